@@ -1,0 +1,81 @@
+/* The store: <output>/study.h5, schema version 1 (DESIGN, "Result file").  Created whole by
+ * facet_store_create, closed, and from then on only overwritten in place by all ranks, so a killed run
+ * leaves a valid file.  The only writer of results, and the only caller of HDF5 beside data/hdf5.c. */
+#ifndef FACET_STORE_H
+#define FACET_STORE_H
+
+#include <mpi.h>
+
+#include "study.h"
+
+typedef struct {
+  const char *name, *method, *scope; /* scope "" where there is none */
+  double sparsity, achieved;         /* asked for and reached */
+  const char *onnx, *sha256;         /* file name in <output>/variants/, and its digest */
+  int layers;
+  const char **layer;                /* node names of the prunable layers */
+  double *layer_achieved;            /* their achieved sparsity */
+  int64_t *layer_size;
+  int constant_nodes;                /* what b is split over */
+  const char **constant_node;
+  bool linearize;
+} facet_store_variant;
+
+/* What the store is made for. All arrays belong to the caller. */
+typedef struct {
+  const facet_study *study;
+  const char *study_text; /* as the user wrote it */
+  int variants;
+  const facet_store_variant *variant;
+  int conditions;
+  const char **condition;
+  int classes;
+  const char **class_name;
+  int64_t samples, channels, height, width; /* N test samples */
+  const int32_t *label;                     /* N */
+  int64_t linear_samples, linear_rows;      /* n, k; the first n test samples; 0: no linearization */
+  int64_t block;                            /* samples of a tile */
+} facet_store_plan;
+
+typedef struct facet_store facet_store;
+
+/* Bytes that the file will take. */
+int64_t facet_store_bytes(const facet_store_plan *plan);
+/* Collective. Creates the file whole (rank 0, under a temporary name, space really reserved, renamed when complete):
+ * FACET_CANNOT_CREATE, FACET_IO "...: no space left: N GB needed, M GB free". Coordinates, labels, attributes are
+ * written here. */
+facet_status facet_store_create(MPI_Comm comm, const char *path, const facet_store_plan *plan);
+/* Collective. Opens for overwriting. FACET_BAD_INPUT if the file does not fit the plan (study text with defaults,
+ * variants' sha256, shapes, schema version). */
+facet_status facet_store_open(MPI_Comm comm, const char *path, const facet_store_plan *plan, facet_store **store);
+/* Collective. Makes everything durable and closes. */
+facet_status facet_store_close(facet_store **store);
+
+/* Everything below may be called by one rank alone (independent writes in place). Samples first .. first+count-1. */
+facet_status facet_store_images(facet_store *store, int64_t first, int64_t count, const float *pixels);
+facet_status facet_store_predictions(facet_store *store, int variant, int condition, int64_t first, int64_t count,
+                                     const double *logits, const int32_t *predicted, const double *loss);
+facet_status facet_store_geometry(facet_store *store, int variant, int condition, int64_t first, int64_t count,
+                                  const double *angle, const double *length, const double *margin,
+                                  const double *cosine);
+/* w: count x k x D of the study's precision. The linearization is of the clean condition. */
+facet_status facet_store_linear(facet_store *store, int variant, int64_t first, int64_t count, const int32_t *row,
+                                const facet_linearization *linear);
+/* Marks tile (variant, condition, block) as done; call after its data. What was marked is durable against a kill of the
+ * process at once, against power loss after the next facet_store_sync (collective) or close. */
+facet_status facet_store_mark(facet_store *store, int variant, int condition, int64_t block);
+/* Reads all marks: variants x conditions x blocks, 1 = done. */
+facet_status facet_store_marks(facet_store *store, uint8_t *done);
+/* Reads one (variant, condition) line back; any pointer may be NULL. For summaries. */
+facet_status facet_store_read(facet_store *store, int variant, int condition, double *logits, int32_t *predicted,
+                              double *loss, double *angle, double *length, double *margin);
+/* Rank 0: writes /summary/accuracy, loss, angle, length, margin (V x C means over labelled samples; f64), and
+ * /summary/residual (V: worst residual; NaN where not linearized), from what is in the file. Collective. */
+facet_status facet_store_summarize(facet_store *store);
+
+/* One line that depends on the results alone: SHA-256 over every dataset (path, type, shape, bytes) in order of path but
+ * /progress, and over the variants' attributes. Not collective. FACET_NO_INPUT, FACET_BAD_INPUT ("not finished: 12 of 80
+ * tiles are done" as well). */
+facet_status facet_store_checksum(const char *path, char hex[65]);
+
+#endif

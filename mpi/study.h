@@ -1,0 +1,84 @@
+/* A study: what the YAML file asks for, checked, with every default filled in. */
+#ifndef FACET_STUDY_H
+#define FACET_STUDY_H
+
+#include "facet.h"
+
+typedef struct {
+  int epochs;
+  int64_t batch, micro_batch; /* gradients are summed over fixed micro-batches; micro_batch divides batch */
+  double rate, momentum, decay;
+  enum { FACET_SCHEDULE_COSINE, FACET_SCHEDULE_STEP, FACET_SCHEDULE_CONSTANT } schedule;
+  int step_epochs;  /* step: the rate is multiplied by step_factor every so many epochs */
+  double step_factor;
+} facet_training;
+
+/* One line of `variants`, before lists multiply. */
+typedef struct {
+  int line;    /* in the YAML file, for messages */
+  char *name;  /* or NULL: made from the recipe */
+  char *onnx;  /* an external network (resolved path), or NULL: method counts */
+  facet_criterion method;
+  facet_scope scope;
+  int sparsities;
+  double *sparsity;
+  bool retrain;
+  facet_training training; /* of the retraining: what `retrain` leaves out is the model's */
+} facet_recipe;
+
+typedef struct {
+  int corruption; /* facet_corruption_find; 0 is clean */
+  int severity;   /* 1..5; 0 for clean */
+} facet_condition;
+
+typedef struct {
+  char *file;   /* the study file */
+  char *name;
+  uint32_t seed;
+  char *output; /* resolved folder */
+  facet_type precision;
+  int threads;  /* per rank; 1 */
+  int64_t block; /* samples of a tile; 250 */
+  bool has_train;
+  facet_data_source train, test;
+  int classes;  /* 0 when no names are given: then the network says how many */
+  char **class_name;
+  facet_normalization normalize;
+  char *onnx;   /* or NULL: the architecture below is trained */
+  int convs, denses;
+  int64_t *conv, *dense;
+  bool train_model; /* model.train given (an onnx model may be trained on, too) */
+  facet_training training;
+  int recipes;
+  facet_recipe *recipe;
+  int conditions; /* at least 1; lists multiplied; clean where the study says so or says nothing */
+  facet_condition *condition;
+  bool linearize;
+  int linear_variants; /* 0: all; else names below */
+  char **linear_variant;
+  int64_t linear_samples; /* the first so many test samples; 0: all */
+  facet_rows_choice rows;
+  int64_t top;
+} facet_study;
+
+/* Reads, checks values and fills defaults; paths are resolved beside the study file. Errors, one line each:
+ * FACET_NO_INPUT; FACET_BAD_INPUT "FILE:LINE: variants[2].sparsity: 1.3 is not in [0, 1)". Touches no other file. */
+facet_status facet_study_read(const char *path, facet_study **study);
+void facet_study_destroy(facet_study **study);
+/* The study as YAML with all defaults filled in: what `facet check` shows, and what tells one study from another. */
+facet_status facet_study_text(const facet_study *study, char **yaml); /* caller frees */
+/* "clean", "gaussian_noise/3"; caller frees. */
+char *facet_condition_name(facet_condition condition);
+
+/* A variant: one network of the study, lists multiplied. Number 0 is `dense`. */
+typedef struct {
+  char *name;    /* unique, safe as a path: "magnitude-global-0.95" */
+  int recipe;    /* -1: dense */
+  double sparsity; /* asked for; 0 for dense and external ones */
+} facet_variant;
+/* All variants in order. FACET_BAD_INPUT with file, line and key if two would bear one name. Caller frees with
+ * facet_variants_free. */
+facet_status facet_study_variants(const facet_study *study, facet_variant **variant, int *count);
+void facet_variants_free(facet_variant **variant, int count);
+
+#endif

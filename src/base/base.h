@@ -1,0 +1,136 @@
+/* The ground every room stands on: status codes with one-line messages, memory, text, counter-based
+ * random numbers, SHA-256 and the progress line.  Nothing here knows networks or ranks. */
+#ifndef FACET_BASE_H
+#define FACET_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- status: sysexits numbers, so that a status is also the exit status of the program ---- */
+
+typedef enum {
+  FACET_OK = 0,
+  FACET_USAGE = 64,         /* wrong command line */
+  FACET_BAD_INPUT = 65,     /* a file or a study says something wrong */
+  FACET_NO_INPUT = 66,      /* an input is missing or unreadable */
+  FACET_INTERNAL = 70,      /* a fault of facet itself, or of a library */
+  FACET_OS = 71,            /* out of memory */
+  FACET_CANNOT_CREATE = 73, /* an output cannot be created */
+  FACET_IO = 74,            /* reading or writing failed: disk full, for one */
+  FACET_INTERRUPTED = 75    /* stopped on request; run again to go on */
+} facet_status;
+
+/* Sets the message of the running process (one line, no trailing newline) and returns `status`. */
+facet_status facet_raise(facet_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Puts "text" in front of the present message ("file.onnx: " for one) and returns `status`. */
+facet_status facet_raise_in(facet_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The message of the last failure, "" if there was none. Valid until the next failure. */
+const char *facet_message(void);
+
+/* Passes a failure up. */
+#define FACET_TRY(call)                                \
+  do {                                                 \
+    facet_status facet_try_status = (call);            \
+    if (facet_try_status != FACET_OK)                  \
+      return facet_try_status;                         \
+  } while (0)
+
+/* Like FACET_TRY, for functions that clean up: stores into `status` (a variable) and jumps to `label`. */
+#define FACET_GO(label, status, call)                  \
+  do {                                                 \
+    (status) = (call);                                 \
+    if ((status) != FACET_OK)                          \
+      goto label;                                      \
+  } while (0)
+
+/* Raises unless the condition holds. */
+#define FACET_CHECK(condition, status, ...)            \
+  do {                                                 \
+    if (!(condition))                                  \
+      return facet_raise((status), __VA_ARGS__);       \
+  } while (0)
+
+/* ---- memory: zeroed, 64-byte aligned, overflow checked; a failure raises FACET_OS ---- */
+
+void *facet_allocate(size_t count, size_t size); /* NULL on failure, message set; count 0 gives a valid pointer */
+/* Grows to `count` elements, keeps the first `old` ones, zeroes the rest. On failure `*pointer` is unchanged. */
+facet_status facet_grow(void *pointer_to_pointer, size_t old, size_t count, size_t size);
+void facet_free(void *pointer_to_pointer); /* takes the address of a pointer, frees and nulls it */
+
+/* p = zeroed array of count elements; the enclosing function returns FACET_OS if there is no memory. */
+#define FACET_NEW(p, count)                                                 \
+  do {                                                                      \
+    if (!((p) = facet_allocate((size_t)(count), sizeof *(p))))              \
+      return FACET_OS;                                                      \
+  } while (0)
+
+/* The same for functions that clean up. */
+#define FACET_NEW_GO(label, status, p, count)                               \
+  do {                                                                      \
+    if (!((p) = facet_allocate((size_t)(count), sizeof *(p)))) {            \
+      (status) = FACET_OS;                                                  \
+      goto label;                                                           \
+    }                                                                       \
+  } while (0)
+
+/* ---- text ---- */
+
+char *facet_format(const char *format, ...) __attribute__((format(printf, 1, 2))); /* caller frees; NULL: no memory */
+char *facet_copy_text(const char *text);                                            /* NULL stays NULL */
+/* `path` as seen from the folder of `file`: absolute paths stay. Caller frees. */
+char *facet_path_beside(const char *file, const char *path);
+/* Lower-case hexadecimal SHA-256 (64 characters and a NUL). */
+typedef struct facet_sha256 facet_sha256;
+facet_status facet_sha256_begin(facet_sha256 **digest);
+facet_status facet_sha256_add(facet_sha256 *digest, const void *bytes, size_t count);
+facet_status facet_sha256_end(facet_sha256 **digest, char hex[65]); /* destroys */
+void facet_sha256_drop(facet_sha256 **digest);                      /* destroys without a result */
+facet_status facet_sha256_file(const char *path, char hex[65]);
+/* Reads a whole file. Errors: FACET_NO_INPUT (missing), FACET_IO. Caller frees *bytes; a NUL follows the last byte. */
+facet_status facet_read_file(const char *path, uint8_t **bytes, size_t *count);
+/* Writes a file whole or not at all: to a temporary beside it, synced, then renamed. FACET_CANNOT_CREATE, FACET_IO. */
+facet_status facet_write_file(const char *path, const void *bytes, size_t count);
+/* Makes a folder and its parents. FACET_CANNOT_CREATE. */
+facet_status facet_make_folder(const char *path);
+bool facet_exists(const char *path);
+
+/* ---- random numbers: Philox4x32-10 (Random123; Salmon et al. 2011) ----
+ * A number depends only on (seed, stream, sample, draw): never on rank or order. */
+
+typedef struct {
+  uint32_t seed, stream; /* the key: the study's seed, and what the numbers are for (enum below) */
+} facet_random;
+
+enum { /* streams */
+  FACET_STREAM_INITIAL = 1,
+  FACET_STREAM_SHUFFLE = 2,
+  FACET_STREAM_PRUNE = 3,
+  FACET_STREAM_CORRUPT = 16 /* + index of the corruption */
+};
+
+void facet_random_bits(facet_random random, uint64_t sample, uint64_t draw, uint32_t bits[4]);
+double facet_random_uniform(facet_random random, uint64_t sample, uint64_t draw);             /* in (0, 1) */
+void facet_random_normal(facet_random random, uint64_t sample, uint64_t draw, double pair[2]); /* N(0,1), Box-Muller */
+/* A permutation of 0..count-1 (Fisher-Yates) that depends on (seed, stream, sample). */
+void facet_random_permutation(facet_random random, uint64_t sample, int64_t count, int64_t *order);
+
+/* ---- progress: on a terminal a bar, otherwise a line every 10 s; written to stderr ---- */
+
+typedef struct facet_progress facet_progress;
+/* `stage` names what goes on ("train dense"), `unit` what is counted ("samples"). quiet: show nothing. */
+facet_status facet_progress_begin(facet_progress **progress, const char *stage, const char *unit, int64_t total,
+                                  bool quiet);
+void facet_progress_note(facet_progress *progress, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void facet_progress_at(facet_progress *progress, int64_t done); /* cheap: draws at most every 0.1 s */
+void facet_progress_end(facet_progress **progress);
+double facet_seconds(void); /* monotonic */
+
+/* ---- numbers ---- */
+
+typedef enum { FACET_F32 = 1, FACET_F64 = 2, FACET_I64 = 3 } facet_type;
+size_t facet_type_size(facet_type type);
+
+#endif

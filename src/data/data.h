@@ -1,0 +1,61 @@
+/* Data sets: IDX, CIFAR binary, NumPy .npy and HDF5, held in memory as they lie in the file;
+ * normalisation; corruptions. */
+#ifndef FACET_DATA_H
+#define FACET_DATA_H
+
+#include "base/base.h"
+
+typedef enum { FACET_IDX, FACET_CIFAR10, FACET_NPY, FACET_HDF5 } facet_data_format;
+
+typedef struct {
+  facet_data_format format;
+  int files;
+  char **images; /* one or more paths; HDF5: "file.h5:/dataset" or "file.h5" for /images (then /labels beside it) */
+  char **labels; /* as many as images or none: cifar10 holds its own; NULL: unlabelled (labels are -1) */
+  int64_t count; /* use the first so many; 0: all. More than there are is FACET_BAD_INPUT */
+} facet_data_source;
+
+typedef struct {
+  int64_t count;               /* samples N */
+  int64_t channels, height, width; /* flat data (N x D): channels 1, height 1, width D */
+  bool is_float;               /* pixels are float32 instead of uint8 */
+  void *pixels;                /* N x channel x y x x */
+  int32_t *label;              /* N; -1 where there is none */
+} facet_dataset;
+
+/* Reads everything. A file whose name ends in .gz is gunzipped. Errors name the file: FACET_NO_INPUT (missing),
+ * FACET_BAD_INPUT (wrong magic, truncated, shapes that differ between files, NaN, labels of another count). */
+facet_status facet_dataset_open(const facet_data_source *source, facet_dataset **dataset);
+void facet_dataset_destroy(facet_dataset **dataset);
+/* FACET_BAD_INPUT "FILE: label 11 of sample 3 is not in 0..9" unless every label is -1 or in [0, classes). */
+facet_status facet_dataset_check_labels(const facet_dataset *dataset, const char *file, int64_t classes);
+
+typedef struct {
+  double scale;       /* pixels are divided by it first; 1 when left out */
+  int channels;       /* of mean and std: 0 (left out), 1 or the data's */
+  double mean[16], std[16];
+} facet_normalization;
+
+/* FACET_BAD_INPUT unless mean and std fit the channels and no std is 0. */
+facet_status facet_normalization_check(const facet_normalization *n, int64_t channels);
+
+/* pixels before normalisation, as floats: count x D. */
+void facet_dataset_pixels(const facet_dataset *dataset, int64_t first, int64_t count, float *pixels);
+/* x = (pixel / scale - mean_c) / std_c, computed in double; x may be pixels. */
+void facet_normalize(const facet_normalization *n, int64_t channels, int64_t plane, int64_t count, const float *pixels,
+                     float *x);
+/* the same into doubles (precision: double) */
+void facet_normalize_double(const facet_normalization *n, int64_t channels, int64_t plane, int64_t count,
+                            const float *pixels, double *x);
+
+/* ---- corruptions (constants of SCIENCE 4) ---- */
+
+/* Number of the corruption called `name`, or -1. 0 is "clean". */
+int facet_corruption_find(const char *name);
+const char *facet_corruption_name(int corruption);
+/* Corrupts samples in place: pixels count x D in units of `scale` (white), result clipped to [0, scale].
+ * Sample first+i uses Philox counters (first+i, .): independent of ranks and order. severity 1..5. */
+facet_status facet_corrupt(int corruption, int severity, uint32_t seed, double scale, int64_t channels, int64_t height,
+                           int64_t width, int64_t first, int64_t count, float *pixels);
+
+#endif

@@ -1,0 +1,17 @@
+/* Angle, length and margin of features: the three terms of the cross-entropy loss (SCIENCE 2). */
+#ifndef FACET_GEOMETRY_H
+#define FACET_GEOMETRY_H
+
+#include "net/net.h"
+
+/* For one sample: h (features), y its class (or -1: angle and margin become NaN).
+ * cosine: K, to every class direction; angle in radians; length the 2-norm; margin signed distance to the nearest
+ * decision boundary. A zero feature or direction has cosine 0. All in double. */
+void facet_geometry(const facet_head *head, const double *h, int32_t y, double *angle, double *length, double *margin,
+                    double *cosine);
+/* -log softmax(logits)[y]; NaN for y = -1. */
+double facet_cross_entropy(const double *logits, int64_t classes, int32_t y);
+/* The same loss from length, cosines and the head alone (the check of SCIENCE 2). */
+double facet_loss_from_geometry(const facet_head *head, double length, const double *cosine, int32_t y);
+
+#endif

@@ -1,0 +1,83 @@
+/* The arithmetic of one linear node behind a table.  Two kernel sets offer it: `reference` (plain
+ * loops, float or double, the ground truth) and `dense` (oneDNN, float, blocked formats).  What a
+ * network does between its linear nodes (gates, sums, index moves, pooling) is in elementwise.h and
+ * serves every set, in any layout. */
+#ifndef FACET_KERNELS_H
+#define FACET_KERNELS_H
+
+#include "base/base.h"
+
+/* How one sample's value of `channels` x `spatial` numbers lies in memory: channels in blocks of
+ * `block`, [channels/block][spatial][block], the last block padded with zeros.  block 1 is plain
+ * row-major (channels first), 8 and 16 are oneDNN's nCx8c and nCx16c, block = channels is channels
+ * last.  Samples follow each other. */
+typedef struct {
+  int64_t channels, spatial, block;
+} facet_layout;
+
+/* Elements that one sample takes, padding included. */
+static inline int64_t facet_layout_size(facet_layout l)
+{
+  return (l.channels + l.block - 1) / l.block * l.block * l.spatial;
+}
+
+/* Where element (channel c, position s) lies. */
+static inline int64_t facet_layout_at(facet_layout l, int64_t c, int64_t s)
+{
+  return (c / l.block) * l.spatial * l.block + s * l.block + c % l.block;
+}
+
+static inline bool facet_layout_same(facet_layout a, facet_layout b)
+{
+  return a.channels == b.channels && a.spatial == b.spatial &&
+         (a.block == b.block || (a.spatial == 1 && a.channels % a.block == 0 && b.channels % b.block == 0));
+}
+
+enum { FACET_MAX_SPATIAL = 3 };
+
+/* A convolution over `spatial` dimensions; spatial 0 is an inner product (all arrays unused).
+ * weights: out_channels x in_channels/groups x kernel..., bias: out_channels. */
+typedef struct {
+  int spatial;
+  int64_t in_channels, out_channels, groups;
+  int64_t in[FACET_MAX_SPATIAL], out[FACET_MAX_SPATIAL], kernel[FACET_MAX_SPATIAL], stride[FACET_MAX_SPATIAL];
+  int64_t dilation[FACET_MAX_SPATIAL]; /* 1 is dense */
+  int64_t pad_begin[FACET_MAX_SPATIAL], pad_end[FACET_MAX_SPATIAL];
+} facet_conv_shape;
+
+typedef enum {
+  FACET_FORWARD,  /* z = A u + a             */
+  FACET_PULLBACK, /* g_u = A^T g_z           */
+  FACET_GRADIENT  /* g_A = sum g_z u^T, g_a  */
+} facet_task;
+
+typedef struct facet_kernels facet_kernels;
+typedef struct facet_conv facet_conv; /* one linear node compiled for one task and batch */
+
+struct facet_kernels {
+  const char *name;
+  bool (*offers)(facet_type real);
+  /* The block that this set likes best for a value of so many channels at convolutions (1 for inner products). */
+  int64_t (*block)(int64_t channels);
+  /* Compiles. `in` and `out` are the layouts of u and z (and of their adjoints): the kernel works with them, at the
+   * price of a reorder of its own where it has to. FACET_BAD_INPUT if the shape is not offered. Caller destroys. */
+  facet_status (*conv_create)(const facet_conv_shape *shape, facet_type real, facet_task task, int64_t batch,
+                              facet_layout in, facet_layout out, facet_conv **conv);
+  /* Takes weights and bias (bias may be NULL) in plain order, copying and reordering once. `real` type of the conv. */
+  facet_status (*conv_weights)(facet_conv *conv, const void *weights, const void *bias);
+  facet_status (*conv_forward)(facet_conv *conv, const void *u, void *z);   /* FACET_FORWARD */
+  facet_status (*conv_pullback)(facet_conv *conv, const void *gz, void *gu); /* FACET_PULLBACK; overwrites gu */
+  /* FACET_GRADIENT: overwrites gw (plain order) and gb (or NULL), summed over the batch. */
+  facet_status (*conv_gradient)(facet_conv *conv, const void *u, const void *gz, void *gw, void *gb);
+  void (*conv_destroy)(facet_conv **conv);
+};
+
+extern const facet_kernels facet_kernels_reference;
+extern const facet_kernels facet_kernels_dense;
+
+/* "3.1.0" and so on, of the oneDNN in use. */
+const char *facet_onednn_version(void);
+/* Threads that the kernels of this process use; 1 unless asked for. */
+void facet_kernels_threads(int threads);
+
+#endif

@@ -1,0 +1,18 @@
+/* ONNX files to networks and back, through protobuf-c and the onnx.proto that the system ships. */
+#ifndef FACET_ONNX_H
+#define FACET_ONNX_H
+
+#include "net/net.h"
+
+/* Reads, finishes. Errors: FACET_NO_INPUT, FACET_BAD_INPUT with "FILE: node NAME (Type): why". Caller destroys. */
+facet_status facet_onnx_read(const char *path, facet_network **network);
+/* The same from memory; `name` stands for the file in messages. */
+facet_status facet_onnx_read_bytes(const char *name, const uint8_t *bytes, size_t count, facet_network **network);
+/* Writes an ordinary ONNX file (opset of the network, batch dimension "N"), whole or not at all; the bytes depend on
+ * the network alone. FACET_CANNOT_CREATE, FACET_IO. */
+facet_status facet_onnx_write(const facet_network *network, const char *path);
+/* Prints nodes, shapes, parameters, zeros per layer, and every operator that is not supported, to stdout; *supported
+ * says whether the network can be run. Fails only where there is nothing to print: missing file, not ONNX. */
+facet_status facet_onnx_inspect(const char *path, bool *supported);
+
+#endif

@@ -1,0 +1,35 @@
+/* Pruning: which weights to remove.  sparsity is always the fraction REMOVED of the prunable weights
+ * (Conv, Gemm and MatMul weights: parameters of role FACET_WEIGHT). */
+#ifndef FACET_PRUNE_H
+#define FACET_PRUNE_H
+
+#include "net/net.h"
+
+typedef enum { FACET_PRUNE_RANDOM, FACET_PRUNE_MAGNITUDE } facet_criterion;
+typedef enum { FACET_SCOPE_GLOBAL, FACET_SCOPE_LAYER } facet_scope;
+
+typedef struct {
+  int layers;
+  struct facet_mask_layer {
+    int value;     /* the weight constant in the network */
+    int node;
+    int64_t size;
+    int64_t removed;
+    uint8_t *keep; /* size bytes: 1 kept, 0 removed; row-major like the constant */
+  } *layer;
+} facet_mask;
+
+/* The mask that removes round(sparsity * size) weights: over all layers together (global), or in each one (layer).
+ * Lowest score goes first; equal scores in order of position, so the mask is the same everywhere. */
+facet_status facet_mask_create(const facet_network *network, facet_criterion criterion, facet_scope scope,
+                               double sparsity, uint32_t seed, facet_mask **mask);
+/* What is exactly zero in a network (an external variant, for one). */
+facet_status facet_mask_of_zeros(const facet_network *network, facet_mask **mask);
+void facet_mask_destroy(facet_mask **mask);
+void facet_mask_apply(const facet_mask *mask, facet_network *network); /* removed weights become +0 */
+double facet_mask_sparsity(const facet_mask *mask);                    /* achieved, over all layers */
+
+int facet_criterion_find(const char *name); /* -1: unknown */
+int facet_scope_find(const char *name);
+
+#endif
