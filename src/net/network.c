@@ -1,0 +1,509 @@
+/* The graph: building, finishing (checks, order, folding, shapes), copying, destroying. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/lower.h"
+
+facet_status facet_node_raise(const facet_node *node, const char *format, ...)
+{
+  char why[400];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(why, sizeof why, format, arguments);
+  va_end(arguments);
+  return facet_raise(FACET_BAD_INPUT, "node %s (%s): %s", node->name, node->type, why);
+}
+
+const facet_attribute *facet_node_attribute(const facet_node *node, const char *name)
+{
+  for (int i = 0; i < node->attributes; i++)
+    if (strcmp(node->attribute[i].name, name) == 0)
+      return &node->attribute[i];
+  return NULL;
+}
+
+/* ---- building ---- */
+
+facet_status facet_network_create(const char *name, int opset, facet_network **network)
+{
+  facet_network *n;
+  FACET_NEW(n, 1);
+  n->name = facet_copy_text(name);
+  n->opset = opset;
+  n->input = n->output = NO_VALUE;
+  *network = n;
+  return FACET_OK;
+}
+
+static void attributes_destroy(facet_attribute **attribute, int count)
+{
+  for (int i = 0; *attribute && i < count; i++) {
+    facet_attribute *a = &(*attribute)[i];
+    facet_free(&a->name);
+    facet_free(&a->text);
+    facet_free(&a->integers);
+    facet_free(&a->numbers);
+    facet_tensor_destroy(&a->tensor);
+  }
+  facet_free(attribute);
+}
+
+void facet_lowered_destroy(facet_lowered **lowered)
+{
+  facet_lowered *l = *lowered;
+  if (l) {
+    facet_free(&l->input);
+    facet_free(&l->coefficient);
+    facet_free(&l->source);
+    facet_free(&l->from);
+    facet_free(&l->begin);
+    facet_free(&l->position);
+    facet_free(&l->weight_of);
+  }
+  facet_free(lowered);
+}
+
+static void node_clear(facet_node *node)
+{
+  facet_free(&node->name);
+  facet_free(&node->type);
+  facet_free(&node->input);
+  facet_free(&node->output);
+  attributes_destroy(&node->attribute, node->attributes);
+  facet_lowered_destroy(&node->lowered);
+}
+
+void facet_network_destroy(facet_network **network)
+{
+  facet_network *n = *network;
+  if (!n)
+    return;
+  for (int i = 0; i < n->nodes; i++)
+    node_clear(&n->node[i]);
+  for (int i = 0; i < n->values; i++) {
+    facet_free(&n->value[i].name);
+    facet_tensor_destroy(&n->value[i].constant);
+  }
+  facet_free(&n->node);
+  facet_free(&n->value);
+  facet_free(&n->name);
+  facet_free(network);
+}
+
+static int value_find(const facet_network *network, const char *name)
+{
+  for (int i = 0; i < network->values; i++)
+    if (strcmp(network->value[i].name, name) == 0)
+      return i;
+  return NO_VALUE;
+}
+
+facet_status facet_network_value(facet_network *network, const char *name, int *value)
+{
+  *value = value_find(network, name);
+  if (*value != NO_VALUE)
+    return FACET_OK;
+  size_t count = (size_t)network->values;
+  FACET_TRY(facet_grow(&network->value, count, count + 1, sizeof *network->value));
+  facet_value *v = &network->value[count];
+  v->name = facet_copy_text(name);
+  if (!v->name)
+    return FACET_OS;
+  v->producer = -1;
+  *value = network->values++;
+  return FACET_OK;
+}
+
+facet_status facet_network_set_input(facet_network *network, const char *name, facet_shape shape)
+{
+  FACET_TRY(facet_network_value(network, name, &network->input));
+  network->value[network->input].shape = shape;
+  return FACET_OK;
+}
+
+facet_status facet_network_set_output(facet_network *network, const char *name)
+{
+  return facet_network_value(network, name, &network->output);
+}
+
+facet_status facet_network_add_constant(facet_network *network, const char *name, facet_tensor *tensor)
+{
+  int v;
+  facet_status status = facet_network_value(network, name, &v);
+  if (status == FACET_OK && network->value[v].constant)
+    status = facet_raise(FACET_BAD_INPUT, "constant %s is there twice", name);
+  if (status != FACET_OK) {
+    facet_tensor_destroy(&tensor);
+    return status;
+  }
+  network->value[v].constant = tensor;
+  network->value[v].shape = tensor->shape;
+  return FACET_OK;
+}
+
+static facet_status node_values(facet_network *network, int count, const char *const *name, int **list)
+{
+  FACET_NEW(*list, count);
+  for (int i = 0; i < count; i++) {
+    (*list)[i] = NO_VALUE;
+    if (name[i] && name[i][0])
+      FACET_TRY(facet_network_value(network, name[i], &(*list)[i]));
+  }
+  return FACET_OK;
+}
+
+facet_status facet_network_add_node(facet_network *network, const char *type, const char *name, int inputs,
+                                    const char *const *input, int outputs, const char *const *output, int attributes,
+                                    facet_attribute *attribute)
+{
+  size_t count = (size_t)network->nodes;
+  facet_status status = facet_grow(&network->node, count, count + 1, sizeof *network->node);
+  if (status != FACET_OK) {
+    attributes_destroy(&attribute, attributes);
+    return status;
+  }
+  facet_node *node = &network->node[network->nodes++];
+  node->attributes = attributes;
+  node->attribute = attribute;
+  node->type = facet_copy_text(type);
+  node->name = name && name[0] ? facet_copy_text(name) : facet_format("%s_%zu", type, count);
+  if (!node->type || !node->name)
+    return FACET_OS;
+  node->inputs = inputs;
+  node->outputs = outputs;
+  FACET_TRY(node_values(network, inputs, input, &node->input));
+  FACET_TRY(node_values(network, outputs, output, &node->output));
+  return FACET_OK;
+}
+
+/* ---- finishing ---- */
+
+/* Sets producers; refuses values that two nodes make, or that a node and a constant make. */
+static facet_status find_producers(facet_network *network)
+{
+  for (int i = 0; i < network->nodes; i++)
+    for (int j = 0; j < network->node[i].outputs; j++) {
+      int v = network->node[i].output[j];
+      if (v == NO_VALUE)
+        continue;
+      facet_value *value = &network->value[v];
+      if (value->producer >= 0 || value->constant || v == network->input)
+        return facet_node_raise(&network->node[i], "value %s is made twice", value->name);
+      value->producer = i;
+    }
+  return FACET_OK;
+}
+
+/* Turns nodes whose result is known at load time into constants: Constant, and Identity of a constant. */
+static facet_status fold_constant(facet_network *network, facet_node *node, bool *folded)
+{
+  *folded = false;
+  const facet_tensor *source = NULL;
+  if (strcmp(node->type, "Constant") == 0) {
+    const facet_attribute *a = facet_node_attribute(node, "value");
+    if (!a || a->kind != FACET_TENSOR)
+      return facet_node_raise(node, "only the attribute value (a tensor) is supported");
+    source = a->tensor;
+  } else if (strcmp(node->type, "Identity") == 0 && node->inputs == 1 && node->input[0] != NO_VALUE) {
+    source = network->value[node->input[0]].constant;
+  }
+  if (!source || node->outputs != 1 || node->output[0] == NO_VALUE)
+    return FACET_OK;
+  facet_value *value = &network->value[node->output[0]];
+  FACET_TRY(facet_tensor_copy(source, &value->constant));
+  value->shape = value->constant->shape;
+  value->producer = -1;
+  *folded = true;
+  return FACET_OK;
+}
+
+/* A last Softmax is no piecewise-linear gate: the logits before it are what is explained. */
+static void strip_softmax(facet_network *network)
+{
+  int producer = network->value[network->output].producer;
+  if (producer < 0)
+    return;
+  const facet_node *last = &network->node[producer];
+  if ((strcmp(last->type, "Softmax") == 0 || strcmp(last->type, "LogSoftmax") == 0) && last->inputs == 1 &&
+      last->input[0] != NO_VALUE) {
+    network->output = last->input[0];
+    network->softmax_stripped = true;
+  }
+}
+
+typedef struct {
+  char *state; /* per node: 0 not seen, 1 on the way, 2 placed */
+  int *order;
+  int placed;
+} walk;
+
+/* Places the producers of `v` before it, by an explicit stack (files may be deep). */
+static facet_status place_producers(const facet_network *network, int v, walk *w, int *stack)
+{
+  int depth = 0;
+  if (network->value[v].producer >= 0)
+    stack[depth++] = network->value[v].producer;
+  while (depth > 0) {
+    int n = stack[depth - 1];
+    const facet_node *node = &network->node[n];
+    if (w->state[n] == 2) {
+      depth--;
+      continue;
+    }
+    bool ready = true;
+    w->state[n] = 1;
+    for (int j = 0; j < node->inputs && ready; j++) {
+      int u = node->input[j];
+      int p = u == NO_VALUE ? -1 : network->value[u].producer;
+      if (u != NO_VALUE && p < 0 && !network->value[u].constant && u != network->input)
+        return facet_node_raise(node, "input %s is made by no node and is no constant", network->value[u].name);
+      if (p >= 0 && w->state[p] == 1)
+        return facet_node_raise(node, "the graph has a cycle");
+      if (p >= 0 && w->state[p] == 0) {
+        stack[depth++] = p;
+        ready = false;
+      }
+    }
+    if (ready) {
+      w->state[n] = 2;
+      w->order[w->placed++] = n;
+      depth--;
+    }
+  }
+  return FACET_OK;
+}
+
+/* Keeps the nodes that the output needs, each after its inputs. */
+static facet_status sort_nodes(facet_network *network)
+{
+  facet_status status = FACET_OK;
+  walk w = {0};
+  int *stack = NULL;
+  facet_node *sorted = NULL;
+  size_t nodes = (size_t)network->nodes;
+  FACET_NEW_GO(done, status, w.state, nodes);
+  FACET_NEW_GO(done, status, w.order, nodes);
+  FACET_NEW_GO(done, status, stack, nodes + 1);
+  FACET_NEW_GO(done, status, sorted, nodes);
+  FACET_GO(done, status, place_producers(network, network->output, &w, stack));
+  for (int i = 0; i < w.placed; i++)
+    sorted[i] = network->node[w.order[i]];
+  for (int i = 0; i < network->nodes; i++)
+    if (w.state[i] != 2)
+      node_clear(&network->node[i]);
+  facet_free(&network->node);
+  network->node = sorted;
+  network->nodes = w.placed;
+  sorted = NULL;
+  for (int i = 0; i < network->values; i++)
+    network->value[i].producer = -1;
+  status = find_producers(network);
+done:
+  facet_free(&w.state);
+  facet_free(&w.order);
+  facet_free(&stack);
+  facet_free(&sorted);
+  return status;
+}
+
+static facet_status fold_constants(facet_network *network)
+{
+  for (int i = 0; i < network->nodes; i++) {
+    bool folded;
+    FACET_TRY(fold_constant(network, &network->node[i], &folded));
+    if (folded) {
+      node_clear(&network->node[i]);
+      memmove(&network->node[i], &network->node[i + 1], (size_t)(network->nodes - i - 1) * sizeof network->node[0]);
+      network->nodes--;
+      i--;
+    }
+  }
+  for (int i = 0; i < network->values; i++)
+    network->value[i].producer = -1;
+  return find_producers(network);
+}
+
+/* Fills what every kind needs, then asks the operator's row. */
+static facet_status lower_node(facet_network *network, facet_node *node)
+{
+  node->op = facet_operator_find(node->type);
+  if (!node->op)
+    return facet_node_raise(node, "operator is not supported");
+  if (!node->op->lower)
+    return facet_node_raise(node, "only supported as the last node, where it is left out");
+  FACET_NEW(node->lowered, 1);
+  facet_lowered *l = node->lowered;
+  FACET_NEW(l->input, node->inputs + 1);
+  for (int j = 0; j < node->inputs; j++)
+    if (node->input[j] != NO_VALUE && !network->value[node->input[j]].constant)
+      l->input[l->inputs++] = node->input[j];
+  if (node->outputs < 1 || node->output[0] == NO_VALUE)
+    return facet_node_raise(node, "has no output");
+  for (int j = 1; j < node->outputs; j++)
+    if (node->output[j] != NO_VALUE && network->value[node->output[j]].consumers > 0)
+      return facet_node_raise(node, "output %s is in use: only the first output is supported",
+                              network->value[node->output[j]].name);
+  if (l->inputs == 0)
+    return facet_node_raise(node, "all inputs are constants: such an expression is not supported");
+  l->kind = node->op->kind;
+  l->output = node->output[0];
+  l->weight = l->bias = l->gamma = l->beta = l->mean = l->variance = l->constant = NO_VALUE;
+  FACET_TRY(node->op->lower(network, node));
+  if (facet_shape_size(network->value[l->output].shape) <= 0)
+    return facet_node_raise(node, "output is empty");
+  return FACET_OK;
+}
+
+facet_status facet_network_finish(facet_network *network)
+{
+  FACET_CHECK(network->input != NO_VALUE, FACET_BAD_INPUT, "the network has no input");
+  FACET_CHECK(network->output != NO_VALUE, FACET_BAD_INPUT, "the network has no output");
+  FACET_TRY(find_producers(network));
+  strip_softmax(network);
+  FACET_TRY(sort_nodes(network));
+  FACET_TRY(fold_constants(network));
+  FACET_CHECK(network->nodes > 0, FACET_BAD_INPUT, "the output does not depend on the input");
+  for (int i = 0; i < network->values; i++)
+    network->value[i].consumers = 0;
+  for (int i = 0; i < network->nodes; i++)
+    for (int j = 0; j < network->node[i].inputs; j++)
+      if (network->node[i].input[j] != NO_VALUE)
+        network->value[network->node[i].input[j]].consumers++;
+  network->value[network->output].consumers++;
+  for (int i = 0; i < network->nodes; i++)
+    FACET_TRY(lower_node(network, &network->node[i]));
+  FACET_CHECK(network->value[network->output].producer >= 0, FACET_BAD_INPUT, "the output depends on no node");
+  network->finished = true;
+  return FACET_OK;
+}
+
+/* ---- copying ---- */
+
+static facet_status attribute_copy(const facet_attribute *from, facet_attribute *to)
+{
+  *to = (facet_attribute){.kind = from->kind, .integer = from->integer, .number = from->number, .count = from->count};
+  to->name = facet_copy_text(from->name);
+  to->text = facet_copy_text(from->text);
+  if (from->integers) {
+    FACET_NEW(to->integers, from->count);
+    memcpy(to->integers, from->integers, (size_t)from->count * sizeof *to->integers);
+  }
+  if (from->numbers) {
+    FACET_NEW(to->numbers, from->count);
+    memcpy(to->numbers, from->numbers, (size_t)from->count * sizeof *to->numbers);
+  }
+  if (from->tensor)
+    FACET_TRY(facet_tensor_copy(from->tensor, &to->tensor));
+  return FACET_OK;
+}
+
+static facet_status node_copy(const facet_network *network, const facet_node *from, facet_network *to)
+{
+  facet_attribute *attribute;
+  FACET_NEW(attribute, from->attributes);
+  for (int i = 0; i < from->attributes; i++) {
+    facet_status status = attribute_copy(&from->attribute[i], &attribute[i]);
+    if (status != FACET_OK) {
+      attributes_destroy(&attribute, from->attributes);
+      return status;
+    }
+  }
+  const char **names = NULL;
+  FACET_NEW(names, from->inputs + from->outputs);
+  for (int i = 0; i < from->inputs + from->outputs; i++) {
+    int v = i < from->inputs ? from->input[i] : from->output[i - from->inputs];
+    names[i] = v == NO_VALUE ? "" : network->value[v].name;
+  }
+  facet_status status = facet_network_add_node(to, from->type, from->name, from->inputs, names, from->outputs,
+                                               names + from->inputs, from->attributes, attribute);
+  facet_free(&names);
+  return status;
+}
+
+facet_status facet_network_copy(const facet_network *network, facet_network **copy)
+{
+  facet_network *n = NULL;
+  facet_status status;
+  FACET_GO(failed, status, facet_network_create(network->name, network->opset, &n));
+  for (int i = 0; i < network->values; i++) { /* the same numbers as in the original */
+    int v;
+    FACET_GO(failed, status, facet_network_value(n, network->value[i].name, &v));
+    n->value[v].shape = network->value[i].shape;
+    if (network->value[i].constant)
+      FACET_GO(failed, status, facet_tensor_copy(network->value[i].constant, &n->value[v].constant));
+  }
+  for (int i = 0; i < network->nodes; i++)
+    FACET_GO(failed, status, node_copy(network, &network->node[i], n));
+  n->input = network->input;
+  n->output = network->output;
+  if (network->finished)
+    FACET_GO(failed, status, facet_network_finish(n));
+  n->softmax_stripped = network->softmax_stripped;
+  *copy = n;
+  return FACET_OK;
+failed:
+  facet_network_destroy(&n);
+  return status;
+}
+
+/* ---- asking ---- */
+
+facet_shape facet_network_input_shape(const facet_network *network)
+{
+  return network->value[network->input].shape;
+}
+
+int64_t facet_network_outputs(const facet_network *network)
+{
+  return facet_shape_size(network->value[network->output].shape);
+}
+
+static facet_status list_add(facet_parameter **list, int *count, const facet_network *network, int node, int value,
+                             facet_parameter_role role)
+{
+  if (value == NO_VALUE)
+    return FACET_OK;
+  for (int i = 0; i < *count; i++)
+    if ((*list)[i].value == value)
+      return FACET_OK;
+  FACET_TRY(facet_grow(list, (size_t)*count, (size_t)*count + 1, sizeof **list));
+  facet_parameter *p = &(*list)[*count];
+  *p = (facet_parameter){.value = value, .node = node, .role = role};
+  p->size = facet_shape_size(network->value[value].shape);
+  p->offset = *count ? p[-1].offset + p[-1].size : 0;
+  (*count)++;
+  return FACET_OK;
+}
+
+facet_status facet_network_parameter_list(const facet_network *network, facet_parameter **list, int *count)
+{
+  *list = NULL;
+  *count = 0;
+  facet_status status = FACET_OK;
+  for (int i = 0; i < network->nodes && status == FACET_OK; i++) {
+    const facet_lowered *l = network->node[i].lowered;
+    const struct {
+      int value;
+      facet_parameter_role role;
+    } all[] = {{l->weight, FACET_WEIGHT}, {l->bias, FACET_BIAS}, {l->gamma, FACET_SCALE},
+               {l->beta, FACET_SHIFT},    {l->mean, FACET_MEAN}, {l->variance, FACET_VARIANCE}};
+    for (size_t j = 0; j < sizeof all / sizeof all[0] && status == FACET_OK; j++)
+      status = list_add(list, count, network, i, all[j].value, all[j].role);
+  }
+  if (status != FACET_OK)
+    facet_free(list);
+  return status;
+}
+
+int64_t facet_network_parameters(const facet_network *network)
+{
+  facet_parameter *list;
+  int count;
+  if (facet_network_parameter_list(network, &list, &count) != FACET_OK || count == 0)
+    return 0;
+  int64_t total = list[count - 1].offset + list[count - 1].size;
+  facet_free(&list);
+  return total;
+}

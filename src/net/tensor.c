@@ -1,0 +1,91 @@
+/* Shapes and constant arrays. */
+#include "net/net.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int64_t facet_shape_size(facet_shape shape)
+{
+  int64_t size = 1;
+  for (int i = 0; i < shape.rank; i++)
+    size *= shape.dim[i];
+  return size;
+}
+
+bool facet_shape_same(facet_shape a, facet_shape b)
+{
+  return a.rank == b.rank && (a.rank == 0 || memcmp(a.dim, b.dim, (size_t)a.rank * sizeof a.dim[0]) == 0);
+}
+
+const char *facet_shape_text(facet_shape shape)
+{
+  static char texts[8][FACET_MAX_RANK * 24];
+  static unsigned turn;
+  char *text = texts[turn++ % 8];
+  int at = shape.rank == 0 ? snprintf(text, sizeof texts[0], "scalar") : 0;
+  for (int i = 0; i < shape.rank; i++)
+    at += snprintf(text + at, sizeof texts[0] - (size_t)at, "%s%lld", i ? " x " : "", (long long)shape.dim[i]);
+  return text;
+}
+
+size_t facet_type_size(facet_type type)
+{
+  return type == FACET_F32 ? sizeof(float) : type == FACET_F64 ? sizeof(double) : sizeof(int64_t);
+}
+
+facet_status facet_tensor_create(facet_type type, facet_shape shape, facet_tensor **tensor)
+{
+  facet_tensor *t;
+  FACET_NEW(t, 1);
+  t->type = type;
+  t->shape = shape;
+  t->data = facet_allocate((size_t)facet_shape_size(shape), facet_type_size(type));
+  if (!t->data) {
+    facet_free(&t);
+    return FACET_OS;
+  }
+  *tensor = t;
+  return FACET_OK;
+}
+
+facet_status facet_tensor_copy(const facet_tensor *tensor, facet_tensor **copy)
+{
+  FACET_TRY(facet_tensor_create(tensor->type, tensor->shape, copy));
+  memcpy((*copy)->data, tensor->data, (size_t)facet_shape_size(tensor->shape) * facet_type_size(tensor->type));
+  return FACET_OK;
+}
+
+void facet_tensor_destroy(facet_tensor **tensor)
+{
+  if (*tensor)
+    facet_free(&(*tensor)->data);
+  facet_free(tensor);
+}
+
+double facet_tensor_get(const facet_tensor *tensor, int64_t i)
+{
+  switch (tensor->type) {
+  case FACET_F32:
+    return ((const float *)tensor->data)[i];
+  case FACET_F64:
+    return ((const double *)tensor->data)[i];
+  case FACET_I64:
+    break;
+  }
+  return (double)((const int64_t *)tensor->data)[i];
+}
+
+void facet_tensor_set(facet_tensor *tensor, int64_t i, double x)
+{
+  switch (tensor->type) {
+  case FACET_F32:
+    ((float *)tensor->data)[i] = (float)x;
+    break;
+  case FACET_F64:
+    ((double *)tensor->data)[i] = x;
+    break;
+  case FACET_I64:
+    ((int64_t *)tensor->data)[i] = (int64_t)x;
+    break;
+  }
+}
