@@ -1,0 +1,178 @@
+/* Whole files.  What is written appears under its name complete or not at all: it goes to a temporary beside it,
+ * is synced, and then takes the name in one step. */
+#include "base/base.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- reading ---- */
+
+static facet_status read_all(int file, const char *path, uint8_t **bytes, size_t *count)
+{
+  size_t room = *count + 1; /* one more than the expected size sees the end without growing, and holds the NUL */
+  size_t filled = 0;
+  FACET_NEW(*bytes, room + 1);
+  for (;;) {
+    ssize_t got = read(file, *bytes + filled, room - filled);
+    if (got < 0 && errno == EINTR)
+      continue;
+    FACET_CHECK(got >= 0, FACET_IO, "%s: cannot be read: %s", path, strerror(errno));
+    if (got == 0)
+      break;
+    filled += (size_t)got;
+    if (filled == room) {
+      FACET_TRY(facet_grow(bytes, filled, 2 * room + 4096 + 1, 1));
+      room = 2 * room + 4096;
+    }
+  }
+  (*bytes)[filled] = 0;
+  *count = filled;
+  return FACET_OK;
+}
+
+facet_status facet_read_file(const char *path, uint8_t **bytes, size_t *count)
+{
+  *bytes = NULL;
+  *count = 0;
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  FACET_CHECK(file >= 0, FACET_NO_INPUT, "%s: %s", path, strerror(errno));
+  struct stat about;
+  facet_status status = FACET_OK;
+  if (fstat(file, &about) != 0)
+    status = facet_raise(FACET_IO, "%s: %s", path, strerror(errno));
+  else if (S_ISDIR(about.st_mode))
+    status = facet_raise(FACET_NO_INPUT, "%s: is a folder, not a file", path);
+  else {
+    *count = about.st_size > 0 ? (size_t)about.st_size : 0;
+    status = read_all(file, path, bytes, count);
+  }
+  close(file);
+  if (status != FACET_OK) {
+    facet_free(bytes);
+    *count = 0;
+  }
+  return status;
+}
+
+/* ---- writing ---- */
+
+/* A full disk is not a wrong name: it may be emptied, and the same command works. */
+static bool disk_is_full(int error)
+{
+  return error == ENOSPC || error == EDQUOT || error == EFBIG || error == EIO;
+}
+
+static facet_status raise_write(const char *path, int error)
+{
+  if (disk_is_full(error))
+    return facet_raise(FACET_IO, "%s: cannot be written: %s", path, strerror(error));
+  return facet_raise(FACET_CANNOT_CREATE, "%s: cannot be created: %s", path, strerror(error));
+}
+
+static facet_status write_all(int file, const char *path, const uint8_t *bytes, size_t count)
+{
+  size_t written = 0;
+  while (written < count) {
+    ssize_t put = write(file, bytes + written, count - written);
+    if (put < 0 && errno == EINTR)
+      continue;
+    FACET_CHECK(put >= 0, FACET_IO, "%s: cannot be written: %s", path, strerror(errno));
+    written += (size_t)put;
+  }
+  return FACET_OK;
+}
+
+/* Writes to what `open` gave, syncs and closes. Devices and pipes cannot be synced, and need not be. */
+static facet_status write_and_close(int file, const char *path, const void *bytes, size_t count)
+{
+  facet_status status = write_all(file, path, bytes, count);
+  if (status == FACET_OK && fsync(file) != 0 && errno != EINVAL && errno != EROFS && errno != ENOTSUP)
+    status = facet_raise(FACET_IO, "%s: cannot be written: %s", path, strerror(errno));
+  if (close(file) != 0 && status == FACET_OK)
+    status = facet_raise(FACET_IO, "%s: cannot be written: %s", path, strerror(errno));
+  return status;
+}
+
+/* The new name is durable only once its folder is. Some file systems cannot sync a folder: nothing more can be done. */
+static void sync_folder_of(const char *path)
+{
+  char *folder = facet_path_beside(path, ".");
+  int file = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+  if (file >= 0) {
+    (void)fsync(file);
+    close(file);
+  }
+  facet_free(&folder);
+}
+
+static facet_status write_and_rename(const char *temporary, const char *path, const void *bytes, size_t count)
+{
+  int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+  if (file < 0)
+    return raise_write(path, errno);
+  facet_status status = write_and_close(file, path, bytes, count);
+  if (status == FACET_OK && rename(temporary, path) != 0)
+    status = raise_write(path, errno);
+  if (status != FACET_OK)
+    unlink(temporary);
+  return status;
+}
+
+facet_status facet_write_file(const char *path, const void *bytes, size_t count)
+{
+  struct stat about;
+  if (stat(path, &about) == 0 && !S_ISREG(about.st_mode)) { /* a device or a pipe keeps its place */
+    int file = open(path, O_WRONLY | O_CLOEXEC);
+    return file < 0 ? raise_write(path, errno) : write_and_close(file, path, bytes, count);
+  }
+  char *temporary = facet_format("%s.part-%ld", path, (long)getpid());
+  if (!temporary)
+    return FACET_OS;
+  facet_status status = write_and_rename(temporary, path, bytes, count);
+  facet_free(&temporary);
+  if (status == FACET_OK)
+    sync_folder_of(path);
+  return status;
+}
+
+/* ---- folders ---- */
+
+static bool is_folder(const char *path)
+{
+  struct stat about;
+  return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
+}
+
+static facet_status make_one(const char *path)
+{
+  if (mkdir(path, 0777) == 0 || is_folder(path)) /* another process may have been faster */
+    return FACET_OK;
+  return raise_write(path, errno == EEXIST ? ENOTDIR : errno);
+}
+
+facet_status facet_make_folder(const char *path)
+{
+  char *part = facet_copy_text(path);
+  if (!part)
+    return FACET_OS;
+  facet_status status = FACET_OK;
+  for (char *slash = strchr(part + 1, '/'); part[0] && slash; slash = strchr(slash + 1, '/')) {
+    *slash = '\0';
+    FACET_GO(out, status, make_one(part));
+    *slash = '/';
+  }
+  status = make_one(part);
+out:
+  facet_free(&part);
+  return status;
+}
+
+bool facet_exists(const char *path)
+{
+  struct stat about;
+  return stat(path, &about) == 0;
+}

@@ -1,0 +1,52 @@
+/* Memory that is zeroed, aligned for the widest vector unit, and never the product of an overflow. */
+#include "base/base.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGNMENT = 64 };
+
+void *facet_allocate(size_t count, size_t size)
+{
+  size_t bytes = 0;
+  if (__builtin_mul_overflow(count, size, &bytes) || bytes > PTRDIFF_MAX - ALIGNMENT) {
+    facet_raise(FACET_OS, "out of memory: %zu elements of %zu bytes are more than there can be", count, size);
+    return NULL;
+  }
+  size_t rounded = bytes == 0 ? ALIGNMENT : (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  void *pointer = aligned_alloc(ALIGNMENT, rounded);
+  if (!pointer) {
+    facet_raise(FACET_OS, "out of memory: %.1f MiB wanted", (double)bytes / 1048576.0);
+    return NULL;
+  }
+  return memset(pointer, 0, rounded);
+}
+
+facet_status facet_grow(void *pointer_to_pointer, size_t old, size_t count, size_t size)
+{
+  void *present = NULL;
+  memcpy(&present, pointer_to_pointer, sizeof present);
+  void *grown = facet_allocate(count, size);
+  if (!grown)
+    return FACET_OS;
+  size_t kept = old < count ? old : count;
+  if (present && kept > 0)
+    memcpy(grown, present, kept * size);
+  free(present);
+  memcpy(pointer_to_pointer, &grown, sizeof grown);
+  return FACET_OK;
+}
+
+void facet_free(void *pointer_to_pointer)
+{
+  void *present = NULL;
+  memcpy(&present, pointer_to_pointer, sizeof present);
+  free(present);
+  present = NULL;
+  memcpy(pointer_to_pointer, &present, sizeof present);
+}
+
+size_t facet_type_size(facet_type type)
+{
+  return type == FACET_F32 ? sizeof(float) : sizeof(double);
+}

@@ -1,0 +1,172 @@
+/* How far a stage has come, on stderr: a bar that redraws itself on a terminal, and elsewhere (a job's log) a line
+ * every ten seconds and one at the end. */
+#include "base/base.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BAR_CELLS = 24, LINE_BYTES = 512, NOTE_BYTES = 128 };
+
+struct facet_progress {
+  char *stage, *unit;
+  char note[NOTE_BYTES];
+  int64_t total, done;
+  int64_t first; /* where the work began: a resumed stage does not begin at 0 */
+  double begun, first_at, drawn_at;
+  bool quiet, terminal, started;
+};
+
+double facet_seconds(void)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+facet_status facet_progress_begin(facet_progress **progress, const char *stage, const char *unit, int64_t total,
+                                  bool quiet)
+{
+  *progress = NULL;
+  facet_progress *made = NULL;
+  FACET_NEW(made, 1);
+  made->stage = facet_copy_text(stage);
+  made->unit = facet_copy_text(unit);
+  if (!made->stage || !made->unit) {
+    facet_free(&made->stage);
+    facet_free(&made->unit);
+    facet_free(&made);
+    return FACET_OS;
+  }
+  made->total = total;
+  made->quiet = quiet;
+  made->terminal = isatty(STDERR_FILENO) == 1;
+  made->begun = facet_seconds();
+  made->drawn_at = made->begun;
+  *progress = made;
+  return FACET_OK;
+}
+
+void facet_progress_note(facet_progress *progress, const char *format, ...)
+{
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(progress->note, sizeof progress->note, format, arguments);
+  va_end(arguments);
+}
+
+/* Units a second, 0 when nothing is known yet. Measured from the first report, which also leaves out warming up. */
+static double rate(const facet_progress *progress, double now)
+{
+  int64_t count = progress->done - progress->first;
+  double seconds = now - progress->first_at;
+  if (count <= 0) {
+    count = progress->done;
+    seconds = now - progress->begun;
+  }
+  return seconds > 0 && count > 0 ? (double)count / seconds : 0;
+}
+
+static void say_rate(char *text, size_t bytes, double per_second)
+{
+  if (per_second <= 0)
+    snprintf(text, bytes, "-/s");
+  else if (per_second < 100)
+    snprintf(text, bytes, "%.3g/s", per_second);
+  else
+    snprintf(text, bytes, "%.0f/s", per_second);
+}
+
+static void say_duration(char *text, size_t bytes, double seconds)
+{
+  long long whole = (long long)(seconds + 0.5);
+  if (whole >= 3600)
+    snprintf(text, bytes, "%lld:%02lld:%02lld", whole / 3600, whole / 60 % 60, whole % 60);
+  else
+    snprintf(text, bytes, "%lld:%02lld", whole / 60, whole % 60);
+}
+
+static void say_left(char *text, size_t bytes, const facet_progress *progress, double per_second)
+{
+  char duration[32] = "?";
+  if (per_second > 0)
+    say_duration(duration, sizeof duration, (double)(progress->total - progress->done) / per_second);
+  snprintf(text, bytes, "%s left", duration);
+}
+
+static int terminal_columns(void)
+{
+  struct winsize size = {0};
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
+}
+
+static void say_bar(char bar[BAR_CELLS + 1], double part)
+{
+  int full = (int)(part * BAR_CELLS);
+  for (int i = 0; i < BAR_CELLS; i++)
+    bar[i] = i < full ? '#' : '.';
+  bar[BAR_CELLS] = '\0';
+}
+
+static void draw(const facet_progress *progress, double now)
+{
+  char line[LINE_BYTES], speed[32], left[48], bar[BAR_CELLS + 1];
+  double part = progress->total > 0 ? (double)progress->done / (double)progress->total : 1.0;
+  double per_second = rate(progress, now);
+  say_rate(speed, sizeof speed, per_second);
+  say_left(left, sizeof left, progress, per_second);
+  say_bar(bar, part);
+  const char *gap = progress->note[0] ? "  " : "";
+  if (progress->terminal) {
+    snprintf(line, sizeof line, "%s [%s] %3.0f %%  %lld/%lld %s  %s  %s%s%s", progress->stage, bar, 100 * part,
+             (long long)progress->done, (long long)progress->total, progress->unit, speed, left, gap, progress->note);
+    fprintf(stderr, "\r\033[K%.*s", terminal_columns() - 1, line);
+  } else {
+    fprintf(stderr, "%s: %.0f %%, %lld of %lld %s, %s, %s%s%s\n", progress->stage, 100 * part,
+            (long long)progress->done, (long long)progress->total, progress->unit, speed, left, gap, progress->note);
+  }
+  fflush(stderr);
+}
+
+void facet_progress_at(facet_progress *progress, int64_t done)
+{
+  if (!progress)
+    return;
+  double now = facet_seconds();
+  progress->done = done < progress->total ? done : progress->total;
+  if (!progress->started) {
+    progress->started = true;
+    progress->first = progress->done;
+    progress->first_at = now;
+  }
+  if (progress->quiet || now - progress->drawn_at < (progress->terminal ? 0.1 : 10.0))
+    return;
+  progress->drawn_at = now;
+  draw(progress, now);
+}
+
+static void draw_end(const facet_progress *progress, double now)
+{
+  char speed[32], duration[32];
+  say_rate(speed, sizeof speed, rate(progress, now));
+  say_duration(duration, sizeof duration, now - progress->begun);
+  fprintf(stderr, "%s%s: ", progress->terminal ? "\r\033[K" : "", progress->stage);
+  if (progress->done < progress->total)
+    fprintf(stderr, "stopped at %lld of ", (long long)progress->done);
+  fprintf(stderr, "%lld %s in %s, %s%s%s\n", (long long)progress->total, progress->unit, duration, speed,
+          progress->note[0] ? "  " : "", progress->note);
+  fflush(stderr);
+}
+
+void facet_progress_end(facet_progress **progress)
+{
+  if (!*progress)
+    return;
+  if (!(*progress)->quiet)
+    draw_end(*progress, facet_seconds());
+  facet_free(&(*progress)->stage);
+  facet_free(&(*progress)->unit);
+  facet_free(progress);
+}

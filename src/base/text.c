@@ -1,0 +1,37 @@
+/* Text that is made at run time: formatted strings, copies, and paths relative to a file. */
+#include "base/base.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+char *facet_format(const char *format, ...)
+{
+  va_list arguments, again;
+  va_start(arguments, format);
+  va_copy(again, arguments);
+  int length = vsnprintf(NULL, 0, format, arguments);
+  va_end(arguments);
+  char *text = NULL;
+  if (length < 0)
+    facet_raise(FACET_OS, "text cannot be formatted");
+  else
+    text = facet_allocate((size_t)length + 1, 1);
+  if (text)
+    vsnprintf(text, (size_t)length + 1, format, again);
+  va_end(again);
+  return text;
+}
+
+char *facet_copy_text(const char *text)
+{
+  return text ? facet_format("%s", text) : NULL;
+}
+
+char *facet_path_beside(const char *file, const char *path)
+{
+  const char *slash = strrchr(file, '/');
+  if (path[0] == '/' || !slash)
+    return facet_copy_text(path);
+  return facet_format("%.*s%s", (int)(slash - file) + 1, file, path);
+}
