@@ -32,7 +32,7 @@ typedef struct {
 } facet_condition;
 
 typedef struct {
-  char *file;   /* the study file */
+  char *file;   /* the study file, as given; every other path is absolute */
   char *name;
   uint32_t seed;
   char *output; /* resolved folder */
@@ -47,7 +47,7 @@ typedef struct {
   char *onnx;   /* or NULL: the architecture below is trained */
   int convs, denses;
   int64_t *conv, *dense;
-  bool train_model; /* model.train given (an onnx model may be trained on, too) */
+  bool train_model; /* always with an architecture; with onnx: model.train given, it is trained on */
   facet_training training;
   int recipes;
   facet_recipe *recipe;
@@ -69,6 +69,9 @@ void facet_study_destroy(facet_study **study);
 facet_status facet_study_text(const facet_study *study, char **yaml); /* caller frees */
 /* "clean", "gaussian_noise/3"; caller frees. */
 char *facet_condition_name(facet_condition condition);
+/* The words of the study file: "random", "magnitude"; "global", "layer". NULL: there is none of that number. */
+const char *facet_method_name(facet_criterion method);
+const char *facet_scope_name(facet_scope scope);
 
 /* A variant: one network of the study, lists multiplied. Number 0 is `dense`. */
 typedef struct {
