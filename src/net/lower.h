@@ -19,14 +19,14 @@ enum { NO_VALUE = -1 };
 
 struct facet_lowered {
   facet_kind kind;
-  int inputs;  /* values that depend on the network's input, in order */
-  int *input;  /* owned */
+  int inputs; /* values that depend on the network's input, in order */
+  int *input; /* owned */
   int output;
 
   /* linear: constants by value number; bias and MatMul's missing one are NO_VALUE */
   facet_conv_shape conv;
   int weight, bias;
-  bool transposed; /* weights lie as in x out */
+  bool transposed;                   /* weights lie as in x out */
   double weight_factor, bias_factor; /* Gemm's alpha and beta */
 
   /* diagonal: either batch norm (the four constants) or z = (+-u + c), c * u, u / c with one constant */
@@ -44,6 +44,7 @@ struct facet_lowered {
   int64_t *source; /* owned */
   int32_t *from;   /* owned; NULL: all from input 0 */
   double fill;
+  bool keeps_axes; /* channels stay channels: Slice, Pad, Concat */
 
   /* window: positions position[begin[s] .. begin[s+1]) of the input's spatial plane make output position s;
    * mean: multiplied by weight_of[s] and summed; max: the winner is selected */

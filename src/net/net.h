@@ -79,7 +79,7 @@ typedef struct {
   int nodes, values;
   facet_node *node; /* after finish: in an order in which every node follows its inputs */
   facet_value *value;
-  int input, output; /* value numbers */
+  int input, output;     /* value numbers */
   bool softmax_stripped; /* a last Softmax or LogSoftmax was there: the logits before it are explained */
   bool finished;
 } facet_network;
@@ -126,8 +126,8 @@ facet_status facet_network_parameter_list(const facet_network *network, facet_pa
 /* The last linear node: feature h (a value), class directions w (K x F, double, row-major) and c (K).
  * FACET_BAD_INPUT if the network does not end in a linear node. Caller frees w and c. */
 typedef struct {
-  int feature;  /* value number of h */
-  int node;     /* the linear node */
+  int feature; /* value number of h */
+  int node;    /* the linear node */
   int64_t features, classes;
   double *direction, *offset;
 } facet_head;
@@ -174,7 +174,8 @@ int facet_executor_constant_nodes(const facet_executor *executor);
 const char *facet_executor_constant_node(const facet_executor *executor, int i);
 
 /* Rows of W for the samples of the last forward: row[s*rows + r] is the output (class) of row r of sample s.
- * w: count x rows x D (real); b_node: count x rows x constant nodes. Pullback through the frozen pattern (SCIENCE 1). */
+ * w: count x rows x D (real); b_node: count x rows x constant nodes. Pullback through the frozen pattern (SCIENCE 1).
+ */
 facet_status facet_executor_pullback(facet_executor *executor, const int32_t *row, void *w, double *b_node);
 
 /* Training executors: gradients of sum_s <dlogits_s, logits_s> over the batch, all parameters in the order and at the

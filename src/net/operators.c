@@ -233,8 +233,7 @@ static facet_status lower_product(facet_network *network, facet_node *node, bool
     return facet_node_raise(node, "weights are %s but the input has %lld features", facet_shape_text(weight),
                             (long long)in.dim[0]);
   l->transposed = transposed;
-  l->conv = (facet_conv_shape){
-      .in_channels = in.dim[0], .out_channels = weight.dim[transposed ? 1 : 0], .groups = 1};
+  l->conv = (facet_conv_shape){.in_channels = in.dim[0], .out_channels = weight.dim[transposed ? 1 : 0], .groups = 1};
   *output_shape(network, node) = (facet_shape){.rank = 1, .dim = {l->conv.out_channels}};
   l->weight_factor = l->bias_factor = 1;
   return FACET_OK;
@@ -570,6 +569,7 @@ static facet_status lower_slice(facet_network *network, facet_node *node)
   }
   if (facet_shape_size(out) == 0)
     return facet_node_raise(node, "output is empty");
+  node->lowered->keeps_axes = true;
   return affine_move(network, node, out, axis);
 }
 
@@ -591,6 +591,7 @@ static facet_status lower_pad(facet_network *network, facet_node *node)
     return facet_node_raise(node, "pads must be a constant with %d entries", 2 * (in.rank + 1));
   if (pads[0] != 0 || pads[in.rank + 1] != 0)
     return facet_node_raise(node, "pads the batch dimension");
+  l->keeps_axes = true;
   l->fill = attribute_float(node, "value", 0);
   if (constant_input(network, node, 2))
     l->fill = facet_tensor_get(constant_input(network, node, 2), 0);
@@ -601,8 +602,8 @@ static facet_status lower_pad(facet_network *network, facet_node *node)
   strides_of(in, stride);
   for (int i = 0; i < in.rank; i++) {
     int64_t begin = pads[i + 1], end = pads[in.rank + 2 + i];
-    out.dim[i] = begin < -in.dim[i] || begin > 1 << 20 || end < -in.dim[i] || end > 1 << 20 ? 0
-                                                                                            : in.dim[i] + begin + end;
+    out.dim[i] =
+        begin < -in.dim[i] || begin > 1 << 20 || end < -in.dim[i] || end > 1 << 20 ? 0 : in.dim[i] + begin + end;
     if (out.dim[i] < 1)
       return facet_node_raise(node, "pads are %lld, %lld along a dimension of %lld", (long long)begin, (long long)end,
                               (long long)in.dim[i]);
@@ -631,6 +632,7 @@ static facet_status lower_concat(facet_network *network, facet_node *node)
   *output_shape(network, node) = out;
   FACET_NEW(l->source, facet_shape_size(out));
   FACET_NEW(l->from, facet_shape_size(out));
+  l->keeps_axes = true;
   int64_t inner = 1, outer = 1, at = 0;
   for (int i = 0; i < out.rank; i++)
     *(i < axis ? &outer : &inner) *= i == axis ? 1 : out.dim[i];

@@ -1,0 +1,22 @@
+/* elementwise.h for float and for double: one body, compiled twice. */
+#include "kernels/elementwise.h"
+
+#include <math.h>
+#include <string.h>
+
+#define REAL    float
+#define NAME(x) x##_f32
+#include "kernels/elementwise_body.h"
+#undef REAL
+#undef NAME
+
+#define REAL    double
+#define NAME(x) x##_f64
+#include "kernels/elementwise_body.h"
+#undef REAL
+#undef NAME
+
+const facet_elementwise *facet_elementwise_of(facet_type real)
+{
+  return real == FACET_F64 ? &table_f64 : &table_f32;
+}

@@ -1,0 +1,70 @@
+/* What a network does between its linear nodes, for one precision: gates, diagonals, sums, index moves
+ * and windows, forward and pulled back.  All of it works on buffers of samples in any layout: an
+ * element's place does not matter as long as the operands agree.
+ *
+ * Rows: an adjoint buffer holds `rows` adjoints per sample, sample by sample; what belongs to the sample (slopes,
+ * winners) is used for all of its rows. `size` is one sample's elements, padding included. */
+#ifndef FACET_ELEMENTWISE_H
+#define FACET_ELEMENTWISE_H
+
+#include "kernels/kernels.h"
+
+/* `length` elements from src + source go to dst + target. */
+typedef struct {
+  int32_t target, source, length;
+} facet_run;
+
+/* Pooling windows over positions (see net/lower.h): begin has out_spatial + 1 entries. */
+typedef struct {
+  int64_t in_spatial, out_spatial;
+  const int64_t *begin, *position;
+  const double *weight; /* mean: factor per output position; NULL: maximum */
+} facet_windows;
+
+typedef struct {
+  /* out = slope * z with slope 1 for z > 0, else alpha; out may be z. Adds to *ties how often |z| <= nearly * max|z|
+   * over the `size` elements; out of `padding` elements that are always 0. One sample. */
+  void (*gate)(int64_t size, int64_t padding, double alpha, double nearly, const void *z, void *out, void *slope,
+               int32_t *ties);
+  /* out = scale * in + shift, one sample. */
+  void (*diagonal)(int64_t size, const void *scale, const void *shift, const void *in, void *out);
+  /* out = addend + slope * g for every row (addend NULL: 0). slope advances by slope_step per sample (0: shared). */
+  void (*gate_pullback)(int64_t size, int64_t samples, int64_t rows, int64_t slope_step, const void *slope,
+                        const void *g, const void *addend, void *out);
+  /* out = a + factor * b; a NULL: 0. */
+  void (*add)(int64_t count, const void *a, double factor, const void *b, void *out);
+  /* Index moves: dst = runs of src (gather), or the other way round and added (scatter). Strides in elements. */
+  void (*gather)(int64_t samples, int64_t runs, const facet_run *run, const void *src, int64_t src_size, void *dst,
+                 int64_t dst_size);
+  void (*scatter)(int64_t samples, int64_t runs, const facet_run *run, const void *src, int64_t src_size, void *dst,
+                  int64_t dst_size);
+  /* Windows of one sample: means; or maxima with winner[i] = element of the input that won, ties counted where the
+   * winner leads by no more than nearly * max|u| (not where it is 0 and flat_zero: both candidates are off). */
+  void (*window_mean)(const facet_windows *w, facet_layout in, const void *u, void *out);
+  void (*window_max)(const facet_windows *w, facet_layout in, double nearly, bool flat_zero, const void *u, void *out,
+                     int32_t *winner, int32_t *ties);
+  /* Adjoints, added to gu. */
+  void (*window_mean_pullback)(const facet_windows *w, facet_layout in, int64_t adjoints, const void *g, void *gu);
+  void (*window_max_pullback)(int64_t out_size, int64_t in_size, int64_t samples, int64_t rows, const int32_t *winner,
+                              const void *g, void *gu);
+  /* sum[c] of one adjoint over its positions, channels of the layout. */
+  void (*channel_sums)(facet_layout layout, const void *g, double *sum);
+  double (*dot)(int64_t count, const void *a, const void *b);
+  /* Batch norm in training: statistics over samples and positions per channel, then (u - mean) * scale + shift. */
+  void (*norm_statistics)(facet_layout layout, int64_t samples, const void *u, double *mean, double *variance);
+  void (*norm)(facet_layout layout, int64_t samples, const double *mean, const double *scale, const double *shift,
+               const void *u, void *out);
+  /* gu = scale * (g - mean(g) - (u - mean) / deviation * mean(g (u - mean) / deviation)); grad_scale and grad_shift
+   * per channel are the sums in it. */
+  void (*norm_pullback)(facet_layout layout, int64_t samples, const double *mean, const double *deviation,
+                        const double *scale, const void *u, const void *g, void *gu, double *grad_scale,
+                        double *grad_shift);
+  /* Plain double or float order to a layout and back; converting. `stride`: elements between samples of the plain
+   * side. pack: from the real type, plain, to layout. unpack: from layout to double. */
+  void (*pack)(facet_layout layout, const void *plain, void *packed);
+  void (*unpack)(facet_layout layout, const void *packed, double *plain);
+} facet_elementwise;
+
+const facet_elementwise *facet_elementwise_of(facet_type real);
+
+#endif

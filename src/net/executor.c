@@ -1,0 +1,496 @@
+/* The executor: compiles a network for one kernel set, precision, batch and number of rows, and runs it.
+ *
+ * Compiling: nodes become steps (batch norm folded into the linear node before it, except in training); values that
+ * only elementwise kinds connect share a layout, blocked if a convolution touches them; buffers are planned so that
+ * a value's memory is used again after its last reader, forward and backward. */
+#include "net/executor.h"
+
+#include <math.h>
+#include <string.h>
+
+static const facet_kind_row *const kinds[] = {
+    [KIND_LINEAR] = &facet_kind_linear, [KIND_DIAGONAL] = &facet_kind_diagonal, [KIND_SUM] = &facet_kind_sum,
+    [KIND_GATE] = &facet_kind_gate,     [KIND_MOVE] = &facet_kind_move,         [KIND_WINDOW] = &facet_kind_window,
+};
+
+facet_status facet_executor_own(facet_executor *x, size_t count, size_t size, void *pointer_to_pointer)
+{
+  void *data = facet_allocate(count, size);
+  if (!data)
+    return FACET_OS;
+  memcpy(pointer_to_pointer, &data, sizeof data);
+  x->own_bytes += count * size;
+  return FACET_OK;
+}
+
+void facet_way_open(const facet_executor *x, const facet_way *way, int value)
+{
+  void *to = facet_adjoint_data(x, way->to);
+  size_t bytes = (size_t)(facet_adjoints(x) * facet_value_size(x, value)) * x->real;
+  if (way->addend == NO_SLOT)
+    memset(to, 0, bytes);
+  else if (way->addend != way->to)
+    memcpy(to, facet_adjoint_data(x, way->addend), bytes);
+}
+
+float *facet_gradient_of(const facet_executor *x, int value, float *gradient)
+{
+  for (int i = 0; i < x->parameters; i++)
+    if (x->parameter[i].value == value)
+      return gradient + x->parameter[i].offset;
+  return NULL;
+}
+
+/* ---- steps ---- */
+
+/* The batch norm that can be folded into linear node i: the only reader of its output. */
+static const facet_node *foldable_norm(const facet_executor *x, const facet_node *node)
+{
+  const facet_network *n = x->network;
+  const facet_value *out = &n->value[node->lowered->output];
+  if (x->options.training || node->lowered->kind != KIND_LINEAR || out->consumers != 1)
+    return NULL;
+  for (int i = 0; i < n->nodes; i++)
+    if (n->node[i].lowered->batch_norm && n->node[i].lowered->input[0] == node->lowered->output)
+      return &n->node[i];
+  return NULL;
+}
+
+static bool folded_away(const facet_executor *x, const facet_node *node)
+{
+  for (int i = 0; i < x->steps; i++)
+    if (x->step[i].norm == node)
+      return true;
+  return false;
+}
+
+static facet_status make_steps(facet_executor *x)
+{
+  const facet_network *n = x->network;
+  FACET_NEW(x->step, n->nodes);
+  for (int i = 0; i < n->nodes; i++) {
+    const facet_node *node = &n->node[i];
+    if (folded_away(x, node))
+      continue;
+    facet_step *step = &x->step[x->steps++];
+    step->node = node;
+    step->lowered = node->lowered;
+    step->norm = foldable_norm(x, node);
+    step->inputs = node->lowered->inputs;
+    step->input = node->lowered->input;
+    step->output = (step->norm ? step->norm : node)->lowered->output;
+    step->constant[0] = step->constant[1] = -1;
+    FACET_NEW(step->in_slot, step->inputs);
+    FACET_NEW(step->way, step->inputs);
+    FACET_NEW(step->run, step->inputs);
+    FACET_NEW(step->runs, step->inputs);
+  }
+  return FACET_OK;
+}
+
+/* ---- layouts ---- */
+
+static int group_of(int *group, int v)
+{
+  while (group[v] != v)
+    v = group[v] = group[group[v]];
+  return v;
+}
+
+/* Values joined by kinds that work element by element share a layout: blocked if a convolution reads or writes one of
+ * them, plain if the network's input is among them. */
+static facet_status choose_layouts(facet_executor *x)
+{
+  const facet_network *n = x->network;
+  facet_status status = FACET_OK;
+  int *group = NULL;
+  bool *blocked = NULL;
+  FACET_NEW(x->layout, n->values);
+  FACET_NEW_GO(done, status, group, n->values);
+  FACET_NEW_GO(done, status, blocked, n->values);
+  for (int v = 0; v < n->values; v++)
+    group[v] = v;
+  for (int i = 0; i < x->steps; i++) {
+    const facet_step *step = &x->step[i];
+    facet_kind kind = step->lowered->kind;
+    if (kind != KIND_LINEAR && kind != KIND_MOVE)
+      for (int j = 0; j < step->inputs; j++)
+        group[group_of(group, step->input[j])] = group_of(group, step->output);
+  }
+  for (int i = 0; i < x->steps; i++)
+    if (x->step[i].lowered->kind == KIND_LINEAR && x->step[i].lowered->conv.spatial > 0) {
+      blocked[group_of(group, x->step[i].input[0])] = true;
+      blocked[group_of(group, x->step[i].output)] = true;
+    }
+  for (int i = 0; i < x->steps; i++) /* Slice, Pad, Concat of blocked values move whole blocks */
+    for (int j = 0; x->step[i].lowered->keeps_axes && j < x->step[i].inputs; j++)
+      if (blocked[group_of(group, x->step[i].input[j])])
+        blocked[group_of(group, x->step[i].output)] = true;
+  blocked[group_of(group, n->input)] = false;
+  for (int v = 0; v < n->values; v++) {
+    facet_shape shape = n->value[v].shape;
+    int64_t channels = shape.rank > 0 ? shape.dim[0] : 1;
+    if (n->value[v].constant || (n->value[v].producer < 0 && v != n->input))
+      continue;
+    x->layout[v] = (facet_layout){channels, facet_shape_size(shape) / channels, 1};
+    if (blocked[group_of(group, v)])
+      x->layout[v].block = x->options.kernels->block(channels);
+  }
+done:
+  facet_free(&group);
+  facet_free(&blocked);
+  return status;
+}
+
+/* ---- buffers ---- */
+
+static size_t value_bytes(const facet_executor *x, int v)
+{
+  return (size_t)(x->options.batch * facet_value_size(x, v)) * x->real;
+}
+
+/* Kept to the end: the output, the head's feature; in training what parameter gradients read again. */
+static facet_status choose_kept(facet_executor *x)
+{
+  facet_head head;
+  FACET_NEW(x->keep, x->network->values);
+  x->keep[x->network->output] = true;
+  if (facet_network_head(x->network, &head) == FACET_OK) {
+    x->keep[head.feature] = true;
+    facet_head_clear(&head);
+  }
+  for (int i = 0; x->options.training && i < x->steps; i++)
+    if (x->step[i].lowered->kind == KIND_LINEAR || x->step[i].lowered->batch_norm)
+      x->keep[x->step[i].input[0]] = true;
+  return FACET_OK;
+}
+
+static facet_status plan_forward(facet_executor *x)
+{
+  const facet_network *n = x->network;
+  int *left = NULL;
+  facet_status status = FACET_OK;
+  FACET_NEW(x->slot, n->values);
+  FACET_TRY(facet_slots_begin(&x->values));
+  FACET_NEW(left, n->values);
+  for (int i = 0; i < x->steps; i++)
+    for (int j = 0; j < x->step[i].inputs; j++)
+      left[x->step[i].input[j]]++;
+  FACET_GO(done, status, facet_slots_take(&x->values, value_bytes(x, n->input), &x->slot[n->input]));
+  facet_slots_share(&x->values, x->slot[n->input]); /* x stays */
+  for (int i = 0; i < x->steps; i++) {
+    facet_step *step = &x->step[i];
+    int first = step->input[0], slot = x->slot[first];
+    bool last = left[first] == 1 && !x->keep[first] && x->values.slot[slot].users == 1;
+    bool pointwise = step->lowered->kind == KIND_GATE ||
+                     (step->lowered->kind == KIND_DIAGONAL && !(x->options.training && step->lowered->batch_norm));
+    for (int j = 0; j < step->inputs; j++)
+      step->in_slot[j] = x->slot[step->input[j]];
+    if (step->alias || (pointwise && last)) {
+      step->out_slot = slot;
+      facet_slots_share(&x->values, slot);
+    } else {
+      FACET_GO(done, status, facet_slots_take(&x->values, value_bytes(x, step->output), &step->out_slot));
+    }
+    x->slot[step->output] = step->out_slot;
+    for (int j = 0; j < step->inputs; j++)
+      if (--left[step->input[j]] == 0 && !x->keep[step->input[j]])
+        facet_slots_release(&x->values, step->in_slot[j]);
+  }
+  status = facet_slots_allocate(&x->values);
+done:
+  facet_free(&left);
+  return status;
+}
+
+/* The way of one input's adjoint. `have` is the slot it has so far. */
+static facet_status plan_way(facet_executor *x, facet_step *step, int j, int *have)
+{
+  int v = step->input[j];
+  facet_way *way = &step->way[j];
+  facet_slots *slots = &x->adjoints;
+  size_t bytes = (size_t)x->options.rows * value_bytes(x, v);
+  bool outside = v == x->network->input; /* its adjoint is W: in the caller's memory */
+  facet_kind kind = step->lowered->kind;
+  *way = (facet_way){.to = NO_SLOT, .addend = have[v], .scratch = NO_SLOT};
+  if (have[v] == NO_SLOT) {
+    bool pass = (kind == KIND_SUM && step->lowered->coefficient[j] == 1) || (kind == KIND_MOVE && step->alias);
+    bool in_place = (kind == KIND_GATE || kind == KIND_DIAGONAL) && slots->slot[step->g_slot].users == 1;
+    if (!outside && (pass || in_place)) {
+      way->to = step->g_slot;
+      facet_slots_share(slots, step->g_slot);
+    } else if (outside) {
+      way->to = OUTSIDE;
+    } else {
+      FACET_TRY(facet_slots_take(slots, bytes, &way->to));
+    }
+  } else if (outside || slots->slot[have[v]].users == 1) {
+    way->to = have[v];
+  } else { /* others still read it */
+    FACET_TRY(facet_slots_take(slots, bytes, &way->to));
+    facet_slots_release(slots, have[v]);
+  }
+  if ((kind == KIND_LINEAR || (kind == KIND_DIAGONAL && step->lowered->batch_norm)) && way->addend != NO_SLOT) {
+    FACET_TRY(facet_slots_take(slots, bytes, &way->scratch));
+    facet_slots_release(slots, way->scratch);
+  }
+  have[v] = way->to;
+  return FACET_OK;
+}
+
+static facet_status plan_backward(facet_executor *x)
+{
+  const facet_network *n = x->network;
+  int *have = NULL;
+  facet_status status = FACET_OK;
+  FACET_TRY(facet_slots_begin(&x->adjoints));
+  if (x->options.rows == 0)
+    return FACET_OK;
+  FACET_NEW(have, n->values);
+  for (int v = 0; v < n->values; v++)
+    have[v] = NO_SLOT;
+  FACET_GO(done, status,
+           facet_slots_take(&x->adjoints, (size_t)x->options.rows * value_bytes(x, n->output), &have[n->output]));
+  x->output_adjoint = have[n->output];
+  for (int i = x->steps - 1; i >= 0; i--) {
+    facet_step *step = &x->step[i];
+    step->g_slot = have[step->output];
+    for (int j = 0; j < step->inputs; j++)
+      FACET_GO(done, status, plan_way(x, step, j, have));
+    facet_slots_release(&x->adjoints, step->g_slot);
+  }
+  x->input_adjoint = have[n->input];
+  if (x->options.training) { /* nobody wants W there */
+    FACET_GO(done, status, facet_executor_own(x, value_bytes(x, n->input), 1, &x->whole));
+    x->adjoints.slot[OUTSIDE].data = x->whole;
+  }
+  status = facet_slots_allocate(&x->adjoints);
+done:
+  facet_free(&have);
+  return status;
+}
+
+/* ---- creating and destroying ---- */
+
+static facet_status number_constants(facet_executor *x)
+{
+  FACET_NEW(x->constant_name, 2 * x->steps);
+  for (int i = 0; i < x->steps; i++) {
+    facet_step *step = &x->step[i];
+    const facet_lowered *l = step->lowered;
+    bool own = l->bias != NO_VALUE || (l->kind == KIND_DIAGONAL && (l->batch_norm || strchr("+-r", l->arithmetic))) ||
+               (l->kind == KIND_MOVE && l->fill != 0);
+    if (own) {
+      step->constant[0] = x->constants;
+      x->constant_name[x->constants++] = step->node->name;
+    }
+    if (step->norm) {
+      step->constant[1] = x->constants;
+      x->constant_name[x->constants++] = step->norm->name;
+    }
+  }
+  return FACET_OK;
+}
+
+static facet_status compile(facet_executor *x)
+{
+  const facet_network *n = x->network;
+  int64_t channels = 1, largest = 1;
+  FACET_TRY(make_steps(x));
+  FACET_TRY(choose_layouts(x));
+  FACET_TRY(choose_kept(x));
+  FACET_TRY(number_constants(x));
+  FACET_TRY(facet_network_parameter_list(n, &x->parameter, &x->parameters));
+  for (int i = 0; i < x->parameters; i++)
+    largest = x->parameter[i].size > largest ? x->parameter[i].size : largest;
+  for (int v = 0; v < n->values; v++)
+    channels = x->layout[v].channels > channels ? x->layout[v].channels : channels;
+  FACET_TRY(facet_executor_own(x, (size_t)largest, x->real, &x->scratch));
+  FACET_TRY(facet_executor_own(x, (size_t)channels, sizeof *x->sums, &x->sums));
+  FACET_TRY(facet_executor_own(x, (size_t)x->options.batch, sizeof *x->ties, &x->ties));
+  for (int i = 0; i < x->steps; i++)
+    FACET_TRY(kinds[x->step[i].lowered->kind]->create(x, &x->step[i]));
+  FACET_TRY(plan_forward(x));
+  FACET_TRY(plan_backward(x));
+  return facet_executor_refresh(x);
+}
+
+facet_status facet_executor_create(const facet_network *network, facet_executor_options options,
+                                   facet_executor **executor)
+{
+  facet_executor *x;
+  FACET_CHECK(network->finished, FACET_INTERNAL, "the network is not finished");
+  FACET_NEW(x, 1);
+  if (!options.kernels)
+    options.kernels = options.real == FACET_F64 ? &facet_kernels_reference : &facet_kernels_dense;
+  if (options.training)
+    options.rows = 1;
+  x->network = network;
+  x->options = options;
+  x->e = facet_elementwise_of(options.real);
+  x->real = facet_type_size(options.real);
+  facet_status status = compile(x);
+  if (status != FACET_OK)
+    facet_executor_destroy(&x);
+  else
+    *executor = x;
+  return status;
+}
+
+void facet_executor_destroy(facet_executor **executor)
+{
+  facet_executor *x = *executor;
+  if (!x)
+    return;
+  for (int i = 0; i < x->steps; i++) {
+    facet_step *s = &x->step[i];
+    facet_conv **conv[] = {&s->forward, &s->pullback, &s->gradient};
+    for (size_t c = 0; c < sizeof conv / sizeof conv[0]; c++)
+      if (*conv[c])
+        x->options.kernels->conv_destroy(conv[c]);
+    for (int j = 0; s->run && j < s->inputs; j++)
+      facet_free(&s->run[j]);
+    void *owned[] = {&s->in_slot, &s->way,   &s->run,   &s->runs,   &s->fold_scale, &s->fold_shift, &s->bias,
+                     &s->scale,   &s->shift, &s->slope, &s->winner, &s->constants,  &s->mean,       &s->deviation};
+    for (size_t o = 0; o < sizeof owned / sizeof owned[0]; o++)
+      facet_free(owned[o]);
+  }
+  facet_slots_end(&x->values);
+  facet_slots_end(&x->adjoints);
+  void *owned[] = {&x->layout, &x->slot, &x->keep,      &x->step,    &x->constant_name,
+                   &x->ties,   &x->sums, &x->parameter, &x->scratch, &x->whole};
+  for (size_t o = 0; o < sizeof owned / sizeof owned[0]; o++)
+    facet_free(owned[o]);
+  facet_free(executor);
+}
+
+facet_status facet_executor_refresh(facet_executor *x)
+{
+  for (int i = 0; i < x->steps; i++) {
+    const facet_kind_row *kind = kinds[x->step[i].lowered->kind];
+    if (kind->refresh)
+      FACET_TRY(kind->refresh(x, &x->step[i]));
+  }
+  return FACET_OK;
+}
+
+size_t facet_executor_bytes(const facet_executor *x)
+{
+  return x->own_bytes + facet_slots_bytes(&x->values) + facet_slots_bytes(&x->adjoints);
+}
+
+/* ---- running ---- */
+
+facet_status facet_executor_forward(facet_executor *x, const void *samples, int64_t count)
+{
+  FACET_CHECK(count >= 1 && count <= x->options.batch, FACET_INTERNAL, "%lld samples in a batch of %lld",
+              (long long)count, (long long)x->options.batch);
+  int input = x->network->input;
+  int64_t size = facet_value_size(x, input);
+  char *to = facet_value_data(x, x->slot[input]);
+  memcpy(to, samples, (size_t)(count * size) * x->real);
+  memset(facet_at(x, to, count * size), 0, (size_t)((x->options.batch - count) * size) * x->real);
+  memset(x->ties, 0, (size_t)x->options.batch * sizeof *x->ties);
+  x->count = count;
+  for (int i = 0; i < x->steps; i++)
+    FACET_TRY(kinds[x->step[i].lowered->kind]->forward(x, &x->step[i]));
+  return FACET_OK;
+}
+
+facet_status facet_executor_value(const facet_executor *x, int value, double *out)
+{
+  FACET_CHECK(x->keep[value] || value == x->network->input, FACET_INTERNAL, "value %s is not kept",
+              x->network->value[value].name);
+  facet_layout layout = x->layout[value];
+  for (int64_t s = 0; s < x->count; s++)
+    x->e->unpack(layout, facet_at(x, facet_value_data(x, x->slot[value]), s * facet_layout_size(layout)),
+                 out + s * layout.channels * layout.spatial);
+  return FACET_OK;
+}
+
+facet_status facet_executor_output(const facet_executor *x, double *logits)
+{
+  return facet_executor_value(x, x->network->output, logits);
+}
+
+void facet_executor_ties(const facet_executor *x, int32_t *ties)
+{
+  memcpy(ties, x->ties, (size_t)x->count * sizeof *ties);
+}
+
+int facet_executor_constant_nodes(const facet_executor *x)
+{
+  return x->constants;
+}
+
+const char *facet_executor_constant_node(const facet_executor *x, int i)
+{
+  return x->constant_name[i];
+}
+
+/* Steps from last to first; each time the adjoint of an output is complete, b takes what meets its constants. */
+static facet_status backward(facet_executor *x, double *b_node, float *gradient)
+{
+  int64_t adjoints = facet_adjoints(x);
+  for (int i = x->steps - 1; i >= 0; i--) {
+    facet_step *step = &x->step[i];
+    const facet_kind_row *kind = kinds[step->lowered->kind];
+    int64_t size = facet_value_size(x, step->output);
+    if (b_node && kind->bias && (step->constant[0] >= 0 || step->constant[1] >= 0))
+      for (int64_t a = 0; a < adjoints; a++)
+        kind->bias(x, step, a / x->options.rows, facet_at(x, facet_adjoint_data(x, step->g_slot), a * size),
+                   b_node + a * x->constants);
+    if (gradient && kind->gradient)
+      FACET_TRY(kind->gradient(x, step, gradient));
+    FACET_TRY(kind->pullback(x, step));
+  }
+  return FACET_OK;
+}
+
+facet_status facet_executor_pullback(facet_executor *x, const int32_t *row, void *w, double *b_node)
+{
+  FACET_CHECK(x->options.rows > 0 && !x->options.training && x->count > 0, FACET_INTERNAL,
+              "pullback without rows or forward pass");
+  int output = x->network->output;
+  facet_layout layout = x->layout[output];
+  int64_t size = facet_layout_size(layout), outputs = layout.channels * layout.spatial;
+  void *g = facet_adjoint_data(x, x->output_adjoint);
+  memset(g, 0, (size_t)(x->options.batch * x->options.rows * size) * x->real);
+  for (int64_t a = 0; a < facet_adjoints(x); a++) {
+    if (row[a] < 0)
+      continue;
+    FACET_CHECK(row[a] < outputs, FACET_INTERNAL, "row %d of %lld outputs", row[a], (long long)outputs);
+    int64_t at = a * size + facet_layout_at(layout, row[a] / layout.spatial, row[a] % layout.spatial);
+    if (x->options.real == FACET_F64)
+      ((double *)g)[at] = 1;
+    else
+      ((float *)g)[at] = 1;
+  }
+  memset(b_node, 0, (size_t)(facet_adjoints(x) * x->constants) * sizeof *b_node);
+  if (x->count == x->options.batch) {
+    x->adjoints.slot[OUTSIDE].data = w;
+    return backward(x, b_node, NULL);
+  }
+  /* kernels work on whole batches: let them write where there is room */
+  int64_t inputs = facet_value_size(x, x->network->input);
+  if (!x->whole)
+    FACET_TRY(facet_executor_own(x, (size_t)(x->options.batch * x->options.rows * inputs), x->real, &x->whole));
+  x->adjoints.slot[OUTSIDE].data = x->whole;
+  FACET_TRY(backward(x, b_node, NULL));
+  memcpy(w, x->whole, (size_t)(facet_adjoints(x) * inputs) * x->real);
+  return FACET_OK;
+}
+
+facet_status facet_executor_gradient(facet_executor *x, const float *dlogits, float *gradient)
+{
+  FACET_CHECK(x->options.training && x->options.real == FACET_F32, FACET_INTERNAL, "not a training executor");
+  facet_layout layout = x->layout[x->network->output];
+  int64_t size = facet_layout_size(layout), outputs = layout.channels * layout.spatial;
+  float *g = facet_adjoint_data(x, x->output_adjoint);
+  memset(g, 0, (size_t)(x->options.batch * size) * sizeof *g);
+  for (int64_t s = 0; s < x->count; s++)
+    x->e->pack(layout, dlogits + s * outputs, g + s * size);
+  for (int i = 0; i < x->parameters; i++)
+    memset(gradient + x->parameter[i].offset, 0, (size_t)x->parameter[i].size * sizeof *gradient);
+  return backward(x, NULL, gradient);
+}

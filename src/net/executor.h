@@ -1,0 +1,118 @@
+/* Private to src/net: the executor's insides, shared by executor.c (compiling, the public calls) and the
+ * kinds (kind_*.c: what one step does).
+ *
+ * A step is one node, or a linear node with the batch norm after it folded in.  Every value has one layout,
+ * for itself and its adjoint, so gates and sums need no reorder. */
+#ifndef FACET_EXECUTOR_H
+#define FACET_EXECUTOR_H
+
+#include "kernels/elementwise.h"
+#include "net/lower.h"
+#include "net/slots.h"
+
+/* How an adjoint reaches input j of a step: to = addend + contribution (addend NO_SLOT: 0). `to` may be the very slot
+ * of the output's adjoint (in place, or shared when nothing is to be done). */
+typedef struct {
+  int to, addend;
+  int scratch; /* for kinds that cannot add in place */
+} facet_way;
+
+typedef struct {
+  const facet_node *node;
+  const facet_node *norm; /* a batch norm folded into this linear step, or NULL */
+  const facet_lowered *lowered;
+  int inputs;
+  const int *input;
+  int output;
+  int *in_slot; /* forward */
+  int out_slot;
+  int g_slot;     /* adjoint of the output */
+  facet_way *way; /* per input */
+
+  facet_conv *forward, *pullback, *gradient; /* linear */
+  double *fold_scale, *fold_shift;           /* linear with norm: per output channel */
+  double *bias;                              /* linear: per output channel, before folding; NULL */
+  void *scale, *shift;                       /* diagonal: one sample in the output's layout; real */
+  void *slope;                               /* gate: batch samples */
+  int32_t *winner;                           /* window max: batch samples */
+  facet_run **run;                           /* move: per input */
+  int64_t *runs;
+  bool alias;               /* move that changes nothing: output shares the input's slot */
+  bool covers;              /* move: every element of the input is read */
+  void *constants;          /* move with fill: 1 where the fill stands; real, output's layout */
+  double *mean, *deviation; /* batch norm in training */
+  int constant[2];          /* indices of the nodes with constants (node, norm), or -1 */
+} facet_step;
+
+struct facet_executor {
+  const facet_network *network;
+  facet_executor_options options;
+  const facet_elementwise *e;
+  size_t real; /* bytes of a number */
+  int64_t count;
+  facet_layout *layout; /* per value */
+  int *slot;            /* per value: where forward leaves it (only kept ones stay valid) */
+  bool *keep;
+  int steps;
+  facet_step *step;
+  facet_slots values, adjoints;
+  int output_adjoint, input_adjoint; /* slots */
+  int constants;
+  const char **constant_name;
+  int32_t *ties;
+  double *sums;     /* scratch: channels */
+  size_t own_bytes; /* beside the slots */
+  facet_parameter *parameter;
+  int parameters;
+  void *scratch; /* real: the largest parameter */
+  void *whole;   /* W of a whole batch, made when a call has fewer samples */
+};
+
+/* What one kind does. create: after layouts are known. backward: adjoints for every input of the step, b split. */
+typedef struct {
+  facet_status (*create)(facet_executor *x, facet_step *step);
+  facet_status (*refresh)(facet_executor *x, facet_step *step); /* takes constants anew; may be NULL */
+  facet_status (*forward)(facet_executor *x, facet_step *step);
+  facet_status (*pullback)(facet_executor *x, facet_step *step);
+  /* <adjoint of output, constants> of one adjoint: b[step->constant[.]]; NULL: none */
+  void (*bias)(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b);
+  facet_status (*gradient)(facet_executor *x, facet_step *step, float *gradient); /* NULL: no parameters */
+} facet_kind_row;
+
+extern const facet_kind_row facet_kind_linear, facet_kind_diagonal, facet_kind_sum, facet_kind_gate, facet_kind_move,
+    facet_kind_window;
+
+static inline int64_t facet_value_size(const facet_executor *x, int value)
+{
+  return facet_layout_size(x->layout[value]);
+}
+
+static inline void *facet_value_data(const facet_executor *x, int slot)
+{
+  return x->values.slot[slot].data;
+}
+
+static inline void *facet_adjoint_data(const facet_executor *x, int slot)
+{
+  return slot == NO_SLOT ? NULL : x->adjoints.slot[slot].data;
+}
+
+/* Adjoints of one call: samples in use times rows. */
+static inline int64_t facet_adjoints(const facet_executor *x)
+{
+  return x->count * x->options.rows;
+}
+
+static inline char *facet_at(const facet_executor *x, void *data, int64_t element)
+{
+  return (char *)data + (size_t)element * x->real;
+}
+
+/* Allocates and counts for facet_executor_bytes. */
+facet_status facet_executor_own(facet_executor *x, size_t count, size_t size, void *pointer_to_pointer);
+/* Makes `to` the sum so far (copy of addend, or zeros) before a kind adds to it. */
+void facet_way_open(const facet_executor *x, const facet_way *way, int value);
+/* Where the gradient of a parameter goes; NULL if it is none. */
+float *facet_gradient_of(const facet_executor *x, int value, float *gradient);
+
+#endif

@@ -1,0 +1,143 @@
+/* Linear steps: convolutions and inner products, with the batch norm after them folded into the weights.
+ *
+ * Folded or not, b stays split by node: with d = gamma / sqrt(var + eps) and the adjoint g of the norm's output,
+ * the linear node's constant contributes <g, d a>, the norm's own <g, beta - mean d> (SCIENCE 1). */
+#include <math.h>
+#include <string.h>
+
+#include "net/executor.h"
+
+static facet_status linear_create(facet_executor *x, facet_step *step)
+{
+  const facet_lowered *l = step->lowered;
+  facet_layout in = x->layout[step->input[0]], out = x->layout[step->output];
+  const facet_kernels *k = x->options.kernels;
+  facet_type real = x->options.real;
+  int64_t batch = x->options.batch;
+  facet_status status = k->conv_create(&l->conv, real, FACET_FORWARD, batch, in, out, &step->forward);
+  if (status == FACET_OK && x->options.rows > 0)
+    status = k->conv_create(&l->conv, real, FACET_PULLBACK, batch * x->options.rows, in, out, &step->pullback);
+  if (status == FACET_OK && x->options.training)
+    status = k->conv_create(&l->conv, real, FACET_GRADIENT, batch, in, out, &step->gradient);
+  if (status != FACET_OK)
+    return facet_raise_in(status, "node %s (%s): ", step->node->name, step->node->type);
+  if (l->bias != NO_VALUE)
+    FACET_TRY(facet_executor_own(x, (size_t)l->conv.out_channels, sizeof *step->bias, &step->bias));
+  if (step->norm) {
+    FACET_TRY(facet_executor_own(x, (size_t)l->conv.out_channels, sizeof(double), &step->fold_scale));
+    FACET_TRY(facet_executor_own(x, (size_t)l->conv.out_channels, sizeof(double), &step->fold_shift));
+  }
+  return FACET_OK;
+}
+
+/* Weight i of the plain order out x in x kernel. */
+static int64_t weight_place(const facet_lowered *l, int64_t i)
+{
+  int64_t o = l->conv.out_channels, in = l->conv.in_channels;
+  return l->transposed ? i % in * o + i / in : i;
+}
+
+static void fold_norm(facet_executor *x, facet_step *step)
+{
+  const facet_lowered *n = step->norm->lowered;
+  const facet_value *value = x->network->value;
+  for (int64_t c = 0; c < step->lowered->conv.out_channels; c++) {
+    double deviation = sqrt(facet_tensor_get(value[n->variance].constant, c) + n->epsilon);
+    step->fold_scale[c] = facet_tensor_get(value[n->gamma].constant, c) / deviation;
+    step->fold_shift[c] = facet_tensor_get(value[n->beta].constant, c) -
+                          facet_tensor_get(value[n->mean].constant, c) * step->fold_scale[c];
+  }
+}
+
+static void put(const facet_executor *x, void *array, int64_t i, double value)
+{
+  if (x->options.real == FACET_F64)
+    ((double *)array)[i] = value;
+  else
+    ((float *)array)[i] = (float)value;
+}
+
+static facet_status linear_refresh(facet_executor *x, facet_step *step)
+{
+  const facet_lowered *l = step->lowered;
+  const facet_tensor *weight = x->network->value[l->weight].constant;
+  int64_t out = l->conv.out_channels, size = facet_shape_size(weight->shape);
+  if (step->norm)
+    fold_norm(x, step);
+  for (int64_t i = 0; i < size; i++) {
+    double scale = l->weight_factor * (step->norm ? step->fold_scale[i / (size / out)] : 1);
+    put(x, x->scratch, i, scale * facet_tensor_get(weight, weight_place(l, i)));
+  }
+  void *bias = NULL;
+  if (l->bias != NO_VALUE || step->norm) {
+    if (!(bias = facet_allocate((size_t)out, x->real)))
+      return FACET_OS;
+    const facet_tensor *b = l->bias != NO_VALUE ? x->network->value[l->bias].constant : NULL;
+    for (int64_t c = 0; c < out; c++) {
+      double a = 0;
+      if (b)
+        a = step->bias[c] = l->bias_factor * facet_tensor_get(b, facet_shape_size(b->shape) == 1 ? 0 : c);
+      put(x, bias, c, step->norm ? a * step->fold_scale[c] + step->fold_shift[c] : a);
+    }
+  }
+  const facet_kernels *k = x->options.kernels;
+  facet_status status = k->conv_weights(step->forward, x->scratch, bias);
+  if (status == FACET_OK && step->pullback)
+    status = k->conv_weights(step->pullback, x->scratch, NULL);
+  facet_free(&bias);
+  return status;
+}
+
+static facet_status linear_forward(facet_executor *x, facet_step *step)
+{
+  return x->options.kernels->conv_forward(step->forward, facet_value_data(x, step->in_slot[0]),
+                                          facet_value_data(x, step->out_slot));
+}
+
+static facet_status linear_pullback(facet_executor *x, facet_step *step)
+{
+  const facet_way *way = &step->way[0];
+  const void *g = facet_adjoint_data(x, step->g_slot);
+  void *to = facet_adjoint_data(x, way->to);
+  if (way->addend == NO_SLOT)
+    return x->options.kernels->conv_pullback(step->pullback, g, to);
+  void *part = facet_adjoint_data(x, way->scratch);
+  FACET_TRY(x->options.kernels->conv_pullback(step->pullback, g, part));
+  x->e->add(facet_adjoints(x) * facet_value_size(x, step->input[0]), facet_adjoint_data(x, way->addend), 1, part, to);
+  return FACET_OK;
+}
+
+static void linear_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b)
+{
+  (void)sample;
+  x->e->channel_sums(x->layout[step->output], g, x->sums);
+  for (int64_t c = 0; c < step->lowered->conv.out_channels; c++) {
+    if (step->bias)
+      b[step->constant[0]] += x->sums[c] * step->bias[c] * (step->norm ? step->fold_scale[c] : 1);
+    if (step->norm)
+      b[step->constant[1]] += x->sums[c] * step->fold_shift[c];
+  }
+}
+
+static facet_status linear_gradient(facet_executor *x, facet_step *step, float *gradient)
+{
+  const facet_lowered *l = step->lowered;
+  float *weight = facet_gradient_of(x, l->weight, gradient);
+  float *bias = l->bias != NO_VALUE ? facet_gradient_of(x, l->bias, gradient) : NULL;
+  float *part = x->scratch, *bias_part = NULL;
+  int64_t out = l->conv.out_channels, size = facet_shape_size(x->network->value[l->weight].shape);
+  if (bias)
+    FACET_NEW(bias_part, out);
+  facet_status status = x->options.kernels->conv_gradient(step->gradient, facet_value_data(x, step->in_slot[0]),
+                                                          facet_adjoint_data(x, step->g_slot), part, bias_part);
+  for (int64_t i = 0; i < size; i++) /* added: several nodes may share a constant */
+    weight[weight_place(l, i)] += (float)l->weight_factor * part[i];
+  bool shared = bias && facet_shape_size(x->network->value[l->bias].shape) == 1;
+  for (int64_t c = 0; bias && c < out; c++)
+    bias[shared ? 0 : c] += (float)l->bias_factor * bias_part[c];
+  facet_free(&bias_part);
+  return status;
+}
+
+const facet_kind_row facet_kind_linear = {linear_create,   linear_refresh, linear_forward,
+                                          linear_pullback, linear_bias,    linear_gradient};

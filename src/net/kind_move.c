@@ -1,0 +1,191 @@
+/* Steps that move elements (Reshape, Transpose, Slice, Pad, Concat) and steps over windows (pooling).
+ *
+ * A move is an index map between the layouts of its input and output, cut into runs of neighbours; where the map
+ * changes nothing the output simply is the input. */
+#include <string.h>
+
+#include "net/executor.h"
+
+/* ---- move ---- */
+
+/* Where row-major element i lies. */
+static int64_t place(facet_layout layout, int64_t i)
+{
+  return facet_layout_at(layout, i / layout.spatial, i % layout.spatial);
+}
+
+static bool changes_nothing(const facet_executor *x, const facet_step *step)
+{
+  const facet_lowered *l = step->lowered;
+  facet_layout in = x->layout[step->input[0]], out = x->layout[step->output];
+  if (step->inputs != 1 || facet_layout_size(in) != facet_layout_size(out) ||
+      in.channels * in.spatial != out.channels * out.spatial)
+    return false;
+  for (int64_t i = 0; i < out.channels * out.spatial; i++)
+    if (l->source[i] < 0 || place(in, l->source[i]) != place(out, i))
+      return false;
+  return true;
+}
+
+/* Runs in order of the output's memory. */
+static facet_status find_runs(facet_executor *x, facet_step *step, int j)
+{
+  const facet_lowered *l = step->lowered;
+  facet_layout in = x->layout[step->input[j]], out = x->layout[step->output];
+  facet_status status = FACET_OK;
+  int64_t size = facet_layout_size(out), count = 0;
+  int64_t *source = NULL; /* by place in the output, + 1; 0: not from here */
+  FACET_CHECK(size < INT32_MAX && facet_layout_size(in) < INT32_MAX, FACET_BAD_INPUT, "node %s (%s): too large",
+              step->node->name, step->node->type);
+  FACET_NEW(source, size);
+  for (int64_t i = 0; i < out.channels * out.spatial; i++)
+    if ((l->from ? l->from[i] : 0) == j && l->source[i] >= 0)
+      source[place(out, i)] = place(in, l->source[i]) + 1;
+  for (int pass = 0; pass < 2; pass++) { /* count, then fill */
+    count = 0;
+    for (int64_t p = 0; p < size; p++) {
+      if (!source[p])
+        continue;
+      if (p > 0 && source[p - 1] && source[p] == source[p - 1] + 1) {
+        if (pass)
+          step->run[j][count - 1].length++;
+        continue;
+      }
+      if (pass)
+        step->run[j][count] = (facet_run){(int32_t)p, (int32_t)(source[p] - 1), 1};
+      count++;
+    }
+    if (pass == 0)
+      FACET_GO(done, status, facet_executor_own(x, (size_t)count, sizeof(facet_run), &step->run[j]));
+  }
+  step->runs[j] = count;
+done:
+  facet_free(&source);
+  return status;
+}
+
+static facet_status find_fill(facet_executor *x, facet_step *step)
+{
+  const facet_lowered *l = step->lowered;
+  facet_layout out = x->layout[step->output];
+  FACET_TRY(facet_executor_own(x, (size_t)facet_layout_size(out), x->real, &step->constants));
+  for (int64_t i = 0; i < out.channels * out.spatial; i++) {
+    if (l->source[i] >= 0)
+      continue;
+    if (x->options.real == FACET_F64)
+      ((double *)step->constants)[place(out, i)] = l->fill;
+    else
+      ((float *)step->constants)[place(out, i)] = (float)l->fill;
+  }
+  return FACET_OK;
+}
+
+static facet_status move_create(facet_executor *x, facet_step *step)
+{
+  step->alias = changes_nothing(x, step);
+  for (int j = 0; j < step->inputs; j++)
+    FACET_TRY(find_runs(x, step, j));
+  return step->lowered->fill != 0 ? find_fill(x, step) : FACET_OK;
+}
+
+static facet_status move_forward(facet_executor *x, facet_step *step)
+{
+  int64_t size = facet_value_size(x, step->output);
+  char *out = facet_value_data(x, step->out_slot);
+  if (step->alias)
+    return FACET_OK;
+  if (step->constants)
+    for (int64_t s = 0; s < x->count; s++)
+      memcpy(facet_at(x, out, s * size), step->constants, (size_t)size * x->real);
+  else
+    memset(out, 0, (size_t)(x->options.batch * size) * x->real);
+  for (int j = 0; j < step->inputs; j++)
+    x->e->gather(x->count, step->runs[j], step->run[j], facet_value_data(x, step->in_slot[j]),
+                 facet_value_size(x, step->input[j]), out, size);
+  return FACET_OK;
+}
+
+static facet_status move_pullback(facet_executor *x, facet_step *step)
+{
+  for (int j = 0; j < step->inputs; j++) {
+    const facet_way *way = &step->way[j];
+    if (way->to == step->g_slot)
+      continue;
+    facet_way_open(x, way, step->input[j]);
+    x->e->scatter(facet_adjoints(x), step->runs[j], step->run[j], facet_adjoint_data(x, step->g_slot),
+                  facet_value_size(x, step->output), facet_adjoint_data(x, way->to),
+                  facet_value_size(x, step->input[j]));
+  }
+  return FACET_OK;
+}
+
+static void move_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b)
+{
+  (void)sample;
+  b[step->constant[0]] += x->e->dot(facet_value_size(x, step->output), g, step->constants);
+}
+
+const facet_kind_row facet_kind_move = {move_create, NULL, move_forward, move_pullback, move_bias, NULL};
+
+/* ---- window ---- */
+
+static facet_windows windows_of(const facet_executor *x, const facet_step *step)
+{
+  const facet_lowered *l = step->lowered;
+  return (facet_windows){x->layout[step->input[0]].spatial, x->layout[step->output].spatial, l->begin, l->position,
+                         l->weight_of};
+}
+
+static facet_status window_create(facet_executor *x, facet_step *step)
+{
+  FACET_CHECK(facet_value_size(x, step->input[0]) < INT32_MAX, FACET_BAD_INPUT, "node %s (%s): too large",
+              step->node->name, step->node->type);
+  if (!step->lowered->maximum)
+    return FACET_OK;
+  return facet_executor_own(x, (size_t)(x->options.batch * facet_value_size(x, step->output)), sizeof *step->winner,
+                            &step->winner);
+}
+
+/* Whether a value comes out of a ReLU: two zeros there are both off, and no tie. */
+static bool from_relu(const facet_executor *x, int value)
+{
+  int producer = x->network->value[value].producer;
+  const facet_lowered *l = producer >= 0 ? x->network->node[producer].lowered : NULL;
+  return l && l->kind == KIND_GATE && l->alpha == 0;
+}
+
+static facet_status window_forward(facet_executor *x, facet_step *step)
+{
+  facet_windows w = windows_of(x, step);
+  facet_layout in = x->layout[step->input[0]];
+  int64_t in_size = facet_layout_size(in), out_size = facet_value_size(x, step->output);
+  bool flat_zero = from_relu(x, step->input[0]);
+  double nearly = 4 * (x->options.real == FACET_F64 ? 0x1p-52 : 0x1p-23);
+  memset(facet_value_data(x, step->out_slot), 0, (size_t)(x->options.batch * out_size) * x->real);
+  for (int64_t s = 0; s < x->count; s++) {
+    const void *u = facet_at(x, facet_value_data(x, step->in_slot[0]), s * in_size);
+    void *out = facet_at(x, facet_value_data(x, step->out_slot), s * out_size);
+    if (step->winner)
+      x->e->window_max(&w, in, nearly, flat_zero, u, out, step->winner + s * out_size, &x->ties[s]);
+    else
+      x->e->window_mean(&w, in, u, out);
+  }
+  return FACET_OK;
+}
+
+static facet_status window_pullback(facet_executor *x, facet_step *step)
+{
+  facet_windows w = windows_of(x, step);
+  const facet_way *way = &step->way[0];
+  const void *g = facet_adjoint_data(x, step->g_slot);
+  void *to = facet_adjoint_data(x, way->to);
+  facet_way_open(x, way, step->input[0]);
+  if (step->winner)
+    x->e->window_max_pullback(facet_value_size(x, step->output), facet_value_size(x, step->input[0]), x->count,
+                              x->options.rows, step->winner, g, to);
+  else
+    x->e->window_mean_pullback(&w, x->layout[step->input[0]], facet_adjoints(x), g, to);
+  return FACET_OK;
+}
+
+const facet_kind_row facet_kind_window = {window_create, NULL, window_forward, window_pullback, NULL, NULL};
