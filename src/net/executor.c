@@ -374,6 +374,16 @@ facet_status facet_executor_refresh(facet_executor *x)
   return FACET_OK;
 }
 
+facet_executor_options facet_executor_settings(const facet_executor *x)
+{
+  return x->options;
+}
+
+const facet_network *facet_executor_network(const facet_executor *x)
+{
+  return x->network;
+}
+
 size_t facet_executor_bytes(const facet_executor *x)
 {
   return x->own_bytes + facet_slots_bytes(&x->values) + facet_slots_bytes(&x->adjoints);

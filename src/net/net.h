@@ -158,6 +158,8 @@ facet_status facet_executor_create(const facet_network *network, facet_executor_
 void facet_executor_destroy(facet_executor **executor);
 /* Takes the network's constants anew, after they were changed in place. */
 facet_status facet_executor_refresh(facet_executor *executor);
+facet_executor_options facet_executor_settings(const facet_executor *executor);
+const facet_network *facet_executor_network(const facet_executor *executor);
 size_t facet_executor_bytes(const facet_executor *executor); /* what its buffers take */
 
 /* x: count x D in the network's own input order, count <= batch. Afterwards output, value and pattern are valid. */

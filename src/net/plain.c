@@ -75,7 +75,7 @@ static facet_status add_node(builder *b, const char *type, const char *name, int
 
 static facet_status add_conv(builder *b, int64_t in, int64_t out, bool pool)
 {
-  char name[16], weight[24], constant[4][24];
+  char name[24], weight[24], constant[4][24];
   const char *weights[1] = {weight}, *norm[4];
   static const char *const suffix[4] = {"scale", "shift", "mean", "var"};
   facet_attribute *attribute;
@@ -104,7 +104,7 @@ static facet_status add_conv(builder *b, int64_t in, int64_t out, bool pool)
 
 static facet_status add_dense(builder *b, int64_t in, int64_t out, bool relu)
 {
-  char name[16], weight[24], bias[24];
+  char name[24], weight[24], bias[24];
   const char *constants[2] = {weight, bias};
   facet_attribute *attribute;
   facet_tensor *t;
