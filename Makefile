@@ -1,0 +1,194 @@
+# facet.  `make help` lists the targets; tools/probe finds the libraries; tools/deps installs them on Debian.
+.DEFAULT_GOAL := all
+.SUFFIXES:
+comma := ,
+.DELETE_ON_ERROR:
+
+ARCH ?= native
+PREFIX ?= /usr/local
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+CORES ?= $(shell nproc 2>/dev/null || echo 1)
+PYTHON := .venv/bin/python
+
+# As root, in a container for one, Open MPI wants to hear twice that it may run.
+ifeq ($(shell id -u),0)
+export OMPI_ALLOW_RUN_AS_ROOT := 1
+export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
+endif
+export OMP_NUM_THREADS ?= 1
+MPIRUN := mpirun --use-hwthread-cpus -n $(CORES)
+
+BUILD := $(if $(filter 1,$(SANITIZE)),build/sanitize,build)
+GENERATED := build/generated
+# How targets that first install what the build needs then build: on all cores, unless -j says otherwise.
+BUILD_NOW = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES))
+
+.PHONY: all tests deps demo test test-slurm bench lint install clean help
+all:
+
+# ---- what was found on this machine, found again when one of these variables changes ----
+SETTINGS := CC CFLAGS CPPFLAGS LDFLAGS MPI_CFLAGS MPI_LIBS HDF5_DIR SCALAPACK_LIBS OPENBLAS_LIBS ONEDNN_DIR \
+  RANDOM123_DIR ONNX_PROTO CYAML_DIR PKG_CONFIG PKG_CONFIG_PATH
+GIVEN := $(foreach name,$(SETTINGS),$(name)='$($(name))')
+ifneq ($(filter-out deps demo test test-slurm bench lint clean help,$(or $(MAKECMDGOALS),all)),)
+include build/config.mk
+endif
+
+# keep FILE, TEXT: writes the text unless the file says so already, so that its time tells when it changed
+keep = mkdir -p $(@D) && printf '%s\n' $(1) >$@.new && if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+quoted = '$(subst ','\'',$(1))'
+
+.PHONY: FORCE
+build/settings: FORCE
+	@$(call keep,$(call quoted,$(GIVEN)))
+build/config.mk: build/settings tools/probe
+	@$(GIVEN) tools/probe >$@
+
+# V=1 shows the commands whole.
+SAY := @echo ' '
+SHOW := @
+ifeq ($(V),1)
+SAY := @:
+SHOW :=
+endif
+
+# ---- the library, the program ----
+LIBRARY_SOURCES := $(sort $(wildcard src/*/*.c))
+PROGRAM_SOURCES := $(sort $(wildcard mpi/*.c))
+LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/onnx.pb-c.o
+PROGRAM_OBJECTS := $(PROGRAM_SOURCES:%.c=$(BUILD)/%.o)
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c)))
+PARALLEL_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/parallel/test_*.c)))
+BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
+REVISION_SOURCES := $(shell grep -ls 'FACET_REVISION\|FACET_SCALAPACK_VERSION' $(LIBRARY_SOURCES) $(PROGRAM_SOURCES))
+
+# What -Wmaybe-uninitialized sees depends on the optimizer of the day: a warning, not an error.
+WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -Wno-error=maybe-uninitialized
+OPTIMIZE := $(if $(filter 1,$(SANITIZE)),-O1 -g -fno-omit-frame-pointer -fsanitize=address$(comma)undefined \
+  -fno-sanitize-recover=all,-O3 -g)
+LANGUAGE := -std=c17 -D_GNU_SOURCE -fopenmp -Isrc -Impi -Itests -isystem $(GENERATED)
+COMPILE := $(FOUND_CC) $(LANGUAGE) $(WARNINGS) $(OPTIMIZE) -march=$(ARCH) $(FOUND_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+LIBRARIES := $(LDFLAGS) $(FOUND_LIBS) -lm
+
+all: $(BUILD)/facet $(BUILD)/libfacet.a
+tests: $(UNIT_TESTS) $(PARALLEL_TESTS)
+
+$(BUILD)/flags: FORCE
+	@$(call keep,$(call quoted,$(COMPILE) $(LIBRARIES)))
+build/revision: FORCE
+	@$(call keep,"$$(GIT_OPTIONAL_LOCKS=0 git describe --always --tags --dirty 2>/dev/null || echo unknown)")
+
+$(GENERATED)/onnx.pb-c.h: $(FOUND_PROTO) build/config.mk
+	@mkdir -p $(@D)
+	@cp '$(FOUND_PROTO)' $(@D)/onnx.proto
+	$(SAY) protoc-c $(FOUND_PROTO)
+	$(SHOW)protoc-c -I $(@D) --c_out=$(@D) onnx.proto
+$(GENERATED)/onnx.pb-c.c: $(GENERATED)/onnx.pb-c.h ;
+$(BUILD)/onnx.pb-c.o: $(GENERATED)/onnx.pb-c.c $(BUILD)/flags
+	$(SAY) cc $<
+	$(SHOW)$(COMPILE) -w -c $< -o $@
+
+$(BUILD)/%.o: %.c $(BUILD)/flags | $(GENERATED)/onnx.pb-c.h
+	@mkdir -p $(@D)
+	$(SAY) cc $<
+	$(SHOW)$(COMPILE) $(EXTRA) -MMD -MP -c $< -o $@
+$(REVISION_SOURCES:%.c=$(BUILD)/%.o): build/revision
+$(REVISION_SOURCES:%.c=$(BUILD)/%.o): private EXTRA = -DFACET_REVISION='"$(file <build/revision)"' \
+  -DFACET_SCALAPACK_VERSION='"$(FOUND_SCALAPACK)"'
+
+$(BUILD)/libfacet.a: $(LIBRARY_OBJECTS)
+	@rm -f $@
+	$(SAY) ar $@
+	$(SHOW)$(AR) rcs $@ $^
+$(BUILD)/facet: $(PROGRAM_OBJECTS) $(BUILD)/libfacet.a
+	$(SAY) link $@
+	$(SHOW)$(COMPILE) $^ -o $@ $(LIBRARIES)
+
+# A test program is one file with its own main, linked with the library and all of mpi/ but its main.
+$(UNIT_TESTS) $(PARALLEL_TESTS): private MORE = -lcmocka
+$(UNIT_TESTS) $(PARALLEL_TESTS) $(BENCH_PROGRAMS): %: %.o $(filter-out %/mpi/facet.o,$(PROGRAM_OBJECTS)) \
+  $(BUILD)/libfacet.a
+	$(SAY) link $@
+	$(SHOW)$(COMPILE) $^ -o $@ $(MORE) $(LIBRARIES)
+.SECONDARY:
+
+-include $(wildcard $(BUILD)/src/*/*.d $(BUILD)/mpi/*.d $(BUILD)/tests/*/*.d)
+
+# ---- what people do ----
+deps:
+	@tools/deps build demo test
+	@echo "deps: all there"
+
+demo:
+	@tools/deps build demo
+	@tools/venv analysis/requirements.txt
+	$(BUILD_NOW) all
+	$(MPIRUN) build/facet run jobs/demo.yaml
+	$(PYTHON) analysis/report.py results/demo/study.h5
+
+# SANITIZE=1: the unit tests alone, under the address and undefined-behaviour sanitizers.
+test:
+	@tools/deps build demo test
+ifeq ($(SANITIZE),1)
+	$(BUILD_NOW) SANITIZE=1 tests
+	@tests/run $(BUILD) unit
+else
+	@tools/venv analysis/requirements.txt tests/requirements.txt
+	$(BUILD_NOW) all tests
+	@tests/run $(BUILD) unit parallel study
+endif
+
+test-slurm:
+	@tools/deps build demo slurm
+	@tools/venv analysis/requirements.txt
+	$(BUILD_NOW) all
+	@tests/slurm/run.sh
+
+bench:
+	@tools/deps build demo
+	@tools/venv analysis/requirements.txt tests/requirements.txt
+	@tools/venv tests/bench/requirements.txt || echo "bench: no PyTorch, going on without the comparison"
+	$(BUILD_NOW) all bench-programs
+	$(PYTHON) tests/bench/run.py
+.PHONY: bench-programs
+bench-programs: $(BENCH_PROGRAMS)
+
+lint:
+	@tools/deps build lint
+	$(BUILD_NOW) lint-now
+.PHONY: lint-now
+lint-now: $(GENERATED)/onnx.pb-c.h
+	clang-format --dry-run -Werror $(sort $(wildcard src/*.h src/*/*.[ch] mpi/*.[ch] tests/*/*.[ch]))
+	@tools/tidy $(LANGUAGE) $(FOUND_CFLAGS) -- $(LIBRARY_SOURCES) $(PROGRAM_SOURCES)
+	@/usr/bin/env python3 -m compileall -q analysis tests
+
+INTO := $(DESTDIR)$(PREFIX)
+install: all
+	install -d '$(INTO)/bin' '$(INTO)/lib/pkgconfig' '$(INTO)/include/facet' '$(INTO)/share/facet'
+	install build/facet '$(INTO)/bin'
+	install -m 644 build/libfacet.a '$(INTO)/lib'
+	install -m 644 src/facet.h '$(INTO)/include/facet'
+	for room in base data geometry kernels linear net onnx prune; do \
+	  install -d "$(INTO)/include/facet/$$room" && \
+	  install -m 644 src/$$room/$$room.h "$(INTO)/include/facet/$$room" || exit 1; done
+	cp -r analysis jobs '$(INTO)/share/facet'
+	find '$(INTO)/share/facet' -name __pycache__ -prune -exec rm -r {} +
+	printf '%s\n' 'Name: facet' 'Description: what a ReLU network does with each sample' 'Version: 0.1.0' \
+	  'Cflags: -I$(PREFIX)/include/facet' 'Libs: -L$(PREFIX)/lib -lfacet -fopenmp $(strip $(LIBRARIES))' \
+	  >'$(INTO)/lib/pkgconfig/facet.pc'
+
+clean:
+	rm -rf build
+
+help:
+	@echo 'make            build/facet and build/libfacet.a'
+	@echo 'make deps       install what it needs (Debian; says what)'
+	@echo 'make demo       train, prune, linearize Fashion-MNIST; report in results/demo'
+	@echo 'make test       unit, parallel and whole-run tests; SANITIZE=1: unit tests under sanitizers'
+	@echo 'make test-slurm a study on a private four-node Slurm on this machine'
+	@echo 'make lint       clang-format, clang-tidy'
+	@echo 'make bench      speed against PyTorch; table, and results/bench.json'
+	@echo 'make install    PREFIX=$(PREFIX) DESTDIR='
+	@echo 'make clean      remove build/'
+	@echo 'Settings: V=1 CC CFLAGS LDFLAGS ARCH CORES; where libraries are: HDF5_DIR ONEDNN_DIR RANDOM123_DIR CYAML_DIR'
+	@echo 'SCALAPACK_LIBS OPENBLAS_LIBS ONNX_PROTO MPI_CFLAGS MPI_LIBS PKG_CONFIG_PATH'
