@@ -1,0 +1,46 @@
+/* Agreement of ranks on failure: see agree.h. */
+#include "agree.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int facet_rank(MPI_Comm comm)
+{
+  int rank = 0;
+  MPI_Comm_rank(comm, &rank);
+  return rank;
+}
+
+int facet_ranks(MPI_Comm comm)
+{
+  int ranks = 1;
+  MPI_Comm_size(comm, &ranks);
+  return ranks;
+}
+
+facet_status facet_mpi_check(int code, const char *what)
+{
+  char words[MPI_MAX_ERROR_STRING];
+  int length = 0;
+  if (code == MPI_SUCCESS)
+    return FACET_OK;
+  MPI_Error_string(code, words, &length);
+  return facet_raise(FACET_IO, "%s: %.*s", what, length, words);
+}
+
+facet_status facet_agree(MPI_Comm comm, facet_status status)
+{
+  struct {
+    int status;
+    char message[1000];
+  } said = {(int)status, ""};
+  int rank = facet_rank(comm), ranks = facet_ranks(comm);
+  int mine = status == FACET_OK ? ranks : rank, first;
+  MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, comm);
+  if (first == ranks)
+    return FACET_OK;
+  if (rank == first)
+    snprintf(said.message, sizeof said.message, "%s", facet_message());
+  MPI_Bcast(&said, (int)sizeof said, MPI_BYTE, first, comm);
+  return facet_raise((facet_status)said.status, "%s", said.message);
+}

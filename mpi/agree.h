@@ -1,0 +1,29 @@
+/* Agreement of ranks: a failure anywhere is known everywhere before anyone goes on, and signals become
+ * a polite stop. */
+#ifndef FACET_AGREE_H
+#define FACET_AGREE_H
+
+#include <mpi.h>
+
+#include "base/base.h"
+
+/* Collective. Every rank gives its own status; all return that of the lowest rank that failed, with its message, or
+ * FACET_OK. */
+facet_status facet_agree(MPI_Comm comm, facet_status status);
+
+/* Passes up what the ranks agree on. */
+#define FACET_AGREE(comm, call) FACET_TRY(facet_agree((comm), (call)))
+
+/* FACET_IO with the MPI library's words unless `code` is MPI_SUCCESS. `what` names the call. */
+facet_status facet_mpi_check(int code, const char *what);
+
+int facet_rank(MPI_Comm comm);
+int facet_ranks(MPI_Comm comm);
+
+/* From now on SIGINT, SIGTERM and SIGUSR1 (which mpirun forwards) only set a flag. */
+void facet_interrupt_listen(void);
+bool facet_interrupted(void);
+/* FACET_INTERRUPTED with a message that says how to go on, or FACET_OK. */
+facet_status facet_interrupt_check(void);
+
+#endif
