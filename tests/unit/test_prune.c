@@ -1,0 +1,374 @@
+/* Masks: which weights go, exactly how many, and that ties are broken by position. Judged against a plain sort. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "prune/prune.h"
+#include "prune/score.h"
+
+/* ---- a network of two layers: MatMul 4 x 3, Relu, Gemm 3 x 2 with a bias ---- */
+
+static const double first[12] = {0.5, -0.1, 0.3, 0.2, -0.9, 0.1, 0.7, -0.3, 0.4, 1.0, -0.2, 0.6};
+static const double second[6] = {-0.05, 0.3, 2.0, -0.15, 0.1, 3.0};
+static const double bias[2] = {0.01, -0.02};
+
+static void add_constant(facet_network *network, const char *name, facet_type type, facet_shape shape, const double *x)
+{
+  facet_tensor *tensor = NULL;
+  assert_int_equal(facet_tensor_create(type, shape, &tensor), FACET_OK);
+  for (int64_t i = 0; i < facet_shape_size(shape); i++)
+    facet_tensor_set(tensor, i, x[i]);
+  assert_int_equal(facet_network_add_constant(network, name, tensor), FACET_OK);
+}
+
+static facet_shape matrix(int64_t rows, int64_t columns)
+{
+  return (facet_shape){.rank = 2, .dim = {rows, columns}};
+}
+
+static facet_shape list(int64_t count)
+{
+  return (facet_shape){.rank = 1, .dim = {count}};
+}
+
+static void add_node(facet_network *network, const char *type, int inputs, const char *const *input, const char *output)
+{
+  assert_int_equal(facet_network_add_node(network, type, type, inputs, input, 1, &output, 0, NULL), FACET_OK);
+}
+
+/* `a` is inputs x hidden, `b` hidden x 2. */
+static facet_network *two_layers(facet_type type, int64_t inputs, int64_t hidden, const double *a, const double *b)
+{
+  facet_network *network = NULL;
+  assert_int_equal(facet_network_create("two", 13, &network), FACET_OK);
+  assert_int_equal(facet_network_set_input(network, "x", list(inputs)), FACET_OK);
+  add_constant(network, "a", type, matrix(inputs, hidden), a);
+  add_constant(network, "b", type, matrix(hidden, 2), b);
+  add_constant(network, "c", type, list(2), bias);
+  add_node(network, "MatMul", 2, (const char *const[]){"x", "a"}, "u");
+  add_node(network, "Relu", 1, (const char *const[]){"u"}, "v");
+  add_node(network, "Gemm", 3, (const char *const[]){"v", "b", "c"}, "y");
+  assert_int_equal(facet_network_set_output(network, "y"), FACET_OK);
+  if (facet_network_finish(network) != FACET_OK)
+    fail_msg("%s", facet_message());
+  return network;
+}
+
+static facet_network *small(facet_type type)
+{
+  return two_layers(type, 4, 3, first, second);
+}
+
+static facet_mask *mask_of(const facet_network *network, facet_criterion criterion, facet_scope scope, double sparsity,
+                           uint32_t seed)
+{
+  facet_mask *mask = NULL;
+  if (facet_mask_create(network, criterion, scope, sparsity, seed, &mask) != FACET_OK)
+    fail_msg("%s", facet_message());
+  return mask;
+}
+
+static void assert_keep(const struct facet_mask_layer *layer, int64_t size, const uint8_t *wanted)
+{
+  assert_int_equal(layer->size, size);
+  assert_memory_equal(layer->keep, wanted, (size_t)size);
+  int64_t removed = 0;
+  for (int64_t i = 0; i < size; i++)
+    removed += wanted[i] == 0;
+  assert_int_equal(layer->removed, removed);
+}
+
+static bool same_mask(const facet_mask *a, const facet_mask *b)
+{
+  if (a->layers != b->layers)
+    return false;
+  for (int l = 0; l < a->layers; l++)
+    if (a->layer[l].size != b->layer[l].size || a->layer[l].removed != b->layer[l].removed ||
+        memcmp(a->layer[l].keep, b->layer[l].keep, (size_t)a->layer[l].size) != 0)
+      return false;
+  return true;
+}
+
+/* ---- selection against a plain sort ---- */
+
+typedef struct {
+  double score;
+  int64_t position;
+} ranked;
+
+static int compare(const void *left, const void *right)
+{
+  const ranked *a = left, *b = right;
+  if (a->score != b->score)
+    return a->score < b->score ? -1 : 1;
+  return a->position < b->position ? -1 : a->position > b->position;
+}
+
+static void assert_selects_as_sorted(const double *score, int64_t count, int64_t remove)
+{
+  ranked *order = calloc((size_t)count, sizeof *order);
+  uint8_t *wanted = malloc((size_t)count), *keep = malloc((size_t)count);
+  assert_true(order && wanted && keep);
+  for (int64_t i = 0; i < count; i++)
+    order[i] = (ranked){score[i], i};
+  qsort(order, (size_t)count, sizeof *order, compare);
+  memset(wanted, 1, (size_t)count);
+  for (int64_t i = 0; i < remove; i++)
+    wanted[order[i].position] = 0;
+  facet_select_lowest(score, count, remove, keep);
+  assert_memory_equal(keep, wanted, (size_t)count);
+  free(order);
+  free(wanted);
+  free(keep);
+}
+
+static void test_selection(void **state)
+{
+  (void)state;
+  enum { COUNT = 5000 };
+  static double normal[COUNT], coarse[COUNT], equal[COUNT], wide[COUNT];
+  for (int64_t i = 0; i < COUNT; i++) {
+    double pair[2];
+    facet_random_normal((facet_random){.seed = 3, .stream = 99}, 0, (uint64_t)i, pair);
+    normal[i] = pair[0];
+    coarse[i] = round(4 * pair[0]); /* many ties, of both signs, and both zeros */
+    equal[i] = 0.25;
+    wide[i] = ldexp(pair[0], (int)(i % 2000) - 1000);
+  }
+  const int64_t remove[] = {0, 1, 2, 100, 2499, 2500, 4000, COUNT - 1, COUNT};
+  for (size_t r = 0; r < sizeof remove / sizeof remove[0]; r++) {
+    assert_selects_as_sorted(normal, COUNT, remove[r]);
+    assert_selects_as_sorted(coarse, COUNT, remove[r]);
+    assert_selects_as_sorted(equal, COUNT, remove[r]);
+    assert_selects_as_sorted(wide, COUNT, remove[r]);
+  }
+}
+
+static void test_selection_of_odd_numbers(void **state)
+{
+  (void)state;
+  const double score[] = {NAN, INFINITY, -0.0, 0.0, -INFINITY, 1, -NAN};
+  uint8_t keep[7];
+  facet_select_lowest(score, 7, 2, keep);
+  assert_memory_equal(keep, ((uint8_t[]){1, 1, 0, 1, 0, 1, 1}), 7);
+  facet_select_lowest(score, 7, 5, keep);
+  assert_memory_equal(keep, ((uint8_t[]){1, 0, 0, 0, 0, 0, 1}), 7);
+}
+
+/* ---- masks ---- */
+
+static void test_names(void **state)
+{
+  (void)state;
+  assert_int_equal(facet_criterion_find("random"), FACET_PRUNE_RANDOM);
+  assert_int_equal(facet_criterion_find("magnitude"), FACET_PRUNE_MAGNITUDE);
+  assert_int_equal(facet_criterion_find("Magnitude"), -1);
+  assert_int_equal(facet_scope_find("global"), FACET_SCOPE_GLOBAL);
+  assert_int_equal(facet_scope_find("layer"), FACET_SCOPE_LAYER);
+  assert_int_equal(facet_scope_find(""), -1);
+}
+
+/* Half of 12 and half of 6. In the first layer 0.1, 0.1, 0.2, 0.2, and of the two 0.3 both, are the lowest six. */
+static void test_magnitude_in_each_layer(void **state)
+{
+  (void)state;
+  const facet_type types[] = {FACET_F32, FACET_F64};
+  for (int t = 0; t < 2; t++) {
+    facet_network *network = small(types[t]);
+    facet_mask *mask = mask_of(network, FACET_PRUNE_MAGNITUDE, FACET_SCOPE_LAYER, 0.5, 1);
+    assert_int_equal(mask->layers, 2);
+    assert_keep(&mask->layer[0], 12, (const uint8_t[]){1, 0, 0, 0, 1, 0, 1, 0, 1, 1, 0, 1});
+    assert_keep(&mask->layer[1], 6, (const uint8_t[]){0, 1, 1, 0, 0, 1});
+    assert_string_equal(network->node[mask->layer[0].node].type, "MatMul");
+    assert_string_equal(network->node[mask->layer[1].node].type, "Gemm");
+    assert_true(facet_mask_sparsity(mask) == 0.5);
+    facet_mask_destroy(&mask);
+    assert_null(mask);
+    facet_network_destroy(&network);
+  }
+}
+
+/* All 18 weights in one ranking: 0.05, three of 0.1, 0.15, two of 0.2, and of the three 0.3 only the first. */
+static void test_magnitude_over_all_layers(void **state)
+{
+  (void)state;
+  const facet_type types[] = {FACET_F32, FACET_F64};
+  for (int t = 0; t < 2; t++) {
+    facet_network *network = small(types[t]);
+    facet_mask *mask = mask_of(network, FACET_PRUNE_MAGNITUDE, FACET_SCOPE_GLOBAL, 8.0 / 18, 1);
+    assert_keep(&mask->layer[0], 12, (const uint8_t[]){1, 0, 0, 0, 1, 0, 1, 1, 1, 1, 0, 1});
+    assert_keep(&mask->layer[1], 6, (const uint8_t[]){0, 1, 1, 0, 0, 1});
+    assert_true(facet_mask_sparsity(mask) == 8.0 / 18);
+    facet_mask_destroy(&mask);
+    facet_network_destroy(&network);
+  }
+}
+
+static void test_counts_are_exact(void **state)
+{
+  (void)state;
+  const double sparsity[] = {0, 0.01, 0.1, 0.25, 0.3, 0.5, 0.8, 0.9, 0.95, 0.999};
+  const int64_t of_12[] = {0, 0, 1, 3, 4, 6, 10, 11, 11, 12}; /* rounded, halves up */
+  const int64_t of_6[] = {0, 0, 1, 2, 2, 3, 5, 5, 6, 6};
+  const int64_t of_18[] = {0, 0, 2, 5, 5, 9, 14, 16, 17, 18};
+  facet_network *network = small(FACET_F32);
+  const facet_criterion criterion[] = {FACET_PRUNE_RANDOM, FACET_PRUNE_MAGNITUDE};
+  for (int c = 0; c < 2; c++)
+    for (size_t s = 0; s < sizeof sparsity / sizeof sparsity[0]; s++) {
+      facet_mask *mask = mask_of(network, criterion[c], FACET_SCOPE_LAYER, sparsity[s], 1);
+      assert_int_equal(mask->layer[0].removed, of_12[s]);
+      assert_int_equal(mask->layer[1].removed, of_6[s]);
+      facet_mask_destroy(&mask);
+      mask = mask_of(network, criterion[c], FACET_SCOPE_GLOBAL, sparsity[s], 1);
+      assert_int_equal(mask->layer[0].removed + mask->layer[1].removed, of_18[s]);
+      facet_mask_destroy(&mask);
+    }
+  facet_network_destroy(&network);
+}
+
+/* The scores of the random criterion are the uniform numbers of (seed, prune, layer, position), whatever the weights.
+ */
+static void test_random_is_what_philox_says(void **state)
+{
+  (void)state;
+  facet_network *network = small(FACET_F32);
+  const facet_random random = {.seed = 42, .stream = FACET_STREAM_PRUNE};
+  double score[18];
+  uint8_t keep[18];
+  for (uint64_t i = 0; i < 18; i++)
+    score[i] = i < 12 ? facet_random_uniform(random, 0, i) : facet_random_uniform(random, 1, i - 12);
+  facet_select_lowest(score, 18, 9, keep);
+  facet_mask *mask = mask_of(network, FACET_PRUNE_RANDOM, FACET_SCOPE_GLOBAL, 0.5, 42);
+  assert_keep(&mask->layer[0], 12, keep);
+  assert_keep(&mask->layer[1], 6, keep + 12);
+  facet_mask_destroy(&mask);
+  facet_network_destroy(&network);
+}
+
+/* Large layers: a seed decides, layers differ, and a global random mask takes the same fraction of each. */
+static void test_random_masks_of_large_layers(void **state)
+{
+  (void)state;
+  enum { INPUTS = 400, HIDDEN = 500 };
+  double *a = calloc(INPUTS * HIDDEN, sizeof *a), *b = calloc(HIDDEN * 2, sizeof *b);
+  assert_true(a && b);
+  facet_network *network = two_layers(FACET_F32, INPUTS, HIDDEN, a, b);
+  facet_mask *one = mask_of(network, FACET_PRUNE_RANDOM, FACET_SCOPE_GLOBAL, 0.9, 1);
+  facet_mask *again = mask_of(network, FACET_PRUNE_RANDOM, FACET_SCOPE_GLOBAL, 0.9, 1);
+  facet_mask *other = mask_of(network, FACET_PRUNE_RANDOM, FACET_SCOPE_GLOBAL, 0.9, 2);
+  assert_true(same_mask(one, again));
+  assert_false(same_mask(one, other));
+  assert_int_equal(one->layer[0].removed + one->layer[1].removed, 180900);
+  assert_true(llabs(one->layer[1].removed - 900) < 60); /* 6 standard deviations */
+  assert_memory_not_equal(one->layer[0].keep, one->layer[1].keep, HIDDEN * 2);
+  facet_mask_destroy(&one);
+  facet_mask_destroy(&again);
+  facet_mask_destroy(&other);
+  facet_network_destroy(&network);
+  free(a);
+  free(b);
+}
+
+static void test_apply_touches_only_what_is_removed(void **state)
+{
+  (void)state;
+  const facet_type types[] = {FACET_F32, FACET_F64};
+  for (int t = 0; t < 2; t++) {
+    facet_network *before = small(types[t]), *network = NULL;
+    assert_int_equal(facet_network_copy(before, &network), FACET_OK);
+    facet_mask *mask = mask_of(before, FACET_PRUNE_MAGNITUDE, FACET_SCOPE_LAYER, 0.5, 1);
+    facet_mask_apply(mask, network);
+    for (int v = 0; v < network->values; v++) {
+      const facet_tensor *was = before->value[v].constant, *is = network->value[v].constant;
+      const struct facet_mask_layer *layer = NULL;
+      for (int l = 0; l < mask->layers; l++)
+        if (mask->layer[l].value == v)
+          layer = &mask->layer[l];
+      for (int64_t i = 0; was && i < facet_shape_size(was->shape); i++) {
+        bool removed = layer && !layer->keep[i];
+        assert_true(facet_tensor_get(is, i) == (removed ? 0 : facet_tensor_get(was, i)));
+        assert_false(removed && signbit(facet_tensor_get(is, i))); /* the weight removed may have been negative */
+      }
+    }
+    facet_mask *zeros = NULL;
+    assert_int_equal(facet_mask_of_zeros(network, &zeros), FACET_OK);
+    assert_true(same_mask(mask, zeros));
+    facet_mask_destroy(&zeros);
+    facet_mask_destroy(&mask);
+    facet_network_destroy(&network);
+    facet_network_destroy(&before);
+  }
+}
+
+static void test_zeros_that_are_there(void **state)
+{
+  (void)state;
+  const double a[12] = {0, 1, -0.0, 1, 1e-30, 1, 1, 1, 0, 1, 1, 1};
+  facet_network *network = two_layers(FACET_F32, 4, 3, a, second);
+  facet_mask *mask = NULL;
+  assert_int_equal(facet_mask_of_zeros(network, &mask), FACET_OK);
+  assert_keep(&mask->layer[0], 12, (const uint8_t[]){0, 1, 0, 1, 1, 1, 1, 1, 0, 1, 1, 1});
+  assert_keep(&mask->layer[1], 6, (const uint8_t[]){1, 1, 1, 1, 1, 1});
+  assert_true(facet_mask_sparsity(mask) == 3.0 / 18);
+  facet_mask_destroy(&mask);
+  facet_network_destroy(&network);
+}
+
+static void test_sparsity_out_of_range(void **state)
+{
+  (void)state;
+  facet_network *network = small(FACET_F32);
+  const double wrong[] = {1.3, 1, -0.1, NAN};
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+    facet_mask *mask = NULL;
+    assert_int_equal(facet_mask_create(network, FACET_PRUNE_MAGNITUDE, FACET_SCOPE_LAYER, wrong[i], 1, &mask),
+                     FACET_BAD_INPUT);
+    assert_null(mask);
+    assert_non_null(strstr(facet_message(), "is not in [0, 1)"));
+  }
+  facet_network_destroy(&network);
+}
+
+static void test_nothing_to_prune(void **state)
+{
+  (void)state;
+  facet_network *network = NULL;
+  facet_mask *mask = NULL;
+  assert_int_equal(facet_network_create("bare", 13, &network), FACET_OK);
+  assert_int_equal(facet_network_set_input(network, "x", list(4)), FACET_OK);
+  add_node(network, "Relu", 1, (const char *const[]){"x"}, "y");
+  assert_int_equal(facet_network_set_output(network, "y"), FACET_OK);
+  assert_int_equal(facet_network_finish(network), FACET_OK);
+  assert_int_equal(facet_mask_create(network, FACET_PRUNE_RANDOM, FACET_SCOPE_LAYER, 0.5, 1, &mask), FACET_BAD_INPUT);
+  assert_null(mask);
+  assert_string_equal(facet_message(), "network bare has no weights that could be pruned");
+  assert_int_equal(facet_mask_of_zeros(network, &mask), FACET_OK);
+  assert_int_equal(mask->layers, 0);
+  assert_true(facet_mask_sparsity(mask) == 0);
+  facet_mask_destroy(&mask);
+  facet_network_destroy(&network);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_selection),
+      cmocka_unit_test(test_selection_of_odd_numbers),
+      cmocka_unit_test(test_names),
+      cmocka_unit_test(test_magnitude_in_each_layer),
+      cmocka_unit_test(test_magnitude_over_all_layers),
+      cmocka_unit_test(test_counts_are_exact),
+      cmocka_unit_test(test_random_is_what_philox_says),
+      cmocka_unit_test(test_random_masks_of_large_layers),
+      cmocka_unit_test(test_apply_touches_only_what_is_removed),
+      cmocka_unit_test(test_zeros_that_are_there),
+      cmocka_unit_test(test_sparsity_out_of_range),
+      cmocka_unit_test(test_nothing_to_prune),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
