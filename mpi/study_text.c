@@ -1,0 +1,245 @@
+/* A study back into YAML, every default written out, in one fixed form: equal studies give equal texts. */
+#include "study.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- values ---- */
+
+/* Whether a text may stand without quotes and is still read as the same text. */
+static bool is_plain(const char *text)
+{
+  if (!isalnum((unsigned char)text[0]) && text[0] != '/' && text[0] != '_')
+    return false;
+  for (const char *c = text; *c; c++)
+    if (!isalnum((unsigned char)*c) && !strchr("/._+-", *c))
+      return false;
+  return strcmp(text, "null") != 0 && strcmp(text, "Null") != 0 && strcmp(text, "NULL") != 0;
+}
+
+static void put_text(FILE *out, const char *text)
+{
+  if (is_plain(text)) {
+    fputs(text, out);
+    return;
+  }
+  fputc('"', out);
+  for (const char *c = text; *c; c++) {
+    if (*c == '"' || *c == '\\')
+      fputc('\\', out);
+    fputc(*c, out);
+  }
+  fputc('"', out);
+}
+
+/* The fewest digits that are read back as the same number. */
+static void put_number(FILE *out, double x)
+{
+  char text[40];
+  for (int digits = 6; digits <= 17; digits++) {
+    snprintf(text, sizeof text, "%.*g", digits, x);
+    double back = strtod(text, NULL);
+    if (memcmp(&back, &x, sizeof x) == 0)
+      break;
+  }
+  fputs(text, out);
+}
+
+static void put_numbers(FILE *out, const char *key, const double *x, int count)
+{
+  fprintf(out, "%s: [", key);
+  for (int i = 0; i < count; i++) {
+    fputs(i > 0 ? ", " : "", out);
+    put_number(out, x[i]);
+  }
+  fputc(']', out);
+}
+
+static void put_sizes(FILE *out, const char *key, const int64_t *x, int count)
+{
+  fprintf(out, "%s: [", key);
+  for (int i = 0; i < count; i++)
+    fprintf(out, "%s%lld", i > 0 ? ", " : "", (long long)x[i]);
+  fputc(']', out);
+}
+
+static void put_texts(FILE *out, const char *key, char *const *text, int count)
+{
+  fprintf(out, "%s: [", key);
+  for (int i = 0; i < count; i++) {
+    fputs(i > 0 ? ", " : "", out);
+    put_text(out, text[i]);
+  }
+  fputc(']', out);
+}
+
+static void put_count(FILE *out, const char *key, int64_t count)
+{
+  if (count == 0)
+    fprintf(out, "%s: all", key);
+  else
+    fprintf(out, "%s: %lld", key, (long long)count);
+}
+
+/* ---- parts ---- */
+
+static void put_source(FILE *out, const char *key, const facet_data_source *source)
+{
+  static const char *const format[] = {
+      [FACET_IDX] = "idx", [FACET_CIFAR10] = "cifar10", [FACET_NPY] = "npy", [FACET_HDF5] = "hdf5"};
+  fprintf(out, "  %s:\n    format: %s\n    ", key, format[source->format]);
+  put_texts(out, "images", source->images, source->files);
+  if (source->labels) {
+    fputs("\n    ", out);
+    put_texts(out, "labels", source->labels, source->files);
+  }
+  fputs("\n    ", out);
+  put_count(out, "count", source->count);
+  fputc('\n', out);
+}
+
+static void put_data(FILE *out, const facet_study *study)
+{
+  fputs("data:\n", out);
+  if (study->has_train)
+    put_source(out, "train", &study->train);
+  put_source(out, "test", &study->test);
+  if (study->classes > 0) {
+    fputs("  ", out);
+    put_texts(out, "classes", study->class_name, study->classes);
+    fputc('\n', out);
+  }
+  const facet_normalization *normalize = &study->normalize;
+  fputs("  normalize: {scale: ", out);
+  put_number(out, normalize->scale);
+  if (normalize->channels > 0) {
+    fputs(", ", out);
+    put_numbers(out, "mean", normalize->mean, normalize->channels);
+    fputs(", ", out);
+    put_numbers(out, "std", normalize->std, normalize->channels);
+  }
+  fputs("}\n", out);
+}
+
+static void put_training(FILE *out, const char *key, const facet_training *training)
+{
+  static const char *const schedule[] = {
+      [FACET_SCHEDULE_COSINE] = "cosine", [FACET_SCHEDULE_STEP] = "step", [FACET_SCHEDULE_CONSTANT] = "constant"};
+  fprintf(out, "%s: {epochs: %d, batch: %lld, micro_batch: %lld, rate: ", key, training->epochs,
+          (long long)training->batch, (long long)training->micro_batch);
+  put_number(out, training->rate);
+  fputs(", momentum: ", out);
+  put_number(out, training->momentum);
+  fputs(", decay: ", out);
+  put_number(out, training->decay);
+  fprintf(out, ", schedule: %s, step_epochs: %d, step_factor: ", schedule[training->schedule], training->step_epochs);
+  put_number(out, training->step_factor);
+  fputs("}\n", out);
+}
+
+static void put_model(FILE *out, const facet_study *study)
+{
+  fputs("model:\n  ", out);
+  if (study->onnx) {
+    fputs("onnx: ", out);
+    put_text(out, study->onnx);
+  } else {
+    fputs("architecture: {", out);
+    put_sizes(out, "conv", study->conv, study->convs);
+    fputs(", ", out);
+    put_sizes(out, "dense", study->dense, study->denses);
+    fputc('}', out);
+  }
+  fputc('\n', out);
+  if (study->train_model)
+    put_training(out, "  train", &study->training);
+}
+
+static void put_recipe(FILE *out, const facet_recipe *recipe)
+{
+  fputs("  - ", out);
+  if (recipe->name) {
+    fputs("name: ", out);
+    put_text(out, recipe->name);
+    fputs("\n    ", out);
+  }
+  if (recipe->onnx) {
+    fputs("onnx: ", out);
+    put_text(out, recipe->onnx);
+    fputc('\n', out);
+    return;
+  }
+  fprintf(out, "method: %s\n    scope: %s\n    ", facet_method_name(recipe->method), facet_scope_name(recipe->scope));
+  put_numbers(out, "sparsity", recipe->sparsity, recipe->sparsities);
+  fputc('\n', out);
+  if (recipe->retrain)
+    put_training(out, "    retrain", &recipe->training);
+}
+
+static void put_variants(FILE *out, const facet_study *study)
+{
+  fputs(study->recipes > 0 ? "variants:\n" : "variants: []\n", out);
+  for (int i = 0; i < study->recipes; i++)
+    put_recipe(out, &study->recipe[i]);
+}
+
+static void put_conditions(FILE *out, const facet_study *study)
+{
+  fputs("conditions:\n", out);
+  for (int i = 0; i < study->conditions; i++) {
+    const facet_condition *condition = &study->condition[i];
+    if (condition->corruption == 0)
+      fputs("  - clean\n", out);
+    else
+      fprintf(out, "  - {corruption: %s, severity: %d}\n", facet_corruption_name(condition->corruption),
+              condition->severity);
+  }
+}
+
+static void put_linearize(FILE *out, const facet_study *study)
+{
+  if (!study->linearize)
+    return;
+  fputs("linearize:\n  ", out);
+  if (study->linear_variants == 0)
+    fputs("variants: all", out);
+  else
+    put_texts(out, "variants", study->linear_variant, study->linear_variants);
+  fputs("\n  ", out);
+  put_count(out, "samples", study->linear_samples);
+  if (study->rows == FACET_ROWS_TOP)
+    fprintf(out, "\n  rows: {top: %lld}\n", (long long)study->top);
+  else
+    fprintf(out, "\n  rows: %s\n", study->rows == FACET_ROWS_ALL ? "all" : "predicted");
+}
+
+/* ---- the whole ---- */
+
+facet_status facet_study_text(const facet_study *study, char **yaml)
+{
+  *yaml = NULL;
+  char *text = NULL;
+  size_t size = 0;
+  FILE *out = open_memstream(&text, &size);
+  FACET_CHECK(out, FACET_OS, "out of memory");
+  fputs("study: ", out);
+  put_text(out, study->name);
+  fprintf(out, "\nseed: %lu\noutput: ", (unsigned long)study->seed);
+  put_text(out, study->output);
+  fprintf(out, "\nprecision: %s\nthreads: %d\nblock: %lld\n", study->precision == FACET_F64 ? "double" : "float",
+          study->threads, (long long)study->block);
+  put_data(out, study);
+  put_model(out, study);
+  put_variants(out, study);
+  put_conditions(out, study);
+  put_linearize(out, study);
+  bool failed = ferror(out) != 0;
+  failed = fclose(out) != 0 || failed;
+  if (!failed)
+    *yaml = facet_copy_text(text);
+  free(text);
+  FACET_CHECK(!failed, FACET_OS, "out of memory");
+  return *yaml ? FACET_OK : FACET_OS;
+}
