@@ -1,0 +1,393 @@
+"""Opens a facet result file (study.h5) as numpy or as xarray, and takes its linearizations apart.
+
+    from facet_study import Study, contributions
+    with Study("results/demo/study.h5") as study:
+        study.variants                                   # ['dense', 'magnitude-global-0.5', ...]
+        study.geometry("angle")                          # numpy, V x C x N, radians
+        study.geometry("angle", "dense", "clean")        # numpy, N: only this line is read
+        study.labelled("geometry/angle").sel(variant="dense").mean("sample")    # xarray.DataArray
+        study.linear("dense").W                          # h5py dataset, read when sliced: n x k x channel x y x x
+        part = contributions(study, "dense", 7)          # why sample 7 gets its class, exactly
+        part.pixels.sum() + part.b == part.output        # up to rounding
+
+Nothing is read before it is asked for, and W never as a whole.
+"""
+
+import functools
+import re
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+
+BAD_INPUT, NO_INPUT = 65, 66  # sysexits, as in the program
+
+
+class StudyError(Exception):
+    """What is wrong with a study file, in one line, and the exit status that says so."""
+
+    def __init__(self, message, status=BAD_INPUT):
+        super().__init__(message)
+        self.status = status
+
+
+def _strings(dataset):
+    return [s.decode() if isinstance(s, bytes) else str(s) for s in dataset[()].ravel()]
+
+
+def _plain(value):
+    """An HDF5 attribute as a Python value: bytes become str, arrays of them lists, numbers plain numbers."""
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, np.ndarray):
+        return [_plain(v) for v in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+class Linear:
+    """The linearizations of one variant. `W`, `b`, `b_node`, `row` are h5py datasets: slice them to read."""
+
+    def __init__(self, group, sample):
+        self.sample = sample  # n: numbers of the linearized samples
+        self.W, self.row, self.b, self.b_node = (group[name] for name in ("W", "row", "b", "b_node"))
+        self.node = _strings(group["node"])
+        self._group = group
+
+    @functools.cached_property
+    def residual(self):
+        return self._group["residual"][()]
+
+    @functools.cached_property
+    def ties(self):
+        return self._group["ties"][()]
+
+    @functools.cached_property
+    def _place(self):
+        return {int(s): i for i, s in enumerate(self.sample)}
+
+    def position(self, sample):
+        """Where a sample of the test set lies along n."""
+        if sample not in self._place:
+            raise StudyError(f"sample {sample} is not linearized")
+        return self._place[sample]
+
+    def find(self, sample, cls):
+        """(i, k) of the stored row that explains class `cls` of a sample, or None where that row was not asked for."""
+        i = self.position(sample)
+        k = np.flatnonzero(self.row[i] == cls)
+        return (i, int(k[0])) if len(k) else None
+
+
+class Study:
+    """A result file. Raises StudyError, one line, if it is missing, no study, or not finished."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        self._linear = {}
+        try:
+            self.file = h5py.File(self.path, "r")
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise StudyError(f"{self.path}: no such file", NO_INPUT) from error
+        except PermissionError as error:
+            raise StudyError(f"{self.path}: permission denied", NO_INPUT) from error
+        except OSError as error:
+            raise StudyError(f"{self.path}: not an HDF5 file, or a damaged one") from error
+        try:
+            self._check()
+        except StudyError:
+            self.close()
+            raise
+
+    def _check(self):
+        missing = [name for name in ("variant", "condition", "class", "sample", "label", "image", "prediction/logits",
+                                     "prediction/class", "geometry/angle", "geometry/length", "geometry/margin")
+                   if not isinstance(self.file.get(name), h5py.Dataset)]
+        if missing:
+            raise StudyError(f"{self.path}: not a facet study: /{', /'.join(missing)} "
+                             f"{'is' if len(missing) == 1 else 'are'} missing")
+        version = _plain(self.file.attrs.get("schema_version", 1))
+        if version != 1:
+            raise StudyError(f"{self.path}: schema version {version}, this reader knows 1")
+        shape = self.file["prediction/class"].shape
+        if shape != (len(self.variants), len(self.conditions), self.samples):
+            raise StudyError(f"{self.path}: /prediction/class has shape {shape}, not variants x conditions x samples")
+        if 0 in shape:
+            raise StudyError(f"{self.path}: holds no samples")
+        for done in self.file["progress"].values() if "progress" in self.file else ():
+            if isinstance(done, h5py.Dataset) and done.ndim == 3:
+                marks = done[()]
+                if not marks.all():
+                    raise StudyError(f"{self.path}: not finished: {np.count_nonzero(marks)} of {marks.size} tiles are done;"
+                                     " start `facet run` again and it goes on")
+
+    def close(self):
+        self.file.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    # ---- coordinates and what the file says about itself ----
+
+    @functools.cached_property
+    def attrs(self):
+        return {name: _plain(value) for name, value in self.file.attrs.items()}
+
+    @functools.cached_property
+    def name(self):
+        found = re.search(r"^study:[ \t]*(.+?)[ \t]*(#.*)?$", str(self.attrs.get("study", "")), re.MULTILINE)
+        return found.group(1).strip("'\"") if found else "study"
+
+    @functools.cached_property
+    def variants(self):
+        return _strings(self.file["variant"])
+
+    @functools.cached_property
+    def conditions(self):
+        return _strings(self.file["condition"])
+
+    @functools.cached_property
+    def classes(self):
+        return _strings(self.file["class"])
+
+    @functools.cached_property
+    def label(self):
+        return self.file["label"][()]
+
+    @property
+    def samples(self):
+        return self.file["sample"].shape[0]
+
+    @property
+    def shape(self):
+        """(channel, y, x) of a sample."""
+        return self.file["image"].shape[1:]
+
+    @property
+    def flat(self):
+        """True for data that are a list of numbers, not a picture."""
+        return self.shape[1] == 1 or self.shape[2] == 1
+
+    def variant_index(self, variant):
+        return self._index(self.variants, variant, "variant")
+
+    def condition_index(self, condition):
+        return self._index(self.conditions, condition, "condition")
+
+    def _index(self, names, name, what):
+        if name not in names:
+            raise StudyError(f"{self.path}: no {what} is called {name}; there are: {', '.join(names)}")
+        return names.index(name)
+
+    def recipe(self, variant):
+        """Attributes of a variant (method, scope, sparsity, achieved, layers, ...) as a dict."""
+        group = self.file.get(f"variants/{variant}")
+        return {name: _plain(value) for name, value in group.attrs.items()} if group is not None else {}
+
+    # ---- numbers ----
+
+    def geometry(self, what, variant=None, condition=None):
+        """angle (radians), length or margin: V x C x N, or the part asked for."""
+        return self._part(f"geometry/{what}", variant, condition)
+
+    def prediction(self, what, variant=None, condition=None):
+        """class, loss or logits: V x C x N [x K], or the part asked for."""
+        return self._part(f"prediction/{what}", variant, condition)
+
+    def _part(self, path, variant, condition):
+        v = slice(None) if variant is None else self.variant_index(variant)
+        c = slice(None) if condition is None else self.condition_index(condition)
+        return self.file[path][v, c]
+
+    @functools.cached_property
+    def accuracy(self):
+        """V x C, the share of labelled samples that are right (NaN when none is labelled)."""
+        if "summary/accuracy" in self.file:
+            return np.asarray(self.file["summary/accuracy"][()], dtype=float)
+        known = self.label >= 0
+        result = np.full((len(self.variants), len(self.conditions)), np.nan)
+        for v in range(len(self.variants) if known.any() else 0):
+            for c in range(len(self.conditions)):  # one line at a time: V x C x N may be large
+                result[v, c] = np.mean((self.file["prediction/class"][v, c] == self.label)[known])
+        return result
+
+    def image(self, sample):
+        """Pixels as they lie in the data set: channel x y x x."""
+        return self.file["image"][sample]
+
+    @functools.cached_property
+    def normalization(self):
+        """(scale, mean, std): x = (pixel / scale - mean) / std. Mean and std are per channel."""
+        if "normalize_scale" in self.attrs:
+            given = {key: self.attrs.get(f"normalize_{key}") for key in ("scale", "mean", "std")}
+        else:
+            given = self._written_normalization()
+        channels = self.shape[0]
+
+        def per_channel(value, default):
+            value = np.atleast_1d(np.asarray(default if value is None or np.size(value) == 0 else value, dtype=float))
+            return np.broadcast_to(value, (channels,)).reshape(channels, 1, 1)
+
+        scale = given.get("scale")
+        return float(1 if scale is None else scale), per_channel(given.get("mean"), 0), per_channel(given.get("std"), 1)
+
+    def _written_normalization(self):
+        import yaml  # only for files whose root attributes do not say it
+
+        text = self.attrs.get("study_filled", self.attrs.get("study", ""))
+        try:
+            return (yaml.safe_load(text).get("data") or {}).get("normalize") or {}
+        except (yaml.YAMLError, AttributeError) as error:
+            raise StudyError(f"{self.path}: does not say how its images are normalised") from error
+
+    def input(self, sample):
+        """What the network sees: the normalised image, float64, channel x y x x."""
+        scale, mean, std = self.normalization
+        return (self.image(sample).astype(float) / scale - mean) / std
+
+    @functools.cached_property
+    def linearized(self):
+        """Names of the variants whose linearizations are stored."""
+        return [v for v in self.variants if f"linear/{v}/W" in self.file]
+
+    def linear(self, variant):
+        """The linearizations of a variant (class Linear)."""
+        self.variant_index(variant)
+        if variant not in self.linearized:
+            raise StudyError(f"{self.path}: variant {variant} is not linearized")
+        if variant not in self._linear:
+            self._linear[variant] = Linear(self.file[f"linear/{variant}"], self.file["linear/sample"][()])
+        return self._linear[variant]
+
+
+    # ---- xarray ----
+
+    def labelled(self, path, **pick):
+        """A dataset as an xarray.DataArray with named dimensions and coordinates.
+
+        pick: positions or slices by dimension name, applied before reading: labelled("linear/dense/W", sample=0)."""
+        import xarray
+
+        if path not in self.file or not isinstance(self.file[path], h5py.Dataset):
+            raise StudyError(f"{self.path}: no dataset {path}")
+        dataset = self.file[path]
+        names, scales = zip(*(self._dimension(dataset, axis) for axis in range(dataset.ndim)))
+        unknown = set(pick) - set(names)
+        if unknown:
+            raise StudyError(f"{path} has no dimension {', '.join(sorted(unknown))}; it has: {', '.join(names)}")
+        key = tuple(pick.get(name, slice(None)) for name in names)
+        kept = [axis for axis, k in enumerate(key) if not isinstance(k, (int, np.integer))]
+        coords = {}
+        for axis in kept:
+            scale = scales[axis]
+            if scale is not None and scale.shape == (dataset.shape[axis],):
+                values = np.asarray(_strings(scale)) if scale.dtype.kind in "OS" else scale[()]
+                coords[names[axis]] = values[key[axis]]
+        return xarray.DataArray(dataset[key], dims=[names[axis] for axis in kept], coords=coords,
+                                name=path.rpartition("/")[2])
+
+    @staticmethod
+    def _dimension(dataset, axis):
+        dimension = dataset.dims[axis]
+        scale = dimension[0] if len(dimension) else None
+        name = scale.name.rpartition("/")[2] if scale is not None else dimension.label
+        return name or f"axis{axis}", scale
+
+
+# ---- taking one output, or one decision, apart ----
+
+
+@dataclass
+class Contributions:
+    """One output F_k of one sample, exactly: F_k = pixels.sum() + b, and b = b_node.sum()."""
+
+    sample: int
+    variant: str
+    cls: int
+    x: np.ndarray  # normalised input, channel x y x x
+    w: np.ndarray  # the row of W
+    pixels: np.ndarray  # w * x
+    b: float
+    b_node: np.ndarray
+    node: list
+    output: float  # F_k of the plain forward pass, as stored
+
+    @property
+    def sum(self):
+        return float(self.pixels.sum() + self.b)
+
+
+@dataclass
+class Contrast:
+    """The difference of two outputs F_c - F_other, taken apart in the same way. Dividing everything by the distance of
+    the two class directions gives the signed distance to their decision boundary: the margin, for the nearest one."""
+
+    cls: int
+    other: int
+    pixels: np.ndarray
+    b: float
+    b_node: np.ndarray
+    node: list
+
+    @property
+    def sum(self):
+        return float(self.pixels.sum() + self.b)
+
+    def __truediv__(self, distance):
+        return Contrast(self.cls, self.other, self.pixels / distance, self.b / distance, self.b_node / distance, self.node)
+
+
+def contributions(study, variant, sample, cls=None):
+    """Contributions of every pixel and bias node to the output for `cls` (default: the class predicted on clean data)."""
+    linear = study.linear(variant)
+    v, c = study.variant_index(variant), study.condition_index("clean")
+    if cls is None:
+        cls = int(study.file["prediction/class"][v, c, sample])
+    found = linear.find(sample, cls)
+    if found is None:
+        raise StudyError(f"{study.path}: the row of class {cls} is not stored for sample {sample} of {variant}")
+    x, w = study.input(sample), linear.W[found].astype(float)
+    return Contributions(sample, variant, cls, x, w, w * x, float(linear.b[found]), linear.b_node[found].astype(float),
+                         linear.node, float(study.file["prediction/logits"][v, c, sample, cls]))
+
+
+def contrast(study, variant, sample, cls, other):
+    """F_cls - F_other of one sample by pixel and bias node; needs both rows of W."""
+    one, two = (contributions(study, variant, sample, k) for k in (cls, other))
+    return Contrast(cls, other, one.pixels - two.pixels, one.b - two.b, one.b_node - two.b_node, one.node)
+
+
+def contrast_change(before, after):
+    """What another variant changes about a decision, by pixel and bias node (nodes are matched by name)."""
+    if (before.cls, before.other) != (after.cls, after.other):
+        raise ValueError("the two contrasts compare different classes")
+    node = list(dict.fromkeys(before.node + after.node))
+    split = np.zeros(len(node))
+    for part, sign in ((after, 1), (before, -1)):
+        for name, value in zip(part.node, part.b_node):
+            split[node.index(name)] += sign * value
+    return Contrast(before.cls, before.other, after.pixels - before.pixels, after.b - before.b, split, node)
+
+
+def check_sums(study, variant, limit=200, most_bytes=64 << 20):
+    """Adds contributions and bias up again in float64, over evenly spaced samples (all their stored rows), as many as
+    `limit` and a budget of bytes allow. Returns (samples, rows, worst |sum W*x + b - F| / max(1, max |F|),
+    worst |sum b_node - b| / max(1, max |F|))."""
+    linear = study.linear(variant)
+    v, c = study.variant_index(variant), study.condition_index("clean")
+    n, k = linear.row.shape
+    one = max(1, int(np.prod(linear.W.shape[1:])) * linear.W.dtype.itemsize)
+    count = min(n, limit, max(1, most_bytes // one))
+    worst, worst_split = 0.0, 0.0
+    for i in np.unique(np.linspace(0, n - 1, count).astype(int)):
+        sample = int(linear.sample[i])
+        logits = study.file["prediction/logits"][v, c, sample].astype(float)
+        x, b = study.input(sample).ravel(), linear.b[i].astype(float)
+        total = linear.W[i].reshape(k, -1).astype(float) @ x + b
+        size = max(1.0, np.abs(logits).max())
+        split = linear.b_node[i].astype(float).sum(axis=1)
+        worst = np.maximum(worst, np.abs(total - logits[linear.row[i]]).max() / size)  # np.maximum keeps a NaN, max() not
+        worst_split = np.maximum(worst_split, np.abs(split - b).max() / size)
+    return count, count * k, float(worst), float(worst_split)

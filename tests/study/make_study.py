@@ -1,0 +1,170 @@
+"""Writes small result files (study.h5, schema version 1) of real networks, so that tests of analysis/ need no finished
+study: two-layer ReLU networks in numpy, whose W and b are computed, like facet's, from the frozen pattern alone."""
+
+import h5py
+import numpy as np
+
+NODES = ["hidden", "output"]
+
+
+def network(rng, inputs, hidden, classes):
+    """Two layers that classify by nearest prototype well enough to have right and wrong samples."""
+    return [(rng.normal(size=(hidden, inputs)) / np.sqrt(inputs), 0.1 * rng.normal(size=hidden)),
+            (rng.normal(size=(classes, hidden)) / np.sqrt(hidden), 0.1 * rng.normal(size=classes))]
+
+
+def fit(net, x, label, classes, steps=60, rate=0.5):
+    """A few steps of gradient descent on the last layer: enough for an accuracy that is worth plotting."""
+    (w1, b1), (w2, b2) = net
+    h = np.maximum(x @ w1.T + b1, 0)
+    target = np.eye(classes)[label]
+    for _ in range(steps):
+        z = h @ w2.T + b2
+        p = np.exp(z - z.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        gradient = (p - target) / len(x)
+        w2, b2 = w2 - rate * gradient.T @ h, b2 - rate * gradient.sum(axis=0)
+    return [(w1, b1), (w2, b2)]
+
+
+def prune(net, sparsity, rng=None):
+    """Removes the smallest weights of the whole network, or random ones when rng is given."""
+    scores = [rng.random(w.shape) if rng else np.abs(w) for w, _ in net]
+    bound = np.quantile(np.concatenate([s.ravel() for s in scores]), sparsity) if sparsity else -1
+    return [(np.where(s > bound, w, 0), b) for (w, b), s in zip(net, scores)]
+
+
+def forward(net, x):
+    (w1, b1), (w2, b2) = net
+    z = x @ w1.T + b1
+    h = np.maximum(z, 0)
+    return z, h, h @ w2.T + b2
+
+
+def measure(net, x, label):
+    """Predictions and geometry of samples, by the definitions."""
+    _, h, logits = forward(net, x)
+    w, c = net[1]
+    length = np.linalg.norm(h, axis=1)
+    norms = np.maximum(np.linalg.norm(w, axis=1), 1e-30)
+    cosine = np.clip(h @ w.T / norms / np.maximum(length, 1e-30)[:, None], -1, 1)
+    i = np.arange(len(x))
+    distance = np.linalg.norm(w[label][:, None, :] - w[None, :, :], axis=2)
+    distance[i, label] = 1
+    margin = (logits[i, label][:, None] - logits) / np.maximum(distance, 1e-30)
+    margin[i, label] = np.inf
+    top = logits.max(axis=1)
+    loss = top + np.log(np.exp(logits - top[:, None]).sum(axis=1)) - logits[i, label]
+    return dict(logits=logits, cls=logits.argmax(axis=1), loss=loss, angle=np.arccos(cosine[i, label]), length=length,
+                margin=margin.min(axis=1), cosine=cosine)
+
+
+def linearize(net, x, rows):
+    """W, b, b by node, residual, ties for the asked rows of each sample."""
+    (w1, b1), (w2, b2) = net
+    z, _, logits = forward(net, x)
+    pattern = z > 0
+    j = w2[rows] * pattern[:, None, :]  # n x k x hidden: from the gates to the rows
+    w = j @ w1
+    node = np.stack([j @ b1, b2[rows]], axis=2)
+    b = node.sum(axis=2)
+    f = np.take_along_axis(logits, rows, axis=1)
+    error = np.abs(f - np.einsum("nkd,nd->nk", w, x) - b).max(axis=1)
+    return dict(W=w, row=rows, b=b, b_node=node, residual=error / np.maximum(1, np.abs(logits).max(axis=1)),
+                ties=(np.abs(z) < 1e-7).sum(axis=1), node=NODES)
+
+
+def write(path, *, variants, conditions, classes, image, label, measured, linear=None, sample=(), recipes=None,
+          normalize=(1.0, 0.0, 1.0), double=False, name="synthetic", done=True):
+    """Writes the file as DESIGN's table has it. measured[v][c], linear[variant]: dicts of measure() and linearize()."""
+    real, text = "f8" if double else "f4", h5py.string_dtype()
+    with h5py.File(path, "w") as f:
+        def scale(key, values, dtype):
+            f.create_dataset(key, data=np.asarray(values, dtype=object if dtype is text else None), dtype=dtype)
+            f[key].make_scale(key.rpartition("/")[2])
+
+        def dataset(key, values, dtype, dims):
+            f.create_dataset(key, data=values, dtype=dtype)
+            for axis, dim in enumerate(dims):
+                f[key].dims[axis].attach_scale(f[dim])
+
+        n, channels, height, width = image.shape
+        scale("variant", variants, text), scale("condition", conditions, text), scale("class", classes, text)
+        scale("sample", np.arange(n), "i8")
+        for dim, size in (("channel", channels), ("y", height), ("x", width)):
+            scale(dim, np.arange(size), "i4")
+        dataset("label", label, "i4", ["sample"])
+        dataset("image", image, "f4", ["sample", "channel", "y", "x"])
+        stack = {key: np.array([[m[key] for m in line] for line in measured]) for key in measured[0][0]}
+        vcn = ["variant", "condition", "sample"]
+        dataset("prediction/logits", stack["logits"], real, vcn + ["class"])
+        dataset("prediction/class", stack["cls"], "i4", vcn)
+        for key, group in (("loss", "prediction"), ("angle", "geometry"), ("length", "geometry"), ("margin", "geometry")):
+            dataset(f"{group}/{key}", stack[key], real, vcn)
+        dataset("geometry/cosine", stack["cosine"], real, vcn + ["class"])
+        dataset("summary/accuracy", (stack["cls"] == label).mean(axis=2), "f8", ["variant", "condition"])
+        if linear:
+            scale("linear/sample", sample, "i8")
+        for variant, part in (linear or {}).items():
+            scale(f"linear/{variant}/node", part["node"], text)
+            at = ["linear/sample"]
+            f.create_dataset(f"linear/{variant}/W", data=part["W"].reshape(*part["row"].shape, *image.shape[1:]), dtype=real)
+            for axis, dim in ((0, "linear/sample"), (2, "channel"), (3, "y"), (4, "x")):
+                f[f"linear/{variant}/W"].dims[axis].attach_scale(f[dim])
+            f[f"linear/{variant}/W"].dims[1].label = "rank"
+            dataset(f"linear/{variant}/row", part["row"], "i4", at)
+            dataset(f"linear/{variant}/b", part["b"], real, at)
+            dataset(f"linear/{variant}/b_node", part["b_node"], real, at)
+            f[f"linear/{variant}/b_node"].dims[2].attach_scale(f[f"linear/{variant}/node"])
+            dataset(f"linear/{variant}/residual", part["residual"], real, at)
+            dataset(f"linear/{variant}/ties", part["ties"], "i4", at)
+        for variant in variants:
+            f.create_group(f"variants/{variant}").attrs.update((recipes or {}).get(variant, {"method": "dense"}))
+        marks = np.ones((len(variants), len(conditions), 4), dtype="u1")
+        marks[-1, -1, -1] = done
+        f.create_dataset("progress/done", data=marks)
+        f.attrs.update(facet_version="0.1.0", schema_version=1, git_revision="0123456", seed=1,
+                       study=f"study: {name}\nseed: 1\n", normalize_scale=normalize[0],
+                       normalize_mean=np.atleast_1d(normalize[1]).astype(float),
+                       normalize_std=np.atleast_1d(normalize[2]).astype(float))
+
+
+def synthesize(path, *, shape=(1, 6, 5), classes=3, samples=60, linearized=20, sparsities=(0.5, 0.9), randoms=(0.5,),
+               severities=(1, 3, 5), rows="all", hidden=24, double=False, seed=1, clean=True, done=True):
+    """A whole small study of prototypes in noise. Returns the networks by variant, normalised inputs and labels."""
+    rng = np.random.default_rng(seed)
+    d = int(np.prod(shape))
+    prototypes = rng.random((classes, d))
+    label = rng.integers(classes, size=samples)
+    image = np.rint(255 * np.clip(prototypes[label] + 0.25 * rng.normal(size=(samples, d)), 0, 1)).astype("f4")
+    mean, std = np.linspace(0.4, 0.5, shape[0]), np.linspace(0.2, 0.3, shape[0])
+
+    def normalized(pixels):
+        return ((pixels.reshape(-1, *shape) / 255.0 - mean[:, None, None]) / std[:, None, None]).reshape(len(pixels), d)
+
+    x = normalized(image)
+    dense = fit(network(rng, d, hidden, classes), x, label, classes)
+    nets, recipes = {"dense": dense}, {"dense": {"method": "dense", "sparsity": 0.0, "achieved": 0.0}}
+    for method, scope, values in (("magnitude", "global", sparsities), ("random", "layer", randoms)):
+        for s in values:
+            name = f"{method}-{scope}-{s}"
+            nets[name] = prune(dense, s, rng if method == "random" else None)
+            recipes[name] = {"method": method, "scope": scope, "sparsity": s}
+    for name, net in nets.items():
+        zero = [float((w == 0).mean()) for w, _ in net]
+        size = [w.size for w, _ in net]
+        recipes[name].update(achieved=float(np.dot(zero, size) / sum(size)), layer=NODES, layer_achieved=zero,
+                             layer_size=size)
+    conditions = ["clean"] * clean + [f"gaussian_noise/{s}" for s in severities]
+    inputs = [x] * clean + [normalized(np.clip(image + 255 * 0.08 * s * rng.normal(size=image.shape), 0, 255))
+                            for s in severities]
+    measured = [[measure(net, u, label) for u in inputs] for net in nets.values()]
+    linear = {}
+    for name, net in nets.items() if linearized else ():
+        order = np.argsort(-forward(net, x[:linearized])[2], axis=1, kind="stable")
+        chosen = np.sort(order, axis=1) if rows == "all" else order[:, :1 if rows == "predicted" else rows]
+        linear[name] = linearize(net, x[:linearized], chosen)
+    write(path, variants=list(nets), conditions=conditions, classes=[f"class {k}" for k in range(classes)],
+          image=image.reshape(-1, *shape), label=label, measured=measured, linear=linear, sample=np.arange(linearized),
+          recipes=recipes, normalize=(255.0, mean, std), double=double, done=done)
+    return nets, x, label
