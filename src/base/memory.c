@@ -10,13 +10,13 @@ void *facet_allocate(size_t count, size_t size)
 {
   size_t bytes = 0;
   if (__builtin_mul_overflow(count, size, &bytes) || bytes > PTRDIFF_MAX - ALIGNMENT) {
-    facet_raise(FACET_OS, "out of memory: %zu elements of %zu bytes are more than there can be", count, size);
+    (void)facet_raise(FACET_OS, "out of memory: %zu elements of %zu bytes are more than there can be", count, size);
     return NULL;
   }
   size_t rounded = bytes == 0 ? ALIGNMENT : (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   void *pointer = aligned_alloc(ALIGNMENT, rounded);
   if (!pointer) {
-    facet_raise(FACET_OS, "out of memory: %.1f MiB wanted", (double)bytes / 1048576.0);
+    (void)facet_raise(FACET_OS, "out of memory: %.1f MiB wanted", (double)bytes / 1048576.0);
     return NULL;
   }
   return memset(pointer, 0, rounded);

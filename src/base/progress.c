@@ -2,13 +2,15 @@
  * every ten seconds and one at the end. */
 #include "base/base.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { BAR_CELLS = 24, LINE_BYTES = 512, NOTE_BYTES = 128 };
+enum { MOST_CELLS = 24, LEAST_CELLS = 6, LINE_BYTES = 512, NOTE_BYTES = 128 };
 
 struct facet_progress {
   char *stage, *unit;
@@ -102,29 +104,35 @@ static int terminal_columns(void)
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
 }
 
-static void say_bar(char bar[BAR_CELLS + 1], double part)
+/* The bar takes what the words leave of the line; what is still too long is cut, since a wrapped line cannot be
+ * redrawn. */
+static void draw_bar(const char *stage, double part, const char *words)
 {
-  int full = (int)(part * BAR_CELLS);
-  for (int i = 0; i < BAR_CELLS; i++)
-    bar[i] = i < full ? '#' : '.';
-  bar[BAR_CELLS] = '\0';
+  char bar[MOST_CELLS + 1] = "";
+  int columns = terminal_columns() - 1;
+  int cells = columns - (int)strlen(stage) - (int)strlen(words) - 3;
+  cells = cells > MOST_CELLS ? MOST_CELLS : cells < LEAST_CELLS ? LEAST_CELLS : cells;
+  for (int i = 0; i < cells; i++)
+    bar[i] = i < (int)(part * cells) ? '#' : '.';
+  char line[2 * LINE_BYTES];
+  snprintf(line, sizeof line, "%s [%s]%s", stage, bar, words);
+  fprintf(stderr, "\r\033[K%.*s", columns, line);
 }
 
 static void draw(const facet_progress *progress, double now)
 {
-  char line[LINE_BYTES], speed[32], left[48], bar[BAR_CELLS + 1];
+  char words[LINE_BYTES], speed[32], left[48];
   double part = progress->total > 0 ? (double)progress->done / (double)progress->total : 1.0;
   double per_second = rate(progress, now);
   say_rate(speed, sizeof speed, per_second);
   say_left(left, sizeof left, progress, per_second);
-  say_bar(bar, part);
   const char *gap = progress->note[0] ? "  " : "";
   if (progress->terminal) {
-    snprintf(line, sizeof line, "%s [%s] %3.0f %%  %lld/%lld %s  %s  %s%s%s", progress->stage, bar, 100 * part,
-             (long long)progress->done, (long long)progress->total, progress->unit, speed, left, gap, progress->note);
-    fprintf(stderr, "\r\033[K%.*s", terminal_columns() - 1, line);
+    snprintf(words, sizeof words, " %3.0f %%  %lld/%lld %s  %s  %s%s%s", floor(100 * part), (long long)progress->done,
+             (long long)progress->total, progress->unit, speed, left, gap, progress->note);
+    draw_bar(progress->stage, part, words);
   } else {
-    fprintf(stderr, "%s: %.0f %%, %lld of %lld %s, %s, %s%s%s\n", progress->stage, 100 * part,
+    fprintf(stderr, "%s: %.0f %%, %lld of %lld %s, %s, %s%s%s\n", progress->stage, floor(100 * part),
             (long long)progress->done, (long long)progress->total, progress->unit, speed, left, gap, progress->note);
   }
   fflush(stderr);

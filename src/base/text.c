@@ -14,7 +14,7 @@ char *facet_format(const char *format, ...)
   va_end(arguments);
   char *text = NULL;
   if (length < 0)
-    facet_raise(FACET_OS, "text cannot be formatted");
+    (void)facet_raise(FACET_OS, "text cannot be formatted");
   else
     text = facet_allocate((size_t)length + 1, 1);
   if (text)
