@@ -168,7 +168,7 @@ static facet_status take_step(trainer *t, int64_t first, double rate)
 {
   facet_status status = FACET_OK;
   int64_t own = 0;
-  double largest;
+  double largest = 0;
   int exponent;
   for (int64_t m = t->rank; m < t->micros && status == FACET_OK; m += t->ranks, own++)
     status = micro_gradient(t, first, m, t->gradient + own * t->total);

@@ -1,0 +1,247 @@
+/* The program: subcommands, their arguments, and the order of a study's stages. */
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agree.h"
+#include "analyse.h"
+#include "versions.h"
+
+static const char help[] =
+    "facet: what a ReLU network does with each sample, exactly, and what pruning changes about it\n"
+    "\n"
+    "usage:\n"
+    "  facet run STUDY.yaml [--fresh]  the whole study: train or read networks, prune, linearize, measure;\n"
+    "                                  started again, it goes on where it was; --fresh starts over\n"
+    "  facet check STUDY.yaml          validate; print the study with defaults, variants, tiles, work, memory, disk\n"
+    "  facet inspect MODEL.onnx        nodes, shapes, parameters, zeros per layer, what is and is not supported\n"
+    "  facet checksum STUDY.h5         one line that depends on the results alone\n"
+    "  facet --help, --version\n"
+    "\n"
+    "Run it on all cores with mpirun:  mpirun -n 8 facet run study.yaml\n"
+    "\n"
+    "Exit status: 0 done, 64 usage, 65 bad input, 66 input missing, 70 internal error, 71 out of memory,\n"
+    "73 cannot create output, 74 reading or writing failed (disk full), 75 interrupted and resumable.\n";
+
+/* ---- the output folder ---- */
+
+/* Removes what facet itself makes there, and nothing else. */
+static facet_status start_over(const char *output)
+{
+  static const char *const mine[] = {"study.h5", "study.yaml"};
+  char *folder = facet_format("%s/variants", output);
+  DIR *variants = folder ? opendir(folder) : NULL;
+  for (struct dirent *entry; variants && (entry = readdir(variants));) {
+    size_t length = strlen(entry->d_name);
+    char *path = facet_format("%s/%s", folder, entry->d_name);
+    if (path && length > 5 && strcmp(entry->d_name + length - 5, ".onnx") == 0)
+      unlink(path);
+    facet_free(&path);
+  }
+  if (variants)
+    closedir(variants);
+  facet_free(&folder);
+  for (size_t i = 0; i < sizeof mine / sizeof mine[0]; i++) {
+    char *path = facet_format("%s/%s", output, mine[i]);
+    if (path)
+      unlink(path);
+    facet_free(&path);
+  }
+  return FACET_OK;
+}
+
+/* Rank 0: makes the folder, or recognises it as this study's own by the canonical text kept in it. */
+static facet_status claim_output(const facet_study *study, bool fresh)
+{
+  char *path = facet_format("%s/study.yaml", study->output), *text = NULL;
+  uint8_t *there = NULL;
+  size_t count;
+  facet_status status = path ? FACET_OK : FACET_OS;
+  if (status == FACET_OK && fresh)
+    status = start_over(study->output);
+  if (status == FACET_OK)
+    status = facet_make_folder(study->output);
+  if (status == FACET_OK)
+    status = facet_study_text(study, &text);
+  if (status == FACET_OK && !facet_exists(path)) {
+    status = facet_write_file(path, text, strlen(text));
+  } else if (status == FACET_OK) {
+    status = facet_read_file(path, &there, &count);
+    if (status == FACET_OK && strcmp((char *)there, text) != 0)
+      status = facet_raise(FACET_BAD_INPUT,
+                           "%s: holds the results of a different study (%s); "
+                           "choose another output, or --fresh to start over",
+                           study->output, path);
+  }
+  facet_free(&there);
+  facet_free(&text);
+  facet_free(&path);
+  return status;
+}
+
+/* ---- facet run ---- */
+
+typedef struct {
+  facet_study *study;
+  facet_study_data data;
+  facet_family family;
+  facet_plan plan;
+  facet_store *store;
+  uint8_t *text; /* the study as the user wrote it */
+  char *path;    /* study.h5 */
+} session;
+
+static void session_clear(session *s)
+{
+  facet_free(&s->path);
+  facet_plan_clear(&s->plan);
+  facet_family_clear(&s->family);
+  facet_study_data_clear(&s->data);
+  facet_study_destroy(&s->study);
+  facet_free(&s->text);
+}
+
+static facet_status read_study(const char *file, session *s)
+{
+  size_t count;
+  FACET_TRY(facet_study_read(file, &s->study));
+  facet_kernels_threads(s->study->threads);
+  return facet_read_file(file, &s->text, &count);
+}
+
+/* Creates the store unless a run before did, and opens it. */
+static facet_status open_store(MPI_Comm comm, session *s)
+{
+  FACET_AGREE(comm, facet_plan_make(s->study, (const char *)s->text, &s->data, &s->family, &s->plan));
+  s->path = facet_format("%s/study.h5", s->study->output);
+  FACET_AGREE(comm, s->path ? FACET_OK : FACET_OS);
+  int there = facet_rank(comm) == 0 && facet_exists(s->path);
+  FACET_TRY(facet_mpi_check(MPI_Bcast(&there, 1, MPI_INT, 0, comm), "opening the store"));
+  if (!there)
+    FACET_TRY(facet_store_create(comm, s->path, &s->plan.store));
+  return facet_store_open(comm, s->path, &s->plan.store, &s->store);
+}
+
+static facet_status run_stages(MPI_Comm comm, const char *file, bool fresh, session *s)
+{
+  FACET_AGREE(comm, read_study(file, s));
+  FACET_AGREE(comm, facet_rank(comm) == 0 ? claim_output(s->study, fresh) : FACET_OK);
+  FACET_AGREE(comm, facet_study_data_read(s->study, &s->data));
+  FACET_TRY(facet_family_make(comm, s->study, &s->data, &s->family));
+  FACET_TRY(open_store(comm, s));
+  facet_status status = facet_analyse(comm, &s->plan, &s->data, &s->family, s->store);
+  if (status == FACET_OK)
+    status = facet_store_summarize(s->store);
+  char first[1000]; /* closing must not hide why the analysis failed */
+  snprintf(first, sizeof first, "%s", facet_message());
+  facet_status closed = facet_store_close(&s->store);
+  return status == FACET_OK ? closed : facet_raise(status, "%s", first);
+}
+
+static facet_status run(MPI_Comm comm, const char *file, bool fresh)
+{
+  session s = {0};
+  double start = facet_seconds();
+  facet_interrupt_listen();
+  facet_status status = run_stages(comm, file, fresh, &s);
+  if (status == FACET_OK && facet_rank(comm) == 0)
+    printf("%s: %d variants, %d conditions, %lld samples, %lld of them linearized, in %.1f s on %d rank%s\n", s.path,
+           s.plan.store.variants, s.plan.store.conditions, (long long)s.plan.store.samples,
+           (long long)s.plan.store.linear_samples, facet_seconds() - start, facet_ranks(comm),
+           facet_ranks(comm) == 1 ? "" : "s");
+  session_clear(&s);
+  return status;
+}
+
+/* ---- facet check ---- */
+
+static facet_status check(MPI_Comm comm, const char *file)
+{
+  session s = {0};
+  char *filled = NULL;
+  facet_status status = FACET_OK;
+  if (facet_rank(comm) == 0) {
+    FACET_GO(done, status, read_study(file, &s));
+    FACET_GO(done, status, facet_study_text(s.study, &filled));
+    FACET_GO(done, status, facet_study_data_read(s.study, &s.data));
+    FACET_GO(done, status, facet_family_sketch(s.study, &s.data, &s.family));
+    FACET_GO(done, status, facet_plan_make(s.study, (const char *)s.text, &s.data, &s.family, &s.plan));
+    printf("%s", filled);
+    status = facet_plan_print(&s.plan, &s.data, &s.family, facet_ranks(comm));
+  }
+done:
+  facet_free(&filled);
+  session_clear(&s);
+  return facet_agree(comm, status);
+}
+
+/* ---- commands ---- */
+
+/* Collective commands come with MPI; the others work without. */
+static facet_status with_ranks(int argc, char **argv, bool fresh, bool *speaks)
+{
+  MPI_Init(&argc, &argv);
+  MPI_Comm comm = MPI_COMM_WORLD;
+  *speaks = facet_rank(comm) == 0;
+  facet_status status = strcmp(argv[1], "run") == 0 ? run(comm, argv[2], fresh) : check(comm, argv[2]);
+  MPI_Finalize();
+  return status;
+}
+
+static facet_status inspect(const char *file)
+{
+  bool supported;
+  FACET_TRY(facet_onnx_inspect(file, &supported));
+  FACET_CHECK(supported, FACET_BAD_INPUT, "%s: is not supported, for the reasons above", file);
+  return FACET_OK;
+}
+
+static facet_status checksum(const char *file)
+{
+  char hex[65];
+  FACET_TRY(facet_store_checksum(file, hex));
+  printf("%s\n", hex);
+  return FACET_OK;
+}
+
+static facet_status command(int argc, char **argv, bool *speaks)
+{
+  const char *name = argc > 1 ? argv[1] : "";
+  bool fresh = argc == 4 && strcmp(argv[3], "--fresh") == 0;
+  if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+    printf("%s", help);
+    return FACET_OK;
+  }
+  if (strcmp(name, "--version") == 0) {
+    facet_versions_print();
+    return FACET_OK;
+  }
+  if (argc == 4 && strcmp(argv[2], "--fresh") == 0) { /* options may come first */
+    char *file = argv[3];
+    argv[3] = argv[2];
+    argv[2] = file;
+    fresh = true;
+  }
+  if (strcmp(name, "run") == 0 && (argc == 3 || fresh))
+    return with_ranks(argc, argv, fresh, speaks);
+  if (strcmp(name, "check") == 0 && argc == 3)
+    return with_ranks(argc, argv, false, speaks);
+  if (strcmp(name, "inspect") == 0 && argc == 3)
+    return inspect(argv[2]);
+  if (strcmp(name, "checksum") == 0 && argc == 3)
+    return checksum(argv[2]);
+  return facet_raise(FACET_USAGE, "usage: facet run STUDY.yaml [--fresh] | check STUDY.yaml | inspect MODEL.onnx | "
+                                  "checksum STUDY.h5 | --help | --version");
+}
+
+int main(int argc, char **argv)
+{
+  bool speaks = true;
+  facet_status status = command(argc, argv, &speaks);
+  if (status != FACET_OK && speaks)
+    fprintf(stderr, "facet: %s\n", facet_message());
+  if (fflush(stdout) != 0 && status == FACET_OK)
+    status = FACET_IO;
+  return (int)status;
+}

@@ -1,0 +1,273 @@
+/* Making the networks of a study: see variants.h.
+ *
+ * Every network is written to its file before it is used, and every rank then reads the file: what a resumed run
+ * works with is what the first run worked with, bit for bit. */
+#include "variants.h"
+
+#include <string.h>
+
+#include "agree.h"
+#include "trainer.h"
+
+/* ---- data ---- */
+
+static facet_status read_data(const facet_study *study, const facet_data_source *source, const char *key,
+                              facet_dataset **data)
+{
+  FACET_TRY(facet_dataset_open(source, data));
+  const char *labels = source->labels ? source->labels[0] : source->images[0];
+  if (study->classes > 0)
+    FACET_TRY(facet_dataset_check_labels(*data, labels, study->classes));
+  facet_status status = facet_normalization_check(&study->normalize, (*data)->channels);
+  return status == FACET_OK ? FACET_OK : facet_raise_in(status, "%s: data.normalize (for data.%s): ", study->file, key);
+}
+
+facet_status facet_study_data_read(const facet_study *study, facet_study_data *data)
+{
+  FACET_TRY(read_data(study, &study->test, "test", &data->test));
+  if (!study->has_train)
+    return FACET_OK;
+  FACET_TRY(read_data(study, &study->train, "train", &data->train));
+  const facet_dataset *a = data->train, *b = data->test;
+  FACET_CHECK(a->channels == b->channels && a->height == b->height && a->width == b->width, FACET_BAD_INPUT,
+              "%s: training images are %lld x %lld x %lld but test images are %lld x %lld x %lld",
+              study->train.images[0], (long long)a->channels, (long long)a->height, (long long)a->width,
+              (long long)b->channels, (long long)b->height, (long long)b->width);
+  return FACET_OK;
+}
+
+void facet_study_data_clear(facet_study_data *data)
+{
+  facet_dataset_destroy(&data->train);
+  facet_dataset_destroy(&data->test);
+}
+
+/* ---- one network ---- */
+
+/* Samples go in as they lie in memory: the same dimensions, flat, or one channel first or last. */
+static bool images_fit(const facet_dataset *data, facet_shape input)
+{
+  facet_shape image = {3, {data->channels, data->height, data->width}};
+  if (facet_shape_size(input) != facet_shape_size(image))
+    return false;
+  if (facet_shape_same(input, image) || input.rank == 1)
+    return true;
+  facet_shape rows = {2, {data->height, data->width}}, last = {3, {data->height, data->width, 1}};
+  return data->channels == 1 && (facet_shape_same(input, rows) || facet_shape_same(input, last) || data->height == 1);
+}
+
+static facet_status check_fit(const facet_study *study, const char *path, const facet_network *network,
+                              const facet_study_data *data)
+{
+  facet_shape input = facet_network_input_shape(network);
+  int64_t outputs = facet_network_outputs(network);
+  const facet_dataset *d = data->test;
+  FACET_CHECK(images_fit(d, input), FACET_BAD_INPUT, "%s: images are %lld x %lld x %lld but the network %s takes %s",
+              study->test.images[0], (long long)d->channels, (long long)d->height, (long long)d->width, path,
+              facet_shape_text(input));
+  FACET_CHECK(study->classes == 0 || study->classes == outputs, FACET_BAD_INPUT,
+              "%s: data.classes names %d classes but the network %s has %lld outputs", study->file, study->classes,
+              path, (long long)outputs);
+  return FACET_OK;
+}
+
+/* The number of classes: named, of the network, or the largest label of the training data. */
+static int64_t count_classes(const facet_study *study, const facet_study_data *data)
+{
+  int64_t classes = study->classes;
+  for (int64_t i = 0; study->classes == 0 && i < data->train->count; i++)
+    classes = data->train->label[i] >= classes ? data->train->label[i] + 1 : classes;
+  return classes;
+}
+
+static facet_status first_weights(const facet_study *study, const facet_study_data *data, facet_network **network)
+{
+  const facet_dataset *d = data->test;
+  int64_t classes = count_classes(study, data);
+  FACET_CHECK(classes > 1, FACET_BAD_INPUT, "%s: the training data has no labels", study->train.images[0]);
+  FACET_TRY(facet_dataset_check_labels(data->train,
+                                       study->train.labels ? study->train.labels[0] : study->train.images[0], classes));
+  return facet_network_plain((facet_shape){3, {d->channels, d->height, d->width}}, study->convs, study->conv,
+                             study->denses, study->dense, classes, study->seed, network);
+}
+
+static facet_status train(MPI_Comm comm, const facet_study *study, const facet_study_data *data, const char *name,
+                          const facet_training *how, const facet_mask *mask, facet_network *network)
+{
+  FACET_CHECK(data->train, FACET_BAD_INPUT, "%s: training %s needs data.train", study->file, name);
+  char *stage = facet_format("train %s", name);
+  facet_training_job job = {data->train, &study->normalize, how, study->seed, mask, stage ? stage : name};
+  facet_status status = facet_train(comm, network, &job);
+  facet_free(&stage);
+  return status;
+}
+
+/* dense: trained from its first weights, or read and perhaps trained on. comm MPI_COMM_NULL: a sketch, nothing trained.
+ */
+static facet_status make_dense(MPI_Comm comm, const facet_study *study, const facet_study_data *data,
+                               facet_network **network)
+{
+  if (study->onnx)
+    FACET_TRY(facet_onnx_read(study->onnx, network));
+  else
+    FACET_TRY(first_weights(study, data, network));
+  FACET_TRY(check_fit(study, study->onnx ? study->onnx : "to be trained", *network, data));
+  if (comm != MPI_COMM_NULL && study->train_model)
+    FACET_TRY(train(comm, study, data, "dense", &study->training, NULL, *network));
+  return FACET_OK;
+}
+
+static facet_status make_pruned(MPI_Comm comm, const facet_study *study, const facet_study_data *data,
+                                const facet_variant *variant, const facet_network *dense, facet_network **network)
+{
+  const facet_recipe *recipe = &study->recipe[variant->recipe];
+  facet_mask *mask = NULL;
+  FACET_TRY(facet_network_copy(dense, network));
+  facet_status status = facet_mask_create(dense, recipe->method, recipe->scope, variant->sparsity, study->seed, &mask);
+  if (status == FACET_OK)
+    facet_mask_apply(mask, *network);
+  if (status == FACET_OK && recipe->retrain && comm != MPI_COMM_NULL)
+    status = train(comm, study, data, variant->name, &recipe->training, mask, *network);
+  facet_mask_destroy(&mask);
+  return status;
+}
+
+static facet_status read_external(const facet_study *study, const facet_study_data *data, const char *path,
+                                  const facet_network *dense, facet_network **network)
+{
+  FACET_TRY(facet_onnx_read(path, network));
+  FACET_TRY(check_fit(study, path, *network, data));
+  FACET_CHECK(facet_network_outputs(*network) == facet_network_outputs(dense), FACET_BAD_INPUT,
+              "%s: has %lld outputs but dense has %lld", path, (long long)facet_network_outputs(*network),
+              (long long)facet_network_outputs(dense));
+  return FACET_OK;
+}
+
+static facet_status make_network(MPI_Comm comm, const facet_study *study, const facet_study_data *data,
+                                 const facet_variant *variant, const facet_network *dense, facet_network **network)
+{
+  if (variant->recipe < 0)
+    return make_dense(comm, study, data, network);
+  if (study->recipe[variant->recipe].onnx)
+    return read_external(study, data, study->recipe[variant->recipe].onnx, dense, network);
+  return make_pruned(comm, study, data, variant, dense, network);
+}
+
+/* ---- the family ---- */
+
+void facet_family_clear(facet_family *family)
+{
+  for (int i = 0; family->member && i < family->count; i++) {
+    facet_member *m = &family->member[i];
+    facet_network_destroy(&m->network);
+    facet_mask_destroy(&m->zeros);
+    facet_free(&m->file);
+    facet_free(&m->variant.name);
+  }
+  facet_free(&family->member);
+  family->count = 0;
+}
+
+static facet_status list_members(const facet_study *study, facet_family *family)
+{
+  facet_variant *variant;
+  int count;
+  FACET_TRY(facet_study_variants(study, &variant, &count));
+  family->member = facet_allocate((size_t)count, sizeof *family->member);
+  if (!family->member) {
+    facet_variants_free(&variant, count);
+    return FACET_OS;
+  }
+  family->count = count;
+  for (int i = 0; i < count; i++) {
+    family->member[i].variant = variant[i]; /* names go over to the family */
+    family->member[i].file = facet_format("%s/variants/%s.onnx", study->output, variant[i].name);
+    variant[i].name = NULL;
+    if (!family->member[i].file) {
+      facet_variants_free(&variant, count);
+      return FACET_OS;
+    }
+  }
+  facet_variants_free(&variant, count);
+  return FACET_OK;
+}
+
+/* The external file that a member comes from, or NULL. */
+static const char *external_file(const facet_study *study, const facet_member *m)
+{
+  if (m->variant.recipe >= 0)
+    return study->recipe[m->variant.recipe].onnx;
+  return study->train_model ? NULL : study->onnx;
+}
+
+/* An external file is copied byte by byte; a copy that differs from it now is refused. */
+static facet_status copy_external(const char *from, const char *to)
+{
+  uint8_t *bytes;
+  size_t count;
+  char now[65], then[65];
+  if (facet_exists(to)) {
+    FACET_TRY(facet_sha256_file(from, now));
+    FACET_TRY(facet_sha256_file(to, then));
+    FACET_CHECK(strcmp(now, then) == 0, FACET_BAD_INPUT,
+                "%s: has changed since this study began; use --fresh or another output folder", from);
+    return FACET_OK;
+  }
+  FACET_TRY(facet_read_file(from, &bytes, &count));
+  facet_status status = facet_write_file(to, bytes, count);
+  facet_free(&bytes);
+  return status;
+}
+
+static facet_status make_member(MPI_Comm comm, const facet_study *study, const facet_study_data *data,
+                                facet_family *family, int i)
+{
+  facet_member *m = &family->member[i];
+  const facet_network *dense = family->member[0].network;
+  const char *external = external_file(study, m);
+  facet_network *made = NULL;
+  facet_status status = FACET_OK;
+  int there = facet_rank(comm) == 0 && facet_exists(m->file); /* rank 0 knows: the others may see it late */
+  FACET_TRY(facet_mpi_check(MPI_Bcast(&there, 1, MPI_INT, 0, comm), "making variants"));
+  if (external || !there) {
+    status = facet_agree(comm, make_network(comm, study, data, &m->variant, dense, &made));
+    if (status == FACET_OK && facet_rank(comm) == 0)
+      status = external ? copy_external(external, m->file) : facet_onnx_write(made, m->file);
+    facet_network_destroy(&made);
+    FACET_AGREE(comm, status);
+  }
+  if (status == FACET_OK)
+    status = facet_onnx_read(m->file, &m->network);
+  if (status == FACET_OK)
+    status = check_fit(study, m->file, m->network, data);
+  if (status == FACET_OK)
+    status = facet_sha256_file(m->file, m->sha256);
+  if (status == FACET_OK)
+    status = facet_mask_of_zeros(m->network, &m->zeros);
+  return facet_agree(comm, status);
+}
+
+facet_status facet_family_make(MPI_Comm comm, const facet_study *study, const facet_study_data *data,
+                               facet_family *family)
+{
+  facet_status status = list_members(study, family);
+  char *folder = facet_format("%s/variants", study->output);
+  if (status == FACET_OK)
+    status = folder ? facet_make_folder(folder) : FACET_OS;
+  facet_free(&folder);
+  FACET_AGREE(comm, status);
+  for (int i = 0; i < family->count; i++)
+    FACET_TRY(make_member(comm, study, data, family, i));
+  return FACET_OK;
+}
+
+facet_status facet_family_sketch(const facet_study *study, const facet_study_data *data, facet_family *family)
+{
+  FACET_TRY(list_members(study, family));
+  for (int i = 0; i < family->count; i++) {
+    facet_member *m = &family->member[i];
+    FACET_TRY(make_network(MPI_COMM_NULL, study, data, &m->variant, family->member[0].network, &m->network));
+    FACET_TRY(facet_mask_of_zeros(m->network, &m->zeros));
+  }
+  return FACET_OK;
+}
