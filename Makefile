@@ -62,8 +62,7 @@ PARALLEL_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/parallel/tes
 BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
 REVISION_SOURCES := $(shell grep -ls 'FACET_REVISION\|FACET_SCALAPACK_VERSION' $(LIBRARY_SOURCES) $(PROGRAM_SOURCES))
 
-# What -Wmaybe-uninitialized sees depends on the optimizer of the day: a warning, not an error.
-WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -Wno-error=maybe-uninitialized
+WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 OPTIMIZE := $(if $(filter 1,$(SANITIZE)),-O1 -g -fno-omit-frame-pointer -fsanitize=address$(comma)undefined \
   -fno-sanitize-recover=all,-O3 -g)
 LANGUAGE := -std=c17 -D_GNU_SOURCE -fopenmp -Isrc -Impi -Itests -isystem $(GENERATED)
@@ -97,17 +96,18 @@ $(REVISION_SOURCES:%.c=$(BUILD)/%.o): private EXTRA = -DFACET_REVISION='"$(file 
   -DFACET_SCALAPACK_VERSION='"$(FOUND_SCALAPACK)"'
 
 $(BUILD)/libfacet.a: $(LIBRARY_OBJECTS)
+$(BUILD)/program.a: $(filter-out %/mpi/facet.o,$(PROGRAM_OBJECTS))
+$(BUILD)/libfacet.a $(BUILD)/program.a:
 	@rm -f $@
 	$(SAY) ar $@
 	$(SHOW)$(AR) rcs $@ $^
-$(BUILD)/facet: $(PROGRAM_OBJECTS) $(BUILD)/libfacet.a
+$(BUILD)/facet: $(BUILD)/mpi/facet.o $(BUILD)/program.a $(BUILD)/libfacet.a
 	$(SAY) link $@
 	$(SHOW)$(COMPILE) $^ -o $@ $(LIBRARIES)
 
-# A test program is one file with its own main, linked with the library and all of mpi/ but its main.
+# A test program is one file with its own main, linked with what it uses of the library and of mpi/.
 $(UNIT_TESTS) $(PARALLEL_TESTS): private MORE = -lcmocka
-$(UNIT_TESTS) $(PARALLEL_TESTS) $(BENCH_PROGRAMS): %: %.o $(filter-out %/mpi/facet.o,$(PROGRAM_OBJECTS)) \
-  $(BUILD)/libfacet.a
+$(UNIT_TESTS) $(PARALLEL_TESTS) $(BENCH_PROGRAMS): %: %.o $(BUILD)/program.a $(BUILD)/libfacet.a
 	$(SAY) link $@
 	$(SHOW)$(COMPILE) $^ -o $@ $(MORE) $(LIBRARIES)
 .SECONDARY:

@@ -27,6 +27,15 @@ facet_status facet_raise(facet_status status, const char *format, ...) __attribu
 /* Puts "text" in front of the present message ("file.onnx: " for one) and returns `status`. */
 facet_status facet_raise_in(facet_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Both again as macros, so that compilers and analyzers see which status comes back. */
+static inline facet_status facet_raised(facet_status raised, facet_status status)
+{
+  (void)raised;
+  return status;
+}
+#define facet_raise(status, ...) facet_raised((facet_raise)((status), __VA_ARGS__), (status))
+#define facet_raise_in(status, ...) facet_raised((facet_raise_in)((status), __VA_ARGS__), (status))
+
 /* The message of the last failure, "" if there was none. Valid until the next failure. */
 const char *facet_message(void);
 

@@ -21,7 +21,7 @@ static void keep(const char *text)
   message[length] = '\0';
 }
 
-facet_status facet_raise(facet_status status, const char *format, ...)
+facet_status(facet_raise)(facet_status status, const char *format, ...)
 {
   char text[MESSAGE_BYTES]; /* the arguments may point into the present message */
   va_list arguments;
@@ -32,7 +32,7 @@ facet_status facet_raise(facet_status status, const char *format, ...)
   return status;
 }
 
-facet_status facet_raise_in(facet_status status, const char *format, ...)
+facet_status(facet_raise_in)(facet_status status, const char *format, ...)
 {
   char text[MESSAGE_BYTES];
   va_list arguments;

@@ -69,6 +69,7 @@ const facet_operator *facet_operator_find(const char *type);
 
 /* Raises FACET_BAD_INPUT "node NAME (Type): ...". */
 facet_status facet_node_raise(const facet_node *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define facet_node_raise(...) facet_raised((facet_node_raise)(__VA_ARGS__), FACET_BAD_INPUT)
 
 const facet_attribute *facet_node_attribute(const facet_node *node, const char *name); /* NULL: not there */
 

@@ -6,7 +6,7 @@
 
 #include "net/lower.h"
 
-facet_status facet_node_raise(const facet_node *node, const char *format, ...)
+facet_status(facet_node_raise)(const facet_node *node, const char *format, ...)
 {
   char why[400];
   va_list arguments;
