@@ -63,7 +63,7 @@ facet_status facet_read_file(const char *path, uint8_t **bytes, size_t *count)
 /* A full disk is not a wrong name: it may be emptied, and the same command works. */
 static bool disk_is_full(int error)
 {
-  return error == ENOSPC || error == EDQUOT || error == EFBIG || error == EIO;
+  return error == ENOSPC || error == EDQUOT || error == EIO;
 }
 
 static facet_status raise_write(const char *path, int error)

@@ -11,12 +11,12 @@ typedef enum { FACET_SCOPE_GLOBAL, FACET_SCOPE_LAYER } facet_scope;
 typedef struct {
   int layers;
   struct facet_mask_layer {
-    int value;     /* the weight constant in the network */
+    int value; /* the weight constant in the network */
     int node;
     int64_t size;
     int64_t removed;
     uint8_t *keep; /* size bytes: 1 kept, 0 removed; row-major like the constant */
-  } *layer;
+  } * layer;
 } facet_mask;
 
 /* The mask that removes round(sparsity * size) weights: over all layers together (global), or in each one (layer).

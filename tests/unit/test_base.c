@@ -455,7 +455,7 @@ static void test_place_decides(void **state)
 static void test_uniform(void **state)
 {
   (void)state;
-  enum { DRAWS = 256000, BINS = 64 };
+  enum { EXPECTED = 4000, BINS = 64, DRAWS = EXPECTED * BINS };
   double seen[BINS] = {0}, chi_square = 0;
   for (uint64_t i = 0; i < DRAWS; i++) {
     double x = facet_random_uniform(some, 0, i);
@@ -463,7 +463,7 @@ static void test_uniform(void **state)
     seen[(int)(x * BINS)]++;
   }
   for (int b = 0; b < BINS; b++)
-    chi_square += pow(seen[b] - DRAWS / BINS, 2) / (DRAWS / BINS);
+    chi_square += pow(seen[b] - EXPECTED, 2) / EXPECTED;
   assert_near(chi_square, 63, 56); /* 63 degrees of freedom, 5 standard deviations of 11.2 */
 }
 
@@ -495,7 +495,7 @@ static void test_normal(void **state)
 static void test_permutation(void **state)
 {
   (void)state;
-  enum { COUNT = 1000, TRIALS = 6000 };
+  enum { COUNT = 1000, EXPECTED = 1000, TRIALS = 6 * EXPECTED };
   int64_t order[COUNT], again[COUNT], other[COUNT];
   bool seen[COUNT] = {false};
   facet_random_permutation(some, 3, COUNT, order);
@@ -514,7 +514,7 @@ static void test_permutation(void **state)
     orders[9 * order[0] + 3 * order[1] + order[2]]++;
   }
   for (int i = 0; i < 27; i++)
-    chi_square += orders[i] > 0 ? pow(orders[i] - TRIALS / 6, 2) / (TRIALS / 6) : 0;
+    chi_square += orders[i] > 0 ? pow(orders[i] - EXPECTED, 2) / EXPECTED : 0;
   assert_true(chi_square < 25); /* 5 degrees of freedom: 1 in 7,000 */
   order[0] = 77;
   facet_random_permutation(some, 3, 0, order);

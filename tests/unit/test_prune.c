@@ -21,7 +21,8 @@ static void add_constant(facet_network *network, const char *name, facet_type ty
 {
   facet_tensor *tensor = NULL;
   assert_int_equal(facet_tensor_create(type, shape, &tensor), FACET_OK);
-  for (int64_t i = 0; i < facet_shape_size(shape); i++)
+  int64_t size = shape.rank == 2 ? shape.dim[0] * shape.dim[1] : shape.dim[0];
+  for (int64_t i = 0; i < size; i++)
     facet_tensor_set(tensor, i, x[i]);
   assert_int_equal(facet_network_add_constant(network, name, tensor), FACET_OK);
 }
