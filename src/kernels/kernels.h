@@ -75,6 +75,9 @@ struct facet_kernels {
 extern const facet_kernels facet_kernels_reference;
 extern const facet_kernels facet_kernels_dense;
 
+/* Raises FACET_BAD_INPUT unless the shape makes sense and the layouts of u and z fit it. */
+facet_status facet_conv_check(const facet_conv_shape *shape, int64_t batch, facet_layout in, facet_layout out);
+
 /* "3.1.0" and so on, of the oneDNN in use. */
 const char *facet_onednn_version(void);
 /* Threads that the kernels of this process use; 1 unless asked for. */
