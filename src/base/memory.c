@@ -46,8 +46,7 @@ void facet_free(void *pointer_to_pointer)
   memcpy(pointer_to_pointer, &present, sizeof present);
 }
 
-/* Weak: src/net/tensor.c defines it as well. */
-__attribute__((weak)) size_t facet_type_size(facet_type type)
+size_t facet_type_size(facet_type type)
 {
   return type == FACET_F32 ? sizeof(float) : sizeof(double);
 }

@@ -63,7 +63,7 @@ static facet_status integer_list(const facet_network *network, const facet_node 
       return facet_node_raise(node, "%s must be a constant list of integers", name);
     *count = (int)facet_shape_size(t->shape);
     for (int k = 0; k < *count; k++)
-      list[k] = (int64_t)facet_tensor_get(t, k);
+      list[k] = ((const int64_t *)t->data)[k]; /* not through double: ends may be INT64_MAX */
   }
   return FACET_OK;
 }

@@ -28,11 +28,6 @@ const char *facet_shape_text(facet_shape shape)
   return text;
 }
 
-size_t facet_type_size(facet_type type)
-{
-  return type == FACET_F32 ? sizeof(float) : type == FACET_F64 ? sizeof(double) : sizeof(int64_t);
-}
-
 facet_status facet_tensor_create(facet_type type, facet_shape shape, facet_tensor **tensor)
 {
   facet_tensor *t;

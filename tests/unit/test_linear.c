@@ -1,0 +1,405 @@
+/* Linearization against exact golden values (SCIENCE 1) and against the properties it must have. */
+#include <math.h>
+
+#include "near.h"
+#include "nets.h"
+
+enum { MOST = 4000 };
+
+/* One sample linearized in full; everything as double. */
+typedef struct {
+  double f[MOST], w[MOST], b[MOST], b_node[MOST], residual;
+  int32_t ties;
+  int nodes;
+} linearized;
+
+static facet_type real_of_test = FACET_F64;
+static const facet_kernels *kernels_of_test;
+
+static void linearize_rows(const facet_network *n, int64_t rows, const double *x, linearized *out)
+{
+  facet_executor *e;
+  int64_t inputs = facet_shape_size(facet_network_input_shape(n)), classes = facet_network_outputs(n);
+  facet_executor_options options = {
+      .kernels = kernels_of_test, .real = real_of_test, .batch = 3, .rows = rows}; /* two of three samples in use */
+  int32_t *row = facet_allocate((size_t)(2 * classes), sizeof *row);
+  char *samples = facet_allocate((size_t)(2 * inputs), sizeof(double));
+  char *w = facet_allocate((size_t)(2 * inputs * classes), sizeof(double));
+  double *many = facet_allocate(4 * MOST, sizeof *many);
+  int32_t ties[2];
+  double residual[2];
+  for (int64_t i = 0; i < inputs; i++) {
+    double values[2] = {x[i] / 2 + 0.125, x[i]}; /* the sample of interest comes second */
+    for (int s = 0; s < 2; s++)
+      if (real_of_test == FACET_F64)
+        ((double *)(void *)samples)[s * inputs + i] = values[s];
+      else
+        ((float *)(void *)samples)[s * inputs + i] = (float)values[s];
+  }
+  for (int64_t i = 0; i < 2 * classes; i++)
+    row[i] = (int32_t)(i % classes);
+  assert_int_equal(facet_executor_create(n, options, &e), FACET_OK);
+  out->nodes = facet_executor_constant_nodes(e);
+  facet_linearization result = {w, many, many + MOST, residual, ties};
+  assert_int_equal(facet_executor_forward(e, samples, 2), FACET_OK);
+  double *f = many + 3 * MOST;
+  assert_int_equal(facet_executor_output(e, f), FACET_OK);
+  assert_int_equal(facet_linearize(e, samples, 2, classes, row, &result), FACET_OK);
+  memcpy(out->f, f + classes, (size_t)classes * sizeof *f);
+  for (int64_t i = 0; i < classes * inputs; i++)
+    out->w[i] = real_of_test == FACET_F64 ? ((double *)(void *)w)[classes * inputs + i]
+                                          : ((float *)(void *)w)[classes * inputs + i];
+  memcpy(out->b, result.b + classes, (size_t)classes * sizeof *out->b);
+  memcpy(out->b_node, result.b_node + classes * out->nodes, (size_t)(classes * out->nodes) * sizeof *out->b);
+  out->residual = residual[1];
+  out->ties = ties[1];
+  facet_executor_destroy(&e);
+  facet_free(&row);
+  facet_free(&samples);
+  facet_free(&w);
+  facet_free(&many);
+}
+
+static void linearize(const facet_network *n, const double *x, linearized *out)
+{
+  linearize_rows(n, facet_network_outputs(n), x, out);
+}
+
+static facet_network *golden_a(void)
+{
+  facet_network *n = begin_net((facet_shape){1, {2}});
+  add_gemm(n, "x", "l1", 2, 3, (double[]){1, -2, 3, 1, -1, 1}, (double[]){1, -2, 0.5});
+  add_node(n, "Relu", "l1", "r1", 0, NULL);
+  add_gemm(n, "r1", "l2", 3, 2, (double[]){1, -1, 2, -1, 2, 1}, (double[]){-0.5, 0.25});
+  add_node(n, "Relu", "l2", "r2", 0, NULL);
+  add_gemm(n, "r2", "l3", 2, 2, (double[]){2, -1, -1, 3}, (double[]){0.125, -1});
+  return end_net(n, "l3");
+}
+
+static void check_golden_a(double tolerance)
+{
+  static const double f[2] = {133.0 / 40, -13.0 / 5}, w[4] = {-4, -6, 2, 3}, b[2] = {41.0 / 8, -3.5};
+  static const double b_node[6] = {6, -1, 0.125, -3, 0.5, -1};
+  facet_network *n = golden_a();
+  for (int64_t rows = 1; rows <= 2; rows++) { /* in one chunk of rows, and in two */
+    static linearized l;
+    linearize_rows(n, rows, (double[]){0.9, -0.3}, &l);
+    assert_int_equal(l.nodes, 3);
+    for (int i = 0; i < 2; i++) {
+      assert_near(l.f[i], f[i], tolerance);
+      assert_near(l.b[i], b[i], tolerance);
+    }
+    for (int i = 0; i < 4; i++)
+      assert_near(l.w[i], w[i], tolerance);
+    for (int i = 0; i < 6; i++)
+      assert_near(l.b_node[i], b_node[i], tolerance);
+    assert_true(l.residual <= tolerance);
+    assert_int_equal(l.ties, 0);
+    linearize_rows(n, rows, (double[]){0.75, 0.5}, &l);
+    assert_true(l.ties > 0);
+  }
+  facet_network_destroy(&n);
+}
+
+static void golden_a_in_double(void **state)
+{
+  (void)state;
+  check_golden_a(1e-12);
+}
+
+static void golden_a_in_float(void **state)
+{
+  (void)state;
+  real_of_test = FACET_F32;
+  check_golden_a(1e-5);
+  kernels_of_test = &facet_kernels_reference;
+  check_golden_a(1e-5);
+  kernels_of_test = NULL;
+  real_of_test = FACET_F64;
+}
+
+/* The tent map 2 relu(x) - 4 relu(x - 1/2), three times over. */
+static void golden_b(void **state)
+{
+  (void)state;
+  static linearized l;
+  facet_network *n = begin_net((facet_shape){1, {1}});
+  char last[8] = "x";
+  for (int i = 0; i < 3; i++) {
+    char first[8], gate[8], second[8];
+    snprintf(first, sizeof first, "a%d", i);
+    snprintf(gate, sizeof gate, "r%d", i);
+    snprintf(second, sizeof second, "s%d", i);
+    add_gemm(n, last, first, 1, 2, (double[]){1, 1}, (double[]){0, -0.5});
+    add_node(n, "Relu", first, gate, 0, NULL);
+    add_gemm(n, gate, second, 2, 1, (double[]){2, -4}, NULL);
+    memcpy(last, second, sizeof last);
+  }
+  end_net(n, last);
+  linearize(n, (double[]){5.0 / 16}, &l);
+  assert_near(l.f[0], 0.5, 1e-12);
+  assert_near(l.w[0], 8, 1e-12);
+  assert_near(l.b[0], -2, 1e-12);
+  facet_network_destroy(&n);
+}
+
+/* A network with every kind of node: convolution with folded batch norm, pads with a constant, branches, pooling of
+ * both kinds, leaky gates, constants on either side, slices, transposes. `bias` false: nothing but linear parts. */
+static facet_network *mixed_net(bool bias)
+{
+  double numbers[2000];
+  for (int i = 0; i < 2000; i++)
+    numbers[i] = noise((uint64_t)i) / 2;
+  double positive[8] = {0.5, 0.75, 1, 1.25, 1.5, 2, 0.25, 3}, zeros[16] = {0};
+  facet_network *n = begin_net((facet_shape){3, {3, 9, 9}});
+  facet_attribute *a;
+  const char *input = "x";
+  if (bias) {
+    add_numbers(n, "shift", (facet_shape){3, {3, 1, 1}}, numbers);
+    add_node(n, "Sub", "shift,x", "shifted", 0, NULL);
+    add_numbers(n, "two", (facet_shape){0, {0}}, (double[]){2});
+    add_node(n, "Div", "shifted,two", "halved", 0, NULL);
+    input = "halved";
+  }
+  char inputs[60];
+  snprintf(inputs, sizeof inputs, bias ? "%s,c1.w,c1.b" : "%s,c1.w", input);
+  add_numbers(n, "c1.w", (facet_shape){4, {8, 3, 3, 3}}, numbers + 10);
+  if (bias)
+    add_numbers(n, "c1.b", (facet_shape){1, {8}}, numbers + 300);
+  a = facet_allocate(1, sizeof *a);
+  set_ints(a, "pads", 4, (int64_t[]){1, 1, 1, 1});
+  add_node(n, "Conv", inputs, "c1", 1, a);
+  add_numbers(n, "n.g", (facet_shape){1, {8}}, numbers + 310);
+  add_numbers(n, "n.b", (facet_shape){1, {8}}, bias ? numbers + 320 : zeros);
+  add_numbers(n, "n.m", (facet_shape){1, {8}}, bias ? numbers + 330 : zeros);
+  add_numbers(n, "n.v", (facet_shape){1, {8}}, positive);
+  add_node(n, "BatchNormalization", "c1,n.g,n.b,n.m,n.v", "norm", 0, NULL);
+  add_node(n, "LeakyRelu", "norm", "leaky", 1, one_float("alpha", 0.1));
+  /* a shortcut: every second position, channels padded */
+  add_node(n, "Relu", "leaky", "r1", 0, NULL);
+  facet_tensor *steps;
+  const char *names[4] = {"sl.s", "sl.e", "sl.a", "sl.t"};
+  const int64_t lists[4][2] = {{0, 0}, {INT64_MAX, 9}, {2, 3}, {2, 2}};
+  for (int i = 0; i < 4; i++) {
+    assert_int_equal(facet_tensor_create(FACET_I64, (facet_shape){1, {2}}, &steps), FACET_OK);
+    memcpy(steps->data, lists[i], sizeof lists[i]);
+    assert_int_equal(facet_network_add_constant(n, names[i], steps), FACET_OK);
+  }
+  add_node(n, "Slice", "r1,sl.s,sl.e,sl.a,sl.t", "slice", 0, NULL);
+  a = facet_allocate(bias ? 2 : 1, sizeof *a);
+  set_ints(&a[0], "pads", 8, (int64_t[]){0, 2, 0, 0, 0, 2, 0, 0});
+  if (bias) {
+    facet_attribute *value = one_float("value", 0.375);
+    a[1] = *value;
+    facet_free(&value);
+  }
+  add_node(n, "Pad", "slice", "pad", bias ? 2 : 1, a);
+  add_numbers(n, "c2.w", (facet_shape){4, {12, 4, 3, 3}}, numbers + 400);
+  a = facet_allocate(3, sizeof *a);
+  set_ints(&a[0], "pads", 4, (int64_t[]){1, 1, 1, 1});
+  set_ints(&a[1], "strides", 2, (int64_t[]){2, 2});
+  facet_attribute *group = one_int("group", 2);
+  a[2] = *group;
+  facet_free(&group);
+  add_node(n, "Conv", "r1,c2.w", "c2", 3, a);
+  add_node(n, "Add", "c2,pad", "sum", 0, NULL);
+  add_node(n, "Sub", "sum,c2", "back", 0, NULL); /* the branch once more, minus */
+  add_node(n, "Concat", "sum,back", "both", 1, one_int("axis", 1));
+  add_node(n, "Relu", "both", "r2", 0, NULL);
+  a = facet_allocate(3, sizeof *a);
+  set_ints(&a[0], "kernel_shape", 2, (int64_t[]){2, 2});
+  set_ints(&a[1], "strides", 2, (int64_t[]){1, 2});
+  set_ints(&a[2], "pads", 4, (int64_t[]){0, 0, 1, 1});
+  add_node(n, "MaxPool", "r2", "max", 3, a);
+  a = facet_allocate(2, sizeof *a);
+  set_ints(&a[0], "kernel_shape", 2, (int64_t[]){3, 3});
+  set_ints(&a[1], "pads", 4, (int64_t[]){1, 1, 1, 1});
+  add_node(n, "AveragePool", "max", "mean", 2, a);
+  a = facet_allocate(1, sizeof *a);
+  set_ints(a, "perm", 4, (int64_t[]){0, 2, 3, 1});
+  add_node(n, "Transpose", "mean", "last", 1, a);
+  add_node(n, "Flatten", "last", "flat", 0, NULL);
+  add_numbers(n, "w", (facet_shape){2, {24 * 15, 5}}, numbers + 200);
+  add_node(n, "MatMul", "flat,w", "product", 0, NULL);
+  if (!bias)
+    return end_net(n, "product");
+  add_numbers(n, "w.b", (facet_shape){1, {5}}, numbers + 700);
+  add_node(n, "Add", "product,w.b", "logits", 0, NULL);
+  add_node(n, "Softmax", "logits", "probabilities", 0, NULL);
+  return end_net(n, "probabilities");
+}
+
+static void fill(double *x, int count, uint64_t seed)
+{
+  for (int i = 0; i < count; i++)
+    x[i] = noise(100000 + 1000 * seed + (uint64_t)i);
+}
+
+/* Central differences inside the region equal W; the certificate holds; b by node sums to b; F = W x + b. */
+static void every_kind_is_exact(void **state)
+{
+  (void)state;
+  static linearized l, up, down;
+  facet_network *n = mixed_net(true);
+  assert_true(n->softmax_stripped);
+  double x[243];
+  for (uint64_t seed = 0; seed < 3; seed++) {
+    fill(x, 243, seed);
+    linearize(n, x, &l);
+    assert_true(l.residual < 1e-12);
+    assert_int_equal(l.nodes, 5); /* Sub, Conv, BatchNormalization, Pad, Add */
+    for (int i = 0; i < 243; i += 7) {
+      double keep = x[i], h = 1e-7;
+      x[i] = keep + h;
+      linearize(n, x, &up);
+      x[i] = keep - h;
+      linearize(n, x, &down);
+      x[i] = keep;
+      for (int k = 0; k < 5; k++)
+        assert_near(l.w[k * 243 + i], (up.f[k] - down.f[k]) / (2 * h), 1e-6);
+    }
+  }
+  facet_network_destroy(&n);
+}
+
+/* The dense kernels in float agree with the reference in double. */
+static void dense_agrees_with_reference(void **state)
+{
+  (void)state;
+  static linearized exact, quick;
+  facet_network *n = mixed_net(true);
+  double x[243];
+  fill(x, 243, 8);
+  for (int i = 0; i < 243; i++)
+    x[i] = (double)(float)x[i];
+  linearize(n, x, &exact);
+  real_of_test = FACET_F32;
+  linearize_rows(n, 2, x, &quick);
+  real_of_test = FACET_F64;
+  assert_true(quick.residual < 1e-5);
+  for (int i = 0; i < 5 * 243; i++)
+    assert_near(quick.w[i], exact.w[i], 1e-5);
+  for (int i = 0; i < 5 * 5; i++)
+    assert_near(quick.b_node[i], exact.b_node[i], 1e-5);
+  facet_network_destroy(&n);
+}
+
+/* No constants: b = 0 and F(2x) = 2 F(x). */
+static void bias_free(void **state)
+{
+  (void)state;
+  static linearized once, twice;
+  facet_network *n = mixed_net(false);
+  double x[243];
+  fill(x, 243, 5);
+  linearize(n, x, &once);
+  for (int i = 0; i < 243; i++)
+    x[i] *= 2;
+  linearize(n, x, &twice);
+  for (int k = 0; k < 5; k++) {
+    assert_near(once.b[k], 0, 1e-15);
+    assert_near(twice.f[k], 2 * once.f[k], 1e-12);
+  }
+  facet_network_destroy(&n);
+}
+
+static void rows_are_chosen(void **state)
+{
+  (void)state;
+  double logits[10] = {1, 5, 3, 5, -2, 0, 0, 0, 0, 7};
+  int32_t row[10];
+  assert_int_equal(facet_rows_count(FACET_ROWS_ALL, 3, 5), 5);
+  assert_int_equal(facet_rows_count(FACET_ROWS_TOP, 3, 5), 3);
+  assert_int_equal(facet_rows_count(FACET_ROWS_TOP, 9, 5), 5);
+  facet_rows_choose(FACET_ROWS_TOP, 3, 5, logits, 2, row);
+  assert_memory_equal(row, ((int32_t[]){1, 3, 2, 4, 0, 1}), 6 * sizeof *row);
+  facet_rows_choose(FACET_ROWS_PREDICTED, 1, 5, logits, 2, row);
+  assert_memory_equal(row, ((int32_t[]){1, 4}), 2 * sizeof *row);
+}
+
+/* Gradients of a training executor (batch norm from the batch) against differences of the loss it belongs to. */
+static double training_loss(facet_network *n, const float *x, int64_t count, const float *d)
+{
+  facet_executor *e;
+  double logits[200], loss = 0;
+  facet_executor_options options = {.kernels = kernels_of_test, .real = FACET_F32, .batch = 8, .training = true};
+  assert_int_equal(facet_executor_create(n, options, &e), FACET_OK);
+  assert_int_equal(facet_executor_forward(e, x, count), FACET_OK);
+  assert_int_equal(facet_executor_output(e, logits), FACET_OK);
+  for (int64_t i = 0; i < count * 4; i++)
+    loss += logits[i] * (double)d[i];
+  facet_executor_destroy(&e);
+  return loss;
+}
+
+static void check_gradients(void)
+{
+  facet_network *n;
+  facet_executor *e;
+  facet_parameter *list;
+  int count;
+  float x[8 * 2 * 36], d[8 * 4], *gradient;
+  assert_int_equal(facet_network_plain((facet_shape){3, {2, 6, 6}}, 2, (int64_t[]){5, 8}, 1, (int64_t[]){7}, 4, 3, &n),
+                   FACET_OK);
+  for (int i = 0; i < 8 * 72; i++)
+    x[i] = (float)noise((uint64_t)i);
+  for (int i = 0; i < 32; i++)
+    d[i] = (float)noise(5000 + (uint64_t)i);
+  facet_executor_options options = {.kernels = kernels_of_test, .real = FACET_F32, .batch = 8, .training = true};
+  assert_int_equal(facet_executor_create(n, options, &e), FACET_OK);
+  assert_int_equal(facet_network_parameter_list(n, &list, &count), FACET_OK);
+  gradient = facet_allocate((size_t)facet_network_parameters(n), sizeof *gradient);
+  for (int64_t samples = 6; samples <= 8; samples += 2) { /* a batch that is not full, and a full one */
+    assert_int_equal(facet_executor_forward(e, x, samples), FACET_OK);
+    assert_int_equal(facet_executor_gradient(e, d, gradient), FACET_OK);
+    int checked = 0, good = 0;
+    for (int i = 0; i < count; i++) {
+      if (list[i].role == FACET_MEAN || list[i].role == FACET_VARIANCE)
+        continue;
+      float *theta = n->value[list[i].value].constant->data;
+      for (int64_t j = 0; j < list[i].size; j += list[i].size / 5 + 1) {
+        float keep = theta[j], h = 2e-3F;
+        theta[j] = keep + h;
+        double up = training_loss(n, x, samples, d);
+        theta[j] = keep - h;
+        double down = training_loss(n, x, samples, d);
+        theta[j] = keep;
+        double slope = (up - down) / (2 * (double)h), g = (double)gradient[list[i].offset + j];
+        checked++;
+        good += fabs(slope - g) <= 0.02 * (fabs(slope) + fabs(g)) + 2e-3;
+      }
+    }
+    assert_true(checked > 30);
+    assert_true(good >= checked - 2); /* a step of 2e-3 may cross a gate */
+  }
+  facet_executor_destroy(&e);
+  facet_free(&gradient);
+  facet_free(&list);
+  facet_network_destroy(&n);
+}
+
+static void gradients_of_reference(void **state)
+{
+  (void)state;
+  kernels_of_test = &facet_kernels_reference;
+  check_gradients();
+  kernels_of_test = NULL;
+}
+
+static void gradients_of_dense(void **state)
+{
+  (void)state;
+  check_gradients();
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(golden_a_in_double),          cmocka_unit_test(golden_b),
+      cmocka_unit_test(every_kind_is_exact),         cmocka_unit_test(bias_free),
+      cmocka_unit_test(dense_agrees_with_reference), cmocka_unit_test(rows_are_chosen),
+      cmocka_unit_test(gradients_of_reference),      cmocka_unit_test(gradients_of_dense),
+      cmocka_unit_test(golden_a_in_float),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
