@@ -111,7 +111,7 @@ static facet_status read_labels(const reader *r, const facet_tree *node, void *t
   char **labels = NULL;
   facet_status status = read_texts(r, node, facet_schema_path, &labels, &count);
   if (status == FACET_OK && count != source->files)
-    status = facet_tree_raise(node, "%d files of labels for %d of images", count, source->files);
+    status = facet_tree_raise(node, "as many files as images has, %d, are wanted, not %d", source->files, count);
   if (status == FACET_OK)
     source->labels = labels;
   else
@@ -159,7 +159,7 @@ static facet_status read_classes(const reader *r, const facet_tree *node, void *
 {
   facet_study *study = target;
   if (node->kind != FACET_TREE_LIST)
-    return facet_tree_raise(node, "%s is not a list of names", facet_tree_what(node));
+    return facet_tree_raise_kind(node, "a list of names");
   FACET_TRY(read_texts(r, node, read_any, &study->class_name, &study->classes));
   return check_different(node, study->class_name, study->classes);
 }
@@ -213,8 +213,6 @@ static const facet_key normalize_keys[] = {
 static facet_status read_normalize(const reader *r, const facet_tree *node, void *target)
 {
   facet_normalization *normalize = &((facet_study *)target)->normalize;
-  for (int i = 0; i < MOST_CHANNELS; i++)
-    normalize->std[i] = 1;
   return facet_schema_read(r, node, normalize_keys, COUNT_OF(normalize_keys), normalize);
 }
 
@@ -229,6 +227,8 @@ static facet_status read_data(const reader *r, const facet_tree *node, void *tar
 {
   facet_study *study = target;
   FACET_TRY(facet_schema_defaults(r, normalize_keys, COUNT_OF(normalize_keys), &study->normalize));
+  for (int i = 0; i < MOST_CHANNELS; i++)
+    study->normalize.std[i] = 1;
   return facet_schema_read(r, node, data_keys, COUNT_OF(data_keys), study);
 }
 
@@ -282,7 +282,7 @@ static facet_status read_training(const reader *r, const facet_tree *node, facet
 static facet_status read_sizes(const facet_tree *node, int64_t **size, int *count)
 {
   if (node->kind != FACET_TREE_LIST)
-    return facet_tree_raise(node, "%s is not a list of whole numbers", facet_tree_what(node));
+    return facet_tree_raise_kind(node, "a list of whole numbers");
   FACET_NEW(*size, node->count);
   for (int i = 0; i < node->count; i++)
     FACET_TRY(facet_schema_whole(node->child[i], "[1, 65536]", &(*size)[i]));
@@ -420,7 +420,7 @@ static facet_status read_variants(const reader *r, const facet_tree *node, void 
 {
   facet_study *study = target;
   if (node->kind != FACET_TREE_LIST)
-    return facet_tree_raise(node, "%s is not a list of variants", facet_tree_what(node));
+    return facet_tree_raise_kind(node, "a list of variants");
   FACET_NEW(study->recipe, node->count);
   for (int i = 0; i < node->count; i++) {
     study->recipes = i + 1;
@@ -508,7 +508,7 @@ static facet_status read_condition(const reader *r, const facet_tree *node, face
 static facet_status read_conditions(const reader *r, const facet_tree *node, void *target)
 {
   if (node->kind != FACET_TREE_LIST)
-    return facet_tree_raise(node, "%s is not a list of conditions", facet_tree_what(node));
+    return facet_tree_raise_kind(node, "a list of conditions");
   FACET_TRY(facet_schema_some(node));
   for (int i = 0; i < node->count; i++)
     FACET_TRY(read_condition(r, node->child[i], target));

@@ -12,11 +12,8 @@ enum { LONGEST_NAME = 100 };
 
 static facet_status check_scalar(const facet_tree *node, const char *wanted)
 {
-  if (node->kind != FACET_TREE_SCALAR)
-    return facet_tree_raise(node, "%s is not %s", facet_tree_what(node), wanted);
-  if (!node->quoted && node->text[0] == '\0')
-    return facet_tree_raise(node, "nothing is given; %s is wanted", wanted);
-  return FACET_OK;
+  bool given = node->kind == FACET_TREE_SCALAR && (node->quoted || node->text[0] != '\0');
+  return given ? FACET_OK : facet_tree_raise_kind(node, wanted);
 }
 
 static facet_status check_range(const facet_tree *node, const char *range, double x)
@@ -71,16 +68,17 @@ facet_status facet_schema_whole(const facet_tree *node, const char *range, int64
 
 facet_status facet_schema_word(const facet_tree *node, const facet_word *words, int *value)
 {
-  char list[768] = "";
+  char list[768] = "one of ";
+  size_t start = strlen(list);
   for (const facet_word *word = words; word->name; word++) {
     if (node->kind == FACET_TREE_SCALAR && strcmp(node->text, word->name) == 0) {
       *value = word->value;
       return FACET_OK;
     }
     size_t length = strlen(list);
-    snprintf(list + length, sizeof list - length, "%s%s", length > 0 ? ", " : "", word->name);
+    snprintf(list + length, sizeof list - length, "%s%s", length > start ? ", " : "", word->name);
   }
-  return facet_tree_raise(node, "%s is not one of %s", facet_tree_what(node), list);
+  return facet_tree_raise_kind(node, list);
 }
 
 facet_status facet_schema_text(const facet_tree *node, char **text)
@@ -281,7 +279,7 @@ facet_status facet_schema_read(const facet_schema_reader *reader, const facet_tr
                                int count, void *target)
 {
   if (node->kind != FACET_TREE_MAPPING)
-    return facet_tree_raise(node, "%s is not a mapping of keys", facet_tree_what(node));
+    return facet_tree_raise_kind(node, "a mapping of keys");
   FACET_TRY(check_known(node, keys, count));
   for (int i = 0; i < count; i++)
     if (keys[i].required && !facet_tree_find(node, keys[i].key))

@@ -66,6 +66,13 @@ facet_status facet_tree_raise_at(const facet_tree *mapping, const char *key, con
   return status;
 }
 
+facet_status facet_tree_raise_kind(const facet_tree *node, const char *wanted)
+{
+  if (node->kind == FACET_TREE_SCALAR && node->text[0] == '\0' && !node->quoted)
+    return facet_tree_raise(node, "nothing is given; %s is wanted", wanted);
+  return facet_tree_raise(node, "%s is not %s", facet_tree_what(node), wanted);
+}
+
 const char *facet_tree_what(const facet_tree *node)
 {
   static char shown[4][LONGEST_SHOWN + 8];

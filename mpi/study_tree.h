@@ -35,7 +35,9 @@ const char *facet_tree_what(const facet_tree *node);
 
 /* Raises FACET_BAD_INPUT "FILE:LINE: variants[2].sparsity: ...". */
 facet_status facet_tree_raise(const facet_tree *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The same for a child that is not there, `key`, or for one that is named by it. */
+/* The same for a node that is not what is `wanted`: "'four' is not a whole number". */
+facet_status facet_tree_raise_kind(const facet_tree *node, const char *wanted);
+/* The same for a child that is not there, `key`. */
 facet_status facet_tree_raise_at(const facet_tree *mapping, const char *key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
