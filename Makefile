@@ -16,7 +16,7 @@ export OMPI_ALLOW_RUN_AS_ROOT := 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
 endif
 export OMP_NUM_THREADS ?= 1
-MPIRUN := mpirun --use-hwthread-cpus -n $(CORES)
+MPIRUN := mpirun --quiet --use-hwthread-cpus -n $(CORES)
 
 BUILD := $(if $(filter 1,$(SANITIZE)),build/sanitize,build)
 GENERATED := build/generated
