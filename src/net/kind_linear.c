@@ -62,11 +62,15 @@ static facet_status linear_refresh(facet_executor *x, facet_step *step)
   const facet_lowered *l = step->lowered;
   const facet_tensor *weight = x->network->value[l->weight].constant;
   int64_t out = l->conv.out_channels, size = facet_shape_size(weight->shape);
+  const void *ready = weight->data; /* as it is, where nothing is to be done to it */
   if (step->norm)
     fold_norm(x, step);
-  for (int64_t i = 0; i < size; i++) {
-    double scale = l->weight_factor * (step->norm ? step->fold_scale[i / (size / out)] : 1);
-    put(x, x->scratch, i, scale * facet_tensor_get(weight, weight_place(l, i)));
+  if (step->norm || l->transposed || l->weight_factor != 1 || weight->type != x->options.real) {
+    for (int64_t i = 0; i < size; i++) {
+      double scale = l->weight_factor * (step->norm ? step->fold_scale[i / (size / out)] : 1);
+      put(x, x->scratch, i, scale * facet_tensor_get(weight, weight_place(l, i)));
+    }
+    ready = x->scratch;
   }
   void *bias = NULL;
   if (l->bias != NO_VALUE || step->norm) {
@@ -81,9 +85,9 @@ static facet_status linear_refresh(facet_executor *x, facet_step *step)
     }
   }
   const facet_kernels *k = x->options.kernels;
-  facet_status status = k->conv_weights(step->forward, x->scratch, bias);
+  facet_status status = k->conv_weights(step->forward, ready, bias);
   if (status == FACET_OK && step->pullback)
-    status = k->conv_weights(step->pullback, x->scratch, NULL);
+    status = k->conv_weights(step->pullback, ready, NULL);
   facet_free(&bias);
   return status;
 }

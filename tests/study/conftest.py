@@ -1,0 +1,81 @@
+"""What the whole-run tests share: the program, small data made on the spot, and running it on ranks."""
+
+import os
+import pathlib
+import struct
+import subprocess
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FACET = ROOT / "build" / "facet"
+SHARED = ROOT.parent / "shared"
+
+
+def run(*arguments, ranks=1, timeout=300, **options):
+    """Runs build/facet (under mpirun for more than one rank); returns the finished process, output as text."""
+    command = [str(FACET), *map(str, arguments)]
+    if ranks > 1:
+        command = ["mpirun", "--oversubscribe", "-n", str(ranks), *command]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment(), **options)
+
+
+def environment():
+    """Root may run Open MPI, and every rank has one thread."""
+    return {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1"}
+
+
+def write_idx(path, array):
+    array = np.ascontiguousarray(array, dtype=np.uint8)
+    header = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
+    path.write_bytes(header + array.tobytes())
+
+
+def make_digits(folder, train=600, test=130, size=12, classes=4):
+    """Images that can be told apart: a bright square whose corner depends on the class, and noise."""
+    random = np.random.default_rng(7)
+    for name, count in (("train", train), ("test", test)):
+        labels = random.integers(0, classes, count)
+        images = random.integers(0, 60, (count, size, size))
+        for i, label in enumerate(labels):
+            row, column = divmod(int(label), 2)
+            images[i, 1 + 6 * row : 5 + 6 * row, 1 + 6 * column : 5 + 6 * column] += 150
+        write_idx(folder / f"{name}-images", images)
+        write_idx(folder / f"{name}-labels", labels)
+
+
+STUDY = """\
+study: small
+seed: 3
+output: out
+block: 20
+data:
+  train: {format: idx, images: train-images, labels: train-labels}
+  test: {format: idx, images: test-images, labels: test-labels}
+  normalize: {scale: 255, mean: [0.2], std: [0.3]}
+model:
+  architecture: {conv: [4, 8], dense: [16]}
+  train: {epochs: 2, batch: 32, micro_batch: 8, rate: 0.05}
+variants:
+  - {method: magnitude, scope: global, sparsity: [0.5, 0.9], retrain: {epochs: 1}}
+  - {method: random, scope: layer, sparsity: 0.5}
+conditions:
+  - clean
+  - {corruption: gaussian_noise, severity: [1, 5]}
+linearize: {variants: all, samples: 70, rows: all}
+"""
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A folder with a small data set and study.yaml: trained, pruned, linearized within a second or two."""
+    make_digits(tmp_path)
+    (tmp_path / "study.yaml").write_text(STUDY)
+    return tmp_path
+
+
+def checksum(store):
+    done = run("checksum", store)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()

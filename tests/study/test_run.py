@@ -1,0 +1,190 @@
+"""Whole runs of a small study: the same bits on any number of ranks, after a kill, and what the results must obey."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from conftest import FACET, checksum, environment, run
+
+
+def run_study(folder, ranks=1, *more):
+    done = run("run", folder / "study.yaml", *more, ranks=ranks)
+    assert done.returncode == 0, done.stderr
+    return folder / "out" / "study.h5"
+
+
+def test_same_bits_on_any_number_of_ranks(small):
+    sums = {}
+    for ranks in (1, 2, 3, 4):
+        shutil.rmtree(small / "out", ignore_errors=True)
+        sums[ranks] = checksum(run_study(small, ranks))
+    assert len(set(sums.values())) == 1, sums
+
+
+def test_double_precision_too(small):
+    text = (small / "study.yaml").read_text().replace("samples: 70", "samples: 10")
+    (small / "study.yaml").write_text(text + "precision: double\n")
+    with h5py.File(run_study(small, 2)) as h5:
+        assert h5["linear/dense/W"].dtype == np.float64
+        assert np.max(h5["linear/dense/residual"][:]) < 1e-12
+
+
+def test_goes_on_after_a_kill(small):
+    whole = checksum(run_study(small, 2))
+    shutil.rmtree(small / "out")
+    text = (small / "study.yaml").read_text()
+    kills = 0
+    for delay in (0.7, 1.0, 1.4, 1.8, 2.5):  # in training, between stages, in the analysis
+        command = ["mpirun", "-n", "2", str(FACET), "run", str(small / "study.yaml")]
+        process = subprocess.Popen(
+            command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        time.sleep(delay)
+        kills += process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+        subprocess.run(["pkill", "-9", "-f", f"{FACET} run {small}"], check=False)
+        process.wait()
+    assert kills > 0
+    assert checksum(run_study(small, 3)) == whole
+    assert (small / "study.yaml").read_text() == text
+
+
+def test_interruption_is_resumable(small):
+    whole = checksum(run_study(small))
+    shutil.rmtree(small / "out")
+    text = (small / "study.yaml").read_text()
+    process = subprocess.Popen(
+        ["mpirun", "-n", "2", str(FACET), "run", str(small / "study.yaml")],
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+    time.sleep(0.8)
+    process.send_signal(signal.SIGUSR1)
+    _, errors = process.communicate(timeout=60)
+    if process.returncode == 0:
+        pytest.skip("the study was over before the signal came")
+    assert process.returncode == 75, errors
+    assert "run the same command again" in errors
+    assert checksum(run_study(small)) == whole
+    assert text
+
+
+def test_a_finished_study_is_left_alone(small):
+    store = run_study(small)
+    before = checksum(store)
+    assert checksum(run_study(small, 2)) == before
+
+
+def test_results_obey_their_definitions(small):
+    with h5py.File(run_study(small, 2)) as h5:
+        variants = [v.decode() if isinstance(v, bytes) else v for v in h5["variant"][:]]
+        assert variants == ["dense", "magnitude-global-0.5", "magnitude-global-0.9", "random-layer-0.5"]
+        x = (h5["image"][:70] / 255 - 0.2) / 0.3
+        for v, name in enumerate(variants):
+            group = h5[f"linear/{name}"]
+            f = h5["prediction/logits"][v, 0, :70]
+            w, b = group["W"][:].astype(float), group["b"][:].astype(float)
+            np.testing.assert_allclose(np.einsum("nkcyx,ncyx->nk", w, x) + b, f, atol=1e-4)
+            np.testing.assert_allclose(group["b_node"][:].sum(axis=2), b, atol=1e-5)
+            assert group["residual"][:].max() < 1e-5
+        logits = h5["prediction/logits"][:].astype(float)
+        label = h5["label"][:]
+        log_sum = np.log(np.exp(logits - logits.max(-1, keepdims=True)).sum(-1)) + logits.max(-1)
+        loss = log_sum - np.take_along_axis(logits, label[None, None, :, None], -1)[..., 0]
+        np.testing.assert_allclose(h5["prediction/loss"][:], loss, atol=1e-5)
+        margin, predicted = h5["geometry/margin"][:], h5["prediction/class"][:]
+        assert np.array_equal(margin < 0, predicted != label)
+        assert h5["summary/accuracy"][0, 0] > 0.9
+        achieved = [h5[f"variants/{name}"].attrs["achieved"] for name in variants]
+        np.testing.assert_allclose(achieved, [0, 0.5, 0.9, 0.5], atol=2e-3)
+
+
+def test_variants_run_elsewhere_to_the_same_logits(small):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    store = run_study(small)
+    with h5py.File(store) as h5:
+        x = ((h5["image"][:] / 255 - 0.2) / 0.3).astype(np.float32)
+        for v, name in enumerate(["dense", "magnitude-global-0.9", "random-layer-0.5"]):
+            session = onnxruntime.InferenceSession(str(small / f"out/variants/{name}.onnx"))
+            (logits,) = session.run(None, {session.get_inputs()[0].name: x})
+            row = [b.decode() if isinstance(b, bytes) else b for b in h5["variant"][:]].index(name)
+            np.testing.assert_allclose(logits, h5["prediction/logits"][row, 0], atol=2e-4)
+
+
+def test_rows_top_and_predicted(small):
+    text = (small / "study.yaml").read_text()
+    (small / "study.yaml").write_text(text.replace("rows: all", "rows: {top: 2}"))
+    with h5py.File(run_study(small, 2)) as h5:
+        logits = h5["prediction/logits"][0, 0, :70]
+        assert np.array_equal(h5["linear/dense/row"][:], np.argsort(-logits, axis=1, kind="stable")[:, :2])
+        w = h5["linear/dense/W"][:]
+    (small / "study.yaml").write_text(text.replace("output: out", "output: all"))
+    assert run("run", small / "study.yaml").returncode == 0
+    with h5py.File(small / "all" / "study.h5") as h5:
+        rows = np.argsort(-logits, axis=1, kind="stable")[:, :2]
+        whole = h5["linear/dense/W"][:]
+        np.testing.assert_allclose(w, np.take_along_axis(whole, rows[:, :, None, None, None], 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("broken, status, words", [
+    (("train-images", "missing-images"), 66, "missing-images"),
+    (("epochs: 2", "epoch: 2"), 65, r"study.yaml:13: .*epoch"),
+    (("sparsity: 0.5}", "sparsity: 1.5}"), 65, r"study.yaml:16: variants\[1\].sparsity: 1.5 is not in \[0, 1\)"),
+    (("samples: 70", "samples: 7000"), 65, "7000"),
+    (("mean: [0.2]", "mean: [0.2, 0.3]"), 65, "mean"),
+    (("train-labels", "train-images"), 65, "train-images"),
+])
+def test_bad_input_is_one_line(small, broken, status, words):
+    text = (small / "study.yaml").read_text()
+    assert broken[0] in text
+    (small / "study.yaml").write_text(text.replace(*broken))
+    for command in ("check", "run"):
+        done = run(command, small / "study.yaml")
+        assert done.returncode == status, done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+        assert done.stderr.startswith("facet: ") and re.search(words, done.stderr), done.stderr
+
+
+def test_another_studys_output_is_not_touched(small):
+    before = checksum(run_study(small))
+    text = (small / "study.yaml").read_text()
+    (small / "study.yaml").write_text(text.replace("seed: 3", "seed: 4"))
+    done = run("run", small / "study.yaml")
+    assert done.returncode == 65 and "different study" in done.stderr
+    assert checksum(small / "out" / "study.h5") == before
+    assert checksum(run_study(small, 1, "--fresh")) != before
+
+
+def test_label_out_of_range(small):
+    text = (small / "study.yaml").read_text()
+    (small / "study.yaml").write_text(text.replace("  normalize:", "  classes: [a, b, c]\n  normalize:"))
+    done = run("run", small / "study.yaml")
+    assert done.returncode == 65 and "label 3 of sample" in done.stderr, done.stderr
+
+
+def test_model_that_does_not_fit_the_images(small):
+    run_study(small)
+    shutil.copy(small / "out/variants/dense.onnx", small / "dense.onnx")
+    from conftest import write_idx
+
+    write_idx(small / "test-images", np.zeros((130, 10, 12)))
+    study = "data:\n  test: {format: idx, images: test-images, labels: test-labels}\nmodel: {onnx: dense.onnx}\noutput: o2\n"
+    (small / "fit.yaml").write_text(study)
+    done = run("run", small / "fit.yaml")
+    assert done.returncode == 65 and "1 x 10 x 12" in done.stderr and "1 x 12 x 12" in done.stderr, done.stderr
+
+
+def test_usage():
+    for arguments in ([], ["walk"], ["run"], ["check", "a", "b"]):
+        done = run(*arguments)
+        assert done.returncode == 64 and len(done.stderr.splitlines()) == 1
+    assert run("--help").returncode == 0
+    version = run("--version").stdout
+    for word in ("MPI", "HDF5", "ScaLAPACK", "BLAS", "oneDNN"):
+        assert word in version
