@@ -1,0 +1,495 @@
+/* The kernel sets against the definition of a convolution, against each other and against identities of adjoints. */
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* ---- one node with random numbers, in plain order and double ---- */
+
+typedef struct {
+  facet_conv_shape shape;
+  int64_t batch, in_positions, out_positions, volume;
+  double *u, *z, *gz, *gu, *w, *bias, *gw, *gb; /* z, gu, gw, gb by the definition */
+} problem;
+
+static double draw(void)
+{
+  static uint64_t state = 1;
+  state = state * 6364136223846793005u + 1442695040888963407u;
+  return (double)(state >> 40) / (double)(1 << 24) - 0.5;
+}
+
+static double *numbers(int64_t count, bool random)
+{
+  double *x = facet_allocate((size_t)count, sizeof *x);
+  assert_non_null(x);
+  for (int64_t i = 0; random && i < count; i++)
+    x[i] = draw();
+  return x;
+}
+
+/* The place in the image that kernel position k reads for output position o; -1 in the padding. */
+static int64_t place(const facet_conv_shape *s, int64_t k, int64_t o)
+{
+  int64_t at = 0, step = 1;
+  for (int d = s->spatial - 1; d >= 0; d--) {
+    int64_t i = o % s->out[d] * s->stride[d] + k % s->kernel[d] * s->dilation[d] - s->pad_begin[d];
+    if (i < 0 || i >= s->in[d])
+      return -1;
+    at += i * step;
+    step *= s->in[d];
+    o /= s->out[d];
+    k /= s->kernel[d];
+  }
+  return at;
+}
+
+/* Every product of the convolution once, into all that is asked of it. */
+static void define(problem *p)
+{
+  const facet_conv_shape *s = &p->shape;
+  int64_t groups = s->spatial ? s->groups : 1, in = s->in_channels / groups, out = s->out_channels / groups;
+  for (int64_t n = 0; n < p->batch; n++)
+    for (int64_t c = 0; c < s->out_channels; c++)
+      for (int64_t o = 0; o < p->out_positions; o++) {
+        int64_t to = (n * s->out_channels + c) * p->out_positions + o;
+        p->z[to] = p->bias[c];
+        p->gb[c] += p->gz[to];
+        for (int64_t i = 0; i < in; i++)
+          for (int64_t k = 0; k < p->volume; k++) {
+            int64_t at = place(s, k, o), from = (n * s->in_channels + c / out * in + i) * p->in_positions + at;
+            int64_t weight = (c * in + i) * p->volume + k;
+            if (at < 0)
+              continue;
+            p->z[to] += p->w[weight] * p->u[from];
+            p->gu[from] += p->w[weight] * p->gz[to];
+            p->gw[weight] += p->gz[to] * p->u[from];
+          }
+      }
+}
+
+static problem make_problem(facet_conv_shape shape, int64_t batch)
+{
+  problem p = {.shape = shape, .batch = batch, .in_positions = 1, .out_positions = 1, .volume = 1};
+  for (int d = 0; d < shape.spatial; d++) {
+    p.in_positions *= shape.in[d];
+    p.out_positions *= shape.out[d];
+    p.volume *= shape.kernel[d];
+  }
+  int64_t groups = shape.spatial ? shape.groups : 1;
+  int64_t in = batch * shape.in_channels * p.in_positions, out = batch * shape.out_channels * p.out_positions;
+  int64_t weights = shape.out_channels * shape.in_channels / groups * p.volume;
+  p.u = numbers(in, true);
+  p.gu = numbers(in, false);
+  p.gz = numbers(out, true);
+  p.z = numbers(out, false);
+  p.w = numbers(weights, true);
+  p.gw = numbers(weights, false);
+  p.bias = numbers(shape.out_channels, true);
+  p.gb = numbers(shape.out_channels, false);
+  define(&p);
+  return p;
+}
+
+static void drop_problem(problem *p)
+{
+  double **all[] = {&p->u, &p->z, &p->gz, &p->gu, &p->w, &p->bias, &p->gw, &p->gb};
+  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+    facet_free(all[i]);
+}
+
+static int64_t count_weights(const problem *p)
+{
+  return p->shape.out_channels * p->shape.in_channels / (p->shape.spatial ? p->shape.groups : 1) * p->volume;
+}
+
+/* ---- the same numbers in a type and layout ---- */
+
+static void put(void *data, facet_type real, int64_t i, double x)
+{
+  if (real == FACET_F32)
+    ((float *)data)[i] = (float)x;
+  else
+    ((double *)data)[i] = x;
+}
+
+static double get(const void *data, facet_type real, int64_t i)
+{
+  return real == FACET_F32 ? (double)((const float *)data)[i] : ((const double *)data)[i];
+}
+
+static void *flat(const double *x, int64_t count, facet_type real)
+{
+  void *data = facet_allocate((size_t)count, facet_type_size(real));
+  assert_non_null(data);
+  for (int64_t i = 0; i < count; i++)
+    put(data, real, i, x[i]);
+  return data;
+}
+
+static void *laid_out(const double *x, int64_t batch, facet_layout l, facet_type real)
+{
+  void *data = facet_allocate((size_t)(batch * facet_layout_size(l)), facet_type_size(real));
+  assert_non_null(data);
+  for (int64_t n = 0; n < batch; n++)
+    for (int64_t c = 0; c < l.channels; c++)
+      for (int64_t s = 0; s < l.spatial; s++)
+        put(data, real, n * facet_layout_size(l) + facet_layout_at(l, c, s), x[(n * l.channels + c) * l.spatial + s]);
+  return data;
+}
+
+/* A buffer to be overwritten: full of a number that must not survive. */
+static void *dirty(int64_t count, facet_type real)
+{
+  void *data = facet_allocate((size_t)count, facet_type_size(real));
+  assert_non_null(data);
+  for (int64_t i = 0; i < count; i++)
+    put(data, real, i, 777);
+  return data;
+}
+
+static double largest(const double *x, int64_t count)
+{
+  double most = 0;
+  for (int64_t i = 0; i < count; i++)
+    most = fmax(most, fabs(x[i]));
+  return most;
+}
+
+/* Within `tolerance` of the largest number, and zeros in the padding. */
+static void same_numbers(const double *wanted, const void *data, int64_t batch, facet_layout l, facet_type real,
+                         double tolerance)
+{
+  double bound = tolerance * fmax(1e-3, largest(wanted, batch * l.channels * l.spatial)), worst = 0, all = 0, sum = 0;
+  for (int64_t n = 0; n < batch; n++)
+    for (int64_t c = 0; c < l.channels; c++)
+      for (int64_t s = 0; s < l.spatial; s++) {
+        double x = get(data, real, n * facet_layout_size(l) + facet_layout_at(l, c, s));
+        worst = fmax(worst, fabs(x - wanted[(n * l.channels + c) * l.spatial + s]));
+        assert_true(isfinite(x) != 0);
+        sum += fabs(x);
+      }
+  for (int64_t i = 0; i < batch * facet_layout_size(l); i++)
+    all += fabs(get(data, real, i));
+  if (worst > bound)
+    fail_msg("off by %g, allowed %g", worst, bound);
+  assert_true(fabs(all - sum) <= 1e-9 * sum);
+}
+
+typedef struct {
+  const facet_kernels *kernels;
+  facet_type real;
+  double tolerance;
+} contender;
+
+/* Runs one task; returns its output (z, gu or gw; caller frees), and gb if asked for. */
+static void *run(const problem *p, const contender *k, facet_task task, facet_layout in, facet_layout out, void **gb)
+{
+  facet_conv *conv = NULL;
+  if (k->kernels->conv_create(&p->shape, k->real, task, p->batch, in, out, &conv) != FACET_OK)
+    fail_msg("%s: %s", k->kernels->name, facet_message());
+  void *u = laid_out(p->u, p->batch, in, k->real), *gz = laid_out(p->gz, p->batch, out, k->real);
+  void *w = flat(p->w, count_weights(p), k->real), *bias = flat(p->bias, p->shape.out_channels, k->real);
+  void *result = NULL;
+  assert_int_equal(k->kernels->conv_weights(conv, w, bias), FACET_OK);
+  if (task == FACET_FORWARD) {
+    result = dirty(p->batch * facet_layout_size(out), k->real);
+    assert_int_equal(k->kernels->conv_forward(conv, u, result), FACET_OK);
+  } else if (task == FACET_PULLBACK) {
+    result = dirty(p->batch * facet_layout_size(in), k->real);
+    assert_int_equal(k->kernels->conv_pullback(conv, gz, result), FACET_OK);
+  } else {
+    result = dirty(count_weights(p), k->real);
+    if (gb)
+      *gb = dirty(p->shape.out_channels, k->real);
+    assert_int_equal(k->kernels->conv_gradient(conv, u, gz, result, gb ? *gb : NULL), FACET_OK);
+  }
+  k->kernels->conv_destroy(&conv);
+  assert_null(conv);
+  facet_free(&u);
+  facet_free(&gz);
+  facet_free(&w);
+  facet_free(&bias);
+  return result;
+}
+
+static void three_tasks(const problem *p, const contender *k, facet_layout in, facet_layout out)
+{
+  void *gb = NULL, *z = run(p, k, FACET_FORWARD, in, out, NULL), *gu = run(p, k, FACET_PULLBACK, in, out, NULL);
+  void *gw = run(p, k, FACET_GRADIENT, in, out, &gb);
+  facet_layout weights = {count_weights(p), 1, 1}, bias = {p->shape.out_channels, 1, 1};
+  same_numbers(p->z, z, p->batch, out, k->real, k->tolerance);
+  same_numbers(p->gu, gu, p->batch, in, k->real, k->tolerance);
+  same_numbers(p->gw, gw, 1, weights, k->real, k->tolerance);
+  same_numbers(p->gb, gb, 1, bias, k->real, k->tolerance);
+  facet_free(&z);
+  facet_free(&gu);
+  facet_free(&gw);
+  facet_free(&gb);
+}
+
+/* ---- the grid ---- */
+
+/* `extent` in each dimension, a little less in the later ones. */
+static facet_conv_shape make_shape(int spatial, int64_t in, int64_t out, int64_t groups, int64_t extent, int64_t kernel,
+                                   int64_t stride, int64_t dilation, int64_t begin, int64_t end)
+{
+  facet_conv_shape s = {.spatial = spatial, .in_channels = in, .out_channels = out, .groups = groups};
+  for (int d = 0; d < spatial; d++) {
+    s.in[d] = extent - d;
+    s.kernel[d] = kernel;
+    s.stride[d] = stride;
+    s.dilation[d] = dilation;
+    s.pad_begin[d] = begin;
+    s.pad_end[d] = end;
+    s.out[d] = (s.in[d] + begin + end - (kernel - 1) * dilation - 1) / stride + 1;
+  }
+  return s;
+}
+
+static const int64_t channels[] = {1, 3, 5, 8, 16, 24};
+enum { CHANNELS = sizeof channels / sizeof channels[0] };
+
+static facet_layout layout_of(int64_t count, int64_t spatial, int kind)
+{
+  return (facet_layout){count, spatial, kind == 0 ? 1 : kind == 1 ? 8 : kind == 2 ? 16 : count};
+}
+
+static void every_layout(facet_conv_shape shape, const contender *k)
+{
+  problem p = make_problem(shape, 3);
+  for (int a = 0; a < 4; a++)
+    for (int b = 0; b < 4; b++)
+      three_tasks(&p, k, layout_of(shape.in_channels, p.in_positions, a),
+                  layout_of(shape.out_channels, p.out_positions, b));
+  drop_problem(&p);
+}
+
+static void grid(const contender *k)
+{
+  for (int a = 0; a < CHANNELS; a++)
+    for (int b = 0; b < CHANNELS; b++)
+      every_layout(make_shape(2, channels[a], channels[b], 1, 7, 3, 1, 1, 1, 1), k);
+  for (int64_t stride = 1; stride <= 3; stride++)
+    for (int64_t dilation = 1; dilation <= 2; dilation++) {
+      every_layout(make_shape(1, 5, 16, 1, 13, 3, stride, dilation, 0, 2), k);
+      every_layout(make_shape(2, 16, 8, 1, 9, 3, stride, dilation, 2, 0), k);
+      every_layout(make_shape(2, 3, 24, 1, 9, 2, stride, dilation, 1, 0), k);
+      every_layout(make_shape(3, 8, 5, 1, 7, 2, stride, dilation, 0, 1), k);
+      every_layout(make_shape(2, 16, 16, 16, 9, 3, stride, dilation, 1, 1), k); /* depthwise */
+      every_layout(make_shape(2, 24, 16, 8, 9, 3, stride, dilation, 1, 2), k);
+    }
+  every_layout(make_shape(2, 16, 24, 1, 8, 1, 2, 1, 0, 0), k);
+  every_layout(make_shape(2, 16, 24, 1, 8, 1, 1, 1, 0, 0), k);
+  every_layout(make_shape(3, 16, 16, 1, 5, 3, 1, 1, 1, 1), k);
+  every_layout(make_shape(2, 16, 16, 1, 8, 5, 1, 1, 4, 3), k); /* more padding than 'same' */
+  every_layout(make_shape(2, 8, 16, 1, 8, 3, 2, 1, 0, 2), k);  /* padding that no window reaches */
+}
+
+static const contender reference_double = {&facet_kernels_reference, FACET_F64, 1e-13};
+static const contender reference_float = {&facet_kernels_reference, FACET_F32, 1e-5};
+static const contender dense = {&facet_kernels_dense, FACET_F32, 1e-5};
+
+static void reference_double_grid(void **state)
+{
+  (void)state;
+  grid(&reference_double);
+}
+
+static void reference_float_grid(void **state)
+{
+  (void)state;
+  grid(&reference_float);
+}
+
+static void dense_grid(void **state)
+{
+  (void)state;
+  grid(&dense);
+}
+
+/* Inner products, also of values with positions, in every layout. */
+static void inner_products(void **state)
+{
+  (void)state;
+  const contender *all[] = {&reference_double, &reference_float, &dense};
+  for (size_t k = 0; k < 3; k++)
+    for (int a = 0; a < CHANNELS; a++)
+      for (int b = 0; b < CHANNELS; b++)
+        for (int kind = 0; kind < 4; kind++)
+          for (int64_t positions = 1; positions <= 6; positions += 5) {
+            problem p = make_problem(make_shape(0, channels[a] * positions, channels[b], 1, 0, 0, 0, 0, 0, 0), 5);
+            three_tasks(&p, all[k], layout_of(channels[a], positions, kind), layout_of(channels[b], 1, kind));
+            drop_problem(&p);
+          }
+}
+
+/* ---- by hand ---- */
+
+static void by_hand(void **state)
+{
+  (void)state;
+  const facet_kernels *sets[] = {&facet_kernels_reference, &facet_kernels_dense};
+  /* 1-D: u = 1 2 3 4, w = (1, 0, -1), one zero of padding before, stride 2: windows (0 1 2), (2 3 4). */
+  facet_conv_shape line = make_shape(1, 1, 1, 1, 4, 3, 2, 1, 1, 0);
+  facet_layout in = {1, 4, 1}, out = {1, 2, 1};
+  float u[] = {1, 2, 3, 4}, w[] = {1, 0, -1}, bias[] = {10}, z[2], gz[] = {1, 10}, gu[4], gw[3], gb[1];
+  float wanted_z[] = {8, 8}, wanted_gu[] = {0, 9, 0, -10}, wanted_gw[] = {20, 31, 42};
+  for (size_t k = 0; k < 2; k++) {
+    facet_conv *conv[3] = {0};
+    for (int task = FACET_FORWARD; task <= FACET_GRADIENT; task++) {
+      assert_int_equal(sets[k]->conv_create(&line, FACET_F32, (facet_task)task, 1, in, out, &conv[task]), FACET_OK);
+      assert_int_equal(sets[k]->conv_weights(conv[task], w, bias), FACET_OK);
+    }
+    assert_int_equal(sets[k]->conv_forward(conv[FACET_FORWARD], u, z), FACET_OK);
+    assert_int_equal(sets[k]->conv_pullback(conv[FACET_PULLBACK], gz, gu), FACET_OK);
+    assert_int_equal(sets[k]->conv_gradient(conv[FACET_GRADIENT], u, gz, gw, gb), FACET_OK);
+    assert_memory_equal(z, wanted_z, sizeof z);
+    for (int i = 0; i < 4; i++)
+      assert_true(gu[i] == wanted_gu[i]);
+    assert_memory_equal(gw, wanted_gw, sizeof gw);
+    assert_true(gb[0] == 11);
+    assert_int_equal(sets[k]->conv_weights(conv[FACET_FORWARD], w, NULL), FACET_OK); /* no bias: the old one is gone */
+    assert_int_equal(sets[k]->conv_forward(conv[FACET_FORWARD], u, z), FACET_OK);
+    assert_true(z[0] == -2 && z[1] == -2);
+    for (int task = FACET_FORWARD; task <= FACET_GRADIENT; task++)
+      sets[k]->conv_destroy(&conv[task]);
+  }
+}
+
+/* <gz, A u> = <A^T gz, u> = <g_A, A>, all by the kernels, in double. */
+static void adjoint_identities(void **state)
+{
+  (void)state;
+  facet_conv_shape shape = make_shape(2, 6, 9, 3, 11, 3, 2, 2, 1, 3);
+  problem p = make_problem(shape, 4);
+  facet_layout in = {6, p.in_positions, 1}, out = {9, p.out_positions, 1};
+  memset(p.bias, 0, 9 * sizeof *p.bias);
+  double *z = run(&p, &reference_double, FACET_FORWARD, in, out, NULL);
+  double *gu = run(&p, &reference_double, FACET_PULLBACK, in, out, NULL);
+  double *gw = run(&p, &reference_double, FACET_GRADIENT, in, out, NULL);
+  double forward = 0, pulled = 0, graded = 0;
+  for (int64_t i = 0; i < 4 * facet_layout_size(out); i++)
+    forward += p.gz[i] * z[i];
+  for (int64_t i = 0; i < 4 * facet_layout_size(in); i++)
+    pulled += gu[i] * p.u[i];
+  for (int64_t i = 0; i < count_weights(&p); i++)
+    graded += gw[i] * p.w[i];
+  assert_true(fabs(forward) > 1e-3);
+  assert_true(fabs(forward - pulled) <= 1e-12 * fabs(forward) && fabs(forward - graded) <= 1e-12 * fabs(forward));
+  facet_free(&z);
+  facet_free(&gu);
+  facet_free(&gw);
+  drop_problem(&p);
+}
+
+/* ---- bits ---- */
+
+/* The same bits twice, and for a sample whatever the other samples are. */
+static void bits(const facet_conv_shape *shape, const contender *k, int kind)
+{
+  problem p = make_problem(*shape, 6);
+  facet_layout in = layout_of(shape->in_channels, p.in_positions, kind);
+  facet_layout out = layout_of(shape->out_channels, p.out_positions, kind);
+  int64_t in_plain = shape->in_channels * p.in_positions, out_plain = shape->out_channels * p.out_positions, keep = 2;
+  for (int task = FACET_FORWARD; task <= FACET_GRADIENT; task++) {
+    void *first = run(&p, k, (facet_task)task, in, out, NULL), *second = run(&p, k, (facet_task)task, in, out, NULL);
+    int64_t size = facet_layout_size(task == FACET_FORWARD ? out : in);
+    int64_t count = task == FACET_GRADIENT ? count_weights(&p) : 6 * size;
+    size_t real = facet_type_size(k->real);
+    assert_memory_equal(first, second, (size_t)count * real);
+    facet_free(&second);
+    for (int64_t n = 0; n < 6; n++)
+      if (n != keep) {
+        for (int64_t i = 0; i < in_plain; i++)
+          p.u[n * in_plain + i] = 100 * draw();
+        for (int64_t i = 0; i < out_plain; i++)
+          p.gz[n * out_plain + i] = 100 * draw();
+      }
+    second = run(&p, k, (facet_task)task, in, out, NULL);
+    if (task != FACET_GRADIENT)
+      assert_memory_equal((char *)first + (size_t)(keep * size) * real, (char *)second + (size_t)(keep * size) * real,
+                          (size_t)size * real);
+    facet_free(&first);
+    facet_free(&second);
+  }
+  drop_problem(&p);
+}
+
+static void same_bits(void **state)
+{
+  (void)state;
+  const contender *all[] = {&reference_double, &reference_float, &dense};
+  for (size_t k = 0; k < 3; k++)
+    for (int kind = 0; kind < 3; kind++) {
+      facet_conv_shape shapes[] = {
+          make_shape(2, 3, 16, 1, 16, 3, 1, 1, 1, 1), make_shape(2, 16, 16, 1, 16, 3, 1, 1, 1, 1),
+          make_shape(2, 16, 32, 1, 16, 3, 2, 1, 1, 1), make_shape(2, 16, 32, 1, 16, 1, 2, 1, 0, 0),
+          make_shape(0, 64, 10, 1, 0, 0, 0, 0, 0, 0)};
+      for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
+        bits(&shapes[s], all[k], kind);
+    }
+}
+
+/* ---- refusals ---- */
+
+static void refusals(void **state)
+{
+  (void)state;
+  facet_conv_shape good = make_shape(2, 4, 6, 2, 8, 3, 1, 1, 1, 1), bad = good;
+  facet_layout in = {4, 56, 1}, out = {6, 56, 1}, small = {6, 55, 1};
+  facet_conv *conv = NULL;
+  const facet_kernels *sets[] = {&facet_kernels_reference, &facet_kernels_dense};
+  assert_false(facet_kernels_dense.offers(FACET_F64));
+  assert_int_equal(facet_kernels_dense.conv_create(&good, FACET_F64, FACET_FORWARD, 1, in, out, &conv),
+                   FACET_BAD_INPUT);
+  bad.groups = 4;
+  for (size_t k = 0; k < 2; k++) {
+    assert_true(sets[k]->offers(FACET_F32));
+    assert_int_equal(sets[k]->conv_create(&bad, FACET_F32, FACET_FORWARD, 1, in, out, &conv), FACET_BAD_INPUT);
+    assert_int_equal(sets[k]->conv_create(&good, FACET_F32, FACET_FORWARD, 0, in, out, &conv), FACET_BAD_INPUT);
+    assert_int_equal(sets[k]->conv_create(&good, FACET_F32, FACET_FORWARD, 1, in, small, &conv), FACET_BAD_INPUT);
+    assert_null(conv);
+    /* A node compiled for one task refuses the others. */
+    float u[4 * 56] = {0}, z[6 * 56] = {0};
+    assert_int_equal(sets[k]->conv_create(&good, FACET_F32, FACET_FORWARD, 1, in, out, &conv), FACET_OK);
+    assert_int_equal(sets[k]->conv_pullback(conv, z, u), FACET_INTERNAL);
+    sets[k]->conv_destroy(&conv);
+  }
+}
+
+static void versions_and_blocks(void **state)
+{
+  (void)state;
+  int major = 0;
+  assert_int_equal(sscanf(facet_onednn_version(), "%d.", &major), 1);
+  assert_true(major >= 2);
+  for (int64_t count = 1; count <= 70; count++) {
+    int64_t block = facet_kernels_dense.block(count);
+    assert_int_equal(facet_kernels_reference.block(count), 1);
+    assert_true(block == 1 || block == 8 || block == 16 || block == count);
+  }
+  assert_int_equal(facet_kernels_dense.block(3), 1); /* an image stays as it is */
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(by_hand),
+      cmocka_unit_test(reference_double_grid),
+      cmocka_unit_test(reference_float_grid),
+      cmocka_unit_test(dense_grid),
+      cmocka_unit_test(inner_products),
+      cmocka_unit_test(adjoint_identities),
+      cmocka_unit_test(same_bits),
+      cmocka_unit_test(refusals),
+      cmocka_unit_test(versions_and_blocks),
+  };
+  return cmocka_run_group_tests_name("kernels", tests, NULL, NULL);
+}
