@@ -23,14 +23,14 @@ GENERATED := build/generated
 # How targets that first install what the build needs then build: on all cores, unless -j says otherwise.
 BUILD_NOW = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES))
 
-.PHONY: all tests deps demo test test-slurm bench lint install clean help
+.PHONY: all tests deps demo test test-slurm bench lint format install clean help
 all:
 
 # ---- what was found on this machine, found again when one of these variables changes ----
 SETTINGS := CC CFLAGS CPPFLAGS LDFLAGS MPI_CFLAGS MPI_LIBS HDF5_DIR SCALAPACK_LIBS OPENBLAS_LIBS ONEDNN_DIR \
   RANDOM123_DIR ONNX_PROTO CYAML_DIR PKG_CONFIG PKG_CONFIG_PATH
 GIVEN := $(foreach name,$(SETTINGS),$(name)='$($(name))')
-ifneq ($(filter-out deps demo test test-slurm bench lint clean help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps demo test test-slurm bench lint format clean help,$(or $(MAKECMDGOALS),all)),)
 include build/config.mk
 endif
 
@@ -158,10 +158,16 @@ lint:
 	@tools/deps build lint
 	$(BUILD_NOW) lint-now
 .PHONY: lint-now
+FORMATTED = $(sort $(wildcard src/*.h src/*/*.[ch] mpi/*.[ch] tests/*/*.[ch]))
 lint-now: $(GENERATED)/onnx.pb-c.h
-	clang-format --dry-run -Werror $(sort $(wildcard src/*.h src/*/*.[ch] mpi/*.[ch] tests/*/*.[ch]))
+	$(SAY) clang-format
+	$(SHOW)clang-format --dry-run -Werror $(FORMATTED) || { echo "lint: run make format" >&2; exit 1; }
+	$(SAY) clang-tidy
 	@tools/tidy $(LANGUAGE) $(FOUND_CFLAGS) -- $(LIBRARY_SOURCES) $(PROGRAM_SOURCES)
 	@/usr/bin/env python3 -m compileall -q analysis tests
+
+format:
+	clang-format -i $(FORMATTED)
 
 INTO := $(DESTDIR)$(PREFIX)
 install: all
@@ -187,7 +193,7 @@ help:
 	@echo 'make demo       train, prune, linearize Fashion-MNIST; report in results/demo'
 	@echo 'make test       unit, parallel and whole-run tests; SANITIZE=1: unit tests under sanitizers'
 	@echo 'make test-slurm a study on a private four-node Slurm on this machine'
-	@echo 'make lint       clang-format, clang-tidy'
+	@echo 'make lint       clang-format, clang-tidy; make format applies the first'
 	@echo 'make bench      speed against PyTorch; table, and results/bench.json'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR='
 	@echo 'make clean      remove build/'
