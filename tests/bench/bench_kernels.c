@@ -1,0 +1,293 @@
+/* The pullback of single layers: our dense kernels against bare oneDNN primitives in the layouts oneDNN likes best.
+ *
+ *   bench_kernels [ADJOINTS]           one JSON line per layer shape of ResNet-20: GFLOP/s of both
+ *   bench_kernels resnet20 SAMPLES     one JSON line: seconds per sample for the 10-row pullback of its 19 convolutions
+ *
+ * One thread. Every time is the best of several, so that other programs disturb it little. The yardstick talks to
+ * oneDNN by itself, on purpose: it shares nothing with the kernels it measures. */
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <oneapi/dnnl/dnnl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PASSES = 7, ROWS = 10, DATA_DIMENSIONS = 4 };
+
+typedef struct {
+  int64_t in, out, extent, kernel, stride;
+} layer;
+
+typedef struct {
+  const char *name;
+  const layer *layer;
+  int layers;
+} list;
+
+static const layer shapes[] = {{3, 16, 32, 3, 1},  {16, 16, 32, 3, 1}, {32, 32, 16, 3, 1}, {64, 64, 8, 3, 1},
+                               {16, 32, 32, 3, 2}, {32, 64, 16, 3, 2}, {16, 32, 32, 1, 2}, {32, 64, 16, 1, 2}};
+
+#define STAGE(c, h)                                                                                                    \
+  {c, c, h, 3, 1}, {c, c, h, 3, 1}, {c, c, h, 3, 1}, {c, c, h, 3, 1},                                                  \
+  {                                                                                                                    \
+    c, c, h, 3, 1                                                                                                      \
+  }
+static const layer resnet20[] = {{3, 16, 32, 3, 1}, {16, 16, 32, 3, 1}, STAGE(16, 32), {16, 32, 32, 3, 2},
+                                 STAGE(32, 16),     {32, 64, 16, 3, 2}, STAGE(64, 8)};
+#define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
+
+static int64_t result_extent(layer l)
+{
+  return (l.extent - 1) / l.stride + 1; /* padding kernel / 2 */
+}
+
+static double operations(layer l, int64_t batch)
+{
+  int64_t out = result_extent(l);
+  return 2.0 * (double)(batch * l.in * l.out * l.kernel * l.kernel) * (double)(out * out);
+}
+
+/* ---- bare primitives ---- */
+
+typedef struct {
+  dnnl_primitive_t primitive;
+  dnnl_memory_t memory[3];
+  int argument[3];
+} bare;
+
+static dnnl_engine_t engine;
+static dnnl_stream_t stream;
+
+static void must(dnnl_status_t status)
+{
+  if (status == dnnl_success)
+    return;
+  fprintf(stderr, "bench_kernels: oneDNN failed with status %d\n", (int)status);
+  exit(FACET_INTERNAL);
+}
+
+#if DNNL_VERSION_MAJOR >= 3
+static void any_format(dnnl_memory_desc_t *d, const dnnl_dims_t dims)
+{
+  must(dnnl_memory_desc_create_with_tag(d, DATA_DIMENSIONS, dims, dnnl_f32, dnnl_format_tag_any));
+}
+static dnnl_primitive_desc_t describe(bool backward, dnnl_memory_desc_t u, dnnl_memory_desc_t w, dnnl_memory_desc_t z,
+                                      const dnnl_dims_t stride, const dnnl_dims_t padding)
+{
+  dnnl_dims_t dilation = {0};
+  dnnl_primitive_desc_t forward, pd;
+  must(dnnl_convolution_forward_primitive_desc_create(&forward, engine, dnnl_forward_training, dnnl_convolution_auto, u,
+                                                      w, NULL, z, stride, dilation, padding, padding, NULL));
+  if (!backward)
+    return forward;
+  must(dnnl_convolution_backward_data_primitive_desc_create(&pd, engine, dnnl_convolution_auto, u, w, z, stride,
+                                                            dilation, padding, padding, forward, NULL));
+  dnnl_primitive_desc_destroy(forward);
+  return pd;
+}
+static void forget(dnnl_memory_desc_t d)
+{
+  dnnl_memory_desc_destroy(d);
+}
+#else
+static void any_format(dnnl_memory_desc_t *d, const dnnl_dims_t dims)
+{
+  must(dnnl_memory_desc_init_by_tag(d, DATA_DIMENSIONS, dims, dnnl_f32, dnnl_format_tag_any));
+}
+static dnnl_primitive_desc_t describe(bool backward, dnnl_memory_desc_t u, dnnl_memory_desc_t w, dnnl_memory_desc_t z,
+                                      const dnnl_dims_t stride, const dnnl_dims_t padding)
+{
+  dnnl_convolution_desc_t c;
+  dnnl_primitive_desc_t forward, pd;
+  must(dnnl_convolution_forward_desc_init(&c, dnnl_forward_training, dnnl_convolution_auto, &u, &w, NULL, &z, stride,
+                                          padding, padding));
+  must(dnnl_primitive_desc_create(&forward, &c, NULL, engine, NULL));
+  if (!backward)
+    return forward;
+  must(dnnl_convolution_backward_data_desc_init(&c, dnnl_convolution_auto, &u, &w, &z, stride, padding, padding));
+  must(dnnl_primitive_desc_create(&pd, &c, NULL, engine, forward));
+  dnnl_primitive_desc_destroy(forward);
+  return pd;
+}
+static void forget(dnnl_memory_desc_t d)
+{
+  (void)d;
+}
+#endif
+
+/* Backward data; or, for stride 1, the forward convolution with flipped and transposed weights, which is the same. */
+static bare bare_make(layer l, int64_t batch, bool flipped)
+{
+  int64_t out = result_extent(l), in = l.extent, pad = l.kernel / 2;
+  dnnl_dims_t u = {batch, l.in, in, in}, z = {batch, l.out, out, out}, w = {l.out, l.in, l.kernel, l.kernel};
+  dnnl_dims_t wt = {l.in, l.out, l.kernel, l.kernel}, stride = {l.stride, l.stride}, padding = {pad, pad};
+  dnnl_memory_desc_t du, dw, dz;
+  any_format(&du, flipped ? z : u);
+  any_format(&dw, flipped ? wt : w);
+  any_format(&dz, flipped ? u : z);
+  dnnl_primitive_desc_t pd = describe(!flipped, du, dw, dz, stride, padding);
+  bare b = {.argument = {flipped ? DNNL_ARG_SRC : DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS,
+                         flipped ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST}};
+  dnnl_query_t query[] = {flipped ? dnnl_query_src_md : dnnl_query_diff_src_md, dnnl_query_weights_md,
+                          flipped ? dnnl_query_dst_md : dnnl_query_diff_dst_md};
+  must(dnnl_primitive_create(&b.primitive, pd));
+  for (int i = 0; i < 3; i++) {
+    void *data = NULL;
+    must(dnnl_memory_create(&b.memory[i], dnnl_primitive_desc_query_md(pd, query[i], 0), engine, DNNL_MEMORY_ALLOCATE));
+    must(dnnl_memory_get_data_handle(b.memory[i], &data));
+    size_t bytes = dnnl_memory_desc_get_size(dnnl_primitive_desc_query_md(pd, query[i], 0));
+    for (size_t k = 0; k < bytes / sizeof(float); k++)
+      ((float *)data)[k] = 0.01f * (float)(k % 7);
+  }
+  dnnl_primitive_desc_destroy(pd);
+  forget(du);
+  forget(dw);
+  forget(dz);
+  return b;
+}
+
+static void bare_run(const bare *b)
+{
+  dnnl_exec_arg_t arguments[3];
+  for (int i = 0; i < 3; i++)
+    arguments[i] = (dnnl_exec_arg_t){b->argument[i], b->memory[i]};
+  must(dnnl_primitive_execute(b->primitive, stream, 3, arguments));
+  must(dnnl_stream_wait(stream));
+}
+
+static void bare_drop(bare *b)
+{
+  dnnl_primitive_destroy(b->primitive);
+  for (int i = 0; i < 3; i++)
+    dnnl_memory_destroy(b->memory[i]);
+}
+
+static double bare_seconds(layer l, int64_t batch)
+{
+  double best = INFINITY;
+  for (int flipped = 0; flipped < (l.stride == 1 ? 2 : 1); flipped++) {
+    bare b = bare_make(l, batch, flipped);
+    for (int pass = 0; pass < PASSES; pass++) {
+      double start = facet_seconds();
+      bare_run(&b);
+      best = fmin(best, facet_seconds() - start);
+    }
+    bare_drop(&b);
+  }
+  return best;
+}
+
+/* What the bare primitives of all layers take together. */
+static double bare_total(list layers, int64_t batch)
+{
+  double total = 0;
+  for (int i = 0; i < layers.layers; i++)
+    total += bare_seconds(layers.layer[i], batch);
+  return total;
+}
+
+/* ---- our kernels ---- */
+
+static facet_status kernel_seconds(layer l, int64_t batch, double *best)
+{
+  const facet_kernels *k = &facet_kernels_dense;
+  int64_t out = result_extent(l), pad = l.kernel / 2;
+  facet_conv_shape shape = {.spatial = 2,
+                            .in_channels = l.in,
+                            .out_channels = l.out,
+                            .groups = 1,
+                            .in = {l.extent, l.extent},
+                            .out = {out, out},
+                            .kernel = {l.kernel, l.kernel},
+                            .stride = {l.stride, l.stride},
+                            .dilation = {1, 1},
+                            .pad_begin = {pad, pad},
+                            .pad_end = {pad, pad}};
+  facet_layout in = {l.in, l.extent * l.extent, k->block(l.in)}, to = {l.out, out * out, k->block(l.out)};
+  facet_status status = FACET_OK;
+  facet_conv *conv = NULL;
+  float *gz = NULL, *gu = NULL, *w = NULL;
+  FACET_NEW_GO(done, status, gz, batch * facet_layout_size(to));
+  FACET_NEW_GO(done, status, gu, batch * facet_layout_size(in));
+  FACET_NEW_GO(done, status, w, l.in * l.out * l.kernel * l.kernel);
+  for (int64_t i = 0; i < batch * facet_layout_size(to); i++)
+    gz[i] = 0.01f * (float)(i % 7);
+  FACET_GO(done, status, k->conv_create(&shape, FACET_F32, FACET_PULLBACK, batch, in, to, &conv));
+  FACET_GO(done, status, k->conv_weights(conv, w, NULL));
+  *best = INFINITY;
+  for (int pass = 0; pass < PASSES; pass++) {
+    double start = facet_seconds();
+    FACET_GO(done, status, k->conv_pullback(conv, gz, gu));
+    *best = fmin(*best, facet_seconds() - start);
+  }
+done:
+  k->conv_destroy(&conv);
+  facet_free(&gz);
+  facet_free(&gu);
+  facet_free(&w);
+  return status;
+}
+
+static facet_status kernel_total(list layers, int64_t batch, double *total)
+{
+  *total = 0;
+  for (int i = 0; i < layers.layers; i++) {
+    double seconds = 0;
+    FACET_TRY(kernel_seconds(layers.layer[i], batch, &seconds));
+    *total += seconds;
+  }
+  return FACET_OK;
+}
+
+/* ---- what is printed ---- */
+
+static facet_status print_layers(list layers, int64_t batch)
+{
+  for (int i = 0; i < layers.layers; i++) {
+    layer l = layers.layer[i];
+    double yardstick = bare_seconds(l, batch), ours = 0;
+    FACET_TRY(kernel_seconds(l, batch, &ours));
+    printf("{\"in\": %d, \"out\": %d, \"extent\": %d, \"kernel\": %d, \"stride\": %d, \"adjoints\": %lld, "
+           "\"bare_gflops\": %.1f, \"facet_gflops\": %.1f}\n",
+           (int)l.in, (int)l.out, (int)l.extent, (int)l.kernel, (int)l.stride, (long long)batch,
+           operations(l, batch) / yardstick * 1e-9, operations(l, batch) / ours * 1e-9);
+    fflush(stdout);
+  }
+  return FACET_OK;
+}
+
+static facet_status print_total(list layers, int64_t samples)
+{
+  double ours = 0, work = 0, yardstick = bare_total(layers, samples * ROWS) / (double)samples;
+  FACET_TRY(kernel_total(layers, samples * ROWS, &ours));
+  ours /= (double)samples;
+  for (int i = 0; i < layers.layers; i++)
+    work += operations(layers.layer[i], ROWS);
+  printf("{\"name\": \"%s\", \"convolutions\": %d, \"samples\": %lld, \"rows\": %d, \"seconds_per_sample\": %.6e, "
+         "\"facet_seconds_per_sample\": %.6e, \"bare_gflops\": %.1f, \"facet_gflops\": %.1f}\n",
+         layers.name, layers.layers, (long long)samples, ROWS, yardstick, ours, work / yardstick * 1e-9,
+         work / ours * 1e-9);
+  return FACET_OK;
+}
+
+int main(int argc, char **argv)
+{
+  enum { ADJOINTS = 160 };
+  bool total = argc > 1 && strcmp(argv[1], "resnet20") == 0;
+  int64_t count = argc > 1 + total ? atoll(argv[1 + total]) : ADJOINTS / (total ? ROWS : 1);
+  if (count <= 0 || argc > 2 + total) {
+    fprintf(stderr, "usage: bench_kernels [ADJOINTS] | bench_kernels resnet20 [SAMPLES]\n");
+    return FACET_USAGE;
+  }
+  facet_kernels_threads(1);
+  must(dnnl_engine_create(&engine, dnnl_cpu, 0));
+  must(dnnl_stream_create(&stream, engine, dnnl_stream_default_flags));
+  facet_status status = total ? print_total((list){"resnet20", resnet20, COUNT(resnet20)}, count)
+                              : print_layers((list){"layers", shapes, COUNT(shapes)}, count);
+  if (status != FACET_OK)
+    fprintf(stderr, "bench_kernels: %s\n", facet_message());
+  dnnl_stream_destroy(stream);
+  dnnl_engine_destroy(engine);
+  return (int)status;
+}
