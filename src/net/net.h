@@ -91,6 +91,7 @@ void facet_network_destroy(facet_network **network);
 facet_status facet_network_copy(const facet_network *network, facet_network **copy); /* deep; finished if it was */
 /* The number of the value called `name`, made if there is none. */
 facet_status facet_network_value(facet_network *network, const char *name, int *value);
+void facet_attributes_destroy(facet_attribute **attribute, int count); /* the array and its contents; nulls it */
 /* Declares the one input; `shape` without the batch dimension. */
 facet_status facet_network_set_input(facet_network *network, const char *name, facet_shape shape);
 facet_status facet_network_set_output(facet_network *network, const char *name);

@@ -37,7 +37,7 @@ facet_status facet_network_create(const char *name, int opset, facet_network **n
   return FACET_OK;
 }
 
-static void attributes_destroy(facet_attribute **attribute, int count)
+void facet_attributes_destroy(facet_attribute **attribute, int count)
 {
   for (int i = 0; *attribute && i < count; i++) {
     facet_attribute *a = &(*attribute)[i];
@@ -71,7 +71,7 @@ static void node_clear(facet_node *node)
   facet_free(&node->type);
   facet_free(&node->input);
   facet_free(&node->output);
-  attributes_destroy(&node->attribute, node->attributes);
+  facet_attributes_destroy(&node->attribute, node->attributes);
   facet_lowered_destroy(&node->lowered);
 }
 
@@ -161,7 +161,7 @@ facet_status facet_network_add_node(facet_network *network, const char *type, co
   size_t count = (size_t)network->nodes;
   facet_status status = facet_grow(&network->node, count, count + 1, sizeof *network->node);
   if (status != FACET_OK) {
-    attributes_destroy(&attribute, attributes);
+    facet_attributes_destroy(&attribute, attributes);
     return status;
   }
   facet_node *node = &network->node[network->nodes++];
@@ -406,7 +406,7 @@ static facet_status node_copy(const facet_network *network, const facet_node *fr
   for (int i = 0; i < from->attributes; i++) {
     facet_status status = attribute_copy(&from->attribute[i], &attribute[i]);
     if (status != FACET_OK) {
-      attributes_destroy(&attribute, from->attributes);
+      facet_attributes_destroy(&attribute, from->attributes);
       return status;
     }
   }

@@ -1,0 +1,220 @@
+/* Writing ONNX: messages on the stack that borrow the network's arrays, packed into one buffer. */
+#include <string.h>
+
+#include "onnx/tensor_proto.h"
+
+/* Everything that the messages point to, freed in one go. */
+typedef struct {
+  void **piece;
+  size_t pieces;
+} pile;
+
+static void *keep(pile *p, size_t count, size_t size)
+{
+  if (facet_grow(&p->piece, p->pieces, p->pieces + 1, sizeof *p->piece) != FACET_OK)
+    return NULL;
+  return p->piece[p->pieces++] = facet_allocate(count, size);
+}
+
+static void pile_clear(pile *p)
+{
+  for (size_t i = 0; i < p->pieces; i++)
+    facet_free(&p->piece[i]);
+  facet_free(&p->piece);
+}
+
+#define KEEP(pile, p, count)                                                                                           \
+  do {                                                                                                                 \
+    if (!((p) = keep((pile), (size_t)(count), sizeof *(p))))                                                           \
+      return FACET_OS;                                                                                                 \
+  } while (0)
+
+static facet_status pack_attribute(pile *heap, const facet_attribute *a, Onnx__AttributeProto *p)
+{
+  onnx__attribute_proto__init(p);
+  p->name = a->name;
+  p->has_type = true;
+  switch (a->kind) {
+  case FACET_INT:
+    p->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT;
+    p->has_i = true;
+    p->i = a->integer;
+    break;
+  case FACET_FLOAT:
+    p->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT;
+    p->has_f = true;
+    p->f = (float)a->number;
+    break;
+  case FACET_TEXT:
+    p->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING;
+    p->has_s = true;
+    p->s.len = strlen(a->text);
+    p->s.data = (uint8_t *)a->text;
+    break;
+  case FACET_INTS:
+    p->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS;
+    p->n_ints = (size_t)a->count;
+    p->ints = a->integers;
+    break;
+  case FACET_FLOATS:
+    p->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS;
+    p->n_floats = (size_t)a->count;
+    KEEP(heap, p->floats, a->count);
+    for (int i = 0; i < a->count; i++)
+      p->floats[i] = (float)a->numbers[i];
+    break;
+  case FACET_TENSOR: {
+    int64_t *dims;
+    KEEP(heap, dims, FACET_MAX_RANK);
+    KEEP(heap, p->t, 1);
+    p->type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR;
+    facet_tensor_to_proto(a->tensor, NULL, dims, p->t);
+    break;
+  }
+  }
+  return FACET_OK;
+}
+
+/* Names of values; a last Softmax is gone, so the output bears the name of the logits. */
+static facet_status pack_names(pile *heap, const facet_network *n, int count, const int *value, char ***names)
+{
+  KEEP(heap, *names, count);
+  for (int i = 0; i < count; i++)
+    (*names)[i] = value[i] < 0 ? (char *)"" : n->value[value[i]].name;
+  return FACET_OK;
+}
+
+static facet_status pack_node(pile *heap, const facet_network *n, const facet_node *node, Onnx__NodeProto *p)
+{
+  onnx__node_proto__init(p);
+  p->name = node->name;
+  p->op_type = node->type;
+  p->n_input = (size_t)node->inputs;
+  p->n_output = (size_t)node->outputs;
+  FACET_TRY(pack_names(heap, n, node->inputs, node->input, &p->input));
+  FACET_TRY(pack_names(heap, n, node->outputs, node->output, &p->output));
+  p->n_attribute = (size_t)node->attributes;
+  KEEP(heap, p->attribute, node->attributes);
+  for (int i = 0; i < node->attributes; i++) {
+    KEEP(heap, p->attribute[i], 1);
+    FACET_TRY(pack_attribute(heap, &node->attribute[i], p->attribute[i]));
+  }
+  return FACET_OK;
+}
+
+/* name: float tensor of N x shape. */
+static facet_status pack_info(pile *heap, const facet_value *value, Onnx__ValueInfoProto ***list, size_t *count)
+{
+  Onnx__ValueInfoProto *p;
+  Onnx__TypeProto *type;
+  Onnx__TypeProto__Tensor *tensor;
+  Onnx__TensorShapeProto *shape;
+  KEEP(heap, *list, 1);
+  KEEP(heap, p, 1);
+  KEEP(heap, type, 1);
+  KEEP(heap, tensor, 1);
+  KEEP(heap, shape, 1);
+  onnx__value_info_proto__init(p);
+  onnx__type_proto__init(type);
+  onnx__type_proto__tensor__init(tensor);
+  onnx__tensor_shape_proto__init(shape);
+  p->name = value->name;
+  p->type = type;
+  type->value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
+  type->tensor_type = tensor;
+  tensor->has_elem_type = true;
+  tensor->elem_type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+  tensor->shape = shape;
+  shape->n_dim = (size_t)value->shape.rank + 1;
+  KEEP(heap, shape->dim, shape->n_dim);
+  for (size_t i = 0; i < shape->n_dim; i++) {
+    KEEP(heap, shape->dim[i], 1);
+    onnx__tensor_shape_proto__dimension__init(shape->dim[i]);
+    if (i == 0) {
+      shape->dim[i]->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
+      shape->dim[i]->dim_param = (char *)"N";
+    } else {
+      shape->dim[i]->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+      shape->dim[i]->dim_value = value->shape.dim[i - 1];
+    }
+  }
+  (*list)[0] = p;
+  *count = 1;
+  return FACET_OK;
+}
+
+/* Constants that some node reads. */
+static facet_status pack_constants(pile *heap, const facet_network *n, Onnx__GraphProto *graph)
+{
+  bool *used;
+  KEEP(heap, used, n->values);
+  for (int i = 0; i < n->nodes; i++)
+    for (int j = 0; j < n->node[i].inputs; j++)
+      if (n->node[i].input[j] >= 0)
+        used[n->node[i].input[j]] = true;
+  KEEP(heap, graph->initializer, n->values);
+  for (int v = 0; v < n->values; v++) {
+    if (!n->value[v].constant || !used[v])
+      continue;
+    int64_t *dims;
+    KEEP(heap, dims, FACET_MAX_RANK);
+    KEEP(heap, graph->initializer[graph->n_initializer], 1);
+    facet_tensor_to_proto(n->value[v].constant, n->value[v].name, dims, graph->initializer[graph->n_initializer++]);
+  }
+  return FACET_OK;
+}
+
+static facet_status pack_model(pile *heap, const facet_network *n, Onnx__ModelProto *model)
+{
+  Onnx__GraphProto *graph;
+  Onnx__OperatorSetIdProto *opset;
+  KEEP(heap, graph, 1);
+  KEEP(heap, opset, 1);
+  KEEP(heap, model->opset_import, 1);
+  onnx__graph_proto__init(graph);
+  onnx__operator_set_id_proto__init(opset);
+  opset->domain = (char *)"";
+  opset->has_version = true;
+  opset->version = n->opset;
+  model->n_opset_import = 1;
+  model->opset_import[0] = opset;
+  model->has_ir_version = true; /* the one that came with the operator set (ONNX, Versioning.md) */
+  model->ir_version = n->opset <= 8    ? 3
+                      : n->opset == 9  ? 4
+                      : n->opset == 10 ? 5
+                      : n->opset == 11 ? 6
+                      : n->opset <= 14 ? 7
+                      : n->opset <= 18 ? 8
+                      : n->opset <= 20 ? 9
+                                       : 10;
+  model->producer_name = (char *)"facet";
+  model->graph = graph;
+  graph->name = n->name && n->name[0] ? n->name : (char *)"facet";
+  FACET_TRY(pack_info(heap, &n->value[n->input], &graph->input, &graph->n_input));
+  FACET_TRY(pack_info(heap, &n->value[n->output], &graph->output, &graph->n_output));
+  FACET_TRY(pack_constants(heap, n, graph));
+  graph->n_node = (size_t)n->nodes;
+  KEEP(heap, graph->node, n->nodes);
+  for (int i = 0; i < n->nodes; i++) {
+    KEEP(heap, graph->node[i], 1);
+    FACET_TRY(pack_node(heap, n, &n->node[i], graph->node[i]));
+  }
+  return FACET_OK;
+}
+
+facet_status facet_onnx_write(const facet_network *network, const char *path)
+{
+  pile heap = {0};
+  Onnx__ModelProto model = ONNX__MODEL_PROTO__INIT;
+  uint8_t *bytes = NULL;
+  facet_status status;
+  FACET_GO(done, status, pack_model(&heap, network, &model));
+  size_t count = onnx__model_proto__get_packed_size(&model);
+  FACET_NEW_GO(done, status, bytes, count);
+  onnx__model_proto__pack(&model, bytes);
+  status = facet_write_file(path, bytes, count);
+done:
+  facet_free(&bytes);
+  pile_clear(&heap);
+  return status;
+}

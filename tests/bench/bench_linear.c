@@ -1,0 +1,74 @@
+/* Times full linearization (all rows) of an ONNX network on made-up samples: samples per second of one process.
+ *
+ *   bench_linear MODEL.onnx SAMPLES [ADJOINTS]
+ *
+ * prints one JSON line. Run under mpirun without MPI calls, each rank does the same; the bench adds them up. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "facet.h"
+
+static facet_status bench(const char *path, int64_t samples, int64_t adjoints)
+{
+  facet_network *network;
+  facet_executor *executor;
+  FACET_TRY(facet_onnx_read(path, &network));
+  int64_t d = facet_shape_size(facet_network_input_shape(network)), k = facet_network_outputs(network);
+  int64_t rows = k < adjoints ? k : adjoints, batch = adjoints / rows;
+  facet_executor_options options = {.real = FACET_F32, .batch = batch, .rows = rows};
+  FACET_TRY(facet_executor_create(network, options, &executor));
+  int nodes = facet_executor_constant_nodes(executor);
+  float *x, *w;
+  double *b, *b_node, *residual;
+  int32_t *row, *ties;
+  FACET_NEW(x, batch * d);
+  FACET_NEW(w, batch * k * d);
+  FACET_NEW(b, batch * k);
+  FACET_NEW(b_node, batch * k * nodes);
+  FACET_NEW(residual, batch);
+  FACET_NEW(row, batch * k);
+  FACET_NEW(ties, batch);
+  for (int64_t i = 0; i < batch * d; i++)
+    x[i] = (float)(2 * facet_random_uniform((facet_random){1, 1}, 0, (uint64_t)i) - 1);
+  for (int64_t i = 0; i < batch * k; i++)
+    row[i] = (int32_t)(i % k);
+  facet_linearization result = {w, b, b_node, residual, ties};
+  double worst = 0, start = 0, forward = 0;
+  int64_t done = 0;
+  for (int64_t i = -1; done < samples; i++) { /* the first one warms up */
+    if (i == 0)
+      start = facet_seconds();
+    double before = facet_seconds();
+    FACET_TRY(facet_executor_forward(executor, x, batch));
+    double after = facet_seconds();
+    FACET_TRY(facet_linearize(executor, x, batch, k, row, &result));
+    if (i < 0)
+      continue;
+    forward += after - before;
+    done += batch;
+    for (int64_t s = 0; s < batch; s++)
+      worst = residual[s] > worst ? residual[s] : worst;
+  }
+  double seconds = facet_seconds() - start;
+  printf("{\"samples\": %lld, \"seconds\": %.6f, \"forward\": %.6f, \"residual\": %.3g, \"batch\": %lld, \"rows\": %lld, "
+         "\"bytes\": %zu}\n",
+         (long long)done, seconds, forward, worst, (long long)batch, (long long)rows, facet_executor_bytes(executor));
+  void *owned[] = {&x, &w, &b, &b_node, &residual, &row, &ties};
+  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+    facet_free(owned[i]);
+  facet_executor_destroy(&executor);
+  facet_network_destroy(&network);
+  return FACET_OK;
+}
+
+int main(int argc, char **argv)
+{
+  if (argc < 3) {
+    fprintf(stderr, "usage: bench_linear MODEL.onnx SAMPLES [ADJOINTS]\n");
+    return FACET_USAGE;
+  }
+  facet_status status = bench(argv[1], atoll(argv[2]), argc > 3 ? atoll(argv[3]) : 40);
+  if (status != FACET_OK)
+    fprintf(stderr, "bench_linear: %s\n", facet_message());
+  return (int)status;
+}
