@@ -6,12 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "study_schema.h"
 
 #define COUNT_OF(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
-enum { MOST_CHANNELS = 16, MICRO_BATCH = 32, HIGHEST_SEVERITY = 5, MOST_CORRUPTIONS = 64 };
+enum { MOST_CHANNELS = 16, MICRO_BATCH = 32, HIGHEST_SEVERITY = 5, MOST_CORRUPTIONS = 64, LARGEST_FILE = 16 << 20 };
 
 typedef facet_schema_reader reader;
 
@@ -657,6 +658,16 @@ done:
   return status;
 }
 
+/* Results and data sets are mistaken for studies; they need not be read to see that. */
+static facet_status check_size(const char *path)
+{
+  struct stat about;
+  bool large = stat(path, &about) == 0 && S_ISREG(about.st_mode) && about.st_size > LARGEST_FILE;
+  FACET_CHECK(!large, FACET_BAD_INPUT, "%s:1: a file of %lld MiB is not a study", path,
+              (long long)about.st_size / 1048576);
+  return FACET_OK;
+}
+
 static facet_status read_tree(const reader *r, const facet_tree *root, facet_study *study)
 {
   study->training.micro_batch = MICRO_BATCH;
@@ -699,6 +710,7 @@ facet_status facet_study_read(const char *path, facet_study **out)
     status = FACET_OS;
     goto done;
   }
+  FACET_GO(done, status, check_size(path));
   FACET_GO(done, status, facet_read_file(path, &bytes, &count));
   FACET_GO(done, status, locate(path, &r));
   FACET_GO(done, status, facet_tree_read(study->file, bytes, count, &root));

@@ -9,15 +9,15 @@ typedef struct {
   int64_t batch, micro_batch; /* gradients are summed over fixed micro-batches; micro_batch divides batch */
   double rate, momentum, decay;
   enum { FACET_SCHEDULE_COSINE, FACET_SCHEDULE_STEP, FACET_SCHEDULE_CONSTANT } schedule;
-  int step_epochs;  /* step: the rate is multiplied by step_factor every so many epochs */
+  int step_epochs; /* step: the rate is multiplied by step_factor every so many epochs */
   double step_factor;
 } facet_training;
 
 /* One line of `variants`, before lists multiply. */
 typedef struct {
-  int line;    /* in the YAML file, for messages */
-  char *name;  /* or NULL: made from the recipe */
-  char *onnx;  /* an external network (resolved path), or NULL: method counts */
+  int line;   /* in the YAML file, for messages */
+  char *name; /* or NULL: made from the recipe */
+  char *onnx; /* an external network (resolved path), or NULL: method counts */
   facet_criterion method;
   facet_scope scope;
   int sparsities;
@@ -32,19 +32,19 @@ typedef struct {
 } facet_condition;
 
 typedef struct {
-  char *file;   /* the study file, as given; every other path is absolute */
+  char *file; /* the study file, as given; every other path is absolute */
   char *name;
   uint32_t seed;
   char *output; /* resolved folder */
   facet_type precision;
-  int threads;  /* per rank; 1 */
+  int threads;   /* per rank; 1 */
   int64_t block; /* samples of a tile; 250 */
   bool has_train;
   facet_data_source train, test;
-  int classes;  /* 0 when no names are given: then the network says how many */
+  int classes; /* 0 when no names are given: then the network says how many */
   char **class_name;
   facet_normalization normalize;
-  char *onnx;   /* or NULL: the architecture below is trained */
+  char *onnx; /* or NULL: the architecture below is trained */
   int convs, denses;
   int64_t *conv, *dense;
   bool train_model; /* always with an architecture; with onnx: model.train given, it is trained on */
@@ -75,8 +75,8 @@ const char *facet_scope_name(facet_scope scope);
 
 /* A variant: one network of the study, lists multiplied. Number 0 is `dense`. */
 typedef struct {
-  char *name;    /* unique, safe as a path: "magnitude-global-0.95" */
-  int recipe;    /* -1: dense */
+  char *name;      /* unique, safe as a path: "magnitude-global-0.95" */
+  int recipe;      /* -1: dense */
   double sparsity; /* asked for; 0 for dense and external ones */
 } facet_variant;
 /* All variants in order. FACET_BAD_INPUT with file, line and key if two would bear one name. Caller frees with

@@ -315,6 +315,29 @@ static facet_status raise_syntax(const char *file, const yaml_parser_t *parser, 
   return facet_raise(FACET_BAD_INPUT, "%s:%zu: not YAML: %s", file, line, problem);
 }
 
+/* Looks at the nesting alone, before anything is built: libyaml's time grows with its square. What is wrong with the
+ * syntax comes up when the document is loaded. */
+static facet_status check_depth(const char *file, const uint8_t *bytes, size_t count)
+{
+  yaml_parser_t parser;
+  yaml_event_t event;
+  FACET_CHECK(yaml_parser_initialize(&parser), FACET_OS, "out of memory");
+  yaml_parser_set_input_string(&parser, bytes, count);
+  int depth = 0;
+  size_t line = 0;
+  for (bool more = true; more && depth <= MAX_DEPTH; yaml_event_delete(&event)) {
+    if (!yaml_parser_parse(&parser, &event))
+      break;
+    more = event.type != YAML_STREAM_END_EVENT;
+    depth += event.type == YAML_SEQUENCE_START_EVENT || event.type == YAML_MAPPING_START_EVENT;
+    depth -= event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT;
+    line = event.start_mark.line + 1;
+  }
+  yaml_parser_delete(&parser);
+  FACET_CHECK(depth <= MAX_DEPTH, FACET_BAD_INPUT, "%s:%zu: nested more than %d deep", file, line, MAX_DEPTH);
+  return FACET_OK;
+}
+
 /* The stream holds nothing after the first document. */
 static facet_status check_single(const char *file, yaml_parser_t *parser, const uint8_t *bytes, size_t count)
 {
@@ -340,6 +363,7 @@ static facet_status build_document(const char *file, yaml_document_t *document, 
 facet_status facet_tree_read(const char *file, const uint8_t *bytes, size_t count, facet_tree **root)
 {
   *root = NULL;
+  FACET_TRY(check_depth(file, bytes, count));
   yaml_parser_t parser;
   FACET_CHECK(yaml_parser_initialize(&parser), FACET_OS, "out of memory");
   yaml_parser_set_input_string(&parser, bytes, count);

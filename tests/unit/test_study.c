@@ -709,6 +709,24 @@ static void aliases_do_not_explode(void **state)
   assert_non_null(strstr(facet_message(), ": more than 200000 values"));
 }
 
+static void large_and_deep_files_are_told_at_once(void **state)
+{
+  (void)state;
+  facet_study *study = NULL;
+  size_t size = 17 << 20;
+  char *text = malloc(size);
+  assert_non_null(text);
+  memset(text, '[', size);
+  write_study("g.yaml", text, size);
+  assert_int_equal(facet_study_read("g.yaml", &study), FACET_BAD_INPUT);
+  assert_string_equal(facet_message(), "g.yaml:1: a file of 17 MiB is not a study");
+  text[1] = '\n';
+  write_study("g.yaml", text, size / 17);
+  assert_int_equal(facet_study_read("g.yaml", &study), FACET_BAD_INPUT);
+  assert_string_equal(facet_message(), "g.yaml:2: nested more than 32 deep");
+  free(text);
+}
+
 /* ---- garbled ones ---- */
 
 static void garble(const facet_random *random, uint64_t round, char *text, size_t *size)
@@ -811,6 +829,7 @@ int main(void)
       cmocka_unit_test(corruptions_are_listed),
       cmocka_unit_test(files_that_are_not_there),
       cmocka_unit_test(aliases_do_not_explode),
+      cmocka_unit_test(large_and_deep_files_are_told_at_once),
       cmocka_unit_test(no_bytes_crash_the_reader),
   };
   return cmocka_run_group_tests(tests, begin, end);
