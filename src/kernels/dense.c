@@ -110,10 +110,11 @@ static void forget(dnnl_memory_desc_t *d)
 static int64_t block_of(view d)
 {
   int inner = 0;
-  dnnl_dims_t blocks = {0};
-  dnnl_memory_desc_query(d, dnnl_query_inner_nblks_s32, &inner);
-  dnnl_memory_desc_query(d, dnnl_query_inner_blks, blocks);
-  return inner == 1 ? blocks[0] : 0;
+  dnnl_dims_t *blocks = NULL;
+  if (dnnl_memory_desc_query(d, dnnl_query_inner_nblks_s32, &inner) != dnnl_success || inner != 1 ||
+      dnnl_memory_desc_query(d, dnnl_query_inner_blks, &blocks) != dnnl_success)
+    return 0;
+  return (*blocks)[0];
 }
 
 static dnnl_status_t describe_forward(const node *n, dnnl_prop_kind_t kind, view u, view w, view b, view z,
@@ -217,6 +218,7 @@ struct facet_conv {
   dnnl_primitive_t primitive, weights_reorder;
   dnnl_memory_t weights_plain, weights, bias, scratch;
   float *weights_data, *bias_data; /* in the format of the primitive */
+  bool gradient_direct;            /* the primitive writes the gradient in plain order by itself */
 };
 
 static dnnl_status_t attach(dnnl_memory_t memory, const void *data)
@@ -434,6 +436,7 @@ static facet_status make_parts(facet_conv *c, const descriptions *d, const_dnnl_
   FACET_TRY(check(dnnl_memory_create(&c->weights, w, here.engine, c->weights_data), "weights"));
   FACET_TRY(check(dnnl_memory_create(&c->bias, VIEW(d->bias), here.engine, c->bias_data), "bias"));
   FACET_TRY(check(dnnl_memory_create(&c->weights_plain, VIEW(d->plain_w), here.engine, DNNL_MEMORY_NONE), "weights"));
+  c->gradient_direct = gradient && dnnl_memory_desc_equal(w, VIEW(d->plain_w));
   return check(gradient ? make_reorder(w, VIEW(d->plain_w), &c->weights_reorder)
                         : make_reorder(VIEW(d->plain_w), w, &c->weights_reorder),
                "weights");
@@ -641,19 +644,22 @@ static facet_status dense_pullback(facet_conv *c, const void *gz, void *gu)
 static facet_status dense_gradient(facet_conv *c, const void *u, const void *gz, void *gw, void *gb)
 {
   FACET_CHECK(c->node.task == FACET_GRADIENT, FACET_INTERNAL, "dense kernels: not compiled for the gradient");
+  dnnl_memory_t weights = c->gradient_direct ? c->weights_plain : c->weights;
   FACET_TRY(check(bring(&c->u, u), "reordering the input"));
   FACET_TRY(check(bring(&c->z, gz), "reordering the output's adjoint"));
   FACET_TRY(check(attach(c->scratch, here.scratch), "scratchpad"));
   FACET_TRY(check(attach(c->weights_plain, gw), "gradient"));
   FACET_TRY(check(execute(c->primitive, 5,
                           (dnnl_exec_arg_t[]){{DNNL_ARG_SRC, c->u.used},
-                                              {DNNL_ARG_DIFF_WEIGHTS, c->weights},
+                                              {DNNL_ARG_DIFF_WEIGHTS, weights},
                                               {DNNL_ARG_DIFF_BIAS, c->bias},
                                               {DNNL_ARG_DIFF_DST, c->z.used},
                                               {DNNL_ARG_SCRATCHPAD, c->scratch}}),
                   "gradient"));
   if (gb)
     memcpy(gb, c->bias_data, (size_t)c->node.bias[0] * sizeof(float));
+  if (c->gradient_direct)
+    return FACET_OK;
   return check(reorder(c->weights_reorder, c->weights, c->weights_plain), "reordering the gradient");
 }
 

@@ -449,10 +449,10 @@ static void refusals(void **state)
   assert_false(facet_kernels_dense.offers(FACET_F64));
   assert_int_equal(facet_kernels_dense.conv_create(&good, FACET_F64, FACET_FORWARD, 1, in, out, &conv),
                    FACET_BAD_INPUT);
-  bad.groups = 4;
   for (size_t k = 0; k < 2; k++) {
     assert_true(sets[k]->offers(FACET_F32));
-    assert_int_equal(sets[k]->conv_create(&bad, FACET_F32, FACET_FORWARD, 1, in, out, &conv), FACET_BAD_INPUT);
+    for (bad.groups = 3; bad.groups <= 4; bad.groups++) /* 3 does not divide 4 channels, nor 4 divide 6 */
+      assert_int_equal(sets[k]->conv_create(&bad, FACET_F32, FACET_FORWARD, 1, in, out, &conv), FACET_BAD_INPUT);
     assert_int_equal(sets[k]->conv_create(&good, FACET_F32, FACET_FORWARD, 0, in, out, &conv), FACET_BAD_INPUT);
     assert_int_equal(sets[k]->conv_create(&good, FACET_F32, FACET_FORWARD, 1, in, small, &conv), FACET_BAD_INPUT);
     assert_null(conv);
