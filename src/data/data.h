@@ -16,11 +16,11 @@ typedef struct {
 } facet_data_source;
 
 typedef struct {
-  int64_t count;               /* samples N */
+  int64_t count;                   /* samples N */
   int64_t channels, height, width; /* flat data (N x D): channels 1, height 1, width D */
-  bool is_float;               /* pixels are float32 instead of uint8 */
-  void *pixels;                /* N x channel x y x x */
-  int32_t *label;              /* N; -1 where there is none */
+  bool is_float;                   /* pixels are float32 instead of uint8 */
+  void *pixels;                    /* N x channel x y x x */
+  int32_t *label;                  /* N; -1 where there is none */
 } facet_dataset;
 
 /* Reads everything. A file whose name ends in .gz is gunzipped. Errors name the file: FACET_NO_INPUT (missing),
@@ -31,8 +31,8 @@ void facet_dataset_destroy(facet_dataset **dataset);
 facet_status facet_dataset_check_labels(const facet_dataset *dataset, const char *file, int64_t classes);
 
 typedef struct {
-  double scale;       /* pixels are divided by it first; 1 when left out */
-  int channels;       /* of mean and std: 0 (left out), 1 or the data's */
+  double scale; /* pixels are divided by it first; 1 when left out */
+  int channels; /* of mean and std: 0 (left out), 1 or the data's */
   double mean[16], std[16];
 } facet_normalization;
 
@@ -52,7 +52,7 @@ void facet_normalize_double(const facet_normalization *n, int64_t channels, int6
 
 /* Number of the corruption called `name`, or -1. 0 is "clean". */
 int facet_corruption_find(const char *name);
-const char *facet_corruption_name(int corruption); /* NULL: there is none of that number */
+const char *facet_corruption_name(int corruption); /* NULL: there is no such number */ /* NULL: there is none of that number */
 /* Corrupts samples in place: pixels count x D in units of `scale` (white), result clipped to [0, scale].
  * Sample first+i uses Philox counters (first+i, .): independent of ranks and order. severity 1..5. */
 facet_status facet_corrupt(int corruption, int severity, uint32_t seed, double scale, int64_t channels, int64_t height,

@@ -1,0 +1,91 @@
+/* Files as bytes, and what all formats check alike. */
+#include "data/bytes.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include <zlib.h>
+
+uint32_t facet_bytes_big32(const uint8_t *at)
+{
+  return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+  size_t a = strlen(text), b = strlen(end);
+  return a >= b && strcmp(text + a - b, end) == 0;
+}
+
+static facet_status gunzip(const char *path, gzFile file, uint8_t **bytes, size_t *count)
+{
+  size_t room = (size_t)1 << 20, used = 0;
+  FACET_NEW(*bytes, room);
+  for (;;) {
+    int got = gzread(file, *bytes + used, (unsigned)(room - used));
+    int problem;
+    const char *words = gzerror(file, &problem);
+    if (got < 0 || (problem != Z_OK && problem != Z_STREAM_END))
+      return facet_raise(FACET_BAD_INPUT, "%s: truncated or damaged gzip (%s)", path, words);
+    used += (size_t)got;
+    if (got == 0)
+      break;
+    if (used == room) {
+      FACET_TRY(facet_grow(bytes, room, 2 * room, 1));
+      room *= 2;
+    }
+  }
+  FACET_CHECK(!gzdirect(file), FACET_BAD_INPUT, "%s: not a gzip file", path);
+  *count = used;
+  return FACET_OK;
+}
+
+facet_status facet_bytes_read(const char *path, uint8_t **bytes, size_t *count)
+{
+  *bytes = NULL;
+  if (!ends_with(path, ".gz"))
+    return facet_read_file(path, bytes, count);
+  gzFile file = gzopen(path, "rb");
+  FACET_CHECK(file, FACET_NO_INPUT, "%s: %s", path, strerror(errno));
+  gzbuffer(file, 1 << 18);
+  facet_status status = gunzip(path, file, bytes, count);
+  int closed = gzclose_r(file);
+  if (status == FACET_OK && closed != Z_OK)
+    status = facet_raise(FACET_BAD_INPUT, "%s: truncated or damaged gzip", path);
+  if (status != FACET_OK)
+    facet_free(bytes);
+  return status;
+}
+
+void facet_part_clear(facet_part *part)
+{
+  facet_free(&part->pixels);
+  facet_free(&part->label);
+}
+
+facet_status facet_part_shape(const char *path, int rank, const int64_t *dim, facet_part *part)
+{
+  int64_t size = 1;
+  FACET_CHECK(rank >= 2 && rank <= 4, FACET_BAD_INPUT,
+              "%s: has %d dimensions: N x channel x y x x, N x y x x or N x D are samples", path, rank);
+  for (int i = 0; i < rank; i++) {
+    FACET_CHECK(dim[i] > 0 && size <= ((int64_t)1 << 40) / dim[i], FACET_BAD_INPUT, "%s: dimension %d is %lld", path, i,
+                (long long)dim[i]);
+    size *= dim[i];
+  }
+  part->count = dim[0];
+  part->channels = rank == 4 ? dim[1] : 1;
+  part->height = rank >= 3 ? dim[rank - 2] : 1;
+  part->width = dim[rank - 1];
+  return FACET_OK;
+}
+
+facet_status facet_part_finite(const char *path, const facet_part *part)
+{
+  int64_t inputs = part->channels * part->height * part->width;
+  const float *pixel = part->pixels;
+  for (int64_t i = 0; part->is_float && i < part->count * inputs; i++)
+    FACET_CHECK(isfinite(pixel[i]), FACET_BAD_INPUT, "%s: pixel %lld of sample %lld is %s", path,
+                (long long)(i % inputs), (long long)(i / inputs), isnan(pixel[i]) ? "NaN" : "infinite");
+  return FACET_OK;
+}

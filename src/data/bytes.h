@@ -1,0 +1,34 @@
+/* Private to src/data: whole files in memory, gunzipped where their name ends in .gz. */
+#ifndef FACET_BYTES_H
+#define FACET_BYTES_H
+
+#include "data/data.h"
+
+/* FACET_NO_INPUT, FACET_IO, FACET_BAD_INPUT "FILE: truncated or damaged gzip". Caller frees. */
+facet_status facet_bytes_read(const char *path, uint8_t **bytes, size_t *count);
+uint32_t facet_bytes_big32(const uint8_t *at); /* big endian */
+
+/* One file's worth of samples, before files are joined. Arrays are owned. */
+typedef struct {
+  int64_t count, channels, height, width;
+  bool is_float;
+  void *pixels;   /* NULL: labels only */
+  int32_t *label; /* NULL: pixels only */
+} facet_part;
+
+void facet_part_clear(facet_part *part);
+facet_status facet_idx_pixels(const char *path, facet_part *part);
+facet_status facet_idx_labels(const char *path, facet_part *part);
+facet_status facet_cifar_read(const char *path, facet_part *part);
+facet_status facet_npy_pixels(const char *path, facet_part *part);
+facet_status facet_npy_labels(const char *path, facet_part *part);
+facet_status facet_hdf5_pixels(const char *path, facet_part *part);
+facet_status facet_hdf5_labels(const char *path, facet_part *part);
+
+/* Sets count, channels, height, width from the dimensions of an array of samples: N x C x H x W, N x H x W, N x D.
+ * FACET_BAD_INPUT with the file's name otherwise, or if it could not be held. */
+facet_status facet_part_shape(const char *path, int rank, const int64_t *dim, facet_part *part);
+/* FACET_BAD_INPUT if a float pixel is not finite. */
+facet_status facet_part_finite(const char *path, const facet_part *part);
+
+#endif

@@ -1,0 +1,43 @@
+/* Per-channel normalisation: x = (pixel / scale - mean) / std, in double. */
+#include <math.h>
+
+#include "data/data.h"
+
+facet_status facet_normalization_check(const facet_normalization *n, int64_t channels)
+{
+  FACET_CHECK(n->scale > 0 && isfinite(n->scale), FACET_BAD_INPUT, "scale is %g", n->scale);
+  FACET_CHECK(n->channels <= 1 || n->channels == channels, FACET_BAD_INPUT,
+              "mean and std have %d entries but the images have %lld channels", n->channels, (long long)channels);
+  for (int c = 0; c < n->channels; c++)
+    FACET_CHECK(isfinite(n->mean[c]) && isfinite(n->std[c]) && n->std[c] != 0, FACET_BAD_INPUT,
+                "mean %g and std %g of channel %d", n->mean[c], n->std[c], c);
+  return FACET_OK;
+}
+
+static double mean_of(const facet_normalization *n, int64_t c)
+{
+  return n->channels == 0 ? 0 : n->mean[n->channels == 1 ? 0 : c];
+}
+
+static double std_of(const facet_normalization *n, int64_t c)
+{
+  return n->channels == 0 ? 1 : n->std[n->channels == 1 ? 0 : c];
+}
+
+void facet_normalize(const facet_normalization *n, int64_t channels, int64_t plane, int64_t count, const float *pixels,
+                     float *x)
+{
+  for (int64_t i = 0; i < count * channels * plane; i++) {
+    int64_t c = i / plane % channels;
+    x[i] = (float)(((double)pixels[i] / n->scale - mean_of(n, c)) / std_of(n, c));
+  }
+}
+
+void facet_normalize_double(const facet_normalization *n, int64_t channels, int64_t plane, int64_t count,
+                            const float *pixels, double *x)
+{
+  for (int64_t i = 0; i < count * channels * plane; i++) {
+    int64_t c = i / plane % channels;
+    x[i] = ((double)pixels[i] / n->scale - mean_of(n, c)) / std_of(n, c);
+  }
+}
