@@ -6,11 +6,13 @@
  * the same in every run.  Reorder buffers and scratchpads share one piece of memory: only one node runs at a time. */
 #include "kernels/kernels.h"
 
-#include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 #include <string.h>
 
 enum { MOST_DIMENSIONS = FACET_MAX_SPATIAL + 3, ALIGNMENT = 64 }; /* batch or group, out, in, spatial */
+
+/* OpenMP's; declared here because omp.h belongs to one compiler and other tools do not find it. */
+void omp_set_num_threads(int threads);
 
 /* ---- one process, one engine ---- */
 
