@@ -33,33 +33,33 @@ static inline facet_status facet_raised(facet_status raised, facet_status status
   (void)raised;
   return status;
 }
-#define facet_raise(status, ...) facet_raised((facet_raise)((status), __VA_ARGS__), (status))
+#define facet_raise(status, ...)    facet_raised((facet_raise)((status), __VA_ARGS__), (status))
 #define facet_raise_in(status, ...) facet_raised((facet_raise_in)((status), __VA_ARGS__), (status))
 
 /* The message of the last failure, "" if there was none. Valid until the next failure. */
 const char *facet_message(void);
 
 /* Passes a failure up. */
-#define FACET_TRY(call)                                \
-  do {                                                 \
-    facet_status facet_try_status = (call);            \
-    if (facet_try_status != FACET_OK)                  \
-      return facet_try_status;                         \
+#define FACET_TRY(call)                                                                                                \
+  do {                                                                                                                 \
+    facet_status facet_try_status = (call);                                                                            \
+    if (facet_try_status != FACET_OK)                                                                                  \
+      return facet_try_status;                                                                                         \
   } while (0)
 
 /* Like FACET_TRY, for functions that clean up: stores into `status` (a variable) and jumps to `label`. */
-#define FACET_GO(label, status, call)                  \
-  do {                                                 \
-    (status) = (call);                                 \
-    if ((status) != FACET_OK)                          \
-      goto label;                                      \
+#define FACET_GO(label, status, call)                                                                                  \
+  do {                                                                                                                 \
+    (status) = (call);                                                                                                 \
+    if ((status) != FACET_OK)                                                                                          \
+      goto label;                                                                                                      \
   } while (0)
 
 /* Raises unless the condition holds. */
-#define FACET_CHECK(condition, status, ...)            \
-  do {                                                 \
-    if (!(condition))                                  \
-      return facet_raise((status), __VA_ARGS__);       \
+#define FACET_CHECK(condition, status, ...)                                                                            \
+  do {                                                                                                                 \
+    if (!(condition))                                                                                                  \
+      return facet_raise((status), __VA_ARGS__);                                                                       \
   } while (0)
 
 /* ---- memory: zeroed, 64-byte aligned, overflow checked; a failure raises FACET_OS ---- */
@@ -70,25 +70,25 @@ facet_status facet_grow(void *pointer_to_pointer, size_t old, size_t count, size
 void facet_free(void *pointer_to_pointer); /* takes the address of a pointer, frees and nulls it */
 
 /* p = zeroed array of count elements; the enclosing function returns FACET_OS if there is no memory. */
-#define FACET_NEW(p, count)                                                 \
-  do {                                                                      \
-    if (!((p) = facet_allocate((size_t)(count), sizeof *(p))))              \
-      return FACET_OS;                                                      \
+#define FACET_NEW(p, count)                                                                                            \
+  do {                                                                                                                 \
+    if (!((p) = facet_allocate((size_t)(count), sizeof *(p))))                                                         \
+      return FACET_OS;                                                                                                 \
   } while (0)
 
 /* The same for functions that clean up. */
-#define FACET_NEW_GO(label, status, p, count)                               \
-  do {                                                                      \
-    if (!((p) = facet_allocate((size_t)(count), sizeof *(p)))) {            \
-      (status) = FACET_OS;                                                  \
-      goto label;                                                           \
-    }                                                                       \
+#define FACET_NEW_GO(label, status, p, count)                                                                          \
+  do {                                                                                                                 \
+    if (!((p) = facet_allocate((size_t)(count), sizeof *(p)))) {                                                       \
+      (status) = FACET_OS;                                                                                             \
+      goto label;                                                                                                      \
+    }                                                                                                                  \
   } while (0)
 
 /* ---- text ---- */
 
 char *facet_format(const char *format, ...) __attribute__((format(printf, 1, 2))); /* caller frees; NULL: no memory */
-char *facet_copy_text(const char *text);                                            /* NULL stays NULL */
+char *facet_copy_text(const char *text);                                           /* NULL stays NULL */
 /* `path` as seen from the folder of `file`: absolute paths stay. Caller frees. */
 char *facet_path_beside(const char *file, const char *path);
 /* Lower-case hexadecimal SHA-256 (64 characters and a NUL). */
@@ -114,14 +114,14 @@ typedef struct {
 } facet_random;
 
 enum { /* streams */
-  FACET_STREAM_INITIAL = 1,
-  FACET_STREAM_SHUFFLE = 2,
-  FACET_STREAM_PRUNE = 3,
-  FACET_STREAM_CORRUPT = 16 /* + index of the corruption */
+       FACET_STREAM_INITIAL = 1,
+       FACET_STREAM_SHUFFLE = 2,
+       FACET_STREAM_PRUNE = 3,
+       FACET_STREAM_CORRUPT = 16 /* + index of the corruption */
 };
 
 void facet_random_bits(facet_random random, uint64_t sample, uint64_t draw, uint32_t bits[4]);
-double facet_random_uniform(facet_random random, uint64_t sample, uint64_t draw);             /* in (0, 1) */
+double facet_random_uniform(facet_random random, uint64_t sample, uint64_t draw);              /* in (0, 1) */
 void facet_random_normal(facet_random random, uint64_t sample, uint64_t draw, double pair[2]); /* N(0,1), Box-Muller */
 /* A permutation of 0..count-1 (Fisher-Yates) that depends on (seed, stream, sample). */
 void facet_random_permutation(facet_random random, uint64_t sample, int64_t count, int64_t *order);

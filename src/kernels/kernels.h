@@ -65,7 +65,7 @@ struct facet_kernels {
                               facet_layout in, facet_layout out, facet_conv **conv);
   /* Takes weights and bias (bias may be NULL) in plain order, copying and reordering once. `real` type of the conv. */
   facet_status (*conv_weights)(facet_conv *conv, const void *weights, const void *bias);
-  facet_status (*conv_forward)(facet_conv *conv, const void *u, void *z);   /* FACET_FORWARD */
+  facet_status (*conv_forward)(facet_conv *conv, const void *u, void *z);    /* FACET_FORWARD */
   facet_status (*conv_pullback)(facet_conv *conv, const void *gz, void *gu); /* FACET_PULLBACK; overwrites gu */
   /* FACET_GRADIENT: overwrites gw (plain order) and gb (or NULL), summed over the batch. */
   facet_status (*conv_gradient)(facet_conv *conv, const void *u, const void *gz, void *gw, void *gb);
