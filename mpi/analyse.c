@@ -235,6 +235,7 @@ static void drain_progress(analysis *a)
     a->others_done++;
     facet_progress_at(a->progress, a->own_done + a->others_done);
   }
+  MPI_Wait(&request, MPI_STATUS_IGNORE); /* done by now */
 }
 
 /* ---- all tiles ---- */

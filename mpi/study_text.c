@@ -40,8 +40,7 @@ static void put_number(FILE *out, double x)
   char text[40];
   for (int digits = 6; digits <= 17; digits++) {
     snprintf(text, sizeof text, "%.*g", digits, x);
-    double back = strtod(text, NULL);
-    if (memcmp(&back, &x, sizeof x) == 0)
+    if (strtod(text, NULL) == x)
       break;
   }
   fputs(text, out);

@@ -578,7 +578,7 @@ static facet_status lower_pad(facet_network *network, facet_node *node)
   FACET_TRY(one_input(node));
   facet_lowered *l = node->lowered;
   facet_shape in = data_input(network, node)->shape, out = in;
-  int64_t pads[2 * FACET_MAX_RANK], stride[FACET_MAX_RANK];
+  int64_t pads[2 * FACET_MAX_RANK] = {0}, stride[FACET_MAX_RANK];
   int count;
   move_axis axis[FACET_MAX_RANK] = {{0, 0, 0, 0}};
   const facet_attribute *mode = facet_node_attribute(node, "mode");

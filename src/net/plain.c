@@ -24,8 +24,8 @@ static facet_status add_constant(builder *b, const char *name, facet_shape shape
 static facet_status add_weights(builder *b, const char *name, facet_shape shape)
 {
   facet_tensor *t;
-  int64_t size = facet_shape_size(shape);
-  double deviation = sqrt(2.0 / (double)(size / shape.dim[0]));
+  int64_t size = facet_shape_size(shape), inputs = size / shape.dim[0];
+  double deviation = sqrt(2.0 / (double)inputs);
   FACET_TRY(add_constant(b, name, shape, 0, &t));
   for (int64_t i = 0; i < size; i += 2) {
     double pair[2];
