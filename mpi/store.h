@@ -13,10 +13,10 @@ typedef struct {
   double sparsity, achieved;         /* asked for and reached */
   const char *onnx, *sha256;         /* file name in <output>/variants/, and its digest */
   int layers;
-  const char **layer;                /* node names of the prunable layers */
-  double *layer_achieved;            /* their achieved sparsity */
+  const char **layer;     /* node names of the prunable layers */
+  double *layer_achieved; /* their achieved sparsity */
   int64_t *layer_size;
-  int constant_nodes;                /* what b is split over */
+  int constant_nodes; /* what b is split over */
   const char **constant_node;
   bool linearize;
 } facet_store_variant;
@@ -73,9 +73,9 @@ facet_status facet_store_read(facet_store *store, int variant, int condition, do
  * /summary/residual (V: worst residual; NaN where not linearized), from what is in the file. Collective. */
 facet_status facet_store_summarize(facet_store *store);
 
-/* One line that depends on the results alone: SHA-256 over every dataset (path, type, shape, bytes) in order of path but
- * /progress, and over the variants' attributes. Not collective. FACET_NO_INPUT, FACET_BAD_INPUT ("not finished: 12 of 80
- * tiles are done" as well). */
+/* One line that depends on the results alone: SHA-256 over every dataset (path, type, shape, bytes) in order of path
+ * but /progress, and over the variants' attributes. Not collective. FACET_NO_INPUT, FACET_BAD_INPUT ("not finished: 12
+ * of 80 tiles are done" as well). */
 facet_status facet_store_checksum(const char *path, char hex[65]);
 
 #endif

@@ -1,0 +1,370 @@
+/* The store in use: opened by all ranks, overwritten in place by each on its own. */
+#include "store.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store_file.h"
+
+/* ---- opening ---- */
+
+static facet_status read_text(const facet_store *s, const char *object, const char *name, char **text)
+{
+  *text = NULL;
+  hid_t attribute = H5Aopen_by_name(s->file, object, name, H5P_DEFAULT, H5P_DEFAULT);
+  char *words = NULL;
+  hid_t type = attribute < 0 ? -1 : H5Aget_type(attribute);
+  bool ok = type >= 0 && H5Tis_variable_str(type) > 0 && H5Aread(attribute, type, &words) >= 0 && words;
+  if (ok)
+    *text = facet_copy_text(words);
+  if (words)
+    H5free_memory(words);
+  if (type >= 0)
+    H5Tclose(type);
+  if (attribute >= 0)
+    H5Aclose(attribute);
+  FACET_CHECK(ok, FACET_BAD_INPUT, "%s: is not a store of facet: %s has no %s", s->path, object, name);
+  return *text ? FACET_OK : FACET_OS;
+}
+
+static facet_status same_text(const facet_store *s, const char *object, const char *name, const char *wanted,
+                              const char *otherwise)
+{
+  char *text;
+  FACET_TRY(read_text(s, object, name, &text));
+  bool same = strcmp(text, wanted) == 0;
+  facet_free(&text);
+  FACET_CHECK(same, FACET_BAD_INPUT, "%s: %s; use --fresh or another output", s->path, otherwise);
+  return FACET_OK;
+}
+
+static facet_status same_study(const facet_store *s)
+{
+  char *filled;
+  FACET_TRY(facet_study_text(s->plan->study, &filled));
+  facet_status status = same_text(s, "/", "study_filled", filled, "belongs to a different study");
+  facet_free(&filled);
+  for (int v = 0; v < s->plan->variants && status == FACET_OK; v++) {
+    char *object = facet_format("/variants/%s", s->plan->variant[v].name);
+    if (!object)
+      return FACET_OS;
+    if (H5Lexists(s->file, "/variants", H5P_DEFAULT) <= 0 || H5Lexists(s->file, object, H5P_DEFAULT) <= 0)
+      status = facet_raise(FACET_BAD_INPUT, "%s: has no variant %s; use --fresh", s->path, s->plan->variant[v].name);
+    else
+      status = same_text(s, object, "sha256", s->plan->variant[v].sha256, "was made with other networks");
+    facet_free(&object);
+  }
+  return status;
+}
+
+static facet_status open_set(const facet_store *s, const char *name, hid_t *set)
+{
+  *set = H5Dopen2(s->file, name, H5P_DEFAULT);
+  FACET_CHECK(*set >= 0, FACET_BAD_INPUT, "%s: has no dataset %s", s->path, name);
+  return FACET_OK;
+}
+
+static facet_status open_sets(facet_store *s)
+{
+  const struct {
+    const char *name;
+    hid_t *set;
+  } sets[] = {
+      {"/image", &s->image},
+      {"/prediction/logits", &s->logits},
+      {"/prediction/class", &s->predicted},
+      {"/prediction/loss", &s->loss},
+      {"/geometry/angle", &s->angle},
+      {"/geometry/length", &s->length},
+      {"/geometry/margin", &s->margin},
+      {"/geometry/cosine", &s->cosine},
+      {"/progress/tile", &s->tile},
+  };
+  char name[60];
+  for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
+    FACET_TRY(open_set(s, sets[i].name, sets[i].set));
+  for (int i = 0; i < 6; i++) {
+    snprintf(name, sizeof name, "/summary/%s", facet_store_summaries[i]);
+    FACET_TRY(open_set(s, name, &s->summary[i]));
+  }
+  return FACET_OK;
+}
+
+static facet_status open_linear(facet_store *s, int v)
+{
+  static const char *const names[] = {"W", "row", "b", "b_node", "residual", "ties"};
+  facet_store_linear_sets *l = &s->linear[v];
+  hid_t *const set[] = {&l->w, &l->row, &l->b, &l->b_node, &l->residual, &l->ties};
+  for (int i = 0; i < 6; i++) {
+    char *name = facet_format("/linear/%s/%s", s->plan->variant[v].name, names[i]);
+    facet_status status = name ? open_set(s, name, set[i]) : FACET_OS;
+    facet_free(&name);
+    FACET_TRY(status);
+  }
+  return FACET_OK;
+}
+
+static facet_status open_file(facet_store *s)
+{
+  FACET_NEW(s->linear, s->plan->variants);
+  for (int v = 0; v < s->plan->variants; v++)
+    s->linear[v] = (facet_store_linear_sets){-1, -1, -1, -1, -1, -1};
+  hid_t list = H5Pcreate(H5P_FILE_ACCESS);
+  H5Pset_fapl_mpio(list, s->comm, MPI_INFO_NULL);
+  H5Pset_all_coll_metadata_ops(list, 1);
+  H5Pset_coll_metadata_write(list, 1);
+  s->file = H5Fopen(s->path, H5F_ACC_RDWR, list);
+  H5Pclose(list);
+  FACET_CHECK(s->file >= 0, FACET_BAD_INPUT, "%s: cannot be opened: not an HDF5 file, or damaged", s->path);
+  FACET_TRY(same_study(s));
+  FACET_TRY(open_sets(s));
+  for (int v = 0; v < s->plan->variants; v++)
+    if (s->plan->variant[v].linearize)
+      FACET_TRY(open_linear(s, v));
+  hsize_t dim[3] = {0};
+  hid_t space = H5Dget_space(s->tile);
+  bool fits = H5Sget_simple_extent_ndims(space) == 3 && H5Sget_simple_extent_dims(space, dim, NULL) == 3 &&
+              dim[0] == (hsize_t)s->plan->variants && dim[1] == (hsize_t)s->plan->conditions &&
+              dim[2] == (hsize_t)s->blocks;
+  H5Sclose(space);
+  FACET_CHECK(fits, FACET_BAD_INPUT, "%s: holds other tiles than the study; use --fresh", s->path);
+  return FACET_OK;
+}
+
+/* Closes what is open; the first failure is reported. Collective. */
+static facet_status store_release(facet_store **store)
+{
+  facet_store *s = *store;
+  facet_status status = FACET_OK;
+  hid_t *sets[] = {&s->image,  &s->logits, &s->predicted, &s->loss, &s->angle,
+                   &s->length, &s->margin, &s->cosine,    &s->tile};
+  for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
+    if (*sets[i] >= 0)
+      H5Dclose(*sets[i]);
+  for (int i = 0; i < 6; i++)
+    if (s->summary[i] >= 0)
+      H5Dclose(s->summary[i]);
+  for (int v = 0; s->linear && v < s->plan->variants; v++) {
+    hid_t *linear[] = {&s->linear[v].w,      &s->linear[v].row,      &s->linear[v].b,
+                       &s->linear[v].b_node, &s->linear[v].residual, &s->linear[v].ties};
+    for (int i = 0; i < 6; i++)
+      if (*linear[i] >= 0)
+        H5Dclose(*linear[i]);
+  }
+  if (s->file >= 0 && H5Fclose(s->file) < 0)
+    status = facet_store_raise(s->path, "closing");
+  facet_free(&s->linear);
+  facet_free(&s->path);
+  facet_free(store);
+  return status;
+}
+
+facet_status facet_store_open(MPI_Comm comm, const char *path, const facet_store_plan *plan, facet_store **store)
+{
+  facet_store *s = facet_allocate(1, sizeof *s);
+  FACET_AGREE(comm, s ? FACET_OK : FACET_OS);
+  *s = (facet_store){.comm = comm,
+                     .plan = plan,
+                     .file = -1,
+                     .image = -1,
+                     .logits = -1,
+                     .predicted = -1,
+                     .loss = -1,
+                     .angle = -1,
+                     .length = -1,
+                     .margin = -1,
+                     .cosine = -1,
+                     .tile = -1,
+                     .summary = {-1, -1, -1, -1, -1, -1}};
+  s->path = facet_copy_text(path);
+  s->blocks = (plan->samples + plan->block - 1) / plan->block;
+  s->real = plan->study->precision == FACET_F64 ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT;
+  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+  facet_status status = facet_agree(comm, s->path ? open_file(s) : FACET_OS);
+  if (status != FACET_OK)
+    (void)store_release(&s);
+  *store = s;
+  return status == FACET_OK ? FACET_OK : facet_raise(status, "%s", facet_message());
+}
+
+facet_status facet_store_close(facet_store **store)
+{
+  if (!*store)
+    return FACET_OK;
+  MPI_Comm comm = (*store)->comm;
+  facet_status status = FACET_OK;
+  if (H5Fflush((*store)->file, H5F_SCOPE_GLOBAL) < 0) /* a collective MPI_File_sync */
+    status = facet_store_raise((*store)->path, "flushing");
+  facet_status closed = store_release(store);
+  return facet_agree(comm, status == FACET_OK ? closed : status);
+}
+
+/* ---- reading and writing parts ---- */
+
+/* The part start .. start+count of a dataset, written from or read into contiguous memory. */
+static facet_status transfer(const facet_store *s, hid_t set, hid_t memory, int rank, const int64_t *start,
+                             const int64_t *count, const void *from, void *to)
+{
+  hsize_t offset[8], size[8];
+  for (int i = 0; i < rank; i++) {
+    offset[i] = (hsize_t)start[i];
+    size[i] = (hsize_t)count[i];
+  }
+  hid_t space = H5Dget_space(set), flat = H5Screate_simple(rank, size, NULL);
+  herr_t done = space < 0 || flat < 0 ? -1 : H5Sselect_hyperslab(space, H5S_SELECT_SET, offset, NULL, size, NULL);
+  if (done >= 0)
+    done = from ? H5Dwrite(set, memory, flat, space, H5P_DEFAULT, from)
+                : H5Dread(set, memory, flat, space, H5P_DEFAULT, to);
+  if (space >= 0)
+    H5Sclose(space);
+  if (flat >= 0)
+    H5Sclose(flat);
+  H5_CHECK(s->path, from ? "writing" : "reading", done);
+  return FACET_OK;
+}
+
+static facet_status write_part(const facet_store *s, hid_t set, hid_t memory, int rank, const int64_t *start,
+                               const int64_t *count, const void *data)
+{
+  return transfer(s, set, memory, rank, start, count, data, NULL);
+}
+
+facet_status facet_store_images(facet_store *s, int64_t first, int64_t count, const float *pixels)
+{
+  return write_part(s, s->image, H5T_NATIVE_FLOAT, 4, (int64_t[]){first, 0, 0, 0},
+                    (int64_t[]){count, s->plan->channels, s->plan->height, s->plan->width}, pixels);
+}
+
+facet_status facet_store_predictions(facet_store *s, int variant, int condition, int64_t first, int64_t count,
+                                     const double *logits, const int32_t *predicted, const double *loss)
+{
+  const int64_t start[] = {variant, condition, first, 0}, size[] = {1, 1, count, s->plan->classes};
+  FACET_TRY(write_part(s, s->logits, H5T_NATIVE_DOUBLE, 4, start, size, logits));
+  FACET_TRY(write_part(s, s->predicted, H5T_NATIVE_INT32, 3, start, size, predicted));
+  return write_part(s, s->loss, H5T_NATIVE_DOUBLE, 3, start, size, loss);
+}
+
+facet_status facet_store_geometry(facet_store *s, int variant, int condition, int64_t first, int64_t count,
+                                  const double *angle, const double *length, const double *margin, const double *cosine)
+{
+  const int64_t start[] = {variant, condition, first, 0}, size[] = {1, 1, count, s->plan->classes};
+  FACET_TRY(write_part(s, s->angle, H5T_NATIVE_DOUBLE, 3, start, size, angle));
+  FACET_TRY(write_part(s, s->length, H5T_NATIVE_DOUBLE, 3, start, size, length));
+  FACET_TRY(write_part(s, s->margin, H5T_NATIVE_DOUBLE, 3, start, size, margin));
+  return write_part(s, s->cosine, H5T_NATIVE_DOUBLE, 4, start, size, cosine);
+}
+
+facet_status facet_store_linear(facet_store *s, int variant, int64_t first, int64_t count, const int32_t *row,
+                                const facet_linearization *linear)
+{
+  const facet_store_plan *p = s->plan;
+  const facet_store_linear_sets *l = &s->linear[variant];
+  int64_t k = p->linear_rows;
+  const int64_t start[] = {first, 0, 0, 0, 0}, w[] = {count, k, p->channels, p->height, p->width};
+  const int64_t nodes[] = {count, k, p->variant[variant].constant_nodes};
+  FACET_TRY(write_part(s, l->w, s->real, 5, start, w, linear->w));
+  FACET_TRY(write_part(s, l->row, H5T_NATIVE_INT32, 2, start, w, row));
+  FACET_TRY(write_part(s, l->b, H5T_NATIVE_DOUBLE, 2, start, w, linear->b));
+  FACET_TRY(write_part(s, l->b_node, H5T_NATIVE_DOUBLE, 3, start, nodes, linear->b_node));
+  FACET_TRY(write_part(s, l->residual, H5T_NATIVE_DOUBLE, 1, start, w, linear->residual));
+  return write_part(s, l->ties, H5T_NATIVE_INT32, 1, start, w, linear->ties);
+}
+
+facet_status facet_store_mark(facet_store *s, int variant, int condition, int64_t block)
+{
+  const uint8_t one = 1;
+  return write_part(s, s->tile, H5T_NATIVE_UINT8, 3, (int64_t[]){variant, condition, block}, (int64_t[]){1, 1, 1},
+                    &one);
+}
+
+facet_status facet_store_marks(facet_store *s, uint8_t *done)
+{
+  return transfer(s, s->tile, H5T_NATIVE_UINT8, 3, (int64_t[]){0, 0, 0},
+                  (int64_t[]){s->plan->variants, s->plan->conditions, s->blocks}, NULL, done);
+}
+
+facet_status facet_store_read(facet_store *s, int variant, int condition, double *logits, int32_t *predicted,
+                              double *loss, double *angle, double *length, double *margin)
+{
+  const int64_t start[] = {variant, condition, 0, 0}, size[] = {1, 1, s->plan->samples, s->plan->classes};
+  const struct {
+    hid_t set, memory;
+    int rank;
+    void *to;
+  } parts[] = {{s->logits, H5T_NATIVE_DOUBLE, 4, logits}, {s->predicted, H5T_NATIVE_INT32, 3, predicted},
+               {s->loss, H5T_NATIVE_DOUBLE, 3, loss},     {s->angle, H5T_NATIVE_DOUBLE, 3, angle},
+               {s->length, H5T_NATIVE_DOUBLE, 3, length}, {s->margin, H5T_NATIVE_DOUBLE, 3, margin}};
+  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+    if (parts[i].to)
+      FACET_TRY(transfer(s, parts[i].set, parts[i].memory, parts[i].rank, start, size, NULL, parts[i].to));
+  return FACET_OK;
+}
+
+/* ---- summaries ---- */
+
+/* Mean over labelled samples; NaN if there is none. */
+static double mean_of(const facet_store_plan *p, const double *value)
+{
+  double sum = 0;
+  int64_t count = 0;
+  for (int64_t i = 0; i < p->samples; i++)
+    if (p->label[i] >= 0) {
+      sum += value[i];
+      count++;
+    }
+  return count ? sum / (double)count : NAN;
+}
+
+static facet_status summarize_pair(facet_store *s, int v, int c, double *value, int32_t *predicted)
+{
+  int64_t n = s->plan->samples;
+  const int64_t at[] = {v, c}, one[] = {1, 1};
+  FACET_TRY(facet_store_read(s, v, c, NULL, predicted, value + n, value + 2 * n, value + 3 * n, value + 4 * n));
+  for (int64_t i = 0; i < n; i++)
+    value[i] = predicted[i] == s->plan->label[i];
+  for (int i = 0; i < 5; i++) {
+    double mean = mean_of(s->plan, value + i * n);
+    FACET_TRY(write_part(s, s->summary[i], H5T_NATIVE_DOUBLE, 2, at, one, &mean));
+  }
+  return FACET_OK;
+}
+
+static facet_status summarize_residual(facet_store *s, int v, double *value)
+{
+  double worst = NAN;
+  int64_t n = s->plan->linear_samples;
+  if (s->plan->variant[v].linearize && n > 0) {
+    FACET_TRY(transfer(s, s->linear[v].residual, H5T_NATIVE_DOUBLE, 1, (int64_t[]){0}, &n, NULL, value));
+    worst = 0;
+    for (int64_t i = 0; i < n; i++)
+      worst = value[i] <= worst ? worst : value[i];
+  }
+  return write_part(s, s->summary[5], H5T_NATIVE_DOUBLE, 1, (int64_t[]){v}, (int64_t[]){1}, &worst);
+}
+
+static facet_status summarize(facet_store *s)
+{
+  double *value = NULL;
+  int32_t *predicted = NULL;
+  facet_status status = FACET_OK;
+  FACET_NEW_GO(done, status, value, 5 * s->plan->samples);
+  FACET_NEW_GO(done, status, predicted, s->plan->samples);
+  for (int v = 0; v < s->plan->variants; v++) {
+    for (int c = 0; c < s->plan->conditions; c++)
+      FACET_GO(done, status, summarize_pair(s, v, c, value, predicted));
+    FACET_GO(done, status, summarize_residual(s, v, value));
+  }
+done:
+  facet_free(&value);
+  facet_free(&predicted);
+  return status;
+}
+
+facet_status facet_store_summarize(facet_store *s)
+{
+  if (H5Fflush(s->file, H5F_SCOPE_GLOBAL) < 0) /* what other ranks wrote is seen below */
+    return facet_agree(s->comm, facet_store_raise(s->path, "flushing"));
+  MPI_Barrier(s->comm);
+  return facet_agree(s->comm, facet_rank(s->comm) == 0 ? summarize(s) : FACET_OK);
+}

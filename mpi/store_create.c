@@ -1,0 +1,441 @@
+/* Creating the store: whole, closed, and never changed in its structure again.
+ *
+ * Rank 0 writes a temporary file with every dataset allocated, reserves its space on the disk, and renames it.  What
+ * follows only overwrites raw data in place, so killing the program at any moment leaves a valid file (see PLATFORM
+ * notes in docs/results.md). */
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "store_file.h"
+
+const char *const facet_store_summaries[6] = {"accuracy", "loss", "angle", "length", "margin", "residual"};
+
+static herr_t innermost(unsigned n, const H5E_error2_t *error, void *words)
+{
+  (void)n;
+  snprintf(words, 200, "%s", error->desc ? error->desc : "");
+  return 1; /* the first one met going down is where it happened */
+}
+
+facet_status facet_store_raise(const char *path, const char *what)
+{
+  char words[200] = "HDF5 failed";
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, words);
+  return facet_raise(FACET_IO, "%s: %s: %s", path, what, words);
+}
+
+/* ---- sizes ---- */
+
+static int64_t real_bytes(const facet_store_plan *p)
+{
+  return (int64_t)facet_type_size(p->study->precision);
+}
+
+int64_t facet_store_bytes(const facet_store_plan *p)
+{
+  int64_t pairs = (int64_t)p->variants * p->conditions, d = p->channels * p->height * p->width, real = real_bytes(p);
+  int64_t bytes = p->samples * (12 + d * real) + pairs * p->samples * (4 + real * (4 + 2 * p->classes));
+  for (int v = 0; v < p->variants; v++)
+    if (p->variant[v].linearize)
+      bytes += p->linear_samples * (p->linear_rows * (4 + real * (d + 1 + p->variant[v].constant_nodes)) + 4 + real);
+  return bytes + (int64_t)strlen(p->study_text) + 20000 * (4 + p->variants); /* HDF5's own */
+}
+
+/* ---- datasets ---- */
+
+typedef struct {
+  const char *path; /* for messages */
+  const facet_store_plan *plan;
+  hid_t file, real;                                                     /* file type of floats */
+  hid_t variant, condition, sample, class, channel, y, x, linear, rank; /* scales */
+} creation;
+
+/* Creates an array whose dimensions have the given scales. Floats start as NaN, the rest as 0; `bare`: no fill. */
+static facet_status create(const creation *c, const char *name, hid_t type, int rank, const hid_t *scale, bool bare,
+                           hid_t *out)
+{
+  hsize_t dim[8];
+  for (int i = 0; i < rank; i++) {
+    hid_t space = H5Dget_space(scale[i]);
+    H5Sget_simple_extent_dims(space, &dim[i], NULL);
+    H5Sclose(space);
+  }
+  hid_t space = H5Screate_simple(rank, dim, NULL), list = H5Pcreate(H5P_DATASET_CREATE);
+  hid_t links = H5Pcreate(H5P_LINK_CREATE);
+  double nan = NAN;
+  H5Pset_create_intermediate_group(links, 1);
+  H5Pset_layout(list, H5D_CONTIGUOUS);
+  H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY);
+  H5Pset_obj_track_times(list, 0);
+  H5Pset_fill_time(list, bare ? H5D_FILL_TIME_NEVER : H5D_FILL_TIME_ALLOC);
+  if (H5Tget_class(type) == H5T_FLOAT)
+    H5Pset_fill_value(list, H5T_NATIVE_DOUBLE, &nan);
+  hid_t set = H5Dcreate2(c->file, name, type, space, links, list, H5P_DEFAULT);
+  H5Pclose(links);
+  H5Pclose(list);
+  H5Sclose(space);
+  H5_CHECK(c->path, name, set);
+  herr_t attached = 0;
+  for (int i = 0; i < rank && attached >= 0; i++)
+    attached = H5DSattach_scale(set, scale[i], (unsigned)i);
+  if (out && attached >= 0)
+    *out = set;
+  else
+    H5Dclose(set);
+  H5_CHECK(c->path, name, attached);
+  return FACET_OK;
+}
+
+static facet_status create_closed(const creation *c, const char *name, hid_t type, int rank, const hid_t *scale,
+                                  bool bare)
+{
+  return create(c, name, type, rank, scale, bare, NULL);
+}
+
+static hid_t text_type(void)
+{
+  hid_t type = H5Tcopy(H5T_C_S1);
+  H5Tset_size(type, H5T_VARIABLE);
+  H5Tset_cset(type, H5T_CSET_UTF8);
+  return type;
+}
+
+/* A coordinate: a list that is a dimension scale. numbers: i32 or i64 in memory; NULL names. */
+static facet_status create_scale(const creation *c, const char *name, hid_t type, hid_t memory, int64_t count,
+                                 const void *data, hid_t *out)
+{
+  hsize_t dim = (hsize_t)count;
+  hid_t space = H5Screate_simple(1, &dim, NULL), list = H5Pcreate(H5P_DATASET_CREATE);
+  hid_t links = H5Pcreate(H5P_LINK_CREATE);
+  H5Pset_create_intermediate_group(links, 1);
+  H5Pset_obj_track_times(list, 0);
+  hid_t set = H5Dcreate2(c->file, name, type, space, links, list, H5P_DEFAULT);
+  herr_t done = set < 0 ? -1 : 0;
+  const char *slash = strrchr(name, '/');
+  if (done >= 0 && count > 0)
+    done = H5Dwrite(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);
+  if (done >= 0)
+    done = H5DSset_scale(set, slash ? slash + 1 : name);
+  H5Pclose(links);
+  H5Pclose(list);
+  H5Sclose(space);
+  *out = set;
+  H5_CHECK(c->path, name, done);
+  return FACET_OK;
+}
+
+static facet_status create_names(const creation *c, const char *name, int64_t count, const char *const *text,
+                                 hid_t *out)
+{
+  hid_t type = text_type();
+  facet_status status = create_scale(c, name, type, type, count, text, out);
+  H5Tclose(type);
+  return status;
+}
+
+/* 0, 1, ... as a coordinate. */
+static facet_status create_counting(const creation *c, const char *name, int64_t count, hid_t *out)
+{
+  int64_t *numbers;
+  FACET_NEW(numbers, count);
+  for (int64_t i = 0; i < count; i++)
+    numbers[i] = i;
+  facet_status status = create_scale(c, name, H5T_STD_I64LE, H5T_NATIVE_INT64, count, numbers, out);
+  facet_free(&numbers);
+  return status;
+}
+
+/* ---- attributes ---- */
+
+static facet_status put_text(const creation *c, hid_t object, const char *name, const char *text)
+{
+  hid_t type = text_type(), space = H5Screate(H5S_SCALAR);
+  hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+  herr_t done = attribute < 0 ? -1 : H5Awrite(attribute, type, &text);
+  if (attribute >= 0)
+    H5Aclose(attribute);
+  H5Sclose(space);
+  H5Tclose(type);
+  H5_CHECK(c->path, name, done);
+  return FACET_OK;
+}
+
+static facet_status put_numbers(const creation *c, hid_t object, const char *name, hid_t memory, hid_t type,
+                                int64_t count, const void *data)
+{
+  hsize_t dim = (hsize_t)count;
+  hid_t space = count < 0 ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &dim, NULL);
+  hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+  herr_t done = attribute < 0 ? -1 : H5Awrite(attribute, memory, data);
+  if (attribute >= 0)
+    H5Aclose(attribute);
+  H5Sclose(space);
+  H5_CHECK(c->path, name, done);
+  return FACET_OK;
+}
+
+static facet_status put_double(const creation *c, hid_t object, const char *name, double value)
+{
+  return put_numbers(c, object, name, H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE, -1, &value);
+}
+
+static facet_status put_int(const creation *c, hid_t object, const char *name, int64_t value)
+{
+  return put_numbers(c, object, name, H5T_NATIVE_INT64, H5T_STD_I64LE, -1, &value);
+}
+
+static facet_status put_names(const creation *c, hid_t object, const char *name, int count, const char *const *text)
+{
+  hid_t type = text_type();
+  facet_status status = put_numbers(c, object, name, type, type, count, text);
+  H5Tclose(type);
+  return status;
+}
+
+static facet_status root_attributes(const creation *c)
+{
+  const facet_study *study = c->plan->study;
+  const facet_normalization *n = &study->normalize;
+  const double zero = 0, one = 1;
+  char *filled = NULL;
+  int count;
+  const facet_version *version = facet_versions(&count);
+  hid_t root = c->file;
+  FACET_TRY(put_text(c, root, "facet_version", FACET_VERSION));
+  FACET_TRY(put_int(c, root, "schema_version", FACET_SCHEMA_VERSION));
+  FACET_TRY(put_text(c, root, "git_revision", facet_revision()));
+  FACET_TRY(put_text(c, root, "study_name", study->name));
+  FACET_TRY(put_text(c, root, "study", c->plan->study_text));
+  FACET_TRY(facet_study_text(study, &filled));
+  facet_status status = put_text(c, root, "study_filled", filled);
+  facet_free(&filled);
+  FACET_TRY(status);
+  FACET_TRY(put_int(c, root, "seed", study->seed));
+  for (int i = 0; i < count; i++)
+    FACET_TRY(put_text(c, root, version[i].key, version[i].text));
+  FACET_TRY(put_double(c, root, "normalize_scale", n->scale));
+  FACET_TRY(put_numbers(c, root, "normalize_mean", H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE, n->channels ? n->channels : 1,
+                        n->channels ? n->mean : &zero));
+  return put_numbers(c, root, "normalize_std", H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE, n->channels ? n->channels : 1,
+                     n->channels ? n->std : &one);
+}
+
+static facet_status variant_attributes(const creation *c, const facet_store_variant *v)
+{
+  char *name = facet_format("/variants/%s", v->name);
+  hid_t links = H5Pcreate(H5P_LINK_CREATE);
+  H5Pset_create_intermediate_group(links, 1);
+  hid_t group = name ? H5Gcreate2(c->file, name, links, H5P_DEFAULT, H5P_DEFAULT) : -1;
+  H5Pclose(links);
+  facet_free(&name);
+  H5_CHECK(c->path, v->name, group);
+  facet_status status = put_text(c, group, "method", v->method);
+  if (status == FACET_OK)
+    status = put_text(c, group, "scope", v->scope);
+  if (status == FACET_OK)
+    status = put_double(c, group, "sparsity", v->sparsity);
+  if (status == FACET_OK)
+    status = put_double(c, group, "achieved", v->achieved);
+  if (status == FACET_OK)
+    status = put_text(c, group, "onnx", v->onnx);
+  if (status == FACET_OK)
+    status = put_text(c, group, "sha256", v->sha256);
+  if (status == FACET_OK && v->layers > 0)
+    status = put_names(c, group, "layer", v->layers, v->layer);
+  if (status == FACET_OK && v->layers > 0)
+    status = put_numbers(c, group, "layer_achieved", H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE, v->layers, v->layer_achieved);
+  if (status == FACET_OK && v->layers > 0)
+    status = put_numbers(c, group, "layer_size", H5T_NATIVE_INT64, H5T_STD_I64LE, v->layers, v->layer_size);
+  H5Gclose(group);
+  return status;
+}
+
+/* ---- the whole file ---- */
+
+static facet_status create_scales(creation *c)
+{
+  const facet_store_plan *p = c->plan;
+  const char **variant;
+  FACET_NEW(variant, p->variants);
+  for (int i = 0; i < p->variants; i++)
+    variant[i] = p->variant[i].name;
+  facet_status status = create_names(c, "/variant", p->variants, variant, &c->variant);
+  facet_free(&variant);
+  FACET_TRY(status);
+  FACET_TRY(create_names(c, "/condition", p->conditions, p->condition, &c->condition));
+  FACET_TRY(create_names(c, "/class", p->classes, p->class_name, &c->class));
+  FACET_TRY(create_counting(c, "/sample", p->samples, &c->sample));
+  FACET_TRY(create_counting(c, "/channel", p->channels, &c->channel));
+  FACET_TRY(create_counting(c, "/y", p->height, &c->y));
+  FACET_TRY(create_counting(c, "/x", p->width, &c->x));
+  if (p->linear_samples == 0)
+    return FACET_OK;
+  FACET_TRY(create_counting(c, "/linear/sample", p->linear_samples, &c->linear));
+  return create_counting(c, "/linear/k", p->linear_rows, &c->rank);
+}
+
+static facet_status create_linear(const creation *c, const facet_store_variant *v)
+{
+  static const char *const names[] = {"W", "row", "b", "b_node", "residual", "ties"};
+  hid_t node = -1;
+  char *path[7] = {NULL};
+  facet_status status = FACET_OK;
+  for (int i = 0; i < 7; i++)
+    if (!(path[i] = facet_format("/linear/%s/%s", v->name, i < 6 ? names[i] : "node")))
+      status = FACET_OS;
+  if (status == FACET_OK)
+    status = create_names(c, path[6], v->constant_nodes, v->constant_node, &node);
+  const hid_t w[] = {c->linear, c->rank, c->channel, c->y, c->x}, b_node[] = {c->linear, c->rank, node};
+  if (status == FACET_OK)
+    status = create_closed(c, path[0], c->real, 5, w, true);
+  if (status == FACET_OK)
+    status = create_closed(c, path[1], H5T_STD_I32LE, 2, w, false);
+  if (status == FACET_OK)
+    status = create_closed(c, path[2], c->real, 2, w, false);
+  if (status == FACET_OK)
+    status = create_closed(c, path[3], c->real, 3, b_node, false);
+  if (status == FACET_OK)
+    status = create_closed(c, path[4], c->real, 1, w, false);
+  if (status == FACET_OK)
+    status = create_closed(c, path[5], H5T_STD_I32LE, 1, w, false);
+  if (node >= 0)
+    H5Dclose(node);
+  for (int i = 0; i < 7; i++)
+    facet_free(&path[i]);
+  return status;
+}
+
+static facet_status create_tiles(const creation *c)
+{
+  const facet_store_plan *p = c->plan;
+  hsize_t dim[3] = {(hsize_t)p->variants, (hsize_t)p->conditions, (hsize_t)((p->samples + p->block - 1) / p->block)};
+  hid_t space = H5Screate_simple(3, dim, NULL), list = H5Pcreate(H5P_DATASET_CREATE);
+  hid_t links = H5Pcreate(H5P_LINK_CREATE);
+  H5Pset_create_intermediate_group(links, 1);
+  H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY);
+  H5Pset_fill_time(list, H5D_FILL_TIME_ALLOC);
+  H5Pset_obj_track_times(list, 0);
+  hid_t set = H5Dcreate2(c->file, "/progress/tile", H5T_STD_U8LE, space, links, list, H5P_DEFAULT);
+  H5Pclose(links);
+  H5Pclose(list);
+  H5Sclose(space);
+  H5_CHECK(c->path, "/progress/tile", set);
+  facet_status status = put_int(c, set, "block", p->block);
+  H5Dclose(set);
+  return status;
+}
+
+static facet_status create_all(creation *c)
+{
+  const facet_store_plan *p = c->plan;
+  hid_t label;
+  FACET_TRY(root_attributes(c));
+  FACET_TRY(create_scales(c));
+  const hid_t n[] = {c->sample, c->channel, c->y, c->x};
+  const hid_t vcn[] = {c->variant, c->condition, c->sample, c->class};
+  FACET_TRY(create(c, "/label", H5T_STD_I32LE, 1, n, false, &label));
+  herr_t written = H5Dwrite(label, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, p->label);
+  H5Dclose(label);
+  H5_CHECK(c->path, "/label", written);
+  FACET_TRY(create_closed(c, "/image", H5T_IEEE_F32LE, 4, n, false));
+  FACET_TRY(create_closed(c, "/prediction/logits", c->real, 4, vcn, false));
+  FACET_TRY(create_closed(c, "/prediction/class", H5T_STD_I32LE, 3, vcn, false));
+  FACET_TRY(create_closed(c, "/prediction/loss", c->real, 3, vcn, false));
+  FACET_TRY(create_closed(c, "/geometry/angle", c->real, 3, vcn, false));
+  FACET_TRY(create_closed(c, "/geometry/length", c->real, 3, vcn, false));
+  FACET_TRY(create_closed(c, "/geometry/margin", c->real, 3, vcn, false));
+  FACET_TRY(create_closed(c, "/geometry/cosine", c->real, 4, vcn, false));
+  for (int i = 0; i < 6; i++) {
+    char name[40];
+    snprintf(name, sizeof name, "/summary/%s", facet_store_summaries[i]);
+    FACET_TRY(create_closed(c, name, H5T_IEEE_F64LE, i < 5 ? 2 : 1, vcn, false));
+  }
+  for (int v = 0; v < p->variants; v++) {
+    FACET_TRY(variant_attributes(c, &p->variant[v]));
+    if (p->variant[v].linearize)
+      FACET_TRY(create_linear(c, &p->variant[v]));
+  }
+  return create_tiles(c);
+}
+
+/* ---- space on the disk ---- */
+
+static facet_status check_space(const char *path, const facet_store_plan *p)
+{
+  struct statvfs s;
+  char *folder = facet_path_beside(path, ".");
+  int there = folder ? statvfs(folder, &s) : -1;
+  facet_free(&folder);
+  if (there != 0)
+    return FACET_OK; /* the reservation below finds out */
+  double needed = (double)facet_store_bytes(p), room = (double)s.f_bavail * (double)s.f_frsize;
+  FACET_CHECK(needed <= room, FACET_IO, "%s: no space left on the disk: %.2f GB needed, %.2f GB free", path,
+              needed / 1e9, room / 1e9);
+  return FACET_OK;
+}
+
+/* Blocks behind every byte, so that no later write can run out of disk. */
+static facet_status reserve(const char *path, const char *temporary)
+{
+  int file = open(temporary, O_RDWR | O_CLOEXEC);
+  FACET_CHECK(file >= 0, FACET_CANNOT_CREATE, "%s: %s", path, strerror(errno));
+  off_t size = lseek(file, 0, SEEK_END);
+  int problem = posix_fallocate(file, 0, size);
+  if (problem == 0 && fsync(file) != 0)
+    problem = errno;
+  close(file);
+  FACET_CHECK(problem == 0 || problem == EOPNOTSUPP || problem == EINVAL, FACET_IO,
+              "%s: cannot reserve %.2f GB on the disk: %s", path, (double)size / 1e9, strerror(problem));
+  return FACET_OK;
+}
+
+static void close_scales(creation *c)
+{
+  hid_t *scale[] = {&c->variant, &c->condition, &c->sample, &c->class, &c->channel, &c->y, &c->x, &c->linear, &c->rank};
+  for (size_t i = 0; i < sizeof scale / sizeof scale[0]; i++)
+    if (*scale[i] > 0)
+      H5Dclose(*scale[i]);
+}
+
+static facet_status create_file(const char *path, const char *temporary, const facet_store_plan *plan)
+{
+  creation c = {
+      .path = path, .plan = plan, .real = plan->study->precision == FACET_F64 ? H5T_IEEE_F64LE : H5T_IEEE_F32LE};
+  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+  FACET_TRY(check_space(path, plan));
+  hid_t list = H5Pcreate(H5P_FILE_CREATE);
+  H5Pset_obj_track_times(list, 0);
+  c.file = H5Fcreate(temporary, H5F_ACC_TRUNC, list, H5P_DEFAULT);
+  H5Pclose(list);
+  if (c.file < 0) {
+    (void)facet_store_raise(path, "cannot be created");
+    return facet_raise(FACET_CANNOT_CREATE, "%s", facet_message());
+  }
+  facet_status status = create_all(&c);
+  close_scales(&c);
+  if (H5Fclose(c.file) < 0 && status == FACET_OK)
+    status = facet_store_raise(path, "closing");
+  if (status == FACET_OK)
+    status = reserve(path, temporary);
+  if (status == FACET_OK && rename(temporary, path) != 0)
+    status = facet_raise(FACET_CANNOT_CREATE, "%s: %s", path, strerror(errno));
+  return status;
+}
+
+facet_status facet_store_create(MPI_Comm comm, const char *path, const facet_store_plan *plan)
+{
+  facet_status status = FACET_OK;
+  if (facet_rank(comm) == 0) {
+    char *temporary = facet_format("%s.new", path);
+    status = temporary ? create_file(path, temporary, plan) : FACET_OS;
+    if (status != FACET_OK && temporary)
+      unlink(temporary);
+    facet_free(&temporary);
+  }
+  return facet_agree(comm, status);
+}

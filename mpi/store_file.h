@@ -1,0 +1,40 @@
+/* Private to the store: opening, errors and the names of its datasets. */
+#ifndef FACET_STORE_FILE_H
+#define FACET_STORE_FILE_H
+
+#include <hdf5.h>
+#include <hdf5_hl.h>
+
+#include "agree.h"
+#include "store.h"
+#include "versions.h"
+
+/* FACET_IO with HDF5's own innermost words: "PATH: WHAT: ...". */
+facet_status facet_store_raise(const char *path, const char *what);
+
+#define H5_CHECK(path, what, call)                                                                                     \
+  do {                                                                                                                 \
+    if ((call) < 0)                                                                                                    \
+      return facet_store_raise((path), (what));                                                                        \
+  } while (0)
+
+/* The datasets of a linearized variant. */
+typedef struct {
+  hid_t w, row, b, b_node, residual, ties;
+} facet_store_linear_sets;
+
+struct facet_store {
+  MPI_Comm comm;
+  char *path;
+  const facet_store_plan *plan;
+  int64_t blocks;
+  hid_t file, real; /* memory type of W */
+  hid_t image, logits, predicted, loss, angle, length, margin, cosine, tile;
+  hid_t summary[6];
+  facet_store_linear_sets *linear; /* per variant; -1 where it is not linearized */
+};
+
+/* accuracy, loss, angle, length, margin (V x C) and residual (V). */
+extern const char *const facet_store_summaries[6];
+
+#endif
