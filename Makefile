@@ -99,9 +99,9 @@ $(REVISION_SOURCES:%.c=$(BUILD)/%.o): private EXTRA = -DFACET_REVISION='"$(file 
 $(BUILD)/libfacet.a: $(LIBRARY_OBJECTS)
 $(BUILD)/program.a: $(filter-out %/mpi/facet.o,$(PROGRAM_OBJECTS))
 $(BUILD)/libfacet.a $(BUILD)/program.a:
-	@rm -f $@
+	@rm -f $@.new
 	$(SAY) ar $@
-	$(SHOW)$(AR) rcs $@ $^
+	$(SHOW)$(AR) rcs $@.new $^ && mv $@.new $@
 $(BUILD)/facet: $(BUILD)/mpi/facet.o $(BUILD)/program.a $(BUILD)/libfacet.a
 	$(SAY) link $@
 	$(SHOW)$(COMPILE) $^ -o $@ $(LIBRARIES)
