@@ -1,11 +1,15 @@
 /* The store in use: opened by all ranks, overwritten in place by each on its own. */
 #include "store.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "store_file.h"
+
+enum { MOST_AT_ONCE = 1 << 30 };
 
 /* ---- opening ---- */
 
@@ -58,78 +62,145 @@ static facet_status same_study(const facet_store *s)
   return status;
 }
 
-static facet_status open_set(const facet_store *s, const char *name, hid_t *set)
+static facet_status same_schema(const facet_store *s)
+{
+  int version = 0;
+  hid_t attribute = H5Aopen(s->file, "schema_version", H5P_DEFAULT);
+  herr_t read = attribute < 0 ? -1 : H5Aread(attribute, H5T_NATIVE_INT, &version);
+  if (attribute >= 0)
+    H5Aclose(attribute);
+  FACET_CHECK(read >= 0, FACET_BAD_INPUT, "%s: is not a store of facet: it has no schema_version", s->path);
+  FACET_CHECK(version == FACET_SCHEMA_VERSION, FACET_BAD_INPUT, "%s: has schema version %d, this facet writes %d",
+              s->path, version, FACET_SCHEMA_VERSION);
+  return FACET_OK;
+}
+
+/* Whether an array has these dimensions, and its elements one of the sizes that facet writes: `size`. */
+static bool has_shape(hid_t set, int rank, const int64_t *dim, size_t size)
+{
+  hsize_t there[H5S_MAX_RANK] = {0};
+  hid_t space = H5Dget_space(set), type = H5Dget_type(set);
+  bool same = H5Sget_simple_extent_dims(space, there, NULL) == rank && H5Tget_size(type) == size;
+  for (int i = 0; i < rank; i++)
+    same = same && (int64_t)there[i] == dim[i];
+  H5Sclose(space);
+  H5Tclose(type);
+  return same;
+}
+
+static facet_status open_set(const facet_store *s, const char *name, int rank, const int64_t *dim, size_t size,
+                             hid_t *set)
 {
   *set = H5Dopen2(s->file, name, H5P_DEFAULT);
-  FACET_CHECK(*set >= 0, FACET_BAD_INPUT, "%s: has no dataset %s", s->path, name);
+  FACET_CHECK(*set >= 0, FACET_BAD_INPUT, "%s: has no dataset %s; use --fresh or another output", s->path, name);
+  FACET_CHECK(has_shape(*set, rank, dim, size), FACET_BAD_INPUT,
+              "%s: the shape of %s is not that of the study; use --fresh or another output", s->path, name);
   return FACET_OK;
 }
 
 static facet_status open_sets(facet_store *s)
 {
+  const facet_store_plan *p = s->plan;
+  const int64_t image[] = {p->samples, p->channels, p->height, p->width};
+  const int64_t vcn[] = {p->variants, p->conditions, p->samples, p->classes};
+  const int64_t vcb[] = {p->variants, p->conditions, s->blocks};
+  const size_t real = facet_type_size(p->study->precision);
   const struct {
     const char *name;
     hid_t *set;
+    const int64_t *dim;
+    int rank;
+    size_t size;
   } sets[] = {
-      {"/image", &s->image},
-      {"/prediction/logits", &s->logits},
-      {"/prediction/class", &s->predicted},
-      {"/prediction/loss", &s->loss},
-      {"/geometry/angle", &s->angle},
-      {"/geometry/length", &s->length},
-      {"/geometry/margin", &s->margin},
-      {"/geometry/cosine", &s->cosine},
-      {"/progress/tile", &s->tile},
+      {"/label", &s->label, image, 1, 4},
+      {"/image", &s->image, image, 4, real},
+      {"/prediction/logits", &s->logits, vcn, 4, real},
+      {"/prediction/class", &s->predicted, vcn, 3, 4},
+      {"/prediction/loss", &s->loss, vcn, 3, real},
+      {"/geometry/angle", &s->angle, vcn, 3, real},
+      {"/geometry/length", &s->length, vcn, 3, real},
+      {"/geometry/margin", &s->margin, vcn, 3, real},
+      {"/geometry/cosine", &s->cosine, vcn, 4, real},
+      {"/progress/tile", &s->tile, vcb, 3, 1},
   };
   char name[60];
   for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
-    FACET_TRY(open_set(s, sets[i].name, sets[i].set));
+    FACET_TRY(open_set(s, sets[i].name, sets[i].rank, sets[i].dim, sets[i].size, sets[i].set));
   for (int i = 0; i < 6; i++) {
     snprintf(name, sizeof name, "/summary/%s", facet_store_summaries[i]);
-    FACET_TRY(open_set(s, name, &s->summary[i]));
+    FACET_TRY(open_set(s, name, i < 5 ? 2 : 1, vcn, sizeof(double), &s->summary[i]));
   }
   return FACET_OK;
 }
 
 static facet_status open_linear(facet_store *s, int v)
 {
-  static const char *const names[] = {"W", "row", "b", "b_node", "residual", "ties"};
+  const facet_store_plan *p = s->plan;
+  const int64_t w[] = {p->linear_samples, p->linear_rows, p->channels, p->height, p->width};
+  const int64_t b_node[] = {p->linear_samples, p->linear_rows, p->variant[v].constant_nodes};
+  const size_t real = facet_type_size(p->study->precision);
   facet_store_linear_sets *l = &s->linear[v];
-  hid_t *const set[] = {&l->w, &l->row, &l->b, &l->b_node, &l->residual, &l->ties};
+  const struct {
+    const char *name;
+    hid_t *set;
+    const int64_t *dim;
+    int rank;
+    size_t size;
+  } sets[] = {{"W", &l->w, w, 5, real},    {"row", &l->row, w, 2, 4},
+              {"b", &l->b, w, 2, real},    {"b_node", &l->b_node, b_node, 3, real},
+              {"ties", &l->ties, w, 1, 4}, {"residual", &l->residual, w, 1, real}};
   for (int i = 0; i < 6; i++) {
-    char *name = facet_format("/linear/%s/%s", s->plan->variant[v].name, names[i]);
-    facet_status status = name ? open_set(s, name, set[i]) : FACET_OS;
+    char *name = facet_format("/linear/%s/%s", p->variant[v].name, sets[i].name);
+    facet_status status = name ? open_set(s, name, sets[i].rank, sets[i].dim, sets[i].size, sets[i].set) : FACET_OS;
     facet_free(&name);
     FACET_TRY(status);
   }
   return FACET_OK;
 }
 
-static facet_status open_file(facet_store *s)
+/* Results of two versions of a data set must not be mixed. */
+static facet_status same_labels(const facet_store *s)
 {
+  int32_t *label;
+  FACET_NEW(label, s->plan->samples);
+  facet_status status = FACET_OK;
+  if (H5Dread(s->label, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, label) < 0)
+    status = facet_store_raise(s->path, "reading /label");
+  else if (memcmp(label, s->plan->label, (size_t)s->plan->samples * sizeof *label) != 0)
+    status = facet_raise(FACET_BAD_INPUT, "%s: was made with other labels; use --fresh or another output", s->path);
+  facet_free(&label);
+  return status;
+}
+
+/* What a rank needs before the collective part begins. */
+static facet_status prepare(facet_store *s, const char *path)
+{
+  s->path = facet_copy_text(path);
   FACET_NEW(s->linear, s->plan->variants);
   for (int v = 0; v < s->plan->variants; v++)
     s->linear[v] = (facet_store_linear_sets){-1, -1, -1, -1, -1, -1};
-  hid_t list = H5Pcreate(H5P_FILE_ACCESS);
-  H5Pset_fapl_mpio(list, s->comm, MPI_INFO_NULL);
+  s->raw = s->path ? open(s->path, O_RDWR | O_CLOEXEC) : -1;
+  FACET_CHECK(s->path, FACET_OS, "out of memory");
+  FACET_CHECK(s->raw >= 0, FACET_IO, "%s: %s", s->path, strerror(errno));
+  return FACET_OK;
+}
+
+static facet_status open_file(facet_store *s)
+{
+  hid_t list = facet_store_access();
+  herr_t shared = H5Pset_fapl_mpio(list, s->comm, MPI_INFO_NULL);
   H5Pset_all_coll_metadata_ops(list, 1);
   H5Pset_coll_metadata_write(list, 1);
-  s->file = H5Fopen(s->path, H5F_ACC_RDWR, list);
+  s->file = shared < 0 ? -1 : H5Fopen(s->path, H5F_ACC_RDWR, list);
   H5Pclose(list);
   FACET_CHECK(s->file >= 0, FACET_BAD_INPUT, "%s: cannot be opened: not an HDF5 file, or damaged", s->path);
+  FACET_TRY(same_schema(s));
   FACET_TRY(same_study(s));
   FACET_TRY(open_sets(s));
   for (int v = 0; v < s->plan->variants; v++)
     if (s->plan->variant[v].linearize)
       FACET_TRY(open_linear(s, v));
-  hsize_t dim[3] = {0};
-  hid_t space = H5Dget_space(s->tile);
-  bool fits = H5Sget_simple_extent_ndims(space) == 3 && H5Sget_simple_extent_dims(space, dim, NULL) == 3 &&
-              dim[0] == (hsize_t)s->plan->variants && dim[1] == (hsize_t)s->plan->conditions &&
-              dim[2] == (hsize_t)s->blocks;
-  H5Sclose(space);
-  FACET_CHECK(fits, FACET_BAD_INPUT, "%s: holds other tiles than the study; use --fresh", s->path);
-  return FACET_OK;
+  return same_labels(s);
 }
 
 /* Closes what is open; the first failure is reported. Collective. */
@@ -137,8 +208,8 @@ static facet_status store_release(facet_store **store)
 {
   facet_store *s = *store;
   facet_status status = FACET_OK;
-  hid_t *sets[] = {&s->image,  &s->logits, &s->predicted, &s->loss, &s->angle,
-                   &s->length, &s->margin, &s->cosine,    &s->tile};
+  hid_t *sets[] = {&s->label, &s->image,  &s->logits, &s->predicted, &s->loss,
+                   &s->angle, &s->length, &s->margin, &s->cosine,    &s->tile};
   for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
     if (*sets[i] >= 0)
       H5Dclose(*sets[i]);
@@ -154,6 +225,8 @@ static facet_status store_release(facet_store **store)
   }
   if (s->file >= 0 && H5Fclose(s->file) < 0)
     status = facet_store_raise(s->path, "closing");
+  if (s->raw >= 0)
+    close(s->raw);
   facet_free(&s->linear);
   facet_free(&s->path);
   facet_free(store);
@@ -167,6 +240,8 @@ facet_status facet_store_open(MPI_Comm comm, const char *path, const facet_store
   *s = (facet_store){.comm = comm,
                      .plan = plan,
                      .file = -1,
+                     .raw = -1,
+                     .label = -1,
                      .image = -1,
                      .logits = -1,
                      .predicted = -1,
@@ -177,15 +252,24 @@ facet_status facet_store_open(MPI_Comm comm, const char *path, const facet_store
                      .cosine = -1,
                      .tile = -1,
                      .summary = {-1, -1, -1, -1, -1, -1}};
-  s->path = facet_copy_text(path);
   s->blocks = (plan->samples + plan->block - 1) / plan->block;
   s->real = plan->study->precision == FACET_F64 ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT;
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-  facet_status status = facet_agree(comm, s->path ? open_file(s) : FACET_OS);
+  facet_store_listen();
+  facet_status status = facet_agree(comm, prepare(s, path));
+  if (status == FACET_OK)
+    status = facet_agree(comm, open_file(s));
   if (status != FACET_OK)
     (void)store_release(&s);
   *store = s;
   return status == FACET_OK ? FACET_OK : facet_raise(status, "%s", facet_message());
+}
+
+facet_status facet_store_sync(facet_store *s)
+{
+  facet_status status = FACET_OK;
+  if (H5Fflush(s->file, H5F_SCOPE_GLOBAL) < 0) /* a collective MPI_File_sync */
+    status = facet_store_raise(s->path, "syncing");
+  return facet_agree(s->comm, status);
 }
 
 facet_status facet_store_close(facet_store **store)
@@ -193,11 +277,11 @@ facet_status facet_store_close(facet_store **store)
   if (!*store)
     return FACET_OK;
   MPI_Comm comm = (*store)->comm;
-  facet_status status = FACET_OK;
-  if (H5Fflush((*store)->file, H5F_SCOPE_GLOBAL) < 0) /* a collective MPI_File_sync */
-    status = facet_store_raise((*store)->path, "flushing");
-  facet_status closed = store_release(store);
-  return facet_agree(comm, status == FACET_OK ? closed : status);
+  facet_status status = facet_store_sync(*store);
+  char first[1000]; /* what the sync said, which closing may overwrite */
+  snprintf(first, sizeof first, "%s", facet_message());
+  facet_status closed = facet_agree(comm, store_release(store));
+  return status == FACET_OK ? closed : facet_raise(status, "%s", first);
 }
 
 /* ---- reading and writing parts ---- */
@@ -255,15 +339,29 @@ facet_status facet_store_geometry(facet_store *s, int variant, int condition, in
   return write_part(s, s->cosine, H5T_NATIVE_DOUBLE, 4, start, size, cosine);
 }
 
+/* In pieces that MPI can count: its libraries take a few bytes less than 2 GiB at once. */
+static facet_status write_w(facet_store *s, hid_t set, int64_t first, int64_t count, const void *w)
+{
+  const facet_store_plan *p = s->plan;
+  int64_t line = p->linear_rows * p->channels * p->height * p->width * (int64_t)facet_type_size(p->study->precision);
+  int64_t most = line < MOST_AT_ONCE ? MOST_AT_ONCE / line : 1;
+  for (int64_t i = 0; i < count; i += most) {
+    const int64_t start[] = {first + i, 0, 0, 0, 0};
+    const int64_t size[] = {count - i < most ? count - i : most, p->linear_rows, p->channels, p->height, p->width};
+    FACET_TRY(write_part(s, set, s->real, 5, start, size, (const char *)w + i * line));
+  }
+  return FACET_OK;
+}
+
 facet_status facet_store_linear(facet_store *s, int variant, int64_t first, int64_t count, const int32_t *row,
                                 const facet_linearization *linear)
 {
   const facet_store_plan *p = s->plan;
   const facet_store_linear_sets *l = &s->linear[variant];
   int64_t k = p->linear_rows;
-  const int64_t start[] = {first, 0, 0, 0, 0}, w[] = {count, k, p->channels, p->height, p->width};
+  const int64_t start[] = {first, 0, 0}, w[] = {count, k};
   const int64_t nodes[] = {count, k, p->variant[variant].constant_nodes};
-  FACET_TRY(write_part(s, l->w, s->real, 5, start, w, linear->w));
+  FACET_TRY(write_w(s, l->w, first, count, linear->w));
   FACET_TRY(write_part(s, l->row, H5T_NATIVE_INT32, 2, start, w, row));
   FACET_TRY(write_part(s, l->b, H5T_NATIVE_DOUBLE, 2, start, w, linear->b));
   FACET_TRY(write_part(s, l->b_node, H5T_NATIVE_DOUBLE, 3, start, nodes, linear->b_node));
@@ -274,6 +372,7 @@ facet_status facet_store_linear(facet_store *s, int variant, int64_t first, int6
 facet_status facet_store_mark(facet_store *s, int variant, int condition, int64_t block)
 {
   const uint8_t one = 1;
+  FACET_CHECK(fdatasync(s->raw) == 0, FACET_IO, "%s: %s", s->path, strerror(errno)); /* a mark comes after its data */
   return write_part(s, s->tile, H5T_NATIVE_UINT8, 3, (int64_t[]){variant, condition, block}, (int64_t[]){1, 1, 1},
                     &one);
 }
@@ -363,8 +462,6 @@ done:
 
 facet_status facet_store_summarize(facet_store *s)
 {
-  if (H5Fflush(s->file, H5F_SCOPE_GLOBAL) < 0) /* what other ranks wrote is seen below */
-    return facet_agree(s->comm, facet_store_raise(s->path, "flushing"));
-  MPI_Barrier(s->comm);
+  FACET_TRY(facet_store_sync(s)); /* what other ranks wrote is seen below */
   return facet_agree(s->comm, facet_rank(s->comm) == 0 ? summarize(s) : FACET_OK);
 }

@@ -42,14 +42,17 @@ typedef struct facet_store facet_store;
 /* Bytes that the file will take. */
 int64_t facet_store_bytes(const facet_store_plan *plan);
 /* Collective. Creates the file whole (rank 0, under a temporary name, space really reserved, renamed when complete):
- * FACET_CANNOT_CREATE, FACET_IO "...: no space left: N GB needed, M GB free". Coordinates, labels, attributes are
- * written here. */
+ * FACET_CANNOT_CREATE (also if there is a file of that name), FACET_IO "...: no space left: N GB needed, M GB free".
+ * Nothing is left behind on failure. Coordinates, labels, attributes are written here. */
 facet_status facet_store_create(MPI_Comm comm, const char *path, const facet_store_plan *plan);
-/* Collective. Opens for overwriting. FACET_BAD_INPUT if the file does not fit the plan (study text with defaults,
- * variants' sha256, shapes, schema version). */
+/* Collective. Opens for overwriting. FACET_BAD_INPUT if the file does not fit the plan (schema version, study text with
+ * defaults, variants' sha256, shapes, labels). The plan must outlive the store. */
 facet_status facet_store_open(MPI_Comm comm, const char *path, const facet_store_plan *plan, facet_store **store);
 /* Collective. Makes everything durable and closes. */
 facet_status facet_store_close(facet_store **store);
+
+/* Collective. Everything written before, by any rank, is durable and seen by all. */
+facet_status facet_store_sync(facet_store *store);
 
 /* Everything below may be called by one rank alone (independent writes in place). Samples first .. first+count-1. */
 facet_status facet_store_images(facet_store *store, int64_t first, int64_t count, const float *pixels);
@@ -62,7 +65,8 @@ facet_status facet_store_geometry(facet_store *store, int variant, int condition
 facet_status facet_store_linear(facet_store *store, int variant, int64_t first, int64_t count, const int32_t *row,
                                 const facet_linearization *linear);
 /* Marks tile (variant, condition, block) as done; call after its data. What was marked is durable against a kill of the
- * process at once, against power loss after the next facet_store_sync (collective) or close. */
+ * process at once. A mark never reaches the disk before its data, so power loss costs at most the tiles since the last
+ * facet_store_sync or close. */
 facet_status facet_store_mark(facet_store *store, int variant, int condition, int64_t block);
 /* Reads all marks: variants x conditions x blocks, 1 = done. */
 facet_status facet_store_marks(facet_store *store, uint8_t *done);

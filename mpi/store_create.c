@@ -1,13 +1,14 @@
 /* Creating the store: whole, closed, and never changed in its structure again.
  *
  * Rank 0 writes a temporary file with every dataset allocated, reserves its space on the disk, and renames it.  What
- * follows only overwrites raw data in place, so killing the program at any moment leaves a valid file (see PLATFORM
- * notes in docs/results.md). */
+ * follows only overwrites raw data in place, so killing the program at any moment leaves a valid file (docs/results.md
+ * says more). */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -15,35 +16,72 @@
 
 const char *const facet_store_summaries[6] = {"accuracy", "loss", "angle", "length", "margin", "residual"};
 
-static herr_t innermost(unsigned n, const H5E_error2_t *error, void *words)
+/* ---- HDF5's words ---- */
+
+static char words[200];
+
+static herr_t keep_words(unsigned n, const H5E_error2_t *error, void *unused)
 {
   (void)n;
-  snprintf(words, 200, "%s", error->desc ? error->desc : "");
-  return 1; /* the first one met going down is where it happened */
+  (void)unused;
+  const char *text = error->desc ? error->desc : "", *system = strstr(text, "error message = '");
+  if (system) /* among numbers of descriptors and addresses, what the system said */
+    snprintf(words, sizeof words, "%.*s", (int)strcspn(system + 17, "'"), system + 17);
+  else
+    snprintf(words, sizeof words, "%s", text);
+  return 1; /* the first one met going up is where it happened */
+}
+
+/* Called by HDF5 at every failure: the calls that clean up afterwards make it forget. */
+static herr_t listen(hid_t stack, void *unused)
+{
+  return H5Ewalk2(stack, H5E_WALK_UPWARD, keep_words, unused);
+}
+
+void facet_store_listen(void)
+{
+  words[0] = '\0';
+  H5Eset_auto2(H5E_DEFAULT, listen, NULL);
 }
 
 facet_status facet_store_raise(const char *path, const char *what)
 {
-  char words[200] = "HDF5 failed";
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, words);
-  return facet_raise(FACET_IO, "%s: %s: %s", path, what, words);
+  return facet_raise(FACET_IO, "%s: %s: %s", path, what, words[0] ? words : "HDF5 failed");
+}
+
+hid_t facet_store_access(void)
+{
+  hid_t list = H5Pcreate(H5P_FILE_ACCESS);
+#if H5_VERSION_GE(1, 12, 1) || (H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 12, 0))
+  H5Pset_file_locking(list, 0, 1);
+#endif
+  return list;
 }
 
 /* ---- sizes ---- */
 
-static int64_t real_bytes(const facet_store_plan *p)
-{
-  return (int64_t)facet_type_size(p->study->precision);
-}
+/* Of HDF5 itself: the root, every variant (its group, attributes, up to seven arrays and their places in the lists of
+ * their scales), and every name. Measured, with room to spare. */
+enum { BYTES_OF_ROOT = 120000, BYTES_OF_VARIANT = 16000, BYTES_OF_NAME = 120 };
 
+/* In floating point first: a study may ask for more than an int64_t can count. */
 int64_t facet_store_bytes(const facet_store_plan *p)
 {
-  int64_t pairs = (int64_t)p->variants * p->conditions, d = p->channels * p->height * p->width, real = real_bytes(p);
-  int64_t bytes = p->samples * (12 + d * real) + pairs * p->samples * (4 + real * (4 + 2 * p->classes));
-  for (int v = 0; v < p->variants; v++)
-    if (p->variant[v].linearize)
-      bytes += p->linear_samples * (p->linear_rows * (4 + real * (d + 1 + p->variant[v].constant_nodes)) + 4 + real);
-  return bytes + (int64_t)strlen(p->study_text) + 20000 * (4 + p->variants); /* HDF5's own */
+  double pairs = (double)p->variants * p->conditions, real = (double)facet_type_size(p->study->precision);
+  double d = (double)p->channels * (double)p->height * (double)p->width, n = (double)p->samples;
+  double k = (double)p->linear_rows;
+  double bytes = n * (12 + real * d) + pairs * n * (4 + real * (4 + 2 * p->classes)) + pairs * n / (double)p->block;
+  bytes +=
+      8 * ((double)p->channels + (double)p->height + (double)p->width + (double)p->linear_samples + k) + 48 * pairs;
+  bytes += BYTES_OF_ROOT + 2 * (double)strlen(p->study_text) + (double)p->classes * BYTES_OF_NAME;
+  for (int v = 0; v < p->variants; v++) {
+    const facet_store_variant *variant = &p->variant[v];
+    bytes += BYTES_OF_VARIANT + (double)variant->layers * 2 * BYTES_OF_NAME;
+    if (variant->linearize)
+      bytes += variant->constant_nodes * (double)BYTES_OF_NAME +
+               (double)p->linear_samples * (k * (4 + real * (d + 1 + variant->constant_nodes)) + 4 + real);
+  }
+  return bytes < 9e18 ? (int64_t)bytes : INT64_MAX;
 }
 
 /* ---- datasets ---- */
@@ -55,26 +93,41 @@ typedef struct {
   hid_t variant, condition, sample, class, channel, y, x, linear, rank; /* scales */
 } creation;
 
-/* Creates an array whose dimensions have the given scales. Floats start as NaN, the rest as 0; `bare`: no fill. */
-static facet_status create(const creation *c, const char *name, hid_t type, int rank, const hid_t *scale, bool bare,
-                           hid_t *out)
+/* What is not written yet must not look like a result, where saying so costs little: NaN, -1, and 0 for marks. Larger
+ * arrays hold whatever the reserved blocks hold, zeros; /progress/tile tells. */
+enum { MOST_FILLED = 16 << 20 };
+
+static void set_fill(hid_t list, hid_t type, int rank, const hsize_t *dim)
 {
-  hsize_t dim[8];
+  const double nan = NAN;
+  const int none = -1;
+  double bytes = (double)H5Tget_size(type);
+  for (int i = 0; i < rank; i++)
+    bytes *= (double)dim[i];
+  H5Pset_fill_time(list, bytes > MOST_FILLED ? H5D_FILL_TIME_NEVER : H5D_FILL_TIME_ALLOC);
+  if (H5Tget_class(type) == H5T_FLOAT)
+    H5Pset_fill_value(list, H5T_NATIVE_DOUBLE, &nan);
+  else if (H5Tget_size(type) > 1)
+    H5Pset_fill_value(list, H5T_NATIVE_INT, &none);
+}
+
+/* Creates an array whose dimensions have the given scales. */
+static facet_status create(const creation *c, const char *name, hid_t type, int rank, const hid_t *scale, hid_t *out)
+{
+  hsize_t dim[8] = {0};
   for (int i = 0; i < rank; i++) {
     hid_t space = H5Dget_space(scale[i]);
-    H5Sget_simple_extent_dims(space, &dim[i], NULL);
+    int one = H5Sget_simple_extent_dims(space, &dim[i], NULL);
     H5Sclose(space);
+    H5_CHECK(c->path, name, one);
   }
   hid_t space = H5Screate_simple(rank, dim, NULL), list = H5Pcreate(H5P_DATASET_CREATE);
   hid_t links = H5Pcreate(H5P_LINK_CREATE);
-  double nan = NAN;
   H5Pset_create_intermediate_group(links, 1);
   H5Pset_layout(list, H5D_CONTIGUOUS);
   H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY);
   H5Pset_obj_track_times(list, 0);
-  H5Pset_fill_time(list, bare ? H5D_FILL_TIME_NEVER : H5D_FILL_TIME_ALLOC);
-  if (H5Tget_class(type) == H5T_FLOAT)
-    H5Pset_fill_value(list, H5T_NATIVE_DOUBLE, &nan);
+  set_fill(list, type, rank, dim);
   hid_t set = H5Dcreate2(c->file, name, type, space, links, list, H5P_DEFAULT);
   H5Pclose(links);
   H5Pclose(list);
@@ -91,10 +144,9 @@ static facet_status create(const creation *c, const char *name, hid_t type, int 
   return FACET_OK;
 }
 
-static facet_status create_closed(const creation *c, const char *name, hid_t type, int rank, const hid_t *scale,
-                                  bool bare)
+static facet_status create_closed(const creation *c, const char *name, hid_t type, int rank, const hid_t *scale)
 {
-  return create(c, name, type, rank, scale, bare, NULL);
+  return create(c, name, type, rank, scale, NULL);
 }
 
 static hid_t text_type(void)
@@ -105,7 +157,7 @@ static hid_t text_type(void)
   return type;
 }
 
-/* A coordinate: a list that is a dimension scale. numbers: i32 or i64 in memory; NULL names. */
+/* A coordinate: a list that is a dimension scale. */
 static facet_status create_scale(const creation *c, const char *name, hid_t type, hid_t memory, int64_t count,
                                  const void *data, hid_t *out)
 {
@@ -138,13 +190,13 @@ static facet_status create_names(const creation *c, const char *name, int64_t co
   return status;
 }
 
-/* 0, 1, ... as a coordinate. */
-static facet_status create_counting(const creation *c, const char *name, int64_t count, hid_t *out)
+/* 0, step, 2 step, ... as a coordinate. */
+static facet_status create_counting(const creation *c, const char *name, int64_t count, int64_t step, hid_t *out)
 {
   int64_t *numbers;
   FACET_NEW(numbers, count);
   for (int64_t i = 0; i < count; i++)
-    numbers[i] = i;
+    numbers[i] = i * step;
   facet_status status = create_scale(c, name, H5T_STD_I64LE, H5T_NATIVE_INT64, count, numbers, out);
   facet_free(&numbers);
   return status;
@@ -269,14 +321,14 @@ static facet_status create_scales(creation *c)
   FACET_TRY(status);
   FACET_TRY(create_names(c, "/condition", p->conditions, p->condition, &c->condition));
   FACET_TRY(create_names(c, "/class", p->classes, p->class_name, &c->class));
-  FACET_TRY(create_counting(c, "/sample", p->samples, &c->sample));
-  FACET_TRY(create_counting(c, "/channel", p->channels, &c->channel));
-  FACET_TRY(create_counting(c, "/y", p->height, &c->y));
-  FACET_TRY(create_counting(c, "/x", p->width, &c->x));
+  FACET_TRY(create_counting(c, "/sample", p->samples, 1, &c->sample));
+  FACET_TRY(create_counting(c, "/channel", p->channels, 1, &c->channel));
+  FACET_TRY(create_counting(c, "/y", p->height, 1, &c->y));
+  FACET_TRY(create_counting(c, "/x", p->width, 1, &c->x));
   if (p->linear_samples == 0)
     return FACET_OK;
-  FACET_TRY(create_counting(c, "/linear/sample", p->linear_samples, &c->linear));
-  return create_counting(c, "/linear/k", p->linear_rows, &c->rank);
+  FACET_TRY(create_counting(c, "/linear/sample", p->linear_samples, 1, &c->linear));
+  return create_counting(c, "/linear/k", p->linear_rows, 1, &c->rank);
 }
 
 static facet_status create_linear(const creation *c, const facet_store_variant *v)
@@ -292,17 +344,17 @@ static facet_status create_linear(const creation *c, const facet_store_variant *
     status = create_names(c, path[6], v->constant_nodes, v->constant_node, &node);
   const hid_t w[] = {c->linear, c->rank, c->channel, c->y, c->x}, b_node[] = {c->linear, c->rank, node};
   if (status == FACET_OK)
-    status = create_closed(c, path[0], c->real, 5, w, true);
+    status = create_closed(c, path[0], c->real, 5, w);
   if (status == FACET_OK)
-    status = create_closed(c, path[1], H5T_STD_I32LE, 2, w, false);
+    status = create_closed(c, path[1], H5T_STD_I32LE, 2, w);
   if (status == FACET_OK)
-    status = create_closed(c, path[2], c->real, 2, w, false);
+    status = create_closed(c, path[2], c->real, 2, w);
   if (status == FACET_OK)
-    status = create_closed(c, path[3], c->real, 3, b_node, false);
+    status = create_closed(c, path[3], c->real, 3, b_node);
   if (status == FACET_OK)
-    status = create_closed(c, path[4], c->real, 1, w, false);
+    status = create_closed(c, path[4], c->real, 1, w);
   if (status == FACET_OK)
-    status = create_closed(c, path[5], H5T_STD_I32LE, 1, w, false);
+    status = create_closed(c, path[5], H5T_STD_I32LE, 1, w);
   if (node >= 0)
     H5Dclose(node);
   for (int i = 0; i < 7; i++)
@@ -313,20 +365,11 @@ static facet_status create_linear(const creation *c, const facet_store_variant *
 static facet_status create_tiles(const creation *c)
 {
   const facet_store_plan *p = c->plan;
-  hsize_t dim[3] = {(hsize_t)p->variants, (hsize_t)p->conditions, (hsize_t)((p->samples + p->block - 1) / p->block)};
-  hid_t space = H5Screate_simple(3, dim, NULL), list = H5Pcreate(H5P_DATASET_CREATE);
-  hid_t links = H5Pcreate(H5P_LINK_CREATE);
-  H5Pset_create_intermediate_group(links, 1);
-  H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY);
-  H5Pset_fill_time(list, H5D_FILL_TIME_ALLOC);
-  H5Pset_obj_track_times(list, 0);
-  hid_t set = H5Dcreate2(c->file, "/progress/tile", H5T_STD_U8LE, space, links, list, H5P_DEFAULT);
-  H5Pclose(links);
-  H5Pclose(list);
-  H5Sclose(space);
-  H5_CHECK(c->path, "/progress/tile", set);
-  facet_status status = put_int(c, set, "block", p->block);
-  H5Dclose(set);
+  hid_t block;
+  FACET_TRY(create_counting(c, "/progress/block", (p->samples + p->block - 1) / p->block, p->block, &block));
+  const hid_t vcb[] = {c->variant, c->condition, block};
+  facet_status status = create_closed(c, "/progress/tile", H5T_STD_U8LE, 3, vcb);
+  H5Dclose(block);
   return status;
 }
 
@@ -338,22 +381,22 @@ static facet_status create_all(creation *c)
   FACET_TRY(create_scales(c));
   const hid_t n[] = {c->sample, c->channel, c->y, c->x};
   const hid_t vcn[] = {c->variant, c->condition, c->sample, c->class};
-  FACET_TRY(create(c, "/label", H5T_STD_I32LE, 1, n, false, &label));
+  FACET_TRY(create(c, "/label", H5T_STD_I32LE, 1, n, &label));
   herr_t written = H5Dwrite(label, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, p->label);
   H5Dclose(label);
   H5_CHECK(c->path, "/label", written);
-  FACET_TRY(create_closed(c, "/image", H5T_IEEE_F32LE, 4, n, false));
-  FACET_TRY(create_closed(c, "/prediction/logits", c->real, 4, vcn, false));
-  FACET_TRY(create_closed(c, "/prediction/class", H5T_STD_I32LE, 3, vcn, false));
-  FACET_TRY(create_closed(c, "/prediction/loss", c->real, 3, vcn, false));
-  FACET_TRY(create_closed(c, "/geometry/angle", c->real, 3, vcn, false));
-  FACET_TRY(create_closed(c, "/geometry/length", c->real, 3, vcn, false));
-  FACET_TRY(create_closed(c, "/geometry/margin", c->real, 3, vcn, false));
-  FACET_TRY(create_closed(c, "/geometry/cosine", c->real, 4, vcn, false));
+  FACET_TRY(create_closed(c, "/image", c->real, 4, n));
+  FACET_TRY(create_closed(c, "/prediction/logits", c->real, 4, vcn));
+  FACET_TRY(create_closed(c, "/prediction/class", H5T_STD_I32LE, 3, vcn));
+  FACET_TRY(create_closed(c, "/prediction/loss", c->real, 3, vcn));
+  FACET_TRY(create_closed(c, "/geometry/angle", c->real, 3, vcn));
+  FACET_TRY(create_closed(c, "/geometry/length", c->real, 3, vcn));
+  FACET_TRY(create_closed(c, "/geometry/margin", c->real, 3, vcn));
+  FACET_TRY(create_closed(c, "/geometry/cosine", c->real, 4, vcn));
   for (int i = 0; i < 6; i++) {
     char name[40];
     snprintf(name, sizeof name, "/summary/%s", facet_store_summaries[i]);
-    FACET_TRY(create_closed(c, name, H5T_IEEE_F64LE, i < 5 ? 2 : 1, vcn, false));
+    FACET_TRY(create_closed(c, name, H5T_IEEE_F64LE, i < 5 ? 2 : 1, vcn));
   }
   for (int v = 0; v < p->variants; v++) {
     FACET_TRY(variant_attributes(c, &p->variant[v]));
@@ -365,34 +408,62 @@ static facet_status create_all(creation *c)
 
 /* ---- space on the disk ---- */
 
-static facet_status check_space(const char *path, const facet_store_plan *p)
+/* FACET_IO if `needed` bytes are more than there are in the file's folder; what cannot be asked is not held against it.
+ * `refused`: the system has said so already. */
+static facet_status check_space(const char *path, double needed, bool refused)
 {
-  struct statvfs s;
+  struct statvfs s = {.f_frsize = 0};
   char *folder = facet_path_beside(path, ".");
-  int there = folder ? statvfs(folder, &s) : -1;
+  bool known = folder && statvfs(folder, &s) == 0 && s.f_blocks > 0;
   facet_free(&folder);
-  if (there != 0)
-    return FACET_OK; /* the reservation below finds out */
-  double needed = (double)facet_store_bytes(p), room = (double)s.f_bavail * (double)s.f_frsize;
-  FACET_CHECK(needed <= room, FACET_IO, "%s: no space left on the disk: %.2f GB needed, %.2f GB free", path,
+  double room = (double)s.f_bavail * (double)s.f_frsize;
+  FACET_CHECK(!refused || known, FACET_IO, "%s: no space left: %.3f GB needed", path, needed / 1e9);
+  FACET_CHECK(!refused && (!known || needed <= room), FACET_IO, "%s: no space left: %.3f GB needed, %.3f GB free", path,
               needed / 1e9, room / 1e9);
   return FACET_OK;
 }
 
-/* Blocks behind every byte, so that no later write can run out of disk. */
-static facet_status reserve(const char *path, const char *temporary)
+/* Gives every byte its block on the disk and makes what is there durable; 0 or errno. */
+static int reserve(int file, off_t *size)
 {
+  struct stat about;
+  if (fstat(file, &about) != 0)
+    return errno;
+  *size = about.st_size;
+  int problem = posix_fallocate(file, 0, about.st_size);
+  if (problem == EOPNOTSUPP || problem == EINVAL) /* a file system that cannot: statvfs has to do */
+    problem = 0;
+  return problem == 0 && fsync(file) != 0 ? errno : problem;
+}
+
+static facet_status reserve_file(const char *path, const char *temporary)
+{
+  off_t size = 0;
   int file = open(temporary, O_RDWR | O_CLOEXEC);
   FACET_CHECK(file >= 0, FACET_CANNOT_CREATE, "%s: %s", path, strerror(errno));
-  off_t size = lseek(file, 0, SEEK_END);
-  int problem = posix_fallocate(file, 0, size);
-  if (problem == 0 && fsync(file) != 0)
-    problem = errno;
+  int problem = reserve(file, &size);
   close(file);
-  FACET_CHECK(problem == 0 || problem == EOPNOTSUPP || problem == EINVAL, FACET_IO,
-              "%s: cannot reserve %.2f GB on the disk: %s", path, (double)size / 1e9, strerror(problem));
+  if (problem == ENOSPC) {
+    unlink(temporary); /* so that what is free counts without it */
+    return check_space(path, (double)size, true);
+  }
+  FACET_CHECK(problem == 0, FACET_IO, "%s: cannot reserve %.3f GB: %s", path, (double)size / 1e9, strerror(problem));
   return FACET_OK;
 }
+
+/* A new name is durable when its folder is; some file systems cannot sync a folder. */
+static void sync_folder_of(const char *path)
+{
+  char *folder = facet_path_beside(path, ".");
+  int file = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+  if (file >= 0) {
+    (void)fsync(file);
+    close(file);
+  }
+  facet_free(&folder);
+}
+
+/* ---- the whole, on the disk ---- */
 
 static void close_scales(creation *c)
 {
@@ -402,39 +473,51 @@ static void close_scales(creation *c)
       H5Dclose(*scale[i]);
 }
 
+/* Of HDF5 1.8: its attributes may exceed 64 kB (a long study; the list of arrays along a scale), and its files carry no
+ * mark of being open, which a kill would leave behind. */
+static facet_status open_new(const char *path, const char *temporary, hid_t *file)
+{
+  hid_t create = H5Pcreate(H5P_FILE_CREATE), access = facet_store_access();
+  H5Pset_obj_track_times(create, 0);
+  H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
+  *file = H5Fcreate(temporary, H5F_ACC_TRUNC, create, access);
+  H5Pclose(create);
+  H5Pclose(access);
+  if (*file < 0)
+    (void)facet_store_raise(path, "cannot be created");
+  return *file < 0 ? facet_raise(FACET_CANNOT_CREATE, "%s", facet_message()) : FACET_OK;
+}
+
 static facet_status create_file(const char *path, const char *temporary, const facet_store_plan *plan)
 {
   creation c = {
       .path = path, .plan = plan, .real = plan->study->precision == FACET_F64 ? H5T_IEEE_F64LE : H5T_IEEE_F32LE};
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-  FACET_TRY(check_space(path, plan));
-  hid_t list = H5Pcreate(H5P_FILE_CREATE);
-  H5Pset_obj_track_times(list, 0);
-  c.file = H5Fcreate(temporary, H5F_ACC_TRUNC, list, H5P_DEFAULT);
-  H5Pclose(list);
-  if (c.file < 0) {
-    (void)facet_store_raise(path, "cannot be created");
-    return facet_raise(FACET_CANNOT_CREATE, "%s", facet_message());
-  }
+  FACET_CHECK(!facet_exists(path), FACET_CANNOT_CREATE, "%s: is there already, and is not overwritten", path);
+  unlink(temporary); /* of a run that was killed here */
+  FACET_TRY(check_space(path, (double)facet_store_bytes(plan), false));
+  FACET_TRY(open_new(path, temporary, &c.file));
   facet_status status = create_all(&c);
   close_scales(&c);
   if (H5Fclose(c.file) < 0 && status == FACET_OK)
     status = facet_store_raise(path, "closing");
   if (status == FACET_OK)
-    status = reserve(path, temporary);
+    status = reserve_file(path, temporary);
   if (status == FACET_OK && rename(temporary, path) != 0)
     status = facet_raise(FACET_CANNOT_CREATE, "%s: %s", path, strerror(errno));
+  if (status == FACET_OK)
+    sync_folder_of(path);
+  else
+    unlink(temporary);
   return status;
 }
 
 facet_status facet_store_create(MPI_Comm comm, const char *path, const facet_store_plan *plan)
 {
   facet_status status = FACET_OK;
+  facet_store_listen();
   if (facet_rank(comm) == 0) {
     char *temporary = facet_format("%s.new", path);
     status = temporary ? create_file(path, temporary, plan) : FACET_OS;
-    if (status != FACET_OK && temporary)
-      unlink(temporary);
     facet_free(&temporary);
   }
   return facet_agree(comm, status);

@@ -9,8 +9,14 @@
 #include "store.h"
 #include "versions.h"
 
-/* FACET_IO with HDF5's own innermost words: "PATH: WHAT: ...". */
+/* Silences HDF5, and keeps what it would have said last. Every public function of the store that opens a file begins
+ * with it. */
+void facet_store_listen(void);
+/* FACET_IO with HDF5's own innermost words about its last failure: "PATH: WHAT: ...". */
 facet_status facet_store_raise(const char *path, const char *what);
+/* A list for opening files without locks, which many parallel file systems lack; facet takes none on shared files
+ * anyway. Caller closes. */
+hid_t facet_store_access(void);
 
 #define H5_CHECK(path, what, call)                                                                                     \
   do {                                                                                                                 \
@@ -29,8 +35,10 @@ struct facet_store {
   const facet_store_plan *plan;
   int64_t blocks;
   hid_t file, real; /* memory type of W */
+  int raw;          /* the same file as the system knows it, for syncing */
   hid_t image, logits, predicted, loss, angle, length, margin, cosine, tile;
   hid_t summary[6];
+  hid_t label;
   facet_store_linear_sets *linear; /* per variant; -1 where it is not linearized */
 };
 

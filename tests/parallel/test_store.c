@@ -1,0 +1,793 @@
+/* The store on any number of ranks: the same results whoever writes them, valid at every moment, and refused where it
+ * does not fit.  Ranks agree on every outcome before they assert it, so a failure never leaves one of them waiting. */
+#include <fcntl.h>
+#include <hdf5.h>
+#include <hdf5_hl.h>
+#include <math.h>
+#include <mpi.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agree.h"
+#include "store.h"
+
+enum {
+  V = 3,
+  C = 2,
+  K = 3,
+  N = 23,
+  CH = 2,
+  Y = 3,
+  X = 4,
+  D = CH * Y * X,
+  LINEAR = 12,
+  ROWS = 2,
+  BLOCK = 5,
+  BLOCKS = 5
+};
+
+static int rank, ranks;
+static char folder[64];
+
+/* ---- a plan, made by hand ---- */
+
+typedef struct {
+  facet_study study;
+  facet_condition condition[C];
+  char *image;
+  facet_store_variant variant[V];
+  int32_t label[N];
+  facet_store_plan plan;
+} fixture;
+
+static const char *layers[] = {"conv1", "dense1"}, *nodes[] = {"conv1", "dense1", "a node with spaces"};
+static const char *conditions[] = {"clean", "gaussian_noise/3"}, *classes[] = {"cat", "h\xc3\xbchner", "dog"};
+static double layer_achieved[] = {0.25, 0.75};
+static int64_t layer_size[] = {100, 300};
+
+static void make_fixture(fixture *f)
+{
+  *f = (fixture){.condition = {{0, 0}, {1, 3}}, .image = "/images"};
+  f->study = (facet_study){.file = "store.yaml", .name = "store", .seed = 7, .output = "/out", .block = BLOCK};
+  f->study.precision = FACET_F32;
+  f->study.threads = 1;
+  f->study.test = (facet_data_source){.format = FACET_NPY, .files = 1, .images = &f->image, .count = N};
+  f->study.normalize = (facet_normalization){.scale = 255, .channels = 2, .mean = {0.25, 0.5}, .std = {1, 2}};
+  f->study.onnx = "/model.onnx";
+  f->study.conditions = C;
+  f->study.condition = f->condition;
+  f->study.linearize = true;
+  const facet_store_variant common = {.layers = 2,
+                                      .layer = layers,
+                                      .layer_achieved = layer_achieved,
+                                      .layer_size = layer_size,
+                                      .constant_nodes = 3,
+                                      .constant_node = nodes};
+  f->variant[0] = f->variant[1] = f->variant[2] = common;
+  const char *const name[] = {"dense", "magnitude-global-0.5", "mine"}, *const sha[] = {"aa", "bb", "cc"};
+  for (int v = 0; v < V; v++) {
+    f->variant[v].name = name[v];
+    f->variant[v].method = v ? "magnitude" : "dense";
+    f->variant[v].scope = v ? "global" : "";
+    f->variant[v].sparsity = f->variant[v].achieved = 0.5 * (v > 0);
+    f->variant[v].onnx = "network.onnx";
+    f->variant[v].sha256 = sha[v];
+    f->variant[v].linearize = v < 2;
+  }
+  f->variant[1].constant_nodes = 2;
+  for (int i = 0; i < N; i++)
+    f->label[i] = i % 4 == 3 ? -1 : i % K;
+  f->plan = (facet_store_plan){.study = &f->study,
+                               .study_text = "study: store # as the user wrote it\n",
+                               .variants = V,
+                               .variant = f->variant,
+                               .conditions = C,
+                               .condition = conditions,
+                               .classes = K,
+                               .class_name = classes,
+                               .samples = N,
+                               .channels = CH,
+                               .height = Y,
+                               .width = X,
+                               .label = f->label,
+                               .linear_samples = LINEAR,
+                               .linear_rows = ROWS,
+                               .block = BLOCK};
+}
+
+/* ---- results that can be told apart ---- */
+
+/* A number of its own for every element; `what` names the dataset. All are exact in single precision. */
+static double value(int what, int64_t v, int64_t c, int64_t sample, int64_t element)
+{
+  return (double)(((what * V + v) * C + c) * N + sample) + (double)element / 64;
+}
+
+enum { LOGITS, LOSS, ANGLE, LENGTH, MARGIN, COSINE, W, B, B_NODE, RESIDUAL };
+
+static int32_t predicted_class(int64_t v, int64_t c, int64_t sample)
+{
+  return (int32_t)((sample + (v + c) * (sample % 2)) % K);
+}
+
+static void fill(double *to, int what, int v, int c, int64_t first, int64_t count, int64_t width)
+{
+  for (int64_t i = 0; i < count * width; i++)
+    to[i] = value(what, v, c, first + i / width, i % width);
+}
+
+static facet_status write_linear(facet_store *store, const fixture *f, int v, int64_t first, int64_t count)
+{
+  double w[BLOCK * ROWS * D], b[BLOCK * ROWS], b_node[BLOCK * ROWS * 3], residual[BLOCK];
+  float w_single[BLOCK * ROWS * D];
+  int32_t row[BLOCK * ROWS], ties[BLOCK];
+  fill(w, W, v, 0, first, count, ROWS * D);
+  fill(b, B, v, 0, first, count, ROWS);
+  fill(b_node, B_NODE, v, 0, first, count, ROWS * f->variant[v].constant_nodes);
+  fill(residual, RESIDUAL, v, 0, first, count, 1);
+  for (int64_t i = 0; i < count * ROWS * D; i++)
+    w_single[i] = (float)w[i];
+  for (int i = 0; i < count * ROWS; i++)
+    row[i] = (int32_t)((first * ROWS + i) % K);
+  for (int i = 0; i < count; i++)
+    ties[i] = (int32_t)(first + i) % 2;
+  bool twice = f->study.precision == FACET_F64;
+  facet_linearization l = {.w = twice ? (void *)w : w_single, .b = b, .b_node = b_node, .residual = residual};
+  l.ties = ties;
+  return facet_store_linear(store, v, first, count, row, &l);
+}
+
+static facet_status write_tile(facet_store *store, const fixture *f, int v, int c, int64_t block)
+{
+  double logits[BLOCK * K], cosine[BLOCK * K], loss[BLOCK], angle[BLOCK], length[BLOCK], margin[BLOCK];
+  float pixels[BLOCK * D];
+  int32_t predicted[BLOCK];
+  int64_t first = block * BLOCK, count = N - first < BLOCK ? N - first : BLOCK;
+  fill(logits, LOGITS, v, c, first, count, K);
+  fill(cosine, COSINE, v, c, first, count, K);
+  fill(loss, LOSS, v, c, first, count, 1);
+  fill(angle, ANGLE, v, c, first, count, 1);
+  fill(length, LENGTH, v, c, first, count, 1);
+  fill(margin, MARGIN, v, c, first, count, 1);
+  for (int64_t i = 0; i < count; i++)
+    predicted[i] = predicted_class(v, c, first + i);
+  for (int64_t i = 0; i < count * D; i++)
+    pixels[i] = (float)(first * D + i);
+  if (v == 0 && c == 0)
+    FACET_TRY(facet_store_images(store, first, count, pixels));
+  FACET_TRY(facet_store_predictions(store, v, c, first, count, logits, predicted, loss));
+  FACET_TRY(facet_store_geometry(store, v, c, first, count, angle, length, margin, cosine));
+  int64_t linear = LINEAR - first < count ? LINEAR - first : count;
+  if (c == 0 && linear > 0 && f->variant[v].linearize && f->plan.linear_samples > 0)
+    FACET_TRY(write_linear(store, f, v, first, linear));
+  return facet_store_mark(store, v, c, block);
+}
+
+/* Tiles first .. last-1, dealt out to the ranks of `comm` in a way that depends on their number; odd ranks go
+ * backwards. */
+static facet_status write_tiles(MPI_Comm comm, facet_store *store, const fixture *f, int first, int last)
+{
+  int me = facet_rank(comm), all = facet_ranks(comm);
+  for (int i = 0; i < last - first; i++) {
+    int tile = me % 2 ? last - 1 - i : first + i;
+    if ((tile * 7 + 3) % all == me)
+      FACET_TRY(write_tile(store, f, tile / (C * BLOCKS), tile / BLOCKS % C, tile % BLOCKS));
+  }
+  return FACET_OK;
+}
+
+/* A whole store. Collective over `comm`. */
+static facet_status write_store(MPI_Comm comm, const char *path, const fixture *f)
+{
+  facet_store *store;
+  FACET_TRY(facet_store_create(comm, path, &f->plan));
+  FACET_TRY(facet_store_open(comm, path, &f->plan, &store));
+  facet_status status = facet_agree(comm, write_tiles(comm, store, f, 0, V * C * BLOCKS));
+  if (status == FACET_OK)
+    status = facet_store_summarize(store);
+  facet_status closed = facet_store_close(&store);
+  return status == FACET_OK ? closed : status;
+}
+
+/* ---- agreeing ---- */
+
+static bool everywhere(bool mine)
+{
+  int here = mine, all;
+  MPI_Allreduce(&here, &all, 1, MPI_INT, MPI_LAND, MPI_COMM_WORLD);
+  return all != 0;
+}
+
+#define assert_everywhere(condition)                                                                                   \
+  do {                                                                                                                 \
+    bool here_ = (condition);                                                                                          \
+    if (!here_)                                                                                                        \
+      print_error("rank %d: not so: %s (%s)\n", rank, #condition, facet_message());                                    \
+    assert_true(everywhere(here_));                                                                                    \
+  } while (0)
+
+/* The path of a file in the tests' folder; a few may be in use at once. */
+static const char *at(const char *name)
+{
+  static char path[4][128];
+  static int turn;
+  turn = (turn + 1) % 4;
+  snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
+  return path[turn];
+}
+
+static bool message_is_line_with(const char *words)
+{
+  return strstr(facet_message(), words) && !strchr(facet_message(), '\n');
+}
+
+/* ---- tests ---- */
+
+static void same_checksum_as_one_rank(facet_type precision)
+{
+  fixture f;
+  make_fixture(&f);
+  f.study.precision = precision;
+  assert_everywhere(write_store(MPI_COMM_WORLD, at("all.h5"), &f) == FACET_OK);
+  bool good = true;
+  if (rank == 0) {
+    char one[65] = "", all[65] = "";
+    good = write_store(MPI_COMM_SELF, at("one.h5"), &f) == FACET_OK &&
+           facet_store_checksum(at("one.h5"), one) == FACET_OK && facet_store_checksum(at("all.h5"), all) == FACET_OK &&
+           strlen(one) == 64 && strcmp(one, all) == 0;
+    unlink(at("one.h5"));
+    unlink(at("all.h5"));
+  }
+  assert_everywhere(good);
+}
+
+static void test_checksum_does_not_depend_on_ranks(void **state)
+{
+  (void)state;
+  same_checksum_as_one_rank(FACET_F32);
+}
+
+static void test_double_precision(void **state)
+{
+  (void)state;
+  same_checksum_as_one_rank(FACET_F64);
+}
+
+/* Changes one number of a finished store by way of HDF5 itself. */
+static bool poke(const char *path, const char *set, hsize_t element)
+{
+  hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), data = H5Dopen2(file, set, H5P_DEFAULT);
+  hid_t type = H5Dget_type(data);
+  size_t size = H5Tget_size(type);
+  haddr_t place = H5Dget_offset(data) + element * size;
+  H5Tclose(type);
+  H5Dclose(data);
+  H5Fclose(file);
+  int raw = open(path, O_RDWR);
+  uint8_t byte;
+  bool done = pread(raw, &byte, 1, (off_t)place) == 1;
+  byte ^= 1;
+  done = done && pwrite(raw, &byte, 1, (off_t)place) == 1;
+  close(raw);
+  return done;
+}
+
+static bool rename_network(const char *path)
+{
+  hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), group = H5Gopen2(file, "/variants/mine", H5P_DEFAULT);
+  hid_t attribute = H5Aopen(group, "sha256", H5P_DEFAULT), type = H5Aget_type(attribute);
+  const char *other = "dd";
+  bool done = H5Awrite(attribute, type, &other) >= 0;
+  H5Tclose(type);
+  H5Aclose(attribute);
+  H5Gclose(group);
+  return H5Fclose(file) >= 0 && done;
+}
+
+static void test_checksum_sees_every_result(void **state)
+{
+  (void)state;
+  static const char *const sets[] = {"/linear/magnitude-global-0.5/W",
+                                     "/linear/dense/row",
+                                     "/geometry/cosine",
+                                     "/prediction/logits",
+                                     "/image",
+                                     "/label",
+                                     "/summary/residual"};
+  fixture f;
+  bool good = true;
+  make_fixture(&f);
+  if (rank == 0) {
+    char before[65], after[65];
+    good = write_store(MPI_COMM_SELF, at("one.h5"), &f) == FACET_OK &&
+           facet_store_checksum(at("one.h5"), before) == FACET_OK;
+    for (size_t i = 0; good && i < sizeof sets / sizeof sets[0]; i++) {
+      good = poke(at("one.h5"), sets[i], 1) && facet_store_checksum(at("one.h5"), after) == FACET_OK &&
+             strcmp(before, after) != 0 && poke(at("one.h5"), sets[i], 1) &&
+             facet_store_checksum(at("one.h5"), after) == FACET_OK && strcmp(before, after) == 0;
+      if (!good)
+        print_error("%s: %s, %s\n", sets[i], before, after);
+    }
+    good = good && rename_network(at("one.h5")) && facet_store_checksum(at("one.h5"), after) == FACET_OK &&
+           strcmp(before, after) != 0;
+    unlink(at("one.h5"));
+  }
+  assert_everywhere(good);
+}
+
+static void test_checksum_refuses(void **state)
+{
+  (void)state;
+  char hex[65];
+  fixture f;
+  facet_store *store;
+  make_fixture(&f);
+  assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("part.h5"), &f.plan) == FACET_OK);
+  assert_everywhere(facet_store_open(MPI_COMM_WORLD, at("part.h5"), &f.plan, &store) == FACET_OK);
+  assert_everywhere(write_tiles(MPI_COMM_WORLD, store, &f, 0, 29) == FACET_OK);
+  assert_everywhere(facet_store_close(&store) == FACET_OK);
+  assert_everywhere(facet_store_checksum(at("part.h5"), hex) == FACET_BAD_INPUT &&
+                    message_is_line_with("not finished: 29 of 30 tiles are done"));
+  assert_everywhere(facet_store_checksum(at("missing.h5"), hex) == FACET_NO_INPUT);
+  if (rank == 0)
+    assert_int_equal(facet_write_file(at("text.h5"), "no HDF5", 7), FACET_OK);
+  MPI_Barrier(MPI_COMM_WORLD);
+  assert_everywhere(facet_store_checksum(at("text.h5"), hex) == FACET_BAD_INPUT && message_is_line_with("text.h5"));
+  MPI_Barrier(MPI_COMM_WORLD);
+  if (rank == 0) {
+    hid_t other = H5Fcreate(at("text.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    H5Fclose(other);
+  }
+  MPI_Barrier(MPI_COMM_WORLD);
+  assert_everywhere(facet_store_checksum(at("text.h5"), hex) == FACET_BAD_INPUT && message_is_line_with("text.h5"));
+  MPI_Barrier(MPI_COMM_WORLD);
+  if (rank == 0) {
+    unlink(at("part.h5"));
+    unlink(at("text.h5"));
+  }
+}
+
+/* ---- what is in the file ---- */
+
+static bool read_set(const char *path, const char *set, hid_t memory, hsize_t count, void *to)
+{
+  hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), data = H5Dopen2(file, set, H5P_DEFAULT);
+  hid_t space = H5Dget_space(data);
+  bool good = H5Sget_simple_extent_npoints(space) == (hssize_t)count &&
+              H5Dread(data, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, to) >= 0;
+  H5Sclose(space);
+  H5Dclose(data);
+  H5Fclose(file);
+  return good;
+}
+
+static bool linear_is_right(const fixture *f, int v)
+{
+  static double w[LINEAR * ROWS * D], b[LINEAR * ROWS], b_node[LINEAR * ROWS * 3], residual[LINEAR];
+  static int32_t row[LINEAR * ROWS], ties[LINEAR];
+  int64_t node_count = f->variant[v].constant_nodes;
+  char set[6][64];
+  static const char *const name[] = {"W", "b", "b_node", "residual", "row", "ties"};
+  for (int i = 0; i < 6; i++)
+    snprintf(set[i], sizeof set[i], "/linear/%s/%s", f->variant[v].name, name[i]);
+  bool good = read_set(at("all.h5"), set[0], H5T_NATIVE_DOUBLE, LINEAR * ROWS * D, w) &&
+              read_set(at("all.h5"), set[1], H5T_NATIVE_DOUBLE, LINEAR * ROWS, b) &&
+              read_set(at("all.h5"), set[2], H5T_NATIVE_DOUBLE, (hsize_t)(LINEAR * ROWS * node_count), b_node) &&
+              read_set(at("all.h5"), set[3], H5T_NATIVE_DOUBLE, LINEAR, residual) &&
+              read_set(at("all.h5"), set[4], H5T_NATIVE_INT32, LINEAR * ROWS, row) &&
+              read_set(at("all.h5"), set[5], H5T_NATIVE_INT32, LINEAR, ties);
+  for (int64_t i = 0; i < LINEAR; i++) {
+    for (int64_t j = 0; j < ROWS * D; j++)
+      good = good && w[i * ROWS * D + j] == value(W, v, 0, i, j);
+    for (int64_t j = 0; j < ROWS; j++)
+      good = good && b[i * ROWS + j] == value(B, v, 0, i, j) && row[i * ROWS + j] == (i * ROWS + j) % K;
+    for (int64_t j = 0; j < ROWS * node_count; j++)
+      good = good && b_node[i * ROWS * node_count + j] == value(B_NODE, v, 0, i, j);
+    good = good && residual[i] == value(RESIDUAL, v, 0, i, 0) && ties[i] == i % 2;
+  }
+  return good;
+}
+
+static bool summary_is_right(void)
+{
+  double accuracy[V * C], margin[V * C], residual[V];
+  bool good = read_set(at("all.h5"), "/summary/accuracy", H5T_NATIVE_DOUBLE, V * C, accuracy) &&
+              read_set(at("all.h5"), "/summary/margin", H5T_NATIVE_DOUBLE, V * C, margin) &&
+              read_set(at("all.h5"), "/summary/residual", H5T_NATIVE_DOUBLE, V, residual);
+  for (int64_t i = 0; i < V * C; i++) {
+    double right = 0, labelled = 0, sum = 0;
+    for (int64_t n = 0; n < N; n++)
+      if (n % 4 != 3) {
+        labelled++;
+        right += predicted_class(i / C, i % C, n) == n % K;
+        sum += value(MARGIN, i / C, i % C, n, 0);
+      }
+    good = good && fabs(accuracy[i] - right / labelled) < 1e-15 && fabs(margin[i] - sum / labelled) < 1e-9;
+  }
+  return good && accuracy[0] == 1 && residual[0] == value(RESIDUAL, 0, 0, LINEAR - 1, 0) &&
+         residual[1] == value(RESIDUAL, 1, 0, LINEAR - 1, 0) && isnan(residual[2]);
+}
+
+static void test_results_are_where_they_belong(void **state)
+{
+  (void)state;
+  fixture f;
+  facet_store *store;
+  double logits[N * K], loss[N], angle[N], length[N], margin[N];
+  int32_t predicted[N];
+  make_fixture(&f);
+  assert_everywhere(write_store(MPI_COMM_WORLD, at("all.h5"), &f) == FACET_OK);
+  assert_everywhere(facet_store_open(MPI_COMM_WORLD, at("all.h5"), &f.plan, &store) == FACET_OK);
+  bool good = true;
+  for (int v = 0; v < V; v++)
+    for (int c = 0; c < C; c++) {
+      good = good && facet_store_read(store, v, c, logits, predicted, loss, angle, length, margin) == FACET_OK;
+      for (int n = 0; n < N; n++) {
+        good = good && predicted[n] == predicted_class(v, c, n) && loss[n] == value(LOSS, v, c, n, 0);
+        good = good && angle[n] == value(ANGLE, v, c, n, 0) && length[n] == value(LENGTH, v, c, n, 0);
+        good = good && margin[n] == value(MARGIN, v, c, n, 0);
+        for (int k = 0; k < K; k++)
+          good = good && logits[n * K + k] == value(LOGITS, v, c, n, k);
+      }
+    }
+  assert_everywhere(good);
+  assert_everywhere(facet_store_close(&store) == FACET_OK);
+  if (rank == 0) {
+    double image[N * D], cosine[V * C * N * K];
+    good = linear_is_right(&f, 0) && linear_is_right(&f, 1) && summary_is_right() &&
+           read_set(at("all.h5"), "/image", H5T_NATIVE_DOUBLE, N * D, image) &&
+           read_set(at("all.h5"), "/geometry/cosine", H5T_NATIVE_DOUBLE, V * C * N * K, cosine);
+    for (int i = 0; i < N * D; i++)
+      good = good && image[i] == i;
+    for (int i = 0; i < V * C * N * K; i++)
+      good = good && cosine[i] == value(COSINE, i / (C * N * K), i / (N * K) % C, i / K % N, i % K);
+    unlink(at("all.h5"));
+  }
+  assert_everywhere(good);
+}
+
+/* Whether an array is contiguous, a scale itself or has one scale of its length along each dimension, and has no filter
+ * or date: what makes it safe to overwrite and easy to read. */
+static herr_t check_set(hid_t root, const char *name, const H5O_info_t *info, void *data)
+{
+  int *sets = data;
+  if (info->type != H5O_TYPE_DATASET)
+    return 0;
+  hid_t set = H5Dopen2(root, name, H5P_DEFAULT), space = H5Dget_space(set), list = H5Dget_create_plist(set);
+  int dims = H5Sget_simple_extent_ndims(space), good = H5Pget_layout(list) == H5D_CONTIGUOUS;
+  for (int i = 0; i < dims && H5DSis_scale(set) == 0; i++)
+    good = good && H5DSget_num_scales(set, (unsigned)i) == 1;
+  good = good && info->mtime == 0 && info->ctime == 0;
+  H5Pclose(list);
+  H5Sclose(space);
+  H5Dclose(set);
+  if (!good)
+    print_error("/%s is not as it should be\n", name);
+  ++*sets;
+  return good ? 0 : -1;
+}
+
+static void test_every_array_has_its_scales(void **state)
+{
+  (void)state;
+  fixture f;
+  make_fixture(&f);
+  assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("new.h5"), &f.plan) == FACET_OK);
+  bool good = true;
+  if (rank == 0) {
+    int sets = 0;
+    hid_t file = H5Fopen(at("new.h5"), H5F_ACC_RDONLY, H5P_DEFAULT);
+    good = H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, check_set, &sets) >= 0;
+    H5Fclose(file);
+    good = good && sets > 30;
+    unlink(at("new.h5"));
+  }
+  assert_everywhere(good);
+}
+
+static void test_what_is_not_written_is_no_result(void **state)
+{
+  (void)state;
+  static const char *const reals[] = {"/prediction/logits", "/geometry/cosine", "/geometry/angle", "/summary/accuracy"};
+  fixture f;
+  make_fixture(&f);
+  assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("new.h5"), &f.plan) == FACET_OK);
+  bool good = true;
+  if (rank == 0) {
+    static double real[V * C * N * K];
+    static int32_t whole[V * C * N];
+    for (int s = 0; s < 4; s++) {
+      hsize_t count = s < 2 ? V * C * N * K : s < 3 ? V * C * N : V * C;
+      good = good && read_set(at("new.h5"), reals[s], H5T_NATIVE_DOUBLE, count, real);
+      for (hsize_t i = 0; i < count; i++)
+        good = good && isnan(real[i]);
+    }
+    good = good && read_set(at("new.h5"), "/prediction/class", H5T_NATIVE_INT32, V * C * N, whole);
+    for (int i = 0; i < V * C * N; i++)
+      good = good && whole[i] == -1;
+    unlink(at("new.h5"));
+  }
+  assert_everywhere(good);
+}
+
+/* ---- space ---- */
+
+static void test_space_is_really_reserved(void **state)
+{
+  (void)state;
+  fixture f;
+  make_fixture(&f);
+  f.plan.linear_samples = N;
+  f.plan.linear_rows = 20000; /* W of two variants: 44 MB each */
+  assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("new.h5"), &f.plan) == FACET_OK);
+  struct stat about = {0};
+  bool good = true;
+  if (rank == 0) {
+    int64_t planned = facet_store_bytes(&f.plan);
+    good = stat(at("new.h5"), &about) == 0 && about.st_blocks * 512 >= about.st_size && about.st_size <= planned &&
+           (double)planned < 1.02 * (double)about.st_size;
+    if (!good)
+      print_error("%lld planned, size %lld, reserved %lld\n", (long long)planned, (long long)about.st_size,
+                  (long long)about.st_blocks * 512);
+    unlink(at("new.h5"));
+  }
+  assert_everywhere(good);
+}
+
+/* Whether the folder is empty. */
+static bool nothing_left(void)
+{
+  return rmdir(folder) == 0 && mkdir(folder, 0777) == 0;
+}
+
+static void test_a_disk_too_small(void **state)
+{
+  (void)state;
+  fixture f;
+  make_fixture(&f);
+  f.plan.height = f.plan.width = 3000000; /* images and W: petabytes */
+  assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("new.h5"), &f.plan) == FACET_IO);
+  assert_everywhere(message_is_line_with("new.h5: no space left") && message_is_line_with("GB needed") &&
+                    message_is_line_with("GB free"));
+  assert_everywhere(rank != 0 || nothing_left());
+}
+
+static void test_a_place_that_is_none(void **state)
+{
+  (void)state;
+  fixture f;
+  make_fixture(&f);
+  assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("no/such/folder.h5"), &f.plan) == FACET_CANNOT_CREATE);
+  assert_everywhere(message_is_line_with("no/such/folder.h5: "));
+  assert_everywhere(rank != 0 || nothing_left());
+}
+
+static void test_nothing_is_overwritten(void **state)
+{
+  (void)state;
+  fixture f;
+  make_fixture(&f);
+  if (rank == 0)
+    assert_int_equal(facet_write_file(at("mine.h5"), "mine", 4), FACET_OK);
+  MPI_Barrier(MPI_COMM_WORLD);
+  assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("mine.h5"), &f.plan) == FACET_CANNOT_CREATE);
+  bool good = true;
+  if (rank == 0) {
+    uint8_t *bytes;
+    size_t count;
+    good = facet_read_file(at("mine.h5"), &bytes, &count) == FACET_OK && count == 4 && memcmp(bytes, "mine", 4) == 0;
+    facet_free(&bytes);
+    good = unlink(at("mine.h5")) == 0 && good && nothing_left();
+  }
+  assert_everywhere(good);
+}
+
+/* ---- going on ---- */
+
+static facet_status copy_file(const char *from, const char *to)
+{
+  uint8_t *bytes;
+  size_t count;
+  FACET_TRY(facet_read_file(from, &bytes, &count));
+  facet_status status = facet_write_file(to, bytes, count);
+  facet_free(&bytes);
+  return status;
+}
+
+/* What a kill leaves is what the kernel has been given: a copy made while the store is open and nothing is flushed. */
+static void test_goes_on_after_a_kill(void **state)
+{
+  (void)state;
+  enum { BEFORE = 17, ALL = V * C * BLOCKS };
+  fixture f;
+  facet_store *store;
+  uint8_t done[ALL];
+  make_fixture(&f);
+  assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("open.h5"), &f.plan) == FACET_OK);
+  assert_everywhere(facet_store_open(MPI_COMM_WORLD, at("open.h5"), &f.plan, &store) == FACET_OK);
+  assert_everywhere(write_tiles(MPI_COMM_WORLD, store, &f, 0, BEFORE) == FACET_OK);
+  assert_everywhere(rank != 0 || copy_file(at("open.h5"), at("killed.h5")) == FACET_OK);
+  assert_everywhere(facet_store_close(&store) == FACET_OK);
+
+  assert_everywhere(facet_store_open(MPI_COMM_WORLD, at("killed.h5"), &f.plan, &store) == FACET_OK);
+  bool good = facet_store_marks(store, done) == FACET_OK;
+  for (int i = 0; i < ALL; i++)
+    good = good && done[i] == (i < BEFORE);
+  assert_everywhere(good);
+  assert_everywhere(write_tiles(MPI_COMM_WORLD, store, &f, BEFORE, ALL) == FACET_OK);
+  assert_everywhere(facet_store_summarize(store) == FACET_OK);
+  assert_everywhere(facet_store_close(&store) == FACET_OK);
+  if (rank == 0) {
+    char one[65] = "", two[65] = "";
+    good = write_store(MPI_COMM_SELF, at("one.h5"), &f) == FACET_OK &&
+           facet_store_checksum(at("one.h5"), one) == FACET_OK &&
+           facet_store_checksum(at("killed.h5"), two) == FACET_OK && strcmp(one, two) == 0;
+    unlink(at("one.h5"));
+    unlink(at("open.h5"));
+    unlink(at("killed.h5"));
+  }
+  assert_everywhere(good);
+}
+
+static void test_opening_changes_nothing(void **state)
+{
+  (void)state;
+  fixture f;
+  facet_store *store;
+  char before[65] = "", after[65] = "";
+  make_fixture(&f);
+  assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("new.h5"), &f.plan) == FACET_OK);
+  assert_everywhere(facet_sha256_file(at("new.h5"), before) == FACET_OK);
+  assert_everywhere(facet_store_open(MPI_COMM_WORLD, at("new.h5"), &f.plan, &store) == FACET_OK);
+  assert_everywhere(facet_store_close(&store) == FACET_OK && !store);
+  assert_everywhere(facet_store_close(&store) == FACET_OK);
+  assert_everywhere(facet_sha256_file(at("new.h5"), after) == FACET_OK && strcmp(before, after) == 0);
+  if (rank == 0)
+    unlink(at("new.h5"));
+}
+
+static void assert_refused(const fixture *f, const char *words)
+{
+  facet_store *store = (void *)&rank;
+  assert_everywhere(facet_store_open(MPI_COMM_WORLD, at("new.h5"), &f->plan, &store) == FACET_BAD_INPUT);
+  assert_everywhere(!store && message_is_line_with("new.h5: "));
+  if (!strstr(facet_message(), words))
+    print_error("no \"%s\" in \"%s\"\n", words, facet_message());
+  assert_everywhere(strstr(facet_message(), words) != NULL);
+}
+
+static void test_refuses_what_does_not_fit(void **state)
+{
+  (void)state;
+  fixture f, other;
+  make_fixture(&f);
+  assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("new.h5"), &f.plan) == FACET_OK);
+  make_fixture(&other);
+  other.study.seed = 8;
+  assert_refused(&other, "different study");
+  make_fixture(&other);
+  other.variant[1].sha256 = "other";
+  assert_refused(&other, "networks");
+  make_fixture(&other);
+  other.variant[2].name = "yours";
+  assert_refused(&other, "variant");
+  make_fixture(&other);
+  other.plan.samples = N - 1;
+  assert_refused(&other, "/");
+  make_fixture(&other);
+  other.plan.linear_rows = ROWS + 1;
+  assert_refused(&other, "/linear/");
+  make_fixture(&other);
+  other.variant[0].constant_nodes = 2;
+  assert_refused(&other, "/linear/dense/");
+  make_fixture(&other);
+  other.variant[2].linearize = true;
+  assert_refused(&other, "/linear/mine/");
+  if (rank == 0) { /* a file of another schema */
+    hid_t file = H5Fopen(at("new.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+    int two = 2;
+    hid_t attribute = H5Aopen(file, "schema_version", H5P_DEFAULT);
+    assert_true(H5Awrite(attribute, H5T_NATIVE_INT, &two) >= 0);
+    H5Aclose(attribute);
+    H5Fclose(file);
+  }
+  MPI_Barrier(MPI_COMM_WORLD);
+  assert_refused(&f, "schema version 2");
+  if (rank == 0)
+    assert_int_equal(truncate(at("new.h5"), 3000), 0);
+  MPI_Barrier(MPI_COMM_WORLD);
+  assert_refused(&f, "");
+  if (rank == 0)
+    unlink(at("new.h5"));
+}
+
+static void test_without_linearizations(void **state)
+{
+  (void)state;
+  fixture f;
+  char hex[65];
+  make_fixture(&f);
+  f.study.linearize = false;
+  f.plan.linear_samples = f.plan.linear_rows = 0;
+  for (int v = 0; v < V; v++)
+    f.variant[v].linearize = false;
+  assert_everywhere(write_store(MPI_COMM_WORLD, at("none.h5"), &f) == FACET_OK);
+  assert_everywhere(facet_store_checksum(at("none.h5"), hex) == FACET_OK);
+  MPI_Barrier(MPI_COMM_WORLD);
+  if (rank == 0)
+    unlink(at("none.h5"));
+}
+
+/* A network without a single constant splits its bias over nothing; one variant has many. */
+static void test_no_constants_and_many_variants(void **state)
+{
+  (void)state;
+  enum { MANY = 800 };
+  fixture f;
+  facet_store *store;
+  static facet_store_variant variant[MANY];
+  static char name[MANY][24], text[100000];
+  make_fixture(&f);
+  f.variant[0].constant_nodes = 0;
+  for (int v = 0; v < MANY; v++) {
+    snprintf(name[v], sizeof name[v], "variant-%d", v);
+    variant[v] = f.variant[v > 0];
+    variant[v].name = name[v];
+  }
+  memset(text, '#', sizeof text - 1); /* and the study file is long */
+  f.plan.study_text = text;
+  f.plan.variants = MANY;
+  f.plan.variant = variant;
+  assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("many.h5"), &f.plan) == FACET_OK);
+  assert_everywhere(facet_store_open(MPI_COMM_WORLD, at("many.h5"), &f.plan, &store) == FACET_OK);
+  bool good = rank != 0 || (write_tile(store, &f, 0, 0, 0) == FACET_OK && write_tile(store, &f, 1, 0, 0) == FACET_OK);
+  assert_everywhere(good);
+  assert_everywhere(facet_store_close(&store) == FACET_OK);
+  if (rank == 0)
+    unlink(at("many.h5"));
+}
+
+int main(int argc, char **argv)
+{
+  MPI_Init(&argc, &argv);
+  rank = facet_rank(MPI_COMM_WORLD);
+  ranks = facet_ranks(MPI_COMM_WORLD);
+  const char *parent = getenv("TMPDIR");
+  snprintf(folder, sizeof folder, "%s/facet-store-XXXXXX", parent && strlen(parent) < 40 ? parent : "/tmp");
+  if (rank == 0 && !mkdtemp(folder))
+    MPI_Abort(MPI_COMM_WORLD, 1);
+  MPI_Bcast(folder, sizeof folder, MPI_CHAR, 0, MPI_COMM_WORLD);
+  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_checksum_does_not_depend_on_ranks),
+      cmocka_unit_test(test_double_precision),
+      cmocka_unit_test(test_checksum_sees_every_result),
+      cmocka_unit_test(test_checksum_refuses),
+      cmocka_unit_test(test_results_are_where_they_belong),
+      cmocka_unit_test(test_every_array_has_its_scales),
+      cmocka_unit_test(test_what_is_not_written_is_no_result),
+      cmocka_unit_test(test_space_is_really_reserved),
+      cmocka_unit_test(test_a_disk_too_small),
+      cmocka_unit_test(test_a_place_that_is_none),
+      cmocka_unit_test(test_nothing_is_overwritten),
+      cmocka_unit_test(test_goes_on_after_a_kill),
+      cmocka_unit_test(test_opening_changes_nothing),
+      cmocka_unit_test(test_refuses_what_does_not_fit),
+      cmocka_unit_test(test_without_linearizations),
+      cmocka_unit_test(test_no_constants_and_many_variants),
+  };
+  int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  MPI_Barrier(MPI_COMM_WORLD);
+  if (rank == 0)
+    rmdir(folder);
+  MPI_Finalize();
+  return failed;
+}
