@@ -54,37 +54,53 @@ static void print_network(const facet_network *n)
   printf("supported   yes\n");
 }
 
-/* What the file holds, when facet cannot run it. */
-static void print_graph(const Onnx__GraphProto *graph)
+/* What the file holds, when facet cannot run it: every node that is not supported is marked. */
+static void print_graph(const Onnx__ModelProto *model)
 {
+  const Onnx__GraphProto *graph = model->graph;
+  size_t unknown = 0;
+  printf("%-36s %s\n", "node", "operator");
   for (size_t i = 0; i < graph->n_node; i++) {
     const Onnx__NodeProto *p = graph->node[i];
     char *name = facet_onnx_node_name(p, i);
-    bool known = p->op_type && facet_operator_known(p->op_type);
-    printf("%-36s %-20s %s\n", name ? name : "", p->op_type ? p->op_type : "", known ? "" : "not supported");
+    bool known = facet_onnx_node_known(p);
+    printf("%-36s %-20s", name ? name : "", p->op_type ? p->op_type : "");
+    if (!known)
+      printf(facet_onnx_standard(p->domain) ? " not supported" : " not supported: of domain %s", p->domain);
+    printf("\n");
+    unknown += !known;
     facet_free(&name);
   }
+  printf("\nopset       %d\n", facet_onnx_opset(model));
+  printf("supported   no");
+  if (unknown)
+    printf(": %zu of %zu nodes are not", unknown, graph->n_node);
+  printf("\n");
+}
+
+static facet_status inspect_bytes(const uint8_t *bytes, size_t count, bool *supported)
+{
+  Onnx__ModelProto *model;
+  facet_network *network = NULL;
+  FACET_TRY(facet_onnx_unpack(bytes, count, &model));
+  facet_status status = facet_onnx_build(model, &network);
+  *supported = status == FACET_OK;
+  if (*supported)
+    print_network(network);
+  else if (status == FACET_BAD_INPUT)
+    print_graph(model);
+  facet_network_destroy(&network);
+  facet_onnx_free(&model);
+  return status;
 }
 
 facet_status facet_onnx_inspect(const char *path, bool *supported)
 {
   uint8_t *bytes;
   size_t count;
-  facet_network *network = NULL;
   *supported = false;
   FACET_TRY(facet_read_file(path, &bytes, &count));
-  facet_status status = facet_onnx_read_bytes(path, bytes, count, &network);
-  if (status == FACET_OK) {
-    *supported = true;
-    print_network(network);
-    facet_network_destroy(&network);
-  } else {
-    Onnx__ModelProto *model = onnx__model_proto__unpack(NULL, count, bytes);
-    if (model && model->graph)
-      print_graph(model->graph);
-    if (model)
-      onnx__model_proto__free_unpacked(model, NULL);
-  }
+  facet_status status = inspect_bytes(bytes, count, supported);
   facet_free(&bytes);
-  return status;
+  return status == FACET_OK ? FACET_OK : facet_raise_in(status, "%s: ", path);
 }

@@ -11,8 +11,8 @@ facet_status facet_onnx_read_bytes(const char *name, const uint8_t *bytes, size_
 /* Writes an ordinary ONNX file (opset of the network, batch dimension "N"), whole or not at all; the bytes depend on
  * the network alone. FACET_CANNOT_CREATE, FACET_IO. */
 facet_status facet_onnx_write(const facet_network *network, const char *path);
-/* Prints nodes, shapes, parameters, zeros per layer, and every operator that is not supported, to stdout; *supported
- * says whether the network can be run. Fails only where there is nothing to print: missing file, not ONNX. */
+/* Prints nodes, shapes, parameters and zeros per layer to stdout; where the network cannot be run, its nodes with every
+ * operator that is not supported marked, and fails as facet_onnx_read does. *supported says which it was. */
 facet_status facet_onnx_inspect(const char *path, bool *supported);
 
 #endif

@@ -2,6 +2,7 @@
 #include "onnx/tensor_proto.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* IEEE 754 half precision. */
@@ -51,18 +52,24 @@ static facet_status read_shape(const Onnx__TensorProto *p, facet_shape *shape, s
   *count = 1;
   shape->rank = (int)p->n_dims;
   for (size_t i = 0; i < p->n_dims; i++) {
-    FACET_CHECK(p->dims[i] >= 0 && p->dims[i] <= INT32_MAX && (p->dims[i] == 0 || *count <= (size_t)1 << 40),
-                FACET_BAD_INPUT, "dimension %zu is %lld", i, (long long)p->dims[i]);
+    FACET_CHECK(p->dims[i] > 0 && p->dims[i] <= INT32_MAX && *count <= (size_t)1 << 31, FACET_BAD_INPUT,
+                "dimension %zu is %lld", i, (long long)p->dims[i]);
     shape->dim[i] = p->dims[i];
     *count *= (size_t)p->dims[i];
   }
   return FACET_OK;
 }
 
+/* Some writers leave an empty raw_data beside the typed field. */
+static bool is_raw(const Onnx__TensorProto *p)
+{
+  return p->has_raw_data && p->raw_data.len > 0;
+}
+
 /* Elements that the typed field or the raw bytes hold. */
 static size_t stored_count(const Onnx__TensorProto *p, stored_kind kind, size_t bytes)
 {
-  if (p->has_raw_data)
+  if (is_raw(p))
     return p->raw_data.len % bytes ? (size_t)-1 : p->raw_data.len / bytes;
   switch (kind) {
   case KIND_REAL32:
@@ -96,7 +103,7 @@ static double raw_real(const uint8_t *at, stored_kind kind)
 
 static double stored_real(const Onnx__TensorProto *p, stored_kind kind, size_t bytes, size_t i)
 {
-  if (p->has_raw_data)
+  if (is_raw(p))
     return raw_real(p->raw_data.data + i * bytes, kind);
   if (kind == KIND_REAL32)
     return (double)p->float_data[i];
@@ -107,7 +114,7 @@ static int64_t stored_integer(const Onnx__TensorProto *p, stored_kind kind, size
 {
   int64_t wide = 0;
   int32_t narrow = 0;
-  if (!p->has_raw_data)
+  if (!is_raw(p))
     return kind == KIND_INT64 ? p->int64_data[i] : p->int32_data[i];
   const uint8_t *at = p->raw_data.data + i * bytes;
   if (kind == KIND_BYTE)
@@ -117,6 +124,30 @@ static int64_t stored_integer(const Onnx__TensorProto *p, stored_kind kind, size
   return kind == KIND_INT64 ? wide : narrow;
 }
 
+static facet_status raise_type(const Onnx__TensorProto *p)
+{
+  const ProtobufCEnumValue *type = protobuf_c_enum_descriptor_get_value(&onnx__tensor_proto__data_type__descriptor,
+                                                                        p->has_data_type ? p->data_type : 0);
+  if (type)
+    return facet_raise(FACET_BAD_INPUT, "data type %s is not supported", type->name);
+  return facet_raise(FACET_BAD_INPUT, "data type %d is not known", (int)p->data_type);
+}
+
+/* Says where element i of a row-major array is: "element [3, 0, 1] is NaN". */
+static facet_status raise_not_finite(facet_shape shape, size_t i, double value)
+{
+  char text[FACET_MAX_RANK * 24] = "";
+  int64_t index[FACET_MAX_RANK], rest = (int64_t)i;
+  for (int d = shape.rank - 1; d >= 0; d--) {
+    index[d] = rest % shape.dim[d];
+    rest /= shape.dim[d];
+  }
+  size_t at = 0;
+  for (int d = 0; d < shape.rank; d++)
+    at += (size_t)snprintf(text + at, sizeof text - at, "%s%lld", d ? ", " : "", (long long)index[d]);
+  return facet_raise(FACET_BAD_INPUT, "element [%s] is %s", text, isnan(value) ? "NaN" : "infinite");
+}
+
 facet_status facet_tensor_from_proto(const Onnx__TensorProto *p, facet_tensor **tensor)
 {
   size_t bytes, count = 0;
@@ -124,7 +155,9 @@ facet_status facet_tensor_from_proto(const Onnx__TensorProto *p, facet_tensor **
   facet_shape shape = {0};
   bool outside = p->has_data_location && p->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
   FACET_CHECK(!outside && p->n_external_data == 0, FACET_BAD_INPUT, "has its data in another file: not supported");
-  FACET_CHECK(kind != KIND_NONE, FACET_BAD_INPUT, "has data type %d: not supported", p->data_type);
+  FACET_CHECK(!p->segment, FACET_BAD_INPUT, "is split into segments: not supported");
+  if (kind == KIND_NONE)
+    return raise_type(p);
   FACET_TRY(read_shape(p, &shape, &count));
   size_t there = stored_count(p, kind, bytes);
   FACET_CHECK(there == count, FACET_BAD_INPUT, "holds %zu elements but its dimensions say %zu",
@@ -140,7 +173,7 @@ facet_status facet_tensor_from_proto(const Onnx__TensorProto *p, facet_tensor **
     double value = stored_real(p, kind, bytes, i);
     if (!isfinite(value)) {
       facet_tensor_destroy(&t);
-      return facet_raise(FACET_BAD_INPUT, "element %zu is %s", i, isnan(value) ? "NaN" : "infinite");
+      return raise_not_finite(shape, i, value);
     }
     facet_tensor_set(t, (int64_t)i, value);
   }

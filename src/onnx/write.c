@@ -102,8 +102,18 @@ static facet_status pack_node(pile *heap, const facet_network *n, const facet_no
   return FACET_OK;
 }
 
-/* name: float tensor of N x shape. */
-static facet_status pack_info(pile *heap, const facet_value *value, Onnx__ValueInfoProto ***list, size_t *count)
+/* The type of the values: that of the first real constant (ONNX wants them all alike), float without any. */
+static int32_t real_type(const Onnx__GraphProto *graph)
+{
+  for (size_t i = 0; i < graph->n_initializer; i++)
+    if (graph->initializer[i]->data_type != ONNX__TENSOR_PROTO__DATA_TYPE__INT64)
+      return graph->initializer[i]->data_type;
+  return ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+}
+
+/* name: tensor of N x shape. */
+static facet_status pack_info(pile *heap, const facet_value *value, int32_t real, Onnx__ValueInfoProto ***list,
+                              size_t *count)
 {
   Onnx__ValueInfoProto *p;
   Onnx__TypeProto *type;
@@ -123,7 +133,7 @@ static facet_status pack_info(pile *heap, const facet_value *value, Onnx__ValueI
   type->value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
   type->tensor_type = tensor;
   tensor->has_elem_type = true;
-  tensor->elem_type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+  tensor->elem_type = real;
   tensor->shape = shape;
   shape->n_dim = (size_t)value->shape.rank + 1;
   KEEP(heap, shape->dim, shape->n_dim);
@@ -178,21 +188,25 @@ static facet_status pack_model(pile *heap, const facet_network *n, Onnx__ModelPr
   opset->version = n->opset;
   model->n_opset_import = 1;
   model->opset_import[0] = opset;
-  model->has_ir_version = true; /* the one that came with the operator set (ONNX, Versioning.md) */
-  model->ir_version = n->opset <= 8    ? 3
-                      : n->opset == 9  ? 4
+  /* The version that came with the operator set (ONNX, Versioning.md), but no older than 4: before, constants had to be
+   * listed among the inputs too. */
+  model->has_ir_version = true;
+  model->ir_version = n->opset <= 9    ? 4
                       : n->opset == 10 ? 5
                       : n->opset == 11 ? 6
                       : n->opset <= 14 ? 7
                       : n->opset <= 18 ? 8
                       : n->opset <= 20 ? 9
-                                       : 10;
+                      : n->opset <= 22 ? 10
+                      : n->opset == 23 ? 11
+                                       : 12;
   model->producer_name = (char *)"facet";
   model->graph = graph;
   graph->name = n->name && n->name[0] ? n->name : (char *)"facet";
-  FACET_TRY(pack_info(heap, &n->value[n->input], &graph->input, &graph->n_input));
-  FACET_TRY(pack_info(heap, &n->value[n->output], &graph->output, &graph->n_output));
   FACET_TRY(pack_constants(heap, n, graph));
+  int32_t real = real_type(graph);
+  FACET_TRY(pack_info(heap, &n->value[n->input], real, &graph->input, &graph->n_input));
+  FACET_TRY(pack_info(heap, &n->value[n->output], real, &graph->output, &graph->n_output));
   graph->n_node = (size_t)n->nodes;
   KEEP(heap, graph->node, n->nodes);
   for (int i = 0; i < n->nodes; i++) {
@@ -204,6 +218,7 @@ static facet_status pack_model(pile *heap, const facet_network *n, Onnx__ModelPr
 
 facet_status facet_onnx_write(const facet_network *network, const char *path)
 {
+  FACET_CHECK(network->finished, FACET_INTERNAL, "%s: the network is not finished", path);
   pile heap = {0};
   Onnx__ModelProto model = ONNX__MODEL_PROTO__INIT;
   uint8_t *bytes = NULL;
