@@ -65,7 +65,7 @@ REVISION_SOURCES := $(shell grep -ls 'FACET_REVISION\|FACET_SCALAPACK_VERSION' $
 # Sanitizers confuse the warnings that depend on optimization, so there they are no errors.
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow $(if $(filter 1,$(SANITIZE)),,-Werror)
 OPTIMIZE := $(if $(filter 1,$(SANITIZE)),-O1 -g -fno-omit-frame-pointer -fsanitize=address$(comma)undefined \
-  -fno-sanitize-recover=all,-O3 -g)
+  -fno-sanitize-recover=all,-O3 -g -fno-trapping-math -fno-math-errno)
 LANGUAGE := -std=c17 -D_GNU_SOURCE -fopenmp -Isrc -Impi -Itests -isystem $(GENERATED)
 COMPILE := $(FOUND_CC) $(LANGUAGE) $(WARNINGS) $(OPTIMIZE) -march=$(ARCH) $(FOUND_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 LIBRARIES := $(LDFLAGS) $(FOUND_LIBS) -lm

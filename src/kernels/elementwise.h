@@ -23,7 +23,8 @@ typedef struct {
 
 typedef struct {
   /* out = slope * z with slope 1 for z > 0, else alpha; out may be z. Adds to *ties how often |z| <= nearly * max|z|
-   * over the `size` elements; out of `padding` elements that are always 0. One sample. */
+   * over the `size` elements (nearly < 0: ties are not looked for); out of `padding` elements that are always 0. One
+   * sample. */
   void (*gate)(int64_t size, int64_t padding, double alpha, double nearly, const void *z, void *out, void *slope,
                int32_t *ties);
   /* out = scale * in + shift, one sample. */

@@ -1,31 +1,54 @@
-/* The body of elementwise.c for one REAL; NAME(x) makes names unique.  No include guard: included twice. */
+/* The body of elementwise.c for one REAL; NAME(x) makes names unique.  No include guard: included twice.
+ * `GCC ivdep`: such a loop may work in place; an element is written after it was read and no other depends on it. */
+
+/* max |z|. Eight maxima side by side: a compiler may not reorder one. */
+static REAL NAME(largest)(int64_t size, const REAL *z)
+{
+  REAL most[8] = {0}, all = 0;
+  int64_t i = 0;
+  for (; i + 8 <= size; i += 8)
+    for (int j = 0; j < 8; j++) {
+      REAL m = z[i + j] < 0 ? -z[i + j] : z[i + j];
+      most[j] = m > most[j] ? m : most[j];
+    }
+  for (; i < size; i++) {
+    REAL m = z[i] < 0 ? -z[i] : z[i];
+    all = m > all ? m : all;
+  }
+  for (int j = 0; j < 8; j++)
+    all = most[j] > all ? most[j] : all;
+  return all;
+}
 
 static void NAME(gate)(int64_t size, int64_t padding, double alpha, double nearly, const void *z_, void *out_,
                        void *slope_, int32_t *ties)
 {
   const REAL *z = z_;
   REAL *out = out_, *slope = slope_;
-  REAL a = (REAL)alpha, largest = 0;
-  for (int64_t i = 0; i < size; i++) {
-    REAL m = z[i] < 0 ? -z[i] : z[i];
-    largest = m > largest ? m : largest;
+  REAL a = (REAL)alpha;
+  if (nearly >= 0) {
+    REAL bound = (REAL)(nearly * (double)NAME(largest)(size, z));
+    int32_t near = 0;
+    for (int64_t i = 0; i < size; i++)
+      near += (z[i] < 0 ? -z[i] : z[i]) <= bound;
+    *ties += near - (int32_t)padding;
   }
-  REAL bound = (REAL)(nearly * (double)largest);
-  int32_t near = 0;
+
+#pragma GCC ivdep
   for (int64_t i = 0; i < size; i++) {
     REAL u = z[i];
     REAL s = u > 0 ? (REAL)1 : a;
-    near += (u < 0 ? -u : u) <= bound;
     slope[i] = s;
-    out[i] = u > 0 ? u : a * u;
+    out[i] = s * u;
   }
-  *ties += near - (int32_t)padding;
 }
 
 static void NAME(diagonal)(int64_t size, const void *scale_, const void *shift_, const void *in_, void *out_)
 {
   const REAL *scale = scale_, *shift = shift_, *in = in_;
   REAL *out = out_;
+
+#pragma GCC ivdep
   for (int64_t i = 0; i < size; i++)
     out[i] = scale[i] * in[i] + shift[i];
 }
@@ -38,10 +61,14 @@ static void NAME(gate_pullback)(int64_t size, int64_t samples, int64_t rows, int
   for (int64_t s = 0; s < samples; s++, slope += slope_step)
     for (int64_t r = 0; r < rows; r++, g += size, out += size) {
       if (addend) {
+
+#pragma GCC ivdep
         for (int64_t i = 0; i < size; i++)
           out[i] = addend[i] + slope[i] * g[i];
         addend += size;
       } else {
+
+#pragma GCC ivdep
         for (int64_t i = 0; i < size; i++)
           out[i] = slope[i] * g[i];
       }
@@ -53,9 +80,13 @@ static void NAME(add)(int64_t count, const void *a_, double factor, const void *
   const REAL *a = a_, *b = b_;
   REAL *out = out_, f = (REAL)factor;
   if (a)
+
+#pragma GCC ivdep
     for (int64_t i = 0; i < count; i++)
       out[i] = a[i] + f * b[i];
   else
+
+#pragma GCC ivdep
     for (int64_t i = 0; i < count; i++)
       out[i] = f * b[i];
 }
@@ -104,40 +135,61 @@ static void NAME(window_mean)(const facet_windows *w, facet_layout in, const voi
   }
 }
 
+/* One output position in `lanes` neighbouring channels, at most 16: values and winners; returns the ties. */
+static inline int32_t NAME(window_position)(const REAL *restrict u, const int64_t *restrict position, int64_t taps,
+                                            int64_t k, int lanes, int32_t base, bool count, REAL bound, bool flat_zero,
+                                            REAL *restrict out, int32_t *restrict win)
+{
+  REAL first[16], second[16];
+  int32_t best[16], ties = 0;
+  for (int c = 0; c < lanes; c++) {
+    first[c] = u[position[0] * k + c];
+    second[c] = -(REAL)INFINITY;
+    best[c] = (int32_t)(position[0] * k) + c;
+  }
+  for (int64_t t = 1; t < taps; t++) {
+    const REAL *candidate = u + position[t] * k;
+    int32_t at = (int32_t)(position[t] * k);
+    for (int c = 0; c < lanes; c++) {
+      REAL x = candidate[c], top = first[c];
+      REAL loser = x > top ? top : x;
+      second[c] = loser > second[c] ? loser : second[c];
+      best[c] = x > top ? at + c : best[c];
+      first[c] = x > top ? x : top;
+    }
+  }
+  for (int c = 0; c < lanes; c++) {
+    out[c] = first[c];
+    win[c] = base + best[c];
+  }
+  for (int c = 0; count && c < lanes; c++)
+    ties += first[c] - second[c] <= bound && !(flat_zero && first[c] == 0);
+  return ties;
+}
+
 static void NAME(window_max)(const facet_windows *w, facet_layout in, double nearly, bool flat_zero, const void *u_,
                              void *out_, int32_t *winner, int32_t *ties)
 {
   int64_t k = in.block;
-  REAL largest = 0;
-  for (int64_t i = 0; i < facet_layout_size(in); i++) {
-    REAL m = ((const REAL *)u_)[i];
-    m = m < 0 ? -m : m;
-    largest = m > largest ? m : largest;
-  }
-  REAL bound = (REAL)(nearly * (double)largest);
+  bool count = nearly >= 0;
+  REAL bound = count ? (REAL)(nearly * (double)NAME(largest)(facet_layout_size(in), u_)) : 0;
   FOR_BLOCKS(in, b, lanes)
   {
-    const REAL *u = (const REAL *)u_ + b * w->in_spatial * k;
-    REAL *out = (REAL *)out_ + b * w->out_spatial * k;
-    int32_t *win = winner + b * w->out_spatial * k;
-    for (int64_t s = 0; s < w->out_spatial; s++)
-      for (int64_t c = 0; c < lanes; c++) {
-        int64_t t = w->begin[s], best = w->position[t] * k + c;
-        REAL first = u[best], second = -(REAL)INFINITY;
-        for (t++; t < w->begin[s + 1]; t++) {
-          int64_t at = w->position[t] * k + c;
-          if (u[at] > first) {
-            second = first;
-            first = u[at];
-            best = at;
-          } else if (u[at] > second) {
-            second = u[at];
-          }
-        }
-        out[s * k + c] = first;
-        win[s * k + c] = (int32_t)(b * w->in_spatial * k + best);
-        *ties += first - second <= bound && !(flat_zero && first == 0);
+    for (int64_t s = 0; s < w->out_spatial; s++) {
+      const int64_t *position = w->position + w->begin[s];
+      int64_t taps = w->begin[s + 1] - w->begin[s];
+      for (int64_t c = 0; c < lanes; c += 16) {
+        int now = lanes - c < 16 ? (int)(lanes - c) : 16;
+        int64_t at = (b * w->out_spatial + s) * k + c, from = b * w->in_spatial * k + c;
+        const REAL *u = (const REAL *)u_ + from;
+        if (now == 8) /* the constant lets the compiler use vectors */
+          *ties += NAME(window_position)(u, position, taps, k, 8, (int32_t)from, count, bound, flat_zero,
+                                         (REAL *)out_ + at, winner + at);
+        else
+          *ties += NAME(window_position)(u, position, taps, k, now, (int32_t)from, count, bound, flat_zero,
+                                         (REAL *)out_ + at, winner + at);
       }
+    }
   }
 }
 
@@ -227,78 +279,160 @@ static double NAME(dot)(int64_t count, const void *a_, const void *b_)
   return sum;
 }
 
-static void NAME(norm_statistics)(facet_layout layout, int64_t samples, const void *u_, double *mean, double *variance)
+/* Batch norm works on groups of channels that lie side by side: 8 of a block, or one of a plain layout. Both loops
+ * below keep one partial sum per lane; padding lanes count too, and nobody reads them. */
+enum { NAME(WIDE) = 8 };
+
+/* sums[0] += g, sums[1] += g * (u - m) * d over the positions of one sample; g NULL: u itself, and (u - m)^2. */
+static inline void NAME(norm_sums)(int64_t positions, int64_t step, int lanes, const REAL *u, const REAL *g,
+                                   const REAL *m, const REAL *d, double (*sums)[NAME(WIDE)])
 {
-  int64_t k = layout.block, size = facet_layout_size(layout);
-  double n = (double)(samples * layout.spatial);
-  for (int pass = 0; pass < 2; pass++) { /* mean first, then squared distances from it */
-    double *sum = pass ? variance : mean;
-    FOR_BLOCKS(layout, b, lanes)
-    {
-      for (int64_t c = 0; c < lanes; c++) {
-        double total = 0, centre = pass ? mean[b * k + c] : 0;
-        for (int64_t s = 0; s < samples; s++) {
-          const REAL *u = (const REAL *)u_ + s * size + b * layout.spatial * k + c;
-          REAL part = 0;
-          for (int64_t p = 0; p < layout.spatial; p++) {
-            REAL x = u[p * k] - (REAL)centre;
-            part += pass ? x * x : x;
-          }
-          total += (double)part;
-        }
-        sum[b * k + c] = total / n;
-      }
+  REAL one[NAME(WIDE)] = {0}, two[NAME(WIDE)] = {0};
+  for (int64_t p = 0; p < positions; p++)
+    for (int c = 0; c < lanes; c++) {
+      REAL x = u[p * step + c], y = (x - m[c]) * d[c];
+      one[c] += g ? g[p * step + c] : x;
+      two[c] += g ? g[p * step + c] * y : y * y;
     }
+  for (int c = 0; c < lanes; c++) {
+    sums[0][c] += (double)one[c];
+    sums[1][c] += (double)two[c];
+  }
+}
+
+/* One channel of a plain layout: partial sums along its positions instead. */
+static inline void NAME(norm_sums_plain)(int64_t positions, const REAL *u, const REAL *g, REAL m, REAL d,
+                                         double (*sums)[NAME(WIDE)])
+{
+  double more[2][NAME(WIDE)] = {{0}};
+  REAL mean[NAME(WIDE)], scale[NAME(WIDE)];
+  for (int c = 0; c < NAME(WIDE); c++) {
+    mean[c] = m;
+    scale[c] = d;
+  }
+  int64_t whole = positions / NAME(WIDE);
+  NAME(norm_sums)(whole, NAME(WIDE), NAME(WIDE), u, g, mean, scale, more);
+  for (int c = 0; c < NAME(WIDE); c++)
+    for (int i = 0; i < 2; i++)
+      sums[i][0] += more[i][c];
+  int64_t done = whole * NAME(WIDE);
+  NAME(norm_sums)(positions - done, 1, 1, u + done, g ? g + done : NULL, mean, scale, sums);
+}
+
+/* Channels first .. first + lanes - 1 lie side by side from element `at` on, `step` apart from position to position. */
+typedef struct {
+  int64_t first, at, step;
+  int lanes, real; /* real: without padding */
+} NAME(channel_group);
+
+static inline NAME(channel_group) NAME(group)(facet_layout l, int64_t i)
+{
+  bool wide = l.block % NAME(WIDE) == 0;
+  int64_t first = wide ? i * NAME(WIDE) : i;
+  int64_t left = l.channels - first, lanes = wide ? NAME(WIDE) : 1;
+  return (NAME(channel_group)){first, facet_layout_at(l, first, 0), l.block, (int)lanes,
+                               (int)(left < lanes ? left : lanes)};
+}
+
+static inline int64_t NAME(groups)(facet_layout l)
+{
+  return l.block % NAME(WIDE) == 0 ? (l.channels + NAME(WIDE) - 1) / NAME(WIDE) : l.channels;
+}
+
+/* Sums of one group over all samples. */
+static void NAME(group_sums)(facet_layout l, NAME(channel_group) group, int64_t samples, const REAL *u, const REAL *g,
+                             const REAL *m, const REAL *d, double (*sums)[NAME(WIDE)])
+{
+  int64_t size = facet_layout_size(l);
+  memset(sums, 0, 2 * sizeof *sums);
+  for (int64_t s = 0; s < samples; s++) {
+    const REAL *from = u + s * size + group.at, *with = g ? g + s * size + group.at : NULL;
+    if (group.lanes == NAME(WIDE))
+      NAME(norm_sums)(l.spatial, group.step, NAME(WIDE), from, with, m, d, sums);
+    else if (group.step == 1)
+      NAME(norm_sums_plain)(l.spatial, from, with, m[0], d[0], sums);
+    else
+      NAME(norm_sums)(l.spatial, group.step, 1, from, with, m, d, sums);
+  }
+}
+
+static void NAME(norm_statistics)(facet_layout layout, int64_t samples, const void *u, double *mean, double *variance)
+{
+  double n = (double)(samples * layout.spatial), sums[2][NAME(WIDE)];
+  for (int64_t i = 0; i < NAME(groups)(layout); i++) {
+    NAME(channel_group) group = NAME(group)(layout, i);
+    REAL m[NAME(WIDE)] = {0}, one[NAME(WIDE)] = {1, 1, 1, 1, 1, 1, 1, 1};
+    NAME(group_sums)(layout, group, samples, u, NULL, m, one, sums);
+    for (int c = 0; c < group.real; c++)
+      m[c] = (REAL)(mean[group.first + c] = sums[0][c] / n);
+    NAME(group_sums)(layout, group, samples, u, NULL, m, one, sums); /* squared distances from it */
+    for (int c = 0; c < group.real; c++)
+      variance[group.first + c] = sums[1][c] / n;
+  }
+}
+
+/* out = a g + b (u - m) + c for the lanes of a group; g NULL: 0. */
+static inline void NAME(norm_apply)(int64_t positions, int64_t step, int lanes, const REAL *u, const REAL *g,
+                                    const REAL *a, const REAL *b, const REAL *m, const REAL *c, REAL *out)
+{
+
+#pragma GCC ivdep
+  for (int64_t p = 0; p < positions; p++)
+    for (int i = 0; i < lanes; i++)
+      out[p * step + i] = (g ? a[i] * g[p * step + i] : 0) + b[i] * (u[p * step + i] - m[i]) + c[i];
+}
+
+static void NAME(group_apply)(facet_layout l, NAME(channel_group) group, int64_t samples, const REAL *u, const REAL *g,
+                              const REAL *a, const REAL *b, const REAL *m, const REAL *c, REAL *out)
+{
+  int64_t size = facet_layout_size(l);
+  for (int64_t s = 0; s < samples; s++) {
+    const REAL *from = u + s * size + group.at, *with = g ? g + s * size + group.at : NULL;
+    REAL *to = out + s * size + group.at;
+    if (group.lanes == NAME(WIDE))
+      NAME(norm_apply)(l.spatial, group.step, NAME(WIDE), from, with, a, b, m, c, to);
+    else
+      NAME(norm_apply)(l.spatial, group.step, 1, from, with, a, b, m, c, to);
   }
 }
 
 static void NAME(norm)(facet_layout layout, int64_t samples, const double *mean, const double *scale,
-                       const double *shift, const void *u_, void *out_)
+                       const double *shift, const void *u, void *out)
 {
-  int64_t k = layout.block, size = facet_layout_size(layout);
-  for (int64_t s = 0; s < samples; s++)
-    FOR_BLOCKS(layout, b, lanes)
-    {
-      const REAL *u = (const REAL *)u_ + s * size + b * layout.spatial * k;
-      REAL *out = (REAL *)out_ + s * size + b * layout.spatial * k;
-      for (int64_t c = 0; c < lanes; c++) {
-        REAL m = (REAL)mean[b * k + c], d = (REAL)scale[b * k + c], a = (REAL)shift[b * k + c];
-        for (int64_t p = 0; p < layout.spatial; p++)
-          out[p * k + c] = (u[p * k + c] - m) * d + a;
-      }
+  for (int64_t i = 0; i < NAME(groups)(layout); i++) {
+    NAME(channel_group) group = NAME(group)(layout, i);
+    REAL none[NAME(WIDE)] = {0}, b[NAME(WIDE)] = {0}, m[NAME(WIDE)] = {0}, shifts[NAME(WIDE)] = {0};
+    for (int c = 0; c < group.real; c++) {
+      b[c] = (REAL)scale[group.first + c];
+      m[c] = (REAL)mean[group.first + c];
+      shifts[c] = (REAL)shift[group.first + c];
     }
+    NAME(group_apply)(layout, group, samples, u, NULL, none, b, m, shifts, out);
+  }
 }
 
 static void NAME(norm_pullback)(facet_layout layout, int64_t samples, const double *mean, const double *deviation,
-                                const double *scale, const void *u_, const void *g_, void *gu_, double *grad_scale,
+                                const double *scale, const void *u, const void *g, void *gu, double *grad_scale,
                                 double *grad_shift)
 {
-  int64_t k = layout.block, size = facet_layout_size(layout);
-  double n = (double)(samples * layout.spatial);
-  FOR_BLOCKS(layout, b, lanes)
-  for (int64_t c = 0; c < lanes; c++) {
-    int64_t channel = b * k + c, at = b * layout.spatial * k + c;
-    REAL m = (REAL)mean[channel], d = (REAL)(1 / deviation[channel]);
-    double sum = 0, product = 0;
-    for (int64_t s = 0; s < samples; s++) {
-      const REAL *u = (const REAL *)u_ + s * size + at, *g = (const REAL *)g_ + s * size + at;
-      REAL part = 0, part_product = 0;
-      for (int64_t p = 0; p < layout.spatial; p++) {
-        part += g[p * k];
-        part_product += g[p * k] * ((u[p * k] - m) * d);
-      }
-      sum += (double)part;
-      product += (double)part_product;
+  double n = (double)(samples * layout.spatial), sums[2][NAME(WIDE)];
+  for (int64_t i = 0; i < NAME(groups)(layout); i++) {
+    NAME(channel_group) group = NAME(group)(layout, i);
+    REAL m[NAME(WIDE)] = {0}, d[NAME(WIDE)] = {0}, a[NAME(WIDE)] = {0}, b[NAME(WIDE)] = {0}, shift[NAME(WIDE)] = {0};
+    for (int c = 0; c < group.real; c++) {
+      m[c] = (REAL)mean[group.first + c];
+      d[c] = (REAL)(1 / deviation[group.first + c]);
     }
-    grad_shift[channel] = sum;
-    grad_scale[channel] = product;
-    REAL f = (REAL)(scale[channel] / deviation[channel]), a = (REAL)(sum / n), q = (REAL)(product / n);
-    for (int64_t s = 0; s < samples; s++) {
-      const REAL *u = (const REAL *)u_ + s * size + at, *g = (const REAL *)g_ + s * size + at;
-      REAL *gu = (REAL *)gu_ + s * size + at;
-      for (int64_t p = 0; p < layout.spatial; p++)
-        gu[p * k] = f * (g[p * k] - a - (u[p * k] - m) * d * q);
+    NAME(group_sums)(layout, group, samples, u, g, m, d, sums);
+    for (int c = 0; c < group.real; c++) {
+      double f = scale[group.first + c] / deviation[group.first + c];
+      grad_shift[group.first + c] = sums[0][c];
+      grad_scale[group.first + c] = sums[1][c];
+      a[c] = (REAL)f;
+      b[c] = (REAL)(-f * sums[1][c] / n / deviation[group.first + c]);
+      shift[c] = (REAL)(-f * sums[0][c] / n);
     }
+    NAME(group_apply)(layout, group, samples, u, g, a, b, m, shift, gu);
   }
 }
 

@@ -108,6 +108,12 @@ static inline char *facet_at(const facet_executor *x, void *data, int64_t elemen
   return (char *)data + (size_t)element * x->real;
 }
 
+/* How near to 0 a gate's input must be to count as a tie, relative to the largest one; in training nobody counts. */
+static inline double facet_nearly(const facet_executor *x)
+{
+  return x->options.training ? -1 : 4 * (x->options.real == FACET_F64 ? 0x1p-52 : 0x1p-23);
+}
+
 /* Allocates and counts for facet_executor_bytes. */
 facet_status facet_executor_own(facet_executor *x, size_t count, size_t size, void *pointer_to_pointer);
 /* Makes `to` the sum so far (copy of addend, or zeros) before a kind adds to it. */

@@ -160,7 +160,7 @@ static facet_status window_forward(facet_executor *x, facet_step *step)
   facet_layout in = x->layout[step->input[0]];
   int64_t in_size = facet_layout_size(in), out_size = facet_value_size(x, step->output);
   bool flat_zero = from_relu(x, step->input[0]);
-  double nearly = 4 * (x->options.real == FACET_F64 ? 0x1p-52 : 0x1p-23);
+  double nearly = facet_nearly(x);
   memset(facet_value_data(x, step->out_slot), 0, (size_t)(x->options.batch * out_size) * x->real);
   for (int64_t s = 0; s < x->count; s++) {
     const void *u = facet_at(x, facet_value_data(x, step->in_slot[0]), s * in_size);

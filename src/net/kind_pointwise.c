@@ -211,7 +211,7 @@ static facet_status gate_forward(facet_executor *x, facet_step *step)
 {
   facet_layout layout = x->layout[step->output];
   int64_t size = facet_layout_size(layout), padding = size - layout.channels * layout.spatial;
-  double nearly = 4 * (x->options.real == FACET_F64 ? 0x1p-52 : 0x1p-23);
+  double nearly = facet_nearly(x);
   for (int64_t s = 0; s < x->count; s++)
     x->e->gate(
         size, padding, step->lowered->alpha, nearly, facet_at(x, facet_value_data(x, step->in_slot[0]), s * size),
