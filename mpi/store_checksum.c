@@ -42,29 +42,72 @@ static facet_status add_shape(sum *s, hid_t type, hid_t space, size_t *count)
   return FACET_OK;
 }
 
-/* All bytes of a dataset, in pieces along the first dimension. */
+/* All bytes of a dataset. The first dimensions `outer` are gone through one by one, so that a piece of the next one,
+ * all that follows included, takes a few megabytes however large the whole is. */
+typedef struct {
+  hid_t set, type, space;
+  int rank, outer;
+  hsize_t dim[H5S_MAX_RANK], start[H5S_MAX_RANK], size[H5S_MAX_RANK];
+  size_t line; /* bytes of one element of dimension `outer` */
+  hsize_t step;
+  char *bytes;
+} walk;
+
+enum { PIECE = 8 << 20 };
+
+static facet_status add_piece(sum *s, walk *w)
+{
+  hid_t memory = H5Screate_simple(w->rank, w->size, NULL);
+  herr_t read = H5Sselect_hyperslab(w->space, H5S_SELECT_SET, w->start, NULL, w->size, NULL);
+  if (read >= 0)
+    read = H5Dread(w->set, w->type, memory, w->space, H5P_DEFAULT, w->bytes);
+  H5Sclose(memory);
+  H5_CHECK(s->path, "reading", read);
+  return facet_sha256_add(s->digest, w->bytes, (size_t)w->size[w->outer] * w->line);
+}
+
+/* Counts `start` up along the outer dimensions; false after the last. */
+static bool next_line(walk *w)
+{
+  for (int i = w->outer - 1; i >= 0; i--) {
+    if (++w->start[i] < w->dim[i])
+      return true;
+    w->start[i] = 0;
+  }
+  return false;
+}
+
+static facet_status add_lines(sum *s, walk *w)
+{
+  do
+    for (hsize_t first = 0; first < w->dim[w->outer]; first += w->step) {
+      w->start[w->outer] = first;
+      w->size[w->outer] = w->dim[w->outer] - first < w->step ? w->dim[w->outer] - first : w->step;
+      FACET_TRY(add_piece(s, w));
+    }
+  while (next_line(w));
+  return FACET_OK;
+}
+
 static facet_status add_bytes(sum *s, hid_t set, hid_t type, hid_t space, size_t count)
 {
-  hsize_t dim[32] = {1}, start[32] = {0}, size[32];
-  int rank = H5Sget_simple_extent_dims(space, dim, NULL);
-  size_t line = dim[0] ? count / (size_t)dim[0] * H5Tget_size(type) : 0;
-  hsize_t step = line ? (hsize_t)(((size_t)8 << 20) / line + 1) : 1;
-  memcpy(size, dim, sizeof size);
-  char *bytes;
-  FACET_NEW(bytes, (size_t)step * (line ? line : 1));
-  facet_status status = FACET_OK;
-  for (hsize_t first = 0; first < dim[0] && count && status == FACET_OK; first += step) {
-    start[0] = first;
-    size[0] = dim[0] - first < step ? dim[0] - first : step;
-    hid_t memory = H5Screate_simple(rank, size, NULL);
-    herr_t read = H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, size, NULL);
-    if (read >= 0)
-      read = H5Dread(set, type, memory, space, H5P_DEFAULT, bytes);
-    H5Sclose(memory);
-    status =
-        read < 0 ? facet_store_raise(s->path, "reading") : facet_sha256_add(s->digest, bytes, (size_t)size[0] * line);
+  walk w = {.set = set, .type = type, .space = space, .line = count * H5Tget_size(type)};
+  w.rank = H5Sget_simple_extent_dims(space, w.dim, NULL);
+  if (count == 0)
+    return FACET_OK;
+  FACET_CHECK(w.rank > 0, FACET_BAD_INPUT, "%s: holds a dataset that is none of facet's", s->path);
+  memcpy(w.size, w.dim, sizeof w.size);
+  w.line /= (size_t)w.dim[0];
+  while (w.line > PIECE && w.outer + 1 < w.rank) {
+    w.size[w.outer++] = 1;
+    w.line /= (size_t)w.dim[w.outer];
   }
-  facet_free(&bytes);
+  w.step = w.line < PIECE ? (hsize_t)(PIECE / w.line) : 1;
+  if (w.step > w.dim[w.outer])
+    w.step = w.dim[w.outer];
+  FACET_NEW(w.bytes, (size_t)w.step * w.line);
+  facet_status status = add_lines(s, &w);
+  facet_free(&w.bytes);
   return status;
 }
 
@@ -75,7 +118,9 @@ static facet_status add_set(sum *s, hid_t set)
   facet_status status = add_shape(s, type, space, &count);
   if (status == FACET_OK && H5Tis_variable_str(type) > 0) {
     char **text = facet_allocate(count, sizeof *text);
-    if (!text || H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0)
+    if (!text)
+      status = FACET_OS;
+    else if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0)
       status = facet_store_raise(s->path, "reading");
     else
       status = add_strings(s, text, count);
@@ -108,7 +153,7 @@ static herr_t visit_attribute(hid_t object, const char *name, const H5A_info_t *
     if (text)
       H5Dvlen_reclaim(type, space, H5P_DEFAULT, values);
   } else if (s->status == FACET_OK) {
-    s->status = facet_store_raise(s->path, "reading");
+    s->status = values ? facet_store_raise(s->path, "reading") : FACET_OS;
   }
   facet_free(&values);
   H5Tclose(type);
@@ -120,21 +165,24 @@ static herr_t visit_attribute(hid_t object, const char *name, const H5A_info_t *
 static herr_t visit_object(hid_t root, const char *name, const H5O_info_t *info, void *data)
 {
   sum *s = data;
-  if (strncmp(name, "progress", 8) == 0)
+  if (strncmp(name, "progress/", 9) == 0)
     return 0;
   if (info->type == H5O_TYPE_DATASET) {
     hid_t set = H5Dopen2(root, name, H5P_DEFAULT);
-    s->status = add_text(s, name);
+    s->status = set < 0 ? facet_store_raise(s->path, "reading") : add_text(s, name);
     if (s->status == FACET_OK)
       s->status = add_set(s, set);
-    H5Dclose(set);
+    if (set >= 0)
+      H5Dclose(set);
   } else if (strncmp(name, "variants/", 9) == 0) {
     hid_t group = H5Gopen2(root, name, H5P_DEFAULT);
     hsize_t from = 0;
-    s->status = add_text(s, name);
-    if (s->status == FACET_OK)
-      H5Aiterate2(group, H5_INDEX_NAME, H5_ITER_INC, &from, visit_attribute, s);
-    H5Gclose(group);
+    s->status = group < 0 ? facet_store_raise(s->path, "reading") : add_text(s, name);
+    if (s->status == FACET_OK && H5Aiterate2(group, H5_INDEX_NAME, H5_ITER_INC, &from, visit_attribute, s) < 0 &&
+        s->status == FACET_OK)
+      s->status = facet_store_raise(s->path, "reading");
+    if (group >= 0)
+      H5Gclose(group);
   }
   return s->status == FACET_OK ? 0 : -1;
 }
@@ -151,8 +199,11 @@ static facet_status check_finished(const char *path, hid_t file)
   herr_t read = mark ? H5Dread(set, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, mark) : -1;
   H5Dclose(set);
   for (hssize_t i = 0; read >= 0 && i < count; i++)
-    done += mark[i];
+    done += mark[i] == 1;
+  bool memory = mark != NULL;
   facet_free(&mark);
+  if (!memory)
+    return FACET_OS;
   H5_CHECK(path, "reading", read);
   FACET_CHECK(done == count, FACET_BAD_INPUT, "%s: is not finished: %lld of %lld tiles are done", path, (long long)done,
               (long long)count);
@@ -163,8 +214,10 @@ facet_status facet_store_checksum(const char *path, char hex[65])
 {
   sum s = {.path = path, .status = FACET_OK};
   FACET_CHECK(facet_exists(path), FACET_NO_INPUT, "%s: No such file or directory", path);
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-  s.file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+  facet_store_listen();
+  hid_t list = facet_store_access();
+  s.file = H5Fopen(path, H5F_ACC_RDONLY, list);
+  H5Pclose(list);
   FACET_CHECK(s.file >= 0, FACET_BAD_INPUT, "%s: not an HDF5 file, or damaged", path);
   facet_status status = check_finished(path, s.file);
   if (status == FACET_OK)
