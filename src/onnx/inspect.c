@@ -66,7 +66,9 @@ static void print_graph(const Onnx__ModelProto *model)
     bool known = facet_onnx_node_known(p);
     printf("%-36s %-20s", name ? name : "", p->op_type ? p->op_type : "");
     if (!known)
-      printf(facet_onnx_standard(p->domain) ? " not supported" : " not supported: of domain %s", p->domain);
+      printf(" not supported");
+    if (!facet_onnx_standard(p->domain))
+      printf(": of domain %s", p->domain);
     printf("\n");
     unknown += !known;
     facet_free(&name);
