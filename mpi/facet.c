@@ -192,9 +192,7 @@ static facet_status with_ranks(int argc, char **argv, bool fresh, bool *speaks)
 static facet_status inspect(const char *file)
 {
   bool supported;
-  FACET_TRY(facet_onnx_inspect(file, &supported));
-  FACET_CHECK(supported, FACET_BAD_INPUT, "%s: is not supported, for the reasons above", file);
-  return FACET_OK;
+  return facet_onnx_inspect(file, &supported);
 }
 
 static facet_status checksum(const char *file)

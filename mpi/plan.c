@@ -105,9 +105,6 @@ static facet_status fill_plan(const facet_study *study, const char *text, const 
   s->variant = variant;
   for (int i = 0; i < family->count; i++)
     FACET_TRY(describe_variant(study, &family->member[i], &variant[i]));
-  FACET_CHECK(study->linear_samples <= s->samples, FACET_BAD_INPUT,
-              "%s: linearize.samples: %lld but there are %lld test samples", study->file,
-              (long long)study->linear_samples, (long long)s->samples);
   if (study->linearize) {
     s->linear_samples = study->linear_samples ? study->linear_samples : s->samples;
     s->linear_rows = facet_rows_count(study->rows, study->top, classes);

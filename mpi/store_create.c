@@ -60,16 +60,17 @@ hid_t facet_store_access(void)
 
 /* ---- sizes ---- */
 
-/* Of HDF5 itself: the root, every variant (its group, attributes, up to seven arrays and their places in the lists of
- * their scales), and every name. Measured, with room to spare. */
-enum { BYTES_OF_ROOT = 120000, BYTES_OF_VARIANT = 16000, BYTES_OF_NAME = 120 };
+/* Of HDF5 itself: the root, every variant (its group, attributes and up to seven arrays), and every name; and, for each
+ * pair of linearized variants, what is lost as the lists of arrays along the common scales grow. Measured, with room to
+ * spare. */
+enum { BYTES_OF_ROOT = 120000, BYTES_OF_VARIANT = 16000, BYTES_OF_NAME = 120, BYTES_OF_PAIR = 25 };
 
 /* In floating point first: a study may ask for more than an int64_t can count. */
 int64_t facet_store_bytes(const facet_store_plan *p)
 {
   double pairs = (double)p->variants * p->conditions, real = (double)facet_type_size(p->study->precision);
   double d = (double)p->channels * (double)p->height * (double)p->width, n = (double)p->samples;
-  double k = (double)p->linear_rows;
+  double k = (double)p->linear_rows, linearized = 0;
   double bytes = n * (12 + real * d) + pairs * n * (4 + real * (4 + 2 * p->classes)) + pairs * n / (double)p->block;
   bytes +=
       8 * ((double)p->channels + (double)p->height + (double)p->width + (double)p->linear_samples + k) + 48 * pairs;
@@ -77,10 +78,12 @@ int64_t facet_store_bytes(const facet_store_plan *p)
   for (int v = 0; v < p->variants; v++) {
     const facet_store_variant *variant = &p->variant[v];
     bytes += BYTES_OF_VARIANT + (double)variant->layers * 2 * BYTES_OF_NAME;
+    linearized += variant->linearize;
     if (variant->linearize)
       bytes += variant->constant_nodes * (double)BYTES_OF_NAME +
                (double)p->linear_samples * (k * (4 + real * (d + 1 + variant->constant_nodes)) + 4 + real);
   }
+  bytes += BYTES_OF_PAIR * linearized * linearized;
   return bytes < 9e18 ? (int64_t)bytes : INT64_MAX;
 }
 
@@ -417,9 +420,10 @@ static facet_status check_space(const char *path, double needed, bool refused)
   bool known = folder && statvfs(folder, &s) == 0 && s.f_blocks > 0;
   facet_free(&folder);
   double room = (double)s.f_bavail * (double)s.f_frsize;
-  FACET_CHECK(!refused || known, FACET_IO, "%s: no space left: %.3f GB needed", path, needed / 1e9);
-  FACET_CHECK(!refused && (!known || needed <= room), FACET_IO, "%s: no space left: %.3f GB needed, %.3f GB free", path,
-              needed / 1e9, room / 1e9);
+  int digits = needed < 1e9 ? 6 : 2;
+  FACET_CHECK(!refused || known, FACET_IO, "%s: no space left: %.*f GB needed", path, digits, needed / 1e9);
+  FACET_CHECK(!refused && (!known || needed <= room), FACET_IO, "%s: no space left: %.*f GB needed, %.*f GB free", path,
+              digits, needed / 1e9, digits, room / 1e9);
   return FACET_OK;
 }
 

@@ -25,6 +25,9 @@ static facet_status read_data(const facet_study *study, const facet_data_source 
 facet_status facet_study_data_read(const facet_study *study, facet_study_data *data)
 {
   FACET_TRY(read_data(study, &study->test, "test", &data->test));
+  FACET_CHECK(study->linear_samples <= data->test->count, FACET_BAD_INPUT,
+              "%s: linearize.samples: %lld but there are %lld test samples", study->file,
+              (long long)study->linear_samples, (long long)data->test->count);
   if (!study->has_train)
     return FACET_OK;
   FACET_TRY(read_data(study, &study->train, "train", &data->train));
@@ -68,7 +71,7 @@ static facet_status check_fit(const facet_study *study, const char *path, const 
   FACET_CHECK(study->classes == 0 || study->classes == outputs, FACET_BAD_INPUT,
               "%s: data.classes names %d classes but the network %s has %lld outputs", study->file, study->classes,
               path, (long long)outputs);
-  return FACET_OK;
+  return facet_dataset_check_labels(d, study->test.labels ? study->test.labels[0] : study->test.images[0], outputs);
 }
 
 /* The number of classes: named, of the network, or the largest label of the training data. */
@@ -247,6 +250,23 @@ static facet_status make_member(MPI_Comm comm, const facet_study *study, const f
   return facet_agree(comm, status);
 }
 
+/* Reads the external variants once before anything is trained, so that a wrong one costs no time. */
+static facet_status try_externals(const facet_study *study, const facet_study_data *data, const facet_family *family)
+{
+  for (int i = 1; i < family->count; i++) {
+    const char *external = external_file(study, &family->member[i]);
+    facet_network *network = NULL;
+    if (!external)
+      continue;
+    facet_status status = facet_onnx_read(external, &network);
+    if (status == FACET_OK)
+      status = check_fit(study, external, network, data);
+    facet_network_destroy(&network);
+    FACET_TRY(status);
+  }
+  return FACET_OK;
+}
+
 facet_status facet_family_make(MPI_Comm comm, const facet_study *study, const facet_study_data *data,
                                facet_family *family)
 {
@@ -255,6 +275,8 @@ facet_status facet_family_make(MPI_Comm comm, const facet_study *study, const fa
   if (status == FACET_OK)
     status = folder ? facet_make_folder(folder) : FACET_OS;
   facet_free(&folder);
+  if (status == FACET_OK)
+    status = try_externals(study, data, family);
   FACET_AGREE(comm, status);
   for (int i = 0; i < family->count; i++)
     FACET_TRY(make_member(comm, study, data, family, i));

@@ -382,11 +382,20 @@ static facet_status lower_leaky_relu(facet_network *network, facet_node *node)
 
 /* ---- moves ---- */
 
+/* Values that no machine here holds are a damaged file's. */
+static facet_status size_is_sane(const facet_node *node, facet_shape out)
+{
+  if (facet_shape_size(out) > (int64_t)1 << 28)
+    return facet_node_raise(node, "output of %s is too large", facet_shape_text(out));
+  return FACET_OK;
+}
+
 /* source[i] = i over the output's elements: Identity, Flatten, Reshape. */
 static facet_status straight_move(facet_network *network, facet_node *node, facet_shape out)
 {
   facet_lowered *l = node->lowered;
   int64_t size = facet_shape_size(out);
+  FACET_TRY(size_is_sane(node, out));
   *output_shape(network, node) = out;
   FACET_NEW(l->source, size);
   for (int64_t i = 0; i < size; i++)
@@ -473,6 +482,7 @@ static facet_status affine_move(facet_network *network, facet_node *node, facet_
 {
   facet_lowered *l = node->lowered;
   int64_t size = facet_shape_size(out);
+  FACET_TRY(size_is_sane(node, out));
   *output_shape(network, node) = out;
   FACET_NEW(l->source, size);
   int64_t index[FACET_MAX_RANK] = {0};
@@ -629,6 +639,7 @@ static facet_status lower_concat(facet_network *network, facet_node *node)
       return facet_node_raise(node, "parts of %s and %s", facet_shape_text(out), facet_shape_text(part));
     out.dim[axis] += part.dim[axis];
   }
+  FACET_TRY(size_is_sane(node, out));
   *output_shape(network, node) = out;
   FACET_NEW(l->source, facet_shape_size(out));
   FACET_NEW(l->from, facet_shape_size(out));
@@ -650,13 +661,16 @@ static facet_status lower_concat(facet_network *network, facet_node *node)
 /* ---- windows ---- */
 
 /* Lists the input positions of every window. count_all: divide by the window's size with padding, not by what is in. */
-static facet_status window_lists(facet_lowered *l, const windows *w, bool count_all)
+static facet_status window_lists(const facet_node *node, const windows *w, bool count_all)
 {
-  int64_t outs = 1, taps = 1;
+  facet_lowered *l = node->lowered;
+  facet_shape all = {.rank = 2 * w->spatial}, out = {.rank = w->spatial};
   for (int d = 0; d < w->spatial; d++) {
-    outs *= w->out[d];
-    taps *= w->kernel[d];
+    all.dim[d] = out.dim[d] = w->out[d];
+    all.dim[w->spatial + d] = w->kernel[d];
   }
+  FACET_TRY(size_is_sane(node, all));
+  int64_t outs = facet_shape_size(out), taps = facet_shape_size(all) / outs;
   FACET_NEW(l->begin, outs + 1);
   FACET_NEW(l->position, outs * taps);
   if (!l->maximum)
@@ -702,7 +716,7 @@ static facet_status lower_pool(facet_network *network, facet_node *node, bool ma
   for (int d = 0; d < w.spatial; d++)
     out->dim[d + 1] = w.out[d];
   l->maximum = maximum;
-  FACET_TRY(window_lists(l, &w, attribute_int(node, "count_include_pad", 0) != 0));
+  FACET_TRY(window_lists(node, &w, attribute_int(node, "count_include_pad", 0) != 0));
   int64_t outs = facet_shape_size(*out) / out->dim[0];
   for (int64_t s = 0; maximum && s < outs; s++)
     if (l->begin[s] == l->begin[s + 1])
@@ -733,7 +747,7 @@ static facet_status lower_global_average_pool(facet_network *network, facet_node
     w.in[d] = w.kernel[d] = in.dim[d + 1];
     w.out[d] = w.stride[d] = w.dilation[d] = out->dim[d + 1] = 1;
   }
-  return window_lists(node->lowered, &w, false);
+  return window_lists(node, &w, false);
 }
 
 /* ---- the table ---- */

@@ -8,7 +8,8 @@ int64_t facet_shape_size(facet_shape shape)
 {
   int64_t size = 1;
   for (int i = 0; i < shape.rank; i++)
-    size *= shape.dim[i];
+    if (__builtin_mul_overflow(size, shape.dim[i], &size))
+      return INT64_MAX;
   return size;
 }
 

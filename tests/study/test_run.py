@@ -1,6 +1,5 @@
 """Whole runs of a small study: the same bits on any number of ranks, after a kill, and what the results must obey."""
 
-import os
 import re
 import shutil
 import signal
@@ -11,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, checksum, environment, run
+from conftest import FACET, STUDY, checksum, environment, make_digits, run, write_idx
 
 
 def run_study(folder, ranks=1, *more):
@@ -36,43 +35,63 @@ def test_double_precision_too(small):
         assert np.max(h5["linear/dense/residual"][:]) < 1e-12
 
 
-def test_goes_on_after_a_kill(small):
-    whole = checksum(run_study(small, 2))
-    shutil.rmtree(small / "out")
-    text = (small / "study.yaml").read_text()
-    kills = 0
-    for delay in (0.7, 1.0, 1.4, 1.8, 2.5):  # in training, between stages, in the analysis
-        command = ["mpirun", "-n", "2", str(FACET), "run", str(small / "study.yaml")]
-        process = subprocess.Popen(
-            command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        time.sleep(delay)
-        kills += process.poll() is None
-        os.killpg(process.pid, signal.SIGKILL)
-        subprocess.run(["pkill", "-9", "-f", f"{FACET} run {small}"], check=False)
-        process.wait()
-    assert kills > 0
-    assert checksum(run_study(small, 3)) == whole
-    assert (small / "study.yaml").read_text() == text
+@pytest.fixture
+def longer(tmp_path):
+    """The small study with more to do: some seconds of training and of analysis."""
+    make_digits(tmp_path, test=2000)
+    text = STUDY.replace("conv: [4, 8]", "conv: [16, 24]").replace("epochs: 2", "epochs: 25").replace("block: 20", "block: 4")
+    (tmp_path / "study.yaml").write_text(text)
+    return tmp_path
 
 
-def test_interruption_is_resumable(small):
-    whole = checksum(run_study(small))
-    shutil.rmtree(small / "out")
-    text = (small / "study.yaml").read_text()
-    process = subprocess.Popen(
-        ["mpirun", "-n", "2", str(FACET), "run", str(small / "study.yaml")],
-        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+def start(folder):
+    return subprocess.Popen(
+        ["mpirun", "-n", "2", str(FACET), "run", str(folder / "study.yaml")],
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )
-    time.sleep(0.8)
-    process.send_signal(signal.SIGUSR1)
-    _, errors = process.communicate(timeout=60)
-    if process.returncode == 0:
-        pytest.skip("the study was over before the signal came")
-    assert process.returncode == 75, errors
-    assert "run the same command again" in errors
-    assert checksum(run_study(small)) == whole
-    assert text
+
+
+def wait_for(path, process, seconds=60):
+    """Until the file is there; the process must still be at work then."""
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None and time.monotonic() < end, "over before " + str(path)
+        time.sleep(0.01)
+
+
+def kill(folder, process):
+    assert process.poll() is None, "over before it was killed"
+    process.kill()  # mpirun alone: its ranks are left to die with it, or are killed here
+    subprocess.run(["pkill", "-9", "-f", f"{FACET} run {folder}"], check=False)
+    process.communicate()
+
+
+def test_goes_on_after_a_kill(longer):
+    whole = checksum(run_study(longer, 2))
+    out = longer / "out"
+    shutil.rmtree(out)
+    for awaited, pause in (("study.yaml", 0.3), ("variants/dense.onnx", 0.1), ("study.h5", 0.2), ("study.h5", 0.5)):
+        process = start(longer)
+        wait_for(out / awaited, process)
+        time.sleep(pause)
+        kill(longer, process)
+    done = run("checksum", out / "study.h5")
+    assert done.returncode == 65 and re.search(r"[1-9]\d* of 6000 tiles", done.stderr), done.stderr
+    assert checksum(run_study(longer, 3)) == whole
+
+
+def test_interruption_is_resumable(longer):
+    whole = checksum(run_study(longer))
+    shutil.rmtree(longer / "out")
+    for awaited in ("study.yaml", "study.h5"):  # in training, in the analysis
+        process = start(longer)
+        wait_for(longer / "out" / awaited, process)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGUSR1)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 75, errors
+        assert "run the same command again" in errors
+    assert checksum(run_study(longer)) == whole
 
 
 def test_a_finished_study_is_left_alone(small):
@@ -134,8 +153,8 @@ def test_rows_top_and_predicted(small):
 
 @pytest.mark.parametrize("broken, status, words", [
     (("train-images", "missing-images"), 66, "missing-images"),
-    (("epochs: 2", "epoch: 2"), 65, r"study.yaml:13: .*epoch"),
-    (("sparsity: 0.5}", "sparsity: 1.5}"), 65, r"study.yaml:16: variants\[1\].sparsity: 1.5 is not in \[0, 1\)"),
+    (("epochs: 2", "epoch: 2"), 65, r"study.yaml:11: .*epoch"),
+    (("sparsity: 0.5}", "sparsity: 1.5}"), 65, r"study.yaml:14: variants\[1\].sparsity: 1.5 is not in \[0, 1\)"),
     (("samples: 70", "samples: 7000"), 65, "7000"),
     (("mean: [0.2]", "mean: [0.2, 0.3]"), 65, "mean"),
     (("train-labels", "train-images"), 65, "train-images"),
@@ -171,8 +190,6 @@ def test_label_out_of_range(small):
 def test_model_that_does_not_fit_the_images(small):
     run_study(small)
     shutil.copy(small / "out/variants/dense.onnx", small / "dense.onnx")
-    from conftest import write_idx
-
     write_idx(small / "test-images", np.zeros((130, 10, 12)))
     study = "data:\n  test: {format: idx, images: test-images, labels: test-labels}\nmodel: {onnx: dense.onnx}\noutput: o2\n"
     (small / "fit.yaml").write_text(study)
