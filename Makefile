@@ -7,7 +7,9 @@ comma := ,
 ARCH ?= native
 PREFIX ?= /usr/local
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
-CORES ?= $(shell nproc 2>/dev/null || echo 1)
+# nproc would take OMP_NUM_THREADS for the number of cores.
+CORES ?= $(or $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null),1)
+export CORES
 PYTHON := .venv/bin/python
 
 # As root, in a container for one, Open MPI wants to hear twice that it may run.

@@ -28,6 +28,7 @@ check() { # what, command...
     failed=$((failed + 1))
     echo "FAIL $1"
     tail -n 20 "$here"/*.log
+    scontrol show job "${job:-1}"
   fi
 }
 study() { # name, training samples: writes a study and prints its file
@@ -55,7 +56,9 @@ field() { scontrol show job "$1" | tr ' ' '\n' | sed -n "s/^$2=//p"; }
 state_becomes() { # job, state, seconds
   local i
   for i in $(seq $(($3 * 5))); do
-    case $(field "$1" JobState) in $2) return 0 ;; esac
+    if [[ "|$2|" == *"|$(field "$1" JobState)|"* ]]; then
+      return 0
+    fi
     sleep 0.2
   done
   return 1
@@ -80,12 +83,12 @@ check "a longer study starts" state_becomes "$job" RUNNING 60
 sleep 4
 scancel --batch --signal=USR1 "$job"
 check "told that time is up, it goes back into the queue" state_becomes "$job" PENDING 60
-check "after saying that it can be resumed" grep -q "interrupted; run the same command again" "$here/$job.log"
-for _ in $(seq 50); do # Slurm holds it back for two minutes; nobody here waits for that
-  if scontrol update JobId="$job" StartTime=now 2>/dev/null; then
+check "after saying that it can be resumed" grep -q "run the same command again to go on" "$here/$job.log"
+for _ in $(seq 60); do # Slurm holds it back for two minutes; nobody here waits for that
+  scontrol update JobId="$job" StartTime=now 2>/dev/null || true
+  if state_becomes "$job" 'RUNNING|COMPLETED' 1; then
     break
   fi
-  sleep 0.2
 done
 check "started again, it ends well" state_becomes "$job" COMPLETED 240
 check "with the result of a run in one go" same whole broken

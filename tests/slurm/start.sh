@@ -10,7 +10,7 @@ mkdir -p "$folder"/{munge,state,spool}
 chmod 755 "$folder"
 chmod 711 "$folder/munge"
 host=$(hostname -s)
-cpus=$(nproc)
+cpus=$(env -u OMP_NUM_THREADS nproc) # nproc takes that for the number of cores
 
 head -c 1024 /dev/urandom >"$folder/munge/key"
 chmod 600 "$folder/munge/key"
