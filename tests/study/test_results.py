@@ -1,0 +1,84 @@
+"""The result file as others see it: names, shapes and types as docs/results.md lists them, in h5py and in xarray."""
+
+import re
+
+import h5py
+import numpy as np
+import pytest
+
+from conftest import ROOT, run
+
+SIZES = {"V": 4, "C": 3, "N": 130, "K": 4, "channel": 1, "y": 12, "x": 12, "n": 70, "k": 4, "block": 7}
+SCALES = {"V": "/variant", "C": "/condition", "N": "/sample", "K": "/class", "channel": "/channel", "y": "/y", "x": "/x",
+          "n": "/linear/sample", "k": "/linear/k", "block": "/progress/block"}
+
+
+def documented():
+    """path -> (dimensions, type) of the table of arrays."""
+    table = (ROOT / "docs" / "results.md").read_text().partition("## Arrays")[2].partition("## Attributes")[0]
+    rows = {}
+    for paths, shape, kind in re.findall(r"^\| (`.+?`) \| (.+?) \| (.+?) \|", table, re.MULTILINE):
+        names = re.findall(r"`(.+?)`", paths)
+        folder = names[0].rpartition("/")[0]
+        for name in names:
+            path = name if name.startswith("/") else f"{folder}/{name}"
+            rows[path] = (shape.split(", "), kind)
+    return rows
+
+
+@pytest.fixture
+def store(small):
+    done = run("run", small / "study.yaml", ranks=2)
+    assert done.returncode == 0, done.stderr
+    return small / "out" / "study.h5"
+
+
+def test_arrays_are_those_of_the_documentation(store):
+    rows = documented()
+    kinds = {"real": "<f4", "f64": "<f8", "i32": "<i4", "i64": "<i8", "u8": "|u1"}
+    with h5py.File(store) as h5:
+        expected = set(SCALES.values())
+        for path, (dims, kind) in rows.items():
+            for variant in h5["variant"].asstr()[:] if "<variant>" in path else [""]:
+                name = path.replace("<variant>", variant)
+                node = f"/linear/{variant}/node"
+                expected |= {name} | ({node} if variant else set())
+                array = h5[name]
+                assert array.dtype.str == kinds[kind], name
+                assert array.shape == tuple(len(h5[node]) if d == "node" else SIZES[d] for d in dims), name
+                assert [d[0].name for d in array.dims] == [SCALES.get(d, node) for d in dims], name
+        found = set()
+        h5.visititems(lambda name, item: found.add("/" + name) if isinstance(item, h5py.Dataset) else None)
+        assert found == expected
+
+
+def test_attributes_are_those_of_the_documentation(store):
+    text = (ROOT / "docs" / "results.md").read_text().partition("## Attributes")[2].partition("## How")[0]
+    table, _, rest = text.partition("Of the file:")
+    with h5py.File(store) as h5:
+        of_variant = re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in table.splitlines() if line[:3] == "| `"))
+        for variant in h5["variants"].values():
+            assert sorted(variant.attrs) == sorted(of_variant)
+        assert sorted(h5.attrs) == sorted(re.findall(r"`(\w+)`", rest))
+        assert h5.attrs["schema_version"] == 1 and isinstance(h5.attrs["study"], str)
+
+
+def test_xarray_sees_named_dimensions(store):
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("h5netcdf")
+
+    def opened(group):
+        return xarray.open_dataset(store, engine="h5netcdf", group=group)
+
+    with opened("/") as root, opened("/geometry") as geometry, opened("/prediction") as prediction:
+        assert root["variant"].values[1] == "magnitude-global-0.5"
+        assert geometry["cosine"].dims == ("variant", "condition", "sample", "class")
+        angle = geometry["angle"].assign_coords(variant=root["variant"], condition=root["condition"])
+        clean = angle.sel(variant="dense", condition="clean")
+        assert clean.dims == ("sample",) and np.isfinite(clean).all()
+        assert prediction["logits"].shape == (4, 3, 130, 4)
+    with opened("/linear/dense") as linear, opened("/linear") as above:
+        assert linear["W"].dims == ("sample", "k", "channel", "y", "x") and linear["W"].shape[0] == 70
+        assert linear["b_node"].sum("node").shape == linear["b"].shape
+        assert list(linear["node"].values)
+        assert np.array_equal(above["sample"], np.arange(70))
