@@ -53,7 +53,7 @@ void facet_normalize_double(const facet_normalization *n, int64_t channels, int6
 /* Number of the corruption called `name`, or -1. 0 is "clean". */
 int facet_corruption_find(const char *name);
 const char *facet_corruption_name(int corruption);
-    /* NULL: there is no such number */ /* NULL: there is none of that number */
+/* NULL: there is no such number */ /* NULL: there is none of that number */
 /* Corrupts samples in place: pixels count x D in units of `scale` (white), result clipped to [0, scale].
  * Sample first+i uses Philox counters (first+i, .): independent of ranks and order. severity 1..5. */
 facet_status facet_corrupt(int corruption, int severity, uint32_t seed, double scale, int64_t channels, int64_t height,

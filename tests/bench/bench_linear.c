@@ -50,9 +50,10 @@ static facet_status bench(const char *path, int64_t samples, int64_t adjoints)
       worst = residual[s] > worst ? residual[s] : worst;
   }
   double seconds = facet_seconds() - start;
-  printf("{\"samples\": %lld, \"seconds\": %.6f, \"forward\": %.6f, \"residual\": %.3g, \"batch\": %lld, \"rows\": %lld, "
-         "\"bytes\": %zu}\n",
-         (long long)done, seconds, forward, worst, (long long)batch, (long long)rows, facet_executor_bytes(executor));
+  printf(
+      "{\"samples\": %lld, \"seconds\": %.6f, \"forward\": %.6f, \"residual\": %.3g, \"batch\": %lld, \"rows\": %lld, "
+      "\"bytes\": %zu}\n",
+      (long long)done, seconds, forward, worst, (long long)batch, (long long)rows, facet_executor_bytes(executor));
   void *owned[] = {&x, &w, &b, &b_node, &residual, &row, &ties};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
     facet_free(owned[i]);
