@@ -182,7 +182,7 @@ install: all
 	  install -m 644 src/$$room/$$room.h "$(INTO)/include/facet/$$room" || exit 1; done
 	cp -r analysis jobs '$(INTO)/share/facet'
 	find '$(INTO)/share/facet' -name __pycache__ -prune -exec rm -r {} +
-	printf '%s\n' 'Name: facet' 'Description: what a ReLU network does with each sample' 'Version: 0.1.0' \
+	printf '%s\n' 'Name: facet' 'Description: what a ReLU network does with each sample' "Version: $$(sed -n 's/.*FACET_VERSION "\(.*\)"/\1/p' mpi/versions.h)" \
 	  'Cflags: -I$(PREFIX)/include/facet' 'Libs: -L$(PREFIX)/lib -lfacet -fopenmp $(strip $(LIBRARIES))' \
 	  >'$(INTO)/lib/pkgconfig/facet.pc'
 
