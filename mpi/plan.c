@@ -96,8 +96,6 @@ static facet_status fill_plan(const facet_study *study, const char *text, const 
   s->channels = test->channels;
   s->height = test->height;
   s->width = test->width;
-  FACET_TRY(
-      facet_dataset_check_labels(test, study->test.labels ? study->test.labels[0] : study->test.images[0], classes));
   FACET_TRY(name_things(study, classes, s));
   s->variants = family->count;
   facet_store_variant *variant;

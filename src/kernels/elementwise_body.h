@@ -20,20 +20,21 @@ static REAL NAME(largest)(int64_t size, const REAL *z)
   return all;
 }
 
-static void NAME(gate)(int64_t size, int64_t padding, double alpha, double nearly, const void *z_, void *out_,
+static bool NAME(gate)(int64_t size, int64_t padding, double alpha, double nearly, const void *z_, void *out_,
                        void *slope_, int32_t *ties)
 {
   const REAL *z = z_;
   REAL *out = out_, *slope = slope_;
   REAL a = (REAL)alpha;
+  int32_t near = 0, zero = 0;
   if (nearly >= 0) {
     REAL bound = (REAL)(nearly * (double)NAME(largest)(size, z));
-    int32_t near = 0;
-    for (int64_t i = 0; i < size; i++)
+    for (int64_t i = 0; i < size; i++) {
       near += (z[i] < 0 ? -z[i] : z[i]) <= bound;
+      zero += z[i] == 0;
+    }
     *ties += near - (int32_t)padding;
   }
-
 #pragma GCC ivdep
   for (int64_t i = 0; i < size; i++) {
     REAL u = z[i];
@@ -41,6 +42,7 @@ static void NAME(gate)(int64_t size, int64_t padding, double alpha, double nearl
     slope[i] = s;
     out[i] = s * u;
   }
+  return near > zero;
 }
 
 static void NAME(diagonal)(int64_t size, const void *scale_, const void *shift_, const void *in_, void *out_)
@@ -135,13 +137,14 @@ static void NAME(window_mean)(const facet_windows *w, facet_layout in, const voi
   }
 }
 
-/* One output position in `lanes` neighbouring channels, at most 16: values and winners; returns the ties. */
-static inline int32_t NAME(window_position)(const REAL *restrict u, const int64_t *restrict position, int64_t taps,
-                                            int64_t k, int lanes, int32_t base, bool count, REAL bound, bool flat_zero,
-                                            REAL *restrict out, int32_t *restrict win)
+/* One output position in `lanes` neighbouring channels, at most 16: values, winners and ties; whether one is unsure. */
+static inline bool NAME(window_position)(const REAL *restrict u, const int64_t *restrict position, int64_t taps,
+                                         int64_t k, int lanes, int32_t base, bool count, REAL bound, bool flat_zero,
+                                         REAL *restrict out, int32_t *restrict win, int32_t *ties)
 {
   REAL first[16], second[16];
-  int32_t best[16], ties = 0;
+  int32_t best[16];
+  bool unsure = false;
   for (int c = 0; c < lanes; c++) {
     first[c] = u[position[0] * k + c];
     second[c] = -(REAL)INFINITY;
@@ -162,16 +165,19 @@ static inline int32_t NAME(window_position)(const REAL *restrict u, const int64_
     out[c] = first[c];
     win[c] = base + best[c];
   }
-  for (int c = 0; count && c < lanes; c++)
-    ties += first[c] - second[c] <= bound && !(flat_zero && first[c] == 0);
-  return ties;
+  for (int c = 0; count && c < lanes; c++) {
+    bool tie = first[c] - second[c] <= bound && !(flat_zero && first[c] == 0);
+    *ties += tie;
+    unsure |= tie && first[c] != second[c];
+  }
+  return unsure;
 }
 
-static void NAME(window_max)(const facet_windows *w, facet_layout in, double nearly, bool flat_zero, const void *u_,
+static bool NAME(window_max)(const facet_windows *w, facet_layout in, double nearly, bool flat_zero, const void *u_,
                              void *out_, int32_t *winner, int32_t *ties)
 {
   int64_t k = in.block;
-  bool count = nearly >= 0;
+  bool count = nearly >= 0, unsure = false;
   REAL bound = count ? (REAL)(nearly * (double)NAME(largest)(facet_layout_size(in), u_)) : 0;
   FOR_BLOCKS(in, b, lanes)
   {
@@ -183,14 +189,15 @@ static void NAME(window_max)(const facet_windows *w, facet_layout in, double nea
         int64_t at = (b * w->out_spatial + s) * k + c, from = b * w->in_spatial * k + c;
         const REAL *u = (const REAL *)u_ + from;
         if (now == 8) /* the constant lets the compiler use vectors */
-          *ties += NAME(window_position)(u, position, taps, k, 8, (int32_t)from, count, bound, flat_zero,
-                                         (REAL *)out_ + at, winner + at);
+          unsure |= NAME(window_position)(u, position, taps, k, 8, (int32_t)from, count, bound, flat_zero,
+                                          (REAL *)out_ + at, winner + at, ties);
         else
-          *ties += NAME(window_position)(u, position, taps, k, now, (int32_t)from, count, bound, flat_zero,
-                                         (REAL *)out_ + at, winner + at);
+          unsure |= NAME(window_position)(u, position, taps, k, now, (int32_t)from, count, bound, flat_zero,
+                                          (REAL *)out_ + at, winner + at, ties);
       }
     }
   }
+  return unsure;
 }
 
 static void NAME(window_mean_pullback)(const facet_windows *w, facet_layout in, int64_t adjoints, const void *g_,

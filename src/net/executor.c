@@ -134,7 +134,7 @@ static facet_status choose_layouts(facet_executor *x)
       continue;
     x->layout[v] = (facet_layout){channels, facet_shape_size(shape) / channels, 1};
     if (blocked[group_of(group, v)])
-      x->layout[v].block = x->options.kernels->block(channels);
+      x->layout[v].block = x->blocks->block(channels);
   }
 done:
   facet_free(&group);
@@ -308,6 +308,7 @@ static facet_status compile(facet_executor *x)
   FACET_TRY(facet_executor_own(x, (size_t)largest, x->real, &x->scratch));
   FACET_TRY(facet_executor_own(x, (size_t)channels, sizeof *x->sums, &x->sums));
   FACET_TRY(facet_executor_own(x, (size_t)x->options.batch, sizeof *x->ties, &x->ties));
+  FACET_TRY(facet_executor_own(x, (size_t)x->options.batch, sizeof *x->unsure, &x->unsure));
   for (int i = 0; i < x->steps; i++)
     FACET_TRY(kinds[x->step[i].lowered->kind]->create(x, &x->step[i]));
   FACET_TRY(plan_forward(x));
@@ -315,8 +316,9 @@ static facet_status compile(facet_executor *x)
   return facet_executor_refresh(x);
 }
 
-facet_status facet_executor_create(const facet_network *network, facet_executor_options options,
-                                   facet_executor **executor)
+/* `blocks`: the kernel set whose liking decides the layouts. */
+static facet_status create(const facet_network *network, facet_executor_options options, const facet_kernels *blocks,
+                           facet_executor **executor)
 {
   facet_executor *x;
   FACET_CHECK(network->finished, FACET_INTERNAL, "the network is not finished");
@@ -327,6 +329,7 @@ facet_status facet_executor_create(const facet_network *network, facet_executor_
     options.rows = 1;
   x->network = network;
   x->options = options;
+  x->blocks = blocks ? blocks : options.kernels;
   x->e = facet_elementwise_of(options.real);
   x->real = facet_type_size(options.real);
   facet_status status = compile(x);
@@ -337,11 +340,18 @@ facet_status facet_executor_create(const facet_network *network, facet_executor_
   return status;
 }
 
+facet_status facet_executor_create(const facet_network *network, facet_executor_options options,
+                                   facet_executor **executor)
+{
+  return create(network, options, NULL, executor);
+}
+
 void facet_executor_destroy(facet_executor **executor)
 {
   facet_executor *x = *executor;
   if (!x)
     return;
+  facet_executor_destroy(&x->exact);
   for (int i = 0; i < x->steps; i++) {
     facet_step *s = &x->step[i];
     facet_conv **conv[] = {&s->forward, &s->pullback, &s->gradient};
@@ -357,8 +367,8 @@ void facet_executor_destroy(facet_executor **executor)
   }
   facet_slots_end(&x->values);
   facet_slots_end(&x->adjoints);
-  void *owned[] = {&x->layout, &x->slot, &x->keep,      &x->step,    &x->constant_name,
-                   &x->ties,   &x->sums, &x->parameter, &x->scratch, &x->whole};
+  void *owned[] = {&x->layout, &x->slot,      &x->keep,    &x->step,  &x->constant_name, &x->ties,
+                   &x->sums,   &x->parameter, &x->scratch, &x->whole, &x->unsure,        &x->exact_sample};
   for (size_t o = 0; o < sizeof owned / sizeof owned[0]; o++)
     facet_free(owned[o]);
   facet_free(executor);
@@ -366,6 +376,7 @@ void facet_executor_destroy(facet_executor **executor)
 
 facet_status facet_executor_refresh(facet_executor *x)
 {
+  facet_executor_destroy(&x->exact); /* made anew from the new constants when needed */
   for (int i = 0; i < x->steps; i++) {
     const facet_kind_row *kind = kinds[x->step[i].lowered->kind];
     if (kind->refresh)
@@ -386,12 +397,14 @@ const facet_network *facet_executor_network(const facet_executor *x)
 
 size_t facet_executor_bytes(const facet_executor *x)
 {
-  return x->own_bytes + facet_slots_bytes(&x->values) + facet_slots_bytes(&x->adjoints);
+  return x->own_bytes + facet_slots_bytes(&x->values) + facet_slots_bytes(&x->adjoints) +
+         (x->exact ? facet_executor_bytes(x->exact) : 0);
 }
 
 /* ---- running ---- */
 
-facet_status facet_executor_forward(facet_executor *x, const void *samples, int64_t count)
+/* Runs steps up to `last` for the samples given; batch norm and all as compiled. */
+static facet_status forward(facet_executor *x, const void *samples, int64_t count, int last)
 {
   FACET_CHECK(count >= 1 && count <= x->options.batch, FACET_INTERNAL, "%lld samples in a batch of %lld",
               (long long)count, (long long)x->options.batch);
@@ -401,10 +414,54 @@ facet_status facet_executor_forward(facet_executor *x, const void *samples, int6
   memcpy(to, samples, (size_t)(count * size) * x->real);
   memset(facet_at(x, to, count * size), 0, (size_t)((x->options.batch - count) * size) * x->real);
   memset(x->ties, 0, (size_t)x->options.batch * sizeof *x->ties);
+  memset(x->unsure, 0, (size_t)x->options.batch * sizeof *x->unsure);
   x->count = count;
-  for (int i = 0; i < x->steps; i++)
+  for (int i = 0; i < last; i++)
     FACET_TRY(kinds[x->step[i].lowered->kind]->forward(x, &x->step[i]));
   return FACET_OK;
+}
+
+/* Takes the pattern of sample s from the double-precision executor, for the steps that it has run. */
+static void take_pattern(facet_executor *x, int64_t s, int last)
+{
+  for (int i = 0; i < last; i++) {
+    facet_step *to = &x->step[i];
+    const facet_step *from = &x->exact->step[i];
+    int64_t size = facet_value_size(x, to->output);
+    if (to->winner)
+      memcpy(to->winner + s * size, from->winner, (size_t)size * sizeof *to->winner);
+    if (to->slope)
+      for (int64_t j = 0; j < size; j++)
+        ((float *)to->slope)[s * size + j] = (float)((const double *)from->slope)[j];
+  }
+}
+
+/* A gate whose input is within rounding of 0 may stand on the wrong side in float, and one such gate changes whole
+ * rows of W.  So samples that have one run once more in double, as far as needed, and take their pattern from there. */
+static facet_status settle(facet_executor *x, const float *samples)
+{
+  int64_t inputs = facet_value_size(x, x->network->input);
+  for (int64_t s = 0; s < x->count; s++) {
+    if (!x->unsure[s])
+      continue;
+    if (!x->exact) {
+      facet_executor_options options = {.kernels = &facet_kernels_reference, .real = FACET_F64, .batch = 1};
+      FACET_TRY(facet_executor_own(x, (size_t)inputs, sizeof(double), &x->exact_sample));
+      FACET_TRY(create(x->network, options, x->blocks, &x->exact));
+    }
+    for (int64_t i = 0; i < inputs; i++)
+      ((double *)x->exact_sample)[i] = (double)samples[s * inputs + i];
+    FACET_TRY(forward(x->exact, x->exact_sample, 1, x->unsure[s]));
+    take_pattern(x, s, x->unsure[s]);
+  }
+  return FACET_OK;
+}
+
+facet_status facet_executor_forward(facet_executor *x, const void *samples, int64_t count)
+{
+  FACET_TRY(forward(x, samples, count, x->steps));
+  bool patterns_matter = x->options.rows > 0 && !x->options.training && x->options.real == FACET_F32;
+  return patterns_matter ? settle(x, samples) : FACET_OK;
 }
 
 facet_status facet_executor_value(const facet_executor *x, int value, double *out)

@@ -47,6 +47,7 @@ typedef struct {
 struct facet_executor {
   const facet_network *network;
   facet_executor_options options;
+  const facet_kernels *blocks; /* whose liking decided the layouts */
   const facet_elementwise *e;
   size_t real; /* bytes of a number */
   int64_t count;
@@ -60,6 +61,9 @@ struct facet_executor {
   int constants;
   const char **constant_name;
   int32_t *ties;
+  int *unsure; /* per sample: 1 + the last step with a gate that rounding may have put on the wrong side; 0: none */
+  facet_executor *exact; /* the same steps in double, one sample, made at first need: settles such gates */
+  void *exact_sample;
   double *sums;     /* scratch: channels */
   size_t own_bytes; /* beside the slots */
   facet_parameter *parameter;

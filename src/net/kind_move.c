@@ -165,10 +165,10 @@ static facet_status window_forward(facet_executor *x, facet_step *step)
   for (int64_t s = 0; s < x->count; s++) {
     const void *u = facet_at(x, facet_value_data(x, step->in_slot[0]), s * in_size);
     void *out = facet_at(x, facet_value_data(x, step->out_slot), s * out_size);
-    if (step->winner)
-      x->e->window_max(&w, in, nearly, flat_zero, u, out, step->winner + s * out_size, &x->ties[s]);
-    else
+    if (!step->winner)
       x->e->window_mean(&w, in, u, out);
+    else if (x->e->window_max(&w, in, nearly, flat_zero, u, out, step->winner + s * out_size, &x->ties[s]))
+      x->unsure[s] = (int)(step - x->step) + 1;
   }
   return FACET_OK;
 }

@@ -213,9 +213,11 @@ static facet_status gate_forward(facet_executor *x, facet_step *step)
   int64_t size = facet_layout_size(layout), padding = size - layout.channels * layout.spatial;
   double nearly = facet_nearly(x);
   for (int64_t s = 0; s < x->count; s++)
-    x->e->gate(
-        size, padding, step->lowered->alpha, nearly, facet_at(x, facet_value_data(x, step->in_slot[0]), s * size),
-        facet_at(x, facet_value_data(x, step->out_slot), s * size), facet_at(x, step->slope, s * size), &x->ties[s]);
+    if (x->e->gate(size, padding, step->lowered->alpha, nearly,
+                   facet_at(x, facet_value_data(x, step->in_slot[0]), s * size),
+                   facet_at(x, facet_value_data(x, step->out_slot), s * size), facet_at(x, step->slope, s * size),
+                   &x->ties[s]))
+      x->unsure[s] = (int)(step - x->step) + 1;
   return FACET_OK;
 }
 

@@ -163,7 +163,9 @@ facet_executor_options facet_executor_settings(const facet_executor *executor);
 const facet_network *facet_executor_network(const facet_executor *executor);
 size_t facet_executor_bytes(const facet_executor *executor); /* what its buffers take */
 
-/* x: count x D in the network's own input order, count <= batch. Afterwards output, value and pattern are valid. */
+/* x: count x D in the network's own input order, count <= batch. Afterwards output, value and pattern are valid. In
+ * float with rows, gates within rounding of 0 are settled by a second pass in double: the pattern is that of exact
+ * arithmetic, not of its rounding. */
 facet_status facet_executor_forward(facet_executor *executor, const void *x, int64_t count);
 /* logits: count x K. */
 facet_status facet_executor_output(const facet_executor *executor, double *logits);
