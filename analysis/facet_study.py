@@ -14,7 +14,6 @@ Nothing is read before it is asked for, and W never as a whole.
 """
 
 import functools
-import re
 from dataclasses import dataclass
 
 import h5py
@@ -137,8 +136,7 @@ class Study:
 
     @functools.cached_property
     def name(self):
-        found = re.search(r"^study:[ \t]*(.+?)[ \t]*(#.*)?$", str(self.attrs.get("study", "")), re.MULTILINE)
-        return found.group(1).strip("'\"") if found else "study"
+        return str(self.attrs.get("study_name", "study"))
 
     @functools.cached_property
     def variants(self):
@@ -220,27 +218,14 @@ class Study:
     @functools.cached_property
     def normalization(self):
         """(scale, mean, std): x = (pixel / scale - mean) / std. Mean and std are per channel."""
-        if "normalize_scale" in self.attrs:
-            given = {key: self.attrs.get(f"normalize_{key}") for key in ("scale", "mean", "std")}
-        else:
-            given = self._written_normalization()
+        missing = [key for key in ("scale", "mean", "std") if f"normalize_{key}" not in self.attrs]
+        if missing:
+            raise StudyError(f"{self.path}: attribute normalize_{missing[0]} is missing: the network's input is not known")
+        scale, mean, std = (np.asarray(self.attrs[f"normalize_{key}"], dtype=float) for key in ("scale", "mean", "std"))
         channels = self.shape[0]
-
-        def per_channel(value, default):
-            value = np.atleast_1d(np.asarray(default if value is None or np.size(value) == 0 else value, dtype=float))
-            return np.broadcast_to(value, (channels,)).reshape(channels, 1, 1)
-
-        scale = given.get("scale")
-        return float(1 if scale is None else scale), per_channel(given.get("mean"), 0), per_channel(given.get("std"), 1)
-
-    def _written_normalization(self):
-        import yaml  # only for files whose root attributes do not say it
-
-        text = self.attrs.get("study_filled", self.attrs.get("study", ""))
-        try:
-            return (yaml.safe_load(text).get("data") or {}).get("normalize") or {}
-        except (yaml.YAMLError, AttributeError) as error:
-            raise StudyError(f"{self.path}: does not say how its images are normalised") from error
+        if any(np.size(value) not in (1, channels) for value in (mean, std)):
+            raise StudyError(f"{self.path}: normalize_mean and normalize_std do not fit {channels} channels")
+        return float(scale), *(np.broadcast_to(value.ravel(), channels).reshape(-1, 1, 1) for value in (mean, std))
 
     def input(self, sample):
         """What the network sees: the normalised image, float64, channel x y x x."""

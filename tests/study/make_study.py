@@ -92,9 +92,9 @@ def write(path, *, variants, conditions, classes, image, label, measured, linear
         scale("variant", variants, text), scale("condition", conditions, text), scale("class", classes, text)
         scale("sample", np.arange(n), "i8")
         for dim, size in (("channel", channels), ("y", height), ("x", width)):
-            scale(dim, np.arange(size), "i4")
+            scale(dim, np.arange(size), "i8")
         dataset("label", label, "i4", ["sample"])
-        dataset("image", image, "f4", ["sample", "channel", "y", "x"])
+        dataset("image", image, real, ["sample", "channel", "y", "x"])
         stack = {key: np.array([[m[key] for m in line] for line in measured]) for key in measured[0][0]}
         vcn = ["variant", "condition", "sample"]
         dataset("prediction/logits", stack["logits"], real, vcn + ["class"])
@@ -105,26 +105,24 @@ def write(path, *, variants, conditions, classes, image, label, measured, linear
         dataset("summary/accuracy", (stack["cls"] == label).mean(axis=2), "f8", ["variant", "condition"])
         if linear:
             scale("linear/sample", sample, "i8")
+            scale("linear/k", np.arange(next(iter(linear.values()))["row"].shape[1]), "i8")
         for variant, part in (linear or {}).items():
             scale(f"linear/{variant}/node", part["node"], text)
             at = ["linear/sample"]
-            f.create_dataset(f"linear/{variant}/W", data=part["W"].reshape(*part["row"].shape, *image.shape[1:]), dtype=real)
-            for axis, dim in ((0, "linear/sample"), (2, "channel"), (3, "y"), (4, "x")):
-                f[f"linear/{variant}/W"].dims[axis].attach_scale(f[dim])
-            f[f"linear/{variant}/W"].dims[1].label = "rank"
-            dataset(f"linear/{variant}/row", part["row"], "i4", at)
-            dataset(f"linear/{variant}/b", part["b"], real, at)
-            dataset(f"linear/{variant}/b_node", part["b_node"], real, at)
-            f[f"linear/{variant}/b_node"].dims[2].attach_scale(f[f"linear/{variant}/node"])
+            dataset(f"linear/{variant}/W", part["W"].reshape(*part["row"].shape, *image.shape[1:]), real,
+                    at + ["linear/k", "channel", "y", "x"])
+            dataset(f"linear/{variant}/row", part["row"], "i4", at + ["linear/k"])
+            dataset(f"linear/{variant}/b", part["b"], real, at + ["linear/k"])
+            dataset(f"linear/{variant}/b_node", part["b_node"], real, at + ["linear/k", f"linear/{variant}/node"])
             dataset(f"linear/{variant}/residual", part["residual"], real, at)
             dataset(f"linear/{variant}/ties", part["ties"], "i4", at)
         for variant in variants:
             f.create_group(f"variants/{variant}").attrs.update((recipes or {}).get(variant, {"method": "dense"}))
         marks = np.ones((len(variants), len(conditions), 4), dtype="u1")
         marks[-1, -1, -1] = done
-        f.create_dataset("progress/done", data=marks)
+        f.create_dataset("progress/tile", data=marks)
         f.attrs.update(facet_version="0.1.0", schema_version=1, git_revision="0123456", seed=1,
-                       study=f"study: {name}\nseed: 1\n", normalize_scale=normalize[0],
+                       study=f"study: {name}\nseed: 1\n", study_name=name, normalize_scale=normalize[0],
                        normalize_mean=np.atleast_1d(normalize[1]).astype(float),
                        normalize_std=np.atleast_1d(normalize[2]).astype(float))
 

@@ -1,0 +1,640 @@
+"""The figures of a report: each function reads what it needs from a study and returns a matplotlib figure and a caption
+that says how to read it, or None where the study holds nothing to show.
+
+One look for all: every variant has one colour and one marker everywhere. Families of variants (one recipe, several
+sparsities) share a hue of the Okabe-Ito palette, safe for colour-blind readers; the sparser, the darker."""
+
+import re
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import LogNorm, to_rgb
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
+
+from facet_study import contrast, contrast_change, contributions
+
+WIDTH = 7.2  # inches: two columns of a journal page
+HUES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+DENSE, GREY, LIGHT = "#1a1a1a", "#666666", "#d9d9d9"
+MARKERS = "osD^vPX*<>"
+SIGNED = "RdBu_r"  # red adds, blue takes away
+PLUS, MINUS = "#b2182b", "#2166ac"
+METRICS = {"angle": "angle (radians)", "length": "length of the feature", "margin": "margin (signed distance)"}
+
+STYLE = {
+    "font.size": 8, "axes.labelsize": 8, "axes.titlesize": 8.5, "xtick.labelsize": 7.5, "ytick.labelsize": 7.5,
+    "legend.fontsize": 7.5, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.linewidth": 0.7, "xtick.major.width": 0.7, "ytick.major.width": 0.7, "xtick.major.size": 3,
+    "ytick.major.size": 3, "lines.linewidth": 1.4, "lines.markersize": 4.5, "axes.titlelocation": "left",
+    "figure.constrained_layout.use": True, "figure.dpi": 100, "savefig.dpi": 200, "pdf.fonttype": 42,
+    "figure.facecolor": "white", "axes.axisbelow": True, "image.interpolation": "nearest",
+}
+plt.rcParams.update(STYLE)
+
+
+def _mix(color, other, share):
+    return tuple((1 - share) * a + share * b for a, b in zip(to_rgb(color), to_rgb(other)))
+
+
+def family(variant):
+    """magnitude-global-0.95 -> magnitude-global: the recipe without its sparsity."""
+    return re.sub(r"-[01]?\.\d+(?=$|-)", "", variant)
+
+
+class Look:
+    """Colour and marker of every variant of a study."""
+
+    def __init__(self, study):
+        self.family, members = {}, {}
+        for variant in study.variants:
+            self.family[variant] = family(variant)
+            members.setdefault(self.family[variant], []).append(variant)
+        members.pop("dense", None)
+        self.families = members
+        self.color, self.marker, self.hue = {"dense": DENSE}, {"dense": "o"}, {}
+        for number, (name, names) in enumerate(members.items()):
+            hue = self.hue[name] = HUES[number % len(HUES)]
+            names.sort(key=lambda v: (sparsity(study, v), v))
+            for rank, variant in enumerate(names):
+                place = 2 * rank / (len(names) - 1) - 1 if len(names) > 1 else 0  # -1 least pruned, 1 most
+                self.color[variant] = _mix(hue, "white" if place < 0 else "black", (0.5 if place < 0 else 0.4) * abs(place))
+                self.marker[variant] = MARKERS[(number + 1) % len(MARKERS)]
+
+    def line(self, variant):
+        return {"color": self.color[variant], "marker": self.marker[variant], "markeredgecolor": "white",
+                "markeredgewidth": 0.5, "linewidth": 2 if variant == "dense" else 1.4,
+                "zorder": 4 if variant == "dense" else 3}
+
+
+def sparsity(study, variant):
+    """Share of the weights that is really gone; 0 where nothing is said."""
+    recipe = study.recipe(variant)
+    value = recipe.get("achieved", recipe.get("sparsity", 0.0))
+    return float(value) if isinstance(value, (int, float)) and np.isfinite(value) else 0.0
+
+
+def choose(names, limit):
+    """At most `limit` of the names, evenly spread, the first and the last among them."""
+    if len(names) <= limit:
+        return list(names)
+    return [names[i] for i in np.unique(np.linspace(0, len(names) - 1, limit).astype(int))]
+
+
+def corruptions(study):
+    """{corruption: [(severity, condition), ...]}, each beginning with clean at severity 0 where there is one."""
+    clean = [(0, "clean")] if "clean" in study.conditions else []
+    found = {}
+    for condition in study.conditions:
+        name, slash, level = condition.partition("/")
+        if slash and level.isdigit():
+            found.setdefault(name, list(clean)).append((int(level), condition))
+    return {name: sorted(steps) for name, steps in found.items()}
+
+
+def reference(study):
+    """The condition that comparisons are made under: clean, or the first one."""
+    return "clean" if "clean" in study.conditions else study.conditions[0]
+
+
+def spoken(corruption):
+    return corruption.replace("_", " ")
+
+
+def _left_out(shown, all_of, what):
+    return f" Shown: {len(shown)} of {len(all_of)} {what}." if len(shown) < len(all_of) else ""
+
+
+def _legend(figure, handles, labels, columns=4):
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(labels)), handlelength=1.8,
+                  columnspacing=1.6)
+
+
+# ---- accuracy ----
+
+
+def accuracy_by_severity(study, look):
+    groups = corruptions(study)
+    if not groups or not np.isfinite(study.accuracy).any():
+        return None
+    panels = [(spoken(name), steps, None) for name, steps in groups.items()]
+    close = _close_up(study) if len(groups) == 1 else None
+    if close:
+        panels.append(("close-up", panels[0][1], close))
+    columns = min(len(panels), 4 if len(panels) > 6 else 3)
+    rows = -(-len(panels) // columns)
+    side = len(panels) <= 2 and len(study.variants) <= 16
+    width = WIDTH if len(panels) > 1 else 0.62 * WIDTH + 1.6
+    figure, axes = plt.subplots(rows, columns, sharex=True, sharey=not close, squeeze=False,
+                                figsize=(width, 2.7 if side else 2.0 * rows + 0.35 + 0.16 * -(-len(study.variants) // 4)))
+    for axis, (title, steps, limits) in zip(axes.flat, panels):
+        at = [study.condition_index(condition) for _, condition in steps]
+        for variant in reversed(study.variants):
+            axis.plot([s for s, _ in steps], study.accuracy[study.variant_index(variant), at], label=variant,
+                      **look.line(variant))
+        axis.set_title(title)
+        if limits:
+            axis.set_ylim(limits)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axis.grid(axis="y", color=LIGHT, linewidth=0.5)
+    for axis in axes.flat[len(panels):]:
+        axis.set_visible(False)
+    zero = " (0: clean)" if "clean" in study.conditions else ""
+    figure.supxlabel(f"severity{zero}", fontsize=8)
+    figure.supylabel("accuracy", fontsize=8)
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    if side:
+        figure.legend(handles[::-1], labels[::-1], loc="outside right center", handlelength=1.8)
+    else:
+        _legend(figure, handles[::-1], labels[::-1])
+    more = " The close-up leaves out what lies far below the rest." if close else ""
+    return figure, ("Share of test samples classified correctly as the corruption grows. One line per variant: one hue per "
+                    f"pruning recipe, darker where more weights are gone; black is the dense network.{more}")
+
+
+def _close_up(study):
+    """Limits of the accuracies near the best variant, where others lie so far below that they hide the differences."""
+    mean = study.accuracy.mean(axis=1)
+    near = study.accuracy[mean > mean.max() - 0.12]
+    if len(near) < 2 or near.min() - study.accuracy.min() < 0.2:
+        return None
+    pad = max(0.05 * (near.max() - near.min()), 0.002)
+    return near.min() - pad, near.max() + pad
+
+
+def accuracy_by_sparsity(study, look):
+    groups = {name: members for name, members in look.families.items() if max(sparsity(study, v) for v in members) > 0}
+    if not groups or not np.isfinite(study.accuracy).any():
+        return None
+    base = study.condition_index(reference(study))
+    noisy = [i for i in range(len(study.conditions)) if i != base]
+    figure, axis = plt.subplots(figsize=(0.62 * WIDTH + 1.6, 2.9))
+    seen = []
+    for name, members in groups.items():
+        left = np.maximum([1 - sparsity(study, v) for v in members], 1e-4)
+        at = [study.variant_index(v) for v in members]
+        style = {**look.line(members[0]), "markersize": 5, "color": look.hue[name]}
+        axis.plot(left, study.accuracy[at, base], label=name, **style)
+        if noisy:
+            axis.plot(left, study.accuracy[at][:, noisy].mean(axis=1), **{**style, "linestyle": (0, (4, 2)),
+                      "markerfacecolor": "white", "markeredgecolor": style["color"], "markeredgewidth": 1})
+        seen.extend(left)
+    if "dense" in study.variants:
+        d = study.variant_index("dense")
+        axis.axhline(study.accuracy[d, base], color=DENSE, linewidth=1, zorder=1, label="dense")
+        if noisy:
+            axis.axhline(study.accuracy[d, noisy].mean(), color=DENSE, linewidth=1, linestyle=(0, (4, 2)), zorder=1)
+    axis.set_xscale("log")
+    axis.invert_xaxis()
+    ticks = sorted(set(np.round(seen, 3)))
+    kept = [t for i, t in enumerate(ticks) if i == 0 or np.log(t / ticks[i - 1]) > 0.12]
+    axis.set_xticks(kept if len(kept) <= 10 else choose(kept, 10))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda t, _: f"{100 * t:.3g} %"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.minorticks_off()
+    axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axis.grid(axis="y", color=LIGHT, linewidth=0.5)
+    axis.set_xlabel("weights left (log scale)")
+    axis.set_ylabel("accuracy")
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center")
+    dashed = f"; dashed: mean over the {len(noisy)} other conditions" if noisy else ""
+    return figure, (f"Accuracy against the share of weights that survives, from many to few. Solid: {reference(study)}{dashed}. "
+                    "The horizontal lines are the dense network.")
+
+
+# ---- geometry ----
+
+
+def _density(values, low, high, points=220):
+    """A smooth histogram on a fixed grid, normalised to peak 1."""
+    values = values[np.isfinite(values)]
+    count, edges = np.histogram(values, bins=points, range=(low, high))
+    deviation = values.std() if len(values) else 0
+    width = max(0.9 * deviation * max(len(values), 1) ** -0.2 / (edges[1] - edges[0]), 1.2)  # Silverman, in bins
+    reach = int(4 * width) + 1
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
+    padded = np.concatenate([count[reach - 1::-1] if reach <= points else np.zeros(reach), count,
+                             count[:-reach - 1:-1] if reach <= points else np.zeros(reach)]).astype(float)
+    smooth = np.convolve(padded, kernel, mode="same")[reach:-reach]
+    return (edges[:-1] + edges[1:]) / 2, smooth / max(smooth.max(), 1e-30)
+
+
+def distributions(study, look, limit=12):
+    shown = choose(study.variants, limit)
+    condition = reference(study)
+    data = {m: {v: study.geometry(m, v, condition).astype(float) for v in shown} for m in METRICS}
+    if not np.isfinite(data["length"][shown[0]]).any():
+        return None
+    figure, axes = plt.subplots(1, 3, figsize=(WIDTH, 0.36 * len(shown) + 0.9), sharey=True)
+    for axis, (metric, label) in zip(axes, METRICS.items()):
+        every = np.concatenate([d[np.isfinite(d)] for d in data[metric].values()])
+        if not len(every):
+            axis.set_visible(False)
+            continue
+        low, high = np.quantile(every, [0.002, 0.998])
+        low, high = (low - 0.03 * (high - low), high + 0.03 * (high - low)) if high > low else (low - 1, high + 1)
+        low = max(low, 0) if metric != "margin" else low
+        base = _density(data[metric]["dense"], low, high) if "dense" in shown else None
+        if metric == "margin" and low < 0:
+            axis.axvspan(low, 0, color="#f3e3dc", linewidth=0, zorder=0)
+        for row, variant in enumerate(shown):
+            floor = -row
+            grid, density = _density(data[metric][variant], low, high)
+            axis.fill_between(grid, floor, floor + 0.82 * density, color=look.color[variant], alpha=0.75, linewidth=0)
+            if base is not None and variant != "dense":
+                axis.plot(base[0], floor + 0.82 * base[1], color=DENSE, linewidth=0.8)
+            known = data[metric][variant][np.isfinite(data[metric][variant])]
+            if len(known):
+                q = np.quantile(known, [0.25, 0.5, 0.75])
+                axis.plot(q[[0, 2]], [floor, floor], color=DENSE, linewidth=1.6, solid_capstyle="butt", zorder=5)
+                axis.plot(q[1], floor, "o", color="white", markeredgecolor=DENSE, markeredgewidth=0.9, markersize=4, zorder=6)
+        axis.set_xlim(low, high)
+        axis.set_xlabel(label)
+        axis.set_yticks([-row for row in range(len(shown))], shown)
+        axis.tick_params(axis="y", length=0)
+        axis.spines["left"].set_visible(False)
+    axes[0].set_ylim(-len(shown) + 0.75, 0.95)
+    return figure, (f"How the features of all samples lie ({condition}), one row per variant; the black outline repeats the "
+                    "dense network. Circle and bar: median and middle half. The shaded side of margin zero is misclassified."
+                    + _left_out(shown, study.variants, "variants"))
+
+
+def shift(study, look, limit=6, most_corruptions=4):
+    groups = {name: steps for name, steps in corruptions(study).items() if len(steps) > 1 and steps[0][1] == "clean"}
+    shown = [v for v in choose(study.variants, limit) if np.isfinite(study.geometry("length", v, "clean")).any()] if groups else []
+    if not shown:
+        return None
+    picked = choose(list(groups), most_corruptions)
+    figure, axes = plt.subplots(len(picked), 3, squeeze=False, sharex=True, figsize=(WIDTH, 1.75 * len(picked) + 0.75))
+    for line, name in zip(axes, picked):
+        for axis, (metric, label) in zip(line, METRICS.items()):
+            severity = [s for s, _ in groups[name]]
+            for variant in reversed(shown):
+                clean = study.geometry(metric, variant, "clean").astype(float)
+                moved = [study.geometry(metric, variant, condition) - clean for _, condition in groups[name]]
+                moved = [m[np.isfinite(m)] for m in moved]
+                q = np.array([np.quantile(m, [0.25, 0.5, 0.75]) if len(m) else [np.nan] * 3 for m in moved])
+                if variant == shown[0]:
+                    axis.fill_between(severity, q[:, 0], q[:, 2], color=look.color[variant], alpha=0.12, linewidth=0)
+                axis.plot(severity, q[:, 1], label=variant, **look.line(variant))
+            axis.axhline(0, color=GREY, linewidth=0.7, linestyle=":")
+            axis.set_ylabel(f"change of {label.split(' of')[0].split(' (s')[0]}")
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        line[0].set_title(spoken(name))
+    for axis in axes[-1]:
+        axis.set_xlabel("severity (0: clean)")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    _legend(figure, handles[::-1], labels[::-1], 3)
+    return figure, ("How far corruption moves each sample from where it lay clean: medians of the change; the band is the "
+                    f"middle half of {shown[0]}. A growing angle and a shrinking margin bring a sample to the decision boundary."
+                    + _left_out(shown, study.variants, "variants") + _left_out(picked, groups, "corruptions"))
+
+
+def margin_against_dense(study, look, limit=6):
+    others = [v for v in study.variants if v != "dense"]
+    if "dense" not in study.variants or not others:
+        return None
+    condition = reference(study)
+    dense = study.geometry("margin", "dense", condition).astype(float)
+    if not np.isfinite(dense).any():
+        return None
+    shown = choose(others, limit)
+    data = {v: study.geometry("margin", v, condition).astype(float) for v in shown}
+    both = np.concatenate([dense] + list(data.values()))
+    low, high = np.quantile(both[np.isfinite(both)], [0.002, 0.998])
+    low, high = min(low, -0.05 * abs(high)), max(high, 0.05 * abs(low))
+    pad = 0.04 * (high - low)
+    low, high = low - pad, high + pad
+    columns = min(3, len(shown))
+    rows = -(-len(shown) // columns)
+    figure, axes = plt.subplots(rows, columns, squeeze=False, sharex=True, sharey=True,
+                                figsize=(WIDTH * columns / 3 + (0.7 if columns < 3 else 0.2), 2.35 * rows + 0.3))
+    bins = np.linspace(low, high, 64)
+    counts = {v: np.histogram2d(dense, data[v], bins)[0].T for v in shown}
+    most = max(2, max(c.max() for c in counts.values()))
+    image = None
+    for axis, variant in zip(axes.flat, shown):
+        tint = matplotlib.colors.LinearSegmentedColormap.from_list("ink", ["#cfe0ee", "#3b76a8", "#08223d"])
+        image = axis.pcolormesh(bins, bins, np.ma.masked_equal(counts[variant], 0), cmap=tint, norm=LogNorm(1, most),
+                                rasterized=True, linewidth=0)
+        axis.axhline(0, color=GREY, linewidth=0.7)
+        axis.axvline(0, color=GREY, linewidth=0.7)
+        axis.plot([low, high], [low, high], color=GREY, linewidth=0.7, linestyle=":")
+        known = np.isfinite(dense) & np.isfinite(data[variant])
+        right, still = dense[known] > 0, data[variant][known] > 0
+        for text, share, x, y, ha, va in (("lost", right & ~still, 0.97, 0.03, "right", "bottom"),
+                                          ("won", ~right & still, 0.03, 0.97, "left", "top")):
+            axis.text(x, y, f"{text} {100 * share.mean():.1f} %", transform=axis.transAxes, ha=ha, va=va, fontsize=7.5)
+        axis.set_aspect("equal")
+        axis.set_xlim(low, high)
+        axis.set_ylim(low, high)
+        axis.set_title(variant, fontsize=8)
+    for axis in axes.flat[len(shown):]:
+        axis.set_visible(False)
+    figure.supxlabel("margin in the dense network", fontsize=8)
+    figure.supylabel("margin after pruning", fontsize=8)
+    bar = figure.colorbar(image, ax=axes, shrink=min(1, 2.0 / (2.35 * rows)), pad=0.02, aspect=22)
+    bar.set_label("samples")
+    bar.outline.set_visible(False)
+    return figure, ("Every sample's margin before and after pruning; on the dotted diagonal nothing changed. Below the "
+                    "horizontal line the pruned network is wrong: `lost` were right in the dense network, `won` were wrong."
+                    + _left_out(shown, others, "pruned variants"))
+
+
+# ---- what was pruned, and the certificate ----
+
+
+def layer_sparsity(study, limit=30, most_layers=60):
+    recipes = {v: study.recipe(v) for v in study.variants}
+    named = {v: dict(zip(np.atleast_1d(r["layer"]), np.atleast_1d(r["layer_achieved"]).astype(float)))
+             for v, r in recipes.items() if v != "dense" and "layer" in r and "layer_achieved" in r}
+    if not named:
+        return None
+    shown = choose(list(named), limit)
+    every = list(dict.fromkeys(layer for v in shown for layer in named[v]))
+    layers = choose(every, most_layers)
+    table = np.array([[named[v].get(layer, np.nan) for v in shown] for layer in layers]
+                     + [[sparsity(study, v) for v in shown]])
+    layers = layers + ["whole network"]
+    tight = len(shown) > 12
+    figure, axis = plt.subplots(figsize=(min(WIDTH, 1.9 + 0.62 * len(shown)), 0.21 * len(layers) + (1.5 if tight else 1.25)))
+    tint = matplotlib.colors.LinearSegmentedColormap.from_list("gone", ["#f4f7fa", "#86b0d1", "#2f6d9f", "#0b2f52"])
+    image = axis.imshow(table, cmap=tint, vmin=0, vmax=1, aspect="auto")
+    if not tight:
+        for (row, column), value in np.ndenumerate(table):
+            if np.isfinite(value):
+                axis.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=7,
+                          color="white" if value > 0.55 else DENSE)
+    axis.set_yticks(range(len(layers)), layers, fontsize=7)
+    axis.set_xticks(range(len(shown)), shown, rotation=35 if not tight else 60, ha="right", rotation_mode="anchor", fontsize=7)
+    axis.tick_params(length=0)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+    axis.set_xticks(np.arange(len(shown) + 1) - 0.5, minor=True)
+    axis.set_yticks(np.arange(len(layers) + 1) - 0.5, minor=True)
+    axis.grid(which="minor", color="white", linewidth=1.2)
+    axis.tick_params(which="minor", length=0)
+    bar = figure.colorbar(image, ax=axis, pad=0.02, aspect=18, format=PercentFormatter(1, decimals=0))
+    bar.set_label("weights removed")
+    bar.outline.set_visible(False)
+    return figure, ("Share of the weights that pruning really removed, in percent, layer by layer from the input down, and of all weights together."
+                    + _left_out(shown, named, "variants") + _left_out(layers[:-1], every, "layers"))
+
+
+def residuals(study, look, limit=30):
+    if not study.linearized:
+        return None
+    shown = choose(study.linearized, limit)
+    figure, axis = plt.subplots(figsize=(0.75 * WIDTH, 0.24 * len(shown) + 0.75))
+    smallest = np.inf
+    for row, variant in enumerate(shown):
+        r = study.linear(variant).residual.astype(float)
+        r = np.maximum(r[np.isfinite(r)], 1e-18)
+        if not len(r):
+            continue
+        q = np.quantile(r, [0.0, 0.25, 0.5, 0.75, 1.0])
+        smallest = min(smallest, q[1])
+        axis.plot(q[[0, 4]], [-row, -row], color=look.color[variant], linewidth=0.9)
+        axis.plot(q[[1, 3]], [-row, -row], color=look.color[variant], linewidth=4, solid_capstyle="butt")
+        axis.plot(q[2], -row, "o", color="white", markeredgecolor=look.color[variant], markersize=4)
+        axis.plot(q[4], -row, "|", color=look.color[variant], markersize=8, markeredgewidth=1.6)
+    axis.set_xscale("log")
+    if np.isfinite(smallest):
+        axis.set_xlim(left=smallest / 10)
+    axis.set_yticks([-row for row in range(len(shown))], shown)
+    axis.tick_params(axis="y", length=0)
+    axis.spines["left"].set_visible(False)
+    axis.grid(axis="x", color=LIGHT, linewidth=0.5)
+    axis.set_xlabel("residual max |F − (Wx + b)| / max(1, max |F|)")
+    axis.set_ylim(-len(shown) + 0.4, 0.6)
+    return figure, ("How far the affine map of each sample misses the network's own output: circle median, thick bar middle "
+                    "half, tick the worst sample. Rounding of 32-bit numbers is about 1e-7." + _left_out(shown, study.linearized, "variants"))
+
+
+# ---- galleries ----
+
+
+def _bound(*arrays):
+    """A symmetric colour limit that a few extreme pixels do not spoil."""
+    values = np.abs(np.concatenate([a.ravel() for a in arrays]))
+    top = np.quantile(values, 0.995) if values.size > 200 else values.max()
+    return float(top) if top > 0 else float(values.max()) or 1.0
+
+
+def _picture(axis, study, sample):
+    axis.set_xticks([])
+    axis.set_yticks([])
+    image = study.image(sample).astype(float)
+    if study.flat:
+        _bars(axis, image.ravel(), GREY)
+    elif len(image) == 3:
+        white = study.normalization[0] if study.normalization[0] > 1 else max(1.0, image.max())
+        axis.imshow(np.clip(image.transpose(1, 2, 0) / white, 0, 1))
+    else:
+        axis.imshow(image.mean(axis=0), cmap="gray")
+
+
+def _bars(axis, values, color=None):
+    at = np.arange(len(values))
+    colors = color or np.where(values >= 0, PLUS, MINUS)
+    axis.bar(at, values, width=0.85 if len(values) <= 40 else 1.0, color=colors, linewidth=0)
+    axis.axhline(0, color=GREY, linewidth=0.6)
+    axis.set_xlim(-0.7, len(values) - 0.3)
+
+
+def _map(axis, values, bound, note=True):
+    """A signed map over the input: colours for pictures (channels summed), bars for flat data."""
+    axis.set_xticks([])
+    axis.set_yticks([])
+    if values.shape[1] == 1 or values.shape[2] == 1:
+        _bars(axis, values.ravel())
+        top = max(float(np.abs(values).max()), 1e-30)
+        axis.set_ylim(-1.08 * top, 1.08 * top)
+    else:
+        axis.imshow(values.sum(axis=0), cmap=SIGNED, vmin=-bound, vmax=bound)
+        for spine in axis.spines.values():
+            spine.set_visible(True)
+            spine.set_color(LIGHT)
+    if note:
+        axis.set_xlabel(f"±{bound:#.2g}", fontsize=7, color=GREY, labelpad=2)
+
+
+def _flat_sum(values):
+    return values if values.shape[1] == 1 or values.shape[2] == 1 else values.sum(axis=0)
+
+
+def _ledger(axis, pixels, b, node, split, title, most=6, room=0.34):
+    """Bars that add up: pixels + bias = output, and the bias by node."""
+    order = np.argsort(-np.abs(split), kind="stable")
+    kept = sorted(order[:most] if len(split) <= most else order[:most - 1])
+    names, values = [node[i] for i in kept], [float(split[i]) for i in kept]
+    if len(split) > len(kept):
+        names.append(f"{len(split) - len(kept)} others")
+        values.append(float(split.sum() - sum(values)))
+    labels = ["pixels Σ Wx", "bias b"] + [f"· {name if len(name) <= 18 else '…' + name[-17:]}" for name in names]
+    values = [float(pixels), float(b)] + values
+    at = -np.array([0, 1] + [2.25 + i for i in range(len(names))])
+    for y, value, main in zip(at, values, [True, True] + [False] * len(names)):
+        color = PLUS if value >= 0 else MINUS
+        axis.barh(y, value, height=0.72 if main else 0.6, color=color if main else _mix(color, "white", 0.45), linewidth=0)
+    axis.axvline(0, color=GREY, linewidth=0.6)
+    axis.set_yticks(at, labels, fontsize=6.8)
+    axis.tick_params(axis="y", length=0, pad=1)
+    axis.spines["left"].set_visible(False)
+    reach = max(np.abs(values).max(), 1e-30)
+    axis.set_xlim(min(0, min(values)) - room * reach, max(0, max(values)) + room * reach)
+    for y, value in zip(at, values):
+        axis.annotate(_number(value), (value, y), xytext=(2 if value >= 0 else -2, 0), textcoords="offset points",
+                      ha="left" if value >= 0 else "right", va="center", fontsize=6.5, color=DENSE)
+    axis.set_xticks([])
+    axis.spines["bottom"].set_visible(False)
+    axis.set_title(title, fontsize=7.5, pad=2)
+
+
+def _number(value, digits=2):
+    text = f"{value:+.{digits}f}"
+    return (text[1:] if float(text) == 0 else text).replace("-", "−")
+
+
+def _sum(part):
+    return f"sum {_number(part.sum, 3)}, network {_number(part.output, 3)}"
+
+
+def _name(study, cls, most=22):
+    name = study.classes[cls] if 0 <= cls < len(study.classes) else "no label"
+    return name if len(name) <= most else name[:most - 1] + "…"
+
+
+def _grey_note(study):
+    return " Channels are summed." if study.shape[0] > 1 and not study.flat else ""
+
+
+def gallery_picks(study, variant, limit=6):
+    """Samples to show: the first of as many classes as possible, the last one the worst mistake."""
+    linear = study.linear(variant)
+    v, c = study.variant_index(variant), study.condition_index("clean")
+    known = np.asarray(linear.sample)
+    known = known[known < study.samples]
+    predicted = study.file["prediction/class"][v, c][known]
+    label = study.label[known]
+    wrong = known[(predicted != label) & (label >= 0)]
+    right = known[(predicted == label) | (label < 0)]
+    first = {}
+    for sample in right:
+        first.setdefault(int(study.label[sample]), int(sample))
+    picks = sorted(first.values())[:limit - bool(len(wrong))]
+    picks += [int(s) for s in right if int(s) not in picks][:limit - bool(len(wrong)) - len(picks)]
+    if len(wrong):
+        margin = study.geometry("margin", variant, "clean")[wrong]
+        picks.append(int(wrong[int(np.nanargmin(margin)) if np.isfinite(margin).any() else 0]))
+    return picks
+
+
+def gallery(study, variant, limit=6):
+    picks = [s for s in gallery_picks(study, variant, limit) if _has_predicted(study, variant, s)]
+    if not picks:
+        return None
+    height = 1.32
+    figure, axes = plt.subplots(len(picks), 4, squeeze=False, figsize=(WIDTH, height * len(picks) + 0.3),
+                                gridspec_kw={"width_ratios": [1, 1, 1, 1.75]})
+    for row, sample in zip(axes, picks):
+        part = contributions(study, variant, sample)
+        label = int(study.label[sample])
+        _picture(row[0], study, sample)
+        mark = "" if label < 0 or label == part.cls else f", but is {_name(study, label)}"
+        row[0].set_xlabel(f"{_name(study, part.cls)}{mark}", fontsize=7.5, labelpad=2, color=PLUS if mark else DENSE)
+        row[0].set_ylabel(f"sample {sample}", fontsize=7, color=GREY)
+        _map(row[1], part.w, _bound(_flat_sum(part.w)))
+        _map(row[2], part.pixels, _bound(_flat_sum(part.pixels)))
+        _ledger(row[3], part.pixels.sum(), part.b, part.node, part.b_node, _sum(part))
+    for axis, title in zip(axes[0], ("sample", "W, row of the prediction", "contributions W·x")):
+        axis.set_title(title, loc="center", fontsize=8)
+    all_of = len(study.linear(variant).sample)
+    return figure, (f"Why {variant} says what it says, exactly. The row of W is the network's own slope at this sample; times "
+                    "the normalised input it gives each pixel's contribution to the logit (red adds, blue takes away, scale "
+                    "below each map). On the right: pixels plus bias add up to the logit, and the bias by the node it comes "
+                    f"from.{_grey_note(study)} Shown: {len(picks)} of {all_of} linearized samples.")
+
+
+def _has_predicted(study, variant, sample):
+    v, c = study.variant_index(variant), study.condition_index("clean")
+    return study.linear(variant).find(sample, int(study.file["prediction/class"][v, c, sample])) is not None
+
+
+def changed(study, limit=4):
+    """[(sample, variant)] where pruning turned a right prediction wrong, spread over variants, the largest losses of
+    margin first; and how many such pairs there are among the linearized samples."""
+    if "dense" not in study.linearized or "clean" not in study.conditions:
+        return [], 0
+    c = study.condition_index("clean")
+    before = study.file["prediction/class"][study.variant_index("dense"), c]
+    margin = study.geometry("margin", "dense", "clean").astype(float)
+    queues, total = [], 0
+    for variant in study.linearized:
+        if variant == "dense":
+            continue
+        after = study.file["prediction/class"][study.variant_index(variant), c]
+        common = np.intersect1d(study.linear("dense").sample, study.linear(variant).sample)
+        lost = common[(before[common] == study.label[common]) & (after[common] != study.label[common])]
+        loss = (margin - study.geometry("margin", variant, "clean"))[lost]
+        total += len(lost)
+        queues.append([(int(s), variant) for s in lost[np.argsort(-np.nan_to_num(loss), kind="stable")]])
+    picks = []
+    while any(queues) and len(picks) < limit:
+        for queue in queues:
+            queue[:] = [pair for pair in queue if pair[0] not in {s for s, _ in picks}]
+            if queue and len(picks) < limit:
+                picks.append(queue.pop(0))
+    return picks, total
+
+
+def gallery_changed(study, limit=4):
+    picks, total = changed(study, limit)
+    picks = [(s, v) for s, v in picks if _has_predicted(study, "dense", s) and _has_predicted(study, v, s)]
+    if not picks:
+        return None
+    figure = plt.figure(figsize=(WIDTH, 2.85 * len(picks) + 0.1))
+    grid = figure.add_gridspec(3 * len(picks) - 1, 5, width_ratios=[1, 1, 1, 1.45, 1.3],
+                               height_ratios=([1, 1, 0.06] * len(picks))[:-1])
+    contrasts = [_changed_block(figure, grid[3 * i:3 * i + 2, :], study, *pair) for i, pair in enumerate(picks)]
+    change = (" Last column: how pruning moved the difference of the two logits, right class minus wrong class, by pixel and "
+              "by bias node: exact, like everything here.") if any(contrasts) else ""
+    return figure, ("Samples that the dense network has right and a pruned one wrong: each network's row of W for its own "
+                    "prediction, the contributions, and the sums. Both networks share the scale printed below the maps."
+                    f"{change}{_grey_note(study)} Shown: {len(picks)} of {total} such cases among the linearized samples, "
+                    "those that lose most margin.")
+
+
+def _changed_block(figure, place, study, sample, variant):
+    """Two rows, dense above pruned; True if all rows of W are there to show what pruning moved as well."""
+    dense, pruned = contributions(study, "dense", sample), contributions(study, variant, sample)
+    right, wrong = dense.cls, pruned.cls
+    grid = place.subgridspec(2, 5, width_ratios=[1, 1, 1, 1.45, 1.3])
+    picture, words = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 0])
+    _picture(picture, study, sample)
+    picture.set_title(f"sample {sample}", fontsize=7.5, pad=3)
+    words.axis("off")
+    short = variant if len(variant) <= 24 else variant[:23] + "…"
+    words.text(0.0, 1.0, f"dense says\n{_name(study, right, 20)}.\n{short}\nsays {_name(study, wrong, 16)}.", fontsize=7,
+               va="top", ha="left", transform=words.transAxes, linespacing=1.5).set_in_layout(False)
+    bounds = _bound(_flat_sum(dense.w), _flat_sum(pruned.w)), _bound(_flat_sum(dense.pixels), _flat_sum(pruned.pixels))
+    for row, (part, title) in enumerate(((dense, "dense"), (pruned, "pruned"))):
+        weights, pixels, ledger = (figure.add_subplot(grid[row, column]) for column in (1, 2, 3))
+        _map(weights, part.w, bounds[0], note=row == 1)
+        _map(pixels, part.pixels, bounds[1], note=row == 1)
+        weights.set_title(f"{title}: W, {_name(study, part.cls, 10)}", fontsize=7.5, pad=3)
+        pixels.set_title("contributions", fontsize=7.5, pad=3)
+        _ledger(ledger, part.pixels.sum(), part.b, part.node, part.b_node, f"sum {_number(part.sum, 3)}", most=5, room=0.5)
+    if not all(study.linear(v).find(sample, k) for v in ("dense", variant) for k in (right, wrong)):
+        return False
+    moved = contrast_change(contrast(study, "dense", sample, right, wrong), contrast(study, variant, sample, right, wrong))
+    top, below = figure.add_subplot(grid[0, 4]), figure.add_subplot(grid[1, 4])
+    _map(top, moved.pixels, _bound(_flat_sum(moved.pixels)))
+    top.set_title(f"{_name(study, right, 13)} − {_name(study, wrong, 13)}", fontsize=7.5, pad=3, loc="center")
+    _ledger(below, moved.pixels.sum(), moved.b, moved.node, moved.b_node, f"moved by {_number(moved.sum, 3)}", most=5, room=0.7)
+    return True

@@ -1,0 +1,332 @@
+#!/usr/bin/env python3
+"""Writes the report of a study: one HTML page that holds its pictures, and the pictures beside it as PNG and PDF.
+
+    python analysis/report.py results/demo/study.h5 [--out DIR]
+
+DIR is `report` beside the study file unless given. Exit status as in the program: 65 for a file that is no finished
+study, 66 for a missing one, 73 when the report cannot be written."""
+
+import argparse
+import base64
+import html
+import io
+import os
+import pathlib
+import sys
+import tempfile
+
+if "MPLCONFIGDIR" not in os.environ and not os.access(pathlib.Path.home(), os.W_OK):
+    os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp()  # matplotlib would complain about a home it cannot write to
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import facet_figures as figures
+from facet_study import Study, StudyError, check_sums
+
+CANNOT_CREATE = 73
+
+STYLE = """
+:root { --ink: #1c2024; --soft: #5b6570; --line: #dfe3e8; --page: #ffffff; --card: #f6f8fa; --accent: #0b5a8a; --tint: 11, 90, 138 }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e8ec; --soft: #9aa5b1; --line: #343b44; --page: #14171a; --card: #1d2226; --accent: #7cc0ea; --tint: 90, 170, 220 } }
+* { box-sizing: border-box }
+body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.55 system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif }
+main { max-width: 60rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem }
+h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .25rem; letter-spacing: -.01em }
+h2 { font-size: 1.25rem; margin: 3rem 0 .5rem; padding-top: 1rem; border-top: 1px solid var(--line) }
+p { margin: .5rem 0 1rem; max-width: 46rem }
+.facts { color: var(--soft); font-size: .9rem; margin: 0 0 1.5rem }
+.facts b { color: var(--ink); font-weight: 500 }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(12.5rem, 1fr)); gap: .75rem; margin: 1.5rem 0 }
+.tile { background: var(--card); border-radius: .5rem; padding: .9rem 1rem }
+.tile .what { color: var(--soft); font-size: .82rem }
+.tile .value { font-size: 1.55rem; font-weight: 600; font-variant-numeric: tabular-nums; line-height: 1.3 }
+.tile .note { color: var(--soft); font-size: .82rem; overflow-wrap: anywhere }
+figure { margin: 1.25rem 0 1.75rem }
+figure .paper { background: #fff; border: 1px solid var(--line); border-radius: .5rem; padding: .9rem; text-align: center }
+figure img { max-width: 100%; height: auto }
+figcaption { color: var(--soft); font-size: .9rem; margin-top: .5rem; max-width: 50rem }
+.scroll { overflow-x: auto; margin: 1rem 0 }
+table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums }
+th, td { padding: .32rem .65rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap }
+th { font-weight: 500; color: var(--soft) }
+thead th { vertical-align: bottom }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--page); color: var(--ink) }
+.swatch { display: inline-block; width: .7em; height: .7em; border-radius: 50%; margin-right: .5em; border: 1px solid var(--line) }
+nav { font-size: .9rem; margin: 1rem 0 } nav a { color: var(--accent); margin-right: 1rem; text-decoration: none }
+nav a:hover { text-decoration: underline }
+.bad { color: #d1442e; font-weight: 600 }
+code { font: .92em ui-monospace, "DejaVu Sans Mono", Menlo, monospace }
+footer { color: var(--soft); font-size: .85rem; margin-top: 3rem; border-top: 1px solid var(--line); padding-top: 1rem }
+@media print { h2 { break-after: avoid } figure { break-inside: avoid } }
+"""
+
+esc = html.escape
+
+
+def percent(value, digits=2):
+    return f"{100 * value:.{digits}f} %" if np.isfinite(value) else "–"
+
+
+def small(value):
+    return f"{value:.1e}" if np.isfinite(value) else "not a number"
+
+
+def hex_color(color):
+    return "#" + "".join(f"{round(255 * part):02x}" for part in figures.to_rgb(color))
+
+
+class Report:
+    """Collects sections; every figure goes into the page and, under its own name, into the folder."""
+
+    def __init__(self, study, folder):
+        self.study, self.folder = study, folder
+        self.look = figures.Look(study)
+        self.sections, self.pictures = [], 0
+        self.base = figures.reference(study)
+        self.checks = {v: check_sums(study, v) for v in study.linearized} if "clean" in study.conditions else {}
+
+    # ---- parts of the page ----
+
+    def section(self, title, *parts):
+        parts = [part for part in parts if part]
+        if parts:
+            anchor = title.lower().replace(" ", "-")
+            self.sections.append((anchor, title, "\n".join(parts)))
+
+    def figure(self, name, drawn):
+        """Saves a figure as PNG and PDF and returns it as HTML; nothing for nothing."""
+        if drawn is None:
+            return ""
+        figure, caption = drawn
+        self.pictures += 1
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", metadata={"Software": None})
+        figure.savefig(self.folder / f"{name}.pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+        width = int(round(figure.get_size_inches()[0] * 120))
+        plt.close(figure)
+        (self.folder / f"{name}.png").write_bytes(picture.getvalue())
+        data = base64.b64encode(picture.getvalue()).decode()
+        return (f'<figure id="{name}"><div class="paper"><img width="{width}" alt="{esc(caption)}" '
+                f'src="data:image/png;base64,{data}"></div>\n'
+                f"<figcaption><b>Figure {self.pictures}.</b> {esc(caption)}</figcaption></figure>")
+
+    def table(self, head, rows, above=""):
+        body = "\n".join("<tr>" + "".join(cells) + "</tr>" for cells in rows)
+        titles = "".join(f"<th>{cell}</th>" for cell in head)
+        return f'<div class="scroll"><table><thead>{above}<tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>'
+
+    def variant_cell(self, variant):
+        return f'<td><span class="swatch" style="background:{hex_color(self.look.color[variant])}"></span>{esc(variant)}</td>'
+
+    # ---- what they hold ----
+
+    def header(self):
+        s, attrs = self.study, self.study.attrs
+        facts = [("facet", attrs.get("facet_version", "?")), ("revision", str(attrs.get("git_revision", "?"))[:12]),
+                 ("seed", attrs.get("seed", "?")), ("samples", f"{s.samples:,}".replace(",", " ")),
+                 ("input", " × ".join(map(str, s.shape))), ("classes", len(s.classes)), ("variants", len(s.variants)),
+                 ("conditions", len(s.conditions))]
+        line = " · ".join(f"{name} <b>{esc(str(value))}</b>" for name, value in facts)
+        return f"<h1>{esc(s.name)}</h1>\n<p class='facts'>{line}</p>"
+
+    def tiles(self):
+        s = self.study
+        accuracy = s.accuracy[:, s.condition_index(self.base)]
+        tiles = []
+        if "dense" in s.variants:
+            tiles.append(("dense network", percent(accuracy[s.variant_index("dense")]), f"accuracy, {self.base}"))
+        pruned = [v for v in s.variants if v != "dense" and np.isfinite(accuracy[s.variant_index(v)])]
+        if pruned:
+            best = max(pruned, key=lambda v: accuracy[s.variant_index(v)])
+            tiles.append(("best other variant", percent(accuracy[s.variant_index(best)]),
+                          f"{best}, {percent(figures.sparsity(s, best), 0)} of weights removed"))
+        if pruned and "dense" in s.variants:
+            dense = accuracy[s.variant_index("dense")]
+            close = [v for v in pruned if accuracy[s.variant_index(v)] >= dense - 0.01 and figures.sparsity(s, v) > 0]
+            if close:
+                most = max(close, key=lambda v: figures.sparsity(s, v))
+                tiles.append(("sparsest within 1 point of dense", f"{percent(figures.sparsity(s, most), 1)}",
+                              f"removed; {most}, {percent(accuracy[s.variant_index(most)])}"))
+        if s.linearized:
+            worst = {v: float(np.max(s.linear(v).residual)) for v in s.linearized}  # np.max keeps a NaN
+            where = max(worst, key=lambda v: np.inf if np.isnan(worst[v]) else worst[v])
+            tiles.append(("worst residual", small(worst[where]),
+                          f"{where}; {len(s.linear(where).sample):,} samples linearized for each of {len(s.linearized)} "
+                          f"variant{'s' * (len(s.linearized) > 1)}".replace(",", " ")))
+        if self.checks:
+            rows = sum(check[1] for check in self.checks.values())
+            tiles.append(("contributions add up to", small(float(np.max([c[2] for c in self.checks.values()]))),
+                          f"worst of {rows:,} rows added up again in 64 bits".replace(",", " ")))
+        return '<div class="tiles">' + "".join(
+            f'<div class="tile"><div class="what">{esc(what)}</div><div class="value">{esc(value)}</div>'
+            f'<div class="note">{esc(note)}</div></div>' for what, value, note in tiles) + "</div>"
+
+    def accuracy(self):
+        s = self.study
+        if not np.isfinite(s.accuracy).any():
+            self.section("Accuracy", "<p>The samples of this study have no labels, so nothing is said about accuracy.</p>")
+            return
+        groups, above, order = figures.corruptions(s), "", []
+        if groups:
+            plain = [c for c in s.conditions if not any(c == name for steps in groups.values() for _, name in steps)]
+            plain = [c for c in s.conditions if c == "clean"] + plain
+            above = "<tr><th></th>" + f'<th colspan="{len(plain)}"></th>' * bool(plain)
+            order = [(c, c) for c in plain]
+            for name, steps in groups.items():
+                steps = [step for step in steps if step[1] != "clean"]
+                above += f'<th colspan="{len(steps)}" style="text-align:left">{esc(figures.spoken(name))}</th>'
+                order += [(str(level), condition) for level, condition in steps]
+            above += "</tr>"
+        else:
+            order = [(c, c) for c in s.conditions]
+        low, high = np.nanmin(s.accuracy), np.nanmax(s.accuracy)
+        rows = []
+        for v, variant in enumerate(s.variants):
+            cells = [self.variant_cell(variant)]
+            for _, condition in order:
+                value = s.accuracy[v, s.condition_index(condition)]
+                shade = 0.04 + 0.34 * (value - low) / (high - low) if high > low and np.isfinite(value) else 0.04
+                cells.append(f'<td style="background:rgba(var(--tint),{shade:.2f})">{100 * value:.2f}</td>')
+            rows.append(cells)
+        self.section(
+            "Accuracy",
+            f"<p>The share of the {s.samples:,} test samples that each network classifies correctly, in percent, under every "
+            "condition.</p>".replace(",", " ", 1),
+            self.table(["variant"] + [esc(title) for title, _ in order], rows, above),
+            self.figure("accuracy_by_severity", figures.accuracy_by_severity(s, self.look)),
+            self.figure("accuracy_by_sparsity", figures.accuracy_by_sparsity(s, self.look)))
+
+    def geometry(self):
+        s = self.study
+        drawn = self.figure("geometry_distributions", figures.distributions(s, self.look))
+        if not drawn:
+            return
+        self.section(
+            "Geometry of the features",
+            "<p>The loss depends on a sample only through its feature, the input of the last layer. Its <b>angle</b> to the "
+            "direction of the true class says how well it points there (small is good), its <b>length</b> how confident the "
+            "network is, and its <b>margin</b> how far it is from the nearest decision boundary; a negative margin is a "
+            "mistake.</p>",
+            drawn, self.figure("geometry_shift", figures.shift(s, self.look)))
+
+    def pruning(self):
+        s = self.study
+        others = [v for v in s.variants if v != "dense"]
+        if not others:
+            return
+        parts = []
+        known = s.label >= 0
+        if "dense" in s.variants:
+            before, rows = s.prediction("class", "dense", self.base), []
+            margin = s.geometry("margin", "dense", self.base).astype(float)
+            for variant in others:
+                after = s.prediction("class", variant, self.base)
+                moved = s.geometry("margin", variant, self.base) - margin
+                moved = moved[np.isfinite(moved)]
+                was, now = (before == s.label)[known], (after == s.label)[known]
+                cells = [percent(figures.sparsity(s, variant), 1), percent(np.mean(before != after))]
+                cells += [percent(np.mean(was & ~now)), percent(np.mean(~was & now))] if known.any() else ["–", "–"]
+                cells.append(f"{np.median(moved):+.3f}".replace("-", "−") if len(moved) else "–")
+                rows.append([self.variant_cell(variant)] + [f"<td>{cell}</td>" for cell in cells])
+            parts.append(self.table(["variant", "weights removed", "predictions changed", "right → wrong", "wrong → right",
+                                     "median change of margin"], rows))
+        self.section(
+            "What pruning changes",
+            f"<p>Accuracy hides how many samples change sides. Each variant against the dense network, sample by sample "
+            f"({esc(self.base)}).</p>", *parts,
+            self.figure("margin_against_dense", figures.margin_against_dense(s, self.look)),
+            self.figure("layer_sparsity", figures.layer_sparsity(s)))
+
+    def explanations(self):
+        s = self.study
+        if not self.checks:
+            return
+        shown = "dense" if "dense" in s.linearized else s.linearized[0]
+        self.section(
+            "Samples explained exactly",
+            "<p>With its gates frozen at one sample x, a ReLU network is an affine map, F(x) = Wx + b. Nothing is estimated: "
+            "each pixel's contribution is its weight in W times its normalised value, and these, with the bias b, add up to "
+            "the network's output. The bias in turn is the sum of what each node with constants sends to the output.</p>",
+            self.figure("gallery", figures.gallery(s, shown)),
+            self.figure("gallery_changed", figures.gallery_changed(s)))
+
+    def certificate(self):
+        s = self.study
+        if not s.linearized:
+            self.section("Certificate", "<p>This study asks for no linearizations, so there is nothing to certify.</p>")
+            return
+        rows = []
+        for variant in s.linearized:
+            linear = s.linear(variant)
+            residual, ties = linear.residual.astype(float), linear.ties
+            check = self.checks.get(variant)
+            worst = float(np.max(residual))
+            cells = [f"{len(residual):,} × {linear.row.shape[1]}".replace(",", " "), small(float(np.median(residual))),
+                     f'<span class="{"bad" if not worst <= 1e-5 else ""}">{small(worst)}</span>',
+                     percent(np.mean(ties > 0), 1), f"{int(ties.max()):,}".replace(",", " ")]
+            cells += [f"{check[1]:,}".replace(",", " "), small(check[2]), small(check[3])] if check else ["–"] * 3
+            rows.append([self.variant_cell(variant)] + [f"<td>{cell}</td>" for cell in cells])
+        left = "" if self.checks else " The condition <code>clean</code> is not part of the study, so nothing could be added up again."
+        self.section(
+            "Certificate",
+            "<p>The <b>residual</b> compares the affine map of each sample with the network's plain forward pass, relative to "
+            "its largest output: max |F − (Wx + b)| / max(1, max |F|). The bias is computed from the nodes' own constants, "
+            "never as the difference, so the check means something. <b>Ties</b> are gates that sit exactly on a boundary, "
+            "where W is one of several right answers. The last columns are computed here, apart from the program: the sum of "
+            "contributions and bias against the stored output, and the bias by node against the bias, both in 64-bit "
+            f"arithmetic and relative in the same way, over evenly spaced samples.{left}</p>",
+            self.table(["variant", "samples × rows", "median residual", "worst residual", "samples with ties", "most ties",
+                        "rows added up", "Σ Wx + b against F", "b by node against b"], rows),
+            self.figure("residuals", figures.residuals(s, self.look)))
+
+    def page(self):
+        for part in (self.accuracy, self.geometry, self.pruning, self.explanations, self.certificate):
+            part()
+        links = "".join(f'<a href="#{anchor}">{esc(title)}</a>' for anchor, title, _ in self.sections)
+        body = "\n".join(f'<section id="{anchor}"><h2>{esc(title)}</h2>\n{text}</section>'
+                         for anchor, title, text in self.sections)
+        return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{esc(self.study.name)} · facet</title>\n'
+                f'<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" '
+                f'content="light dark">\n<style>{STYLE}</style></head>\n<body><main>\n{self.header()}\n{self.tiles()}\n'
+                f"<nav>{links}</nav>\n{body}\n<footer>Written by facet's <code>analysis/report.py</code> from "
+                f"<code>{esc(pathlib.Path(self.study.path).name)}</code>. Every picture lies beside this page as PNG and as "
+                "PDF.</footer>\n</main></body></html>\n")
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description="Writes the report of a study as one HTML page, PNGs and PDFs.")
+    parser.add_argument("study", metavar="STUDY.h5")
+    parser.add_argument("--out", metavar="DIR", help="folder to write to (default: report, beside the study file)")
+    options = parser.parse_args(arguments)
+    folder = pathlib.Path(options.out) if options.out else pathlib.Path(options.study).parent / "report"
+    try:
+        with Study(options.study) as study:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StudyError(f"{folder}: {error.strerror}", CANNOT_CREATE) from error
+            report = Report(study, folder)
+            page = report.page()
+            (folder / "report.html").write_text(page, encoding="utf-8")
+            for variant, (samples, rows, worst, split) in report.checks.items():
+                print(f"{variant}: sum of contributions + b = F to {worst:.1e}, b by node = b to {split:.1e} "
+                      f"({rows} rows of {samples} samples, float64)")
+    except StudyError as error:
+        print(f"report: {error}", file=sys.stderr)
+        return error.status
+    except OSError as error:
+        where = error.filename or options.study
+        print(f"report: {where}: {error.strerror or 'cannot be read or written: ' + str(error).splitlines()[0]}", file=sys.stderr)
+        return 74
+    print(f"report: {folder / 'report.html'}")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        STATUS = main()
+    except SystemExit as usage:  # argparse says 2; the program says 64
+        STATUS = 64 if usage.code == 2 else usage.code
+    sys.exit(STATUS)
