@@ -25,6 +25,7 @@ typedef struct {
   /* one tile's buffers */
   float *pixels;
   void *x;
+  double *exact; /* x in double: for gates within rounding of 0 */
   double *logits, *loss, *feature, *angle, *length, *margin, *cosine;
   int32_t *predicted, *row;
   facet_linearization result;
@@ -61,6 +62,7 @@ static facet_status analysis_prepare(analysis *a)
   for (int i = 0; i < s->variants; i++)
     nodes = s->variant[i].constant_nodes > nodes ? s->variant[i].constant_nodes : nodes;
   FACET_NEW(a->pixels, n * d);
+  FACET_NEW(a->exact, n * d);
   if (!(a->x = facet_allocate((size_t)(n * d), real)) || !(a->result.w = facet_allocate((size_t)(n * k * d), real)))
     return FACET_OS;
   FACET_NEW(a->logits, n * s->classes);
@@ -109,15 +111,17 @@ static facet_status load_samples(analysis *a, const facet_tile *t)
   const facet_dataset *d = a->data->test;
   facet_condition c = a->study->condition[t->condition];
   facet_dataset_pixels(d, t->first, t->count, a->pixels);
-  if (c.corruption == 0 && t->variant == 0)
+  if (t->condition == 0 && t->variant == 0)
     FACET_TRY(facet_store_images(a->store, t->first, t->count, a->pixels));
   FACET_TRY(facet_corrupt(c.corruption, c.severity, a->study->seed, a->study->normalize.scale, d->channels, d->height,
                           d->width, t->first, t->count, a->pixels));
   int64_t plane = d->height * d->width;
-  if (a->study->precision == FACET_F64)
-    facet_normalize_double(&a->study->normalize, d->channels, plane, t->count, a->pixels, a->x);
-  else
-    facet_normalize(&a->study->normalize, d->channels, plane, t->count, a->pixels, a->x);
+  facet_normalize_double(&a->study->normalize, d->channels, plane, t->count, a->pixels, a->exact);
+  for (int64_t i = 0; i < t->count * a->plan->inputs; i++)
+    if (a->study->precision == FACET_F64)
+      ((double *)a->x)[i] = a->exact[i];
+    else
+      ((float *)a->x)[i] = (float)a->exact[i];
   return FACET_OK;
 }
 
@@ -139,6 +143,7 @@ static facet_status run_samples(analysis *a, const facet_tile *t)
       FACET_TRY(facet_executor_value(executor, a->head.feature, a->feature + i * a->head.features));
     if (i >= t->linear)
       continue;
+    FACET_TRY(facet_executor_settle(executor, a->exact + i * d));
     facet_rows_choose(a->study->rows, k, s->classes, a->logits + i * s->classes, count, a->row + i * k);
     facet_linearization part = {.w = (char *)a->result.w + (size_t)(i * k * d) * real,
                                 .b = a->result.b + i * k,

@@ -347,8 +347,11 @@ static facet_status read_variant_name(const reader *r, const facet_tree *node, v
 {
   (void)r;
   FACET_TRY(facet_schema_name(node, &((facet_recipe *)target)->name));
-  if (strcmp(node->text, "dense") == 0 || strcmp(node->text, "all") == 0)
-    return facet_tree_raise(node, "'%s' is taken: dense is the unpruned network, all means every variant", node->text);
+  if (facet_variant_name_taken(node->text))
+    return facet_tree_raise(node,
+                            "'%s' is taken: dense is the unpruned network, all means every variant, and the store "
+                            "has a sample and a k of its own",
+                            node->text);
   return FACET_OK;
 }
 
@@ -629,6 +632,17 @@ static facet_status check_train(const facet_tree *root, const facet_study *study
   return FACET_OK;
 }
 
+/* Linearizations are those of the clean samples. */
+static facet_status check_clean(const facet_tree *root, const facet_study *study)
+{
+  for (int i = 0; i < study->conditions; i++)
+    if (study->condition[i].corruption == 0)
+      return FACET_OK;
+  if (study->linearize)
+    return facet_tree_raise(facet_tree_find(root, "linearize"), "needs 'clean' among the conditions");
+  return FACET_OK;
+}
+
 /* No two variants bear one name, and what `linearize` names is there. */
 static facet_status check_names(const facet_tree *root, const facet_study *study)
 {
@@ -677,6 +691,7 @@ static facet_status read_tree(const reader *r, const facet_tree *root, facet_stu
   FACET_TRY(facet_schema_read(r, root, study_keys, COUNT_OF(study_keys), study));
   FACET_TRY(fill_in(r, study));
   FACET_TRY(check_train(root, study));
+  FACET_TRY(check_clean(root, study));
   return check_names(root, study);
 }
 

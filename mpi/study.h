@@ -82,6 +82,8 @@ typedef struct {
 /* All variants in order. FACET_BAD_INPUT with file, line and key if two would bear one name. Caller frees with
  * facet_variants_free. */
 facet_status facet_study_variants(const facet_study *study, facet_variant **variant, int *count);
+/* Names that mean something else: dense and all, and sample and k in the store's /linear. */
+bool facet_variant_name_taken(const char *name);
 void facet_variants_free(facet_variant **variant, int count);
 
 #endif

@@ -23,8 +23,8 @@ typedef struct {
 
 typedef struct {
   /* out = slope * z with slope 1 for z > 0, else alpha; out may be z. Adds to *ties how often |z| <= nearly * max|z|
-   * over the `size` elements (nearly < 0: ties are not looked for); out of `padding` elements that are always 0. One
-   * sample. */
+   * over the `size` elements, of which `padding` are always 0 and do not count, and returns whether there is one
+   * (nearly < 0: ties are not looked for). One sample. */
   bool (*gate)(int64_t size, int64_t padding, double alpha, double nearly, const void *z, void *out, void *slope,
                int32_t *ties);
   /* out = scale * in + shift, one sample. */
@@ -40,8 +40,8 @@ typedef struct {
   void (*scatter)(int64_t samples, int64_t runs, const facet_run *run, const void *src, int64_t src_size, void *dst,
                   int64_t dst_size);
   /* Windows of one sample: means; or maxima with winner[i] = element of the input that won, ties counted where the
-   * winner leads by no more than nearly * max|u| (not where it is 0 and flat_zero: both candidates are off). Returns
-   * whether one of them is unsure: a lead that is small but not 0. */
+   * winner leads by no more than nearly * max|u| (not where it is 0 and flat_zero: both candidates are off), and
+   * returns whether there is one. */
   void (*window_mean)(const facet_windows *w, facet_layout in, const void *u, void *out);
   bool (*window_max)(const facet_windows *w, facet_layout in, double nearly, bool flat_zero, const void *u, void *out,
                      int32_t *winner, int32_t *ties);

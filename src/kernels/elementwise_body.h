@@ -26,14 +26,12 @@ static bool NAME(gate)(int64_t size, int64_t padding, double alpha, double nearl
   const REAL *z = z_;
   REAL *out = out_, *slope = slope_;
   REAL a = (REAL)alpha;
-  int32_t near = 0, zero = 0;
+  int32_t near = (int32_t)-padding;
   if (nearly >= 0) {
     REAL bound = (REAL)(nearly * (double)NAME(largest)(size, z));
-    for (int64_t i = 0; i < size; i++) {
+    for (int64_t i = 0; i < size; i++)
       near += (z[i] < 0 ? -z[i] : z[i]) <= bound;
-      zero += z[i] == 0;
-    }
-    *ties += near - (int32_t)padding;
+    *ties += near;
   }
 #pragma GCC ivdep
   for (int64_t i = 0; i < size; i++) {
@@ -42,7 +40,7 @@ static bool NAME(gate)(int64_t size, int64_t padding, double alpha, double nearl
     slope[i] = s;
     out[i] = s * u;
   }
-  return near > zero;
+  return near > 0;
 }
 
 static void NAME(diagonal)(int64_t size, const void *scale_, const void *shift_, const void *in_, void *out_)
@@ -137,14 +135,14 @@ static void NAME(window_mean)(const facet_windows *w, facet_layout in, const voi
   }
 }
 
-/* One output position in `lanes` neighbouring channels, at most 16: values, winners and ties; whether one is unsure. */
+/* One output position in `lanes` neighbouring channels, at most 16: values, winners and ties; whether there is one. */
 static inline bool NAME(window_position)(const REAL *restrict u, const int64_t *restrict position, int64_t taps,
                                          int64_t k, int lanes, int32_t base, bool count, REAL bound, bool flat_zero,
                                          REAL *restrict out, int32_t *restrict win, int32_t *ties)
 {
   REAL first[16], second[16];
   int32_t best[16];
-  bool unsure = false;
+  bool tied = false;
   for (int c = 0; c < lanes; c++) {
     first[c] = u[position[0] * k + c];
     second[c] = -(REAL)INFINITY;
@@ -168,16 +166,16 @@ static inline bool NAME(window_position)(const REAL *restrict u, const int64_t *
   for (int c = 0; count && c < lanes; c++) {
     bool tie = first[c] - second[c] <= bound && !(flat_zero && first[c] == 0);
     *ties += tie;
-    unsure |= tie && first[c] != second[c];
+    tied |= tie;
   }
-  return unsure;
+  return tied;
 }
 
 static bool NAME(window_max)(const facet_windows *w, facet_layout in, double nearly, bool flat_zero, const void *u_,
                              void *out_, int32_t *winner, int32_t *ties)
 {
   int64_t k = in.block;
-  bool count = nearly >= 0, unsure = false;
+  bool count = nearly >= 0, tied = false;
   REAL bound = count ? (REAL)(nearly * (double)NAME(largest)(facet_layout_size(in), u_)) : 0;
   FOR_BLOCKS(in, b, lanes)
   {
@@ -189,15 +187,15 @@ static bool NAME(window_max)(const facet_windows *w, facet_layout in, double nea
         int64_t at = (b * w->out_spatial + s) * k + c, from = b * w->in_spatial * k + c;
         const REAL *u = (const REAL *)u_ + from;
         if (now == 8) /* the constant lets the compiler use vectors */
-          unsure |= NAME(window_position)(u, position, taps, k, 8, (int32_t)from, count, bound, flat_zero,
-                                          (REAL *)out_ + at, winner + at, ties);
+          tied |= NAME(window_position)(u, position, taps, k, 8, (int32_t)from, count, bound, flat_zero,
+                                        (REAL *)out_ + at, winner + at, ties);
         else
-          unsure |= NAME(window_position)(u, position, taps, k, now, (int32_t)from, count, bound, flat_zero,
-                                          (REAL *)out_ + at, winner + at, ties);
+          tied |= NAME(window_position)(u, position, taps, k, now, (int32_t)from, count, bound, flat_zero,
+                                        (REAL *)out_ + at, winner + at, ties);
       }
     }
   }
-  return unsure;
+  return tied;
 }
 
 static void NAME(window_mean_pullback)(const facet_windows *w, facet_layout in, int64_t adjoints, const void *g_,

@@ -368,7 +368,7 @@ void facet_executor_destroy(facet_executor **executor)
   facet_slots_end(&x->values);
   facet_slots_end(&x->adjoints);
   void *owned[] = {&x->layout, &x->slot,      &x->keep,    &x->step,  &x->constant_name, &x->ties,
-                   &x->sums,   &x->parameter, &x->scratch, &x->whole, &x->unsure,        &x->exact_sample};
+                   &x->sums,   &x->parameter, &x->scratch, &x->whole, &x->unsure};
   for (size_t o = 0; o < sizeof owned / sizeof owned[0]; o++)
     facet_free(owned[o]);
   facet_free(executor);
@@ -438,20 +438,19 @@ static void take_pattern(facet_executor *x, int64_t s, int last)
 
 /* A gate whose input is within rounding of 0 may stand on the wrong side in float, and one such gate changes whole
  * rows of W.  So samples that have one run once more in double, as far as needed, and take their pattern from there. */
-static facet_status settle(facet_executor *x, const float *samples)
+facet_status facet_executor_settle(facet_executor *x, const double *samples)
 {
+  if (x->options.real != FACET_F32 || x->options.training)
+    return FACET_OK;
   int64_t inputs = facet_value_size(x, x->network->input);
   for (int64_t s = 0; s < x->count; s++) {
     if (!x->unsure[s])
       continue;
     if (!x->exact) {
       facet_executor_options options = {.kernels = &facet_kernels_reference, .real = FACET_F64, .batch = 1};
-      FACET_TRY(facet_executor_own(x, (size_t)inputs, sizeof(double), &x->exact_sample));
       FACET_TRY(create(x->network, options, x->blocks, &x->exact));
     }
-    for (int64_t i = 0; i < inputs; i++)
-      ((double *)x->exact_sample)[i] = (double)samples[s * inputs + i];
-    FACET_TRY(forward(x->exact, x->exact_sample, 1, x->unsure[s]));
+    FACET_TRY(forward(x->exact, samples + s * inputs, 1, x->unsure[s]));
     take_pattern(x, s, x->unsure[s]);
   }
   return FACET_OK;
@@ -459,9 +458,7 @@ static facet_status settle(facet_executor *x, const float *samples)
 
 facet_status facet_executor_forward(facet_executor *x, const void *samples, int64_t count)
 {
-  FACET_TRY(forward(x, samples, count, x->steps));
-  bool patterns_matter = x->options.rows > 0 && !x->options.training && x->options.real == FACET_F32;
-  return patterns_matter ? settle(x, samples) : FACET_OK;
+  return forward(x, samples, count, x->steps);
 }
 
 facet_status facet_executor_value(const facet_executor *x, int value, double *out)

@@ -61,11 +61,10 @@ struct facet_executor {
   int constants;
   const char **constant_name;
   int32_t *ties;
-  int *unsure; /* per sample: 1 + the last step with a gate that rounding may have put on the wrong side; 0: none */
+  int *unsure; /* per sample: 1 + the last step with a tie, where rounding may have picked the wrong piece; 0: none */
   facet_executor *exact; /* the same steps in double, one sample, made at first need: settles such gates */
-  void *exact_sample;
-  double *sums;     /* scratch: channels */
-  size_t own_bytes; /* beside the slots */
+  double *sums;          /* scratch: channels */
+  size_t own_bytes;      /* beside the slots */
   facet_parameter *parameter;
   int parameters;
   void *scratch; /* real: the largest parameter */

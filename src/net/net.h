@@ -163,10 +163,12 @@ facet_executor_options facet_executor_settings(const facet_executor *executor);
 const facet_network *facet_executor_network(const facet_executor *executor);
 size_t facet_executor_bytes(const facet_executor *executor); /* what its buffers take */
 
-/* x: count x D in the network's own input order, count <= batch. Afterwards output, value and pattern are valid. In
- * float with rows, gates within rounding of 0 are settled by a second pass in double: the pattern is that of exact
- * arithmetic, not of its rounding. */
+/* x: count x D in the network's own input order, count <= batch. Afterwards output, value and pattern are valid. */
 facet_status facet_executor_forward(facet_executor *executor, const void *x, int64_t count);
+/* Makes the pattern of the last forward pass that of exact arithmetic: samples with a gate within rounding of 0 run
+ * once more in double, as far as needed, and take their pattern from there. x: the same count x D samples, in double.
+ * Does nothing in double precision. One such gate on the wrong side changes whole rows of W. */
+facet_status facet_executor_settle(facet_executor *executor, const double *x);
 /* logits: count x K. */
 facet_status facet_executor_output(const facet_executor *executor, double *logits);
 /* Any kept value (the head's feature is), count x its size, row-major. */

@@ -19,9 +19,10 @@ static facet_status bench(const char *path, int64_t samples, int64_t adjoints)
   FACET_TRY(facet_executor_create(network, options, &executor));
   int nodes = facet_executor_constant_nodes(executor);
   float *x, *w;
-  double *b, *b_node, *residual;
+  double *exact, *b, *b_node, *residual;
   int32_t *row, *ties;
   FACET_NEW(x, batch * d);
+  FACET_NEW(exact, batch * d);
   FACET_NEW(w, batch * k * d);
   FACET_NEW(b, batch * k);
   FACET_NEW(b_node, batch * k * nodes);
@@ -29,7 +30,7 @@ static facet_status bench(const char *path, int64_t samples, int64_t adjoints)
   FACET_NEW(row, batch * k);
   FACET_NEW(ties, batch);
   for (int64_t i = 0; i < batch * d; i++)
-    x[i] = (float)(2 * facet_random_uniform((facet_random){1, 1}, 0, (uint64_t)i) - 1);
+    exact[i] = x[i] = (float)(2 * facet_random_uniform((facet_random){1, 1}, 0, (uint64_t)i) - 1);
   for (int64_t i = 0; i < batch * k; i++)
     row[i] = (int32_t)(i % k);
   facet_linearization result = {w, b, b_node, residual, ties};
@@ -41,6 +42,7 @@ static facet_status bench(const char *path, int64_t samples, int64_t adjoints)
     double before = facet_seconds();
     FACET_TRY(facet_executor_forward(executor, x, batch));
     double after = facet_seconds();
+    FACET_TRY(facet_executor_settle(executor, exact));
     FACET_TRY(facet_linearize(executor, x, batch, k, row, &result));
     if (i < 0)
       continue;
@@ -54,7 +56,7 @@ static facet_status bench(const char *path, int64_t samples, int64_t adjoints)
       "{\"samples\": %lld, \"seconds\": %.6f, \"forward\": %.6f, \"residual\": %.3g, \"batch\": %lld, \"rows\": %lld, "
       "\"bytes\": %zu}\n",
       (long long)done, seconds, forward, worst, (long long)batch, (long long)rows, facet_executor_bytes(executor));
-  void *owned[] = {&x, &w, &b, &b_node, &residual, &row, &ties};
+  void *owned[] = {&x, &exact, &w, &b, &b_node, &residual, &row, &ties};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
     facet_free(owned[i]);
   facet_executor_destroy(&executor);

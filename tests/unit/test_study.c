@@ -597,7 +597,8 @@ static const bad bad_sense[] = {
     {SMALL "variants: [{onnx: a.onnx, sparsity: 0.5}]\n",
      "s.yaml:3: variants[0].sparsity: does not go with onnx, which is taken as it is"},
     {SMALL "variants: [{name: dense, onnx: a}]\n",
-     "s.yaml:3: variants[0].name: 'dense' is taken: dense is the unpruned network, all means every variant"},
+     "s.yaml:3: variants[0].name: 'dense' is taken: dense is the unpruned network, all means every variant, "
+     "and the store has a sample and a k of its own"},
     {SMALL "variants: [{name: a/b, onnx: a}]\n",
      "s.yaml:3: variants[0].name: 'a/b' is not safe as a name: letters, digits, . _ + -, at most 100, and a letter, "
      "digit or _ first"},
