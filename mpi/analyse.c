@@ -117,11 +117,10 @@ static facet_status load_samples(analysis *a, const facet_tile *t)
                           d->width, t->first, t->count, a->pixels));
   int64_t plane = d->height * d->width;
   facet_normalize_double(&a->study->normalize, d->channels, plane, t->count, a->pixels, a->exact);
-  for (int64_t i = 0; i < t->count * a->plan->inputs; i++)
-    if (a->study->precision == FACET_F64)
-      ((double *)a->x)[i] = a->exact[i];
-    else
-      ((float *)a->x)[i] = (float)a->exact[i];
+  if (a->study->precision == FACET_F64)
+    memcpy(a->x, a->exact, (size_t)(t->count * a->plan->inputs) * sizeof *a->exact);
+  else
+    facet_normalize(&a->study->normalize, d->channels, plane, t->count, a->pixels, a->x);
   return FACET_OK;
 }
 
