@@ -279,15 +279,15 @@ facet_status facet_analyse(MPI_Comm comm, const facet_plan *plan, const facet_st
   for (int64_t i = 0; i < tiles; i++)
     left += !done[i];
   status = facet_progress_begin(&a.progress, "analyse", "tiles", left, a.rank != 0);
-agree:
-  status = facet_agree(comm, status);
-  if (status == FACET_OK) {
+agree:;
+  facet_status agreed = facet_agree(comm, status);
+  if (status == FACET_OK && agreed == FACET_OK) { /* the first says so for this rank, the second for all */
     status = run_tiles(&a, done);
     drain_progress(&a);
-    status = facet_agree(comm, status);
+    agreed = facet_agree(comm, status);
   }
   facet_progress_end(&a.progress);
   analysis_clear(&a);
   facet_free(&done);
-  return status;
+  return agreed;
 }
