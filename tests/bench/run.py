@@ -7,6 +7,7 @@ favour.  Without PyTorch the comparison is left out, and said.
 import json
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,24 +23,25 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 def repeat(work, seconds=SECONDS):
-    """Samples per second of work(), which returns how many it has done; the first call warms up."""
+    """Samples per second of work(), which returns how many it has done: the median call; the first one warms up."""
     work()
-    start, done = time.perf_counter(), 0
-    while time.perf_counter() - start < seconds:
-        done += work()
-    return done / (time.perf_counter() - start)
+    times, start = [], time.perf_counter()
+    while time.perf_counter() - start < seconds or len(times) < 5:
+        before = time.perf_counter()
+        done = work()
+        times.append((time.perf_counter() - before) / done)
+    return 1 / statistics.median(times)
 
 
-def facet_rate(model, samples, processes, adjoints=None):
-    """Samples per second of `processes` single-threaded processes side by side, and the last one's report."""
+def facet_rate(model, samples, processes):
+    """Samples per second of `processes` single-threaded processes side by side (the median batch of each), and the
+    last one's report."""
     command = [str(BUILD / "tests/bench/bench_linear"), str(model), str(samples)]
-    if adjoints:
-        command.append(str(adjoints))
     running = [
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) for _ in range(processes)
     ]
     reports = [json.loads(p.communicate()[0]) for p in running]
-    return sum(r["samples"] / r["seconds"] for r in reports), reports[-1]
+    return sum(1 / r["seconds_per_sample"] for r in reports), reports[-1]
 
 
 def torch_rates(table):
