@@ -77,6 +77,11 @@ def sparsity(study, variant):
     return float(value) if isinstance(value, (int, float)) and np.isfinite(value) else 0.0
 
 
+def count(number):
+    """10000 -> 10 000, with spaces that do not break."""
+    return f"{number:,}".replace(",", "\u202f")
+
+
 def choose(names, limit):
     """At most `limit` of the names, evenly spread, the first and the last among them."""
     if len(names) <= limit:
@@ -144,8 +149,12 @@ def accuracy_by_severity(study, look):
     for axis in axes.flat[len(panels):]:
         axis.set_visible(False)
     zero = " (0: clean)" if "clean" in study.conditions else ""
-    figure.supxlabel(f"severity{zero}", fontsize=8)
-    figure.supylabel("accuracy", fontsize=8)
+    for place, axis in enumerate(axes.flat[:len(panels)]):
+        if place + columns >= len(panels):
+            axis.set_xlabel(f"severity{zero}")
+            axis.tick_params(labelbottom=True)
+    for line in axes:
+        line[0].set_ylabel("accuracy")
     handles, labels = axes.flat[0].get_legend_handles_labels()
     if side:
         figure.legend(handles[::-1], labels[::-1], loc="outside right center", handlelength=1.8)
@@ -191,8 +200,10 @@ def accuracy_by_sparsity(study, look):
     axis.set_xscale("log")
     axis.invert_xaxis()
     ticks = sorted(set(np.round(seen, 3)))
-    kept = [t for i, t in enumerate(ticks) if i == 0 or np.log(t / ticks[i - 1]) > 0.12]
-    axis.set_xticks(kept if len(kept) <= 10 else choose(kept, 10))
+    if len(ticks) > 6 or min(np.diff(np.log(ticks)), default=1) < 0.2:
+        nice = [digit * 10.0 ** power for power in range(-4, 1) for digit in (1, 2, 5)]
+        ticks = [t for t in nice if min(seen) * 0.98 <= t <= max(seen) * 1.02] or [min(seen)]
+    axis.set_xticks(ticks)
     axis.xaxis.set_major_formatter(FuncFormatter(lambda t, _: f"{100 * t:.3g} %"))
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.minorticks_off()
@@ -212,14 +223,13 @@ def accuracy_by_sparsity(study, look):
 
 def _density(values, low, high, points=220):
     """A smooth histogram on a fixed grid, normalised to peak 1."""
-    values = values[np.isfinite(values)]
-    count, edges = np.histogram(values, bins=points, range=(low, high))
+    values = values[(values >= low) & (values <= high)]  # no NaN either
+    found, edges = np.histogram(values, bins=points, range=(low, high))
     deviation = values.std() if len(values) else 0
     width = max(0.9 * deviation * max(len(values), 1) ** -0.2 / (edges[1] - edges[0]), 1.2)  # Silverman, in bins
     reach = int(4 * width) + 1
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
-    padded = np.concatenate([count[reach - 1::-1] if reach <= points else np.zeros(reach), count,
-                             count[:-reach - 1:-1] if reach <= points else np.zeros(reach)]).astype(float)
+    padded = np.pad(found.astype(float), reach, mode="symmetric")  # mirrored, so that the curve does not sag at the ends
     smooth = np.convolve(padded, kernel, mode="same")[reach:-reach]
     return (edges[:-1] + edges[1:]) / 2, smooth / max(smooth.max(), 1e-30)
 
@@ -317,6 +327,7 @@ def margin_against_dense(study, look, limit=6):
     bins = np.linspace(low, high, 64)
     counts = {v: np.histogram2d(dense, data[v], bins)[0].T for v in shown}
     most = max(2, max(c.max() for c in counts.values()))
+    sides = {v: study.prediction("class", v, condition) == study.label for v in ["dense"] + shown}
     image = None
     for axis, variant in zip(axes.flat, shown):
         tint = matplotlib.colors.LinearSegmentedColormap.from_list("ink", ["#cfe0ee", "#3b76a8", "#08223d"])
@@ -326,10 +337,10 @@ def margin_against_dense(study, look, limit=6):
         axis.axvline(0, color=GREY, linewidth=0.7)
         axis.plot([low, high], [low, high], color=GREY, linewidth=0.7, linestyle=":")
         known = np.isfinite(dense) & np.isfinite(data[variant])
-        right, still = dense[known] > 0, data[variant][known] > 0
+        right, still = (sides[v][known] for v in ("dense", variant))
         for text, share, x, y, ha, va in (("lost", right & ~still, 0.97, 0.03, "right", "bottom"),
                                           ("won", ~right & still, 0.03, 0.97, "left", "top")):
-            axis.text(x, y, f"{text} {100 * share.mean():.1f} %", transform=axis.transAxes, ha=ha, va=va, fontsize=7.5)
+            axis.text(x, y, f"{text} {100 * share.mean() if len(share) else 0:.1f} %", transform=axis.transAxes, ha=ha, va=va, fontsize=7.5)
         axis.set_aspect("equal")
         axis.set_xlim(low, high)
         axis.set_ylim(low, high)
@@ -342,7 +353,7 @@ def margin_against_dense(study, look, limit=6):
     bar.set_label("samples")
     bar.outline.set_visible(False)
     return figure, ("Every sample's margin before and after pruning; on the dotted diagonal nothing changed. Below the "
-                    "horizontal line the pruned network is wrong: `lost` were right in the dense network, `won` were wrong."
+                    "horizontal line the pruned network is wrong: “lost” were right in the dense network, “won” were wrong."
                     + _left_out(shown, others, "pruned variants"))
 
 
@@ -422,7 +433,10 @@ def residuals(study, look, limit=30):
 def _bound(*arrays):
     """A symmetric colour limit that a few extreme pixels do not spoil."""
     values = np.abs(np.concatenate([a.ravel() for a in arrays]))
-    top = np.quantile(values, 0.995) if values.size > 200 else values.max()
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return 1.0
+    top = np.quantile(values, 0.995) if arrays[0].ndim == 2 and values.size > 200 else values.max()
     return float(top) if top > 0 else float(values.max()) or 1.0
 
 
@@ -432,6 +446,7 @@ def _picture(axis, study, sample):
     image = study.image(sample).astype(float)
     if study.flat:
         _bars(axis, image.ravel(), GREY)
+        axis.spines[:].set_visible(False)
     elif len(image) == 3:
         white = study.normalization[0] if study.normalization[0] > 1 else max(1.0, image.max())
         axis.imshow(np.clip(image.transpose(1, 2, 0) / white, 0, 1))
@@ -453,8 +468,8 @@ def _map(axis, values, bound, note=True):
     axis.set_yticks([])
     if values.shape[1] == 1 or values.shape[2] == 1:
         _bars(axis, values.ravel())
-        top = max(float(np.abs(values).max()), 1e-30)
-        axis.set_ylim(-1.08 * top, 1.08 * top)
+        axis.set_ylim(-1.08 * bound, 1.08 * bound)
+        axis.spines[:].set_visible(False)
     else:
         axis.imshow(values.sum(axis=0), cmap=SIGNED, vmin=-bound, vmax=bound)
         for spine in axis.spines.values():
@@ -476,21 +491,22 @@ def _ledger(axis, pixels, b, node, split, title, most=6, room=0.34):
     if len(split) > len(kept):
         names.append(f"{len(split) - len(kept)} others")
         values.append(float(split.sum() - sum(values)))
-    labels = ["pixels Σ Wx", "bias b"] + [f"· {name if len(name) <= 18 else '…' + name[-17:]}" for name in names]
-    values = [float(pixels), float(b)] + values
+    labels = ["Σ W·x", "bias b"] + [f"· {_short(name, 18, keep_end=True)}" for name in names]
+    values = np.array([float(pixels), float(b)] + values)
+    known = np.where(np.isfinite(values), values, 0)
     at = -np.array([0, 1] + [2.25 + i for i in range(len(names))])
-    for y, value, main in zip(at, values, [True, True] + [False] * len(names)):
+    for y, value, main in zip(at, known, [True, True] + [False] * len(names)):
         color = PLUS if value >= 0 else MINUS
         axis.barh(y, value, height=0.72 if main else 0.6, color=color if main else _mix(color, "white", 0.45), linewidth=0)
     axis.axvline(0, color=GREY, linewidth=0.6)
     axis.set_yticks(at, labels, fontsize=6.8)
     axis.tick_params(axis="y", length=0, pad=1)
     axis.spines["left"].set_visible(False)
-    reach = max(np.abs(values).max(), 1e-30)
-    axis.set_xlim(min(0, min(values)) - room * reach, max(0, max(values)) + room * reach)
-    for y, value in zip(at, values):
-        axis.annotate(_number(value), (value, y), xytext=(2 if value >= 0 else -2, 0), textcoords="offset points",
-                      ha="left" if value >= 0 else "right", va="center", fontsize=6.5, color=DENSE)
+    reach = max(np.abs(known).max(), 1e-30)
+    axis.set_xlim(min(0, known.min()) - room * reach, max(0, known.max()) + room * reach)
+    for y, value, end in zip(at, values, known):
+        axis.annotate(_number(value), (end, y), xytext=(2 if end >= 0 else -2, 0), textcoords="offset points",
+                      ha="left" if end >= 0 else "right", va="center", fontsize=6.5, color=DENSE)
     axis.set_xticks([])
     axis.spines["bottom"].set_visible(False)
     axis.set_title(title, fontsize=7.5, pad=2)
@@ -506,8 +522,14 @@ def _sum(part):
 
 
 def _name(study, cls, most=22):
-    name = study.classes[cls] if 0 <= cls < len(study.classes) else "no label"
-    return name if len(name) <= most else name[:most - 1] + "…"
+    return _short(study.classes[cls] if 0 <= cls < len(study.classes) else "no label", most)
+
+
+def _short(name, most, keep_end=False):
+    """A name cut to fit, its dollar signs escaped: they would start a formula."""
+    if len(name) > most:
+        name = "…" + name[1 - most:] if keep_end else name[:most - 1] + "…"
+    return name.replace("$", r"\$")
 
 
 def _grey_note(study):
@@ -555,10 +577,10 @@ def gallery(study, variant, limit=6):
     for axis, title in zip(axes[0], ("sample", "W, row of the prediction", "contributions W·x")):
         axis.set_title(title, loc="center", fontsize=8)
     all_of = len(study.linear(variant).sample)
-    return figure, (f"Why {variant} says what it says, exactly. The row of W is the network's own slope at this sample; times "
+    return figure, (f"Why the network {variant} says what it says, exactly. The row of W is the network's own slope at this sample; times "
                     "the normalised input it gives each pixel's contribution to the logit (red adds, blue takes away, scale "
                     "below each map). On the right: pixels plus bias add up to the logit, and the bias by the node it comes "
-                    f"from.{_grey_note(study)} Shown: {len(picks)} of {all_of} linearized samples.")
+                    f"from.{_grey_note(study)} Shown: {len(picks)} of {count(all_of)} linearized samples.")
 
 
 def _has_predicted(study, variant, sample):
@@ -583,7 +605,7 @@ def changed(study, limit=4):
         lost = common[(before[common] == study.label[common]) & (after[common] != study.label[common])]
         loss = (margin - study.geometry("margin", variant, "clean"))[lost]
         total += len(lost)
-        queues.append([(int(s), variant) for s in lost[np.argsort(-np.nan_to_num(loss), kind="stable")]])
+        queues.append([(int(s), variant) for s in lost[np.argsort(-np.nan_to_num(loss), kind="stable")[:limit]]])
     picks = []
     while any(queues) and len(picks) < limit:
         for queue in queues:
@@ -598,43 +620,51 @@ def gallery_changed(study, limit=4):
     picks = [(s, v) for s, v in picks if _has_predicted(study, "dense", s) and _has_predicted(study, v, s)]
     if not picks:
         return None
-    figure = plt.figure(figsize=(WIDTH, 2.85 * len(picks) + 0.1))
-    grid = figure.add_gridspec(3 * len(picks) - 1, 5, width_ratios=[1, 1, 1, 1.45, 1.3],
+    contrasts = any(_has_contrast(study, *pair) for pair in picks)
+    figure = plt.figure(figsize=(WIDTH, (2.85 if contrasts else 3.1) * len(picks) + 0.1))
+    widths = [1, 1, 1, 1.45, 1.3][:4 + contrasts]
+    grid = figure.add_gridspec(3 * len(picks) - 1, len(widths), width_ratios=widths,
                                height_ratios=([1, 1, 0.06] * len(picks))[:-1])
-    contrasts = [_changed_block(figure, grid[3 * i:3 * i + 2, :], study, *pair) for i, pair in enumerate(picks)]
+    for i, pair in enumerate(picks):
+        _changed_block(figure, grid[3 * i:3 * i + 2, :].subgridspec(2, len(widths), width_ratios=widths), study, *pair)
     change = (" Last column: how pruning moved the difference of the two logits, right class minus wrong class, by pixel and "
-              "by bias node: exact, like everything here.") if any(contrasts) else ""
+              "by bias node: exact, like everything here.") if contrasts else ""
     return figure, ("Samples that the dense network has right and a pruned one wrong: each network's row of W for its own "
-                    "prediction, the contributions, and the sums. Both networks share the scale printed below the maps."
-                    f"{change}{_grey_note(study)} Shown: {len(picks)} of {total} such cases among the linearized samples, "
+                    "prediction, the contributions W·x, and the sums. Both networks share the scale printed below the maps."
+                    f"{change}{_grey_note(study)} Shown: {len(picks)} of {count(total)} such cases among the linearized samples, "
                     "those that lose most margin.")
 
 
-def _changed_block(figure, place, study, sample, variant):
-    """Two rows, dense above pruned; True if all rows of W are there to show what pruning moved as well."""
+def _has_contrast(study, sample, variant):
+    """True if the rows of both predictions are stored for both networks."""
+    c = study.condition_index("clean")
+    classes = [int(study.file["prediction/class"][study.variant_index(v), c, sample]) for v in ("dense", variant)]
+    return all(study.linear(v).find(sample, k) is not None for v in ("dense", variant) for k in classes)
+
+
+def _changed_block(figure, grid, study, sample, variant):
+    """Two rows, dense above pruned, and what pruning moved where all rows of W are there."""
     dense, pruned = contributions(study, "dense", sample), contributions(study, variant, sample)
     right, wrong = dense.cls, pruned.cls
-    grid = place.subgridspec(2, 5, width_ratios=[1, 1, 1, 1.45, 1.3])
     picture, words = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[1, 0])
     _picture(picture, study, sample)
     picture.set_title(f"sample {sample}", fontsize=7.5, pad=3)
     words.axis("off")
-    short = variant if len(variant) <= 24 else variant[:23] + "…"
-    words.text(0.0, 1.0, f"dense says\n{_name(study, right, 20)}.\n{short}\nsays {_name(study, wrong, 16)}.", fontsize=7,
+    words.text(0.0, 1.0, f"dense says\n{_name(study, right, 20)}.\n{_short(variant, 24)}\nsays {_name(study, wrong, 16)}.", fontsize=7,
                va="top", ha="left", transform=words.transAxes, linespacing=1.5).set_in_layout(False)
     bounds = _bound(_flat_sum(dense.w), _flat_sum(pruned.w)), _bound(_flat_sum(dense.pixels), _flat_sum(pruned.pixels))
     for row, (part, title) in enumerate(((dense, "dense"), (pruned, "pruned"))):
         weights, pixels, ledger = (figure.add_subplot(grid[row, column]) for column in (1, 2, 3))
         _map(weights, part.w, bounds[0], note=row == 1)
         _map(pixels, part.pixels, bounds[1], note=row == 1)
-        weights.set_title(f"{title}: W, {_name(study, part.cls, 10)}", fontsize=7.5, pad=3)
-        pixels.set_title("contributions", fontsize=7.5, pad=3)
-        _ledger(ledger, part.pixels.sum(), part.b, part.node, part.b_node, f"sum {_number(part.sum, 3)}", most=5, room=0.5)
-    if not all(study.linear(v).find(sample, k) for v in ("dense", variant) for k in (right, wrong)):
-        return False
+        weights.set_title(f"W, {_name(study, part.cls, 15)}", fontsize=7.5, pad=3)
+        pixels.set_title("W·x", fontsize=7.5, pad=3)
+        _ledger(ledger, part.pixels.sum(), part.b, part.node, part.b_node, f"{title}: sum {_number(part.sum, 3)}",
+                most=5, room=0.5)
+    if not _has_contrast(study, sample, variant):
+        return
     moved = contrast_change(contrast(study, "dense", sample, right, wrong), contrast(study, variant, sample, right, wrong))
     top, below = figure.add_subplot(grid[0, 4]), figure.add_subplot(grid[1, 4])
     _map(top, moved.pixels, _bound(_flat_sum(moved.pixels)))
     top.set_title(f"{_name(study, right, 13)} − {_name(study, wrong, 13)}", fontsize=7.5, pad=3, loc="center")
     _ledger(below, moved.pixels.sum(), moved.b, moved.node, moved.b_node, f"moved by {_number(moved.sum, 3)}", most=5, room=0.7)
-    return True

@@ -48,6 +48,11 @@ class Linear:
 
     def __init__(self, group, sample):
         self.sample = sample  # n: numbers of the linearized samples
+        for name, rank in (("W", 5), ("row", 2), ("b", 2), ("b_node", 3), ("residual", 1), ("ties", 1), ("node", 1)):
+            dataset = group.get(name)
+            if not isinstance(dataset, h5py.Dataset) or dataset.ndim != rank or \
+                    name != "node" and dataset.shape[0] != len(sample):
+                raise StudyError(f"{group.file.filename}: {group.name}/{name} is missing or does not fit")
         self.W, self.row, self.b, self.b_node = (group[name] for name in ("W", "row", "b", "b_node"))
         self.node = _strings(group["node"])
         self._group = group
@@ -60,15 +65,12 @@ class Linear:
     def ties(self):
         return self._group["ties"][()]
 
-    @functools.cached_property
-    def _place(self):
-        return {int(s): i for i, s in enumerate(self.sample)}
-
     def position(self, sample):
         """Where a sample of the test set lies along n."""
-        if sample not in self._place:
+        found = np.flatnonzero(self.sample == sample)
+        if not len(found):
             raise StudyError(f"sample {sample} is not linearized")
-        return self._place[sample]
+        return int(found[0])
 
     def find(self, sample, cls):
         """(i, k) of the stored row that explains class `cls` of a sample, or None where that row was not asked for."""
@@ -102,15 +104,21 @@ class Study:
                                      "prediction/class", "geometry/angle", "geometry/length", "geometry/margin")
                    if not isinstance(self.file.get(name), h5py.Dataset)]
         if missing:
-            raise StudyError(f"{self.path}: not a facet study: /{', /'.join(missing)} "
+            raise StudyError(f"{self.path}: not a facet study: {', '.join('/' + name for name in missing)} "
                              f"{'is' if len(missing) == 1 else 'are'} missing")
         version = _plain(self.file.attrs.get("schema_version", 1))
         if version != 1:
             raise StudyError(f"{self.path}: schema version {version}, this reader knows 1")
-        shape = self.file["prediction/class"].shape
-        if shape != (len(self.variants), len(self.conditions), self.samples):
-            raise StudyError(f"{self.path}: /prediction/class has shape {shape}, not variants x conditions x samples")
-        if 0 in shape:
+        lines = (len(self.variants), len(self.conditions), self.samples)
+        wanted = {"label": lines[2:], "image": lines[2:], "prediction/class": lines, "prediction/logits": lines,
+                  "geometry/angle": lines, "geometry/length": lines, "geometry/margin": lines}
+        for name, shape in wanted.items():
+            found = self.file[name].shape
+            rank = {"image": 4, "prediction/logits": 4}.get(name, len(shape))
+            if found[:len(shape)] != shape or len(found) != rank:
+                raise StudyError(f"{self.path}: /{name} has shape {found}, which does not fit {lines[0]} variants, "
+                                 f"{lines[1]} conditions, {lines[2]} samples")
+        if 0 in lines:
             raise StudyError(f"{self.path}: holds no samples")
         for done in self.file["progress"].values() if "progress" in self.file else ():
             if isinstance(done, h5py.Dataset) and done.ndim == 3:
@@ -235,7 +243,9 @@ class Study:
     @functools.cached_property
     def linearized(self):
         """Names of the variants whose linearizations are stored."""
-        return [v for v in self.variants if f"linear/{v}/W" in self.file]
+        if "linear/sample" not in self.file or self.file["linear/sample"].shape[0] == 0:
+            return []
+        return [v for v in self.variants if f"linear/{v}" in self.file]
 
     def linear(self, variant):
         """The linearizations of a variant (class Linear)."""

@@ -22,6 +22,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import facet_figures as figures
+from facet_figures import count
 from facet_study import Study, StudyError, check_sums
 
 CANNOT_CREATE = 73
@@ -38,22 +39,22 @@ h2 { font-size: 1.25rem; margin: 3rem 0 .5rem; padding-top: 1rem; border-top: 1p
 p { margin: .5rem 0 1rem; max-width: 46rem }
 .facts { color: var(--soft); font-size: .9rem; margin: 0 0 1.5rem }
 .facts b { color: var(--ink); font-weight: 500 }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(12.5rem, 1fr)); gap: .75rem; margin: 1.5rem 0 }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: .75rem; margin: 1.5rem 0 }
 .tile { background: var(--card); border-radius: .5rem; padding: .9rem 1rem }
 .tile .what { color: var(--soft); font-size: .82rem }
 .tile .value { font-size: 1.55rem; font-weight: 600; font-variant-numeric: tabular-nums; line-height: 1.3 }
 .tile .note { color: var(--soft); font-size: .82rem; overflow-wrap: anywhere }
 figure { margin: 1.25rem 0 1.75rem }
 figure .paper { background: #fff; border: 1px solid var(--line); border-radius: .5rem; padding: .9rem; text-align: center }
-figure img { max-width: 100%; height: auto }
+figure img { display: block; margin: 0 auto; max-width: 100%; height: auto }
 figcaption { color: var(--soft); font-size: .9rem; margin-top: .5rem; max-width: 50rem }
 .scroll { overflow-x: auto; margin: 1rem 0 }
 table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums }
 th, td { padding: .32rem .65rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap }
-th { font-weight: 500; color: var(--soft) }
+th { font-weight: 500; color: var(--soft); white-space: normal; line-height: 1.3 }
 thead th { vertical-align: bottom }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--page); color: var(--ink) }
-.swatch { display: inline-block; width: .7em; height: .7em; border-radius: 50%; margin-right: .5em; border: 1px solid var(--line) }
+.swatch { display: inline-block; width: .7em; height: .7em; border-radius: 50%; margin-right: .5em; border: 1px solid var(--soft) }
 nav { font-size: .9rem; margin: 1rem 0 } nav a { color: var(--accent); margin-right: 1rem; text-decoration: none }
 nav a:hover { text-decoration: underline }
 .bad { color: #d1442e; font-weight: 600 }
@@ -70,7 +71,11 @@ def percent(value, digits=2):
 
 
 def small(value):
-    return f"{value:.1e}" if np.isfinite(value) else "not a number"
+    """8.0e-07 -> 8.0 × 10⁻⁷"""
+    if value == 0 or not np.isfinite(value):
+        return "0" if value == 0 else "not a number"
+    digits, power = f"{value:.1e}".split("e")
+    return f"{digits}\u202f×\u202f10{str(int(power)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 
 def hex_color(color):
@@ -103,6 +108,7 @@ class Report:
         self.pictures += 1
         picture = io.BytesIO()
         figure.savefig(picture, format="png", metadata={"Software": None})
+        figure.set_layout_engine("none")  # the PDF keeps the places found for the PNG
         figure.savefig(self.folder / f"{name}.pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
         width = int(round(figure.get_size_inches()[0] * 120))
         plt.close(figure)
@@ -125,7 +131,7 @@ class Report:
     def header(self):
         s, attrs = self.study, self.study.attrs
         facts = [("facet", attrs.get("facet_version", "?")), ("revision", str(attrs.get("git_revision", "?"))[:12]),
-                 ("seed", attrs.get("seed", "?")), ("samples", f"{s.samples:,}".replace(",", " ")),
+                 ("seed", attrs.get("seed", "?")), ("samples", count(s.samples)),
                  ("input", " × ".join(map(str, s.shape))), ("classes", len(s.classes)), ("variants", len(s.variants)),
                  ("conditions", len(s.conditions))]
         line = " · ".join(f"{name} <b>{esc(str(value))}</b>" for name, value in facts)
@@ -153,12 +159,12 @@ class Report:
             worst = {v: float(np.max(s.linear(v).residual)) for v in s.linearized}  # np.max keeps a NaN
             where = max(worst, key=lambda v: np.inf if np.isnan(worst[v]) else worst[v])
             tiles.append(("worst residual", small(worst[where]),
-                          f"{where}; {len(s.linear(where).sample):,} samples linearized for each of {len(s.linearized)} "
-                          f"variant{'s' * (len(s.linearized) > 1)}".replace(",", " ")))
+                          f"{where}; {count(len(s.linear(where).sample))} samples linearized for each of "
+                          f"{len(s.linearized)} variant{'s' * (len(s.linearized) > 1)}"))
         if self.checks:
             rows = sum(check[1] for check in self.checks.values())
-            tiles.append(("contributions add up to", small(float(np.max([c[2] for c in self.checks.values()]))),
-                          f"worst of {rows:,} rows added up again in 64 bits".replace(",", " ")))
+            tiles.append(("contributions miss F by at most", small(float(np.max([c[2] for c in self.checks.values()]))),
+                          f"{count(rows)} rows added up again here, in 64 bits"))
         return '<div class="tiles">' + "".join(
             f'<div class="tile"><div class="what">{esc(what)}</div><div class="value">{esc(value)}</div>'
             f'<div class="note">{esc(note)}</div></div>' for what, value, note in tiles) + "</div>"
@@ -192,8 +198,8 @@ class Report:
             rows.append(cells)
         self.section(
             "Accuracy",
-            f"<p>The share of the {s.samples:,} test samples that each network classifies correctly, in percent, under every "
-            "condition.</p>".replace(",", " ", 1),
+            f"<p>The share of the {count(s.samples)} test samples that each network classifies correctly, in percent, under "
+            "every condition.</p>",
             self.table(["variant"] + [esc(title) for title, _ in order], rows, above),
             self.figure("accuracy_by_severity", figures.accuracy_by_severity(s, self.look)),
             self.figure("accuracy_by_sparsity", figures.accuracy_by_sparsity(s, self.look)))
@@ -263,10 +269,10 @@ class Report:
             residual, ties = linear.residual.astype(float), linear.ties
             check = self.checks.get(variant)
             worst = float(np.max(residual))
-            cells = [f"{len(residual):,} × {linear.row.shape[1]}".replace(",", " "), small(float(np.median(residual))),
+            cells = [f"{count(len(residual))} × {linear.row.shape[1]}", small(float(np.median(residual))),
                      f'<span class="{"bad" if not worst <= 1e-5 else ""}">{small(worst)}</span>',
-                     percent(np.mean(ties > 0), 1), f"{int(ties.max()):,}".replace(",", " ")]
-            cells += [f"{check[1]:,}".replace(",", " "), small(check[2]), small(check[3])] if check else ["–"] * 3
+                     percent(np.mean(ties > 0), 1), count(int(ties.max()))]
+            cells += [count(check[1]), small(check[2]), small(check[3])] if check else ["–"] * 3
             rows.append([self.variant_cell(variant)] + [f"<td>{cell}</td>" for cell in cells])
         left = "" if self.checks else " The condition <code>clean</code> is not part of the study, so nothing could be added up again."
         self.section(

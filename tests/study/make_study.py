@@ -134,7 +134,7 @@ def synthesize(path, *, shape=(1, 6, 5), classes=3, samples=60, linearized=20, s
     d = int(np.prod(shape))
     prototypes = rng.random((classes, d))
     label = rng.integers(classes, size=samples)
-    image = np.rint(255 * np.clip(prototypes[label] + 0.25 * rng.normal(size=(samples, d)), 0, 1)).astype("f4")
+    image = np.rint(255 * np.clip(prototypes[label] + 0.25 * rng.normal(size=(samples, d)), 0, 1))
     mean, std = np.linspace(0.4, 0.5, shape[0]), np.linspace(0.2, 0.3, shape[0])
 
     def normalized(pixels):

@@ -1,0 +1,248 @@
+"""The report and the reader of analysis/: on small files of real networks, on files that are wrong, and on a whole run."""
+
+import contextlib
+import dataclasses
+import io
+import pathlib
+import re
+import subprocess
+import sys
+import warnings
+
+import h5py
+import numpy as np
+import pytest
+
+import make_study
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ANALYSIS = ROOT / "analysis"
+DEMO = ROOT / "results" / "demo" / "study.h5"
+sys.path.insert(0, str(ANALYSIS))
+
+import facet_study  # noqa: E402
+import report as program  # noqa: E402
+
+
+@dataclasses.dataclass
+class Finished:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def report(*arguments):
+    """Runs report.py inside this process: importing matplotlib again and again takes long. Any warning is a failure."""
+    out, err = io.StringIO(), io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        warnings.simplefilter("error")
+        status = program.main([str(argument) for argument in arguments])
+    return Finished(status, out.getvalue(), err.getvalue())
+
+
+def as_a_user(*arguments):
+    return subprocess.run([sys.executable, "-W", "error", str(ANALYSIS / "report.py"), *map(str, arguments)],
+                          capture_output=True, text=True, timeout=600)
+
+
+def page(tmp_path, **kind):
+    """Writes a study and its report; returns the HTML and the folder."""
+    make_study.synthesize(tmp_path / "study.h5", **kind)
+    done = report(tmp_path / "study.h5")
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    folder = tmp_path / "report"
+    return (folder / "report.html").read_text(encoding="utf-8"), folder
+
+
+KINDS = {
+    "grey pictures": {},
+    "coloured pictures, predicted row": {"shape": (3, 6, 5), "rows": "predicted"},
+    "numbers": {"shape": (1, 1, 9)},
+    "no linearization": {"linearized": 0},
+    "one variant, one condition": {"sparsities": (), "randoms": (), "severities": ()},
+    "one variant, noise alone": {"sparsities": (), "randoms": (), "severities": (3,), "clean": False},
+    "double precision, top two rows": {"double": True, "rows": 2},
+    "a hundred classes": {"classes": 100, "samples": 300, "hidden": 40},
+    "thirty variants": {"sparsities": tuple(round(0.3 + 0.035 * i, 3) for i in range(19)),
+                        "randoms": tuple(round(0.1 + 0.08 * i, 2) for i in range(10)), "severities": (2,)},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_study_gets_a_page(tmp_path, kind):
+    text, folder = page(tmp_path, **KINDS[kind])
+    outside = re.findall(r"""(?:src|href)\s*=\s*["']?(?!data:|\#)[^"'>]+|url\(|@import""", text)
+    assert not outside, "the page must hold all it shows"
+    names = re.findall(r'<figure id="(\w+)">', text)
+    assert len(names) == text.count("data:image/png;base64,") == len(list(folder.glob("*.png")))
+    for name in names:
+        assert (folder / f"{name}.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+        assert (folder / f"{name}.pdf").read_bytes()[:5] == b"%PDF-"
+    linearized = KINDS[kind].get("linearized", 1) and KINDS[kind].get("clean", True)
+    assert ("gallery" in names) == bool(linearized)
+    assert "geometry_distributions" in names
+    assert ("margin_against_dense" in names) == (KINDS[kind].get("sparsities", 1) != ())
+    if kind == "thirty variants":
+        assert "of 30 variants" in text and "of 29 pruned variants" in text
+
+
+def test_the_page_says_what_the_file_says(tmp_path):
+    text, _ = page(tmp_path)
+    with facet_study.Study(tmp_path / "study.h5") as study:
+        for fact in ("synthetic", study.attrs["facet_version"], study.attrs["git_revision"], *study.variants):
+            assert fact in text
+        for value in study.accuracy.ravel():
+            assert f">{100 * value:.2f}</td>" in text
+        before, after = (study.prediction("class", v, "clean") for v in ("dense", "magnitude-global-0.9"))
+        lost = np.mean((before == study.label) & (after != study.label))
+        assert f"<td>{100 * lost:.2f} %</td>" in text
+    again = as_a_user(tmp_path / "study.h5", "--out", tmp_path / "again")
+    assert again.returncode == 0 and again.stderr == ""
+    assert (tmp_path / "again" / "report.html").read_text(encoding="utf-8") == text, "the same file, the same page"
+
+
+def test_names_are_not_markup(tmp_path):
+    make_study.synthesize(tmp_path / "study.h5")
+    with h5py.File(tmp_path / "study.h5", "a") as f:
+        f["class"][...] = ["<b>$\\x$", "$", "a" * 90]
+        f.attrs["study_name"] = "<script>alert(1)</script>"
+    done = report(tmp_path / "study.h5")
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    text = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in text and "&lt;script&gt;" in text
+
+
+@pytest.mark.parametrize("rows", ["all", "predicted"])
+def test_contributions_add_up(tmp_path, rows):
+    nets, x, _ = make_study.synthesize(tmp_path / "study.h5", rows=rows, double=True)
+    with facet_study.Study(tmp_path / "study.h5") as study:
+        for variant, net in nets.items():
+            _, _, logits = make_study.forward(net, x[:20])
+            for sample in range(20):
+                part = facet_study.contributions(study, variant, sample)
+                assert part.cls == logits[sample].argmax()
+                assert np.allclose(part.x.ravel(), x[sample], atol=1e-12)
+                assert np.array_equal(part.pixels, part.w * part.x)
+                assert abs(part.sum - logits[sample].max()) < 1e-12
+                assert abs(part.b_node.sum() - part.b) < 1e-12
+            samples, count, worst, split = facet_study.check_sums(study, variant, limit=7)
+            assert (samples, count) == (7, 7 * (3 if rows == "all" else 1)) and worst < 1e-12 and split < 1e-12
+
+
+def test_a_change_of_margin_splits_exactly(tmp_path):
+    nets, x, label = make_study.synthesize(tmp_path / "study.h5", double=True)
+    with facet_study.Study(tmp_path / "study.h5") as study:
+        for sample in range(20):
+            margins, parts = [], []
+            right = int(label[sample])
+            for variant in ("dense", "magnitude-global-0.5"):
+                (w, c), (_, h, logits) = nets[variant][1], make_study.forward(nets[variant], x[sample:sample + 1])
+                rival = (right + 1) % 3
+                distance = np.linalg.norm(w[right] - w[rival])
+                margins.append(((w[right] - w[rival]) @ h[0] + c[right] - c[rival]) / distance)
+                parts.append(facet_study.contrast(study, variant, sample, right, rival) / distance)
+            moved = facet_study.contrast_change(*parts)
+            assert abs(moved.sum - (margins[1] - margins[0])) < 1e-12
+            assert abs(moved.b_node.sum() - moved.b) < 1e-12
+            assert moved.pixels.shape == study.shape
+
+
+def test_wrong_results_are_seen(tmp_path):
+    """The check of the report is no decoration: a spoilt weight or a NaN in W shows in its numbers."""
+    for value in (3.0, np.nan):
+        make_study.synthesize(tmp_path / "study.h5")
+        with h5py.File(tmp_path / "study.h5", "a") as f:
+            f["linear/dense/W"][5, 1, 0, 2, 2] += value
+            f["linear/dense/residual"][5] = value
+        with facet_study.Study(tmp_path / "study.h5") as study:
+            worst = facet_study.check_sums(study, "dense")[2]
+            assert not worst < 1e-2
+        done = report(tmp_path / "study.h5")
+        assert done.returncode == 0, done.stderr
+        assert 'class="bad"' in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+
+
+def test_labelled_arrays(tmp_path):
+    xarray = pytest.importorskip("xarray")
+    make_study.synthesize(tmp_path / "study.h5")
+    with facet_study.Study(tmp_path / "study.h5") as study:
+        angle = study.labelled("geometry/angle")
+        assert isinstance(angle, xarray.DataArray) and angle.dims == ("variant", "condition", "sample")
+        assert np.array_equal(angle.sel(variant="dense", condition="clean"), study.geometry("angle", "dense", "clean"))
+        w = study.labelled("linear/dense/W", sample=3)
+        assert w.dims == ("k", "channel", "y", "x") and np.array_equal(w, study.linear("dense").W[3])
+        assert list(study.labelled("linear/dense/b_node")["node"].values) == make_study.NODES
+        with pytest.raises(facet_study.StudyError, match="has no dimension colour; it has: variant, condition, sample"):
+            study.labelled("geometry/angle", colour=0)
+
+
+def spoil(path, how):
+    make_study.synthesize(path, done=how != "unfinished")
+    if how == "missing":
+        path.unlink()
+    elif how == "text":
+        path.write_text("study: demo\n")
+    elif how == "truncated":
+        path.write_bytes(path.read_bytes()[:5000])
+    elif how == "folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        with h5py.File(path, "a") as f:
+            if how == "another file":
+                for key in list(f):
+                    del f[key]
+            elif how == "no margin":
+                del f["geometry/margin"]
+            elif how == "newer schema":
+                f.attrs["schema_version"] = 2
+            elif how == "no normalisation":
+                del f.attrs["normalize_scale"]
+            elif how == "no bias":
+                del f["linear/dense/b"]
+            elif how == "misfit":
+                del f["label"]
+                f["label"] = np.zeros(3, "i4")
+
+
+@pytest.mark.parametrize("how, status, says", [
+    ("missing", 66, "no such file"),
+    ("folder", 66, "no such file"),
+    ("text", 65, "not an HDF5 file"),
+    ("truncated", 65, "not an HDF5 file, or a damaged one"),
+    ("another file", 65, "not a facet study: /variant, /condition, "),
+    ("no margin", 65, "not a facet study: /geometry/margin is missing"),
+    ("unfinished", 65, "not finished: 63 of 64 tiles are done"),
+    ("newer schema", 65, "schema version 2, this reader knows 1"),
+    ("no normalisation", 65, "attribute normalize_scale is missing"),
+    ("no bias", 65, "/linear/dense/b is missing or does not fit"),
+    ("misfit", 65, "/label has shape (3,)"),
+])
+def test_bad_input_is_one_line(tmp_path, how, status, says):
+    path = tmp_path / "study.h5"
+    spoil(path, how)
+    done = report(path)
+    assert done.returncode == status, done.stderr
+    assert done.stderr.count("\n") == 1 and str(path) in done.stderr and says in done.stderr
+
+
+def test_usage_and_output_have_their_status(tmp_path):
+    assert as_a_user().returncode == 64
+    assert as_a_user("--help").returncode == 0
+    nothing = as_a_user(tmp_path / "nothing.h5")
+    assert nothing.returncode == 66 and nothing.stderr == f"report: {tmp_path / 'nothing.h5'}: no such file\n"
+    make_study.synthesize(tmp_path / "study.h5")
+    (tmp_path / "file").write_text("")
+    done = report(tmp_path / "study.h5", "--out", tmp_path / "file" / "below")
+    assert done.returncode == 73 and done.stderr.count("\n") == 1
+
+
+def test_the_demo(tmp_path):
+    if not DEMO.exists():
+        pytest.skip("results/demo/study.h5 is not there: run make demo first")
+    done = report(DEMO, "--out", tmp_path)
+    if "not finished" in done.stderr:
+        pytest.skip("the demo is not finished")
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    worst = [float(value) for value in re.findall(r"contributions \+ b = F to (\S+),", done.stdout)]
+    assert worst and max(worst) < 1e-5
