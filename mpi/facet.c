@@ -51,6 +51,16 @@ static facet_status start_over(const char *output)
   return FACET_OK;
 }
 
+/* Whether a study has left something there that took time to make. */
+static bool holds_results(const char *output)
+{
+  char *store = facet_format("%s/study.h5", output), *dense = facet_format("%s/variants/dense.onnx", output);
+  bool holds = !store || !dense || facet_exists(store) || facet_exists(dense);
+  facet_free(&store);
+  facet_free(&dense);
+  return holds;
+}
+
 /* Rank 0: makes the folder, or recognises it as this study's own by the canonical text kept in it. */
 static facet_status claim_output(const facet_study *study, bool fresh)
 {
@@ -64,7 +74,7 @@ static facet_status claim_output(const facet_study *study, bool fresh)
     status = facet_make_folder(study->output);
   if (status == FACET_OK)
     status = facet_study_text(study, &text);
-  if (status == FACET_OK && !facet_exists(path)) {
+  if (status == FACET_OK && (!facet_exists(path) || !holds_results(study->output))) {
     status = facet_write_file(path, text, strlen(text));
   } else if (status == FACET_OK) {
     status = facet_read_file(path, &there, &count);
@@ -126,8 +136,8 @@ static facet_status open_store(MPI_Comm comm, session *s)
 static facet_status run_stages(MPI_Comm comm, const char *file, bool fresh, session *s)
 {
   FACET_AGREE(comm, read_study(file, s));
-  FACET_AGREE(comm, facet_rank(comm) == 0 ? claim_output(s->study, fresh) : FACET_OK);
   FACET_AGREE(comm, facet_study_data_read(s->study, &s->data));
+  FACET_AGREE(comm, facet_rank(comm) == 0 ? claim_output(s->study, fresh) : FACET_OK);
   FACET_TRY(facet_family_make(comm, s->study, &s->data, &s->family));
   FACET_TRY(open_store(comm, s));
   facet_status status = facet_analyse(comm, &s->plan, &s->data, &s->family, s->store);
