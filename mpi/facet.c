@@ -19,7 +19,7 @@ static const char help[] =
     "  facet checksum STUDY.h5         one line that depends on the results alone\n"
     "  facet --help, --version\n"
     "\n"
-    "Run it on all cores with mpirun:  mpirun -n 8 facet run study.yaml\n"
+    "Run it on all cores with mpirun:  mpirun --quiet -n 8 facet run study.yaml\n"
     "\n"
     "Exit status: 0 done, 64 usage, 65 bad input, 66 input missing, 70 internal error, 71 out of memory,\n"
     "73 cannot create output, 74 reading or writing failed (disk full), 75 interrupted and resumable.\n";
