@@ -32,6 +32,9 @@ typedef struct {
   /* out = addend + slope * g for every row (addend NULL: 0). slope advances by slope_step per sample (0: shared). */
   void (*gate_pullback)(int64_t size, int64_t samples, int64_t rows, int64_t slope_step, const void *slope,
                         const void *g, const void *addend, void *out);
+  /* out = slope * (g + more) for every row: a sum and the gate before it in one pass. */
+  void (*gate_pullback_sum)(int64_t size, int64_t samples, int64_t rows, const void *slope, const void *g,
+                            const void *more, void *out);
   /* out = a + factor * b; a NULL: 0. */
   void (*add)(int64_t count, const void *a, double factor, const void *b, void *out);
   /* Index moves: dst = runs of src (gather), or the other way round and added (scatter). Strides in elements. */

@@ -75,6 +75,18 @@ static void NAME(gate_pullback)(int64_t size, int64_t samples, int64_t rows, int
     }
 }
 
+static void NAME(gate_pullback_sum)(int64_t size, int64_t samples, int64_t rows, const void *slope_, const void *g_,
+                                    const void *more_, void *out_)
+{
+  const REAL *slope = slope_, *g = g_, *more = more_;
+  REAL *out = out_;
+  for (int64_t s = 0; s < samples; s++, slope += size)
+    for (int64_t r = 0; r < rows; r++, g += size, more += size, out += size)
+#pragma GCC ivdep
+      for (int64_t i = 0; i < size; i++)
+        out[i] = slope[i] * (g[i] + more[i]);
+}
+
 static void NAME(add)(int64_t count, const void *a_, double factor, const void *b_, void *out_)
 {
   const REAL *a = a_, *b = b_;
@@ -463,6 +475,7 @@ static const facet_elementwise NAME(table) = {
     NAME(gate),
     NAME(diagonal),
     NAME(gate_pullback),
+    NAME(gate_pullback_sum),
     NAME(add),
     NAME(gather),
     NAME(scatter),

@@ -80,6 +80,7 @@ static facet_status make_steps(facet_executor *x)
     step->input = node->lowered->input;
     step->output = (step->norm ? step->norm : node)->lowered->output;
     step->constant[0] = step->constant[1] = -1;
+    step->more = NO_SLOT;
     FACET_NEW(step->in_slot, step->inputs);
     FACET_NEW(step->way, step->inputs);
     FACET_NEW(step->run, step->inputs);
@@ -238,6 +239,21 @@ static facet_status plan_way(facet_executor *x, facet_step *step, int j, int *ha
   return FACET_OK;
 }
 
+/* Where a linear step adds the last part to the adjoint of what the gate right before it put out, the gate can do the
+ * adding: one pass over memory less. */
+static void leave_sums_to_gates(facet_executor *x)
+{
+  for (int i = 1; i < x->steps; i++) {
+    facet_step *linear = &x->step[i], *gate = linear - 1;
+    if (linear->lowered->kind != KIND_LINEAR || linear->way[0].addend == NO_SLOT || gate->lowered->kind != KIND_GATE ||
+        gate->output != linear->input[0] || gate->way[0].addend != NO_SLOT)
+      continue;
+    linear->left_to_gate = true;
+    gate->first = linear->way[0].addend;
+    gate->more = linear->way[0].scratch;
+  }
+}
+
 static facet_status plan_backward(facet_executor *x)
 {
   const facet_network *n = x->network;
@@ -260,6 +276,7 @@ static facet_status plan_backward(facet_executor *x)
     facet_slots_release(&x->adjoints, step->g_slot);
   }
   x->input_adjoint = have[n->input];
+  leave_sums_to_gates(x);
   if (x->options.training) { /* nobody wants W there */
     FACET_GO(done, status, facet_executor_own(x, value_bytes(x, n->input), 1, &x->whole));
     x->adjoints.slot[OUTSIDE].data = x->whole;

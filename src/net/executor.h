@@ -26,8 +26,10 @@ typedef struct {
   int output;
   int *in_slot; /* forward */
   int out_slot;
-  int g_slot;     /* adjoint of the output */
-  facet_way *way; /* per input */
+  int g_slot;        /* adjoint of the output */
+  facet_way *way;    /* per input */
+  bool left_to_gate; /* linear: its part of the adjoint stays in scratch; the gate before it adds it (to the slot in */
+  int first, more;   /* way->addend) while it pulls back.  gate: those two slots; more NO_SLOT: nothing was left */
 
   facet_conv *forward, *pullback, *gradient; /* linear */
   double *fold_scale, *fold_shift;           /* linear with norm: per output channel */

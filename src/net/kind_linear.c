@@ -107,6 +107,8 @@ static facet_status linear_pullback(facet_executor *x, facet_step *step)
     return x->options.kernels->conv_pullback(step->pullback, g, to);
   void *part = facet_adjoint_data(x, way->scratch);
   FACET_TRY(x->options.kernels->conv_pullback(step->pullback, g, part));
+  if (step->left_to_gate)
+    return FACET_OK;
   x->e->add(facet_adjoints(x) * facet_value_size(x, step->input[0]), facet_adjoint_data(x, way->addend), 1, part, to);
   return FACET_OK;
 }

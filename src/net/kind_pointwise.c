@@ -225,8 +225,13 @@ static facet_status gate_pullback(facet_executor *x, facet_step *step)
 {
   const facet_way *way = &step->way[0];
   int64_t size = facet_value_size(x, step->output);
-  x->e->gate_pullback(size, x->count, x->options.rows, size, step->slope, facet_adjoint_data(x, step->g_slot),
-                      facet_adjoint_data(x, way->addend), facet_adjoint_data(x, way->to));
+  void *to = facet_adjoint_data(x, way->to);
+  if (step->more != NO_SLOT)
+    x->e->gate_pullback_sum(size, x->count, x->options.rows, step->slope, facet_adjoint_data(x, step->first),
+                            facet_adjoint_data(x, step->more), to);
+  else
+    x->e->gate_pullback(size, x->count, x->options.rows, size, step->slope, facet_adjoint_data(x, step->g_slot),
+                        facet_adjoint_data(x, way->addend), to);
   return FACET_OK;
 }
 
