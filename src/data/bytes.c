@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 uint32_t facet_bytes_big32(const uint8_t *at)
@@ -17,16 +18,30 @@ static bool ends_with(const char *text, const char *end)
   return a >= b && strcmp(text + a - b, end) == 0;
 }
 
+enum { MOST_AT_ONCE = 1 << 30 }; /* zlib counts in int */
+
+/* Opens a regular file, or whatever else can be read as one. */
+static facet_status open_gzip(const char *path, gzFile *file)
+{
+  struct stat about;
+  FACET_CHECK(stat(path, &about) == 0, FACET_NO_INPUT, "%s: %s", path, strerror(errno));
+  FACET_CHECK(!S_ISDIR(about.st_mode), FACET_NO_INPUT, "%s: is a folder, not a file", path);
+  *file = gzopen(path, "rb");
+  FACET_CHECK(*file, FACET_NO_INPUT, "%s: %s", path, strerror(errno));
+  return FACET_OK;
+}
+
 static facet_status gunzip(const char *path, gzFile file, uint8_t **bytes, size_t *count)
 {
   size_t room = (size_t)1 << 20, used = 0;
   FACET_NEW(*bytes, room);
   for (;;) {
-    int got = gzread(file, *bytes + used, (unsigned)(room - used));
-    int problem;
-    const char *words = gzerror(file, &problem);
-    if (got < 0 || (problem != Z_OK && problem != Z_STREAM_END))
-      return facet_raise(FACET_BAD_INPUT, "%s: truncated or damaged gzip (%s)", path, words);
+    size_t wanted = room - used < MOST_AT_ONCE ? room - used : MOST_AT_ONCE;
+    int got = gzread(file, *bytes + used, (unsigned)wanted), problem;
+    gzerror(file, &problem);
+    FACET_CHECK(problem != Z_ERRNO, FACET_IO, "%s: cannot be read: %s", path, strerror(errno));
+    FACET_CHECK(problem != Z_BUF_ERROR, FACET_BAD_INPUT, "%s: truncated gzip", path);
+    FACET_CHECK(got >= 0 && problem == Z_OK, FACET_BAD_INPUT, "%s: damaged gzip", path);
     used += (size_t)got;
     if (got == 0)
       break;
@@ -35,7 +50,9 @@ static facet_status gunzip(const char *path, gzFile file, uint8_t **bytes, size_
       room *= 2;
     }
   }
-  FACET_CHECK(!gzdirect(file), FACET_BAD_INPUT, "%s: not a gzip file", path);
+  bool plain = gzdirect(file); /* zlib passes on what does not begin with gzip's two bytes */
+  FACET_CHECK(!plain || used >= 2, FACET_BAD_INPUT, "%s: truncated gzip", path);
+  FACET_CHECK(!plain, FACET_BAD_INPUT, "%s: not a gzip file", path);
   *count = used;
   return FACET_OK;
 }
@@ -45,13 +62,13 @@ facet_status facet_bytes_read(const char *path, uint8_t **bytes, size_t *count)
   *bytes = NULL;
   if (!ends_with(path, ".gz"))
     return facet_read_file(path, bytes, count);
-  gzFile file = gzopen(path, "rb");
-  FACET_CHECK(file, FACET_NO_INPUT, "%s: %s", path, strerror(errno));
+  gzFile file;
+  FACET_TRY(open_gzip(path, &file));
   gzbuffer(file, 1 << 18);
   facet_status status = gunzip(path, file, bytes, count);
   int closed = gzclose_r(file);
   if (status == FACET_OK && closed != Z_OK)
-    status = facet_raise(FACET_BAD_INPUT, "%s: truncated or damaged gzip", path);
+    status = facet_raise(FACET_BAD_INPUT, "%s: truncated gzip", path);
   if (status != FACET_OK)
     facet_free(bytes);
   return status;
@@ -69,14 +86,23 @@ facet_status facet_part_shape(const char *path, int rank, const int64_t *dim, fa
   FACET_CHECK(rank >= 2 && rank <= 4, FACET_BAD_INPUT,
               "%s: has %d dimensions: N x channel x y x x, N x y x x or N x D are samples", path, rank);
   for (int i = 0; i < rank; i++) {
-    FACET_CHECK(dim[i] > 0 && size <= ((int64_t)1 << 40) / dim[i], FACET_BAD_INPUT, "%s: dimension %d is %lld", path, i,
-                (long long)dim[i]);
+    FACET_CHECK(dim[i] > 0, FACET_BAD_INPUT, "%s: dimension %d is %lld", path, i, (long long)dim[i]);
+    FACET_CHECK(size <= ((int64_t)1 << 40) / dim[i], FACET_BAD_INPUT,
+                "%s: dimension %d is %lld: more numbers than can be held", path, i, (long long)dim[i]);
     size *= dim[i];
   }
   part->count = dim[0];
   part->channels = rank == 4 ? dim[1] : 1;
   part->height = rank >= 3 ? dim[rank - 2] : 1;
   part->width = dim[rank - 1];
+  return FACET_OK;
+}
+
+facet_status facet_part_label(const char *path, int64_t i, int64_t label, facet_part *part)
+{
+  FACET_CHECK(label >= -1 && label <= INT32_MAX, FACET_BAD_INPUT, "%s: label %lld of sample %lld is no class", path,
+              (long long)label, (long long)i);
+  part->label[i] = (int32_t)label;
   return FACET_OK;
 }
 

@@ -4,7 +4,7 @@
 
 #include "data/data.h"
 
-/* FACET_NO_INPUT, FACET_IO, FACET_BAD_INPUT "FILE: truncated or damaged gzip". Caller frees. */
+/* FACET_NO_INPUT, FACET_IO, FACET_BAD_INPUT "FILE: truncated gzip". Caller frees. */
 facet_status facet_bytes_read(const char *path, uint8_t **bytes, size_t *count);
 uint32_t facet_bytes_big32(const uint8_t *at); /* big endian */
 
@@ -24,11 +24,16 @@ facet_status facet_npy_pixels(const char *path, facet_part *part);
 facet_status facet_npy_labels(const char *path, facet_part *part);
 facet_status facet_hdf5_pixels(const char *path, facet_part *part);
 facet_status facet_hdf5_labels(const char *path, facet_part *part);
+/* Labels that lie beside the images that `path` names; none there: part stays as it is. */
+facet_status facet_hdf5_labels_beside(const char *path, facet_part *part);
 
 /* Sets count, channels, height, width from the dimensions of an array of samples: N x C x H x W, N x H x W, N x D.
  * FACET_BAD_INPUT with the file's name otherwise, or if it could not be held. */
 facet_status facet_part_shape(const char *path, int rank, const int64_t *dim, facet_part *part);
 /* FACET_BAD_INPUT if a float pixel is not finite. */
 facet_status facet_part_finite(const char *path, const facet_part *part);
+
+/* Stores the label of sample i. FACET_BAD_INPUT unless it is -1 or more and fits 32 bits. */
+facet_status facet_part_label(const char *path, int64_t i, int64_t label, facet_part *part);
 
 #endif

@@ -54,6 +54,7 @@ facet_status facet_corrupt(int corruption, int severity, uint32_t seed, double s
 {
   if (corruption == 0)
     return FACET_OK;
+  FACET_CHECK(facet_corruption_name(corruption), FACET_INTERNAL, "corruption %d", corruption);
   FACET_CHECK(severity >= 1 && severity <= 5, FACET_INTERNAL, "severity %d", severity);
   int64_t size = channels * height * width;
   setting s = {.constant = corruptions[corruption].constant[severity - 1],

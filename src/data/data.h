@@ -11,7 +11,8 @@ typedef struct {
   facet_data_format format;
   int files;
   char **images; /* one or more paths; HDF5: "file.h5:/dataset" or "file.h5" for /images (then /labels beside it) */
-  char **labels; /* as many as images or none: cifar10 holds its own; NULL: unlabelled (labels are -1) */
+  char **labels; /* as many as images. NULL: cifar10 holds its own; hdf5: /labels of the images' file, if there is one;
+                  * otherwise unlabelled (labels are -1) */
   int64_t count; /* use the first so many; 0: all. More than there are is FACET_BAD_INPUT */
 } facet_data_source;
 
@@ -24,7 +25,8 @@ typedef struct {
 } facet_dataset;
 
 /* Reads everything. A file whose name ends in .gz is gunzipped. Errors name the file: FACET_NO_INPUT (missing),
- * FACET_BAD_INPUT (wrong magic, truncated, shapes that differ between files, NaN, labels of another count). */
+ * FACET_BAD_INPUT (wrong magic, truncated, shapes that differ between files, NaN, labels of another count).
+ * Dimensions that the file cannot hold are refused before memory is asked for. */
 facet_status facet_dataset_open(const facet_data_source *source, facet_dataset **dataset);
 void facet_dataset_destroy(facet_dataset **dataset);
 /* FACET_BAD_INPUT "FILE: label 11 of sample 3 is not in 0..9" unless every label is -1 or in [0, classes). */
@@ -52,10 +54,10 @@ void facet_normalize_double(const facet_normalization *n, int64_t channels, int6
 
 /* Number of the corruption called `name`, or -1. 0 is "clean". */
 int facet_corruption_find(const char *name);
-const char *facet_corruption_name(int corruption);
-/* NULL: there is no such number */ /* NULL: there is none of that number */
+const char *facet_corruption_name(int corruption); /* NULL: there is none of that number */
 /* Corrupts samples in place: pixels count x D in units of `scale` (white), result clipped to [0, scale].
- * Sample first+i uses Philox counters (first+i, .): independent of ranks and order. severity 1..5. */
+ * Sample first+i uses Philox counters (first+i, .): independent of ranks and order. severity 1..5; clean ignores it.
+ * FACET_INTERNAL: no such corruption or severity. */
 facet_status facet_corrupt(int corruption, int severity, uint32_t seed, double scale, int64_t channels, int64_t height,
                            int64_t width, int64_t first, int64_t count, float *pixels);
 

@@ -6,33 +6,52 @@
 typedef facet_status part_reader(const char *path, facet_part *part);
 
 static const struct {
-  part_reader *pixels, *labels; /* labels NULL: the images' files hold them */
+  part_reader *pixels;
+  part_reader *labels; /* NULL: `pixels` reads them too */
+  part_reader *beside; /* labels, where the study names no file of them, from the images' file; NULL: there are none */
 } formats[] = {
-    [FACET_IDX] = {facet_idx_pixels, facet_idx_labels},
-    [FACET_CIFAR10] = {facet_cifar_read, NULL},
-    [FACET_NPY] = {facet_npy_pixels, facet_npy_labels},
-    [FACET_HDF5] = {facet_hdf5_pixels, facet_hdf5_labels},
+    [FACET_IDX] = {facet_idx_pixels, facet_idx_labels, NULL},
+    [FACET_CIFAR10] = {facet_cifar_read, NULL, NULL},
+    [FACET_NPY] = {facet_npy_pixels, facet_npy_labels, NULL},
+    [FACET_HDF5] = {facet_hdf5_pixels, facet_hdf5_labels, facet_hdf5_labels_beside},
 };
 
 static facet_status same_size(const char *path, const facet_dataset *d, const facet_part *part)
 {
-  FACET_CHECK(part->channels == d->channels && part->height == d->height && part->width == d->width &&
-                  part->is_float == d->is_float,
-              FACET_BAD_INPUT, "%s: samples are %lld x %lld x %lld but %lld x %lld x %lld in the files before it", path,
+  FACET_CHECK(part->is_float == d->is_float, FACET_BAD_INPUT, "%s: pixels are %s but %s in the files before it", path,
+              part->is_float ? "real numbers" : "bytes", d->is_float ? "real numbers" : "bytes");
+  FACET_CHECK(part->channels == d->channels && part->height == d->height && part->width == d->width, FACET_BAD_INPUT,
+              "%s: samples are %lld x %lld x %lld but %lld x %lld x %lld in the files before it", path,
               (long long)part->channels, (long long)part->height, (long long)part->width, (long long)d->channels,
               (long long)d->height, (long long)d->width);
   return FACET_OK;
 }
 
-/* Adds one file's samples to the end. */
-static facet_status append(const char *path, const facet_part *part, facet_dataset *d)
+/* The first file's samples: the data set takes its arrays over. */
+static facet_status take(facet_part *part, facet_dataset *d)
 {
-  if (d->count == 0) {
-    d->channels = part->channels;
-    d->height = part->height;
-    d->width = part->width;
-    d->is_float = part->is_float;
+  if (!part->label) {
+    FACET_NEW(part->label, part->count);
+    for (int64_t i = 0; i < part->count; i++)
+      part->label[i] = -1;
   }
+  *d = (facet_dataset){.count = part->count,
+                       .channels = part->channels,
+                       .height = part->height,
+                       .width = part->width,
+                       .is_float = part->is_float,
+                       .pixels = part->pixels,
+                       .label = part->label};
+  part->pixels = NULL;
+  part->label = NULL;
+  return FACET_OK;
+}
+
+/* Adds one file's samples to the end. */
+static facet_status append(const char *path, facet_part *part, facet_dataset *d)
+{
+  if (d->count == 0)
+    return take(part, d);
   FACET_TRY(same_size(path, d, part));
   size_t size = (size_t)(d->channels * d->height * d->width) * (d->is_float ? sizeof(float) : 1);
   size_t old = (size_t)d->count, count = old + (size_t)part->count;
@@ -45,22 +64,33 @@ static facet_status append(const char *path, const facet_part *part, facet_datas
   return FACET_OK;
 }
 
-static facet_status read_file(const facet_data_source *s, int i, facet_dataset *d)
+/* Gives the samples of images' file i their labels, if there are any. */
+static facet_status read_labels(const facet_data_source *s, int i, facet_part *samples)
 {
-  facet_part pixels = {0}, labels = {0};
-  facet_status status = formats[s->format].pixels(s->images[i], &pixels);
-  if (status == FACET_OK && s->labels && formats[s->format].labels) {
-    status = formats[s->format].labels(s->labels[i], &labels);
-    if (status == FACET_OK && labels.count != pixels.count)
-      status = facet_raise(FACET_BAD_INPUT, "%s: %lld labels for the %lld samples of %s", s->labels[i],
-                           (long long)labels.count, (long long)pixels.count, s->images[i]);
-    pixels.label = labels.label;
+  facet_part labels = {0};
+  part_reader *reader = s->labels ? formats[s->format].labels : formats[s->format].beside;
+  const char *file = s->labels ? s->labels[i] : s->images[i];
+  facet_status status = reader ? reader(file, &labels) : FACET_OK;
+  if (status == FACET_OK && labels.label && labels.count != samples->count)
+    status = facet_raise(FACET_BAD_INPUT, "%s: %lld labels for the %lld samples of %s", file, (long long)labels.count,
+                         (long long)samples->count, s->images[i]);
+  if (status == FACET_OK && labels.label) {
+    samples->label = labels.label;
     labels.label = NULL;
   }
-  if (status == FACET_OK)
-    status = append(s->images[i], &pixels, d);
-  facet_part_clear(&pixels);
   facet_part_clear(&labels);
+  return status;
+}
+
+static facet_status read_file(const facet_data_source *s, int i, facet_dataset *d)
+{
+  facet_part samples = {0};
+  facet_status status = formats[s->format].pixels(s->images[i], &samples);
+  if (status == FACET_OK)
+    status = read_labels(s, i, &samples);
+  if (status == FACET_OK)
+    status = append(s->images[i], &samples, d);
+  facet_part_clear(&samples);
   return status;
 }
 

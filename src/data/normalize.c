@@ -6,7 +6,7 @@
 facet_status facet_normalization_check(const facet_normalization *n, int64_t channels)
 {
   FACET_CHECK(n->scale > 0 && isfinite(n->scale), FACET_BAD_INPUT, "scale is %g", n->scale);
-  FACET_CHECK(n->channels <= 1 || n->channels == channels, FACET_BAD_INPUT,
+  FACET_CHECK(n->channels >= 0 && n->channels <= 16 && (n->channels <= 1 || n->channels == channels), FACET_BAD_INPUT,
               "mean and std have %d entries but the images have %lld channels", n->channels, (long long)channels);
   for (int c = 0; c < n->channels; c++)
     FACET_CHECK(isfinite(n->mean[c]) && isfinite(n->std[c]) && n->std[c] != 0, FACET_BAD_INPUT,

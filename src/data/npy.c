@@ -8,6 +8,8 @@
 
 #include "data/bytes.h"
 
+enum { MOST_DIMENSIONS = 8, LONGEST_HEADER = 1 << 20 };
+
 typedef struct {
   uint8_t *bytes;
   size_t count;
@@ -16,7 +18,7 @@ typedef struct {
   char kind;   /* u, i, f, b */
   int width;   /* bytes of a number */
   int rank;
-  int64_t dim[8];
+  int64_t dim[MOST_DIMENSIONS];
 } array;
 
 /* The value of 'key' in the header's dictionary. */
@@ -31,56 +33,88 @@ static const char *entry(const char *header, const char *key)
   return at;
 }
 
-static facet_status parse_header(const char *path, const char *header, array *a)
+/* 'descr': '<f4': byte order, kind, bytes of a number. */
+static facet_status parse_type(const char *path, const char *text, array *a)
 {
-  const char *type = entry(header, "descr"), *order = entry(header, "fortran_order"), *shape = entry(header, "shape");
-  FACET_CHECK(type && order && shape && type[0] == '\'' && strlen(type) > 4 && shape[0] == '(', FACET_BAD_INPUT,
-              "%s: damaged .npy header", path);
-  FACET_CHECK(strncmp(order, "False", 5) == 0, FACET_BAD_INPUT,
-              "%s: Fortran order is not supported: save a C-ordered array", path);
-  a->kind = type[2];
-  a->width = atoi(type + 3);
-  bool known = (strchr("<|=", type[1]) || a->width == 1) && a->width > 0 && a->width <= 8 && strchr("uifb", a->kind);
-  FACET_CHECK(known && type[1], FACET_BAD_INPUT, "%s: numbers of type %.4s are not supported", path, type + 1);
-  for (shape++; *shape && *shape != ')';) {
+  int length = (int)strcspn(text, ",}");
+  bool simple = length >= 5 && text[0] == '\'' && text[4] == '\'';
+  FACET_CHECK(simple && strchr("uifb", text[2]) && strchr("1248", text[3]), FACET_BAD_INPUT,
+              "%s: numbers of type %.*s are not supported", path, length < 40 ? length : 40, text);
+  FACET_CHECK(text[3] == '1' || strchr("<|=", text[1]), FACET_BAD_INPUT,
+              "%s: numbers of type %.5s are not supported: save them little endian", path, text);
+  a->kind = text[2];
+  a->width = text[3] - '0';
+  return FACET_OK;
+}
+
+/* 'shape': (3, 2, 4), or (3,), or (). */
+static facet_status parse_shape(const char *path, const char *text, array *a)
+{
+  FACET_CHECK(*text == '(', FACET_BAD_INPUT, "%s: damaged .npy header", path);
+  text += 1 + strspn(text + 1, " ");
+  while (*text != ')') {
     char *end;
-    long long d = strtoll(shape, &end, 10);
-    if (end == shape) {
-      shape++;
-      continue;
-    }
-    FACET_CHECK(a->rank < 8 && d >= 0, FACET_BAD_INPUT, "%s: damaged .npy header", path);
-    a->dim[a->rank++] = d;
-    shape = end;
+    FACET_CHECK(*text >= '0' && *text <= '9' && a->rank < MOST_DIMENSIONS, FACET_BAD_INPUT, "%s: damaged .npy header",
+                path);
+    a->dim[a->rank++] = strtoll(text, &end, 10); /* what overflows is more than any file holds */
+    end += *end == 'L';                          /* so Python 2 wrote it */
+    end += strspn(end, " ");
+    FACET_CHECK(*end == ',' || *end == ')', FACET_BAD_INPUT, "%s: damaged .npy header", path);
+    text = end + (*end == ',');
+    text += strspn(text, " ");
   }
   return FACET_OK;
 }
 
-static facet_status parse(const char *path, array *a)
+static facet_status parse_header(const char *path, const char *header, array *a)
 {
-  FACET_CHECK(a->count >= 10 && memcmp(a->bytes, "\x93NUMPY", 6) == 0, FACET_BAD_INPUT, "%s: wrong magic: no .npy file",
-              path);
-  size_t wide = a->bytes[6] >= 2 ? 4 : 2, start = 8 + wide, length = 0;
-  FACET_CHECK(a->count >= start, FACET_BAD_INPUT, "%s: truncated", path);
+  const char *type = entry(header, "descr"), *order = entry(header, "fortran_order"), *shape = entry(header, "shape");
+  FACET_CHECK(type && order && shape, FACET_BAD_INPUT, "%s: damaged .npy header", path);
+  FACET_TRY(parse_type(path, type, a));
+  FACET_CHECK(strncmp(order, "True", 4) != 0, FACET_BAD_INPUT,
+              "%s: Fortran order is not supported: save a C-ordered array", path);
+  FACET_CHECK(strncmp(order, "False", 5) == 0, FACET_BAD_INPUT, "%s: damaged .npy header", path);
+  return parse_shape(path, shape, a);
+}
+
+/* The header's text, and where the numbers start. Caller frees. */
+static facet_status take_header(const char *path, array *a, char **header)
+{
+  static const char magic[] = "\x93NUMPY";
+  size_t same = a->count < 6 ? a->count : 6;
+  FACET_CHECK(memcmp(a->bytes, magic, same) == 0, FACET_BAD_INPUT, "%s: wrong magic: not a .npy file", path);
+  FACET_CHECK(a->count >= 8, FACET_BAD_INPUT, "%s: truncated: %zu bytes", path, a->count);
+  FACET_CHECK(a->bytes[6] >= 1 && a->bytes[6] <= 3, FACET_BAD_INPUT, "%s: version %d of .npy is not supported", path,
+              a->bytes[6]);
+  size_t wide = a->bytes[6] == 1 ? 2 : 4, start = 8 + wide, length = 0;
+  FACET_CHECK(a->count >= start, FACET_BAD_INPUT, "%s: truncated: %zu bytes", path, a->count);
   for (size_t i = 0; i < wide; i++)
     length |= (size_t)a->bytes[8 + i] << (8 * i);
-  FACET_CHECK(length > 0 && length <= a->count - start && length <= 1 << 20, FACET_BAD_INPUT, "%s: truncated", path);
-  char *header = facet_format("%.*s", (int)length, (const char *)a->bytes + start);
-  if (!header)
-    return FACET_OS;
+  FACET_CHECK(length <= a->count - start, FACET_BAD_INPUT, "%s: truncated: its header alone says %zu bytes", path,
+              length);
+  FACET_CHECK(length <= LONGEST_HEADER, FACET_BAD_INPUT, "%s: damaged .npy header: %zu bytes", path, length);
+  a->data = a->bytes + start + length;
+  a->left = a->count - start - length;
+  *header = facet_format("%.*s", (int)length, (const char *)a->bytes + start);
+  return *header ? FACET_OK : FACET_OS;
+}
+
+static facet_status parse(const char *path, array *a)
+{
+  char *header;
+  FACET_TRY(take_header(path, a, &header));
   facet_status status = parse_header(path, header, a);
   facet_free(&header);
   FACET_TRY(status);
-  a->data = a->bytes + start + length;
-  a->left = a->count - start - length;
   size_t size = (size_t)a->width;
   for (int i = 0; i < a->rank; i++) {
     FACET_CHECK(a->dim[i] > 0, FACET_BAD_INPUT, "%s: dimension %d is %lld", path, i, (long long)a->dim[i]);
     FACET_CHECK(size <= a->left / (size_t)a->dim[i], FACET_BAD_INPUT,
-                "%s: truncated: its header says more than %zu bytes", path, a->left);
+                "%s: truncated: its header says more than the %zu bytes it holds", path, a->left);
     size *= (size_t)a->dim[i];
   }
-  FACET_CHECK(size == a->left, FACET_BAD_INPUT, "%s: holds %zu bytes but its header says %zu", path, a->left, size);
+  FACET_CHECK(size == a->left, FACET_BAD_INPUT, "%s: %s: holds %zu bytes but its header says %zu", path,
+              a->left < size ? "truncated" : "too long", a->left, size);
   return FACET_OK;
 }
 
@@ -106,13 +140,14 @@ static double real_at(const array *a, int64_t i)
   return value;
 }
 
+/* Unsigned numbers beyond int64 become its largest. */
 static int64_t integer_at(const array *a, int64_t i)
 {
   uint64_t bits = 0;
   memcpy(&bits, a->data + a->width * i, (size_t)a->width);
   if (a->kind == 'i' && a->width < 8 && bits >> (8 * a->width - 1))
     bits |= ~(uint64_t)0 << (8 * a->width);
-  return (int64_t)bits;
+  return a->kind != 'i' && bits > INT64_MAX ? INT64_MAX : (int64_t)bits;
 }
 
 static bool is_channels(int64_t d)
@@ -145,7 +180,7 @@ facet_status facet_npy_pixels(const char *path, facet_part *part)
   array a;
   FACET_TRY(array_read(path, &a));
   facet_status status = FACET_OK;
-  bool bytes = a.kind == 'u' && a.width == 1, reals = a.kind == 'f' && a.width >= 4;
+  bool bytes = a.kind == 'u' && a.width == 1, reals = a.kind == 'f' && a.width >= 4; /* 4 or 8 */
   bool last = a.rank == 4 && is_channels(a.dim[3]) && !is_channels(a.dim[1]);
   if (!bytes && !reals)
     status = facet_raise(FACET_BAD_INPUT, "%s: pixels must be uint8, float32 or float64", path);
@@ -174,10 +209,8 @@ facet_status facet_npy_labels(const char *path, facet_part *part)
     status = facet_raise(FACET_BAD_INPUT, "%s: labels must be a list of integers", path);
   if (status == FACET_OK && !(part->label = facet_allocate((size_t)a.dim[0], sizeof *part->label)))
     status = FACET_OS;
-  for (int64_t i = 0; status == FACET_OK && i < a.dim[0]; i++) {
-    int64_t label = integer_at(&a, i);
-    part->label[i] = label < -1 || label > INT32_MAX ? INT32_MAX : (int32_t)label;
-  }
+  for (int64_t i = 0; status == FACET_OK && i < a.dim[0]; i++)
+    status = facet_part_label(path, i, integer_at(&a, i), part);
   part->count = a.rank > 0 ? a.dim[0] : 0;
   facet_free(&a.bytes);
   return status;

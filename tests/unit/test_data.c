@@ -73,6 +73,40 @@ static void refused(facet_status wanted, facet_data_format format, const char *i
   assert_null(d);
 }
 
+/* Cuts the file at every length below its own: each is refused, with `words`. Files of `record` bytes are cut short
+ * without it showing at whole records; 0: there are none. */
+static void cut_everywhere(facet_data_format format, const char *name, size_t record, const char *words)
+{
+  uint8_t *bytes;
+  size_t count;
+  assert_int_equal(facet_read_file(in_folder(name), &bytes, &count), FACET_OK);
+  facet_free(&bytes);
+  while (count-- > 0) {
+    assert_int_equal(truncate(in_folder(name), (off_t)count), 0);
+    if (record == 0 || count == 0 || count % record != 0)
+      refused(FACET_BAD_INPUT, format, name, NULL, words);
+  }
+}
+
+/* Opens two files as one data set. */
+static facet_status open_two(facet_data_format format, const char *first, const char *second, int64_t count,
+                             facet_dataset **d)
+{
+  char *images[2] = {in_folder(first), in_folder(second)};
+  facet_data_source source = {format, 2, images, NULL, count};
+  return facet_dataset_open(&source, d);
+}
+
+static void two_refused(facet_data_format format, const char *first, const char *second, const char *words)
+{
+  facet_dataset *d = NULL;
+  facet_status status = open_two(format, first, second, 0, &d);
+  if (status != FACET_BAD_INPUT || !strstr(facet_message(), words) ||
+      strncmp(facet_message(), in_folder(second), strlen(in_folder(second))) != 0)
+    fail_msg("status %d, '%s' without '%s'", status, facet_message(), words);
+  assert_null(d);
+}
+
 /* 3 images of 2 x 4 pixels that count up, labels 2 0 1. */
 static const uint8_t idx_head[16] = {0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 4};
 static const uint8_t idx_labels[11] = {0, 0, 8, 1, 0, 0, 0, 3, 2, 0, 1};
@@ -123,10 +157,8 @@ static void idx(void **state)
   refused(FACET_NO_INPUT, FACET_IDX, "none.gz", NULL, "none");
   refused(FACET_BAD_INPUT, FACET_IDX, "l", NULL, "magic");
   refused(FACET_BAD_INPUT, FACET_IDX, "i", "i", "magic");
-  for (size_t cut = 0; cut < size; cut++) {
-    put("cut", bytes, cut);
-    refused(FACET_BAD_INPUT, FACET_IDX, "cut", NULL, "truncated");
-  }
+  put("cut", bytes, size);
+  cut_everywhere(FACET_IDX, "cut", 0, "truncated");
   bytes[size] = 1;
   put("long", bytes, size + 1);
   refused(FACET_BAD_INPUT, FACET_IDX, "long", NULL, "too long");
@@ -143,15 +175,19 @@ static void gzip_cut_short(void **state)
   (void)state;
   uint8_t bytes[40], *zipped;
   size_t count;
-  put_gz("whole.gz", bytes, (unsigned)idx_images(bytes));
-  assert_int_equal(facet_read_file(in_folder("whole.gz"), &zipped, &count), FACET_OK);
-  for (size_t cut = 0; cut < count; cut++) {
-    put("cut.gz", zipped, cut);
-    refused(FACET_BAD_INPUT, FACET_IDX, "cut.gz", NULL, "");
-  }
+  put_gz("cut.gz", bytes, (unsigned)idx_images(bytes));
+  assert_int_equal(facet_read_file(in_folder("cut.gz"), &zipped, &count), FACET_OK);
+  cut_everywhere(FACET_IDX, "cut.gz", 0, "cut.gz: truncated gzip");
+  zipped[count - 5] ^= 1; /* of the checksum */
+  put("sum.gz", zipped, count);
+  refused(FACET_BAD_INPUT, FACET_IDX, "sum.gz", NULL, "sum.gz: damaged gzip");
+  facet_free(&zipped);
   put("plain.gz", bytes, 40);
   refused(FACET_BAD_INPUT, FACET_IDX, "plain.gz", NULL, "not a gzip file");
-  facet_free(&zipped);
+  assert_int_equal(facet_make_folder(in_folder("folder.gz")), FACET_OK);
+  refused(FACET_NO_INPUT, FACET_IDX, "folder.gz", NULL, "is a folder");
+  put_gz("short.gz", bytes, 39); /* the gzip file is whole, what is in it is not */
+  refused(FACET_BAD_INPUT, FACET_IDX, "short.gz", NULL, "short.gz: truncated");
 }
 
 static void cifar(void **state)
@@ -172,16 +208,18 @@ static void cifar(void **state)
   assert_int_equal(facet_dataset_check_labels(d, "c", 7), FACET_BAD_INPUT);
   assert_string_equal(facet_message(), "c: label 7 of sample 0 is not in 0..6");
   facet_dataset_destroy(&d);
-  char *twice[2] = {in_folder("c"), in_folder("c")};
-  facet_data_source source = {FACET_CIFAR10, 2, twice, NULL, 0};
-  assert_int_equal(facet_dataset_open(&source, &d), FACET_OK);
+  assert_int_equal(open_two(FACET_CIFAR10, "c", "c", 0, &d), FACET_OK);
   assert_int_equal(d->count, 4);
-  assert_int_equal(d->label[3], 3);
+  assert_memory_equal(d->label, ((int32_t[]){7, 3, 7, 3}), 4 * sizeof *d->label);
+  assert_int_equal(((uint8_t *)d->pixels)[4 * 3072 - 1], 99);
   facet_dataset_destroy(&d);
+  assert_int_equal(open_two(FACET_CIFAR10, "c", "c", 3, &d), FACET_OK);
+  assert_int_equal(d->count, 3);
+  facet_dataset_destroy(&d);
+  assert_int_equal(open_two(FACET_CIFAR10, "c", "c", 5, &d), FACET_BAD_INPUT);
   put("odd", records, 3073 + 5);
-  refused(FACET_BAD_INPUT, FACET_CIFAR10, "odd", NULL, "whole records");
-  put("empty", records, 0);
-  refused(FACET_BAD_INPUT, FACET_CIFAR10, "empty", NULL, "whole records");
+  refused(FACET_BAD_INPUT, FACET_CIFAR10, "odd", NULL, "3078 bytes are not whole records");
+  cut_everywhere(FACET_CIFAR10, "c", 3073, "whole records");
 }
 
 static size_t npy(uint8_t *bytes, const char *type, const char *order, const char *shape, const void *data, size_t size)
@@ -241,10 +279,108 @@ static void numpy(void **state)
   size = npy(bytes, "<f4", "False", "3, 8", real, sizeof real);
   put("nan.npy", bytes, size);
   refused(FACET_BAD_INPUT, FACET_NPY, "nan.npy", NULL, "pixel 5 of sample 1 is NaN");
-  for (size_t cut = 0; cut < size; cut++) {
-    put("cut.npy", bytes, cut);
-    refused(FACET_BAD_INPUT, FACET_NPY, "cut.npy", NULL, "");
+  real[13] = (float)INFINITY;
+  put("inf.npy", bytes, npy(bytes, "<f4", "False", "3, 8", real, sizeof real));
+  refused(FACET_BAD_INPUT, FACET_NPY, "inf.npy", NULL, "pixel 5 of sample 1 is infinite");
+  real[13] = 0;
+  put("cut.npy", bytes, npy(bytes, "<f4", "False", "3, 8", real, sizeof real));
+  two_refused(FACET_NPY, "cut.npy", "last.npy", "pixels are bytes but real numbers in the files before it");
+  put("flat.npy", bytes, npy(bytes, "|u1", "False", "2, 12", pixels, 24));
+  two_refused(FACET_NPY, "last.npy", "flat.npy", "samples are 1 x 1 x 12 but 3 x 2 x 2 in the files before it");
+  cut_everywhere(FACET_NPY, "cut.npy", 0, "truncated");
+}
+
+/* Versions 2 and 3 have a longer length; whatever else stands in a header is refused. */
+static void numpy_headers(void **state)
+{
+  (void)state;
+  uint8_t bytes[600], longer[600], pixels[120] = {0};
+  facet_dataset *d;
+  for (int i = 0; i < 24; i++)
+    pixels[i] = (uint8_t)(10 * i);
+  size_t size = npy(bytes, "|u1", "False", "3, 2, 4", pixels, 24);
+  for (uint8_t version = 0; version < 5; version++) {
+    memcpy(longer, bytes, 10);
+    longer[6] = version;
+    longer[10] = longer[11] = 0;
+    memcpy(longer + 12, bytes + 10, size - 10);
+    put("v.npy", longer, size + 2);
+    if (version == 2 || version == 3) {
+      assert_int_equal(open_data(FACET_NPY, "v.npy", NULL, 0, &d), FACET_OK);
+      check_counting(d, 1, 2, 4);
+    } else if (version != 1)
+      refused(FACET_BAD_INPUT, FACET_NPY, "v.npy", NULL, "version");
   }
+  static const struct {
+    const char *type, *order, *shape;
+    size_t size;
+    const char *words;
+  } bad[] = {{"<f5", "False", "3, 8", 120, "not supported"}, /* would be read as if it were 8 */
+             {"<f2", "False", "3, 8", 48, "must be uint8"},
+             {"<i4", "False", "3, 8", 96, "must be uint8"},
+             {"<f99999999999", "False", "3, 8", 96, "not supported"},
+             {"<U4", "False", "3, 8", 96, "not supported"},
+             {"", "False", "3, 8", 24, "not supported"},
+             {"|u1", "Maybe", "3, 8", 24, "damaged"},
+             {"|u1", "False", "3, -8", 24, "damaged"},
+             {"|u1", "False", "3x8", 24, "damaged"},
+             {"|u1", "False", "3, 8", 25, "too long"},
+             {"|u1", "False", "", 1, "0 dimensions"},
+             {"|u1", "False", "24,", 24, "1 dimensions"},
+             {"|u1", "False", "1, 1, 2, 3, 4", 24, "5 dimensions"},
+             {"|u1", "False", "1, 1, 1, 1, 1, 1, 1, 1, 24", 24, "damaged"},
+             {"|u1", "False", "0, 8", 0, "dimension 0 is 0"},
+             {"<f4", "False", "4611686018427387905, 8", 32, "truncated"}, /* 2^62 + 1: x 8 x 4 overflows to 32 */
+             {"<f4", "False", "99999999999999999999999, 8", 32, "truncated"}};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    put("bad.npy", bytes, npy(bytes, bad[i].type, bad[i].order, bad[i].shape, pixels, bad[i].size));
+    refused(FACET_BAD_INPUT, FACET_NPY, "bad.npy", NULL, bad[i].words);
+  }
+  size = npy(bytes, "|u1", "False", "3, 2, 4", pixels, 24);
+  for (size_t at = 0; at < size - 24; at++) /* any damage to a header is either refused or harmless */
+    for (int bit = 0; bit < 8; bit++) {
+      bytes[at] ^= (uint8_t)(1 << bit);
+      FILE *file = fopen(in_folder("flip.npy"), "wb");
+      assert_non_null(file);
+      assert_int_equal(fwrite(bytes, 1, size, file), size);
+      assert_int_equal(fclose(file), 0);
+      bytes[at] ^= (uint8_t)(1 << bit);
+      facet_status status = open_data(FACET_NPY, "flip.npy", NULL, 0, &d);
+      if (status == FACET_OK) {
+        assert_int_equal(d->count * d->channels * d->height * d->width, 24);
+        facet_dataset_destroy(&d);
+      } else
+        assert_int_equal(status, FACET_BAD_INPUT);
+    }
+}
+
+static void numpy_labels(void **state)
+{
+  (void)state;
+  uint8_t bytes[300], pixels[16] = {0};
+  facet_dataset *d;
+  put("p.npy", bytes, npy(bytes, "|u1", "False", "2, 8", pixels, 16));
+  static const char *types[] = {"|u1", "<u2", "<u4", "<u8", "|i1", "<i2", "<i4", "<i8", "|b1"};
+  for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+    size_t width = (size_t)(types[i][2] - '0');
+    bool is_signed = types[i][1] == 'i';
+    uint8_t label[16] = {1};
+    memset(label + width, is_signed ? 0xff : 0, width); /* -1 or 0 */
+    put("l.npy", bytes, npy(bytes, types[i], "False", i % 2 ? "2," : "2, 1", label, 2 * width));
+    assert_int_equal(open_data(FACET_NPY, "p.npy", "l.npy", 0, &d), FACET_OK);
+    assert_memory_equal(d->label, ((int32_t[]){1, is_signed ? -1 : 0}), 2 * sizeof *d->label);
+    facet_dataset_destroy(&d);
+  }
+  put("l.npy", bytes, npy(bytes, "<i8", "False", "2,", (int64_t[]){0, -2}, 16));
+  refused(FACET_BAD_INPUT, FACET_NPY, "p.npy", "l.npy", "label -2 of sample 1 is no class");
+  put("l.npy", bytes, npy(bytes, "<i8", "False", "2,", (int64_t[]){(int64_t)1 << 32, 0}, 16));
+  refused(FACET_BAD_INPUT, FACET_NPY, "p.npy", "l.npy", "label 4294967296 of sample 0 is no class");
+  put("l.npy", bytes, npy(bytes, "<u8", "False", "2,", (uint64_t[]){0, UINT64_MAX}, 16));
+  refused(FACET_BAD_INPUT, FACET_NPY, "p.npy", "l.npy", "of sample 1 is no class");
+  put("l.npy", bytes, npy(bytes, "<f4", "False", "2,", (float[]){0, 1}, 8));
+  refused(FACET_BAD_INPUT, FACET_NPY, "p.npy", "l.npy", "list of integers");
+  put("l.npy", bytes, npy(bytes, "|u1", "False", "2, 2", pixels, 4));
+  refused(FACET_BAD_INPUT, FACET_NPY, "p.npy", "l.npy", "list of integers");
 }
 
 static void write_set(hid_t file, const char *name, hid_t memory, int rank, const hsize_t *dim, const void *data)
@@ -259,8 +395,7 @@ static void write_set(hid_t file, const char *name, hid_t memory, int rank, cons
 static void hdf5(void **state)
 {
   (void)state;
-  uint8_t pixels[24], *bytes;
-  size_t count;
+  uint8_t pixels[24];
   facet_dataset *d;
   for (int i = 0; i < 24; i++)
     pixels[i] = (uint8_t)(10 * i);
@@ -277,10 +412,92 @@ static void hdf5(void **state)
   refused(FACET_BAD_INPUT, FACET_HDF5, "d.h5:/nothing", NULL, "no dataset /nothing");
   refused(FACET_BAD_INPUT, FACET_HDF5, "d.h5", "d.h5:/words", "list of integers");
   refused(FACET_NO_INPUT, FACET_HDF5, "no.h5", NULL, "no.h5");
-  assert_int_equal(facet_read_file(in_folder("d.h5"), &bytes, &count), FACET_OK);
-  put("cut.h5", bytes, count / 2);
-  refused(FACET_BAD_INPUT, FACET_HDF5, "cut.h5", NULL, "");
-  facet_free(&bytes);
+  assert_int_equal(open_data(FACET_HDF5, "d.h5", NULL, 0, &d), FACET_OK); /* labels beside */
+  assert_memory_equal(d->label, ((int32_t[]){2, 0, 1}), 3 * sizeof *d->label);
+  facet_dataset_destroy(&d);
+  cut_everywhere(FACET_HDF5, "d.h5", 0, "truncated");
+  put("no.h5", pixels, 24);
+  refused(FACET_BAD_INPUT, FACET_HDF5, "no.h5", NULL, "not an HDF5 file");
+}
+
+/* Pixels and labels of other types, and dimensions that no file could hold. */
+static void hdf5_types(void **state)
+{
+  (void)state;
+  static const hsize_t flat[2] = {3, 8}, absurd[2][2] = {{1ULL << 38, 4}, {1ULL << 62, 8}};
+  int8_t narrow[24];
+  int32_t whole[24];
+  double real[24], one = 1;
+  facet_dataset *d;
+  for (int i = 0; i < 24; i++) {
+    narrow[i] = (int8_t)(i - 12);
+    whole[i] = 10 * i;
+    real[i] = 10 * i;
+  }
+  hid_t file = H5Fcreate(in_folder("t.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  write_set(file, "narrow", H5T_NATIVE_INT8, 2, flat, narrow);
+  write_set(file, "whole", H5T_NATIVE_INT32, 2, flat, whole);
+  write_set(file, "real", H5T_NATIVE_DOUBLE, 2, flat, real);
+  write_set(file, "list", H5T_NATIVE_DOUBLE, 1, (hsize_t[]){24}, real);
+  write_set(file, "few", H5T_NATIVE_INT8, 1, (hsize_t[]){2}, narrow + 12);
+  write_set(file, "low", H5T_NATIVE_INT8, 1, (hsize_t[]){3}, narrow);
+  write_set(file, "high", H5T_NATIVE_UINT64, 1, (hsize_t[]){3}, (uint64_t[]){0, UINT64_MAX, 0});
+  real[9] = NAN;
+  write_set(file, "nan", H5T_NATIVE_DOUBLE, 2, flat, real);
+  real[9] = 1e300; /* infinite as float32 */
+  write_set(file, "large", H5T_NATIVE_DOUBLE, 2, flat, real);
+  hid_t list = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_chunk(list, 2, (hsize_t[]){1, 2});
+  for (int i = 0; i < 2; i++) {
+    hid_t space = H5Screate_simple(2, absurd[i], NULL);
+    char *name = facet_format("absurd%d", i);
+    hid_t set = H5Dcreate2(file, name, H5T_NATIVE_DOUBLE, space, H5P_DEFAULT, list, H5P_DEFAULT);
+    assert_true(set >= 0);
+    facet_free(&name);
+    H5Dclose(set);
+    H5Sclose(space);
+  }
+  H5Pset_chunk(list, 2, (hsize_t[]){3, 8});
+  H5Pset_deflate(list, 9);
+  hid_t space = H5Screate_simple(2, flat, NULL);
+  hid_t set = H5Dcreate2(file, "zipped", H5T_NATIVE_INT32, space, H5P_DEFAULT, list, H5P_DEFAULT);
+  assert_true(H5Dwrite(set, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, whole) >= 0);
+  H5Dclose(set);
+  H5Pclose(list);
+  list = H5Pcreate(H5P_DATASET_CREATE); /* a view of "whole" */
+  assert_true(H5Pset_virtual(list, space, ".", "/whole", space) >= 0);
+  set = H5Dcreate2(file, "view", H5T_NATIVE_INT32, space, H5P_DEFAULT, list, H5P_DEFAULT);
+  assert_true(set >= 0);
+  H5Dclose(set);
+  H5Pclose(list);
+  H5Sclose(space);
+  hid_t words = H5Tcopy(H5T_C_S1);
+  write_set(file, "text", words, 2, flat, narrow);
+  write_set(file, "point", H5T_NATIVE_DOUBLE, 0, NULL, &one);
+  H5Tclose(words);
+  H5Fclose(file);
+
+  static const char *good[] = {"t.h5:/whole", "t.h5:/real", "t.h5:/zipped", "t.h5:/view"};
+  for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+    assert_int_equal(open_data(FACET_HDF5, good[i], NULL, 0, &d), FACET_OK);
+    assert_true(d->is_float);
+    assert_int_equal(d->label[2], -1); /* there are none beside */
+    check_counting(d, 1, 1, 8);
+  }
+  assert_int_equal(open_data(FACET_HDF5, "t.h5:/narrow", NULL, 0, &d), FACET_OK);
+  assert_near((double)((float *)d->pixels)[0], -12, 0); /* signed bytes keep their sign */
+  facet_dataset_destroy(&d);
+  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/nan", NULL, "pixel 1 of sample 1 is NaN");
+  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/large", NULL, "pixel 1 of sample 1 is infinite");
+  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/text", NULL, "pixels must be");
+  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/list", NULL, "1 dimensions");
+  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/point", NULL, "not an array");
+  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/absurd0", NULL, "more than the 0 bytes it holds");
+  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/absurd1", NULL, "more numbers than can be held");
+  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/real", "t.h5:/few", "2 labels for the 3 samples");
+  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/real", "t.h5:/low", "label -12 of sample 0 is no class");
+  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/real", "t.h5:/high", "of sample 1 is no class");
+  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/real", "t.h5:/absurd0", "list of integers");
 }
 
 static void normalization(void **state)
@@ -300,8 +517,19 @@ static void normalization(void **state)
   assert_memory_equal(x, pixels, sizeof x);
   assert_int_equal(facet_normalization_check(&two, 2), FACET_OK);
   assert_int_equal(facet_normalization_check(&two, 3), FACET_BAD_INPUT);
+  assert_int_equal(facet_normalization_check(&none, 17), FACET_OK);
   two.std[1] = 0;
   assert_int_equal(facet_normalization_check(&two, 2), FACET_BAD_INPUT);
+  two.std[1] = NAN;
+  assert_int_equal(facet_normalization_check(&two, 2), FACET_BAD_INPUT);
+  facet_normalization one = {255, 1, {0.2}, {0.1}}; /* serves every channel */
+  assert_int_equal(facet_normalization_check(&one, 4), FACET_OK);
+  facet_normalize(&one, 4, 1, 1, pixels, pixels); /* in place */
+  const double all[4] = {-2, 8, 0, 2};
+  for (int i = 0; i < 4; i++)
+    assert_near((double)pixels[i], all[i], 1e-6);
+  one.scale = 0;
+  assert_int_equal(facet_normalization_check(&one, 4), FACET_BAD_INPUT);
 }
 
 /* Noise has the deviation of its severity, stays in range, and depends on the sample alone. */
@@ -332,10 +560,65 @@ static void noise(void **state)
     assert_int_equal(facet_corrupt(gaussian, severity, 5, 255, 1, 101, 101, 41, 1, one), FACET_OK);
     assert_memory_equal(one, all + SIZE, sizeof one);
   }
-  memset(one, 0, sizeof one);
-  assert_int_equal(facet_corrupt(gaussian, 5, 5, 255, 1, 101, 101, 0, 1, one), FACET_OK);
-  for (int i = 0; i < SIZE; i++)
-    assert_true(one[i] >= 0 && one[i] <= 255);
+}
+
+/* Black and white are clipped: half of the pixels stay as they are, none leaves the range. */
+static void noise_is_clipped(void **state)
+{
+  (void)state;
+  enum { SIZE = 100 * 100 };
+  static float pixels[SIZE];
+  for (int white = 0; white < 2; white++) {
+    int kept = 0;
+    for (int i = 0; i < SIZE; i++)
+      pixels[i] = white ? 255 : 0;
+    assert_int_equal(facet_corrupt(1, 5, 5, 255, 1, 100, 100, 0, 1, pixels), FACET_OK);
+    for (int i = 0; i < SIZE; i++) {
+      assert_true(pixels[i] >= 0 && pixels[i] <= 255);
+      kept += pixels[i] == (white ? 255.0F : 0.0F);
+    }
+    assert_near(kept, SIZE / 2.0, 5 * sqrt(SIZE) / 2);
+  }
+}
+
+/* By definition: pixel / scale + sigma N, with numbers of their own for each seed, sample, severity and pair. */
+static void noise_by_definition(void **state)
+{
+  (void)state;
+  enum { SIZE = 3 * 33 * 33 };
+  static float all[8][SIZE];
+  static const struct {
+    int severity;
+    uint32_t seed;
+    double scale;
+    int64_t sample;
+  } run[8] = {{1, 7, 1, 0}, {2, 7, 1, 0}, {3, 7, 1, 0}, {4, 7, 1, 0},
+              {5, 7, 1, 0}, {3, 8, 1, 0}, {3, 7, 1, 1}, {3, 7, 255, 0}};
+  for (int k = 0; k < 8; k++) {
+    for (int i = 0; i < SIZE; i++)
+      all[k][i] = (float)(run[k].scale / 2);
+    assert_int_equal(facet_corrupt(1, run[k].severity, run[k].seed, run[k].scale, 3, 33, 33, run[k].sample, 1, all[k]),
+                     FACET_OK);
+  }
+  for (int i = 0; i < SIZE; i++) /* the scale changes nothing but the unit */
+    assert_near((double)all[7][i] / 255, (double)all[2][i], 1e-6);
+  for (int a = 0; a < 7; a++)
+    for (int b = 0; b < a; b++) {
+      double product = 0, first = 0, second = 0;
+      for (int i = 0; i < SIZE; i++) {
+        product += ((double)all[a][i] - 0.5) * ((double)all[b][i] - 0.5);
+        first += pow((double)all[a][i] - 0.5, 2);
+        second += pow((double)all[b][i] - 0.5, 2);
+      }
+      assert_near(product / sqrt(first * second), 0, 5 / sqrt(SIZE)); /* independent of each other */
+    }
+  float kept[2] = {-3, 300}, once[2] = {0, 1};
+  assert_int_equal(facet_corrupt(0, 0, 1, 255, 1, 1, 2, 0, 1, kept), FACET_OK); /* clean leaves all as it is */
+  assert_memory_equal(kept, ((float[]){-3, 300}), sizeof kept);
+  assert_int_equal(facet_corrupt(1, 0, 1, 1, 1, 1, 2, 0, 1, once), FACET_INTERNAL);
+  assert_int_equal(facet_corrupt(1, 6, 1, 1, 1, 1, 2, 0, 1, once), FACET_INTERNAL);
+  assert_int_equal(facet_corrupt(99, 1, 1, 1, 1, 1, 2, 0, 1, once), FACET_INTERNAL);
+  assert_int_equal(facet_corrupt(-1, 1, 1, 1, 1, 1, 2, 0, 1, once), FACET_INTERNAL);
 }
 
 /* The training images of Debian's dataset-fashion-mnist, by their published mean and deviation. */
@@ -361,16 +644,48 @@ static void fashion_mnist(void **state)
   }
   assert_near(sum / (double)size, 0.2860, 5e-5);
   assert_near(sqrt(square / (double)size - sum / (double)size * sum / (double)size), 0.3530, 5e-5);
-  assert_int_equal(d->label[0], 9);
+  assert_memory_equal(d->label, ((int32_t[]){9, 0, 0, 3, 0, 2, 7, 2, 5, 5}), 10 * sizeof *d->label);
+  facet_dataset_destroy(&d);
+}
+
+/* Two training batches of CIFAR-10 and the test batch, by the labels that begin them; every class as often as
+ * published: 1,000 of each in the test batch. */
+static void cifar10(void **state)
+{
+  (void)state;
+  char first[] = "../shared/data/cifar10/data_batch_1.bin", second[] = "../shared/data/cifar10/data_batch_2.bin";
+  char test[] = "../shared/data/cifar10/test_batch.bin", *train[] = {first, second}, *tests[] = {test};
+  facet_data_source source = {FACET_CIFAR10, 2, train, NULL, 0};
+  facet_dataset *d;
+  if (!facet_exists(test) || !facet_exists(first) || !facet_exists(second)) {
+    print_message("skipped: no CIFAR-10 in ../shared/data/cifar10\n");
+    skip();
+  }
+  assert_int_equal(facet_dataset_open(&source, &d), FACET_OK);
+  assert_int_equal(d->count, 20000);
+  assert_memory_equal(d->label, ((int32_t[]){6, 9, 9, 4, 1, 1, 2, 7, 8, 3}), 10 * sizeof *d->label);
+  assert_memory_equal(d->pixels, ((uint8_t[]){59, 43, 50}), 3);
+  assert_int_equal(facet_dataset_check_labels(d, first, 10), FACET_OK);
+  facet_dataset_destroy(&d);
+  source = (facet_data_source){FACET_CIFAR10, 1, tests, NULL, 0};
+  assert_int_equal(facet_dataset_open(&source, &d), FACET_OK);
+  assert_memory_equal(d->label, ((int32_t[]){3, 8, 8, 0, 6, 6, 1, 6, 3, 1}), 10 * sizeof *d->label);
+  int often[10] = {0};
+  for (int64_t i = 0; i < d->count; i++)
+    often[d->label[i] % 10]++;
+  for (int k = 0; k < 10; k++)
+    assert_int_equal(often[k], 1000);
   facet_dataset_destroy(&d);
 }
 
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(idx),   cmocka_unit_test(gzip_cut_short), cmocka_unit_test(cifar),
-      cmocka_unit_test(numpy), cmocka_unit_test(hdf5),           cmocka_unit_test(normalization),
-      cmocka_unit_test(noise), cmocka_unit_test(fashion_mnist),
+      cmocka_unit_test(idx),           cmocka_unit_test(gzip_cut_short),   cmocka_unit_test(cifar),
+      cmocka_unit_test(numpy),         cmocka_unit_test(numpy_headers),    cmocka_unit_test(numpy_labels),
+      cmocka_unit_test(hdf5),          cmocka_unit_test(hdf5_types),       cmocka_unit_test(normalization),
+      cmocka_unit_test(noise),         cmocka_unit_test(noise_is_clipped), cmocka_unit_test(noise_by_definition),
+      cmocka_unit_test(fashion_mnist), cmocka_unit_test(cifar10),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
