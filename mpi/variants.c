@@ -22,12 +22,30 @@ static facet_status read_data(const facet_study *study, const facet_data_source 
   return status == FACET_OK ? FACET_OK : facet_raise_in(status, "%s: data.normalize (for data.%s): ", study->file, key);
 }
 
+/* Corruptions work on pixels from 0 (black) to normalize.scale (white), and clip to that: others would be lost. */
+static facet_status check_range(const facet_study *study, const facet_dataset *data)
+{
+  bool corrupted = false;
+  for (int i = 0; i < study->conditions; i++)
+    corrupted = corrupted || study->condition[i].corruption != 0;
+  int64_t size = data->channels * data->height * data->width;
+  for (int64_t i = 0; corrupted && i < data->count * size; i++) {
+    double p = data->is_float ? (double)((const float *)data->pixels)[i] : ((const uint8_t *)data->pixels)[i];
+    FACET_CHECK(p >= 0 && p <= study->normalize.scale, FACET_BAD_INPUT,
+                "%s: conditions: a pixel of sample %lld is %g, but corruptions need pixels from 0 to "
+                "data.normalize.scale, which is %g",
+                study->file, (long long)(i / size), p, study->normalize.scale);
+  }
+  return FACET_OK;
+}
+
 facet_status facet_study_data_read(const facet_study *study, facet_study_data *data)
 {
   FACET_TRY(read_data(study, &study->test, "test", &data->test));
   FACET_CHECK(study->linear_samples <= data->test->count, FACET_BAD_INPUT,
               "%s: linearize.samples: %lld but there are %lld test samples", study->file,
               (long long)study->linear_samples, (long long)data->test->count);
+  FACET_TRY(check_range(study, data->test));
   if (!study->has_train)
     return FACET_OK;
   FACET_TRY(read_data(study, &study->train, "train", &data->train));

@@ -158,6 +158,7 @@ def test_rows_top_and_predicted(small):
     (("samples: 70", "samples: 7000"), 65, "7000"),
     (("mean: [0.2]", "mean: [0.2, 0.3]"), 65, "mean"),
     (("train-labels", "train-images"), 65, "train-images"),
+    (("scale: 255, ", ""), 65, "corruptions need pixels from 0 to data.normalize.scale, which is 1"),
 ])
 def test_bad_input_is_one_line(small, broken, status, words):
     text = (small / "study.yaml").read_text()
