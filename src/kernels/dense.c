@@ -4,7 +4,7 @@
  * pair of layouts has a fast implementation; where the given pair has none, oneDNN chooses the layout of one end or
  * both, and a reorder stands before or after.  The choice looks at names of implementations, never at a clock, so it is
  * the same in every run.  Reorder buffers and scratchpads share one piece of memory: only one node runs at a time. */
-#include "kernels/kernels.h"
+#include "kernels/winograd.h"
 
 #include <oneapi/dnnl/dnnl.h>
 #include <string.h>
@@ -221,6 +221,7 @@ struct facet_conv {
   dnnl_memory_t weights_plain, weights, bias, scratch;
   float *weights_data, *bias_data; /* in the format of the primitive */
   bool gradient_direct;            /* the primitive writes the gradient in plain order by itself */
+  facet_winograd *winograd;        /* the pullback, where oneDNN has no Winograd of its own; NULL: the primitive */
 };
 
 static dnnl_status_t attach(dnnl_memory_t memory, const void *data)
@@ -489,6 +490,7 @@ static void dense_destroy(facet_conv **conv)
   for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++)
     if (memory[i])
       dnnl_memory_destroy(memory[i]);
+  facet_winograd_destroy(&c->winograd);
   facet_free(&c->weights_data);
   facet_free(&c->bias_data);
   facet_free(conv);
@@ -563,6 +565,11 @@ static facet_status dense_create(const facet_conv_shape *shape, facet_type real,
     c->u.tail = c->node.dimensions == 2 ? c->u.size - shape->in_channels : 0;
     c->z.tail = c->z.size - shape->out_channels;
   }
+  if (task == FACET_PULLBACK && facet_winograd_fits(shape, in, out)) {
+    FACET_GO(done, status, facet_winograd_create(shape, batch, &c->winograd));
+    *conv = c;
+    return FACET_OK;
+  }
   FACET_GO(done, status, describe(&c->node, in, out, &d));
   FACET_GO(done, status, choose(&c->node, &d, &pd));
   FACET_GO(done, status, make_parts(c, &d, pd));
@@ -603,6 +610,10 @@ static facet_status dense_weights(facet_conv *c, const void *weights, const void
 {
   if (c->node.task == FACET_GRADIENT)
     return FACET_OK;
+  if (c->winograd) {
+    facet_winograd_weights(c->winograd, weights);
+    return FACET_OK;
+  }
   size_t bytes = (size_t)c->node.bias[0] * sizeof(float);
   if (bias)
     memcpy(c->bias_data, bias, bytes);
@@ -631,6 +642,10 @@ static facet_status dense_forward(facet_conv *c, const void *u, void *z)
 static facet_status dense_pullback(facet_conv *c, const void *gz, void *gu)
 {
   FACET_CHECK(c->node.task == FACET_PULLBACK, FACET_INTERNAL, "dense kernels: not compiled for pullback");
+  if (c->winograd) {
+    facet_winograd_pullback(c->winograd, gz, gu);
+    return FACET_OK;
+  }
   FACET_TRY(check(bring(&c->z, gz), "reordering the output's adjoint"));
   FACET_TRY(check(open_end(&c->u, gu), "input's adjoint"));
   FACET_TRY(check(attach(c->scratch, here.scratch), "scratchpad"));
