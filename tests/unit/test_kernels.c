@@ -1,5 +1,5 @@
 /* The kernel sets against the definition of a convolution, against each other and against identities of adjoints. */
-#include "kernels/kernels.h"
+#include "kernels/winograd.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -437,6 +437,35 @@ static void same_bits(void **state)
     }
 }
 
+/* ---- Winograd: even extents, which the grid above has not in both dimensions ---- */
+
+static void winograd(void **state)
+{
+  (void)state;
+  static const int64_t extents[][2] = {{2, 2}, {6, 10}, {8, 8}, {4, 18}},
+                       pairs[][2] = {{16, 16}, {32, 16}, {16, 24}, {64, 32}};
+  for (size_t e = 0; e < 4; e++)
+    for (size_t c = 0; c < 4; c++) {
+      facet_conv_shape shape = make_shape(2, pairs[c][0], pairs[c][1], 1, 8, 3, 1, 1, 1, 1);
+      for (int d = 0; d < 2; d++)
+        shape.in[d] = shape.out[d] = extents[e][d];
+      int64_t plane = extents[e][0] * extents[e][1];
+      facet_layout in = {pairs[c][0], plane, 8}, out = {pairs[c][1], plane, 8};
+      assert_true(facet_winograd_fits(&shape, in, out));
+      problem p = make_problem(shape, 7);
+      three_tasks(&p, &dense, in, out);
+      drop_problem(&p);
+    }
+  facet_conv_shape shape = make_shape(2, 16, 32, 1, 8, 3, 1, 1, 1, 1);
+  shape.in[1] = shape.out[1] = 8;
+  bits(&shape, &dense, 1);
+  const facet_layout blocked = {16, 64, 8}, plain = {16, 64, 1}, wide = {32, 64, 8};
+  assert_true(facet_winograd_fits(&shape, blocked, wide));
+  assert_false(facet_winograd_fits(&shape, plain, wide));
+  shape.pad_begin[0] = 0;
+  assert_false(facet_winograd_fits(&shape, blocked, wide));
+}
+
 /* ---- refusals ---- */
 
 static void refusals(void **state)
@@ -488,6 +517,7 @@ int main(void)
       cmocka_unit_test(inner_products),
       cmocka_unit_test(adjoint_identities),
       cmocka_unit_test(same_bits),
+      cmocka_unit_test(winograd),
       cmocka_unit_test(refusals),
       cmocka_unit_test(versions_and_blocks),
   };
