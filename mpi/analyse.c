@@ -161,12 +161,13 @@ static void measure(analysis *a, const facet_tile *t)
     const double *logits = a->logits + i * classes;
     int32_t y = a->data->test->label[t->first + i];
     facet_rows_choose(FACET_ROWS_PREDICTED, 1, classes, logits, 1, &a->predicted[i]);
-    a->loss[i] = facet_cross_entropy(logits, classes, y);
-    if (a->has_head) {
+    if (a->has_head) { /* the last linear node in double: the loss is that of the geometry, to the last digit */
       facet_geometry(&a->head, a->feature + i * a->head.features, y, &a->angle[i], &a->length[i], &a->margin[i],
                      a->cosine + i * classes);
+      a->loss[i] = facet_loss_from_geometry(&a->head, a->length[i], a->cosine + i * classes, y);
       continue;
     }
+    a->loss[i] = facet_cross_entropy(logits, classes, y);
     a->angle[i] = a->length[i] = a->margin[i] = NAN;
     for (int64_t k = 0; k < classes; k++)
       a->cosine[i * classes + k] = NAN;

@@ -116,11 +116,11 @@ static facet_status open_sets(facet_store *s)
       {"/image", &s->image, image, 4, real},
       {"/prediction/logits", &s->logits, vcn, 4, real},
       {"/prediction/class", &s->predicted, vcn, 3, 4},
-      {"/prediction/loss", &s->loss, vcn, 3, real},
-      {"/geometry/angle", &s->angle, vcn, 3, real},
-      {"/geometry/length", &s->length, vcn, 3, real},
-      {"/geometry/margin", &s->margin, vcn, 3, real},
-      {"/geometry/cosine", &s->cosine, vcn, 4, real},
+      {"/prediction/loss", &s->loss, vcn, 3, sizeof(double)},
+      {"/geometry/angle", &s->angle, vcn, 3, sizeof(double)},
+      {"/geometry/length", &s->length, vcn, 3, sizeof(double)},
+      {"/geometry/margin", &s->margin, vcn, 3, sizeof(double)},
+      {"/geometry/cosine", &s->cosine, vcn, 4, sizeof(double)},
       {"/progress/tile", &s->tile, vcb, 3, 1},
   };
   char name[60];

@@ -71,7 +71,8 @@ int64_t facet_store_bytes(const facet_store_plan *p)
   double pairs = (double)p->variants * p->conditions, real = (double)facet_type_size(p->study->precision);
   double d = (double)p->channels * (double)p->height * (double)p->width, n = (double)p->samples;
   double k = (double)p->linear_rows, linearized = 0;
-  double bytes = n * (12 + real * d) + pairs * n * (4 + real * (4 + 2 * p->classes)) + pairs * n / (double)p->block;
+  double bytes =
+      n * (12 + real * d) + pairs * n * (4 + real * p->classes + 8 * (4 + p->classes)) + pairs * n / (double)p->block;
   bytes +=
       8 * ((double)p->channels + (double)p->height + (double)p->width + (double)p->linear_samples + k) + 48 * pairs;
   bytes += BYTES_OF_ROOT + 2 * (double)strlen(p->study_text) + (double)p->classes * BYTES_OF_NAME;
@@ -391,11 +392,11 @@ static facet_status create_all(creation *c)
   FACET_TRY(create_closed(c, "/image", c->real, 4, n));
   FACET_TRY(create_closed(c, "/prediction/logits", c->real, 4, vcn));
   FACET_TRY(create_closed(c, "/prediction/class", H5T_STD_I32LE, 3, vcn));
-  FACET_TRY(create_closed(c, "/prediction/loss", c->real, 3, vcn));
-  FACET_TRY(create_closed(c, "/geometry/angle", c->real, 3, vcn));
-  FACET_TRY(create_closed(c, "/geometry/length", c->real, 3, vcn));
-  FACET_TRY(create_closed(c, "/geometry/margin", c->real, 3, vcn));
-  FACET_TRY(create_closed(c, "/geometry/cosine", c->real, 4, vcn));
+  FACET_TRY(create_closed(c, "/prediction/loss", H5T_IEEE_F64LE, 3, vcn));
+  FACET_TRY(create_closed(c, "/geometry/angle", H5T_IEEE_F64LE, 3, vcn));
+  FACET_TRY(create_closed(c, "/geometry/length", H5T_IEEE_F64LE, 3, vcn));
+  FACET_TRY(create_closed(c, "/geometry/margin", H5T_IEEE_F64LE, 3, vcn));
+  FACET_TRY(create_closed(c, "/geometry/cosine", H5T_IEEE_F64LE, 4, vcn));
   for (int i = 0; i < 6; i++) {
     char name[40];
     snprintf(name, sizeof name, "/summary/%s", facet_store_summaries[i]);
