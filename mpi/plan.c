@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Numbers that an executor handles at once in a pullback, samples times rows: enough to keep the kernels busy, few
- * enough to stay in cache (measured on ResNet-20; see docs). */
+ * enough to stay in cache (measured on ResNet-20). */
 enum { ADJOINTS = 40, FORWARD_BATCH = 50 };
 
 static void variant_clear(facet_store_variant *v)

@@ -456,18 +456,6 @@ static facet_status reserve_file(const char *path, const char *temporary)
   return FACET_OK;
 }
 
-/* A new name is durable when its folder is; some file systems cannot sync a folder. */
-static void sync_folder_of(const char *path)
-{
-  char *folder = facet_path_beside(path, ".");
-  int file = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-  if (file >= 0) {
-    (void)fsync(file);
-    close(file);
-  }
-  facet_free(&folder);
-}
-
 /* ---- the whole, on the disk ---- */
 
 static void close_scales(creation *c)
@@ -510,7 +498,7 @@ static facet_status create_file(const char *path, const char *temporary, const f
   if (status == FACET_OK && rename(temporary, path) != 0)
     status = facet_raise(FACET_CANNOT_CREATE, "%s: %s", path, strerror(errno));
   if (status == FACET_OK)
-    sync_folder_of(path);
+    facet_sync_folder_of(path);
   else
     unlink(temporary);
   return status;

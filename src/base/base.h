@@ -102,6 +102,9 @@ facet_status facet_sha256_file(const char *path, char hex[65]);
 facet_status facet_read_file(const char *path, uint8_t **bytes, size_t *count);
 /* Writes a file whole or not at all: to a temporary beside it, synced, then renamed. FACET_CANNOT_CREATE, FACET_IO. */
 facet_status facet_write_file(const char *path, const void *bytes, size_t count);
+/* Syncs the folder that holds `path`: a new name is durable only once its folder is. Where the file system cannot sync
+ * a folder nothing more can be done, so there is no status. */
+void facet_sync_folder_of(const char *path);
 /* Makes a folder and its parents. FACET_CANNOT_CREATE. */
 facet_status facet_make_folder(const char *path);
 bool facet_exists(const char *path);

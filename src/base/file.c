@@ -97,8 +97,7 @@ static facet_status write_and_close(int file, const char *path, const void *byte
   return status;
 }
 
-/* The new name is durable only once its folder is. Some file systems cannot sync a folder: nothing more can be done. */
-static void sync_folder_of(const char *path)
+void facet_sync_folder_of(const char *path)
 {
   char *folder = facet_path_beside(path, ".");
   int file = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -135,7 +134,7 @@ facet_status facet_write_file(const char *path, const void *bytes, size_t count)
   facet_status status = write_and_rename(temporary, path, bytes, count);
   facet_free(&temporary);
   if (status == FACET_OK)
-    sync_folder_of(path);
+    facet_sync_folder_of(path);
   return status;
 }
 
