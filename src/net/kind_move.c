@@ -79,9 +79,7 @@ static facet_status find_fill(facet_executor *x, facet_step *step)
 static facet_status move_create(facet_executor *x, facet_step *step)
 {
   step->alias = changes_nothing(x, step);
-  if (step->alias)
-    return FACET_OK;
-  for (int j = 0; j < step->inputs; j++)
+  for (int j = 0; j < step->inputs; j++) /* even where nothing changes: W lies in memory of its own */
     FACET_TRY(find_runs(x, step, j));
   return step->sources > 0 ? find_fill(x, step) : FACET_OK;
 }
