@@ -566,7 +566,8 @@ static facet_status dense_create(const facet_conv_shape *shape, facet_type real,
     c->z.tail = c->z.size - shape->out_channels;
   }
   if (task == FACET_PULLBACK && facet_winograd_fits(shape, in, out)) {
-    FACET_GO(done, status, facet_winograd_create(shape, batch, &c->winograd));
+    FACET_GO(done, status, facet_winograd_create(shape, batch, in, out, &c->winograd));
+    FACET_GO(done, status, need_scratch(facet_winograd_scratch(c->winograd) * sizeof(float)));
     *conv = c;
     return FACET_OK;
   }
@@ -639,13 +640,23 @@ static facet_status dense_forward(facet_conv *c, const void *u, void *z)
   return check(hand_back(&c->z, z), "reordering the output");
 }
 
+static int dense_fuses(const facet_conv *c)
+{
+  return c->winograd ? FACET_FUSES_SUMS | FACET_FUSES_GATE : 0;
+}
+
+static facet_status dense_pullback_with(facet_conv *c, const void *gz, const facet_fusion *with, void *gu)
+{
+  FACET_CHECK(c->winograd, FACET_INTERNAL, "dense kernels: nothing to fuse with");
+  facet_winograd_pullback(c->winograd, (float *)(void *)here.scratch, gz, with, gu);
+  return FACET_OK;
+}
+
 static facet_status dense_pullback(facet_conv *c, const void *gz, void *gu)
 {
   FACET_CHECK(c->node.task == FACET_PULLBACK, FACET_INTERNAL, "dense kernels: not compiled for pullback");
-  if (c->winograd) {
-    facet_winograd_pullback(c->winograd, gz, gu);
-    return FACET_OK;
-  }
+  if (c->winograd)
+    return dense_pullback_with(c, gz, NULL, gu);
   FACET_TRY(check(bring(&c->z, gz), "reordering the output's adjoint"));
   FACET_TRY(check(open_end(&c->u, gu), "input's adjoint"));
   FACET_TRY(check(attach(c->scratch, here.scratch), "scratchpad"));
@@ -688,6 +699,8 @@ const facet_kernels facet_kernels_dense = {
     .conv_weights = dense_weights,
     .conv_forward = dense_forward,
     .conv_pullback = dense_pullback,
+    .conv_fuses = dense_fuses,
+    .conv_pullback_with = dense_pullback_with,
     .conv_gradient = dense_gradient,
     .conv_destroy = dense_destroy,
 };

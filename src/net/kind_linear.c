@@ -98,31 +98,62 @@ static facet_status linear_forward(facet_executor *x, facet_step *step)
                                           facet_value_data(x, step->out_slot));
 }
 
+/* With sums on the way, and the pullback of the gate before: to where the gate's would go. */
+static facet_status fused_pullback(facet_executor *x, facet_step *step)
+{
+  const facet_way *way = &step->way[0];
+  const facet_step *gate = step->gate;
+  facet_fusion with = {.rows = x->options.rows};
+  int to = gate ? gate->way[0].to : way->addend == NO_SLOT ? way->to : way->scratch;
+  if (step->sums_with_pullback)
+    with.sums = x->adjoint_sums;
+  if (gate) {
+    with.slope = gate->slope;
+    with.addend = facet_adjoint_data(x, way->addend);
+  }
+  return x->options.kernels->conv_pullback_with(step->pullback, facet_adjoint_data(x, step->g_slot), &with,
+                                                facet_adjoint_data(x, to));
+}
+
 static facet_status linear_pullback(facet_executor *x, facet_step *step)
 {
   const facet_way *way = &step->way[0];
   const void *g = facet_adjoint_data(x, step->g_slot);
-  void *to = facet_adjoint_data(x, way->to);
-  if (way->addend == NO_SLOT)
-    return x->options.kernels->conv_pullback(step->pullback, g, to);
-  void *part = facet_adjoint_data(x, way->scratch);
-  FACET_TRY(x->options.kernels->conv_pullback(step->pullback, g, part));
-  if (step->left_to_gate)
-    return FACET_OK;
-  x->e->add(facet_adjoints(x) * facet_value_size(x, step->input[0]), facet_adjoint_data(x, way->addend), 1, part, to);
+  void *to = facet_adjoint_data(x, way->addend == NO_SLOT ? way->to : way->scratch);
+  if (step->gate || step->sums_with_pullback)
+    FACET_TRY(fused_pullback(x, step));
+  else
+    FACET_TRY(x->options.kernels->conv_pullback(step->pullback, g, to));
+  if (way->addend != NO_SLOT && !step->gate && !step->left_to_gate)
+    x->e->add(facet_adjoints(x) * facet_value_size(x, step->input[0]), facet_adjoint_data(x, way->addend), 1, to,
+              facet_adjoint_data(x, way->to));
   return FACET_OK;
+}
+
+/* `sum`: of the adjoint over the positions of a channel. */
+static void bias_of_sums(const facet_step *step, int64_t channel, double sum, double *b)
+{
+  if (step->bias)
+    b[step->constant[0]] += sum * step->bias[channel] * (step->norm ? step->fold_scale[channel] : 1);
+  if (step->norm)
+    b[step->constant[1]] += sum * step->fold_shift[channel];
 }
 
 static void linear_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b)
 {
   (void)sample;
   x->e->channel_sums(x->layout[step->output], g, x->sums);
-  for (int64_t c = 0; c < step->lowered->conv.out_channels; c++) {
-    if (step->bias)
-      b[step->constant[0]] += x->sums[c] * step->bias[c] * (step->norm ? step->fold_scale[c] : 1);
-    if (step->norm)
-      b[step->constant[1]] += x->sums[c] * step->fold_shift[c];
-  }
+  for (int64_t c = 0; c < step->lowered->conv.out_channels; c++)
+    bias_of_sums(step, c, x->sums[c], b);
+}
+
+void facet_linear_bias_late(facet_executor *x, const facet_step *step, double *b_node)
+{
+  facet_layout l = x->layout[step->output];
+  int64_t channels = facet_layout_size(l) / l.spatial;
+  for (int64_t a = 0; a < facet_adjoints(x); a++)
+    for (int64_t c = 0; c < step->lowered->conv.out_channels; c++)
+      bias_of_sums(step, c, (double)x->adjoint_sums[a * channels + c], b_node + a * x->constants);
 }
 
 static facet_status linear_gradient(facet_executor *x, facet_step *step, float *gradient)
