@@ -7,15 +7,16 @@
 #include <string.h>
 
 enum {
-  LANES = 8,            /* channels at once */
-  TILE = 4,             /* outputs of a tile, in each direction */
-  SIDE = TILE + 2,      /* sources and points of a tile, in each direction */
-  POINTS = SIDE * SIDE, /* products of a tile */
-  ROWS = 6,             /* tiles and ... */
-  COLUMNS = 2 * LANES,  /* ... channels of a block of products that registers hold */
-  BUDGET = 1536,        /* tiles times channels of a chunk */
-  APART = 16,           /* floats between the matrices: their rows must not meet in one set of the cache */
-  WIDEST = 16           /* block of a layout */
+  LANES = 8,             /* channels at once */
+  TILE = 4,              /* outputs of a tile, in each direction */
+  SIDE = TILE + 2,       /* sources and points of a tile, in each direction */
+  POINTS = SIDE * SIDE,  /* products of a tile */
+  ROWS = 6,              /* tiles and ... */
+  COLUMNS = 2 * LANES,   /* ... channels of a block of products that registers hold */
+  BUDGET = 1024,         /* tiles times channels of a chunk */
+  APART = 16,            /* floats between the matrices: their rows must not meet in one set of the cache */
+  STEP = BUDGET + APART, /* from matrix to matrix, unless there are very many channels */
+  WIDEST = 16            /* block of a layout */
 };
 
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
@@ -24,10 +25,10 @@ struct facet_winograd {
   facet_conv_shape shape;
   int64_t batch, from, to; /* channels of gz and of gu, padding included */
   facet_layout in, out;
-  int64_t height, width, tiles;      /* of one adjoint */
-  int64_t chunk;                     /* tiles at once, a multiple of ROWS */
-  int64_t source_step, product_step; /* from matrix to matrix */
-  float *kernel;                     /* POINTS x to/COLUMNS x from x COLUMNS */
+  int64_t height, width, tiles; /* of one adjoint */
+  int64_t chunk;                /* tiles at once, a multiple of ROWS */
+  int64_t step;                 /* from matrix to matrix, of sources and of products */
+  float *kernel;                /* POINTS x to/COLUMNS x from x COLUMNS */
 };
 
 /* The points +-A and +-B. */
@@ -78,11 +79,9 @@ facet_status facet_winograd_create(const facet_conv_shape *s, int64_t batch, fac
   w->height = s->in[0];
   w->width = s->in[1];
   w->tiles = up(w->height, TILE) / TILE * (up(w->width, TILE) / TILE);
-  int64_t most = w->from > w->to ? w->from : w->to, all = up(batch * w->tiles, ROWS);
+  int64_t most = w->from > w->to ? w->from : w->to;
   w->chunk = BUDGET / most > ROWS ? BUDGET / most / ROWS * ROWS : ROWS;
-  w->chunk = w->chunk < all ? w->chunk : all;
-  w->source_step = w->chunk * w->from + APART;
-  w->product_step = w->chunk * w->to + APART;
+  w->step = w->chunk * most <= BUDGET ? STEP : w->chunk * most + APART;
   facet_status status = FACET_OK;
   FACET_NEW_GO(failed, status, w->kernel, POINTS * w->from * up(w->to, COLUMNS));
   *winograd = w;
@@ -94,7 +93,7 @@ failed:
 
 size_t facet_winograd_scratch(const facet_winograd *w)
 {
-  return (size_t)(POINTS * (w->source_step + w->product_step));
+  return (size_t)(2 * POINTS * w->step);
 }
 
 /* ---- the kernel ---- */
@@ -197,15 +196,14 @@ static inline void load_line(const float *line, int64_t x, int64_t width, int64_
 }
 
 /* Six rows of sources, transformed along the rows; returns the sum of those that are this tile's own. */
-static inline lanes load_tile(const facet_winograd *w, place at, const float *from, lanes *half)
+static inline lanes load_tile(const facet_winograd *w, place at, const float *from, int64_t block, lanes *half)
 {
   lanes sum = {0};
-  int64_t step = w->out.block;
 #pragma GCC unroll 6
   for (int i = 0; i < SIDE; i++) {
     int64_t y = at.y - 1 + i;
     lanes d[SIDE];
-    load_line(y >= 0 && y < w->height ? from + y * w->width * step : NULL, at.x, w->width, step, d);
+    load_line(y >= 0 && y < w->height ? from + y * w->width * block : NULL, at.x, w->width, block, d);
     if (i > 0 && i < SIDE - 1) /* what lies outside is 0 */
       sum += (d[1] + d[2]) + (d[3] + d[4]);
     source_line(d, half + i, SIDE);
@@ -214,25 +212,34 @@ static inline lanes load_tile(const facet_winograd *w, place at, const float *fr
 }
 
 /* Tiles from `at` on; `sums`, if not NULL, takes the sums of every adjoint's channels. */
-static place transform_sources(const facet_winograd *w, place at, int64_t count, const float *gz, float *sums,
-                               float *sources)
+static inline place transform_tiles(const facet_winograd *w, place at, int64_t count, const float *gz, float *sums,
+                                    int64_t block, int64_t step, float *sources)
 {
   int64_t size = facet_layout_size(w->out);
   for (int64_t t = 0; t < count; t++, at = next_place(w, at))
     for (int64_t c = 0; c < w->from; c += LANES) {
       lanes half[POINTS], out[SIDE];
-      lanes sum = load_tile(w, at, gz + at.adjoint * size + channel_place(w->out, c), half);
+      lanes sum = load_tile(w, at, gz + at.adjoint * size + channel_place(w->out, c), block, half);
       float *to = sources + t * w->from + c;
       if (sums)
         *(lanes *)(sums + at.adjoint * w->from + c) += sum;
 #pragma GCC unroll 6
       for (int x = 0; x < SIDE; x++) {
         source_line(half + x * SIDE, out, 1);
+#pragma GCC unroll 6
         for (int y = 0; y < SIDE; y++)
-          *(lanes *)(to + (y * SIDE + x) * w->source_step) = out[y];
+          *(lanes *)(to + (y * SIDE + x) * step) = out[y];
       }
     }
   return at;
+}
+
+static place transform_sources(const facet_winograd *w, place at, int64_t count, const float *gz, float *sums,
+                               float *sources)
+{
+  if (w->out.block == LANES && w->step == STEP) /* constants make better loops */
+    return transform_tiles(w, at, count, gz, sums, LANES, STEP, sources);
+  return transform_tiles(w, at, count, gz, sums, w->out.block, w->step, sources);
 }
 
 /* ---- products ---- */
@@ -272,10 +279,10 @@ static inline void multiply_depth(const facet_winograd *w, int64_t count, const 
 
 static void multiply(const facet_winograd *w, int64_t count, int p, float *sources, float *products)
 {
-  float *a = sources + p * w->source_step, *out = products + p * w->product_step;
+  float *a = sources + p * w->step, *out = products + p * w->step;
   const float *b = w->kernel + p * w->from * up(w->to, COLUMNS);
   memset(a + count * w->from, 0, (size_t)((up(count, ROWS) - count) * w->from) * sizeof *a);
-  switch (w->from) { /* constants make better loops */
+  switch (w->from) {
   case 16:
     multiply_depth(w, count, a, b, 16, out);
     break;
@@ -317,53 +324,63 @@ static inline void store_line(const lanes *result, int most, int64_t step, const
   }
 }
 
-static inline void transform_product(const facet_winograd *w, place at, const float *from, const float *addend,
-                                     const float *slope, float *to)
+/* The products of one tile and LANES channels. */
+static inline void transform_product(const facet_winograd *w, place at, const float *from, int64_t block, int64_t step,
+                                     const float *addend, const float *slope, float *to)
 {
-  int64_t step = w->in.block, left = w->height - at.y, most = w->width - at.x;
+  int64_t left = w->height - at.y, most = w->width - at.x;
   lanes half[TILE * SIDE], column[TILE];
 #pragma GCC unroll 6
   for (int x = 0; x < SIDE; x++) {
     lanes m[SIDE];
+#pragma GCC unroll 6
     for (int y = 0; y < SIDE; y++)
-      m[y] = *(const lanes *)(from + (y * SIDE + x) * w->product_step);
+      m[y] = *(const lanes *)(from + (y * SIDE + x) * step);
     result_line(m, 1, column);
     for (int y = 0; y < TILE; y++)
       half[y * SIDE + x] = column[y];
   }
   for (int y = 0; y < TILE && y < left; y++) {
     lanes result[TILE];
-    int64_t line = y * w->width * step;
+    int64_t line = y * w->width * block;
     result_line(half + y * SIDE, 1, result);
     if (most >= TILE)
-      store_line(result, TILE, step, addend ? addend + line : NULL, slope ? slope + line : NULL, to + line);
+      store_line(result, TILE, block, addend ? addend + line : NULL, slope ? slope + line : NULL, to + line);
     else
-      store_line(result, (int)most, step, addend ? addend + line : NULL, slope ? slope + line : NULL, to + line);
+      store_line(result, (int)most, block, addend ? addend + line : NULL, slope ? slope + line : NULL, to + line);
   }
 }
 
-static place transform_products(const facet_winograd *w, place at, int64_t count, const float *products,
-                                const facet_fusion *with, float *gu)
+static inline place transform_results(const facet_winograd *w, place at, int64_t count, const float *products,
+                                      const facet_fusion *with, int64_t block, int64_t step, float *gu)
 {
   int64_t size = facet_layout_size(w->in);
   const float *addend = with ? with->addend : NULL, *slope = with ? with->slope : NULL;
   for (int64_t t = 0; t < count; t++, at = next_place(w, at)) {
     int64_t sample = slope ? at.adjoint / with->rows : 0;
     for (int64_t c = 0; c < w->to; c += LANES) {
-      int64_t inside = channel_place(w->in, c) + (at.y * w->width + at.x) * w->in.block;
+      int64_t inside = channel_place(w->in, c) + (at.y * w->width + at.x) * block;
       int64_t here = at.adjoint * size + inside;
-      transform_product(w, at, products + t * w->to + c, addend ? addend + here : NULL,
+      transform_product(w, at, products + t * w->to + c, block, step, addend ? addend + here : NULL,
                         slope ? slope + sample * size + inside : NULL, gu + here);
     }
   }
   return at;
 }
 
+static place transform_products(const facet_winograd *w, place at, int64_t count, const float *products,
+                                const facet_fusion *with, float *gu)
+{
+  if (w->in.block == LANES && w->step == STEP)
+    return transform_results(w, at, count, products, with, LANES, STEP, gu);
+  return transform_results(w, at, count, products, with, w->in.block, w->step, gu);
+}
+
 void facet_winograd_pullback(const facet_winograd *w, float *scratch, const float *gz, const facet_fusion *with,
                              float *gu)
 {
   int64_t all = w->batch * w->tiles;
-  float *sources = scratch, *products = scratch + POINTS * w->source_step;
+  float *sources = scratch, *products = scratch + POINTS * w->step;
   place from = {0}, to = {0};
   if (with && with->sums)
     memset(with->sums, 0, (size_t)(w->batch * w->from) * sizeof(float));
