@@ -13,7 +13,7 @@ enum {
   POINTS = SIDE * SIDE,  /* products of a tile */
   ROWS = 6,              /* tiles and ... */
   COLUMNS = 2 * LANES,   /* ... channels of a block of products that registers hold */
-  BUDGET = 1024,         /* tiles times channels of a chunk */
+  BUDGET = 384,          /* tiles times channels of a chunk */
   APART = 16,            /* floats between the matrices: their rows must not meet in one set of the cache */
   STEP = BUDGET + APART, /* from matrix to matrix, unless there are very many channels */
   WIDEST = 16            /* block of a layout */
@@ -248,6 +248,7 @@ static place transform_sources(const facet_winograd *w, place at, int64_t count,
 static inline void multiply_block(const float *a, const float *b, int64_t depth, int wide, float *out, int64_t to)
 {
   lanes sum[ROWS][2] = {{{0}}};
+#pragma GCC unroll 16
   for (int64_t k = 0; k < depth; k++) {
     lanes left = *(const lanes *)(b + k * COLUMNS), right = *(const lanes *)(b + k * COLUMNS + LANES);
 #pragma GCC unroll 6
@@ -266,15 +267,14 @@ static inline void multiply_block(const float *a, const float *b, int64_t depth,
 }
 
 /* One of the matrices. Rows past count, up to a multiple of ROWS, are multiplied too: nobody reads them. */
-static inline void multiply_depth(const facet_winograd *w, int64_t count, const float *a, const float *b, int64_t depth,
-                                  float *out)
+static inline void multiply_matrix(int64_t count, const float *a, const float *b, int64_t depth, int64_t to, float *out)
 {
-  for (int64_t n = 0; n < w->to; n += COLUMNS)
+  for (int64_t n = 0; n < to; n += COLUMNS)
     for (int64_t t = 0; t < count; t += ROWS)
-      if (n + LANES < w->to)
-        multiply_block(a + t * depth, b + n * depth, depth, 1, out + t * w->to + n, w->to);
+      if (n + LANES < to)
+        multiply_block(a + t * depth, b + n * depth, depth, 1, out + t * to + n, to);
       else
-        multiply_block(a + t * depth, b + n * depth, depth, 0, out + t * w->to + n, w->to);
+        multiply_block(a + t * depth, b + n * depth, depth, 0, out + t * to + n, to);
 }
 
 static void multiply(const facet_winograd *w, int64_t count, int p, float *sources, float *products)
@@ -282,19 +282,14 @@ static void multiply(const facet_winograd *w, int64_t count, int p, float *sourc
   float *a = sources + p * w->step, *out = products + p * w->step;
   const float *b = w->kernel + p * w->from * up(w->to, COLUMNS);
   memset(a + count * w->from, 0, (size_t)((up(count, ROWS) - count) * w->from) * sizeof *a);
-  switch (w->from) {
-  case 16:
-    multiply_depth(w, count, a, b, 16, out);
-    break;
-  case 32:
-    multiply_depth(w, count, a, b, 32, out);
-    break;
-  case 64:
-    multiply_depth(w, count, a, b, 64, out);
-    break;
-  default:
-    multiply_depth(w, count, a, b, w->from, out);
-  }
+  if (w->from == 16 && w->to == 16)
+    multiply_matrix(count, a, b, 16, 16, out);
+  else if (w->from == 32 && w->to == 32)
+    multiply_matrix(count, a, b, 32, 32, out);
+  else if (w->from == 64 && w->to == 64)
+    multiply_matrix(count, a, b, 64, 64, out);
+  else
+    multiply_matrix(count, a, b, w->from, w->to, out);
 }
 
 /* ---- results ---- */
