@@ -136,15 +136,16 @@ static inline pixels add_up(lanes a, lanes b, lanes c, lanes d)
   return __builtin_shufflevector(all, all, 0, 1, 2, 3) + __builtin_shufflevector(all, all, 4, 5, 6, 7);
 }
 
-/* PIXELS pixels of all channels; `from` is their first product's place in the strip. */
-static inline void compute(const facet_image *m, const float *from, int channels, pixels *result)
+/* PIXELS pixels of all channels, `side` the kernel's width; `from` is their first product's place in the strip. */
+static inline void compute(const facet_image *m, const float *from, int channels, int64_t side, pixels *result)
 {
   lanes sum[FEW][PIXELS] = {{{0}}};
   const float *kernel = m->kernel;
-  int64_t plane = strip_rows(m) * m->line, height = m->shape.kernel[0], width = m->shape.kernel[1];
+  int64_t plane = strip_rows(m) * m->line, height = m->shape.kernel[0];
   for (int64_t g = 0; g < m->groups; g++)
     for (int64_t i = 0; i < height; i++)
-      for (int64_t j = 0; j < width; j++, kernel += channels * LANES) {
+#pragma GCC unroll 3
+      for (int64_t j = 0; j < side; j++, kernel += channels * LANES) {
         const float *at = from + g * plane + i * m->line + j * LANES;
 #pragma GCC unroll 4
         for (int p = 0; p < PIXELS; p++)
@@ -158,14 +159,15 @@ static inline void compute(const facet_image *m, const float *from, int channels
 }
 
 /* All pixels of a strip, of which the image has `rows` rows. */
-static inline void compute_strip(const facet_image *m, const float *strip, int64_t rows, int channels, float *gu)
+static inline void compute_strip(const facet_image *m, const float *strip, int64_t rows, int channels, int64_t side,
+                                 float *gu)
 {
   int64_t width = m->shape.in[1], plane = m->shape.in[0] * width;
   for (int64_t y = 0; y < rows; y++)
     for (int64_t x = 0; x < width; x += PIXELS) {
       pixels result[FEW];
       int64_t count = width - x < PIXELS ? width - x : PIXELS;
-      compute(m, strip + y * m->line + x * LANES, channels, result);
+      compute(m, strip + y * m->line + x * LANES, channels, side, result);
       for (int c = 0; c < channels; c++)
         if (count == PIXELS)
           *(pixels *)(gu + c * plane + y * width + x) = result[c];
@@ -176,18 +178,22 @@ static inline void compute_strip(const facet_image *m, const float *strip, int64
 
 static void pull_strip(const facet_image *m, const float *strip, int64_t rows, float *gu)
 {
+  int64_t side = m->shape.kernel[1];
   switch (m->shape.in_channels) { /* constants make better loops */
   case 1:
-    compute_strip(m, strip, rows, 1, gu);
+    compute_strip(m, strip, rows, 1, side, gu);
     break;
   case 2:
-    compute_strip(m, strip, rows, 2, gu);
+    compute_strip(m, strip, rows, 2, side, gu);
     break;
   case 3:
-    compute_strip(m, strip, rows, 3, gu);
+    if (side == 3)
+      compute_strip(m, strip, rows, 3, 3, gu);
+    else
+      compute_strip(m, strip, rows, 3, side, gu);
     break;
   default:
-    compute_strip(m, strip, rows, FEW, gu);
+    compute_strip(m, strip, rows, FEW, side, gu);
   }
 }
 
