@@ -222,7 +222,7 @@ struct facet_conv {
   dnnl_memory_t weights_plain, weights, bias, scratch;
   float *weights_data, *bias_data; /* in the format of the primitive */
   bool gradient_direct;            /* the primitive writes the gradient in plain order by itself */
-  facet_winograd *winograd;        /* the pullback by kernels of our own; NULL both: the primitive */
+  facet_winograd *winograd;        /* a kernel of our own; NULL both: the primitive */
   facet_image *image;
 };
 
@@ -553,15 +553,15 @@ static bool own(const facet_conv *c)
   return c->winograd || c->image;
 }
 
-/* A pullback by a kernel of our own, if one fits. */
-static facet_status create_own(facet_conv *c, const facet_conv_shape *shape, int64_t batch, facet_layout in,
-                               facet_layout out)
+/* A kernel of our own, if one fits. */
+static facet_status create_own(facet_conv *c, const facet_conv_shape *shape, facet_task task, int64_t batch,
+                               facet_layout in, facet_layout out)
 {
   if (facet_winograd_fits(shape, in, out)) {
-    FACET_TRY(facet_winograd_create(shape, batch, in, out, &c->winograd));
+    FACET_TRY(facet_winograd_create(shape, task, batch, in, out, &c->winograd));
     return need_scratch(facet_winograd_scratch(c->winograd) * sizeof(float));
   }
-  if (!facet_image_fits(shape, in, out))
+  if (task != FACET_PULLBACK || !facet_image_fits(shape, in, out))
     return FACET_OK;
   FACET_TRY(facet_image_create(shape, batch, out, &c->image));
   return need_scratch(facet_image_scratch(c->image) * sizeof(float));
@@ -588,8 +588,8 @@ static facet_status dense_create(const facet_conv_shape *shape, facet_type real,
     c->u.tail = c->node.dimensions == 2 ? c->u.size - shape->in_channels : 0;
     c->z.tail = c->z.size - shape->out_channels;
   }
-  if (task == FACET_PULLBACK)
-    FACET_GO(done, status, create_own(c, shape, batch, in, out));
+  if (task != FACET_GRADIENT)
+    FACET_GO(done, status, create_own(c, shape, task, batch, in, out));
   if (own(c)) {
     *conv = c;
     return FACET_OK;
@@ -635,7 +635,7 @@ static facet_status dense_weights(facet_conv *c, const void *weights, const void
   if (c->node.task == FACET_GRADIENT)
     return FACET_OK;
   if (c->winograd)
-    facet_winograd_weights(c->winograd, weights);
+    facet_winograd_weights(c->winograd, weights, bias);
   if (c->image)
     facet_image_weights(c->image, weights);
   if (own(c))
@@ -652,6 +652,10 @@ static facet_status dense_weights(facet_conv *c, const void *weights, const void
 static facet_status dense_forward(facet_conv *c, const void *u, void *z)
 {
   FACET_CHECK(c->node.task == FACET_FORWARD, FACET_INTERNAL, "dense kernels: not compiled for forward");
+  if (c->winograd) {
+    facet_winograd_run(c->winograd, (float *)(void *)here.scratch, u, NULL, z);
+    return FACET_OK;
+  }
   FACET_TRY(check(bring(&c->u, u), "reordering the input"));
   FACET_TRY(check(open_end(&c->z, z), "output"));
   FACET_TRY(check(attach(c->scratch, here.scratch), "scratchpad"));
@@ -675,7 +679,7 @@ static facet_status dense_pullback_with(facet_conv *c, const void *gz, const fac
   float *scratch = (float *)(void *)here.scratch;
   FACET_CHECK(own(c), FACET_INTERNAL, "dense kernels: nothing to fuse with");
   if (c->winograd)
-    facet_winograd_pullback(c->winograd, scratch, gz, with, gu);
+    facet_winograd_run(c->winograd, scratch, gz, with, gu);
   else
     facet_image_pullback(c->image, scratch, gz, with ? with->sums : NULL, gu);
   return FACET_OK;

@@ -1,7 +1,8 @@
-/* Winograd's algorithm for pullbacks: see winograd.h.
+/* Winograd's algorithm: see winograd.h.
  *
- * A chunk of tiles at a time, small enough for the second-level cache: transform 6x6 tiles of gz into 36 matrices
- * (tiles x channels), multiply each with the transformed kernel, transform the products back into 4x4 tiles of gu. */
+ * A chunk of tiles at a time, small enough for the second-level cache: transform 6x6 tiles of the source into 36
+ * matrices (tiles x channels), multiply each with the transformed kernel, transform the products back into 4x4 tiles of
+ * the result. The words here are those of pullbacks: forward, an "adjoint" is a sample. */
 #include "kernels/winograd.h"
 
 #include <string.h>
@@ -23,11 +24,13 @@ typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4
 
 struct facet_winograd {
   facet_conv_shape shape;
-  int64_t batch, from, to; /* channels of gz and of gu, padding included */
-  facet_layout in, out;
+  bool forward;
+  int64_t batch, from, to; /* channels of sources and of results, padding included */
+  facet_layout source, result;
   int64_t height, width, tiles; /* of one adjoint */
   int64_t chunk;                /* tiles at once, a multiple of ROWS */
   int64_t step;                 /* from matrix to matrix, of sources and of products */
+  float *bias;                  /* forward: of the results */
   float *kernel;                /* POINTS x to/COLUMNS x from x COLUMNS */
 };
 
@@ -60,22 +63,25 @@ bool facet_winograd_fits(const facet_conv_shape *s, facet_layout in, facet_layou
 
 void facet_winograd_destroy(facet_winograd **winograd)
 {
-  if (*winograd)
+  if (*winograd) {
     facet_free(&(*winograd)->kernel);
+    facet_free(&(*winograd)->bias);
+  }
   facet_free(winograd);
 }
 
-facet_status facet_winograd_create(const facet_conv_shape *s, int64_t batch, facet_layout in, facet_layout out,
-                                   facet_winograd **winograd)
+facet_status facet_winograd_create(const facet_conv_shape *s, facet_task task, int64_t batch, facet_layout in,
+                                   facet_layout out, facet_winograd **winograd)
 {
   facet_winograd *w;
   FACET_NEW(w, 1);
   w->shape = *s;
   w->batch = batch;
-  w->in = in;
-  w->out = out;
-  w->from = padded(out);
-  w->to = padded(in);
+  w->forward = task == FACET_FORWARD;
+  w->source = w->forward ? in : out;
+  w->result = w->forward ? out : in;
+  w->from = padded(w->source);
+  w->to = padded(w->result);
   w->height = s->in[0];
   w->width = s->in[1];
   w->tiles = up(w->height, TILE) / TILE * (up(w->width, TILE) / TILE);
@@ -84,6 +90,7 @@ facet_status facet_winograd_create(const facet_conv_shape *s, int64_t batch, fac
   w->step = w->chunk * most <= BUDGET ? STEP : w->chunk * most + APART;
   facet_status status = FACET_OK;
   FACET_NEW_GO(failed, status, w->kernel, POINTS * w->from * up(w->to, COLUMNS));
+  FACET_NEW_GO(failed, status, w->bias, w->to);
   *winograd = w;
   return FACET_OK;
 failed:
@@ -119,21 +126,25 @@ static int64_t kernel_place(const facet_winograd *w, int p, int64_t f, int64_t t
   return (p * width + t / COLUMNS * COLUMNS) * w->from + f * COLUMNS + t % COLUMNS;
 }
 
-void facet_winograd_weights(facet_winograd *w, const float *weights)
+void facet_winograd_weights(facet_winograd *w, const float *weights, const float *bias)
 {
-  int64_t inputs = w->shape.in_channels;
-  for (int64_t f = 0; f < w->shape.out_channels; f++)
-    for (int64_t t = 0; t < inputs; t++) {
+  int64_t inputs = w->shape.in_channels, outputs = w->shape.out_channels;
+  for (int64_t o = 0; o < outputs; o++)
+    for (int64_t c = 0; c < inputs; c++) {
       double g[3][3], half[SIDE][3], out[SIDE][SIDE];
-      for (int i = 0; i < 9; i++)
-        g[2 - i / 3][2 - i % 3] = (double)weights[(f * inputs + t) * 9 + i];
+      for (int i = 0; i < 9; i++) { /* a pullback meets the kernel turned round */
+        int at = w->forward ? i : 8 - i;
+        g[at / 3][at % 3] = (double)weights[(o * inputs + c) * 9 + i];
+      }
       for (int i = 0; i < 3; i++)
         kernel_line(&g[0][i], 3, &half[0][i], 3);
       for (int i = 0; i < SIDE; i++)
         kernel_line(half[i], 1, out[i], 1);
       for (int p = 0; p < POINTS; p++)
-        w->kernel[kernel_place(w, p, f, t)] = (float)out[p / SIDE][p % SIDE];
+        w->kernel[w->forward ? kernel_place(w, p, c, o) : kernel_place(w, p, o, c)] = (float)out[p / SIDE][p % SIDE];
     }
+  for (int64_t o = 0; w->forward && o < outputs; o++)
+    w->bias[o] = bias ? bias[o] : 0;
 }
 
 /* ---- tiles ---- */
@@ -212,14 +223,14 @@ static inline lanes load_tile(const facet_winograd *w, place at, const float *fr
 }
 
 /* Tiles from `at` on; `sums`, if not NULL, takes the sums of every adjoint's channels. */
-static inline place transform_tiles(const facet_winograd *w, place at, int64_t count, const float *gz, float *sums,
+static inline place transform_tiles(const facet_winograd *w, place at, int64_t count, const float *source, float *sums,
                                     int64_t block, int64_t step, float *sources)
 {
-  int64_t size = facet_layout_size(w->out);
+  int64_t size = facet_layout_size(w->source);
   for (int64_t t = 0; t < count; t++, at = next_place(w, at))
     for (int64_t c = 0; c < w->from; c += LANES) {
       lanes half[POINTS], out[SIDE];
-      lanes sum = load_tile(w, at, gz + at.adjoint * size + channel_place(w->out, c), block, half);
+      lanes sum = load_tile(w, at, source + at.adjoint * size + channel_place(w->source, c), block, half);
       float *to = sources + t * w->from + c;
       if (sums)
         *(lanes *)(sums + at.adjoint * w->from + c) += sum;
@@ -234,12 +245,12 @@ static inline place transform_tiles(const facet_winograd *w, place at, int64_t c
   return at;
 }
 
-static place transform_sources(const facet_winograd *w, place at, int64_t count, const float *gz, float *sums,
+static place transform_sources(const facet_winograd *w, place at, int64_t count, const float *source, float *sums,
                                float *sources)
 {
-  if (w->out.block == LANES && w->step == STEP) /* constants make better loops */
-    return transform_tiles(w, at, count, gz, sums, LANES, STEP, sources);
-  return transform_tiles(w, at, count, gz, sums, w->out.block, w->step, sources);
+  if (w->source.block == LANES && w->step == STEP) /* constants make better loops */
+    return transform_tiles(w, at, count, source, sums, LANES, STEP, sources);
+  return transform_tiles(w, at, count, source, sums, w->source.block, w->step, sources);
 }
 
 /* ---- products ---- */
@@ -305,23 +316,30 @@ static inline void result_line(const lanes *m, int step, lanes *out)
   out[3] = A3 * odd + (B3 * odd_more + m[5 * step]);
 }
 
-/* A line of a tile's results, at most `most` of them: what is fused is done here. */
-static inline void store_line(const lanes *result, int most, int64_t step, const float *addend, const float *slope,
-                              float *to)
+/* Where a tile's results go in one group of channels, and what meets them there: result = slope * (sum + addend +
+ * bias); NULL: 1, 0, 0. */
+typedef struct {
+  const float *addend, *slope, *bias;
+  float *to;
+} target;
+
+static inline void store_line(const lanes *result, int64_t most, int64_t block, int64_t at, const target *t)
 {
-  for (int x = 0; x < most; x++) {
+  for (int64_t x = 0; x < most; x++, at += block) {
     lanes r = result[x];
-    if (addend)
-      r += *(const lanes *)(addend + x * step);
-    if (slope)
-      r *= *(const lanes *)(slope + x * step);
-    *(lanes *)(to + x * step) = r;
+    if (t->addend)
+      r += *(const lanes *)(t->addend + at);
+    if (t->bias)
+      r += *(const lanes *)t->bias;
+    if (t->slope)
+      r *= *(const lanes *)(t->slope + at);
+    *(lanes *)(t->to + at) = r;
   }
 }
 
 /* The products of one tile and LANES channels. */
 static inline void transform_product(const facet_winograd *w, place at, const float *from, int64_t block, int64_t step,
-                                     const float *addend, const float *slope, float *to)
+                                     target to)
 {
   int64_t left = w->height - at.y, most = w->width - at.x;
   lanes half[TILE * SIDE], column[TILE];
@@ -337,42 +355,41 @@ static inline void transform_product(const facet_winograd *w, place at, const fl
   }
   for (int y = 0; y < TILE && y < left; y++) {
     lanes result[TILE];
-    int64_t line = y * w->width * block;
     result_line(half + y * SIDE, 1, result);
-    if (most >= TILE)
-      store_line(result, TILE, block, addend ? addend + line : NULL, slope ? slope + line : NULL, to + line);
-    else
-      store_line(result, (int)most, block, addend ? addend + line : NULL, slope ? slope + line : NULL, to + line);
+    store_line(result, most >= TILE ? TILE : most, block, y * w->width * block, &to);
   }
 }
 
 static inline place transform_results(const facet_winograd *w, place at, int64_t count, const float *products,
-                                      const facet_fusion *with, int64_t block, int64_t step, float *gu)
+                                      const facet_fusion *with, int64_t block, int64_t step, float *result)
 {
-  int64_t size = facet_layout_size(w->in);
+  int64_t size = facet_layout_size(w->result);
   const float *addend = with ? with->addend : NULL, *slope = with ? with->slope : NULL;
   for (int64_t t = 0; t < count; t++, at = next_place(w, at)) {
     int64_t sample = slope ? at.adjoint / with->rows : 0;
     for (int64_t c = 0; c < w->to; c += LANES) {
-      int64_t inside = channel_place(w->in, c) + (at.y * w->width + at.x) * block;
+      int64_t inside = channel_place(w->result, c) + (at.y * w->width + at.x) * block;
       int64_t here = at.adjoint * size + inside;
-      transform_product(w, at, products + t * w->to + c, block, step, addend ? addend + here : NULL,
-                        slope ? slope + sample * size + inside : NULL, gu + here);
+      target to = {.addend = addend ? addend + here : NULL,
+                   .slope = slope ? slope + sample * size + inside : NULL,
+                   .bias = w->forward ? w->bias + c : NULL,
+                   .to = result + here};
+      transform_product(w, at, products + t * w->to + c, block, step, to);
     }
   }
   return at;
 }
 
 static place transform_products(const facet_winograd *w, place at, int64_t count, const float *products,
-                                const facet_fusion *with, float *gu)
+                                const facet_fusion *with, float *result)
 {
-  if (w->in.block == LANES && w->step == STEP)
-    return transform_results(w, at, count, products, with, LANES, STEP, gu);
-  return transform_results(w, at, count, products, with, w->in.block, w->step, gu);
+  if (w->result.block == LANES && w->step == STEP)
+    return transform_results(w, at, count, products, with, LANES, STEP, result);
+  return transform_results(w, at, count, products, with, w->result.block, w->step, result);
 }
 
-void facet_winograd_pullback(const facet_winograd *w, float *scratch, const float *gz, const facet_fusion *with,
-                             float *gu)
+void facet_winograd_run(const facet_winograd *w, float *scratch, const float *source, const facet_fusion *with,
+                        float *result)
 {
   int64_t all = w->batch * w->tiles;
   float *sources = scratch, *products = scratch + POINTS * w->step;
@@ -381,9 +398,9 @@ void facet_winograd_pullback(const facet_winograd *w, float *scratch, const floa
     memset(with->sums, 0, (size_t)(w->batch * w->from) * sizeof(float));
   for (int64_t first = 0; first < all; first += w->chunk) {
     int64_t count = all - first < w->chunk ? all - first : w->chunk;
-    from = transform_sources(w, from, count, gz, with ? with->sums : NULL, sources);
+    from = transform_sources(w, from, count, source, with ? with->sums : NULL, sources);
     for (int p = 0; p < POINTS; p++)
       multiply(w, count, p, sources, products);
-    to = transform_products(w, to, count, products, with, gu);
+    to = transform_products(w, to, count, products, with, result);
   }
 }
