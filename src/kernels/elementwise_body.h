@@ -1,23 +1,50 @@
 /* The body of elementwise.c for one REAL; NAME(x) makes names unique.  No include guard: included twice.
  * `GCC ivdep`: such a loop may work in place; an element is written after it was read and no other depends on it. */
 
-/* max |z|. Eight maxima side by side: a compiler may not reorder one. */
-static REAL NAME(largest)(int64_t size, const REAL *z)
+/* max |z| and min |z|. Many of both side by side: a compiler may not reorder one. */
+static void NAME(extremes)(int64_t size, const REAL *z, REAL *least, REAL *most)
 {
-  REAL most[8] = {0}, all = 0;
+  enum { SIDE_BY_SIDE = 32 };
+  REAL low[SIDE_BY_SIDE], high[SIDE_BY_SIDE] = {0};
   int64_t i = 0;
-  for (; i + 8 <= size; i += 8)
-    for (int j = 0; j < 8; j++) {
-      REAL m = z[i + j] < 0 ? -z[i + j] : z[i + j];
-      most[j] = m > most[j] ? m : most[j];
+  for (int j = 0; j < SIDE_BY_SIDE; j++)
+    low[j] = (REAL)INFINITY;
+  for (; i + SIDE_BY_SIDE <= size; i += SIDE_BY_SIDE)
+    for (int j = 0; j < SIDE_BY_SIDE; j++) {
+      REAL m = ABSOLUTE(z[i + j]);
+      high[j] = m > high[j] ? m : high[j];
+      low[j] = m < low[j] ? m : low[j];
     }
   for (; i < size; i++) {
-    REAL m = z[i] < 0 ? -z[i] : z[i];
-    all = m > all ? m : all;
+    REAL m = ABSOLUTE(z[i]);
+    high[0] = m > high[0] ? m : high[0];
+    low[0] = m < low[0] ? m : low[0];
   }
-  for (int j = 0; j < 8; j++)
-    all = most[j] > all ? most[j] : all;
-  return all;
+  for (int j = 1; j < SIDE_BY_SIDE; j++) {
+    high[0] = high[j] > high[0] ? high[j] : high[0];
+    low[0] = low[j] < low[0] ? low[j] : low[0];
+  }
+  *least = low[0];
+  *most = high[0];
+}
+
+static REAL NAME(largest)(int64_t size, const REAL *z)
+{
+  REAL least, most;
+  NAME(extremes)(size, z, &least, &most);
+  return most;
+}
+
+/* How many |z| are at most nearly * max|z|. */
+static int32_t NAME(count_near)(int64_t size, double nearly, const REAL *z)
+{
+  REAL least, most;
+  int32_t near = 0;
+  NAME(extremes)(size, z, &least, &most);
+  REAL bound = (REAL)(nearly * (double)most);
+  for (int64_t i = 0; least <= bound && i < size; i++)
+    near += ABSOLUTE(z[i]) <= bound;
+  return near;
 }
 
 static bool NAME(gate)(int64_t size, int64_t padding, double alpha, double nearly, const void *z_, void *out_,
@@ -26,13 +53,8 @@ static bool NAME(gate)(int64_t size, int64_t padding, double alpha, double nearl
   const REAL *z = z_;
   REAL *out = out_, *slope = slope_;
   REAL a = (REAL)alpha;
-  int32_t near = (int32_t)-padding;
-  if (nearly >= 0) {
-    REAL bound = (REAL)(nearly * (double)NAME(largest)(size, z));
-    for (int64_t i = 0; i < size; i++)
-      near += (z[i] < 0 ? -z[i] : z[i]) <= bound;
-    *ties += near;
-  }
+  int32_t near = nearly >= 0 ? NAME(count_near)(size, nearly, z) - (int32_t)padding : 0;
+  *ties += near;
 #pragma GCC ivdep
   for (int64_t i = 0; i < size; i++) {
     REAL u = z[i];
@@ -305,7 +327,10 @@ static bool NAME(window_max)(const facet_windows *w, facet_layout in, double nea
 {
   int64_t k = in.block;
   bool count = nearly >= 0, tied = false;
-  REAL bound = count ? (REAL)(nearly * (double)NAME(largest)(facet_layout_size(in), u_)) : 0;
+  REAL least = 0, most = 0;
+  if (count)
+    NAME(extremes)(facet_layout_size(in), u_, &least, &most);
+  REAL bound = (REAL)(nearly * (double)most);
   FOR_BLOCKS(in, b, lanes)
   {
     for (int64_t s = 0; s < w->out_spatial; s++) {

@@ -51,6 +51,16 @@ typedef enum {
   FACET_GRADIENT  /* g_A = sum g_z u^T, g_a  */
 } facet_task;
 
+/* What a pullback can do on its way, while the numbers are at hand: gu = slope * (A^T g_z + addend), and sums. */
+typedef struct {
+  const void *addend; /* like gu; NULL: 0. It may be gu itself */
+  const void *slope;  /* of batch / rows samples, like u: each for `rows` adjoints; NULL: 1 */
+  int64_t rows;
+  float *sums; /* of every adjoint g_z, over positions, by channel (padded to whole blocks); NULL: not wanted */
+} facet_fusion;
+
+enum { FACET_FUSES_SUMS = 1, FACET_FUSES_GATE = 2 /* addend and slope */ };
+
 typedef struct facet_kernels facet_kernels;
 typedef struct facet_conv facet_conv; /* one linear node compiled for one task and batch */
 
@@ -67,6 +77,9 @@ struct facet_kernels {
   facet_status (*conv_weights)(facet_conv *conv, const void *weights, const void *bias);
   facet_status (*conv_forward)(facet_conv *conv, const void *u, void *z);    /* FACET_FORWARD */
   facet_status (*conv_pullback)(facet_conv *conv, const void *gz, void *gu); /* FACET_PULLBACK; overwrites gu */
+  /* What of facet_fusion a pullback offers (FACET_FUSES_...), and a pullback with that. */
+  int (*conv_fuses)(const facet_conv *conv);
+  facet_status (*conv_pullback_with)(facet_conv *conv, const void *gz, const facet_fusion *with, void *gu);
   /* FACET_GRADIENT: overwrites gw (plain order) and gb (or NULL), summed over the batch. */
   facet_status (*conv_gradient)(facet_conv *conv, const void *u, const void *gz, void *gw, void *gb);
   void (*conv_destroy)(facet_conv **conv);

@@ -1,60 +1,96 @@
-/* Winograd's algorithm for pullbacks: see winograd.h.
+/* Winograd's algorithm: see winograd.h.
  *
- * A chunk of tiles at a time, small enough for the second-level cache: transform 4x4 tiles of gz into 16 matrices
- * (tiles x channels), multiply each with the transformed kernel, transform the products back into 2x2 tiles of gu. */
+ * A chunk of tiles at a time, small enough for the second-level cache: transform 6x6 tiles of the source into 36
+ * matrices (tiles x channels), multiply each with the transformed kernel, transform the products back into 4x4 tiles of
+ * the result. The words here are those of pullbacks: forward, an "adjoint" is a sample. */
 #include "kernels/winograd.h"
 
 #include <string.h>
 
-enum { LANES = 8, POINTS = 16, ROWS = 6, COLUMNS = 16, BUDGET = 1536 /* tiles times channels of a chunk */ };
+enum {
+  LANES = 8,             /* channels at once */
+  TILE = 4,              /* outputs of a tile, in each direction */
+  SIDE = TILE + 2,       /* sources and points of a tile, in each direction */
+  POINTS = SIDE * SIDE,  /* products of a tile */
+  ROWS = 6,              /* tiles and ... */
+  COLUMNS = 2 * LANES,   /* ... channels of a block of products that registers hold */
+  BUDGET = 384,          /* tiles times channels of a chunk */
+  APART = 16,            /* floats between the matrices: their rows must not meet in one set of the cache */
+  STEP = BUDGET + APART, /* from matrix to matrix, unless there are very many channels */
+  WIDEST = 16            /* block of a layout */
+};
 
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
 
 struct facet_winograd {
-  int64_t batch, from, to;      /* channels of gz and of gu */
+  facet_conv_shape shape;
+  bool forward;
+  int64_t batch, from, to; /* channels of sources and of results, padding included */
+  facet_layout source, result;
   int64_t height, width, tiles; /* of one adjoint */
   int64_t chunk;                /* tiles at once, a multiple of ROWS */
-  float *kernel;                /* POINTS x from x to */
-  float *sources;               /* POINTS x chunk x from */
-  float *products;              /* POINTS x chunk x to */
+  int64_t step;                 /* from matrix to matrix, of sources and of products */
+  float *bias;                  /* forward: of the results */
+  float *kernel;                /* POINTS x to/COLUMNS x from x COLUMNS */
 };
+
+/* The points +-A and +-B. */
+static const float A = 0.625F, B = 1.5F, A2 = 0.390625F, B2 = 2.25F, A3 = 0.244140625F, B3 = 3.375F;
+static const float PRODUCT = 0.87890625F, SUM = 2.640625F; /* of A2 and B2 */
+
+static int64_t up(int64_t n, int64_t step)
+{
+  return (n + step - 1) / step * step;
+}
+
+static int64_t padded(facet_layout l)
+{
+  return up(l.channels, l.block);
+}
 
 bool facet_winograd_fits(const facet_conv_shape *s, facet_layout in, facet_layout out)
 {
-  bool fits = s->spatial == 2 && s->groups == 1 && in.block == LANES && out.block == LANES &&
-              s->in_channels % COLUMNS == 0 && s->out_channels % LANES == 0;
-  for (int d = 0; fits && d < 2; d++)
-    fits = s->kernel[d] == 3 && s->stride[d] == 1 && s->dilation[d] == 1 && s->pad_begin[d] == 1 &&
-           s->pad_end[d] == 1 && s->in[d] % 2 == 0;
-  return fits;
+  bool fits = s->spatial == 2 && s->groups == 1 && in.block % LANES == 0 && out.block % LANES == 0 &&
+              in.block <= WIDEST && out.block <= WIDEST;
+  int64_t products = POINTS * padded(in) * padded(out), direct = 9 * s->in_channels * s->out_channels;
+  for (int d = 0; fits && d < 2; d++) {
+    fits = s->kernel[d] == 3 && s->stride[d] == 1 && s->dilation[d] == 1 && s->pad_begin[d] == 1 && s->pad_end[d] == 1;
+    products *= up(s->in[d], TILE) / TILE;
+    direct *= s->in[d];
+  }
+  return fits && 5 * products <= 3 * direct; /* transforms take their time too */
 }
 
 void facet_winograd_destroy(facet_winograd **winograd)
 {
   if (*winograd) {
     facet_free(&(*winograd)->kernel);
-    facet_free(&(*winograd)->sources);
-    facet_free(&(*winograd)->products);
+    facet_free(&(*winograd)->bias);
   }
   facet_free(winograd);
 }
 
-facet_status facet_winograd_create(const facet_conv_shape *s, int64_t batch, facet_winograd **winograd)
+facet_status facet_winograd_create(const facet_conv_shape *s, facet_task task, int64_t batch, facet_layout in,
+                                   facet_layout out, facet_winograd **winograd)
 {
   facet_winograd *w;
-  facet_status status = FACET_OK;
   FACET_NEW(w, 1);
+  w->shape = *s;
   w->batch = batch;
-  w->from = s->out_channels;
-  w->to = s->in_channels;
+  w->forward = task == FACET_FORWARD;
+  w->source = w->forward ? in : out;
+  w->result = w->forward ? out : in;
+  w->from = padded(w->source);
+  w->to = padded(w->result);
   w->height = s->in[0];
   w->width = s->in[1];
-  w->tiles = w->height / 2 * (w->width / 2);
+  w->tiles = up(w->height, TILE) / TILE * (up(w->width, TILE) / TILE);
   int64_t most = w->from > w->to ? w->from : w->to;
   w->chunk = BUDGET / most > ROWS ? BUDGET / most / ROWS * ROWS : ROWS;
-  FACET_NEW_GO(failed, status, w->kernel, POINTS * w->from * w->to);
-  FACET_NEW_GO(failed, status, w->sources, POINTS * w->chunk * w->from);
-  FACET_NEW_GO(failed, status, w->products, POINTS * w->chunk * w->to);
+  w->step = w->chunk * most <= BUDGET ? STEP : w->chunk * most + APART;
+  facet_status status = FACET_OK;
+  FACET_NEW_GO(failed, status, w->kernel, POINTS * w->from * up(w->to, COLUMNS));
+  FACET_NEW_GO(failed, status, w->bias, w->to);
   *winograd = w;
   return FACET_OK;
 failed:
@@ -62,151 +98,309 @@ failed:
   return status;
 }
 
-/* G g G^T with G = (1 0 0; 1/2 1/2 1/2; 1/2 -1/2 1/2; 0 0 1). */
-static void transform_kernel(double g[3][3], double out[4][4])
+size_t facet_winograd_scratch(const facet_winograd *w)
 {
-  double half[4][3];
-  for (int x = 0; x < 3; x++) {
-    half[0][x] = g[0][x];
-    half[1][x] = (g[0][x] + g[1][x] + g[2][x]) / 2;
-    half[2][x] = (g[0][x] - g[1][x] + g[2][x]) / 2;
-    half[3][x] = g[2][x];
-  }
-  for (int y = 0; y < 4; y++) {
-    out[y][0] = half[y][0];
-    out[y][1] = (half[y][0] + half[y][1] + half[y][2]) / 2;
-    out[y][2] = (half[y][0] - half[y][1] + half[y][2]) / 2;
-    out[y][3] = half[y][2];
-  }
+  return (size_t)(2 * POINTS * w->step);
 }
 
-void facet_winograd_weights(facet_winograd *w, const float *weights)
+/* ---- the kernel ---- */
+
+/* G g for G with the rows (1 p p^2) / N(p), N(p) the product of the distances to the other points, and (0 0 1). */
+static void kernel_line(const double *g, int step, double *out, int out_step)
 {
-  for (int64_t f = 0; f < w->from; f++)
-    for (int64_t t = 0; t < w->to; t++) {
-      double g[3][3], out[4][4];
-      for (int i = 0; i < 9; i++)
-        g[2 - i / 3][2 - i % 3] = (double)weights[(f * w->to + t) * 9 + i];
-      transform_kernel(g, out);
+  static const double point[] = {0, 0.625, -0.625, 1.5, -1.5};
+  for (int i = 0; i < SIDE - 1; i++) {
+    double distances = 1;
+    for (int j = 0; j < SIDE - 1; j++)
+      if (j != i)
+        distances *= point[i] - point[j];
+    out[i * out_step] = (g[0] + point[i] * (g[step] + point[i] * g[2 * step])) / distances;
+  }
+  out[(SIDE - 1) * out_step] = g[2 * step];
+}
+
+/* One place of a matrix of the kernel: row f (channel of gz), column t (channel of gu). */
+static int64_t kernel_place(const facet_winograd *w, int p, int64_t f, int64_t t)
+{
+  int64_t width = up(w->to, COLUMNS);
+  return (p * width + t / COLUMNS * COLUMNS) * w->from + f * COLUMNS + t % COLUMNS;
+}
+
+void facet_winograd_weights(facet_winograd *w, const float *weights, const float *bias)
+{
+  int64_t inputs = w->shape.in_channels, outputs = w->shape.out_channels;
+  for (int64_t o = 0; o < outputs; o++)
+    for (int64_t c = 0; c < inputs; c++) {
+      double g[3][3], half[SIDE][3], out[SIDE][SIDE];
+      for (int i = 0; i < 9; i++) { /* a pullback meets the kernel turned round */
+        int at = w->forward ? i : 8 - i;
+        g[at / 3][at % 3] = (double)weights[(o * inputs + c) * 9 + i];
+      }
+      for (int i = 0; i < 3; i++)
+        kernel_line(&g[0][i], 3, &half[0][i], 3);
+      for (int i = 0; i < SIDE; i++)
+        kernel_line(half[i], 1, out[i], 1);
       for (int p = 0; p < POINTS; p++)
-        w->kernel[(p * w->from + f) * w->to + t] = (float)out[p / 4][p % 4];
+        w->kernel[w->forward ? kernel_place(w, p, c, o) : kernel_place(w, p, o, c)] = (float)out[p / SIDE][p % SIDE];
     }
+  for (int64_t o = 0; w->forward && o < outputs; o++)
+    w->bias[o] = bias ? bias[o] : 0;
 }
 
-/* Rows of d (or columns, by the step) to rows of B^T d. */
-static inline void transform_line(const lanes *d, int step, lanes *out)
-{
-  out[0] = d[0] - d[2 * step];
-  out[step] = d[step] + d[2 * step];
-  out[2 * step] = d[2 * step] - d[step];
-  out[3 * step] = d[step] - d[3 * step];
-}
+/* ---- tiles ---- */
 
 /* Where a tile's outputs begin. */
 typedef struct {
   int64_t adjoint, y, x;
 } place;
 
-static place place_of(const facet_winograd *w, int64_t tile)
+static inline place next_place(const facet_winograd *w, place at)
 {
-  int64_t in_adjoint = tile % w->tiles, across = w->width / 2;
-  return (place){tile / w->tiles, in_adjoint / across * 2, in_adjoint % across * 2};
+  at.x += TILE;
+  if (at.x >= w->width) {
+    at.x = 0;
+    at.y += TILE;
+  }
+  if (at.y >= w->height) {
+    at.y = 0;
+    at.adjoint++;
+  }
+  return at;
 }
 
-/* A tile that sticks out: zeros there. */
-static void load_border(const facet_winograd *w, place at, const float *from, lanes *d)
+/* Where LANES channels from channel c on begin in a value of so many channels, and how far apart positions are. */
+static inline int64_t channel_place(facet_layout l, int64_t c)
 {
-  for (int i = 0; i < POINTS; i++) {
-    int64_t y = at.y - 1 + i / 4, x = at.x - 1 + i % 4;
-    bool inside = y >= 0 && y < w->height && x >= 0 && x < w->width;
-    d[i] = inside ? *(const lanes *)(from + (y * w->width + x) * LANES) : (lanes){0};
+  return c / l.block * l.block * l.spatial + c % l.block;
+}
+
+/* ---- sources ---- */
+
+/* B^T d along a row or column of a tile. */
+static inline void source_line(const lanes *d, lanes *out, int step)
+{
+  lanes even = d[4] - B2 * d[2], odd = d[3] - B2 * d[1];
+  lanes even_more = d[4] - A2 * d[2], odd_more = d[3] - A2 * d[1];
+  out[0] = PRODUCT * d[0] + (d[4] - SUM * d[2]);
+  out[step] = even + A * odd;
+  out[2 * step] = even - A * odd;
+  out[3 * step] = even_more + B * odd_more;
+  out[4 * step] = even_more - B * odd_more;
+  out[5 * step] = PRODUCT * d[1] + (d[5] - SUM * d[3]);
+}
+
+/* Six sources of a row of the image from column x - 1 on: zeros where it ends. `line` NULL: zeros all. */
+static inline void load_line(const float *line, int64_t x, int64_t width, int64_t step, lanes *d)
+{
+  static const float nothing[SIDE * WIDEST];
+  const float *from = line ? line + (x - 1) * step : nothing;
+  d[0] = *(const lanes *)(line && x > 0 ? from : nothing);
+  d[1] = *(const lanes *)(from + step);
+  if (x + TILE <= width) {
+    for (int i = 2; i < SIDE - 1; i++)
+      d[i] = *(const lanes *)(from + i * step);
+    d[SIDE - 1] = *(const lanes *)(line && x + TILE < width ? from + (SIDE - 1) * step : nothing);
+  } else {
+    for (int i = 2; i < SIDE; i++)
+      d[i] = *(const lanes *)(line && x - 1 + i < width ? from + i * step : nothing);
   }
 }
 
-static void transform_sources(const facet_winograd *w, int64_t first, int64_t count, const float *gz)
+/* Six rows of sources, transformed along the rows; returns the sum of those that are this tile's own. */
+static inline lanes load_tile(const facet_winograd *w, place at, const float *from, int64_t block, lanes *half)
 {
-  int64_t plane = w->height * w->width;
-  for (int64_t t = 0; t < count; t++) {
-    place at = place_of(w, first + t);
-    bool interior = at.y > 0 && at.y + 3 <= w->height && at.x > 0 && at.x + 3 <= w->width;
+  lanes sum = {0};
+#pragma GCC unroll 6
+  for (int i = 0; i < SIDE; i++) {
+    int64_t y = at.y - 1 + i;
+    lanes d[SIDE];
+    load_line(y >= 0 && y < w->height ? from + y * w->width * block : NULL, at.x, w->width, block, d);
+    if (i > 0 && i < SIDE - 1) /* what lies outside is 0 */
+      sum += (d[1] + d[2]) + (d[3] + d[4]);
+    source_line(d, half + i, SIDE);
+  }
+  return sum;
+}
+
+/* Tiles from `at` on; `sums`, if not NULL, takes the sums of every adjoint's channels. */
+static inline place transform_tiles(const facet_winograd *w, place at, int64_t count, const float *source, float *sums,
+                                    int64_t block, int64_t step, float *sources)
+{
+  int64_t size = facet_layout_size(w->source);
+  for (int64_t t = 0; t < count; t++, at = next_place(w, at))
     for (int64_t c = 0; c < w->from; c += LANES) {
-      const float *from = gz + at.adjoint * plane * w->from + c * plane;
-      lanes d[POINTS], half[POINTS], out[POINTS];
-      if (interior) {
-        const float *corner = from + ((at.y - 1) * w->width + at.x - 1) * LANES;
+      lanes half[POINTS], out[SIDE];
+      lanes sum = load_tile(w, at, source + at.adjoint * size + channel_place(w->source, c), block, half);
+      float *to = sources + t * w->from + c;
+      if (sums)
+        *(lanes *)(sums + at.adjoint * w->from + c) += sum;
+#pragma GCC unroll 6
+      for (int x = 0; x < SIDE; x++) {
+        source_line(half + x * SIDE, out, 1);
+#pragma GCC unroll 6
+        for (int y = 0; y < SIDE; y++)
+          *(lanes *)(to + (y * SIDE + x) * step) = out[y];
+      }
+    }
+  return at;
+}
+
+static place transform_sources(const facet_winograd *w, place at, int64_t count, const float *source, float *sums,
+                               float *sources)
+{
+  if (w->source.block == LANES && w->step == STEP) /* constants make better loops */
+    return transform_tiles(w, at, count, source, sums, LANES, STEP, sources);
+  return transform_tiles(w, at, count, source, sums, w->source.block, w->step, sources);
+}
+
+/* ---- products ---- */
+
+/* ROWS tiles times LANES or COLUMNS channels of products, all of it in registers. */
+static inline void multiply_block(const float *a, const float *b, int64_t depth, int wide, float *out, int64_t to)
+{
+  lanes sum[ROWS][2] = {{{0}}};
 #pragma GCC unroll 16
-        for (int i = 0; i < POINTS; i++)
-          d[i] = *(const lanes *)(corner + (i / 4 * w->width + i % 4) * LANES);
-      } else {
-        load_border(w, at, from, d);
-      }
-      for (int i = 0; i < 4; i++)
-        transform_line(d + i, 4, half + i);
-      for (int i = 0; i < 4; i++)
-        transform_line(half + 4 * i, 1, out + 4 * i);
-      for (int p = 0; p < POINTS; p++)
-        *(lanes *)(w->sources + (p * w->chunk + t) * w->from + c) = out[p];
+  for (int64_t k = 0; k < depth; k++) {
+    lanes left = *(const lanes *)(b + k * COLUMNS), right = *(const lanes *)(b + k * COLUMNS + LANES);
+#pragma GCC unroll 6
+    for (int r = 0; r < ROWS; r++) {
+      sum[r][0] += a[r * depth + k] * left;
+      if (wide)
+        sum[r][1] += a[r * depth + k] * right;
     }
+  }
+#pragma GCC unroll 6
+  for (int r = 0; r < ROWS; r++) {
+    *(lanes *)(out + r * to) = sum[r][0];
+    if (wide)
+      *(lanes *)(out + r * to + LANES) = sum[r][1];
   }
 }
 
-/* products = sources x kernel for one of the 16 points, ROWS x COLUMNS at a time, all of it in registers. */
-static void multiply(const facet_winograd *w, int64_t count, int p)
+/* One of the matrices. Rows past count, up to a multiple of ROWS, are multiplied too: nobody reads them. */
+static inline void multiply_matrix(int64_t count, const float *a, const float *b, int64_t depth, int64_t to, float *out)
 {
-  for (int64_t n = 0; n < w->to; n += COLUMNS)
-    for (int64_t t = 0; t < count; t += ROWS) {
-      const float *a = w->sources + (p * w->chunk + t) * w->from;
-      const float *b = w->kernel + p * w->from * w->to + n;
-      float *out = w->products + (p * w->chunk + t) * w->to + n;
-      lanes sum[ROWS][2] = {{{0}}};
-      for (int64_t k = 0; k < w->from; k++) {
-        lanes left = *(const lanes *)(b + k * w->to), right = *(const lanes *)(b + k * w->to + LANES);
-#pragma GCC unroll 6
-        for (int r = 0; r < ROWS; r++) {
-          sum[r][0] += a[r * w->from + k] * left;
-          sum[r][1] += a[r * w->from + k] * right;
-        }
-      }
-#pragma GCC unroll 6
-      for (int r = 0; r < ROWS; r++) {
-        *(lanes *)(out + r * w->to) = sum[r][0];
-        *(lanes *)(out + r * w->to + LANES) = sum[r][1];
-      }
-    }
+  for (int64_t n = 0; n < to; n += COLUMNS)
+    for (int64_t t = 0; t < count; t += ROWS)
+      if (n + LANES < to)
+        multiply_block(a + t * depth, b + n * depth, depth, 1, out + t * to + n, to);
+      else
+        multiply_block(a + t * depth, b + n * depth, depth, 0, out + t * to + n, to);
 }
 
-/* A^T m A with A^T = (1 1 1 0; 0 1 -1 -1). */
-static void transform_products(const facet_winograd *w, int64_t first, int64_t count, float *gu)
+static void multiply(const facet_winograd *w, int64_t count, int p, float *sources, float *products)
 {
-  int64_t plane = w->height * w->width;
-  for (int64_t t = 0; t < count; t++) {
-    place at = place_of(w, first + t);
+  float *a = sources + p * w->step, *out = products + p * w->step;
+  const float *b = w->kernel + p * w->from * up(w->to, COLUMNS);
+  memset(a + count * w->from, 0, (size_t)((up(count, ROWS) - count) * w->from) * sizeof *a);
+  if (w->from == 16 && w->to == 16)
+    multiply_matrix(count, a, b, 16, 16, out);
+  else if (w->from == 32 && w->to == 32)
+    multiply_matrix(count, a, b, 32, 32, out);
+  else if (w->from == 64 && w->to == 64)
+    multiply_matrix(count, a, b, 64, 64, out);
+  else
+    multiply_matrix(count, a, b, w->from, w->to, out);
+}
+
+/* ---- results ---- */
+
+/* A^T m along a row or column of a tile, A^T with the columns (1 p p^2 p^3) and (0 0 0 1). */
+static inline void result_line(const lanes *m, int step, lanes *out)
+{
+  lanes even = m[step] + m[2 * step], odd = m[step] - m[2 * step];
+  lanes even_more = m[3 * step] + m[4 * step], odd_more = m[3 * step] - m[4 * step];
+  out[0] = m[0] + even + even_more;
+  out[1] = A * odd + B * odd_more;
+  out[2] = A2 * even + B2 * even_more;
+  out[3] = A3 * odd + (B3 * odd_more + m[5 * step]);
+}
+
+/* Where a tile's results go in one group of channels, and what meets them there: result = slope * (sum + addend +
+ * bias); NULL: 1, 0, 0. */
+typedef struct {
+  const float *addend, *slope, *bias;
+  float *to;
+} target;
+
+static inline void store_line(const lanes *result, int64_t most, int64_t block, int64_t at, const target *t)
+{
+  for (int64_t x = 0; x < most; x++, at += block) {
+    lanes r = result[x];
+    if (t->addend)
+      r += *(const lanes *)(t->addend + at);
+    if (t->bias)
+      r += *(const lanes *)t->bias;
+    if (t->slope)
+      r *= *(const lanes *)(t->slope + at);
+    *(lanes *)(t->to + at) = r;
+  }
+}
+
+/* The products of one tile and LANES channels. */
+static inline void transform_product(const facet_winograd *w, place at, const float *from, int64_t block, int64_t step,
+                                     target to)
+{
+  int64_t left = w->height - at.y, most = w->width - at.x;
+  lanes half[TILE * SIDE], column[TILE];
+#pragma GCC unroll 6
+  for (int x = 0; x < SIDE; x++) {
+    lanes m[SIDE];
+#pragma GCC unroll 6
+    for (int y = 0; y < SIDE; y++)
+      m[y] = *(const lanes *)(from + (y * SIDE + x) * step);
+    result_line(m, 1, column);
+    for (int y = 0; y < TILE; y++)
+      half[y * SIDE + x] = column[y];
+  }
+  for (int y = 0; y < TILE && y < left; y++) {
+    lanes result[TILE];
+    result_line(half + y * SIDE, 1, result);
+    store_line(result, most >= TILE ? TILE : most, block, y * w->width * block, &to);
+  }
+}
+
+static inline place transform_results(const facet_winograd *w, place at, int64_t count, const float *products,
+                                      const facet_fusion *with, int64_t block, int64_t step, float *result)
+{
+  int64_t size = facet_layout_size(w->result);
+  const float *addend = with ? with->addend : NULL, *slope = with ? with->slope : NULL;
+  for (int64_t t = 0; t < count; t++, at = next_place(w, at)) {
+    int64_t sample = slope ? at.adjoint / with->rows : 0;
     for (int64_t c = 0; c < w->to; c += LANES) {
-      float *to = gu + at.adjoint * plane * w->to + c * plane + (at.y * w->width + at.x) * LANES;
-      lanes m[POINTS], half[2][4];
-      for (int p = 0; p < POINTS; p++)
-        m[p] = *(const lanes *)(w->products + (p * w->chunk + t) * w->to + c);
-      for (int x = 0; x < 4; x++) {
-        half[0][x] = m[x] + m[4 + x] + m[8 + x];
-        half[1][x] = m[4 + x] - m[8 + x] - m[12 + x];
-      }
-      for (int y = 0; y < 2; y++) {
-        float *line = to + y * w->width * LANES;
-        *(lanes *)line = half[y][0] + half[y][1] + half[y][2];
-        *(lanes *)(line + LANES) = half[y][1] - half[y][2] - half[y][3];
-      }
+      int64_t inside = channel_place(w->result, c) + (at.y * w->width + at.x) * block;
+      int64_t here = at.adjoint * size + inside;
+      target to = {.addend = addend ? addend + here : NULL,
+                   .slope = slope ? slope + sample * size + inside : NULL,
+                   .bias = w->forward ? w->bias + c : NULL,
+                   .to = result + here};
+      transform_product(w, at, products + t * w->to + c, block, step, to);
     }
   }
+  return at;
 }
 
-void facet_winograd_pullback(facet_winograd *w, const float *gz, float *gu)
+static place transform_products(const facet_winograd *w, place at, int64_t count, const float *products,
+                                const facet_fusion *with, float *result)
+{
+  if (w->result.block == LANES && w->step == STEP)
+    return transform_results(w, at, count, products, with, LANES, STEP, result);
+  return transform_results(w, at, count, products, with, w->result.block, w->step, result);
+}
+
+void facet_winograd_run(const facet_winograd *w, float *scratch, const float *source, const facet_fusion *with,
+                        float *result)
 {
   int64_t all = w->batch * w->tiles;
+  float *sources = scratch, *products = scratch + POINTS * w->step;
+  place from = {0}, to = {0};
+  if (with && with->sums)
+    memset(with->sums, 0, (size_t)(w->batch * w->from) * sizeof(float));
   for (int64_t first = 0; first < all; first += w->chunk) {
     int64_t count = all - first < w->chunk ? all - first : w->chunk;
-    transform_sources(w, first, count, gz);
+    from = transform_sources(w, from, count, source, with ? with->sums : NULL, sources);
     for (int p = 0; p < POINTS; p++)
-      multiply(w, count, p); /* rows past count, up to a multiple of ROWS, hold what was there: nobody reads them */
-    transform_products(w, first, count, gu);
+      multiply(w, count, p, sources, products);
+    to = transform_products(w, to, count, products, with, result);
   }
 }

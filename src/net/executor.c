@@ -286,6 +286,36 @@ static void leave_sums_to_gates(facet_executor *x)
   }
 }
 
+/* The gate right before a linear step, if the kernel can do the gate's pullback with its own: it writes to where the
+ * gate would, and must not read its own input there. */
+static facet_step *gate_to_fuse(const facet_step *linear)
+{
+  facet_step *gate = (facet_step *)(uintptr_t)(linear - 1);
+  bool fits = gate->lowered->kind == KIND_GATE && gate->output == linear->input[0] && gate->sources == 0 &&
+              gate->way[0].addend == NO_SLOT && gate->g_slot == linear->way[0].to && gate->way[0].to != linear->g_slot;
+  return fits ? gate : NULL;
+}
+
+static facet_status fuse_pullbacks(facet_executor *x)
+{
+  const facet_kernels *k = x->options.kernels;
+  int64_t most = 0;
+  for (int i = 0; i < x->steps; i++) {
+    facet_step *step = &x->step[i];
+    bool plain = step->lowered->viewed || step->lowered->adjoint || x->options.training;
+    int offered = step->pullback && !plain ? k->conv_fuses(step->pullback) : 0;
+    step->sums_with_pullback = offered & FACET_FUSES_SUMS && step->sources > 0;
+    if (step->sums_with_pullback) {
+      facet_layout l = x->layout[step->output];
+      most = facet_layout_size(l) / l.spatial > most ? facet_layout_size(l) / l.spatial : most;
+    }
+    if (i > 0 && offered & FACET_FUSES_GATE && (step->gate = gate_to_fuse(step)))
+      step->gate->done_by_linear = true;
+  }
+  size_t adjoints = (size_t)(x->options.batch * x->options.rows);
+  return most ? facet_executor_own(x, (size_t)most * adjoints, sizeof *x->adjoint_sums, &x->adjoint_sums) : FACET_OK;
+}
+
 static facet_status plan_backward(facet_executor *x)
 {
   const facet_network *n = x->network;
@@ -309,6 +339,7 @@ static facet_status plan_backward(facet_executor *x)
   }
   x->input_adjoint = have[n->input];
   leave_sums_to_gates(x);
+  FACET_GO(done, status, fuse_pullbacks(x));
   if (x->options.training) { /* nobody wants W there */
     FACET_GO(done, status, facet_executor_own(x, value_bytes(x, n->input), 1, &x->whole));
     x->adjoints.slot[OUTSIDE].data = x->whole;
@@ -500,7 +531,7 @@ void facet_executor_destroy(facet_executor **executor)
   facet_slots_end(&x->values);
   facet_slots_end(&x->adjoints);
   void *owned[] = {&x->layout, &x->slot,      &x->keep,    &x->step,  &x->constant_name, &x->ties,
-                   &x->sums,   &x->parameter, &x->scratch, &x->whole, &x->unsure};
+                   &x->sums,   &x->parameter, &x->scratch, &x->whole, &x->unsure,        &x->adjoint_sums};
   for (size_t o = 0; o < sizeof owned / sizeof owned[0]; o++)
     facet_free(owned[o]);
   facet_free(executor);
@@ -625,21 +656,31 @@ const char *facet_executor_constant_node(const facet_executor *x, int i)
   return x->constant_name[i];
 }
 
+/* What a step's constants add to b, once the adjoint of its output is complete. */
+static void take_bias(facet_executor *x, const facet_step *step, double *b_node)
+{
+  const facet_kind_row *kind = kinds[step->lowered->kind];
+  int64_t size = facet_value_size(x, step->output);
+  if (kind->bias && step->sources > 0)
+    for (int64_t a = 0; a < facet_adjoints(x); a++)
+      kind->bias(x, step, a / x->options.rows, facet_at(x, facet_adjoint_data(x, step->g_slot), a * size),
+                 b_node + a * x->constants);
+}
+
 /* Steps from last to first; each time the adjoint of an output is complete, b takes what meets its constants. */
 static facet_status backward(facet_executor *x, double *b_node, float *gradient)
 {
-  int64_t adjoints = facet_adjoints(x);
   for (int i = x->steps - 1; i >= 0; i--) {
     facet_step *step = &x->step[i];
     const facet_kind_row *kind = kinds[step->lowered->kind];
-    int64_t size = facet_value_size(x, step->output);
-    if (b_node && kind->bias && step->sources > 0)
-      for (int64_t a = 0; a < adjoints; a++)
-        kind->bias(x, step, a / x->options.rows, facet_at(x, facet_adjoint_data(x, step->g_slot), a * size),
-                   b_node + a * x->constants);
+    if (b_node && !step->sums_with_pullback)
+      take_bias(x, step, b_node);
     if (gradient && kind->gradient)
       FACET_TRY(kind->gradient(x, step, gradient));
-    FACET_TRY(kind->pullback(x, step));
+    if (!step->done_by_linear)
+      FACET_TRY(kind->pullback(x, step));
+    if (b_node && step->sums_with_pullback)
+      facet_linear_bias_late(x, step, b_node);
   }
   return FACET_OK;
 }

@@ -25,7 +25,7 @@ typedef struct {
                          kind knows */
 } facet_source;
 
-typedef struct {
+typedef struct facet_step {
   const facet_node *node;
   int folds;
   const facet_node **fold; /* diagonals by channel folded into this step, in order */
@@ -39,6 +39,9 @@ typedef struct {
   facet_way *way;    /* per input */
   bool left_to_gate; /* linear: its part of the adjoint stays in scratch; the gate before it adds it (to the slot in */
   int first, more;   /* way->addend) while it pulls back.  gate: those two slots; more NO_SLOT: nothing was left */
+  struct facet_step *gate; /* linear: the gate right before it, whose pullback is done with this one's; or NULL */
+  bool done_by_linear;     /* gate: a linear step's `gate` */
+  bool sums_with_pullback; /* linear: b's part comes from sums that the pullback makes */
 
   facet_conv *forward, *pullback, *gradient; /* linear */
   double *total;                             /* linear, diagonal by channel: factors of all that is folded in */
@@ -78,6 +81,7 @@ struct facet_executor {
   int *unsure; /* per sample: 1 + the last step with a tie, where rounding may have picked the wrong piece; 0: none */
   facet_executor *exact; /* the same steps in double, one sample, made at first need: settles such gates */
   double *sums;          /* scratch: channels */
+  float *adjoint_sums;   /* scratch: channels of every adjoint, from a pullback that sums on its way */
   size_t own_bytes;      /* beside the slots */
   facet_parameter *parameter;
   int parameters;
@@ -133,6 +137,8 @@ static inline double facet_nearly(const facet_executor *x)
 
 /* Allocates and counts for facet_executor_bytes. */
 facet_status facet_executor_own(facet_executor *x, size_t count, size_t size, void *pointer_to_pointer);
+/* What a linear step's constants add to b, from the sums that its pullback made. */
+void facet_linear_bias_late(facet_executor *x, const facet_step *step, double *b_node);
 /* Makes `to` the sum so far (copy of addend, or zeros) before a kind adds to it. */
 void facet_way_open(const facet_executor *x, const facet_way *way, int value);
 /* Element i of a real array. */

@@ -152,18 +152,35 @@ static facet_status pull(facet_executor *x, const facet_step *step, const void *
   return step->lowered->adjoint ? k->conv_forward(step->pullback, g, to) : k->conv_pullback(step->pullback, g, to);
 }
 
+/* With sums on the way, and the pullback of the gate before: to where the gate's would go. */
+static facet_status fused_pullback(facet_executor *x, facet_step *step)
+{
+  const facet_way *way = &step->way[0];
+  const facet_step *gate = step->gate;
+  facet_fusion with = {.rows = x->options.rows};
+  int to = gate ? gate->way[0].to : way->addend == NO_SLOT ? way->to : way->scratch;
+  if (step->sums_with_pullback)
+    with.sums = x->adjoint_sums;
+  if (gate) {
+    with.slope = gate->slope;
+    with.addend = facet_adjoint_data(x, way->addend);
+  }
+  return x->options.kernels->conv_pullback_with(step->pullback, facet_adjoint_data(x, step->g_slot), &with,
+                                                facet_adjoint_data(x, to));
+}
+
 static facet_status linear_pullback(facet_executor *x, facet_step *step)
 {
   const facet_way *way = &step->way[0];
   const void *g = facet_adjoint_data(x, step->g_slot);
-  void *to = facet_adjoint_data(x, way->to);
-  if (way->addend == NO_SLOT)
-    return pull(x, step, g, to);
-  void *part = facet_adjoint_data(x, way->scratch);
-  FACET_TRY(pull(x, step, g, part));
-  if (step->left_to_gate)
-    return FACET_OK;
-  x->e->add(facet_adjoints(x) * facet_value_size(x, step->input[0]), facet_adjoint_data(x, way->addend), 1, part, to);
+  void *to = facet_adjoint_data(x, way->addend == NO_SLOT ? way->to : way->scratch);
+  if (step->gate || step->sums_with_pullback)
+    FACET_TRY(fused_pullback(x, step));
+  else
+    FACET_TRY(pull(x, step, g, to));
+  if (way->addend != NO_SLOT && !step->gate && !step->left_to_gate)
+    x->e->add(facet_adjoints(x) * facet_value_size(x, step->input[0]), facet_adjoint_data(x, way->addend), 1, to,
+              facet_adjoint_data(x, way->to));
   return FACET_OK;
 }
 
@@ -173,6 +190,17 @@ static void linear_bias(facet_executor *x, const facet_step *step, int64_t sampl
     b[step->source[0].constant] += x->e->dot(facet_value_size(x, step->output), g, step->shift);
   else
     facet_channels_bias(x, step, sample, g, b);
+}
+
+void facet_linear_bias_late(facet_executor *x, const facet_step *step, double *b_node)
+{
+  facet_layout l = x->layout[step->output];
+  int64_t channels = facet_layout_size(l) / l.spatial;
+  for (int64_t a = 0; a < facet_adjoints(x); a++)
+    for (int k = 0; k < step->sources; k++)
+      for (int64_t c = 0; c < l.channels; c++)
+        b_node[a * x->constants + step->source[k].constant] +=
+            (double)x->adjoint_sums[a * channels + c] * step->source[k].by_channel[c];
 }
 
 static facet_status linear_gradient(facet_executor *x, facet_step *step, float *gradient)
