@@ -14,7 +14,7 @@ enum {
   POINTS = SIDE * SIDE,  /* products of a tile */
   ROWS = 6,              /* tiles and ... */
   COLUMNS = 2 * LANES,   /* ... channels of a block of products that registers hold */
-  BUDGET = 384,          /* tiles times channels of a chunk */
+  BUDGET = 384,          /* tiles times channels of a chunk, while channels are few */
   APART = 16,            /* floats between the matrices: their rows must not meet in one set of the cache */
   STEP = BUDGET + APART, /* from matrix to matrix, unless there are very many channels */
   WIDEST = 16            /* block of a layout */
@@ -70,6 +70,15 @@ void facet_winograd_destroy(facet_winograd **winograd)
   facet_free(winograd);
 }
 
+/* Few channels: what the first-level cache likes. Many: as many tiles as pay for reading the kernel once more. */
+static int64_t chunk_of(int64_t channels)
+{
+  enum { MANY = 64, ENOUGH = 24 };
+  if (channels < MANY)
+    return BUDGET / channels > ROWS ? BUDGET / channels / ROWS * ROWS : ROWS;
+  return up(channels / 4 > ENOUGH ? channels / 4 : ENOUGH, ROWS);
+}
+
 facet_status facet_winograd_create(const facet_conv_shape *s, facet_task task, int64_t batch, facet_layout in,
                                    facet_layout out, facet_winograd **winograd)
 {
@@ -86,7 +95,7 @@ facet_status facet_winograd_create(const facet_conv_shape *s, facet_task task, i
   w->width = s->in[1];
   w->tiles = up(w->height, TILE) / TILE * (up(w->width, TILE) / TILE);
   int64_t most = w->from > w->to ? w->from : w->to;
-  w->chunk = BUDGET / most > ROWS ? BUDGET / most / ROWS * ROWS : ROWS;
+  w->chunk = chunk_of(most);
   w->step = w->chunk * most <= BUDGET ? STEP : w->chunk * most + APART;
   facet_status status = FACET_OK;
   FACET_NEW_GO(failed, status, w->kernel, POINTS * w->from * up(w->to, COLUMNS));
