@@ -61,6 +61,11 @@ typedef struct {
 
 enum { FACET_FUSES_SUMS = 1, FACET_FUSES_GATE = 2 /* addend and slope */ };
 
+/* Samples or adjoints `first` to `end` - 1 of a batch. */
+typedef struct {
+  int64_t first, end;
+} facet_part;
+
 typedef struct facet_kernels facet_kernels;
 typedef struct facet_conv facet_conv; /* one linear node compiled for one task and batch */
 

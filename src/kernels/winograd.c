@@ -25,7 +25,7 @@ typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4
 struct facet_winograd {
   facet_conv_shape shape;
   bool forward;
-  int64_t batch, from, to; /* channels of sources and of results, padding included */
+  int64_t from, to; /* channels of sources and of results, padding included */
   facet_layout source, result;
   int64_t height, width, tiles; /* of one adjoint */
   int64_t chunk;                /* tiles at once, a multiple of ROWS */
@@ -79,13 +79,12 @@ static int64_t chunk_of(int64_t channels)
   return up(channels / 4 > ENOUGH ? channels / 4 : ENOUGH, ROWS);
 }
 
-facet_status facet_winograd_create(const facet_conv_shape *s, facet_task task, int64_t batch, facet_layout in,
-                                   facet_layout out, facet_winograd **winograd)
+facet_status facet_winograd_create(const facet_conv_shape *s, facet_task task, facet_layout in, facet_layout out,
+                                   facet_winograd **winograd)
 {
   facet_winograd *w;
   FACET_NEW(w, 1);
   w->shape = *s;
-  w->batch = batch;
   w->forward = task == FACET_FORWARD;
   w->source = w->forward ? in : out;
   w->result = w->forward ? out : in;
@@ -397,17 +396,17 @@ static place transform_products(const facet_winograd *w, place at, int64_t count
   return transform_results(w, at, count, products, with, w->result.block, w->step, result);
 }
 
-void facet_winograd_run(const facet_winograd *w, float *scratch, const float *source, const facet_fusion *with,
-                        float *result)
+void facet_winograd_run(const facet_winograd *w, facet_part part, float *scratch, const float *source,
+                        const facet_fusion *with, float *result)
 {
-  int64_t all = w->batch * w->tiles;
-  float *sources = scratch, *products = scratch + POINTS * w->step;
-  place from = {0}, to = {0};
-  if (with && with->sums)
-    memset(with->sums, 0, (size_t)(w->batch * w->from) * sizeof(float));
+  int64_t all = (part.end - part.first) * w->tiles;
+  float *sources = scratch, *products = scratch + POINTS * w->step, *sums = with ? with->sums : NULL;
+  place from = {.adjoint = part.first}, to = from;
+  if (sums)
+    memset(sums + part.first * w->from, 0, (size_t)((part.end - part.first) * w->from) * sizeof *sums);
   for (int64_t first = 0; first < all; first += w->chunk) {
     int64_t count = all - first < w->chunk ? all - first : w->chunk;
-    from = transform_sources(w, from, count, source, with ? with->sums : NULL, sources);
+    from = transform_sources(w, from, count, source, sums, sources);
     for (int p = 0; p < POINTS; p++)
       multiply(w, count, p, sources, products);
     to = transform_products(w, to, count, products, with, result);
