@@ -31,6 +31,7 @@ struct facet_winograd {
   int64_t chunk;                /* tiles at once, a multiple of ROWS */
   int64_t step;                 /* from matrix to matrix, of sources and of products */
   float *bias;                  /* forward: of the results */
+  float *nothing;               /* zeros, for what lies outside */
   float *kernel;                /* POINTS x to/COLUMNS x from x COLUMNS */
 };
 
@@ -66,6 +67,7 @@ void facet_winograd_destroy(facet_winograd **winograd)
   if (*winograd) {
     facet_free(&(*winograd)->kernel);
     facet_free(&(*winograd)->bias);
+    facet_free(&(*winograd)->nothing);
   }
   facet_free(winograd);
 }
@@ -99,6 +101,7 @@ facet_status facet_winograd_create(const facet_conv_shape *s, facet_task task, f
   facet_status status = FACET_OK;
   FACET_NEW_GO(failed, status, w->kernel, POINTS * w->from * up(w->to, COLUMNS));
   FACET_NEW_GO(failed, status, w->bias, w->to);
+  FACET_NEW_GO(failed, status, w->nothing, SIDE * WIDEST);
   *winograd = w;
   return FACET_OK;
 failed:
@@ -149,7 +152,7 @@ void facet_winograd_weights(facet_winograd *w, const float *weights, const float
       for (int i = 0; i < SIDE; i++)
         kernel_line(half[i], 1, out[i], 1);
       for (int p = 0; p < POINTS; p++)
-        w->kernel[w->forward ? kernel_place(w, p, c, o) : kernel_place(w, p, o, c)] = (float)out[p / SIDE][p % SIDE];
+        w->kernel[w->forward ? kernel_place(w, p, c, o) : kernel_place(w, p, o, c)] = (float)out[p % SIDE][p / SIDE];
     }
   for (int64_t o = 0; w->forward && o < outputs; o++)
     w->bias[o] = bias ? bias[o] : 0;
@@ -184,81 +187,84 @@ static inline int64_t channel_place(facet_layout l, int64_t c)
 
 /* ---- sources ---- */
 
+/* The two passes over a tile are functions of their own: together they would need many more registers than there are,
+ * and compilers then move arithmetic from one into the other at a high price. */
+#define PASS static __attribute__((noinline))
+
 /* B^T d along a row or column of a tile. */
-static inline void source_line(const lanes *d, lanes *out, int step)
+static inline void source_line(const lanes *d, lanes *out)
 {
   lanes even = d[4] - B2 * d[2], odd = d[3] - B2 * d[1];
   lanes even_more = d[4] - A2 * d[2], odd_more = d[3] - A2 * d[1];
   out[0] = PRODUCT * d[0] + (d[4] - SUM * d[2]);
-  out[step] = even + A * odd;
-  out[2 * step] = even - A * odd;
-  out[3 * step] = even_more + B * odd_more;
-  out[4 * step] = even_more - B * odd_more;
-  out[5 * step] = PRODUCT * d[1] + (d[5] - SUM * d[3]);
+  out[1] = even + A * odd;
+  out[2] = even - A * odd;
+  out[3] = even_more + B * odd_more;
+  out[4] = even_more - B * odd_more;
+  out[5] = PRODUCT * d[1] + (d[5] - SUM * d[3]);
 }
 
-/* Six sources of a row of the image from column x - 1 on: zeros where it ends. `line` NULL: zeros all. */
-static inline void load_line(const float *line, int64_t x, int64_t width, int64_t step, lanes *d)
+/* Six sources of a row of the image from column x - 1 on, zeros where it ends. `line`: the row, or zeros. */
+static inline void load_line(const facet_winograd *w, const float *line, bool inside, int64_t x, int64_t block,
+                             lanes *d)
 {
-  static const float nothing[SIDE * WIDEST];
-  const float *from = line ? line + (x - 1) * step : nothing;
-  d[0] = *(const lanes *)(line && x > 0 ? from : nothing);
-  d[1] = *(const lanes *)(from + step);
-  if (x + TILE <= width) {
-    for (int i = 2; i < SIDE - 1; i++)
-      d[i] = *(const lanes *)(from + i * step);
-    d[SIDE - 1] = *(const lanes *)(line && x + TILE < width ? from + (SIDE - 1) * step : nothing);
-  } else {
-    for (int i = 2; i < SIDE; i++)
-      d[i] = *(const lanes *)(line && x - 1 + i < width ? from + i * step : nothing);
-  }
+  const float *from = inside ? line + (x - 1) * block : w->nothing;
+  int64_t left = w->width - x;
+  d[0] = *(const lanes *)(x > 0 ? from : w->nothing);
+  d[1] = *(const lanes *)(from + block);
+  d[2] = *(const lanes *)(left > 1 ? from + 2 * block : w->nothing);
+  d[3] = *(const lanes *)(left > 2 ? from + 3 * block : w->nothing);
+  d[4] = *(const lanes *)(left > 3 ? from + 4 * block : w->nothing);
+  d[5] = *(const lanes *)(left > 4 ? from + 5 * block : w->nothing);
 }
 
-/* Six rows of sources, transformed along the rows; returns the sum of those that are this tile's own. */
-static inline lanes load_tile(const facet_winograd *w, place at, const float *from, int64_t block, lanes *half)
+/* A tile of LANES channels transformed along its rows, and turned; returns the sum of the sources that are its own. */
+PASS lanes load_tile(const facet_winograd *w, place at, const float *from, lanes *half)
 {
   lanes sum = {0};
+  int64_t block = w->source.block;
 #pragma GCC unroll 6
   for (int i = 0; i < SIDE; i++) {
     int64_t y = at.y - 1 + i;
-    lanes d[SIDE];
-    load_line(y >= 0 && y < w->height ? from + y * w->width * block : NULL, at.x, w->width, block, d);
+    lanes d[SIDE], out[SIDE];
+    load_line(w, from + y * w->width * block, y >= 0 && y < w->height, at.x, block, d);
     if (i > 0 && i < SIDE - 1) /* what lies outside is 0 */
       sum += (d[1] + d[2]) + (d[3] + d[4]);
-    source_line(d, half + i, SIDE);
+    source_line(d, out);
+#pragma GCC unroll 6
+    for (int x = 0; x < SIDE; x++)
+      half[x * SIDE + i] = out[x];
   }
   return sum;
 }
 
+/* The other direction, into the matrices. */
+PASS void finish_tile(const lanes *half, int64_t step, float *to)
+{
+#pragma GCC unroll 6
+  for (int x = 0; x < SIDE; x++) {
+    lanes out[SIDE];
+    source_line(half + x * SIDE, out);
+#pragma GCC unroll 6
+    for (int y = 0; y < SIDE; y++, to += step)
+      *(lanes *)to = out[y];
+  }
+}
+
 /* Tiles from `at` on; `sums`, if not NULL, takes the sums of every adjoint's channels. */
-static inline place transform_tiles(const facet_winograd *w, place at, int64_t count, const float *source, float *sums,
-                                    int64_t block, int64_t step, float *sources)
+static place transform_sources(const facet_winograd *w, place at, int64_t count, const float *source, float *sums,
+                               float *sources)
 {
   int64_t size = facet_layout_size(w->source);
   for (int64_t t = 0; t < count; t++, at = next_place(w, at))
     for (int64_t c = 0; c < w->from; c += LANES) {
-      lanes half[POINTS], out[SIDE];
-      lanes sum = load_tile(w, at, source + at.adjoint * size + channel_place(w->source, c), block, half);
-      float *to = sources + t * w->from + c;
+      lanes half[POINTS];
+      lanes sum = load_tile(w, at, source + at.adjoint * size + channel_place(w->source, c), half);
       if (sums)
         *(lanes *)(sums + at.adjoint * w->from + c) += sum;
-#pragma GCC unroll 6
-      for (int x = 0; x < SIDE; x++) {
-        source_line(half + x * SIDE, out, 1);
-#pragma GCC unroll 6
-        for (int y = 0; y < SIDE; y++)
-          *(lanes *)(to + (y * SIDE + x) * step) = out[y];
-      }
+      finish_tile(half, w->step, sources + t * w->from + c);
     }
   return at;
-}
-
-static place transform_sources(const facet_winograd *w, place at, int64_t count, const float *source, float *sums,
-                               float *sources)
-{
-  if (w->source.block == LANES && w->step == STEP) /* constants make better loops */
-    return transform_tiles(w, at, count, source, sums, LANES, STEP, sources);
-  return transform_tiles(w, at, count, source, sums, w->source.block, w->step, sources);
 }
 
 /* ---- products ---- */
@@ -314,14 +320,29 @@ static void multiply(const facet_winograd *w, int64_t count, int p, float *sourc
 /* ---- results ---- */
 
 /* A^T m along a row or column of a tile, A^T with the columns (1 p p^2 p^3) and (0 0 0 1). */
-static inline void result_line(const lanes *m, int step, lanes *out)
+static inline void result_line(const lanes *m, lanes *out)
 {
-  lanes even = m[step] + m[2 * step], odd = m[step] - m[2 * step];
-  lanes even_more = m[3 * step] + m[4 * step], odd_more = m[3 * step] - m[4 * step];
+  lanes even = m[1] + m[2], odd = m[1] - m[2], even_more = m[3] + m[4], odd_more = m[3] - m[4];
   out[0] = m[0] + even + even_more;
   out[1] = A * odd + B * odd_more;
   out[2] = A2 * even + B2 * even_more;
-  out[3] = A3 * odd + (B3 * odd_more + m[5 * step]);
+  out[3] = A3 * odd + (B3 * odd_more + m[5]);
+}
+
+/* The products of one tile and LANES channels, transformed along columns, and turned. */
+PASS void load_products(const float *from, int64_t step, lanes *half)
+{
+#pragma GCC unroll 6
+  for (int x = 0; x < SIDE; x++) {
+    lanes m[SIDE], out[TILE];
+#pragma GCC unroll 6
+    for (int y = 0; y < SIDE; y++, from += step)
+      m[y] = *(const lanes *)from;
+    result_line(m, out);
+#pragma GCC unroll 4
+    for (int y = 0; y < TILE; y++)
+      half[y * SIDE + x] = out[y];
+  }
 }
 
 /* Where a tile's results go in one group of channels, and what meets them there: result = slope * (sum + addend +
@@ -345,55 +366,40 @@ static inline void store_line(const lanes *result, int64_t most, int64_t block, 
   }
 }
 
-/* The products of one tile and LANES channels. */
-static inline void transform_product(const facet_winograd *w, place at, const float *from, int64_t block, int64_t step,
-                                     target to)
+/* The other direction, to where the results belong. */
+PASS void store_tile(const facet_winograd *w, place at, const lanes *half, const target *to)
 {
-  int64_t left = w->height - at.y, most = w->width - at.x;
-  lanes half[TILE * SIDE], column[TILE];
-#pragma GCC unroll 6
-  for (int x = 0; x < SIDE; x++) {
-    lanes m[SIDE];
-#pragma GCC unroll 6
-    for (int y = 0; y < SIDE; y++)
-      m[y] = *(const lanes *)(from + (y * SIDE + x) * step);
-    result_line(m, 1, column);
-    for (int y = 0; y < TILE; y++)
-      half[y * SIDE + x] = column[y];
-  }
+  int64_t left = w->height - at.y, most = w->width - at.x, block = w->result.block;
   for (int y = 0; y < TILE && y < left; y++) {
     lanes result[TILE];
-    result_line(half + y * SIDE, 1, result);
-    store_line(result, most >= TILE ? TILE : most, block, y * w->width * block, &to);
+    result_line(half + y * SIDE, result);
+    if (most >= TILE)
+      store_line(result, TILE, block, y * w->width * block, to);
+    else
+      store_line(result, most, block, y * w->width * block, to);
   }
 }
 
-static inline place transform_results(const facet_winograd *w, place at, int64_t count, const float *products,
-                                      const facet_fusion *with, int64_t block, int64_t step, float *result)
+static place transform_products(const facet_winograd *w, place at, int64_t count, const float *products,
+                                const facet_fusion *with, float *result)
 {
   int64_t size = facet_layout_size(w->result);
   const float *addend = with ? with->addend : NULL, *slope = with ? with->slope : NULL;
   for (int64_t t = 0; t < count; t++, at = next_place(w, at)) {
     int64_t sample = slope ? at.adjoint / with->rows : 0;
     for (int64_t c = 0; c < w->to; c += LANES) {
-      int64_t inside = channel_place(w->result, c) + (at.y * w->width + at.x) * block;
+      int64_t inside = channel_place(w->result, c) + (at.y * w->width + at.x) * w->result.block;
       int64_t here = at.adjoint * size + inside;
+      lanes half[TILE * SIDE];
       target to = {.addend = addend ? addend + here : NULL,
                    .slope = slope ? slope + sample * size + inside : NULL,
                    .bias = w->forward ? w->bias + c : NULL,
                    .to = result + here};
-      transform_product(w, at, products + t * w->to + c, block, step, to);
+      load_products(products + t * w->to + c, w->step, half);
+      store_tile(w, at, half, &to);
     }
   }
   return at;
-}
-
-static place transform_products(const facet_winograd *w, place at, int64_t count, const float *products,
-                                const facet_fusion *with, float *result)
-{
-  if (w->result.block == LANES && w->step == STEP)
-    return transform_results(w, at, count, products, with, LANES, STEP, result);
-  return transform_results(w, at, count, products, with, w->result.block, w->step, result);
 }
 
 void facet_winograd_run(const facet_winograd *w, facet_part part, float *scratch, const float *source,
