@@ -225,7 +225,7 @@ struct facet_conv {
   facet_winograd *winograd;        /* a kernel of our own; NULL both: the primitive */
   facet_image *image;
   int parts;           /* of the batch, one per thread, for a kernel of our own ... */
-  size_t part_scratch; /* ... and the floats that each needs */
+  size_t part_scratch; /* ... and the bytes that each needs */
 };
 
 static dnnl_status_t attach(dnnl_memory_t memory, const void *data)
@@ -560,14 +560,14 @@ static facet_status create_own(facet_conv *c, const facet_conv_shape *shape, fac
                                facet_layout in, facet_layout out)
 {
   if (facet_winograd_fits(shape, in, out)) {
-    FACET_TRY(facet_winograd_create(shape, task, in, out, &c->winograd));
+    FACET_TRY(facet_winograd_create(shape, FACET_F32, task, in, out, &c->winograd));
     c->part_scratch = facet_winograd_scratch(c->winograd);
   } else if (task == FACET_PULLBACK && facet_image_fits(shape, in, out)) {
     FACET_TRY(facet_image_create(shape, out, &c->image));
-    c->part_scratch = facet_image_scratch(c->image);
+    c->part_scratch = facet_image_scratch(c->image) * sizeof(float);
   }
   c->parts = here.threads < batch ? here.threads : (int)batch;
-  return need_scratch((size_t)c->parts * c->part_scratch * sizeof(float));
+  return need_scratch((size_t)c->parts * c->part_scratch);
 }
 
 static facet_status dense_create(const facet_conv_shape *shape, facet_type real, facet_task task, int64_t batch,
@@ -656,7 +656,7 @@ static facet_status dense_weights(facet_conv *c, const void *weights, const void
 static void run_part(const facet_conv *c, int part, const float *from, const facet_fusion *with, float *to)
 {
   facet_part p = {c->u.batch * part / c->parts, c->u.batch * (part + 1) / c->parts};
-  float *scratch = (float *)(void *)here.scratch + (size_t)part * c->part_scratch;
+  void *scratch = here.scratch + (size_t)part * c->part_scratch;
   if (c->winograd)
     facet_winograd_run(c->winograd, p, scratch, from, with, to);
   else

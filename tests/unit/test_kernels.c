@@ -295,6 +295,7 @@ static void grid(const contender *k)
 
 static const contender reference_double = {&facet_kernels_reference, FACET_F64, 1e-13};
 static const contender reference_float = {&facet_kernels_reference, FACET_F32, 1e-5};
+static const contender exact = {&facet_kernels_exact, FACET_F64, 1e-13};
 static const contender dense = {&facet_kernels_dense, FACET_F32, 1e-5};
 
 static void reference_double_grid(void **state)
@@ -555,6 +556,7 @@ static void winograd(void **state)
           continue;
         problem p = make_problem(shape, ADJOINTS);
         three_tasks(&p, &dense, in, out);
+        three_tasks(&p, &exact, in, out);
         check_gate(&p, in, out);
         check_places(&p, in, out);
         drop_problem(&p);
