@@ -611,7 +611,7 @@ facet_status facet_executor_settle(facet_executor *x, const double *samples)
     if (!x->unsure[s])
       continue;
     if (!x->exact) {
-      facet_executor_options options = {.kernels = &facet_kernels_reference, .real = FACET_F64, .batch = 1};
+      facet_executor_options options = {.kernels = &facet_kernels_exact, .real = FACET_F64, .batch = 1};
       FACET_TRY(create(x->network, options, x->blocks, &x->exact));
     }
     FACET_TRY(forward(x->exact, samples + s * inputs, 1, x->unsure[s]));
