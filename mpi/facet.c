@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "agree.h"
-#include "analyse.h"
+#include "check.h"
 #include "versions.h"
 
 static const char help[] =
