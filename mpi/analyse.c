@@ -372,10 +372,13 @@ facet_status facet_analysis_memory(const facet_plan *plan, const facet_study_dat
   size_t before = facet_memory_in_use();
   *bytes = 0;
   facet_status status = analysis_prepare(&a);
-  for (int v = 0; v < plan->store.variants && status == FACET_OK; v++) {
-    status = bench_memory(&a, v, false, before, bytes);
-    if (status == FACET_OK && plan->store.variant[v].linearize)
-      status = bench_memory(&a, v, true, before, bytes);
+  int last[2] = {-1, -1}; /* the variants of the last tiles without and with linearization: tiles come by variant */
+  for (int64_t i = 0; i < facet_plan_tiles(plan) && status == FACET_OK; i++) {
+    facet_tile t = facet_plan_tile(plan, i);
+    if (last[t.linear > 0] == t.variant)
+      continue;
+    last[t.linear > 0] = t.variant;
+    status = bench_memory(&a, t.variant, t.linear > 0, before, bytes);
   }
   analysis_clear(&a);
   return status;

@@ -11,7 +11,7 @@
 
 /* Adjoints, samples times rows, that a pullback handles at once: enough to keep the kernels busy, few enough to stay in
  * cache (measured on ResNet-20). PROGRAM: bytes of the program, its libraries, and what they take for themselves. */
-enum { ADJOINTS = 40, FORWARD_BATCH = 50, PROGRAM = 100 << 20, STEP = 1 << 16 };
+enum { ADJOINTS = 40, FORWARD_BATCH = 50, PROGRAM = 64 << 20, STEP = 1 << 16 };
 
 /* In bytes; doubles, because what a study asks for may be more than can be counted. */
 typedef struct {
@@ -167,6 +167,13 @@ facet_status facet_memory_share(const facet_store_plan *plan, const facet_study_
 }
 
 /* ---- what the system says ---- */
+
+void facet_memory_begin(void)
+{
+#ifdef M_MMAP_THRESHOLD
+  mallopt(M_MMAP_THRESHOLD, 1 << 20); /* by itself it grows with what is freed, to 32 MiB */
+#endif
+}
 
 static double status_field(const char *line, const char *name)
 {

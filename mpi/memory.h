@@ -17,6 +17,8 @@ typedef struct {
 facet_status facet_memory_share(const facet_store_plan *plan, const facet_study_data *data, const facet_family *family,
                                 facet_work *work);
 
+/* To be called first of all: large pieces go back to the system as soon as they are freed. */
+void facet_memory_begin(void);
 /* Bytes of this process that are in memory now, and the most there ever were; 0 where the system does not say. */
 void facet_memory_resident(double *now, double *most);
 

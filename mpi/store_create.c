@@ -378,6 +378,17 @@ static facet_status row_scales(const creation *c, const facet_store_variant *v, 
   return FACET_OK;
 }
 
+static facet_status put_layout_on_group(const creation *c, const facet_store_variant *v)
+{
+  char *path = facet_format("/linear/%s", v->name);
+  hid_t group = path ? H5Gopen2(c->file, path, H5P_DEFAULT) : -1;
+  facet_free(&path);
+  H5_CHECK(c->path, v->name, group);
+  facet_status status = put_layout(c, group, &v->input);
+  H5Gclose(group);
+  return status;
+}
+
 static facet_status create_w(const creation *c, const facet_store_variant *v, const char *path)
 {
   hid_t scale[2 + FACET_MAX_AXES] = {c->linear, c->rank}, w = -1;
@@ -386,6 +397,8 @@ static facet_status create_w(const creation *c, const facet_store_variant *v, co
     status = create(c, path, c->real, 2 + v->input.axes, scale, &w);
   if (status == FACET_OK)
     status = put_layout(c, w, &v->input);
+  if (status == FACET_OK)
+    status = put_layout_on_group(c, v);
   for (int i = 0; i < v->input.axes; i++)
     if (v->input.axis[i] >= FACET_AXIS_INPUT && scale[2 + i] > 0)
       H5Dclose(scale[2 + i]);

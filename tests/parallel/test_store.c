@@ -83,6 +83,12 @@ static void make_fixture(fixture *f)
     f->variant[v].linearize = v < 2;
   }
   f->variant[1].constant_nodes = 2;
+  const facet_input_layout first = {
+      FACET_CHANNELS_FIRST, false, 3, {CH, Y, X}, {FACET_AXIS_CHANNEL, FACET_AXIS_Y, FACET_AXIS_X}};
+  const facet_input_layout flat = {
+      FACET_CHANNELS_LAST, true, 3, {1, D, 1}, {FACET_AXIS_ONE, FACET_AXIS_INPUT, FACET_AXIS_ONE}};
+  f->variant[0].input = f->variant[2].input = first;
+  f->variant[1].input = flat;
   for (int i = 0; i < N; i++)
     f->label[i] = i % 4 == 3 ? -1 : i % K;
   f->plan = (facet_store_plan){.study = &f->study,
@@ -142,6 +148,13 @@ static facet_status write_linear(facet_store *store, const fixture *f, int v, in
   bool twice = f->study.precision == FACET_F64;
   facet_linearization l = {.w = twice ? (void *)w : w_single, .b = b, .b_node = b_node, .residual = residual};
   l.ties = ties;
+  size_t size = twice ? sizeof(double) : sizeof(float);
+  if (v == 0) { /* all rows of all samples at once, or each by itself */
+    FACET_TRY(facet_store_w(store, v, first, count, 0, ROWS, l.w));
+  } else {
+    for (int64_t i = 0; i < count * ROWS; i++)
+      FACET_TRY(facet_store_w(store, v, first + i / ROWS, 1, i % ROWS, 1, (const char *)l.w + (size_t)(i * D) * size));
+  }
   return facet_store_linear(store, v, first, count, row, &l);
 }
 
