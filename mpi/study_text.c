@@ -82,12 +82,16 @@ static void put_count(FILE *out, const char *key, int64_t count)
     fprintf(out, "%s: %lld", key, (long long)count);
 }
 
-/* In the largest unit that leaves a whole number; bytes that are none of MiB are those of MB, or of rounding. */
+/* In whole GiB or MiB; otherwise in MB, to the byte. */
 static void put_memory(FILE *out, int64_t bytes)
 {
-  bool whole = bytes % (1 << 20) == 0, large = bytes % (1 << 30) == 0;
-  put_number(out, (double)bytes / (large ? 0x1p30 : whole ? 0x1p20 : 1e6));
-  fputs(large ? " GiB\n" : whole ? " MiB\n" : " MB\n", out);
+  const int64_t large = (int64_t)1 << 30, small = 1 << 20, decimal = 1000000;
+  if (bytes % large == 0)
+    fprintf(out, "%lld GiB\n", (long long)(bytes / large));
+  else if (bytes % small == 0)
+    fprintf(out, "%lld MiB\n", (long long)(bytes / small));
+  else
+    fprintf(out, "%lld.%06lld MB\n", (long long)(bytes / decimal), (long long)(bytes % decimal));
 }
 
 /* ---- parts ---- */
