@@ -52,6 +52,7 @@ static void bench_clear(bench *b)
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
     facet_free(owned[i]);
   facet_kernels_release();
+  facet_memory_trim();
 }
 
 static void leave_variant(analysis *a)

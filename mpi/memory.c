@@ -35,6 +35,7 @@ static facet_status measure(const facet_network *network, facet_executor_options
   *bytes = (double)steps * STEP;
   facet_executor_destroy(&executor);
   facet_kernels_release();
+  facet_memory_trim();
   return FACET_OK;
 }
 
@@ -175,6 +176,13 @@ void facet_memory_begin(void)
 #endif
 }
 
+void facet_memory_trim(void)
+{
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
 static double status_field(const char *line, const char *name)
 {
   double kib = 0;
@@ -187,9 +195,7 @@ void facet_memory_resident(double *now, double *most)
 {
   char line[200];
   *now = *most = 0;
-#ifdef __GLIBC__
-  malloc_trim(0);
-#endif
+  facet_memory_trim();
   FILE *status = fopen("/proc/self/status", "r");
   while (status && fgets(line, sizeof line, status)) {
     *now += status_field(line, "VmRSS");
