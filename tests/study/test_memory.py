@@ -19,18 +19,21 @@ FASHION = "/usr/share/datasets/fashion-mnist/t10k-"
 MNIST_LIKE = f"{{format: idx, images: {FASHION}images-idx3-ubyte.gz, labels: {FASHION}labels-idx1-ubyte.gz, count: 500}}"
 CIFAR = f"{{format: cifar10, images: {SHARED}/data/cifar10/test_batch.bin, count: 60}}"
 
-# Runs a command and prints the largest memory that it had, in KiB.
-PEAK = "import os, subprocess, sys; p = subprocess.Popen(sys.argv[1:], stdout=2); _, status, used = os.wait4(p.pid, 0); " \
-    "print(used.ru_maxrss, flush=True); sys.exit(status != 0)"
+# Runs a command and writes the largest memory that it had, in KiB, to a file of its own in a folder.
+PEAK = "import os, subprocess, sys; p = subprocess.Popen(sys.argv[2:]); _, status, used = os.wait4(p.pid, 0); " \
+    "open(f'{sys.argv[1]}/{os.getpid()}', 'w').write(str(used.ru_maxrss)); sys.exit(status != 0)"
 
 
 def peak(study, ranks=1):
     """MiB of the rank that took the most."""
     mpirun = ["mpirun", "--quiet", "--oversubscribe", "-n", str(ranks)] if ranks > 1 else []
-    done = subprocess.run([*mpirun, sys.executable, "-c", PEAK, str(FACET), "run", str(study)], capture_output=True,
-                          text=True, env=environment(), timeout=900)
+    folder = study.parent / "peaks"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    done = subprocess.run([*mpirun, sys.executable, "-c", PEAK, str(folder), str(FACET), "run", str(study)],
+                          capture_output=True, text=True, env=environment(), timeout=900)
     assert done.returncode == 0, done.stderr
-    found = [int(line) / 1024 for line in done.stdout.split()]
+    found = [int(file.read_text()) / 1024 for file in folder.iterdir()]
     assert len(found) == ranks
     return max(found)
 
