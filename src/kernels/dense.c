@@ -77,6 +77,12 @@ static facet_status need_scratch(size_t bytes)
   return FACET_OK;
 }
 
+void facet_kernels_release(void)
+{
+  facet_free(&here.scratch);
+  here.scratch_bytes = 0;
+}
+
 /* ---- what differs between the two versions of the C API ---- */
 
 /* A node as oneDNN sees it: dimensions of u, weights, z. */

@@ -100,6 +100,8 @@ facet_status facet_conv_check(const facet_conv_shape *shape, int64_t batch, face
 
 /* "3.1.0" and so on, of the oneDNN in use. */
 const char *facet_onednn_version(void);
+/* Gives scratch memory back to the system. No executor may be alive. */
+void facet_kernels_release(void);
 /* Threads that the kernels of this process use; 1 unless asked for. */
 void facet_kernels_threads(int threads);
 

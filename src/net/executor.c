@@ -705,7 +705,7 @@ facet_status facet_executor_pullback(facet_executor *x, const int32_t *row, void
       ((float *)g)[at] = 1;
   }
   memset(b_node, 0, (size_t)(facet_adjoints(x) * x->constants) * sizeof *b_node);
-  if (x->count == x->options.batch) {
+  if (x->count == x->options.batch || x->options.room) {
     x->adjoints.slot[OUTSIDE].data = w;
     return backward(x, b_node, NULL);
   }

@@ -157,6 +157,7 @@ typedef struct {
   facet_type real;              /* FACET_F32 or FACET_F64: the type of every buffer below */
   int64_t batch;                /* samples per call, at most */
   int64_t rows;                 /* rows of W per sample and pullback; 0: no pullback */
+  bool room;                    /* the memory that pullbacks write W to has room for a whole batch, always */
   bool training;                /* batch norm from the batch's own statistics; gradients wanted */
 } facet_executor_options;
 

@@ -387,6 +387,92 @@ static void bias_free(void **state)
   facet_network_destroy(&n);
 }
 
+/* ---- W as a stream ---- */
+
+enum { SAMPLES = 2, INPUTS = 243, CLASSES = 5 };
+
+typedef struct {
+  char w[SAMPLES * CLASSES * INPUTS * sizeof(double)];
+  size_t line;
+  int64_t next, chunks; /* the row expected next */
+} gathered;
+
+static facet_status gather(void *context, int64_t from, int64_t rows, const void *w)
+{
+  gathered *g = context;
+  assert_int_equal(from, g->next);
+  g->next += rows;
+  g->chunks++;
+  for (int64_t s = 0; s < SAMPLES; s++)
+    memcpy(g->w + (size_t)(s * CLASSES + from) * g->line, (const char *)w + (size_t)(s * rows) * g->line,
+           (size_t)rows * g->line);
+  return FACET_OK;
+}
+
+static facet_status full(void *context, int64_t from, int64_t rows, const void *w)
+{
+  (void)context;
+  (void)from;
+  (void)rows;
+  (void)w;
+  return facet_raise(FACET_IO, "disk full");
+}
+
+/* Chunks of `rows` rows, in a batch that is not full, handed out one by one. */
+static void stream(const facet_network *n, facet_type real, int64_t rows, const void *x, gathered *g,
+                   facet_linearization *out)
+{
+  facet_executor *e;
+  int32_t row[SAMPLES * CLASSES];
+  facet_executor_options options = {
+      .kernels = &facet_kernels_reference, .real = real, .batch = SAMPLES + 1, .rows = rows, .room = true};
+  for (int i = 0; i < SAMPLES * CLASSES; i++)
+    row[i] = (i + 2) % CLASSES;
+  assert_int_equal(facet_executor_create(n, options, &e), FACET_OK);
+  *g = (gathered){.line = INPUTS * facet_type_size(real)};
+  out->w = facet_allocate((size_t)((SAMPLES + 1) * rows), g->line);
+  assert_int_equal(facet_executor_forward(e, x, SAMPLES), FACET_OK);
+  assert_int_equal(facet_linearize_to(e, x, SAMPLES, CLASSES, row, full, NULL, out), FACET_IO);
+  assert_int_equal(facet_linearize_to(e, x, SAMPLES, CLASSES, row, gather, g, out), FACET_OK);
+  assert_int_equal(g->next, CLASSES);
+  assert_int_equal(g->chunks, (CLASSES + rows - 1) / rows);
+  facet_executor_destroy(&e);
+  facet_free(&out->w);
+}
+
+static void check_stream(facet_type real)
+{
+  enum { NODES = 5 };
+  static gathered whole, part;
+  double b[2][SAMPLES * CLASSES], b_node[2][SAMPLES * CLASSES * NODES], residual[2][SAMPLES], x[SAMPLES * INPUTS];
+  float single[SAMPLES * INPUTS];
+  int32_t ties[2][SAMPLES];
+  facet_network *n = mixed_net(true);
+  for (int i = 0; i < SAMPLES * INPUTS; i++)
+    single[i] = (float)(x[i] = noise(77 + (uint64_t)i));
+  const void *samples = real == FACET_F64 ? (const void *)x : single;
+  facet_linearization all = {NULL, b[0], b_node[0], residual[0], ties[0]};
+  facet_linearization some = {NULL, b[1], b_node[1], residual[1], ties[1]};
+  stream(n, real, CLASSES, samples, &whole, &all);
+  for (int64_t rows = 1; rows < CLASSES; rows++) {
+    stream(n, real, rows, samples, &part, &some);
+    assert_memory_equal(part.w, whole.w, SAMPLES * CLASSES * whole.line);
+    assert_memory_equal(b[1], b[0], sizeof b[0]);
+    assert_memory_equal(b_node[1], b_node[0], sizeof b_node[0]);
+    assert_memory_equal(residual[1], residual[0], sizeof residual[0]);
+    assert_memory_equal(ties[1], ties[0], sizeof ties[0]);
+    assert_true(residual[0][0] > 0 && residual[0][1] > 0);
+  }
+  facet_network_destroy(&n);
+}
+
+static void chunks_of_rows_are_the_same_bits(void **state)
+{
+  (void)state;
+  check_stream(FACET_F64);
+  check_stream(FACET_F32);
+}
+
 static void rows_are_chosen(void **state)
 {
   (void)state;
@@ -479,11 +565,17 @@ static void gradients_of_dense(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(golden_a_in_double),          cmocka_unit_test(golden_b),
-      cmocka_unit_test(every_kind_is_exact),         cmocka_unit_test(bias_free),
-      cmocka_unit_test(dense_agrees_with_reference), cmocka_unit_test(rows_are_chosen),
-      cmocka_unit_test(gradients_of_reference),      cmocka_unit_test(gradients_of_dense),
-      cmocka_unit_test(golden_a_in_float),           cmocka_unit_test(fused_pullbacks_agree),
+      cmocka_unit_test(golden_a_in_double),
+      cmocka_unit_test(golden_b),
+      cmocka_unit_test(every_kind_is_exact),
+      cmocka_unit_test(bias_free),
+      cmocka_unit_test(dense_agrees_with_reference),
+      cmocka_unit_test(rows_are_chosen),
+      cmocka_unit_test(gradients_of_reference),
+      cmocka_unit_test(gradients_of_dense),
+      cmocka_unit_test(golden_a_in_float),
+      cmocka_unit_test(fused_pullbacks_agree),
+      cmocka_unit_test(chunks_of_rows_are_the_same_bits),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
