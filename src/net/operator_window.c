@@ -322,7 +322,7 @@ static facet_status number_list(const facet_network *network, const facet_node *
 static facet_status resize_sizes(facet_network *network, facet_node *node, facet_shape in, resizing *r)
 {
   bool upsample = strcmp(node->type, "Upsample") == 0, old = upsample || network->opset < 11;
-  double scale[2 * FACET_MAX_RANK], size[2 * FACET_MAX_RANK], roi[2 * FACET_MAX_RANK];
+  double scale[2 * FACET_MAX_RANK] = {0}, size[2 * FACET_MAX_RANK] = {0}, roi[2 * FACET_MAX_RANK] = {0};
   int64_t axes[FACET_MAX_RANK];
   int scales, sizes = 0, rois = 0, named;
   FACET_TRY(number_list(network, node, old ? 1 : 2, scale, &scales));
