@@ -54,8 +54,7 @@ static facet_status measure_costs(const facet_network *network, facet_type real,
   FACET_TRY(measure(network, (facet_executor_options){.real = real, .batch = 2, .rows = 1, .room = true}, &more));
   c->linear_sample = more - c->row - c->more_row;
   if (real == FACET_F32)
-    FACET_TRY(measure(network,
-                      (facet_executor_options){.kernels = &facet_kernels_reference, .real = FACET_F64, .batch = 1},
+    FACET_TRY(measure(network, (facet_executor_options){.kernels = &facet_kernels_exact, .real = FACET_F64, .batch = 1},
                       &c->exact));
   return FACET_OK;
 }
