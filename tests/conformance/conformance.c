@@ -145,7 +145,7 @@ static facet_status build(const sample *s, int d, size_t o, facet_network **netw
   graph->n_initializer = n;
   graph->output = &output[o];
   graph->n_output = 1;
-  facet_status status = facet_onnx_build(s->model, network);
+  facet_status status = facet_onnx_build(s->model, NULL, network);
   graph->initializer = initializer;
   graph->n_initializer = initializers;
   graph->output = output;
@@ -256,9 +256,9 @@ static facet_status run_choice(const sample *s, int d, size_t o)
   if (status == FACET_OK && network->softmax_stripped)
     status = facet_raise(FACET_BAD_INPUT, "a last Softmax is not piecewise linear");
   if (status == FACET_OK)
-    status = facet_tensor_from_proto(s->value[d], &data);
+    status = facet_tensor_from_proto(s->value[d], NULL, &data);
   if (status == FACET_OK)
-    status = facet_tensor_from_proto(y, &expected);
+    status = facet_tensor_from_proto(y, NULL, &expected);
   bool half = y && y->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16;
   if (status == FACET_OK)
     status = run_precision(network, FACET_F64, data, expected, half ? TOLERANCE_F16 : TOLERANCE_F64);
