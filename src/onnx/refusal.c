@@ -45,7 +45,7 @@ bool facet_onnx_refused(const Onnx__NodeProto *p, char *why)
     return false;
   int length = snprintf(word, sizeof word, " %s ", p->op_type ? p->op_type : "");
   for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
-    if (length > 2 && length < (int)sizeof word && strstr(reasons[i].types, word))
+    if (length > 2 && length < (int)sizeof word && !strchr(p->op_type, ' ') && strstr(reasons[i].types, word))
       reason = reasons[i].why;
   if (facet_onnx_standard(p->domain))
     snprintf(why, FACET_REASON, "%s", reason);
