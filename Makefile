@@ -62,6 +62,7 @@ PROGRAM_OBJECTS := $(PROGRAM_SOURCES:%.c=$(BUILD)/%.o)
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c)))
 PARALLEL_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/parallel/test_*.c)))
 BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
+CONFORMANCE := $(BUILD)/tests/conformance/conformance
 REVISION_SOURCES := $(shell grep -ls 'FACET_REVISION\|FACET_SCALAPACK_VERSION' $(LIBRARY_SOURCES) $(PROGRAM_SOURCES))
 
 # Sanitizers confuse the warnings that depend on optimization: there they are no errors, and the noisiest is off.
@@ -73,7 +74,7 @@ COMPILE := $(FOUND_CC) $(LANGUAGE) $(WARNINGS) $(OPTIMIZE) -march=$(ARCH) $(FOUN
 LIBRARIES := $(LDFLAGS) $(FOUND_LIBS) -lm
 
 all: $(BUILD)/facet $(BUILD)/libfacet.a
-tests: $(UNIT_TESTS) $(PARALLEL_TESTS)
+tests: $(UNIT_TESTS) $(PARALLEL_TESTS) $(CONFORMANCE)
 
 $(BUILD)/flags: FORCE
 	@$(call keep,$(call quoted,$(COMPILE) $(LIBRARIES)))
@@ -98,6 +99,9 @@ $(REVISION_SOURCES:%.c=$(BUILD)/%.o): build/revision
 $(REVISION_SOURCES:%.c=$(BUILD)/%.o): private EXTRA = -DFACET_REVISION='"$(file <build/revision)"' \
   -DFACET_SCALAPACK_VERSION='"$(FOUND_SCALAPACK)"'
 
+# Products and sums in one instruction, where nothing but speed depends on it: C17 alone would keep them apart.
+$(BUILD)/src/kernels/winograd.o $(BUILD)/src/kernels/image.o: private EXTRA = -ffp-contract=fast
+
 $(BUILD)/libfacet.a: $(LIBRARY_OBJECTS)
 $(BUILD)/program.a: $(filter-out %/mpi/facet.o,$(PROGRAM_OBJECTS))
 $(BUILD)/libfacet.a $(BUILD)/program.a:
@@ -110,7 +114,7 @@ $(BUILD)/facet: $(BUILD)/mpi/facet.o $(BUILD)/program.a $(BUILD)/libfacet.a
 
 # A test program is one file with its own main, linked with what it uses of the library and of mpi/.
 $(UNIT_TESTS) $(PARALLEL_TESTS): private MORE = -lcmocka
-$(UNIT_TESTS) $(PARALLEL_TESTS) $(BENCH_PROGRAMS): %: %.o $(BUILD)/program.a $(BUILD)/libfacet.a
+$(UNIT_TESTS) $(PARALLEL_TESTS) $(CONFORMANCE) $(BENCH_PROGRAMS): %: %.o $(BUILD)/program.a $(BUILD)/libfacet.a
 	$(SAY) link $@
 	$(SHOW)$(COMPILE) $^ -o $@ $(MORE) $(LIBRARIES)
 .SECONDARY:

@@ -4,6 +4,7 @@
  * pair of layouts has a fast implementation; where the given pair has none, oneDNN chooses the layout of one end or
  * both, and a reorder stands before or after.  The choice looks at names of implementations, never at a clock, so it is
  * the same in every run.  Reorder buffers and scratchpads share one piece of memory: only one node runs at a time. */
+#include "kernels/image.h"
 #include "kernels/winograd.h"
 
 #include <oneapi/dnnl/dnnl.h>
@@ -74,6 +75,12 @@ static facet_status need_scratch(size_t bytes)
   FACET_NEW(here.scratch, bytes);
   here.scratch_bytes = bytes;
   return FACET_OK;
+}
+
+void facet_kernels_release(void)
+{
+  facet_free(&here.scratch);
+  here.scratch_bytes = 0;
 }
 
 /* ---- what differs between the two versions of the C API ---- */
@@ -221,7 +228,10 @@ struct facet_conv {
   dnnl_memory_t weights_plain, weights, bias, scratch;
   float *weights_data, *bias_data; /* in the format of the primitive */
   bool gradient_direct;            /* the primitive writes the gradient in plain order by itself */
-  facet_winograd *winograd;        /* the pullback, where oneDNN has no Winograd of its own; NULL: the primitive */
+  facet_winograd *winograd;        /* a kernel of our own; NULL both: the primitive */
+  facet_image *image;
+  int parts;           /* of the batch, one per thread, for a kernel of our own ... */
+  size_t part_scratch; /* ... and the bytes that each needs */
 };
 
 static dnnl_status_t attach(dnnl_memory_t memory, const void *data)
@@ -491,6 +501,7 @@ static void dense_destroy(facet_conv **conv)
     if (memory[i])
       dnnl_memory_destroy(memory[i]);
   facet_winograd_destroy(&c->winograd);
+  facet_image_destroy(&c->image);
   facet_free(&c->weights_data);
   facet_free(&c->bias_data);
   facet_free(conv);
@@ -544,6 +555,27 @@ static int64_t dense_block(int64_t channels)
   return channels <= HALF && here.block > HALF ? HALF : here.block;
 }
 
+/* Whether a kernel of our own does the work. */
+static bool own(const facet_conv *c)
+{
+  return c->winograd || c->image;
+}
+
+/* A kernel of our own, if one fits. */
+static facet_status create_own(facet_conv *c, const facet_conv_shape *shape, facet_task task, int64_t batch,
+                               facet_layout in, facet_layout out)
+{
+  if (facet_winograd_fits(shape, in, out)) {
+    FACET_TRY(facet_winograd_create(shape, FACET_F32, task, in, out, &c->winograd));
+    c->part_scratch = facet_winograd_scratch(c->winograd);
+  } else if (task == FACET_PULLBACK && facet_image_fits(shape, in, out)) {
+    FACET_TRY(facet_image_create(shape, out, &c->image));
+    c->part_scratch = facet_image_scratch(c->image) * sizeof(float);
+  }
+  c->parts = here.threads < batch ? here.threads : (int)batch;
+  return need_scratch((size_t)c->parts * c->part_scratch);
+}
+
 static facet_status dense_create(const facet_conv_shape *shape, facet_type real, facet_task task, int64_t batch,
                                  facet_layout in, facet_layout out, facet_conv **conv)
 {
@@ -565,8 +597,9 @@ static facet_status dense_create(const facet_conv_shape *shape, facet_type real,
     c->u.tail = c->node.dimensions == 2 ? c->u.size - shape->in_channels : 0;
     c->z.tail = c->z.size - shape->out_channels;
   }
-  if (task == FACET_PULLBACK && facet_winograd_fits(shape, in, out)) {
-    FACET_GO(done, status, facet_winograd_create(shape, batch, &c->winograd));
+  if (task != FACET_GRADIENT)
+    FACET_GO(done, status, create_own(c, shape, task, batch, in, out));
+  if (own(c)) {
     *conv = c;
     return FACET_OK;
   }
@@ -610,10 +643,12 @@ static facet_status dense_weights(facet_conv *c, const void *weights, const void
 {
   if (c->node.task == FACET_GRADIENT)
     return FACET_OK;
-  if (c->winograd) {
-    facet_winograd_weights(c->winograd, weights);
+  if (c->winograd)
+    facet_winograd_weights(c->winograd, weights, bias);
+  if (c->image)
+    facet_image_weights(c->image, weights);
+  if (own(c))
     return FACET_OK;
-  }
   size_t bytes = (size_t)c->node.bias[0] * sizeof(float);
   if (bias)
     memcpy(c->bias_data, bias, bytes);
@@ -623,9 +658,31 @@ static facet_status dense_weights(facet_conv *c, const void *weights, const void
   return check(reorder(c->weights_reorder, c->weights_plain, c->weights), "reordering weights");
 }
 
+/* A kernel of our own on one part of the batch. */
+static void run_part(const facet_conv *c, int part, const float *from, const facet_fusion *with, float *to)
+{
+  facet_part p = {c->u.batch * part / c->parts, c->u.batch * (part + 1) / c->parts};
+  void *scratch = here.scratch + (size_t)part * c->part_scratch;
+  if (c->winograd)
+    facet_winograd_run(c->winograd, p, scratch, from, with, to);
+  else
+    facet_image_pullback(c->image, p, scratch, from, with ? with->sums : NULL, to);
+}
+
+static void run_own(const facet_conv *c, const float *from, const facet_fusion *with, float *to)
+{
+#pragma omp parallel for schedule(static) num_threads(c->parts) if (c->parts > 1)
+  for (int part = 0; part < c->parts; part++)
+    run_part(c, part, from, with, to);
+}
+
 static facet_status dense_forward(facet_conv *c, const void *u, void *z)
 {
   FACET_CHECK(c->node.task == FACET_FORWARD, FACET_INTERNAL, "dense kernels: not compiled for forward");
+  if (c->winograd) {
+    run_own(c, u, NULL, z);
+    return FACET_OK;
+  }
   FACET_TRY(check(bring(&c->u, u), "reordering the input"));
   FACET_TRY(check(open_end(&c->z, z), "output"));
   FACET_TRY(check(attach(c->scratch, here.scratch), "scratchpad"));
@@ -639,13 +696,23 @@ static facet_status dense_forward(facet_conv *c, const void *u, void *z)
   return check(hand_back(&c->z, z), "reordering the output");
 }
 
+static int dense_fuses(const facet_conv *c)
+{
+  return c->winograd ? FACET_FUSES_SUMS | FACET_FUSES_GATE : c->image ? FACET_FUSES_SUMS : 0;
+}
+
+static facet_status dense_pullback_with(facet_conv *c, const void *gz, const facet_fusion *with, void *gu)
+{
+  FACET_CHECK(own(c), FACET_INTERNAL, "dense kernels: nothing to fuse with");
+  run_own(c, gz, with, gu);
+  return FACET_OK;
+}
+
 static facet_status dense_pullback(facet_conv *c, const void *gz, void *gu)
 {
   FACET_CHECK(c->node.task == FACET_PULLBACK, FACET_INTERNAL, "dense kernels: not compiled for pullback");
-  if (c->winograd) {
-    facet_winograd_pullback(c->winograd, gz, gu);
-    return FACET_OK;
-  }
+  if (own(c))
+    return dense_pullback_with(c, gz, NULL, gu);
   FACET_TRY(check(bring(&c->z, gz), "reordering the output's adjoint"));
   FACET_TRY(check(open_end(&c->u, gu), "input's adjoint"));
   FACET_TRY(check(attach(c->scratch, here.scratch), "scratchpad"));
@@ -688,6 +755,8 @@ const facet_kernels facet_kernels_dense = {
     .conv_weights = dense_weights,
     .conv_forward = dense_forward,
     .conv_pullback = dense_pullback,
+    .conv_fuses = dense_fuses,
+    .conv_pullback_with = dense_pullback_with,
     .conv_gradient = dense_gradient,
     .conv_destroy = dense_destroy,
 };

@@ -4,17 +4,21 @@
 #include <math.h>
 #include <string.h>
 
-#define REAL    float
-#define NAME(x) x##_f32
+#define REAL        float
+#define NAME(x)     x##_f32
+#define ABSOLUTE(x) fabsf(x)
 #include "kernels/elementwise_body.h"
 #undef REAL
 #undef NAME
+#undef ABSOLUTE
 
-#define REAL    double
-#define NAME(x) x##_f64
+#define REAL        double
+#define NAME(x)     x##_f64
+#define ABSOLUTE(x) fabs(x)
 #include "kernels/elementwise_body.h"
 #undef REAL
 #undef NAME
+#undef ABSOLUTE
 
 const facet_elementwise *facet_elementwise_of(facet_type real)
 {

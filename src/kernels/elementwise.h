@@ -18,8 +18,18 @@ typedef struct {
 typedef struct {
   int64_t in_spatial, out_spatial;
   const int64_t *begin, *position;
-  const double *weight; /* mean: factor per output position; NULL: maximum */
+  const double *weight; /* sums: factor per output position; NULL: maximum */
+  const double *tap;    /* sums: factor per position too; NULL: 1 */
+  double sign;          /* maximum: -1 for the minimum */
 } facet_windows;
+
+/* A gate of two or three pieces: piece p holds for z > at[p - 1], and no later one does; there out = slope[p] z +
+ * offset[p]. slope_of: per element (one sample, of the real type), stands for slope[0]; or NULL. */
+typedef struct {
+  int count;
+  const double *at, *slope, *offset;
+  const void *slope_of;
+} facet_pieces;
 
 typedef struct {
   /* out = slope * z with slope 1 for z > 0, else alpha; out may be z. Adds to *ties how often |z| <= nearly * max|z|
@@ -27,6 +37,21 @@ typedef struct {
    * (nearly < 0: ties are not looked for). One sample. */
   bool (*gate)(int64_t size, int64_t padding, double alpha, double nearly, const void *z, void *out, void *slope,
                int32_t *ties);
+  /* A gate of any pieces, one sample; elsewhere like `gate`. Writes slope and (unless NULL) offset of every element. */
+  bool (*pieces)(facet_layout layout, const facet_pieces *pieces, double nearly, const void *z, void *out, void *slope,
+                 void *offset, int32_t *ties);
+  /* out = the largest (sign 1) or smallest (sign -1) of the candidates, winner = its number; ties as in window_max. One
+   * sample; equal candidates: the first wins. */
+  bool (*select)(facet_layout layout, int candidates, const void *const *candidate, double sign, double nearly,
+                 void *out, int32_t *winner, int32_t *ties);
+  /* out = addend + (winner == which) * g for every row (addend NULL: 0). */
+  void (*select_pullback)(int64_t size, int64_t samples, int64_t rows, const int32_t *winner, int which, const void *g,
+                          const void *addend, void *out);
+  /* The sum of a * b where winner == which. */
+  double (*select_dot)(int64_t size, const int32_t *winner, int which, const void *a, const void *b);
+  /* out = addend + scale * in + shift by channel (arrays padded to whole blocks; addend, shift NULL: 0), one sample. */
+  void (*channels)(facet_layout layout, const void *scale, const void *shift, const void *addend, const void *in,
+                   void *out);
   /* out = scale * in + shift, one sample. */
   void (*diagonal)(int64_t size, const void *scale, const void *shift, const void *in, void *out);
   /* out = addend + slope * g for every row (addend NULL: 0). slope advances by slope_step per sample (0: shared). */

@@ -1,23 +1,50 @@
 /* The body of elementwise.c for one REAL; NAME(x) makes names unique.  No include guard: included twice.
  * `GCC ivdep`: such a loop may work in place; an element is written after it was read and no other depends on it. */
 
-/* max |z|. Eight maxima side by side: a compiler may not reorder one. */
-static REAL NAME(largest)(int64_t size, const REAL *z)
+/* max |z| and min |z|. Many of both side by side: a compiler may not reorder one. */
+static void NAME(extremes)(int64_t size, const REAL *z, REAL *least, REAL *most)
 {
-  REAL most[8] = {0}, all = 0;
+  enum { SIDE_BY_SIDE = 32 };
+  REAL low[SIDE_BY_SIDE], high[SIDE_BY_SIDE] = {0};
   int64_t i = 0;
-  for (; i + 8 <= size; i += 8)
-    for (int j = 0; j < 8; j++) {
-      REAL m = z[i + j] < 0 ? -z[i + j] : z[i + j];
-      most[j] = m > most[j] ? m : most[j];
+  for (int j = 0; j < SIDE_BY_SIDE; j++)
+    low[j] = (REAL)INFINITY;
+  for (; i + SIDE_BY_SIDE <= size; i += SIDE_BY_SIDE)
+    for (int j = 0; j < SIDE_BY_SIDE; j++) {
+      REAL m = ABSOLUTE(z[i + j]);
+      high[j] = m > high[j] ? m : high[j];
+      low[j] = m < low[j] ? m : low[j];
     }
   for (; i < size; i++) {
-    REAL m = z[i] < 0 ? -z[i] : z[i];
-    all = m > all ? m : all;
+    REAL m = ABSOLUTE(z[i]);
+    high[0] = m > high[0] ? m : high[0];
+    low[0] = m < low[0] ? m : low[0];
   }
-  for (int j = 0; j < 8; j++)
-    all = most[j] > all ? most[j] : all;
-  return all;
+  for (int j = 1; j < SIDE_BY_SIDE; j++) {
+    high[0] = high[j] > high[0] ? high[j] : high[0];
+    low[0] = low[j] < low[0] ? low[j] : low[0];
+  }
+  *least = low[0];
+  *most = high[0];
+}
+
+static REAL NAME(largest)(int64_t size, const REAL *z)
+{
+  REAL least, most;
+  NAME(extremes)(size, z, &least, &most);
+  return most;
+}
+
+/* How many |z| are at most nearly * max|z|. */
+static int32_t NAME(count_near)(int64_t size, double nearly, const REAL *z)
+{
+  REAL least, most;
+  int32_t near = 0;
+  NAME(extremes)(size, z, &least, &most);
+  REAL bound = (REAL)(nearly * (double)most);
+  for (int64_t i = 0; least <= bound && i < size; i++)
+    near += ABSOLUTE(z[i]) <= bound;
+  return near;
 }
 
 static bool NAME(gate)(int64_t size, int64_t padding, double alpha, double nearly, const void *z_, void *out_,
@@ -26,13 +53,8 @@ static bool NAME(gate)(int64_t size, int64_t padding, double alpha, double nearl
   const REAL *z = z_;
   REAL *out = out_, *slope = slope_;
   REAL a = (REAL)alpha;
-  int32_t near = (int32_t)-padding;
-  if (nearly >= 0) {
-    REAL bound = (REAL)(nearly * (double)NAME(largest)(size, z));
-    for (int64_t i = 0; i < size; i++)
-      near += (z[i] < 0 ? -z[i] : z[i]) <= bound;
-    *ties += near;
-  }
+  int32_t near = nearly >= 0 ? NAME(count_near)(size, nearly, z) - (int32_t)padding : 0;
+  *ties += near;
 #pragma GCC ivdep
   for (int64_t i = 0; i < size; i++) {
     REAL u = z[i];
@@ -41,6 +63,128 @@ static bool NAME(gate)(int64_t size, int64_t padding, double alpha, double nearl
     out[i] = s * u;
   }
   return near > 0;
+}
+
+/* Loops over the blocks of channels: calls for block b of `lanes` channels each. */
+#define FOR_BLOCKS(layout, b, lanes)                                                                                   \
+  for (int64_t b = 0, lanes; b * (layout).block < (layout).channels; b++)                                              \
+    if ((lanes = (layout).channels - b * (layout).block, lanes = lanes < (layout).block ? lanes : (layout).block) > 0)
+
+static bool NAME(pieces)(facet_layout layout, const facet_pieces *p, double nearly, const void *z_, void *out_,
+                         void *slope_, void *offset_, int32_t *ties)
+{
+  const REAL *z = z_, *slope_of = p->slope_of;
+  REAL *out = out_, *slope = slope_, *offset = offset_;
+  int64_t size = facet_layout_size(layout), k = layout.block;
+  REAL bound = (REAL)(nearly * (double)NAME(largest)(size, z));
+  int32_t near = 0;
+  FOR_BLOCKS(layout, b, lanes)
+  {
+    for (int64_t i = b * k * layout.spatial; i < (b + 1) * k * layout.spatial; i++) {
+      int piece = 0;
+      bool padding = i % k >= lanes, tie = false;
+      REAL u = z[i];
+      for (int j = 0; j < p->count - 1; j++) {
+        REAL at = (REAL)p->at[j], distance = u > at ? u - at : at - u;
+        piece = u > at ? j + 1 : piece;
+        tie |= distance <= bound + (REAL)nearly * (at < 0 ? -at : at);
+      }
+      REAL s = piece == 0 && slope_of ? slope_of[i] : (REAL)p->slope[piece], a = (REAL)p->offset[piece];
+      near += tie && !padding && nearly >= 0;
+      slope[i] = padding ? 0 : s;
+      if (offset)
+        offset[i] = padding ? 0 : a;
+      out[i] = padding ? 0 : s * u + a;
+    }
+  }
+  *ties += near;
+  return near > 0;
+}
+
+static bool NAME(select)(facet_layout layout, int candidates, const void *const *candidate, double sign, double nearly,
+                         void *out_, int32_t *winner, int32_t *ties)
+{
+  REAL *out = out_, s = (REAL)sign, most = 0;
+  int64_t size = facet_layout_size(layout), k = layout.block;
+  int32_t near = 0;
+  for (int j = 0; nearly >= 0 && j < candidates; j++) {
+    REAL m = NAME(largest)(size, candidate[j]);
+    most = m > most ? m : most;
+  }
+  REAL bound = (REAL)(nearly * (double)most);
+  FOR_BLOCKS(layout, b, lanes)
+  {
+    for (int64_t i = b * k * layout.spatial; i < (b + 1) * k * layout.spatial; i++) {
+      REAL first = s * ((const REAL *)candidate[0])[i], second = -(REAL)INFINITY;
+      int32_t best = 0;
+      for (int j = 1; j < candidates; j++) {
+        REAL x = s * ((const REAL *)candidate[j])[i];
+        second = x > first ? first : x > second ? x : second;
+        best = x > first ? j : best;
+        first = x > first ? x : first;
+      }
+      bool padding = i % k >= lanes;
+      near += !padding && nearly >= 0 && first - second <= bound;
+      winner[i] = best;
+      out[i] = padding ? 0 : s * first;
+    }
+  }
+  *ties += near;
+  return near > 0;
+}
+
+static void NAME(select_pullback)(int64_t size, int64_t samples, int64_t rows, const int32_t *winner, int which,
+                                  const void *g_, const void *addend_, void *out_)
+{
+  const REAL *g = g_, *addend = addend_;
+  REAL *out = out_;
+  for (int64_t s = 0; s < samples; s++, winner += size)
+    for (int64_t r = 0; r < rows; r++, g += size, out += size, addend += addend ? size : 0)
+#pragma GCC ivdep
+      for (int64_t i = 0; i < size; i++)
+        out[i] = (addend ? addend[i] : 0) + (winner[i] == which ? g[i] : 0);
+}
+
+static double NAME(select_dot)(int64_t size, const int32_t *winner, int which, const void *a_, const void *b_)
+{
+  const REAL *a = a_, *b = b_;
+  double sum = 0;
+  for (int64_t i = 0; i < size; i++)
+    sum += winner[i] == which ? (double)a[i] * (double)b[i] : 0;
+  return sum;
+}
+
+/* `lanes` channels side by side over the positions. */
+static inline void NAME(channel_lanes)(int64_t positions, int lanes, const REAL *scale, const REAL *shift,
+                                       const REAL *addend, const REAL *in, REAL *out)
+{
+  for (int64_t s = 0; s < positions; s++)
+#pragma GCC ivdep
+    for (int c = 0; c < lanes; c++) {
+      int64_t i = s * lanes + c;
+      out[i] = scale[c] * in[i] + (shift ? shift[c] : 0) + (addend ? addend[i] : 0);
+    }
+}
+
+static void NAME(channels)(facet_layout layout, const void *scale_, const void *shift_, const void *addend_,
+                           const void *in_, void *out_)
+{
+  const REAL *scale = scale_, *shift = shift_, *addend = addend_, *in = in_;
+  REAL *out = out_;
+  int64_t k = layout.block, block = k * layout.spatial;
+  for (int64_t b = 0; b * k < layout.channels; b++) {
+    const REAL *d = scale + b * k, *a = shift ? shift + b * k : NULL, *more = addend ? addend + b * block : NULL;
+    if (k == 1) {
+      REAL factor = d[0], constant = a ? a[0] : 0;
+#pragma GCC ivdep
+      for (int64_t i = 0; i < block; i++)
+        out[b * block + i] = factor * in[b * block + i] + constant + (more ? more[i] : 0);
+    } else if (k == 8) {
+      NAME(channel_lanes)(layout.spatial, 8, d, a, more, in + b * block, out + b * block);
+    } else {
+      NAME(channel_lanes)(layout.spatial, (int)k, d, a, more, in + b * block, out + b * block);
+    }
+  }
 }
 
 static void NAME(diagonal)(int64_t size, const void *scale_, const void *shift_, const void *in_, void *out_)
@@ -125,11 +269,6 @@ static void NAME(scatter)(int64_t samples, int64_t runs, const facet_run *run, c
         dst[run[r].source + i] += src[run[r].target + i];
 }
 
-/* Loops over the blocks of channels: calls for block b of `lanes` channels each. */
-#define FOR_BLOCKS(layout, b, lanes)                                                                                   \
-  for (int64_t b = 0, lanes; b * (layout).block < (layout).channels; b++)                                              \
-    if ((lanes = (layout).channels - b * (layout).block, lanes = lanes < (layout).block ? lanes : (layout).block) > 0)
-
 static void NAME(window_mean)(const facet_windows *w, facet_layout in, const void *u_, void *out_)
 {
   int64_t k = in.block;
@@ -141,22 +280,22 @@ static void NAME(window_mean)(const facet_windows *w, facet_layout in, const voi
       for (int64_t c = 0; c < lanes; c++) {
         REAL sum = 0;
         for (int64_t t = w->begin[s]; t < w->begin[s + 1]; t++)
-          sum += u[w->position[t] * k + c];
+          sum += w->tap ? (REAL)w->tap[t] * u[w->position[t] * k + c] : u[w->position[t] * k + c];
         out[s * k + c] = sum * (REAL)w->weight[s];
       }
   }
 }
 
 /* One output position in `lanes` neighbouring channels, at most 16: values, winners and ties; whether there is one. */
-static inline bool NAME(window_position)(const REAL *restrict u, const int64_t *restrict position, int64_t taps,
-                                         int64_t k, int lanes, int32_t base, bool count, REAL bound, bool flat_zero,
-                                         REAL *restrict out, int32_t *restrict win, int32_t *ties)
+static inline bool NAME(window_position)(REAL sign, const REAL *restrict u, const int64_t *restrict position,
+                                         int64_t taps, int64_t k, int lanes, int32_t base, bool count, REAL bound,
+                                         bool flat_zero, REAL *restrict out, int32_t *restrict win, int32_t *ties)
 {
   REAL first[16], second[16];
   int32_t best[16];
   bool tied = false;
   for (int c = 0; c < lanes; c++) {
-    first[c] = u[position[0] * k + c];
+    first[c] = sign * u[position[0] * k + c];
     second[c] = -(REAL)INFINITY;
     best[c] = (int32_t)(position[0] * k) + c;
   }
@@ -164,7 +303,7 @@ static inline bool NAME(window_position)(const REAL *restrict u, const int64_t *
     const REAL *candidate = u + position[t] * k;
     int32_t at = (int32_t)(position[t] * k);
     for (int c = 0; c < lanes; c++) {
-      REAL x = candidate[c], top = first[c];
+      REAL x = sign * candidate[c], top = first[c];
       REAL loser = x > top ? top : x;
       second[c] = loser > second[c] ? loser : second[c];
       best[c] = x > top ? at + c : best[c];
@@ -172,7 +311,7 @@ static inline bool NAME(window_position)(const REAL *restrict u, const int64_t *
     }
   }
   for (int c = 0; c < lanes; c++) {
-    out[c] = first[c];
+    out[c] = sign * first[c];
     win[c] = base + best[c];
   }
   for (int c = 0; count && c < lanes; c++) {
@@ -188,7 +327,10 @@ static bool NAME(window_max)(const facet_windows *w, facet_layout in, double nea
 {
   int64_t k = in.block;
   bool count = nearly >= 0, tied = false;
-  REAL bound = count ? (REAL)(nearly * (double)NAME(largest)(facet_layout_size(in), u_)) : 0;
+  REAL least = 0, most = 0;
+  if (count)
+    NAME(extremes)(facet_layout_size(in), u_, &least, &most);
+  REAL bound = (REAL)(nearly * (double)most);
   FOR_BLOCKS(in, b, lanes)
   {
     for (int64_t s = 0; s < w->out_spatial; s++) {
@@ -199,11 +341,11 @@ static bool NAME(window_max)(const facet_windows *w, facet_layout in, double nea
         int64_t at = (b * w->out_spatial + s) * k + c, from = b * w->in_spatial * k + c;
         const REAL *u = (const REAL *)u_ + from;
         if (now == 8) /* the constant lets the compiler use vectors */
-          tied |= NAME(window_position)(u, position, taps, k, 8, (int32_t)from, count, bound, flat_zero,
+          tied |= NAME(window_position)((REAL)w->sign, u, position, taps, k, 8, (int32_t)from, count, bound, flat_zero,
                                         (REAL *)out_ + at, winner + at, ties);
         else
-          tied |= NAME(window_position)(u, position, taps, k, now, (int32_t)from, count, bound, flat_zero,
-                                        (REAL *)out_ + at, winner + at, ties);
+          tied |= NAME(window_position)((REAL)w->sign, u, position, taps, k, now, (int32_t)from, count, bound,
+                                        flat_zero, (REAL *)out_ + at, winner + at, ties);
       }
     }
   }
@@ -223,7 +365,7 @@ static void NAME(window_mean_pullback)(const facet_windows *w, facet_layout in, 
       for (int64_t s = 0; s < w->out_spatial; s++)
         for (int64_t t = w->begin[s]; t < w->begin[s + 1]; t++)
           for (int64_t c = 0; c < lanes; c++)
-            gu[w->position[t] * k + c] += (REAL)w->weight[s] * g[s * k + c];
+            gu[w->position[t] * k + c] += (REAL)(w->tap ? w->tap[t] * w->weight[s] : w->weight[s]) * g[s * k + c];
     }
 }
 
@@ -472,24 +614,29 @@ static void NAME(unpack)(facet_layout layout, const void *packed_, double *plain
 }
 
 static const facet_elementwise NAME(table) = {
-    NAME(gate),
-    NAME(diagonal),
-    NAME(gate_pullback),
-    NAME(gate_pullback_sum),
-    NAME(add),
-    NAME(gather),
-    NAME(scatter),
-    NAME(window_mean),
-    NAME(window_max),
-    NAME(window_mean_pullback),
-    NAME(window_max_pullback),
-    NAME(channel_sums),
-    NAME(dot),
-    NAME(norm_statistics),
-    NAME(norm),
-    NAME(norm_pullback),
-    NAME(pack),
-    NAME(unpack),
+    .gate = NAME(gate),
+    .pieces = NAME(pieces),
+    .select = NAME(select),
+    .select_pullback = NAME(select_pullback),
+    .select_dot = NAME(select_dot),
+    .channels = NAME(channels),
+    .diagonal = NAME(diagonal),
+    .gate_pullback = NAME(gate_pullback),
+    .gate_pullback_sum = NAME(gate_pullback_sum),
+    .add = NAME(add),
+    .gather = NAME(gather),
+    .scatter = NAME(scatter),
+    .window_mean = NAME(window_mean),
+    .window_max = NAME(window_max),
+    .window_mean_pullback = NAME(window_mean_pullback),
+    .window_max_pullback = NAME(window_max_pullback),
+    .channel_sums = NAME(channel_sums),
+    .dot = NAME(dot),
+    .norm_statistics = NAME(norm_statistics),
+    .norm = NAME(norm),
+    .norm_pullback = NAME(norm_pullback),
+    .pack = NAME(pack),
+    .unpack = NAME(unpack),
 };
 
 #undef FOR_BLOCKS

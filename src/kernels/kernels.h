@@ -51,6 +51,21 @@ typedef enum {
   FACET_GRADIENT  /* g_A = sum g_z u^T, g_a  */
 } facet_task;
 
+/* What a pullback can do on its way, while the numbers are at hand: gu = slope * (A^T g_z + addend), and sums. */
+typedef struct {
+  const void *addend; /* like gu; NULL: 0. It may be gu itself */
+  const void *slope;  /* of batch / rows samples, like u: each for `rows` adjoints; NULL: 1 */
+  int64_t rows;
+  void *sums; /* of every adjoint g_z, over positions, by channel (padded to whole blocks); NULL: not wanted */
+} facet_fusion;
+
+enum { FACET_FUSES_SUMS = 1, FACET_FUSES_GATE = 2 /* addend and slope */ };
+
+/* Samples or adjoints `first` to `end` - 1 of a batch. */
+typedef struct {
+  int64_t first, end;
+} facet_part;
+
 typedef struct facet_kernels facet_kernels;
 typedef struct facet_conv facet_conv; /* one linear node compiled for one task and batch */
 
@@ -67,6 +82,9 @@ struct facet_kernels {
   facet_status (*conv_weights)(facet_conv *conv, const void *weights, const void *bias);
   facet_status (*conv_forward)(facet_conv *conv, const void *u, void *z);    /* FACET_FORWARD */
   facet_status (*conv_pullback)(facet_conv *conv, const void *gz, void *gu); /* FACET_PULLBACK; overwrites gu */
+  /* What of facet_fusion a pullback offers (FACET_FUSES_...), and a pullback with that. */
+  int (*conv_fuses)(const facet_conv *conv);
+  facet_status (*conv_pullback_with)(facet_conv *conv, const void *gz, const facet_fusion *with, void *gu);
   /* FACET_GRADIENT: overwrites gw (plain order) and gb (or NULL), summed over the batch. */
   facet_status (*conv_gradient)(facet_conv *conv, const void *u, const void *gz, void *gw, void *gb);
   void (*conv_destroy)(facet_conv **conv);
@@ -74,12 +92,16 @@ struct facet_kernels {
 
 extern const facet_kernels facet_kernels_reference;
 extern const facet_kernels facet_kernels_dense;
+/* The reference kernels in double, with a faster algorithm for the forward pass where there is one (winograd.h). */
+extern const facet_kernels facet_kernels_exact;
 
 /* Raises FACET_BAD_INPUT unless the shape makes sense and the layouts of u and z fit it. */
 facet_status facet_conv_check(const facet_conv_shape *shape, int64_t batch, facet_layout in, facet_layout out);
 
 /* "3.1.0" and so on, of the oneDNN in use. */
 const char *facet_onednn_version(void);
+/* Gives scratch memory back to the system. No executor may be alive. */
+void facet_kernels_release(void);
 /* Threads that the kernels of this process use; 1 unless asked for. */
 void facet_kernels_threads(int threads);
 

@@ -231,6 +231,18 @@ static int64_t reference_block(int64_t channels)
   return 1;
 }
 
+static int reference_fuses(const facet_conv *conv)
+{
+  (void)conv;
+  return 0;
+}
+
+static facet_status reference_pullback_with(facet_conv *conv, const void *gz, const facet_fusion *with, void *gu)
+{
+  (void)conv, (void)gz, (void)with, (void)gu;
+  return facet_raise(FACET_INTERNAL, "reference kernels fuse nothing");
+}
+
 const facet_kernels facet_kernels_reference = {
     .name = "reference",
     .offers = reference_offers,
@@ -239,6 +251,8 @@ const facet_kernels facet_kernels_reference = {
     .conv_weights = reference_weights,
     .conv_forward = reference_forward,
     .conv_pullback = reference_pullback,
+    .conv_fuses = reference_fuses,
+    .conv_pullback_with = reference_pullback_with,
     .conv_gradient = reference_gradient,
     .conv_destroy = reference_destroy,
 };

@@ -1,212 +1,193 @@
-/* Winograd's algorithm for pullbacks: see winograd.h.
+/* Winograd's algorithm: see winograd.h.
  *
- * A chunk of tiles at a time, small enough for the second-level cache: transform 4x4 tiles of gz into 16 matrices
- * (tiles x channels), multiply each with the transformed kernel, transform the products back into 2x2 tiles of gu. */
+ * A chunk of tiles at a time, small enough for the second-level cache: transform 6x6 tiles of the source into 36
+ * matrices (tiles x channels), multiply each with the transformed kernel, transform the products back into 4x4 tiles of
+ * the result. The words here are those of pullbacks: forward, an "adjoint" is a sample. */
 #include "kernels/winograd.h"
 
 #include <string.h>
 
-enum { LANES = 8, POINTS = 16, ROWS = 6, COLUMNS = 16, BUDGET = 1536 /* tiles times channels of a chunk */ };
-
-typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
-
-struct facet_winograd {
-  int64_t batch, from, to;      /* channels of gz and of gu */
-  int64_t height, width, tiles; /* of one adjoint */
-  int64_t chunk;                /* tiles at once, a multiple of ROWS */
-  float *kernel;                /* POINTS x from x to */
-  float *sources;               /* POINTS x chunk x from */
-  float *products;              /* POINTS x chunk x to */
+enum {
+  WIDTH = 8,             /* channels of every group that is worked on are a multiple of it */
+  TILE = 4,              /* outputs of a tile, in each direction */
+  SIDE = TILE + 2,       /* sources and points of a tile, in each direction */
+  POINTS = SIDE * SIDE,  /* products of a tile */
+  ROWS = 6,              /* tiles of a block of products that registers hold */
+  BUDGET = 384,          /* tiles times channels of a chunk, while channels are few */
+  APART = 16,            /* numbers between the matrices: their rows must not meet in one set of the cache */
+  STEP = BUDGET + APART, /* from matrix to matrix, unless there are very many channels */
+  WIDEST = 16            /* block of a layout */
 };
 
-bool facet_winograd_fits(const facet_conv_shape *s, facet_layout in, facet_layout out)
+typedef struct {
+  size_t real;
+  void (*weights)(facet_winograd *w, const void *weights, const void *bias);
+  void (*run)(const facet_winograd *w, facet_part part, void *scratch, const void *source, const facet_fusion *with,
+              void *result);
+} body;
+
+struct facet_winograd {
+  const body *body;
+  facet_conv_shape shape;
+  bool forward;
+  int64_t from, to; /* channels of sources and of results, padding included */
+  facet_layout source, result;
+  int64_t height, width, tiles; /* of one adjoint */
+  int64_t chunk;                /* tiles at once, a multiple of ROWS */
+  int64_t step;                 /* from matrix to matrix, of sources and of products */
+  void *bias;                   /* forward: of the results */
+  void *nothing;                /* zeros, for what lies outside */
+  void *kernel;                 /* POINTS x to/COLUMNS x from x COLUMNS */
+};
+
+/* The points +-A and +-B. */
+static const float A = 0.625F, B = 1.5F, A2 = 0.390625F, B2 = 2.25F, A3 = 0.244140625F, B3 = 3.375F;
+static const float PRODUCT = 0.87890625F, SUM = 2.640625F; /* of A2 and B2 */
+
+static int64_t up(int64_t n, int64_t step)
 {
-  bool fits = s->spatial == 2 && s->groups == 1 && in.block == LANES && out.block == LANES &&
-              s->in_channels % COLUMNS == 0 && s->out_channels % LANES == 0;
-  for (int d = 0; fits && d < 2; d++)
-    fits = s->kernel[d] == 3 && s->stride[d] == 1 && s->dilation[d] == 1 && s->pad_begin[d] == 1 &&
-           s->pad_end[d] == 1 && s->in[d] % 2 == 0;
-  return fits;
+  return (n + step - 1) / step * step;
 }
 
-void facet_winograd_destroy(facet_winograd **winograd)
+static int64_t padded(facet_layout l)
 {
-  if (*winograd) {
-    facet_free(&(*winograd)->kernel);
-    facet_free(&(*winograd)->sources);
-    facet_free(&(*winograd)->products);
+  return up(l.channels, l.block);
+}
+
+/* ---- the kernel ---- */
+
+/* G g for G with the rows (1 p p^2) / N(p), N(p) the product of the distances to the other points, and (0 0 1). */
+static void kernel_line(const double *g, int step, double *out, int out_step)
+{
+  static const double point[] = {0, 0.625, -0.625, 1.5, -1.5};
+  for (int i = 0; i < SIDE - 1; i++) {
+    double distances = 1;
+    for (int j = 0; j < SIDE - 1; j++)
+      if (j != i)
+        distances *= point[i] - point[j];
+    out[i * out_step] = (g[0] + point[i] * (g[step] + point[i] * g[2 * step])) / distances;
   }
-  facet_free(winograd);
+  out[(SIDE - 1) * out_step] = g[2 * step];
 }
 
-facet_status facet_winograd_create(const facet_conv_shape *s, int64_t batch, facet_winograd **winograd)
-{
-  facet_winograd *w;
-  facet_status status = FACET_OK;
-  FACET_NEW(w, 1);
-  w->batch = batch;
-  w->from = s->out_channels;
-  w->to = s->in_channels;
-  w->height = s->in[0];
-  w->width = s->in[1];
-  w->tiles = w->height / 2 * (w->width / 2);
-  int64_t most = w->from > w->to ? w->from : w->to;
-  w->chunk = BUDGET / most > ROWS ? BUDGET / most / ROWS * ROWS : ROWS;
-  FACET_NEW_GO(failed, status, w->kernel, POINTS * w->from * w->to);
-  FACET_NEW_GO(failed, status, w->sources, POINTS * w->chunk * w->from);
-  FACET_NEW_GO(failed, status, w->products, POINTS * w->chunk * w->to);
-  *winograd = w;
-  return FACET_OK;
-failed:
-  facet_winograd_destroy(&w);
-  return status;
-}
-
-/* G g G^T with G = (1 0 0; 1/2 1/2 1/2; 1/2 -1/2 1/2; 0 0 1). */
-static void transform_kernel(double g[3][3], double out[4][4])
-{
-  double half[4][3];
-  for (int x = 0; x < 3; x++) {
-    half[0][x] = g[0][x];
-    half[1][x] = (g[0][x] + g[1][x] + g[2][x]) / 2;
-    half[2][x] = (g[0][x] - g[1][x] + g[2][x]) / 2;
-    half[3][x] = g[2][x];
-  }
-  for (int y = 0; y < 4; y++) {
-    out[y][0] = half[y][0];
-    out[y][1] = (half[y][0] + half[y][1] + half[y][2]) / 2;
-    out[y][2] = (half[y][0] - half[y][1] + half[y][2]) / 2;
-    out[y][3] = half[y][2];
-  }
-}
-
-void facet_winograd_weights(facet_winograd *w, const float *weights)
-{
-  for (int64_t f = 0; f < w->from; f++)
-    for (int64_t t = 0; t < w->to; t++) {
-      double g[3][3], out[4][4];
-      for (int i = 0; i < 9; i++)
-        g[2 - i / 3][2 - i % 3] = (double)weights[(f * w->to + t) * 9 + i];
-      transform_kernel(g, out);
-      for (int p = 0; p < POINTS; p++)
-        w->kernel[(p * w->from + f) * w->to + t] = (float)out[p / 4][p % 4];
-    }
-}
-
-/* Rows of d (or columns, by the step) to rows of B^T d. */
-static inline void transform_line(const lanes *d, int step, lanes *out)
-{
-  out[0] = d[0] - d[2 * step];
-  out[step] = d[step] + d[2 * step];
-  out[2 * step] = d[2 * step] - d[step];
-  out[3 * step] = d[step] - d[3 * step];
-}
+/* ---- tiles ---- */
 
 /* Where a tile's outputs begin. */
 typedef struct {
   int64_t adjoint, y, x;
 } place;
 
-static place place_of(const facet_winograd *w, int64_t tile)
+static inline place next_place(const facet_winograd *w, place at)
 {
-  int64_t in_adjoint = tile % w->tiles, across = w->width / 2;
-  return (place){tile / w->tiles, in_adjoint / across * 2, in_adjoint % across * 2};
-}
-
-/* A tile that sticks out: zeros there. */
-static void load_border(const facet_winograd *w, place at, const float *from, lanes *d)
-{
-  for (int i = 0; i < POINTS; i++) {
-    int64_t y = at.y - 1 + i / 4, x = at.x - 1 + i % 4;
-    bool inside = y >= 0 && y < w->height && x >= 0 && x < w->width;
-    d[i] = inside ? *(const lanes *)(from + (y * w->width + x) * LANES) : (lanes){0};
+  at.x += TILE;
+  if (at.x >= w->width) {
+    at.x = 0;
+    at.y += TILE;
   }
-}
-
-static void transform_sources(const facet_winograd *w, int64_t first, int64_t count, const float *gz)
-{
-  int64_t plane = w->height * w->width;
-  for (int64_t t = 0; t < count; t++) {
-    place at = place_of(w, first + t);
-    bool interior = at.y > 0 && at.y + 3 <= w->height && at.x > 0 && at.x + 3 <= w->width;
-    for (int64_t c = 0; c < w->from; c += LANES) {
-      const float *from = gz + at.adjoint * plane * w->from + c * plane;
-      lanes d[POINTS], half[POINTS], out[POINTS];
-      if (interior) {
-        const float *corner = from + ((at.y - 1) * w->width + at.x - 1) * LANES;
-#pragma GCC unroll 16
-        for (int i = 0; i < POINTS; i++)
-          d[i] = *(const lanes *)(corner + (i / 4 * w->width + i % 4) * LANES);
-      } else {
-        load_border(w, at, from, d);
-      }
-      for (int i = 0; i < 4; i++)
-        transform_line(d + i, 4, half + i);
-      for (int i = 0; i < 4; i++)
-        transform_line(half + 4 * i, 1, out + 4 * i);
-      for (int p = 0; p < POINTS; p++)
-        *(lanes *)(w->sources + (p * w->chunk + t) * w->from + c) = out[p];
-    }
+  if (at.y >= w->height) {
+    at.y = 0;
+    at.adjoint++;
   }
+  return at;
 }
 
-/* products = sources x kernel for one of the 16 points, ROWS x COLUMNS at a time, all of it in registers. */
-static void multiply(const facet_winograd *w, int64_t count, int p)
+/* Where a group of channels from channel c on begin in a value of so many channels, and how far apart positions are. */
+static inline int64_t channel_place(facet_layout l, int64_t c)
 {
-  for (int64_t n = 0; n < w->to; n += COLUMNS)
-    for (int64_t t = 0; t < count; t += ROWS) {
-      const float *a = w->sources + (p * w->chunk + t) * w->from;
-      const float *b = w->kernel + p * w->from * w->to + n;
-      float *out = w->products + (p * w->chunk + t) * w->to + n;
-      lanes sum[ROWS][2] = {{{0}}};
-      for (int64_t k = 0; k < w->from; k++) {
-        lanes left = *(const lanes *)(b + k * w->to), right = *(const lanes *)(b + k * w->to + LANES);
-#pragma GCC unroll 6
-        for (int r = 0; r < ROWS; r++) {
-          sum[r][0] += a[r * w->from + k] * left;
-          sum[r][1] += a[r * w->from + k] * right;
-        }
-      }
-#pragma GCC unroll 6
-      for (int r = 0; r < ROWS; r++) {
-        *(lanes *)(out + r * w->to) = sum[r][0];
-        *(lanes *)(out + r * w->to + LANES) = sum[r][1];
-      }
-    }
+  return c / l.block * l.block * l.spatial + c % l.block;
 }
 
-/* A^T m A with A^T = (1 1 1 0; 0 1 -1 -1). */
-static void transform_products(const facet_winograd *w, int64_t first, int64_t count, float *gu)
+/* The two passes over a tile are functions of their own: together they would need many more registers than there are,
+ * and compilers then move arithmetic from one into the other at a high price. */
+#define PASS static __attribute__((noinline))
+
+#define REAL    float
+#define NAME(x) x##_f32
+#include "kernels/winograd_body.h"
+#undef REAL
+#undef NAME
+
+#define REAL    double
+#define NAME(x) x##_f64
+#include "kernels/winograd_body.h"
+#undef REAL
+#undef NAME
+
+/* ---- for both ---- */
+
+bool facet_winograd_fits(const facet_conv_shape *s, facet_layout in, facet_layout out)
 {
-  int64_t plane = w->height * w->width;
-  for (int64_t t = 0; t < count; t++) {
-    place at = place_of(w, first + t);
-    for (int64_t c = 0; c < w->to; c += LANES) {
-      float *to = gu + at.adjoint * plane * w->to + c * plane + (at.y * w->width + at.x) * LANES;
-      lanes m[POINTS], half[2][4];
-      for (int p = 0; p < POINTS; p++)
-        m[p] = *(const lanes *)(w->products + (p * w->chunk + t) * w->to + c);
-      for (int x = 0; x < 4; x++) {
-        half[0][x] = m[x] + m[4 + x] + m[8 + x];
-        half[1][x] = m[4 + x] - m[8 + x] - m[12 + x];
-      }
-      for (int y = 0; y < 2; y++) {
-        float *line = to + y * w->width * LANES;
-        *(lanes *)line = half[y][0] + half[y][1] + half[y][2];
-        *(lanes *)(line + LANES) = half[y][1] - half[y][2] - half[y][3];
-      }
-    }
+  bool fits = s->spatial == 2 && s->groups == 1 && in.block % WIDTH == 0 && out.block % WIDTH == 0 &&
+              in.block <= WIDEST && out.block <= WIDEST;
+  int64_t products = POINTS * padded(in) * padded(out), direct = 9 * s->in_channels * s->out_channels;
+  for (int d = 0; fits && d < 2; d++) {
+    fits = s->kernel[d] == 3 && s->stride[d] == 1 && s->dilation[d] == 1 && s->pad_begin[d] == 1 && s->pad_end[d] == 1;
+    products *= up(s->in[d], TILE) / TILE;
+    direct *= s->in[d];
   }
+  return fits && 5 * products <= 3 * direct; /* transforms take their time too */
 }
 
-void facet_winograd_pullback(facet_winograd *w, const float *gz, float *gu)
+void facet_winograd_destroy(facet_winograd **winograd)
 {
-  int64_t all = w->batch * w->tiles;
-  for (int64_t first = 0; first < all; first += w->chunk) {
-    int64_t count = all - first < w->chunk ? all - first : w->chunk;
-    transform_sources(w, first, count, gz);
-    for (int p = 0; p < POINTS; p++)
-      multiply(w, count, p); /* rows past count, up to a multiple of ROWS, hold what was there: nobody reads them */
-    transform_products(w, first, count, gu);
+  if (*winograd) {
+    facet_free(&(*winograd)->kernel);
+    facet_free(&(*winograd)->bias);
+    facet_free(&(*winograd)->nothing);
   }
+  facet_free(winograd);
+}
+
+/* Few channels: what the first-level cache likes. Many: as many tiles as pay for reading the kernel once more. */
+static int64_t chunk_of(int64_t channels)
+{
+  enum { MANY = 64, ENOUGH = 24 };
+  if (channels < MANY)
+    return BUDGET / channels > ROWS ? BUDGET / channels / ROWS * ROWS : ROWS;
+  return up(channels / 4 > ENOUGH ? channels / 4 : ENOUGH, ROWS);
+}
+
+facet_status facet_winograd_create(const facet_conv_shape *s, facet_type real, facet_task task, facet_layout in,
+                                   facet_layout out, facet_winograd **winograd)
+{
+  facet_winograd *w;
+  FACET_NEW(w, 1);
+  w->body = real == FACET_F64 ? &body_f64 : &body_f32;
+  w->shape = *s;
+  w->forward = task == FACET_FORWARD;
+  w->source = w->forward ? in : out;
+  w->result = w->forward ? out : in;
+  w->from = padded(w->source);
+  w->to = padded(w->result);
+  w->height = s->in[0];
+  w->width = s->in[1];
+  w->tiles = up(w->height, TILE) / TILE * (up(w->width, TILE) / TILE);
+  int64_t most = w->from > w->to ? w->from : w->to;
+  w->chunk = chunk_of(most);
+  w->step = w->chunk * most <= BUDGET ? STEP : w->chunk * most + APART;
+  w->kernel = facet_allocate((size_t)(POINTS * w->from * up(w->to, WIDEST)), w->body->real);
+  w->bias = facet_allocate((size_t)w->to, w->body->real);
+  w->nothing = facet_allocate(SIDE * WIDEST, w->body->real);
+  if (w->kernel && w->bias && w->nothing) {
+    *winograd = w;
+    return FACET_OK;
+  }
+  facet_winograd_destroy(&w);
+  return FACET_OS;
+}
+
+size_t facet_winograd_scratch(const facet_winograd *w)
+{
+  return (size_t)(2 * POINTS * w->step) * w->body->real;
+}
+
+void facet_winograd_weights(facet_winograd *w, const void *weights, const void *bias)
+{
+  w->body->weights(w, weights, bias);
+}
+
+void facet_winograd_run(const facet_winograd *w, facet_part part, void *scratch, const void *source,
+                        const facet_fusion *with, void *result)
+{
+  w->body->run(w, part, scratch, source, with, result);
 }

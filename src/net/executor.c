@@ -1,8 +1,8 @@
 /* The executor: compiles a network for one kernel set, precision, batch and number of rows, and runs it.
  *
- * Compiling: nodes become steps (batch norm folded into the linear node before it, except in training); values that
- * only elementwise kinds connect share a layout, blocked if a convolution touches them; buffers are planned so that
- * a value's memory is used again after its last reader, forward and backward. */
+ * Compiling: nodes become steps (diagonals by channel folded into the node before them, except in training); values
+ * that only elementwise kinds connect share a layout, blocked if a convolution touches them; buffers are planned so
+ * that a value's memory is used again after its last reader, forward and backward. */
 #include "net/executor.h"
 
 #include <math.h>
@@ -10,7 +10,8 @@
 
 static const facet_kind_row *const kinds[] = {
     [KIND_LINEAR] = &facet_kind_linear, [KIND_DIAGONAL] = &facet_kind_diagonal, [KIND_SUM] = &facet_kind_sum,
-    [KIND_GATE] = &facet_kind_gate,     [KIND_MOVE] = &facet_kind_move,         [KIND_WINDOW] = &facet_kind_window,
+    [KIND_GATE] = &facet_kind_gate,     [KIND_SELECT] = &facet_kind_select,     [KIND_MOVE] = &facet_kind_move,
+    [KIND_WINDOW] = &facet_kind_window,
 };
 
 facet_status facet_executor_own(facet_executor *x, size_t count, size_t size, void *pointer_to_pointer)
@@ -43,25 +44,48 @@ float *facet_gradient_of(const facet_executor *x, int value, float *gradient)
 
 /* ---- steps ---- */
 
-/* The batch norm that can be folded into linear node i: the only reader of its output. */
-static const facet_node *foldable_norm(const facet_executor *x, const facet_node *node)
+/* The diagonal by channel that can be folded into what makes value v: its only reader. */
+static const facet_node *foldable(const facet_executor *x, int v)
 {
   const facet_network *n = x->network;
-  const facet_value *out = &n->value[node->lowered->output];
-  if (x->options.training || node->lowered->kind != KIND_LINEAR || out->consumers != 1)
+  if (n->value[v].consumers != 1)
     return NULL;
-  for (int i = 0; i < n->nodes; i++)
-    if (n->node[i].lowered->batch_norm && n->node[i].lowered->input[0] == node->lowered->output)
+  for (int i = 0; i < n->nodes; i++) {
+    const facet_lowered *l = n->node[i].lowered;
+    if (l->kind == KIND_DIAGONAL && l->by_channel && l->input[0] == v)
       return &n->node[i];
+  }
   return NULL;
+}
+
+/* Whether diagonals can be folded into a node at all. */
+static bool takes_folds(const facet_executor *x, const facet_lowered *l)
+{
+  if (x->options.training)
+    return false;
+  return l->kind == KIND_LINEAR ? !l->adjoint && l->images == 1 && !l->shift && (!l->viewed || l->out.spatial == 1)
+                                : l->kind == KIND_DIAGONAL && l->by_channel;
 }
 
 static bool folded_away(const facet_executor *x, const facet_node *node)
 {
   for (int i = 0; i < x->steps; i++)
-    if (x->step[i].norm == node)
-      return true;
+    for (int j = 0; j < x->step[i].folds; j++)
+      if (x->step[i].fold[j] == node)
+        return true;
   return false;
+}
+
+static facet_status collect_folds(facet_executor *x, facet_step *step)
+{
+  const facet_node *next;
+  while ((next = foldable(x, step->output))) {
+    size_t folds = (size_t)step->folds;
+    FACET_TRY(facet_grow(&step->fold, folds, folds + 1, sizeof *step->fold));
+    step->fold[step->folds++] = next;
+    step->output = next->lowered->output;
+  }
+  return FACET_OK;
 }
 
 static facet_status make_steps(facet_executor *x)
@@ -75,11 +99,11 @@ static facet_status make_steps(facet_executor *x)
     facet_step *step = &x->step[x->steps++];
     step->node = node;
     step->lowered = node->lowered;
-    step->norm = foldable_norm(x, node);
     step->inputs = node->lowered->inputs;
     step->input = node->lowered->input;
-    step->output = (step->norm ? step->norm : node)->lowered->output;
-    step->constant[0] = step->constant[1] = -1;
+    step->output = node->lowered->output;
+    if (takes_folds(x, node->lowered))
+      FACET_TRY(collect_folds(x, step));
     step->more = NO_SLOT;
     FACET_NEW(step->in_slot, step->inputs);
     FACET_NEW(step->way, step->inputs);
@@ -99,7 +123,7 @@ static int group_of(int *group, int v)
 }
 
 /* Values joined by kinds that work element by element share a layout: blocked if a convolution reads or writes one of
- * them, plain if the network's input is among them. */
+ * them, plain if the network's input is among them or some step wants it so. */
 static facet_status choose_layouts(facet_executor *x)
 {
   const facet_network *n = x->network;
@@ -114,7 +138,7 @@ static facet_status choose_layouts(facet_executor *x)
   for (int i = 0; i < x->steps; i++) {
     const facet_step *step = &x->step[i];
     facet_kind kind = step->lowered->kind;
-    if (kind != KIND_LINEAR && kind != KIND_MOVE)
+    if (kind != KIND_LINEAR && kind != KIND_MOVE && !step->lowered->flat)
       for (int j = 0; j < step->inputs; j++)
         group[group_of(group, step->input[j])] = group_of(group, step->output);
   }
@@ -128,6 +152,14 @@ static facet_status choose_layouts(facet_executor *x)
       if (blocked[group_of(group, x->step[i].input[j])])
         blocked[group_of(group, x->step[i].output)] = true;
   blocked[group_of(group, n->input)] = false;
+  for (int i = 0; i < x->steps; i++) {
+    const facet_step *step = &x->step[i];
+    if (!step->lowered->plain)
+      continue;
+    blocked[group_of(group, step->output)] = false;
+    for (int j = 0; j < step->inputs; j++)
+      blocked[group_of(group, step->input[j])] = false;
+  }
   for (int v = 0; v < n->values; v++) {
     facet_shape shape = n->value[v].shape;
     int64_t channels = shape.rank > 0 ? shape.dim[0] : 1;
@@ -246,12 +278,42 @@ static void leave_sums_to_gates(facet_executor *x)
   for (int i = 1; i < x->steps; i++) {
     facet_step *linear = &x->step[i], *gate = linear - 1;
     if (linear->lowered->kind != KIND_LINEAR || linear->way[0].addend == NO_SLOT || gate->lowered->kind != KIND_GATE ||
-        gate->output != linear->input[0] || gate->way[0].addend != NO_SLOT)
+        gate->output != linear->input[0] || gate->way[0].addend != NO_SLOT || gate->sources > 0)
       continue;
     linear->left_to_gate = true;
     gate->first = linear->way[0].addend;
     gate->more = linear->way[0].scratch;
   }
+}
+
+/* The gate right before a linear step, if the kernel can do the gate's pullback with its own: it writes to where the
+ * gate would, and must not read its own input there. */
+static facet_step *gate_to_fuse(const facet_step *linear)
+{
+  facet_step *gate = (facet_step *)(uintptr_t)(linear - 1);
+  bool fits = gate->lowered->kind == KIND_GATE && gate->output == linear->input[0] && gate->sources == 0 &&
+              gate->way[0].addend == NO_SLOT && gate->g_slot == linear->way[0].to && gate->way[0].to != linear->g_slot;
+  return fits ? gate : NULL;
+}
+
+static facet_status fuse_pullbacks(facet_executor *x)
+{
+  const facet_kernels *k = x->options.kernels;
+  int64_t most = 0;
+  for (int i = 0; i < x->steps; i++) {
+    facet_step *step = &x->step[i];
+    bool plain = step->lowered->viewed || step->lowered->adjoint || x->options.training;
+    int offered = step->pullback && !plain ? k->conv_fuses(step->pullback) : 0;
+    step->sums_with_pullback = offered & FACET_FUSES_SUMS && step->sources > 0;
+    if (step->sums_with_pullback) {
+      facet_layout l = x->layout[step->output];
+      most = facet_layout_size(l) / l.spatial > most ? facet_layout_size(l) / l.spatial : most;
+    }
+    if (i > 0 && offered & FACET_FUSES_GATE && (step->gate = gate_to_fuse(step)))
+      step->gate->done_by_linear = true;
+  }
+  size_t adjoints = (size_t)(x->options.batch * x->options.rows);
+  return most ? facet_executor_own(x, (size_t)most * adjoints, sizeof *x->adjoint_sums, &x->adjoint_sums) : FACET_OK;
 }
 
 static facet_status plan_backward(facet_executor *x)
@@ -277,6 +339,7 @@ static facet_status plan_backward(facet_executor *x)
   }
   x->input_adjoint = have[n->input];
   leave_sums_to_gates(x);
+  FACET_GO(done, status, fuse_pullbacks(x));
   if (x->options.training) { /* nobody wants W there */
     FACET_GO(done, status, facet_executor_own(x, value_bytes(x, n->input), 1, &x->whole));
     x->adjoints.slot[OUTSIDE].data = x->whole;
@@ -289,24 +352,97 @@ done:
 
 /* ---- creating and destroying ---- */
 
+/* Whether a node adds a constant of its own. */
+static bool adds_constant(const facet_lowered *l)
+{
+  bool offset = false;
+  for (int p = 0; l->kind == KIND_GATE && p < l->pieces; p++)
+    offset = offset || l->offset[p] != 0;
+  return l->bias != NO_VALUE || l->shift || l->batch_norm || offset || (l->kind == KIND_SELECT && l->constants > 0) ||
+         (l->kind == KIND_MOVE && (l->fill != 0 || l->fill_of));
+}
+
 static facet_status number_constants(facet_executor *x)
 {
-  FACET_NEW(x->constant_name, 2 * x->steps);
+  FACET_NEW(x->constant_name, x->network->nodes);
   for (int i = 0; i < x->steps; i++) {
     facet_step *step = &x->step[i];
-    const facet_lowered *l = step->lowered;
-    bool own = l->bias != NO_VALUE || (l->kind == KIND_DIAGONAL && (l->batch_norm || strchr("+-r", l->arithmetic))) ||
-               (l->kind == KIND_MOVE && l->fill != 0);
-    if (own) {
-      step->constant[0] = x->constants;
-      x->constant_name[x->constants++] = step->node->name;
-    }
-    if (step->norm) {
-      step->constant[1] = x->constants;
-      x->constant_name[x->constants++] = step->norm->name;
+    FACET_NEW(step->source, step->folds + 1);
+    for (int j = -1; j < step->folds; j++) {
+      const facet_node *node = j < 0 ? step->node : step->fold[j];
+      if (!adds_constant(node->lowered))
+        continue;
+      step->source[step->sources++] = (facet_source){.node = node, .constant = x->constants};
+      x->constant_name[x->constants++] = node->name;
     }
   }
   return FACET_OK;
+}
+
+/* ---- constants ---- */
+
+void facet_executor_put(const facet_executor *x, void *array, int64_t i, double value)
+{
+  if (x->options.real == FACET_F64)
+    ((double *)array)[i] = value;
+  else
+    ((float *)array)[i] = (float)value;
+}
+
+facet_status facet_executor_spread(facet_executor *x, const facet_step *step, const facet_tensor *constant,
+                                   void *pointer_to_pointer)
+{
+  facet_layout layout = x->layout[step->output];
+  void *array;
+  FACET_TRY(facet_executor_own(x, (size_t)facet_layout_size(layout), x->real, &array));
+  memcpy(pointer_to_pointer, &array, sizeof array);
+  for (int64_t i = 0; i < layout.channels * layout.spatial; i++)
+    facet_executor_put(x, array, facet_layout_at(layout, i / layout.spatial, i % layout.spatial),
+                       facet_tensor_get(constant, facet_spread_index(constant->shape, step->lowered->full, i)));
+  return FACET_OK;
+}
+
+/* Factor and constant of a folded diagonal in channel c. */
+static void channel_of(const facet_network *n, const facet_lowered *l, int64_t c, double *scale, double *shift)
+{
+  int64_t inner = facet_shape_size(l->full) / l->full.dim[1];
+  facet_diagonal_element(n, l, c * inner, scale, shift);
+}
+
+facet_status facet_fold_channels(facet_executor *x, facet_step *step, int64_t channels, const double *own)
+{
+  for (int k = 0; k < step->sources; k++)
+    if (!step->source[k].by_channel)
+      FACET_TRY(facet_executor_own(x, (size_t)channels, sizeof(double), &step->source[k].by_channel));
+  if (!step->total)
+    FACET_TRY(facet_executor_own(x, (size_t)channels, sizeof(double), &step->total));
+  for (int64_t c = 0; c < channels; c++) {
+    double scale, shift;
+    int k = step->sources - 1;
+    step->total[c] = 1;
+    for (int j = step->folds - 1; j >= 0; j--) {
+      channel_of(x->network, step->fold[j]->lowered, c, &scale, &shift);
+      if (k >= 0 && step->source[k].node == step->fold[j])
+        step->source[k--].by_channel[c] = shift * step->total[c];
+      step->total[c] *= scale;
+    }
+    if (k == 0 && own)
+      step->source[0].by_channel[c] = own[c] * step->total[c];
+  }
+  return FACET_OK;
+}
+
+void facet_channels_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b)
+{
+  int64_t images;
+  facet_layout layout = facet_step_channels(x, step, &images);
+  (void)sample;
+  for (int64_t i = 0; i < images; i++) {
+    x->e->channel_sums(layout, (const char *)g + (size_t)(i * facet_layout_size(layout)) * x->real, x->sums);
+    for (int k = 0; k < step->sources; k++)
+      for (int64_t c = 0; step->source[k].by_channel && c < layout.channels; c++)
+        b[step->source[k].constant] += x->sums[c] * step->source[k].by_channel[c];
+  }
 }
 
 static facet_status compile(facet_executor *x)
@@ -322,6 +458,11 @@ static facet_status compile(facet_executor *x)
     largest = x->parameter[i].size > largest ? x->parameter[i].size : largest;
   for (int v = 0; v < n->values; v++)
     channels = x->layout[v].channels > channels ? x->layout[v].channels : channels;
+  for (int i = 0; i < x->steps; i++) {
+    const facet_conv_shape *c = &x->step[i].lowered->conv;
+    channels = c->out_channels > channels ? c->out_channels : channels;
+    channels = c->in_channels > channels ? c->in_channels : channels;
+  }
   FACET_TRY(facet_executor_own(x, (size_t)largest, x->real, &x->scratch));
   FACET_TRY(facet_executor_own(x, (size_t)channels, sizeof *x->sums, &x->sums));
   FACET_TRY(facet_executor_own(x, (size_t)x->options.batch, sizeof *x->ties, &x->ties));
@@ -377,15 +518,20 @@ void facet_executor_destroy(facet_executor **executor)
         x->options.kernels->conv_destroy(conv[c]);
     for (int j = 0; s->run && j < s->inputs; j++)
       facet_free(&s->run[j]);
-    void *owned[] = {&s->in_slot, &s->way,   &s->run,   &s->runs,   &s->fold_scale, &s->fold_shift, &s->bias,
-                     &s->scale,   &s->shift, &s->slope, &s->winner, &s->constants,  &s->mean,       &s->deviation};
+    for (int k = 0; s->rival && k < s->lowered->constants; k++)
+      facet_free(&s->rival[k]);
+    for (int k = 0; k < s->sources; k++)
+      facet_free(&s->source[k].by_channel);
+    void *owned[] = {&s->in_slot, &s->way,       &s->run,   &s->runs,      &s->fold,     &s->total,
+                     &s->scale,   &s->shift,     &s->slope, &s->offset,    &s->slope_of, &s->rival,
+                     &s->winner,  &s->constants, &s->mean,  &s->deviation, &s->source};
     for (size_t o = 0; o < sizeof owned / sizeof owned[0]; o++)
       facet_free(owned[o]);
   }
   facet_slots_end(&x->values);
   facet_slots_end(&x->adjoints);
   void *owned[] = {&x->layout, &x->slot,      &x->keep,    &x->step,  &x->constant_name, &x->ties,
-                   &x->sums,   &x->parameter, &x->scratch, &x->whole, &x->unsure};
+                   &x->sums,   &x->parameter, &x->scratch, &x->whole, &x->unsure,        &x->adjoint_sums};
   for (size_t o = 0; o < sizeof owned / sizeof owned[0]; o++)
     facet_free(owned[o]);
   facet_free(executor);
@@ -447,10 +593,19 @@ static void take_pattern(facet_executor *x, int64_t s, int last)
     int64_t size = facet_value_size(x, to->output);
     if (to->winner)
       memcpy(to->winner + s * size, from->winner, (size_t)size * sizeof *to->winner);
-    if (to->slope)
-      for (int64_t j = 0; j < size; j++)
-        ((float *)to->slope)[s * size + j] = (float)((const double *)from->slope)[j];
+    for (int64_t j = 0; to->slope && j < size; j++)
+      ((float *)to->slope)[s * size + j] = (float)((const double *)from->slope)[j];
+    for (int64_t j = 0; to->offset && j < size; j++)
+      ((float *)to->offset)[s * size + j] = (float)((const double *)from->offset)[j];
   }
+}
+
+facet_status facet_executor_ready(facet_executor *x)
+{
+  facet_executor_options options = {.kernels = &facet_kernels_exact, .real = FACET_F64, .batch = 1};
+  if (x->exact || x->options.real != FACET_F32 || x->options.training)
+    return FACET_OK;
+  return create(x->network, options, x->blocks, &x->exact);
 }
 
 /* A gate whose input is within rounding of 0 may stand on the wrong side in float, and one such gate changes whole
@@ -463,10 +618,7 @@ facet_status facet_executor_settle(facet_executor *x, const double *samples)
   for (int64_t s = 0; s < x->count; s++) {
     if (!x->unsure[s])
       continue;
-    if (!x->exact) {
-      facet_executor_options options = {.kernels = &facet_kernels_reference, .real = FACET_F64, .batch = 1};
-      FACET_TRY(create(x->network, options, x->blocks, &x->exact));
-    }
+    FACET_TRY(facet_executor_ready(x));
     FACET_TRY(forward(x->exact, samples + s * inputs, 1, x->unsure[s]));
     take_pattern(x, s, x->unsure[s]);
   }
@@ -509,21 +661,31 @@ const char *facet_executor_constant_node(const facet_executor *x, int i)
   return x->constant_name[i];
 }
 
+/* What a step's constants add to b, once the adjoint of its output is complete. */
+static void take_bias(facet_executor *x, const facet_step *step, double *b_node)
+{
+  const facet_kind_row *kind = kinds[step->lowered->kind];
+  int64_t size = facet_value_size(x, step->output);
+  if (kind->bias && step->sources > 0)
+    for (int64_t a = 0; a < facet_adjoints(x); a++)
+      kind->bias(x, step, a / x->options.rows, facet_at(x, facet_adjoint_data(x, step->g_slot), a * size),
+                 b_node + a * x->constants);
+}
+
 /* Steps from last to first; each time the adjoint of an output is complete, b takes what meets its constants. */
 static facet_status backward(facet_executor *x, double *b_node, float *gradient)
 {
-  int64_t adjoints = facet_adjoints(x);
   for (int i = x->steps - 1; i >= 0; i--) {
     facet_step *step = &x->step[i];
     const facet_kind_row *kind = kinds[step->lowered->kind];
-    int64_t size = facet_value_size(x, step->output);
-    if (b_node && kind->bias && (step->constant[0] >= 0 || step->constant[1] >= 0))
-      for (int64_t a = 0; a < adjoints; a++)
-        kind->bias(x, step, a / x->options.rows, facet_at(x, facet_adjoint_data(x, step->g_slot), a * size),
-                   b_node + a * x->constants);
+    if (b_node && !step->sums_with_pullback)
+      take_bias(x, step, b_node);
     if (gradient && kind->gradient)
       FACET_TRY(kind->gradient(x, step, gradient));
-    FACET_TRY(kind->pullback(x, step));
+    if (!step->done_by_linear)
+      FACET_TRY(kind->pullback(x, step));
+    if (b_node && step->sums_with_pullback)
+      facet_linear_bias_late(x, step, b_node);
   }
   return FACET_OK;
 }
@@ -548,7 +710,7 @@ facet_status facet_executor_pullback(facet_executor *x, const int32_t *row, void
       ((float *)g)[at] = 1;
   }
   memset(b_node, 0, (size_t)(facet_adjoints(x) * x->constants) * sizeof *b_node);
-  if (x->count == x->options.batch) {
+  if (x->count == x->options.batch || x->options.room) {
     x->adjoints.slot[OUTSIDE].data = w;
     return backward(x, b_node, NULL);
   }

@@ -1,8 +1,8 @@
 /* Private to src/net: the executor's insides, shared by executor.c (compiling, the public calls) and the
  * kinds (kind_*.c: what one step does).
  *
- * A step is one node, or a linear node with the batch norm after it folded in.  Every value has one layout,
- * for itself and its adjoint, so gates and sums need no reorder. */
+ * A step is one node, or a linear or diagonal node with the diagonals by channel after it (batch norm, Mul, Add) folded
+ * in.  Every value has one layout, for itself and its adjoint, so gates and sums need no reorder. */
 #ifndef FACET_EXECUTOR_H
 #define FACET_EXECUTOR_H
 
@@ -17,9 +17,18 @@ typedef struct {
   int scratch; /* for kinds that cannot add in place */
 } facet_way;
 
+/* A node whose constant a step adds, as one entry of what b is split over. */
 typedef struct {
   const facet_node *node;
-  const facet_node *norm; /* a batch norm folded into this linear step, or NULL */
+  int constant;       /* index of the entry */
+  double *by_channel; /* what it adds to each channel of the step's output, folded nodes after it applied; NULL: the
+                         kind knows */
+} facet_source;
+
+typedef struct facet_step {
+  const facet_node *node;
+  int folds;
+  const facet_node **fold; /* diagonals by channel folded into this step, in order */
   const facet_lowered *lowered;
   int inputs;
   const int *input;
@@ -30,20 +39,26 @@ typedef struct {
   facet_way *way;    /* per input */
   bool left_to_gate; /* linear: its part of the adjoint stays in scratch; the gate before it adds it (to the slot in */
   int first, more;   /* way->addend) while it pulls back.  gate: those two slots; more NO_SLOT: nothing was left */
+  struct facet_step *gate; /* linear: the gate right before it, whose pullback is done with this one's; or NULL */
+  bool done_by_linear;     /* gate: a linear step's `gate` */
+  bool sums_with_pullback; /* linear: b's part comes from sums that the pullback makes */
 
   facet_conv *forward, *pullback, *gradient; /* linear */
-  double *fold_scale, *fold_shift;           /* linear with norm: per output channel */
-  double *bias;                              /* linear: per output channel, before folding; NULL */
-  void *scale, *shift;                       /* diagonal: one sample in the output's layout; real */
-  void *slope;                               /* gate: batch samples */
-  int32_t *winner;                           /* window max: batch samples */
+  double *total;                             /* linear, diagonal by channel: factors of all that is folded in */
+  void *scale, *shift;                       /* diagonal: one sample in the output's layout, or per channel, padded;
+                                                sum and linear: shift, one sample, or NULL; real */
+  void *slope, *offset;                      /* gate: batch samples; offset NULL: all 0 */
+  void *slope_of;                            /* gate: slopes of the lowest piece, one sample */
+  void **rival;                              /* select: constants, one sample each */
+  int32_t *winner;                           /* window max, select: batch samples */
   facet_run **run;                           /* move: per input */
   int64_t *runs;
   bool alias;               /* move that changes nothing: output shares the input's slot */
   bool covers;              /* move: every element of the input is read */
-  void *constants;          /* move with fill: 1 where the fill stands; real, output's layout */
+  void *constants;          /* move with fill: the fill where it stands; real, output's layout */
   double *mean, *deviation; /* batch norm in training */
-  int constant[2];          /* indices of the nodes with constants (node, norm), or -1 */
+  int sources;
+  facet_source *source;
 } facet_step;
 
 struct facet_executor {
@@ -66,6 +81,7 @@ struct facet_executor {
   int *unsure; /* per sample: 1 + the last step with a tie, where rounding may have picked the wrong piece; 0: none */
   facet_executor *exact; /* the same steps in double, one sample, made at first need: settles such gates */
   double *sums;          /* scratch: channels */
+  float *adjoint_sums;   /* scratch: channels of every adjoint, from a pullback that sums on its way */
   size_t own_bytes;      /* beside the slots */
   facet_parameter *parameter;
   int parameters;
@@ -79,13 +95,13 @@ typedef struct {
   facet_status (*refresh)(facet_executor *x, facet_step *step); /* takes constants anew; may be NULL */
   facet_status (*forward)(facet_executor *x, facet_step *step);
   facet_status (*pullback)(facet_executor *x, facet_step *step);
-  /* <adjoint of output, constants> of one adjoint: b[step->constant[.]]; NULL: none */
+  /* <adjoint of output, constants> of one adjoint, for every source of the step; NULL: none */
   void (*bias)(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b);
   facet_status (*gradient)(facet_executor *x, facet_step *step, float *gradient); /* NULL: no parameters */
 } facet_kind_row;
 
-extern const facet_kind_row facet_kind_linear, facet_kind_diagonal, facet_kind_sum, facet_kind_gate, facet_kind_move,
-    facet_kind_window;
+extern const facet_kind_row facet_kind_linear, facet_kind_diagonal, facet_kind_sum, facet_kind_gate, facet_kind_select,
+    facet_kind_move, facet_kind_window;
 
 static inline int64_t facet_value_size(const facet_executor *x, int value)
 {
@@ -121,8 +137,26 @@ static inline double facet_nearly(const facet_executor *x)
 
 /* Allocates and counts for facet_executor_bytes. */
 facet_status facet_executor_own(facet_executor *x, size_t count, size_t size, void *pointer_to_pointer);
+/* What a linear step's constants add to b, from the sums that its pullback made. */
+void facet_linear_bias_late(facet_executor *x, const facet_step *step, double *b_node);
 /* Makes `to` the sum so far (copy of addend, or zeros) before a kind adds to it. */
 void facet_way_open(const facet_executor *x, const facet_way *way, int value);
+/* Element i of a real array. */
+void facet_executor_put(const facet_executor *x, void *array, int64_t i, double value);
+/* A constant spread over the step's output, one sample in its layout. Owned by the executor's step. */
+facet_status facet_executor_spread(facet_executor *x, const facet_step *step, const facet_tensor *constant,
+                                   void *pointer_to_pointer);
+/* The layout of the step's output as its sources see channels, and how many such images make a sample. */
+static inline facet_layout facet_step_channels(const facet_executor *x, const facet_step *step, int64_t *images)
+{
+  *images = step->lowered->viewed ? step->lowered->images : 1;
+  return step->lowered->viewed ? step->lowered->out : x->layout[step->output];
+}
+/* b of every source from the sums over the channels of one adjoint. */
+void facet_channels_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b);
+/* by_channel of every source, `total` of the step: the constants of the nodes, those after them applied. own: what the
+ * step's own node adds per channel, or NULL. */
+facet_status facet_fold_channels(facet_executor *x, facet_step *step, int64_t channels, const double *own);
 /* Where the gradient of a parameter goes; NULL if it is none. */
 float *facet_gradient_of(const facet_executor *x, int value, float *gradient);
 

@@ -3,6 +3,13 @@
 
 #include "net/lower.h"
 
+/* The additive constant of a node, which spreads over its output. */
+static void add_spread(const facet_lowered *l, int64_t classes, double *added)
+{
+  for (int64_t i = 0; i < classes; i++)
+    added[i] += facet_tensor_get(l->shift, facet_spread_index(l->shift->shape, l->full, i));
+}
+
 /* Walks back from the output over what leaves the logits as they are (Identity, Flatten, Dropout, a constant that is
  * added) to the linear node. */
 static const facet_node *find_head(const facet_network *n, double *added)
@@ -16,16 +23,12 @@ static const facet_node *find_head(const facet_network *n, double *added)
       return node;
     bool straight = l->kind == KIND_MOVE && l->inputs == 1 && facet_shape_size(n->value[l->input[0]].shape) == classes;
     for (int64_t i = 0; straight && i < classes; i++)
-      straight = l->source[i] == i;
-    bool shift = l->kind == KIND_DIAGONAL && !l->batch_norm && (l->arithmetic == '+' || l->arithmetic == '-');
+      straight = facet_move_source(l, i) == i;
+    bool shift = l->kind == KIND_DIAGONAL && !l->batch_norm && !l->scale && l->shift;
     if (!straight && !shift)
       return NULL;
-    if (shift) {
-      const facet_tensor *c = n->value[l->constant].constant;
-      bool one = facet_shape_size(c->shape) == 1;
-      for (int64_t i = 0; i < classes; i++)
-        added[i] += (l->arithmetic == '-' ? -1 : 1) * facet_tensor_get(c, one ? 0 : i);
-    }
+    if (shift)
+      add_spread(l, classes, added);
     v = l->input[0];
   }
   return NULL;
@@ -45,7 +48,7 @@ facet_status facet_network_head(const facet_network *n, facet_head *head)
   const facet_node *node = find_head(n, head->offset);
   const facet_lowered *l = node ? node->lowered : NULL;
   /* a convolution counts where it sees its whole input at one place: one logit per output channel */
-  bool flat = l && l->conv.out_channels == head->classes && l->conv.groups == 1;
+  bool flat = l && !l->adjoint && !l->viewed && l->conv.out_channels == head->classes && l->conv.groups == 1;
   for (int d = 0; flat && d < l->conv.spatial; d++)
     flat = l->conv.out[d] == 1 && l->conv.kernel[d] == l->conv.in[d] && l->conv.pad_begin[d] == 0;
   if (!flat) {
@@ -68,6 +71,8 @@ facet_status facet_network_head(const facet_network *n, facet_head *head)
     for (int64_t k = 0; k < head->classes; k++)
       head->offset[k] += l->bias_factor * facet_tensor_get(b, one ? 0 : k);
   }
+  if (l->shift)
+    add_spread(l, head->classes, head->offset);
   return FACET_OK;
 failed:
   facet_head_clear(head);

@@ -22,7 +22,7 @@ static bool changes_nothing(const facet_executor *x, const facet_step *step)
       in.channels * in.spatial != out.channels * out.spatial)
     return false;
   for (int64_t i = 0; i < out.channels * out.spatial; i++)
-    if (l->source[i] < 0 || place(in, l->source[i]) != place(out, i))
+    if (facet_move_source(l, i) < 0 || place(in, facet_move_source(l, i)) != place(out, i))
       return false;
   return true;
 }
@@ -39,8 +39,8 @@ static facet_status find_runs(facet_executor *x, facet_step *step, int j)
               step->node->name, step->node->type);
   FACET_NEW(source, size);
   for (int64_t i = 0; i < out.channels * out.spatial; i++)
-    if ((l->from ? l->from[i] : 0) == j && l->source[i] >= 0)
-      source[place(out, i)] = place(in, l->source[i]) + 1;
+    if ((l->from ? l->from[i] : 0) == j && facet_move_source(l, i) >= 0)
+      source[place(out, i)] = place(in, facet_move_source(l, i)) + 1;
   for (int pass = 0; pass < 2; pass++) { /* count, then fill */
     count = 0;
     for (int64_t p = 0; p < size; p++) {
@@ -70,12 +70,8 @@ static facet_status find_fill(facet_executor *x, facet_step *step)
   facet_layout out = x->layout[step->output];
   FACET_TRY(facet_executor_own(x, (size_t)facet_layout_size(out), x->real, &step->constants));
   for (int64_t i = 0; i < out.channels * out.spatial; i++) {
-    if (l->source[i] >= 0)
-      continue;
-    if (x->options.real == FACET_F64)
-      ((double *)step->constants)[place(out, i)] = l->fill;
-    else
-      ((float *)step->constants)[place(out, i)] = (float)l->fill;
+    if (facet_move_source(l, i) < 0)
+      facet_executor_put(x, step->constants, place(out, i), l->fill_of ? l->fill_of[i] : l->fill);
   }
   return FACET_OK;
 }
@@ -83,9 +79,9 @@ static facet_status find_fill(facet_executor *x, facet_step *step)
 static facet_status move_create(facet_executor *x, facet_step *step)
 {
   step->alias = changes_nothing(x, step);
-  for (int j = 0; j < step->inputs; j++)
+  for (int j = 0; j < step->inputs; j++) /* even where nothing changes: W lies in memory of its own */
     FACET_TRY(find_runs(x, step, j));
-  return step->lowered->fill != 0 ? find_fill(x, step) : FACET_OK;
+  return step->sources > 0 ? find_fill(x, step) : FACET_OK;
 }
 
 static facet_status move_forward(facet_executor *x, facet_step *step)
@@ -122,24 +118,38 @@ static facet_status move_pullback(facet_executor *x, facet_step *step)
 static void move_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b)
 {
   (void)sample;
-  b[step->constant[0]] += x->e->dot(facet_value_size(x, step->output), g, step->constants);
+  b[step->source[0].constant] += x->e->dot(facet_value_size(x, step->output), g, step->constants);
 }
 
 const facet_kind_row facet_kind_move = {move_create, NULL, move_forward, move_pullback, move_bias, NULL};
 
 /* ---- window ---- */
 
+/* The layout that windows see: all elements in one channel where they are flat. */
+static facet_layout window_layout(const facet_executor *x, const facet_step *step, int value)
+{
+  facet_layout layout = x->layout[value];
+  return step->lowered->flat ? (facet_layout){1, facet_layout_size(layout), 1} : layout;
+}
+
 static facet_windows windows_of(const facet_executor *x, const facet_step *step)
 {
   const facet_lowered *l = step->lowered;
-  return (facet_windows){x->layout[step->input[0]].spatial, x->layout[step->output].spatial, l->begin, l->position,
-                         l->weight_of};
+  return (facet_windows){.in_spatial = window_layout(x, step, step->input[0]).spatial,
+                         .out_spatial = window_layout(x, step, step->output).spatial,
+                         .begin = l->begin,
+                         .position = l->position,
+                         .weight = l->weight_of,
+                         .tap = l->tap,
+                         .sign = l->sign};
 }
 
 static facet_status window_create(facet_executor *x, facet_step *step)
 {
   FACET_CHECK(facet_value_size(x, step->input[0]) < INT32_MAX, FACET_BAD_INPUT, "node %s (%s): too large",
               step->node->name, step->node->type);
+  if (step->lowered->shift)
+    FACET_TRY(facet_executor_spread(x, step, step->lowered->shift, &step->shift));
   if (!step->lowered->maximum)
     return FACET_OK;
   return facet_executor_own(x, (size_t)(x->options.batch * facet_value_size(x, step->output)), sizeof *step->winner,
@@ -151,15 +161,16 @@ static bool from_relu(const facet_executor *x, int value)
 {
   int producer = x->network->value[value].producer;
   const facet_lowered *l = producer >= 0 ? x->network->node[producer].lowered : NULL;
-  return l && l->kind == KIND_GATE && l->alpha == 0;
+  return l && l->kind == KIND_GATE && l->pieces == 2 && l->at[0] == 0 && l->slope[0] == 0 && l->offset[0] == 0 &&
+         l->slope_of == NO_VALUE;
 }
 
 static facet_status window_forward(facet_executor *x, facet_step *step)
 {
   facet_windows w = windows_of(x, step);
-  facet_layout in = x->layout[step->input[0]];
+  facet_layout in = window_layout(x, step, step->input[0]);
   int64_t in_size = facet_layout_size(in), out_size = facet_value_size(x, step->output);
-  bool flat_zero = from_relu(x, step->input[0]);
+  bool flat_zero = step->lowered->sign > 0 && from_relu(x, step->input[0]);
   double nearly = facet_nearly(x);
   memset(facet_value_data(x, step->out_slot), 0, (size_t)(x->options.batch * out_size) * x->real);
   for (int64_t s = 0; s < x->count; s++) {
@@ -169,8 +180,16 @@ static facet_status window_forward(facet_executor *x, facet_step *step)
       x->e->window_mean(&w, in, u, out);
     else if (x->e->window_max(&w, in, nearly, flat_zero, u, out, step->winner + s * out_size, &x->ties[s]))
       x->unsure[s] = (int)(step - x->step) + 1;
+    if (step->shift)
+      x->e->add(out_size, out, 1, step->shift, out);
   }
   return FACET_OK;
+}
+
+static void window_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b)
+{
+  (void)sample;
+  b[step->source[0].constant] += x->e->dot(facet_value_size(x, step->output), g, step->shift);
 }
 
 static facet_status window_pullback(facet_executor *x, facet_step *step)
@@ -184,8 +203,8 @@ static facet_status window_pullback(facet_executor *x, facet_step *step)
     x->e->window_max_pullback(facet_value_size(x, step->output), facet_value_size(x, step->input[0]), x->count,
                               x->options.rows, step->winner, g, to);
   else
-    x->e->window_mean_pullback(&w, x->layout[step->input[0]], facet_adjoints(x), g, to);
+    x->e->window_mean_pullback(&w, window_layout(x, step, step->input[0]), facet_adjoints(x), g, to);
   return FACET_OK;
 }
 
-const facet_kind_row facet_kind_window = {window_create, NULL, window_forward, window_pullback, NULL, NULL};
+const facet_kind_row facet_kind_window = {window_create, NULL, window_forward, window_pullback, window_bias, NULL};

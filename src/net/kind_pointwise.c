@@ -1,4 +1,4 @@
-/* Steps that work element by element: diagonals (batch norm, constants), sums of branches, gates. */
+/* Steps that work element by element: diagonals (batch norm, constants), sums of branches, gates, selections. */
 #include <math.h>
 #include <string.h>
 
@@ -11,45 +11,47 @@ static bool norm_in_training(const facet_executor *x, const facet_step *step)
   return x->options.training && step->lowered->batch_norm;
 }
 
+static bool by_channel(const facet_step *step)
+{
+  return step->lowered->by_channel;
+}
+
 static facet_status diagonal_create(facet_executor *x, facet_step *step)
 {
-  size_t size = (size_t)facet_value_size(x, step->output), channels = (size_t)x->layout[step->output].channels;
+  facet_layout layout = x->layout[step->output];
+  size_t size = (size_t)facet_layout_size(layout), channels = (size_t)layout.channels;
   if (norm_in_training(x, step)) {
     FACET_TRY(facet_executor_own(x, channels, sizeof(double), &step->mean));
     return facet_executor_own(x, channels, sizeof(double), &step->deviation);
   }
+  if (by_channel(step))
+    size /= (size_t)layout.spatial;
   FACET_TRY(facet_executor_own(x, size, x->real, &step->scale));
   return facet_executor_own(x, size, x->real, &step->shift);
 }
 
-/* The element of a constant that meets element i (row-major) of a shape it spreads over. */
-static int64_t spread_index(facet_shape constant, facet_shape shape, int64_t i)
+/* One factor and constant per channel, what is folded in applied. */
+static facet_status refresh_channels(facet_executor *x, facet_step *step)
 {
-  int64_t at = 0, step = 1;
-  for (int d = shape.rank - 1, c = constant.rank - 1; d >= 0 && c >= 0; d--, c--) {
-    if (constant.dim[c] != 1)
-      at += i % shape.dim[d] * step;
-    step *= constant.dim[c];
-    i /= shape.dim[d];
+  const facet_lowered *l = step->lowered;
+  int64_t channels = x->layout[step->output].channels, inner = facet_shape_size(l->full) / channels;
+  double *own;
+  FACET_NEW(own, channels);
+  for (int64_t c = 0; c < channels; c++) {
+    double scale;
+    facet_diagonal_element(x->network, l, c * inner, &scale, &own[c]);
   }
-  return at;
-}
-
-/* scale and shift of element (channel, i): SCIENCE 1. */
-static void diagonal_element(const facet_network *n, const facet_lowered *l, int64_t channel, int64_t i, double *scale,
-                             double *shift)
-{
-  if (l->batch_norm) {
-    *scale = facet_tensor_get(n->value[l->gamma].constant, channel) /
-             sqrt(facet_tensor_get(n->value[l->variance].constant, channel) + l->epsilon);
-    *shift = facet_tensor_get(n->value[l->beta].constant, channel) -
-             facet_tensor_get(n->value[l->mean].constant, channel) * *scale;
-    return;
+  facet_status status = facet_fold_channels(x, step, channels, own);
+  for (int64_t c = 0; status == FACET_OK && c < channels; c++) {
+    double scale, shift, sum = 0;
+    facet_diagonal_element(x->network, l, c * inner, &scale, &shift);
+    for (int k = 0; k < step->sources; k++)
+      sum += step->source[k].by_channel[c];
+    facet_executor_put(x, step->scale, c, scale * step->total[c]);
+    facet_executor_put(x, step->shift, c, sum);
   }
-  const facet_value *constant = &n->value[l->constant];
-  double c = facet_tensor_get(constant->constant, spread_index(constant->shape, n->value[l->output].shape, i));
-  *scale = l->arithmetic == '*' ? c : l->arithmetic == '/' ? 1 / c : l->arithmetic == 'r' ? -1 : 1;
-  *shift = l->arithmetic == '+' || l->arithmetic == 'r' ? c : l->arithmetic == '-' ? -c : 0;
+  facet_free(&own);
+  return status;
 }
 
 static facet_status diagonal_refresh(facet_executor *x, facet_step *step)
@@ -57,19 +59,15 @@ static facet_status diagonal_refresh(facet_executor *x, facet_step *step)
   facet_layout layout = x->layout[step->output];
   if (norm_in_training(x, step))
     return FACET_OK;
-  for (int64_t c = 0; c < layout.channels; c++)
-    for (int64_t s = 0; s < layout.spatial; s++) {
-      double scale, shift;
-      int64_t at = facet_layout_at(layout, c, s);
-      diagonal_element(x->network, step->lowered, c, c * layout.spatial + s, &scale, &shift);
-      if (x->options.real == FACET_F64) {
-        ((double *)step->scale)[at] = scale;
-        ((double *)step->shift)[at] = shift;
-      } else {
-        ((float *)step->scale)[at] = (float)scale;
-        ((float *)step->shift)[at] = (float)shift;
-      }
-    }
+  if (by_channel(step))
+    return refresh_channels(x, step);
+  for (int64_t i = 0; i < layout.channels * layout.spatial; i++) {
+    double scale, shift;
+    int64_t at = facet_layout_at(layout, i / layout.spatial, i % layout.spatial);
+    facet_diagonal_element(x->network, step->lowered, i, &scale, &shift);
+    facet_executor_put(x, step->scale, at, scale);
+    facet_executor_put(x, step->shift, at, shift);
+  }
   return FACET_OK;
 }
 
@@ -99,9 +97,14 @@ static facet_status diagonal_forward(facet_executor *x, facet_step *step)
   if (norm_in_training(x, step))
     return norm_forward(x, step);
   int64_t size = facet_value_size(x, step->output);
-  for (int64_t s = 0; s < x->count; s++)
-    x->e->diagonal(size, step->scale, step->shift, facet_at(x, facet_value_data(x, step->in_slot[0]), s * size),
-                   facet_at(x, facet_value_data(x, step->out_slot), s * size));
+  for (int64_t s = 0; s < x->count; s++) {
+    const void *in = facet_at(x, facet_value_data(x, step->in_slot[0]), s * size);
+    void *out = facet_at(x, facet_value_data(x, step->out_slot), s * size);
+    if (by_channel(step))
+      x->e->channels(x->layout[step->output], step->scale, step->shift, NULL, in, out);
+    else
+      x->e->diagonal(size, step->scale, step->shift, in, out);
+  }
   return FACET_OK;
 }
 
@@ -147,6 +150,14 @@ static facet_status diagonal_pullback(facet_executor *x, facet_step *step)
   const facet_way *way = &step->way[0];
   if (norm_in_training(x, step))
     return FACET_OK; /* done together with its parameters */
+  int64_t size = facet_value_size(x, step->output);
+  for (int64_t a = 0; by_channel(step) && a < facet_adjoints(x); a++)
+    x->e->channels(x->layout[step->output], step->scale, NULL,
+                   way->addend == NO_SLOT ? NULL : facet_at(x, facet_adjoint_data(x, way->addend), a * size),
+                   facet_at(x, facet_adjoint_data(x, step->g_slot), a * size),
+                   facet_at(x, facet_adjoint_data(x, way->to), a * size));
+  if (by_channel(step))
+    return FACET_OK;
   x->e->gate_pullback(facet_value_size(x, step->output), x->count, x->options.rows, 0, step->scale,
                       facet_adjoint_data(x, step->g_slot), facet_adjoint_data(x, way->addend),
                       facet_adjoint_data(x, way->to));
@@ -155,8 +166,10 @@ static facet_status diagonal_pullback(facet_executor *x, facet_step *step)
 
 static void diagonal_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b)
 {
-  (void)sample;
-  b[step->constant[0]] += x->e->dot(facet_value_size(x, step->output), g, step->shift);
+  if (by_channel(step))
+    facet_channels_bias(x, step, sample, g, b);
+  else
+    b[step->source[0].constant] += x->e->dot(facet_value_size(x, step->output), g, step->shift);
 }
 
 const facet_kind_row facet_kind_diagonal = {diagonal_create,   diagonal_refresh, diagonal_forward,
@@ -164,11 +177,9 @@ const facet_kind_row facet_kind_diagonal = {diagonal_create,   diagonal_refresh,
 
 /* ---- sum ---- */
 
-static facet_status nothing_to_create(facet_executor *x, facet_step *step)
+static facet_status sum_create(facet_executor *x, facet_step *step)
 {
-  (void)x;
-  (void)step;
-  return FACET_OK;
+  return step->lowered->shift ? facet_executor_spread(x, step, step->lowered->shift, &step->shift) : FACET_OK;
 }
 
 static facet_status sum_forward(facet_executor *x, facet_step *step)
@@ -180,10 +191,19 @@ static facet_status sum_forward(facet_executor *x, facet_step *step)
     const void *in = facet_value_data(x, step->in_slot[j]);
     if (j == 1 && c[0] == 1) /* the first two in one go */
       x->e->add(count, facet_value_data(x, step->in_slot[0]), c[1], in, out);
-    else if (j > 0 || c[0] != 1)
+    else if (j > 0 || c[0] != 1 || step->inputs == 1)
       x->e->add(count, j > 0 ? out : NULL, c[j], in, out);
   }
+  int64_t size = facet_value_size(x, step->output);
+  for (int64_t s = 0; step->shift && s < x->count; s++)
+    x->e->add(size, facet_at(x, out, s * size), 1, step->shift, facet_at(x, out, s * size));
   return FACET_OK;
+}
+
+static void sum_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b)
+{
+  (void)sample;
+  b[step->source[0].constant] += x->e->dot(facet_value_size(x, step->output), g, step->shift);
 }
 
 static facet_status sum_pullback(facet_executor *x, facet_step *step)
@@ -198,27 +218,51 @@ static facet_status sum_pullback(facet_executor *x, facet_step *step)
   return FACET_OK;
 }
 
-const facet_kind_row facet_kind_sum = {nothing_to_create, NULL, sum_forward, sum_pullback, NULL, NULL};
+const facet_kind_row facet_kind_sum = {sum_create, NULL, sum_forward, sum_pullback, sum_bias, NULL};
 
 /* ---- gate ---- */
 
+/* ReLU and its like: two pieces that meet at 0, the upper one as it is. */
+static bool is_simple(const facet_lowered *l)
+{
+  return l->pieces == 2 && l->at[0] == 0 && l->slope[1] == 1 && l->offset[0] == 0 && l->offset[1] == 0 &&
+         l->slope_of == NO_VALUE;
+}
+
 static facet_status gate_create(facet_executor *x, facet_step *step)
 {
-  return facet_executor_own(x, (size_t)(x->options.batch * facet_value_size(x, step->output)), x->real, &step->slope);
+  const facet_lowered *l = step->lowered;
+  size_t size = (size_t)(x->options.batch * facet_value_size(x, step->output));
+  if (step->sources > 0)
+    FACET_TRY(facet_executor_own(x, size, x->real, &step->offset));
+  if (l->slope_of != NO_VALUE)
+    FACET_TRY(facet_executor_spread(x, step, x->network->value[l->slope_of].constant, &step->slope_of));
+  return facet_executor_own(x, size, x->real, &step->slope);
 }
 
 static facet_status gate_forward(facet_executor *x, facet_step *step)
 {
+  const facet_lowered *l = step->lowered;
   facet_layout layout = x->layout[step->output];
   int64_t size = facet_layout_size(layout), padding = size - layout.channels * layout.spatial;
   double nearly = facet_nearly(x);
-  for (int64_t s = 0; s < x->count; s++)
-    if (x->e->gate(size, padding, step->lowered->alpha, nearly,
-                   facet_at(x, facet_value_data(x, step->in_slot[0]), s * size),
-                   facet_at(x, facet_value_data(x, step->out_slot), s * size), facet_at(x, step->slope, s * size),
-                   &x->ties[s]))
+  facet_pieces pieces = {.count = l->pieces, .at = l->at, .slope = l->slope, .offset = l->offset};
+  pieces.slope_of = step->slope_of;
+  for (int64_t s = 0; s < x->count; s++) {
+    const void *z = facet_at(x, facet_value_data(x, step->in_slot[0]), s * size);
+    void *out = facet_at(x, facet_value_data(x, step->out_slot), s * size), *slope = facet_at(x, step->slope, s * size);
+    void *offset = step->offset ? facet_at(x, step->offset, s * size) : NULL;
+    if (is_simple(l) ? x->e->gate(size, padding, l->slope[0], nearly, z, out, slope, &x->ties[s])
+                     : x->e->pieces(layout, &pieces, nearly, z, out, slope, offset, &x->ties[s]))
       x->unsure[s] = (int)(step - x->step) + 1;
+  }
   return FACET_OK;
+}
+
+static void gate_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b)
+{
+  int64_t size = facet_value_size(x, step->output);
+  b[step->source[0].constant] += x->e->dot(size, g, facet_at(x, step->offset, sample * size));
 }
 
 static facet_status gate_pullback(facet_executor *x, facet_step *step)
@@ -235,4 +279,57 @@ static facet_status gate_pullback(facet_executor *x, facet_step *step)
   return FACET_OK;
 }
 
-const facet_kind_row facet_kind_gate = {gate_create, NULL, gate_forward, gate_pullback, NULL, NULL};
+const facet_kind_row facet_kind_gate = {gate_create, NULL, gate_forward, gate_pullback, gate_bias, NULL};
+
+/* ---- select ---- */
+
+static facet_status select_create(facet_executor *x, facet_step *step)
+{
+  const facet_lowered *l = step->lowered;
+  FACET_NEW(step->rival, l->constants);
+  for (int k = 0; k < l->constants; k++)
+    FACET_TRY(facet_executor_spread(x, step, x->network->value[l->constant[k]].constant, &step->rival[k]));
+  return facet_executor_own(x, (size_t)(x->options.batch * facet_value_size(x, step->output)), sizeof *step->winner,
+                            &step->winner);
+}
+
+static facet_status select_forward(facet_executor *x, facet_step *step)
+{
+  const facet_lowered *l = step->lowered;
+  facet_layout layout = x->layout[step->output];
+  int64_t size = facet_layout_size(layout);
+  const void **candidate;
+  FACET_NEW(candidate, step->inputs + l->constants);
+  for (int k = 0; k < l->constants; k++)
+    candidate[step->inputs + k] = step->rival[k];
+  for (int64_t s = 0; s < x->count; s++) {
+    for (int j = 0; j < step->inputs; j++)
+      candidate[j] = facet_at(x, facet_value_data(x, step->in_slot[j]), s * size);
+    if (x->e->select(layout, step->inputs + l->constants, candidate, l->sign, facet_nearly(x),
+                     facet_at(x, facet_value_data(x, step->out_slot), s * size), step->winner + s * size, &x->ties[s]))
+      x->unsure[s] = (int)(step - x->step) + 1;
+  }
+  facet_free(&candidate);
+  return FACET_OK;
+}
+
+static facet_status select_pullback(facet_executor *x, facet_step *step)
+{
+  for (int j = 0; j < step->inputs; j++) {
+    const facet_way *way = &step->way[j];
+    x->e->select_pullback(facet_value_size(x, step->output), x->count, x->options.rows, step->winner, j,
+                          facet_adjoint_data(x, step->g_slot), facet_adjoint_data(x, way->addend),
+                          facet_adjoint_data(x, way->to));
+  }
+  return FACET_OK;
+}
+
+static void select_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b)
+{
+  int64_t size = facet_value_size(x, step->output);
+  for (int k = 0; k < step->lowered->constants; k++)
+    b[step->source[0].constant] +=
+        x->e->select_dot(size, step->winner + sample * size, step->inputs + k, g, step->rival[k]);
+}
+
+const facet_kind_row facet_kind_select = {select_create, NULL, select_forward, select_pullback, select_bias, NULL};

@@ -1,7 +1,8 @@
 /* A network: a graph of nodes over values, each node an operator of the table in operators.c.
  *
- * Shapes are per sample: the batch dimension, always the first of an ONNX value, is left out of
- * values that depend on the input ("batched"), and kept in constants as they are.
+ * Shapes are per sample: the batch dimension, the first of an ONNX value, is left out of values that depend on the
+ * input, and kept in constants as they are.  A value may also have no batch dimension ("whole"): one sample's part of
+ * it is all of it, with the shape that it has in the file when the batch is 1.
  *
  * A network is built by the ONNX reader or by facet_network_plain(), then finished once
  * (facet_network_finish), which checks it, folds constants, infers every shape and fills the lowered form
@@ -69,9 +70,12 @@ typedef struct {
   char *name;
   facet_tensor *constant; /* owned; NULL for values that depend on the input */
   facet_shape shape;      /* per sample if it depends on the input, else the constant's own */
+  bool whole;             /* depends on the input, and `shape` is all of it: there is no batch dimension before */
   int producer;           /* node number; -1: network input or constant */
   int consumers;          /* how often live nodes read it; the network output counts once */
 } facet_value;
+
+enum { FACET_BATCH_OPEN = -1, FACET_BATCH_NONE = 0 }; /* any number; the input has no batch dimension */
 
 typedef struct {
   char *name;
@@ -80,6 +84,7 @@ typedef struct {
   facet_node *node; /* after finish: in an order in which every node follows its inputs */
   facet_value *value;
   int input, output;     /* value numbers */
+  int64_t batch;         /* of the file: how many samples it fixes, or one of the names below */
   bool softmax_stripped; /* a last Softmax or LogSoftmax was there: the logits before it are explained */
   bool finished;
 } facet_network;
@@ -94,6 +99,8 @@ facet_status facet_network_value(facet_network *network, const char *name, int *
 void facet_attributes_destroy(facet_attribute **attribute, int count); /* the array and its contents; nulls it */
 /* Declares the one input; `shape` without the batch dimension. */
 facet_status facet_network_set_input(facet_network *network, const char *name, facet_shape shape);
+/* What the file says of its batch; open unless set. A fixed batch is no limit: samples are explained one by one. */
+void facet_network_set_batch(facet_network *network, int64_t batch);
 facet_status facet_network_set_output(facet_network *network, const char *name);
 facet_status facet_network_add_constant(facet_network *network, const char *name, facet_tensor *tensor);
 /* Adds a node; empty input names mean "left out". Attributes (array and contents) are taken over. */
@@ -150,6 +157,7 @@ typedef struct {
   facet_type real;              /* FACET_F32 or FACET_F64: the type of every buffer below */
   int64_t batch;                /* samples per call, at most */
   int64_t rows;                 /* rows of W per sample and pullback; 0: no pullback */
+  bool room;                    /* the memory that pullbacks write W to has room for a whole batch, always */
   bool training;                /* batch norm from the batch's own statistics; gradients wanted */
 } facet_executor_options;
 
@@ -169,6 +177,8 @@ facet_status facet_executor_forward(facet_executor *executor, const void *x, int
  * once more in double, as far as needed, and take their pattern from there. x: the same count x D samples, in double.
  * Does nothing in double precision. One such gate on the wrong side changes whole rows of W. */
 facet_status facet_executor_settle(facet_executor *executor, const double *x);
+/* Makes now what facet_executor_settle makes at first need. */
+facet_status facet_executor_ready(facet_executor *executor);
 /* logits: count x K. */
 facet_status facet_executor_output(const facet_executor *executor, double *logits);
 /* Any kept value (the head's feature is), count x its size, row-major. */

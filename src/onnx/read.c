@@ -84,7 +84,9 @@ char *facet_onnx_node_name(const Onnx__NodeProto *p, size_t i)
 
 /* ---- input and output ---- */
 
-static facet_status read_input_shape(const Onnx__ValueInfoProto *info, facet_shape *shape)
+/* The shape of one sample, and what the file says of the batch: open, so many samples, or none where there is but one
+ * dimension or `whole` is set. */
+static facet_status read_input_shape(const Onnx__ValueInfoProto *info, bool whole, facet_shape *shape, int64_t *batch)
 {
   const Onnx__TypeProto *type = info->type;
   bool tensor =
@@ -95,24 +97,28 @@ static facet_status read_input_shape(const Onnx__ValueInfoProto *info, facet_sha
                   number == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16,
               FACET_BAD_INPUT, "input %s does not take floating-point numbers", info->name);
   const Onnx__TensorShapeProto *dims = type->tensor_type->shape;
-  FACET_CHECK(dims->n_dim >= 2 && dims->n_dim <= FACET_MAX_RANK, FACET_BAD_INPUT,
-              "input %s has %zu dimensions: the batch and at least one more are needed", info->name, dims->n_dim);
-  *shape = (facet_shape){.rank = (int)dims->n_dim - 1};
+  FACET_CHECK(dims->n_dim >= 1 && dims->n_dim <= FACET_MAX_RANK, FACET_BAD_INPUT,
+              "input %s has %zu dimensions: 1 to %d are supported", info->name, dims->n_dim, FACET_MAX_RANK);
+  const Onnx__TensorShapeProto__Dimension *front = dims->dim[0];
+  bool fixed = front->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && front->dim_value > 0;
+  *batch = dims->n_dim == 1 || whole ? FACET_BATCH_NONE : fixed ? front->dim_value : FACET_BATCH_OPEN;
+  size_t first = *batch != FACET_BATCH_NONE;
+  *shape = (facet_shape){.rank = (int)(dims->n_dim - first)};
   int64_t size = 1;
-  for (size_t i = 1; i < dims->n_dim; i++) {
+  for (size_t i = first; i < dims->n_dim; i++) {
     const Onnx__TensorShapeProto__Dimension *d = dims->dim[i];
     bool known = d->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && d->dim_value > 0 &&
                  d->dim_value <= 1 << 24;
     FACET_CHECK(known, FACET_BAD_INPUT, "dimension %zu of input %s is not known: only the first (batch) may be open", i,
                 info->name);
-    shape->dim[i - 1] = d->dim_value;
+    shape->dim[i - first] = d->dim_value;
     size *= d->dim_value;
     FACET_CHECK(size <= 1 << 28, FACET_BAD_INPUT, "input %s is too large", info->name);
   }
   return FACET_OK;
 }
 
-static facet_status set_input(const Onnx__GraphProto *graph, facet_network *network)
+static facet_status set_input(const Onnx__GraphProto *graph, bool whole, facet_network *network)
 {
   const Onnx__ValueInfoProto *input = NULL;
   for (size_t i = 0; i < graph->n_input; i++) {
@@ -125,7 +131,9 @@ static facet_status set_input(const Onnx__GraphProto *graph, facet_network *netw
   }
   FACET_CHECK(input, FACET_BAD_INPUT, "has no input");
   facet_shape shape;
-  FACET_TRY(read_input_shape(input, &shape));
+  int64_t batch;
+  FACET_TRY(read_input_shape(input, whole, &shape, &batch));
+  facet_network_set_batch(network, batch);
   return facet_network_set_input(network, input->name, shape);
 }
 
@@ -187,9 +195,9 @@ static facet_status check_infinities(const facet_network *n)
   return FACET_OK;
 }
 
-static facet_status build(const Onnx__GraphProto *graph, const char *path, facet_network *network)
+static facet_status build(const Onnx__GraphProto *graph, const char *path, bool whole, facet_network *network)
 {
-  FACET_TRY(set_input(graph, network));
+  FACET_TRY(set_input(graph, whole, network));
   FACET_TRY(add_initializers(graph, path, network));
   FACET_TRY(add_nodes(graph, path, network));
   FACET_TRY(set_output(graph, network));
@@ -197,7 +205,7 @@ static facet_status build(const Onnx__GraphProto *graph, const char *path, facet
   return check_infinities(network);
 }
 
-facet_status facet_onnx_build(const Onnx__ModelProto *model, const char *path, facet_network **network)
+static facet_status build_network(const Onnx__ModelProto *model, const char *path, bool whole, facet_network **network)
 {
   facet_onnx_inlined inlined;
   int opset;
@@ -207,11 +215,22 @@ facet_status facet_onnx_build(const Onnx__ModelProto *model, const char *path, f
   if (status == FACET_OK)
     status = facet_network_create(model->graph->name ? model->graph->name : "", opset, network);
   if (status == FACET_OK)
-    status = build(&inlined.graph, path, *network);
-  if (status != FACET_OK)
+    status = build(&inlined.graph, path, whole, *network);
+  if (status != FACET_OK && *network && (whole || (*network)->batch <= 1))
     facet_network_destroy(network);
   facet_onnx_inlined_clear(&inlined);
   return status;
+}
+
+/* A first dimension that is fixed and above 1 is a batch, unless the network does not treat it as one (784 x 1): then
+ * the whole input is one sample. */
+facet_status facet_onnx_build(const Onnx__ModelProto *model, const char *path, facet_network **network)
+{
+  facet_status status = build_network(model, path, false, network);
+  if (status == FACET_OK || !*network)
+    return status;
+  facet_network_destroy(network);
+  return status == FACET_BAD_INPUT ? build_network(model, path, true, network) : status;
 }
 
 /* ---- the file ---- */

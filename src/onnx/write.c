@@ -111,9 +111,9 @@ static int32_t real_type(const Onnx__GraphProto *graph)
   return ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
 }
 
-/* name: tensor of N x shape. */
-static facet_status pack_info(pile *heap, const facet_value *value, int32_t real, Onnx__ValueInfoProto ***list,
-                              size_t *count)
+/* name: tensor of batch x shape, or of the shape alone. */
+static facet_status pack_info(pile *heap, const facet_value *value, int64_t batch, int32_t real,
+                              Onnx__ValueInfoProto ***list, size_t *count)
 {
   Onnx__ValueInfoProto *p;
   Onnx__TypeProto *type;
@@ -135,17 +135,18 @@ static facet_status pack_info(pile *heap, const facet_value *value, int32_t real
   tensor->has_elem_type = true;
   tensor->elem_type = real;
   tensor->shape = shape;
-  shape->n_dim = (size_t)value->shape.rank + 1;
+  size_t first = !value->whole;
+  shape->n_dim = (size_t)value->shape.rank + first;
   KEEP(heap, shape->dim, shape->n_dim);
   for (size_t i = 0; i < shape->n_dim; i++) {
     KEEP(heap, shape->dim[i], 1);
     onnx__tensor_shape_proto__dimension__init(shape->dim[i]);
-    if (i == 0) {
+    if (i < first && batch == FACET_BATCH_OPEN) {
       shape->dim[i]->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
       shape->dim[i]->dim_param = (char *)"N";
     } else {
       shape->dim[i]->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
-      shape->dim[i]->dim_value = value->shape.dim[i - 1];
+      shape->dim[i]->dim_value = i < first ? (batch > 0 ? batch : 1) : value->shape.dim[i - first];
     }
   }
   (*list)[0] = p;
@@ -206,8 +207,8 @@ static facet_status pack_model(pile *heap, const facet_network *n, Onnx__ModelPr
   graph->name = n->name && n->name[0] ? n->name : (char *)"facet";
   FACET_TRY(pack_constants(heap, n, graph));
   int32_t real = real_type(graph);
-  FACET_TRY(pack_info(heap, &n->value[n->input], real, &graph->input, &graph->n_input));
-  FACET_TRY(pack_info(heap, &n->value[n->output], real, &graph->output, &graph->n_output));
+  FACET_TRY(pack_info(heap, &n->value[n->input], n->batch, real, &graph->input, &graph->n_input));
+  FACET_TRY(pack_info(heap, &n->value[n->output], n->batch, real, &graph->output, &graph->n_output));
   graph->n_node = (size_t)n->nodes;
   KEEP(heap, graph->node, n->nodes);
   for (int i = 0; i < n->nodes; i++) {
