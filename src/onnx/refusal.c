@@ -37,18 +37,23 @@ bool facet_onnx_node_known(const Onnx__NodeProto *p)
   return facet_onnx_standard(p->domain) && p->op_type && facet_operator_known(p->op_type);
 }
 
-bool facet_onnx_refused(const Onnx__NodeProto *p, char *why)
+static const char *reason_for(const char *type)
 {
   char word[64];
-  const char *reason = "operator is not supported";
+  int length = snprintf(word, sizeof word, " %s ", type);
+  bool one_word = length > 2 && length < (int)sizeof word && !strchr(type, ' ');
+  for (size_t i = 0; one_word && i < sizeof reasons / sizeof reasons[0]; i++)
+    if (strstr(reasons[i].types, word))
+      return reasons[i].why;
+  return "operator is not supported";
+}
+
+bool facet_onnx_refused(const Onnx__NodeProto *p, char *why)
+{
   if (facet_onnx_node_known(p))
     return false;
-  int length = snprintf(word, sizeof word, " %s ", p->op_type ? p->op_type : "");
-  for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
-    if (length > 2 && length < (int)sizeof word && strstr(reasons[i].types, word))
-      reason = reasons[i].why;
   if (facet_onnx_standard(p->domain))
-    snprintf(why, FACET_REASON, "%s", reason);
+    snprintf(why, FACET_REASON, "%s", reason_for(p->op_type ? p->op_type : ""));
   else
     snprintf(why, FACET_REASON, "operators of domain %s are not supported", p->domain);
   return true;

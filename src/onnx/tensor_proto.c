@@ -107,6 +107,13 @@ static facet_status read_shape(const Onnx__TensorProto *p, facet_shape *shape, s
   return FACET_OK;
 }
 
+/* UINT64_MAX, which no file holds, where it is even more. */
+static uint64_t byte_count(const layout *l, size_t count)
+{
+  uint64_t bytes;
+  return __builtin_mul_overflow(count, l->bytes, &bytes) ? UINT64_MAX : bytes;
+}
+
 /* Some writers leave an empty raw_data beside the typed field. */
 static bool is_raw(const Onnx__TensorProto *p)
 {
@@ -223,7 +230,7 @@ static facet_status create_from_file(const Onnx__TensorProto *p, const char *mod
                                      size_t count, facet_tensor **t)
 {
   facet_external e;
-  FACET_TRY(facet_external_open(p, model, (uint64_t)count * l->bytes, &e));
+  FACET_TRY(facet_external_open(p, model, byte_count(l, count), &e));
   facet_status status = facet_tensor_create(l->becomes, shape, t);
   if (status == FACET_OK)
     status = take_external(l, &e, count, *t);
@@ -300,7 +307,7 @@ facet_status facet_tensor_embed(Onnx__TensorProto *p, const char *model)
     return FACET_OK;
   FACET_TRY(find_layout(p, &l));
   FACET_TRY(read_shape(p, &shape, &count));
-  FACET_TRY(facet_external_open(p, model, (uint64_t)count * l->bytes, &e));
+  FACET_TRY(facet_external_open(p, model, byte_count(l, count), &e));
   facet_free(&p->raw_data.data);
   p->has_raw_data = true;
   p->raw_data.len = 0;

@@ -200,7 +200,8 @@ static facet_status pack_model(pile *heap, const facet_network *n, Onnx__ModelPr
                       : n->opset <= 20 ? 9
                       : n->opset <= 22 ? 10
                       : n->opset == 23 ? 11
-                                       : 12;
+                      : n->opset == 24 ? 12
+                                       : 13;
   model->producer_name = (char *)"facet";
   model->graph = graph;
   graph->name = n->name && n->name[0] ? n->name : (char *)"facet";
