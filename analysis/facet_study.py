@@ -6,7 +6,8 @@
         study.geometry("angle")                          # numpy, V x C x N, radians
         study.geometry("angle", "dense", "clean")        # numpy, N: only this line is read
         study.labelled("geometry/angle").sel(variant="dense").mean("sample")    # xarray.DataArray
-        study.linear("dense").W                          # h5py dataset, read when sliced: n x k x channel x y x x
+        study.linear("dense").W                          # h5py dataset, read when sliced: n x k x the network's input
+        study.linear("dense").pictures(0, 1)             # one row of it as channel x y x x, whatever the network's layout
         part = contributions(study, "dense", 7)          # why sample 7 gets its class, exactly
         part.pixels.sum() + part.b == part.output        # up to rounding
 
@@ -44,18 +45,34 @@ def _plain(value):
 
 
 class Linear:
-    """The linearizations of one variant. `W`, `b`, `b_node`, `row` are h5py datasets: slice them to read."""
+    """The linearizations of one variant. `W`, `b`, `b_node`, `row` are h5py datasets: slice them to read.
 
-    def __init__(self, group, sample):
+    A row of W has the dimensions of the network's own input: `layout` is channels_first, channels_last or flat, and
+    `order` tells in which order its numbers run, channels_first or channels_last. `shape`: (channel, y, x) of a sample."""
+
+    def __init__(self, group, sample, shape):
         self.sample = sample  # n: numbers of the linearized samples
-        for name, rank in (("W", 5), ("row", 2), ("b", 2), ("b_node", 3), ("residual", 1), ("ties", 1), ("node", 1)):
+        self.shape = tuple(shape)
+        for name, rank in (("W", None), ("row", 2), ("b", 2), ("b_node", 3), ("residual", 1), ("ties", 1), ("node", 1)):
             dataset = group.get(name)
-            if not isinstance(dataset, h5py.Dataset) or dataset.ndim != rank or \
-                    name != "node" and dataset.shape[0] != len(sample):
+            if not isinstance(dataset, h5py.Dataset) or dataset.ndim != (rank or dataset.ndim) or \
+                    name != "node" and dataset.shape[:1] != (len(sample),) or \
+                    name == "W" and int(np.prod(dataset.shape[2:])) != int(np.prod(shape)):
                 raise StudyError(f"{group.file.filename}: {group.name}/{name} is missing or does not fit")
         self.W, self.row, self.b, self.b_node = (group[name] for name in ("W", "row", "b", "b_node"))
         self.node = _strings(group["node"])
+        self.layout = _plain(self.W.attrs.get("layout", "channels_first"))  # schema 1 says nothing: it had this alone
+        self.order = _plain(self.W.attrs.get("order", "channels_first"))
         self._group = group
+
+    def pictures(self, *index):
+        """W[index] as float64 with every row as channel x y x x; index: a sample's position along n, and a row's k."""
+        rows = self.W[index]
+        rows = rows.reshape(*rows.shape[:2 - len(index)], -1).astype(float)
+        channel, y, x = self.shape
+        if self.order == "channels_last":
+            return np.moveaxis(rows.reshape(*rows.shape[:-1], y, x, channel), -1, -3)
+        return rows.reshape(*rows.shape[:-1], channel, y, x)
 
     @functools.cached_property
     def residual(self):
@@ -107,8 +124,8 @@ class Study:
             raise StudyError(f"{self.path}: not a facet study: {', '.join('/' + name for name in missing)} "
                              f"{'is' if len(missing) == 1 else 'are'} missing")
         version = _plain(self.file.attrs.get("schema_version", 1))
-        if version != 1:
-            raise StudyError(f"{self.path}: schema version {version}, this reader knows 1")
+        if version not in (1, 2):
+            raise StudyError(f"{self.path}: schema version {version}, this reader knows 1 and 2")
         lines = (len(self.variants), len(self.conditions), self.samples)
         wanted = {"label": lines[2:], "image": lines[2:], "prediction/class": lines, "prediction/logits": lines,
                   "geometry/angle": lines, "geometry/length": lines, "geometry/margin": lines}
@@ -253,7 +270,7 @@ class Study:
         if variant not in self.linearized:
             raise StudyError(f"{self.path}: variant {variant} is not linearized")
         if variant not in self._linear:
-            self._linear[variant] = Linear(self.file[f"linear/{variant}"], self.file["linear/sample"][()])
+            self._linear[variant] = Linear(self.file[f"linear/{variant}"], self.file["linear/sample"][()], self.shape)
         return self._linear[variant]
 
 
@@ -302,7 +319,7 @@ class Contributions:
     variant: str
     cls: int
     x: np.ndarray  # normalised input, channel x y x x
-    w: np.ndarray  # the row of W
+    w: np.ndarray  # the row of W, channel x y x x as x is
     pixels: np.ndarray  # w * x
     b: float
     b_node: np.ndarray
@@ -343,7 +360,7 @@ def contributions(study, variant, sample, cls=None):
     found = linear.find(sample, cls)
     if found is None:
         raise StudyError(f"{study.path}: the row of class {cls} is not stored for sample {sample} of {variant}")
-    x, w = study.input(sample), linear.W[found].astype(float)
+    x, w = study.input(sample), linear.pictures(*found)
     return Contributions(sample, variant, cls, x, w, w * x, float(linear.b[found]), linear.b_node[found].astype(float),
                          linear.node, float(study.file["prediction/logits"][v, c, sample, cls]))
 
@@ -380,7 +397,7 @@ def check_sums(study, variant, limit=200, most_bytes=64 << 20):
         sample = int(linear.sample[i])
         logits = study.file["prediction/logits"][v, c, sample].astype(float)
         x, b = study.input(sample).ravel(), linear.b[i].astype(float)
-        total = linear.W[i].reshape(k, -1).astype(float) @ x + b
+        total = linear.pictures(i).reshape(k, -1) @ x + b
         size = max(1.0, np.abs(logits).max())
         split = linear.b_node[i].astype(float).sum(axis=1)
         worst = np.maximum(worst, np.abs(total - logits[linear.row[i]]).max() / size)  # np.maximum keeps a NaN, max() not

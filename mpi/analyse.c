@@ -9,6 +9,19 @@
 
 #include "agree.h"
 
+/* What tiles of one kind of the present variant work with: with linearization, or without. */
+typedef struct {
+  bool linear;
+  facet_executor *executor; /* NULL: there is none at present */
+  float *pixels;            /* of the condition, in the data set's order */
+  double *image;            /* one normalised sample */
+  float *single;            /* the same */
+  void *x;                  /* in the network's order */
+  double *exact, *feature;  /* x in double: for gates within rounding of 0 */
+  int32_t *row;
+  facet_linearization result; /* W: one chunk of rows */
+} bench;
+
 typedef struct {
   MPI_Comm comm;
   int rank, ranks;
@@ -21,35 +34,38 @@ typedef struct {
   int variant;
   facet_head head;
   bool has_head;
-  facet_executor *forward, *linear;
-  /* one tile's buffers */
-  float *pixels;
-  void *x;
-  double *exact; /* x in double: for gates within rounding of 0 */
-  double *logits, *loss, *feature, *angle, *length, *margin, *cosine;
-  int32_t *predicted, *row;
-  facet_linearization result;
+  bench bench;
+  /* one tile's results */
+  double *logits, *loss, *angle, *length, *margin, *cosine;
+  int32_t *predicted;
   /* progress */
   facet_progress *progress;
   int64_t own_done, others_done;
 } analysis;
 
+static void bench_clear(bench *b)
+{
+  facet_executor_destroy(&b->executor);
+  void *owned[] = {&b->pixels,          &b->image,      &b->single,   &b->x,        &b->exact,
+                   &b->feature,         &b->row,        &b->result.w, &b->result.b, &b->result.b_node,
+                   &b->result.residual, &b->result.ties};
+  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+    facet_free(owned[i]);
+  facet_kernels_release();
+  facet_memory_trim();
+}
+
 static void leave_variant(analysis *a)
 {
-  facet_executor_destroy(&a->forward);
-  facet_executor_destroy(&a->linear);
+  bench_clear(&a->bench);
   facet_head_clear(&a->head);
-  facet_free(&a->feature);
   a->variant = -1;
 }
 
 static void analysis_clear(analysis *a)
 {
   leave_variant(a);
-  void *owned[] = {
-      &a->pixels,     &a->x,         &a->logits, &a->loss,     &a->angle,    &a->length,        &a->margin,
-      &a->cosine,     &a->predicted, &a->row,    &a->result.w, &a->result.b, &a->result.b_node, &a->result.residual,
-      &a->result.ties};
+  void *owned[] = {&a->logits, &a->loss, &a->angle, &a->length, &a->margin, &a->cosine, &a->predicted};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
     facet_free(owned[i]);
 }
@@ -57,14 +73,7 @@ static void analysis_clear(analysis *a)
 static facet_status analysis_prepare(analysis *a)
 {
   const facet_store_plan *s = &a->plan->store;
-  int64_t n = s->block, d = a->plan->inputs, k = s->linear_rows, nodes = 0;
-  size_t real = facet_type_size(a->study->precision);
-  for (int i = 0; i < s->variants; i++)
-    nodes = s->variant[i].constant_nodes > nodes ? s->variant[i].constant_nodes : nodes;
-  FACET_NEW(a->pixels, n * d);
-  FACET_NEW(a->exact, n * d);
-  if (!(a->x = facet_allocate((size_t)(n * d), real)) || !(a->result.w = facet_allocate((size_t)(n * k * d), real)))
-    return FACET_OS;
+  int64_t n = s->block;
   FACET_NEW(a->logits, n * s->classes);
   FACET_NEW(a->loss, n);
   FACET_NEW(a->angle, n);
@@ -72,11 +81,6 @@ static facet_status analysis_prepare(analysis *a)
   FACET_NEW(a->margin, n);
   FACET_NEW(a->cosine, n * s->classes);
   FACET_NEW(a->predicted, n);
-  FACET_NEW(a->row, n * k);
-  FACET_NEW(a->result.b, n * k);
-  FACET_NEW(a->result.b_node, n * k * nodes);
-  FACET_NEW(a->result.residual, n);
-  FACET_NEW(a->result.ties, n);
   return FACET_OK;
 }
 
@@ -85,85 +89,120 @@ static facet_status enter_variant(analysis *a, int variant)
   if (a->variant == variant)
     return FACET_OK;
   leave_variant(a);
-  const facet_network *network = a->family->member[variant].network;
-  a->has_head = facet_network_head(network, &a->head) == FACET_OK;
-  FACET_NEW(a->feature, a->plan->store.block * a->head.features);
+  a->has_head = facet_network_head(a->family->member[variant].network, &a->head) == FACET_OK;
   a->variant = variant;
   return FACET_OK;
 }
 
-/* The executor of the present variant for tiles with or without linearization, made at first need. */
-static facet_status get_executor(analysis *a, bool linear, facet_executor **executor)
+static facet_status make_linear_buffers(const analysis *a, int64_t n, int64_t chunk, bench *b)
 {
-  facet_executor **mine = linear ? &a->linear : &a->forward;
-  facet_executor_options options = {.real = a->study->precision,
-                                    .batch = linear ? a->plan->linear_batch : a->plan->forward_batch,
-                                    .rows = linear ? a->plan->linear_chunk : 0};
-  if (!*mine)
-    FACET_TRY(facet_executor_create(a->family->member[a->variant].network, options, mine));
-  *executor = *mine;
+  int64_t k = a->plan->store.linear_rows, d = a->plan->inputs;
+  if (!(b->result.w = facet_allocate((size_t)(n * chunk * d), facet_type_size(a->study->precision))))
+    return FACET_OS;
+  FACET_NEW(b->exact, n * d);
+  FACET_NEW(b->row, n * k);
+  FACET_NEW(b->result.b, n * k);
+  FACET_NEW(b->result.b_node, n * k * facet_executor_constant_nodes(b->executor));
+  FACET_NEW(b->result.residual, n);
+  FACET_NEW(b->result.ties, n);
   return FACET_OK;
 }
 
-/* The tile's samples: pixels of the condition, and x. */
-static facet_status load_samples(analysis *a, const facet_tile *t)
+/* Makes the bench for tiles with or without linearization of the present variant, in place of another one: memory for
+ * both at once would be memory that neither can use. */
+static facet_status set_bench(analysis *a, bool linear)
+{
+  bench *b = &a->bench;
+  const facet_work *work = &a->plan->work[a->variant];
+  int64_t n = linear ? work->linear_batch : work->forward_batch, chunk = linear ? work->linear_chunk : 0;
+  if (b->executor && b->linear == linear)
+    return FACET_OK;
+  bench_clear(b);
+  *b = (bench){.linear = linear};
+  facet_executor_options options = {.real = a->study->precision, .batch = n, .rows = chunk, .room = true};
+  FACET_TRY(facet_executor_create(a->family->member[a->variant].network, options, &b->executor));
+  FACET_NEW(b->pixels, n * a->plan->inputs);
+  FACET_NEW(b->image, a->plan->inputs);
+  FACET_NEW(b->single, a->plan->inputs);
+  FACET_NEW(b->feature, n * a->head.features);
+  if (!(b->x = facet_allocate((size_t)(n * a->plan->inputs), facet_type_size(a->study->precision))))
+    return FACET_OS;
+  return linear ? make_linear_buffers(a, n, chunk, b) : FACET_OK;
+}
+
+/* x of one sample, from its pixels: normalised channel by channel, then brought into the network's order. */
+static void enter_sample(const analysis *a, int64_t i)
+{
+  const facet_dataset *data = a->data->test;
+  const bench *b = &a->bench;
+  const facet_input_layout *input = &a->family->member[a->variant].input;
+  int64_t d = a->plan->inputs, channels = data->channels, plane = data->height * data->width;
+  const float *pixels = b->pixels + i * d;
+  bool twice = a->study->precision == FACET_F64;
+  if (twice || b->exact)
+    facet_normalize_double(&a->study->normalize, channels, plane, 1, pixels, b->image);
+  if (b->exact)
+    facet_input_arrange(input, channels, plane, 1, sizeof(double), b->image, b->exact + i * d);
+  if (twice) {
+    facet_input_arrange(input, channels, plane, 1, sizeof(double), b->image, (double *)b->x + i * d);
+    return;
+  }
+  facet_normalize(&a->study->normalize, channels, plane, 1, pixels, b->single);
+  facet_input_arrange(input, channels, plane, 1, sizeof(float), b->single, (float *)b->x + i * d);
+}
+
+/* A batch of samples: pixels of the condition, and x. */
+static facet_status load_samples(analysis *a, const facet_tile *t, int64_t first, int64_t count)
 {
   const facet_dataset *d = a->data->test;
   facet_condition c = a->study->condition[t->condition];
-  facet_dataset_pixels(d, t->first, t->count, a->pixels);
+  float *pixels = a->bench.pixels;
+  facet_dataset_pixels(d, first, count, pixels);
   if (t->condition == 0 && t->variant == 0)
-    FACET_TRY(facet_store_images(a->store, t->first, t->count, a->pixels));
+    FACET_TRY(facet_store_images(a->store, first, count, pixels));
   FACET_TRY(facet_corrupt(c.corruption, c.severity, a->study->seed, a->study->normalize.scale, d->channels, d->height,
-                          d->width, t->first, t->count, a->pixels));
-  int64_t plane = d->height * d->width;
-  facet_normalize_double(&a->study->normalize, d->channels, plane, t->count, a->pixels, a->exact);
-  if (a->study->precision == FACET_F64)
-    memcpy(a->x, a->exact, (size_t)(t->count * a->plan->inputs) * sizeof *a->exact);
-  else
-    facet_normalize(&a->study->normalize, d->channels, plane, t->count, a->pixels, a->x);
+                          d->width, first, count, pixels));
+  for (int64_t i = 0; i < count; i++)
+    enter_sample(a, i);
   return FACET_OK;
 }
 
-/* Forward (and linearization of the first t->linear samples) in the executor's batches. */
-static facet_status run_samples(analysis *a, const facet_tile *t)
+/* Where the chunks of W of a batch go. */
+typedef struct {
+  facet_store *store;
+  int variant;
+  int64_t first, count;
+} w_place;
+
+static facet_status store_chunk(void *context, int64_t from, int64_t rows, const void *w)
+{
+  const w_place *p = context;
+  return facet_store_w(p->store, p->variant, p->first, p->count, from, rows, w);
+}
+
+/* Linearizes `count` samples of a batch that went forward, and stores that. */
+static facet_status linearize(analysis *a, const facet_tile *t, int64_t first, int64_t count, const double *logits)
 {
   const facet_store_plan *s = &a->plan->store;
-  facet_executor *executor;
-  FACET_TRY(get_executor(a, t->linear > 0, &executor));
-  int64_t batch = facet_executor_settings(executor).batch, d = a->plan->inputs, k = s->linear_rows;
-  size_t real = facet_type_size(a->study->precision);
-  int nodes = facet_executor_constant_nodes(executor);
-  for (int64_t i = 0; i < t->count; i += batch) {
-    int64_t count = t->count - i < batch ? t->count - i : batch;
-    const void *x = (const char *)a->x + (size_t)(i * d) * real;
-    FACET_TRY(facet_executor_forward(executor, x, count));
-    FACET_TRY(facet_executor_output(executor, a->logits + i * s->classes));
-    if (a->has_head)
-      FACET_TRY(facet_executor_value(executor, a->head.feature, a->feature + i * a->head.features));
-    if (i >= t->linear)
-      continue;
-    FACET_TRY(facet_executor_settle(executor, a->exact + i * d));
-    facet_rows_choose(a->study->rows, k, s->classes, a->logits + i * s->classes, count, a->row + i * k);
-    facet_linearization part = {.w = (char *)a->result.w + (size_t)(i * k * d) * real,
-                                .b = a->result.b + i * k,
-                                .b_node = a->result.b_node + i * k * nodes,
-                                .residual = a->result.residual + i,
-                                .ties = a->result.ties + i};
-    FACET_TRY(facet_linearize(executor, x, count, k, a->row + i * k, &part));
-  }
-  return FACET_OK;
+  bench *b = &a->bench;
+  w_place place = {a->store, t->variant, first, count};
+  FACET_TRY(facet_executor_settle(b->executor, b->exact));
+  facet_rows_choose(a->study->rows, s->linear_rows, s->classes, logits, count, b->row);
+  FACET_TRY(facet_linearize_to(b->executor, b->x, count, s->linear_rows, b->row, store_chunk, &place, &b->result));
+  return facet_store_linear(a->store, t->variant, first, count, b->row, &b->result);
 }
 
-static void measure(analysis *a, const facet_tile *t)
+/* Samples i, i+1, ... of the tile, which are the present batch. */
+static void measure(analysis *a, const facet_tile *t, int64_t first, int64_t count)
 {
   int64_t classes = a->plan->store.classes;
-  for (int64_t i = 0; i < t->count; i++) {
+  for (int64_t i = first; i < first + count; i++) {
     const double *logits = a->logits + i * classes;
     int32_t y = a->data->test->label[t->first + i];
     facet_rows_choose(FACET_ROWS_PREDICTED, 1, classes, logits, 1, &a->predicted[i]);
     if (a->has_head) { /* the last linear node in double: the loss is that of the geometry, to the last digit */
-      facet_geometry(&a->head, a->feature + i * a->head.features, y, &a->angle[i], &a->length[i], &a->margin[i],
-                     a->cosine + i * classes);
+      facet_geometry(&a->head, a->bench.feature + (i - first) * a->head.features, y, &a->angle[i], &a->length[i],
+                     &a->margin[i], a->cosine + i * classes);
       a->loss[i] = facet_loss_from_geometry(&a->head, a->length[i], a->cosine + i * classes, y);
       continue;
     }
@@ -174,28 +213,45 @@ static void measure(analysis *a, const facet_tile *t)
   }
 }
 
-static facet_status finite_logits(const analysis *a, const facet_tile *t)
+static facet_status finite_logits(const analysis *a, const facet_tile *t, int64_t first, int64_t count)
 {
   int64_t classes = a->plan->store.classes;
-  for (int64_t i = 0; i < t->count * classes; i++)
+  for (int64_t i = first * classes; i < (first + count) * classes; i++)
     FACET_CHECK(isfinite(a->logits[i]), FACET_BAD_INPUT, "%s: the logits of sample %lld are not finite",
                 a->family->member[t->variant].file, (long long)(t->first + i / classes));
   return FACET_OK;
 }
 
+/* Samples i .. i+count-1 of the tile: forward, measured, and linearized as far as the tile is. */
+static facet_status run_batch(analysis *a, const facet_tile *t, int64_t i, int64_t count)
+{
+  bench *b = &a->bench;
+  double *logits = a->logits + i * a->plan->store.classes;
+  FACET_TRY(load_samples(a, t, t->first + i, count));
+  FACET_TRY(facet_executor_forward(b->executor, b->x, count));
+  FACET_TRY(facet_executor_output(b->executor, logits));
+  FACET_TRY(finite_logits(a, t, i, count));
+  if (a->has_head)
+    FACET_TRY(facet_executor_value(b->executor, a->head.feature, b->feature));
+  measure(a, t, i, count);
+  return i < t->linear ? linearize(a, t, t->first + i, count, logits) : FACET_OK;
+}
+
+/* What is linearized goes through the executor in batches of its own. */
 static facet_status run_tile(analysis *a, const facet_tile *t)
 {
   FACET_TRY(enter_variant(a, t->variant));
-  FACET_TRY(load_samples(a, t));
-  FACET_TRY(run_samples(a, t));
-  FACET_TRY(finite_logits(a, t));
-  measure(a, t);
+  FACET_TRY(set_bench(a, t->linear > 0));
+  int64_t batch = facet_executor_settings(a->bench.executor).batch;
+  for (int64_t i = 0, count; i < t->count; i += count) {
+    int64_t end = i < t->linear ? t->linear : t->count;
+    count = end - i < batch ? end - i : batch;
+    FACET_TRY(run_batch(a, t, i, count));
+  }
   FACET_TRY(facet_store_predictions(a->store, t->variant, t->condition, t->first, t->count, a->logits, a->predicted,
                                     a->loss));
   FACET_TRY(facet_store_geometry(a->store, t->variant, t->condition, t->first, t->count, a->angle, a->length, a->margin,
                                  a->cosine));
-  if (t->linear > 0)
-    FACET_TRY(facet_store_linear(a->store, t->variant, t->first, t->linear, a->row, &a->result));
   return facet_store_mark(a->store, t->variant, t->condition, t->block);
 }
 
@@ -291,4 +347,37 @@ agree:;
   analysis_clear(&a);
   facet_free(&done);
   return agreed;
+}
+
+/* ---- memory ---- */
+
+static facet_status bench_memory(analysis *a, int variant, bool linear, size_t before, size_t *most)
+{
+  FACET_TRY(enter_variant(a, variant));
+  FACET_TRY(set_bench(a, linear));
+  if (linear)
+    FACET_TRY(facet_executor_ready(a->bench.executor));
+  size_t bytes = facet_memory_in_use() - before;
+  *most = bytes > *most ? bytes : *most;
+  return FACET_OK;
+}
+
+facet_status facet_analysis_memory(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
+                                   size_t *bytes)
+{
+  analysis a = {.plan = plan, .study = plan->store.study, .data = data, .family = family, .variant = -1};
+  facet_kernels_release();
+  size_t before = facet_memory_in_use();
+  *bytes = 0;
+  facet_status status = analysis_prepare(&a);
+  int last[2] = {-1, -1}; /* the variants of the last tiles without and with linearization: tiles come by variant */
+  for (int64_t i = 0; i < facet_plan_tiles(plan) && status == FACET_OK; i++) {
+    facet_tile t = facet_plan_tile(plan, i);
+    if (last[t.linear > 0] == t.variant)
+      continue;
+    last[t.linear > 0] = t.variant;
+    status = bench_memory(&a, t.variant, t.linear > 0, before, bytes);
+  }
+  analysis_clear(&a);
+  return status;
 }

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "agree.h"
-#include "analyse.h"
+#include "check.h"
 #include "versions.h"
 
 static const char help[] =
@@ -246,6 +246,7 @@ static facet_status command(int argc, char **argv, bool *speaks)
 int main(int argc, char **argv)
 {
   bool speaks = true;
+  facet_memory_begin();
   facet_status status = command(argc, argv, &speaks);
   if (status != FACET_OK && speaks)
     fprintf(stderr, "facet: %s\n", facet_message());

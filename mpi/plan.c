@@ -1,12 +1,7 @@
 /* From a study, its data and its networks to the shape of the store and the list of tiles. */
 #include "plan.h"
 
-#include <stdio.h>
 #include <string.h>
-
-/* Numbers that an executor handles at once in a pullback, samples times rows: enough to keep the kernels busy, few
- * enough to stay in cache (measured on ResNet-20). */
-enum { ADJOINTS = 40, FORWARD_BATCH = 50 };
 
 static void variant_clear(facet_store_variant *v)
 {
@@ -28,6 +23,7 @@ void facet_plan_clear(facet_plan *plan)
   facet_free(&s->variant);
   facet_free(&s->condition);
   facet_free(&s->class_name);
+  facet_free(&plan->work);
 }
 
 /* Names of the nodes with constants, as an executor numbers them. */
@@ -49,7 +45,8 @@ static facet_status describe_variant(const facet_study *study, const facet_membe
   static const char *const method[] = {"random", "magnitude"}, *const scope[] = {"global", "layer"};
   const facet_recipe *recipe = m->variant.recipe >= 0 ? &study->recipe[m->variant.recipe] : NULL;
   const char *slash = strrchr(m->file, '/');
-  *v = (facet_store_variant){.name = m->variant.name, .sparsity = m->variant.sparsity, .sha256 = m->sha256};
+  *v = (facet_store_variant){
+      .name = m->variant.name, .sparsity = m->variant.sparsity, .sha256 = m->sha256, .input = m->input};
   v->method = !recipe ? "dense" : recipe->onnx ? "external" : method[recipe->method];
   v->scope = recipe && !recipe->onnx ? scope[recipe->scope] : "";
   v->onnx = slash ? slash + 1 : m->file;
@@ -109,11 +106,8 @@ static facet_status fill_plan(const facet_study *study, const char *text, const 
   }
   plan->blocks = (s->samples + s->block - 1) / s->block;
   plan->inputs = s->channels * s->height * s->width;
-  plan->forward_batch = s->block < FORWARD_BATCH ? s->block : FORWARD_BATCH;
-  plan->linear_chunk = s->linear_rows < ADJOINTS ? s->linear_rows : ADJOINTS;
-  if (plan->linear_chunk > 0)
-    plan->linear_batch = ADJOINTS / plan->linear_chunk < s->block ? ADJOINTS / plan->linear_chunk : s->block;
-  return FACET_OK;
+  FACET_NEW(plan->work, s->variants);
+  return facet_memory_share(s, data, family, plan->work);
 }
 
 facet_status facet_plan_make(const facet_study *study, const char *text, const facet_study_data *data,
@@ -143,59 +137,4 @@ facet_tile facet_plan_tile(const facet_plan *plan, int64_t i)
   int64_t left = s->linear_samples - t.first;
   t.linear = !linear || left <= 0 ? 0 : left < t.count ? left : t.count;
   return t;
-}
-
-/* ---- what facet check prints ---- */
-
-/* Memory of the largest executors, of the data and of one tile's results. */
-static facet_status memory_per_rank(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
-                                    double *bytes)
-{
-  const facet_store_plan *s = &plan->store;
-  size_t real = facet_type_size(s->study->precision), largest = 0;
-  for (int i = 0; i < family->count; i++) {
-    facet_executor *executor;
-    bool linear = s->variant[i].linearize;
-    facet_executor_options options = {.real = s->study->precision,
-                                      .batch = linear ? plan->linear_batch : plan->forward_batch,
-                                      .rows = linear ? plan->linear_chunk : 0};
-    FACET_TRY(facet_executor_create(family->member[i].network, options, &executor));
-    largest = facet_executor_bytes(executor) > largest ? facet_executor_bytes(executor) : largest;
-    facet_executor_destroy(&executor);
-  }
-  *bytes = (double)largest + (double)(s->block * s->linear_rows * plan->inputs) * (double)real;
-  for (int i = 0; i < family->count; i++)
-    *bytes += 4.0 * (double)facet_network_parameters(family->member[i].network);
-  const facet_dataset *sets[] = {data->train, data->test};
-  for (int i = 0; i < 2; i++)
-    if (sets[i])
-      *bytes += (double)(sets[i]->count * plan->inputs) * (sets[i]->is_float ? 4 : 1);
-  *bytes += 60e6; /* program and libraries */
-  return FACET_OK;
-}
-
-facet_status facet_plan_print(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
-                              int ranks)
-{
-  const facet_store_plan *s = &plan->store;
-  int64_t linear = 0, forward = s->samples * s->variants * s->conditions;
-  double memory;
-  printf("\n%-32s %-10s %-7s %9s %11s %s\n", "variant", "method", "scope", "sparsity", "parameters", "linearized");
-  for (int i = 0; i < s->variants; i++) {
-    const facet_store_variant *v = &s->variant[i];
-    printf("%-32s %-10s %-7s %9g %11lld %s\n", v->name, v->method, v->scope, v->sparsity,
-           (long long)facet_network_parameters(family->member[i].network), v->linearize ? "yes" : "no");
-  }
-  for (int64_t i = 0; i < facet_plan_tiles(plan); i++)
-    linear += facet_plan_tile(plan, i).linear;
-  FACET_TRY(memory_per_rank(plan, data, family, &memory));
-  printf("\nconditions       %d\n", s->conditions);
-  printf("test samples     %lld of %lld x %lld x %lld, %d classes\n", (long long)s->samples, (long long)s->channels,
-         (long long)s->height, (long long)s->width, s->classes);
-  printf("tiles            %lld of up to %lld samples\n", (long long)facet_plan_tiles(plan), (long long)s->block);
-  printf("work             %lld forward passes, %lld linearizations of %lld rows\n", (long long)forward,
-         (long long)linear, (long long)s->linear_rows);
-  printf("memory per rank  about %.2f GiB (%d rank%s here)\n", memory / 0x1p30, ranks, ranks == 1 ? "" : "s");
-  printf("disk             %.2f GiB in %s/study.h5\n", (double)facet_store_bytes(s) / 0x1p30, s->study->output);
-  return FACET_OK;
 }

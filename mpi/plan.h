@@ -2,15 +2,13 @@
 #ifndef FACET_PLAN_H
 #define FACET_PLAN_H
 
-#include "store.h"
-#include "variants.h"
+#include "memory.h"
 
 typedef struct {
-  facet_store_plan store;             /* arrays owned by the plan, study and names borrowed */
-  int64_t blocks;                     /* of `store.block` test samples; the last may be short */
-  int64_t inputs;                     /* D */
-  int64_t forward_batch;              /* samples an executor takes at once: fixed by the study, so results are too */
-  int64_t linear_batch, linear_chunk; /* the same when linearizing, and rows at once */
+  facet_store_plan store; /* arrays owned by the plan, study and names borrowed */
+  int64_t blocks;         /* of `store.block` test samples; the last may be short */
+  int64_t inputs;         /* D */
+  facet_work *work;       /* per variant: fixed by the study, so results are too */
 } facet_plan;
 
 /* Not collective. `text`: the study as the user wrote it (borrowed). study, data and family must outlive the plan. */
@@ -28,9 +26,5 @@ typedef struct {
 /* The number of tiles, and tile i: variants outermost, then conditions, then blocks. */
 int64_t facet_plan_tiles(const facet_plan *plan);
 facet_tile facet_plan_tile(const facet_plan *plan, int64_t i);
-
-/* Prints what `facet check` shows: variants, tiles, work, memory per rank, disk. */
-facet_status facet_plan_print(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
-                              int ranks);
 
 #endif

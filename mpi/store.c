@@ -136,7 +136,9 @@ static facet_status open_sets(facet_store *s)
 static facet_status open_linear(facet_store *s, int v)
 {
   const facet_store_plan *p = s->plan;
-  const int64_t w[] = {p->linear_samples, p->linear_rows, p->channels, p->height, p->width};
+  const facet_input_layout *input = &p->variant[v].input;
+  int64_t w[2 + FACET_MAX_AXES] = {p->linear_samples, p->linear_rows};
+  memcpy(w + 2, input->size, sizeof input->size);
   const int64_t b_node[] = {p->linear_samples, p->linear_rows, p->variant[v].constant_nodes};
   const size_t real = facet_type_size(p->study->precision);
   facet_store_linear_sets *l = &s->linear[v];
@@ -146,9 +148,9 @@ static facet_status open_linear(facet_store *s, int v)
     const int64_t *dim;
     int rank;
     size_t size;
-  } sets[] = {{"W", &l->w, w, 5, real},    {"row", &l->row, w, 2, 4},
-              {"b", &l->b, w, 2, real},    {"b_node", &l->b_node, b_node, 3, real},
-              {"ties", &l->ties, w, 1, 4}, {"residual", &l->residual, w, 1, real}};
+  } sets[] = {
+      {"W", &l->w, w, 2 + input->axes, real},  {"row", &l->row, w, 2, 4},   {"b", &l->b, w, 2, real},
+      {"b_node", &l->b_node, b_node, 3, real}, {"ties", &l->ties, w, 1, 4}, {"residual", &l->residual, w, 1, real}};
   for (int i = 0; i < 6; i++) {
     char *name = facet_format("/linear/%s/%s", p->variant[v].name, sets[i].name);
     facet_status status = name ? open_set(s, name, sets[i].rank, sets[i].dim, sets[i].size, sets[i].set) : FACET_OS;
@@ -290,7 +292,7 @@ facet_status facet_store_close(facet_store **store)
 static facet_status transfer(const facet_store *s, hid_t set, hid_t memory, int rank, const int64_t *start,
                              const int64_t *count, const void *from, void *to)
 {
-  hsize_t offset[8], size[8];
+  hsize_t offset[2 + FACET_MAX_AXES], size[2 + FACET_MAX_AXES];
   for (int i = 0; i < rank; i++) {
     offset[i] = (hsize_t)start[i];
     size[i] = (hsize_t)count[i];
@@ -339,17 +341,27 @@ facet_status facet_store_geometry(facet_store *s, int variant, int condition, in
   return write_part(s, s->cosine, H5T_NATIVE_DOUBLE, 4, start, size, cosine);
 }
 
-/* In pieces that MPI can count: its libraries take a few bytes less than 2 GiB at once. */
-static facet_status write_w(facet_store *s, hid_t set, int64_t first, int64_t count, const void *w)
+/* In pieces that MPI can count: its libraries take a few bytes less than 2 GiB at once. What a piece holds lies in one
+ * piece in the file, too: all rows of some samples, or some rows of one. */
+facet_status facet_store_w(facet_store *s, int variant, int64_t first, int64_t count, int64_t from, int64_t rows,
+                           const void *w)
 {
   const facet_store_plan *p = s->plan;
-  int64_t line = p->linear_rows * p->channels * p->height * p->width * (int64_t)facet_type_size(p->study->precision);
-  int64_t most = line < MOST_AT_ONCE ? MOST_AT_ONCE / line : 1;
-  for (int64_t i = 0; i < count; i += most) {
-    const int64_t start[] = {first + i, 0, 0, 0, 0};
-    const int64_t size[] = {count - i < most ? count - i : most, p->linear_rows, p->channels, p->height, p->width};
-    FACET_TRY(write_part(s, set, s->real, 5, start, size, (const char *)w + i * line));
-  }
+  const facet_input_layout *input = &p->variant[variant].input;
+  int64_t line = p->channels * p->height * p->width * (int64_t)facet_type_size(p->study->precision);
+  int64_t lines = line < MOST_AT_ONCE ? MOST_AT_ONCE / line : 1;
+  int64_t step = rows < lines ? rows : lines, together = rows == p->linear_rows && rows < lines ? lines / rows : 1;
+  int64_t start[2 + FACET_MAX_AXES] = {0}, size[2 + FACET_MAX_AXES];
+  memcpy(size + 2, input->size, sizeof input->size);
+  for (int64_t i = 0; i < count; i += together)
+    for (int64_t r = 0; r < rows; r += step) {
+      start[0] = first + i;
+      start[1] = from + r;
+      size[0] = count - i < together ? count - i : together;
+      size[1] = rows - r < step ? rows - r : step;
+      FACET_TRY(write_part(s, s->linear[variant].w, s->real, 2 + input->axes, start, size,
+                           (const char *)w + (i * rows + r) * line));
+    }
   return FACET_OK;
 }
 
@@ -361,7 +373,6 @@ facet_status facet_store_linear(facet_store *s, int variant, int64_t first, int6
   int64_t k = p->linear_rows;
   const int64_t start[] = {first, 0, 0}, w[] = {count, k};
   const int64_t nodes[] = {count, k, p->variant[variant].constant_nodes};
-  FACET_TRY(write_w(s, l->w, first, count, linear->w));
   FACET_TRY(write_part(s, l->row, H5T_NATIVE_INT32, 2, start, w, row));
   FACET_TRY(write_part(s, l->b, H5T_NATIVE_DOUBLE, 2, start, w, linear->b));
   FACET_TRY(write_part(s, l->b_node, H5T_NATIVE_DOUBLE, 3, start, nodes, linear->b_node));

@@ -1,4 +1,4 @@
-/* The store: <output>/study.h5, schema version 1 (DESIGN, "Result file").  Created whole by
+/* The store: <output>/study.h5, schema version 2 (DESIGN, "Result file").  Created whole by
  * facet_store_create, closed, and from then on only overwritten in place by all ranks, so a killed run
  * leaves a valid file.  The only writer of results, and the only caller of HDF5 beside data/hdf5.c. */
 #ifndef FACET_STORE_H
@@ -19,6 +19,7 @@ typedef struct {
   int constant_nodes; /* what b is split over */
   const char **constant_node;
   bool linearize;
+  facet_input_layout input; /* the dimensions of a row of W */
 } facet_store_variant;
 
 /* What the store is made for. All arrays belong to the caller. */
@@ -61,7 +62,11 @@ facet_status facet_store_predictions(facet_store *store, int variant, int condit
 facet_status facet_store_geometry(facet_store *store, int variant, int condition, int64_t first, int64_t count,
                                   const double *angle, const double *length, const double *margin,
                                   const double *cosine);
-/* w: count x k x D of the study's precision. The linearization is of the clean condition. */
+/* The linearization is of the clean condition. Rows from .. from+rows-1 of W: count x rows x D of the study's
+ * precision, in the variant's own layout. */
+facet_status facet_store_w(facet_store *store, int variant, int64_t first, int64_t count, int64_t from, int64_t rows,
+                           const void *w);
+/* All but W. */
 facet_status facet_store_linear(facet_store *store, int variant, int64_t first, int64_t count, const int32_t *row,
                                 const facet_linearization *linear);
 /* Marks tile (variant, condition, block) as done; call after its data. What was marked is durable against a kill of the

@@ -65,6 +65,15 @@ hid_t facet_store_access(void)
  * spare. */
 enum { BYTES_OF_ROOT = 120000, BYTES_OF_VARIANT = 16000, BYTES_OF_NAME = 120, BYTES_OF_PAIR = 40 };
 
+/* Numbers of the coordinates that a row of W has beside channel, y and x. */
+static double input_sizes(const facet_input_layout *input)
+{
+  double sum = 0;
+  for (int i = 0; i < input->axes; i++)
+    sum += input->axis[i] >= FACET_AXIS_INPUT ? (double)input->size[i] : 0;
+  return sum;
+}
+
 /* In floating point first: a study may ask for more than an int64_t can count. */
 int64_t facet_store_bytes(const facet_store_plan *p)
 {
@@ -81,7 +90,7 @@ int64_t facet_store_bytes(const facet_store_plan *p)
     bytes += BYTES_OF_VARIANT + (double)variant->layers * 2 * BYTES_OF_NAME;
     linearized += variant->linearize;
     if (variant->linearize)
-      bytes += variant->constant_nodes * (double)BYTES_OF_NAME +
+      bytes += variant->constant_nodes * (double)BYTES_OF_NAME + 8 * input_sizes(&variant->input) +
                (double)p->linear_samples * (k * (4 + real * (d + 1 + variant->constant_nodes)) + 4 + real);
   }
   bytes += BYTES_OF_PAIR * linearized * linearized;
@@ -118,7 +127,7 @@ static void set_fill(hid_t list, hid_t type, int rank, const hsize_t *dim)
 /* Creates an array whose dimensions have the given scales. */
 static facet_status create(const creation *c, const char *name, hid_t type, int rank, const hid_t *scale, hid_t *out)
 {
-  hsize_t dim[8] = {0};
+  hsize_t dim[2 + FACET_MAX_AXES] = {0};
   for (int i = 0; i < rank; i++) {
     hid_t space = H5Dget_space(scale[i]);
     int one = H5Sget_simple_extent_dims(space, &dim[i], NULL);
@@ -281,6 +290,13 @@ static facet_status root_attributes(const creation *c)
                      n->channels ? n->std : &one);
 }
 
+/* What the rows of W look like, and in which order their numbers run. */
+static facet_status put_layout(const creation *c, hid_t object, const facet_input_layout *input)
+{
+  FACET_TRY(put_text(c, object, "layout", facet_input_layout_name(input)));
+  return put_text(c, object, "order", facet_order_name(input->order));
+}
+
 static facet_status variant_attributes(const creation *c, const facet_store_variant *v)
 {
   char *name = facet_format("/variants/%s", v->name);
@@ -301,6 +317,10 @@ static facet_status variant_attributes(const creation *c, const facet_store_vari
     status = put_text(c, group, "onnx", v->onnx);
   if (status == FACET_OK)
     status = put_text(c, group, "sha256", v->sha256);
+  if (status == FACET_OK)
+    status = put_numbers(c, group, "input_shape", H5T_NATIVE_INT64, H5T_STD_I64LE, v->input.axes, v->input.size);
+  if (status == FACET_OK)
+    status = put_layout(c, group, &v->input);
   if (status == FACET_OK && v->layers > 0)
     status = put_names(c, group, "layer", v->layers, v->layer);
   if (status == FACET_OK && v->layers > 0)
@@ -335,6 +355,58 @@ static facet_status create_scales(creation *c)
   return create_counting(c, "/linear/k", p->linear_rows, 1, &c->rank);
 }
 
+/* The scales of a row's dimensions: channel, y and x are the images' own, the others the variant's: input, input_2, ...
+ * and one, one_2, ... made here and closed by the caller. */
+static facet_status row_scales(const creation *c, const facet_store_variant *v, hid_t *scale)
+{
+  static const char *const names[] = {[FACET_AXIS_INPUT] = "input", [FACET_AXIS_ONE] = "one"};
+  const hid_t image[] = {[FACET_AXIS_CHANNEL] = c->channel, [FACET_AXIS_Y] = c->y, [FACET_AXIS_X] = c->x};
+  int times[] = {[FACET_AXIS_INPUT] = 0, [FACET_AXIS_ONE] = 0};
+  for (int i = 0; i < v->input.axes; i++) {
+    facet_axis axis = v->input.axis[i];
+    if (axis < FACET_AXIS_INPUT) {
+      scale[i] = image[axis];
+      continue;
+    }
+    int turn = ++times[axis];
+    char *path = turn == 1 ? facet_format("/linear/%s/%s", v->name, names[axis])
+                           : facet_format("/linear/%s/%s_%d", v->name, names[axis], turn);
+    facet_status status = path ? create_counting(c, path, v->input.size[i], 1, &scale[i]) : FACET_OS;
+    facet_free(&path);
+    FACET_TRY(status);
+  }
+  return FACET_OK;
+}
+
+static facet_status put_layout_on_group(const creation *c, const facet_store_variant *v)
+{
+  char *path = facet_format("/linear/%s", v->name);
+  hid_t group = path ? H5Gopen2(c->file, path, H5P_DEFAULT) : -1;
+  facet_free(&path);
+  H5_CHECK(c->path, v->name, group);
+  facet_status status = put_layout(c, group, &v->input);
+  H5Gclose(group);
+  return status;
+}
+
+static facet_status create_w(const creation *c, const facet_store_variant *v, const char *path)
+{
+  hid_t scale[2 + FACET_MAX_AXES] = {c->linear, c->rank}, w = -1;
+  facet_status status = row_scales(c, v, scale + 2);
+  if (status == FACET_OK)
+    status = create(c, path, c->real, 2 + v->input.axes, scale, &w);
+  if (status == FACET_OK)
+    status = put_layout(c, w, &v->input);
+  if (status == FACET_OK)
+    status = put_layout_on_group(c, v);
+  for (int i = 0; i < v->input.axes; i++)
+    if (v->input.axis[i] >= FACET_AXIS_INPUT && scale[2 + i] > 0)
+      H5Dclose(scale[2 + i]);
+  if (w >= 0)
+    H5Dclose(w);
+  return status;
+}
+
 static facet_status create_linear(const creation *c, const facet_store_variant *v)
 {
   static const char *const names[] = {"W", "row", "b", "b_node", "residual", "ties"};
@@ -346,19 +418,19 @@ static facet_status create_linear(const creation *c, const facet_store_variant *
       status = FACET_OS;
   if (status == FACET_OK)
     status = create_names(c, path[6], v->constant_nodes, v->constant_node, &node);
-  const hid_t w[] = {c->linear, c->rank, c->channel, c->y, c->x}, b_node[] = {c->linear, c->rank, node};
+  const hid_t nk[] = {c->linear, c->rank}, b_node[] = {c->linear, c->rank, node};
   if (status == FACET_OK)
-    status = create_closed(c, path[0], c->real, 5, w);
+    status = create_w(c, v, path[0]);
   if (status == FACET_OK)
-    status = create_closed(c, path[1], H5T_STD_I32LE, 2, w);
+    status = create_closed(c, path[1], H5T_STD_I32LE, 2, nk);
   if (status == FACET_OK)
-    status = create_closed(c, path[2], c->real, 2, w);
+    status = create_closed(c, path[2], c->real, 2, nk);
   if (status == FACET_OK)
     status = create_closed(c, path[3], c->real, 3, b_node);
   if (status == FACET_OK)
-    status = create_closed(c, path[4], c->real, 1, w);
+    status = create_closed(c, path[4], c->real, 1, nk);
   if (status == FACET_OK)
-    status = create_closed(c, path[5], H5T_STD_I32LE, 1, w);
+    status = create_closed(c, path[5], H5T_STD_I32LE, 1, nk);
   if (node >= 0)
     H5Dclose(node);
   for (int i = 0; i < 7; i++)

@@ -31,6 +31,11 @@ static const facet_word schedules[] = {
 static const facet_word methods[] = {{"random", FACET_PRUNE_RANDOM}, {"magnitude", FACET_PRUNE_MAGNITUDE}, {NULL, 0}};
 static const facet_word scopes[] = {{"global", FACET_SCOPE_GLOBAL}, {"layer", FACET_SCOPE_LAYER}, {NULL, 0}};
 
+static const facet_word orders[] = {{"auto", FACET_ORDER_AUTO},
+                                    {"channels_first", FACET_CHANNELS_FIRST},
+                                    {"channels_last", FACET_CHANNELS_LAST},
+                                    {NULL, 0}};
+
 static const char *word_of(const facet_word *words, int value)
 {
   for (; words->name; words++)
@@ -120,6 +125,18 @@ static facet_status read_labels(const reader *r, const facet_tree *node, void *t
   return status;
 }
 
+static facet_status read_file_layout(const reader *r, const facet_tree *node, void *target)
+{
+  (void)r;
+  facet_data_source *source = target;
+  int word = 0;
+  FACET_TRY(facet_schema_word(node, orders, &word));
+  source->order = (facet_order)word;
+  if (source->format == FACET_CIFAR10 && source->order == FACET_CHANNELS_LAST)
+    return facet_tree_raise(node, "files of format cifar10 are channels_first");
+  return FACET_OK;
+}
+
 static const facet_key source_keys[] = {
     {.key = "format",
      .type = FACET_KEY_WORD,
@@ -128,6 +145,7 @@ static const facet_key source_keys[] = {
      .required = true},
     {.key = "images", .type = FACET_KEY_OTHER, .read = read_images, .required = true},
     {.key = "labels", .type = FACET_KEY_OTHER, .read = read_labels},
+    {.key = "layout", .type = FACET_KEY_OTHER, .read = read_file_layout},
     {.key = "count",
      .type = FACET_KEY_COUNT,
      .range = "[1, 9007199254740992]",
@@ -217,11 +235,23 @@ static facet_status read_normalize(const reader *r, const facet_tree *node, void
   return facet_schema_read(r, node, normalize_keys, COUNT_OF(normalize_keys), normalize);
 }
 
+static facet_status read_layout(const reader *r, const facet_tree *node, void *target)
+{
+  (void)r;
+  facet_study *study = target;
+  int word = 0;
+  FACET_TRY(facet_schema_word(node, orders, &word));
+  study->layout = (facet_order)word;
+  study->layout_line = node->line;
+  return FACET_OK;
+}
+
 static const facet_key data_keys[] = {
     {.key = "train", .type = FACET_KEY_OTHER, .read = read_train},
     {.key = "test", .type = FACET_KEY_OTHER, .read = read_test, .required = true},
     {.key = "classes", .type = FACET_KEY_OTHER, .read = read_classes},
     {.key = "normalize", .type = FACET_KEY_OTHER, .read = read_normalize},
+    {.key = "layout", .type = FACET_KEY_OTHER, .read = read_layout},
 };
 
 static facet_status read_data(const reader *r, const facet_tree *node, void *target)
@@ -390,6 +420,7 @@ static const facet_key recipe_keys[] = {
      .words = scopes,
      .standard = "global",
      .target = offsetof(facet_recipe, scope)},
+    {.key = "layout", .type = FACET_KEY_WORD, .words = orders, .target = offsetof(facet_recipe, layout)},
     {.key = "sparsity", .type = FACET_KEY_OTHER, .read = read_sparsity},
     {.key = "retrain", .type = FACET_KEY_OTHER, .read = read_retrain},
 };
@@ -403,6 +434,9 @@ static facet_status check_recipe(const facet_tree *node, const facet_recipe *rec
       return facet_tree_raise(facet_tree_find(node, pruning[i]), "does not go with onnx, which is taken as it is");
   if (recipe->onnx)
     return FACET_OK;
+  if (facet_tree_find(node, "layout"))
+    return facet_tree_raise(facet_tree_find(node, "layout"),
+                            "goes with onnx only: pruned networks take what dense takes");
   if (!facet_tree_find(node, "method"))
     return facet_tree_raise_at(node, "method", "missing: a variant has a method, or onnx");
   if (!facet_tree_find(node, "sparsity"))
@@ -415,6 +449,7 @@ static facet_status read_recipe(const reader *r, const facet_tree *node, facet_r
   recipe->line = node->line;
   recipe->training = study_of(r)->training;
   recipe->training.rate /= 5;
+  recipe->layout = study_of(r)->layout;
   FACET_TRY(facet_schema_defaults(r, recipe_keys, COUNT_OF(recipe_keys), recipe));
   FACET_TRY(facet_schema_read(r, node, recipe_keys, COUNT_OF(recipe_keys), recipe));
   return check_recipe(node, recipe);
@@ -577,6 +612,34 @@ static facet_status read_linearize(const reader *r, const facet_tree *node, void
   return facet_schema_read(r, node, linearize_keys, COUNT_OF(linearize_keys), study);
 }
 
+/* ---- memory ---- */
+
+/* "2 GiB": a number, at most one space, a unit. */
+static facet_status read_memory(const reader *r, const facet_tree *node, void *target)
+{
+  (void)r;
+  static const struct {
+    const char *name;
+    double bytes;
+  } unit[] = {{"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}};
+  facet_study *study = target;
+  const char *text = node->kind == FACET_TREE_SCALAR ? node->text : "";
+  size_t digits = strspn(text, "0123456789.");
+  const char *rest = text + digits + (text[digits] == ' ');
+  for (int i = 0; i < COUNT_OF(unit); i++) {
+    char *end = NULL;
+    double bytes = strtod(text, &end) * unit[i].bytes;
+    if (digits == 0 || end != text + digits || strcmp(rest, unit[i].name) != 0)
+      continue;
+    if (bytes < 0x1p20 || bytes > 0x1p50)
+      return facet_tree_raise(node, "%s is not in [1 MiB, 1024 TiB]", text);
+    study->memory = (int64_t)(bytes + 0.5);
+    study->memory_line = node->line;
+    return FACET_OK;
+  }
+  return facet_tree_raise_kind(node, "a size such as 2 GiB or 500 MB");
+}
+
 /* ---- the whole ---- */
 
 #define STUDY(member) offsetof(facet_study, member)
@@ -588,6 +651,7 @@ static const facet_key study_keys[] = {
     {.key = "precision", .type = FACET_KEY_WORD, .words = precisions, .standard = "float", .target = STUDY(precision)},
     {.key = "threads", .type = FACET_KEY_WHOLE, .range = "[1, 1024]", .standard = "1", .target = STUDY(threads)},
     {.key = "block", .type = FACET_KEY_LARGE, .range = "[1, 1000000]", .standard = "250", .target = STUDY(block)},
+    {.key = "memory", .type = FACET_KEY_OTHER, .read = read_memory, .standard = "2 GiB"},
     {.key = "data", .type = FACET_KEY_OTHER, .read = read_data, .required = true},
     {.key = "model", .type = FACET_KEY_OTHER, .read = read_model, .required = true}, /* before variants: retrain */
     {.key = "variants", .type = FACET_KEY_OTHER, .read = read_variants},

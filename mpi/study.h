@@ -15,9 +15,10 @@ typedef struct {
 
 /* One line of `variants`, before lists multiply. */
 typedef struct {
-  int line;   /* in the YAML file, for messages */
-  char *name; /* or NULL: made from the recipe */
-  char *onnx; /* an external network (resolved path), or NULL: method counts */
+  int line;           /* in the YAML file, for messages */
+  char *name;         /* or NULL: made from the recipe */
+  char *onnx;         /* an external network (resolved path), or NULL: method counts */
+  facet_order layout; /* of an external network's input; that of data.layout if the recipe says nothing */
   facet_criterion method;
   facet_scope scope;
   int sparsities;
@@ -37,14 +38,17 @@ typedef struct {
   uint32_t seed;
   char *output; /* resolved folder */
   facet_type precision;
-  int threads;   /* per rank; 1 */
-  int64_t block; /* samples of a tile; 250 */
+  int threads;                  /* per rank; 1 */
+  int64_t block;                /* samples of a tile; 250 */
+  int64_t memory;               /* bytes that a rank may take in the analysis; 2 GiB */
+  int memory_line, layout_line; /* in the YAML file, for messages; 0: left out */
   bool has_train;
   facet_data_source train, test;
   int classes; /* 0 when no names are given: then the network says how many */
   char **class_name;
   facet_normalization normalize;
-  char *onnx; /* or NULL: the architecture below is trained */
+  facet_order layout; /* in which order the networks take the numbers; auto: as their input's dimensions say */
+  char *onnx;         /* or NULL: the architecture below is trained */
   int convs, denses;
   int64_t *conv, *dense;
   bool train_model; /* always with an architecture; with onnx: model.train given, it is trained on */

@@ -82,6 +82,18 @@ static void put_count(FILE *out, const char *key, int64_t count)
     fprintf(out, "%s: %lld", key, (long long)count);
 }
 
+/* In whole GiB or MiB; otherwise in MB, to the byte. */
+static void put_memory(FILE *out, int64_t bytes)
+{
+  const int64_t large = (int64_t)1 << 30, small = 1 << 20, decimal = 1000000;
+  if (bytes % large == 0)
+    fprintf(out, "%lld GiB\n", (long long)(bytes / large));
+  else if (bytes % small == 0)
+    fprintf(out, "%lld MiB\n", (long long)(bytes / small));
+  else
+    fprintf(out, "%lld.%06lld MB\n", (long long)(bytes / decimal), (long long)(bytes % decimal));
+}
+
 /* ---- parts ---- */
 
 static void put_source(FILE *out, const char *key, const facet_data_source *source)
@@ -94,7 +106,7 @@ static void put_source(FILE *out, const char *key, const facet_data_source *sour
     fputs("\n    ", out);
     put_texts(out, "labels", source->labels, source->files);
   }
-  fputs("\n    ", out);
+  fprintf(out, "\n    layout: %s\n    ", facet_order_name(source->order));
   put_count(out, "count", source->count);
   fputc('\n', out);
 }
@@ -110,6 +122,7 @@ static void put_data(FILE *out, const facet_study *study)
     put_texts(out, "classes", study->class_name, study->classes);
     fputc('\n', out);
   }
+  fprintf(out, "  layout: %s\n", facet_order_name(study->layout));
   const facet_normalization *normalize = &study->normalize;
   fputs("  normalize: {scale: ", out);
   put_number(out, normalize->scale);
@@ -167,7 +180,7 @@ static void put_recipe(FILE *out, const facet_recipe *recipe)
   if (recipe->onnx) {
     fputs("onnx: ", out);
     put_text(out, recipe->onnx);
-    fputc('\n', out);
+    fprintf(out, "\n    layout: %s\n", facet_order_name(recipe->layout));
     return;
   }
   fprintf(out, "method: %s\n    scope: %s\n    ", facet_method_name(recipe->method), facet_scope_name(recipe->scope));
@@ -227,8 +240,10 @@ facet_status facet_study_text(const facet_study *study, char **yaml)
   put_text(out, study->name);
   fprintf(out, "\nseed: %lu\noutput: ", (unsigned long)study->seed);
   put_text(out, study->output);
-  fprintf(out, "\nprecision: %s\nthreads: %d\nblock: %lld\n", study->precision == FACET_F64 ? "double" : "float",
+  fprintf(out,
+          "\nprecision: %s\nthreads: %d\nblock: %lld\nmemory: ", study->precision == FACET_F64 ? "double" : "float",
           study->threads, (long long)study->block);
+  put_memory(out, study->memory);
   put_data(out, study);
   put_model(out, study);
   put_variants(out, study);

@@ -25,7 +25,7 @@ typedef struct {
   float *velocity;
   int64_t *sum;
   int64_t *order;
-  float *x, *dlogits;
+  float *pixels, *x, *dlogits;
   double *logits;
   double loss; /* of the own samples since it was last shown */
   int64_t seen;
@@ -34,7 +34,8 @@ typedef struct {
 static void trainer_clear(trainer *t)
 {
   facet_executor_destroy(&t->executor);
-  void *owned[] = {&t->parameter, &t->gradient, &t->velocity, &t->sum, &t->order, &t->x, &t->dlogits, &t->logits};
+  void *owned[] = {&t->parameter, &t->gradient, &t->velocity, &t->sum,   &t->order,
+                   &t->pixels,    &t->x,        &t->dlogits,  &t->logits};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
     facet_free(owned[i]);
 }
@@ -61,6 +62,7 @@ static facet_status trainer_prepare(trainer *t)
   FACET_NEW(t->velocity, t->total);
   FACET_NEW(t->sum, t->total);
   FACET_NEW(t->order, data->count);
+  FACET_NEW(t->pixels, t->micro * t->inputs);
   FACET_NEW(t->x, t->micro * t->inputs);
   FACET_NEW(t->dlogits, t->micro * t->classes);
   FACET_NEW(t->logits, t->micro * t->classes);
@@ -89,8 +91,9 @@ static facet_status micro_gradient(trainer *t, int64_t first, int64_t micro, flo
   int64_t begin = micro * t->micro, end = begin + t->micro < t->batch ? begin + t->micro : t->batch;
   int64_t count = end - begin, plane = data->height * data->width;
   for (int64_t i = 0; i < count; i++)
-    facet_dataset_pixels(data, t->order[first + begin + i], 1, t->x + i * t->inputs);
-  facet_normalize(t->job->normalize, data->channels, plane, count, t->x, t->x);
+    facet_dataset_pixels(data, t->order[first + begin + i], 1, t->pixels + i * t->inputs);
+  facet_normalize(t->job->normalize, data->channels, plane, count, t->pixels, t->pixels);
+  facet_input_arrange(t->job->input, data->channels, plane, count, sizeof *t->x, t->pixels, t->x);
   FACET_TRY(facet_executor_forward(t->executor, t->x, count));
   FACET_TRY(facet_executor_output(t->executor, t->logits));
   for (int64_t i = 0; i < count; i++)
@@ -230,5 +233,17 @@ facet_status facet_train(MPI_Comm comm, facet_network *network, const facet_trai
 done:
   facet_progress_end(&progress);
   trainer_clear(&t);
+  return status;
+}
+
+facet_status facet_train_memory(facet_network *network, const facet_training_job *job, int ranks, size_t *bytes)
+{
+  trainer t = {.ranks = ranks, .network = network, .job = job};
+  facet_kernels_release();
+  size_t before = facet_memory_in_use();
+  facet_status status = trainer_prepare(&t);
+  *bytes = facet_memory_in_use() - before + (ranks > 1 ? (size_t)t.total * sizeof *t.sum : 0); /* MPI sums in a copy */
+  trainer_clear(&t);
+  facet_kernels_release();
   return status;
 }

@@ -9,6 +9,7 @@
 typedef struct {
   const facet_dataset *data; /* every rank holds all of it */
   const facet_normalization *normalize;
+  const facet_input_layout *input; /* how the network takes the samples */
   const facet_training *how;
   uint32_t seed;
   const facet_mask *mask; /* removed weights stay 0; NULL: none */
@@ -21,5 +22,7 @@ typedef struct {
  * model"). All ranks must come with the same network; all leave with the same bits. FACET_INTERRUPTED after a signal,
  * FACET_BAD_INPUT if the loss is no longer finite. */
 facet_status facet_train(MPI_Comm comm, facet_network *network, const facet_training_job *job);
+/* Bytes that a rank takes for training, of that many ranks; not collective. */
+facet_status facet_train_memory(facet_network *network, const facet_training_job *job, int ranks, size_t *bytes);
 
 #endif

@@ -65,31 +65,50 @@ void facet_study_data_clear(facet_study_data *data)
 
 /* ---- one network ---- */
 
-/* Samples go in as they lie in memory: the same dimensions, flat, or one channel first or last. */
-static bool images_fit(const facet_dataset *data, facet_shape input)
+/* The study's word on the order of the numbers that a network takes, and where it stands. */
+typedef struct {
+  facet_order order;
+  int line;
+  const char *key;
+} asked_layout;
+
+static asked_layout asked_of(const facet_study *study, int recipe)
 {
-  facet_shape image = {3, {data->channels, data->height, data->width}};
-  if (facet_shape_size(input) != facet_shape_size(image))
-    return false;
-  if (facet_shape_same(input, image) || input.rank == 1)
-    return true;
-  facet_shape rows = {2, {data->height, data->width}}, last = {3, {data->height, data->width, 1}};
-  return data->channels == 1 && (facet_shape_same(input, rows) || facet_shape_same(input, last) || data->height == 1);
+  const facet_recipe *r = recipe >= 0 && study->recipe[recipe].onnx ? &study->recipe[recipe] : NULL;
+  if (r && r->layout != study->layout)
+    return (asked_layout){r->layout, r->line, "variants.layout"};
+  return (asked_layout){study->layout, study->layout_line, "data.layout"};
 }
 
-static facet_status check_fit(const facet_study *study, const char *path, const facet_network *network,
-                              const facet_study_data *data)
+/* How the network of a variant (by its recipe; -1: dense) takes the samples. */
+static facet_status check_layout(const facet_study *study, int recipe, const char *path, const facet_network *network,
+                                 const facet_study_data *data, facet_input_layout *layout)
 {
   facet_shape input = facet_network_input_shape(network);
-  int64_t outputs = facet_network_outputs(network);
   const facet_dataset *d = data->test;
-  FACET_CHECK(images_fit(d, input), FACET_BAD_INPUT, "%s: images are %lld x %lld x %lld but the network %s takes %s",
+  asked_layout asked = asked_of(study, recipe);
+  facet_fit fit = facet_input_layout_find(d->channels, d->height, d->width, input.rank, input.dim, asked.order, layout);
+  FACET_CHECK(fit != FACET_FIT_NONE, FACET_BAD_INPUT, "%s: images are %lld x %lld x %lld but the network %s takes %s",
               study->test.images[0], (long long)d->channels, (long long)d->height, (long long)d->width, path,
               facet_shape_text(input));
+  FACET_CHECK(fit != FACET_FIT_OTHER, FACET_BAD_INPUT,
+              "%s:%d: %s: %s, but images are %lld x %lld x %lld and the network %s takes %s: that is %s", study->file,
+              asked.line, asked.key, facet_order_name(asked.order), (long long)d->channels, (long long)d->height,
+              (long long)d->width, path, facet_shape_text(input), facet_order_name(layout->order));
+  return FACET_OK;
+}
+
+static facet_status check_fit(const facet_study *study, int recipe, const char *path, const facet_network *network,
+                              const facet_study_data *data)
+{
+  facet_input_layout layout;
+  int64_t outputs = facet_network_outputs(network);
+  FACET_TRY(check_layout(study, recipe, path, network, data, &layout));
   FACET_CHECK(study->classes == 0 || study->classes == outputs, FACET_BAD_INPUT,
               "%s: data.classes names %d classes but the network %s has %lld outputs", study->file, study->classes,
               path, (long long)outputs);
-  return facet_dataset_check_labels(d, study->test.labels ? study->test.labels[0] : study->test.images[0], outputs);
+  return facet_dataset_check_labels(data->test, study->test.labels ? study->test.labels[0] : study->test.images[0],
+                                    outputs);
 }
 
 /* The number of classes: named, of the network, or the largest label of the training data. */
@@ -116,8 +135,10 @@ static facet_status train(MPI_Comm comm, const facet_study *study, const facet_s
                           const facet_training *how, const facet_mask *mask, facet_network *network)
 {
   FACET_CHECK(data->train, FACET_BAD_INPUT, "%s: training %s needs data.train", study->file, name);
+  facet_input_layout input; /* whatever is trained takes what dense takes */
+  FACET_TRY(check_layout(study, -1, name, network, data, &input));
   char *stage = facet_format("train %s", name);
-  facet_training_job job = {data->train, &study->normalize, how, study->seed, mask, stage ? stage : name};
+  facet_training_job job = {data->train, &study->normalize, &input, how, study->seed, mask, stage ? stage : name};
   facet_status status = facet_train(comm, network, &job);
   facet_free(&stage);
   return status;
@@ -132,7 +153,7 @@ static facet_status make_dense(MPI_Comm comm, const facet_study *study, const fa
     FACET_TRY(facet_onnx_read(study->onnx, network));
   else
     FACET_TRY(first_weights(study, data, network));
-  FACET_TRY(check_fit(study, study->onnx ? study->onnx : "to be trained", *network, data));
+  FACET_TRY(check_fit(study, -1, study->onnx ? study->onnx : "to be trained", *network, data));
   if (comm != MPI_COMM_NULL && study->train_model)
     FACET_TRY(train(comm, study, data, "dense", &study->training, NULL, *network));
   return FACET_OK;
@@ -153,11 +174,11 @@ static facet_status make_pruned(MPI_Comm comm, const facet_study *study, const f
   return status;
 }
 
-static facet_status read_external(const facet_study *study, const facet_study_data *data, const char *path,
+static facet_status read_external(const facet_study *study, const facet_study_data *data, const char *path, int recipe,
                                   const facet_network *dense, facet_network **network)
 {
   FACET_TRY(facet_onnx_read(path, network));
-  FACET_TRY(check_fit(study, path, *network, data));
+  FACET_TRY(check_fit(study, recipe, path, *network, data));
   FACET_CHECK(facet_network_outputs(*network) == facet_network_outputs(dense), FACET_BAD_INPUT,
               "%s: has %lld outputs but dense has %lld", path, (long long)facet_network_outputs(*network),
               (long long)facet_network_outputs(dense));
@@ -170,7 +191,7 @@ static facet_status make_network(MPI_Comm comm, const facet_study *study, const 
   if (variant->recipe < 0)
     return make_dense(comm, study, data, network);
   if (study->recipe[variant->recipe].onnx)
-    return read_external(study, data, study->recipe[variant->recipe].onnx, dense, network);
+    return read_external(study, data, study->recipe[variant->recipe].onnx, variant->recipe, dense, network);
   return make_pruned(comm, study, data, variant, dense, network);
 }
 
@@ -260,7 +281,9 @@ static facet_status make_member(MPI_Comm comm, const facet_study *study, const f
   if (status == FACET_OK)
     status = facet_onnx_read(m->file, &m->network);
   if (status == FACET_OK)
-    status = check_fit(study, m->file, m->network, data);
+    status = check_fit(study, m->variant.recipe, m->file, m->network, data);
+  if (status == FACET_OK)
+    status = check_layout(study, m->variant.recipe, m->file, m->network, data, &m->input);
   if (status == FACET_OK)
     status = facet_sha256_file(m->file, m->sha256);
   if (status == FACET_OK)
@@ -278,7 +301,7 @@ static facet_status try_externals(const facet_study *study, const facet_study_da
       continue;
     facet_status status = facet_onnx_read(external, &network);
     if (status == FACET_OK)
-      status = check_fit(study, external, network, data);
+      status = check_fit(study, family->member[i].variant.recipe, external, network, data);
     facet_network_destroy(&network);
     FACET_TRY(status);
   }
@@ -307,7 +330,27 @@ facet_status facet_family_sketch(const facet_study *study, const facet_study_dat
   for (int i = 0; i < family->count; i++) {
     facet_member *m = &family->member[i];
     FACET_TRY(make_network(MPI_COMM_NULL, study, data, &m->variant, family->member[0].network, &m->network));
+    FACET_TRY(check_layout(study, m->variant.recipe, m->variant.name, m->network, data, &m->input));
     FACET_TRY(facet_mask_of_zeros(m->network, &m->zeros));
+  }
+  return FACET_OK;
+}
+
+facet_status facet_family_memory(const facet_study *study, const facet_study_data *data, const facet_family *family,
+                                 int ranks, size_t *bytes)
+{
+  *bytes = 0;
+  for (int i = 0; i < family->count; i++) {
+    const facet_member *m = &family->member[i];
+    const facet_recipe *recipe = m->variant.recipe >= 0 ? &study->recipe[m->variant.recipe] : NULL;
+    size_t one = 0;
+    if (recipe ? !recipe->retrain : !study->train_model)
+      continue;
+    facet_training_job job = {
+        data->train, &study->normalize, &m->input, recipe ? &recipe->training : &study->training, study->seed, NULL,
+        ""};
+    FACET_TRY(facet_train_memory(m->network, &job, ranks, &one));
+    *bytes = one > *bytes ? one : *bytes;
   }
   return FACET_OK;
 }

@@ -10,8 +10,9 @@
 typedef struct {
   facet_variant variant; /* name, recipe, asked-for sparsity */
   facet_network *network;
-  facet_mask *zeros; /* what is zero in its prunable layers */
-  char *file;        /* in <output>/variants/ */
+  facet_input_layout input; /* how it takes the samples */
+  facet_mask *zeros;        /* what is zero in its prunable layers */
+  char *file;               /* in <output>/variants/ */
   char sha256[65];
 } facet_member;
 
@@ -35,6 +36,9 @@ facet_status facet_family_make(MPI_Comm comm, const facet_study *study, const fa
 /* Not collective. The family as `facet check` needs it: nothing is trained or written; networks that would be trained
  * have their first weights. */
 facet_status facet_family_sketch(const facet_study *study, const facet_study_data *data, facet_family *family);
+/* Not collective. Bytes that a rank of so many takes for training the networks of a sketch, at most one at a time. */
+facet_status facet_family_memory(const facet_study *study, const facet_study_data *data, const facet_family *family,
+                                 int ranks, size_t *bytes);
 void facet_family_clear(facet_family *family);
 
 #endif

@@ -69,6 +69,8 @@ void *facet_allocate(size_t count, size_t size); /* NULL on failure, message set
 facet_status facet_grow(void *pointer_to_pointer, size_t old, size_t count, size_t size);
 void facet_free(void *pointer_to_pointer); /* takes the address of a pointer, frees and nulls it */
 
+size_t facet_memory_in_use(void); /* bytes allocated and not freed: by differences, what something takes */
+
 /* p = zeroed array of count elements; the enclosing function returns FACET_OS if there is no memory. */
 #define FACET_NEW(p, count)                                                                                            \
   do {                                                                                                                 \

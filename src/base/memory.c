@@ -1,10 +1,14 @@
 /* Memory that is zeroed, aligned for the widest vector unit, and never the product of an overflow. */
 #include "base/base.h"
 
+#include <malloc.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { ALIGNMENT = 64 };
+
+static atomic_size_t in_use;
 
 void *facet_allocate(size_t count, size_t size)
 {
@@ -19,6 +23,7 @@ void *facet_allocate(size_t count, size_t size)
     (void)facet_raise(FACET_OS, "out of memory: %.1f MiB wanted", (double)bytes / 1048576.0);
     return NULL;
   }
+  in_use += malloc_usable_size(pointer);
   return memset(pointer, 0, rounded);
 }
 
@@ -32,7 +37,7 @@ facet_status facet_grow(void *pointer_to_pointer, size_t old, size_t count, size
   size_t kept = old < count ? old : count;
   if (present && kept > 0)
     memcpy(grown, present, kept * size);
-  free(present);
+  facet_free(&present);
   memcpy(pointer_to_pointer, &grown, sizeof grown);
   return FACET_OK;
 }
@@ -41,9 +46,15 @@ void facet_free(void *pointer_to_pointer)
 {
   void *present = NULL;
   memcpy(&present, pointer_to_pointer, sizeof present);
+  in_use -= malloc_usable_size(present);
   free(present);
   present = NULL;
   memcpy(pointer_to_pointer, &present, sizeof present);
+}
+
+size_t facet_memory_in_use(void)
+{
+  return in_use;
 }
 
 size_t facet_type_size(facet_type type)

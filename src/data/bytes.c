@@ -80,21 +80,48 @@ void facet_part_clear(facet_part *part)
   facet_free(&part->label);
 }
 
+/* Images published for CIFAR-10-C are N x 32 x 32 x 3. */
+static bool is_channels(int64_t d)
+{
+  return d == 1 || d == 3 || d == 4;
+}
+
 facet_status facet_part_shape(const char *path, int rank, const int64_t *dim, facet_part *part)
 {
   int64_t size = 1;
   FACET_CHECK(rank >= 2 && rank <= 4, FACET_BAD_INPUT,
-              "%s: has %d dimensions: N x channel x y x x, N x y x x or N x D are samples", path, rank);
+              "%s: has %d dimensions: N x channel x y x x, N x y x x x channel, N x y x x or N x D are samples", path,
+              rank);
   for (int i = 0; i < rank; i++) {
     FACET_CHECK(dim[i] > 0, FACET_BAD_INPUT, "%s: dimension %d is %lld", path, i, (long long)dim[i]);
     FACET_CHECK(size <= ((int64_t)1 << 40) / dim[i], FACET_BAD_INPUT,
                 "%s: dimension %d is %lld: more numbers than can be held", path, i, (long long)dim[i]);
     size *= dim[i];
   }
+  if (part->order == FACET_ORDER_AUTO)
+    part->order = rank == 4 && is_channels(dim[3]) && !is_channels(dim[1]) ? FACET_CHANNELS_LAST : FACET_CHANNELS_FIRST;
+  bool last = rank == 4 && part->order == FACET_CHANNELS_LAST;
   part->count = dim[0];
-  part->channels = rank == 4 ? dim[1] : 1;
-  part->height = rank >= 3 ? dim[rank - 2] : 1;
-  part->width = dim[rank - 1];
+  part->channels = rank == 4 ? dim[last ? 3 : 1] : 1;
+  part->height = rank >= 3 ? dim[rank - 2 - last] : 1;
+  part->width = dim[rank - 1 - last];
+  return FACET_OK;
+}
+
+facet_status facet_part_arrange(facet_part *part)
+{
+  int64_t plane = part->height * part->width;
+  size_t size = part->is_float ? sizeof(float) : 1, bytes = (size_t)(part->channels * plane) * size;
+  if (part->order != FACET_CHANNELS_LAST || part->channels == 1)
+    return FACET_OK;
+  char *sample;
+  FACET_NEW(sample, bytes);
+  for (int64_t n = 0; n < part->count; n++) {
+    char *at = (char *)part->pixels + (size_t)n * bytes;
+    memcpy(sample, at, bytes);
+    facet_channels_first(part->channels, plane, size, sample, at);
+  }
+  facet_free(&sample);
   return FACET_OK;
 }
 

@@ -1,9 +1,13 @@
-/* Data sets: IDX, CIFAR binary, NumPy .npy and HDF5, held in memory as they lie in the file;
- * normalisation; corruptions. */
+/* Data sets: IDX, CIFAR binary, NumPy .npy and HDF5, held in memory, channels first;
+ * normalisation; corruptions; in which layout a network takes them. */
 #ifndef FACET_DATA_H
 #define FACET_DATA_H
 
 #include "base/base.h"
+
+/* Whether the numbers of a channel lie side by side, or those of a pixel. */
+typedef enum { FACET_ORDER_AUTO, FACET_CHANNELS_FIRST, FACET_CHANNELS_LAST } facet_order;
+const char *facet_order_name(facet_order order); /* "auto", "channels_first", "channels_last" */
 
 typedef enum { FACET_IDX, FACET_CIFAR10, FACET_NPY, FACET_HDF5 } facet_data_format;
 
@@ -14,6 +18,8 @@ typedef struct {
   char **labels; /* as many as images. NULL: cifar10 holds its own; hdf5: /labels of the images' file, if there is one;
                   * otherwise unlabelled (labels are -1) */
   int64_t count; /* use the first so many; 0: all. More than there are is FACET_BAD_INPUT */
+  facet_order order; /* of the images in the files. Auto: channels last if the last of four dimensions is 1, 3 or 4 and
+                      * the second is not, otherwise channels first */
 } facet_data_source;
 
 typedef struct {
@@ -49,6 +55,35 @@ void facet_normalize(const facet_normalization *n, int64_t channels, int64_t pla
 /* the same into doubles (precision: double) */
 void facet_normalize_double(const facet_normalization *n, int64_t channels, int64_t plane, int64_t count,
                             const float *pixels, double *x);
+
+/* ---- how a network takes samples ---- */
+
+typedef enum { FACET_AXIS_CHANNEL, FACET_AXIS_Y, FACET_AXIS_X, FACET_AXIS_INPUT, FACET_AXIS_ONE } facet_axis;
+enum { FACET_MAX_AXES = 8 };
+
+/* The dimensions of a network's input. INPUT: of a flat input, or of one that takes flat samples as they lie. ONE: a 1
+ * that means nothing. */
+typedef struct {
+  facet_order order; /* of the numbers, whatever the dimensions; never auto */
+  bool flat;         /* the dimensions do not tell of channel, y and x */
+  int axes;
+  int64_t size[FACET_MAX_AXES];
+  facet_axis axis[FACET_MAX_AXES];
+} facet_input_layout;
+
+/* FIT: as asked. OTHER: the samples fit, but the dimensions say the other order than asked for; that is in `layout`. */
+typedef enum { FACET_FIT, FACET_FIT_NONE, FACET_FIT_OTHER } facet_fit;
+/* How samples of channels x height x width meet a network's input of these dimensions. Where they leave a doubt,
+ * `asked` settles it; auto is channels first. */
+facet_fit facet_input_layout_find(int64_t channels, int64_t height, int64_t width, int axes, const int64_t *size,
+                                  facet_order asked, facet_input_layout *layout);
+const char *facet_input_layout_name(const facet_input_layout *layout); /* "channels_first", "channels_last", "flat" */
+/* Brings samples of channel x plane, `size` bytes a number, into the network's order; x must not be images. */
+void facet_input_arrange(const facet_input_layout *layout, int64_t channels, int64_t plane, int64_t count, size_t size,
+                         const void *images, void *x);
+/* One sample from one order into the other. */
+void facet_channels_last(int64_t channels, int64_t plane, size_t size, const void *first, void *last);
+void facet_channels_first(int64_t channels, int64_t plane, size_t size, const void *last, void *first);
 
 /* ---- corruptions (constants of SCIENCE 4) ---- */
 

@@ -84,8 +84,10 @@ static facet_status read_labels(const facet_data_source *s, int i, facet_part *s
 
 static facet_status read_file(const facet_data_source *s, int i, facet_dataset *d)
 {
-  facet_part samples = {0};
+  facet_part samples = {.order = s->order};
   facet_status status = formats[s->format].pixels(s->images[i], &samples);
+  if (status == FACET_OK)
+    status = facet_part_arrange(&samples);
   if (status == FACET_OK)
     status = read_labels(s, i, &samples);
   if (status == FACET_OK)

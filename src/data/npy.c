@@ -1,7 +1,4 @@
-/* NumPy .npy: a magic string, a header that is a Python dictionary, then the array (NEP 1).
- *
- * Images published for CIFAR-10-C are N x 32 x 32 x 3: a last dimension of 1, 3 or 4 where the second is none of these
- * is taken for channels, and brought to the front. */
+/* NumPy .npy: a magic string, a header that is a Python dictionary, then the array (NEP 1). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,12 +127,7 @@ static facet_status array_read(const char *path, array *a)
 
 static double real_at(const array *a, int64_t i)
 {
-  float single;
   double value;
-  if (a->width == 4) {
-    memcpy(&single, a->data + 4 * i, sizeof single);
-    return (double)single;
-  }
   memcpy(&value, a->data + 8 * i, sizeof value);
   return value;
 }
@@ -150,28 +142,17 @@ static int64_t integer_at(const array *a, int64_t i)
   return a->kind != 'i' && bits > INT64_MAX ? INT64_MAX : (int64_t)bits;
 }
 
-static bool is_channels(int64_t d)
+static facet_status copy_pixels(const array *a, facet_part *part)
 {
-  return d == 1 || d == 3 || d == 4;
-}
-
-/* Copies pixels, channels first. */
-static facet_status copy_pixels(const array *a, bool channels_last, facet_part *part)
-{
-  int64_t plane = part->height * part->width, size = part->channels * plane;
+  int64_t size = part->count * part->channels * part->height * part->width;
   part->is_float = a->kind == 'f';
-  part->pixels = facet_allocate((size_t)(part->count * size), part->is_float ? sizeof(float) : 1);
+  part->pixels = facet_allocate((size_t)size, part->is_float ? sizeof(float) : 1);
   if (!part->pixels)
     return FACET_OS;
-  for (int64_t n = 0; n < part->count; n++)
-    for (int64_t c = 0; c < part->channels; c++)
-      for (int64_t p = 0; p < plane; p++) {
-        int64_t to = n * size + c * plane + p, from = channels_last ? n * size + p * part->channels + c : to;
-        if (part->is_float)
-          ((float *)part->pixels)[to] = (float)real_at(a, from);
-        else
-          ((uint8_t *)part->pixels)[to] = a->data[from];
-      }
+  if (!part->is_float || a->width == sizeof(float))
+    memcpy(part->pixels, a->data, a->left);
+  for (int64_t i = 0; part->is_float && a->width == sizeof(double) && i < size; i++)
+    ((float *)part->pixels)[i] = (float)real_at(a, i);
   return FACET_OK;
 }
 
@@ -181,19 +162,12 @@ facet_status facet_npy_pixels(const char *path, facet_part *part)
   FACET_TRY(array_read(path, &a));
   facet_status status = FACET_OK;
   bool bytes = a.kind == 'u' && a.width == 1, reals = a.kind == 'f' && a.width >= 4; /* 4 or 8 */
-  bool last = a.rank == 4 && is_channels(a.dim[3]) && !is_channels(a.dim[1]);
   if (!bytes && !reals)
     status = facet_raise(FACET_BAD_INPUT, "%s: pixels must be uint8, float32 or float64", path);
-  if (last) {
-    int64_t channels = a.dim[3];
-    a.dim[3] = a.dim[2];
-    a.dim[2] = a.dim[1];
-    a.dim[1] = channels;
-  }
   if (status == FACET_OK)
     status = facet_part_shape(path, a.rank, a.dim, part);
   if (status == FACET_OK)
-    status = copy_pixels(&a, last, part);
+    status = copy_pixels(&a, part);
   if (status == FACET_OK)
     status = facet_part_finite(path, part);
   facet_free(&a.bytes);

@@ -77,6 +77,12 @@ static facet_status need_scratch(size_t bytes)
   return FACET_OK;
 }
 
+void facet_kernels_release(void)
+{
+  facet_free(&here.scratch);
+  here.scratch_bytes = 0;
+}
+
 /* ---- what differs between the two versions of the C API ---- */
 
 /* A node as oneDNN sees it: dimensions of u, weights, z. */
@@ -224,6 +230,8 @@ struct facet_conv {
   bool gradient_direct;            /* the primitive writes the gradient in plain order by itself */
   facet_winograd *winograd;        /* a kernel of our own; NULL both: the primitive */
   facet_image *image;
+  int parts;           /* of the batch, one per thread, for a kernel of our own ... */
+  size_t part_scratch; /* ... and the bytes that each needs */
 };
 
 static dnnl_status_t attach(dnnl_memory_t memory, const void *data)
@@ -558,13 +566,14 @@ static facet_status create_own(facet_conv *c, const facet_conv_shape *shape, fac
                                facet_layout in, facet_layout out)
 {
   if (facet_winograd_fits(shape, in, out)) {
-    FACET_TRY(facet_winograd_create(shape, task, batch, in, out, &c->winograd));
-    return need_scratch(facet_winograd_scratch(c->winograd) * sizeof(float));
+    FACET_TRY(facet_winograd_create(shape, FACET_F32, task, in, out, &c->winograd));
+    c->part_scratch = facet_winograd_scratch(c->winograd);
+  } else if (task == FACET_PULLBACK && facet_image_fits(shape, in, out)) {
+    FACET_TRY(facet_image_create(shape, out, &c->image));
+    c->part_scratch = facet_image_scratch(c->image) * sizeof(float);
   }
-  if (task != FACET_PULLBACK || !facet_image_fits(shape, in, out))
-    return FACET_OK;
-  FACET_TRY(facet_image_create(shape, batch, out, &c->image));
-  return need_scratch(facet_image_scratch(c->image) * sizeof(float));
+  c->parts = here.threads < batch ? here.threads : (int)batch;
+  return need_scratch((size_t)c->parts * c->part_scratch);
 }
 
 static facet_status dense_create(const facet_conv_shape *shape, facet_type real, facet_task task, int64_t batch,
@@ -649,11 +658,29 @@ static facet_status dense_weights(facet_conv *c, const void *weights, const void
   return check(reorder(c->weights_reorder, c->weights_plain, c->weights), "reordering weights");
 }
 
+/* A kernel of our own on one part of the batch. */
+static void run_part(const facet_conv *c, int part, const float *from, const facet_fusion *with, float *to)
+{
+  facet_part p = {c->u.batch * part / c->parts, c->u.batch * (part + 1) / c->parts};
+  void *scratch = here.scratch + (size_t)part * c->part_scratch;
+  if (c->winograd)
+    facet_winograd_run(c->winograd, p, scratch, from, with, to);
+  else
+    facet_image_pullback(c->image, p, scratch, from, with ? with->sums : NULL, to);
+}
+
+static void run_own(const facet_conv *c, const float *from, const facet_fusion *with, float *to)
+{
+#pragma omp parallel for schedule(static) num_threads(c->parts) if (c->parts > 1)
+  for (int part = 0; part < c->parts; part++)
+    run_part(c, part, from, with, to);
+}
+
 static facet_status dense_forward(facet_conv *c, const void *u, void *z)
 {
   FACET_CHECK(c->node.task == FACET_FORWARD, FACET_INTERNAL, "dense kernels: not compiled for forward");
   if (c->winograd) {
-    facet_winograd_run(c->winograd, (float *)(void *)here.scratch, u, NULL, z);
+    run_own(c, u, NULL, z);
     return FACET_OK;
   }
   FACET_TRY(check(bring(&c->u, u), "reordering the input"));
@@ -676,12 +703,8 @@ static int dense_fuses(const facet_conv *c)
 
 static facet_status dense_pullback_with(facet_conv *c, const void *gz, const facet_fusion *with, void *gu)
 {
-  float *scratch = (float *)(void *)here.scratch;
   FACET_CHECK(own(c), FACET_INTERNAL, "dense kernels: nothing to fuse with");
-  if (c->winograd)
-    facet_winograd_run(c->winograd, scratch, gz, with, gu);
-  else
-    facet_image_pullback(c->image, scratch, gz, with ? with->sums : NULL, gu);
+  run_own(c, gz, with, gu);
   return FACET_OK;
 }
 

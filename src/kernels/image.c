@@ -20,7 +20,7 @@ typedef float pixels __attribute__((vector_size(PIXELS * sizeof(float)), aligned
 struct facet_image {
   facet_conv_shape shape;
   facet_layout out;
-  int64_t batch, groups;     /* of LANES channels of gz */
+  int64_t groups;            /* of LANES channels of gz */
   int64_t rows, width, line; /* of a strip: of the image, of pixels with what sticks out, floats of a row of gz */
   float *kernel;             /* groups x kernel x in x LANES, flipped */
 };
@@ -41,14 +41,13 @@ void facet_image_destroy(facet_image **image)
   facet_free(image);
 }
 
-facet_status facet_image_create(const facet_conv_shape *s, int64_t batch, facet_layout out, facet_image **image)
+facet_status facet_image_create(const facet_conv_shape *s, facet_layout out, facet_image **image)
 {
   facet_image *m;
   facet_status status = FACET_OK;
   FACET_NEW(m, 1);
   m->shape = *s;
   m->out = out;
-  m->batch = batch;
   m->groups = facet_layout_size(out) / out.spatial / LANES;
   m->width = (s->in[1] + PIXELS - 1) / PIXELS * PIXELS + s->kernel[1] - 1;
   m->line = m->width * LANES;
@@ -197,17 +196,18 @@ static void pull_strip(const facet_image *m, const float *strip, int64_t rows, f
   }
 }
 
-void facet_image_pullback(const facet_image *m, float *scratch, const float *gz, float *sums, float *gu)
+void facet_image_pullback(const facet_image *m, facet_part part, float *scratch, const float *gz, float *sums,
+                          float *gu)
 {
   int64_t height = m->shape.in[0], width = m->shape.in[1], channels = m->groups * LANES;
   if (sums)
-    memset(sums, 0, (size_t)(m->batch * channels) * sizeof *sums);
-  for (int64_t a = 0; a < m->batch; a++) {
+    memset(sums + part.first * channels, 0, (size_t)((part.end - part.first) * channels) * sizeof *sums);
+  for (int64_t a = part.first; a < part.end; a++) {
+    const float *from = gz + a * facet_layout_size(m->out);
+    float *to = gu + a * m->shape.in_channels * height * width;
     for (int64_t y = 0; y < height; y += m->rows) {
-      copy_strip(m, y, gz, sums ? sums + a * channels : NULL, scratch);
-      pull_strip(m, scratch, height - y < m->rows ? height - y : m->rows, gu + y * width);
+      copy_strip(m, y, from, sums ? sums + a * channels : NULL, scratch);
+      pull_strip(m, scratch, height - y < m->rows ? height - y : m->rows, to + y * width);
     }
-    gz += facet_layout_size(m->out);
-    gu += m->shape.in_channels * height * width;
   }
 }

@@ -10,14 +10,15 @@ typedef struct facet_image facet_image;
 
 /* Whether this pullback is offered: stride 1, padding less than the kernel, out in 8- or 16-channel blocks. */
 bool facet_image_fits(const facet_conv_shape *shape, facet_layout in, facet_layout out);
-facet_status facet_image_create(const facet_conv_shape *shape, int64_t batch, facet_layout out, facet_image **image);
+facet_status facet_image_create(const facet_conv_shape *shape, facet_layout out, facet_image **image);
 void facet_image_destroy(facet_image **image);
 /* Floats of working memory that a pullback needs. */
 size_t facet_image_scratch(const facet_image *image);
 /* weights: out x in x kernel, copied. */
 void facet_image_weights(facet_image *image, const float *weights);
-/* gz: batch adjoints of the output; gu: of the image, overwritten; sums as in facet_fusion, or NULL. Every adjoint's
- * result depends on it alone. */
-void facet_image_pullback(const facet_image *image, float *scratch, const float *gz, float *sums, float *gu);
+/* gz: adjoints of the output; gu: of the image, overwritten; sums as in facet_fusion, or NULL; for one part of a batch,
+ * whose arrays are given. Every adjoint's result depends on it alone. */
+void facet_image_pullback(const facet_image *image, facet_part part, float *scratch, const float *gz, float *sums,
+                          float *gu);
 
 #endif

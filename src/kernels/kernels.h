@@ -56,10 +56,15 @@ typedef struct {
   const void *addend; /* like gu; NULL: 0. It may be gu itself */
   const void *slope;  /* of batch / rows samples, like u: each for `rows` adjoints; NULL: 1 */
   int64_t rows;
-  float *sums; /* of every adjoint g_z, over positions, by channel (padded to whole blocks); NULL: not wanted */
+  void *sums; /* of every adjoint g_z, over positions, by channel (padded to whole blocks); NULL: not wanted */
 } facet_fusion;
 
 enum { FACET_FUSES_SUMS = 1, FACET_FUSES_GATE = 2 /* addend and slope */ };
+
+/* Samples or adjoints `first` to `end` - 1 of a batch. */
+typedef struct {
+  int64_t first, end;
+} facet_part;
 
 typedef struct facet_kernels facet_kernels;
 typedef struct facet_conv facet_conv; /* one linear node compiled for one task and batch */
@@ -87,12 +92,16 @@ struct facet_kernels {
 
 extern const facet_kernels facet_kernels_reference;
 extern const facet_kernels facet_kernels_dense;
+/* The reference kernels in double, with a faster algorithm for the forward pass where there is one (winograd.h). */
+extern const facet_kernels facet_kernels_exact;
 
 /* Raises FACET_BAD_INPUT unless the shape makes sense and the layouts of u and z fit it. */
 facet_status facet_conv_check(const facet_conv_shape *shape, int64_t batch, facet_layout in, facet_layout out);
 
 /* "3.1.0" and so on, of the oneDNN in use. */
 const char *facet_onednn_version(void);
+/* Gives scratch memory back to the system. No executor may be alive. */
+void facet_kernels_release(void);
 /* Threads that the kernels of this process use; 1 unless asked for. */
 void facet_kernels_threads(int threads);
 

@@ -8,30 +8,36 @@
 #include <string.h>
 
 enum {
-  LANES = 8,             /* channels at once */
+  WIDTH = 8,             /* channels of every group that is worked on are a multiple of it */
   TILE = 4,              /* outputs of a tile, in each direction */
   SIDE = TILE + 2,       /* sources and points of a tile, in each direction */
   POINTS = SIDE * SIDE,  /* products of a tile */
-  ROWS = 6,              /* tiles and ... */
-  COLUMNS = 2 * LANES,   /* ... channels of a block of products that registers hold */
-  BUDGET = 384,          /* tiles times channels of a chunk */
-  APART = 16,            /* floats between the matrices: their rows must not meet in one set of the cache */
+  ROWS = 6,              /* tiles of a block of products that registers hold */
+  BUDGET = 384,          /* tiles times channels of a chunk, while channels are few */
+  APART = 16,            /* numbers between the matrices: their rows must not meet in one set of the cache */
   STEP = BUDGET + APART, /* from matrix to matrix, unless there are very many channels */
   WIDEST = 16            /* block of a layout */
 };
 
-typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(4)));
+typedef struct {
+  size_t real;
+  void (*weights)(facet_winograd *w, const void *weights, const void *bias);
+  void (*run)(const facet_winograd *w, facet_part part, void *scratch, const void *source, const facet_fusion *with,
+              void *result);
+} body;
 
 struct facet_winograd {
+  const body *body;
   facet_conv_shape shape;
   bool forward;
-  int64_t batch, from, to; /* channels of sources and of results, padding included */
+  int64_t from, to; /* channels of sources and of results, padding included */
   facet_layout source, result;
   int64_t height, width, tiles; /* of one adjoint */
   int64_t chunk;                /* tiles at once, a multiple of ROWS */
   int64_t step;                 /* from matrix to matrix, of sources and of products */
-  float *bias;                  /* forward: of the results */
-  float *kernel;                /* POINTS x to/COLUMNS x from x COLUMNS */
+  void *bias;                   /* forward: of the results */
+  void *nothing;                /* zeros, for what lies outside */
+  void *kernel;                 /* POINTS x to/COLUMNS x from x COLUMNS */
 };
 
 /* The points +-A and +-B. */
@@ -48,61 +54,6 @@ static int64_t padded(facet_layout l)
   return up(l.channels, l.block);
 }
 
-bool facet_winograd_fits(const facet_conv_shape *s, facet_layout in, facet_layout out)
-{
-  bool fits = s->spatial == 2 && s->groups == 1 && in.block % LANES == 0 && out.block % LANES == 0 &&
-              in.block <= WIDEST && out.block <= WIDEST;
-  int64_t products = POINTS * padded(in) * padded(out), direct = 9 * s->in_channels * s->out_channels;
-  for (int d = 0; fits && d < 2; d++) {
-    fits = s->kernel[d] == 3 && s->stride[d] == 1 && s->dilation[d] == 1 && s->pad_begin[d] == 1 && s->pad_end[d] == 1;
-    products *= up(s->in[d], TILE) / TILE;
-    direct *= s->in[d];
-  }
-  return fits && 5 * products <= 3 * direct; /* transforms take their time too */
-}
-
-void facet_winograd_destroy(facet_winograd **winograd)
-{
-  if (*winograd) {
-    facet_free(&(*winograd)->kernel);
-    facet_free(&(*winograd)->bias);
-  }
-  facet_free(winograd);
-}
-
-facet_status facet_winograd_create(const facet_conv_shape *s, facet_task task, int64_t batch, facet_layout in,
-                                   facet_layout out, facet_winograd **winograd)
-{
-  facet_winograd *w;
-  FACET_NEW(w, 1);
-  w->shape = *s;
-  w->batch = batch;
-  w->forward = task == FACET_FORWARD;
-  w->source = w->forward ? in : out;
-  w->result = w->forward ? out : in;
-  w->from = padded(w->source);
-  w->to = padded(w->result);
-  w->height = s->in[0];
-  w->width = s->in[1];
-  w->tiles = up(w->height, TILE) / TILE * (up(w->width, TILE) / TILE);
-  int64_t most = w->from > w->to ? w->from : w->to;
-  w->chunk = BUDGET / most > ROWS ? BUDGET / most / ROWS * ROWS : ROWS;
-  w->step = w->chunk * most <= BUDGET ? STEP : w->chunk * most + APART;
-  facet_status status = FACET_OK;
-  FACET_NEW_GO(failed, status, w->kernel, POINTS * w->from * up(w->to, COLUMNS));
-  FACET_NEW_GO(failed, status, w->bias, w->to);
-  *winograd = w;
-  return FACET_OK;
-failed:
-  facet_winograd_destroy(&w);
-  return status;
-}
-
-size_t facet_winograd_scratch(const facet_winograd *w)
-{
-  return (size_t)(2 * POINTS * w->step);
-}
-
 /* ---- the kernel ---- */
 
 /* G g for G with the rows (1 p p^2) / N(p), N(p) the product of the distances to the other points, and (0 0 1). */
@@ -117,34 +68,6 @@ static void kernel_line(const double *g, int step, double *out, int out_step)
     out[i * out_step] = (g[0] + point[i] * (g[step] + point[i] * g[2 * step])) / distances;
   }
   out[(SIDE - 1) * out_step] = g[2 * step];
-}
-
-/* One place of a matrix of the kernel: row f (channel of gz), column t (channel of gu). */
-static int64_t kernel_place(const facet_winograd *w, int p, int64_t f, int64_t t)
-{
-  int64_t width = up(w->to, COLUMNS);
-  return (p * width + t / COLUMNS * COLUMNS) * w->from + f * COLUMNS + t % COLUMNS;
-}
-
-void facet_winograd_weights(facet_winograd *w, const float *weights, const float *bias)
-{
-  int64_t inputs = w->shape.in_channels, outputs = w->shape.out_channels;
-  for (int64_t o = 0; o < outputs; o++)
-    for (int64_t c = 0; c < inputs; c++) {
-      double g[3][3], half[SIDE][3], out[SIDE][SIDE];
-      for (int i = 0; i < 9; i++) { /* a pullback meets the kernel turned round */
-        int at = w->forward ? i : 8 - i;
-        g[at / 3][at % 3] = (double)weights[(o * inputs + c) * 9 + i];
-      }
-      for (int i = 0; i < 3; i++)
-        kernel_line(&g[0][i], 3, &half[0][i], 3);
-      for (int i = 0; i < SIDE; i++)
-        kernel_line(half[i], 1, out[i], 1);
-      for (int p = 0; p < POINTS; p++)
-        w->kernel[w->forward ? kernel_place(w, p, c, o) : kernel_place(w, p, o, c)] = (float)out[p / SIDE][p % SIDE];
-    }
-  for (int64_t o = 0; w->forward && o < outputs; o++)
-    w->bias[o] = bias ? bias[o] : 0;
 }
 
 /* ---- tiles ---- */
@@ -168,239 +91,103 @@ static inline place next_place(const facet_winograd *w, place at)
   return at;
 }
 
-/* Where LANES channels from channel c on begin in a value of so many channels, and how far apart positions are. */
+/* Where a group of channels from channel c on begin in a value of so many channels, and how far apart positions are. */
 static inline int64_t channel_place(facet_layout l, int64_t c)
 {
   return c / l.block * l.block * l.spatial + c % l.block;
 }
 
-/* ---- sources ---- */
+/* The two passes over a tile are functions of their own: together they would need many more registers than there are,
+ * and compilers then move arithmetic from one into the other at a high price. */
+#define PASS static __attribute__((noinline))
 
-/* B^T d along a row or column of a tile. */
-static inline void source_line(const lanes *d, lanes *out, int step)
-{
-  lanes even = d[4] - B2 * d[2], odd = d[3] - B2 * d[1];
-  lanes even_more = d[4] - A2 * d[2], odd_more = d[3] - A2 * d[1];
-  out[0] = PRODUCT * d[0] + (d[4] - SUM * d[2]);
-  out[step] = even + A * odd;
-  out[2 * step] = even - A * odd;
-  out[3 * step] = even_more + B * odd_more;
-  out[4 * step] = even_more - B * odd_more;
-  out[5 * step] = PRODUCT * d[1] + (d[5] - SUM * d[3]);
-}
+#define REAL    float
+#define NAME(x) x##_f32
+#include "kernels/winograd_body.h"
+#undef REAL
+#undef NAME
 
-/* Six sources of a row of the image from column x - 1 on: zeros where it ends. `line` NULL: zeros all. */
-static inline void load_line(const float *line, int64_t x, int64_t width, int64_t step, lanes *d)
+#define REAL    double
+#define NAME(x) x##_f64
+#include "kernels/winograd_body.h"
+#undef REAL
+#undef NAME
+
+/* ---- for both ---- */
+
+bool facet_winograd_fits(const facet_conv_shape *s, facet_layout in, facet_layout out)
 {
-  static const float nothing[SIDE * WIDEST];
-  const float *from = line ? line + (x - 1) * step : nothing;
-  d[0] = *(const lanes *)(line && x > 0 ? from : nothing);
-  d[1] = *(const lanes *)(from + step);
-  if (x + TILE <= width) {
-    for (int i = 2; i < SIDE - 1; i++)
-      d[i] = *(const lanes *)(from + i * step);
-    d[SIDE - 1] = *(const lanes *)(line && x + TILE < width ? from + (SIDE - 1) * step : nothing);
-  } else {
-    for (int i = 2; i < SIDE; i++)
-      d[i] = *(const lanes *)(line && x - 1 + i < width ? from + i * step : nothing);
+  bool fits = s->spatial == 2 && s->groups == 1 && in.block % WIDTH == 0 && out.block % WIDTH == 0 &&
+              in.block <= WIDEST && out.block <= WIDEST;
+  int64_t products = POINTS * padded(in) * padded(out), direct = 9 * s->in_channels * s->out_channels;
+  for (int d = 0; fits && d < 2; d++) {
+    fits = s->kernel[d] == 3 && s->stride[d] == 1 && s->dilation[d] == 1 && s->pad_begin[d] == 1 && s->pad_end[d] == 1;
+    products *= up(s->in[d], TILE) / TILE;
+    direct *= s->in[d];
   }
+  return fits && 5 * products <= 3 * direct; /* transforms take their time too */
 }
 
-/* Six rows of sources, transformed along the rows; returns the sum of those that are this tile's own. */
-static inline lanes load_tile(const facet_winograd *w, place at, const float *from, int64_t block, lanes *half)
+void facet_winograd_destroy(facet_winograd **winograd)
 {
-  lanes sum = {0};
-#pragma GCC unroll 6
-  for (int i = 0; i < SIDE; i++) {
-    int64_t y = at.y - 1 + i;
-    lanes d[SIDE];
-    load_line(y >= 0 && y < w->height ? from + y * w->width * block : NULL, at.x, w->width, block, d);
-    if (i > 0 && i < SIDE - 1) /* what lies outside is 0 */
-      sum += (d[1] + d[2]) + (d[3] + d[4]);
-    source_line(d, half + i, SIDE);
+  if (*winograd) {
+    facet_free(&(*winograd)->kernel);
+    facet_free(&(*winograd)->bias);
+    facet_free(&(*winograd)->nothing);
   }
-  return sum;
+  facet_free(winograd);
 }
 
-/* Tiles from `at` on; `sums`, if not NULL, takes the sums of every adjoint's channels. */
-static inline place transform_tiles(const facet_winograd *w, place at, int64_t count, const float *source, float *sums,
-                                    int64_t block, int64_t step, float *sources)
+/* Few channels: what the first-level cache likes. Many: as many tiles as pay for reading the kernel once more. */
+static int64_t chunk_of(int64_t channels)
 {
-  int64_t size = facet_layout_size(w->source);
-  for (int64_t t = 0; t < count; t++, at = next_place(w, at))
-    for (int64_t c = 0; c < w->from; c += LANES) {
-      lanes half[POINTS], out[SIDE];
-      lanes sum = load_tile(w, at, source + at.adjoint * size + channel_place(w->source, c), block, half);
-      float *to = sources + t * w->from + c;
-      if (sums)
-        *(lanes *)(sums + at.adjoint * w->from + c) += sum;
-#pragma GCC unroll 6
-      for (int x = 0; x < SIDE; x++) {
-        source_line(half + x * SIDE, out, 1);
-#pragma GCC unroll 6
-        for (int y = 0; y < SIDE; y++)
-          *(lanes *)(to + (y * SIDE + x) * step) = out[y];
-      }
-    }
-  return at;
+  enum { MANY = 64, ENOUGH = 24 };
+  if (channels < MANY)
+    return BUDGET / channels > ROWS ? BUDGET / channels / ROWS * ROWS : ROWS;
+  return up(channels / 4 > ENOUGH ? channels / 4 : ENOUGH, ROWS);
 }
 
-static place transform_sources(const facet_winograd *w, place at, int64_t count, const float *source, float *sums,
-                               float *sources)
+facet_status facet_winograd_create(const facet_conv_shape *s, facet_type real, facet_task task, facet_layout in,
+                                   facet_layout out, facet_winograd **winograd)
 {
-  if (w->source.block == LANES && w->step == STEP) /* constants make better loops */
-    return transform_tiles(w, at, count, source, sums, LANES, STEP, sources);
-  return transform_tiles(w, at, count, source, sums, w->source.block, w->step, sources);
-}
-
-/* ---- products ---- */
-
-/* ROWS tiles times LANES or COLUMNS channels of products, all of it in registers. */
-static inline void multiply_block(const float *a, const float *b, int64_t depth, int wide, float *out, int64_t to)
-{
-  lanes sum[ROWS][2] = {{{0}}};
-#pragma GCC unroll 16
-  for (int64_t k = 0; k < depth; k++) {
-    lanes left = *(const lanes *)(b + k * COLUMNS), right = *(const lanes *)(b + k * COLUMNS + LANES);
-#pragma GCC unroll 6
-    for (int r = 0; r < ROWS; r++) {
-      sum[r][0] += a[r * depth + k] * left;
-      if (wide)
-        sum[r][1] += a[r * depth + k] * right;
-    }
+  facet_winograd *w;
+  FACET_NEW(w, 1);
+  w->body = real == FACET_F64 ? &body_f64 : &body_f32;
+  w->shape = *s;
+  w->forward = task == FACET_FORWARD;
+  w->source = w->forward ? in : out;
+  w->result = w->forward ? out : in;
+  w->from = padded(w->source);
+  w->to = padded(w->result);
+  w->height = s->in[0];
+  w->width = s->in[1];
+  w->tiles = up(w->height, TILE) / TILE * (up(w->width, TILE) / TILE);
+  int64_t most = w->from > w->to ? w->from : w->to;
+  w->chunk = chunk_of(most);
+  w->step = w->chunk * most <= BUDGET ? STEP : w->chunk * most + APART;
+  w->kernel = facet_allocate((size_t)(POINTS * w->from * up(w->to, WIDEST)), w->body->real);
+  w->bias = facet_allocate((size_t)w->to, w->body->real);
+  w->nothing = facet_allocate(SIDE * WIDEST, w->body->real);
+  if (w->kernel && w->bias && w->nothing) {
+    *winograd = w;
+    return FACET_OK;
   }
-#pragma GCC unroll 6
-  for (int r = 0; r < ROWS; r++) {
-    *(lanes *)(out + r * to) = sum[r][0];
-    if (wide)
-      *(lanes *)(out + r * to + LANES) = sum[r][1];
-  }
+  facet_winograd_destroy(&w);
+  return FACET_OS;
 }
 
-/* One of the matrices. Rows past count, up to a multiple of ROWS, are multiplied too: nobody reads them. */
-static inline void multiply_matrix(int64_t count, const float *a, const float *b, int64_t depth, int64_t to, float *out)
+size_t facet_winograd_scratch(const facet_winograd *w)
 {
-  for (int64_t n = 0; n < to; n += COLUMNS)
-    for (int64_t t = 0; t < count; t += ROWS)
-      if (n + LANES < to)
-        multiply_block(a + t * depth, b + n * depth, depth, 1, out + t * to + n, to);
-      else
-        multiply_block(a + t * depth, b + n * depth, depth, 0, out + t * to + n, to);
+  return (size_t)(2 * POINTS * w->step) * w->body->real;
 }
 
-static void multiply(const facet_winograd *w, int64_t count, int p, float *sources, float *products)
+void facet_winograd_weights(facet_winograd *w, const void *weights, const void *bias)
 {
-  float *a = sources + p * w->step, *out = products + p * w->step;
-  const float *b = w->kernel + p * w->from * up(w->to, COLUMNS);
-  memset(a + count * w->from, 0, (size_t)((up(count, ROWS) - count) * w->from) * sizeof *a);
-  if (w->from == 16 && w->to == 16)
-    multiply_matrix(count, a, b, 16, 16, out);
-  else if (w->from == 32 && w->to == 32)
-    multiply_matrix(count, a, b, 32, 32, out);
-  else if (w->from == 64 && w->to == 64)
-    multiply_matrix(count, a, b, 64, 64, out);
-  else
-    multiply_matrix(count, a, b, w->from, w->to, out);
+  w->body->weights(w, weights, bias);
 }
 
-/* ---- results ---- */
-
-/* A^T m along a row or column of a tile, A^T with the columns (1 p p^2 p^3) and (0 0 0 1). */
-static inline void result_line(const lanes *m, int step, lanes *out)
+void facet_winograd_run(const facet_winograd *w, facet_part part, void *scratch, const void *source,
+                        const facet_fusion *with, void *result)
 {
-  lanes even = m[step] + m[2 * step], odd = m[step] - m[2 * step];
-  lanes even_more = m[3 * step] + m[4 * step], odd_more = m[3 * step] - m[4 * step];
-  out[0] = m[0] + even + even_more;
-  out[1] = A * odd + B * odd_more;
-  out[2] = A2 * even + B2 * even_more;
-  out[3] = A3 * odd + (B3 * odd_more + m[5 * step]);
-}
-
-/* Where a tile's results go in one group of channels, and what meets them there: result = slope * (sum + addend +
- * bias); NULL: 1, 0, 0. */
-typedef struct {
-  const float *addend, *slope, *bias;
-  float *to;
-} target;
-
-static inline void store_line(const lanes *result, int64_t most, int64_t block, int64_t at, const target *t)
-{
-  for (int64_t x = 0; x < most; x++, at += block) {
-    lanes r = result[x];
-    if (t->addend)
-      r += *(const lanes *)(t->addend + at);
-    if (t->bias)
-      r += *(const lanes *)t->bias;
-    if (t->slope)
-      r *= *(const lanes *)(t->slope + at);
-    *(lanes *)(t->to + at) = r;
-  }
-}
-
-/* The products of one tile and LANES channels. */
-static inline void transform_product(const facet_winograd *w, place at, const float *from, int64_t block, int64_t step,
-                                     target to)
-{
-  int64_t left = w->height - at.y, most = w->width - at.x;
-  lanes half[TILE * SIDE], column[TILE];
-#pragma GCC unroll 6
-  for (int x = 0; x < SIDE; x++) {
-    lanes m[SIDE];
-#pragma GCC unroll 6
-    for (int y = 0; y < SIDE; y++)
-      m[y] = *(const lanes *)(from + (y * SIDE + x) * step);
-    result_line(m, 1, column);
-    for (int y = 0; y < TILE; y++)
-      half[y * SIDE + x] = column[y];
-  }
-  for (int y = 0; y < TILE && y < left; y++) {
-    lanes result[TILE];
-    result_line(half + y * SIDE, 1, result);
-    store_line(result, most >= TILE ? TILE : most, block, y * w->width * block, &to);
-  }
-}
-
-static inline place transform_results(const facet_winograd *w, place at, int64_t count, const float *products,
-                                      const facet_fusion *with, int64_t block, int64_t step, float *result)
-{
-  int64_t size = facet_layout_size(w->result);
-  const float *addend = with ? with->addend : NULL, *slope = with ? with->slope : NULL;
-  for (int64_t t = 0; t < count; t++, at = next_place(w, at)) {
-    int64_t sample = slope ? at.adjoint / with->rows : 0;
-    for (int64_t c = 0; c < w->to; c += LANES) {
-      int64_t inside = channel_place(w->result, c) + (at.y * w->width + at.x) * block;
-      int64_t here = at.adjoint * size + inside;
-      target to = {.addend = addend ? addend + here : NULL,
-                   .slope = slope ? slope + sample * size + inside : NULL,
-                   .bias = w->forward ? w->bias + c : NULL,
-                   .to = result + here};
-      transform_product(w, at, products + t * w->to + c, block, step, to);
-    }
-  }
-  return at;
-}
-
-static place transform_products(const facet_winograd *w, place at, int64_t count, const float *products,
-                                const facet_fusion *with, float *result)
-{
-  if (w->result.block == LANES && w->step == STEP)
-    return transform_results(w, at, count, products, with, LANES, STEP, result);
-  return transform_results(w, at, count, products, with, w->result.block, w->step, result);
-}
-
-void facet_winograd_run(const facet_winograd *w, float *scratch, const float *source, const facet_fusion *with,
-                        float *result)
-{
-  int64_t all = w->batch * w->tiles;
-  float *sources = scratch, *products = scratch + POINTS * w->step;
-  place from = {0}, to = {0};
-  if (with && with->sums)
-    memset(with->sums, 0, (size_t)(w->batch * w->from) * sizeof(float));
-  for (int64_t first = 0; first < all; first += w->chunk) {
-    int64_t count = all - first < w->chunk ? all - first : w->chunk;
-    from = transform_sources(w, from, count, source, with ? with->sums : NULL, sources);
-    for (int p = 0; p < POINTS; p++)
-      multiply(w, count, p, sources, products);
-    to = transform_products(w, to, count, products, with, result);
-  }
+  w->body->run(w, part, scratch, source, with, result);
 }

@@ -13,16 +13,16 @@ typedef struct facet_winograd facet_winograd;
 
 /* Whether this is offered, and worth it. */
 bool facet_winograd_fits(const facet_conv_shape *shape, facet_layout in, facet_layout out);
-facet_status facet_winograd_create(const facet_conv_shape *shape, facet_task task, int64_t batch, facet_layout in,
+facet_status facet_winograd_create(const facet_conv_shape *shape, facet_type real, facet_task task, facet_layout in,
                                    facet_layout out, facet_winograd **winograd); /* FACET_FORWARD or FACET_PULLBACK */
 void facet_winograd_destroy(facet_winograd **winograd);
-/* Floats of working memory that a run needs. */
+/* Bytes of working memory that a run needs. */
 size_t facet_winograd_scratch(const facet_winograd *winograd);
 /* weights: out x in x 3 x 3; bias: forward, or NULL. Copied. */
-void facet_winograd_weights(facet_winograd *winograd, const float *weights, const float *bias);
-/* From u to z, or from gz to gu, overwritten; `with` may be NULL. What belongs to a sample or an adjoint depends on it
- * alone. */
-void facet_winograd_run(const facet_winograd *winograd, float *scratch, const float *source, const facet_fusion *with,
-                        float *result);
+void facet_winograd_weights(facet_winograd *winograd, const void *weights, const void *bias);
+/* From u to z, or from gz to gu, for one part of a batch, whose arrays are given; `with` may be NULL. What belongs to a
+ * sample or an adjoint depends on it alone. */
+void facet_winograd_run(const facet_winograd *winograd, facet_part part, void *scratch, const void *source,
+                        const facet_fusion *with, void *result);
 
 #endif

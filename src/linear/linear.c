@@ -47,52 +47,130 @@ static double row_times_sample(facet_type real, const char *w, const char *x, in
   return sum;
 }
 
-/* Sums b and compares F with W x + b, sample by sample. */
-static void certify(facet_type real, int64_t inputs, int nodes, int64_t classes, const double *logits, const char *x,
-                    int64_t count, int64_t k, const int32_t *row, facet_linearization *out)
+/* What stays the same while the chunks of rows go by. */
+typedef struct {
+  facet_executor *executor;
+  facet_type real;
+  int64_t inputs, classes, chunk; /* chunk: rows that the executor takes at once */
+  int nodes;
+  const char *x;
+  int64_t count, k;
+  const int32_t *row;
+  facet_linearization *out;
+  /* of one chunk */
+  int32_t *chunk_row;
+  double *logits, *b_node;
+} linearizing;
+
+static facet_status begin(linearizing *l)
 {
-  size_t bytes = facet_type_size(real);
-  for (int64_t s = 0; s < count; s++) {
-    double largest = 1, worst = 0;
-    for (int64_t c = 0; c < classes; c++)
-      largest = fmax(largest, fabs(logits[s * classes + c]));
-    for (int64_t r = s * k; r < (s + 1) * k; r++) {
-      out->b[r] = 0;
-      for (int n = 0; n < nodes; n++)
-        out->b[r] += out->b_node[r * nodes + n];
-      double wx = row_times_sample(real, (const char *)out->w + (size_t)(r * inputs) * bytes,
-                                   x + (size_t)(s * inputs) * bytes, inputs);
-      double distance = fabs(logits[s * classes + row[r]] - (wx + out->b[r]));
-      worst = distance <= worst ? worst : distance; /* lets NaN through */
+  facet_executor_options o = facet_executor_settings(l->executor);
+  const facet_network *network = facet_executor_network(l->executor);
+  l->real = o.real;
+  l->chunk = o.rows;
+  l->inputs = facet_shape_size(facet_network_input_shape(network));
+  l->classes = facet_network_outputs(network);
+  l->nodes = facet_executor_constant_nodes(l->executor);
+  FACET_NEW(l->logits, l->count * l->classes);
+  FACET_NEW(l->chunk_row, l->count * l->chunk);
+  FACET_NEW(l->b_node, l->count * l->chunk * l->nodes);
+  FACET_TRY(facet_executor_output(l->executor, l->logits));
+  facet_executor_ties(l->executor, l->out->ties);
+  memset(l->out->residual, 0, (size_t)l->count * sizeof *l->out->residual);
+  return FACET_OK;
+}
+
+static void end(linearizing *l)
+{
+  facet_free(&l->logits);
+  facet_free(&l->chunk_row);
+  facet_free(&l->b_node);
+}
+
+/* Sums b of rows from, from+1, ... and compares F with W x + b; residual becomes the largest difference so far. */
+static void certify(const linearizing *l, int64_t from, int64_t rows, const char *w)
+{
+  size_t line = (size_t)l->inputs * facet_type_size(l->real);
+  for (int64_t s = 0; s < l->count; s++)
+    for (int64_t r = 0; r < rows; r++) {
+      int64_t at = s * l->k + from + r;
+      double *b = &l->out->b[at], *worst = &l->out->residual[s];
+      *b = 0;
+      for (int n = 0; n < l->nodes; n++)
+        *b += l->out->b_node[at * l->nodes + n];
+      double wx = row_times_sample(l->real, w + (size_t)(s * rows + r) * line, l->x + (size_t)s * line, l->inputs);
+      double distance = fabs(l->logits[s * l->classes + l->row[at]] - (wx + *b));
+      *worst = distance <= *worst ? *worst : distance; /* lets NaN through */
     }
-    out->residual[s] = worst / largest;
+}
+
+/* Relative to the largest logit. */
+static void finish_certificate(const linearizing *l)
+{
+  for (int64_t s = 0; s < l->count; s++) {
+    double largest = 1;
+    for (int64_t c = 0; c < l->classes; c++)
+      largest = fmax(largest, fabs(l->logits[s * l->classes + c]));
+    l->out->residual[s] /= largest;
   }
 }
 
-typedef struct {
-  double *logits, *b_node;
-  int32_t *row;
-  char *w;
-} chunk;
-
-/* Rows from, from+1, ... of every sample, as many as the executor takes at once. */
-static facet_status pull_chunk(facet_executor *executor, chunk *c, int64_t from, int64_t count, int64_t k,
-                               const int32_t *row, facet_linearization *out)
+/* Rows from, from+1, ... of every sample: w becomes count x rows x D, and the parts of b and the certificate are filled
+ * in. The last chunk may be short: the executor then has rows too many, which are closed up. */
+static facet_status pull_chunk(linearizing *l, int64_t from, int64_t rows, char *w)
 {
-  facet_executor_options o = facet_executor_settings(executor);
-  int64_t inputs = facet_shape_size(facet_network_input_shape(facet_executor_network(executor)));
-  size_t line = (size_t)inputs * facet_type_size(o.real);
-  int nodes = facet_executor_constant_nodes(executor);
-  int64_t rows = k - from < o.rows ? k - from : o.rows;
-  for (int64_t s = 0; s < count; s++)
-    for (int64_t r = 0; r < o.rows; r++)
-      c->row[s * o.rows + r] = r < rows ? row[s * k + from + r] : -1;
-  FACET_TRY(facet_executor_pullback(executor, c->row, c->w, c->b_node));
-  for (int64_t s = 0; s < count; s++) {
-    memcpy((char *)out->w + (size_t)(s * k + from) * line, c->w + (size_t)(s * o.rows) * line, (size_t)rows * line);
-    memcpy(out->b_node + (s * k + from) * nodes, c->b_node + s * o.rows * nodes,
-           (size_t)(rows * nodes) * sizeof *out->b_node);
+  size_t line = (size_t)l->inputs * facet_type_size(l->real);
+  for (int64_t s = 0; s < l->count; s++)
+    for (int64_t r = 0; r < l->chunk; r++)
+      l->chunk_row[s * l->chunk + r] = r < rows ? l->row[s * l->k + from + r] : -1;
+  FACET_TRY(facet_executor_pullback(l->executor, l->chunk_row, w, l->b_node));
+  for (int64_t s = 0; s < l->count; s++) {
+    if (rows < l->chunk)
+      memmove(w + (size_t)(s * rows) * line, w + (size_t)(s * l->chunk) * line, (size_t)rows * line);
+    memcpy(l->out->b_node + (s * l->k + from) * l->nodes, l->b_node + s * l->chunk * l->nodes,
+           (size_t)(rows * l->nodes) * sizeof *l->b_node);
   }
+  certify(l, from, rows, w);
+  return FACET_OK;
+}
+
+static facet_status linearize_to(linearizing *l, facet_w_sink *sink, void *context, void *w)
+{
+  for (int64_t from = 0; from < l->k; from += l->chunk) {
+    int64_t rows = l->k - from < l->chunk ? l->k - from : l->chunk;
+    FACET_TRY(pull_chunk(l, from, rows, w));
+    if (sink)
+      FACET_TRY(sink(context, from, rows, w));
+  }
+  finish_certificate(l);
+  return FACET_OK;
+}
+
+facet_status facet_linearize_to(facet_executor *executor, const void *x, int64_t count, int64_t k, const int32_t *row,
+                                facet_w_sink *sink, void *context, facet_linearization *out)
+{
+  linearizing l = {.executor = executor, .x = x, .count = count, .k = k, .row = row, .out = out};
+  facet_status status = begin(&l);
+  if (status == FACET_OK)
+    status = linearize_to(&l, sink, context, out->w);
+  end(&l);
+  return status;
+}
+
+/* ---- W as a whole ---- */
+
+typedef struct {
+  char *w;
+  int64_t count, k;
+  size_t line;
+} whole;
+
+static facet_status put_chunk(void *context, int64_t from, int64_t rows, const void *w)
+{
+  const whole *all = context;
+  for (int64_t s = 0; s < all->count; s++)
+    memcpy(all->w + (size_t)(s * all->k + from) * all->line, (const char *)w + (size_t)(s * rows) * all->line,
+           (size_t)rows * all->line);
   return FACET_OK;
 }
 
@@ -100,28 +178,14 @@ facet_status facet_linearize(facet_executor *executor, const void *x, int64_t co
                              facet_linearization *out)
 {
   facet_executor_options o = facet_executor_settings(executor);
-  const facet_network *network = facet_executor_network(executor);
-  int64_t inputs = facet_shape_size(facet_network_input_shape(network)), classes = facet_network_outputs(network);
-  int nodes = facet_executor_constant_nodes(executor);
-  facet_status status = FACET_OK;
-  chunk c = {0};
-  FACET_NEW_GO(done, status, c.logits, count * classes);
-  FACET_GO(done, status, facet_executor_output(executor, c.logits));
-  facet_executor_ties(executor, out->ties);
-  if (k == o.rows) {
-    FACET_GO(done, status, facet_executor_pullback(executor, row, out->w, out->b_node));
-  } else {
-    FACET_NEW_GO(done, status, c.row, count * o.rows);
-    FACET_NEW_GO(done, status, c.b_node, count * o.rows * nodes);
-    FACET_NEW_GO(done, status, c.w, (size_t)(count * o.rows * inputs) * facet_type_size(o.real));
-    for (int64_t from = 0; from < k; from += o.rows)
-      FACET_GO(done, status, pull_chunk(executor, &c, from, count, k, row, out));
-  }
-  certify(o.real, inputs, nodes, classes, c.logits, x, count, k, row, out);
-done:
-  facet_free(&c.logits);
-  facet_free(&c.b_node);
-  facet_free(&c.row);
-  facet_free(&c.w);
+  int64_t inputs = facet_shape_size(facet_network_input_shape(facet_executor_network(executor)));
+  if (k == o.rows && !o.room) /* one chunk: straight to where it belongs */
+    return facet_linearize_to(executor, x, count, k, row, NULL, NULL, out);
+  whole all = {.w = out->w, .count = count, .k = k, .line = (size_t)inputs * facet_type_size(o.real)};
+  facet_linearization part = *out;
+  if (!(part.w = facet_allocate((size_t)(o.batch * o.rows), all.line)))
+    return FACET_OS;
+  facet_status status = facet_linearize_to(executor, x, count, k, row, put_chunk, &all, &part);
+  facet_free(&part.w);
   return status;
 }

@@ -148,6 +148,8 @@ static facet_status window_create(facet_executor *x, facet_step *step)
 {
   FACET_CHECK(facet_value_size(x, step->input[0]) < INT32_MAX, FACET_BAD_INPUT, "node %s (%s): too large",
               step->node->name, step->node->type);
+  if (step->lowered->shift)
+    FACET_TRY(facet_executor_spread(x, step, step->lowered->shift, &step->shift));
   if (!step->lowered->maximum)
     return FACET_OK;
   return facet_executor_own(x, (size_t)(x->options.batch * facet_value_size(x, step->output)), sizeof *step->winner,
@@ -178,8 +180,16 @@ static facet_status window_forward(facet_executor *x, facet_step *step)
       x->e->window_mean(&w, in, u, out);
     else if (x->e->window_max(&w, in, nearly, flat_zero, u, out, step->winner + s * out_size, &x->ties[s]))
       x->unsure[s] = (int)(step - x->step) + 1;
+    if (step->shift)
+      x->e->add(out_size, out, 1, step->shift, out);
   }
   return FACET_OK;
+}
+
+static void window_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b)
+{
+  (void)sample;
+  b[step->source[0].constant] += x->e->dot(facet_value_size(x, step->output), g, step->shift);
 }
 
 static facet_status window_pullback(facet_executor *x, facet_step *step)
@@ -197,4 +207,4 @@ static facet_status window_pullback(facet_executor *x, facet_step *step)
   return FACET_OK;
 }
 
-const facet_kind_row facet_kind_window = {window_create, NULL, window_forward, window_pullback, NULL, NULL};
+const facet_kind_row facet_kind_window = {window_create, NULL, window_forward, window_pullback, window_bias, NULL};

@@ -191,7 +191,7 @@ static facet_status sum_forward(facet_executor *x, facet_step *step)
     const void *in = facet_value_data(x, step->in_slot[j]);
     if (j == 1 && c[0] == 1) /* the first two in one go */
       x->e->add(count, facet_value_data(x, step->in_slot[0]), c[1], in, out);
-    else if (j > 0 || c[0] != 1)
+    else if (j > 0 || c[0] != 1 || step->inputs == 1)
       x->e->add(count, j > 0 ? out : NULL, c[j], in, out);
   }
   int64_t size = facet_value_size(x, step->output);

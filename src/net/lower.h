@@ -39,8 +39,8 @@ struct facet_lowered {
   bool transposed;                   /* weights lie as in x out */
   double weight_factor, bias_factor; /* Gemm's alpha and beta */
 
-  /* diagonal: either batch norm (the four constants) or z = scale * u + shift; sum: shift is added; linear: the same,
-   * for a constant that is no bias by channel */
+  /* diagonal: either batch norm (the four constants) or z = scale * u + shift; sum, window: shift is added; linear: the
+   * same, for a constant that is no bias by channel */
   bool batch_norm;
   int gamma, beta, mean, variance;
   double epsilon;

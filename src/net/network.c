@@ -480,7 +480,8 @@ static facet_status lower_node(facet_network *network, facet_node *node)
 {
   node->op = facet_operator_find(node->type);
   if (!node->op)
-    return facet_node_raise(node, "operator is not supported");
+    return facet_node_raise(node, facet_operator_known(node->type) ? "only constants may go through it"
+                                                                   : "operator is not supported");
   if (!node->op->lower)
     return facet_node_raise(node, "only supported as the last node, where it is left out");
   FACET_NEW(node->lowered, 1);

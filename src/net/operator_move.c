@@ -44,7 +44,7 @@ facet_status facet_lower_flatten(facet_network *network, facet_node *node)
   for (int d = 0; d < in.rank; d++)
     full.dim[d >= axis] *= in.dim[d];
   if (axis == 0 && network->batch != 0 && network->batch != 1 && in.dim[0] == 1)
-    return facet_node_raise(node, "axis 0 mixes samples");
+    return facet_node_raise(node, "works along the batch dimension");
   return straight_move(network, node, full);
 }
 

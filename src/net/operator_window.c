@@ -242,9 +242,11 @@ static facet_status original_coordinate(const facet_node *node, const resizing *
   else if (strcmp(r->transform, "pytorch_half_pixel") == 0)
     *x = out > 1 ? (resized + 0.5) / r->scale - 0.5 : 0;
   else if (strcmp(r->transform, "align_corners") == 0)
-    *x = out > 1 ? resized * (in - 1) / (out - 1) : 0;
+    *x = out > 1 ? resized * (in - 1) / (exact - 1) : 0;
   else if (strcmp(r->transform, "asymmetric") == 0)
     *x = resized / r->scale;
+  else if (strcmp(r->transform, "tf_half_pixel_for_nn") == 0)
+    *x = (resized + 0.5) / r->scale;
   else if (strcmp(r->transform, "tf_crop_and_resize") == 0)
     *x = out > 1 ? r->roi_begin * (in - 1) + resized * (r->roi_end - r->roi_begin) * (in - 1) / (out - 1)
                  : 0.5 * (r->roi_begin + r->roi_end) * (in - 1);
@@ -320,7 +322,7 @@ static facet_status number_list(const facet_network *network, const facet_node *
 static facet_status resize_sizes(facet_network *network, facet_node *node, facet_shape in, resizing *r)
 {
   bool upsample = strcmp(node->type, "Upsample") == 0, old = upsample || network->opset < 11;
-  double scale[2 * FACET_MAX_RANK], size[2 * FACET_MAX_RANK], roi[2 * FACET_MAX_RANK];
+  double scale[2 * FACET_MAX_RANK] = {0}, size[2 * FACET_MAX_RANK] = {0}, roi[2 * FACET_MAX_RANK] = {0};
   int64_t axes[FACET_MAX_RANK];
   int scales, sizes = 0, rois = 0, named;
   FACET_TRY(number_list(network, node, old ? 1 : 2, scale, &scales));
@@ -387,8 +389,9 @@ static facet_status resize_map(facet_node *node, facet_shape in, axis_taps *cons
   return FACET_OK;
 }
 
-/* Linear: weighted windows over the spatial plane (`from` 2), or over all elements (`from` 0). */
-static facet_status resize_windows(facet_node *node, facet_shape in, axis_taps *const *taps, int from)
+/* Linear: weighted windows over the spatial plane (`from` 2), or over all elements (`from` 0); what lies outside is the
+ * constant. */
+static facet_status resize_windows(facet_node *node, facet_shape in, axis_taps *const *taps, int from, double outside)
 {
   facet_lowered *l = node->lowered;
   int64_t outs = 1, most = 1;
@@ -399,6 +402,8 @@ static facet_status resize_windows(facet_node *node, facet_shape in, axis_taps *
   if (outs > ((int64_t)1 << 26) / most)
     return facet_node_raise(node, "output of %s is too large", facet_shape_text(l->full));
   l->flat = l->plain = from == 0;
+  if (outside != 0)
+    FACET_TRY(facet_tensor_create(FACET_F64, l->full, &l->shift));
   FACET_NEW(l->begin, outs + 1);
   FACET_NEW(l->position, outs * (1 << (in.rank - from)));
   FACET_NEW(l->tap, outs * (1 << (in.rank - from)));
@@ -414,6 +419,8 @@ static facet_status resize_windows(facet_node *node, facet_shape in, axis_taps *
         at = t->index[0] < 0 ? -1 : at < 0 ? at : at * in.dim[d] + t->index[side];
         factor *= t->factor[side];
       }
+      if (at < 0 && outside != 0)
+        facet_tensor_set(l->shift, o, outside);
       if (factor == 0 || at < 0)
         continue;
       l->position[used] = at;
@@ -447,10 +454,9 @@ static facet_status lower_resizing(facet_node *node, facet_shape in, const resiz
   }
   if (!linear) {
     status = resize_map(node, in, taps, outside);
-  } else if (strcmp(r->transform, "tf_crop_and_resize") == 0) {
-    status = facet_node_raise(node, "linear interpolation of tf_crop_and_resize is not supported");
   } else {
-    status = resize_windows(node, in, taps, same && in.rank > 2 ? 2 : 0);
+    bool crops = strcmp(r->transform, "tf_crop_and_resize") == 0;
+    status = resize_windows(node, in, taps, same && in.rank > 2 && !crops ? 2 : 0, crops ? outside : 0);
   }
 done:
   for (int d = 0; d < in.rank; d++)

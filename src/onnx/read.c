@@ -241,12 +241,7 @@ facet_status facet_onnx_build(const Onnx__ModelProto *model, facet_network **net
   if (status != FACET_BAD_INPUT || !*network)
     return status;
   facet_network_destroy(network);
-  char *first = facet_copy_text(facet_message());
-  facet_status again = first ? build_network(model, true, network) : FACET_OS;
-  if (again == FACET_BAD_INPUT)
-    (void)facet_raise(FACET_BAD_INPUT, "%s", first);
-  facet_free(&first);
-  return again;
+  return build_network(model, true, network);
 }
 
 facet_status facet_onnx_read_bytes(const char *name, const uint8_t *bytes, size_t count, facet_network **network)

@@ -1,7 +1,8 @@
 /* The pullback of single layers: our dense kernels against bare oneDNN primitives in the layouts oneDNN likes best.
  *
  *   bench_kernels [ADJOINTS]           one JSON line per layer shape of ResNet-20: GFLOP/s of both
- *   bench_kernels resnet20 SAMPLES     one JSON line: seconds per sample for the 10-row pullback of its 19 convolutions
+ *   bench_kernels resnet20 SAMPLES     one JSON line: seconds per sample for the 10-row pullback of its 19
+ * convolutions; resnet56 likewise, of its 55
  *
  * One thread. Every time is the best of several, so that other programs disturb it little. The yardstick talks to
  * oneDNN by itself, on purpose: it shares nothing with the kernels it measures. */
@@ -28,13 +29,6 @@ typedef struct {
 static const layer shapes[] = {{3, 16, 32, 3, 1},  {16, 16, 32, 3, 1}, {32, 32, 16, 3, 1}, {64, 64, 8, 3, 1},
                                {16, 32, 32, 3, 2}, {32, 64, 16, 3, 2}, {16, 32, 32, 1, 2}, {32, 64, 16, 1, 2}};
 
-#define STAGE(c, h)                                                                                                    \
-  {c, c, h, 3, 1}, {c, c, h, 3, 1}, {c, c, h, 3, 1}, {c, c, h, 3, 1},                                                  \
-  {                                                                                                                    \
-    c, c, h, 3, 1                                                                                                      \
-  }
-static const layer resnet20[] = {{3, 16, 32, 3, 1}, {16, 16, 32, 3, 1}, STAGE(16, 32), {16, 32, 32, 3, 2},
-                                 STAGE(32, 16),     {32, 64, 16, 3, 2}, STAGE(64, 8)};
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
 static int64_t result_extent(layer l)
@@ -271,19 +265,33 @@ static facet_status print_total(list layers, int64_t samples)
   return FACET_OK;
 }
 
+/* The convolutions of a CIFAR ResNet: its stem, then three stages of so many convolutions. */
+static list resnet(const char *name, int each)
+{
+  enum { MOST = 55 };
+  static layer layers[MOST];
+  int count = 0;
+  layers[count++] = (layer){3, 16, 32, 3, 1};
+  for (int64_t channels = 16, extent = 32; channels <= 64; channels *= 2, extent /= 2)
+    for (int i = 0; i < each && count < MOST; i++)
+      layers[count++] = i == 0 && channels > 16 ? (layer){channels / 2, channels, 2 * extent, 3, 2}
+                                                : (layer){channels, channels, extent, 3, 1};
+  return (list){name, layers, count};
+}
+
 int main(int argc, char **argv)
 {
   enum { ADJOINTS = 160 };
-  bool total = argc > 1 && strcmp(argv[1], "resnet20") == 0;
+  bool total = argc > 1 && strncmp(argv[1], "resnet", 6) == 0;
   int64_t count = argc > 1 + total ? atoll(argv[1 + total]) : ADJOINTS / (total ? ROWS : 1);
   if (count <= 0 || argc > 2 + total) {
-    fprintf(stderr, "usage: bench_kernels [ADJOINTS] | bench_kernels resnet20 [SAMPLES]\n");
+    fprintf(stderr, "usage: bench_kernels [ADJOINTS] | bench_kernels resnet20|resnet56 [SAMPLES]\n");
     return FACET_USAGE;
   }
   facet_kernels_threads(1);
   must(dnnl_engine_create(&engine, dnnl_cpu, 0));
   must(dnnl_stream_create(&stream, engine, dnnl_stream_default_flags));
-  facet_status status = total ? print_total((list){"resnet20", resnet20, COUNT(resnet20)}, count)
+  facet_status status = total ? print_total(resnet(argv[1], strcmp(argv[1], "resnet56") == 0 ? 18 : 6), count)
                               : print_layers((list){"layers", shapes, COUNT(shapes)}, count);
   if (status != FACET_OK)
     fprintf(stderr, "bench_kernels: %s\n", facet_message());

@@ -1,13 +1,12 @@
-"""make bench: facet against PyTorch, side by side in one run, on stated shapes.
+"""make bench: facet against PyTorch, onnxruntime and bare oneDNN, side by side in one run, on stated shapes.
 
 Prints a table and writes results/bench.json: a list of {name, facet, peer, unit, ratio}; ratio above 1 is in facet's
-favour.  Without PyTorch the comparison is left out, and said.
+favour.  Every time is the best of several, so that other programs disturb it little.  What is not installed is left out of the comparison, and said.  About six minutes.
 """
 
 import json
 import os
 import pathlib
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -16,110 +15,205 @@ import time
 import resnet20
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build"
+BUILD = ROOT / "build" / "tests" / "bench"
 CORES = len(os.sched_getaffinity(0))
-SECONDS = 8  # of every measurement
+NETWORKS = {"ResNet-20": 3, "ResNet-56": 9}  # blocks of a stage
+BATCHES = (1, 8, 32, 64, 256)
+FORWARD_BATCHES = (1, 32, 256)
+SAMPLES = 192  # that facet linearizes in a measurement, in each process
+SECONDS = 1.2  # of every measurement, if a call does not take longer
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 def repeat(work, seconds=SECONDS):
-    """Samples per second of work(), which returns how many it has done: the median call; the first one warms up."""
-    work()
+    """Samples per second of work(), which returns how many it has done: the best call, as everywhere here."""
     times, start = [], time.perf_counter()
-    while time.perf_counter() - start < seconds or len(times) < 5:
+    while not times or time.perf_counter() - start < seconds:
         before = time.perf_counter()
         done = work()
         times.append((time.perf_counter() - before) / done)
-    return 1 / statistics.median(times)
+    return 1 / min(times)
 
 
-def facet_rate(model, samples, processes, ties="settle"):
-    """Samples per second of `processes` single-threaded processes side by side (the median batch of each), and the
-    last one's report."""
-    command = [str(BUILD / "tests/bench/bench_linear"), str(model), str(samples), ties]
-    running = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) for _ in range(processes)
-    ]
-    reports = [json.loads(p.communicate()[0]) for p in running]
-    return sum(1 / r["seconds_per_sample"] for r in reports), reports[-1]
+def together(program, *arguments, processes=CORES):
+    """The reports of so many single-threaded processes side by side."""
+    command = [str(BUILD / program), *map(str, arguments)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) for _ in range(processes)]
+    outputs = [process.communicate()[0] for process in running]
+    if any(process.returncode for process in running):
+        sys.exit(f"bench: {program} failed")
+    return [json.loads(output.splitlines()[-1]) for output in outputs]
 
 
-def torch_rates(table):
-    """Samples per second of PyTorch's ways to get all ten rows, by name; parameters need no gradient."""
+def total(reports):
+    return sum(1 / report["seconds_per_sample"] for report in reports)
+
+
+# ---- linearization ----
+
+
+def torch_ways(module, batch):
+    """PyTorch's ways to get all ten rows, by name; parameters need no gradient."""
+    import torch
+
+    def per_class(memory):
+        net = module.to(memory_format=memory)
+        x = torch.randn(batch, 3, 32, 32).contiguous(memory_format=memory).requires_grad_(True)
+
+        def work():
+            logits = net(x)
+            for k in range(10):
+                torch.autograd.grad(logits[:, k].sum(), x, retain_graph=k < 9)
+            return batch
+
+        return work
+
+    def jacobian():
+        net = module.to(memory_format=torch.contiguous_format)
+        x = torch.randn(batch, 3, 32, 32)
+        rows = torch.func.vmap(torch.func.jacrev(lambda one: net(one[None])[0]))
+        return lambda: len(rows(x))
+
+    def batched():
+        net = module.to(memory_format=torch.contiguous_format)
+        x = torch.randn(batch, 3, 32, 32).requires_grad_(True)
+        one_hot = torch.eye(10)[:, None, :].expand(10, batch, 10)
+
+        def work():
+            torch.autograd.grad(net(x), x, one_hot, is_grads_batched=True)
+            return batch
+
+        return work
+
+    return {
+        "a backward per class": lambda: per_class(torch.contiguous_format),
+        "a backward per class, channels last": lambda: per_class(torch.channels_last),
+        "vmap(jacrev)": jacobian,
+        "is_grads_batched": batched,
+    }
+
+
+def torch_rates(table, blocks, ways):
+    """{batch: {way: samples per second}}."""
     import torch
 
     torch.set_num_threads(CORES)
     torch.manual_seed(1)
     rates = {}
-    for name, memory, batch in (
-        ("a backward per class, batch 64", torch.contiguous_format, 64),
-        ("a backward per class, batch 16", torch.contiguous_format, 16),
-        ("a backward per class, channels last, batch 64", torch.channels_last, 64),
-    ):
-        module = resnet20.torch_module(table).to(memory_format=memory)
-        x = torch.randn(batch, 3, 32, 32).contiguous(memory_format=memory).requires_grad_(True)
-
-        def per_class(module=module, x=x, batch=batch):
-            logits = module(x)
-            for k in range(10):
-                torch.autograd.grad(logits[:, k].sum(), x, retain_graph=k < 9)
-            return batch
-
-        rates[name] = repeat(per_class)
-    module = resnet20.torch_module(table)
-    x = torch.randn(32, 3, 32, 32)
-    jacobian = torch.func.vmap(torch.func.jacrev(lambda one: module(one[None])[0]))
-    rates["vmap(jacrev), batch 32"] = repeat(lambda: len(jacobian(x)))
-    one_hot = torch.eye(10)[:, None, :].expand(10, 32, 10)
-    y = x.clone().requires_grad_(True)
-
-    def batched():
-        torch.autograd.grad(module(y), y, one_hot, is_grads_batched=True)
-        return 32
-
-    rates["is_grads_batched, batch 32"] = repeat(batched)
+    for batch in BATCHES:
+        module = resnet20.torch_module(table, blocks)
+        rates[batch] = {}
+        for way, make in torch_ways(module, batch).items():
+            if way not in ways:
+                continue
+            torch_ways(module, min(batch, 8))[way]()()  # warms up
+            rates[batch][way] = repeat(make())
+            print(f"  PyTorch, {way}, batch {batch}: {rates[batch][way]:.1f} samples/s", flush=True)
     return rates
 
 
-def bare_rate():
-    """Samples per second that the bare oneDNN primitives of the same pullbacks reach, in as many processes."""
-    command = [str(BUILD / "tests/bench/bench_kernels"), "resnet20", "4"]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) for _ in range(CORES)]
-    lines = [json.loads(p.communicate()[0].splitlines()[-1]) for p in running]
-    return sum(1 / line["seconds_per_sample"] for line in lines)
+def linearization(name, model, table, blocks, dropped):
+    """Rows of the table. `dropped`: ways of PyTorch that were never within a third of the fastest so far."""
+    import torch  # noqa: F401  (or an ImportError, before anything is measured)
+
+    shape = f"linearize {name}, 10 x 3,072, {CORES} cores"
+    ways = [way for way in torch_ways(None, 1) if way not in dropped]
+    rates, rows = torch_rates(table, blocks, ways), []
+    for way in ways:
+        if all(at[way] < 0.67 * max(at.values()) for at in rates.values()):
+            dropped.add(way)
+    fastest = max(max(at.values()) for at in rates.values())
+    for batch in BATCHES:
+        way = max(rates[batch], key=rates[batch].get)
+        peer = rates[batch][way]
+        plain = total(together("bench_linear", model, SAMPLES, "plain", 40, batch))
+        settled = total(together("bench_linear", model, SAMPLES, "settle", 40, batch))
+        rows.append((f"{shape}, batch {batch}, all in float, against PyTorch ({way})", plain, peer))
+        rows.append((f"{shape}, batch {batch}, ties settled in double, against the same", settled, peer))
+    rows.append((f"{shape}, batch 64, all in float, against PyTorch's fastest of all batches", rows[2 * BATCHES.index(64)][1], fastest))
+    return rows
+
+
+def scaling(name, model):
+    """Against the bare primitives of the same pullbacks, and against one process; turn by turn."""
+    one, many, bare = [], [], []
+    for _ in range(3):
+        one.append(total(together("bench_linear", model, 64, "plain", processes=1)))
+        many.append(total(together("bench_linear", model, 64, "plain")))
+        bare.append(total(together("bench_kernels", name.lower().replace("-", ""), 4)))
+    one, many, bare = map(max, (one, many, bare))
+    return [
+        (f"linearize {name}, {CORES} cores, against the bare oneDNN primitives of its pullbacks", many, bare),
+        (f"linearize {name}, {CORES} processes against 1", many, one),
+    ]
+
+
+# ---- the forward pass ----
+
+
+def forward_torch(table, blocks, batch):
+    import torch
+
+    torch.set_num_threads(1)
+    best = 0
+    for memory in (torch.contiguous_format, torch.channels_last):
+        module = resnet20.torch_module(table, blocks).to(memory_format=memory)
+        x = torch.randn(batch, 3, 32, 32).contiguous(memory_format=memory)
+        with torch.inference_mode():
+            module(x)
+            best = max(best, repeat(lambda: len(module(x)), SECONDS / 2))
+    return best
+
+
+def forward_onnxruntime(model, batch):
+    import numpy
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    x = numpy.random.default_rng(1).normal(size=(batch, 3, 32, 32)).astype(numpy.float32)
+    session.run(None, {"input": x})
+    return repeat(lambda: len(session.run(None, {"input": x})[0]), SECONDS / 2)
+
+
+def forward(name, model, table, blocks):
+    rows = []
+    for batch in FORWARD_BATCHES:
+        facet = total(together("bench_forward", model, batch, SECONDS / 2, processes=1))
+        for peer, rate in (
+            ("PyTorch", lambda: forward_torch(table, blocks, batch)),
+            ("onnxruntime", lambda: forward_onnxruntime(model, batch)),
+        ):
+            try:
+                rows.append((f"forward pass of {name}, 1 core, batch {batch}, against {peer}", facet, rate()))
+            except ImportError as missing:
+                print(f"bench: {missing}: the comparison with {peer} is left out")
+    return rows
 
 
 def main():
-    rows = []
-    table = resnet20.weights()
+    rows, dropped = [], set()
     with tempfile.TemporaryDirectory() as folder:
-        model = pathlib.Path(folder) / "resnet20.onnx"
-        resnet20.write_onnx(model, table)
-        rate, report = facet_rate(model, 40, CORES)
-        samples = max(40, int(rate / CORES * SECONDS))
-        rate, report = facet_rate(model, samples, CORES)
-        plain, _ = facet_rate(model, samples, CORES, "plain")
-        one, _ = facet_rate(model, samples, 1)
-        shape = f"ResNet-20, 10 x 3,072, {CORES} cores"
-        try:
-            rates = torch_rates(table)
-            for name, value in rates.items():
-                print(f"  PyTorch, {name}: {value:.1f} samples/s")
-            best = max(rates, key=rates.get)
-            peer = f"PyTorch's fastest ({best})"
-            rows.append((f"linearize {shape}, all in float, against {peer}", plain, rates[best], "samples/s"))
-            rows.append((f"linearize {shape}, ties settled in double, against {peer}", rate, rates[best], "samples/s"))
-        except ImportError as missing:
-            print(f"bench: {missing}: the comparison with PyTorch is left out")
-        rows.append((f"linearize {shape}, against the bare oneDNN primitives of its pullbacks", rate, bare_rate(), "samples/s"))
-        rows.append((f"linearize {shape}, against 1 core", rate, one, "samples/s"))
+        for name, blocks in NETWORKS.items():
+            print(name, flush=True)
+            table = resnet20.weights(blocks=blocks)
+            model = pathlib.Path(folder) / f"{name}.onnx"
+            resnet20.write_onnx(model, table, blocks)
+            try:
+                rows += linearization(name, model, table, blocks, dropped)
+            except ImportError as missing:
+                print(f"bench: {missing}: the comparison with PyTorch is left out")
+            rows += scaling(name, model) + forward(name, model, table, blocks)
+        report = together("bench_linear", model, 64, processes=1)[0]
     results = [
-        {"name": name, "facet": facet, "peer": peer, "unit": unit, "ratio": facet / peer} for name, facet, peer, unit in rows
+        {"name": name, "facet": facet, "peer": peer, "unit": "samples/s", "ratio": facet / peer}
+        for name, facet, peer in rows
     ]
     width = max(len(r["name"]) for r in results)
-    print(f"\n{'':{width}}  {'facet':>9} {'peer':>9} {'ratio':>6}")
+    print(f"\n{'samples/s':{width}}  {'facet':>9} {'peer':>9} {'ratio':>6}")
     for r in results:
-        print(f"{r['name']:{width}}  {r['facet']:9.1f} {r['peer']:9.1f} {r['ratio']:6.2f}  {r['unit']}")
+        print(f"{r['name']:{width}}  {r['facet']:9.1f} {r['peer']:9.1f} {r['ratio']:6.2f}")
     (ROOT / "results").mkdir(exist_ok=True)
     (ROOT / "results" / "bench.json").write_text(json.dumps(results, indent=2) + "\n")
     print(f"worst residual {report['residual']:.1e}; written to results/bench.json")

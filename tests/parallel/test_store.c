@@ -83,6 +83,12 @@ static void make_fixture(fixture *f)
     f->variant[v].linearize = v < 2;
   }
   f->variant[1].constant_nodes = 2;
+  const facet_input_layout first = {
+      FACET_CHANNELS_FIRST, false, 3, {CH, Y, X}, {FACET_AXIS_CHANNEL, FACET_AXIS_Y, FACET_AXIS_X}};
+  const facet_input_layout flat = {
+      FACET_CHANNELS_LAST, true, 3, {1, D, 1}, {FACET_AXIS_ONE, FACET_AXIS_INPUT, FACET_AXIS_ONE}};
+  f->variant[0].input = f->variant[2].input = first;
+  f->variant[1].input = flat;
   for (int i = 0; i < N; i++)
     f->label[i] = i % 4 == 3 ? -1 : i % K;
   f->plan = (facet_store_plan){.study = &f->study,
@@ -142,6 +148,13 @@ static facet_status write_linear(facet_store *store, const fixture *f, int v, in
   bool twice = f->study.precision == FACET_F64;
   facet_linearization l = {.w = twice ? (void *)w : w_single, .b = b, .b_node = b_node, .residual = residual};
   l.ties = ties;
+  size_t size = twice ? sizeof(double) : sizeof(float);
+  if (v == 0) { /* all rows of all samples at once, or each by itself */
+    FACET_TRY(facet_store_w(store, v, first, count, 0, ROWS, l.w));
+  } else {
+    for (int64_t i = 0; i < count * ROWS; i++)
+      FACET_TRY(facet_store_w(store, v, first + i / ROWS, 1, i % ROWS, 1, (const char *)l.w + (size_t)(i * D) * size));
+  }
   return facet_store_linear(store, v, first, count, row, &l);
 }
 
@@ -691,16 +704,19 @@ static void test_refuses_what_does_not_fit(void **state)
   make_fixture(&other);
   other.variant[2].linearize = true;
   assert_refused(&other, "/linear/mine/");
+  make_fixture(&other);
+  other.variant[0].input = other.variant[1].input;
+  assert_refused(&other, "/linear/dense/W");
   if (rank == 0) { /* a file of another schema */
     hid_t file = H5Fopen(at("new.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
-    int two = 2;
+    int one = 1;
     hid_t attribute = H5Aopen(file, "schema_version", H5P_DEFAULT);
-    assert_true(H5Awrite(attribute, H5T_NATIVE_INT, &two) >= 0);
+    assert_true(H5Awrite(attribute, H5T_NATIVE_INT, &one) >= 0);
     H5Aclose(attribute);
     H5Fclose(file);
   }
   MPI_Barrier(MPI_COMM_WORLD);
-  assert_refused(&f, "schema version 2");
+  assert_refused(&f, "schema version 1");
   if (rank == 0)
     assert_int_equal(truncate(at("new.h5"), 3000), 0);
   MPI_Barrier(MPI_COMM_WORLD);

@@ -1,4 +1,4 @@
-"""Writes small result files (study.h5, schema version 1) of real networks, so that tests of analysis/ need no finished
+"""Writes small result files (study.h5, schema version 2) of real networks, so that tests of analysis/ need no finished
 study: two-layer ReLU networks in numpy, whose W and b are computed, like facet's, from the frozen pattern alone."""
 
 import h5py
@@ -75,8 +75,9 @@ def linearize(net, x, rows):
 
 
 def write(path, *, variants, conditions, classes, image, label, measured, linear=None, sample=(), recipes=None,
-          normalize=(1.0, 0.0, 1.0), double=False, name="synthetic", done=True):
-    """Writes the file as DESIGN's table has it. measured[v][c], linear[variant]: dicts of measure() and linearize()."""
+          normalize=(1.0, 0.0, 1.0), double=False, name="synthetic", done=True, layout=("channels_first",) * 2):
+    """Writes the file as docs/results.md has it. measured[v][c], linear[variant]: dicts of measure() and linearize().
+    layout: the attributes `layout` and `order` of W."""
     real, text = "f8" if double else "f4", h5py.string_dtype()
     with h5py.File(path, "w") as f:
         def scale(key, values, dtype):
@@ -109,8 +110,14 @@ def write(path, *, variants, conditions, classes, image, label, measured, linear
         for variant, part in (linear or {}).items():
             scale(f"linear/{variant}/node", part["node"], text)
             at = ["linear/sample"]
-            dataset(f"linear/{variant}/W", part["W"].reshape(*part["row"].shape, *image.shape[1:]), real,
-                    at + ["linear/k", "channel", "y", "x"])
+            w, dims = part["W"].reshape(*part["row"].shape, *image.shape[1:]), ["channel", "y", "x"]
+            if layout[1] == "channels_last":
+                w, dims = np.moveaxis(w, 2, -1), ["y", "x", "channel"]
+            if layout[0] == "flat":  # with a 1 behind it
+                w, dims = w.reshape(*w.shape[:2], -1, 1), [f"linear/{variant}/input", f"linear/{variant}/one"]
+                scale(dims[0], np.arange(w.shape[2]), "i8"), scale(dims[1], [0], "i8")
+            dataset(f"linear/{variant}/W", w, real, at + ["linear/k"] + dims)
+            f[f"linear/{variant}/W"].attrs.update(layout=layout[0], order=layout[1])
             dataset(f"linear/{variant}/row", part["row"], "i4", at + ["linear/k"])
             dataset(f"linear/{variant}/b", part["b"], real, at + ["linear/k"])
             dataset(f"linear/{variant}/b_node", part["b_node"], real, at + ["linear/k", f"linear/{variant}/node"])
@@ -121,14 +128,15 @@ def write(path, *, variants, conditions, classes, image, label, measured, linear
         marks = np.ones((len(variants), len(conditions), 4), dtype="u1")
         marks[-1, -1, -1] = done
         f.create_dataset("progress/tile", data=marks)
-        f.attrs.update(facet_version="0.1.0", schema_version=1, git_revision="0123456", seed=1,
+        f.attrs.update(facet_version="0.1.0", schema_version=2, git_revision="0123456", seed=1,
                        study=f"study: {name}\nseed: 1\n", study_name=name, normalize_scale=normalize[0],
                        normalize_mean=np.atleast_1d(normalize[1]).astype(float),
                        normalize_std=np.atleast_1d(normalize[2]).astype(float))
 
 
 def synthesize(path, *, shape=(1, 6, 5), classes=3, samples=60, linearized=20, sparsities=(0.5, 0.9), randoms=(0.5,),
-               severities=(1, 3, 5), rows="all", hidden=24, double=False, seed=1, clean=True, done=True):
+               severities=(1, 3, 5), rows="all", hidden=24, double=False, seed=1, clean=True, done=True,
+               layout=("channels_first",) * 2):
     """A whole small study of prototypes in noise. Returns the networks by variant, normalised inputs and labels."""
     rng = np.random.default_rng(seed)
     d = int(np.prod(shape))
@@ -164,5 +172,5 @@ def synthesize(path, *, shape=(1, 6, 5), classes=3, samples=60, linearized=20, s
         linear[name] = linearize(net, x[:linearized], chosen)
     write(path, variants=list(nets), conditions=conditions, classes=[f"class {k}" for k in range(classes)],
           image=image.reshape(-1, *shape), label=label, measured=measured, linear=linear, sample=np.arange(linearized),
-          recipes=recipes, normalize=(255.0, mean, std), double=double, done=done)
+          recipes=recipes, normalize=(255.0, mean, std), double=double, done=done, layout=layout)
     return nets, x, label

@@ -59,6 +59,8 @@ KINDS = {
     "grey pictures": {},
     "coloured pictures, predicted row": {"shape": (3, 6, 5), "rows": "predicted"},
     "numbers": {"shape": (1, 1, 9)},
+    "coloured pictures, channels last": {"shape": (3, 6, 5), "layout": ("channels_last", "channels_last")},
+    "a flat network": {"shape": (3, 6, 5), "layout": ("flat", "channels_first")},
     "no linearization": {"linearized": 0},
     "one variant, one condition": {"sparsities": (), "randoms": (), "severities": ()},
     "one variant, noise alone": {"sparsities": (), "randoms": (), "severities": (3,), "clean": False},
@@ -67,6 +69,32 @@ KINDS = {
     "thirty variants": {"sparsities": tuple(round(0.3 + 0.035 * i, 3) for i in range(19)),
                         "randoms": tuple(round(0.1 + 0.08 * i, 2) for i in range(10)), "severities": (2,)},
 }
+
+
+def test_contributions_are_pictures_in_every_layout(tmp_path):
+    parts = []
+    for i, layout in enumerate([("channels_first", "channels_first"), ("channels_last", "channels_last"),
+                                ("flat", "channels_first"), ("flat", "channels_last")]):
+        make_study.synthesize(tmp_path / f"{i}.h5", shape=(3, 6, 5), layout=layout)
+        with facet_study.Study(tmp_path / f"{i}.h5") as study:
+            assert (study.linear("dense").layout, study.linear("dense").order) == layout
+            parts.append(facet_study.contributions(study, "dense", 7))
+            assert study.linear("dense").pictures(7).shape == (3, 3, 6, 5)
+            *_, worst, split = facet_study.check_sums(study, "dense")
+            assert worst < 1e-5 and split < 1e-5
+    for part in parts:
+        assert part.pixels.shape == (3, 6, 5) and abs(part.sum - part.output) < 1e-4
+        assert np.array_equal(part.w, parts[0].w)
+
+
+def test_a_study_of_schema_1_is_read(tmp_path):
+    make_study.synthesize(tmp_path / "study.h5")
+    with h5py.File(tmp_path / "study.h5", "a") as f:
+        f.attrs["schema_version"] = 1
+        del f["linear/dense/W"].attrs["layout"], f["linear/dense/W"].attrs["order"]
+    with facet_study.Study(tmp_path / "study.h5") as study:
+        part = facet_study.contributions(study, "dense", 7)
+        assert abs(part.sum - part.output) < 1e-4
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -196,7 +224,7 @@ def spoil(path, how):
             elif how == "no margin":
                 del f["geometry/margin"]
             elif how == "newer schema":
-                f.attrs["schema_version"] = 2
+                f.attrs["schema_version"] = 3
             elif how == "no normalisation":
                 del f.attrs["normalize_scale"]
             elif how == "no bias":
@@ -214,7 +242,7 @@ def spoil(path, how):
     ("another file", 65, "not a facet study: /variant, /condition, "),
     ("no margin", 65, "not a facet study: /geometry/margin is missing"),
     ("unfinished", 65, "not finished: 63 of 64 tiles are done"),
-    ("newer schema", 65, "schema version 2, this reader knows 1"),
+    ("newer schema", 65, "schema version 3, this reader knows 1 and 2"),
     ("no normalisation", 65, "attribute normalize_scale is missing"),
     ("no bias", 65, "/linear/dense/b is missing or does not fit"),
     ("misfit", 65, "/label has shape (3,)"),

@@ -617,6 +617,18 @@ static void test_progress_on_a_terminal(void **state)
   }
 }
 
+static void test_memory_in_use(void **state)
+{
+  (void)state;
+  size_t before = facet_memory_in_use();
+  char *p = facet_allocate(1000, 100);
+  assert_true(facet_memory_in_use() >= before + 100000 && facet_memory_in_use() < before + 110000);
+  assert_int_equal(facet_grow(&p, 100000, 300000, 1), FACET_OK);
+  assert_true(facet_memory_in_use() >= before + 300000 && facet_memory_in_use() < before + 310000);
+  facet_free(&p);
+  assert_int_equal(facet_memory_in_use(), before);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -624,6 +636,7 @@ int main(void)
       cmocka_unit_test(test_message_is_one_line),
       cmocka_unit_test(test_macros),
       cmocka_unit_test(test_allocate),
+      cmocka_unit_test(test_memory_in_use),
       cmocka_unit_test(test_allocate_too_much),
       cmocka_unit_test(test_grow),
       cmocka_unit_test(test_type_sizes),

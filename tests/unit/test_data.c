@@ -54,11 +54,13 @@ static void put_gz(const char *name, const void *bytes, unsigned count)
   assert_int_equal(gzclose(file), Z_OK);
 }
 
+static facet_order order_of_test;
+
 static facet_status open_data(facet_data_format format, const char *images, const char *labels, int64_t count,
                               facet_dataset **d)
 {
   char *image = in_folder(images), *label = labels ? in_folder(labels) : NULL;
-  facet_data_source source = {format, 1, &image, labels ? &label : NULL, count};
+  facet_data_source source = {format, 1, &image, labels ? &label : NULL, count, order_of_test};
   return facet_dataset_open(&source, d);
 }
 
@@ -93,7 +95,7 @@ static facet_status open_two(facet_data_format format, const char *first, const 
                              facet_dataset **d)
 {
   char *images[2] = {in_folder(first), in_folder(second)};
-  facet_data_source source = {format, 2, images, NULL, count};
+  facet_data_source source = {format, 2, images, NULL, count, FACET_ORDER_AUTO};
   return facet_dataset_open(&source, d);
 }
 
@@ -627,7 +629,7 @@ static void fashion_mnist(void **state)
   (void)state;
   char images[] = "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz", *image = images;
   char labels[] = "/usr/share/datasets/fashion-mnist/train-labels-idx1-ubyte.gz", *label = labels;
-  facet_data_source source = {FACET_IDX, 1, &image, &label, 0};
+  facet_data_source source = {FACET_IDX, 1, &image, &label, 0, FACET_ORDER_AUTO};
   facet_dataset *d;
   if (!facet_exists(images)) {
     print_message("skipped: no %s (package dataset-fashion-mnist)\n", images);
@@ -655,7 +657,7 @@ static void cifar10(void **state)
   (void)state;
   char first[] = "../shared/data/cifar10/data_batch_1.bin", second[] = "../shared/data/cifar10/data_batch_2.bin";
   char test[] = "../shared/data/cifar10/test_batch.bin", *train[] = {first, second}, *tests[] = {test};
-  facet_data_source source = {FACET_CIFAR10, 2, train, NULL, 0};
+  facet_data_source source = {FACET_CIFAR10, 2, train, NULL, 0, FACET_ORDER_AUTO};
   facet_dataset *d;
   if (!facet_exists(test) || !facet_exists(first) || !facet_exists(second)) {
     print_message("skipped: no CIFAR-10 in ../shared/data/cifar10\n");
@@ -667,7 +669,7 @@ static void cifar10(void **state)
   assert_memory_equal(d->pixels, ((uint8_t[]){59, 43, 50}), 3);
   assert_int_equal(facet_dataset_check_labels(d, first, 10), FACET_OK);
   facet_dataset_destroy(&d);
-  source = (facet_data_source){FACET_CIFAR10, 1, tests, NULL, 0};
+  source = (facet_data_source){FACET_CIFAR10, 1, tests, NULL, 0, FACET_ORDER_AUTO};
   assert_int_equal(facet_dataset_open(&source, &d), FACET_OK);
   assert_memory_equal(d->label, ((int32_t[]){3, 8, 8, 0, 6, 6, 1, 6, 3, 1}), 10 * sizeof *d->label);
   int often[10] = {0};
@@ -678,14 +680,143 @@ static void cifar10(void **state)
   facet_dataset_destroy(&d);
 }
 
+/* ---- layouts ---- */
+
+/* The order of images with four dimensions: told, or guessed from where 1, 3 or 4 stands. */
+static void order_in_files(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *shape;
+    facet_order order;
+    int64_t channels, height, width;
+    uint8_t first[3]; /* pixels of channel 0 */
+  } cases[] = {
+      {"2, 2, 3, 2", FACET_ORDER_AUTO, 2, 3, 2, {0, 1, 2}},     {"2, 2, 3, 2", FACET_CHANNELS_LAST, 2, 2, 3, {0, 2, 4}},
+      {"2, 3, 2, 2", FACET_CHANNELS_LAST, 2, 3, 2, {0, 2, 4}},  {"2, 2, 2, 3", FACET_ORDER_AUTO, 3, 2, 2, {0, 3, 6}},
+      {"2, 2, 2, 3", FACET_CHANNELS_FIRST, 2, 2, 3, {0, 1, 2}}, {"2, 12", FACET_CHANNELS_LAST, 1, 1, 12, {0, 1, 2}},
+      {"2, 3, 4", FACET_CHANNELS_LAST, 1, 3, 4, {0, 1, 2}}};
+  uint8_t bytes[400], pixels[24];
+  for (int i = 0; i < 24; i++)
+    pixels[i] = (uint8_t)i;
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    facet_dataset *d;
+    put("order.npy", bytes, npy(bytes, "|u1", "False", cases[i].shape, pixels, 24));
+    order_of_test = cases[i].order;
+    assert_int_equal(open_data(FACET_NPY, "order.npy", NULL, 0, &d), FACET_OK);
+    order_of_test = FACET_ORDER_AUTO;
+    assert_int_equal(d->channels, cases[i].channels);
+    assert_int_equal(d->height, cases[i].height);
+    assert_int_equal(d->width, cases[i].width);
+    assert_memory_equal(d->pixels, cases[i].first, 3);
+    facet_dataset_destroy(&d);
+  }
+}
+
+typedef struct {
+  int64_t image[3];
+  int axes;
+  int64_t size[5];
+  facet_order asked;
+  facet_fit fit;
+  const char *name;
+  facet_order order;
+  const char *axis; /* c y x i 1 */
+} layout_case;
+
+static const layout_case layouts[] = {
+    /* as the dimensions say */
+    {{3, 5, 4}, 3, {3, 5, 4}, FACET_ORDER_AUTO, FACET_FIT, "channels_first", FACET_CHANNELS_FIRST, "cyx"},
+    {{3, 5, 4}, 3, {5, 4, 3}, FACET_ORDER_AUTO, FACET_FIT, "channels_last", FACET_CHANNELS_LAST, "yxc"},
+    {{3, 5, 4}, 5, {1, 3, 1, 5, 4}, FACET_ORDER_AUTO, FACET_FIT, "channels_first", FACET_CHANNELS_FIRST, "1c1yx"},
+    {{3, 5, 4}, 4, {5, 4, 3, 1}, FACET_ORDER_AUTO, FACET_FIT, "channels_last", FACET_CHANNELS_LAST, "yxc1"},
+    {{1, 5, 4}, 3, {1, 5, 4}, FACET_ORDER_AUTO, FACET_FIT, "channels_first", FACET_CHANNELS_FIRST, "cyx"},
+    {{1, 5, 4}, 3, {5, 4, 1}, FACET_ORDER_AUTO, FACET_FIT, "channels_last", FACET_CHANNELS_LAST, "yxc"},
+    {{1, 5, 4}, 2, {5, 4}, FACET_ORDER_AUTO, FACET_FIT, "channels_first", FACET_CHANNELS_FIRST, "yx"},
+    {{1, 5, 4}, 3, {5, 1, 4}, FACET_ORDER_AUTO, FACET_FIT, "channels_first", FACET_CHANNELS_FIRST, "y1x"},
+    /* flat */
+    {{3, 5, 4}, 1, {60}, FACET_ORDER_AUTO, FACET_FIT, "flat", FACET_CHANNELS_FIRST, "i"},
+    {{3, 5, 4}, 1, {60}, FACET_CHANNELS_LAST, FACET_FIT, "flat", FACET_CHANNELS_LAST, "i"},
+    {{3, 5, 4}, 2, {60, 1}, FACET_CHANNELS_LAST, FACET_FIT, "flat", FACET_CHANNELS_LAST, "i1"},
+    {{1, 5, 4}, 3, {1, 1, 20}, FACET_ORDER_AUTO, FACET_FIT, "flat", FACET_CHANNELS_FIRST, "11i"},
+    {{1, 1, 20}, 1, {20}, FACET_ORDER_AUTO, FACET_FIT, "flat", FACET_CHANNELS_FIRST, "i"},
+    {{1, 1, 20}, 3, {1, 1, 20}, FACET_ORDER_AUTO, FACET_FIT, "flat", FACET_CHANNELS_FIRST, "11i"},
+    {{1, 1, 60}, 3, {3, 5, 4}, FACET_ORDER_AUTO, FACET_FIT, "flat", FACET_CHANNELS_FIRST, "iii"},
+    {{1, 1, 1}, 0, {0}, FACET_ORDER_AUTO, FACET_FIT, "flat", FACET_CHANNELS_FIRST, ""},
+    /* in doubt */
+    {{3, 3, 3}, 3, {3, 3, 3}, FACET_ORDER_AUTO, FACET_FIT, "channels_first", FACET_CHANNELS_FIRST, "cyx"},
+    {{3, 3, 3}, 3, {3, 3, 3}, FACET_CHANNELS_LAST, FACET_FIT, "channels_last", FACET_CHANNELS_LAST, "yxc"},
+    {{1, 5, 4}, 4, {1, 5, 4, 1}, FACET_CHANNELS_LAST, FACET_FIT, "channels_last", FACET_CHANNELS_LAST, "1yxc"},
+    /* against what is asked for */
+    {{3, 5, 4}, 3, {3, 5, 4}, FACET_CHANNELS_LAST, FACET_FIT_OTHER, "channels_first", FACET_CHANNELS_FIRST, "cyx"},
+    {{3, 5, 4}, 3, {5, 4, 3}, FACET_CHANNELS_FIRST, FACET_FIT_OTHER, "channels_last", FACET_CHANNELS_LAST, "yxc"},
+    {{1, 5, 4}, 3, {5, 4, 1}, FACET_CHANNELS_FIRST, FACET_FIT_OTHER, "channels_last", FACET_CHANNELS_LAST, "yxc"},
+    /* not at all */
+    {{3, 5, 4}, 3, {3, 4, 5}, FACET_ORDER_AUTO, FACET_FIT_NONE, NULL, FACET_ORDER_AUTO, ""},
+    {{3, 5, 4}, 1, {61}, FACET_ORDER_AUTO, FACET_FIT_NONE, NULL, FACET_ORDER_AUTO, ""},
+    {{3, 5, 4}, 2, {3, 20}, FACET_ORDER_AUTO, FACET_FIT_NONE, NULL, FACET_ORDER_AUTO, ""},
+    {{1, 5, 4}, 3, {2, 5, 4}, FACET_ORDER_AUTO, FACET_FIT_NONE, NULL, FACET_ORDER_AUTO, ""},
+    {{1, 1, 60}, 3, {INT64_MAX / 2, 5, 4}, FACET_ORDER_AUTO, FACET_FIT_NONE, NULL, FACET_ORDER_AUTO, ""},
+};
+
+static void layouts_meet(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++) {
+    const layout_case *c = &layouts[i];
+    facet_input_layout l;
+    facet_fit fit = facet_input_layout_find(c->image[0], c->image[1], c->image[2], c->axes, c->size, c->asked, &l);
+    if (fit != c->fit)
+      fail_msg("case %zu: fit %d", i, (int)fit);
+    if (fit == FACET_FIT_NONE)
+      continue;
+    char axis[9] = "";
+    for (int a = 0; a < l.axes; a++)
+      axis[a] = "cyxi1"[l.axis[a]];
+    if (strcmp(axis, c->axis) != 0 || strcmp(facet_input_layout_name(&l), c->name) != 0 || l.order != c->order)
+      fail_msg("case %zu: %s, %s, %s", i, axis, facet_input_layout_name(&l), facet_order_name(l.order));
+  }
+}
+
+static void samples_are_arranged(void **state)
+{
+  (void)state;
+  const float images[12] = {0, 1, 2, 10, 11, 12, 100, 101, 102, 110, 111, 112}; /* two of two channels */
+  const float last[12] = {0, 10, 1, 11, 2, 12, 100, 110, 101, 111, 102, 112};
+  float x[12];
+  double one[6], back[6];
+  facet_input_layout l = {.order = FACET_CHANNELS_FIRST};
+  facet_input_arrange(&l, 2, 3, 2, sizeof *x, images, x);
+  assert_memory_equal(x, images, sizeof x);
+  l.order = FACET_CHANNELS_LAST;
+  facet_input_arrange(&l, 2, 3, 2, sizeof *x, images, x);
+  assert_memory_equal(x, last, sizeof x);
+  for (int i = 0; i < 6; i++)
+    one[i] = i;
+  facet_channels_first(3, 2, sizeof *one, one, back);
+  assert_memory_equal(back, ((double[]){0, 3, 1, 4, 2, 5}), sizeof back);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(idx),           cmocka_unit_test(gzip_cut_short),   cmocka_unit_test(cifar),
-      cmocka_unit_test(numpy),         cmocka_unit_test(numpy_headers),    cmocka_unit_test(numpy_labels),
-      cmocka_unit_test(hdf5),          cmocka_unit_test(hdf5_types),       cmocka_unit_test(normalization),
-      cmocka_unit_test(noise),         cmocka_unit_test(noise_is_clipped), cmocka_unit_test(noise_by_definition),
-      cmocka_unit_test(fashion_mnist), cmocka_unit_test(cifar10),
+      cmocka_unit_test(idx),
+      cmocka_unit_test(gzip_cut_short),
+      cmocka_unit_test(cifar),
+      cmocka_unit_test(numpy),
+      cmocka_unit_test(numpy_headers),
+      cmocka_unit_test(numpy_labels),
+      cmocka_unit_test(hdf5),
+      cmocka_unit_test(hdf5_types),
+      cmocka_unit_test(normalization),
+      cmocka_unit_test(noise),
+      cmocka_unit_test(noise_is_clipped),
+      cmocka_unit_test(noise_by_definition),
+      cmocka_unit_test(fashion_mnist),
+      cmocka_unit_test(cifar10),
+      cmocka_unit_test(order_in_files),
+      cmocka_unit_test(layouts_meet),
+      cmocka_unit_test(samples_are_arranged),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

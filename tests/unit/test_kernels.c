@@ -1,4 +1,5 @@
 /* The kernel sets against the definition of a convolution, against each other and against identities of adjoints. */
+#include "kernels/image.h"
 #include "kernels/winograd.h"
 
 #include <math.h>
@@ -294,6 +295,7 @@ static void grid(const contender *k)
 
 static const contender reference_double = {&facet_kernels_reference, FACET_F64, 1e-13};
 static const contender reference_float = {&facet_kernels_reference, FACET_F32, 1e-5};
+static const contender exact = {&facet_kernels_exact, FACET_F64, 1e-13};
 static const contender dense = {&facet_kernels_dense, FACET_F32, 1e-5};
 
 static void reference_double_grid(void **state)
@@ -437,33 +439,191 @@ static void same_bits(void **state)
     }
 }
 
-/* ---- Winograd: even extents, which the grid above has not in both dimensions ---- */
+/* ---- kernels of our own ---- */
 
+/* A pullback with all that can be done on its way, in batches of `rows` adjoints for each of two samples. */
+enum { SAMPLES = 2, EACH = 3, ADJOINTS = SAMPLES * EACH };
+
+static facet_conv_shape sized(int64_t in, int64_t out, int64_t height, int64_t width, int64_t kernel, int64_t pad)
+{
+  facet_conv_shape s = make_shape(2, in, out, 1, height, kernel, 1, 1, pad, pad);
+  const int64_t extent[] = {height, width};
+  for (int d = 0; d < 2; d++) {
+    s.in[d] = extent[d];
+    s.out[d] = extent[d] + 2 * pad - kernel + 1;
+  }
+  return s;
+}
+
+typedef struct {
+  float *gu, *sums; /* caller frees */
+  int offered;
+} fused;
+
+/* slope and addend NULL: not used. */
+static fused run_fused(const problem *p, facet_layout in, facet_layout out, const float *addend, const float *slope,
+                       bool in_place)
+{
+  const facet_kernels *k = &facet_kernels_dense;
+  facet_conv *conv = NULL;
+  int64_t size = ADJOINTS * facet_layout_size(in);
+  fused f = {.gu = dirty(size, FACET_F32), .sums = dirty(ADJOINTS * facet_layout_size(out) / out.spatial, FACET_F32)};
+  float *gz = laid_out(p->gz, p->batch, out, FACET_F32), *w = flat(p->w, count_weights(p), FACET_F32);
+  if (in_place)
+    memcpy(f.gu, addend, (size_t)size * sizeof *f.gu);
+  assert_int_equal(k->conv_create(&p->shape, FACET_F32, FACET_PULLBACK, ADJOINTS, in, out, &conv), FACET_OK);
+  assert_int_equal(k->conv_weights(conv, w, NULL), FACET_OK);
+  f.offered = k->conv_fuses(conv);
+  const facet_fusion with = {.addend = in_place ? f.gu : addend, .slope = slope, .rows = EACH, .sums = f.sums};
+  assert_int_equal(k->conv_pullback_with(conv, gz, &with, f.gu), FACET_OK);
+  k->conv_destroy(&conv);
+  facet_free(&gz);
+  facet_free(&w);
+  return f;
+}
+
+static void drop_fused(fused *f)
+{
+  facet_free(&f->gu);
+  facet_free(&f->sums);
+}
+
+/* The sums of gz by channel, in layout order with zeros as padding. */
+static void check_sums(const problem *p, facet_layout out, const float *sums)
+{
+  int64_t wide = facet_layout_size(out) / out.spatial;
+  for (int64_t n = 0; n < ADJOINTS; n++)
+    for (int64_t c = 0; c < wide; c++) {
+      double sum = 0;
+      for (int64_t s = 0; c < out.channels && s < out.spatial; s++)
+        sum += p->gz[(n * out.channels + c) * out.spatial + s];
+      assert_true(fabs(sum - (double)sums[n * wide + c]) <= 1e-5 * sqrt((double)out.spatial));
+    }
+}
+
+/* gu = slope * (A^T gz + addend), by the definition. */
+static void check_gate(const problem *p, facet_layout in, facet_layout out)
+{
+  int64_t all = ADJOINTS * in.channels * in.spatial, each = in.channels * in.spatial;
+  double *addend = numbers(all, true), *slope = numbers(SAMPLES * each, true), *wanted = numbers(all, false);
+  for (int64_t i = 0; i < all; i++)
+    wanted[i] = slope[i / (EACH * each) * each + i % each] * (p->gu[i] + addend[i]);
+  float *a = laid_out(addend, ADJOINTS, in, FACET_F32), *s = laid_out(slope, SAMPLES, in, FACET_F32);
+  for (int in_place = 0; in_place < 2; in_place++) {
+    fused f = run_fused(p, in, out, a, s, in_place == 1);
+    same_numbers(wanted, f.gu, ADJOINTS, in, FACET_F32, 1e-5);
+    check_sums(p, out, f.sums);
+    drop_fused(&f);
+  }
+  facet_free(&addend);
+  facet_free(&slope);
+  facet_free(&wanted);
+  facet_free(&a);
+  facet_free(&s);
+}
+
+/* An adjoint's result and sums have the same bits whatever the others are, and wherever it stands. */
+static void check_places(problem *p, facet_layout in, facet_layout out)
+{
+  enum { KEPT = 1, MOVED = 4 };
+  int64_t size = facet_layout_size(in), plain = out.channels * out.spatial, wide = facet_layout_size(out) / out.spatial;
+  fused first = run_fused(p, in, out, NULL, NULL, false);
+  memcpy(p->gz + MOVED * plain, p->gz + KEPT * plain, (size_t)plain * sizeof *p->gz);
+  for (int64_t i = 0; i < MOVED * plain; i++)
+    p->gz[i] = 100 * draw();
+  fused second = run_fused(p, in, out, NULL, NULL, false);
+  assert_memory_equal(first.gu + KEPT * size, second.gu + MOVED * size, (size_t)size * sizeof(float));
+  assert_memory_equal(first.sums + KEPT * wide, second.sums + MOVED * wide, (size_t)wide * sizeof(float));
+  drop_fused(&first);
+  drop_fused(&second);
+}
+
+/* Borders, remainders of tiles, padded channels, few channels and many; blocks of 8 and 16. */
 static void winograd(void **state)
 {
   (void)state;
-  static const int64_t extents[][2] = {{2, 2}, {6, 10}, {8, 8}, {4, 18}},
-                       pairs[][2] = {{16, 16}, {32, 16}, {16, 24}, {64, 32}};
-  for (size_t e = 0; e < 4; e++)
-    for (size_t c = 0; c < 4; c++) {
-      facet_conv_shape shape = make_shape(2, pairs[c][0], pairs[c][1], 1, 8, 3, 1, 1, 1, 1);
-      for (int d = 0; d < 2; d++)
-        shape.in[d] = shape.out[d] = extents[e][d];
-      int64_t plane = extents[e][0] * extents[e][1];
-      facet_layout in = {pairs[c][0], plane, 8}, out = {pairs[c][1], plane, 8};
-      assert_true(facet_winograd_fits(&shape, in, out));
-      problem p = make_problem(shape, 7);
-      three_tasks(&p, &dense, in, out);
-      drop_problem(&p);
-    }
-  facet_conv_shape shape = make_shape(2, 16, 32, 1, 8, 3, 1, 1, 1, 1);
-  shape.in[1] = shape.out[1] = 8;
+  static const int64_t extents[][2] = {{3, 3}, {7, 9}, {8, 8}, {14, 6}, {4, 18}, {5, 12}, {16, 16}},
+                       pairs[][2] = {{16, 16}, {32, 16}, {16, 24}, {8, 8}, {20, 12}, {64, 64}, {32, 32}, {72, 104}};
+  for (size_t e = 0; e < sizeof extents / sizeof extents[0]; e++)
+    for (size_t c = 0; c < sizeof pairs / sizeof pairs[0]; c++)
+      for (int64_t block = 8; block <= 16; block += 8) {
+        facet_conv_shape shape = sized(pairs[c][0], pairs[c][1], extents[e][0], extents[e][1], 3, 1);
+        int64_t plane = extents[e][0] * extents[e][1];
+        facet_layout in = {pairs[c][0], plane, block}, out = {pairs[c][1], plane, block};
+        bool small = pairs[c][0] % block == 0 && pairs[c][1] % block == 0;
+        assert_true(facet_winograd_fits(&shape, in, out) || !small);
+        if (!facet_winograd_fits(&shape, in, out) || (pairs[c][0] > 40 && e > 1))
+          continue;
+        problem p = make_problem(shape, ADJOINTS);
+        three_tasks(&p, &dense, in, out);
+        three_tasks(&p, &exact, in, out);
+        check_gate(&p, in, out);
+        check_places(&p, in, out);
+        drop_problem(&p);
+      }
+  facet_conv_shape shape = sized(16, 32, 8, 8, 3, 1);
   bits(&shape, &dense, 1);
   const facet_layout blocked = {16, 64, 8}, plain = {16, 64, 1}, wide = {32, 64, 8};
   assert_true(facet_winograd_fits(&shape, blocked, wide));
   assert_false(facet_winograd_fits(&shape, plain, wide));
   shape.pad_begin[0] = 0;
   assert_false(facet_winograd_fits(&shape, blocked, wide));
+  shape = sized(16, 32, 2, 2, 3, 1); /* most of a tile would be thrown away */
+  assert_false(facet_winograd_fits(&shape, (facet_layout){16, 4, 8}, (facet_layout){32, 4, 8}));
+}
+
+/* Its error beside that of a plain sum in float: the points are good ones. */
+static void winograd_is_accurate(void **state)
+{
+  (void)state;
+  facet_layout l = {64, 64, 8};
+  problem p = make_problem(sized(64, 64, 8, 8, 3, 1), ADJOINTS);
+  double error = 0, size = 0;
+  float *gu = run(&p, &dense, FACET_PULLBACK, l, l, NULL);
+  for (int64_t n = 0; n < ADJOINTS; n++)
+    for (int64_t i = 0; i < 64 * 64; i++) {
+      double wanted = p.gu[n * 4096 + i], is = (double)gu[n * 4096 + facet_layout_at(l, i / 64, i % 64)];
+      error += (is - wanted) * (is - wanted);
+      size += wanted * wanted;
+    }
+  assert_true(sqrt(error / size) < 9e-7); /* 1.5e-6 with the points 0, +-1, +-2 */
+  facet_free(&gu);
+  drop_problem(&p);
+}
+
+/* Images of one to four channels, borders, padding of all widths, strips. */
+static void images(void **state)
+{
+  (void)state;
+  static const int64_t kernels[][2] = {{3, 1}, {5, 2}, {5, 0}, {2, 1}, {1, 0}},
+                       extents[][2] = {{7, 9}, {8, 32}, {5, 6}};
+  for (int64_t c = 1; c <= 4; c++)
+    for (size_t k = 0; k < sizeof kernels / sizeof kernels[0]; k++)
+      for (size_t e = 0; e < sizeof extents / sizeof extents[0]; e++)
+        for (int64_t block = 8; block <= 16; block += 8) {
+          facet_conv_shape shape = sized(c, block + 4, extents[e][0], extents[e][1], kernels[k][0], kernels[k][1]);
+          facet_layout in = {c, extents[e][0] * extents[e][1], 1},
+                       out = {block + 4, shape.out[0] * shape.out[1], block};
+          assert_true(facet_image_fits(&shape, in, out));
+          problem p = make_problem(shape, ADJOINTS);
+          three_tasks(&p, &dense, in, out);
+          fused f = run_fused(&p, in, out, NULL, NULL, false);
+          assert_int_equal(f.offered, FACET_FUSES_SUMS);
+          check_sums(&p, out, f.sums);
+          drop_fused(&f);
+          check_places(&p, in, out);
+          drop_problem(&p);
+        }
+  facet_conv_shape strips = sized(3, 64, 40, 41, 3, 1); /* more rows than working memory takes at once */
+  facet_layout in = {3, 40 * 41, 1}, out = {64, 40 * 41, 8};
+  problem p = make_problem(strips, ADJOINTS);
+  three_tasks(&p, &dense, in, out);
+  check_places(&p, in, out);
+  drop_problem(&p);
+  strips.pad_begin[0] = 3; /* rows that see nothing of the image */
+  assert_false(facet_image_fits(&strips, in, out));
+  strips = make_shape(2, 3, 16, 1, 8, 3, 2, 1, 1, 1);
+  assert_false(facet_image_fits(&strips, (facet_layout){3, 56, 1}, (facet_layout){16, 16, 8}));
 }
 
 /* ---- refusals ---- */
@@ -518,6 +678,8 @@ int main(void)
       cmocka_unit_test(adjoint_identities),
       cmocka_unit_test(same_bits),
       cmocka_unit_test(winograd),
+      cmocka_unit_test(winograd_is_accurate),
+      cmocka_unit_test(images),
       cmocka_unit_test(refusals),
       cmocka_unit_test(versions_and_blocks),
   };

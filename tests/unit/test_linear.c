@@ -284,6 +284,90 @@ static void dense_agrees_with_reference(void **state)
   facet_network_destroy(&n);
 }
 
+static void add_conv(facet_network *n, const char *input, const char *name, int64_t in, int64_t out, uint64_t seed)
+{
+  char weight[20], inputs[60];
+  double w[16 * 16 * 9];
+  snprintf(weight, sizeof weight, "%s.w", name);
+  snprintf(inputs, sizeof inputs, "%s,%s", input, weight);
+  for (int64_t i = 0; i < out * in * 9; i++)
+    w[i] = noise(1000 * seed + (uint64_t)i) / 6;
+  add_numbers(n, weight, (facet_shape){4, {out, in, 3, 3}}, w);
+  facet_attribute *a = facet_allocate(1, sizeof *a);
+  set_ints(a, "pads", 4, (int64_t[]){1, 1, 1, 1});
+  add_node(n, "Conv", inputs, name, 1, a);
+}
+
+static void add_norm(facet_network *n, const char *input, const char *name, uint64_t seed)
+{
+  const char *part[] = {"g", "b", "m", "v"};
+  char text[80];
+  for (int i = 0; i < 4; i++) {
+    double numbers[16];
+    for (int c = 0; c < 16; c++)
+      numbers[c] = noise(seed * 100 + (uint64_t)(16 * i + c)) / 2 + (i == 3 ? 1 : 0.2);
+    snprintf(text, sizeof text, "%s.%s", name, part[i]);
+    add_numbers(n, text, (facet_shape){1, {16}}, numbers);
+  }
+  snprintf(text, sizeof text, "%s,%s.g,%s.b,%s.m,%s.v", input, name, name, name, name);
+  add_node(n, "BatchNormalization", text, name, 0, NULL);
+}
+
+/* Residual blocks of 16 channels: gates, sums of branches and batch norms' shares of b, all done within pullbacks. */
+static facet_network *residual_net(void)
+{
+  facet_network *n = begin_net((facet_shape){3, {3, 9, 9}});
+  add_conv(n, "x", "c0", 3, 16, 1);
+  add_norm(n, "c0", "n0", 2);
+  add_node(n, "Relu", "n0", "r0", 0, NULL);
+  add_conv(n, "r0", "c1", 16, 16, 3);
+  add_norm(n, "c1", "n1", 4);
+  add_node(n, "LeakyRelu", "n1", "r1", 1, one_float("alpha", 0.25));
+  add_conv(n, "r1", "c2", 16, 16, 5);
+  add_norm(n, "c2", "n2", 6);
+  add_node(n, "Add", "n2,r0", "s2", 0, NULL);
+  add_node(n, "Relu", "s2", "r2", 0, NULL);
+  add_conv(n, "r2", "c3", 16, 16, 7);
+  add_node(n, "Relu", "c3", "r3", 0, NULL);
+  add_conv(n, "r3", "c4", 16, 16, 8);
+  add_node(n, "Add", "r2,c4", "s4", 0, NULL);
+  add_node(n, "Relu", "s4", "r4", 0, NULL);
+  add_node(n, "GlobalAveragePool", "r4", "pool", 0, NULL);
+  add_node(n, "Flatten", "pool", "flat", 0, NULL);
+  double w[80], b[5];
+  for (int i = 0; i < 80; i++)
+    w[i] = noise(90000 + (uint64_t)i);
+  for (int i = 0; i < 5; i++)
+    b[i] = noise(91000 + (uint64_t)i);
+  add_gemm(n, "flat", "logits", 16, 5, w, b);
+  return end_net(n, "logits");
+}
+
+static void fused_pullbacks_agree(void **state)
+{
+  (void)state;
+  static linearized exact, quick, few;
+  facet_network *n = residual_net();
+  double x[243];
+  fill(x, 243, 9);
+  for (int i = 0; i < 243; i++)
+    x[i] = (double)(float)x[i];
+  linearize(n, x, &exact);
+  real_of_test = FACET_F32;
+  linearize(n, x, &quick);
+  linearize_rows(n, 2, x, &few);
+  real_of_test = FACET_F64;
+  assert_true(exact.residual < 1e-12 && quick.residual < 1e-5);
+  assert_int_equal(exact.nodes, 4); /* three batch norms, one Gemm */
+  for (int i = 0; i < 5 * 243; i++)
+    assert_near(quick.w[i], exact.w[i], 1e-5);
+  for (int i = 0; i < 5 * 4; i++)
+    assert_near(quick.b_node[i], exact.b_node[i], 1e-5);
+  assert_memory_equal(quick.w, few.w, sizeof quick.w); /* two rows at a time or five: the same bits */
+  assert_memory_equal(quick.b_node, few.b_node, sizeof quick.b_node);
+  facet_network_destroy(&n);
+}
+
 /* No constants: b = 0 and F(2x) = 2 F(x). */
 static void bias_free(void **state)
 {
@@ -301,6 +385,92 @@ static void bias_free(void **state)
     assert_near(twice.f[k], 2 * once.f[k], 1e-12);
   }
   facet_network_destroy(&n);
+}
+
+/* ---- W as a stream ---- */
+
+enum { SAMPLES = 2, INPUTS = 243, CLASSES = 5 };
+
+typedef struct {
+  char w[SAMPLES * CLASSES * INPUTS * sizeof(double)];
+  size_t line;
+  int64_t next, chunks; /* the row expected next */
+} gathered;
+
+static facet_status gather(void *context, int64_t from, int64_t rows, const void *w)
+{
+  gathered *g = context;
+  assert_int_equal(from, g->next);
+  g->next += rows;
+  g->chunks++;
+  for (int64_t s = 0; s < SAMPLES; s++)
+    memcpy(g->w + (size_t)(s * CLASSES + from) * g->line, (const char *)w + (size_t)(s * rows) * g->line,
+           (size_t)rows * g->line);
+  return FACET_OK;
+}
+
+static facet_status full(void *context, int64_t from, int64_t rows, const void *w)
+{
+  (void)context;
+  (void)from;
+  (void)rows;
+  (void)w;
+  return facet_raise(FACET_IO, "disk full");
+}
+
+/* Chunks of `rows` rows, in a batch that is not full, handed out one by one. */
+static void stream(const facet_network *n, facet_type real, int64_t rows, const void *x, gathered *g,
+                   facet_linearization *out)
+{
+  facet_executor *e;
+  int32_t row[SAMPLES * CLASSES];
+  facet_executor_options options = {
+      .kernels = &facet_kernels_reference, .real = real, .batch = SAMPLES + 1, .rows = rows, .room = true};
+  for (int i = 0; i < SAMPLES * CLASSES; i++)
+    row[i] = (i + 2) % CLASSES;
+  assert_int_equal(facet_executor_create(n, options, &e), FACET_OK);
+  *g = (gathered){.line = INPUTS * facet_type_size(real)};
+  out->w = facet_allocate((size_t)((SAMPLES + 1) * rows), g->line);
+  assert_int_equal(facet_executor_forward(e, x, SAMPLES), FACET_OK);
+  assert_int_equal(facet_linearize_to(e, x, SAMPLES, CLASSES, row, full, NULL, out), FACET_IO);
+  assert_int_equal(facet_linearize_to(e, x, SAMPLES, CLASSES, row, gather, g, out), FACET_OK);
+  assert_int_equal(g->next, CLASSES);
+  assert_int_equal(g->chunks, (CLASSES + rows - 1) / rows);
+  facet_executor_destroy(&e);
+  facet_free(&out->w);
+}
+
+static void check_stream(facet_type real)
+{
+  enum { NODES = 5 };
+  static gathered whole, part;
+  double b[2][SAMPLES * CLASSES], b_node[2][SAMPLES * CLASSES * NODES], residual[2][SAMPLES], x[SAMPLES * INPUTS];
+  float single[SAMPLES * INPUTS];
+  int32_t ties[2][SAMPLES];
+  facet_network *n = mixed_net(true);
+  for (int i = 0; i < SAMPLES * INPUTS; i++)
+    single[i] = (float)(x[i] = noise(77 + (uint64_t)i));
+  const void *samples = real == FACET_F64 ? (const void *)x : single;
+  facet_linearization all = {NULL, b[0], b_node[0], residual[0], ties[0]};
+  facet_linearization some = {NULL, b[1], b_node[1], residual[1], ties[1]};
+  stream(n, real, CLASSES, samples, &whole, &all);
+  for (int64_t rows = 1; rows < CLASSES; rows++) {
+    stream(n, real, rows, samples, &part, &some);
+    assert_memory_equal(part.w, whole.w, SAMPLES * CLASSES * whole.line);
+    assert_memory_equal(b[1], b[0], sizeof b[0]);
+    assert_memory_equal(b_node[1], b_node[0], sizeof b_node[0]);
+    assert_memory_equal(residual[1], residual[0], sizeof residual[0]);
+    assert_memory_equal(ties[1], ties[0], sizeof ties[0]);
+    assert_true(residual[0][0] > 0 && residual[0][1] > 0);
+  }
+  facet_network_destroy(&n);
+}
+
+static void chunks_of_rows_are_the_same_bits(void **state)
+{
+  (void)state;
+  check_stream(FACET_F64);
+  check_stream(FACET_F32);
 }
 
 static void rows_are_chosen(void **state)
@@ -395,11 +565,17 @@ static void gradients_of_dense(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(golden_a_in_double),          cmocka_unit_test(golden_b),
-      cmocka_unit_test(every_kind_is_exact),         cmocka_unit_test(bias_free),
-      cmocka_unit_test(dense_agrees_with_reference), cmocka_unit_test(rows_are_chosen),
-      cmocka_unit_test(gradients_of_reference),      cmocka_unit_test(gradients_of_dense),
+      cmocka_unit_test(golden_a_in_double),
+      cmocka_unit_test(golden_b),
+      cmocka_unit_test(every_kind_is_exact),
+      cmocka_unit_test(bias_free),
+      cmocka_unit_test(dense_agrees_with_reference),
+      cmocka_unit_test(rows_are_chosen),
+      cmocka_unit_test(gradients_of_reference),
+      cmocka_unit_test(gradients_of_dense),
       cmocka_unit_test(golden_a_in_float),
+      cmocka_unit_test(fused_pullbacks_agree),
+      cmocka_unit_test(chunks_of_rows_are_the_same_bits),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -413,15 +413,19 @@ static void text_has_all_defaults(void **state)
                             "precision: float\n"
                             "threads: 1\n"
                             "block: 250\n"
+                            "memory: 2 GiB\n"
                             "data:\n"
                             "  train:\n"
                             "    format: cifar10\n"
                             "    images: [/t.bin]\n"
+                            "    layout: auto\n"
                             "    count: 7\n"
                             "  test:\n"
                             "    format: npy\n"
                             "    images: [/i.npy]\n"
+                            "    layout: auto\n"
                             "    count: all\n"
+                            "  layout: auto\n"
                             "  normalize: {scale: 1}\n"
                             "model:\n"
                             "  architecture: {conv: [4], dense: []}\n"
@@ -440,6 +444,34 @@ static void text_has_all_defaults(void **state)
                             "  samples: all\n"
                             "  rows: all\n");
   facet_free(&text);
+  facet_study_destroy(&s);
+}
+
+static void memory_and_layouts(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *text;
+    int64_t bytes;
+  } sizes[] = {{"2 GiB", (int64_t)2 << 30},   {"1.5GiB", (int64_t)3 << 29}, {"'500 MB'", 500000000},
+               {"0.1 GiB", 107374182},        {"64 MiB", 64 << 20},         {"1 TB", 1000000000000},
+               {"1024 TiB", (int64_t)1 << 50}};
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+    char text[600];
+    snprintf(text, sizeof text, "%smemory: %s\n", SMALL, sizes[i].text);
+    facet_study *s = good(text);
+    assert_int_equal(s->memory, sizes[i].bytes);
+    assert_int_equal(s->memory_line, 3);
+    facet_study_destroy(&s);
+    assert_round_trip(text);
+  }
+  facet_study *s = good(ONNX "data: {test: {format: npy, images: a, layout: channels_last}, layout: channels_first}\n"
+                             "variants: [{onnx: b}, {onnx: c, layout: channels_last}]\n");
+  assert_int_equal(s->test.order, FACET_CHANNELS_LAST);
+  assert_int_equal(s->layout, FACET_CHANNELS_FIRST);
+  assert_int_equal(s->layout_line, 2);
+  assert_int_equal(s->recipe[0].layout, FACET_CHANNELS_FIRST);
+  assert_int_equal(s->recipe[1].layout, FACET_CHANNELS_LAST);
   facet_study_destroy(&s);
 }
 
@@ -480,6 +512,12 @@ static const bad bad_values[] = {
     {SMALL "threads: [1]\n", "s.yaml:3: threads: a list is not a whole number"},
     {SMALL "threads: 0\n", "s.yaml:3: threads: 0 is not in [1, 1024]"},
     {SMALL "block: 0\n", "s.yaml:3: block: 0 is not in [1, 1000000]"},
+    {SMALL "memory: 0 GiB\n", "s.yaml:3: memory: 0 GiB is not in [1 MiB, 1024 TiB]"},
+    {SMALL "memory: 2\n", "s.yaml:3: memory: '2' is not a size such as 2 GiB or 500 MB"},
+    {SMALL "memory: 2 gib\n", "s.yaml:3: memory: '2 gib' is not a size such as 2 GiB or 500 MB"},
+    {SMALL "memory: -2 GiB\n", "s.yaml:3: memory: '-2 GiB' is not a size such as 2 GiB or 500 MB"},
+    {SMALL "memory: 1.2.3 GiB\n", "s.yaml:3: memory: '1.2.3 GiB' is not a size such as 2 GiB or 500 MB"},
+    {SMALL "memory: [2 GiB]\n", "s.yaml:3: memory: a list is not a size such as 2 GiB or 500 MB"},
     {SMALL "precision: half\n", "s.yaml:3: precision: 'half' is not one of float, double"},
     {SMALL "precision: [float]\n", "s.yaml:3: precision: a list is not one of float, double"},
     /* names and keys */
@@ -492,7 +530,7 @@ static const bad bad_values[] = {
     {SMALL "output: ''\n", "s.yaml:3: output: an empty path"},
     {SMALL "sede: 3\n", "s.yaml:3: sede: unknown key; did you mean 'seed'?"},
     {SMALL "colour: red\n", "s.yaml:3: colour: unknown key; there are study, seed, output, precision, threads, block, "
-                            "data, model, variants, conditions, linearize"},
+                            "memory, data, model, variants, conditions, linearize"},
     {SMALL "\n# comment\nvariants:\n  -\n    method: random\n    sparsty: 0.5\n",
      "s.yaml:8: variants[0].sparsty: unknown key; did you mean 'sparsity'?"},
     {SMALL "seed: 1\nblock: 2\nseed: 3\n", "s.yaml:5: seed: given twice, first on line 3"},
@@ -537,6 +575,12 @@ static const bad bad_structure[] = {
      "s.yaml:2: data.test.labels: as many files as images has, 2, are wanted, not 1"},
     {ONNX "data: {test: {format: cifar10, images: a, labels: c}}\n",
      "s.yaml:2: data.test.labels: files of format cifar10 hold their own labels"},
+    {ONNX "data: {test: {format: cifar10, images: a, layout: channels_last}}\n",
+     "s.yaml:2: data.test.layout: files of format cifar10 are channels_first"},
+    {ONNX "data: {test: {format: npy, images: a}, layout: nchw}\n",
+     "s.yaml:2: data.layout: 'nchw' is not one of auto, channels_first, channels_last"},
+    {SMALL "variants:\n- {method: random, sparsity: 0.5, layout: channels_last}\n",
+     "s.yaml:4: variants[0].layout: goes with onnx only: pruned networks take what dense takes"},
     {ONNX "data:\n  test: {format: npy, images: a}\n  train: {format: npy, images: a}\n",
      "s.yaml:4: data.train.labels: missing: training needs them"},
     {ONNX "data: {test: {format: npy, images: a, count: 0}}\n",
@@ -824,6 +868,7 @@ int main(void)
       cmocka_unit_test(words_are_those_of_the_other_rooms),
       cmocka_unit_test(text_reads_back),
       cmocka_unit_test(text_has_all_defaults),
+      cmocka_unit_test(memory_and_layouts),
       cmocka_unit_test(values_are_checked),
       cmocka_unit_test(structure_is_checked),
       cmocka_unit_test(sense_is_checked),

@@ -1,0 +1,69 @@
+/* What `facet check` shows: variants, tiles, work, memory per rank, disk.
+ *
+ * Memory is not summed up from formulas.  When it comes to be asked, this process has read the same data and networks
+ * as a run would, and what a run makes beside them is made here too, and measured, and thrown away. */
+#include "check.h"
+
+#include <stdio.h>
+
+/* Bytes that a run takes beside what is measured here: HDF5 and MPI for the store. Measured. */
+enum { BESIDE = 12 << 20 };
+
+/* Memory of the process: at its fullest while it read, or in the stage to come that takes the most. What is there after
+ * those stages were tried out, code made by oneDNN for one, stays in a run, too. */
+static facet_status memory_per_rank(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
+                                    int ranks, double *bytes)
+{
+  double now, most, ignored;
+  size_t analysis, training;
+  facet_memory_resident(&ignored, &most);
+  FACET_TRY(facet_analysis_memory(plan, data, family, &analysis));
+  FACET_TRY(facet_family_memory(plan->store.study, data, family, ranks, &training));
+  facet_memory_resident(&now, &ignored);
+  double work = now + (double)(analysis > training ? analysis : training) + BESIDE;
+  *bytes = work > most ? work : most;
+  return FACET_OK;
+}
+
+/* How the variants meet the samples, and what executors handle at once. */
+static void print_work(const facet_plan *plan)
+{
+  const facet_store_plan *s = &plan->store;
+  printf("\n%-32s %-14s %-14s %s\n", "variant", "layout", "order", "at once");
+  for (int i = 0; i < s->variants; i++) {
+    const facet_input_layout *input = &s->variant[i].input;
+    const facet_work *w = &plan->work[i];
+    printf("%-32s %-14s %-14s %lld samples", s->variant[i].name, facet_input_layout_name(input),
+           facet_order_name(input->order), (long long)w->forward_batch);
+    if (s->variant[i].linearize)
+      printf("; linearizing %lld x %lld rows", (long long)w->linear_batch, (long long)w->linear_chunk);
+    printf("\n");
+  }
+}
+
+facet_status facet_plan_print(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
+                              int ranks)
+{
+  const facet_store_plan *s = &plan->store;
+  int64_t linear = 0, forward = s->samples * s->variants * s->conditions;
+  double memory;
+  printf("\n%-32s %-10s %-7s %9s %11s %s\n", "variant", "method", "scope", "sparsity", "parameters", "linearized");
+  for (int i = 0; i < s->variants; i++) {
+    const facet_store_variant *v = &s->variant[i];
+    printf("%-32s %-10s %-7s %9g %11lld %s\n", v->name, v->method, v->scope, v->sparsity,
+           (long long)facet_network_parameters(family->member[i].network), v->linearize ? "yes" : "no");
+  }
+  for (int64_t i = 0; i < facet_plan_tiles(plan); i++)
+    linear += facet_plan_tile(plan, i).linear;
+  FACET_TRY(memory_per_rank(plan, data, family, ranks, &memory));
+  print_work(plan);
+  printf("\nconditions       %d\n", s->conditions);
+  printf("test samples     %lld of %lld x %lld x %lld, %d classes\n", (long long)s->samples, (long long)s->channels,
+         (long long)s->height, (long long)s->width, s->classes);
+  printf("tiles            %lld of up to %lld samples\n", (long long)facet_plan_tiles(plan), (long long)s->block);
+  printf("work             %lld forward passes, %lld linearizations of %lld rows\n", (long long)forward,
+         (long long)linear, (long long)s->linear_rows);
+  printf("memory per rank  about %.3f GiB (%d rank%s here)\n", memory / 0x1p30, ranks, ranks == 1 ? "" : "s");
+  printf("disk             %.2f GiB in %s/study.h5\n", (double)facet_store_bytes(s) / 0x1p30, s->study->output);
+  return FACET_OK;
+}

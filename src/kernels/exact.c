@@ -1,0 +1,106 @@
+/* The exact kernels: what settles in double where float is unsure.  The reference kernels, but for 3x3 convolutions
+ * forward, which Winograd's algorithm in double does several times faster, to 1e-15. */
+#include "kernels/winograd.h"
+
+struct facet_conv {
+  facet_conv *plain; /* by the reference kernels; or */
+  facet_winograd *winograd;
+  unsigned char *scratch;
+  int64_t batch;
+};
+
+static void exact_destroy(facet_conv **conv)
+{
+  facet_conv *c = *conv;
+  if (!c)
+    return;
+  facet_kernels_reference.conv_destroy(&c->plain);
+  facet_winograd_destroy(&c->winograd);
+  facet_free(&c->scratch);
+  facet_free(conv);
+}
+
+static bool exact_offers(facet_type real)
+{
+  return real == FACET_F64;
+}
+
+static int64_t exact_block(int64_t channels)
+{
+  return facet_kernels_reference.block(channels);
+}
+
+static facet_status exact_create(const facet_conv_shape *shape, facet_type real, facet_task task, int64_t batch,
+                                 facet_layout in, facet_layout out, facet_conv **conv)
+{
+  facet_status status = FACET_OK;
+  facet_conv *c = NULL;
+  FACET_CHECK(exact_offers(real), FACET_BAD_INPUT, "exact kernels: only double is offered");
+  FACET_TRY(facet_conv_check(shape, batch, in, out));
+  FACET_NEW(c, 1);
+  c->batch = batch;
+  if (task == FACET_FORWARD && facet_winograd_fits(shape, in, out)) {
+    FACET_GO(failed, status, facet_winograd_create(shape, real, task, in, out, &c->winograd));
+    FACET_NEW_GO(failed, status, c->scratch, facet_winograd_scratch(c->winograd));
+  } else {
+    FACET_GO(failed, status, facet_kernels_reference.conv_create(shape, real, task, batch, in, out, &c->plain));
+  }
+  *conv = c;
+  return FACET_OK;
+failed:
+  exact_destroy(&c);
+  return status;
+}
+
+static facet_status exact_weights(facet_conv *c, const void *weights, const void *bias)
+{
+  if (!c->winograd)
+    return facet_kernels_reference.conv_weights(c->plain, weights, bias);
+  facet_winograd_weights(c->winograd, weights, bias);
+  return FACET_OK;
+}
+
+static facet_status exact_forward(facet_conv *c, const void *u, void *z)
+{
+  if (!c->winograd)
+    return facet_kernels_reference.conv_forward(c->plain, u, z);
+  facet_winograd_run(c->winograd, (facet_part){0, c->batch}, c->scratch, u, NULL, z);
+  return FACET_OK;
+}
+
+static facet_status exact_pullback(facet_conv *c, const void *gz, void *gu)
+{
+  FACET_CHECK(c->plain, FACET_INTERNAL, "exact kernels: not compiled for pullback");
+  return facet_kernels_reference.conv_pullback(c->plain, gz, gu);
+}
+
+static int exact_fuses(const facet_conv *c)
+{
+  return c->plain ? facet_kernels_reference.conv_fuses(c->plain) : 0;
+}
+
+static facet_status exact_pullback_with(facet_conv *c, const void *gz, const facet_fusion *with, void *gu)
+{
+  FACET_CHECK(c->plain, FACET_INTERNAL, "exact kernels: not compiled for pullback");
+  return facet_kernels_reference.conv_pullback_with(c->plain, gz, with, gu);
+}
+
+static facet_status exact_gradient(facet_conv *c, const void *u, const void *gz, void *gw, void *gb)
+{
+  FACET_CHECK(c->plain, FACET_INTERNAL, "exact kernels: not compiled for the gradient");
+  return facet_kernels_reference.conv_gradient(c->plain, u, gz, gw, gb);
+}
+
+const facet_kernels facet_kernels_exact = {
+    .name = "exact",
+    .offers = exact_offers,
+    .block = exact_block,
+    .conv_create = exact_create,
+    .conv_weights = exact_weights,
+    .conv_forward = exact_forward,
+    .conv_pullback = exact_pullback,
+    .conv_fuses = exact_fuses,
+    .conv_pullback_with = exact_pullback_with,
+    .conv_gradient = exact_gradient,
+    .conv_destroy = exact_destroy,
+};
