@@ -37,7 +37,7 @@ facet_status numbers_check(const facet_network *network, const Onnx__TensorProto
 
 /* excused.c: the operators that facet must know, and pass a case of if there is one; NULL ends them. */
 extern const char *const claims[];
-/* Whether facet may refuse this case with this message. */
-bool excused(const onnx_case *c, const char *message);
+/* Whether facet may refuse this case with this message, or differ from it where the case is disputed. */
+bool excused(const onnx_case *c, bool refused, const char *message);
 
 #endif

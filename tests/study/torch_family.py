@@ -405,6 +405,22 @@ def bilinear_to_a_size():
     )
 
 
+@family((3, 5, 5))
+def bilinear_by_a_factor():
+    return Net(
+        lambda m, x: m.head(functional.relu(functional.interpolate(m.a(x), scale_factor=1.5, mode="bilinear", align_corners=True)).flatten(1)),
+        a=conv(3, 4), head=nn.Linear(196, 5),
+    )
+
+
+@family((2, 7))
+def linear_interpolation():
+    return Net(
+        lambda m, x: m.head(functional.relu(functional.interpolate(m.a(x), scale_factor=1.6, mode="linear")).flatten(1)),
+        a=nn.Conv1d(2, 4, 3, padding=1), head=nn.Linear(44, 5),
+    )
+
+
 @family((3, 6, 6))
 def pyramid():
     def forward(m, x):
