@@ -351,14 +351,14 @@ static facet_status through_lowered(facet_network *network, facet_node *node, fa
   const facet_operator *op = facet_operator_find(node->type);
   if (!op || !op->lower || node->inputs < 1 || node->input[0] == NO_VALUE)
     return facet_node_raise(node, "all inputs are constants: such an expression is not supported");
-  for (int i = 0; i < node->inputs && (i == 0 || strcmp(node->type, "Concat") == 0); i++)
-    if (facet_node_has(node, i) && facet_shape_size(facet_node_constant(network, node, i)->shape) == 0)
-      return facet_node_raise(node, "constant %s has no elements", network->value[node->input[i]].name);
+  int most = strcmp(node->type, "Concat") == 0 ? node->inputs : 1;
+  for (int i = 0; i < most; i++) /* what lowers a node counts on data that is there */
+    if (node->input[i] != NO_VALUE && facet_shape_size(network->value[node->input[i]].shape) == 0)
+      return facet_node_raise(node, "its input is an empty constant");
   FACET_NEW(node->lowered, 1);
   facet_lowered *l = node->lowered;
   facet_status status = FACET_OK;
   FACET_NEW_GO(done, status, l->input, node->inputs);
-  int most = strcmp(node->type, "Concat") == 0 ? node->inputs : 1;
   for (int i = 0; i < most; i++)
     if (node->input[i] != NO_VALUE)
       l->input[l->inputs++] = node->input[i];
