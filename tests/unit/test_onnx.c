@@ -660,66 +660,67 @@ static void test_old_meanings(void **state)
 
 /* ---- constants that are empty, or a bound ---- */
 
+static const char *const types_to_try[] = {"Add",
+                                           "AveragePool",
+                                           "BatchNormalization",
+                                           "Cast",
+                                           "Clip",
+                                           "Concat",
+                                           "Constant",
+                                           "ConstantOfShape",
+                                           "Conv",
+                                           "ConvTranspose",
+                                           "DepthToSpace",
+                                           "Div",
+                                           "Dropout",
+                                           "Expand",
+                                           "Flatten",
+                                           "Gather",
+                                           "Gemm",
+                                           "GlobalAveragePool",
+                                           "GlobalMaxPool",
+                                           "HardSigmoid",
+                                           "Identity",
+                                           "LeakyRelu",
+                                           "MatMul",
+                                           "Max",
+                                           "MaxPool",
+                                           "Mean",
+                                           "Min",
+                                           "Mul",
+                                           "Neg",
+                                           "PRelu",
+                                           "Pad",
+                                           "Pow",
+                                           "Range",
+                                           "ReduceMax",
+                                           "ReduceMean",
+                                           "ReduceSum",
+                                           "Relu",
+                                           "Reshape",
+                                           "Resize",
+                                           "Shape",
+                                           "Slice",
+                                           "Softmax",
+                                           "SpaceToDepth",
+                                           "Split",
+                                           "Squeeze",
+                                           "Sub",
+                                           "Sum",
+                                           "Tile",
+                                           "TopK",
+                                           "Transpose",
+                                           "Unsqueeze",
+                                           "Upsample",
+                                           "Where"};
+
 /* Every operator with an empty constant at every place: whatever comes of it, nothing divides by it or reads it. */
 static void test_empty_constants(void **state)
 {
   (void)state;
-  static const char *const types[] = {"Add",
-                                      "AveragePool",
-                                      "BatchNormalization",
-                                      "Cast",
-                                      "Clip",
-                                      "Concat",
-                                      "Constant",
-                                      "ConstantOfShape",
-                                      "Conv",
-                                      "ConvTranspose",
-                                      "DepthToSpace",
-                                      "Div",
-                                      "Dropout",
-                                      "Expand",
-                                      "Flatten",
-                                      "Gather",
-                                      "Gemm",
-                                      "GlobalAveragePool",
-                                      "GlobalMaxPool",
-                                      "HardSigmoid",
-                                      "Identity",
-                                      "LeakyRelu",
-                                      "MatMul",
-                                      "Max",
-                                      "MaxPool",
-                                      "Mean",
-                                      "Min",
-                                      "Mul",
-                                      "Neg",
-                                      "PRelu",
-                                      "Pad",
-                                      "Pow",
-                                      "Range",
-                                      "ReduceMax",
-                                      "ReduceMean",
-                                      "ReduceSum",
-                                      "Relu",
-                                      "Reshape",
-                                      "Resize",
-                                      "Shape",
-                                      "Slice",
-                                      "Softmax",
-                                      "SpaceToDepth",
-                                      "Split",
-                                      "Squeeze",
-                                      "Sub",
-                                      "Sum",
-                                      "Tile",
-                                      "TopK",
-                                      "Transpose",
-                                      "Unsqueeze",
-                                      "Upsample",
-                                      "Where"};
   static int64_t shapes[][4] = {{0}, {0, 2}, {2, 0}, {0, 2, 1, 1}, {2, 0, 1, 1}, {2, 2, 0, 1}, {2, 2, 1, 0}};
   static const size_t ranks[] = {1, 2, 2, 4, 4, 4, 4};
-  for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+  for (size_t i = 0; i < sizeof types_to_try / sizeof types_to_try[0]; i++)
     for (size_t j = 0; j < sizeof ranks / sizeof ranks[0]; j++)
       for (int place = 0; place < 20; place++) {
         sample s;
@@ -736,12 +737,32 @@ static void test_empty_constants(void **state)
           s.shape.n_dim = 4;
           s.shape.dim = dims;
         }
-        sample_node(&s.gemm, types[i], "node", inputs, in, s.gemm_out);
+        sample_node(&s.gemm, types_to_try[i], "node", inputs, in, s.gemm_out);
         facet_network *n = NULL;
         if (sample_read(&s, &n) == FACET_OK)
           facet_network_destroy(&n);
         assert_null(n);
       }
+}
+
+/* Every operator with some of its inputs left out, the others constants, or data where it says so. */
+static void test_inputs_left_out(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < sizeof types_to_try / sizeof types_to_try[0]; i++)
+    for (unsigned place = 0; place < 5 * 32 * 2; place++) {
+      sample s;
+      sample_begin(&s);
+      char *in[5];
+      size_t inputs = 1 + place % 5;
+      for (size_t j = 0; j < inputs; j++)
+        in[j] = (char *)(place / 5 >> j & 1 ? "" : j == 0 && place >= 160 ? "x" : "w");
+      sample_node(&s.gemm, types_to_try[i], "node", inputs, in, s.gemm_out);
+      facet_network *n = NULL;
+      if (sample_read(&s, &n) == FACET_OK)
+        facet_network_destroy(&n);
+      assert_null(n);
+    }
 }
 
 static void test_empty_lists(void **state)
@@ -1646,6 +1667,7 @@ int main(void)
       cmocka_unit_test(test_models_are_refused),
       cmocka_unit_test(test_old_meanings),
       cmocka_unit_test(test_empty_constants),
+      cmocka_unit_test(test_inputs_left_out),
       cmocka_unit_test(test_empty_lists),
       cmocka_unit_test(test_infinite_scalars),
       cmocka_unit_test(test_cut_short),
