@@ -125,6 +125,9 @@ static facet_status combine_all(const facet_network *network, const facet_node *
   *out = NULL;
   if (node->inputs < 2)
     return FACET_OK;
+  for (int i = 0; i < node->inputs; i++)
+    if (!facet_node_has(node, i)) /* bounds of a Clip may be left out, operands may not */
+      return FACET_OK;
   facet_tensor *so_far = NULL;
   FACET_TRY(facet_tensor_copy(facet_node_constant(network, node, 0), &so_far));
   for (int i = 1; i < node->inputs && so_far; i++) {
@@ -410,6 +413,8 @@ static facet_status evaluate(facet_network *network, facet_node *node, facet_ten
               {"Cast", cast},
               {"CastLike", cast},
               {"ReduceProd", reduce_product}};
+  if (!facet_node_has(node, 0))
+    return facet_node_raise(node, "has no first input");
   FACET_TRY(pass_empty(network, node, out));
   for (size_t i = 0; !*out && i < sizeof rows / sizeof rows[0]; i++)
     if (strcmp(rows[i].type, node->type) == 0)

@@ -95,8 +95,6 @@ static const excuse excuses[] = {
     /* Cubic and smoothing interpolation are linear, too, but not offered. */
     {"resize_*cubic*", "mode cubic is not supported", false},
     {"resize_*antialias*", "antialias is not supported", false},
-    /* It takes 1.2 x 2.4 for the size of the output; the specification, PyTorch and onnxruntime take 1 x 2. */
-    {"resize_downsample_scales_linear_align_corners", "expected", true},
     /* It counts what is beyond the padding into means; opset 22 is beyond the claim, and onnxruntime disagrees, too. */
     {"averagepool_3d_dilations_large_count_include_pad_is_1_ceil_mode_is_True", "expected", true},
     /* The case divides by the length 2.4 that the scale gives; PyTorch, whose exporter writes such nodes, and
