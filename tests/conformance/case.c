@@ -102,7 +102,10 @@ bool case_known(const onnx_case *c)
   return true;
 }
 
-facet_status case_build(const onnx_case *c, int data, int out, facet_network **network)
+/* What to do with the model of a choice. */
+typedef facet_status user(Onnx__ModelProto *model, void *context);
+
+static facet_status with_choice(const onnx_case *c, int data, int out, user *use, void *context)
 {
   Onnx__GraphProto *graph = c->model->graph, whole = *graph;
   size_t count = graph->n_initializer;
@@ -121,11 +124,43 @@ facet_status case_build(const onnx_case *c, int data, int out, facet_network **n
   graph->n_initializer = count;
   graph->output = &whole.output[out];
   graph->n_output = 1;
-  facet_status status = facet_onnx_build(c->model, NULL, network);
+  facet_status status = use(c->model, context);
   *graph = whole;
   for (int i = 0; i < c->inputs; i++)
     if (i != data && c->given[i])
       c->given[i]->name = name[i];
   facet_free(&all);
   return status;
+}
+
+static facet_status build(Onnx__ModelProto *model, void *context)
+{
+  return facet_onnx_build(model, NULL, context);
+}
+
+facet_status case_build(const onnx_case *c, int data, int out, facet_network **network)
+{
+  return with_choice(c, data, out, build, network);
+}
+
+typedef struct {
+  size_t most, *count;
+  uint8_t *bytes;
+} room;
+
+static facet_status pack(Onnx__ModelProto *model, void *context)
+{
+  room *r = context;
+  *r->count = onnx__model_proto__get_packed_size(model);
+  if (*r->count > r->most)
+    *r->count = 0;
+  else
+    onnx__model_proto__pack(model, r->bytes);
+  return FACET_OK;
+}
+
+facet_status case_pack(const onnx_case *c, int data, int out, size_t most, uint8_t *bytes, size_t *count)
+{
+  room r = {.most = most, .count = count, .bytes = bytes};
+  return with_choice(c, data, out, pack, &r);
 }

@@ -30,6 +30,13 @@ bool case_known(const onnx_case *c); /* all operators are in facet's table */
 /* The network whose data is input `data` and whose output is output `out`; the other inputs are its constants. */
 facet_status case_build(const onnx_case *c, int data, int out, facet_network **network);
 
+/* The model of the same choice as a file would hold it; *count is 0 if it is larger than `most` bytes. */
+facet_status case_pack(const onnx_case *c, int data, int out, size_t most, uint8_t *bytes, size_t *count);
+
+/* damage.c: reads damaged copies of the model, adds to *failed and prints those that come to harm. Keeps what it reads
+ * in `folder` (NULL: nowhere) for as long as that takes. */
+facet_status damage_check(const onnx_case *c, int copies, const char *folder, int *failed);
+
 /* numbers.c: the network's output on `data`, in double by the reference kernels and in float by the dense ones, against
  * `expected`; then its linearization. FACET_INTERNAL says what is wrong. */
 facet_status numbers_check(const facet_network *network, const Onnx__TensorProto *data,

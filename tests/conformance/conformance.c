@@ -1,6 +1,8 @@
 /* Every official ONNX case whose operators facet claims: outputs against the expected ones, and the linearization.
  *
- *   conformance [-v] [-d DATA]... [PATTERN]...     -v: say what became of every case, and why
+ *   conformance [-v] [-d DATA]... [-x COPIES [-k FOLDER]] [PATTERN]...
+ *     -v  say what became of every case, and why
+ *     -x  read damaged copies of the models instead; -k keeps the one that is being read (damage.c)
  *
  * A case passes if the network is right with each choice of one floating-point input as the data (the others become
  * constants) and one output.  Where facet refuses a choice, that is a failure, unless
@@ -30,8 +32,10 @@ typedef struct {
 
 static tally tallies[MOST_OPERATORS];
 static char *failure[MOST_FAILURES];
-static int operators, failures;
+static int operators, failures, models, damaged;
 static bool verbose;
+static int copies;
+static const char *kept;
 
 static tally *tally_of(const char *name)
 {
@@ -160,17 +164,33 @@ static int by_name(const struct dirent **a, const struct dirent **b)
   return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+static void run_one(onnx_case *c)
+{
+  char why[800];
+  if (!copies) {
+    verdict v = run_case(c, why, sizeof why);
+    count_case(c, v, why);
+    return;
+  }
+  if (!case_known(c) || !case_data(c, 0) || !c->outputs)
+    return;
+  if (damage_check(c, copies, kept, &damaged) != FACET_OK) {
+    printf("FAILED %s: %s\n", c->name, facet_message());
+    damaged++;
+  }
+  models++;
+}
+
 static void run_folder(const char *data, const char *part, char *const *pattern)
 {
-  char folder[500], why[800];
+  char folder[500];
   struct dirent **entry;
   snprintf(folder, sizeof folder, "%s/%s", data, part);
   int count = scandir(folder, &entry, NULL, by_name);
   for (int i = 0; i < count; i++) {
     onnx_case c;
     if (entry[i]->d_name[0] != '.' && chosen(entry[i]->d_name, pattern) && case_open(&c, folder, entry[i]->d_name)) {
-      verdict v = run_case(&c, why, sizeof why);
-      count_case(&c, v, why);
+      run_one(&c);
       case_close(&c);
     }
     free(entry[i]);
@@ -222,14 +242,23 @@ int main(int argc, char **argv)
   static const char *const parts[] = {"node", "simple", "pytorch-operator", "pytorch-converted"};
   const char *data[8] = {"/usr/share/libonnx-testdata/data"};
   int folders = 0, at = 1;
+  (void)setvbuf(stdout, NULL, _IOLBF, 0); /* a crash keeps what was said */
   for (; at < argc && argv[at][0] == '-'; at++)
     if (strcmp(argv[at], "-d") == 0 && at + 1 < argc && folders < 8)
       data[folders++] = argv[++at];
+    else if (strcmp(argv[at], "-x") == 0 && at + 1 < argc)
+      copies = atoi(argv[++at]);
+    else if (strcmp(argv[at], "-k") == 0 && at + 1 < argc)
+      kept = argv[++at];
     else
       verbose = true;
   for (int i = 0; i < (folders ? folders : 1); i++)
     for (size_t p = 0; p < sizeof parts / sizeof parts[0]; p++)
       run_folder(data[i], parts[p], argv + at);
+  if (copies) {
+    printf("%d damaged copies of each of %d models: %d came to harm\n", copies, models, damaged);
+    return damaged > 0;
+  }
   check_claims(at == argc && operators > 0);
   print_table();
   for (int i = 0; i < failures; i++) {
