@@ -206,9 +206,9 @@ static facet_status unary(const facet_network *network, const facet_node *node, 
 
 static facet_status cast(const facet_network *network, const facet_node *node, facet_tensor **out)
 {
-  enum { DOUBLE = 11 };
-  const facet_tensor *u = facet_node_constant(network, node, 0);
-  int64_t to = facet_node_int(node, "to", 1);
+  enum { FLOAT = 1, INT64 = 7, DOUBLE = 11 };
+  const facet_tensor *u = facet_node_constant(network, node, 0), *like = facet_node_constant(network, node, 1);
+  int64_t to = facet_node_int(node, "to", !like ? FLOAT : like->type == FACET_I64 ? INT64 : FLOAT);
   bool real = to == 1 || to == 10 || to == DOUBLE || to == 16;
   if (to == 8)
     return facet_node_raise(node, "casts to text");
@@ -363,7 +363,8 @@ static facet_status through_lowered(facet_network *network, facet_node *node, fa
   facet_status status = FACET_OK;
   FACET_NEW_GO(done, status, l->input, node->inputs);
   for (int i = 0; i < most; i++)
-    l->input[l->inputs++] = node->input[i];
+    if (node->input[i] != NO_VALUE)
+      l->input[l->inputs++] = node->input[i];
   l->kind = op->kind;
   l->weight = l->bias = l->gamma = l->beta = l->mean = l->variance = l->slope_of = NO_VALUE;
   FACET_GO(done, status, op->lower(network, node));
@@ -404,8 +405,14 @@ static facet_status evaluate(facet_network *network, facet_node *node, facet_ten
   static const struct {
     const char *type;
     facet_status (*evaluate)(const facet_network *, const facet_node *, facet_tensor **);
-  } rows[] = {{"Shape", shape_of}, {"Size", shape_of}, {"ConstantOfShape", constant_of_shape}, {"Range", range},
-              {"Where", choose},   {"Cast", cast},     {"ReduceProd", reduce_product}};
+  } rows[] = {{"Shape", shape_of},
+              {"Size", shape_of},
+              {"ConstantOfShape", constant_of_shape},
+              {"Range", range},
+              {"Where", choose},
+              {"Cast", cast},
+              {"CastLike", cast},
+              {"ReduceProd", reduce_product}};
   if (!facet_node_has(node, 0))
     return facet_node_raise(node, "has no first input");
   FACET_TRY(pass_empty(network, node, out));
@@ -427,7 +434,8 @@ facet_status facet_fold(facet_network *network, facet_node *node, bool *folded)
     return FACET_OK;
   facet_tensor *out = NULL;
   bool constant = node->inputs > 0, shape = strcmp(node->type, "Shape") == 0 || strcmp(node->type, "Size") == 0;
-  for (int i = 0; i < node->inputs; i++)
+  int deciding = strcmp(node->type, "CastLike") == 0 ? 1 : node->inputs; /* of its second input the type alone counts */
+  for (int i = 0; i < deciding; i++)
     constant = constant && (node->input[i] == NO_VALUE || network->value[node->input[i]].constant);
   if (strcmp(node->type, "Constant") == 0) {
     const facet_attribute *a = facet_node_attribute(node, "value");

@@ -30,7 +30,7 @@ bool facet_onnx_refused(const Onnx__NodeProto *node, char *why);
 facet_status facet_onnx_opset(const Onnx__ModelProto *model, int *opset);
 int facet_onnx_imported(size_t count, Onnx__OperatorSetIdProto *const *import); /* 0: none */
 /* Refuses what meant something else before operator set 7 (or 9). */
-facet_status facet_onnx_check_old(const Onnx__GraphProto *graph, const Onnx__NodeProto *node, int opset);
+facet_status facet_onnx_check_old(const Onnx__NodeProto *node, int opset);
 
 /* The attributes of a node as the network has them; those of Constant become one tensor, "value". FACET_BAD_INPUT.
  * Caller destroys with facet_attributes_destroy. */

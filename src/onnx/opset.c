@@ -64,18 +64,7 @@ static facet_status check_table(const Onnx__NodeProto *p, int opset)
   return FACET_OK;
 }
 
-/* The slopes of the first PRelu were one for each channel, which is not how arrays spread since. */
-static facet_status check_slopes(const Onnx__GraphProto *graph, const Onnx__NodeProto *p)
-{
-  const Onnx__TensorProto *slope = p->n_input == 2 ? facet_onnx_initializer(graph, p->input[1]) : NULL;
-  bool single = slope != NULL;
-  for (size_t i = 0; single && i < slope->n_dims; i++)
-    single = slope->dims[i] == 1;
-  FACET_CHECK(single, FACET_BAD_INPUT, "a slope for each channel, as before operator set 7, is not supported");
-  return FACET_OK;
-}
-
-facet_status facet_onnx_check_old(const Onnx__GraphProto *graph, const Onnx__NodeProto *p, int opset)
+facet_status facet_onnx_check_old(const Onnx__NodeProto *p, int opset)
 {
   bool norm = strcmp(p->op_type, "BatchNormalization") == 0;
   if (norm && opset < 9) {
@@ -86,8 +75,6 @@ facet_status facet_onnx_check_old(const Onnx__GraphProto *graph, const Onnx__Nod
   if (opset >= 7)
     return FACET_OK;
   FACET_TRY(check_table(p, opset));
-  if (strcmp(p->op_type, "PRelu") == 0)
-    FACET_TRY(check_slopes(graph, p));
   if (norm || strcmp(p->op_type, "Dropout") == 0) {
     const Onnx__AttributeProto *test = facet_onnx_attribute(p, "is_test");
     FACET_CHECK(test && test->i != 0, FACET_BAD_INPUT, "is_test is off: export the network in evaluation mode");

@@ -55,7 +55,7 @@ static facet_status add_node(const Onnx__GraphProto *graph, const char *path, co
   FACET_CHECK(!facet_onnx_refused(p, why), FACET_BAD_INPUT, "%s", why);
   FACET_CHECK(p->n_input <= 10000 && p->n_output <= 10000, FACET_BAD_INPUT, "has %zu inputs and %zu outputs",
               p->n_input, p->n_output);
-  FACET_TRY(facet_onnx_check_old(graph, p, network->opset));
+  FACET_TRY(facet_onnx_check_old(p, network->opset));
   FACET_TRY(count_inputs(graph, path, p, &inputs));
   FACET_TRY(facet_onnx_attributes(p, path, &attribute, &attributes));
   return facet_network_add_node(network, p->op_type, name, inputs, (const char *const *)p->input, (int)p->n_output,
