@@ -269,7 +269,7 @@ def test_empty_constants(tmp_path):
 def test_infinite_bias(tmp_path):
     bias = np.array([np.inf], dtype=np.float32)
     path = save(tmp_path / "net.onnx", [gemm("y")], {"w": WEIGHT[:1], "b": bias})
-    refused(path, 65, "node dense (Gemm): bias is inf")
+    refused(path, 65, "node dense (Gemm): constant b is infinite")
 
 
 # ---- functions of the model ----
