@@ -65,13 +65,20 @@ static facet_network *small(facet_type type)
   return two_layers(type, 4, 3, first, second);
 }
 
+static facet_mask *mask_by(const facet_network *network, const facet_pruning *how, const facet_calibration *data)
+{
+  facet_mask *mask = NULL;
+  if (facet_mask_create(network, how, data, &mask) != FACET_OK)
+    fail_msg("%s", facet_message());
+  return mask;
+}
+
 static facet_mask *mask_of(const facet_network *network, facet_criterion criterion, facet_scope scope, double sparsity,
                            uint32_t seed)
 {
-  facet_mask *mask = NULL;
-  if (facet_mask_create(network, criterion, scope, sparsity, seed, &mask) != FACET_OK)
-    fail_msg("%s", facet_message());
-  return mask;
+  const facet_pruning how = {
+      .criterion = criterion, .scope = scope, .sparsity = sparsity, .seed = seed, .allow_collapse = true};
+  return mask_by(network, &how, NULL);
 }
 
 static void assert_keep(const struct facet_mask_layer *layer, int64_t size, const uint8_t *wanted)
@@ -327,8 +334,8 @@ static void test_sparsity_out_of_range(void **state)
   const double wrong[] = {1.3, 1, -0.1, NAN};
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
     facet_mask *mask = NULL;
-    assert_int_equal(facet_mask_create(network, FACET_PRUNE_MAGNITUDE, FACET_SCOPE_LAYER, wrong[i], 1, &mask),
-                     FACET_BAD_INPUT);
+    const facet_pruning how = {.criterion = FACET_PRUNE_MAGNITUDE, .sparsity = wrong[i]};
+    assert_int_equal(facet_mask_create(network, &how, NULL, &mask), FACET_BAD_INPUT);
     assert_null(mask);
     assert_non_null(strstr(facet_message(), "is not in [0, 1)"));
   }
@@ -345,7 +352,8 @@ static void test_nothing_to_prune(void **state)
   add_node(network, "Relu", 1, (const char *const[]){"x"}, "y");
   assert_int_equal(facet_network_set_output(network, "y"), FACET_OK);
   assert_int_equal(facet_network_finish(network), FACET_OK);
-  assert_int_equal(facet_mask_create(network, FACET_PRUNE_RANDOM, FACET_SCOPE_LAYER, 0.5, 1, &mask), FACET_BAD_INPUT);
+  const facet_pruning how = {.criterion = FACET_PRUNE_RANDOM, .sparsity = 0.5};
+  assert_int_equal(facet_mask_create(network, &how, NULL, &mask), FACET_BAD_INPUT);
   assert_null(mask);
   assert_string_equal(facet_message(), "network bare has no weights that could be pruned");
   assert_int_equal(facet_mask_of_zeros(network, &mask), FACET_OK);
