@@ -15,8 +15,9 @@ typedef enum {
   FACET_PRUNE_SNIP,      /* |w dL/dw| on the first batch */
   FACET_PRUNE_GRASP,     /* w (H g) on the first batch, g = dL/dw by the prunable weights, H the Hessian. The paper's
                             score is -w (H g), and it removes the HIGHEST of those: the same set, the same ties apart */
-  FACET_PRUNE_SYNFLOW /* w dR/dw of the network in absolute value (facet_derivative_flow), in rounds: after round r of
-                         n, round((1 - (1 - sparsity)^(r / n)) size) are gone, and what is gone stays so */
+  FACET_PRUNE_SYNFLOW    /* w dR/dw of the network in absolute value (facet_derivative_flow), to 32 binary digits, in
+                            rounds: after round r of n, round((1 - (1 - sparsity)^(r / n)) size) are gone, and what is
+                            gone stays so */
 } facet_criterion;
 typedef enum { FACET_SCOPE_GLOBAL, FACET_SCOPE_LAYER } facet_scope;
 

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-enum { ROUNDS = 100 };
+enum { ROUNDS = 100, DIGITS = 32 };
 
 typedef struct {
   facet_derivative *derivative;
@@ -50,13 +50,22 @@ static void keep_removed(const facet_mask *mask, double *score)
         score[i] = -1;
 }
 
+/* Weights in a chain that has no branches left carry the same flow: there the scores are equal but for rounding, which
+ * must not decide. To 32 binary digits they are equal, and go in order of position. */
+static double rounded(double score)
+{
+  int exponent;
+  double digits = frexp(score, &exponent);
+  return ldexp(rint(ldexp(digits, DIGITS)), exponent - DIGITS);
+}
+
 static facet_status next_round(workspace *w, const facet_pruning *how, double sparsity, facet_mask *mask)
 {
   double flow;
   FACET_TRY(facet_derivative_flow(w->derivative, w->weight, &flow, w->gradient));
   FACET_CHECK(isfinite(flow), FACET_BAD_INPUT, "pruning by synflow: the flow through the network is not finite");
   for (int64_t i = 0; i < facet_mask_size(mask); i++)
-    w->score[i] = w->weight[i] * w->gradient[i];
+    w->score[i] = rounded(w->weight[i] * w->gradient[i]);
   keep_removed(mask, w->score);
   FACET_TRY(facet_mask_select(mask, how, sparsity, w->score));
   remove_weights(mask, w->weight);

@@ -141,6 +141,12 @@ def score_flow(network, kept):
     return {n: (w * g).detach() for (n, w), g in zip(weights.items(), gradient)}
 
 
+def rounded(score):
+    """To 32 binary digits: the weights of a chain without branches have equal scores."""
+    digits, exponent = torch.frexp(score)
+    return torch.ldexp(torch.round(torch.ldexp(digits, torch.tensor(32.0))), exponent - 32)
+
+
 # ---- selection again: walk through the ranking, leave every group its last ----
 
 
@@ -152,7 +158,7 @@ def walk(scores, count, collapse=False):
     for rank, (score, l, i) in enumerate(order):
         if count == 0:
             before = order[rank - 1][0]
-            exact = score == before == 0  # dead weights: the first ones go, in both programs
+            exact = score == before  # dead weights, chains of synflow: the first ones go, in both programs
             assert skipped or exact or rank == 0 or score - before > 1e-9 * abs(score), "a tie: choose other numbers"
             break
         if keep[l].sum() == 1 and not collapse:
@@ -199,13 +205,13 @@ def test_masks(network, criterion, scope):
 
 
 @pytest.mark.parametrize("scope", ["global", "layer"])
-@pytest.mark.parametrize("sparsity", [0.5, 0.8, 0.93])
+@pytest.mark.parametrize("sparsity", [0.5, 0.9, 0.97])
 def test_synflow(network, scope, sparsity):
     rounds = 100
     kept = {n: torch.ones_like(w) for n, w in network["weights"].items()}
     for r in range(1, rounds + 1):
         scores = score_flow(network, kept)
-        scores = {n: torch.where(kept[n] > 0, s, -1.0) for n, s in scores.items()}
+        scores = {n: torch.where(kept[n] > 0, rounded(s), -1.0) for n, s in scores.items()}
         now = sparsity if r == rounds else 1 - (1 - sparsity) ** (r / rounds)
         keep, guarded = wanted(scores, scope, now)
         kept = {n: torch.from_numpy(keep[n]).reshape(w.shape).double() for n, w in kept.items()}
