@@ -154,18 +154,19 @@ def walk(scores, count, collapse=False):
     """scores: one array per layer. Returns what stays of each and which layers the guard kept."""
     order = sorted((s, l, i) for l, layer in enumerate(scores) for i, s in enumerate(layer.tolist()))
     keep, guarded = [np.ones(len(layer), dtype=int) for layer in scores], set()
-    skipped = False
+    left, skipped = [len(layer) for layer in scores], False
     for rank, (score, l, i) in enumerate(order):
         if count == 0:
             before = order[rank - 1][0]
             exact = score == before  # dead weights, chains of synflow: the first ones go, in both programs
             assert skipped or exact or rank == 0 or score - before > 1e-9 * abs(score), "a tie: choose other numbers"
             break
-        if keep[l].sum() == 1 and not collapse:
+        if left[l] == 1 and not collapse:
             guarded.add(l)
             skipped = True
             continue
         keep[l][i] = 0
+        left[l] -= 1
         count -= 1
     return keep, guarded
 
