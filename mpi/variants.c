@@ -164,8 +164,10 @@ static facet_status make_pruned(MPI_Comm comm, const facet_study *study, const f
 {
   const facet_recipe *recipe = &study->recipe[variant->recipe];
   facet_mask *mask = NULL;
+  const facet_pruning how = {
+      .criterion = recipe->method, .scope = recipe->scope, .sparsity = variant->sparsity, .seed = study->seed};
   FACET_TRY(facet_network_copy(dense, network));
-  facet_status status = facet_mask_create(dense, recipe->method, recipe->scope, variant->sparsity, study->seed, &mask);
+  facet_status status = facet_mask_create(dense, &how, NULL, &mask);
   if (status == FACET_OK)
     facet_mask_apply(mask, *network);
   if (status == FACET_OK && recipe->retrain && comm != MPI_COMM_NULL)
