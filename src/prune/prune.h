@@ -29,6 +29,24 @@ void facet_mask_destroy(facet_mask **mask);
 void facet_mask_apply(const facet_mask *mask, facet_network *network); /* removed weights become +0 */
 double facet_mask_sparsity(const facet_mask *mask);                    /* achieved, over all layers */
 
+/* Dead channels: output channels of linear nodes that the logits do not hear of, or hear of as a constant that the next
+ * layer's bias can take over.  What cannot be shown to be dead is not. */
+typedef struct {
+  int layers;
+  int64_t channels, zero, dead; /* over all layers */
+  struct facet_channel_layer {
+    int node;
+    int64_t channels;
+    int64_t zero; /* their weights (the filter) are all zero */
+    int64_t dead;
+  } * layer;
+} facet_channels;
+
+facet_status facet_channels_dead(const facet_network *network, facet_channels **channels);
+void facet_channels_destroy(facet_channels **channels);
+/* A network without them, finished, with the same logits; a copy where there are none. Values keep their numbers. */
+facet_status facet_channels_remove(const facet_network *network, facet_network **smaller);
+
 int facet_criterion_find(const char *name); /* -1: unknown */
 int facet_scope_find(const char *name);
 
