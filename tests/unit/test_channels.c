@@ -1,4 +1,5 @@
 /* Dead channels: which ones are found, and that a network without them has the same logits, in double. */
+#include <dirent.h>
 #include <math.h>
 
 #include "near.h"
@@ -452,6 +453,101 @@ static void groups_and_shared_constants(void **state)
   check_removal(&n, 4, -1);
 }
 
+/* ---- networks of others ---- */
+
+/* Zeroes a fifth of the filters with their biases, and a fifth of what is read, at every layer. */
+static void zero_some(facet_network *n)
+{
+  facet_parameter *list;
+  int count;
+  assert_int_equal(facet_network_parameter_list(n, &list, &count), FACET_OK);
+  for (int p = 0; p < count; p++) {
+    const char *name = n->value[list[p].value].name;
+    facet_shape shape = n->value[list[p].value].shape;
+    for (int axis = 0; axis < 2 && axis < shape.rank && list[p].role == FACET_WEIGHT; axis++)
+      for (int64_t c = 0; c < shape.dim[axis]; c++)
+        if (noise((uint64_t)drawn++) > 0.6)
+          set_entry(n, name, axis, c, 0);
+    for (int64_t c = 0; shape.rank == 1 && c < shape.dim[0]; c++)
+      if (list[p].role == FACET_SHIFT && noise((uint64_t)drawn++) > 0)
+        set_entry(n, name, 0, c, -3);
+  }
+  facet_free(&list);
+}
+
+static void check_real(const char *path)
+{
+  facet_network *n, *smaller;
+  double before[50], after[50];
+  if (facet_onnx_read(path, &n) != FACET_OK)
+    fail_msg("%s", facet_message());
+  for (int turn = 0; turn < 2; turn++) {
+    if (turn == 1)
+      zero_some(n);
+    if (facet_channels_remove(n, &smaller) != FACET_OK)
+      fail_msg("%s: %s", path, facet_message());
+    logits_of(n, before);
+    logits_of(smaller, after);
+    for (int i = 0; i < 50; i++)
+      assert_near(after[i], before[i], 1e-5 * (1 + fabs(before[i])));
+    int64_t gone = facet_network_parameters(n) - facet_network_parameters(smaller);
+    assert_true(turn == 0 || gone > 0);
+    if (turn == 0 && strstr(path, "channels_zeroed")) {
+      assert_int_equal(dead_in(n), 69);
+      assert_int_equal(facet_network_parameters(smaller), 230710);
+    } else if (turn == 0) {
+      assert_int_equal(gone, 0);
+    }
+    facet_network_destroy(&smaller);
+  }
+  facet_network_destroy(&n);
+}
+
+static void real_networks(void **state)
+{
+  (void)state;
+  static const char folder[] = "../shared/models";
+  DIR *models = opendir(folder);
+  if (!models) {
+    printf("skipped: there are no models of others in %s\n", folder);
+    skip();
+  }
+  for (struct dirent *entry; (entry = readdir(models));) {
+    char path[400];
+    size_t length = strlen(entry->d_name);
+    snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+    if (length > 5 && strcmp(entry->d_name + length - 5, ".onnx") == 0)
+      check_real(path);
+  }
+  closedir(models);
+}
+
+/* ---- costs ---- */
+
+static void costs_by_hand(void **state)
+{
+  (void)state;
+  facet_network *n = plain_net(3, 0);
+  zero_filter(n, "a", 1);
+  end_net(n, "logits");
+  facet_cost *cost;
+  assert_int_equal(facet_network_cost(n, &cost), FACET_OK);
+  assert_int_equal(cost->layers, 4); /* two convolutions, a norm, a dense layer */
+  assert_int_equal(cost->layer[0].products, 36 * 2 * 4 * 9);
+  assert_int_equal(cost->layer[0].products_sparse, 36 * 2 * 3 * 9);
+  assert_int_equal(cost->layer[0].bytes, 8 * 2 * 4 * 9);
+  assert_int_equal(cost->layer[0].bytes_sparse, 8 * 2 * 3 * 9);
+  assert_int_equal(cost->layer[1].products, 0);
+  assert_int_equal(cost->layer[1].bytes, 8 * 16);
+  assert_int_equal(cost->layer[2].products, 16 * 4 * 5 * 9);
+  assert_int_equal(cost->layer[3].products, 15);
+  assert_int_equal(cost->layer[3].bytes, 8 * 18);
+  assert_int_equal(cost->all.products, 36 * 72 + 16 * 180 + 15);
+  assert_int_equal(cost->all.bytes, 8 * facet_network_parameters(n));
+  facet_cost_destroy(&cost);
+  facet_network_destroy(&n);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -469,6 +565,8 @@ int main(void)
       cmocka_unit_test(concat),
       cmocka_unit_test(strided_and_padded_shortcut),
       cmocka_unit_test(groups_and_shared_constants),
+      cmocka_unit_test(real_networks),
+      cmocka_unit_test(costs_by_hand),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
