@@ -475,12 +475,11 @@ static void zero_some(facet_network *n)
   facet_free(&list);
 }
 
-static void check_real(const char *path)
+/* Before and after zeroing; destroys the network. */
+static void check_zeroed(facet_network *n, const char *path)
 {
-  facet_network *n, *smaller;
+  facet_network *smaller;
   double before[50], after[50];
-  if (facet_onnx_read(path, &n) != FACET_OK)
-    fail_msg("%s", facet_message());
   for (int turn = 0; turn < 2; turn++) {
     if (turn == 1)
       zero_some(n);
@@ -501,6 +500,28 @@ static void check_real(const char *path)
     facet_network_destroy(&smaller);
   }
   facet_network_destroy(&n);
+}
+
+static void check_real(const char *path)
+{
+  facet_network *n;
+  if (facet_onnx_read(path, &n) != FACET_OK)
+    fail_msg("%s", facet_message());
+  check_zeroed(n, path);
+}
+
+static void trainable_networks(void **state)
+{
+  (void)state;
+  for (uint32_t seed = 1; seed <= 6; seed++) {
+    facet_network *n;
+    assert_int_equal(facet_network_resnet((facet_shape){3, {3, 9, 8}}, 2, 10, seed, &n), FACET_OK);
+    check_zeroed(n, "resnet");
+    assert_int_equal(facet_network_plain((facet_shape){3, {1, 12, 12}}, 3, (int64_t[]){6, 7, 8}, 2, (int64_t[]){20, 9},
+                                         10, seed, &n),
+                     FACET_OK);
+    check_zeroed(n, "plain");
+  }
 }
 
 static void real_networks(void **state)
@@ -565,6 +586,7 @@ int main(void)
       cmocka_unit_test(concat),
       cmocka_unit_test(strided_and_padded_shortcut),
       cmocka_unit_test(groups_and_shared_constants),
+      cmocka_unit_test(trainable_networks),
       cmocka_unit_test(real_networks),
       cmocka_unit_test(costs_by_hand),
   };
