@@ -25,6 +25,10 @@ facet_status facet_mask_create(const facet_network *network, facet_criterion cri
                                double sparsity, uint32_t seed, facet_mask **mask);
 /* What is exactly zero in a network (an external variant, for one). */
 facet_status facet_mask_of_zeros(const facet_network *network, facet_mask **mask);
+/* A file of masks (HDF5, see mask_file.c), written whole or not at all. Reading wants a mask of the right shape for
+ * every layer, of 0 and 1, and no other; errors: FACET_NO_INPUT, FACET_BAD_INPUT with "FILE: why". */
+facet_status facet_mask_write(const facet_network *network, const facet_mask *mask, const char *path);
+facet_status facet_mask_read(const facet_network *network, const char *path, facet_mask **mask);
 void facet_mask_destroy(facet_mask **mask);
 void facet_mask_apply(const facet_mask *mask, facet_network *network); /* removed weights become +0 */
 double facet_mask_sparsity(const facet_mask *mask);                    /* achieved, over all layers */
