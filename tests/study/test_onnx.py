@@ -56,7 +56,7 @@ def row(text, node):
 def test_table(tmp_path):
     nodes = [gemm(), helper.make_node("Relu", ["h"], ["y"])]
     text = inspected(save(tmp_path / "net.onnx", nodes, {"w": WEIGHT, "b": BIAS}))
-    assert row(text, "dense")[1:] == ["Gemm", "2", "8", "3", "50.000 %"]  # 6 weights, 3 of them zero, 2 biases
+    assert row(text, "dense")[1:] == ["Gemm", "2", "8", "3", "50.000 %", "0", "0"]  # 6 weights, 3 zero, 2 biases
     assert row(text, "Relu_1")[1:] == ["Relu", "2"]
     assert row(text, "input")[1:] == ["x", "N x 3"]
     assert row(text, "output")[1:] == ["y", "N x 2"]
@@ -75,10 +75,29 @@ def test_shapes_of_a_convolutional_network(tmp_path):
         helper.make_node("Flatten", ["p"], ["y"], name="flat"),
     ]
     text = inspected(save(tmp_path / "net.onnx", nodes, {"w": kernel}, shape=(1, 3, 8, 6)))
-    assert row(text, "conv")[1:] == ["Conv", "4 x 4 x 3", "108", "27", "25.000 %"]
+    assert row(text, "conv")[1:] == ["Conv", "4 x 4 x 3", "108", "27", "25.000 %", "1", "0"]
     assert row(text, "pool")[2] == "4 x 1 x 1"
     assert row(text, "flat")[2] == "4"
     assert row(text, "input")[2] == "N x 3 x 8 x 6"
+
+
+def test_pruned_networks_are_recognised(tmp_path):
+    first, second = np.ones((4, 1, 3, 3), dtype=np.float32), np.ones((2, 4, 1, 1), dtype=np.float32)
+    first[1] = 0  # its channel is 0: dead
+    second[:, 3] = 0  # nobody reads that one
+    nodes = [
+        helper.make_node("Conv", ["x", "a"], ["c"], name="first"),
+        helper.make_node("Conv", ["c", "b"], ["p"], name="second"),
+        helper.make_node("Flatten", ["p"], ["y"], name="flat"),
+    ]
+    text = inspected(save(tmp_path / "net.onnx", nodes, {"a": first, "b": second}, shape=("N", 1, 4, 4)))
+    assert row(text, "first")[3:] == ["36", "9", "25.000 %", "1", "2"]
+    assert row(text, "second")[3:] == ["8", "2", "25.000 %", "0", "0"]
+    assert row(text, "pruned")[1] == "11 of 44 weights are zero; 1 of 6 filters are all zero, in 1 layers"
+    assert row(text, "dead")[1] == "2 channels in 1 layers; their removal would leave 22 parameters"
+    assert row(text, "cost")[1].startswith("176 multiply-adds per sample, 132 with weights that are not zero; 176 bytes")
+    dense = inspected(save(tmp_path / "dense.onnx", [gemm("y")], {"w": WEIGHT + 1, "b": BIAS}))
+    assert "pruned" not in dense and "\ndead " not in dense
 
 
 def test_last_softmax_is_left_out(tmp_path):
@@ -315,4 +334,8 @@ def test_zeros_of_a_pruned_network():
     text = inspected(SHARED / "models" / "distiller_resnet20_channels_zeroed.onnx")
     convolutions = [line.split() for line in text.splitlines() if line.split()[1:2] == ["Conv"]]
     assert len(convolutions) == 19 + 2  # with those of the shortcuts
-    assert sum(int(columns[-3]) for columns in convolutions) == 24048
+    zeros, dead = [[int(columns[k]) for columns in convolutions] for k in (-5, -1)]
+    assert [z for z in zeros if z] == [720, 1152, 1152, 2592, 4032, 7488, 6912] and sum(zeros) == 24048
+    assert [d for d in dead if d] == [5, 8, 8, 9, 14, 13, 12]  # each of the seven layers reads fewer than are made
+    assert "pruned      24048 of 270896 weights are zero" in text
+    assert "dead        69 channels in 7 layers; their removal would leave 230710 parameters" in text
