@@ -5,17 +5,16 @@ import subprocess
 import numpy as np
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, SHARED
 
 onnx = pytest.importorskip("onnx", reason="the Python package onnx is not installed")
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (make bench installs it)")
-from onnx import helper  # noqa: E402
+from onnx import helper, numpy_helper  # noqa: E402
 from test_onnx import save  # noqa: E402
 from torch_onnx import load  # noqa: E402
 
 MASKS = ROOT / "build" / "tests" / "conformance" / "masks"
 COUNT, BATCH, CLASSES, SHAPE = 80, 48, 5, (3, 8, 8)
-LOSSES = ("taylor", "snip", "grasp")
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +105,7 @@ def score_snip(network):
 
 def score_taylor(network):
     total = {n: torch.zeros_like(w) for n, w in network["weights"].items()}
-    for first in range(0, COUNT, BATCH):
+    for first in range(0, len(network["x"]), BATCH):
         weights, gradient = gradients(network, first, first + BATCH)
         for n in total:
             total[n] += (weights[n] * gradient[n]) ** 2
@@ -248,3 +247,32 @@ def test_filters(network, norm, scope):
                     mask[(slice(None), f) if n == "d1.w" else f] = 0
                 assert np.array_equal(found[n], mask.numpy().ravel()), (n, sparsity)
         assert found["d2.w"].all()
+
+
+@pytest.mark.skipif(not (SHARED / "models").is_dir(), reason="no ../shared/models with real networks")
+@pytest.mark.parametrize("criterion", ["taylor", "snip", "grasp"])
+def test_trained_network(tmp_path, criterion):
+    """A ResNet-20 as it was trained, its 270 000 weights ranked together."""
+    count = 8  # one batch
+    path = SHARED / "models" / "akamaster_resnet20.onnx"
+    graph = onnx.load(path).graph
+    constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
+    weights = [n.input[1] for n in graph.node if n.op_type in ("Conv", "Gemm")]
+    random = np.random.default_rng(5)
+    x = random.standard_normal((count, 3, 32, 32)).astype(np.float32)
+    label = random.integers(0, 10, count).astype(np.int32)
+    (tmp_path / "data").write_bytes(x.tobytes() + label.tobytes())
+    network = {
+        "path": path,
+        "data": tmp_path / "data",
+        "forward": load(path),
+        "weights": {n: torch.from_numpy(constants[n].copy()).double() for n in weights},
+        "x": torch.from_numpy(x).double(),
+        "label": torch.from_numpy(label).long(),
+    }
+    scores = SCORES[criterion](network)
+    for sparsity in (0.5, 0.95):
+        found, guarded = masks_of(network, count, criterion=criterion, sparsity=sparsity)
+        keep, kept_alone = wanted(scores, "global", sparsity)
+        same(found, keep)
+        assert guarded == kept_alone
