@@ -62,7 +62,8 @@ PROGRAM_OBJECTS := $(PROGRAM_SOURCES:%.c=$(BUILD)/%.o)
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c)))
 PARALLEL_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/parallel/test_*.c)))
 BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
-CONFORMANCE := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/conformance/*.c)))
+CONFORMANCE := $(BUILD)/tests/conformance/conformance
+TEST_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/programs/*.c)))
 REVISION_SOURCES := $(shell grep -ls 'FACET_REVISION\|FACET_SCALAPACK_VERSION' $(LIBRARY_SOURCES) $(PROGRAM_SOURCES))
 
 # Sanitizers confuse the warnings that depend on optimization: there they are no errors, and the noisiest is off.
@@ -74,7 +75,7 @@ COMPILE := $(FOUND_CC) $(LANGUAGE) $(WARNINGS) $(OPTIMIZE) -march=$(ARCH) $(FOUN
 LIBRARIES := $(LDFLAGS) $(FOUND_LIBS) -lm
 
 all: $(BUILD)/facet $(BUILD)/libfacet.a
-tests: $(UNIT_TESTS) $(PARALLEL_TESTS) $(CONFORMANCE)
+tests: $(UNIT_TESTS) $(PARALLEL_TESTS) $(TEST_PROGRAMS) $(CONFORMANCE)
 
 $(BUILD)/flags: FORCE
 	@$(call keep,$(call quoted,$(COMPILE) $(LIBRARIES)))
@@ -114,7 +115,7 @@ $(BUILD)/facet: $(BUILD)/mpi/facet.o $(BUILD)/program.a $(BUILD)/libfacet.a
 
 # A test program is one file with its own main, linked with what it uses of the library and of mpi/.
 $(UNIT_TESTS) $(PARALLEL_TESTS): private MORE = -lcmocka
-$(UNIT_TESTS) $(PARALLEL_TESTS) $(BENCH_PROGRAMS): %: %.o $(BUILD)/program.a $(BUILD)/libfacet.a
+$(UNIT_TESTS) $(PARALLEL_TESTS) $(TEST_PROGRAMS) $(BENCH_PROGRAMS): %: %.o $(BUILD)/program.a $(BUILD)/libfacet.a
 	$(SAY) link $@
 	$(SHOW)$(COMPILE) $^ -o $@ $(MORE) $(LIBRARIES)
 $(CONFORMANCE): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/conformance/*.c)) $(BUILD)/program.a $(BUILD)/libfacet.a

@@ -44,18 +44,15 @@ float *facet_gradient_of(const facet_executor *x, int value, float *gradient)
 
 /* ---- steps ---- */
 
-/* The diagonal by channel that can be folded into what makes value v: its only reader. */
-static const facet_node *foldable(const facet_executor *x, int v)
+/* The diagonal by channel that can be folded into what makes value v: its only reader. reader: the last one, by value.
+ */
+static const facet_node *foldable(const facet_executor *x, const int *reader, int v)
 {
   const facet_network *n = x->network;
-  if (n->value[v].consumers != 1)
+  if (n->value[v].consumers != 1 || reader[v] < 0)
     return NULL;
-  for (int i = 0; i < n->nodes; i++) {
-    const facet_lowered *l = n->node[i].lowered;
-    if (l->kind == KIND_DIAGONAL && l->by_channel && l->input[0] == v)
-      return &n->node[i];
-  }
-  return NULL;
+  const facet_lowered *l = n->node[reader[v]].lowered;
+  return l->kind == KIND_DIAGONAL && l->by_channel ? &n->node[reader[v]] : NULL;
 }
 
 /* Whether diagonals can be folded into a node at all. */
@@ -67,50 +64,61 @@ static bool takes_folds(const facet_executor *x, const facet_lowered *l)
                                 : l->kind == KIND_DIAGONAL && l->by_channel;
 }
 
-static bool folded_away(const facet_executor *x, const facet_node *node)
-{
-  for (int i = 0; i < x->steps; i++)
-    for (int j = 0; j < x->step[i].folds; j++)
-      if (x->step[i].fold[j] == node)
-        return true;
-  return false;
-}
-
-static facet_status collect_folds(facet_executor *x, facet_step *step)
+static facet_status collect_folds(facet_executor *x, facet_step *step, const int *reader, bool *folded)
 {
   const facet_node *next;
-  while ((next = foldable(x, step->output))) {
+  while ((next = foldable(x, reader, step->output))) {
     size_t folds = (size_t)step->folds;
     FACET_TRY(facet_grow(&step->fold, folds, folds + 1, sizeof *step->fold));
     step->fold[step->folds++] = next;
     step->output = next->lowered->output;
+    folded[next - x->network->node] = true;
   }
+  return FACET_OK;
+}
+
+static facet_status fill_step(facet_executor *x, facet_step *step, const facet_node *node)
+{
+  step->node = node;
+  step->lowered = node->lowered;
+  step->inputs = node->lowered->inputs;
+  step->input = node->lowered->input;
+  step->output = node->lowered->output;
+  step->more = NO_SLOT;
+  FACET_NEW(step->in_slot, step->inputs);
+  FACET_NEW(step->way, step->inputs);
+  FACET_NEW(step->run, step->inputs);
+  FACET_NEW(step->runs, step->inputs);
+  x->steps++;
   return FACET_OK;
 }
 
 static facet_status make_steps(facet_executor *x)
 {
   const facet_network *n = x->network;
+  facet_status status = FACET_OK;
+  int *reader = NULL;
+  bool *folded = NULL;
   FACET_NEW(x->step, n->nodes);
+  FACET_NEW_GO(done, status, folded, n->nodes);
+  FACET_NEW_GO(done, status, reader, n->values);
+  for (int v = 0; v < n->values; v++)
+    reader[v] = -1;
+  for (int i = 0; i < n->nodes; i++)
+    for (int j = 0; j < n->node[i].lowered->inputs; j++)
+      reader[n->node[i].lowered->input[j]] = i;
   for (int i = 0; i < n->nodes; i++) {
-    const facet_node *node = &n->node[i];
-    if (folded_away(x, node))
+    if (folded[i])
       continue;
-    facet_step *step = &x->step[x->steps++];
-    step->node = node;
-    step->lowered = node->lowered;
-    step->inputs = node->lowered->inputs;
-    step->input = node->lowered->input;
-    step->output = node->lowered->output;
-    if (takes_folds(x, node->lowered))
-      FACET_TRY(collect_folds(x, step));
-    step->more = NO_SLOT;
-    FACET_NEW(step->in_slot, step->inputs);
-    FACET_NEW(step->way, step->inputs);
-    FACET_NEW(step->run, step->inputs);
-    FACET_NEW(step->runs, step->inputs);
+    facet_step *step = &x->step[x->steps];
+    FACET_GO(done, status, fill_step(x, step, &n->node[i]));
+    if (takes_folds(x, step->lowered))
+      FACET_GO(done, status, collect_folds(x, step, reader, folded));
   }
-  return FACET_OK;
+done:
+  facet_free(&reader);
+  facet_free(&folded);
+  return status;
 }
 
 /* ---- layouts ---- */

@@ -149,8 +149,9 @@ facet_status facet_executor_spread(facet_executor *x, const facet_step *step, co
 /* The layout of the step's output as its sources see channels, and how many such images make a sample. */
 static inline facet_layout facet_step_channels(const facet_executor *x, const facet_step *step, int64_t *images)
 {
-  *images = step->lowered->viewed ? step->lowered->images : 1;
-  return step->lowered->viewed ? step->lowered->out : x->layout[step->output];
+  const facet_lowered *l = step->lowered;
+  *images = l->viewed ? l->images : 1;
+  return !l->viewed ? x->layout[step->output] : l->adjoint ? l->in : l->out;
 }
 /* b of every source from the sums over the channels of one adjoint. */
 void facet_channels_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b);

@@ -87,6 +87,8 @@ typedef struct {
   int64_t batch;         /* of the file: how many samples it fixes, or one of the names below */
   bool softmax_stripped; /* a last Softmax or LogSoftmax was there: the logits before it are explained */
   bool finished;
+  int node_room, value_room; /* allocated */
+  int *names, name_room;     /* hash table of values by name: number + 1, 0: free */
 } facet_network;
 
 /* ---- building (reader's side). Names are copied; tensors and attribute arrays are taken over. ---- */

@@ -31,6 +31,7 @@ void facet_attributes_destroy(facet_attribute **attribute, int count)
   facet_free(attribute);
 }
 
+/* Leaves it empty: without a type. */
 static void node_clear(facet_node *node)
 {
   facet_free(&node->name);
@@ -39,6 +40,7 @@ static void node_clear(facet_node *node)
   facet_free(&node->output);
   facet_attributes_destroy(&node->attribute, node->attributes);
   facet_lowered_destroy(&node->lowered);
+  *node = (facet_node){0};
 }
 
 void facet_network_destroy(facet_network **network)
@@ -54,16 +56,47 @@ void facet_network_destroy(facet_network **network)
   }
   facet_free(&n->node);
   facet_free(&n->value);
+  facet_free(&n->names);
   facet_free(&n->name);
   facet_free(network);
 }
 
+/* FNV-1a. */
+static size_t hash_of(const char *name)
+{
+  uint64_t hash = 14695981039346656037U;
+  for (; *name; name++)
+    hash = (hash ^ (unsigned char)*name) * 1099511628211U;
+  return (size_t)(hash ^ hash >> 32);
+}
+
+/* The place of a name in the table: its own, or a free one. */
+static int *name_place(const facet_network *network, const char *name)
+{
+  size_t mask = (size_t)network->name_room - 1;
+  size_t at = hash_of(name) & mask;
+  while (network->names[at] > 0 && strcmp(network->value[network->names[at] - 1].name, name) != 0)
+    at = (at + 1) & mask;
+  return &network->names[at];
+}
+
+/* Room for twice as many values, and a table that is at most half full. */
+static facet_status more_values(facet_network *network)
+{
+  int room = network->value_room ? 2 * network->value_room : 64;
+  FACET_TRY(facet_grow(&network->value, (size_t)network->value_room, (size_t)room, sizeof *network->value));
+  network->value_room = room;
+  facet_free(&network->names);
+  network->name_room = 2 * room;
+  FACET_NEW(network->names, network->name_room);
+  for (int i = 0; i < network->values; i++)
+    *name_place(network, network->value[i].name) = i + 1;
+  return FACET_OK;
+}
+
 static int value_find(const facet_network *network, const char *name)
 {
-  for (int i = 0; i < network->values; i++)
-    if (strcmp(network->value[i].name, name) == 0)
-      return i;
-  return NO_VALUE;
+  return network->values > 0 ? *name_place(network, name) - 1 : NO_VALUE;
 }
 
 facet_status facet_network_value(facet_network *network, const char *name, int *value)
@@ -71,14 +104,16 @@ facet_status facet_network_value(facet_network *network, const char *name, int *
   *value = value_find(network, name);
   if (*value != NO_VALUE)
     return FACET_OK;
-  size_t count = (size_t)network->values;
-  FACET_TRY(facet_grow(&network->value, count, count + 1, sizeof *network->value));
-  facet_value *v = &network->value[count];
+  if (network->values == network->value_room)
+    FACET_TRY(more_values(network));
+  facet_value *v = &network->value[network->values];
   v->name = facet_copy_text(name);
   if (!v->name)
     return FACET_OS;
   v->producer = -1;
-  *value = network->values++;
+  int *place = name_place(network, name);
+  *place = ++network->values;
+  *value = network->values - 1;
   return FACET_OK;
 }
 
@@ -128,21 +163,34 @@ static facet_status node_values(facet_network *network, int count, const char *c
   return FACET_OK;
 }
 
+/* Room for so many more nodes. */
+static facet_status room_for_nodes(facet_network *network, int more)
+{
+  int room = network->node_room;
+  if (network->nodes + more <= room)
+    return FACET_OK;
+  room = 2 * room > network->nodes + more ? 2 * room : network->nodes + more + 16;
+  FACET_TRY(facet_grow(&network->node, (size_t)network->nodes, (size_t)room, sizeof *network->node));
+  network->node_room = room;
+  return FACET_OK;
+}
+
 facet_status facet_network_add_node(facet_network *network, const char *type, const char *name, int inputs,
                                     const char *const *input, int outputs, const char *const *output, int attributes,
                                     facet_attribute *attribute)
 {
-  size_t count = (size_t)network->nodes;
-  facet_status status = facet_grow(&network->node, count, count + 1, sizeof *network->node);
+  int count = network->nodes;
+  facet_status status = room_for_nodes(network, 1);
   if (status != FACET_OK) {
     facet_attributes_destroy(&attribute, attributes);
     return status;
   }
   facet_node *node = &network->node[network->nodes++];
+  *node = (facet_node){0};
   node->attributes = attributes;
   node->attribute = attribute;
   node->type = facet_copy_text(type);
-  node->name = name && name[0] ? facet_copy_text(name) : facet_format("%s_%zu", type, count);
+  node->name = name && name[0] ? facet_copy_text(name) : facet_format("%s_%d", type, count);
   if (!node->type || !node->name)
     return FACET_OS;
   node->inputs = inputs;
@@ -246,6 +294,7 @@ static facet_status sort_nodes(facet_network *network)
       node_clear(&network->node[i]);
   facet_free(&network->node);
   network->node = sorted;
+  network->node_room = network->nodes;
   network->nodes = w.placed;
   sorted = NULL;
   for (int i = 0; i < network->values; i++)
@@ -265,7 +314,7 @@ done:
 static facet_status open_gap(facet_network *network, int i, int count)
 {
   size_t nodes = (size_t)network->nodes;
-  FACET_TRY(facet_grow(&network->node, nodes, nodes + (size_t)count, sizeof *network->node));
+  FACET_TRY(room_for_nodes(network, count));
   memmove(&network->node[i + count], &network->node[i], (nodes - (size_t)i) * sizeof *network->node);
   memset(&network->node[i], 0, (size_t)count * sizeof *network->node);
   network->nodes += count;
@@ -506,14 +555,14 @@ static facet_status lower_node(facet_network *network, facet_node *node)
   return set_shape(network, node);
 }
 
-/* In order: folds, replaces and lowers every node. */
+/* In order: folds, replaces and lowers every node. What was folded leaves its place empty. */
 static facet_status lower_nodes(facet_network *network)
 {
   for (int i = 0; i < network->nodes;) {
     bool folded;
     FACET_TRY(facet_fold(network, &network->node[i], &folded));
     if (folded) {
-      close_gap(network, i);
+      node_clear(&network->node[i++]);
       continue;
     }
     if (strcmp(network->node[i].type, "Split") == 0) {
@@ -527,6 +576,15 @@ static facet_status lower_nodes(facet_network *network)
     i++;
   }
   return FACET_OK;
+}
+
+static void drop_empty(facet_network *network)
+{
+  int kept = 0;
+  for (int i = 0; i < network->nodes; i++)
+    if (network->node[i].type)
+      network->node[kept++] = network->node[i];
+  network->nodes = kept;
 }
 
 static void count_consumers(facet_network *network)
@@ -543,6 +601,7 @@ static void count_consumers(facet_network *network)
 /* Drops what only folded shapes wanted, from the last node on. */
 static void drop_unused(facet_network *network)
 {
+  drop_empty(network);
   count_consumers(network);
   for (int i = network->nodes - 1; i >= 0; i--) {
     facet_node *node = &network->node[i];
@@ -551,8 +610,9 @@ static void drop_unused(facet_network *network)
     for (int j = 0; j < node->inputs; j++)
       if (node->input[j] != NO_VALUE)
         network->value[node->input[j]].consumers--;
-    close_gap(network, i);
+    node_clear(node);
   }
+  drop_empty(network);
 }
 
 facet_status facet_network_finish(facet_network *network)

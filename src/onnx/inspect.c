@@ -38,8 +38,8 @@ static double percent(int64_t part, int64_t all)
   return all ? 100.0 * (double)part / (double)all : 0.0;
 }
 
-static void print_node(const facet_network *n, const facet_node *node, const tally *t,
-                       const struct facet_channel_layer *channels)
+static void print_row(const facet_network *n, const facet_node *node, const tally *t,
+                      const struct facet_channel_layer *channels)
 {
   printf("%-36s %-20s %-18s", node->name, node->type, facet_shape_text(n->value[node->output[0]].shape));
   if (t->parameters)
@@ -97,7 +97,7 @@ static tally print_nodes(const facet_network *n, const facet_channels *channels)
   for (int i = 0, layer = 0; i < n->nodes; i++) {
     tally t = tally_of(n, list, count, i);
     bool linear = channels && layer < channels->layers && channels->layer[layer].node == i;
-    print_node(n, &n->node[i], &t, linear ? &channels->layer[layer++] : NULL);
+    print_row(n, &n->node[i], &t, linear ? &channels->layer[layer++] : NULL);
     all.parameters += t.parameters;
     all.weights += t.weights;
     all.zeros += t.zeros;

@@ -13,7 +13,7 @@ from onnx import helper, numpy_helper  # noqa: E402
 from test_onnx import save  # noqa: E402
 from torch_onnx import load  # noqa: E402
 
-MASKS = ROOT / "build" / "tests" / "conformance" / "masks"
+MASKS = ROOT / "build" / "tests" / "programs" / "masks"
 COUNT, BATCH, CLASSES, SHAPE = 80, 48, 5, (3, 8, 8)
 
 
