@@ -131,6 +131,19 @@ typedef struct {
 /* All parameters in node order, each constant once. Caller frees *list with facet_free. */
 facet_status facet_network_parameter_list(const facet_network *network, facet_parameter **list, int *count);
 
+/* What a forward pass of one sample takes, and what parameters weigh, per node that has some and in all. "sparse"
+ * counts non-zero weights alone, without what it takes to say where they are. */
+typedef struct {
+  int layers;
+  struct facet_cost_layer {
+    int node;
+    int64_t products, products_sparse; /* multiply-adds of Conv, ConvTranspose, Gemm, MatMul */
+    int64_t bytes, bytes_sparse;       /* of parameters; each constant counts at its first node */
+  } * layer, all;
+} facet_cost;
+facet_status facet_network_cost(const facet_network *network, facet_cost **cost);
+void facet_cost_destroy(facet_cost **cost);
+
 /* The last linear node: feature h (a value), class directions w (K x F, double, row-major) and c (K).
  * FACET_BAD_INPUT if the network does not end in a linear node. Caller frees w and c. */
 typedef struct {
@@ -147,6 +160,10 @@ void facet_head_clear(facet_head *head);
  * Kaiming-normal weights (He 2015, fan in) from Philox(seed, FACET_STREAM_INITIAL). Finished. */
 facet_status facet_network_plain(facet_shape input, int convs, const int64_t *conv, int denses, const int64_t *dense,
                                  int64_t classes, uint32_t seed, facet_network **network);
+/* The residual network for small images (He et al. 2015) of 6 `blocks` + 2 layers: 3 for ResNet-20. Initial weights as
+ * above. Finished. */
+facet_status facet_network_resnet(facet_shape input, int blocks, int64_t classes, uint32_t seed,
+                                  facet_network **network);
 
 /* ---- executor: a network compiled for one kernel set, precision, batch and number of rows ---- */
 

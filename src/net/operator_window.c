@@ -242,7 +242,7 @@ static facet_status original_coordinate(const facet_node *node, const resizing *
   else if (strcmp(r->transform, "pytorch_half_pixel") == 0)
     *x = out > 1 ? (resized + 0.5) / r->scale - 0.5 : 0;
   else if (strcmp(r->transform, "align_corners") == 0)
-    *x = out > 1 ? resized * (in - 1) / (exact - 1) : 0;
+    *x = out > 1 ? resized * (in - 1) / (out - 1) : 0;
   else if (strcmp(r->transform, "asymmetric") == 0)
     *x = resized / r->scale;
   else if (strcmp(r->transform, "tf_half_pixel_for_nn") == 0)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "onnx/graph.h"
+#include "prune/prune.h"
 
 static int64_t zeros_in(const facet_tensor *t)
 {
@@ -12,97 +13,180 @@ static int64_t zeros_in(const facet_tensor *t)
   return zeros;
 }
 
-/* Nodes with shapes, parameters and zeros of a network that was read. */
-static void print_network(const facet_network *n)
+/* What is said of weights: of one node, or of all. */
+typedef struct {
+  int64_t parameters, weights, zeros;
+} tally;
+
+static tally tally_of(const facet_network *n, const facet_parameter *list, int count, int node)
 {
-  int64_t parameters = 0, weights = 0, weight_zeros = 0;
+  tally t = {0};
+  for (int p = 0; p < count; p++) {
+    if (list[p].node != node)
+      continue;
+    t.parameters += list[p].size;
+    if (list[p].role == FACET_WEIGHT) {
+      t.weights += list[p].size;
+      t.zeros += zeros_in(n->value[list[p].value].constant);
+    }
+  }
+  return t;
+}
+
+static double percent(int64_t part, int64_t all)
+{
+  return all ? 100.0 * (double)part / (double)all : 0.0;
+}
+
+static void print_node(const facet_network *n, const facet_node *node, const tally *t,
+                       const struct facet_channel_layer *channels)
+{
+  printf("%-36s %-20s %-18s", node->name, node->type, facet_shape_text(n->value[node->output[0]].shape));
+  if (t->parameters)
+    printf(" %12lld", (long long)t->parameters);
+  if (t->weights)
+    printf(" %12lld  %7.3f %%", (long long)t->zeros, percent(t->zeros, t->weights));
+  if (t->weights && channels)
+    printf(" %12lld  %12lld", (long long)channels->zero, (long long)channels->dead);
+  printf("\n");
+}
+
+/* How much of it is pruned, and what would be left without its dead channels. */
+static void print_pruned(const facet_network *n, const tally *all, const facet_channels *channels)
+{
+  facet_network *smaller = NULL;
+  int zero = 0, dead = 0;
+  for (int i = 0; i < channels->layers; i++) {
+    zero += channels->layer[i].zero > 0;
+    dead += channels->layer[i].dead > 0;
+  }
+  if (all->zeros == 0 && channels->dead == 0)
+    return;
+  printf("pruned      %lld of %lld weights are zero; %lld of %lld filters are all zero, in %d layers\n",
+         (long long)all->zeros, (long long)all->weights, (long long)channels->zero, (long long)channels->channels,
+         zero);
+  if (channels->dead == 0 || facet_channels_remove(n, &smaller) != FACET_OK)
+    return;
+  printf("dead        %lld channels in %d layers; their removal would leave %lld parameters\n",
+         (long long)channels->dead, dead, (long long)facet_network_parameters(smaller));
+  facet_network_destroy(&smaller);
+}
+
+static void print_cost(const facet_network *n)
+{
+  facet_cost *cost;
+  if (facet_network_cost(n, &cost) != FACET_OK)
+    return;
+  printf(
+      "cost        %lld multiply-adds per sample, %lld with weights that are not zero; %lld bytes of parameters, %lld "
+      "not zero\n",
+      (long long)cost->all.products, (long long)cost->all.products_sparse, (long long)cost->all.bytes,
+      (long long)cost->all.bytes_sparse);
+  facet_cost_destroy(&cost);
+}
+
+static tally print_nodes(const facet_network *n, const facet_channels *channels)
+{
+  tally all = {0};
   facet_parameter *list = NULL;
   int count = 0;
   if (facet_network_parameter_list(n, &list, &count) != FACET_OK)
     count = 0;
-  printf("%-36s %-20s %-18s %12s %22s\n", "node", "operator", "output", "parameters", "zeros in weights");
-  for (int i = 0; i < n->nodes; i++) {
-    const facet_node *node = &n->node[i];
-    int64_t own = 0, size = 0, zeros = 0;
-    for (int p = 0; p < count; p++) {
-      if (list[p].node != i)
-        continue;
-      own += list[p].size;
-      if (list[p].role == FACET_WEIGHT) {
-        size += list[p].size;
-        zeros += zeros_in(n->value[list[p].value].constant);
-      }
-    }
-    printf("%-36s %-20s %-18s", node->name, node->type, facet_shape_text(n->value[node->output[0]].shape));
-    if (own)
-      printf(" %12lld", (long long)own);
-    if (size)
-      printf(" %12lld  %7.3f %%", (long long)zeros, 100.0 * (double)zeros / (double)size);
-    printf("\n");
-    parameters += own;
-    weights += size;
-    weight_zeros += zeros;
+  printf("%-36s %-20s %-18s %12s %22s %13s %13s\n", "node", "operator", "output", "parameters", "zeros in weights",
+         "zero filters", "dead channels");
+  for (int i = 0, layer = 0; i < n->nodes; i++) {
+    tally t = tally_of(n, list, count, i);
+    bool linear = channels && layer < channels->layers && channels->layer[layer].node == i;
+    print_node(n, &n->node[i], &t, linear ? &channels->layer[layer++] : NULL);
+    all.parameters += t.parameters;
+    all.weights += t.weights;
+    all.zeros += t.zeros;
   }
   facet_free(&list);
+  return all;
+}
+
+/* Nodes with shapes, parameters, zeros and dead channels of a network that was read. */
+static void print_network(const facet_network *n)
+{
+  facet_channels *channels = NULL;
+  if (facet_channels_dead(n, &channels) != FACET_OK)
+    channels = NULL;
+  tally all = print_nodes(n, channels);
   printf("\ninput       %s  N x %s\n", n->value[n->input].name, facet_shape_text(facet_network_input_shape(n)));
   printf("output      %s  N x %s\n", n->value[n->output].name, facet_shape_text(n->value[n->output].shape));
   printf("opset       %d\n", n->opset);
-  printf("parameters  %lld, of them %lld weights that pruning may remove, %lld zero (%.3f %%)\n", (long long)parameters,
-         (long long)weights, (long long)weight_zeros, weights ? 100.0 * (double)weight_zeros / (double)weights : 0.0);
+  printf("parameters  %lld, of them %lld weights that pruning may remove, %lld zero (%.3f %%)\n",
+         (long long)all.parameters, (long long)all.weights, (long long)all.zeros, percent(all.zeros, all.weights));
+  print_cost(n);
+  if (channels)
+    print_pruned(n, &all, channels);
   if (n->softmax_stripped)
     printf("note        a last Softmax is left out: the logits before it are explained\n");
   printf("supported   yes\n");
+  facet_channels_destroy(&channels);
+}
+
+/* A Softmax within the network is known, but not supported. */
+static bool is_inner_softmax(const Onnx__GraphProto *graph, const Onnx__NodeProto *p)
+{
+  bool softmax =
+      facet_onnx_node_known(p) && (strcmp(p->op_type, "Softmax") == 0 || strcmp(p->op_type, "LogSoftmax") == 0);
+  for (size_t i = 0; softmax && p->n_output > 0 && i < graph->n_node; i++)
+    for (size_t j = 0; j < graph->node[i]->n_input; j++)
+      if (strcmp(graph->node[i]->input[j], p->output[0]) == 0)
+        return true;
+  return false;
+}
+
+/* One node, and whether it is supported. */
+static bool print_node(const Onnx__GraphProto *graph, size_t i)
+{
+  const Onnx__NodeProto *p = graph->node[i];
+  char *name = facet_onnx_node_name(p, i);
+  char why[FACET_REASON] = "not piecewise linear, unless it comes last";
+  bool refused = facet_onnx_refused(p, why) || is_inner_softmax(graph, p);
+  printf("%-36s %-20s", name ? name : "", p->op_type ? p->op_type : "");
+  if (refused)
+    printf(" not supported");
+  if (!facet_onnx_standard(p->domain))
+    printf(": of domain %s", p->domain);
+  else if (refused && strcmp(why, "operator is not supported") != 0)
+    printf(": %s", why);
+  printf("\n");
+  facet_free(&name);
+  return !refused;
 }
 
 /* What the file holds, when facet cannot run it: every node that is not supported is marked. */
 static void print_graph(const Onnx__ModelProto *model)
 {
-  const Onnx__GraphProto *graph = model->graph;
+  facet_onnx_inlined inlined;
+  bool whole = facet_onnx_inline(model, &inlined) == FACET_OK;
+  const Onnx__GraphProto *graph = whole ? &inlined.graph : model->graph;
   size_t unknown = 0;
   printf("%-36s %s\n", "node", "operator");
-  for (size_t i = 0; i < graph->n_node; i++) {
-    const Onnx__NodeProto *p = graph->node[i];
-    char *name = facet_onnx_node_name(p, i);
-    bool known = facet_onnx_node_known(p);
-    printf("%-36s %-20s", name ? name : "", p->op_type ? p->op_type : "");
-    if (!known)
-      printf(" not supported");
-    if (!facet_onnx_standard(p->domain))
-      printf(": of domain %s", p->domain);
-    printf("\n");
-    unknown += !known;
-    facet_free(&name);
-  }
-  printf("\nopset       %d\n", facet_onnx_opset(model));
+  for (size_t i = 0; i < graph->n_node; i++)
+    unknown += !print_node(graph, i);
+  printf("\nopset       %d\n", facet_onnx_imported(model->n_opset_import, model->opset_import));
   printf("supported   no");
   if (unknown)
     printf(": %zu of %zu nodes are not", unknown, graph->n_node);
   printf("\n");
+  facet_onnx_inlined_clear(&inlined);
 }
 
-static facet_status inspect_bytes(const uint8_t *bytes, size_t count, bool *supported)
+facet_status facet_onnx_inspect(const char *path)
 {
   Onnx__ModelProto *model;
-  facet_network *network = NULL;
-  FACET_TRY(facet_onnx_unpack(bytes, count, &model));
-  facet_status status = facet_onnx_build(model, &network);
-  *supported = status == FACET_OK;
-  if (*supported)
+  facet_network *network;
+  FACET_TRY(facet_onnx_unpack_file(path, &model));
+  facet_status status = facet_onnx_build(model, path, &network);
+  if (status == FACET_OK)
     print_network(network);
   else if (status == FACET_BAD_INPUT)
     print_graph(model);
   facet_network_destroy(&network);
   facet_onnx_free(&model);
-  return status;
-}
-
-facet_status facet_onnx_inspect(const char *path, bool *supported)
-{
-  uint8_t *bytes;
-  size_t count;
-  *supported = false;
-  FACET_TRY(facet_read_file(path, &bytes, &count));
-  facet_status status = inspect_bytes(bytes, count, supported);
-  facet_free(&bytes);
   return status == FACET_OK ? FACET_OK : facet_raise_in(status, "%s: ", path);
 }

@@ -179,9 +179,9 @@ facet_status numbers_check(const facet_network *network, const Onnx__TensorProto
 {
   facet_tensor *x = NULL, *y = NULL;
   bool half = expected->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16;
-  facet_status status = facet_tensor_from_proto(data, &x);
+  facet_status status = facet_tensor_from_proto(data, NULL, &x);
   if (status == FACET_OK)
-    status = facet_tensor_from_proto(expected, &y);
+    status = facet_tensor_from_proto(expected, NULL, &y);
   if (status == FACET_OK)
     status = check_in(network, FACET_F64, x, y, half);
   if (status == FACET_OK && fits_float(x) && fits_float(y))
