@@ -62,7 +62,8 @@ PROGRAM_OBJECTS := $(PROGRAM_SOURCES:%.c=$(BUILD)/%.o)
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c)))
 PARALLEL_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/parallel/test_*.c)))
 BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
-CONFORMANCE := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/conformance/*.c)))
+CONFORMANCE := $(addprefix $(BUILD)/tests/conformance/,conformance masks)
+CONFORMANCE_PARTS := $(addprefix $(BUILD)/tests/conformance/,case.o damage.o excused.o numbers.o)
 REVISION_SOURCES := $(shell grep -ls 'FACET_REVISION\|FACET_SCALAPACK_VERSION' $(LIBRARY_SOURCES) $(PROGRAM_SOURCES))
 
 # Sanitizers confuse the warnings that depend on optimization: there they are no errors, and the noisiest is off.
@@ -117,7 +118,7 @@ $(UNIT_TESTS) $(PARALLEL_TESTS): private MORE = -lcmocka
 $(UNIT_TESTS) $(PARALLEL_TESTS) $(BENCH_PROGRAMS): %: %.o $(BUILD)/program.a $(BUILD)/libfacet.a
 	$(SAY) link $@
 	$(SHOW)$(COMPILE) $^ -o $@ $(MORE) $(LIBRARIES)
-$(CONFORMANCE): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/conformance/*.c)) $(BUILD)/program.a $(BUILD)/libfacet.a
+$(CONFORMANCE): %: %.o $(CONFORMANCE_PARTS) $(BUILD)/program.a $(BUILD)/libfacet.a
 	$(SAY) link $@
 	$(SHOW)$(COMPILE) $^ -o $@ $(LIBRARIES)
 .SECONDARY:
