@@ -12,6 +12,11 @@
 
 #include "case.h"
 
+#ifdef __SANITIZE_ADDRESS__ /* slower by so much, and freed memory is kept for a while */
+enum { MOST_SECONDS = 5, MOST_MEMORY = 3 << 19 };
+#else
+enum { MOST_SECONDS = 1, MOST_MEMORY = 1 << 20 }; /* KiB */
+#endif
 enum { MOST_BYTES = 1 << 20, LARGEST_RUN = 1 << 14 };
 
 static const int64_t odd[] = {
@@ -258,7 +263,7 @@ static facet_status run(const facet_network *n)
   return status;
 }
 
-static long most_memory = 1 << 20; /* KiB */
+static long most_memory = MOST_MEMORY;
 
 static facet_status check(const uint8_t *bytes, size_t count)
 {
@@ -277,10 +282,10 @@ static facet_status check(const uint8_t *bytes, size_t count)
   (void)getrusage(RUSAGE_SELF, &usage);
   FACET_CHECK(status == FACET_OK, FACET_INTERNAL, "read, but does not run: status %d: %s", (int)status,
               facet_message());
-  FACET_CHECK(seconds < 1, FACET_INTERNAL, "took %.1f s", seconds);
   bool more = usage.ru_maxrss > most_memory; /* the peak of the process: each is one copy's fault */
   most_memory = more ? usage.ru_maxrss : most_memory;
-  FACET_CHECK(!more, FACET_INTERNAL, "took %ld MiB", usage.ru_maxrss >> 10);
+  FACET_CHECK(!more && seconds < MOST_SECONDS, FACET_INTERNAL, "took %.1f s, and %ld MiB at most so far", seconds,
+              usage.ru_maxrss >> 10);
   return FACET_OK;
 }
 
