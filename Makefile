@@ -62,7 +62,7 @@ PROGRAM_OBJECTS := $(PROGRAM_SOURCES:%.c=$(BUILD)/%.o)
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c)))
 PARALLEL_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/parallel/test_*.c)))
 BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
-CONFORMANCE := $(BUILD)/tests/conformance/conformance
+CONFORMANCE := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/conformance/*.c)))
 REVISION_SOURCES := $(shell grep -ls 'FACET_REVISION\|FACET_SCALAPACK_VERSION' $(LIBRARY_SOURCES) $(PROGRAM_SOURCES))
 
 # Sanitizers confuse the warnings that depend on optimization: there they are no errors, and the noisiest is off.
@@ -114,9 +114,12 @@ $(BUILD)/facet: $(BUILD)/mpi/facet.o $(BUILD)/program.a $(BUILD)/libfacet.a
 
 # A test program is one file with its own main, linked with what it uses of the library and of mpi/.
 $(UNIT_TESTS) $(PARALLEL_TESTS): private MORE = -lcmocka
-$(UNIT_TESTS) $(PARALLEL_TESTS) $(CONFORMANCE) $(BENCH_PROGRAMS): %: %.o $(BUILD)/program.a $(BUILD)/libfacet.a
+$(UNIT_TESTS) $(PARALLEL_TESTS) $(BENCH_PROGRAMS): %: %.o $(BUILD)/program.a $(BUILD)/libfacet.a
 	$(SAY) link $@
 	$(SHOW)$(COMPILE) $^ -o $@ $(MORE) $(LIBRARIES)
+$(CONFORMANCE): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/conformance/*.c)) $(BUILD)/program.a $(BUILD)/libfacet.a
+	$(SAY) link $@
+	$(SHOW)$(COMPILE) $^ -o $@ $(LIBRARIES)
 .SECONDARY:
 
 -include $(wildcard $(BUILD)/src/*/*.d $(BUILD)/mpi/*.d $(BUILD)/tests/*/*.d)
@@ -133,16 +136,17 @@ demo:
 	$(MPIRUN) build/facet run jobs/demo.yaml
 	$(PYTHON) analysis/report.py results/demo/study.h5
 
-# SANITIZE=1: the unit tests alone, under the address and undefined-behaviour sanitizers.
+# SANITIZE=1: the unit tests and the ONNX cases alone, under the address and undefined-behaviour sanitizers.
 test:
 	@tools/deps build demo test
 ifeq ($(SANITIZE),1)
 	$(BUILD_NOW) SANITIZE=1 tests
-	@tests/run $(BUILD) unit
+	@tests/run $(BUILD) unit conformance
 else
 	@tools/venv analysis/requirements.txt tests/requirements.txt
+	@PIP_RETRIES=0 tools/venv tests/study/torch.txt || echo "test: no PyTorch, going on without the tests that need it"
 	$(BUILD_NOW) all tests
-	@tests/run $(BUILD) unit parallel study
+	@tests/run $(BUILD) unit parallel conformance study
 endif
 
 test-slurm:
@@ -197,7 +201,7 @@ help:
 	@echo 'make            build/facet and build/libfacet.a'
 	@echo 'make deps       install what it needs (Debian; says what)'
 	@echo 'make demo       train, prune, linearize Fashion-MNIST; report in results/demo'
-	@echo 'make test       unit, parallel and whole-run tests; SANITIZE=1: unit tests under sanitizers'
+	@echo 'make test       unit, parallel, ONNX and whole-run tests; SANITIZE=1: unit and ONNX under sanitizers'
 	@echo 'make test-slurm a study on a private four-node Slurm on this machine'
 	@echo 'make lint       clang-format, clang-tidy; make format applies the first'
 	@echo 'make bench      speed against PyTorch; table, and results/bench.json'

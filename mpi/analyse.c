@@ -353,14 +353,11 @@ agree:;
 
 static facet_status bench_memory(analysis *a, int variant, bool linear, size_t before, size_t *most)
 {
-  facet_executor *exact = NULL;
-  facet_executor_options options = {.kernels = &facet_kernels_reference, .real = FACET_F64, .batch = 1};
   FACET_TRY(enter_variant(a, variant));
   FACET_TRY(set_bench(a, linear));
-  if (linear && a->study->precision == FACET_F32) /* what settles gates, made at first need */
-    FACET_TRY(facet_executor_create(a->family->member[variant].network, options, &exact));
+  if (linear)
+    FACET_TRY(facet_executor_ready(a->bench.executor));
   size_t bytes = facet_memory_in_use() - before;
-  facet_executor_destroy(&exact);
   *most = bytes > *most ? bytes : *most;
   return FACET_OK;
 }

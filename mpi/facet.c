@@ -201,8 +201,7 @@ static facet_status with_ranks(int argc, char **argv, bool fresh, bool *speaks)
 
 static facet_status inspect(const char *file)
 {
-  bool supported;
-  return facet_onnx_inspect(file, &supported);
+  return facet_onnx_inspect(file);
 }
 
 static facet_status checksum(const char *file)

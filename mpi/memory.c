@@ -17,7 +17,6 @@ enum { ADJOINTS = 40, FORWARD_BATCH = 50, PROGRAM = 64 << 20, STEP = 1 << 16 };
 typedef struct {
   double first, sample;                /* forward: one sample, and each more */
   double row, linear_sample, more_row; /* linearizing: one sample and row; each more sample; each more adjoint */
-  double exact;                        /* the executor in double that settles gates */
 } costs;
 
 typedef struct {
@@ -31,12 +30,13 @@ static facet_status measure(const facet_network *network, facet_executor_options
   facet_kernels_release();
   size_t before = facet_memory_in_use();
   FACET_TRY(facet_executor_create(network, options, &executor));
+  facet_status status = options.rows > 0 ? facet_executor_ready(executor) : FACET_OK;
   size_t steps = (facet_memory_in_use() - before + STEP - 1) / STEP; /* the allocator rounds up a little, not evenly */
   *bytes = (double)steps * STEP;
   facet_executor_destroy(&executor);
   facet_kernels_release();
   facet_memory_trim();
-  return FACET_OK;
+  return status;
 }
 
 static facet_status measure_costs(const facet_network *network, facet_type real, bool linear, costs *c)
@@ -53,10 +53,6 @@ static facet_status measure_costs(const facet_network *network, facet_type real,
   c->more_row = more - c->row;
   FACET_TRY(measure(network, (facet_executor_options){.real = real, .batch = 2, .rows = 1, .room = true}, &more));
   c->linear_sample = more - c->row - c->more_row;
-  if (real == FACET_F32)
-    FACET_TRY(measure(network,
-                      (facet_executor_options){.kernels = &facet_kernels_reference, .real = FACET_F64, .batch = 1},
-                      &c->exact));
   return FACET_OK;
 }
 
@@ -82,7 +78,7 @@ static double linear_bytes(const bound *b, const costs *c, int constants, int64_
   double executor = c->row + (c->linear_sample + c->more_row) * (n - 1) + c->more_row * n * ((double)chunk - 1);
   double k = (double)b->plan->linear_rows;
   double samples = d * ((sizeof(float) + real + sizeof(double)) * n + sizeof(double) + sizeof(float));
-  return executor + c->exact + samples + n * (double)chunk * d * real + n * k * (2 + constants) * sizeof(double);
+  return executor + samples + n * (double)chunk * d * real + n * k * (2 + constants) * sizeof(double);
 }
 
 /* Data sets, networks and one tile's results. */
@@ -130,7 +126,7 @@ static facet_status choose(const bound *b, const facet_member *m, int constants,
     work->forward_batch--;
   double needed = forward_bytes(b, &c, work->forward_batch);
   if (needed > room)
-    return too_little(b, "all fixed things and one sample in ", m->variant.name, needed + b->fixed);
+    return too_little(b, "the program, the data and one sample in ", m->variant.name, needed + b->fixed);
   for (int64_t adjoints = ADJOINTS; linear && adjoints > 0; adjoints--) {
     split(s, adjoints, work);
     needed = linear_bytes(b, &c, constants, work->linear_batch, work->linear_chunk);
@@ -138,7 +134,7 @@ static facet_status choose(const bound *b, const facet_member *m, int constants,
       return FACET_OK;
   }
   if (linear)
-    return too_little(b, "all fixed things and one row of one sample of ", m->variant.name, needed + b->fixed);
+    return too_little(b, "the program, the data and one row of one sample of ", m->variant.name, needed + b->fixed);
   return FACET_OK;
 }
 

@@ -164,8 +164,10 @@ static facet_status make_pruned(MPI_Comm comm, const facet_study *study, const f
 {
   const facet_recipe *recipe = &study->recipe[variant->recipe];
   facet_mask *mask = NULL;
+  const facet_pruning how = {
+      .criterion = recipe->method, .scope = recipe->scope, .sparsity = variant->sparsity, .seed = study->seed};
   FACET_TRY(facet_network_copy(dense, network));
-  facet_status status = facet_mask_create(dense, recipe->method, recipe->scope, variant->sparsity, study->seed, &mask);
+  facet_status status = facet_mask_create(dense, &how, NULL, &mask);
   if (status == FACET_OK)
     facet_mask_apply(mask, *network);
   if (status == FACET_OK && recipe->retrain && comm != MPI_COMM_NULL)
@@ -242,23 +244,35 @@ static const char *external_file(const facet_study *study, const facet_member *m
   return study->train_model ? NULL : study->onnx;
 }
 
-/* An external file is copied byte by byte; a copy that differs from it now is refused. */
+static facet_status sha256_of(const uint8_t *bytes, size_t count, char hex[65])
+{
+  facet_sha256 *digest;
+  FACET_TRY(facet_sha256_begin(&digest));
+  facet_status status = facet_sha256_add(digest, bytes, count);
+  if (status == FACET_OK)
+    return facet_sha256_end(&digest, hex);
+  facet_sha256_drop(&digest);
+  return status;
+}
+
+/* An external network is copied byte by byte, or with the data of its other files inside, so that the copy and its
+ * digest are those of the whole; a copy that differs from it now is refused. */
 static facet_status copy_external(const char *from, const char *to)
 {
   uint8_t *bytes;
   size_t count;
   char now[65], then[65];
-  if (facet_exists(to)) {
-    FACET_TRY(facet_sha256_file(from, now));
-    FACET_TRY(facet_sha256_file(to, then));
-    FACET_CHECK(strcmp(now, then) == 0, FACET_BAD_INPUT,
-                "%s: has changed since this study began; use --fresh or another output folder", from);
-    return FACET_OK;
-  }
-  FACET_TRY(facet_read_file(from, &bytes, &count));
-  facet_status status = facet_write_file(to, bytes, count);
+  FACET_TRY(facet_onnx_whole(from, &bytes, &count));
+  bool there = facet_exists(to);
+  facet_status status = there ? sha256_of(bytes, count, now) : facet_write_file(to, bytes, count);
   facet_free(&bytes);
-  return status;
+  FACET_TRY(status);
+  if (!there)
+    return FACET_OK;
+  FACET_TRY(facet_sha256_file(to, then));
+  FACET_CHECK(strcmp(now, then) == 0, FACET_BAD_INPUT,
+              "%s: has changed since this study began; use --fresh or another output folder", from);
+  return FACET_OK;
 }
 
 static facet_status make_member(MPI_Comm comm, const facet_study *study, const facet_study_data *data,

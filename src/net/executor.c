@@ -600,6 +600,14 @@ static void take_pattern(facet_executor *x, int64_t s, int last)
   }
 }
 
+facet_status facet_executor_ready(facet_executor *x)
+{
+  facet_executor_options options = {.kernels = &facet_kernels_exact, .real = FACET_F64, .batch = 1};
+  if (x->exact || x->options.real != FACET_F32 || x->options.training)
+    return FACET_OK;
+  return create(x->network, options, x->blocks, &x->exact);
+}
+
 /* A gate whose input is within rounding of 0 may stand on the wrong side in float, and one such gate changes whole
  * rows of W.  So samples that have one run once more in double, as far as needed, and take their pattern from there. */
 facet_status facet_executor_settle(facet_executor *x, const double *samples)
@@ -610,10 +618,7 @@ facet_status facet_executor_settle(facet_executor *x, const double *samples)
   for (int64_t s = 0; s < x->count; s++) {
     if (!x->unsure[s])
       continue;
-    if (!x->exact) {
-      facet_executor_options options = {.kernels = &facet_kernels_exact, .real = FACET_F64, .batch = 1};
-      FACET_TRY(create(x->network, options, x->blocks, &x->exact));
-    }
+    FACET_TRY(facet_executor_ready(x));
     FACET_TRY(forward(x->exact, samples + s * inputs, 1, x->unsure[s]));
     take_pattern(x, s, x->unsure[s]);
   }

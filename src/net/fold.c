@@ -125,6 +125,9 @@ static facet_status combine_all(const facet_network *network, const facet_node *
   *out = NULL;
   if (node->inputs < 2)
     return FACET_OK;
+  for (int i = 0; i < node->inputs; i++)
+    if (!facet_node_has(node, i)) /* bounds of a Clip may be left out, operands may not */
+      return FACET_OK;
   facet_tensor *so_far = NULL;
   FACET_TRY(facet_tensor_copy(facet_node_constant(network, node, 0), &so_far));
   for (int i = 1; i < node->inputs && so_far; i++) {
@@ -203,9 +206,9 @@ static facet_status unary(const facet_network *network, const facet_node *node, 
 
 static facet_status cast(const facet_network *network, const facet_node *node, facet_tensor **out)
 {
-  enum { DOUBLE = 11 };
-  const facet_tensor *u = facet_node_constant(network, node, 0);
-  int64_t to = facet_node_int(node, "to", 1);
+  enum { FLOAT = 1, INT64 = 7, DOUBLE = 11 };
+  const facet_tensor *u = facet_node_constant(network, node, 0), *like = facet_node_constant(network, node, 1);
+  int64_t to = facet_node_int(node, "to", !like ? FLOAT : like->type == FACET_I64 ? INT64 : FLOAT);
   bool real = to == 1 || to == 10 || to == DOUBLE || to == 16;
   if (to == 8)
     return facet_node_raise(node, "casts to text");
@@ -351,13 +354,17 @@ static facet_status through_lowered(facet_network *network, facet_node *node, fa
   const facet_operator *op = facet_operator_find(node->type);
   if (!op || !op->lower || node->inputs < 1 || node->input[0] == NO_VALUE)
     return facet_node_raise(node, "all inputs are constants: such an expression is not supported");
+  int most = strcmp(node->type, "Concat") == 0 ? node->inputs : 1;
+  for (int i = 0; i < most; i++) /* what lowers a node counts on data that is there */
+    if (node->input[i] != NO_VALUE && facet_shape_size(network->value[node->input[i]].shape) == 0)
+      return facet_node_raise(node, "its input is an empty constant");
   FACET_NEW(node->lowered, 1);
   facet_lowered *l = node->lowered;
   facet_status status = FACET_OK;
   FACET_NEW_GO(done, status, l->input, node->inputs);
-  int most = strcmp(node->type, "Concat") == 0 ? node->inputs : 1;
   for (int i = 0; i < most; i++)
-    l->input[l->inputs++] = node->input[i];
+    if (node->input[i] != NO_VALUE)
+      l->input[l->inputs++] = node->input[i];
   l->kind = op->kind;
   l->weight = l->bias = l->gamma = l->beta = l->mean = l->variance = l->slope_of = NO_VALUE;
   FACET_GO(done, status, op->lower(network, node));
@@ -398,8 +405,16 @@ static facet_status evaluate(facet_network *network, facet_node *node, facet_ten
   static const struct {
     const char *type;
     facet_status (*evaluate)(const facet_network *, const facet_node *, facet_tensor **);
-  } rows[] = {{"Shape", shape_of}, {"Size", shape_of}, {"ConstantOfShape", constant_of_shape}, {"Range", range},
-              {"Where", choose},   {"Cast", cast},     {"ReduceProd", reduce_product}};
+  } rows[] = {{"Shape", shape_of},
+              {"Size", shape_of},
+              {"ConstantOfShape", constant_of_shape},
+              {"Range", range},
+              {"Where", choose},
+              {"Cast", cast},
+              {"CastLike", cast},
+              {"ReduceProd", reduce_product}};
+  if (!facet_node_has(node, 0))
+    return facet_node_raise(node, "has no first input");
   FACET_TRY(pass_empty(network, node, out));
   for (size_t i = 0; !*out && i < sizeof rows / sizeof rows[0]; i++)
     if (strcmp(rows[i].type, node->type) == 0)
@@ -419,7 +434,8 @@ facet_status facet_fold(facet_network *network, facet_node *node, bool *folded)
     return FACET_OK;
   facet_tensor *out = NULL;
   bool constant = node->inputs > 0, shape = strcmp(node->type, "Shape") == 0 || strcmp(node->type, "Size") == 0;
-  for (int i = 0; i < node->inputs; i++)
+  int deciding = strcmp(node->type, "CastLike") == 0 ? 1 : node->inputs; /* of its second input the type alone counts */
+  for (int i = 0; i < deciding; i++)
     constant = constant && (node->input[i] == NO_VALUE || network->value[node->input[i]].constant);
   if (strcmp(node->type, "Constant") == 0) {
     const facet_attribute *a = facet_node_attribute(node, "value");

@@ -109,9 +109,8 @@ facet_status facet_node_real(const facet_network *network, const facet_node *nod
   const facet_tensor *t = facet_node_constant(network, node, i);
   if (!t || t->type == FACET_I64)
     return facet_node_raise(node, "%s must be constant numbers", what);
-  for (int64_t k = 0, size = facet_shape_size(t->shape); size == 1 && k < size; k++)
-    if (!isfinite(facet_tensor_get(t, k)))
-      return facet_node_raise(node, "%s is %g", what, facet_tensor_get(t, k));
+  if (facet_shape_size(t->shape) == 0)
+    return facet_node_raise(node, "%s must be constant numbers, and there is none", what);
   *value = node->input[i];
   return FACET_OK;
 }

@@ -194,6 +194,8 @@ facet_status facet_executor_forward(facet_executor *executor, const void *x, int
  * once more in double, as far as needed, and take their pattern from there. x: the same count x D samples, in double.
  * Does nothing in double precision. One such gate on the wrong side changes whole rows of W. */
 facet_status facet_executor_settle(facet_executor *executor, const double *x);
+/* Makes now what facet_executor_settle makes at first need. */
+facet_status facet_executor_ready(facet_executor *executor);
 /* logits: count x K. */
 facet_status facet_executor_output(const facet_executor *executor, double *logits);
 /* Any kept value (the head's feature is), count x its size, row-major. */

@@ -242,7 +242,7 @@ static facet_status original_coordinate(const facet_node *node, const resizing *
   else if (strcmp(r->transform, "pytorch_half_pixel") == 0)
     *x = out > 1 ? (resized + 0.5) / r->scale - 0.5 : 0;
   else if (strcmp(r->transform, "align_corners") == 0)
-    *x = out > 1 ? resized * (in - 1) / (exact - 1) : 0;
+    *x = out > 1 ? resized * (in - 1) / (out - 1) : 0;
   else if (strcmp(r->transform, "asymmetric") == 0)
     *x = resized / r->scale;
   else if (strcmp(r->transform, "tf_half_pixel_for_nn") == 0)
@@ -322,7 +322,7 @@ static facet_status number_list(const facet_network *network, const facet_node *
 static facet_status resize_sizes(facet_network *network, facet_node *node, facet_shape in, resizing *r)
 {
   bool upsample = strcmp(node->type, "Upsample") == 0, old = upsample || network->opset < 11;
-  double scale[2 * FACET_MAX_RANK], size[2 * FACET_MAX_RANK], roi[2 * FACET_MAX_RANK];
+  double scale[2 * FACET_MAX_RANK] = {0}, size[2 * FACET_MAX_RANK] = {0}, roi[2 * FACET_MAX_RANK] = {0};
   int64_t axes[FACET_MAX_RANK];
   int scales, sizes = 0, rois = 0, named;
   FACET_TRY(number_list(network, node, old ? 1 : 2, scale, &scales));

@@ -66,17 +66,19 @@ static facet_status read_text(const Onnx__AttributeProto *p, facet_attribute *a)
   return a->text ? FACET_OK : FACET_OS;
 }
 
-static facet_status read_tensor(const Onnx__AttributeProto *p, facet_attribute *a)
+static facet_status read_tensor(const Onnx__AttributeProto *p, const char *path, facet_attribute *a)
 {
   a->kind = FACET_TENSOR;
   FACET_CHECK(p->t, FACET_BAD_INPUT, "attribute %s is empty", p->name);
-  facet_status status = facet_tensor_from_proto(p->t, &a->tensor);
-  return status == FACET_BAD_INPUT ? facet_raise_in(status, "attribute %s: ", p->name) : status;
+  facet_status status = facet_tensor_from_proto(p->t, path, &a->tensor);
+  return status == FACET_OK ? FACET_OK : facet_raise_in(status, "attribute %s: ", p->name);
 }
 
-static facet_status read_attribute(const Onnx__AttributeProto *p, facet_attribute *a)
+static facet_status read_attribute(const Onnx__AttributeProto *p, const char *path, bool bound, facet_attribute *a)
 {
   FACET_CHECK(p->name && p->name[0], FACET_BAD_INPUT, "an attribute has no name");
+  FACET_CHECK(!p->ref_attr_name || !p->ref_attr_name[0], FACET_BAD_INPUT,
+              "attribute %s refers to one of a function, but the node is in none", p->name);
   if (!(a->name = facet_copy_text(p->name)))
     return FACET_OS;
   switch (type_of(p)) {
@@ -86,7 +88,8 @@ static facet_status read_attribute(const Onnx__AttributeProto *p, facet_attribut
     return FACET_OK;
   case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT:
     a->kind = FACET_FLOAT;
-    return read_number(p, p->f, &a->number);
+    a->number = (double)p->f;
+    return bound && isinf(p->f) ? FACET_OK : read_number(p, p->f, &a->number);
   case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING:
     return read_text(p, a);
   case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS:
@@ -94,10 +97,13 @@ static facet_status read_attribute(const Onnx__AttributeProto *p, facet_attribut
   case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS:
     return read_numbers(p, a);
   case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR:
-    return read_tensor(p, a);
+    return read_tensor(p, path, a);
   case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH:
   case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPHS:
     return facet_raise(FACET_BAD_INPUT, "attribute %s is a graph: networks within networks are not supported", p->name);
+  case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__SPARSE_TENSOR:
+  case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__SPARSE_TENSORS:
+    return facet_raise(FACET_BAD_INPUT, "attribute %s is a sparse tensor: not supported", p->name);
   default:
     return facet_raise(FACET_BAD_INPUT, "attribute %s has a type that is not supported", p->name);
   }
@@ -110,7 +116,6 @@ static facet_status constant_value(facet_attribute *a)
   bool whole = a->kind == FACET_INT || a->kind == FACET_INTS;
   if (strncmp(a->name, "value_", 6) != 0 || a->kind == FACET_TEXT || a->kind == FACET_TENSOR)
     return FACET_OK;
-  FACET_CHECK(!list || a->count > 0, FACET_BAD_INPUT, "attribute %s is empty", a->name);
   char *name = facet_copy_text("value");
   if (!name)
     return FACET_OS;
@@ -130,15 +135,18 @@ static facet_status constant_value(facet_attribute *a)
   return FACET_OK;
 }
 
-facet_status facet_onnx_attributes(const Onnx__NodeProto *node, facet_attribute **attribute, int *count)
+facet_status facet_onnx_attributes(const Onnx__NodeProto *node, const char *path, facet_attribute **attribute,
+                                   int *count)
 {
   facet_status status = FACET_OK;
+  bool constant = strcmp(node->op_type, "Constant") == 0;
+  bool bound = constant || strcmp(node->op_type, "Clip") == 0; /* a bound may be infinite */
   FACET_CHECK(node->n_attribute <= 1000, FACET_BAD_INPUT, "has %zu attributes", node->n_attribute);
   *count = (int)node->n_attribute;
   FACET_NEW(*attribute, *count);
   for (int i = 0; i < *count && status == FACET_OK; i++) {
-    status = read_attribute(node->attribute[i], &(*attribute)[i]);
-    if (status == FACET_OK && strcmp(node->op_type, "Constant") == 0)
+    status = read_attribute(node->attribute[i], path, bound, &(*attribute)[i]);
+    if (status == FACET_OK && constant)
       status = constant_value(&(*attribute)[i]);
   }
   if (status != FACET_OK)

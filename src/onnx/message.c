@@ -4,6 +4,7 @@
  * the stack.  A walk over the bytes, guided by the descriptors of the messages, goes before it and accepts only what
  * is well-formed and nested no deeper than any real network. */
 #include <limits.h>
+#include <string.h>
 
 #include "onnx/graph.h"
 
@@ -85,9 +86,84 @@ facet_status facet_onnx_unpack(const uint8_t *bytes, size_t count, Onnx__ModelPr
   return facet_raise(FACET_BAD_INPUT, "is not an ONNX file, or is cut short or damaged");
 }
 
+facet_status facet_onnx_unpack_file(const char *path, Onnx__ModelProto **model)
+{
+  uint8_t *bytes;
+  size_t count;
+  *model = NULL;
+  FACET_TRY(facet_read_file(path, &bytes, &count));
+  facet_status status = facet_onnx_unpack(bytes, count, model);
+  facet_free(&bytes);
+  return status == FACET_OK ? FACET_OK : facet_raise_in(status, "%s: ", path);
+}
+
 void facet_onnx_free(Onnx__ModelProto **model)
 {
   if (*model)
     onnx__model_proto__free_unpacked(*model, NULL);
   *model = NULL;
+}
+
+/* ---- default values of attributes ----
+ *
+ * They came to ONNX with version 1.13.  An older onnx.proto does not know the field: then its bytes, length first, are
+ * among those that protobuf-c keeps as unknown. */
+
+enum { DEFAULTS = 11 /* FunctionProto.attribute_proto */ };
+
+static bool is_named(const Onnx__AttributeProto *a, const char *name)
+{
+  return a->name && strcmp(a->name, name) == 0;
+}
+
+/* Another copy of a message. */
+static Onnx__AttributeProto *copy_of(const Onnx__AttributeProto *a)
+{
+  size_t count = onnx__attribute_proto__get_packed_size(a);
+  uint8_t *bytes = facet_allocate(count, 1);
+  if (!bytes)
+    return NULL;
+  onnx__attribute_proto__pack(a, bytes);
+  Onnx__AttributeProto *copy = onnx__attribute_proto__unpack(NULL, count, bytes);
+  facet_free(&bytes);
+  return copy;
+}
+
+static facet_status known_default(const Onnx__FunctionProto *function, const ProtobufCFieldDescriptor *field,
+                                  const char *name, Onnx__AttributeProto **attribute)
+{
+  size_t count;
+  Onnx__AttributeProto **list;
+  memcpy(&count, (const uint8_t *)function + field->quantifier_offset, sizeof count);
+  memcpy(&list, (const uint8_t *)function + field->offset, sizeof list);
+  for (size_t i = 0; i < count; i++)
+    if (is_named(list[i], name))
+      return (*attribute = copy_of(list[i])) ? FACET_OK : FACET_OS;
+  return FACET_OK;
+}
+
+facet_status facet_onnx_default(const Onnx__FunctionProto *function, const char *name, Onnx__AttributeProto **attribute)
+{
+  const ProtobufCFieldDescriptor *field =
+      protobuf_c_message_descriptor_get_field(&onnx__function_proto__descriptor, DEFAULTS);
+  *attribute = NULL;
+  if (field)
+    return known_default(function, field, name, attribute);
+  for (size_t i = 0; i < function->base.n_unknown_fields && !*attribute; i++) {
+    const ProtobufCMessageUnknownField *f = &function->base.unknown_fields[i];
+    span all = {f->data, f->data + f->len}, inner;
+    if (f->tag != DEFAULTS)
+      continue;
+    bool sound =
+        take_field(&all, f->wire_type, &inner) && well_formed(inner, &onnx__attribute_proto__descriptor, DEEPEST);
+    Onnx__AttributeProto *a = NULL;
+    if (sound)
+      a = onnx__attribute_proto__unpack(NULL, (size_t)(inner.end - inner.at), inner.at);
+    FACET_CHECK(a, FACET_BAD_INPUT, "a default value is damaged");
+    if (is_named(a, name))
+      *attribute = a;
+    else
+      onnx__attribute_proto__free_unpacked(a, NULL);
+  }
+  return FACET_OK;
 }

@@ -1,4 +1,5 @@
 /* Reading ONNX: the message is unpacked whole, then handed to the network's builder piece by piece. */
+#include <math.h>
 #include <string.h>
 
 #include "onnx/graph.h"
@@ -11,28 +12,7 @@ const Onnx__TensorProto *facet_onnx_initializer(const Onnx__GraphProto *graph, c
   return NULL;
 }
 
-bool facet_onnx_standard(const char *domain)
-{
-  return !domain || !domain[0] || strcmp(domain, "ai.onnx") == 0;
-}
-
 /* ---- nodes ---- */
-
-/* Before operator set 7 some operators meant something else. */
-static facet_status check_old(const Onnx__NodeProto *p, int opset)
-{
-  static const char *const broadcasting[] = {"Add", "Sub", "Mul", "Div"};
-  if (opset >= 7)
-    return FACET_OK;
-  for (size_t i = 0; i < sizeof broadcasting / sizeof broadcasting[0]; i++)
-    FACET_CHECK(strcmp(p->op_type, broadcasting[i]) != 0 || !facet_onnx_attribute(p, "axis"), FACET_BAD_INPUT,
-                "spreading along an axis, as in operator set %d, is not supported", opset);
-  if (strcmp(p->op_type, "BatchNormalization") == 0 || strcmp(p->op_type, "Dropout") == 0) {
-    const Onnx__AttributeProto *test = facet_onnx_attribute(p, "is_test");
-    FACET_CHECK(test && test->i != 0, FACET_BAD_INPUT, "is_test is off: export the network in evaluation mode");
-  }
-  return FACET_OK;
-}
 
 static const Onnx__TensorProto *constant_of(const Onnx__GraphProto *graph, const char *name)
 {
@@ -48,7 +28,7 @@ static const Onnx__TensorProto *constant_of(const Onnx__GraphProto *graph, const
 }
 
 /* Inputs that matter. Dropout's third, training_mode, must be a constant that is false, and is left out. */
-static facet_status count_inputs(const Onnx__GraphProto *graph, const Onnx__NodeProto *p, int *inputs)
+static facet_status count_inputs(const Onnx__GraphProto *graph, const char *path, const Onnx__NodeProto *p, int *inputs)
 {
   *inputs = (int)p->n_input;
   if (strcmp(p->op_type, "Dropout") != 0 || p->n_input < 3)
@@ -59,42 +39,37 @@ static facet_status count_inputs(const Onnx__GraphProto *graph, const Onnx__Node
   const Onnx__TensorProto *training = constant_of(graph, p->input[2]);
   facet_tensor *tensor;
   FACET_CHECK(training, FACET_BAD_INPUT, "training_mode must be a constant");
-  FACET_TRY(facet_tensor_from_proto(training, &tensor));
-  bool off = facet_tensor_get(tensor, 0) == 0;
+  FACET_TRY(facet_tensor_from_proto(training, path, &tensor));
+  bool off = facet_shape_size(tensor->shape) == 1 && facet_tensor_get(tensor, 0) == 0;
   facet_tensor_destroy(&tensor);
   FACET_CHECK(off, FACET_BAD_INPUT, "training_mode is on: export the network in evaluation mode");
   return FACET_OK;
 }
 
-bool facet_onnx_node_known(const Onnx__NodeProto *p)
-{
-  return facet_onnx_standard(p->domain) && p->op_type && facet_operator_known(p->op_type);
-}
-
-static facet_status add_node(const Onnx__GraphProto *graph, const Onnx__NodeProto *p, const char *name,
-                             facet_network *network)
+static facet_status add_node(const Onnx__GraphProto *graph, const char *path, const Onnx__NodeProto *p,
+                             const char *name, facet_network *network)
 {
   facet_attribute *attribute;
   int attributes, inputs;
-  FACET_CHECK(facet_onnx_standard(p->domain), FACET_BAD_INPUT, "operators of domain %s are not supported", p->domain);
-  FACET_CHECK(facet_operator_known(p->op_type), FACET_BAD_INPUT, "operator is not supported");
+  char why[FACET_REASON];
+  FACET_CHECK(!facet_onnx_refused(p, why), FACET_BAD_INPUT, "%s", why);
   FACET_CHECK(p->n_input <= 10000 && p->n_output <= 10000, FACET_BAD_INPUT, "has %zu inputs and %zu outputs",
               p->n_input, p->n_output);
-  FACET_TRY(check_old(p, network->opset));
-  FACET_TRY(count_inputs(graph, p, &inputs));
-  FACET_TRY(facet_onnx_attributes(p, &attribute, &attributes));
+  FACET_TRY(facet_onnx_check_old(p, network->opset));
+  FACET_TRY(count_inputs(graph, path, p, &inputs));
+  FACET_TRY(facet_onnx_attributes(p, path, &attribute, &attributes));
   return facet_network_add_node(network, p->op_type, name, inputs, (const char *const *)p->input, (int)p->n_output,
                                 (const char *const *)p->output, attributes, attribute);
 }
 
-static facet_status add_nodes(const Onnx__GraphProto *graph, facet_network *network)
+static facet_status add_nodes(const Onnx__GraphProto *graph, const char *path, facet_network *network)
 {
   for (size_t i = 0; i < graph->n_node; i++) {
     const Onnx__NodeProto *p = graph->node[i];
     FACET_CHECK(p->op_type && p->op_type[0], FACET_BAD_INPUT, "node %zu has no operator", i);
     char *name = facet_onnx_node_name(p, i);
-    facet_status status = name ? add_node(graph, p, name, network) : FACET_OS;
-    if (status == FACET_BAD_INPUT)
+    facet_status status = name ? add_node(graph, path, p, name, network) : FACET_OS;
+    if (status != FACET_OK && name)
       (void)facet_raise_in(status, "node %s (%s): ", name, p->op_type);
     facet_free(&name);
     FACET_TRY(status);
@@ -187,62 +162,78 @@ static facet_status set_output(const Onnx__GraphProto *graph, facet_network *net
   return facet_network_set_output(network, graph->output[0]->name);
 }
 
-static facet_status add_initializers(const Onnx__GraphProto *graph, facet_network *network)
+static facet_status add_initializers(const Onnx__GraphProto *graph, const char *path, facet_network *network)
 {
   FACET_CHECK(graph->n_sparse_initializer == 0, FACET_BAD_INPUT, "sparse initializers are not supported");
   for (size_t i = 0; i < graph->n_initializer; i++) {
     const Onnx__TensorProto *p = graph->initializer[i];
     facet_tensor *tensor;
     FACET_CHECK(p->name, FACET_BAD_INPUT, "initializer %zu has no name", i);
-    facet_status status = facet_tensor_from_proto(p, &tensor);
+    facet_status status = facet_tensor_from_proto(p, path, &tensor);
     if (status != FACET_OK)
-      return status == FACET_BAD_INPUT ? facet_raise_in(status, "initializer %s: ", p->name) : status;
+      return facet_raise_in(status, "initializer %s: ", p->name);
     FACET_TRY(facet_network_add_constant(network, p->name, tensor));
   }
   return FACET_OK;
 }
 
-int facet_onnx_opset(const Onnx__ModelProto *model)
+/* An infinite constant may only be a bound. */
+static facet_status check_infinities(const facet_network *n)
 {
-  for (size_t i = 0; i < model->n_opset_import; i++) {
-    const Onnx__OperatorSetIdProto *p = model->opset_import[i];
-    if (facet_onnx_standard(p->domain) && p->has_version)
-      return p->version > 0 && p->version < 1000 ? (int)p->version : 0;
+  static const char *const bounded[] = {"Clip", "Max", "Min"};
+  for (int i = 0; i < n->nodes; i++) {
+    const facet_node *node = &n->node[i];
+    bool bound = false;
+    for (size_t j = 0; j < sizeof bounded / sizeof bounded[0]; j++)
+      bound = bound || strcmp(node->type, bounded[j]) == 0;
+    for (int j = 0; j < node->inputs && !bound; j++) {
+      const facet_value *v = node->input[j] < 0 ? NULL : &n->value[node->input[j]];
+      bool infinite = v && v->constant && facet_shape_size(v->shape) == 1 && isinf(facet_tensor_get(v->constant, 0));
+      FACET_CHECK(!infinite, FACET_BAD_INPUT, "node %s (%s): constant %s is infinite", node->name, node->type, v->name);
+    }
   }
-  return 0;
+  return FACET_OK;
 }
 
-static facet_status build(const Onnx__GraphProto *graph, bool whole, facet_network *network)
+static facet_status build(const Onnx__GraphProto *graph, const char *path, bool whole, facet_network *network)
 {
   FACET_TRY(set_input(graph, whole, network));
-  FACET_TRY(add_initializers(graph, network));
-  FACET_TRY(add_nodes(graph, network));
+  FACET_TRY(add_initializers(graph, path, network));
+  FACET_TRY(add_nodes(graph, path, network));
   FACET_TRY(set_output(graph, network));
-  return facet_network_finish(network);
+  FACET_TRY(facet_network_finish(network));
+  return check_infinities(network);
 }
 
-static facet_status build_network(const Onnx__ModelProto *model, bool whole, facet_network **network)
+static facet_status build_network(const Onnx__ModelProto *model, const char *path, bool whole, facet_network **network)
 {
-  int opset = facet_onnx_opset(model);
-  FACET_CHECK(opset > 0, FACET_BAD_INPUT, "names no ONNX operator set");
-  FACET_TRY(facet_network_create(model->graph->name ? model->graph->name : "", opset, network));
-  facet_status status = build(model->graph, whole, *network);
-  if (status != FACET_OK && (whole || (*network)->batch <= 1))
+  facet_onnx_inlined inlined;
+  int opset;
+  *network = NULL;
+  FACET_TRY(facet_onnx_opset(model, &opset));
+  facet_status status = facet_onnx_inline(model, &inlined);
+  if (status == FACET_OK)
+    status = facet_network_create(model->graph->name ? model->graph->name : "", opset, network);
+  if (status == FACET_OK)
+    status = build(&inlined.graph, path, whole, *network);
+  if (status != FACET_OK && *network && (whole || (*network)->batch <= 1))
     facet_network_destroy(network);
+  facet_onnx_inlined_clear(&inlined);
   return status;
 }
 
 /* A first dimension that is fixed and above 1 is a batch, unless the network does not treat it as one (784 x 1): then
  * the whole input is one sample. */
-facet_status facet_onnx_build(const Onnx__ModelProto *model, facet_network **network)
+facet_status facet_onnx_build(const Onnx__ModelProto *model, const char *path, facet_network **network)
 {
-  *network = NULL;
-  facet_status status = build_network(model, false, network);
-  if (status != FACET_BAD_INPUT || !*network)
+  facet_status status = build_network(model, path, false, network);
+  if (status == FACET_OK || !*network)
     return status;
   facet_network_destroy(network);
-  return build_network(model, true, network);
+  return status == FACET_BAD_INPUT ? build_network(model, path, true, network) : status;
 }
+
+/* ---- the file ---- */
 
 facet_status facet_onnx_read_bytes(const char *name, const uint8_t *bytes, size_t count, facet_network **network)
 {
@@ -250,17 +241,17 @@ facet_status facet_onnx_read_bytes(const char *name, const uint8_t *bytes, size_
   *network = NULL;
   facet_status status = facet_onnx_unpack(bytes, count, &model);
   if (status == FACET_OK)
-    status = facet_onnx_build(model, network);
+    status = facet_onnx_build(model, NULL, network);
   facet_onnx_free(&model);
   return status == FACET_OK ? FACET_OK : facet_raise_in(status, "%s: ", name);
 }
 
 facet_status facet_onnx_read(const char *path, facet_network **network)
 {
-  uint8_t *bytes;
-  size_t count;
-  FACET_TRY(facet_read_file(path, &bytes, &count));
-  facet_status status = facet_onnx_read_bytes(path, bytes, count, network);
-  facet_free(&bytes);
-  return status;
+  Onnx__ModelProto *model;
+  *network = NULL;
+  FACET_TRY(facet_onnx_unpack_file(path, &model));
+  facet_status status = facet_onnx_build(model, path, network);
+  facet_onnx_free(&model);
+  return status == FACET_OK ? FACET_OK : facet_raise_in(status, "%s: ", path);
 }

@@ -84,7 +84,9 @@ static facet_status pack_names(pile *heap, const facet_network *n, int count, co
   return FACET_OK;
 }
 
-static facet_status pack_node(pile *heap, const facet_network *n, const facet_node *node, Onnx__NodeProto *p)
+/* `real`: the type of all numbers in the file, whatever types a Cast in the file that was read went between. */
+static facet_status pack_node(pile *heap, const facet_network *n, const facet_node *node, int32_t real,
+                              Onnx__NodeProto *p)
 {
   onnx__node_proto__init(p);
   p->name = node->name;
@@ -98,6 +100,8 @@ static facet_status pack_node(pile *heap, const facet_network *n, const facet_no
   for (int i = 0; i < node->attributes; i++) {
     KEEP(heap, p->attribute[i], 1);
     FACET_TRY(pack_attribute(heap, &node->attribute[i], p->attribute[i]));
+    if (strcmp(node->type, "Cast") == 0 && strcmp(node->attribute[i].name, "to") == 0)
+      p->attribute[i]->i = real;
   }
   return FACET_OK;
 }
@@ -200,7 +204,8 @@ static facet_status pack_model(pile *heap, const facet_network *n, Onnx__ModelPr
                       : n->opset <= 20 ? 9
                       : n->opset <= 22 ? 10
                       : n->opset == 23 ? 11
-                                       : 12;
+                      : n->opset == 24 ? 12
+                                       : 13;
   model->producer_name = (char *)"facet";
   model->graph = graph;
   graph->name = n->name && n->name[0] ? n->name : (char *)"facet";
@@ -212,7 +217,7 @@ static facet_status pack_model(pile *heap, const facet_network *n, Onnx__ModelPr
   KEEP(heap, graph->node, n->nodes);
   for (int i = 0; i < n->nodes; i++) {
     KEEP(heap, graph->node[i], 1);
-    FACET_TRY(pack_node(heap, n, &n->node[i], graph->node[i]));
+    FACET_TRY(pack_node(heap, n, &n->node[i], real, graph->node[i]));
   }
   return FACET_OK;
 }

@@ -1,10 +1,13 @@
-/* Criteria that look at one weight at a time: chance, and magnitude (Han 2015). */
+/* The names of the criteria, and those that look at one weight at a time: chance, and magnitude (Han 2015). */
 #include "prune/score.h"
 
 #include <math.h>
 #include <string.h>
 
-static const char *const criterion_names[] = {[FACET_PRUNE_RANDOM] = "random", [FACET_PRUNE_MAGNITUDE] = "magnitude"};
+static const char *const criterion_names[] = {
+    [FACET_PRUNE_RANDOM] = "random",  [FACET_PRUNE_MAGNITUDE] = "magnitude", [FACET_PRUNE_FILTER] = "filter",
+    [FACET_PRUNE_TAYLOR] = "taylor",  [FACET_PRUNE_SNIP] = "snip",           [FACET_PRUNE_GRASP] = "grasp",
+    [FACET_PRUNE_SYNFLOW] = "synflow"};
 static const char *const scope_names[] = {[FACET_SCOPE_GLOBAL] = "global", [FACET_SCOPE_LAYER] = "layer"};
 
 static int find(const char *const *names, size_t count, const char *name)
@@ -18,6 +21,16 @@ static int find(const char *const *names, size_t count, const char *name)
 int facet_criterion_find(const char *name)
 {
   return find(criterion_names, sizeof criterion_names / sizeof criterion_names[0], name);
+}
+
+const char *facet_criterion_name(facet_criterion criterion)
+{
+  return criterion_names[criterion];
+}
+
+bool facet_criterion_needs_data(facet_criterion criterion)
+{
+  return criterion == FACET_PRUNE_TAYLOR || criterion == FACET_PRUNE_SNIP || criterion == FACET_PRUNE_GRASP;
 }
 
 int facet_scope_find(const char *name)
@@ -41,12 +54,8 @@ static void score_magnitude(const facet_tensor *weights, int64_t count, double *
 void facet_score_layer(facet_criterion criterion, const facet_tensor *weights, uint32_t seed, int layer, double *score)
 {
   int64_t count = facet_shape_size(weights->shape);
-  switch (criterion) {
-  case FACET_PRUNE_RANDOM:
+  if (criterion == FACET_PRUNE_RANDOM)
     score_random(count, seed, layer, score);
-    break;
-  case FACET_PRUNE_MAGNITUDE:
+  else
     score_magnitude(weights, count, score);
-    break;
-  }
 }

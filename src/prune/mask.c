@@ -46,7 +46,7 @@ out:
   return status;
 }
 
-static int64_t mask_size(const facet_mask *mask)
+int64_t facet_mask_size(const facet_mask *mask)
 {
   int64_t size = 0;
   for (int l = 0; l < mask->layers; l++)
@@ -66,60 +66,109 @@ static int64_t how_many(double sparsity, int64_t size)
   return llround(sparsity * (double)size);
 }
 
-/* Scores of all layers one after the other are selected from at once, or layer by layer; keep has the same order. */
-static void select_all(const facet_mask *mask, facet_scope scope, double sparsity, const double *score, uint8_t *keep)
+/* Among `layers` layers of the given sizes at once. */
+static facet_status select_from(const facet_pruning *how, double sparsity, int layers, const int64_t *size,
+                                double *score, uint8_t *keep, bool *guarded)
 {
-  int64_t size = mask_size(mask);
-  if (scope == FACET_SCOPE_GLOBAL) {
-    facet_select_lowest(score, size, how_many(sparsity, size), keep);
-    return;
-  }
-  int64_t start = 0;
+  int64_t count = 0;
+  for (int l = 0; l < layers; l++)
+    count += size[l];
+  if (!how->allow_collapse)
+    return facet_select_guarded(score, layers, size, how_many(sparsity, count), keep, guarded);
+  facet_select_lowest(score, count, how_many(sparsity, count), keep);
+  return FACET_OK;
+}
+
+static void take(facet_mask *mask, const uint8_t *keep, const bool *guarded)
+{
   for (int l = 0; l < mask->layers; l++) {
-    int64_t count = mask->layer[l].size;
-    facet_select_lowest(score + start, count, how_many(sparsity, count), keep + start);
-    start += count;
+    struct facet_mask_layer *layer = &mask->layer[l];
+    memcpy(layer->keep, keep, (size_t)layer->size);
+    layer->guarded = guarded[l];
+    count_removed(layer);
+    keep += layer->size;
   }
 }
 
-static facet_status fill(const facet_network *network, facet_criterion criterion, facet_scope scope, double sparsity,
-                         uint32_t seed, facet_mask *mask)
+facet_status facet_mask_select(facet_mask *mask, const facet_pruning *how, double sparsity, double *score)
 {
   facet_status status = FACET_OK;
-  double *score = NULL;
+  int64_t *size = NULL, start = 0;
   uint8_t *keep = NULL;
-  int64_t size = mask_size(mask), start = 0;
-  FACET_NEW_GO(out, status, score, size);
-  FACET_NEW_GO(out, status, keep, size);
-  for (int l = 0; l < mask->layers; l++) {
-    facet_score_layer(criterion, weights_of(network, &mask->layer[l]), seed, l, score + start);
-    start += mask->layer[l].size;
-  }
-  select_all(mask, scope, sparsity, score, keep);
-  start = 0;
-  for (int l = 0; l < mask->layers; l++) {
-    struct facet_mask_layer *layer = &mask->layer[l];
-    memcpy(layer->keep, keep + start, (size_t)layer->size);
-    count_removed(layer);
-    start += layer->size;
-  }
+  bool *guarded = NULL;
+  FACET_NEW_GO(out, status, size, mask->layers);
+  FACET_NEW_GO(out, status, guarded, mask->layers);
+  FACET_NEW_GO(out, status, keep, facet_mask_size(mask));
+  for (int l = 0; l < mask->layers; l++)
+    size[l] = mask->layer[l].size;
+  if (how->scope == FACET_SCOPE_GLOBAL)
+    FACET_GO(out, status, select_from(how, sparsity, mask->layers, size, score, keep, guarded));
+  for (int l = 0; how->scope == FACET_SCOPE_LAYER && l < mask->layers; start += size[l++])
+    FACET_GO(out, status, select_from(how, sparsity, 1, &size[l], score + start, keep + start, &guarded[l]));
+  take(mask, keep, guarded);
 out:
-  facet_free(&score);
+  facet_free(&size);
   facet_free(&keep);
+  facet_free(&guarded);
   return status;
 }
 
-facet_status facet_mask_create(const facet_network *network, facet_criterion criterion, facet_scope scope,
-                               double sparsity, uint32_t seed, facet_mask **mask)
+static void score_layers(const facet_network *network, const facet_pruning *how, const facet_mask *mask, double *score)
+{
+  for (int l = 0; l < mask->layers; score += mask->layer[l++].size)
+    facet_score_layer(how->criterion, weights_of(network, &mask->layer[l]), how->seed, l, score);
+}
+
+/* One score per weight, one selection. */
+static facet_status score_and_select(const facet_network *network, const facet_pruning *how,
+                                     const facet_calibration *data, facet_mask *mask)
+{
+  double *score;
+  facet_status status = FACET_OK;
+  FACET_NEW(score, facet_mask_size(mask));
+  if (facet_criterion_needs_data(how->criterion))
+    status = facet_score_loss(network, how->criterion, data, facet_mask_size(mask), score);
+  else
+    score_layers(network, how, mask, score);
+  if (status == FACET_OK)
+    status = facet_mask_select(mask, how, how->sparsity, score);
+  facet_free(&score);
+  return status;
+}
+
+static facet_status check(const facet_pruning *how, const facet_calibration *data)
+{
+  FACET_CHECK(how->sparsity >= 0 && how->sparsity < 1, FACET_BAD_INPUT, "sparsity %g is not in [0, 1)", how->sparsity);
+  FACET_CHECK(how->norm >= 0 && how->norm <= 2, FACET_BAD_INPUT, "norm %d is neither 1 nor 2", how->norm);
+  FACET_CHECK(how->rounds >= 0, FACET_BAD_INPUT, "%d rounds of pruning", how->rounds);
+  if (!facet_criterion_needs_data(how->criterion))
+    return FACET_OK;
+  FACET_CHECK(data && data->x && data->label && data->count > 0 && data->batch > 0, FACET_BAD_INPUT,
+              "pruning by %s needs calibration data", facet_criterion_name(how->criterion));
+  return FACET_OK;
+}
+
+static facet_status fill(const facet_network *network, const facet_pruning *how, const facet_calibration *data,
+                         facet_mask *mask)
+{
+  FACET_CHECK(mask->layers > 0, FACET_BAD_INPUT, "network %s has no weights that could be pruned", network->name);
+  switch (how->criterion) {
+  case FACET_PRUNE_FILTER:
+    return facet_mask_filters(network, how, mask);
+  case FACET_PRUNE_SYNFLOW:
+    return facet_mask_synflow(network, how, mask);
+  default:
+    return score_and_select(network, how, data, mask);
+  }
+}
+
+facet_status facet_mask_create(const facet_network *network, const facet_pruning *how, const facet_calibration *data,
+                               facet_mask **mask)
 {
   *mask = NULL;
-  FACET_CHECK(sparsity >= 0 && sparsity < 1, FACET_BAD_INPUT, "sparsity %g is not in [0, 1)", sparsity);
+  FACET_TRY(check(how, data));
   FACET_TRY(keep_all(network, mask));
-  facet_status status = FACET_OK;
-  if ((*mask)->layers == 0)
-    status = facet_raise(FACET_BAD_INPUT, "network %s has no weights that could be pruned", network->name);
-  else
-    status = fill(network, criterion, scope, sparsity, seed, *mask);
+  facet_status status = fill(network, how, data, *mask);
   if (status != FACET_OK)
     facet_mask_destroy(mask);
   return status;
@@ -160,7 +209,7 @@ void facet_mask_apply(const facet_mask *mask, facet_network *network)
 
 double facet_mask_sparsity(const facet_mask *mask)
 {
-  int64_t size = mask_size(mask), removed = 0;
+  int64_t size = facet_mask_size(mask), removed = 0;
   for (int l = 0; l < mask->layers; l++)
     removed += mask->layer[l].removed;
   return size > 0 ? (double)removed / (double)size : 0;

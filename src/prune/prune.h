@@ -5,8 +5,38 @@
 
 #include "net/net.h"
 
-typedef enum { FACET_PRUNE_RANDOM, FACET_PRUNE_MAGNITUDE } facet_criterion;
+/* Every weight has a score, in double, and the lowest go first. L is the mean cross-entropy of a calibration batch,
+ * with the statistics of batch norm frozen; derivatives are by the weights of the file (SCIENCE 3 has the sources). */
+typedef enum {
+  FACET_PRUNE_RANDOM,    /* uniform */
+  FACET_PRUNE_MAGNITUDE, /* |w| */
+  FACET_PRUNE_FILTER,    /* whole output filters by their norm: facet_pruning.norm */
+  FACET_PRUNE_TAYLOR,    /* (w dL/dw)^2, summed over all calibration batches */
+  FACET_PRUNE_SNIP,      /* |w dL/dw| on the first batch */
+  FACET_PRUNE_GRASP,     /* w (H g) on the first batch, g = dL/dw by the prunable weights, H the Hessian. The paper's
+                            score is -w (H g), and it removes the HIGHEST of those: the same set, the same ties apart */
+  FACET_PRUNE_SYNFLOW    /* w dR/dw of the network in absolute value (facet_derivative_flow), to 32 binary digits, in
+                            rounds: after round r of n, round((1 - (1 - sparsity)^(r / n)) size) are gone, and what is
+                            gone stays so */
+} facet_criterion;
 typedef enum { FACET_SCOPE_GLOBAL, FACET_SCOPE_LAYER } facet_scope;
+
+typedef struct {
+  facet_criterion criterion;
+  facet_scope scope;
+  double sparsity;     /* in [0, 1) */
+  uint32_t seed;       /* random */
+  int norm;            /* filter: 1 (0: the same) or 2 */
+  int rounds;          /* synflow; 0: 100 */
+  bool allow_collapse; /* a layer may lose its last weight, or filter */
+} facet_pruning;
+
+/* What taylor, snip and grasp look at, in batches of `batch`; the last one of them may be smaller. */
+typedef struct {
+  const float *x;       /* count x D in the network's input order */
+  const int32_t *label; /* count, 0 .. K-1 */
+  int64_t count, batch;
+} facet_calibration;
 
 typedef struct {
   int layers;
@@ -15,14 +45,26 @@ typedef struct {
     int node;
     int64_t size;
     int64_t removed;
+    bool guarded;  /* all of it but the last weight (filter) is gone, and that one is there because layers never lose
+                      their last: its turn had come */
     uint8_t *keep; /* size bytes: 1 kept, 0 removed; row-major like the constant */
   } * layer;
 } facet_mask;
 
 /* The mask that removes round(sparsity * size) weights: over all layers together (global), or in each one (layer).
- * Lowest score goes first; equal scores in order of position, so the mask is the same everywhere. */
-facet_status facet_mask_create(const facet_network *network, facet_criterion criterion, facet_scope scope,
-                               double sparsity, uint32_t seed, facet_mask **mask);
+ * Lowest score goes first; equal scores in order of position, so the mask is the same everywhere.  Unless collapse is
+ * allowed the highest weight of every layer stays: where its turn comes, the next one elsewhere goes instead (global),
+ * or one less goes (layer, or nothing left elsewhere); see `guarded`.
+ *
+ * Filters: the weights that make one output channel (one neuron).  Layers that make the network's output keep theirs,
+ * one for each class, and do not count.  Scores are sum |w| or sqrt(sum w^2), with the mean in place of the sum where
+ * filters of different layers compete.  They go, lowest first, as long as that brings the number of weights removed
+ * nearer to sparsity * size (or equally near).
+ *
+ * data: NULL where facet_criterion_needs_data says no.  FACET_BAD_INPUT where it is missing or wrong, or scores are not
+ * finite. */
+facet_status facet_mask_create(const facet_network *network, const facet_pruning *how, const facet_calibration *data,
+                               facet_mask **mask);
 /* What is exactly zero in a network (an external variant, for one). */
 facet_status facet_mask_of_zeros(const facet_network *network, facet_mask **mask);
 /* A file of masks (HDF5, see mask_file.c), written whole or not at all. Reading wants a mask of the right shape for
@@ -51,6 +93,8 @@ void facet_channels_destroy(facet_channels **channels);
 /* A network without them, finished, with the same logits; a copy where there are none. Values keep their numbers. */
 facet_status facet_channels_remove(const facet_network *network, facet_network **smaller);
 
+bool facet_criterion_needs_data(facet_criterion criterion);
+const char *facet_criterion_name(facet_criterion criterion);
 int facet_criterion_find(const char *name); /* -1: unknown */
 int facet_scope_find(const char *name);
 

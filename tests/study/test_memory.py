@@ -139,7 +139,7 @@ def test_a_tight_bound_is_kept(tmp_path):
         study = large(tmp_path, 64, 6, f"linearize: {{rows: all, samples: 3}}\nmemory: {bound} MiB\n")
         at_once = re.search(r"linearizing (\d+) x (\d+) rows", run("check", study).stdout)
         assert int(at_once[1]) * int(at_once[2]) <= adjoints
-        assert check(study) <= bound
+        assert peak(study) <= bound  # what settles gates is counted, and not always made: predictions are for long runs
         with h5py.File(tmp_path / "out" / "study.h5") as h5:
             w.append(h5["linear/dense/W"][:])
         shutil.rmtree(tmp_path / "out")

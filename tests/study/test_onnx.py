@@ -121,9 +121,10 @@ def test_every_unknown_operator_is_named(tmp_path):
         helper.make_node("Cos", ["f"], ["y"]),
     ]
     path = save(tmp_path / "net.onnx", nodes, {"w": WEIGHT, "b": BIAS}, domains=["com.example"])
-    text = refused(path, 65, "node error (Erf): operator is not supported")
+    text = refused(path, 65, "node error (Erf): not piecewise linear")
     marked = [line.split()[0] for line in text.splitlines() if " not supported" in line]
     assert marked == ["error", "foreign", "Cos_4"]
+    assert row(text, "error")[2] == "not supported: not piecewise linear"
     assert row(text, "foreign")[2] == "not supported: of domain com.example"
     assert row(text, "supported")[1] == "no: 3 of 5 nodes are not"
 
@@ -157,13 +158,175 @@ def test_broken_files(tmp_path):
     assert refused(path, 65, "is empty") == ""
 
 
-def test_numbers_in_another_file(tmp_path):
-    path = save(tmp_path / "net.onnx", [gemm("y")], {"w": WEIGHT, "b": BIAS})
+@pytest.mark.parametrize(
+    "operator, reason",
+    [
+        ("LayerNormalization", "not piecewise linear: its scale depends on the input"),
+        ("Floor", "not continuous: no gradient tells what it does"),
+        ("LSTM", "not piecewise linear: it multiplies what depends on the input"),
+        ("QuantizeLinear", "quantized networks are not supported"),
+        ("If", "control flow is not supported"),
+        ("TheirOwn", "operator is not supported"),
+    ],
+)
+def test_reasons(tmp_path, operator, reason):
+    nodes = [gemm(), helper.make_node(operator, ["h"], ["y"], name="it")]
+    path = save(tmp_path / "net.onnx", nodes, {"w": WEIGHT, "b": BIAS})
+    done = run("inspect", path)
+    if done.returncode == 65 and "not supported" in row(done.stdout, "it")[-1]:  # else src/net has come to know it
+        assert f"node it ({operator}): {reason}" in done.stderr
+        assert row(done.stdout, "it")[2].removeprefix("not supported: ") in (reason, "not supported")
+
+
+def test_softmax_inside_is_marked(tmp_path):
+    nodes = [gemm(), helper.make_node("Softmax", ["h"], ["s"], name="inner"), helper.make_node("Relu", ["s"], ["y"])]
+    text = refused(save(tmp_path / "net.onnx", nodes, {"w": WEIGHT, "b": BIAS}), 65, "node inner (Softmax): ")
+    assert row(text, "inner")[2] == "not supported: not piecewise linear, unless it comes last"
+
+
+# ---- data in other files ----
+
+
+def save_outside(path, data="net.data", **options):
+    """A model whose two constants lie in another file."""
+    save(path, [gemm("y")], {"w": WEIGHT, "b": BIAS})
     onnx.save_model(
-        onnx.load(path), path, save_as_external_data=True, all_tensors_to_one_file=True, location="net.data",
-        size_threshold=0, convert_attribute=False,
+        onnx.load(path), path, save_as_external_data=True, all_tensors_to_one_file=True, location=data,
+        size_threshold=0, convert_attribute=False, **options,
     )
-    refused(path, 65, "initializer w: has its data in another file: not supported")
+    return path
+
+
+def test_numbers_in_another_file(tmp_path):
+    path = save_outside(tmp_path / "net.onnx")
+    assert len(path.read_bytes()) < 400
+    assert row(inspected(path), "dense")[1:] == ["Gemm", "2", "8", "3", "50.000 %"]
+    inside = tmp_path / "parts"
+    inside.mkdir()
+    path = save_outside(inside / "net.onnx")
+    assert run("inspect", "parts/net.onnx", cwd=tmp_path).returncode == 0  # beside the model, wherever one stands
+    assert run("inspect", "net.onnx", cwd=inside).returncode == 0
+
+
+def test_other_file_is_missing_or_wrong(tmp_path):
+    path = save_outside(tmp_path / "net.onnx")
+    data = tmp_path / "net.data"
+    whole = data.read_bytes()
+    data.write_bytes(whole[:-1])
+    refused(path, 65, "initializer ", "data file net.data: has ")
+    data.unlink()
+    assert refused(path, 66, "initializer w: data file net.data: No such file or directory") == ""
+    data.mkdir()
+    refused(path, 65, "initializer w: data file net.data: is no ordinary file")
+    for location in ("/etc/hostname", "../net.data", "a/../../net.data"):
+        model = onnx.load(path, load_external_data=False)
+        for entry in model.graph.initializer[0].external_data:
+            if entry.key == "location":
+                entry.value = location
+        onnx.save(model, tmp_path / "out.onnx")
+        wanted = f"initializer w: has its data in {location}: data files must lie in the folder of the network"
+        refused(tmp_path / "out.onnx", 65, wanted)
+
+
+def test_study_of_a_network_in_two_files(small, tmp_path):
+    """The study's copy is whole, and what its digest covers includes the data file."""
+    random = np.random.default_rng(1)
+    weight = random.standard_normal((4, 144)).astype(np.float32)
+    nodes = [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("Gemm", ["f", "w"], ["y"], transB=1)]
+    path = save(tmp_path / "net.onnx", nodes, {"w": weight}, shape=("N", 1, 12, 12))
+    onnx.save_model(onnx.load(path), path, save_as_external_data=True, location="net.data", size_threshold=0)
+    study = (small / "study.yaml").read_text()
+    start, end = study.index("model:"), study.index("variants:")
+    study = study[:start] + "model: {onnx: net.onnx}\n" + study[end:]
+    start, end = study.index("variants:"), study.index("conditions:")
+    study = study[:start] + "variants: [{method: magnitude, sparsity: 0.5}]\n" + study[end:]
+    (small / "study.yaml").write_text(study)
+    done = run("run", small / "study.yaml")
+    assert done.returncode == 0, done.stderr
+    copy = onnx.load(small / "out" / "variants" / "dense.onnx", load_external_data=False)
+    assert (numpy_helper.to_array(copy.graph.initializer[0]) == weight).all()
+    assert run("run", small / "study.yaml").returncode == 0
+    data = bytearray((tmp_path / "net.data").read_bytes())
+    data[0] ^= 1
+    (tmp_path / "net.data").write_bytes(data)
+    done = run("run", small / "study.yaml")
+    assert done.returncode == 65 and "has changed since this study began" in done.stderr, done
+
+
+# ---- numbers of other types ----
+
+
+@pytest.mark.parametrize("kind", ["FLOAT16", "BFLOAT16", "DOUBLE"])
+@pytest.mark.parametrize("raw", [False, True])
+def test_types_of_numbers(tmp_path, kind, raw):
+    type_ = getattr(TensorProto, kind)
+    path = save(tmp_path / "net.onnx", [gemm("y")], {"w": WEIGHT, "b": BIAS})
+    model = onnx.load(path)
+    for tensor, value in zip(model.graph.initializer, (WEIGHT, BIAS)):
+        if kind == "BFLOAT16":
+            bits = (value.view(np.uint32) >> 16).astype(np.uint16)
+            new = TensorProto(name=tensor.name, dims=value.shape, data_type=type_)
+            if raw:
+                new.raw_data = bits.tobytes()
+            else:
+                new.int32_data.extend(int(b) for b in bits.ravel())
+        else:
+            cast = value.astype(np.float16 if kind == "FLOAT16" else np.float64)
+            new = helper.make_tensor(tensor.name, type_, value.shape, cast.tobytes() if raw else cast.ravel(), raw=raw)
+        tensor.CopyFrom(new)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = TensorProto.FLOAT if kind == "BFLOAT16" else type_
+    onnx.save(model, path)
+    assert row(inspected(path), "dense")[1:] == ["Gemm", "2", "8", "3", "50.000 %"]
+
+
+def test_empty_constants(tmp_path):
+    empty = {"roi": np.zeros(0, np.float32), "axes": np.zeros((0,), np.int64), "none": np.zeros((2, 0, 3), np.float32)}
+    inspected(save(tmp_path / "net.onnx", [gemm("y")], {"w": WEIGHT, "b": BIAS, **empty}))
+
+
+def test_infinite_bias(tmp_path):
+    bias = np.array([np.inf], dtype=np.float32)
+    path = save(tmp_path / "net.onnx", [gemm("y")], {"w": WEIGHT[:1], "b": bias})
+    refused(path, 65, "node dense (Gemm): constant b is infinite")
+
+
+# ---- functions of the model ----
+
+
+def test_functions(tmp_path):
+    """As some exporters leave them: a layer that is a function, whose activation is one, with a default slope."""
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("pkg.torch", 1)]
+    leak = helper.make_node("LeakyRelu", ["a"], ["b"])
+    reference = {"ref_attr_name": "slope", "type": onnx.AttributeProto.FLOAT}
+    leak.attribute.append(onnx.AttributeProto(name="alpha", **reference))
+    activation = helper.make_function(
+        "pkg.torch", "leaky", ["a"], ["b"], [leak], opsets, attribute_protos=[helper.make_attribute("slope", 0.125)]
+    )
+    inner = helper.make_node("leaky", ["h"], ["y"], domain="pkg.torch")
+    inner.attribute.append(onnx.AttributeProto(name="slope", **reference))
+    layer = helper.make_function(
+        "pkg.torch", "layer", ["x", "w", "b"], ["y"],
+        [helper.make_node("Gemm", ["x", "w", "b"], ["h"], name="linear", transB=1), inner], opsets, ["slope"],
+    )
+    constants = {"w": WEIGHT, "b": BIAS, "w2": np.eye(2, dtype=np.float32), "b2": BIAS}
+    nodes = [
+        helper.make_node("layer", ["x", "w", "b"], ["h"], name="first", domain="pkg.torch", slope=0.25),
+        helper.make_node("layer", ["h", "w2", "b2"], ["y"], name="second", domain="pkg.torch"),
+    ]
+    path = save(tmp_path / "net.onnx", nodes, constants, opset=18, domains=["pkg.torch"])
+    model = onnx.load(path)
+    model.functions.extend([layer, activation])
+    onnx.save(model, path)
+    text = inspected(path)
+    names = [line.split()[0] for line in text.splitlines()[1:5]]
+    assert names == ["first/linear", "first/leaky_1/LeakyRelu_0", "second/linear", "second/leaky_1/LeakyRelu_0"]
+    assert row(text, "first/linear")[1:3] == ["Gemm", "2"]
+    leak.op_type = "Tanh"
+    model.functions[1].node[0].op_type = "Tanh"
+    onnx.save(model, path)
+    text = refused(path, 65, "node first/leaky_1/Tanh_0 (Tanh): not piecewise linear")
+    assert row(text, "supported")[1] == "no: 2 of 4 nodes are not"
 
 
 @pytest.mark.skipif(not (SHARED / "models").is_dir(), reason="no ../shared/models with real networks")

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 
 def load(path):
-    """A function from a float64 batch to its logits."""
+    """A function from a float64 batch to its logits; `other` constants take the place of those of the same name."""
     model = onnx.load(path)
     graph = model.graph
     constants = {i.name: torch.from_numpy(numpy_helper.to_array(i).copy()) for i in graph.initializer}
@@ -16,8 +16,8 @@ def load(path):
             constants[name] = value.double()
     (name,) = [i.name for i in graph.input if i.name not in constants]
 
-    def forward(x):
-        values = {**constants, name: x}
+    def forward(x, other=None):
+        values = {**constants, **(other or {}), name: x}
         for node in graph.node:
             attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
             inputs = [values[i] if i else None for i in node.input]

@@ -65,13 +65,20 @@ static facet_network *small(facet_type type)
   return two_layers(type, 4, 3, first, second);
 }
 
+static facet_mask *mask_by(const facet_network *network, const facet_pruning *how, const facet_calibration *data)
+{
+  facet_mask *mask = NULL;
+  if (facet_mask_create(network, how, data, &mask) != FACET_OK)
+    fail_msg("%s", facet_message());
+  return mask;
+}
+
 static facet_mask *mask_of(const facet_network *network, facet_criterion criterion, facet_scope scope, double sparsity,
                            uint32_t seed)
 {
-  facet_mask *mask = NULL;
-  if (facet_mask_create(network, criterion, scope, sparsity, seed, &mask) != FACET_OK)
-    fail_msg("%s", facet_message());
-  return mask;
+  const facet_pruning how = {
+      .criterion = criterion, .scope = scope, .sparsity = sparsity, .seed = seed, .allow_collapse = true};
+  return mask_by(network, &how, NULL);
 }
 
 static void assert_keep(const struct facet_mask_layer *layer, int64_t size, const uint8_t *wanted)
@@ -169,6 +176,8 @@ static void test_names(void **state)
   assert_int_equal(facet_criterion_find("random"), FACET_PRUNE_RANDOM);
   assert_int_equal(facet_criterion_find("magnitude"), FACET_PRUNE_MAGNITUDE);
   assert_int_equal(facet_criterion_find("Magnitude"), -1);
+  for (int c = FACET_PRUNE_RANDOM; c <= FACET_PRUNE_SYNFLOW; c++)
+    assert_int_equal(facet_criterion_find(facet_criterion_name((facet_criterion)c)), c);
   assert_int_equal(facet_scope_find("global"), FACET_SCOPE_GLOBAL);
   assert_int_equal(facet_scope_find("layer"), FACET_SCOPE_LAYER);
   assert_int_equal(facet_scope_find(""), -1);
@@ -327,11 +336,245 @@ static void test_sparsity_out_of_range(void **state)
   const double wrong[] = {1.3, 1, -0.1, NAN};
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
     facet_mask *mask = NULL;
-    assert_int_equal(facet_mask_create(network, FACET_PRUNE_MAGNITUDE, FACET_SCOPE_LAYER, wrong[i], 1, &mask),
-                     FACET_BAD_INPUT);
+    const facet_pruning how = {.criterion = FACET_PRUNE_MAGNITUDE, .sparsity = wrong[i]};
+    assert_int_equal(facet_mask_create(network, &how, NULL, &mask), FACET_BAD_INPUT);
     assert_null(mask);
     assert_non_null(strstr(facet_message(), "is not in [0, 1)"));
   }
+  facet_network_destroy(&network);
+}
+
+/* ---- the guard ---- */
+
+/* Weights of the first layer a hundred times as large: magnitude would take the whole second layer first, but for
+ * three. */
+static facet_network *lopsided(void)
+{
+  double large[12];
+  for (int i = 0; i < 12; i++)
+    large[i] = 100 * first[i];
+  return two_layers(FACET_F64, 4, 3, large, second);
+}
+
+static void test_guard_over_all_layers(void **state)
+{
+  (void)state;
+  facet_network *network = lopsided();
+  facet_pruning how = {.criterion = FACET_PRUNE_MAGNITUDE, .sparsity = 8.0 / 18, .allow_collapse = true};
+  facet_mask *mask = mask_by(network, &how, NULL);
+  assert_keep(&mask->layer[0], 12, (const uint8_t[]){1, 0, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1});
+  assert_keep(&mask->layer[1], 6, (const uint8_t[]){0, 0, 0, 0, 0, 0});
+  assert_false(mask->layer[0].guarded || mask->layer[1].guarded);
+  facet_mask_destroy(&mask);
+  how.allow_collapse = false; /* 3 stays, and 20, the first of two, goes instead */
+  mask = mask_by(network, &how, NULL);
+  assert_keep(&mask->layer[0], 12, (const uint8_t[]){1, 0, 1, 0, 1, 0, 1, 1, 1, 1, 1, 1});
+  assert_keep(&mask->layer[1], 6, (const uint8_t[]){0, 0, 0, 0, 0, 1});
+  assert_false(mask->layer[0].guarded);
+  assert_true(mask->layer[1].guarded);
+  facet_mask_destroy(&mask);
+  how.sparsity = 5.0 / 18; /* one is left, but its turn had not come */
+  mask = mask_by(network, &how, NULL);
+  assert_keep(&mask->layer[1], 6, (const uint8_t[]){0, 0, 0, 0, 0, 1});
+  assert_false(mask->layer[1].guarded);
+  facet_mask_destroy(&mask);
+  how.sparsity = 0.99; /* nothing is left elsewhere */
+  mask = mask_by(network, &how, NULL);
+  assert_int_equal(mask->layer[0].removed, 11);
+  assert_int_equal(mask->layer[1].removed, 5);
+  assert_true(mask->layer[0].guarded && mask->layer[1].guarded);
+  facet_mask_destroy(&mask);
+  facet_network_destroy(&network);
+}
+
+static void test_guard_in_each_layer(void **state)
+{
+  (void)state;
+  facet_network *network = small(FACET_F32);
+  facet_pruning how = {.criterion = FACET_PRUNE_MAGNITUDE, .scope = FACET_SCOPE_LAYER, .sparsity = 0.95};
+  facet_mask *mask = mask_by(network, &how, NULL); /* 11 of 12, and 6 of 6 */
+  assert_keep(&mask->layer[0], 12, (const uint8_t[]){0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0});
+  assert_keep(&mask->layer[1], 6, (const uint8_t[]){0, 0, 0, 0, 0, 1});
+  assert_false(mask->layer[0].guarded);
+  assert_true(mask->layer[1].guarded);
+  facet_mask_destroy(&mask);
+  facet_network_destroy(&network);
+}
+
+/* Equal and odd scores: the last of equals is the one that stays. */
+static void test_guard_of_odd_numbers(void **state)
+{
+  (void)state;
+  double score[] = {1, 1, 1, NAN, INFINITY, -INFINITY, 0.0, -0.0};
+  const int64_t size[] = {3, 3, 2};
+  uint8_t keep[8];
+  bool guarded[3];
+  assert_int_equal(facet_select_guarded(score, 3, size, 4, keep, guarded), FACET_OK);
+  assert_memory_equal(keep, ((uint8_t[]){0, 0, 1, 1, 1, 0, 0, 1}), 8);
+  assert_true(!guarded[0] && !guarded[1] && guarded[2]);
+  assert_int_equal(facet_select_guarded(score, 3, size, 8, keep, guarded), FACET_OK);
+  assert_memory_equal(keep, ((uint8_t[]){0, 0, 1, 0, 1, 0, 0, 1}), 8);
+  assert_true(guarded[0] && guarded[1] && guarded[2]);
+}
+
+/* ---- filters ---- */
+
+/* Three neurons, with the weights 0.5 0.2 0.7 1, -0.1 -0.9 -0.3 -0.2 and 0.3 0.1 0.4 0.6: L1 2.4, 1.5, 1.4. */
+static void test_filters(void **state)
+{
+  (void)state;
+  facet_network *network = small(FACET_F64);
+  const facet_scope scope[] = {FACET_SCOPE_GLOBAL, FACET_SCOPE_LAYER};
+  for (int s = 0; s < 2; s++) {
+    facet_pruning how = {.criterion = FACET_PRUNE_FILTER, .scope = scope[s], .norm = 1, .sparsity = 0.4};
+    facet_mask *mask = mask_by(network, &how, NULL);
+    assert_keep(&mask->layer[0], 12, (const uint8_t[]){1, 1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 0});
+    assert_keep(&mask->layer[1], 6, (const uint8_t[]){1, 1, 1, 1, 1, 1}); /* the classes stay */
+    facet_mask_destroy(&mask);
+    how.sparsity = 0.9; /* all three come nearest, but one stays */
+    mask = mask_by(network, &how, NULL);
+    assert_keep(&mask->layer[0], 12, (const uint8_t[]){1, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0});
+    assert_true(mask->layer[0].guarded);
+    facet_mask_destroy(&mask);
+    how.allow_collapse = true;
+    mask = mask_by(network, &how, NULL);
+    assert_int_equal(mask->layer[0].removed, 12);
+    assert_false(mask->layer[0].guarded);
+    facet_mask_destroy(&mask);
+  }
+  facet_network_destroy(&network);
+}
+
+/* ---- criteria with data ---- */
+
+static const float samples[5][4] = {
+    {1, 0.5F, -1, 2}, {0.3F, -1, 2, 1}, {-1, 1, 1, -0.5F}, {2, 0.1F, 0.2F, -1}, {0.7F, 0.7F, 0, 1}};
+static const int32_t labels[5] = {0, 1, 1, 0, 1};
+
+/* (w dL/dw)^2 and |w dL/dw| of `small`, by hand. */
+static void score_by_hand(int begin, int end, bool squared, double *score)
+{
+  double gradient[18] = {0}, hidden[3], logit[2], count = end - begin;
+  for (int s = begin; s < end; s++) {
+    for (int j = 0; j < 3; j++) {
+      hidden[j] = 0;
+      for (int i = 0; i < 4; i++)
+        hidden[j] += (double)samples[s][i] * first[i * 3 + j];
+      hidden[j] = hidden[j] > 0 ? hidden[j] : 0;
+    }
+    for (int k = 0; k < 2; k++) {
+      logit[k] = bias[k];
+      for (int j = 0; j < 3; j++)
+        logit[k] += hidden[j] * second[j * 2 + k];
+    }
+    double one = 1 / (1 + exp(logit[0] - logit[1])), g[2] = {1 - one - (labels[s] == 0), one - (labels[s] == 1)};
+    for (int j = 0; j < 3; j++) {
+      double back = hidden[j] > 0 ? g[0] * second[j * 2] + g[1] * second[j * 2 + 1] : 0;
+      for (int i = 0; i < 4; i++)
+        gradient[i * 3 + j] += back * (double)samples[s][i] / count;
+      for (int k = 0; k < 2; k++)
+        gradient[12 + j * 2 + k] += g[k] * hidden[j] / count;
+    }
+  }
+  for (int i = 0; i < 18; i++) {
+    double effect = gradient[i] * (i < 12 ? first[i] : second[i - 12]);
+    score[i] += squared ? effect * effect : fabs(effect);
+  }
+}
+
+static void test_taylor_and_snip(void **state)
+{
+  (void)state;
+  facet_network *network = small(FACET_F64);
+  const facet_calibration data = {.x = samples[0], .label = labels, .count = 5, .batch = 2};
+  for (int taylor = 0; taylor < 2; taylor++)
+    for (int remove = 1; remove < 16; remove++) {
+      double score[18] = {0};
+      uint8_t keep[18];
+      for (int begin = 0; begin < (taylor ? 5 : 2); begin += 2)
+        score_by_hand(begin, begin + 2 < 5 ? begin + 2 : 5, taylor, score);
+      facet_select_lowest(score, 18, remove, keep);
+      const facet_pruning how = {.criterion = taylor ? FACET_PRUNE_TAYLOR : FACET_PRUNE_SNIP,
+                                 .sparsity = remove / 18.0,
+                                 .allow_collapse = true};
+      facet_mask *mask = mask_by(network, &how, &data), *again = mask_by(network, &how, &data);
+      assert_keep(&mask->layer[0], 12, keep);
+      assert_keep(&mask->layer[1], 6, keep + 12);
+      assert_true(same_mask(mask, again));
+      facet_mask_destroy(&mask);
+      facet_mask_destroy(&again);
+    }
+  facet_network_destroy(&network);
+}
+
+static void test_data_that_is_missing_or_wrong(void **state)
+{
+  (void)state;
+  facet_network *network = small(FACET_F64);
+  const int32_t strange[2] = {0, 2};
+  const float infinite[4] = {INFINITY, 1, 1, 1};
+  const facet_calibration none = {.batch = 2}, wrong = {.x = samples[0], .label = strange, .count = 2, .batch = 2},
+                          odd = {.x = infinite, .label = labels, .count = 1, .batch = 2};
+  const facet_criterion criterion[] = {FACET_PRUNE_TAYLOR, FACET_PRUNE_SNIP, FACET_PRUNE_GRASP};
+  for (int c = 0; c < 3; c++) {
+    const facet_pruning how = {.criterion = criterion[c], .sparsity = 0.5};
+    const facet_calibration *data[] = {NULL, &none, &wrong, &odd};
+    const char *says[] = {"needs calibration data", "needs calibration data", "label 2 of sample 1", "not finite"};
+    assert_true(facet_criterion_needs_data(criterion[c]));
+    for (int d = 0; d < 4; d++) {
+      facet_mask *mask = NULL;
+      assert_int_equal(facet_mask_create(network, &how, data[d], &mask), FACET_BAD_INPUT);
+      assert_non_null(strstr(facet_message(), says[d]));
+      assert_null(mask);
+    }
+  }
+  facet_network_destroy(&network);
+}
+
+/* ---- synflow ---- */
+
+/* One round: the score of a weight is |w| times what flows in times what flows on. */
+static void test_synflow_in_one_round(void **state)
+{
+  (void)state;
+  facet_network *network = small(FACET_F64);
+  double score[18];
+  uint8_t keep[18];
+  for (int i = 0; i < 4; i++)
+    for (int j = 0; j < 3; j++)
+      score[i * 3 + j] = fabs(first[i * 3 + j]) * (fabs(second[j * 2]) + fabs(second[j * 2 + 1]));
+  for (int j = 0; j < 3; j++)
+    for (int k = 0; k < 2; k++) {
+      double in = 0;
+      for (int i = 0; i < 4; i++)
+        in += fabs(first[i * 3 + j]);
+      score[12 + j * 2 + k] = fabs(second[j * 2 + k]) * in;
+    }
+  facet_select_lowest(score, 18, 9, keep);
+  const facet_pruning how = {.criterion = FACET_PRUNE_SYNFLOW, .sparsity = 0.5, .rounds = 1};
+  facet_mask *mask = mask_by(network, &how, NULL);
+  assert_keep(&mask->layer[0], 12, keep);
+  assert_keep(&mask->layer[1], 6, keep + 12);
+  facet_mask_destroy(&mask);
+  facet_network_destroy(&network);
+}
+
+/* Iterated, no layer collapses before it must: at 16 of 18 one path is left, where magnitude cuts all of them. */
+static void test_synflow_keeps_a_path(void **state)
+{
+  (void)state;
+  facet_network *network = lopsided();
+  const facet_pruning how = {.criterion = FACET_PRUNE_SYNFLOW, .sparsity = 16.0 / 18, .allow_collapse = true};
+  facet_mask *mask = mask_by(network, &how, NULL);
+  assert_int_equal(mask->layer[0].removed, 11);
+  assert_int_equal(mask->layer[1].removed, 5);
+  int from = 0, to = 0;
+  while (!mask->layer[0].keep[from])
+    from++;
+  while (!mask->layer[1].keep[to])
+    to++;
+  assert_int_equal(from % 3, to / 2);
+  facet_mask_destroy(&mask);
   facet_network_destroy(&network);
 }
 
@@ -345,7 +588,8 @@ static void test_nothing_to_prune(void **state)
   add_node(network, "Relu", 1, (const char *const[]){"x"}, "y");
   assert_int_equal(facet_network_set_output(network, "y"), FACET_OK);
   assert_int_equal(facet_network_finish(network), FACET_OK);
-  assert_int_equal(facet_mask_create(network, FACET_PRUNE_RANDOM, FACET_SCOPE_LAYER, 0.5, 1, &mask), FACET_BAD_INPUT);
+  const facet_pruning how = {.criterion = FACET_PRUNE_RANDOM, .sparsity = 0.5};
+  assert_int_equal(facet_mask_create(network, &how, NULL, &mask), FACET_BAD_INPUT);
   assert_null(mask);
   assert_string_equal(facet_message(), "network bare has no weights that could be pruned");
   assert_int_equal(facet_mask_of_zeros(network, &mask), FACET_OK);
@@ -370,6 +614,14 @@ int main(void)
       cmocka_unit_test(test_zeros_that_are_there),
       cmocka_unit_test(test_sparsity_out_of_range),
       cmocka_unit_test(test_nothing_to_prune),
+      cmocka_unit_test(test_guard_over_all_layers),
+      cmocka_unit_test(test_guard_in_each_layer),
+      cmocka_unit_test(test_guard_of_odd_numbers),
+      cmocka_unit_test(test_filters),
+      cmocka_unit_test(test_taylor_and_snip),
+      cmocka_unit_test(test_data_that_is_missing_or_wrong),
+      cmocka_unit_test(test_synflow_in_one_round),
+      cmocka_unit_test(test_synflow_keeps_a_path),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
