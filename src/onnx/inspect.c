@@ -38,8 +38,8 @@ static double percent(int64_t part, int64_t all)
   return all ? 100.0 * (double)part / (double)all : 0.0;
 }
 
-static void print_node(const facet_network *n, const facet_node *node, const tally *t,
-                       const struct facet_channel_layer *channels)
+static void print_row(const facet_network *n, const facet_node *node, const tally *t,
+                      const struct facet_channel_layer *channels)
 {
   printf("%-36s %-20s %-18s", node->name, node->type, facet_shape_text(n->value[node->output[0]].shape));
   if (t->parameters)
@@ -85,7 +85,7 @@ static void print_cost(const facet_network *n)
   facet_cost_destroy(&cost);
 }
 
-static tally print_nodes(const facet_network *n, const facet_channels *channels)
+static tally print_rows(const facet_network *n, const facet_channels *channels)
 {
   tally all = {0};
   facet_parameter *list = NULL;
@@ -97,7 +97,7 @@ static tally print_nodes(const facet_network *n, const facet_channels *channels)
   for (int i = 0, layer = 0; i < n->nodes; i++) {
     tally t = tally_of(n, list, count, i);
     bool linear = channels && layer < channels->layers && channels->layer[layer].node == i;
-    print_node(n, &n->node[i], &t, linear ? &channels->layer[layer++] : NULL);
+    print_row(n, &n->node[i], &t, linear ? &channels->layer[layer++] : NULL);
     all.parameters += t.parameters;
     all.weights += t.weights;
     all.zeros += t.zeros;
@@ -112,7 +112,7 @@ static void print_network(const facet_network *n)
   facet_channels *channels = NULL;
   if (facet_channels_dead(n, &channels) != FACET_OK)
     channels = NULL;
-  tally all = print_nodes(n, channels);
+  tally all = print_rows(n, channels);
   printf("\ninput       %s  N x %s\n", n->value[n->input].name, facet_shape_text(facet_network_input_shape(n)));
   printf("output      %s  N x %s\n", n->value[n->output].name, facet_shape_text(n->value[n->output].shape));
   printf("opset       %d\n", n->opset);
