@@ -85,7 +85,7 @@ static void print_cost(const facet_network *n)
   facet_cost_destroy(&cost);
 }
 
-static tally print_nodes(const facet_network *n, const facet_channels *channels)
+static tally print_rows(const facet_network *n, const facet_channels *channels)
 {
   tally all = {0};
   facet_parameter *list = NULL;
@@ -112,7 +112,7 @@ static void print_network(const facet_network *n)
   facet_channels *channels = NULL;
   if (facet_channels_dead(n, &channels) != FACET_OK)
     channels = NULL;
-  tally all = print_nodes(n, channels);
+  tally all = print_rows(n, channels);
   printf("\ninput       %s  N x %s\n", n->value[n->input].name, facet_shape_text(facet_network_input_shape(n)));
   printf("output      %s  N x %s\n", n->value[n->output].name, facet_shape_text(n->value[n->output].shape));
   printf("opset       %d\n", n->opset);

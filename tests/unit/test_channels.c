@@ -453,6 +453,189 @@ static void groups_and_shared_constants(void **state)
   check_removal(&n, 4, -1);
 }
 
+/* ---- networks drawn at random ---- */
+
+typedef struct {
+  facet_network *n;
+  char last[24];
+  int64_t channels, size, drawn, layers;
+} drawing;
+
+static int64_t draw(drawing *d, int64_t below)
+{
+  return (int64_t)((noise((uint64_t)(500000 + d->drawn++)) + 1) / 2 * (double)below);
+}
+
+/* A node from the last value and constants "NAME,..." ("" for none) to a new last one. */
+static void extend(drawing *d, const char *type, const char *constants, int attributes, facet_attribute *attribute)
+{
+  char inputs[160], output[24];
+  snprintf(inputs, sizeof inputs, "%s%s%s", d->last, constants[0] ? "," : "", constants);
+  snprintf(output, sizeof output, "v%d", (int)d->layers++);
+  add_node(d->n, type, inputs, output, attributes, attribute);
+  memcpy(d->last, output, sizeof output);
+}
+
+static void zero_random(drawing *d, const char *conv, int64_t outs, int64_t ins, bool reading)
+{
+  char bias[40];
+  snprintf(bias, sizeof bias, "%s.b", conv);
+  for (int64_t o = 0; o < outs; o++)
+    if (draw(d, 3) == 0) {
+      zero_filter(d->n, conv, o);
+      set_entry(d->n, bias, 0, o, (double)(draw(d, 3) - 1) / 2);
+    }
+  for (int64_t i = 0; reading && i < ins; i++)
+    if (draw(d, 4) == 0)
+      zero_reading(d->n, conv, i);
+}
+
+static void draw_conv(drawing *d, int64_t out, int64_t kernel, int64_t groups)
+{
+  char name[24];
+  snprintf(name, sizeof name, "v%d", (int)d->layers++);
+  add_conv(d->n, d->last, name, d->channels, out, kernel, kernel / 2, groups, true);
+  zero_random(d, name, out, d->channels, groups == 1);
+  memcpy(d->last, name, sizeof name);
+  d->channels = out;
+}
+
+/* A constant per channel under a new name. */
+static void channel_constant(drawing *d, char name[24])
+{
+  snprintf(name, 24, "k%d", (int)d->layers++);
+  add_noise(d->n, name, (facet_shape){3, {d->channels, 1, 1}}, 1);
+}
+
+/* The last value and a convolution of it meet. */
+static void draw_branch(drawing *d, const char *type)
+{
+  char begin[24];
+  memcpy(begin, d->last, sizeof begin);
+  bool concat = strcmp(type, "Concat") == 0;
+  int64_t before = d->channels;
+  draw_conv(d, concat ? 2 : before, 3, 1);
+  extend(d, "Relu", "", 0, NULL);
+  extend(d, type, begin, concat, concat ? one_int("axis", 1) : NULL);
+  d->channels += concat ? before : 0;
+}
+
+static void draw_pool(drawing *d, bool average)
+{
+  facet_attribute *a = facet_allocate(3, sizeof *a);
+  set_ints(&a[0], "kernel_shape", 2, (int64_t[]){3, 3});
+  set_ints(&a[1], "pads", 4, (int64_t[]){1, 1, 1, 1});
+  a[2] = (facet_attribute){.name = facet_copy_text("count_include_pad"), .kind = FACET_INT, .integer = draw(d, 2)};
+  if (!average)
+    facet_free(&a[2].name);
+  extend(d, average ? "AveragePool" : "MaxPool", "", average ? 3 : 2, a);
+}
+
+/* Channels added in front and behind, or taken from the middle. */
+static void draw_move(drawing *d, bool pad)
+{
+  char list[3][24], all[80];
+  int64_t pads[8] = {0, draw(d, 3), 0, 0, 0, draw(d, 2)}, start = draw(d, 2), axis = 1;
+  int64_t end = pad ? 0 : start - d->channels > -2 ? INT64_MAX : -1;
+  for (int i = 0; i < 3; i++)
+    snprintf(list[i], sizeof list[i], "k%d", (int)d->layers++);
+  snprintf(all, sizeof all, pad ? "%s" : "%s,%s,%s", list[0], list[1], list[2]);
+  add_list(d->n, list[0], pad ? 8 : 1, pad ? pads : &start);
+  if (!pad) {
+    add_list(d->n, list[1], 1, &end);
+    add_list(d->n, list[2], 1, &axis);
+  }
+  extend(d, pad ? "Pad" : "Slice", all, 0, NULL);
+  d->channels = pad ? d->channels + pads[1] + pads[5] : d->channels - start - (end == -1);
+}
+
+static void draw_node(drawing *d)
+{
+  char name[24];
+  switch (draw(d, 15)) {
+  case 0:
+  case 1:
+    draw_conv(d, 2 + draw(d, 5), 1, 1);
+    break;
+  case 2:
+    draw_conv(d, 2 + draw(d, 5), 3, 1);
+    break;
+  case 3:
+    draw_conv(d, d->channels * (1 + draw(d, 2)), 3, d->channels);
+    break;
+  case 4:
+    if (d->channels % 2 == 0)
+      draw_conv(d, 4, 1, 2);
+    break;
+  case 5:
+    snprintf(name, sizeof name, "v%d", (int)d->layers++);
+    add_norm(d->n, d->last, name, d->channels);
+    memcpy(d->last, name, sizeof name);
+    break;
+  case 6:
+    channel_constant(d, name);
+    extend(d, draw(d, 2) ? "Mul" : "PRelu", name, 0, NULL);
+    break;
+  case 7:
+    channel_constant(d, name);
+    extend(d, draw(d, 2) ? "Add" : "Sub", name, 0, NULL);
+    break;
+  case 8:
+    draw_branch(d, "Concat");
+    break;
+  case 9:
+    draw_branch(d, draw(d, 2) ? "Add" : "Sub");
+    break;
+  case 10:
+    draw_branch(d, draw(d, 2) ? "Max" : "Min");
+    break;
+  case 11:
+    draw_pool(d, draw(d, 2));
+    break;
+  case 12:
+    if (d->channels > 3)
+      draw_move(d, false);
+    break;
+  case 13:
+    draw_move(d, true);
+    break;
+  default:
+    extend(d, "Relu", "", 0, NULL);
+  }
+}
+
+static void random_networks(void **state)
+{
+  (void)state;
+  int64_t gone = 0;
+  for (int turn = 0; turn < 400; turn++) {
+    drawing d = {begin_net((facet_shape){3, {2, 4, 4}}), "x", 2, 4, 1000 * turn, 0};
+    double before[15], after[15];
+    facet_network *smaller;
+    draw_conv(&d, 5, 3, 1);
+    for (int64_t k = 3 + draw(&d, 10); k > 0 && d.channels < 24; k--)
+      draw_node(&d);
+    if (draw(&d, 2))
+      extend(&d, "GlobalAveragePool", "", 0, NULL);
+    else
+      d.channels *= 16;
+    extend(&d, "Flatten", "", 0, NULL);
+    add_dense(d.n, d.last, "logits", d.channels, 3);
+    end_net(d.n, "logits");
+    if (facet_channels_remove(d.n, &smaller) != FACET_OK)
+      fail_msg("network %d: %s", turn, facet_message());
+    logits_of(d.n, before);
+    logits_of(smaller, after);
+    for (int i = 0; i < 15; i++)
+      if (!(fabs(after[i] - before[i]) <= 1e-12 * (1 + fabs(before[i]))))
+        fail_msg("network %d: logit %d is %.17g, not %.17g", turn, i, after[i], before[i]);
+    gone += facet_network_parameters(d.n) > facet_network_parameters(smaller);
+    facet_network_destroy(&smaller);
+    facet_network_destroy(&d.n);
+  }
+  assert_true(gone > 100);
+}
+
 /* ---- networks of others ---- */
 
 /* Zeroes a fifth of the filters with their biases, and a fifth of what is read, at every layer. */
@@ -586,6 +769,7 @@ int main(void)
       cmocka_unit_test(concat),
       cmocka_unit_test(strided_and_padded_shortcut),
       cmocka_unit_test(groups_and_shared_constants),
+      cmocka_unit_test(random_networks),
       cmocka_unit_test(trainable_networks),
       cmocka_unit_test(real_networks),
       cmocka_unit_test(costs_by_hand),

@@ -29,7 +29,8 @@ static void round_trip(void **state)
   facet_mask *mask, *again;
   uint8_t *bytes[2];
   size_t count[2];
-  assert_int_equal(facet_mask_create(n, &(facet_pruning){.criterion = FACET_PRUNE_MAGNITUDE, .sparsity = 0.4}, NULL, &mask), FACET_OK);
+  const facet_pruning how = {.criterion = FACET_PRUNE_MAGNITUDE, .sparsity = 0.4};
+  assert_int_equal(facet_mask_create(n, &how, NULL, &mask), FACET_OK);
   for (int turn = 0; turn < 2; turn++) {
     assert_int_equal(facet_mask_write(n, mask, path), FACET_OK);
     assert_int_equal(facet_read_file(path, &bytes[turn], &count[turn]), FACET_OK);

@@ -1,0 +1,179 @@
+"""Masks of torch.nn.utils.prune to facet's mask files and back, for ONNX exports with names, and without."""
+
+import contextlib
+import importlib
+import io
+import subprocess
+import sys
+import types
+from unittest import mock
+
+import h5py
+import numpy as np
+import pytest
+
+from conftest import ROOT, run
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed (make bench installs it)")
+onnx = pytest.importorskip("onnx", reason="the Python package onnx is not installed")
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from torch import nn  # noqa: E402
+from torch.nn.utils import prune  # noqa: E402
+
+ANALYSIS = ROOT / "analysis"
+sys.path.insert(0, str(ANALYSIS))
+import facet_masks  # noqa: E402
+
+
+def module():
+    torch.manual_seed(3)
+    net = nn.Sequential(nn.Conv2d(2, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 1), nn.Flatten(),
+                        nn.Linear(64, 3)).eval()
+    net[1].running_var.uniform_(0.5, 2)
+    return net
+
+
+def pruned():
+    net = module()
+    prune.random_unstructured(net[0], "weight", 0.5)
+    prune.l1_unstructured(net[5], "weight", 0.25)
+    return net
+
+
+def weights_of(layer, masked):
+    return (layer.weight if masked else getattr(layer, "weight_orig", layer.weight)).detach().numpy().copy()
+
+
+def export(net, path, names=True, folded=False, masked=True, turned=False):
+    """The module as ONNX: with its names or an exporter's, batch norm folded or not, Linear as MatMul with W^T or not."""
+    w = [weights_of(net[i], masked) for i in (0, 3, 5)]
+    scale = (net[1].weight / torch.sqrt(net[1].running_var + net[1].eps)).detach().numpy()
+    if folded:
+        w[0] *= -scale.reshape(-1, 1, 1, 1)
+    called = ["0.weight", "3.weight", "5.weight"] if names else ["onnx::Conv_1", "/3/w", "onnx::MatMul_7"]
+    norm = {f"n{i}": v.detach().numpy() for i, v in enumerate((net[1].weight, net[1].bias, net[1].running_mean, net[1].running_var))}
+    nodes = [helper.make_node("Conv", ["x", called[0]], ["a"], name="first")]
+    nodes += [] if folded else [helper.make_node("BatchNormalization", ["a", *norm], ["a2"], epsilon=net[1].eps)]
+    nodes += [
+        helper.make_node("Relu", ["a" if folded else "a2"], ["b"]),
+        helper.make_node("Conv", ["b", called[1]], ["c"], name="second"),
+        helper.make_node("Flatten", ["c"], ["d"]),
+    ]
+    if turned:
+        nodes += [helper.make_node("Transpose", [called[2]], ["wt"], perm=[1, 0]), helper.make_node("MatMul", ["d", "wt"], ["y"])]
+    else:
+        nodes += [helper.make_node("Gemm", ["d", called[2]], ["y"], name="last", transB=1)]
+    constants = dict(zip(called, w)) | ({} if folded else norm)
+    graph = helper.make_graph(
+        nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 2, 6, 6])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(v, k) for k, v in constants.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), path)
+    return ["wt" if turned and i == 2 else name for i, name in enumerate(called)]
+
+
+def script(name, *arguments):
+    """Runs a script of analysis/ in here (PyTorch takes seconds to load); what subprocess.run would return."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with mock.patch.object(sys, "argv", [name, *map(str, arguments)]):
+            status = facet_masks.run_script(name[:-3], importlib.import_module(name[:-3]).main)
+    assert err.getvalue().count("\n") <= 1, err.getvalue()
+    return types.SimpleNamespace(returncode=status, stdout=out.getvalue(), stderr=err.getvalue())
+
+
+def test_called_as_scripts():
+    for name in ("masks_from_torch.py", "masks_to_torch.py"):
+        done = subprocess.run([sys.executable, ANALYSIS / name], capture_output=True, text=True)
+        assert done.returncode == 64 and "usage: " + name in done.stderr
+
+
+CASES = [dict(), dict(masked=False), dict(names=False), dict(names=False, folded=True), dict(names=False, turned=True),
+         dict(names=False, masked=False, folded=True, turned=True)]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_there_and_back(tmp_path, case):
+    net = pruned()
+    names = export(net, tmp_path / "net.onnx", **case)
+    torch.save(net.state_dict(), tmp_path / "state.pt")
+    done = script("masks_from_torch.py", tmp_path / "state.pt", tmp_path / "net.onnx", tmp_path / "masks.h5")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("3 layers, 84 of 280 weights removed\n")
+    wanted = [net[0].weight_mask.numpy(), np.ones((4, 4, 1, 1)), net[5].weight_mask.numpy()]
+    with h5py.File(tmp_path / "masks.h5") as h5:
+        assert list(h5.attrs["facet_masks"]) == [1]
+        for name, mask in zip(names, wanted):
+            data = h5["masks"][name.replace("/", "|")]
+            mask = mask.T if name == "wt" else mask
+            assert data.dtype == np.uint8 and data.attrs["initializer"] == name
+            assert tuple(data.attrs["shape"]) == data.shape and data.attrs["removed"][0] == (mask == 0).sum()
+            assert np.array_equal(data[()], mask)
+    torch.save(module().state_dict(), tmp_path / "dense.pt")
+    if case.get("masked", True):  # the export of the pruned module does not fit the dense one by numbers
+        torch.save(net.state_dict(), tmp_path / "dense.pt")
+    done = script("masks_to_torch.py", tmp_path / "net.onnx", tmp_path / "masks.h5", tmp_path / "dense.pt", tmp_path / "masked.pt")
+    assert done.returncode == 0, done.stderr
+    again = module()
+    for i in (0, 3, 5):
+        prune.identity(again[i], "weight")
+    again.load_state_dict(torch.load(tmp_path / "masked.pt", weights_only=True))
+    x = torch.randn(4, 2, 6, 6)
+    assert torch.equal(again(x), net(x))
+
+
+def test_masks_on_a_module(tmp_path):
+    net, dense = pruned(), module()
+    export(net, tmp_path / "net.onnx")
+    layers = facet_masks.onnx_layers(tmp_path / "net.onnx")
+    facet_masks.apply_masks(dense, facet_masks.masks_for_module(layers, facet_masks.masks_of_module(layers, net), dense))
+    x = torch.randn(4, 2, 6, 6)
+    assert torch.equal(dense(x), net(x))
+
+
+def inspected_zeros(path):
+    done = run("inspect", path)
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("pruned")]
+    return int(line.split()[1])
+
+
+def test_an_export_by_pytorch(tmp_path):
+    net = pruned()
+    try:
+        torch.onnx.export(net, torch.zeros(1, 2, 6, 6), tmp_path / "net.onnx", dynamo=False)
+    except Exception as error:  # its exporter comes and goes
+        pytest.skip(f"this PyTorch does not export: {error}")
+    masks = facet_masks.masks_of_module(facet_masks.onnx_layers(tmp_path / "net.onnx"), net)
+    assert inspected_zeros(tmp_path / "net.onnx") == 84
+    assert sorted(int((m == 0).sum()) for m in masks.values()) == [0, 36, 48]
+
+
+def test_files_that_do_not_fit(tmp_path):
+    net = pruned()
+    export(net, tmp_path / "net.onnx", names=False)
+    torch.save(net.state_dict(), tmp_path / "state.pt")
+    torch.save(nn.Sequential(nn.Linear(3, 3)).state_dict(), tmp_path / "other.pt")
+    model, masks, state = tmp_path / "net.onnx", tmp_path / "masks.h5", tmp_path / "state.pt"
+
+    def refused(status, line, name, *arguments):
+        done = script(name, *arguments)
+        assert (done.returncode, done.stderr) == (status, f"{name[:-3]}: {line}\n")
+
+    refused(66, f"{tmp_path}/no.pt: No such file or directory", "masks_from_torch.py", tmp_path / "no.pt", model, masks)
+    refused(66, f"{tmp_path}/no.onnx: No such file or directory", "masks_from_torch.py", state, tmp_path / "no.onnx", masks)
+    refused(65, f"{model}: not a state dict that torch.save wrote", "masks_from_torch.py", model, model, masks)
+    refused(65, "weights onnx::Conv_1 of node first (4 x 2 x 3 x 3) are those of no one layer of the module",
+            "masks_from_torch.py", tmp_path / "other.pt", model, masks)
+    refused(73, f"{tmp_path}/no/masks.h5: cannot be written", "masks_from_torch.py", state, model, tmp_path / "no/masks.h5")
+    back = (model, masks, state, tmp_path / "out.pt")
+    refused(66, f"{masks}: No such file or directory", "masks_to_torch.py", *back)
+    good = facet_masks.masks_of_module(facet_masks.onnx_layers(model), net)
+    facet_masks.write_masks(masks, {"/3/w": good["/3/w"]})
+    refused(65, f"{masks}: has no mask for onnx::Conv_1 of node first", "masks_to_torch.py", *back)
+    facet_masks.write_masks(masks, good | {"/3/w": np.ones((4, 4), dtype=np.uint8)})
+    refused(65, f"{masks}: mask /3/w is 4 x 4 but the weights are 4 x 4 x 1 x 1", "masks_to_torch.py", *back)
+    with h5py.File(masks, "w") as h5:
+        h5["masks/first"] = np.full((4, 2, 3, 3), 2, dtype=np.uint8)
+    refused(65, f"{masks}: mask first is not of 0 and 1 in 8-bit unsigned integers", "masks_to_torch.py", *back)
