@@ -15,7 +15,7 @@ static const char help[] =
     "  facet run STUDY.yaml [--fresh]  the whole study: train or read networks, prune, linearize, measure;\n"
     "                                  started again, it goes on where it was; --fresh starts over\n"
     "  facet check STUDY.yaml          validate; print the study with defaults, variants, tiles, work, memory, disk\n"
-    "  facet inspect MODEL.onnx        nodes, shapes, parameters, zeros per layer, what is and is not supported\n"
+    "  facet inspect MODEL.onnx        nodes, shapes, parameters, zeros, dead channels, cost; what is not supported\n"
     "  facet checksum STUDY.h5         one line that depends on the results alone\n"
     "  facet --help, --version\n"
     "\n"
