@@ -415,8 +415,7 @@ static facet_status expand_branches(facet_network *network, int *i)
       full = one;
     first = false;
   }
-  if (facet_shape_size(full) > (int64_t)1 << 28)
-    return facet_node_raise(&network->node[*i], "output of %s is too large", facet_shape_text(full));
+  FACET_TRY(facet_node_size(&network->node[*i], full));
   for (int j = 0; j < network->node[*i].inputs; j++) {
     int v = network->node[*i].input[j];
     if (v == NO_VALUE || network->value[v].constant || facet_shape_same(facet_full_shape(network, v), full))
@@ -628,6 +627,8 @@ facet_status facet_network_finish(facet_network *network)
   for (int i = 0; i < network->values; i++)
     network->value[i].producer = -1;
   FACET_TRY(find_producers(network));
+  FACET_CHECK(!network->softmax_stripped || network->output != network->input, FACET_BAD_INPUT,
+              "there is nothing but a Softmax, which is no linear map");
   FACET_CHECK(!network->value[network->output].constant && network->nodes > 0, FACET_BAD_INPUT,
               "the output does not depend on the input");
   FACET_CHECK(network->value[network->output].producer >= 0, FACET_BAD_INPUT, "the output depends on no node");

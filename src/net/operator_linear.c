@@ -154,9 +154,8 @@ static facet_status conv_weights(facet_network *network, facet_node *node, facet
   if (weight->rank != in.rank || in.rank < 3 || facet_shape_size(*weight) == 0)
     return facet_node_raise(node, "weights are %s but the input is %s", facet_shape_text(*weight),
                             facet_shape_text(in));
-  int64_t channels = transposed ? weight->dim[0] : weight->dim[1] * *groups;
-  if (*groups < 1 || *groups > weight->dim[0] || weight->dim[0] % *groups != 0 || weight->dim[1] > 1 << 24 ||
-      channels != in.dim[1])
+  bool fits = *groups >= 1 && *groups <= weight->dim[0] && weight->dim[0] % *groups == 0 && weight->dim[1] <= 1 << 24;
+  if (!fits || (transposed ? weight->dim[0] : weight->dim[1] * *groups) != in.dim[1])
     return facet_node_raise(node, "weights are %s in %lld groups but the input has %lld channels",
                             facet_shape_text(*weight), (long long)*groups, (long long)in.dim[1]);
   return FACET_OK;
@@ -291,7 +290,7 @@ static facet_status lower_stacks(const facet_network *network, facet_node *node,
   facet_shape u_stack = {.rank = u.rank - 2}, c_stack = {.rank = c.rank - 2};
   memcpy(u_stack.dim, u.dim, sizeof u.dim);
   memcpy(c_stack.dim, c.dim, sizeof c.dim);
-  if (outs > ((int64_t)1 << 26) / sum)
+  if (outs > ((int64_t)1 << 24) / sum)
     return facet_node_raise(node, "a product of stacks of matrices is too large");
   l->kind = KIND_WINDOW;
   l->flat = l->plain = true;

@@ -153,6 +153,8 @@ static facet_status axes_move(facet_node *node, int rank, const move_axis *axis)
   for (int d = 0; d < rank; d++)
     shape.dim[d] = axis[d].count;
   FACET_TRY(facet_node_size(node, shape));
+  if (facet_shape_size(shape) > (int64_t)1 << 25)
+    return facet_node_raise(node, "moves too many elements");
   int64_t size = facet_shape_size(shape), index[2 * FACET_MAX_RANK] = {0};
   if (size == 0)
     return facet_node_raise(node, "output is empty");
@@ -460,6 +462,59 @@ facet_status facet_lower_gather(facet_network *network, facet_node *node)
   return status;
 }
 
+/* Element i of the output of GatherND: where it comes from; -1: an index is out of range. */
+static int64_t gather_nd_source(facet_shape in, const facet_tensor *index, int batch, int depth, int64_t slice,
+                                int64_t i)
+{
+  int64_t row = i / slice, rows = facet_shape_size(index->shape) / depth, outer = 1, at = 0;
+  for (int d = 0; d < batch; d++)
+    outer *= in.dim[d];
+  at = row / (rows / outer); /* which of the leading parts, alike in data and indices */
+  for (int k = 0; k < depth; k++) {
+    int64_t u = ((const int64_t *)index->data)[row * depth + k];
+    u += u < 0 ? in.dim[batch + k] : 0;
+    if (u < 0 || u >= in.dim[batch + k])
+      return -1;
+    at = at * in.dim[batch + k] + u;
+  }
+  return at * slice + i % slice;
+}
+
+facet_status facet_lower_gather_nd(facet_network *network, facet_node *node)
+{
+  FACET_TRY(facet_node_one_input(node));
+  facet_lowered *l = node->lowered;
+  facet_shape in = facet_node_shape(network, node);
+  const facet_tensor *index = facet_node_constant(network, node, 1);
+  int64_t batch = facet_node_int(node, "batch_dims", 0), slice = 1;
+  if (!index || index->type != FACET_I64 || index->shape.rank < 1)
+    return facet_node_raise(node, "indices must be constants");
+  int64_t depth = index->shape.dim[index->shape.rank - 1];
+  bool fits = batch >= 0 && batch < index->shape.rank && depth >= 1 && batch + depth <= in.rank;
+  for (int d = 0; fits && d < batch; d++)
+    fits = index->shape.dim[d] == in.dim[d];
+  int rank = fits ? index->shape.rank - 1 + in.rank - (int)(batch + depth) : FACET_MAX_RANK + 1;
+  if (rank > FACET_MAX_RANK || facet_shape_size(index->shape) == 0)
+    return facet_node_raise(node, "indices of %s for %s", facet_shape_text(index->shape), facet_shape_text(in));
+  int first;
+  FACET_TRY(facet_node_axis(network, node, 0, in, batch == 0, &first));
+  l->full.rank = rank;
+  for (int d = 0; d < rank; d++) {
+    bool outer = d < index->shape.rank - 1;
+    l->full.dim[d] = outer ? index->shape.dim[d] : in.dim[d - (index->shape.rank - 1) + batch + depth];
+    slice *= outer ? 1 : l->full.dim[d];
+  }
+  FACET_TRY(facet_node_size(node, l->full));
+  FACET_NEW(l->source, facet_shape_size(l->full));
+  for (int64_t i = 0; i < facet_shape_size(l->full); i++) {
+    int64_t at = gather_nd_source(in, index, (int)batch, (int)depth, slice, i);
+    if (at < 0)
+      return facet_node_raise(node, "an index is out of range");
+    l->source[i] = (int32_t)at;
+  }
+  return FACET_OK;
+}
+
 /* ---- channels to positions and back ---- */
 
 /* N x C x H x W seen as more axes, in the order in which the output runs through them. */
@@ -516,7 +571,8 @@ static facet_status concat_shape(facet_network *network, facet_node *node, int *
   facet_shape out = facet_node_shape(network, node);
   const facet_attribute *attribute = facet_node_attribute(node, "axis");
   int64_t given = attribute && attribute->kind == FACET_INT ? attribute->integer : 1, total = 0;
-  FACET_TRY(facet_node_axis(network, node, given, out, true, axis));
+  FACET_TRY(
+      facet_node_axis(network, node, given, out, network->batch > 1, axis)); /* parts of one sample: torch.stack */
   for (int i = 0; i < node->inputs; i++) {
     if (node->input[i] == NO_VALUE)
       return facet_node_raise(node, "part %d is left out", i);

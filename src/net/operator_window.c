@@ -19,7 +19,7 @@ static facet_status window_lists(const facet_node *node, const facet_window_shap
   }
   FACET_TRY(facet_node_size(node, all));
   int64_t outs = facet_shape_size(out), taps = facet_shape_size(all) / outs, plane = facet_shape_size(in);
-  if (outs * taps > ((int64_t)1 << 28) / planes)
+  if (outs > ((int64_t)1 << 24) / planes / taps)
     return facet_node_raise(node, "windows are too many");
   FACET_NEW(l->begin, outs * planes + 1);
   FACET_NEW(l->position, outs * planes * taps);
@@ -399,7 +399,7 @@ static facet_status resize_windows(facet_node *node, facet_shape in, axis_taps *
     outs *= l->full.dim[d];
   for (int d = from; d < in.rank; d++)
     most *= in.dim[d] == l->full.dim[d] ? 1 : 2;
-  if (outs > ((int64_t)1 << 26) / most)
+  if (outs > ((int64_t)1 << 24) / most)
     return facet_node_raise(node, "output of %s is too large", facet_shape_text(l->full));
   l->flat = l->plain = from == 0;
   if (outside != 0)

@@ -26,6 +26,7 @@ static const facet_operator operators[] = {
     {"Expand", KIND_MOVE, false, facet_lower_expand},
     {"Flatten", KIND_MOVE, false, facet_lower_flatten},
     {"Gather", KIND_MOVE, false, facet_lower_gather},
+    {"GatherND", KIND_MOVE, false, facet_lower_gather_nd},
     {"Gemm", KIND_LINEAR, false, facet_lower_gemm},
     {"GlobalAveragePool", KIND_WINDOW, false, facet_lower_global_average_pool},
     {"GlobalMaxPool", KIND_WINDOW, false, facet_lower_global_max_pool},

@@ -113,7 +113,7 @@ static facet_status read_input_shape(const Onnx__ValueInfoProto *info, bool whol
                 info->name);
     shape->dim[i - first] = d->dim_value;
     size *= d->dim_value;
-    FACET_CHECK(size <= 1 << 28, FACET_BAD_INPUT, "input %s is too large", info->name);
+    FACET_CHECK(size <= 1 << 26, FACET_BAD_INPUT, "input %s is too large", info->name);
   }
   return FACET_OK;
 }
