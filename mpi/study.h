@@ -11,6 +11,10 @@ typedef struct {
   enum { FACET_SCHEDULE_COSINE, FACET_SCHEDULE_STEP, FACET_SCHEDULE_CONSTANT } schedule;
   int step_epochs; /* step: the rate is multiplied by step_factor every so many epochs */
   double step_factor;
+  /* from here on 0 is off */
+  double warmup;    /* the rates of the first so many epochs are scaled by a factor that grows linearly to 1 */
+  double smoothing; /* of labels: this much of the target is spread over all classes */
+  facet_augmentation augment;
 } facet_training;
 
 /* One line of `variants`, before lists multiply. */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "agree.h"
-#include "trainer.h"
+#include "methods.h"
 
 /* ---- data ---- */
 
@@ -138,7 +138,7 @@ static facet_status train(MPI_Comm comm, const facet_study *study, const facet_s
   facet_input_layout input; /* whatever is trained takes what dense takes */
   FACET_TRY(check_layout(study, -1, name, network, data, &input));
   char *stage = facet_format("train %s", name);
-  facet_training_job job = {data->train, &study->normalize, &input, how, study->seed, mask, stage ? stage : name};
+  facet_training_job job = {data->train, &study->normalize, &input, how, study->seed, mask, stage ? stage : name, NULL};
   facet_status status = facet_train(comm, network, &job);
   facet_free(&stage);
   return status;
@@ -361,8 +361,8 @@ facet_status facet_family_memory(const facet_study *study, const facet_study_dat
     if (recipe ? !recipe->retrain : !study->train_model)
       continue;
     facet_training_job job = {
-        data->train, &study->normalize, &m->input, recipe ? &recipe->training : &study->training, study->seed, NULL,
-        ""};
+        data->train, &study->normalize, &m->input, recipe ? &recipe->training : &study->training, study->seed, NULL, "",
+        NULL};
     FACET_TRY(facet_train_memory(m->network, &job, ranks, &one));
     *bytes = one > *bytes ? one : *bytes;
   }

@@ -18,7 +18,8 @@ typedef enum {
   FACET_OS = 71,            /* out of memory */
   FACET_CANNOT_CREATE = 73, /* an output cannot be created */
   FACET_IO = 74,            /* reading or writing failed: disk full, for one */
-  FACET_INTERRUPTED = 75    /* stopped on request; run again to go on */
+  FACET_INTERRUPTED = 75,   /* stopped on request; run again to go on */
+  FACET_DIVERGED = 76       /* a training's loss is no longer finite: that network is lost, others are not */
 } facet_status;
 
 /* Sets the message of the running process (one line, no trailing newline) and returns `status`. */
@@ -122,6 +123,8 @@ enum { /* streams */
        FACET_STREAM_INITIAL = 1,
        FACET_STREAM_SHUFFLE = 2,
        FACET_STREAM_PRUNE = 3,
+       FACET_STREAM_AUGMENT = 4,
+       FACET_STREAM_SCORES = 5,
        FACET_STREAM_CORRUPT = 16 /* + index of the corruption */
 };
 

@@ -56,6 +56,23 @@ void facet_normalize(const facet_normalization *n, int64_t channels, int64_t pla
 void facet_normalize_double(const facet_normalization *n, int64_t channels, int64_t plane, int64_t count,
                             const float *pixels, double *x);
 
+/* ---- augmentation for training ---- */
+
+/* What a training sample goes through; 0 is off everywhere. */
+typedef struct {
+  int shift;  /* moved by up to so many pixels along x and along y, each by lot; what comes in is 0 */
+  bool flip;  /* mirrored left to right, every other time */
+  int cutout; /* a square of so many pixels' side around a pixel drawn by lot is blotted out (DeVries 2017) */
+} facet_augmentation;
+
+/* Shift and flip of one sample's pixels, before normalisation; room: as many floats. What happens follows from seed,
+ * epoch and sample alone. */
+void facet_augment_move(const facet_augmentation *a, uint32_t seed, int64_t epoch, int64_t sample, int64_t channels,
+                        int64_t height, int64_t width, float *pixels, float *room);
+/* Cutout of one sample, after normalisation: the square becomes 0, which is the mean. */
+void facet_augment_cut(const facet_augmentation *a, uint32_t seed, int64_t epoch, int64_t sample, int64_t channels,
+                       int64_t height, int64_t width, float *x);
+
 /* ---- how a network takes samples ---- */
 
 typedef enum { FACET_AXIS_CHANNEL, FACET_AXIS_Y, FACET_AXIS_X, FACET_AXIS_INPUT, FACET_AXIS_ONE } facet_axis;

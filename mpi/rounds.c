@@ -1,0 +1,50 @@
+/* How lth and lrr cut their budget into trainings, and what is removed between them: see methods.h. */
+#include <math.h>
+
+#include "methods.h"
+
+/* Of what is left, this much stays at each removal. */
+static const double stays = 0.8;
+
+static int count_removals(double sparsity)
+{
+  int removals = 0;
+  for (double left = 1; left > (1 - sparsity) * (1 + 1e-9); left *= stays)
+    removals++;
+  return removals;
+}
+
+double facet_rounds_sparsity(const facet_rounds *rounds, double sparsity, int removal)
+{
+  return removal >= rounds->removals ? sparsity : 1 - pow(stays, removal);
+}
+
+facet_status facet_rounds_cut(double sparsity, int64_t steps, int64_t rewind, bool trained, facet_rounds *rounds)
+{
+  facet_rounds r = {.removals = count_removals(sparsity), .rewind = rewind};
+  r.trained = trained && r.removals > 0;
+  r.trainings = r.removals + !r.trained;
+  int64_t late = r.trainings - !r.trained; /* trainings that start at `rewind` */
+  r.length = (steps + late * rewind) / r.trainings;
+  r.last_length = r.length + (steps + late * rewind) % r.trainings;
+  FACET_CHECK(steps >= r.trainings, FACET_BAD_INPUT,
+              "a budget of %lld steps is not enough for %d trainings: raise budget.epochs", (long long)steps,
+              r.trainings);
+  FACET_CHECK(rewind >= 0 && rewind < r.length, FACET_BAD_INPUT,
+              "rewind: iteration %lld, but each of %d trainings has %lld", (long long)rewind, r.trainings,
+              (long long)r.length);
+  *rounds = r;
+  return FACET_OK;
+}
+
+facet_round_place facet_rounds_at(const facet_rounds *r, int64_t step)
+{
+  int64_t begin = 0;
+  for (int training = 0;; training++) {
+    int64_t from = training > 0 || r->trained ? r->rewind : 0;
+    int64_t length = training == r->trainings - 1 ? r->last_length : r->length;
+    if (step < begin + length - from || training == r->trainings - 1)
+      return (facet_round_place){training, step - begin + from, length, step == begin};
+    begin += length - from;
+  }
+}

@@ -1,0 +1,462 @@
+/* Training and its methods on any number of ranks: the same bits as on one, each method as its paper says, and on from
+ * a checkpoint as if nothing had happened. */
+#include <math.h>
+#include <mpi.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agree.h"
+#include "checkpoint.h"
+#include "methods.h"
+
+enum { N = 200, SIDE = 8, K = 4, EPOCHS = 6, BATCH = 40, STEPS = N / BATCH };
+
+static int rank;
+static char folder[64], path[128];
+
+static bool everywhere(bool good)
+{
+  int mine = good, all = 0;
+  MPI_Allreduce(&mine, &all, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD);
+  return all;
+}
+
+#define assert_everywhere(condition) assert_true(everywhere(condition))
+
+/* ---- a task: which quarter of a noisy image is bright ---- */
+
+static uint8_t pixels[N * SIDE * SIDE];
+static int32_t label[N];
+static facet_dataset data = {N, 1, SIDE, SIDE, false, pixels, label};
+static const facet_normalization normalize = {.scale = 255, .channels = 1, .mean = {0.4}, .std = {0.3}};
+static const facet_input_layout layout = {
+    FACET_CHANNELS_FIRST, false, 3, {1, SIDE, SIDE}, {FACET_AXIS_CHANNEL, FACET_AXIS_Y, FACET_AXIS_X}};
+static const facet_training plain = {.epochs = EPOCHS,
+                                     .batch = BATCH,
+                                     .micro_batch = 8,
+                                     .rate = 0.05,
+                                     .momentum = 0.9,
+                                     .decay = 5e-4,
+                                     .schedule = FACET_SCHEDULE_COSINE};
+
+static void make_data(void)
+{
+  facet_random random = {99, 7};
+  for (int n = 0; n < N; n++) {
+    label[n] = (int32_t)(facet_random_uniform(random, (uint64_t)n, 1000) * K);
+    for (int i = 0; i < SIDE * SIDE; i++) {
+      int quarter = 2 * (i / SIDE >= SIDE / 2) + (i % SIDE >= SIDE / 2);
+      double bright = facet_random_uniform(random, (uint64_t)n, (uint64_t)i);
+      pixels[n * SIDE * SIDE + i] = (uint8_t)(bright * (quarter == label[n] ? 255 : 160));
+    }
+  }
+}
+
+static facet_network *first_network(void)
+{
+  facet_network *network = NULL;
+  const int64_t conv[] = {4, 8}, dense[] = {16};
+  assert_int_equal(facet_network_plain((facet_shape){3, {1, SIDE, SIDE}}, 2, conv, 1, dense, K, 3, &network), FACET_OK);
+  return network;
+}
+
+static facet_method_job job_of(facet_training_method method, double sparsity, const facet_training *how)
+{
+  facet_method_job job = {.method = method, .sparsity = sparsity, .scope = FACET_SCOPE_LAYER, .rewind = 2};
+  job.training = (facet_training_job){&data, &normalize, &layout, how, 11, NULL, "train it", NULL};
+  return job;
+}
+
+static bool same(const facet_network *a, const facet_network *b)
+{
+  facet_parameter *list;
+  int count;
+  bool good = facet_network_parameter_list(a, &list, &count) == FACET_OK;
+  for (int i = 0; good && i < count; i++)
+    good = memcmp(a->value[list[i].value].constant->data, b->value[list[i].value].constant->data,
+                  (size_t)list[i].size * sizeof(float)) == 0;
+  facet_free(&list);
+  return good;
+}
+
+/* On all ranks, and on this one alone: the same. Returns the network; NULL: they differ. */
+static facet_network *run_both(const facet_method_job *job, facet_method_cost *cost)
+{
+  facet_network *together = first_network(), *alone = first_network();
+  bool good = facet_method_run(MPI_COMM_WORLD, job, together, cost) == FACET_OK;
+  good = good && facet_method_run(MPI_COMM_SELF, job, alone, NULL) == FACET_OK && same(together, alone);
+  if (!good) {
+    print_error("%s\n", facet_message());
+    facet_network_destroy(&together);
+  }
+  facet_network_destroy(&alone);
+  return together;
+}
+
+static double accuracy_of(const facet_network *network)
+{
+  facet_executor *x;
+  float in[SIDE * SIDE];
+  double logits[K], right = 0;
+  assert_int_equal(facet_executor_create(network, (facet_executor_options){.real = FACET_F32, .batch = 1}, &x),
+                   FACET_OK);
+  for (int n = 0; n < N; n++) {
+    facet_dataset_pixels(&data, n, 1, in);
+    facet_normalize(&normalize, 1, SIDE * SIDE, 1, in, in);
+    assert_int_equal(facet_executor_forward(x, in, 1), FACET_OK);
+    assert_int_equal(facet_executor_output(x, logits), FACET_OK);
+    int best = 0;
+    for (int k = 1; k < K; k++)
+      best = logits[k] > logits[best] ? k : best;
+    right += best == label[n];
+  }
+  facet_executor_destroy(&x);
+  return right / N;
+}
+
+static double zeros_of(const facet_network *network)
+{
+  facet_mask *mask;
+  assert_int_equal(facet_mask_of_zeros(network, &mask), FACET_OK);
+  double sparsity = facet_mask_sparsity(mask);
+  facet_mask_destroy(&mask);
+  return sparsity;
+}
+
+/* ---- methods ---- */
+
+static void test_same_bits_for_every_method(void **state)
+{
+  (void)state;
+  for (int method = FACET_METHOD_TRAIN; method <= FACET_METHOD_BIPROP; method++)
+    for (int scope = FACET_SCOPE_GLOBAL; scope <= FACET_SCOPE_LAYER; scope++) {
+      facet_method_cost cost = {0};
+      facet_method_job job = job_of((facet_training_method)method, 0.6, &plain);
+      job.scope = (facet_scope)scope;
+      facet_network *network = run_both(&job, &cost);
+      assert_everywhere(network != NULL);
+      double asked = method == FACET_METHOD_TRAIN ? 0 : 0.6, is = zeros_of(network), right = accuracy_of(network);
+      if (rank == 0)
+        print_message("%s scope %d: sparsity %.4f, accuracy %.3f\n",
+                      facet_training_method_name((facet_training_method)method), scope, is, right);
+      assert_everywhere(fabs(is - asked) < 2e-3);
+      assert_everywhere(right > (method < FACET_METHOD_LTH ? 0.8 : method == FACET_METHOD_LRR ? 0.6 : 0.4));
+      assert_everywhere(cost.steps == EPOCHS * STEPS && cost.samples == EPOCHS * N && cost.epochs == EPOCHS &&
+                        cost.seconds > 0);
+      facet_network_destroy(&network);
+    }
+}
+
+static void test_names(void **state)
+{
+  (void)state;
+  for (int method = FACET_METHOD_TRAIN; method <= FACET_METHOD_BIPROP; method++)
+    assert_int_equal(facet_training_method_find(facet_training_method_name((facet_training_method)method)), method);
+  assert_int_equal(facet_training_method_find("none"), -1);
+}
+
+static void test_edge_popup_leaves_weights_untouched(void **state)
+{
+  (void)state;
+  facet_method_job job = job_of(FACET_METHOD_EDGE_POPUP, 0.5, &plain);
+  facet_network *network = run_both(&job, NULL), *first = first_network();
+  facet_parameter *list;
+  int count;
+  assert_everywhere(network != NULL);
+  assert_int_equal(facet_network_parameter_list(network, &list, &count), FACET_OK);
+  bool good = true;
+  for (int p = 0; p < count; p++) {
+    const float *w = network->value[list[p].value].constant->data, *was = first->value[list[p].value].constant->data;
+    for (int64_t i = 0; i < list[p].size && list[p].role != FACET_MEAN && list[p].role != FACET_VARIANCE; i++)
+      good = good && (w[i] == was[i] || (w[i] == 0 && list[p].role == FACET_WEIGHT));
+  }
+  assert_everywhere(good);
+  facet_free(&list);
+  facet_network_destroy(&network);
+  facet_network_destroy(&first);
+}
+
+static void test_biprop_has_two_values_per_layer(void **state)
+{
+  (void)state;
+  facet_method_job job = job_of(FACET_METHOD_BIPROP, 0.5, &plain);
+  facet_network *network = run_both(&job, NULL), *first = first_network();
+  facet_mask *mask;
+  assert_everywhere(network != NULL);
+  assert_int_equal(facet_mask_of_zeros(network, &mask), FACET_OK);
+  bool good = true;
+  for (int l = 0; l < mask->layers; l++) {
+    const float *w = network->value[mask->layer[l].value].constant->data;
+    const float *was = first->value[mask->layer[l].value].constant->data;
+    double sum = 0, kept = 0;
+    for (int64_t i = 0; i < mask->layer[l].size; i++) {
+      sum += w[i] != 0 ? fabs((double)was[i]) : 0;
+      kept += w[i] != 0;
+    }
+    float alpha = (float)(sum / kept);
+    for (int64_t i = 0; i < mask->layer[l].size; i++)
+      good = good && (w[i] == 0 || w[i] == (was[i] < 0 ? -alpha : alpha));
+  }
+  assert_everywhere(good);
+  facet_mask_destroy(&mask);
+  facet_network_destroy(&network);
+  facet_network_destroy(&first);
+}
+
+static void test_gmp_schedule(void **state)
+{
+  (void)state;
+  assert_true(facet_gmp_sparsity(0, 0.9, 0) == 0);
+  assert_true(facet_gmp_sparsity(0.1, 0.9, 1) == 0.9);
+  assert_true(fabs(facet_gmp_sparsity(0, 0.8, 0.5) - 0.7) < 1e-15);
+  for (int i = 0; i < 10; i++)
+    assert_true(facet_gmp_sparsity(0, 0.8, i / 10.0) < facet_gmp_sparsity(0, 0.8, (i + 1) / 10.0));
+}
+
+static void check_rounds(double sparsity, int64_t steps, int64_t rewind, bool trained, int removals)
+{
+  facet_rounds r;
+  assert_int_equal(facet_rounds_cut(sparsity, steps, rewind, trained, &r), FACET_OK);
+  assert_int_equal(r.removals, removals);
+  facet_round_place before = facet_rounds_at(&r, 0);
+  assert_true(before.first && before.training == 0 && before.position == (r.trained ? rewind : 0));
+  for (int64_t step = 1; step < steps; step++) {
+    facet_round_place at = facet_rounds_at(&r, step);
+    if (at.first) {
+      assert_int_equal(at.training, before.training + 1);
+      assert_int_equal(at.position, rewind);
+      assert_int_equal(before.position, before.length - 1);
+      assert_int_equal(before.length, r.length);
+    } else {
+      assert_int_equal(at.position, before.position + 1);
+    }
+    before = at;
+  }
+  assert_int_equal(before.training, r.trainings - 1);
+  assert_int_equal(before.position, before.length - 1); /* the budget is used to the last step */
+  assert_true(facet_rounds_sparsity(&r, sparsity, removals) == sparsity);
+  if (removals > 1)
+    assert_true(fabs(facet_rounds_sparsity(&r, sparsity, 1) - 0.2) < 1e-15);
+}
+
+static void test_rounds(void **state)
+{
+  (void)state;
+  facet_rounds r;
+  check_rounds(0, 100, 0, false, 0);
+  check_rounds(0, 100, 5, true, 0);
+  check_rounds(0.1, 100, 5, false, 1);
+  check_rounds(0.2, 101, 0, false, 1);
+  check_rounds(0.36, 101, 7, true, 2);
+  check_rounds(0.9, 1000, 13, false, 11);
+  check_rounds(0.95, 1003, 0, true, 14);
+  assert_int_equal(facet_rounds_cut(0.95, 14, 0, false, &r), FACET_BAD_INPUT);
+  assert_int_equal(facet_rounds_cut(0.5, 100, 97, false, &r), FACET_BAD_INPUT);
+}
+
+/* Weights that lth leaves were those of iteration `rewind`: with a rate of 0 after it, they are there still. */
+static void test_lth_rewinds(void **state)
+{
+  (void)state;
+  facet_training still = plain;
+  still.rate = 0;
+  facet_method_job job = job_of(FACET_METHOD_LTH, 0.5, &still);
+  facet_network *network = run_both(&job, NULL), *first = first_network();
+  facet_mask *mask;
+  assert_everywhere(network != NULL);
+  assert_int_equal(facet_mask_create(first, FACET_PRUNE_MAGNITUDE, FACET_SCOPE_LAYER, 0.5, 11, &mask), FACET_OK);
+  bool good = true;
+  for (int l = 0; l < mask->layers; l++) {
+    const float *w = network->value[mask->layer[l].value].constant->data;
+    const float *was = first->value[mask->layer[l].value].constant->data;
+    for (int64_t i = 0; i < mask->layer[l].size; i++)
+      good = good && w[i] == (mask->layer[l].keep[i] ? was[i] : 0);
+  }
+  assert_everywhere(good);
+  facet_mask_destroy(&mask);
+  facet_network_destroy(&network);
+  facet_network_destroy(&first);
+}
+
+/* ---- the trainer's extras ---- */
+
+static void test_extras_are_the_same_bits(void **state)
+{
+  (void)state;
+  facet_training how = plain;
+  facet_network *network[5] = {NULL};
+  how.warmup = 1.5;
+  how.smoothing = 0.1;
+  how.augment = (facet_augmentation){.shift = 1, .flip = false, .cutout = 2};
+  for (int i = 0; i < 5; i++) {
+    facet_training one = plain;
+    one.warmup = i == 0 || i == 4 ? how.warmup : 0;
+    one.smoothing = i == 1 || i == 4 ? how.smoothing : 0;
+    one.augment.shift = i == 2 || i == 4 ? 1 : 0;
+    one.augment.cutout = i == 3 || i == 4 ? 2 : 0;
+    facet_method_job job = job_of(FACET_METHOD_TRAIN, 0, &one);
+    network[i] = run_both(&job, NULL);
+    assert_everywhere(network[i] != NULL);
+    assert_everywhere(accuracy_of(network[i]) > 0.7);
+    for (int j = 0; j < i; j++)
+      assert_everywhere(!same(network[i], network[j]));
+  }
+  for (int i = 0; i < 5; i++)
+    facet_network_destroy(&network[i]);
+}
+
+static void test_rates(void **state)
+{
+  (void)state;
+  facet_training how = plain;
+  assert_true(facet_trainer_rate(&how, 0, 100, 10) == 0.05);
+  assert_true(fabs(facet_trainer_rate(&how, 50, 100, 10) - 0.025) < 1e-15);
+  how.schedule = FACET_SCHEDULE_CONSTANT;
+  how.warmup = 2;
+  assert_true(fabs(facet_trainer_rate(&how, 0, 100, 10) - 0.0025) < 1e-15);
+  assert_true(fabs(facet_trainer_rate(&how, 9, 100, 10) - 0.025) < 1e-15);
+  assert_true(facet_trainer_rate(&how, 19, 100, 10) == 0.05 && facet_trainer_rate(&how, 20, 100, 10) == 0.05);
+  how.schedule = FACET_SCHEDULE_STEP;
+  how.step_epochs = 3;
+  how.step_factor = 0.1;
+  assert_true(fabs(facet_trainer_rate(&how, 30, 100, 10) - 0.005) < 1e-15);
+}
+
+static void test_diverging_is_told_apart(void **state)
+{
+  (void)state;
+  facet_training how = plain;
+  how.rate = 1e30;
+  facet_method_job job = job_of(FACET_METHOD_TRAIN, 0, &how);
+  facet_network *network = first_network();
+  assert_everywhere(facet_method_run(MPI_COMM_WORLD, &job, network, NULL) == FACET_DIVERGED);
+  if (rank == 0)
+    print_message("%s\n", facet_message());
+  assert_everywhere(strstr(facet_message(), "train it: ") && strstr(facet_message(), "step ") &&
+                    strstr(facet_message(), "epoch 1"));
+  facet_network_destroy(&network);
+}
+
+/* ---- going on ---- */
+
+/* A copy of the checkpoint as it is at the end, before the caller takes it away: after the last epoch but one. Cut
+ * short, it is as if the run had been killed at any moment of the last epoch. */
+static void test_goes_on_with_the_same_bits(void **state)
+{
+  (void)state;
+  for (int method = FACET_METHOD_TRAIN; method <= FACET_METHOD_BIPROP; method++) {
+    facet_method_job job = job_of((facet_training_method)method, 0.6, &plain);
+    facet_network *whole = run_both(&job, NULL), *again = first_network();
+    facet_method_cost cost;
+    assert_everywhere(whole != NULL);
+    job.training.checkpoint = path;
+    assert_everywhere(facet_method_run(MPI_COMM_WORLD, &job, again, NULL) == FACET_OK);
+    assert_everywhere(same(whole, again)); /* keeping a checkpoint changes nothing */
+    facet_network_destroy(&again);
+    MPI_Barrier(MPI_COMM_WORLD);
+    assert_everywhere(facet_exists(path));
+    again = first_network();
+    assert_everywhere(facet_method_run(MPI_COMM_WORLD, &job, again, &cost) == FACET_OK);
+    assert_everywhere(same(whole, again) && cost.steps == EPOCHS * STEPS);
+    facet_network_destroy(&again);
+    facet_network_destroy(&whole);
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank == 0)
+      facet_checkpoint_remove(path);
+    MPI_Barrier(MPI_COMM_WORLD);
+  }
+}
+
+/* One rank began, all of them go on. */
+static void test_goes_on_with_other_ranks(void **state)
+{
+  (void)state;
+  facet_method_job job = job_of(FACET_METHOD_GMP, 0.6, &plain);
+  facet_network *whole = run_both(&job, NULL), *again = first_network();
+  assert_everywhere(whole != NULL);
+  job.training.checkpoint = path;
+  assert_everywhere(rank != 0 || facet_method_run(MPI_COMM_SELF, &job, again, NULL) == FACET_OK);
+  facet_network_destroy(&again);
+  again = first_network();
+  assert_everywhere(facet_method_run(MPI_COMM_WORLD, &job, again, NULL) == FACET_OK && same(whole, again));
+  facet_network_destroy(&again);
+  facet_network_destroy(&whole);
+  if (rank == 0)
+    facet_checkpoint_remove(path);
+  MPI_Barrier(MPI_COMM_WORLD);
+}
+
+/* A checkpoint of other settings, or a damaged one, is as none. */
+static void test_ignores_what_does_not_fit(void **state)
+{
+  (void)state;
+  facet_training other = plain;
+  other.rate = 0.04;
+  facet_method_job job = job_of(FACET_METHOD_GMP, 0.6, &plain), changed = job_of(FACET_METHOD_GMP, 0.6, &other);
+  facet_network *whole = run_both(&changed, NULL), *again = first_network();
+  assert_everywhere(whole != NULL);
+  job.training.checkpoint = changed.training.checkpoint = path;
+  assert_everywhere(facet_method_run(MPI_COMM_WORLD, &job, again, NULL) == FACET_OK);
+  facet_network_destroy(&again);
+  again = first_network();
+  assert_everywhere(facet_method_run(MPI_COMM_WORLD, &changed, again, NULL) == FACET_OK && same(whole, again));
+  facet_network_destroy(&again);
+  MPI_Barrier(MPI_COMM_WORLD);
+  if (rank == 0) {
+    uint8_t *bytes;
+    size_t count;
+    assert_int_equal(facet_read_file(path, &bytes, &count), FACET_OK);
+    bytes[count / 2] ^= 1;
+    assert_int_equal(facet_write_file(path, bytes, count), FACET_OK);
+    facet_free(&bytes);
+  }
+  MPI_Barrier(MPI_COMM_WORLD);
+  again = first_network();
+  assert_everywhere(facet_method_run(MPI_COMM_WORLD, &changed, again, NULL) == FACET_OK && same(whole, again));
+  facet_network_destroy(&again);
+  facet_network_destroy(&whole);
+  MPI_Barrier(MPI_COMM_WORLD);
+  if (rank == 0)
+    facet_checkpoint_remove(path);
+}
+
+int main(int argc, char **argv)
+{
+  MPI_Init(&argc, &argv);
+  rank = facet_rank(MPI_COMM_WORLD);
+  const char *parent = getenv("TMPDIR");
+  snprintf(folder, sizeof folder, "%s/facet-train-XXXXXX", parent && strlen(parent) < 40 ? parent : "/tmp");
+  if (rank == 0 && !mkdtemp(folder))
+    MPI_Abort(MPI_COMM_WORLD, 1);
+  MPI_Bcast(folder, sizeof folder, MPI_CHAR, 0, MPI_COMM_WORLD);
+  snprintf(path, sizeof path, "%s/it.checkpoint", folder);
+  make_data();
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_names),
+      cmocka_unit_test(test_same_bits_for_every_method),
+      cmocka_unit_test(test_edge_popup_leaves_weights_untouched),
+      cmocka_unit_test(test_biprop_has_two_values_per_layer),
+      cmocka_unit_test(test_gmp_schedule),
+      cmocka_unit_test(test_rounds),
+      cmocka_unit_test(test_lth_rewinds),
+      cmocka_unit_test(test_extras_are_the_same_bits),
+      cmocka_unit_test(test_rates),
+      cmocka_unit_test(test_diverging_is_told_apart),
+      cmocka_unit_test(test_goes_on_with_the_same_bits),
+      cmocka_unit_test(test_goes_on_with_other_ranks),
+      cmocka_unit_test(test_ignores_what_does_not_fit),
+  };
+  int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  MPI_Barrier(MPI_COMM_WORLD);
+  if (rank == 0)
+    rmdir(folder);
+  MPI_Finalize();
+  return failed;
+}
