@@ -81,7 +81,11 @@ static float *data_of(const facet_network *network, int value)
 static facet_status mask_by_magnitude(const run *r, const facet_network *network, double sparsity, facet_mask **mask)
 {
   facet_mask_destroy(mask);
-  return facet_mask_create(network, FACET_PRUNE_MAGNITUDE, r->job->scope, sparsity, r->job->training.seed, mask);
+  facet_pruning how = {.criterion = FACET_PRUNE_MAGNITUDE,
+                       .scope = r->job->scope,
+                       .sparsity = sparsity,
+                       .allow_collapse = r->job->allow_collapse};
+  return facet_mask_create(network, &how, NULL, mask);
 }
 
 static facet_status remove_to(run *r, double sparsity)

@@ -40,6 +40,7 @@ typedef struct {
   facet_scope scope;
   int64_t rewind; /* lth, lrr: a number of steps */
   bool trained;   /* lrr: the network that comes in has been trained */
+  bool allow_collapse;
   facet_training_job training;
 } facet_method_job;
 

@@ -42,13 +42,13 @@ static facet_status constant_nodes(const facet_study *study, const facet_network
 
 static facet_status describe_variant(const facet_study *study, const facet_member *m, facet_store_variant *v)
 {
-  static const char *const method[] = {"random", "magnitude"}, *const scope[] = {"global", "layer"};
   const facet_recipe *recipe = m->variant.recipe >= 0 ? &study->recipe[m->variant.recipe] : NULL;
   const char *slash = strrchr(m->file, '/');
   *v = (facet_store_variant){
       .name = m->variant.name, .sparsity = m->variant.sparsity, .sha256 = m->sha256, .input = m->input};
-  v->method = !recipe ? "dense" : recipe->onnx ? "external" : method[recipe->method];
-  v->scope = recipe && !recipe->onnx ? scope[recipe->scope] : "";
+  bool pruned = recipe && !recipe->onnx && !recipe->mask;
+  v->method = !recipe ? "dense" : pruned ? facet_method_name(m->variant.method) : recipe->onnx ? "external" : "mask";
+  v->scope = pruned ? facet_scope_name(m->variant.scope) : "";
   v->onnx = slash ? slash + 1 : m->file;
   v->achieved = facet_mask_sparsity(m->zeros);
   v->layers = m->zeros->layers;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "methods.h"
 #include "study_schema.h"
 
 #define COUNT_OF(array) ((int)(sizeof(array) / sizeof(array)[0]))
@@ -28,7 +29,21 @@ static const facet_word formats[] = {
 static const facet_word precisions[] = {{"float", FACET_F32}, {"double", FACET_F64}, {NULL, 0}};
 static const facet_word schedules[] = {
     {"cosine", FACET_SCHEDULE_COSINE}, {"step", FACET_SCHEDULE_STEP}, {"constant", FACET_SCHEDULE_CONSTANT}, {NULL, 0}};
-static const facet_word methods[] = {{"random", FACET_PRUNE_RANDOM}, {"magnitude", FACET_PRUNE_MAGNITUDE}, {NULL, 0}};
+static const facet_word methods[] = {{"random", FACET_PRUNE_RANDOM},
+                                     {"magnitude", FACET_PRUNE_MAGNITUDE},
+                                     {"filter", FACET_PRUNE_FILTER},
+                                     {"taylor", FACET_PRUNE_TAYLOR},
+                                     {"snip", FACET_PRUNE_SNIP},
+                                     {"grasp", FACET_PRUNE_GRASP},
+                                     {"synflow", FACET_PRUNE_SYNFLOW},
+                                     {"finetune", FACET_TRAINS + FACET_METHOD_FINETUNE},
+                                     {"gmp", FACET_TRAINS + FACET_METHOD_GMP},
+                                     {"lth", FACET_TRAINS + FACET_METHOD_LTH},
+                                     {"lrr", FACET_TRAINS + FACET_METHOD_LRR},
+                                     {"edge_popup", FACET_TRAINS + FACET_METHOD_EDGE_POPUP},
+                                     {"biprop", FACET_TRAINS + FACET_METHOD_BIPROP},
+                                     {NULL, 0}};
+static const facet_word truths[] = {{"true", 1}, {"false", 0}, {"yes", 1}, {"no", 0}, {NULL, 0}};
 static const facet_word scopes[] = {{"global", FACET_SCOPE_GLOBAL}, {"layer", FACET_SCOPE_LAYER}, {NULL, 0}};
 
 static const facet_word orders[] = {{"auto", FACET_ORDER_AUTO},
@@ -44,14 +59,14 @@ static const char *word_of(const facet_word *words, int value)
   return NULL;
 }
 
-const char *facet_method_name(facet_criterion method)
+const char *facet_method_name(int method)
 {
-  return word_of(methods, (int)method);
+  return word_of(methods, method);
 }
 
-const char *facet_scope_name(facet_scope scope)
+const char *facet_scope_name(int scope)
 {
-  return word_of(scopes, (int)scope);
+  return word_of(scopes, scope);
 }
 
 char *facet_condition_name(facet_condition condition)
@@ -265,6 +280,28 @@ static facet_status read_data(const reader *r, const facet_tree *node, void *tar
 
 /* ---- training ---- */
 
+static facet_status read_flip(const reader *r, const facet_tree *node, void *target)
+{
+  (void)r;
+  int word = 0;
+  FACET_TRY(facet_schema_word(node, truths, &word));
+  ((facet_augmentation *)target)->flip = word != 0;
+  return FACET_OK;
+}
+
+static const facet_key augment_keys[] = {
+    {.key = "shift", .type = FACET_KEY_WHOLE, .range = "[0, 1000]", .target = offsetof(facet_augmentation, shift)},
+    {.key = "flip", .type = FACET_KEY_OTHER, .read = read_flip},
+    {.key = "cutout", .type = FACET_KEY_WHOLE, .range = "[0, 1000]", .target = offsetof(facet_augmentation, cutout)},
+};
+
+static facet_status read_augment(const reader *r, const facet_tree *node, void *target)
+{
+  facet_training *training = target;
+  training->augment = (facet_augmentation){0};
+  return facet_schema_read(r, node, augment_keys, COUNT_OF(augment_keys), &training->augment);
+}
+
 #define TRAINING(member) offsetof(facet_training, member)
 
 static const facet_key training_keys[] = {
@@ -285,6 +322,9 @@ static const facet_key training_keys[] = {
      .range = "(0, 1]",
      .standard = "0.1",
      .target = TRAINING(step_factor)},
+    {.key = "warmup", .type = FACET_KEY_NUMBER, .range = "[0, 100000]", .standard = "0", .target = TRAINING(warmup)},
+    {.key = "smoothing", .type = FACET_KEY_NUMBER, .range = "[0, 1)", .standard = "0", .target = TRAINING(smoothing)},
+    {.key = "augment", .type = FACET_KEY_OTHER, .read = read_augment},
 };
 
 static int64_t largest_divisor(int64_t number, int64_t most)
@@ -407,28 +447,126 @@ static facet_status read_sparsity(const reader *r, const facet_tree *node, void 
 static facet_status read_retrain(const reader *r, const facet_tree *node, void *target)
 {
   facet_recipe *recipe = target;
+  if (recipe->retrain)
+    return facet_tree_raise(node, "stands beside budget: it must be one of them");
   recipe->retrain = true;
   return read_training(r, node, &recipe->training);
+}
+
+/* One word or a list of different ones. */
+static facet_status read_words(const facet_tree *node, const facet_word *words, int **value, int *count)
+{
+  FACET_TRY(facet_schema_some(node));
+  *count = facet_tree_items(node);
+  FACET_NEW(*value, *count);
+  for (int i = 0; i < *count; i++) {
+    const facet_tree *item = facet_tree_item(node, i);
+    FACET_TRY(facet_schema_word(item, words, &(*value)[i]));
+    for (int j = 0; j < i; j++)
+      if ((*value)[i] == (*value)[j])
+        return facet_tree_raise(item, "%s stands there twice", item->text);
+  }
+  return FACET_OK;
+}
+
+static facet_status read_methods(const reader *r, const facet_tree *node, void *target)
+{
+  (void)r;
+  facet_recipe *recipe = target;
+  return read_words(node, methods, &recipe->method, &recipe->methods);
+}
+
+static facet_status read_scopes(const reader *r, const facet_tree *node, void *target)
+{
+  (void)r;
+  facet_recipe *recipe = target;
+  facet_free(&recipe->scope); /* the standard */
+  return read_words(node, scopes, &recipe->scope, &recipe->scopes);
+}
+
+static facet_status read_seeds(const reader *r, const facet_tree *node, void *target)
+{
+  (void)r;
+  facet_recipe *recipe = target;
+  FACET_TRY(facet_schema_some(node));
+  recipe->seeds = facet_tree_items(node);
+  FACET_NEW(recipe->seed, recipe->seeds);
+  for (int i = 0; i < recipe->seeds; i++) {
+    const facet_tree *item = facet_tree_item(node, i);
+    FACET_TRY(facet_schema_whole(item, "[0, 4294967295]", &recipe->seed[i]));
+    for (int j = 0; j < i; j++)
+      if (recipe->seed[i] == recipe->seed[j])
+        return facet_tree_raise(item, "%s stands there twice", item->text);
+  }
+  return FACET_OK;
+}
+
+static facet_status read_truth(const facet_tree *node, bool *truth)
+{
+  int word = 0;
+  FACET_TRY(facet_schema_word(node, truths, &word));
+  *truth = word != 0;
+  return FACET_OK;
+}
+
+static facet_status read_collapse(const reader *r, const facet_tree *node, void *target)
+{
+  (void)r;
+  return read_truth(node, &((facet_recipe *)target)->allow_collapse);
+}
+
+static facet_status read_remove_dead(const reader *r, const facet_tree *node, void *target)
+{
+  (void)r;
+  return read_truth(node, &((facet_recipe *)target)->remove_dead);
 }
 
 static const facet_key recipe_keys[] = {
     {.key = "name", .type = FACET_KEY_OTHER, .read = read_variant_name},
     {.key = "onnx", .type = FACET_KEY_PATH, .target = offsetof(facet_recipe, onnx)},
-    {.key = "method", .type = FACET_KEY_WORD, .words = methods, .target = offsetof(facet_recipe, method)},
-    {.key = "scope",
-     .type = FACET_KEY_WORD,
-     .words = scopes,
-     .standard = "global",
-     .target = offsetof(facet_recipe, scope)},
+    {.key = "mask", .type = FACET_KEY_PATH, .target = offsetof(facet_recipe, mask)},
+    {.key = "method", .type = FACET_KEY_OTHER, .read = read_methods},
+    {.key = "scope", .type = FACET_KEY_OTHER, .read = read_scopes, .standard = "global"},
+    {.key = "seeds", .type = FACET_KEY_OTHER, .read = read_seeds},
+    {.key = "norm",
+     .type = FACET_KEY_WHOLE,
+     .range = "[1, 2]",
+     .standard = "1",
+     .target = offsetof(facet_recipe, norm)},
+    {.key = "calibration",
+     .type = FACET_KEY_LARGE,
+     .range = "[1, 1000000]",
+     .standard = "256",
+     .target = offsetof(facet_recipe, calibration)},
+    {.key = "rewind",
+     .type = FACET_KEY_LARGE,
+     .range = "[0, 1000000000]",
+     .standard = "0",
+     .target = offsetof(facet_recipe, rewind)},
+    {.key = "allow_collapse", .type = FACET_KEY_OTHER, .read = read_collapse},
+    {.key = "remove_dead", .type = FACET_KEY_OTHER, .read = read_remove_dead},
     {.key = "layout", .type = FACET_KEY_WORD, .words = orders, .target = offsetof(facet_recipe, layout)},
     {.key = "sparsity", .type = FACET_KEY_OTHER, .read = read_sparsity},
     {.key = "retrain", .type = FACET_KEY_OTHER, .read = read_retrain},
+    {.key = "budget", .type = FACET_KEY_OTHER, .read = read_retrain},
 };
 
-/* A recipe is a file, or a method and how much it removes. */
+/* A mask says all that a method would. */
+static facet_status check_mask(const facet_tree *node)
+{
+  static const char *const pruning[] = {"method",      "scope",  "sparsity",      "norm",
+                                        "calibration", "rewind", "allow_collapse"};
+  for (int i = 0; i < COUNT_OF(pruning); i++)
+    if (facet_tree_find(node, pruning[i]))
+      return facet_tree_raise(facet_tree_find(node, pruning[i]), "does not go with mask, which says what is removed");
+  return FACET_OK;
+}
+
+/* A recipe is a file, a mask, or a method and how much it removes. */
 static facet_status check_recipe(const facet_tree *node, const facet_recipe *recipe)
 {
-  static const char *const pruning[] = {"method", "scope", "sparsity", "retrain"};
+  static const char *const pruning[] = {"method", "scope",       "sparsity", "retrain",        "budget",      "seeds",
+                                        "norm",   "calibration", "rewind",   "allow_collapse", "remove_dead", "mask"};
   for (int i = 0; recipe->onnx && i < COUNT_OF(pruning); i++)
     if (facet_tree_find(node, pruning[i]))
       return facet_tree_raise(facet_tree_find(node, pruning[i]), "does not go with onnx, which is taken as it is");
@@ -437,10 +575,16 @@ static facet_status check_recipe(const facet_tree *node, const facet_recipe *rec
   if (facet_tree_find(node, "layout"))
     return facet_tree_raise(facet_tree_find(node, "layout"),
                             "goes with onnx only: pruned networks take what dense takes");
+  if (recipe->mask)
+    return check_mask(node);
   if (!facet_tree_find(node, "method"))
-    return facet_tree_raise_at(node, "method", "missing: a variant has a method, or onnx");
+    return facet_tree_raise_at(node, "method", "missing: a variant has a method, a mask, or onnx");
   if (!facet_tree_find(node, "sparsity"))
     return facet_tree_raise_at(node, "sparsity", "missing");
+  for (int i = 0; i < recipe->methods; i++)
+    if (recipe->method[i] >= FACET_TRAINS && !recipe->retrain)
+      return facet_tree_raise_at(node, "budget", "missing: %s prunes while it trains",
+                                 facet_method_name(recipe->method[i]));
   return FACET_OK;
 }
 
@@ -690,9 +834,17 @@ static facet_status check_train(const facet_tree *root, const facet_study *study
   if (study->train_model)
     return facet_tree_raise(facet_tree_find(model, study->onnx ? "train" : "architecture"),
                             "is to be trained, but there is no data.train");
-  for (int i = 0; i < study->recipes; i++)
+  for (int i = 0; i < study->recipes; i++) {
+    const facet_tree *node = variants->child[i], *retrain = facet_tree_find(node, "retrain");
     if (study->recipe[i].retrain)
-      return facet_tree_raise(facet_tree_find(variants->child[i], "retrain"), "needs data.train, which is missing");
+      return facet_tree_raise(retrain ? retrain : facet_tree_find(node, "budget"),
+                              "needs data.train, which is missing");
+    for (int j = 0; j < study->recipe[i].methods; j++)
+      if (study->recipe[i].method[j] < FACET_TRAINS &&
+          facet_criterion_needs_data((facet_criterion)study->recipe[i].method[j]))
+        return facet_tree_raise(facet_tree_find(node, "method"), "%s needs data.train, which is missing",
+                                facet_method_name(study->recipe[i].method[j]));
+  }
   return FACET_OK;
 }
 
@@ -822,6 +974,10 @@ void facet_study_destroy(facet_study **study)
   for (int i = 0; i < s->recipes; i++) {
     facet_free(&s->recipe[i].name);
     facet_free(&s->recipe[i].onnx);
+    facet_free(&s->recipe[i].mask);
+    facet_free(&s->recipe[i].method);
+    facet_free(&s->recipe[i].scope);
+    facet_free(&s->recipe[i].seed);
     facet_free(&s->recipe[i].sparsity);
   }
   facet_free(&s->recipe);

@@ -17,18 +17,26 @@ typedef struct {
   facet_augmentation augment;
 } facet_training;
 
+/* A method: a facet_criterion, or FACET_TRAINS + a facet_training_method (methods.h). */
+enum { FACET_TRAINS = 16 };
+
 /* One line of `variants`, before lists multiply. */
 typedef struct {
   int line;           /* in the YAML file, for messages */
   char *name;         /* or NULL: made from the recipe */
   char *onnx;         /* an external network (resolved path), or NULL: method counts */
   facet_order layout; /* of an external network's input; that of data.layout if the recipe says nothing */
-  facet_criterion method;
-  facet_scope scope;
-  int sparsities;
+  char *mask;         /* a file of masks (resolved path), or NULL */
+  int methods, scopes, sparsities, seeds;
+  int *method, *scope;
   double *sparsity;
-  bool retrain;
-  facet_training training; /* of the retraining: what `retrain` leaves out is the model's */
+  int64_t *seed;       /* seeds 0: the study's */
+  int norm;            /* filter: 1 or 2 */
+  int64_t calibration; /* taylor: so many training samples; snip, grasp: the first batch of them */
+  int64_t rewind;      /* lth, lrr: steps */
+  bool allow_collapse, remove_dead;
+  bool retrain;            /* or budget: there is training */
+  facet_training training; /* of the retraining, or of the method: what the study leaves out is the model's */
 } facet_recipe;
 
 typedef struct {
@@ -78,14 +86,16 @@ facet_status facet_study_text(const facet_study *study, char **yaml); /* caller 
 /* "clean", "gaussian_noise/3"; caller frees. */
 char *facet_condition_name(facet_condition condition);
 /* The words of the study file: "random", "magnitude"; "global", "layer". NULL: there is none of that number. */
-const char *facet_method_name(facet_criterion method);
-const char *facet_scope_name(facet_scope scope);
+const char *facet_method_name(int method);
+const char *facet_scope_name(int scope);
 
 /* A variant: one network of the study, lists multiplied. Number 0 is `dense`. */
 typedef struct {
   char *name;      /* unique, safe as a path: "magnitude-global-0.95" */
   int recipe;      /* -1: dense */
   double sparsity; /* asked for; 0 for dense and external ones */
+  int method, scope;
+  uint32_t seed; /* of pruning and training; the study's where the recipe lists none */
 } facet_variant;
 /* All variants in order. FACET_BAD_INPUT with file, line and key if two would bear one name. Caller frees with
  * facet_variants_free. */

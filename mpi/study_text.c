@@ -148,7 +148,12 @@ static void put_training(FILE *out, const char *key, const facet_training *train
   put_number(out, training->decay);
   fprintf(out, ", schedule: %s, step_epochs: %d, step_factor: ", schedule[training->schedule], training->step_epochs);
   put_number(out, training->step_factor);
-  fputs("}\n", out);
+  fputs(", warmup: ", out);
+  put_number(out, training->warmup);
+  fputs(", smoothing: ", out);
+  put_number(out, training->smoothing);
+  const facet_augmentation *a = &training->augment;
+  fprintf(out, ", augment: {shift: %d, flip: %s, cutout: %d}}\n", a->shift, a->flip ? "true" : "false", a->cutout);
 }
 
 static void put_model(FILE *out, const facet_study *study)
@@ -169,6 +174,15 @@ static void put_model(FILE *out, const facet_study *study)
     put_training(out, "  train", &study->training);
 }
 
+/* "key: word", or "key: [word, word]". */
+static void put_words(FILE *out, const char *key, const int *value, int count, const char *(*name)(int))
+{
+  fprintf(out, "%s: %s", key, count == 1 ? "" : "[");
+  for (int i = 0; i < count; i++)
+    fprintf(out, "%s%s", i ? ", " : "", name(value[i]));
+  fputs(count == 1 ? "\n" : "]\n", out);
+}
+
 static void put_recipe(FILE *out, const facet_recipe *recipe)
 {
   fputs("  - ", out);
@@ -183,9 +197,26 @@ static void put_recipe(FILE *out, const facet_recipe *recipe)
     fprintf(out, "\n    layout: %s\n", facet_order_name(recipe->layout));
     return;
   }
-  fprintf(out, "method: %s\n    scope: %s\n    ", facet_method_name(recipe->method), facet_scope_name(recipe->scope));
-  put_numbers(out, "sparsity", recipe->sparsity, recipe->sparsities);
-  fputc('\n', out);
+  if (recipe->mask) {
+    fputs("mask: ", out);
+    put_text(out, recipe->mask);
+    fputc('\n', out);
+  } else {
+    put_words(out, "method", recipe->method, recipe->methods, facet_method_name);
+    fputs("    ", out);
+    put_words(out, "scope", recipe->scope, recipe->scopes, facet_scope_name);
+    fputs("    ", out);
+    put_numbers(out, "sparsity", recipe->sparsity, recipe->sparsities);
+    fprintf(out, "\n    norm: %d\n    calibration: %lld\n    rewind: %lld\n    allow_collapse: %s\n", recipe->norm,
+            (long long)recipe->calibration, (long long)recipe->rewind, recipe->allow_collapse ? "true" : "false");
+  }
+  if (recipe->seeds > 0) {
+    fputs("    seeds: [", out);
+    for (int i = 0; i < recipe->seeds; i++)
+      fprintf(out, "%s%lld", i ? ", " : "", (long long)recipe->seed[i]);
+    fputs("]\n", out);
+  }
+  fprintf(out, "    remove_dead: %s\n", recipe->remove_dead ? "true" : "false");
   if (recipe->retrain)
     put_training(out, "    retrain", &recipe->training);
 }

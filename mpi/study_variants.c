@@ -1,36 +1,83 @@
 /* Lists multiply: the recipes of a study become its variants, each with a name of its own. */
 #include "study.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "study_schema.h"
 
-/* The name before it is known whether another variant bears it, too. */
-static char *first_name(const facet_recipe *recipe, int i)
+/* The places in the lists of a recipe that make one variant. */
+typedef struct {
+  int method, scope, sparsity, seed;
+} choice;
+
+/* The name before it is known whether another variant bears it, too: a given one and what lists vary, or the recipe. */
+static char *first_name(const facet_recipe *r, choice c)
 {
-  if (recipe->onnx)
-    return recipe->name ? facet_copy_text(recipe->name) : facet_name_of_file(recipe->onnx);
-  if (recipe->name && recipe->sparsities == 1)
-    return facet_copy_text(recipe->name);
-  if (recipe->name)
-    return facet_format("%s-%g", recipe->name, recipe->sparsity[i]);
-  return facet_format("%s-%s-%g", facet_method_name(recipe->method), facet_scope_name(recipe->scope),
-                      recipe->sparsity[i]);
+  char parts[300] = "";
+  size_t at = 0, room = sizeof parts;
+  if (r->onnx || (r->mask && !r->name))
+    return r->name ? facet_copy_text(r->name) : facet_name_of_file(r->onnx ? r->onnx : r->mask);
+  if (r->name)
+    at += (size_t)snprintf(parts + at, room - at, "%s", r->name);
+  if (!r->mask && (!r->name || r->methods > 1))
+    at += (size_t)snprintf(parts + at, room - at, "%s%s", at ? "-" : "", facet_method_name(r->method[c.method]));
+  if (!r->mask && !r->name && r->norm == 2 && r->method[c.method] == FACET_PRUNE_FILTER)
+    at += (size_t)snprintf(parts + at, room - at, "-l2");
+  if (!r->mask && (!r->name || r->scopes > 1))
+    at += (size_t)snprintf(parts + at, room - at, "-%s", facet_scope_name(r->scope[c.scope]));
+  if (!r->mask && (!r->name || r->sparsities > 1))
+    at += (size_t)snprintf(parts + at, room - at, "-%g", r->sparsity[c.sparsity]);
+  if (r->seeds > 0)
+    (void)snprintf(parts + at, room - at, "-s%lld", (long long)r->seed[c.seed]);
+  return facet_copy_text(parts);
 }
 
-static facet_status add(const facet_study *study, int recipe, int i, facet_variant *variant, int *count)
+static int at_least_one(int count)
+{
+  return count > 0 ? count : 1;
+}
+
+static facet_status add(const facet_study *study, int recipe, choice c, facet_variant *variant, int *count)
 {
   const facet_recipe *from = &study->recipe[recipe];
-  variant[*count] = (facet_variant){first_name(from, i), recipe, from->onnx ? 0 : from->sparsity[i]};
+  bool pruned = !from->onnx && !from->mask;
+  variant[*count] = (facet_variant){.name = first_name(from, c),
+                                    .recipe = recipe,
+                                    .sparsity = pruned ? from->sparsity[c.sparsity] : 0,
+                                    .method = pruned ? from->method[c.method] : 0,
+                                    .scope = pruned ? from->scope[c.scope] : 0,
+                                    .seed = from->seeds > 0 ? (uint32_t)from->seed[c.seed] : study->seed};
   if (!variant[*count].name)
     return FACET_OS;
   ++*count;
   return FACET_OK;
 }
 
+static int variants_of(const facet_recipe *r)
+{
+  return r->onnx ? 1
+                 : at_least_one(r->methods) * (r->mask ? 1 : at_least_one(r->scopes)) * at_least_one(r->sparsities) *
+                       at_least_one(r->seeds);
+}
+
+/* Methods, then scopes, sparsities and seeds, the last ones fastest. */
+static facet_status add_all(const facet_study *study, int recipe, facet_variant *variant, int *count)
+{
+  const facet_recipe *r = &study->recipe[recipe];
+  int seeds = at_least_one(r->seeds), sparsities = at_least_one(r->sparsities), scopes = at_least_one(r->scopes);
+  scopes = r->onnx || r->mask ? 1 : scopes;
+  for (int i = 0; i < variants_of(r); i++) {
+    choice c = {.seed = i % seeds, .sparsity = i / seeds % sparsities, .scope = i / seeds / sparsities % scopes};
+    c.method = i / seeds / sparsities / scopes;
+    FACET_TRY(add(study, recipe, c, variant, count));
+  }
+  return FACET_OK;
+}
+
 static bool is_retrained(const facet_study *study, const facet_variant *variant)
 {
-  return variant->recipe >= 0 && study->recipe[variant->recipe].retrain;
+  return variant->recipe >= 0 && study->recipe[variant->recipe].retrain && variant->method < FACET_TRAINS;
 }
 
 static bool has_given_name(const facet_study *study, const facet_variant *variant)
@@ -91,17 +138,16 @@ facet_status facet_study_variants(const facet_study *study, facet_variant **out,
   *count = 0;
   int most = 1;
   for (int i = 0; i < study->recipes; i++)
-    most += study->recipe[i].onnx ? 1 : study->recipe[i].sparsities;
+    most += variants_of(&study->recipe[i]);
   facet_status status = FACET_OK;
   facet_variant *variant = NULL;
   FACET_NEW(variant, most);
-  variant[0] = (facet_variant){facet_copy_text("dense"), -1, 0};
+  variant[0] = (facet_variant){.name = facet_copy_text("dense"), .recipe = -1, .seed = study->seed};
   int made = 1;
   if (!variant[0].name)
     status = FACET_OS;
   for (int i = 0; i < study->recipes && status == FACET_OK; i++)
-    for (int j = 0; j < (study->recipe[i].onnx ? 1 : study->recipe[i].sparsities) && status == FACET_OK; j++)
-      status = add(study, i, j, variant, &made);
+    status = add_all(study, i, variant, &made);
   if (status == FACET_OK)
     status = tell_retrained(study, variant, made);
   if (status == FACET_OK)

@@ -4,10 +4,12 @@
  * works with is what the first run worked with, bit for bit. */
 #include "variants.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "agree.h"
-#include "methods.h"
+#include "checkpoint.h"
+#include "recipe.h"
 
 /* ---- data ---- */
 
@@ -131,49 +133,31 @@ static facet_status first_weights(const facet_study *study, const facet_study_da
                              study->denses, study->dense, classes, study->seed, network);
 }
 
-static facet_status train(MPI_Comm comm, const facet_study *study, const facet_study_data *data, const char *name,
-                          const facet_training *how, const facet_mask *mask, facet_network *network)
-{
-  FACET_CHECK(data->train, FACET_BAD_INPUT, "%s: training %s needs data.train", study->file, name);
-  facet_input_layout input; /* whatever is trained takes what dense takes */
-  FACET_TRY(check_layout(study, -1, name, network, data, &input));
-  char *stage = facet_format("train %s", name);
-  facet_training_job job = {data->train, &study->normalize, &input, how, study->seed, mask, stage ? stage : name, NULL};
-  facet_status status = facet_train(comm, network, &job);
-  facet_free(&stage);
-  return status;
-}
-
-/* dense: trained from its first weights, or read and perhaps trained on. comm MPI_COMM_NULL: a sketch, nothing trained.
- */
-static facet_status make_dense(MPI_Comm comm, const facet_study *study, const facet_study_data *data,
-                               facet_network **network)
+/* dense before any training: its first weights, or as it is read. */
+static facet_status make_first(const facet_study *study, const facet_study_data *data, facet_network **network)
 {
   if (study->onnx)
     FACET_TRY(facet_onnx_read(study->onnx, network));
   else
     FACET_TRY(first_weights(study, data, network));
-  FACET_TRY(check_fit(study, -1, study->onnx ? study->onnx : "to be trained", *network, data));
-  if (comm != MPI_COMM_NULL && study->train_model)
-    FACET_TRY(train(comm, study, data, "dense", &study->training, NULL, *network));
-  return FACET_OK;
+  return check_fit(study, -1, study->onnx ? study->onnx : "to be trained", *network, data);
 }
 
-static facet_status make_pruned(MPI_Comm comm, const facet_study *study, const facet_study_data *data,
-                                const facet_variant *variant, const facet_network *dense, facet_network **network)
+/* The file beside a network's own that its training goes on from. Caller frees. */
+static char *checkpoint_of(const facet_member *m)
 {
-  const facet_recipe *recipe = &study->recipe[variant->recipe];
-  facet_mask *mask = NULL;
-  const facet_pruning how = {
-      .criterion = recipe->method, .scope = recipe->scope, .sparsity = variant->sparsity, .seed = study->seed};
-  FACET_TRY(facet_network_copy(dense, network));
-  facet_status status = facet_mask_create(dense, &how, NULL, &mask);
-  if (status == FACET_OK)
-    facet_mask_apply(mask, *network);
-  if (status == FACET_OK && recipe->retrain && comm != MPI_COMM_NULL)
-    status = train(comm, study, data, variant->name, &recipe->training, mask, *network);
-  facet_mask_destroy(&mask);
-  return status;
+  return facet_format("%.*s.checkpoint", (int)(strlen(m->file) - strlen(".onnx")), m->file);
+}
+
+static facet_status train_dense(MPI_Comm comm, const facet_study *study, const facet_study_data *data,
+                                const char *checkpoint, facet_network *network)
+{
+  facet_input_layout input;
+  FACET_CHECK(data->train, FACET_BAD_INPUT, "%s: training dense needs data.train", study->file);
+  FACET_TRY(check_layout(study, -1, "dense", network, data, &input));
+  facet_training_job job = {data->train, &study->normalize, &input,    &study->training, study->seed,
+                            NULL,        "train dense",     checkpoint};
+  return facet_train(comm, network, &job);
 }
 
 static facet_status read_external(const facet_study *study, const facet_study_data *data, const char *path, int recipe,
@@ -187,30 +171,26 @@ static facet_status read_external(const facet_study *study, const facet_study_da
   return FACET_OK;
 }
 
-static facet_status make_network(MPI_Comm comm, const facet_study *study, const facet_study_data *data,
-                                 const facet_variant *variant, const facet_network *dense, facet_network **network)
+/* A network of the study. comm MPI_COMM_NULL: a sketch, nothing trained. */
+static facet_status make_network(MPI_Comm comm, const facet_kitchen *k, const facet_member *m, facet_network **network)
 {
-  if (variant->recipe < 0)
-    return make_dense(comm, study, data, network);
-  if (study->recipe[variant->recipe].onnx)
-    return read_external(study, data, study->recipe[variant->recipe].onnx, variant->recipe, dense, network);
-  return make_pruned(comm, study, data, variant, dense, network);
+  int recipe = m->variant.recipe;
+  if (recipe >= 0 && k->study->recipe[recipe].onnx)
+    return read_external(k->study, k->data, k->study->recipe[recipe].onnx, recipe, k->dense, network);
+  char *checkpoint = checkpoint_of(m);
+  facet_status status = checkpoint ? FACET_OK : FACET_OS;
+  if (status == FACET_OK && recipe >= 0) {
+    status = facet_recipe_make(comm, k, &m->variant, checkpoint, network);
+  } else if (status == FACET_OK) {
+    status = facet_network_copy(k->first, network);
+    if (status == FACET_OK && comm != MPI_COMM_NULL && k->study->train_model)
+      status = train_dense(comm, k->study, k->data, checkpoint, *network);
+  }
+  facet_free(&checkpoint);
+  return status;
 }
 
 /* ---- the family ---- */
-
-void facet_family_clear(facet_family *family)
-{
-  for (int i = 0; family->member && i < family->count; i++) {
-    facet_member *m = &family->member[i];
-    facet_network_destroy(&m->network);
-    facet_mask_destroy(&m->zeros);
-    facet_free(&m->file);
-    facet_free(&m->variant.name);
-  }
-  facet_free(&family->member);
-  family->count = 0;
-}
 
 static facet_status list_members(const facet_study *study, facet_family *family)
 {
@@ -275,25 +255,27 @@ static facet_status copy_external(const char *from, const char *to)
   return FACET_OK;
 }
 
-static facet_status make_member(MPI_Comm comm, const facet_study *study, const facet_study_data *data,
-                                facet_family *family, int i)
+/* Makes a network and writes its file. Collective over comm. */
+static facet_status make_file(MPI_Comm comm, const facet_kitchen *k, const facet_member *m)
 {
-  facet_member *m = &family->member[i];
-  const facet_network *dense = family->member[0].network;
-  const char *external = external_file(study, m);
+  const char *external = external_file(k->study, m);
   facet_network *made = NULL;
-  facet_status status = FACET_OK;
-  int there = facet_rank(comm) == 0 && facet_exists(m->file); /* rank 0 knows: the others may see it late */
-  FACET_TRY(facet_mpi_check(MPI_Bcast(&there, 1, MPI_INT, 0, comm), "making variants"));
-  if (external || !there) {
-    status = facet_agree(comm, make_network(comm, study, data, &m->variant, dense, &made));
-    if (status == FACET_OK && facet_rank(comm) == 0)
-      status = external ? copy_external(external, m->file) : facet_onnx_write(made, m->file);
-    facet_network_destroy(&made);
-    FACET_AGREE(comm, status);
-  }
-  if (status == FACET_OK)
-    status = facet_onnx_read(m->file, &m->network);
+  facet_status status = facet_agree(comm, make_network(comm, k, m, &made));
+  if (status == FACET_OK && facet_rank(comm) == 0)
+    status = external ? copy_external(external, m->file) : facet_onnx_write(made, m->file);
+  facet_network_destroy(&made);
+  FACET_AGREE(comm, status);
+  char *checkpoint = checkpoint_of(m);
+  if (checkpoint && facet_rank(comm) == 0)
+    facet_checkpoint_remove(checkpoint);
+  facet_free(&checkpoint);
+  return FACET_OK;
+}
+
+/* Every rank reads the file. */
+static facet_status read_member(MPI_Comm comm, const facet_study *study, const facet_study_data *data, facet_member *m)
+{
+  facet_status status = facet_onnx_read(m->file, &m->network);
   if (status == FACET_OK)
     status = check_fit(study, m->variant.recipe, m->file, m->network, data);
   if (status == FACET_OK)
@@ -303,6 +285,114 @@ static facet_status make_member(MPI_Comm comm, const facet_study *study, const f
   if (status == FACET_OK)
     status = facet_mask_of_zeros(m->network, &m->zeros);
   return facet_agree(comm, status);
+}
+
+/* ---- side by side ---- */
+
+enum { THERE, TO_MAKE, DIVERGED };
+
+/* What is still to be made: rank 0 knows, the others may see files late. state: one per member, the same everywhere. */
+static facet_status find_missing(MPI_Comm comm, const facet_study *study, const facet_family *family, int *state)
+{
+  for (int i = 0; i < family->count; i++) {
+    bool external = external_file(study, &family->member[i]) != NULL; /* always: it may have changed */
+    state[i] = external || !facet_exists(family->member[i].file) ? TO_MAKE : THERE;
+  }
+  return facet_mpi_check(MPI_Bcast(state, family->count, MPI_INT, 0, comm), "making variants");
+}
+
+/* Epochs of training that a member takes. */
+static int epochs_of(const facet_study *study, const facet_member *m)
+{
+  const facet_recipe *recipe = m->variant.recipe >= 0 ? &study->recipe[m->variant.recipe] : NULL;
+  return recipe && recipe->retrain ? recipe->training.epochs : 0;
+}
+
+/* Deals the members to make out to groups of ranks, longest first, each to the group that has the least to do. */
+static facet_status deal(const facet_study *study, const facet_family *family, const int *state, int groups, int *group)
+{
+  int64_t *load;
+  FACET_NEW(load, groups);
+  for (int i = 0; i < family->count; i++)
+    group[i] = -1;
+  for (int turn = 1; turn < family->count; turn++) {
+    int longest = -1, least = 0;
+    for (int i = 1; i < family->count; i++)
+      if (state[i] == TO_MAKE && group[i] < 0 &&
+          (longest < 0 || epochs_of(study, &family->member[i]) > epochs_of(study, &family->member[longest])))
+        longest = i;
+    if (longest < 0)
+      break;
+    for (int g = 1; g < groups; g++)
+      least = load[g] < load[least] ? g : least;
+    group[longest] = least;
+    load[least] += 10 * (int64_t)epochs_of(study, &family->member[longest]) + 1;
+  }
+  facet_free(&load);
+  return FACET_OK;
+}
+
+/* The members of one group of ranks, one after the other. A training that diverges costs its own network alone. */
+static facet_status make_dealt(MPI_Comm comm, const facet_kitchen *k, const facet_family *family, const int *group,
+                               int mine, int *state)
+{
+  for (int i = 1; i < family->count; i++) {
+    if (group[i] != mine)
+      continue;
+    facet_status status = make_file(comm, k, &family->member[i]);
+    if (status == FACET_DIVERGED && facet_rank(comm) == 0)
+      fprintf(stderr, "facet: warning: %s; the study goes on without %s\n", facet_message(),
+              family->member[i].variant.name);
+    if (status == FACET_DIVERGED)
+      state[i] = DIVERGED;
+    else
+      FACET_TRY(status);
+  }
+  return FACET_OK;
+}
+
+/* Ranks split into as many groups as there are networks to train, at most; what comes out does not depend on how. */
+static facet_status make_in_groups(MPI_Comm comm, const facet_kitchen *k, const facet_family *family, int *state)
+{
+  int ranks = facet_ranks(comm), groups = 0, *group;
+  for (int i = 1; i < family->count; i++)
+    groups += state[i] == TO_MAKE && epochs_of(k->study, &family->member[i]) > 0;
+  groups = groups < 1 ? 1 : groups < ranks ? groups : ranks;
+  int mine = facet_rank(comm) * groups / ranks;
+  MPI_Comm part = MPI_COMM_NULL;
+  FACET_NEW(group, family->count);
+  facet_status status = deal(k->study, family, state, groups, group);
+  if (status == FACET_OK)
+    status = facet_mpi_check(MPI_Comm_split(comm, mine, facet_rank(comm), &part), "splitting ranks");
+  status = facet_agree(comm, status);
+  if (status == FACET_OK)
+    status = facet_agree(comm, make_dealt(part, k, family, group, mine, state));
+  if (part != MPI_COMM_NULL)
+    MPI_Comm_free(&part);
+  facet_free(&group);
+  FACET_TRY(status);
+  return facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, state, family->count, MPI_INT, MPI_MAX, comm), "making variants");
+}
+
+static void member_clear(facet_member *m)
+{
+  facet_network_destroy(&m->network);
+  facet_mask_destroy(&m->zeros);
+  facet_free(&m->file);
+  facet_free(&m->variant.name);
+}
+
+/* Members whose training diverged leave the family. */
+static void drop_diverged(facet_family *family, const int *state)
+{
+  int kept = 0;
+  for (int i = 0; i < family->count; i++) {
+    if (state[i] == DIVERGED)
+      member_clear(&family->member[i]);
+    else
+      family->member[kept++] = family->member[i];
+  }
+  family->count = kept;
 }
 
 /* Reads the external variants once before anything is trained, so that a wrong one costs no time. */
@@ -322,48 +412,96 @@ static facet_status try_externals(const facet_study *study, const facet_study_da
   return FACET_OK;
 }
 
+void facet_family_clear(facet_family *family)
+{
+  for (int i = 0; family->member && i < family->count; i++)
+    member_clear(&family->member[i]);
+  facet_free(&family->member);
+  family->count = 0;
+}
+
+static facet_status make_all(MPI_Comm comm, facet_kitchen *k, facet_family *family, int *state)
+{
+  FACET_TRY(find_missing(comm, k->study, family, state));
+  if (state[0] == TO_MAKE)
+    FACET_TRY(make_file(comm, k, &family->member[0]));
+  FACET_TRY(read_member(comm, k->study, k->data, &family->member[0]));
+  k->dense = family->member[0].network;
+  k->input = &family->member[0].input;
+  FACET_TRY(make_in_groups(comm, k, family, state));
+  drop_diverged(family, state);
+  for (int i = 1; i < family->count; i++)
+    FACET_TRY(read_member(comm, k->study, k->data, &family->member[i]));
+  return FACET_OK;
+}
+
 facet_status facet_family_make(MPI_Comm comm, const facet_study *study, const facet_study_data *data,
                                facet_family *family)
 {
+  facet_kitchen k = {.study = study, .data = data};
+  facet_network *first = NULL;
+  int *state = NULL;
   facet_status status = list_members(study, family);
   char *folder = facet_format("%s/variants", study->output);
   if (status == FACET_OK)
     status = folder ? facet_make_folder(folder) : FACET_OS;
   facet_free(&folder);
   if (status == FACET_OK)
+    status = make_first(study, data, &first);
+  k.first = k.dense = first;
+  if (status == FACET_OK)
     status = try_externals(study, data, family);
-  FACET_AGREE(comm, status);
-  for (int i = 0; i < family->count; i++)
-    FACET_TRY(make_member(comm, study, data, family, i));
+  if (status == FACET_OK && !(state = facet_allocate((size_t)family->count, sizeof *state)))
+    status = FACET_OS;
+  status = facet_agree(comm, status);
+  if (status == FACET_OK)
+    status = make_all(comm, &k, family, state);
+  facet_network_destroy(&first);
+  facet_free(&state);
+  return status;
+}
+
+static facet_status sketch_members(facet_kitchen *k, facet_family *family)
+{
+  for (int i = 0; i < family->count; i++) {
+    facet_member *m = &family->member[i];
+    FACET_TRY(make_network(MPI_COMM_NULL, k, m, &m->network));
+    FACET_TRY(check_layout(k->study, m->variant.recipe, m->variant.name, m->network, k->data, &m->input));
+    FACET_TRY(facet_mask_of_zeros(m->network, &m->zeros));
+    k->dense = family->member[0].network;
+    k->input = &family->member[0].input;
+  }
   return FACET_OK;
 }
 
 facet_status facet_family_sketch(const facet_study *study, const facet_study_data *data, facet_family *family)
 {
+  facet_network *first = NULL;
   FACET_TRY(list_members(study, family));
-  for (int i = 0; i < family->count; i++) {
-    facet_member *m = &family->member[i];
-    FACET_TRY(make_network(MPI_COMM_NULL, study, data, &m->variant, family->member[0].network, &m->network));
-    FACET_TRY(check_layout(study, m->variant.recipe, m->variant.name, m->network, data, &m->input));
-    FACET_TRY(facet_mask_of_zeros(m->network, &m->zeros));
-  }
-  return FACET_OK;
+  facet_status status = make_first(study, data, &first);
+  facet_kitchen k = {.study = study, .data = data, .first = first, .dense = first};
+  if (status == FACET_OK)
+    status = sketch_members(&k, family);
+  facet_network_destroy(&first);
+  return status;
 }
 
 facet_status facet_family_memory(const facet_study *study, const facet_study_data *data, const facet_family *family,
                                  int ranks, size_t *bytes)
 {
   *bytes = 0;
+  facet_kitchen k = {.study = study, .data = data, .input = &family->member[0].input};
   for (int i = 0; i < family->count; i++) {
     const facet_member *m = &family->member[i];
-    const facet_recipe *recipe = m->variant.recipe >= 0 ? &study->recipe[m->variant.recipe] : NULL;
     size_t one = 0;
-    if (recipe ? !recipe->retrain : !study->train_model)
+    if (i == 0 ? !study->train_model : epochs_of(study, m) == 0)
       continue;
-    facet_training_job job = {
-        data->train, &study->normalize, &m->input, recipe ? &recipe->training : &study->training, study->seed, NULL, "",
-        NULL};
-    FACET_TRY(facet_train_memory(m->network, &job, ranks, &one));
+    facet_method_job dense = {
+        .training = {data->train, &study->normalize, &m->input, &study->training, study->seed, NULL, "", m->file}};
+    facet_method_job job = i == 0 ? dense : facet_recipe_job(&k, &m->variant);
+    job.training.stage = "";
+    job.training.checkpoint = m->file; /* any: there is one */
+    FACET_TRY(facet_method_memory(&job, m->network, ranks, &one));
     *bytes = one > *bytes ? one : *bytes;
   }
   return FACET_OK;

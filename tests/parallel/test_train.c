@@ -271,7 +271,11 @@ static void test_lth_rewinds(void **state)
   facet_network *network = run_both(&job, NULL), *first = first_network();
   facet_mask *mask;
   assert_everywhere(network != NULL);
-  assert_int_equal(facet_mask_create(first, FACET_PRUNE_MAGNITUDE, FACET_SCOPE_LAYER, 0.5, 11, &mask), FACET_OK);
+  assert_int_equal(
+      facet_mask_create(
+          first, &(facet_pruning){.criterion = FACET_PRUNE_MAGNITUDE, .scope = FACET_SCOPE_LAYER, .sparsity = 0.5},
+          NULL, &mask),
+      FACET_OK);
   bool good = true;
   for (int l = 0; l < mask->layers; l++) {
     const float *w = network->value[mask->layer[l].value].constant->data;
