@@ -582,15 +582,15 @@ static inline void NAME(norm_apply)(int64_t positions, int64_t step, const REAL 
                    c = *(const NAME(wide) *)c_;
   if (g)
     for (int64_t p = 0; p < positions; p++)
-      *(NAME(wide) *)(out + p * step) = a * *(const NAME(wide) *)(g + p * step) +
-                                        b * (*(const NAME(wide) *)(u + p * step) - m) + c;
+      *(NAME(wide) *)(out + p * step) =
+          a * *(const NAME(wide) *)(g + p * step) + b * (*(const NAME(wide) *)(u + p * step) - m) + c;
   else
     for (int64_t p = 0; p < positions; p++)
       *(NAME(wide) *)(out + p * step) = b * (*(const NAME(wide) *)(u + p * step) - m) + c;
 }
 
-static inline void NAME(norm_apply_single)(int64_t positions, int64_t step, const REAL *u, const REAL *g, REAL a, REAL b,
-                                           REAL m, REAL c, REAL *out)
+static inline void NAME(norm_apply_single)(int64_t positions, int64_t step, const REAL *u, const REAL *g, REAL a,
+                                           REAL b, REAL m, REAL c, REAL *out)
 {
 
 #pragma GCC ivdep

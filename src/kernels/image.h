@@ -1,6 +1,6 @@
-/* The pullback of a convolution to an image, and its gradient: to one to four channels in plain order, where the usual kernels, which
- * compute many channels at once, have few to compute.  Here the channels of the output's adjoint lie side by side in a
- * register and are added up at the end. */
+/* The pullback of a convolution to an image, and its gradient: to one to four channels in plain order, where the usual
+ * kernels, which compute many channels at once, have few to compute.  Here the channels of the output's adjoint lie
+ * side by side in a register and are added up at the end. */
 #ifndef FACET_IMAGE_H
 #define FACET_IMAGE_H
 

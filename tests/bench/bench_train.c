@@ -66,8 +66,8 @@ static facet_status bench(int64_t samples, int64_t batch, int64_t micro)
 int main(int argc, char **argv)
 {
   MPI_Init(&argc, &argv);
-  facet_status status = bench(argc > 1 ? atoll(argv[1]) : 12800, argc > 2 ? atoll(argv[2]) : 128,
-                              argc > 3 ? atoll(argv[3]) : 32);
+  facet_status status =
+      bench(argc > 1 ? atoll(argv[1]) : 12800, argc > 2 ? atoll(argv[2]) : 128, argc > 3 ? atoll(argv[3]) : 32);
   if (status != FACET_OK)
     fprintf(stderr, "bench_train: %s\n", facet_message());
   MPI_Finalize();
