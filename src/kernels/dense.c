@@ -565,12 +565,15 @@ static bool own(const facet_conv *c)
 static facet_status create_own(facet_conv *c, const facet_conv_shape *shape, facet_task task, int64_t batch,
                                facet_layout in, facet_layout out)
 {
-  if (facet_winograd_fits(shape, in, out)) {
+  if (task != FACET_GRADIENT && facet_winograd_fits(shape, in, out)) {
     FACET_TRY(facet_winograd_create(shape, FACET_F32, task, in, out, &c->winograd));
     c->part_scratch = facet_winograd_scratch(c->winograd);
   } else if (task == FACET_PULLBACK && facet_image_fits(shape, in, out)) {
     FACET_TRY(facet_image_create(shape, out, &c->image));
     c->part_scratch = facet_image_scratch(c->image) * sizeof(float);
+  } else if (task == FACET_GRADIENT && facet_image_gradient_fits(shape, in, out)) {
+    FACET_TRY(facet_image_create(shape, out, &c->image));
+    c->part_scratch = facet_image_gradient_scratch(c->image) * sizeof(float);
   }
   c->parts = here.threads < batch ? here.threads : (int)batch;
   return need_scratch((size_t)c->parts * c->part_scratch);
@@ -597,8 +600,7 @@ static facet_status dense_create(const facet_conv_shape *shape, facet_type real,
     c->u.tail = c->node.dimensions == 2 ? c->u.size - shape->in_channels : 0;
     c->z.tail = c->z.size - shape->out_channels;
   }
-  if (task != FACET_GRADIENT)
-    FACET_GO(done, status, create_own(c, shape, task, batch, in, out));
+  FACET_GO(done, status, create_own(c, shape, task, batch, in, out));
   if (own(c)) {
     *conv = c;
     return FACET_OK;
@@ -728,6 +730,10 @@ static facet_status dense_pullback(facet_conv *c, const void *gz, void *gu)
 static facet_status dense_gradient(facet_conv *c, const void *u, const void *gz, void *gw, void *gb)
 {
   FACET_CHECK(c->node.task == FACET_GRADIENT, FACET_INTERNAL, "dense kernels: not compiled for the gradient");
+  if (c->image) {
+    facet_image_gradient(c->image, c->u.batch, (float *)here.scratch, u, gz, gw, gb);
+    return FACET_OK;
+  }
   dnnl_memory_t weights = c->gradient_direct ? c->weights_plain : c->weights;
   FACET_TRY(check(bring(&c->u, u), "reordering the input"));
   FACET_TRY(check(bring(&c->z, gz), "reordering the output's adjoint"));

@@ -1,22 +1,26 @@
-/* elementwise.h for float and for double: one body, compiled twice. */
+/* elementwise.h for float and for double: one body, compiled twice. INTEGER is as wide as REAL. */
 #include "kernels/elementwise.h"
 
 #include <math.h>
 #include <string.h>
 
 #define REAL        float
+#define INTEGER     int32_t
 #define NAME(x)     x##_f32
 #define ABSOLUTE(x) fabsf(x)
 #include "kernels/elementwise_body.h"
 #undef REAL
+#undef INTEGER
 #undef NAME
 #undef ABSOLUTE
 
 #define REAL        double
+#define INTEGER     int64_t
 #define NAME(x)     x##_f64
 #define ABSOLUTE(x) fabs(x)
 #include "kernels/elementwise_body.h"
 #undef REAL
+#undef INTEGER
 #undef NAME
 #undef ABSOLUTE
 

@@ -1,6 +1,11 @@
 /* The body of elementwise.c for one REAL; NAME(x) makes names unique.  No include guard: included twice.
  * `GCC ivdep`: such a loop may work in place; an element is written after it was read and no other depends on it. */
 
+/* Eight numbers in registers, and what comparing them gives: integers of the same width. */
+enum { NAME(WIDE) = 8 };
+typedef REAL NAME(wide) __attribute__((vector_size(8 * sizeof(REAL)), aligned(sizeof(REAL))));
+typedef INTEGER NAME(truth) __attribute__((vector_size(8 * sizeof(REAL)), aligned(sizeof(REAL))));
+
 /* max |z| and min |z|. Many of both side by side: a compiler may not reorder one. */
 static void NAME(extremes)(int64_t size, const REAL *z, REAL *least, REAL *most)
 {
@@ -286,6 +291,23 @@ static void NAME(window_mean)(const facet_windows *w, facet_layout in, const voi
   }
 }
 
+/* One output position in eight neighbouring channels: values and winners, where nobody asks for ties. */
+static inline void NAME(window_wide)(REAL sign, const REAL *restrict u, const int64_t *restrict position, int64_t taps,
+                                     int64_t k, int32_t base, REAL *restrict out, int32_t *restrict win)
+{
+  NAME(wide) top = sign * *(const NAME(wide) *)(u + position[0] * k);
+  NAME(truth) best = (INTEGER)(position[0] * k) + (NAME(truth)){0};
+  for (int64_t t = 1; t < taps; t++) {
+    NAME(wide) x = sign * *(const NAME(wide) *)(u + position[t] * k);
+    NAME(truth) wins = x > top, at = (INTEGER)(position[t] * k) + (NAME(truth)){0};
+    best = (wins & at) | (~wins & best);
+    top = (NAME(wide))((wins & (NAME(truth))x) | (~wins & (NAME(truth))top));
+  }
+  *(NAME(wide) *)out = sign * top;
+  for (int c = 0; c < NAME(WIDE); c++)
+    win[c] = base + (int32_t)best[c] + c;
+}
+
 /* One output position in `lanes` neighbouring channels, at most 16: values, winners and ties; whether there is one. */
 static inline bool NAME(window_position)(REAL sign, const REAL *restrict u, const int64_t *restrict position,
                                          int64_t taps, int64_t k, int lanes, int32_t base, bool count, REAL bound,
@@ -340,7 +362,9 @@ static bool NAME(window_max)(const facet_windows *w, facet_layout in, double nea
         int now = lanes - c < 16 ? (int)(lanes - c) : 16;
         int64_t at = (b * w->out_spatial + s) * k + c, from = b * w->in_spatial * k + c;
         const REAL *u = (const REAL *)u_ + from;
-        if (now == 8) /* the constant lets the compiler use vectors */
+        if (now == 8 && !count)
+          NAME(window_wide)((REAL)w->sign, u, position, taps, k, (int32_t)from, (REAL *)out_ + at, winner + at);
+        else if (now == 8) /* the constant lets the compiler use vectors */
           tied |= NAME(window_position)((REAL)w->sign, u, position, taps, k, 8, (int32_t)from, count, bound, flat_zero,
                                         (REAL *)out_ + at, winner + at, ties);
         else
@@ -440,23 +464,43 @@ static double NAME(dot)(int64_t count, const void *a_, const void *b_)
 
 /* Batch norm works on groups of channels that lie side by side: 8 of a block, or one of a plain layout. Both loops
  * below keep one partial sum per lane; padding lanes count too, and nobody reads them. */
-enum { NAME(WIDE) = 8 };
 
 /* sums[0] += g, sums[1] += g * (u - m) * d over the positions of one sample; g NULL: u itself, and (u - m)^2. */
-static inline void NAME(norm_sums)(int64_t positions, int64_t step, int lanes, const REAL *u, const REAL *g,
-                                   const REAL *m, const REAL *d, double (*sums)[NAME(WIDE)])
+static inline void NAME(norm_sums)(int64_t positions, int64_t step, const REAL *u, const REAL *g, const REAL *m,
+                                   const REAL *d, double (*sums)[NAME(WIDE)])
 {
-  REAL one[NAME(WIDE)] = {0}, two[NAME(WIDE)] = {0};
-  for (int64_t p = 0; p < positions; p++)
-    for (int c = 0; c < lanes; c++) {
-      REAL x = u[p * step + c], y = (x - m[c]) * d[c];
-      one[c] += g ? g[p * step + c] : x;
-      two[c] += g ? g[p * step + c] * y : y * y;
+  NAME(wide) one = {0}, two = {0};
+  const NAME(wide) mean = *(const NAME(wide) *)m, scale = *(const NAME(wide) *)d;
+  if (g)
+    for (int64_t p = 0; p < positions; p++) {
+      NAME(wide) x = *(const NAME(wide) *)(u + p * step), with = *(const NAME(wide) *)(g + p * step);
+      one += with;
+      two += with * ((x - mean) * scale);
     }
-  for (int c = 0; c < lanes; c++) {
+  else
+    for (int64_t p = 0; p < positions; p++) {
+      NAME(wide) x = *(const NAME(wide) *)(u + p * step), y = (x - mean) * scale;
+      one += x;
+      two += y * y;
+    }
+  for (int c = 0; c < NAME(WIDE); c++) {
     sums[0][c] += (double)one[c];
     sums[1][c] += (double)two[c];
   }
+}
+
+/* The same for the first of the lanes alone. */
+static inline void NAME(norm_sums_single)(int64_t positions, int64_t step, const REAL *u, const REAL *g, REAL m, REAL d,
+                                          double (*sums)[NAME(WIDE)])
+{
+  REAL one = 0, two = 0;
+  for (int64_t p = 0; p < positions; p++) {
+    REAL x = u[p * step], y = (x - m) * d;
+    one += g ? g[p * step] : x;
+    two += g ? g[p * step] * y : y * y;
+  }
+  sums[0][0] += (double)one;
+  sums[1][0] += (double)two;
 }
 
 /* One channel of a plain layout: partial sums along its positions instead. */
@@ -470,12 +514,12 @@ static inline void NAME(norm_sums_plain)(int64_t positions, const REAL *u, const
     scale[c] = d;
   }
   int64_t whole = positions / NAME(WIDE);
-  NAME(norm_sums)(whole, NAME(WIDE), NAME(WIDE), u, g, mean, scale, more);
+  NAME(norm_sums)(whole, NAME(WIDE), u, g, mean, scale, more);
   for (int c = 0; c < NAME(WIDE); c++)
     for (int i = 0; i < 2; i++)
       sums[i][0] += more[i][c];
   int64_t done = whole * NAME(WIDE);
-  NAME(norm_sums)(positions - done, 1, 1, u + done, g ? g + done : NULL, mean, scale, sums);
+  NAME(norm_sums_single)(positions - done, 1, u + done, g ? g + done : NULL, m, d, sums);
 }
 
 /* Channels first .. first + lanes - 1 lie side by side from element `at` on, `step` apart from position to position. */
@@ -507,11 +551,11 @@ static void NAME(group_sums)(facet_layout l, NAME(channel_group) group, int64_t 
   for (int64_t s = 0; s < samples; s++) {
     const REAL *from = u + s * size + group.at, *with = g ? g + s * size + group.at : NULL;
     if (group.lanes == NAME(WIDE))
-      NAME(norm_sums)(l.spatial, group.step, NAME(WIDE), from, with, m, d, sums);
+      NAME(norm_sums)(l.spatial, group.step, from, with, m, d, sums);
     else if (group.step == 1)
       NAME(norm_sums_plain)(l.spatial, from, with, m[0], d[0], sums);
     else
-      NAME(norm_sums)(l.spatial, group.step, 1, from, with, m, d, sums);
+      NAME(norm_sums_single)(l.spatial, group.step, from, with, m[0], d[0], sums);
   }
 }
 
@@ -531,14 +575,27 @@ static void NAME(norm_statistics)(facet_layout layout, int64_t samples, const vo
 }
 
 /* out = a g + b (u - m) + c for the lanes of a group; g NULL: 0. */
-static inline void NAME(norm_apply)(int64_t positions, int64_t step, int lanes, const REAL *u, const REAL *g,
-                                    const REAL *a, const REAL *b, const REAL *m, const REAL *c, REAL *out)
+static inline void NAME(norm_apply)(int64_t positions, int64_t step, const REAL *u, const REAL *g, const REAL *a_,
+                                    const REAL *b_, const REAL *m_, const REAL *c_, REAL *out)
+{
+  const NAME(wide) a = *(const NAME(wide) *)a_, b = *(const NAME(wide) *)b_, m = *(const NAME(wide) *)m_,
+                   c = *(const NAME(wide) *)c_;
+  if (g)
+    for (int64_t p = 0; p < positions; p++)
+      *(NAME(wide) *)(out + p * step) =
+          a * *(const NAME(wide) *)(g + p * step) + b * (*(const NAME(wide) *)(u + p * step) - m) + c;
+  else
+    for (int64_t p = 0; p < positions; p++)
+      *(NAME(wide) *)(out + p * step) = b * (*(const NAME(wide) *)(u + p * step) - m) + c;
+}
+
+static inline void NAME(norm_apply_single)(int64_t positions, int64_t step, const REAL *u, const REAL *g, REAL a,
+                                           REAL b, REAL m, REAL c, REAL *out)
 {
 
 #pragma GCC ivdep
   for (int64_t p = 0; p < positions; p++)
-    for (int i = 0; i < lanes; i++)
-      out[p * step + i] = (g ? a[i] * g[p * step + i] : 0) + b[i] * (u[p * step + i] - m[i]) + c[i];
+    out[p * step] = (g ? a * g[p * step] : 0) + b * (u[p * step] - m) + c;
 }
 
 static void NAME(group_apply)(facet_layout l, NAME(channel_group) group, int64_t samples, const REAL *u, const REAL *g,
@@ -549,9 +606,9 @@ static void NAME(group_apply)(facet_layout l, NAME(channel_group) group, int64_t
     const REAL *from = u + s * size + group.at, *with = g ? g + s * size + group.at : NULL;
     REAL *to = out + s * size + group.at;
     if (group.lanes == NAME(WIDE))
-      NAME(norm_apply)(l.spatial, group.step, NAME(WIDE), from, with, a, b, m, c, to);
+      NAME(norm_apply)(l.spatial, group.step, from, with, a, b, m, c, to);
     else
-      NAME(norm_apply)(l.spatial, group.step, 1, from, with, a, b, m, c, to);
+      NAME(norm_apply_single)(l.spatial, group.step, from, with, a[0], b[0], m[0], c[0], to);
   }
 }
 

@@ -1,4 +1,4 @@
-/* Pullbacks to images: see image.h.
+/* Pullbacks to images, and gradients: see image.h.
  *
  * A strip of rows at a time: copy the rows of gz that it depends on, zeros around them, into working memory; then every
  * pixel is a sum of products with the flipped kernel, without borders to think of. */
@@ -210,4 +210,68 @@ void facet_image_pullback(const facet_image *m, facet_part part, float *scratch,
       pull_strip(m, scratch, height - y < m->rows ? height - y : m->rows, to + y * width);
     }
   }
+}
+
+/* ---- the gradient ---- */
+
+enum { TAPS = 9 };
+
+bool facet_image_gradient_fits(const facet_conv_shape *s, facet_layout in, facet_layout out)
+{
+  return facet_image_fits(s, in, out) && s->kernel[0] == 3 && s->kernel[1] == 3;
+}
+
+/* A channel of the image, zeros around it: every product of an output position is at its place. */
+size_t facet_image_gradient_scratch(const facet_image *m)
+{
+  return (size_t)((m->shape.out[0] + 2) * (m->shape.out[1] + 2));
+}
+
+static void copy_channel(const facet_image *m, const float *u, float *to)
+{
+  const facet_conv_shape *s = &m->shape;
+  int64_t line = s->out[1] + 2, room = line - s->pad_begin[1], count = s->in[1] < room ? s->in[1] : room;
+  memset(to, 0, facet_image_gradient_scratch(m) * sizeof *to);
+  for (int64_t y = 0; y < s->in[0] && y + s->pad_begin[0] < s->out[0] + 2; y++)
+    memcpy(to + (y + s->pad_begin[0]) * line + s->pad_begin[1], u + y * s->in[1], (size_t)count * sizeof *to);
+}
+
+/* LANES channels of gz with one channel of one image: adds to sum[tap], and the sum of gz to sum[TAPS]. */
+static void meet(const facet_image *m, const float *image, const float *gz, float sum[TAPS + 1][LANES])
+{
+  int64_t height = m->shape.out[0], width = m->shape.out[1], line = width + 2;
+  lanes total[TAPS + 1] = {{0}};
+  for (int64_t y = 0; y < height; y++)
+    for (int64_t x = 0; x < width; x++, gz += m->out.block) {
+      const float *at = image + y * line + x;
+      lanes g = *(const lanes *)gz;
+#pragma GCC unroll 9
+      for (int t = 0; t < TAPS; t++)
+        total[t] += g * at[t / 3 * line + t % 3];
+      total[TAPS] += g;
+    }
+  for (int t = 0; t <= TAPS; t++)
+    for (int i = 0; i < LANES; i++)
+      sum[t][i] += total[t][i];
+}
+
+void facet_image_gradient(const facet_image *m, int64_t batch, float *scratch, const float *u, const float *gz,
+                          float *gw, float *gb)
+{
+  const facet_conv_shape *s = &m->shape;
+  int64_t block = m->out.block, image = s->in[0] * s->in[1], size = facet_layout_size(m->out);
+  for (int64_t c = 0; c < s->in_channels; c++)
+    for (int64_t g = 0; g < m->groups; g++) {
+      float sum[TAPS + 1][LANES] = {{0}};
+      int64_t first = g * LANES, left = s->out_channels - first;
+      for (int64_t a = 0; a < batch; a++) {
+        copy_channel(m, u + (a * s->in_channels + c) * image, scratch);
+        meet(m, scratch, gz + a * size + first / block * block * m->out.spatial + first % block, sum);
+      }
+      for (int64_t i = 0; i < LANES && i < left; i++)
+        for (int t = 0; t < TAPS; t++)
+          gw[((first + i) * s->in_channels + c) * TAPS + t] = sum[t][i];
+      for (int64_t i = 0; gb && i < LANES && i < left; i++)
+        gb[first + i] = sum[TAPS][i];
+    }
 }

@@ -1,6 +1,6 @@
-/* The pullback of a convolution to an image: to one to four channels in plain order, where the usual kernels, which
- * compute many channels at once, have few to compute.  Here the channels of the output's adjoint lie side by side in a
- * register and are added up at the end. */
+/* The pullback of a convolution to an image, and its gradient: to one to four channels in plain order, where the usual
+ * kernels, which compute many channels at once, have few to compute.  Here the channels of the output's adjoint lie
+ * side by side in a register and are added up at the end. */
 #ifndef FACET_IMAGE_H
 #define FACET_IMAGE_H
 
@@ -20,5 +20,12 @@ void facet_image_weights(facet_image *image, const float *weights);
  * whose arrays are given. Every adjoint's result depends on it alone. */
 void facet_image_pullback(const facet_image *image, facet_part part, float *scratch, const float *gz, float *sums,
                           float *gu);
+
+/* The gradient of the same convolution, if its kernel is 3 x 3: gw as weights, gb per output channel or NULL, both
+ * overwritten; summed over a batch, in order. */
+bool facet_image_gradient_fits(const facet_conv_shape *shape, facet_layout in, facet_layout out);
+size_t facet_image_gradient_scratch(const facet_image *image); /* floats */
+void facet_image_gradient(const facet_image *image, int64_t batch, float *scratch, const float *u, const float *gz,
+                          float *gw, float *gb);
 
 #endif

@@ -690,7 +690,8 @@ static facet_status backward(facet_executor *x, double *b_node, float *gradient)
       take_bias(x, step, b_node);
     if (gradient && kind->gradient)
       FACET_TRY(kind->gradient(x, step, gradient));
-    if (!step->done_by_linear)
+    bool unread = x->options.training && step->lowered->kind == KIND_LINEAR && step->way[0].to == OUTSIDE;
+    if (!step->done_by_linear && !unread) /* in training nobody wants W */
       FACET_TRY(kind->pullback(x, step));
     if (b_node && step->sums_with_pullback)
       facet_linear_bias_late(x, step, b_node);

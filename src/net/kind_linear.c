@@ -203,6 +203,15 @@ void facet_linear_bias_late(facet_executor *x, const facet_step *step, double *b
             (double)x->adjoint_sums[a * channels + c] * step->source[k].by_channel[c];
 }
 
+/* The kernel sums over a whole batch: what is left of an earlier one behind the samples in use must not count. */
+static void clear_unused(const facet_executor *x, const facet_step *step)
+{
+  int64_t size = facet_value_size(x, step->output), unused = x->options.batch - x->count;
+  void *g = facet_adjoint_data(x, step->g_slot);
+  if (unused > 0)
+    memset(facet_at(x, g, x->count * size), 0, (size_t)(unused * size) * x->real);
+}
+
 static facet_status linear_gradient(facet_executor *x, facet_step *step, float *gradient)
 {
   const facet_lowered *l = step->lowered;
@@ -212,6 +221,7 @@ static facet_status linear_gradient(facet_executor *x, facet_step *step, float *
   const void *u = facet_value_data(x, step->in_slot[0]), *g = facet_adjoint_data(x, step->g_slot);
   int64_t images, size = facet_shape_size(x->network->value[l->weight].shape), out = facet_value_size(x, step->output);
   facet_layout layout = facet_step_channels(x, step, &images);
+  clear_unused(x, step);
   FACET_TRY(x->options.kernels->conv_gradient(step->gradient, l->adjoint ? g : u, l->adjoint ? u : g, part, NULL));
   for (int64_t i = 0; i < size; i++) /* added: several nodes may share a constant */
     weight[weight_place(l, i)] += (float)l->weight_factor * part[i];

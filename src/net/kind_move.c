@@ -172,16 +172,19 @@ static facet_status window_forward(facet_executor *x, facet_step *step)
   int64_t in_size = facet_layout_size(in), out_size = facet_value_size(x, step->output);
   bool flat_zero = step->lowered->sign > 0 && from_relu(x, step->input[0]);
   double nearly = facet_nearly(x);
-  memset(facet_value_data(x, step->out_slot), 0, (size_t)(x->options.batch * out_size) * x->real);
+  facet_layout out = window_layout(x, step, step->output);
+  bool padded = out.channels % out.block != 0 || x->count < x->options.batch;
+  if (padded) /* what no window writes is 0 */
+    memset(facet_value_data(x, step->out_slot), 0, (size_t)(x->options.batch * out_size) * x->real);
   for (int64_t s = 0; s < x->count; s++) {
     const void *u = facet_at(x, facet_value_data(x, step->in_slot[0]), s * in_size);
-    void *out = facet_at(x, facet_value_data(x, step->out_slot), s * out_size);
+    void *to = facet_at(x, facet_value_data(x, step->out_slot), s * out_size);
     if (!step->winner)
-      x->e->window_mean(&w, in, u, out);
-    else if (x->e->window_max(&w, in, nearly, flat_zero, u, out, step->winner + s * out_size, &x->ties[s]))
+      x->e->window_mean(&w, in, u, to);
+    else if (x->e->window_max(&w, in, nearly, flat_zero, u, to, step->winner + s * out_size, &x->ties[s]))
       x->unsure[s] = (int)(step - x->step) + 1;
     if (step->shift)
-      x->e->add(out_size, out, 1, step->shift, out);
+      x->e->add(out_size, to, 1, step->shift, to);
   }
   return FACET_OK;
 }

@@ -316,6 +316,19 @@ static void test_extras_are_the_same_bits(void **state)
     facet_network_destroy(&network[i]);
 }
 
+/* Micro-batches that do not divide the batch, whose buffers are longer than what is in them. */
+static void test_partial_micro_batches(void **state)
+{
+  (void)state;
+  facet_training how = plain;
+  how.batch = 44;
+  how.micro_batch = 16;
+  facet_method_job job = job_of(FACET_METHOD_TRAIN, 0, &how);
+  facet_network *network = run_both(&job, NULL);
+  assert_everywhere(network != NULL);
+  facet_network_destroy(&network);
+}
+
 static void test_rates(void **state)
 {
   (void)state;
@@ -451,6 +464,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(test_rounds),
       cmocka_unit_test(test_lth_rewinds),
       cmocka_unit_test(test_extras_are_the_same_bits),
+      cmocka_unit_test(test_partial_micro_batches),
       cmocka_unit_test(test_rates),
       cmocka_unit_test(test_diverging_is_told_apart),
       cmocka_unit_test(test_goes_on_with_the_same_bits),

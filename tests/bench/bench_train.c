@@ -1,0 +1,75 @@
+/* Times training of the demo's network on made-up Fashion-MNIST-like samples, under mpirun: the median step, with all
+ * that a step takes (shuffling apart).
+ *
+ *   mpirun -n RANKS bench_train [SAMPLES [BATCH [MICRO_BATCH]]]
+ *
+ * rank 0 prints one JSON line. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "agree.h"
+#include "trainer.h"
+
+enum { SIDE = 28, CLASSES = 10, MOST_STEPS = 100000 };
+
+static int ascending(const void *a, const void *b)
+{
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static facet_status make_data(facet_dataset *data)
+{
+  uint8_t *pixel;
+  FACET_NEW(pixel, data->count * SIDE * SIDE);
+  FACET_NEW(data->label, data->count);
+  data->pixels = pixel;
+  for (int64_t i = 0; i < data->count * SIDE * SIDE; i++)
+    pixel[i] = (uint8_t)(i * 2654435761U >> 24);
+  for (int64_t i = 0; i < data->count; i++)
+    data->label[i] = (int32_t)(i % CLASSES);
+  return FACET_OK;
+}
+
+static facet_status bench(int64_t samples, int64_t batch, int64_t micro)
+{
+  static double time[MOST_STEPS];
+  const int64_t conv[] = {16, 32, 32}, dense[] = {128};
+  facet_network *network;
+  facet_trainer *trainer;
+  facet_dataset data = {.count = samples, .channels = 1, .height = SIDE, .width = SIDE};
+  facet_normalization normalize = {.scale = 255, .channels = 1, .mean = {0.286}, .std = {0.353}};
+  facet_input_layout layout = {.order = FACET_CHANNELS_FIRST, .axes = 3, .size = {1, SIDE, SIDE}};
+  facet_training how = {.epochs = 1, .batch = batch, .micro_batch = micro, .rate = 0.05, .momentum = 0.9};
+  facet_training_job job = {&data, &normalize, &layout, &how, 1, NULL, "bench", NULL};
+  how.decay = 5e-4;
+  FACET_TRY(make_data(&data));
+  FACET_TRY(facet_network_plain((facet_shape){3, {1, SIDE, SIDE}}, 3, conv, 1, dense, CLASSES, 1, &network));
+  FACET_TRY(facet_trainer_create(MPI_COMM_WORLD, network, NULL, &job, &trainer));
+  int64_t steps = facet_trainer_epoch(trainer) < MOST_STEPS ? facet_trainer_epoch(trainer) : MOST_STEPS;
+  for (int64_t step = 0; step < steps; step++) {
+    double before = facet_seconds();
+    FACET_TRY(facet_trainer_step(trainer, step, 0.05, NULL));
+    time[step] = facet_seconds() - before;
+  }
+  qsort(time, (size_t)steps, sizeof *time, ascending);
+  if (facet_rank(MPI_COMM_WORLD) == 0)
+    printf("{\"seconds_per_sample\": %.9g, \"best\": %.9g, \"ranks\": %d}\n", time[steps / 2] / (double)batch,
+           time[steps / 20] / (double)batch, facet_ranks(MPI_COMM_WORLD));
+  facet_trainer_destroy(&trainer);
+  facet_network_destroy(&network);
+  facet_free(&data.pixels);
+  facet_free(&data.label);
+  return FACET_OK;
+}
+
+int main(int argc, char **argv)
+{
+  MPI_Init(&argc, &argv);
+  facet_status status =
+      bench(argc > 1 ? atoll(argv[1]) : 12800, argc > 2 ? atoll(argv[2]) : 128, argc > 3 ? atoll(argv[3]) : 32);
+  if (status != FACET_OK)
+    fprintf(stderr, "bench_train: %s\n", facet_message());
+  MPI_Finalize();
+  return (int)status;
+}
