@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "study.h"
+#include "methods.h"
 
 static char folder[PATH_MAX]; /* the working directory of the tests, without links */
 
@@ -113,7 +113,7 @@ static void defaults_of_training(void **state)
   assert_int_equal(t->step_epochs, 30);
   assert_float_equal(t->step_factor, 0.1, 0);
   t = &s->recipe[0].training;
-  assert_int_equal(s->recipe[0].scope, FACET_SCOPE_GLOBAL);
+  assert_int_equal(s->recipe[0].scope[0], FACET_SCOPE_GLOBAL);
   assert_int_equal(t->epochs, 1);
   assert_int_equal(t->batch, 128);
   assert_int_equal(t->micro_batch, 32);
@@ -218,8 +218,8 @@ static void every_key(void **state)
   assert_int_equal(s->recipes, 6);
   assert_int_equal(s->recipe[0].line, 25);
   assert_float_equal(s->recipe[0].training.rate, 0.1, 0);
-  assert_int_equal(s->recipe[2].method, FACET_PRUNE_RANDOM);
-  assert_int_equal(s->recipe[2].scope, FACET_SCOPE_LAYER);
+  assert_int_equal(s->recipe[2].method[0], FACET_PRUNE_RANDOM);
+  assert_int_equal(s->recipe[2].scope[0], FACET_SCOPE_LAYER);
   assert_int_equal(s->recipe[2].sparsities, 3);
   assert_path(s->recipe[3].onnx, "my_pruned.onnx");
   assert_int_equal(s->conditions, 4);
@@ -407,43 +407,81 @@ static void text_has_all_defaults(void **state)
                         "linearize: {}\n");
   char *text = NULL;
   assert_int_equal(facet_study_text(s, &text), FACET_OK);
-  assert_string_equal(text, "study: s\n"
-                            "seed: 1\n"
-                            "output: /o\n"
-                            "precision: float\n"
-                            "threads: 1\n"
-                            "block: 250\n"
-                            "memory: 2 GiB\n"
-                            "data:\n"
-                            "  train:\n"
-                            "    format: cifar10\n"
-                            "    images: [/t.bin]\n"
-                            "    layout: auto\n"
-                            "    count: 7\n"
-                            "  test:\n"
-                            "    format: npy\n"
-                            "    images: [/i.npy]\n"
-                            "    layout: auto\n"
-                            "    count: all\n"
-                            "  layout: auto\n"
-                            "  normalize: {scale: 1}\n"
-                            "model:\n"
-                            "  architecture: {conv: [4], dense: []}\n"
-                            "  train: {epochs: 4, batch: 128, micro_batch: 32, rate: 0.05, momentum: 0.9, "
-                            "decay: 0.0005, schedule: cosine, step_epochs: 30, step_factor: 0.1}\n"
-                            "variants:\n"
-                            "  - method: random\n"
-                            "    scope: global\n"
-                            "    sparsity: [0.1]\n"
-                            "    retrain: {epochs: 1, batch: 128, micro_batch: 32, rate: 0.01, momentum: 0.9, "
-                            "decay: 0.0005, schedule: cosine, step_epochs: 30, step_factor: 0.1}\n"
-                            "conditions:\n"
-                            "  - clean\n"
-                            "linearize:\n"
-                            "  variants: all\n"
-                            "  samples: all\n"
-                            "  rows: all\n");
+  assert_string_equal(text,
+                      "study: s\n"
+                      "seed: 1\n"
+                      "output: /o\n"
+                      "precision: float\n"
+                      "threads: 1\n"
+                      "block: 250\n"
+                      "memory: 2 GiB\n"
+                      "data:\n"
+                      "  train:\n"
+                      "    format: cifar10\n"
+                      "    images: [/t.bin]\n"
+                      "    layout: auto\n"
+                      "    count: 7\n"
+                      "  test:\n"
+                      "    format: npy\n"
+                      "    images: [/i.npy]\n"
+                      "    layout: auto\n"
+                      "    count: all\n"
+                      "  layout: auto\n"
+                      "  normalize: {scale: 1}\n"
+                      "model:\n"
+                      "  architecture: {conv: [4], dense: []}\n"
+                      "  train: {epochs: 4, batch: 128, micro_batch: 32, rate: 0.05, momentum: 0.9, "
+                      "decay: 0.0005, schedule: cosine, step_epochs: 30, step_factor: 0.1, warmup: 0, smoothing: 0, "
+                      "augment: {shift: 0, flip: false, cutout: 0}}\n"
+                      "variants:\n"
+                      "  - method: random\n"
+                      "    scope: global\n"
+                      "    sparsity: [0.1]\n"
+                      "    norm: 1\n"
+                      "    calibration: 256\n"
+                      "    rewind: 0\n"
+                      "    allow_collapse: false\n"
+                      "    remove_dead: false\n"
+                      "    retrain: {epochs: 1, batch: 128, micro_batch: 32, rate: 0.01, momentum: 0.9, "
+                      "decay: 0.0005, schedule: cosine, step_epochs: 30, step_factor: 0.1, warmup: 0, smoothing: 0, "
+                      "augment: {shift: 0, flip: false, cutout: 0}}\n"
+                      "conditions:\n"
+                      "  - clean\n"
+                      "linearize:\n"
+                      "  variants: all\n"
+                      "  samples: all\n"
+                      "  rows: all\n");
   facet_free(&text);
+  facet_study_destroy(&s);
+}
+
+/* Methods, scopes, sparsities and seeds multiply. */
+static void sweeps(void **state)
+{
+  (void)state;
+  facet_study *s = good("data:\n  train: {format: cifar10, images: train.bin}\n"
+                        "  test: {format: cifar10, images: test.bin}\n"
+                        "model: {onnx: m.onnx}\n"
+                        "variants:\n"
+                        "- {method: [taylor, gmp], scope: [global, layer], sparsity: [0.5, 0.9], seeds: [1, 2], "
+                        "budget: {epochs: 3, augment: {shift: 2, flip: yes, cutout: 8}, warmup: 1, smoothing: 0.1}}\n"
+                        "- {method: filter, norm: 2, sparsity: 0.5, remove_dead: true, allow_collapse: true}\n"
+                        "- {mask: m.h5, name: mine}\n");
+  facet_variant *v;
+  int count;
+  assert_int_equal(facet_study_variants(s, &v, &count), FACET_OK);
+  assert_int_equal(count, 1 + 16 + 1 + 1);
+  assert_string_equal(v[1].name, "taylor-global-0.5-s1");
+  assert_string_equal(v[2].name, "taylor-global-0.5-s2");
+  assert_string_equal(v[16].name, "gmp-layer-0.9-s2");
+  assert_int_equal(v[16].seed, 2);
+  assert_int_equal(v[16].method, FACET_TRAINS + FACET_METHOD_GMP);
+  assert_string_equal(v[17].name, "filter-l2-global-0.5");
+  assert_string_equal(v[18].name, "mine");
+  assert_true(s->recipe[1].remove_dead && s->recipe[1].allow_collapse);
+  assert_true(s->recipe[0].training.augment.flip);
+  assert_int_equal(s->recipe[0].training.augment.cutout, 8);
+  facet_variants_free(&v, count);
   facet_study_destroy(&s);
 }
 
@@ -633,7 +671,9 @@ static const bad bad_sense[] = {
      "s.yaml:3: variants[0].retrain.epoch: unknown key; did you mean 'epochs'?"},
     /* variants */
     {SMALL "variants: [{method: magnitud, sparsity: 0.5}]\n",
-     "s.yaml:3: variants[0].method: 'magnitud' is not one of random, magnitude"},
+     "s.yaml:3: variants[0].method: 'magnitud' is not one of random, magnitude, filter, taylor, snip, grasp, synflow, "
+     "finetune, "
+     "gmp, lth, lrr, edge_popup, biprop"},
     {SMALL "variants: [{method: random, scope: row, sparsity: 0.5}]\n",
      "s.yaml:3: variants[0].scope: 'row' is not one of global, layer"},
     {SMALL "variants: [{}]\n", "s.yaml:3: variants[0].method: missing: a variant has a method, or onnx"},
@@ -660,6 +700,13 @@ static const bad bad_sense[] = {
           "- {method: random, sparsity: 0.5, retrain: {epochs: 2}}\n",
      "s.yaml:5: variants[1]: its name 'random-global-0.5-retrain' is that of variants[0] on line 4, too; give one of "
      "them a name"},
+    {SMALL "variants: [{method: gmp, sparsity: 0.5}]\n",
+     "s.yaml:3: variants[0].budget: missing: gmp prunes while it trains"},
+    {SMALL "variants: [{method: [snip, snip], sparsity: 0.5}]\n",
+     "s.yaml:3: variants[0].method[1]: snip stands there twice"},
+    {SMALL "variants: [{mask: m.h5, sparsity: 0.5}]\n",
+     "s.yaml:3: variants[0].sparsity: does not go with mask, which says what is removed"},
+    {SMALL "variants: [{method: random, sparsity: 1.0}]\n", "s.yaml:3: variants[0].sparsity: 1.0 is not in [0, 1)"},
     /* conditions */
     {SMALL "conditions: []\n", "s.yaml:3: conditions: the list is empty"},
     {SMALL "conditions: [clean, clean]\n", "s.yaml:3: conditions[1]: clean stands there twice"},
@@ -868,6 +915,7 @@ int main(void)
       cmocka_unit_test(words_are_those_of_the_other_rooms),
       cmocka_unit_test(text_reads_back),
       cmocka_unit_test(text_has_all_defaults),
+      cmocka_unit_test(sweeps),
       cmocka_unit_test(memory_and_layouts),
       cmocka_unit_test(values_are_checked),
       cmocka_unit_test(structure_is_checked),
