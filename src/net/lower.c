@@ -155,7 +155,7 @@ facet_status facet_node_axis(const facet_network *network, const facet_node *nod
 
 facet_status facet_node_size(const facet_node *node, facet_shape out)
 {
-  if (facet_shape_size(out) > (int64_t)1 << 26)
+  if (facet_shape_size(out) > (int64_t)1 << 27)
     return facet_node_raise(node, "output of %s is too large", facet_shape_text(out));
   return FACET_OK;
 }

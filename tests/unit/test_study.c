@@ -676,7 +676,7 @@ static const bad bad_sense[] = {
      "gmp, lth, lrr, edge_popup, biprop"},
     {SMALL "variants: [{method: random, scope: row, sparsity: 0.5}]\n",
      "s.yaml:3: variants[0].scope: 'row' is not one of global, layer"},
-    {SMALL "variants: [{}]\n", "s.yaml:3: variants[0].method: missing: a variant has a method, or onnx"},
+    {SMALL "variants: [{}]\n", "s.yaml:3: variants[0].method: missing: a variant has a method, a mask, or onnx"},
     {SMALL "variants: [{method: random}]\n", "s.yaml:3: variants[0].sparsity: missing"},
     {SMALL "variants: [{onnx: a.onnx, sparsity: 0.5}]\n",
      "s.yaml:3: variants[0].sparsity: does not go with onnx, which is taken as it is"},
