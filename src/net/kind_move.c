@@ -201,12 +201,23 @@ static facet_status window_pullback(facet_executor *x, facet_step *step)
   const facet_way *way = &step->way[0];
   const void *g = facet_adjoint_data(x, step->g_slot);
   void *to = facet_adjoint_data(x, way->to);
-  facet_way_open(x, way, step->input[0]);
-  if (step->winner)
-    x->e->window_max_pullback(facet_value_size(x, step->output), facet_value_size(x, step->input[0]), x->count,
-                              x->options.rows, step->winner, g, to);
-  else
+  if (!step->winner) {
+    facet_way_open(x, way, step->input[0]);
     x->e->window_mean_pullback(&w, window_layout(x, step, step->input[0]), facet_adjoints(x), g, to);
+    return FACET_OK;
+  }
+  int64_t in_size = facet_value_size(x, step->input[0]), out_size = facet_value_size(x, step->output);
+  int64_t rows = x->options.rows;
+  bool fresh = way->addend == NO_SLOT; /* zeros are made sample by sample, while they are near */
+  if (!fresh)
+    facet_way_open(x, way, step->input[0]);
+  for (int64_t s = 0; s < x->count; s++) {
+    void *sample = facet_at(x, to, s * rows * in_size);
+    if (fresh)
+      memset(sample, 0, (size_t)(rows * in_size) * x->real);
+    x->e->window_max_pullback(out_size, in_size, 1, rows, step->winner + s * out_size,
+                              (const char *)g + (size_t)(s * rows * out_size) * x->real, sample);
+  }
   return FACET_OK;
 }
 

@@ -797,6 +797,87 @@ static void samples_are_arranged(void **state)
   assert_memory_equal(back, ((double[]){0, 3, 1, 4, 2, 5}), sizeof back);
 }
 
+/* ---- augmentation ---- */
+
+enum { HIGH = 5, WIDE = 7, PLANE = HIGH * WIDE };
+
+static void augmentation_off(void **state)
+{
+  (void)state;
+  const facet_augmentation off = {0};
+  float x[PLANE], room[PLANE];
+  for (int i = 0; i < PLANE; i++)
+    x[i] = (float)(i + 1);
+  facet_augment_move(&off, 1, 2, 3, 1, HIGH, WIDE, x, room);
+  facet_augment_cut(&off, 1, 2, 3, 1, HIGH, WIDE, x);
+  for (int i = 0; i < PLANE; i++)
+    assert_true(x[i] == (float)(i + 1));
+}
+
+/* Whether x is the picture 1, 2, 3, ... of two channels moved by (dy, dx), mirrored or not. */
+static bool is_moved(const float *x, int dy, int dx, bool flip)
+{
+  for (int i = 0; i < 2 * PLANE; i++) {
+    int row = i % PLANE / WIDE + dy, column = (flip ? WIDE - 1 - i % WIDE : i % WIDE) + dx;
+    bool inside = row >= 0 && row < HIGH && column >= 0 && column < WIDE;
+    if (x[i] != (inside ? (float)(i / PLANE * PLANE + row * WIDE + column + 1) : 0))
+      return false;
+  }
+  return true;
+}
+
+/* Every move comes up, about equally often, and it is one of those asked for; the same draw gives the same move. */
+static void shift_and_flip(void **state)
+{
+  (void)state;
+  enum { SHIFT = 2, SIDE = 2 * SHIFT + 1, DRAWS = 5000 };
+  const facet_augmentation a = {.shift = SHIFT, .flip = true};
+  int seen[SIDE][SIDE][2] = {{{0}}};
+  for (int n = 0; n < DRAWS; n++) {
+    float x[2 * PLANE], again[2 * PLANE], room[2 * PLANE];
+    for (int i = 0; i < 2 * PLANE; i++)
+      x[i] = again[i] = (float)(i + 1);
+    facet_augment_move(&a, 9, n / 50, n % 50, 2, HIGH, WIDE, x, room);
+    facet_augment_move(&a, 9, n / 50, n % 50, 2, HIGH, WIDE, again, room);
+    assert_memory_equal(x, again, sizeof x);
+    int found = 0;
+    for (int m = 0; m < SIDE * SIDE * 2; m++)
+      if (is_moved(x, m / 2 / SIDE - SHIFT, m / 2 % SIDE - SHIFT, m % 2)) {
+        seen[m / 2 / SIDE][m / 2 % SIDE][m % 2]++;
+        found++;
+      }
+    assert_int_equal(found, 1);
+  }
+  for (int m = 0; m < SIDE * SIDE * 2; m++)
+    assert_in_range(seen[m / 2 / SIDE][m / 2 % SIDE][m % 2], DRAWS / (SIDE * SIDE * 2) / 2, DRAWS / (SIDE * SIDE));
+}
+
+/* A square is 0 in every channel, around any pixel, cut off at the borders; nothing else is. */
+static void cutout(void **state)
+{
+  (void)state;
+  const facet_augmentation a = {.cutout = 3};
+  bool seen[HIGH][WIDE] = {{false}};
+  for (int n = 0; n < 1000; n++) {
+    float x[2 * PLANE];
+    for (int i = 0; i < 2 * PLANE; i++)
+      x[i] = 1;
+    facet_augment_cut(&a, 9, 4, n, 2, HIGH, WIDE, x);
+    int found = 0;
+    for (int c = 0; c < PLANE; c++) {
+      int y = c / WIDE, z = c % WIDE;
+      bool good = true;
+      for (int i = 0; good && i < 2 * PLANE; i++)
+        good = x[i] == (abs(i % PLANE / WIDE - y) <= 1 && abs(i % WIDE - z) <= 1 ? 0 : 1);
+      seen[y][z] = seen[y][z] || good;
+      found += good;
+    }
+    assert_int_equal(found, 1);
+  }
+  for (int c = 0; c < PLANE; c++)
+    assert_true(seen[c / WIDE][c % WIDE]);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -817,6 +898,9 @@ int main(void)
       cmocka_unit_test(order_in_files),
       cmocka_unit_test(layouts_meet),
       cmocka_unit_test(samples_are_arranged),
+      cmocka_unit_test(augmentation_off),
+      cmocka_unit_test(shift_and_flip),
+      cmocka_unit_test(cutout),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

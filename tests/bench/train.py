@@ -1,0 +1,83 @@
+"""Training speed: a step of the demo's network, batch 128, against the same loop in PyTorch on the same cores.
+
+`rows()` gives (name, facet's samples per second, the peer's) as run.py has them; run by itself it prints them.  Both are
+measured in turns, and each has its best turn: what else the machine does disturbs one or the other.
+"""
+
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = ROOT / "build" / "tests" / "bench" / "bench_train"
+CORES = len(os.sched_getaffinity(0))
+BATCH, STEPS, TURNS = 128, 100, 3
+ENVIRONMENT = {
+    **os.environ,
+    "OMP_NUM_THREADS": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+}
+
+
+def facet(ranks):
+    """Samples per second on so many ranks: of the median step."""
+    command = ["mpirun", "--quiet", "--use-hwthread-cpus", "-n", str(ranks), str(PROGRAM), str(BATCH * STEPS)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    if done.returncode:
+        sys.exit("bench: bench_train failed")
+    return 1 / json.loads(done.stdout.splitlines()[-1])["seconds_per_sample"]
+
+
+def network(memory):
+    from torch import nn
+
+    layers, channels = [], 1
+    for i, width in enumerate((16, 32, 32)):
+        layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+        layers += [nn.MaxPool2d(2)] if i < 2 else []
+        channels = width
+    layers += [nn.Flatten(), nn.Linear(32 * 49, 128), nn.ReLU(), nn.Linear(128, 10)]
+    return nn.Sequential(*layers).to(memory_format=memory)
+
+
+def pytorch(threads, layout):
+    """The same loop: samples drawn by index, normalised, one step of SGD; weights and activations in that layout."""
+    import torch
+
+    torch.set_num_threads(threads)
+    memory = getattr(torch, layout)
+    net = network(memory)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
+    pixels = torch.randint(0, 256, (BATCH * STEPS, 1, 28, 28), dtype=torch.uint8)
+    labels = torch.randint(0, 10, (BATCH * STEPS,))
+    order, times = torch.randperm(BATCH * STEPS), []
+    for step in range(STEPS):
+        before = time.perf_counter()
+        chosen = order[step * BATCH : (step + 1) * BATCH]
+        x = ((pixels[chosen].float() / 255 - 0.286) / 0.353).contiguous(memory_format=memory)
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(net(x), labels[chosen]).backward()
+        optimizer.step()
+        times.append(time.perf_counter() - before)
+    return BATCH / statistics.median(times)
+
+
+def rows():
+    layouts = {"contiguous_format": 0, "channels_last": 0}
+    own = 0
+    for _ in range(TURNS):
+        own = max(own, facet(CORES))
+        for layout in layouts:
+            layouts[layout] = max(layouts[layout], pytorch(CORES, layout))
+    shape = f"training, demo's network, batch {BATCH}, {CORES} cores"
+    return [(f"{shape}, against PyTorch ({layout})", own, rate) for layout, rate in layouts.items()]
+
+
+if __name__ == "__main__":
+    for name, ours, theirs in rows():
+        print(f"{name}: {ours:.0f} against {theirs:.0f} samples/s, {ours / theirs:.2f} times as fast")
