@@ -294,6 +294,7 @@ enum { THERE, TO_MAKE, DIVERGED };
 /* What is still to be made: rank 0 knows, the others may see files late. state: one per member, the same everywhere. */
 static facet_status find_missing(MPI_Comm comm, const facet_study *study, const facet_family *family, int *state)
 {
+  FACET_CHECK(state, FACET_INTERNAL, "no room for what is missing");
   for (int i = 0; i < family->count; i++) {
     bool external = external_file(study, &family->member[i]) != NULL; /* always: it may have changed */
     state[i] = external || !facet_exists(family->member[i].file) ? TO_MAKE : THERE;
@@ -422,6 +423,7 @@ void facet_family_clear(facet_family *family)
 
 static facet_status make_all(MPI_Comm comm, facet_kitchen *k, facet_family *family, int *state)
 {
+  FACET_CHECK(state && family->count > 0, FACET_INTERNAL, "a family without members");
   FACET_TRY(find_missing(comm, k->study, family, state));
   if (state[0] == TO_MAKE)
     FACET_TRY(make_file(comm, k, &family->member[0]));
