@@ -9,8 +9,11 @@ static const double stays = 0.8;
 static int count_removals(double sparsity)
 {
   int removals = 0;
-  for (double left = 1; left > (1 - sparsity) * (1 + 1e-9); left *= stays)
+  double left = 1;
+  while (left > (1 - sparsity) * (1 + 1e-9)) {
+    left *= stays;
     removals++;
+  }
   return removals;
 }
 

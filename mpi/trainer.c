@@ -392,13 +392,14 @@ facet_status facet_trainer_step(facet_trainer *t, int64_t step, double rate, con
 double facet_trainer_rate(const facet_training *how, int64_t position, int64_t length, int64_t epoch)
 {
   double warm = how->warmup * (double)epoch, rate = how->rate;
+  int64_t drops = how->step_epochs > 0 ? position / epoch / how->step_epochs : 0;
   if ((double)position < warm)
     rate *= (double)(position + 1) / (warm > (double)(position + 1) ? warm : (double)(position + 1));
   switch (how->schedule) {
   case FACET_SCHEDULE_COSINE:
     return rate * 0.5 * (1 + cos(3.14159265358979323846 * (double)position / (double)length));
   case FACET_SCHEDULE_STEP:
-    return rate * pow(how->step_factor, how->step_epochs > 0 ? (double)(position / epoch / how->step_epochs) : 0);
+    return rate * pow(how->step_factor, (double)drops);
   case FACET_SCHEDULE_CONSTANT:
     break;
   }
