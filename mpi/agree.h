@@ -20,7 +20,7 @@ facet_status facet_mpi_check(int code, const char *what);
 int facet_rank(MPI_Comm comm);
 int facet_ranks(MPI_Comm comm);
 
-/* From now on SIGINT, SIGTERM and SIGUSR1 (which mpirun forwards) only set a flag. */
+/* From now on SIGINT, SIGTERM and SIGUSR1 (which mpirun forwards) only set a flag, which is not set yet. */
 void facet_interrupt_listen(void);
 bool facet_interrupted(void);
 /* FACET_INTERRUPTED with a message that says how to go on, or FACET_OK. */

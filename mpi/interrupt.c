@@ -15,6 +15,7 @@ void facet_interrupt_listen(void)
   static const int signals[] = {SIGINT, SIGTERM, SIGUSR1};
   struct sigaction action = {.sa_handler = remember, .sa_flags = SA_RESTART};
   sigemptyset(&action.sa_mask);
+  caught = 0;
   for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
     sigaction(signals[i], &action, NULL);
 }

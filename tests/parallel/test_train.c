@@ -3,11 +3,13 @@
 #include <math.h>
 #include <mpi.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -391,6 +393,51 @@ static void test_goes_on_with_the_same_bits(void **state)
   }
 }
 
+/* In so many microseconds rank 0 gets a signal. */
+static void signal_in(int64_t microseconds)
+{
+  struct itimerspec when = {.it_value = {microseconds / 1000000, (long)(microseconds % 1000000) * 1000}};
+  static timer_t timer;
+  static bool made;
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+  if (rank == 0 && !made)
+    assert_int_equal(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
+  made = true;
+  if (rank == 0)
+    assert_int_equal(timer_settime(timer, 0, &when, NULL), 0);
+}
+
+/* Stopped wherever it happens to be, again and again, until it is through. */
+static void test_goes_on_after_many_stops(void **state)
+{
+  (void)state;
+  int stops = 0;
+  facet_interrupt_listen();
+  for (int method = FACET_METHOD_TRAIN; method <= FACET_METHOD_BIPROP; method++) {
+    facet_method_job job = job_of((facet_training_method)method, 0.6, &plain);
+    facet_network *whole = run_both(&job, NULL), *again;
+    facet_status status = FACET_INTERRUPTED;
+    assert_everywhere(whole != NULL);
+    job.training.checkpoint = path;
+    for (int64_t wait = 500; status == FACET_INTERRUPTED; wait += wait / 2, stops++) {
+      again = first_network();
+      signal_in(wait);
+      status = facet_method_run(MPI_COMM_WORLD, &job, again, NULL);
+      signal_in(0);
+      facet_interrupt_listen();
+      assert_everywhere(status == FACET_INTERRUPTED || (status == FACET_OK && same(whole, again)));
+      facet_network_destroy(&again);
+    }
+    facet_network_destroy(&whole);
+    if (rank == 0)
+      facet_checkpoint_remove(path);
+    MPI_Barrier(MPI_COMM_WORLD);
+  }
+  if (rank == 0)
+    print_message("%d stops\n", stops - 7);
+  assert_true(stops > 10);
+}
+
 /* One rank began, all of them go on. */
 static void test_goes_on_with_other_ranks(void **state)
 {
@@ -468,6 +515,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(test_rates),
       cmocka_unit_test(test_diverging_is_told_apart),
       cmocka_unit_test(test_goes_on_with_the_same_bits),
+      cmocka_unit_test(test_goes_on_after_many_stops),
       cmocka_unit_test(test_goes_on_with_other_ranks),
       cmocka_unit_test(test_ignores_what_does_not_fit),
   };
