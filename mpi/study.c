@@ -382,8 +382,11 @@ static const facet_key architecture_keys[] = {
 
 static facet_status read_architecture(const reader *r, const facet_tree *node, void *target)
 {
+  static const facet_word names[] = {{"resnet20", 3}, {"resnet32", 5}, {"resnet44", 7}, {"resnet56", 9}, {NULL, 0}};
   facet_study *study = target;
   study->train_model = true;
+  if (node->kind == FACET_TREE_SCALAR)
+    return facet_schema_word(node, names, &study->resnet);
   return facet_schema_read(r, node, architecture_keys, COUNT_OF(architecture_keys), study);
 }
 

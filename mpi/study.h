@@ -61,6 +61,7 @@ typedef struct {
   facet_normalization normalize;
   facet_order layout; /* in which order the networks take the numbers; auto: as their input's dimensions say */
   char *onnx;         /* or NULL: the architecture below is trained */
+  int resnet;         /* or so many blocks in each stage of a residual network: resnet20 has 3 */
   int convs, denses;
   int64_t *conv, *dense;
   bool train_model; /* always with an architecture; with onnx: model.train given, it is trained on */

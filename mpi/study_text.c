@@ -162,6 +162,8 @@ static void put_model(FILE *out, const facet_study *study)
   if (study->onnx) {
     fputs("onnx: ", out);
     put_text(out, study->onnx);
+  } else if (study->resnet) {
+    fprintf(out, "architecture: resnet%d", 6 * study->resnet + 2);
   } else {
     fputs("architecture: {", out);
     put_sizes(out, "conv", study->conv, study->convs);

@@ -129,8 +129,11 @@ static facet_status first_weights(const facet_study *study, const facet_study_da
   FACET_CHECK(classes > 1, FACET_BAD_INPUT, "%s: the training data has no labels", study->train.images[0]);
   FACET_TRY(facet_dataset_check_labels(data->train,
                                        study->train.labels ? study->train.labels[0] : study->train.images[0], classes));
-  return facet_network_plain((facet_shape){3, {d->channels, d->height, d->width}}, study->convs, study->conv,
-                             study->denses, study->dense, classes, study->seed, network);
+  facet_shape input = {3, {d->channels, d->height, d->width}};
+  if (study->resnet)
+    return facet_network_resnet(input, study->resnet, classes, study->seed, network);
+  return facet_network_plain(input, study->convs, study->conv, study->denses, study->dense, classes, study->seed,
+                             network);
 }
 
 /* dense before any training: its first weights, or as it is read. */
