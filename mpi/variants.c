@@ -428,8 +428,12 @@ static facet_status make_all(MPI_Comm comm, facet_kitchen *k, facet_family *fami
 {
   FACET_CHECK(state && family->count > 0, FACET_INTERNAL, "a family without members");
   FACET_TRY(find_missing(comm, k->study, family, state));
-  if (state[0] == TO_MAKE)
-    FACET_TRY(make_file(comm, k, &family->member[0]));
+  if (state[0] == TO_MAKE) {
+    facet_status status = make_file(comm, k, &family->member[0]);
+    if (status == FACET_DIVERGED) /* without dense there is no study */
+      return facet_raise(FACET_BAD_INPUT, "%s", facet_message());
+    FACET_TRY(status);
+  }
   FACET_TRY(read_member(comm, k->study, k->data, &family->member[0]));
   k->dense = family->member[0].network;
   k->input = &family->member[0].input;
