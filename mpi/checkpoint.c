@@ -18,17 +18,6 @@ static size_t size_of(int pieces, const facet_piece *piece)
   return bytes;
 }
 
-static facet_status digest_of(const uint8_t *bytes, size_t count, char hex[DIGEST])
-{
-  facet_sha256 *digest;
-  FACET_TRY(facet_sha256_begin(&digest));
-  facet_status status = facet_sha256_add(digest, bytes, count);
-  if (status == FACET_OK)
-    return facet_sha256_end(&digest, hex);
-  facet_sha256_drop(&digest);
-  return status;
-}
-
 facet_status facet_checkpoint_write(const char *path, const char digest[65], int pieces, const facet_piece *piece)
 {
   size_t size = size_of(pieces, piece), at = HEADER;
@@ -41,7 +30,7 @@ facet_status facet_checkpoint_write(const char *path, const char digest[65], int
     memcpy(bytes + at, piece[i].data, piece[i].bytes);
     at += piece[i].bytes;
   }
-  facet_status status = digest_of(bytes + HEADER, size - HEADER, state);
+  facet_status status = facet_sha256_bytes(bytes + HEADER, size - HEADER, state);
   if (status == FACET_OK) {
     memcpy(bytes + TITLE + DIGEST, state, DIGEST);
     status = facet_write_file(path, bytes, size);
@@ -57,7 +46,7 @@ static facet_status fits(const uint8_t *bytes, size_t count, size_t size, const 
   *good = false;
   if (count != size || memcmp(bytes, title, TITLE) != 0 || memcmp(bytes + TITLE, digest, DIGEST) != 0)
     return FACET_OK;
-  FACET_TRY(digest_of(bytes + HEADER, size - HEADER, state));
+  FACET_TRY(facet_sha256_bytes(bytes + HEADER, size - HEADER, state));
   *good = memcmp(bytes + TITLE + DIGEST, state, DIGEST) == 0;
   return FACET_OK;
 }

@@ -227,17 +227,6 @@ static const char *external_file(const facet_study *study, const facet_member *m
   return study->train_model ? NULL : study->onnx;
 }
 
-static facet_status sha256_of(const uint8_t *bytes, size_t count, char hex[65])
-{
-  facet_sha256 *digest;
-  FACET_TRY(facet_sha256_begin(&digest));
-  facet_status status = facet_sha256_add(digest, bytes, count);
-  if (status == FACET_OK)
-    return facet_sha256_end(&digest, hex);
-  facet_sha256_drop(&digest);
-  return status;
-}
-
 /* An external network is copied byte by byte, or with the data of its other files inside, so that the copy and its
  * digest are those of the whole; a copy that differs from it now is refused. */
 static facet_status copy_external(const char *from, const char *to)
@@ -247,7 +236,7 @@ static facet_status copy_external(const char *from, const char *to)
   char now[65], then[65];
   FACET_TRY(facet_onnx_whole(from, &bytes, &count));
   bool there = facet_exists(to);
-  facet_status status = there ? sha256_of(bytes, count, now) : facet_write_file(to, bytes, count);
+  facet_status status = there ? facet_sha256_bytes(bytes, count, now) : facet_write_file(to, bytes, count);
   facet_free(&bytes);
   FACET_TRY(status);
   if (!there)

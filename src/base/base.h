@@ -100,6 +100,7 @@ facet_status facet_sha256_begin(facet_sha256 **digest);
 facet_status facet_sha256_add(facet_sha256 *digest, const void *bytes, size_t count);
 facet_status facet_sha256_end(facet_sha256 **digest, char hex[65]); /* destroys */
 void facet_sha256_drop(facet_sha256 **digest);                      /* destroys without a result */
+facet_status facet_sha256_bytes(const void *bytes, size_t count, char hex[65]);
 facet_status facet_sha256_file(const char *path, char hex[65]);
 /* Reads a whole file. Errors: FACET_NO_INPUT (missing), FACET_IO. Caller frees *bytes; a NUL follows the last byte. */
 facet_status facet_read_file(const char *path, uint8_t **bytes, size_t *count);

@@ -50,6 +50,17 @@ void facet_sha256_drop(facet_sha256 **digest)
   facet_free(digest);
 }
 
+facet_status facet_sha256_bytes(const void *bytes, size_t count, char hex[65])
+{
+  facet_sha256 *digest;
+  FACET_TRY(facet_sha256_begin(&digest));
+  facet_status status = facet_sha256_add(digest, bytes, count);
+  if (status == FACET_OK)
+    return facet_sha256_end(&digest, hex);
+  facet_sha256_drop(&digest);
+  return status;
+}
+
 static facet_status add_stream(facet_sha256 *digest, FILE *stream, const char *path)
 {
   unsigned char block[65536];

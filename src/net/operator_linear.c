@@ -402,13 +402,6 @@ static facet_status gemm_bias(facet_network *network, facet_node *node, int64_t 
   return FACET_OK;
 }
 
-/* alpha A B with constant factors, plus beta C with the data: a diagonal. */
-static facet_status gemm_of_addend(facet_network *network, facet_node *node)
-{
-  return facet_node_raise(node, "only one of its first two inputs may depend on the network's input: %s",
-                          network->value[node->lowered->input[0]].name);
-}
-
 facet_status facet_lower_gemm(facet_network *network, facet_node *node)
 {
   facet_lowered *l = node->lowered;
@@ -416,7 +409,8 @@ facet_status facet_lower_gemm(facet_network *network, facet_node *node)
     return facet_node_raise(node, "a product of two branches is not piecewise linear");
   int side = node->input[0] == l->input[0] ? 0 : 1;
   if (side == 1 && node->input[1] != l->input[0])
-    return gemm_of_addend(network, node);
+    return facet_node_raise(node, "only one of its first two inputs may depend on the network's input: %s",
+                            network->value[l->input[0]].name);
   FACET_TRY(facet_node_real(network, node, 1 - side, "weights", &l->weight));
   facet_shape u = facet_node_shape(network, node), c = network->value[l->weight].shape;
   if (u.rank != 2 || c.rank != 2)

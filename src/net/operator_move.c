@@ -142,6 +142,7 @@ facet_status facet_lower_unsqueeze(facet_network *network, facet_node *node)
  * entries, `stride` elements apart; an index outside means the fill. */
 typedef struct {
   int64_t count, stride, limit, start, step;
+  bool wraps; /* an index beyond the last begins anew */
   const int64_t *at;
 } move_axis;
 
@@ -164,6 +165,7 @@ static facet_status axes_move(facet_node *node, int rank, const move_axis *axis)
     for (int d = 0; d < rank; d++) {
       const move_axis *a = &axis[d];
       int64_t u = a->at ? a->at[index[d]] : a->start + index[d] * a->step;
+      u = a->wraps ? u % a->limit : u;
       if (u < 0 || u >= a->limit) {
         from = -1;
         break;
@@ -391,10 +393,9 @@ facet_status facet_lower_tile(facet_network *network, facet_node *node)
   FACET_TRY(facet_node_one_input(node));
   facet_lowered *l = node->lowered;
   facet_shape in = facet_node_shape(network, node);
-  int64_t repeat[FACET_MAX_RANK], *at[FACET_MAX_RANK] = {NULL};
+  int64_t repeat[FACET_MAX_RANK];
   int count;
   move_axis axis[FACET_MAX_RANK] = {{0}};
-  facet_status status = FACET_OK;
   FACET_TRY(facet_node_integers(network, node, "repeats", 1, FACET_MAX_RANK, repeat, &count));
   if (count != in.rank)
     return facet_node_raise(node, "repeats must be a constant with %d entries", in.rank);
@@ -406,21 +407,10 @@ facet_status facet_lower_tile(facet_network *network, facet_node *node)
     FACET_TRY(facet_node_axis(network, node, d, in, repeat[d] != 1, &same));
     if (repeat[d] < 1 || repeat[d] > 1 << 24)
       return facet_node_raise(node, "repeats dimension %d %lld times", d, (long long)repeat[d]);
-    l->full.dim[d] *= repeat[d];
+    axis[d].count = l->full.dim[d] *= repeat[d];
+    axis[d].wraps = true;
   }
-  FACET_TRY(facet_node_size(node, l->full));
-  for (int d = 0; d < in.rank; d++) {
-    axis[d].count = l->full.dim[d];
-    FACET_NEW_GO(done, status, at[d], axis[d].count);
-    for (int64_t i = 0; i < axis[d].count; i++)
-      at[d][i] = i % in.dim[d];
-    axis[d].at = at[d];
-  }
-  status = axes_move(node, in.rank, axis);
-done:
-  for (int d = 0; d < in.rank; d++)
-    facet_free(&at[d]);
-  return status;
+  return axes_move(node, in.rank, axis);
 }
 
 /* With constant indices; the indexed axis becomes the axes of the indices. */

@@ -102,28 +102,37 @@ static facet_status add_shift(facet_node *node, const facet_tensor *c, double fa
   return FACET_OK;
 }
 
-/* factor * (sum of all inputs); branches have one shape by now, constants spread over it. */
-static facet_status lower_sum_of(facet_network *network, facet_node *node, double factor)
+/* The output has the shape of the branches, which is one by now; constants must spread over it. */
+static facet_status meet(const facet_network *network, facet_node *node)
 {
   facet_lowered *l = node->lowered;
-  l->kind = KIND_SUM;
   l->full = facet_node_shape(network, node);
-  FACET_NEW(l->coefficient, l->inputs);
-  for (int j = 0; j < l->inputs; j++) {
-    l->coefficient[j] = factor;
+  for (int j = 1; j < l->inputs; j++) {
     facet_shape other = facet_full_shape(network, l->input[j]);
     if (!facet_shape_same(other, l->full))
       return facet_node_raise(node, "branches of %s and %s", facet_shape_text(l->full), facet_shape_text(other));
   }
   for (int i = 0; i < node->inputs; i++) {
     const facet_tensor *c = facet_node_constant(network, node, i);
-    if (!c)
-      continue;
-    if (!facet_spreads(c->shape, l->full))
+    if (c && !facet_spreads(c->shape, l->full))
       return facet_node_raise(node, "a constant of %s does not spread over %s", facet_shape_text(c->shape),
                               facet_shape_text(l->full));
-    FACET_TRY(add_shift(node, c, factor));
   }
+  return FACET_OK;
+}
+
+/* factor * (sum of all inputs). */
+static facet_status lower_sum_of(facet_network *network, facet_node *node, double factor)
+{
+  facet_lowered *l = node->lowered;
+  l->kind = KIND_SUM;
+  FACET_TRY(meet(network, node));
+  FACET_NEW(l->coefficient, l->inputs);
+  for (int j = 0; j < l->inputs; j++)
+    l->coefficient[j] = factor;
+  for (int i = 0; i < node->inputs; i++)
+    if (facet_node_constant(network, node, i))
+      FACET_TRY(add_shift(node, facet_node_constant(network, node, i), factor));
   return FACET_OK;
 }
 
@@ -277,23 +286,12 @@ facet_status facet_lower_hard_sigmoid(facet_network *network, facet_node *node)
 static facet_status lower_select(facet_network *network, facet_node *node, double sign)
 {
   facet_lowered *l = node->lowered;
-  l->full = facet_node_shape(network, node);
   l->sign = sign;
+  FACET_TRY(meet(network, node));
   FACET_NEW(l->constant, node->inputs);
-  for (int j = 1; j < l->inputs; j++) {
-    facet_shape other = facet_full_shape(network, l->input[j]);
-    if (!facet_shape_same(other, l->full))
-      return facet_node_raise(node, "branches of %s and %s", facet_shape_text(l->full), facet_shape_text(other));
-  }
-  for (int i = 0; i < node->inputs; i++) {
-    const facet_tensor *c = facet_node_constant(network, node, i);
-    if (!c)
-      continue;
-    FACET_TRY(facet_node_real(network, node, i, "constants", &l->constant[l->constants++]));
-    if (!facet_spreads(c->shape, l->full))
-      return facet_node_raise(node, "a constant of %s does not spread over %s", facet_shape_text(c->shape),
-                              facet_shape_text(l->full));
-  }
+  for (int i = 0; i < node->inputs; i++)
+    if (facet_node_constant(network, node, i))
+      FACET_TRY(facet_node_real(network, node, i, "constants", &l->constant[l->constants++]));
   if (l->inputs == 1 && l->constants == 1) { /* of one branch and one number: a bound */
     const facet_tensor *c = network->value[l->constant[0]].constant;
     double bound = facet_tensor_get(c, 0), none = (double)INFINITY;
