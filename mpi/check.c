@@ -25,6 +25,44 @@ static facet_status memory_per_rank(const facet_plan *plan, const facet_study_da
   return FACET_OK;
 }
 
+/* 12345678 as "12.3 M". */
+static const char *short_number(double n, char text[12])
+{
+  static const char *const unit[] = {"", " k", " M", " G", " T", " P"};
+  int i = 0;
+  for (; n >= 1000 && i < 5; i++)
+    n /= 1000;
+  (void)snprintf(text, 12, "%.3g%s", n, unit[i]);
+  return text;
+}
+
+/* What the variants are and what they cost. Numbers of what is trained or scored first are those of its network before:
+ * only what is not zero will be less. */
+static facet_status print_variants(const facet_plan *plan, const facet_family *family)
+{
+  const facet_store_plan *s = &plan->store;
+  double epochs = 0, samples = 0;
+  printf("\n%-32s %-10s %-7s %8s %5s %7s %10s %9s %9s %9s %9s %11s %s\n", "variant", "method", "scope", "sparsity",
+         "seed", "epochs", "parameters", "FLOPs", "not 0", "bytes", "not 0", "forward", "linearized");
+  for (int i = 0; i < s->variants; i++) {
+    const facet_store_variant *v = &s->variant[i];
+    const facet_variant_cost *c = &v->cost;
+    char flops[12], sparse[12], bytes[12], light[12], parameters[12];
+    double seconds;
+    FACET_TRY(facet_forward_measure(family->member[i].network, s->study->precision, plan->work[i].forward_batch,
+                                    &seconds));
+    printf("%-32s %-10s %-7s %8g %5u %7g %10s %9s %9s %9s %9s %8.3g ms %s\n", v->name, v->method, v->scope, v->sparsity,
+           v->seed, c->epochs, short_number((double)c->parameters, parameters), short_number((double)c->flops, flops),
+           short_number((double)c->flops_sparse, sparse), short_number((double)c->bytes, bytes),
+           short_number((double)c->bytes_sparse, light), 1e3 * seconds, v->linearize ? "yes" : "no");
+    epochs += c->epochs;
+    samples += (double)c->samples;
+  }
+  char text[12];
+  printf("\ntraining         %g epochs, %s samples in all\n", epochs, short_number(samples, text));
+  return FACET_OK;
+}
+
 /* How the variants meet the samples, and what executors handle at once. */
 static void print_work(const facet_plan *plan)
 {
@@ -47,15 +85,10 @@ facet_status facet_plan_print(const facet_plan *plan, const facet_study_data *da
   const facet_store_plan *s = &plan->store;
   int64_t linear = 0, forward = s->samples * s->variants * s->conditions;
   double memory;
-  printf("\n%-32s %-10s %-7s %9s %11s %s\n", "variant", "method", "scope", "sparsity", "parameters", "linearized");
-  for (int i = 0; i < s->variants; i++) {
-    const facet_store_variant *v = &s->variant[i];
-    printf("%-32s %-10s %-7s %9g %11lld %s\n", v->name, v->method, v->scope, v->sparsity,
-           (long long)facet_network_parameters(family->member[i].network), v->linearize ? "yes" : "no");
-  }
   for (int64_t i = 0; i < facet_plan_tiles(plan); i++)
     linear += facet_plan_tile(plan, i).linear;
-  FACET_TRY(memory_per_rank(plan, data, family, ranks, &memory));
+  FACET_TRY(memory_per_rank(plan, data, family, ranks, &memory)); /* before anything is made to be timed */
+  FACET_TRY(print_variants(plan, family));
   print_work(plan);
   printf("\nconditions       %d\n", s->conditions);
   printf("test samples     %lld of %lld x %lld x %lld, %d classes\n", (long long)s->samples, (long long)s->channels,

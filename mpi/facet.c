@@ -30,13 +30,15 @@ static const char help[] =
 static facet_status start_over(const char *output)
 {
   static const char *const mine[] = {"study.h5", "study.yaml"};
+  static const char *const endings[] = {".onnx", ".record", ".checkpoint"}; /* of files in variants/ */
   char *folder = facet_format("%s/variants", output);
   DIR *variants = folder ? opendir(folder) : NULL;
   for (struct dirent *entry; variants && (entry = readdir(variants));) {
     size_t length = strlen(entry->d_name);
     char *path = facet_format("%s/%s", folder, entry->d_name);
-    if (path && length > 5 && strcmp(entry->d_name + length - 5, ".onnx") == 0)
-      unlink(path);
+    for (size_t i = 0; path && i < sizeof endings / sizeof endings[0]; i++)
+      if (length > strlen(endings[i]) && strcmp(entry->d_name + length - strlen(endings[i]), endings[i]) == 0)
+        unlink(path);
     facet_free(&path);
   }
   if (variants)
@@ -133,6 +135,29 @@ static facet_status open_store(MPI_Comm comm, session *s)
   return facet_store_open(comm, s->path, &s->plan.store, &s->store);
 }
 
+/* Forward times: every rank measures its share of the networks, all at once, as they run in the analysis. */
+static facet_status measure_forward(MPI_Comm comm, const session *s, double *seconds)
+{
+  const facet_family *family = &s->family;
+  for (int i = facet_rank(comm); i < family->count; i += facet_ranks(comm))
+    FACET_TRY(facet_forward_measure(family->member[i].network, s->study->precision, s->plan.work[i].forward_batch,
+                                    &seconds[i]));
+  return FACET_OK;
+}
+
+static facet_status summarize(MPI_Comm comm, const session *s)
+{
+  double *seconds = facet_allocate((size_t)s->family.count, sizeof *seconds);
+  facet_status status = facet_agree(comm, seconds ? measure_forward(comm, s, seconds) : FACET_OS);
+  if (status == FACET_OK)
+    status = facet_mpi_check(
+        MPI_Allreduce(MPI_IN_PLACE, seconds, s->family.count, MPI_DOUBLE, MPI_SUM, comm), "summarizing");
+  if (status == FACET_OK)
+    status = facet_store_summarize(comm, s->path, &s->plan.store, seconds);
+  facet_free(&seconds);
+  return status;
+}
+
 static facet_status run_stages(MPI_Comm comm, const char *file, bool fresh, session *s)
 {
   FACET_AGREE(comm, read_study(file, s));
@@ -141,12 +166,23 @@ static facet_status run_stages(MPI_Comm comm, const char *file, bool fresh, sess
   FACET_TRY(facet_family_make(comm, s->study, &s->data, &s->family));
   FACET_TRY(open_store(comm, s));
   facet_status status = facet_analyse(comm, &s->plan, &s->data, &s->family, s->store);
-  if (status == FACET_OK)
-    status = facet_store_summarize(s->store);
   char first[1000]; /* closing must not hide why the analysis failed */
   snprintf(first, sizeof first, "%s", facet_message());
   facet_status closed = facet_store_close(&s->store);
-  return status == FACET_OK ? closed : facet_raise(status, "%s", first);
+  if (status != FACET_OK)
+    return facet_raise(status, "%s", first);
+  return closed == FACET_OK ? summarize(comm, s) : closed;
+}
+
+/* What a user must not miss, at the end: layers that collapsed, variants that are missing. */
+static void say_warnings(const session *s)
+{
+  const facet_store_plan *p = &s->plan.store;
+  for (int v = 0; v < p->variants; v++)
+    for (int i = 0; i < p->variant[v].warnings; i++)
+      fprintf(stderr, "facet: warning: %s: %s\n", p->variant[v].name, p->variant[v].warning[i]);
+  for (int i = 0; i < p->diverged; i++)
+    fprintf(stderr, "facet: warning: a variant is missing: %s\n", p->diverged_line[i]);
 }
 
 static facet_status run(MPI_Comm comm, const char *file, bool fresh)
@@ -160,6 +196,8 @@ static facet_status run(MPI_Comm comm, const char *file, bool fresh)
            s.plan.store.variants, s.plan.store.conditions, (long long)s.plan.store.samples,
            (long long)s.plan.store.linear_samples, facet_seconds() - start, facet_ranks(comm),
            facet_ranks(comm) == 1 ? "" : "s");
+  if (status == FACET_OK && facet_rank(comm) == 0)
+    say_warnings(&s);
   session_clear(&s);
   return status;
 }

@@ -418,10 +418,10 @@ done:
   return status;
 }
 
-facet_status facet_train(MPI_Comm comm, facet_network *network, const facet_training_job *job)
+facet_status facet_train(MPI_Comm comm, facet_network *network, const facet_training_job *job, facet_method_cost *cost)
 {
   facet_method_job plain = {.method = FACET_METHOD_TRAIN, .training = *job};
-  return facet_method_run(comm, &plain, network, NULL);
+  return facet_method_run(comm, &plain, network, cost);
 }
 
 facet_status facet_method_memory(const facet_method_job *job, facet_network *network, int ranks, size_t *bytes)

@@ -9,6 +9,9 @@ static void variant_clear(facet_store_variant *v)
   facet_free(&v->layer_achieved);
   facet_free(&v->layer_size);
   facet_free(&v->constant_node);
+  for (int i = 0; v->warning && i < v->warnings; i++)
+    facet_free(&v->warning[i]);
+  facet_free(&v->warning);
 }
 
 void facet_plan_clear(facet_plan *plan)
@@ -40,12 +43,28 @@ static facet_status constant_nodes(const facet_study *study, const facet_network
   return v->constant_node ? FACET_OK : FACET_OS;
 }
 
-static facet_status describe_variant(const facet_study *study, const facet_member *m, facet_store_variant *v)
+/* What is to be said of a pruned network's layers. */
+static facet_status collect_warnings(const facet_member *m, facet_store_variant *v)
+{
+  FACET_NEW(v->warning, m->zeros->layers);
+  for (int i = 0; i < m->zeros->layers && m->variant.recipe >= 0; i++) {
+    char *text;
+    FACET_TRY(facet_mask_collapse(m->network, m->zeros, i, &text));
+    if (text)
+      v->warning[v->warnings++] = text;
+  }
+  return FACET_OK;
+}
+
+static facet_status describe_variant(const facet_study *study, const facet_dataset *train, const facet_member *m,
+                                     facet_store_variant *v)
 {
   const facet_recipe *recipe = m->variant.recipe >= 0 ? &study->recipe[m->variant.recipe] : NULL;
   const char *slash = strrchr(m->file, '/');
   *v = (facet_store_variant){
       .name = m->variant.name, .sparsity = m->variant.sparsity, .sha256 = m->sha256, .input = m->input};
+  v->replicate = m->variant.replicate;
+  v->seed = m->variant.seed;
   bool pruned = recipe && !recipe->onnx && !recipe->mask;
   v->method = !recipe ? "dense" : pruned ? facet_method_name(m->variant.method) : recipe->onnx ? "external" : "mask";
   v->scope = pruned ? facet_scope_name(m->variant.scope) : "";
@@ -64,6 +83,10 @@ static facet_status describe_variant(const facet_study *study, const facet_membe
   v->linearize = study->linearize && study->linear_variants == 0;
   for (int i = 0; study->linearize && i < study->linear_variants; i++)
     v->linearize = v->linearize || strcmp(study->linear_variant[i], v->name) == 0;
+  FACET_TRY(collect_warnings(m, v));
+  FACET_TRY(facet_variant_cost_count(study, train, &m->variant, m->network, &v->cost));
+  if (v->cost.epochs > 0)
+    v->cost.train_seconds = m->record.seconds;
   return constant_nodes(study, m->network, v);
 }
 
@@ -95,11 +118,13 @@ static facet_status fill_plan(const facet_study *study, const char *text, const 
   s->width = test->width;
   FACET_TRY(name_things(study, classes, s));
   s->variants = family->count;
+  s->diverged = family->diverged;
+  s->diverged_line = family->diverged_line;
   facet_store_variant *variant;
   FACET_NEW(variant, family->count);
   s->variant = variant;
   for (int i = 0; i < family->count; i++)
-    FACET_TRY(describe_variant(study, &family->member[i], &variant[i]));
+    FACET_TRY(describe_variant(study, data->train, &family->member[i], &variant[i]));
   if (study->linearize) {
     s->linear_samples = study->linear_samples ? study->linear_samples : s->samples;
     s->linear_rows = facet_rows_count(study->rows, study->top, classes);

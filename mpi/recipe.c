@@ -1,7 +1,6 @@
 /* Making one pruned network: see recipe.h. */
 #include "recipe.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "agree.h"
@@ -34,17 +33,6 @@ static facet_status calibrate(const facet_kitchen *k, const facet_recipe *recipe
   int64_t batch = recipe->training.batch;
   *set = (facet_calibration){*x, *label, count, batch < count ? batch : count};
   return FACET_OK;
-}
-
-/* Layers that only the guard left something in. */
-static void warn_of_guards(const facet_network *network, const facet_mask *mask, const facet_variant *variant)
-{
-  for (int i = 0; i < mask->layers; i++)
-    if (mask->layer[i].guarded)
-      fprintf(stderr,
-              "facet: warning: %s: layer %s keeps its last weight only because it is the last; allow_collapse: "
-              "true lets it go\n",
-              variant->name, network->node[mask->layer[i].node].name);
 }
 
 static facet_status score(const facet_kitchen *k, const facet_variant *variant, facet_mask **mask)
@@ -89,14 +77,16 @@ facet_method_job facet_recipe_job(const facet_kitchen *k, const facet_variant *v
 }
 
 static facet_status train(MPI_Comm comm, const facet_kitchen *k, const facet_variant *variant, const facet_mask *mask,
-                          const char *checkpoint, facet_network *network)
+                          const char *checkpoint, facet_network *network, double *seconds)
 {
   facet_method_job job = facet_recipe_job(k, variant);
   char *stage = facet_format("train %s", variant->name);
   job.training.mask = mask;
   job.training.stage = stage ? stage : variant->name;
   job.training.checkpoint = checkpoint;
-  facet_status status = facet_method_run(comm, &job, network, NULL);
+  facet_method_cost cost = {0};
+  facet_status status = facet_method_run(comm, &job, network, &cost);
+  *seconds = cost.seconds;
   facet_free(&stage);
   return status == FACET_BAD_INPUT
              ? facet_raise_in(status, "%s:%d: variant %s: ", k->study->file, recipe_of(k, variant)->line, variant->name)
@@ -113,7 +103,7 @@ static facet_status remove_dead(facet_network **network)
 }
 
 static facet_status make(MPI_Comm comm, const facet_kitchen *k, const facet_variant *variant, const char *checkpoint,
-                         facet_network **network, facet_mask **mask)
+                         facet_network **network, facet_mask **mask, double *seconds)
 {
   const facet_recipe *recipe = recipe_of(k, variant);
   bool trains = !recipe->mask && variant->method >= FACET_TRAINS, sketch = comm == MPI_COMM_NULL;
@@ -128,18 +118,17 @@ static facet_status make(MPI_Comm comm, const facet_kitchen *k, const facet_vari
     facet_mask_apply(*mask, *network);
   if (sketch)
     return FACET_OK;
-  if (*mask && facet_rank(comm) == 0)
-    warn_of_guards(*network, *mask, variant);
   if (recipe->retrain)
-    FACET_TRY(train(comm, k, variant, *mask, checkpoint, *network));
+    FACET_TRY(train(comm, k, variant, *mask, checkpoint, *network, seconds));
   return recipe->remove_dead ? remove_dead(network) : FACET_OK;
 }
 
 facet_status facet_recipe_make(MPI_Comm comm, const facet_kitchen *kitchen, const facet_variant *variant,
-                               const char *checkpoint, facet_network **network)
+                               const char *checkpoint, facet_network **network, double *seconds)
 {
   facet_mask *mask = NULL;
-  facet_status status = make(comm, kitchen, variant, checkpoint, network, &mask);
+  *seconds = 0;
+  facet_status status = make(comm, kitchen, variant, checkpoint, network, &mask, seconds);
   facet_mask_destroy(&mask);
   return status;
 }

@@ -16,10 +16,11 @@ typedef struct {
 } facet_kitchen;
 
 /* Collective; all ranks leave with the same bits, on any number of them. comm MPI_COMM_NULL: a sketch, of which shapes
- * are right but nothing is trained or scored. checkpoint: see facet_training_job. Errors: FACET_DIVERGED;
+ * are right but nothing is trained or scored. checkpoint: see facet_training_job. *seconds: of training, 0 if there was
+ * none. Errors: FACET_DIVERGED;
  * FACET_BAD_INPUT names file, line and variant. Caller destroys. */
 facet_status facet_recipe_make(MPI_Comm comm, const facet_kitchen *kitchen, const facet_variant *variant,
-                               const char *checkpoint, facet_network **network);
+                               const char *checkpoint, facet_network **network, double *seconds);
 /* The method and training of a recipe, for facet_method_memory; its stage and checkpoint are NULL. */
 facet_method_job facet_recipe_job(const facet_kitchen *kitchen, const facet_variant *variant);
 

@@ -123,13 +123,8 @@ static facet_status open_sets(facet_store *s)
       {"/geometry/cosine", &s->cosine, vcn, 4, sizeof(double)},
       {"/progress/tile", &s->tile, vcb, 3, 1},
   };
-  char name[60];
   for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
     FACET_TRY(open_set(s, sets[i].name, sets[i].rank, sets[i].dim, sets[i].size, sets[i].set));
-  for (int i = 0; i < 6; i++) {
-    snprintf(name, sizeof name, "/summary/%s", facet_store_summaries[i]);
-    FACET_TRY(open_set(s, name, i < 5 ? 2 : 1, vcn, sizeof(double), &s->summary[i]));
-  }
   return FACET_OK;
 }
 
@@ -215,9 +210,6 @@ static facet_status store_release(facet_store **store)
   for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
     if (*sets[i] >= 0)
       H5Dclose(*sets[i]);
-  for (int i = 0; i < 6; i++)
-    if (s->summary[i] >= 0)
-      H5Dclose(s->summary[i]);
   for (int v = 0; s->linear && v < s->plan->variants; v++) {
     hid_t *linear[] = {&s->linear[v].w,      &s->linear[v].row,      &s->linear[v].b,
                        &s->linear[v].b_node, &s->linear[v].residual, &s->linear[v].ties};
@@ -252,8 +244,7 @@ facet_status facet_store_open(MPI_Comm comm, const char *path, const facet_store
                      .length = -1,
                      .margin = -1,
                      .cosine = -1,
-                     .tile = -1,
-                     .summary = {-1, -1, -1, -1, -1, -1}};
+                     .tile = -1};
   s->blocks = (plan->samples + plan->block - 1) / plan->block;
   s->real = plan->study->precision == FACET_F64 ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT;
   facet_store_listen();
@@ -392,87 +383,4 @@ facet_status facet_store_marks(facet_store *s, uint8_t *done)
 {
   return transfer(s, s->tile, H5T_NATIVE_UINT8, 3, (int64_t[]){0, 0, 0},
                   (int64_t[]){s->plan->variants, s->plan->conditions, s->blocks}, NULL, done);
-}
-
-facet_status facet_store_read(facet_store *s, int variant, int condition, double *logits, int32_t *predicted,
-                              double *loss, double *angle, double *length, double *margin)
-{
-  const int64_t start[] = {variant, condition, 0, 0}, size[] = {1, 1, s->plan->samples, s->plan->classes};
-  const struct {
-    hid_t set, memory;
-    int rank;
-    void *to;
-  } parts[] = {{s->logits, H5T_NATIVE_DOUBLE, 4, logits}, {s->predicted, H5T_NATIVE_INT32, 3, predicted},
-               {s->loss, H5T_NATIVE_DOUBLE, 3, loss},     {s->angle, H5T_NATIVE_DOUBLE, 3, angle},
-               {s->length, H5T_NATIVE_DOUBLE, 3, length}, {s->margin, H5T_NATIVE_DOUBLE, 3, margin}};
-  for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-    if (parts[i].to)
-      FACET_TRY(transfer(s, parts[i].set, parts[i].memory, parts[i].rank, start, size, NULL, parts[i].to));
-  return FACET_OK;
-}
-
-/* ---- summaries ---- */
-
-/* Mean over labelled samples; NaN if there is none. */
-static double mean_of(const facet_store_plan *p, const double *value)
-{
-  double sum = 0;
-  int64_t count = 0;
-  for (int64_t i = 0; i < p->samples; i++)
-    if (p->label[i] >= 0) {
-      sum += value[i];
-      count++;
-    }
-  return count ? sum / (double)count : NAN;
-}
-
-static facet_status summarize_pair(facet_store *s, int v, int c, double *value, int32_t *predicted)
-{
-  int64_t n = s->plan->samples;
-  const int64_t at[] = {v, c}, one[] = {1, 1};
-  FACET_TRY(facet_store_read(s, v, c, NULL, predicted, value + n, value + 2 * n, value + 3 * n, value + 4 * n));
-  for (int64_t i = 0; i < n; i++)
-    value[i] = predicted[i] == s->plan->label[i];
-  for (int i = 0; i < 5; i++) {
-    double mean = mean_of(s->plan, value + i * n);
-    FACET_TRY(write_part(s, s->summary[i], H5T_NATIVE_DOUBLE, 2, at, one, &mean));
-  }
-  return FACET_OK;
-}
-
-static facet_status summarize_residual(facet_store *s, int v, double *value)
-{
-  double worst = NAN;
-  int64_t n = s->plan->linear_samples;
-  if (s->plan->variant[v].linearize && n > 0) {
-    FACET_TRY(transfer(s, s->linear[v].residual, H5T_NATIVE_DOUBLE, 1, (int64_t[]){0}, &n, NULL, value));
-    worst = 0;
-    for (int64_t i = 0; i < n; i++)
-      worst = value[i] <= worst ? worst : value[i];
-  }
-  return write_part(s, s->summary[5], H5T_NATIVE_DOUBLE, 1, (int64_t[]){v}, (int64_t[]){1}, &worst);
-}
-
-static facet_status summarize(facet_store *s)
-{
-  double *value = NULL;
-  int32_t *predicted = NULL;
-  facet_status status = FACET_OK;
-  FACET_NEW_GO(done, status, value, 5 * s->plan->samples);
-  FACET_NEW_GO(done, status, predicted, s->plan->samples);
-  for (int v = 0; v < s->plan->variants; v++) {
-    for (int c = 0; c < s->plan->conditions; c++)
-      FACET_GO(done, status, summarize_pair(s, v, c, value, predicted));
-    FACET_GO(done, status, summarize_residual(s, v, value));
-  }
-done:
-  facet_free(&value);
-  facet_free(&predicted);
-  return status;
-}
-
-facet_status facet_store_summarize(facet_store *s)
-{
-  FACET_TRY(facet_store_sync(s)); /* what other ranks wrote is seen below */
-  return facet_agree(s->comm, facet_rank(s->comm) == 0 ? summarize(s) : FACET_OK);
 }

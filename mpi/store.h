@@ -1,4 +1,4 @@
-/* The store: <output>/study.h5, schema version 2 (DESIGN, "Result file").  Created whole by
+/* The store: <output>/study.h5, schema version 3 (DESIGN, "Result file").  Created whole by
  * facet_store_create, closed, and from then on only overwritten in place by all ranks, so a killed run
  * leaves a valid file.  The only writer of results, and the only caller of HDF5 beside data/hdf5.c. */
 #ifndef FACET_STORE_H
@@ -6,10 +6,12 @@
 
 #include <mpi.h>
 
-#include "study.h"
+#include "cost.h"
 
 typedef struct {
   const char *name, *method, *scope; /* scope "" where there is none */
+  const char *replicate;             /* what it shares with its replicates over seeds */
+  uint32_t seed;
   double sparsity, achieved;         /* asked for and reached */
   const char *onnx, *sha256;         /* file name in <output>/variants/, and its digest */
   int layers;
@@ -20,6 +22,9 @@ typedef struct {
   const char **constant_node;
   bool linearize;
   facet_input_layout input; /* the dimensions of a row of W */
+  int warnings;
+  char **warning; /* about collapsed layers */
+  facet_variant_cost cost;
 } facet_store_variant;
 
 /* What the store is made for. All arrays belong to the caller. */
@@ -28,6 +33,8 @@ typedef struct {
   const char *study_text; /* as the user wrote it */
   int variants;
   const facet_store_variant *variant;
+  int diverged; /* variants that are missing, and why */
+  char *const *diverged_line;
   int conditions;
   const char **condition;
   int classes;
@@ -40,6 +47,8 @@ typedef struct {
 
 typedef struct facet_store facet_store;
 
+/* Which variants are replicates of each other: replicate[v] = 0, 1, ... in order of appearance; how many there are. */
+int facet_store_replicates(const facet_store_plan *plan, int *replicate);
 /* Bytes that the file will take. */
 int64_t facet_store_bytes(const facet_store_plan *plan);
 /* Collective. Creates the file whole (rank 0, under a temporary name, space really reserved, renamed when complete):
@@ -75,15 +84,14 @@ facet_status facet_store_linear(facet_store *store, int variant, int64_t first, 
 facet_status facet_store_mark(facet_store *store, int variant, int condition, int64_t block);
 /* Reads all marks: variants x conditions x blocks, 1 = done. */
 facet_status facet_store_marks(facet_store *store, uint8_t *done);
-/* Reads one (variant, condition) line back; any pointer may be NULL. For summaries. */
-facet_status facet_store_read(facet_store *store, int variant, int condition, double *logits, int32_t *predicted,
-                              double *loss, double *angle, double *length, double *margin);
-/* Rank 0: writes /summary/accuracy, loss, angle, length, margin (V x C means over labelled samples; f64), and
- * /summary/residual (V: worst residual; NaN where not linearized), from what is in the file. Collective. */
-facet_status facet_store_summarize(facet_store *store);
+/* Collective; the store is closed, and its tiles are done. Rank 0 writes /summary/accuracy, loss, angle, length, margin (V x C means over labelled samples; f64), and
+ * /summary/residual (V: worst residual; NaN where not linearized), from what is in the file; then the mean and standard
+ * deviation (n - 1) of the first five over replicates. forward_seconds: V, on rank 0; NULL: not measured. */
+facet_status facet_store_summarize(MPI_Comm comm, const char *path, const facet_store_plan *plan,
+                                   const double *forward_seconds);
 
 /* One line that depends on the results alone: SHA-256 over every dataset (path, type, shape, bytes) in order of path
- * but /progress, and over the variants' attributes. Not collective. FACET_NO_INPUT, FACET_BAD_INPUT ("not finished: 12
+ * but /progress and times (..._seconds), and over the variants' attributes. Not collective. FACET_NO_INPUT, FACET_BAD_INPUT ("not finished: 12
  * of 80 tiles are done" as well). */
 facet_status facet_store_checksum(const char *path, char hex[65]);
 

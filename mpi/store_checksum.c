@@ -1,6 +1,6 @@
 /* The checksum of a store: what was found, wherever and however it was found.
  *
- * SHA-256 over every dataset but /progress, in order of path (path, kind and size of type, dimensions, bytes), and over
+ * SHA-256 over every dataset but /progress and times (..._seconds), in order of path (path, kind and size of type, dimensions, bytes), and over
  * the attributes of the variants, in order of name. */
 #include <string.h>
 
@@ -165,7 +165,8 @@ static herr_t visit_attribute(hid_t object, const char *name, const H5A_info_t *
 static herr_t visit_object(hid_t root, const char *name, const H5O_info_t *info, void *data)
 {
   sum *s = data;
-  if (strncmp(name, "progress/", 9) == 0)
+  const size_t length = strlen(name), tail = strlen("_seconds");
+  if (strncmp(name, "progress/", 9) == 0 || (length > tail && strcmp(name + length - tail, "_seconds") == 0))
     return 0;
   if (info->type == H5O_TYPE_DATASET) {
     hid_t set = H5Dopen2(root, name, H5P_DEFAULT);

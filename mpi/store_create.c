@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 #include "store_file.h"
 
 const char *const facet_store_summaries[6] = {"accuracy", "loss", "angle", "length", "margin", "residual"};
+const char *const facet_store_spreads[2] = {"mean", "deviation"};
 
 /* ---- HDF5's words ---- */
 
@@ -83,7 +85,7 @@ int64_t facet_store_bytes(const facet_store_plan *p)
   double bytes =
       n * (12 + real * d) + pairs * n * (4 + real * p->classes + 8 * (4 + p->classes)) + pairs * n / (double)p->block;
   bytes +=
-      8 * ((double)p->channels + (double)p->height + (double)p->width + (double)p->linear_samples + k) + 48 * pairs;
+      8 * ((double)p->channels + (double)p->height + (double)p->width + (double)p->linear_samples + k) + 128 * pairs;
   bytes += BYTES_OF_ROOT + 2 * (double)strlen(p->study_text) + (double)p->classes * BYTES_OF_NAME;
   for (int v = 0; v < p->variants; v++) {
     const facet_store_variant *variant = &p->variant[v];
@@ -281,6 +283,8 @@ static facet_status root_attributes(const creation *c)
   facet_free(&filled);
   FACET_TRY(status);
   FACET_TRY(put_int(c, root, "seed", study->seed));
+  if (c->plan->diverged > 0)
+    FACET_TRY(put_names(c, root, "diverged", c->plan->diverged, (const char *const *)c->plan->diverged_line));
   for (int i = 0; i < count; i++)
     FACET_TRY(put_text(c, root, version[i].key, version[i].text));
   FACET_TRY(put_double(c, root, "normalize_scale", n->scale));
@@ -309,6 +313,12 @@ static facet_status variant_attributes(const creation *c, const facet_store_vari
   facet_status status = put_text(c, group, "method", v->method);
   if (status == FACET_OK)
     status = put_text(c, group, "scope", v->scope);
+  if (status == FACET_OK)
+    status = put_int(c, group, "seed", v->seed);
+  if (status == FACET_OK)
+    status = put_text(c, group, "replicate", v->replicate);
+  if (status == FACET_OK && v->warnings > 0)
+    status = put_names(c, group, "warnings", v->warnings, (const char *const *)v->warning);
   if (status == FACET_OK)
     status = put_double(c, group, "sparsity", v->sparsity);
   if (status == FACET_OK)
@@ -438,6 +448,100 @@ static facet_status create_linear(const creation *c, const facet_store_variant *
   return status;
 }
 
+/* ---- costs ---- */
+
+static const struct {
+  const char *name;
+  bool real;
+  size_t at; /* in facet_variant_cost */
+} costs[] = {{"epochs", true, offsetof(facet_variant_cost, epochs)},
+             {"epochs_before", true, offsetof(facet_variant_cost, epochs_before)},
+             {"samples", false, offsetof(facet_variant_cost, samples)},
+             {"parameters", false, offsetof(facet_variant_cost, parameters)},
+             {"flops", false, offsetof(facet_variant_cost, flops)},
+             {"flops_sparse", false, offsetof(facet_variant_cost, flops_sparse)},
+             {"bytes", false, offsetof(facet_variant_cost, bytes)},
+             {"bytes_sparse", false, offsetof(facet_variant_cost, bytes_sparse)},
+             {"train_seconds", true, offsetof(facet_variant_cost, train_seconds)},
+             {"forward_seconds", true, offsetof(facet_variant_cost, forward_seconds)}};
+
+/* An array over the variants, of one member of their costs. Every number has 8 bytes. */
+static facet_status create_cost(const creation *c, const char *name, bool real, size_t at)
+{
+  const facet_store_plan *p = c->plan;
+  hid_t memory = real ? H5T_NATIVE_DOUBLE : H5T_NATIVE_INT64, set;
+  uint64_t *number;
+  char path[40];
+  (void)snprintf(path, sizeof path, "/cost/%s", name);
+  FACET_TRY(create(c, path, real ? H5T_IEEE_F64LE : H5T_STD_I64LE, 1, &c->variant, &set));
+  FACET_NEW(number, p->variants);
+  for (int v = 0; v < p->variants; v++)
+    memcpy(&number[v], (const char *)&p->variant[v].cost + at, sizeof *number);
+  herr_t written = H5Dwrite(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, number);
+  facet_free(&number);
+  H5Dclose(set);
+  H5_CHECK(c->path, path, written);
+  return FACET_OK;
+}
+
+/* ---- replicates ---- */
+
+int facet_store_replicates(const facet_store_plan *plan, int *replicate)
+{
+  int count = 0;
+  for (int v = 0; v < plan->variants; v++) {
+    int same = 0;
+    while (same < v && strcmp(plan->variant[same].replicate, plan->variant[v].replicate) != 0)
+      same++;
+    replicate[v] = same < v ? replicate[same] : count++;
+  }
+  return count;
+}
+
+/* The scale of replicates, how many each has, and what their summaries will be. */
+static facet_status create_spreads(const creation *c, const int *replicate, int count, const char **name, int64_t *size)
+{
+  const facet_store_plan *p = c->plan;
+  hid_t scale[2] = {-1, c->condition}, set;
+  char path[60];
+  for (int v = 0; v < p->variants; v++) {
+    name[replicate[v]] = p->variant[v].replicate;
+    size[replicate[v]]++;
+  }
+  facet_status status = create_names(c, "/replicate", count, name, &scale[0]);
+  if (status == FACET_OK)
+    status = create(c, "/replicates/size", H5T_STD_I64LE, 1, scale, &set);
+  if (status == FACET_OK) {
+    herr_t written = H5Dwrite(set, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, size);
+    H5Dclose(set);
+    status = written < 0 ? facet_store_raise(c->path, "/replicates/size") : FACET_OK;
+  }
+  for (int i = 0; i < 10 && status == FACET_OK; i++) {
+    (void)snprintf(path, sizeof path, "/replicates/%s_%s", facet_store_summaries[i / 2], facet_store_spreads[i % 2]);
+    status = create_closed(c, path, H5T_IEEE_F64LE, 2, scale);
+  }
+  if (scale[0] >= 0)
+    H5Dclose(scale[0]);
+  return status;
+}
+
+static facet_status create_replicates(const creation *c)
+{
+  int variants = c->plan->variants, *replicate = NULL;
+  const char **name = NULL;
+  int64_t *size = NULL;
+  facet_status status = FACET_OK;
+  FACET_NEW_GO(done, status, replicate, variants);
+  FACET_NEW_GO(done, status, name, variants);
+  FACET_NEW_GO(done, status, size, variants);
+  status = create_spreads(c, replicate, facet_store_replicates(c->plan, replicate), name, size);
+done:
+  facet_free(&replicate);
+  facet_free(&name);
+  facet_free(&size);
+  return status;
+}
+
 static facet_status create_tiles(const creation *c)
 {
   const facet_store_plan *p = c->plan;
@@ -474,6 +578,9 @@ static facet_status create_all(creation *c)
     snprintf(name, sizeof name, "/summary/%s", facet_store_summaries[i]);
     FACET_TRY(create_closed(c, name, H5T_IEEE_F64LE, i < 5 ? 2 : 1, vcn));
   }
+  for (size_t i = 0; i < sizeof costs / sizeof costs[0]; i++)
+    FACET_TRY(create_cost(c, costs[i].name, costs[i].real, costs[i].at));
+  FACET_TRY(create_replicates(c));
   for (int v = 0; v < p->variants; v++) {
     FACET_TRY(variant_attributes(c, &p->variant[v]));
     if (p->variant[v].linearize)

@@ -37,12 +37,25 @@ struct facet_store {
   hid_t file, real; /* memory type of W */
   int raw;          /* the same file as the system knows it, for syncing */
   hid_t image, logits, predicted, loss, angle, length, margin, cosine, tile;
-  hid_t summary[6];
   hid_t label;
   facet_store_linear_sets *linear; /* per variant; -1 where it is not linearized */
 };
 
 /* accuracy, loss, angle, length, margin (V x C) and residual (V). */
 extern const char *const facet_store_summaries[6];
+/* "mean", "deviation". */
+extern const char *const facet_store_spreads[2];
+
+/* The file in the hands of one rank alone, after the tiles: any part of any array, by its path. */
+typedef struct {
+  const char *path; /* borrowed */
+  hid_t file;
+} facet_store_alone;
+facet_status facet_store_alone_open(const char *path, facet_store_alone *store);
+facet_status facet_store_alone_close(facet_store_alone *store); /* durable */
+facet_status facet_store_alone_read(const facet_store_alone *store, const char *name, hid_t memory, int rank,
+                                    const int64_t *start, const int64_t *count, void *to);
+facet_status facet_store_alone_write(const facet_store_alone *store, const char *name, hid_t memory, int rank,
+                                     const int64_t *start, const int64_t *count, const void *from);
 
 #endif

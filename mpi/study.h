@@ -92,7 +92,8 @@ const char *facet_scope_name(int scope);
 
 /* A variant: one network of the study, lists multiplied. Number 0 is `dense`. */
 typedef struct {
-  char *name;      /* unique, safe as a path: "magnitude-global-0.95" */
+  char *name;      /* unique, safe as a path: "magnitude-global-0.95-s2" */
+  char *replicate; /* its name without the seed, where seeds are listed: what replicates have in common */
   int recipe;      /* -1: dense */
   double sparsity; /* asked for; 0 for dense and external ones */
   int method, scope;
@@ -103,6 +104,8 @@ typedef struct {
 facet_status facet_study_variants(const facet_study *study, facet_variant **variant, int *count);
 /* Names that mean something else: dense and all, and sample and k in the store's /linear. */
 bool facet_variant_name_taken(const char *name);
+/* The training that a variant takes for itself, or NULL. */
+const facet_training *facet_variant_training(const facet_study *study, const facet_variant *variant);
 void facet_variants_free(facet_variant **variant, int count);
 
 #endif

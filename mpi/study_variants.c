@@ -11,8 +11,9 @@ typedef struct {
   int method, scope, sparsity, seed;
 } choice;
 
-/* The name before it is known whether another variant bears it, too: a given one and what lists vary, or the recipe. */
-static char *first_name(const facet_recipe *r, choice c)
+/* The name, seed apart, before it is known whether another variant bears it, too: a given one and what lists vary, or
+ * the recipe. */
+static char *name_without_seed(const facet_recipe *r, choice c)
 {
   char parts[300] = "";
   size_t at = 0, room = sizeof parts;
@@ -27,9 +28,7 @@ static char *first_name(const facet_recipe *r, choice c)
   if (!r->mask && (!r->name || r->scopes > 1))
     at += (size_t)snprintf(parts + at, room - at, "-%s", facet_scope_name(r->scope[c.scope]));
   if (!r->mask && (!r->name || r->sparsities > 1))
-    at += (size_t)snprintf(parts + at, room - at, "-%g", r->sparsity[c.sparsity]);
-  if (r->seeds > 0)
-    (void)snprintf(parts + at, room - at, "-s%lld", (long long)r->seed[c.seed]);
+    (void)snprintf(parts + at, room - at, "-%g", r->sparsity[c.sparsity]);
   return facet_copy_text(parts);
 }
 
@@ -42,16 +41,19 @@ static facet_status add(const facet_study *study, int recipe, choice c, facet_va
 {
   const facet_recipe *from = &study->recipe[recipe];
   bool pruned = !from->onnx && !from->mask;
-  variant[*count] = (facet_variant){.name = first_name(from, c),
+  char *shared = name_without_seed(from, c);
+  bool seeded = shared && from->seeds > 0;
+  variant[*count] = (facet_variant){.replicate = shared,
+                                    .name = seeded ? facet_format("%s-s%lld", shared, (long long)from->seed[c.seed])
+                                                   : facet_copy_text(shared),
                                     .recipe = recipe,
                                     .sparsity = pruned ? from->sparsity[c.sparsity] : 0,
                                     .method = pruned ? from->method[c.method] : 0,
                                     .scope = pruned ? from->scope[c.scope] : 0,
                                     .seed = from->seeds > 0 ? (uint32_t)from->seed[c.seed] : study->seed};
-  if (!variant[*count].name)
-    return FACET_OS;
+  bool named = variant[*count].name && shared;
   ++*count;
-  return FACET_OK;
+  return named ? FACET_OK : FACET_OS;
 }
 
 static int variants_of(const facet_recipe *r)
@@ -85,6 +87,14 @@ static bool has_given_name(const facet_study *study, const facet_variant *varian
   return variant->recipe < 0 || study->recipe[variant->recipe].name;
 }
 
+static facet_status append(char **name, const char *text)
+{
+  char *longer = facet_format("%s%s", *name, text);
+  facet_free(name);
+  *name = longer;
+  return longer ? FACET_OK : FACET_OS;
+}
+
 /* Of variants that share a made name, those with retraining take "-retrain" behind it. */
 static facet_status tell_retrained(const facet_study *study, facet_variant *variant, int count)
 {
@@ -97,13 +107,27 @@ static facet_status tell_retrained(const facet_study *study, facet_variant *vari
   for (int i = 0; i < count && status == FACET_OK; i++) {
     if (!shared[i] || !is_retrained(study, &variant[i]) || has_given_name(study, &variant[i]))
       continue;
-    char *name = facet_format("%s-retrain", variant[i].name);
-    facet_free(&variant[i].name);
-    variant[i].name = name;
-    status = name ? FACET_OK : FACET_OS;
+    status = append(&variant[i].name, "-retrain");
+    if (status == FACET_OK)
+      status = append(&variant[i].replicate, "-retrain");
   }
   facet_free(&shared);
   return status;
+}
+
+/* Replicates are of one recipe: others that would go by the same name say which one they are of. */
+static facet_status tell_recipes(facet_variant *variant, int count)
+{
+  for (int i = 0; i < count; i++) {
+    bool shared = false;
+    for (int j = 0; j < i; j++)
+      shared = shared || (variant[i].recipe != variant[j].recipe && strcmp(variant[i].replicate, variant[j].replicate) == 0);
+    char text[40];
+    (void)snprintf(text, sizeof text, " (variants[%d])", variant[i].recipe);
+    if (shared)
+      FACET_TRY(append(&variant[i].replicate, text));
+  }
+  return FACET_OK;
 }
 
 bool facet_variant_name_taken(const char *name)
@@ -142,9 +166,11 @@ facet_status facet_study_variants(const facet_study *study, facet_variant **out,
   facet_status status = FACET_OK;
   facet_variant *variant = NULL;
   FACET_NEW(variant, most);
-  variant[0] = (facet_variant){.name = facet_copy_text("dense"), .recipe = -1, .seed = study->seed};
+  variant[0] = (facet_variant){.recipe = -1, .seed = study->seed};
+  variant[0].name = facet_copy_text("dense");
+  variant[0].replicate = facet_copy_text("dense");
   int made = 1;
-  if (!variant[0].name)
+  if (!variant[0].name || !variant[0].replicate)
     status = FACET_OS;
   for (int i = 0; i < study->recipes && status == FACET_OK; i++)
     status = add_all(study, i, variant, &made);
@@ -152,6 +178,8 @@ facet_status facet_study_variants(const facet_study *study, facet_variant **out,
     status = tell_retrained(study, variant, made);
   if (status == FACET_OK)
     status = check_unique(study, variant, made);
+  if (status == FACET_OK)
+    status = tell_recipes(variant, made);
   if (status != FACET_OK) {
     facet_variants_free(&variant, made);
     return status;
@@ -161,9 +189,19 @@ facet_status facet_study_variants(const facet_study *study, facet_variant **out,
   return FACET_OK;
 }
 
+const facet_training *facet_variant_training(const facet_study *study, const facet_variant *variant)
+{
+  const facet_recipe *recipe = variant->recipe >= 0 ? &study->recipe[variant->recipe] : NULL;
+  if (!recipe)
+    return study->train_model ? &study->training : NULL;
+  return recipe->retrain ? &recipe->training : NULL;
+}
+
 void facet_variants_free(facet_variant **variant, int count)
 {
-  for (int i = 0; *variant && i < count; i++)
+  for (int i = 0; *variant && i < count; i++) {
     facet_free(&(*variant)[i].name);
+    facet_free(&(*variant)[i].replicate);
+  }
   facet_free(variant);
 }

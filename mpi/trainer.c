@@ -122,6 +122,12 @@ facet_status facet_train_memory(facet_network *network, const facet_training_job
   return status;
 }
 
+int64_t facet_training_samples(const facet_training *how, int64_t count)
+{
+  int64_t batch = how->batch < count ? how->batch : count;
+  return batch > 0 ? how->epochs * (count / batch) * batch : 0;
+}
+
 int64_t facet_trainer_batch(const facet_trainer *t)
 {
   return t->batch;

@@ -33,6 +33,8 @@ typedef struct facet_trainer facet_trainer;
 facet_status facet_trainer_create(MPI_Comm comm, facet_network *network, const facet_straight_through *through,
                                   const facet_training_job *job, facet_trainer **trainer);
 void facet_trainer_destroy(facet_trainer **trainer);
+/* Samples that a training sees, of so many: each epoch leaves out what does not fill a batch. */
+int64_t facet_training_samples(const facet_training *how, int64_t count);
 int64_t facet_trainer_batch(const facet_trainer *trainer); /* samples of a step */
 int64_t facet_trainer_epoch(const facet_trainer *trainer); /* steps of an epoch; samples beyond are left out */
 /* What the optimizer remembers from step to step, and how many numbers: for checkpoints, and to be zeroed. */

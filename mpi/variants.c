@@ -4,6 +4,7 @@
  * works with is what the first run worked with, bit for bit. */
 #include "variants.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -146,21 +147,40 @@ static facet_status make_first(const facet_study *study, const facet_study_data 
   return check_fit(study, -1, study->onnx ? study->onnx : "to be trained", *network, data);
 }
 
-/* The file beside a network's own that its training goes on from. Caller frees. */
-static char *checkpoint_of(const facet_member *m)
+/* A file beside a network's own: "checkpoint", which its training goes on from, or "record". Caller frees. */
+static char *file_beside(const facet_member *m, const char *what)
 {
-  return facet_format("%.*s.checkpoint", (int)(strlen(m->file) - strlen(".onnx")), m->file);
+  return facet_format("%.*s.%s", (int)(strlen(m->file) - strlen(".onnx")), m->file, what);
+}
+
+static facet_status write_record(const facet_member *m, const facet_record *record)
+{
+  char *path = file_beside(m, "record");
+  facet_status status = path ? facet_record_write(path, record) : FACET_OS;
+  facet_free(&path);
+  return status;
+}
+
+static facet_record read_record(const facet_member *m)
+{
+  char *path = file_beside(m, "record");
+  facet_record record = facet_record_read(path ? path : "");
+  facet_free(&path);
+  return record;
 }
 
 static facet_status train_dense(MPI_Comm comm, const facet_study *study, const facet_study_data *data,
-                                const char *checkpoint, facet_network *network)
+                                const char *checkpoint, facet_network *network, double *seconds)
 {
   facet_input_layout input;
   FACET_CHECK(data->train, FACET_BAD_INPUT, "%s: training dense needs data.train", study->file);
   FACET_TRY(check_layout(study, -1, "dense", network, data, &input));
   facet_training_job job = {data->train, &study->normalize, &input,    &study->training, study->seed,
                             NULL,        "train dense",     checkpoint};
-  return facet_train(comm, network, &job);
+  facet_method_cost cost = {0};
+  facet_status status = facet_train(comm, network, &job, &cost);
+  *seconds = cost.seconds;
+  return status;
 }
 
 static facet_status read_external(const facet_study *study, const facet_study_data *data, const char *path, int recipe,
@@ -174,20 +194,22 @@ static facet_status read_external(const facet_study *study, const facet_study_da
   return FACET_OK;
 }
 
-/* A network of the study. comm MPI_COMM_NULL: a sketch, nothing trained. */
-static facet_status make_network(MPI_Comm comm, const facet_kitchen *k, const facet_member *m, facet_network **network)
+/* A network of the study, and how long its training took. comm MPI_COMM_NULL: a sketch, nothing trained. */
+static facet_status make_network(MPI_Comm comm, const facet_kitchen *k, const facet_member *m, facet_network **network,
+                                 double *seconds)
 {
   int recipe = m->variant.recipe;
+  *seconds = 0;
   if (recipe >= 0 && k->study->recipe[recipe].onnx)
     return read_external(k->study, k->data, k->study->recipe[recipe].onnx, recipe, k->dense, network);
-  char *checkpoint = checkpoint_of(m);
+  char *checkpoint = file_beside(m, "checkpoint");
   facet_status status = checkpoint ? FACET_OK : FACET_OS;
   if (status == FACET_OK && recipe >= 0) {
-    status = facet_recipe_make(comm, k, &m->variant, checkpoint, network);
+    status = facet_recipe_make(comm, k, &m->variant, checkpoint, network, seconds);
   } else if (status == FACET_OK) {
     status = facet_network_copy(k->first, network);
     if (status == FACET_OK && comm != MPI_COMM_NULL && k->study->train_model)
-      status = train_dense(comm, k->study, k->data, checkpoint, *network);
+      status = train_dense(comm, k->study, k->data, checkpoint, *network, seconds);
   }
   facet_free(&checkpoint);
   return status;
@@ -209,7 +231,7 @@ static facet_status list_members(const facet_study *study, facet_family *family)
   for (int i = 0; i < count; i++) {
     family->member[i].variant = variant[i]; /* names go over to the family */
     family->member[i].file = facet_format("%s/variants/%s.onnx", study->output, variant[i].name);
-    variant[i].name = NULL;
+    variant[i].name = variant[i].replicate = NULL;
     if (!family->member[i].file) {
       facet_variants_free(&variant, count);
       return FACET_OS;
@@ -247,17 +269,28 @@ static facet_status copy_external(const char *from, const char *to)
   return FACET_OK;
 }
 
+/* The record comes before the network: what has a file has a record. */
+static facet_status write_made(const facet_study *study, const facet_member *m, const facet_network *made,
+                               double seconds)
+{
+  const char *external = external_file(study, m);
+  if (external)
+    return copy_external(external, m->file);
+  FACET_TRY(write_record(m, &(facet_record){.seconds = seconds}));
+  return facet_onnx_write(made, m->file);
+}
+
 /* Makes a network and writes its file. Collective over comm. */
 static facet_status make_file(MPI_Comm comm, const facet_kitchen *k, const facet_member *m)
 {
-  const char *external = external_file(k->study, m);
   facet_network *made = NULL;
-  facet_status status = facet_agree(comm, make_network(comm, k, m, &made));
+  double seconds;
+  facet_status status = facet_agree(comm, make_network(comm, k, m, &made, &seconds));
   if (status == FACET_OK && facet_rank(comm) == 0)
-    status = external ? copy_external(external, m->file) : facet_onnx_write(made, m->file);
+    status = write_made(k->study, m, made, seconds);
   facet_network_destroy(&made);
   FACET_AGREE(comm, status);
-  char *checkpoint = checkpoint_of(m);
+  char *checkpoint = file_beside(m, "checkpoint");
   if (checkpoint && facet_rank(comm) == 0)
     facet_checkpoint_remove(checkpoint);
   facet_free(&checkpoint);
@@ -283,13 +316,16 @@ static facet_status read_member(MPI_Comm comm, const facet_study *study, const f
 
 enum { THERE, TO_MAKE, DIVERGED };
 
-/* What is still to be made: rank 0 knows, the others may see files late. state: one per member, the same everywhere. */
+/* What is still to be made: rank 0 knows, the others may see files late. state: one per member, the same everywhere.
+ * What diverged before would do so again. */
 static facet_status find_missing(MPI_Comm comm, const facet_study *study, const facet_family *family, int *state)
 {
   FACET_CHECK(state, FACET_INTERNAL, "no room for what is missing");
   for (int i = 0; i < family->count; i++) {
     bool external = external_file(study, &family->member[i]) != NULL; /* always: it may have changed */
     state[i] = external || !facet_exists(family->member[i].file) ? TO_MAKE : THERE;
+    if (state[i] == TO_MAKE && i > 0 && read_record(&family->member[i]).diverged[0])
+      state[i] = DIVERGED;
   }
   return facet_mpi_check(MPI_Bcast(state, family->count, MPI_INT, 0, comm), "making variants");
 }
@@ -297,8 +333,8 @@ static facet_status find_missing(MPI_Comm comm, const facet_study *study, const 
 /* Epochs of training that a member takes. */
 static int epochs_of(const facet_study *study, const facet_member *m)
 {
-  const facet_recipe *recipe = m->variant.recipe >= 0 ? &study->recipe[m->variant.recipe] : NULL;
-  return recipe && recipe->retrain ? recipe->training.epochs : 0;
+  const facet_training *how = facet_variant_training(study, &m->variant);
+  return how ? how->epochs : 0;
 }
 
 /* Deals the members to make out to groups of ranks, longest first, each to the group that has the least to do. */
@@ -325,6 +361,16 @@ static facet_status deal(const facet_study *study, const facet_family *family, c
   return FACET_OK;
 }
 
+/* Says at once that a training has diverged, and keeps it for the end. */
+static facet_status note_diverged(MPI_Comm comm, const facet_member *m)
+{
+  facet_record record = {.seconds = NAN};
+  snprintf(record.diverged, sizeof record.diverged, "%s", facet_message());
+  if (facet_rank(comm) == 0)
+    fprintf(stderr, "facet: warning: %s; the study goes on without %s\n", record.diverged, m->variant.name);
+  return facet_agree(comm, facet_rank(comm) == 0 ? write_record(m, &record) : FACET_OK);
+}
+
 /* The members of one group of ranks, one after the other. A training that diverges costs its own network alone. */
 static facet_status make_dealt(MPI_Comm comm, const facet_kitchen *k, const facet_family *family, const int *group,
                                int mine, int *state)
@@ -333,13 +379,11 @@ static facet_status make_dealt(MPI_Comm comm, const facet_kitchen *k, const face
     if (group[i] != mine)
       continue;
     facet_status status = make_file(comm, k, &family->member[i]);
-    if (status == FACET_DIVERGED && facet_rank(comm) == 0)
-      fprintf(stderr, "facet: warning: %s; the study goes on without %s\n", facet_message(),
-              family->member[i].variant.name);
-    if (status == FACET_DIVERGED)
+    if (status == FACET_DIVERGED) {
+      status = note_diverged(comm, &family->member[i]);
       state[i] = DIVERGED;
-    else
-      FACET_TRY(status);
+    }
+    FACET_TRY(status);
   }
   return FACET_OK;
 }
@@ -373,19 +417,40 @@ static void member_clear(facet_member *m)
   facet_mask_destroy(&m->zeros);
   facet_free(&m->file);
   facet_free(&m->variant.name);
+  facet_free(&m->variant.replicate);
 }
 
-/* Members whose training diverged leave the family. */
-static void drop_diverged(facet_family *family, const int *state)
+/* Rank 0 tells the others what the records say. */
+static facet_status read_records(MPI_Comm comm, facet_family *family)
+{
+  for (int i = 0; i < family->count; i++) {
+    facet_record *record = &family->member[i].record;
+    if (facet_rank(comm) == 0)
+      *record = read_record(&family->member[i]);
+    FACET_TRY(facet_mpi_check(MPI_Bcast(record, sizeof *record, MPI_BYTE, 0, comm), "reading records"));
+  }
+  return FACET_OK;
+}
+
+/* Members whose training diverged leave the family; what was said of them stays. */
+static facet_status drop_diverged(facet_family *family, const int *state)
 {
   int kept = 0;
+  facet_status status = FACET_OK;
+  FACET_NEW(family->diverged_line, family->count);
   for (int i = 0; i < family->count; i++) {
-    if (state[i] == DIVERGED)
-      member_clear(&family->member[i]);
-    else
-      family->member[kept++] = family->member[i];
+    facet_member *m = &family->member[i];
+    if (state[i] != DIVERGED) {
+      family->member[kept++] = *m;
+      continue;
+    }
+    char *line = facet_copy_text(m->record.diverged);
+    family->diverged_line[family->diverged++] = line;
+    status = line ? status : FACET_OS;
+    member_clear(m);
   }
   family->count = kept;
+  return status;
 }
 
 /* Reads the external variants once before anything is trained, so that a wrong one costs no time. */
@@ -409,8 +474,11 @@ void facet_family_clear(facet_family *family)
 {
   for (int i = 0; family->member && i < family->count; i++)
     member_clear(&family->member[i]);
+  for (int i = 0; family->diverged_line && i < family->diverged; i++)
+    facet_free(&family->diverged_line[i]);
+  facet_free(&family->diverged_line);
   facet_free(&family->member);
-  family->count = 0;
+  family->count = family->diverged = 0;
 }
 
 static facet_status make_all(MPI_Comm comm, facet_kitchen *k, facet_family *family, int *state)
@@ -427,7 +495,8 @@ static facet_status make_all(MPI_Comm comm, facet_kitchen *k, facet_family *fami
   k->dense = family->member[0].network;
   k->input = &family->member[0].input;
   FACET_TRY(make_in_groups(comm, k, family, state));
-  drop_diverged(family, state);
+  FACET_TRY(read_records(comm, family));
+  FACET_AGREE(comm, drop_diverged(family, state));
   for (int i = 1; i < family->count; i++)
     FACET_TRY(read_member(comm, k->study, k->data, &family->member[i]));
   return FACET_OK;
@@ -463,7 +532,7 @@ static facet_status sketch_members(facet_kitchen *k, facet_family *family)
 {
   for (int i = 0; i < family->count; i++) {
     facet_member *m = &family->member[i];
-    FACET_TRY(make_network(MPI_COMM_NULL, k, m, &m->network));
+    FACET_TRY(make_network(MPI_COMM_NULL, k, m, &m->network, &m->record.seconds));
     FACET_TRY(check_layout(k->study, m->variant.recipe, m->variant.name, m->network, k->data, &m->input));
     FACET_TRY(facet_mask_of_zeros(m->network, &m->zeros));
     k->dense = family->member[0].network;

@@ -5,6 +5,7 @@
 
 #include <mpi.h>
 
+#include "record.h"
 #include "study.h"
 
 typedef struct {
@@ -14,11 +15,14 @@ typedef struct {
   facet_mask *zeros;        /* what is zero in its prunable layers */
   char *file;               /* in <output>/variants/ */
   char sha256[65];
+  facet_record record; /* what is remembered of how it was made */
 } facet_member;
 
 typedef struct {
   int count;
   facet_member *member; /* member[0] is dense */
+  int diverged;         /* variants that are not members, because their training diverged, and what was said of each */
+  char **diverged_line;
 } facet_family;
 
 typedef struct {

@@ -74,6 +74,9 @@ facet_status facet_mask_read(const facet_network *network, const char *path, fac
 void facet_mask_destroy(facet_mask **mask);
 void facet_mask_apply(const facet_mask *mask, facet_network *network); /* removed weights become +0 */
 double facet_mask_sparsity(const facet_mask *mask);                    /* achieved, over all layers */
+/* What is to be said of a layer (0, 1, ... of the mask) that has no more than one weight or filter left; NULL: nothing.
+ * Caller frees. */
+facet_status facet_mask_collapse(const facet_network *network, const facet_mask *mask, int layer, char **text);
 
 /* Dead channels: output channels of linear nodes that the logits do not hear of, or hear of as a constant that the next
  * layer's bias can take over.  What cannot be shown to be dead is not. */

@@ -76,6 +76,9 @@ static void make_fixture(fixture *f)
   for (int v = 0; v < V; v++) {
     f->variant[v].name = name[v];
     f->variant[v].method = v ? "magnitude" : "dense";
+    f->variant[v].replicate = v ? "magnitude-global-0.5" : "dense";
+    f->variant[v].seed = (uint32_t)v;
+    f->variant[v].cost = (facet_variant_cost){.epochs = 1.5 * v, .samples = 100 * v, .bytes = 7 + v, .train_seconds = v};
     f->variant[v].scope = v ? "global" : "";
     f->variant[v].sparsity = f->variant[v].achieved = 0.5 * (v > 0);
     f->variant[v].onnx = "network.onnx";
@@ -204,10 +207,10 @@ static facet_status write_store(MPI_Comm comm, const char *path, const fixture *
   FACET_TRY(facet_store_create(comm, path, &f->plan));
   FACET_TRY(facet_store_open(comm, path, &f->plan, &store));
   facet_status status = facet_agree(comm, write_tiles(comm, store, f, 0, V * C * BLOCKS));
-  if (status == FACET_OK)
-    status = facet_store_summarize(store);
   facet_status closed = facet_store_close(&store);
-  return status == FACET_OK ? closed : status;
+  if (status == FACET_OK)
+    status = closed;
+  return status == FACET_OK ? facet_store_summarize(comm, path, &f->plan, NULL) : status;
 }
 
 /* ---- agreeing ---- */
@@ -429,33 +432,68 @@ static bool summary_is_right(void)
          residual[1] == value(RESIDUAL, 1, 0, LINEAR - 1, 0) && isnan(residual[2]);
 }
 
+/* Variants 1 and 2 are replicates of each other. */
+static bool replicates_are_right(void)
+{
+  double margin[V * C], mean[2 * C], deviation[2 * C];
+  int64_t size[2];
+  bool good = read_set(at("all.h5"), "/summary/margin", H5T_NATIVE_DOUBLE, V * C, margin) &&
+              read_set(at("all.h5"), "/replicates/margin_mean", H5T_NATIVE_DOUBLE, 2 * C, mean) &&
+              read_set(at("all.h5"), "/replicates/margin_deviation", H5T_NATIVE_DOUBLE, 2 * C, deviation) &&
+              read_set(at("all.h5"), "/replicates/size", H5T_NATIVE_INT64, 2, size) && size[0] == 1 && size[1] == 2;
+  for (int c = 0; c < C; c++) {
+    double a = margin[C + c], b = margin[2 * C + c];
+    good = good && mean[c] == margin[c] && isnan(deviation[c]) && fabs(mean[C + c] - (a + b) / 2) < 1e-9 &&
+           fabs(deviation[C + c] - fabs(a - b) / sqrt(2)) < 1e-9;
+  }
+  return good;
+}
+
+static bool costs_are_right(void)
+{
+  double epochs[V], seconds[V];
+  int64_t samples[V], bytes[V];
+  bool good = read_set(at("all.h5"), "/cost/epochs", H5T_NATIVE_DOUBLE, V, epochs) &&
+              read_set(at("all.h5"), "/cost/train_seconds", H5T_NATIVE_DOUBLE, V, seconds) &&
+              read_set(at("all.h5"), "/cost/samples", H5T_NATIVE_INT64, V, samples) &&
+              read_set(at("all.h5"), "/cost/bytes", H5T_NATIVE_INT64, V, bytes);
+  for (int v = 0; v < V; v++)
+    good = good && epochs[v] == 1.5 * v && seconds[v] == v && samples[v] == 100 * v && bytes[v] == 7 + v;
+  return good;
+}
+
+static bool lines_are_right(void)
+{
+  double logits[V * C * N * K], line[4][V * C * N];
+  int32_t predicted[V * C * N];
+  static const char *const names[] = {"/prediction/loss", "/geometry/angle", "/geometry/length", "/geometry/margin"};
+  static const int what[] = {LOSS, ANGLE, LENGTH, MARGIN};
+  bool good = read_set(at("all.h5"), "/prediction/logits", H5T_NATIVE_DOUBLE, V * C * N * K, logits) &&
+              read_set(at("all.h5"), "/prediction/class", H5T_NATIVE_INT32, V * C * N, predicted);
+  for (int i = 0; i < 4; i++)
+    good = good && read_set(at("all.h5"), names[i], H5T_NATIVE_DOUBLE, V * C * N, line[i]);
+  for (int j = 0; j < V * C * N; j++) {
+    int v = j / (C * N), c = j / N % C, n = j % N;
+    good = good && predicted[j] == predicted_class(v, c, n);
+    for (int i = 0; i < 4; i++)
+      good = good && line[i][j] == value(what[i], v, c, n, 0);
+    for (int k = 0; k < K; k++)
+      good = good && logits[j * K + k] == value(LOGITS, v, c, n, k);
+  }
+  return good;
+}
+
 static void test_results_are_where_they_belong(void **state)
 {
   (void)state;
   fixture f;
-  facet_store *store;
-  double logits[N * K], loss[N], angle[N], length[N], margin[N];
-  int32_t predicted[N];
   make_fixture(&f);
   assert_everywhere(write_store(MPI_COMM_WORLD, at("all.h5"), &f) == FACET_OK);
-  assert_everywhere(facet_store_open(MPI_COMM_WORLD, at("all.h5"), &f.plan, &store) == FACET_OK);
   bool good = true;
-  for (int v = 0; v < V; v++)
-    for (int c = 0; c < C; c++) {
-      good = good && facet_store_read(store, v, c, logits, predicted, loss, angle, length, margin) == FACET_OK;
-      for (int n = 0; n < N; n++) {
-        good = good && predicted[n] == predicted_class(v, c, n) && loss[n] == value(LOSS, v, c, n, 0);
-        good = good && angle[n] == value(ANGLE, v, c, n, 0) && length[n] == value(LENGTH, v, c, n, 0);
-        good = good && margin[n] == value(MARGIN, v, c, n, 0);
-        for (int k = 0; k < K; k++)
-          good = good && logits[n * K + k] == value(LOGITS, v, c, n, k);
-      }
-    }
-  assert_everywhere(good);
-  assert_everywhere(facet_store_close(&store) == FACET_OK);
   if (rank == 0) {
     double image[N * D], cosine[V * C * N * K];
-    good = linear_is_right(&f, 0) && linear_is_right(&f, 1) && summary_is_right() &&
+    good = lines_are_right() && replicates_are_right() && costs_are_right() && linear_is_right(&f, 0) &&
+           linear_is_right(&f, 1) && summary_is_right() &&
            read_set(at("all.h5"), "/image", H5T_NATIVE_DOUBLE, N * D, image) &&
            read_set(at("all.h5"), "/geometry/cosine", H5T_NATIVE_DOUBLE, V * C * N * K, cosine);
     for (int i = 0; i < N * D; i++)
@@ -636,8 +674,8 @@ static void test_goes_on_after_a_kill(void **state)
     good = good && done[i] == (i < BEFORE);
   assert_everywhere(good);
   assert_everywhere(write_tiles(MPI_COMM_WORLD, store, &f, BEFORE, ALL) == FACET_OK);
-  assert_everywhere(facet_store_summarize(store) == FACET_OK);
   assert_everywhere(facet_store_close(&store) == FACET_OK);
+  assert_everywhere(facet_store_summarize(MPI_COMM_WORLD, at("killed.h5"), &f.plan, NULL) == FACET_OK);
   if (rank == 0) {
     char one[65] = "", two[65] = "";
     good = write_store(MPI_COMM_SELF, at("one.h5"), &f) == FACET_OK &&
@@ -756,7 +794,7 @@ static void test_no_constants_and_many_variants(void **state)
   for (int v = 0; v < MANY; v++) {
     snprintf(name[v], sizeof name[v], "variant-%d", v);
     variant[v] = f.variant[v > 0];
-    variant[v].name = name[v];
+    variant[v].name = variant[v].replicate = name[v];
   }
   memset(text, '#', sizeof text - 1); /* and the study file is long */
   f.plan.study_text = text;

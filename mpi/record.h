@@ -1,0 +1,18 @@
+/* What is remembered of how a network was made, in a small file beside its own: how long its training took, or why
+ * there is no network. A run that goes on reads it; results do not depend on it. */
+#ifndef FACET_RECORD_H
+#define FACET_RECORD_H
+
+#include "base/base.h"
+
+typedef struct {
+  double seconds;     /* of training, killed runs included; NaN: not known */
+  char diverged[400]; /* what was said when the training diverged; "": it did not */
+} facet_record;
+
+/* Not collective. Written whole or not at all. */
+facet_status facet_record_write(const char *path, const facet_record *record);
+/* Not collective. No file, or one that says nothing: nothing is known, and that is no error. */
+facet_record facet_record_read(const char *path);
+
+#endif
