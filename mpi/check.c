@@ -49,8 +49,8 @@ static facet_status print_variants(const facet_plan *plan, const facet_family *f
     const facet_variant_cost *c = &v->cost;
     char flops[12], sparse[12], bytes[12], light[12], parameters[12];
     double seconds;
-    FACET_TRY(facet_forward_measure(family->member[i].network, s->study->precision, plan->work[i].forward_batch,
-                                    &seconds));
+    FACET_TRY(
+        facet_forward_measure(family->member[i].network, s->study->precision, plan->work[i].forward_batch, &seconds));
     printf("%-32s %-10s %-7s %8g %5u %7g %10s %9s %9s %9s %9s %8.3g ms %s\n", v->name, v->method, v->scope, v->sparsity,
            v->seed, c->epochs, short_number((double)c->parameters, parameters), short_number((double)c->flops, flops),
            short_number((double)c->flops_sparse, sparse), short_number((double)c->bytes, bytes),

@@ -16,9 +16,8 @@ static double epochs_before(const facet_study *study, const facet_variant *varia
   return first ? 0 : study->training.epochs;
 }
 
-facet_status facet_variant_cost_count(const facet_study *study, const facet_dataset *data,
-                                      const facet_variant *variant, const facet_network *network,
-                                      facet_variant_cost *cost)
+facet_status facet_variant_cost_count(const facet_study *study, const facet_dataset *data, const facet_variant *variant,
+                                      const facet_network *network, facet_variant_cost *cost)
 {
   const facet_training *how = facet_variant_training(study, variant);
   facet_cost *count;

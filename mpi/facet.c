@@ -150,8 +150,8 @@ static facet_status summarize(MPI_Comm comm, const session *s)
   double *seconds = facet_allocate((size_t)s->family.count, sizeof *seconds);
   facet_status status = facet_agree(comm, seconds ? measure_forward(comm, s, seconds) : FACET_OS);
   if (status == FACET_OK)
-    status = facet_mpi_check(
-        MPI_Allreduce(MPI_IN_PLACE, seconds, s->family.count, MPI_DOUBLE, MPI_SUM, comm), "summarizing");
+    status = facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, seconds, s->family.count, MPI_DOUBLE, MPI_SUM, comm),
+                             "summarizing");
   if (status == FACET_OK)
     status = facet_store_summarize(comm, s->path, &s->plan.store, seconds);
   facet_free(&seconds);

@@ -62,8 +62,7 @@ bool facet_training_method_wants_trained(facet_training_method method);
 facet_status facet_method_run(MPI_Comm comm, const facet_method_job *job, facet_network *network,
                               facet_method_cost *cost);
 /* Plain training, or on with removed weights kept at 0. */
-facet_status facet_train(MPI_Comm comm, facet_network *network, const facet_training_job *job,
-                         facet_method_cost *cost);
+facet_status facet_train(MPI_Comm comm, facet_network *network, const facet_training_job *job, facet_method_cost *cost);
 /* Not collective. Bytes that a rank takes, of that many ranks. */
 facet_status facet_method_memory(const facet_method_job *job, facet_network *network, int ranks, size_t *bytes);
 

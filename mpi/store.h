@@ -12,8 +12,8 @@ typedef struct {
   const char *name, *method, *scope; /* scope "" where there is none */
   const char *replicate;             /* what it shares with its replicates over seeds */
   uint32_t seed;
-  double sparsity, achieved;         /* asked for and reached */
-  const char *onnx, *sha256;         /* file name in <output>/variants/, and its digest */
+  double sparsity, achieved; /* asked for and reached */
+  const char *onnx, *sha256; /* file name in <output>/variants/, and its digest */
   int layers;
   const char **layer;     /* node names of the prunable layers */
   double *layer_achieved; /* their achieved sparsity */
@@ -84,15 +84,16 @@ facet_status facet_store_linear(facet_store *store, int variant, int64_t first, 
 facet_status facet_store_mark(facet_store *store, int variant, int condition, int64_t block);
 /* Reads all marks: variants x conditions x blocks, 1 = done. */
 facet_status facet_store_marks(facet_store *store, uint8_t *done);
-/* Collective; the store is closed, and its tiles are done. Rank 0 writes /summary/accuracy, loss, angle, length, margin (V x C means over labelled samples; f64), and
- * /summary/residual (V: worst residual; NaN where not linearized), from what is in the file; then the mean and standard
- * deviation (n - 1) of the first five over replicates. forward_seconds: V, on rank 0; NULL: not measured. */
+/* Collective; the store is closed, and its tiles are done. Rank 0 writes /summary/accuracy, loss, angle, length, margin
+ * (V x C means over labelled samples; f64), and /summary/residual (V: worst residual; NaN where not linearized), from
+ * what is in the file; then the mean and standard deviation (n - 1) of the first five over replicates. forward_seconds:
+ * V, on rank 0; NULL: not measured. */
 facet_status facet_store_summarize(MPI_Comm comm, const char *path, const facet_store_plan *plan,
                                    const double *forward_seconds);
 
 /* One line that depends on the results alone: SHA-256 over every dataset (path, type, shape, bytes) in order of path
- * but /progress and times (..._seconds), and over the variants' attributes. Not collective. FACET_NO_INPUT, FACET_BAD_INPUT ("not finished: 12
- * of 80 tiles are done" as well). */
+ * but /progress and times (..._seconds), and over the variants' attributes. Not collective. FACET_NO_INPUT,
+ * FACET_BAD_INPUT ("not finished: 12 of 80 tiles are done" as well). */
 facet_status facet_store_checksum(const char *path, char hex[65]);
 
 #endif

@@ -1,7 +1,7 @@
 /* The checksum of a store: what was found, wherever and however it was found.
  *
- * SHA-256 over every dataset but /progress and times (..._seconds), in order of path (path, kind and size of type, dimensions, bytes), and over
- * the attributes of the variants, in order of name. */
+ * SHA-256 over every dataset but /progress and times (..._seconds), in order of path (path, kind and size of type,
+ * dimensions, bytes), and over the attributes of the variants, in order of name. */
 #include <string.h>
 
 #include "store_file.h"

@@ -52,8 +52,8 @@ static facet_status write_means(summary *s)
   char name[60];
   for (int i = 0; i < MEANS; i++) {
     (void)snprintf(name, sizeof name, "/summary/%s", facet_store_summaries[i]);
-    FACET_TRY(facet_store_alone_write(&s->store, name, H5T_NATIVE_DOUBLE, 2, start, size,
-                                      s->mean + i * size[0] * size[1]));
+    FACET_TRY(
+        facet_store_alone_write(&s->store, name, H5T_NATIVE_DOUBLE, 2, start, size, s->mean + i * size[0] * size[1]));
   }
   return FACET_OK;
 }

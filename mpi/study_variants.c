@@ -121,7 +121,8 @@ static facet_status tell_recipes(facet_variant *variant, int count)
   for (int i = 0; i < count; i++) {
     bool shared = false;
     for (int j = 0; j < i; j++)
-      shared = shared || (variant[i].recipe != variant[j].recipe && strcmp(variant[i].replicate, variant[j].replicate) == 0);
+      shared =
+          shared || (variant[i].recipe != variant[j].recipe && strcmp(variant[i].replicate, variant[j].replicate) == 0);
     char text[40];
     (void)snprintf(text, sizeof text, " (variants[%d])", variant[i].recipe);
     if (shared)

@@ -78,7 +78,8 @@ static void make_fixture(fixture *f)
     f->variant[v].method = v ? "magnitude" : "dense";
     f->variant[v].replicate = v ? "magnitude-global-0.5" : "dense";
     f->variant[v].seed = (uint32_t)v;
-    f->variant[v].cost = (facet_variant_cost){.epochs = 1.5 * v, .samples = 100 * v, .bytes = 7 + v, .train_seconds = v};
+    f->variant[v].cost =
+        (facet_variant_cost){.epochs = 1.5 * v, .samples = 100 * v, .bytes = 7 + v, .train_seconds = v};
     f->variant[v].scope = v ? "global" : "";
     f->variant[v].sparsity = f->variant[v].achieved = 0.5 * (v > 0);
     f->variant[v].onnx = "network.onnx";
