@@ -466,11 +466,27 @@ static void sweeps(void **state)
                         "- {method: [taylor, gmp], scope: [global, layer], sparsity: [0.5, 0.9], seeds: [1, 2], "
                         "budget: {epochs: 3, augment: {shift: 2, flip: yes, cutout: 8}, warmup: 1, smoothing: 0.1}}\n"
                         "- {method: filter, norm: 2, sparsity: 0.5, remove_dead: true, allow_collapse: true}\n"
-                        "- {mask: m.h5, name: mine}\n");
+                        "- {mask: m.h5, name: mine}\n"
+                        "- {method: gmp, scope: layer, sparsity: 0.9, seeds: 3, budget: {epochs: 4}}\n"
+                        "- {mask: m.h5, name: ours, seeds: [1, 2]}\n");
   facet_variant *v;
   int count;
   assert_int_equal(facet_study_variants(s, &v, &count), FACET_OK);
-  assert_int_equal(count, 1 + 16 + 1 + 1);
+  assert_int_equal(count, 1 + 16 + 1 + 1 + 1 + 2);
+  const struct {
+    int variant;
+    const char *name, *replicate;
+  } replicates[] = {{0, "dense", "dense"},
+                    {15, "gmp-layer-0.9-s1", "gmp-layer-0.9"},
+                    {16, "gmp-layer-0.9-s2", "gmp-layer-0.9"},
+                    {18, "mine", "mine"},
+                    {19, "gmp-layer-0.9-s3", "gmp-layer-0.9 (variants[3])"}, /* of another recipe: no replicate */
+                    {20, "ours-s1", "ours"},
+                    {21, "ours-s2", "ours"}};
+  for (size_t i = 0; i < sizeof replicates / sizeof replicates[0]; i++) {
+    assert_string_equal(v[replicates[i].variant].name, replicates[i].name);
+    assert_string_equal(v[replicates[i].variant].replicate, replicates[i].replicate);
+  }
   assert_string_equal(v[1].name, "taylor-global-0.5-s1");
   assert_string_equal(v[2].name, "taylor-global-0.5-s2");
   assert_string_equal(v[16].name, "gmp-layer-0.9-s2");
