@@ -149,6 +149,29 @@ static facet_status run_stages(MPI_Comm comm, const char *file, bool fresh, sess
   return status == FACET_OK ? closed : facet_raise(status, "%s", first);
 }
 
+/* The variants that the study asks for and the family lost. */
+static facet_status say_lost(const session *s)
+{
+  facet_variant *variant;
+  int count, member = 0;
+  FACET_TRY(facet_study_variants(s->study, &variant, &count));
+  for (int i = 0; i < count; i++)
+    if (member < s->family.count && strcmp(s->family.member[member].variant.name, variant[i].name) == 0)
+      member++;
+    else
+      printf("%s: without %s, whose training diverged\n", s->path, variant[i].name);
+  facet_variants_free(&variant, count);
+  return FACET_OK;
+}
+
+static facet_status say_done(MPI_Comm comm, const session *s, double seconds)
+{
+  printf("%s: %d variants, %d conditions, %lld samples, %lld of them linearized, in %.1f s on %d rank%s\n", s->path,
+         s->plan.store.variants, s->plan.store.conditions, (long long)s->plan.store.samples,
+         (long long)s->plan.store.linear_samples, seconds, facet_ranks(comm), facet_ranks(comm) == 1 ? "" : "s");
+  return say_lost(s);
+}
+
 static facet_status run(MPI_Comm comm, const char *file, bool fresh)
 {
   session s = {0};
@@ -156,10 +179,7 @@ static facet_status run(MPI_Comm comm, const char *file, bool fresh)
   facet_interrupt_listen();
   facet_status status = run_stages(comm, file, fresh, &s);
   if (status == FACET_OK && facet_rank(comm) == 0)
-    printf("%s: %d variants, %d conditions, %lld samples, %lld of them linearized, in %.1f s on %d rank%s\n", s.path,
-           s.plan.store.variants, s.plan.store.conditions, (long long)s.plan.store.samples,
-           (long long)s.plan.store.linear_samples, facet_seconds() - start, facet_ranks(comm),
-           facet_ranks(comm) == 1 ? "" : "s");
+    status = say_done(comm, &s, facet_seconds() - start);
   session_clear(&s);
   return status;
 }
