@@ -3,6 +3,7 @@
 #include "methods.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agree.h"
@@ -382,6 +383,15 @@ static facet_status one_step(run *r)
   return keep_state(r);
 }
 
+/* A run that was killed tells where it is taken up again. */
+static void say_taken_up(const run *r)
+{
+  int64_t batch = facet_trainer_batch(r->trainer);
+  if (r->step > 0 && facet_rank(r->comm) == 0)
+    fprintf(stderr, "%s: goes on from %lld of %lld samples\n", r->job->training.stage, (long long)(r->step * batch),
+            (long long)(r->steps * batch));
+}
+
 static facet_status run_steps(run *r, facet_progress *progress)
 {
   int64_t batch = facet_trainer_batch(r->trainer);
@@ -404,6 +414,7 @@ facet_status facet_method_run(MPI_Comm comm, const facet_method_job *job, facet_
   facet_status status;
   FACET_GO(done, status, facet_agree(comm, prepare(&r)));
   FACET_GO(done, status, go_on(&r));
+  say_taken_up(&r);
   int64_t batch = facet_trainer_batch(r.trainer);
   FACET_GO(done, status,
            facet_agree(comm, facet_progress_begin(&progress, job->training.stage, "samples", r.steps * batch,

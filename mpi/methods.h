@@ -56,9 +56,9 @@ const char *facet_training_method_name(facet_training_method method);
 bool facet_training_method_wants_trained(facet_training_method method);
 
 /* Collective. Trains and prunes `network` in place, on all ranks alike: the same bits on any number of them. With
- * training.checkpoint, goes on from there if it fits, and keeps it up to date after every epoch but the last; the
- * caller removes it when the network is safe. Errors as facet_trainer_step: FACET_DIVERGED names training.stage and the
- * step. FACET_BAD_INPUT: rewind or rounds do not fit the budget. cost may be NULL. */
+ * training.checkpoint, goes on from there if it fits (and says so on stderr), and keeps it up to date after every epoch
+ * but the last; the caller removes it when the network is safe. Errors as facet_trainer_step: FACET_DIVERGED names
+ * training.stage and the step. FACET_BAD_INPUT: rewind or rounds do not fit the budget. cost may be NULL. */
 facet_status facet_method_run(MPI_Comm comm, const facet_method_job *job, facet_network *network,
                               facet_method_cost *cost);
 /* Plain training, or on with removed weights kept at 0. */

@@ -93,6 +93,16 @@ static facet_status train(MPI_Comm comm, const facet_kitchen *k, const facet_var
              : status;
 }
 
+static facet_status read_mask(const facet_kitchen *k, const facet_variant *variant, const facet_network *network,
+                              facet_mask **mask)
+{
+  const facet_recipe *recipe = recipe_of(k, variant);
+  facet_status status = facet_mask_read(network, recipe->mask, mask);
+  return status == FACET_OK
+             ? FACET_OK
+             : facet_raise_in(status, "%s:%d: variants[%d].mask: ", k->study->file, recipe->line, variant->recipe);
+}
+
 static facet_status remove_dead(facet_network **network)
 {
   facet_network *smaller = NULL;
@@ -111,7 +121,7 @@ static facet_status make(MPI_Comm comm, const facet_kitchen *k, const facet_vari
       !trains || facet_training_method_wants_trained((facet_training_method)(variant->method - FACET_TRAINS));
   FACET_TRY(facet_network_copy(trained ? k->dense : k->first, network));
   if (recipe->mask)
-    FACET_TRY(facet_mask_read(*network, recipe->mask, mask));
+    FACET_TRY(read_mask(k, variant, *network, mask));
   else if (!trains && !(sketch && facet_criterion_needs_data((facet_criterion)variant->method)))
     FACET_TRY(score(k, variant, mask));
   if (*mask)

@@ -1,7 +1,11 @@
 """make bench: facet against PyTorch, onnxruntime and bare oneDNN, side by side in one run, on stated shapes.
 
+    run.py [PART ...]       parts: linearize, scale, forward, train; all of them if none is named
+
 Prints a table and writes results/bench.json: a list of {name, facet, peer, unit, ratio}; ratio above 1 is in facet's
-favour.  Every time is the best of several, so that other programs disturb it little.  What is not installed is left out of the comparison, and said.  About six minutes.
+favour.  Parts that are named take the place of what the file says under the same names; the rest of it stays.  Every
+time is the best of several, so that other programs disturb it little.  What is not installed is left out of the
+comparison, and said.  About eight minutes.
 """
 
 import json
@@ -13,6 +17,7 @@ import tempfile
 import time
 
 import resnet20
+import train
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "tests" / "bench"
@@ -112,8 +117,10 @@ def torch_rates(table, blocks, ways):
     return rates
 
 
-def linearization(name, model, table, blocks, dropped):
-    """Rows of the table. `dropped`: ways of PyTorch that were never within a third of the fastest so far."""
+dropped = set()  # ways of PyTorch that were never within a third of the fastest so far
+
+
+def linearize(name, model, table, blocks):
     import torch  # noqa: F401  (or an ImportError, before anything is measured)
 
     shape = f"linearize {name}, 10 x 3,072, {CORES} cores"
@@ -127,14 +134,15 @@ def linearization(name, model, table, blocks, dropped):
         way = max(rates[batch], key=rates[batch].get)
         peer = rates[batch][way]
         plain = total(together("bench_linear", model, SAMPLES, "plain", 40, batch))
-        settled = total(together("bench_linear", model, SAMPLES, "settle", 40, batch))
+        reports = together("bench_linear", model, SAMPLES, "settle", 40, batch)
         rows.append((f"{shape}, batch {batch}, all in float, against PyTorch ({way})", plain, peer))
-        rows.append((f"{shape}, batch {batch}, ties settled in double, against the same", settled, peer))
+        rows.append((f"{shape}, batch {batch}, ties settled in double, against the same", total(reports), peer))
     rows.append((f"{shape}, batch 64, all in float, against PyTorch's fastest of all batches", rows[2 * BATCHES.index(64)][1], fastest))
+    print(f"  worst residual {max(report['residual'] for report in reports):.1e}")
     return rows
 
 
-def scaling(name, model):
+def scale(name, model, *_):
     """Against the bare primitives of the same pullbacks, and against one process; turn by turn."""
     one, many, bare = [], [], []
     for _ in range(3):
@@ -192,33 +200,74 @@ def forward(name, model, table, blocks):
     return rows
 
 
-def main():
-    rows, dropped = [], set()
-    with tempfile.TemporaryDirectory() as folder:
-        for name, blocks in NETWORKS.items():
-            print(name, flush=True)
-            table = resnet20.weights(blocks=blocks)
-            model = pathlib.Path(folder) / f"{name}.onnx"
-            resnet20.write_onnx(model, table, blocks)
-            try:
-                rows += linearization(name, model, table, blocks, dropped)
-            except ImportError as missing:
-                print(f"bench: {missing}: the comparison with PyTorch is left out")
-            rows += scaling(name, model) + forward(name, model, table, blocks)
-        report = together("bench_linear", model, 64, processes=1)[0]
-    results = [
+# ---- all of it ----
+
+
+def of_networks(rows_of):
+    """A part that measures every network."""
+
+    def rows():
+        every = []
+        with tempfile.TemporaryDirectory() as folder:
+            for name, blocks in NETWORKS.items():
+                print(f"  {name}", flush=True)
+                table, model = resnet20.weights(blocks=blocks), pathlib.Path(folder) / f"{name}.onnx"
+                resnet20.write_onnx(model, table, blocks)
+                every += rows_of(name, model, table, blocks)
+        return every
+
+    return rows
+
+
+PARTS = {  # each gives rows of (name, facet's rate, the peer's); one more part is one more line
+    "linearize": of_networks(linearize),
+    "scale": of_networks(scale),
+    "forward": of_networks(forward),
+    "train": train.rows,
+}
+
+
+def measure(parts):
+    rows = []
+    for part in parts:
+        print(part, flush=True)
+        try:
+            rows += PARTS[part]()
+        except ImportError as missing:
+            print(f"bench: {missing}: {part} is left out")
+    return [
         {"name": name, "facet": facet, "peer": peer, "unit": "samples/s", "ratio": facet / peer}
         for name, facet, peer in rows
     ]
+
+
+def show(results):
     width = max(len(r["name"]) for r in results)
     print(f"\n{'samples/s':{width}}  {'facet':>9} {'peer':>9} {'ratio':>6}")
     for r in results:
         print(f"{r['name']:{width}}  {r['facet']:9.1f} {r['peer']:9.1f} {r['ratio']:6.2f}")
-    (ROOT / "results").mkdir(exist_ok=True)
-    (ROOT / "results" / "bench.json").write_text(json.dumps(results, indent=2) + "\n")
-    print(f"worst residual {report['residual']:.1e}; written to results/bench.json")
-    return 0
+
+
+def keep(results, whole):
+    """Writes them; unless they are the whole, what the file says of others stays."""
+    path = ROOT / "results" / "bench.json"
+    before = json.loads(path.read_text()) if path.exists() and not whole else []
+    kept = {r["name"]: r for r in before} | {r["name"]: r for r in results}
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(list(kept.values()), indent=2) + "\n")
+    print(f"written to {path.relative_to(ROOT)}")
+
+
+def main(parts):
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown:
+        sys.exit(f"bench: no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    results = measure(parts or PARTS)
+    if not results:
+        sys.exit("bench: nothing was measured")
+    show(results)
+    keep(results, whole=not parts)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(sys.argv[1:])

@@ -68,6 +68,8 @@ def pytorch(threads, layout):
 
 
 def rows():
+    import torch  # noqa: F401  (or an ImportError, before anything is measured)
+
     layouts = {"contiguous_format": 0, "channels_last": 0}
     own = 0
     for _ in range(TURNS):
