@@ -362,7 +362,7 @@ static bool NAME(window_max)(const facet_windows *w, facet_layout in, double nea
         int now = lanes - c < 16 ? (int)(lanes - c) : 16;
         int64_t at = (b * w->out_spatial + s) * k + c, from = b * w->in_spatial * k + c;
         const REAL *u = (const REAL *)u_ + from;
-        if (now == 8 && !count)
+        if (k == 8 && !count) /* padding lanes, too: nobody reads them */
           NAME(window_wide)((REAL)w->sign, u, position, taps, k, (int32_t)from, (REAL *)out_ + at, winner + at);
         else if (now == 8) /* the constant lets the compiler use vectors */
           tied |= NAME(window_position)((REAL)w->sign, u, position, taps, k, 8, (int32_t)from, count, bound, flat_zero,
@@ -393,7 +393,7 @@ static void NAME(window_mean_pullback)(const facet_windows *w, facet_layout in, 
     }
 }
 
-/* Padding elements of the output have winner 0 and adjoint 0: they add nothing. */
+/* Padding elements of the output have some winner and adjoint 0: they add nothing. */
 static void NAME(window_max_pullback)(int64_t out_size, int64_t in_size, int64_t samples, int64_t rows,
                                       const int32_t *winner, const void *g_, void *gu_)
 {
