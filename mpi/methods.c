@@ -386,10 +386,10 @@ static facet_status one_step(run *r)
 /* A run that was killed tells where it is taken up again. */
 static void say_taken_up(const run *r)
 {
-  int64_t batch = facet_trainer_batch(r->trainer);
+  long long batch = facet_trainer_batch(r->trainer);
   if (r->step > 0 && facet_rank(r->comm) == 0)
-    fprintf(stderr, "%s: goes on from %lld of %lld samples\n", r->job->training.stage, (long long)(r->step * batch),
-            (long long)(r->steps * batch));
+    fprintf(stderr, "%s: goes on from %lld of %lld samples\n", r->job->training.stage, r->step * batch,
+            r->steps * batch);
 }
 
 static facet_status run_steps(run *r, facet_progress *progress)
