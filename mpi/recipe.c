@@ -93,14 +93,14 @@ static facet_status train(MPI_Comm comm, const facet_kitchen *k, const facet_var
              : status;
 }
 
-static facet_status read_mask(const facet_kitchen *k, const facet_variant *variant, const facet_network *network,
-                              facet_mask **mask)
+facet_status facet_recipe_mask(const facet_study *study, const facet_variant *variant, const facet_network *like,
+                               facet_mask **mask)
 {
-  const facet_recipe *recipe = recipe_of(k, variant);
-  facet_status status = facet_mask_read(network, recipe->mask, mask);
+  const facet_recipe *recipe = &study->recipe[variant->recipe];
+  facet_status status = facet_mask_read(like, recipe->mask, mask);
   return status == FACET_OK
              ? FACET_OK
-             : facet_raise_in(status, "%s:%d: variants[%d].mask: ", k->study->file, recipe->line, variant->recipe);
+             : facet_raise_in(status, "%s:%d: variants[%d].mask: ", study->file, recipe->line, variant->recipe);
 }
 
 static facet_status remove_dead(facet_network **network)
@@ -121,7 +121,7 @@ static facet_status make(MPI_Comm comm, const facet_kitchen *k, const facet_vari
       !trains || facet_training_method_wants_trained((facet_training_method)(variant->method - FACET_TRAINS));
   FACET_TRY(facet_network_copy(trained ? k->dense : k->first, network));
   if (recipe->mask)
-    FACET_TRY(read_mask(k, variant, *network, mask));
+    FACET_TRY(facet_recipe_mask(k->study, variant, *network, mask));
   else if (!trains && !(sketch && facet_criterion_needs_data((facet_criterion)variant->method)))
     FACET_TRY(score(k, variant, mask));
   if (*mask)

@@ -21,6 +21,10 @@ typedef struct {
  * FACET_BAD_INPUT names file, line and variant. Caller destroys. */
 facet_status facet_recipe_make(MPI_Comm comm, const facet_kitchen *kitchen, const facet_variant *variant,
                                const char *checkpoint, facet_network **network, double *seconds);
+/* Not collective. Reads the mask file of a variant whose recipe has one, for the network `like`. Errors name file, line
+ * and key. Caller destroys. */
+facet_status facet_recipe_mask(const facet_study *study, const facet_variant *variant, const facet_network *like,
+                               facet_mask **mask);
 /* The method and training of a recipe, for facet_method_memory; its stage and checkpoint are NULL. */
 facet_method_job facet_recipe_job(const facet_kitchen *kitchen, const facet_variant *variant);
 

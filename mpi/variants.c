@@ -280,6 +280,14 @@ static facet_status write_made(const facet_study *study, const facet_member *m, 
   return facet_onnx_write(made, m->file);
 }
 
+static void drop_checkpoint(MPI_Comm comm, const facet_member *m)
+{
+  char *checkpoint = file_beside(m, "checkpoint");
+  if (checkpoint && facet_rank(comm) == 0)
+    facet_checkpoint_remove(checkpoint);
+  facet_free(&checkpoint);
+}
+
 /* Makes a network and writes its file. Collective over comm. */
 static facet_status make_file(MPI_Comm comm, const facet_kitchen *k, const facet_member *m)
 {
@@ -290,10 +298,7 @@ static facet_status make_file(MPI_Comm comm, const facet_kitchen *k, const facet
     status = write_made(k->study, m, made, seconds);
   facet_network_destroy(&made);
   FACET_AGREE(comm, status);
-  char *checkpoint = file_beside(m, "checkpoint");
-  if (checkpoint && facet_rank(comm) == 0)
-    facet_checkpoint_remove(checkpoint);
-  facet_free(&checkpoint);
+  drop_checkpoint(comm, m);
   return FACET_OK;
 }
 
@@ -368,6 +373,7 @@ static facet_status note_diverged(MPI_Comm comm, const facet_member *m)
   snprintf(record.diverged, sizeof record.diverged, "%s", facet_message());
   if (facet_rank(comm) == 0)
     fprintf(stderr, "facet: warning: %s; the study goes on without %s\n", record.diverged, m->variant.name);
+  drop_checkpoint(comm, m);
   return facet_agree(comm, facet_rank(comm) == 0 ? write_record(m, &record) : FACET_OK);
 }
 
@@ -453,19 +459,35 @@ static facet_status drop_diverged(facet_family *family, const int *state)
   return status;
 }
 
-/* Reads the external variants once before anything is trained, so that a wrong one costs no time. */
-static facet_status try_externals(const facet_study *study, const facet_study_data *data, const facet_family *family)
+static facet_status try_network(const facet_study *study, const facet_study_data *data, const facet_member *m)
+{
+  const char *external = external_file(study, m);
+  facet_network *network = NULL;
+  facet_status status = facet_onnx_read(external, &network);
+  if (status == FACET_OK)
+    status = check_fit(study, m->variant.recipe, external, network, data);
+  facet_network_destroy(&network);
+  return status;
+}
+
+static facet_status try_mask(const facet_study *study, const facet_member *m, const facet_network *first)
+{
+  facet_mask *mask = NULL;
+  facet_status status = facet_recipe_mask(study, &m->variant, first, &mask);
+  facet_mask_destroy(&mask);
+  return status;
+}
+
+/* Reads networks and masks from elsewhere once before anything is trained, so that a wrong one costs no time. */
+static facet_status try_externals(const facet_study *study, const facet_study_data *data, const facet_family *family,
+                                  const facet_network *first)
 {
   for (int i = 1; i < family->count; i++) {
-    const char *external = external_file(study, &family->member[i]);
-    facet_network *network = NULL;
-    if (!external)
-      continue;
-    facet_status status = facet_onnx_read(external, &network);
-    if (status == FACET_OK)
-      status = check_fit(study, family->member[i].variant.recipe, external, network, data);
-    facet_network_destroy(&network);
-    FACET_TRY(status);
+    const facet_member *m = &family->member[i];
+    if (external_file(study, m))
+      FACET_TRY(try_network(study, data, m));
+    else if (study->recipe[m->variant.recipe].mask)
+      FACET_TRY(try_mask(study, m, first));
   }
   return FACET_OK;
 }
@@ -517,7 +539,7 @@ facet_status facet_family_make(MPI_Comm comm, const facet_study *study, const fa
     status = make_first(study, data, &first);
   k.first = k.dense = first;
   if (status == FACET_OK)
-    status = try_externals(study, data, family);
+    status = try_externals(study, data, family, first);
   if (status == FACET_OK && !(state = facet_allocate((size_t)family->count, sizeof *state)))
     status = FACET_OS;
   status = facet_agree(comm, status);

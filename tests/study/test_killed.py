@@ -15,7 +15,7 @@ import pytest
 from conftest import FACET, STUDY, checksum, environment, make_digits, run
 
 METHODS = ["gmp", "lth", "lrr", "edge_popup", "biprop"]
-EPOCHS, BATCH, SAMPLES = 60, 32, 600
+EPOCHS, BATCH, SAMPLES = 30, 32, 600
 STEPS = EPOCHS * (SAMPLES // BATCH)
 
 

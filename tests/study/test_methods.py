@@ -159,3 +159,4 @@ def test_a_mask_of_the_wrong_shape(folder):
     shapes = [" x ".join(map(str, shape)) for shape in (value.shape[::-1], value.shape)]
     words = f"variants[1].mask: {folder}/masks.h5: mask {name} is {shapes[0]} but the weights are {shapes[1]}"
     assert_refused(folder, text, text.count("\n") - 1, words)
+    assert "train" not in run("run", folder / "bad.yaml").stderr.split("facet: ")[0]  # nothing was spent on it
