@@ -229,12 +229,12 @@ static facet_status digest_settings(const facet_method_job *job, facet_sha256 *d
   const facet_training_job *t = &job->training;
   const facet_training *how = t->how;
   const facet_normalization *n = t->normalize;
-  char *text = facet_format("%d %a %d %lld %d %u, %d %lld %lld %a %a %a %d %d %a %a %a %d %d %d, %d %a %d %lld",
-                            (int)job->method, job->sparsity, (int)job->scope, (long long)job->rewind, job->trained,
-                            t->seed, how->epochs, (long long)how->batch, (long long)how->micro_batch, how->rate,
-                            how->momentum, how->decay, (int)how->schedule, how->step_epochs, how->step_factor,
-                            how->warmup, how->smoothing, how->augment.shift, how->augment.flip, how->augment.cutout,
-                            (int)t->input->order, n->scale, n->channels, (long long)t->data->count);
+  char *text = facet_format(
+      "%d %a %d %lld %a %d %u, %d %lld %lld %a %a %a %d %d %a %a %a %d %d %d, %d %a %d %lld", (int)job->method,
+      job->sparsity, (int)job->scope, (long long)job->rewind, job->per_round, job->trained, t->seed, how->epochs,
+      (long long)how->batch, (long long)how->micro_batch, how->rate, how->momentum, how->decay, (int)how->schedule,
+      how->step_epochs, how->step_factor, how->warmup, how->smoothing, how->augment.shift, how->augment.flip,
+      how->augment.cutout, (int)t->input->order, n->scale, n->channels, (long long)t->data->count);
   facet_status status = text ? facet_sha256_add(digest, text, strlen(text)) : FACET_OS;
   facet_free(&text);
   if (status == FACET_OK)
@@ -357,7 +357,7 @@ static facet_status prepare(run *r)
   r->steps = job->training.how->epochs * facet_trainer_epoch(r->trainer);
   r->ramp = r->steps - r->steps / 4;
   r->interval = r->ramp > 100 ? r->ramp / 100 : 1;
-  return in_rounds(r) ? facet_rounds_cut(job->sparsity, r->steps, job->rewind,
+  return in_rounds(r) ? facet_rounds_cut(job->sparsity, job->per_round, r->steps, job->rewind,
                                          job->trained && job->method == FACET_METHOD_LRR, &r->rounds)
                       : FACET_OK;
 }

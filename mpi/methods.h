@@ -7,15 +7,14 @@
  *   finetune    magnitude at the start, then all of the budget.
  *   gmp         (Zhu & Gupta 2017) the sparsity grows from 0 to s as s (1 - (1 - t/T)^3) over the first three quarters
  *               T of the steps, magnitude each of 100 times; the last quarter trains on with the last mask.
- *   lth         (Frankle 2019) trainings one after the other, enough of them that 20 % of what is left, removed after
- *               each but the last, makes s (the last removal is what is missing); removal by magnitude, then weights,
- *               batch norm and all, go back to what they were at iteration `rewind` of the first training.
- *   lrr         (Renda 2020) the same, but the weights stay and the learning-rate schedule alone goes back.  If the
- *               network comes in trained, that was the first training, and the first removal is made at once.
- *   edge_popup  (Ramanujan 2020) weights, biases and batch norm's factors stay as they are; scores are trained, and the
- *               fraction 1 - s of highest |score| has its weights, anew at every step.
- *   biprop      (Diffenderfer & Kailkhura 2021) edge_popup whose weights are alpha sign(w), alpha the mean |w| of what
- *               a layer keeps.
+ *   lth         (Frankle 2019) trainings one after the other, enough of them that a fraction of what is left (theirs:
+ *               20 %), removed after each but the last, makes s (the last removal is what is missing); by magnitude,
+ * then weights, batch norm and all, go back to what they were at iteration `rewind` of the first training. lrr (Renda
+ * 2020) the same, but the weights stay and the learning-rate schedule alone goes back.  If the network comes in
+ * trained, that was the first training, and the first removal is made at once. edge_popup  (Ramanujan 2020) weights,
+ * biases and batch norm's factors stay as they are; scores are trained, and the fraction 1 - s of highest |score| has
+ * its weights, anew at every step. biprop      (Diffenderfer & Kailkhura 2021) edge_popup whose weights are alpha
+ * sign(w), alpha the mean |w| of what a layer keeps.
  *
  * lth and lrr: a training after the first starts at iteration `rewind` of its schedule, so it is shorter by that; the
  * budget is cut so that all schedules have the same length but the last, which takes the steps left over. */
@@ -38,8 +37,9 @@ typedef struct {
   facet_training_method method;
   double sparsity; /* in [0, 1) */
   facet_scope scope;
-  int64_t rewind; /* lth, lrr: a number of steps */
-  bool trained;   /* lrr: the network that comes in has been trained */
+  int64_t rewind;   /* lth, lrr: a number of steps */
+  double per_round; /* lth, lrr: of what is left, each removal takes this fraction; in (0, 1) */
+  bool trained;     /* lrr: the network that comes in has been trained */
   bool allow_collapse;
   facet_training_job training;
 } facet_method_job;
@@ -74,6 +74,7 @@ typedef struct {
   int removals, trainings;
   int64_t length; /* steps of a schedule; of the last: last_length */
   int64_t last_length, rewind;
+  double per_round;
   bool trained; /* the first training starts at `rewind`, too, and a removal is before it */
 } facet_rounds;
 /* Where step `step` of all is. */
@@ -82,7 +83,8 @@ typedef struct {
   int64_t position, length; /* in its schedule */
   bool first;               /* of its training */
 } facet_round_place;
-facet_status facet_rounds_cut(double sparsity, int64_t steps, int64_t rewind, bool trained, facet_rounds *rounds);
+facet_status facet_rounds_cut(double sparsity, double per_round, int64_t steps, int64_t rewind, bool trained,
+                              facet_rounds *rounds);
 facet_round_place facet_rounds_at(const facet_rounds *rounds, int64_t step);
 double facet_rounds_sparsity(const facet_rounds *rounds, double sparsity, int removal); /* after removal 1, 2, ... */
 

@@ -67,6 +67,7 @@ facet_method_job facet_recipe_job(const facet_kitchen *k, const facet_variant *v
                             .sparsity = variant->sparsity,
                             .scope = (facet_scope)variant->scope,
                             .rewind = recipe->rewind,
+                            .per_round = recipe->per_round,
                             .trained = k->study->train_model || k->study->onnx,
                             .allow_collapse = recipe->allow_collapse,
                             .training = {.data = k->data->train,

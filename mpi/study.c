@@ -546,6 +546,11 @@ static const facet_key recipe_keys[] = {
      .range = "[0, 1000000000]",
      .standard = "0",
      .target = offsetof(facet_recipe, rewind)},
+    {.key = "per_round",
+     .type = FACET_KEY_NUMBER,
+     .range = "(0, 1)",
+     .standard = "0.2",
+     .target = offsetof(facet_recipe, per_round)},
     {.key = "allow_collapse", .type = FACET_KEY_OTHER, .read = read_collapse},
     {.key = "remove_dead", .type = FACET_KEY_OTHER, .read = read_remove_dead},
     {.key = "layout", .type = FACET_KEY_WORD, .words = orders, .target = offsetof(facet_recipe, layout)},
@@ -557,8 +562,8 @@ static const facet_key recipe_keys[] = {
 /* A mask says all that a method would. */
 static facet_status check_mask(const facet_tree *node)
 {
-  static const char *const pruning[] = {"method",      "scope",  "sparsity",      "norm",
-                                        "calibration", "rewind", "allow_collapse"};
+  static const char *const pruning[] = {"method",      "scope",  "sparsity",  "norm",
+                                        "calibration", "rewind", "per_round", "allow_collapse"};
   for (int i = 0; i < COUNT_OF(pruning); i++)
     if (facet_tree_find(node, pruning[i]))
       return facet_tree_raise(facet_tree_find(node, pruning[i]), "does not go with mask, which says what is removed");
@@ -568,8 +573,9 @@ static facet_status check_mask(const facet_tree *node)
 /* A recipe is a file, a mask, or a method and how much it removes. */
 static facet_status check_recipe(const facet_tree *node, const facet_recipe *recipe)
 {
-  static const char *const pruning[] = {"method", "scope",       "sparsity", "retrain",        "budget",      "seeds",
-                                        "norm",   "calibration", "rewind",   "allow_collapse", "remove_dead", "mask"};
+  static const char *const pruning[] = {"method",         "scope",       "sparsity",    "retrain", "budget",
+                                        "seeds",          "norm",        "calibration", "rewind",  "per_round",
+                                        "allow_collapse", "remove_dead", "mask"};
   for (int i = 0; recipe->onnx && i < COUNT_OF(pruning); i++)
     if (facet_tree_find(node, pruning[i]))
       return facet_tree_raise(facet_tree_find(node, pruning[i]), "does not go with onnx, which is taken as it is");

@@ -34,6 +34,7 @@ typedef struct {
   int norm;            /* filter: 1 or 2 */
   int64_t calibration; /* taylor: so many training samples; snip, grasp: the first batch of them */
   int64_t rewind;      /* lth, lrr: steps */
+  double per_round;    /* lth, lrr: the fraction of what is left that each removal takes */
   bool allow_collapse, remove_dead;
   bool retrain;            /* or budget: there is training */
   facet_training training; /* of the retraining, or of the method: what the study leaves out is the model's */

@@ -209,8 +209,10 @@ static void put_recipe(FILE *out, const facet_recipe *recipe)
     put_words(out, "scope", recipe->scope, recipe->scopes, facet_scope_name);
     fputs("    ", out);
     put_numbers(out, "sparsity", recipe->sparsity, recipe->sparsities);
-    fprintf(out, "\n    norm: %d\n    calibration: %lld\n    rewind: %lld\n    allow_collapse: %s\n", recipe->norm,
-            (long long)recipe->calibration, (long long)recipe->rewind, recipe->allow_collapse ? "true" : "false");
+    fprintf(out, "\n    norm: %d\n    calibration: %lld\n    rewind: %lld\n    per_round: ", recipe->norm,
+            (long long)recipe->calibration, (long long)recipe->rewind);
+    put_number(out, recipe->per_round);
+    fprintf(out, "\n    allow_collapse: %s\n", recipe->allow_collapse ? "true" : "false");
   }
   if (recipe->seeds > 0) {
     fputs("    seeds: [", out);

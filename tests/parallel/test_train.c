@@ -71,7 +71,8 @@ static facet_network *first_network(void)
 
 static facet_method_job job_of(facet_training_method method, double sparsity, const facet_training *how)
 {
-  facet_method_job job = {.method = method, .sparsity = sparsity, .scope = FACET_SCOPE_LAYER, .rewind = 2};
+  facet_method_job job = {
+      .method = method, .sparsity = sparsity, .scope = FACET_SCOPE_LAYER, .rewind = 2, .per_round = 0.2};
   job.training = (facet_training_job){&data, &normalize, &layout, how, 11, NULL, "train it", NULL};
   return job;
 }
@@ -225,7 +226,7 @@ static void test_gmp_schedule(void **state)
 static void check_rounds(double sparsity, int64_t steps, int64_t rewind, bool trained, int removals)
 {
   facet_rounds r;
-  assert_int_equal(facet_rounds_cut(sparsity, steps, rewind, trained, &r), FACET_OK);
+  assert_int_equal(facet_rounds_cut(sparsity, 0.2, steps, rewind, trained, &r), FACET_OK);
   assert_int_equal(r.removals, removals);
   facet_round_place before = facet_rounds_at(&r, 0);
   assert_true(before.first && before.training == 0 && before.position == (r.trained ? rewind : 0));
@@ -259,8 +260,11 @@ static void test_rounds(void **state)
   check_rounds(0.36, 101, 7, true, 2);
   check_rounds(0.9, 1000, 13, false, 11);
   check_rounds(0.95, 1003, 0, true, 14);
-  assert_int_equal(facet_rounds_cut(0.95, 14, 0, false, &r), FACET_BAD_INPUT);
-  assert_int_equal(facet_rounds_cut(0.5, 100, 97, false, &r), FACET_BAD_INPUT);
+  assert_int_equal(facet_rounds_cut(0.98, 0.5, 700, 0, false, &r), FACET_OK);
+  assert_true(r.removals == 6 && r.trainings == 7 && r.length == 100);
+  assert_true(facet_rounds_sparsity(&r, 0.98, 5) == 1 - 1.0 / 32 && facet_rounds_sparsity(&r, 0.98, 6) == 0.98);
+  assert_int_equal(facet_rounds_cut(0.95, 0.2, 14, 0, false, &r), FACET_BAD_INPUT);
+  assert_int_equal(facet_rounds_cut(0.5, 0.2, 100, 97, false, &r), FACET_BAD_INPUT);
 }
 
 /* Weights that lth leaves were those of iteration `rewind`: with a rate of 0 after it, they are there still. */

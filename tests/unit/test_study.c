@@ -440,6 +440,7 @@ static void text_has_all_defaults(void **state)
                       "    norm: 1\n"
                       "    calibration: 256\n"
                       "    rewind: 0\n"
+                      "    per_round: 0.2\n"
                       "    allow_collapse: false\n"
                       "    remove_dead: false\n"
                       "    retrain: {epochs: 1, batch: 128, micro_batch: 32, rate: 0.01, momentum: 0.9, "
