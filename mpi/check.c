@@ -36,8 +36,16 @@ static const char *short_number(double n, char text[12])
   return text;
 }
 
-/* What the variants are and what they cost. Numbers of what is trained or scored first are those of its network before:
- * only what is not zero will be less. */
+/* Whether a sketch has the zeros that its variant will have. */
+static bool zeros_are_known(const facet_study *study, const facet_variant *variant)
+{
+  const facet_recipe *recipe = variant->recipe >= 0 ? &study->recipe[variant->recipe] : NULL;
+  return !recipe || recipe->onnx || recipe->mask ||
+         (variant->method < FACET_TRAINS && !facet_criterion_needs_data((facet_criterion)variant->method));
+}
+
+/* What the variants are and what they cost. "not 0": the same without the weights that are removed, "-" where only
+ * training, or scoring, will tell. */
 static facet_status print_variants(const facet_plan *plan, const facet_family *family)
 {
   const facet_store_plan *s = &plan->store;
@@ -47,14 +55,17 @@ static facet_status print_variants(const facet_plan *plan, const facet_family *f
   for (int i = 0; i < s->variants; i++) {
     const facet_store_variant *v = &s->variant[i];
     const facet_variant_cost *c = &v->cost;
-    char flops[12], sparse[12], bytes[12], light[12], parameters[12];
+    char flops[12], sparse[12] = "-", bytes[12], light[12] = "-", parameters[12];
     double seconds;
     FACET_TRY(
         facet_forward_measure(family->member[i].network, s->study->precision, plan->work[i].forward_batch, &seconds));
+    if (zeros_are_known(s->study, &family->member[i].variant)) {
+      (void)short_number((double)c->flops_sparse, sparse);
+      (void)short_number((double)c->bytes_sparse, light);
+    }
     printf("%-32s %-10s %-7s %8g %5u %7g %10s %9s %9s %9s %9s %8.3g ms %s\n", v->name, v->method, v->scope, v->sparsity,
            v->seed, c->epochs, short_number((double)c->parameters, parameters), short_number((double)c->flops, flops),
-           short_number((double)c->flops_sparse, sparse), short_number((double)c->bytes, bytes),
-           short_number((double)c->bytes_sparse, light), 1e3 * seconds, v->linearize ? "yes" : "no");
+           sparse, short_number((double)c->bytes, bytes), light, 1e3 * seconds, v->linearize ? "yes" : "no");
     epochs += c->epochs;
     samples += (double)c->samples;
   }

@@ -392,6 +392,8 @@ facet_status facet_trainer_step(facet_trainer *t, int64_t step, double rate, con
     apply_parameter(t, &t->parameter[i], d);
   for (int l = 0; mask && !t->through && l < mask->layers; l++)
     clear_removed(mask->layer[l].size, mask->layer[l].keep, data_of(t->network, mask->layer[l].value));
+  for (int64_t i = 0; mask && i < mask->silences; i++)
+    data_of(t->network, mask->silence[i].value)[mask->silence[i].index] = 0;
   return FACET_OK;
 }
 

@@ -118,7 +118,8 @@ facet_status facet_mask_filters(const facet_network *network, const facet_prunin
   FACET_NEW_GO(out, status, p.left, mask->layers);
   FACET_NEW_GO(out, status, p.gone, mask->layers);
   FACET_GO(out, status, facet_nodes_at_output(network, at_output));
-  status = prune(network, at_output, &p);
+  FACET_GO(out, status, prune(network, at_output, &p));
+  status = facet_mask_silence(network, p.gone, mask);
 out:
   for (int l = 0; p.gone && l < mask->layers; l++)
     facet_free(&p.gone[l]);

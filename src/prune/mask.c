@@ -193,6 +193,7 @@ void facet_mask_destroy(facet_mask **mask)
   for (int l = 0; (*mask)->layer && l < (*mask)->layers; l++)
     facet_free(&(*mask)->layer[l].keep);
   facet_free(&(*mask)->layer);
+  facet_free(&(*mask)->silence);
   facet_free(mask);
 }
 
@@ -205,6 +206,8 @@ void facet_mask_apply(const facet_mask *mask, facet_network *network)
       if (!layer->keep[i])
         facet_tensor_set(weights, i, 0.0);
   }
+  for (int64_t i = 0; i < mask->silences; i++)
+    facet_tensor_set(network->value[mask->silence[i].value].constant, mask->silence[i].index, 0.0);
 }
 
 double facet_mask_sparsity(const facet_mask *mask)

@@ -49,6 +49,11 @@ typedef struct {
                       their last: its turn had come */
     uint8_t *keep; /* size bytes: 1 kept, 0 removed; row-major like the constant */
   } * layer;
+  int64_t silences; /* filter: parameters that go with the filters: bias, and shift and mean of the batch norm behind */
+  struct facet_mask_silence {
+    int value; /* the constant */
+    int64_t index;
+  } * silence;
 } facet_mask;
 
 /* The mask that removes round(sparsity * size) weights: over all layers together (global), or in each one (layer).
@@ -59,7 +64,7 @@ typedef struct {
  * Filters: the weights that make one output channel (one neuron).  Layers that make the network's output keep theirs,
  * one for each class, and do not count.  Scores are sum |w| or sqrt(sum w^2), with the mean in place of the sum where
  * filters of different layers compete.  They go, lowest first, as long as that brings the number of weights removed
- * nearer to sparsity * size (or equally near).
+ * nearer to sparsity * size (or equally near).  What their channels would still put out is silenced: see `silence`.
  *
  * data: NULL where facet_criterion_needs_data says no.  FACET_BAD_INPUT where it is missing or wrong, or scores are not
  * finite. */
@@ -72,7 +77,7 @@ facet_status facet_mask_of_zeros(const facet_network *network, facet_mask **mask
 facet_status facet_mask_write(const facet_network *network, const facet_mask *mask, const char *path);
 facet_status facet_mask_read(const facet_network *network, const char *path, facet_mask **mask);
 void facet_mask_destroy(facet_mask **mask);
-void facet_mask_apply(const facet_mask *mask, facet_network *network); /* removed weights become +0 */
+void facet_mask_apply(const facet_mask *mask, facet_network *network); /* removed weights, silences: +0 */
 double facet_mask_sparsity(const facet_mask *mask);                    /* achieved, over all layers */
 /* What is to be said of a layer (0, 1, ... of the mask) that has no more than one weight or filter left; NULL: nothing.
  * Caller frees. */

@@ -18,6 +18,8 @@ facet_status facet_score_loss(const facet_network *network, facet_criterion crit
 facet_status facet_mask_select(facet_mask *mask, const facet_pruning *how, double sparsity, double *score);
 /* Criteria that do their own selection. */
 facet_status facet_mask_synflow(const facet_network *network, const facet_pruning *how, facet_mask *mask);
+/* Lists what is to be silenced; gone: by layer (NULL: nothing) and filter. */
+facet_status facet_mask_silence(const facet_network *network, bool *const *gone, facet_mask *mask);
 facet_status facet_mask_filters(const facet_network *network, const facet_pruning *how, facet_mask *mask);
 
 /* keep[i] = 0 for the `remove` lowest of `count` scores, 1 for the others; equal scores go in order of position.

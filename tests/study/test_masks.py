@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import ROOT, run
+from conftest import ROOT, STUDY, run
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (make bench installs it)")
 onnx = pytest.importorskip("onnx", reason="the Python package onnx is not installed")
@@ -177,3 +177,28 @@ def test_files_that_do_not_fit(tmp_path):
     with h5py.File(masks, "w") as h5:
         h5["masks/first"] = np.full((4, 2, 3, 3), 2, dtype=np.uint8)
     refused(65, f"{masks}: mask first is not of 0 and 1 in 8-bit unsigned integers", "masks_to_torch.py", *back)
+
+
+def test_pruned_filters_go_with_their_feature_maps(small):
+    """Biases and batch norm of removed filters are silent, also after retraining, so that the channels can be taken out:
+    half of every layer but the last."""
+    training = "budget: {epochs: 1, rate: 0.05}"
+    folder = small
+    (folder / "study.yaml").write_text(STUDY.split("variants:")[0] + f"""\
+variants:
+  - {{name: masked, method: filter, scope: layer, sparsity: 0.5}}
+  - {{name: removed, method: filter, scope: layer, sparsity: 0.5, remove_dead: true}}
+  - {{name: masked-trained, method: filter, scope: layer, sparsity: 0.5, {training}}}
+  - {{name: removed-trained, method: filter, scope: layer, sparsity: 0.5, remove_dead: true, {training}}}
+""")
+    done = run("run", folder / "study.yaml", ranks=2)
+    assert done.returncode == 0, done.stderr
+    with h5py.File(folder / "out/study.h5") as h5:
+        names = [name.decode() for name in h5["variant"][:]]
+        logits = {name: h5["prediction/logits"][i, 0] for i, name in enumerate(names)}
+        sizes = {name: list(h5[f"variants/{name}"].attrs["layer_size"]) for name in names}
+    assert sizes["dense"] == [4 * 9, 8 * 4 * 9, 8 * 36 * 16, 16 * 4] == sizes["masked"]
+    for kind in ("", "-trained"):
+        assert sizes["removed" + kind] == [2 * 9, 4 * 2 * 9, 4 * 36 * 8, 8 * 4]
+        np.testing.assert_allclose(logits["removed" + kind], logits["masked" + kind], atol=1e-5 * np.abs(logits["masked" + kind]).max())
+    assert np.abs(logits["masked"] - logits["masked-trained"]).max() > 0.1
