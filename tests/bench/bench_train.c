@@ -1,7 +1,7 @@
-/* Times training of the demo's network on made-up Fashion-MNIST-like samples, under mpirun: the median step, with all
- * that a step takes (shuffling apart).
+/* Times training of a network like the demo's on made-up Fashion-MNIST-like samples, under mpirun: the median step, with
+ * all that a step takes (shuffling apart).
  *
- *   mpirun -n RANKS bench_train [SAMPLES [BATCH [MICRO_BATCH]]]
+ *   mpirun -n RANKS bench_train SAMPLES BATCH MICRO_BATCH DENSE CONV CONV CONV
  *
  * rank 0 prints one JSON line. */
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "agree.h"
 #include "trainer.h"
 
-enum { SIDE = 28, CLASSES = 10, MOST_STEPS = 100000 };
+enum { SIDE = 28, CLASSES = 10, MOST_STEPS = 100000, ARGUMENTS = 7 };
 
 static int ascending(const void *a, const void *b)
 {
@@ -31,10 +31,12 @@ static facet_status make_data(facet_dataset *data)
   return FACET_OK;
 }
 
-static facet_status bench(int64_t samples, int64_t batch, int64_t micro)
+/* argument: as above. */
+static facet_status bench(const int64_t *argument)
 {
   static double time[MOST_STEPS];
-  const int64_t conv[] = {16, 32, 32}, dense[] = {128};
+  int64_t samples = argument[0], batch = argument[1], micro = argument[2];
+  const int64_t *dense = argument + 3, *conv = argument + 4;
   facet_network *network;
   facet_trainer *trainer;
   facet_dataset data = {.count = samples, .channels = 1, .height = SIDE, .width = SIDE};
@@ -65,9 +67,15 @@ static facet_status bench(int64_t samples, int64_t batch, int64_t micro)
 
 int main(int argc, char **argv)
 {
+  int64_t argument[ARGUMENTS];
+  if (argc != ARGUMENTS + 1) {
+    fprintf(stderr, "usage: bench_train SAMPLES BATCH MICRO_BATCH DENSE CONV CONV CONV\n");
+    return FACET_USAGE;
+  }
+  for (int i = 0; i < ARGUMENTS; i++)
+    argument[i] = atoll(argv[i + 1]);
   MPI_Init(&argc, &argv);
-  facet_status status =
-      bench(argc > 1 ? atoll(argv[1]) : 12800, argc > 2 ? atoll(argv[2]) : 128, argc > 3 ? atoll(argv[3]) : 32);
+  facet_status status = bench(argument);
   if (status != FACET_OK)
     fprintf(stderr, "bench_train: %s\n", facet_message());
   MPI_Finalize();

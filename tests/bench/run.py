@@ -219,11 +219,18 @@ def of_networks(rows_of):
     return rows
 
 
+def removed_rows():
+    import removed  # which uses this file, too
+
+    return removed.rows()
+
+
 PARTS = {  # each gives rows of (name, facet's rate, the peer's); one more part is one more line
     "linearize": of_networks(linearize),
     "scale": of_networks(scale),
     "forward": of_networks(forward),
     "train": train.rows,
+    "removed": removed_rows,
 }
 
 

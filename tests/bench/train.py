@@ -1,4 +1,4 @@
-"""Training speed: a step of the demo's network, batch 128, against the same loop in PyTorch on the same cores.
+"""Training speed: a step of the demo's network, and of a wider one, against the same loop in PyTorch on the same cores.
 
 `rows()` gives (name, facet's samples per second, the peer's) as run.py has them; run by itself it prints them.  Both are
 measured in turns, and each has its best turn: what else the machine does disturbs one or the other.
@@ -11,11 +11,12 @@ import statistics
 import subprocess
 import sys
 import time
+from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "build" / "tests" / "bench" / "bench_train"
 CORES = len(os.sched_getaffinity(0))
-BATCH, STEPS, TURNS = 128, 100, 3
+STEPS, TURNS = 100, 3
 ENVIRONMENT = {
     **os.environ,
     "OMP_NUM_THREADS": "1",
@@ -24,60 +25,73 @@ ENVIRONMENT = {
 }
 
 
-def facet(ranks):
+class Network(NamedTuple):
+    name: str
+    batch: int
+    conv: tuple
+    dense: int
+
+
+NETWORKS = (Network("demo's network", 64, (8, 16, 16), 32), Network("one of 16, 32, 32, 128", 128, (16, 32, 32), 128))
+
+
+def facet(net, ranks):
     """Samples per second on so many ranks: of the median step."""
-    command = ["mpirun", "--quiet", "--use-hwthread-cpus", "-n", str(ranks), str(PROGRAM), str(BATCH * STEPS)]
+    sizes = (net.batch * STEPS, net.batch, 32, net.dense, *net.conv)
+    command = ["mpirun", "--quiet", "--use-hwthread-cpus", "-n", str(ranks), str(PROGRAM), *map(str, sizes)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
     if done.returncode:
         sys.exit("bench: bench_train failed")
     return 1 / json.loads(done.stdout.splitlines()[-1])["seconds_per_sample"]
 
 
-def network(memory):
+def module(net, memory):
     from torch import nn
 
     layers, channels = [], 1
-    for i, width in enumerate((16, 32, 32)):
+    for i, width in enumerate(net.conv):
         layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
         layers += [nn.MaxPool2d(2)] if i < 2 else []
         channels = width
-    layers += [nn.Flatten(), nn.Linear(32 * 49, 128), nn.ReLU(), nn.Linear(128, 10)]
+    layers += [nn.Flatten(), nn.Linear(channels * 49, net.dense), nn.ReLU(), nn.Linear(net.dense, 10)]
     return nn.Sequential(*layers).to(memory_format=memory)
 
 
-def pytorch(threads, layout):
+def pytorch(net, threads, layout):
     """The same loop: samples drawn by index, normalised, one step of SGD; weights and activations in that layout."""
     import torch
 
     torch.set_num_threads(threads)
     memory = getattr(torch, layout)
-    net = network(memory)
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
-    pixels = torch.randint(0, 256, (BATCH * STEPS, 1, 28, 28), dtype=torch.uint8)
-    labels = torch.randint(0, 10, (BATCH * STEPS,))
-    order, times = torch.randperm(BATCH * STEPS), []
+    model, batch = module(net, memory), net.batch
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
+    pixels = torch.randint(0, 256, (batch * STEPS, 1, 28, 28), dtype=torch.uint8)
+    labels = torch.randint(0, 10, (batch * STEPS,))
+    order, times = torch.randperm(batch * STEPS), []
     for step in range(STEPS):
         before = time.perf_counter()
-        chosen = order[step * BATCH : (step + 1) * BATCH]
+        chosen = order[step * batch : (step + 1) * batch]
         x = ((pixels[chosen].float() / 255 - 0.286) / 0.353).contiguous(memory_format=memory)
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(net(x), labels[chosen]).backward()
+        torch.nn.functional.cross_entropy(model(x), labels[chosen]).backward()
         optimizer.step()
         times.append(time.perf_counter() - before)
-    return BATCH / statistics.median(times)
+    return batch / statistics.median(times)
 
 
 def rows():
     import torch  # noqa: F401  (or an ImportError, before anything is measured)
 
-    layouts = {"contiguous_format": 0, "channels_last": 0}
-    own = 0
-    for _ in range(TURNS):
-        own = max(own, facet(CORES))
-        for layout in layouts:
-            layouts[layout] = max(layouts[layout], pytorch(CORES, layout))
-    shape = f"training, demo's network, batch {BATCH}, {CORES} cores"
-    return [(f"{shape}, against PyTorch ({layout})", own, rate) for layout, rate in layouts.items()]
+    table = []
+    for net in NETWORKS:
+        layouts, own = {"contiguous_format": 0, "channels_last": 0}, 0
+        for _ in range(TURNS):
+            own = max(own, facet(net, CORES))
+            for layout in layouts:
+                layouts[layout] = max(layouts[layout], pytorch(net, CORES, layout))
+        shape = f"train {net.name}, batch {net.batch}, {CORES} cores"
+        table += [(f"{shape}, against PyTorch ({layout})", own, rate) for layout, rate in layouts.items()]
+    return table
 
 
 if __name__ == "__main__":
