@@ -39,6 +39,27 @@ static double margin_of(const facet_head *head, const double *h, int64_t y)
   return margin;
 }
 
+int32_t facet_rival(const facet_head *head, const double *h, int32_t y, double *margin, double *factor)
+{
+  int64_t rival = -1;
+  *margin = *factor = NAN;
+  if (y < 0 || y >= head->classes)
+    return -1;
+  for (int64_t j = 0; j < head->classes; j++) {
+    double distance = j == y ? INFINITY : boundary_distance(head, h, y, j);
+    if (isfinite(distance) && (rival < 0 || distance < *margin)) {
+      *margin = distance;
+      rival = j;
+    }
+  }
+  double square = 0;
+  for (int64_t i = 0; rival >= 0 && i < head->features; i++)
+    square += pow(head->direction[y * head->features + i] - head->direction[rival * head->features + i], 2);
+  if (square > 0)
+    *factor = 1 / sqrt(square);
+  return (int32_t)rival;
+}
+
 void facet_geometry(const facet_head *head, const double *h, int32_t y, double *angle, double *length, double *margin,
                     double *cosine)
 {

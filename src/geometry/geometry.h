@@ -9,6 +9,10 @@
  * decision boundary. A zero feature or direction has cosine 0. All in double. */
 void facet_geometry(const facet_head *head, const double *h, int32_t y, double *angle, double *length, double *margin,
                     double *cosine);
+/* The rival of class y for feature h: the class whose decision boundary is nearest, and thereby the margin (as above),
+ * and 1 / |w_y - w_rival|, which turns the difference of their logits into it. Of equal ones the first. -1, and NaN
+ * twice, without a class or rival, or where the two have one direction. */
+int32_t facet_rival(const facet_head *head, const double *h, int32_t y, double *margin, double *factor);
 /* -log softmax(logits)[y]; NaN for y = -1. */
 double facet_cross_entropy(const double *logits, int64_t classes, int32_t y);
 /* The same loss from length, cosines and the head alone (the check of SCIENCE 2). */

@@ -205,6 +205,15 @@ facet_status facet_executor_value(const facet_executor *executor, int value, dou
 /* Ties per sample, SCIENCE 1: gates with |z| <= 4 eps max|z| of that gate and sample. */
 void facet_executor_ties(const facet_executor *executor, int32_t *ties);
 
+/* Nodes whose pattern a sample chooses (gates, maxima), in order. Names belong to the network. */
+int facet_executor_gates(const facet_executor *executor);
+const char *facet_executor_gate(const facet_executor *executor, int gate);
+/* How many elements of gate number `gate` of `a` are on another piece (slope or offset), or won by another element, for
+ * sample_a of the last forward pass of `a` than for sample_b of that of `b`. -1: `b` has no such gate by name, layout
+ * and precision. */
+int64_t facet_executor_gate_differs(const facet_executor *a, int64_t sample_a, const facet_executor *b,
+                                    int64_t sample_b, int gate);
+
 /* Nodes with constants, in order: what b is split over. Names belong to the network. */
 int facet_executor_constant_nodes(const facet_executor *executor);
 const char *facet_executor_constant_node(const facet_executor *executor, int i);
