@@ -99,172 +99,9 @@ int64_t facet_store_bytes(const facet_store_plan *p)
   return bytes < 9e18 ? (int64_t)bytes : INT64_MAX;
 }
 
-/* ---- datasets ---- */
-
-typedef struct {
-  const char *path; /* for messages */
-  const facet_store_plan *plan;
-  hid_t file, real;                                                     /* file type of floats */
-  hid_t variant, condition, sample, class, channel, y, x, linear, rank; /* scales */
-} creation;
-
-/* What is not written yet must not look like a result, where saying so costs little: NaN, -1, and 0 for marks. Larger
- * arrays hold whatever the reserved blocks hold, zeros; /progress/tile tells. */
-enum { MOST_FILLED = 16 << 20 };
-
-static void set_fill(hid_t list, hid_t type, int rank, const hsize_t *dim)
-{
-  const double nan = NAN;
-  const int none = -1;
-  double bytes = (double)H5Tget_size(type);
-  for (int i = 0; i < rank; i++)
-    bytes *= (double)dim[i];
-  H5Pset_fill_time(list, bytes > MOST_FILLED ? H5D_FILL_TIME_NEVER : H5D_FILL_TIME_ALLOC);
-  if (H5Tget_class(type) == H5T_FLOAT)
-    H5Pset_fill_value(list, H5T_NATIVE_DOUBLE, &nan);
-  else if (H5Tget_size(type) > 1)
-    H5Pset_fill_value(list, H5T_NATIVE_INT, &none);
-}
-
-/* Creates an array whose dimensions have the given scales. */
-static facet_status create(const creation *c, const char *name, hid_t type, int rank, const hid_t *scale, hid_t *out)
-{
-  hsize_t dim[2 + FACET_MAX_AXES] = {0};
-  for (int i = 0; i < rank; i++) {
-    hid_t space = H5Dget_space(scale[i]);
-    int one = H5Sget_simple_extent_dims(space, &dim[i], NULL);
-    H5Sclose(space);
-    H5_CHECK(c->path, name, one);
-  }
-  hid_t space = H5Screate_simple(rank, dim, NULL), list = H5Pcreate(H5P_DATASET_CREATE);
-  hid_t links = H5Pcreate(H5P_LINK_CREATE);
-  H5Pset_create_intermediate_group(links, 1);
-  H5Pset_layout(list, H5D_CONTIGUOUS);
-  H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY);
-  H5Pset_obj_track_times(list, 0);
-  set_fill(list, type, rank, dim);
-  hid_t set = H5Dcreate2(c->file, name, type, space, links, list, H5P_DEFAULT);
-  H5Pclose(links);
-  H5Pclose(list);
-  H5Sclose(space);
-  H5_CHECK(c->path, name, set);
-  herr_t attached = 0;
-  for (int i = 0; i < rank && attached >= 0; i++)
-    attached = H5DSattach_scale(set, scale[i], (unsigned)i);
-  if (out && attached >= 0)
-    *out = set;
-  else
-    H5Dclose(set);
-  H5_CHECK(c->path, name, attached);
-  return FACET_OK;
-}
-
-static facet_status create_closed(const creation *c, const char *name, hid_t type, int rank, const hid_t *scale)
-{
-  return create(c, name, type, rank, scale, NULL);
-}
-
-static hid_t text_type(void)
-{
-  hid_t type = H5Tcopy(H5T_C_S1);
-  H5Tset_size(type, H5T_VARIABLE);
-  H5Tset_cset(type, H5T_CSET_UTF8);
-  return type;
-}
-
-/* A coordinate: a list that is a dimension scale. */
-static facet_status create_scale(const creation *c, const char *name, hid_t type, hid_t memory, int64_t count,
-                                 const void *data, hid_t *out)
-{
-  hsize_t dim = (hsize_t)count;
-  hid_t space = H5Screate_simple(1, &dim, NULL), list = H5Pcreate(H5P_DATASET_CREATE);
-  hid_t links = H5Pcreate(H5P_LINK_CREATE);
-  H5Pset_create_intermediate_group(links, 1);
-  H5Pset_obj_track_times(list, 0);
-  hid_t set = H5Dcreate2(c->file, name, type, space, links, list, H5P_DEFAULT);
-  herr_t done = set < 0 ? -1 : 0;
-  const char *slash = strrchr(name, '/');
-  if (done >= 0 && count > 0)
-    done = H5Dwrite(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);
-  if (done >= 0)
-    done = H5DSset_scale(set, slash ? slash + 1 : name);
-  H5Pclose(links);
-  H5Pclose(list);
-  H5Sclose(space);
-  *out = set;
-  H5_CHECK(c->path, name, done);
-  return FACET_OK;
-}
-
-static facet_status create_names(const creation *c, const char *name, int64_t count, const char *const *text,
-                                 hid_t *out)
-{
-  hid_t type = text_type();
-  facet_status status = create_scale(c, name, type, type, count, text, out);
-  H5Tclose(type);
-  return status;
-}
-
-/* 0, step, 2 step, ... as a coordinate. */
-static facet_status create_counting(const creation *c, const char *name, int64_t count, int64_t step, hid_t *out)
-{
-  int64_t *numbers;
-  FACET_NEW(numbers, count);
-  for (int64_t i = 0; i < count; i++)
-    numbers[i] = i * step;
-  facet_status status = create_scale(c, name, H5T_STD_I64LE, H5T_NATIVE_INT64, count, numbers, out);
-  facet_free(&numbers);
-  return status;
-}
-
 /* ---- attributes ---- */
 
-static facet_status put_text(const creation *c, hid_t object, const char *name, const char *text)
-{
-  hid_t type = text_type(), space = H5Screate(H5S_SCALAR);
-  hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-  herr_t done = attribute < 0 ? -1 : H5Awrite(attribute, type, &text);
-  if (attribute >= 0)
-    H5Aclose(attribute);
-  H5Sclose(space);
-  H5Tclose(type);
-  H5_CHECK(c->path, name, done);
-  return FACET_OK;
-}
-
-static facet_status put_numbers(const creation *c, hid_t object, const char *name, hid_t memory, hid_t type,
-                                int64_t count, const void *data)
-{
-  hsize_t dim = (hsize_t)count;
-  hid_t space = count < 0 ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &dim, NULL);
-  hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-  herr_t done = attribute < 0 ? -1 : H5Awrite(attribute, memory, data);
-  if (attribute >= 0)
-    H5Aclose(attribute);
-  H5Sclose(space);
-  H5_CHECK(c->path, name, done);
-  return FACET_OK;
-}
-
-static facet_status put_double(const creation *c, hid_t object, const char *name, double value)
-{
-  return put_numbers(c, object, name, H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE, -1, &value);
-}
-
-static facet_status put_int(const creation *c, hid_t object, const char *name, int64_t value)
-{
-  return put_numbers(c, object, name, H5T_NATIVE_INT64, H5T_STD_I64LE, -1, &value);
-}
-
-static facet_status put_names(const creation *c, hid_t object, const char *name, int count, const char *const *text)
-{
-  hid_t type = text_type();
-  facet_status status = put_numbers(c, object, name, type, type, count, text);
-  H5Tclose(type);
-  return status;
-}
-
-static facet_status root_attributes(const creation *c)
+static facet_status root_attributes(const facet_store_creation *c)
 {
   const facet_study *study = c->plan->study;
   const facet_normalization *n = &study->normalize;
@@ -273,35 +110,36 @@ static facet_status root_attributes(const creation *c)
   int count;
   const facet_version *version = facet_versions(&count);
   hid_t root = c->file;
-  FACET_TRY(put_text(c, root, "facet_version", FACET_VERSION));
-  FACET_TRY(put_int(c, root, "schema_version", FACET_SCHEMA_VERSION));
-  FACET_TRY(put_text(c, root, "git_revision", facet_revision()));
-  FACET_TRY(put_text(c, root, "study_name", study->name));
-  FACET_TRY(put_text(c, root, "study", c->plan->study_text));
+  FACET_TRY(facet_store_put_text(c, root, "facet_version", FACET_VERSION));
+  FACET_TRY(facet_store_put_int(c, root, "schema_version", FACET_SCHEMA_VERSION));
+  FACET_TRY(facet_store_put_text(c, root, "git_revision", facet_revision()));
+  FACET_TRY(facet_store_put_text(c, root, "study_name", study->name));
+  FACET_TRY(facet_store_put_text(c, root, "study", c->plan->study_text));
   FACET_TRY(facet_study_text(study, &filled));
-  facet_status status = put_text(c, root, "study_filled", filled);
+  facet_status status = facet_store_put_text(c, root, "study_filled", filled);
   facet_free(&filled);
   FACET_TRY(status);
-  FACET_TRY(put_int(c, root, "seed", study->seed));
+  FACET_TRY(facet_store_put_int(c, root, "seed", study->seed));
   if (c->plan->diverged > 0)
-    FACET_TRY(put_names(c, root, "diverged", c->plan->diverged, (const char *const *)c->plan->diverged_line));
+    FACET_TRY(
+        facet_store_put_names(c, root, "diverged", c->plan->diverged, (const char *const *)c->plan->diverged_line));
   for (int i = 0; i < count; i++)
-    FACET_TRY(put_text(c, root, version[i].key, version[i].text));
-  FACET_TRY(put_double(c, root, "normalize_scale", n->scale));
-  FACET_TRY(put_numbers(c, root, "normalize_mean", H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE, n->channels ? n->channels : 1,
-                        n->channels ? n->mean : &zero));
-  return put_numbers(c, root, "normalize_std", H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE, n->channels ? n->channels : 1,
-                     n->channels ? n->std : &one);
+    FACET_TRY(facet_store_put_text(c, root, version[i].key, version[i].text));
+  FACET_TRY(facet_store_put_double(c, root, "normalize_scale", n->scale));
+  FACET_TRY(facet_store_put_numbers(c, root, "normalize_mean", H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE,
+                                    n->channels ? n->channels : 1, n->channels ? n->mean : &zero));
+  return facet_store_put_numbers(c, root, "normalize_std", H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE,
+                                 n->channels ? n->channels : 1, n->channels ? n->std : &one);
 }
 
 /* What the rows of W look like, and in which order their numbers run. */
-static facet_status put_layout(const creation *c, hid_t object, const facet_input_layout *input)
+static facet_status put_layout(const facet_store_creation *c, hid_t object, const facet_input_layout *input)
 {
-  FACET_TRY(put_text(c, object, "layout", facet_input_layout_name(input)));
-  return put_text(c, object, "order", facet_order_name(input->order));
+  FACET_TRY(facet_store_put_text(c, object, "layout", facet_input_layout_name(input)));
+  return facet_store_put_text(c, object, "order", facet_order_name(input->order));
 }
 
-static facet_status variant_attributes(const creation *c, const facet_store_variant *v)
+static facet_status variant_attributes(const facet_store_creation *c, const facet_store_variant *v)
 {
   char *name = facet_format("/variants/%s", v->name);
   hid_t links = H5Pcreate(H5P_LINK_CREATE);
@@ -310,64 +148,66 @@ static facet_status variant_attributes(const creation *c, const facet_store_vari
   H5Pclose(links);
   facet_free(&name);
   H5_CHECK(c->path, v->name, group);
-  facet_status status = put_text(c, group, "method", v->method);
+  facet_status status = facet_store_put_text(c, group, "method", v->method);
   if (status == FACET_OK)
-    status = put_text(c, group, "scope", v->scope);
+    status = facet_store_put_text(c, group, "scope", v->scope);
   if (status == FACET_OK)
-    status = put_int(c, group, "seed", v->seed);
+    status = facet_store_put_int(c, group, "seed", v->seed);
   if (status == FACET_OK)
-    status = put_text(c, group, "replicate", v->replicate);
+    status = facet_store_put_text(c, group, "replicate", v->replicate);
   if (status == FACET_OK && v->warnings > 0)
-    status = put_names(c, group, "warnings", v->warnings, (const char *const *)v->warning);
+    status = facet_store_put_names(c, group, "warnings", v->warnings, (const char *const *)v->warning);
   if (status == FACET_OK)
-    status = put_double(c, group, "sparsity", v->sparsity);
+    status = facet_store_put_double(c, group, "sparsity", v->sparsity);
   if (status == FACET_OK)
-    status = put_double(c, group, "achieved", v->achieved);
+    status = facet_store_put_double(c, group, "achieved", v->achieved);
   if (status == FACET_OK)
-    status = put_text(c, group, "onnx", v->onnx);
+    status = facet_store_put_text(c, group, "onnx", v->onnx);
   if (status == FACET_OK)
-    status = put_text(c, group, "sha256", v->sha256);
+    status = facet_store_put_text(c, group, "sha256", v->sha256);
   if (status == FACET_OK)
-    status = put_numbers(c, group, "input_shape", H5T_NATIVE_INT64, H5T_STD_I64LE, v->input.axes, v->input.size);
+    status =
+        facet_store_put_numbers(c, group, "input_shape", H5T_NATIVE_INT64, H5T_STD_I64LE, v->input.axes, v->input.size);
   if (status == FACET_OK)
     status = put_layout(c, group, &v->input);
   if (status == FACET_OK && v->layers > 0)
-    status = put_names(c, group, "layer", v->layers, v->layer);
+    status = facet_store_put_names(c, group, "layer", v->layers, v->layer);
   if (status == FACET_OK && v->layers > 0)
-    status = put_numbers(c, group, "layer_achieved", H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE, v->layers, v->layer_achieved);
+    status = facet_store_put_numbers(c, group, "layer_achieved", H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE, v->layers,
+                                     v->layer_achieved);
   if (status == FACET_OK && v->layers > 0)
-    status = put_numbers(c, group, "layer_size", H5T_NATIVE_INT64, H5T_STD_I64LE, v->layers, v->layer_size);
+    status = facet_store_put_numbers(c, group, "layer_size", H5T_NATIVE_INT64, H5T_STD_I64LE, v->layers, v->layer_size);
   H5Gclose(group);
   return status;
 }
 
 /* ---- the whole file ---- */
 
-static facet_status create_scales(creation *c)
+static facet_status create_scales(facet_store_creation *c)
 {
   const facet_store_plan *p = c->plan;
   const char **variant;
   FACET_NEW(variant, p->variants);
   for (int i = 0; i < p->variants; i++)
     variant[i] = p->variant[i].name;
-  facet_status status = create_names(c, "/variant", p->variants, variant, &c->variant);
+  facet_status status = facet_store_make_names(c, "/variant", p->variants, variant, &c->variant);
   facet_free(&variant);
   FACET_TRY(status);
-  FACET_TRY(create_names(c, "/condition", p->conditions, p->condition, &c->condition));
-  FACET_TRY(create_names(c, "/class", p->classes, p->class_name, &c->class));
-  FACET_TRY(create_counting(c, "/sample", p->samples, 1, &c->sample));
-  FACET_TRY(create_counting(c, "/channel", p->channels, 1, &c->channel));
-  FACET_TRY(create_counting(c, "/y", p->height, 1, &c->y));
-  FACET_TRY(create_counting(c, "/x", p->width, 1, &c->x));
+  FACET_TRY(facet_store_make_names(c, "/condition", p->conditions, p->condition, &c->condition));
+  FACET_TRY(facet_store_make_names(c, "/class", p->classes, p->class_name, &c->class));
+  FACET_TRY(facet_store_make_counting(c, "/sample", p->samples, 1, &c->sample));
+  FACET_TRY(facet_store_make_counting(c, "/channel", p->channels, 1, &c->channel));
+  FACET_TRY(facet_store_make_counting(c, "/y", p->height, 1, &c->y));
+  FACET_TRY(facet_store_make_counting(c, "/x", p->width, 1, &c->x));
   if (p->linear_samples == 0)
     return FACET_OK;
-  FACET_TRY(create_counting(c, "/linear/sample", p->linear_samples, 1, &c->linear));
-  return create_counting(c, "/linear/k", p->linear_rows, 1, &c->rank);
+  FACET_TRY(facet_store_make_counting(c, "/linear/sample", p->linear_samples, 1, &c->linear));
+  return facet_store_make_counting(c, "/linear/k", p->linear_rows, 1, &c->rank);
 }
 
 /* The scales of a row's dimensions: channel, y and x are the images' own, the others the variant's: input, input_2, ...
  * and one, one_2, ... made here and closed by the caller. */
-static facet_status row_scales(const creation *c, const facet_store_variant *v, hid_t *scale)
+static facet_status row_scales(const facet_store_creation *c, const facet_store_variant *v, hid_t *scale)
 {
   static const char *const names[] = {[FACET_AXIS_INPUT] = "input", [FACET_AXIS_ONE] = "one"};
   const hid_t image[] = {[FACET_AXIS_CHANNEL] = c->channel, [FACET_AXIS_Y] = c->y, [FACET_AXIS_X] = c->x};
@@ -381,14 +221,14 @@ static facet_status row_scales(const creation *c, const facet_store_variant *v, 
     int turn = ++times[axis];
     char *path = turn == 1 ? facet_format("/linear/%s/%s", v->name, names[axis])
                            : facet_format("/linear/%s/%s_%d", v->name, names[axis], turn);
-    facet_status status = path ? create_counting(c, path, v->input.size[i], 1, &scale[i]) : FACET_OS;
+    facet_status status = path ? facet_store_make_counting(c, path, v->input.size[i], 1, &scale[i]) : FACET_OS;
     facet_free(&path);
     FACET_TRY(status);
   }
   return FACET_OK;
 }
 
-static facet_status put_layout_on_group(const creation *c, const facet_store_variant *v)
+static facet_status put_layout_on_group(const facet_store_creation *c, const facet_store_variant *v)
 {
   char *path = facet_format("/linear/%s", v->name);
   hid_t group = path ? H5Gopen2(c->file, path, H5P_DEFAULT) : -1;
@@ -399,12 +239,12 @@ static facet_status put_layout_on_group(const creation *c, const facet_store_var
   return status;
 }
 
-static facet_status create_w(const creation *c, const facet_store_variant *v, const char *path)
+static facet_status create_w(const facet_store_creation *c, const facet_store_variant *v, const char *path)
 {
   hid_t scale[2 + FACET_MAX_AXES] = {c->linear, c->rank}, w = -1;
   facet_status status = row_scales(c, v, scale + 2);
   if (status == FACET_OK)
-    status = create(c, path, c->real, 2 + v->input.axes, scale, &w);
+    status = facet_store_make_open(c, path, c->real, 2 + v->input.axes, scale, &w);
   if (status == FACET_OK)
     status = put_layout(c, w, &v->input);
   if (status == FACET_OK)
@@ -417,7 +257,7 @@ static facet_status create_w(const creation *c, const facet_store_variant *v, co
   return status;
 }
 
-static facet_status create_linear(const creation *c, const facet_store_variant *v)
+static facet_status create_linear(const facet_store_creation *c, const facet_store_variant *v)
 {
   static const char *const names[] = {"W", "row", "b", "b_node", "residual", "ties"};
   hid_t node = -1;
@@ -427,20 +267,20 @@ static facet_status create_linear(const creation *c, const facet_store_variant *
     if (!(path[i] = facet_format("/linear/%s/%s", v->name, i < 6 ? names[i] : "node")))
       status = FACET_OS;
   if (status == FACET_OK)
-    status = create_names(c, path[6], v->constant_nodes, v->constant_node, &node);
+    status = facet_store_make_names(c, path[6], v->constant_nodes, v->constant_node, &node);
   const hid_t nk[] = {c->linear, c->rank}, b_node[] = {c->linear, c->rank, node};
   if (status == FACET_OK)
     status = create_w(c, v, path[0]);
   if (status == FACET_OK)
-    status = create_closed(c, path[1], H5T_STD_I32LE, 2, nk);
+    status = facet_store_make(c, path[1], H5T_STD_I32LE, 2, nk);
   if (status == FACET_OK)
-    status = create_closed(c, path[2], c->real, 2, nk);
+    status = facet_store_make(c, path[2], c->real, 2, nk);
   if (status == FACET_OK)
-    status = create_closed(c, path[3], c->real, 3, b_node);
+    status = facet_store_make(c, path[3], c->real, 3, b_node);
   if (status == FACET_OK)
-    status = create_closed(c, path[4], c->real, 1, nk);
+    status = facet_store_make(c, path[4], c->real, 1, nk);
   if (status == FACET_OK)
-    status = create_closed(c, path[5], H5T_STD_I32LE, 1, nk);
+    status = facet_store_make(c, path[5], H5T_STD_I32LE, 1, nk);
   if (node >= 0)
     H5Dclose(node);
   for (int i = 0; i < 7; i++)
@@ -466,14 +306,14 @@ static const struct {
              {"forward_seconds", true, offsetof(facet_variant_cost, forward_seconds)}};
 
 /* An array over the variants, of one member of their costs. Every number has 8 bytes. */
-static facet_status create_cost(const creation *c, const char *name, bool real, size_t at)
+static facet_status create_cost(const facet_store_creation *c, const char *name, bool real, size_t at)
 {
   const facet_store_plan *p = c->plan;
   hid_t memory = real ? H5T_NATIVE_DOUBLE : H5T_NATIVE_INT64, set;
   uint64_t *number;
   char path[40];
   (void)snprintf(path, sizeof path, "/cost/%s", name);
-  FACET_TRY(create(c, path, real ? H5T_IEEE_F64LE : H5T_STD_I64LE, 1, &c->variant, &set));
+  FACET_TRY(facet_store_make_open(c, path, real ? H5T_IEEE_F64LE : H5T_STD_I64LE, 1, &c->variant, &set));
   FACET_NEW(number, p->variants);
   for (int v = 0; v < p->variants; v++)
     memcpy(&number[v], (const char *)&p->variant[v].cost + at, sizeof *number);
@@ -499,7 +339,8 @@ int facet_store_replicates(const facet_store_plan *plan, int *replicate)
 }
 
 /* The scale of replicates, how many each has, and what their summaries will be. */
-static facet_status create_spreads(const creation *c, const int *replicate, int count, const char **name, int64_t *size)
+static facet_status create_spreads(const facet_store_creation *c, const int *replicate, int count, const char **name,
+                                   int64_t *size)
 {
   const facet_store_plan *p = c->plan;
   hid_t scale[2] = {-1, c->condition}, set;
@@ -508,9 +349,9 @@ static facet_status create_spreads(const creation *c, const int *replicate, int 
     name[replicate[v]] = p->variant[v].replicate;
     size[replicate[v]]++;
   }
-  facet_status status = create_names(c, "/replicate", count, name, &scale[0]);
+  facet_status status = facet_store_make_names(c, "/replicate", count, name, &scale[0]);
   if (status == FACET_OK)
-    status = create(c, "/replicates/size", H5T_STD_I64LE, 1, scale, &set);
+    status = facet_store_make_open(c, "/replicates/size", H5T_STD_I64LE, 1, scale, &set);
   if (status == FACET_OK) {
     herr_t written = H5Dwrite(set, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, size);
     H5Dclose(set);
@@ -518,14 +359,14 @@ static facet_status create_spreads(const creation *c, const int *replicate, int 
   }
   for (int i = 0; i < 10 && status == FACET_OK; i++) {
     (void)snprintf(path, sizeof path, "/replicates/%s_%s", facet_store_summaries[i / 2], facet_store_spreads[i % 2]);
-    status = create_closed(c, path, H5T_IEEE_F64LE, 2, scale);
+    status = facet_store_make(c, path, H5T_IEEE_F64LE, 2, scale);
   }
   if (scale[0] >= 0)
     H5Dclose(scale[0]);
   return status;
 }
 
-static facet_status create_replicates(const creation *c)
+static facet_status create_replicates(const facet_store_creation *c)
 {
   int variants = c->plan->variants, *replicate = NULL;
   const char **name = NULL;
@@ -542,18 +383,18 @@ done:
   return status;
 }
 
-static facet_status create_tiles(const creation *c)
+static facet_status create_tiles(const facet_store_creation *c)
 {
   const facet_store_plan *p = c->plan;
   hid_t block;
-  FACET_TRY(create_counting(c, "/progress/block", (p->samples + p->block - 1) / p->block, p->block, &block));
+  FACET_TRY(facet_store_make_counting(c, "/progress/block", (p->samples + p->block - 1) / p->block, p->block, &block));
   const hid_t vcb[] = {c->variant, c->condition, block};
-  facet_status status = create_closed(c, "/progress/tile", H5T_STD_U8LE, 3, vcb);
+  facet_status status = facet_store_make(c, "/progress/tile", H5T_STD_U8LE, 3, vcb);
   H5Dclose(block);
   return status;
 }
 
-static facet_status create_all(creation *c)
+static facet_status create_all(facet_store_creation *c)
 {
   const facet_store_plan *p = c->plan;
   hid_t label;
@@ -561,22 +402,22 @@ static facet_status create_all(creation *c)
   FACET_TRY(create_scales(c));
   const hid_t n[] = {c->sample, c->channel, c->y, c->x};
   const hid_t vcn[] = {c->variant, c->condition, c->sample, c->class};
-  FACET_TRY(create(c, "/label", H5T_STD_I32LE, 1, n, &label));
+  FACET_TRY(facet_store_make_open(c, "/label", H5T_STD_I32LE, 1, n, &label));
   herr_t written = H5Dwrite(label, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, p->label);
   H5Dclose(label);
   H5_CHECK(c->path, "/label", written);
-  FACET_TRY(create_closed(c, "/image", c->real, 4, n));
-  FACET_TRY(create_closed(c, "/prediction/logits", c->real, 4, vcn));
-  FACET_TRY(create_closed(c, "/prediction/class", H5T_STD_I32LE, 3, vcn));
-  FACET_TRY(create_closed(c, "/prediction/loss", H5T_IEEE_F64LE, 3, vcn));
-  FACET_TRY(create_closed(c, "/geometry/angle", H5T_IEEE_F64LE, 3, vcn));
-  FACET_TRY(create_closed(c, "/geometry/length", H5T_IEEE_F64LE, 3, vcn));
-  FACET_TRY(create_closed(c, "/geometry/margin", H5T_IEEE_F64LE, 3, vcn));
-  FACET_TRY(create_closed(c, "/geometry/cosine", H5T_IEEE_F64LE, 4, vcn));
+  FACET_TRY(facet_store_make(c, "/image", c->real, 4, n));
+  FACET_TRY(facet_store_make(c, "/prediction/logits", c->real, 4, vcn));
+  FACET_TRY(facet_store_make(c, "/prediction/class", H5T_STD_I32LE, 3, vcn));
+  FACET_TRY(facet_store_make(c, "/prediction/loss", H5T_IEEE_F64LE, 3, vcn));
+  FACET_TRY(facet_store_make(c, "/geometry/angle", H5T_IEEE_F64LE, 3, vcn));
+  FACET_TRY(facet_store_make(c, "/geometry/length", H5T_IEEE_F64LE, 3, vcn));
+  FACET_TRY(facet_store_make(c, "/geometry/margin", H5T_IEEE_F64LE, 3, vcn));
+  FACET_TRY(facet_store_make(c, "/geometry/cosine", H5T_IEEE_F64LE, 4, vcn));
   for (int i = 0; i < 6; i++) {
     char name[40];
     snprintf(name, sizeof name, "/summary/%s", facet_store_summaries[i]);
-    FACET_TRY(create_closed(c, name, H5T_IEEE_F64LE, i < 5 ? 2 : 1, vcn));
+    FACET_TRY(facet_store_make(c, name, H5T_IEEE_F64LE, i < 5 ? 2 : 1, vcn));
   }
   for (size_t i = 0; i < sizeof costs / sizeof costs[0]; i++)
     FACET_TRY(create_cost(c, costs[i].name, costs[i].real, costs[i].at));
@@ -637,7 +478,7 @@ static facet_status reserve_file(const char *path, const char *temporary)
 
 /* ---- the whole, on the disk ---- */
 
-static void close_scales(creation *c)
+static void close_scales(facet_store_creation *c)
 {
   hid_t *scale[] = {&c->variant, &c->condition, &c->sample, &c->class, &c->channel, &c->y, &c->x, &c->linear, &c->rank};
   for (size_t i = 0; i < sizeof scale / sizeof scale[0]; i++)
@@ -662,7 +503,7 @@ static facet_status open_new(const char *path, const char *temporary, hid_t *fil
 
 static facet_status create_file(const char *path, const char *temporary, const facet_store_plan *plan)
 {
-  creation c = {
+  facet_store_creation c = {
       .path = path, .plan = plan, .real = plan->study->precision == FACET_F64 ? H5T_IEEE_F64LE : H5T_IEEE_F32LE};
   FACET_CHECK(!facet_exists(path), FACET_CANNOT_CREATE, "%s: is there already, and is not overwritten", path);
   unlink(temporary); /* of a run that was killed here */

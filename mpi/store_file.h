@@ -46,6 +46,40 @@ extern const char *const facet_store_summaries[6];
 /* "mean", "deviation". */
 extern const char *const facet_store_spreads[2];
 
+/* ---- creating: the parts of a file, by one rank ---- */
+
+typedef struct {
+  const char *path; /* for messages */
+  const facet_store_plan *plan;
+  hid_t file, real;                                                     /* file type of floats */
+  hid_t variant, condition, sample, class, channel, y, x, linear, rank; /* scales */
+} facet_store_creation;
+
+/* Creates an array, and the groups on its path, whose dimensions have the given scales; _open leaves it open in *out.
+ */
+facet_status facet_store_make_open(const facet_store_creation *c, const char *name, hid_t type, int rank,
+                                   const hid_t *scale, hid_t *out);
+facet_status facet_store_make(const facet_store_creation *c, const char *name, hid_t type, int rank,
+                              const hid_t *scale);
+/* A coordinate: a list that is a dimension scale, left open in *out: of numbers, of texts, and of 0, step, 2 step, ...
+ */
+facet_status facet_store_make_scale(const facet_store_creation *c, const char *name, hid_t type, hid_t memory,
+                                    int64_t count, const void *data, hid_t *out);
+facet_status facet_store_make_names(const facet_store_creation *c, const char *name, int64_t count,
+                                    const char *const *text, hid_t *out);
+facet_status facet_store_make_counting(const facet_store_creation *c, const char *name, int64_t count, int64_t step,
+                                       hid_t *out);
+/* Attributes; count -1: a single number. */
+facet_status facet_store_put_text(const facet_store_creation *c, hid_t object, const char *name, const char *text);
+facet_status facet_store_put_numbers(const facet_store_creation *c, hid_t object, const char *name, hid_t memory,
+                                     hid_t type, int64_t count, const void *data);
+facet_status facet_store_put_double(const facet_store_creation *c, hid_t object, const char *name, double value);
+facet_status facet_store_put_int(const facet_store_creation *c, hid_t object, const char *name, int64_t value);
+facet_status facet_store_put_names(const facet_store_creation *c, hid_t object, const char *name, int count,
+                                   const char *const *text);
+
+/* ---- the end ---- */
+
 /* The file in the hands of one rank alone, after the tiles: any part of any array, by its path. */
 typedef struct {
   const char *path; /* borrowed */

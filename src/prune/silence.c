@@ -1,5 +1,5 @@
-/* A pruned filter goes with its feature map (Li 2017): where all weights of an output channel are removed, its bias, and
- * the shift and mean of a batch norm right behind it, are made 0, so that the channel puts out exactly 0. */
+/* A pruned filter goes with its feature map (Li 2017): where all weights of an output channel are removed, its bias,
+ * and the shift and mean of a batch norm right behind it, are made 0, so that the channel puts out exactly 0. */
 #include "net/filters.h"
 #include "prune/score.h"
 

@@ -1,5 +1,5 @@
-/* Times training of a network like the demo's on made-up Fashion-MNIST-like samples, under mpirun: the median step, with
- * all that a step takes (shuffling apart).
+/* Times training of a network like the demo's on made-up Fashion-MNIST-like samples, under mpirun: the median step,
+ * with all that a step takes (shuffling apart).
  *
  *   mpirun -n RANKS bench_train SAMPLES BATCH MICRO_BATCH DENSE CONV CONV CONV
  *
