@@ -2,7 +2,8 @@
 that says how to read it, or None where the study holds nothing to show.
 
 One look for all: every variant has one colour and one marker everywhere. Families of variants (one recipe, several
-sparsities) share a hue of the Okabe-Ito palette, safe for colour-blind readers; the sparser, the darker."""
+sparsities) share a hue of the Okabe-Ito palette, safe for colour-blind readers; the sparser, the darker. Replicates, which
+differ in their seeds alone, look alike: they are drawn as one, by their mean and deviation, or by the first of them."""
 
 import re
 
@@ -49,20 +50,20 @@ class Look:
     """Colour and marker of every variant of a study."""
 
     def __init__(self, study):
-        self.family, members = {}, {}
-        for variant in study.variants:
-            self.family[variant] = family(variant)
-            members.setdefault(self.family[variant], []).append(variant)
+        members = {}
+        for name in study.replicates:
+            members.setdefault(family(name), []).append(name)
         members.pop("dense", None)
-        self.families = members
+        self.families = members  # {family: [name of replicates, ...]}, least pruned first
         self.color, self.marker, self.hue = {"dense": DENSE}, {"dense": "o"}, {}
         for number, (name, names) in enumerate(members.items()):
             hue = self.hue[name] = HUES[number % len(HUES)]
-            names.sort(key=lambda v: (sparsity(study, v), v))
-            for rank, variant in enumerate(names):
+            names.sort(key=lambda group: (sparsity(study, study.replicates[group][0]), group))
+            for rank, group in enumerate(names):
                 place = 2 * rank / (len(names) - 1) - 1 if len(names) > 1 else 0  # -1 least pruned, 1 most
-                self.color[variant] = _mix(hue, "white" if place < 0 else "black", (0.5 if place < 0 else 0.4) * abs(place))
-                self.marker[variant] = MARKERS[(number + 1) % len(MARKERS)]
+                for variant in (group, *study.replicates[group]):
+                    self.color[variant] = _mix(hue, "white" if place < 0 else "black", (0.5 if place < 0 else 0.4) * abs(place))
+                    self.marker[variant] = MARKERS[(number + 1) % len(MARKERS)]
 
     def line(self, variant):
         return {"color": self.color[variant], "marker": self.marker[variant], "markeredgecolor": "white",
@@ -75,6 +76,25 @@ def sparsity(study, variant):
     recipe = study.recipe(variant)
     value = recipe.get("achieved", recipe.get("sparsity", 0.0))
     return float(value) if isinstance(value, (int, float)) and np.isfinite(value) else 0.0
+
+
+def representatives(study):
+    """The first of each group of replicates."""
+    return [group[0] for group in study.replicates.values()]
+
+
+def seeds(study):
+    """How many replicates the largest group has."""
+    return max(len(group) for group in study.replicates.values())
+
+
+def _one_seed(study):
+    return " Of replicates the first is shown." if seeds(study) > 1 else ""
+
+
+def _bars_note(study):
+    """What the error bars are."""
+    return f" Means over up to {seeds(study)} seeds; bars: one standard deviation." if seeds(study) > 1 else ""
 
 
 def count(number):
@@ -121,25 +141,32 @@ def _legend(figure, handles, labels, columns=4):
 # ---- accuracy ----
 
 
+def _errors(deviation):
+    """Error bars, none where there is one seed alone."""
+    return np.nan_to_num(deviation) if np.isfinite(deviation).any() else None
+
+
 def accuracy_by_severity(study, look):
     groups = corruptions(study)
     if not groups or not np.isfinite(study.accuracy).any():
         return None
+    names = list(study.replicates)
+    mean, deviation = study.spread(study.accuracy)
     panels = [(spoken(name), steps, None) for name, steps in groups.items()]
-    close = _close_up(study) if len(groups) == 1 else None
+    close = _close_up(mean) if len(groups) == 1 else None
     if close:
         panels.append(("close-up", panels[0][1], close))
     columns = min(len(panels), 4 if len(panels) > 6 else 3)
     rows = -(-len(panels) // columns)
-    side = len(panels) <= 2 and len(study.variants) <= 16
+    side = len(panels) <= 2 and len(names) <= 16
     width = WIDTH if len(panels) > 1 else 0.62 * WIDTH + 1.6
     figure, axes = plt.subplots(rows, columns, sharex=True, sharey=not close, squeeze=False,
-                                figsize=(width, 2.7 if side else 2.0 * rows + 0.35 + 0.16 * -(-len(study.variants) // 4)))
+                                figsize=(width, 2.7 if side else 2.0 * rows + 0.35 + 0.16 * -(-len(names) // 4)))
     for axis, (title, steps, limits) in zip(axes.flat, panels):
         at = [study.condition_index(condition) for _, condition in steps]
-        for variant in reversed(study.variants):
-            axis.plot([s for s, _ in steps], study.accuracy[study.variant_index(variant), at], label=variant,
-                      **look.line(variant))
+        for place, name in reversed(list(enumerate(names))):
+            axis.errorbar([s for s, _ in steps], mean[place, at], _errors(deviation[place, at]), label=name, capsize=2,
+                          elinewidth=0.8, **look.line(name))
         axis.set_title(title)
         if limits:
             axis.set_ylim(limits)
@@ -162,41 +189,63 @@ def accuracy_by_severity(study, look):
         _legend(figure, handles[::-1], labels[::-1])
     more = " The close-up leaves out what lies far below the rest." if close else ""
     return figure, ("Share of test samples classified correctly as the corruption grows. One line per variant: one hue per "
-                    f"pruning recipe, darker where more weights are gone; black is the dense network.{more}")
+                    f"pruning recipe, darker where more weights are gone; black is the dense network.{more}{_bars_note(study)}")
 
 
-def _close_up(study):
+def _close_up(accuracy):
     """Limits of the accuracies near the best variant, where others lie so far below that they hide the differences."""
-    mean = study.accuracy.mean(axis=1)
-    near = study.accuracy[mean > mean.max() - 0.12]
-    if len(near) < 2 or near.min() - study.accuracy.min() < 0.2:
+    mean = accuracy.mean(axis=1)
+    near = accuracy[mean > mean.max() - 0.12]
+    if len(near) < 2 or near.min() - accuracy.min() < 0.2:
         return None
     pad = max(0.05 * (near.max() - near.min()), 0.002)
     return near.min() - pad, near.max() + pad
 
 
 def accuracy_by_sparsity(study, look):
-    groups = {name: members for name, members in look.families.items() if max(sparsity(study, v) for v in members) > 0}
+    groups = {name: members for name, members in look.families.items()
+              if max(sparsity(study, study.replicates[g][0]) for g in members) > 0}
     if not groups or not np.isfinite(study.accuracy).any():
         return None
     base = study.condition_index(reference(study))
     noisy = [i for i in range(len(study.conditions)) if i != base]
-    figure, axis = plt.subplots(figsize=(0.62 * WIDTH + 1.6, 2.9))
+    names = list(study.replicates)
+    clean = study.spread(study.accuracy[:, base])
+    other = study.spread(study.accuracy[:, noisy].mean(axis=1)) if noisy else None
+    lines = [names.index(group) for members in groups.values() for group in members]
+    close = _close_up(clean[0][lines][:, None]) if len(lines) > 1 else None
+    figure, axes = plt.subplots(1, 1 + bool(close), squeeze=False, figsize=(WIDTH if close else 0.62 * WIDTH + 1.6, 2.9))
     seen = []
-    for name, members in groups.items():
-        left = np.maximum([1 - sparsity(study, v) for v in members], 1e-4)
-        at = [study.variant_index(v) for v in members]
-        style = {**look.line(members[0]), "markersize": 5, "color": look.hue[name]}
-        axis.plot(left, study.accuracy[at, base], label=name, **style)
-        if noisy:
-            axis.plot(left, study.accuracy[at][:, noisy].mean(axis=1), **{**style, "linestyle": (0, (4, 2)),
-                      "markerfacecolor": "white", "markeredgecolor": style["color"], "markeredgewidth": 1})
-        seen.extend(left)
-    if "dense" in study.variants:
-        d = study.variant_index("dense")
-        axis.axhline(study.accuracy[d, base], color=DENSE, linewidth=1, zorder=1, label="dense")
-        if noisy:
-            axis.axhline(study.accuracy[d, noisy].mean(), color=DENSE, linewidth=1, linestyle=(0, (4, 2)), zorder=1)
+    for axis in axes[0]:
+        for name, members in groups.items():
+            left = np.maximum([1 - sparsity(study, study.replicates[g][0]) for g in members], 1e-4)
+            at = [names.index(group) for group in members]
+            style = {**look.line(members[0]), "markersize": 5, "color": look.hue[name], "capsize": 2.5, "elinewidth": 0.9}
+            axis.errorbar(left, clean[0][at], _errors(clean[1][at]), label=name, **style)
+            if noisy and axis is axes[0][0]:
+                axis.errorbar(left, other[0][at], _errors(other[1][at]), **{**style, "linestyle": (0, (4, 2)),
+                              "markerfacecolor": "white", "markeredgecolor": style["color"], "markeredgewidth": 1})
+            seen.extend(left)
+        if "dense" in names:
+            d = names.index("dense")
+            axis.axhline(clean[0][d], color=DENSE, linewidth=1, zorder=1, label="dense")
+            if noisy and axis is axes[0][0]:
+                axis.axhline(other[0][d], color=DENSE, linewidth=1, linestyle=(0, (4, 2)), zorder=1)
+        _sparsity_axis(axis, seen)
+    axes[0][0].set_ylabel("accuracy")
+    if close:
+        axes[0][0].set_title("all")
+        axes[0][1].set_title(f"close-up, {reference(study)}")
+        low, high = close
+        axes[0][1].set_ylim(low, max(high, clean[0][names.index("dense")] + 0.002 if "dense" in names else high))
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center")
+    dashed = f"; dashed: mean over the {len(noisy)} other conditions" if noisy else ""
+    return figure, (f"Accuracy against the share of weights that survives, from many to few. Solid: {reference(study)}{dashed}. "
+                    f"The horizontal lines are the dense network.{_bars_note(study)}")
+
+
+def _sparsity_axis(axis, seen):
     axis.set_xscale("log")
     axis.invert_xaxis()
     ticks = sorted(set(np.round(seen, 3)))
@@ -207,15 +256,10 @@ def accuracy_by_sparsity(study, look):
     axis.xaxis.set_major_formatter(FuncFormatter(lambda t, _: f"{100 * t:.3g} %"))
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.minorticks_off()
+    axis.margins(x=0.12)
     axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axis.grid(axis="y", color=LIGHT, linewidth=0.5)
     axis.set_xlabel("weights left (log scale)")
-    axis.set_ylabel("accuracy")
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center")
-    dashed = f"; dashed: mean over the {len(noisy)} other conditions" if noisy else ""
-    return figure, (f"Accuracy against the share of weights that survives, from many to few. Solid: {reference(study)}{dashed}. "
-                    "The horizontal lines are the dense network.")
 
 
 # ---- geometry ----
@@ -235,7 +279,8 @@ def _density(values, low, high, points=220):
 
 
 def distributions(study, look, limit=12):
-    shown = choose(study.variants, limit)
+    every_variant = representatives(study)
+    shown = choose(every_variant, limit)
     condition = reference(study)
     data = {m: {v: study.geometry(m, v, condition).astype(float) for v in shown} for m in METRICS}
     if not np.isfinite(data["length"][shown[0]]).any():
@@ -271,12 +316,12 @@ def distributions(study, look, limit=12):
     axes[0].set_ylim(-len(shown) + 0.75, 0.95)
     return figure, (f"How the features of all samples lie ({condition}), one row per variant; the black outline repeats the "
                     "dense network. Circle and bar: median and middle half. The shaded side of margin zero is misclassified."
-                    + _left_out(shown, study.variants, "variants"))
+                    + _left_out(shown, every_variant, "variants") + _one_seed(study))
 
 
 def shift(study, look, limit=6, most_corruptions=4):
     groups = {name: steps for name, steps in corruptions(study).items() if len(steps) > 1 and steps[0][1] == "clean"}
-    shown = [v for v in choose(study.variants, limit) if np.isfinite(study.geometry("length", v, "clean")).any()] if groups else []
+    shown = [v for v in choose(representatives(study), limit) if np.isfinite(study.geometry("length", v, "clean")).any()] if groups else []
     if not shown:
         return None
     picked = choose(list(groups), most_corruptions)
@@ -286,7 +331,8 @@ def shift(study, look, limit=6, most_corruptions=4):
             severity = [s for s, _ in groups[name]]
             for variant in reversed(shown):
                 clean = study.geometry(metric, variant, "clean").astype(float)
-                moved = [study.geometry(metric, variant, condition) - clean for _, condition in groups[name]]
+                with np.errstate(invalid="ignore"):  # margins of classes with one direction are infinite
+                    moved = [study.geometry(metric, variant, condition) - clean for _, condition in groups[name]]
                 moved = [m[np.isfinite(m)] for m in moved]
                 q = np.array([np.quantile(m, [0.25, 0.5, 0.75]) if len(m) else [np.nan] * 3 for m in moved])
                 if variant == shown[0]:
@@ -302,11 +348,12 @@ def shift(study, look, limit=6, most_corruptions=4):
     _legend(figure, handles[::-1], labels[::-1], 3)
     return figure, ("How far corruption moves each sample from where it lay clean: medians of the change; the band is the "
                     f"middle half of {shown[0]}. A growing angle and a shrinking margin bring a sample to the decision boundary."
-                    + _left_out(shown, study.variants, "variants") + _left_out(picked, groups, "corruptions"))
+                    + _left_out(shown, representatives(study), "variants") + _left_out(picked, groups, "corruptions")
+                    + _one_seed(study))
 
 
 def margin_against_dense(study, look, limit=6):
-    others = [v for v in study.variants if v != "dense"]
+    others = [v for v in representatives(study) if v != "dense"]
     if "dense" not in study.variants or not others:
         return None
     condition = reference(study)
@@ -354,14 +401,14 @@ def margin_against_dense(study, look, limit=6):
     bar.outline.set_visible(False)
     return figure, ("Every sample's margin before and after pruning; on the dotted diagonal nothing changed. Below the "
                     "horizontal line the pruned network is wrong: “lost” were right in the dense network, “won” were wrong."
-                    + _left_out(shown, others, "pruned variants"))
+                    + _left_out(shown, others, "pruned variants") + _one_seed(study))
 
 
 # ---- what was pruned, and the certificate ----
 
 
 def layer_sparsity(study, limit=30, most_layers=60):
-    recipes = {v: study.recipe(v) for v in study.variants}
+    recipes = {v: study.recipe(v) for v in representatives(study)}
     named = {v: dict(zip(np.atleast_1d(r["layer"]), np.atleast_1d(r["layer_achieved"]).astype(float)))
              for v, r in recipes.items() if v != "dense" and "layer" in r and "layer_achieved" in r}
     if not named:
@@ -394,7 +441,7 @@ def layer_sparsity(study, limit=30, most_layers=60):
     bar.set_label("weights removed")
     bar.outline.set_visible(False)
     return figure, ("Share of the weights that pruning really removed, in percent, layer by layer from the input down, and of all weights together."
-                    + _left_out(shown, named, "variants") + _left_out(layers[:-1], every, "layers"))
+                    + _left_out(shown, named, "variants") + _left_out(layers[:-1], every, "layers") + _one_seed(study))
 
 
 def residuals(study, look, limit=30):

@@ -124,8 +124,8 @@ class Study:
             raise StudyError(f"{self.path}: not a facet study: {', '.join('/' + name for name in missing)} "
                              f"{'is' if len(missing) == 1 else 'are'} missing")
         version = _plain(self.file.attrs.get("schema_version", 1))
-        if version not in (1, 2):
-            raise StudyError(f"{self.path}: schema version {version}, this reader knows 1 and 2")
+        if version not in (1, 2, 3):
+            raise StudyError(f"{self.path}: schema version {version}, this reader knows 1 to 3")
         lines = (len(self.variants), len(self.conditions), self.samples)
         wanted = {"label": lines[2:], "image": lines[2:], "prediction/class": lines, "prediction/logits": lines,
                   "geometry/angle": lines, "geometry/length": lines, "geometry/margin": lines}
@@ -209,6 +209,29 @@ class Study:
         group = self.file.get(f"variants/{variant}")
         return {name: _plain(value) for name, value in group.attrs.items()} if group is not None else {}
 
+    @functools.cached_property
+    def replicates(self):
+        """{name: [variant, ...]}: variants that differ in their seeds alone; most often each is alone, under its own name."""
+        groups = {}
+        for variant in self.variants:
+            groups.setdefault(self.recipe(variant).get("replicate", variant), []).append(variant)
+        return groups
+
+    def warnings(self, variant):
+        """What the program had to say of a variant's layers."""
+        return list(self.recipe(variant).get("warnings", []))
+
+    @functools.cached_property
+    def diverged(self):
+        """One line for each variant that is missing because its training diverged."""
+        return list(self.attrs.get("diverged", []))
+
+    def cost(self, what):
+        """epochs, epochs_before, samples, parameters, flops, flops_sparse, bytes, bytes_sparse, train_seconds or
+        forward_seconds of every variant; NaN in files that do not know."""
+        path = f"cost/{what}"
+        return self.file[path][()].astype(float) if path in self.file else np.full(len(self.variants), np.nan)
+
     # ---- numbers ----
 
     def geometry(self, what, variant=None, condition=None):
@@ -235,6 +258,14 @@ class Study:
             for c in range(len(self.conditions)):  # one line at a time: V x C x N may be large
                 result[v, c] = np.mean((self.file["prediction/class"][v, c] == self.label)[known])
         return result
+
+    def spread(self, values):
+        """(mean, deviation) over the replicates of numbers given by variant, V x ...: R x ... each. The deviation is the
+        standard deviation of the seeds, n - 1; NaN for one."""
+        parts = [np.asarray(values)[[self.variant_index(v) for v in group]] for group in self.replicates.values()]
+        alone = np.full(np.shape(values)[1:], np.nan)
+        return (np.array([part.mean(axis=0) for part in parts]),
+                np.array([part.std(axis=0, ddof=1) if len(part) > 1 else alone for part in parts]))
 
     def image(self, sample):
         """Pixels as they lie in the data set: channel x y x x."""

@@ -78,6 +78,14 @@ def small(value):
     return f"{digits}\u202f×\u202f10{str(int(power)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 
+def metric(number):
+    """12345678 -> 12.3 M"""
+    if not np.isfinite(number):
+        return "–"
+    power = min(max(int(np.log10(max(number, 1)) // 3), 0), 4)
+    return f"{number / 1000 ** power:.3g}" + ("", "\u202fk", "\u202fM", "\u202fG", "\u202fT")[power]
+
+
 def hex_color(color):
     return "#" + "".join(f"{round(255 * part):02x}" for part in figures.to_rgb(color))
 
@@ -187,22 +195,84 @@ class Report:
             above += "</tr>"
         else:
             order = [(c, c) for c in s.conditions]
-        low, high = np.nanmin(s.accuracy), np.nanmax(s.accuracy)
+        mean, deviation = s.spread(s.accuracy)
+        low, high = np.nanmin(mean), np.nanmax(mean)
         rows = []
-        for v, variant in enumerate(s.variants):
-            cells = [self.variant_cell(variant)]
+        for place, name in enumerate(s.replicates):
+            cells = [self.variant_cell(name)]
             for _, condition in order:
-                value = s.accuracy[v, s.condition_index(condition)]
+                value, error = (part[place, s.condition_index(condition)] for part in (mean, deviation))
                 shade = 0.04 + 0.34 * (value - low) / (high - low) if high > low and np.isfinite(value) else 0.04
-                cells.append(f'<td style="background:rgba(var(--tint),{shade:.2f})">{100 * value:.2f}</td>')
+                cells.append(f'<td style="background:rgba(var(--tint),{shade:.2f})">{self.plus_minus(value, error)}</td>')
             rows.append(cells)
+        over = " Replicates over seeds are summed up as mean ± standard deviation." if figures.seeds(s) > 1 else ""
         self.section(
             "Accuracy",
             f"<p>The share of the {count(s.samples)} test samples that each network classifies correctly, in percent, under "
-            "every condition.</p>",
+            f"every condition.{over}</p>",
             self.table(["variant"] + [esc(title) for title, _ in order], rows, above),
             self.figure("accuracy_by_severity", figures.accuracy_by_severity(s, self.look)),
             self.figure("accuracy_by_sparsity", figures.accuracy_by_sparsity(s, self.look)))
+
+    @staticmethod
+    def plus_minus(value, error):
+        """In percent."""
+        return f"{100 * value:.2f}" + (f" ± {100 * error:.2f}" if np.isfinite(error) else "")
+
+    def methods(self):
+        """Methods at the same sparsity, best first."""
+        s, names = self.study, list(self.study.replicates)
+        base = s.condition_index(self.base)
+        mean, deviation = s.spread(s.accuracy[:, base])
+        epochs, before = s.cost("epochs"), s.cost("epochs_before")
+        by_sparsity = {}
+        for place, name in enumerate(names):
+            recipe = s.recipe(s.replicates[name][0])
+            if recipe.get("method", "dense") not in ("dense", "external", "mask") and np.isfinite(mean[place]):
+                by_sparsity.setdefault(float(recipe["sparsity"]), []).append(place)
+        rows = []
+        for target, places in sorted(by_sparsity.items()):
+            if len({s.recipe(s.replicates[names[p]][0])["method"] for p in places}) < 2:
+                continue
+            for rank, place in enumerate(sorted(places, key=lambda p: -mean[p]), 1):
+                group = s.replicates[names[place]]
+                first = s.variant_index(group[0])
+                known = np.isfinite(epochs[first])
+                rows.append([self.variant_cell(names[place])] + [f"<td>{cell}</td>" for cell in (
+                    percent(target, 0), str(rank), self.plus_minus(mean[place], deviation[place]), str(len(group)),
+                    f"{before[first]:g} + {epochs[first]:g}" if known else "–",
+                    percent(np.mean([figures.sparsity(s, v) for v in group]), 2))])
+        if rows:
+            self.section(
+                "Methods compared",
+                "<p>Methods that remove the same share of the weights, best first: accuracy in percent "
+                f"({esc(self.base)}), and what they cost in epochs: of the network that they begin with, and their own.</p>",
+                self.table(["variant", "sparsity", "place", "accuracy", "seeds", "epochs before + own", "really removed"], rows))
+
+    def costs(self):
+        s = self.study
+        what = ("epochs", "samples", "train_seconds", "parameters", "flops", "flops_sparse", "bytes", "bytes_sparse",
+                "forward_seconds")
+        table = {name: s.spread(s.cost(name))[0] for name in what}
+        if not np.isfinite(table["parameters"]).any():
+            return
+        rows = []
+        for place, name in enumerate(s.replicates):
+            cost = {key: table[key][place] for key in what}
+            cells = [f"{cost['epochs']:g}", metric(cost["samples"]), f"{cost['train_seconds']:.1f} s" if cost["epochs"] else "–",
+                     metric(cost["parameters"]), metric(cost["flops"]), metric(cost["flops_sparse"]), metric(cost["bytes"]),
+                     metric(cost["bytes_sparse"]), f"{1e6 * cost['forward_seconds']:.1f} µs"]
+            rows.append([self.variant_cell(name)] + [f"<td>{cell}</td>" for cell in cells])
+        notes = [f"<li><b>{esc(v)}</b>: {esc(line)}</li>" for v in s.variants for line in s.warnings(v)]
+        notes += [f"<li>missing: {esc(line)}</li>" for line in s.diverged]
+        over = " Means over replicates." if figures.seeds(s) > 1 else ""
+        self.section(
+            "What the variants cost",
+            "<p>Each one's own training, and what its network takes: floating-point operations of a forward pass of one sample "
+            f"(two for each multiply-add) and bytes of its parameters, also without those that are zero.{over}</p>",
+            self.table(["variant", "epochs", "samples", "training", "parameters", "FLOPs", "of weights not 0", "bytes",
+                        "not 0", "forward, one sample"], rows),
+            f"<p>Of note:</p><ul>{''.join(notes)}</ul>" if notes else "")
 
     def geometry(self):
         s = self.study
@@ -219,7 +289,7 @@ class Report:
 
     def pruning(self):
         s = self.study
-        others = [v for v in s.variants if v != "dense"]
+        others = [v for v in figures.representatives(s) if v != "dense"]
         if not others:
             return
         parts = []
@@ -241,7 +311,7 @@ class Report:
         self.section(
             "What pruning changes",
             f"<p>Accuracy hides how many samples change sides. Each variant against the dense network, sample by sample "
-            f"({esc(self.base)}).</p>", *parts,
+            f"({esc(self.base)}).{' Of replicates the first is shown.' if figures.seeds(s) > 1 else ''}</p>", *parts,
             self.figure("margin_against_dense", figures.margin_against_dense(s, self.look)),
             self.figure("layer_sparsity", figures.layer_sparsity(s)))
 
@@ -288,7 +358,7 @@ class Report:
             self.figure("residuals", figures.residuals(s, self.look)))
 
     def page(self):
-        for part in (self.accuracy, self.geometry, self.pruning, self.explanations, self.certificate):
+        for part in (self.accuracy, self.methods, self.geometry, self.pruning, self.explanations, self.costs, self.certificate):
             part()
         links = "".join(f'<a href="#{anchor}">{esc(title)}</a>' for anchor, title, _ in self.sections)
         body = "\n".join(f'<section id="{anchor}"><h2>{esc(title)}</h2>\n{text}</section>'

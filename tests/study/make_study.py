@@ -1,4 +1,4 @@
-"""Writes small result files (study.h5, schema version 2) of real networks, so that tests of analysis/ need no finished
+"""Writes small result files (study.h5, schema version 3) of real networks, so that tests of analysis/ need no finished
 study: two-layer ReLU networks in numpy, whose W and b are computed, like facet's, from the frozen pattern alone."""
 
 import h5py
@@ -125,10 +125,14 @@ def write(path, *, variants, conditions, classes, image, label, measured, linear
             dataset(f"linear/{variant}/ties", part["ties"], "i4", at)
         for variant in variants:
             f.create_group(f"variants/{variant}").attrs.update((recipes or {}).get(variant, {"method": "dense"}))
+        for i, what in enumerate(("epochs", "epochs_before", "train_seconds", "forward_seconds")):
+            dataset(f"cost/{what}", [i + 0.5] * len(variants), "f8", ["variant"])
+        for i, what in enumerate(("samples", "parameters", "flops", "flops_sparse", "bytes", "bytes_sparse")):
+            dataset(f"cost/{what}", [1500 * 10 ** i] * len(variants), "i8", ["variant"])
         marks = np.ones((len(variants), len(conditions), 4), dtype="u1")
         marks[-1, -1, -1] = done
         f.create_dataset("progress/tile", data=marks)
-        f.attrs.update(facet_version="0.1.0", schema_version=2, git_revision="0123456", seed=1,
+        f.attrs.update(facet_version="0.1.0", schema_version=3, git_revision="0123456", seed=1,
                        study=f"study: {name}\nseed: 1\n", study_name=name, normalize_scale=normalize[0],
                        normalize_mean=np.atleast_1d(normalize[1]).astype(float),
                        normalize_std=np.atleast_1d(normalize[2]).astype(float))
@@ -136,7 +140,7 @@ def write(path, *, variants, conditions, classes, image, label, measured, linear
 
 def synthesize(path, *, shape=(1, 6, 5), classes=3, samples=60, linearized=20, sparsities=(0.5, 0.9), randoms=(0.5,),
                severities=(1, 3, 5), rows="all", hidden=24, double=False, seed=1, clean=True, done=True,
-               layout=("channels_first",) * 2):
+               layout=("channels_first",) * 2, seeds=()):
     """A whole small study of prototypes in noise. Returns the networks by variant, normalised inputs and labels."""
     rng = np.random.default_rng(seed)
     d = int(np.prod(shape))
@@ -152,10 +156,13 @@ def synthesize(path, *, shape=(1, 6, 5), classes=3, samples=60, linearized=20, s
     dense = fit(network(rng, d, hidden, classes), x, label, classes)
     nets, recipes = {"dense": dense}, {"dense": {"method": "dense", "sparsity": 0.0, "achieved": 0.0}}
     for method, scope, values in (("magnitude", "global", sparsities), ("random", "layer", randoms)):
-        for s in values:
-            name = f"{method}-{scope}-{s}"
-            nets[name] = prune(dense, s, rng if method == "random" else None)
-            recipes[name] = {"method": method, "scope": scope, "sparsity": s}
+        for s, replicate in [(s, replicate) for s in values for replicate in (seeds or (None,))]:
+            name = f"{method}-{scope}-{s}" + (f"-s{replicate}" if seeds else "")
+            begin = [(w + 0.02 * rng.normal(size=w.shape), b) for w, b in dense] if seeds else dense
+            nets[name] = prune(begin, s, rng if method == "random" else None)
+            recipes[name] = {"method": method, "scope": scope, "sparsity": s, "replicate": f"{method}-{scope}-{s}"}
+            if seeds and method == "random":
+                recipes[name]["warnings"] = ["layer hidden keeps one weight of 720"]
     for name, net in nets.items():
         zero = [float((w == 0).mean()) for w, _ in net]
         size = [w.size for w, _ in net]

@@ -65,6 +65,7 @@ KINDS = {
     "one variant, one condition": {"sparsities": (), "randoms": (), "severities": ()},
     "one variant, noise alone": {"sparsities": (), "randoms": (), "severities": (3,), "clean": False},
     "double precision, top two rows": {"double": True, "rows": 2},
+    "three seeds": {"seeds": (1, 2, 5), "sparsities": (0.5, 0.9), "randoms": (0.5, 0.9)},
     "a hundred classes": {"classes": 100, "samples": 300, "hidden": 40},
     "thirty variants": {"sparsities": tuple(round(0.3 + 0.035 * i, 3) for i in range(19)),
                         "randoms": tuple(round(0.1 + 0.08 * i, 2) for i in range(10)), "severities": (2,)},
@@ -91,10 +92,37 @@ def test_a_study_of_schema_1_is_read(tmp_path):
     make_study.synthesize(tmp_path / "study.h5")
     with h5py.File(tmp_path / "study.h5", "a") as f:
         f.attrs["schema_version"] = 1
+        del f["cost"]
         del f["linear/dense/W"].attrs["layout"], f["linear/dense/W"].attrs["order"]
     with facet_study.Study(tmp_path / "study.h5") as study:
         part = facet_study.contributions(study, "dense", 7)
         assert abs(part.sum - part.output) < 1e-4
+        assert np.isnan(study.cost("flops")).all() and study.diverged == []
+    assert report(tmp_path / "study.h5").returncode == 0
+
+
+def test_replicates_are_summed_up(tmp_path):
+    text, _ = page(tmp_path, **KINDS["three seeds"])
+    with h5py.File(tmp_path / "study.h5", "a") as f:
+        f.attrs["diverged"] = np.array(["train wild: diverged: at step 3 of epoch 1"], dtype=h5py.string_dtype())
+    with facet_study.Study(tmp_path / "study.h5") as study:
+        assert list(study.replicates) == ["dense", "magnitude-global-0.5", "magnitude-global-0.9", "random-layer-0.5",
+                                          "random-layer-0.9"]
+        mean, deviation = study.spread(study.accuracy)
+        ranked = []
+        for place, (name, group) in enumerate(study.replicates.items()):
+            of = study.accuracy[[study.variant_index(v) for v in group], 0]
+            assert mean[place, 0] == pytest.approx(np.mean(of)) and len(group) == (1 if name == "dense" else 3)
+            said = f"{100 * of.mean():.2f}" + (f" ± {100 * of.std(ddof=1):.2f}" if len(group) > 1 else "")
+            assert f">{said}<" in text
+            if name.endswith("0.9"):
+                ranked.append((-mean[place, 0], name))
+    table = text.partition('id="methods-compared"')[2].partition("</table>")[0]
+    places = [table.index(f"</span>{name}<") for _, name in sorted(ranked)]
+    assert places == sorted(places) and "1.5 + 0.5" in table
+    assert "random-layer-0.5-s2</b>: layer hidden keeps one weight" in text and "1.5\u202fk" in text
+    assert report(tmp_path / "study.h5").returncode == 0
+    assert "missing: train wild: diverged" in (tmp_path / "report/report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -224,7 +252,7 @@ def spoil(path, how):
             elif how == "no margin":
                 del f["geometry/margin"]
             elif how == "newer schema":
-                f.attrs["schema_version"] = 3
+                f.attrs["schema_version"] = 99
             elif how == "no normalisation":
                 del f.attrs["normalize_scale"]
             elif how == "no bias":
@@ -242,7 +270,7 @@ def spoil(path, how):
     ("another file", 65, "not a facet study: /variant, /condition, "),
     ("no margin", 65, "not a facet study: /geometry/margin is missing"),
     ("unfinished", 65, "not finished: 63 of 64 tiles are done"),
-    ("newer schema", 65, "schema version 3, this reader knows 1 and 2"),
+    ("newer schema", 65, "schema version 99, this reader knows 1 to 3"),
     ("no normalisation", 65, "attribute normalize_scale is missing"),
     ("no bias", 65, "/linear/dense/b is missing or does not fit"),
     ("misfit", 65, "/label has shape (3,)"),
