@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "agree.h"
+#include "change.h"
 #include "check.h"
 #include "versions.h"
 
@@ -158,6 +159,24 @@ static facet_status summarize(MPI_Comm comm, const session *s)
   return status;
 }
 
+/* What is known of the samples decides which of them are looked at closely; the store is opened once more for it. */
+static facet_status take_changes_apart(MPI_Comm comm, session *s)
+{
+  int64_t *sample = facet_allocate((size_t)s->plan.store.change_samples, sizeof *sample);
+  facet_status status = facet_agree(comm, sample ? FACET_OK : FACET_OS);
+  if (status == FACET_OK)
+    status = facet_change_pick(comm, &s->plan, s->path, sample);
+  if (status == FACET_OK)
+    status = facet_store_open(comm, s->path, &s->plan.store, &s->store);
+  if (status == FACET_OK)
+    status = facet_change_measure(comm, &s->plan, &s->data, &s->family, sample, s->store);
+  facet_free(&sample);
+  char first[1000];
+  snprintf(first, sizeof first, "%s", facet_message());
+  facet_status closed = facet_store_close(&s->store);
+  return status == FACET_OK ? closed : facet_raise(status, "%s", first);
+}
+
 static facet_status run_stages(MPI_Comm comm, const char *file, bool fresh, session *s)
 {
   FACET_AGREE(comm, read_study(file, s));
@@ -171,7 +190,9 @@ static facet_status run_stages(MPI_Comm comm, const char *file, bool fresh, sess
   facet_status closed = facet_store_close(&s->store);
   if (status != FACET_OK)
     return facet_raise(status, "%s", first);
-  return closed == FACET_OK ? summarize(comm, s) : closed;
+  FACET_TRY(closed);
+  FACET_TRY(summarize(comm, s));
+  return s->plan.store.change_samples > 0 ? take_changes_apart(comm, s) : FACET_OK;
 }
 
 /* What a user must not miss, at the end: layers that collapsed, variants that are missing. */

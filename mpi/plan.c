@@ -9,6 +9,8 @@ static void variant_clear(facet_store_variant *v)
   facet_free(&v->layer_achieved);
   facet_free(&v->layer_size);
   facet_free(&v->constant_node);
+  facet_free(&v->change_node);
+  facet_free(&v->gate);
   for (int i = 0; v->warning && i < v->warnings; i++)
     facet_free(&v->warning[i]);
   facet_free(&v->warning);
@@ -26,10 +28,11 @@ void facet_plan_clear(facet_plan *plan)
   facet_free(&s->variant);
   facet_free(&s->condition);
   facet_free(&s->class_name);
+  facet_free(&s->change_condition);
   facet_free(&plan->work);
 }
 
-/* Names of the nodes with constants, as an executor numbers them. */
+/* Names of the nodes with constants and of the gates, as an executor numbers them. */
 static facet_status constant_nodes(const facet_study *study, const facet_network *network, facet_store_variant *v)
 {
   facet_executor *executor;
@@ -39,8 +42,12 @@ static facet_status constant_nodes(const facet_study *study, const facet_network
   v->constant_node = facet_allocate((size_t)v->constant_nodes, sizeof *v->constant_node);
   for (int i = 0; v->constant_node && i < v->constant_nodes; i++)
     v->constant_node[i] = facet_executor_constant_node(executor, i);
+  v->gates = facet_executor_gates(executor);
+  v->gate = facet_allocate((size_t)v->gates, sizeof *v->gate);
+  for (int i = 0; v->gate && i < v->gates; i++)
+    v->gate[i] = facet_executor_gate(executor, i);
   facet_executor_destroy(&executor);
-  return v->constant_node ? FACET_OK : FACET_OS;
+  return v->constant_node && v->gate ? FACET_OK : FACET_OS;
 }
 
 /* What is to be said of a pruned network's layers. */
@@ -90,6 +97,47 @@ static facet_status describe_variant(const facet_study *study, const facet_datas
   return constant_nodes(study, m->network, v);
 }
 
+/* ---- changes of margin ---- */
+
+static bool asked(char *const *names, int count, const char *name)
+{
+  for (int i = 0; i < count; i++)
+    if (strcmp(names[i], name) == 0)
+      return true;
+  return false;
+}
+
+/* The constant nodes of dense, then those that the variant alone has. */
+static facet_status join_nodes(const facet_store_variant *dense, facet_store_variant *v)
+{
+  FACET_NEW(v->change_node, dense->constant_nodes + v->constant_nodes);
+  for (int i = 0; i < dense->constant_nodes; i++)
+    v->change_node[v->change_nodes++] = dense->constant_node[i];
+  for (int i = 0; i < v->constant_nodes; i++)
+    if (!asked((char *const *)dense->constant_node, dense->constant_nodes, v->constant_node[i]))
+      v->change_node[v->change_nodes++] = v->constant_node[i];
+  return FACET_OK;
+}
+
+static facet_status plan_changes(const facet_study *study, facet_store_variant *variant, facet_store_plan *s)
+{
+  if (!study->change)
+    return FACET_OK;
+  int64_t most = study->change_samples ? study->change_samples : s->samples;
+  s->change_samples = most < s->samples ? most : s->samples;
+  FACET_NEW(s->change_condition, s->conditions);
+  for (int c = 0; c < s->conditions; c++)
+    if (study->condition[c].corruption != 0 &&
+        (study->change_all_conditions || asked(study->change_condition, study->change_conditions, s->condition[c])))
+      s->change_condition[s->change_conditions++] = c;
+  for (int v = 0; v < s->variants; v++) {
+    variant[v].change =
+        study->change_variants == 0 || asked(study->change_variant, study->change_variants, variant[v].name);
+    FACET_TRY(join_nodes(&variant[0], &variant[v]));
+  }
+  return FACET_OK;
+}
+
 static facet_status name_things(const facet_study *study, int64_t classes, facet_store_plan *s)
 {
   s->classes = (int)classes;
@@ -125,6 +173,7 @@ static facet_status fill_plan(const facet_study *study, const char *text, const 
   s->variant = variant;
   for (int i = 0; i < family->count; i++)
     FACET_TRY(describe_variant(study, data->train, &family->member[i], &variant[i]));
+  FACET_TRY(plan_changes(study, variant, s));
   if (study->linearize) {
     s->linear_samples = study->linear_samples ? study->linear_samples : s->samples;
     s->linear_rows = facet_rows_count(study->rows, study->top, classes);

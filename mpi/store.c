@@ -88,7 +88,7 @@ static bool has_shape(hid_t set, int rank, const int64_t *dim, size_t size)
   return same;
 }
 
-static facet_status open_set(const facet_store *s, const char *name, int rank, const int64_t *dim, size_t size,
+facet_status facet_store_open_set(const facet_store *s, const char *name, int rank, const int64_t *dim, size_t size,
                              hid_t *set)
 {
   *set = H5Dopen2(s->file, name, H5P_DEFAULT);
@@ -124,7 +124,7 @@ static facet_status open_sets(facet_store *s)
       {"/progress/tile", &s->tile, vcb, 3, 1},
   };
   for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
-    FACET_TRY(open_set(s, sets[i].name, sets[i].rank, sets[i].dim, sets[i].size, sets[i].set));
+    FACET_TRY(facet_store_open_set(s, sets[i].name, sets[i].rank, sets[i].dim, sets[i].size, sets[i].set));
   return FACET_OK;
 }
 
@@ -148,7 +148,7 @@ static facet_status open_linear(facet_store *s, int v)
       {"b_node", &l->b_node, b_node, 3, real}, {"ties", &l->ties, w, 1, 4}, {"residual", &l->residual, w, 1, real}};
   for (int i = 0; i < 6; i++) {
     char *name = facet_format("/linear/%s/%s", p->variant[v].name, sets[i].name);
-    facet_status status = name ? open_set(s, name, sets[i].rank, sets[i].dim, sets[i].size, sets[i].set) : FACET_OS;
+    facet_status status = name ? facet_store_open_set(s, name, sets[i].rank, sets[i].dim, sets[i].size, sets[i].set) : FACET_OS;
     facet_free(&name);
     FACET_TRY(status);
   }
@@ -197,6 +197,7 @@ static facet_status open_file(facet_store *s)
   for (int v = 0; v < s->plan->variants; v++)
     if (s->plan->variant[v].linearize)
       FACET_TRY(open_linear(s, v));
+  FACET_TRY(facet_store_open_changes(s));
   return same_labels(s);
 }
 
@@ -217,6 +218,7 @@ static facet_status store_release(facet_store **store)
       if (*linear[i] >= 0)
         H5Dclose(*linear[i]);
   }
+  facet_store_close_changes(s);
   if (s->file >= 0 && H5Fclose(s->file) < 0)
     status = facet_store_raise(s->path, "closing");
   if (s->raw >= 0)
@@ -244,7 +246,8 @@ facet_status facet_store_open(MPI_Comm comm, const char *path, const facet_store
                      .length = -1,
                      .margin = -1,
                      .cosine = -1,
-                     .tile = -1};
+                     .tile = -1,
+                     .change_sample = -1};
   s->blocks = (plan->samples + plan->block - 1) / plan->block;
   s->real = plan->study->precision == FACET_F64 ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT;
   facet_store_listen();
@@ -301,7 +304,7 @@ static facet_status transfer(const facet_store *s, hid_t set, hid_t memory, int 
   return FACET_OK;
 }
 
-static facet_status write_part(const facet_store *s, hid_t set, hid_t memory, int rank, const int64_t *start,
+facet_status facet_store_write_part(const facet_store *s, hid_t set, hid_t memory, int rank, const int64_t *start,
                                const int64_t *count, const void *data)
 {
   return transfer(s, set, memory, rank, start, count, data, NULL);
@@ -309,7 +312,7 @@ static facet_status write_part(const facet_store *s, hid_t set, hid_t memory, in
 
 facet_status facet_store_images(facet_store *s, int64_t first, int64_t count, const float *pixels)
 {
-  return write_part(s, s->image, H5T_NATIVE_FLOAT, 4, (int64_t[]){first, 0, 0, 0},
+  return facet_store_write_part(s, s->image, H5T_NATIVE_FLOAT, 4, (int64_t[]){first, 0, 0, 0},
                     (int64_t[]){count, s->plan->channels, s->plan->height, s->plan->width}, pixels);
 }
 
@@ -317,19 +320,19 @@ facet_status facet_store_predictions(facet_store *s, int variant, int condition,
                                      const double *logits, const int32_t *predicted, const double *loss)
 {
   const int64_t start[] = {variant, condition, first, 0}, size[] = {1, 1, count, s->plan->classes};
-  FACET_TRY(write_part(s, s->logits, H5T_NATIVE_DOUBLE, 4, start, size, logits));
-  FACET_TRY(write_part(s, s->predicted, H5T_NATIVE_INT32, 3, start, size, predicted));
-  return write_part(s, s->loss, H5T_NATIVE_DOUBLE, 3, start, size, loss);
+  FACET_TRY(facet_store_write_part(s, s->logits, H5T_NATIVE_DOUBLE, 4, start, size, logits));
+  FACET_TRY(facet_store_write_part(s, s->predicted, H5T_NATIVE_INT32, 3, start, size, predicted));
+  return facet_store_write_part(s, s->loss, H5T_NATIVE_DOUBLE, 3, start, size, loss);
 }
 
 facet_status facet_store_geometry(facet_store *s, int variant, int condition, int64_t first, int64_t count,
                                   const double *angle, const double *length, const double *margin, const double *cosine)
 {
   const int64_t start[] = {variant, condition, first, 0}, size[] = {1, 1, count, s->plan->classes};
-  FACET_TRY(write_part(s, s->angle, H5T_NATIVE_DOUBLE, 3, start, size, angle));
-  FACET_TRY(write_part(s, s->length, H5T_NATIVE_DOUBLE, 3, start, size, length));
-  FACET_TRY(write_part(s, s->margin, H5T_NATIVE_DOUBLE, 3, start, size, margin));
-  return write_part(s, s->cosine, H5T_NATIVE_DOUBLE, 4, start, size, cosine);
+  FACET_TRY(facet_store_write_part(s, s->angle, H5T_NATIVE_DOUBLE, 3, start, size, angle));
+  FACET_TRY(facet_store_write_part(s, s->length, H5T_NATIVE_DOUBLE, 3, start, size, length));
+  FACET_TRY(facet_store_write_part(s, s->margin, H5T_NATIVE_DOUBLE, 3, start, size, margin));
+  return facet_store_write_part(s, s->cosine, H5T_NATIVE_DOUBLE, 4, start, size, cosine);
 }
 
 /* In pieces that MPI can count: its libraries take a few bytes less than 2 GiB at once. What a piece holds lies in one
@@ -350,7 +353,7 @@ facet_status facet_store_w(facet_store *s, int variant, int64_t first, int64_t c
       start[1] = from + r;
       size[0] = count - i < together ? count - i : together;
       size[1] = rows - r < step ? rows - r : step;
-      FACET_TRY(write_part(s, s->linear[variant].w, s->real, 2 + input->axes, start, size,
+      FACET_TRY(facet_store_write_part(s, s->linear[variant].w, s->real, 2 + input->axes, start, size,
                            (const char *)w + (i * rows + r) * line));
     }
   return FACET_OK;
@@ -364,18 +367,18 @@ facet_status facet_store_linear(facet_store *s, int variant, int64_t first, int6
   int64_t k = p->linear_rows;
   const int64_t start[] = {first, 0, 0}, w[] = {count, k};
   const int64_t nodes[] = {count, k, p->variant[variant].constant_nodes};
-  FACET_TRY(write_part(s, l->row, H5T_NATIVE_INT32, 2, start, w, row));
-  FACET_TRY(write_part(s, l->b, H5T_NATIVE_DOUBLE, 2, start, w, linear->b));
-  FACET_TRY(write_part(s, l->b_node, H5T_NATIVE_DOUBLE, 3, start, nodes, linear->b_node));
-  FACET_TRY(write_part(s, l->residual, H5T_NATIVE_DOUBLE, 1, start, w, linear->residual));
-  return write_part(s, l->ties, H5T_NATIVE_INT32, 1, start, w, linear->ties);
+  FACET_TRY(facet_store_write_part(s, l->row, H5T_NATIVE_INT32, 2, start, w, row));
+  FACET_TRY(facet_store_write_part(s, l->b, H5T_NATIVE_DOUBLE, 2, start, w, linear->b));
+  FACET_TRY(facet_store_write_part(s, l->b_node, H5T_NATIVE_DOUBLE, 3, start, nodes, linear->b_node));
+  FACET_TRY(facet_store_write_part(s, l->residual, H5T_NATIVE_DOUBLE, 1, start, w, linear->residual));
+  return facet_store_write_part(s, l->ties, H5T_NATIVE_INT32, 1, start, w, linear->ties);
 }
 
 facet_status facet_store_mark(facet_store *s, int variant, int condition, int64_t block)
 {
   const uint8_t one = 1;
   FACET_CHECK(fdatasync(s->raw) == 0, FACET_IO, "%s: %s", s->path, strerror(errno)); /* a mark comes after its data */
-  return write_part(s, s->tile, H5T_NATIVE_UINT8, 3, (int64_t[]){variant, condition, block}, (int64_t[]){1, 1, 1},
+  return facet_store_write_part(s, s->tile, H5T_NATIVE_UINT8, 3, (int64_t[]){variant, condition, block}, (int64_t[]){1, 1, 1},
                     &one);
 }
 

@@ -22,6 +22,10 @@ typedef struct {
   const char **constant_node;
   bool linearize;
   facet_input_layout input; /* the dimensions of a row of W */
+  bool change;              /* how its margins differ from dense's is taken apart */
+  int change_nodes, gates;  /* constant nodes of dense and of this one; nodes whose pattern a sample chooses */
+  const char **change_node; /* names */
+  const char **gate;
   int warnings;
   char **warning; /* about collapsed layers */
   facet_variant_cost cost;
@@ -43,7 +47,19 @@ typedef struct {
   const int32_t *label;                     /* N */
   int64_t linear_samples, linear_rows;      /* n, k; the first n test samples; 0: no linearization */
   int64_t block;                            /* samples of a tile */
+  int64_t change_samples;                   /* whose changes of margin are taken apart; 0: none */
+  int change_conditions;                    /* under which they are compared with clean */
+  int *change_condition;                    /* their numbers */
 } facet_store_plan;
+
+/* How the margins of some samples changed; see docs/results.md. moved is NULL where the network changed. */
+typedef struct {
+  const double *pixel, *moved;    /* count x D, channel by channel */
+  const double *node;             /* count x change_nodes */
+  const int32_t *gates;           /* count x gates */
+  const double *total, *residual; /* count */
+  const int32_t *rival_before, *rival;
+} facet_store_change;
 
 typedef struct facet_store facet_store;
 
@@ -78,6 +94,12 @@ facet_status facet_store_w(facet_store *store, int variant, int64_t first, int64
 /* All but W. */
 facet_status facet_store_linear(facet_store *store, int variant, int64_t first, int64_t count, const int32_t *row,
                                 const facet_linearization *linear);
+/* Which samples were picked: rank 0 alone. */
+facet_status facet_store_change_samples(facet_store *store, const int64_t *sample);
+/* Changes of samples first .. first+count-1 of those that were picked. condition -1: of clean samples from dense to this
+ * variant; otherwise from clean to that condition (0, 1, ... of the plan's change_condition) in this variant. */
+facet_status facet_store_changes(facet_store *store, int variant, int condition, int64_t first, int64_t count,
+                                 const facet_store_change *change);
 /* Marks tile (variant, condition, block) as done; call after its data. What was marked is durable against a kill of the
  * process at once. A mark never reaches the disk before its data, so power loss costs at most the tiles since the last
  * facet_store_sync or close. */

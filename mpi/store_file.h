@@ -29,6 +29,11 @@ typedef struct {
   hid_t w, row, b, b_node, residual, ties;
 } facet_store_linear_sets;
 
+/* The datasets of one comparison of margins. */
+typedef struct {
+  hid_t pixel, moved, node, gates, total, residual, rival_before, rival; /* moved -1: there is none */
+} facet_store_change_sets;
+
 struct facet_store {
   MPI_Comm comm;
   char *path;
@@ -39,7 +44,18 @@ struct facet_store {
   hid_t image, logits, predicted, loss, angle, length, margin, cosine, tile;
   hid_t label;
   facet_store_linear_sets *linear; /* per variant; -1 where it is not linearized */
+  hid_t change_sample;
+  facet_store_change_sets *change; /* per variant: from dense, then for each condition; -1 where nothing is compared */
 };
+
+/* Of an open store: a dataset that must have these dimensions and bytes an element; a part of one, overwritten. */
+facet_status facet_store_open_set(const facet_store *s, const char *name, int rank, const int64_t *dim, size_t size,
+                                  hid_t *set);
+facet_status facet_store_write_part(const facet_store *s, hid_t set, hid_t memory, int rank, const int64_t *start,
+                                    const int64_t *count, const void *data);
+/* Changes of margin: opened with the store, and closed. */
+facet_status facet_store_open_changes(facet_store *s);
+void facet_store_close_changes(facet_store *s);
 
 /* accuracy, loss, angle, length, margin (V x C) and residual (V). */
 extern const char *const facet_store_summaries[6];
@@ -77,6 +93,10 @@ facet_status facet_store_put_double(const facet_store_creation *c, hid_t object,
 facet_status facet_store_put_int(const facet_store_creation *c, hid_t object, const char *name, int64_t value);
 facet_status facet_store_put_names(const facet_store_creation *c, hid_t object, const char *name, int count,
                                    const char *const *text);
+
+/* Changes of margin: their arrays, and the bytes that they take. */
+facet_status facet_store_make_changes(const facet_store_creation *c);
+double facet_store_change_bytes(const facet_store_plan *plan);
 
 /* ---- the end ---- */
 

@@ -765,6 +765,52 @@ static facet_status read_linearize(const reader *r, const facet_tree *node, void
   return facet_schema_read(r, node, linearize_keys, COUNT_OF(linearize_keys), study);
 }
 
+/* ---- change ---- */
+
+static facet_status read_change_variants(const reader *r, const facet_tree *node, void *target)
+{
+  facet_study *study = target;
+  if (node->kind == FACET_TREE_SCALAR && strcmp(node->text, "all") == 0)
+    return FACET_OK;
+  FACET_TRY(read_texts(r, node, read_any, &study->change_variant, &study->change_variants));
+  return check_different(node, study->change_variant, study->change_variants);
+}
+
+static facet_status read_change_conditions(const reader *r, const facet_tree *node, void *target)
+{
+  facet_study *study = target;
+  const char *text = node->kind == FACET_TREE_SCALAR ? node->text : "";
+  study->change_all_conditions = strcmp(text, "all") == 0;
+  if (study->change_all_conditions || strcmp(text, "none") == 0)
+    return FACET_OK;
+  FACET_TRY(read_texts(r, node, read_any, &study->change_condition, &study->change_conditions));
+  return check_different(node, study->change_condition, study->change_conditions);
+}
+
+static const facet_word picks[] = {{"fragile", FACET_PICK_FRAGILE}, {"first", FACET_PICK_FIRST}, {NULL, 0}};
+
+static const facet_key change_keys[] = {
+    {.key = "variants", .type = FACET_KEY_OTHER, .read = read_change_variants},
+    {.key = "samples",
+     .type = FACET_KEY_COUNT,
+     .range = "[1, 9007199254740992]",
+     .standard = "200",
+     .target = offsetof(facet_study, change_samples)},
+    {.key = "pick",
+     .type = FACET_KEY_WORD,
+     .words = picks,
+     .standard = "fragile",
+     .target = offsetof(facet_study, change_pick)},
+    {.key = "conditions", .type = FACET_KEY_OTHER, .read = read_change_conditions, .standard = "none"},
+};
+
+static facet_status read_change(const reader *r, const facet_tree *node, void *target)
+{
+  facet_study *study = target;
+  study->change = true;
+  return facet_schema_read(r, node, change_keys, COUNT_OF(change_keys), study);
+}
+
 /* ---- memory ---- */
 
 /* "2 GiB": a number, at most one space, a unit. */
@@ -810,6 +856,7 @@ static const facet_key study_keys[] = {
     {.key = "variants", .type = FACET_KEY_OTHER, .read = read_variants},
     {.key = "conditions", .type = FACET_KEY_OTHER, .read = read_conditions},
     {.key = "linearize", .type = FACET_KEY_OTHER, .read = read_linearize},
+    {.key = "change", .type = FACET_KEY_OTHER, .read = read_change},
     {.key = "aggregate", .type = FACET_KEY_LATER},
     {.key = "embed", .type = FACET_KEY_LATER},
 };
@@ -863,14 +910,51 @@ static facet_status check_clean(const facet_tree *root, const facet_study *study
   for (int i = 0; i < study->conditions; i++)
     if (study->condition[i].corruption == 0)
       return FACET_OK;
-  if (study->linearize)
-    return facet_tree_raise(facet_tree_find(root, "linearize"), "needs 'clean' among the conditions");
+  if (study->linearize || study->change)
+    return facet_tree_raise(facet_tree_find(root, study->linearize ? "linearize" : "change"),
+                            "needs 'clean' among the conditions");
   return FACET_OK;
 }
 
-/* No two variants bear one name, and what `linearize` names is there. */
+/* Whether every asked name is among those that there are; `what` they are, and node, the list of the asked ones. */
+static facet_status check_known(const facet_tree *list, const char *what, char *const *asked, int asks,
+                                const char **name, int count)
+{
+  for (int i = 0; i < asks; i++) {
+    bool known = false;
+    for (int j = 0; j < count; j++)
+      known = known || strcmp(name[j], asked[i]) == 0;
+    if (known)
+      continue;
+    const facet_tree *node = facet_tree_item(list, i);
+    const char *near = facet_tree_nearest(asked[i], name, count);
+    return near ? facet_tree_raise(node, "there is no %s '%s'; did you mean '%s'?", what, node->text, near)
+                : facet_tree_raise(node, "there is no %s '%s'; '%s' to '%s' are %d %ss", what, node->text, name[0],
+                                   name[count - 1], count, what);
+  }
+  return FACET_OK;
+}
+
+/* The conditions under which changes are asked for are there. */
+static facet_status check_change_conditions(const facet_tree *root, const facet_study *study)
+{
+  char **name = NULL;
+  facet_status status = FACET_OK;
+  FACET_NEW(name, study->conditions);
+  for (int i = 0; i < study->conditions && status == FACET_OK; i++)
+    if (!(name[i] = facet_condition_name(study->condition[i])))
+      status = FACET_OS;
+  if (status == FACET_OK && study->change_conditions > 0)
+    status = check_known(facet_tree_find(facet_tree_find(root, "change"), "conditions"), "condition",
+                         study->change_condition, study->change_conditions, (const char **)name, study->conditions);
+  free_texts(&name, study->conditions);
+  return status;
+}
+
+/* No two variants bear one name, and what `linearize` and `change` name is there. */
 static facet_status check_names(const facet_tree *root, const facet_study *study)
 {
+  const facet_tree *linearize = facet_tree_find(root, "linearize"), *change = facet_tree_find(root, "change");
   facet_variant *variant = NULL;
   const char **name = NULL;
   int count = 0;
@@ -879,18 +963,13 @@ static facet_status check_names(const facet_tree *root, const facet_study *study
   FACET_NEW_GO(done, status, name, count);
   for (int i = 0; i < count; i++)
     name[i] = variant[i].name;
-  for (int i = 0; i < study->linear_variants && status == FACET_OK; i++) {
-    bool known = false;
-    for (int j = 0; j < count; j++)
-      known = known || strcmp(name[j], study->linear_variant[i]) == 0;
-    if (known)
-      continue;
-    const facet_tree *node = facet_tree_item(facet_tree_find(facet_tree_find(root, "linearize"), "variants"), i);
-    const char *near = facet_tree_nearest(study->linear_variant[i], name, count);
-    status = near ? facet_tree_raise(node, "there is no variant '%s'; did you mean '%s'?", node->text, near)
-                  : facet_tree_raise(node, "there is no variant '%s'; 'dense' to '%s' are %d variants", node->text,
-                                     name[count - 1], count);
-  }
+  if (study->linear_variants > 0)
+    FACET_GO(done, status, check_known(facet_tree_find(linearize, "variants"), "variant", study->linear_variant,
+                                       study->linear_variants, name, count));
+  if (study->change_variants > 0)
+    FACET_GO(done, status, check_known(facet_tree_find(change, "variants"), "variant", study->change_variant,
+                                       study->change_variants, name, count));
+  status = check_change_conditions(root, study);
 done:
   facet_free(&name);
   facet_variants_free(&variant, count);
@@ -912,6 +991,7 @@ static facet_status read_tree(const reader *r, const facet_tree *root, facet_stu
   study->training.micro_batch = MICRO_BATCH;
   FACET_TRY(facet_schema_defaults(r, training_keys, COUNT_OF(training_keys), &study->training));
   FACET_TRY(facet_schema_defaults(r, linearize_keys, COUNT_OF(linearize_keys), study));
+  FACET_TRY(facet_schema_defaults(r, change_keys, COUNT_OF(change_keys), study));
   FACET_TRY(facet_schema_defaults(r, study_keys, COUNT_OF(study_keys), study));
   FACET_TRY(facet_schema_read(r, root, study_keys, COUNT_OF(study_keys), study));
   FACET_TRY(fill_in(r, study));
@@ -980,6 +1060,8 @@ void facet_study_destroy(facet_study **study)
   clear_source(&s->test);
   free_texts(&s->class_name, s->classes);
   free_texts(&s->linear_variant, s->linear_variants);
+  free_texts(&s->change_variant, s->change_variants);
+  free_texts(&s->change_condition, s->change_conditions);
   for (int i = 0; i < s->recipes; i++) {
     facet_free(&s->recipe[i].name);
     facet_free(&s->recipe[i].onnx);

@@ -77,6 +77,14 @@ typedef struct {
   int64_t linear_samples; /* the first so many test samples; 0: all */
   facet_rows_choice rows;
   int64_t top;
+  bool change;         /* how margins change is taken apart */
+  int change_variants; /* 0: all; else names below */
+  char **change_variant;
+  int64_t change_samples; /* 0: all */
+  enum { FACET_PICK_FRAGILE, FACET_PICK_FIRST } change_pick;
+  bool change_all_conditions; /* else the corrupted ones below */
+  int change_conditions;
+  char **change_condition;
 } facet_study;
 
 /* Reads, checks values and fills defaults; paths are resolved beside the study file. Errors, one line each:

@@ -262,6 +262,25 @@ static void put_linearize(FILE *out, const facet_study *study)
     fprintf(out, "\n  rows: %s\n", study->rows == FACET_ROWS_ALL ? "all" : "predicted");
 }
 
+static void put_change(FILE *out, const facet_study *study)
+{
+  if (!study->change)
+    return;
+  fputs("change:\n  ", out);
+  if (study->change_variants == 0)
+    fputs("variants: all", out);
+  else
+    put_texts(out, "variants", study->change_variant, study->change_variants);
+  fputs("\n  ", out);
+  put_count(out, "samples", study->change_samples);
+  fprintf(out, "\n  pick: %s\n  ", study->change_pick == FACET_PICK_FIRST ? "first" : "fragile");
+  if (study->change_conditions == 0)
+    fprintf(out, "conditions: %s", study->change_all_conditions ? "all" : "none");
+  else
+    put_texts(out, "conditions", study->change_condition, study->change_conditions);
+  fputs("\n", out);
+}
+
 /* ---- the whole ---- */
 
 facet_status facet_study_text(const facet_study *study, char **yaml)
@@ -284,6 +303,7 @@ facet_status facet_study_text(const facet_study *study, char **yaml)
   put_variants(out, study);
   put_conditions(out, study);
   put_linearize(out, study);
+  put_change(out, study);
   bool failed = ferror(out) != 0;
   failed = fclose(out) != 0 || failed;
   if (!failed)

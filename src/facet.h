@@ -8,6 +8,7 @@
 #include "geometry/geometry.h"
 #include "kernels/kernels.h"
 #include "linear/linear.h"
+#include "linear/margin.h"
 #include "net/net.h"
 #include "onnx/onnx.h"
 #include "prune/prune.h"

@@ -26,8 +26,7 @@ static facet_status work_make(const facet_executor *executor, const facet_head *
 {
   facet_executor_options o = facet_executor_settings(executor);
   int64_t inputs = facet_shape_size(facet_network_input_shape(facet_executor_network(executor)));
-  int64_t rows = (o.room ? o.batch : count) * ROWS;
-  if (!(k->linear.w = facet_allocate((size_t)(rows * inputs), facet_type_size(o.real))))
+  if (!(k->linear.w = facet_allocate((size_t)(count * ROWS * inputs), facet_type_size(o.real))))
     return FACET_OS;
   FACET_NEW(k->linear.b, count * ROWS);
   FACET_NEW(k->linear.b_node, count * ROWS * facet_executor_constant_nodes(executor));
@@ -69,8 +68,9 @@ static facet_status take_apart(facet_executor *executor, const facet_head *head,
   FACET_TRY(facet_executor_value(executor, head->feature, k->feature));
   for (int64_t s = 0; s < count; s++) {
     map->rival[s] = facet_rival(head, k->feature + s * head->features, label[s], &map->margin[s], &k->factor[s]);
-    k->row[s * ROWS] = map->rival[s] < 0 ? -1 : label[s];
-    k->row[s * ROWS + 1] = map->rival[s];
+    bool known = map->rival[s] >= 0; /* else any rows: the factor is NaN */
+    k->row[s * ROWS] = known ? label[s] : 0;
+    k->row[s * ROWS + 1] = known ? map->rival[s] : 0;
   }
   FACET_TRY(facet_linearize(executor, x, count, ROWS, k->row, &k->linear));
   for (int64_t s = 0; s < count; s++)

@@ -1,0 +1,17 @@
+/* How margins change, exactly: for picked samples, what pruning and corruption did to the margin of each, as a sum over
+ * its pixels and the networks' constants, and which gates changed. */
+#ifndef FACET_CHANGE_H
+#define FACET_CHANGE_H
+
+#include <mpi.h>
+
+#include "plan.h"
+
+/* Collective. The samples that the study asks for: the most fragile ones as /fragility/rank of the finished store `path`
+ * has them, or the first. sample: n of the plan. */
+facet_status facet_change_pick(MPI_Comm comm, const facet_plan *plan, const char *path, int64_t *sample);
+/* Collective. Fills /change of the open store; the bits do not depend on the number of ranks. */
+facet_status facet_change_measure(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data,
+                                  const facet_family *family, const int64_t *sample, facet_store *store);
+
+#endif
