@@ -34,13 +34,13 @@ typedef struct {
   const facet_study_data *data;
   const facet_family *family;
   facet_store *store;
-  const int64_t *sample;
+  const facet_change_picked *picked;
   int64_t inputs, batch;
   int variant; /* that the sides are made for; -1: none */
   side side[SIDES];
-  float *pixels;  /* batch x D */
-  int32_t *label; /* batch */
-  int *node_of;   /* where the variant's constant nodes stand among change_node */
+  float *pixels;                                   /* batch x D */
+  int32_t *label;                                  /* batch */
+  int *node_of;                                    /* where the variant's constant nodes stand among change_node */
   double *pixel, *moved, *node, *total, *residual; /* what is stored, of a batch */
   int32_t *gates;
 } change;
@@ -49,8 +49,8 @@ static void side_clear(side *s)
 {
   facet_executor_destroy(&s->executor);
   facet_head_clear(&s->head);
-  void *owned[] = {&s->single,       &s->x,        &s->exact,        &s->image,     &s->map.gradient,
-                   &s->map.node,     &s->map.margin, &s->map.residual, &s->map.rival, &s->gradient};
+  void *owned[] = {&s->single,   &s->x,          &s->exact,        &s->image,     &s->map.gradient,
+                   &s->map.node, &s->map.margin, &s->map.residual, &s->map.rival, &s->gradient};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
     facet_free(owned[i]);
 }
@@ -143,7 +143,7 @@ static facet_status run_side(change *c, side *s, int condition, int64_t first, i
   facet_condition how = study->condition[condition];
   for (int64_t i = 0; i < count; i++) {
     float *pixels = c->pixels + i * c->inputs;
-    int64_t sample = c->sample[first + i];
+    int64_t sample = c->picked->sample[first + i];
     facet_dataset_pixels(d, sample, 1, pixels);
     FACET_TRY(facet_corrupt(how.corruption, how.severity, study->seed, study->normalize.scale, d->channels, d->height,
                             d->width, sample, 1, pixels));
@@ -175,7 +175,15 @@ static double sum_of(int64_t count, const double *x)
   return sum;
 }
 
-static void compare_sample(change *c, side *from, side *to, bool with_moved, int64_t i)
+/* The margin that the store has. */
+static double margin_of(const change *c, int variant, int condition, int64_t picked)
+{
+  const facet_store_plan *p = c->store_plan;
+  return c->picked->margin[((int64_t)variant * p->conditions + condition) * p->change_samples + picked];
+}
+
+/* Sample i of the batch, whose change of margin is `total`. */
+static void compare_sample(change *c, side *from, side *to, bool with_moved, double total, int64_t i)
 {
   const facet_store_variant *v = &c->store_plan->variant[c->variant];
   double *pixel = c->pixel + i * c->inputs, *moved = with_moved ? c->moved + i * c->inputs : NULL;
@@ -187,18 +195,29 @@ static void compare_sample(change *c, side *from, side *to, bool with_moved, int
     node[from->member == to->member ? c->node_of[n] : n] -= from->map.node[i * from->nodes + n];
   for (int n = 0; n < to->nodes; n++)
     node[c->node_of[n]] += to->map.node[i * to->nodes + n];
-  c->total[i] = to->map.margin[i] - from->map.margin[i];
+  c->total[i] = total;
   double sum = sum_of(c->inputs, pixel) + sum_of(v->change_nodes, node) + (moved ? sum_of(c->inputs, moved) : 0);
   c->residual[i] = fabs(c->total[i] - sum) / fmax(1, fabs(c->total[i]));
   for (int g = 0; g < v->gates; g++)
-    c->gates[i * v->gates + g] =
-        (int32_t)facet_executor_gate_differs(to->executor, i, from->executor, i, g);
+    c->gates[i * v->gates + g] = (int32_t)facet_executor_gate_differs(to->executor, i, from->executor, i, g);
 }
 
+static int clean_condition(const facet_study *study)
+{
+  int clean = 0;
+  while (study->condition[clean].corruption != 0)
+    clean++;
+  return clean;
+}
+
+/* condition: as the store counts them; -1: from dense to the variant. */
 static facet_status compare(change *c, side *from, side *to, int condition, int64_t first, int64_t count)
 {
+  int clean = clean_condition(c->store_plan->study), before = condition < 0 ? 0 : c->variant;
+  int after = condition < 0 ? clean : c->store_plan->change_condition[condition];
   for (int64_t i = 0; i < count; i++)
-    compare_sample(c, from, to, condition >= 0, i);
+    compare_sample(c, from, to, condition >= 0,
+                   margin_of(c, c->variant, after, first + i) - margin_of(c, before, clean, first + i), i);
   const facet_store_change result = {.pixel = c->pixel,
                                      .moved = condition >= 0 ? c->moved : NULL,
                                      .node = c->node,
@@ -208,14 +227,6 @@ static facet_status compare(change *c, side *from, side *to, int condition, int6
                                      .rival_before = from->map.rival,
                                      .rival = to->map.rival};
   return facet_store_changes(c->store, c->variant, condition, first, count, &result);
-}
-
-static int clean_condition(const facet_study *study)
-{
-  int clean = 0;
-  while (study->condition[clean].corruption != 0)
-    clean++;
-  return clean;
 }
 
 static facet_status run_batch(change *c, int64_t first, int64_t count)
@@ -290,7 +301,7 @@ static facet_status run_units(change *c)
 }
 
 facet_status facet_change_measure(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data,
-                                  const facet_family *family, const int64_t *sample, facet_store *store)
+                                  const facet_family *family, const facet_change_picked *picked, facet_store *store)
 {
   int64_t most = plan->work[0].forward_batch;
   change c = {.comm = comm,
@@ -299,13 +310,13 @@ facet_status facet_change_measure(MPI_Comm comm, const facet_plan *plan, const f
               .data = data,
               .family = family,
               .store = store,
-              .sample = sample,
+              .picked = picked,
               .inputs = plan->inputs,
               .batch = most < MOST_BATCH ? most : MOST_BATCH,
               .variant = -1};
   facet_status status = prepare(&c);
   if (status == FACET_OK && facet_rank(comm) == 0)
-    status = facet_store_change_samples(store, sample);
+    status = facet_store_change_samples(store, picked->sample);
   status = facet_agree(comm, status);
   if (status == FACET_OK)
     status = facet_agree(comm, run_units(&c));
@@ -313,25 +324,63 @@ facet_status facet_change_measure(MPI_Comm comm, const facet_plan *plan, const f
   return status;
 }
 
-static facet_status read_rank(const facet_plan *plan, const char *path, int64_t *sample)
+/* ---- picking ---- */
+
+/* The margins of the picked samples, variant by variant and condition by condition. */
+static facet_status read_margins(const facet_store_plan *p, const facet_store_alone *store, facet_change_picked *picked)
+{
+  double *line;
+  facet_status status = FACET_OK;
+  FACET_NEW(line, p->samples);
+  for (int64_t i = 0; i < (int64_t)p->variants * p->conditions && status == FACET_OK; i++) {
+    const int64_t start[] = {i / p->conditions, i % p->conditions, 0}, size[] = {1, 1, p->samples};
+    status = facet_store_alone_read(store, "/geometry/margin", H5T_NATIVE_DOUBLE, 3, start, size, line);
+    for (int64_t k = 0; k < p->change_samples; k++)
+      picked->margin[i * p->change_samples + k] = line[picked->sample[k]];
+  }
+  facet_free(&line);
+  return status;
+}
+
+static facet_status read_picked(const facet_store_plan *p, const char *path, facet_change_picked *picked)
 {
   facet_store_alone store;
   const int64_t start = 0;
+  facet_status status = FACET_OK;
   FACET_TRY(facet_store_alone_open(path, &store));
-  facet_status status = facet_store_alone_read(&store, "/fragility/rank", H5T_NATIVE_INT64, 1, &start,
-                                               &plan->store.change_samples, sample);
+  if (p->study->change_pick == FACET_PICK_FRAGILE)
+    status = facet_store_alone_read(&store, "/fragility/rank", H5T_NATIVE_INT64, 1, &start, &p->change_samples,
+                                    picked->sample);
+  for (int64_t i = 0; p->study->change_pick == FACET_PICK_FIRST && i < p->change_samples; i++)
+    picked->sample[i] = i;
+  if (status == FACET_OK)
+    status = read_margins(p, &store, picked);
   facet_status closed = facet_store_alone_close(&store);
   return status == FACET_OK ? closed : status;
 }
 
-facet_status facet_change_pick(MPI_Comm comm, const facet_plan *plan, const char *path, int64_t *sample)
+static facet_status make_picked(const facet_store_plan *p, facet_change_picked *picked)
 {
-  facet_status status = FACET_OK;
-  if (plan->store.study->change_pick == FACET_PICK_FIRST)
-    for (int64_t i = 0; i < plan->store.change_samples; i++)
-      sample[i] = i;
-  else if (facet_rank(comm) == 0)
-    status = read_rank(plan, path, sample);
-  FACET_TRY(facet_agree(comm, status));
-  return facet_mpi_check(MPI_Bcast(sample, (int)plan->store.change_samples, MPI_INT64_T, 0, comm), "picking samples");
+  *picked = (facet_change_picked){NULL, NULL};
+  FACET_NEW(picked->sample, p->change_samples);
+  FACET_NEW(picked->margin, p->variants * p->conditions * p->change_samples);
+  return FACET_OK;
+}
+
+facet_status facet_change_pick(MPI_Comm comm, const facet_plan *plan, const char *path, facet_change_picked *picked)
+{
+  const facet_store_plan *p = &plan->store;
+  FACET_AGREE(comm, make_picked(p, picked));
+  FACET_AGREE(comm, facet_rank(comm) == 0 ? read_picked(p, path, picked) : FACET_OK);
+  int n = (int)p->change_samples;
+  FACET_TRY(facet_mpi_check(MPI_Bcast(picked->sample, n, MPI_INT64_T, 0, comm), "picking samples"));
+  for (int i = 0; i < p->variants * p->conditions; i++)
+    FACET_TRY(facet_mpi_check(MPI_Bcast(picked->margin + (int64_t)i * n, n, MPI_DOUBLE, 0, comm), "picking samples"));
+  return FACET_OK;
+}
+
+void facet_change_picked_clear(facet_change_picked *picked)
+{
+  facet_free(&picked->sample);
+  facet_free(&picked->margin);
 }

@@ -7,11 +7,18 @@
 
 #include "plan.h"
 
-/* Collective. The samples that the study asks for: the most fragile ones as /fragility/rank of the finished store `path`
- * has them, or the first. sample: n of the plan. */
-facet_status facet_change_pick(MPI_Comm comm, const facet_plan *plan, const char *path, int64_t *sample);
+/* The samples that are looked at, and what is known of them. */
+typedef struct {
+  int64_t *sample; /* n of the plan */
+  double *margin;  /* V x C x n, as /geometry/margin has them */
+} facet_change_picked;
+
+/* Collective. The samples that the study asks for: the most fragile ones as /fragility/rank of the finished store
+ * `path` has them, or the first. Clear it in any case. */
+facet_status facet_change_pick(MPI_Comm comm, const facet_plan *plan, const char *path, facet_change_picked *picked);
+void facet_change_picked_clear(facet_change_picked *picked);
 /* Collective. Fills /change of the open store; the bits do not depend on the number of ranks. */
 facet_status facet_change_measure(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data,
-                                  const facet_family *family, const int64_t *sample, facet_store *store);
+                                  const facet_family *family, const facet_change_picked *picked, facet_store *store);
 
 #endif

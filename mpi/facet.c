@@ -162,15 +162,13 @@ static facet_status summarize(MPI_Comm comm, const session *s)
 /* What is known of the samples decides which of them are looked at closely; the store is opened once more for it. */
 static facet_status take_changes_apart(MPI_Comm comm, session *s)
 {
-  int64_t *sample = facet_allocate((size_t)s->plan.store.change_samples, sizeof *sample);
-  facet_status status = facet_agree(comm, sample ? FACET_OK : FACET_OS);
-  if (status == FACET_OK)
-    status = facet_change_pick(comm, &s->plan, s->path, sample);
+  facet_change_picked picked;
+  facet_status status = facet_change_pick(comm, &s->plan, s->path, &picked);
   if (status == FACET_OK)
     status = facet_store_open(comm, s->path, &s->plan.store, &s->store);
   if (status == FACET_OK)
-    status = facet_change_measure(comm, &s->plan, &s->data, &s->family, sample, s->store);
-  facet_free(&sample);
+    status = facet_change_measure(comm, &s->plan, &s->data, &s->family, &picked, s->store);
+  facet_change_picked_clear(&picked);
   char first[1000];
   snprintf(first, sizeof first, "%s", facet_message());
   facet_status closed = facet_store_close(&s->store);

@@ -89,7 +89,7 @@ static bool has_shape(hid_t set, int rank, const int64_t *dim, size_t size)
 }
 
 facet_status facet_store_open_set(const facet_store *s, const char *name, int rank, const int64_t *dim, size_t size,
-                             hid_t *set)
+                                  hid_t *set)
 {
   *set = H5Dopen2(s->file, name, H5P_DEFAULT);
   FACET_CHECK(*set >= 0, FACET_BAD_INPUT, "%s: has no dataset %s; use --fresh or another output", s->path, name);
@@ -148,7 +148,8 @@ static facet_status open_linear(facet_store *s, int v)
       {"b_node", &l->b_node, b_node, 3, real}, {"ties", &l->ties, w, 1, 4}, {"residual", &l->residual, w, 1, real}};
   for (int i = 0; i < 6; i++) {
     char *name = facet_format("/linear/%s/%s", p->variant[v].name, sets[i].name);
-    facet_status status = name ? facet_store_open_set(s, name, sets[i].rank, sets[i].dim, sets[i].size, sets[i].set) : FACET_OS;
+    facet_status status =
+        name ? facet_store_open_set(s, name, sets[i].rank, sets[i].dim, sets[i].size, sets[i].set) : FACET_OS;
     facet_free(&name);
     FACET_TRY(status);
   }
@@ -305,7 +306,7 @@ static facet_status transfer(const facet_store *s, hid_t set, hid_t memory, int 
 }
 
 facet_status facet_store_write_part(const facet_store *s, hid_t set, hid_t memory, int rank, const int64_t *start,
-                               const int64_t *count, const void *data)
+                                    const int64_t *count, const void *data)
 {
   return transfer(s, set, memory, rank, start, count, data, NULL);
 }
@@ -313,7 +314,7 @@ facet_status facet_store_write_part(const facet_store *s, hid_t set, hid_t memor
 facet_status facet_store_images(facet_store *s, int64_t first, int64_t count, const float *pixels)
 {
   return facet_store_write_part(s, s->image, H5T_NATIVE_FLOAT, 4, (int64_t[]){first, 0, 0, 0},
-                    (int64_t[]){count, s->plan->channels, s->plan->height, s->plan->width}, pixels);
+                                (int64_t[]){count, s->plan->channels, s->plan->height, s->plan->width}, pixels);
 }
 
 facet_status facet_store_predictions(facet_store *s, int variant, int condition, int64_t first, int64_t count,
@@ -354,7 +355,7 @@ facet_status facet_store_w(facet_store *s, int variant, int64_t first, int64_t c
       size[0] = count - i < together ? count - i : together;
       size[1] = rows - r < step ? rows - r : step;
       FACET_TRY(facet_store_write_part(s, s->linear[variant].w, s->real, 2 + input->axes, start, size,
-                           (const char *)w + (i * rows + r) * line));
+                                       (const char *)w + (i * rows + r) * line));
     }
   return FACET_OK;
 }
@@ -378,8 +379,8 @@ facet_status facet_store_mark(facet_store *s, int variant, int condition, int64_
 {
   const uint8_t one = 1;
   FACET_CHECK(fdatasync(s->raw) == 0, FACET_IO, "%s: %s", s->path, strerror(errno)); /* a mark comes after its data */
-  return facet_store_write_part(s, s->tile, H5T_NATIVE_UINT8, 3, (int64_t[]){variant, condition, block}, (int64_t[]){1, 1, 1},
-                    &one);
+  return facet_store_write_part(s, s->tile, H5T_NATIVE_UINT8, 3, (int64_t[]){variant, condition, block},
+                                (int64_t[]){1, 1, 1}, &one);
 }
 
 facet_status facet_store_marks(facet_store *s, uint8_t *done)

@@ -96,8 +96,8 @@ facet_status facet_store_linear(facet_store *store, int variant, int64_t first, 
                                 const facet_linearization *linear);
 /* Which samples were picked: rank 0 alone. */
 facet_status facet_store_change_samples(facet_store *store, const int64_t *sample);
-/* Changes of samples first .. first+count-1 of those that were picked. condition -1: of clean samples from dense to this
- * variant; otherwise from clean to that condition (0, 1, ... of the plan's change_condition) in this variant. */
+/* Changes of samples first .. first+count-1 of those that were picked. condition -1: of clean samples from dense to
+ * this variant; otherwise from clean to that condition (0, 1, ... of the plan's change_condition) in this variant. */
 facet_status facet_store_changes(facet_store *store, int variant, int condition, int64_t first, int64_t count,
                                  const facet_store_change *change);
 /* Marks tile (variant, condition, block) as done; call after its data. What was marked is durable against a kill of the

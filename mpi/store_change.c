@@ -47,8 +47,7 @@ typedef struct {
   hid_t sample, node, gate;
 } scales;
 
-static facet_status make_comparison(const facet_store_creation *c, const char *folder, bool conditions,
-                                    const scales *s)
+static facet_status make_comparison(const facet_store_creation *c, const char *folder, bool conditions, const scales *s)
 {
   const hid_t pixel[] = {s->sample, c->channel, c->y, c->x}, node[] = {s->sample, s->node},
               gates[] = {s->sample, s->gate};
@@ -56,8 +55,8 @@ static facet_status make_comparison(const facet_store_creation *c, const char *f
     hid_t type;
     int rank;
     const hid_t *scale;
-  } arrays[NAMES] = {{c->real, 4, pixel},        {c->real, 4, pixel},        {c->real, 2, node},
-                     {H5T_STD_I32LE, 2, gates},  {H5T_IEEE_F64LE, 1, pixel}, {H5T_IEEE_F64LE, 1, pixel},
+  } arrays[NAMES] = {{c->real, 4, pixel},       {c->real, 4, pixel},        {c->real, 2, node},
+                     {H5T_STD_I32LE, 2, gates}, {H5T_IEEE_F64LE, 1, pixel}, {H5T_IEEE_F64LE, 1, pixel},
                      {H5T_STD_I32LE, 1, pixel}, {H5T_STD_I32LE, 1, pixel}};
   for (int i = 0; i < NAMES; i++) {
     char *name = facet_format("%s/%s", folder, names[i]);
@@ -218,7 +217,7 @@ facet_status facet_store_changes(facet_store *s, int variant, int condition, int
                {sets->rival, H5T_NATIVE_INT32, 1, pixel, change->rival}};
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
     if (parts[i].data)
-      FACET_TRY(facet_store_write_part(s, parts[i].set, parts[i].memory, parts[i].rank, start, parts[i].size,
-                                       parts[i].data));
+      FACET_TRY(
+          facet_store_write_part(s, parts[i].set, parts[i].memory, parts[i].rank, start, parts[i].size, parts[i].data));
   return FACET_OK;
 }

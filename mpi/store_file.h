@@ -98,6 +98,10 @@ facet_status facet_store_put_names(const facet_store_creation *c, hid_t object, 
 facet_status facet_store_make_changes(const facet_store_creation *c);
 double facet_store_change_bytes(const facet_store_plan *plan);
 
+/* Comparisons: their arrays, and the bytes that they take. */
+facet_status facet_store_make_comparisons(const facet_store_creation *c);
+double facet_store_compare_bytes(const facet_store_plan *plan);
+
 /* ---- the end ---- */
 
 /* The file in the hands of one rank alone, after the tiles: any part of any array, by its path. */

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "store_file.h"
+#include "compare.h"
 
 enum { MEANS = 5 }; /* accuracy, loss, angle, length, margin */
 
@@ -133,7 +133,7 @@ static facet_status summarize(summary *s, const double *forward_seconds)
   FACET_NEW(replicate, variants);
   facet_status status = summarize_replicates(s, replicate);
   facet_free(&replicate);
-  return status;
+  return status == FACET_OK ? facet_compare_fill(&s->store, p, s->mean) : status;
 }
 
 static facet_status summarize_file(const char *path, const facet_store_plan *plan, const double *forward_seconds)

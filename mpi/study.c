@@ -964,11 +964,13 @@ static facet_status check_names(const facet_tree *root, const facet_study *study
   for (int i = 0; i < count; i++)
     name[i] = variant[i].name;
   if (study->linear_variants > 0)
-    FACET_GO(done, status, check_known(facet_tree_find(linearize, "variants"), "variant", study->linear_variant,
-                                       study->linear_variants, name, count));
+    FACET_GO(done, status,
+             check_known(facet_tree_find(linearize, "variants"), "variant", study->linear_variant,
+                         study->linear_variants, name, count));
   if (study->change_variants > 0)
-    FACET_GO(done, status, check_known(facet_tree_find(change, "variants"), "variant", study->change_variant,
-                                       study->change_variants, name, count));
+    FACET_GO(done, status,
+             check_known(facet_tree_find(change, "variants"), "variant", study->change_variant, study->change_variants,
+                         name, count));
   status = check_change_conditions(root, study);
 done:
   facet_free(&name);

@@ -49,8 +49,8 @@ static int64_t count_differing(const part *p, int parts, int64_t size)
 
 static part part_of(const void *a, int64_t sample_a, const void *b, int64_t sample_b, int64_t size, size_t width)
 {
-  return (part){(const char *)a + (size_t)(sample_a * size) * width, (const char *)b + (size_t)(sample_b * size) * width,
-                width};
+  return (part){(const char *)a + (size_t)(sample_a * size) * width,
+                (const char *)b + (size_t)(sample_b * size) * width, width};
 }
 
 int64_t facet_executor_gate_differs(const facet_executor *a, int64_t sample_a, const facet_executor *b,

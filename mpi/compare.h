@@ -1,0 +1,25 @@
+/* Variants, conditions and samples compared, from what the finished tiles say: see store_compare.c for the arrays. */
+#ifndef FACET_COMPARE_H
+#define FACET_COMPARE_H
+
+#include "store_file.h"
+
+enum { FACET_MOST_ITEMS = 4000, FACET_CLASS_RANKS = 100 }; /* more items have no /similarity */
+
+/* What of a study can be compared. */
+typedef struct {
+  int corruptions, *corruption_of; /* of each condition; -1: clean */
+  char **corruption;
+  int methods, *method_of; /* of each variant; -1: not pruned here. "lrr-global" */
+  char **method;
+  int64_t items; /* V x C, or 0 if they are too many */
+  char **item;
+} facet_compare_names;
+/* Not collective. Clear it in any case. */
+facet_status facet_compare_names_make(const facet_store_plan *plan, facet_compare_names *names);
+void facet_compare_names_clear(facet_compare_names *names);
+
+/* Not collective: one rank, in whose hands the store is, fills the arrays of store_compare.c. accuracy: V x C. */
+facet_status facet_compare_fill(const facet_store_alone *store, const facet_store_plan *plan, const double *accuracy);
+
+#endif

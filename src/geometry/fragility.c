@@ -1,0 +1,139 @@
+/* Fragile samples, calibration, correlation: see fragility.h. */
+#include "geometry/fragility.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+facet_status facet_fragility_begin(int64_t samples, int64_t classes, const int32_t *label, const int32_t *dense,
+                                   const double *margin, facet_fragility *f)
+{
+  *f = (facet_fragility){.samples = samples, .classes = classes, .label = label};
+  FACET_NEW(f->dense, samples);
+  FACET_NEW(f->dense_margin, samples);
+  FACET_NEW(f->flips, samples);
+  FACET_NEW(f->worst_margin, samples);
+  FACET_NEW(f->margin_drop, samples);
+  FACET_NEW(f->votes, samples * classes);
+  memcpy(f->dense, dense, (size_t)samples * sizeof *dense);
+  memcpy(f->dense_margin, margin, (size_t)samples * sizeof *margin);
+  for (int64_t i = 0; i < samples; i++)
+    f->worst_margin[i] = f->margin_drop[i] = NAN;
+  return FACET_OK;
+}
+
+void facet_fragility_clear(facet_fragility *f)
+{
+  void *owned[] = {&f->dense, &f->dense_margin, &f->flips, &f->worst_margin, &f->margin_drop, &f->votes};
+  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+    facet_free(owned[i]);
+}
+
+void facet_fragility_add(facet_fragility *f, const int32_t *predicted, const double *margin, bool pruned_clean)
+{
+  for (int64_t i = 0; i < f->samples; i++) {
+    f->flips[i] += predicted[i] != f->dense[i];
+    f->worst_margin[i] = fmin(f->worst_margin[i], margin[i]); /* fmin and fmax pass over NaN */
+    f->margin_drop[i] = fmax(f->margin_drop[i], f->dense_margin[i] - margin[i]);
+    f->votes[i * f->classes + predicted[i]] += pruned_clean;
+  }
+}
+
+void facet_fragility_exemplars(const facet_fragility *f, uint8_t *exemplar)
+{
+  for (int64_t i = 0; i < f->samples; i++) {
+    const int32_t *votes = f->votes + i * f->classes;
+    int64_t most = 0;
+    for (int64_t k = 1; k < f->classes; k++)
+      most = votes[k] > votes[most] ? k : most;
+    exemplar[i] = votes[most] > 0 && most != f->dense[i];
+  }
+}
+
+typedef struct {
+  int64_t sample;
+  int32_t flips;
+  double margin;
+} ranked;
+
+static int more_fragile(const void *left, const void *right)
+{
+  const ranked *a = left, *b = right;
+  if (a->flips != b->flips)
+    return a->flips > b->flips ? -1 : 1;
+  if (a->margin != b->margin)
+    return a->margin < b->margin ? -1 : 1;
+  return a->sample < b->sample ? -1 : a->sample > b->sample;
+}
+
+facet_status facet_fragility_rank(const facet_fragility *f, int64_t *rank)
+{
+  ranked *list;
+  FACET_NEW(list, f->samples);
+  for (int64_t i = 0; i < f->samples; i++)
+    list[i] = (ranked){i, f->flips[i], isnan(f->worst_margin[i]) ? (double)INFINITY : f->worst_margin[i]};
+  qsort(list, (size_t)f->samples, sizeof *list, more_fragile);
+  for (int64_t i = 0; i < f->samples; i++)
+    rank[i] = list[i].sample;
+  facet_free(&list);
+  return FACET_OK;
+}
+
+void facet_fragility_lost(const facet_fragility *f, double sparsity, const int32_t *wrong, int count,
+                          double *first_lost)
+{
+  for (int64_t i = 0; i < f->samples; i++)
+    if (isnan(first_lost[i]) && f->label[i] >= 0 && f->dense[i] == f->label[i] && 2 * wrong[i] > count)
+      first_lost[i] = sparsity;
+}
+
+/* ---- calibration ---- */
+
+enum { BINS = 15 };
+
+void facet_calibration_add(facet_calibration_bins *bins, int64_t count, int64_t classes, const double *logits,
+                           const int32_t *label)
+{
+  for (int64_t i = 0; i < count; i++, logits += classes) {
+    int64_t top = 0;
+    double sum = 0;
+    if (label[i] < 0)
+      continue;
+    for (int64_t k = 1; k < classes; k++)
+      top = logits[k] > logits[top] ? k : top;
+    for (int64_t k = 0; k < classes; k++)
+      sum += exp(logits[k] - logits[top]);
+    double confidence = 1 / sum; /* in (0, 1]; bins are open below and closed above */
+    int bin = (int)ceil(confidence * BINS) - 1;
+    bin = bin < 0 ? 0 : bin >= BINS ? BINS - 1 : bin;
+    bins->confidence[bin] += confidence;
+    bins->right[bin] += top == label[i];
+    bins->count[bin]++;
+  }
+}
+
+double facet_calibration_error(const facet_calibration_bins *bins)
+{
+  double error = 0;
+  int64_t all = 0;
+  for (int b = 0; b < BINS; b++) {
+    error += fabs(bins->right[b] - bins->confidence[b]);
+    all += bins->count[b];
+  }
+  return all > 0 ? error / (double)all : NAN;
+}
+
+double facet_correlation(int64_t count, const double *a, const double *b)
+{
+  double mean_a = 0, mean_b = 0, ab = 0, aa = 0, bb = 0;
+  for (int64_t i = 0; i < count; i++) {
+    mean_a += a[i] / (double)count;
+    mean_b += b[i] / (double)count;
+  }
+  for (int64_t i = 0; i < count; i++) {
+    ab += (a[i] - mean_a) * (b[i] - mean_b);
+    aa += (a[i] - mean_a) * (a[i] - mean_a);
+    bb += (b[i] - mean_b) * (b[i] - mean_b);
+  }
+  return aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : NAN;
+}
