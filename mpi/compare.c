@@ -1,5 +1,5 @@
-/* Filling the comparisons: see compare.h.  Lines, one variant under one condition, are read one after the other, so that
- * memory holds a few lines however many there are. */
+/* Filling the comparisons: see compare.h.  Lines, one variant under one condition, are read one after the other, so
+ * that memory holds a few lines however many there are. */
 #include "compare.h"
 
 #include <math.h>
@@ -77,7 +77,8 @@ static facet_status summarize_values(const work *w, const char *what, bool devia
   char name[60];
   moments(w, -1, &mean, &deviation);
   (void)snprintf(name, sizeof name, "/summary/%s_deviation", what);
-  return facet_store_alone_write(w->store, name, H5T_NATIVE_DOUBLE, 2, (int64_t[]){v, c}, (int64_t[]){1, 1}, &deviation);
+  return facet_store_alone_write(w->store, name, H5T_NATIVE_DOUBLE, 2, (int64_t[]){v, c}, (int64_t[]){1, 1},
+                                 &deviation);
 }
 
 static facet_status summarize_calibration(const work *w, int v, int c)
@@ -192,8 +193,8 @@ static facet_status write_errors(const work *w, const double *accuracy, int v)
                                         (int64_t[]){1, 1}, &error));
     }
     all = corruptions > 0 ? all : NAN;
-    FACET_TRY(facet_store_alone_write(w->store, mean[relative], H5T_NATIVE_DOUBLE, 1, (int64_t[]){v}, (int64_t[]){1},
-                                      &all));
+    FACET_TRY(
+        facet_store_alone_write(w->store, mean[relative], H5T_NATIVE_DOUBLE, 1, (int64_t[]){v}, (int64_t[]){1}, &all));
   }
   double sum = 0;
   int count = 0;

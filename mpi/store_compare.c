@@ -1,5 +1,5 @@
-/* What is said of variants, conditions and samples beside their means: the arrays of /summary, /fragility and /similarity,
- * in one table, created with the store and filled by one rank when the tiles are done (compare.c). */
+/* What is said of variants, conditions and samples beside their means: the arrays of /summary, /fragility and
+ * /similarity, in one table, created with the store and filled by one rank when the tiles are done (compare.c). */
 #include <stdio.h>
 #include <string.h>
 
@@ -152,8 +152,8 @@ static facet_status make_scales(const facet_store_creation *c, const facet_compa
     FACET_TRY(facet_store_make_names(c, "/corruption", n->corruptions, (const char *const *)n->corruption,
                                      &scale['X' - 'A']));
   if (n->methods > 0)
-    FACET_TRY(facet_store_make_names(c, "/fragility/method", n->methods, (const char *const *)n->method,
-                                     &scale['M' - 'A']));
+    FACET_TRY(
+        facet_store_make_names(c, "/fragility/method", n->methods, (const char *const *)n->method, &scale['M' - 'A']));
   if (n->items < 2)
     return FACET_OK;
   FACET_TRY(facet_store_make_names(c, "/similarity/item", n->items, (const char *const *)n->item, &scale['I' - 'A']));
@@ -207,7 +207,8 @@ facet_status facet_store_make_comparisons(const facet_store_creation *c)
 double facet_store_compare_bytes(const facet_store_plan *p)
 {
   double v = p->variants, c = p->conditions, k = p->classes, n = (double)p->samples, items = v * c;
-  double bytes = 8 * v * c * (4 + 7 * k + v) + n * (21 + 16 + 8 * v) + 8 * k * FACET_CLASS_RANKS + 8 * v * (3 + c * (2 + c));
+  double bytes =
+      8 * v * c * (4 + 7 * k + v) + n * (21 + 16 + 8 * v) + 8 * k * FACET_CLASS_RANKS + 8 * v * (3 + c * (2 + c));
   if (items <= FACET_MOST_ITEMS)
     bytes += items * (8 * items + 200);
   return bytes + ARRAYS * 700.0 + 6000;

@@ -1,5 +1,6 @@
-/* Fragile samples: what pruning and corruption do to each one, over all networks and conditions. Lines (one network under
- * one condition) are added one after the other, in any order, after the dense network's clean one has begun it. */
+/* Fragile samples: what pruning and corruption do to each one, over all networks and conditions. Lines (one network
+ * under one condition) are added one after the other, in any order, after the dense network's clean one has begun it.
+ */
 #ifndef FACET_FRAGILITY_H
 #define FACET_FRAGILITY_H
 
@@ -29,8 +30,8 @@ void facet_fragility_exemplars(const facet_fragility *fragility, uint8_t *exempl
 facet_status facet_fragility_rank(const facet_fragility *fragility, int64_t *rank);
 
 /* Where a method first loses samples, for its groups of replicates in order of growing sparsity. wrong: how many of the
- * `count` networks of a group err on each sample. first_lost: N, NaN at first: becomes the sparsity of the first group of
- * which more than half err on a sample that dense has right. */
+ * `count` networks of a group err on each sample. first_lost: N, NaN at first: becomes the sparsity of the first group
+ * of which more than half err on a sample that dense has right. */
 void facet_fragility_lost(const facet_fragility *fragility, double sparsity, const int32_t *wrong, int count,
                           double *first_lost);
 

@@ -8,9 +8,13 @@ import pytest
 
 from conftest import ROOT, run
 
-SIZES = {"V": 4, "C": 3, "N": 130, "K": 4, "channel": 1, "y": 12, "x": 12, "n": 70, "k": 4, "R": 4, "block": 7}
+SIZES = {"V": 4, "C": 3, "N": 130, "K": 4, "channel": 1, "y": 12, "x": 12, "n": 70, "k": 4, "R": 4, "block": 7, "X": 1, "M": 2, "P": 130, "Q": 100,
+         "I": 12, "axis": 2, "leaf": 12, "merge": 11, "column": 4, "s": 20}
 SCALES = {"V": "/variant", "C": "/condition", "N": "/sample", "K": "/class", "channel": "/channel", "y": "/y", "x": "/x",
-          "n": "/linear/sample", "k": "/linear/k", "R": "/replicate", "block": "/progress/block"}
+          "n": "/linear/sample", "k": "/linear/k", "R": "/replicate", "X": "/corruption",
+          "M": "/fragility/method", "P": "/fragility/place", "Q": "/fragility/class_place", "I": "/similarity/item",
+          "axis": "/similarity/axis", "leaf": "/similarity/leaf", "merge": "/similarity/merge",
+          "column": "/similarity/column", "s": "/change/sample", "block": "/progress/block"}
 
 
 def documented():
@@ -29,6 +33,8 @@ def documented():
 
 @pytest.fixture
 def store(small):
+    with (small / "study.yaml").open("a") as study:
+        study.write("change: {samples: 20, conditions: [gaussian_noise/5]}\n")
     done = run("run", small / "study.yaml", ranks=2)
     assert done.returncode == 0, done.stderr
     return small / "out" / "study.h5"
@@ -41,13 +47,16 @@ def test_arrays_are_those_of_the_documentation(store):
         expected = set(SCALES.values())
         for path, (dims, kind) in rows.items():
             for variant in h5["variant"].asstr()[:] if "<variant>" in path else [""]:
-                name = path.replace("<variant>", variant)
-                node = f"/linear/{variant}/node"
-                expected |= {name} | ({node} if variant else set())
+                name = path.replace("<variant>", variant).replace("<condition>", "gaussian_noise/5")
+                if name.startswith("/change/dense/") and "gaussian" not in name:
+                    continue  # dense is not compared with itself
+                own = {"node": f"/linear/{variant}/node", "change node": f"/change/{variant}/node_name",
+                       "gate": f"/change/{variant}/gate_name"}
+                expected |= {name} | {own[d] for d in dims if d in own}
                 array = h5[name]
                 assert array.dtype.str == kinds[kind], name
-                assert array.shape == tuple(len(h5[node]) if d == "node" else SIZES[d] for d in dims), name
-                assert [d[0].name for d in array.dims] == [SCALES.get(d, node) for d in dims], name
+                assert array.shape == tuple(len(h5[own[d]]) if d in own else SIZES[d] for d in dims), name
+                assert [d[0].name for d in array.dims] == [SCALES.get(d) or own[d] for d in dims], name
         found = set()
         h5.visititems(lambda name, item: found.add("/" + name) if isinstance(item, h5py.Dataset) else None)
         assert found == expected
@@ -55,13 +64,14 @@ def test_arrays_are_those_of_the_documentation(store):
 
 def test_attributes_are_those_of_the_documentation(store):
     text = (ROOT / "docs" / "results.md").read_text().partition("## Attributes")[2].partition("## How")[0]
-    table, _, rest = text.partition("Of the file:")
+    table, _, rest = text.partition("Of the group `/summary`")
+    rest = rest.partition("Of the file:")[2]
     with h5py.File(store) as h5:
         of_variant = re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in table.splitlines() if line[:3] == "| `"))
         for variant in h5["variants"].values():
             assert sorted({*variant.attrs, "warnings"}) == sorted(of_variant)  # left out where there are none, as is
         assert sorted({*h5.attrs, "diverged"}) == sorted(re.findall(r"`(\w+)`", rest))
-        assert h5.attrs["schema_version"] == 3 and isinstance(h5.attrs["study"], str)
+        assert h5.attrs["schema_version"] == 4 and isinstance(h5.attrs["study"], str)
 
 
 def test_xarray_sees_named_dimensions(store):

@@ -391,6 +391,9 @@ static void text_reads_back(void **state)
   assert_round_trip(FULL);
   assert_round_trip(everything);
   assert_round_trip(SMALL "linearize: {rows: predicted}\nprecision: double\n");
+  assert_round_trip(BOTH ONNX "conditions: [clean, {corruption: gaussian_noise, severity: [1, 2]}]\n"
+                              "change: {variants: dense, samples: all, pick: first, conditions: [gaussian_noise/2]}\n");
+  assert_round_trip(BOTH ONNX "change: {conditions: all}\n");
   assert_round_trip(BOTH ONNX "variants: [{method: random, sparsity: 0.5, retrain: {rate: 0.0123456789012345678}}]\n");
   assert_round_trip(SMALL "variants: []\noutput: 'a\"b: \xE2\x82\xAC # c'\n");
 }
@@ -585,7 +588,7 @@ static const bad bad_values[] = {
     {SMALL "output: ''\n", "s.yaml:3: output: an empty path"},
     {SMALL "sede: 3\n", "s.yaml:3: sede: unknown key; did you mean 'seed'?"},
     {SMALL "colour: red\n", "s.yaml:3: colour: unknown key; there are study, seed, output, precision, threads, block, "
-                            "memory, data, model, variants, conditions, linearize"},
+                            "memory, data, model, variants, conditions, linearize, change"},
     {SMALL "\n# comment\nvariants:\n  -\n    method: random\n    sparsty: 0.5\n",
      "s.yaml:8: variants[0].sparsty: unknown key; did you mean 'sparsity'?"},
     {SMALL "seed: 1\nblock: 2\nseed: 3\n", "s.yaml:5: seed: given twice, first on line 3"},

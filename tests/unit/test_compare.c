@@ -1,0 +1,88 @@
+/* Fragility, calibration, correlation and similarity on cases small enough to follow by hand. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h> /* needs the above */
+
+#include "geometry/fragility.h"
+#include "geometry/similarity.h"
+#include "near.h"
+
+/* Four samples of classes 0, 1, 1, unknown; dense has the first two right. */
+static void fragile_samples(void **state)
+{
+  (void)state;
+  const int32_t label[] = {0, 1, 1, -1}, dense[] = {0, 1, 0, 1}, a[] = {0, 0, 0, 0}, b[] = {1, 0, 1, 1};
+  const double margin[] = {2, 1, -1, NAN}, margin_a[] = {1, -0.5, -2, NAN}, margin_b[] = {-3, -1, 1, NAN};
+  facet_fragility f;
+  assert_int_equal(facet_fragility_begin(4, 2, label, dense, margin, &f), FACET_OK);
+  facet_fragility_add(&f, dense, margin, false);
+  facet_fragility_add(&f, a, margin_a, true);
+  facet_fragility_add(&f, b, margin_b, true);
+  const int32_t flips[] = {1, 2, 1, 1};
+  assert_memory_equal(f.flips, flips, sizeof flips);
+  assert_true(f.worst_margin[0] == -3 && f.worst_margin[1] == -1 && f.worst_margin[2] == -2);
+  assert_true(f.margin_drop[0] == 5 && f.margin_drop[1] == 2 && f.margin_drop[2] == 1);
+  assert_true(isnan(f.worst_margin[3]) && isnan(f.margin_drop[3]));
+  uint8_t exemplar[4];
+  facet_fragility_exemplars(&f, exemplar); /* votes: 0 and 1, twice 0, 0 and 1, 0 and 1: of equals the first */
+  const uint8_t named[] = {0, 1, 0, 1};
+  assert_memory_equal(exemplar, named, sizeof named);
+  int64_t rank[4];
+  assert_int_equal(facet_fragility_rank(&f, rank), FACET_OK);
+  const int64_t order[] = {1, 0, 2, 3};
+  assert_memory_equal(rank, order, sizeof order);
+  double lost[] = {NAN, NAN, NAN, NAN};
+  facet_fragility_lost(&f, 0.5, (const int32_t[]){1, 2, 2, 2}, 2, lost); /* half is not more than half */
+  assert_true(isnan(lost[0]) && lost[1] == 0.5 && isnan(lost[2]) && isnan(lost[3]));
+  facet_fragility_lost(&f, 0.9, (const int32_t[]){2, 2, 2, 2}, 2, lost);
+  assert_true(lost[0] == 0.9 && lost[1] == 0.5 && isnan(lost[2]));
+  facet_fragility_clear(&f);
+}
+
+static void calibration_and_correlation(void **state)
+{
+  (void)state;
+  facet_calibration_bins bins = {.count = {0}};
+  assert_true(isnan(facet_calibration_error(&bins)));
+  const double logits[] = {log(3), 0, 0, log(3), log(3), 0, 5, 5}; /* confidence 3/4, and 1/2 */
+  facet_calibration_add(&bins, 4, 2, logits, (const int32_t[]){0, 1, 1, -1});
+  assert_near(facet_calibration_error(&bins), fabs(2.0 / 3 - 0.75), 1e-15);
+  assert_near(facet_correlation(3, (double[]){1, 2, 3}, (double[]){2, 4, 6}), 1, 1e-15);
+  assert_near(facet_correlation(3, (double[]){1, 2, 3}, (double[]){1, 0, -1}), -1, 1e-15);
+  assert_true(isnan(facet_correlation(3, (double[]){1, 1, 1}, (double[]){1, 2, 3})));
+}
+
+/* Points 0, 1, 5, 7 and 20 on a line. */
+static void tree_and_layout(void **state)
+{
+  (void)state;
+  const double point[] = {20, 1, 7, 0, 5};
+  double distance[25] = {0}, linkage[16], layout[10];
+  int64_t order[5];
+  facet_similarity_add(5, 1, point, distance);
+  for (int i = 0; i < 25; i++)
+    distance[i] = sqrt(distance[i]);
+  assert_true(distance[1] == 19 && distance[5] == 19 && distance[0] == 0);
+  assert_int_equal(facet_similarity_linkage(5, distance, linkage, order), FACET_OK);
+  const double wanted[] = {1, 3, 1, 2, 2, 4, 2, 2, 5, 6, 5.5, 4, 0, 7, 16.75, 5};
+  for (int i = 0; i < 16; i++)
+    assert_near(linkage[i], wanted[i], 1e-12);
+  const int64_t leaves[] = {0, 1, 3, 2, 4};
+  assert_memory_equal(order, leaves, sizeof leaves);
+  assert_int_equal(facet_similarity_layout(5, distance, layout), FACET_OK);
+  for (int i = 0; i < 5; i++) { /* a line stays one, its mean at 0 */
+    assert_near(layout[2 * i], point[i] - 6.6, 1e-9);
+    assert_near(layout[2 * i + 1], 0, 1e-5);
+  }
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {cmocka_unit_test(fragile_samples), cmocka_unit_test(calibration_and_correlation),
+                                     cmocka_unit_test(tree_and_layout)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
