@@ -104,13 +104,31 @@ facet_status facet_recipe_mask(const facet_study *study, const facet_variant *va
              : facet_raise_in(status, "%s:%d: variants[%d].mask: ", study->file, recipe->line, variant->recipe);
 }
 
-static facet_status remove_dead(facet_network **network)
+/* A smaller network in place of this one, and the mask (if there is one) cut likewise. */
+static facet_status remove_dead(facet_network **network, facet_mask **mask)
 {
   facet_network *smaller = NULL;
-  FACET_TRY(facet_channels_remove(*network, &smaller));
+  facet_mask *cut = NULL;
+  facet_status status = *mask ? facet_channels_cut_mask(*network, *mask, &cut) : FACET_OK;
+  if (status == FACET_OK)
+    status = facet_channels_remove(*network, &smaller);
+  if (status != FACET_OK) {
+    facet_mask_destroy(&cut);
+    return status;
+  }
   facet_network_destroy(network);
+  facet_mask_destroy(mask);
   *network = smaller;
+  *mask = cut;
   return FACET_OK;
+}
+
+/* Whether a sketch knows what its mask leaves dead, though dense may be still to be trained: then only how many filters
+ * go from each layer is sure. */
+static bool dead_are_known(const facet_kitchen *k, const facet_variant *variant)
+{
+  return !k->study->train_model || (!recipe_of(k, variant)->mask && variant->method == (int)FACET_PRUNE_FILTER &&
+                                    variant->scope == (int)FACET_SCOPE_LAYER);
 }
 
 static facet_status make(MPI_Comm comm, const facet_kitchen *k, const facet_variant *variant, const char *checkpoint,
@@ -127,11 +145,12 @@ static facet_status make(MPI_Comm comm, const facet_kitchen *k, const facet_vari
     FACET_TRY(score(k, variant, mask));
   if (*mask)
     facet_mask_apply(*mask, *network);
-  if (sketch)
+  if (*mask && recipe->remove_dead && (!sketch || dead_are_known(k, variant)))
+    FACET_TRY(remove_dead(network, mask)); /* before training could bring them back, and so that less is trained */
+  if (sketch || !recipe->retrain)
     return FACET_OK;
-  if (recipe->retrain)
-    FACET_TRY(train(comm, k, variant, *mask, checkpoint, *network, seconds));
-  return recipe->remove_dead ? remove_dead(network) : FACET_OK;
+  FACET_TRY(train(comm, k, variant, *mask, checkpoint, *network, seconds));
+  return recipe->remove_dead ? remove_dead(network, mask) : FACET_OK;
 }
 
 facet_status facet_recipe_make(MPI_Comm comm, const facet_kitchen *kitchen, const facet_variant *variant,
