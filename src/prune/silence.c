@@ -34,8 +34,7 @@ static bool is_company(const listed *all, const facet_parameter *p, int node, in
 {
   bool own = p->node == node && p->role == FACET_BIAS;
   bool norms = p->node == norm && (p->role == FACET_SHIFT || p->role == FACET_MEAN);
-  return (own || norms) && p->size == facet_filters(all->network, node) &&
-         all->network->value[p->value].consumers == 1;
+  return (own || norms) && p->size == facet_filters(all->network, node) && all->network->value[p->value].consumers == 1;
 }
 
 /* The company of one layer's filters that are gone. */

@@ -568,7 +568,7 @@ static void cut_masks_keep_what_masks_keep(void **state)
   set_constant(n, "an", 1, -0.5);
   end_net(n, "logits");
   assert_int_equal(facet_mask_of_zeros(n, &mask), FACET_OK);
-  mask->layer[1].keep[7] = 0; /* of the first weights, by channel 0 */
+  mask->layer[1].keep[7] = 0;                     /* of the first weights, by channel 0 */
   facet_tensor_set(constant_of(n, "b.w"), 30, 0); /* of channel 3, which is 2 then */
   assert_int_equal(facet_channels_remove(n, &smaller), FACET_OK);
   assert_int_equal(facet_channels_cut_mask(n, mask, &cut), FACET_OK);
