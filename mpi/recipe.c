@@ -104,21 +104,21 @@ facet_status facet_recipe_mask(const facet_study *study, const facet_variant *va
              : facet_raise_in(status, "%s:%d: variants[%d].mask: ", study->file, recipe->line, variant->recipe);
 }
 
-/* A smaller network in place of this one, and the mask (if there is one) cut likewise. */
-static facet_status remove_dead(facet_network **network, facet_mask **mask)
+static facet_status remove_dead(facet_network **network)
 {
   facet_network *smaller = NULL;
-  facet_mask *cut = NULL;
-  facet_status status = *mask ? facet_channels_cut_mask(*network, *mask, &cut) : FACET_OK;
-  if (status == FACET_OK)
-    status = facet_channels_remove(*network, &smaller);
-  if (status != FACET_OK) {
-    facet_mask_destroy(&cut);
-    return status;
-  }
+  FACET_TRY(facet_channels_remove(*network, &smaller));
   facet_network_destroy(network);
-  facet_mask_destroy(mask);
   *network = smaller;
+  return FACET_OK;
+}
+
+/* What the mask will be without the dead channels. */
+static facet_status cut_mask(const facet_network *network, facet_mask **mask)
+{
+  facet_mask *cut = NULL;
+  FACET_TRY(facet_channels_cut_mask(network, *mask, &cut));
+  facet_mask_destroy(mask);
   *mask = cut;
   return FACET_OK;
 }
@@ -145,12 +145,16 @@ static facet_status make(MPI_Comm comm, const facet_kitchen *k, const facet_vari
     FACET_TRY(score(k, variant, mask));
   if (*mask)
     facet_mask_apply(*mask, *network);
-  if (*mask && recipe->remove_dead && (!sketch || dead_are_known(k, variant)))
-    FACET_TRY(remove_dead(network, mask)); /* before training could bring them back, and so that less is trained */
-  if (sketch || !recipe->retrain)
+  bool trains_on = recipe->retrain && !sketch;
+  if (*mask && recipe->remove_dead && (!sketch || dead_are_known(k, variant))) {
+    if (trains_on)
+      FACET_TRY(cut_mask(*network, mask));
+    FACET_TRY(remove_dead(network)); /* before training could bring them back, and so that less is trained */
+  }
+  if (!trains_on)
     return FACET_OK;
   FACET_TRY(train(comm, k, variant, *mask, checkpoint, *network, seconds));
-  return recipe->remove_dead ? remove_dead(network, mask) : FACET_OK;
+  return recipe->remove_dead ? remove_dead(network) : FACET_OK;
 }
 
 facet_status facet_recipe_make(MPI_Comm comm, const facet_kitchen *kitchen, const facet_variant *variant,
