@@ -286,8 +286,7 @@ static facet_status cut_node(cutter *c, int node)
   return l->kind == KIND_WINDOW ? FACET_OK : cut_spread(c, node);
 }
 
-/* Takes the dead channels of `network` out of a copy of `from`, which differs from it in its constants' numbers alone.
- */
+/* Takes the dead channels of `network` out of a copy of `from`, which differs from it in the numbers of constants. */
 static facet_status cut(const facet_network *network, const facet_network *from, facet_network **smaller)
 {
   cutter c = {0};
