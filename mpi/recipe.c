@@ -113,6 +113,24 @@ static facet_status remove_dead(facet_network **network)
   return FACET_OK;
 }
 
+/* What the mask will be without the dead channels. */
+static facet_status cut_mask(const facet_network *network, facet_mask **mask)
+{
+  facet_mask *cut = NULL;
+  FACET_TRY(facet_channels_cut_mask(network, *mask, &cut));
+  facet_mask_destroy(mask);
+  *mask = cut;
+  return FACET_OK;
+}
+
+/* Whether a sketch knows what its mask leaves dead, though dense may be still to be trained: then only how many filters
+ * go from each layer is sure. */
+static bool dead_are_known(const facet_kitchen *k, const facet_variant *variant)
+{
+  return !k->study->train_model || (!recipe_of(k, variant)->mask && variant->method == (int)FACET_PRUNE_FILTER &&
+                                    variant->scope == (int)FACET_SCOPE_LAYER);
+}
+
 static facet_status make(MPI_Comm comm, const facet_kitchen *k, const facet_variant *variant, const char *checkpoint,
                          facet_network **network, facet_mask **mask, double *seconds)
 {
@@ -127,10 +145,15 @@ static facet_status make(MPI_Comm comm, const facet_kitchen *k, const facet_vari
     FACET_TRY(score(k, variant, mask));
   if (*mask)
     facet_mask_apply(*mask, *network);
-  if (sketch)
+  bool trains_on = recipe->retrain && !sketch;
+  if (*mask && recipe->remove_dead && (!sketch || dead_are_known(k, variant))) {
+    if (trains_on)
+      FACET_TRY(cut_mask(*network, mask));
+    FACET_TRY(remove_dead(network)); /* before training could bring them back, and so that less is trained */
+  }
+  if (!trains_on)
     return FACET_OK;
-  if (recipe->retrain)
-    FACET_TRY(train(comm, k, variant, *mask, checkpoint, *network, seconds));
+  FACET_TRY(train(comm, k, variant, *mask, checkpoint, *network, seconds));
   return recipe->remove_dead ? remove_dead(network) : FACET_OK;
 }
 

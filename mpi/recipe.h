@@ -1,5 +1,5 @@
 /* One pruned network, made from dense by its recipe: a criterion, a file of masks, or a method that prunes while it
- * trains; then training on, and the removal of dead channels, where the recipe says so. */
+ * trains; then, where the recipe says so, the removal of dead channels, training on, and the removal of what died. */
 #ifndef FACET_RECIPE_H
 #define FACET_RECIPE_H
 
@@ -15,10 +15,10 @@ typedef struct {
   const facet_network *first, *dense; /* dense before and after its training */
 } facet_kitchen;
 
-/* Collective; all ranks leave with the same bits, on any number of them. comm MPI_COMM_NULL: a sketch, of which shapes
- * are right but nothing is trained or scored. checkpoint: see facet_training_job. *seconds: of training, 0 if there was
- * none. Errors: FACET_DIVERGED;
- * FACET_BAD_INPUT names file, line and variant. Caller destroys. */
+/* Collective; all ranks leave with the same bits, on any number of them. comm MPI_COMM_NULL: a sketch, for which
+ * nothing is trained or scored by samples; dead channels are out of it where that shows which they will be. checkpoint:
+ * see facet_training_job. *seconds: of training, 0 if there was none. Errors: FACET_DIVERGED; FACET_BAD_INPUT names
+ * file, line and variant. Caller destroys. */
 facet_status facet_recipe_make(MPI_Comm comm, const facet_kitchen *kitchen, const facet_variant *variant,
                                const char *checkpoint, facet_network **network, double *seconds);
 /* Not collective. Reads the mask file of a variant whose recipe has one, for the network `like`. Errors name file, line

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "prune/channels.h"
+#include "prune/score.h"
 
 typedef struct {
   channel_plan plan;
@@ -285,10 +286,11 @@ static facet_status cut_node(cutter *c, int node)
   return l->kind == KIND_WINDOW ? FACET_OK : cut_spread(c, node);
 }
 
-facet_status facet_channels_remove(const facet_network *network, facet_network **smaller)
+/* Takes the dead channels of `network` out of a copy of `from`, which differs from it in the numbers of constants. */
+static facet_status cut(const facet_network *network, const facet_network *from, facet_network **smaller)
 {
   cutter c = {0};
-  facet_network unfinished = *network; /* copies of it may still be changed */
+  facet_network unfinished = *from; /* copies of it may still be changed */
   *smaller = NULL;
   FACET_TRY(channel_plan_make(network, &c.plan));
   unfinished.finished = false;
@@ -301,5 +303,44 @@ facet_status facet_channels_remove(const facet_network *network, facet_network *
   if (status != FACET_OK)
     facet_network_destroy(&c.n);
   *smaller = c.n;
+  return status;
+}
+
+facet_status facet_channels_remove(const facet_network *network, facet_network **smaller)
+{
+  return cut(network, network, smaller);
+}
+
+/* A copy of the network whose parameters are 1, and 0 where the mask removes them. */
+static facet_status mark(const facet_network *network, const facet_mask *mask, facet_network **marked)
+{
+  facet_parameter *list;
+  int count;
+  FACET_TRY(facet_network_parameter_list(network, &list, &count));
+  facet_status status = facet_network_copy(network, marked);
+  for (int p = 0; status == FACET_OK && p < count; p++)
+    for (int64_t i = 0; i < list[p].size; i++)
+      facet_tensor_set((*marked)->value[list[p].value].constant, i, 1);
+  if (status == FACET_OK)
+    facet_mask_apply(mask, *marked);
+  facet_free(&list);
+  return status;
+}
+
+/* The marks are cut as the numbers are. */
+facet_status facet_channels_cut_mask(const facet_network *network, const facet_mask *mask, facet_mask **cut_mask)
+{
+  facet_network *marked = NULL, *smaller = NULL;
+  facet_status status = FACET_OK;
+  *cut_mask = NULL;
+  FACET_GO(out, status, mark(network, mask, &marked));
+  FACET_GO(out, status, cut(network, marked, &smaller));
+  FACET_GO(out, status, facet_mask_of_zeros(smaller, cut_mask));
+  status = facet_mask_silence_zeros(smaller, *cut_mask);
+out:
+  facet_network_destroy(&marked);
+  facet_network_destroy(&smaller);
+  if (status != FACET_OK)
+    facet_mask_destroy(cut_mask);
   return status;
 }

@@ -100,6 +100,8 @@ facet_status facet_channels_dead(const facet_network *network, facet_channels **
 void facet_channels_destroy(facet_channels **channels);
 /* A network without them, finished, with the same logits; a copy where there are none. Values keep their numbers. */
 facet_status facet_channels_remove(const facet_network *network, facet_network **smaller);
+/* What a mask of the network, applied to it, is in the network without them. Caller destroys. */
+facet_status facet_channels_cut_mask(const facet_network *network, const facet_mask *mask, facet_mask **cut);
 
 bool facet_criterion_needs_data(facet_criterion criterion);
 const char *facet_criterion_name(facet_criterion criterion);

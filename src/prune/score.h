@@ -20,6 +20,8 @@ facet_status facet_mask_select(facet_mask *mask, const facet_pruning *how, doubl
 facet_status facet_mask_synflow(const facet_network *network, const facet_pruning *how, facet_mask *mask);
 /* Lists what is to be silenced; gone: by layer (NULL: nothing) and filter. */
 facet_status facet_mask_silence(const facet_network *network, bool *const *gone, facet_mask *mask);
+/* The same of removed filters that put out exactly 0 in this network. */
+facet_status facet_mask_silence_zeros(const facet_network *network, facet_mask *mask);
 facet_status facet_mask_filters(const facet_network *network, const facet_pruning *how, facet_mask *mask);
 
 /* keep[i] = 0 for the `remove` lowest of `count` scores, 1 for the others; equal scores go in order of position.

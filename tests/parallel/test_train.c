@@ -213,6 +213,45 @@ static void test_biprop_has_two_values_per_layer(void **state)
   facet_network_destroy(&first);
 }
 
+/* Shifts of a residual network, whose blocks end without ReLU, would move: those of pruned filters stay 0, others do
+ * not. */
+static void test_pruned_filters_stay_silent(void **state)
+{
+  (void)state;
+  facet_training how = plain;
+  how.epochs = 1;
+  facet_method_job job = job_of(FACET_METHOD_TRAIN, 0, &how);
+  facet_pruning filters = {.criterion = FACET_PRUNE_FILTER, .scope = FACET_SCOPE_LAYER, .sparsity = 0.5};
+  facet_network *network[2]; /* trained on all ranks, and on this one alone */
+  facet_mask *mask;
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(facet_network_resnet((facet_shape){3, {1, SIDE, SIDE}}, 1, K, 3, &network[i]), FACET_OK);
+    assert_int_equal(facet_mask_create(network[i], &filters, NULL, &mask), FACET_OK);
+    facet_mask_apply(mask, network[i]);
+    job.training.mask = mask;
+    assert_everywhere(facet_method_run(i ? MPI_COMM_SELF : MPI_COMM_WORLD, &job, network[i], NULL) == FACET_OK);
+    if (i == 0)
+      facet_mask_destroy(&mask);
+  }
+  facet_parameter *list;
+  int count;
+  int64_t shifts = 0, still = 0;
+  assert_int_equal(facet_network_parameter_list(network[0], &list, &count), FACET_OK);
+  for (int p = 0; p < count; p++)
+    for (int64_t i = 0; list[p].role == FACET_SHIFT && i < list[p].size; i++, shifts++)
+      still += facet_tensor_get(network[0]->value[list[p].value].constant, i) == 0;
+  bool good = true;
+  for (int64_t i = 0; i < mask->silences; i++)
+    good = good && facet_tensor_get(network[0]->value[mask->silence[i].value].constant, mask->silence[i].index) == 0;
+  assert_everywhere(good && same(network[0], network[1]));
+  assert_int_equal(mask->silences, shifts); /* half of the shifts, and of the means */
+  assert_int_equal(still, shifts / 2);
+  facet_free(&list);
+  facet_mask_destroy(&mask);
+  facet_network_destroy(&network[0]);
+  facet_network_destroy(&network[1]);
+}
+
 static void test_gmp_schedule(void **state)
 {
   (void)state;
@@ -511,6 +550,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(test_same_bits_for_every_method),
       cmocka_unit_test(test_edge_popup_leaves_weights_untouched),
       cmocka_unit_test(test_biprop_has_two_values_per_layer),
+      cmocka_unit_test(test_pruned_filters_stay_silent),
       cmocka_unit_test(test_gmp_schedule),
       cmocka_unit_test(test_rounds),
       cmocka_unit_test(test_lth_rewinds),

@@ -179,9 +179,25 @@ def test_files_that_do_not_fit(tmp_path):
     refused(65, f"{masks}: mask first is not of 0 and 1 in 8-bit unsigned integers", "masks_to_torch.py", *back)
 
 
+def constants_of(path):
+    """The constants of an ONNX file by name, and its nodes."""
+    graph = onnx.load(path).graph
+    return {c.name: numpy_helper.to_array(c) for c in graph.initializer}, list(graph.node)
+
+
+def company_of_filters(path):
+    """For every batch norm behind a convolution: which filters are all zero; its shift, mean and variance."""
+    constants, nodes = constants_of(path)
+    makes = {node.output[0]: node for node in nodes}
+    for norm in nodes:
+        if norm.op_type == "BatchNormalization":
+            weights = constants[makes[norm.input[0]].input[1]]
+            yield (weights == 0).all(axis=(1, 2, 3)), *(constants[name] for name in norm.input[2:])
+
+
 def test_pruned_filters_go_with_their_feature_maps(small):
     """Biases and batch norm of removed filters are silent, also after retraining, so that the channels can be taken out:
-    half of every layer but the last."""
+    half of every layer but the last.  Taken out before the training or after it, the network is the same."""
     training = "budget: {epochs: 1, rate: 0.05}"
     folder = small
     (folder / "study.yaml").write_text(STUDY.split("variants:")[0] + f"""\
@@ -199,6 +215,69 @@ variants:
         sizes = {name: list(h5[f"variants/{name}"].attrs["layer_size"]) for name in names}
     assert sizes["dense"] == [4 * 9, 8 * 4 * 9, 8 * 36 * 16, 16 * 4] == sizes["masked"]
     for kind in ("", "-trained"):
+        for layer, (gone, *company, _) in enumerate(company_of_filters(folder / f"out/variants/masked{kind}.onnx")):
+            assert gone.sum() == (2, 4)[layer]
+            for numbers in company:
+                assert np.array_equal(numbers == 0, gone)
         assert sizes["removed" + kind] == [2 * 9, 4 * 2 * 9, 4 * 36 * 8, 8 * 4]
         np.testing.assert_allclose(logits["removed" + kind], logits["masked" + kind], atol=1e-5 * np.abs(logits["masked" + kind]).max())
     assert np.abs(logits["masked"] - logits["masked-trained"]).max() > 0.1
+    text = run("check", folder / "study.yaml").stdout  # before a weight is trained, it knows how small they will be
+    for name in names[1:]:
+        size = sum(c.size for c in constants_of(folder / f"out/variants/{name}.onnx")[0].values())
+        (row,) = [line for line in text.splitlines() if line.split()[:2] == [name, "filter"]]
+        assert f" {size / 1000:.3g} k " in row
+
+
+def network_with_a_doubtful_channel(path):
+    """Channel 1 of the first layer: without its filter, ReLU shuts it by the running mean of its batch norm, and would
+    open it by that of a training, which is 0."""
+    random = np.random.default_rng(5)
+    constants = {name: random.normal(0, 0.3, shape).astype(np.float32)
+                 for name, shape in {"a": (4, 1, 3, 3), "b": (6, 4, 3, 3), "c": (4, 6)}.items()}
+    for name, value in {"gamma": 1, "beta": 0.5, "mean": 0, "var": 1}.items():
+        constants[name] = np.full(4, value, np.float32)
+    constants["mean"][1] = 1
+    nodes = [
+        helper.make_node("Conv", ["x", "a"], ["1"], pads=[1] * 4),
+        helper.make_node("BatchNormalization", ["1", "gamma", "beta", "mean", "var"], ["2"]),
+        helper.make_node("Relu", ["2"], ["3"]),
+        helper.make_node("Conv", ["3", "b"], ["4"], pads=[1] * 4, strides=[2, 2]),
+        helper.make_node("Relu", ["4"], ["5"]),
+        helper.make_node("GlobalAveragePool", ["5"], ["6"]),
+        helper.make_node("Flatten", ["6"], ["7"]),
+        helper.make_node("Gemm", ["7", "c"], ["y"], transB=1),
+    ]
+    graph = helper.make_graph(
+        nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 12, 12])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 4])],
+        [numpy_helper.from_array(v, k) for k, v in constants.items()])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), path)
+    return constants
+
+
+def test_training_does_not_bring_back_what_is_dead(small):
+    constants = network_with_a_doubtful_channel(small / "net.onnx")
+    masks = {name: np.random.default_rng(6).integers(0, 2, constants[name].shape) for name in "abc"}
+    masks["a"][1] = 0
+    masks["c"][0] |= 1  # all of the second layer is heard of
+    for filters in (masks["a"], masks["b"]):
+        filters[0, 0, 0, 0] = 1
+    facet_masks.write_masks(small / "masks.h5", masks)
+    training = "retrain: {epochs: 2, batch: 32, rate: 0.05}"
+    (small / "study.yaml").write_text(STUDY.split("model:")[0] + f"""\
+model: {{onnx: net.onnx}}
+variants:
+  - {{name: held, mask: masks.h5, {training}}}
+  - {{name: removed, mask: masks.h5, remove_dead: true, {training}}}
+""")
+    done = run("run", small / "study.yaml", ranks=2)
+    assert done.returncode == 0, done.stderr
+    ((gone, shift, mean, variance),) = company_of_filters(small / "out/variants/held.onnx")
+    assert gone[1] and shift[1] > mean[1] / np.sqrt(variance[1] + 1e-5)  # brought back
+    left, _ = constants_of(small / "out/variants/removed.onnx")
+    cut = {"a": np.delete(masks["a"], 1, axis=0), "b": np.delete(masks["b"], 1, axis=1), "c": masks["c"]}
+    before = {"a": np.delete(constants["a"], 1, axis=0), "b": np.delete(constants["b"], 1, axis=1), "c": constants["c"]}
+    for name in "abc":
+        assert np.array_equal(left[name] != 0, cut[name]), name
+        assert (left[name] != before[name])[cut[name] == 1].all(), name

@@ -113,3 +113,48 @@ def test_loss_from_geometry(tmp_path):
         logits = np.linalg.norm(w, axis=1) * length[:, None] * cosine + c
         loss = np.log(np.exp(logits).sum(1)) - logits[np.arange(100), h5["label"][:]]
         np.testing.assert_allclose(loss, h5["prediction/loss"][0, 0], atol=1e-9)
+
+
+def run_elsewhere(folder, names, x):
+    """The logits of variants by onnxruntime."""
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the Python package onnxruntime is not installed")
+    for name in names:
+        session = onnxruntime.InferenceSession(str(folder / f"out/variants/{name}.onnx"), providers=["CPUExecutionProvider"])
+        yield session.run(None, {session.get_inputs()[0].name: x})[0]
+
+
+def test_channels_that_others_have_pruned_can_be_taken_out(tmp_path):
+    pytest.importorskip("onnx", reason="the Python package onnx is not installed")
+    from test_onnx import pruned_convolutions
+
+    model = "distiller_resnet20_channels_zeroed"
+    gone = sum(count for _, _, count in pruned_convolutions(SHARED / f"models/{model}.onnx").values())
+    variants = "variants: [{name: smaller, method: magnitude, sparsity: 0, remove_dead: true}]\n"
+    with h5py.File(study(tmp_path, model, variants, 200)) as h5:
+        dense, smaller = h5["prediction/logits"][:, 0]
+        parameters = h5["cost/parameters"][:]
+        x = ((h5["image"][:] / 255 - 0.5) / 0.5).astype(np.float32)
+    assert parameters[0] - parameters[1] == gone > 0
+    np.testing.assert_allclose(smaller, dense, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(*run_elsewhere(tmp_path, ("smaller", "dense"), x), rtol=0, atol=1e-5)
+
+
+def test_half_the_filters_of_a_residual_network(tmp_path):
+    """The inner channels of every block go; others are added to what comes over the skip, and stay, mostly."""
+    onnx = pytest.importorskip("onnx", reason="the Python package onnx is not installed")
+    recipe = "method: filter, scope: layer, sparsity: 0.5"
+    variants = f"variants: [{{name: masked, {recipe}}}, {{name: removed, {recipe}, remove_dead: true}}]\n"
+    with h5py.File(study(tmp_path, "akamaster_resnet20", variants, 200)) as h5:
+        _, masked, removed = h5["prediction/logits"][:, 0]
+        flops, size = h5["cost/flops"][:], h5["cost/bytes"][:]
+        image = h5["image"][:] / 255
+    np.testing.assert_allclose(removed, masked, rtol=0, atol=1e-5)
+    assert flops[1] == flops[0] and flops[2] < 0.51 * flops[0] and size[2] < 0.5 * size[0]
+    graph = onnx.load(tmp_path / "out/variants/removed.onnx").graph
+    shape = {c.name: tuple(c.dims) for c in graph.initializer}
+    convolutions = [shape[node.input[1]] for node in graph.node if node.op_type == "Conv"]
+    assert [s[0] for s in convolutions[1::2]] == [8] * 3 + [16] * 3 + [32] * 3
+    assert [s[1] for s in convolutions[2::2]] == [8] * 3 + [16] * 3 + [32] * 3
+    mean, std = (np.reshape(v, (3, 1, 1)) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+    x = ((image - mean) / std).astype(np.float32)
+    np.testing.assert_allclose(*run_elsewhere(tmp_path, ("removed", "masked"), x), rtol=0, atol=1e-5)

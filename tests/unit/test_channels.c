@@ -121,6 +121,30 @@ static int64_t dead_in(const facet_network *n)
   return dead;
 }
 
+/* Whether a cut mask removes just the zeros that are there. */
+static bool removes_zeros(const facet_mask *cut, const facet_network *smaller)
+{
+  facet_mask *zeros;
+  assert_int_equal(facet_mask_of_zeros(smaller, &zeros), FACET_OK);
+  bool same = zeros->layers == cut->layers;
+  for (int l = 0; same && l < zeros->layers; l++)
+    same = zeros->layer[l].value == cut->layer[l].value && zeros->layer[l].size == cut->layer[l].size &&
+           memcmp(zeros->layer[l].keep, cut->layer[l].keep, (size_t)zeros->layer[l].size) == 0;
+  facet_mask_destroy(&zeros);
+  return same;
+}
+
+/* The mask of all zeros, cut, is that of all zeros. */
+static void check_cut(const facet_network *network, const facet_network *smaller)
+{
+  facet_mask *zeros, *cut;
+  assert_int_equal(facet_mask_of_zeros(network, &zeros), FACET_OK);
+  assert_int_equal(facet_channels_cut_mask(network, zeros, &cut), FACET_OK);
+  assert_true(removes_zeros(cut, smaller));
+  facet_mask_destroy(&zeros);
+  facet_mask_destroy(&cut);
+}
+
 /* Removes; judges the logits, and that nothing dead is left. Destroys the network. */
 static void check_removal(facet_network **network, int64_t dead, int64_t parameters_gone)
 {
@@ -138,6 +162,7 @@ static void check_removal(facet_network **network, int64_t dead, int64_t paramet
   if (parameters_gone >= 0)
     assert_int_equal(facet_network_parameters(*network) - facet_network_parameters(smaller), parameters_gone);
   assert_int_equal(dead_in(smaller), 0);
+  check_cut(*network, smaller);
   facet_network_destroy(&smaller);
   facet_network_destroy(network);
 }
@@ -453,6 +478,111 @@ static void groups_and_shared_constants(void **state)
   check_removal(&n, 4, -1);
 }
 
+/* ---- pruned filters ---- */
+
+/* Half the filters of every layer, applied. */
+static facet_mask *prune_filters(facet_network *n)
+{
+  facet_mask *mask;
+  facet_pruning how = {.criterion = FACET_PRUNE_FILTER, .scope = FACET_SCOPE_LAYER, .sparsity = 0.5};
+  assert_int_equal(facet_mask_create(n, &how, NULL, &mask), FACET_OK);
+  facet_mask_apply(mask, n);
+  return mask;
+}
+
+static bool is_silenced(const facet_network *n, const facet_mask *mask, const char *name, int64_t index)
+{
+  for (int64_t i = 0; i < mask->silences; i++)
+    if (strcmp(n->value[mask->silence[i].value].name, name) == 0 && mask->silence[i].index == index)
+      return true;
+  return false;
+}
+
+/* What goes with the filters of a layer: 0 where the filter is gone, as it was elsewhere. Counts them. */
+static int check_company(facet_network *n, const facet_network *before, const facet_mask *mask, int layer,
+                         const char *name)
+{
+  int silent = 0, value;
+  const struct facet_mask_layer *l = &mask->layer[layer];
+  const facet_tensor *now = constant_of(n, name);
+  assert_int_equal(facet_network_value(n, name, &value), FACET_OK);
+  int64_t filters = facet_shape_size(now->shape), each = l->size / filters;
+  for (int64_t f = 0; f < filters; f++) {
+    bool gone = !l->keep[f * each];
+    assert_true(facet_tensor_get(now, f) == (gone ? 0 : facet_tensor_get(before->value[value].constant, f)));
+    assert_true(is_silenced(n, mask, name, f) == gone);
+    silent += gone;
+  }
+  return silent;
+}
+
+static void pruned_filters_are_silent(void **state)
+{
+  (void)state;
+  facet_network *n = end_net(plain_net(3, 1), "logits"), *before;
+  assert_int_equal(facet_network_copy(n, &before), FACET_OK);
+  facet_mask *mask = prune_filters(n);
+  assert_int_equal(check_company(n, before, mask, 0, "an.beta"), 2);
+  assert_int_equal(check_company(n, before, mask, 0, "an.mean"), 2);
+  assert_int_equal(mask->silences, 4); /* b has no company, and classes stay */
+  facet_mask_destroy(&mask);
+  facet_network_destroy(&before);
+  check_removal(&n, 2 + 3, 2 * (2 * 9 + 4) + (4 * 5 - 2 * 2) * 9 + 3 * 3);
+}
+
+/* Inner channels go; those of the sum where both branches are silent. Their masks go with them, and hold what is left:
+ * the silent filters of one branch. */
+static void pruned_filters_around_a_skip(void **state)
+{
+  (void)state;
+  drawn = 5000; /* weights of which some filters of both branches are the least */
+  facet_network *n = end_net(skip_net(), "logits"), *smaller;
+  facet_mask *mask = prune_filters(n), *cut;
+  int both = 0;
+  for (int64_t f = 0; f < 4; f++)
+    both += !mask->layer[0].keep[f * 2 * 9] && !mask->layer[2].keep[f * 6 * 9];
+  assert_int_equal(mask->silences, 2 + 3 + 2 * 2);
+  assert_int_equal(both, 1); /* or this test would show less */
+  assert_int_equal(facet_channels_remove(n, &smaller), FACET_OK);
+  assert_int_equal(facet_channels_cut_mask(n, mask, &cut), FACET_OK);
+  assert_true(removes_zeros(cut, smaller));
+  assert_int_equal(cut->layer[0].removed, 2 * 9);
+  assert_int_equal(cut->layer[1].removed, 0);
+  assert_int_equal(cut->layer[2].removed, 3 * 9);
+  assert_int_equal(cut->silences, 1 + 2); /* a's bias; shift and mean of c's norm */
+  for (int64_t i = 0; i < cut->silences; i++)
+    assert_true(facet_tensor_get(smaller->value[cut->silence[i].value].constant, cut->silence[i].index) == 0);
+  facet_mask_destroy(&mask);
+  facet_mask_destroy(&cut);
+  facet_network_destroy(&smaller);
+  check_removal(&n, 3 + 2 * both, -1);
+}
+
+/* Zeros that a mask keeps are kept by the cut mask, too: a training may take them up. */
+static void cut_masks_keep_what_masks_keep(void **state)
+{
+  (void)state;
+  facet_network *n = plain_net(3, 1), *smaller;
+  facet_mask *mask, *cut;
+  zero_filter(n, "a", 1);
+  set_constant(n, "an", 1, -0.5);
+  end_net(n, "logits");
+  assert_int_equal(facet_mask_of_zeros(n, &mask), FACET_OK);
+  mask->layer[1].keep[7] = 0;                     /* of the first weights, by channel 0 */
+  facet_tensor_set(constant_of(n, "b.w"), 30, 0); /* of channel 3, which is 2 then */
+  assert_int_equal(facet_channels_remove(n, &smaller), FACET_OK);
+  assert_int_equal(facet_channels_cut_mask(n, mask, &cut), FACET_OK);
+  assert_true(facet_tensor_get(constant_of(smaller, "b.w"), 21) == 0);
+  assert_int_equal(cut->layer[0].removed + cut->layer[2].removed, 0);
+  for (int64_t i = 0; i < cut->layer[1].size; i++)
+    assert_int_equal(cut->layer[1].keep[i], i != 7);
+  assert_int_equal(cut->silences, 0);
+  facet_mask_destroy(&mask);
+  facet_mask_destroy(&cut);
+  facet_network_destroy(&smaller);
+  facet_network_destroy(&n);
+}
+
 /* ---- networks drawn at random ---- */
 
 typedef struct {
@@ -629,6 +759,7 @@ static void random_networks(void **state)
     for (int i = 0; i < 15; i++)
       if (!(fabs(after[i] - before[i]) <= 1e-12 * (1 + fabs(before[i]))))
         fail_msg("network %d: logit %d is %.17g, not %.17g", turn, i, after[i], before[i]);
+    check_cut(d.n, smaller);
     gone += facet_network_parameters(d.n) > facet_network_parameters(smaller);
     facet_network_destroy(&smaller);
     facet_network_destroy(&d.n);
@@ -769,6 +900,9 @@ int main(void)
       cmocka_unit_test(concat),
       cmocka_unit_test(strided_and_padded_shortcut),
       cmocka_unit_test(groups_and_shared_constants),
+      cmocka_unit_test(pruned_filters_are_silent),
+      cmocka_unit_test(pruned_filters_around_a_skip),
+      cmocka_unit_test(cut_masks_keep_what_masks_keep),
       cmocka_unit_test(random_networks),
       cmocka_unit_test(trainable_networks),
       cmocka_unit_test(real_networks),
