@@ -99,16 +99,19 @@ facet_status facet_elastic(const facet_canvas *c, double *pixels)
   draw_affine(c, c->constant[2] * c->unit, map);
   for (int64_t k = 0; k < c->channels; k++)
     for (int64_t i = 0; i < n; i++) {
-      double x = (double)(i % w), y = (double)(i / w);
+      int64_t row = i / w;
+      double x = (double)(i % w), y = (double)row;
       warped[k * n + i] = facet_filter_sample(c, pixels + k * n, map[3] * x + map[4] * y + map[5],
                                               map[0] * x + map[1] * y + map[2], EDGE_REFLECT_101);
     }
   draw_shift(c, 0, c->room[3], right);
   draw_shift(c, 1, c->room[3], down);
   for (int64_t k = 0; k < c->channels; k++)
-    for (int64_t i = 0; i < n; i++)
-      pixels[k * n + i] =
-          facet_filter_sample(c, warped + k * n, (double)(i / w) + down[i], (double)(i % w) + right[i], EDGE_REFLECT);
+    for (int64_t i = 0; i < n; i++) {
+      int64_t row = i / w;
+      double y = (double)row + down[i], x = (double)(i % w) + right[i];
+      pixels[k * n + i] = facet_filter_sample(c, warped + k * n, y, x, EDGE_REFLECT);
+    }
   return FACET_OK;
 }
 

@@ -15,13 +15,16 @@ int64_t facet_edge_at(int64_t i, int64_t size, facet_edge edge)
 }
 
 /* weights of the offsets -radius .. radius; the radius. */
-static int64_t gaussian_taps(double sigma, double truncate, double *tap)
+static int64_t gaussian_taps(double sigma, double truncate, double tap[MOST_TAPS])
 {
   int64_t radius = (int64_t)(truncate * sigma + 0.5);
   double sum = 0;
-  radius = radius > MOST_TAPS / 2 - 1 ? MOST_TAPS / 2 - 1 : radius;
-  for (int64_t i = -radius; i <= radius; i++)
-    sum += tap[i + radius] = radius > 0 ? exp(-0.5 * (double)(i * i) / (sigma * sigma)) : 1;
+  radius = radius < 0 ? 0 : radius > MOST_TAPS / 2 - 1 ? MOST_TAPS / 2 - 1 : radius;
+  for (int64_t i = 0; i <= 2 * radius; i++) {
+    double off = (double)(i - radius);
+    tap[i] = radius > 0 ? exp(-0.5 * off * off / (sigma * sigma)) : 1;
+    sum += tap[i];
+  }
   for (int64_t i = 0; i <= 2 * radius; i++)
     tap[i] /= sum;
   return radius;

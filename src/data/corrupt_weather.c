@@ -249,7 +249,8 @@ static void measure_distance(const facet_canvas *c, const double *edge, double *
     if (edge[i] == 1)
       at[edges++] = (double)i;
   for (int64_t i = 0; i < plane_of(c); i++) {
-    double y = (double)(i / c->width), x = (double)(i % c->width), best = farthest;
+    int64_t row = i / c->width;
+    double y = (double)row, x = (double)(i % c->width), best = farthest;
     for (int64_t e = 0; e < edges; e++) {
       double v = floor(at[e] / (double)c->width) - y,
              u = at[e] - floor(at[e] / (double)c->width) * (double)c->width - x;
