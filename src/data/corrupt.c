@@ -1,52 +1,113 @@
 /* Corruptions: one row per name, with its constants by severity (SCIENCE 4, from make_cifar_c.py of
  * hendrycks/robustness).  To add one, write its function and its row. */
+#include "data/corrupt.h"
+
 #include <string.h>
 
-#include "data/data.h"
-
-typedef struct {
-  double constant;
-  facet_random random;
-  int severity;
-  int64_t channels, height, width;
-} setting;
-
-/* One sample, pixels in [0, 1] up to rounding; the caller clips. */
-typedef void corruption_function(const setting *s, uint64_t sample, double *pixels);
-
-static void gaussian_noise(const setting *s, uint64_t sample, double *pixels)
-{
-  int64_t size = s->channels * s->height * s->width;
-  for (int64_t i = 0; i < size; i += 2) {
-    double pair[2];
-    facet_random_normal(s->random, sample, (uint64_t)s->severity << 32 | (uint64_t)i, pair);
-    pixels[i] += s->constant * pair[0];
-    if (i + 1 < size)
-      pixels[i + 1] += s->constant * pair[1];
-  }
-}
-
+/* What the numbers of a row are says the function. */
 static const struct {
   const char *name;
-  corruption_function *apply;
-  double constant[5];
+  facet_corruption *apply;
+  double constant[5][CORRUPT_CONSTANTS];
 } corruptions[] = {
-    {"clean", NULL, {0}},
-    {"gaussian_noise", gaussian_noise, {.04, .06, .08, .09, .10}},
+    {"clean", NULL, {{0}}},
+    {"gaussian_noise", facet_gaussian_noise, {{.04}, {.06}, {.08}, {.09}, {.10}}},
+    {"shot_noise", facet_shot_noise, {{500}, {250}, {100}, {75}, {50}}},
+    {"impulse_noise", facet_impulse_noise, {{.01}, {.02}, {.03}, {.05}, {.07}}},
+    {"speckle_noise", facet_speckle_noise, {{.06}, {.1}, {.12}, {.16}, {.2}}},
+    {"gaussian_blur", facet_gaussian_blur, {{.4}, {.6}, {.7}, {.8}, {1}}},
+    {"defocus_blur", facet_defocus_blur, {{.3, .4}, {.4, .5}, {.5, .6}, {1, .2}, {1.5, .1}}},
+    {"glass_blur", facet_glass_blur, {{.05, 1, 1}, {.25, 1, 1}, {.4, 1, 1}, {.25, 1, 2}, {.4, 1, 2}}},
+    {"motion_blur", facet_motion_blur, {{6, 1}, {6, 1.5}, {6, 2}, {8, 2}, {9, 2.5}}},
+    {"zoom_blur", facet_zoom_blur, {{1.06}, {1.11}, {1.16}, {1.21}, {1.26}}},
+    {"snow",
+     facet_snow,
+     {{.1, .2, 1, .6, 8, 3, .95},
+      {.1, .2, 1, .5, 10, 4, .9},
+      {.15, .3, 1.75, .55, 10, 4, .9},
+      {.25, .3, 2.25, .6, 12, 6, .85},
+      {.3, .3, 1.25, .65, 14, 12, .8}}},
+    {"frost", facet_frost, {{1, .2}, {1, .3}, {.9, .4}, {.85, .4}, {.75, .45}}},
+    {"fog", facet_fog, {{.2, 3}, {.5, 3}, {.75, 2.5}, {1, 2}, {1.5, 1.75}}},
+    {"brightness", facet_brightness, {{.05}, {.1}, {.15}, {.2}, {.3}}},
+    {"contrast", facet_contrast, {{.75}, {.5}, {.4}, {.3}, {.15}}},
+    {"saturate", facet_saturate, {{.3, 0}, {.1, 0}, {1.5, 0}, {2, .1}, {2.5, .2}}},
+    {"elastic", facet_elastic, {{0, 0, 2.56}, {1.6, 6.4, 2.24}, {2.56, 1.92, 1.92}, {3.2, 1.28, 1.6}, {3.2, .96, .96}}},
+    {"pixelate", facet_pixelate, {{.95}, {.9}, {.85}, {.75}, {.65}}},
+    {"jpeg", facet_jpeg, {{80}, {65}, {58}, {50}, {40}}},
+    {"spatter",
+     facet_spatter,
+     {{.62, .1, .7, .7, .5, 0},
+      {.65, .1, .8, .7, .5, 0},
+      {.65, .3, 1, .69, .5, 0},
+      {.65, .1, .7, .69, .6, 1},
+      {.65, .1, .5, .68, .6, 1}}},
 };
+enum { CORRUPTIONS = sizeof corruptions / sizeof corruptions[0] };
 
 int facet_corruption_find(const char *name)
 {
-  for (size_t i = 0; i < sizeof corruptions / sizeof corruptions[0]; i++)
+  for (int i = 0; i < CORRUPTIONS; i++)
     if (strcmp(corruptions[i].name, name) == 0)
-      return (int)i;
+      return i;
   return -1;
 }
 
 const char *facet_corruption_name(int corruption)
 {
-  bool known = corruption >= 0 && (size_t)corruption < sizeof corruptions / sizeof corruptions[0];
-  return known ? corruptions[corruption].name : NULL;
+  return corruption >= 0 && corruption < CORRUPTIONS ? corruptions[corruption].name : NULL;
+}
+
+/* ---- random numbers and grey ---- */
+
+static uint64_t draw(const facet_canvas *c, int layer, int64_t i)
+{
+  return (uint64_t)layer << 48 | (uint64_t)c->severity << 32 | (uint64_t)i;
+}
+
+double facet_canvas_uniform(const facet_canvas *c, int layer, int64_t i)
+{
+  return facet_random_uniform(c->random, c->sample, draw(c, layer, i));
+}
+
+void facet_canvas_normals(const facet_canvas *c, int layer, int64_t count, double *to)
+{
+  for (int64_t i = 0; i < count; i += 2) {
+    double pair[2];
+    facet_random_normal(c->random, c->sample, draw(c, layer, i), pair);
+    to[i] = pair[0];
+    if (i + 1 < count)
+      to[i + 1] = pair[1];
+  }
+}
+
+double facet_canvas_luma(const facet_canvas *c, const double *pixels, int64_t at)
+{
+  int64_t plane = c->height * c->width;
+  if (c->channels == 3)
+    return 0.299 * pixels[at] + 0.587 * pixels[plane + at] + 0.114 * pixels[2 * plane + at];
+  double sum = 0;
+  for (int64_t k = 0; k < c->channels; k++)
+    sum += pixels[k * plane + at] / (double)c->channels;
+  return sum;
+}
+
+/* ---- applying ---- */
+
+static facet_status apply(int corruption, facet_canvas *c, double scale, int64_t first, int64_t count, double *sample,
+                          float *pixels)
+{
+  int64_t size = c->channels * c->height * c->width;
+  for (int64_t n = 0; n < count; n++) {
+    float *p = pixels + n * size;
+    c->sample = (uint64_t)(first + n);
+    for (int64_t i = 0; i < size; i++)
+      sample[i] = (double)p[i] / scale;
+    FACET_TRY(corruptions[corruption].apply(c, sample));
+    for (int64_t i = 0; i < size; i++)
+      p[i] = (float)((sample[i] < 0 ? 0 : sample[i] > 1 ? 1 : sample[i]) * scale);
+  }
+  return FACET_OK;
 }
 
 facet_status facet_corrupt(int corruption, int severity, uint32_t seed, double scale, int64_t channels, int64_t height,
@@ -56,23 +117,24 @@ facet_status facet_corrupt(int corruption, int severity, uint32_t seed, double s
     return FACET_OK;
   FACET_CHECK(facet_corruption_name(corruption), FACET_INTERNAL, "corruption %d", corruption);
   FACET_CHECK(severity >= 1 && severity <= 5, FACET_INTERNAL, "severity %d", severity);
-  int64_t size = channels * height * width;
-  setting s = {.constant = corruptions[corruption].constant[severity - 1],
-               .random = {seed, FACET_STREAM_CORRUPT + (uint32_t)corruption},
-               .severity = severity,
-               .channels = channels,
-               .height = height,
-               .width = width};
-  double *sample;
-  FACET_NEW(sample, size);
-  for (int64_t n = 0; n < count; n++) {
-    float *p = pixels + n * size;
-    for (int64_t i = 0; i < size; i++)
-      sample[i] = (double)p[i] / scale;
-    corruptions[corruption].apply(&s, (uint64_t)(first + n), sample);
-    for (int64_t i = 0; i < size; i++)
-      p[i] = (float)((sample[i] < 0 ? 0 : sample[i] > 1 ? 1 : sample[i]) * scale);
-  }
+  int64_t size = channels * height * width, side = facet_fog_side(height, width);
+  int64_t room = size > side * side ? size : side * side;
+  facet_canvas c = {.random = {seed, FACET_STREAM_CORRUPT + (uint32_t)corruption},
+                    .severity = severity,
+                    .channels = channels,
+                    .height = height,
+                    .width = width,
+                    .unit = (double)(height < width ? height : width) / 32,
+                    .constant = corruptions[corruption].constant[severity - 1]};
+  double *sample = NULL;
+  facet_status status = FACET_OK;
+  FACET_NEW_GO(done, status, sample, size);
+  for (int i = 0; i < CORRUPT_ROOMS; i++)
+    FACET_NEW_GO(done, status, c.room[i], room);
+  status = apply(corruption, &c, scale, first, count, sample, pixels);
+done:
+  for (int i = 0; i < CORRUPT_ROOMS; i++)
+    facet_free(&c.room[i]);
   facet_free(&sample);
-  return FACET_OK;
+  return status;
 }
