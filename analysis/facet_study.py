@@ -10,6 +10,9 @@
         study.linear("dense").pictures(0, 1)             # one row of it as channel x y x x, whatever the network's layout
         part = contributions(study, "dense", 7)          # why sample 7 gets its class, exactly
         part.pixels.sum() + part.b == part.output        # up to rounding
+        study.replicates                                 # {'lrr-global-0.98': ['lrr-global-0.98-s1', ...], ...}
+        mean, deviation = study.replicate_summary("accuracy")    # over seeds, each R x C
+        study.cost("epochs")                             # numpy, V: NaN in files that do not know
 
 Nothing is read before it is asked for, and W never as a whole.
 """
@@ -42,6 +45,12 @@ def _plain(value):
     if isinstance(value, np.ndarray):
         return [_plain(v) for v in value]
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _texts(attributes, name):
+    """A list of texts, empty if there is no such attribute."""
+    value = attributes.get(name, [])
+    return [value] if isinstance(value, str) else list(value)
 
 
 class Linear:
@@ -129,6 +138,7 @@ class Study:
         lines = (len(self.variants), len(self.conditions), self.samples)
         wanted = {"label": lines[2:], "image": lines[2:], "prediction/class": lines, "prediction/logits": lines,
                   "geometry/angle": lines, "geometry/length": lines, "geometry/margin": lines}
+        wanted.update({f"cost/{name}": lines[:1] for name in self.file.get("cost", ())})
         for name, shape in wanted.items():
             found = self.file[name].shape
             rank = {"image": 4, "prediction/logits": 4}.get(name, len(shape))
@@ -219,12 +229,12 @@ class Study:
 
     def warnings(self, variant):
         """What the program had to say of a variant's layers."""
-        return list(self.recipe(variant).get("warnings", []))
+        return _texts(self.recipe(variant), "warnings")
 
     @functools.cached_property
     def diverged(self):
         """One line for each variant that is missing because its training diverged."""
-        return list(self.attrs.get("diverged", []))
+        return _texts(self.attrs, "diverged")
 
     def cost(self, what):
         """epochs, epochs_before, samples, parameters, flops, flops_sparse, bytes, bytes_sparse, train_seconds or
@@ -250,22 +260,36 @@ class Study:
     @functools.cached_property
     def accuracy(self):
         """V x C, the share of labelled samples that are right (NaN when none is labelled)."""
-        if "summary/accuracy" in self.file:
-            return np.asarray(self.file["summary/accuracy"][()], dtype=float)
+        return self.summary("accuracy")
+
+    def summary(self, what):
+        """accuracy, loss, angle, length or margin, the mean over labelled samples: V x C (NaN when none is labelled)."""
+        if f"summary/{what}" in self.file:
+            return np.asarray(self.file[f"summary/{what}"][()], dtype=float)
+        path = {"accuracy": "prediction/class", "loss": "prediction/loss"}.get(what, f"geometry/{what}")
         known = self.label >= 0
         result = np.full((len(self.variants), len(self.conditions)), np.nan)
         for v in range(len(self.variants) if known.any() else 0):
             for c in range(len(self.conditions)):  # one line at a time: V x C x N may be large
-                result[v, c] = np.mean((self.file["prediction/class"][v, c] == self.label)[known])
+                line = self.file[path][v, c]
+                result[v, c] = np.mean((line == self.label if what == "accuracy" else line.astype(float))[known])
         return result
+
+    def replicate_summary(self, what):
+        """(mean, deviation) of a summary over the replicates, R x C each: as `spread`, from the file where it has them."""
+        paths = [f"replicates/{what}_{part}" for part in ("mean", "deviation")]
+        if paths[0] in self.file and _strings(self.file["replicate"]) == list(self.replicates):
+            return tuple(self.file[path][()] for path in paths)
+        return self.spread(self.summary(what))
 
     def spread(self, values):
         """(mean, deviation) over the replicates of numbers given by variant, V x ...: R x ... each. The deviation is the
         standard deviation of the seeds, n - 1; NaN for one."""
         parts = [np.asarray(values)[[self.variant_index(v) for v in group]] for group in self.replicates.values()]
         alone = np.full(np.shape(values)[1:], np.nan)
-        return (np.array([part.mean(axis=0) for part in parts]),
-                np.array([part.std(axis=0, ddof=1) if len(part) > 1 else alone for part in parts]))
+        with np.errstate(invalid="ignore"):  # an infinite margin has no deviation
+            return (np.array([part.mean(axis=0) for part in parts]),
+                    np.array([part.std(axis=0, ddof=1) if len(part) > 1 else alone for part in parts]))
 
     def image(self, sample):
         """Pixels as they lie in the data set: channel x y x x."""

@@ -74,10 +74,26 @@ def linearize(net, x, rows):
                 ties=(np.abs(z) < 1e-7).sum(axis=1), node=NODES)
 
 
+def cost(nets, samples, width):
+    """Of every variant, what it would have cost: dense 2 epochs, the others, which begin with it, 3.5 more. The times of
+    the last one are not known."""
+    weights = [np.concatenate([w.ravel() for w, _ in net]) for net in nets.values()]
+    biases = [np.concatenate([b for _, b in net]) for net in nets.values()]
+    own = np.where(np.array(list(nets)) == "dense", 2, 3.5)
+    place = np.arange(len(nets))
+    late = place == max(1, len(nets) - 1)
+    return {"epochs": own, "epochs_before": np.where(own == 2, 0, 2), "samples": own * samples,
+            "parameters": [w.size + b.size for w, b in zip(weights, biases)],
+            "flops": [2 * w.size for w in weights], "flops_sparse": [2 * np.count_nonzero(w) for w in weights],
+            "bytes": [width * (w.size + b.size) for w, b in zip(weights, biases)],
+            "bytes_sparse": [width * (np.count_nonzero(w) + np.count_nonzero(b)) for w, b in zip(weights, biases)],
+            "train_seconds": np.where(late, np.nan, 1.5 + place), "forward_seconds": np.where(late, np.nan, 1e-6 * (7 + place))}
+
+
 def write(path, *, variants, conditions, classes, image, label, measured, linear=None, sample=(), recipes=None,
-          normalize=(1.0, 0.0, 1.0), double=False, name="synthetic", done=True, layout=("channels_first",) * 2):
+          normalize=(1.0, 0.0, 1.0), double=False, name="synthetic", done=True, layout=("channels_first",) * 2, costs=None):
     """Writes the file as docs/results.md has it. measured[v][c], linear[variant]: dicts of measure() and linearize().
-    layout: the attributes `layout` and `order` of W."""
+    layout: the attributes `layout` and `order` of W. costs: {name: one number for each variant}."""
     real, text = "f8" if double else "f4", h5py.string_dtype()
     with h5py.File(path, "w") as f:
         def scale(key, values, dtype):
@@ -103,7 +119,19 @@ def write(path, *, variants, conditions, classes, image, label, measured, linear
         for key, group in (("loss", "prediction"), ("angle", "geometry"), ("length", "geometry"), ("margin", "geometry")):
             dataset(f"{group}/{key}", stack[key], real, vcn)
         dataset("geometry/cosine", stack["cosine"], real, vcn + ["class"])
-        dataset("summary/accuracy", (stack["cls"] == label).mean(axis=2), "f8", ["variant", "condition"])
+        summary = {key: stack[key].mean(axis=2) for key in ("loss", "angle", "length", "margin")}
+        summary["accuracy"] = (stack["cls"] == label).mean(axis=2)
+        of = np.array([(recipes or {}).get(variant, {}).get("replicate", variant) for variant in variants])
+        groups = list(dict.fromkeys(of.tolist()))
+        scale("replicate", groups, text)
+        dataset("replicates/size", [(of == group).sum() for group in groups], "i8", ["replicate"])
+        for key, values in summary.items():
+            dataset(f"summary/{key}", values, "f8", ["variant", "condition"])
+            parts = [values[of == group] for group in groups]
+            alone = np.full(len(conditions), np.nan)
+            dataset(f"replicates/{key}_mean", [p.mean(axis=0) for p in parts], "f8", ["replicate", "condition"])
+            dataset(f"replicates/{key}_deviation", [p.std(axis=0, ddof=1) if len(p) > 1 else alone for p in parts], "f8",
+                    ["replicate", "condition"])
         if linear:
             scale("linear/sample", sample, "i8")
             scale("linear/k", np.arange(next(iter(linear.values()))["row"].shape[1]), "i8")
@@ -125,10 +153,9 @@ def write(path, *, variants, conditions, classes, image, label, measured, linear
             dataset(f"linear/{variant}/ties", part["ties"], "i4", at)
         for variant in variants:
             f.create_group(f"variants/{variant}").attrs.update((recipes or {}).get(variant, {"method": "dense"}))
-        for i, what in enumerate(("epochs", "epochs_before", "train_seconds", "forward_seconds")):
-            dataset(f"cost/{what}", [i + 0.5] * len(variants), "f8", ["variant"])
-        for i, what in enumerate(("samples", "parameters", "flops", "flops_sparse", "bytes", "bytes_sparse")):
-            dataset(f"cost/{what}", [1500 * 10 ** i] * len(variants), "i8", ["variant"])
+        for what, values in (costs or {}).items():
+            whole = not what.startswith("epochs") and not what.endswith("seconds")
+            dataset(f"cost/{what}", values, "i8" if whole else "f8", ["variant"])
         marks = np.ones((len(variants), len(conditions), 4), dtype="u1")
         marks[-1, -1, -1] = done
         f.create_dataset("progress/tile", data=marks)
@@ -179,5 +206,6 @@ def synthesize(path, *, shape=(1, 6, 5), classes=3, samples=60, linearized=20, s
         linear[name] = linearize(net, x[:linearized], chosen)
     write(path, variants=list(nets), conditions=conditions, classes=[f"class {k}" for k in range(classes)],
           image=image.reshape(-1, *shape), label=label, measured=measured, linear=linear, sample=np.arange(linearized),
-          recipes=recipes, normalize=(255.0, mean, std), double=double, done=done, layout=layout)
+          recipes=recipes, normalize=(255.0, mean, std), double=double, done=done, layout=layout,
+          costs=cost(nets, samples, 8 if double else 4))
     return nets, x, label
