@@ -21,7 +21,7 @@ from facet_study import contrast, contrast_change, contributions
 WIDTH = 7.2  # inches: two columns of a journal page
 HUES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 DENSE, GREY, LIGHT = "#1a1a1a", "#666666", "#d9d9d9"
-MARKERS = "osD^vPX*<>"
+MARKERS = "osD^v<>hp*"  # none that an error bar could be taken for
 SIGNED = "RdBu_r"  # red adds, blue takes away
 PLUS, MINUS = "#b2182b", "#2166ac"
 METRICS = {"angle": "angle (radians)", "length": "length of the feature", "margin": "margin (signed distance)"}
@@ -88,13 +88,28 @@ def seeds(study):
     return max(len(group) for group in study.replicates.values())
 
 
+def pick(study, look, limit):
+    """At most `limit` replicates for one picture: dense, and as many of each recipe as there is room for, the sparsest
+    always among them."""
+    names = list(study.replicates)
+    if len(names) <= limit:
+        return names
+    recipes = choose(list(look.families), limit - 1)
+    each = (limit - 1) // len(recipes)
+    kept = {"dense"}.union(*(choose(look.families[recipe][::-1], each) for recipe in recipes))
+    return [name for name in names if name in kept]
+
+
 def _one_seed(study):
-    return " Of replicates the first is shown." if seeds(study) > 1 else ""
+    return " Of replicates the first seed is shown." if seeds(study) > 1 else ""
 
 
 def _bars_note(study):
     """What the error bars are."""
-    return f" Means over up to {seeds(study)} seeds; bars: one standard deviation." if seeds(study) > 1 else ""
+    sizes = sorted({len(group) for group in study.replicates.values()} - {1})
+    if not sizes:
+        return ""
+    return f" Means over {' or '.join(map(str, sizes))} seeds; bars: one standard deviation."
 
 
 def count(number):
@@ -129,8 +144,11 @@ def spoken(corruption):
     return corruption.replace("_", " ")
 
 
-def _left_out(shown, all_of, what):
-    return f" Shown: {len(shown)} of {len(all_of)} {what}." if len(shown) < len(all_of) else ""
+def _left_out(shown, all_of, what, most=6):
+    """What a picture does not show: how many, and by name if they are few."""
+    rest = [name for name in all_of if name not in shown]
+    names = f"; left out: {', '.join(rest)}" if len(rest) <= most else ""
+    return f" Shown: {len(shown)} of {len(all_of)} {what}{names}." if rest else ""
 
 
 def _legend(figure, handles, labels, columns=4):
@@ -141,31 +159,27 @@ def _legend(figure, handles, labels, columns=4):
 # ---- accuracy ----
 
 
-def _errors(deviation):
-    """Error bars, none where there is one seed alone."""
-    return np.nan_to_num(deviation) if np.isfinite(deviation).any() else None
-
-
-def accuracy_by_severity(study, look):
+def accuracy_by_severity(study, look, limit=8):
     groups = corruptions(study)
     if not groups or not np.isfinite(study.accuracy).any():
         return None
+    shown = pick(study, look, limit)
     names = list(study.replicates)
-    mean, deviation = study.spread(study.accuracy)
+    mean, deviation = (part[[names.index(name) for name in shown]] for part in study.replicate_summary("accuracy"))
     panels = [(spoken(name), steps, None) for name, steps in groups.items()]
-    close = _close_up(mean) if len(groups) == 1 else None
+    close = _close_up(mean, deviation) if len(groups) == 1 else None
     if close:
         panels.append(("close-up", panels[0][1], close))
     columns = min(len(panels), 4 if len(panels) > 6 else 3)
     rows = -(-len(panels) // columns)
-    side = len(panels) <= 2 and len(names) <= 16
+    side = len(panels) <= 2
     width = WIDTH if len(panels) > 1 else 0.62 * WIDTH + 1.6
     figure, axes = plt.subplots(rows, columns, sharex=True, sharey=not close, squeeze=False,
-                                figsize=(width, 2.7 if side else 2.0 * rows + 0.35 + 0.16 * -(-len(names) // 4)))
+                                figsize=(width, 2.7 if side else 2.0 * rows + 0.35 + 0.16 * -(-len(shown) // 4)))
     for axis, (title, steps, limits) in zip(axes.flat, panels):
         at = [study.condition_index(condition) for _, condition in steps]
-        for place, name in reversed(list(enumerate(names))):
-            axis.errorbar([s for s, _ in steps], mean[place, at], _errors(deviation[place, at]), label=name, capsize=2,
+        for place, name in reversed(list(enumerate(shown))):
+            axis.errorbar([s for s, _ in steps], mean[place, at], deviation[place, at], label=name, capsize=2,
                           elinewidth=0.8, **look.line(name))
         axis.set_title(title)
         if limits:
@@ -189,77 +203,88 @@ def accuracy_by_severity(study, look):
         _legend(figure, handles[::-1], labels[::-1])
     more = " The close-up leaves out what lies far below the rest." if close else ""
     return figure, ("Share of test samples classified correctly as the corruption grows. One line per variant: one hue per "
-                    f"pruning recipe, darker where more weights are gone; black is the dense network.{more}{_bars_note(study)}")
+                    f"pruning recipe, darker where more weights are gone; black is the dense network.{more}{_bars_note(study)}"
+                    + _left_out(shown, names, "variants"))
 
 
-def _close_up(accuracy):
-    """Limits of the accuracies near the best variant, where others lie so far below that they hide the differences."""
-    mean = accuracy.mean(axis=1)
-    near = accuracy[mean > mean.max() - 0.12]
-    if len(near) < 2 or near.min() - accuracy.min() < 0.2:
+def _close_up(mean, deviation):
+    """Limits of the accuracies (lines x points) near the best line, error bars included, where others lie so far below
+    that they hide the differences."""
+    level = mean.mean(axis=1)
+    near = level > level.max() - 0.12
+    error = np.nan_to_num(deviation[near])
+    low, high = (mean[near] - error).min(), (mean[near] + error).max()
+    if near.sum() < 2 or mean[near].min() - mean.min() < 0.2:
         return None
-    pad = max(0.05 * (near.max() - near.min()), 0.002)
-    return near.min() - pad, near.max() + pad
+    pad = max(0.05 * (high - low), 0.002)
+    return low - pad, high + pad
 
 
 def accuracy_by_sparsity(study, look):
-    groups = {name: members for name, members in look.families.items()
-              if max(sparsity(study, study.replicates[g][0]) for g in members) > 0}
-    if not groups or not np.isfinite(study.accuracy).any():
+    lines = {name: members for name, members in look.families.items()
+             if max(sparsity(study, study.replicates[g][0]) for g in members) > 0}
+    if not lines or not np.isfinite(study.accuracy).any():
         return None
     base = study.condition_index(reference(study))
     noisy = [i for i in range(len(study.conditions)) if i != base]
+    rows = [(reference(study), *study.spread(study.accuracy[:, base]))]
+    if noisy:
+        what = f"mean of the {len(noisy)} other conditions" if len(noisy) > 1 else study.conditions[noisy[0]]
+        rows.append((what, *study.spread(study.accuracy[:, noisy].mean(axis=1))))
     names = list(study.replicates)
-    clean = study.spread(study.accuracy[:, base])
-    other = study.spread(study.accuracy[:, noisy].mean(axis=1)) if noisy else None
-    lines = [names.index(group) for members in groups.values() for group in members]
-    close = _close_up(clean[0][lines][:, None]) if len(lines) > 1 else None
-    figure, axes = plt.subplots(1, 1 + bool(close), squeeze=False, figsize=(WIDTH if close else 0.62 * WIDTH + 1.6, 2.9))
-    seen = []
-    for axis in axes[0]:
-        for name, members in groups.items():
-            left = np.maximum([1 - sparsity(study, study.replicates[g][0]) for g in members], 1e-4)
-            at = [names.index(group) for group in members]
-            style = {**look.line(members[0]), "markersize": 5, "color": look.hue[name], "capsize": 2.5, "elinewidth": 0.9}
-            axis.errorbar(left, clean[0][at], _errors(clean[1][at]), label=name, **style)
-            if noisy and axis is axes[0][0]:
-                axis.errorbar(left, other[0][at], _errors(other[1][at]), **{**style, "linestyle": (0, (4, 2)),
-                              "markerfacecolor": "white", "markeredgecolor": style["color"], "markeredgewidth": 1})
-            seen.extend(left)
-        if "dense" in names:
-            d = names.index("dense")
-            axis.axhline(clean[0][d], color=DENSE, linewidth=1, zorder=1, label="dense")
-            if noisy and axis is axes[0][0]:
-                axis.axhline(other[0][d], color=DENSE, linewidth=1, linestyle=(0, (4, 2)), zorder=1)
-        _sparsity_axis(axis, seen)
-    axes[0][0].set_ylabel("accuracy")
-    if close:
-        axes[0][0].set_title("all")
-        axes[0][1].set_title(f"close-up, {reference(study)}")
-        low, high = close
-        axes[0][1].set_ylim(low, max(high, clean[0][names.index("dense")] + 0.002 if "dense" in names else high))
+    drawn = [i for i, name in enumerate(names) if name == "dense" or any(name in members for members in lines.values())]
+    close = [_close_up(mean[drawn][:, None], deviation[drawn][:, None]) for _, mean, deviation in rows]
+    shape = (len(rows), 2) if any(close) else (1, len(rows))
+    figure, axes = plt.subplots(*shape, squeeze=False, sharex=True,
+                                figsize=(WIDTH if shape[1] > 1 else 0.62 * WIDTH + 1.6, 2.2 * shape[0] + 0.5))
+    for place, (title, mean, deviation) in enumerate(rows):
+        panels = axes[place] if any(close) else [axes[0][place]]
+        for axis, limits in zip(panels, (None, close[place])):
+            if axis is not panels[0] and not limits:
+                axis.set_visible(False)
+                continue
+            _sparsity_lines(axis, study, look, lines, mean, deviation)
+            axis.set_title(f"{spoken(title)}, close-up" if limits else spoken(title))
+            axis.set_ylim(limits)
+    for line in axes:
+        line[0].set_ylabel("accuracy")
+    for axis in axes[-1]:
+        axis.set_xlabel("sparsity (log scale of what is left)")
     handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center")
-    dashed = f"; dashed: mean over the {len(noisy)} other conditions" if noisy else ""
-    return figure, (f"Accuracy against the share of weights that survives, from many to few. Solid: {reference(study)}{dashed}. "
-                    f"The horizontal lines are the dense network.{_bars_note(study)}")
+    _legend(figure, handles, labels)
+    more = " The close-ups leave out what lies far below the rest." if any(close) else ""
+    beside = " Points of one sparsity stand side by side." if seeds(study) > 1 else ""
+    return figure, ("Accuracy against the share of weights removed. One line per pruning recipe; the horizontal line is the "
+                    f"dense network.{more}{_bars_note(study)}{beside}")
 
 
-def _sparsity_axis(axis, seen):
+def _sparsity_lines(axis, study, look, lines, mean, deviation):
+    """One line for each recipe, and dense. mean, deviation: R."""
+    names = list(study.replicates)
+    left = {name: np.maximum([1 - np.mean([sparsity(study, v) for v in study.replicates[g]]) for g in members], 1e-4)
+            for name, members in lines.items()}
+    seen = sorted(set(np.round(np.concatenate(list(left.values())), 3)))
+    gap = min(np.diff(np.log(np.maximum(seen, 1e-4))), default=1)
+    step = min(0.035, 0.5 * gap / len(lines)) if seeds(study) > 1 else 0  # bars side by side, not one on the other
+    if "dense" in names:
+        axis.axhline(mean[names.index("dense")], color=DENSE, linewidth=1.4, zorder=1, label="dense")
+    for place, (name, members) in enumerate(lines.items()):
+        at = [names.index(group) for group in members]
+        axis.errorbar(left[name] * np.exp(step * ((len(lines) - 1) / 2 - place)), mean[at], deviation[at], label=name,
+                      **{**look.line(members[0]), "markersize": 5, "color": look.hue[name], "capsize": 2.5, "elinewidth": 0.9})
     axis.set_xscale("log")
-    axis.invert_xaxis()
-    ticks = sorted(set(np.round(seen, 3)))
-    if len(ticks) > 6 or min(np.diff(np.log(ticks)), default=1) < 0.2:
+    if not axis.xaxis_inverted():  # axes that share x turn together
+        axis.invert_xaxis()
+    if len(seen) > 6 or gap < 0.2:
         nice = [digit * 10.0 ** power for power in range(-4, 1) for digit in (1, 2, 5)]
-        ticks = [t for t in nice if min(seen) * 0.98 <= t <= max(seen) * 1.02] or [min(seen)]
-    axis.set_xticks(ticks)
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda t, _: f"{100 * t:.3g} %"))
+        seen = [t for t in nice if min(seen) * 0.98 <= t <= max(seen) * 1.02] or [min(seen)]
+    axis.set_xticks(seen)
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda t, _: f"{1 - t:.4g}"))
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.minorticks_off()
     axis.margins(x=0.12)
     axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axis.grid(axis="y", color=LIGHT, linewidth=0.5)
-    axis.set_xlabel("weights left (log scale)")
 
 
 # ---- geometry ----
