@@ -6,6 +6,7 @@ sparsities) share a hue of the Okabe-Ito palette, safe for colour-blind readers;
 differ in their seeds alone, look alike: they are drawn as one, by their mean and deviation, or by the first of them."""
 
 import re
+import textwrap
 
 import matplotlib
 
@@ -149,6 +150,19 @@ def _left_out(shown, all_of, what, most=6):
     rest = [name for name in all_of if name not in shown]
     names = f"; left out: {', '.join(rest)}" if len(rest) <= most else ""
     return f" Shown: {len(shown)} of {len(all_of)} {what}{names}." if rest else ""
+
+
+def firsts(study, names):
+    """The first seed of each of these replicates."""
+    return [study.replicates[name][0] for name in names]
+
+
+def _infinite_note(margins):
+    """What becomes of infinite margins, {variant: N}, where there are any."""
+    share = {v: np.isinf(margin).mean() for v, margin in margins.items()}
+    worst = max(share, key=share.get)
+    return (f" Margins are infinite where pruning leaves two classes the same direction: for up to {100 * share[worst]:.0f} % of "
+            f"the samples ({worst}), which lie outside of the picture.") if share[worst] else ""
 
 
 def _legend(figure, handles, labels, columns=4):
@@ -303,9 +317,8 @@ def _density(values, low, high, points=220):
     return (edges[:-1] + edges[1:]) / 2, smooth / max(smooth.max(), 1e-30)
 
 
-def distributions(study, look, limit=12):
-    every_variant = representatives(study)
-    shown = choose(every_variant, limit)
+def distributions(study, look, limit=8):
+    shown = firsts(study, pick(study, look, limit))
     condition = reference(study)
     data = {m: {v: study.geometry(m, v, condition).astype(float) for v in shown} for m in METRICS}
     if not np.isfinite(data["length"][shown[0]]).any():
@@ -328,9 +341,9 @@ def distributions(study, look, limit=12):
             axis.fill_between(grid, floor, floor + 0.82 * density, color=look.color[variant], alpha=0.75, linewidth=0)
             if base is not None and variant != "dense":
                 axis.plot(base[0], floor + 0.82 * base[1], color=DENSE, linewidth=0.8)
-            known = data[metric][variant][np.isfinite(data[metric][variant])]
+            known = data[metric][variant][~np.isnan(data[metric][variant])]
             if len(known):
-                q = np.quantile(known, [0.25, 0.5, 0.75])
+                q = np.quantile(np.clip(known, low, high), [0.25, 0.5, 0.75])  # infinite ones sit at the edge
                 axis.plot(q[[0, 2]], [floor, floor], color=DENSE, linewidth=1.6, solid_capstyle="butt", zorder=5)
                 axis.plot(q[1], floor, "o", color="white", markeredgecolor=DENSE, markeredgewidth=0.9, markersize=4, zorder=6)
         axis.set_xlim(low, high)
@@ -341,12 +354,13 @@ def distributions(study, look, limit=12):
     axes[0].set_ylim(-len(shown) + 0.75, 0.95)
     return figure, (f"How the features of all samples lie ({condition}), one row per variant; the black outline repeats the "
                     "dense network. Circle and bar: median and middle half. The shaded side of margin zero is misclassified."
-                    + _left_out(shown, every_variant, "variants") + _one_seed(study))
+                    + _infinite_note(data["margin"]) + _left_out(shown, representatives(study), "variants")
+                    + _one_seed(study))
 
 
 def shift(study, look, limit=6, most_corruptions=4):
     groups = {name: steps for name, steps in corruptions(study).items() if len(steps) > 1 and steps[0][1] == "clean"}
-    shown = [v for v in choose(representatives(study), limit) if np.isfinite(study.geometry("length", v, "clean")).any()] if groups else []
+    shown = [v for v in firsts(study, pick(study, look, limit)) if groups and np.isfinite(study.geometry("length", v, "clean")).any()]
     if not shown:
         return None
     picked = choose(list(groups), most_corruptions)
@@ -356,7 +370,7 @@ def shift(study, look, limit=6, most_corruptions=4):
             severity = [s for s, _ in groups[name]]
             for variant in reversed(shown):
                 clean = study.geometry(metric, variant, "clean").astype(float)
-                with np.errstate(invalid="ignore"):  # margins of classes with one direction are infinite
+                with np.errstate(invalid="ignore"):  # two infinite margins have no difference
                     moved = [study.geometry(metric, variant, condition) - clean for _, condition in groups[name]]
                 moved = [m[np.isfinite(m)] for m in moved]
                 q = np.array([np.quantile(m, [0.25, 0.5, 0.75]) if len(m) else [np.nan] * 3 for m in moved])
@@ -382,10 +396,11 @@ def margin_against_dense(study, look, limit=6):
     if "dense" not in study.variants or not others:
         return None
     condition = reference(study)
+    known = study.label >= 0
     dense = study.geometry("margin", "dense", condition).astype(float)
     if not np.isfinite(dense).any():
         return None
-    shown = choose(others, limit)
+    shown = [v for v in firsts(study, pick(study, look, limit + 1)) if v != "dense"]
     data = {v: study.geometry("margin", v, condition).astype(float) for v in shown}
     both = np.concatenate([dense] + list(data.values()))
     low, high = np.quantile(both[np.isfinite(both)], [0.002, 0.998])
@@ -408,11 +423,11 @@ def margin_against_dense(study, look, limit=6):
         axis.axhline(0, color=GREY, linewidth=0.7)
         axis.axvline(0, color=GREY, linewidth=0.7)
         axis.plot([low, high], [low, high], color=GREY, linewidth=0.7, linestyle=":")
-        known = np.isfinite(dense) & np.isfinite(data[variant])
         right, still = (sides[v][known] for v in ("dense", variant))
         for text, share, x, y, ha, va in (("lost", right & ~still, 0.97, 0.03, "right", "bottom"),
                                           ("won", ~right & still, 0.03, 0.97, "left", "top")):
-            axis.text(x, y, f"{text} {100 * share.mean() if len(share) else 0:.1f} %", transform=axis.transAxes, ha=ha, va=va, fontsize=7.5)
+            axis.text(x, y, f"{text} {100 * share.mean() if len(share) else 0:.1f} %", transform=axis.transAxes, ha=ha, va=va, fontsize=7.5,
+                      bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1})
         axis.set_aspect("equal")
         axis.set_xlim(low, high)
         axis.set_ylim(low, high)
@@ -426,23 +441,26 @@ def margin_against_dense(study, look, limit=6):
     bar.outline.set_visible(False)
     return figure, ("Every sample's margin before and after pruning; on the dotted diagonal nothing changed. Below the "
                     "horizontal line the pruned network is wrong: “lost” were right in the dense network, “won” were wrong."
-                    + _left_out(shown, others, "pruned variants") + _one_seed(study))
+                    + _infinite_note(data) + _left_out(shown, others, "pruned variants") + _one_seed(study))
 
 
 # ---- what was pruned, and the certificate ----
 
 
 def layer_sparsity(study, limit=30, most_layers=60):
-    recipes = {v: study.recipe(v) for v in representatives(study)}
-    named = {v: dict(zip(np.atleast_1d(r["layer"]), np.atleast_1d(r["layer_achieved"]).astype(float)))
-             for v, r in recipes.items() if v != "dense" and "layer" in r and "layer_achieved" in r}
+    named = {}
+    for name, group in study.replicates.items():
+        recipes = [study.recipe(v) for v in group]
+        if name != "dense" and all("layer" in r and "layer_achieved" in r for r in recipes):
+            removed = np.mean([np.atleast_1d(r["layer_achieved"]).astype(float) for r in recipes], axis=0)
+            named[name] = dict(zip(np.atleast_1d(recipes[0]["layer"]), removed))
     if not named:
         return None
     shown = choose(list(named), limit)
-    every = list(dict.fromkeys(layer for v in shown for layer in named[v]))
+    every = list(dict.fromkeys(layer for name in shown for layer in named[name]))
     layers = choose(every, most_layers)
-    table = np.array([[named[v].get(layer, np.nan) for v in shown] for layer in layers]
-                     + [[sparsity(study, v) for v in shown]])
+    table = np.array([[named[name].get(layer, np.nan) for name in shown] for layer in layers]
+                     + [[np.mean([sparsity(study, v) for v in study.replicates[name]]) for name in shown]])
     layers = layers + ["whole network"]
     tight = len(shown) > 12
     figure, axis = plt.subplots(figsize=(min(WIDTH, 1.9 + 0.62 * len(shown)), 0.21 * len(layers) + (1.5 if tight else 1.25)))
@@ -451,7 +469,7 @@ def layer_sparsity(study, limit=30, most_layers=60):
     if not tight:
         for (row, column), value in np.ndenumerate(table):
             if np.isfinite(value):
-                axis.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=7,
+                axis.text(column, row, _almost(100 * value), ha="center", va="center", fontsize=7,
                           color="white" if value > 0.55 else DENSE)
     axis.set_yticks(range(len(layers)), layers, fontsize=7)
     axis.set_xticks(range(len(shown)), shown, rotation=35 if not tight else 60, ha="right", rotation_mode="anchor", fontsize=7)
@@ -466,17 +484,28 @@ def layer_sparsity(study, limit=30, most_layers=60):
     bar.set_label("weights removed")
     bar.outline.set_visible(False)
     return figure, ("Share of the weights that pruning really removed, in percent, layer by layer from the input down, and of all weights together."
-                    + _left_out(shown, named, "variants") + _left_out(layers[:-1], every, "layers") + _one_seed(study))
+                    + (" Means over seeds." if seeds(study) > 1 else "")
+                    + _left_out(shown, named, "variants") + _left_out(layers[:-1], every, "layers"))
+
+
+def _almost(value):
+    """A percentage without digits, but 99.6 is not 100."""
+    return ">99" if 99.5 <= value < 100 else f"{value:.0f}"
 
 
 def residuals(study, look, limit=30):
     if not study.linearized:
         return None
-    shown = choose(study.linearized, limit)
+    rows = {}
+    for name, group in study.replicates.items():
+        group = [v for v in group if v in study.linearized]
+        if group:
+            rows[name if len(group) > 1 else group[0]] = group
+    shown = choose(list(rows), limit)
     figure, axis = plt.subplots(figsize=(0.75 * WIDTH, 0.24 * len(shown) + 0.75))
     smallest = np.inf
     for row, variant in enumerate(shown):
-        r = study.linear(variant).residual.astype(float)
+        r = np.concatenate([study.linear(v).residual.astype(float) for v in rows[variant]])
         r = np.maximum(r[np.isfinite(r)], 1e-18)
         if not len(r):
             continue
@@ -496,7 +525,9 @@ def residuals(study, look, limit=30):
     axis.set_xlabel("residual max |F − (Wx + b)| / max(1, max |F|)")
     axis.set_ylim(-len(shown) + 0.4, 0.6)
     return figure, ("How far the affine map of each sample misses the network's own output: circle median, thick bar middle "
-                    "half, tick the worst sample. Rounding of 32-bit numbers is about 1e-7." + _left_out(shown, study.linearized, "variants"))
+                    "half, tick the worst sample. Rounding of 32-bit numbers is about 1e-7."
+                    + (" Replicates are taken together." if len(rows) < len(study.linearized) else "")
+                    + _left_out(shown, rows, "variants"))
 
 
 # ---- galleries ----
@@ -555,8 +586,9 @@ def _flat_sum(values):
     return values if values.shape[1] == 1 or values.shape[2] == 1 else values.sum(axis=0)
 
 
-def _ledger(axis, pixels, b, node, split, title, most=6, room=0.34):
-    """Bars that add up: pixels + bias = output, and the bias by node."""
+def _ledger(axis, pixels, b, node, split, title, most=6, room=0.25):
+    """Bars that add up: pixels + bias = output, and the bias by node; numbers in a column on the right, which takes
+    `room` of the width."""
     order = np.argsort(-np.abs(split), kind="stable")
     kept = sorted(order[:most] if len(split) <= most else order[:most - 1])
     names, values = [node[i] for i in kept], [float(split[i]) for i in kept]
@@ -574,11 +606,10 @@ def _ledger(axis, pixels, b, node, split, title, most=6, room=0.34):
     axis.set_yticks(at, labels, fontsize=6.8)
     axis.tick_params(axis="y", length=0, pad=1)
     axis.spines["left"].set_visible(False)
-    reach = max(np.abs(known).max(), 1e-30)
-    axis.set_xlim(min(0, known.min()) - room * reach, max(0, known.max()) + room * reach)
-    for y, value, end in zip(at, values, known):
-        axis.annotate(_number(value), (end, y), xytext=(2 if end >= 0 else -2, 0), textcoords="offset points",
-                      ha="left" if end >= 0 else "right", va="center", fontsize=6.5, color=DENSE)
+    low, high = min(0, known.min()), max(0, known.max(), 1e-30)
+    axis.set_xlim(low - 0.03 * (high - low), low + (high - low) / (1 - room))
+    for y, value in zip(at, values):
+        axis.text(1, y, _number(value), transform=axis.get_yaxis_transform(), ha="right", va="center", fontsize=6.5, color=DENSE)
     axis.set_xticks([])
     axis.spines["bottom"].set_visible(False)
     axis.set_title(title, fontsize=7.5, pad=2)
@@ -669,7 +700,8 @@ def changed(study, limit=4):
     before = study.file["prediction/class"][study.variant_index("dense"), c]
     margin = study.geometry("margin", "dense", "clean").astype(float)
     queues, total = [], 0
-    for variant in study.linearized:
+    first = representatives(study)
+    for variant in sorted(study.linearized, key=lambda v: v not in first):  # other seeds last
         if variant == "dense":
             continue
         after = study.file["prediction/class"][study.variant_index(variant), c]
@@ -714,6 +746,11 @@ def _has_contrast(study, sample, variant):
     return all(study.linear(v).find(sample, k) is not None for v in ("dense", variant) for k in classes)
 
 
+def _folded(variant, most=19):
+    """A variant's name on as many lines as it needs."""
+    return "\n".join(textwrap.wrap(_short(variant, 3 * most), most))
+
+
 def _changed_block(figure, grid, study, sample, variant):
     """Two rows, dense above pruned, and what pruning moved where all rows of W are there."""
     dense, pruned = contributions(study, "dense", sample), contributions(study, variant, sample)
@@ -722,7 +759,7 @@ def _changed_block(figure, grid, study, sample, variant):
     _picture(picture, study, sample)
     picture.set_title(f"sample {sample}", fontsize=7.5, pad=3)
     words.axis("off")
-    words.text(0.0, 1.0, f"dense says\n{_name(study, right, 20)}.\n{_short(variant, 24)}\nsays {_name(study, wrong, 16)}.", fontsize=7,
+    words.text(0.0, 1.0, f"dense says\n{_name(study, right, 20)}.\n{_folded(variant)}\nsays {_name(study, wrong, 16)}.", fontsize=7,
                va="top", ha="left", transform=words.transAxes, linespacing=1.5).set_in_layout(False)
     bounds = _bound(_flat_sum(dense.w), _flat_sum(pruned.w)), _bound(_flat_sum(dense.pixels), _flat_sum(pruned.pixels))
     for row, (part, title) in enumerate(((dense, "dense"), (pruned, "pruned"))):
@@ -732,11 +769,11 @@ def _changed_block(figure, grid, study, sample, variant):
         weights.set_title(f"W, {_name(study, part.cls, 15)}", fontsize=7.5, pad=3)
         pixels.set_title("W·x", fontsize=7.5, pad=3)
         _ledger(ledger, part.pixels.sum(), part.b, part.node, part.b_node, f"{title}: sum {_number(part.sum, 3)}",
-                most=5, room=0.5)
+                most=5, room=0.32)
     if not _has_contrast(study, sample, variant):
         return
     moved = contrast_change(contrast(study, "dense", sample, right, wrong), contrast(study, variant, sample, right, wrong))
     top, below = figure.add_subplot(grid[0, 4]), figure.add_subplot(grid[1, 4])
     _map(top, moved.pixels, _bound(_flat_sum(moved.pixels)))
     top.set_title(f"{_name(study, right, 13)} − {_name(study, wrong, 13)}", fontsize=7.5, pad=3, loc="center")
-    _ledger(below, moved.pixels.sum(), moved.b, moved.node, moved.b_node, f"moved by {_number(moved.sum, 3)}", most=5, room=0.7)
+    _ledger(below, moved.pixels.sum(), moved.b, moved.node, moved.b_node, f"moved by {_number(moved.sum, 3)}", most=5, room=0.38)
