@@ -59,7 +59,7 @@ class Look:
         self.color, self.marker, self.hue = {"dense": DENSE}, {"dense": "o"}, {}
         for number, (name, names) in enumerate(members.items()):
             hue = self.hue[name] = HUES[number % len(HUES)]
-            names.sort(key=lambda group: (sparsity(study, study.replicates[group][0]), group))
+            names.sort(key=lambda group: (removed(study, group), group))
             for rank, group in enumerate(names):
                 place = 2 * rank / (len(names) - 1) - 1 if len(names) > 1 else 0  # -1 least pruned, 1 most
                 for variant in (group, *study.replicates[group]):
@@ -77,6 +77,17 @@ def sparsity(study, variant):
     recipe = study.recipe(variant)
     value = recipe.get("achieved", recipe.get("sparsity", 0.0))
     return float(value) if isinstance(value, (int, float)) and np.isfinite(value) else 0.0
+
+
+def removed(study, name):
+    """The same of a group of replicates: the mean."""
+    return float(np.mean([sparsity(study, v) for v in study.replicates[name]]))
+
+
+def asked(study, name):
+    """The sparsity that a group of replicates was to have; where nothing is said, what it has."""
+    value = study.recipe(study.replicates[name][0]).get("sparsity", np.nan)
+    return value if value > 0 else removed(study, name)
 
 
 def representatives(study):
@@ -236,7 +247,7 @@ def _close_up(mean, deviation):
 
 def accuracy_by_sparsity(study, look):
     lines = {name: members for name, members in look.families.items()
-             if max(sparsity(study, study.replicates[g][0]) for g in members) > 0}
+             if max(removed(study, g) for g in members) > 0}
     if not lines or not np.isfinite(study.accuracy).any():
         return None
     base = study.condition_index(reference(study))
@@ -275,10 +286,10 @@ def accuracy_by_sparsity(study, look):
 def _sparsity_lines(axis, study, look, lines, mean, deviation):
     """One line for each recipe, and dense. mean, deviation: R."""
     names = list(study.replicates)
-    left = {name: np.maximum([1 - np.mean([sparsity(study, v) for v in study.replicates[g]]) for g in members], 1e-4)
+    left = {name: np.maximum([1 - removed(study, g) for g in members], 1e-4)
             for name, members in lines.items()}
-    seen = sorted(set(np.round(np.concatenate(list(left.values())), 3)))
-    gap = min(np.diff(np.log(np.maximum(seen, 1e-4))), default=1)
+    seen = sorted({max(round(1 - asked(study, g), 4), 1e-4) for members in lines.values() for g in members})
+    gap = min(np.diff(np.log(seen)), default=1)
     step = min(0.035, 0.5 * gap / len(lines)) if seeds(study) > 1 else 0  # bars side by side, not one on the other
     if "dense" in names:
         axis.axhline(mean[names.index("dense")], color=DENSE, linewidth=1.4, zorder=1, label="dense")
@@ -452,15 +463,15 @@ def layer_sparsity(study, limit=30, most_layers=60):
     for name, group in study.replicates.items():
         recipes = [study.recipe(v) for v in group]
         if name != "dense" and all("layer" in r and "layer_achieved" in r for r in recipes):
-            removed = np.mean([np.atleast_1d(r["layer_achieved"]).astype(float) for r in recipes], axis=0)
-            named[name] = dict(zip(np.atleast_1d(recipes[0]["layer"]), removed))
+            gone = np.mean([np.atleast_1d(r["layer_achieved"]).astype(float) for r in recipes], axis=0)
+            named[name] = dict(zip(np.atleast_1d(recipes[0]["layer"]), gone))
     if not named:
         return None
     shown = choose(list(named), limit)
     every = list(dict.fromkeys(layer for name in shown for layer in named[name]))
     layers = choose(every, most_layers)
     table = np.array([[named[name].get(layer, np.nan) for name in shown] for layer in layers]
-                     + [[np.mean([sparsity(study, v) for v in study.replicates[name]]) for name in shown]])
+                     + [[removed(study, name) for name in shown]])
     layers = layers + ["whole network"]
     tight = len(shown) > 12
     figure, axis = plt.subplots(figsize=(min(WIDTH, 1.9 + 0.62 * len(shown)), 0.21 * len(layers) + (1.5 if tight else 1.25)))

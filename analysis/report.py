@@ -70,6 +70,14 @@ def percent(value, digits=2):
     return f"{100 * value:.{digits}f} %" if np.isfinite(value) else "–"
 
 
+def spread(value, error, form=".2f"):
+    """88.95 ± 0.10; the deviation where there is one."""
+    if np.isnan(value):
+        return "–"
+    text = f"{value:{form}}" + (f" ± {error:{form.lstrip('+')}}" if np.isfinite(error) else "")
+    return text.replace("-", "−").replace("inf", "∞")
+
+
 def small(value):
     """8.0e-07 -> 8.0 × 10⁻⁷"""
     if value == 0 or not np.isfinite(value):
@@ -98,6 +106,9 @@ class Report:
         self.look = figures.Look(study)
         self.sections, self.pictures = [], 0
         self.base = figures.reference(study)
+        self.mean, self.deviation = (part[:, study.condition_index(self.base)] for part in study.replicate_summary("accuracy"))
+        self.warned = {name for name, group in study.replicates.items()
+                       for v in group if study.warnings(v) for name in (name, v)}
         self.checks = {v: check_sums(study, v) for v in study.linearized} if "clean" in study.conditions else {}
 
     # ---- parts of the page ----
@@ -132,37 +143,42 @@ class Report:
         return f'<div class="scroll"><table><thead>{above}<tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>'
 
     def variant_cell(self, variant):
-        return f'<td><span class="swatch" style="background:{hex_color(self.look.color[variant])}"></span>{esc(variant)}</td>'
+        return f'<td><span class="swatch" style="background:{hex_color(self.look.color[variant])}"></span>{esc(variant)}{self.mark(variant)}</td>'
+
+    def mark(self, variant):
+        return ' <a class="bad" href="#warnings" title="there are warnings">!</a>' if variant in self.warned else ""
 
     # ---- what they hold ----
 
     def header(self):
         s, attrs = self.study, self.study.attrs
-        facts = [("facet", attrs.get("facet_version", "?")), ("revision", str(attrs.get("git_revision", "?"))[:12]),
+        facts = [("facet", attrs.get("facet_version", "?")), ("revision", str(attrs.get("git_revision", "?"))[:16]),
                  ("seed", attrs.get("seed", "?")), ("samples", count(s.samples)),
                  ("input", " × ".join(map(str, s.shape))), ("classes", len(s.classes)), ("variants", len(s.variants)),
                  ("conditions", len(s.conditions))]
+        if figures.seeds(s) > 1:
+            facts.insert(-1, ("groups of replicates", len(s.replicates)))
         line = " · ".join(f"{name} <b>{esc(str(value))}</b>" for name, value in facts)
         return f"<h1>{esc(s.name)}</h1>\n<p class='facts'>{line}</p>"
 
     def tiles(self):
-        s = self.study
-        accuracy = s.accuracy[:, s.condition_index(self.base)]
+        s, names = self.study, list(self.study.replicates)
+        told = {name: f"{100 * mean:.2f}" + (f" ± {100 * error:.2f}" if np.isfinite(error) else "") + " %"
+                for name, mean, error in zip(names, self.mean, self.deviation)}
+        mean = dict(zip(names, self.mean))
+        gone = {name: figures.removed(s, name) for name in names}
         tiles = []
-        if "dense" in s.variants:
-            tiles.append(("dense network", percent(accuracy[s.variant_index("dense")]), f"accuracy, {self.base}"))
-        pruned = [v for v in s.variants if v != "dense" and np.isfinite(accuracy[s.variant_index(v)])]
+        if "dense" in mean:
+            tiles.append(("dense network", told["dense"] if np.isfinite(mean["dense"]) else "–", f"accuracy, {self.base}"))
+        pruned = [name for name in names if name != "dense" and np.isfinite(mean[name])]
+        over = ", mean over seeds" if figures.seeds(s) > 1 else ""
         if pruned:
-            best = max(pruned, key=lambda v: accuracy[s.variant_index(v)])
-            tiles.append(("best other variant", percent(accuracy[s.variant_index(best)]),
-                          f"{best}, {percent(figures.sparsity(s, best), 0)} of weights removed"))
-        if pruned and "dense" in s.variants:
-            dense = accuracy[s.variant_index("dense")]
-            close = [v for v in pruned if accuracy[s.variant_index(v)] >= dense - 0.01 and figures.sparsity(s, v) > 0]
-            if close:
-                most = max(close, key=lambda v: figures.sparsity(s, v))
-                tiles.append(("sparsest within 1 point of dense", f"{percent(figures.sparsity(s, most), 1)}",
-                              f"removed; {most}, {percent(accuracy[s.variant_index(most)])}"))
+            best = max(pruned, key=mean.get)
+            tiles.append(("best other variant", told[best], f"{best}, {percent(gone[best], 0)} of weights removed{over}"))
+        close = [name for name in pruned if gone[name] > 0 and mean[name] >= mean.get("dense", np.nan) - 0.01]
+        if close:
+            most = max(close, key=gone.get)
+            tiles.append(("sparsest within 1 point of dense", percent(gone[most], 1), f"removed; {most}, {told[most]}"))
         if s.linearized:
             worst = {v: float(np.max(s.linear(v).residual)) for v in s.linearized}  # np.max keeps a NaN
             where = max(worst, key=lambda v: np.inf if np.isnan(worst[v]) else worst[v])
@@ -195,7 +211,7 @@ class Report:
             above += "</tr>"
         else:
             order = [(c, c) for c in s.conditions]
-        mean, deviation = s.spread(s.accuracy)
+        mean, deviation = s.replicate_summary("accuracy")
         low, high = np.nanmin(mean), np.nanmax(mean)
         rows = []
         for place, name in enumerate(s.replicates):
@@ -203,7 +219,7 @@ class Report:
             for _, condition in order:
                 value, error = (part[place, s.condition_index(condition)] for part in (mean, deviation))
                 shade = 0.04 + 0.34 * (value - low) / (high - low) if high > low and np.isfinite(value) else 0.04
-                cells.append(f'<td style="background:rgba(var(--tint),{shade:.2f})">{self.plus_minus(value, error)}</td>')
+                cells.append(f'<td style="background:rgba(var(--tint),{shade:.2f})">{spread(100 * value, 100 * error)}</td>')
             rows.append(cells)
         over = " Replicates over seeds are summed up as mean ± standard deviation." if figures.seeds(s) > 1 else ""
         self.section(
@@ -214,40 +230,42 @@ class Report:
             self.figure("accuracy_by_severity", figures.accuracy_by_severity(s, self.look)),
             self.figure("accuracy_by_sparsity", figures.accuracy_by_sparsity(s, self.look)))
 
-    @staticmethod
-    def plus_minus(value, error):
-        """In percent."""
-        return f"{100 * value:.2f}" + (f" ± {100 * error:.2f}" if np.isfinite(error) else "")
-
     def methods(self):
         """Methods at the same sparsity, best first."""
         s, names = self.study, list(self.study.replicates)
-        base = s.condition_index(self.base)
-        mean, deviation = s.spread(s.accuracy[:, base])
-        epochs, before = s.cost("epochs"), s.cost("epochs_before")
+        own, before = (s.spread(s.cost(what))[0] for what in ("epochs", "epochs_before"))
         by_sparsity = {}
         for place, name in enumerate(names):
             recipe = s.recipe(s.replicates[name][0])
-            if recipe.get("method", "dense") not in ("dense", "external", "mask") and np.isfinite(mean[place]):
+            if recipe.get("method", "dense") not in ("dense", "external", "mask") and np.isfinite(self.mean[place]):
                 by_sparsity.setdefault(float(recipe["sparsity"]), []).append(place)
-        rows = []
+        rows, unequal = [], []
         for target, places in sorted(by_sparsity.items()):
             if len({s.recipe(s.replicates[names[p]][0])["method"] for p in places}) < 2:
                 continue
-            for rank, place in enumerate(sorted(places, key=lambda p: -mean[p]), 1):
-                group = s.replicates[names[place]]
-                first = s.variant_index(group[0])
-                known = np.isfinite(epochs[first])
-                rows.append([self.variant_cell(names[place])] + [f"<td>{cell}</td>" for cell in (
-                    percent(target, 0), str(rank), self.plus_minus(mean[place], deviation[place]), str(len(group)),
-                    f"{before[first]:g} + {epochs[first]:g}" if known else "–",
-                    percent(np.mean([figures.sparsity(s, v) for v in group]), 2))])
-        if rows:
-            self.section(
-                "Methods compared",
-                "<p>Methods that remove the same share of the weights, best first: accuracy in percent "
-                f"({esc(self.base)}), and what they cost in epochs: of the network that they begin with, and their own.</p>",
-                self.table(["variant", "sparsity", "place", "accuracy", "seeds", "epochs before + own", "really removed"], rows))
+            budget = [own[p] + before[p] for p in places]
+            if max(budget) > 1.01 * min(budget):
+                unequal.append(f"{target:g}")
+            for rank, place in enumerate(sorted(places, key=lambda p: -self.mean[p]), 1):
+                name = names[place]
+                epochs = f"{before[place] + own[place]:g} = {before[place]:g} + {own[place]:g}" if np.isfinite(own[place]) else "–"
+                rows.append([self.variant_cell(name)] + [f"<td>{cell}</td>" for cell in (
+                    f"{target:g}", rank, spread(100 * self.mean[place], 100 * self.deviation[place]),
+                    len(s.replicates[name]), epochs, percent(figures.removed(s, name), 2))])
+        if not rows:
+            return
+        if not np.isfinite(own).any():
+            said = "What training each took is not in the file."
+        elif unequal:
+            said = (f'<span class="bad">Budgets are not equal</span> at sparsity {", ".join(unequal)}: there the order tells of '
+                    "epochs, too.")
+        else:
+            said = "All at one sparsity took the same number of epochs."
+        self.section(
+            "Methods compared",
+            "<p>Methods that remove the same share of the weights, best first: accuracy in percent "
+            f"({esc(self.base)}), and the epochs they took: of the network that they begin with, and their own. {said}</p>",
+            self.table(["variant", "sparsity", "place", "accuracy", "seeds", "epochs = before + own", "really removed"], rows))
 
     def costs(self):
         s = self.study
@@ -259,20 +277,33 @@ class Report:
         rows = []
         for place, name in enumerate(s.replicates):
             cost = {key: table[key][place] for key in what}
-            cells = [f"{cost['epochs']:g}", metric(cost["samples"]), f"{cost['train_seconds']:.1f} s" if cost["epochs"] else "–",
+            cells = [f"{cost['epochs']:g}" if np.isfinite(cost["epochs"]) else "–", metric(cost["samples"]),
+                     f"{cost['train_seconds']:.1f} s" if cost["epochs"] and np.isfinite(cost["train_seconds"]) else "–",
                      metric(cost["parameters"]), metric(cost["flops"]), metric(cost["flops_sparse"]), metric(cost["bytes"]),
-                     metric(cost["bytes_sparse"]), f"{1e6 * cost['forward_seconds']:.1f} µs"]
+                     metric(cost["bytes_sparse"]),
+                     f"{1e6 * cost['forward_seconds']:.1f} µs" if np.isfinite(cost["forward_seconds"]) else "–"]
             rows.append([self.variant_cell(name)] + [f"<td>{cell}</td>" for cell in cells])
-        notes = [f"<li><b>{esc(v)}</b>: {esc(line)}</li>" for v in s.variants for line in s.warnings(v)]
-        notes += [f"<li>missing: {esc(line)}</li>" for line in s.diverged]
         over = " Means over replicates." if figures.seeds(s) > 1 else ""
         self.section(
             "What the variants cost",
             "<p>Each one's own training, and what its network takes: floating-point operations of a forward pass of one sample "
             f"(two for each multiply-add) and bytes of its parameters, also without those that are zero.{over}</p>",
             self.table(["variant", "epochs", "samples", "training", "parameters", "FLOPs", "of weights not 0", "bytes",
-                        "not 0", "forward, one sample"], rows),
-            f"<p>Of note:</p><ul>{''.join(notes)}</ul>" if notes else "")
+                        "not 0", "forward, one sample"], rows))
+
+    def warnings(self):
+        s, told = self.study, {}
+        for variant in s.variants:
+            for line in s.warnings(variant):
+                told.setdefault(line, []).append(f"<b>{esc(variant)}</b>")
+        parts = []
+        if s.diverged:
+            lines = "".join(f"<li>{esc(line)}</li>" for line in s.diverged)
+            parts.append(f'<p><span class="bad">Missing</span> from all that follows, because training diverged:</p><ul>{lines}</ul>')
+        if told:
+            lines = "".join(f"<li>{esc(line)}: {', '.join(names)}</li>" for line, names in told.items())
+            parts.append(f'<p>What the program says of these networks, which are marked <span class="bad">!</span> below:</p><ul>{lines}</ul>')
+        self.section("Warnings", *parts)
 
     def geometry(self):
         s = self.study
@@ -285,35 +316,59 @@ class Report:
             "direction of the true class says how well it points there (small is good), its <b>length</b> how confident the "
             "network is, and its <b>margin</b> how far it is from the nearest decision boundary; a negative margin is a "
             "mistake.</p>",
-            drawn, self.figure("geometry_shift", figures.shift(s, self.look)))
+            self.geometry_table(), drawn, self.figure("geometry_shift", figures.shift(s, self.look)))
+
+    def geometry_table(self):
+        """Means over the samples, and over seeds."""
+        s, c = self.study, self.study.condition_index(self.base)
+        what = ("loss", "angle", "length", "margin")
+        table = [[part[:, c] for part in s.replicate_summary(name)] for name in what]
+        if not any(np.isfinite(mean).any() for mean, _ in table):
+            return ""
+        rows = [[self.variant_cell(name)] + [f"<td>{spread(mean[r], error[r], '.3f')}</td>" for mean, error in table]
+                for r, name in enumerate(s.replicates)]
+        over = ", ± the standard deviation over seeds" if figures.seeds(s) > 1 else ""
+        note = (" A mean margin is infinite where pruning leaves two classes the same direction."
+                if any(np.isinf(mean).any() for mean, _ in table) else "")
+        return (f"<p>Means over the samples ({esc(self.base)}){over}.{note}</p>"
+                + self.table(["variant", "loss", "angle", "length", "margin"], rows))
 
     def pruning(self):
         s = self.study
-        others = [v for v in figures.representatives(s) if v != "dense"]
+        others = [name for name in s.replicates if name != "dense"]
         if not others:
             return
         parts = []
         known = s.label >= 0
         if "dense" in s.variants:
-            before, rows = s.prediction("class", "dense", self.base), []
-            margin = s.geometry("margin", "dense", self.base).astype(float)
-            for variant in others:
-                after = s.prediction("class", variant, self.base)
-                moved = s.geometry("margin", variant, self.base) - margin
-                moved = moved[np.isfinite(moved)]
-                was, now = (before == s.label)[known], (after == s.label)[known]
-                cells = [percent(figures.sparsity(s, variant), 1), percent(np.mean(before != after))]
-                cells += [percent(np.mean(was & ~now)), percent(np.mean(~was & now))] if known.any() else ["–", "–"]
-                cells.append(f"{np.median(moved):+.3f}".replace("-", "−") if len(moved) else "–")
-                rows.append([self.variant_cell(variant)] + [f"<td>{cell}</td>" for cell in cells])
+            mean, deviation = s.spread(np.array([self.against_dense(v, known) for v in s.variants]))
+            rows = []
+            for r, name in enumerate(s.replicates):
+                if name != "dense":
+                    cells = [percent(figures.removed(s, name), 1)]
+                    cells += [spread(100 * mean[r, i], 100 * deviation[r, i]) for i in range(3)]
+                    cells.append(spread(mean[r, 3], deviation[r, 3], "+.3f"))
+                    rows.append([self.variant_cell(name)] + [f"<td>{cell}</td>" for cell in cells])
             parts.append(self.table(["variant", "weights removed", "predictions changed", "right → wrong", "wrong → right",
                                      "median change of margin"], rows))
         self.section(
             "What pruning changes",
             f"<p>Accuracy hides how many samples change sides. Each variant against the dense network, sample by sample "
-            f"({esc(self.base)}).{' Of replicates the first is shown.' if figures.seeds(s) > 1 else ''}</p>", *parts,
+            f"({esc(self.base)}), in percent of them{'; ± the standard deviation over seeds' if figures.seeds(s) > 1 else ''}.</p>", *parts,
             self.figure("margin_against_dense", figures.margin_against_dense(s, self.look)),
             self.figure("layer_sparsity", figures.layer_sparsity(s)))
+
+    def against_dense(self, variant, known):
+        """Shares of samples: prediction changed, right -> wrong, wrong -> right; and the median change of margin."""
+        s = self.study
+        before, after = (s.prediction("class", v, self.base) for v in ("dense", variant))
+        was, now = (before == s.label)[known], (after == s.label)[known]
+        sides = [np.mean(was & ~now), np.mean(~was & now)] if known.any() else [np.nan] * 2
+        with np.errstate(invalid="ignore"):  # two infinite margins have no difference
+            moved = s.geometry("margin", variant, self.base) - s.geometry("margin", "dense", self.base).astype(float)
+        moved = moved[~np.isnan(moved)]
+        middle = np.quantile(moved, 0.5, method="lower") if len(moved) else np.nan  # of infinities no mean is taken
+        return [np.mean(before != after), *sides, middle]
 
     def explanations(self):
         s = self.study
@@ -358,7 +413,7 @@ class Report:
             self.figure("residuals", figures.residuals(s, self.look)))
 
     def page(self):
-        for part in (self.accuracy, self.methods, self.geometry, self.pruning, self.explanations, self.costs, self.certificate):
+        for part in (self.warnings, self.accuracy, self.methods, self.geometry, self.pruning, self.explanations, self.costs, self.certificate):
             part()
         links = "".join(f'<a href="#{anchor}">{esc(title)}</a>' for anchor, title, _ in self.sections)
         body = "\n".join(f'<section id="{anchor}"><h2>{esc(title)}</h2>\n{text}</section>'

@@ -167,8 +167,8 @@ def write(path, *, variants, conditions, classes, image, label, measured, linear
 
 def synthesize(path, *, shape=(1, 6, 5), classes=3, samples=60, linearized=20, sparsities=(0.5, 0.9), randoms=(0.5,),
                severities=(1, 3, 5), rows="all", hidden=24, double=False, seed=1, clean=True, done=True,
-               layout=("channels_first",) * 2, seeds=()):
-    """A whole small study of prototypes in noise. Returns the networks by variant, normalised inputs and labels."""
+               layout=("channels_first",) * 2, seeds=(), others=()):
+    """A whole small study of prototypes in noise. others: names of more methods, which prune by magnitude. Returns the networks by variant, normalised inputs and labels."""
     rng = np.random.default_rng(seed)
     d = int(np.prod(shape))
     prototypes = rng.random((classes, d))
@@ -182,7 +182,8 @@ def synthesize(path, *, shape=(1, 6, 5), classes=3, samples=60, linearized=20, s
     x = normalized(image)
     dense = fit(network(rng, d, hidden, classes), x, label, classes)
     nets, recipes = {"dense": dense}, {"dense": {"method": "dense", "sparsity": 0.0, "achieved": 0.0}}
-    for method, scope, values in (("magnitude", "global", sparsities), ("random", "layer", randoms)):
+    for method, scope, values in (("magnitude", "global", sparsities), ("random", "layer", randoms),
+                                  *((method, "global", sparsities) for method in others)):
         for s, replicate in [(s, replicate) for s in values for replicate in (seeds or (None,))]:
             name = f"{method}-{scope}-{s}" + (f"-s{replicate}" if seeds else "")
             begin = [(w + 0.02 * rng.normal(size=w.shape), b) for w, b in dense] if seeds else dense

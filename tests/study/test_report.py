@@ -20,8 +20,10 @@ ANALYSIS = ROOT / "analysis"
 DEMO = ROOT / "results" / "demo" / "study.h5"
 sys.path.insert(0, str(ANALYSIS))
 
+import facet_figures as figures  # noqa: E402
 import facet_study  # noqa: E402
 import report as program  # noqa: E402
+from facet_figures import plt  # noqa: E402
 
 
 @dataclasses.dataclass
@@ -66,6 +68,8 @@ KINDS = {
     "one variant, noise alone": {"sparsities": (), "randoms": (), "severities": (3,), "clean": False},
     "double precision, top two rows": {"double": True, "rows": 2},
     "three seeds": {"seeds": (1, 2, 5), "sparsities": (0.5, 0.9), "randoms": (0.5, 0.9)},
+    "thirty pruned, with seeds": {"seeds": (1, 2, 3), "sparsities": (0.95, 0.98), "randoms": (0.95, 0.98),
+                                  "others": ("gmp", "lrr", "lth")},
     "a hundred classes": {"classes": 100, "samples": 300, "hidden": 40},
     "thirty variants": {"sparsities": tuple(round(0.3 + 0.035 * i, 3) for i in range(19)),
                         "randoms": tuple(round(0.1 + 0.08 * i, 2) for i in range(10)), "severities": (2,)},
@@ -101,28 +105,190 @@ def test_a_study_of_schema_1_is_read(tmp_path):
     assert report(tmp_path / "study.h5").returncode == 0
 
 
+def parts(path, *names):
+    """Some sections of the page of a study, made without the rest."""
+    with facet_study.Study(path) as study, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", DeprecationWarning)
+        made = program.Report(study, path.parent)
+        for name in names:
+            getattr(made, name)()
+    return "".join(f'<section id="{anchor}">{text}</section>' for anchor, _, text in made.sections)
+
+
+def rows(text, section):
+    """{variant: cells} of the first table of a section."""
+    table = text.partition(f'<section id="{section}">')[2].partition("</table>")[0]
+    found = {}
+    for line in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL):
+        cells = [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", line)]
+        if cells:
+            found[cells[0].removesuffix(" !")] = cells[1:]
+    return found
+
+
+def said(values, digits=2):
+    return f"{np.mean(values):.{digits}f}" + (f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else "")
+
+
 def test_replicates_are_summed_up(tmp_path):
-    text, _ = page(tmp_path, **KINDS["three seeds"])
-    with h5py.File(tmp_path / "study.h5", "a") as f:
-        f.attrs["diverged"] = np.array(["train wild: diverged: at step 3 of epoch 1"], dtype=h5py.string_dtype())
+    make_study.synthesize(tmp_path / "study.h5", **KINDS["three seeds"], linearized=0)
+    text = parts(tmp_path / "study.h5", "accuracy", "geometry", "pruning")
+    accuracy = rows(text, "accuracy")
+    changes, geometry = rows(text, "what-pruning-changes"), rows(text, "geometry-of-the-features")
     with facet_study.Study(tmp_path / "study.h5") as study:
         assert list(study.replicates) == ["dense", "magnitude-global-0.5", "magnitude-global-0.9", "random-layer-0.5",
-                                          "random-layer-0.9"]
-        mean, deviation = study.spread(study.accuracy)
-        ranked = []
-        for place, (name, group) in enumerate(study.replicates.items()):
-            of = study.accuracy[[study.variant_index(v) for v in group], 0]
-            assert mean[place, 0] == pytest.approx(np.mean(of)) and len(group) == (1 if name == "dense" else 3)
-            said = f"{100 * of.mean():.2f}" + (f" ± {100 * of.std(ddof=1):.2f}" if len(group) > 1 else "")
-            assert f">{said}<" in text
-            if name.endswith("0.9"):
-                ranked.append((-mean[place, 0], name))
-    table = text.partition('id="methods-compared"')[2].partition("</table>")[0]
-    places = [table.index(f"</span>{name}<") for _, name in sorted(ranked)]
-    assert places == sorted(places) and "1.5 + 0.5" in table
-    assert "random-layer-0.5-s2</b>: layer hidden keeps one weight" in text and "1.5\u202fk" in text
+                                          "random-layer-0.9"] == list(accuracy)
+        before = study.prediction("class", "dense", "clean")
+        for name, group in study.replicates.items():
+            assert len(group) == (1 if name == "dense" else 3)
+            right = np.array([[np.mean(study.prediction("class", v, c) == study.label) for c in study.conditions] for v in group])
+            assert accuracy[name] == [said(100 * part) for part in right.T]
+            means = [[study.prediction("loss", v, "clean").mean(dtype=float) for v in group]]
+            means += [[study.geometry(what, v, "clean").mean(dtype=float) for v in group] for what in ("angle", "length", "margin")]
+            assert geometry[name] == [said(values, 3).replace("-", "−") for values in means]
+            if name != "dense":
+                assert changes[name][1] == said([100 * np.mean(study.prediction("class", v, "clean") != before) for v in group])
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_summaries_of_replicates_are_those_of_numpy(tmp_path, version):
+    make_study.synthesize(tmp_path / "study.h5", **KINDS["three seeds"])
+    with h5py.File(tmp_path / "study.h5", "a") as f:
+        f.attrs["schema_version"] = version
+        if version == 2:
+            del f["cost"], f["replicate"], f["replicates"], f["summary"]
+            for group in f["variants"].values():
+                for name in {"replicate", "warnings"} & set(group.attrs):
+                    del group.attrs[name]
+        else:
+            f["replicates/loss_mean"][...] += 1  # what the file holds is what is read
+    with facet_study.Study(tmp_path / "study.h5") as study:
+        assert len(study.replicates) == (13 if version == 2 else 5)
+        for what in ("accuracy", "loss", "angle", "length", "margin"):
+            values = study.prediction("class") == study.label if what == "accuracy" else \
+                study.prediction(what) if what == "loss" else study.geometry(what)
+            values = values.astype(float).mean(axis=2)
+            mean, deviation = study.replicate_summary(what)
+            for r, group in enumerate(study.replicates.values()):
+                of = values[[study.variant_index(v) for v in group]]
+                assert mean[r] - (version == 3 and what == "loss") == pytest.approx(of.mean(axis=0), abs=1e-6)
+                assert np.isnan(deviation[r]).all() if len(group) == 1 else \
+                    deviation[r] == pytest.approx(of.std(axis=0, ddof=1), abs=1e-6)
+        assert np.isnan(study.cost("epochs")).all() == (version == 2)
+    if version == 2:
+        assert report(tmp_path / "study.h5").returncode == 0
+    text = parts(tmp_path / "study.h5", "methods", "costs")
+    assert ('id="what-the-variants-cost"' in text) == (version == 3)
+    assert ("What training each took is not in the file" in text) == (version == 2)
+
+
+def test_methods_are_ranked_at_equal_sparsity_and_budget(tmp_path):
+    make_study.synthesize(tmp_path / "study.h5", **KINDS["thirty pruned, with seeds"], linearized=0)
+    text = parts(tmp_path / "study.h5", "methods")
+    table = rows(text, "methods-compared")
+    with facet_study.Study(tmp_path / "study.h5") as study:
+        mean = dict(zip(study.replicates, study.replicate_summary("accuracy")[0][:, 0]))
+    assert len(table) == 10 and [cells[0] for cells in table.values()] == ["0.95"] * 5 + ["0.98"] * 5
+    for target in ("0.95", "0.98"):
+        ranked = [(name, cells) for name, cells in table.items() if cells[0] == target]
+        assert [mean[name] for name, _ in ranked] == sorted((mean[name] for name, _ in ranked), reverse=True)
+        assert [cells[1] for _, cells in ranked] == list("12345")
+        for _, cells in ranked:
+            assert cells[3] == "3" and cells[4] == "5.5 = 2 + 3.5" and "±" in cells[2]
+    assert "took the same number of epochs" in text
+    with h5py.File(tmp_path / "study.h5", "a") as f:
+        mine = np.char.startswith(f["variant"].asstr()[()].astype(str), "lrr-global-0.98")
+        f["cost/epochs"][...] = np.where(mine, 9, f["cost/epochs"][()])
+    text = parts(tmp_path / "study.h5", "methods")
+    assert "Budgets are not equal</span> at sparsity 0.98:" in text and "took the same" not in text
+    assert rows(text, "methods-compared")["lrr-global-0.98"][4] == "11 = 2 + 9"
+
+
+def test_costs_are_those_of_the_file(tmp_path):
+    make_study.synthesize(tmp_path / "study.h5")
+    table, size = rows(parts(tmp_path / "study.h5", "costs"), "what-the-variants-cost"), 24 * 30 + 3 * 24
+    with facet_study.Study(tmp_path / "study.h5") as study:
+        v = study.variant_index("magnitude-global-0.9")
+        nonzero = int(study.cost("flops_sparse")[v]) // 2
+        assert study.cost("flops")[v] == 2 * size and nonzero == pytest.approx(0.1 * size, abs=1)
+        assert study.cost("parameters")[v] == size + 27
+    assert table["dense"][:5] == ["2", "120", "1.5 s", "819", "1.58\u202fk"]
+    assert table["dense"][-1] == "7.0 µs"
+    assert table["magnitude-global-0.9"] == ["3.5", "210", "3.5 s", "819", "1.58\u202fk", f"{2 * nonzero}", "3.28\u202fk",
+                                             f"{4 * (nonzero + 27)}", "9.0 µs"]
+    assert table["random-layer-0.5"][2] == table["random-layer-0.5"][-1] == "–"  # times that are not known
+
+
+def test_warnings_and_the_missing_are_named_first(tmp_path):
+    make_study.synthesize(tmp_path / "study.h5", **KINDS["three seeds"], linearized=0)
+    with h5py.File(tmp_path / "study.h5", "a") as f:
+        f.attrs["diverged"] = np.array(["wild-0.9-s2: diverged: at step 3 of <epoch> 1"], dtype=h5py.string_dtype())
+        f["variants/magnitude-global-0.9-s2"].attrs["warnings"] = "one text, not a list"
+    with facet_study.Study(tmp_path / "study.h5") as study:
+        assert study.warnings("dense") == [] and study.warnings("magnitude-global-0.9-s2") == ["one text, not a list"]
+        assert study.diverged == ["wild-0.9-s2: diverged: at step 3 of <epoch> 1"]
     assert report(tmp_path / "study.h5").returncode == 0
-    assert "missing: train wild: diverged" in (tmp_path / "report/report.html").read_text(encoding="utf-8")
+    text = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    section = text.partition('<section id="warnings">')[2].partition("</section>")[0]
+    assert text.index('<section id="warnings">') < text.index('<section id="accuracy">')
+    assert "wild-0.9-s2: diverged: at step 3 of &lt;epoch&gt; 1" in section
+    assert "one text, not a list: <b>magnitude-global-0.9-s2</b>" in section
+    assert "<b>random-layer-0.5-s1</b>, <b>random-layer-0.5-s2</b>, <b>random-layer-0.5-s5</b>" in section
+    marked = set(re.findall(r'</span>([^<]+) <a class="bad"', text.partition('id="accuracy"')[2].partition("</table>")[0]))
+    assert marked == {"magnitude-global-0.9", "random-layer-0.5", "random-layer-0.9"}
+    make_study.synthesize(tmp_path / "study.h5", linearized=0)
+    assert parts(tmp_path / "study.h5", "warnings") == ""
+
+
+def test_figures_of_many_variants_stay_readable(tmp_path):
+    make_study.synthesize(tmp_path / "study.h5", **KINDS["thirty pruned, with seeds"])
+    with facet_study.Study(tmp_path / "study.h5") as study:
+        assert len(study.variants) == 31
+        look = figures.Look(study)
+        shown = ["dense"] + [f"{method}-0.98" for method in ("magnitude-global", "random-layer", "gmp-global", "lrr-global",
+                                                            "lth-global")]
+        assert figures.pick(study, look, 8) == shown and figures.pick(study, look, 11) == list(study.replicates)
+        drawn, caption = figures.accuracy_by_severity(study, look)
+        assert [text.get_text() for text in drawn.legends[0].get_texts()] == shown
+        assert "6 of 11 variants; left out: magnitude-global-0.95, " in caption and "3 seeds" in caption
+        drawn, caption = figures.accuracy_by_sparsity(study, look)
+        methods = [name.removesuffix("-0.98") for name in shown]
+        assert [text.get_text() for text in drawn.legends[0].get_texts()] == methods
+        drawn.canvas.draw()
+        below = [text.get_text() for text in drawn.axes[-1].get_xticklabels()]
+        assert below == ["0.98", "0.95"] and "one standard deviation" in caption
+        mean, deviation = study.replicate_summary("accuracy")
+        line = next(c for c in drawn.axes[0].containers if c.get_label() == "lrr-global")
+        at = [list(study.replicates).index(f"lrr-global-{s}") for s in (0.95, 0.98)]
+        assert list(line.lines[0].get_ydata()) == list(mean[at, 0])
+        bars = [segment[1, 1] - segment[0, 1] for segment in line.lines[2][0].get_segments()]
+        assert bars == pytest.approx(2 * deviation[at, 0])
+        for name in ("distributions", "shift"):
+            drawn, caption = getattr(figures, name)(study, look)
+            assert "6 of 11 variants" in caption and "first seed" in caption
+        plt.close("all")
+
+
+def test_infinite_margins_are_counted(tmp_path):
+    """Where two classes have one direction the margin is infinite; such samples are lost all the same."""
+    make_study.synthesize(tmp_path / "study.h5", linearized=0)
+    text = parts(tmp_path / "study.h5", "pruning")
+    with h5py.File(tmp_path / "study.h5", "a") as f:
+        wrong = (f["prediction/class"][3, 0] != f["label"][()])
+        f["geometry/margin"][3, 0] = np.where(wrong, -np.inf, f["geometry/margin"][3, 0])
+        f["summary/margin"][3, 0] = f["replicates/margin_mean"][3, 0] = -np.inf
+    assert wrong.any() and not wrong.all()
+    before = rows(text, "what-pruning-changes")["random-layer-0.5"]
+    text = parts(tmp_path / "study.h5", "geometry", "pruning")
+    assert rows(text, "what-pruning-changes")["random-layer-0.5"][:4] == before[:4]
+    assert rows(text, "geometry-of-the-features")["random-layer-0.5"][3] == "−∞"
+    assert f"for up to {100 * wrong.mean():.0f} % of the samples (random-layer-0.5)" in text
+    with facet_study.Study(tmp_path / "study.h5") as study:
+        drawn, _ = figures.margin_against_dense(study, figures.Look(study))
+        axis = next(axis for axis in drawn.axes if axis.get_title("left") == "random-layer-0.5")
+        assert axis.texts[0].get_text() == f"lost {float(before[2]):.1f} %"
+        plt.close("all")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -152,7 +318,7 @@ def test_the_page_says_what_the_file_says(tmp_path):
             assert f">{100 * value:.2f}</td>" in text
         before, after = (study.prediction("class", v, "clean") for v in ("dense", "magnitude-global-0.9"))
         lost = np.mean((before == study.label) & (after != study.label))
-        assert f"<td>{100 * lost:.2f} %</td>" in text
+        assert f"<td>{100 * lost:.2f}</td>" in text
     again = as_a_user(tmp_path / "study.h5", "--out", tmp_path / "again")
     assert again.returncode == 0 and again.stderr == ""
     assert (tmp_path / "again" / "report.html").read_text(encoding="utf-8") == text, "the same file, the same page"
