@@ -184,6 +184,11 @@ def _legend(figure, handles, labels, columns=4):
 # ---- accuracy ----
 
 
+def _errors(deviation):
+    """Error bars, where there are several seeds at all."""
+    return deviation if np.isfinite(deviation).any() else None
+
+
 def accuracy_by_severity(study, look, limit=8):
     groups = corruptions(study)
     if not groups or not np.isfinite(study.accuracy).any():
@@ -204,7 +209,7 @@ def accuracy_by_severity(study, look, limit=8):
     for axis, (title, steps, limits) in zip(axes.flat, panels):
         at = [study.condition_index(condition) for _, condition in steps]
         for place, name in reversed(list(enumerate(shown))):
-            axis.errorbar([s for s, _ in steps], mean[place, at], deviation[place, at], label=name, capsize=2,
+            axis.errorbar([s for s, _ in steps], mean[place, at], _errors(deviation[place, at]), label=name, capsize=2,
                           elinewidth=0.8, **look.line(name))
         axis.set_title(title)
         if limits:
@@ -295,7 +300,7 @@ def _sparsity_lines(axis, study, look, lines, mean, deviation):
         axis.axhline(mean[names.index("dense")], color=DENSE, linewidth=1.4, zorder=1, label="dense")
     for place, (name, members) in enumerate(lines.items()):
         at = [names.index(group) for group in members]
-        axis.errorbar(left[name] * np.exp(step * ((len(lines) - 1) / 2 - place)), mean[at], deviation[at], label=name,
+        axis.errorbar(left[name] * np.exp(step * ((len(lines) - 1) / 2 - place)), mean[at], _errors(deviation[at]), label=name,
                       **{**look.line(members[0]), "markersize": 5, "color": look.hue[name], "capsize": 2.5, "elinewidth": 0.9})
     axis.set_xscale("log")
     if not axis.xaxis_inverted():  # axes that share x turn together

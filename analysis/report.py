@@ -163,22 +163,22 @@ class Report:
 
     def tiles(self):
         s, names = self.study, list(self.study.replicates)
-        told = {name: f"{100 * mean:.2f}" + (f" ± {100 * error:.2f}" if np.isfinite(error) else "") + " %"
-                for name, mean, error in zip(names, self.mean, self.deviation)}
         mean = dict(zip(names, self.mean))
+        about = {name: f" (± {100 * error:.2f} over {len(s.replicates[name])} seeds)" if np.isfinite(error) else ""
+                 for name, error in zip(names, self.deviation)}
         gone = {name: figures.removed(s, name) for name in names}
         tiles = []
         if "dense" in mean:
-            tiles.append(("dense network", told["dense"] if np.isfinite(mean["dense"]) else "–", f"accuracy, {self.base}"))
+            tiles.append(("dense network", percent(mean["dense"]), f"accuracy, {self.base}{about['dense']}"))
         pruned = [name for name in names if name != "dense" and np.isfinite(mean[name])]
-        over = ", mean over seeds" if figures.seeds(s) > 1 else ""
         if pruned:
             best = max(pruned, key=mean.get)
-            tiles.append(("best other variant", told[best], f"{best}, {percent(gone[best], 0)} of weights removed{over}"))
+            tiles.append(("best other variant", percent(mean[best]),
+                          f"{best}, {percent(gone[best], 0)} of weights removed{about[best]}"))
         close = [name for name in pruned if gone[name] > 0 and mean[name] >= mean.get("dense", np.nan) - 0.01]
         if close:
             most = max(close, key=gone.get)
-            tiles.append(("sparsest within 1 point of dense", percent(gone[most], 1), f"removed; {most}, {told[most]}"))
+            tiles.append(("sparsest within 1 point of dense", percent(gone[most], 1), f"removed; {most}, {percent(mean[most])}"))
         if s.linearized:
             worst = {v: float(np.max(s.linear(v).residual)) for v in s.linearized}  # np.max keeps a NaN
             where = max(worst, key=lambda v: np.inf if np.isnan(worst[v]) else worst[v])
