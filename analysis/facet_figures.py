@@ -80,7 +80,7 @@ def sparsity(study, variant):
 
 
 def removed(study, name):
-    """The same of a group of replicates: the mean."""
+    """Share of the weights that is really gone in a group of replicates: the mean."""
     return float(np.mean([sparsity(study, v) for v in study.replicates[name]]))
 
 
@@ -376,7 +376,8 @@ def distributions(study, look, limit=8):
 
 def shift(study, look, limit=6, most_corruptions=4):
     groups = {name: steps for name, steps in corruptions(study).items() if len(steps) > 1 and steps[0][1] == "clean"}
-    shown = [v for v in firsts(study, pick(study, look, limit)) if groups and np.isfinite(study.geometry("length", v, "clean")).any()]
+    shown = [v for v in firsts(study, pick(study, look, limit))
+             if groups and np.isfinite(study.geometry("length", v, "clean")).any()]
     if not shown:
         return None
     picked = choose(list(groups), most_corruptions)

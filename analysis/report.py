@@ -239,23 +239,25 @@ class Report:
             recipe = s.recipe(s.replicates[name][0])
             if recipe.get("method", "dense") not in ("dense", "external", "mask") and np.isfinite(self.mean[place]):
                 by_sparsity.setdefault(float(recipe["sparsity"]), []).append(place)
-        rows, unequal = [], []
+        rows, unequal, unknown = [], [], False
         for target, places in sorted(by_sparsity.items()):
             if len({s.recipe(s.replicates[names[p]][0])["method"] for p in places}) < 2:
                 continue
-            budget = [own[p] + before[p] for p in places]
-            if max(budget) > 1.01 * min(budget):
+            budget = own[places] + before[places]
+            unknown |= np.isnan(budget).any()
+            if np.nan_to_num(np.ptp(budget)) > 0.01 * np.min(budget):
                 unequal.append(f"{target:g}")
             for rank, place in enumerate(sorted(places, key=lambda p: -self.mean[p]), 1):
                 name = names[place]
-                epochs = f"{before[place] + own[place]:g} = {before[place]:g} + {own[place]:g}" if np.isfinite(own[place]) else "–"
+                before_own = before[place], own[place]
+                epochs = "{:g} = {:g} + {:g}".format(sum(before_own), *before_own) if np.isfinite(sum(before_own)) else "–"
                 rows.append([self.variant_cell(name)] + [f"<td>{cell}</td>" for cell in (
                     f"{target:g}", rank, spread(100 * self.mean[place], 100 * self.deviation[place]),
                     len(s.replicates[name]), epochs, percent(figures.removed(s, name), 2))])
         if not rows:
             return
-        if not np.isfinite(own).any():
-            said = "What training each took is not in the file."
+        if unknown:
+            said = "What training each took is not wholly known."
         elif unequal:
             said = (f'<span class="bad">Budgets are not equal</span> at sparsity {", ".join(unequal)}: there the order tells of '
                     "epochs, too.")
@@ -299,10 +301,12 @@ class Report:
         parts = []
         if s.diverged:
             lines = "".join(f"<li>{esc(line)}</li>" for line in s.diverged)
-            parts.append(f'<p><span class="bad">Missing</span> from all that follows, because training diverged:</p><ul>{lines}</ul>')
+            parts.append(f'<p><span class="bad">Missing</span> from all that follows, because training diverged:</p>'
+                         f"<ul>{lines}</ul>")
         if told:
             lines = "".join(f"<li>{esc(line)}: {', '.join(names)}</li>" for line, names in told.items())
-            parts.append(f'<p>What the program says of these networks, which are marked <span class="bad">!</span> below:</p><ul>{lines}</ul>')
+            parts.append('<p>What the program says of these networks, which are marked <span class="bad">!</span> below:</p>'
+                         f"<ul>{lines}</ul>")
         self.section("Warnings", *parts)
 
     def geometry(self):
@@ -351,10 +355,11 @@ class Report:
                     rows.append([self.variant_cell(name)] + [f"<td>{cell}</td>" for cell in cells])
             parts.append(self.table(["variant", "weights removed", "predictions changed", "right → wrong", "wrong → right",
                                      "median change of margin"], rows))
+        over = "; ± the standard deviation over seeds" if figures.seeds(s) > 1 else ""
         self.section(
             "What pruning changes",
             f"<p>Accuracy hides how many samples change sides. Each variant against the dense network, sample by sample "
-            f"({esc(self.base)}), in percent of them{'; ± the standard deviation over seeds' if figures.seeds(s) > 1 else ''}.</p>", *parts,
+            f"({esc(self.base)}), in percent of them{over}.</p>", *parts,
             self.figure("margin_against_dense", figures.margin_against_dense(s, self.look)),
             self.figure("layer_sparsity", figures.layer_sparsity(s)))
 
@@ -413,7 +418,8 @@ class Report:
             self.figure("residuals", figures.residuals(s, self.look)))
 
     def page(self):
-        for part in (self.warnings, self.accuracy, self.methods, self.geometry, self.pruning, self.explanations, self.costs, self.certificate):
+        for part in (self.warnings, self.accuracy, self.methods, self.geometry, self.pruning, self.explanations, self.costs,
+                     self.certificate):
             part()
         links = "".join(f'<a href="#{anchor}">{esc(title)}</a>' for anchor, title, _ in self.sections)
         body = "\n".join(f'<section id="{anchor}"><h2>{esc(title)}</h2>\n{text}</section>'

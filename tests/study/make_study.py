@@ -168,7 +168,8 @@ def write(path, *, variants, conditions, classes, image, label, measured, linear
 def synthesize(path, *, shape=(1, 6, 5), classes=3, samples=60, linearized=20, sparsities=(0.5, 0.9), randoms=(0.5,),
                severities=(1, 3, 5), rows="all", hidden=24, double=False, seed=1, clean=True, done=True,
                layout=("channels_first",) * 2, seeds=(), others=()):
-    """A whole small study of prototypes in noise. others: names of more methods, which prune by magnitude. Returns the networks by variant, normalised inputs and labels."""
+    """A whole small study of prototypes in noise. others: names of more methods, which prune by magnitude.
+    Returns the networks by variant, normalised inputs and labels."""
     rng = np.random.default_rng(seed)
     d = int(np.prod(shape))
     prototypes = rng.random((classes, d))

@@ -180,7 +180,7 @@ def test_summaries_of_replicates_are_those_of_numpy(tmp_path, version):
         assert report(tmp_path / "study.h5").returncode == 0
     text = parts(tmp_path / "study.h5", "methods", "costs")
     assert ('id="what-the-variants-cost"' in text) == (version == 3)
-    assert ("What training each took is not in the file" in text) == (version == 2)
+    assert ("What training each took is not wholly known" in text) == (version == 2)
 
 
 def test_methods_are_ranked_at_equal_sparsity_and_budget(tmp_path):
@@ -203,6 +203,11 @@ def test_methods_are_ranked_at_equal_sparsity_and_budget(tmp_path):
     text = parts(tmp_path / "study.h5", "methods")
     assert "Budgets are not equal</span> at sparsity 0.98:" in text and "took the same" not in text
     assert rows(text, "methods-compared")["lrr-global-0.98"][4] == "11 = 2 + 9"
+    with h5py.File(tmp_path / "study.h5", "a") as f:
+        f["cost/epochs_before"][-1] = np.nan
+    text = parts(tmp_path / "study.h5", "methods")
+    assert "not wholly known" in text and "took the same" not in text
+    assert rows(text, "methods-compared")["lth-global-0.98"][4] == "–"
 
 
 def test_costs_are_those_of_the_file(tmp_path):
