@@ -164,17 +164,17 @@ class Report:
     def tiles(self):
         s, names = self.study, list(self.study.replicates)
         mean = dict(zip(names, self.mean))
-        about = {name: f" (± {100 * error:.2f} over {len(s.replicates[name])} seeds)" if np.isfinite(error) else ""
+        about = {name: f"± {100 * error:.2f} over {len(s.replicates[name])} seeds; " if np.isfinite(error) else ""
                  for name, error in zip(names, self.deviation)}
         gone = {name: figures.removed(s, name) for name in names}
         tiles = []
         if "dense" in mean:
-            tiles.append(("dense network", percent(mean["dense"]), f"accuracy, {self.base}{about['dense']}"))
+            tiles.append(("dense network", percent(mean["dense"]), f"{about['dense']}accuracy, {self.base}"))
         pruned = [name for name in names if name != "dense" and np.isfinite(mean[name])]
         if pruned:
             best = max(pruned, key=mean.get)
             tiles.append(("best other variant", percent(mean[best]),
-                          f"{best}, {percent(gone[best], 0)} of weights removed{about[best]}"))
+                          f"{about[best]}{best}, {percent(gone[best], 0)} of weights removed"))
         close = [name for name in pruned if gone[name] > 0 and mean[name] >= mean.get("dense", np.nan) - 0.01]
         if close:
             most = max(close, key=gone.get)
