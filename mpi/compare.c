@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "geometry/fragility.h"
+#include "geometry/moments.h"
 #include "geometry/similarity.h"
 
 enum { METRICS = 3, SAMPLES_AT_ONCE = 256 };
@@ -19,6 +20,8 @@ typedef struct {
   int clean; /* -1: clean samples are not among the conditions */
   int32_t *predicted;
   double *value;
+  int64_t *number;
+  double *mean, *deviation; /* K + 1: by class, and of all */
   facet_fragility fragility;
 } work;
 
@@ -37,24 +40,6 @@ static facet_status read_metric(const work *w, const char *metric, int v, int c,
 
 /* ---- means and deviations, over all labelled samples and by class ---- */
 
-/* count, sum and sum of squared distances of finite values of labelled samples, of one class (-1: of all). */
-static void moments(const work *w, int64_t class, double *mean, double *deviation)
-{
-  const facet_store_plan *p = w->plan;
-  double sum = 0, squares = 0;
-  int64_t count = 0;
-  for (int64_t i = 0; i < p->samples; i++)
-    if (p->label[i] >= 0 && (class < 0 || p->label[i] == class) && isfinite(w->value[i])) {
-      sum += w->value[i];
-      count++;
-    }
-  *mean = count > 0 ? sum / (double)count : NAN;
-  for (int64_t i = 0; i < p->samples; i++)
-    if (p->label[i] >= 0 && (class < 0 || p->label[i] == class) && isfinite(w->value[i]))
-      squares += (w->value[i] - *mean) * (w->value[i] - *mean);
-  *deviation = count > 1 ? sqrt(squares / (double)(count - 1)) : NAN;
-}
-
 static facet_status write_by_class(const work *w, const char *what, const char *of, int v, int c, const double *x)
 {
   char name[60];
@@ -63,22 +48,19 @@ static facet_status write_by_class(const work *w, const char *what, const char *
                                  (int64_t[]){1, 1, w->plan->classes}, x);
 }
 
-/* Of w->value; room: 2 x K. */
-static facet_status summarize_values(const work *w, const char *what, bool deviations, int v, int c, double *room)
+/* Of w->value. */
+static facet_status summarize_values(const work *w, const char *what, bool deviations, int v, int c)
 {
-  int classes = w->plan->classes;
-  for (int k = 0; k < classes; k++)
-    moments(w, k, &room[k], &room[classes + k]);
-  FACET_TRY(write_by_class(w, what, "mean", v, c, room));
+  const facet_store_plan *p = w->plan;
+  char name[60];
+  facet_moments(p->samples, p->classes, p->label, w->value, w->number, w->mean, w->deviation);
+  FACET_TRY(write_by_class(w, what, "mean", v, c, w->mean));
   if (!deviations)
     return FACET_OK;
-  FACET_TRY(write_by_class(w, what, "deviation", v, c, room + classes));
-  double mean, deviation;
-  char name[60];
-  moments(w, -1, &mean, &deviation);
+  FACET_TRY(write_by_class(w, what, "deviation", v, c, w->deviation));
   (void)snprintf(name, sizeof name, "/summary/%s_deviation", what);
   return facet_store_alone_write(w->store, name, H5T_NATIVE_DOUBLE, 2, (int64_t[]){v, c}, (int64_t[]){1, 1},
-                                 &deviation);
+                                 &w->deviation[p->classes]);
 }
 
 static facet_status summarize_calibration(const work *w, int v, int c)
@@ -107,16 +89,16 @@ static bool is_pruned(const work *w, int v)
 }
 
 /* One line: its summaries, and what it says of fragile samples. */
-static facet_status take_line(work *w, int v, int c, double *room)
+static facet_status take_line(work *w, int v, int c)
 {
   const facet_store_plan *p = w->plan;
   FACET_TRY(read_line(w, "/prediction/class", H5T_NATIVE_INT32, v, c, w->predicted));
   for (int64_t i = 0; i < p->samples; i++)
     w->value[i] = w->predicted[i] == p->label[i];
-  FACET_TRY(summarize_values(w, "accuracy", false, v, c, room));
+  FACET_TRY(summarize_values(w, "accuracy", false, v, c));
   for (int m = 0; m < METRICS; m++) { /* the margin last */
     FACET_TRY(read_metric(w, metrics[m], v, c, w->value));
-    FACET_TRY(summarize_values(w, metrics[m], true, v, c, room));
+    FACET_TRY(summarize_values(w, metrics[m], true, v, c));
   }
   if (w->clean >= 0)
     facet_fragility_add(&w->fragility, w->predicted, w->value, c == w->clean && is_pruned(w, v));
@@ -187,7 +169,9 @@ static facet_status write_errors(const work *w, const double *accuracy, int v)
   for (int relative = 0; relative < 2; relative++) {
     double all = 0;
     for (int x = 0; x < corruptions; x++) {
-      double error = sum_errors(w, accuracy, v, x, relative != 0) / sum_errors(w, accuracy, 0, x, relative != 0);
+      double error = sum_errors(w, accuracy, v, x, relative != 0),
+             reference = sum_errors(w, accuracy, 0, x, relative != 0);
+      error = reference == 0 ? NAN : error / reference;
       all += error / corruptions;
       FACET_TRY(facet_store_alone_write(w->store, each[relative], H5T_NATIVE_DOUBLE, 2, (int64_t[]){v, x},
                                         (int64_t[]){1, 1}, &error));
@@ -443,14 +427,14 @@ static facet_status begin_fragility(work *w)
                                &w->fragility);
 }
 
-static facet_status fill(work *w, double *room, const double *accuracy)
+static facet_status fill(work *w, const double *accuracy)
 {
   const facet_store_plan *p = w->plan;
   FACET_TRY(facet_compare_names_make(p, &w->names));
   FACET_TRY(begin_fragility(w));
   for (int v = 0; v < p->variants; v++)
     for (int c = 0; c < p->conditions; c++)
-      FACET_TRY(take_line(w, v, c, room));
+      FACET_TRY(take_line(w, v, c));
   FACET_TRY(compare_variants(w));
   FACET_TRY(compare_corruptions(w, accuracy));
   if (w->clean >= 0)
@@ -461,16 +445,19 @@ static facet_status fill(work *w, double *room, const double *accuracy)
 facet_status facet_compare_fill(const facet_store_alone *store, const facet_store_plan *plan, const double *accuracy)
 {
   work w = {.store = store, .plan = plan};
-  double *room = NULL;
   facet_status status = FACET_OK;
   FACET_NEW_GO(done, status, w.predicted, plan->samples);
   FACET_NEW_GO(done, status, w.value, plan->samples);
-  FACET_NEW_GO(done, status, room, 2 * plan->classes);
-  status = fill(&w, room, accuracy);
+  FACET_NEW_GO(done, status, w.number, plan->classes + 1);
+  FACET_NEW_GO(done, status, w.mean, plan->classes + 1);
+  FACET_NEW_GO(done, status, w.deviation, plan->classes + 1);
+  status = fill(&w, accuracy);
 done:
   facet_free(&w.predicted);
   facet_free(&w.value);
-  facet_free(&room);
+  facet_free(&w.number);
+  facet_free(&w.mean);
+  facet_free(&w.deviation);
   facet_fragility_clear(&w.fragility);
   facet_compare_names_clear(&w.names);
   return status;
