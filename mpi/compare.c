@@ -8,7 +8,6 @@
 
 #include "geometry/fragility.h"
 #include "geometry/moments.h"
-#include "geometry/similarity.h"
 
 enum { METRICS = 3, SAMPLES_AT_ONCE = 256 };
 static const char *const metrics[METRICS] = {"angle", "length", "margin"};
@@ -292,6 +291,32 @@ static facet_status write_first_lost(const work *w, int method, double *lost, in
                                  (int64_t[]){1, p->samples}, lost);
 }
 
+/* Without clean samples; large arrays hold zeros until they are written. /fragility/exemplar is 0 as it is. */
+static facet_status write_no_fragility(work *w)
+{
+  const facet_store_plan *p = w->plan;
+  int64_t *none, most = p->samples < FACET_CLASS_RANKS ? p->samples : FACET_CLASS_RANKS;
+  facet_status status = FACET_OK;
+  FACET_NEW(none, p->samples);
+  for (int64_t i = 0; i < p->samples; i++) {
+    none[i] = w->predicted[i] = -1;
+    w->value[i] = NAN;
+  }
+  FACET_GO(done, status, write_samples(w, "/fragility/flips", H5T_NATIVE_INT32, w->predicted));
+  FACET_GO(done, status, write_samples(w, "/fragility/worst_margin", H5T_NATIVE_DOUBLE, w->value));
+  FACET_GO(done, status, write_samples(w, "/fragility/margin_drop", H5T_NATIVE_DOUBLE, w->value));
+  FACET_GO(done, status, write_samples(w, "/fragility/rank", H5T_NATIVE_INT64, none));
+  for (int k = 0; k < p->classes && status == FACET_OK; k++)
+    status = facet_store_alone_write(w->store, "/fragility/class_rank", H5T_NATIVE_INT64, 2, (int64_t[]){k, 0},
+                                     (int64_t[]){1, most}, none);
+  for (int m = 0; m < w->names.methods && status == FACET_OK; m++)
+    status = facet_store_alone_write(w->store, "/fragility/first_lost", H5T_NATIVE_DOUBLE, 2, (int64_t[]){m, 0},
+                                     (int64_t[]){1, p->samples}, w->value);
+done:
+  facet_free(&none);
+  return status;
+}
+
 static facet_status write_fragility(const work *w)
 {
   uint8_t *exemplar = NULL;
@@ -313,101 +338,6 @@ done:
   facet_free(&exemplar);
   facet_free(&rank);
   facet_free(&wrong);
-  return status;
-}
-
-/* ---- similarity ---- */
-
-/* The standard deviation of one metric over all labelled samples, variants and conditions. */
-static facet_status scale_of(const work *w, int metric, double *scale)
-{
-  const facet_store_plan *p = w->plan;
-  double sum = 0, squares = 0;
-  int64_t count = 0;
-  for (int pass = 0; pass < 2; pass++)
-    for (int64_t i = 0; i < w->names.items; i++) {
-      FACET_TRY(read_metric(w, metrics[metric], (int)(i / p->conditions), (int)(i % p->conditions), w->value));
-      for (int64_t k = 0; k < p->samples; k++) {
-        if (p->label[k] < 0 || !isfinite(w->value[k]))
-          continue;
-        double off = w->value[k] - (pass ? sum / (double)count : 0);
-        sum += pass ? 0 : off;
-        squares += pass ? off * off : 0;
-        count += !pass;
-      }
-    }
-  *scale = count > 0 ? sqrt(squares / (double)count) : NAN;
-  return FACET_OK;
-}
-
-/* Squared differences of one metric, some samples of every item at a time. points: items x SAMPLES_AT_ONCE. */
-static facet_status add_metric(const work *w, int metric, double scale, double *points, double *distance)
-{
-  const facet_store_plan *p = w->plan;
-  char name[40];
-  (void)snprintf(name, sizeof name, "/geometry/%s", metrics[metric]);
-  for (int64_t first = 0; first < p->samples; first += SAMPLES_AT_ONCE) {
-    int64_t count = p->samples - first < SAMPLES_AT_ONCE ? p->samples - first : SAMPLES_AT_ONCE;
-    FACET_TRY(facet_store_alone_read(w->store, name, H5T_NATIVE_DOUBLE, 3, (int64_t[]){0, 0, first},
-                                     (int64_t[]){p->variants, p->conditions, count}, points));
-    for (int64_t i = 0; i < w->names.items * count; i++)
-      points[i] = p->label[first + i % count] < 0 ? NAN : points[i] / scale;
-    facet_similarity_add(w->names.items, count, points, distance);
-  }
-  return FACET_OK;
-}
-
-static facet_status measure_distances(const work *w, double *points, double *distance)
-{
-  const facet_store_plan *p = w->plan;
-  int64_t items = w->names.items, labelled = 0;
-  for (int64_t i = 0; i < p->samples; i++)
-    labelled += p->label[i] >= 0;
-  for (int m = 0; m < METRICS; m++) {
-    double scale;
-    FACET_TRY(scale_of(w, m, &scale));
-    if (scale > 0)
-      FACET_TRY(add_metric(w, m, scale, points, distance));
-  }
-  for (int64_t i = 0; i < items * items; i++)
-    distance[i] = labelled > 0 ? sqrt(distance[i] / (double)(METRICS * labelled)) : 0;
-  return facet_store_alone_write(w->store, "/similarity/distance", H5T_NATIVE_DOUBLE, 2, (int64_t[]){0, 0},
-                                 (int64_t[]){items, items}, distance);
-}
-
-/* linkage, layout: room for 4 and 2 numbers an item. */
-static facet_status arrange(const work *w, const double *distance, double *linkage, double *layout, int64_t *order)
-{
-  const int64_t items = w->names.items, none[] = {0, 0};
-  FACET_TRY(facet_similarity_linkage(items, distance, linkage, order));
-  FACET_TRY(facet_similarity_layout(items, distance, layout));
-  FACET_TRY(facet_store_alone_write(w->store, "/similarity/linkage", H5T_NATIVE_DOUBLE, 2, none,
-                                    (int64_t[]){items - 1, 4}, linkage));
-  FACET_TRY(facet_store_alone_write(w->store, "/similarity/order", H5T_NATIVE_INT64, 1, none, &items, order));
-  return facet_store_alone_write(w->store, "/similarity/layout", H5T_NATIVE_DOUBLE, 2, none, (int64_t[]){items, 2},
-                                 layout);
-}
-
-static facet_status compare_items(const work *w)
-{
-  int64_t items = w->names.items, *order = NULL;
-  double *points = NULL, *distance = NULL, *linkage = NULL, *layout = NULL;
-  facet_status status = FACET_OK;
-  if (items < 2)
-    return FACET_OK;
-  FACET_NEW_GO(done, status, points, items * SAMPLES_AT_ONCE);
-  FACET_NEW_GO(done, status, distance, items * items);
-  FACET_NEW_GO(done, status, linkage, 4 * items);
-  FACET_NEW_GO(done, status, layout, 2 * items);
-  FACET_NEW_GO(done, status, order, items);
-  FACET_GO(done, status, measure_distances(w, points, distance));
-  status = arrange(w, distance, linkage, layout, order);
-done:
-  facet_free(&points);
-  facet_free(&distance);
-  facet_free(&linkage);
-  facet_free(&layout);
-  facet_free(&order);
   return status;
 }
 
@@ -437,9 +367,7 @@ static facet_status fill(work *w, const double *accuracy)
       FACET_TRY(take_line(w, v, c));
   FACET_TRY(compare_variants(w));
   FACET_TRY(compare_corruptions(w, accuracy));
-  if (w->clean >= 0)
-    FACET_TRY(write_fragility(w));
-  return compare_items(w);
+  return w->clean >= 0 ? write_fragility(w) : write_no_fragility(w);
 }
 
 facet_status facet_compare_fill(const facet_store_alone *store, const facet_store_plan *plan, const double *accuracy)

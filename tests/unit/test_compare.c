@@ -81,6 +81,24 @@ static void calibration_and_correlation(void **state)
   assert_true(isnan(facet_correlation(130, one, one)) && isnan(facet_correlation(130, mixed, one)));
 }
 
+/* 19 coordinates: two whole vectors and a rest, one of them not known. */
+static void squared_differences(void **state)
+{
+  (void)state;
+  double a[2 * 19], b[19], there[2] = {1, 2}, back[2] = {1, 2};
+  for (int k = 0; k < 19; k++) {
+    a[k] = k;
+    a[19 + k] = 0.1 * k;
+    b[k] = -k;
+  }
+  a[5] = b[18] = NAN;
+  facet_similarity_add(19, 2, a, 1, b, there);
+  facet_similarity_add(19, 1, b, 2, a, back);
+  assert_true(there[0] == 1 + 4 * (1785 - 25)); /* 1 + 4 + ... + 17 * 17 = 1785 */
+  assert_near(there[1], 2 + 1.21 * 1785, 1e-11);
+  assert_memory_equal(there, back, sizeof there);
+}
+
 /* Points 0, 1, 5, 7 and 20 on a line. */
 static void tree_and_layout(void **state)
 {
@@ -88,7 +106,7 @@ static void tree_and_layout(void **state)
   const double point[] = {20, 1, 7, 0, 5};
   double distance[25] = {0}, linkage[16], layout[10];
   int64_t order[5];
-  facet_similarity_add(5, 1, point, distance);
+  facet_similarity_add(1, 5, point, 5, point, distance);
   for (int i = 0; i < 25; i++)
     distance[i] = sqrt(distance[i]);
   assert_true(distance[1] == 19 && distance[5] == 19 && distance[0] == 0);
@@ -108,6 +126,7 @@ static void tree_and_layout(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(fragile_samples), cmocka_unit_test(moments_by_class),
-                                     cmocka_unit_test(calibration_and_correlation), cmocka_unit_test(tree_and_layout)};
+                                     cmocka_unit_test(calibration_and_correlation),
+                                     cmocka_unit_test(squared_differences), cmocka_unit_test(tree_and_layout)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
