@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "geometry/fragility.h"
-#include "geometry/similarity.h"
+#include "geometry/moments.h"
 
 enum { METRICS = 3, SAMPLES_AT_ONCE = 256 };
 static const char *const metrics[METRICS] = {"angle", "length", "margin"};
@@ -19,6 +19,8 @@ typedef struct {
   int clean; /* -1: clean samples are not among the conditions */
   int32_t *predicted;
   double *value;
+  int64_t *number;
+  double *mean, *deviation; /* K + 1: by class, and of all */
   facet_fragility fragility;
 } work;
 
@@ -37,24 +39,6 @@ static facet_status read_metric(const work *w, const char *metric, int v, int c,
 
 /* ---- means and deviations, over all labelled samples and by class ---- */
 
-/* count, sum and sum of squared distances of finite values of labelled samples, of one class (-1: of all). */
-static void moments(const work *w, int64_t class, double *mean, double *deviation)
-{
-  const facet_store_plan *p = w->plan;
-  double sum = 0, squares = 0;
-  int64_t count = 0;
-  for (int64_t i = 0; i < p->samples; i++)
-    if (p->label[i] >= 0 && (class < 0 || p->label[i] == class) && isfinite(w->value[i])) {
-      sum += w->value[i];
-      count++;
-    }
-  *mean = count > 0 ? sum / (double)count : NAN;
-  for (int64_t i = 0; i < p->samples; i++)
-    if (p->label[i] >= 0 && (class < 0 || p->label[i] == class) && isfinite(w->value[i]))
-      squares += (w->value[i] - *mean) * (w->value[i] - *mean);
-  *deviation = count > 1 ? sqrt(squares / (double)(count - 1)) : NAN;
-}
-
 static facet_status write_by_class(const work *w, const char *what, const char *of, int v, int c, const double *x)
 {
   char name[60];
@@ -63,22 +47,19 @@ static facet_status write_by_class(const work *w, const char *what, const char *
                                  (int64_t[]){1, 1, w->plan->classes}, x);
 }
 
-/* Of w->value; room: 2 x K. */
-static facet_status summarize_values(const work *w, const char *what, bool deviations, int v, int c, double *room)
+/* Of w->value. */
+static facet_status summarize_values(const work *w, const char *what, bool deviations, int v, int c)
 {
-  int classes = w->plan->classes;
-  for (int k = 0; k < classes; k++)
-    moments(w, k, &room[k], &room[classes + k]);
-  FACET_TRY(write_by_class(w, what, "mean", v, c, room));
+  const facet_store_plan *p = w->plan;
+  char name[60];
+  facet_moments(p->samples, p->classes, p->label, w->value, w->number, w->mean, w->deviation);
+  FACET_TRY(write_by_class(w, what, "mean", v, c, w->mean));
   if (!deviations)
     return FACET_OK;
-  FACET_TRY(write_by_class(w, what, "deviation", v, c, room + classes));
-  double mean, deviation;
-  char name[60];
-  moments(w, -1, &mean, &deviation);
+  FACET_TRY(write_by_class(w, what, "deviation", v, c, w->deviation));
   (void)snprintf(name, sizeof name, "/summary/%s_deviation", what);
   return facet_store_alone_write(w->store, name, H5T_NATIVE_DOUBLE, 2, (int64_t[]){v, c}, (int64_t[]){1, 1},
-                                 &deviation);
+                                 &w->deviation[p->classes]);
 }
 
 static facet_status summarize_calibration(const work *w, int v, int c)
@@ -107,16 +88,16 @@ static bool is_pruned(const work *w, int v)
 }
 
 /* One line: its summaries, and what it says of fragile samples. */
-static facet_status take_line(work *w, int v, int c, double *room)
+static facet_status take_line(work *w, int v, int c)
 {
   const facet_store_plan *p = w->plan;
   FACET_TRY(read_line(w, "/prediction/class", H5T_NATIVE_INT32, v, c, w->predicted));
   for (int64_t i = 0; i < p->samples; i++)
     w->value[i] = w->predicted[i] == p->label[i];
-  FACET_TRY(summarize_values(w, "accuracy", false, v, c, room));
+  FACET_TRY(summarize_values(w, "accuracy", false, v, c));
   for (int m = 0; m < METRICS; m++) { /* the margin last */
     FACET_TRY(read_metric(w, metrics[m], v, c, w->value));
-    FACET_TRY(summarize_values(w, metrics[m], true, v, c, room));
+    FACET_TRY(summarize_values(w, metrics[m], true, v, c));
   }
   if (w->clean >= 0)
     facet_fragility_add(&w->fragility, w->predicted, w->value, c == w->clean && is_pruned(w, v));
@@ -187,7 +168,9 @@ static facet_status write_errors(const work *w, const double *accuracy, int v)
   for (int relative = 0; relative < 2; relative++) {
     double all = 0;
     for (int x = 0; x < corruptions; x++) {
-      double error = sum_errors(w, accuracy, v, x, relative != 0) / sum_errors(w, accuracy, 0, x, relative != 0);
+      double error = sum_errors(w, accuracy, v, x, relative != 0),
+             reference = sum_errors(w, accuracy, 0, x, relative != 0);
+      error = reference == 0 ? NAN : error / reference;
       all += error / corruptions;
       FACET_TRY(facet_store_alone_write(w->store, each[relative], H5T_NATIVE_DOUBLE, 2, (int64_t[]){v, x},
                                         (int64_t[]){1, 1}, &error));
@@ -308,6 +291,32 @@ static facet_status write_first_lost(const work *w, int method, double *lost, in
                                  (int64_t[]){1, p->samples}, lost);
 }
 
+/* Without clean samples; large arrays hold zeros until they are written. /fragility/exemplar is 0 as it is. */
+static facet_status write_no_fragility(work *w)
+{
+  const facet_store_plan *p = w->plan;
+  int64_t *none, most = p->samples < FACET_CLASS_RANKS ? p->samples : FACET_CLASS_RANKS;
+  facet_status status = FACET_OK;
+  FACET_NEW(none, p->samples);
+  for (int64_t i = 0; i < p->samples; i++) {
+    none[i] = w->predicted[i] = -1;
+    w->value[i] = NAN;
+  }
+  FACET_GO(done, status, write_samples(w, "/fragility/flips", H5T_NATIVE_INT32, w->predicted));
+  FACET_GO(done, status, write_samples(w, "/fragility/worst_margin", H5T_NATIVE_DOUBLE, w->value));
+  FACET_GO(done, status, write_samples(w, "/fragility/margin_drop", H5T_NATIVE_DOUBLE, w->value));
+  FACET_GO(done, status, write_samples(w, "/fragility/rank", H5T_NATIVE_INT64, none));
+  for (int k = 0; k < p->classes && status == FACET_OK; k++)
+    status = facet_store_alone_write(w->store, "/fragility/class_rank", H5T_NATIVE_INT64, 2, (int64_t[]){k, 0},
+                                     (int64_t[]){1, most}, none);
+  for (int m = 0; m < w->names.methods && status == FACET_OK; m++)
+    status = facet_store_alone_write(w->store, "/fragility/first_lost", H5T_NATIVE_DOUBLE, 2, (int64_t[]){m, 0},
+                                     (int64_t[]){1, p->samples}, w->value);
+done:
+  facet_free(&none);
+  return status;
+}
+
 static facet_status write_fragility(const work *w)
 {
   uint8_t *exemplar = NULL;
@@ -332,101 +341,6 @@ done:
   return status;
 }
 
-/* ---- similarity ---- */
-
-/* The standard deviation of one metric over all labelled samples, variants and conditions. */
-static facet_status scale_of(const work *w, int metric, double *scale)
-{
-  const facet_store_plan *p = w->plan;
-  double sum = 0, squares = 0;
-  int64_t count = 0;
-  for (int pass = 0; pass < 2; pass++)
-    for (int64_t i = 0; i < w->names.items; i++) {
-      FACET_TRY(read_metric(w, metrics[metric], (int)(i / p->conditions), (int)(i % p->conditions), w->value));
-      for (int64_t k = 0; k < p->samples; k++) {
-        if (p->label[k] < 0 || !isfinite(w->value[k]))
-          continue;
-        double off = w->value[k] - (pass ? sum / (double)count : 0);
-        sum += pass ? 0 : off;
-        squares += pass ? off * off : 0;
-        count += !pass;
-      }
-    }
-  *scale = count > 0 ? sqrt(squares / (double)count) : NAN;
-  return FACET_OK;
-}
-
-/* Squared differences of one metric, some samples of every item at a time. points: items x SAMPLES_AT_ONCE. */
-static facet_status add_metric(const work *w, int metric, double scale, double *points, double *distance)
-{
-  const facet_store_plan *p = w->plan;
-  char name[40];
-  (void)snprintf(name, sizeof name, "/geometry/%s", metrics[metric]);
-  for (int64_t first = 0; first < p->samples; first += SAMPLES_AT_ONCE) {
-    int64_t count = p->samples - first < SAMPLES_AT_ONCE ? p->samples - first : SAMPLES_AT_ONCE;
-    FACET_TRY(facet_store_alone_read(w->store, name, H5T_NATIVE_DOUBLE, 3, (int64_t[]){0, 0, first},
-                                     (int64_t[]){p->variants, p->conditions, count}, points));
-    for (int64_t i = 0; i < w->names.items * count; i++)
-      points[i] = p->label[first + i % count] < 0 ? NAN : points[i] / scale;
-    facet_similarity_add(w->names.items, count, points, distance);
-  }
-  return FACET_OK;
-}
-
-static facet_status measure_distances(const work *w, double *points, double *distance)
-{
-  const facet_store_plan *p = w->plan;
-  int64_t items = w->names.items, labelled = 0;
-  for (int64_t i = 0; i < p->samples; i++)
-    labelled += p->label[i] >= 0;
-  for (int m = 0; m < METRICS; m++) {
-    double scale;
-    FACET_TRY(scale_of(w, m, &scale));
-    if (scale > 0)
-      FACET_TRY(add_metric(w, m, scale, points, distance));
-  }
-  for (int64_t i = 0; i < items * items; i++)
-    distance[i] = labelled > 0 ? sqrt(distance[i] / (double)(METRICS * labelled)) : 0;
-  return facet_store_alone_write(w->store, "/similarity/distance", H5T_NATIVE_DOUBLE, 2, (int64_t[]){0, 0},
-                                 (int64_t[]){items, items}, distance);
-}
-
-/* linkage, layout: room for 4 and 2 numbers an item. */
-static facet_status arrange(const work *w, const double *distance, double *linkage, double *layout, int64_t *order)
-{
-  const int64_t items = w->names.items, none[] = {0, 0};
-  FACET_TRY(facet_similarity_linkage(items, distance, linkage, order));
-  FACET_TRY(facet_similarity_layout(items, distance, layout));
-  FACET_TRY(facet_store_alone_write(w->store, "/similarity/linkage", H5T_NATIVE_DOUBLE, 2, none,
-                                    (int64_t[]){items - 1, 4}, linkage));
-  FACET_TRY(facet_store_alone_write(w->store, "/similarity/order", H5T_NATIVE_INT64, 1, none, &items, order));
-  return facet_store_alone_write(w->store, "/similarity/layout", H5T_NATIVE_DOUBLE, 2, none, (int64_t[]){items, 2},
-                                 layout);
-}
-
-static facet_status compare_items(const work *w)
-{
-  int64_t items = w->names.items, *order = NULL;
-  double *points = NULL, *distance = NULL, *linkage = NULL, *layout = NULL;
-  facet_status status = FACET_OK;
-  if (items < 2)
-    return FACET_OK;
-  FACET_NEW_GO(done, status, points, items * SAMPLES_AT_ONCE);
-  FACET_NEW_GO(done, status, distance, items * items);
-  FACET_NEW_GO(done, status, linkage, 4 * items);
-  FACET_NEW_GO(done, status, layout, 2 * items);
-  FACET_NEW_GO(done, status, order, items);
-  FACET_GO(done, status, measure_distances(w, points, distance));
-  status = arrange(w, distance, linkage, layout, order);
-done:
-  facet_free(&points);
-  facet_free(&distance);
-  facet_free(&linkage);
-  facet_free(&layout);
-  facet_free(&order);
-  return status;
-}
-
 /* ---- all of it ---- */
 
 static facet_status begin_fragility(work *w)
@@ -443,34 +357,35 @@ static facet_status begin_fragility(work *w)
                                &w->fragility);
 }
 
-static facet_status fill(work *w, double *room, const double *accuracy)
+static facet_status fill(work *w, const double *accuracy)
 {
   const facet_store_plan *p = w->plan;
   FACET_TRY(facet_compare_names_make(p, &w->names));
   FACET_TRY(begin_fragility(w));
   for (int v = 0; v < p->variants; v++)
     for (int c = 0; c < p->conditions; c++)
-      FACET_TRY(take_line(w, v, c, room));
+      FACET_TRY(take_line(w, v, c));
   FACET_TRY(compare_variants(w));
   FACET_TRY(compare_corruptions(w, accuracy));
-  if (w->clean >= 0)
-    FACET_TRY(write_fragility(w));
-  return compare_items(w);
+  return w->clean >= 0 ? write_fragility(w) : write_no_fragility(w);
 }
 
 facet_status facet_compare_fill(const facet_store_alone *store, const facet_store_plan *plan, const double *accuracy)
 {
   work w = {.store = store, .plan = plan};
-  double *room = NULL;
   facet_status status = FACET_OK;
   FACET_NEW_GO(done, status, w.predicted, plan->samples);
   FACET_NEW_GO(done, status, w.value, plan->samples);
-  FACET_NEW_GO(done, status, room, 2 * plan->classes);
-  status = fill(&w, room, accuracy);
+  FACET_NEW_GO(done, status, w.number, plan->classes + 1);
+  FACET_NEW_GO(done, status, w.mean, plan->classes + 1);
+  FACET_NEW_GO(done, status, w.deviation, plan->classes + 1);
+  status = fill(&w, accuracy);
 done:
   facet_free(&w.predicted);
   facet_free(&w.value);
-  facet_free(&room);
+  facet_free(&w.number);
+  facet_free(&w.mean);
+  facet_free(&w.deviation);
   facet_fragility_clear(&w.fragility);
   facet_compare_names_clear(&w.names);
   return status;

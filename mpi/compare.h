@@ -12,14 +12,20 @@ typedef struct {
   char **corruption;
   int methods, *method_of; /* of each variant; -1: not pruned here. "lrr-global" */
   char **method;
-  int64_t items; /* V x C, or 0 if they are too many */
+  int64_t items; /* facet_compare_count */
   char **item;
 } facet_compare_names;
 /* Not collective. Clear it in any case. */
 facet_status facet_compare_names_make(const facet_store_plan *plan, facet_compare_names *names);
 void facet_compare_names_clear(facet_compare_names *names);
 
-/* Not collective: one rank, in whose hands the store is, fills the arrays of store_compare.c. accuracy: V x C. */
+/* How many items /similarity compares: V x C, or 0 for fewer than two, or too many. */
+int64_t facet_compare_count(const facet_store_plan *plan);
+
+/* Not collective: one rank, in whose hands the store is, fills the arrays of store_compare.c but /similarity. accuracy:
+ * V x C. */
 facet_status facet_compare_fill(const facet_store_alone *store, const facet_store_plan *plan, const double *accuracy);
+/* Collective; the store is closed. Fills /similarity, the same bits on any number of ranks. */
+facet_status facet_compare_items(MPI_Comm comm, const char *path, const facet_store_plan *plan);
 
 #endif

@@ -7,6 +7,7 @@
 #include "agree.h"
 #include "change.h"
 #include "check.h"
+#include "compare.h"
 #include "versions.h"
 
 static const char help[] =
@@ -193,7 +194,7 @@ static facet_status run_stages(MPI_Comm comm, const char *file, bool fresh, sess
   return s->plan.store.change_samples > 0 ? take_changes_apart(comm, s) : FACET_OK;
 }
 
-/* What a user must not miss, at the end: layers that collapsed, variants that are missing. */
+/* What a user must not miss, at the end: layers that collapsed, variants and comparisons that are missing. */
 static void say_warnings(const session *s)
 {
   const facet_store_plan *p = &s->plan.store;
@@ -202,6 +203,9 @@ static void say_warnings(const session *s)
       fprintf(stderr, "facet: warning: %s: %s\n", p->variant[v].name, p->variant[v].warning[i]);
   for (int i = 0; i < p->diverged; i++)
     fprintf(stderr, "facet: warning: a variant is missing: %s\n", p->diverged_line[i]);
+  if (p->variants * (int64_t)p->conditions > FACET_MOST_ITEMS)
+    fprintf(stderr, "facet: warning: no /similarity: %d variants under %d conditions are more than %d pairs\n",
+            p->variants, p->conditions, FACET_MOST_ITEMS);
 }
 
 static facet_status run(MPI_Comm comm, const char *file, bool fresh)

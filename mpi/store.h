@@ -1,4 +1,4 @@
-/* The store: <output>/study.h5, schema version 3 (DESIGN, "Result file").  Created whole by
+/* The store: <output>/study.h5, schema version 4 (DESIGN, "Result file").  Created whole by
  * facet_store_create, closed, and from then on only overwritten in place by all ranks, so a killed run
  * leaves a valid file.  The only writer of results, and the only caller of HDF5 beside data/hdf5.c. */
 #ifndef FACET_STORE_H
@@ -108,8 +108,8 @@ facet_status facet_store_mark(facet_store *store, int variant, int condition, in
 facet_status facet_store_marks(facet_store *store, uint8_t *done);
 /* Collective; the store is closed, and its tiles are done. Rank 0 writes /summary/accuracy, loss, angle, length, margin
  * (V x C means over labelled samples; f64), and /summary/residual (V: worst residual; NaN where not linearized), from
- * what is in the file; then the mean and standard deviation (n - 1) of the first five over replicates. forward_seconds:
- * V, on rank 0; NULL: not measured. */
+ * what is in the file; then the mean and standard deviation (n - 1) of the first five over replicates, and comparisons
+ * (compare.h), /similarity by all ranks. forward_seconds: V, on rank 0; NULL: not measured. */
 facet_status facet_store_summarize(MPI_Comm comm, const char *path, const facet_store_plan *plan,
                                    const double *forward_seconds);
 

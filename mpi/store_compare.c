@@ -1,5 +1,5 @@
 /* What is said of variants, conditions and samples beside their means: the arrays of /summary, /fragility and
- * /similarity, in one table, created with the store and filled by one rank when the tiles are done (compare.c). */
+ * /similarity, in one table, created with the store and filled when the tiles are done (compare.c, compare_items.c). */
 #include <stdio.h>
 #include <string.h>
 
@@ -107,10 +107,15 @@ static facet_status name_methods(const facet_store_plan *p, facet_compare_names 
   return FACET_OK;
 }
 
+int64_t facet_compare_count(const facet_store_plan *p)
+{
+  int64_t items = (int64_t)p->variants * p->conditions;
+  return items < 2 || items > FACET_MOST_ITEMS ? 0 : items;
+}
+
 facet_status facet_compare_names_make(const facet_store_plan *p, facet_compare_names *n)
 {
-  *n = (facet_compare_names){.items = (int64_t)p->variants * p->conditions};
-  n->items = n->items > FACET_MOST_ITEMS ? 0 : n->items;
+  *n = (facet_compare_names){.items = facet_compare_count(p)};
   FACET_TRY(name_corruptions(p, n));
   FACET_TRY(name_methods(p, n));
   FACET_NEW(n->item, n->items);
@@ -154,7 +159,7 @@ static facet_status make_scales(const facet_store_creation *c, const facet_compa
   if (n->methods > 0)
     FACET_TRY(
         facet_store_make_names(c, "/fragility/method", n->methods, (const char *const *)n->method, &scale['M' - 'A']));
-  if (n->items < 2)
+  if (n->items == 0)
     return FACET_OK;
   FACET_TRY(facet_store_make_names(c, "/similarity/item", n->items, (const char *const *)n->item, &scale['I' - 'A']));
   FACET_TRY(facet_store_make_names(c, "/similarity/axis", 2, axes, &scale['A' - 'A']));

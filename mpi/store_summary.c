@@ -158,5 +158,6 @@ done:
 facet_status facet_store_summarize(MPI_Comm comm, const char *path, const facet_store_plan *plan,
                                    const double *forward_seconds)
 {
-  return facet_agree(comm, facet_rank(comm) == 0 ? summarize_file(path, plan, forward_seconds) : FACET_OK);
+  FACET_AGREE(comm, facet_rank(comm) == 0 ? summarize_file(path, plan, forward_seconds) : FACET_OK);
+  return facet_compare_items(comm, path, plan);
 }

@@ -104,8 +104,8 @@ void facet_calibration_add(facet_calibration_bins *bins, int64_t count, int64_t 
     for (int64_t k = 0; k < classes; k++)
       sum += exp(logits[k] - logits[top]);
     double confidence = 1 / sum; /* in (0, 1]; bins are open below and closed above */
-    int bin = (int)ceil(confidence * BINS) - 1;
-    bin = bin < 0 ? 0 : bin >= BINS ? BINS - 1 : bin;
+    int bin = confidence > 0 ? (int)ceil(confidence * BINS) - 1 : 0; /* NaN, too, which makes the error NaN */
+    bin = bin >= BINS ? BINS - 1 : bin;
     bins->confidence[bin] += confidence;
     bins->right[bin] += top == label[i];
     bins->count[bin]++;
@@ -123,9 +123,20 @@ double facet_calibration_error(const facet_calibration_bins *bins)
   return all > 0 ? error / (double)all : NAN;
 }
 
+/* Rounding may keep squared distances from a mean above 0 where all numbers are one. */
+static bool varies(int64_t count, const double *x)
+{
+  for (int64_t i = 1; i < count; i++)
+    if (x[i] != x[0])
+      return true;
+  return false;
+}
+
 double facet_correlation(int64_t count, const double *a, const double *b)
 {
   double mean_a = 0, mean_b = 0, ab = 0, aa = 0, bb = 0;
+  if (!varies(count, a) || !varies(count, b))
+    return NAN;
   for (int64_t i = 0; i < count; i++) {
     mean_a += a[i] / (double)count;
     mean_b += b[i] / (double)count;
@@ -135,5 +146,5 @@ double facet_correlation(int64_t count, const double *a, const double *b)
     aa += (a[i] - mean_a) * (a[i] - mean_a);
     bb += (b[i] - mean_b) * (b[i] - mean_b);
   }
-  return aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : NAN;
+  return ab / sqrt(aa * bb);
 }

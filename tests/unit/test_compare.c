@@ -8,6 +8,7 @@
 #include <cmocka.h> /* needs the above */
 
 #include "geometry/fragility.h"
+#include "geometry/moments.h"
 #include "geometry/similarity.h"
 #include "near.h"
 
@@ -43,6 +44,22 @@ static void fragile_samples(void **state)
   facet_fragility_clear(&f);
 }
 
+/* Classes 0, 1 and 2 of three, one and no samples that count. */
+static void moments_by_class(void **state)
+{
+  (void)state;
+  const int32_t label[] = {0, 1, 0, -1, 0, 2, 1};
+  const double value[] = {1, 5, 2, 100, 6, INFINITY, NAN};
+  int64_t number[4];
+  double mean[4], deviation[4];
+  facet_moments(7, 3, label, value, number, mean, deviation);
+  assert_true(number[0] == 3 && number[1] == 1 && number[2] == 0 && number[3] == 4);
+  assert_true(mean[0] == 3 && mean[1] == 5 && isnan(mean[2]) && mean[3] == 3.5);
+  assert_near(deviation[0], sqrt(7), 1e-15);
+  assert_true(isnan(deviation[1]) && isnan(deviation[2]));
+  assert_near(deviation[3], sqrt(17.0 / 3), 1e-15);
+}
+
 static void calibration_and_correlation(void **state)
 {
   (void)state;
@@ -51,9 +68,35 @@ static void calibration_and_correlation(void **state)
   const double logits[] = {log(3), 0, 0, log(3), log(3), 0, 5, 5}; /* confidence 3/4, and 1/2 */
   facet_calibration_add(&bins, 4, 2, logits, (const int32_t[]){0, 1, 1, -1});
   assert_near(facet_calibration_error(&bins), fabs(2.0 / 3 - 0.75), 1e-15);
+  facet_calibration_add(&bins, 1, 2, (const double[]){NAN, 0}, (const int32_t[]){0});
+  assert_true(isnan(facet_calibration_error(&bins)));
   assert_near(facet_correlation(3, (double[]){1, 2, 3}, (double[]){2, 4, 6}), 1, 1e-15);
   assert_near(facet_correlation(3, (double[]){1, 2, 3}, (double[]){1, 0, -1}), -1, 1e-15);
   assert_true(isnan(facet_correlation(3, (double[]){1, 1, 1}, (double[]){1, 2, 3})));
+  double one[130], mixed[130]; /* 130 / 130 does not add up to 1 */
+  for (int i = 0; i < 130; i++) {
+    one[i] = 1;
+    mixed[i] = i % 3;
+  }
+  assert_true(isnan(facet_correlation(130, one, one)) && isnan(facet_correlation(130, mixed, one)));
+}
+
+/* 19 coordinates: two whole vectors and a rest, one of them not known. */
+static void squared_differences(void **state)
+{
+  (void)state;
+  double a[2 * 19], b[19], there[2] = {1, 2}, back[2] = {1, 2};
+  for (int k = 0; k < 19; k++) {
+    a[k] = k;
+    a[19 + k] = 0.1 * k;
+    b[k] = -k;
+  }
+  a[5] = b[18] = NAN;
+  facet_similarity_add(19, 2, a, 1, b, there);
+  facet_similarity_add(19, 1, b, 2, a, back);
+  assert_true(there[0] == 1 + 4 * (1785 - 25)); /* 1 + 4 + ... + 17 * 17 = 1785 */
+  assert_near(there[1], 2 + 1.21 * 1785, 1e-11);
+  assert_memory_equal(there, back, sizeof there);
 }
 
 /* Points 0, 1, 5, 7 and 20 on a line. */
@@ -63,7 +106,7 @@ static void tree_and_layout(void **state)
   const double point[] = {20, 1, 7, 0, 5};
   double distance[25] = {0}, linkage[16], layout[10];
   int64_t order[5];
-  facet_similarity_add(5, 1, point, distance);
+  facet_similarity_add(1, 5, point, 5, point, distance);
   for (int i = 0; i < 25; i++)
     distance[i] = sqrt(distance[i]);
   assert_true(distance[1] == 19 && distance[5] == 19 && distance[0] == 0);
@@ -82,7 +125,8 @@ static void tree_and_layout(void **state)
 
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(fragile_samples), cmocka_unit_test(calibration_and_correlation),
-                                     cmocka_unit_test(tree_and_layout)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(fragile_samples), cmocka_unit_test(moments_by_class),
+                                     cmocka_unit_test(calibration_and_correlation),
+                                     cmocka_unit_test(squared_differences), cmocka_unit_test(tree_and_layout)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

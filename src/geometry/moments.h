@@ -1,0 +1,13 @@
+/* Means and standard deviations of samples by class, and of all of them. */
+#ifndef FACET_MOMENTS_H
+#define FACET_MOMENTS_H
+
+#include "base/base.h"
+
+/* Of the finite ones of `count` values, by their class 0 .. classes-1 (-1: not counted); the last element of number,
+ * mean and deviation (classes + 1 each) is of all classes together. deviation: n - 1, NaN for fewer than two; mean: NaN
+ * for none. */
+void facet_moments(int64_t count, int64_t classes, const int32_t *label, const double *value, int64_t *number,
+                   double *mean, double *deviation);
+
+#endif
