@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#include "forecast.h"
+
 /* Bytes that a run takes beside what is measured here: HDF5 and MPI for the store. Measured. */
 enum { BESIDE = 12 << 20 };
 
@@ -30,7 +32,7 @@ static const char *short_number(double n, char text[12])
 {
   static const char *const unit[] = {"", " k", " M", " G", " T", " P"};
   int i = 0;
-  for (; n >= 1000 && i < 5; i++)
+  for (; n >= 999.5 && i < 5; i++)
     n /= 1000;
   (void)snprintf(text, 12, "%.3g%s", n, unit[i]);
   return text;
@@ -46,7 +48,7 @@ static bool zeros_are_known(const facet_study *study, const facet_variant *varia
 
 /* What the variants are and what they cost. "not 0": the same without the weights that are removed, "-" where only
  * training, or scoring, will tell. */
-static facet_status print_variants(const facet_plan *plan, const facet_family *family)
+static facet_status print_variants(const facet_plan *plan, const facet_family *family, double *forward)
 {
   const facet_store_plan *s = &plan->store;
   double epochs = 0, samples = 0;
@@ -56,21 +58,46 @@ static facet_status print_variants(const facet_plan *plan, const facet_family *f
     const facet_store_variant *v = &s->variant[i];
     const facet_variant_cost *c = &v->cost;
     char flops[12], sparse[12] = "-", bytes[12], light[12] = "-", parameters[12];
-    double seconds;
-    FACET_TRY(
-        facet_forward_measure(family->member[i].network, s->study->precision, plan->work[i].forward_batch, &seconds));
+    FACET_TRY(facet_forward_measure(family->member[i].network, s->study->precision, plan->work[i].forward_batch,
+                                    &forward[i]));
     if (zeros_are_known(s->study, &family->member[i].variant)) {
       (void)short_number((double)c->flops_sparse, sparse);
       (void)short_number((double)c->bytes_sparse, light);
     }
     printf("%-32s %-10s %-7s %8g %5u %7g %10s %9s %9s %9s %9s %8.3g ms %s\n", v->name, v->method, v->scope, v->sparsity,
            v->seed, c->epochs, short_number((double)c->parameters, parameters), short_number((double)c->flops, flops),
-           sparse, short_number((double)c->bytes, bytes), light, 1e3 * seconds, v->linearize ? "yes" : "no");
+           sparse, short_number((double)c->bytes, bytes), light, 1e3 * forward[i], v->linearize ? "yes" : "no");
     epochs += c->epochs;
     samples += (double)c->samples;
   }
   char text[12];
   printf("\ntraining         %g epochs, %s samples in all\n", epochs, short_number(samples, text));
+  return FACET_OK;
+}
+
+/* "1 h 05 min", "3 min 20 s", "12 s". */
+static const char *short_time(double seconds, char text[32])
+{
+  long s = (long)(seconds + 0.5);
+  if (s >= 3600)
+    (void)snprintf(text, 32, "%ld h %02ld min", s / 3600, s % 3600 / 60);
+  else if (s >= 60)
+    (void)snprintf(text, 32, "%ld min %02ld s", s / 60, s % 60);
+  else
+    (void)snprintf(text, 32, "%ld s", s);
+  return text;
+}
+
+static facet_status print_forecast(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
+                                   const double *forward, int ranks)
+{
+  facet_forecast f;
+  char all[32], part[4][32];
+  FACET_TRY(facet_forecast_make(plan, data, family, forward, ranks, &f));
+  printf("time             about %s on %d rank%s: training %s, corrupting %s, forward passes %s, linearizing %s\n",
+         short_time(f.training + f.corrupting + f.forward + f.linearizing, all), ranks, ranks == 1 ? "" : "s",
+         short_time(f.training, part[0]), short_time(f.corrupting, part[1]), short_time(f.forward, part[2]),
+         short_time(f.linearizing, part[3]));
   return FACET_OK;
 }
 
@@ -90,24 +117,35 @@ static void print_work(const facet_plan *plan)
   }
 }
 
-facet_status facet_plan_print(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
-                              int ranks)
+static facet_status print_plan(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
+                               int ranks, double *forward)
 {
   const facet_store_plan *s = &plan->store;
-  int64_t linear = 0, forward = s->samples * s->variants * s->conditions;
+  int64_t linear = 0, passes = s->samples * s->variants * s->conditions;
   double memory;
   for (int64_t i = 0; i < facet_plan_tiles(plan); i++)
     linear += facet_plan_tile(plan, i).linear;
   FACET_TRY(memory_per_rank(plan, data, family, ranks, &memory)); /* before anything is made to be timed */
-  FACET_TRY(print_variants(plan, family));
+  FACET_TRY(print_variants(plan, family, forward));
   print_work(plan);
   printf("\nconditions       %d\n", s->conditions);
   printf("test samples     %lld of %lld x %lld x %lld, %d classes\n", (long long)s->samples, (long long)s->channels,
          (long long)s->height, (long long)s->width, s->classes);
   printf("tiles            %lld of up to %lld samples\n", (long long)facet_plan_tiles(plan), (long long)s->block);
-  printf("work             %lld forward passes, %lld linearizations of %lld rows\n", (long long)forward,
+  printf("work             %lld forward passes, %lld linearizations of %lld rows\n", (long long)passes,
          (long long)linear, (long long)s->linear_rows);
+  FACET_TRY(print_forecast(plan, data, family, forward, ranks));
   printf("memory per rank  about %.3f GiB (%d rank%s here)\n", memory / 0x1p30, ranks, ranks == 1 ? "" : "s");
   printf("disk             %.2f GiB in %s/study.h5\n", (double)facet_store_bytes(s) / 0x1p30, s->study->output);
   return FACET_OK;
+}
+
+facet_status facet_plan_print(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
+                              int ranks)
+{
+  double *forward;
+  FACET_NEW(forward, plan->store.variants);
+  facet_status status = print_plan(plan, data, family, ranks, forward);
+  facet_free(&forward);
+  return status;
 }

@@ -72,10 +72,12 @@ def test_corruption_errors(study):
     f, h5 = study
     assert list(h5["corruption"].asstr()[:]) == ["gaussian_noise"] and h5["summary"].attrs["reference"] == "dense"
     error = 1 - f["summary/accuracy"]
-    with np.errstate(all="ignore"):
-        close(f["summary/corruption_error"][:, 0], error[:, 1:].sum(1) / error[0, 1:].sum())
-        relative = (error[:, 1:] - error[:, :1]).sum(1)
-        close(f["summary/relative_corruption_error"][:, 0], relative / relative[0])
+
+    def relative_to_dense(sums):
+        return sums / sums[0] if sums[0] else np.full(len(sums), np.nan)
+
+    close(f["summary/corruption_error"][:, 0], relative_to_dense(error[:, 1:].sum(1)))
+    close(f["summary/relative_corruption_error"][:, 0], relative_to_dense((error[:, 1:] - error[:, :1]).sum(1)))
     close(f["summary/mce"], f["summary/corruption_error"][:, 0])
     close(f["summary/relative_mce"], f["summary/relative_corruption_error"][:, 0])
     close(f["summary/mean_error"], error[:, 1:].mean(1))
