@@ -80,7 +80,7 @@ facet_status facet_frost(const facet_canvas *c, double *pixels)
       double sum = 0, share = 0.5, cell = 12 * c->unit;
       for (int o = 0; o < OCTAVES; o++, share /= 2, cell /= 2)
         sum += share * ridges(c, o, cell, y, x);
-      double ice = 0.35 + 0.7 * pow(sum, 1.5);
+      double ice = fmin(fmax(0.6 + 2.5 * (sum - 0.5), 0), 1); /* from clear to white, as photographs have it */
       for (int64_t ch = 0; ch < c->channels; ch++) {
         double *p = &pixels[ch * n + y * c->width + x];
         *p = c->constant[0] * *p + c->constant[1] * fmin(ice * tint(c, ch, 0.92, 0.97, 1.05), 1);
