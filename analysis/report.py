@@ -21,6 +21,7 @@ if "MPLCONFIGDIR" not in os.environ and not os.access(pathlib.Path.home(), os.W_
 import matplotlib.pyplot as plt
 import numpy as np
 
+import facet_comparisons as comparisons
 import facet_figures as figures
 from facet_figures import count
 from facet_study import Study, StudyError, check_sums
@@ -375,6 +376,49 @@ class Report:
         middle = np.quantile(moved, 0.5, method="lower") if len(moved) else np.nan  # of infinities no mean is taken
         return [np.mean(before != after), *sides, middle]
 
+    def comparisons(self):
+        """Errors under corruption with their summaries, and how alike the networks are."""
+        s = self.study
+        rows = []
+        if "summary/mce" in s.file and "corruption" in s.file:
+            values = {key: s.spread(s.file[f"summary/{key}"][()])[0] for key in ("mean_error", "mce", "relative_mce")}
+            for place, name in enumerate(s.replicates):
+                cells = [percent(values[key][place], digits) for key, digits in (("mean_error", 2), ("mce", 1), ("relative_mce", 1))]
+                rows.append([self.variant_cell(name)] + [f"<td>{cell}</td>" for cell in cells])
+        self.section(
+            "Corruption and similarity",
+            self.figure("error_table", comparisons.error_table(s)),
+            "<p>The corruption error of a network is the sum of its errors over the severities, divided by that of the dense "
+            "one, and mCE its mean over the corruptions; relative mCE counts the errors beyond the clean ones.</p>" if rows else "",
+            self.table(["variant", "mean error", "mCE", "relative mCE"], rows) if rows else "",
+            self.figure("class_movement", comparisons.class_movement(s)),
+            self.figure("directions", comparisons.directions(s)),
+            self.figure("similarity", comparisons.similarity(s, self.look)))
+
+    def fragile(self):
+        s = self.study
+        if "fragility/flips" not in s.file or not np.isfinite(s.file["fragility/worst_margin"][()]).any():
+            return
+        flips, exemplar = s.file["fragility/flips"][()], s.file["fragility/exemplar"][()]
+        pairs = len(s.variants) * len(s.conditions)
+        rows = []
+        for sample in s.file["fragility/rank"][:8]:
+            sample, label = int(sample), int(s.label[sample])
+            cells = (str(sample), s.classes[label] if label >= 0 else "–", f"{count(int(flips[sample]))} of {count(pairs)}",
+                     f"{s.file['fragility/worst_margin'][sample]:+.2f}".replace("-", "−"), "yes" if exemplar[sample] else "")
+            rows.append([f"<td>{esc(cell)}</td>" for cell in cells])
+        certificate = comparisons.margin_certificate(s)
+        sure = (f" The parts add up to the change of each margin within {small(certificate[2])} (relative, over {certificate[0]} "
+                f"variants and {count(certificate[1])} samples)." if certificate else "")
+        self.section(
+            "Fragile samples",
+            f"<p>{count(int((flips > 0).sum()))} of {count(s.samples)} samples get another class than the dense network gives them "
+            f"clean from at least one variant under one condition; {count(int(exemplar.sum()))} are pruning-identified "
+            "exemplars: most pruned variants change their class, clean. The most fragile:</p>",
+            self.table(["sample", "class", "flips", "worst margin", "exemplar"], rows),
+            f"<p>What moved a margin is known exactly, by pixel and by bias.{sure}</p>" if certificate else "",
+            self.figure("fragile_samples", comparisons.fragile_samples(s)))
+
     def explanations(self):
         s = self.study
         if not self.checks:
@@ -418,8 +462,8 @@ class Report:
             self.figure("residuals", figures.residuals(s, self.look)))
 
     def page(self):
-        for part in (self.warnings, self.accuracy, self.methods, self.geometry, self.pruning, self.explanations, self.costs,
-                     self.certificate):
+        for part in (self.warnings, self.accuracy, self.methods, self.geometry, self.pruning, self.comparisons, self.fragile,
+                     self.explanations, self.costs, self.certificate):
             part()
         links = "".join(f'<a href="#{anchor}">{esc(title)}</a>' for anchor, title, _ in self.sections)
         body = "\n".join(f'<section id="{anchor}"><h2>{esc(title)}</h2>\n{text}</section>'

@@ -1,0 +1,50 @@
+"""The parts of the report that compare variants, conditions and samples, on a study that facet ran."""
+
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from conftest import ROOT, STUDY, make_digits, run
+
+sys.path.insert(0, str(ROOT / "analysis"))
+pytest.importorskip("matplotlib")
+
+import report  # noqa: E402
+
+VARIANTS = """\
+variants:
+- {method: [magnitude, random], scope: global, sparsity: [0.5, 0.9], seeds: [1, 2]}
+conditions: [clean, {corruption: [gaussian_noise, fog, pixelate], severity: [1, 5]}]
+change: {samples: 20}
+"""
+
+
+def test_the_page_compares_and_explains(tmp_path, capsys):
+    make_digits(tmp_path)
+    (tmp_path / "study.yaml").write_text(STUDY.split("variants:")[0] + VARIANTS)
+    done = run("run", tmp_path / "study.yaml", ranks=2)
+    assert done.returncode == 0, done.stderr
+    assert report.main([str(tmp_path / "out/study.h5")]) == 0
+    page = (tmp_path / "out/report/report.html").read_text(encoding="utf-8")
+    for name in ("error_table", "class_movement", "directions", "similarity", "fragile_samples"):
+        assert f'<figure id="{name}">' in page and (tmp_path / f"out/report/{name}.png").stat().st_size > 5000, name
+    with h5py.File(tmp_path / "out/study.h5") as h5:
+        flips = h5["fragility/flips"][:]
+        assert f"{(flips > 0).sum()} of 130 samples get another class" in page
+        first = int(h5["fragility/rank"][0])
+        assert f"<td>{first}</td>" in page and f"<td>{flips[first]} of 63</td>" in page  # 9 variants x 7 conditions
+        mean = 100 * h5["summary/mean_error"][:][1:3].mean()
+        assert f"{mean:.2f}\u202f%" in page or f"{mean:.2f} %" in page
+        worst = max(np.nanmax(h5[f"change/{v}/residual"][:]) for v in h5["variant"].asstr()[1:])
+        assert report.small(worst) in page
+
+
+def test_a_file_without_comparisons_has_none_of_it(tmp_path):
+    make_digits(tmp_path)
+    (tmp_path / "study.yaml").write_text(STUDY.split("variants:")[0] + "conditions: [clean]\n")
+    assert run("run", tmp_path / "study.yaml").returncode == 0
+    assert report.main([str(tmp_path / "out/study.h5")]) == 0
+    page = (tmp_path / "out/report/report.html").read_text(encoding="utf-8")
+    assert "fragile_samples" not in page and "error_table" not in page and 'id="similarity"' not in page
