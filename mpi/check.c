@@ -3,6 +3,7 @@
  * Memory is not summed up from formulas.  When it comes to be asked, this process has read the same data and networks
  * as a run would, and what a run makes beside them is made here too, and measured, and thrown away. */
 #include "check.h"
+#include "compare.h"
 
 #include <stdio.h>
 
@@ -22,7 +23,8 @@ static facet_status memory_per_rank(const facet_plan *plan, const facet_study_da
   FACET_TRY(facet_analysis_memory(plan, data, family, &analysis));
   FACET_TRY(facet_family_memory(plan->store.study, data, family, ranks, &training));
   facet_memory_resident(&now, &ignored);
-  double work = now + (double)(analysis > training ? analysis : training) + BESIDE;
+  double stage = (double)(analysis > training ? analysis : training), compared = facet_compare_memory(&plan->store);
+  double work = now + (stage > compared ? stage : compared) + BESIDE;
   *bytes = work > most ? work : most;
   return FACET_OK;
 }

@@ -171,11 +171,11 @@ static facet_status write_errors(const work *w, const double *accuracy, int v)
       double error = sum_errors(w, accuracy, v, x, relative != 0),
              reference = sum_errors(w, accuracy, 0, x, relative != 0);
       error = reference == 0 ? NAN : error / reference;
-      all += error / corruptions;
+      all += error;
       FACET_TRY(facet_store_alone_write(w->store, each[relative], H5T_NATIVE_DOUBLE, 2, (int64_t[]){v, x},
                                         (int64_t[]){1, 1}, &error));
     }
-    all = corruptions > 0 ? all : NAN;
+    all = corruptions > 0 ? all / corruptions : NAN; /* of the reference itself: exactly 1 */
     FACET_TRY(
         facet_store_alone_write(w->store, mean[relative], H5T_NATIVE_DOUBLE, 1, (int64_t[]){v}, (int64_t[]){1}, &all));
   }

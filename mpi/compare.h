@@ -21,6 +21,8 @@ void facet_compare_names_clear(facet_compare_names *names);
 
 /* How many items /similarity compares: V x C, or 0 for fewer than two, or too many. */
 int64_t facet_compare_count(const facet_store_plan *plan);
+/* Bytes that rank 0 takes for all of this at most: the other ranks take less. */
+double facet_compare_memory(const facet_store_plan *plan);
 
 /* Not collective: one rank, in whose hands the store is, fills the arrays of store_compare.c but /similarity. accuracy:
  * V x C. */

@@ -212,6 +212,16 @@ static facet_status compare(work *w, const char *path)
   return facet_agree(w->comm, w->rank == 0 ? arrange(w) : FACET_OK);
 }
 
+double facet_compare_memory(const facet_store_plan *p)
+{
+  double items = (double)facet_compare_count(p), v = p->variants, k = p->classes, n = (double)p->samples;
+  double lines = n * (60 + 4 * k + 4 * v + 8 * p->conditions) + 8 * v * v;                 /* of compare.c */
+  double pairs = 8 * items * (items + SIDE) / 2 + 8 * items * SAMPLES + 8 * items * items; /* on one rank */
+  double tree = 2 * 8 * items * items;
+  pairs = pairs > tree ? pairs : tree;
+  return lines > pairs ? lines : pairs;
+}
+
 facet_status facet_compare_items(MPI_Comm comm, const char *path, const facet_store_plan *plan)
 {
   work w = {.comm = comm, .rank = facet_rank(comm), .ranks = facet_ranks(comm), .plan = plan, .store = {path, -1}};

@@ -5,6 +5,7 @@ facet_status facet_store_alone_open(const char *path, facet_store_alone *store)
 {
   facet_store_listen();
   hid_t list = facet_store_access();
+  H5Pset_sieve_buf_size(list, 1); /* parts of lines are read here, and what lies between them would come along */
   *store = (facet_store_alone){path, H5Fopen(path, H5F_ACC_RDWR, list)};
   H5Pclose(list);
   H5_CHECK(path, "opening", store->file);
