@@ -8,6 +8,7 @@
 #include "change.h"
 #include "check.h"
 #include "compare.h"
+#include "corrupt.h"
 #include "versions.h"
 
 static const char help[] =
@@ -18,6 +19,7 @@ static const char help[] =
     "                                  started again, it goes on where it was; --fresh starts over\n"
     "  facet check STUDY.yaml          validate; print the study with defaults, variants, tiles, work, memory, disk\n"
     "  facet inspect MODEL.onnx        nodes, shapes, parameters, zeros, dead channels, cost; what is not supported\n"
+    "  facet corrupt STUDY.yaml DIR    write the study's test samples under its conditions, as .npy files\n"
     "  facet checksum STUDY.h5         one line that depends on the results alone\n"
     "  facet --help, --version\n"
     "\n"
@@ -273,6 +275,18 @@ static facet_status checksum(const char *file)
   return FACET_OK;
 }
 
+static facet_status corrupt(const char *file, const char *folder)
+{
+  session s = {0};
+  facet_status status = read_study(file, &s);
+  if (status == FACET_OK)
+    status = facet_study_data_read(s.study, &s.data);
+  if (status == FACET_OK)
+    status = facet_corrupt_command(s.study, s.data.test, folder);
+  session_clear(&s);
+  return status;
+}
+
 static facet_status command(int argc, char **argv, bool *speaks)
 {
   const char *name = argc > 1 ? argv[1] : "";
@@ -297,10 +311,12 @@ static facet_status command(int argc, char **argv, bool *speaks)
     return with_ranks(argc, argv, false, speaks);
   if (strcmp(name, "inspect") == 0 && argc == 3)
     return inspect(argv[2]);
+  if (strcmp(name, "corrupt") == 0 && argc == 4)
+    return corrupt(argv[2], argv[3]);
   if (strcmp(name, "checksum") == 0 && argc == 3)
     return checksum(argv[2]);
   return facet_raise(FACET_USAGE, "usage: facet run STUDY.yaml [--fresh] | check STUDY.yaml | inspect MODEL.onnx | "
-                                  "checksum STUDY.h5 | --help | --version");
+                                  "corrupt STUDY.yaml DIR | checksum STUDY.h5 | --help | --version");
 }
 
 int main(int argc, char **argv)
