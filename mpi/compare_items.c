@@ -44,6 +44,7 @@ static facet_status scale_of(const work *w, const char *metric, double *scale)
   const facet_store_plan *p = w->plan;
   double sum = 0, squares = 0;
   int64_t count = 0;
+  FACET_CHECK(w->line, FACET_INTERNAL, "no room for a line"); /* so that analyzers see it, too */
   for (int pass = 0; pass < 2; pass++)
     for (int64_t i = 0; i < w->items; i++) {
       const int64_t start[] = {i / p->conditions, i % p->conditions, 0}, size[] = {1, 1, p->samples};

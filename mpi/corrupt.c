@@ -56,8 +56,8 @@ static facet_status write_corruption(const facet_study *study, const facet_datas
                                      uint8_t *bytes, FILE *file)
 {
   char shape[100];
-  (void)snprintf(shape, sizeof shape, "%lld, %lld, %lld, %lld",
-                 (long long)(d->count * count_severities(study, corruption)), (long long)d->height, (long long)d->width,
+  long long samples = d->count * count_severities(study, corruption);
+  (void)snprintf(shape, sizeof shape, "%lld, %lld, %lld, %lld", samples, (long long)d->height, (long long)d->width,
                  (long long)d->channels);
   FACET_CHECK(write_header(file, shape), FACET_IO, "%s", strerror(errno));
   for (int severity = 0; severity <= 5; severity++)
@@ -75,7 +75,8 @@ static facet_status write_labels(const facet_study *study, const facet_dataset *
     int count = count_severities(study, study->condition[c].corruption);
     most = count > most ? count : most;
   }
-  (void)snprintf(shape, sizeof shape, "%lld,", (long long)(d->count * most));
+  long long labels = d->count * most;
+  (void)snprintf(shape, sizeof shape, "%lld,", labels);
   FACET_CHECK(write_header(file, shape), FACET_IO, "%s", strerror(errno));
   for (int64_t i = 0; i < d->count * most; i++) {
     int32_t label = d->label[i % d->count];
