@@ -116,7 +116,7 @@ def directions(study, most_samples=5000, most_classes=200, bins=60):
     bar.outline.set_visible(False)
     return figure, ("How the features of all samples point to the directions of all classes, one column each: dark is where most samples are. "
                     f"The blue mark is the mean of the class's own samples. Above dense, below {sparsest}, which has most weights removed."
-                    + figures._left_out(classes, study.classes, "classes"))
+                    + (f" Shown: {len(classes)} of {len(study.classes)} classes." if len(classes) < len(study.classes) else ""))
 
 
 def similarity(study, look, limit=60):
@@ -148,7 +148,10 @@ def similarity(study, look, limit=60):
     image = axes[1].imshow(distance[np.ix_(shown, shown)], cmap="viridis_r")
     variants = [study.variants[i // conditions] for i in shown]
     starts = [i for i in range(len(shown)) if i == 0 or variants[i] != variants[i - 1]]
-    kept = choose(starts, 16)
+    kept = []
+    for start in starts:  # as many names as have room
+        if not kept or start - kept[-1] >= len(shown) / 20:
+            kept.append(start)
     axes[1].set_yticks(kept, [variants[i] for i in kept], fontsize=5.5)
     axes[1].set_xticks([])
     _strip(axes[1])
