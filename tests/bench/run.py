@@ -1,6 +1,6 @@
 """make bench: facet against PyTorch, onnxruntime and bare oneDNN, side by side in one run, on stated shapes.
 
-    run.py [PART ...]       parts: linearize, scale, forward, train; all of them if none is named
+    run.py [PART ...]       parts: linearize, scale, forward, train, removed, geometry; all of them if none is named
 
 Prints a table and writes results/bench.json: a list of {name, facet, peer, unit, ratio}; ratio above 1 is in facet's
 favour.  Parts that are named take the place of what the file says under the same names; the rest of it stays.  Every
@@ -225,12 +225,19 @@ def removed_rows():
     return removed.rows()
 
 
+def geometry_rows():
+    import geometry  # which uses this file, too
+
+    return geometry.rows()
+
+
 PARTS = {  # each gives rows of (name, facet's rate, the peer's); one more part is one more line
     "linearize": of_networks(linearize),
     "scale": of_networks(scale),
     "forward": of_networks(forward),
     "train": train.rows,
     "removed": removed_rows,
+    "geometry": geometry_rows,
 }
 
 
