@@ -74,7 +74,7 @@ def class_movement(study, limit=3, most_classes=20):
             color = colors[i % len(colors)]
             axis.annotate("", after[i], dense[i], arrowprops={"arrowstyle": "-|>", "color": color, "linewidth": 1, "shrinkA": 2, "shrinkB": 0})
             axis.plot(*dense[i], "o", color="white", markeredgecolor=color, markersize=4.5, zorder=3)
-            axis.plot(*after[i], ".", color=color, markersize=3, label=study.classes[k] if axis is axes[0][0] else None)
+            axis.plot(*after[i], ".", color=color, markersize=3, label=figures._name(study, k) if axis is axes[0][0] else None)
         axis.set_title(variant, fontsize=8)
         axis.set_xlabel("length of the feature")
         axis.grid(color=LIGHT, linewidth=0.5)
@@ -110,7 +110,7 @@ def directions(study, most_samples=5000, most_classes=200, bins=60):
         axis.set_title(variant, fontsize=8)
         axis.set_ylabel("cosine")
     shown = choose(range(len(classes)), 20)
-    axes[1].set_xticks(shown, [figures._short(study.classes[classes[i]], 12) for i in shown], rotation=40, ha="right", rotation_mode="anchor", fontsize=7)
+    axes[1].set_xticks(shown, [figures._name(study, classes[i], 12) for i in shown], rotation=40, ha="right", rotation_mode="anchor", fontsize=7)
     bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=30)
     bar.set_label("share of samples")
     bar.outline.set_visible(False)
