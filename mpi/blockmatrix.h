@@ -1,0 +1,98 @@
+/* Distributed dense matrices: a small interface over BLACS and ScaLAPACK, which nothing else calls.
+ *
+ * A matrix lies in block-cyclic pieces on a grid of ranks; row and column numbers are 64-bit here and checked against
+ * ScaLAPACK's 32 bits.  Results of ScaLAPACK are checked before they are handed out, because some of its routines
+ * return wrong answers without an error: eigenvectors and singular vectors by residual and orthogonality.  Results are
+ * not bitwise the same on other grids.
+ *
+ * Everything is collective over the grid's communicator unless it says otherwise, and all its ranks return the same
+ * status.  Ranks that the grid has no place for hold nothing and take part all the same. */
+#ifndef FACET_BLOCKMATRIX_H
+#define FACET_BLOCKMATRIX_H
+
+#include <mpi.h>
+
+#include "kernels/kernels.h" /* facet_type: FACET_F32 or FACET_F64 */
+
+/* ---- grids ---- */
+
+typedef struct facet_grid facet_grid;
+
+/* rows x columns <= ranks of `comm`, which is duplicated. 0 x 0: as square as the ranks permit, rows <= columns, no rank
+ * left out unless that would make it a line of more than 3. Destroy it after its matrices. */
+facet_status facet_grid_create(MPI_Comm comm, int rows, int columns, facet_grid **grid);
+void facet_grid_destroy(facet_grid **grid);
+/* Not collective. Of the grid, and the place of this rank in it (-1, -1: none). */
+void facet_grid_shape(const facet_grid *grid, int *rows, int *columns);
+void facet_grid_place(const facet_grid *grid, int *row, int *column);
+MPI_Comm facet_grid_comm(const facet_grid *grid); /* the duplicate */
+
+/* ---- matrices ---- */
+
+enum { FACET_BLOCK = 64 }; /* rows and columns of a block where the caller has no wish */
+
+typedef struct {
+  facet_grid *grid; /* borrowed */
+  facet_type type;  /* FACET_F32 or FACET_F64 */
+  int64_t rows, columns;
+  int64_t row_block, column_block;
+  int64_t local_rows, local_columns; /* of this rank; 0 where it holds nothing */
+  void *local;                       /* local_rows x local_columns by columns, the next column max(1, local_rows) on */
+  int descriptor[9];                 /* ScaLAPACK's */
+} facet_blockmatrix;
+
+/* Zeros. Blocks of 0 rows or columns: FACET_BLOCK, or less so that every rank of the grid has a part. FACET_OS;
+ * FACET_BAD_INPUT "matrix of 70000 x 70000 on 2 ranks: a rank's part has more elements than ScaLAPACK counts". */
+facet_status facet_blockmatrix_create(facet_grid *grid, facet_type type, int64_t rows, int64_t columns,
+                                      int64_t row_block, int64_t column_block, facet_blockmatrix **matrix);
+void facet_blockmatrix_destroy(facet_blockmatrix **matrix); /* not collective */
+/* Bytes of the largest part that a rank has of such a matrix. Not collective. */
+int64_t facet_blockmatrix_bytes(const facet_grid *grid, facet_type type, int64_t rows, int64_t columns,
+                                int64_t row_block, int64_t column_block);
+
+/* Not collective. Row of the matrix that this rank's local row i is, and the same for columns. */
+int64_t facet_blockmatrix_row(const facet_blockmatrix *matrix, int64_t i);
+int64_t facet_blockmatrix_column(const facet_blockmatrix *matrix, int64_t j);
+
+/* Every rank brings `count` (0 or more) whole rows, the first of them row `first`, as count x columns by rows of the
+ * matrix's type; each finds its way to its owner. Rows that two ranks bring are undefined, rows that none brings stay. */
+facet_status facet_blockmatrix_fill(facet_blockmatrix *matrix, int64_t first, int64_t count, const void *rows);
+/* Rows first .. first+count-1 and columns from .. from+width-1, count x width by rows of the matrix's type, on rank
+ * `root` of the communicator, or on every rank where root is -1 (`out` may be NULL elsewhere). */
+facet_status facet_blockmatrix_gather(const facet_blockmatrix *matrix, int64_t first, int64_t count, int64_t from,
+                                      int64_t width, int root, void *out);
+/* The same numbers in other blocks, on another grid of the same ranks, or in the other type. */
+facet_status facet_blockmatrix_redistribute(const facet_blockmatrix *from, facet_blockmatrix *to);
+
+/* ---- arithmetic: all matrices on one grid, of one type, with fitting shapes and blocks, or FACET_INTERNAL ---- */
+
+/* c = alpha op(a) op(b) + beta c; `transpose` says whether op is the transpose. P?GEMM. */
+facet_status facet_blockmatrix_gemm(bool transpose_a, bool transpose_b, double alpha, const facet_blockmatrix *a,
+                                    const facet_blockmatrix *b, double beta, facet_blockmatrix *c);
+/* c = alpha a aT + beta c, or alpha aT a + beta c with `transpose`; both triangles are filled. P?SYRK, P?TRAN. */
+facet_status facet_blockmatrix_syrk(bool transpose, double alpha, const facet_blockmatrix *a, double beta,
+                                    facet_blockmatrix *c);
+/* c = alpha aT + beta c. P?TRAN. */
+facet_status facet_blockmatrix_transpose(double alpha, const facet_blockmatrix *a, double beta, facet_blockmatrix *c);
+/* Frobenius norm, on every rank; infinite or NaN where an element is. */
+facet_status facet_blockmatrix_norm(const facet_blockmatrix *a, double *norm);
+
+/* How good a decomposition is: what was checked before it was handed out. */
+typedef struct {
+  double residual;      /* |A Z - Z L|_F / |A|_F, or |A - U S VT|_F / |A|_F; 0 for a zero matrix */
+  double orthogonality; /* the largest |ZT Z - I|_F / n of the factors */
+} facet_decomposition;
+
+/* Symmetric eigen-decomposition of square `a` (kept; its lower triangle counts): values (n on every rank, ascending),
+ * vectors (n x n, made here, caller destroys; NULL: values alone are wanted, and nothing can be checked but their sum
+ * and squares). Works on a smaller grid where the matrix is too small for all ranks. FACET_BAD_INPUT for what is not
+ * finite; FACET_INTERNAL if all ways fail the check, at 100 n epsilon. */
+facet_status facet_blockmatrix_eigen(const facet_blockmatrix *a, double *values, facet_blockmatrix **vectors,
+                                     facet_decomposition *quality);
+/* Thin singular value decomposition a = U S VT (a: m x n, kept; r = min(m, n)): values (r on every rank, descending),
+ * left (m x r) and right (n x r), made here, either may be NULL. Of the full spectrum, not through the Gram matrix, so
+ * small values keep their digits. Errors as above. */
+facet_status facet_blockmatrix_svd(const facet_blockmatrix *a, double *values, facet_blockmatrix **left,
+                                   facet_blockmatrix **right, facet_decomposition *quality);
+
+#endif
