@@ -141,7 +141,7 @@ def corruptions(study):
     clean = [(0, "clean")] if "clean" in study.conditions else []
     found = {}
     for condition in study.conditions:
-        name, slash, level = condition.partition("/")
+        name, slash, level = condition.rpartition("/")
         if slash and level.isdigit():
             found.setdefault(name, list(clean)).append((int(level), condition))
     return {name: sorted(steps) for name, steps in found.items()}

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agree.h"
+#include "condition.h"
 
 /* What tiles of one kind of the present variant work with: with linearization, or without. */
 typedef struct {
@@ -160,8 +161,7 @@ static facet_status load_samples(analysis *a, const facet_tile *t, int64_t first
   facet_dataset_pixels(d, first, count, pixels);
   if (t->condition == 0 && t->variant == 0)
     FACET_TRY(facet_store_images(a->store, first, count, pixels));
-  FACET_TRY(facet_corrupt(c.corruption, c.severity, a->study->seed, a->study->normalize.scale, d->channels, d->height,
-                          d->width, first, count, pixels));
+  FACET_TRY(facet_condition_apply(a->study, d, c, first, count, pixels));
   for (int64_t i = 0; i < count; i++)
     enter_sample(a, i);
   return FACET_OK;

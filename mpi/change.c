@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agree.h"
+#include "condition.h"
 #include "store_file.h"
 
 enum { UNIT = 24, MOST_BATCH = 8, DENSE = 0, CLEAN = 1, CORRUPTED = 2, SIDES = 3 };
@@ -145,8 +146,7 @@ static facet_status run_side(change *c, side *s, int condition, int64_t first, i
     float *pixels = c->pixels + i * c->inputs;
     int64_t sample = c->picked->sample[first + i];
     facet_dataset_pixels(d, sample, 1, pixels);
-    FACET_TRY(facet_corrupt(how.corruption, how.severity, study->seed, study->normalize.scale, d->channels, d->height,
-                            d->width, sample, 1, pixels));
+    FACET_TRY(facet_condition_apply(study, d, how, sample, 1, pixels));
     c->label[i] = d->label[sample];
     enter_sample(c, pixels, i, s);
   }

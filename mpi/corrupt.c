@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "condition.h"
+
 /* NumPy's header, version 1.0: padded so that the numbers begin at a multiple of 64. */
 static bool write_header(FILE *file, const char *shape)
 {
@@ -35,12 +37,17 @@ static facet_status write_condition(const facet_study *study, const facet_datase
   size_t size = (size_t)(d->channels * d->height * d->width);
   for (int64_t i = 0; i < d->count; i++) {
     facet_dataset_pixels(d, i, 1, pixels);
-    FACET_TRY(facet_corrupt(c.corruption, c.severity, study->seed, study->normalize.scale, d->channels, d->height,
-                            d->width, i, 1, pixels));
+    FACET_TRY(facet_condition_apply(study, d, c, i, 1, pixels));
     to_bytes(study, d, pixels, bytes);
     FACET_CHECK(fwrite(bytes, 1, size, file) == size, FACET_IO, "%s", strerror(errno));
   }
   return FACET_OK;
+}
+
+/* What is published is not written again. */
+static bool is_of(facet_condition condition, int corruption)
+{
+  return condition.corruption == corruption && !condition.published;
 }
 
 /* How many conditions of the study are of that corruption. */
@@ -48,7 +55,7 @@ static int count_severities(const facet_study *study, int corruption)
 {
   int count = 0;
   for (int c = 0; c < study->conditions; c++)
-    count += study->condition[c].corruption == corruption;
+    count += is_of(study->condition[c], corruption);
   return count;
 }
 
@@ -62,7 +69,7 @@ static facet_status write_corruption(const facet_study *study, const facet_datas
   FACET_CHECK(write_header(file, shape), FACET_IO, "%s", strerror(errno));
   for (int severity = 0; severity <= 5; severity++)
     for (int c = 0; c < study->conditions; c++)
-      if (study->condition[c].corruption == corruption && study->condition[c].severity == severity)
+      if (is_of(study->condition[c], corruption) && study->condition[c].severity == severity)
         FACET_TRY(write_condition(study, d, study->condition[c], pixels, bytes, file));
   return FACET_OK;
 }

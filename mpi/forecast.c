@@ -1,6 +1,7 @@
 /* Forecasts: see forecast.h. */
 #include "forecast.h"
 
+#include "condition.h"
 #include "methods.h"
 
 enum { FEW = 8, STEPS = 3 };
@@ -17,8 +18,7 @@ static facet_status time_corruptions(const facet_plan *plan, const facet_study_d
   double begun = facet_seconds();
   for (int c = 0; c < study->conditions && status == FACET_OK; c++) {
     facet_dataset_pixels(d, 0, count, pixels);
-    status = facet_corrupt(study->condition[c].corruption, study->condition[c].severity, study->seed,
-                           study->normalize.scale, d->channels, d->height, d->width, 0, count, pixels);
+    status = facet_condition_apply(study, d, study->condition[c], 0, count, pixels);
   }
   *seconds = (facet_seconds() - begun) / (double)count;
   facet_free(&pixels);

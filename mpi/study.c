@@ -72,7 +72,14 @@ const char *facet_scope_name(int scope)
 char *facet_condition_name(facet_condition condition)
 {
   const char *name = facet_corruption_name(condition.corruption);
-  return condition.corruption == 0 ? facet_copy_text(name) : facet_format("%s/%d", name, condition.severity);
+  if (condition.corruption == 0)
+    return facet_copy_text(name);
+  if (!condition.published)
+    return facet_format("%s/%d", name, condition.severity);
+  char *set = facet_name_of_file(condition.published);
+  char *whole = set ? facet_format("%s/%s/%d", set, name, condition.severity) : NULL;
+  facet_free(&set);
+  return whole;
 }
 
 /* ---- lists ---- */
@@ -623,18 +630,32 @@ static facet_status read_variants(const reader *r, const facet_tree *node, void 
 
 /* ---- conditions ---- */
 
-static facet_status add_condition(const facet_tree *node, facet_study *study, facet_condition condition)
+/* FACET_BAD_INPUT if there is one of that name. */
+static facet_status check_new_condition(const facet_tree *node, const facet_study *study, const char *name)
 {
   for (int i = 0; i < study->conditions; i++) {
-    if (study->condition[i].corruption != condition.corruption || study->condition[i].severity != condition.severity)
-      continue;
-    char *name = facet_condition_name(condition);
-    facet_status status = name ? facet_tree_raise(node, "%s stands there twice", name) : FACET_OS;
-    facet_free(&name);
-    return status;
+    char *other = facet_condition_name(study->condition[i]);
+    bool same = other && strcmp(name, other) == 0;
+    FACET_CHECK(other, FACET_OS, "out of memory");
+    facet_free(&other);
+    if (same)
+      return facet_tree_raise(node, "%s stands there twice", name);
   }
+  return FACET_OK;
+}
+
+/* `condition.published` is copied. */
+static facet_status add_condition(const facet_tree *node, facet_study *study, facet_condition condition)
+{
+  char *name = facet_condition_name(condition);
+  FACET_CHECK(name, FACET_OS, "out of memory");
+  facet_status status = check_new_condition(node, study, name);
+  facet_free(&name);
+  FACET_TRY(status);
   size_t count = (size_t)study->conditions;
   FACET_TRY(facet_grow(&study->condition, count, count + 1, sizeof *study->condition));
+  if (condition.published && !(condition.published = facet_copy_text(condition.published)))
+    return FACET_OS;
   study->condition[study->conditions++] = condition;
   return FACET_OK;
 }
@@ -642,6 +663,7 @@ static facet_status add_condition(const facet_tree *node, facet_study *study, fa
 typedef struct {
   int corruptions, severities;
   int corruption[MOST_CORRUPTIONS], severity[MOST_CORRUPTIONS];
+  char *published;
 } corrupted;
 
 static facet_status read_corruption(const reader *r, const facet_tree *node, void *target)
@@ -681,20 +703,22 @@ static facet_status read_severity(const reader *r, const facet_tree *node, void 
 static const facet_key corrupted_keys[] = {
     {.key = "corruption", .type = FACET_KEY_OTHER, .read = read_corruption, .required = true},
     {.key = "severity", .type = FACET_KEY_OTHER, .read = read_severity},
+    {.key = "published", .type = FACET_KEY_PATH, .target = offsetof(corrupted, published)},
 };
 
 static facet_status read_condition(const reader *r, const facet_tree *node, facet_study *study)
 {
   if (node->kind == FACET_TREE_SCALAR && strcmp(node->text, "clean") == 0)
-    return add_condition(node, study, (facet_condition){0, 0});
+    return add_condition(node, study, (facet_condition){.corruption = 0});
   if (node->kind != FACET_TREE_MAPPING)
     return facet_tree_raise(node, "%s is neither clean nor {corruption: ..., severity: ...}", facet_tree_what(node));
   corrupted c = {.severities = HIGHEST_SEVERITY, .severity = {1, 2, 3, 4, 5}};
-  FACET_TRY(facet_schema_read(r, node, corrupted_keys, COUNT_OF(corrupted_keys), &c));
+  facet_status status = facet_schema_read(r, node, corrupted_keys, COUNT_OF(corrupted_keys), &c);
   for (int i = 0; i < c.corruptions; i++)
-    for (int j = 0; j < c.severities; j++)
-      FACET_TRY(add_condition(node, study, (facet_condition){c.corruption[i], c.severity[j]}));
-  return FACET_OK;
+    for (int j = 0; j < c.severities && status == FACET_OK; j++)
+      status = add_condition(node, study, (facet_condition){c.corruption[i], c.severity[j], c.published});
+  facet_free(&c.published);
+  return status;
 }
 
 static facet_status read_conditions(const reader *r, const facet_tree *node, void *target)
@@ -1074,6 +1098,8 @@ void facet_study_destroy(facet_study **study)
     facet_free(&s->recipe[i].sparsity);
   }
   facet_free(&s->recipe);
+  for (int i = 0; i < s->conditions; i++)
+    facet_free(&s->condition[i].published);
   facet_free(&s->condition);
   facet_free(&s->conv);
   facet_free(&s->dense);

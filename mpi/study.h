@@ -41,8 +41,9 @@ typedef struct {
 } facet_recipe;
 
 typedef struct {
-  int corruption; /* facet_corruption_find; 0 is clean */
-  int severity;   /* 1..5; 0 for clean */
+  int corruption;  /* facet_corruption_find; 0 is clean */
+  int severity;    /* 1..5; 0 for clean */
+  char *published; /* folder of a set in the layout of CIFAR-10-C (resolved path), or NULL: corrupted here */
 } facet_condition;
 
 typedef struct {
@@ -93,7 +94,7 @@ facet_status facet_study_read(const char *path, facet_study **study);
 void facet_study_destroy(facet_study **study);
 /* The study as YAML with all defaults filled in: what `facet check` shows, and what tells one study from another. */
 facet_status facet_study_text(const facet_study *study, char **yaml); /* caller frees */
-/* "clean", "gaussian_noise/3"; caller frees. */
+/* "clean", "gaussian_noise/3", "CIFAR-10-C/gaussian_noise/3"; caller frees. */
 char *facet_condition_name(facet_condition condition);
 /* The words of the study file: "random", "magnitude"; "global", "layer". NULL: there is none of that number. */
 const char *facet_method_name(int method);

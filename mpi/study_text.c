@@ -237,11 +237,17 @@ static void put_conditions(FILE *out, const facet_study *study)
   fputs("conditions:\n", out);
   for (int i = 0; i < study->conditions; i++) {
     const facet_condition *condition = &study->condition[i];
-    if (condition->corruption == 0)
+    if (condition->corruption == 0) {
       fputs("  - clean\n", out);
-    else
-      fprintf(out, "  - {corruption: %s, severity: %d}\n", facet_corruption_name(condition->corruption),
-              condition->severity);
+      continue;
+    }
+    fprintf(out, "  - {corruption: %s, severity: %d", facet_corruption_name(condition->corruption),
+            condition->severity);
+    if (condition->published) {
+      fputs(", published: ", out);
+      put_text(out, condition->published);
+    }
+    fputs("}\n", out);
   }
 }
 

@@ -10,6 +10,7 @@
 
 #include "agree.h"
 #include "checkpoint.h"
+#include "condition.h"
 #include "recipe.h"
 
 /* ---- data ---- */
@@ -30,7 +31,7 @@ static facet_status check_range(const facet_study *study, const facet_dataset *d
 {
   bool corrupted = false;
   for (int i = 0; i < study->conditions; i++)
-    corrupted = corrupted || study->condition[i].corruption != 0;
+    corrupted = corrupted || (study->condition[i].corruption != 0 && !study->condition[i].published);
   int64_t size = data->channels * data->height * data->width;
   for (int64_t i = 0; corrupted && i < data->count * size; i++) {
     double p = data->is_float ? (double)((const float *)data->pixels)[i] : ((const uint8_t *)data->pixels)[i];
@@ -49,6 +50,7 @@ facet_status facet_study_data_read(const facet_study *study, facet_study_data *d
               "%s: linearize.samples: %lld but there are %lld test samples", study->file,
               (long long)study->linear_samples, (long long)data->test->count);
   FACET_TRY(check_range(study, data->test));
+  FACET_TRY(facet_conditions_check(study, data->test));
   if (!study->has_train)
     return FACET_OK;
   FACET_TRY(read_data(study, &study->train, "train", &data->train));

@@ -102,6 +102,17 @@ void facet_input_arrange(const facet_input_layout *layout, int64_t channels, int
 void facet_channels_last(int64_t channels, int64_t plane, size_t size, const void *first, void *last);
 void facet_channels_first(int64_t channels, int64_t plane, size_t size, const void *last, void *first);
 
+/* ---- published corrupted sets ---- */
+
+/* Samples first .. first+count-1 of one severity (1..5) of a set in the layout of CIFAR-10-C: FOLDER/<corruption>.npy
+ * (elastic_transform, jpeg_compression too), uint8, 5 M x y x x x channel, severities one after the other, of which the
+ * first `samples` <= M are the data set's. pixels: count x channel x y x x, white is `scale`. The file is mapped, and
+ * only what is asked for is read. FACET_NO_INPUT, FACET_BAD_INPUT with the file's name. */
+facet_status facet_published_read(const char *folder, int corruption, int severity, double scale,
+                                  const facet_dataset *like, int64_t first, int64_t count, float *pixels);
+/* FACET_BAD_INPUT unless FOLDER/labels.npy begins with the labels of the data set, where that has any. */
+facet_status facet_published_check_labels(const char *folder, const facet_dataset *like);
+
 /* ---- corruptions (constants of SCIENCE 4) ---- */
 
 /* Number of the corruption called `name`, or -1. 0 is "clean". */

@@ -1,7 +1,12 @@
 /* NumPy .npy: a magic string, a header that is a Python dictionary, then the array (NEP 1). */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "data/bytes.h"
 
@@ -187,5 +192,104 @@ facet_status facet_npy_labels(const char *path, facet_part *part)
     status = facet_part_label(path, i, integer_at(&a, i), part);
   part->count = a.rank > 0 ? a.dim[0] : 0;
   facet_free(&a.bytes);
+  return status;
+}
+
+/* ---- published corrupted sets ---- */
+
+/* The file as it lies on the disk, for as long as `a` is used. */
+static facet_status array_map(const char *path, array *a)
+{
+  struct stat about;
+  *a = (array){0};
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  FACET_CHECK(file >= 0, FACET_NO_INPUT, "%s: %s", path, strerror(errno));
+  void *bytes = MAP_FAILED;
+  if (fstat(file, &about) == 0 && about.st_size > 0)
+    bytes = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+  close(file);
+  FACET_CHECK(bytes != MAP_FAILED, FACET_BAD_INPUT, "%s: truncated: it cannot be mapped", path);
+  a->bytes = bytes;
+  a->count = (size_t)about.st_size;
+  facet_status status = parse(path, a);
+  if (status != FACET_OK)
+    munmap(a->bytes, a->count);
+  return status;
+}
+
+static facet_status check_published(const char *path, const array *a, const facet_dataset *like)
+{
+  FACET_CHECK(a->kind == 'u' && a->width == 1 && a->rank == 4, FACET_BAD_INPUT,
+              "%s: not a corrupted set: uint8 samples of y x x x channel are wanted", path);
+  FACET_CHECK(a->dim[1] == like->height && a->dim[2] == like->width && a->dim[3] == like->channels, FACET_BAD_INPUT,
+              "%s: its images are %lld x %lld x %lld (y, x, channel) but the test images %lld x %lld x %lld", path,
+              (long long)a->dim[1], (long long)a->dim[2], (long long)a->dim[3], (long long)like->height,
+              (long long)like->width, (long long)like->channels);
+  FACET_CHECK(a->dim[0] % 5 == 0 && a->dim[0] / 5 >= like->count, FACET_BAD_INPUT,
+              "%s: holds %lld samples, which are not five severities of %lld test samples or more", path,
+              (long long)a->dim[0], (long long)like->count);
+  return FACET_OK;
+}
+
+static void copy_published(const array *a, int severity, double scale, int64_t first, int64_t count, float *pixels)
+{
+  int64_t channels = a->dim[3], plane = a->dim[1] * a->dim[2];
+  const uint8_t *from = a->data + ((severity - 1) * (a->dim[0] / 5) + first) * plane * channels;
+  for (int64_t n = 0; n < count; n++)
+    for (int64_t i = 0; i < plane; i++)
+      for (int64_t c = 0; c < channels; c++)
+        pixels[(n * channels + c) * plane + i] = (float)(from[(n * plane + i) * channels + c] * scale / 255);
+}
+
+/* CIFAR-10-C calls two files by longer names. Caller frees; NULL: no memory. */
+static char *published_path(const char *folder, int corruption)
+{
+  static const char *const longer[][2] = {{"elastic", "elastic_transform"}, {"jpeg", "jpeg_compression"}};
+  const char *name = facet_corruption_name(corruption);
+  char *path = facet_format("%s/%s.npy", folder, name);
+  for (int i = 0; i < 2 && path && !facet_exists(path); i++)
+    if (strcmp(name, longer[i][0]) == 0) {
+      facet_free(&path);
+      path = facet_format("%s/%s.npy", folder, longer[i][1]);
+    }
+  return path;
+}
+
+facet_status facet_published_read(const char *folder, int corruption, int severity, double scale,
+                                  const facet_dataset *like, int64_t first, int64_t count, float *pixels)
+{
+  array a;
+  char *path = published_path(folder, corruption);
+  facet_status status = path ? array_map(path, &a) : FACET_OS;
+  if (status == FACET_OK) {
+    status = check_published(path, &a, like);
+    if (status == FACET_OK)
+      copy_published(&a, severity, scale, first, count, pixels);
+    munmap(a.bytes, a.count);
+  }
+  facet_free(&path);
+  return status;
+}
+
+static facet_status same_labels(const char *path, const facet_part *part, const facet_dataset *like)
+{
+  FACET_CHECK(part->count >= like->count, FACET_BAD_INPUT, "%s: %lld labels for %lld test samples", path,
+              (long long)part->count, (long long)like->count);
+  for (int64_t i = 0; i < like->count; i++)
+    FACET_CHECK(like->label[i] < 0 || part->label[i] == like->label[i], FACET_BAD_INPUT,
+                "%s: label %d of sample %lld is not that of the test set, %d", path, part->label[i], (long long)i,
+                like->label[i]);
+  return FACET_OK;
+}
+
+facet_status facet_published_check_labels(const char *folder, const facet_dataset *like)
+{
+  facet_part part = {.count = 0};
+  char *path = facet_format("%s/labels.npy", folder);
+  facet_status status = path ? facet_npy_labels(path, &part) : FACET_OS;
+  if (status == FACET_OK)
+    status = same_labels(path, &part, like);
+  facet_part_clear(&part);
+  facet_free(&path);
   return status;
 }

@@ -43,7 +43,7 @@ static void make_fixture(bool clean)
   f = (fixture){.image = "/images"};
   for (int c = 0; c < MANY; c++) {
     int corrupted = c - clean;
-    f.condition[c] = corrupted < 0 ? (facet_condition){0, 0} : (facet_condition){1, 1 + corrupted % SEVERITIES};
+    f.condition[c] = corrupted < 0 ? (facet_condition){0} : (facet_condition){1, 1 + corrupted % SEVERITIES, NULL};
     (void)snprintf(f.name[c], sizeof f.name[c], corrupted < 0 ? "clean" : "noise_%d/%d", corrupted / SEVERITIES,
                    1 + corrupted % SEVERITIES);
     f.names[c] = f.name[c];

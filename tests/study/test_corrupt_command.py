@@ -55,3 +55,89 @@ def test_contact_sheet(folder):
 def test_where_nothing_can_be_written(folder):
     done = run("corrupt", folder / "study.yaml", folder / "study.yaml" / "x")
     assert done.returncode == 73 and done.stderr.count("\n") == 1
+
+
+# ---- published sets: what `facet corrupt` writes is one ----
+
+ALL = "conditions: [{corruption: [fog, jpeg]}, {corruption: shot_noise}]\n"
+PUBLISHED = "conditions: [clean, {corruption: fog, severity: [2, 5]}, {corruption: [fog, jpeg], severity: [2, 5], published: sets/Made-C}]\n"
+
+
+@pytest.fixture
+def published(tmp_path):
+    make_digits(tmp_path, train=200, test=20)
+    (tmp_path / "write.yaml").write_text(STUDY.split("variants:")[0] + ALL)
+    done = run("corrupt", tmp_path / "write.yaml", tmp_path / "sets/Made-C")
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "sets/Made-C/jpeg.npy").rename(tmp_path / "sets/Made-C/jpeg_compression.npy")  # its name in CIFAR-10-C
+    (tmp_path / "study.yaml").write_text(STUDY.split("variants:")[0] + PUBLISHED)
+    return tmp_path
+
+
+def test_published_sets_are_conditions(published):
+    for ranks in 1, 2:
+        done = run("run", published / "study.yaml", "--fresh", ranks=ranks)
+        assert done.returncode == 0, done.stderr
+        with h5py.File(published / "out/study.h5") as f:
+            names = list(f["condition"].asstr()[:])
+            assert names == ["clean", "fog/2", "fog/5", "Made-C/fog/2", "Made-C/fog/5", "Made-C/jpeg/2", "Made-C/jpeg/5"]
+            logits = f["prediction/logits"][0]
+            assert list(f["corruption"].asstr()[:]) == ["fog", "Made-C/fog", "Made-C/jpeg"]
+        # bytes, where facet's own corruption keeps fractions
+        np.testing.assert_allclose(logits[3:5], logits[1:3], atol=0.1)
+        assert np.abs(logits[3] - logits[4]).max() > 0.2 and np.abs(logits[5] - logits[6]).max() > 0.01
+    # the numbers are those of the file, seen as a data set
+    head = STUDY.split("variants:")[0].replace("output: out", "output: again").replace(
+        "test: {format: idx, images: test-images, labels: test-labels}", "test: {format: npy, images: fog5.npy}")
+    head = head.split("model:")[0] + "model: {onnx: out/variants/dense.onnx}\n"
+    np.save(published / "fog5.npy", np.load(published / "sets/Made-C/fog.npy")[80:])
+    (published / "again.yaml").write_text(head.replace("  train: {format: idx, images: train-images, labels: train-labels}\n", ""))
+    assert run("run", published / "again.yaml").returncode == 0
+    with h5py.File(published / "again/study.h5") as f:
+        assert np.array_equal(f["prediction/logits"][0, 0], logits[4])
+
+
+def refuse_truncated(folder):
+    whole = (folder / "fog.npy").read_bytes()
+    (folder / "fog.npy").write_bytes(whole[:-7])
+    return "fog.npy", 65
+
+
+def refuse_severities(folder):
+    np.save(folder / "fog.npy", np.load(folder / "fog.npy")[:60])
+    return "five severities", 65
+
+
+def refuse_shape(folder):
+    np.save(folder / "fog.npy", np.load(folder / "fog.npy")[:, :6])
+    return "6 x 12 x 1", 65
+
+
+def refuse_type(folder):
+    np.save(folder / "fog.npy", np.load(folder / "fog.npy").astype(np.float32))
+    return "uint8", 65
+
+
+def refuse_labels(folder):
+    np.save(folder / "labels.npy", 9 - np.load(folder / "labels.npy"))
+    return "labels.npy: label", 65
+
+
+def refuse_missing(folder):
+    (folder / "fog.npy").unlink()
+    return "fog.npy: No such file", 66
+
+
+@pytest.mark.parametrize("damage", [refuse_truncated, refuse_severities, refuse_shape, refuse_type, refuse_labels, refuse_missing])
+def test_published_sets_that_do_not_fit(published, damage):
+    words, status = damage(published / "sets/Made-C")
+    done = run("check", published / "study.yaml")
+    assert done.returncode == status and words in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1 and "study.yaml" in done.stderr
+
+
+def test_the_same_condition_twice(published):
+    text = (published / "study.yaml").read_text()
+    (published / "study.yaml").write_text(text.replace("[clean,", "[{corruption: fog, published: sets/Made-C},"))
+    done = run("check", published / "study.yaml")
+    assert done.returncode == 65 and "Made-C/fog/2 stands there twice" in done.stderr

@@ -278,7 +278,7 @@ static void severities_left_out_are_all(void **state)
   char *name = facet_condition_name(s->condition[2]);
   assert_string_equal(name, "gaussian_noise/3");
   facet_free(&name);
-  name = facet_condition_name((facet_condition){0, 0});
+  name = facet_condition_name((facet_condition){.corruption = 0});
   assert_string_equal(name, "clean");
   facet_free(&name);
   facet_study_destroy(&s);
