@@ -102,6 +102,8 @@ $(REVISION_SOURCES:%.c=$(BUILD)/%.o): private EXTRA = -DFACET_REVISION='"$(file 
 
 # Products and sums in one instruction, where nothing but speed depends on it: C17 alone would keep them apart.
 $(BUILD)/src/kernels/winograd.o $(BUILD)/src/kernels/image.o: private EXTRA = -ffp-contract=fast
+# Vector versions of exp and log, which compilers take under -ffast-math alone.
+$(BUILD)/src/embed/tsne_pairs.o: private EXTRA = -ffast-math
 
 $(BUILD)/libfacet.a: $(LIBRARY_OBJECTS)
 $(BUILD)/program.a: $(filter-out %/mpi/facet.o,$(PROGRAM_OBJECTS))
