@@ -12,14 +12,14 @@
 
 #include <mpi.h>
 
-#include "kernels/kernels.h" /* facet_type: FACET_F32 or FACET_F64 */
+#include "base/base.h"
 
 /* ---- grids ---- */
 
 typedef struct facet_grid facet_grid;
 
-/* rows x columns <= ranks of `comm`, which is duplicated. 0 x 0: as square as the ranks permit, rows <= columns, no rank
- * left out unless that would make it a line of more than 3. Destroy it after its matrices. */
+/* rows x columns <= ranks of `comm`, which is duplicated. 0 x 0: as square as the ranks permit, rows <= columns, no
+ * rank left out unless that would make it a line of more than 3. Destroy it after its matrices. */
 facet_status facet_grid_create(MPI_Comm comm, int rows, int columns, facet_grid **grid);
 void facet_grid_destroy(facet_grid **grid);
 /* Not collective. Of the grid, and the place of this rank in it (-1, -1: none). */
@@ -55,7 +55,8 @@ int64_t facet_blockmatrix_row(const facet_blockmatrix *matrix, int64_t i);
 int64_t facet_blockmatrix_column(const facet_blockmatrix *matrix, int64_t j);
 
 /* Every rank brings `count` (0 or more) whole rows, the first of them row `first`, as count x columns by rows of the
- * matrix's type; each finds its way to its owner. Rows that two ranks bring are undefined, rows that none brings stay. */
+ * matrix's type; each finds its way to its owner. Rows that two ranks bring are undefined, rows that none brings stay.
+ */
 facet_status facet_blockmatrix_fill(facet_blockmatrix *matrix, int64_t first, int64_t count, const void *rows);
 /* Rows first .. first+count-1 and columns from .. from+width-1, count x width by rows of the matrix's type, on rank
  * `root` of the communicator, or on every rank where root is -1 (`out` may be NULL elsewhere). */

@@ -1,0 +1,365 @@
+/* Decompositions of distributed matrices, checked before they are handed out.
+ *
+ * ScaLAPACK's routines may return wrong vectors, or not return, where a rank has little or nothing (PLATFORM of the
+ * project's measurements: P?SYEVD with the workspace of its own query, P?GESVD without rows).  So they run on a square
+ * grid every rank of which has at least two blocks, with more workspace than they ask for; smaller matrices go to one
+ * rank and LAPACK, and so does what fails the check. */
+#include <math.h>
+#include <string.h>
+
+#include "agree.h"
+#include "scalapack.h"
+
+enum { BLOCK = 64, TOLERANCE = 100 };
+
+/* ---- what is checked ---- */
+
+static double epsilon_of(const facet_blockmatrix *a)
+{
+  return a->type == FACET_F32 ? 0x1p-23 : 0x1p-52;
+}
+
+static facet_status check_finite(const facet_blockmatrix *a)
+{
+  int finite = 1;
+  for (int64_t i = 0; i < a->local_rows * a->local_columns; i++)
+    finite = finite && isfinite(facet_local_get(a, i));
+  FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &finite, 1, MPI_INT, MPI_MIN, a->grid->comm), "checking"));
+  FACET_CHECK(finite, FACET_BAD_INPUT, "a matrix to be decomposed has elements that are not finite");
+  return FACET_OK;
+}
+
+/* |ZT Z - I|_F / n, of a matrix with n columns. */
+static facet_status orthogonality(const facet_blockmatrix *z, double *defect)
+{
+  facet_blockmatrix *product;
+  FACET_TRY(facet_blockmatrix_create(z->grid, z->type, z->columns, z->columns, BLOCK, BLOCK, &product));
+  facet_status status = facet_blockmatrix_gemm(true, false, 1, z, z, 0, product);
+  for (int64_t j = 0; j < product->local_columns; j++)
+    for (int64_t i = 0; i < product->local_rows; i++)
+      if (facet_blockmatrix_row(product, i) == facet_blockmatrix_column(product, j)) {
+        int64_t at = i + j * product->local_rows;
+        facet_local_set(product, at, facet_local_get(product, at) - 1);
+      }
+  if (status == FACET_OK)
+    status = facet_blockmatrix_norm(product, defect);
+  *defect /= (double)z->columns;
+  facet_blockmatrix_destroy(&product);
+  return status;
+}
+
+/* z's columns times `values`. */
+static void scale_columns(const double *values, const facet_blockmatrix *z, facet_blockmatrix *out)
+{
+  for (int64_t j = 0; j < z->local_columns; j++)
+    for (int64_t i = 0; i < z->local_rows; i++) {
+      int64_t at = i + j * z->local_rows;
+      facet_local_set(out, at, facet_local_get(z, at) * values[facet_blockmatrix_column(z, j)]);
+    }
+}
+
+static facet_status like(const facet_blockmatrix *m, facet_blockmatrix **copy)
+{
+  return facet_blockmatrix_create(m->grid, m->type, m->rows, m->columns, m->row_block, m->column_block, copy);
+}
+
+/* left diag(values) rightT against `a`, |difference| / |a|. For eigenvectors left and right are the same. */
+static facet_status residual(const facet_blockmatrix *a, const double *values, const facet_blockmatrix *left,
+                             const facet_blockmatrix *right, double *relative)
+{
+  facet_blockmatrix *scaled = NULL, *difference = NULL;
+  double norm = 0, part = 0;
+  facet_status status = like(left, &scaled);
+  if (status == FACET_OK)
+    status = like(a, &difference);
+  if (status == FACET_OK) {
+    scale_columns(values, left, scaled);
+    status = facet_blockmatrix_redistribute(a, difference);
+  }
+  if (status == FACET_OK)
+    status = facet_blockmatrix_gemm(false, true, -1, scaled, right, 1, difference);
+  if (status == FACET_OK)
+    status = facet_blockmatrix_norm(difference, &part);
+  if (status == FACET_OK)
+    status = facet_blockmatrix_norm(a, &norm);
+  *relative = norm > 0 ? part / norm : part;
+  facet_blockmatrix_destroy(&scaled);
+  facet_blockmatrix_destroy(&difference);
+  return status;
+}
+
+/* ---- one attempt: on a grid of its own ---- */
+
+typedef struct {
+  facet_grid *grid;
+  facet_blockmatrix *a, *left, *right; /* a is lost; eigen: left alone */
+  double *values;                      /* the caller's */
+  bool vectors;
+  int info; /* of this rank; not 0: it failed */
+} attempt;
+
+static void attempt_clear(attempt *t)
+{
+  facet_blockmatrix_destroy(&t->a);
+  facet_blockmatrix_destroy(&t->left);
+  facet_blockmatrix_destroy(&t->right);
+  facet_grid_destroy(&t->grid);
+}
+
+/* So many ranks a side that each has two blocks at least. */
+static int side_for(const facet_blockmatrix *a)
+{
+  int64_t least = a->rows < a->columns ? a->rows : a->columns;
+  int side = 1, ranks = a->grid->rows * a->grid->columns;
+  while ((side + 1) * (side + 1) <= ranks && (side + 1) * (int64_t)(2 * BLOCK) <= least)
+    side++;
+  return side;
+}
+
+/* side 1: all of it on one rank, in one piece. */
+static facet_status attempt_make(const facet_blockmatrix *a, int side, bool square, double *values, bool vectors,
+                                 attempt *t)
+{
+  int64_t m = a->rows, n = a->columns, r = m < n ? m : n, block = BLOCK;
+  *t = (attempt){.values = values, .vectors = vectors};
+  FACET_TRY(facet_grid_create(a->grid->comm, side, side, &t->grid));
+  FACET_TRY(facet_blockmatrix_create(t->grid, a->type, m, n, block, block, &t->a));
+  FACET_TRY(facet_blockmatrix_create(t->grid, a->type, m, r, block, block, &t->left));
+  if (!square)
+    FACET_TRY(facet_blockmatrix_create(t->grid, a->type, r, n, block, block, &t->right)); /* transposed */
+  return facet_blockmatrix_redistribute(a, t->a);
+}
+
+/* A workspace of `count` numbers, after a query left its size in `found`. */
+static double found_size(const facet_blockmatrix *m, const void *found)
+{
+  return m->type == FACET_F32 ? (double)*(const float *)found : *(const double *)found;
+}
+
+static facet_status workspace(const facet_blockmatrix *m, double count, void **work, int *size)
+{
+  FACET_CHECK(count < INT32_MAX, FACET_BAD_INPUT, "a matrix of %lld x %lld is too large to be decomposed on %d ranks",
+              (long long)m->rows, (long long)m->columns, m->grid->rows * m->grid->columns);
+  *size = (int)count + 1;
+  *work = facet_allocate((size_t)*size, facet_type_size(m->type));
+  return *work ? FACET_OK : FACET_OS;
+}
+
+static void values_to_double(const facet_blockmatrix *m, const void *own, int64_t count, double *values)
+{
+  for (int64_t i = 0; i < count; i++)
+    values[i] = m->type == FACET_F32 ? (double)((const float *)own)[i] : ((const double *)own)[i];
+}
+
+/* What a routine for eigenvalues is given, and its workspaces. */
+typedef struct {
+  void *values, *work;
+  int *integers, size, integers_size;
+} desk;
+
+static void desk_clear(desk *d)
+{
+  facet_free(&d->values);
+  facet_free(&d->work);
+  facet_free(&d->integers);
+}
+
+static facet_status eigen_one(attempt *t, desk *d)
+{
+  facet_blockmatrix *a = t->a;
+  const int n = (int)a->rows, query = -1;
+  const char *job = t->vectors ? "V" : "N";
+  double found = 0;
+  int integers = 0;
+  void (*call)(const char *, const char *, const int *, void *, const int *, void *, void *, const int *, int *,
+               const int *, int *) = a->type == FACET_F32 ? ssyevd_ : dsyevd_;
+  call(job, "L", &n, a->local, &n, d->values, &found, &query, &integers, &query, &t->info);
+  FACET_TRY(workspace(a, found_size(a, &found) * 1.01, &d->work, &d->size)); /* a float may round its size down */
+  FACET_NEW(d->integers, integers);
+  d->integers_size = integers;
+  call(job, "L", &n, a->local, &n, d->values, d->work, &d->size, d->integers, &d->integers_size, &t->info);
+  memcpy(t->left->local, a->local, (size_t)n * (size_t)n * facet_type_size(a->type));
+  return FACET_OK;
+}
+
+static facet_status eigen_many(attempt *t, desk *d)
+{
+  facet_blockmatrix *a = t->a, *z = t->left;
+  const int n = (int)a->rows, one = 1, query = -1;
+  double found = 0;
+  int integers = 0;
+  FACET_CALL(a, syevd, "V", "L", &n, a->local, &one, &one, a->descriptor, d->values, z->local, &one, &one,
+             z->descriptor, &found, &query, &integers, &query, &t->info);
+  double p = (double)a->local_rows, q = (double)a->local_columns, b = BLOCK;
+  double more = 2.0 * n + fmax(b * (b - 1) / 2, (p + q) * b) + b * b + p * (b + q); /* else: wrong vectors, no error */
+  FACET_TRY(workspace(a, found_size(a, &found) * 1.01 + more, &d->work, &d->size));
+  d->integers_size = integers + 8 * n + 100;
+  FACET_NEW(d->integers, d->integers_size);
+  FACET_CALL(a, syevd, "V", "L", &n, a->local, &one, &one, a->descriptor, d->values, z->local, &one, &one,
+             z->descriptor, d->work, &d->size, d->integers, &d->integers_size, &t->info);
+  return FACET_OK;
+}
+
+static facet_status svd_one(attempt *t, desk *d)
+{
+  facet_blockmatrix *a = t->a;
+  const int m = (int)a->rows, n = (int)a->columns, r = m < n ? m : n, query = -1;
+  double found = 0;
+  void (*call)(const char *, const int *, const int *, void *, const int *, void *, void *, const int *, void *,
+               const int *, void *, const int *, int *, int *) = a->type == FACET_F32 ? sgesdd_ : dgesdd_;
+  FACET_NEW(d->integers, (int64_t)8 * r);
+  call("S", &m, &n, a->local, &m, d->values, t->left->local, &m, t->right->local, &r, &found, &query, d->integers,
+       &t->info);
+  FACET_TRY(workspace(a, found_size(a, &found) * 1.01, &d->work, &d->size));
+  call("S", &m, &n, a->local, &m, d->values, t->left->local, &m, t->right->local, &r, d->work, &d->size, d->integers,
+       &t->info);
+  return FACET_OK;
+}
+
+static facet_status svd_many(attempt *t, desk *d)
+{
+  facet_blockmatrix *a = t->a, *u = t->left, *v = t->right;
+  const int m = (int)a->rows, n = (int)a->columns, one = 1, query = -1;
+  double found = 0;
+  FACET_CALL(a, gesvd, "V", "V", &m, &n, a->local, &one, &one, a->descriptor, d->values, u->local, &one, &one,
+             u->descriptor, v->local, &one, &one, v->descriptor, &found, &query, &t->info);
+  FACET_TRY(workspace(a, found_size(a, &found) * 1.01 + 4.0 * BLOCK * BLOCK, &d->work, &d->size));
+  FACET_CALL(a, gesvd, "V", "V", &m, &n, a->local, &one, &one, a->descriptor, d->values, u->local, &one, &one,
+             u->descriptor, v->local, &one, &one, v->descriptor, d->work, &d->size, &t->info);
+  return FACET_OK;
+}
+
+/* Runs it where the grid has ranks; all ranks get the values, and agree on whether it succeeded. */
+static facet_status attempt_run(const facet_blockmatrix *a, bool square, int side, attempt *t, bool *succeeded)
+{
+  MPI_Comm comm = a->grid->comm;
+  desk d = {NULL, NULL, NULL, 0, 0};
+  int64_t r = a->rows < a->columns ? a->rows : a->columns;
+  facet_status status = FACET_OK;
+  if (!(d.values = facet_allocate((size_t)r, sizeof(double))))
+    status = FACET_OS;
+  status = facet_agree(comm, status);
+  if (status == FACET_OK && facet_grid_holds(t->grid)) {
+    if (square)
+      status = side == 1 ? eigen_one(t, &d) : eigen_many(t, &d);
+    else
+      status = side == 1 ? svd_one(t, &d) : svd_many(t, &d);
+    values_to_double(a, d.values, r, t->values);
+  }
+  desk_clear(&d);
+  FACET_AGREE(comm, status);
+  int failed = t->info != 0;
+  FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, comm), "decomposing"));
+  *succeeded = !failed;
+  return facet_mpi_check(MPI_Bcast(t->values, (int)r, MPI_DOUBLE, 0, comm), "decomposing");
+}
+
+static facet_status decompose_on(const facet_blockmatrix *a, bool square, int side, attempt *t, bool *good,
+                                 facet_decomposition *quality)
+{
+  int64_t m = a->rows, n = a->columns, r = m < n ? m : n;
+  double other = 0, bound = TOLERANCE * (double)(m > n ? m : n) * epsilon_of(a);
+  FACET_TRY(attempt_make(a, side, square, t->values, t->vectors, t));
+  FACET_TRY(attempt_run(a, square, side, t, good));
+  if (!*good || !t->vectors)
+    return FACET_OK;
+  facet_blockmatrix *right = NULL, *again = NULL; /* n x r; a was lost */
+  facet_status status = FACET_OK;
+  if (!square) {
+    status = facet_blockmatrix_create(t->grid, a->type, n, r, BLOCK, BLOCK, &right);
+    if (status == FACET_OK)
+      status = facet_blockmatrix_transpose(1, t->right, 0, right);
+    facet_blockmatrix_destroy(&t->right);
+    t->right = right;
+  }
+  if (status == FACET_OK)
+    status = like(t->a, &again);
+  if (status == FACET_OK)
+    status = facet_blockmatrix_redistribute(a, again);
+  if (status == FACET_OK)
+    status = residual(again, t->values, t->left, square ? t->left : t->right, &quality->residual);
+  if (status == FACET_OK)
+    status = orthogonality(t->left, &quality->orthogonality);
+  if (status == FACET_OK && !square)
+    status = orthogonality(t->right, &other);
+  quality->orthogonality = fmax(quality->orthogonality, other);
+  facet_blockmatrix_destroy(&again);
+  *good = quality->residual <= bound && quality->orthogonality <= bound; /* false for NaN */
+  return status;
+}
+
+/* A wide ScaLAPACK attempt where the matrix is large, then one rank alone. */
+static facet_status decompose(const facet_blockmatrix *a, bool square, double *values, bool vectors, attempt *t,
+                              facet_decomposition *quality)
+{
+  bool good = false;
+  facet_decomposition own;
+  quality = quality ? quality : &own;
+  FACET_TRY(check_finite(a));
+  for (int side = side_for(a);; side = 1) {
+    *t = (attempt){.values = values, .vectors = vectors || side > 1};
+    *quality = (facet_decomposition){0, 0};
+    FACET_TRY(decompose_on(a, square, side, t, &good, quality));
+    if (good)
+      return FACET_OK;
+    attempt_clear(t);
+    FACET_CHECK(side > 1, FACET_INTERNAL, "a matrix of %lld x %lld could not be decomposed: residual %.1e",
+                (long long)a->rows, (long long)a->columns, quality->residual);
+  }
+}
+
+static facet_status hand_out(const facet_blockmatrix *a, const facet_blockmatrix *found, facet_blockmatrix **out)
+{
+  if (!out)
+    return FACET_OK;
+  FACET_TRY(
+      facet_blockmatrix_create(a->grid, a->type, found->rows, found->columns, a->row_block, a->column_block, out));
+  return facet_blockmatrix_redistribute(found, *out);
+}
+
+/* The triangle below the diagonal, mirrored: what the check compares with. */
+static facet_status symmetric_copy(const facet_blockmatrix *a, facet_blockmatrix **copy)
+{
+  facet_blockmatrix *below;
+  FACET_TRY(like(a, copy));
+  FACET_TRY(like(a, &below));
+  for (int64_t j = 0; j < a->local_columns; j++)
+    for (int64_t i = 0; i < a->local_rows; i++) {
+      int64_t at = i + j * a->local_rows, row = facet_blockmatrix_row(a, i), column = facet_blockmatrix_column(a, j);
+      double x = facet_local_get(a, at);
+      facet_local_set(*copy, at, row >= column ? x : 0);
+      facet_local_set(below, at, row > column ? x : 0);
+    }
+  facet_status status = facet_blockmatrix_transpose(1, below, 1, *copy);
+  facet_blockmatrix_destroy(&below);
+  return status;
+}
+
+facet_status facet_blockmatrix_eigen(const facet_blockmatrix *a, double *values, facet_blockmatrix **vectors,
+                                     facet_decomposition *quality)
+{
+  attempt t = {0};
+  facet_blockmatrix *whole = NULL;
+  FACET_CHECK(a->rows == a->columns, FACET_INTERNAL, "eigenvectors of a matrix that is not square");
+  facet_status status = symmetric_copy(a, &whole);
+  if (status == FACET_OK)
+    status = decompose(whole, true, values, vectors != NULL, &t, quality);
+  if (status == FACET_OK)
+    status = hand_out(a, t.left, vectors);
+  attempt_clear(&t);
+  facet_blockmatrix_destroy(&whole);
+  return status;
+}
+
+facet_status facet_blockmatrix_svd(const facet_blockmatrix *a, double *values, facet_blockmatrix **left,
+                                   facet_blockmatrix **right, facet_decomposition *quality)
+{
+  attempt t = {0};
+  facet_status status = decompose(a, false, values, true, &t, quality);
+  if (status == FACET_OK)
+    status = hand_out(a, t.left, left);
+  if (status == FACET_OK)
+    status = hand_out(a, t.right, right);
+  attempt_clear(&t);
+  return status;
+}
