@@ -126,6 +126,7 @@ enum { /* streams */
        FACET_STREAM_PRUNE = 3,
        FACET_STREAM_AUGMENT = 4,
        FACET_STREAM_SCORES = 5,
+       FACET_STREAM_EMBED = 6,
        FACET_STREAM_CORRUPT = 16 /* + index of the corruption */
 };
 

@@ -1,0 +1,126 @@
+/* Joint probabilities: see affinity.h. */
+#include "affinity.h"
+
+#include <math.h>
+
+#include "agree.h"
+#include "embed/tsne.h"
+
+enum { TOGETHER = 8 }; /* rows that are copied at once: a cache line of a column */
+
+static facet_status matrix(const facet_blockmatrix *x, facet_type type, int64_t columns, facet_blockmatrix **m)
+{
+  return facet_blockmatrix_create(x->grid, type, x->rows, columns, x->row_block, columns, m);
+}
+
+/* |x|^2 of all samples, on every rank: this rank's own, and 0 elsewhere, added up. */
+static facet_status square_norms(const facet_blockmatrix *x, double *norm)
+{
+  int finite = 1;
+  const double *value = x->local;
+  for (int64_t j = 0; j < x->local_columns; j++)
+    for (int64_t i = 0; i < x->local_rows; i++) {
+      double v = value[i + j * x->local_rows];
+      finite = finite && isfinite(v);
+      norm[facet_blockmatrix_row(x, i)] += v * v;
+    }
+  MPI_Comm comm = facet_grid_comm(x->grid);
+  FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &finite, 1, MPI_INT, MPI_MIN, comm), "checking features"));
+  FACET_CHECK(finite, FACET_BAD_INPUT, "the features that are to be embedded are not finite");
+  return facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, norm, (int)x->rows, MPI_DOUBLE, MPI_SUM, comm), "distances");
+}
+
+/* Products of samples become p_j|i, row by row. */
+static void to_neighbours(const facet_blockmatrix *products, const double *norm, double perplexity, double *line)
+{
+  int64_t n = products->rows, rows = products->local_rows;
+  double *value = products->local;
+  for (int64_t first = 0; first < rows; first += TOGETHER) {
+    int64_t count = rows - first < TOGETHER ? rows - first : TOGETHER;
+    for (int64_t j = 0; j < n; j++)
+      for (int64_t i = 0; i < count; i++) {
+        double own = norm[facet_blockmatrix_row(products, first + i)];
+        line[i * n + j] = fmax(0, own + norm[j] - 2 * value[first + i + j * rows]);
+      }
+    for (int64_t i = 0; i < count; i++)
+      facet_tsne_neighbours(n, facet_blockmatrix_row(products, first + i), perplexity, line + i * n);
+    for (int64_t j = 0; j < n; j++)
+      for (int64_t i = 0; i < count; i++)
+        value[first + i + j * rows] = line[i * n + j];
+  }
+}
+
+/* p of both directions, and this rank's part of sum p ln p of what is kept. */
+static double join(const facet_blockmatrix *one, const facet_blockmatrix *other, facet_blockmatrix *p)
+{
+  double sum = 0, each = 1 / (2 * (double)p->rows);
+  const double *a = one->local, *b = other->local;
+  for (int64_t j = 0; j < p->local_columns; j++)
+    for (int64_t i = 0; i < p->local_rows; i++) {
+      int64_t at = i + j * p->local_rows;
+      double joint = facet_blockmatrix_row(p, i) == j ? 0 : fmax((a[at] + b[at]) * each, FACET_TSNE_LEAST);
+      if (p->type == FACET_F32)
+        joint = (double)(((float *)p->local)[at] = (float)joint);
+      else
+        ((double *)p->local)[at] = joint;
+      sum += joint > 0 ? joint * log(joint) : 0;
+    }
+  return sum;
+}
+
+typedef struct {
+  facet_blockmatrix *exact, *products, *turned;
+  double *norm, *line;
+} desk;
+
+static facet_status make(const facet_blockmatrix *x, double perplexity, desk *d, facet_affinity *out)
+{
+  MPI_Comm comm = facet_grid_comm(x->grid);
+  FACET_TRY(matrix(x, FACET_F64, x->columns, &d->exact));
+  FACET_TRY(facet_blockmatrix_redistribute(x, d->exact));
+  d->norm = facet_allocate((size_t)x->rows, sizeof *d->norm);
+  d->line = facet_allocate((size_t)x->rows * TOGETHER, sizeof *d->line);
+  FACET_AGREE(comm, d->norm && d->line ? FACET_OK : FACET_OS);
+  FACET_TRY(square_norms(d->exact, d->norm));
+  FACET_TRY(matrix(x, FACET_F64, x->rows, &d->products));
+  FACET_TRY(facet_blockmatrix_gemm(false, true, 1, d->exact, d->exact, 0, d->products));
+  facet_blockmatrix_destroy(&d->exact);
+  to_neighbours(d->products, d->norm, perplexity, d->line);
+  FACET_TRY(matrix(x, FACET_F64, x->rows, &d->turned));
+  FACET_TRY(facet_blockmatrix_transpose(1, d->products, 0, d->turned));
+  FACET_TRY(matrix(x, x->type, x->rows, &out->p));
+  out->entropy = join(d->products, d->turned, out->p);
+  return facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &out->entropy, 1, MPI_DOUBLE, MPI_SUM, comm), "entropy");
+}
+
+facet_status facet_affinity_make(const facet_blockmatrix *x, double perplexity, facet_affinity *affinity)
+{
+  desk d = {NULL, NULL, NULL, NULL, NULL};
+  *affinity = (facet_affinity){NULL, 0};
+  FACET_CHECK(perplexity >= 1 && perplexity < (double)(x->rows - 1), FACET_BAD_INPUT,
+              "a perplexity of %g wants more than %lld samples at once", perplexity, (long long)x->rows);
+  facet_status status = make(x, perplexity, &d, affinity);
+  facet_blockmatrix_destroy(&d.exact);
+  facet_blockmatrix_destroy(&d.products);
+  facet_blockmatrix_destroy(&d.turned);
+  facet_free(&d.norm);
+  facet_free(&d.line);
+  if (status != FACET_OK)
+    facet_affinity_clear(affinity);
+  return status;
+}
+
+void facet_affinity_clear(facet_affinity *affinity)
+{
+  facet_blockmatrix_destroy(&affinity->p);
+}
+
+double facet_affinity_bytes(int ranks, facet_type real, int64_t n)
+{
+  return ceil((double)n / ranks) * (double)n * (double)facet_type_size(real);
+}
+
+double facet_affinity_peak(int ranks, facet_type real, int64_t n)
+{
+  return facet_affinity_bytes(ranks, real, n) + 2 * facet_affinity_bytes(ranks, FACET_F64, n);
+}
