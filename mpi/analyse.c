@@ -8,17 +8,16 @@
 #include <string.h>
 
 #include "agree.h"
-#include "condition.h"
+#include "entry.h"
 
 /* What tiles of one kind of the present variant work with: with linearization, or without. */
 typedef struct {
   bool linear;
   facet_executor *executor; /* NULL: there is none at present */
-  float *pixels;            /* of the condition, in the data set's order */
-  double *image;            /* one normalised sample */
-  float *single;            /* the same */
-  void *x;                  /* in the network's order */
-  double *exact, *feature;  /* x in double: for gates within rounding of 0 */
+  facet_entry entry;
+  float *pixels;           /* of the data set */
+  void *x;                 /* in the network's order */
+  double *exact, *feature; /* x in double: for gates within rounding of 0 */
   int32_t *row;
   facet_linearization result; /* W: one chunk of rows */
 } bench;
@@ -47,9 +46,9 @@ typedef struct {
 static void bench_clear(bench *b)
 {
   facet_executor_destroy(&b->executor);
-  void *owned[] = {&b->pixels,          &b->image,      &b->single,   &b->x,        &b->exact,
-                   &b->feature,         &b->row,        &b->result.w, &b->result.b, &b->result.b_node,
-                   &b->result.residual, &b->result.ties};
+  facet_entry_clear(&b->entry);
+  void *owned[] = {&b->pixels,   &b->x,        &b->exact,         &b->feature,         &b->row,
+                   &b->result.w, &b->result.b, &b->result.b_node, &b->result.residual, &b->result.ties};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
     facet_free(owned[i]);
   facet_kernels_release();
@@ -122,48 +121,26 @@ static facet_status set_bench(analysis *a, bool linear)
   *b = (bench){.linear = linear};
   facet_executor_options options = {.real = a->study->precision, .batch = n, .rows = chunk, .room = true};
   FACET_TRY(facet_executor_create(a->family->member[a->variant].network, options, &b->executor));
+  FACET_TRY(facet_entry_make(a->study, a->data->test, &a->family->member[a->variant], &b->entry));
   FACET_NEW(b->pixels, n * a->plan->inputs);
-  FACET_NEW(b->image, a->plan->inputs);
-  FACET_NEW(b->single, a->plan->inputs);
   FACET_NEW(b->feature, n * a->head.features);
   if (!(b->x = facet_allocate((size_t)(n * a->plan->inputs), facet_type_size(a->study->precision))))
     return FACET_OS;
   return linear ? make_linear_buffers(a, n, chunk, b) : FACET_OK;
 }
 
-/* x of one sample, from its pixels: normalised channel by channel, then brought into the network's order. */
-static void enter_sample(const analysis *a, int64_t i)
-{
-  const facet_dataset *data = a->data->test;
-  const bench *b = &a->bench;
-  const facet_input_layout *input = &a->family->member[a->variant].input;
-  int64_t d = a->plan->inputs, channels = data->channels, plane = data->height * data->width;
-  const float *pixels = b->pixels + i * d;
-  bool twice = a->study->precision == FACET_F64;
-  if (twice || b->exact)
-    facet_normalize_double(&a->study->normalize, channels, plane, 1, pixels, b->image);
-  if (b->exact)
-    facet_input_arrange(input, channels, plane, 1, sizeof(double), b->image, b->exact + i * d);
-  if (twice) {
-    facet_input_arrange(input, channels, plane, 1, sizeof(double), b->image, (double *)b->x + i * d);
-    return;
-  }
-  facet_normalize(&a->study->normalize, channels, plane, 1, pixels, b->single);
-  facet_input_arrange(input, channels, plane, 1, sizeof(float), b->single, (float *)b->x + i * d);
-}
-
-/* A batch of samples: pixels of the condition, and x. */
+/* A batch of samples: x, and the images of the data set where nobody stored them before. */
 static facet_status load_samples(analysis *a, const facet_tile *t, int64_t first, int64_t count)
 {
-  const facet_dataset *d = a->data->test;
-  facet_condition c = a->study->condition[t->condition];
-  float *pixels = a->bench.pixels;
-  facet_dataset_pixels(d, first, count, pixels);
-  if (t->condition == 0 && t->variant == 0)
-    FACET_TRY(facet_store_images(a->store, first, count, pixels));
-  FACET_TRY(facet_condition_apply(a->study, d, c, first, count, pixels));
+  bench *b = &a->bench;
+  size_t size = (size_t)a->plan->inputs * facet_type_size(a->study->precision);
+  if (t->condition == 0 && t->variant == 0) {
+    facet_dataset_pixels(a->data->test, first, count, b->pixels);
+    FACET_TRY(facet_store_images(a->store, first, count, b->pixels));
+  }
   for (int64_t i = 0; i < count; i++)
-    enter_sample(a, i);
+    FACET_TRY(facet_entry_take(&b->entry, a->study->condition[t->condition], first + i, (char *)b->x + (size_t)i * size,
+                               b->exact ? b->exact + i * a->plan->inputs : NULL));
   return FACET_OK;
 }
 

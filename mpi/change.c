@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "agree.h"
-#include "condition.h"
+#include "entry.h"
 #include "store_file.h"
 
 enum { UNIT = 24, MOST_BATCH = 8, DENSE = 0, CLEAN = 1, CORRUPTED = 2, SIDES = 3 };
@@ -20,7 +20,7 @@ typedef struct {
   facet_executor *executor;
   facet_head head;
   int nodes;
-  float *single; /* one normalised sample, in the data's order */
+  facet_entry entry;
   void *x;       /* batch x D, in the network's order, the study's precision */
   double *exact; /* the same in double */
   double *image; /* the same in double, channel by channel */
@@ -39,7 +39,6 @@ typedef struct {
   int64_t inputs, batch;
   int variant; /* that the sides are made for; -1: none */
   side side[SIDES];
-  float *pixels;                                   /* batch x D */
   int32_t *label;                                  /* batch */
   int *node_of;                                    /* where the variant's constant nodes stand among change_node */
   double *pixel, *moved, *node, *total, *residual; /* what is stored, of a batch */
@@ -50,8 +49,9 @@ static void side_clear(side *s)
 {
   facet_executor_destroy(&s->executor);
   facet_head_clear(&s->head);
-  void *owned[] = {&s->single,   &s->x,          &s->exact,        &s->image,     &s->map.gradient,
-                   &s->map.node, &s->map.margin, &s->map.residual, &s->map.rival, &s->gradient};
+  facet_entry_clear(&s->entry);
+  void *owned[] = {&s->x,          &s->exact,        &s->image,     &s->map.gradient, &s->map.node,
+                   &s->map.margin, &s->map.residual, &s->map.rival, &s->gradient};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
     facet_free(owned[i]);
 }
@@ -64,7 +64,7 @@ static facet_status side_make(const change *c, const facet_member *member, side 
   FACET_TRY(facet_network_head(member->network, &s->head));
   FACET_TRY(facet_executor_create(member->network, options, &s->executor));
   s->nodes = facet_executor_constant_nodes(s->executor);
-  FACET_NEW(s->single, c->inputs);
+  FACET_TRY(facet_entry_make(c->store_plan->study, c->data->test, member, &s->entry));
   if (!(s->x = facet_allocate((size_t)(c->batch * c->inputs), facet_type_size(real))))
     return FACET_OS;
   FACET_NEW(s->exact, c->batch * c->inputs);
@@ -120,35 +120,17 @@ static facet_status enter_variant(change *c, int v)
 
 /* ---- one side of one batch ---- */
 
-static void enter_sample(const change *c, const float *pixels, int64_t i, side *s)
-{
-  const facet_dataset *d = c->data->test;
-  const facet_study *study = c->store_plan->study;
-  int64_t channels = d->channels, plane = d->height * d->width, at = i * c->inputs;
-  const facet_input_layout *input = &s->member->input;
-  facet_normalize_double(&study->normalize, channels, plane, 1, pixels, s->image + at);
-  facet_input_arrange(input, channels, plane, 1, sizeof(double), s->image + at, s->exact + at);
-  if (study->precision == FACET_F64) {
-    memcpy((double *)s->x + at, s->exact + at, (size_t)c->inputs * sizeof(double));
-    return;
-  }
-  facet_normalize(&study->normalize, channels, plane, 1, pixels, s->single);
-  facet_input_arrange(input, channels, plane, 1, sizeof(float), s->single, (float *)s->x + at);
-}
-
 /* Takes the margins of the samples first .. first+count-1 of the picked ones apart, under a condition. */
 static facet_status run_side(change *c, side *s, int condition, int64_t first, int64_t count)
 {
-  const facet_dataset *d = c->data->test;
   const facet_study *study = c->store_plan->study;
-  facet_condition how = study->condition[condition];
+  size_t size = (size_t)c->inputs * facet_type_size(study->precision);
   for (int64_t i = 0; i < count; i++) {
-    float *pixels = c->pixels + i * c->inputs;
     int64_t sample = c->picked->sample[first + i];
-    facet_dataset_pixels(d, sample, 1, pixels);
-    FACET_TRY(facet_condition_apply(study, d, how, sample, 1, pixels));
-    c->label[i] = d->label[sample];
-    enter_sample(c, pixels, i, s);
+    c->label[i] = c->data->test->label[sample];
+    FACET_TRY(facet_entry_take(&s->entry, study->condition[condition], sample, (char *)s->x + (size_t)i * size,
+                               s->exact + i * c->inputs));
+    memcpy(s->image + i * c->inputs, s->entry.image, (size_t)c->inputs * sizeof *s->image);
   }
   FACET_TRY(facet_executor_forward(s->executor, s->x, count));
   FACET_TRY(facet_executor_settle(s->executor, s->exact));
@@ -250,14 +232,13 @@ static facet_status run_batch(change *c, int64_t first, int64_t count)
 static void change_clear(change *c)
 {
   leave_variant(c);
-  void *owned[] = {&c->pixels, &c->label, &c->pixel, &c->moved, &c->total, &c->residual};
+  void *owned[] = {&c->label, &c->pixel, &c->moved, &c->total, &c->residual};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
     facet_free(owned[i]);
 }
 
 static facet_status prepare(change *c)
 {
-  FACET_NEW(c->pixels, c->batch * c->inputs);
   FACET_NEW(c->label, c->batch);
   FACET_NEW(c->pixel, c->batch * c->inputs);
   FACET_NEW(c->moved, c->batch * c->inputs);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "methods.h"
+#include "study_embed.h"
 #include "study_schema.h"
 
 #define COUNT_OF(array) ((int)(sizeof(array) / sizeof(array)[0]))
@@ -882,7 +883,7 @@ static const facet_key study_keys[] = {
     {.key = "linearize", .type = FACET_KEY_OTHER, .read = read_linearize},
     {.key = "change", .type = FACET_KEY_OTHER, .read = read_change},
     {.key = "aggregate", .type = FACET_KEY_LATER},
-    {.key = "embed", .type = FACET_KEY_LATER},
+    {.key = "embed", .type = FACET_KEY_OTHER, .read = facet_study_read_embed},
 };
 
 /* Name, output and conditions that the file leaves out. */
@@ -934,9 +935,9 @@ static facet_status check_clean(const facet_tree *root, const facet_study *study
   for (int i = 0; i < study->conditions; i++)
     if (study->condition[i].corruption == 0)
       return FACET_OK;
-  if (study->linearize || study->change)
-    return facet_tree_raise(facet_tree_find(root, study->linearize ? "linearize" : "change"),
-                            "needs 'clean' among the conditions");
+  const char *key = study->linearize ? "linearize" : study->change ? "change" : "embed";
+  if (study->linearize || study->change || study->embed.wanted)
+    return facet_tree_raise(facet_tree_find(root, key), "needs 'clean' among the conditions");
   return FACET_OK;
 }
 
@@ -995,6 +996,10 @@ static facet_status check_names(const facet_tree *root, const facet_study *study
     FACET_GO(done, status,
              check_known(facet_tree_find(change, "variants"), "variant", study->change_variant, study->change_variants,
                          name, count));
+  if (study->embed.wanted)
+    FACET_GO(done, status,
+             check_known(facet_tree_find(facet_tree_find(root, "embed"), "variant"), "variant", &study->embed.variant,
+                         1, name, count));
   status = check_change_conditions(root, study);
 done:
   facet_free(&name);
@@ -1098,6 +1103,7 @@ void facet_study_destroy(facet_study **study)
     facet_free(&s->recipe[i].sparsity);
   }
   facet_free(&s->recipe);
+  facet_study_clear_embed(&s->embed);
   for (int i = 0; i < s->conditions; i++)
     facet_free(&s->condition[i].published);
   facet_free(&s->condition);

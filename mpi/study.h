@@ -46,6 +46,28 @@ typedef struct {
   char *published; /* folder of a set in the layout of CIFAR-10-C (resolved path), or NULL: corrupted here */
 } facet_condition;
 
+/* A parametric t-SNE: key `embed`. */
+typedef struct {
+  bool wanted;
+  enum { FACET_SOURCE_FEATURES, FACET_SOURCE_PIXELS } source;
+  char *variant; /* whose features the encoder learns from; "dense" */
+  int layers;    /* hidden ones */
+  int64_t *layer;
+  int dimensions;
+  double perplexity, alpha;
+  bool learn_alpha; /* from `alpha` on */
+  int64_t samples;  /* of training; 0: all */
+  int64_t batch;
+  int epochs;
+  enum { FACET_EMBED_ADAM, FACET_EMBED_MOMENTUM } optimizer;
+  double rate, momentum;
+  int schedule; /* FACET_SCHEDULE_COSINE or FACET_SCHEDULE_CONSTANT */
+  double exaggeration;
+  int exaggeration_epochs;
+  int64_t explain; /* the first so many test samples are linearized; 0: all */
+  int line;        /* in the YAML file, for messages */
+} facet_embedding;
+
 typedef struct {
   char *file; /* the study file, as given; every other path is absolute */
   char *name;
@@ -86,6 +108,7 @@ typedef struct {
   bool change_all_conditions; /* else the corrupted ones below */
   int change_conditions;
   char **change_condition;
+  facet_embedding embed;
 } facet_study;
 
 /* Reads, checks values and fills defaults; paths are resolved beside the study file. Errors, one line each:

@@ -287,6 +287,40 @@ static void put_change(FILE *out, const facet_study *study)
   fputs("\n", out);
 }
 
+static void put_named(FILE *out, const char *key, double x)
+{
+  fprintf(out, "  %s: ", key);
+  put_number(out, x);
+  fputc('\n', out);
+}
+
+static void put_embed(FILE *out, const facet_embedding *e)
+{
+  if (!e->wanted)
+    return;
+  fprintf(out, "embed:\n  source: %s\n  variant: ", e->source == FACET_SOURCE_PIXELS ? "pixels" : "features");
+  put_text(out, e->variant);
+  fputs("\n  ", out);
+  put_sizes(out, "layers", e->layer, e->layers);
+  fprintf(out, "\n  dimensions: %d\n", e->dimensions);
+  put_named(out, "perplexity", e->perplexity);
+  if (e->learn_alpha)
+    fputs("  alpha: learned\n", out);
+  else
+    put_named(out, "alpha", e->alpha);
+  fputs("  ", out);
+  put_count(out, "samples", e->samples);
+  fprintf(out, "\n  batch: %lld\n  epochs: %d\n  optimizer: %s\n", (long long)e->batch, e->epochs,
+          e->optimizer == FACET_EMBED_ADAM ? "adam" : "momentum");
+  put_named(out, "rate", e->rate);
+  put_named(out, "momentum", e->momentum);
+  fprintf(out, "  schedule: %s\n", e->schedule == FACET_SCHEDULE_COSINE ? "cosine" : "constant");
+  put_named(out, "exaggeration", e->exaggeration);
+  fprintf(out, "  exaggeration_epochs: %d\n  ", e->exaggeration_epochs);
+  put_count(out, "explain", e->explain);
+  fputc('\n', out);
+}
+
 /* ---- the whole ---- */
 
 facet_status facet_study_text(const facet_study *study, char **yaml)
@@ -310,6 +344,7 @@ facet_status facet_study_text(const facet_study *study, char **yaml)
   put_conditions(out, study);
   put_linearize(out, study);
   put_change(out, study);
+  put_embed(out, &study->embed);
   bool failed = ferror(out) != 0;
   failed = fclose(out) != 0 || failed;
   if (!failed)

@@ -96,9 +96,11 @@ typedef struct {
 facet_status facet_network_create(const char *name, int opset, facet_network **network);
 void facet_network_destroy(facet_network **network);
 facet_status facet_network_copy(const facet_network *network, facet_network **copy); /* deep; finished if it was */
+facet_status facet_network_copy_open(const facet_network *network, facet_network **copy); /* deep; not finished */
 /* The number of the value called `name`, made if there is none. */
 facet_status facet_network_value(facet_network *network, const char *name, int *value);
 void facet_attributes_destroy(facet_attribute **attribute, int count); /* the array and its contents; nulls it */
+facet_status facet_attributes_copy(const facet_attribute *attribute, int count, facet_attribute **copy);
 /* Declares the one input; `shape` without the batch dimension. */
 facet_status facet_network_set_input(facet_network *network, const char *name, facet_shape shape);
 /* What the file says of its batch; open unless set. A fixed batch is no limit: samples are explained one by one. */
@@ -166,6 +168,15 @@ facet_status facet_network_plain(facet_shape input, int convs, const int64_t *co
  * above. Finished. */
 facet_status facet_network_resnet(facet_shape input, int blocks, int64_t classes, uint32_t seed,
                                   facet_network **network);
+
+/* Flatten, then dense layers with ReLU after all but the last, of given numbers: size: layers + 1; numbers: weights
+ * (inputs x outputs, by rows) and biases of layer after layer, rounded to float32. Finished. */
+facet_status facet_network_dense(facet_shape input, int layers, const int64_t *size, const double *numbers,
+                                 facet_network **network);
+/* `lower` up to one of its values, and `upper` on that: one network, whose nodes and values of the second begin with
+ * "prefix/". FACET_BAD_INPUT if the value has not the size of the upper one's input. Finished. */
+facet_status facet_network_stack(const facet_network *lower, int value, const facet_network *upper, const char *prefix,
+                                 facet_network **stacked);
 
 /* ---- executor: a network compiled for one kernel set, precision, batch and number of rows ---- */
 

@@ -656,17 +656,23 @@ static facet_status attribute_copy(const facet_attribute *from, facet_attribute 
   return FACET_OK;
 }
 
-static facet_status node_copy(const facet_network *network, const facet_node *from, facet_network *to)
+facet_status facet_attributes_copy(const facet_attribute *attribute, int count, facet_attribute **copy)
 {
-  facet_attribute *attribute;
-  FACET_NEW(attribute, from->attributes);
-  for (int i = 0; i < from->attributes; i++) {
-    facet_status status = attribute_copy(&from->attribute[i], &attribute[i]);
+  FACET_NEW(*copy, count);
+  for (int i = 0; i < count; i++) {
+    facet_status status = attribute_copy(&attribute[i], &(*copy)[i]);
     if (status != FACET_OK) {
-      facet_attributes_destroy(&attribute, from->attributes);
+      facet_attributes_destroy(copy, count);
       return status;
     }
   }
+  return FACET_OK;
+}
+
+static facet_status node_copy(const facet_network *network, const facet_node *from, facet_network *to)
+{
+  facet_attribute *attribute;
+  FACET_TRY(facet_attributes_copy(from->attribute, from->attributes, &attribute));
   const char **names = NULL;
   FACET_NEW(names, from->inputs + from->outputs);
   for (int i = 0; i < from->inputs + from->outputs; i++) {
@@ -679,7 +685,7 @@ static facet_status node_copy(const facet_network *network, const facet_node *fr
   return status;
 }
 
-facet_status facet_network_copy(const facet_network *network, facet_network **copy)
+facet_status facet_network_copy_open(const facet_network *network, facet_network **copy)
 {
   facet_network *n = NULL;
   facet_status status;
@@ -697,13 +703,21 @@ facet_status facet_network_copy(const facet_network *network, facet_network **co
   n->batch = network->batch;
   n->input = network->input;
   n->output = network->output;
-  if (network->finished)
-    FACET_GO(failed, status, facet_network_finish(n));
-  n->softmax_stripped = network->softmax_stripped;
   *copy = n;
   return FACET_OK;
 failed:
   facet_network_destroy(&n);
+  return status;
+}
+
+facet_status facet_network_copy(const facet_network *network, facet_network **copy)
+{
+  FACET_TRY(facet_network_copy_open(network, copy));
+  facet_status status = network->finished ? facet_network_finish(*copy) : FACET_OK;
+  if (status != FACET_OK)
+    facet_network_destroy(copy);
+  else
+    (*copy)->softmax_stripped = network->softmax_stripped;
   return status;
 }
 
