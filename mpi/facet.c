@@ -9,6 +9,7 @@
 #include "check.h"
 #include "compare.h"
 #include "corrupt.h"
+#include "embed.h"
 #include "versions.h"
 
 static const char help[] =
@@ -30,14 +31,13 @@ static const char help[] =
 
 /* ---- the output folder ---- */
 
-/* Removes what facet itself makes there, and nothing else. */
-static facet_status start_over(const char *output)
+/* Removes the files of a folder in <output> that facet makes there, by their endings. */
+static void empty_folder(const char *output, const char *name)
 {
-  static const char *const mine[] = {"study.h5", "study.yaml"};
-  static const char *const endings[] = {".onnx", ".record", ".checkpoint"}; /* of files in variants/ */
-  char *folder = facet_format("%s/variants", output);
-  DIR *variants = folder ? opendir(folder) : NULL;
-  for (struct dirent *entry; variants && (entry = readdir(variants));) {
+  static const char *const endings[] = {".onnx", ".record", ".checkpoint"};
+  char *folder = facet_format("%s/%s", output, name);
+  DIR *entries = folder ? opendir(folder) : NULL;
+  for (struct dirent *entry; entries && (entry = readdir(entries));) {
     size_t length = strlen(entry->d_name);
     char *path = facet_format("%s/%s", folder, entry->d_name);
     for (size_t i = 0; path && i < sizeof endings / sizeof endings[0]; i++)
@@ -45,9 +45,17 @@ static facet_status start_over(const char *output)
         unlink(path);
     facet_free(&path);
   }
-  if (variants)
-    closedir(variants);
+  if (entries)
+    closedir(entries);
   facet_free(&folder);
+}
+
+/* Removes what facet itself makes there, and nothing else. */
+static facet_status start_over(const char *output)
+{
+  static const char *const mine[] = {"study.h5", "study.yaml"};
+  empty_folder(output, "variants");
+  empty_folder(output, "embed");
   for (size_t i = 0; i < sizeof mine / sizeof mine[0]; i++) {
     char *path = facet_format("%s/%s", output, mine[i]);
     if (path)
@@ -186,6 +194,8 @@ static facet_status run_stages(MPI_Comm comm, const char *file, bool fresh, sess
   FACET_TRY(facet_family_make(comm, s->study, &s->data, &s->family));
   FACET_TRY(open_store(comm, s));
   facet_status status = facet_analyse(comm, &s->plan, &s->data, &s->family, s->store);
+  if (status == FACET_OK)
+    status = facet_embed(comm, &s->plan, &s->data, &s->family, s->store);
   char first[1000]; /* closing must not hide why the analysis failed */
   snprintf(first, sizeof first, "%s", facet_message());
   facet_status closed = facet_store_close(&s->store);

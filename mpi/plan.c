@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "embed.h"
+
 static void variant_clear(facet_store_variant *v)
 {
   facet_free(&v->layer);
@@ -14,6 +16,9 @@ static void variant_clear(facet_store_variant *v)
   for (int i = 0; v->warning && i < v->warnings; i++)
     facet_free(&v->warning[i]);
   facet_free(&v->warning);
+  for (int i = 0; v->embed_node && i < v->embed_nodes; i++)
+    facet_free(&v->embed_node[i]);
+  facet_free(&v->embed_node);
 }
 
 void facet_plan_clear(facet_plan *plan)
@@ -138,6 +143,44 @@ static facet_status plan_changes(const facet_study *study, facet_store_variant *
   return FACET_OK;
 }
 
+/* ---- the embedding ---- */
+
+/* The constant nodes of the network from a variant's input to a position. */
+static facet_status embed_nodes(const facet_study *study, const facet_member *m, int64_t numbers,
+                                facet_store_variant *v)
+{
+  facet_network *stacked;
+  facet_executor *executor;
+  facet_executor_options options = {.real = study->precision, .batch = 1};
+  FACET_TRY(facet_embed_stack(study, m, NULL, numbers, &stacked));
+  if (!stacked)
+    return FACET_OK;
+  facet_status status = facet_executor_create(stacked, options, &executor);
+  int count = status == FACET_OK ? facet_executor_constant_nodes(executor) : 0;
+  if (status == FACET_OK && !(v->embed_node = facet_allocate((size_t)count, sizeof *v->embed_node)))
+    status = FACET_OS;
+  for (int i = 0; i < count && status == FACET_OK; i++, v->embed_nodes++)
+    if (!(v->embed_node[i] = facet_copy_text(facet_executor_constant_node(executor, i))))
+      status = FACET_OS;
+  facet_executor_destroy(&executor);
+  facet_network_destroy(&stacked);
+  return status;
+}
+
+static facet_status plan_embedding(const facet_study *study, const facet_study_data *data, const facet_family *family,
+                                   facet_store_variant *variant, facet_store_plan *s)
+{
+  int64_t explain = study->embed.explain;
+  if (!study->embed.wanted)
+    return FACET_OK;
+  FACET_TRY(facet_embed_source(study, data, family, &s->embed_train, &s->embed_inputs));
+  s->embed_axes = study->embed.dimensions;
+  s->embed_samples = explain == 0 || explain > s->samples ? s->samples : explain;
+  for (int v = 0; v < s->variants; v++)
+    FACET_TRY(embed_nodes(study, &family->member[v], s->embed_inputs, &variant[v]));
+  return FACET_OK;
+}
+
 static facet_status name_things(const facet_study *study, int64_t classes, facet_store_plan *s)
 {
   s->classes = (int)classes;
@@ -174,6 +217,7 @@ static facet_status fill_plan(const facet_study *study, const char *text, const 
   for (int i = 0; i < family->count; i++)
     FACET_TRY(describe_variant(study, data->train, &family->member[i], &variant[i]));
   FACET_TRY(plan_changes(study, variant, s));
+  FACET_TRY(plan_embedding(study, data, family, variant, s));
   if (study->linearize) {
     s->linear_samples = study->linear_samples ? study->linear_samples : s->samples;
     s->linear_rows = facet_rows_count(study->rows, study->top, classes);

@@ -199,6 +199,7 @@ static facet_status open_file(facet_store *s)
     if (s->plan->variant[v].linearize)
       FACET_TRY(open_linear(s, v));
   FACET_TRY(facet_store_open_changes(s));
+  FACET_TRY(facet_store_open_embed(s));
   return same_labels(s);
 }
 
@@ -220,6 +221,7 @@ static facet_status store_release(facet_store **store)
         H5Dclose(*linear[i]);
   }
   facet_store_close_changes(s);
+  facet_store_close_embed(s);
   if (s->file >= 0 && H5Fclose(s->file) < 0)
     status = facet_store_raise(s->path, "closing");
   if (s->raw >= 0)
@@ -248,7 +250,8 @@ facet_status facet_store_open(MPI_Comm comm, const char *path, const facet_store
                      .margin = -1,
                      .cosine = -1,
                      .tile = -1,
-                     .change_sample = -1};
+                     .change_sample = -1,
+                     .embed = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, NULL}};
   s->blocks = (plan->samples + plan->block - 1) / plan->block;
   s->real = plan->study->precision == FACET_F64 ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT;
   facet_store_listen();
@@ -309,6 +312,12 @@ facet_status facet_store_write_part(const facet_store *s, hid_t set, hid_t memor
                                     const int64_t *count, const void *data)
 {
   return transfer(s, set, memory, rank, start, count, data, NULL);
+}
+
+facet_status facet_store_read_part(const facet_store *s, hid_t set, hid_t memory, int rank, const int64_t *start,
+                                   const int64_t *count, void *data)
+{
+  return transfer(s, set, memory, rank, start, count, NULL, data);
 }
 
 facet_status facet_store_images(facet_store *s, int64_t first, int64_t count, const float *pixels)

@@ -1,4 +1,4 @@
-/* The store: <output>/study.h5, schema version 4 (DESIGN, "Result file").  Created whole by
+/* The store: <output>/study.h5, schema version 5 (DESIGN, "Result file").  Created whole by
  * facet_store_create, closed, and from then on only overwritten in place by all ranks, so a killed run
  * leaves a valid file.  The only writer of results, and the only caller of HDF5 beside data/hdf5.c. */
 #ifndef FACET_STORE_H
@@ -26,6 +26,8 @@ typedef struct {
   int change_nodes, gates;  /* constant nodes of dense and of this one; nodes whose pattern a sample chooses */
   const char **change_node; /* names */
   const char **gate;
+  int embed_nodes;   /* constant nodes of the network from its input to a position; 0: it has no positions */
+  char **embed_node; /* names, owned */
   int warnings;
   char **warning; /* about collapsed layers */
   facet_variant_cost cost;
@@ -50,6 +52,9 @@ typedef struct {
   int64_t change_samples;                   /* whose changes of margin are taken apart; 0: none */
   int change_conditions;                    /* under which they are compared with clean */
   int *change_condition;                    /* their numbers */
+  int embed_axes;                           /* of positions; 0: no embedding */
+  int64_t embed_train, embed_inputs;        /* samples that the encoder learns from, and numbers of each */
+  int64_t embed_samples;                    /* whose positions are linearized; the first ones */
 } facet_store_plan;
 
 /* How the margins of some samples changed; see docs/results.md. moved is NULL where the network changed. */
@@ -100,6 +105,29 @@ facet_status facet_store_change_samples(facet_store *store, const int64_t *sampl
  * this variant; otherwise from clean to that condition (0, 1, ... of the plan's change_condition) in this variant. */
 facet_status facet_store_changes(facet_store *store, int variant, int condition, int64_t first, int64_t count,
                                  const facet_store_change *change);
+/* ---- the embedding: docs/results.md, /embed ---- */
+
+/* Loss, norm of the gradient, rate and alpha of an epoch. */
+facet_status facet_store_embed_epoch(facet_store *store, int epoch, const double log[4]);
+/* Training samples first .. first+count-1, in the order of training. position: count x axes. */
+facet_status facet_store_embed_train(facet_store *store, int64_t first, int64_t count, const int64_t *sample,
+                                     const int32_t *label, const double *position);
+facet_status facet_store_embed_positions(facet_store *store, int variant, int condition, int64_t first, int64_t count,
+                                         const double *position);
+/* linear->w: count x axes x channel x y x x of the study's precision. */
+facet_status facet_store_embed_linear(facet_store *store, int variant, int64_t first, int64_t count,
+                                      const facet_linearization *linear);
+/* Nearest-neighbour error, trustworthiness, continuity. */
+facet_status facet_store_embed_quality(facet_store *store, int variant, const double quality[3]);
+facet_status facet_store_embed_read_quality(facet_store *store, int variant, double quality[3]); /* NaN: not yet */
+/* As facet_store_mark and facet_store_marks, of positions. */
+facet_status facet_store_embed_mark(facet_store *store, int variant, int condition, int64_t block);
+facet_status facet_store_embed_marks(facet_store *store, uint8_t *done);
+/* What was stored: all positions of a variant under a condition (N x axes), and of the training samples, with labels.
+ */
+facet_status facet_store_embed_read(facet_store *store, int variant, int condition, double *position);
+facet_status facet_store_embed_read_train(facet_store *store, int32_t *label, double *position);
+
 /* Marks tile (variant, condition, block) as done; call after its data. What was marked is durable against a kill of the
  * process at once. A mark never reaches the disk before its data, so power loss costs at most the tiles since the last
  * facet_store_sync or close. */

@@ -166,7 +166,8 @@ static herr_t visit_object(hid_t root, const char *name, const H5O_info_t *info,
 {
   sum *s = data;
   const size_t length = strlen(name), tail = strlen("_seconds");
-  if (strncmp(name, "progress/", 9) == 0 || (length > tail && strcmp(name + length - tail, "_seconds") == 0))
+  if (strncmp(name, "progress/", 9) == 0 || strncmp(name, "embed/", 6) == 0 ||
+      (length > tail && strcmp(name + length - tail, "_seconds") == 0))
     return 0;
   if (info->type == H5O_TYPE_DATASET) {
     hid_t set = H5Dopen2(root, name, H5P_DEFAULT);

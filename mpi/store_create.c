@@ -95,7 +95,8 @@ int64_t facet_store_bytes(const facet_store_plan *p)
       bytes += variant->constant_nodes * (double)BYTES_OF_NAME + 8 * input_sizes(&variant->input) +
                (double)p->linear_samples * (k * (4 + real * (d + 1 + variant->constant_nodes)) + 4 + real);
   }
-  bytes += BYTES_OF_PAIR * linearized * linearized + facet_store_change_bytes(p) + facet_store_compare_bytes(p);
+  bytes += BYTES_OF_PAIR * linearized * linearized + facet_store_change_bytes(p) + facet_store_compare_bytes(p) +
+           facet_store_embed_bytes(p);
   return bytes < 9e18 ? (int64_t)bytes : INT64_MAX;
 }
 
@@ -429,6 +430,7 @@ static facet_status create_all(facet_store_creation *c)
   }
   FACET_TRY(facet_store_make_comparisons(c));
   FACET_TRY(facet_store_make_changes(c));
+  FACET_TRY(facet_store_make_embed(c));
   return create_tiles(c);
 }
 

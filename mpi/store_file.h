@@ -34,6 +34,11 @@ typedef struct {
   hid_t pixel, moved, node, gates, total, residual, rival_before, rival; /* moved -1: there is none */
 } facet_store_change_sets;
 
+/* The datasets of a variant's explained positions. */
+typedef struct {
+  hid_t w, b, b_node, residual, ties;
+} facet_store_embed_sets;
+
 struct facet_store {
   MPI_Comm comm;
   char *path;
@@ -45,6 +50,10 @@ struct facet_store {
   hid_t label;
   facet_store_linear_sets *linear; /* per variant; -1 where it is not linearized */
   hid_t change_sample;
+  struct {
+    hid_t position, loss, gradient, rate, alpha, quality, tile, sample, label, train;
+    facet_store_embed_sets *variant; /* w -1 where there is none */
+  } embed;
   facet_store_change_sets *change; /* per variant: from dense, then for each condition; -1 where nothing is compared */
 };
 
@@ -53,6 +62,11 @@ facet_status facet_store_open_set(const facet_store *s, const char *name, int ra
                                   hid_t *set);
 facet_status facet_store_write_part(const facet_store *s, hid_t set, hid_t memory, int rank, const int64_t *start,
                                     const int64_t *count, const void *data);
+facet_status facet_store_read_part(const facet_store *s, hid_t set, hid_t memory, int rank, const int64_t *start,
+                                   const int64_t *count, void *data);
+/* The embedding: opened with the store, and closed. */
+facet_status facet_store_open_embed(facet_store *s);
+void facet_store_close_embed(facet_store *s);
 /* Changes of margin: opened with the store, and closed. */
 facet_status facet_store_open_changes(facet_store *s);
 void facet_store_close_changes(facet_store *s);
@@ -97,6 +111,10 @@ facet_status facet_store_put_names(const facet_store_creation *c, hid_t object, 
 /* Changes of margin: their arrays, and the bytes that they take. */
 facet_status facet_store_make_changes(const facet_store_creation *c);
 double facet_store_change_bytes(const facet_store_plan *plan);
+
+/* The embedding: its arrays, and the bytes that they take. */
+facet_status facet_store_make_embed(const facet_store_creation *c);
+double facet_store_embed_bytes(const facet_store_plan *plan);
 
 /* Comparisons: their arrays, and the bytes that they take. */
 facet_status facet_store_make_comparisons(const facet_store_creation *c);

@@ -46,6 +46,8 @@ typedef struct {
   char *published; /* folder of a set in the layout of CIFAR-10-C (resolved path), or NULL: corrupted here */
 } facet_condition;
 
+enum { FACET_EMBED_LAYERS = 16 }; /* hidden ones, at most */
+
 /* A parametric t-SNE: key `embed`. */
 typedef struct {
   bool wanted;

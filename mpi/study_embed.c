@@ -20,6 +20,8 @@ static facet_status read_layers(const facet_schema_reader *r, const facet_tree *
   facet_embedding *e = target;
   if (node->kind != FACET_TREE_LIST)
     return facet_tree_raise_kind(node, "a list of whole numbers");
+  if (node->count > FACET_EMBED_LAYERS)
+    return facet_tree_raise(node, "%d layers; at most %d are possible", node->count, FACET_EMBED_LAYERS);
   facet_free(&e->layer);
   FACET_NEW(e->layer, node->count);
   for (int i = 0; i < node->count; i++)

@@ -1,0 +1,419 @@
+/* The embedding of a study: see embed.h. */
+#include "embed.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "agree.h"
+#include "embed_train.h"
+#include "entry.h"
+#include "quality.h"
+
+enum { NEIGHBOURS = 12, EXPLAINED_AT_ONCE = 16 };
+
+/* ---- for the plan ---- */
+
+/* The sizes of a feature, or 0 where there is none. */
+static int64_t feature_size(const facet_member *m, int *value)
+{
+  facet_head head;
+  if (facet_network_head(m->network, &head) != FACET_OK)
+    return 0;
+  int64_t size = head.features;
+  *value = head.feature;
+  facet_head_clear(&head);
+  return size;
+}
+
+facet_status facet_embed_source(const facet_study *study, const facet_study_data *data, const facet_family *family,
+                                int64_t *samples, int64_t *numbers)
+{
+  const facet_embedding *e = &study->embed;
+  const facet_dataset *d = data->train ? data->train : data->test;
+  int value;
+  FACET_CHECK(e->samples <= d->count, FACET_BAD_INPUT, "%s:%d: embed.samples: %lld, but there are %lld", study->file,
+              e->line, (long long)e->samples, (long long)d->count);
+  *samples = e->samples ? e->samples : d->count;
+  *numbers = d->channels * d->height * d->width;
+  for (int i = 0; i < family->count && e->source == FACET_SOURCE_FEATURES; i++)
+    if (strcmp(family->member[i].variant.name, e->variant) == 0) {
+      *numbers = feature_size(&family->member[i], &value);
+      FACET_CHECK(*numbers > 0, FACET_BAD_INPUT,
+                  "%s:%d: embed.source: %s does not end in a linear node, so it has no features", study->file, e->line,
+                  e->variant);
+    }
+  return FACET_OK;
+}
+
+/* An encoder of zeros. */
+static facet_status blank_encoder(const facet_embedding *e, int64_t numbers, facet_network **encoder)
+{
+  int64_t size[FACET_EMBED_LAYERS + 2] = {numbers}, count = 0;
+  double *zeros;
+  for (int i = 0; i < e->layers; i++)
+    size[i + 1] = e->layer[i];
+  size[e->layers + 1] = e->dimensions;
+  for (int i = 0; i <= e->layers; i++)
+    count += (size[i] + 1) * size[i + 1];
+  FACET_NEW(zeros, count);
+  facet_status status = facet_network_dense((facet_shape){1, {numbers}}, e->layers + 1, size, zeros, encoder);
+  facet_free(&zeros);
+  return status;
+}
+
+facet_status facet_embed_stack(const facet_study *study, const facet_member *member, const facet_network *encoder,
+                               int64_t numbers, facet_network **stacked)
+{
+  bool features = study->embed.source == FACET_SOURCE_FEATURES;
+  int value = member->network->input;
+  int64_t size = features ? feature_size(member, &value) : facet_shape_size(facet_network_input_shape(member->network));
+  facet_network *blank = NULL;
+  *stacked = NULL;
+  if (size != numbers)
+    return FACET_OK;
+  if (!encoder)
+    FACET_TRY(blank_encoder(&study->embed, numbers, &blank));
+  facet_status status = facet_network_stack(member->network, value, encoder ? encoder : blank, "embed", stacked);
+  facet_network_destroy(&blank);
+  return status;
+}
+
+/* ---- positions and their linearizations ---- */
+
+typedef struct {
+  MPI_Comm comm;
+  const facet_plan *plan;
+  const facet_store_plan *s;
+  const facet_study *study;
+  const facet_study_data *data;
+  const facet_family *family;
+  facet_store *store;
+  const facet_network *encoder;
+  int variant; /* that the following is for; -1: none */
+  facet_network *stacked;
+  facet_entry entry;
+  facet_executor *forward, *linear;
+  char *x;
+  double *exact, *position, *output; /* exact: of the samples that are explained */
+  int32_t *row;
+  facet_linearization result;
+  double *image; /* one row of W, channel by channel */
+} mapping;
+
+static void leave_variant(mapping *m)
+{
+  facet_executor_destroy(&m->forward);
+  facet_executor_destroy(&m->linear);
+  facet_network_destroy(&m->stacked);
+  facet_entry_clear(&m->entry);
+  void *owned[] = {&m->x,        &m->exact,         &m->position,        &m->row,         &m->result.w,
+                   &m->result.b, &m->result.b_node, &m->result.residual, &m->result.ties, &m->image};
+  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+    facet_free(owned[i]);
+  m->variant = -1;
+  facet_kernels_release();
+}
+
+static facet_status make_linear(mapping *m)
+{
+  int64_t n = EXPLAINED_AT_ONCE, k = m->s->embed_axes, d = m->plan->inputs;
+  facet_executor_options options = {.real = m->study->precision, .batch = n, .rows = k};
+  FACET_TRY(facet_executor_create(m->stacked, options, &m->linear));
+  int nodes = facet_executor_constant_nodes(m->linear);
+  FACET_CHECK(nodes == m->s->variant[m->variant].embed_nodes, FACET_INTERNAL, "%d nodes with constants, not %d", nodes,
+              m->s->variant[m->variant].embed_nodes);
+  FACET_NEW(m->exact, n * d);
+  FACET_NEW(m->row, n * k);
+  for (int64_t i = 0; i < n * k; i++)
+    m->row[i] = (int32_t)(i % k);
+  if (!(m->result.w = facet_allocate((size_t)(n * k * d), facet_type_size(m->study->precision))))
+    return FACET_OS;
+  FACET_NEW(m->result.b, n * k);
+  FACET_NEW(m->result.b_node, n * k * nodes);
+  FACET_NEW(m->result.residual, n);
+  FACET_NEW(m->result.ties, n);
+  FACET_NEW(m->image, d);
+  return FACET_OK;
+}
+
+static facet_status enter_variant(mapping *m, int v)
+{
+  const facet_member *member = &m->family->member[v];
+  int64_t batch = m->plan->work[v].forward_batch;
+  if (m->variant == v)
+    return FACET_OK;
+  leave_variant(m);
+  m->variant = v;
+  FACET_TRY(facet_embed_stack(m->study, member, m->encoder, m->s->embed_inputs, &m->stacked));
+  FACET_CHECK(m->stacked, FACET_INTERNAL, "%s cannot be embedded", member->variant.name);
+  FACET_TRY(facet_entry_make(m->study, m->data->test, member, &m->entry));
+  batch = batch > EXPLAINED_AT_ONCE ? batch : EXPLAINED_AT_ONCE;
+  facet_executor_options options = {.real = m->study->precision, .batch = batch};
+  FACET_TRY(facet_executor_create(m->stacked, options, &m->forward));
+  FACET_NEW(m->x, (size_t)(batch * m->plan->inputs) * facet_type_size(m->study->precision));
+  FACET_NEW(m->position, m->s->block * m->s->embed_axes);
+  return make_linear(m);
+}
+
+static facet_status take(mapping *m, int condition, int64_t first, int64_t count, bool exact)
+{
+  size_t size = (size_t)m->plan->inputs * facet_type_size(m->study->precision);
+  for (int64_t i = 0; i < count; i++)
+    FACET_TRY(facet_entry_take(&m->entry, m->study->condition[condition], first + i, m->x + (size_t)i * size,
+                               exact ? m->exact + i * m->plan->inputs : NULL));
+  return FACET_OK;
+}
+
+/* Rows of W from the network's order into the images' own. */
+static void rows_to_images(mapping *m, int64_t rows)
+{
+  size_t size = facet_type_size(m->study->precision), row = (size_t)m->plan->inputs * size;
+  if (m->family->member[m->variant].input.order != FACET_CHANNELS_LAST)
+    return;
+  for (int64_t i = 0; i < rows; i++) {
+    char *w = (char *)m->result.w + (size_t)i * row;
+    facet_channels_first(m->s->channels, m->s->height * m->s->width, size, w, m->image);
+    memcpy(w, m->image, row);
+  }
+}
+
+static facet_status explain(mapping *m, int condition, int64_t first, int64_t count)
+{
+  for (int64_t i = 0; i < count; i += EXPLAINED_AT_ONCE) {
+    int64_t n = count - i < EXPLAINED_AT_ONCE ? count - i : EXPLAINED_AT_ONCE;
+    FACET_TRY(take(m, condition, first + i, n, true));
+    FACET_TRY(facet_executor_forward(m->linear, m->x, n));
+    FACET_TRY(facet_executor_settle(m->linear, m->exact));
+    FACET_TRY(facet_linearize(m->linear, m->x, n, m->s->embed_axes, m->row, &m->result));
+    rows_to_images(m, n * m->s->embed_axes);
+    FACET_TRY(facet_store_embed_linear(m->store, m->variant, first + i, n, &m->result));
+  }
+  return FACET_OK;
+}
+
+static facet_status run_tile(mapping *m, const facet_tile *t)
+{
+  FACET_TRY(enter_variant(m, t->variant));
+  int64_t batch = facet_executor_settings(m->forward).batch;
+  for (int64_t i = 0; i < t->count; i += batch) {
+    int64_t n = t->count - i < batch ? t->count - i : batch;
+    FACET_TRY(take(m, t->condition, t->first + i, n, false));
+    FACET_TRY(facet_executor_forward(m->forward, m->x, n));
+    FACET_TRY(facet_executor_output(m->forward, m->position + i * m->s->embed_axes));
+  }
+  for (int64_t i = 0; i < t->count * m->s->embed_axes; i++)
+    FACET_CHECK(isfinite(m->position[i]), FACET_BAD_INPUT, "%s: the position of sample %lld is not finite",
+                m->family->member[t->variant].file, (long long)(t->first + i / m->s->embed_axes));
+  FACET_TRY(facet_store_embed_positions(m->store, t->variant, t->condition, t->first, t->count, m->position));
+  int64_t left = m->s->embed_samples - t->first;
+  if (m->study->condition[t->condition].corruption == 0 && left > 0)
+    FACET_TRY(explain(m, t->condition, t->first, left < t->count ? left : t->count));
+  return facet_store_embed_mark(m->store, t->variant, t->condition, t->block);
+}
+
+static facet_status run_tiles(mapping *m, const uint8_t *done)
+{
+  int64_t dealt = 0;
+  for (int64_t i = 0; i < facet_plan_tiles(m->plan); i++) {
+    facet_tile t = facet_plan_tile(m->plan, i);
+    if (done[i] || m->s->variant[t.variant].embed_nodes == 0)
+      continue;
+    if (dealt++ % facet_ranks(m->comm) != facet_rank(m->comm))
+      continue;
+    FACET_TRY(facet_interrupt_check());
+    FACET_TRY(run_tile(m, &t));
+  }
+  return FACET_OK;
+}
+
+/* ---- figures of merit ---- */
+
+typedef struct {
+  float *x; /* N x numbers: the variant's source vectors of the test samples */
+  double *position, *reference;
+  int32_t *reference_label;
+} merit;
+
+/* Rank by rank a share of the samples, then all of it everywhere. */
+static facet_status source_vectors(mapping *m, int v, float *x)
+{
+  const facet_member *member = &m->family->member[v];
+  int value = member->network->input, clean = 0;
+  int64_t numbers = m->s->embed_inputs, batch = m->plan->work[v].forward_batch, n = m->s->samples;
+  bool features = m->study->embed.source == FACET_SOURCE_FEATURES;
+  int64_t first = n * facet_rank(m->comm) / facet_ranks(m->comm),
+          last = n * (facet_rank(m->comm) + 1) / facet_ranks(m->comm);
+  facet_executor *executor = NULL;
+  double *feature = NULL;
+  facet_status status = FACET_OK;
+  while (m->study->condition[clean].corruption != 0)
+    clean++;
+  FACET_NEW_GO(done, status, feature, batch * numbers);
+  FACET_GO(done, status, enter_variant(m, v));
+  if (features) {
+    (void)feature_size(member, &value);
+    facet_executor_options options = {.real = m->study->precision, .batch = batch};
+    FACET_GO(done, status, facet_executor_create(member->network, options, &executor));
+  }
+  for (int64_t i = first; i < last; i += batch) {
+    int64_t count = last - i < batch ? last - i : batch;
+    FACET_GO(done, status, take(m, clean, i, count, false));
+    if (features) {
+      FACET_GO(done, status, facet_executor_forward(executor, m->x, count));
+      FACET_GO(done, status, facet_executor_value(executor, value, feature));
+    }
+    for (int64_t k = 0; k < count * numbers; k++)
+      x[i * numbers + k] = features                           ? (float)feature[k]
+                           : m->study->precision == FACET_F32 ? ((float *)(void *)m->x)[k]
+                                                              : (float)((double *)(void *)m->x)[k];
+  }
+done:
+  facet_executor_destroy(&executor);
+  facet_free(&feature);
+  return status;
+}
+
+/* Adds up what each rank has: the others have zeros there. */
+static facet_status share_vectors(const mapping *m, float *x)
+{
+  const int64_t all = m->s->samples * m->s->embed_inputs, portion = 1 << 24;
+  for (int64_t i = 0; i < all; i += portion)
+    FACET_TRY(facet_mpi_check(
+        MPI_Allreduce(MPI_IN_PLACE, x + i, (int)(all - i < portion ? all - i : portion), MPI_FLOAT, MPI_SUM, m->comm),
+        "sharing features"));
+  return FACET_OK;
+}
+
+static facet_status measure_variant(mapping *m, int v, int clean, merit *q)
+{
+  const facet_store_plan *s = m->s;
+  bool held_out = m->data->train != NULL;
+  double found[3] = {NAN, NAN, NAN};
+  memset(q->x, 0, (size_t)(s->samples * s->embed_inputs) * sizeof *q->x);
+  FACET_AGREE(m->comm, source_vectors(m, v, q->x));
+  FACET_TRY(share_vectors(m, q->x));
+  FACET_AGREE(m->comm, facet_store_embed_read(m->store, v, clean, q->position));
+  facet_labelled labelled = {.dimensions = s->embed_axes,
+                             .references = held_out ? s->embed_train : s->samples,
+                             .queries = s->samples,
+                             .reference = held_out ? q->reference : q->position,
+                             .query = q->position,
+                             .reference_label = held_out ? q->reference_label : s->label,
+                             .query_label = s->label,
+                             .leave_out = !held_out};
+  bool known = false;
+  for (int64_t i = 0; i < labelled.references; i++)
+    known = known || labelled.reference_label[i] >= 0;
+  if (known)
+    FACET_TRY(facet_nearest_error_find(m->comm, &labelled, &found[0]));
+  facet_embedded embedded = {.samples = s->samples,
+                             .features = s->embed_inputs,
+                             .dimensions = s->embed_axes,
+                             .x = q->x,
+                             .y = q->position,
+                             .neighbours = NEIGHBOURS};
+  facet_rank_qualities ranks;
+  if (s->samples > 2 * NEIGHBOURS) {
+    FACET_TRY(facet_rank_qualities_find(m->comm, &embedded, &ranks));
+    found[1] = ranks.trustworthiness;
+    found[2] = ranks.continuity;
+  }
+  return facet_agree(m->comm, facet_rank(m->comm) == 0 ? facet_store_embed_quality(m->store, v, found) : FACET_OK);
+}
+
+static facet_status measure(mapping *m)
+{
+  merit q = {NULL, NULL, NULL, NULL};
+  const facet_store_plan *s = m->s;
+  int clean = 0;
+  facet_status status = FACET_OK;
+  while (m->study->condition[clean].corruption != 0)
+    clean++;
+  q.x = facet_allocate((size_t)(s->samples * s->embed_inputs), sizeof *q.x);
+  q.position = facet_allocate((size_t)(s->samples * s->embed_axes), sizeof *q.position);
+  q.reference = facet_allocate((size_t)(s->embed_train * s->embed_axes), sizeof *q.reference);
+  q.reference_label = facet_allocate((size_t)s->embed_train, sizeof *q.reference_label);
+  if (!q.x || !q.position || !q.reference || !q.reference_label)
+    status = FACET_OS;
+  if (status == FACET_OK)
+    status = facet_store_embed_read_train(m->store, q.reference_label, q.reference);
+  status = facet_agree(m->comm, status);
+  for (int v = 0; v < s->variants && status == FACET_OK; v++) {
+    double before[3] = {0};
+    if (s->variant[v].embed_nodes == 0)
+      continue;
+    status = facet_agree(m->comm, facet_store_embed_read_quality(m->store, v, before));
+    if (status == FACET_OK && isnan(before[1]) && isnan(before[0]))
+      status = measure_variant(m, v, clean, &q);
+  }
+  facet_free(&q.x);
+  facet_free(&q.position);
+  facet_free(&q.reference);
+  facet_free(&q.reference_label);
+  return status;
+}
+
+/* ---- the whole ---- */
+
+/* The encoder, from its file, or trained and then written. */
+static facet_status find_encoder(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data,
+                                 const facet_family *family, facet_store *store, const char *file,
+                                 facet_network **encoder)
+{
+  int there = facet_rank(comm) == 0 && facet_exists(file);
+  FACET_TRY(facet_mpi_check(MPI_Bcast(&there, 1, MPI_INT, 0, comm), "looking for the encoder"));
+  if (!there) {
+    FACET_TRY(facet_embed_train(comm, plan, data, family, store, encoder));
+    FACET_TRY(facet_store_sync(store)); /* its log and the training samples' positions come before it */
+    facet_status status = facet_rank(comm) == 0 ? facet_onnx_write(*encoder, file) : FACET_OK;
+    facet_network_destroy(encoder);
+    FACET_AGREE(comm, status);
+  }
+  return facet_agree(comm, facet_onnx_read(file, encoder)); /* on every rank the same bits as after a restart */
+}
+
+static facet_status map_samples(mapping *m)
+{
+  uint8_t *done = facet_allocate((size_t)facet_plan_tiles(m->plan), 1);
+  facet_status status = done ? facet_store_embed_marks(m->store, done) : FACET_OS;
+  status = facet_agree(m->comm, status);
+  if (status == FACET_OK)
+    status = facet_agree(m->comm, run_tiles(m, done));
+  facet_free(&done);
+  FACET_TRY(status);
+  FACET_TRY(facet_store_sync(m->store));
+  return measure(m);
+}
+
+facet_status facet_embed(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data,
+                         const facet_family *family, facet_store *store)
+{
+  const facet_study *study = plan->store.study;
+  facet_network *encoder = NULL;
+  if (plan->store.embed_axes == 0)
+    return FACET_OK;
+  char *folder = facet_format("%s/embed", study->output), *file = facet_format("%s/embed/encoder.onnx", study->output);
+  facet_status status = folder && file ? FACET_OK : FACET_OS;
+  if (status == FACET_OK && facet_rank(comm) == 0)
+    status = facet_make_folder(folder);
+  status = facet_agree(comm, status);
+  if (status == FACET_OK)
+    status = find_encoder(comm, plan, data, family, store, file, &encoder);
+  if (status == FACET_OK) {
+    mapping m = {.comm = comm,
+                 .plan = plan,
+                 .s = &plan->store,
+                 .study = study,
+                 .data = data,
+                 .family = family,
+                 .store = store,
+                 .encoder = encoder,
+                 .variant = -1};
+    status = map_samples(&m);
+    leave_variant(&m);
+  }
+  facet_network_destroy(&encoder);
+  facet_free(&folder);
+  facet_free(&file);
+  return status;
+}

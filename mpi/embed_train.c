@@ -1,0 +1,456 @@
+/* Training the encoder: see embed_train.h.
+ *
+ * Samples are dealt to batches by one permutation, and each batch to the ranks in pieces.  A rank computes the features
+ * of its own samples; nothing but positions and gradients of weights travels afterwards. */
+#include "embed_train.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "agree.h"
+#include "checkpoint.h"
+#include "encoder.h"
+#include "entry.h"
+#include "tsne_step.h"
+
+enum { FEATURES_AT_ONCE = 64, CHECKPOINT_SECONDS = 20 };
+
+typedef struct {
+  int64_t first, count; /* of the permutation */
+  facet_blockmatrix *x;
+  facet_affinity affinity;
+  bool keep; /* there is room for its probabilities from epoch to epoch */
+} batch;
+
+typedef struct {
+  MPI_Comm comm;
+  const facet_study *study;
+  const facet_embedding *wish;
+  const facet_dataset *data; /* what is embedded in training */
+  const facet_member *member;
+  facet_store *store;
+  facet_type real;
+  int64_t samples, inputs; /* inputs of the encoder */
+  int64_t *order;
+  int32_t *label; /* in that order */
+  int batches;
+  batch *batch;
+  facet_grid *grid;
+  facet_encoder *encoder;
+  int layers;
+  int64_t size[FACET_EMBED_LAYERS + 2];
+  double *mean, scale; /* of the features: the encoder sees (h - mean) / scale */
+  double *y, *dy;      /* positions of a batch, and the loss by them */
+  double alpha, alpha_moment[2];
+  int64_t state_size;
+  double *state; /* of a checkpoint: epoch, alpha and its moments, the encoder's */
+  char *checkpoint, digest[65];
+  facet_progress *progress;
+} training;
+
+static void training_clear(training *t)
+{
+  for (int i = 0; t->batch && i < t->batches; i++) {
+    facet_blockmatrix_destroy(&t->batch[i].x);
+    facet_affinity_clear(&t->batch[i].affinity);
+  }
+  facet_encoder_destroy(&t->encoder);
+  facet_grid_destroy(&t->grid);
+  void *owned[] = {&t->batch, &t->order, &t->label, &t->mean, &t->y, &t->dy, &t->state, &t->checkpoint};
+  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+    facet_free(owned[i]);
+  facet_progress_end(&t->progress);
+}
+
+/* ---- what is learned from ---- */
+
+/* How a sample becomes the encoder's input: a pass through the network up to the feature, or nothing. */
+typedef struct {
+  facet_entry entry;
+  facet_executor *executor;
+  facet_head head;
+  char *x; /* a few samples, in the study's precision */
+  double *feature;
+} source;
+
+static void source_clear(source *s)
+{
+  facet_entry_clear(&s->entry);
+  facet_executor_destroy(&s->executor);
+  facet_head_clear(&s->head);
+  facet_free(&s->x);
+  facet_free(&s->feature);
+}
+
+static facet_status source_make(const training *t, source *s)
+{
+  int64_t pixels = t->data->channels * t->data->height * t->data->width;
+  memset(s, 0, sizeof *s);
+  FACET_TRY(facet_entry_make(t->study, t->data, t->member, &s->entry));
+  FACET_NEW(s->x, (size_t)(FEATURES_AT_ONCE * pixels) * facet_type_size(t->study->precision));
+  FACET_NEW(s->feature, FEATURES_AT_ONCE * t->inputs);
+  if (t->wish->source == FACET_SOURCE_PIXELS)
+    return FACET_OK;
+  facet_executor_options options = {.real = t->study->precision, .batch = FEATURES_AT_ONCE};
+  FACET_TRY(facet_network_head(t->member->network, &s->head));
+  return facet_executor_create(t->member->network, options, &s->executor);
+}
+
+/* feature: of the samples order[first] .. */
+static facet_status take_features(const training *t, source *s, int64_t first, int64_t count)
+{
+  size_t size = facet_type_size(t->study->precision) * (size_t)s->entry.inputs;
+  facet_condition clean = {.corruption = 0};
+  for (int64_t i = 0; i < count; i++)
+    FACET_TRY(facet_entry_take(&s->entry, clean, t->order[first + i], s->x + (size_t)i * size, NULL));
+  if (s->executor) {
+    FACET_TRY(facet_executor_forward(s->executor, s->x, count));
+    return facet_executor_value(s->executor, s->head.feature, s->feature);
+  }
+  for (int64_t i = 0; i < count * t->inputs; i++)
+    s->feature[i] = t->study->precision == FACET_F32 ? (double)((float *)(void *)s->x)[i] : ((double *)(void *)s->x)[i];
+  return FACET_OK;
+}
+
+static void local_set(const facet_blockmatrix *m, int64_t at, double x)
+{
+  if (m->type == FACET_F32)
+    ((float *)m->local)[at] = (float)x;
+  else
+    ((double *)m->local)[at] = x;
+}
+
+static double local_get(const facet_blockmatrix *m, int64_t at)
+{
+  return m->type == FACET_F32 ? (double)((float *)m->local)[at] : ((double *)m->local)[at];
+}
+
+/* This rank's rows of a batch, and what they add to the sums of all features and their squares. */
+static facet_status fill_batch(const training *t, source *s, batch *b, double *sum, double *squares)
+{
+  int64_t rows = b->x->local_rows, own = rows ? facet_blockmatrix_row(b->x, 0) : 0;
+  for (int64_t first = 0; first < rows; first += FEATURES_AT_ONCE) {
+    int64_t count = rows - first < FEATURES_AT_ONCE ? rows - first : FEATURES_AT_ONCE;
+    FACET_TRY(take_features(t, s, b->first + own + first, count));
+    for (int64_t i = 0; i < count; i++)
+      for (int64_t j = 0; j < t->inputs; j++) {
+        double h = s->feature[i * t->inputs + j];
+        FACET_CHECK(isfinite(h), FACET_BAD_INPUT, "%s: embed: the features of sample %lld are not finite",
+                    t->study->file, (long long)t->order[b->first + own + first + i]);
+        local_set(b->x, first + i + j * rows, h);
+        sum[j] += h;
+        squares[j] += h * h;
+      }
+  }
+  return FACET_OK;
+}
+
+static facet_status fill_batches(training *t, double *sum, double *squares)
+{
+  source s;
+  facet_status status = source_make(t, &s);
+  for (int i = 0; i < t->batches && status == FACET_OK; i++)
+    status = fill_batch(t, &s, &t->batch[i], sum, squares);
+  source_clear(&s);
+  facet_kernels_release();
+  return status;
+}
+
+/* (h - mean) / scale: one scale for all, so that distances keep their proportions. */
+static facet_status standardize(training *t, double *sum, double *squares)
+{
+  FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, sum, (int)t->inputs, MPI_DOUBLE, MPI_SUM, t->comm), "means"));
+  FACET_TRY(
+      facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, squares, (int)t->inputs, MPI_DOUBLE, MPI_SUM, t->comm), "means"));
+  double n = (double)t->samples, variance = 0;
+  for (int64_t j = 0; j < t->inputs; j++) {
+    t->mean[j] = sum[j] / n;
+    variance += fmax(0, squares[j] / n - t->mean[j] * t->mean[j]) / (double)t->inputs;
+  }
+  FACET_CHECK(variance > 0, FACET_BAD_INPUT, "%s:%d: embed: the features of all samples are the same", t->study->file,
+              t->wish->line);
+  t->scale = sqrt(variance);
+  for (int i = 0; i < t->batches; i++) {
+    const facet_blockmatrix *x = t->batch[i].x;
+    for (int64_t j = 0; j < x->local_columns; j++)
+      for (int64_t k = 0; k < x->local_rows; k++) {
+        int64_t at = k + j * x->local_rows;
+        local_set(x, at, (local_get(x, at) - t->mean[j]) / t->scale);
+      }
+  }
+  return FACET_OK;
+}
+
+static facet_status take_samples(training *t)
+{
+  double *sum = facet_allocate((size_t)t->inputs, sizeof *sum),
+         *squares = facet_allocate((size_t)t->inputs, sizeof *sum);
+  facet_status status = facet_agree(t->comm, sum && squares ? fill_batches(t, sum, squares) : FACET_OS);
+  if (status == FACET_OK)
+    status = standardize(t, sum, squares);
+  facet_free(&sum);
+  facet_free(&squares);
+  return status;
+}
+
+/* ---- making ready ---- */
+
+/* As few batches of about one size as the wish allows, none of them smaller than others by more than a sample. */
+static facet_status deal_batches(training *t)
+{
+  t->batches = (int)((t->samples + t->wish->batch - 1) / t->wish->batch);
+  FACET_NEW(t->batch, t->batches);
+  FACET_NEW(t->order, t->samples);
+  facet_random_permutation((facet_random){t->study->seed, FACET_STREAM_EMBED}, UINT64_MAX, t->samples, t->order);
+  FACET_NEW(t->label, t->samples);
+  for (int64_t i = 0; i < t->samples; i++)
+    t->label[i] = t->data->label[t->order[i]];
+  for (int i = 0; i < t->batches; i++) {
+    t->batch[i].first = t->samples * i / t->batches;
+    t->batch[i].count = t->samples * (i + 1) / t->batches - t->batch[i].first;
+  }
+  FACET_CHECK(t->wish->perplexity < (double)(t->batch[0].count - 1), FACET_BAD_INPUT,
+              "%s:%d: embed.perplexity: %g neighbours are more than a batch of %lld samples has", t->study->file,
+              t->wish->line, t->wish->perplexity, (long long)t->batch[0].count);
+  return FACET_OK;
+}
+
+/* Probabilities are kept while they fit into `memory`, and made again at every visit where they do not. */
+static facet_status share_memory(training *t)
+{
+  int ranks = facet_ranks(t->comm);
+  int64_t most = t->batch[t->batches - 1].count;
+  double room = (double)t->study->memory - facet_affinity_peak(ranks, t->real, most), bytes = 0;
+  FACET_CHECK(room > 0, FACET_BAD_INPUT,
+              "%s:%d: embed.batch: %lld samples need %.1f GB a rank on %d ranks, but memory is %.1f GB", t->study->file,
+              t->wish->line, (long long)most, facet_affinity_peak(ranks, t->real, most) / 1e9, ranks,
+              (double)t->study->memory / 1e9);
+  for (int i = 0; i < t->batches; i++) {
+    bytes += facet_affinity_bytes(ranks, t->real, t->batch[i].count);
+    t->batch[i].keep = bytes <= room;
+  }
+  return FACET_OK;
+}
+
+static facet_status prepare_own(training *t)
+{
+  FACET_TRY(deal_batches(t));
+  FACET_TRY(share_memory(t));
+  int64_t most = t->batch[t->batches - 1].count;
+  FACET_NEW(t->mean, t->inputs);
+  FACET_NEW(t->y, most * t->wish->dimensions);
+  FACET_NEW(t->dy, most * t->wish->dimensions);
+  t->checkpoint = facet_format("%s/embed/encoder.checkpoint", t->study->output);
+  return t->checkpoint ? FACET_OK : FACET_OS;
+}
+
+/* What the training follows from. */
+static facet_status find_digest(training *t)
+{
+  char *text = NULL, *all = NULL;
+  facet_status status = facet_study_text(t->study, &text);
+  if (status == FACET_OK && !(all = facet_format("%s\n%s\n%d", text, t->member->sha256, facet_ranks(t->comm))))
+    status = FACET_OS;
+  if (status == FACET_OK)
+    status = facet_sha256_bytes(all, strlen(all), t->digest);
+  facet_free(&text);
+  facet_free(&all);
+  return status;
+}
+
+static facet_status prepare(training *t)
+{
+  FACET_AGREE(t->comm, prepare_own(t));
+  FACET_AGREE(t->comm, find_digest(t));
+  t->size[0] = t->inputs;
+  for (int i = 0; i < t->wish->layers; i++)
+    t->size[i + 1] = t->wish->layer[i];
+  t->layers = t->wish->layers + 1;
+  t->size[t->layers] = t->wish->dimensions;
+  FACET_TRY(facet_grid_create(t->comm, facet_ranks(t->comm), 1, &t->grid));
+  FACET_TRY(facet_encoder_create(t->grid, t->real, t->layers, t->size, t->study->seed, &t->encoder));
+  t->state_size = 4 + facet_encoder_state_size(t->encoder);
+  t->state = facet_allocate((size_t)t->state_size, sizeof *t->state);
+  FACET_AGREE(t->comm, t->state ? FACET_OK : FACET_OS);
+  for (int i = 0; i < t->batches; i++)
+    FACET_TRY(facet_encoder_input(t->encoder, t->batch[i].count, &t->batch[i].x));
+  return take_samples(t);
+}
+
+/* ---- training ---- */
+
+static double rate_at(const training *t, int epoch, int step)
+{
+  double done = (epoch + (double)step / t->batches) / t->wish->epochs;
+  return t->wish->schedule == FACET_SCHEDULE_COSINE ? t->wish->rate * (1 + cos(3.14159265358979323846 * done)) / 2
+                                                    : t->wish->rate;
+}
+
+/* Adam for ln alpha, which keeps it positive. */
+static void move_alpha(training *t, double by_alpha, double rate, double count)
+{
+  double gradient = by_alpha * t->alpha, *m = t->alpha_moment;
+  m[0] = 0.9 * m[0] + 0.1 * gradient;
+  m[1] = 0.999 * m[1] + 0.001 * gradient * gradient;
+  t->alpha *= exp(-rate * (m[0] / (1 - pow(0.9, count))) / (sqrt(m[1] / (1 - pow(0.999, count))) + 1e-8));
+}
+
+static facet_status step(training *t, int epoch, int number, double *loss, double *norm)
+{
+  batch *b = &t->batch[number];
+  const facet_embedding *e = t->wish;
+  facet_tsne_gradient g = {.y = t->dy};
+  double gradient, rate = rate_at(t, epoch, number), factor = epoch < e->exaggeration_epochs ? e->exaggeration : 1;
+  if (!b->affinity.p)
+    FACET_TRY(facet_affinity_make(b->x, e->perplexity, &b->affinity));
+  FACET_TRY(facet_encoder_forward(t->encoder, b->x, t->y));
+  FACET_TRY(facet_tsne_step(&b->affinity, e->dimensions, t->y, t->alpha, e->learn_alpha, factor, &g));
+  FACET_TRY(facet_encoder_backward(t->encoder, g.y, &gradient));
+  FACET_CHECK(isfinite(g.loss) && isfinite(gradient), FACET_DIVERGED,
+              "%s:%d: embed.rate: the loss is no longer finite in epoch %d: a smaller rate may help", t->study->file,
+              e->line, epoch + 1);
+  facet_encoder_move(t->encoder,
+                     (facet_encoder_step){.optimizer = e->optimizer == FACET_EMBED_ADAM ? FACET_ADAM : FACET_MOMENTUM,
+                                          .rate = rate,
+                                          .momentum = e->momentum});
+  if (e->learn_alpha)
+    move_alpha(t, g.alpha, rate, (double)epoch * t->batches + number + 1);
+  if (!b->keep)
+    facet_affinity_clear(&b->affinity);
+  *loss += g.loss / t->batches;
+  *norm += gradient / t->batches;
+  return FACET_OK;
+}
+
+static facet_status save(training *t, int epochs_done)
+{
+  t->state[0] = epochs_done;
+  t->state[1] = t->alpha;
+  memcpy(t->state + 2, t->alpha_moment, sizeof t->alpha_moment);
+  FACET_TRY(facet_encoder_save(t->encoder, t->state + 4));
+  facet_piece piece = {t->state, (size_t)t->state_size * sizeof *t->state};
+  facet_status status = FACET_OK;
+  if (facet_rank(t->comm) == 0)
+    status = facet_checkpoint_write(t->checkpoint, t->digest, 1, &piece);
+  return facet_agree(t->comm, status);
+}
+
+static facet_status load(training *t, int *epochs_done)
+{
+  bool found;
+  facet_piece piece = {t->state, (size_t)t->state_size * sizeof *t->state};
+  *epochs_done = 0;
+  FACET_TRY(facet_checkpoint_read(t->comm, t->checkpoint, t->digest, 1, &piece, &found));
+  if (!found)
+    return FACET_OK;
+  *epochs_done = (int)t->state[0];
+  t->alpha = t->state[1];
+  memcpy(t->alpha_moment, t->state + 2, sizeof t->alpha_moment);
+  return facet_encoder_load(t->encoder, t->state + 4);
+}
+
+/* Rank 0's clock and rank 0's signals count for all: everybody saves, or nobody. */
+static facet_status pause_between_epochs(training *t, int epochs_done, double *saved)
+{
+  int what[2] = {facet_interrupted(), facet_seconds() - *saved > CHECKPOINT_SECONDS};
+  FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &what[0], 1, MPI_INT, MPI_MAX, t->comm), "training"));
+  FACET_TRY(facet_mpi_check(MPI_Bcast(&what[1], 1, MPI_INT, 0, t->comm), "training"));
+  if (!what[0] && !what[1])
+    return FACET_OK;
+  FACET_TRY(save(t, epochs_done));
+  *saved = facet_seconds();
+  return what[0] ? facet_raise(FACET_INTERRUPTED, "interrupted; run it again to go on") : FACET_OK;
+}
+
+static facet_status train(training *t)
+{
+  int done;
+  double saved = facet_seconds();
+  FACET_TRY(load(t, &done));
+  FACET_AGREE(t->comm, facet_progress_begin(&t->progress, "embed", "steps",
+                                            (int64_t)(t->wish->epochs - done) * t->batches, facet_rank(t->comm) != 0));
+  for (int epoch = done; epoch < t->wish->epochs; epoch++) {
+    double loss = 0, norm = 0;
+    for (int i = 0; i < t->batches; i++) {
+      FACET_TRY(step(t, epoch, i, &loss, &norm));
+      facet_progress_at(t->progress, (int64_t)(epoch - done) * t->batches + i + 1);
+    }
+    facet_progress_note(t->progress, "loss %.4f", loss);
+    facet_status status = FACET_OK;
+    if (facet_rank(t->comm) == 0)
+      status = facet_store_embed_epoch(t->store, epoch, (double[]){loss, norm, rate_at(t, epoch, 0), t->alpha});
+    FACET_AGREE(t->comm, status);
+    FACET_TRY(pause_between_epochs(t, epoch + 1, &saved));
+  }
+  return save(t, t->wish->epochs);
+}
+
+/* Mean and scale of the features go into the first layer: w (h - mean) / scale + b. */
+static facet_status fold(const training *t, facet_network **encoder)
+{
+  double *numbers = t->state + 4;
+  int64_t outputs = t->size[1];
+  for (int64_t j = 0; j < outputs; j++) {
+    double *bias = &numbers[t->inputs * outputs + j];
+    for (int64_t i = 0; i < t->inputs; i++) {
+      double *w = &numbers[i * outputs + j];
+      *w /= t->scale;
+      *bias -= *w * t->mean[i];
+    }
+  }
+  facet_shape flat = {1, {t->inputs}};
+  return facet_network_dense(flat, t->layers, t->size, numbers, encoder);
+}
+
+/* ---- where the training samples came to lie ---- */
+
+static facet_status store_positions(training *t)
+{
+  for (int i = 0; i < t->batches; i++) {
+    batch *b = &t->batch[i];
+    FACET_TRY(facet_encoder_forward(t->encoder, b->x, t->y));
+    facet_status status = FACET_OK;
+    if (facet_rank(t->comm) == 0)
+      status = facet_store_embed_train(t->store, b->first, b->count, t->order + b->first, t->label + b->first, t->y);
+    FACET_AGREE(t->comm, status);
+  }
+  return FACET_OK;
+}
+
+static const facet_member *member_named(const facet_family *family, const char *name)
+{
+  for (int i = 0; i < family->count; i++)
+    if (strcmp(family->member[i].variant.name, name) == 0)
+      return &family->member[i];
+  return NULL;
+}
+
+facet_status facet_embed_train(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data,
+                               const facet_family *family, facet_store *store, facet_network **encoder)
+{
+  const facet_study *study = plan->store.study;
+  training t = {.comm = comm,
+                .study = study,
+                .wish = &study->embed,
+                .data = data->train ? data->train : data->test,
+                .member = member_named(family, study->embed.variant),
+                .store = store,
+                .real = study->precision,
+                .samples = plan->store.embed_train,
+                .inputs = plan->store.embed_inputs,
+                .alpha = study->embed.alpha};
+  *encoder = NULL;
+  facet_status status = t.member ? FACET_OK
+                                 : facet_raise(FACET_BAD_INPUT, "%s:%d: embed.variant: %s was not made", study->file,
+                                               study->embed.line, study->embed.variant);
+  if (status == FACET_OK)
+    status = prepare(&t);
+  if (status == FACET_OK)
+    status = train(&t);
+  if (status == FACET_OK)
+    status = store_positions(&t);
+  if (status == FACET_OK)
+    status = facet_agree(comm, fold(&t, encoder));
+  training_clear(&t);
+  return status;
+}
