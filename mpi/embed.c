@@ -31,8 +31,6 @@ facet_status facet_embed_source(const facet_study *study, const facet_study_data
   const facet_embedding *e = &study->embed;
   const facet_dataset *d = data->train ? data->train : data->test;
   int value;
-  FACET_CHECK(e->samples <= d->count, FACET_BAD_INPUT, "%s:%d: embed.samples: %lld, but there are %lld", study->file,
-              e->line, (long long)e->samples, (long long)d->count);
   *samples = e->samples ? e->samples : d->count;
   *numbers = d->channels * d->height * d->width;
   for (int i = 0; i < family->count && e->source == FACET_SOURCE_FEATURES; i++)

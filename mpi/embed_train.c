@@ -11,6 +11,7 @@
 #include "checkpoint.h"
 #include "encoder.h"
 #include "entry.h"
+#include "study_embed.h"
 #include "tsne_step.h"
 
 enum { FEATURES_AT_ONCE = 64, CHECKPOINT_SECONDS = 20 };
@@ -198,7 +199,7 @@ static facet_status take_samples(training *t)
 /* As few batches of about one size as the wish allows, none of them smaller than others by more than a sample. */
 static facet_status deal_batches(training *t)
 {
-  t->batches = (int)((t->samples + t->wish->batch - 1) / t->wish->batch);
+  t->batches = (int)facet_embed_batches(t->wish, t->samples);
   FACET_NEW(t->batch, t->batches);
   FACET_NEW(t->order, t->samples);
   facet_random_permutation((facet_random){t->study->seed, FACET_STREAM_EMBED}, UINT64_MAX, t->samples, t->order);
@@ -209,9 +210,6 @@ static facet_status deal_batches(training *t)
     t->batch[i].first = t->samples * i / t->batches;
     t->batch[i].count = t->samples * (i + 1) / t->batches - t->batch[i].first;
   }
-  FACET_CHECK(t->wish->perplexity < (double)(t->batch[0].count - 1), FACET_BAD_INPUT,
-              "%s:%d: embed.perplexity: %g neighbours are more than a batch of %lld samples has", t->study->file,
-              t->wish->line, t->wish->perplexity, (long long)t->batch[0].count);
   return FACET_OK;
 }
 
@@ -306,7 +304,7 @@ static facet_status step(training *t, int epoch, int number, double *loss, doubl
   FACET_TRY(facet_encoder_forward(t->encoder, b->x, t->y));
   FACET_TRY(facet_tsne_step(&b->affinity, e->dimensions, t->y, t->alpha, e->learn_alpha, factor, &g));
   FACET_TRY(facet_encoder_backward(t->encoder, g.y, &gradient));
-  FACET_CHECK(isfinite(g.loss) && isfinite(gradient), FACET_DIVERGED,
+  FACET_CHECK(isfinite(g.loss) && isfinite(gradient), FACET_BAD_INPUT,
               "%s:%d: embed.rate: the loss is no longer finite in epoch %d: a smaller rate may help", t->study->file,
               e->line, epoch + 1);
   facet_encoder_move(t->encoder,

@@ -215,6 +215,10 @@ static void say_warnings(const session *s)
       fprintf(stderr, "facet: warning: %s: %s\n", p->variant[v].name, p->variant[v].warning[i]);
   for (int i = 0; i < p->diverged; i++)
     fprintf(stderr, "facet: warning: a variant is missing: %s\n", p->diverged_line[i]);
+  for (int v = 0; v < p->variants && p->embed_axes > 0; v++)
+    if (p->variant[v].embed_nodes == 0)
+      fprintf(stderr, "facet: warning: %s has no positions: its features are not %lld\n", p->variant[v].name,
+              (long long)p->embed_inputs);
   if (p->variants * (int64_t)p->conditions > FACET_MOST_ITEMS)
     fprintf(stderr, "facet: warning: no /similarity: %d variants under %d conditions are more than %d pairs\n",
             p->variants, p->conditions, FACET_MOST_ITEMS);

@@ -93,3 +93,22 @@ void facet_study_clear_embed(facet_embedding *e)
   facet_free(&e->variant);
   facet_free(&e->layer);
 }
+
+int64_t facet_embed_batches(const facet_embedding *e, int64_t samples)
+{
+  return (samples + e->batch - 1) / e->batch;
+}
+
+facet_status facet_study_check_embed(const facet_study *study, int64_t there)
+{
+  const facet_embedding *e = &study->embed;
+  if (!e->wanted)
+    return FACET_OK;
+  FACET_CHECK(e->samples <= there, FACET_BAD_INPUT, "%s:%d: embed.samples: %lld, but there are %lld", study->file,
+              e->line, (long long)e->samples, (long long)there);
+  int64_t samples = e->samples ? e->samples : there, least = samples / facet_embed_batches(e, samples);
+  FACET_CHECK(e->perplexity < (double)(least - 1), FACET_BAD_INPUT,
+              "%s:%d: embed.perplexity: %g neighbours are more than a batch of %lld samples has", study->file, e->line,
+              e->perplexity, (long long)least);
+  return FACET_OK;
+}

@@ -1,4 +1,4 @@
-/* Private to the study: its key `embed`. */
+/* The key `embed` of a study. */
 #ifndef FACET_STUDY_EMBED_H
 #define FACET_STUDY_EMBED_H
 
@@ -8,5 +8,9 @@
 /* Reads the mapping into a facet_study's `embed`; target is the study. */
 facet_status facet_study_read_embed(const facet_schema_reader *reader, const facet_tree *node, void *target);
 void facet_study_clear_embed(facet_embedding *embed);
+/* How many batches of about one size the encoder learns from, none larger than the study's. */
+int64_t facet_embed_batches(const facet_embedding *embed, int64_t samples);
+/* What can be said once it is known how many samples there are to learn from. FACET_BAD_INPUT with file and line. */
+facet_status facet_study_check_embed(const facet_study *study, int64_t there);
 
 #endif

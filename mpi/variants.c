@@ -12,6 +12,7 @@
 #include "checkpoint.h"
 #include "condition.h"
 #include "recipe.h"
+#include "study_embed.h"
 
 /* ---- data ---- */
 
@@ -52,8 +53,9 @@ facet_status facet_study_data_read(const facet_study *study, facet_study_data *d
   FACET_TRY(check_range(study, data->test));
   FACET_TRY(facet_conditions_check(study, data->test));
   if (!study->has_train)
-    return FACET_OK;
+    return facet_study_check_embed(study, data->test->count);
   FACET_TRY(read_data(study, &study->train, "train", &data->train));
+  FACET_TRY(facet_study_check_embed(study, data->train->count));
   const facet_dataset *a = data->train, *b = data->test;
   FACET_CHECK(a->channels == b->channels && a->height == b->height && a->width == b->width, FACET_BAD_INPUT,
               "%s: training images are %lld x %lld x %lld but test images are %lld x %lld x %lld",

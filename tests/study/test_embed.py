@@ -1,0 +1,172 @@
+"""The key `embed` of a study: positions are those of the written networks, explanations and movements add up, training
+stops and goes on with the same bits, and bad wishes get one line."""
+
+import signal
+import subprocess
+import time
+
+import h5py
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from conftest import FACET, STUDY, environment, make_digits, run
+
+EMBED = "embed: {layers: [24, 16], perplexity: 12, batch: 200, epochs: 15, explain: 60}\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    make_digits(tmp_path, train=500, test=120)
+    (tmp_path / "study.yaml").write_text(STUDY + EMBED)
+    return tmp_path
+
+
+def change(folder, *pairs):
+    text = (folder / "study.yaml").read_text()
+    for old, new in pairs:
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "study.yaml").write_text(text)
+
+
+def images(f, count=None):
+    x = f["image"][:count].astype(np.float64) / f.attrs["normalize_scale"]
+    return (x - f.attrs["normalize_mean"].reshape(1, -1, 1, 1)) / f.attrs["normalize_std"].reshape(1, -1, 1, 1)
+
+
+def features(path, x):
+    """What goes into the last Gemm."""
+    model = onnx.load(path)
+    last = [n for n in model.graph.node if n.op_type == "Gemm"][-1].input[0]
+    model.graph.output.append(onnx.helper.make_tensor_value_info(last, onnx.TensorProto.FLOAT, None))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run([last], {session.get_inputs()[0].name: x.astype(np.float32)})[0]
+
+
+def encode(path, h):
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: h.astype(np.float32)})[0]
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_positions_and_explanations(folder, ranks):
+    done = run("run", folder / "study.yaml", ranks=ranks)
+    assert done.returncode == 0, done.stderr
+    with h5py.File(folder / "out/study.h5") as f:
+        e, variants = f["embed"], f["variant"].asstr()[:]
+        assert e["position"].shape == (4, 3, 120, 2) and np.isfinite(e["position"][()]).all()
+        x = images(f)
+        for v, variant in enumerate(variants):
+            h = features(folder / f"out/variants/{variant}.onnx", x)
+            np.testing.assert_allclose(e["position"][v, 0], encode(folder / "out/embed/encoder.onnx", h), atol=2e-4)
+            group = e[variant]
+            w, b = group["W"][()].astype(float), group["b"][()].astype(float)
+            assert w.shape == (60, 2, 1, 12, 12)
+            mapped = (w * x[:60, None]).sum((2, 3, 4)) + b
+            np.testing.assert_allclose(mapped, e["position"][v, 0, :60], atol=1e-5 * max(1, np.abs(mapped).max()))
+            np.testing.assert_allclose(group["b_node"][()].sum(-1), b, atol=1e-5)
+            assert group["residual"][()].max() <= 1e-5
+            # movement from dense: by pixels and by nodes
+            moved = ((w - e["dense/W"][()]) * x[:60, None]).sum((2, 3, 4)) + b - e["dense/b"][()]
+            np.testing.assert_allclose(moved, e["position"][v, 0, :60] - e["position"][0, 0, :60], atol=2e-5)
+        assert "embed/dense3" in group["node"].asstr()[:]
+        loss = e["loss"][()]
+        assert loss.shape == (15,) and loss[-1] < 0.95 * loss[0] and (e["rate"][()] > 0).all() and (e["alpha"][()] == 1).all()
+        assert sorted(e["train/sample"][()]) == list(range(500))
+
+
+def test_figures_of_merit(folder):
+    assert run("run", folder / "study.yaml", ranks=2).returncode == 0
+    with h5py.File(folder / "out/study.h5") as f:
+        y, train, label = f["embed/position"][0, 0], f["embed/train/position"][()], f["embed/train/label"][()]
+        d2 = ((y[:, None] - train[None]) ** 2).sum(-1)
+        error, trust, continuity = f["embed/quality"][0]
+        assert error == np.mean(label[d2.argmin(1)] != f["label"][()])
+        h = features(folder / "out/variants/dense.onnx", images(f)).astype(float)
+
+    def ranks_of(p):
+        d = ((p[:, None] - p[None]) ** 2).sum(-1)
+        np.fill_diagonal(d, -1)
+        return d.argsort(1, kind="stable").argsort(1)
+
+    n, k, (in_x, in_y) = len(h), 12, (ranks_of(h), ranks_of(y))
+    scale = 2 / (n * k * (2 * n - 3 * k - 1))
+    assert abs(trust - (1 - scale * np.where((in_y > 0) & (in_y <= k), np.maximum(in_x - k, 0), 0).sum())) < 1e-6
+    assert abs(continuity - (1 - scale * np.where((in_x > 0) & (in_x <= k), np.maximum(in_y - k, 0), 0).sum())) < 1e-6
+
+
+def results(folder):
+    with h5py.File(folder / "out/study.h5") as f:
+        return {name: f[name][()] for name in ("embed/loss", "embed/position", "embed/train/position", "embed/dense/W", "embed/quality")}
+
+
+def test_interrupted_training_goes_on_with_the_same_bits(folder):
+    change(folder, ("epochs: 15, explain", "epochs: 400, explain"))
+    assert run("run", folder / "study.yaml", ranks=2).returncode == 0
+    whole = results(folder)
+    again = run("run", folder / "study.yaml", ranks=2)  # nothing is left to do
+    assert again.returncode == 0 and "embed:" not in again.stderr
+    running = subprocess.Popen(["mpirun", "--quiet", "-n", "2", FACET, "run", folder / "study.yaml", "--fresh"], stderr=subprocess.PIPE, text=True,
+                               env=environment())
+    for line in running.stderr:
+        if line.startswith("analyse"):
+            break
+    time.sleep(0.3)
+    running.send_signal(signal.SIGUSR1)
+    running.communicate(timeout=120)
+    assert running.returncode == 75
+    assert (folder / "out/embed/encoder.checkpoint").exists() and not (folder / "out/embed/encoder.onnx").exists()
+    assert run("run", folder / "study.yaml", ranks=2).returncode == 0
+    for name, array in results(folder).items():
+        assert np.array_equal(array, whole[name]), name
+
+
+def test_pixels_and_a_learned_alpha(folder):
+    change(folder, ("embed: {", "embed: {source: pixels, alpha: learned, dimensions: 1, optimizer: momentum, rate: 0.01, exaggeration: 4, exaggeration_epochs: 3, "))
+    assert run("run", folder / "study.yaml", ranks=2).returncode == 0
+    with h5py.File(folder / "out/study.h5") as f:
+        position, alpha = f["embed/position"][()], f["embed/alpha"][()]
+        np.testing.assert_allclose(position[0, 0], encode(folder / "out/embed/encoder.onnx", images(f).reshape(120, -1)), atol=1e-4)
+        assert np.array_equal(position[0], position[3])  # pruning moves no pixel
+        assert not np.array_equal(position[0, 0], position[0, 2])
+        assert (np.diff(alpha) != 0).all() and f["embed/loss"][-1] < f["embed/loss"][0]
+
+
+def test_features_of_another_size_have_no_positions(folder):
+    change(folder, ("  - {method: random, scope: layer, sparsity: 0.5}\n", "  - {method: filter, scope: layer, sparsity: 0.5, remove_dead: true}\n"),
+           ("dense: [16]", "dense: []"))
+    done = run("run", folder / "study.yaml", ranks=2)
+    assert done.returncode == 0 and "filter-layer-0.5 has no positions" in done.stderr
+    with h5py.File(folder / "out/study.h5") as f:
+        assert np.isnan(f["embed/position"][3]).all() and np.isnan(f["embed/quality"][3]).all()
+        assert np.isfinite(f["embed/position"][:3]).all() and "filter-layer-0.5" not in f["embed"]
+
+
+@pytest.mark.parametrize("old, new, words", [
+    ("perplexity: 12", "perplexity: 199", "study.yaml:19: embed.perplexity: 199 neighbours"),
+    ("perplexity: 12", "perplexity: 0.5", "study.yaml:19: embed.perplexity"),
+    ("layers: [24, 16]", "layer: [24, 16]", "study.yaml:19: embed.layer"),
+    ("layers: [24, 16]", "layers: [0]", "embed.layers[0]: 0 is not in"),
+    ("explain: 60", "variant: dens", "there is no variant 'dens'; did you mean 'dense'?"),
+    ("explain: 60", "samples: 501", "embed.samples: 501, but there are 500"),
+    ("explain: 60", "source: feature", "embed.source"),
+    ("explain: 60", "alpha: 0", "embed.alpha"),
+    ("batch: 200", "batch: 3", "embed.batch"),
+    ("  - clean\n", "", "embed: needs 'clean' among the conditions"),
+])
+def test_bad_wishes(folder, old, new, words):
+    if new == "":
+        change(folder, ("linearize: {variants: all, samples: 70, rows: all}\n", ""))
+    change(folder, (old, new))
+    done = run("check", folder / "study.yaml")
+    assert done.returncode == 65 and words in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_a_rate_too_large(folder):
+    change(folder, ("explain: 60", "optimizer: momentum, rate: 1.0e+30"))
+    done = run("run", folder / "study.yaml", ranks=2)
+    assert done.returncode == 65 and "study.yaml:19: embed.rate: the loss is no longer finite in epoch" in done.stderr
+    with h5py.File(folder / "out/study.h5") as f:
+        assert np.isnan(f["embed/position"][()]).all()
