@@ -50,7 +50,7 @@ def test_random_samples(tmp_path, count, features, neighbours):
 
 
 def test_digits_with_equal_distances(tmp_path):
-    """Pixels are whole numbers, and many distances are equal: scikit-learn gets ranks where the lower number is nearer."""
+    """Pixels are whole numbers, and many distances equal: scikit-learn gets ranks where the lower number is nearer."""
     digits = load_digits()
     x, label = digits.data.astype(np.float32), digits.target.astype(np.int32)
     y = PCA(2, random_state=1).fit_transform(digits.data).astype(np.float32)
