@@ -1,6 +1,6 @@
 """make bench: facet against PyTorch, onnxruntime and bare oneDNN, side by side in one run, on stated shapes.
 
-    run.py [PART ...]       parts: linearize, scale, forward, train, removed, geometry; all of them if none is named
+    run.py [PART ...]   parts: linearize, scale, forward, train, removed, geometry, embed; all of them if none is named
 
 Prints a table and writes results/bench.json: a list of {name, facet, peer, unit, ratio}; ratio above 1 is in facet's
 favour.  Parts that are named take the place of what the file says under the same names; the rest of it stays.  Every
@@ -231,6 +231,12 @@ def geometry_rows():
     return geometry.rows()
 
 
+def embed_rows():
+    import embed
+
+    return embed.rows()
+
+
 PARTS = {  # each gives rows of (name, facet's rate, the peer's); one more part is one more line
     "linearize": of_networks(linearize),
     "scale": of_networks(scale),
@@ -238,6 +244,7 @@ PARTS = {  # each gives rows of (name, facet's rate, the peer's); one more part 
     "train": train.rows,
     "removed": removed_rows,
     "geometry": geometry_rows,
+    "embed": embed_rows,
 }
 
 

@@ -1,0 +1,64 @@
+/* Figures of merit of an embedding as text, to be compared with another program's (tests/study/test_quality.py).
+ *
+ *   quality X.npy Y.npy LABELS.npy NEIGHBOURS REFERENCES
+ *
+ * X: N x D, Y: N x dimensions, both float.  Prints trustworthiness and continuity of all samples, and how many have
+ * another label than their nearest neighbour: those behind the first REFERENCES, among these; and all, among the
+ * others. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "embed/quality.h"
+#include "facet.h"
+
+static facet_status read_floats(char *path, char *labels, facet_dataset **data)
+{
+  facet_data_source source = {.format = FACET_NPY, .files = 1, .images = &path, .labels = labels ? &labels : NULL};
+  FACET_TRY(facet_dataset_open(&source, data));
+  FACET_CHECK((*data)->is_float, FACET_BAD_INPUT, "%s: not float", path);
+  return FACET_OK;
+}
+
+static facet_status show(const facet_dataset *x, const facet_dataset *places, int64_t neighbours, int64_t references)
+{
+  int64_t n = x->count, dimensions = places->width;
+  const float *place = places->pixels;
+  facet_rank_penalties penalties = {0, 0};
+  facet_nearest_errors behind = {0, 0}, all = {0, 0};
+  facet_status status;
+  double *y;
+  FACET_CHECK(places->count == n && references <= n, FACET_BAD_INPUT, "not as many positions as samples");
+  FACET_NEW(y, n * dimensions);
+  for (int64_t i = 0; i < n * dimensions; i++)
+    y[i] = place[i];
+  facet_embedded embedded = {n, x->width, dimensions, x->pixels, y, neighbours};
+  facet_labelled held_out = {
+      dimensions, references, n - references, y, y + references * dimensions, x->label, x->label + references, false};
+  facet_labelled others = {dimensions, n, n, y, y, x->label, x->label, true};
+  FACET_GO(out, status, facet_rank_penalties_add(&embedded, 0, n, &penalties));
+  FACET_GO(out, status, facet_nearest_errors_add(&held_out, 0, n - references, &behind));
+  FACET_GO(out, status, facet_nearest_errors_add(&others, 0, n, &all));
+  printf("%.17g %.17g %lld %lld\n", facet_rank_quality(n, neighbours, penalties.trustworthiness),
+         facet_rank_quality(n, neighbours, penalties.continuity), (long long)behind.wrong, (long long)all.wrong);
+out:
+  facet_free(&y);
+  return status;
+}
+
+int main(int count, char **argument)
+{
+  facet_dataset *x = NULL, *y = NULL;
+  facet_status status =
+      count == 6 ? FACET_OK : facet_raise(FACET_USAGE, "quality X.npy Y.npy LABELS.npy NEIGHBOURS REFERENCES");
+  if (status == FACET_OK)
+    status = read_floats(argument[1], argument[3], &x);
+  if (status == FACET_OK)
+    status = read_floats(argument[2], NULL, &y);
+  if (status == FACET_OK)
+    status = show(x, y, atoll(argument[4]), atoll(argument[5]));
+  if (status != FACET_OK)
+    fprintf(stderr, "quality: %s\n", facet_message());
+  facet_dataset_destroy(&x);
+  facet_dataset_destroy(&y);
+  return (int)status;
+}
