@@ -28,7 +28,7 @@ facet_status facet_mpi_check(int code, const char *what)
   return facet_raise(FACET_IO, "%s: %.*s", what, length, words);
 }
 
-facet_status facet_agree(MPI_Comm comm, facet_status status)
+facet_status(facet_agree)(MPI_Comm comm, facet_status status)
 {
   struct {
     int status;

@@ -9,7 +9,15 @@
 
 /* Collective. Every rank gives its own status; all return that of the lowest rank that failed, with its message, or
  * FACET_OK. */
-facet_status facet_agree(MPI_Comm comm, facet_status status);
+facet_status(facet_agree)(MPI_Comm comm, facet_status status);
+
+/* The same, so that compilers and analyzers see that a rank that failed is told so. */
+static inline facet_status facet_agree_or_own(MPI_Comm comm, facet_status status)
+{
+  facet_status agreed = (facet_agree)(comm, status);
+  return agreed != FACET_OK ? agreed : status;
+}
+#define facet_agree(comm, status) facet_agree_or_own((comm), (status))
 
 /* Passes up what the ranks agree on. */
 #define FACET_AGREE(comm, call) FACET_TRY(facet_agree((comm), (call)))

@@ -10,6 +10,16 @@
 
 enum { PORTION = 32 << 20, MOST_ROWS = INT32_MAX };
 
+/* PBLAS asks for it: how wide the panels are that its products work through (its own answer, 32, leaves half of the
+ * speed of a BLAS behind; its comment invites users to replace it). */
+int pilaenv_(const int *context, const char *precision);
+int pilaenv_(const int *context, const char *precision)
+{
+  (void)context;
+  (void)precision;
+  return 1024;
+}
+
 /* ---- grids ---- */
 
 /* As square as the ranks permit. */

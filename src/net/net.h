@@ -95,7 +95,7 @@ typedef struct {
 
 facet_status facet_network_create(const char *name, int opset, facet_network **network);
 void facet_network_destroy(facet_network **network);
-facet_status facet_network_copy(const facet_network *network, facet_network **copy); /* deep; finished if it was */
+facet_status facet_network_copy(const facet_network *network, facet_network **copy);      /* deep; finished if it was */
 facet_status facet_network_copy_open(const facet_network *network, facet_network **copy); /* deep; not finished */
 /* The number of the value called `name`, made if there is none. */
 facet_status facet_network_value(facet_network *network, const char *name, int *value);
