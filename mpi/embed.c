@@ -138,7 +138,7 @@ static facet_status enter_variant(mapping *m, int v)
 {
   const facet_member *member = &m->family->member[v];
   int64_t batch = m->plan->work[v].forward_batch;
-  if (m->variant == v)
+  if (m->variant == v && m->position)
     return FACET_OK;
   leave_variant(m);
   m->variant = v;
