@@ -499,7 +499,7 @@ facet_status facet_blockmatrix_syrk(bool transpose, double alpha, const facet_bl
                                     facet_blockmatrix *c)
 {
   int64_t order = transpose ? a->columns : a->rows, inner = transpose ? a->rows : a->columns;
-  FACET_TRY(fits(order == c->rows && order == c->columns && c->row_block == c->column_block, a, a, c));
+  FACET_TRY(fits(order == c->rows && order == c->columns, a, a, c));
   const int n = (int)order, k = (int)inner, one = 1;
   const facet_scalar x = {(float)alpha, alpha}, y = {(float)beta, beta};
   if (facet_grid_holds(c->grid))
