@@ -10,7 +10,7 @@
 #include "agree.h"
 #include "scalapack.h"
 
-enum { BLOCK = 64, TOLERANCE = 100 };
+enum { BLOCK = FACET_BLOCK, TOLERANCE = 100 };
 
 /* ---- what is checked ---- */
 
@@ -132,28 +132,8 @@ static bool alone(const attempt *t)
   return t->grid->rows * t->grid->columns == 1;
 }
 
-/* A workspace of `count` numbers, after a query left its size in `found`. */
-static double found_size(const facet_blockmatrix *m, const void *found)
-{
-  return m->type == FACET_F32 ? (double)*(const float *)found : *(const double *)found;
-}
-
-static facet_status workspace(const facet_blockmatrix *m, double count, void **work, int *size)
-{
-  FACET_CHECK(count < INT32_MAX, FACET_BAD_INPUT, "a matrix of %lld x %lld is too large to be decomposed on %d ranks",
-              (long long)m->rows, (long long)m->columns, m->grid->rows * m->grid->columns);
-  *size = (int)count + 1;
-  *work = facet_allocate((size_t)*size, facet_type_size(m->type));
-  return *work ? FACET_OK : FACET_OS;
-}
-
-static void values_to_double(const facet_blockmatrix *m, const void *own, int64_t count, double *values)
-{
-  for (int64_t i = 0; i < count; i++)
-    values[i] = m->type == FACET_F32 ? (double)((const float *)own)[i] : ((const double *)own)[i];
-}
-
-/* What a routine for eigenvalues is given, and its workspaces. */
+/* Where a routine finds room: values, work and integers. size -1: it says in work[0] and integers[0] how much it wants.
+ */
 typedef struct {
   void *values, *work;
   int *integers, size, integers_size;
@@ -166,68 +146,66 @@ static void desk_clear(desk *d)
   facet_free(&d->integers);
 }
 
-static facet_status eigen_one(attempt *t, desk *d)
+static void eigen_one(attempt *t, desk *d)
 {
   facet_blockmatrix *a = t->a;
-  const int n = (int)a->rows, query = -1;
-  const char *job = t->vectors ? "V" : "N";
-  double found = 0;
-  int integers = 0;
-  void (*call)(const char *, const char *, const int *, void *, const int *, void *, void *, const int *, int *,
-               const int *, int *) = a->type == FACET_F32 ? ssyevd_ : dsyevd_;
-  call(job, "L", &n, a->local, &n, d->values, &found, &query, &integers, &query, &t->info);
-  FACET_TRY(workspace(a, found_size(a, &found) * 1.01, &d->work, &d->size)); /* a float may round its size down */
-  FACET_NEW(d->integers, integers);
-  d->integers_size = integers;
-  call(job, "L", &n, a->local, &n, d->values, d->work, &d->size, d->integers, &d->integers_size, &t->info);
-  memcpy(t->left->local, a->local, (size_t)n * (size_t)n * facet_type_size(a->type));
-  return FACET_OK;
+  const int n = (int)a->rows;
+  (a->type == FACET_F32 ? ssyevd_ : dsyevd_)(t->vectors ? "V" : "N", "L", &n, a->local, &n, d->values, d->work,
+                                             &d->size, d->integers, &d->integers_size, &t->info);
+  memcpy(t->left->local, a->local, (size_t)(a->rows * a->rows) * facet_type_size(a->type));
 }
 
-static facet_status eigen_many(attempt *t, desk *d)
+static void eigen_many(attempt *t, desk *d)
 {
   facet_blockmatrix *a = t->a, *z = t->left;
-  const int n = (int)a->rows, one = 1, query = -1;
-  double found = 0;
-  int integers = 0;
-  FACET_CALL(a, syevd, "V", "L", &n, a->local, &one, &one, a->descriptor, d->values, z->local, &one, &one,
-             z->descriptor, &found, &query, &integers, &query, &t->info);
-  double p = (double)a->local_rows, q = (double)a->local_columns, b = BLOCK;
-  double more = 2.0 * n + fmax(b * (b - 1) / 2, (p + q) * b) + b * b + p * (b + q); /* else: wrong vectors, no error */
-  FACET_TRY(workspace(a, found_size(a, &found) * 1.01 + more, &d->work, &d->size));
-  d->integers_size = integers + 8 * n + 100;
-  FACET_NEW(d->integers, d->integers_size);
+  const int n = (int)a->rows, one = 1;
   FACET_CALL(a, syevd, "V", "L", &n, a->local, &one, &one, a->descriptor, d->values, z->local, &one, &one,
              z->descriptor, d->work, &d->size, d->integers, &d->integers_size, &t->info);
-  return FACET_OK;
 }
 
-static facet_status svd_one(attempt *t, desk *d)
+static void svd_one(attempt *t, desk *d)
 {
   facet_blockmatrix *a = t->a;
-  const int m = (int)a->rows, n = (int)a->columns, r = m < n ? m : n, query = -1;
-  double found = 0;
-  void (*call)(const char *, const int *, const int *, void *, const int *, void *, void *, const int *, void *,
-               const int *, void *, const int *, int *, int *) = a->type == FACET_F32 ? sgesdd_ : dgesdd_;
-  FACET_NEW(d->integers, (int64_t)8 * r);
-  call("S", &m, &n, a->local, &m, d->values, t->left->local, &m, t->right->local, &r, &found, &query, d->integers,
-       &t->info);
-  FACET_TRY(workspace(a, found_size(a, &found) * 1.01, &d->work, &d->size));
-  call("S", &m, &n, a->local, &m, d->values, t->left->local, &m, t->right->local, &r, d->work, &d->size, d->integers,
-       &t->info);
-  return FACET_OK;
+  const int m = (int)a->rows, n = (int)a->columns, r = m < n ? m : n;
+  (a->type == FACET_F32 ? sgesdd_ : dgesdd_)("S", &m, &n, a->local, &m, d->values, t->left->local, &m, t->right->local,
+                                             &r, d->work, &d->size, d->integers, &t->info);
 }
 
-static facet_status svd_many(attempt *t, desk *d)
+static void svd_many(attempt *t, desk *d)
 {
   facet_blockmatrix *a = t->a, *u = t->left, *v = t->right;
-  const int m = (int)a->rows, n = (int)a->columns, one = 1, query = -1;
-  double found = 0;
-  FACET_CALL(a, gesvd, "V", "V", &m, &n, a->local, &one, &one, a->descriptor, d->values, u->local, &one, &one,
-             u->descriptor, v->local, &one, &one, v->descriptor, &found, &query, &t->info);
-  FACET_TRY(workspace(a, found_size(a, &found) * 1.01 + 4.0 * BLOCK * BLOCK, &d->work, &d->size));
+  const int m = (int)a->rows, n = (int)a->columns, one = 1;
   FACET_CALL(a, gesvd, "V", "V", &m, &n, a->local, &one, &one, a->descriptor, d->values, u->local, &one, &one,
              u->descriptor, v->local, &one, &one, v->descriptor, d->work, &d->size, &t->info);
+}
+
+static void call(attempt *t, bool square, desk *d)
+{
+  if (square)
+    (alone(t) ? eigen_one : eigen_many)(t, d);
+  else
+    (alone(t) ? svd_one : svd_many)(t, d);
+}
+
+/* As much room as the routine wants and more: floats round the size down, and with what P?SYEVD asks for it returns
+ * wrong vectors without an error. */
+static facet_status desk_make(attempt *t, bool square, int64_t r, desk *d)
+{
+  double found = 0, p = (double)t->a->local_rows, q = (double)t->a->local_columns, b = BLOCK;
+  int integers = 0;
+  float narrow;
+  desk query = {d->values, &found, &integers, -1, -1};
+  call(t, square, &query);
+  memcpy(&narrow, &found, sizeof narrow);
+  double wanted = 1.01 * (t->a->type == FACET_F32 ? (double)narrow : found) + 2.0 * (double)r +
+                  fmax(b * (b - 1) / 2, (p + q) * b) + b * b + p * (b + q);
+  FACET_CHECK(wanted < INT32_MAX, FACET_BAD_INPUT, "a matrix of %lld x %lld is too large to be decomposed on %d ranks",
+              (long long)t->a->rows, (long long)t->a->columns, t->grid->rows * t->grid->columns);
+  d->size = (int)wanted + 1;
+  d->integers_size = integers + 8 * (int)r + 100; /* ?GESDD does not say */
+  if (!(d->work = facet_allocate((size_t)d->size, facet_type_size(t->a->type))))
+    return FACET_OS;
+  FACET_NEW(d->integers, d->integers_size);
   return FACET_OK;
 }
 
@@ -235,21 +213,19 @@ static facet_status svd_many(attempt *t, desk *d)
 static facet_status attempt_run(const facet_blockmatrix *a, bool square, attempt *t, bool *succeeded)
 {
   MPI_Comm comm = a->grid->comm;
-  desk d = {NULL, NULL, NULL, 0, 0};
   int64_t r = a->rows < a->columns ? a->rows : a->columns;
-  facet_status status = FACET_OK;
-  if (!(d.values = facet_allocate((size_t)r, sizeof(double))))
-    status = FACET_OS;
-  status = facet_agree(comm, status);
+  desk d = {.values = facet_allocate((size_t)r, sizeof(double))};
+  facet_status status = d.values ? FACET_OK : FACET_OS;
+  if (status == FACET_OK && facet_grid_holds(t->grid))
+    status = desk_make(t, square, r, &d);
+  status = facet_agree(comm, status); /* none may call alone */
   if (status == FACET_OK && facet_grid_holds(t->grid)) {
-    if (square)
-      status = alone(t) ? eigen_one(t, &d) : eigen_many(t, &d);
-    else
-      status = alone(t) ? svd_one(t, &d) : svd_many(t, &d);
-    values_to_double(a, d.values, r, t->values);
+    call(t, square, &d);
+    for (int64_t i = 0; i < r; i++)
+      t->values[i] = a->type == FACET_F32 ? (double)((const float *)d.values)[i] : ((const double *)d.values)[i];
   }
   desk_clear(&d);
-  FACET_AGREE(comm, status);
+  FACET_TRY(status);
   int failed = t->info != 0;
   FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, comm), "decomposing"));
   *succeeded = !failed;
