@@ -10,7 +10,7 @@
 #include "agree.h"
 #include "scalapack.h"
 
-enum { BLOCK = FACET_BLOCK, TOLERANCE = 100 };
+enum { BLOCK = FACET_BLOCK, TOLERANCE = 30 };
 
 /* ---- what is checked ---- */
 
@@ -247,7 +247,7 @@ static facet_status turn_right(attempt *t)
 static facet_status decompose_on(const facet_blockmatrix *a, bool square, int rows, int columns, attempt *t, bool *good,
                                  facet_decomposition *quality)
 {
-  double other = 0, bound = TOLERANCE * sqrt((double)(a->rows > a->columns ? a->rows : a->columns)) * epsilon_of(a);
+  double other = 0, n = (double)(a->rows > a->columns ? a->rows : a->columns), bound = TOLERANCE * epsilon_of(a);
   *quality = (facet_decomposition){0, 0};
   FACET_TRY(attempt_make(a, rows, columns, square, t));
   FACET_TRY(attempt_run(a, square, t, good));
@@ -260,7 +260,7 @@ static facet_status decompose_on(const facet_blockmatrix *a, bool square, int ro
   FACET_TRY(residual(a, t->values, t->left, square ? t->left : t->right, t->a, &quality->residual));
   FACET_TRY(orthogonality(t->left, &quality->orthogonality));
   quality->orthogonality = fmax(quality->orthogonality, other);
-  *good = quality->residual <= bound && quality->orthogonality <= bound; /* false for NaN */
+  *good = quality->residual <= bound * sqrt(n) && quality->orthogonality <= bound; /* false for NaN */
   return FACET_OK;
 }
 
