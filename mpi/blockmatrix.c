@@ -509,7 +509,7 @@ facet_status facet_blockmatrix_syrk(bool transpose, double alpha, const facet_bl
                                     facet_blockmatrix *c)
 {
   int64_t order = transpose ? a->columns : a->rows, inner = transpose ? a->rows : a->columns;
-  FACET_TRY(fits(order == c->rows && order == c->columns && c->row_block == c->column_block, a, a, c));
+  FACET_TRY(fits(order == c->rows && order == c->columns, a, a, c));
   const int n = (int)order, k = (int)inner, one = 1;
   const facet_scalar x = {(float)alpha, alpha}, y = {(float)beta, beta};
   if (facet_grid_holds(c->grid))
@@ -518,14 +518,20 @@ facet_status facet_blockmatrix_syrk(bool transpose, double alpha, const facet_bl
   return mirror(c);
 }
 
+/* Squares of numbers of the largest's size neither overflow nor vanish. */
 facet_status facet_blockmatrix_norm(const facet_blockmatrix *a, double *norm)
 {
-  double sum = 0;
-  for (int64_t i = 0; i < a->local_rows * a->local_columns; i++) {
-    double x = facet_local_get(a, i);
+  double largest = 0, sum = 0;
+  const int64_t count = a->local_rows * a->local_columns;
+  for (int64_t i = 0; i < count; i++)
+    largest = fmax(largest, fabs(facet_local_get(a, i))); /* passes over NaN */
+  FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_DOUBLE, MPI_MAX, a->grid->comm), "a norm"));
+  const double scale = largest > 0 && isfinite(largest) ? largest : 1;
+  for (int64_t i = 0; i < count; i++) {
+    double x = facet_local_get(a, i) / scale;
     sum += x * x;
   }
   FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, a->grid->comm), "a norm"));
-  *norm = sqrt(sum);
+  *norm = scale * sqrt(sum);
   return FACET_OK;
 }

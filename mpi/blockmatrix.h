@@ -65,7 +65,7 @@ facet_status facet_blockmatrix_gather(const facet_blockmatrix *matrix, int64_t f
 /* The same numbers in other blocks, on another grid of the same ranks, or in the other type. */
 facet_status facet_blockmatrix_redistribute(const facet_blockmatrix *from, facet_blockmatrix *to);
 
-/* ---- arithmetic: all matrices on one grid, of one type, with fitting shapes and blocks, or FACET_INTERNAL ---- */
+/* ---- arithmetic: all matrices on one grid, of one type, of fitting shapes, or FACET_INTERNAL; any blocks ---- */
 
 /* c = alpha op(a) op(b) + beta c; `transpose` says whether op is the transpose. P?GEMM. */
 facet_status facet_blockmatrix_gemm(bool transpose_a, bool transpose_b, double alpha, const facet_blockmatrix *a,
@@ -75,7 +75,7 @@ facet_status facet_blockmatrix_syrk(bool transpose, double alpha, const facet_bl
                                     facet_blockmatrix *c);
 /* c = alpha aT + beta c. P?TRAN. */
 facet_status facet_blockmatrix_transpose(double alpha, const facet_blockmatrix *a, double beta, facet_blockmatrix *c);
-/* Frobenius norm, on every rank; infinite or NaN where an element is. */
+/* Frobenius norm, on every rank; infinite or NaN where an element is. What a number holds does not overflow. */
 facet_status facet_blockmatrix_norm(const facet_blockmatrix *a, double *norm);
 
 /* How good a decomposition is: what was checked before it was handed out. */
@@ -85,14 +85,16 @@ typedef struct {
 } facet_decomposition;
 
 /* Symmetric eigen-decomposition of square `a` (kept; its lower triangle counts): values (n on every rank, ascending),
- * vectors (n x n, made here, caller destroys; NULL: values alone are wanted, and nothing can be checked but their sum
- * and squares). Works on a smaller grid where the matrix is too small for all ranks. FACET_BAD_INPUT for what is not
- * finite; FACET_INTERNAL if all ways fail the check, at 100 n epsilon. */
+ * vectors (n x n, in blocks like a's, made here, caller destroys; NULL: values alone are wanted). Runs on as many ranks
+ * as have two blocks of FACET_BLOCK each; LAPACK on one rank does what is smaller (all with n < 256), and what fails
+ * the check: residual up to 30 sqrt(n) epsilon, orthogonality up to 30 epsilon. Values alone that LAPACK computes are
+ * not checked. FACET_BAD_INPUT for what is not finite, or too large; FACET_INTERNAL if LAPACK fails too. */
 facet_status facet_blockmatrix_eigen(const facet_blockmatrix *a, double *values, facet_blockmatrix **vectors,
                                      facet_decomposition *quality);
 /* Thin singular value decomposition a = U S VT (a: m x n, kept; r = min(m, n)): values (r on every rank, descending),
  * left (m x r) and right (n x r), made here, either may be NULL. Of the full spectrum, not through the Gram matrix, so
- * small values keep their digits. Errors as above. */
+ * small values keep their digits. Ranks, check (n: the larger of m and n) and errors as above: whatever has r < 256
+ * goes to one rank whole, however long it is. */
 facet_status facet_blockmatrix_svd(const facet_blockmatrix *a, double *values, facet_blockmatrix **left,
                                    facet_blockmatrix **right, facet_decomposition *quality);
 

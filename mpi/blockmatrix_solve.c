@@ -1,16 +1,16 @@
 /* Decompositions of distributed matrices, checked before they are handed out.
  *
  * ScaLAPACK's routines may return wrong vectors, or not return, where a rank has little or nothing (PLATFORM of the
- * project's measurements: P?SYEVD with the workspace of its own query, P?GESVD without rows).  So they run on a square
- * grid every rank of which has at least two blocks, with more workspace than they ask for; smaller matrices go to one
- * rank and LAPACK, and so does what fails the check. */
+ * project's measurements: P?SYEVD with the workspace of its own query, P?GESVD without rows).  So they run on a grid
+ * every rank of which has at least two blocks, with more workspace than they ask for; smaller matrices go to one rank
+ * and LAPACK, and so does what fails the check. */
 #include <math.h>
 #include <string.h>
 
 #include "agree.h"
 #include "scalapack.h"
 
-enum { BLOCK = 64, TOLERANCE = 100 };
+enum { BLOCK = FACET_BLOCK, TOLERANCE = 30 };
 
 /* ---- what is checked ---- */
 
@@ -63,29 +63,23 @@ static facet_status like(const facet_blockmatrix *m, facet_blockmatrix **copy)
   return facet_blockmatrix_create(m->grid, m->type, m->rows, m->columns, m->row_block, m->column_block, copy);
 }
 
-/* left diag(values) rightT against `a`, |difference| / |a|. For eigenvectors left and right are the same. */
+/* |a - left diag(values) rightT| / |a|; for eigenvectors left and right are the same. `room` has a's shape and the
+ * others' grid, and is lost. */
 static facet_status residual(const facet_blockmatrix *a, const double *values, const facet_blockmatrix *left,
-                             const facet_blockmatrix *right, double *relative)
+                             const facet_blockmatrix *right, facet_blockmatrix *room, double *relative)
 {
-  facet_blockmatrix *scaled = NULL, *difference = NULL;
+  facet_blockmatrix *scaled;
   double norm = 0, part = 0;
-  facet_status status = like(left, &scaled);
-  if (status == FACET_OK)
-    status = like(a, &difference);
-  if (status == FACET_OK) {
-    scale_columns(values, left, scaled);
-    status = facet_blockmatrix_redistribute(a, difference);
-  }
-  if (status == FACET_OK)
-    status = facet_blockmatrix_gemm(false, true, -1, scaled, right, 1, difference);
-  if (status == FACET_OK)
-    status = facet_blockmatrix_norm(difference, &part);
-  if (status == FACET_OK)
-    status = facet_blockmatrix_norm(a, &norm);
-  *relative = norm > 0 ? part / norm : part;
+  FACET_TRY(facet_blockmatrix_redistribute(a, room));
+  FACET_TRY(like(left, &scaled));
+  scale_columns(values, left, scaled);
+  facet_status status = facet_blockmatrix_gemm(false, true, -1, scaled, right, 1, room);
   facet_blockmatrix_destroy(&scaled);
-  facet_blockmatrix_destroy(&difference);
-  return status;
+  FACET_TRY(status);
+  FACET_TRY(facet_blockmatrix_norm(room, &part));
+  FACET_TRY(facet_blockmatrix_norm(a, &norm));
+  *relative = norm > 0 ? part / norm : part;
+  return FACET_OK;
 }
 
 /* ---- one attempt: on a grid of its own ---- */
@@ -106,52 +100,40 @@ static void attempt_clear(attempt *t)
   facet_grid_destroy(&t->grid);
 }
 
-/* So many ranks a side that each has two blocks at least. */
-static int side_for(const facet_blockmatrix *a)
+/* The most ranks each of which has two blocks at least, in a grid that is no long line; 1 x 1 for small matrices. */
+static void choose_grid(const facet_blockmatrix *a, int *rows, int *columns)
 {
-  int64_t least = a->rows < a->columns ? a->rows : a->columns;
-  int side = 1, ranks = a->grid->rows * a->grid->columns;
-  while ((side + 1) * (side + 1) <= ranks && (side + 1) * (int64_t)(2 * BLOCK) <= least)
-    side++;
-  return side;
+  int64_t places = (a->rows < a->columns ? a->rows : a->columns) / (2 * BLOCK);
+  int ranks = a->grid->rows * a->grid->columns;
+  *rows = *columns = 1;
+  for (int r = 1; r * r <= ranks && r <= places; r++) {
+    int most = ranks / r < 3 * r ? ranks / r : 3 * r, c = most < places ? most : (int)places;
+    if (r * c >= *rows * *columns) { /* at the same size the squarer one */
+      *rows = r;
+      *columns = c;
+    }
+  }
 }
 
-/* side 1: all of it on one rank, in one piece. */
-static facet_status attempt_make(const facet_blockmatrix *a, int side, bool square, double *values, bool vectors,
-                                 attempt *t)
+/* 1 x 1: all of it on one rank, in one piece. */
+static facet_status attempt_make(const facet_blockmatrix *a, int rows, int columns, bool square, attempt *t)
 {
-  int64_t m = a->rows, n = a->columns, r = m < n ? m : n, block = BLOCK;
-  *t = (attempt){.values = values, .vectors = vectors};
-  FACET_TRY(facet_grid_create(a->grid->comm, side, side, &t->grid));
-  FACET_TRY(facet_blockmatrix_create(t->grid, a->type, m, n, block, block, &t->a));
-  FACET_TRY(facet_blockmatrix_create(t->grid, a->type, m, r, block, block, &t->left));
+  int64_t m = a->rows, n = a->columns, r = m < n ? m : n;
+  FACET_TRY(facet_grid_create(a->grid->comm, rows, columns, &t->grid));
+  FACET_TRY(facet_blockmatrix_create(t->grid, a->type, m, n, BLOCK, BLOCK, &t->a));
+  FACET_TRY(facet_blockmatrix_create(t->grid, a->type, m, r, BLOCK, BLOCK, &t->left));
   if (!square)
-    FACET_TRY(facet_blockmatrix_create(t->grid, a->type, r, n, block, block, &t->right)); /* transposed */
+    FACET_TRY(facet_blockmatrix_create(t->grid, a->type, r, n, BLOCK, BLOCK, &t->right)); /* transposed */
   return facet_blockmatrix_redistribute(a, t->a);
 }
 
-/* A workspace of `count` numbers, after a query left its size in `found`. */
-static double found_size(const facet_blockmatrix *m, const void *found)
+static bool alone(const attempt *t)
 {
-  return m->type == FACET_F32 ? (double)*(const float *)found : *(const double *)found;
+  return t->grid->rows * t->grid->columns == 1;
 }
 
-static facet_status workspace(const facet_blockmatrix *m, double count, void **work, int *size)
-{
-  FACET_CHECK(count < INT32_MAX, FACET_BAD_INPUT, "a matrix of %lld x %lld is too large to be decomposed on %d ranks",
-              (long long)m->rows, (long long)m->columns, m->grid->rows * m->grid->columns);
-  *size = (int)count + 1;
-  *work = facet_allocate((size_t)*size, facet_type_size(m->type));
-  return *work ? FACET_OK : FACET_OS;
-}
-
-static void values_to_double(const facet_blockmatrix *m, const void *own, int64_t count, double *values)
-{
-  for (int64_t i = 0; i < count; i++)
-    values[i] = m->type == FACET_F32 ? (double)((const float *)own)[i] : ((const double *)own)[i];
-}
-
-/* What a routine for eigenvalues is given, and its workspaces. */
+/* Where a routine finds room: values, work and integers. size -1: it says in work[0] and integers[0] how much it wants.
+ */
 typedef struct {
   void *values, *work;
   int *integers, size, integers_size;
@@ -164,148 +146,147 @@ static void desk_clear(desk *d)
   facet_free(&d->integers);
 }
 
-static facet_status eigen_one(attempt *t, desk *d)
+static void eigen_one(attempt *t, desk *d)
 {
   facet_blockmatrix *a = t->a;
-  const int n = (int)a->rows, query = -1;
-  const char *job = t->vectors ? "V" : "N";
-  double found = 0;
-  int integers = 0;
-  void (*call)(const char *, const char *, const int *, void *, const int *, void *, void *, const int *, int *,
-               const int *, int *) = a->type == FACET_F32 ? ssyevd_ : dsyevd_;
-  call(job, "L", &n, a->local, &n, d->values, &found, &query, &integers, &query, &t->info);
-  FACET_TRY(workspace(a, found_size(a, &found) * 1.01, &d->work, &d->size)); /* a float may round its size down */
-  FACET_NEW(d->integers, integers);
-  d->integers_size = integers;
-  call(job, "L", &n, a->local, &n, d->values, d->work, &d->size, d->integers, &d->integers_size, &t->info);
-  memcpy(t->left->local, a->local, (size_t)n * (size_t)n * facet_type_size(a->type));
-  return FACET_OK;
+  const int n = (int)a->rows;
+  (a->type == FACET_F32 ? ssyevd_ : dsyevd_)(t->vectors ? "V" : "N", "L", &n, a->local, &n, d->values, d->work,
+                                             &d->size, d->integers, &d->integers_size, &t->info);
+  memcpy(t->left->local, a->local, (size_t)(a->rows * a->rows) * facet_type_size(a->type));
 }
 
-static facet_status eigen_many(attempt *t, desk *d)
+static void eigen_many(attempt *t, desk *d)
 {
   facet_blockmatrix *a = t->a, *z = t->left;
-  const int n = (int)a->rows, one = 1, query = -1;
-  double found = 0;
-  int integers = 0;
-  FACET_CALL(a, syevd, "V", "L", &n, a->local, &one, &one, a->descriptor, d->values, z->local, &one, &one,
-             z->descriptor, &found, &query, &integers, &query, &t->info);
-  double p = (double)a->local_rows, q = (double)a->local_columns, b = BLOCK;
-  double more = 2.0 * n + fmax(b * (b - 1) / 2, (p + q) * b) + b * b + p * (b + q); /* else: wrong vectors, no error */
-  FACET_TRY(workspace(a, found_size(a, &found) * 1.01 + more, &d->work, &d->size));
-  d->integers_size = integers + 8 * n + 100;
-  FACET_NEW(d->integers, d->integers_size);
+  const int n = (int)a->rows, one = 1;
   FACET_CALL(a, syevd, "V", "L", &n, a->local, &one, &one, a->descriptor, d->values, z->local, &one, &one,
              z->descriptor, d->work, &d->size, d->integers, &d->integers_size, &t->info);
-  return FACET_OK;
 }
 
-static facet_status svd_one(attempt *t, desk *d)
+static void svd_one(attempt *t, desk *d)
 {
   facet_blockmatrix *a = t->a;
-  const int m = (int)a->rows, n = (int)a->columns, r = m < n ? m : n, query = -1;
-  double found = 0;
-  void (*call)(const char *, const int *, const int *, void *, const int *, void *, void *, const int *, void *,
-               const int *, void *, const int *, int *, int *) = a->type == FACET_F32 ? sgesdd_ : dgesdd_;
-  FACET_NEW(d->integers, (int64_t)8 * r);
-  call("S", &m, &n, a->local, &m, d->values, t->left->local, &m, t->right->local, &r, &found, &query, d->integers,
-       &t->info);
-  FACET_TRY(workspace(a, found_size(a, &found) * 1.01, &d->work, &d->size));
-  call("S", &m, &n, a->local, &m, d->values, t->left->local, &m, t->right->local, &r, d->work, &d->size, d->integers,
-       &t->info);
-  return FACET_OK;
+  const int m = (int)a->rows, n = (int)a->columns, r = m < n ? m : n;
+  (a->type == FACET_F32 ? sgesdd_ : dgesdd_)("S", &m, &n, a->local, &m, d->values, t->left->local, &m, t->right->local,
+                                             &r, d->work, &d->size, d->integers, &t->info);
 }
 
-static facet_status svd_many(attempt *t, desk *d)
+static void svd_many(attempt *t, desk *d)
 {
   facet_blockmatrix *a = t->a, *u = t->left, *v = t->right;
-  const int m = (int)a->rows, n = (int)a->columns, one = 1, query = -1;
-  double found = 0;
-  FACET_CALL(a, gesvd, "V", "V", &m, &n, a->local, &one, &one, a->descriptor, d->values, u->local, &one, &one,
-             u->descriptor, v->local, &one, &one, v->descriptor, &found, &query, &t->info);
-  FACET_TRY(workspace(a, found_size(a, &found) * 1.01 + 4.0 * BLOCK * BLOCK, &d->work, &d->size));
+  const int m = (int)a->rows, n = (int)a->columns, one = 1;
   FACET_CALL(a, gesvd, "V", "V", &m, &n, a->local, &one, &one, a->descriptor, d->values, u->local, &one, &one,
              u->descriptor, v->local, &one, &one, v->descriptor, d->work, &d->size, &t->info);
+}
+
+static void call(attempt *t, bool square, desk *d)
+{
+  if (square)
+    (alone(t) ? eigen_one : eigen_many)(t, d);
+  else
+    (alone(t) ? svd_one : svd_many)(t, d);
+}
+
+/* As much room as the routine wants and more: floats round the size down, and with what P?SYEVD asks for it returns
+ * wrong vectors without an error. */
+static facet_status desk_make(attempt *t, bool square, int64_t r, desk *d)
+{
+  double found = 0, p = (double)t->a->local_rows, q = (double)t->a->local_columns, b = BLOCK;
+  int integers = 0;
+  float narrow;
+  desk query = {d->values, &found, &integers, -1, -1};
+  call(t, square, &query);
+  memcpy(&narrow, &found, sizeof narrow);
+  double wanted = 1.01 * (t->a->type == FACET_F32 ? (double)narrow : found) + 2.0 * (double)r +
+                  fmax(b * (b - 1) / 2, (p + q) * b) + b * b + p * (b + q);
+  FACET_CHECK(wanted < INT32_MAX, FACET_BAD_INPUT, "a matrix of %lld x %lld is too large to be decomposed on %d ranks",
+              (long long)t->a->rows, (long long)t->a->columns, t->grid->rows * t->grid->columns);
+  d->size = (int)wanted + 1;
+  d->integers_size = integers + 8 * (int)r + 100; /* ?GESDD does not say */
+  if (!(d->work = facet_allocate((size_t)d->size, facet_type_size(t->a->type))))
+    return FACET_OS;
+  FACET_NEW(d->integers, d->integers_size);
   return FACET_OK;
 }
 
 /* Runs it where the grid has ranks; all ranks get the values, and agree on whether it succeeded. */
-static facet_status attempt_run(const facet_blockmatrix *a, bool square, int side, attempt *t, bool *succeeded)
+static facet_status attempt_run(const facet_blockmatrix *a, bool square, attempt *t, bool *succeeded)
 {
   MPI_Comm comm = a->grid->comm;
-  desk d = {NULL, NULL, NULL, 0, 0};
   int64_t r = a->rows < a->columns ? a->rows : a->columns;
-  facet_status status = FACET_OK;
-  if (!(d.values = facet_allocate((size_t)r, sizeof(double))))
-    status = FACET_OS;
-  status = facet_agree(comm, status);
+  desk d = {.values = facet_allocate((size_t)r, sizeof(double))};
+  facet_status status = d.values ? FACET_OK : FACET_OS;
+  if (status == FACET_OK && facet_grid_holds(t->grid))
+    status = desk_make(t, square, r, &d);
+  status = facet_agree(comm, status); /* none may call alone */
   if (status == FACET_OK && facet_grid_holds(t->grid)) {
-    if (square)
-      status = side == 1 ? eigen_one(t, &d) : eigen_many(t, &d);
-    else
-      status = side == 1 ? svd_one(t, &d) : svd_many(t, &d);
-    values_to_double(a, d.values, r, t->values);
+    call(t, square, &d);
+    for (int64_t i = 0; i < r; i++)
+      t->values[i] = a->type == FACET_F32 ? (double)((const float *)d.values)[i] : ((const double *)d.values)[i];
   }
   desk_clear(&d);
-  FACET_AGREE(comm, status);
+  FACET_TRY(status);
   int failed = t->info != 0;
   FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, comm), "decomposing"));
   *succeeded = !failed;
   return facet_mpi_check(MPI_Bcast(t->values, (int)r, MPI_DOUBLE, 0, comm), "decomposing");
 }
 
-static facet_status decompose_on(const facet_blockmatrix *a, bool square, int side, attempt *t, bool *good,
-                                 facet_decomposition *quality)
+/* The right vectors come as rows. */
+static facet_status turn_right(attempt *t)
 {
-  int64_t m = a->rows, n = a->columns, r = m < n ? m : n;
-  double other = 0, bound = TOLERANCE * (double)(m > n ? m : n) * epsilon_of(a);
-  FACET_TRY(attempt_make(a, side, square, t->values, t->vectors, t));
-  FACET_TRY(attempt_run(a, square, side, t, good));
-  if (!*good || !t->vectors)
-    return FACET_OK;
-  facet_blockmatrix *right = NULL, *again = NULL; /* n x r; a was lost */
-  facet_status status = FACET_OK;
-  if (!square) {
-    status = facet_blockmatrix_create(t->grid, a->type, n, r, BLOCK, BLOCK, &right);
-    if (status == FACET_OK)
-      status = facet_blockmatrix_transpose(1, t->right, 0, right);
-    facet_blockmatrix_destroy(&t->right);
-    t->right = right;
-  }
-  if (status == FACET_OK)
-    status = like(t->a, &again);
-  if (status == FACET_OK)
-    status = facet_blockmatrix_redistribute(a, again);
-  if (status == FACET_OK)
-    status = residual(again, t->values, t->left, square ? t->left : t->right, &quality->residual);
-  if (status == FACET_OK)
-    status = orthogonality(t->left, &quality->orthogonality);
-  if (status == FACET_OK && !square)
-    status = orthogonality(t->right, &other);
-  quality->orthogonality = fmax(quality->orthogonality, other);
-  facet_blockmatrix_destroy(&again);
-  *good = quality->residual <= bound && quality->orthogonality <= bound; /* false for NaN */
+  facet_blockmatrix *right;
+  FACET_TRY(facet_blockmatrix_create(t->grid, t->right->type, t->right->columns, t->right->rows, BLOCK, BLOCK, &right));
+  facet_status status = facet_blockmatrix_transpose(1, t->right, 0, right);
+  facet_blockmatrix_destroy(&t->right);
+  t->right = right;
   return status;
 }
 
-/* A wide ScaLAPACK attempt where the matrix is large, then one rank alone. */
+/* On the grid of `t`. Values alone, of LAPACK, are taken as they are. */
+static facet_status decompose_on(const facet_blockmatrix *a, bool square, int rows, int columns, attempt *t, bool *good,
+                                 facet_decomposition *quality)
+{
+  double other = 0, n = (double)(a->rows > a->columns ? a->rows : a->columns), bound = TOLERANCE * epsilon_of(a);
+  *quality = (facet_decomposition){0, 0};
+  FACET_TRY(attempt_make(a, rows, columns, square, t));
+  FACET_TRY(attempt_run(a, square, t, good));
+  if (!*good || !t->vectors)
+    return FACET_OK;
+  if (!square) {
+    FACET_TRY(turn_right(t));
+    FACET_TRY(orthogonality(t->right, &other));
+  }
+  FACET_TRY(residual(a, t->values, t->left, square ? t->left : t->right, t->a, &quality->residual));
+  FACET_TRY(orthogonality(t->left, &quality->orthogonality));
+  quality->orthogonality = fmax(quality->orthogonality, other);
+  *good = quality->residual <= bound * sqrt(n) && quality->orthogonality <= bound; /* false for NaN */
+  return FACET_OK;
+}
+
+/* ScaLAPACK where the matrix is large; then, or if that fails the check, LAPACK on one rank. */
 static facet_status decompose(const facet_blockmatrix *a, bool square, double *values, bool vectors, attempt *t,
                               facet_decomposition *quality)
 {
+  int rows, columns;
   bool good = false;
   facet_decomposition own;
   quality = quality ? quality : &own;
   FACET_TRY(check_finite(a));
-  for (int side = side_for(a);; side = 1) {
-    *t = (attempt){.values = values, .vectors = vectors || side > 1};
-    *quality = (facet_decomposition){0, 0};
-    FACET_TRY(decompose_on(a, square, side, t, &good, quality));
+  choose_grid(a, &rows, &columns);
+  if (rows * columns > 1) {
+    *t = (attempt){.values = values, .vectors = true};
+    FACET_TRY(decompose_on(a, square, rows, columns, t, &good, quality));
     if (good)
       return FACET_OK;
     attempt_clear(t);
-    FACET_CHECK(side > 1, FACET_INTERNAL, "a matrix of %lld x %lld could not be decomposed: residual %.1e",
-                (long long)a->rows, (long long)a->columns, quality->residual);
   }
+  *t = (attempt){.values = values, .vectors = vectors};
+  FACET_TRY(decompose_on(a, square, 1, 1, t, &good, quality));
+  FACET_CHECK(good, FACET_INTERNAL,
+              "a matrix of %lld x %lld could not be decomposed: residual %.1e, orthogonality %.1e", (long long)a->rows,
+              (long long)a->columns, quality->residual, quality->orthogonality);
+  return FACET_OK;
 }
 
 static facet_status hand_out(const facet_blockmatrix *a, const facet_blockmatrix *found, facet_blockmatrix **out)
