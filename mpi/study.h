@@ -62,6 +62,7 @@ typedef struct {
   int64_t spectrum; /* leading singular values and directions of each linearized variant; 0: none */
   facet_spectrum_method method;
   bool cka; /* similarity of features of all pairs of variant and condition */
+  int line; /* in the YAML file, for messages */
 } facet_aggregation;
 
 typedef struct {

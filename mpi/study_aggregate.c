@@ -47,7 +47,7 @@ enum { KEYS = sizeof keys / sizeof keys[0] };
 facet_status facet_study_read_aggregate(const facet_schema_reader *reader, const facet_tree *node, void *target)
 {
   facet_aggregation *a = &((facet_study *)target)->aggregate;
-  *a = (facet_aggregation){.wanted = true, .spectrum = LEFT_OUT};
+  *a = (facet_aggregation){.wanted = true, .spectrum = LEFT_OUT, .line = node->line};
   FACET_TRY(facet_schema_defaults(reader, keys, KEYS, a));
   return facet_schema_read(reader, node, keys, KEYS, a);
 }

@@ -3,7 +3,7 @@
 #define FACET_VERSIONS_H
 
 #define FACET_VERSION "0.1.0"
-enum { FACET_SCHEMA_VERSION = 4 };
+enum { FACET_SCHEMA_VERSION = 5 };
 
 typedef struct {
   const char *key;   /* as an attribute of the store: "hdf5_version" */

@@ -16,19 +16,14 @@ extern void dorgqr_(const int *m, const int *n, const int *k, double *a, const i
 extern void dsyevd_(const char *job, const char *half, const int *n, double *a, const int *lda, double *values,
                     double *work, const int *size, int *integers, const int *integers_size, int *info);
 
-double facet_effective_rank(int64_t count, const double *squares, double total)
+double facet_effective_rank(int64_t count, const double *squares)
 {
-  double entropy = 0, rest = total;
-  if (!(total > 0))
-    return NAN;
-  for (int64_t i = 0; i < count; i++) {
-    double share = squares[i] / total;
-    entropy -= share > 0 ? share * log(share) : 0;
-    rest -= squares[i];
-  }
-  rest /= total;
-  entropy -= rest > 0 ? rest * log(rest) : 0;
-  return exp(entropy);
+  double entropy = 0, total = 0;
+  for (int64_t i = 0; i < count; i++)
+    total += fmax(squares[i], 0);
+  for (int64_t i = 0; i < count; i++)
+    entropy -= squares[i] > 0 ? squares[i] / total * log(squares[i] / total) : 0;
+  return total > 0 ? exp(entropy) : (double)NAN;
 }
 
 void facet_direction_orient(int64_t inputs, double *direction)

@@ -5,11 +5,10 @@
 
 #include "base/base.h"
 
-/* How many singular values carry the whole: exp of the entropy of their shares square / total. After Roy & Vetterli
- * 2007, who take the singular values themselves; their squares are what the explained share is made of. What is missing
- * from `squares` to `total` counts as one value more, which makes the result a lower bound. Squares at or below 0 count
- * as 0; NaN if total is not positive. */
-double facet_effective_rank(int64_t count, const double *squares, double total);
+/* How many singular values carry the whole: exp of the entropy of their squares' shares. After Roy & Vetterli 2007, who
+ * take the singular values themselves; the squares are what the explained share is made of. Those below 0, which
+ * rounding makes, count as 0; NaN if all are 0. */
+double facet_effective_rank(int64_t count, const double *squares);
 
 /* Makes the entry of the largest magnitude positive, of equal ones the first: eigenvectors come with either sign. */
 void facet_direction_orient(int64_t inputs, double *direction);
