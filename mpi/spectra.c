@@ -77,8 +77,8 @@ static void leave(work *w)
 
 /* ---- what the eigenvalues of MT M say ---- */
 
-/* square: eigenvalues, descending; total: of all. Singular values that rounding cannot tell from 0 have no direction.
- */
+/* square: eigenvalues, descending; total: of all. Singular values that rounding cannot tell from 0 become 0, and have
+ * no direction. */
 static void take_values(work *w, int64_t count, const double *square, double total)
 {
   facet_spectrum *s = &w->spectrum;
@@ -86,11 +86,12 @@ static void take_values(work *w, int64_t count, const double *square, double tot
   bool whole = count == least(w->inputs, w->rows) || w->plan->spectrum_method != FACET_SPECTRUM_RANDOM;
   s->effective_rank = whole ? facet_effective_rank(count, square) : (double)NAN;
   for (int64_t i = 0; i < w->components; i++) {
-    s->value[i] = sqrt(fmax(square[i], 0));
-    s->share[i] = total > 0 ? fmax(square[i], 0) / total : (double)NAN;
+    bool known = square[i] > bound;
+    s->value[i] = known ? sqrt(square[i]) : 0;
+    s->share[i] = known ? square[i] / total : 0;
     double *direction = s->direction + i * w->inputs, norm = cblas_dnrm2((int)w->inputs, direction, 1);
     for (int64_t j = 0; j < w->inputs; j++)
-      direction[j] = square[i] > bound ? direction[j] / norm : (double)NAN;
+      direction[j] = known ? direction[j] / norm : (double)NAN;
     facet_direction_orient(w->inputs, direction);
   }
 }
