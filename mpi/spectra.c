@@ -494,7 +494,7 @@ double facet_spectra_work(const facet_store_plan *p)
     double order = p->spectrum_method == FACET_SPECTRUM_GRAM ? d : rows, other = d + rows - order;
     sum += p->spectrum_method == FACET_SPECTRUM_RANDOM
                ? 4 * rows * d * (r + FACET_OVERSAMPLING) * walks(p->spectrum_method)
-               : order * order * other + 10 * order * order * order;
+               : order * order * other + 20 * order * order * order;
   }
   return sum;
 }
