@@ -146,7 +146,7 @@ static facet_status print_plan(const facet_plan *plan, const facet_study_data *d
          (long long)linear, (long long)s->linear_rows);
   if (s->components > 0)
     printf("spectra          %lld singular values of %lld x %lld, method %s\n", (long long)s->components,
-           (long long)(s->linear_samples * s->linear_rows), (long long)plan->inputs,
+           (long long)s->linear_samples * s->linear_rows, (long long)plan->inputs,
            facet_spectrum_name(s->spectrum_method));
   FACET_TRY(print_forecast(plan, data, family, forward, ranks));
   printf("memory per rank  about %.3f GiB (%d rank%s here)\n", memory / 0x1p30, ranks, ranks == 1 ? "" : "s");

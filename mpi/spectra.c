@@ -209,23 +209,25 @@ static facet_status find_directions(work *w, const double *vector)
   return FACET_OK;
 }
 
+static facet_status take_gram(work *w, double *value, double *vector)
+{
+  double total = 0;
+  FACET_TRY(decompose(w, value, vector));
+  FACET_TRY(find_directions(w, vector));
+  for (int64_t i = 0; i < w->pieces.width; i++)
+    total += fmax(value[i], 0);
+  take_values(w, w->pieces.width, value, total);
+  return FACET_OK;
+}
+
 static facet_status by_gram(work *w)
 {
-  int64_t order = w->pieces.width;
-  double *value = NULL, *vector = NULL, total = 0;
-  facet_status status = FACET_OK;
-  if (!(value = facet_allocate((size_t)order, sizeof *value)) ||
-      !(vector = facet_allocate((size_t)(order * w->components), sizeof *vector)))
-    status = FACET_OS;
-  status = facet_agree(w->comm, status);
-  if (status == FACET_OK)
-    status = decompose(w, value, vector);
-  if (status == FACET_OK)
-    status = find_directions(w, vector);
-  for (int64_t i = 0; i < order && status == FACET_OK; i++)
-    total += fmax(value[i], 0);
-  if (status == FACET_OK)
-    take_values(w, order, value, total);
+  size_t order = (size_t)w->pieces.width;
+  double *value = facet_allocate(order, sizeof *value);
+  double *vector = facet_allocate(order * (size_t)w->components, sizeof *vector);
+  facet_status status = facet_agree(w->comm, value && vector ? FACET_OK : FACET_OS);
+  if (status == FACET_OK && value && vector) /* the first says so for all ranks, the others for analyzers */
+    status = take_gram(w, value, vector);
   facet_free(&value);
   facet_free(&vector);
   return status;
