@@ -133,8 +133,8 @@ class Study:
             raise StudyError(f"{self.path}: not a facet study: {', '.join('/' + name for name in missing)} "
                              f"{'is' if len(missing) == 1 else 'are'} missing")
         version = _plain(self.file.attrs.get("schema_version", 1))
-        if version not in (1, 2, 3, 4):
-            raise StudyError(f"{self.path}: schema version {version}, this reader knows 1 to 4")
+        if version not in (1, 2, 3, 4, 5):
+            raise StudyError(f"{self.path}: schema version {version}, this reader knows 1 to 5")
         lines = (len(self.variants), len(self.conditions), self.samples)
         wanted = {"label": lines[2:], "image": lines[2:], "prediction/class": lines, "prediction/logits": lines,
                   "geometry/angle": lines, "geometry/length": lines, "geometry/margin": lines}

@@ -3,6 +3,8 @@
  * Memory is not summed up from formulas.  When it comes to be asked, this process has read the same data and networks
  * as a run would, and what a run makes beside them is made here too, and measured, and thrown away. */
 #include "check.h"
+
+#include "aggregate.h"
 #include "compare.h"
 
 #include <stdio.h>
@@ -23,8 +25,11 @@ static facet_status memory_per_rank(const facet_plan *plan, const facet_study_da
   FACET_TRY(facet_analysis_memory(plan, data, family, &analysis));
   FACET_TRY(facet_family_memory(plan->store.study, data, family, ranks, &training));
   facet_memory_resident(&now, &ignored);
-  double stage = (double)(analysis > training ? analysis : training), compared = facet_compare_memory(&plan->store);
-  double work = now + (stage > compared ? stage : compared) + BESIDE;
+  double stage = (double)(analysis > training ? analysis : training);
+  const double other[] = {facet_compare_memory(&plan->store), facet_aggregate_memory(plan, family, ranks)};
+  for (int i = 0; i < 2; i++)
+    stage = other[i] > stage ? other[i] : stage;
+  double work = now + stage + BESIDE;
   *bytes = work > most ? work : most;
   return FACET_OK;
 }
@@ -94,12 +99,15 @@ static facet_status print_forecast(const facet_plan *plan, const facet_study_dat
                                    const double *forward, int ranks)
 {
   facet_forecast f;
-  char all[32], part[4][32];
+  char all[32], part[5][32];
   FACET_TRY(facet_forecast_make(plan, data, family, forward, ranks, &f));
-  printf("time             about %s on %d rank%s: training %s, corrupting %s, forward passes %s, linearizing %s\n",
-         short_time(f.training + f.corrupting + f.forward + f.linearizing, all), ranks, ranks == 1 ? "" : "s",
-         short_time(f.training, part[0]), short_time(f.corrupting, part[1]), short_time(f.forward, part[2]),
-         short_time(f.linearizing, part[3]));
+  printf("time             about %s on %d rank%s: training %s, corrupting %s, forward passes %s, linearizing %s",
+         short_time(f.training + f.corrupting + f.forward + f.linearizing + f.aggregating, all), ranks,
+         ranks == 1 ? "" : "s", short_time(f.training, part[0]), short_time(f.corrupting, part[1]),
+         short_time(f.forward, part[2]), short_time(f.linearizing, part[3]));
+  if (plan->store.study->aggregate.wanted)
+    printf(", aggregating %s", short_time(f.aggregating, part[4]));
+  printf("\n");
   return FACET_OK;
 }
 
@@ -136,6 +144,10 @@ static facet_status print_plan(const facet_plan *plan, const facet_study_data *d
   printf("tiles            %lld of up to %lld samples\n", (long long)facet_plan_tiles(plan), (long long)s->block);
   printf("work             %lld forward passes, %lld linearizations of %lld rows\n", (long long)passes,
          (long long)linear, (long long)s->linear_rows);
+  if (s->components > 0)
+    printf("spectra          %lld singular values of %lld x %lld, method %s\n", (long long)s->components,
+           (long long)s->linear_samples * s->linear_rows, (long long)plan->inputs,
+           facet_spectrum_name(s->spectrum_method));
   FACET_TRY(print_forecast(plan, data, family, forward, ranks));
   printf("memory per rank  about %.3f GiB (%d rank%s here)\n", memory / 0x1p30, ranks, ranks == 1 ? "" : "s");
   printf("disk             %.2f GiB in %s/study.h5\n", (double)facet_store_bytes(s) / 0x1p30, s->study->output);

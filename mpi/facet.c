@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "aggregate.h"
 #include "agree.h"
 #include "change.h"
 #include "check.h"
@@ -170,6 +171,15 @@ static facet_status summarize(MPI_Comm comm, const session *s)
   return status;
 }
 
+/* Closing must not hide why what came before it failed. */
+static facet_status close_store(session *s, facet_status status)
+{
+  char first[1000];
+  snprintf(first, sizeof first, "%s", facet_message());
+  facet_status closed = facet_store_close(&s->store);
+  return status == FACET_OK ? closed : facet_raise(status, "%s", first);
+}
+
 /* What is known of the samples decides which of them are looked at closely; the store is opened once more for it. */
 static facet_status take_changes_apart(MPI_Comm comm, session *s)
 {
@@ -180,10 +190,13 @@ static facet_status take_changes_apart(MPI_Comm comm, session *s)
   if (status == FACET_OK)
     status = facet_change_measure(comm, &s->plan, &s->data, &s->family, &picked, s->store);
   facet_change_picked_clear(&picked);
-  char first[1000];
-  snprintf(first, sizeof first, "%s", facet_message());
-  facet_status closed = facet_store_close(&s->store);
-  return status == FACET_OK ? closed : facet_raise(status, "%s", first);
+  return close_store(s, status);
+}
+
+static facet_status aggregate(MPI_Comm comm, session *s)
+{
+  FACET_TRY(facet_store_open(comm, s->path, &s->plan.store, &s->store));
+  return close_store(s, facet_aggregate(comm, &s->plan, &s->data, &s->family, s->store));
 }
 
 static facet_status run_stages(MPI_Comm comm, const char *file, bool fresh, session *s)
@@ -196,14 +209,11 @@ static facet_status run_stages(MPI_Comm comm, const char *file, bool fresh, sess
   facet_status status = facet_analyse(comm, &s->plan, &s->data, &s->family, s->store);
   if (status == FACET_OK)
     status = facet_embed(comm, &s->plan, &s->data, &s->family, s->store);
-  char first[1000]; /* closing must not hide why the analysis failed */
-  snprintf(first, sizeof first, "%s", facet_message());
-  facet_status closed = facet_store_close(&s->store);
-  if (status != FACET_OK)
-    return facet_raise(status, "%s", first);
-  FACET_TRY(closed);
+  FACET_TRY(close_store(s, status));
   FACET_TRY(summarize(comm, s));
-  return s->plan.store.change_samples > 0 ? take_changes_apart(comm, s) : FACET_OK;
+  if (s->plan.store.change_samples > 0)
+    FACET_TRY(take_changes_apart(comm, s));
+  return s->study->aggregate.wanted ? aggregate(comm, s) : FACET_OK;
 }
 
 /* What a user must not miss, at the end: layers that collapsed, variants and comparisons that are missing. */
@@ -220,8 +230,13 @@ static void say_warnings(const session *s)
       fprintf(stderr, "facet: warning: %s has no positions: its features are not %lld\n", p->variant[v].name,
               (long long)p->embed_inputs);
   if (p->variants * (int64_t)p->conditions > FACET_MOST_ITEMS)
-    fprintf(stderr, "facet: warning: no /similarity: %d variants under %d conditions are more than %d pairs\n",
-            p->variants, p->conditions, FACET_MOST_ITEMS);
+    fprintf(stderr, "facet: warning: no /similarity%s: %d variants under %d conditions are more than %d pairs\n",
+            p->study->aggregate.cka ? " and no /aggregate/cka" : "", p->variants, p->conditions, FACET_MOST_ITEMS);
+  if (facet_store_cka_items(p) > FACET_MOST_PAIRED)
+    fprintf(stderr,
+            "facet: warning: /aggregate/cka compares variants under clean, and the conditions of each: %d variants "
+            "under %d conditions are more than %d pairs\n",
+            p->variants, p->conditions, FACET_MOST_PAIRED);
 }
 
 static facet_status run(MPI_Comm comm, const char *file, bool fresh)

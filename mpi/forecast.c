@@ -1,10 +1,13 @@
 /* Forecasts: see forecast.h. */
 #include "forecast.h"
 
+#include <cblas.h>
+
+#include "aggregate.h"
 #include "condition.h"
 #include "methods.h"
 
-enum { FEW = 8, STEPS = 3 };
+enum { FEW = 8, STEPS = 3, ORDER = 384 };
 
 /* Seconds per sample and corrupted condition, summed over the conditions. */
 static facet_status time_corruptions(const facet_plan *plan, const facet_study_data *data, double *seconds)
@@ -52,14 +55,30 @@ done:
   return status == FACET_DIVERGED ? FACET_OK : status;
 }
 
+/* Seconds per floating-point operation of a matrix product. */
+static facet_status time_product(double *seconds)
+{
+  double *a;
+  const int n = ORDER;
+  FACET_NEW(a, (int64_t)3 * ORDER * ORDER);
+  for (int turn = 0; turn < 2; turn++) { /* the first warms up */
+    double begun = facet_seconds();
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, n, n, n, 1, a, n, a + n * n, n, 0, a + 2 * n * n, n);
+    *seconds = (facet_seconds() - begun) / (2.0 * ORDER * ORDER * ORDER);
+  }
+  facet_free(&a);
+  return FACET_OK;
+}
+
 facet_status facet_forecast_make(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
                                  const double *forward, int ranks, facet_forecast *f)
 {
   const facet_store_plan *s = &plan->store;
-  double training, corrupting;
-  *f = (facet_forecast){0, 0, 0, 0};
+  double training, corrupting, product;
+  *f = (facet_forecast){0, 0, 0, 0, 0};
   FACET_TRY(time_training(s->study, data, family, &training));
   FACET_TRY(time_corruptions(plan, data, &corrupting));
+  FACET_TRY(time_product(&product));
   f->corrupting = corrupting * (double)s->samples * s->variants / ranks;
   for (int v = 0; v < s->variants; v++) {
     const facet_store_variant *variant = &s->variant[v];
@@ -68,5 +87,8 @@ facet_status facet_forecast_make(const facet_plan *plan, const facet_study_data 
     if (variant->linearize)
       f->linearizing += forward[v] * (double)(s->linear_samples * (s->linear_rows + 1)) / ranks;
   }
+  f->aggregating = product * facet_aggregate_work(plan, family) / ranks;
+  if (facet_store_cka_items(s) > 0)
+    f->aggregating += f->corrupting + f->forward;
   return FACET_OK;
 }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "aggregate.h"
 #include "embed.h"
 
 static void variant_clear(facet_store_variant *v)
@@ -222,6 +223,7 @@ static facet_status fill_plan(const facet_study *study, const char *text, const 
     s->linear_samples = study->linear_samples ? study->linear_samples : s->samples;
     s->linear_rows = facet_rows_count(study->rows, study->top, classes);
   }
+  FACET_TRY(facet_aggregate_plan(study, s));
   plan->blocks = (s->samples + s->block - 1) / s->block;
   plan->inputs = s->channels * s->height * s->width;
   FACET_NEW(plan->work, s->variants);

@@ -199,6 +199,7 @@ static facet_status open_file(facet_store *s)
     if (s->plan->variant[v].linearize)
       FACET_TRY(open_linear(s, v));
   FACET_TRY(facet_store_open_changes(s));
+  FACET_TRY(facet_store_open_aggregates(s));
   FACET_TRY(facet_store_open_embed(s));
   return same_labels(s);
 }
@@ -221,6 +222,7 @@ static facet_status store_release(facet_store **store)
         H5Dclose(*linear[i]);
   }
   facet_store_close_changes(s);
+  facet_store_close_aggregates(s);
   facet_store_close_embed(s);
   if (s->file >= 0 && H5Fclose(s->file) < 0)
     status = facet_store_raise(s->path, "closing");
@@ -320,6 +322,12 @@ facet_status facet_store_read_part(const facet_store *s, hid_t set, hid_t memory
   return transfer(s, set, memory, rank, start, count, NULL, data);
 }
 
+facet_status facet_store_read_w(facet_store *s, int variant, const int64_t *start, const int64_t *count, double *w)
+{
+  return facet_store_read_part(s, s->linear[variant].w, H5T_NATIVE_DOUBLE, 2 + s->plan->variant[variant].input.axes,
+                               start, count, w);
+}
+
 facet_status facet_store_images(facet_store *s, int64_t first, int64_t count, const float *pixels)
 {
   return facet_store_write_part(s, s->image, H5T_NATIVE_FLOAT, 4, (int64_t[]){first, 0, 0, 0},
@@ -394,6 +402,6 @@ facet_status facet_store_mark(facet_store *s, int variant, int condition, int64_
 
 facet_status facet_store_marks(facet_store *s, uint8_t *done)
 {
-  return transfer(s, s->tile, H5T_NATIVE_UINT8, 3, (int64_t[]){0, 0, 0},
-                  (int64_t[]){s->plan->variants, s->plan->conditions, s->blocks}, NULL, done);
+  return facet_store_read_part(s, s->tile, H5T_NATIVE_UINT8, 3, (int64_t[]){0, 0, 0},
+                               (int64_t[]){s->plan->variants, s->plan->conditions, s->blocks}, done);
 }

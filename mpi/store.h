@@ -52,6 +52,8 @@ typedef struct {
   int64_t change_samples;                   /* whose changes of margin are taken apart; 0: none */
   int change_conditions;                    /* under which they are compared with clean */
   int *change_condition;                    /* their numbers */
+  int64_t components;                       /* singular values and directions of each spectrum; 0: none */
+  facet_spectrum_method spectrum_method;    /* never auto */
   int embed_axes;                           /* of positions; 0: no embedding */
   int64_t embed_train, embed_inputs;        /* samples that the encoder learns from, and numbers of each */
   int64_t embed_samples;                    /* whose positions are linearized; the first ones */
@@ -65,6 +67,13 @@ typedef struct {
   const double *total, *residual; /* count */
   const int32_t *rival_before, *rival;
 } facet_store_change;
+
+/* The spectrum of a variant's stacked linearizations; see docs/results.md. */
+typedef struct {
+  double *value, *share;           /* components */
+  double *direction;               /* components x D, in the variant's own order */
+  double effective_rank, residual; /* how it was found says what the residual is of */
+} facet_spectrum;
 
 typedef struct facet_store facet_store;
 
@@ -105,6 +114,16 @@ facet_status facet_store_change_samples(facet_store *store, const int64_t *sampl
  * this variant; otherwise from clean to that condition (0, 1, ... of the plan's change_condition) in this variant. */
 facet_status facet_store_changes(facet_store *store, int variant, int condition, int64_t first, int64_t count,
                                  const facet_store_change *change);
+/* Some samples and rows of W, and some of the input's dimensions, as doubles; start, count: 2 + the input's axes. */
+facet_status facet_store_read_w(facet_store *store, int variant, const int64_t *start, const int64_t *count, double *w);
+/* Whether the plan has a spectrum of a variant; how many pairs of variant and condition are in /aggregate/cka. */
+bool facet_store_has_spectrum(const facet_store_plan *plan, int variant);
+int64_t facet_store_cka_items(const facet_store_plan *plan);
+facet_status facet_store_spectrum(facet_store *store, int variant, const facet_spectrum *spectrum);
+facet_status facet_store_read_directions(facet_store *store, int variant, double *direction); /* components x D */
+/* Of a pair of variants, both ways: components. */
+facet_status facet_store_angles(facet_store *store, int a, int b, const double *angle);
+facet_status facet_store_cka(facet_store *store, const double *table); /* items x items */
 /* ---- the embedding: docs/results.md, /embed ---- */
 
 /* Loss, norm of the gradient, rate and alpha of an epoch. */
@@ -142,7 +161,7 @@ facet_status facet_store_summarize(MPI_Comm comm, const char *path, const facet_
                                    const double *forward_seconds);
 
 /* One line that depends on the results alone: SHA-256 over every dataset (path, type, shape, bytes) in order of path
- * but /progress and times (..._seconds), and over the variants' attributes. Not collective. FACET_NO_INPUT,
+ * but /progress, /aggregate and times (..._seconds), and over the variants' attributes. Not collective. FACET_NO_INPUT,
  * FACET_BAD_INPUT ("not finished: 12 of 80 tiles are done" as well). */
 facet_status facet_store_checksum(const char *path, char hex[65]);
 

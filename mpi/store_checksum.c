@@ -1,7 +1,8 @@
 /* The checksum of a store: what was found, wherever and however it was found.
  *
- * SHA-256 over every dataset but /progress and times (..._seconds), in order of path (path, kind and size of type,
- * dimensions, bytes), and over the attributes of the variants, in order of name. */
+ * SHA-256 over every dataset but /progress, times (..._seconds) and /aggregate, whose last digits are not the same on
+ * any number of ranks, in order of path (path, kind and size of type, dimensions, bytes), and over the attributes of
+ * the variants, in order of name. */
 #include <string.h>
 
 #include "store_file.h"
@@ -166,7 +167,7 @@ static herr_t visit_object(hid_t root, const char *name, const H5O_info_t *info,
 {
   sum *s = data;
   const size_t length = strlen(name), tail = strlen("_seconds");
-  if (strncmp(name, "progress/", 9) == 0 || strncmp(name, "embed/", 6) == 0 ||
+  if (strncmp(name, "progress/", 9) == 0 || strncmp(name, "aggregate/", 10) == 0 || strncmp(name, "embed/", 6) == 0 ||
       (length > tail && strcmp(name + length - tail, "_seconds") == 0))
     return 0;
   if (info->type == H5O_TYPE_DATASET) {

@@ -96,7 +96,7 @@ int64_t facet_store_bytes(const facet_store_plan *p)
                (double)p->linear_samples * (k * (4 + real * (d + 1 + variant->constant_nodes)) + 4 + real);
   }
   bytes += BYTES_OF_PAIR * linearized * linearized + facet_store_change_bytes(p) + facet_store_compare_bytes(p) +
-           facet_store_embed_bytes(p);
+           facet_store_aggregate_bytes(p) + facet_store_embed_bytes(p);
   return bytes < 9e18 ? (int64_t)bytes : INT64_MAX;
 }
 
@@ -133,8 +133,7 @@ static facet_status root_attributes(const facet_store_creation *c)
                                  n->channels ? n->channels : 1, n->channels ? n->std : &one);
 }
 
-/* What the rows of W look like, and in which order their numbers run. */
-static facet_status put_layout(const facet_store_creation *c, hid_t object, const facet_input_layout *input)
+facet_status facet_store_put_layout(const facet_store_creation *c, hid_t object, const facet_input_layout *input)
 {
   FACET_TRY(facet_store_put_text(c, object, "layout", facet_input_layout_name(input)));
   return facet_store_put_text(c, object, "order", facet_order_name(input->order));
@@ -170,7 +169,7 @@ static facet_status variant_attributes(const facet_store_creation *c, const face
     status =
         facet_store_put_numbers(c, group, "input_shape", H5T_NATIVE_INT64, H5T_STD_I64LE, v->input.axes, v->input.size);
   if (status == FACET_OK)
-    status = put_layout(c, group, &v->input);
+    status = facet_store_put_layout(c, group, &v->input);
   if (status == FACET_OK && v->layers > 0)
     status = facet_store_put_names(c, group, "layer", v->layers, v->layer);
   if (status == FACET_OK && v->layers > 0)
@@ -206,9 +205,17 @@ static facet_status create_scales(facet_store_creation *c)
   return facet_store_make_counting(c, "/linear/k", p->linear_rows, 1, &c->rank);
 }
 
-/* The scales of a row's dimensions: channel, y and x are the images' own, the others the variant's: input, input_2, ...
- * and one, one_2, ... made here and closed by the caller. */
-static facet_status row_scales(const facet_store_creation *c, const facet_store_variant *v, hid_t *scale)
+static facet_status own_scale(const facet_store_creation *c, const char *path, int64_t size, bool make, hid_t *scale)
+{
+  if (make)
+    return facet_store_make_counting(c, path, size, 1, scale);
+  *scale = H5Dopen2(c->file, path, H5P_DEFAULT);
+  H5_CHECK(c->path, path, *scale);
+  return FACET_OK;
+}
+
+facet_status facet_store_row_scales(const facet_store_creation *c, const facet_store_variant *v, bool make,
+                                    hid_t *scale)
 {
   static const char *const names[] = {[FACET_AXIS_INPUT] = "input", [FACET_AXIS_ONE] = "one"};
   const hid_t image[] = {[FACET_AXIS_CHANNEL] = c->channel, [FACET_AXIS_Y] = c->y, [FACET_AXIS_X] = c->x};
@@ -222,11 +229,18 @@ static facet_status row_scales(const facet_store_creation *c, const facet_store_
     int turn = ++times[axis];
     char *path = turn == 1 ? facet_format("/linear/%s/%s", v->name, names[axis])
                            : facet_format("/linear/%s/%s_%d", v->name, names[axis], turn);
-    facet_status status = path ? facet_store_make_counting(c, path, v->input.size[i], 1, &scale[i]) : FACET_OS;
+    facet_status status = path ? own_scale(c, path, v->input.size[i], make, &scale[i]) : FACET_OS;
     facet_free(&path);
     FACET_TRY(status);
   }
   return FACET_OK;
+}
+
+void facet_store_close_row_scales(const facet_store_variant *v, const hid_t *scale)
+{
+  for (int i = 0; i < v->input.axes; i++)
+    if (v->input.axis[i] >= FACET_AXIS_INPUT && scale[i] > 0)
+      H5Dclose(scale[i]);
 }
 
 static facet_status put_layout_on_group(const facet_store_creation *c, const facet_store_variant *v)
@@ -235,7 +249,7 @@ static facet_status put_layout_on_group(const facet_store_creation *c, const fac
   hid_t group = path ? H5Gopen2(c->file, path, H5P_DEFAULT) : -1;
   facet_free(&path);
   H5_CHECK(c->path, v->name, group);
-  facet_status status = put_layout(c, group, &v->input);
+  facet_status status = facet_store_put_layout(c, group, &v->input);
   H5Gclose(group);
   return status;
 }
@@ -243,16 +257,14 @@ static facet_status put_layout_on_group(const facet_store_creation *c, const fac
 static facet_status create_w(const facet_store_creation *c, const facet_store_variant *v, const char *path)
 {
   hid_t scale[2 + FACET_MAX_AXES] = {c->linear, c->rank}, w = -1;
-  facet_status status = row_scales(c, v, scale + 2);
+  facet_status status = facet_store_row_scales(c, v, true, scale + 2);
   if (status == FACET_OK)
     status = facet_store_make_open(c, path, c->real, 2 + v->input.axes, scale, &w);
   if (status == FACET_OK)
-    status = put_layout(c, w, &v->input);
+    status = facet_store_put_layout(c, w, &v->input);
   if (status == FACET_OK)
     status = put_layout_on_group(c, v);
-  for (int i = 0; i < v->input.axes; i++)
-    if (v->input.axis[i] >= FACET_AXIS_INPUT && scale[2 + i] > 0)
-      H5Dclose(scale[2 + i]);
+  facet_store_close_row_scales(v, scale + 2);
   if (w >= 0)
     H5Dclose(w);
   return status;
@@ -430,6 +442,7 @@ static facet_status create_all(facet_store_creation *c)
   }
   FACET_TRY(facet_store_make_comparisons(c));
   FACET_TRY(facet_store_make_changes(c));
+  FACET_TRY(facet_store_make_aggregates(c));
   FACET_TRY(facet_store_make_embed(c));
   return create_tiles(c);
 }

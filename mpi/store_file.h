@@ -55,6 +55,7 @@ struct facet_store {
     facet_store_embed_sets *variant; /* w -1 where there is none */
   } embed;
   facet_store_change_sets *change; /* per variant: from dense, then for each condition; -1 where nothing is compared */
+  hid_t *aggregate;                /* of store_aggregate.c; -1: not there */
 };
 
 /* Of an open store: a dataset that must have these dimensions and bytes an element; a part of one, overwritten. */
@@ -64,6 +65,9 @@ facet_status facet_store_write_part(const facet_store *s, hid_t set, hid_t memor
                                     const int64_t *count, const void *data);
 facet_status facet_store_read_part(const facet_store *s, hid_t set, hid_t memory, int rank, const int64_t *start,
                                    const int64_t *count, void *data);
+/* What is computed over all samples together: opened with the store, and closed. */
+facet_status facet_store_open_aggregates(facet_store *s);
+void facet_store_close_aggregates(facet_store *s);
 /* The embedding: opened with the store, and closed. */
 facet_status facet_store_open_embed(facet_store *s);
 void facet_store_close_embed(facet_store *s);
@@ -107,6 +111,19 @@ facet_status facet_store_put_double(const facet_store_creation *c, hid_t object,
 facet_status facet_store_put_int(const facet_store_creation *c, hid_t object, const char *name, int64_t value);
 facet_status facet_store_put_names(const facet_store_creation *c, hid_t object, const char *name, int count,
                                    const char *const *text);
+
+/* The scales of the dimensions of a row of W: channel, y and x are the images' own, the others the linearized
+ * variant's, made here (input, input_2, ... and one, one_2, ...), or opened where they were made before. What they are
+ * closed with. */
+facet_status facet_store_row_scales(const facet_store_creation *c, const facet_store_variant *v, bool make,
+                                    hid_t *scale);
+void facet_store_close_row_scales(const facet_store_variant *v, const hid_t *scale);
+/* What the rows of W look like, and in which order their numbers run, as attributes. */
+facet_status facet_store_put_layout(const facet_store_creation *c, hid_t object, const facet_input_layout *input);
+
+/* What is computed over all samples together: its arrays, and the bytes that they take. */
+facet_status facet_store_make_aggregates(const facet_store_creation *c);
+double facet_store_aggregate_bytes(const facet_store_plan *plan);
 
 /* Changes of margin: their arrays, and the bytes that they take. */
 facet_status facet_store_make_changes(const facet_store_creation *c);

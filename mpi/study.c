@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "methods.h"
+#include "study_aggregate.h"
 #include "study_embed.h"
 #include "study_schema.h"
 
@@ -431,7 +432,8 @@ static facet_status read_variant_name(const reader *r, const facet_tree *node, v
   if (facet_variant_name_taken(node->text))
     return facet_tree_raise(node,
                             "'%s' is taken: dense is the unpruned network, all means every variant, and the store "
-                            "has a sample and a k of its own",
+                            "has a sample, k, component, item, cka, principal_angles, effective_rank and residual of "
+                            "its own",
                             node->text);
   return FACET_OK;
 }
@@ -882,7 +884,7 @@ static const facet_key study_keys[] = {
     {.key = "conditions", .type = FACET_KEY_OTHER, .read = read_conditions},
     {.key = "linearize", .type = FACET_KEY_OTHER, .read = read_linearize},
     {.key = "change", .type = FACET_KEY_OTHER, .read = read_change},
-    {.key = "aggregate", .type = FACET_KEY_LATER},
+    {.key = "aggregate", .type = FACET_KEY_OTHER, .read = facet_study_read_aggregate},
     {.key = "embed", .type = FACET_KEY_OTHER, .read = facet_study_read_embed},
 };
 
@@ -1026,6 +1028,7 @@ static facet_status read_tree(const reader *r, const facet_tree *root, facet_stu
   FACET_TRY(facet_schema_defaults(r, study_keys, COUNT_OF(study_keys), study));
   FACET_TRY(facet_schema_read(r, root, study_keys, COUNT_OF(study_keys), study));
   FACET_TRY(fill_in(r, study));
+  FACET_TRY(facet_study_settle_aggregate(root, study));
   FACET_TRY(check_train(root, study));
   FACET_TRY(check_clean(root, study));
   return check_names(root, study);

@@ -46,6 +46,25 @@ typedef struct {
   char *published; /* folder of a set in the layout of CIFAR-10-C (resolved path), or NULL: corrupted here */
 } facet_condition;
 
+/* How the spectrum of a variant's stacked linearizations M is found: from MT M, from M MT, or by a random projection.
+ */
+typedef enum {
+  FACET_SPECTRUM_AUTO,
+  FACET_SPECTRUM_GRAM,
+  FACET_SPECTRUM_DUAL,
+  FACET_SPECTRUM_RANDOM
+} facet_spectrum_method;
+const char *facet_spectrum_name(facet_spectrum_method method); /* as the study file has it */
+
+/* What is computed over all samples together: key `aggregate`. */
+typedef struct {
+  bool wanted;
+  int64_t spectrum; /* leading singular values and directions of each linearized variant; 0: none */
+  facet_spectrum_method method;
+  bool cka; /* similarity of features of all pairs of variant and condition */
+  int line; /* in the YAML file, for messages */
+} facet_aggregation;
+
 enum { FACET_EMBED_LAYERS = 16 }; /* hidden ones, at most */
 
 /* A parametric t-SNE: key `embed`. */
@@ -110,6 +129,7 @@ typedef struct {
   bool change_all_conditions; /* else the corrupted ones below */
   int change_conditions;
   char **change_condition;
+  facet_aggregation aggregate;
   facet_embedding embed;
 } facet_study;
 
@@ -137,7 +157,8 @@ typedef struct {
 /* All variants in order. FACET_BAD_INPUT with file, line and key if two would bear one name. Caller frees with
  * facet_variants_free. */
 facet_status facet_study_variants(const facet_study *study, facet_variant **variant, int *count);
-/* Names that mean something else: dense and all, and sample and k in the store's /linear. */
+/* Names that mean something else: dense and all, and what stands beside variants in the store's /linear and
+ * /aggregate. */
 bool facet_variant_name_taken(const char *name);
 /* The training that a variant takes for itself, or NULL. */
 const facet_training *facet_variant_training(const facet_study *study, const facet_variant *variant);

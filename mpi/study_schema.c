@@ -227,11 +227,9 @@ static facet_status store(const facet_schema_reader *reader, const facet_key *ke
   case FACET_KEY_PATH:
     return store_text(reader, key, node, slot);
   case FACET_KEY_OTHER:
-    return key->read(reader, node, target);
-  case FACET_KEY_LATER:
     break;
   }
-  return facet_tree_raise(node, "not available in this version");
+  return key->read(reader, node, target);
 }
 
 facet_status facet_schema_defaults(const facet_schema_reader *reader, const facet_key *keys, int count, void *target)
@@ -257,8 +255,7 @@ static facet_status check_known(const facet_tree *node, const facet_key *keys, i
   for (int i = 0; i < count && i < MOST; i++) {
     word[i] = keys[i].key;
     size_t length = strlen(list);
-    if (keys[i].type != FACET_KEY_LATER)
-      snprintf(list + length, sizeof list - length, "%s%s", length > 0 ? ", " : "", word[i]);
+    snprintf(list + length, sizeof list - length, "%s%s", length > 0 ? ", " : "", word[i]);
   }
   for (int i = 0; i < node->count; i++) {
     const char *key = node->child[i]->key;

@@ -20,8 +20,7 @@ typedef enum {
   FACET_KEY_WORD,   /* an enum: one of `words` */
   FACET_KEY_NAME,   /* char *: safe as part of a path */
   FACET_KEY_PATH,   /* char *: made absolute */
-  FACET_KEY_OTHER,  /* what `read` makes of it; it gets the whole target */
-  FACET_KEY_LATER   /* refused: planned, but not there yet */
+  FACET_KEY_OTHER   /* what `read` makes of it; it gets the whole target */
 } facet_key_type;
 
 typedef struct {

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "study_aggregate.h"
+
 /* ---- values ---- */
 
 /* Whether a text may stand without quotes and is still read as the same text. */
@@ -344,6 +346,7 @@ facet_status facet_study_text(const facet_study *study, char **yaml)
   put_conditions(out, study);
   put_linearize(out, study);
   put_change(out, study);
+  facet_study_put_aggregate(out, &study->aggregate);
   put_embed(out, &study->embed);
   bool failed = ferror(out) != 0;
   failed = fclose(out) != 0 || failed;

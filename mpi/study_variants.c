@@ -133,7 +133,8 @@ static facet_status tell_recipes(facet_variant *variant, int count)
 
 bool facet_variant_name_taken(const char *name)
 {
-  static const char *const taken[] = {"dense", "all", "sample", "k"};
+  static const char *const taken[] = {
+      "dense", "all", "sample", "k", "component", "item", "cka", "principal_angles", "effective_rank", "residual"};
   for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++)
     if (strcmp(name, taken[i]) == 0)
       return true;

@@ -127,6 +127,7 @@ enum { /* streams */
        FACET_STREAM_AUGMENT = 4,
        FACET_STREAM_SCORES = 5,
        FACET_STREAM_EMBED = 6,
+       FACET_STREAM_PROJECT = 7,
        FACET_STREAM_CORRUPT = 16 /* + index of the corruption */
 };
 

@@ -131,6 +131,34 @@ def test_every_variant_has_its_own_layout(folder):
         np.testing.assert_allclose(f, logits, atol=1e-4)
 
 
+@pytest.mark.parametrize("method", ["gram", "dual"])
+def test_spectra_have_the_layout_of_w(folder, method):
+    networks = [name for name in EXPECTED if name != "first"]
+    more = "variants:\n" + "".join(f"- {{onnx: {name}.onnx{', layout: channels_last' * (name == 'flat_last')}}}\n"
+                                   for name in networks) + f"aggregate: {{spectrum: 5, method: {method}}}\n"
+    done = study(folder, "first", more=more, ranks=2)
+    assert done.returncode == 0, done.stderr
+    with h5py.File(folder / "out" / "study.h5") as h5:
+        orders = []
+        for variant in ["dense", *networks]:
+            w, group = h5[f"linear/{variant}/W"], h5[f"aggregate/{variant}"]
+            names = [d[0].name for d in group["directions"].dims]
+            assert names == ["/aggregate/component"] + [d[0].name for d in w.dims][2:]
+            assert dict(group["directions"].attrs.items())["order"] == w.attrs["order"]
+            assert group["directions"].attrs["layout"] == w.attrs["layout"]
+            m = w[:].astype(float).reshape(17 * CLASSES, -1)
+            s = np.linalg.svd(m, compute_uv=False)
+            np.testing.assert_allclose(group["singular_values"][:], s[:5], rtol=1e-9)
+            v = group["directions"][:].reshape(5, -1)
+            np.testing.assert_allclose(v @ m.T @ m, v * s[:5, None] ** 2, atol=1e-9 * s[0] ** 2)
+            orders.append(w.attrs["order"])
+        angles = h5["aggregate/principal_angles"][:]
+        for a, one in enumerate(orders):
+            for b, other in enumerate(orders):
+                assert angles[a, b].max() < 1e-3 if one == other else np.isnan(angles[a, b]).all()
+        assert np.all(h5["aggregate/cka"][:][::2, ::2] > 1 - 1e-6)  # the same network, clean
+
+
 def test_images_that_lie_channels_last(folder):
     assert study(folder, "first").returncode == 0
     before = checksum(folder / "out" / "study.h5")

@@ -441,7 +441,7 @@ def spoil(path, how):
     ("another file", 65, "not a facet study: /variant, /condition, "),
     ("no margin", 65, "not a facet study: /geometry/margin is missing"),
     ("unfinished", 65, "not finished: 63 of 64 tiles are done"),
-    ("newer schema", 65, "schema version 99, this reader knows 1 to 4"),
+    ("newer schema", 65, "schema version 99, this reader knows 1 to 5"),
     ("no normalisation", 65, "attribute normalize_scale is missing"),
     ("no bias", 65, "/linear/dense/b is missing or does not fit"),
     ("misfit", 65, "/label has shape (3,)"),

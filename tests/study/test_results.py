@@ -9,12 +9,12 @@ import pytest
 from conftest import ROOT, run
 
 SIZES = {"V": 4, "C": 3, "N": 130, "K": 4, "channel": 1, "y": 12, "x": 12, "n": 70, "k": 4, "R": 4, "block": 7, "X": 1, "M": 2, "P": 130, "Q": 100,
-         "I": 12, "axis": 2, "leaf": 12, "merge": 11, "column": 4, "s": 20}
+         "I": 12, "axis": 2, "leaf": 12, "merge": 11, "column": 4, "s": 20, "r": 5, "J": 12}
 SCALES = {"V": "/variant", "C": "/condition", "N": "/sample", "K": "/class", "channel": "/channel", "y": "/y", "x": "/x",
           "n": "/linear/sample", "k": "/linear/k", "R": "/replicate", "X": "/corruption",
           "M": "/fragility/method", "P": "/fragility/place", "Q": "/fragility/class_place", "I": "/similarity/item",
           "axis": "/similarity/axis", "leaf": "/similarity/leaf", "merge": "/similarity/merge",
-          "column": "/similarity/column", "s": "/change/sample", "block": "/progress/block"}
+          "column": "/similarity/column", "s": "/change/sample", "r": "/aggregate/component", "J": "/aggregate/item", "block": "/progress/block"}
 
 
 def documented():
@@ -34,7 +34,7 @@ def documented():
 @pytest.fixture
 def store(small):
     with (small / "study.yaml").open("a") as study:
-        study.write("change: {samples: 20, conditions: [gaussian_noise/5]}\n")
+        study.write("change: {samples: 20, conditions: [gaussian_noise/5]}\naggregate: {spectrum: 5}\n")
     done = run("run", small / "study.yaml", ranks=2)
     assert done.returncode == 0, done.stderr
     return small / "out" / "study.h5"
@@ -71,7 +71,7 @@ def test_attributes_are_those_of_the_documentation(store):
         for variant in h5["variants"].values():
             assert sorted({*variant.attrs, "warnings"}) == sorted(of_variant)  # left out where there are none, as is
         assert sorted({*h5.attrs, "diverged"}) == sorted(re.findall(r"`(\w+)`", rest))
-        assert h5.attrs["schema_version"] == 4 and isinstance(h5.attrs["study"], str)
+        assert h5.attrs["schema_version"] == 5 and isinstance(h5.attrs["study"], str)
 
 
 def test_xarray_sees_named_dimensions(store):

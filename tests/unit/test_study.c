@@ -394,6 +394,9 @@ static void text_reads_back(void **state)
   assert_round_trip(BOTH ONNX "conditions: [clean, {corruption: gaussian_noise, severity: [1, 2]}]\n"
                               "change: {variants: dense, samples: all, pick: first, conditions: [gaussian_noise/2]}\n");
   assert_round_trip(BOTH ONNX "change: {conditions: all}\n");
+  assert_round_trip(SMALL "aggregate: {}\n");
+  assert_round_trip(SMALL "linearize: {}\naggregate: {}\n");
+  assert_round_trip(SMALL "linearize: {}\naggregate: {spectrum: none, method: dual, cka: no}\n");
   assert_round_trip(BOTH ONNX "variants: [{method: random, sparsity: 0.5, retrain: {rate: 0.0123456789012345678}}]\n");
   assert_round_trip(SMALL "variants: []\noutput: 'a\"b: \xE2\x82\xAC # c'\n");
 }
@@ -588,12 +591,21 @@ static const bad bad_values[] = {
     {SMALL "output: ''\n", "s.yaml:3: output: an empty path"},
     {SMALL "sede: 3\n", "s.yaml:3: sede: unknown key; did you mean 'seed'?"},
     {SMALL "colour: red\n", "s.yaml:3: colour: unknown key; there are study, seed, output, precision, threads, block, "
-                            "memory, data, model, variants, conditions, linearize, change"},
+                            "memory, data, model, variants, conditions, linearize, change, aggregate"},
     {SMALL "\n# comment\nvariants:\n  -\n    method: random\n    sparsty: 0.5\n",
      "s.yaml:8: variants[0].sparsty: unknown key; did you mean 'sparsity'?"},
     {SMALL "seed: 1\nblock: 2\nseed: 3\n", "s.yaml:5: seed: given twice, first on line 3"},
-    {SMALL "aggregate: {spectrum: 32}\n", "s.yaml:3: aggregate: not available in this version"},
-    {SMALL "embed: {}\n", "s.yaml:3: embed: not available in this version"},
+    {SMALL "aggregate: {spectrum: 32}\n",
+     "s.yaml:3: aggregate.spectrum: is of linearizations, but there is no 'linearize'"},
+    {SMALL "linearize: {}\naggregate: {spectrum: 0}\n", "s.yaml:4: aggregate.spectrum: 0 is not in [1, 1000]"},
+    {SMALL "linearize: {}\naggregate: {spectrum: few}\n", "s.yaml:4: aggregate.spectrum: 'few' is not a whole number"},
+    {SMALL "linearize: {}\naggregate:\n  method: svd\n",
+     "s.yaml:5: aggregate.method: 'svd' is not one of auto, gram, dual, random"},
+    {SMALL "aggregate: {cka: 3}\n", "s.yaml:3: aggregate.cka: '3' is not one of true, false, yes, no"},
+    {SMALL "aggregate: {range: 3}\n", "s.yaml:3: aggregate.range: unknown key; there are spectrum, method, cka"},
+    {SMALL "aggregate: true\n", "s.yaml:3: aggregate: 'true' is not a mapping of keys"},
+    {SMALL "embed: {}\nconditions: [{corruption: fog}]\n", "s.yaml:3: embed: needs 'clean' among the conditions"},
+    {SMALL "embed: {rate: 0}\n", "s.yaml:3: embed.rate: 0 is not in (0, inf)"},
     {SMALL "? [a]\n: 1\n", "s.yaml:3: a key that is a list or a mapping"},
     {SMALL "seed: !!int 3\n", "s.yaml:3: tags (tag:yaml.org,2002:int) have no place in a study"},
     {SMALL "study: \"a\\0b\"\n", "s.yaml:3: a value of several lines, or with control characters in it"},
@@ -702,7 +714,7 @@ static const bad bad_sense[] = {
      "s.yaml:3: variants[0].sparsity: does not go with onnx, which is taken as it is"},
     {SMALL "variants: [{name: dense, onnx: a}]\n",
      "s.yaml:3: variants[0].name: 'dense' is taken: dense is the unpruned network, all means every variant, "
-     "and the store has a sample and a k of its own"},
+     "and the store has a sample, k, component, item, cka, principal_angles, effective_rank and residual of its own"},
     {SMALL "variants: [{name: a/b, onnx: a}]\n",
      "s.yaml:3: variants[0].name: 'a/b' is not safe as a name: letters, digits, . _ + -, at most 100, and a letter, "
      "digit or _ first"},

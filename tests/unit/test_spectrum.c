@@ -1,0 +1,111 @@
+/* Effective rank, signs, principal angles, Ritz values and CKA on cases that can be followed by hand. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h> /* needs the above */
+
+#include "geometry/cka.h"
+#include "linear/spectrum.h"
+#include "near.h"
+
+static void effective_ranks(void **state)
+{
+  (void)state;
+  const double equal[] = {3, 3, 3, 3}, one[] = {5, 0, -1e-17}, uneven[] = {3, 1};
+  assert_near(facet_effective_rank(4, equal), 4, 1e-14);
+  assert_near(facet_effective_rank(3, one), 1, 1e-14);
+  assert_near(facet_effective_rank(2, uneven), exp(-0.75 * log(0.75) - 0.25 * log(0.25)), 1e-14);
+  assert_true(isnan(facet_effective_rank(2, &one[1])));
+}
+
+static void signs(void **state)
+{
+  (void)state;
+  double down[] = {0.5, -0.75, 0.25}, tie[] = {-0.5, 0.5}, up[] = {0.1, 0.2};
+  facet_direction_orient(3, down);
+  assert_true(down[0] == -0.5 && down[1] == 0.75 && down[2] == -0.25);
+  facet_direction_orient(2, tie);
+  assert_true(tie[0] == 0.5 && tie[1] == -0.5);
+  facet_direction_orient(2, up);
+  assert_true(up[0] == 0.1 && up[1] == 0.2);
+}
+
+/* Planes of R^5 turned against each other by known angles, one of them too small for a cosine to tell. */
+static void angles(void **state)
+{
+  (void)state;
+  const double small = 1e-10, large = 1.2;
+  const double u[] = {1, 0, 0, 0, 0, 0, 1, 0, 0, 0};
+  const double v[] = {cos(small), 0, sin(small), 0, 0, 0, cos(large), 0, sin(large), 0};
+  double mixed[10], angle[2];
+  for (int i = 0; i < 5; i++) { /* another basis of the same plane */
+    mixed[i] = 0.6 * v[i] + 0.8 * v[5 + i];
+    mixed[5 + i] = -0.8 * v[i] + 0.6 * v[5 + i];
+  }
+  assert_int_equal(facet_principal_angles(5, 2, u, 2, mixed, angle), FACET_OK);
+  assert_near(angle[0], small, 1e-15);
+  assert_near(angle[1], large, 1e-14);
+  assert_int_equal(facet_principal_angles(5, 1, v + 5, 2, u, angle), FACET_OK); /* a line and a plane */
+  assert_near(angle[0], large, 1e-14);
+  assert_int_equal(facet_principal_angles(5, 2, u, 1, v, angle), FACET_OK);
+  assert_near(angle[0], small, 1e-15);
+  assert_int_equal(facet_principal_angles(5, 2, u, 2, u, angle), FACET_OK);
+  assert_true(angle[0] == 0 && angle[1] == 0);
+  assert_int_equal(facet_principal_angles(1, 2, u, 1, v, angle), FACET_INTERNAL);
+}
+
+/* G = diag(9, 4, 1) in the span of the first two axes: exact; in that of others: as far off as the residual says. */
+static void ritz_values(void **state)
+{
+  (void)state;
+  const double g[] = {9, 4, 1};
+  double q[] = {1, 2, 0, 3, -1, 0}, gq[6], value[2], direction[6], residual;
+  assert_int_equal(facet_rows_orthonormalize(2, 3, q), FACET_OK);
+  assert_near(q[0] * q[3] + q[1] * q[4], 0, 1e-15);
+  assert_near(q[0] * q[0] + q[1] * q[1], 1, 1e-15);
+  for (int i = 0; i < 6; i++)
+    gq[i] = q[i] * g[i % 3];
+  assert_int_equal(facet_ritz(2, 3, q, gq, 2, value, direction, &residual), FACET_OK);
+  assert_near(value[0], 9, 1e-14);
+  assert_near(value[1], 4, 1e-14);
+  assert_near(fabs(direction[0]), 1, 1e-15);
+  assert_near(fabs(direction[4]), 1, 1e-15);
+  assert_near(residual, 0, 1e-15);
+  const double off = 0.1, tilted[] = {cos(off), 0, sin(off)};
+  for (int i = 0; i < 3; i++)
+    gq[i] = tilted[i] * g[i];
+  assert_int_equal(facet_ritz(1, 3, tilted, gq, 1, value, direction, &residual), FACET_OK);
+  double wanted = 9 * cos(off) * cos(off) + sin(off) * sin(off);
+  assert_near(value[0], wanted, 1e-14);
+  assert_near(residual, 8 * sin(off) * cos(off) / wanted, 1e-14); /* |G q - l q| of a plane turned by `off` */
+  assert_true(9 - value[0] <= residual * value[0]);
+  assert_int_equal(facet_rows_orthonormalize(4, 3, q), FACET_INTERNAL);
+}
+
+/* Item 1 is item 0 turned and scaled; item 2 varies apart from both; item 3 does not vary; (0, 2) is not asked for. */
+static void alignment(void **state)
+{
+  (void)state;
+  double x[] = {1, 5, 3, 7, 2, 6};
+  const double sum[] = {6, 18};
+  facet_center(3, 2, sum, 3, x);
+  const double centered[] = {-1, -1, 1, 1, 0, 0};
+  assert_memory_equal(x, centered, sizeof x);
+  double table[16] = {4, 36, NAN, 0, -1, 324, 0, 0, -1, -1, 25, 0, -1, -1, -1, 0};
+  facet_cka_normalize(4, table);
+  assert_near(table[1], 1, 1e-15);
+  assert_true(table[4] == table[1] && table[0] == 1 && table[5] == 1 && table[10] == 1);
+  assert_true(table[6] == 0 && table[9] == 0);
+  assert_true(isnan(table[2]) && isnan(table[8]) && isnan(table[3]) && isnan(table[12]) && isnan(table[15]));
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {cmocka_unit_test(effective_ranks), cmocka_unit_test(signs),
+                                     cmocka_unit_test(angles), cmocka_unit_test(ritz_values),
+                                     cmocka_unit_test(alignment)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
