@@ -403,6 +403,8 @@ static facet_status create_tiles(const facet_store_creation *c)
   FACET_TRY(facet_store_make_counting(c, "/progress/block", (p->samples + p->block - 1) / p->block, p->block, &block));
   const hid_t vcb[] = {c->variant, c->condition, block};
   facet_status status = facet_store_make(c, "/progress/tile", H5T_STD_U8LE, 3, vcb);
+  if (status == FACET_OK && p->embed_axes > 0)
+    status = facet_store_make(c, "/progress/embed", H5T_STD_U8LE, 3, vcb);
   H5Dclose(block);
   return status;
 }

@@ -98,18 +98,6 @@ static facet_status make_arrays(const facet_store_creation *c, const scales *s)
   return FACET_OK;
 }
 
-/* Marks of positions, as those of tiles. */
-static facet_status make_marks(const facet_store_creation *c)
-{
-  int64_t blocks = (c->plan->samples + c->plan->block - 1) / c->plan->block;
-  hid_t block;
-  FACET_TRY(facet_store_make_counting(c, "/progress/embed_block", blocks, c->plan->block, &block));
-  facet_status status =
-      facet_store_make(c, "/progress/embed", H5T_STD_U8LE, 3, (hid_t[]){c->variant, c->condition, block});
-  H5Dclose(block);
-  return status;
-}
-
 facet_status facet_store_make_embed(const facet_store_creation *c)
 {
   scales s = {-1, -1, -1, -1, -1};
@@ -118,8 +106,6 @@ facet_status facet_store_make_embed(const facet_store_creation *c)
   facet_status status = make_scales(c, &s);
   if (status == FACET_OK)
     status = make_arrays(c, &s);
-  if (status == FACET_OK)
-    status = make_marks(c);
   const hid_t open[] = {s.axis, s.epoch, s.train, s.merit, s.sample};
   for (int i = 0; i < 5; i++)
     if (open[i] >= 0)

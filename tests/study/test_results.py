@@ -9,12 +9,15 @@ import pytest
 from conftest import ROOT, run
 
 SIZES = {"V": 4, "C": 3, "N": 130, "K": 4, "channel": 1, "y": 12, "x": 12, "n": 70, "k": 4, "R": 4, "block": 7, "X": 1, "M": 2, "P": 130, "Q": 100,
-         "I": 12, "axis": 2, "leaf": 12, "merge": 11, "column": 4, "s": 20, "r": 5, "J": 12}
+         "I": 12, "axis": 2, "leaf": 12, "merge": 11, "column": 4, "s": 20, "r": 5, "J": 12, "position axis": 2, "epoch": 4, "training place": 600,
+         "merit": 3, "e": 30}
 SCALES = {"V": "/variant", "C": "/condition", "N": "/sample", "K": "/class", "channel": "/channel", "y": "/y", "x": "/x",
           "n": "/linear/sample", "k": "/linear/k", "R": "/replicate", "X": "/corruption",
           "M": "/fragility/method", "P": "/fragility/place", "Q": "/fragility/class_place", "I": "/similarity/item",
           "axis": "/similarity/axis", "leaf": "/similarity/leaf", "merge": "/similarity/merge",
-          "column": "/similarity/column", "s": "/change/sample", "r": "/aggregate/component", "J": "/aggregate/item", "block": "/progress/block"}
+          "column": "/similarity/column", "s": "/change/sample", "r": "/aggregate/component", "J": "/aggregate/item",
+          "position axis": "/embed/axis", "epoch": "/embed/epoch", "training place": "/embed/train/place", "merit": "/embed/merit",
+          "e": "/embed/sample", "block": "/progress/block"}
 
 
 def documented():
@@ -34,7 +37,8 @@ def documented():
 @pytest.fixture
 def store(small):
     with (small / "study.yaml").open("a") as study:
-        study.write("change: {samples: 20, conditions: [gaussian_noise/5]}\naggregate: {spectrum: 5}\n")
+        study.write("change: {samples: 20, conditions: [gaussian_noise/5]}\naggregate: {spectrum: 5}\n"
+                    "embed: {layers: [8], perplexity: 10, batch: 300, epochs: 4, explain: 30}\n")
     done = run("run", small / "study.yaml", ranks=2)
     assert done.returncode == 0, done.stderr
     return small / "out" / "study.h5"
@@ -51,7 +55,7 @@ def test_arrays_are_those_of_the_documentation(store):
                 if name.startswith("/change/dense/") and "gaussian" not in name:
                     continue  # dense is not compared with itself
                 own = {"node": f"/linear/{variant}/node", "change node": f"/change/{variant}/node_name",
-                       "gate": f"/change/{variant}/gate_name"}
+                       "gate": f"/change/{variant}/gate_name", "embed node": f"/embed/{variant}/node"}
                 expected |= {name} | {own[d] for d in dims if d in own}
                 array = h5[name]
                 assert array.dtype.str == kinds[kind], name
