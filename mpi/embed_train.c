@@ -36,6 +36,7 @@ typedef struct {
   int32_t *label; /* in that order */
   int batches;
   batch *batch;
+  facet_blockmatrix *blurred; /* a batch, with noise */
   facet_grid *grid;
   facet_encoder *encoder;
   int layers;
@@ -55,6 +56,7 @@ static void training_clear(training *t)
     facet_blockmatrix_destroy(&t->batch[i].x);
     facet_affinity_clear(&t->batch[i].affinity);
   }
+  facet_blockmatrix_destroy(&t->blurred);
   facet_encoder_destroy(&t->encoder);
   facet_grid_destroy(&t->grid);
   void *owned[] = {&t->batch, &t->order, &t->label, &t->mean, &t->y, &t->dy, &t->state, &t->checkpoint};
@@ -293,6 +295,25 @@ static void move_alpha(training *t, double by_alpha, double rate, double count)
   t->alpha *= exp(-rate * (m[0] / (1 - pow(0.9, count))) / (sqrt(m[1] / (1 - pow(0.999, count))) + 1e-8));
 }
 
+/* A batch with Gaussian noise, another one at every visit: neighbourhoods are learned, not only the samples in them, and
+ * so new samples come to lie near those that they are like. */
+static facet_status blur(training *t, const batch *b, int epoch)
+{
+  facet_random random = {t->study->seed, FACET_STREAM_EMBED_NOISE};
+  facet_blockmatrix_destroy(&t->blurred);
+  FACET_TRY(facet_encoder_input(t->encoder, b->count, &t->blurred));
+  for (int64_t i = 0, rows = b->x->local_rows; i < rows; i++) {
+    uint64_t sample = (uint64_t)t->order[b->first + facet_blockmatrix_row(b->x, i)];
+    for (int64_t j = 0; j < t->inputs; j += 2) {
+      double pair[2];
+      facet_random_normal(random, sample, (uint64_t)(epoch * t->inputs + j), pair);
+      for (int64_t k = j; k < j + 2 && k < t->inputs; k++)
+        local_set(t->blurred, i + k * rows, local_get(b->x, i + k * rows) + t->wish->noise * pair[k - j]);
+    }
+  }
+  return FACET_OK;
+}
+
 static facet_status step(training *t, int epoch, int number, double *loss, double *norm)
 {
   batch *b = &t->batch[number];
@@ -301,7 +322,9 @@ static facet_status step(training *t, int epoch, int number, double *loss, doubl
   double gradient, rate = rate_at(t, epoch, number), factor = epoch < e->exaggeration_epochs ? e->exaggeration : 1;
   if (!b->affinity.p)
     FACET_TRY(facet_affinity_make(b->x, e->perplexity, &b->affinity));
-  FACET_TRY(facet_encoder_forward(t->encoder, b->x, t->y));
+  if (e->noise > 0)
+    FACET_TRY(blur(t, b, epoch));
+  FACET_TRY(facet_encoder_forward(t->encoder, e->noise > 0 ? t->blurred : b->x, t->y));
   FACET_TRY(facet_tsne_step(&b->affinity, e->dimensions, t->y, t->alpha, e->learn_alpha, factor, &g));
   FACET_TRY(facet_encoder_backward(t->encoder, g.y, &gradient));
   FACET_CHECK(isfinite(g.loss) && isfinite(gradient), FACET_BAD_INPUT,

@@ -80,6 +80,7 @@ typedef struct {
   int64_t samples;  /* of training; 0: all */
   int64_t batch;
   int epochs;
+  double noise; /* deviation of what is added to the encoder's inputs in training; theirs is 1 */
   enum { FACET_EMBED_ADAM, FACET_EMBED_MOMENTUM } optimizer;
   double rate, momentum;
   int schedule; /* FACET_SCHEDULE_COSINE or FACET_SCHEDULE_CONSTANT */

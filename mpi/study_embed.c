@@ -53,6 +53,7 @@ static const facet_key keys[] = {
      .target = EMBED(samples)},
     {.key = "batch", .type = FACET_KEY_LARGE, .range = "[4, 1000000]", .standard = "5000", .target = EMBED(batch)},
     {.key = "epochs", .type = FACET_KEY_WHOLE, .range = "[1, 1000000]", .standard = "30", .target = EMBED(epochs)},
+    {.key = "noise", .type = FACET_KEY_NUMBER, .range = "[0, inf)", .standard = "0.3", .target = EMBED(noise)},
     {.key = "optimizer", .type = FACET_KEY_WORD, .words = optimizers, .standard = "adam", .target = EMBED(optimizer)},
     {.key = "rate", .type = FACET_KEY_NUMBER, .range = "(0, inf)", .standard = "0.001", .target = EMBED(rate)},
     {.key = "momentum", .type = FACET_KEY_NUMBER, .range = "[0, 1)", .standard = "0.9", .target = EMBED(momentum)},
