@@ -97,13 +97,7 @@ def test_a_study_that_trains(tmp_path, ranks):
 @pytest.mark.skipif(not pathlib.Path(FASHION + "images-idx3-ubyte.gz").exists(), reason="no Fashion-MNIST")
 def test_fashion_mnist(tmp_path):
     study = write(tmp_path, MNIST_LIKE, "mlp.onnx", "linearize: {samples: 300}")
-    arrays = {"d": np.random.default_rng(0).normal(size=(784, 256)) / 28, "f": np.random.default_rng(1).normal(size=(256, 10))}
-    graph = helper.make_graph([helper.make_node("MatMul", ["x", "d"], ["z"]), helper.make_node("Relu", ["z"], ["h"]),
-                               helper.make_node("MatMul", ["h", "f"], ["y"])], "mlp",
-                              [helper.make_tensor_value_info("x", 1, ["N", 784])],
-                              [helper.make_tensor_value_info("y", 1, ["N", 10])],
-                              [numpy_helper.from_array(a.astype("f4"), name) for name, a in arrays.items()])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), tmp_path / "mlp.onnx")
+    dense_network(tmp_path / "mlp.onnx")
     check(study)
 
 
@@ -112,6 +106,70 @@ def test_fashion_mnist(tmp_path):
 @pytest.mark.parametrize("samples", ["all", "20"])  # all of them, or some: then forward passes alone as well
 def test_real_networks(tmp_path, model, samples):
     check(write(tmp_path, CIFAR, SHARED / "models" / f"{model}.onnx", f"linearize: {{samples: {samples}}}\nblock: 20"))
+
+
+def dense_network(path, inputs=784, hidden=256, classes=10):
+    arrays = {"d": np.random.default_rng(0).normal(size=(inputs, hidden)) / np.sqrt(inputs),
+              "f": np.random.default_rng(1).normal(size=(hidden, classes))}
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "d"], ["z"]), helper.make_node("Relu", ["z"], ["h"]),
+                               helper.make_node("MatMul", ["h", "f"], ["y"])], "mlp",
+                              [helper.make_tensor_value_info("x", 1, ["N", inputs])],
+                              [helper.make_tensor_value_info("y", 1, ["N", classes])],
+                              [numpy_helper.from_array(a.astype("f4"), name) for name, a in arrays.items()])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), path)
+
+
+def noise(folder, samples, more):
+    """A small network, and so many samples of 28 x 28 pixels."""
+    dense_network(folder / "mlp.onnx")
+    np.save(folder / "images.npy", np.random.default_rng(2).integers(0, 256, (samples, 28, 28), dtype=np.uint8))
+    return write(folder, "{format: npy, images: images.npy}", "mlp.onnx", more)
+
+
+EMBED = "embed: {{layers: [100, 100], epochs: 1, explain: 10, batch: {batch}, {more}}}"
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("samples, batch, more", [
+    (3000, 3000, "source: features"),  # one batch
+    (4500, 1500, "source: pixels"),  # three, whose probabilities are kept
+    (2500, 2500, "layers: [500, 500, 2000]"),  # an encoder of van der Maaten's size
+])
+def test_an_embedding(tmp_path, samples, batch, more, ranks):
+    embed = EMBED.format(batch=batch, more=more) if "layers" not in more else \
+        f"embed: {{{more}, epochs: 1, explain: 10, batch: {batch}}}"
+    check(noise(tmp_path, samples, embed), ranks)
+
+
+def test_probabilities_are_shared_by_the_ranks(tmp_path):
+    """4,000 samples: their P takes 64 MB, and 256 MB more are needed to make it.  Whatever the embedding adds to a rank
+    falls with the ranks: nowhere is there a whole matrix of 4,000 x 4,000."""
+    bare, embed = {}, {}
+    for ranks in (1, 2, 4):
+        for found, more in ((bare, ""), (embed, EMBED.format(batch=4000, more="source: features"))):
+            study = noise(tmp_path, 4000, more)
+            shutil.rmtree(tmp_path / "out", ignore_errors=True)
+            found[ranks] = peak(study, ranks)
+    added = {ranks: embed[ranks] - bare[ranks] for ranks in bare}
+    print("added by the embedding, MiB:", added)
+    whole = 4000 ** 2 * 4 / 2 ** 20
+    assert added[1] > 5 * whole
+    assert added[2] < 0.65 * added[1] and added[4] < 0.4 * added[1]
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("size, method, samples, items", [
+    (36, "gram", 60, 1),  # 1,296 x 1,296
+    (36, "dual", 120, 1),  # 1,200 x 1,200
+    (64, "random", 60, 1),
+    (28, "gram", 2000, 8),  # many features
+])
+def test_an_aggregate(tmp_path, size, method, samples, items, ranks):
+    dense_network(tmp_path / "mlp.onnx", size ** 2)
+    np.save(tmp_path / "images.npy", np.random.default_rng(2).integers(0, 256, (samples, size, size), dtype=np.uint8))
+    conditions = "conditions: [clean, {corruption: [gaussian_noise, contrast], severity: [1, 3, 5]}, {corruption: brightness, severity: 1}]"
+    more = f"linearize: {{rows: all, samples: {min(samples, 120)}}}\naggregate: {{method: {method}, spectrum: 16}}\n"
+    check(write(tmp_path, "{format: npy, images: images.npy}", "mlp.onnx", more + (conditions if items > 1 else "")), ranks)
 
 
 def test_work_of_the_size_of_imagenet(tmp_path):
