@@ -119,26 +119,21 @@ def dense_network(path, inputs=784, hidden=256, classes=10):
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), path)
 
 
-def noise(folder, samples, more):
-    """A small network, and so many samples of 28 x 28 pixels."""
-    dense_network(folder / "mlp.onnx")
-    np.save(folder / "images.npy", np.random.default_rng(2).integers(0, 256, (samples, 28, 28), dtype=np.uint8))
+def noise(folder, samples, more, size=28):
+    """A small network, and so many samples of noise."""
+    dense_network(folder / "mlp.onnx", size ** 2)
+    np.save(folder / "images.npy", np.random.default_rng(2).integers(0, 256, (samples, size, size), dtype=np.uint8))
     return write(folder, "{format: npy, images: images.npy}", "mlp.onnx", more)
 
 
-EMBED = "embed: {{layers: [100, 100], epochs: 1, explain: 10, batch: {batch}, {more}}}"
-
-
 @pytest.mark.parametrize("ranks", [1, 2])
-@pytest.mark.parametrize("samples, batch, more", [
-    (3000, 3000, "source: features"),  # one batch
-    (4500, 1500, "source: pixels"),  # three, whose probabilities are kept
-    (2500, 2500, "layers: [500, 500, 2000]"),  # an encoder of van der Maaten's size
+@pytest.mark.parametrize("samples, embed", [
+    (3000, "layers: [100, 100]"),
+    (4500, "layers: [100, 100], batch: 1500, source: pixels"),  # three batches, whose probabilities are kept
+    (1500, "batch: 1500"),  # an encoder of van der Maaten's size
 ])
-def test_an_embedding(tmp_path, samples, batch, more, ranks):
-    embed = EMBED.format(batch=batch, more=more) if "layers" not in more else \
-        f"embed: {{{more}, epochs: 1, explain: 10, batch: {batch}}}"
-    check(noise(tmp_path, samples, embed), ranks)
+def test_an_embedding(tmp_path, samples, embed, ranks):
+    check(noise(tmp_path, samples, f"embed: {{{embed}, epochs: 1, explain: 10}}"), ranks)
 
 
 def test_probabilities_are_shared_by_the_ranks(tmp_path):
@@ -146,7 +141,7 @@ def test_probabilities_are_shared_by_the_ranks(tmp_path):
     falls with the ranks: nowhere is there a whole matrix of 4,000 x 4,000."""
     bare, embed = {}, {}
     for ranks in (1, 2, 4):
-        for found, more in ((bare, ""), (embed, EMBED.format(batch=4000, more="source: features"))):
+        for found, more in ((bare, ""), (embed, "embed: {layers: [100, 100], epochs: 1, explain: 10}")):
             study = noise(tmp_path, 4000, more)
             shutil.rmtree(tmp_path / "out", ignore_errors=True)
             found[ranks] = peak(study, ranks)
@@ -158,18 +153,16 @@ def test_probabilities_are_shared_by_the_ranks(tmp_path):
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
-@pytest.mark.parametrize("size, method, samples, items", [
-    (36, "gram", 60, 1),  # 1,296 x 1,296
-    (36, "dual", 120, 1),  # 1,200 x 1,200
-    (64, "random", 60, 1),
-    (28, "gram", 2000, 8),  # many features
+@pytest.mark.parametrize("size, aggregate, linear, conditions", [
+    (36, "method: gram, cka: false", 60, "clean"),  # 1,296 x 1,296
+    (36, "method: dual, cka: false", 120, "clean"),  # 1,200 x 1,200
+    (64, "method: random, cka: false", 120, "clean"),
+    (28, "spectrum: none", 1, "clean, {corruption: [contrast, brightness], severity: [1, 2, 3]}"),  # features held
 ])
-def test_an_aggregate(tmp_path, size, method, samples, items, ranks):
-    dense_network(tmp_path / "mlp.onnx", size ** 2)
-    np.save(tmp_path / "images.npy", np.random.default_rng(2).integers(0, 256, (samples, size, size), dtype=np.uint8))
-    conditions = "conditions: [clean, {corruption: [gaussian_noise, contrast], severity: [1, 3, 5]}, {corruption: brightness, severity: 1}]"
-    more = f"linearize: {{rows: all, samples: {min(samples, 120)}}}\naggregate: {{method: {method}, spectrum: 16}}\n"
-    check(write(tmp_path, "{format: npy, images: images.npy}", "mlp.onnx", more + (conditions if items > 1 else "")), ranks)
+def test_an_aggregate(tmp_path, size, aggregate, linear, conditions, ranks):
+    study = noise(tmp_path, 2000, f"linearize: {{rows: all, samples: {linear}}}\naggregate: {{{aggregate}}}\n"
+                  f"conditions: [{conditions}]", size)
+    check(study, ranks)
 
 
 def test_work_of_the_size_of_imagenet(tmp_path):
