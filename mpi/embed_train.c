@@ -139,8 +139,8 @@ static facet_status fill_batch(const training *t, source *s, batch *b, double *s
     for (int64_t i = 0; i < count; i++)
       for (int64_t j = 0; j < t->inputs; j++) {
         double h = s->feature[i * t->inputs + j];
-        FACET_CHECK(isfinite(h), FACET_BAD_INPUT, "%s: embed: the features of sample %lld are not finite",
-                    t->study->file, (long long)t->order[b->first + own + first + i]);
+        FACET_CHECK(isfinite(h), FACET_BAD_INPUT, "%s:%d: embed: the features of sample %lld are not finite",
+                    t->study->file, t->wish->line, (long long)t->order[b->first + own + first + i]);
         local_set(b->x, first + i + j * rows, h);
         sum[j] += h;
         squares[j] += h * h;
@@ -486,8 +486,9 @@ static facet_status source_memory(const training *t, double *bytes)
   return status;
 }
 
-/* Probabilities and what a pass needs, at the fullest: while those of the last batch are made. */
-static double step_memory(const training *t)
+/* Probabilities and what a pass needs, at the fullest: while those of the last batch are made, or when the state is
+ * saved, which takes a copy of it. */
+static double step_memory(const training *t, double state)
 {
   int64_t most = t->batch[t->batches - 1].count;
   double last = facet_affinity_bytes(t->ranks, t->real, most), kept = 0;
@@ -495,34 +496,35 @@ static double step_memory(const training *t)
   double pass = facet_encoder_pass_bytes(t->ranks, t->real, t->layers, t->size, most);
   for (int i = 0; i + 1 < t->batches; i++)
     kept += t->batch[i].keep ? facet_affinity_bytes(t->ranks, t->real, t->batch[i].count) : 0;
-  return kept + (t->batches > 1 ? peak + pass : fmax(peak, last + pass)); /* the first comes before any pass */
+  return kept + fmax(peak + (t->batches > 1 ? pass : 0), last + pass + state); /* the first comes before any pass */
 }
 
-static double train_memory(const training *t, double source)
+static double train_memory(const training *t, double while_finding)
 {
   double parameters = 0, rows = 0;
   for (int i = 0; i < t->layers; i++)
     parameters += (double)(t->size[i] + 1) * (double)t->size[i + 1];
   for (int i = 0; i < t->batches; i++)
     rows += ceil((double)t->batch[i].count / t->ranks);
+  double state = 3 * sizeof *t->state * parameters;
   double always = rows * (double)t->inputs * (double)facet_type_size(t->real) +
-                  (double)t->samples * (sizeof *t->order + sizeof *t->label) + 3 * sizeof *t->state * parameters +
+                  (double)t->samples * (sizeof *t->order + sizeof *t->label) + state +
                   facet_encoder_bytes(t->ranks, t->real, t->layers, t->size);
-  return always + fmax(source, step_memory(t));
+  return always + fmax(while_finding, step_memory(t, state));
 }
 
 facet_status facet_embed_train_memory(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
                                       int ranks, double *bytes)
 {
   training t = training_of(plan, data, family, ranks);
-  double source;
-  facet_status status = source_memory(&t, &source);
+  double while_finding = 0;
+  facet_status status = source_memory(&t, &while_finding);
   if (status == FACET_OK)
     status = deal_batches(&t);
   if (status == FACET_OK)
     status = share_memory(&t);
   if (status == FACET_OK)
-    *bytes = train_memory(&t, source);
+    *bytes = train_memory(&t, while_finding);
   training_clear(&t);
   return status;
 }

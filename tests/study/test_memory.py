@@ -137,7 +137,7 @@ def test_an_embedding(tmp_path, samples, embed, ranks):
 
 
 def test_probabilities_are_shared_by_the_ranks(tmp_path):
-    """4,000 samples: their P takes 64 MB, and 256 MB more are needed to make it.  Whatever the embedding adds to a rank
+    """4,000 samples: their P takes 64 MB, and 128 MB more are needed to make it.  Whatever the embedding adds to a rank
     falls with the ranks: nowhere is there a whole matrix of 4,000 x 4,000."""
     bare, embed = {}, {}
     for ranks in (1, 2, 4):
@@ -148,8 +148,8 @@ def test_probabilities_are_shared_by_the_ranks(tmp_path):
     added = {ranks: embed[ranks] - bare[ranks] for ranks in bare}
     print("added by the embedding, MiB:", added)
     whole = 4000 ** 2 * 4 / 2 ** 20
-    assert added[1] > 5 * whole
-    assert added[2] < 0.65 * added[1] and added[4] < 0.4 * added[1]
+    assert added[1] > 3 * whole
+    assert added[2] < 0.6 * added[1] and added[4] < 0.35 * added[1] and added[4] < whole
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
