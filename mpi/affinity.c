@@ -33,20 +33,17 @@ static facet_status square_norms(const facet_blockmatrix *x, double *norm)
   return facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, norm, (int)x->rows, MPI_DOUBLE, MPI_SUM, comm), "distances");
 }
 
-/* Products of samples become p_j|i, row by row. A distance that rounding cannot tell from 0 is 0, so that samples which
- * are the same have the same neighbours: the products are off by at most gamma |x| |z| (Higham 2002, 3.1). */
-static void to_neighbours(const facet_blockmatrix *products, int64_t inputs, const double *norm, double perplexity,
-                          double *line)
+/* Products of samples become p_j|i, row by row. */
+static void to_neighbours(const facet_blockmatrix *products, const double *norm, double perplexity, double *line)
 {
   int64_t n = products->rows, rows = products->local_rows;
-  double *value = products->local, gamma = (double)(inputs + 4) * 0x1p-52;
+  double *value = products->local;
   for (int64_t first = 0; first < rows; first += TOGETHER) {
     int64_t count = rows - first < TOGETHER ? rows - first : TOGETHER;
     for (int64_t j = 0; j < n; j++)
       for (int64_t i = 0; i < count; i++) {
-        double squares = norm[facet_blockmatrix_row(products, first + i)] + norm[j];
-        double distance = squares - 2 * value[first + i + j * rows];
-        line[i * n + j] = distance > gamma * squares ? distance : 0;
+        double own = norm[facet_blockmatrix_row(products, first + i)];
+        line[i * n + j] = fmax(0, own + norm[j] - 2 * value[first + i + j * rows]);
       }
     for (int64_t i = 0; i < count; i++)
       facet_tsne_neighbours(n, facet_blockmatrix_row(products, first + i), perplexity, line + i * n);
@@ -128,7 +125,7 @@ static facet_status make(const facet_blockmatrix *x, double perplexity, desk *d,
   FACET_TRY(matrix(x, FACET_F64, x->rows, &d->products));
   FACET_TRY(facet_blockmatrix_gemm(false, true, 1, d->exact, d->exact, 0, d->products));
   facet_blockmatrix_destroy(&d->exact);
-  to_neighbours(d->products, x->columns, d->norm, perplexity, d->line);
+  to_neighbours(d->products, d->norm, perplexity, d->line);
   FACET_TRY(matrix(x, x->type, x->rows, &out->p));
   return join(d, out);
 }

@@ -237,7 +237,7 @@ def test_features_that_are_not_finite(tmp_path, ranks):
 
 def test_samples_that_are_all_the_same(tmp_path):
     """0.1 is no binary number: sums of it are not exact, and leave a variance of rounding errors."""
-    done = run("run", float_study(tmp_path, np.full((41, 6), 0.1)), ranks=2)
+    done = run("run", float_study(tmp_path, np.full((3001, 6), 0.1)), ranks=2)
     assert done.returncode == 65 and "study.yaml:6: embed: the features of all samples are the same" in done.stderr
 
 
