@@ -430,7 +430,8 @@ static facet_status variant_memory(mapping *m, int v, size_t before, double *mos
 static facet_status variants_memory(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
                                     double *most)
 {
-  mapping m = {.plan = plan, .s = &plan->store, .study = plan->store.study, .data = data, .family = family, .variant = -1};
+  mapping m = {
+      .plan = plan, .s = &plan->store, .study = plan->store.study, .data = data, .family = family, .variant = -1};
   facet_kernels_release();
   size_t before = facet_memory_in_use();
   facet_status status = FACET_OK;

@@ -61,7 +61,8 @@ static double parameters(const probe *p)
 static facet_status probe_make(const facet_plan *plan, int64_t batch, probe *p)
 {
   const facet_embedding *e = &plan->store.study->embed;
-  *p = (probe){.wish = e, .real = plan->store.study->precision, .n = batch < BATCH ? batch : BATCH, .layers = e->layers + 1};
+  *p = (probe){
+      .wish = e, .real = plan->store.study->precision, .n = batch < BATCH ? batch : BATCH, .layers = e->layers + 1};
   p->size[0] = plan->store.embed_inputs;
   for (int i = 0; i < e->layers; i++)
     p->size[i + 1] = e->layer[i];

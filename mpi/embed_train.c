@@ -230,7 +230,8 @@ int64_t facet_embed_batches_kept(const facet_study *study, int64_t samples, int6
 /* Probabilities are kept while they fit into `memory`, and made again at every visit where they do not. */
 static facet_status share_memory(training *t)
 {
-  int64_t most = t->batch[t->batches - 1].count, kept = facet_embed_batches_kept(t->study, t->samples, t->inputs, t->ranks);
+  int64_t most = t->batch[t->batches - 1].count,
+          kept = facet_embed_batches_kept(t->study, t->samples, t->inputs, t->ranks);
   FACET_CHECK(kept >= 0, FACET_BAD_INPUT,
               "%s:%d: embed.batch: %lld samples need %.1f GB a rank on %d ranks, but memory is %.1f GB", t->study->file,
               t->wish->line, (long long)most, facet_affinity_peak(t->ranks, t->real, most, t->inputs) / 1e9, t->ranks,

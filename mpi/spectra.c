@@ -466,7 +466,8 @@ facet_status facet_spectra(MPI_Comm comm, const facet_store_plan *plan, facet_st
 /* ---- what it takes ---- */
 
 /* Of one variant, by eigenvectors: while the matrix is summed up, of pieces that travel, or while it is decomposed, by
- * as many ranks as have a place there: it, its symmetric copy, what is lost, vectors, and work space of three times its size. */
+ * as many ranks as have a place there: it, its symmetric copy, what is lost, vectors, and work space of three times its
+ * size. */
 static double gram_memory(const facet_pieces *pieces, double piece, int ranks)
 {
   double order = (double)pieces->width, places = fmax(1, floor(order / (2 * FACET_BLOCK)));

@@ -1,6 +1,7 @@
 """The key `embed` of a study: positions are those of the written networks, explanations and movements add up, training
 stops and goes on with the same bits, and bad wishes get one line."""
 
+import re
 import signal
 import subprocess
 import time
@@ -244,6 +245,18 @@ def test_samples_that_are_all_the_same(tmp_path):
 def test_too_few_samples(tmp_path):
     done = run("check", float_study(tmp_path, np.zeros((20, 6)), "{}"))
     assert done.returncode == 65 and "embed.perplexity: 30 neighbours are more than a batch of 20 samples has" in done.stderr
+
+
+def test_forecast_counts_epochs(folder):
+    """What facet check says of the time follows the work: a hundred times the epochs, each the same."""
+    seconds = []
+    for epochs in (10000, 1000000):
+        change(folder, ("epochs: 15," if epochs == 10000 else "epochs: 10000,", f"epochs: {epochs},"))
+        done = run("check", folder / "study.yaml")
+        assert done.returncode == 0, done.stderr
+        spent = re.search(r"embedding (?:(\d+) h )?(?:(\d+) min ?)?(?:(\d+) s)?", done.stdout)
+        seconds.append(sum(int(x or 0) * unit for x, unit in zip(spent.groups(), (3600, 60, 1))))
+    assert 25 < seconds[1] / seconds[0] < 400  # but for what else the machine does
 
 
 def test_a_rate_too_large(folder):
