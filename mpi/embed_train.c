@@ -429,37 +429,37 @@ static const facet_member *member_named(const facet_family *family, const char *
   return NULL;
 }
 
-static training training_of(const facet_plan *plan, const facet_study_data *data, const facet_family *family, int ranks)
+static facet_status describe(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
+                             int ranks, training *t)
 {
   const facet_study *study = plan->store.study;
   const facet_embedding *e = &study->embed;
-  training t = {.ranks = ranks,
-                .study = study,
-                .wish = e,
-                .data = data->train ? data->train : data->test,
-                .member = member_named(family, e->variant),
-                .real = study->precision,
-                .samples = plan->store.embed_train,
-                .inputs = plan->store.embed_inputs,
-                .layers = e->layers + 1,
-                .size = {plan->store.embed_inputs},
-                .alpha = e->alpha};
+  *t = (training){.ranks = ranks,
+                  .study = study,
+                  .wish = e,
+                  .data = data->train ? data->train : data->test,
+                  .member = member_named(family, e->variant),
+                  .real = study->precision,
+                  .samples = plan->store.embed_train,
+                  .inputs = plan->store.embed_inputs,
+                  .layers = e->layers + 1,
+                  .size = {plan->store.embed_inputs},
+                  .alpha = e->alpha};
   for (int i = 0; i < e->layers; i++)
-    t.size[i + 1] = e->layer[i];
-  t.size[t.layers] = e->dimensions;
-  return t;
+    t->size[i + 1] = e->layer[i];
+  t->size[t->layers] = e->dimensions;
+  FACET_CHECK(t->member, FACET_BAD_INPUT, "%s:%d: embed.variant: %s was not made", study->file, e->line, e->variant);
+  return FACET_OK;
 }
 
 facet_status facet_embed_train(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data,
                                const facet_family *family, facet_store *store, facet_network **encoder)
 {
-  training t = training_of(plan, data, family, facet_ranks(comm));
+  training t;
+  *encoder = NULL;
+  facet_status status = describe(plan, data, family, facet_ranks(comm), &t);
   t.comm = comm;
   t.store = store;
-  *encoder = NULL;
-  facet_status status = t.member ? FACET_OK
-                                 : facet_raise(FACET_BAD_INPUT, "%s:%d: embed.variant: %s was not made", t.study->file,
-                                               t.wish->line, t.wish->variant);
   if (status == FACET_OK)
     status = prepare(&t);
   if (status == FACET_OK)
@@ -517,9 +517,11 @@ static double train_memory(const training *t, double while_finding)
 facet_status facet_embed_train_memory(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
                                       int ranks, double *bytes)
 {
-  training t = training_of(plan, data, family, ranks);
+  training t;
   double while_finding = 0;
-  facet_status status = source_memory(&t, &while_finding);
+  facet_status status = describe(plan, data, family, ranks, &t);
+  if (status == FACET_OK)
+    status = source_memory(&t, &while_finding);
   if (status == FACET_OK)
     status = deal_batches(&t);
   if (status == FACET_OK)
