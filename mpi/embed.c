@@ -470,6 +470,7 @@ facet_status facet_embed_memory(const facet_plan *plan, const facet_study_data *
   *bytes = 0;
   if (plan->store.embed_axes == 0)
     return FACET_OK;
+  FACET_TRY(facet_embed_fits(&plan->store, ranks));
   FACET_TRY(facet_embed_train_memory(plan, data, family, ranks, bytes));
   FACET_TRY(variants_memory(plan, data, family, &executors));
   *bytes = fmax(*bytes, encoder_memory(&plan->store) + executors + merit_memory(&plan->store, ranks));

@@ -221,30 +221,37 @@ static facet_status deal_batches(training *t)
 
 int64_t facet_embed_batches_kept(const facet_study *study, int64_t samples, int64_t inputs, int ranks)
 {
-  int64_t batches = facet_embed_batches(&study->embed, samples), most = (samples + batches - 1) / batches;
+  int64_t batches = facet_embed_batches(&study->embed, samples), most = facet_embed_largest(&study->embed, samples);
   double room = (double)study->memory - facet_affinity_peak(ranks, study->precision, most, inputs);
   double kept = floor(room / facet_affinity_bytes(ranks, study->precision, most));
   return kept < 0 ? -1 : kept < (double)batches ? (int64_t)kept : batches;
 }
 
-/* Probabilities are kept while they fit into `memory`, and made again at every visit where they do not. */
-static facet_status share_memory(training *t)
+facet_status facet_embed_fits(const facet_store_plan *p, int ranks)
 {
-  int64_t most = t->batch[t->batches - 1].count,
-          kept = facet_embed_batches_kept(t->study, t->samples, t->inputs, t->ranks);
-  FACET_CHECK(kept >= 0, FACET_BAD_INPUT,
-              "%s:%d: embed.batch: %lld samples need %.1f GB a rank on %d ranks, but memory is %.1f GB", t->study->file,
-              t->wish->line, (long long)most, facet_affinity_peak(t->ranks, t->real, most, t->inputs) / 1e9, t->ranks,
-              (double)t->study->memory / 1e9);
+  const facet_study *study = p->study;
+  if (p->embed_axes == 0 || facet_embed_batches_kept(study, p->embed_train, p->embed_inputs, ranks) >= 0)
+    return FACET_OK;
+  int64_t most = facet_embed_largest(&study->embed, p->embed_train);
+  double needed = facet_affinity_peak(ranks, study->precision, most, p->embed_inputs);
+  return facet_raise(FACET_BAD_INPUT,
+                     "%s:%d: embed.batch: %lld samples take %.0f MiB for each of %d rank%s, but memory is %.0f MiB",
+                     study->file, study->embed.line, (long long)most, needed / 0x1p20, ranks, ranks == 1 ? "" : "s",
+                     (double)study->memory / 0x1p20);
+}
+
+/* Probabilities are kept while they fit into `memory`, and made again at every visit where they do not. */
+static void share_memory(training *t)
+{
+  int64_t kept = facet_embed_batches_kept(t->study, t->samples, t->inputs, t->ranks);
   for (int i = 0; i < t->batches; i++)
     t->batch[i].keep = i < kept;
-  return FACET_OK;
 }
 
 static facet_status prepare_own(training *t)
 {
   FACET_TRY(deal_batches(t));
-  FACET_TRY(share_memory(t));
+  share_memory(t);
   int64_t most = t->batch[t->batches - 1].count;
   FACET_NEW(t->mean, t->inputs);
   FACET_NEW(t->y, most * t->wish->dimensions);
@@ -524,10 +531,10 @@ facet_status facet_embed_train_memory(const facet_plan *plan, const facet_study_
     status = source_memory(&t, &while_finding);
   if (status == FACET_OK)
     status = deal_batches(&t);
-  if (status == FACET_OK)
-    status = share_memory(&t);
-  if (status == FACET_OK)
+  if (status == FACET_OK) {
+    share_memory(&t);
     *bytes = train_memory(&t, while_finding);
+  }
   training_clear(&t);
   return status;
 }

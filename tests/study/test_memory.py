@@ -152,6 +152,16 @@ def test_probabilities_are_shared_by_the_ranks(tmp_path):
     assert added[2] < 0.6 * added[1] and added[4] < 0.35 * added[1] and added[4] < whole
 
 
+def test_a_batch_that_does_not_fit(tmp_path):
+    """Its probabilities take 12 x 4,000^2 bytes and 4 MiB while they are made: too many for one rank, but not for two."""
+    study = noise(tmp_path, 4000, "embed: {layers: [10], epochs: 1}\nmemory: 150 MiB")
+    for command in ("check", "run"):
+        done = run(command, study)
+        assert done.returncode == 65 and len(done.stderr.splitlines()) == 1, done.stderr
+        assert "study.yaml:6: embed.batch: 4000 samples take 187 MiB for each of 1 rank, but memory is 150 MiB" in done.stderr
+    assert run("check", study, ranks=2).returncode == 0
+
+
 @pytest.mark.parametrize("ranks", [1, 2])
 @pytest.mark.parametrize("size, aggregate, linear, conditions", [
     (36, "method: gram, cka: false", 60, "clean"),  # 1,296 x 1,296
