@@ -242,6 +242,15 @@ def test_samples_that_are_all_the_same(tmp_path):
     assert done.returncode == 65 and "study.yaml:6: embed: the features of all samples are the same" in done.stderr
 
 
+def test_no_labels(tmp_path):
+    study = float_study(tmp_path, np.random.default_rng(1).normal(size=(40, 6)))
+    change(tmp_path, (", labels: test-labels.npy", ""))
+    assert run("run", study, ranks=2).returncode == 0
+    with h5py.File(tmp_path / "out/study.h5") as f:
+        assert np.isnan(f["embed/quality"][0, 0]) and np.isfinite(f["embed/quality"][0, 1:]).all()
+        assert np.isfinite(f["embed/position"][()]).all()
+
+
 def test_too_few_samples(tmp_path):
     done = run("check", float_study(tmp_path, np.zeros((20, 6)), "{}"))
     assert done.returncode == 65 and "embed.perplexity: 30 neighbours are more than a batch of 20 samples has" in done.stderr
