@@ -15,8 +15,9 @@ typedef struct {
 facet_status facet_affinity_make(const facet_blockmatrix *x, double perplexity, facet_affinity *affinity);
 void facet_affinity_clear(facet_affinity *affinity);
 
-/* Bytes that a rank takes for the p of n samples, and at most while it is made. */
+/* Bytes that a rank takes for the p of n samples; at most while it is made of samples of so many inputs, itself
+ * included. Not collective. */
 double facet_affinity_bytes(int ranks, facet_type real, int64_t n);
-double facet_affinity_peak(int ranks, facet_type real, int64_t n);
+double facet_affinity_peak(int ranks, facet_type real, int64_t n, int64_t inputs);
 
 #endif

@@ -6,13 +6,15 @@
 
 #include "aggregate.h"
 #include "compare.h"
+#include "embed.h"
 
 #include <stdio.h>
 
 #include "forecast.h"
 
-/* Bytes that a run takes beside what is measured here: HDF5 and MPI for the store. Measured. */
-enum { BESIDE = 12 << 20 };
+/* Bytes that a run takes beside what is measured here: HDF5 and MPI for the store; what a BLAS keeps for itself.
+ * Measured. */
+enum { BESIDE = 12 << 20, BLAS = 6 << 20 };
 
 /* Memory of the process: at its fullest while it read, or in the stage to come that takes the most. What is there after
  * those stages were tried out, code made by oneDNN for one, stays in a run, too. */
@@ -21,13 +23,16 @@ static facet_status memory_per_rank(const facet_plan *plan, const facet_study_da
 {
   double now, most, ignored;
   size_t analysis, training;
+  double embedding;
   facet_memory_resident(&ignored, &most);
   FACET_TRY(facet_analysis_memory(plan, data, family, &analysis));
   FACET_TRY(facet_family_memory(plan->store.study, data, family, ranks, &training));
+  FACET_TRY(facet_embed_memory(plan, data, family, ranks, &embedding));
   facet_memory_resident(&now, &ignored);
   double stage = (double)(analysis > training ? analysis : training);
-  const double other[] = {facet_compare_memory(&plan->store), facet_aggregate_memory(plan, family, ranks)};
-  for (int i = 0; i < 2; i++)
+  const double other[] = {embedding + BLAS, facet_compare_memory(&plan->store),
+                          facet_aggregate_memory(plan, family, ranks) + BLAS};
+  for (int i = 0; i < 3; i++)
     stage = other[i] > stage ? other[i] : stage;
   double work = now + stage + BESIDE;
   *bytes = work > most ? work : most;
@@ -99,13 +104,16 @@ static facet_status print_forecast(const facet_plan *plan, const facet_study_dat
                                    const double *forward, int ranks)
 {
   facet_forecast f;
-  char all[32], part[5][32];
+  char all[32], part[6][32];
+  const facet_study *study = plan->store.study;
   FACET_TRY(facet_forecast_make(plan, data, family, forward, ranks, &f));
   printf("time             about %s on %d rank%s: training %s, corrupting %s, forward passes %s, linearizing %s",
-         short_time(f.training + f.corrupting + f.forward + f.linearizing + f.aggregating, all), ranks,
+         short_time(f.training + f.corrupting + f.forward + f.linearizing + f.aggregating + f.embedding, all), ranks,
          ranks == 1 ? "" : "s", short_time(f.training, part[0]), short_time(f.corrupting, part[1]),
          short_time(f.forward, part[2]), short_time(f.linearizing, part[3]));
-  if (plan->store.study->aggregate.wanted)
+  if (study->embed.wanted)
+    printf(", embedding %s", short_time(f.embedding, part[5]));
+  if (study->aggregate.wanted)
     printf(", aggregating %s", short_time(f.aggregating, part[4]));
   printf("\n");
   return FACET_OK;

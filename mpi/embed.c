@@ -9,7 +9,7 @@
 #include "entry.h"
 #include "quality.h"
 
-enum { NEIGHBOURS = 12, EXPLAINED_AT_ONCE = 16 };
+enum { NEIGHBOURS = 12, EXPLAINED_AT_ONCE = 16, PORTION = 1 << 24 };
 
 /* ---- for the plan ---- */
 
@@ -274,10 +274,10 @@ done:
 /* Adds up what each rank has: the others have zeros there. */
 static facet_status share_vectors(const mapping *m, float *x)
 {
-  const int64_t all = m->s->samples * m->s->embed_inputs, portion = 1 << 24;
-  for (int64_t i = 0; i < all; i += portion)
+  const int64_t all = m->s->samples * m->s->embed_inputs;
+  for (int64_t i = 0; i < all; i += PORTION)
     FACET_TRY(facet_mpi_check(
-        MPI_Allreduce(MPI_IN_PLACE, x + i, (int)(all - i < portion ? all - i : portion), MPI_FLOAT, MPI_SUM, m->comm),
+        MPI_Allreduce(MPI_IN_PLACE, x + i, (int)(all - i < PORTION ? all - i : PORTION), MPI_FLOAT, MPI_SUM, m->comm),
         "sharing features"));
   return FACET_OK;
 }
@@ -414,4 +414,65 @@ facet_status facet_embed(MPI_Comm comm, const facet_plan *plan, const facet_stud
   facet_free(&folder);
   facet_free(&file);
   return status;
+}
+
+/* ---- what it takes ---- */
+
+/* Executors of one variant, as for its positions and explanations. */
+static facet_status variant_memory(mapping *m, int v, size_t before, double *most)
+{
+  FACET_TRY(enter_variant(m, v));
+  FACET_TRY(facet_executor_ready(m->linear));
+  *most = fmax(*most, (double)(facet_memory_in_use() - before));
+  return FACET_OK;
+}
+
+static facet_status variants_memory(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
+                                    double *most)
+{
+  mapping m = {
+      .plan = plan, .s = &plan->store, .study = plan->store.study, .data = data, .family = family, .variant = -1};
+  facet_kernels_release();
+  size_t before = facet_memory_in_use();
+  facet_status status = FACET_OK;
+  for (int v = 0; v < m.s->variants && status == FACET_OK; v++)
+    if (m.s->variant[v].embed_nodes > 0)
+      status = variant_memory(&m, v, before, most);
+  leave_variant(&m);
+  return status;
+}
+
+/* Of the figures of merit: everybody has the vectors and positions of all samples. */
+static double merit_memory(const facet_store_plan *s, int ranks)
+{
+  double n = (double)s->samples, vectors = 4 * n * (double)s->embed_inputs, axes = s->embed_axes;
+  double sum = ranks > 1 ? fmin(vectors, 4 * (double)PORTION) : 0; /* MPI sums in a copy */
+  return vectors + 8 * axes * n + (8 * axes + 4) * (double)s->embed_train +
+         fmax(sum, facet_rank_penalties_bytes(s->samples));
+}
+
+static double encoder_memory(const facet_store_plan *s)
+{
+  const facet_embedding *e = &s->study->embed;
+  double inputs = (double)s->embed_inputs, numbers = 0;
+  for (int i = 0; i <= e->layers; i++) {
+    double outputs = i < e->layers ? (double)e->layer[i] : (double)e->dimensions;
+    numbers += (inputs + 1) * outputs;
+    inputs = outputs;
+  }
+  return numbers * sizeof(float);
+}
+
+facet_status facet_embed_memory(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
+                                int ranks, double *bytes)
+{
+  double executors = 0;
+  *bytes = 0;
+  if (plan->store.embed_axes == 0)
+    return FACET_OK;
+  FACET_TRY(facet_embed_fits(&plan->store, ranks));
+  FACET_TRY(facet_embed_train_memory(plan, data, family, ranks, bytes));
+  FACET_TRY(variants_memory(plan, data, family, &executors));
+  *bytes = fmax(*bytes, encoder_memory(&plan->store) + executors + merit_memory(&plan->store, ranks));
+  return FACET_OK;
 }

@@ -20,4 +20,9 @@ facet_status facet_embed_source(const facet_study *study, const facet_study_data
 facet_status facet_embed_stack(const facet_study *study, const facet_member *member, const facet_network *encoder,
                                int64_t numbers, facet_network **stacked);
 
+/* Not collective. Bytes that one of so many ranks takes for it at most, beside data and networks; 0 where no embedding
+ * is wanted. FACET_BAD_INPUT as facet_embed_fits. */
+facet_status facet_embed_memory(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
+                                int ranks, double *bytes);
+
 #endif

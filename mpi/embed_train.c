@@ -16,6 +16,8 @@
 
 enum { FEATURES_AT_ONCE = 64, CHECKPOINT_SECONDS = 20 };
 
+#define NO_VARIANCE 0x1p-40 /* of the mean square: less is rounding of the sums */
+
 typedef struct {
   int64_t first, count; /* of the permutation */
   facet_blockmatrix *x;
@@ -25,6 +27,7 @@ typedef struct {
 
 typedef struct {
   MPI_Comm comm;
+  int ranks;
   const facet_study *study;
   const facet_embedding *wish;
   const facet_dataset *data; /* what is embedded in training */
@@ -138,8 +141,8 @@ static facet_status fill_batch(const training *t, source *s, batch *b, double *s
     for (int64_t i = 0; i < count; i++)
       for (int64_t j = 0; j < t->inputs; j++) {
         double h = s->feature[i * t->inputs + j];
-        FACET_CHECK(isfinite(h), FACET_BAD_INPUT, "%s: embed: the features of sample %lld are not finite",
-                    t->study->file, (long long)t->order[b->first + own + first + i]);
+        FACET_CHECK(isfinite(h), FACET_BAD_INPUT, "%s:%d: embed: the features of sample %lld are not finite",
+                    t->study->file, t->wish->line, (long long)t->order[b->first + own + first + i]);
         local_set(b->x, first + i + j * rows, h);
         sum[j] += h;
         squares[j] += h * h;
@@ -165,13 +168,16 @@ static facet_status standardize(training *t, double *sum, double *squares)
   FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, sum, (int)t->inputs, MPI_DOUBLE, MPI_SUM, t->comm), "means"));
   FACET_TRY(
       facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, squares, (int)t->inputs, MPI_DOUBLE, MPI_SUM, t->comm), "means"));
-  double n = (double)t->samples, variance = 0;
+  double n = (double)t->samples, d = (double)t->inputs, variance = 0, square = 0;
   for (int64_t j = 0; j < t->inputs; j++) {
     t->mean[j] = sum[j] / n;
-    variance += fmax(0, squares[j] / n - t->mean[j] * t->mean[j]) / (double)t->inputs;
+    variance += fmax(0, squares[j] / n - t->mean[j] * t->mean[j]) / d;
+    square += squares[j] / n / d;
   }
-  FACET_CHECK(variance > 0, FACET_BAD_INPUT, "%s:%d: embed: the features of all samples are the same", t->study->file,
-              t->wish->line);
+  FACET_CHECK(isfinite(square), FACET_BAD_INPUT, "%s:%d: embed: the features are too large to be squared",
+              t->study->file, t->wish->line);
+  FACET_CHECK(variance > NO_VARIANCE * square, FACET_BAD_INPUT,
+              "%s:%d: embed: the features of all samples are the same", t->study->file, t->wish->line);
   t->scale = sqrt(variance);
   for (int i = 0; i < t->batches; i++) {
     const facet_blockmatrix *x = t->batch[i].x;
@@ -215,27 +221,39 @@ static facet_status deal_batches(training *t)
   return FACET_OK;
 }
 
-/* Probabilities are kept while they fit into `memory`, and made again at every visit where they do not. */
-static facet_status share_memory(training *t)
+int64_t facet_embed_batches_kept(const facet_study *study, int64_t samples, int64_t inputs, int ranks)
 {
-  int ranks = facet_ranks(t->comm);
-  int64_t most = t->batch[t->batches - 1].count;
-  double room = (double)t->study->memory - facet_affinity_peak(ranks, t->real, most), bytes = 0;
-  FACET_CHECK(room > 0, FACET_BAD_INPUT,
-              "%s:%d: embed.batch: %lld samples need %.1f GB a rank on %d ranks, but memory is %.1f GB", t->study->file,
-              t->wish->line, (long long)most, facet_affinity_peak(ranks, t->real, most) / 1e9, ranks,
-              (double)t->study->memory / 1e9);
-  for (int i = 0; i < t->batches; i++) {
-    bytes += facet_affinity_bytes(ranks, t->real, t->batch[i].count);
-    t->batch[i].keep = bytes <= room;
-  }
-  return FACET_OK;
+  int64_t batches = facet_embed_batches(&study->embed, samples), most = facet_embed_largest(&study->embed, samples);
+  double room = (double)study->memory - facet_affinity_peak(ranks, study->precision, most, inputs);
+  double kept = floor(room / facet_affinity_bytes(ranks, study->precision, most));
+  return kept < 0 ? -1 : kept < (double)batches ? (int64_t)kept : batches;
+}
+
+facet_status facet_embed_fits(const facet_store_plan *p, int ranks)
+{
+  const facet_study *study = p->study;
+  if (p->embed_axes == 0 || facet_embed_batches_kept(study, p->embed_train, p->embed_inputs, ranks) >= 0)
+    return FACET_OK;
+  int64_t most = facet_embed_largest(&study->embed, p->embed_train);
+  double needed = facet_affinity_peak(ranks, study->precision, most, p->embed_inputs);
+  return facet_raise(FACET_BAD_INPUT,
+                     "%s:%d: embed.batch: %lld samples take %.0f MiB for each of %d rank%s, but memory is %.0f MiB",
+                     study->file, study->embed.line, (long long)most, needed / 0x1p20, ranks, ranks == 1 ? "" : "s",
+                     (double)study->memory / 0x1p20);
+}
+
+/* Probabilities are kept while they fit into `memory`, and made again at every visit where they do not. */
+static void share_memory(training *t)
+{
+  int64_t kept = facet_embed_batches_kept(t->study, t->samples, t->inputs, t->ranks);
+  for (int i = 0; i < t->batches; i++)
+    t->batch[i].keep = i < kept;
 }
 
 static facet_status prepare_own(training *t)
 {
   FACET_TRY(deal_batches(t));
-  FACET_TRY(share_memory(t));
+  share_memory(t);
   int64_t most = t->batch[t->batches - 1].count;
   FACET_NEW(t->mean, t->inputs);
   FACET_NEW(t->y, most * t->wish->dimensions);
@@ -249,7 +267,7 @@ static facet_status find_digest(training *t)
 {
   char *text = NULL, *all = NULL;
   facet_status status = facet_study_text(t->study, &text);
-  if (status == FACET_OK && !(all = facet_format("%s\n%s\n%d", text, t->member->sha256, facet_ranks(t->comm))))
+  if (status == FACET_OK && !(all = facet_format("%s\n%s\n%d", text, t->member->sha256, t->ranks)))
     status = FACET_OS;
   if (status == FACET_OK)
     status = facet_sha256_bytes(all, strlen(all), t->digest);
@@ -262,12 +280,7 @@ static facet_status prepare(training *t)
 {
   FACET_AGREE(t->comm, prepare_own(t));
   FACET_AGREE(t->comm, find_digest(t));
-  t->size[0] = t->inputs;
-  for (int i = 0; i < t->wish->layers; i++)
-    t->size[i + 1] = t->wish->layer[i];
-  t->layers = t->wish->layers + 1;
-  t->size[t->layers] = t->wish->dimensions;
-  FACET_TRY(facet_grid_create(t->comm, facet_ranks(t->comm), 1, &t->grid));
+  FACET_TRY(facet_grid_create(t->comm, t->ranks, 1, &t->grid));
   FACET_TRY(facet_encoder_create(t->grid, t->real, t->layers, t->size, t->study->seed, &t->encoder));
   t->state_size = 4 + facet_encoder_state_size(t->encoder);
   t->state = facet_allocate((size_t)t->state_size, sizeof *t->state);
@@ -446,24 +459,37 @@ static const facet_member *member_named(const facet_family *family, const char *
   return NULL;
 }
 
+static facet_status describe(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
+                             int ranks, training *t)
+{
+  const facet_study *study = plan->store.study;
+  const facet_embedding *e = &study->embed;
+  *t = (training){.ranks = ranks,
+                  .study = study,
+                  .wish = e,
+                  .data = data->train ? data->train : data->test,
+                  .member = member_named(family, e->variant),
+                  .real = study->precision,
+                  .samples = plan->store.embed_train,
+                  .inputs = plan->store.embed_inputs,
+                  .layers = e->layers + 1,
+                  .size = {plan->store.embed_inputs},
+                  .alpha = e->alpha};
+  for (int i = 0; i < e->layers; i++)
+    t->size[i + 1] = e->layer[i];
+  t->size[t->layers] = e->dimensions;
+  FACET_CHECK(t->member, FACET_BAD_INPUT, "%s:%d: embed.variant: %s was not made", study->file, e->line, e->variant);
+  return FACET_OK;
+}
+
 facet_status facet_embed_train(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data,
                                const facet_family *family, facet_store *store, facet_network **encoder)
 {
-  const facet_study *study = plan->store.study;
-  training t = {.comm = comm,
-                .study = study,
-                .wish = &study->embed,
-                .data = data->train ? data->train : data->test,
-                .member = member_named(family, study->embed.variant),
-                .store = store,
-                .real = study->precision,
-                .samples = plan->store.embed_train,
-                .inputs = plan->store.embed_inputs,
-                .alpha = study->embed.alpha};
+  training t;
   *encoder = NULL;
-  facet_status status = t.member ? FACET_OK
-                                 : facet_raise(FACET_BAD_INPUT, "%s:%d: embed.variant: %s was not made", study->file,
-                                               study->embed.line, study->embed.variant);
+  facet_status status = describe(plan, data, family, facet_ranks(comm), &t);
+  t.comm = comm;
+  t.store = store;
   if (status == FACET_OK)
     status = prepare(&t);
   if (status == FACET_OK)
@@ -472,6 +498,66 @@ facet_status facet_embed_train(MPI_Comm comm, const facet_plan *plan, const face
     status = store_positions(&t);
   if (status == FACET_OK)
     status = facet_agree(comm, fold(&t, encoder));
+  training_clear(&t);
+  return status;
+}
+
+/* ---- what it takes ---- */
+
+/* While features are found: what is there for a few samples. */
+static facet_status source_memory(const training *t, double *bytes)
+{
+  source s;
+  facet_kernels_release();
+  size_t before = facet_memory_in_use();
+  facet_status status = source_make(t, &s);
+  *bytes = (double)(facet_memory_in_use() - before);
+  source_clear(&s);
+  facet_kernels_release();
+  return status;
+}
+
+/* Probabilities and what a pass needs, at the fullest: while those of the last batch are made, or when the state is
+ * saved, which takes a copy of it. */
+static double step_memory(const training *t, double state)
+{
+  int64_t most = t->batch[t->batches - 1].count;
+  double last = facet_affinity_bytes(t->ranks, t->real, most), kept = 0;
+  double peak = facet_affinity_peak(t->ranks, t->real, most, t->inputs);
+  double pass = facet_encoder_pass_bytes(t->ranks, t->real, t->layers, t->size, most);
+  for (int i = 0; i + 1 < t->batches; i++)
+    kept += t->batch[i].keep ? facet_affinity_bytes(t->ranks, t->real, t->batch[i].count) : 0;
+  return kept + fmax(peak + (t->batches > 1 ? pass : 0), last + pass + state); /* the first comes before any pass */
+}
+
+static double train_memory(const training *t, double while_finding)
+{
+  double parameters = 0, rows = 0;
+  for (int i = 0; i < t->layers; i++)
+    parameters += (double)(t->size[i] + 1) * (double)t->size[i + 1];
+  for (int i = 0; i < t->batches; i++)
+    rows += ceil((double)t->batch[i].count / t->ranks);
+  double state = 3 * sizeof *t->state * parameters;
+  double always = rows * (double)t->inputs * (double)facet_type_size(t->real) +
+                  (double)t->samples * (sizeof *t->order + sizeof *t->label) + state +
+                  facet_encoder_bytes(t->ranks, t->real, t->layers, t->size);
+  return always + fmax(while_finding, step_memory(t, state));
+}
+
+facet_status facet_embed_train_memory(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
+                                      int ranks, double *bytes)
+{
+  training t;
+  double while_finding = 0;
+  facet_status status = describe(plan, data, family, ranks, &t);
+  if (status == FACET_OK)
+    status = source_memory(&t, &while_finding);
+  if (status == FACET_OK)
+    status = deal_batches(&t);
+  if (status == FACET_OK) {
+    share_memory(&t);
+    *bytes = train_memory(&t, while_finding);
+  }
   training_clear(&t);
   return status;
 }

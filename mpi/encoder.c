@@ -268,6 +268,22 @@ int64_t facet_encoder_parameters(const facet_encoder *e)
   return sum;
 }
 
+double facet_encoder_bytes(int ranks, facet_type real, int layers, const int64_t *size)
+{
+  double bytes = 0;
+  for (int i = 0; i < layers; i++)
+    bytes += 4 * (double)size[i + 1] * (ceil((double)size[i] / ranks) * (double)facet_type_size(real) + sizeof(double));
+  return bytes;
+}
+
+double facet_encoder_pass_bytes(int ranks, facet_type real, int layers, const int64_t *size, int64_t n)
+{
+  double numbers = 0;
+  for (int i = 0; i < layers; i++)
+    numbers += 2 * (double)size[i + 1];
+  return numbers * ceil((double)n / ranks) * (double)facet_type_size(real);
+}
+
 int64_t facet_encoder_state_size(const facet_encoder *e)
 {
   return 3 * facet_encoder_parameters(e) + 1;

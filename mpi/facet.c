@@ -11,6 +11,7 @@
 #include "compare.h"
 #include "corrupt.h"
 #include "embed.h"
+#include "embed_train.h"
 #include "versions.h"
 
 static const char help[] =
@@ -139,6 +140,7 @@ static facet_status read_study(const char *file, session *s)
 static facet_status open_store(MPI_Comm comm, session *s)
 {
   FACET_AGREE(comm, facet_plan_make(s->study, (const char *)s->text, &s->data, &s->family, &s->plan));
+  FACET_TRY(facet_embed_fits(&s->plan.store, facet_ranks(comm))); /* before hours of work that come first */
   s->path = facet_format("%s/study.h5", s->study->output);
   FACET_AGREE(comm, s->path ? FACET_OK : FACET_OS);
   int there = facet_rank(comm) == 0 && facet_exists(s->path);

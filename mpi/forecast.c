@@ -5,6 +5,7 @@
 
 #include "aggregate.h"
 #include "condition.h"
+#include "embed_time.h"
 #include "methods.h"
 
 enum { FEW = 8, STEPS = 3, ORDER = 384 };
@@ -75,7 +76,7 @@ facet_status facet_forecast_make(const facet_plan *plan, const facet_study_data 
 {
   const facet_store_plan *s = &plan->store;
   double training, corrupting, product;
-  *f = (facet_forecast){0, 0, 0, 0, 0};
+  *f = (facet_forecast){.training = 0};
   FACET_TRY(time_training(s->study, data, family, &training));
   FACET_TRY(time_corruptions(plan, data, &corrupting));
   FACET_TRY(time_product(&product));
@@ -90,5 +91,5 @@ facet_status facet_forecast_make(const facet_plan *plan, const facet_study_data 
   f->aggregating = product * facet_aggregate_work(plan, family) / ranks;
   if (facet_store_cka_items(s) > 0)
     f->aggregating += f->corrupting + f->forward;
-  return FACET_OK;
+  return facet_embed_time(plan, forward, f->corrupting, ranks, &f->embedding);
 }

@@ -465,25 +465,32 @@ facet_status facet_spectra(MPI_Comm comm, const facet_store_plan *plan, facet_st
 
 /* ---- what it takes ---- */
 
+/* Of one variant, by eigenvectors: while the matrix is summed up, of pieces that travel, or while it is decomposed, by
+ * as many ranks as have a place there: it, its symmetric copy, what is lost, vectors, and work space of three times its
+ * size. */
+static double gram_memory(const facet_pieces *pieces, double piece, int ranks)
+{
+  double order = (double)pieces->width, places = fmax(1, floor(order / (2 * FACET_BLOCK)));
+  double square = 8 * order * order, all = square / ranks, part = square / fmin(ranks, places * places);
+  return (pieces->transposed ? 2 : 1) * piece + fmax(3 * piece + 2 * all, 2 * all + 5 * part);
+}
+
 double facet_spectra_memory(const facet_store_plan *p, int ranks)
 {
   double d = (double)p->channels * (double)p->height * (double)p->width, r = (double)p->components;
-  double most = 0;
+  double most = 0, size = r + FACET_OVERSAMPLING;
   for (int v = 0; v < p->variants; v++) {
     if (!facet_store_has_spectrum(p, v))
       continue;
     facet_pieces pieces = facet_pieces_make(p, v, p->spectrum_method == FACET_SPECTRUM_DUAL);
-    double piece = 8 * (double)pieces.most * (double)pieces.width, bytes = 4 * piece + 8 * 2 * r * d;
-    double order = (double)pieces.width,
-           parts = ranks < 4 ? 1 : ranks; /* of eigenvectors, few ranks leave all to one */
-    double size = r + FACET_OVERSAMPLING;
+    double piece = 8 * (double)pieces.most * (double)pieces.width, bytes;
     if (p->spectrum_method == FACET_SPECTRUM_RANDOM)
-      bytes += 8 * size * (2 * d + (double)pieces.most);
+      bytes = piece + 8 * size * (2 * d + (double)pieces.most);
     else
-      bytes += 8 * (8 * order * order / parts + order * r); /* the matrix, its copies, work space: measured */
-    most = bytes > most ? bytes : most;
+      bytes = gram_memory(&pieces, piece, ranks) + 8 * r * (double)pieces.width;
+    most = fmax(most, bytes);
   }
-  return most;
+  return most > 0 ? most + 8 * r * d : 0;
 }
 
 double facet_spectra_work(const facet_store_plan *p)

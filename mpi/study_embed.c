@@ -100,6 +100,12 @@ int64_t facet_embed_batches(const facet_embedding *e, int64_t samples)
   return (samples + e->batch - 1) / e->batch;
 }
 
+int64_t facet_embed_largest(const facet_embedding *e, int64_t samples)
+{
+  int64_t batches = facet_embed_batches(e, samples);
+  return (samples + batches - 1) / batches;
+}
+
 facet_status facet_study_check_embed(const facet_study *study, int64_t there)
 {
   const facet_embedding *e = &study->embed;

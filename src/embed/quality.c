@@ -241,11 +241,22 @@ static void add_queries(work *w, int64_t first, int64_t count, int64_t rows, fac
   }
 }
 
+/* Queries of one product. */
+static int64_t rows_at_once(int64_t samples)
+{
+  int64_t rows = MOST_PRODUCT / samples;
+  return rows > MOST_ROWS ? MOST_ROWS : rows < 1 ? 1 : rows;
+}
+
+double facet_rank_penalties_bytes(int64_t samples)
+{
+  return (double)samples * (double)(rows_at_once(samples) * (int64_t)sizeof(float) + 4 * (int64_t)sizeof(double));
+}
+
 facet_status facet_rank_penalties_add(const facet_embedded *e, int64_t first, int64_t count, facet_rank_penalties *sum)
 {
   FACET_TRY(check_embedded(e));
-  int64_t rows = MOST_PRODUCT / e->samples;
-  rows = rows > MOST_ROWS ? MOST_ROWS : rows < 1 ? 1 : rows;
+  int64_t rows = rows_at_once(e->samples);
   work w = {
       .e = e, .input = {.samples = e->samples, .features = e->features, .x = e->x}, .output = {.samples = e->samples}};
   facet_status status = prepare(&w, rows);

@@ -1,6 +1,7 @@
 """The key `embed` of a study: positions are those of the written networks, explanations and movements add up, training
 stops and goes on with the same bits, and bad wishes get one line."""
 
+import re
 import signal
 import subprocess
 import time
@@ -162,6 +163,109 @@ def test_bad_wishes(folder, old, new, words):
     change(folder, (old, new))
     done = run("check", folder / "study.yaml")
     assert done.returncode == 65 and words in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def whole(folder):
+    """Every number of /embed, where all variants have positions."""
+    with h5py.File(folder / "out/study.h5") as f:
+        arrays = {}
+        f["embed"].visititems(lambda name, a: arrays.update({name: a[()]}) if isinstance(a, h5py.Dataset) and a.dtype.kind == "f" else None)
+    assert {"position", "train/position", "loss", "quality", "dense/W"} <= arrays.keys()
+    for name, array in arrays.items():
+        assert np.isfinite(array).all(), name
+    return arrays
+
+
+@pytest.mark.parametrize("source", ["features", "pixels"])
+def test_duplicates(folder, source):
+    """Of 500 training samples 10 are different: each has more copies in a batch than the perplexity counts neighbours.
+    Copies lie in one place."""
+    header, pixels = (folder / "train-images").read_bytes()[:16], 144
+    images, labels = (np.frombuffer((folder / f"train-{name}").read_bytes()[at:], np.uint8) for name, at in (("images", 16), ("labels", 8)))
+    copies = np.arange(500) % 10
+    (folder / "train-images").write_bytes(header + images.reshape(500, pixels)[copies].tobytes())
+    (folder / "train-labels").write_bytes((folder / "train-labels").read_bytes()[:8] + labels[copies].tobytes())
+    change(folder, ("embed: {", f"embed: {{source: {source}, "))
+    done = run("run", folder / "study.yaml", ranks=2)
+    assert done.returncode == 0, done.stderr
+    position = whole(folder)["train/position"]
+    with h5py.File(folder / "out/study.h5") as f:
+        copy = f["embed/train/sample"][()] % 10
+    places = np.array([position[copy == i].mean(0) for i in range(10)])
+    apart = np.linalg.norm(places[:, None] - places[None], axis=-1)[~np.eye(10, dtype=bool)]
+    assert np.abs(position - places[copy]).max() < 1e-3 * apart.min()
+
+
+def test_one_class_only(folder):
+    for name in ("train", "test"):
+        labels = (folder / f"{name}-labels").read_bytes()
+        (folder / f"{name}-labels").write_bytes(labels[:8] + bytes(len(labels) - 8))
+    change(folder, ("model:\n", "  classes: [a, b, c, d]\nmodel:\n"))
+    done = run("run", folder / "study.yaml", ranks=2)
+    assert done.returncode == 0, done.stderr
+    assert (whole(folder)["quality"][:, 0] == 0).all()  # no sample has a neighbour of another class
+
+
+def float_study(folder, train, embed="{layers: [8], perplexity: 5, epochs: 2}"):
+    """A network of two layers that is not trained, and samples of 6 numbers: `train` to embed, others to test."""
+    random = np.random.default_rng(0)
+    arrays = {"w": random.normal(size=(6, 8)), "v": random.normal(size=(8, 3))}
+    nodes = [onnx.helper.make_node("MatMul", ["x", "w"], ["z"]), onnx.helper.make_node("Relu", ["z"], ["h"]),
+             onnx.helper.make_node("MatMul", ["h", "v"], ["y"])]
+    graph = onnx.helper.make_graph(nodes, "two", [onnx.helper.make_tensor_value_info("x", 1, ["N", 6])],
+                                   [onnx.helper.make_tensor_value_info("y", 1, ["N", 3])],
+                                   [onnx.numpy_helper.from_array(a.astype("f4"), name) for name, a in arrays.items()])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=7), folder / "two.onnx")
+    for name, x in (("train", train), ("test", random.normal(size=(30, 6)))):
+        np.save(folder / f"{name}.npy", x.astype("f4"))
+        np.save(folder / f"{name}-labels.npy", np.arange(len(x)) % 3)
+    sets = "".join(f"  {name}: {{format: npy, images: {name}.npy, labels: {name}-labels.npy}}\n" for name in ("train", "test"))
+    (folder / "study.yaml").write_text(f"output: out\ndata:\n{sets}model: {{onnx: two.onnx}}\nembed: {embed}\n")
+    return folder / "study.yaml"
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_features_that_are_not_finite(tmp_path, ranks):
+    """Pixels are finite, or their file is refused; what a network makes of them need not be."""
+    train = np.random.default_rng(1).normal(size=(40, 6))
+    train[7] = 3e38
+    done = run("run", float_study(tmp_path, train), ranks=ranks)
+    assert done.returncode == 65 and "study.yaml:6: embed: the features of sample 7 are not finite\n" in done.stderr
+    with h5py.File(tmp_path / "out/study.h5") as f:
+        assert np.isnan(f["embed/position"][()]).all() and not (tmp_path / "out/embed/encoder.onnx").exists()
+    assert run("run", float_study(tmp_path, np.delete(train, 7, 0)), "--fresh", ranks=ranks).returncode == 0
+
+
+def test_samples_that_are_all_the_same(tmp_path):
+    """0.1 is no binary number: sums of it are not exact, and leave a variance of rounding errors."""
+    done = run("run", float_study(tmp_path, np.full((3001, 6), 0.1)), ranks=2)
+    assert done.returncode == 65 and "study.yaml:6: embed: the features of all samples are the same" in done.stderr
+
+
+def test_no_labels(tmp_path):
+    study = float_study(tmp_path, np.random.default_rng(1).normal(size=(40, 6)))
+    change(tmp_path, (", labels: test-labels.npy", ""))
+    assert run("run", study, ranks=2).returncode == 0
+    with h5py.File(tmp_path / "out/study.h5") as f:
+        assert np.isnan(f["embed/quality"][0, 0]) and np.isfinite(f["embed/quality"][0, 1:]).all()
+        assert np.isfinite(f["embed/position"][()]).all()
+
+
+def test_too_few_samples(tmp_path):
+    done = run("check", float_study(tmp_path, np.zeros((20, 6)), "{}"))
+    assert done.returncode == 65 and "embed.perplexity: 30 neighbours are more than a batch of 20 samples has" in done.stderr
+
+
+def test_forecast_counts_epochs(folder):
+    """What facet check says of the time follows the work: a hundred times the epochs, each the same."""
+    seconds = []
+    for epochs in (10000, 1000000):
+        change(folder, ("epochs: 15," if epochs == 10000 else "epochs: 10000,", f"epochs: {epochs},"))
+        done = run("check", folder / "study.yaml")
+        assert done.returncode == 0, done.stderr
+        spent = re.search(r"embedding (?:(\d+) h )?(?:(\d+) min ?)?(?:(\d+) s)?", done.stdout)
+        seconds.append(sum(int(x or 0) * unit for x, unit in zip(spent.groups(), (3600, 60, 1))))
+    assert 25 < seconds[1] / seconds[0] < 400  # but for what else the machine does
 
 
 def test_a_rate_too_large(folder):

@@ -97,13 +97,7 @@ def test_a_study_that_trains(tmp_path, ranks):
 @pytest.mark.skipif(not pathlib.Path(FASHION + "images-idx3-ubyte.gz").exists(), reason="no Fashion-MNIST")
 def test_fashion_mnist(tmp_path):
     study = write(tmp_path, MNIST_LIKE, "mlp.onnx", "linearize: {samples: 300}")
-    arrays = {"d": np.random.default_rng(0).normal(size=(784, 256)) / 28, "f": np.random.default_rng(1).normal(size=(256, 10))}
-    graph = helper.make_graph([helper.make_node("MatMul", ["x", "d"], ["z"]), helper.make_node("Relu", ["z"], ["h"]),
-                               helper.make_node("MatMul", ["h", "f"], ["y"])], "mlp",
-                              [helper.make_tensor_value_info("x", 1, ["N", 784])],
-                              [helper.make_tensor_value_info("y", 1, ["N", 10])],
-                              [numpy_helper.from_array(a.astype("f4"), name) for name, a in arrays.items()])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), tmp_path / "mlp.onnx")
+    dense_network(tmp_path / "mlp.onnx")
     check(study)
 
 
@@ -112,6 +106,73 @@ def test_fashion_mnist(tmp_path):
 @pytest.mark.parametrize("samples", ["all", "20"])  # all of them, or some: then forward passes alone as well
 def test_real_networks(tmp_path, model, samples):
     check(write(tmp_path, CIFAR, SHARED / "models" / f"{model}.onnx", f"linearize: {{samples: {samples}}}\nblock: 20"))
+
+
+def dense_network(path, inputs=784, hidden=256, classes=10):
+    arrays = {"d": np.random.default_rng(0).normal(size=(inputs, hidden)) / np.sqrt(inputs),
+              "f": np.random.default_rng(1).normal(size=(hidden, classes))}
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "d"], ["z"]), helper.make_node("Relu", ["z"], ["h"]),
+                               helper.make_node("MatMul", ["h", "f"], ["y"])], "mlp",
+                              [helper.make_tensor_value_info("x", 1, ["N", inputs])],
+                              [helper.make_tensor_value_info("y", 1, ["N", classes])],
+                              [numpy_helper.from_array(a.astype("f4"), name) for name, a in arrays.items()])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), path)
+
+
+def noise(folder, samples, more, size=28):
+    """A small network, and so many samples of noise."""
+    dense_network(folder / "mlp.onnx", size ** 2)
+    np.save(folder / "images.npy", np.random.default_rng(2).integers(0, 256, (samples, size, size), dtype=np.uint8))
+    return write(folder, "{format: npy, images: images.npy}", "mlp.onnx", more)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("samples, embed", [
+    (3000, "layers: [100, 100]"),
+    (4500, "layers: [100, 100], batch: 1500, source: pixels"),  # three batches, whose probabilities are kept
+    (1500, "batch: 1500"),  # an encoder of van der Maaten's size
+])
+def test_an_embedding(tmp_path, samples, embed, ranks):
+    check(noise(tmp_path, samples, f"embed: {{{embed}, epochs: 1, explain: 10}}"), ranks)
+
+
+def test_probabilities_are_shared_by_the_ranks(tmp_path):
+    """4,000 samples: their P takes 64 MB, and 128 MB more are needed to make it.  Whatever the embedding adds to a rank
+    falls with the ranks: nowhere is there a whole matrix of 4,000 x 4,000."""
+    bare, embed = {}, {}
+    for ranks in (1, 2, 4):
+        for found, more in ((bare, ""), (embed, "embed: {layers: [100, 100], epochs: 1, explain: 10}")):
+            study = noise(tmp_path, 4000, more)
+            shutil.rmtree(tmp_path / "out", ignore_errors=True)
+            found[ranks] = peak(study, ranks)
+    added = {ranks: embed[ranks] - bare[ranks] for ranks in bare}
+    print("added by the embedding, MiB:", added)
+    whole = 4000 ** 2 * 4 / 2 ** 20
+    assert added[1] > 3 * whole
+    assert added[2] < 0.6 * added[1] and added[4] < 0.35 * added[1] and added[4] < whole
+
+
+def test_a_batch_that_does_not_fit(tmp_path):
+    """Its probabilities take 12 x 4,000^2 bytes and 4 MiB while they are made: too many for one rank, but not for two."""
+    study = noise(tmp_path, 4000, "embed: {layers: [10], epochs: 1}\nmemory: 150 MiB")
+    for command in ("check", "run"):
+        done = run(command, study)
+        assert done.returncode == 65 and len(done.stderr.splitlines()) == 1, done.stderr
+        assert "study.yaml:6: embed.batch: 4000 samples take 187 MiB for each of 1 rank, but memory is 150 MiB" in done.stderr
+    assert run("check", study, ranks=2).returncode == 0
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("size, aggregate, linear, conditions", [
+    (36, "method: gram, cka: false", 60, "clean"),  # 1,296 x 1,296
+    (36, "method: dual, cka: false", 120, "clean"),  # 1,200 x 1,200
+    (64, "method: random, cka: false", 120, "clean"),
+    (28, "spectrum: none", 1, "clean, {corruption: [contrast, brightness], severity: [1, 2, 3]}"),  # features held
+])
+def test_an_aggregate(tmp_path, size, aggregate, linear, conditions, ranks):
+    study = noise(tmp_path, 2000, f"linearize: {{rows: all, samples: {linear}}}\naggregate: {{{aggregate}}}\n"
+                  f"conditions: [{conditions}]", size)
+    check(study, ranks)
 
 
 def test_work_of_the_size_of_imagenet(tmp_path):

@@ -136,9 +136,13 @@ def test_joint_probabilities_are_those_of_scikit_learn(tmp_path):
 
 
 def test_duplicates_are_no_accident(tmp_path):
+    """More than the perplexity: they are neighbours of each other alone, all alike."""
     x = samples()
     x[50:120] = x[0]
     found = step(tmp_path, x, perplexity=20, ranks=2)
+    same = np.r_[0, 50:120]
+    among = found["p"][np.ix_(same, same)][~np.eye(len(same), dtype=bool)]
+    np.testing.assert_allclose(among, 1 / 70 / len(x), rtol=1e-9)
     for name in ("p", "y", "gradients", "after"):
         assert np.isfinite(found[name]).all()
     assert np.isfinite(found["loss"])
