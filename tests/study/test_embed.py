@@ -104,7 +104,7 @@ def results(folder):
 
 
 def test_interrupted_training_goes_on_with_the_same_bits(folder):
-    change(folder, ("epochs: 15, explain", "epochs: 400, explain"))
+    change(folder, ("epochs: 15, explain", "epochs: 800, explain"))
     assert run("run", folder / "study.yaml", ranks=2).returncode == 0
     whole = results(folder)
     again = run("run", folder / "study.yaml", ranks=2)  # nothing is left to do
@@ -114,7 +114,8 @@ def test_interrupted_training_goes_on_with_the_same_bits(folder):
     for line in running.stderr:
         if line.startswith("analyse"):
             break
-    time.sleep(0.3)
+    while not (folder / "out/embed").exists():  # --fresh has removed the first run's
+        time.sleep(0.001)
     running.send_signal(signal.SIGUSR1)
     running.communicate(timeout=120)
     assert running.returncode == 75
