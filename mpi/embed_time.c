@@ -30,7 +30,8 @@ typedef struct {
   double rest; /* parameters of the encoder over those of the one that is timed, which is not as wide */
   facet_grid *grid;
   facet_encoder *encoder;
-  facet_blockmatrix *x;
+  facet_blockmatrix *x, *blurred;
+  int64_t *sample;
   facet_affinity affinity;
   double *y, *dy;
 } probe;
@@ -39,6 +40,8 @@ static void probe_clear(probe *p)
 {
   facet_affinity_clear(&p->affinity);
   facet_blockmatrix_destroy(&p->x);
+  facet_blockmatrix_destroy(&p->blurred);
+  facet_free(&p->sample);
   facet_encoder_destroy(&p->encoder);
   facet_grid_destroy(&p->grid);
   facet_free(&p->y);
@@ -73,6 +76,8 @@ static facet_status probe_make(const facet_plan *plan, int64_t batch, probe *p)
   FACET_TRY(facet_grid_create(MPI_COMM_SELF, 1, 1, &p->grid));
   FACET_TRY(facet_encoder_create(p->grid, p->real, p->layers, p->size, 1, &p->encoder));
   FACET_TRY(facet_encoder_input(p->encoder, p->n, &p->x));
+  FACET_TRY(facet_encoder_input(p->encoder, p->n, &p->blurred));
+  FACET_NEW(p->sample, p->n);
   for (int64_t i = 0; i < p->n * p->size[0]; i++)
     if (p->real == FACET_F32)
       ((float *)p->x->local)[i] = (float)noise(i);
@@ -89,7 +94,9 @@ static facet_status time_step(probe *p, times *t)
   facet_tsne_gradient g = {.y = p->dy};
   double n = (double)p->n, norm, at[5];
   at[0] = facet_seconds();
-  FACET_TRY(facet_encoder_forward(p->encoder, p->x, p->y));
+  if (e->noise > 0)
+    facet_encoder_blur(p->x, &(facet_encoder_noise){.deviation = e->noise, .sample = p->sample}, p->blurred);
+  FACET_TRY(facet_encoder_forward(p->encoder, e->noise > 0 ? p->blurred : p->x, p->y));
   at[1] = facet_seconds();
   FACET_TRY(facet_tsne_step(&p->affinity, e->dimensions, p->y, e->alpha, e->learn_alpha, 1, &g));
   at[2] = facet_seconds();

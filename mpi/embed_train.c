@@ -308,22 +308,17 @@ static void move_alpha(training *t, double by_alpha, double rate, double count)
   t->alpha *= exp(-rate * (m[0] / (1 - pow(0.9, count))) / (sqrt(m[1] / (1 - pow(0.999, count))) + 1e-8));
 }
 
-/* A batch with Gaussian noise, another one at every visit: neighbourhoods are learned, not only the samples in them, and
- * so new samples come to lie near those that they are like. */
+/* The batch with noise, other noise at every visit: neighbourhoods are learned, not only the samples in them, and so
+ * new samples come to lie near those that they are like. */
 static facet_status blur(training *t, const batch *b, int epoch)
 {
-  facet_random random = {t->study->seed, FACET_STREAM_EMBED_NOISE};
+  facet_encoder_noise noise = {.random = {t->study->seed, FACET_STREAM_EMBED_NOISE},
+                               .deviation = t->wish->noise,
+                               .visit = epoch,
+                               .sample = t->order + b->first + (b->x->local_rows ? facet_blockmatrix_row(b->x, 0) : 0)};
   facet_blockmatrix_destroy(&t->blurred);
   FACET_TRY(facet_encoder_input(t->encoder, b->count, &t->blurred));
-  for (int64_t i = 0, rows = b->x->local_rows; i < rows; i++) {
-    uint64_t sample = (uint64_t)t->order[b->first + facet_blockmatrix_row(b->x, i)];
-    for (int64_t j = 0; j < t->inputs; j += 2) {
-      double pair[2];
-      facet_random_normal(random, sample, (uint64_t)(epoch * t->inputs + j), pair);
-      for (int64_t k = j; k < j + 2 && k < t->inputs; k++)
-        local_set(t->blurred, i + k * rows, local_get(b->x, i + k * rows) + t->wish->noise * pair[k - j]);
-    }
-  }
+  facet_encoder_blur(b->x, &noise, t->blurred);
   return FACET_OK;
 }
 
@@ -525,6 +520,8 @@ static double step_memory(const training *t, double state)
   double last = facet_affinity_bytes(t->ranks, t->real, most), kept = 0;
   double peak = facet_affinity_peak(t->ranks, t->real, most, t->inputs);
   double pass = facet_encoder_pass_bytes(t->ranks, t->real, t->layers, t->size, most);
+  if (t->wish->noise > 0)
+    pass += ceil((double)most / t->ranks) * (double)t->inputs * (double)facet_type_size(t->real);
   for (int i = 0; i + 1 < t->batches; i++)
     kept += t->batch[i].keep ? facet_affinity_bytes(t->ranks, t->real, t->batch[i].count) : 0;
   return kept + fmax(peak + (t->batches > 1 ? pass : 0), last + pass + state); /* the first comes before any pass */

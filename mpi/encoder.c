@@ -175,6 +175,14 @@ facet_status facet_encoder_input(const facet_encoder *e, int64_t n, facet_blockm
   return matrix(e, n, e->layer[0].inputs, x);
 }
 
+void facet_encoder_blur(const facet_blockmatrix *x, const facet_encoder_noise *noise, facet_blockmatrix *out)
+{
+  if (x->type == FACET_F32)
+    add_noise_float(x, noise, out);
+  else
+    add_noise_double(x, noise, out);
+}
+
 static facet_status make_room(facet_encoder *e, int64_t n)
 {
   if (e->n == n)

@@ -26,6 +26,15 @@ void facet_encoder_destroy(facet_encoder **encoder);
 
 /* A matrix for n samples as the encoder takes them: n x inputs, this rank's samples in one piece. Caller destroys. */
 facet_status facet_encoder_input(const facet_encoder *encoder, int64_t n, facet_blockmatrix **x);
+/* Gaussian noise on what goes in. A number belongs to (random, sample, visit) and its column, not to a rank. */
+typedef struct {
+  facet_random random;
+  double deviation;
+  int64_t visit;
+  const int64_t *sample; /* the number of the sample in each of this rank's rows */
+} facet_encoder_noise;
+/* out = x + noise, of the same shape. Not collective. */
+void facet_encoder_blur(const facet_blockmatrix *x, const facet_encoder_noise *noise, facet_blockmatrix *out);
 /* y: n x dimensions by rows, on every rank. x is borrowed until the pass backward. */
 facet_status facet_encoder_forward(facet_encoder *encoder, const facet_blockmatrix *x, double *y);
 /* Of the last forward pass; dy: n x dimensions by rows, of which this rank's own samples count. norm: of all gradients

@@ -12,6 +12,20 @@ static void NAME(add_bias)(const facet_blockmatrix *z, const double *bias, bool 
   }
 }
 
+/* Two columns with each pair of normal numbers. */
+static void NAME(add_noise)(const facet_blockmatrix *x, const facet_encoder_noise *noise, facet_blockmatrix *out)
+{
+  for (int64_t j = 0; j < x->local_columns; j += 2)
+    for (int64_t i = 0; i < x->local_rows; i++) {
+      double pair[2];
+      facet_random_normal(noise->random, (uint64_t)noise->sample[i], (uint64_t)(noise->visit * x->columns + j), pair);
+      for (int64_t k = 0; k < 2 && j + k < x->local_columns; k++) {
+        int64_t at = i + (j + k) * x->local_rows;
+        ((REAL *)out->local)[at] = ((const REAL *)x->local)[at] + (REAL)(noise->deviation * pair[k]);
+      }
+    }
+}
+
 /* Nothing comes back through a gate that let nothing pass. */
 static void NAME(close_gates)(const facet_blockmatrix *out, const facet_blockmatrix *delta)
 {
