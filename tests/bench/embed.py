@@ -1,14 +1,15 @@
 """Parametric t-SNE in PyTorch, and UMAP: what facet's is measured against, in time and in figures of merit.
 
     embed.py [fashion | digits] [--train N] [--test N] [--epochs N] [--rate R] [--exaggeration A N]     trains both
-    embed.py step       seconds of a training step in PyTorch
+    embed.py step       seconds of a training step, facet and PyTorch
 
-Prints a JSON line for each method: 1-nearest-neighbour error of held-out samples among the training samples
-(`error_train`) and among each other (`error_test`), trustworthiness T(12) of the held-out samples, all by scikit-learn,
-and the seconds it took.  `rows()` gives (name, facet's samples per second, PyTorch's) as run.py has them.
+Prints a JSON line for each of facet, PyTorch and UMAP: 1-nearest-neighbour error of held-out samples among the training
+samples (`error_train`) and among each other (`error_test`), trustworthiness T(12) of the held-out samples, all by
+scikit-learn, and the seconds it took.  `rows()` gives (name, facet's samples per second, PyTorch's) as run.py has them.
 
-The network (D-500-500-2000-2, ReLU), the batches (5,000 samples, whose joint probabilities are found once and kept),
-perplexity, loss and optimizer are facet's.
+PyTorch's network (D-500-500-2000-2, ReLU), batches (5,000 samples, whose joint probabilities are found once and kept),
+perplexity, loss, optimizer and number of steps are facet's; noise and the falling rate are facet's alone.  UMAP has its
+own defaults.
 """
 
 import argparse
@@ -30,6 +31,10 @@ CORES = len(os.sched_getaffinity(0))
 WIDTHS = (500, 500, 2000, 2)
 BATCH, PERPLEXITY, RATE = 5000, 30, 1e-3
 TRAIN, TEST, EPOCHS = 10000, 2000, 30
+BUDGETS = {  # of training, for facet and for PyTorch
+    "fashion": {"epochs": 400, "exaggeration": (4, 100)},
+    "digits": {"epochs": 1000, "exaggeration": (4, 250)},
+}
 NEIGHBOURS = 12
 STEPS = 5  # that are timed
 
@@ -181,48 +186,48 @@ def umap(x, test, seed=1):
     return model.fit_transform(x), model.transform(test)
 
 
-# ---- facet, once its study file has `embed:` ----
+# ---- facet ----
 
 STUDY = """\
 data:
-  train: {{format: idx, images: {0}train-images-idx3-ubyte.gz, labels: {0}train-labels-idx1-ubyte.gz, count: {1}}}
-  test: {{format: idx, images: {0}t10k-images-idx3-ubyte.gz, labels: {0}t10k-labels-idx1-ubyte.gz, count: {2}}}
-  normalize: {{scale: 255, mean: [0.2860], std: [0.3530]}}
+  train: {{format: npy, images: x.npy, labels: label.npy}}
+  test: {{format: npy, images: test_x.npy, labels: test_label.npy}}
 model: {{architecture: {{dense: [1]}}, train: {{epochs: 1}}}}
-embed: {{source: pixels, batch: {3}, perplexity: {4}, epochs: {5}}}
+embed: {{source: pixels, batch: {batch}, perplexity: {perplexity}, rate: {rate}, epochs: {epochs},
+  exaggeration: {factor}, exaggeration_epochs: {early}, explain: 1}}
 output: out
 """
-PLACES = ("/embed/train", "/embed/test")  # in the result file
-FEW = 2  # epochs; what a run takes beyond a run of these is training alone
+ROOT_MAY = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1"}
 
 
-def facet_command(folder, command, train, test, epochs, ranks=1):
-    study = pathlib.Path(folder) / "study.yaml"
-    study.write_text(STUDY.format(FASHION, train, test, BATCH, PERPLEXITY, epochs))
-    command = [ROOT / "build" / "facet", *command, study]
-    if ranks > 1:
-        command = ["mpirun", "--quiet", "--use-hwthread-cpus", "-n", str(ranks), *command]
-    root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1"}
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, env={**os.environ, **root})
+def on_ranks(ranks, *command):
+    """What a program of facet's writes."""
+    whole = ["mpirun", "--quiet", "--use-hwthread-cpus", "-n", ranks, *command]
+    done = subprocess.run([str(word) for word in whole], capture_output=True, text=True, env={**os.environ, **ROOT_MAY})
+    if done.returncode:
+        sys.exit(f"bench: {done.stderr.strip()}")
+    return done.stdout
 
 
-def facet_knows_embed():
-    with tempfile.TemporaryDirectory() as folder:
-        return "embed: not available" not in facet_command(folder, ["check"], TRAIN, TEST, EPOCHS).stderr
-
-
-def facet(train, test, epochs):
-    """Positions of both, and the seconds of the whole run."""
+def facet(data, epochs=EPOCHS, rate=RATE, exaggeration=(1.0, 0)):
+    """Positions of both."""
     import h5py
 
     with tempfile.TemporaryDirectory() as folder:
-        before = time.perf_counter()
-        done = facet_command(folder, ["run", "--fresh"], train, test, epochs, CORES)
-        seconds = time.perf_counter() - before
-        if done.returncode:
-            sys.exit(f"bench: {done.stderr.strip()}")
-        with h5py.File(pathlib.Path(folder) / "out" / "study.h5") as store:
-            return store[PLACES[0]][:], store[PLACES[1]][:], seconds
+        for name, array in zip(("x", "label", "test_x", "test_label"), data):
+            np.save(f"{folder}/{name}.npy", array)
+        wishes = {"batch": BATCH, "perplexity": PERPLEXITY, "rate": rate, "epochs": epochs}
+        study = pathlib.Path(folder) / "study.yaml"
+        study.write_text(STUDY.format(factor=exaggeration[0], early=int(exaggeration[1]), **wishes))
+        on_ranks(CORES, ROOT / "build" / "facet", "run", study)
+        with h5py.File(f"{folder}/out/study.h5") as store:
+            train, sample = store["embed/train/position"][:], store["embed/train/sample"][:]
+            return train[np.argsort(sample)], store["embed/position"][0, 0]
+
+
+def facet_step_seconds(batch, ranks, features=784):
+    program = ROOT / "build" / "tests" / "bench" / "bench_embed"
+    return json.loads(on_ranks(ranks, program, batch, features, *WIDTHS))["step"]
 
 
 # ---- all of them ----
@@ -246,20 +251,34 @@ def compare(name, train_count, test_count, methods):
         show(name, data, method, places, time.perf_counter() - before)
 
 
+def compare_all(name, train_count, test_count, given):
+    """A line for each method, all with one budget."""
+
+    def pytorch(x, test):
+        return train(x, test, **given)
+
+    def ours(x, test):
+        return facet((x, label, test, test_label), **given)
+
+    _, label, _, test_label = DATA[name](train_count, test_count)
+    compare(name, train_count, test_count, {"facet": ours, "PyTorch": pytorch, "UMAP": umap})
+
+
 def rows():
-    """On Fashion-MNIST: a line of figures for each method, and a row for the speed of training."""
+    """A line of figures for each data set and method, and rows for the speed of a step."""
     import torch  # noqa: F401  (or an ImportError, before anything is measured)
 
-    if not facet_knows_embed():
-        print("bench: this facet has no `embed:` yet (tests/bench/embed.py measures the others alone)")
-        return []
-    peer = BATCH / min(step_seconds(BATCH, CORES, compiled=compiled) for compiled in (False, True))
-    *_, few = facet(TRAIN, TEST, FEW)
-    *places, many = facet(TRAIN, TEST, EPOCHS)
-    show("fashion", fashion(TRAIN, TEST), "facet", places, many)
-    compare("fashion", TRAIN, TEST, {"PyTorch": train, "UMAP": umap})
-    name = f"train parametric t-SNE on 784 features, batch {BATCH}, {CORES} cores, against PyTorch"
-    return [(name, TRAIN * (EPOCHS - FEW) / (many - few), peer)]
+    found, seconds = [], {}
+    for batch in (BATCH, 2 * BATCH):
+        peer = min(step_seconds(batch, CORES, compiled=compiled) for compiled in (False, True))
+        seconds = {ranks: facet_step_seconds(batch, ranks) for ranks in {1, CORES}}
+        name = f"step of parametric t-SNE, 784 features, batch {batch}, {CORES} cores"
+        found.append((f"{name}, against PyTorch", batch / seconds[CORES], batch / peer))
+        if CORES > 1:
+            found.append((f"{name}, against one", batch / seconds[CORES], batch / seconds[1]))
+    for name, budget in BUDGETS.items():
+        compare_all(name, TRAIN, TEST, budget)
+    return found
 
 
 def main():
@@ -267,21 +286,20 @@ def main():
     parser.add_argument("what", nargs="?", default="fashion", choices=[*DATA, "step"])
     parser.add_argument("--train", type=int, default=TRAIN)
     parser.add_argument("--test", type=int, default=TEST)
-    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--epochs", type=int)
     parser.add_argument("--rate", type=float, default=RATE)
-    parser.add_argument("--exaggeration", type=float, nargs=2, default=(1, 0), metavar=("A", "EPOCHS"))
+    parser.add_argument("--exaggeration", type=float, nargs=2, metavar=("A", "EPOCHS"))
     given = parser.parse_args()
     if given.what == "step":
         for batch in (BATCH, 2 * BATCH):
             for compiled in (False, True):
                 line = {"batch": batch, "threads": CORES, "compiled": compiled}
                 print(json.dumps(line | {"seconds": step_seconds(batch, CORES, compiled=compiled)}), flush=True)
+            print(json.dumps({"batch": batch, "ranks": CORES, "facet": facet_step_seconds(batch, CORES)}), flush=True)
         return
-
-    def pytorch(x, test):
-        return train(x, test, epochs=given.epochs, rate=given.rate, exaggeration=given.exaggeration)
-
-    compare(given.what, given.train, given.test, {"PyTorch": pytorch, "UMAP": umap})
+    budget = {**BUDGETS[given.what], "rate": given.rate}
+    budget |= {key: value for key in ("epochs", "exaggeration") if (value := getattr(given, key)) is not None}
+    compare_all(given.what, given.train, given.test, budget)
 
 
 if __name__ == "__main__":
