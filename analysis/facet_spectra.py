@@ -6,7 +6,7 @@ import html
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 import facet_figures as figures
 from facet_figures import DENSE, GREY, LIGHT, WIDTH, choose
@@ -16,8 +16,9 @@ SHARED = "YlGnBu"  # light: nothing in common, dark: the same
 
 
 def spectra(study):
-    """Names of the variants whose spectra are in the file."""
-    return [v for v in study.variants if f"aggregate/{v}/singular_values" in study.file]
+    """Names of the variants whose spectra are in the file: not NaN, which a run that was stopped leaves."""
+    paths = {v: f"aggregate/{v}/singular_values" for v in study.variants}
+    return [v for v, path in paths.items() if path in study.file and np.isfinite(study.file[path][()]).all()]
 
 
 def drawn(study, limit):
@@ -33,16 +34,16 @@ def singular_values(study, look, limit=12):
     if not shown:
         return None
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.7 + 0.16 * -(-len(shown) // 4)))
-    any_positive = False
     for variant in shown[::-1]:
         values, share = (study.file[f"aggregate/{variant}/{part}"][()] for part in ("singular_values", "share"))
         place, known = np.arange(1, len(values) + 1), values > 0
-        any_positive |= known.any()
         line = {**look.line(variant), "markersize": 3.5, "label": _label(variant, 40)}
         axes[0].plot(place[known], values[known], **line)
         axes[1].plot(place, np.cumsum(share), **line)
-    if any_positive:
-        axes[0].set_yscale("log")
+    axes[0].set_yscale("log")
+    axes[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes[0].yaxis.set_minor_formatter(NullFormatter())
     axes[0].set_ylabel("singular value")
     axes[1].set_ylabel("share explained, cumulated")
     axes[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -97,7 +98,8 @@ def leading_directions(study, limit=6, most=6):
         row[0].set_ylabel(figures._folded(variant, 16), fontsize=7, rotation=0, ha="right", va="center", labelpad=4)
     for place, axis in enumerate(axes[0]):
         axis.set_title(str(place + 1), loc="center", fontsize=8)
-    how = ("Colours are the direction's own three channels about mid-grey, brightest where it is largest."
+    how = ("Mid-grey is 0; red, green and blue are lighter where the direction is positive in that channel, darker where it is "
+           "negative, scaled for each picture."
            if _coloured(study) else "Red is positive and blue negative, scaled for each picture about 0." + figures._grey_note(study))
     signs = (" A direction has no sign of its own: each is turned so that its inner product with the dense network's of the "
              "same place is positive." if "dense" in found else " The sign of a direction means nothing.")
@@ -116,7 +118,7 @@ def _direction(axis, study, picture):
         return
     axis.set_xticks([])
     axis.set_yticks([])
-    axis.imshow(np.clip(0.5 + 0.5 * picture.transpose(1, 2, 0) / figures._bound(picture), 0, 1))
+    axis.imshow(np.clip(0.5 + 0.5 * picture.transpose(1, 2, 0) / figures._bound(picture.reshape(3, -1)), 0, 1))
     for spine in axis.spines.values():
         spine.set_visible(True)
         spine.set_color(LIGHT)
