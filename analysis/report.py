@@ -23,6 +23,7 @@ import numpy as np
 
 import facet_comparisons as comparisons
 import facet_figures as figures
+import facet_spectra as spectra
 from facet_figures import count
 from facet_study import Study, StudyError, check_sums
 
@@ -395,6 +396,9 @@ class Report:
             self.figure("directions", comparisons.directions(s)),
             self.figure("similarity", comparisons.similarity(s, self.look)))
 
+    def spectra(self):
+        spectra.section(self, small)
+
     def fragile(self):
         s = self.study
         if "fragility/flips" not in s.file or not np.isfinite(s.file["fragility/worst_margin"][()]).any():
@@ -462,8 +466,8 @@ class Report:
             self.figure("residuals", figures.residuals(s, self.look)))
 
     def page(self):
-        for part in (self.warnings, self.accuracy, self.methods, self.geometry, self.pruning, self.comparisons, self.fragile,
-                     self.explanations, self.costs, self.certificate):
+        for part in (self.warnings, self.accuracy, self.methods, self.geometry, self.pruning, self.comparisons, self.spectra,
+                     self.fragile, self.explanations, self.costs, self.certificate):
             part()
         links = "".join(f'<a href="#{anchor}">{esc(title)}</a>' for anchor, title, _ in self.sections)
         body = "\n".join(f'<section id="{anchor}"><h2>{esc(title)}</h2>\n{text}</section>'
