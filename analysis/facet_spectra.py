@@ -12,6 +12,7 @@ import facet_figures as figures
 from facet_figures import DENSE, GREY, LIGHT, WIDTH, choose
 from facet_study import _plain, _strings
 
+ALL_PAIRS = 400  # beyond so many items, variants are compared with each other under clean alone
 SHARED = "YlGnBu"  # light: nothing in common, dark: the same
 
 
@@ -156,7 +157,8 @@ def principal_angles(study, look, limit=20, lines=10):
         axes[0][1].xaxis.set_major_locator(MaxNLocator(integer=True))
         axes[0][1].grid(axis="y", color=LIGHT, linewidth=0.5)
         figures._legend(figure, *axes[0][1].get_legend_handles_labels())
-    right = f" Right: all angles of {len(others)} of the {len(names) - 1} others with the dense network." if others else ""
+    which = "each variant" if len(others) == len(names) - 1 else f"{len(others)} of {len(names) - 1} variants"
+    right = f" Right: all angles of {which} with the dense network." if others else ""
     return figure, ("Principal angles between the subspaces of the directions of two variants: 0° is a direction that both have, 90° "
                     f"one that the other has not. Matrix: the mean over the angles of a pair.{right}"
                     + figures._left_out(shown, names, "variants"))
@@ -195,13 +197,15 @@ def cka(study, limit=60):
     table, items = study.file["aggregate/cka"][()], _strings(study.file["aggregate/item"])
     if not np.isfinite(table).any():
         return None
-    shown = choose(range(len(items)), limit)
+    full = len(items) == len(study.variants) * len(study.conditions)
+    first = study.condition_index(figures.reference(study)) if full and len(items) > ALL_PAIRS else 0
+    shown = choose(range(first, len(items), len(study.conditions) if full and len(items) > ALL_PAIRS else 1), limit)
     part = table[np.ix_(shown, shown)]
     side = float(np.clip(0.25 * len(shown) + 2.2, 3.2, WIDTH - 0.6))
     figure, axis = plt.subplots(figsize=(side + 0.6, side))
     low = min(float(np.nanmin(part)), 0.99)
     names = [_label(items[i], 44) for i in shown]
-    many = len(names) > 24 and len(items) == len(study.variants) * len(study.conditions)
+    many = len(names) > 24 and full
     if many:  # variants alone, each where it begins
         of = [i // len(study.conditions) for i in shown]
         names = [_label(study.variants[v], 30) if i == of.index(v) else "" for i, v in enumerate(of)]
