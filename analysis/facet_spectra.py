@@ -198,8 +198,10 @@ def cka(study, limit=60):
     if not np.isfinite(table).any():
         return None
     full = len(items) == len(study.variants) * len(study.conditions)
-    first = study.condition_index(figures.reference(study)) if full and len(items) > ALL_PAIRS else 0
-    shown = choose(range(first, len(items), len(study.conditions) if full and len(items) > ALL_PAIRS else 1), limit)
+    all_items = range(len(items))
+    if full and len(items) > ALL_PAIRS:
+        all_items = all_items[study.condition_index(figures.reference(study))::len(study.conditions)]
+    shown = choose(all_items, limit)
     part = table[np.ix_(shown, shown)]
     side = float(np.clip(0.25 * len(shown) + 2.2, 3.2, WIDTH - 0.6))
     figure, axis = plt.subplots(figsize=(side + 0.6, side))
