@@ -12,6 +12,7 @@ import facet_figures as figures
 from facet_figures import DENSE, GREY, LIGHT, WIDTH, choose
 from facet_study import _plain, _strings
 
+ALL_PAIRS = 400  # beyond so many items, variants are compared with each other under clean alone
 SHARED = "YlGnBu"  # light: nothing in common, dark: the same
 
 
@@ -41,7 +42,8 @@ def singular_values(study, look, limit=12):
         axes[0].plot(place[known], values[known], **line)
         axes[1].plot(place, np.cumsum(share), **line)
     axes[0].set_yscale("log")
-    axes[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = axes[0].get_ylim()
+    axes[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,)))
     axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes[0].yaxis.set_minor_formatter(NullFormatter())
     axes[0].set_ylabel("singular value")
@@ -144,7 +146,7 @@ def principal_angles(study, look, limit=20, lines=10):
     finite = np.isfinite(table)
     mean = (np.where(finite, table, 0).sum(axis=2) / np.where(finite.any(axis=2), finite.sum(axis=2), np.nan))[np.ix_(at, at)]
     others = [v for v in drawn(study, lines + 1) if v != "dense"] if "dense" in names else []
-    figure, axes = plt.subplots(1, 1 + bool(others), squeeze=False, figsize=(WIDTH if others else 0.6 * WIDTH, 3.1))
+    figure, axes = plt.subplots(1, 1 + bool(others), squeeze=False, figsize=(WIDTH if others else 0.6 * WIDTH, 3.1 + 0.16 * -(-len(others) // 4)))
     _matrix(figure, axes[0][0], mean, [_label(v, 26) for v in shown], SHARED + "_r", (0, 90), "{:.0f}", "mean angle (degrees)")
     for variant in others:
         curve = table[names.index("dense"), names.index(variant)]
@@ -154,8 +156,9 @@ def principal_angles(study, look, limit=20, lines=10):
         axes[0][1].set(xlabel="angle, the smallest first", ylabel="angle with dense (degrees)", ylim=(0, 92), yticks=range(0, 91, 15))
         axes[0][1].xaxis.set_major_locator(MaxNLocator(integer=True))
         axes[0][1].grid(axis="y", color=LIGHT, linewidth=0.5)
-        axes[0][1].legend(fontsize=6.5, loc="best")
-    right = " Right: all angles of each variant with the dense network." if others else ""
+        figures._legend(figure, *axes[0][1].get_legend_handles_labels())
+    which = "each variant" if len(others) == len(names) - 1 else f"{len(others)} of {len(names) - 1} variants"
+    right = f" Right: all angles of {which} with the dense network." if others else ""
     return figure, ("Principal angles between the subspaces of the directions of two variants: 0° is a direction that both have, 90° "
                     f"one that the other has not. Matrix: the mean over the angles of a pair.{right}"
                     + figures._left_out(shown, names, "variants"))
@@ -166,7 +169,7 @@ def _label(name, most):
 
 
 def _matrix(figure, axis, table, names, colours, limits, form, title):
-    """A heat map with as many names as have room, and with values where they can be read."""
+    """A heat map with as many names as have room (empty ones are not written), and with values where they can be read."""
     low, high = limits
     image = axis.imshow(table, cmap=plt.get_cmap(colours).with_extremes(bad="#ececec"), vmin=low, vmax=high)
     if len(table) <= 16:
@@ -176,7 +179,7 @@ def _matrix(figure, axis, table, names, colours, limits, form, title):
                 dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
                 axis.text(column, row, form.format(value), ha="center", va="center", color="white" if dark else DENSE,
                           fontsize=min(7, 64 / len(table)))
-    at = choose(range(len(names)), 30)
+    at = choose([i for i, name in enumerate(names) if name], 30)
     size = 7 if len(at) <= 12 else 5.5
     axis.set_yticks(at, [names[i] for i in at], fontsize=size)
     axis.set_xticks(at, [names[i] for i in at], fontsize=size, rotation=50, ha="right", rotation_mode="anchor")
@@ -194,14 +197,24 @@ def cka(study, limit=60):
     table, items = study.file["aggregate/cka"][()], _strings(study.file["aggregate/item"])
     if not np.isfinite(table).any():
         return None
-    shown = choose(range(len(items)), limit)
+    full = len(items) == len(study.variants) * len(study.conditions)
+    all_items = range(len(items))
+    if full and len(items) > ALL_PAIRS:
+        all_items = all_items[study.condition_index(figures.reference(study))::len(study.conditions)]
+    shown = choose(all_items, limit)
     part = table[np.ix_(shown, shown)]
     side = float(np.clip(0.25 * len(shown) + 2.2, 3.2, WIDTH - 0.6))
     figure, axis = plt.subplots(figsize=(side + 0.6, side))
     low = min(float(np.nanmin(part)), 0.99)
-    _matrix(figure, axis, part, [_label(items[i], 44) for i in shown], SHARED, (low, 1), "{:.2f}", "linear CKA")
+    names = [_label(items[i], 44) for i in shown]
+    many = len(names) > 24 and full
+    if many:  # variants alone, each where it begins
+        of = [i // len(study.conditions) for i in shown]
+        names = [_label(study.variants[v], 30) if i == of.index(v) else "" for i, v in enumerate(of)]
+    _matrix(figure, axis, part, names, SHARED, (low, 1), "{:.2f}", "linear CKA")
     grey = " Grey pairs are not compared." if not np.isfinite(part).all() else ""
-    more = f" Shown: {len(shown)} of {len(items)}." if len(shown) < len(items) else ""
+    more = " Names stand where a variant begins; its conditions follow in the study's order." if many else ""
+    more += f" Shown: {len(shown)} of {len(items)}." if len(shown) < len(items) else ""
     return figure, ("How alike the features of two networks, or of one under two conditions, are over all test samples: linear CKA, 1 where one "
                     f"is a rotated and scaled copy of the other. The colours begin at the smallest value.{grey}{more}")
 
