@@ -11,6 +11,8 @@
         part = contributions(study, "dense", 7)          # why sample 7 gets its class, exactly
         part.pixels.sum() + part.b == part.output        # up to rounding
         study.replicates                                 # {'lrr-global-0.98': ['lrr-global-0.98-s1', ...], ...}
+        position_contributions(study, "dense", 7).sum    # where sample 7 lies in the map, from pixels and biases
+        movement(study, "magnitude-global-0.5", 7).sum   # and how pruning moves it there
         mean, deviation = study.replicate_summary("accuracy")    # over seeds, each R x C
         study.cost("epochs")                             # numpy, V: NaN in files that do not know
 
@@ -430,12 +432,54 @@ def contrast_change(before, after):
     """What another variant changes about a decision, by pixel and bias node (nodes are matched by name)."""
     if (before.cls, before.other) != (after.cls, after.other):
         raise ValueError("the two contrasts compare different classes")
-    node = list(dict.fromkeys(before.node + after.node))
-    split = np.zeros(len(node))
-    for part, sign in ((after, 1), (before, -1)):
-        for name, value in zip(part.node, part.b_node):
-            split[node.index(name)] += sign * value
+    node, split = _node_change(before, after)
     return Contrast(before.cls, before.other, after.pixels - before.pixels, after.b - before.b, split, node)
+
+
+@dataclass
+class Position:
+    """Where a sample lies in the map, or how it moves there, exactly: total = pixels.sum over the picture + b, for each
+    axis of the map, and b = b_node.sum(axis=1)."""
+
+    sample: int
+    pixels: np.ndarray  # axis x channel x y x x
+    b: np.ndarray  # axis
+    b_node: np.ndarray  # axis x node
+    node: list
+    total: np.ndarray  # axis: of the plain forward pass, as stored
+
+    @property
+    def sum(self):
+        return self.pixels.sum(axis=(1, 2, 3)) + self.b
+
+
+def position_contributions(study, variant, sample):
+    """What every pixel and bias node adds to a clean sample's position in the map."""
+    path = f"embed/{variant}"
+    at = np.flatnonzero(study.file["embed/sample"][()] == sample) if "embed/sample" in study.file else []
+    if f"{path}/W" not in study.file or not len(at):
+        raise StudyError(f"{study.path}: the position of sample {sample} of {variant} is not explained")
+    group, i = study.file[path], int(at[0])
+    total = study.file["embed/position"][study.variant_index(variant), study.condition_index("clean"), sample]
+    return Position(sample, group["W"][i].astype(float) * study.input(sample), group["b"][i].astype(float),
+                    group["b_node"][i].astype(float), _strings(group["node"]), total)
+
+
+def movement(study, variant, sample, origin="dense"):
+    """How a clean sample moves from one variant to another, by pixel and bias node (matched by name)."""
+    before, after = (position_contributions(study, v, sample) for v in (origin, variant))
+    node, split = _node_change(before, after)
+    return Position(sample, after.pixels - before.pixels, after.b - before.b, split, node, after.total - before.total)
+
+
+def _node_change(before, after):
+    """(names, differences) of b_node, whose last axis is that of the nodes."""
+    node = list(dict.fromkeys(before.node + after.node))
+    split = np.zeros((*np.shape(after.b_node)[:-1], len(node)))
+    for part, sign in ((after, 1), (before, -1)):
+        for i, name in enumerate(part.node):
+            split[..., node.index(name)] += sign * part.b_node[..., i]
+    return node, split
 
 
 def check_sums(study, variant, limit=200, most_bytes=64 << 20):

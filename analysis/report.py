@@ -23,6 +23,7 @@ import numpy as np
 
 import facet_comparisons as comparisons
 import facet_figures as figures
+import facet_maps as maps
 import facet_spectra as spectra
 from facet_figures import count
 from facet_study import Study, StudyError, check_sums
@@ -399,6 +400,9 @@ class Report:
     def spectra(self):
         spectra.section(self, small)
 
+    def map(self):
+        maps.section(self, small, spread)
+
     def fragile(self):
         s = self.study
         if "fragility/flips" not in s.file or not np.isfinite(s.file["fragility/worst_margin"][()]).any():
@@ -466,7 +470,7 @@ class Report:
             self.figure("residuals", figures.residuals(s, self.look)))
 
     def page(self):
-        for part in (self.warnings, self.accuracy, self.methods, self.geometry, self.pruning, self.comparisons, self.spectra,
+        for part in (self.warnings, self.accuracy, self.methods, self.geometry, self.pruning, self.comparisons, self.spectra, self.map,
                      self.fragile, self.explanations, self.costs, self.certificate):
             part()
         links = "".join(f'<a href="#{anchor}">{esc(title)}</a>' for anchor, title, _ in self.sections)

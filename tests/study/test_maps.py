@@ -1,0 +1,95 @@
+"""The report's map: positions are sums over pixels, movements the difference of two of them, and the page shows the file's
+numbers, or nothing of it where the study has no map."""
+
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from conftest import ROOT, STUDY, make_digits, run
+
+sys.path.insert(0, str(ROOT / "analysis"))
+pytest.importorskip("matplotlib", reason="matplotlib is not installed (make test installs it)")
+import matplotlib.pyplot as plt  # noqa: E402
+
+import facet_maps as maps  # noqa: E402
+from facet_study import Study, StudyError, movement, position_contributions  # noqa: E402
+
+EMBED = "embed: {layers: [24, 16], perplexity: 12, batch: 250, epochs: 20, explain: 40}\n"
+
+
+def made(folder, tail):
+    make_digits(folder, train=500, test=120)
+    (folder / "study.yaml").write_text(STUDY + tail)
+    done = run("run", folder / "study.yaml", ranks=2)
+    assert done.returncode == 0, done.stderr
+    return folder / "out/study.h5"
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return made(tmp_path_factory.mktemp("map"), EMBED)
+
+
+def report(path):
+    done = subprocess.run([sys.executable, ROOT / "analysis/report.py", path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return (path.parent / "report/report.html").read_text()
+
+
+def test_positions_and_movements_are_sums(path):
+    with Study(path) as study:
+        variant = study.variants[-1]
+        for sample in (0, 7, 39):
+            parts = {v: position_contributions(study, v, sample) for v in ("dense", variant)}
+            for v, part in parts.items():
+                assert part.pixels.shape == (2, *study.shape)
+                np.testing.assert_array_equal(part.total, study.file["embed/position"][study.variant_index(v), study.condition_index("clean"), sample])
+                np.testing.assert_allclose(part.sum, part.total, atol=1e-5 * max(1, np.abs(part.total).max()))
+                np.testing.assert_allclose(part.b_node.sum(axis=1), part.b, atol=1e-5 * max(1, np.abs(part.b).max()))
+            moved = movement(study, variant, sample)
+            size = max(1, *(np.abs(part.total).max() for part in parts.values()))
+            np.testing.assert_array_equal(moved.total, parts[variant].total - parts["dense"].total)
+            assert np.abs(moved.total).max() > 1e-3
+            np.testing.assert_allclose(moved.sum, moved.total, atol=2e-5 * size)
+            np.testing.assert_allclose(moved.b_node.sum(axis=1), moved.b, atol=2e-5 * size)
+        with pytest.raises(StudyError, match="position of sample 40 of dense is not explained"):
+            position_contributions(study, "dense", 40)
+
+
+def test_farthest_are_of_all_classes(path):
+    with Study(path) as study:
+        picks = maps.farthest(study, 5)
+        assert len({study.label[sample] for sample, _ in picks}) == min(5, len(set(study.label[:40])))
+        assert all(sample < 40 and variant != "dense" for sample, variant in picks)
+        c, y = study.condition_index("clean"), study.file["embed/position"][()]
+        far = np.linalg.norm(y[:, c, :40] - y[study.variant_index("dense"), c, :40], axis=-1)
+        sample, variant = picks[0]
+        assert far[study.variant_index(variant), sample] == far.max()
+
+
+def test_the_page_has_the_map(path):
+    page = report(path)
+    assert '<section id="map">' in page
+    with h5py.File(path) as f:
+        error, trust, _ = f["embed/quality"][0]
+        assert f"<td>{100 * error:.2f}</td><td>{trust:.4f}</td>" in page
+    for name in ("map", "maps_of_variants", "movements", "explained_positions", "embedding_training"):
+        assert f'<figure id="{name}">' in page and (path.parent / f"report/{name}.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("dimensions, words", [(1, "one axis"), (3, "third axis")])
+def test_maps_of_one_and_three_dimensions(tmp_path, dimensions, words):
+    wish = EMBED.replace("{", f"{{dimensions: {dimensions}, alpha: learned, ").replace("epochs: 20", "epochs: 3")
+    with Study(made(tmp_path, wish)) as study:
+        assert maps.places(study, "dense").shape == (120, 2) and words in maps.the_map(study)[1]
+        assert maps.explanations(study) and maps.movements(study)
+        assert len(maps.training(study)[0].axes) == 3  # with alpha
+        plt.close("all")
+
+
+def test_no_map_without_embed(tmp_path):
+    page = report(made(tmp_path, ""))
+    assert '<section id="map">' not in page
