@@ -52,21 +52,20 @@ static const facet_key keys[] = {
      .standard = "all",
      .target = EMBED(samples)},
     {.key = "batch", .type = FACET_KEY_LARGE, .range = "[4, 1000000]", .standard = "5000", .target = EMBED(batch)},
-    {.key = "epochs", .type = FACET_KEY_WHOLE, .range = "[1, 1000000]", .standard = "30", .target = EMBED(epochs)},
-    {.key = "noise", .type = FACET_KEY_NUMBER, .range = "[0, inf)", .standard = "0.3", .target = EMBED(noise)},
+    {.key = "epochs", .type = FACET_KEY_WHOLE, .range = "[1, 1000000]", .standard = "100", .target = EMBED(epochs)},
+    {.key = "noise", .type = FACET_KEY_NUMBER, .range = "[0, inf)", .standard = "0.5", .target = EMBED(noise)},
     {.key = "optimizer", .type = FACET_KEY_WORD, .words = optimizers, .standard = "adam", .target = EMBED(optimizer)},
-    {.key = "rate", .type = FACET_KEY_NUMBER, .range = "(0, inf)", .standard = "0.001", .target = EMBED(rate)},
+    {.key = "rate", .type = FACET_KEY_NUMBER, .range = "(0, inf)", .standard = "0.003", .target = EMBED(rate)},
     {.key = "momentum", .type = FACET_KEY_NUMBER, .range = "[0, 1)", .standard = "0.9", .target = EMBED(momentum)},
     {.key = "schedule", .type = FACET_KEY_WORD, .words = schedules, .standard = "cosine", .target = EMBED(schedule)},
     {.key = "exaggeration",
      .type = FACET_KEY_NUMBER,
      .range = "[1, 1000]",
-     .standard = "1",
+     .standard = "4",
      .target = EMBED(exaggeration)},
     {.key = "exaggeration_epochs",
      .type = FACET_KEY_WHOLE,
      .range = "[0, 1000000]",
-     .standard = "0",
      .target = EMBED(exaggeration_epochs)},
     {.key = "explain",
      .type = FACET_KEY_COUNT,
@@ -85,8 +84,12 @@ facet_status facet_study_read_embed(const facet_schema_reader *reader, const fac
   e->layers = COUNT_OF(usual);
   FACET_NEW(e->layer, e->layers);
   memcpy(e->layer, usual, sizeof usual);
+  e->exaggeration_epochs = -1;
   FACET_TRY(facet_schema_defaults(reader, keys, COUNT_OF(keys), e));
-  return facet_schema_read(reader, node, keys, COUNT_OF(keys), e);
+  FACET_TRY(facet_schema_read(reader, node, keys, COUNT_OF(keys), e));
+  if (e->exaggeration_epochs < 0)
+    e->exaggeration_epochs = e->epochs / 4;
+  return FACET_OK;
 }
 
 void facet_study_clear_embed(facet_embedding *e)

@@ -314,6 +314,7 @@ static void put_embed(FILE *out, const facet_embedding *e)
   put_count(out, "samples", e->samples);
   fprintf(out, "\n  batch: %lld\n  epochs: %d\n  optimizer: %s\n", (long long)e->batch, e->epochs,
           e->optimizer == FACET_EMBED_ADAM ? "adam" : "momentum");
+  put_named(out, "noise", e->noise);
   put_named(out, "rate", e->rate);
   put_named(out, "momentum", e->momentum);
   fprintf(out, "  schedule: %s\n", e->schedule == FACET_SCHEDULE_COSINE ? "cosine" : "constant");

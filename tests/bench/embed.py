@@ -29,10 +29,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FASHION = "/usr/share/datasets/fashion-mnist/"
 CORES = len(os.sched_getaffinity(0))
 WIDTHS = (500, 500, 2000, 2)
-BATCH, PERPLEXITY, RATE = 5000, 30, 1e-3
+BATCH, PERPLEXITY, RATE = 5000, 30, 3e-3
 TRAIN, TEST, EPOCHS = 10000, 2000, 30
 BUDGETS = {  # of training, for facet and for PyTorch
-    "fashion": {"epochs": 400, "exaggeration": (4, 100)},
+    "fashion": {"epochs": 200, "exaggeration": (4, 50)},
     "digits": {"epochs": 1000, "exaggeration": (4, 250)},
 }
 NEIGHBOURS = 12

@@ -463,6 +463,35 @@ static void text_has_all_defaults(void **state)
 }
 
 /* Methods, scopes, sparsities and seeds multiply. */
+static void text_has_the_whole_embedding(void **state)
+{
+  (void)state;
+  facet_study *s = good(SMALL "embed: {epochs: 42}\n");
+  char *text = NULL;
+  assert_int_equal(facet_study_text(s, &text), FACET_OK);
+  assert_non_null(strstr(text, "\nembed:\n"
+                               "  source: features\n"
+                               "  variant: dense\n"
+                               "  layers: [500, 500, 2000]\n"
+                               "  dimensions: 2\n"
+                               "  perplexity: 30\n"
+                               "  alpha: 1\n"
+                               "  samples: all\n"
+                               "  batch: 5000\n"
+                               "  epochs: 42\n"
+                               "  optimizer: adam\n"
+                               "  noise: 0.5\n"
+                               "  rate: 0.003\n"
+                               "  momentum: 0.9\n"
+                               "  schedule: cosine\n"
+                               "  exaggeration: 4\n"
+                               "  exaggeration_epochs: 10\n"
+                               "  explain: 200\n"));
+  facet_free(&text);
+  facet_study_destroy(&s);
+  assert_round_trip(SMALL "embed: {noise: 0.25, exaggeration_epochs: 0, alpha: learned, source: pixels}\n");
+}
+
 static void sweeps(void **state)
 {
   (void)state;
@@ -951,6 +980,7 @@ int main(void)
       cmocka_unit_test(words_are_those_of_the_other_rooms),
       cmocka_unit_test(text_reads_back),
       cmocka_unit_test(text_has_all_defaults),
+      cmocka_unit_test(text_has_the_whole_embedding),
       cmocka_unit_test(sweeps),
       cmocka_unit_test(memory_and_layouts),
       cmocka_unit_test(values_are_checked),
