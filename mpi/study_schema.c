@@ -201,8 +201,10 @@ static facet_status store_whole(const facet_key *key, const facet_tree *node, vo
 static facet_status store_text(const facet_schema_reader *reader, const facet_key *key, const facet_tree *node,
                                void *slot)
 {
-  char *text = NULL;
+  char *text = NULL, *standard;
   FACET_TRY(key->type == FACET_KEY_NAME ? facet_schema_name(node, &text) : facet_schema_path(reader, node, &text));
+  memcpy(&standard, slot, sizeof standard);
+  facet_free(&standard);
   memcpy(slot, &text, sizeof text);
   return FACET_OK;
 }
