@@ -103,22 +103,19 @@ static facet_status compare(work *w, int64_t i, const double *x, int64_t j, cons
   }
   if (w->rank == 0)
     w->table[i < j ? i * w->items + j : j * w->items + i] = sum;
-  facet_progress_at(w->progress, ++w->done);
   return FACET_OK;
 }
 
-/* Holds items from..to-1 of the group. */
+/* Holds items from..to-1 of the group, and compares the others with them one by one. */
 static facet_status compare_block(work *w, int64_t from, int64_t to)
 {
-  for (int64_t i = from; i < to; i++)
-    FACET_TRY(make_features(w, w->item[i], &w->held[i]));
   for (int64_t j = from; j < w->group; j++) {
-    if (j >= to)
-      FACET_TRY(make_features(w, w->item[j], &w->held[j]));
+    FACET_TRY(make_features(w, w->item[j], &w->held[j]));
     for (int64_t i = from; i < to && i <= j; i++)
       FACET_TRY(compare(w, w->item[i], w->held[i], w->item[j], w->held[j]));
     if (j >= to)
       facet_free(&w->held[j]);
+    facet_progress_at(w->progress, ++w->done);
   }
   for (int64_t i = from; i < to; i++)
     facet_free(&w->held[i]);
@@ -150,6 +147,7 @@ static facet_status compare_group(work *w)
   for (int64_t from = 0, to; from < w->group; from = to) {
     FACET_AGREE(w->comm, enter_variant(w, variant_of(w, w->item[from]))); /* what it takes is known then */
     FACET_TRY(end_of_block(w, from, &to));
+    facet_progress_more(w->progress, w->group - to); /* made once more, for the next block */
     FACET_TRY(compare_block(w, from, to));
   }
   return FACET_OK;
@@ -189,16 +187,18 @@ static facet_status compare_groups(work *w)
   return FACET_OK;
 }
 
-static int64_t count_pairs(const facet_store_plan *p, int64_t items, const int64_t *features)
+/* Items of all groups, and pairs of two in the same group. */
+static void count_work(const facet_store_plan *p, int64_t items, const int64_t *features, int64_t *members,
+                       int64_t *pairs)
 {
-  int64_t pairs = 0;
+  *members = *pairs = 0;
   for (int g = 0; g < groups_of(p, items); g++) {
     int64_t count = 0;
     for (int64_t i = 0; i < items; i++)
       count += is_in(p, items, i, g) && features[i / p->conditions] > 0;
-    pairs += count * (count + 1) / 2;
+    *members += count;
+    *pairs += count * (count + 1) / 2;
   }
-  return pairs;
 }
 
 /* ---- all of it ---- */
@@ -228,8 +228,9 @@ static facet_status prepare(work *w)
     for (int64_t i = 0; i < w->items * w->items; i++)
       w->table[i] = NAN;
   }
-  return facet_progress_begin(&w->progress, "compare features", "pairs", count_pairs(p, w->items, w->features),
-                              w->rank != 0);
+  int64_t members, pairs;
+  count_work(p, w->items, w->features, &members, &pairs);
+  return facet_progress_begin(&w->progress, "compare features", "items", members, w->rank != 0);
 }
 
 static void work_clear(work *w)
@@ -297,7 +298,8 @@ double facet_cka_work(const facet_plan *plan, const facet_family *family)
     return 0;
   for (int v = 0; v < p->variants; v++)
     most = fmax(most, (double)features[v]);
-  double pairs = (double)count_pairs(p, items, features);
+  int64_t members, pairs;
+  count_work(p, items, features, &members, &pairs);
   facet_free(&features);
-  return 2 * pairs * most * most * (double)p->samples;
+  return 2 * (double)pairs * most * most * (double)p->samples;
 }

@@ -209,17 +209,24 @@ static facet_status run_tile(mapping *m, const facet_tile *t)
   return facet_store_embed_mark(m->store, t->variant, t->condition, t->block);
 }
 
-static facet_status run_tiles(mapping *m, const uint8_t *done)
+static bool is_left(const mapping *m, const uint8_t *done, int64_t tile)
 {
+  return !done[tile] && m->s->variant[facet_plan_tile(m->plan, tile).variant].embed_nodes > 0;
+}
+
+/* Dealt like cards. Rank 0 shows its own progress, as everybody's. */
+static facet_status run_tiles(mapping *m, const uint8_t *done, int64_t left, facet_progress *progress)
+{
+  int ranks = facet_ranks(m->comm);
   int64_t dealt = 0;
   for (int64_t i = 0; i < facet_plan_tiles(m->plan); i++) {
+    if (!is_left(m, done, i) || dealt++ % ranks != facet_rank(m->comm))
+      continue;
     facet_tile t = facet_plan_tile(m->plan, i);
-    if (done[i] || m->s->variant[t.variant].embed_nodes == 0)
-      continue;
-    if (dealt++ % facet_ranks(m->comm) != facet_rank(m->comm))
-      continue;
     FACET_TRY(facet_interrupt_check());
     FACET_TRY(run_tile(m, &t));
+    int64_t round = (dealt + ranks - 1) / ranks * ranks;
+    facet_progress_at(progress, round < left ? round : left);
   }
   return FACET_OK;
 }
@@ -319,35 +326,71 @@ static facet_status measure_variant(mapping *m, int v, int clean, merit *q)
   return facet_agree(m->comm, facet_rank(m->comm) == 0 ? facet_store_embed_quality(m->store, v, found) : FACET_OK);
 }
 
+static void merit_clear(merit *q)
+{
+  facet_free(&q->x);
+  facet_free(&q->position);
+  facet_free(&q->reference);
+  facet_free(&q->reference_label);
+}
+
+static facet_status merit_make(mapping *m, merit *q)
+{
+  const facet_store_plan *s = m->s;
+  FACET_NEW(q->x, s->samples * s->embed_inputs);
+  FACET_NEW(q->position, s->samples * s->embed_axes);
+  FACET_NEW(q->reference, s->embed_train * s->embed_axes);
+  FACET_NEW(q->reference_label, s->embed_train);
+  return facet_store_embed_read_train(m->store, q->reference_label, q->reference);
+}
+
+/* Which variants have no figures of merit yet, and how many. */
+static facet_status find_unmeasured(mapping *m, bool *unmeasured, int *count)
+{
+  *count = 0;
+  for (int v = 0; v < m->s->variants; v++) {
+    double before[3] = {0};
+    if (m->s->variant[v].embed_nodes > 0)
+      FACET_TRY(facet_store_embed_read_quality(m->store, v, before));
+    unmeasured[v] = isnan(before[0]) && isnan(before[1]);
+    *count += unmeasured[v];
+  }
+  return FACET_OK;
+}
+
+static facet_status measure_variants(mapping *m, const bool *unmeasured, merit *q, facet_progress *progress)
+{
+  int clean = 0, measured = 0;
+  while (m->study->condition[clean].corruption != 0)
+    clean++;
+  for (int v = 0; v < m->s->variants; v++) {
+    if (!unmeasured[v])
+      continue;
+    FACET_TRY(measure_variant(m, v, clean, q));
+    facet_progress_at(progress, ++measured);
+  }
+  return FACET_OK;
+}
+
 static facet_status measure(mapping *m)
 {
   merit q = {NULL, NULL, NULL, NULL};
-  const facet_store_plan *s = m->s;
-  int clean = 0;
+  bool *unmeasured = NULL;
+  int count = 0;
+  facet_progress *progress = NULL;
   facet_status status = FACET_OK;
-  while (m->study->condition[clean].corruption != 0)
-    clean++;
-  q.x = facet_allocate((size_t)(s->samples * s->embed_inputs), sizeof *q.x);
-  q.position = facet_allocate((size_t)(s->samples * s->embed_axes), sizeof *q.position);
-  q.reference = facet_allocate((size_t)(s->embed_train * s->embed_axes), sizeof *q.reference);
-  q.reference_label = facet_allocate((size_t)s->embed_train, sizeof *q.reference_label);
-  if (!q.x || !q.position || !q.reference || !q.reference_label)
-    status = FACET_OS;
-  if (status == FACET_OK)
-    status = facet_store_embed_read_train(m->store, q.reference_label, q.reference);
+  FACET_NEW_GO(agree, status, unmeasured, m->s->variants);
+  FACET_GO(agree, status, find_unmeasured(m, unmeasured, &count));
+  FACET_GO(agree, status, merit_make(m, &q));
+  FACET_GO(agree, status,
+           facet_progress_begin(&progress, "judge map", "variants", count, count == 0 || facet_rank(m->comm) != 0));
+agree:
   status = facet_agree(m->comm, status);
-  for (int v = 0; v < s->variants && status == FACET_OK; v++) {
-    double before[3] = {0};
-    if (s->variant[v].embed_nodes == 0)
-      continue;
-    status = facet_agree(m->comm, facet_store_embed_read_quality(m->store, v, before));
-    if (status == FACET_OK && isnan(before[1]) && isnan(before[0]))
-      status = measure_variant(m, v, clean, &q);
-  }
-  facet_free(&q.x);
-  facet_free(&q.position);
-  facet_free(&q.reference);
-  facet_free(&q.reference_label);
+  if (status == FACET_OK)
+    status = measure_variants(m, unmeasured, &q, progress);
+  facet_progress_end(&progress);
+  merit_clear(&q);
+  facet_free(&unmeasured);
   return status;
 }
 
@@ -372,11 +415,20 @@ static facet_status find_encoder(MPI_Comm comm, const facet_plan *plan, const fa
 
 static facet_status map_samples(mapping *m)
 {
-  uint8_t *done = facet_allocate((size_t)facet_plan_tiles(m->plan), 1);
-  facet_status status = done ? facet_store_embed_marks(m->store, done) : FACET_OS;
+  int64_t tiles = facet_plan_tiles(m->plan), left = 0;
+  uint8_t *done = NULL;
+  facet_progress *progress = NULL;
+  facet_status status = FACET_OK;
+  FACET_NEW_GO(agree, status, done, tiles);
+  FACET_GO(agree, status, facet_store_embed_marks(m->store, done));
+  for (int64_t i = 0; i < tiles; i++)
+    left += is_left(m, done, i);
+  FACET_GO(agree, status, facet_progress_begin(&progress, "map", "tiles", left, left == 0 || facet_rank(m->comm) != 0));
+agree:
   status = facet_agree(m->comm, status);
   if (status == FACET_OK)
-    status = facet_agree(m->comm, run_tiles(m, done));
+    status = facet_agree(m->comm, run_tiles(m, done, left, progress));
+  facet_progress_end(&progress);
   facet_free(&done);
   FACET_TRY(status);
   FACET_TRY(facet_store_sync(m->store));

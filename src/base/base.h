@@ -146,6 +146,7 @@ facet_status facet_progress_begin(facet_progress **progress, const char *stage, 
                                   bool quiet);
 void facet_progress_note(facet_progress *progress, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void facet_progress_at(facet_progress *progress, int64_t done); /* cheap: draws at most every 0.1 s */
+void facet_progress_more(facet_progress *progress, int64_t more); /* that there turned out to be */
 void facet_progress_end(facet_progress **progress);
 double facet_seconds(void); /* monotonic */
 

@@ -155,6 +155,12 @@ void facet_progress_at(facet_progress *progress, int64_t done)
   draw(progress, now);
 }
 
+void facet_progress_more(facet_progress *progress, int64_t more)
+{
+  if (progress)
+    progress->total += more;
+}
+
 static void draw_end(const facet_progress *progress, double now)
 {
   char speed[32], duration[32];

@@ -291,90 +291,101 @@ static void NAME(window_mean)(const facet_windows *w, facet_layout in, const voi
   }
 }
 
-/* One output position in eight neighbouring channels: values and winners, where nobody asks for ties. */
-static inline void NAME(window_wide)(REAL sign, const REAL *restrict u, const int64_t *restrict position, int64_t taps,
-                                     int64_t k, int32_t base, REAL *restrict out, int32_t *restrict win)
+/* Lane by lane: a where it is true, else b. */
+#define PICK(is, a, b)      (((is) & (a)) | (~(is) & (b)))
+#define PICK_WIDE(is, a, b) ((NAME(wide))PICK(is, (NAME(truth))(a), (NAME(truth))(b)))
+
+/* Eight neighbouring channels of a block, of which `lanes` are there: values, winners and, where `count`, how many
+ * ties. Padding lanes are written, too: their inputs are 0. */
+static inline int32_t NAME(window_wide)(const facet_windows *w, int64_t k, int lanes, int32_t base, bool count,
+                                        REAL bound, bool flat_zero, const REAL *restrict u, REAL *restrict out,
+                                        int32_t *restrict winner)
 {
-  NAME(wide) top = sign * *(const NAME(wide) *)(u + position[0] * k);
-  NAME(truth) best = (INTEGER)(position[0] * k) + (NAME(truth)){0};
-  for (int64_t t = 1; t < taps; t++) {
-    NAME(wide) x = sign * *(const NAME(wide) *)(u + position[t] * k);
-    NAME(truth) wins = x > top, at = (INTEGER)(position[t] * k) + (NAME(truth)){0};
-    best = (wins & at) | (~wins & best);
-    top = (NAME(wide))((wins & (NAME(truth))x) | (~wins & (NAME(truth))top));
+  const REAL sign = (REAL)w->sign;
+  const NAME(truth) always = (NAME(truth)){0} == 0, judged = flat_zero ? ~always : always;
+  NAME(truth) near = {0};
+  for (int64_t s = 0; s < w->out_spatial; s++, out += k, winner += k) {
+    int64_t t = w->begin[s], end = w->begin[s + 1], at = w->position[t] * k;
+    NAME(wide) first = sign * *(const NAME(wide) *)(u + at), second = (NAME(wide)){0} - (REAL)INFINITY;
+    NAME(truth) best = (INTEGER)at + (NAME(truth)){0};
+    while (++t < end) {
+      at = w->position[t] * k;
+      NAME(wide) x = sign * *(const NAME(wide) *)(u + at);
+      NAME(truth) wins = x > first;
+      if (count) {
+        NAME(wide) loser = PICK_WIDE(wins, first, x);
+        second = PICK_WIDE(loser > second, loser, second);
+      }
+      best = PICK(wins, (INTEGER)at + (NAME(truth)){0}, best);
+      first = PICK_WIDE(wins, x, first);
+    }
+    *(NAME(wide) *)out = sign * first;
+    for (int c = 0; c < NAME(WIDE); c++)
+      winner[c] = base + (int32_t)best[c] + c;
+    if (count)
+      near -= (first - second <= bound) & (judged | (first != 0));
   }
-  *(NAME(wide) *)out = sign * top;
-  for (int c = 0; c < NAME(WIDE); c++)
-    win[c] = base + (int32_t)best[c] + c;
+  int32_t ties = 0;
+  for (int c = 0; c < lanes; c++)
+    ties += (int32_t)near[c];
+  return ties;
 }
 
-/* One output position in `lanes` neighbouring channels, at most 16: values, winners and ties; whether there is one. */
-static inline bool NAME(window_position)(REAL sign, const REAL *restrict u, const int64_t *restrict position,
-                                         int64_t taps, int64_t k, int lanes, int32_t base, bool count, REAL bound,
-                                         bool flat_zero, REAL *restrict out, int32_t *restrict win, int32_t *ties)
+/* One channel of a block, as above. */
+static int32_t NAME(window_lane)(const facet_windows *w, int64_t k, int32_t base, bool count, REAL bound,
+                                 bool flat_zero, const REAL *restrict u, REAL *restrict out, int32_t *restrict winner)
 {
-  REAL first[16], second[16];
-  int32_t best[16];
-  bool tied = false;
-  for (int c = 0; c < lanes; c++) {
-    first[c] = sign * u[position[0] * k + c];
-    second[c] = -(REAL)INFINITY;
-    best[c] = (int32_t)(position[0] * k) + c;
-  }
-  for (int64_t t = 1; t < taps; t++) {
-    const REAL *candidate = u + position[t] * k;
-    int32_t at = (int32_t)(position[t] * k);
-    for (int c = 0; c < lanes; c++) {
-      REAL x = sign * candidate[c], top = first[c];
-      REAL loser = x > top ? top : x;
-      second[c] = loser > second[c] ? loser : second[c];
-      best[c] = x > top ? at + c : best[c];
-      first[c] = x > top ? x : top;
+  const REAL sign = (REAL)w->sign;
+  int32_t ties = 0;
+  for (int64_t s = 0; s < w->out_spatial; s++) {
+    int64_t best = w->position[w->begin[s]] * k;
+    REAL first = sign * u[best], second = -(REAL)INFINITY;
+    for (int64_t t = w->begin[s] + 1; t < w->begin[s + 1]; t++) {
+      int64_t at = w->position[t] * k;
+      REAL x = sign * u[at], loser = x > first ? first : x;
+      second = loser > second ? loser : second;
+      best = x > first ? at : best;
+      first = x > first ? x : first;
     }
+    out[s * k] = sign * first;
+    winner[s * k] = base + (int32_t)best;
+    ties += count && first - second <= bound && !(flat_zero && first == 0);
   }
-  for (int c = 0; c < lanes; c++) {
-    out[c] = sign * first[c];
-    win[c] = base + best[c];
-  }
-  for (int c = 0; count && c < lanes; c++) {
-    bool tie = first[c] - second[c] <= bound && !(flat_zero && first[c] == 0);
-    *ties += tie;
-    tied |= tie;
-  }
-  return tied;
+  return ties;
 }
 
 static bool NAME(window_max)(const facet_windows *w, facet_layout in, double nearly, bool flat_zero, const void *u_,
-                             void *out_, int32_t *winner, int32_t *ties)
+                             void *out_, int32_t *winner_, int32_t *ties)
 {
   int64_t k = in.block;
-  bool count = nearly >= 0, tied = false;
+  bool count = nearly >= 0;
   REAL least = 0, most = 0;
   if (count)
     NAME(extremes)(facet_layout_size(in), u_, &least, &most);
   REAL bound = (REAL)(nearly * (double)most);
+  int step = k % NAME(WIDE) == 0 ? NAME(WIDE) : 1;
+  int32_t near = 0;
   FOR_BLOCKS(in, b, lanes)
-  {
-    for (int64_t s = 0; s < w->out_spatial; s++) {
-      const int64_t *position = w->position + w->begin[s];
-      int64_t taps = w->begin[s + 1] - w->begin[s];
-      for (int64_t c = 0; c < lanes; c += 16) {
-        int now = lanes - c < 16 ? (int)(lanes - c) : 16;
-        int64_t at = (b * w->out_spatial + s) * k + c, from = b * w->in_spatial * k + c;
-        const REAL *u = (const REAL *)u_ + from;
-        if (k == 8 && !count) /* padding lanes, too: nobody reads them */
-          NAME(window_wide)((REAL)w->sign, u, position, taps, k, (int32_t)from, (REAL *)out_ + at, winner + at);
-        else if (now == 8) /* the constant lets the compiler use vectors */
-          tied |= NAME(window_position)((REAL)w->sign, u, position, taps, k, 8, (int32_t)from, count, bound, flat_zero,
-                                        (REAL *)out_ + at, winner + at, ties);
-        else
-          tied |= NAME(window_position)((REAL)w->sign, u, position, taps, k, now, (int32_t)from, count, bound,
-                                        flat_zero, (REAL *)out_ + at, winner + at, ties);
-      }
-    }
+  for (int64_t c = 0; c < lanes; c += step) {
+    int32_t base = (int32_t)(b * w->in_spatial * k + c);
+    int64_t to = b * w->out_spatial * k + c;
+    const REAL *u = (const REAL *)u_ + base;
+    REAL *out = (REAL *)out_ + to;
+    int32_t *winner = winner_ + to;
+    int there = lanes - c < step ? (int)(lanes - c) : step;
+    if (step == 1)
+      near += NAME(window_lane)(w, k, base, count, bound, flat_zero, u, out, winner);
+    else if (count) /* constants, so that training has none of it */
+      near += NAME(window_wide)(w, k, there, base, true, bound, flat_zero, u, out, winner);
+    else
+      NAME(window_wide)(w, k, there, base, false, bound, flat_zero, u, out, winner);
   }
-  return tied;
+  *ties += near;
+  return near > 0;
 }
+
+#undef PICK
+#undef PICK_WIDE
 
 static void NAME(window_mean_pullback)(const facet_windows *w, facet_layout in, int64_t adjoints, const void *g_,
                                        void *gu_)
