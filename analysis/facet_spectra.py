@@ -179,7 +179,7 @@ def _matrix(figure, axis, table, names, colours, limits, form, title):
                 dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
                 axis.text(column, row, form.format(value), ha="center", va="center", color="white" if dark else DENSE,
                           fontsize=min(7, 64 / len(table)))
-    at = choose([i for i, name in enumerate(names) if name], 30)
+    at = choose([i for i, name in enumerate(names) if name], 40)
     size = 7 if len(at) <= 12 else 5.5
     axis.set_yticks(at, [names[i] for i in at], fontsize=size)
     axis.set_xticks(at, [names[i] for i in at], fontsize=size, rotation=50, ha="right", rotation_mode="anchor")
@@ -190,33 +190,43 @@ def _matrix(figure, axis, table, names, colours, limits, form, title):
     bar.outline.set_visible(False)
 
 
-def cka(study, limit=60):
+def cka_items(study, count, limit):
+    """Which of the items of /aggregate/cka are shown, with their names: all of them, or variants under the reference and
+    the last condition, or under the reference alone."""
+    variants, conditions = range(len(study.variants)), range(len(study.conditions))
+    if count != len(variants) * len(conditions):
+        shown, item = choose(range(count), limit), _strings(study.file["aggregate/item"])
+        return shown, [_label(item[i], 44) for i in shown]
+    clean = study.condition_index(figures.reference(study))
+    if count > limit:
+        conditions = [clean] if count > ALL_PAIRS else sorted({clean, conditions[-1]})
+        variants = choose(variants, limit // len(conditions))
+    shown = [v * len(study.conditions) + c for v in variants for c in conditions]
+    if len(shown) <= 24:
+        return shown, [_label(study.variants[v] + (f", {study.conditions[c]}" if len(conditions) > 1 else ""), 44)
+                       for v in variants for c in conditions]
+    middle = conditions[len(conditions) // 2]  # variants alone, each in the middle of its conditions
+    return shown, [_label(study.variants[v], 30) if c == middle else "" for v in variants for c in conditions]
+
+
+def cka(study, limit=160):
     """Linear CKA of the features of all pairs of variant and condition."""
     if "aggregate/cka" not in study.file:
         return None
-    table, items = study.file["aggregate/cka"][()], _strings(study.file["aggregate/item"])
+    table = study.file["aggregate/cka"][()]
     if not np.isfinite(table).any():
         return None
-    full = len(items) == len(study.variants) * len(study.conditions)
-    all_items = range(len(items))
-    if full and len(items) > ALL_PAIRS:
-        all_items = all_items[study.condition_index(figures.reference(study))::len(study.conditions)]
-    shown = choose(all_items, limit)
+    shown, names = cka_items(study, len(table), limit)
     part = table[np.ix_(shown, shown)]
     side = float(np.clip(0.25 * len(shown) + 2.2, 3.2, WIDTH - 0.6))
     figure, axis = plt.subplots(figsize=(side + 0.6, side))
     low = min(float(np.nanmin(part)), 0.99)
-    names = [_label(items[i], 44) for i in shown]
-    many = len(names) > 24 and full
-    if many:  # variants alone, each where it begins
-        of = [i // len(study.conditions) for i in shown]
-        names = [_label(study.variants[v], 30) if i == of.index(v) else "" for i, v in enumerate(of)]
     _matrix(figure, axis, part, names, SHARED, (low, 1), "{:.2f}", "linear CKA")
-    grey = " Grey pairs are not compared." if not np.isfinite(part).all() else ""
-    more = " Names stand where a variant begins; its conditions follow in the study's order." if many else ""
-    more += f" Shown: {len(shown)} of {len(items)}." if len(shown) < len(items) else ""
+    more = " Grey pairs are not compared." if not np.isfinite(part).all() else ""
+    more += " Each variant's conditions stand side by side, in the study's order." if "" in names else ""
+    more += f" Shown: {len(shown)} of {len(table)}." if len(shown) < len(table) else ""
     return figure, ("How alike the features of two networks, or of one under two conditions, are over all test samples: linear CKA, 1 where one "
-                    f"is a rotated and scaled copy of the other. The colours begin at the smallest value.{grey}{more}")
+                    f"is a rotated and scaled copy of the other. The colours begin at the smallest value.{more}")
 
 
 def section(page, small):
