@@ -50,7 +50,11 @@ static facet_status enter_variant(work *w, int variant)
     return FACET_OK;
   facet_features_destroy(&w->reader);
   w->variant = -1;
-  FACET_TRY(facet_features_create(w->plan, w->data, w->family, variant, &w->reader));
+  facet_feature_source source = {.study = w->plan->store.study,
+                                 .data = w->data->test,
+                                 .member = &w->family->member[variant],
+                                 .batch = w->plan->work[variant].forward_batch};
+  FACET_TRY(facet_features_create(&source, &w->reader));
   w->variant = variant;
   return FACET_OK;
 }
@@ -61,7 +65,8 @@ static facet_status read_features(work *w, int64_t item, double **x)
   FACET_TRY(facet_interrupt_check());
   FACET_TRY(enter_variant(w, v));
   FACET_NEW(*x, w->count * w->features[v]);
-  return facet_features_run(w->reader, (int)(item % w->plan->store.conditions), w->first, w->count, *x);
+  facet_condition condition = w->plan->store.study->condition[item % w->plan->store.conditions];
+  return facet_features_run(w->reader, condition, NULL, w->first, w->count, *x);
 }
 
 /* Collective. This rank's samples of an item, centred over all ranks' samples. */
@@ -207,7 +212,7 @@ static facet_status list_features(const facet_plan *plan, const facet_family *fa
 {
   FACET_NEW(*features, plan->store.variants);
   for (int v = 0; v < plan->store.variants; v++)
-    (*features)[v] = facet_features_count(family->member[v].network);
+    (*features)[v] = facet_features_count(family->member[v].network, NULL);
   return FACET_OK;
 }
 
@@ -281,7 +286,7 @@ double facet_cka_memory(const facet_plan *plan, const facet_family *family, int 
   const facet_store_plan *p = &plan->store;
   double bytes = 0, items = (double)facet_store_cka_items(p);
   for (int v = 0; v < p->variants && items > 0; v++)
-    bytes += 8 * (double)facet_features_count(family->member[v].network) * (double)p->samples / ranks;
+    bytes += 8 * (double)facet_features_count(family->member[v].network, NULL) * (double)p->samples / ranks;
   if (items <= FACET_MOST_PAIRED)
     bytes *= p->conditions;
   bytes = fmin(bytes, (double)p->study->memory);

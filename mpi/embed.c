@@ -5,37 +5,25 @@
 #include <string.h>
 
 #include "agree.h"
+#include "embed_judge.h"
 #include "embed_train.h"
 #include "entry.h"
-#include "quality.h"
+#include "feature.h"
 
-enum { NEIGHBOURS = 12, EXPLAINED_AT_ONCE = 16, PORTION = 1 << 24 };
+enum { EXPLAINED_AT_ONCE = 16 };
 
 /* ---- for the plan ---- */
-
-/* The sizes of a feature, or 0 where there is none. */
-static int64_t feature_size(const facet_member *m, int *value)
-{
-  facet_head head;
-  if (facet_network_head(m->network, &head) != FACET_OK)
-    return 0;
-  int64_t size = head.features;
-  *value = head.feature;
-  facet_head_clear(&head);
-  return size;
-}
 
 facet_status facet_embed_source(const facet_study *study, const facet_study_data *data, const facet_family *family,
                                 int64_t *samples, int64_t *numbers)
 {
   const facet_embedding *e = &study->embed;
   const facet_dataset *d = data->train ? data->train : data->test;
-  int value;
   *samples = e->samples ? e->samples : d->count;
   *numbers = d->channels * d->height * d->width;
   for (int i = 0; i < family->count && e->source == FACET_SOURCE_FEATURES; i++)
     if (strcmp(family->member[i].variant.name, e->variant) == 0) {
-      *numbers = feature_size(&family->member[i], &value);
+      *numbers = facet_features_count(family->member[i].network, NULL);
       FACET_CHECK(*numbers > 0, FACET_BAD_INPUT,
                   "%s:%d: embed.source: %s does not end in a linear node, so it has no features", study->file, e->line,
                   e->variant);
@@ -64,7 +52,8 @@ facet_status facet_embed_stack(const facet_study *study, const facet_member *mem
 {
   bool features = study->embed.source == FACET_SOURCE_FEATURES;
   int value = member->network->input;
-  int64_t size = features ? feature_size(member, &value) : facet_shape_size(facet_network_input_shape(member->network));
+  int64_t size = features ? facet_features_count(member->network, &value)
+                          : facet_shape_size(facet_network_input_shape(member->network));
   facet_network *blank = NULL;
   *stacked = NULL;
   if (size != numbers)
@@ -231,169 +220,6 @@ static facet_status run_tiles(mapping *m, const uint8_t *done, int64_t left, fac
   return FACET_OK;
 }
 
-/* ---- figures of merit ---- */
-
-typedef struct {
-  float *x; /* N x numbers: the variant's source vectors of the test samples */
-  double *position, *reference;
-  int32_t *reference_label;
-} merit;
-
-/* Rank by rank a share of the samples, then all of it everywhere. */
-static facet_status source_vectors(mapping *m, int v, float *x)
-{
-  const facet_member *member = &m->family->member[v];
-  int value = member->network->input, clean = 0;
-  int64_t numbers = m->s->embed_inputs, batch = m->plan->work[v].forward_batch, n = m->s->samples;
-  bool features = m->study->embed.source == FACET_SOURCE_FEATURES;
-  int64_t first = n * facet_rank(m->comm) / facet_ranks(m->comm),
-          last = n * (facet_rank(m->comm) + 1) / facet_ranks(m->comm);
-  facet_executor *executor = NULL;
-  double *feature = NULL;
-  facet_status status = FACET_OK;
-  while (m->study->condition[clean].corruption != 0)
-    clean++;
-  FACET_NEW_GO(done, status, feature, batch * numbers);
-  FACET_GO(done, status, enter_variant(m, v));
-  if (features) {
-    (void)feature_size(member, &value);
-    facet_executor_options options = {.real = m->study->precision, .batch = batch};
-    FACET_GO(done, status, facet_executor_create(member->network, options, &executor));
-  }
-  for (int64_t i = first; i < last; i += batch) {
-    int64_t count = last - i < batch ? last - i : batch;
-    FACET_GO(done, status, take(m, clean, i, count, false));
-    if (features) {
-      FACET_GO(done, status, facet_executor_forward(executor, m->x, count));
-      FACET_GO(done, status, facet_executor_value(executor, value, feature));
-    }
-    for (int64_t k = 0; k < count * numbers; k++)
-      x[i * numbers + k] = features                           ? (float)feature[k]
-                           : m->study->precision == FACET_F32 ? ((float *)(void *)m->x)[k]
-                                                              : (float)((double *)(void *)m->x)[k];
-  }
-done:
-  facet_executor_destroy(&executor);
-  facet_free(&feature);
-  return status;
-}
-
-/* Adds up what each rank has: the others have zeros there. */
-static facet_status share_vectors(const mapping *m, float *x)
-{
-  const int64_t all = m->s->samples * m->s->embed_inputs;
-  for (int64_t i = 0; i < all; i += PORTION)
-    FACET_TRY(facet_mpi_check(
-        MPI_Allreduce(MPI_IN_PLACE, x + i, (int)(all - i < PORTION ? all - i : PORTION), MPI_FLOAT, MPI_SUM, m->comm),
-        "sharing features"));
-  return FACET_OK;
-}
-
-static facet_status measure_variant(mapping *m, int v, int clean, merit *q)
-{
-  const facet_store_plan *s = m->s;
-  bool held_out = m->data->train != NULL;
-  double found[3] = {NAN, NAN, NAN};
-  memset(q->x, 0, (size_t)(s->samples * s->embed_inputs) * sizeof *q->x);
-  FACET_AGREE(m->comm, source_vectors(m, v, q->x));
-  FACET_TRY(share_vectors(m, q->x));
-  FACET_AGREE(m->comm, facet_store_embed_read(m->store, v, clean, q->position));
-  facet_labelled labelled = {.dimensions = s->embed_axes,
-                             .references = held_out ? s->embed_train : s->samples,
-                             .queries = s->samples,
-                             .reference = held_out ? q->reference : q->position,
-                             .query = q->position,
-                             .reference_label = held_out ? q->reference_label : s->label,
-                             .query_label = s->label,
-                             .leave_out = !held_out};
-  bool known = false;
-  for (int64_t i = 0; i < labelled.references; i++)
-    known = known || labelled.reference_label[i] >= 0;
-  if (known)
-    FACET_TRY(facet_nearest_error_find(m->comm, &labelled, &found[0]));
-  facet_embedded embedded = {.samples = s->samples,
-                             .features = s->embed_inputs,
-                             .dimensions = s->embed_axes,
-                             .x = q->x,
-                             .y = q->position,
-                             .neighbours = NEIGHBOURS};
-  facet_rank_qualities ranks;
-  if (s->samples > 2 * NEIGHBOURS) {
-    FACET_TRY(facet_rank_qualities_find(m->comm, &embedded, &ranks));
-    found[1] = ranks.trustworthiness;
-    found[2] = ranks.continuity;
-  }
-  return facet_agree(m->comm, facet_rank(m->comm) == 0 ? facet_store_embed_quality(m->store, v, found) : FACET_OK);
-}
-
-static void merit_clear(merit *q)
-{
-  facet_free(&q->x);
-  facet_free(&q->position);
-  facet_free(&q->reference);
-  facet_free(&q->reference_label);
-}
-
-static facet_status merit_make(mapping *m, merit *q)
-{
-  const facet_store_plan *s = m->s;
-  FACET_NEW(q->x, s->samples * s->embed_inputs);
-  FACET_NEW(q->position, s->samples * s->embed_axes);
-  FACET_NEW(q->reference, s->embed_train * s->embed_axes);
-  FACET_NEW(q->reference_label, s->embed_train);
-  return facet_store_embed_read_train(m->store, q->reference_label, q->reference);
-}
-
-/* Which variants have no figures of merit yet, and how many. */
-static facet_status find_unmeasured(mapping *m, bool *unmeasured, int *count)
-{
-  *count = 0;
-  for (int v = 0; v < m->s->variants; v++) {
-    double before[3] = {0};
-    if (m->s->variant[v].embed_nodes > 0)
-      FACET_TRY(facet_store_embed_read_quality(m->store, v, before));
-    unmeasured[v] = isnan(before[0]) && isnan(before[1]);
-    *count += unmeasured[v];
-  }
-  return FACET_OK;
-}
-
-static facet_status measure_variants(mapping *m, const bool *unmeasured, merit *q, facet_progress *progress)
-{
-  int clean = 0, measured = 0;
-  while (m->study->condition[clean].corruption != 0)
-    clean++;
-  for (int v = 0; v < m->s->variants; v++) {
-    if (!unmeasured[v])
-      continue;
-    FACET_TRY(measure_variant(m, v, clean, q));
-    facet_progress_at(progress, ++measured);
-  }
-  return FACET_OK;
-}
-
-static facet_status measure(mapping *m)
-{
-  merit q = {NULL, NULL, NULL, NULL};
-  bool *unmeasured = NULL;
-  int count = 0;
-  facet_progress *progress = NULL;
-  facet_status status = FACET_OK;
-  FACET_NEW_GO(agree, status, unmeasured, m->s->variants);
-  FACET_GO(agree, status, find_unmeasured(m, unmeasured, &count));
-  FACET_GO(agree, status, merit_make(m, &q));
-  FACET_GO(agree, status,
-           facet_progress_begin(&progress, "judge map", "variants", count, count == 0 || facet_rank(m->comm) != 0));
-agree:
-  status = facet_agree(m->comm, status);
-  if (status == FACET_OK)
-    status = measure_variants(m, unmeasured, &q, progress);
-  facet_progress_end(&progress);
-  merit_clear(&q);
-  facet_free(&unmeasured);
-  return status;
-}
-
 /* ---- the whole ---- */
 
 /* The encoder, from its file, or trained and then written. */
@@ -432,7 +258,7 @@ agree:
   facet_free(&done);
   FACET_TRY(status);
   FACET_TRY(facet_store_sync(m->store));
-  return measure(m);
+  return facet_embed_judge(m->comm, m->plan, m->data, m->family, m->store);
 }
 
 facet_status facet_embed(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data,
@@ -494,15 +320,6 @@ static facet_status variants_memory(const facet_plan *plan, const facet_study_da
   return status;
 }
 
-/* Of the figures of merit: everybody has the vectors and positions of all samples. */
-static double merit_memory(const facet_store_plan *s, int ranks)
-{
-  double n = (double)s->samples, vectors = 4 * n * (double)s->embed_inputs, axes = s->embed_axes;
-  double sum = ranks > 1 ? fmin(vectors, 4 * (double)PORTION) : 0; /* MPI sums in a copy */
-  return vectors + 8 * axes * n + (8 * axes + 4) * (double)s->embed_train +
-         fmax(sum, facet_rank_penalties_bytes(s->samples));
-}
-
 static double encoder_memory(const facet_store_plan *s)
 {
   const facet_embedding *e = &s->study->embed;
@@ -525,6 +342,6 @@ facet_status facet_embed_memory(const facet_plan *plan, const facet_study_data *
   FACET_TRY(facet_embed_fits(&plan->store, ranks));
   FACET_TRY(facet_embed_train_memory(plan, data, family, ranks, bytes));
   FACET_TRY(variants_memory(plan, data, family, &executors));
-  *bytes = fmax(*bytes, encoder_memory(&plan->store) + executors + merit_memory(&plan->store, ranks));
+  *bytes = fmax(*bytes, encoder_memory(&plan->store) + executors + facet_embed_judge_memory(&plan->store, ranks));
   return FACET_OK;
 }

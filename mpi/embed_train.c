@@ -1,7 +1,6 @@
 /* Training the encoder: see embed_train.h.
  *
- * Samples are dealt to batches by one permutation, and each batch to the ranks in pieces.  A rank computes the features
- * of its own samples; nothing but positions and gradients of weights travels afterwards. */
+ * Every rank has its piece of each batch; nothing but positions and gradients of weights travels between them. */
 #include "embed_train.h"
 
 #include <math.h>
@@ -9,43 +8,29 @@
 
 #include "agree.h"
 #include "checkpoint.h"
+#include "embed_samples.h"
 #include "encoder.h"
-#include "entry.h"
 #include "study_embed.h"
 #include "tsne_step.h"
 
-enum { FEATURES_AT_ONCE = 64, CHECKPOINT_SECONDS = 20 };
-
-#define NO_VARIANCE 0x1p-40 /* of the mean square: less is rounding of the sums */
-
-typedef struct {
-  int64_t first, count; /* of the permutation */
-  facet_blockmatrix *x;
-  facet_affinity affinity;
-  bool keep; /* there is room for its probabilities from epoch to epoch */
-} batch;
+enum { CHECKPOINT_SECONDS = 20 };
 
 typedef struct {
   MPI_Comm comm;
   int ranks;
   const facet_study *study;
   const facet_embedding *wish;
-  const facet_dataset *data; /* what is embedded in training */
-  const facet_member *member;
   facet_store *store;
   facet_type real;
-  int64_t samples, inputs; /* inputs of the encoder */
-  int64_t *order;
-  int32_t *label; /* in that order */
-  int batches;
-  batch *batch;
+  facet_embed_samples from;
+  facet_affinity *affinity;   /* of each batch */
+  int64_t kept;               /* of the first so many from epoch to epoch, and so the matrices are there */
   facet_blockmatrix *blurred; /* a batch, with noise */
   facet_grid *grid;
   facet_encoder *encoder;
   int layers;
   int64_t size[FACET_EMBED_LAYERS + 2];
-  double *mean, scale; /* of the features: the encoder sees (h - mean) / scale */
-  double *y, *dy;      /* positions of a batch, and the loss by them */
+  double *y, *dy; /* positions of a batch, and the loss by them */
   double alpha, alpha_moment[2];
   int64_t state_size;
   double *state; /* of a checkpoint: epoch, alpha and its moments, the encoder's */
@@ -55,171 +40,19 @@ typedef struct {
 
 static void training_clear(training *t)
 {
-  for (int i = 0; t->batch && i < t->batches; i++) {
-    facet_blockmatrix_destroy(&t->batch[i].x);
-    facet_affinity_clear(&t->batch[i].affinity);
-  }
+  for (int i = 0; t->affinity && i < t->from.batches; i++)
+    facet_affinity_clear(&t->affinity[i]);
+  facet_embed_samples_clear(&t->from);
   facet_blockmatrix_destroy(&t->blurred);
   facet_encoder_destroy(&t->encoder);
   facet_grid_destroy(&t->grid);
-  void *owned[] = {&t->batch, &t->order, &t->label, &t->mean, &t->y, &t->dy, &t->state, &t->checkpoint};
+  void *owned[] = {&t->affinity, &t->y, &t->dy, &t->state, &t->checkpoint};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
     facet_free(owned[i]);
   facet_progress_end(&t->progress);
 }
 
-/* ---- what is learned from ---- */
-
-/* How a sample becomes the encoder's input: a pass through the network up to the feature, or nothing. */
-typedef struct {
-  facet_entry entry;
-  facet_executor *executor;
-  facet_head head;
-  char *x; /* a few samples, in the study's precision */
-  double *feature;
-} source;
-
-static void source_clear(source *s)
-{
-  facet_entry_clear(&s->entry);
-  facet_executor_destroy(&s->executor);
-  facet_head_clear(&s->head);
-  facet_free(&s->x);
-  facet_free(&s->feature);
-}
-
-static facet_status source_make(const training *t, source *s)
-{
-  int64_t pixels = t->data->channels * t->data->height * t->data->width;
-  memset(s, 0, sizeof *s);
-  FACET_TRY(facet_entry_make(t->study, t->data, t->member, &s->entry));
-  FACET_NEW(s->x, (size_t)(FEATURES_AT_ONCE * pixels) * facet_type_size(t->study->precision));
-  FACET_NEW(s->feature, FEATURES_AT_ONCE * t->inputs);
-  if (t->wish->source == FACET_SOURCE_PIXELS)
-    return FACET_OK;
-  facet_executor_options options = {.real = t->study->precision, .batch = FEATURES_AT_ONCE};
-  FACET_TRY(facet_network_head(t->member->network, &s->head));
-  return facet_executor_create(t->member->network, options, &s->executor);
-}
-
-/* feature: of the samples order[first] .. */
-static facet_status take_features(const training *t, source *s, int64_t first, int64_t count)
-{
-  size_t size = facet_type_size(t->study->precision) * (size_t)s->entry.inputs;
-  facet_condition clean = {.corruption = 0};
-  for (int64_t i = 0; i < count; i++)
-    FACET_TRY(facet_entry_take(&s->entry, clean, t->order[first + i], s->x + (size_t)i * size, NULL));
-  if (s->executor) {
-    FACET_TRY(facet_executor_forward(s->executor, s->x, count));
-    return facet_executor_value(s->executor, s->head.feature, s->feature);
-  }
-  for (int64_t i = 0; i < count * t->inputs; i++)
-    s->feature[i] = t->study->precision == FACET_F32 ? (double)((float *)(void *)s->x)[i] : ((double *)(void *)s->x)[i];
-  return FACET_OK;
-}
-
-static void local_set(const facet_blockmatrix *m, int64_t at, double x)
-{
-  if (m->type == FACET_F32)
-    ((float *)m->local)[at] = (float)x;
-  else
-    ((double *)m->local)[at] = x;
-}
-
-static double local_get(const facet_blockmatrix *m, int64_t at)
-{
-  return m->type == FACET_F32 ? (double)((float *)m->local)[at] : ((double *)m->local)[at];
-}
-
-/* This rank's rows of a batch, and what they add to the sums of all features and their squares. */
-static facet_status fill_batch(const training *t, source *s, batch *b, double *sum, double *squares)
-{
-  int64_t rows = b->x->local_rows, own = rows ? facet_blockmatrix_row(b->x, 0) : 0;
-  for (int64_t first = 0; first < rows; first += FEATURES_AT_ONCE) {
-    int64_t count = rows - first < FEATURES_AT_ONCE ? rows - first : FEATURES_AT_ONCE;
-    FACET_TRY(take_features(t, s, b->first + own + first, count));
-    for (int64_t i = 0; i < count; i++)
-      for (int64_t j = 0; j < t->inputs; j++) {
-        double h = s->feature[i * t->inputs + j];
-        FACET_CHECK(isfinite(h), FACET_BAD_INPUT, "%s:%d: embed: the features of sample %lld are not finite",
-                    t->study->file, t->wish->line, (long long)t->order[b->first + own + first + i]);
-        local_set(b->x, first + i + j * rows, h);
-        sum[j] += h;
-        squares[j] += h * h;
-      }
-  }
-  return FACET_OK;
-}
-
-static facet_status fill_batches(training *t, double *sum, double *squares)
-{
-  source s;
-  facet_status status = source_make(t, &s);
-  for (int i = 0; i < t->batches && status == FACET_OK; i++)
-    status = fill_batch(t, &s, &t->batch[i], sum, squares);
-  source_clear(&s);
-  facet_kernels_release();
-  return status;
-}
-
-/* (h - mean) / scale: one scale for all, so that distances keep their proportions. */
-static facet_status standardize(training *t, double *sum, double *squares)
-{
-  FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, sum, (int)t->inputs, MPI_DOUBLE, MPI_SUM, t->comm), "means"));
-  FACET_TRY(
-      facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, squares, (int)t->inputs, MPI_DOUBLE, MPI_SUM, t->comm), "means"));
-  double n = (double)t->samples, d = (double)t->inputs, variance = 0, square = 0;
-  for (int64_t j = 0; j < t->inputs; j++) {
-    t->mean[j] = sum[j] / n;
-    variance += fmax(0, squares[j] / n - t->mean[j] * t->mean[j]) / d;
-    square += squares[j] / n / d;
-  }
-  FACET_CHECK(isfinite(square), FACET_BAD_INPUT, "%s:%d: embed: the features are too large to be squared",
-              t->study->file, t->wish->line);
-  FACET_CHECK(variance > NO_VARIANCE * square, FACET_BAD_INPUT,
-              "%s:%d: embed: the features of all samples are the same", t->study->file, t->wish->line);
-  t->scale = sqrt(variance);
-  for (int i = 0; i < t->batches; i++) {
-    const facet_blockmatrix *x = t->batch[i].x;
-    for (int64_t j = 0; j < x->local_columns; j++)
-      for (int64_t k = 0; k < x->local_rows; k++) {
-        int64_t at = k + j * x->local_rows;
-        local_set(x, at, (local_get(x, at) - t->mean[j]) / t->scale);
-      }
-  }
-  return FACET_OK;
-}
-
-static facet_status take_samples(training *t)
-{
-  double *sum = facet_allocate((size_t)t->inputs, sizeof *sum),
-         *squares = facet_allocate((size_t)t->inputs, sizeof *sum);
-  facet_status status = facet_agree(t->comm, sum && squares ? fill_batches(t, sum, squares) : FACET_OS);
-  if (status == FACET_OK)
-    status = standardize(t, sum, squares);
-  facet_free(&sum);
-  facet_free(&squares);
-  return status;
-}
-
 /* ---- making ready ---- */
-
-/* As few batches of about one size as the wish allows, none of them smaller than others by more than a sample. */
-static facet_status deal_batches(training *t)
-{
-  t->batches = (int)facet_embed_batches(t->wish, t->samples);
-  FACET_NEW(t->batch, t->batches);
-  FACET_NEW(t->order, t->samples);
-  facet_random_permutation((facet_random){t->study->seed, FACET_STREAM_EMBED}, UINT64_MAX, t->samples, t->order);
-  FACET_NEW(t->label, t->samples);
-  for (int64_t i = 0; i < t->samples; i++)
-    t->label[i] = t->data->label[t->order[i]];
-  for (int i = 0; i < t->batches; i++) {
-    t->batch[i].first = t->samples * i / t->batches;
-    t->batch[i].count = t->samples * (i + 1) / t->batches - t->batch[i].first;
-  }
-  return FACET_OK;
-}
 
 int64_t facet_embed_batches_kept(const facet_study *study, int64_t samples, int64_t inputs, int ranks)
 {
@@ -242,22 +75,26 @@ facet_status facet_embed_fits(const facet_store_plan *p, int ranks)
                      (double)study->memory / 0x1p20);
 }
 
-/* Probabilities are kept while they fit into `memory`, and made again at every visit where they do not. */
-static void share_memory(training *t)
+/* Of the largest batch. */
+static int64_t most_samples(const training *t)
 {
-  int64_t kept = facet_embed_batches_kept(t->study, t->samples, t->inputs, t->ranks);
-  for (int i = 0; i < t->batches; i++)
-    t->batch[i].keep = i < kept;
+  return t->from.batch[t->from.batches - 1].count;
+}
+
+/* Probabilities are kept while they fit into `memory`, and made again at every visit where they do not. */
+static facet_status deal(training *t)
+{
+  FACET_TRY(facet_embed_samples_deal(&t->from));
+  t->kept = facet_embed_batches_kept(t->study, t->from.count, t->from.features, t->ranks);
+  return FACET_OK;
 }
 
 static facet_status prepare_own(training *t)
 {
-  FACET_TRY(deal_batches(t));
-  share_memory(t);
-  int64_t most = t->batch[t->batches - 1].count;
-  FACET_NEW(t->mean, t->inputs);
-  FACET_NEW(t->y, most * t->wish->dimensions);
-  FACET_NEW(t->dy, most * t->wish->dimensions);
+  FACET_TRY(deal(t));
+  FACET_NEW(t->affinity, t->from.batches);
+  FACET_NEW(t->y, most_samples(t) * t->wish->dimensions);
+  FACET_NEW(t->dy, most_samples(t) * t->wish->dimensions);
   t->checkpoint = facet_format("%s/embed/encoder.checkpoint", t->study->output);
   return t->checkpoint ? FACET_OK : FACET_OS;
 }
@@ -267,7 +104,7 @@ static facet_status find_digest(training *t)
 {
   char *text = NULL, *all = NULL;
   facet_status status = facet_study_text(t->study, &text);
-  if (status == FACET_OK && !(all = facet_format("%s\n%s\n%d", text, t->member->sha256, t->ranks)))
+  if (status == FACET_OK && !(all = facet_format("%s\n%s\n%d", text, t->from.member->sha256, t->ranks)))
     status = FACET_OS;
   if (status == FACET_OK)
     status = facet_sha256_bytes(all, strlen(all), t->digest);
@@ -285,16 +122,16 @@ static facet_status prepare(training *t)
   t->state_size = 4 + facet_encoder_state_size(t->encoder);
   t->state = facet_allocate((size_t)t->state_size, sizeof *t->state);
   FACET_AGREE(t->comm, t->state ? FACET_OK : FACET_OS);
-  for (int i = 0; i < t->batches; i++)
-    FACET_TRY(facet_encoder_input(t->encoder, t->batch[i].count, &t->batch[i].x));
-  return take_samples(t);
+  for (int i = 0; i < t->from.batches; i++)
+    FACET_TRY(facet_encoder_input(t->encoder, t->from.batch[i].count, &t->from.batch[i].x));
+  return facet_embed_samples_take(t->comm, &t->from);
 }
 
 /* ---- training ---- */
 
 static double rate_at(const training *t, int epoch, int step)
 {
-  double done = (epoch + (double)step / t->batches) / t->wish->epochs;
+  double done = (epoch + (double)step / t->from.batches) / t->wish->epochs;
   return t->wish->schedule == FACET_SCHEDULE_COSINE ? t->wish->rate * (1 + cos(3.14159265358979323846 * done)) / 2
                                                     : t->wish->rate;
 }
@@ -310,12 +147,13 @@ static void move_alpha(training *t, double by_alpha, double rate, double count)
 
 /* The batch with noise, other noise at every visit: neighbourhoods are learned, not only the samples in them, and so
  * new samples come to lie near those that they are like. */
-static facet_status blur(training *t, const batch *b, int epoch)
+static facet_status blur(training *t, const facet_embed_batch *b, int epoch)
 {
   facet_encoder_noise noise = {.random = {t->study->seed, FACET_STREAM_EMBED_NOISE},
                                .deviation = t->wish->noise,
                                .visit = epoch,
-                               .sample = t->order + b->first + (b->x->local_rows ? facet_blockmatrix_row(b->x, 0) : 0)};
+                               .sample =
+                                   t->from.order + b->first + (b->x->local_rows ? facet_blockmatrix_row(b->x, 0) : 0)};
   facet_blockmatrix_destroy(&t->blurred);
   FACET_TRY(facet_encoder_input(t->encoder, b->count, &t->blurred));
   facet_encoder_blur(b->x, &noise, t->blurred);
@@ -324,16 +162,17 @@ static facet_status blur(training *t, const batch *b, int epoch)
 
 static facet_status step(training *t, int epoch, int number, double *loss, double *norm)
 {
-  batch *b = &t->batch[number];
+  const facet_embed_batch *b = &t->from.batch[number];
+  facet_affinity *affinity = &t->affinity[number];
   const facet_embedding *e = t->wish;
   facet_tsne_gradient g = {.y = t->dy};
   double gradient, rate = rate_at(t, epoch, number), factor = epoch < e->exaggeration_epochs ? e->exaggeration : 1;
-  if (!b->affinity.p)
-    FACET_TRY(facet_affinity_make(b->x, e->perplexity, &b->affinity));
+  if (!affinity->p)
+    FACET_TRY(facet_affinity_make(b->x, e->perplexity, affinity));
   if (e->noise > 0)
     FACET_TRY(blur(t, b, epoch));
   FACET_TRY(facet_encoder_forward(t->encoder, e->noise > 0 ? t->blurred : b->x, t->y));
-  FACET_TRY(facet_tsne_step(&b->affinity, e->dimensions, t->y, t->alpha, e->learn_alpha, factor, &g));
+  FACET_TRY(facet_tsne_step(affinity, e->dimensions, t->y, t->alpha, e->learn_alpha, factor, &g));
   FACET_TRY(facet_encoder_backward(t->encoder, g.y, &gradient));
   FACET_CHECK(isfinite(g.loss) && isfinite(gradient), FACET_BAD_INPUT,
               "%s:%d: embed.rate: the loss is no longer finite in epoch %d: a smaller rate may help", t->study->file,
@@ -343,11 +182,11 @@ static facet_status step(training *t, int epoch, int number, double *loss, doubl
                                           .rate = rate,
                                           .momentum = e->momentum});
   if (e->learn_alpha)
-    move_alpha(t, g.alpha, rate, (double)epoch * t->batches + number + 1);
-  if (!b->keep)
-    facet_affinity_clear(&b->affinity);
-  *loss += g.loss / t->batches;
-  *norm += gradient / t->batches;
+    move_alpha(t, g.alpha, rate, (double)epoch * t->from.batches + number + 1);
+  if (number >= t->kept)
+    facet_affinity_clear(affinity);
+  *loss += g.loss / t->from.batches;
+  *norm += gradient / t->from.batches;
   return FACET_OK;
 }
 
@@ -396,13 +235,14 @@ static facet_status train(training *t)
   int done;
   double saved = facet_seconds();
   FACET_TRY(load(t, &done));
-  FACET_AGREE(t->comm, facet_progress_begin(&t->progress, "embed", "steps",
-                                            (int64_t)(t->wish->epochs - done) * t->batches, facet_rank(t->comm) != 0));
+  FACET_AGREE(t->comm,
+              facet_progress_begin(&t->progress, "embed", "steps", (int64_t)(t->wish->epochs - done) * t->from.batches,
+                                   facet_rank(t->comm) != 0));
   for (int epoch = done; epoch < t->wish->epochs; epoch++) {
     double loss = 0, norm = 0;
-    for (int i = 0; i < t->batches; i++) {
+    for (int i = 0; i < t->from.batches; i++) {
       FACET_TRY(step(t, epoch, i, &loss, &norm));
-      facet_progress_at(t->progress, (int64_t)(epoch - done) * t->batches + i + 1);
+      facet_progress_at(t->progress, (int64_t)(epoch - done) * t->from.batches + i + 1);
     }
     facet_progress_note(t->progress, "loss %.4f", loss);
     facet_status status = FACET_OK;
@@ -420,14 +260,14 @@ static facet_status fold(const training *t, facet_network **encoder)
   double *numbers = t->state + 4;
   int64_t outputs = t->size[1];
   for (int64_t j = 0; j < outputs; j++) {
-    double *bias = &numbers[t->inputs * outputs + j];
-    for (int64_t i = 0; i < t->inputs; i++) {
+    double *bias = &numbers[t->from.features * outputs + j];
+    for (int64_t i = 0; i < t->from.features; i++) {
       double *w = &numbers[i * outputs + j];
-      *w /= t->scale;
-      *bias -= *w * t->mean[i];
+      *w /= t->from.scale;
+      *bias -= *w * t->from.mean[i];
     }
   }
-  facet_shape flat = {1, {t->inputs}};
+  facet_shape flat = {1, {t->from.features}};
   return facet_network_dense(flat, t->layers, t->size, numbers, encoder);
 }
 
@@ -435,12 +275,13 @@ static facet_status fold(const training *t, facet_network **encoder)
 
 static facet_status store_positions(training *t)
 {
-  for (int i = 0; i < t->batches; i++) {
-    batch *b = &t->batch[i];
+  for (int i = 0; i < t->from.batches; i++) {
+    const facet_embed_batch *b = &t->from.batch[i];
     FACET_TRY(facet_encoder_forward(t->encoder, b->x, t->y));
     facet_status status = FACET_OK;
     if (facet_rank(t->comm) == 0)
-      status = facet_store_embed_train(t->store, b->first, b->count, t->order + b->first, t->label + b->first, t->y);
+      status = facet_store_embed_train(t->store, b->first, b->count, t->from.order + b->first, t->from.label + b->first,
+                                       t->y);
     FACET_AGREE(t->comm, status);
   }
   return FACET_OK;
@@ -462,18 +303,20 @@ static facet_status describe(const facet_plan *plan, const facet_study_data *dat
   *t = (training){.ranks = ranks,
                   .study = study,
                   .wish = e,
-                  .data = data->train ? data->train : data->test,
-                  .member = member_named(family, e->variant),
                   .real = study->precision,
-                  .samples = plan->store.embed_train,
-                  .inputs = plan->store.embed_inputs,
+                  .from = {.study = study,
+                           .data = data->train ? data->train : data->test,
+                           .member = member_named(family, e->variant),
+                           .count = plan->store.embed_train,
+                           .features = plan->store.embed_inputs},
                   .layers = e->layers + 1,
                   .size = {plan->store.embed_inputs},
                   .alpha = e->alpha};
   for (int i = 0; i < e->layers; i++)
     t->size[i + 1] = e->layer[i];
   t->size[t->layers] = e->dimensions;
-  FACET_CHECK(t->member, FACET_BAD_INPUT, "%s:%d: embed.variant: %s was not made", study->file, e->line, e->variant);
+  FACET_CHECK(t->from.member, FACET_BAD_INPUT, "%s:%d: embed.variant: %s was not made", study->file, e->line,
+              e->variant);
   return FACET_OK;
 }
 
@@ -499,32 +342,19 @@ facet_status facet_embed_train(MPI_Comm comm, const facet_plan *plan, const face
 
 /* ---- what it takes ---- */
 
-/* While features are found: what is there for a few samples. */
-static facet_status source_memory(const training *t, double *bytes)
-{
-  source s;
-  facet_kernels_release();
-  size_t before = facet_memory_in_use();
-  facet_status status = source_make(t, &s);
-  *bytes = (double)(facet_memory_in_use() - before);
-  source_clear(&s);
-  facet_kernels_release();
-  return status;
-}
-
 /* Probabilities and what a pass needs, at the fullest: while those of the last batch are made, or when the state is
  * saved, which takes a copy of it. */
 static double step_memory(const training *t, double state)
 {
-  int64_t most = t->batch[t->batches - 1].count;
+  int64_t most = most_samples(t), batches = t->from.batches;
   double last = facet_affinity_bytes(t->ranks, t->real, most), kept = 0;
-  double peak = facet_affinity_peak(t->ranks, t->real, most, t->inputs);
+  double peak = facet_affinity_peak(t->ranks, t->real, most, t->from.features);
   double pass = facet_encoder_pass_bytes(t->ranks, t->real, t->layers, t->size, most);
   if (t->wish->noise > 0)
-    pass += ceil((double)most / t->ranks) * (double)t->inputs * (double)facet_type_size(t->real);
-  for (int i = 0; i + 1 < t->batches; i++)
-    kept += t->batch[i].keep ? facet_affinity_bytes(t->ranks, t->real, t->batch[i].count) : 0;
-  return kept + fmax(peak + (t->batches > 1 ? pass : 0), last + pass + state); /* the first comes before any pass */
+    pass += ceil((double)most / t->ranks) * (double)t->from.features * (double)facet_type_size(t->real);
+  for (int64_t i = 0; i + 1 < batches && i < t->kept; i++)
+    kept += facet_affinity_bytes(t->ranks, t->real, t->from.batch[i].count);
+  return kept + fmax(peak + (batches > 1 ? pass : 0), last + pass + state); /* the first comes before any pass */
 }
 
 static double train_memory(const training *t, double while_finding)
@@ -532,11 +362,11 @@ static double train_memory(const training *t, double while_finding)
   double parameters = 0, rows = 0;
   for (int i = 0; i < t->layers; i++)
     parameters += (double)(t->size[i] + 1) * (double)t->size[i + 1];
-  for (int i = 0; i < t->batches; i++)
-    rows += ceil((double)t->batch[i].count / t->ranks);
+  for (int i = 0; i < t->from.batches; i++)
+    rows += ceil((double)t->from.batch[i].count / t->ranks);
   double state = 3 * sizeof *t->state * parameters;
-  double always = rows * (double)t->inputs * (double)facet_type_size(t->real) +
-                  (double)t->samples * (sizeof *t->order + sizeof *t->label) + state +
+  double always = rows * (double)t->from.features * (double)facet_type_size(t->real) +
+                  (double)t->from.count * (sizeof *t->from.order + sizeof *t->from.label) + state +
                   facet_encoder_bytes(t->ranks, t->real, t->layers, t->size);
   return always + fmax(while_finding, step_memory(t, state));
 }
@@ -548,13 +378,11 @@ facet_status facet_embed_train_memory(const facet_plan *plan, const facet_study_
   double while_finding = 0;
   facet_status status = describe(plan, data, family, ranks, &t);
   if (status == FACET_OK)
-    status = source_memory(&t, &while_finding);
+    status = facet_embed_samples_memory(&t.from, &while_finding);
   if (status == FACET_OK)
-    status = deal_batches(&t);
-  if (status == FACET_OK) {
-    share_memory(&t);
+    status = deal(&t);
+  if (status == FACET_OK)
     *bytes = train_memory(&t, while_finding);
-  }
   training_clear(&t);
   return status;
 }
