@@ -3,13 +3,13 @@
     embed.py [fashion | digits] [--train N] [--test N] [--epochs N] [--rate R] [--exaggeration A N]     trains both
     embed.py step       seconds of a training step, facet and PyTorch
 
-Prints a JSON line for each of facet, PyTorch and UMAP: 1-nearest-neighbour error of held-out samples among the training
+Prints a JSON line for each of facet, PyTorch, UMAP and parametric UMAP: 1-nearest-neighbour error of held-out samples among the training
 samples (`error_train`) and among each other (`error_test`), trustworthiness T(12) of the held-out samples, all by
 scikit-learn, and the seconds it took.  `rows()` gives (name, facet's samples per second, PyTorch's) as run.py has them.
 
 PyTorch's network (D-500-500-2000-2, ReLU), batches (5,000 samples, whose joint probabilities are found once and kept),
-perplexity, loss, optimizer and number of steps are facet's; noise and the falling rate are facet's alone.  UMAP has its
-own defaults.
+perplexity, loss, optimizer and number of steps are facet's; noise and the falling rate are facet's alone.  UMAP, plain and
+parametric, has its own defaults.
 """
 
 import argparse
@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 
 import numpy as np
 
@@ -30,7 +31,7 @@ FASHION = "/usr/share/datasets/fashion-mnist/"
 CORES = len(os.sched_getaffinity(0))
 WIDTHS = (500, 500, 2000, 2)
 BATCH, PERPLEXITY, RATE = 5000, 30, 3e-3
-TRAIN, TEST, EPOCHS = 10000, 2000, 30
+TRAIN, TEST, EPOCHS = 10000, 10000, 30
 BUDGETS = {  # of training, for facet and for PyTorch
     "fashion": {"epochs": 200, "exaggeration": (4, 50)},
     "digits": {"epochs": 1000, "exaggeration": (4, 250)},
@@ -186,6 +187,17 @@ def umap(x, test, seed=1):
     return model.fit_transform(x), model.transform(test)
 
 
+def parametric_umap(x, test, seed=1):
+    """UMAP's neural network, with its defaults, in TensorFlow on all cores."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow
+    from umap.parametric_umap import ParametricUMAP
+
+    tensorflow.keras.utils.set_random_seed(seed)
+    model = ParametricUMAP(random_state=seed, n_jobs=1, keras_fit_kwargs={"verbose": 0})
+    return model.fit_transform(x), model.transform(test)
+
+
 # ---- facet ----
 
 STUDY = """\
@@ -240,6 +252,7 @@ def show(name, data, method, places, seconds):
 
 def compare(name, train_count, test_count, methods):
     """A line for each of the methods: {name: positions of (x, test)}; what is not installed is said."""
+    warnings.simplefilter("ignore")  # of UMAP and TensorFlow, about themselves
     data = DATA[name](train_count, test_count)
     for method, run in methods.items():
         before = time.perf_counter()
@@ -261,7 +274,8 @@ def compare_all(name, train_count, test_count, given):
         return facet((x, label, test, test_label), **given)
 
     _, label, _, test_label = DATA[name](train_count, test_count)
-    compare(name, train_count, test_count, {"facet": ours, "PyTorch": pytorch, "UMAP": umap})
+    methods = {"facet": ours, "PyTorch": pytorch, "UMAP": umap, "parametric UMAP": parametric_umap}
+    compare(name, train_count, test_count, methods)
 
 
 def rows():
