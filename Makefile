@@ -161,7 +161,8 @@ test-slurm:
 bench:
 	@tools/deps build demo
 	@tools/venv analysis/requirements.txt tests/requirements.txt
-	@tools/venv tests/bench/requirements.txt || echo "bench: no PyTorch or no UMAP, going on without the comparison"
+	@tools/venv tests/bench/requirements.txt || echo "bench: no PyTorch, going on without the comparison"
+	@tools/venv tests/bench/maps.txt || echo "bench: no UMAP, going on without the comparison"
 	$(BUILD_NOW) all bench-programs
 	$(PYTHON) tests/bench/run.py
 .PHONY: bench-programs

@@ -145,7 +145,7 @@ typedef struct facet_progress facet_progress;
 facet_status facet_progress_begin(facet_progress **progress, const char *stage, const char *unit, int64_t total,
                                   bool quiet);
 void facet_progress_note(facet_progress *progress, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void facet_progress_at(facet_progress *progress, int64_t done); /* cheap: draws at most every 0.1 s */
+void facet_progress_at(facet_progress *progress, int64_t done);   /* cheap: draws at most every 0.1 s */
 void facet_progress_more(facet_progress *progress, int64_t more); /* that there turned out to be */
 void facet_progress_end(facet_progress **progress);
 double facet_seconds(void); /* monotonic */
