@@ -79,9 +79,9 @@ typedef struct {
   int variant; /* that the following is for; -1: none */
   facet_network *stacked;
   facet_entry entry;
-  facet_executor *forward, *linear;
+  facet_executor *forward, *linear; /* linear: in double, whatever the study's precision */
   char *x;
-  double *exact, *position, *output; /* exact: of the samples that are explained */
+  double *exact, *position; /* exact: of the samples that are explained */
   int32_t *row;
   facet_linearization result;
   double *image; /* one row of W, channel by channel */
@@ -104,7 +104,7 @@ static void leave_variant(mapping *m)
 static facet_status make_linear(mapping *m)
 {
   int64_t n = EXPLAINED_AT_ONCE, k = m->s->embed_axes, d = m->plan->inputs;
-  facet_executor_options options = {.real = m->study->precision, .batch = n, .rows = k};
+  facet_executor_options options = {.real = FACET_F64, .batch = n, .rows = k};
   FACET_TRY(facet_executor_create(m->stacked, options, &m->linear));
   int nodes = facet_executor_constant_nodes(m->linear);
   FACET_CHECK(nodes == m->s->variant[m->variant].embed_nodes, FACET_INTERNAL, "%d nodes with constants, not %d", nodes,
@@ -113,7 +113,7 @@ static facet_status make_linear(mapping *m)
   FACET_NEW(m->row, n * k);
   for (int64_t i = 0; i < n * k; i++)
     m->row[i] = (int32_t)(i % k);
-  if (!(m->result.w = facet_allocate((size_t)(n * k * d), facet_type_size(m->study->precision))))
+  if (!(m->result.w = facet_allocate((size_t)(n * k * d), sizeof(double))))
     return FACET_OS;
   FACET_NEW(m->result.b, n * k);
   FACET_NEW(m->result.b_node, n * k * nodes);
@@ -154,24 +154,26 @@ static facet_status take(mapping *m, int condition, int64_t first, int64_t count
 /* Rows of W from the network's order into the images' own. */
 static void rows_to_images(mapping *m, int64_t rows)
 {
-  size_t size = facet_type_size(m->study->precision), row = (size_t)m->plan->inputs * size;
+  size_t row = (size_t)m->plan->inputs * sizeof(double);
   if (m->family->member[m->variant].input.order != FACET_CHANNELS_LAST)
     return;
   for (int64_t i = 0; i < rows; i++) {
     char *w = (char *)m->result.w + (size_t)i * row;
-    facet_channels_first(m->s->channels, m->s->height * m->s->width, size, w, m->image);
+    facet_channels_first(m->s->channels, m->s->height * m->s->width, sizeof(double), w, m->image);
     memcpy(w, m->image, row);
   }
 }
 
+/* Linearizations of a tile's first samples. Their positions are known better then, and are these. */
 static facet_status explain(mapping *m, int condition, int64_t first, int64_t count)
 {
   for (int64_t i = 0; i < count; i += EXPLAINED_AT_ONCE) {
     int64_t n = count - i < EXPLAINED_AT_ONCE ? count - i : EXPLAINED_AT_ONCE;
     FACET_TRY(take(m, condition, first + i, n, true));
-    FACET_TRY(facet_executor_forward(m->linear, m->x, n));
+    FACET_TRY(facet_executor_forward(m->linear, m->exact, n));
     FACET_TRY(facet_executor_settle(m->linear, m->exact));
-    FACET_TRY(facet_linearize(m->linear, m->x, n, m->s->embed_axes, m->row, &m->result));
+    FACET_TRY(facet_executor_output(m->linear, m->position + i * m->s->embed_axes));
+    FACET_TRY(facet_linearize(m->linear, m->exact, n, m->s->embed_axes, m->row, &m->result));
     rows_to_images(m, n * m->s->embed_axes);
     FACET_TRY(facet_store_embed_linear(m->store, m->variant, first + i, n, &m->result));
   }
@@ -191,10 +193,10 @@ static facet_status run_tile(mapping *m, const facet_tile *t)
   for (int64_t i = 0; i < t->count * m->s->embed_axes; i++)
     FACET_CHECK(isfinite(m->position[i]), FACET_BAD_INPUT, "%s: the position of sample %lld is not finite",
                 m->family->member[t->variant].file, (long long)(t->first + i / m->s->embed_axes));
-  FACET_TRY(facet_store_embed_positions(m->store, t->variant, t->condition, t->first, t->count, m->position));
   int64_t left = m->s->embed_samples - t->first;
   if (m->study->condition[t->condition].corruption == 0 && left > 0)
     FACET_TRY(explain(m, t->condition, t->first, left < t->count ? left : t->count));
+  FACET_TRY(facet_store_embed_positions(m->store, t->variant, t->condition, t->first, t->count, m->position));
   return facet_store_embed_mark(m->store, t->variant, t->condition, t->block);
 }
 

@@ -15,7 +15,6 @@ double facet_store_embed_bytes(const facet_store_plan *p)
 {
   const double bytes_of_root = 30000, bytes_of_variant = 6000, bytes_of_name = 120; /* of HDF5 itself */
   double d = (double)p->channels * (double)p->height * (double)p->width, a = p->embed_axes;
-  double real = (double)facet_type_size(p->study->precision);
   if (p->embed_axes == 0)
     return 0;
   double bytes = bytes_of_root + 40 * p->study->embed.epochs + (double)p->embed_train * (8 + 4 + 8 * a + 8);
@@ -24,7 +23,7 @@ double facet_store_embed_bytes(const facet_store_plan *p)
   for (int v = 0; v < p->variants; v++)
     if (p->variant[v].embed_nodes > 0)
       bytes += bytes_of_variant + p->variant[v].embed_nodes * bytes_of_name +
-               (double)p->embed_samples * (a * real * (d + 1 + p->variant[v].embed_nodes) + 4 + real);
+               (double)p->embed_samples * (8 * a * (d + 1 + p->variant[v].embed_nodes) + 4 + 8);
   return bytes;
 }
 
@@ -48,7 +47,11 @@ static facet_status make_variant(const facet_store_creation *c, int v, hid_t sam
     hid_t type;
     int rank;
     const hid_t *scale;
-  } arrays[NAMES] = {{c->real, 5, w}, {c->real, 2, w}, {c->real, 3, b_node}, {c->real, 1, w}, {H5T_STD_I32LE, 1, w}};
+  } arrays[NAMES] = {{H5T_IEEE_F64LE, 5, w},
+                     {H5T_IEEE_F64LE, 2, w},
+                     {H5T_IEEE_F64LE, 3, b_node},
+                     {H5T_IEEE_F64LE, 1, w},
+                     {H5T_STD_I32LE, 1, w}};
   for (int i = 0; i < NAMES && status == FACET_OK; i++) {
     path = path_of(c->plan, v, names[i]);
     status = path ? facet_store_make(c, path, arrays[i].type, arrays[i].rank, arrays[i].scale) : FACET_OS;
@@ -124,14 +127,13 @@ static void list_places(facet_store_embed_sets *sets, hid_t *place[NAMES])
 static facet_status open_variant(facet_store *s, int v)
 {
   const facet_store_plan *p = s->plan;
-  const size_t real = facet_type_size(p->study->precision);
   const int64_t w[] = {p->embed_samples, p->embed_axes, p->channels, p->height, p->width},
                 b_node[] = {p->embed_samples, p->embed_axes, p->variant[v].embed_nodes};
   const struct {
     int rank;
     const int64_t *dim;
     size_t size;
-  } sets[NAMES] = {{5, w, real}, {2, w, real}, {3, b_node, real}, {1, w, real}, {1, w, 4}};
+  } sets[NAMES] = {{5, w, 8}, {2, w, 8}, {3, b_node, 8}, {1, w, 8}, {1, w, 4}};
   hid_t *place[NAMES];
   list_places(&s->embed.variant[v], place);
   for (int i = 0; i < NAMES; i++) {
@@ -225,7 +227,7 @@ facet_status facet_store_embed_linear(facet_store *s, int variant, int64_t first
   const facet_store_embed_sets *e = &s->embed.variant[variant];
   const int64_t start[5] = {first}, w[] = {count, p->embed_axes, p->channels, p->height, p->width},
                 nodes[] = {count, p->embed_axes, p->variant[variant].embed_nodes};
-  FACET_TRY(facet_store_write_part(s, e->w, s->real, 5, start, w, linear->w));
+  FACET_TRY(facet_store_write_part(s, e->w, H5T_NATIVE_DOUBLE, 5, start, w, linear->w));
   FACET_TRY(facet_store_write_part(s, e->b, H5T_NATIVE_DOUBLE, 2, start, w, linear->b));
   FACET_TRY(facet_store_write_part(s, e->b_node, H5T_NATIVE_DOUBLE, 3, start, nodes, linear->b_node));
   FACET_TRY(facet_store_write_part(s, e->residual, H5T_NATIVE_DOUBLE, 1, start, w, linear->residual));

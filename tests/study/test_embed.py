@@ -66,12 +66,12 @@ def test_positions_and_explanations(folder, ranks):
             w, b = group["W"][()].astype(float), group["b"][()].astype(float)
             assert w.shape == (60, 2, 1, 12, 12)
             mapped = (w * x[:60, None]).sum((2, 3, 4)) + b
-            np.testing.assert_allclose(mapped, e["position"][v, 0, :60], atol=1e-5 * max(1, np.abs(mapped).max()))
-            np.testing.assert_allclose(group["b_node"][()].sum(-1), b, atol=1e-5)
-            assert group["residual"][()].max() <= 1e-5
+            np.testing.assert_allclose(mapped, e["position"][v, 0, :60], rtol=0, atol=1e-11)
+            np.testing.assert_allclose(group["b_node"][()].sum(-1), b, rtol=0, atol=1e-12)
+            assert group["residual"][()].max() <= 1e-12
             # movement from dense: by pixels and by nodes
             moved = ((w - e["dense/W"][()]) * x[:60, None]).sum((2, 3, 4)) + b - e["dense/b"][()]
-            np.testing.assert_allclose(moved, e["position"][v, 0, :60] - e["position"][0, 0, :60], atol=2e-5)
+            np.testing.assert_allclose(moved, e["position"][v, 0, :60] - e["position"][0, 0, :60], rtol=0, atol=1e-11)
         assert "embed/dense3" in group["node"].asstr()[:]
         loss = e["loss"][()]
         assert loss.shape == (15,) and loss[-1] < 0.95 * loss[0] and (e["rate"][()] > 0).all() and (e["alpha"][()] == 1).all()

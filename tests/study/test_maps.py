@@ -47,14 +47,13 @@ def test_positions_and_movements_are_sums(path):
             for v, part in parts.items():
                 assert part.pixels.shape == (2, *study.shape)
                 np.testing.assert_array_equal(part.total, study.file["embed/position"][study.variant_index(v), study.condition_index("clean"), sample])
-                np.testing.assert_allclose(part.sum, part.total, atol=1e-5 * max(1, np.abs(part.total).max()))
-                np.testing.assert_allclose(part.b_node.sum(axis=1), part.b, atol=1e-5 * max(1, np.abs(part.b).max()))
+                np.testing.assert_allclose(part.sum, part.total, rtol=0, atol=1e-11)
+                np.testing.assert_allclose(part.b_node.sum(axis=1), part.b, rtol=0, atol=1e-11)
             moved = movement(study, variant, sample)
-            size = max(1, *(np.abs(part.total).max() for part in parts.values()))
             np.testing.assert_array_equal(moved.total, parts[variant].total - parts["dense"].total)
             assert np.abs(moved.total).max() > 1e-3
-            np.testing.assert_allclose(moved.sum, moved.total, atol=2e-5 * size)
-            np.testing.assert_allclose(moved.b_node.sum(axis=1), moved.b, atol=2e-5 * size)
+            np.testing.assert_allclose(moved.sum, moved.total, rtol=0, atol=1e-11)
+            np.testing.assert_allclose(moved.b_node.sum(axis=1), moved.b, rtol=0, atol=1e-11)
         with pytest.raises(StudyError, match="position of sample 40 of dense is not explained"):
             position_contributions(study, "dense", 40)
 
