@@ -67,6 +67,17 @@ static facet_status start_over(const char *output)
   return FACET_OK;
 }
 
+/* What an encoder learned from, and how, is in the store: without it the encoder goes, too. */
+static facet_status forget_embedding(const char *output)
+{
+  char *store = facet_format("%s/study.h5", output);
+  if (store && !facet_exists(store))
+    empty_folder(output, "embed");
+  facet_status status = store ? FACET_OK : FACET_OS;
+  facet_free(&store);
+  return status;
+}
+
 /* Whether a study has left something there that took time to make. */
 static bool holds_results(const char *output)
 {
@@ -100,6 +111,8 @@ static facet_status claim_output(const facet_study *study, bool fresh)
                            "choose another output, or --fresh to start over",
                            study->output, path);
   }
+  if (status == FACET_OK)
+    status = forget_embedding(study->output);
   facet_free(&there);
   facet_free(&text);
   facet_free(&path);

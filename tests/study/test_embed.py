@@ -78,6 +78,21 @@ def test_positions_and_explanations(folder, ranks):
         assert sorted(e["train/sample"][()]) == list(range(500))
 
 
+def test_a_lost_store_is_made_anew_whole(folder):
+    store = folder / "out/study.h5"
+
+    def read():
+        assert run("run", folder / "study.yaml", ranks=2).returncode == 0
+        with h5py.File(store) as f:
+            return {name: f[name][()] for name in ("embed/loss", "embed/train/position", "embed/position", "embed/quality")}
+
+    whole = read()
+    store.unlink()
+    for name, values in read().items():
+        assert np.isfinite(values).all()
+        np.testing.assert_array_equal(values, whole[name])
+
+
 def test_figures_of_merit(folder):
     assert run("run", folder / "study.yaml", ranks=2).returncode == 0
     with h5py.File(folder / "out/study.h5") as f:
