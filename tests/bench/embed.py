@@ -3,9 +3,9 @@
     embed.py [fashion | digits] [--train N] [--test N] [--epochs N] [--rate R] [--exaggeration A N]     trains both
     embed.py step       seconds of a training step, facet and PyTorch
 
-Prints a JSON line for each of facet, PyTorch, UMAP and parametric UMAP: 1-nearest-neighbour error of held-out samples among the training
-samples (`error_train`) and among each other (`error_test`), trustworthiness T(12) of the held-out samples, all by
-scikit-learn, and the seconds it took.  `rows()` gives (name, facet's samples per second, PyTorch's) as run.py has them.
+Prints a JSON line for each of facet, PyTorch, UMAP and parametric UMAP: 1-nearest-neighbour error of held-out samples
+among the training samples (`error_train`) and among each other (`error_test`), trustworthiness T(12) of the held-out
+samples, all by scikit-learn, and the seconds it took.  `rows()` gives (name, facet's samples per second, PyTorch's) as run.py has them.
 
 PyTorch's network (D-500-500-2000-2, ReLU), batches (5,000 samples, whose joint probabilities are found once and kept),
 perplexity, loss, optimizer and number of steps are facet's; noise and the falling rate are facet's alone.  UMAP, plain and

@@ -462,7 +462,6 @@ static void text_has_all_defaults(void **state)
   facet_study_destroy(&s);
 }
 
-/* Methods, scopes, sparsities and seeds multiply. */
 static void text_has_the_whole_embedding(void **state)
 {
   (void)state;
@@ -492,6 +491,7 @@ static void text_has_the_whole_embedding(void **state)
   assert_round_trip(SMALL "embed: {noise: 0.25, exaggeration_epochs: 0, alpha: learned, source: pixels}\n");
 }
 
+/* Methods, scopes, sparsities and seeds multiply. */
 static void sweeps(void **state)
 {
   (void)state;
