@@ -1,14 +1,57 @@
-/* Distributed matrices: grids, pieces, moving numbers, products.  See blockmatrix.h; decompositions are in
- * blockmatrix_solve.c. */
+/* Distributed matrices: grids, pieces, moving numbers, products, and everything that is called of BLACS and ScaLAPACK.
+ * See blockmatrix.h; decompositions that are checked are in blockmatrix_solve.c. */
 #include "blockmatrix.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "agree.h"
-#include "scalapack.h"
+#include "blockmatrix_private.h"
 
 enum { PORTION = 32 << 20, MOST_ROWS = INT32_MAX };
+
+/* ---- BLACS, PBLAS and ScaLAPACK, as they are called from C; arrays are void: the routine's letter says their type
+ * ----
+ */
+
+int Csys2blacs_handle(MPI_Comm comm);
+void Cfree_blacs_system_handle(int handle);
+void Cblacs_gridinit(int *context, const char *order, int rows, int columns);
+void Cblacs_gridinfo(int context, int *rows, int *columns, int *row, int *column);
+void Cblacs_gridexit(int context);
+
+/* Routines of one name for both types: alpha and beta point to a number of that type. */
+#define FACET_BOTH(name, ...)                                                                                          \
+  void ps##name##_(__VA_ARGS__);                                                                                       \
+  void pd##name##_(__VA_ARGS__)
+#define FACET_PLACE const void *, const int *, const int *, const int * /* array, row, column, descriptor */
+FACET_BOTH(gemm, const char *, const char *, const int *, const int *, const int *, const void *, FACET_PLACE,
+           FACET_PLACE, const void *, void *, const int *, const int *, const int *);
+FACET_BOTH(symm, const char *, const char *, const int *, const int *, const void *, FACET_PLACE, FACET_PLACE,
+           const void *, void *, const int *, const int *, const int *);
+FACET_BOTH(syrk, const char *, const char *, const int *, const int *, const void *, FACET_PLACE, const void *, void *,
+           const int *, const int *, const int *);
+FACET_BOTH(tran, const int *, const int *, const void *, FACET_PLACE, const void *, void *, const int *, const int *,
+           const int *);
+FACET_BOTH(gemr2d, const int *, const int *, FACET_PLACE, void *, const int *, const int *, const int *, const int *);
+FACET_BOTH(syevd, const char *, const char *, const int *, void *, const int *, const int *, const int *, void *,
+           void *, const int *, const int *, const int *, void *, const int *, int *, const int *, int *);
+FACET_BOTH(gesvd, const char *, const char *, const int *, const int *, void *, const int *, const int *, const int *,
+           void *, void *, const int *, const int *, const int *, void *, const int *, const int *, const int *, void *,
+           const int *, int *);
+
+/* The routine `name` for the type of `m`. */
+#define FACET_CALL(m, name, ...) ((m)->type == FACET_F32 ? ps##name##_(__VA_ARGS__) : pd##name##_(__VA_ARGS__))
+
+/* A number in both types, and the one that a matrix wants. */
+typedef struct {
+  float f;
+  double d;
+} facet_scalar;
+static inline const void *facet_scalar_of(const facet_scalar *x, facet_type type)
+{
+  return type == FACET_F32 ? (const void *)&x->f : (const void *)&x->d;
+}
 
 /* PBLAS asks for it: how wide the panels are that its products work through (its own answer, 32, leaves half of the
  * speed of a BLAS behind; its comment invites users to replace it). */
@@ -411,7 +454,7 @@ static void copy_local(const facet_blockmatrix *from, facet_blockmatrix *to)
     memcpy(to->local, from->local, (size_t)count * facet_type_size(to->type));
   else
     for (int64_t i = 0; i < count; i++)
-      facet_local_set(to, i, facet_local_get(from, i));
+      facet_blockmatrix_set(to, i, facet_blockmatrix_get(from, i));
 }
 
 /* P?GEMR2D, in panels whose bytes it can count. */
@@ -496,9 +539,9 @@ static facet_status mirror(facet_blockmatrix *c)
   for (int64_t j = 0; j < c->local_columns; j++)
     for (int64_t i = 0; i < c->local_rows; i++) {
       int64_t at = i + j * leading(c), row = facet_blockmatrix_row(c, i), column = facet_blockmatrix_column(c, j);
-      facet_local_set(below, at, row > column ? facet_local_get(c, at) : 0);
+      facet_blockmatrix_set(below, at, row > column ? facet_blockmatrix_get(c, at) : 0);
       if (row < column)
-        facet_local_set(c, at, 0);
+        facet_blockmatrix_set(c, at, 0);
     }
   facet_status status = facet_blockmatrix_transpose(1, below, 1, c);
   facet_blockmatrix_destroy(&below);
@@ -524,14 +567,34 @@ facet_status facet_blockmatrix_norm(const facet_blockmatrix *a, double *norm)
   double largest = 0, sum = 0;
   const int64_t count = a->local_rows * a->local_columns;
   for (int64_t i = 0; i < count; i++)
-    largest = fmax(largest, fabs(facet_local_get(a, i))); /* passes over NaN */
+    largest = fmax(largest, fabs(facet_blockmatrix_get(a, i))); /* passes over NaN */
   FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_DOUBLE, MPI_MAX, a->grid->comm), "a norm"));
   const double scale = largest > 0 && isfinite(largest) ? largest : 1;
   for (int64_t i = 0; i < count; i++) {
-    double x = facet_local_get(a, i) / scale;
+    double x = facet_blockmatrix_get(a, i) / scale;
     sum += x * x;
   }
   FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, a->grid->comm), "a norm"));
   *norm = scale * sqrt(sum);
   return FACET_OK;
+}
+
+/* ---- decompositions, as they are ---- */
+
+int facet_scalapack_syevd(facet_blockmatrix *a, facet_blockmatrix *z, facet_desk *d)
+{
+  const int n = (int)a->rows, one = 1;
+  int info = 0;
+  FACET_CALL(a, syevd, "V", "L", &n, a->local, &one, &one, a->descriptor, d->values, z->local, &one, &one,
+             z->descriptor, d->work, &d->size, d->integers, &d->integers_size, &info);
+  return info;
+}
+
+int facet_scalapack_gesvd(facet_blockmatrix *a, facet_blockmatrix *u, facet_blockmatrix *v, facet_desk *d)
+{
+  const int m = (int)a->rows, n = (int)a->columns, one = 1;
+  int info = 0;
+  FACET_CALL(a, gesvd, "V", "V", &m, &n, a->local, &one, &one, a->descriptor, d->values, u->local, &one, &one,
+             u->descriptor, v->local, &one, &one, v->descriptor, d->work, &d->size, &info);
+  return info;
 }

@@ -54,6 +54,19 @@ int64_t facet_blockmatrix_bytes(const facet_grid *grid, facet_type type, int64_t
 int64_t facet_blockmatrix_row(const facet_blockmatrix *matrix, int64_t i);
 int64_t facet_blockmatrix_column(const facet_blockmatrix *matrix, int64_t j);
 
+/* Not collective. Element i of the local array, in double. */
+static inline double facet_blockmatrix_get(const facet_blockmatrix *matrix, int64_t i)
+{
+  return matrix->type == FACET_F32 ? (double)((const float *)matrix->local)[i] : ((const double *)matrix->local)[i];
+}
+static inline void facet_blockmatrix_set(const facet_blockmatrix *matrix, int64_t i, double x)
+{
+  if (matrix->type == FACET_F32)
+    ((float *)matrix->local)[i] = (float)x;
+  else
+    ((double *)matrix->local)[i] = x;
+}
+
 /* Every rank brings `count` (0 or more) whole rows, the first of them row `first`, as count x columns by rows of the
  * matrix's type; each finds its way to its owner. Rows that two ranks bring are undefined, rows that none brings stay.
  */

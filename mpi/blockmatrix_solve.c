@@ -8,7 +8,17 @@
 #include <string.h>
 
 #include "agree.h"
-#include "scalapack.h"
+#include "blockmatrix_private.h"
+
+/* LAPACK's own, for what fits one rank; arrays are void. */
+void ssyevd_(const char *, const char *, const int *, void *, const int *, void *, void *, const int *, int *,
+             const int *, int *);
+void dsyevd_(const char *, const char *, const int *, void *, const int *, void *, void *, const int *, int *,
+             const int *, int *);
+void sgesdd_(const char *, const int *, const int *, void *, const int *, void *, void *, const int *, void *,
+             const int *, void *, const int *, int *, int *);
+void dgesdd_(const char *, const int *, const int *, void *, const int *, void *, void *, const int *, void *,
+             const int *, void *, const int *, int *, int *);
 
 enum { BLOCK = FACET_BLOCK, TOLERANCE = 30 };
 
@@ -23,7 +33,7 @@ static facet_status check_finite(const facet_blockmatrix *a)
 {
   int finite = 1;
   for (int64_t i = 0; i < a->local_rows * a->local_columns; i++)
-    finite = finite && isfinite(facet_local_get(a, i));
+    finite = finite && isfinite(facet_blockmatrix_get(a, i));
   FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &finite, 1, MPI_INT, MPI_MIN, a->grid->comm), "checking"));
   FACET_CHECK(finite, FACET_BAD_INPUT, "a matrix to be decomposed has elements that are not finite");
   return FACET_OK;
@@ -39,7 +49,7 @@ static facet_status orthogonality(const facet_blockmatrix *z, double *defect)
     for (int64_t i = 0; i < product->local_rows; i++)
       if (facet_blockmatrix_row(product, i) == facet_blockmatrix_column(product, j)) {
         int64_t at = i + j * product->local_rows;
-        facet_local_set(product, at, facet_local_get(product, at) - 1);
+        facet_blockmatrix_set(product, at, facet_blockmatrix_get(product, at) - 1);
       }
   if (status == FACET_OK)
     status = facet_blockmatrix_norm(product, defect);
@@ -54,7 +64,7 @@ static void scale_columns(const double *values, const facet_blockmatrix *z, face
   for (int64_t j = 0; j < z->local_columns; j++)
     for (int64_t i = 0; i < z->local_rows; i++) {
       int64_t at = i + j * z->local_rows;
-      facet_local_set(out, at, facet_local_get(z, at) * values[facet_blockmatrix_column(z, j)]);
+      facet_blockmatrix_set(out, at, facet_blockmatrix_get(z, at) * values[facet_blockmatrix_column(z, j)]);
     }
 }
 
@@ -132,21 +142,14 @@ static bool alone(const attempt *t)
   return t->grid->rows * t->grid->columns == 1;
 }
 
-/* Where a routine finds room: values, work and integers. size -1: it says in work[0] and integers[0] how much it wants.
- */
-typedef struct {
-  void *values, *work;
-  int *integers, size, integers_size;
-} desk;
-
-static void desk_clear(desk *d)
+static void desk_clear(facet_desk *d)
 {
   facet_free(&d->values);
   facet_free(&d->work);
   facet_free(&d->integers);
 }
 
-static void eigen_one(attempt *t, desk *d)
+static void eigen_one(attempt *t, facet_desk *d)
 {
   facet_blockmatrix *a = t->a;
   const int n = (int)a->rows;
@@ -155,15 +158,7 @@ static void eigen_one(attempt *t, desk *d)
   memcpy(t->left->local, a->local, (size_t)(a->rows * a->rows) * facet_type_size(a->type));
 }
 
-static void eigen_many(attempt *t, desk *d)
-{
-  facet_blockmatrix *a = t->a, *z = t->left;
-  const int n = (int)a->rows, one = 1;
-  FACET_CALL(a, syevd, "V", "L", &n, a->local, &one, &one, a->descriptor, d->values, z->local, &one, &one,
-             z->descriptor, d->work, &d->size, d->integers, &d->integers_size, &t->info);
-}
-
-static void svd_one(attempt *t, desk *d)
+static void svd_one(attempt *t, facet_desk *d)
 {
   facet_blockmatrix *a = t->a;
   const int m = (int)a->rows, n = (int)a->columns, r = m < n ? m : n;
@@ -171,30 +166,22 @@ static void svd_one(attempt *t, desk *d)
                                              &r, d->work, &d->size, d->integers, &t->info);
 }
 
-static void svd_many(attempt *t, desk *d)
+static void call(attempt *t, bool square, facet_desk *d)
 {
-  facet_blockmatrix *a = t->a, *u = t->left, *v = t->right;
-  const int m = (int)a->rows, n = (int)a->columns, one = 1;
-  FACET_CALL(a, gesvd, "V", "V", &m, &n, a->local, &one, &one, a->descriptor, d->values, u->local, &one, &one,
-             u->descriptor, v->local, &one, &one, v->descriptor, d->work, &d->size, &t->info);
-}
-
-static void call(attempt *t, bool square, desk *d)
-{
-  if (square)
-    (alone(t) ? eigen_one : eigen_many)(t, d);
+  if (alone(t))
+    (square ? eigen_one : svd_one)(t, d);
   else
-    (alone(t) ? svd_one : svd_many)(t, d);
+    t->info = square ? facet_scalapack_syevd(t->a, t->left, d) : facet_scalapack_gesvd(t->a, t->left, t->right, d);
 }
 
 /* As much room as the routine wants and more: floats round the size down, and with what P?SYEVD asks for it returns
  * wrong vectors without an error. */
-static facet_status desk_make(attempt *t, bool square, int64_t r, desk *d)
+static facet_status desk_make(attempt *t, bool square, int64_t r, facet_desk *d)
 {
   double found = 0, p = (double)t->a->local_rows, q = (double)t->a->local_columns, b = BLOCK;
   int integers = 0;
   float narrow;
-  desk query = {d->values, &found, &integers, -1, -1};
+  facet_desk query = {d->values, &found, &integers, -1, -1};
   call(t, square, &query);
   memcpy(&narrow, &found, sizeof narrow);
   double wanted = 1.01 * (t->a->type == FACET_F32 ? (double)narrow : found) + 2.0 * (double)r +
@@ -214,7 +201,7 @@ static facet_status attempt_run(const facet_blockmatrix *a, bool square, attempt
 {
   MPI_Comm comm = a->grid->comm;
   int64_t r = a->rows < a->columns ? a->rows : a->columns;
-  desk d = {.values = facet_allocate((size_t)r, sizeof(double))};
+  facet_desk d = {.values = facet_allocate((size_t)r, sizeof(double))};
   facet_status status = d.values ? FACET_OK : FACET_OS;
   if (status == FACET_OK && facet_grid_holds(t->grid))
     status = desk_make(t, square, r, &d);
@@ -307,9 +294,9 @@ static facet_status symmetric_copy(const facet_blockmatrix *a, facet_blockmatrix
   for (int64_t j = 0; j < a->local_columns; j++)
     for (int64_t i = 0; i < a->local_rows; i++) {
       int64_t at = i + j * a->local_rows, row = facet_blockmatrix_row(a, i), column = facet_blockmatrix_column(a, j);
-      double x = facet_local_get(a, at);
-      facet_local_set(*copy, at, row >= column ? x : 0);
-      facet_local_set(below, at, row > column ? x : 0);
+      double x = facet_blockmatrix_get(a, at);
+      facet_blockmatrix_set(*copy, at, row >= column ? x : 0);
+      facet_blockmatrix_set(below, at, row > column ? x : 0);
     }
   facet_status status = facet_blockmatrix_transpose(1, below, 1, *copy);
   facet_blockmatrix_destroy(&below);

@@ -63,19 +63,6 @@ static facet_status source_make(const facet_embed_samples *s, source *from)
   return facet_features_create(&what, &from->reader);
 }
 
-static void local_set(const facet_blockmatrix *m, int64_t at, double x)
-{
-  if (m->type == FACET_F32)
-    ((float *)m->local)[at] = (float)x;
-  else
-    ((double *)m->local)[at] = x;
-}
-
-static double local_get(const facet_blockmatrix *m, int64_t at)
-{
-  return m->type == FACET_F32 ? (double)((float *)m->local)[at] : ((double *)m->local)[at];
-}
-
 /* This rank's rows of a batch, and what they add to the sums of all features and their squares. */
 static facet_status fill_batch(const facet_embed_samples *s, source *from, facet_embed_batch *b, double *sum,
                                double *squares)
@@ -90,7 +77,7 @@ static facet_status fill_batch(const facet_embed_samples *s, source *from, facet
         double h = from->feature[i * s->features + j];
         FACET_CHECK(isfinite(h), FACET_BAD_INPUT, "%s:%d: embed: the features of sample %lld are not finite",
                     s->study->file, s->study->embed.line, (long long)s->order[own + first + i]);
-        local_set(b->x, first + i + j * rows, h);
+        facet_blockmatrix_set(b->x, first + i + j * rows, h);
         sum[j] += h;
         squares[j] += h * h;
       }
@@ -136,7 +123,7 @@ static void standardize(const facet_embed_samples *s, const facet_blockmatrix *x
   for (int64_t j = 0; j < x->local_columns; j++)
     for (int64_t k = 0; k < x->local_rows; k++) {
       int64_t at = k + j * x->local_rows;
-      local_set(x, at, (local_get(x, at) - s->mean[j]) / s->scale);
+      facet_blockmatrix_set(x, at, (facet_blockmatrix_get(x, at) - s->mean[j]) / s->scale);
     }
 }
 

@@ -79,10 +79,7 @@ static facet_status probe_make(const facet_plan *plan, int64_t batch, probe *p)
   FACET_TRY(facet_encoder_input(p->encoder, p->n, &p->blurred));
   FACET_NEW(p->sample, p->n);
   for (int64_t i = 0; i < p->n * p->size[0]; i++)
-    if (p->real == FACET_F32)
-      ((float *)p->x->local)[i] = (float)noise(i);
-    else
-      ((double *)p->x->local)[i] = noise(i);
+    facet_blockmatrix_set(p->x, i, noise(i));
   FACET_NEW(p->y, p->n * e->dimensions);
   FACET_NEW(p->dy, p->n * e->dimensions);
   return FACET_OK;

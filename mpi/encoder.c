@@ -229,14 +229,9 @@ facet_status facet_encoder_backward(facet_encoder *e, const double *dy, double *
   double squares = 0;
   layer *last = &e->layer[e->layers - 1];
   for (int64_t i = 0; i < last->delta->local_rows; i++)
-    for (int64_t j = 0; j < last->outputs; j++) {
-      double d = dy[facet_blockmatrix_row(last->delta, i) * last->outputs + j];
-      int64_t at = i + j * last->delta->local_rows;
-      if (e->real == FACET_F32)
-        ((float *)last->delta->local)[at] = (float)d;
-      else
-        ((double *)last->delta->local)[at] = d;
-    }
+    for (int64_t j = 0; j < last->outputs; j++)
+      facet_blockmatrix_set(last->delta, i + j * last->delta->local_rows,
+                            dy[facet_blockmatrix_row(last->delta, i) * last->outputs + j]);
   for (int i = e->layers - 1; i >= 0; i--) {
     layer *l = &e->layer[i];
     FACET_TRY(layer_gradient(e, l, i ? e->layer[i - 1].out : e->x, &squares));
