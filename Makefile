@@ -56,7 +56,7 @@ endif
 
 # ---- the library, the program ----
 LIBRARY_SOURCES := $(sort $(wildcard src/*/*.c))
-PROGRAM_SOURCES := $(sort $(wildcard mpi/*.c))
+PROGRAM_SOURCES := $(sort $(wildcard mpi/*/*.c))
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/onnx.pb-c.o
 PROGRAM_OBJECTS := $(PROGRAM_SOURCES:%.c=$(BUILD)/%.o)
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c)))
@@ -106,12 +106,12 @@ $(BUILD)/src/kernels/winograd.o $(BUILD)/src/kernels/image.o: private EXTRA = -f
 $(BUILD)/src/embed/tsne_pairs.o: private EXTRA = -ffast-math
 
 $(BUILD)/libfacet.a: $(LIBRARY_OBJECTS)
-$(BUILD)/program.a: $(filter-out %/mpi/facet.o,$(PROGRAM_OBJECTS))
+$(BUILD)/program.a: $(filter-out %/mpi/program/facet.o,$(PROGRAM_OBJECTS))
 $(BUILD)/libfacet.a $(BUILD)/program.a:
 	@rm -f $@.new
 	$(SAY) ar $@
 	$(SHOW)$(AR) rcs $@.new $^ && mv $@.new $@
-$(BUILD)/facet: $(BUILD)/mpi/facet.o $(BUILD)/program.a $(BUILD)/libfacet.a
+$(BUILD)/facet: $(BUILD)/mpi/program/facet.o $(BUILD)/program.a $(BUILD)/libfacet.a
 	$(SAY) link $@
 	$(SHOW)$(COMPILE) $^ -o $@ $(LIBRARIES)
 
@@ -125,7 +125,7 @@ $(CONFORMANCE): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/conformance/*.c)) $
 	$(SHOW)$(COMPILE) $^ -o $@ $(LIBRARIES)
 .SECONDARY:
 
--include $(wildcard $(BUILD)/src/*/*.d $(BUILD)/mpi/*.d $(BUILD)/tests/*/*.d)
+-include $(wildcard $(BUILD)/src/*/*.d $(BUILD)/mpi/*/*.d $(BUILD)/tests/*/*.d)
 
 # ---- what people do ----
 deps:
@@ -172,7 +172,7 @@ lint:
 	@tools/deps build lint
 	$(BUILD_NOW) lint-now
 .PHONY: lint-now
-FORMATTED = $(sort $(wildcard src/*.h src/*/*.[ch] mpi/*.[ch] tests/*/*.[ch]))
+FORMATTED = $(sort $(wildcard src/*.h src/*/*.[ch] mpi/*/*.[ch] tests/*/*.[ch]))
 lint-now: $(GENERATED)/onnx.pb-c.h
 	$(SAY) clang-format
 	$(SHOW)clang-format --dry-run -Werror $(FORMATTED) || { echo "lint: run make format" >&2; exit 1; }
@@ -194,7 +194,7 @@ install: all
 	  install -m 644 src/$$room/$$room.h "$(INTO)/include/facet/$$room" || exit 1; done
 	cp -r analysis jobs '$(INTO)/share/facet'
 	find '$(INTO)/share/facet' -name __pycache__ -prune -exec rm -r {} +
-	printf '%s\n' 'Name: facet' 'Description: what a ReLU network does with each sample' "Version: $$(sed -n 's/.*FACET_VERSION "\(.*\)"/\1/p' mpi/versions.h)" \
+	printf '%s\n' 'Name: facet' 'Description: what a ReLU network does with each sample' "Version: $$(sed -n 's/.*FACET_VERSION "\(.*\)"/\1/p' mpi/ranks/versions.h)" \
 	  'Cflags: -I$(PREFIX)/include/facet' 'Libs: -L$(PREFIX)/lib -lfacet -fopenmp $(strip $(LIBRARIES))' \
 	  >'$(INTO)/lib/pkgconfig/facet.pc'
 

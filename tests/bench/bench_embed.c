@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "agree.h"
-#include "encoder.h"
-#include "tsne_step.h"
+#include "embed/encoder.h"
+#include "embed/tsne_step.h"
+#include "ranks/agree.h"
 
 enum { MOST_LAYERS = 8, STEPS = 7 };
 

@@ -4,8 +4,8 @@
  *
  *   bench_linear MODEL.onnx SAMPLES [settle|plain [ADJOINTS [BATCH]]]
  *
- * ADJOINTS: samples times rows that are pulled back at once, as in mpi/plan.c; BATCH: samples that are there to be done
- * at once, where they are fewer.
+ * ADJOINTS: samples times rows that are pulled back at once, as in mpi/ranks/memory.c; BATCH: samples that are there to
+ * be done at once, where they are fewer.
  *
  * prints one JSON line. */
 #include <stdio.h>

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "agree.h"
-#include "trainer.h"
+#include "ranks/agree.h"
+#include "train/trainer.h"
 
 enum { SIDE = 28, CLASSES = 10, MOST_STEPS = 100000, ARGUMENTS = 7 };
 

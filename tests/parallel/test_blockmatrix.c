@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "agree.h"
-#include "blockmatrix.h"
+#include "matrix/blockmatrix.h"
+#include "ranks/agree.h"
 
 void dsyevd_(const char *, const char *, const int *, double *, const int *, double *, double *, const int *, int *,
              const int *, int *);

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "compare.h"
+#include "stages/compare.h"
 
 enum { V = 5, X = 6, SEVERITIES = 5, C = 1 + X * SEVERITIES, K = 3, N = 300, ITEMS = V * C, METRICS = 3, MANY = 1000 };
 

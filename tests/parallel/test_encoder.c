@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "agree.h"
-#include "encoder.h"
+#include "embed/encoder.h"
+#include "ranks/agree.h"
 
 enum { SAMPLES = 101, INPUTS = 37, NUMBERS = SAMPLES * INPUTS };
 

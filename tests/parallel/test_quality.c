@@ -8,8 +8,8 @@
 
 #include <cmocka.h> /* needs the above */
 
-#include "agree.h"
-#include "quality.h"
+#include "ranks/agree.h"
+#include "stages/quality.h"
 
 enum { N = 1501, D = 20, DIMENSIONS = 2, K = 12 };
 

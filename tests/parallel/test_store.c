@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "agree.h"
-#include "store.h"
+#include "ranks/agree.h"
+#include "store/store.h"
 
 enum {
   V = 3,

@@ -14,9 +14,9 @@
 
 #include <cmocka.h>
 
-#include "agree.h"
-#include "checkpoint.h"
-#include "methods.h"
+#include "ranks/agree.h"
+#include "train/checkpoint.h"
+#include "train/methods.h"
 
 enum { N = 200, SIDE = 8, K = 4, EPOCHS = 6, BATCH = 40, STEPS = N / BATCH };
 

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agree.h"
-#include "encoder.h"
-#include "tsne_step.h"
+#include "embed/encoder.h"
+#include "embed/tsne_step.h"
+#include "ranks/agree.h"
 
 enum { MOST_LAYERS = 8 };
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "methods.h"
+#include "train/methods.h"
 
 static char folder[PATH_MAX]; /* the working directory of the tests, without links */
 

@@ -1,0 +1,171 @@
+/* Joint probabilities: see affinity.h. */
+#include "affinity.h"
+
+#include <math.h>
+
+#include "embed/tsne.h"
+#include "ranks/agree.h"
+
+enum {
+  TOGETHER = 8,     /* rows that are copied at once: a cache line of a column */
+  PORTION = 4 << 20 /* bytes that two ranks exchange at once */
+};
+
+static facet_status matrix(const facet_blockmatrix *x, facet_type type, int64_t columns, facet_blockmatrix **m)
+{
+  return facet_blockmatrix_create(x->grid, type, x->rows, columns, x->row_block, columns, m);
+}
+
+/* |x|^2 of all samples, on every rank: this rank's own, and 0 elsewhere, added up. */
+static facet_status square_norms(const facet_blockmatrix *x, double *norm)
+{
+  int finite = 1;
+  const double *value = x->local;
+  for (int64_t j = 0; j < x->local_columns; j++)
+    for (int64_t i = 0; i < x->local_rows; i++) {
+      double v = value[i + j * x->local_rows];
+      finite = finite && isfinite(v);
+      norm[facet_blockmatrix_row(x, i)] += v * v;
+    }
+  MPI_Comm comm = facet_grid_comm(x->grid);
+  FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &finite, 1, MPI_INT, MPI_MIN, comm), "checking features"));
+  FACET_CHECK(finite, FACET_BAD_INPUT, "the features that are to be embedded are not finite");
+  return facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, norm, (int)x->rows, MPI_DOUBLE, MPI_SUM, comm), "distances");
+}
+
+/* Products of samples become p_j|i, row by row. */
+static void to_neighbours(const facet_blockmatrix *products, const double *norm, double perplexity, double *line)
+{
+  int64_t n = products->rows, rows = products->local_rows;
+  double *value = products->local;
+  for (int64_t first = 0; first < rows; first += TOGETHER) {
+    int64_t count = rows - first < TOGETHER ? rows - first : TOGETHER;
+    for (int64_t j = 0; j < n; j++)
+      for (int64_t i = 0; i < count; i++) {
+        double own = norm[facet_blockmatrix_row(products, first + i)];
+        line[i * n + j] = fmax(0, own + norm[j] - 2 * value[first + i + j * rows]);
+      }
+    for (int64_t i = 0; i < count; i++)
+      facet_tsne_neighbours(n, facet_blockmatrix_row(products, first + i), perplexity, line + i * n);
+    for (int64_t j = 0; j < n; j++)
+      for (int64_t i = 0; i < count; i++)
+        value[first + i + j * rows] = line[i * n + j];
+  }
+}
+
+typedef struct {
+  facet_blockmatrix *exact, *products;
+  double *norm, *line, *portion;
+} desk;
+
+/* p of this rank's rows from .. from+count-1 and of columns first .. first+rows-1, which are another rank's rows.
+ * other: p_j|i of that rank, `count` columns of `rows` numbers. Returns the sum of p ln p. */
+static double join_part(const facet_blockmatrix *products, int64_t from, int64_t count, int64_t first, int64_t rows,
+                        const double *other, facet_blockmatrix *p)
+{
+  const double *own = products->local, each = 1 / (2 * (double)p->rows);
+  double sum = 0;
+  for (int64_t j = 0; j < rows; j++)
+    for (int64_t i = 0; i < count; i++) {
+      int64_t at = from + i + (first + j) * p->local_rows;
+      double joint = (own[at] + other[j + i * rows]) * each;
+      joint = facet_blockmatrix_row(p, from + i) == first + j ? 0 : fmax(joint, FACET_TSNE_LEAST);
+      if (p->type == FACET_F32)
+        joint = (double)(((float *)p->local)[at] = (float)joint);
+      else
+        ((double *)p->local)[at] = joint;
+      sum += joint > 0 ? joint * log(joint) : 0;
+    }
+  return sum;
+}
+
+/* The number of rows or columns from `from` on, at most `most`. */
+static int64_t some(int64_t all, int64_t from, int64_t most)
+{
+  return all <= from ? 0 : all - from < most ? all - from : most;
+}
+
+/* p of both directions: each rank with one other at a time, itself among them. What the other sends of its rows are
+ * columns here, in one piece as they lie. */
+static facet_status join(desk *d, facet_affinity *out)
+{
+  const facet_blockmatrix *m = d->products;
+  MPI_Comm comm = facet_grid_comm(m->grid);
+  int ranks = facet_ranks(comm), me = facet_rank(comm);
+  int64_t block = m->row_block, width = PORTION / (block * (int64_t)sizeof(double)), own = m->local_rows;
+  width = width < 1 ? 1 : width;
+  d->portion = facet_allocate((size_t)(width * block), sizeof *d->portion);
+  FACET_AGREE(comm, d->portion ? FACET_OK : FACET_OS);
+  for (int turn = 0; turn < ranks; turn++) {
+    int partner = (turn + ranks - me) % ranks;
+    int64_t first = partner * block, rows = some(m->rows, first, block);
+    for (int64_t from = 0; from < block; from += width) {
+      int64_t sent = some(rows, from, width), received = some(own, from, width);
+      const double *mine = sent > 0 ? (const double *)m->local + (first + from) * own : m->local;
+      if (partner != me)
+        FACET_TRY(
+            facet_mpi_check(MPI_Sendrecv(mine, (int)(sent * own), MPI_DOUBLE, partner, turn, d->portion,
+                                         (int)(received * rows), MPI_DOUBLE, partner, turn, comm, MPI_STATUS_IGNORE),
+                            "joining probabilities"));
+      out->entropy += join_part(m, from, received, first, rows, partner == me ? mine : d->portion, out->p);
+    }
+  }
+  return facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &out->entropy, 1, MPI_DOUBLE, MPI_SUM, comm), "entropy");
+}
+
+static facet_status make(const facet_blockmatrix *x, double perplexity, desk *d, facet_affinity *out)
+{
+  MPI_Comm comm = facet_grid_comm(x->grid);
+  FACET_TRY(matrix(x, FACET_F64, x->columns, &d->exact));
+  FACET_TRY(facet_blockmatrix_redistribute(x, d->exact));
+  d->norm = facet_allocate((size_t)x->rows, sizeof *d->norm);
+  d->line = facet_allocate((size_t)x->rows * TOGETHER, sizeof *d->line);
+  FACET_AGREE(comm, d->norm && d->line ? FACET_OK : FACET_OS);
+  FACET_TRY(square_norms(d->exact, d->norm));
+  FACET_TRY(matrix(x, FACET_F64, x->rows, &d->products));
+  FACET_TRY(facet_blockmatrix_gemm(false, true, 1, d->exact, d->exact, 0, d->products));
+  facet_blockmatrix_destroy(&d->exact);
+  to_neighbours(d->products, d->norm, perplexity, d->line);
+  FACET_TRY(matrix(x, x->type, x->rows, &out->p));
+  return join(d, out);
+}
+
+facet_status facet_affinity_make(const facet_blockmatrix *x, double perplexity, facet_affinity *affinity)
+{
+  desk d = {NULL, NULL, NULL, NULL, NULL};
+  *affinity = (facet_affinity){NULL, 0};
+  FACET_CHECK(perplexity >= 1 && perplexity < (double)(x->rows - 1), FACET_BAD_INPUT,
+              "a perplexity of %g wants more than %lld samples at once", perplexity, (long long)x->rows);
+  facet_status status = make(x, perplexity, &d, affinity);
+  facet_blockmatrix_destroy(&d.exact);
+  facet_blockmatrix_destroy(&d.products);
+  facet_free(&d.norm);
+  facet_free(&d.line);
+  facet_free(&d.portion);
+  if (status != FACET_OK)
+    facet_affinity_clear(affinity);
+  return status;
+}
+
+void facet_affinity_clear(facet_affinity *affinity)
+{
+  facet_blockmatrix_destroy(&affinity->p);
+}
+
+/* Of this rank's rows of a matrix. */
+static double rows_bytes(int ranks, facet_type type, int64_t rows, int64_t columns)
+{
+  return ceil((double)rows / ranks) * (double)columns * (double)facet_type_size(type);
+}
+
+double facet_affinity_bytes(int ranks, facet_type real, int64_t n)
+{
+  return rows_bytes(ranks, real, n, n);
+}
+
+double facet_affinity_peak(int ranks, facet_type real, int64_t n, int64_t inputs)
+{
+  double products = rows_bytes(ranks, FACET_F64, n, n), lines = 8 * (double)n * (TOGETHER + 1);
+  double first = rows_bytes(ranks, FACET_F64, n, inputs), last = rows_bytes(ranks, real, n, n) + PORTION;
+  return lines + products + fmax(first, last);
+}

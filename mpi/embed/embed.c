@@ -1,0 +1,349 @@
+/* The embedding of a study: see embed.h. */
+#include "embed.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "embed_judge.h"
+#include "embed_train.h"
+#include "ranks/agree.h"
+#include "stages/feature.h"
+#include "study/entry.h"
+
+enum { EXPLAINED_AT_ONCE = 16 };
+
+/* ---- for the plan ---- */
+
+facet_status facet_embed_source(const facet_study *study, const facet_study_data *data, const facet_family *family,
+                                int64_t *samples, int64_t *numbers)
+{
+  const facet_embedding *e = &study->embed;
+  const facet_dataset *d = data->train ? data->train : data->test;
+  *samples = e->samples ? e->samples : d->count;
+  *numbers = d->channels * d->height * d->width;
+  for (int i = 0; i < family->count && e->source == FACET_SOURCE_FEATURES; i++)
+    if (strcmp(family->member[i].variant.name, e->variant) == 0) {
+      *numbers = facet_features_count(family->member[i].network, NULL);
+      FACET_CHECK(*numbers > 0, FACET_BAD_INPUT,
+                  "%s:%d: embed.source: %s does not end in a linear node, so it has no features", study->file, e->line,
+                  e->variant);
+    }
+  return FACET_OK;
+}
+
+/* An encoder of zeros. */
+static facet_status blank_encoder(const facet_embedding *e, int64_t numbers, facet_network **encoder)
+{
+  int64_t size[FACET_EMBED_LAYERS + 2] = {numbers}, count = 0;
+  double *zeros;
+  for (int i = 0; i < e->layers; i++)
+    size[i + 1] = e->layer[i];
+  size[e->layers + 1] = e->dimensions;
+  for (int i = 0; i <= e->layers; i++)
+    count += (size[i] + 1) * size[i + 1];
+  FACET_NEW(zeros, count);
+  facet_status status = facet_network_dense((facet_shape){1, {numbers}}, e->layers + 1, size, zeros, encoder);
+  facet_free(&zeros);
+  return status;
+}
+
+facet_status facet_embed_stack(const facet_study *study, const facet_member *member, const facet_network *encoder,
+                               int64_t numbers, facet_network **stacked)
+{
+  bool features = study->embed.source == FACET_SOURCE_FEATURES;
+  int value = member->network->input;
+  int64_t size = features ? facet_features_count(member->network, &value)
+                          : facet_shape_size(facet_network_input_shape(member->network));
+  facet_network *blank = NULL;
+  *stacked = NULL;
+  if (size != numbers)
+    return FACET_OK;
+  if (!encoder)
+    FACET_TRY(blank_encoder(&study->embed, numbers, &blank));
+  facet_status status = facet_network_stack(member->network, value, encoder ? encoder : blank, "embed", stacked);
+  facet_network_destroy(&blank);
+  return status;
+}
+
+/* ---- positions and their linearizations ---- */
+
+typedef struct {
+  MPI_Comm comm;
+  const facet_plan *plan;
+  const facet_store_plan *s;
+  const facet_study *study;
+  const facet_study_data *data;
+  const facet_family *family;
+  facet_store *store;
+  const facet_network *encoder;
+  int variant; /* that the following is for; -1: none */
+  facet_network *stacked;
+  facet_entry entry;
+  facet_executor *forward, *linear; /* linear: in double, whatever the study's precision */
+  char *x;
+  double *exact, *position; /* exact: of the samples that are explained */
+  int32_t *row;
+  facet_linearization result;
+  double *image; /* one row of W, channel by channel */
+} mapping;
+
+static void leave_variant(mapping *m)
+{
+  facet_executor_destroy(&m->forward);
+  facet_executor_destroy(&m->linear);
+  facet_network_destroy(&m->stacked);
+  facet_entry_clear(&m->entry);
+  void *owned[] = {&m->x,        &m->exact,         &m->position,        &m->row,         &m->result.w,
+                   &m->result.b, &m->result.b_node, &m->result.residual, &m->result.ties, &m->image};
+  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+    facet_free(owned[i]);
+  m->variant = -1;
+  facet_kernels_release();
+}
+
+static facet_status make_linear(mapping *m)
+{
+  int64_t n = EXPLAINED_AT_ONCE, k = m->s->embed_axes, d = m->plan->inputs;
+  facet_executor_options options = {.real = FACET_F64, .batch = n, .rows = k};
+  FACET_TRY(facet_executor_create(m->stacked, options, &m->linear));
+  int nodes = facet_executor_constant_nodes(m->linear);
+  FACET_CHECK(nodes == m->s->variant[m->variant].embed_nodes, FACET_INTERNAL, "%d nodes with constants, not %d", nodes,
+              m->s->variant[m->variant].embed_nodes);
+  FACET_NEW(m->exact, n * d);
+  FACET_NEW(m->row, n * k);
+  for (int64_t i = 0; i < n * k; i++)
+    m->row[i] = (int32_t)(i % k);
+  if (!(m->result.w = facet_allocate((size_t)(n * k * d), sizeof(double))))
+    return FACET_OS;
+  FACET_NEW(m->result.b, n * k);
+  FACET_NEW(m->result.b_node, n * k * nodes);
+  FACET_NEW(m->result.residual, n);
+  FACET_NEW(m->result.ties, n);
+  FACET_NEW(m->image, d);
+  return FACET_OK;
+}
+
+static facet_status enter_variant(mapping *m, int v)
+{
+  const facet_member *member = &m->family->member[v];
+  int64_t batch = m->plan->work[v].forward_batch;
+  if (m->variant == v && m->position)
+    return FACET_OK;
+  leave_variant(m);
+  m->variant = v;
+  FACET_TRY(facet_embed_stack(m->study, member, m->encoder, m->s->embed_inputs, &m->stacked));
+  FACET_CHECK(m->stacked, FACET_INTERNAL, "%s cannot be embedded", member->variant.name);
+  FACET_TRY(facet_entry_make(m->study, m->data->test, member, &m->entry));
+  batch = batch > EXPLAINED_AT_ONCE ? batch : EXPLAINED_AT_ONCE;
+  facet_executor_options options = {.real = m->study->precision, .batch = batch};
+  FACET_TRY(facet_executor_create(m->stacked, options, &m->forward));
+  FACET_NEW(m->x, (size_t)(batch * m->plan->inputs) * facet_type_size(m->study->precision));
+  FACET_NEW(m->position, m->s->block * m->s->embed_axes);
+  return make_linear(m);
+}
+
+static facet_status take(mapping *m, int condition, int64_t first, int64_t count, bool exact)
+{
+  size_t size = (size_t)m->plan->inputs * facet_type_size(m->study->precision);
+  for (int64_t i = 0; i < count; i++)
+    FACET_TRY(facet_entry_take(&m->entry, m->study->condition[condition], first + i, m->x + (size_t)i * size,
+                               exact ? m->exact + i * m->plan->inputs : NULL));
+  return FACET_OK;
+}
+
+/* Rows of W from the network's order into the images' own. */
+static void rows_to_images(mapping *m, int64_t rows)
+{
+  size_t row = (size_t)m->plan->inputs * sizeof(double);
+  if (m->family->member[m->variant].input.order != FACET_CHANNELS_LAST)
+    return;
+  for (int64_t i = 0; i < rows; i++) {
+    char *w = (char *)m->result.w + (size_t)i * row;
+    facet_channels_first(m->s->channels, m->s->height * m->s->width, sizeof(double), w, m->image);
+    memcpy(w, m->image, row);
+  }
+}
+
+/* Linearizations of a tile's first samples. Their positions are known better then, and are these. */
+static facet_status explain(mapping *m, int condition, int64_t first, int64_t count)
+{
+  for (int64_t i = 0; i < count; i += EXPLAINED_AT_ONCE) {
+    int64_t n = count - i < EXPLAINED_AT_ONCE ? count - i : EXPLAINED_AT_ONCE;
+    FACET_TRY(take(m, condition, first + i, n, true));
+    FACET_TRY(facet_executor_forward(m->linear, m->exact, n));
+    FACET_TRY(facet_executor_settle(m->linear, m->exact));
+    FACET_TRY(facet_executor_output(m->linear, m->position + i * m->s->embed_axes));
+    FACET_TRY(facet_linearize(m->linear, m->exact, n, m->s->embed_axes, m->row, &m->result));
+    rows_to_images(m, n * m->s->embed_axes);
+    FACET_TRY(facet_store_embed_linear(m->store, m->variant, first + i, n, &m->result));
+  }
+  return FACET_OK;
+}
+
+static facet_status run_tile(mapping *m, const facet_tile *t)
+{
+  FACET_TRY(enter_variant(m, t->variant));
+  int64_t batch = facet_executor_settings(m->forward).batch;
+  for (int64_t i = 0; i < t->count; i += batch) {
+    int64_t n = t->count - i < batch ? t->count - i : batch;
+    FACET_TRY(take(m, t->condition, t->first + i, n, false));
+    FACET_TRY(facet_executor_forward(m->forward, m->x, n));
+    FACET_TRY(facet_executor_output(m->forward, m->position + i * m->s->embed_axes));
+  }
+  for (int64_t i = 0; i < t->count * m->s->embed_axes; i++)
+    FACET_CHECK(isfinite(m->position[i]), FACET_BAD_INPUT, "%s: the position of sample %lld is not finite",
+                m->family->member[t->variant].file, (long long)(t->first + i / m->s->embed_axes));
+  int64_t left = m->s->embed_samples - t->first;
+  if (m->study->condition[t->condition].corruption == 0 && left > 0)
+    FACET_TRY(explain(m, t->condition, t->first, left < t->count ? left : t->count));
+  FACET_TRY(facet_store_embed_positions(m->store, t->variant, t->condition, t->first, t->count, m->position));
+  return facet_store_embed_mark(m->store, t->variant, t->condition, t->block);
+}
+
+static bool is_left(const mapping *m, const uint8_t *done, int64_t tile)
+{
+  return !done[tile] && m->s->variant[facet_plan_tile(m->plan, tile).variant].embed_nodes > 0;
+}
+
+/* Dealt like cards. Rank 0 shows its own progress, as everybody's. */
+static facet_status run_tiles(mapping *m, const uint8_t *done, int64_t left, facet_progress *progress)
+{
+  int ranks = facet_ranks(m->comm);
+  int64_t dealt = 0;
+  for (int64_t i = 0; i < facet_plan_tiles(m->plan); i++) {
+    if (!is_left(m, done, i) || dealt++ % ranks != facet_rank(m->comm))
+      continue;
+    facet_tile t = facet_plan_tile(m->plan, i);
+    FACET_TRY(facet_interrupt_check());
+    FACET_TRY(run_tile(m, &t));
+    int64_t round = (dealt + ranks - 1) / ranks * ranks;
+    facet_progress_at(progress, round < left ? round : left);
+  }
+  return FACET_OK;
+}
+
+/* ---- the whole ---- */
+
+/* The encoder, from its file, or trained and then written. */
+static facet_status find_encoder(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data,
+                                 const facet_family *family, facet_store *store, const char *file,
+                                 facet_network **encoder)
+{
+  int there = facet_rank(comm) == 0 && facet_exists(file);
+  FACET_TRY(facet_mpi_check(MPI_Bcast(&there, 1, MPI_INT, 0, comm), "looking for the encoder"));
+  if (!there) {
+    FACET_TRY(facet_embed_train(comm, plan, data, family, store, encoder));
+    FACET_TRY(facet_store_sync(store)); /* its log and the training samples' positions come before it */
+    facet_status status = facet_rank(comm) == 0 ? facet_onnx_write(*encoder, file) : FACET_OK;
+    facet_network_destroy(encoder);
+    FACET_AGREE(comm, status);
+  }
+  return facet_agree(comm, facet_onnx_read(file, encoder)); /* on every rank the same bits as after a restart */
+}
+
+static facet_status map_samples(mapping *m)
+{
+  int64_t tiles = facet_plan_tiles(m->plan), left = 0;
+  uint8_t *done = NULL;
+  facet_progress *progress = NULL;
+  facet_status status = FACET_OK;
+  FACET_NEW_GO(agree, status, done, tiles);
+  FACET_GO(agree, status, facet_store_embed_marks(m->store, done));
+  for (int64_t i = 0; i < tiles; i++)
+    left += is_left(m, done, i);
+  FACET_GO(agree, status, facet_progress_begin(&progress, "map", "tiles", left, left == 0 || facet_rank(m->comm) != 0));
+agree:
+  status = facet_agree(m->comm, status);
+  if (status == FACET_OK)
+    status = facet_agree(m->comm, run_tiles(m, done, left, progress));
+  facet_progress_end(&progress);
+  facet_free(&done);
+  FACET_TRY(status);
+  FACET_TRY(facet_store_sync(m->store));
+  return facet_embed_judge(m->comm, m->plan, m->data, m->family, m->store);
+}
+
+facet_status facet_embed(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data,
+                         const facet_family *family, facet_store *store)
+{
+  const facet_study *study = plan->store.study;
+  facet_network *encoder = NULL;
+  if (plan->store.embed_axes == 0)
+    return FACET_OK;
+  char *folder = facet_format("%s/embed", study->output), *file = facet_format("%s/embed/encoder.onnx", study->output);
+  facet_status status = folder && file ? FACET_OK : FACET_OS;
+  if (status == FACET_OK && facet_rank(comm) == 0)
+    status = facet_make_folder(folder);
+  status = facet_agree(comm, status);
+  if (status == FACET_OK)
+    status = find_encoder(comm, plan, data, family, store, file, &encoder);
+  if (status == FACET_OK) {
+    mapping m = {.comm = comm,
+                 .plan = plan,
+                 .s = &plan->store,
+                 .study = study,
+                 .data = data,
+                 .family = family,
+                 .store = store,
+                 .encoder = encoder,
+                 .variant = -1};
+    status = map_samples(&m);
+    leave_variant(&m);
+  }
+  facet_network_destroy(&encoder);
+  facet_free(&folder);
+  facet_free(&file);
+  return status;
+}
+
+/* ---- what it takes ---- */
+
+/* Executors of one variant, as for its positions and explanations. */
+static facet_status variant_memory(mapping *m, int v, size_t before, double *most)
+{
+  FACET_TRY(enter_variant(m, v));
+  FACET_TRY(facet_executor_ready(m->linear));
+  *most = fmax(*most, (double)(facet_memory_in_use() - before));
+  return FACET_OK;
+}
+
+static facet_status variants_memory(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
+                                    double *most)
+{
+  mapping m = {
+      .plan = plan, .s = &plan->store, .study = plan->store.study, .data = data, .family = family, .variant = -1};
+  facet_kernels_release();
+  size_t before = facet_memory_in_use();
+  facet_status status = FACET_OK;
+  for (int v = 0; v < m.s->variants && status == FACET_OK; v++)
+    if (m.s->variant[v].embed_nodes > 0)
+      status = variant_memory(&m, v, before, most);
+  leave_variant(&m);
+  return status;
+}
+
+static double encoder_memory(const facet_store_plan *s)
+{
+  const facet_embedding *e = &s->study->embed;
+  double inputs = (double)s->embed_inputs, numbers = 0;
+  for (int i = 0; i <= e->layers; i++) {
+    double outputs = i < e->layers ? (double)e->layer[i] : (double)e->dimensions;
+    numbers += (inputs + 1) * outputs;
+    inputs = outputs;
+  }
+  return numbers * sizeof(float);
+}
+
+facet_status facet_embed_memory(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
+                                int ranks, double *bytes)
+{
+  double executors = 0;
+  *bytes = 0;
+  if (plan->store.embed_axes == 0)
+    return FACET_OK;
+  FACET_TRY(facet_embed_fits(&plan->store, ranks));
+  FACET_TRY(facet_embed_train_memory(plan, data, family, ranks, bytes));
+  FACET_TRY(variants_memory(plan, data, family, &executors));
+  *bytes = fmax(*bytes, encoder_memory(&plan->store) + executors + facet_embed_judge_memory(&plan->store, ranks));
+  return FACET_OK;
+}

@@ -1,0 +1,177 @@
+/* Figures of merit of a map: see embed_judge.h. */
+#include "embed_judge.h"
+
+#include <math.h>
+
+#include "ranks/agree.h"
+#include "stages/feature.h"
+#include "stages/quality.h"
+
+enum { NEIGHBOURS = 12, SUMMED_AT_ONCE = 1 << 24 };
+
+typedef struct {
+  MPI_Comm comm;
+  const facet_plan *plan;
+  const facet_store_plan *s;
+  const facet_study_data *data;
+  const facet_family *family;
+  facet_store *store;
+  int clean; /* condition */
+  float *x;  /* N x numbers: what the map is drawn from, of a variant's test samples */
+  double *position, *reference;
+  int32_t *reference_label;
+  bool *left; /* per variant: not judged yet */
+  int count;  /* of those */
+  facet_progress *progress;
+} judgement;
+
+static void judgement_clear(judgement *j)
+{
+  void *owned[] = {&j->x, &j->position, &j->reference, &j->reference_label, &j->left};
+  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+    facet_free(owned[i]);
+  facet_progress_end(&j->progress);
+}
+
+static facet_status find_left(judgement *j)
+{
+  FACET_NEW(j->left, j->s->variants);
+  for (int v = 0; v < j->s->variants; v++) {
+    double before[3];
+    if (j->s->variant[v].embed_nodes == 0)
+      continue;
+    FACET_TRY(facet_store_embed_read_quality(j->store, v, before));
+    j->left[v] = isnan(before[0]) && isnan(before[1]);
+    j->count += j->left[v];
+  }
+  return FACET_OK;
+}
+
+static facet_status prepare(judgement *j)
+{
+  const facet_store_plan *s = j->s;
+  while (s->study->condition[j->clean].corruption != 0)
+    j->clean++;
+  FACET_TRY(find_left(j));
+  FACET_NEW(j->x, s->samples * s->embed_inputs);
+  FACET_NEW(j->position, s->samples * s->embed_axes);
+  FACET_NEW(j->reference, s->embed_train * s->embed_axes);
+  FACET_NEW(j->reference_label, s->embed_train);
+  FACET_TRY(facet_store_embed_read_train(j->store, j->reference_label, j->reference));
+  return facet_progress_begin(&j->progress, "judge map", "variants", j->count,
+                              j->count == 0 || facet_rank(j->comm) != 0);
+}
+
+/* ---- what a map is drawn from ---- */
+
+/* This rank's share of the samples; the rest is zeros. */
+static facet_status find_own(judgement *j, int v)
+{
+  int64_t rank = facet_rank(j->comm), ranks = facet_ranks(j->comm), n = j->s->samples, numbers = j->s->embed_inputs;
+  facet_feature_source source = {.study = j->s->study,
+                                 .data = j->data->test,
+                                 .member = &j->family->member[v],
+                                 .pixels = j->s->study->embed.source == FACET_SOURCE_PIXELS,
+                                 .batch = j->plan->work[v].forward_batch};
+  facet_features *reader = NULL;
+  double *feature = NULL;
+  facet_status status = FACET_OK;
+  for (int64_t i = 0; i < n * numbers; i++)
+    j->x[i] = 0;
+  FACET_NEW_GO(done, status, feature, source.batch * numbers);
+  FACET_GO(done, status, facet_features_create(&source, &reader));
+  for (int64_t i = n * rank / ranks, last = n * (rank + 1) / ranks; i < last; i += source.batch) {
+    int64_t count = last - i < source.batch ? last - i : source.batch;
+    FACET_GO(done, status, facet_features_run(reader, j->s->study->condition[j->clean], NULL, i, count, feature));
+    for (int64_t k = 0; k < count * numbers; k++)
+      j->x[i * numbers + k] = (float)feature[k];
+  }
+done:
+  facet_features_destroy(&reader);
+  facet_free(&feature);
+  return status;
+}
+
+/* Adds up what each rank has. */
+static facet_status share(judgement *j)
+{
+  const int64_t all = j->s->samples * j->s->embed_inputs;
+  for (int64_t i = 0; i < all; i += SUMMED_AT_ONCE) {
+    int count = (int)(all - i < SUMMED_AT_ONCE ? all - i : SUMMED_AT_ONCE);
+    FACET_TRY(
+        facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, j->x + i, count, MPI_FLOAT, MPI_SUM, j->comm), "sharing features"));
+  }
+  return FACET_OK;
+}
+
+/* ---- figures ---- */
+
+/* Of test samples among the training samples, or, where those are the same, of each among the others. */
+static facet_status find_error(judgement *j, double *error)
+{
+  const facet_store_plan *s = j->s;
+  bool held_out = j->data->train != NULL, known = false;
+  facet_labelled labelled = {.dimensions = s->embed_axes,
+                             .references = held_out ? s->embed_train : s->samples,
+                             .queries = s->samples,
+                             .reference = held_out ? j->reference : j->position,
+                             .query = j->position,
+                             .reference_label = held_out ? j->reference_label : s->label,
+                             .query_label = s->label,
+                             .leave_out = !held_out};
+  for (int64_t i = 0; i < labelled.references; i++)
+    known = known || labelled.reference_label[i] >= 0;
+  return known ? facet_nearest_error_find(j->comm, &labelled, error) : FACET_OK;
+}
+
+static facet_status find_ranks(judgement *j, double *trustworthiness, double *continuity)
+{
+  facet_embedded embedded = {.samples = j->s->samples,
+                             .features = j->s->embed_inputs,
+                             .dimensions = j->s->embed_axes,
+                             .x = j->x,
+                             .y = j->position,
+                             .neighbours = NEIGHBOURS};
+  facet_rank_qualities found;
+  if (j->s->samples <= 2 * NEIGHBOURS)
+    return FACET_OK;
+  FACET_TRY(facet_rank_qualities_find(j->comm, &embedded, &found));
+  *trustworthiness = found.trustworthiness;
+  *continuity = found.continuity;
+  return FACET_OK;
+}
+
+static facet_status judge_variant(judgement *j, int v)
+{
+  double found[3] = {NAN, NAN, NAN};
+  FACET_AGREE(j->comm, find_own(j, v));
+  FACET_TRY(share(j));
+  FACET_AGREE(j->comm, facet_store_embed_read(j->store, v, j->clean, j->position));
+  FACET_TRY(find_error(j, &found[0]));
+  FACET_TRY(find_ranks(j, &found[1], &found[2]));
+  return facet_agree(j->comm, facet_rank(j->comm) == 0 ? facet_store_embed_quality(j->store, v, found) : FACET_OK);
+}
+
+facet_status facet_embed_judge(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data,
+                               const facet_family *family, facet_store *store)
+{
+  judgement j = {.comm = comm, .plan = plan, .s = &plan->store, .data = data, .family = family, .store = store};
+  facet_status status = facet_agree(comm, prepare(&j));
+  for (int v = 0, judged = 0; v < j.s->variants && status == FACET_OK; v++) {
+    if (!j.left[v])
+      continue;
+    status = judge_variant(&j, v);
+    facet_progress_at(j.progress, ++judged);
+  }
+  judgement_clear(&j);
+  return status;
+}
+
+/* Everybody has the features and positions of all samples. */
+double facet_embed_judge_memory(const facet_store_plan *s, int ranks)
+{
+  double n = (double)s->samples, features = 4 * n * (double)s->embed_inputs, axes = s->embed_axes;
+  double sum = ranks > 1 ? fmin(features, 4 * (double)SUMMED_AT_ONCE) : 0; /* MPI sums in a copy */
+  return features + 8 * axes * n + (8 * axes + 4) * (double)s->embed_train +
+         fmax(sum, facet_rank_penalties_bytes(s->samples));
+}

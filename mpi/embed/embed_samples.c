@@ -1,0 +1,157 @@
+/* What an encoder learns from: see embed_samples.h. */
+#include "embed_samples.h"
+
+#include <math.h>
+
+#include "ranks/agree.h"
+#include "study/study_embed.h"
+
+enum { FEATURES_AT_ONCE = 64 };
+
+#define NO_VARIANCE 0x1p-40 /* of the mean square: less is rounding of the sums */
+
+facet_status facet_embed_samples_deal(facet_embed_samples *s)
+{
+  s->batches = (int)facet_embed_batches(&s->study->embed, s->count);
+  FACET_NEW(s->batch, s->batches);
+  FACET_NEW(s->order, s->count);
+  FACET_NEW(s->label, s->count);
+  FACET_NEW(s->mean, s->features);
+  facet_random_permutation((facet_random){s->study->seed, FACET_STREAM_EMBED}, UINT64_MAX, s->count, s->order);
+  for (int64_t i = 0; i < s->count; i++)
+    s->label[i] = s->data->label[s->order[i]];
+  for (int i = 0; i < s->batches; i++) {
+    s->batch[i].first = s->count * i / s->batches;
+    s->batch[i].count = s->count * (i + 1) / s->batches - s->batch[i].first;
+  }
+  return FACET_OK;
+}
+
+void facet_embed_samples_clear(facet_embed_samples *s)
+{
+  for (int i = 0; s->batch && i < s->batches; i++)
+    facet_blockmatrix_destroy(&s->batch[i].x);
+  facet_free(&s->batch);
+  facet_free(&s->order);
+  facet_free(&s->label);
+  facet_free(&s->mean);
+}
+
+/* ---- features ---- */
+
+/* A pass through the network, and room for the features of a few samples. */
+typedef struct {
+  facet_features *reader;
+  double *feature;
+} source;
+
+static void source_clear(source *from)
+{
+  facet_features_destroy(&from->reader);
+  facet_free(&from->feature);
+}
+
+static facet_status source_make(const facet_embed_samples *s, source *from)
+{
+  *from = (source){NULL, NULL};
+  FACET_NEW(from->feature, FEATURES_AT_ONCE * s->features);
+  facet_feature_source what = {.study = s->study,
+                               .data = s->data,
+                               .member = s->member,
+                               .pixels = s->study->embed.source == FACET_SOURCE_PIXELS,
+                               .batch = FEATURES_AT_ONCE};
+  return facet_features_create(&what, &from->reader);
+}
+
+/* This rank's rows of a batch, and what they add to the sums of all features and their squares. */
+static facet_status fill_batch(const facet_embed_samples *s, source *from, facet_embed_batch *b, double *sum,
+                               double *squares)
+{
+  facet_condition clean = {.corruption = 0};
+  int64_t rows = b->x->local_rows, own = b->first + (rows ? facet_blockmatrix_row(b->x, 0) : 0);
+  for (int64_t first = 0; first < rows; first += FEATURES_AT_ONCE) {
+    int64_t count = rows - first < FEATURES_AT_ONCE ? rows - first : FEATURES_AT_ONCE;
+    FACET_TRY(facet_features_run(from->reader, clean, s->order, own + first, count, from->feature));
+    for (int64_t i = 0; i < count; i++)
+      for (int64_t j = 0; j < s->features; j++) {
+        double h = from->feature[i * s->features + j];
+        FACET_CHECK(isfinite(h), FACET_BAD_INPUT, "%s:%d: embed: the features of sample %lld are not finite",
+                    s->study->file, s->study->embed.line, (long long)s->order[own + first + i]);
+        facet_blockmatrix_set(b->x, first + i + j * rows, h);
+        sum[j] += h;
+        squares[j] += h * h;
+      }
+  }
+  return FACET_OK;
+}
+
+static facet_status fill_batches(facet_embed_samples *s, double *sum, double *squares)
+{
+  source from;
+  facet_status status = source_make(s, &from);
+  for (int i = 0; i < s->batches && status == FACET_OK; i++)
+    status = fill_batch(s, &from, &s->batch[i], sum, squares);
+  source_clear(&from);
+  return status;
+}
+
+static facet_status add_up(MPI_Comm comm, int64_t count, double *sum)
+{
+  return facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, sum, (int)count, MPI_DOUBLE, MPI_SUM, comm), "adding up features");
+}
+
+/* From the sums over all samples of all ranks. One scale for all features, so that distances keep their proportions. */
+static facet_status find_scale(facet_embed_samples *s, const double *sum, const double *squares)
+{
+  const char *file = s->study->file;
+  int line = s->study->embed.line;
+  double n = (double)s->count, d = (double)s->features, variance = 0, square = 0;
+  for (int64_t j = 0; j < s->features; j++) {
+    s->mean[j] = sum[j] / n;
+    variance += fmax(0, squares[j] / n - s->mean[j] * s->mean[j]) / d;
+    square += squares[j] / n / d;
+  }
+  FACET_CHECK(isfinite(square), FACET_BAD_INPUT, "%s:%d: embed: the features are too large to be squared", file, line);
+  FACET_CHECK(variance > NO_VARIANCE * square, FACET_BAD_INPUT,
+              "%s:%d: embed: the features of all samples are the same", file, line);
+  s->scale = sqrt(variance);
+  return FACET_OK;
+}
+
+static void standardize(const facet_embed_samples *s, const facet_blockmatrix *x)
+{
+  for (int64_t j = 0; j < x->local_columns; j++)
+    for (int64_t k = 0; k < x->local_rows; k++) {
+      int64_t at = k + j * x->local_rows;
+      facet_blockmatrix_set(x, at, (facet_blockmatrix_get(x, at) - s->mean[j]) / s->scale);
+    }
+}
+
+facet_status facet_embed_samples_take(MPI_Comm comm, facet_embed_samples *s)
+{
+  double *sum = facet_allocate((size_t)s->features, sizeof *sum),
+         *squares = facet_allocate((size_t)s->features, sizeof *sum);
+  facet_status status = facet_agree(comm, sum && squares ? fill_batches(s, sum, squares) : FACET_OS);
+  if (status == FACET_OK)
+    status = add_up(comm, s->features, sum);
+  if (status == FACET_OK)
+    status = add_up(comm, s->features, squares);
+  if (status == FACET_OK)
+    status = find_scale(s, sum, squares);
+  for (int i = 0; i < s->batches && status == FACET_OK; i++)
+    standardize(s, s->batch[i].x);
+  facet_free(&sum);
+  facet_free(&squares);
+  return status;
+}
+
+facet_status facet_embed_samples_memory(const facet_embed_samples *s, double *bytes)
+{
+  source from;
+  facet_kernels_release();
+  size_t before = facet_memory_in_use();
+  facet_status status = source_make(s, &from);
+  *bytes = (double)(facet_memory_in_use() - before);
+  source_clear(&from);
+  return status;
+}

@@ -1,0 +1,197 @@
+/* Forecasts of embeddings: see embed_time.h. */
+#include "embed_time.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "embed/quality.h"
+#include "embed_train.h"
+#include "encoder.h"
+#include "ranks/agree.h"
+#include "study/study_embed.h"
+#include "tsne_step.h"
+
+enum { BATCH = 1024, WIDEST = 4096, SAMPLES = 1024, QUERIES = 128, NEIGHBOURS = 12 };
+
+/* Seconds on one rank: of all that is timed, or of one unit of it. */
+typedef struct {
+  double probabilities, forces;   /* per pair of samples of a batch */
+  double forward, backward, move; /* per sample; per sample; per step */
+  double rank_pair, nearest_pair; /* figures of merit, per pair of samples */
+} times;
+
+/* A small batch of noise, on this rank alone. */
+typedef struct {
+  const facet_embedding *wish;
+  facet_type real;
+  int64_t n;
+  int layers;
+  int64_t size[FACET_EMBED_LAYERS + 2];
+  double rest; /* parameters of the encoder over those of the one that is timed, which is not as wide */
+  facet_grid *grid;
+  facet_encoder *encoder;
+  facet_blockmatrix *x, *blurred;
+  int64_t *sample;
+  facet_affinity affinity;
+  double *y, *dy;
+} probe;
+
+static void probe_clear(probe *p)
+{
+  facet_affinity_clear(&p->affinity);
+  facet_blockmatrix_destroy(&p->x);
+  facet_blockmatrix_destroy(&p->blurred);
+  facet_free(&p->sample);
+  facet_encoder_destroy(&p->encoder);
+  facet_grid_destroy(&p->grid);
+  facet_free(&p->y);
+  facet_free(&p->dy);
+}
+
+static double noise(int64_t i)
+{
+  return facet_random_uniform((facet_random){1, FACET_STREAM_EMBED}, 0, (uint64_t)i);
+}
+
+static double parameters(const probe *p)
+{
+  double sum = 0;
+  for (int i = 0; i < p->layers; i++)
+    sum += (double)(p->size[i] + 1) * (double)p->size[i + 1];
+  return sum;
+}
+
+static facet_status probe_make(const facet_plan *plan, int64_t batch, probe *p)
+{
+  const facet_embedding *e = &plan->store.study->embed;
+  *p = (probe){
+      .wish = e, .real = plan->store.study->precision, .n = batch < BATCH ? batch : BATCH, .layers = e->layers + 1};
+  p->size[0] = plan->store.embed_inputs;
+  for (int i = 0; i < e->layers; i++)
+    p->size[i + 1] = e->layer[i];
+  p->size[p->layers] = e->dimensions;
+  p->rest = parameters(p);
+  p->size[0] = p->size[0] < WIDEST ? p->size[0] : WIDEST;
+  p->rest /= parameters(p);
+  FACET_TRY(facet_grid_create(MPI_COMM_SELF, 1, 1, &p->grid));
+  FACET_TRY(facet_encoder_create(p->grid, p->real, p->layers, p->size, 1, &p->encoder));
+  FACET_TRY(facet_encoder_input(p->encoder, p->n, &p->x));
+  FACET_TRY(facet_encoder_input(p->encoder, p->n, &p->blurred));
+  FACET_NEW(p->sample, p->n);
+  for (int64_t i = 0; i < p->n * p->size[0]; i++)
+    facet_blockmatrix_set(p->x, i, noise(i));
+  FACET_NEW(p->y, p->n * e->dimensions);
+  FACET_NEW(p->dy, p->n * e->dimensions);
+  return FACET_OK;
+}
+
+static facet_status time_step(probe *p, times *t)
+{
+  const facet_embedding *e = p->wish;
+  facet_tsne_gradient g = {.y = p->dy};
+  double n = (double)p->n, norm, at[5];
+  at[0] = facet_seconds();
+  if (e->noise > 0)
+    facet_encoder_blur(p->x, &(facet_encoder_noise){.deviation = e->noise, .sample = p->sample}, p->blurred);
+  FACET_TRY(facet_encoder_forward(p->encoder, e->noise > 0 ? p->blurred : p->x, p->y));
+  at[1] = facet_seconds();
+  FACET_TRY(facet_tsne_step(&p->affinity, e->dimensions, p->y, e->alpha, e->learn_alpha, 1, &g));
+  at[2] = facet_seconds();
+  FACET_TRY(facet_encoder_backward(p->encoder, g.y, &norm));
+  at[3] = facet_seconds();
+  facet_encoder_move(p->encoder, (facet_encoder_step){.optimizer = FACET_ADAM, .rate = 0});
+  at[4] = facet_seconds();
+  t->forward = p->rest * (at[1] - at[0]) / n;
+  t->forces = (at[2] - at[1]) / (n * n);
+  t->backward = p->rest * (at[3] - at[2]) / n;
+  t->move = p->rest * (at[4] - at[3]);
+  return FACET_OK;
+}
+
+static facet_status time_training(const facet_plan *plan, int64_t batch, times *t)
+{
+  probe p;
+  facet_status status = probe_make(plan, batch, &p);
+  double begun = facet_seconds(), n = (double)p.n;
+  if (status == FACET_OK)
+    status = facet_affinity_make(p.x, fmin(p.wish->perplexity, n / 3), &p.affinity);
+  t->probabilities = p.rest * (facet_seconds() - begun) / (n * n);
+  for (int turn = 0; turn < 2 && status == FACET_OK; turn++) /* the first warms up */
+    status = time_step(&p, t);
+  probe_clear(&p);
+  return status;
+}
+
+static facet_status time_merit(const facet_store_plan *s, times *t)
+{
+  int64_t n = SAMPLES, inputs = s->embed_inputs < WIDEST ? s->embed_inputs : WIDEST;
+  float *x = NULL;
+  double *y = NULL;
+  int32_t *label = NULL;
+  facet_status status = FACET_OK;
+  facet_rank_penalties penalties = {0, 0};
+  facet_nearest_errors errors = {0, 0};
+  FACET_NEW_GO(done, status, x, n * inputs);
+  FACET_NEW_GO(done, status, y, n * s->embed_axes);
+  FACET_NEW_GO(done, status, label, n);
+  for (int64_t i = 0; i < n * inputs; i++)
+    x[i] = (float)noise(i);
+  for (int64_t i = 0; i < n * s->embed_axes; i++)
+    y[i] = noise(-1 - i);
+  facet_embedded embedded = {n, inputs, s->embed_axes, x, y, NEIGHBOURS};
+  facet_labelled labelled = {s->embed_axes, n, n, y, y, label, label, true};
+  double begun = facet_seconds(), scale = (double)s->embed_inputs / (double)inputs;
+  FACET_GO(done, status, facet_rank_penalties_add(&embedded, 0, QUERIES, &penalties));
+  t->rank_pair = scale * (facet_seconds() - begun) / (double)(QUERIES * n);
+  begun = facet_seconds();
+  FACET_GO(done, status, facet_nearest_errors_add(&labelled, 0, QUERIES, &errors));
+  t->nearest_pair = (facet_seconds() - begun) / (double)(QUERIES * n);
+done:
+  facet_free(&x);
+  facet_free(&y);
+  facet_free(&label);
+  return status;
+}
+
+/* On one rank: features, probabilities, steps. feature: seconds of one sample. */
+static double training_seconds(const facet_plan *plan, const times *t, double feature, int ranks)
+{
+  const facet_store_plan *s = &plan->store;
+  const facet_embedding *e = &s->study->embed;
+  double samples = (double)s->embed_train, batches = (double)facet_embed_batches(e, s->embed_train);
+  double pairs = samples * samples / batches; /* of all batches */
+  double kept = (double)facet_embed_batches_kept(s->study, s->embed_train, s->embed_inputs, ranks) / batches;
+  double epoch = samples * (t->forward + t->backward) + pairs * t->forces + batches * t->move;
+  return samples * feature + pairs * t->probabilities * (kept + (1 - kept) * e->epochs) + e->epochs * epoch;
+}
+
+/* On one rank: positions of all samples of a variant, their explanations, and its figures of merit. */
+static double variant_seconds(const facet_store_plan *s, const times *t, double forward, bool held_out)
+{
+  double n = (double)s->samples, pass = forward + t->forward;
+  double references = held_out ? (double)s->embed_train : n;
+  double explained = (double)(s->embed_samples * (s->embed_axes + 1));
+  return pass * (n * s->conditions + explained) + n * forward + n * n * t->rank_pair + n * references * t->nearest_pair;
+}
+
+facet_status facet_embed_time(const facet_plan *plan, const double *forward, double corrupting, int ranks,
+                              double *seconds)
+{
+  const facet_store_plan *s = &plan->store;
+  const facet_embedding *e = &s->study->embed;
+  double sum = 0, feature = 0;
+  times t;
+  *seconds = 0;
+  if (s->embed_axes == 0)
+    return FACET_OK;
+  FACET_TRY(time_training(plan, s->embed_train / facet_embed_batches(e, s->embed_train), &t));
+  FACET_TRY(time_merit(s, &t));
+  for (int v = 0; v < s->variants; v++) {
+    if (e->source == FACET_SOURCE_FEATURES && strcmp(s->variant[v].name, e->variant) == 0)
+      feature = forward[v];
+    if (s->variant[v].embed_nodes > 0)
+      sum += variant_seconds(s, &t, forward[v], s->study->has_train);
+  }
+  *seconds = corrupting + (sum + training_seconds(plan, &t, feature, ranks)) / ranks;
+  return FACET_OK;
+}

@@ -1,0 +1,388 @@
+/* Training the encoder: see embed_train.h.
+ *
+ * Every rank has its piece of each batch; nothing but positions and gradients of weights travels between them. */
+#include "embed_train.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "embed_samples.h"
+#include "encoder.h"
+#include "ranks/agree.h"
+#include "study/study_embed.h"
+#include "train/checkpoint.h"
+#include "tsne_step.h"
+
+enum { CHECKPOINT_SECONDS = 20 };
+
+typedef struct {
+  MPI_Comm comm;
+  int ranks;
+  const facet_study *study;
+  const facet_embedding *wish;
+  facet_store *store;
+  facet_type real;
+  facet_embed_samples from;
+  facet_affinity *affinity;   /* of each batch */
+  int64_t kept;               /* of the first so many from epoch to epoch, and so the matrices are there */
+  facet_blockmatrix *blurred; /* a batch, with noise */
+  facet_grid *grid;
+  facet_encoder *encoder;
+  int layers;
+  int64_t size[FACET_EMBED_LAYERS + 2];
+  double *y, *dy; /* positions of a batch, and the loss by them */
+  double alpha, alpha_moment[2];
+  int64_t state_size;
+  double *state; /* of a checkpoint: epoch, alpha and its moments, the encoder's */
+  char *checkpoint, digest[65];
+  facet_progress *progress;
+} training;
+
+static void training_clear(training *t)
+{
+  for (int i = 0; t->affinity && i < t->from.batches; i++)
+    facet_affinity_clear(&t->affinity[i]);
+  facet_embed_samples_clear(&t->from);
+  facet_blockmatrix_destroy(&t->blurred);
+  facet_encoder_destroy(&t->encoder);
+  facet_grid_destroy(&t->grid);
+  void *owned[] = {&t->affinity, &t->y, &t->dy, &t->state, &t->checkpoint};
+  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+    facet_free(owned[i]);
+  facet_progress_end(&t->progress);
+}
+
+/* ---- making ready ---- */
+
+int64_t facet_embed_batches_kept(const facet_study *study, int64_t samples, int64_t inputs, int ranks)
+{
+  int64_t batches = facet_embed_batches(&study->embed, samples), most = facet_embed_largest(&study->embed, samples);
+  double room = (double)study->memory - facet_affinity_peak(ranks, study->precision, most, inputs);
+  double kept = floor(room / facet_affinity_bytes(ranks, study->precision, most));
+  return kept < 0 ? -1 : kept < (double)batches ? (int64_t)kept : batches;
+}
+
+facet_status facet_embed_fits(const facet_store_plan *p, int ranks)
+{
+  const facet_study *study = p->study;
+  if (p->embed_axes == 0 || facet_embed_batches_kept(study, p->embed_train, p->embed_inputs, ranks) >= 0)
+    return FACET_OK;
+  int64_t most = facet_embed_largest(&study->embed, p->embed_train);
+  double needed = facet_affinity_peak(ranks, study->precision, most, p->embed_inputs);
+  return facet_raise(FACET_BAD_INPUT,
+                     "%s:%d: embed.batch: %lld samples take %.0f MiB for each of %d rank%s, but memory is %.0f MiB",
+                     study->file, study->embed.line, (long long)most, needed / 0x1p20, ranks, ranks == 1 ? "" : "s",
+                     (double)study->memory / 0x1p20);
+}
+
+/* Of the largest batch. */
+static int64_t most_samples(const training *t)
+{
+  return t->from.batch[t->from.batches - 1].count;
+}
+
+/* Probabilities are kept while they fit into `memory`, and made again at every visit where they do not. */
+static facet_status deal(training *t)
+{
+  FACET_TRY(facet_embed_samples_deal(&t->from));
+  t->kept = facet_embed_batches_kept(t->study, t->from.count, t->from.features, t->ranks);
+  return FACET_OK;
+}
+
+static facet_status prepare_own(training *t)
+{
+  FACET_TRY(deal(t));
+  FACET_NEW(t->affinity, t->from.batches);
+  FACET_NEW(t->y, most_samples(t) * t->wish->dimensions);
+  FACET_NEW(t->dy, most_samples(t) * t->wish->dimensions);
+  t->checkpoint = facet_format("%s/embed/encoder.checkpoint", t->study->output);
+  return t->checkpoint ? FACET_OK : FACET_OS;
+}
+
+/* What the training follows from. */
+static facet_status find_digest(training *t)
+{
+  char *text = NULL, *all = NULL;
+  facet_status status = facet_study_text(t->study, &text);
+  if (status == FACET_OK && !(all = facet_format("%s\n%s\n%d", text, t->from.member->sha256, t->ranks)))
+    status = FACET_OS;
+  if (status == FACET_OK)
+    status = facet_sha256_bytes(all, strlen(all), t->digest);
+  facet_free(&text);
+  facet_free(&all);
+  return status;
+}
+
+static facet_status prepare(training *t)
+{
+  FACET_AGREE(t->comm, prepare_own(t));
+  FACET_AGREE(t->comm, find_digest(t));
+  FACET_TRY(facet_grid_create(t->comm, t->ranks, 1, &t->grid));
+  FACET_TRY(facet_encoder_create(t->grid, t->real, t->layers, t->size, t->study->seed, &t->encoder));
+  t->state_size = 4 + facet_encoder_state_size(t->encoder);
+  t->state = facet_allocate((size_t)t->state_size, sizeof *t->state);
+  FACET_AGREE(t->comm, t->state ? FACET_OK : FACET_OS);
+  for (int i = 0; i < t->from.batches; i++)
+    FACET_TRY(facet_encoder_input(t->encoder, t->from.batch[i].count, &t->from.batch[i].x));
+  return facet_embed_samples_take(t->comm, &t->from);
+}
+
+/* ---- training ---- */
+
+static double rate_at(const training *t, int epoch, int step)
+{
+  double done = (epoch + (double)step / t->from.batches) / t->wish->epochs;
+  return t->wish->schedule == FACET_SCHEDULE_COSINE ? t->wish->rate * (1 + cos(3.14159265358979323846 * done)) / 2
+                                                    : t->wish->rate;
+}
+
+/* Adam for ln alpha, which keeps it positive. */
+static void move_alpha(training *t, double by_alpha, double rate, double count)
+{
+  double gradient = by_alpha * t->alpha, *m = t->alpha_moment;
+  m[0] = 0.9 * m[0] + 0.1 * gradient;
+  m[1] = 0.999 * m[1] + 0.001 * gradient * gradient;
+  t->alpha *= exp(-rate * (m[0] / (1 - pow(0.9, count))) / (sqrt(m[1] / (1 - pow(0.999, count))) + 1e-8));
+}
+
+/* The batch with noise, other noise at every visit: neighbourhoods are learned, not only the samples in them, and so
+ * new samples come to lie near those that they are like. */
+static facet_status blur(training *t, const facet_embed_batch *b, int epoch)
+{
+  facet_encoder_noise noise = {.random = {t->study->seed, FACET_STREAM_EMBED_NOISE},
+                               .deviation = t->wish->noise,
+                               .visit = epoch,
+                               .sample =
+                                   t->from.order + b->first + (b->x->local_rows ? facet_blockmatrix_row(b->x, 0) : 0)};
+  facet_blockmatrix_destroy(&t->blurred);
+  FACET_TRY(facet_encoder_input(t->encoder, b->count, &t->blurred));
+  facet_encoder_blur(b->x, &noise, t->blurred);
+  return FACET_OK;
+}
+
+static facet_status step(training *t, int epoch, int number, double *loss, double *norm)
+{
+  const facet_embed_batch *b = &t->from.batch[number];
+  facet_affinity *affinity = &t->affinity[number];
+  const facet_embedding *e = t->wish;
+  facet_tsne_gradient g = {.y = t->dy};
+  double gradient, rate = rate_at(t, epoch, number), factor = epoch < e->exaggeration_epochs ? e->exaggeration : 1;
+  if (!affinity->p)
+    FACET_TRY(facet_affinity_make(b->x, e->perplexity, affinity));
+  if (e->noise > 0)
+    FACET_TRY(blur(t, b, epoch));
+  FACET_TRY(facet_encoder_forward(t->encoder, e->noise > 0 ? t->blurred : b->x, t->y));
+  FACET_TRY(facet_tsne_step(affinity, e->dimensions, t->y, t->alpha, e->learn_alpha, factor, &g));
+  FACET_TRY(facet_encoder_backward(t->encoder, g.y, &gradient));
+  FACET_CHECK(isfinite(g.loss) && isfinite(gradient), FACET_BAD_INPUT,
+              "%s:%d: embed.rate: the loss is no longer finite in epoch %d: a smaller rate may help", t->study->file,
+              e->line, epoch + 1);
+  facet_encoder_move(t->encoder,
+                     (facet_encoder_step){.optimizer = e->optimizer == FACET_EMBED_ADAM ? FACET_ADAM : FACET_MOMENTUM,
+                                          .rate = rate,
+                                          .momentum = e->momentum});
+  if (e->learn_alpha)
+    move_alpha(t, g.alpha, rate, (double)epoch * t->from.batches + number + 1);
+  if (number >= t->kept)
+    facet_affinity_clear(affinity);
+  *loss += g.loss / t->from.batches;
+  *norm += gradient / t->from.batches;
+  return FACET_OK;
+}
+
+static facet_status save(training *t, int epochs_done)
+{
+  t->state[0] = epochs_done;
+  t->state[1] = t->alpha;
+  memcpy(t->state + 2, t->alpha_moment, sizeof t->alpha_moment);
+  FACET_TRY(facet_encoder_save(t->encoder, t->state + 4));
+  facet_piece piece = {t->state, (size_t)t->state_size * sizeof *t->state};
+  facet_status status = FACET_OK;
+  if (facet_rank(t->comm) == 0)
+    status = facet_checkpoint_write(t->checkpoint, t->digest, 1, &piece);
+  return facet_agree(t->comm, status);
+}
+
+static facet_status load(training *t, int *epochs_done)
+{
+  bool found;
+  facet_piece piece = {t->state, (size_t)t->state_size * sizeof *t->state};
+  *epochs_done = 0;
+  FACET_TRY(facet_checkpoint_read(t->comm, t->checkpoint, t->digest, 1, &piece, &found));
+  if (!found)
+    return FACET_OK;
+  *epochs_done = (int)t->state[0];
+  t->alpha = t->state[1];
+  memcpy(t->alpha_moment, t->state + 2, sizeof t->alpha_moment);
+  return facet_encoder_load(t->encoder, t->state + 4);
+}
+
+/* Rank 0's clock and rank 0's signals count for all: everybody saves, or nobody. */
+static facet_status pause_between_epochs(training *t, int epochs_done, double *saved)
+{
+  int what[2] = {facet_interrupted(), facet_seconds() - *saved > CHECKPOINT_SECONDS};
+  FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &what[0], 1, MPI_INT, MPI_MAX, t->comm), "training"));
+  FACET_TRY(facet_mpi_check(MPI_Bcast(&what[1], 1, MPI_INT, 0, t->comm), "training"));
+  if (!what[0] && !what[1])
+    return FACET_OK;
+  FACET_TRY(save(t, epochs_done));
+  *saved = facet_seconds();
+  return what[0] ? facet_raise(FACET_INTERRUPTED, "interrupted; run it again to go on") : FACET_OK;
+}
+
+static facet_status train(training *t)
+{
+  int done;
+  double saved = facet_seconds();
+  FACET_TRY(load(t, &done));
+  FACET_AGREE(t->comm,
+              facet_progress_begin(&t->progress, "embed", "steps", (int64_t)(t->wish->epochs - done) * t->from.batches,
+                                   facet_rank(t->comm) != 0));
+  for (int epoch = done; epoch < t->wish->epochs; epoch++) {
+    double loss = 0, norm = 0;
+    for (int i = 0; i < t->from.batches; i++) {
+      FACET_TRY(step(t, epoch, i, &loss, &norm));
+      facet_progress_at(t->progress, (int64_t)(epoch - done) * t->from.batches + i + 1);
+    }
+    facet_progress_note(t->progress, "loss %.4f", loss);
+    facet_status status = FACET_OK;
+    if (facet_rank(t->comm) == 0)
+      status = facet_store_embed_epoch(t->store, epoch, (double[]){loss, norm, rate_at(t, epoch, 0), t->alpha});
+    FACET_AGREE(t->comm, status);
+    FACET_TRY(pause_between_epochs(t, epoch + 1, &saved));
+  }
+  return save(t, t->wish->epochs);
+}
+
+/* Mean and scale of the features go into the first layer: w (h - mean) / scale + b. */
+static facet_status fold(const training *t, facet_network **encoder)
+{
+  double *numbers = t->state + 4;
+  int64_t outputs = t->size[1];
+  for (int64_t j = 0; j < outputs; j++) {
+    double *bias = &numbers[t->from.features * outputs + j];
+    for (int64_t i = 0; i < t->from.features; i++) {
+      double *w = &numbers[i * outputs + j];
+      *w /= t->from.scale;
+      *bias -= *w * t->from.mean[i];
+    }
+  }
+  facet_shape flat = {1, {t->from.features}};
+  return facet_network_dense(flat, t->layers, t->size, numbers, encoder);
+}
+
+/* ---- where the training samples came to lie ---- */
+
+static facet_status store_positions(training *t)
+{
+  for (int i = 0; i < t->from.batches; i++) {
+    const facet_embed_batch *b = &t->from.batch[i];
+    FACET_TRY(facet_encoder_forward(t->encoder, b->x, t->y));
+    facet_status status = FACET_OK;
+    if (facet_rank(t->comm) == 0)
+      status = facet_store_embed_train(t->store, b->first, b->count, t->from.order + b->first, t->from.label + b->first,
+                                       t->y);
+    FACET_AGREE(t->comm, status);
+  }
+  return FACET_OK;
+}
+
+static const facet_member *member_named(const facet_family *family, const char *name)
+{
+  for (int i = 0; i < family->count; i++)
+    if (strcmp(family->member[i].variant.name, name) == 0)
+      return &family->member[i];
+  return NULL;
+}
+
+static facet_status describe(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
+                             int ranks, training *t)
+{
+  const facet_study *study = plan->store.study;
+  const facet_embedding *e = &study->embed;
+  *t = (training){.ranks = ranks,
+                  .study = study,
+                  .wish = e,
+                  .real = study->precision,
+                  .from = {.study = study,
+                           .data = data->train ? data->train : data->test,
+                           .member = member_named(family, e->variant),
+                           .count = plan->store.embed_train,
+                           .features = plan->store.embed_inputs},
+                  .layers = e->layers + 1,
+                  .size = {plan->store.embed_inputs},
+                  .alpha = e->alpha};
+  for (int i = 0; i < e->layers; i++)
+    t->size[i + 1] = e->layer[i];
+  t->size[t->layers] = e->dimensions;
+  FACET_CHECK(t->from.member, FACET_BAD_INPUT, "%s:%d: embed.variant: %s was not made", study->file, e->line,
+              e->variant);
+  return FACET_OK;
+}
+
+facet_status facet_embed_train(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data,
+                               const facet_family *family, facet_store *store, facet_network **encoder)
+{
+  training t;
+  *encoder = NULL;
+  facet_status status = describe(plan, data, family, facet_ranks(comm), &t);
+  t.comm = comm;
+  t.store = store;
+  if (status == FACET_OK)
+    status = prepare(&t);
+  if (status == FACET_OK)
+    status = train(&t);
+  if (status == FACET_OK)
+    status = store_positions(&t);
+  if (status == FACET_OK)
+    status = facet_agree(comm, fold(&t, encoder));
+  training_clear(&t);
+  return status;
+}
+
+/* ---- what it takes ---- */
+
+/* Probabilities and what a pass needs, at the fullest: while those of the last batch are made, or when the state is
+ * saved, which takes a copy of it. */
+static double step_memory(const training *t, double state)
+{
+  int64_t most = most_samples(t), batches = t->from.batches;
+  double last = facet_affinity_bytes(t->ranks, t->real, most), kept = 0;
+  double peak = facet_affinity_peak(t->ranks, t->real, most, t->from.features);
+  double pass = facet_encoder_pass_bytes(t->ranks, t->real, t->layers, t->size, most);
+  if (t->wish->noise > 0)
+    pass += ceil((double)most / t->ranks) * (double)t->from.features * (double)facet_type_size(t->real);
+  for (int64_t i = 0; i + 1 < batches && i < t->kept; i++)
+    kept += facet_affinity_bytes(t->ranks, t->real, t->from.batch[i].count);
+  return kept + fmax(peak + (batches > 1 ? pass : 0), last + pass + state); /* the first comes before any pass */
+}
+
+static double train_memory(const training *t, double while_finding)
+{
+  double parameters = 0, rows = 0;
+  for (int i = 0; i < t->layers; i++)
+    parameters += (double)(t->size[i] + 1) * (double)t->size[i + 1];
+  for (int i = 0; i < t->from.batches; i++)
+    rows += ceil((double)t->from.batch[i].count / t->ranks);
+  double state = 3 * sizeof *t->state * parameters;
+  double always = rows * (double)t->from.features * (double)facet_type_size(t->real) +
+                  (double)t->from.count * (sizeof *t->from.order + sizeof *t->from.label) + state +
+                  facet_encoder_bytes(t->ranks, t->real, t->layers, t->size);
+  return always + fmax(while_finding, step_memory(t, state));
+}
+
+facet_status facet_embed_train_memory(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
+                                      int ranks, double *bytes)
+{
+  training t;
+  double while_finding = 0;
+  facet_status status = describe(plan, data, family, ranks, &t);
+  if (status == FACET_OK)
+    status = facet_embed_samples_memory(&t.from, &while_finding);
+  if (status == FACET_OK)
+    status = deal(&t);
+  if (status == FACET_OK)
+    *bytes = train_memory(&t, while_finding);
+  training_clear(&t);
+  return status;
+}

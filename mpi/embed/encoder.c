@@ -1,0 +1,373 @@
+/* Encoders on distributed matrices: see encoder.h. */
+#include "encoder.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "ranks/agree.h"
+
+/* One layer: z = x w + b. The moments are Adam's first and second, or momentum's velocity and nothing. */
+typedef struct {
+  int64_t inputs, outputs;
+  facet_blockmatrix *weight, *gradient, *first, *second;
+  double *bias, *bias_gradient, *bias_first, *bias_second; /* the same on every rank */
+  facet_blockmatrix *out, *delta;                          /* of n samples: what comes out, and the loss by it */
+} layer;
+
+struct facet_encoder {
+  facet_grid *grid;
+  facet_type real;
+  int layers, ranks;
+  layer *layer;
+  int64_t n; /* samples that there is room for */
+  int64_t moves;
+  const facet_blockmatrix *x; /* of the last forward pass */
+};
+
+/* ---- the loops over local elements, for both types ---- */
+
+typedef struct {
+  double rate, keep_first, keep_second, correct_first, correct_second;
+} adam;
+
+#define REAL    float
+#define NAME(x) x##_float
+#define ROOT(x) sqrtf(x)
+#include "encoder_body.h"
+#undef REAL
+#undef NAME
+#undef ROOT
+
+#define REAL    double
+#define NAME(x) x##_double
+#define ROOT(x) sqrt(x)
+#include "encoder_body.h"
+
+#define BOTH(e, name, ...) ((e)->real == FACET_F32 ? name##_float(__VA_ARGS__) : name##_double(__VA_ARGS__))
+
+/* ---- making one ---- */
+
+static int64_t in_one_piece(const facet_encoder *e, int64_t rows)
+{
+  return (rows + e->ranks - 1) / e->ranks;
+}
+
+static facet_status matrix(const facet_encoder *e, int64_t rows, int64_t columns, facet_blockmatrix **m)
+{
+  return facet_blockmatrix_create(e->grid, e->real, rows, columns, in_one_piece(e, rows), columns, m);
+}
+
+/* Weights of the layer from row `first` on, by rows. */
+static void initial_rows(const layer *l, facet_random random, int number, bool last, int64_t first, int64_t rows,
+                         facet_type real, void *out)
+{
+  double deviation = sqrt(2 / (double)l->inputs) * (last ? 0.1 : 1), pair[2];
+  for (int64_t i = 0; i < rows * l->outputs; i++) {
+    facet_random_normal(random, (uint64_t)number, (uint64_t)(first * l->outputs + i), pair);
+    if (real == FACET_F32)
+      ((float *)out)[i] = (float)(deviation * pair[0]);
+    else
+      ((double *)out)[i] = deviation * pair[0];
+  }
+}
+
+static facet_status fill_weights(const facet_encoder *e, int number, uint32_t seed)
+{
+  layer *l = &e->layer[number];
+  int64_t piece = in_one_piece(e, l->inputs), first = piece * facet_rank(facet_grid_comm(e->grid));
+  first = first < l->inputs ? first : l->inputs;
+  int64_t rows = l->inputs - first < piece ? l->inputs - first : piece;
+  void *numbers = facet_allocate((size_t)(rows * l->outputs), facet_type_size(e->real));
+  facet_status status = facet_agree(facet_grid_comm(e->grid), numbers ? FACET_OK : FACET_OS);
+  if (status == FACET_OK) {
+    initial_rows(l, (facet_random){seed, FACET_STREAM_EMBED}, number, number + 1 == e->layers, first, rows, e->real,
+                 numbers);
+    status = facet_blockmatrix_fill(l->weight, first, rows, numbers);
+  }
+  facet_free(&numbers);
+  return status;
+}
+
+static facet_status make_layer(const facet_encoder *e, int number, const int64_t *size, uint32_t seed)
+{
+  layer *l = &e->layer[number];
+  l->inputs = size[number];
+  l->outputs = size[number + 1];
+  facet_blockmatrix **own[] = {&l->weight, &l->gradient, &l->first, &l->second};
+  for (int i = 0; i < 4; i++)
+    FACET_TRY(matrix(e, l->inputs, l->outputs, own[i]));
+  double **biases[] = {&l->bias, &l->bias_gradient, &l->bias_first, &l->bias_second};
+  facet_status status = FACET_OK;
+  for (int i = 0; i < 4; i++)
+    if (!(*biases[i] = facet_allocate((size_t)l->outputs, sizeof(double))))
+      status = FACET_OS;
+  FACET_AGREE(facet_grid_comm(e->grid), status);
+  return fill_weights(e, number, seed);
+}
+
+facet_status facet_encoder_create(facet_grid *grid, facet_type real, int layers, const int64_t *size, uint32_t seed,
+                                  facet_encoder **encoder)
+{
+  MPI_Comm comm = facet_grid_comm(grid);
+  facet_encoder *e = facet_allocate(1, sizeof *e);
+  *encoder = e;
+  if (e) {
+    *e = (facet_encoder){.grid = grid, .real = real, .layers = layers, .ranks = facet_ranks(comm)};
+    e->layer = facet_allocate((size_t)layers, sizeof *e->layer);
+  }
+  facet_status status = facet_agree(comm, e && e->layer ? FACET_OK : FACET_OS);
+  for (int i = 0; i < layers && status == FACET_OK; i++)
+    status = make_layer(e, i, size, seed);
+  if (status != FACET_OK)
+    facet_encoder_destroy(encoder);
+  return status;
+}
+
+static void leave_samples(facet_encoder *e)
+{
+  for (int i = 0; i < e->layers; i++) {
+    facet_blockmatrix_destroy(&e->layer[i].out);
+    facet_blockmatrix_destroy(&e->layer[i].delta);
+  }
+  e->n = 0;
+}
+
+void facet_encoder_destroy(facet_encoder **encoder)
+{
+  facet_encoder *e = *encoder;
+  if (!e)
+    return;
+  if (e->layer)
+    leave_samples(e);
+  for (int i = 0; e->layer && i < e->layers; i++) {
+    layer *l = &e->layer[i];
+    facet_blockmatrix **own[] = {&l->weight, &l->gradient, &l->first, &l->second};
+    double **biases[] = {&l->bias, &l->bias_gradient, &l->bias_first, &l->bias_second};
+    for (int k = 0; k < 4; k++) {
+      facet_blockmatrix_destroy(own[k]);
+      facet_free(biases[k]);
+    }
+  }
+  facet_free(&e->layer);
+  facet_free(encoder);
+}
+
+/* ---- passes ---- */
+
+/* A matrix on every rank, in double. */
+static facet_status gather_one(const facet_encoder *e, const facet_blockmatrix *m, double *out)
+{
+  if (e->real == FACET_F64)
+    return facet_blockmatrix_gather(m, 0, m->rows, 0, m->columns, -1, out);
+  int64_t count = m->rows * m->columns;
+  float *single = facet_allocate((size_t)count, sizeof *single);
+  facet_status status = facet_agree(facet_grid_comm(e->grid), single ? FACET_OK : FACET_OS);
+  if (status == FACET_OK)
+    status = facet_blockmatrix_gather(m, 0, m->rows, 0, m->columns, -1, single);
+  for (int64_t i = 0; i < count && status == FACET_OK; i++)
+    out[i] = (double)single[i];
+  facet_free(&single);
+  return status;
+}
+
+facet_status facet_encoder_input(const facet_encoder *e, int64_t n, facet_blockmatrix **x)
+{
+  return matrix(e, n, e->layer[0].inputs, x);
+}
+
+void facet_encoder_blur(const facet_blockmatrix *x, const facet_encoder_noise *noise, facet_blockmatrix *out)
+{
+  if (x->type == FACET_F32)
+    add_noise_float(x, noise, out);
+  else
+    add_noise_double(x, noise, out);
+}
+
+static facet_status make_room(facet_encoder *e, int64_t n)
+{
+  if (e->n == n)
+    return FACET_OK;
+  leave_samples(e);
+  for (int i = 0; i < e->layers; i++) {
+    FACET_TRY(matrix(e, n, e->layer[i].outputs, &e->layer[i].out));
+    FACET_TRY(matrix(e, n, e->layer[i].outputs, &e->layer[i].delta));
+  }
+  e->n = n;
+  return FACET_OK;
+}
+
+facet_status facet_encoder_forward(facet_encoder *e, const facet_blockmatrix *x, double *y)
+{
+  FACET_TRY(make_room(e, x->rows));
+  e->x = x;
+  for (int i = 0; i < e->layers; i++) {
+    layer *l = &e->layer[i];
+    FACET_TRY(facet_blockmatrix_gemm(false, false, 1, i ? e->layer[i - 1].out : x, l->weight, 0, l->out));
+    BOTH(e, add_bias, l->out, l->bias, i + 1 < e->layers);
+  }
+  return gather_one(e, e->layer[e->layers - 1].out, y);
+}
+
+/* Gradients of one layer's parameters, and their sum of squares. */
+static facet_status layer_gradient(const facet_encoder *e, layer *l, const facet_blockmatrix *in, double *squares)
+{
+  double norm;
+  FACET_TRY(facet_blockmatrix_gemm(true, false, 1, in, l->delta, 0, l->gradient));
+  BOTH(e, column_sums, l->delta, l->bias_gradient);
+  FACET_TRY(facet_mpi_check(
+      MPI_Allreduce(MPI_IN_PLACE, l->bias_gradient, (int)l->outputs, MPI_DOUBLE, MPI_SUM, facet_grid_comm(e->grid)),
+      "adding gradients up"));
+  FACET_TRY(facet_blockmatrix_norm(l->gradient, &norm));
+  *squares += norm * norm;
+  for (int64_t j = 0; j < l->outputs; j++)
+    *squares += l->bias_gradient[j] * l->bias_gradient[j];
+  return FACET_OK;
+}
+
+facet_status facet_encoder_backward(facet_encoder *e, const double *dy, double *norm)
+{
+  double squares = 0;
+  layer *last = &e->layer[e->layers - 1];
+  for (int64_t i = 0; i < last->delta->local_rows; i++)
+    for (int64_t j = 0; j < last->outputs; j++)
+      facet_blockmatrix_set(last->delta, i + j * last->delta->local_rows,
+                            dy[facet_blockmatrix_row(last->delta, i) * last->outputs + j]);
+  for (int i = e->layers - 1; i >= 0; i--) {
+    layer *l = &e->layer[i];
+    FACET_TRY(layer_gradient(e, l, i ? e->layer[i - 1].out : e->x, &squares));
+    if (i == 0)
+      break;
+    FACET_TRY(facet_blockmatrix_gemm(false, true, 1, l->delta, l->weight, 0, e->layer[i - 1].delta));
+    BOTH(e, close_gates, e->layer[i - 1].out, e->layer[i - 1].delta);
+  }
+  *norm = sqrt(squares);
+  return FACET_OK;
+}
+
+void facet_encoder_move(facet_encoder *e, facet_encoder_step step)
+{
+  double count = (double)++e->moves;
+  adam a = {step.rate, 0.9, 0.999, 1 / (1 - pow(0.9, count)), 1 / (1 - pow(0.999, count))};
+  for (int i = 0; i < e->layers; i++) {
+    layer *l = &e->layer[i];
+    int64_t size = l->weight->local_rows * l->weight->local_columns;
+    if (step.optimizer == FACET_ADAM) {
+      BOTH(e, adam_move, size, l->weight->local, l->gradient->local, l->first->local, l->second->local, a);
+      adam_move_double(l->outputs, l->bias, l->bias_gradient, l->bias_first, l->bias_second, a);
+    } else {
+      BOTH(e, momentum_move, size, l->weight->local, l->gradient->local, l->first->local, step.rate, step.momentum);
+      momentum_move_double(l->outputs, l->bias, l->bias_gradient, l->bias_first, step.rate, step.momentum);
+    }
+  }
+}
+
+/* ---- parameters in, parameters out ---- */
+
+int64_t facet_encoder_parameters(const facet_encoder *e)
+{
+  int64_t sum = 0;
+  for (int i = 0; i < e->layers; i++)
+    sum += (e->layer[i].inputs + 1) * e->layer[i].outputs;
+  return sum;
+}
+
+double facet_encoder_bytes(int ranks, facet_type real, int layers, const int64_t *size)
+{
+  double bytes = 0;
+  for (int i = 0; i < layers; i++)
+    bytes += 4 * (double)size[i + 1] * (ceil((double)size[i] / ranks) * (double)facet_type_size(real) + sizeof(double));
+  return bytes;
+}
+
+double facet_encoder_pass_bytes(int ranks, facet_type real, int layers, const int64_t *size, int64_t n)
+{
+  double numbers = 0;
+  for (int i = 0; i < layers; i++)
+    numbers += 2 * (double)size[i + 1];
+  return numbers * ceil((double)n / ranks) * (double)facet_type_size(real);
+}
+
+int64_t facet_encoder_state_size(const facet_encoder *e)
+{
+  return 3 * facet_encoder_parameters(e) + 1;
+}
+
+/* Every rank has all of it: rank 0 alone fills. */
+static facet_status fill_one(const facet_encoder *e, facet_blockmatrix *m, const double *in)
+{
+  MPI_Comm comm = facet_grid_comm(e->grid);
+  int64_t rows = facet_rank(comm) == 0 ? m->rows : 0, count = rows * m->columns;
+  if (e->real == FACET_F64)
+    return facet_blockmatrix_fill(m, 0, rows, in);
+  float *single = facet_allocate((size_t)count, sizeof *single);
+  facet_status status = facet_agree(comm, single ? FACET_OK : FACET_OS);
+  for (int64_t i = 0; i < count && status == FACET_OK; i++)
+    single[i] = (float)in[i];
+  if (status == FACET_OK)
+    status = facet_blockmatrix_fill(m, 0, rows, single);
+  facet_free(&single);
+  return status;
+}
+
+typedef enum { PARAMETERS, GRADIENTS, FIRST, SECOND } kind;
+
+static facet_blockmatrix *matrix_of(const layer *l, kind which)
+{
+  facet_blockmatrix *const all[] = {l->weight, l->gradient, l->first, l->second};
+  return all[which];
+}
+
+static double *biases_of(const layer *l, kind which)
+{
+  double *const all[] = {l->bias, l->bias_gradient, l->bias_first, l->bias_second};
+  return all[which];
+}
+
+static facet_status gather_kind(const facet_encoder *e, kind which, double *out)
+{
+  for (int i = 0; i < e->layers; i++) {
+    const layer *l = &e->layer[i];
+    FACET_TRY(gather_one(e, matrix_of(l, which), out));
+    out += l->inputs * l->outputs;
+    memcpy(out, biases_of(l, which), (size_t)l->outputs * sizeof *out);
+    out += l->outputs;
+  }
+  return FACET_OK;
+}
+
+static facet_status fill_kind(const facet_encoder *e, kind which, const double *in)
+{
+  for (int i = 0; i < e->layers; i++) {
+    const layer *l = &e->layer[i];
+    FACET_TRY(fill_one(e, matrix_of(l, which), in));
+    in += l->inputs * l->outputs;
+    memcpy(biases_of(l, which), in, (size_t)l->outputs * sizeof *in);
+    in += l->outputs;
+  }
+  return FACET_OK;
+}
+
+facet_status facet_encoder_gather(const facet_encoder *e, bool gradients, double *out)
+{
+  return gather_kind(e, gradients ? GRADIENTS : PARAMETERS, out);
+}
+
+facet_status facet_encoder_save(const facet_encoder *e, double *state)
+{
+  int64_t count = facet_encoder_parameters(e);
+  FACET_TRY(gather_kind(e, PARAMETERS, state));
+  FACET_TRY(gather_kind(e, FIRST, state + count));
+  FACET_TRY(gather_kind(e, SECOND, state + 2 * count));
+  state[3 * count] = (double)e->moves;
+  return FACET_OK;
+}
+
+facet_status facet_encoder_load(facet_encoder *e, const double *state)
+{
+  int64_t count = facet_encoder_parameters(e);
+  FACET_TRY(fill_kind(e, PARAMETERS, state));
+  FACET_TRY(fill_kind(e, FIRST, state + count));
+  FACET_TRY(fill_kind(e, SECOND, state + 2 * count));
+  e->moves = (int64_t)state[3 * count];
+  return FACET_OK;
+}

@@ -1,0 +1,333 @@
+/* Decompositions of distributed matrices, checked before they are handed out.
+ *
+ * ScaLAPACK's routines may return wrong vectors, or not return, where a rank has little or nothing (PLATFORM of the
+ * project's measurements: P?SYEVD with the workspace of its own query, P?GESVD without rows).  So they run on a grid
+ * every rank of which has at least two blocks, with more workspace than they ask for; smaller matrices go to one rank
+ * and LAPACK, and so does what fails the check. */
+#include <math.h>
+#include <string.h>
+
+#include "blockmatrix_private.h"
+#include "ranks/agree.h"
+
+/* LAPACK's own, for what fits one rank; arrays are void. */
+void ssyevd_(const char *, const char *, const int *, void *, const int *, void *, void *, const int *, int *,
+             const int *, int *);
+void dsyevd_(const char *, const char *, const int *, void *, const int *, void *, void *, const int *, int *,
+             const int *, int *);
+void sgesdd_(const char *, const int *, const int *, void *, const int *, void *, void *, const int *, void *,
+             const int *, void *, const int *, int *, int *);
+void dgesdd_(const char *, const int *, const int *, void *, const int *, void *, void *, const int *, void *,
+             const int *, void *, const int *, int *, int *);
+
+enum { BLOCK = FACET_BLOCK, TOLERANCE = 30 };
+
+/* ---- what is checked ---- */
+
+static double epsilon_of(const facet_blockmatrix *a)
+{
+  return a->type == FACET_F32 ? 0x1p-23 : 0x1p-52;
+}
+
+static facet_status check_finite(const facet_blockmatrix *a)
+{
+  int finite = 1;
+  for (int64_t i = 0; i < a->local_rows * a->local_columns; i++)
+    finite = finite && isfinite(facet_blockmatrix_get(a, i));
+  FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &finite, 1, MPI_INT, MPI_MIN, a->grid->comm), "checking"));
+  FACET_CHECK(finite, FACET_BAD_INPUT, "a matrix to be decomposed has elements that are not finite");
+  return FACET_OK;
+}
+
+/* |ZT Z - I|_F / n, of a matrix with n columns. */
+static facet_status orthogonality(const facet_blockmatrix *z, double *defect)
+{
+  facet_blockmatrix *product;
+  FACET_TRY(facet_blockmatrix_create(z->grid, z->type, z->columns, z->columns, BLOCK, BLOCK, &product));
+  facet_status status = facet_blockmatrix_gemm(true, false, 1, z, z, 0, product);
+  for (int64_t j = 0; j < product->local_columns; j++)
+    for (int64_t i = 0; i < product->local_rows; i++)
+      if (facet_blockmatrix_row(product, i) == facet_blockmatrix_column(product, j)) {
+        int64_t at = i + j * product->local_rows;
+        facet_blockmatrix_set(product, at, facet_blockmatrix_get(product, at) - 1);
+      }
+  if (status == FACET_OK)
+    status = facet_blockmatrix_norm(product, defect);
+  *defect /= (double)z->columns;
+  facet_blockmatrix_destroy(&product);
+  return status;
+}
+
+/* z's columns times `values`. */
+static void scale_columns(const double *values, const facet_blockmatrix *z, facet_blockmatrix *out)
+{
+  for (int64_t j = 0; j < z->local_columns; j++)
+    for (int64_t i = 0; i < z->local_rows; i++) {
+      int64_t at = i + j * z->local_rows;
+      facet_blockmatrix_set(out, at, facet_blockmatrix_get(z, at) * values[facet_blockmatrix_column(z, j)]);
+    }
+}
+
+static facet_status like(const facet_blockmatrix *m, facet_blockmatrix **copy)
+{
+  return facet_blockmatrix_create(m->grid, m->type, m->rows, m->columns, m->row_block, m->column_block, copy);
+}
+
+/* |a - left diag(values) rightT| / |a|; for eigenvectors left and right are the same. `room` has a's shape and the
+ * others' grid, and is lost. */
+static facet_status residual(const facet_blockmatrix *a, const double *values, const facet_blockmatrix *left,
+                             const facet_blockmatrix *right, facet_blockmatrix *room, double *relative)
+{
+  facet_blockmatrix *scaled;
+  double norm = 0, part = 0;
+  FACET_TRY(facet_blockmatrix_redistribute(a, room));
+  FACET_TRY(like(left, &scaled));
+  scale_columns(values, left, scaled);
+  facet_status status = facet_blockmatrix_gemm(false, true, -1, scaled, right, 1, room);
+  facet_blockmatrix_destroy(&scaled);
+  FACET_TRY(status);
+  FACET_TRY(facet_blockmatrix_norm(room, &part));
+  FACET_TRY(facet_blockmatrix_norm(a, &norm));
+  *relative = norm > 0 ? part / norm : part;
+  return FACET_OK;
+}
+
+/* ---- one attempt: on a grid of its own ---- */
+
+typedef struct {
+  facet_grid *grid;
+  facet_blockmatrix *a, *left, *right; /* a is lost; eigen: left alone */
+  double *values;                      /* the caller's */
+  bool vectors;
+  int info; /* of this rank; not 0: it failed */
+} attempt;
+
+static void attempt_clear(attempt *t)
+{
+  facet_blockmatrix_destroy(&t->a);
+  facet_blockmatrix_destroy(&t->left);
+  facet_blockmatrix_destroy(&t->right);
+  facet_grid_destroy(&t->grid);
+}
+
+/* The most ranks each of which has two blocks at least, in a grid that is no long line; 1 x 1 for small matrices. */
+static void choose_grid(const facet_blockmatrix *a, int *rows, int *columns)
+{
+  int64_t places = (a->rows < a->columns ? a->rows : a->columns) / (2 * BLOCK);
+  int ranks = a->grid->rows * a->grid->columns;
+  *rows = *columns = 1;
+  for (int r = 1; r * r <= ranks && r <= places; r++) {
+    int most = ranks / r < 3 * r ? ranks / r : 3 * r, c = most < places ? most : (int)places;
+    if (r * c >= *rows * *columns) { /* at the same size the squarer one */
+      *rows = r;
+      *columns = c;
+    }
+  }
+}
+
+/* 1 x 1: all of it on one rank, in one piece. */
+static facet_status attempt_make(const facet_blockmatrix *a, int rows, int columns, bool square, attempt *t)
+{
+  int64_t m = a->rows, n = a->columns, r = m < n ? m : n;
+  FACET_TRY(facet_grid_create(a->grid->comm, rows, columns, &t->grid));
+  FACET_TRY(facet_blockmatrix_create(t->grid, a->type, m, n, BLOCK, BLOCK, &t->a));
+  FACET_TRY(facet_blockmatrix_create(t->grid, a->type, m, r, BLOCK, BLOCK, &t->left));
+  if (!square)
+    FACET_TRY(facet_blockmatrix_create(t->grid, a->type, r, n, BLOCK, BLOCK, &t->right)); /* transposed */
+  return facet_blockmatrix_redistribute(a, t->a);
+}
+
+static bool alone(const attempt *t)
+{
+  return t->grid->rows * t->grid->columns == 1;
+}
+
+static void desk_clear(facet_desk *d)
+{
+  facet_free(&d->values);
+  facet_free(&d->work);
+  facet_free(&d->integers);
+}
+
+static void eigen_one(attempt *t, facet_desk *d)
+{
+  facet_blockmatrix *a = t->a;
+  const int n = (int)a->rows;
+  (a->type == FACET_F32 ? ssyevd_ : dsyevd_)(t->vectors ? "V" : "N", "L", &n, a->local, &n, d->values, d->work,
+                                             &d->size, d->integers, &d->integers_size, &t->info);
+  memcpy(t->left->local, a->local, (size_t)(a->rows * a->rows) * facet_type_size(a->type));
+}
+
+static void svd_one(attempt *t, facet_desk *d)
+{
+  facet_blockmatrix *a = t->a;
+  const int m = (int)a->rows, n = (int)a->columns, r = m < n ? m : n;
+  (a->type == FACET_F32 ? sgesdd_ : dgesdd_)("S", &m, &n, a->local, &m, d->values, t->left->local, &m, t->right->local,
+                                             &r, d->work, &d->size, d->integers, &t->info);
+}
+
+static void call(attempt *t, bool square, facet_desk *d)
+{
+  if (alone(t))
+    (square ? eigen_one : svd_one)(t, d);
+  else
+    t->info = square ? facet_scalapack_syevd(t->a, t->left, d) : facet_scalapack_gesvd(t->a, t->left, t->right, d);
+}
+
+/* As much room as the routine wants and more: floats round the size down, and with what P?SYEVD asks for it returns
+ * wrong vectors without an error. */
+static facet_status desk_make(attempt *t, bool square, int64_t r, facet_desk *d)
+{
+  double found = 0, p = (double)t->a->local_rows, q = (double)t->a->local_columns, b = BLOCK;
+  int integers = 0;
+  float narrow;
+  facet_desk query = {d->values, &found, &integers, -1, -1};
+  call(t, square, &query);
+  memcpy(&narrow, &found, sizeof narrow);
+  double wanted = 1.01 * (t->a->type == FACET_F32 ? (double)narrow : found) + 2.0 * (double)r +
+                  fmax(b * (b - 1) / 2, (p + q) * b) + b * b + p * (b + q);
+  FACET_CHECK(wanted < INT32_MAX, FACET_BAD_INPUT, "a matrix of %lld x %lld is too large to be decomposed on %d ranks",
+              (long long)t->a->rows, (long long)t->a->columns, t->grid->rows * t->grid->columns);
+  d->size = (int)wanted + 1;
+  d->integers_size = integers + 8 * (int)r + 100; /* ?GESDD does not say */
+  if (!(d->work = facet_allocate((size_t)d->size, facet_type_size(t->a->type))))
+    return FACET_OS;
+  FACET_NEW(d->integers, d->integers_size);
+  return FACET_OK;
+}
+
+/* Runs it where the grid has ranks; all ranks get the values, and agree on whether it succeeded. */
+static facet_status attempt_run(const facet_blockmatrix *a, bool square, attempt *t, bool *succeeded)
+{
+  MPI_Comm comm = a->grid->comm;
+  int64_t r = a->rows < a->columns ? a->rows : a->columns;
+  facet_desk d = {.values = facet_allocate((size_t)r, sizeof(double))};
+  facet_status status = d.values ? FACET_OK : FACET_OS;
+  if (status == FACET_OK && facet_grid_holds(t->grid))
+    status = desk_make(t, square, r, &d);
+  status = facet_agree(comm, status); /* none may call alone */
+  if (status == FACET_OK && facet_grid_holds(t->grid)) {
+    call(t, square, &d);
+    for (int64_t i = 0; i < r; i++)
+      t->values[i] = a->type == FACET_F32 ? (double)((const float *)d.values)[i] : ((const double *)d.values)[i];
+  }
+  desk_clear(&d);
+  FACET_TRY(status);
+  int failed = t->info != 0;
+  FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, comm), "decomposing"));
+  *succeeded = !failed;
+  return facet_mpi_check(MPI_Bcast(t->values, (int)r, MPI_DOUBLE, 0, comm), "decomposing");
+}
+
+/* The right vectors come as rows. */
+static facet_status turn_right(attempt *t)
+{
+  facet_blockmatrix *right;
+  FACET_TRY(facet_blockmatrix_create(t->grid, t->right->type, t->right->columns, t->right->rows, BLOCK, BLOCK, &right));
+  facet_status status = facet_blockmatrix_transpose(1, t->right, 0, right);
+  facet_blockmatrix_destroy(&t->right);
+  t->right = right;
+  return status;
+}
+
+/* On the grid of `t`. Values alone, of LAPACK, are taken as they are. */
+static facet_status decompose_on(const facet_blockmatrix *a, bool square, int rows, int columns, attempt *t, bool *good,
+                                 facet_decomposition *quality)
+{
+  double other = 0, n = (double)(a->rows > a->columns ? a->rows : a->columns), bound = TOLERANCE * epsilon_of(a);
+  *quality = (facet_decomposition){0, 0};
+  FACET_TRY(attempt_make(a, rows, columns, square, t));
+  FACET_TRY(attempt_run(a, square, t, good));
+  if (!*good || !t->vectors)
+    return FACET_OK;
+  if (!square) {
+    FACET_TRY(turn_right(t));
+    FACET_TRY(orthogonality(t->right, &other));
+  }
+  FACET_TRY(residual(a, t->values, t->left, square ? t->left : t->right, t->a, &quality->residual));
+  FACET_TRY(orthogonality(t->left, &quality->orthogonality));
+  quality->orthogonality = fmax(quality->orthogonality, other);
+  *good = quality->residual <= bound * sqrt(n) && quality->orthogonality <= bound; /* false for NaN */
+  return FACET_OK;
+}
+
+/* ScaLAPACK where the matrix is large; then, or if that fails the check, LAPACK on one rank. */
+static facet_status decompose(const facet_blockmatrix *a, bool square, double *values, bool vectors, attempt *t,
+                              facet_decomposition *quality)
+{
+  int rows, columns;
+  bool good = false;
+  facet_decomposition own;
+  quality = quality ? quality : &own;
+  FACET_TRY(check_finite(a));
+  choose_grid(a, &rows, &columns);
+  if (rows * columns > 1) {
+    *t = (attempt){.values = values, .vectors = true};
+    FACET_TRY(decompose_on(a, square, rows, columns, t, &good, quality));
+    if (good)
+      return FACET_OK;
+    attempt_clear(t);
+  }
+  *t = (attempt){.values = values, .vectors = vectors};
+  FACET_TRY(decompose_on(a, square, 1, 1, t, &good, quality));
+  FACET_CHECK(good, FACET_INTERNAL,
+              "a matrix of %lld x %lld could not be decomposed: residual %.1e, orthogonality %.1e", (long long)a->rows,
+              (long long)a->columns, quality->residual, quality->orthogonality);
+  return FACET_OK;
+}
+
+static facet_status hand_out(const facet_blockmatrix *a, const facet_blockmatrix *found, facet_blockmatrix **out)
+{
+  if (!out)
+    return FACET_OK;
+  FACET_TRY(
+      facet_blockmatrix_create(a->grid, a->type, found->rows, found->columns, a->row_block, a->column_block, out));
+  return facet_blockmatrix_redistribute(found, *out);
+}
+
+/* The triangle below the diagonal, mirrored: what the check compares with. */
+static facet_status symmetric_copy(const facet_blockmatrix *a, facet_blockmatrix **copy)
+{
+  facet_blockmatrix *below;
+  FACET_TRY(like(a, copy));
+  FACET_TRY(like(a, &below));
+  for (int64_t j = 0; j < a->local_columns; j++)
+    for (int64_t i = 0; i < a->local_rows; i++) {
+      int64_t at = i + j * a->local_rows, row = facet_blockmatrix_row(a, i), column = facet_blockmatrix_column(a, j);
+      double x = facet_blockmatrix_get(a, at);
+      facet_blockmatrix_set(*copy, at, row >= column ? x : 0);
+      facet_blockmatrix_set(below, at, row > column ? x : 0);
+    }
+  facet_status status = facet_blockmatrix_transpose(1, below, 1, *copy);
+  facet_blockmatrix_destroy(&below);
+  return status;
+}
+
+facet_status facet_blockmatrix_eigen(const facet_blockmatrix *a, double *values, facet_blockmatrix **vectors,
+                                     facet_decomposition *quality)
+{
+  attempt t = {0};
+  facet_blockmatrix *whole = NULL;
+  FACET_CHECK(a->rows == a->columns, FACET_INTERNAL, "eigenvectors of a matrix that is not square");
+  facet_status status = symmetric_copy(a, &whole);
+  if (status == FACET_OK)
+    status = decompose(whole, true, values, vectors != NULL, &t, quality);
+  if (status == FACET_OK)
+    status = hand_out(a, t.left, vectors);
+  attempt_clear(&t);
+  facet_blockmatrix_destroy(&whole);
+  return status;
+}
+
+facet_status facet_blockmatrix_svd(const facet_blockmatrix *a, double *values, facet_blockmatrix **left,
+                                   facet_blockmatrix **right, facet_decomposition *quality)
+{
+  attempt t = {0};
+  facet_status status = decompose(a, false, values, true, &t, quality);
+  if (status == FACET_OK)
+    status = hand_out(a, t.left, left);
+  if (status == FACET_OK)
+    status = hand_out(a, t.right, right);
+  attempt_clear(&t);
+  return status;
+}

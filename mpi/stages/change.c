@@ -1,0 +1,367 @@
+/* Changes of margin: see change.h.
+ *
+ * Three sides are compared: dense on clean samples, the variant on clean ones, and the variant on corrupted ones.  Each
+ * is an executor with two rows, of the class and of its rival, and what they give for the same few samples.  Units of
+ * work, so many samples of one variant, are dealt out in turn, and a unit is what it is on any rank. */
+#include "change.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "ranks/agree.h"
+#include "store/store_file.h"
+#include "study/entry.h"
+
+enum { UNIT = 24, MOST_BATCH = 8, DENSE = 0, CLEAN = 1, CORRUPTED = 2, SIDES = 3 };
+
+/* One side: a network, and its margins of the present samples taken apart. */
+typedef struct {
+  const facet_member *member;
+  facet_executor *executor;
+  facet_head head;
+  int nodes;
+  facet_entry entry;
+  void *x;       /* batch x D, in the network's order, the study's precision */
+  double *exact; /* the same in double */
+  double *image; /* the same in double, channel by channel */
+  facet_margin_map map;
+  double *gradient; /* map.gradient of one sample, channel by channel */
+} side;
+
+typedef struct {
+  MPI_Comm comm;
+  const facet_plan *plan;
+  const facet_store_plan *store_plan;
+  const facet_study_data *data;
+  const facet_family *family;
+  facet_store *store;
+  const facet_change_picked *picked;
+  int64_t inputs, batch;
+  int variant; /* that the sides are made for; -1: none */
+  side side[SIDES];
+  int32_t *label;                                  /* batch */
+  int *node_of;                                    /* where the variant's constant nodes stand among change_node */
+  double *pixel, *moved, *node, *total, *residual; /* what is stored, of a batch */
+  int32_t *gates;
+} change;
+
+static void side_clear(side *s)
+{
+  facet_executor_destroy(&s->executor);
+  facet_head_clear(&s->head);
+  facet_entry_clear(&s->entry);
+  void *owned[] = {&s->x,          &s->exact,        &s->image,     &s->map.gradient, &s->map.node,
+                   &s->map.margin, &s->map.residual, &s->map.rival, &s->gradient};
+  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+    facet_free(owned[i]);
+}
+
+static facet_status side_make(const change *c, const facet_member *member, side *s)
+{
+  facet_type real = c->store_plan->study->precision;
+  facet_executor_options options = {.real = real, .batch = c->batch, .rows = 2};
+  s->member = member;
+  FACET_TRY(facet_network_head(member->network, &s->head));
+  FACET_TRY(facet_executor_create(member->network, options, &s->executor));
+  s->nodes = facet_executor_constant_nodes(s->executor);
+  FACET_TRY(facet_entry_make(c->store_plan->study, c->data->test, member, &s->entry));
+  if (!(s->x = facet_allocate((size_t)(c->batch * c->inputs), facet_type_size(real))))
+    return FACET_OS;
+  FACET_NEW(s->exact, c->batch * c->inputs);
+  FACET_NEW(s->image, c->batch * c->inputs);
+  FACET_NEW(s->map.gradient, c->batch * c->inputs);
+  FACET_NEW(s->map.node, c->batch * s->nodes);
+  FACET_NEW(s->map.margin, c->batch);
+  FACET_NEW(s->map.residual, c->batch);
+  FACET_NEW(s->map.rival, c->batch);
+  FACET_NEW(s->gradient, c->inputs);
+  return FACET_OK;
+}
+
+static void leave_variant(change *c)
+{
+  for (int i = 0; i < SIDES; i++)
+    side_clear(&c->side[i]);
+  memset(c->side, 0, sizeof c->side);
+  void *owned[] = {&c->node_of, &c->node, &c->gates};
+  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+    facet_free(owned[i]);
+  c->variant = -1;
+  facet_kernels_release();
+}
+
+static facet_status find_nodes(change *c, int v)
+{
+  const facet_store_variant *variant = &c->store_plan->variant[v];
+  FACET_NEW(c->node_of, variant->constant_nodes);
+  for (int i = 0; i < variant->constant_nodes; i++)
+    while (strcmp(variant->change_node[c->node_of[i]], variant->constant_node[i]) != 0)
+      c->node_of[i]++;
+  return FACET_OK;
+}
+
+static facet_status enter_variant(change *c, int v)
+{
+  const facet_store_variant *variant = &c->store_plan->variant[v];
+  if (c->variant == v)
+    return FACET_OK;
+  leave_variant(c);
+  if (v > 0)
+    FACET_TRY(side_make(c, &c->family->member[0], &c->side[DENSE]));
+  FACET_TRY(side_make(c, &c->family->member[v], &c->side[CLEAN]));
+  if (c->store_plan->change_conditions > 0)
+    FACET_TRY(side_make(c, &c->family->member[v], &c->side[CORRUPTED]));
+  FACET_TRY(find_nodes(c, v));
+  FACET_NEW(c->node, c->batch * variant->change_nodes);
+  FACET_NEW(c->gates, c->batch * variant->gates);
+  c->variant = v;
+  return FACET_OK;
+}
+
+/* ---- one side of one batch ---- */
+
+/* Takes the margins of the samples first .. first+count-1 of the picked ones apart, under a condition. */
+static facet_status run_side(change *c, side *s, int condition, int64_t first, int64_t count)
+{
+  const facet_study *study = c->store_plan->study;
+  size_t size = (size_t)c->inputs * facet_type_size(study->precision);
+  for (int64_t i = 0; i < count; i++) {
+    int64_t sample = c->picked->sample[first + i];
+    c->label[i] = c->data->test->label[sample];
+    FACET_TRY(facet_entry_take(&s->entry, study->condition[condition], sample, (char *)s->x + (size_t)i * size,
+                               s->exact + i * c->inputs));
+    memcpy(s->image + i * c->inputs, s->entry.image, (size_t)c->inputs * sizeof *s->image);
+  }
+  FACET_TRY(facet_executor_forward(s->executor, s->x, count));
+  FACET_TRY(facet_executor_settle(s->executor, s->exact));
+  return facet_margin_take_apart(s->executor, &s->head, s->x, count, c->label, &s->map);
+}
+
+static const double *gradient_of(const change *c, side *s, int64_t i)
+{
+  const facet_dataset *d = c->data->test;
+  const double *own = s->map.gradient + i * c->inputs;
+  if (s->member->input.order != FACET_CHANNELS_LAST)
+    return own;
+  facet_channels_first(d->channels, d->height * d->width, sizeof(double), own, s->gradient);
+  return s->gradient;
+}
+
+/* ---- comparing ---- */
+
+static double sum_of(int64_t count, const double *x)
+{
+  double sum = 0;
+  for (int64_t i = 0; i < count; i++)
+    sum += x[i];
+  return sum;
+}
+
+/* The margin that the store has. */
+static double margin_of(const change *c, int variant, int condition, int64_t picked)
+{
+  const facet_store_plan *p = c->store_plan;
+  return c->picked->margin[((int64_t)variant * p->conditions + condition) * p->change_samples + picked];
+}
+
+/* Sample i of the batch, whose change of margin is `total`. */
+static void compare_sample(change *c, side *from, side *to, bool with_moved, double total, int64_t i)
+{
+  const facet_store_variant *v = &c->store_plan->variant[c->variant];
+  double *pixel = c->pixel + i * c->inputs, *moved = with_moved ? c->moved + i * c->inputs : NULL;
+  double *node = c->node + i * v->change_nodes;
+  facet_margin_change(c->inputs, gradient_of(c, from, i), from->image + i * c->inputs, gradient_of(c, to, i),
+                      to->image + i * c->inputs, pixel, moved);
+  memset(node, 0, (size_t)v->change_nodes * sizeof *node);
+  for (int n = 0; n < from->nodes; n++) /* dense's come first; else both sides are the variant's own */
+    node[from->member == to->member ? c->node_of[n] : n] -= from->map.node[i * from->nodes + n];
+  for (int n = 0; n < to->nodes; n++)
+    node[c->node_of[n]] += to->map.node[i * to->nodes + n];
+  c->total[i] = total;
+  double sum = sum_of(c->inputs, pixel) + sum_of(v->change_nodes, node) + (moved ? sum_of(c->inputs, moved) : 0);
+  c->residual[i] = fabs(c->total[i] - sum) / fmax(1, fabs(c->total[i]));
+  for (int g = 0; g < v->gates; g++)
+    c->gates[i * v->gates + g] = (int32_t)facet_executor_gate_differs(to->executor, i, from->executor, i, g);
+}
+
+static int clean_condition(const facet_study *study)
+{
+  int clean = 0;
+  while (study->condition[clean].corruption != 0)
+    clean++;
+  return clean;
+}
+
+/* condition: as the store counts them; -1: from dense to the variant. */
+static facet_status compare(change *c, side *from, side *to, int condition, int64_t first, int64_t count)
+{
+  int clean = clean_condition(c->store_plan->study), before = condition < 0 ? 0 : c->variant;
+  int after = condition < 0 ? clean : c->store_plan->change_condition[condition];
+  for (int64_t i = 0; i < count; i++)
+    compare_sample(c, from, to, condition >= 0,
+                   margin_of(c, c->variant, after, first + i) - margin_of(c, before, clean, first + i), i);
+  const facet_store_change result = {.pixel = c->pixel,
+                                     .moved = condition >= 0 ? c->moved : NULL,
+                                     .node = c->node,
+                                     .gates = c->gates,
+                                     .total = c->total,
+                                     .residual = c->residual,
+                                     .rival_before = from->map.rival,
+                                     .rival = to->map.rival};
+  return facet_store_changes(c->store, c->variant, condition, first, count, &result);
+}
+
+static facet_status run_batch(change *c, int64_t first, int64_t count)
+{
+  int clean = clean_condition(c->store_plan->study);
+  side *dense = &c->side[DENSE], *own = &c->side[CLEAN], *corrupted = &c->side[CORRUPTED];
+  FACET_TRY(run_side(c, own, clean, first, count));
+  if (c->variant > 0) {
+    FACET_TRY(run_side(c, dense, clean, first, count));
+    FACET_TRY(compare(c, dense, own, -1, first, count));
+  }
+  for (int k = 0; k < c->store_plan->change_conditions; k++) {
+    FACET_TRY(run_side(c, corrupted, c->store_plan->change_condition[k], first, count));
+    FACET_TRY(compare(c, own, corrupted, k, first, count));
+  }
+  return FACET_OK;
+}
+
+/* ---- all of it ---- */
+
+static void change_clear(change *c)
+{
+  leave_variant(c);
+  void *owned[] = {&c->label, &c->pixel, &c->moved, &c->total, &c->residual};
+  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+    facet_free(owned[i]);
+}
+
+static facet_status prepare(change *c)
+{
+  FACET_NEW(c->label, c->batch);
+  FACET_NEW(c->pixel, c->batch * c->inputs);
+  FACET_NEW(c->moved, c->batch * c->inputs);
+  FACET_NEW(c->total, c->batch);
+  FACET_NEW(c->residual, c->batch);
+  return FACET_OK;
+}
+
+/* Has features, without which there are no margins to compare. */
+static bool comparable(const facet_family *family, int v)
+{
+  facet_head head;
+  bool both = true;
+  for (int i = 0; i < 2 && both; i++) {
+    both = facet_network_head(family->member[i ? v : 0].network, &head) == FACET_OK;
+    if (both)
+      facet_head_clear(&head);
+  }
+  return both;
+}
+
+static facet_status run_units(change *c)
+{
+  const facet_store_plan *p = c->store_plan;
+  int64_t unit = 0;
+  int ranks = facet_ranks(c->comm), rank = facet_rank(c->comm);
+  for (int v = 0; v < p->variants; v++) {
+    if (!p->variant[v].change || (v == 0 && p->change_conditions == 0) || !comparable(c->family, v))
+      continue;
+    for (int64_t first = 0; first < p->change_samples; first += UNIT) {
+      if (unit++ % ranks != rank)
+        continue;
+      FACET_TRY(facet_interrupt_check());
+      FACET_TRY(enter_variant(c, v));
+      int64_t end = first + UNIT < p->change_samples ? first + UNIT : p->change_samples;
+      for (int64_t i = first; i < end; i += c->batch)
+        FACET_TRY(run_batch(c, i, end - i < c->batch ? end - i : c->batch));
+    }
+  }
+  return FACET_OK;
+}
+
+facet_status facet_change_measure(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data,
+                                  const facet_family *family, const facet_change_picked *picked, facet_store *store)
+{
+  int64_t most = plan->work[0].forward_batch;
+  change c = {.comm = comm,
+              .plan = plan,
+              .store_plan = &plan->store,
+              .data = data,
+              .family = family,
+              .store = store,
+              .picked = picked,
+              .inputs = plan->inputs,
+              .batch = most < MOST_BATCH ? most : MOST_BATCH,
+              .variant = -1};
+  facet_status status = prepare(&c);
+  if (status == FACET_OK && facet_rank(comm) == 0)
+    status = facet_store_change_samples(store, picked->sample);
+  status = facet_agree(comm, status);
+  if (status == FACET_OK)
+    status = facet_agree(comm, run_units(&c));
+  change_clear(&c);
+  return status;
+}
+
+/* ---- picking ---- */
+
+/* The margins of the picked samples, variant by variant and condition by condition. */
+static facet_status read_margins(const facet_store_plan *p, const facet_store_alone *store, facet_change_picked *picked)
+{
+  double *line;
+  facet_status status = FACET_OK;
+  FACET_NEW(line, p->samples);
+  for (int64_t i = 0; i < (int64_t)p->variants * p->conditions && status == FACET_OK; i++) {
+    const int64_t start[] = {i / p->conditions, i % p->conditions, 0}, size[] = {1, 1, p->samples};
+    status = facet_store_alone_read(store, "/geometry/margin", H5T_NATIVE_DOUBLE, 3, start, size, line);
+    for (int64_t k = 0; k < p->change_samples; k++)
+      picked->margin[i * p->change_samples + k] = line[picked->sample[k]];
+  }
+  facet_free(&line);
+  return status;
+}
+
+static facet_status read_picked(const facet_store_plan *p, const char *path, facet_change_picked *picked)
+{
+  facet_store_alone store;
+  const int64_t start = 0;
+  facet_status status = FACET_OK;
+  FACET_TRY(facet_store_alone_open(path, &store));
+  if (p->study->change_pick == FACET_PICK_FRAGILE)
+    status = facet_store_alone_read(&store, "/fragility/rank", H5T_NATIVE_INT64, 1, &start, &p->change_samples,
+                                    picked->sample);
+  for (int64_t i = 0; p->study->change_pick == FACET_PICK_FIRST && i < p->change_samples; i++)
+    picked->sample[i] = i;
+  if (status == FACET_OK)
+    status = read_margins(p, &store, picked);
+  facet_status closed = facet_store_alone_close(&store);
+  return status == FACET_OK ? closed : status;
+}
+
+static facet_status make_picked(const facet_store_plan *p, facet_change_picked *picked)
+{
+  *picked = (facet_change_picked){NULL, NULL};
+  FACET_NEW(picked->sample, p->change_samples);
+  FACET_NEW(picked->margin, p->variants * p->conditions * p->change_samples);
+  return FACET_OK;
+}
+
+facet_status facet_change_pick(MPI_Comm comm, const facet_plan *plan, const char *path, facet_change_picked *picked)
+{
+  const facet_store_plan *p = &plan->store;
+  FACET_AGREE(comm, make_picked(p, picked));
+  FACET_AGREE(comm, facet_rank(comm) == 0 ? read_picked(p, path, picked) : FACET_OK);
+  int n = (int)p->change_samples;
+  FACET_TRY(facet_mpi_check(MPI_Bcast(picked->sample, n, MPI_INT64_T, 0, comm), "picking samples"));
+  for (int i = 0; i < p->variants * p->conditions; i++)
+    FACET_TRY(facet_mpi_check(MPI_Bcast(picked->margin + (int64_t)i * n, n, MPI_DOUBLE, 0, comm), "picking samples"));
+  return FACET_OK;
+}
+
+void facet_change_picked_clear(facet_change_picked *picked)
+{
+  facet_free(&picked->sample);
+  facet_free(&picked->margin);
+}

@@ -1,0 +1,30 @@
+/* Features of samples, by forward passes: they are not stored. */
+#ifndef FACET_FEATURE_H
+#define FACET_FEATURE_H
+
+#include "study/condition.h"
+#include "train/variants.h"
+
+typedef struct facet_features facet_features;
+
+/* All of it is borrowed. */
+typedef struct {
+  const facet_study *study;
+  const facet_dataset *data;
+  const facet_member *member; /* with features, unless pixels are wanted */
+  bool pixels;                /* the network's input, in its own order, for a feature */
+  int64_t batch;              /* samples of one pass */
+} facet_feature_source;
+
+/* Not collective. How many features a network has: the size of what its last linear node takes, and which value
+ * of the network that is (may be NULL); 0 without one. */
+int64_t facet_features_count(const facet_network *network, int *value);
+/* Not collective. The source's parts must outlive it. */
+facet_status facet_features_create(const facet_feature_source *source, facet_features **features);
+void facet_features_destroy(facet_features **features);
+/* Not collective. feature: count x features of samples order[first] .. order[first+count-1], as the analysis sees them
+ * under the condition; order NULL: of samples first .. */
+facet_status facet_features_run(facet_features *features, facet_condition condition, const int64_t *order,
+                                int64_t first, int64_t count, double *feature);
+
+#endif

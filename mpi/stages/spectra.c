@@ -1,0 +1,509 @@
+/* Spectra of stacked linearizations: see spectra.h.
+ *
+ * M, one row for each row of W of each sample, goes by in pieces, each rank with its own, and is never held.  Three
+ * ways lead to its singular values and right singular vectors: gram    eigenvectors of MT M, D x D, distributed; dual
+ * eigenvectors u of M MT, rows x rows, distributed; MT u / |MT u| in a second walk through M; random  a range finder
+ * (Halko, Martinsson & Tropp 2011, algorithm 4.4): MT times Gaussian columns, orthonormalised, twice more times MT M,
+ * and Rayleigh-Ritz in that basis. Results are on rank 0, which writes them. */
+#include "spectra.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <string.h>
+
+#include "aggregate.h"
+#include "linear/spectrum.h"
+#include "matrix/blockmatrix.h"
+#include "ranks/agree.h"
+#include "store/pieces.h"
+
+typedef struct {
+  MPI_Comm comm;
+  int rank, ranks;
+  const facet_store_plan *plan;
+  facet_store *store;
+  int64_t inputs, rows, components; /* D, n k, r */
+  facet_grid *grid;
+  facet_progress *progress;
+  int64_t done;
+  /* of the present variant */
+  int variant;
+  facet_pieces pieces;
+  double *lines, *room; /* of a piece */
+  facet_spectrum spectrum;
+} work;
+
+static int64_t least(int64_t a, int64_t b)
+{
+  return a < b ? a : b;
+}
+
+/* ---- a walk through M ---- */
+
+/* Takes lines first .. first+count-1 of the pieces, or none. On all ranks at once; only collective calls may fail. */
+typedef facet_status visitor(void *context, int64_t first, int64_t count, const double *lines);
+
+static facet_status walk(work *w, visitor *visit, void *context)
+{
+  for (int64_t i = w->rank; i - w->rank < w->pieces.count; i += w->ranks) {
+    int64_t first = 0, count = 0;
+    facet_status status = facet_interrupt_check();
+    if (status == FACET_OK && i < w->pieces.count)
+      status = facet_pieces_read(&w->pieces, w->store, w->variant, i, w->room, &first, &count, w->lines);
+    FACET_AGREE(w->comm, status);
+    FACET_TRY(visit(context, first, count, w->lines));
+    w->done += least(w->ranks, w->pieces.count - (i - w->rank));
+    facet_progress_at(w->progress, w->done);
+  }
+  return FACET_OK;
+}
+
+static facet_status enter(work *w, bool transposed)
+{
+  facet_status status = FACET_OK;
+  w->pieces = facet_pieces_make(w->plan, w->variant, transposed);
+  int64_t numbers = w->pieces.most * w->pieces.width;
+  if (!(w->lines = facet_allocate((size_t)numbers, sizeof *w->lines)) ||
+      !(w->room = facet_allocate(transposed ? (size_t)numbers : 0, sizeof *w->room)))
+    status = FACET_OS;
+  return facet_agree(w->comm, status);
+}
+
+static void leave(work *w)
+{
+  facet_free(&w->lines);
+  facet_free(&w->room);
+}
+
+/* ---- what the eigenvalues of MT M say ---- */
+
+/* square: eigenvalues, descending; total: of all. Singular values that rounding cannot tell from 0 become 0, and have
+ * no direction. */
+static void take_values(work *w, int64_t count, const double *square, double total)
+{
+  facet_spectrum *s = &w->spectrum;
+  double bound = (double)(w->inputs > w->rows ? w->inputs : w->rows) * 0x1p-52 * square[0];
+  bool whole = count == least(w->inputs, w->rows) || w->plan->spectrum_method != FACET_SPECTRUM_RANDOM;
+  s->effective_rank = whole ? facet_effective_rank(count, square) : (double)NAN;
+  for (int64_t i = 0; i < w->components; i++) {
+    bool known = square[i] > bound;
+    s->value[i] = known ? sqrt(square[i]) : 0;
+    s->share[i] = known ? square[i] / total : 0;
+    double *direction = s->direction + i * w->inputs, norm = cblas_dnrm2((int)w->inputs, direction, 1);
+    for (int64_t j = 0; j < w->inputs; j++)
+      direction[j] = known ? direction[j] / norm : (double)NAN;
+    facet_direction_orient(w->inputs, direction);
+  }
+}
+
+/* ---- gram and dual: eigenvectors of a distributed matrix ---- */
+
+typedef struct {
+  work *w;
+  facet_blockmatrix *portion, *gram;
+} sum_of_products;
+
+/* Adds the products of the lines that the ranks bring; where a rank brings fewer, its places are 0 and add nothing. */
+static facet_status add_products(void *context, int64_t first, int64_t count, const double *lines)
+{
+  (void)first;
+  sum_of_products *s = context;
+  facet_blockmatrix *p = s->portion;
+  memset(p->local, 0, (size_t)(p->local_rows * p->local_columns) * sizeof(double));
+  FACET_TRY(facet_blockmatrix_fill(p, s->w->rank * s->w->pieces.most, count, lines));
+  return facet_blockmatrix_syrk(true, 1, p, 1, s->gram);
+}
+
+static facet_status make_gram(work *w, facet_blockmatrix **gram)
+{
+  int64_t order = w->pieces.width;
+  sum_of_products s = {.w = w};
+  facet_status status = facet_blockmatrix_create(w->grid, FACET_F64, order, order, FACET_BLOCK, FACET_BLOCK, &s.gram);
+  if (status == FACET_OK)
+    status = facet_blockmatrix_create(w->grid, FACET_F64, w->ranks * w->pieces.most, order, FACET_BLOCK, FACET_BLOCK,
+                                      &s.portion);
+  if (status == FACET_OK)
+    status = walk(w, add_products, &s);
+  facet_blockmatrix_destroy(&s.portion);
+  *gram = s.gram;
+  return status;
+}
+
+/* The eigenvalues of the lines' Gram matrix, descending, and its leading vectors: order x r, ascending, on every rank.
+ */
+static facet_status decompose(work *w, double *value, double *vector)
+{
+  int64_t order = w->pieces.width, r = w->components;
+  facet_blockmatrix *gram = NULL, *vectors = NULL;
+  facet_decomposition quality = {0, 0};
+  facet_status status = make_gram(w, &gram);
+  if (status == FACET_OK)
+    status = facet_blockmatrix_eigen(gram, value, &vectors, &quality);
+  facet_blockmatrix_destroy(&gram);
+  if (status == FACET_OK)
+    status = facet_blockmatrix_gather(vectors, 0, order, order - r, r, -1, vector);
+  facet_blockmatrix_destroy(&vectors);
+  for (int64_t i = 0, j = order - 1; i < j; i++, j--) {
+    double kept = value[i];
+    value[i] = value[j];
+    value[j] = kept;
+  }
+  w->spectrum.residual = quality.residual;
+  return status;
+}
+
+typedef struct {
+  work *w;
+  const double *vector; /* rows x r, ascending */
+} projection;
+
+/* uT M for some columns of M, which are the lines: they are the numbers of the directions from `first` on. */
+static facet_status project(void *context, int64_t first, int64_t count, const double *lines)
+{
+  projection *p = context;
+  work *w = p->w;
+  int r = (int)w->components, rows = (int)w->pieces.width;
+  if (count > 0)
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasTrans, r, (int)count, rows, 1, p->vector, r, lines, rows, 0,
+                w->spectrum.direction + first, (int)w->inputs);
+  return FACET_OK;
+}
+
+/* Rows of numbers, summed over the ranks, on rank 0. */
+static facet_status sum_rows(const work *w, int64_t count, double *rows)
+{
+  for (int64_t i = 0; i < count; i++) {
+    double *row = rows + i * w->inputs;
+    FACET_TRY(facet_mpi_check(
+        MPI_Reduce(w->rank == 0 ? MPI_IN_PLACE : row, row, (int)w->inputs, MPI_DOUBLE, MPI_SUM, 0, w->comm),
+        "summing up directions"));
+  }
+  return FACET_OK;
+}
+
+static void swap_rows(int64_t width, double *a, double *b)
+{
+  for (int64_t i = 0; i < width; i++) {
+    double kept = a[i];
+    a[i] = b[i];
+    b[i] = kept;
+  }
+}
+
+/* Directions from the leading vectors: they are the columns of those, or what these project M to. */
+static facet_status find_directions(work *w, const double *vector)
+{
+  int64_t r = w->components;
+  double *direction = w->spectrum.direction;
+  if (w->pieces.transposed) {
+    projection p = {w, vector};
+    memset(direction, 0, (size_t)(r * w->inputs) * sizeof *direction);
+    FACET_TRY(walk(w, project, &p));
+    FACET_TRY(sum_rows(w, r, direction));
+  }
+  for (int64_t i = 0; i < r && !w->pieces.transposed; i++)
+    for (int64_t j = 0; j < w->inputs; j++)
+      direction[i * w->inputs + j] = vector[j * r + i];
+  for (int64_t i = 0, j = r - 1; i < j; i++, j--)
+    swap_rows(w->inputs, direction + i * w->inputs, direction + j * w->inputs);
+  return FACET_OK;
+}
+
+static facet_status take_gram(work *w, double *value, double *vector)
+{
+  double total = 0;
+  FACET_TRY(decompose(w, value, vector));
+  FACET_TRY(find_directions(w, vector));
+  for (int64_t i = 0; i < w->pieces.width; i++)
+    total += fmax(value[i], 0);
+  take_values(w, w->pieces.width, value, total);
+  return FACET_OK;
+}
+
+static facet_status by_gram(work *w)
+{
+  size_t order = (size_t)w->pieces.width;
+  double *value = facet_allocate(order, sizeof *value);
+  double *vector = facet_allocate(order * (size_t)w->components, sizeof *vector);
+  facet_status status = facet_agree(w->comm, value && vector ? FACET_OK : FACET_OS);
+  if (status == FACET_OK && value && vector) /* the first says so for all ranks, the others for analyzers */
+    status = take_gram(w, value, vector);
+  facet_free(&value);
+  facet_free(&vector);
+  return status;
+}
+
+/* ---- random: a basis of the leading directions ---- */
+
+typedef struct {
+  work *w;
+  int64_t size;    /* of the basis */
+  bool drawn;      /* M is multiplied with random numbers, not with the basis */
+  double *basis;   /* size x D: orthonormal rows */
+  double *product; /* the same: MT M times the basis, of this rank's lines */
+  double *image;   /* lines of a piece x size: M times the basis */
+  double squares;  /* of the numbers of this rank's lines */
+} sketch;
+
+/* Standard normal numbers, which belong to the line of M. */
+static void draw(const sketch *k, int64_t first, int64_t count)
+{
+  facet_random random = {k->w->plan->study->seed, FACET_STREAM_PROJECT};
+  double pair[2];
+  for (int64_t i = 0; i < count; i++)
+    for (int64_t j = 0; j < k->size; j++) {
+      if (j % 2 == 0)
+        facet_random_normal(random, (uint64_t)(first + i), (uint64_t)(j / 2), pair);
+      k->image[i * k->size + j] = pair[j % 2];
+    }
+}
+
+static facet_status multiply(void *context, int64_t first, int64_t count, const double *lines)
+{
+  sketch *k = context;
+  int size = (int)k->size, d = (int)k->w->inputs, n = (int)count;
+  if (count == 0)
+    return FACET_OK;
+  if (k->drawn) {
+    draw(k, first, count);
+    k->squares += cblas_ddot(n * d, lines, 1, lines, 1);
+  } else {
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, size, d, 1, lines, d, k->basis, d, 0, k->image, size);
+  }
+  cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, size, d, n, 1, k->image, size, lines, d, 1, k->product, d);
+  return FACET_OK;
+}
+
+/* product = MT M basis on rank 0, or the first product with random numbers. */
+static facet_status apply(sketch *k, bool drawn)
+{
+  k->drawn = drawn;
+  memset(k->product, 0, (size_t)(k->size * k->w->inputs) * sizeof *k->product);
+  FACET_TRY(walk(k->w, multiply, k));
+  return sum_rows(k->w, k->size, k->product);
+}
+
+static facet_status renew_basis(sketch *k)
+{
+  work *w = k->w;
+  if (w->rank == 0)
+    memcpy(k->basis, k->product, (size_t)(k->size * w->inputs) * sizeof *k->basis);
+  FACET_AGREE(w->comm, w->rank == 0 ? facet_rows_orthonormalize(k->size, w->inputs, k->basis) : FACET_OK);
+  for (int64_t i = 0; i < k->size; i++)
+    FACET_TRY(facet_mpi_check(MPI_Bcast(k->basis + i * w->inputs, (int)w->inputs, MPI_DOUBLE, 0, w->comm),
+                              "sharing a basis"));
+  return FACET_OK;
+}
+
+static facet_status find_basis(sketch *k)
+{
+  FACET_TRY(apply(k, true));
+  FACET_TRY(renew_basis(k));
+  for (int i = 0; i < FACET_POWER_ITERATIONS; i++) {
+    FACET_TRY(apply(k, false));
+    FACET_TRY(renew_basis(k));
+  }
+  FACET_TRY(apply(k, false));
+  return facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &k->squares, 1, MPI_DOUBLE, MPI_SUM, k->w->comm),
+                         "summing up squares");
+}
+
+/* Rank 0. */
+static facet_status take_sketch(const sketch *k)
+{
+  work *w = k->w;
+  double *value;
+  FACET_NEW(value, k->size);
+  facet_status status = facet_ritz(k->size, w->inputs, k->basis, k->product, w->components, value,
+                                   w->spectrum.direction, &w->spectrum.residual);
+  if (status == FACET_OK)
+    take_values(w, k->size, value, k->squares);
+  facet_free(&value);
+  return status;
+}
+
+static int64_t sketch_size(int64_t components, int64_t rows, int64_t inputs)
+{
+  return least(components + FACET_OVERSAMPLING, least(rows, inputs));
+}
+
+static facet_status by_projection(work *w)
+{
+  sketch k = {.w = w, .size = sketch_size(w->components, w->rows, w->inputs)};
+  facet_status status = FACET_OK;
+  if (!(k.basis = facet_allocate((size_t)(k.size * w->inputs), sizeof *k.basis)) ||
+      !(k.product = facet_allocate((size_t)(k.size * w->inputs), sizeof *k.product)) ||
+      !(k.image = facet_allocate((size_t)(k.size * w->pieces.most), sizeof *k.image)))
+    status = FACET_OS;
+  status = facet_agree(w->comm, status);
+  if (status == FACET_OK)
+    status = find_basis(&k);
+  if (status == FACET_OK)
+    status = facet_agree(w->comm, w->rank == 0 ? take_sketch(&k) : FACET_OK);
+  facet_free(&k.basis);
+  facet_free(&k.product);
+  facet_free(&k.image);
+  return status;
+}
+
+/* ---- variants ---- */
+
+static facet_status take_variant(work *w, int variant)
+{
+  w->variant = variant;
+  facet_status status = enter(w, w->plan->spectrum_method == FACET_SPECTRUM_DUAL);
+  if (status == FACET_OK)
+    status = w->plan->spectrum_method == FACET_SPECTRUM_RANDOM ? by_projection(w) : by_gram(w);
+  leave(w);
+  FACET_TRY(status);
+  return facet_agree(w->comm, w->rank == 0 ? facet_store_spectrum(w->store, variant, &w->spectrum) : FACET_OK);
+}
+
+/* How often M goes by. */
+static int walks(facet_spectrum_method method)
+{
+  return method == FACET_SPECTRUM_GRAM ? 1 : method == FACET_SPECTRUM_DUAL ? 2 : 2 + FACET_POWER_ITERATIONS;
+}
+
+static facet_status take_variants(work *w)
+{
+  const facet_store_plan *p = w->plan;
+  int64_t total = 0;
+  for (int v = 0; v < p->variants; v++)
+    if (facet_store_has_spectrum(p, v))
+      total += facet_pieces_make(p, v, p->spectrum_method == FACET_SPECTRUM_DUAL).count * walks(p->spectrum_method);
+  FACET_AGREE(w->comm, facet_progress_begin(&w->progress, "spectra", "pieces of W", total, w->rank != 0));
+  for (int v = 0; v < p->variants; v++)
+    if (facet_store_has_spectrum(p, v))
+      FACET_TRY(take_variant(w, v));
+  return facet_store_sync(w->store); /* all ranks read the directions now */
+}
+
+/* ---- angles ---- */
+
+static bool comparable(const facet_store_plan *p, int a, int b)
+{
+  return facet_store_has_spectrum(p, a) && facet_store_has_spectrum(p, b) &&
+         p->variant[a].input.order == p->variant[b].input.order;
+}
+
+/* A variant's directions, and how many there are: those from some on may be missing. */
+static facet_status read_directions(const work *w, int v, double *direction, int64_t *count)
+{
+  FACET_TRY(facet_store_read_directions(w->store, v, direction));
+  for (*count = 0; *count < w->components && !isnan(direction[*count * w->inputs]);)
+    ++*count;
+  return FACET_OK;
+}
+
+static facet_status compare_pair(const work *w, int a, int b, double *u, double *v, double *angle)
+{
+  int64_t of_a, of_b;
+  for (int64_t i = 0; i < w->components; i++)
+    angle[i] = NAN;
+  if (comparable(w->plan, a, b)) {
+    FACET_TRY(read_directions(w, a, u, &of_a));
+    FACET_TRY(read_directions(w, b, v, &of_b));
+    FACET_TRY(facet_principal_angles(w->inputs, of_a, u, of_b, v, angle));
+  }
+  return facet_store_angles(w->store, a, b, angle);
+}
+
+static facet_status compare_own_pairs(const work *w)
+{
+  double *other = NULL, *angle = NULL;
+  facet_status status = FACET_OK;
+  int64_t pair = 0;
+  FACET_NEW_GO(done, status, other, w->components * w->inputs);
+  FACET_NEW_GO(done, status, angle, w->components);
+  for (int a = 0; a < w->plan->variants; a++)
+    for (int b = a; b < w->plan->variants; b++)
+      if (pair++ % w->ranks == w->rank) {
+        FACET_GO(done, status, facet_interrupt_check());
+        FACET_GO(done, status, compare_pair(w, a, b, w->spectrum.direction, other, angle));
+      }
+done:
+  facet_free(&other);
+  facet_free(&angle);
+  return status;
+}
+
+/* ---- all of it ---- */
+
+static facet_status prepare(work *w)
+{
+  FACET_NEW(w->spectrum.value, w->components);
+  FACET_NEW(w->spectrum.share, w->components);
+  FACET_NEW(w->spectrum.direction, w->components * w->inputs);
+  return FACET_OK;
+}
+
+facet_status facet_spectra(MPI_Comm comm, const facet_store_plan *plan, facet_store *store)
+{
+  work w = {.comm = comm,
+            .rank = facet_rank(comm),
+            .ranks = facet_ranks(comm),
+            .plan = plan,
+            .store = store,
+            .inputs = plan->channels * plan->height * plan->width,
+            .rows = plan->linear_samples * plan->linear_rows,
+            .components = plan->components};
+  facet_status status = facet_agree(comm, prepare(&w));
+  if (status == FACET_OK)
+    status = facet_grid_create(comm, 0, 0, &w.grid);
+  if (status == FACET_OK)
+    status = take_variants(&w);
+  facet_progress_end(&w.progress);
+  if (status == FACET_OK)
+    status = facet_agree(comm, compare_own_pairs(&w));
+  facet_grid_destroy(&w.grid);
+  facet_free(&w.spectrum.value);
+  facet_free(&w.spectrum.share);
+  facet_free(&w.spectrum.direction);
+  return status;
+}
+
+/* ---- what it takes ---- */
+
+/* Of one variant, by eigenvectors: while the matrix is summed up, of pieces that travel, or while it is decomposed, by
+ * as many ranks as have a place there: it, its symmetric copy, what is lost, vectors, and work space of three times its
+ * size. */
+static double gram_memory(const facet_pieces *pieces, double piece, int ranks)
+{
+  double order = (double)pieces->width, places = fmax(1, floor(order / (2 * FACET_BLOCK)));
+  double square = 8 * order * order, all = square / ranks, part = square / fmin(ranks, places * places);
+  return (pieces->transposed ? 2 : 1) * piece + fmax(3 * piece + 2 * all, 2 * all + 5 * part);
+}
+
+double facet_spectra_memory(const facet_store_plan *p, int ranks)
+{
+  double d = (double)p->channels * (double)p->height * (double)p->width, r = (double)p->components;
+  double most = 0, size = r + FACET_OVERSAMPLING;
+  for (int v = 0; v < p->variants; v++) {
+    if (!facet_store_has_spectrum(p, v))
+      continue;
+    facet_pieces pieces = facet_pieces_make(p, v, p->spectrum_method == FACET_SPECTRUM_DUAL);
+    double piece = 8 * (double)pieces.most * (double)pieces.width, bytes;
+    if (p->spectrum_method == FACET_SPECTRUM_RANDOM)
+      bytes = piece + 8 * size * (2 * d + (double)pieces.most);
+    else
+      bytes = gram_memory(&pieces, piece, ranks) + 8 * r * (double)pieces.width;
+    most = fmax(most, bytes);
+  }
+  return most > 0 ? most + 8 * r * d : 0;
+}
+
+double facet_spectra_work(const facet_store_plan *p)
+{
+  double d = (double)p->channels * (double)p->height * (double)p->width, r = (double)p->components, sum = 0;
+  double rows = (double)p->linear_samples * (double)p->linear_rows;
+  for (int v = 0; v < p->variants; v++) {
+    if (!facet_store_has_spectrum(p, v))
+      continue;
+    double order = p->spectrum_method == FACET_SPECTRUM_GRAM ? d : rows, other = d + rows - order;
+    sum += p->spectrum_method == FACET_SPECTRUM_RANDOM
+               ? 4 * rows * d * (r + FACET_OVERSAMPLING) * walks(p->spectrum_method)
+               : order * order * other + 20 * order * order * order;
+  }
+  return sum;
+}

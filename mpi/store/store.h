@@ -1,0 +1,168 @@
+/* The store: <output>/study.h5, schema version 5 (DESIGN, "Result file").  Created whole by
+ * facet_store_create, closed, and from then on only overwritten in place by all ranks, so a killed run
+ * leaves a valid file.  The only writer of results, and the only caller of HDF5 beside data/hdf5.c. */
+#ifndef FACET_STORE_H
+#define FACET_STORE_H
+
+#include <mpi.h>
+
+#include "train/cost.h"
+
+typedef struct {
+  const char *name, *method, *scope; /* scope "" where there is none */
+  const char *replicate;             /* what it shares with its replicates over seeds */
+  uint32_t seed;
+  double sparsity, achieved; /* asked for and reached */
+  const char *onnx, *sha256; /* file name in <output>/variants/, and its digest */
+  int layers;
+  const char **layer;     /* node names of the prunable layers */
+  double *layer_achieved; /* their achieved sparsity */
+  int64_t *layer_size;
+  int constant_nodes; /* what b is split over */
+  const char **constant_node;
+  bool linearize;
+  facet_input_layout input; /* the dimensions of a row of W */
+  bool change;              /* how its margins differ from dense's is taken apart */
+  int change_nodes, gates;  /* constant nodes of dense and of this one; nodes whose pattern a sample chooses */
+  const char **change_node; /* names */
+  const char **gate;
+  int embed_nodes;   /* constant nodes of the network from its input to a position; 0: it has no positions */
+  char **embed_node; /* names, owned */
+  int warnings;
+  char **warning; /* about collapsed layers */
+  facet_variant_cost cost;
+} facet_store_variant;
+
+/* What the store is made for. All arrays belong to the caller. */
+typedef struct {
+  const facet_study *study;
+  const char *study_text; /* as the user wrote it */
+  int variants;
+  const facet_store_variant *variant;
+  int diverged; /* variants that are missing, and why */
+  char *const *diverged_line;
+  int conditions;
+  const char **condition;
+  int classes;
+  const char **class_name;
+  int64_t samples, channels, height, width; /* N test samples */
+  const int32_t *label;                     /* N */
+  int64_t linear_samples, linear_rows;      /* n, k; the first n test samples; 0: no linearization */
+  int64_t block;                            /* samples of a tile */
+  int64_t change_samples;                   /* whose changes of margin are taken apart; 0: none */
+  int change_conditions;                    /* under which they are compared with clean */
+  int *change_condition;                    /* their numbers */
+  int64_t components;                       /* singular values and directions of each spectrum; 0: none */
+  facet_spectrum_method spectrum_method;    /* never auto */
+  int embed_axes;                           /* of positions; 0: no embedding */
+  int64_t embed_train, embed_inputs;        /* samples that the encoder learns from, and numbers of each */
+  int64_t embed_samples;                    /* whose positions are linearized; the first ones */
+} facet_store_plan;
+
+/* How the margins of some samples changed; see docs/results.md. moved is NULL where the network changed. */
+typedef struct {
+  const double *pixel, *moved;    /* count x D, channel by channel */
+  const double *node;             /* count x change_nodes */
+  const int32_t *gates;           /* count x gates */
+  const double *total, *residual; /* count */
+  const int32_t *rival_before, *rival;
+} facet_store_change;
+
+/* The spectrum of a variant's stacked linearizations; see docs/results.md. */
+typedef struct {
+  double *value, *share;           /* components */
+  double *direction;               /* components x D, in the variant's own order */
+  double effective_rank, residual; /* how it was found says what the residual is of */
+} facet_spectrum;
+
+typedef struct facet_store facet_store;
+
+/* Which variants are replicates of each other: replicate[v] = 0, 1, ... in order of appearance; how many there are. */
+int facet_store_replicates(const facet_store_plan *plan, int *replicate);
+/* Bytes that the file will take. */
+int64_t facet_store_bytes(const facet_store_plan *plan);
+/* Collective. Creates the file whole (rank 0, under a temporary name, space really reserved, renamed when complete):
+ * FACET_CANNOT_CREATE (also if there is a file of that name), FACET_IO "...: no space left: N GB needed, M GB free".
+ * Nothing is left behind on failure. Coordinates, labels, attributes are written here. */
+facet_status facet_store_create(MPI_Comm comm, const char *path, const facet_store_plan *plan);
+/* Collective. Opens for overwriting. FACET_BAD_INPUT if the file does not fit the plan (schema version, study text with
+ * defaults, variants' sha256, shapes, labels). The plan must outlive the store. */
+facet_status facet_store_open(MPI_Comm comm, const char *path, const facet_store_plan *plan, facet_store **store);
+/* Collective. Makes everything durable and closes. */
+facet_status facet_store_close(facet_store **store);
+
+/* Collective. Everything written before, by any rank, is durable and seen by all. */
+facet_status facet_store_sync(facet_store *store);
+
+/* Everything below may be called by one rank alone (independent writes in place). Samples first .. first+count-1. */
+facet_status facet_store_images(facet_store *store, int64_t first, int64_t count, const float *pixels);
+facet_status facet_store_predictions(facet_store *store, int variant, int condition, int64_t first, int64_t count,
+                                     const double *logits, const int32_t *predicted, const double *loss);
+facet_status facet_store_geometry(facet_store *store, int variant, int condition, int64_t first, int64_t count,
+                                  const double *angle, const double *length, const double *margin,
+                                  const double *cosine);
+/* The linearization is of the clean condition. Rows from .. from+rows-1 of W: count x rows x D of the study's
+ * precision, in the variant's own layout. */
+facet_status facet_store_w(facet_store *store, int variant, int64_t first, int64_t count, int64_t from, int64_t rows,
+                           const void *w);
+/* All but W. */
+facet_status facet_store_linear(facet_store *store, int variant, int64_t first, int64_t count, const int32_t *row,
+                                const facet_linearization *linear);
+/* Which samples were picked: rank 0 alone. */
+facet_status facet_store_change_samples(facet_store *store, const int64_t *sample);
+/* Changes of samples first .. first+count-1 of those that were picked. condition -1: of clean samples from dense to
+ * this variant; otherwise from clean to that condition (0, 1, ... of the plan's change_condition) in this variant. */
+facet_status facet_store_changes(facet_store *store, int variant, int condition, int64_t first, int64_t count,
+                                 const facet_store_change *change);
+/* Some samples and rows of W, and some of the input's dimensions, as doubles; start, count: 2 + the input's axes. */
+facet_status facet_store_read_w(facet_store *store, int variant, const int64_t *start, const int64_t *count, double *w);
+/* Whether the plan has a spectrum of a variant; how many pairs of variant and condition are in /aggregate/cka. */
+bool facet_store_has_spectrum(const facet_store_plan *plan, int variant);
+int64_t facet_store_cka_items(const facet_store_plan *plan);
+facet_status facet_store_spectrum(facet_store *store, int variant, const facet_spectrum *spectrum);
+facet_status facet_store_read_directions(facet_store *store, int variant, double *direction); /* components x D */
+/* Of a pair of variants, both ways: components. */
+facet_status facet_store_angles(facet_store *store, int a, int b, const double *angle);
+facet_status facet_store_cka(facet_store *store, const double *table); /* items x items */
+/* ---- the embedding: docs/results.md, /embed ---- */
+
+/* Loss, norm of the gradient, rate and alpha of an epoch. */
+facet_status facet_store_embed_epoch(facet_store *store, int epoch, const double log[4]);
+/* Training samples first .. first+count-1, in the order of training. position: count x axes. */
+facet_status facet_store_embed_train(facet_store *store, int64_t first, int64_t count, const int64_t *sample,
+                                     const int32_t *label, const double *position);
+facet_status facet_store_embed_positions(facet_store *store, int variant, int condition, int64_t first, int64_t count,
+                                         const double *position);
+/* linear->w: count x axes x channel x y x x of the study's precision. */
+facet_status facet_store_embed_linear(facet_store *store, int variant, int64_t first, int64_t count,
+                                      const facet_linearization *linear);
+/* Nearest-neighbour error, trustworthiness, continuity. */
+facet_status facet_store_embed_quality(facet_store *store, int variant, const double quality[3]);
+facet_status facet_store_embed_read_quality(facet_store *store, int variant, double quality[3]); /* NaN: not yet */
+/* As facet_store_mark and facet_store_marks, of positions. */
+facet_status facet_store_embed_mark(facet_store *store, int variant, int condition, int64_t block);
+facet_status facet_store_embed_marks(facet_store *store, uint8_t *done);
+/* What was stored: all positions of a variant under a condition (N x axes), and of the training samples, with labels.
+ */
+facet_status facet_store_embed_read(facet_store *store, int variant, int condition, double *position);
+facet_status facet_store_embed_read_train(facet_store *store, int32_t *label, double *position);
+
+/* Marks tile (variant, condition, block) as done; call after its data. What was marked is durable against a kill of the
+ * process at once. A mark never reaches the disk before its data, so power loss costs at most the tiles since the last
+ * facet_store_sync or close. */
+facet_status facet_store_mark(facet_store *store, int variant, int condition, int64_t block);
+/* Reads all marks: variants x conditions x blocks, 1 = done. */
+facet_status facet_store_marks(facet_store *store, uint8_t *done);
+/* Collective; the store is closed, and its tiles are done. Rank 0 writes /summary/accuracy, loss, angle, length, margin
+ * (V x C means over labelled samples; f64), and /summary/residual (V: worst residual; NaN where not linearized), from
+ * what is in the file; then the mean and standard deviation (n - 1) of the first five over replicates, and comparisons
+ * (compare.h), /similarity by all ranks. forward_seconds: V, on rank 0; NULL: not measured. */
+facet_status facet_store_summarize(MPI_Comm comm, const char *path, const facet_store_plan *plan,
+                                   const double *forward_seconds);
+
+/* One line that depends on the results alone: SHA-256 over every dataset (path, type, shape, bytes) in order of path
+ * but /progress, /aggregate and times (..._seconds), and over the variants' attributes. Not collective. FACET_NO_INPUT,
+ * FACET_BAD_INPUT ("not finished: 12 of 80 tiles are done" as well). */
+facet_status facet_store_checksum(const char *path, char hex[65]);
+
+#endif

@@ -1,0 +1,105 @@
+/* Checkpoints: a line that says what it is, the digest of what the state follows from, the digest of the state, and
+ * the state's pieces one after the other.  A file is used only if both digests and the size are right. */
+#include "checkpoint.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "ranks/agree.h"
+
+static const char title[] = "facet checkpoint 1\n";
+enum { TITLE = sizeof title - 1, DIGEST = 65, HEADER = TITLE + 2 * DIGEST, MOST_AT_ONCE = 1 << 30 };
+
+static size_t size_of(int pieces, const facet_piece *piece)
+{
+  size_t bytes = HEADER;
+  for (int i = 0; i < pieces; i++)
+    bytes += piece[i].bytes;
+  return bytes;
+}
+
+facet_status facet_checkpoint_write(const char *path, const char digest[65], int pieces, const facet_piece *piece)
+{
+  size_t size = size_of(pieces, piece), at = HEADER;
+  uint8_t *bytes;
+  char state[DIGEST];
+  FACET_NEW(bytes, size);
+  memcpy(bytes, title, TITLE);
+  memcpy(bytes + TITLE, digest, DIGEST);
+  for (int i = 0; i < pieces; i++) {
+    memcpy(bytes + at, piece[i].data, piece[i].bytes);
+    at += piece[i].bytes;
+  }
+  facet_status status = facet_sha256_bytes(bytes + HEADER, size - HEADER, state);
+  if (status == FACET_OK) {
+    memcpy(bytes + TITLE + DIGEST, state, DIGEST);
+    status = facet_write_file(path, bytes, size);
+  }
+  facet_free(&bytes);
+  return status;
+}
+
+/* Whether what was read is the state that is asked for. */
+static facet_status fits(const uint8_t *bytes, size_t count, size_t size, const char *digest, bool *good)
+{
+  char state[DIGEST];
+  *good = false;
+  if (count != size || memcmp(bytes, title, TITLE) != 0 || memcmp(bytes + TITLE, digest, DIGEST) != 0)
+    return FACET_OK;
+  FACET_TRY(facet_sha256_bytes(bytes + HEADER, size - HEADER, state));
+  *good = memcmp(bytes + TITLE + DIGEST, state, DIGEST) == 0;
+  return FACET_OK;
+}
+
+/* Rank 0: the bytes of a file that fits; *bytes stays NULL if there is none. */
+static facet_status read_fitting(const char *path, const char *digest, size_t size, uint8_t **bytes)
+{
+  size_t count;
+  bool good;
+  *bytes = NULL;
+  if (!facet_exists(path))
+    return FACET_OK;
+  FACET_TRY(facet_read_file(path, bytes, &count));
+  facet_status status = fits(*bytes, count, size, digest, &good);
+  if (status != FACET_OK || !good)
+    facet_free(bytes);
+  return status;
+}
+
+static facet_status share(MPI_Comm comm, const facet_piece *piece)
+{
+  for (size_t at = 0; at < piece->bytes; at += MOST_AT_ONCE) {
+    size_t count = piece->bytes - at < MOST_AT_ONCE ? piece->bytes - at : MOST_AT_ONCE;
+    FACET_TRY(facet_mpi_check(MPI_Bcast((char *)piece->data + at, (int)count, MPI_BYTE, 0, comm), "checkpoint"));
+  }
+  return FACET_OK;
+}
+
+facet_status facet_checkpoint_read(MPI_Comm comm, const char *path, const char digest[65], int pieces,
+                                   const facet_piece *piece, bool *found)
+{
+  uint8_t *bytes = NULL;
+  *found = false;
+  facet_status status = FACET_OK;
+  if (facet_rank(comm) == 0)
+    status = read_fitting(path, digest, size_of(pieces, piece), &bytes);
+  int there = bytes != NULL;
+  status = facet_agree(comm, status);
+  if (status == FACET_OK)
+    status = facet_mpi_check(MPI_Bcast(&there, 1, MPI_INT, 0, comm), "checkpoint");
+  size_t at = HEADER;
+  for (int i = 0; i < pieces && status == FACET_OK && there; i++) {
+    if (bytes)
+      memcpy(piece[i].data, bytes + at, piece[i].bytes);
+    at += piece[i].bytes;
+    status = share(comm, &piece[i]);
+  }
+  facet_free(&bytes);
+  *found = there;
+  return status;
+}
+
+void facet_checkpoint_remove(const char *path)
+{
+  (void)unlink(path);
+}

@@ -1,0 +1,48 @@
+/* The networks of a study: `dense`, trained or read, and its variants, pruned or read; all of them end as
+ * ONNX files in <output>/variants/, and what is there already is not made again. */
+#ifndef FACET_VARIANTS_H
+#define FACET_VARIANTS_H
+
+#include <mpi.h>
+
+#include "record.h"
+#include "study/study.h"
+
+typedef struct {
+  facet_variant variant; /* name, recipe, asked-for sparsity */
+  facet_network *network;
+  facet_input_layout input; /* how it takes the samples */
+  facet_mask *zeros;        /* what is zero in its prunable layers */
+  char *file;               /* in <output>/variants/ */
+  char sha256[65];
+  facet_record record; /* what is remembered of how it was made */
+} facet_member;
+
+typedef struct {
+  int count;
+  facet_member *member; /* member[0] is dense */
+  int diverged;         /* variants that are not members, because their training diverged, and what was said of each */
+  char **diverged_line;
+} facet_family;
+
+typedef struct {
+  facet_dataset *train, *test; /* train NULL: nothing is trained */
+} facet_study_data;
+
+/* Not collective. Reads the data sets and checks labels and normalisation against each other and the study. */
+facet_status facet_study_data_read(const facet_study *study, facet_study_data *data);
+void facet_study_data_clear(facet_study_data *data);
+
+/* Collective. Makes or reads every network, trains where the study says so, writes the files (rank 0), and leaves the
+ * same family on every rank. FACET_BAD_INPUT where networks, data and classes do not fit each other. */
+facet_status facet_family_make(MPI_Comm comm, const facet_study *study, const facet_study_data *data,
+                               facet_family *family);
+/* Not collective. The family as `facet check` needs it: nothing is trained or written; networks that would be trained
+ * have their first weights. */
+facet_status facet_family_sketch(const facet_study *study, const facet_study_data *data, facet_family *family);
+/* Not collective. Bytes that a rank of so many takes for training the networks of a sketch, at most one at a time. */
+facet_status facet_family_memory(const facet_study *study, const facet_study_data *data, const facet_family *family,
+                                 int ranks, size_t *bytes);
+void facet_family_clear(facet_family *family);
+
+#endif
