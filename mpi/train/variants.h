@@ -6,7 +6,7 @@
 #include <mpi.h>
 
 #include "record.h"
-#include "study/study.h"
+#include "study/data.h"
 
 typedef struct {
   facet_variant variant; /* name, recipe, asked-for sparsity */
@@ -24,14 +24,6 @@ typedef struct {
   int diverged;         /* variants that are not members, because their training diverged, and what was said of each */
   char **diverged_line;
 } facet_family;
-
-typedef struct {
-  facet_dataset *train, *test; /* train NULL: nothing is trained */
-} facet_study_data;
-
-/* Not collective. Reads the data sets and checks labels and normalisation against each other and the study. */
-facet_status facet_study_data_read(const facet_study *study, facet_study_data *data);
-void facet_study_data_clear(facet_study_data *data);
 
 /* Collective. Makes or reads every network, trains where the study says so, writes the files (rank 0), and leaves the
  * same family on every rank. FACET_BAD_INPUT where networks, data and classes do not fit each other. */
