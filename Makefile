@@ -176,6 +176,8 @@ FORMATTED = $(sort $(wildcard src/*.h src/*/*.[ch] mpi/*/*.[ch] tests/*/*.[ch]))
 lint-now: $(GENERATED)/onnx.pb-c.h
 	$(SAY) clang-format
 	$(SHOW)clang-format --dry-run -Werror $(FORMATTED) || { echo "lint: run make format" >&2; exit 1; }
+	$(SAY) rooms
+	@tools/rooms
 	$(SAY) clang-tidy
 	@tools/tidy $(LANGUAGE) $(FOUND_CFLAGS) -- $(LIBRARY_SOURCES) $(PROGRAM_SOURCES)
 	@/usr/bin/env python3 -m compileall -q analysis tests
@@ -207,7 +209,7 @@ help:
 	@echo 'make demo       train, prune, linearize Fashion-MNIST; report in results/demo'
 	@echo 'make test       unit, parallel, ONNX and whole-run tests; SANITIZE=1: unit and ONNX under sanitizers'
 	@echo 'make test-slurm a study on a private four-node Slurm on this machine'
-	@echo 'make lint       clang-format, clang-tidy; make format applies the first'
+	@echo 'make lint       clang-format, rooms, clang-tidy; make format applies the first'
 	@echo 'make bench      speed against PyTorch; table, and results/bench.json'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR='
 	@echo 'make clean      remove build/'
