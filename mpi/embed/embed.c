@@ -25,8 +25,8 @@ facet_status facet_embed_source(const facet_study *study, const facet_study_data
     if (strcmp(family->member[i].variant.name, e->variant) == 0) {
       *numbers = facet_features_count(family->member[i].network, NULL);
       FACET_CHECK(*numbers > 0, FACET_BAD_INPUT,
-                  "%s:%d: embed.source: %s does not end in a linear node, so it has no features", study->file, e->line,
-                  e->variant);
+                  "%s:%d: embed.source: %s does not end in a linear node, so it has no features", study->settings.file,
+                  e->line, e->variant);
     }
   return FACET_OK;
 }
@@ -36,13 +36,13 @@ static facet_status blank_encoder(const facet_embedding *e, int64_t numbers, fac
 {
   int64_t size[FACET_EMBED_LAYERS + 2] = {numbers}, count = 0;
   double *zeros;
-  for (int i = 0; i < e->layers; i++)
-    size[i + 1] = e->layer[i];
-  size[e->layers + 1] = e->dimensions;
-  for (int i = 0; i <= e->layers; i++)
+  for (int i = 0; i < e->layers.count; i++)
+    size[i + 1] = e->layers.item[i];
+  size[e->layers.count + 1] = e->dimensions;
+  for (int i = 0; i <= e->layers.count; i++)
     count += (size[i] + 1) * size[i + 1];
   FACET_NEW(zeros, count);
-  facet_status status = facet_network_dense((facet_shape){1, {numbers}}, e->layers + 1, size, zeros, encoder);
+  facet_status status = facet_network_dense((facet_shape){1, {numbers}}, e->layers.count + 1, size, zeros, encoder);
   facet_free(&zeros);
   return status;
 }
@@ -135,18 +135,18 @@ static facet_status enter_variant(mapping *m, int v)
   FACET_CHECK(m->stacked, FACET_INTERNAL, "%s cannot be embedded", member->variant.name);
   FACET_TRY(facet_entry_make(m->study, m->data->test, member, &m->entry));
   batch = batch > EXPLAINED_AT_ONCE ? batch : EXPLAINED_AT_ONCE;
-  facet_executor_options options = {.real = m->study->precision, .batch = batch};
+  facet_executor_options options = {.real = m->study->settings.precision, .batch = batch};
   FACET_TRY(facet_executor_create(m->stacked, options, &m->forward));
-  FACET_NEW(m->x, (size_t)(batch * m->plan->inputs) * facet_type_size(m->study->precision));
+  FACET_NEW(m->x, (size_t)(batch * m->plan->inputs) * facet_type_size(m->study->settings.precision));
   FACET_NEW(m->position, m->s->block * m->s->embed_axes);
   return make_linear(m);
 }
 
 static facet_status take(mapping *m, int condition, int64_t first, int64_t count, bool exact)
 {
-  size_t size = (size_t)m->plan->inputs * facet_type_size(m->study->precision);
+  size_t size = (size_t)m->plan->inputs * facet_type_size(m->study->settings.precision);
   for (int64_t i = 0; i < count; i++)
-    FACET_TRY(facet_entry_take(&m->entry, m->study->condition[condition], first + i, m->x + (size_t)i * size,
+    FACET_TRY(facet_entry_take(&m->entry, m->study->conditions.item[condition], first + i, m->x + (size_t)i * size,
                                exact ? m->exact + i * m->plan->inputs : NULL));
   return FACET_OK;
 }
@@ -194,7 +194,7 @@ static facet_status run_tile(mapping *m, const facet_tile *t)
     FACET_CHECK(isfinite(m->position[i]), FACET_BAD_INPUT, "%s: the position of sample %lld is not finite",
                 m->family->member[t->variant].file, (long long)(t->first + i / m->s->embed_axes));
   int64_t left = m->s->embed_samples - t->first;
-  if (m->study->condition[t->condition].corruption == 0 && left > 0)
+  if (m->study->conditions.item[t->condition].corruption == 0 && left > 0)
     FACET_TRY(explain(m, t->condition, t->first, left < t->count ? left : t->count));
   FACET_TRY(facet_store_embed_positions(m->store, t->variant, t->condition, t->first, t->count, m->position));
   return facet_store_embed_mark(m->store, t->variant, t->condition, t->block);
@@ -270,7 +270,8 @@ facet_status facet_embed(MPI_Comm comm, const facet_plan *plan, const facet_stud
   facet_network *encoder = NULL;
   if (plan->store.embed_axes == 0)
     return FACET_OK;
-  char *folder = facet_format("%s/embed", study->output), *file = facet_format("%s/embed/encoder.onnx", study->output);
+  char *folder = facet_format("%s/embed", study->settings.output),
+       *file = facet_format("%s/embed/encoder.onnx", study->settings.output);
   facet_status status = folder && file ? FACET_OK : FACET_OS;
   if (status == FACET_OK && facet_rank(comm) == 0)
     status = facet_make_folder(folder);
@@ -326,8 +327,8 @@ static double encoder_memory(const facet_store_plan *s)
 {
   const facet_embedding *e = &s->study->embed;
   double inputs = (double)s->embed_inputs, numbers = 0;
-  for (int i = 0; i <= e->layers; i++) {
-    double outputs = i < e->layers ? (double)e->layer[i] : (double)e->dimensions;
+  for (int i = 0; i <= e->layers.count; i++) {
+    double outputs = i < e->layers.count ? (double)e->layers.item[i] : (double)e->dimensions;
     numbers += (inputs + 1) * outputs;
     inputs = outputs;
   }

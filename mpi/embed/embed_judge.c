@@ -50,7 +50,7 @@ static facet_status find_left(judgement *j)
 static facet_status prepare(judgement *j)
 {
   const facet_store_plan *s = j->s;
-  while (s->study->condition[j->clean].corruption != 0)
+  while (s->study->conditions.item[j->clean].corruption != 0)
     j->clean++;
   FACET_TRY(find_left(j));
   FACET_NEW(j->x, s->samples * s->embed_inputs);
@@ -82,7 +82,7 @@ static facet_status find_own(judgement *j, int v)
   FACET_GO(done, status, facet_features_create(&source, &reader));
   for (int64_t i = n * rank / ranks, last = n * (rank + 1) / ranks; i < last; i += source.batch) {
     int64_t count = last - i < source.batch ? last - i : source.batch;
-    FACET_GO(done, status, facet_features_run(reader, j->s->study->condition[j->clean], NULL, i, count, feature));
+    FACET_GO(done, status, facet_features_run(reader, j->s->study->conditions.item[j->clean], NULL, i, count, feature));
     for (int64_t k = 0; k < count * numbers; k++)
       j->x[i * numbers + k] = (float)feature[k];
   }

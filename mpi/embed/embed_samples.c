@@ -17,7 +17,7 @@ facet_status facet_embed_samples_deal(facet_embed_samples *s)
   FACET_NEW(s->order, s->count);
   FACET_NEW(s->label, s->count);
   FACET_NEW(s->mean, s->features);
-  facet_random_permutation((facet_random){s->study->seed, FACET_STREAM_EMBED}, UINT64_MAX, s->count, s->order);
+  facet_random_permutation((facet_random){s->study->settings.seed, FACET_STREAM_EMBED}, UINT64_MAX, s->count, s->order);
   for (int64_t i = 0; i < s->count; i++)
     s->label[i] = s->data->label[s->order[i]];
   for (int i = 0; i < s->batches; i++) {
@@ -76,7 +76,7 @@ static facet_status fill_batch(const facet_embed_samples *s, source *from, facet
       for (int64_t j = 0; j < s->features; j++) {
         double h = from->feature[i * s->features + j];
         FACET_CHECK(isfinite(h), FACET_BAD_INPUT, "%s:%d: embed: the features of sample %lld are not finite",
-                    s->study->file, s->study->embed.line, (long long)s->order[own + first + i]);
+                    s->study->settings.file, s->study->embed.line, (long long)s->order[own + first + i]);
         facet_blockmatrix_set(b->x, first + i + j * rows, h);
         sum[j] += h;
         squares[j] += h * h;
@@ -103,7 +103,7 @@ static facet_status add_up(MPI_Comm comm, int64_t count, double *sum)
 /* From the sums over all samples of all ranks. One scale for all features, so that distances keep their proportions. */
 static facet_status find_scale(facet_embed_samples *s, const double *sum, const double *squares)
 {
-  const char *file = s->study->file;
+  const char *file = s->study->settings.file;
   int line = s->study->embed.line;
   double n = (double)s->count, d = (double)s->features, variance = 0, square = 0;
   for (int64_t j = 0; j < s->features; j++) {

@@ -64,11 +64,13 @@ static double parameters(const probe *p)
 static facet_status probe_make(const facet_plan *plan, int64_t batch, probe *p)
 {
   const facet_embedding *e = &plan->store.study->embed;
-  *p = (probe){
-      .wish = e, .real = plan->store.study->precision, .n = batch < BATCH ? batch : BATCH, .layers = e->layers + 1};
+  *p = (probe){.wish = e,
+               .real = plan->store.study->settings.precision,
+               .n = batch < BATCH ? batch : BATCH,
+               .layers = e->layers.count + 1};
   p->size[0] = plan->store.embed_inputs;
-  for (int i = 0; i < e->layers; i++)
-    p->size[i + 1] = e->layer[i];
+  for (int i = 0; i < e->layers.count; i++)
+    p->size[i + 1] = e->layers.item[i];
   p->size[p->layers] = e->dimensions;
   p->rest = parameters(p);
   p->size[0] = p->size[0] < WIDEST ? p->size[0] : WIDEST;
@@ -190,7 +192,7 @@ facet_status facet_embed_time(const facet_plan *plan, const double *forward, dou
     if (e->source == FACET_SOURCE_FEATURES && strcmp(s->variant[v].name, e->variant) == 0)
       feature = forward[v];
     if (s->variant[v].embed_nodes > 0)
-      sum += variant_seconds(s, &t, forward[v], s->study->has_train);
+      sum += variant_seconds(s, &t, forward[v], s->study->data.has_train);
   }
   *seconds = corrupting + (sum + training_seconds(plan, &t, feature, ranks)) / ranks;
   return FACET_OK;

@@ -57,8 +57,8 @@ static void training_clear(training *t)
 int64_t facet_embed_batches_kept(const facet_study *study, int64_t samples, int64_t inputs, int ranks)
 {
   int64_t batches = facet_embed_batches(&study->embed, samples), most = facet_embed_largest(&study->embed, samples);
-  double room = (double)study->memory - facet_affinity_peak(ranks, study->precision, most, inputs);
-  double kept = floor(room / facet_affinity_bytes(ranks, study->precision, most));
+  double room = (double)study->settings.memory - facet_affinity_peak(ranks, study->settings.precision, most, inputs);
+  double kept = floor(room / facet_affinity_bytes(ranks, study->settings.precision, most));
   return kept < 0 ? -1 : kept < (double)batches ? (int64_t)kept : batches;
 }
 
@@ -68,11 +68,11 @@ facet_status facet_embed_fits(const facet_store_plan *p, int ranks)
   if (p->embed_axes == 0 || facet_embed_batches_kept(study, p->embed_train, p->embed_inputs, ranks) >= 0)
     return FACET_OK;
   int64_t most = facet_embed_largest(&study->embed, p->embed_train);
-  double needed = facet_affinity_peak(ranks, study->precision, most, p->embed_inputs);
+  double needed = facet_affinity_peak(ranks, study->settings.precision, most, p->embed_inputs);
   return facet_raise(FACET_BAD_INPUT,
                      "%s:%d: embed.batch: %lld samples take %.0f MiB for each of %d rank%s, but memory is %.0f MiB",
-                     study->file, study->embed.line, (long long)most, needed / 0x1p20, ranks, ranks == 1 ? "" : "s",
-                     (double)study->memory / 0x1p20);
+                     study->settings.file, study->embed.line, (long long)most, needed / 0x1p20, ranks,
+                     ranks == 1 ? "" : "s", (double)study->settings.memory / 0x1p20);
 }
 
 /* Of the largest batch. */
@@ -95,7 +95,7 @@ static facet_status prepare_own(training *t)
   FACET_NEW(t->affinity, t->from.batches);
   FACET_NEW(t->y, most_samples(t) * t->wish->dimensions);
   FACET_NEW(t->dy, most_samples(t) * t->wish->dimensions);
-  t->checkpoint = facet_format("%s/embed/encoder.checkpoint", t->study->output);
+  t->checkpoint = facet_format("%s/embed/encoder.checkpoint", t->study->settings.output);
   return t->checkpoint ? FACET_OK : FACET_OS;
 }
 
@@ -118,7 +118,7 @@ static facet_status prepare(training *t)
   FACET_AGREE(t->comm, prepare_own(t));
   FACET_AGREE(t->comm, find_digest(t));
   FACET_TRY(facet_grid_create(t->comm, t->ranks, 1, &t->grid));
-  FACET_TRY(facet_encoder_create(t->grid, t->real, t->layers, t->size, t->study->seed, &t->encoder));
+  FACET_TRY(facet_encoder_create(t->grid, t->real, t->layers, t->size, t->study->settings.seed, &t->encoder));
   t->state_size = 4 + facet_encoder_state_size(t->encoder);
   t->state = facet_allocate((size_t)t->state_size, sizeof *t->state);
   FACET_AGREE(t->comm, t->state ? FACET_OK : FACET_OS);
@@ -149,7 +149,7 @@ static void move_alpha(training *t, double by_alpha, double rate, double count)
  * new samples come to lie near those that they are like. */
 static facet_status blur(training *t, const facet_embed_batch *b, int epoch)
 {
-  facet_encoder_noise noise = {.random = {t->study->seed, FACET_STREAM_EMBED_NOISE},
+  facet_encoder_noise noise = {.random = {t->study->settings.seed, FACET_STREAM_EMBED_NOISE},
                                .deviation = t->wish->noise,
                                .visit = epoch,
                                .sample =
@@ -175,8 +175,8 @@ static facet_status step(training *t, int epoch, int number, double *loss, doubl
   FACET_TRY(facet_tsne_step(affinity, e->dimensions, t->y, t->alpha, e->learn_alpha, factor, &g));
   FACET_TRY(facet_encoder_backward(t->encoder, g.y, &gradient));
   FACET_CHECK(isfinite(g.loss) && isfinite(gradient), FACET_BAD_INPUT,
-              "%s:%d: embed.rate: the loss is no longer finite in epoch %d: a smaller rate may help", t->study->file,
-              e->line, epoch + 1);
+              "%s:%d: embed.rate: the loss is no longer finite in epoch %d: a smaller rate may help",
+              t->study->settings.file, e->line, epoch + 1);
   facet_encoder_move(t->encoder,
                      (facet_encoder_step){.optimizer = e->optimizer == FACET_EMBED_ADAM ? FACET_ADAM : FACET_MOMENTUM,
                                           .rate = rate,
@@ -303,19 +303,19 @@ static facet_status describe(const facet_plan *plan, const facet_study_data *dat
   *t = (training){.ranks = ranks,
                   .study = study,
                   .wish = e,
-                  .real = study->precision,
+                  .real = study->settings.precision,
                   .from = {.study = study,
                            .data = data->train ? data->train : data->test,
                            .member = member_named(family, e->variant),
                            .count = plan->store.embed_train,
                            .features = plan->store.embed_inputs},
-                  .layers = e->layers + 1,
+                  .layers = e->layers.count + 1,
                   .size = {plan->store.embed_inputs},
                   .alpha = e->alpha};
-  for (int i = 0; i < e->layers; i++)
-    t->size[i + 1] = e->layer[i];
+  for (int i = 0; i < e->layers.count; i++)
+    t->size[i + 1] = e->layers.item[i];
   t->size[t->layers] = e->dimensions;
-  FACET_CHECK(t->from.member, FACET_BAD_INPUT, "%s:%d: embed.variant: %s was not made", study->file, e->line,
+  FACET_CHECK(t->from.member, FACET_BAD_INPUT, "%s:%d: embed.variant: %s was not made", study->settings.file, e->line,
               e->variant);
   return FACET_OK;
 }

@@ -53,7 +53,7 @@ static const char *short_number(double n, char text[12])
 /* Whether a sketch has the zeros that its variant will have. */
 static bool zeros_are_known(const facet_study *study, const facet_variant *variant)
 {
-  const facet_recipe *recipe = variant->recipe >= 0 ? &study->recipe[variant->recipe] : NULL;
+  const facet_recipe *recipe = variant->recipe >= 0 ? &study->recipes.item[variant->recipe] : NULL;
   return !recipe || recipe->onnx || recipe->mask ||
          (variant->method < FACET_TRAINS && !facet_criterion_needs_data((facet_criterion)variant->method));
 }
@@ -70,8 +70,8 @@ static facet_status print_variants(const facet_plan *plan, const facet_family *f
     const facet_store_variant *v = &s->variant[i];
     const facet_variant_cost *c = &v->cost;
     char flops[12], sparse[12] = "-", bytes[12], light[12] = "-", parameters[12];
-    FACET_TRY(facet_forward_measure(family->member[i].network, s->study->precision, plan->work[i].forward_batch,
-                                    &forward[i]));
+    FACET_TRY(facet_forward_measure(family->member[i].network, s->study->settings.precision,
+                                    plan->work[i].forward_batch, &forward[i]));
     if (zeros_are_known(s->study, &family->member[i].variant)) {
       (void)short_number((double)c->flops_sparse, sparse);
       (void)short_number((double)c->bytes_sparse, light);
@@ -158,7 +158,8 @@ static facet_status print_plan(const facet_plan *plan, const facet_study_data *d
            facet_spectrum_name(s->spectrum_method));
   FACET_TRY(print_forecast(plan, data, family, forward, ranks));
   printf("memory per rank  about %.3f GiB (%d rank%s here)\n", memory / 0x1p30, ranks, ranks == 1 ? "" : "s");
-  printf("disk             %.2f GiB in %s/study.h5\n", (double)facet_store_bytes(s) / 0x1p30, s->study->output);
+  printf("disk             %.2f GiB in %s/study.h5\n", (double)facet_store_bytes(s) / 0x1p30,
+         s->study->settings.output);
   return FACET_OK;
 }
 

@@ -25,7 +25,7 @@ static void to_bytes(const facet_study *study, const facet_dataset *d, const flo
   int64_t plane = d->height * d->width;
   for (int64_t c = 0; c < d->channels; c++)
     for (int64_t i = 0; i < plane; i++) {
-      double level = 255 * (double)pixels[c * plane + i] / study->normalize.scale;
+      double level = 255 * (double)pixels[c * plane + i] / study->data.normalize.scale;
       bytes[i * d->channels + c] = (uint8_t)rint(level < 0 ? 0 : level > 255 ? 255 : level);
     }
 }
@@ -54,8 +54,8 @@ static bool is_of(facet_condition condition, int corruption)
 static int count_severities(const facet_study *study, int corruption)
 {
   int count = 0;
-  for (int c = 0; c < study->conditions; c++)
-    count += is_of(study->condition[c], corruption);
+  for (int c = 0; c < study->conditions.count; c++)
+    count += is_of(study->conditions.item[c], corruption);
   return count;
 }
 
@@ -68,9 +68,9 @@ static facet_status write_corruption(const facet_study *study, const facet_datas
                  (long long)d->channels);
   FACET_CHECK(write_header(file, shape), FACET_IO, "%s", strerror(errno));
   for (int severity = 0; severity <= 5; severity++)
-    for (int c = 0; c < study->conditions; c++)
-      if (is_of(study->condition[c], corruption) && study->condition[c].severity == severity)
-        FACET_TRY(write_condition(study, d, study->condition[c], pixels, bytes, file));
+    for (int c = 0; c < study->conditions.count; c++)
+      if (is_of(study->conditions.item[c], corruption) && study->conditions.item[c].severity == severity)
+        FACET_TRY(write_condition(study, d, study->conditions.item[c], pixels, bytes, file));
   return FACET_OK;
 }
 
@@ -78,8 +78,8 @@ static facet_status write_labels(const facet_study *study, const facet_dataset *
 {
   int most = 0;
   char shape[40];
-  for (int c = 0; c < study->conditions; c++) {
-    int count = count_severities(study, study->condition[c].corruption);
+  for (int c = 0; c < study->conditions.count; c++) {
+    int count = count_severities(study, study->conditions.item[c].corruption);
     most = count > most ? count : most;
   }
   long long labels = d->count * most;

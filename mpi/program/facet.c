@@ -91,17 +91,17 @@ static bool holds_results(const char *output)
 /* Rank 0: makes the folder, or recognises it as this study's own by the canonical text kept in it. */
 static facet_status claim_output(const facet_study *study, bool fresh)
 {
-  char *path = facet_format("%s/study.yaml", study->output), *text = NULL;
+  char *path = facet_format("%s/study.yaml", study->settings.output), *text = NULL;
   uint8_t *there = NULL;
   size_t count;
   facet_status status = path ? FACET_OK : FACET_OS;
   if (status == FACET_OK && fresh)
-    status = start_over(study->output);
+    status = start_over(study->settings.output);
   if (status == FACET_OK)
-    status = facet_make_folder(study->output);
+    status = facet_make_folder(study->settings.output);
   if (status == FACET_OK)
     status = facet_study_text(study, &text);
-  if (status == FACET_OK && (!facet_exists(path) || !holds_results(study->output))) {
+  if (status == FACET_OK && (!facet_exists(path) || !holds_results(study->settings.output))) {
     status = facet_write_file(path, text, strlen(text));
   } else if (status == FACET_OK) {
     status = facet_read_file(path, &there, &count);
@@ -109,10 +109,10 @@ static facet_status claim_output(const facet_study *study, bool fresh)
       status = facet_raise(FACET_BAD_INPUT,
                            "%s: holds the results of a different study (%s); "
                            "choose another output, or --fresh to start over",
-                           study->output, path);
+                           study->settings.output, path);
   }
   if (status == FACET_OK)
-    status = forget_embedding(study->output);
+    status = forget_embedding(study->settings.output);
   facet_free(&there);
   facet_free(&text);
   facet_free(&path);
@@ -145,7 +145,7 @@ static facet_status read_study(const char *file, session *s)
 {
   size_t count;
   FACET_TRY(facet_study_read(file, &s->study));
-  facet_kernels_threads(s->study->threads);
+  facet_kernels_threads(s->study->settings.threads);
   return facet_read_file(file, &s->text, &count);
 }
 
@@ -154,7 +154,7 @@ static facet_status open_store(MPI_Comm comm, session *s)
 {
   FACET_AGREE(comm, facet_plan_make(s->study, (const char *)s->text, &s->data, &s->family, &s->plan));
   FACET_TRY(facet_embed_fits(&s->plan.store, facet_ranks(comm))); /* before hours of work that come first */
-  s->path = facet_format("%s/study.h5", s->study->output);
+  s->path = facet_format("%s/study.h5", s->study->settings.output);
   FACET_AGREE(comm, s->path ? FACET_OK : FACET_OS);
   int there = facet_rank(comm) == 0 && facet_exists(s->path);
   FACET_TRY(facet_mpi_check(MPI_Bcast(&there, 1, MPI_INT, 0, comm), "opening the store"));
@@ -168,8 +168,8 @@ static facet_status measure_forward(MPI_Comm comm, const session *s, double *sec
 {
   const facet_family *family = &s->family;
   for (int i = facet_rank(comm); i < family->count; i += facet_ranks(comm))
-    FACET_TRY(facet_forward_measure(family->member[i].network, s->study->precision, s->plan.work[i].forward_batch,
-                                    &seconds[i]));
+    FACET_TRY(facet_forward_measure(family->member[i].network, s->study->settings.precision,
+                                    s->plan.work[i].forward_batch, &seconds[i]));
   return FACET_OK;
 }
 

@@ -20,9 +20,9 @@ static facet_status time_corruptions(const facet_plan *plan, const facet_study_d
   facet_status status = FACET_OK;
   FACET_NEW(pixels, count * plan->inputs);
   double begun = facet_seconds();
-  for (int c = 0; c < study->conditions && status == FACET_OK; c++) {
+  for (int c = 0; c < study->conditions.count && status == FACET_OK; c++) {
     facet_dataset_pixels(d, 0, count, pixels);
-    status = facet_condition_apply(study, d, study->condition[c], 0, count, pixels);
+    status = facet_condition_apply(study, d, study->conditions.item[c], 0, count, pixels);
   }
   *seconds = (facet_seconds() - begun) / (double)count;
   facet_free(&pixels);
@@ -33,7 +33,7 @@ static facet_status time_corruptions(const facet_plan *plan, const facet_study_d
 static facet_status time_training(const facet_study *study, const facet_study_data *data, const facet_family *family,
                                   double *seconds)
 {
-  const facet_training *how = study->train_model ? &study->training : NULL;
+  const facet_training *how = study->model.train ? &study->model.training : NULL;
   facet_network *copy = NULL;
   facet_trainer *trainer = NULL;
   facet_status status;
@@ -42,7 +42,8 @@ static facet_status time_training(const facet_study *study, const facet_study_da
     how = facet_variant_training(study, &family->member[i].variant);
   if (!how || !data->train)
     return FACET_OK;
-  facet_training_job job = {data->train, &study->normalize, &family->member[0].input, how, study->seed, NULL, "", NULL};
+  facet_training_job job = {
+      data->train, &study->data.normalize, &family->member[0].input, how, study->settings.seed, NULL, "", NULL};
   FACET_GO(done, status, facet_network_copy(family->member[0].network, &copy));
   FACET_GO(done, status, facet_trainer_create(MPI_COMM_SELF, copy, NULL, &job, &trainer));
   FACET_GO(done, status, facet_trainer_step(trainer, 0, 0, NULL)); /* warms up; the rate is 0 */

@@ -42,7 +42,7 @@ void facet_plan_clear(facet_plan *plan)
 static facet_status constant_nodes(const facet_study *study, const facet_network *network, facet_store_variant *v)
 {
   facet_executor *executor;
-  facet_executor_options options = {.real = study->precision, .batch = 1};
+  facet_executor_options options = {.real = study->settings.precision, .batch = 1};
   FACET_TRY(facet_executor_create(network, options, &executor));
   v->constant_nodes = facet_executor_constant_nodes(executor);
   v->constant_node = facet_allocate((size_t)v->constant_nodes, sizeof *v->constant_node);
@@ -72,7 +72,7 @@ static facet_status collect_warnings(const facet_member *m, facet_store_variant 
 static facet_status describe_variant(const facet_study *study, const facet_dataset *train, const facet_member *m,
                                      facet_store_variant *v)
 {
-  const facet_recipe *recipe = m->variant.recipe >= 0 ? &study->recipe[m->variant.recipe] : NULL;
+  const facet_recipe *recipe = m->variant.recipe >= 0 ? &study->recipes.item[m->variant.recipe] : NULL;
   const char *slash = strrchr(m->file, '/');
   *v = (facet_store_variant){
       .name = m->variant.name, .sparsity = m->variant.sparsity, .sha256 = m->sha256, .input = m->input};
@@ -93,9 +93,9 @@ static facet_status describe_variant(const facet_study *study, const facet_datas
     v->layer_size[i] = layer->size;
     v->layer_achieved[i] = layer->size ? (double)layer->removed / (double)layer->size : 0;
   }
-  v->linearize = study->linearize && study->linear_variants == 0;
-  for (int i = 0; study->linearize && i < study->linear_variants; i++)
-    v->linearize = v->linearize || strcmp(study->linear_variant[i], v->name) == 0;
+  v->linearize = study->linearize.wanted && study->linearize.variants.count == 0;
+  for (int i = 0; study->linearize.wanted && i < study->linearize.variants.count; i++)
+    v->linearize = v->linearize || strcmp(study->linearize.variants.item[i], v->name) == 0;
   FACET_TRY(collect_warnings(m, v));
   FACET_TRY(facet_variant_cost_count(study, train, &m->variant, m->network, &v->cost));
   if (v->cost.epochs > 0)
@@ -127,18 +127,19 @@ static facet_status join_nodes(const facet_store_variant *dense, facet_store_var
 
 static facet_status plan_changes(const facet_study *study, facet_store_variant *variant, facet_store_plan *s)
 {
-  if (!study->change)
+  if (!study->change.wanted)
     return FACET_OK;
-  int64_t most = study->change_samples ? study->change_samples : s->samples;
+  int64_t most = study->change.samples ? study->change.samples : s->samples;
   s->change_samples = most < s->samples ? most : s->samples;
   FACET_NEW(s->change_condition, s->conditions);
   for (int c = 0; c < s->conditions; c++)
-    if (study->condition[c].corruption != 0 &&
-        (study->change_all_conditions || asked(study->change_condition, study->change_conditions, s->condition[c])))
+    if (study->conditions.item[c].corruption != 0 &&
+        (study->change.all_conditions ||
+         asked(study->change.conditions.item, study->change.conditions.count, s->condition[c])))
       s->change_condition[s->change_conditions++] = c;
   for (int v = 0; v < s->variants; v++) {
-    variant[v].change =
-        study->change_variants == 0 || asked(study->change_variant, study->change_variants, variant[v].name);
+    variant[v].change = study->change.variants.count == 0 ||
+                        asked(study->change.variants.item, study->change.variants.count, variant[v].name);
     FACET_TRY(join_nodes(&variant[0], &variant[v]));
   }
   return FACET_OK;
@@ -152,7 +153,7 @@ static facet_status embed_nodes(const facet_study *study, const facet_member *m,
 {
   facet_network *stacked;
   facet_executor *executor;
-  facet_executor_options options = {.real = study->precision, .batch = 1};
+  facet_executor_options options = {.real = study->settings.precision, .batch = 1};
   FACET_TRY(facet_embed_stack(study, m, NULL, numbers, &stacked));
   if (!stacked)
     return FACET_OK;
@@ -187,12 +188,13 @@ static facet_status name_things(const facet_study *study, int64_t classes, facet
   s->classes = (int)classes;
   FACET_NEW(s->class_name, classes);
   for (int k = 0; k < s->classes; k++)
-    if (!(s->class_name[k] = study->class_name ? facet_copy_text(study->class_name[k]) : facet_format("%d", k)))
+    if (!(s->class_name[k] =
+              study->data.classes.item ? facet_copy_text(study->data.classes.item[k]) : facet_format("%d", k)))
       return FACET_OS;
-  s->conditions = study->conditions;
+  s->conditions = study->conditions.count;
   FACET_NEW(s->condition, s->conditions);
   for (int c = 0; c < s->conditions; c++)
-    if (!(s->condition[c] = facet_condition_name(study->condition[c])))
+    if (!(s->condition[c] = facet_condition_name(study->conditions.item[c])))
       return FACET_OS;
   return FACET_OK;
 }
@@ -203,7 +205,7 @@ static facet_status fill_plan(const facet_study *study, const char *text, const 
   const facet_dataset *test = data->test;
   facet_store_plan *s = &plan->store;
   int64_t classes = facet_network_outputs(family->member[0].network);
-  *s = (facet_store_plan){.study = study, .study_text = text, .label = test->label, .block = study->block};
+  *s = (facet_store_plan){.study = study, .study_text = text, .label = test->label, .block = study->settings.block};
   s->samples = test->count;
   s->channels = test->channels;
   s->height = test->height;
@@ -219,9 +221,9 @@ static facet_status fill_plan(const facet_study *study, const char *text, const 
     FACET_TRY(describe_variant(study, data->train, &family->member[i], &variant[i]));
   FACET_TRY(plan_changes(study, variant, s));
   FACET_TRY(plan_embedding(study, data, family, variant, s));
-  if (study->linearize) {
-    s->linear_samples = study->linear_samples ? study->linear_samples : s->samples;
-    s->linear_rows = facet_rows_count(study->rows, study->top, classes);
+  if (study->linearize.wanted) {
+    s->linear_samples = study->linearize.samples ? study->linearize.samples : s->samples;
+    s->linear_rows = facet_rows_count(study->linearize.rows, study->linearize.top, classes);
   }
   FACET_TRY(facet_aggregate_plan(study, s));
   plan->blocks = (s->samples + s->block - 1) / s->block;
@@ -253,7 +255,7 @@ facet_tile facet_plan_tile(const facet_plan *plan, int64_t i)
   t.variant = (int)(i / plan->blocks / s->conditions);
   t.first = t.block * s->block;
   t.count = s->samples - t.first < s->block ? s->samples - t.first : s->block;
-  bool linear = s->variant[t.variant].linearize && s->study->condition[t.condition].corruption == 0;
+  bool linear = s->variant[t.variant].linearize && s->study->conditions.item[t.condition].corruption == 0;
   int64_t left = s->linear_samples - t.first;
   t.linear = !linear || left <= 0 ? 0 : left < t.count ? left : t.count;
   return t;

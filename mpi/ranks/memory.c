@@ -66,7 +66,7 @@ static double inputs_of(const facet_store_plan *s)
 /* Of forward passes of `batch` samples. */
 static double forward_bytes(const bound *b, const costs *c, int64_t batch)
 {
-  double real = (double)facet_type_size(b->plan->study->precision), n = (double)batch;
+  double real = (double)facet_type_size(b->plan->study->settings.precision), n = (double)batch;
   return c->first + c->sample * (n - 1) +
          inputs_of(b->plan) * ((sizeof(float) + real) * n + sizeof(double) + sizeof(float));
 }
@@ -74,7 +74,7 @@ static double forward_bytes(const bound *b, const costs *c, int64_t batch)
 /* Of linearizing `batch` samples, `chunk` rows of each at once. */
 static double linear_bytes(const bound *b, const costs *c, int constants, int64_t batch, int64_t chunk)
 {
-  double real = (double)facet_type_size(b->plan->study->precision), n = (double)batch, d = inputs_of(b->plan);
+  double real = (double)facet_type_size(b->plan->study->settings.precision), n = (double)batch, d = inputs_of(b->plan);
   double executor = c->row + (c->linear_sample + c->more_row) * (n - 1) + c->more_row * n * ((double)chunk - 1);
   double k = (double)b->plan->linear_rows;
   double samples = d * ((sizeof(float) + real + sizeof(double)) * n + sizeof(double) + sizeof(float));
@@ -100,10 +100,10 @@ static facet_status too_little(const bound *b, const char *what, const char *nam
 {
   const facet_study *study = b->plan->study;
   char line[20] = "";
-  if (study->memory_line > 0)
-    snprintf(line, sizeof line, ":%d", study->memory_line);
-  return facet_raise(FACET_BAD_INPUT, "%s%s: memory: %.0f MiB for a rank, but %s%s take %.0f MiB", study->file, line,
-                     (double)study->memory / 0x1p20, what, name, needed / 0x1p20);
+  if (study->settings.memory_line > 0)
+    snprintf(line, sizeof line, ":%d", study->settings.memory_line);
+  return facet_raise(FACET_BAD_INPUT, "%s%s: memory: %.0f MiB for a rank, but %s%s take %.0f MiB", study->settings.file,
+                     line, (double)study->settings.memory / 0x1p20, what, name, needed / 0x1p20);
 }
 
 /* `adjoints` as samples of a chunk of rows; chunks of much the same size. */
@@ -118,10 +118,10 @@ static void split(const facet_store_plan *s, int64_t adjoints, facet_work *work)
 static facet_status choose(const bound *b, const facet_member *m, int constants, bool linear, facet_work *work)
 {
   const facet_store_plan *s = b->plan;
-  double room = (double)s->study->memory - b->fixed;
+  double room = (double)s->study->settings.memory - b->fixed;
   costs c;
   *work = (facet_work){.forward_batch = s->block < FORWARD_BATCH ? s->block : FORWARD_BATCH};
-  FACET_TRY(measure_costs(m->network, s->study->precision, linear, &c));
+  FACET_TRY(measure_costs(m->network, s->study->settings.precision, linear, &c));
   while (work->forward_batch > 1 && forward_bytes(b, &c, work->forward_batch) > room)
     work->forward_batch--;
   double needed = forward_bytes(b, &c, work->forward_batch);
@@ -141,14 +141,14 @@ static facet_status choose(const bound *b, const facet_member *m, int constants,
 /* Pruned networks are like dense: they take what it takes. */
 static bool like_dense(const facet_store_plan *s, const facet_member *m)
 {
-  return m->variant.recipe >= 0 && !s->study->recipe[m->variant.recipe].onnx;
+  return m->variant.recipe >= 0 && !s->study->recipes.item[m->variant.recipe].onnx;
 }
 
 facet_status facet_memory_share(const facet_store_plan *plan, const facet_study_data *data, const facet_family *family,
                                 facet_work *work)
 {
   bound b = {.plan = plan, .fixed = fixed_bytes(plan, data, family)};
-  if (b.fixed > (double)plan->study->memory)
+  if (b.fixed > (double)plan->study->settings.memory)
     return too_little(&b, "the program, the data sets and the networks alone", "", b.fixed);
   bool linear = false;
   for (int i = 0; i < family->count; i++)

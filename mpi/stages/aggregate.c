@@ -28,8 +28,8 @@ facet_status facet_aggregate_plan(const facet_study *study, facet_store_plan *p)
   int64_t order = p->spectrum_method == FACET_SPECTRUM_GRAM ? inputs : rows;
   FACET_CHECK(p->components == 0 || p->spectrum_method == FACET_SPECTRUM_RANDOM || order <= FACET_LARGEST_ASKED,
               FACET_BAD_INPUT, "%s:%d: aggregate.method: %s makes a matrix of %lld x %lld; at most %d x %d are made",
-              study->file, a->line, facet_spectrum_name(p->spectrum_method), (long long)order, (long long)order,
-              FACET_LARGEST_ASKED, FACET_LARGEST_ASKED);
+              study->settings.file, a->line, facet_spectrum_name(p->spectrum_method), (long long)order,
+              (long long)order, FACET_LARGEST_ASKED, FACET_LARGEST_ASKED);
   return FACET_OK;
 }
 

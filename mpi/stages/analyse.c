@@ -97,7 +97,7 @@ static facet_status enter_variant(analysis *a, int variant)
 static facet_status make_linear_buffers(const analysis *a, int64_t n, int64_t chunk, bench *b)
 {
   int64_t k = a->plan->store.linear_rows, d = a->plan->inputs;
-  if (!(b->result.w = facet_allocate((size_t)(n * chunk * d), facet_type_size(a->study->precision))))
+  if (!(b->result.w = facet_allocate((size_t)(n * chunk * d), facet_type_size(a->study->settings.precision))))
     return FACET_OS;
   FACET_NEW(b->exact, n * d);
   FACET_NEW(b->row, n * k);
@@ -119,12 +119,12 @@ static facet_status set_bench(analysis *a, bool linear)
     return FACET_OK;
   bench_clear(b);
   *b = (bench){.linear = linear};
-  facet_executor_options options = {.real = a->study->precision, .batch = n, .rows = chunk, .room = true};
+  facet_executor_options options = {.real = a->study->settings.precision, .batch = n, .rows = chunk, .room = true};
   FACET_TRY(facet_executor_create(a->family->member[a->variant].network, options, &b->executor));
   FACET_TRY(facet_entry_make(a->study, a->data->test, &a->family->member[a->variant], &b->entry));
   FACET_NEW(b->pixels, n * a->plan->inputs);
   FACET_NEW(b->feature, n * a->head.features);
-  if (!(b->x = facet_allocate((size_t)(n * a->plan->inputs), facet_type_size(a->study->precision))))
+  if (!(b->x = facet_allocate((size_t)(n * a->plan->inputs), facet_type_size(a->study->settings.precision))))
     return FACET_OS;
   return linear ? make_linear_buffers(a, n, chunk, b) : FACET_OK;
 }
@@ -133,14 +133,14 @@ static facet_status set_bench(analysis *a, bool linear)
 static facet_status load_samples(analysis *a, const facet_tile *t, int64_t first, int64_t count)
 {
   bench *b = &a->bench;
-  size_t size = (size_t)a->plan->inputs * facet_type_size(a->study->precision);
+  size_t size = (size_t)a->plan->inputs * facet_type_size(a->study->settings.precision);
   if (t->condition == 0 && t->variant == 0) {
     facet_dataset_pixels(a->data->test, first, count, b->pixels);
     FACET_TRY(facet_store_images(a->store, first, count, b->pixels));
   }
   for (int64_t i = 0; i < count; i++)
-    FACET_TRY(facet_entry_take(&b->entry, a->study->condition[t->condition], first + i, (char *)b->x + (size_t)i * size,
-                               b->exact ? b->exact + i * a->plan->inputs : NULL));
+    FACET_TRY(facet_entry_take(&b->entry, a->study->conditions.item[t->condition], first + i,
+                               (char *)b->x + (size_t)i * size, b->exact ? b->exact + i * a->plan->inputs : NULL));
   return FACET_OK;
 }
 
@@ -164,7 +164,7 @@ static facet_status linearize(analysis *a, const facet_tile *t, int64_t first, i
   bench *b = &a->bench;
   w_place place = {a->store, t->variant, first, count};
   FACET_TRY(facet_executor_settle(b->executor, b->exact));
-  facet_rows_choose(a->study->rows, s->linear_rows, s->classes, logits, count, b->row);
+  facet_rows_choose(a->study->linearize.rows, s->linear_rows, s->classes, logits, count, b->row);
   FACET_TRY(facet_linearize_to(b->executor, b->x, count, s->linear_rows, b->row, store_chunk, &place, &b->result));
   return facet_store_linear(a->store, t->variant, first, count, b->row, &b->result);
 }

@@ -58,7 +58,7 @@ static void side_clear(side *s)
 
 static facet_status side_make(const change *c, const facet_member *member, side *s)
 {
-  facet_type real = c->store_plan->study->precision;
+  facet_type real = c->store_plan->study->settings.precision;
   facet_executor_options options = {.real = real, .batch = c->batch, .rows = 2};
   s->member = member;
   FACET_TRY(facet_network_head(member->network, &s->head));
@@ -124,11 +124,11 @@ static facet_status enter_variant(change *c, int v)
 static facet_status run_side(change *c, side *s, int condition, int64_t first, int64_t count)
 {
   const facet_study *study = c->store_plan->study;
-  size_t size = (size_t)c->inputs * facet_type_size(study->precision);
+  size_t size = (size_t)c->inputs * facet_type_size(study->settings.precision);
   for (int64_t i = 0; i < count; i++) {
     int64_t sample = c->picked->sample[first + i];
     c->label[i] = c->data->test->label[sample];
-    FACET_TRY(facet_entry_take(&s->entry, study->condition[condition], sample, (char *)s->x + (size_t)i * size,
+    FACET_TRY(facet_entry_take(&s->entry, study->conditions.item[condition], sample, (char *)s->x + (size_t)i * size,
                                s->exact + i * c->inputs));
     memcpy(s->image + i * c->inputs, s->entry.image, (size_t)c->inputs * sizeof *s->image);
   }
@@ -187,7 +187,7 @@ static void compare_sample(change *c, side *from, side *to, bool with_moved, dou
 static int clean_condition(const facet_study *study)
 {
   int clean = 0;
-  while (study->condition[clean].corruption != 0)
+  while (study->conditions.item[clean].corruption != 0)
     clean++;
   return clean;
 }
@@ -329,10 +329,10 @@ static facet_status read_picked(const facet_store_plan *p, const char *path, fac
   const int64_t start = 0;
   facet_status status = FACET_OK;
   FACET_TRY(facet_store_alone_open(path, &store));
-  if (p->study->change_pick == FACET_PICK_FRAGILE)
+  if (p->study->change.pick == FACET_PICK_FRAGILE)
     status = facet_store_alone_read(&store, "/fragility/rank", H5T_NATIVE_INT64, 1, &start, &p->change_samples,
                                     picked->sample);
-  for (int64_t i = 0; p->study->change_pick == FACET_PICK_FIRST && i < p->change_samples; i++)
+  for (int64_t i = 0; p->study->change.pick == FACET_PICK_FIRST && i < p->change_samples; i++)
     picked->sample[i] = i;
   if (status == FACET_OK)
     status = read_margins(p, &store, picked);

@@ -65,7 +65,7 @@ static facet_status read_features(work *w, int64_t item, double **x)
   FACET_TRY(facet_interrupt_check());
   FACET_TRY(enter_variant(w, v));
   FACET_NEW(*x, w->count * w->features[v]);
-  facet_condition condition = w->plan->store.study->condition[item % w->plan->store.conditions];
+  facet_condition condition = w->plan->store.study->conditions.item[item % w->plan->store.conditions];
   return facet_features_run(w->reader, condition, NULL, w->first, w->count, *x);
 }
 
@@ -135,7 +135,7 @@ static double item_bytes(const work *w, int64_t i)
 /* Where a block that begins with place `from` ends, on all ranks: what is held beside it is one more item. */
 static facet_status end_of_block(const work *w, int64_t from, int64_t *to)
 {
-  double room = (double)w->plan->store.study->memory - PROGRAM - (double)facet_memory_in_use(), largest = 0;
+  double room = (double)w->plan->store.study->settings.memory - PROGRAM - (double)facet_memory_in_use(), largest = 0;
   FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &room, 1, MPI_DOUBLE, MPI_MIN, w->comm), "comparing"));
   for (int64_t i = from; i < w->group; i++)
     largest = fmax(largest, item_bytes(w, i));
@@ -162,7 +162,7 @@ static facet_status compare_group(work *w)
 
 static bool is_clean(const facet_store_plan *p, int64_t item)
 {
-  return p->study->condition[item % p->conditions].corruption == 0;
+  return p->study->conditions.item[item % p->conditions].corruption == 0;
 }
 
 /* Whether an item is in a group: 0 holds all, or if those are too many, what is clean; then v + 1 what is of variant v.
@@ -289,7 +289,7 @@ double facet_cka_memory(const facet_plan *plan, const facet_family *family, int 
     bytes += 8 * (double)facet_features_count(family->member[v].network, NULL) * (double)p->samples / ranks;
   if (items <= FACET_MOST_PAIRED)
     bytes *= p->conditions;
-  bytes = fmin(bytes, (double)p->study->memory);
+  bytes = fmin(bytes, (double)p->study->settings.memory);
   return items > 0 ? bytes + PANEL + 8 * items * items : 0;
 }
 

@@ -347,7 +347,7 @@ static facet_status begin_fragility(work *w)
 {
   w->clean = -1;
   for (int c = 0; c < w->plan->conditions; c++)
-    if (w->plan->study->condition[c].corruption == 0)
+    if (w->plan->study->conditions.item[c].corruption == 0)
       w->clean = c;
   if (w->clean < 0)
     return FACET_OK;

@@ -27,14 +27,15 @@ static facet_status make(const facet_feature_source *s, facet_features *f)
 {
   f->batch = s->batch;
   FACET_TRY(facet_entry_make(s->study, s->data, s->member, &f->entry));
-  FACET_NEW(f->x, (size_t)(f->batch * f->entry.inputs) * facet_type_size(s->study->precision));
+  FACET_NEW(f->x, (size_t)(f->batch * f->entry.inputs) * facet_type_size(s->study->settings.precision));
   f->count = f->entry.inputs;
   if (s->pixels)
     return FACET_OK;
   f->count = facet_features_count(s->member->network, &f->value);
   FACET_CHECK(f->count > 0, FACET_INTERNAL, "%s has no features", s->member->variant.name);
   return facet_executor_create(s->member->network,
-                               (facet_executor_options){.real = s->study->precision, .batch = f->batch}, &f->executor);
+                               (facet_executor_options){.real = s->study->settings.precision, .batch = f->batch},
+                               &f->executor);
 }
 
 facet_status facet_features_create(const facet_feature_source *source, facet_features **features)
@@ -65,15 +66,15 @@ static facet_status run_batch(facet_features *f, int64_t count, double *feature)
     return facet_executor_value(f->executor, f->value, feature);
   }
   for (int64_t i = 0; i < count * f->count; i++)
-    feature[i] =
-        f->entry.study->precision == FACET_F32 ? (double)((float *)(void *)f->x)[i] : ((double *)(void *)f->x)[i];
+    feature[i] = f->entry.study->settings.precision == FACET_F32 ? (double)((float *)(void *)f->x)[i]
+                                                                 : ((double *)(void *)f->x)[i];
   return FACET_OK;
 }
 
 facet_status facet_features_run(facet_features *f, facet_condition condition, const int64_t *order, int64_t first,
                                 int64_t count, double *feature)
 {
-  size_t size = (size_t)f->entry.inputs * facet_type_size(f->entry.study->precision);
+  size_t size = (size_t)f->entry.inputs * facet_type_size(f->entry.study->settings.precision);
   for (int64_t i = 0, n; i < count; i += n) {
     n = count - i < f->batch ? count - i : f->batch;
     for (int64_t k = 0; k < n; k++) {

@@ -248,7 +248,7 @@ typedef struct {
 /* Standard normal numbers, which belong to the line of M. */
 static void draw(const sketch *k, int64_t first, int64_t count)
 {
-  facet_random random = {k->w->plan->study->seed, FACET_STREAM_PROJECT};
+  facet_random random = {k->w->plan->study->settings.seed, FACET_STREAM_PROJECT};
   double pair[2];
   for (int64_t i = 0; i < count; i++)
     for (int64_t j = 0; j < k->size; j++) {

@@ -104,7 +104,7 @@ static facet_status open_sets(facet_store *s)
   const int64_t image[] = {p->samples, p->channels, p->height, p->width};
   const int64_t vcn[] = {p->variants, p->conditions, p->samples, p->classes};
   const int64_t vcb[] = {p->variants, p->conditions, s->blocks};
-  const size_t real = facet_type_size(p->study->precision);
+  const size_t real = facet_type_size(p->study->settings.precision);
   const struct {
     const char *name;
     hid_t *set;
@@ -135,7 +135,7 @@ static facet_status open_linear(facet_store *s, int v)
   int64_t w[2 + FACET_MAX_AXES] = {p->linear_samples, p->linear_rows};
   memcpy(w + 2, input->size, sizeof input->size);
   const int64_t b_node[] = {p->linear_samples, p->linear_rows, p->variant[v].constant_nodes};
-  const size_t real = facet_type_size(p->study->precision);
+  const size_t real = facet_type_size(p->study->settings.precision);
   facet_store_linear_sets *l = &s->linear[v];
   const struct {
     const char *name;
@@ -255,7 +255,7 @@ facet_status facet_store_open(MPI_Comm comm, const char *path, const facet_store
                      .change_sample = -1,
                      .embed = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, NULL}};
   s->blocks = (plan->samples + plan->block - 1) / plan->block;
-  s->real = plan->study->precision == FACET_F64 ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT;
+  s->real = plan->study->settings.precision == FACET_F64 ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT;
   facet_store_listen();
   facet_status status = facet_agree(comm, prepare(s, path));
   if (status == FACET_OK)
@@ -360,7 +360,7 @@ facet_status facet_store_w(facet_store *s, int variant, int64_t first, int64_t c
 {
   const facet_store_plan *p = s->plan;
   const facet_input_layout *input = &p->variant[variant].input;
-  int64_t line = p->channels * p->height * p->width * (int64_t)facet_type_size(p->study->precision);
+  int64_t line = p->channels * p->height * p->width * (int64_t)facet_type_size(p->study->settings.precision);
   int64_t lines = line < MOST_AT_ONCE ? MOST_AT_ONCE / line : 1;
   int64_t step = rows < lines ? rows : lines, together = rows == p->linear_rows && rows < lines ? lines / rows : 1;
   int64_t start[2 + FACET_MAX_AXES] = {0}, size[2 + FACET_MAX_AXES];

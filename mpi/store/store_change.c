@@ -30,7 +30,7 @@ double facet_store_change_bytes(const facet_store_plan *p)
 {
   const double bytes_of_array = 700, bytes_of_name = 120; /* of HDF5 itself */
   double d = (double)p->channels * (double)p->height * (double)p->width, bytes = 0;
-  double real = (double)facet_type_size(p->study->precision);
+  double real = (double)facet_type_size(p->study->settings.precision);
   for (int v = 0; v < p->variants; v++) {
     const facet_store_variant *variant = &p->variant[v];
     for (int k = 0; k < comparisons(p); k++)
@@ -132,7 +132,7 @@ static void list_places(facet_store_change_sets *sets, hid_t *place[NAMES])
 static facet_status open_comparison(facet_store *s, int v, int k)
 {
   const facet_store_plan *p = s->plan;
-  const size_t real = facet_type_size(p->study->precision);
+  const size_t real = facet_type_size(p->study->settings.precision);
   const int64_t n = p->change_samples, pixel[] = {n, p->channels, p->height, p->width},
                 node[] = {n, p->variant[v].change_nodes}, gates[] = {n, p->variant[v].gates};
   const struct {

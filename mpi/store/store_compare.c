@@ -75,7 +75,7 @@ static facet_status name_corruptions(const facet_store_plan *p, facet_compare_na
   FACET_NEW(n->corruption_of, p->conditions);
   for (int c = 0; c < p->conditions; c++) {
     n->corruption_of[c] = -1;
-    if (p->study->condition[c].corruption == 0)
+    if (p->study->conditions.item[c].corruption == 0)
       continue;
     char *text = corruption_of(p->condition[c]);
     if (!text)

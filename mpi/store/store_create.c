@@ -79,7 +79,7 @@ static double input_sizes(const facet_input_layout *input)
 /* In floating point first: a study may ask for more than an int64_t can count. */
 int64_t facet_store_bytes(const facet_store_plan *p)
 {
-  double pairs = (double)p->variants * p->conditions, real = (double)facet_type_size(p->study->precision);
+  double pairs = (double)p->variants * p->conditions, real = (double)facet_type_size(p->study->settings.precision);
   double d = (double)p->channels * (double)p->height * (double)p->width, n = (double)p->samples;
   double k = (double)p->linear_rows, linearized = 0;
   double bytes =
@@ -105,7 +105,7 @@ int64_t facet_store_bytes(const facet_store_plan *p)
 static facet_status root_attributes(const facet_store_creation *c)
 {
   const facet_study *study = c->plan->study;
-  const facet_normalization *n = &study->normalize;
+  const facet_normalization *n = &study->data.normalize;
   const double zero = 0, one = 1;
   char *filled = NULL;
   int count;
@@ -114,13 +114,13 @@ static facet_status root_attributes(const facet_store_creation *c)
   FACET_TRY(facet_store_put_text(c, root, "facet_version", FACET_VERSION));
   FACET_TRY(facet_store_put_int(c, root, "schema_version", FACET_SCHEMA_VERSION));
   FACET_TRY(facet_store_put_text(c, root, "git_revision", facet_revision()));
-  FACET_TRY(facet_store_put_text(c, root, "study_name", study->name));
+  FACET_TRY(facet_store_put_text(c, root, "study_name", study->settings.name));
   FACET_TRY(facet_store_put_text(c, root, "study", c->plan->study_text));
   FACET_TRY(facet_study_text(study, &filled));
   facet_status status = facet_store_put_text(c, root, "study_filled", filled);
   facet_free(&filled);
   FACET_TRY(status);
-  FACET_TRY(facet_store_put_int(c, root, "seed", study->seed));
+  FACET_TRY(facet_store_put_int(c, root, "seed", study->settings.seed));
   if (c->plan->diverged > 0)
     FACET_TRY(
         facet_store_put_names(c, root, "diverged", c->plan->diverged, (const char *const *)c->plan->diverged_line));
@@ -522,8 +522,9 @@ static facet_status open_new(const char *path, const char *temporary, hid_t *fil
 
 static facet_status create_file(const char *path, const char *temporary, const facet_store_plan *plan)
 {
-  facet_store_creation c = {
-      .path = path, .plan = plan, .real = plan->study->precision == FACET_F64 ? H5T_IEEE_F64LE : H5T_IEEE_F32LE};
+  facet_store_creation c = {.path = path,
+                            .plan = plan,
+                            .real = plan->study->settings.precision == FACET_F64 ? H5T_IEEE_F64LE : H5T_IEEE_F32LE};
   FACET_CHECK(!facet_exists(path), FACET_CANNOT_CREATE, "%s: is there already, and is not overwritten", path);
   unlink(temporary); /* of a run that was killed here */
   FACET_TRY(check_space(path, (double)facet_store_bytes(plan), false));

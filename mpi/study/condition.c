@@ -7,17 +7,18 @@ facet_status facet_condition_apply(const facet_study *study, const facet_dataset
                                    int64_t count, float *pixels)
 {
   if (c.published)
-    return facet_published_read(c.published, c.corruption, c.severity, study->normalize.scale, d, first, count, pixels);
-  return facet_corrupt(c.corruption, c.severity, study->seed, study->normalize.scale, d->channels, d->height, d->width,
-                       first, count, pixels);
+    return facet_published_read(c.published, c.corruption, c.severity, study->data.normalize.scale, d, first, count,
+                                pixels);
+  return facet_corrupt(c.corruption, c.severity, study->settings.seed, study->data.normalize.scale, d->channels,
+                       d->height, d->width, first, count, pixels);
 }
 
 /* Every file once, and the labels of every folder. */
 facet_status facet_conditions_check(const facet_study *study, const facet_dataset *d)
 {
   const char *folder = "";
-  for (int i = 0; i < study->conditions; i++) {
-    facet_condition c = study->condition[i];
+  for (int i = 0; i < study->conditions.count; i++) {
+    facet_condition c = study->conditions.item[i];
     if (!c.published)
       continue;
     facet_status status = FACET_OK;
@@ -27,7 +28,7 @@ facet_status facet_conditions_check(const facet_study *study, const facet_datase
     if (status == FACET_OK)
       status = facet_published_read(c.published, c.corruption, c.severity, 1, d, 0, 0, NULL);
     if (status != FACET_OK)
-      return facet_raise_in(status, "%s: conditions.published: ", study->file);
+      return facet_raise_in(status, "%s: conditions.published: ", study->settings.file);
   }
   return FACET_OK;
 }

@@ -9,45 +9,46 @@ static facet_status read_data(const facet_study *study, const facet_data_source 
 {
   FACET_TRY(facet_dataset_open(source, data));
   const char *labels = source->labels ? source->labels[0] : source->images[0];
-  if (study->classes > 0)
-    FACET_TRY(facet_dataset_check_labels(*data, labels, study->classes));
-  facet_status status = facet_normalization_check(&study->normalize, (*data)->channels);
-  return status == FACET_OK ? FACET_OK : facet_raise_in(status, "%s: data.normalize (for data.%s): ", study->file, key);
+  if (study->data.classes.count > 0)
+    FACET_TRY(facet_dataset_check_labels(*data, labels, study->data.classes.count));
+  facet_status status = facet_normalization_check(&study->data.normalize, (*data)->channels);
+  return status == FACET_OK ? FACET_OK
+                            : facet_raise_in(status, "%s: data.normalize (for data.%s): ", study->settings.file, key);
 }
 
 /* Corruptions work on pixels from 0 (black) to normalize.scale (white), and clip to that: others would be lost. */
 static facet_status check_range(const facet_study *study, const facet_dataset *data)
 {
   bool corrupted = false;
-  for (int i = 0; i < study->conditions; i++)
-    corrupted = corrupted || (study->condition[i].corruption != 0 && !study->condition[i].published);
+  for (int i = 0; i < study->conditions.count; i++)
+    corrupted = corrupted || (study->conditions.item[i].corruption != 0 && !study->conditions.item[i].published);
   int64_t size = data->channels * data->height * data->width;
   for (int64_t i = 0; corrupted && i < data->count * size; i++) {
     double p = data->is_float ? (double)((const float *)data->pixels)[i] : ((const uint8_t *)data->pixels)[i];
-    FACET_CHECK(p >= 0 && p <= study->normalize.scale, FACET_BAD_INPUT,
+    FACET_CHECK(p >= 0 && p <= study->data.normalize.scale, FACET_BAD_INPUT,
                 "%s: conditions: a pixel of sample %lld is %g, but corruptions need pixels from 0 to "
                 "data.normalize.scale, which is %g",
-                study->file, (long long)(i / size), p, study->normalize.scale);
+                study->settings.file, (long long)(i / size), p, study->data.normalize.scale);
   }
   return FACET_OK;
 }
 
 facet_status facet_study_data_read(const facet_study *study, facet_study_data *data)
 {
-  FACET_TRY(read_data(study, &study->test, "test", &data->test));
-  FACET_CHECK(study->linear_samples <= data->test->count, FACET_BAD_INPUT,
-              "%s: linearize.samples: %lld but there are %lld test samples", study->file,
-              (long long)study->linear_samples, (long long)data->test->count);
+  FACET_TRY(read_data(study, &study->data.test, "test", &data->test));
+  FACET_CHECK(study->linearize.samples <= data->test->count, FACET_BAD_INPUT,
+              "%s: linearize.samples: %lld but there are %lld test samples", study->settings.file,
+              (long long)study->linearize.samples, (long long)data->test->count);
   FACET_TRY(check_range(study, data->test));
   FACET_TRY(facet_conditions_check(study, data->test));
-  if (!study->has_train)
+  if (!study->data.has_train)
     return facet_study_check_embed(study, data->test->count);
-  FACET_TRY(read_data(study, &study->train, "train", &data->train));
+  FACET_TRY(read_data(study, &study->data.train, "train", &data->train));
   FACET_TRY(facet_study_check_embed(study, data->train->count));
   const facet_dataset *a = data->train, *b = data->test;
   FACET_CHECK(a->channels == b->channels && a->height == b->height && a->width == b->width, FACET_BAD_INPUT,
               "%s: training images are %lld x %lld x %lld but test images are %lld x %lld x %lld",
-              study->train.images[0], (long long)a->channels, (long long)a->height, (long long)a->width,
+              study->data.train.images[0], (long long)a->channels, (long long)a->height, (long long)a->width,
               (long long)b->channels, (long long)b->height, (long long)b->width);
   return FACET_OK;
 }

@@ -21,11 +21,11 @@ void facet_entry_clear(facet_entry *e)
 
 facet_status facet_entry_take(facet_entry *e, facet_condition condition, int64_t sample, void *x, double *exact)
 {
-  const facet_normalization *n = &e->study->normalize;
+  const facet_normalization *n = &e->study->data.normalize;
   int64_t channels = e->data->channels, plane = e->data->height * e->data->width;
   facet_dataset_pixels(e->data, sample, 1, e->pixels);
   FACET_TRY(facet_condition_apply(e->study, e->data, condition, sample, 1, e->pixels));
-  bool twice = e->study->precision == FACET_F64;
+  bool twice = e->study->settings.precision == FACET_F64;
   if (twice || exact)
     facet_normalize_double(n, channels, plane, 1, e->pixels, e->image);
   if (exact)

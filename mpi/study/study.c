@@ -186,16 +186,17 @@ static facet_status read_source(const reader *r, const facet_tree *node, facet_d
 static facet_status read_train(const reader *r, const facet_tree *node, void *target)
 {
   facet_study *study = target;
-  study->has_train = true;
-  FACET_TRY(read_source(r, node, &study->train));
-  bool labelled = study->train.labels || study->train.format == FACET_CIFAR10 || study->train.format == FACET_HDF5;
+  study->data.has_train = true;
+  FACET_TRY(read_source(r, node, &study->data.train));
+  bool labelled =
+      study->data.train.labels || study->data.train.format == FACET_CIFAR10 || study->data.train.format == FACET_HDF5;
   return labelled ? FACET_OK : facet_tree_raise_at(node, "labels", "missing: training needs them");
 }
 
 static facet_status read_test(const reader *r, const facet_tree *node, void *target)
 {
   facet_study *study = target;
-  return read_source(r, node, &study->test);
+  return read_source(r, node, &study->data.test);
 }
 
 static facet_status read_classes(const reader *r, const facet_tree *node, void *target)
@@ -203,8 +204,8 @@ static facet_status read_classes(const reader *r, const facet_tree *node, void *
   facet_study *study = target;
   if (node->kind != FACET_TREE_LIST)
     return facet_tree_raise_kind(node, "a list of names");
-  FACET_TRY(read_texts(r, node, read_any, &study->class_name, &study->classes));
-  return check_different(node, study->class_name, study->classes);
+  FACET_TRY(read_texts(r, node, read_any, &study->data.classes.item, &study->data.classes.count));
+  return check_different(node, study->data.classes.item, study->data.classes.count);
 }
 
 /* A number for every channel, or one for all. */
@@ -255,7 +256,7 @@ static const facet_key normalize_keys[] = {
 
 static facet_status read_normalize(const reader *r, const facet_tree *node, void *target)
 {
-  facet_normalization *normalize = &((facet_study *)target)->normalize;
+  facet_normalization *normalize = &((facet_study *)target)->data.normalize;
   return facet_schema_read(r, node, normalize_keys, COUNT_OF(normalize_keys), normalize);
 }
 
@@ -265,8 +266,8 @@ static facet_status read_layout(const reader *r, const facet_tree *node, void *t
   facet_study *study = target;
   int word = 0;
   FACET_TRY(facet_schema_word(node, orders, &word));
-  study->layout = (facet_order)word;
-  study->layout_line = node->line;
+  study->data.layout = (facet_order)word;
+  study->data.layout_line = node->line;
   return FACET_OK;
 }
 
@@ -281,9 +282,9 @@ static const facet_key data_keys[] = {
 static facet_status read_data(const reader *r, const facet_tree *node, void *target)
 {
   facet_study *study = target;
-  FACET_TRY(facet_schema_defaults(r, normalize_keys, COUNT_OF(normalize_keys), &study->normalize));
+  FACET_TRY(facet_schema_defaults(r, normalize_keys, COUNT_OF(normalize_keys), &study->data.normalize));
   for (int i = 0; i < MOST_CHANNELS; i++)
-    study->normalize.std[i] = 1;
+    study->data.normalize.std[i] = 1;
   return facet_schema_read(r, node, data_keys, COUNT_OF(data_keys), study);
 }
 
@@ -374,14 +375,14 @@ static facet_status read_conv(const reader *r, const facet_tree *node, void *tar
 {
   (void)r;
   facet_study *study = target;
-  return read_sizes(node, &study->conv, &study->convs);
+  return read_sizes(node, &study->model.conv.item, &study->model.conv.count);
 }
 
 static facet_status read_dense(const reader *r, const facet_tree *node, void *target)
 {
   (void)r;
   facet_study *study = target;
-  return read_sizes(node, &study->dense, &study->denses);
+  return read_sizes(node, &study->model.dense.item, &study->model.dense.count);
 }
 
 static const facet_key architecture_keys[] = {
@@ -393,22 +394,22 @@ static facet_status read_architecture(const reader *r, const facet_tree *node, v
 {
   static const facet_word names[] = {{"resnet20", 3}, {"resnet32", 5}, {"resnet44", 7}, {"resnet56", 9}, {NULL, 0}};
   facet_study *study = target;
-  study->train_model = true;
+  study->model.train = true;
   if (node->kind == FACET_TREE_SCALAR)
-    return facet_schema_word(node, names, &study->resnet);
+    return facet_schema_word(node, names, &study->model.resnet);
   return facet_schema_read(r, node, architecture_keys, COUNT_OF(architecture_keys), study);
 }
 
 static facet_status read_model_train(const reader *r, const facet_tree *node, void *target)
 {
   facet_study *study = target;
-  study->train_model = true;
-  return read_training(r, node, &study->training);
+  study->model.train = true;
+  return read_training(r, node, &study->model.training);
 }
 
 static const facet_key model_keys[] = {
     {.key = "architecture", .type = FACET_KEY_OTHER, .read = read_architecture},
-    {.key = "onnx", .type = FACET_KEY_PATH, .target = offsetof(facet_study, onnx)},
+    {.key = "onnx", .type = FACET_KEY_PATH, .target = offsetof(facet_study, model.onnx)},
     {.key = "train", .type = FACET_KEY_OTHER, .read = read_model_train},
 };
 
@@ -417,7 +418,7 @@ static facet_status read_model(const reader *r, const facet_tree *node, void *ta
   facet_study *study = target;
   FACET_TRY(facet_schema_read(r, node, model_keys, COUNT_OF(model_keys), study));
   bool architecture = facet_tree_find(node, "architecture") != NULL;
-  if (architecture == (study->onnx != NULL))
+  if (architecture == (study->model.onnx != NULL))
     return facet_tree_raise(node, architecture ? "has both architecture and onnx; it must be one of them"
                                                : "has neither architecture nor onnx");
   return FACET_OK;
@@ -444,16 +445,17 @@ static facet_status read_sparsity(const reader *r, const facet_tree *node, void 
   facet_recipe *recipe = target;
   FACET_TRY(facet_schema_some(node));
   int count = facet_tree_items(node);
-  FACET_NEW(recipe->sparsity, count);
+  FACET_NEW(recipe->sparsity.item, count);
   for (int i = 0; i < count; i++) {
     const facet_tree *item = facet_tree_item(node, i);
-    FACET_TRY(facet_schema_number(item, "[0, 1)", &recipe->sparsity[i]));
-    recipe->sparsity[i] += 0.0; /* -0 becomes 0 */
+    FACET_TRY(facet_schema_number(item, "[0, 1)", &recipe->sparsity.item[i]));
+    recipe->sparsity.item[i] += 0.0; /* -0 becomes 0 */
     for (int j = 0; j < i; j++)
-      if (!(recipe->sparsity[i] < recipe->sparsity[j]) && !(recipe->sparsity[i] > recipe->sparsity[j]))
+      if (!(recipe->sparsity.item[i] < recipe->sparsity.item[j]) &&
+          !(recipe->sparsity.item[i] > recipe->sparsity.item[j]))
         return facet_tree_raise(item, "%s stands there twice", item->text);
   }
-  recipe->sparsities = count;
+  recipe->sparsity.count = count;
   return FACET_OK;
 }
 
@@ -467,16 +469,16 @@ static facet_status read_retrain(const reader *r, const facet_tree *node, void *
 }
 
 /* One word or a list of different ones. */
-static facet_status read_words(const facet_tree *node, const facet_word *words, int **value, int *count)
+static facet_status read_words(const facet_tree *node, const facet_word *words, facet_choices *list)
 {
   FACET_TRY(facet_schema_some(node));
-  *count = facet_tree_items(node);
-  FACET_NEW(*value, *count);
-  for (int i = 0; i < *count; i++) {
+  list->count = facet_tree_items(node);
+  FACET_NEW(list->item, list->count);
+  for (int i = 0; i < list->count; i++) {
     const facet_tree *item = facet_tree_item(node, i);
-    FACET_TRY(facet_schema_word(item, words, &(*value)[i]));
+    FACET_TRY(facet_schema_word(item, words, &list->item[i]));
     for (int j = 0; j < i; j++)
-      if ((*value)[i] == (*value)[j])
+      if (list->item[i] == list->item[j])
         return facet_tree_raise(item, "%s stands there twice", item->text);
   }
   return FACET_OK;
@@ -486,15 +488,15 @@ static facet_status read_methods(const reader *r, const facet_tree *node, void *
 {
   (void)r;
   facet_recipe *recipe = target;
-  return read_words(node, methods, &recipe->method, &recipe->methods);
+  return read_words(node, methods, &recipe->method);
 }
 
 static facet_status read_scopes(const reader *r, const facet_tree *node, void *target)
 {
   (void)r;
   facet_recipe *recipe = target;
-  facet_free(&recipe->scope); /* the standard */
-  return read_words(node, scopes, &recipe->scope, &recipe->scopes);
+  facet_free(&recipe->scope.item); /* the standard */
+  return read_words(node, scopes, &recipe->scope);
 }
 
 static facet_status read_seeds(const reader *r, const facet_tree *node, void *target)
@@ -502,13 +504,13 @@ static facet_status read_seeds(const reader *r, const facet_tree *node, void *ta
   (void)r;
   facet_recipe *recipe = target;
   FACET_TRY(facet_schema_some(node));
-  recipe->seeds = facet_tree_items(node);
-  FACET_NEW(recipe->seed, recipe->seeds);
-  for (int i = 0; i < recipe->seeds; i++) {
+  recipe->seeds.count = facet_tree_items(node);
+  FACET_NEW(recipe->seeds.item, recipe->seeds.count);
+  for (int i = 0; i < recipe->seeds.count; i++) {
     const facet_tree *item = facet_tree_item(node, i);
-    FACET_TRY(facet_schema_whole(item, "[0, 4294967295]", &recipe->seed[i]));
+    FACET_TRY(facet_schema_whole(item, "[0, 4294967295]", &recipe->seeds.item[i]));
     for (int j = 0; j < i; j++)
-      if (recipe->seed[i] == recipe->seed[j])
+      if (recipe->seeds.item[i] == recipe->seeds.item[j])
         return facet_tree_raise(item, "%s stands there twice", item->text);
   }
   return FACET_OK;
@@ -600,19 +602,19 @@ static facet_status check_recipe(const facet_tree *node, const facet_recipe *rec
     return facet_tree_raise_at(node, "method", "missing: a variant has a method, a mask, or onnx");
   if (!facet_tree_find(node, "sparsity"))
     return facet_tree_raise_at(node, "sparsity", "missing");
-  for (int i = 0; i < recipe->methods; i++)
-    if (recipe->method[i] >= FACET_TRAINS && !recipe->retrain)
+  for (int i = 0; i < recipe->method.count; i++)
+    if (recipe->method.item[i] >= FACET_TRAINS && !recipe->retrain)
       return facet_tree_raise_at(node, "budget", "missing: %s prunes while it trains",
-                                 facet_method_name(recipe->method[i]));
+                                 facet_method_name(recipe->method.item[i]));
   return FACET_OK;
 }
 
 static facet_status read_recipe(const reader *r, const facet_tree *node, facet_recipe *recipe)
 {
   recipe->line = node->line;
-  recipe->training = study_of(r)->training;
+  recipe->training = study_of(r)->model.training;
   recipe->training.rate /= 5;
-  recipe->layout = study_of(r)->layout;
+  recipe->layout = study_of(r)->data.layout;
   FACET_TRY(facet_schema_defaults(r, recipe_keys, COUNT_OF(recipe_keys), recipe));
   FACET_TRY(facet_schema_read(r, node, recipe_keys, COUNT_OF(recipe_keys), recipe));
   return check_recipe(node, recipe);
@@ -623,10 +625,10 @@ static facet_status read_variants(const reader *r, const facet_tree *node, void 
   facet_study *study = target;
   if (node->kind != FACET_TREE_LIST)
     return facet_tree_raise_kind(node, "a list of variants");
-  FACET_NEW(study->recipe, node->count);
+  FACET_NEW(study->recipes.item, node->count);
   for (int i = 0; i < node->count; i++) {
-    study->recipes = i + 1;
-    FACET_TRY(read_recipe(r, node->child[i], &study->recipe[i]));
+    study->recipes.count = i + 1;
+    FACET_TRY(read_recipe(r, node->child[i], &study->recipes.item[i]));
   }
   return FACET_OK;
 }
@@ -636,8 +638,8 @@ static facet_status read_variants(const reader *r, const facet_tree *node, void 
 /* FACET_BAD_INPUT if there is one of that name. */
 static facet_status check_new_condition(const facet_tree *node, const facet_study *study, const char *name)
 {
-  for (int i = 0; i < study->conditions; i++) {
-    char *other = facet_condition_name(study->condition[i]);
+  for (int i = 0; i < study->conditions.count; i++) {
+    char *other = facet_condition_name(study->conditions.item[i]);
     bool same = other && strcmp(name, other) == 0;
     FACET_CHECK(other, FACET_OS, "out of memory");
     facet_free(&other);
@@ -655,11 +657,11 @@ static facet_status add_condition(const facet_tree *node, facet_study *study, fa
   facet_status status = check_new_condition(node, study, name);
   facet_free(&name);
   FACET_TRY(status);
-  size_t count = (size_t)study->conditions;
-  FACET_TRY(facet_grow(&study->condition, count, count + 1, sizeof *study->condition));
+  size_t count = (size_t)study->conditions.count;
+  FACET_TRY(facet_grow(&study->conditions.item, count, count + 1, sizeof *study->conditions.item));
   if (condition.published && !(condition.published = facet_copy_text(condition.published)))
     return FACET_OS;
-  study->condition[study->conditions++] = condition;
+  study->conditions.item[study->conditions.count++] = condition;
   return FACET_OK;
 }
 
@@ -741,15 +743,15 @@ static facet_status read_linear_variants(const reader *r, const facet_tree *node
   facet_study *study = target;
   if (node->kind == FACET_TREE_SCALAR && strcmp(node->text, "all") == 0)
     return FACET_OK;
-  FACET_TRY(read_texts(r, node, read_any, &study->linear_variant, &study->linear_variants));
-  return check_different(node, study->linear_variant, study->linear_variants);
+  FACET_TRY(read_texts(r, node, read_any, &study->linearize.variants.item, &study->linearize.variants.count));
+  return check_different(node, study->linearize.variants.item, study->linearize.variants.count);
 }
 
 static const facet_key top_keys[] = {
     {.key = "top",
      .type = FACET_KEY_LARGE,
      .range = "[1, 1000000]",
-     .target = offsetof(facet_study, top),
+     .target = offsetof(facet_study, linearize.top),
      .required = true},
 };
 
@@ -757,7 +759,7 @@ static const facet_key top_keys[] = {
 static facet_status read_rows(const reader *r, const facet_tree *node, void *target)
 {
   facet_study *study = target;
-  study->rows = FACET_ROWS_TOP;
+  study->linearize.rows = FACET_ROWS_TOP;
   if (node->kind == FACET_TREE_MAPPING)
     return facet_schema_read(r, node, top_keys, COUNT_OF(top_keys), study);
   const char *text = node->kind == FACET_TREE_SCALAR ? node->text : "";
@@ -765,13 +767,13 @@ static facet_status read_rows(const reader *r, const facet_tree *node, void *tar
     facet_tree number = *node;
     number.text = node->text + 3 + strspn(text + 3, ": ");
     number.quoted = false;
-    return facet_schema_whole(&number, top_keys[0].range, &study->top);
+    return facet_schema_whole(&number, top_keys[0].range, &study->linearize.top);
   }
   static const facet_word words[] = {
       {"all", FACET_ROWS_ALL}, {"predicted", FACET_ROWS_PREDICTED}, {"{top: 3}", FACET_ROWS_TOP}, {NULL, 0}};
   int word = 0;
   FACET_TRY(facet_schema_word(node, words, &word));
-  study->rows = (facet_rows_choice)word;
+  study->linearize.rows = (facet_rows_choice)word;
   return FACET_OK;
 }
 
@@ -781,14 +783,14 @@ static const facet_key linearize_keys[] = {
      .type = FACET_KEY_COUNT,
      .range = "[1, 9007199254740992]",
      .standard = "all",
-     .target = offsetof(facet_study, linear_samples)},
+     .target = offsetof(facet_study, linearize.samples)},
     {.key = "rows", .type = FACET_KEY_OTHER, .read = read_rows},
 };
 
 static facet_status read_linearize(const reader *r, const facet_tree *node, void *target)
 {
   facet_study *study = target;
-  study->linearize = true;
+  study->linearize.wanted = true;
   return facet_schema_read(r, node, linearize_keys, COUNT_OF(linearize_keys), study);
 }
 
@@ -799,19 +801,19 @@ static facet_status read_change_variants(const reader *r, const facet_tree *node
   facet_study *study = target;
   if (node->kind == FACET_TREE_SCALAR && strcmp(node->text, "all") == 0)
     return FACET_OK;
-  FACET_TRY(read_texts(r, node, read_any, &study->change_variant, &study->change_variants));
-  return check_different(node, study->change_variant, study->change_variants);
+  FACET_TRY(read_texts(r, node, read_any, &study->change.variants.item, &study->change.variants.count));
+  return check_different(node, study->change.variants.item, study->change.variants.count);
 }
 
 static facet_status read_change_conditions(const reader *r, const facet_tree *node, void *target)
 {
   facet_study *study = target;
   const char *text = node->kind == FACET_TREE_SCALAR ? node->text : "";
-  study->change_all_conditions = strcmp(text, "all") == 0;
-  if (study->change_all_conditions || strcmp(text, "none") == 0)
+  study->change.all_conditions = strcmp(text, "all") == 0;
+  if (study->change.all_conditions || strcmp(text, "none") == 0)
     return FACET_OK;
-  FACET_TRY(read_texts(r, node, read_any, &study->change_condition, &study->change_conditions));
-  return check_different(node, study->change_condition, study->change_conditions);
+  FACET_TRY(read_texts(r, node, read_any, &study->change.conditions.item, &study->change.conditions.count));
+  return check_different(node, study->change.conditions.item, study->change.conditions.count);
 }
 
 static const facet_word picks[] = {{"fragile", FACET_PICK_FRAGILE}, {"first", FACET_PICK_FIRST}, {NULL, 0}};
@@ -822,19 +824,19 @@ static const facet_key change_keys[] = {
      .type = FACET_KEY_COUNT,
      .range = "[1, 9007199254740992]",
      .standard = "200",
-     .target = offsetof(facet_study, change_samples)},
+     .target = offsetof(facet_study, change.samples)},
     {.key = "pick",
      .type = FACET_KEY_WORD,
      .words = picks,
      .standard = "fragile",
-     .target = offsetof(facet_study, change_pick)},
+     .target = offsetof(facet_study, change.pick)},
     {.key = "conditions", .type = FACET_KEY_OTHER, .read = read_change_conditions, .standard = "none"},
 };
 
 static facet_status read_change(const reader *r, const facet_tree *node, void *target)
 {
   facet_study *study = target;
-  study->change = true;
+  study->change.wanted = true;
   return facet_schema_read(r, node, change_keys, COUNT_OF(change_keys), study);
 }
 
@@ -859,8 +861,8 @@ static facet_status read_memory(const reader *r, const facet_tree *node, void *t
       continue;
     if (bytes < 0x1p20 || bytes > 0x1p50)
       return facet_tree_raise(node, "%s is not in [1 MiB, 1024 TiB]", text);
-    study->memory = (int64_t)(bytes + 0.5);
-    study->memory_line = node->line;
+    study->settings.memory = (int64_t)(bytes + 0.5);
+    study->settings.memory_line = node->line;
     return FACET_OK;
   }
   return facet_tree_raise_kind(node, "a size such as 2 GiB or 500 MB");
@@ -868,15 +870,19 @@ static facet_status read_memory(const reader *r, const facet_tree *node, void *t
 
 /* ---- the whole ---- */
 
-#define STUDY(member) offsetof(facet_study, member)
+#define SETTING(member) offsetof(facet_study, settings.member)
 
 static const facet_key study_keys[] = {
-    {.key = "study", .type = FACET_KEY_NAME, .target = STUDY(name)},
-    {.key = "seed", .type = FACET_KEY_SEED, .range = "[0, 4294967295]", .standard = "1", .target = STUDY(seed)},
-    {.key = "output", .type = FACET_KEY_PATH, .target = STUDY(output)},
-    {.key = "precision", .type = FACET_KEY_WORD, .words = precisions, .standard = "float", .target = STUDY(precision)},
-    {.key = "threads", .type = FACET_KEY_WHOLE, .range = "[1, 1024]", .standard = "1", .target = STUDY(threads)},
-    {.key = "block", .type = FACET_KEY_LARGE, .range = "[1, 1000000]", .standard = "250", .target = STUDY(block)},
+    {.key = "study", .type = FACET_KEY_NAME, .target = SETTING(name)},
+    {.key = "seed", .type = FACET_KEY_SEED, .range = "[0, 4294967295]", .standard = "1", .target = SETTING(seed)},
+    {.key = "output", .type = FACET_KEY_PATH, .target = SETTING(output)},
+    {.key = "precision",
+     .type = FACET_KEY_WORD,
+     .words = precisions,
+     .standard = "float",
+     .target = SETTING(precision)},
+    {.key = "threads", .type = FACET_KEY_WHOLE, .range = "[1, 1024]", .standard = "1", .target = SETTING(threads)},
+    {.key = "block", .type = FACET_KEY_LARGE, .range = "[1, 1000000]", .standard = "250", .target = SETTING(block)},
     {.key = "memory", .type = FACET_KEY_OTHER, .read = read_memory, .standard = "2 GiB"},
     {.key = "data", .type = FACET_KEY_OTHER, .read = read_data, .required = true},
     {.key = "model", .type = FACET_KEY_OTHER, .read = read_model, .required = true}, /* before variants: retrain */
@@ -888,45 +894,49 @@ static const facet_key study_keys[] = {
     {.key = "embed", .type = FACET_KEY_OTHER, .read = facet_study_read_embed},
 };
 
-/* Name, output and conditions that the file leaves out. */
+/* Name, output and conditions that the file leaves out; and which condition is clean. */
 static facet_status fill_in(const reader *r, facet_study *study)
 {
-  if (!study->name && !(study->name = facet_name_of_file(study->file)))
+  if (!study->settings.name && !(study->settings.name = facet_name_of_file(study->settings.file)))
     return FACET_OS;
-  if (!study->output) {
-    facet_tree node = {.kind = FACET_TREE_SCALAR, .text = facet_format("../results/%s", study->name)};
+  if (!study->settings.output) {
+    facet_tree node = {.kind = FACET_TREE_SCALAR, .text = facet_format("../results/%s", study->settings.name)};
     if (!node.text)
       return FACET_OS;
-    facet_status status = facet_schema_path(r, &node, &study->output);
+    facet_status status = facet_schema_path(r, &node, &study->settings.output);
     facet_free(&node.text);
     FACET_TRY(status);
   }
-  if (study->conditions == 0) {
-    FACET_NEW(study->condition, 1);
-    study->conditions = 1;
+  if (study->conditions.count == 0) {
+    FACET_NEW(study->conditions.item, 1);
+    study->conditions.count = 1;
   }
+  study->conditions.clean = -1;
+  for (int i = 0; i < study->conditions.count; i++)
+    if (study->conditions.item[i].corruption == 0)
+      study->conditions.clean = i;
   return FACET_OK;
 }
 
 /* Whatever is to be trained needs something to train on. */
 static facet_status check_train(const facet_tree *root, const facet_study *study)
 {
-  if (study->has_train)
+  if (study->data.has_train)
     return FACET_OK;
   const facet_tree *model = facet_tree_find(root, "model"), *variants = facet_tree_find(root, "variants");
-  if (study->train_model)
-    return facet_tree_raise(facet_tree_find(model, study->onnx ? "train" : "architecture"),
+  if (study->model.train)
+    return facet_tree_raise(facet_tree_find(model, study->model.onnx ? "train" : "architecture"),
                             "is to be trained, but there is no data.train");
-  for (int i = 0; i < study->recipes; i++) {
+  for (int i = 0; i < study->recipes.count; i++) {
     const facet_tree *node = variants->child[i], *retrain = facet_tree_find(node, "retrain");
-    if (study->recipe[i].retrain)
+    if (study->recipes.item[i].retrain)
       return facet_tree_raise(retrain ? retrain : facet_tree_find(node, "budget"),
                               "needs data.train, which is missing");
-    for (int j = 0; j < study->recipe[i].methods; j++)
-      if (study->recipe[i].method[j] < FACET_TRAINS &&
-          facet_criterion_needs_data((facet_criterion)study->recipe[i].method[j]))
+    for (int j = 0; j < study->recipes.item[i].method.count; j++)
+      if (study->recipes.item[i].method.item[j] < FACET_TRAINS &&
+          facet_criterion_needs_data((facet_criterion)study->recipes.item[i].method.item[j]))
         return facet_tree_raise(facet_tree_find(node, "method"), "%s needs data.train, which is missing",
-                                facet_method_name(study->recipe[i].method[j]));
+                                facet_method_name(study->recipes.item[i].method.item[j]));
   }
   return FACET_OK;
 }
@@ -934,11 +944,10 @@ static facet_status check_train(const facet_tree *root, const facet_study *study
 /* Linearizations are those of the clean samples. */
 static facet_status check_clean(const facet_tree *root, const facet_study *study)
 {
-  for (int i = 0; i < study->conditions; i++)
-    if (study->condition[i].corruption == 0)
-      return FACET_OK;
-  const char *key = study->linearize ? "linearize" : study->change ? "change" : "embed";
-  if (study->linearize || study->change || study->embed.wanted)
+  if (study->conditions.clean >= 0)
+    return FACET_OK;
+  const char *key = study->linearize.wanted ? "linearize" : study->change.wanted ? "change" : "embed";
+  if (study->linearize.wanted || study->change.wanted || study->embed.wanted)
     return facet_tree_raise(facet_tree_find(root, key), "needs 'clean' among the conditions");
   return FACET_OK;
 }
@@ -967,14 +976,15 @@ static facet_status check_change_conditions(const facet_tree *root, const facet_
 {
   char **name = NULL;
   facet_status status = FACET_OK;
-  FACET_NEW(name, study->conditions);
-  for (int i = 0; i < study->conditions && status == FACET_OK; i++)
-    if (!(name[i] = facet_condition_name(study->condition[i])))
+  FACET_NEW(name, study->conditions.count);
+  for (int i = 0; i < study->conditions.count && status == FACET_OK; i++)
+    if (!(name[i] = facet_condition_name(study->conditions.item[i])))
       status = FACET_OS;
-  if (status == FACET_OK && study->change_conditions > 0)
+  if (status == FACET_OK && study->change.conditions.count > 0)
     status = check_known(facet_tree_find(facet_tree_find(root, "change"), "conditions"), "condition",
-                         study->change_condition, study->change_conditions, (const char **)name, study->conditions);
-  free_texts(&name, study->conditions);
+                         study->change.conditions.item, study->change.conditions.count, (const char **)name,
+                         study->conditions.count);
+  free_texts(&name, study->conditions.count);
   return status;
 }
 
@@ -990,14 +1000,14 @@ static facet_status check_names(const facet_tree *root, const facet_study *study
   FACET_NEW_GO(done, status, name, count);
   for (int i = 0; i < count; i++)
     name[i] = variant[i].name;
-  if (study->linear_variants > 0)
+  if (study->linearize.variants.count > 0)
     FACET_GO(done, status,
-             check_known(facet_tree_find(linearize, "variants"), "variant", study->linear_variant,
-                         study->linear_variants, name, count));
-  if (study->change_variants > 0)
+             check_known(facet_tree_find(linearize, "variants"), "variant", study->linearize.variants.item,
+                         study->linearize.variants.count, name, count));
+  if (study->change.variants.count > 0)
     FACET_GO(done, status,
-             check_known(facet_tree_find(change, "variants"), "variant", study->change_variant, study->change_variants,
-                         name, count));
+             check_known(facet_tree_find(change, "variants"), "variant", study->change.variants.item,
+                         study->change.variants.count, name, count));
   if (study->embed.wanted)
     FACET_GO(done, status,
              check_known(facet_tree_find(facet_tree_find(root, "embed"), "variant"), "variant", &study->embed.variant,
@@ -1021,8 +1031,8 @@ static facet_status check_size(const char *path)
 
 static facet_status read_tree(const reader *r, const facet_tree *root, facet_study *study)
 {
-  study->training.micro_batch = MICRO_BATCH;
-  FACET_TRY(facet_schema_defaults(r, training_keys, COUNT_OF(training_keys), &study->training));
+  study->model.training.micro_batch = MICRO_BATCH;
+  FACET_TRY(facet_schema_defaults(r, training_keys, COUNT_OF(training_keys), &study->model.training));
   FACET_TRY(facet_schema_defaults(r, linearize_keys, COUNT_OF(linearize_keys), study));
   FACET_TRY(facet_schema_defaults(r, change_keys, COUNT_OF(change_keys), study));
   FACET_TRY(facet_schema_defaults(r, study_keys, COUNT_OF(study_keys), study));
@@ -1060,14 +1070,14 @@ facet_status facet_study_read(const char *path, facet_study **out)
   *out = NULL;
   FACET_NEW_GO(done, status, study, 1);
   r.context = study;
-  if (!(study->file = facet_copy_text(path))) {
+  if (!(study->settings.file = facet_copy_text(path))) {
     status = FACET_OS;
     goto done;
   }
   FACET_GO(done, status, check_size(path));
   FACET_GO(done, status, facet_read_file(path, &bytes, &count));
   FACET_GO(done, status, locate(path, &r));
-  FACET_GO(done, status, facet_tree_read(study->file, bytes, count, &root));
+  FACET_GO(done, status, facet_tree_read(study->settings.file, bytes, count, &root));
   FACET_GO(done, status, read_tree(&r, root, study));
   *out = study;
   study = NULL;
@@ -1090,31 +1100,31 @@ void facet_study_destroy(facet_study **study)
   facet_study *s = study ? *study : NULL;
   if (!s)
     return;
-  clear_source(&s->train);
-  clear_source(&s->test);
-  free_texts(&s->class_name, s->classes);
-  free_texts(&s->linear_variant, s->linear_variants);
-  free_texts(&s->change_variant, s->change_variants);
-  free_texts(&s->change_condition, s->change_conditions);
-  for (int i = 0; i < s->recipes; i++) {
-    facet_free(&s->recipe[i].name);
-    facet_free(&s->recipe[i].onnx);
-    facet_free(&s->recipe[i].mask);
-    facet_free(&s->recipe[i].method);
-    facet_free(&s->recipe[i].scope);
-    facet_free(&s->recipe[i].seed);
-    facet_free(&s->recipe[i].sparsity);
+  clear_source(&s->data.train);
+  clear_source(&s->data.test);
+  free_texts(&s->data.classes.item, s->data.classes.count);
+  free_texts(&s->linearize.variants.item, s->linearize.variants.count);
+  free_texts(&s->change.variants.item, s->change.variants.count);
+  free_texts(&s->change.conditions.item, s->change.conditions.count);
+  for (int i = 0; i < s->recipes.count; i++) {
+    facet_free(&s->recipes.item[i].name);
+    facet_free(&s->recipes.item[i].onnx);
+    facet_free(&s->recipes.item[i].mask);
+    facet_free(&s->recipes.item[i].method.item);
+    facet_free(&s->recipes.item[i].scope.item);
+    facet_free(&s->recipes.item[i].seeds.item);
+    facet_free(&s->recipes.item[i].sparsity.item);
   }
-  facet_free(&s->recipe);
+  facet_free(&s->recipes.item);
   facet_study_clear_embed(&s->embed);
-  for (int i = 0; i < s->conditions; i++)
-    facet_free(&s->condition[i].published);
-  facet_free(&s->condition);
-  facet_free(&s->conv);
-  facet_free(&s->dense);
-  facet_free(&s->onnx);
-  facet_free(&s->name);
-  facet_free(&s->output);
-  facet_free(&s->file);
+  for (int i = 0; i < s->conditions.count; i++)
+    facet_free(&s->conditions.item[i].published);
+  facet_free(&s->conditions.item);
+  facet_free(&s->model.conv.item);
+  facet_free(&s->model.dense.item);
+  facet_free(&s->model.onnx);
+  facet_free(&s->settings.name);
+  facet_free(&s->settings.output);
+  facet_free(&s->settings.file);
   facet_free(study);
 }

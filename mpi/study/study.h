@@ -1,8 +1,59 @@
-/* A study: what the YAML file asks for, checked, with every default filled in. */
+/* A study: what the YAML file asks for, checked, with every default filled in.
+ *
+ * Each key of the file has a struct of its own, which stands alone: facet_settings (all keys of one value: what every
+ * stage may need), facet_data_keys, facet_model_keys, facet_recipes (key `variants`), facet_conditions,
+ * facet_linearize_keys, facet_change_keys, facet_aggregation, facet_embedding. Their members are named as the keys are.
+ * What works on one of them takes that one; the whole facet_study is for whoever runs a study. */
 #ifndef FACET_STUDY_H
 #define FACET_STUDY_H
 
 #include "facet.h"
+
+/* ---- lists of values ---- */
+
+typedef struct {
+  int count;
+  char **item;
+} facet_texts;
+
+typedef struct {
+  int count;
+  int64_t *item;
+} facet_wholes;
+
+typedef struct {
+  int count;
+  double *item;
+} facet_numbers;
+
+typedef struct {
+  int count;
+  int *item; /* of an enum */
+} facet_choices;
+
+/* ---- a struct for each key ---- */
+
+/* What every stage may need: the keys of one value. */
+typedef struct {
+  char *file; /* the study file, as given, for messages; every other path is absolute */
+  char *name;
+  uint32_t seed;
+  char *output; /* resolved folder */
+  facet_type precision;
+  int threads;     /* per rank; 1 */
+  int64_t block;   /* samples of a tile; 250 */
+  int64_t memory;  /* bytes that a rank may take in the analysis; 2 GiB */
+  int memory_line; /* in the YAML file, for messages; 0: left out */
+} facet_settings;
+
+typedef struct {
+  bool has_train;
+  facet_data_source train, test;
+  facet_texts classes; /* none given: the network says how many there are */
+  facet_normalization normalize;
+  facet_order layout; /* in which order the networks take the numbers; auto: as their input's dimensions say */
+  int layout_line;    /* in the YAML file, for messages; 0: left out */
+} facet_data_keys;
 
 typedef struct {
   int epochs;
@@ -17,6 +68,14 @@ typedef struct {
   facet_augmentation augment;
 } facet_training;
 
+typedef struct {
+  char *onnx; /* or NULL: the architecture below is trained */
+  int resnet; /* or so many blocks in each stage of a residual network: resnet20 has 3 */
+  facet_wholes conv, dense;
+  bool train; /* always with an architecture; with onnx: model.train given, it is trained on */
+  facet_training training;
+} facet_model_keys;
+
 /* A method: a facet_criterion, or FACET_TRAINS + a facet_training_method (methods.h). */
 enum { FACET_TRAINS = 16 };
 
@@ -27,10 +86,9 @@ typedef struct {
   char *onnx;         /* an external network (resolved path), or NULL: method counts */
   facet_order layout; /* of an external network's input; that of data.layout if the recipe says nothing */
   char *mask;         /* a file of masks (resolved path), or NULL */
-  int methods, scopes, sparsities, seeds;
-  int *method, *scope;
-  double *sparsity;
-  int64_t *seed;       /* seeds 0: the study's */
+  facet_choices method, scope;
+  facet_numbers sparsity;
+  facet_wholes seeds;  /* none: the study's */
   int norm;            /* filter: 1 or 2 */
   int64_t calibration; /* taylor: so many training samples; snip, grasp: the first batch of them */
   int64_t rewind;      /* lth, lrr: steps */
@@ -41,10 +99,40 @@ typedef struct {
 } facet_recipe;
 
 typedef struct {
+  int count;
+  facet_recipe *item;
+} facet_recipes;
+
+typedef struct {
   int corruption;  /* facet_corruption_find; 0 is clean */
   int severity;    /* 1..5; 0 for clean */
   char *published; /* folder of a set in the layout of CIFAR-10-C (resolved path), or NULL: corrupted here */
 } facet_condition;
+
+typedef struct {
+  int count; /* at least 1; lists multiplied */
+  facet_condition *item;
+  int clean; /* which one is clean; -1: none */
+} facet_conditions;
+
+/* How linearizations are computed: key `linearize`. */
+typedef struct {
+  bool wanted;
+  facet_texts variants; /* none: all */
+  int64_t samples;      /* the first so many test samples; 0: all */
+  facet_rows_choice rows;
+  int64_t top;
+} facet_linearize_keys;
+
+/* How margins change is taken apart: key `change`. */
+typedef struct {
+  bool wanted;
+  facet_texts variants; /* none: all */
+  int64_t samples;      /* 0: all */
+  enum { FACET_PICK_FRAGILE, FACET_PICK_FIRST } pick;
+  bool all_conditions; /* else the corrupted ones below */
+  facet_texts conditions;
+} facet_change_keys;
 
 /* How the spectrum of a variant's stacked linearizations M is found: from MT M, from M MT, or by a random projection.
  */
@@ -71,9 +159,8 @@ enum { FACET_EMBED_LAYERS = 16 }; /* hidden ones, at most */
 typedef struct {
   bool wanted;
   enum { FACET_SOURCE_FEATURES, FACET_SOURCE_PIXELS } source;
-  char *variant; /* whose features the encoder learns from; "dense" */
-  int layers;    /* hidden ones */
-  int64_t *layer;
+  char *variant;       /* whose features the encoder learns from; "dense" */
+  facet_wholes layers; /* hidden ones */
   int dimensions;
   double perplexity, alpha;
   bool learn_alpha; /* from `alpha` on */
@@ -91,45 +178,13 @@ typedef struct {
 } facet_embedding;
 
 typedef struct {
-  char *file; /* the study file, as given; every other path is absolute */
-  char *name;
-  uint32_t seed;
-  char *output; /* resolved folder */
-  facet_type precision;
-  int threads;                  /* per rank; 1 */
-  int64_t block;                /* samples of a tile; 250 */
-  int64_t memory;               /* bytes that a rank may take in the analysis; 2 GiB */
-  int memory_line, layout_line; /* in the YAML file, for messages; 0: left out */
-  bool has_train;
-  facet_data_source train, test;
-  int classes; /* 0 when no names are given: then the network says how many */
-  char **class_name;
-  facet_normalization normalize;
-  facet_order layout; /* in which order the networks take the numbers; auto: as their input's dimensions say */
-  char *onnx;         /* or NULL: the architecture below is trained */
-  int resnet;         /* or so many blocks in each stage of a residual network: resnet20 has 3 */
-  int convs, denses;
-  int64_t *conv, *dense;
-  bool train_model; /* always with an architecture; with onnx: model.train given, it is trained on */
-  facet_training training;
-  int recipes;
-  facet_recipe *recipe;
-  int conditions; /* at least 1; lists multiplied; clean where the study says so or says nothing */
-  facet_condition *condition;
-  bool linearize;
-  int linear_variants; /* 0: all; else names below */
-  char **linear_variant;
-  int64_t linear_samples; /* the first so many test samples; 0: all */
-  facet_rows_choice rows;
-  int64_t top;
-  bool change;         /* how margins change is taken apart */
-  int change_variants; /* 0: all; else names below */
-  char **change_variant;
-  int64_t change_samples; /* 0: all */
-  enum { FACET_PICK_FRAGILE, FACET_PICK_FIRST } change_pick;
-  bool change_all_conditions; /* else the corrupted ones below */
-  int change_conditions;
-  char **change_condition;
+  facet_settings settings;
+  facet_data_keys data;
+  facet_model_keys model;
+  facet_recipes recipes; /* key `variants` */
+  facet_conditions conditions;
+  facet_linearize_keys linearize;
+  facet_change_keys change;
   facet_aggregation aggregate;
   facet_embedding embed;
 } facet_study;

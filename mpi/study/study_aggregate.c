@@ -56,8 +56,8 @@ facet_status facet_study_settle_aggregate(const facet_tree *root, facet_study *s
 {
   facet_aggregation *a = &study->aggregate;
   if (a->spectrum == LEFT_OUT)
-    a->spectrum = study->linearize ? USUAL : 0;
-  if (a->spectrum > 0 && !study->linearize)
+    a->spectrum = study->linearize.wanted ? USUAL : 0;
+  if (a->spectrum > 0 && !study->linearize.wanted)
     return facet_tree_raise(facet_tree_find(facet_tree_find(root, "aggregate"), "spectrum"),
                             "is of linearizations, but there is no 'linearize'");
   return FACET_OK;

@@ -22,11 +22,11 @@ static facet_status read_layers(const facet_schema_reader *r, const facet_tree *
     return facet_tree_raise_kind(node, "a list of whole numbers");
   if (node->count > FACET_EMBED_LAYERS)
     return facet_tree_raise(node, "%d layers; at most %d are possible", node->count, FACET_EMBED_LAYERS);
-  facet_free(&e->layer);
-  FACET_NEW(e->layer, node->count);
+  facet_free(&e->layers.item);
+  FACET_NEW(e->layers.item, node->count);
   for (int i = 0; i < node->count; i++)
-    FACET_TRY(facet_schema_whole(node->child[i], "[1, 65536]", &e->layer[i]));
-  e->layers = node->count;
+    FACET_TRY(facet_schema_whole(node->child[i], "[1, 65536]", &e->layers.item[i]));
+  e->layers.count = node->count;
   return FACET_OK;
 }
 
@@ -81,9 +81,9 @@ facet_status facet_study_read_embed(const facet_schema_reader *reader, const fac
   e->wanted = true;
   e->line = node->line;
   e->alpha = 1;
-  e->layers = COUNT_OF(usual);
-  FACET_NEW(e->layer, e->layers);
-  memcpy(e->layer, usual, sizeof usual);
+  e->layers.count = COUNT_OF(usual);
+  FACET_NEW(e->layers.item, e->layers.count);
+  memcpy(e->layers.item, usual, sizeof usual);
   e->exaggeration_epochs = -1;
   FACET_TRY(facet_schema_defaults(reader, keys, COUNT_OF(keys), e));
   FACET_TRY(facet_schema_read(reader, node, keys, COUNT_OF(keys), e));
@@ -95,7 +95,7 @@ facet_status facet_study_read_embed(const facet_schema_reader *reader, const fac
 void facet_study_clear_embed(facet_embedding *e)
 {
   facet_free(&e->variant);
-  facet_free(&e->layer);
+  facet_free(&e->layers.item);
 }
 
 int64_t facet_embed_batches(const facet_embedding *e, int64_t samples)
@@ -114,11 +114,11 @@ facet_status facet_study_check_embed(const facet_study *study, int64_t there)
   const facet_embedding *e = &study->embed;
   if (!e->wanted)
     return FACET_OK;
-  FACET_CHECK(e->samples <= there, FACET_BAD_INPUT, "%s:%d: embed.samples: %lld, but there are %lld", study->file,
-              e->line, (long long)e->samples, (long long)there);
+  FACET_CHECK(e->samples <= there, FACET_BAD_INPUT, "%s:%d: embed.samples: %lld, but there are %lld",
+              study->settings.file, e->line, (long long)e->samples, (long long)there);
   int64_t samples = e->samples ? e->samples : there, least = samples / facet_embed_batches(e, samples);
   FACET_CHECK(e->perplexity < (double)(least - 1), FACET_BAD_INPUT,
-              "%s:%d: embed.perplexity: %g neighbours are more than a batch of %lld samples has", study->file, e->line,
-              e->perplexity, (long long)least);
+              "%s:%d: embed.perplexity: %g neighbours are more than a batch of %lld samples has", study->settings.file,
+              e->line, e->perplexity, (long long)least);
   return FACET_OK;
 }

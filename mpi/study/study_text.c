@@ -116,16 +116,16 @@ static void put_source(FILE *out, const char *key, const facet_data_source *sour
 static void put_data(FILE *out, const facet_study *study)
 {
   fputs("data:\n", out);
-  if (study->has_train)
-    put_source(out, "train", &study->train);
-  put_source(out, "test", &study->test);
-  if (study->classes > 0) {
+  if (study->data.has_train)
+    put_source(out, "train", &study->data.train);
+  put_source(out, "test", &study->data.test);
+  if (study->data.classes.count > 0) {
     fputs("  ", out);
-    put_texts(out, "classes", study->class_name, study->classes);
+    put_texts(out, "classes", study->data.classes.item, study->data.classes.count);
     fputc('\n', out);
   }
-  fprintf(out, "  layout: %s\n", facet_order_name(study->layout));
-  const facet_normalization *normalize = &study->normalize;
+  fprintf(out, "  layout: %s\n", facet_order_name(study->data.layout));
+  const facet_normalization *normalize = &study->data.normalize;
   fputs("  normalize: {scale: ", out);
   put_number(out, normalize->scale);
   if (normalize->channels > 0) {
@@ -161,30 +161,30 @@ static void put_training(FILE *out, const char *key, const facet_training *train
 static void put_model(FILE *out, const facet_study *study)
 {
   fputs("model:\n  ", out);
-  if (study->onnx) {
+  if (study->model.onnx) {
     fputs("onnx: ", out);
-    put_text(out, study->onnx);
-  } else if (study->resnet) {
-    fprintf(out, "architecture: resnet%d", 6 * study->resnet + 2);
+    put_text(out, study->model.onnx);
+  } else if (study->model.resnet) {
+    fprintf(out, "architecture: resnet%d", 6 * study->model.resnet + 2);
   } else {
     fputs("architecture: {", out);
-    put_sizes(out, "conv", study->conv, study->convs);
+    put_sizes(out, "conv", study->model.conv.item, study->model.conv.count);
     fputs(", ", out);
-    put_sizes(out, "dense", study->dense, study->denses);
+    put_sizes(out, "dense", study->model.dense.item, study->model.dense.count);
     fputc('}', out);
   }
   fputc('\n', out);
-  if (study->train_model)
-    put_training(out, "  train", &study->training);
+  if (study->model.train)
+    put_training(out, "  train", &study->model.training);
 }
 
 /* "key: word", or "key: [word, word]". */
-static void put_words(FILE *out, const char *key, const int *value, int count, const char *(*name)(int))
+static void put_words(FILE *out, const char *key, const facet_choices *list, const char *(*name)(int))
 {
-  fprintf(out, "%s: %s", key, count == 1 ? "" : "[");
-  for (int i = 0; i < count; i++)
-    fprintf(out, "%s%s", i ? ", " : "", name(value[i]));
-  fputs(count == 1 ? "\n" : "]\n", out);
+  fprintf(out, "%s: %s", key, list->count == 1 ? "" : "[");
+  for (int i = 0; i < list->count; i++)
+    fprintf(out, "%s%s", i ? ", " : "", name(list->item[i]));
+  fputs(list->count == 1 ? "\n" : "]\n", out);
 }
 
 static void put_recipe(FILE *out, const facet_recipe *recipe)
@@ -206,20 +206,20 @@ static void put_recipe(FILE *out, const facet_recipe *recipe)
     put_text(out, recipe->mask);
     fputc('\n', out);
   } else {
-    put_words(out, "method", recipe->method, recipe->methods, facet_method_name);
+    put_words(out, "method", &recipe->method, facet_method_name);
     fputs("    ", out);
-    put_words(out, "scope", recipe->scope, recipe->scopes, facet_scope_name);
+    put_words(out, "scope", &recipe->scope, facet_scope_name);
     fputs("    ", out);
-    put_numbers(out, "sparsity", recipe->sparsity, recipe->sparsities);
+    put_numbers(out, "sparsity", recipe->sparsity.item, recipe->sparsity.count);
     fprintf(out, "\n    norm: %d\n    calibration: %lld\n    rewind: %lld\n    per_round: ", recipe->norm,
             (long long)recipe->calibration, (long long)recipe->rewind);
     put_number(out, recipe->per_round);
     fprintf(out, "\n    allow_collapse: %s\n", recipe->allow_collapse ? "true" : "false");
   }
-  if (recipe->seeds > 0) {
+  if (recipe->seeds.count > 0) {
     fputs("    seeds: [", out);
-    for (int i = 0; i < recipe->seeds; i++)
-      fprintf(out, "%s%lld", i ? ", " : "", (long long)recipe->seed[i]);
+    for (int i = 0; i < recipe->seeds.count; i++)
+      fprintf(out, "%s%lld", i ? ", " : "", (long long)recipe->seeds.item[i]);
     fputs("]\n", out);
   }
   fprintf(out, "    remove_dead: %s\n", recipe->remove_dead ? "true" : "false");
@@ -229,16 +229,16 @@ static void put_recipe(FILE *out, const facet_recipe *recipe)
 
 static void put_variants(FILE *out, const facet_study *study)
 {
-  fputs(study->recipes > 0 ? "variants:\n" : "variants: []\n", out);
-  for (int i = 0; i < study->recipes; i++)
-    put_recipe(out, &study->recipe[i]);
+  fputs(study->recipes.count > 0 ? "variants:\n" : "variants: []\n", out);
+  for (int i = 0; i < study->recipes.count; i++)
+    put_recipe(out, &study->recipes.item[i]);
 }
 
 static void put_conditions(FILE *out, const facet_study *study)
 {
   fputs("conditions:\n", out);
-  for (int i = 0; i < study->conditions; i++) {
-    const facet_condition *condition = &study->condition[i];
+  for (int i = 0; i < study->conditions.count; i++) {
+    const facet_condition *condition = &study->conditions.item[i];
     if (condition->corruption == 0) {
       fputs("  - clean\n", out);
       continue;
@@ -255,37 +255,37 @@ static void put_conditions(FILE *out, const facet_study *study)
 
 static void put_linearize(FILE *out, const facet_study *study)
 {
-  if (!study->linearize)
+  if (!study->linearize.wanted)
     return;
   fputs("linearize:\n  ", out);
-  if (study->linear_variants == 0)
+  if (study->linearize.variants.count == 0)
     fputs("variants: all", out);
   else
-    put_texts(out, "variants", study->linear_variant, study->linear_variants);
+    put_texts(out, "variants", study->linearize.variants.item, study->linearize.variants.count);
   fputs("\n  ", out);
-  put_count(out, "samples", study->linear_samples);
-  if (study->rows == FACET_ROWS_TOP)
-    fprintf(out, "\n  rows: {top: %lld}\n", (long long)study->top);
+  put_count(out, "samples", study->linearize.samples);
+  if (study->linearize.rows == FACET_ROWS_TOP)
+    fprintf(out, "\n  rows: {top: %lld}\n", (long long)study->linearize.top);
   else
-    fprintf(out, "\n  rows: %s\n", study->rows == FACET_ROWS_ALL ? "all" : "predicted");
+    fprintf(out, "\n  rows: %s\n", study->linearize.rows == FACET_ROWS_ALL ? "all" : "predicted");
 }
 
 static void put_change(FILE *out, const facet_study *study)
 {
-  if (!study->change)
+  if (!study->change.wanted)
     return;
   fputs("change:\n  ", out);
-  if (study->change_variants == 0)
+  if (study->change.variants.count == 0)
     fputs("variants: all", out);
   else
-    put_texts(out, "variants", study->change_variant, study->change_variants);
+    put_texts(out, "variants", study->change.variants.item, study->change.variants.count);
   fputs("\n  ", out);
-  put_count(out, "samples", study->change_samples);
-  fprintf(out, "\n  pick: %s\n  ", study->change_pick == FACET_PICK_FIRST ? "first" : "fragile");
-  if (study->change_conditions == 0)
-    fprintf(out, "conditions: %s", study->change_all_conditions ? "all" : "none");
+  put_count(out, "samples", study->change.samples);
+  fprintf(out, "\n  pick: %s\n  ", study->change.pick == FACET_PICK_FIRST ? "first" : "fragile");
+  if (study->change.conditions.count == 0)
+    fprintf(out, "conditions: %s", study->change.all_conditions ? "all" : "none");
   else
-    put_texts(out, "conditions", study->change_condition, study->change_conditions);
+    put_texts(out, "conditions", study->change.conditions.item, study->change.conditions.count);
   fputs("\n", out);
 }
 
@@ -303,7 +303,7 @@ static void put_embed(FILE *out, const facet_embedding *e)
   fprintf(out, "embed:\n  source: %s\n  variant: ", e->source == FACET_SOURCE_PIXELS ? "pixels" : "features");
   put_text(out, e->variant);
   fputs("\n  ", out);
-  put_sizes(out, "layers", e->layer, e->layers);
+  put_sizes(out, "layers", e->layers.item, e->layers.count);
   fprintf(out, "\n  dimensions: %d\n", e->dimensions);
   put_named(out, "perplexity", e->perplexity);
   if (e->learn_alpha)
@@ -334,13 +334,13 @@ facet_status facet_study_text(const facet_study *study, char **yaml)
   FILE *out = open_memstream(&text, &size);
   FACET_CHECK(out, FACET_OS, "out of memory");
   fputs("study: ", out);
-  put_text(out, study->name);
-  fprintf(out, "\nseed: %lu\noutput: ", (unsigned long)study->seed);
-  put_text(out, study->output);
-  fprintf(out,
-          "\nprecision: %s\nthreads: %d\nblock: %lld\nmemory: ", study->precision == FACET_F64 ? "double" : "float",
-          study->threads, (long long)study->block);
-  put_memory(out, study->memory);
+  put_text(out, study->settings.name);
+  fprintf(out, "\nseed: %lu\noutput: ", (unsigned long)study->settings.seed);
+  put_text(out, study->settings.output);
+  fprintf(out, "\nprecision: %s\nthreads: %d\nblock: %lld\nmemory: ",
+          study->settings.precision == FACET_F64 ? "double" : "float", study->settings.threads,
+          (long long)study->settings.block);
+  put_memory(out, study->settings.memory);
   put_data(out, study);
   put_model(out, study);
   put_variants(out, study);

@@ -21,14 +21,14 @@ static char *name_without_seed(const facet_recipe *r, choice c)
     return r->name ? facet_copy_text(r->name) : facet_name_of_file(r->onnx ? r->onnx : r->mask);
   if (r->name)
     at += (size_t)snprintf(parts + at, room - at, "%s", r->name);
-  if (!r->mask && (!r->name || r->methods > 1))
-    at += (size_t)snprintf(parts + at, room - at, "%s%s", at ? "-" : "", facet_method_name(r->method[c.method]));
-  if (!r->mask && !r->name && r->norm == 2 && r->method[c.method] == FACET_PRUNE_FILTER)
+  if (!r->mask && (!r->name || r->method.count > 1))
+    at += (size_t)snprintf(parts + at, room - at, "%s%s", at ? "-" : "", facet_method_name(r->method.item[c.method]));
+  if (!r->mask && !r->name && r->norm == 2 && r->method.item[c.method] == FACET_PRUNE_FILTER)
     at += (size_t)snprintf(parts + at, room - at, "-l2");
-  if (!r->mask && (!r->name || r->scopes > 1))
-    at += (size_t)snprintf(parts + at, room - at, "-%s", facet_scope_name(r->scope[c.scope]));
-  if (!r->mask && (!r->name || r->sparsities > 1))
-    (void)snprintf(parts + at, room - at, "-%g", r->sparsity[c.sparsity]);
+  if (!r->mask && (!r->name || r->scope.count > 1))
+    at += (size_t)snprintf(parts + at, room - at, "-%s", facet_scope_name(r->scope.item[c.scope]));
+  if (!r->mask && (!r->name || r->sparsity.count > 1))
+    (void)snprintf(parts + at, room - at, "-%g", r->sparsity.item[c.sparsity]);
   return facet_copy_text(parts);
 }
 
@@ -39,18 +39,18 @@ static int at_least_one(int count)
 
 static facet_status add(const facet_study *study, int recipe, choice c, facet_variant *variant, int *count)
 {
-  const facet_recipe *from = &study->recipe[recipe];
+  const facet_recipe *from = &study->recipes.item[recipe];
   bool pruned = !from->onnx && !from->mask;
   char *shared = name_without_seed(from, c);
-  bool seeded = shared && from->seeds > 0;
-  variant[*count] = (facet_variant){.replicate = shared,
-                                    .name = seeded ? facet_format("%s-s%lld", shared, (long long)from->seed[c.seed])
-                                                   : facet_copy_text(shared),
-                                    .recipe = recipe,
-                                    .sparsity = pruned ? from->sparsity[c.sparsity] : 0,
-                                    .method = pruned ? from->method[c.method] : 0,
-                                    .scope = pruned ? from->scope[c.scope] : 0,
-                                    .seed = from->seeds > 0 ? (uint32_t)from->seed[c.seed] : study->seed};
+  bool seeded = shared && from->seeds.count > 0;
+  variant[*count] = (facet_variant){
+      .replicate = shared,
+      .name = seeded ? facet_format("%s-s%lld", shared, (long long)from->seeds.item[c.seed]) : facet_copy_text(shared),
+      .recipe = recipe,
+      .sparsity = pruned ? from->sparsity.item[c.sparsity] : 0,
+      .method = pruned ? from->method.item[c.method] : 0,
+      .scope = pruned ? from->scope.item[c.scope] : 0,
+      .seed = from->seeds.count > 0 ? (uint32_t)from->seeds.item[c.seed] : study->settings.seed};
   bool named = variant[*count].name && shared;
   ++*count;
   return named ? FACET_OK : FACET_OS;
@@ -59,15 +59,16 @@ static facet_status add(const facet_study *study, int recipe, choice c, facet_va
 static int variants_of(const facet_recipe *r)
 {
   return r->onnx ? 1
-                 : at_least_one(r->methods) * (r->mask ? 1 : at_least_one(r->scopes)) * at_least_one(r->sparsities) *
-                       at_least_one(r->seeds);
+                 : at_least_one(r->method.count) * (r->mask ? 1 : at_least_one(r->scope.count)) *
+                       at_least_one(r->sparsity.count) * at_least_one(r->seeds.count);
 }
 
 /* Methods, then scopes, sparsities and seeds, the last ones fastest. */
 static facet_status add_all(const facet_study *study, int recipe, facet_variant *variant, int *count)
 {
-  const facet_recipe *r = &study->recipe[recipe];
-  int seeds = at_least_one(r->seeds), sparsities = at_least_one(r->sparsities), scopes = at_least_one(r->scopes);
+  const facet_recipe *r = &study->recipes.item[recipe];
+  int seeds = at_least_one(r->seeds.count), sparsities = at_least_one(r->sparsity.count),
+      scopes = at_least_one(r->scope.count);
   scopes = r->onnx || r->mask ? 1 : scopes;
   for (int i = 0; i < variants_of(r); i++) {
     choice c = {.seed = i % seeds, .sparsity = i / seeds % sparsities, .scope = i / seeds / sparsities % scopes};
@@ -79,12 +80,12 @@ static facet_status add_all(const facet_study *study, int recipe, facet_variant 
 
 static bool is_retrained(const facet_study *study, const facet_variant *variant)
 {
-  return variant->recipe >= 0 && study->recipe[variant->recipe].retrain && variant->method < FACET_TRAINS;
+  return variant->recipe >= 0 && study->recipes.item[variant->recipe].retrain && variant->method < FACET_TRAINS;
 }
 
 static bool has_given_name(const facet_study *study, const facet_variant *variant)
 {
-  return variant->recipe < 0 || study->recipe[variant->recipe].name;
+  return variant->recipe < 0 || study->recipes.item[variant->recipe].name;
 }
 
 static facet_status append(char **name, const char *text)
@@ -145,15 +146,16 @@ static facet_status check_unique(const facet_study *study, const facet_variant *
 {
   for (int i = 1; i < count; i++) {
     int recipe = variant[i].recipe;
-    int line = study->recipe[recipe].line;
+    int line = study->recipes.item[recipe].line;
     const char *name = variant[i].name;
     FACET_CHECK(!facet_variant_name_taken(name), FACET_BAD_INPUT,
-                "%s:%d: variants[%d]: its name would be '%s', which is taken; give it a name", study->file, line,
-                recipe, name);
+                "%s:%d: variants[%d]: its name would be '%s', which is taken; give it a name", study->settings.file,
+                line, recipe, name);
     for (int j = 1; j < i; j++)
       FACET_CHECK(strcmp(name, variant[j].name) != 0, FACET_BAD_INPUT,
                   "%s:%d: variants[%d]: its name '%s' is that of variants[%d] on line %d, too; give one of them a name",
-                  study->file, line, recipe, name, variant[j].recipe, study->recipe[variant[j].recipe].line);
+                  study->settings.file, line, recipe, name, variant[j].recipe,
+                  study->recipes.item[variant[j].recipe].line);
   }
   return FACET_OK;
 }
@@ -163,18 +165,18 @@ facet_status facet_study_variants(const facet_study *study, facet_variant **out,
   *out = NULL;
   *count = 0;
   int most = 1;
-  for (int i = 0; i < study->recipes; i++)
-    most += variants_of(&study->recipe[i]);
+  for (int i = 0; i < study->recipes.count; i++)
+    most += variants_of(&study->recipes.item[i]);
   facet_status status = FACET_OK;
   facet_variant *variant = NULL;
   FACET_NEW(variant, most);
-  variant[0] = (facet_variant){.recipe = -1, .seed = study->seed};
+  variant[0] = (facet_variant){.recipe = -1, .seed = study->settings.seed};
   variant[0].name = facet_copy_text("dense");
   variant[0].replicate = facet_copy_text("dense");
   int made = 1;
   if (!variant[0].name || !variant[0].replicate)
     status = FACET_OS;
-  for (int i = 0; i < study->recipes && status == FACET_OK; i++)
+  for (int i = 0; i < study->recipes.count && status == FACET_OK; i++)
     status = add_all(study, i, variant, &made);
   if (status == FACET_OK)
     status = tell_retrained(study, variant, made);
@@ -193,9 +195,9 @@ facet_status facet_study_variants(const facet_study *study, facet_variant **out,
 
 const facet_training *facet_variant_training(const facet_study *study, const facet_variant *variant)
 {
-  const facet_recipe *recipe = variant->recipe >= 0 ? &study->recipe[variant->recipe] : NULL;
+  const facet_recipe *recipe = variant->recipe >= 0 ? &study->recipes.item[variant->recipe] : NULL;
   if (!recipe)
-    return study->train_model ? &study->training : NULL;
+    return study->model.train ? &study->model.training : NULL;
   return recipe->retrain ? &recipe->training : NULL;
 }
 

@@ -8,12 +8,12 @@
 /* Epochs of the network that a variant begins with: dense as trained, unless its method wants the first weights. */
 static double epochs_before(const facet_study *study, const facet_variant *variant)
 {
-  const facet_recipe *recipe = variant->recipe >= 0 ? &study->recipe[variant->recipe] : NULL;
-  if (!recipe || recipe->onnx || !study->train_model)
+  const facet_recipe *recipe = variant->recipe >= 0 ? &study->recipes.item[variant->recipe] : NULL;
+  if (!recipe || recipe->onnx || !study->model.train)
     return 0;
   bool first = !recipe->mask && variant->method >= FACET_TRAINS &&
                !facet_training_method_wants_trained((facet_training_method)(variant->method - FACET_TRAINS));
-  return first ? 0 : study->training.epochs;
+  return first ? 0 : study->model.training.epochs;
 }
 
 facet_status facet_variant_cost_count(const facet_study *study, const facet_dataset *data, const facet_variant *variant,

@@ -7,7 +7,7 @@
 
 static const facet_recipe *recipe_of(const facet_kitchen *k, const facet_variant *variant)
 {
-  return &k->study->recipe[variant->recipe];
+  return &k->study->recipes.item[variant->recipe];
 }
 
 /* The first training samples, as the network takes them. Caller frees x and label. */
@@ -26,7 +26,7 @@ static facet_status calibrate(const facet_kitchen *k, const facet_recipe *recipe
     return FACET_OS;
   }
   facet_dataset_pixels(d, 0, count, pixels);
-  facet_normalize(&k->study->normalize, d->channels, plane, count, pixels, pixels);
+  facet_normalize(&k->study->data.normalize, d->channels, plane, count, pixels, pixels);
   facet_input_arrange(k->input, d->channels, plane, count, sizeof **x, pixels, *x);
   memcpy(*label, d->label, (size_t)count * sizeof **label);
   facet_free(&pixels);
@@ -54,7 +54,7 @@ static facet_status score(const facet_kitchen *k, const facet_variant *variant, 
   facet_free(&x);
   facet_free(&label);
   return status == FACET_BAD_INPUT
-             ? facet_raise_in(status, "%s:%d: variant %s: ", k->study->file, recipe->line, variant->name)
+             ? facet_raise_in(status, "%s:%d: variant %s: ", k->study->settings.file, recipe->line, variant->name)
              : status;
 }
 
@@ -68,10 +68,10 @@ facet_method_job facet_recipe_job(const facet_kitchen *k, const facet_variant *v
                             .scope = (facet_scope)variant->scope,
                             .rewind = recipe->rewind,
                             .per_round = recipe->per_round,
-                            .trained = k->study->train_model || k->study->onnx,
+                            .trained = k->study->model.train || k->study->model.onnx,
                             .allow_collapse = recipe->allow_collapse,
                             .training = {.data = k->data->train,
-                                         .normalize = &k->study->normalize,
+                                         .normalize = &k->study->data.normalize,
                                          .input = k->input,
                                          .how = &recipe->training,
                                          .seed = variant->seed}};
@@ -89,19 +89,19 @@ static facet_status train(MPI_Comm comm, const facet_kitchen *k, const facet_var
   facet_status status = facet_method_run(comm, &job, network, &cost);
   *seconds = cost.seconds;
   facet_free(&stage);
-  return status == FACET_BAD_INPUT
-             ? facet_raise_in(status, "%s:%d: variant %s: ", k->study->file, recipe_of(k, variant)->line, variant->name)
-             : status;
+  return status == FACET_BAD_INPUT ? facet_raise_in(status, "%s:%d: variant %s: ", k->study->settings.file,
+                                                    recipe_of(k, variant)->line, variant->name)
+                                   : status;
 }
 
 facet_status facet_recipe_mask(const facet_study *study, const facet_variant *variant, const facet_network *like,
                                facet_mask **mask)
 {
-  const facet_recipe *recipe = &study->recipe[variant->recipe];
+  const facet_recipe *recipe = &study->recipes.item[variant->recipe];
   facet_status status = facet_mask_read(like, recipe->mask, mask);
-  return status == FACET_OK
-             ? FACET_OK
-             : facet_raise_in(status, "%s:%d: variants[%d].mask: ", study->file, recipe->line, variant->recipe);
+  return status == FACET_OK ? FACET_OK
+                            : facet_raise_in(status, "%s:%d: variants[%d].mask: ", study->settings.file, recipe->line,
+                                             variant->recipe);
 }
 
 static facet_status remove_dead(facet_network **network)
@@ -127,7 +127,7 @@ static facet_status cut_mask(const facet_network *network, facet_mask **mask)
  * go from each layer is sure. */
 static bool dead_are_known(const facet_kitchen *k, const facet_variant *variant)
 {
-  return !k->study->train_model || (!recipe_of(k, variant)->mask && variant->method == (int)FACET_PRUNE_FILTER &&
+  return !k->study->model.train || (!recipe_of(k, variant)->mask && variant->method == (int)FACET_PRUNE_FILTER &&
                                     variant->scope == (int)FACET_SCOPE_LAYER);
 }
 

@@ -23,10 +23,10 @@ typedef struct {
 
 static asked_layout asked_of(const facet_study *study, int recipe)
 {
-  const facet_recipe *r = recipe >= 0 && study->recipe[recipe].onnx ? &study->recipe[recipe] : NULL;
-  if (r && r->layout != study->layout)
+  const facet_recipe *r = recipe >= 0 && study->recipes.item[recipe].onnx ? &study->recipes.item[recipe] : NULL;
+  if (r && r->layout != study->data.layout)
     return (asked_layout){r->layout, r->line, "variants.layout"};
-  return (asked_layout){study->layout, study->layout_line, "data.layout"};
+  return (asked_layout){study->data.layout, study->data.layout_line, "data.layout"};
 }
 
 /* How the network of a variant (by its recipe; -1: dense) takes the samples. */
@@ -38,12 +38,13 @@ static facet_status check_layout(const facet_study *study, int recipe, const cha
   asked_layout asked = asked_of(study, recipe);
   facet_fit fit = facet_input_layout_find(d->channels, d->height, d->width, input.rank, input.dim, asked.order, layout);
   FACET_CHECK(fit != FACET_FIT_NONE, FACET_BAD_INPUT, "%s: images are %lld x %lld x %lld but the network %s takes %s",
-              study->test.images[0], (long long)d->channels, (long long)d->height, (long long)d->width, path,
+              study->data.test.images[0], (long long)d->channels, (long long)d->height, (long long)d->width, path,
               facet_shape_text(input));
   FACET_CHECK(fit != FACET_FIT_OTHER, FACET_BAD_INPUT,
-              "%s:%d: %s: %s, but images are %lld x %lld x %lld and the network %s takes %s: that is %s", study->file,
-              asked.line, asked.key, facet_order_name(asked.order), (long long)d->channels, (long long)d->height,
-              (long long)d->width, path, facet_shape_text(input), facet_order_name(layout->order));
+              "%s:%d: %s: %s, but images are %lld x %lld x %lld and the network %s takes %s: that is %s",
+              study->settings.file, asked.line, asked.key, facet_order_name(asked.order), (long long)d->channels,
+              (long long)d->height, (long long)d->width, path, facet_shape_text(input),
+              facet_order_name(layout->order));
   return FACET_OK;
 }
 
@@ -53,18 +54,18 @@ static facet_status check_fit(const facet_study *study, int recipe, const char *
   facet_input_layout layout;
   int64_t outputs = facet_network_outputs(network);
   FACET_TRY(check_layout(study, recipe, path, network, data, &layout));
-  FACET_CHECK(study->classes == 0 || study->classes == outputs, FACET_BAD_INPUT,
-              "%s: data.classes names %d classes but the network %s has %lld outputs", study->file, study->classes,
-              path, (long long)outputs);
-  return facet_dataset_check_labels(data->test, study->test.labels ? study->test.labels[0] : study->test.images[0],
-                                    outputs);
+  FACET_CHECK(study->data.classes.count == 0 || study->data.classes.count == outputs, FACET_BAD_INPUT,
+              "%s: data.classes names %d classes but the network %s has %lld outputs", study->settings.file,
+              study->data.classes.count, path, (long long)outputs);
+  return facet_dataset_check_labels(
+      data->test, study->data.test.labels ? study->data.test.labels[0] : study->data.test.images[0], outputs);
 }
 
 /* The number of classes: named, of the network, or the largest label of the training data. */
 static int64_t count_classes(const facet_study *study, const facet_study_data *data)
 {
-  int64_t classes = study->classes;
-  for (int64_t i = 0; study->classes == 0 && i < data->train->count; i++)
+  int64_t classes = study->data.classes.count;
+  for (int64_t i = 0; study->data.classes.count == 0 && i < data->train->count; i++)
     classes = data->train->label[i] >= classes ? data->train->label[i] + 1 : classes;
   return classes;
 }
@@ -73,24 +74,24 @@ static facet_status first_weights(const facet_study *study, const facet_study_da
 {
   const facet_dataset *d = data->test;
   int64_t classes = count_classes(study, data);
-  FACET_CHECK(classes > 1, FACET_BAD_INPUT, "%s: the training data has no labels", study->train.images[0]);
-  FACET_TRY(facet_dataset_check_labels(data->train,
-                                       study->train.labels ? study->train.labels[0] : study->train.images[0], classes));
+  FACET_CHECK(classes > 1, FACET_BAD_INPUT, "%s: the training data has no labels", study->data.train.images[0]);
+  FACET_TRY(facet_dataset_check_labels(
+      data->train, study->data.train.labels ? study->data.train.labels[0] : study->data.train.images[0], classes));
   facet_shape input = {3, {d->channels, d->height, d->width}};
-  if (study->resnet)
-    return facet_network_resnet(input, study->resnet, classes, study->seed, network);
-  return facet_network_plain(input, study->convs, study->conv, study->denses, study->dense, classes, study->seed,
-                             network);
+  if (study->model.resnet)
+    return facet_network_resnet(input, study->model.resnet, classes, study->settings.seed, network);
+  return facet_network_plain(input, study->model.conv.count, study->model.conv.item, study->model.dense.count,
+                             study->model.dense.item, classes, study->settings.seed, network);
 }
 
 /* dense before any training: its first weights, or as it is read. */
 static facet_status make_first(const facet_study *study, const facet_study_data *data, facet_network **network)
 {
-  if (study->onnx)
-    FACET_TRY(facet_onnx_read(study->onnx, network));
+  if (study->model.onnx)
+    FACET_TRY(facet_onnx_read(study->model.onnx, network));
   else
     FACET_TRY(first_weights(study, data, network));
-  return check_fit(study, -1, study->onnx ? study->onnx : "to be trained", *network, data);
+  return check_fit(study, -1, study->model.onnx ? study->model.onnx : "to be trained", *network, data);
 }
 
 /* A file beside a network's own: "checkpoint", which its training goes on from, or "record". Caller frees. */
@@ -119,10 +120,11 @@ static facet_status train_dense(MPI_Comm comm, const facet_study *study, const f
                                 const char *checkpoint, facet_network *network, double *seconds)
 {
   facet_input_layout input;
-  FACET_CHECK(data->train, FACET_BAD_INPUT, "%s: training dense needs data.train", study->file);
+  FACET_CHECK(data->train, FACET_BAD_INPUT, "%s: training dense needs data.train", study->settings.file);
   FACET_TRY(check_layout(study, -1, "dense", network, data, &input));
-  facet_training_job job = {data->train, &study->normalize, &input,    &study->training, study->seed,
-                            NULL,        "train dense",     checkpoint};
+  facet_training_job job = {
+      data->train, &study->data.normalize, &input,    &study->model.training, study->settings.seed,
+      NULL,        "train dense",          checkpoint};
   facet_method_cost cost = {0};
   facet_status status = facet_train(comm, network, &job, &cost);
   *seconds = cost.seconds;
@@ -146,15 +148,15 @@ static facet_status make_network(MPI_Comm comm, const facet_kitchen *k, const fa
 {
   int recipe = m->variant.recipe;
   *seconds = 0;
-  if (recipe >= 0 && k->study->recipe[recipe].onnx)
-    return read_external(k->study, k->data, k->study->recipe[recipe].onnx, recipe, k->dense, network);
+  if (recipe >= 0 && k->study->recipes.item[recipe].onnx)
+    return read_external(k->study, k->data, k->study->recipes.item[recipe].onnx, recipe, k->dense, network);
   char *checkpoint = file_beside(m, "checkpoint");
   facet_status status = checkpoint ? FACET_OK : FACET_OS;
   if (status == FACET_OK && recipe >= 0) {
     status = facet_recipe_make(comm, k, &m->variant, checkpoint, network, seconds);
   } else if (status == FACET_OK) {
     status = facet_network_copy(k->first, network);
-    if (status == FACET_OK && comm != MPI_COMM_NULL && k->study->train_model)
+    if (status == FACET_OK && comm != MPI_COMM_NULL && k->study->model.train)
       status = train_dense(comm, k->study, k->data, checkpoint, *network, seconds);
   }
   facet_free(&checkpoint);
@@ -176,7 +178,7 @@ static facet_status list_members(const facet_study *study, facet_family *family)
   family->count = count;
   for (int i = 0; i < count; i++) {
     family->member[i].variant = variant[i]; /* names go over to the family */
-    family->member[i].file = facet_format("%s/variants/%s.onnx", study->output, variant[i].name);
+    family->member[i].file = facet_format("%s/variants/%s.onnx", study->settings.output, variant[i].name);
     variant[i].name = variant[i].replicate = NULL;
     if (!family->member[i].file) {
       facet_variants_free(&variant, count);
@@ -191,8 +193,8 @@ static facet_status list_members(const facet_study *study, facet_family *family)
 static const char *external_file(const facet_study *study, const facet_member *m)
 {
   if (m->variant.recipe >= 0)
-    return study->recipe[m->variant.recipe].onnx;
-  return study->train_model ? NULL : study->onnx;
+    return study->recipes.item[m->variant.recipe].onnx;
+  return study->model.train ? NULL : study->model.onnx;
 }
 
 /* An external network is copied byte by byte, or with the data of its other files inside, so that the copy and its
@@ -432,7 +434,7 @@ static facet_status try_externals(const facet_study *study, const facet_study_da
     const facet_member *m = &family->member[i];
     if (external_file(study, m))
       FACET_TRY(try_network(study, data, m));
-    else if (study->recipe[m->variant.recipe].mask)
+    else if (study->recipes.item[m->variant.recipe].mask)
       FACET_TRY(try_mask(study, m, first));
   }
   return FACET_OK;
@@ -477,7 +479,7 @@ facet_status facet_family_make(MPI_Comm comm, const facet_study *study, const fa
   facet_network *first = NULL;
   int *state = NULL;
   facet_status status = list_members(study, family);
-  char *folder = facet_format("%s/variants", study->output);
+  char *folder = facet_format("%s/variants", study->settings.output);
   if (status == FACET_OK)
     status = folder ? facet_make_folder(folder) : FACET_OS;
   facet_free(&folder);
@@ -529,10 +531,10 @@ facet_status facet_family_memory(const facet_study *study, const facet_study_dat
   for (int i = 0; i < family->count; i++) {
     const facet_member *m = &family->member[i];
     size_t one = 0;
-    if (i == 0 ? !study->train_model : epochs_of(study, m) == 0)
+    if (i == 0 ? !study->model.train : epochs_of(study, m) == 0)
       continue;
-    facet_method_job dense = {
-        .training = {data->train, &study->normalize, &m->input, &study->training, study->seed, NULL, "", m->file}};
+    facet_method_job dense = {.training = {data->train, &study->data.normalize, &m->input, &study->model.training,
+                                           study->settings.seed, NULL, "", m->file}};
     facet_method_job job = i == 0 ? dense : facet_recipe_job(&k, &m->variant);
     job.training.stage = "";
     job.training.checkpoint = m->file; /* any: there is one */

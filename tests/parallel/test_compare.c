@@ -48,13 +48,14 @@ static void make_fixture(bool clean)
                    1 + corrupted % SEVERITIES);
     f.names[c] = f.name[c];
   }
-  f.study = (facet_study){.file = "s.yaml", .name = "s", .output = "/out", .block = N, .precision = FACET_F32};
-  f.study.threads = 1;
-  f.study.test = (facet_data_source){.format = FACET_NPY, .files = 1, .images = &f.image, .count = N};
-  f.study.normalize = (facet_normalization){.scale = 1, .channels = 1, .std = {1}};
-  f.study.onnx = "/model.onnx";
-  f.study.conditions = C;
-  f.study.condition = f.condition;
+  f.study =
+      (facet_study){.settings = {.file = "s.yaml", .name = "s", .output = "/out", .block = N, .precision = FACET_F32}};
+  f.study.settings.threads = 1;
+  f.study.data.test = (facet_data_source){.format = FACET_NPY, .files = 1, .images = &f.image, .count = N};
+  f.study.data.normalize = (facet_normalization){.scale = 1, .channels = 1, .std = {1}};
+  f.study.model.onnx = "/model.onnx";
+  f.study.conditions.count = C;
+  f.study.conditions.item = f.condition;
   for (int v = 0; v < V; v++) {
     f.variant[v] = (facet_store_variant){.name = variants[v], .replicate = variants[v], .onnx = "n", .sha256 = "aa"};
     f.variant[v].method = v == 0 ? "dense" : v < 3 ? "magnitude" : "random";
@@ -381,7 +382,7 @@ static void test_too_many_items(void **state)
 {
   (void)state;
   make_fixture(true);
-  f.study.conditions = f.plan.conditions = MANY;
+  f.study.conditions.count = f.plan.conditions = MANY;
   assert_int_equal(facet_compare_count(&f.plan), 0);
   if (rank == 0)
     unlink(path);

@@ -56,15 +56,16 @@ static int64_t layer_size[] = {100, 300};
 static void make_fixture(fixture *f)
 {
   *f = (fixture){.condition = {{0, 0}, {1, 3}}, .image = "/images"};
-  f->study = (facet_study){.file = "store.yaml", .name = "store", .seed = 7, .output = "/out", .block = BLOCK};
-  f->study.precision = FACET_F32;
-  f->study.threads = 1;
-  f->study.test = (facet_data_source){.format = FACET_NPY, .files = 1, .images = &f->image, .count = N};
-  f->study.normalize = (facet_normalization){.scale = 255, .channels = 2, .mean = {0.25, 0.5}, .std = {1, 2}};
-  f->study.onnx = "/model.onnx";
-  f->study.conditions = C;
-  f->study.condition = f->condition;
-  f->study.linearize = true;
+  f->study =
+      (facet_study){.settings = {.file = "store.yaml", .name = "store", .seed = 7, .output = "/out", .block = BLOCK}};
+  f->study.settings.precision = FACET_F32;
+  f->study.settings.threads = 1;
+  f->study.data.test = (facet_data_source){.format = FACET_NPY, .files = 1, .images = &f->image, .count = N};
+  f->study.data.normalize = (facet_normalization){.scale = 255, .channels = 2, .mean = {0.25, 0.5}, .std = {1, 2}};
+  f->study.model.onnx = "/model.onnx";
+  f->study.conditions.count = C;
+  f->study.conditions.item = f->condition;
+  f->study.linearize.wanted = true;
   const facet_store_variant common = {.layers = 2,
                                       .layer = layers,
                                       .layer_achieved = layer_achieved,
@@ -149,7 +150,7 @@ static facet_status write_linear(facet_store *store, const fixture *f, int v, in
     row[i] = (int32_t)((first * ROWS + i) % K);
   for (int i = 0; i < count; i++)
     ties[i] = (int32_t)(first + i) % 2;
-  bool twice = f->study.precision == FACET_F64;
+  bool twice = f->study.settings.precision == FACET_F64;
   facet_linearization l = {.w = twice ? (void *)w : w_single, .b = b, .b_node = b_node, .residual = residual};
   l.ties = ties;
   size_t size = twice ? sizeof(double) : sizeof(float);
@@ -252,7 +253,7 @@ static void same_checksum_as_one_rank(facet_type precision)
 {
   fixture f;
   make_fixture(&f);
-  f.study.precision = precision;
+  f.study.settings.precision = precision;
   assert_everywhere(write_store(MPI_COMM_WORLD, at("all.h5"), &f) == FACET_OK);
   bool good = true;
   if (rank == 0) {
@@ -723,7 +724,7 @@ static void test_refuses_what_does_not_fit(void **state)
   make_fixture(&f);
   assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("new.h5"), &f.plan) == FACET_OK);
   make_fixture(&other);
-  other.study.seed = 8;
+  other.study.settings.seed = 8;
   assert_refused(&other, "different study");
   make_fixture(&other);
   other.variant[1].sha256 = "other";
@@ -770,7 +771,7 @@ static void test_without_linearizations(void **state)
   fixture f;
   char hex[65];
   make_fixture(&f);
-  f.study.linearize = false;
+  f.study.linearize.wanted = false;
   f.plan.linear_samples = f.plan.linear_rows = 0;
   for (int v = 0; v < V; v++)
     f.variant[v].linearize = false;

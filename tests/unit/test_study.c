@@ -61,31 +61,31 @@ static void defaults_of_the_smallest(void **state)
 {
   (void)state;
   facet_study *s = good(SMALL);
-  assert_string_equal(s->file, "s.yaml");
-  assert_string_equal(s->name, "s");
-  assert_int_equal(s->seed, 1);
+  assert_string_equal(s->settings.file, "s.yaml");
+  assert_string_equal(s->settings.name, "s");
+  assert_int_equal(s->settings.seed, 1);
   char *slash = strrchr(folder, '/'), expected[PATH_MAX + 64];
   snprintf(expected, sizeof expected, "%.*s/results/s", (int)(slash - folder), folder);
-  assert_string_equal(s->output, expected);
-  assert_int_equal(s->precision, FACET_F32);
-  assert_int_equal(s->threads, 1);
-  assert_int_equal(s->block, 250);
-  assert_false(s->has_train);
-  assert_int_equal(s->test.format, FACET_CIFAR10);
-  assert_int_equal(s->test.files, 1);
-  assert_path(s->test.images[0], "test.bin");
-  assert_null(s->test.labels);
-  assert_int_equal(s->test.count, 0);
-  assert_int_equal(s->classes, 0);
-  assert_float_equal(s->normalize.scale, 1, 0);
-  assert_int_equal(s->normalize.channels, 0);
-  assert_path(s->onnx, "m.onnx");
-  assert_false(s->train_model);
-  assert_int_equal(s->recipes, 0);
-  assert_int_equal(s->conditions, 1);
-  assert_int_equal(s->condition[0].corruption, 0);
-  assert_int_equal(s->condition[0].severity, 0);
-  assert_false(s->linearize);
+  assert_string_equal(s->settings.output, expected);
+  assert_int_equal(s->settings.precision, FACET_F32);
+  assert_int_equal(s->settings.threads, 1);
+  assert_int_equal(s->settings.block, 250);
+  assert_false(s->data.has_train);
+  assert_int_equal(s->data.test.format, FACET_CIFAR10);
+  assert_int_equal(s->data.test.files, 1);
+  assert_path(s->data.test.images[0], "test.bin");
+  assert_null(s->data.test.labels);
+  assert_int_equal(s->data.test.count, 0);
+  assert_int_equal(s->data.classes.count, 0);
+  assert_float_equal(s->data.normalize.scale, 1, 0);
+  assert_int_equal(s->data.normalize.channels, 0);
+  assert_path(s->model.onnx, "m.onnx");
+  assert_false(s->model.train);
+  assert_int_equal(s->recipes.count, 0);
+  assert_int_equal(s->conditions.count, 1);
+  assert_int_equal(s->conditions.item[0].corruption, 0);
+  assert_int_equal(s->conditions.item[0].severity, 0);
+  assert_false(s->linearize.wanted);
   facet_study_destroy(&s);
   assert_null(s);
 }
@@ -94,15 +94,15 @@ static void defaults_of_training(void **state)
 {
   (void)state;
   facet_study *s = good(FULL "variants:\n- {method: magnitude, sparsity: 0.5, retrain: {epochs: 1}}\n");
-  assert_true(s->train_model);
-  assert_null(s->onnx);
-  assert_int_equal(s->convs, 1);
-  assert_int_equal(s->conv[0], 8);
-  assert_int_equal(s->denses, 1);
-  assert_int_equal(s->dense[0], 16);
-  assert_int_equal(s->train.files, 2);
-  assert_path(s->train.images[1], "b.bin");
-  const facet_training *t = &s->training;
+  assert_true(s->model.train);
+  assert_null(s->model.onnx);
+  assert_int_equal(s->model.conv.count, 1);
+  assert_int_equal(s->model.conv.item[0], 8);
+  assert_int_equal(s->model.dense.count, 1);
+  assert_int_equal(s->model.dense.item[0], 16);
+  assert_int_equal(s->data.train.files, 2);
+  assert_path(s->data.train.images[1], "b.bin");
+  const facet_training *t = &s->model.training;
   assert_int_equal(t->epochs, 4);
   assert_int_equal(t->batch, 128);
   assert_int_equal(t->micro_batch, 32);
@@ -112,8 +112,8 @@ static void defaults_of_training(void **state)
   assert_int_equal(t->schedule, FACET_SCHEDULE_COSINE);
   assert_int_equal(t->step_epochs, 30);
   assert_float_equal(t->step_factor, 0.1, 0);
-  t = &s->recipe[0].training;
-  assert_int_equal(s->recipe[0].scope[0], FACET_SCOPE_GLOBAL);
+  t = &s->recipes.item[0].training;
+  assert_int_equal(s->recipes.item[0].scope.item[0], FACET_SCOPE_GLOBAL);
   assert_int_equal(t->epochs, 1);
   assert_int_equal(t->batch, 128);
   assert_int_equal(t->micro_batch, 32);
@@ -131,20 +131,20 @@ static void retraining_follows_the_model(void **state)
                              "- {method: random, sparsity: 0.5, retrain: {}}\n"
                              "- {method: random, sparsity: 0.6, retrain: {batch: 7, rate: 0.2}}\n"
                              "- {method: random, sparsity: 0.7}\n");
-  assert_true(s->train_model);
-  assert_int_equal(s->training.micro_batch, 25); /* the largest divisor of 100 up to 32 */
-  const facet_training *t = &s->recipe[0].training;
+  assert_true(s->model.train);
+  assert_int_equal(s->model.training.micro_batch, 25); /* the largest divisor of 100 up to 32 */
+  const facet_training *t = &s->recipes.item[0].training;
   assert_int_equal(t->epochs, 7);
   assert_int_equal(t->batch, 100);
   assert_int_equal(t->micro_batch, 25);
   assert_float_equal(t->rate, 0.1, 1e-15);
   assert_int_equal(t->schedule, FACET_SCHEDULE_STEP);
   assert_int_equal(t->step_epochs, 3);
-  t = &s->recipe[1].training;
+  t = &s->recipes.item[1].training;
   assert_int_equal(t->micro_batch, 7);
   assert_float_equal(t->rate, 0.2, 0);
-  assert_true(s->recipe[1].retrain);
-  assert_false(s->recipe[2].retrain);
+  assert_true(s->recipes.item[1].retrain);
+  assert_false(s->recipes.item[2].retrain);
   facet_study_destroy(&s);
 }
 
@@ -188,52 +188,52 @@ static void every_key(void **state)
 {
   (void)state;
   facet_study *s = good(everything);
-  assert_string_equal(s->name, "demo");
-  assert_true(s->seed == 4294967295u);
-  assert_path(s->output, "out/x/y");
-  assert_int_equal(s->precision, FACET_F64);
-  assert_int_equal(s->threads, 2);
-  assert_int_equal(s->block, 100);
-  assert_int_equal(s->train.format, FACET_IDX);
-  assert_int_equal(s->train.count, 60000);
-  assert_string_equal(s->train.labels[0], "/data/../b.gz"); /* /data may be a link */
-  assert_int_equal(s->test.files, 2);
-  assert_path(s->test.images[0], "c d.gz");
-  assert_path(s->test.images[1], "e.gz");
-  assert_path(s->test.labels[1], "g\"\\.gz");
-  assert_int_equal(s->test.count, 0);
-  assert_int_equal(s->classes, 5);
-  assert_string_equal(s->class_name[1], "a: b");
-  assert_string_equal(s->class_name[2], "3");
-  assert_string_equal(s->class_name[3], "null");
-  assert_int_equal(s->normalize.channels, 3);
-  assert_float_equal(s->normalize.scale, 255, 0);
-  assert_float_equal(s->normalize.mean[2], 0.286, 0);
-  assert_float_equal(s->normalize.std[2], 0.3, 0);
-  assert_int_equal(s->convs, 3);
-  assert_int_equal(s->conv[2], 32);
-  assert_int_equal(s->denses, 0);
-  assert_int_equal(s->training.schedule, FACET_SCHEDULE_CONSTANT);
-  assert_float_equal(s->training.step_factor, 0.5, 0);
-  assert_int_equal(s->recipes, 6);
-  assert_int_equal(s->recipe[0].line, 25);
-  assert_float_equal(s->recipe[0].training.rate, 0.1, 0);
-  assert_int_equal(s->recipe[2].method[0], FACET_PRUNE_RANDOM);
-  assert_int_equal(s->recipe[2].scope[0], FACET_SCOPE_LAYER);
-  assert_int_equal(s->recipe[2].sparsities, 3);
-  assert_path(s->recipe[3].onnx, "my_pruned.onnx");
-  assert_int_equal(s->conditions, 4);
+  assert_string_equal(s->settings.name, "demo");
+  assert_true(s->settings.seed == 4294967295u);
+  assert_path(s->settings.output, "out/x/y");
+  assert_int_equal(s->settings.precision, FACET_F64);
+  assert_int_equal(s->settings.threads, 2);
+  assert_int_equal(s->settings.block, 100);
+  assert_int_equal(s->data.train.format, FACET_IDX);
+  assert_int_equal(s->data.train.count, 60000);
+  assert_string_equal(s->data.train.labels[0], "/data/../b.gz"); /* /data may be a link */
+  assert_int_equal(s->data.test.files, 2);
+  assert_path(s->data.test.images[0], "c d.gz");
+  assert_path(s->data.test.images[1], "e.gz");
+  assert_path(s->data.test.labels[1], "g\"\\.gz");
+  assert_int_equal(s->data.test.count, 0);
+  assert_int_equal(s->data.classes.count, 5);
+  assert_string_equal(s->data.classes.item[1], "a: b");
+  assert_string_equal(s->data.classes.item[2], "3");
+  assert_string_equal(s->data.classes.item[3], "null");
+  assert_int_equal(s->data.normalize.channels, 3);
+  assert_float_equal(s->data.normalize.scale, 255, 0);
+  assert_float_equal(s->data.normalize.mean[2], 0.286, 0);
+  assert_float_equal(s->data.normalize.std[2], 0.3, 0);
+  assert_int_equal(s->model.conv.count, 3);
+  assert_int_equal(s->model.conv.item[2], 32);
+  assert_int_equal(s->model.dense.count, 0);
+  assert_int_equal(s->model.training.schedule, FACET_SCHEDULE_CONSTANT);
+  assert_float_equal(s->model.training.step_factor, 0.5, 0);
+  assert_int_equal(s->recipes.count, 6);
+  assert_int_equal(s->recipes.item[0].line, 25);
+  assert_float_equal(s->recipes.item[0].training.rate, 0.1, 0);
+  assert_int_equal(s->recipes.item[2].method.item[0], FACET_PRUNE_RANDOM);
+  assert_int_equal(s->recipes.item[2].scope.item[0], FACET_SCOPE_LAYER);
+  assert_int_equal(s->recipes.item[2].sparsity.count, 3);
+  assert_path(s->recipes.item[3].onnx, "my_pruned.onnx");
+  assert_int_equal(s->conditions.count, 4);
   static const int severity[] = {5, 1, 0, 3};
   for (int i = 0; i < 4; i++) {
-    assert_int_equal(s->condition[i].severity, severity[i]);
-    assert_int_equal(s->condition[i].corruption, severity[i] > 0 ? facet_corruption_find("gaussian_noise") : 0);
+    assert_int_equal(s->conditions.item[i].severity, severity[i]);
+    assert_int_equal(s->conditions.item[i].corruption, severity[i] > 0 ? facet_corruption_find("gaussian_noise") : 0);
   }
-  assert_true(s->linearize);
-  assert_int_equal(s->linear_variants, 2);
-  assert_string_equal(s->linear_variant[1], "few-0.9");
-  assert_int_equal(s->linear_samples, 1000);
-  assert_int_equal(s->rows, FACET_ROWS_TOP);
-  assert_int_equal(s->top, 3);
+  assert_true(s->linearize.wanted);
+  assert_int_equal(s->linearize.variants.count, 2);
+  assert_string_equal(s->linearize.variants.item[1], "few-0.9");
+  assert_int_equal(s->linearize.samples, 1000);
+  assert_int_equal(s->linearize.rows, FACET_ROWS_TOP);
+  assert_int_equal(s->linearize.top, 3);
   facet_study_destroy(&s);
 }
 
@@ -272,10 +272,10 @@ static void severities_left_out_are_all(void **state)
 {
   (void)state;
   facet_study *s = good(SMALL "conditions: [{corruption: gaussian_noise}]\n");
-  assert_int_equal(s->conditions, 5);
+  assert_int_equal(s->conditions.count, 5);
   for (int i = 0; i < 5; i++)
-    assert_int_equal(s->condition[i].severity, i + 1);
-  char *name = facet_condition_name(s->condition[2]);
+    assert_int_equal(s->conditions.item[i].severity, i + 1);
+  char *name = facet_condition_name(s->conditions.item[2]);
   assert_string_equal(name, "gaussian_noise/3");
   facet_free(&name);
   name = facet_condition_name((facet_condition){.corruption = 0});
@@ -304,10 +304,10 @@ static void rows_are_written_in_many_ways(void **state)
     char text[256];
     snprintf(text, sizeof text, SMALL "%s\n", row[i].text);
     facet_study *s = good(text);
-    assert_true(s->linearize);
-    assert_int_equal(s->linear_samples, 0);
-    assert_int_equal(s->rows, row[i].rows);
-    assert_int_equal(s->top, row[i].top);
+    assert_true(s->linearize.wanted);
+    assert_int_equal(s->linearize.samples, 0);
+    assert_int_equal(s->linearize.rows, row[i].rows);
+    assert_int_equal(s->linearize.top, row[i].top);
     facet_study_destroy(&s);
   }
 }
@@ -322,10 +322,10 @@ static void paths_start_beside_the_study(void **state)
   write_study("jobs/deep/my study.yaml", text, strlen(text));
   facet_study *s = NULL, *again = NULL;
   assert_int_equal(facet_study_read("jobs/deep/my study.yaml", &s), FACET_OK);
-  assert_string_equal(s->name, "my_study");
-  assert_path(s->test.images[0], "jobs/x.h5:/images");
-  assert_path(s->onnx, "jobs/deep/a/../../m.onnx"); /* a may be a link */
-  assert_path(s->output, "out");
+  assert_string_equal(s->settings.name, "my_study");
+  assert_path(s->data.test.images[0], "jobs/x.h5:/images");
+  assert_path(s->model.onnx, "jobs/deep/a/../../m.onnx"); /* a may be a link */
+  assert_path(s->settings.output, "out");
   /* The same file by another path is the same study. */
   assert_int_equal(facet_study_read("jobs/../jobs/deep/my study.yaml", &again), FACET_OK);
   char *one = NULL, *other = NULL;
@@ -362,22 +362,22 @@ static void assert_round_trip(const char *text)
     fail_msg("the text is refused: %s\n%s", facet_message(), one);
   assert_int_equal(facet_study_text(again, &other), FACET_OK);
   assert_string_equal(one, other);
-  assert_int_equal(s->recipes, again->recipes);
-  for (int i = 0; i < s->recipes; i++) {
-    assert_int_equal(s->recipe[i].retrain, again->recipe[i].retrain);
-    if (s->recipe[i].retrain)
-      assert_float_equal(s->recipe[i].training.rate, again->recipe[i].training.rate, 0);
-    assert_int_equal(s->recipe[i].sparsities, again->recipe[i].sparsities);
-    for (int j = 0; j < s->recipe[i].sparsities; j++)
-      assert_float_equal(s->recipe[i].sparsity[j], again->recipe[i].sparsity[j], 0);
+  assert_int_equal(s->recipes.count, again->recipes.count);
+  for (int i = 0; i < s->recipes.count; i++) {
+    assert_int_equal(s->recipes.item[i].retrain, again->recipes.item[i].retrain);
+    if (s->recipes.item[i].retrain)
+      assert_float_equal(s->recipes.item[i].training.rate, again->recipes.item[i].training.rate, 0);
+    assert_int_equal(s->recipes.item[i].sparsity.count, again->recipes.item[i].sparsity.count);
+    for (int j = 0; j < s->recipes.item[i].sparsity.count; j++)
+      assert_float_equal(s->recipes.item[i].sparsity.item[j], again->recipes.item[i].sparsity.item[j], 0);
   }
-  assert_memory_equal(&s->normalize, &again->normalize, sizeof s->normalize);
-  assert_int_equal(s->train_model, again->train_model);
-  assert_int_equal(s->linearize, again->linearize);
-  assert_int_equal(s->rows, again->rows);
-  assert_int_equal(s->classes, again->classes);
-  for (int i = 0; i < s->classes; i++)
-    assert_string_equal(s->class_name[i], again->class_name[i]);
+  assert_memory_equal(&s->data.normalize, &again->data.normalize, sizeof s->data.normalize);
+  assert_int_equal(s->model.train, again->model.train);
+  assert_int_equal(s->linearize.wanted, again->linearize.wanted);
+  assert_int_equal(s->linearize.rows, again->linearize.rows);
+  assert_int_equal(s->data.classes.count, again->data.classes.count);
+  for (int i = 0; i < s->data.classes.count; i++)
+    assert_string_equal(s->data.classes.item[i], again->data.classes.item[i]);
   facet_free(&one);
   facet_free(&other);
   facet_study_destroy(&s);
@@ -530,9 +530,9 @@ static void sweeps(void **state)
   assert_int_equal(v[16].method, FACET_TRAINS + FACET_METHOD_GMP);
   assert_string_equal(v[17].name, "filter-l2-global-0.5");
   assert_string_equal(v[18].name, "mine");
-  assert_true(s->recipe[1].remove_dead && s->recipe[1].allow_collapse);
-  assert_true(s->recipe[0].training.augment.flip);
-  assert_int_equal(s->recipe[0].training.augment.cutout, 8);
+  assert_true(s->recipes.item[1].remove_dead && s->recipes.item[1].allow_collapse);
+  assert_true(s->recipes.item[0].training.augment.flip);
+  assert_int_equal(s->recipes.item[0].training.augment.cutout, 8);
   facet_variants_free(&v, count);
   facet_study_destroy(&s);
 }
@@ -550,18 +550,18 @@ static void memory_and_layouts(void **state)
     char text[600];
     snprintf(text, sizeof text, "%smemory: %s\n", SMALL, sizes[i].text);
     facet_study *s = good(text);
-    assert_int_equal(s->memory, sizes[i].bytes);
-    assert_int_equal(s->memory_line, 3);
+    assert_int_equal(s->settings.memory, sizes[i].bytes);
+    assert_int_equal(s->settings.memory_line, 3);
     facet_study_destroy(&s);
     assert_round_trip(text);
   }
   facet_study *s = good(ONNX "data: {test: {format: npy, images: a, layout: channels_last}, layout: channels_first}\n"
                              "variants: [{onnx: b}, {onnx: c, layout: channels_last}]\n");
-  assert_int_equal(s->test.order, FACET_CHANNELS_LAST);
-  assert_int_equal(s->layout, FACET_CHANNELS_FIRST);
-  assert_int_equal(s->layout_line, 2);
-  assert_int_equal(s->recipe[0].layout, FACET_CHANNELS_FIRST);
-  assert_int_equal(s->recipe[1].layout, FACET_CHANNELS_LAST);
+  assert_int_equal(s->data.test.order, FACET_CHANNELS_LAST);
+  assert_int_equal(s->data.layout, FACET_CHANNELS_FIRST);
+  assert_int_equal(s->data.layout_line, 2);
+  assert_int_equal(s->recipes.item[0].layout, FACET_CHANNELS_FIRST);
+  assert_int_equal(s->recipes.item[1].layout, FACET_CHANNELS_LAST);
   facet_study_destroy(&s);
 }
 
