@@ -8,7 +8,7 @@
 #include "embed_train.h"
 #include "ranks/agree.h"
 #include "stages/feature.h"
-#include "study/entry.h"
+#include "study/loader.h"
 
 enum { EXPLAINED_AT_ONCE = 16 };
 
@@ -78,7 +78,7 @@ typedef struct {
   const facet_network *encoder;
   int variant; /* that the following is for; -1: none */
   facet_network *stacked;
-  facet_entry entry;
+  facet_loader loader;
   facet_executor *forward, *linear; /* linear: in double, whatever the study's precision */
   char *x;
   double *exact, *position; /* exact: of the samples that are explained */
@@ -92,7 +92,7 @@ static void leave_variant(mapping *m)
   facet_executor_destroy(&m->forward);
   facet_executor_destroy(&m->linear);
   facet_network_destroy(&m->stacked);
-  facet_entry_clear(&m->entry);
+  facet_loader_clear(&m->loader);
   void *owned[] = {&m->x,        &m->exact,         &m->position,        &m->row,         &m->result.w,
                    &m->result.b, &m->result.b_node, &m->result.residual, &m->result.ties, &m->image};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
@@ -133,7 +133,8 @@ static facet_status enter_variant(mapping *m, int v)
   m->variant = v;
   FACET_TRY(facet_embed_stack(m->study, member, m->encoder, m->s->embed_inputs, &m->stacked));
   FACET_CHECK(m->stacked, FACET_INTERNAL, "%s cannot be embedded", member->variant.name);
-  FACET_TRY(facet_entry_make(m->study, m->data->test, member, &m->entry));
+  FACET_TRY(
+      facet_loader_make(&m->study->settings, &m->study->data.normalize, m->data->test, &member->input, &m->loader));
   batch = batch > EXPLAINED_AT_ONCE ? batch : EXPLAINED_AT_ONCE;
   facet_executor_options options = {.real = m->study->settings.precision, .batch = batch};
   FACET_TRY(facet_executor_create(m->stacked, options, &m->forward));
@@ -146,8 +147,8 @@ static facet_status take(mapping *m, int condition, int64_t first, int64_t count
 {
   size_t size = (size_t)m->plan->inputs * facet_type_size(m->study->settings.precision);
   for (int64_t i = 0; i < count; i++)
-    FACET_TRY(facet_entry_take(&m->entry, m->study->conditions.item[condition], first + i, m->x + (size_t)i * size,
-                               exact ? m->exact + i * m->plan->inputs : NULL));
+    FACET_TRY(facet_loader_load(&m->loader, m->study->conditions.item[condition], first + i, m->x + (size_t)i * size,
+                                exact ? m->exact + i * m->plan->inputs : NULL));
   return FACET_OK;
 }
 

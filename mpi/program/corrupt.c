@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "study/condition.h"
+#include "study/loader.h"
 
 /* NumPy's header, version 1.0: padded so that the numbers begin at a multiple of 64. */
 static bool write_header(FILE *file, const char *shape)
@@ -37,7 +37,7 @@ static facet_status write_condition(const facet_study *study, const facet_datase
   size_t size = (size_t)(d->channels * d->height * d->width);
   for (int64_t i = 0; i < d->count; i++) {
     facet_dataset_pixels(d, i, 1, pixels);
-    FACET_TRY(facet_condition_apply(study, d, c, i, 1, pixels));
+    FACET_TRY(facet_condition_apply(c, study->settings.seed, study->data.normalize.scale, d, i, 1, pixels));
     to_bytes(study, d, pixels, bytes);
     FACET_CHECK(fwrite(bytes, 1, size, file) == size, FACET_IO, "%s", strerror(errno));
   }

@@ -5,7 +5,7 @@
 
 #include "embed/embed_time.h"
 #include "stages/aggregate.h"
-#include "study/condition.h"
+#include "study/loader.h"
 #include "train/methods.h"
 
 enum { FEW = 8, STEPS = 3, ORDER = 384 };
@@ -22,7 +22,8 @@ static facet_status time_corruptions(const facet_plan *plan, const facet_study_d
   double begun = facet_seconds();
   for (int c = 0; c < study->conditions.count && status == FACET_OK; c++) {
     facet_dataset_pixels(d, 0, count, pixels);
-    status = facet_condition_apply(study, d, study->conditions.item[c], 0, count, pixels);
+    status = facet_condition_apply(study->conditions.item[c], study->settings.seed, study->data.normalize.scale, d, 0,
+                                   count, pixels);
   }
   *seconds = (facet_seconds() - begun) / (double)count;
   facet_free(&pixels);

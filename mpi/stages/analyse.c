@@ -8,13 +8,13 @@
 #include <string.h>
 
 #include "ranks/agree.h"
-#include "study/entry.h"
+#include "study/loader.h"
 
 /* What tiles of one kind of the present variant work with: with linearization, or without. */
 typedef struct {
   bool linear;
   facet_executor *executor; /* NULL: there is none at present */
-  facet_entry entry;
+  facet_loader loader;
   float *pixels;           /* of the data set */
   void *x;                 /* in the network's order */
   double *exact, *feature; /* x in double: for gates within rounding of 0 */
@@ -46,7 +46,7 @@ typedef struct {
 static void bench_clear(bench *b)
 {
   facet_executor_destroy(&b->executor);
-  facet_entry_clear(&b->entry);
+  facet_loader_clear(&b->loader);
   void *owned[] = {&b->pixels,   &b->x,        &b->exact,         &b->feature,         &b->row,
                    &b->result.w, &b->result.b, &b->result.b_node, &b->result.residual, &b->result.ties};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
@@ -121,7 +121,8 @@ static facet_status set_bench(analysis *a, bool linear)
   *b = (bench){.linear = linear};
   facet_executor_options options = {.real = a->study->settings.precision, .batch = n, .rows = chunk, .room = true};
   FACET_TRY(facet_executor_create(a->family->member[a->variant].network, options, &b->executor));
-  FACET_TRY(facet_entry_make(a->study, a->data->test, &a->family->member[a->variant], &b->entry));
+  FACET_TRY(facet_loader_make(&a->study->settings, &a->study->data.normalize, a->data->test,
+                              &a->family->member[a->variant].input, &b->loader));
   FACET_NEW(b->pixels, n * a->plan->inputs);
   FACET_NEW(b->feature, n * a->head.features);
   if (!(b->x = facet_allocate((size_t)(n * a->plan->inputs), facet_type_size(a->study->settings.precision))))
@@ -139,8 +140,8 @@ static facet_status load_samples(analysis *a, const facet_tile *t, int64_t first
     FACET_TRY(facet_store_images(a->store, first, count, b->pixels));
   }
   for (int64_t i = 0; i < count; i++)
-    FACET_TRY(facet_entry_take(&b->entry, a->study->conditions.item[t->condition], first + i,
-                               (char *)b->x + (size_t)i * size, b->exact ? b->exact + i * a->plan->inputs : NULL));
+    FACET_TRY(facet_loader_load(&b->loader, a->study->conditions.item[t->condition], first + i,
+                                (char *)b->x + (size_t)i * size, b->exact ? b->exact + i * a->plan->inputs : NULL));
   return FACET_OK;
 }
 

@@ -10,7 +10,7 @@
 
 #include "ranks/agree.h"
 #include "store/store_file.h"
-#include "study/entry.h"
+#include "study/loader.h"
 
 enum { UNIT = 24, MOST_BATCH = 8, DENSE = 0, CLEAN = 1, CORRUPTED = 2, SIDES = 3 };
 
@@ -20,7 +20,7 @@ typedef struct {
   facet_executor *executor;
   facet_head head;
   int nodes;
-  facet_entry entry;
+  facet_loader loader;
   void *x;       /* batch x D, in the network's order, the study's precision */
   double *exact; /* the same in double */
   double *image; /* the same in double, channel by channel */
@@ -49,7 +49,7 @@ static void side_clear(side *s)
 {
   facet_executor_destroy(&s->executor);
   facet_head_clear(&s->head);
-  facet_entry_clear(&s->entry);
+  facet_loader_clear(&s->loader);
   void *owned[] = {&s->x,          &s->exact,        &s->image,     &s->map.gradient, &s->map.node,
                    &s->map.margin, &s->map.residual, &s->map.rival, &s->gradient};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
@@ -64,7 +64,8 @@ static facet_status side_make(const change *c, const facet_member *member, side 
   FACET_TRY(facet_network_head(member->network, &s->head));
   FACET_TRY(facet_executor_create(member->network, options, &s->executor));
   s->nodes = facet_executor_constant_nodes(s->executor);
-  FACET_TRY(facet_entry_make(c->store_plan->study, c->data->test, member, &s->entry));
+  FACET_TRY(facet_loader_make(&c->store_plan->study->settings, &c->store_plan->study->data.normalize, c->data->test,
+                              &member->input, &s->loader));
   if (!(s->x = facet_allocate((size_t)(c->batch * c->inputs), facet_type_size(real))))
     return FACET_OS;
   FACET_NEW(s->exact, c->batch * c->inputs);
@@ -128,9 +129,9 @@ static facet_status run_side(change *c, side *s, int condition, int64_t first, i
   for (int64_t i = 0; i < count; i++) {
     int64_t sample = c->picked->sample[first + i];
     c->label[i] = c->data->test->label[sample];
-    FACET_TRY(facet_entry_take(&s->entry, study->conditions.item[condition], sample, (char *)s->x + (size_t)i * size,
-                               s->exact + i * c->inputs));
-    memcpy(s->image + i * c->inputs, s->entry.image, (size_t)c->inputs * sizeof *s->image);
+    FACET_TRY(facet_loader_load(&s->loader, study->conditions.item[condition], sample, (char *)s->x + (size_t)i * size,
+                                s->exact + i * c->inputs));
+    memcpy(s->image + i * c->inputs, s->loader.image, (size_t)c->inputs * sizeof *s->image);
   }
   FACET_TRY(facet_executor_forward(s->executor, s->x, count));
   FACET_TRY(facet_executor_settle(s->executor, s->exact));

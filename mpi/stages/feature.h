@@ -2,7 +2,7 @@
 #ifndef FACET_FEATURE_H
 #define FACET_FEATURE_H
 
-#include "study/condition.h"
+#include "study/loader.h"
 #include "train/variants.h"
 
 typedef struct facet_features facet_features;

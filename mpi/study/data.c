@@ -1,7 +1,7 @@
 /* The data sets of a study: see data.h. */
 #include "data.h"
 
-#include "condition.h"
+#include "loader.h"
 #include "study_embed.h"
 
 static facet_status read_data(const facet_study *study, const facet_data_source *source, const char *key,
@@ -40,7 +40,7 @@ facet_status facet_study_data_read(const facet_study *study, facet_study_data *d
               "%s: linearize.samples: %lld but there are %lld test samples", study->settings.file,
               (long long)study->linearize.samples, (long long)data->test->count);
   FACET_TRY(check_range(study, data->test));
-  FACET_TRY(facet_conditions_check(study, data->test));
+  FACET_TRY(facet_conditions_check(&study->conditions, study->settings.file, data->test));
   if (!study->data.has_train)
     return facet_study_check_embed(study, data->test->count);
   FACET_TRY(read_data(study, &study->data.train, "train", &data->train));
