@@ -25,7 +25,7 @@ GENERATED := build/generated
 # How targets that first install what the build needs then build: on all cores, unless -j says otherwise.
 BUILD_NOW = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES))
 
-.PHONY: all tests deps demo test test-slurm bench lint format install clean help
+.PHONY: all tests deps demo test test-slurm bench lint format docs docs-check install clean help
 all:
 
 # ---- what was found on this machine, found again when one of these variables changes ----
@@ -185,6 +185,12 @@ lint-now: $(GENERATED)/onnx.pb-c.h
 format:
 	clang-format -i $(FORMATTED)
 
+# Tables that are derived from the program; make test holds them against it, too.
+docs: $(TEST_PROGRAMS)
+	@tools/docs $(BUILD)/tests/programs $(wildcard docs/*.md)
+docs-check: $(TEST_PROGRAMS)
+	@tools/docs --check $(BUILD)/tests/programs $(wildcard docs/*.md)
+
 INTO := $(DESTDIR)$(PREFIX)
 install: all
 	install -d '$(INTO)/bin' '$(INTO)/lib/pkgconfig' '$(INTO)/include/facet' '$(INTO)/share/facet'
@@ -210,6 +216,7 @@ help:
 	@echo 'make test       unit, parallel, ONNX and whole-run tests; SANITIZE=1: unit and ONNX under sanitizers'
 	@echo 'make test-slurm a study on a private four-node Slurm on this machine'
 	@echo 'make lint       clang-format, rooms, clang-tidy; make format applies the first'
+	@echo 'make docs       the tables in docs/ that are derived from the program; make docs-check holds them against it'
 	@echo 'make bench      speed against PyTorch; table, and results/bench.json'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR='
 	@echo 'make clean      remove build/'
