@@ -67,6 +67,20 @@ static facet_status start_over(const char *output)
   return FACET_OK;
 }
 
+/* What a killed run was writing. */
+static facet_status remove_temporaries(const char *output)
+{
+  static const char *const folders[] = {".", "variants", "embed"};
+  for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+    char *folder = facet_format("%s/%s", output, folders[i]);
+    if (!folder)
+      return FACET_OS;
+    facet_remove_temporaries(folder);
+    facet_free(&folder);
+  }
+  return FACET_OK;
+}
+
 /* What an encoder learned from, and how, is in the store: without it the encoder goes, too. */
 static facet_status forget_embedding(const char *output)
 {
@@ -113,6 +127,8 @@ static facet_status claim_output(const facet_study *study, bool fresh)
   }
   if (status == FACET_OK)
     status = forget_embedding(study->settings.output);
+  if (status == FACET_OK)
+    status = remove_temporaries(study->settings.output);
   facet_free(&there);
   facet_free(&text);
   facet_free(&path);

@@ -106,6 +106,8 @@ facet_status facet_sha256_file(const char *path, char hex[65]);
 facet_status facet_read_file(const char *path, uint8_t **bytes, size_t *count);
 /* Writes a file whole or not at all: to a temporary beside it, synced, then renamed. FACET_CANNOT_CREATE, FACET_IO. */
 facet_status facet_write_file(const char *path, const void *bytes, size_t count);
+/* Removes the temporaries, NAME.part-NUMBER, that killed processes have left in a folder; none may be writing there. */
+void facet_remove_temporaries(const char *folder);
 /* Syncs the folder that holds `path`: a new name is durable only once its folder is. Where the file system cannot sync
  * a folder nothing more can be done, so there is no status. */
 void facet_sync_folder_of(const char *path);

@@ -2,6 +2,7 @@
  * is synced, and then takes the name in one step. */
 #include "base/base.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -136,6 +137,25 @@ facet_status facet_write_file(const char *path, const void *bytes, size_t count)
   if (status == FACET_OK)
     facet_sync_folder_of(path);
   return status;
+}
+
+/* NAME.part-NUMBER */
+static bool is_temporary(const char *name)
+{
+  const char *last = NULL, *part = name;
+  while ((part = strstr(part, ".part-")))
+    last = part += strlen(".part-");
+  return last && *last && last[strspn(last, "0123456789")] == '\0';
+}
+
+void facet_remove_temporaries(const char *folder)
+{
+  DIR *entries = opendir(folder);
+  for (struct dirent *entry; entries && (entry = readdir(entries));)
+    if (is_temporary(entry->d_name))
+      (void)unlinkat(dirfd(entries), entry->d_name, 0);
+  if (entries)
+    closedir(entries);
 }
 
 /* ---- folders ---- */

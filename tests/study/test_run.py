@@ -181,6 +181,18 @@ def test_another_studys_output_is_not_touched(small):
     assert checksum(run_study(small, 1, "--fresh")) != before
 
 
+@pytest.mark.parametrize("more", [(), ("--fresh",)], ids=["goes on", "fresh"])
+def test_what_a_kill_left_half_written_goes(small, more):
+    run_study(small)
+    left = ["study.yaml.part-77", "variants/dense.checkpoint.part-4194303", "variants/dense.onnx.part-9", "embed/encoder.checkpoint.part-1"]
+    others = ["variants/notes.part-two", "variants/.part-", "notes.part-1.txt"]
+    (small / "out/embed").mkdir()
+    for name in left + others:
+        (small / "out" / name).write_bytes(b"half")
+    run_study(small, 2, *more)
+    assert [name for name in left + others if (small / "out" / name).exists()] == others
+
+
 def test_label_out_of_range(small):
     text = (small / "study.yaml").read_text()
     (small / "study.yaml").write_text(text.replace("  normalize:", "  classes: [a, b, c]\n  normalize:"))

@@ -329,6 +329,27 @@ static void test_write_to_a_disk_that_fills_up(void **state)
   facet_free(&path);
 }
 
+static void test_temporaries_are_removed(void **state)
+{
+  const place *p = *state;
+  const char *const name[] = {"a.part-1", "b.part-x.part-22", "c.part-", "d.part-3x", "part-4"};
+  for (int i = 0; i < 5; i++) {
+    char *path = within(p, name[i]);
+    assert_int_equal(facet_write_file(path, "x", 1), FACET_OK);
+    facet_free(&path);
+  }
+  facet_remove_temporaries(p->folder);
+  for (int i = 0; i < 5; i++) {
+    char *path = within(p, name[i]);
+    assert_int_equal(facet_exists(path), i > 1);
+    facet_free(&path);
+  }
+  char *missing = within(p, "no-such-folder");
+  facet_remove_temporaries(missing); /* nothing is there, nothing happens */
+  assert_false(facet_exists(missing));
+  facet_free(&missing);
+}
+
 /* The kernel's own full disk. It must say so, and must itself still be a device afterwards. */
 static void test_write_to_a_full_device(void **state)
 {
@@ -647,6 +668,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_read_of_what_is_not_there, make_place, remove_place),
       cmocka_unit_test_setup_teardown(test_write_where_nothing_can_be, make_place, remove_place),
       cmocka_unit_test_setup_teardown(test_write_to_a_disk_that_fills_up, make_place, remove_place),
+      cmocka_unit_test_setup_teardown(test_temporaries_are_removed, make_place, remove_place),
       cmocka_unit_test(test_write_to_a_full_device),
       cmocka_unit_test_setup_teardown(test_make_folder, make_place, remove_place),
       cmocka_unit_test(test_sha256),
