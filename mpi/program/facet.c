@@ -160,7 +160,7 @@ static void session_clear(session *s)
 static facet_status read_study(const char *file, session *s)
 {
   size_t count;
-  FACET_TRY(facet_study_read(file, &s->study));
+  FACET_TRY(facet_study_read(file, facet_store_name_taken, &s->study));
   facet_kernels_threads(s->study->settings.threads);
   return facet_read_file(file, &s->text, &count);
 }

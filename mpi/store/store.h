@@ -81,6 +81,9 @@ typedef struct facet_store facet_store;
 int facet_store_replicates(const facet_store_plan *plan, int *replicate);
 /* Bytes that the file will take. */
 int64_t facet_store_bytes(const facet_store_plan *plan);
+/* Whether a variant cannot bear that name: what stands beside variants in /linear and /aggregate has it. */
+bool facet_store_name_taken(const char *name);
+
 /* Collective. Creates the file whole (rank 0, under a temporary name, space really reserved, renamed when complete):
  * FACET_CANNOT_CREATE (also if there is a file of that name), FACET_IO "...: no space left: N GB needed, M GB free".
  * Nothing is left behind on failure. Coordinates, labels, attributes are written here. */

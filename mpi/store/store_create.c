@@ -555,3 +555,13 @@ facet_status facet_store_create(MPI_Comm comm, const char *path, const facet_sto
   }
   return facet_agree(comm, status);
 }
+
+bool facet_store_name_taken(const char *name)
+{
+  static const char *const taken[] = {"sample",         "k",       "component", "item", "cka", "principal_angles",
+                                      "effective_rank", "residual"};
+  for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++)
+    if (strcmp(name, taken[i]) == 0)
+      return true;
+  return false;
+}

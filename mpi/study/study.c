@@ -426,19 +426,6 @@ static facet_status read_model(const reader *r, const facet_tree *node, void *ta
 
 /* ---- variants ---- */
 
-static facet_status read_variant_name(const reader *r, const facet_tree *node, void *target)
-{
-  (void)r;
-  FACET_TRY(facet_schema_name(node, &((facet_recipe *)target)->name));
-  if (facet_variant_name_taken(node->text))
-    return facet_tree_raise(node,
-                            "'%s' is taken: dense is the unpruned network, all means every variant, and the store "
-                            "has a sample, k, component, item, cka, principal_angles, effective_rank and residual of "
-                            "its own",
-                            node->text);
-  return FACET_OK;
-}
-
 static facet_status read_sparsity(const reader *r, const facet_tree *node, void *target)
 {
   (void)r;
@@ -537,7 +524,7 @@ static facet_status read_remove_dead(const reader *r, const facet_tree *node, vo
 }
 
 static const facet_key recipe_keys[] = {
-    {.key = "name", .type = FACET_KEY_OTHER, .read = read_variant_name},
+    {.key = "name", .type = FACET_KEY_NAME, .target = offsetof(facet_recipe, name)},
     {.key = "onnx", .type = FACET_KEY_PATH, .target = offsetof(facet_recipe, onnx)},
     {.key = "mask", .type = FACET_KEY_PATH, .target = offsetof(facet_recipe, mask)},
     {.key = "method", .type = FACET_KEY_OTHER, .read = read_methods},
@@ -988,8 +975,28 @@ static facet_status check_change_conditions(const facet_tree *root, const facet_
   return status;
 }
 
-/* No two variants bear one name, and what `linearize` and `change` name is there. */
-static facet_status check_names(const facet_tree *root, const facet_study *study)
+/* Names of variants that mean something else: the study's own words, and what the caller wants for itself. */
+static facet_status check_taken(const facet_tree *root, const facet_variant *variant, int count,
+                                facet_study_taken *taken)
+{
+  for (int i = 1; i < count; i++) {
+    const char *name = variant[i].name;
+    if (strcmp(name, "dense") != 0 && strcmp(name, "all") != 0 && !(taken && taken(name)))
+      continue;
+    const facet_tree *node = facet_tree_find(root, "variants")->child[variant[i].recipe];
+    const facet_tree *given = facet_tree_find(node, "name");
+    return given && strcmp(given->text, name) == 0
+               ? facet_tree_raise(given,
+                                  "'%s' is taken: dense is the unpruned network, all means every variant, and the "
+                                  "result file has arrays of its own beside those of variants",
+                                  name)
+               : facet_tree_raise(node, "its name would be '%s', which is taken; give it a name", name);
+  }
+  return FACET_OK;
+}
+
+/* No two variants bear one name, none a taken one, and what `linearize` and `change` name is there. */
+static facet_status check_names(const facet_tree *root, const facet_study *study, facet_study_taken *taken)
 {
   const facet_tree *linearize = facet_tree_find(root, "linearize"), *change = facet_tree_find(root, "change");
   facet_variant *variant = NULL;
@@ -998,6 +1005,7 @@ static facet_status check_names(const facet_tree *root, const facet_study *study
   FACET_TRY(facet_study_variants(study, &variant, &count));
   facet_status status = FACET_OK;
   FACET_NEW_GO(done, status, name, count);
+  FACET_GO(done, status, check_taken(root, variant, count, taken));
   for (int i = 0; i < count; i++)
     name[i] = variant[i].name;
   if (study->linearize.variants.count > 0)
@@ -1029,7 +1037,7 @@ static facet_status check_size(const char *path)
   return FACET_OK;
 }
 
-static facet_status read_tree(const reader *r, const facet_tree *root, facet_study *study)
+static facet_status read_tree(const reader *r, const facet_tree *root, facet_study_taken *taken, facet_study *study)
 {
   study->model.training.micro_batch = MICRO_BATCH;
   FACET_TRY(facet_schema_defaults(r, training_keys, COUNT_OF(training_keys), &study->model.training));
@@ -1041,7 +1049,7 @@ static facet_status read_tree(const reader *r, const facet_tree *root, facet_stu
   FACET_TRY(facet_study_settle_aggregate(root, study));
   FACET_TRY(check_train(root, study));
   FACET_TRY(check_clean(root, study));
-  return check_names(root, study);
+  return check_names(root, study, taken);
 }
 
 /* The folder of the study file without links, and a file name in it: what paths are relative to. */
@@ -1059,7 +1067,7 @@ static facet_status locate(const char *path, reader *r)
   return r->file ? FACET_OK : FACET_OS;
 }
 
-facet_status facet_study_read(const char *path, facet_study **out)
+facet_status facet_study_read(const char *path, facet_study_taken *taken, facet_study **out)
 {
   facet_status status = FACET_OK;
   uint8_t *bytes = NULL;
@@ -1078,7 +1086,7 @@ facet_status facet_study_read(const char *path, facet_study **out)
   FACET_GO(done, status, facet_read_file(path, &bytes, &count));
   FACET_GO(done, status, locate(path, &r));
   FACET_GO(done, status, facet_tree_read(study->settings.file, bytes, count, &root));
-  FACET_GO(done, status, read_tree(&r, root, study));
+  FACET_GO(done, status, read_tree(&r, root, taken, study));
   *out = study;
   study = NULL;
 done:

@@ -189,9 +189,12 @@ typedef struct {
   facet_embedding embed;
 } facet_study;
 
-/* Reads, checks values and fills defaults; paths are resolved beside the study file. Errors, one line each:
- * FACET_NO_INPUT; FACET_BAD_INPUT "FILE:LINE: variants[2].sparsity: 1.3 is not in [0, 1)". Touches no other file. */
-facet_status facet_study_read(const char *path, facet_study **study);
+/* Whether a variant cannot bear a name because whoever stores its results has that name for something else. */
+typedef bool facet_study_taken(const char *name);
+/* Reads, checks values and fills defaults; paths are resolved beside the study file. taken: NULL is no name. Errors,
+ * one line each: FACET_NO_INPUT; FACET_BAD_INPUT "FILE:LINE: variants[2].sparsity: 1.3 is not in [0, 1)". Touches no
+ * other file. */
+facet_status facet_study_read(const char *path, facet_study_taken *taken, facet_study **study);
 void facet_study_destroy(facet_study **study);
 /* The study as YAML with all defaults filled in: what `facet check` shows, and what tells one study from another. */
 facet_status facet_study_text(const facet_study *study, char **yaml); /* caller frees */
@@ -213,9 +216,6 @@ typedef struct {
 /* All variants in order. FACET_BAD_INPUT with file, line and key if two would bear one name. Caller frees with
  * facet_variants_free. */
 facet_status facet_study_variants(const facet_study *study, facet_variant **variant, int *count);
-/* Names that mean something else: dense and all, and what stands beside variants in the store's /linear and
- * /aggregate. */
-bool facet_variant_name_taken(const char *name);
 /* The training that a variant takes for itself, or NULL. */
 const facet_training *facet_variant_training(const facet_study *study, const facet_variant *variant);
 void facet_variants_free(facet_variant **variant, int count);

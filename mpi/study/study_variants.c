@@ -132,25 +132,12 @@ static facet_status tell_recipes(facet_variant *variant, int count)
   return FACET_OK;
 }
 
-bool facet_variant_name_taken(const char *name)
-{
-  static const char *const taken[] = {
-      "dense", "all", "sample", "k", "component", "item", "cka", "principal_angles", "effective_rank", "residual"};
-  for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++)
-    if (strcmp(name, taken[i]) == 0)
-      return true;
-  return false;
-}
-
 static facet_status check_unique(const facet_study *study, const facet_variant *variant, int count)
 {
   for (int i = 1; i < count; i++) {
     int recipe = variant[i].recipe;
     int line = study->recipes.item[recipe].line;
     const char *name = variant[i].name;
-    FACET_CHECK(!facet_variant_name_taken(name), FACET_BAD_INPUT,
-                "%s:%d: variants[%d]: its name would be '%s', which is taken; give it a name", study->settings.file,
-                line, recipe, name);
     for (int j = 1; j < i; j++)
       FACET_CHECK(strcmp(name, variant[j].name) != 0, FACET_BAD_INPUT,
                   "%s:%d: variants[%d]: its name '%s' is that of variants[%d] on line %d, too; give one of them a name",

@@ -23,10 +23,15 @@ static void write_study(const char *path, const char *text, size_t size)
   assert_int_equal(fclose(file), 0);
 }
 
+static bool is_taken(const char *name)
+{
+  return strcmp(name, "k") == 0 || strcmp(name, "random-layer-0.25") == 0;
+}
+
 static facet_status read_text(const char *text, facet_study **study)
 {
   write_study("s.yaml", text, strlen(text));
-  return facet_study_read("s.yaml", study);
+  return facet_study_read("s.yaml", is_taken, study);
 }
 
 static facet_study *good(const char *text)
@@ -321,13 +326,13 @@ static void paths_start_beside_the_study(void **state)
                              "output: ../../out\n";
   write_study("jobs/deep/my study.yaml", text, strlen(text));
   facet_study *s = NULL, *again = NULL;
-  assert_int_equal(facet_study_read("jobs/deep/my study.yaml", &s), FACET_OK);
+  assert_int_equal(facet_study_read("jobs/deep/my study.yaml", NULL, &s), FACET_OK);
   assert_string_equal(s->settings.name, "my_study");
   assert_path(s->data.test.images[0], "jobs/x.h5:/images");
   assert_path(s->model.onnx, "jobs/deep/a/../../m.onnx"); /* a may be a link */
   assert_path(s->settings.output, "out");
   /* The same file by another path is the same study. */
-  assert_int_equal(facet_study_read("jobs/../jobs/deep/my study.yaml", &again), FACET_OK);
+  assert_int_equal(facet_study_read("jobs/../jobs/deep/my study.yaml", NULL, &again), FACET_OK);
   char *one = NULL, *other = NULL;
   assert_int_equal(facet_study_text(s, &one), FACET_OK);
   assert_int_equal(facet_study_text(again, &other), FACET_OK);
@@ -358,7 +363,7 @@ static void assert_round_trip(const char *text)
   assert_int_equal(facet_study_text(s, &one), FACET_OK);
   assert_int_equal(facet_make_folder("else/where"), FACET_OK);
   write_study("else/where/t.yaml", one, strlen(one));
-  if (facet_study_read("else/where/t.yaml", &again) != FACET_OK)
+  if (facet_study_read("else/where/t.yaml", NULL, &again) != FACET_OK)
     fail_msg("the text is refused: %s\n%s", facet_message(), one);
   assert_int_equal(facet_study_text(again, &other), FACET_OK);
   assert_string_equal(one, other);
@@ -743,7 +748,15 @@ static const bad bad_sense[] = {
      "s.yaml:3: variants[0].sparsity: does not go with onnx, which is taken as it is"},
     {SMALL "variants: [{name: dense, onnx: a}]\n",
      "s.yaml:3: variants[0].name: 'dense' is taken: dense is the unpruned network, all means every variant, "
-     "and the store has a sample, k, component, item, cka, principal_angles, effective_rank and residual of its own"},
+     "and the result file has arrays of its own beside those of variants"},
+    {SMALL "variants: [{name: k, onnx: a}]\n",
+     "s.yaml:3: variants[0].name: 'k' is taken: dense is the unpruned network, all means every variant, "
+     "and the result file has arrays of its own beside those of variants"},
+    {SMALL "variants:\n- {name: all, method: random, sparsity: 0.5}\n",
+     "s.yaml:4: variants[0].name: 'all' is taken: dense is the unpruned network, all means every variant, "
+     "and the result file has arrays of its own beside those of variants"},
+    {SMALL "variants:\n- {method: random, scope: layer, sparsity: [0.5, 0.25]}\n",
+     "s.yaml:4: variants[0]: its name would be 'random-layer-0.25', which is taken; give it a name"},
     {SMALL "variants: [{name: a/b, onnx: a}]\n",
      "s.yaml:3: variants[0].name: 'a/b' is not safe as a name: letters, digits, . _ + -, at most 100, and a letter, "
      "digit or _ first"},
@@ -845,9 +858,9 @@ static void files_that_are_not_there(void **state)
 {
   (void)state;
   facet_study *study = NULL;
-  assert_int_equal(facet_study_read("none.yaml", &study), FACET_NO_INPUT);
+  assert_int_equal(facet_study_read("none.yaml", NULL, &study), FACET_NO_INPUT);
   assert_non_null(strstr(facet_message(), "none.yaml"));
-  assert_int_equal(facet_study_read(".", &study), FACET_NO_INPUT);
+  assert_int_equal(facet_study_read(".", NULL, &study), FACET_NO_INPUT);
   assert_null(study);
 }
 
@@ -875,11 +888,11 @@ static void large_and_deep_files_are_told_at_once(void **state)
   assert_non_null(text);
   memset(text, '[', size);
   write_study("g.yaml", text, size);
-  assert_int_equal(facet_study_read("g.yaml", &study), FACET_BAD_INPUT);
+  assert_int_equal(facet_study_read("g.yaml", NULL, &study), FACET_BAD_INPUT);
   assert_string_equal(facet_message(), "g.yaml:1: a file of 17 MiB is not a study");
   text[1] = '\n';
   write_study("g.yaml", text, size / 17);
-  assert_int_equal(facet_study_read("g.yaml", &study), FACET_BAD_INPUT);
+  assert_int_equal(facet_study_read("g.yaml", NULL, &study), FACET_BAD_INPUT);
   assert_string_equal(facet_message(), "g.yaml:2: nested more than 32 deep");
   free(text);
 }
@@ -921,7 +934,7 @@ static void no_bytes_crash_the_reader(void **state)
     garble(&random, round, text, &size);
     write_study("g.yaml", text, size);
     facet_study *study = NULL;
-    facet_status status = facet_study_read("g.yaml", &study);
+    facet_status status = facet_study_read("g.yaml", NULL, &study);
     if (status != FACET_OK) {
       assert_int_equal(status, FACET_BAD_INPUT);
       assert_null(study);
@@ -935,7 +948,7 @@ static void no_bytes_crash_the_reader(void **state)
     facet_study_destroy(&study);
     write_study("g.yaml", yaml, strlen(yaml));
     facet_free(&yaml);
-    if (facet_study_read("g.yaml", &study) != FACET_OK)
+    if (facet_study_read("g.yaml", NULL, &study) != FACET_OK)
       fail_msg("round %d: the text is refused: %s", (int)round, facet_message());
     facet_study_destroy(&study);
     taken++;
