@@ -22,7 +22,18 @@ typedef enum {
   FACET_DIVERGED = 76       /* a training's loss is no longer finite: that network is lost, others are not */
 } facet_status;
 
-/* Sets the message of the running process (one line, no trailing newline) and returns `status`. */
+/* What went wrong last: each thread has one of its own, and may put one that the caller owns in its place. Start with
+ * {0}. */
+typedef struct {
+  facet_status status;
+  char message[2048]; /* one line, no trailing newline; "" if there was no failure */
+} facet_error;
+
+/* From now on the failures of this thread go into `error`, which must outlive that, and which one thread at a time may
+ * use; NULL: into the thread's own. Returns what was used before, NULL: the thread's own. */
+facet_error *facet_error_use(facet_error *error);
+
+/* Sets the present message of the running thread and returns `status`. */
 facet_status facet_raise(facet_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Puts "text" in front of the present message ("file.onnx: " for one) and returns `status`. */
@@ -37,7 +48,7 @@ static inline facet_status facet_raised(facet_status raised, facet_status status
 #define facet_raise(status, ...)    facet_raised((facet_raise)((status), __VA_ARGS__), (status))
 #define facet_raise_in(status, ...) facet_raised((facet_raise_in)((status), __VA_ARGS__), (status))
 
-/* The message of the last failure, "" if there was none. Valid until the next failure. */
+/* The message of this thread's last failure, "" if there was none. Valid until its next failure. */
 const char *facet_message(void);
 
 /* Passes a failure up. */
@@ -70,7 +81,8 @@ void *facet_allocate(size_t count, size_t size); /* NULL on failure, message set
 facet_status facet_grow(void *pointer_to_pointer, size_t old, size_t count, size_t size);
 void facet_free(void *pointer_to_pointer); /* takes the address of a pointer, frees and nulls it */
 
-size_t facet_memory_in_use(void); /* bytes allocated and not freed: by differences, what something takes */
+/* Bytes that all threads together allocated and have not freed: by differences, what something takes. */
+size_t facet_memory_in_use(void);
 
 /* p = zeroed array of count elements; the enclosing function returns FACET_OS if there is no memory. */
 #define FACET_NEW(p, count)                                                                                            \

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -129,7 +130,8 @@ facet_status facet_write_file(const char *path, const void *bytes, size_t count)
     int file = open(path, O_WRONLY | O_CLOEXEC);
     return file < 0 ? raise_write(path, errno) : write_and_close(file, path, bytes, count);
   }
-  char *temporary = facet_format("%s.part-%ld", path, (long)getpid());
+  static atomic_uint written; /* two threads may write the same file */
+  char *temporary = facet_format("%s.part-%ld-%u", path, (long)getpid(), written++);
   if (!temporary)
     return FACET_OS;
   facet_status status = write_and_rename(temporary, path, bytes, count);

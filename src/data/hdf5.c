@@ -1,9 +1,9 @@
 /* HDF5: images and labels as datasets, "file.h5:/path" or by default /images and /labels. */
 #include <errno.h>
-#include <hdf5.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/hdf5_turn.h"
 #include "data/bytes.h"
 
 static const char IMAGES[] = "/images", LABELS[] = "/labels";
@@ -58,7 +58,6 @@ static facet_status source_open(const char *path, const char *otherwise, source 
   const char *colon = strstr(path, ":/");
   char *file = facet_format("%.*s", colon ? (int)(colon - path) : (int)strlen(path), path);
   facet_status status = file ? FACET_OK : FACET_OS;
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   if (status == FACET_OK && access(file, R_OK) != 0)
     status = facet_raise(FACET_NO_INPUT, "%s: %s", file, strerror(errno));
   if (status == FACET_OK)
@@ -98,7 +97,7 @@ static facet_status check_held(const char *path, const source *s)
   return FACET_OK;
 }
 
-facet_status facet_hdf5_pixels(const char *path, facet_part *part)
+static facet_status pixels(const char *path, facet_part *part)
 {
   source s;
   FACET_TRY(source_open(path, IMAGES, &s));
@@ -141,7 +140,7 @@ done:
   return status;
 }
 
-facet_status facet_hdf5_labels(const char *path, facet_part *part)
+static facet_status labels(const char *path, facet_part *part)
 {
   source s;
   FACET_TRY(source_open(path, LABELS, &s));
@@ -150,7 +149,7 @@ facet_status facet_hdf5_labels(const char *path, facet_part *part)
   return status;
 }
 
-facet_status facet_hdf5_labels_beside(const char *path, facet_part *part)
+static facet_status labels_beside(const char *path, facet_part *part)
 {
   source s;
   FACET_TRY(source_open(path, IMAGES, &s));
@@ -159,10 +158,31 @@ facet_status facet_hdf5_labels_beside(const char *path, facet_part *part)
   if (!there)
     return FACET_OK;
   const char *colon = strstr(path, ":/");
-  char *labels = facet_format("%.*s:%s", colon ? (int)(colon - path) : (int)strlen(path), path, LABELS);
-  if (!labels)
+  char *beside = facet_format("%.*s:%s", colon ? (int)(colon - path) : (int)strlen(path), path, LABELS);
+  if (!beside)
     return FACET_OS;
-  facet_status status = facet_hdf5_labels(labels, part);
-  facet_free(&labels);
+  facet_status status = labels(beside, part);
+  facet_free(&beside);
+  return status;
+}
+
+facet_status facet_hdf5_pixels(const char *path, facet_part *part)
+{
+  facet_status status;
+  FACET_WITH_HDF5(status, pixels(path, part));
+  return status;
+}
+
+facet_status facet_hdf5_labels(const char *path, facet_part *part)
+{
+  facet_status status;
+  FACET_WITH_HDF5(status, labels(path, part));
+  return status;
+}
+
+facet_status facet_hdf5_labels_beside(const char *path, facet_part *part)
+{
+  facet_status status;
+  FACET_WITH_HDF5(status, labels_beside(path, part));
   return status;
 }

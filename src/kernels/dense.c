@@ -3,29 +3,22 @@
  * Compiling tells oneDNN the two layouts and lets it choose the format of the weights and the algorithm.  Not every
  * pair of layouts has a fast implementation; where the given pair has none, oneDNN chooses the layout of one end or
  * both, and a reorder stands before or after.  The choice looks at names of implementations, never at a clock, so it is
- * the same in every run.  Reorder buffers and scratchpads share one piece of memory: only one node runs at a time. */
+ * the same in every run.  Reorder buffers and scratchpads of a thread share one piece of memory: only one of its nodes
+ * runs at a time. */
 #include "kernels/image.h"
 #include "kernels/winograd.h"
 
 #include <oneapi/dnnl/dnnl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { MOST_DIMENSIONS = FACET_MAX_SPATIAL + 3, ALIGNMENT = 64 }; /* batch or group, out, in, spatial */
 
 /* OpenMP's; declared here because omp.h belongs to one compiler and other tools do not find it. */
 void omp_set_num_threads(int threads);
-
-/* ---- one process, one engine ---- */
-
-static struct {
-  dnnl_engine_t engine;
-  dnnl_stream_t stream;
-  int threads;
-  int64_t block; /* channels that oneDNN likes side by side; 0: channels last */
-  bool block_known;
-  unsigned char *scratch;
-  size_t scratch_bytes;
-} here;
+int omp_get_max_threads(void);
 
 static facet_status check(dnnl_status_t status, const char *what)
 {
@@ -38,49 +31,85 @@ static facet_status check(dnnl_status_t status, const char *what)
   return facet_raise(FACET_INTERNAL, "oneDNN failed (status %d): %s", (int)status, what);
 }
 
+/* ---- of the process: threads to use, one engine ---- */
+
+static atomic_int wanted_threads = 1;
+
+static struct {
+  pthread_mutex_t lock;
+  bool ready; /* what follows is known, and stays */
+  dnnl_engine_t engine;
+  int64_t block; /* channels that oneDNN likes side by side; 0: channels last */
+} here = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
 void facet_kernels_threads(int threads)
 {
-  here.threads = threads > 0 ? threads : 1;
-  omp_set_num_threads(here.threads);
+  wanted_threads = threads > 0 ? threads : 1;
+  omp_set_num_threads(wanted_threads);
+}
+
+/* oneDNN asks OpenMP how many threads there are, when a primitive is made and when it runs, and must hear the same.
+ * Returns what the caller had. */
+static int use_threads(int threads)
+{
+  int before = omp_get_max_threads();
+  if (before != threads)
+    omp_set_num_threads(threads);
+  return before;
+}
+
+static char version[32];
+
+static void find_version(void)
+{
+  const dnnl_version_t *v = dnnl_version();
+  snprintf(version, sizeof version, "%d.%d.%d", v->major, v->minor, v->patch);
 }
 
 const char *facet_onednn_version(void)
 {
-  static char text[32];
-  const dnnl_version_t *v = dnnl_version();
-  char *from = facet_format("%d.%d.%d", v->major, v->minor, v->patch);
-  if (from)
-    strncpy(text, from, sizeof text - 1);
-  facet_free(&from);
-  return text;
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, find_version);
+  return version;
 }
 
-static facet_status start(void)
+/* ---- of each thread: working memory, freed when it ends ---- */
+
+static _Thread_local struct {
+  unsigned char *scratch;
+  size_t bytes;
+} mine;
+
+static pthread_key_t at_end;
+
+static void release(void *unused)
 {
-  if (here.stream)
-    return FACET_OK;
-  if (here.threads == 0)
-    facet_kernels_threads(1);
-  if (!here.engine)
-    FACET_TRY(check(dnnl_engine_create(&here.engine, dnnl_cpu, 0), "engine"));
-  return check(dnnl_stream_create(&here.stream, here.engine, dnnl_stream_default_flags), "stream");
+  (void)unused;
+  facet_free(&mine.scratch);
+  mine.bytes = 0;
+}
+
+static void make_key(void)
+{
+  (void)pthread_key_create(&at_end, release);
 }
 
 static facet_status need_scratch(size_t bytes)
 {
-  if (bytes <= here.scratch_bytes)
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  if (bytes <= mine.bytes)
     return FACET_OK;
-  facet_free(&here.scratch);
-  here.scratch_bytes = 0;
-  FACET_NEW(here.scratch, bytes);
-  here.scratch_bytes = bytes;
+  pthread_once(&once, make_key);
+  release(NULL);
+  FACET_NEW(mine.scratch, bytes);
+  mine.bytes = bytes;
+  (void)pthread_setspecific(at_end, &mine);
   return FACET_OK;
 }
 
 void facet_kernels_release(void)
 {
-  facet_free(&here.scratch);
-  here.scratch_bytes = 0;
+  release(NULL);
 }
 
 /* ---- what differs between the two versions of the C API ---- */
@@ -226,12 +255,15 @@ struct facet_conv {
   end u, z;
   dnnl_primitive_t primitive, weights_reorder;
   dnnl_memory_t weights_plain, weights, bias, scratch;
+  dnnl_stream_t stream;
   float *weights_data, *bias_data; /* in the format of the primitive */
   bool gradient_direct;            /* the primitive writes the gradient in plain order by itself */
   facet_winograd *winograd;        /* a kernel of our own; NULL both: the primitive */
   facet_image *image;
-  int parts;           /* of the batch, one per thread, for a kernel of our own ... */
-  size_t part_scratch; /* ... and the bytes that each needs */
+  int threads;
+  int parts;            /* of the batch, one per thread, for a kernel of our own ... */
+  size_t part_scratch;  /* ... and the bytes that each needs */
+  size_t scratch_bytes; /* in all */
 };
 
 static dnnl_status_t attach(dnnl_memory_t memory, const void *data)
@@ -243,15 +275,20 @@ static dnnl_status_t attach(dnnl_memory_t memory, const void *data)
   return dnnl_memory_set_data_handle(memory, (void *)(uintptr_t)data); /* inputs are only read */
 }
 
-static dnnl_status_t execute(dnnl_primitive_t primitive, int count, const dnnl_exec_arg_t *arguments)
+static dnnl_status_t execute(const facet_conv *c, dnnl_primitive_t primitive, int count,
+                             const dnnl_exec_arg_t *arguments)
 {
-  dnnl_status_t status = dnnl_primitive_execute(primitive, here.stream, count, arguments);
-  return status == dnnl_success ? dnnl_stream_wait(here.stream) : status;
+  int before = use_threads(c->threads);
+  dnnl_status_t status = dnnl_primitive_execute(primitive, c->stream, count, arguments);
+  if (status == dnnl_success)
+    status = dnnl_stream_wait(c->stream);
+  use_threads(before);
+  return status;
 }
 
-static dnnl_status_t reorder(dnnl_primitive_t primitive, dnnl_memory_t from, dnnl_memory_t to)
+static dnnl_status_t reorder(const facet_conv *c, dnnl_primitive_t primitive, dnnl_memory_t from, dnnl_memory_t to)
 {
-  return execute(primitive, 2, (dnnl_exec_arg_t[]){{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
+  return execute(c, primitive, 2, (dnnl_exec_arg_t[]){{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
 }
 
 static dnnl_status_t make_reorder(view from, view to, dnnl_primitive_t *primitive)
@@ -442,7 +479,9 @@ static facet_status make_parts(facet_conv *c, const descriptions *d, const_dnnl_
   FACET_TRY(check(dnnl_primitive_create(&c->primitive, pd), "primitive"));
   FACET_TRY(check(make_end(&c->u, VIEW(d->u), u, pull, &bytes), "input"));
   FACET_TRY(check(make_end(&c->z, VIEW(d->z), z, task == FACET_FORWARD, &bytes), "output"));
+  c->scratch_bytes = bytes;
   FACET_TRY(need_scratch(bytes));
+  FACET_TRY(check(dnnl_stream_create(&c->stream, here.engine, dnnl_stream_default_flags), "stream"));
   FACET_TRY(check(dnnl_memory_create(&c->scratch, scratch, here.engine, DNNL_MEMORY_NONE), "scratchpad"));
   FACET_NEW(c->weights_data, dnnl_memory_desc_get_size(w) / sizeof(float));
   FACET_NEW(c->bias_data, c->node.bias[0]);
@@ -503,6 +542,8 @@ static void dense_destroy(facet_conv **conv)
   for (size_t i = 0; i < sizeof memory / sizeof memory[0]; i++)
     if (memory[i])
       dnnl_memory_destroy(memory[i]);
+  if (c->stream)
+    dnnl_stream_destroy(c->stream);
   facet_winograd_destroy(&c->winograd);
   facet_image_destroy(&c->image);
   facet_free(&c->weights_data);
@@ -518,8 +559,6 @@ static bool dense_offers(facet_type real)
 /* What oneDNN chooses by itself for a plain 3 x 3 convolution tells what suits this machine. */
 static facet_status find_block(void)
 {
-  if (here.block_known)
-    return FACET_OK;
   facet_conv_shape shape = {.spatial = 2,
                             .in_channels = 64,
                             .out_channels = 64,
@@ -536,11 +575,10 @@ static facet_status find_block(void)
   descriptions d = {0};
   dnnl_primitive_desc_t pd = NULL;
   facet_status status = FACET_OK;
-  FACET_TRY(start());
   FACET_GO(done, status, describe(&n, plain, plain, &d));
   FACET_GO(done, status, check(try_pair(&n, &d, VIEW(d.any_u), VIEW(d.any_z), NULL, &pd), "typical convolution"));
   here.block = block_of(dnnl_primitive_desc_query_md(pd, dnnl_query_diff_src_md, 0));
-  here.block_known = true;
+  here.ready = true;
 done:
   forget_all(&d);
   if (pd)
@@ -548,10 +586,22 @@ done:
   return status;
 }
 
+static facet_status start(void)
+{
+  facet_status status = FACET_OK;
+  pthread_mutex_lock(&here.lock);
+  if (!here.engine)
+    status = check(dnnl_engine_create(&here.engine, dnnl_cpu, 0), "engine");
+  if (status == FACET_OK && !here.ready)
+    status = find_block();
+  pthread_mutex_unlock(&here.lock);
+  return status;
+}
+
 static int64_t dense_block(int64_t channels)
 {
   enum { FEW = 4, HALF = 8 }; /* fewer channels than FEW are better off in plain order: an image, mostly */
-  if (channels <= FEW || find_block() != FACET_OK)
+  if (channels <= FEW || start() != FACET_OK)
     return 1;
   if (here.block == 0)
     return channels;
@@ -578,8 +628,27 @@ static facet_status create_own(facet_conv *c, const facet_conv_shape *shape, fac
     FACET_TRY(facet_image_create(shape, out, &c->image));
     c->part_scratch = facet_image_gradient_scratch(c->image) * sizeof(float);
   }
-  c->parts = here.threads < batch ? here.threads : (int)batch;
-  return need_scratch((size_t)c->parts * c->part_scratch);
+  c->parts = c->threads < batch ? c->threads : (int)batch;
+  c->scratch_bytes = (size_t)c->parts * c->part_scratch;
+  return need_scratch(c->scratch_bytes);
+}
+
+/* By oneDNN. */
+static facet_status compile(facet_conv *c, facet_layout in, facet_layout out)
+{
+  facet_status status = FACET_OK;
+  descriptions d = {0};
+  dnnl_primitive_desc_t pd = NULL;
+  int before = use_threads(c->threads);
+  FACET_GO(done, status, describe(&c->node, in, out, &d));
+  FACET_GO(done, status, choose(&c->node, &d, &pd));
+  FACET_GO(done, status, make_parts(c, &d, pd));
+done:
+  use_threads(before);
+  forget_all(&d);
+  if (pd)
+    dnnl_primitive_desc_destroy(pd);
+  return status;
 }
 
 static facet_status dense_create(const facet_conv_shape *shape, facet_type real, facet_task task, int64_t batch,
@@ -589,12 +658,10 @@ static facet_status dense_create(const facet_conv_shape *shape, facet_type real,
   FACET_TRY(facet_conv_check(shape, batch, in, out));
   FACET_CHECK(shape->spatial > 0 || out.spatial == 1 || out.block == 1, FACET_BAD_INPUT,
               "dense kernels: an inner product's output cannot be blocked over positions");
-  FACET_TRY(find_block());
-  facet_status status = FACET_OK;
+  FACET_TRY(start());
   facet_conv *c = NULL;
-  descriptions d = {0};
-  dnnl_primitive_desc_t pd = NULL;
   FACET_NEW(c, 1);
+  c->threads = wanted_threads;
   c->node = shape->spatial ? describe_convolution(shape, task, batch) : describe_inner(shape, task, batch, in);
   c->u.batch = c->z.batch = batch;
   c->u.size = facet_layout_size(in);
@@ -603,21 +670,12 @@ static facet_status dense_create(const facet_conv_shape *shape, facet_type real,
     c->u.tail = c->node.dimensions == 2 ? c->u.size - shape->in_channels : 0;
     c->z.tail = c->z.size - shape->out_channels;
   }
-  FACET_GO(done, status, create_own(c, shape, task, batch, in, out));
-  if (own(c)) {
-    *conv = c;
-    return FACET_OK;
-  }
-  FACET_GO(done, status, describe(&c->node, in, out, &d));
-  FACET_GO(done, status, choose(&c->node, &d, &pd));
-  FACET_GO(done, status, make_parts(c, &d, pd));
+  facet_status status = create_own(c, shape, task, batch, in, out);
+  if (status == FACET_OK && !own(c))
+    status = compile(c, in, out);
+  if (status != FACET_OK)
+    dense_destroy(&c);
   *conv = c;
-  c = NULL;
-done:
-  forget_all(&d);
-  if (pd)
-    dnnl_primitive_desc_destroy(pd);
-  dense_destroy(&c);
   return status;
 }
 
@@ -627,21 +685,21 @@ static dnnl_status_t open_end(end *e, const void *data)
 {
   dnnl_status_t status = attach(e->given, data);
   if (status == dnnl_success && e->reorder)
-    status = attach(e->used, here.scratch + e->offset);
+    status = attach(e->used, mine.scratch + e->offset);
   return status;
 }
 
-static dnnl_status_t bring(end *e, const void *data)
+static dnnl_status_t bring(const facet_conv *c, end *e, const void *data)
 {
   dnnl_status_t status = open_end(e, data);
-  return status == dnnl_success && e->reorder ? reorder(e->reorder, e->given, e->used) : status;
+  return status == dnnl_success && e->reorder ? reorder(c, e->reorder, e->given, e->used) : status;
 }
 
-static dnnl_status_t hand_back(end *e, float *data)
+static dnnl_status_t hand_back(const facet_conv *c, end *e, float *data)
 {
   for (int64_t s = 0; s < e->batch && e->tail > 0; s++)
     memset(data + (s + 1) * e->size - e->tail, 0, (size_t)e->tail * sizeof(float));
-  return e->reorder ? reorder(e->reorder, e->used, e->given) : dnnl_success;
+  return e->reorder ? reorder(c, e->reorder, e->used, e->given) : dnnl_success;
 }
 
 static facet_status dense_weights(facet_conv *c, const void *weights, const void *bias)
@@ -660,45 +718,48 @@ static facet_status dense_weights(facet_conv *c, const void *weights, const void
   else
     memset(c->bias_data, 0, bytes);
   FACET_TRY(check(attach(c->weights_plain, weights), "weights"));
-  return check(reorder(c->weights_reorder, c->weights_plain, c->weights), "reordering weights");
+  return check(reorder(c, c->weights_reorder, c->weights_plain, c->weights), "reordering weights");
 }
 
 /* A kernel of our own on one part of the batch. */
-static void run_part(const facet_conv *c, int part, const float *from, const facet_fusion *with, float *to)
+static void run_part(const facet_conv *c, int part, unsigned char *scratch, const float *from, const facet_fusion *with,
+                     float *to)
 {
   facet_part p = {c->u.batch * part / c->parts, c->u.batch * (part + 1) / c->parts};
-  void *scratch = here.scratch + (size_t)part * c->part_scratch;
+  void *room = scratch + (size_t)part * c->part_scratch;
   if (c->winograd)
-    facet_winograd_run(c->winograd, p, scratch, from, with, to);
+    facet_winograd_run(c->winograd, p, room, from, with, to);
   else
-    facet_image_pullback(c->image, p, scratch, from, with ? with->sums : NULL, to);
+    facet_image_pullback(c->image, p, room, from, with ? with->sums : NULL, to);
 }
 
-static void run_own(const facet_conv *c, const float *from, const facet_fusion *with, float *to)
+static facet_status run_own(const facet_conv *c, const float *from, const facet_fusion *with, float *to)
 {
+  FACET_TRY(need_scratch(c->scratch_bytes));
+  unsigned char *scratch = mine.scratch; /* of the caller, not of the threads that help */
 #pragma omp parallel for schedule(static) num_threads(c->parts) if (c->parts > 1)
   for (int part = 0; part < c->parts; part++)
-    run_part(c, part, from, with, to);
+    run_part(c, part, scratch, from, with, to);
+  return FACET_OK;
 }
 
 static facet_status dense_forward(facet_conv *c, const void *u, void *z)
 {
   FACET_CHECK(c->node.task == FACET_FORWARD, FACET_INTERNAL, "dense kernels: not compiled for forward");
-  if (c->winograd) {
-    run_own(c, u, NULL, z);
-    return FACET_OK;
-  }
-  FACET_TRY(check(bring(&c->u, u), "reordering the input"));
+  if (c->winograd)
+    return run_own(c, u, NULL, z);
+  FACET_TRY(need_scratch(c->scratch_bytes));
+  FACET_TRY(check(bring(c, &c->u, u), "reordering the input"));
   FACET_TRY(check(open_end(&c->z, z), "output"));
-  FACET_TRY(check(attach(c->scratch, here.scratch), "scratchpad"));
-  FACET_TRY(check(execute(c->primitive, 5,
+  FACET_TRY(check(attach(c->scratch, mine.scratch), "scratchpad"));
+  FACET_TRY(check(execute(c, c->primitive, 5,
                           (dnnl_exec_arg_t[]){{DNNL_ARG_SRC, c->u.used},
                                               {DNNL_ARG_WEIGHTS, c->weights},
                                               {DNNL_ARG_BIAS, c->bias},
                                               {DNNL_ARG_DST, c->z.used},
                                               {DNNL_ARG_SCRATCHPAD, c->scratch}}),
                   "forward"));
-  return check(hand_back(&c->z, z), "reordering the output");
+  return check(hand_back(c, &c->z, z), "reordering the output");
 }
 
 static int dense_fuses(const facet_conv *c)
@@ -709,8 +770,7 @@ static int dense_fuses(const facet_conv *c)
 static facet_status dense_pullback_with(facet_conv *c, const void *gz, const facet_fusion *with, void *gu)
 {
   FACET_CHECK(own(c), FACET_INTERNAL, "dense kernels: nothing to fuse with");
-  run_own(c, gz, with, gu);
-  return FACET_OK;
+  return run_own(c, gz, with, gu);
 }
 
 static facet_status dense_pullback(facet_conv *c, const void *gz, void *gu)
@@ -718,31 +778,33 @@ static facet_status dense_pullback(facet_conv *c, const void *gz, void *gu)
   FACET_CHECK(c->node.task == FACET_PULLBACK, FACET_INTERNAL, "dense kernels: not compiled for pullback");
   if (own(c))
     return dense_pullback_with(c, gz, NULL, gu);
-  FACET_TRY(check(bring(&c->z, gz), "reordering the output's adjoint"));
+  FACET_TRY(need_scratch(c->scratch_bytes));
+  FACET_TRY(check(bring(c, &c->z, gz), "reordering the output's adjoint"));
   FACET_TRY(check(open_end(&c->u, gu), "input's adjoint"));
-  FACET_TRY(check(attach(c->scratch, here.scratch), "scratchpad"));
-  FACET_TRY(check(execute(c->primitive, 4,
+  FACET_TRY(check(attach(c->scratch, mine.scratch), "scratchpad"));
+  FACET_TRY(check(execute(c, c->primitive, 4,
                           (dnnl_exec_arg_t[]){{DNNL_ARG_DIFF_SRC, c->u.used},
                                               {DNNL_ARG_WEIGHTS, c->weights},
                                               {DNNL_ARG_DIFF_DST, c->z.used},
                                               {DNNL_ARG_SCRATCHPAD, c->scratch}}),
                   "pullback"));
-  return check(hand_back(&c->u, gu), "reordering the input's adjoint");
+  return check(hand_back(c, &c->u, gu), "reordering the input's adjoint");
 }
 
 static facet_status dense_gradient(facet_conv *c, const void *u, const void *gz, void *gw, void *gb)
 {
   FACET_CHECK(c->node.task == FACET_GRADIENT, FACET_INTERNAL, "dense kernels: not compiled for the gradient");
+  FACET_TRY(need_scratch(c->scratch_bytes));
   if (c->image) {
-    facet_image_gradient(c->image, c->u.batch, (float *)here.scratch, u, gz, gw, gb);
+    facet_image_gradient(c->image, c->u.batch, (float *)mine.scratch, u, gz, gw, gb);
     return FACET_OK;
   }
   dnnl_memory_t weights = c->gradient_direct ? c->weights_plain : c->weights;
-  FACET_TRY(check(bring(&c->u, u), "reordering the input"));
-  FACET_TRY(check(bring(&c->z, gz), "reordering the output's adjoint"));
-  FACET_TRY(check(attach(c->scratch, here.scratch), "scratchpad"));
+  FACET_TRY(check(bring(c, &c->u, u), "reordering the input"));
+  FACET_TRY(check(bring(c, &c->z, gz), "reordering the output's adjoint"));
+  FACET_TRY(check(attach(c->scratch, mine.scratch), "scratchpad"));
   FACET_TRY(check(attach(c->weights_plain, gw), "gradient"));
-  FACET_TRY(check(execute(c->primitive, 5,
+  FACET_TRY(check(execute(c, c->primitive, 5,
                           (dnnl_exec_arg_t[]){{DNNL_ARG_SRC, c->u.used},
                                               {DNNL_ARG_DIFF_WEIGHTS, weights},
                                               {DNNL_ARG_DIFF_BIAS, c->bias},
@@ -753,7 +815,7 @@ static facet_status dense_gradient(facet_conv *c, const void *u, const void *gz,
     memcpy(gb, c->bias_data, (size_t)c->node.bias[0] * sizeof(float));
   if (c->gradient_direct)
     return FACET_OK;
-  return check(reorder(c->weights_reorder, c->weights, c->weights_plain), "reordering the gradient");
+  return check(reorder(c, c->weights_reorder, c->weights, c->weights_plain), "reordering the gradient");
 }
 
 const facet_kernels facet_kernels_dense = {

@@ -100,9 +100,10 @@ facet_status facet_conv_check(const facet_conv_shape *shape, int64_t batch, face
 
 /* "3.1.0" and so on, of the oneDNN in use. */
 const char *facet_onednn_version(void);
-/* Gives scratch memory back to the system. No executor may be alive. */
+/* Gives this thread's working memory back to the system; executors that need it take it again. */
 void facet_kernels_release(void);
-/* Threads that the kernels of this process use; 1 unless asked for. */
+/* How many OpenMP threads executors that are made from now on use, in any thread; 1 unless asked for. Sets it for BLAS
+ * in the calling thread, too. */
 void facet_kernels_threads(int threads);
 
 #endif

@@ -22,7 +22,7 @@ typedef struct {
 
 int64_t facet_shape_size(facet_shape shape); /* product of dims, at most INT64_MAX; 1 for rank 0 */
 bool facet_shape_same(facet_shape a, facet_shape b);
-/* "3 x 32 x 32"; the text stays valid for the next 8 calls. */
+/* "3 x 32 x 32"; the text stays valid for this thread's next 8 calls. */
 const char *facet_shape_text(facet_shape shape);
 
 /* A constant array: parameter of a network, or a list of integers. Row-major. */

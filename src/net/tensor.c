@@ -20,8 +20,8 @@ bool facet_shape_same(facet_shape a, facet_shape b)
 
 const char *facet_shape_text(facet_shape shape)
 {
-  static char texts[8][FACET_MAX_RANK * 24];
-  static unsigned turn;
+  static _Thread_local char texts[8][FACET_MAX_RANK * 24];
+  static _Thread_local unsigned turn;
   char *text = texts[turn++ % 8];
   int at = shape.rank == 0 ? snprintf(text, sizeof texts[0], "scalar") : 0;
   for (int i = 0; i < shape.rank; i++)

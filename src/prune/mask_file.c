@@ -2,10 +2,10 @@
  * It is called as the weights' initializer is in ONNX, with | for / (which HDF5 keeps for groups); where there is none
  * of that name, the node's name counts. */
 #include <errno.h>
-#include <hdf5.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/hdf5_turn.h"
 #include "prune/prune.h"
 
 static const char GROUP[] = "masks", VERSION_NAME[] = "facet_masks";
@@ -99,12 +99,11 @@ static facet_status file_image(hid_t file, uint8_t **bytes, size_t *count)
   return FACET_OK;
 }
 
-facet_status facet_mask_write(const facet_network *network, const facet_mask *mask, const char *path)
+static facet_status write_file(const facet_network *network, const facet_mask *mask, const char *path)
 {
   enum { STEP = 1 << 20 };
   uint8_t *bytes = NULL;
   size_t count = 0;
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   hid_t list = H5Pcreate(H5P_FILE_ACCESS);
   H5Pset_fapl_core(list, STEP, false);
   hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, list);
@@ -117,6 +116,13 @@ facet_status facet_mask_write(const facet_network *network, const facet_mask *ma
   if (status == FACET_OK)
     status = facet_write_file(path, bytes, count);
   facet_free(&bytes);
+  return status;
+}
+
+facet_status facet_mask_write(const facet_network *network, const facet_mask *mask, const char *path)
+{
+  facet_status status;
+  FACET_WITH_HDF5(status, write_file(network, mask, path));
   return status;
 }
 
@@ -217,7 +223,6 @@ static facet_status check_links(const facet_network *network, const facet_mask *
 
 static facet_status read_file(const facet_network *network, const char *path, facet_mask *mask)
 {
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   FACET_CHECK(access(path, R_OK) == 0, FACET_NO_INPUT, "%s", strerror(errno));
   hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
   FACET_CHECK(file >= 0, FACET_BAD_INPUT, "not an HDF5 file, or truncated or damaged");
@@ -236,7 +241,8 @@ static facet_status read_file(const facet_network *network, const char *path, fa
 facet_status facet_mask_read(const facet_network *network, const char *path, facet_mask **mask)
 {
   FACET_TRY(facet_mask_of_zeros(network, mask));
-  facet_status status = read_file(network, path, *mask);
+  facet_status status;
+  FACET_WITH_HDF5(status, read_file(network, path, *mask));
   if (status == FACET_OK)
     return FACET_OK;
   facet_mask_destroy(mask);

@@ -1,0 +1,16 @@
+/* The one turn for all that uses HDF5. */
+#include "hdf5_turn.h"
+
+#include <pthread.h>
+
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
+void facet_hdf5_lock(void)
+{
+  pthread_mutex_lock(&turn);
+}
+
+void facet_hdf5_unlock(void)
+{
+  pthread_mutex_unlock(&turn);
+}
