@@ -2,40 +2,29 @@
  *
  * Memory is not summed up from formulas.  When it comes to be asked, this process has read the same data and networks
  * as a run would, and what a run makes beside them is made here too, and measured, and thrown away. */
-#include "check.h"
-
-#include "embed/embed.h"
-#include "stages/aggregate.h"
-#include "stages/compare.h"
-
+#include <math.h>
 #include <stdio.h>
 
-#include "forecast.h"
+#include "ranks/agree.h"
+#include "ranks/memory.h"
+#include "session.h"
+#include "speeds.h"
 
-/* Bytes that a run takes beside what is measured here: HDF5 and MPI for the store; what a BLAS keeps for itself.
- * Measured. */
-enum { BESIDE = 12 << 20, BLAS = 6 << 20 };
+enum { BESIDE = 12 << 20 }; /* bytes that HDF5 and MPI take for the store in a run. Measured. */
 
 /* Memory of the process: at its fullest while it read, or in the stage to come that takes the most. What is there after
  * those stages were tried out, code made by oneDNN for one, stays in a run, too. */
-static facet_status memory_per_rank(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
-                                    int ranks, double *bytes)
+static facet_status memory_per_rank(const facet_context *context, int ranks, double *bytes)
 {
-  double now, most, ignored;
-  size_t analysis, training;
-  double embedding;
+  double now, most, ignored, stage = 0, one;
   facet_memory_resident(&ignored, &most);
-  FACET_TRY(facet_analysis_memory(plan, data, family, &analysis));
-  FACET_TRY(facet_family_memory(plan->store.study, data, family, ranks, &training));
-  FACET_TRY(facet_embed_memory(plan, data, family, ranks, &embedding));
+  for (const facet_stage *const *s = facet_stages; *s; s++)
+    if ((*s)->wanted(context->plan)) {
+      FACET_TRY((*s)->memory(context, ranks, &one));
+      stage = fmax(stage, one);
+    }
   facet_memory_resident(&now, &ignored);
-  double stage = (double)(analysis > training ? analysis : training);
-  const double other[] = {embedding + BLAS, facet_compare_memory(&plan->store),
-                          facet_aggregate_memory(plan, family, ranks) + BLAS};
-  for (int i = 0; i < 3; i++)
-    stage = other[i] > stage ? other[i] : stage;
-  double work = now + stage + BESIDE;
-  *bytes = work > most ? work : most;
+  *bytes = fmax(now + stage + BESIDE, most);
   return FACET_OK;
 }
 
@@ -60,7 +49,7 @@ static bool zeros_are_known(const facet_study *study, const facet_variant *varia
 
 /* What the variants are and what they cost. "not 0": the same without the weights that are removed, "-" where only
  * training, or scoring, will tell. */
-static facet_status print_variants(const facet_plan *plan, const facet_family *family, double *forward)
+static void print_variants(const facet_plan *plan, const facet_family *family, const double *forward)
 {
   const facet_store_plan *s = &plan->store;
   double epochs = 0, samples = 0;
@@ -70,8 +59,6 @@ static facet_status print_variants(const facet_plan *plan, const facet_family *f
     const facet_store_variant *v = &s->variant[i];
     const facet_variant_cost *c = &v->cost;
     char flops[12], sparse[12] = "-", bytes[12], light[12] = "-", parameters[12];
-    FACET_TRY(facet_forward_measure(family->member[i].network, s->study->settings.precision,
-                                    plan->work[i].forward_batch, &forward[i]));
     if (zeros_are_known(s->study, &family->member[i].variant)) {
       (void)short_number((double)c->flops_sparse, sparse);
       (void)short_number((double)c->bytes_sparse, light);
@@ -84,7 +71,6 @@ static facet_status print_variants(const facet_plan *plan, const facet_family *f
   }
   char text[12];
   printf("\ntraining         %g epochs, %s samples in all\n", epochs, short_number(samples, text));
-  return FACET_OK;
 }
 
 /* "1 h 05 min", "3 min 20 s", "12 s". */
@@ -100,22 +86,20 @@ static const char *short_time(double seconds, char text[32])
   return text;
 }
 
-static facet_status print_forecast(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
-                                   const double *forward, int ranks)
+/* Time of all stages, and of each that takes some. */
+static facet_status print_forecast(const facet_context *context, const facet_speeds *speeds, int ranks)
 {
-  facet_forecast f;
-  char all[32], part[6][32];
-  const facet_study *study = plan->store.study;
-  FACET_TRY(facet_forecast_make(plan, data, family, forward, ranks, &f));
-  printf("time             about %s on %d rank%s: training %s, corrupting %s, forward passes %s, linearizing %s",
-         short_time(f.training + f.corrupting + f.forward + f.linearizing + f.aggregating + f.embedding, all), ranks,
-         ranks == 1 ? "" : "s", short_time(f.training, part[0]), short_time(f.corrupting, part[1]),
-         short_time(f.forward, part[2]), short_time(f.linearizing, part[3]));
-  if (study->embed.wanted)
-    printf(", embedding %s", short_time(f.embedding, part[5]));
-  if (study->aggregate.wanted)
-    printf(", aggregating %s", short_time(f.aggregating, part[4]));
-  printf("\n");
+  char all[32], parts[1000] = "";
+  double sum = 0, one;
+  size_t used = 0;
+  for (const facet_stage *const *s = facet_stages; *s; s++)
+    if ((*s)->wanted(context->plan)) {
+      FACET_TRY((*s)->seconds(context, speeds, ranks, &one));
+      sum += one;
+      used += (size_t)snprintf(parts + used, sizeof parts - used, "%s%s %s", used ? ", " : "", (*s)->name,
+                               short_time(one, all));
+    }
+  printf("time             about %s on %d rank%s: %s\n", short_time(sum, all), ranks, ranks == 1 ? "" : "s", parts);
   return FACET_OK;
 }
 
@@ -135,16 +119,18 @@ static void print_work(const facet_plan *plan)
   }
 }
 
-static facet_status print_plan(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
-                               int ranks, double *forward)
+static facet_status print_plan(const facet_context *context, int ranks, double *forward)
 {
+  const facet_plan *plan = context->plan;
   const facet_store_plan *s = &plan->store;
   int64_t linear = 0, passes = s->samples * s->variants * s->conditions;
   double memory;
+  facet_speeds speeds;
   for (int64_t i = 0; i < facet_plan_tiles(plan); i++)
     linear += facet_plan_tile(plan, i).linear;
-  FACET_TRY(memory_per_rank(plan, data, family, ranks, &memory)); /* before anything is made to be timed */
-  FACET_TRY(print_variants(plan, family, forward));
+  FACET_TRY(memory_per_rank(context, ranks, &memory)); /* before anything is made to be timed */
+  FACET_TRY(facet_speeds_measure(plan, context->data, context->family, forward, &speeds));
+  print_variants(plan, context->family, forward);
   print_work(plan);
   printf("\nconditions       %d\n", s->conditions);
   printf("test samples     %lld of %lld x %lld x %lld, %d classes\n", (long long)s->samples, (long long)s->channels,
@@ -156,19 +142,36 @@ static facet_status print_plan(const facet_plan *plan, const facet_study_data *d
     printf("spectra          %lld singular values of %lld x %lld, method %s\n", (long long)s->components,
            (long long)s->linear_samples * s->linear_rows, (long long)plan->inputs,
            facet_spectrum_name(s->spectrum_method));
-  FACET_TRY(print_forecast(plan, data, family, forward, ranks));
+  FACET_TRY(print_forecast(context, &speeds, ranks));
   printf("memory per rank  about %.3f GiB (%d rank%s here)\n", memory / 0x1p30, ranks, ranks == 1 ? "" : "s");
   printf("disk             %.2f GiB in %s/study.h5\n", (double)facet_store_bytes(s) / 0x1p30,
          s->study->settings.output);
   return FACET_OK;
 }
 
-facet_status facet_plan_print(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
-                              int ranks)
+static facet_status check(int ranks, const char *file, facet_session *s)
 {
-  double *forward;
-  FACET_NEW(forward, plan->store.variants);
-  facet_status status = print_plan(plan, data, family, ranks, forward);
+  facet_context context = {.comm = MPI_COMM_SELF, .plan = &s->plan, .data = &s->data, .family = &s->family};
+  char *filled = NULL;
+  double *forward = NULL;
+  facet_status status = FACET_OK;
+  FACET_TRY(facet_session_read(file, s));
+  FACET_GO(done, status, facet_study_text(s->study, &filled));
+  FACET_GO(done, status, facet_family_sketch(s->study, &s->data, &s->family));
+  FACET_GO(done, status, facet_plan_make(s->study, (const char *)s->text, &s->data, &s->family, ranks, &s->plan));
+  FACET_NEW_GO(done, status, forward, s->plan.store.variants);
+  printf("%s", filled);
+  status = print_plan(&context, ranks, forward);
+done:
+  facet_free(&filled);
   facet_free(&forward);
   return status;
+}
+
+facet_status facet_check(MPI_Comm comm, const char *file)
+{
+  facet_session s = {0};
+  facet_status status = facet_rank(comm) == 0 ? check(facet_ranks(comm), file, &s) : FACET_OK;
+  facet_session_clear(&s);
+  return facet_agree(comm, status);
 }

@@ -1,10 +1,9 @@
-/* From a study, its data and its networks to the shape of the store and the list of tiles. */
+/* Plans: see plan.h. What stages alone know they plan themselves. */
 #include "plan.h"
 
 #include <string.h>
 
-#include "embed/embed.h"
-#include "stages/aggregate.h"
+#include "stages/stage.h"
 
 static void variant_clear(facet_store_variant *v)
 {
@@ -26,7 +25,7 @@ void facet_plan_clear(facet_plan *plan)
 {
   facet_store_plan *s = &plan->store;
   for (int i = 0; s->variant && i < s->variants; i++)
-    variant_clear((facet_store_variant *)&s->variant[i]);
+    variant_clear(&s->variant[i]);
   for (int i = 0; s->condition && i < s->conditions; i++)
     facet_free(&s->condition[i]);
   for (int i = 0; s->class_name && i < s->classes; i++)
@@ -93,94 +92,11 @@ static facet_status describe_variant(const facet_study *study, const facet_datas
     v->layer_size[i] = layer->size;
     v->layer_achieved[i] = layer->size ? (double)layer->removed / (double)layer->size : 0;
   }
-  v->linearize = study->linearize.wanted && study->linearize.variants.count == 0;
-  for (int i = 0; study->linearize.wanted && i < study->linearize.variants.count; i++)
-    v->linearize = v->linearize || strcmp(study->linearize.variants.item[i], v->name) == 0;
   FACET_TRY(collect_warnings(m, v));
   FACET_TRY(facet_variant_cost_count(study, train, &m->variant, m->network, &v->cost));
   if (v->cost.epochs > 0)
     v->cost.train_seconds = m->record.seconds;
   return constant_nodes(study, m->network, v);
-}
-
-/* ---- changes of margin ---- */
-
-static bool asked(char *const *names, int count, const char *name)
-{
-  for (int i = 0; i < count; i++)
-    if (strcmp(names[i], name) == 0)
-      return true;
-  return false;
-}
-
-/* The constant nodes of dense, then those that the variant alone has. */
-static facet_status join_nodes(const facet_store_variant *dense, facet_store_variant *v)
-{
-  FACET_NEW(v->change_node, dense->constant_nodes + v->constant_nodes);
-  for (int i = 0; i < dense->constant_nodes; i++)
-    v->change_node[v->change_nodes++] = dense->constant_node[i];
-  for (int i = 0; i < v->constant_nodes; i++)
-    if (!asked((char *const *)dense->constant_node, dense->constant_nodes, v->constant_node[i]))
-      v->change_node[v->change_nodes++] = v->constant_node[i];
-  return FACET_OK;
-}
-
-static facet_status plan_changes(const facet_study *study, facet_store_variant *variant, facet_store_plan *s)
-{
-  if (!study->change.wanted)
-    return FACET_OK;
-  int64_t most = study->change.samples ? study->change.samples : s->samples;
-  s->change_samples = most < s->samples ? most : s->samples;
-  FACET_NEW(s->change_condition, s->conditions);
-  for (int c = 0; c < s->conditions; c++)
-    if (study->conditions.item[c].corruption != 0 &&
-        (study->change.all_conditions ||
-         asked(study->change.conditions.item, study->change.conditions.count, s->condition[c])))
-      s->change_condition[s->change_conditions++] = c;
-  for (int v = 0; v < s->variants; v++) {
-    variant[v].change = study->change.variants.count == 0 ||
-                        asked(study->change.variants.item, study->change.variants.count, variant[v].name);
-    FACET_TRY(join_nodes(&variant[0], &variant[v]));
-  }
-  return FACET_OK;
-}
-
-/* ---- the embedding ---- */
-
-/* The constant nodes of the network from a variant's input to a position. */
-static facet_status embed_nodes(const facet_study *study, const facet_member *m, int64_t numbers,
-                                facet_store_variant *v)
-{
-  facet_network *stacked;
-  facet_executor *executor;
-  facet_executor_options options = {.real = study->settings.precision, .batch = 1};
-  FACET_TRY(facet_embed_stack(study, m, NULL, numbers, &stacked));
-  if (!stacked)
-    return FACET_OK;
-  facet_status status = facet_executor_create(stacked, options, &executor);
-  int count = status == FACET_OK ? facet_executor_constant_nodes(executor) : 0;
-  if (status == FACET_OK && !(v->embed_node = facet_allocate((size_t)count, sizeof *v->embed_node)))
-    status = FACET_OS;
-  for (int i = 0; i < count && status == FACET_OK; i++, v->embed_nodes++)
-    if (!(v->embed_node[i] = facet_copy_text(facet_executor_constant_node(executor, i))))
-      status = FACET_OS;
-  facet_executor_destroy(&executor);
-  facet_network_destroy(&stacked);
-  return status;
-}
-
-static facet_status plan_embedding(const facet_study *study, const facet_study_data *data, const facet_family *family,
-                                   facet_store_variant *variant, facet_store_plan *s)
-{
-  int64_t explain = study->embed.explain;
-  if (!study->embed.wanted)
-    return FACET_OK;
-  FACET_TRY(facet_embed_source(study, data, family, &s->embed_train, &s->embed_inputs));
-  s->embed_axes = study->embed.dimensions;
-  s->embed_samples = explain == 0 || explain > s->samples ? s->samples : explain;
-  for (int v = 0; v < s->variants; v++)
-    FACET_TRY(embed_nodes(study, &family->member[v], s->embed_inputs, &variant[v]));
-  return FACET_OK;
 }
 
 static facet_status name_things(const facet_study *study, int64_t classes, facet_store_plan *s)
@@ -200,7 +116,7 @@ static facet_status name_things(const facet_study *study, int64_t classes, facet
 }
 
 static facet_status fill_plan(const facet_study *study, const char *text, const facet_study_data *data,
-                              const facet_family *family, facet_plan *plan)
+                              const facet_family *family, int ranks, facet_plan *plan)
 {
   const facet_dataset *test = data->test;
   facet_store_plan *s = &plan->store;
@@ -214,49 +130,24 @@ static facet_status fill_plan(const facet_study *study, const char *text, const 
   s->variants = family->count;
   s->diverged = family->diverged;
   s->diverged_line = family->diverged_line;
-  facet_store_variant *variant;
-  FACET_NEW(variant, family->count);
-  s->variant = variant;
+  FACET_NEW(s->variant, family->count);
   for (int i = 0; i < family->count; i++)
-    FACET_TRY(describe_variant(study, data->train, &family->member[i], &variant[i]));
-  FACET_TRY(plan_changes(study, variant, s));
-  FACET_TRY(plan_embedding(study, data, family, variant, s));
-  if (study->linearize.wanted) {
-    s->linear_samples = study->linearize.samples ? study->linearize.samples : s->samples;
-    s->linear_rows = facet_rows_count(study->linearize.rows, study->linearize.top, classes);
-  }
-  FACET_TRY(facet_aggregate_plan(study, s));
+    FACET_TRY(describe_variant(study, data->train, &family->member[i], &s->variant[i]));
   plan->blocks = (s->samples + s->block - 1) / s->block;
   plan->inputs = s->channels * s->height * s->width;
+  for (const facet_stage *const *stage = facet_stages; *stage; stage++)
+    if ((*stage)->plan)
+      FACET_TRY((*stage)->plan(study, data, family, ranks, plan));
   FACET_NEW(plan->work, s->variants);
-  return facet_memory_share(s, data, family, plan->work);
+  return facet_work_share(s, data, family, plan->work);
 }
 
 facet_status facet_plan_make(const facet_study *study, const char *text, const facet_study_data *data,
-                             const facet_family *family, facet_plan *plan)
+                             const facet_family *family, int ranks, facet_plan *plan)
 {
   *plan = (facet_plan){.blocks = 0};
-  facet_status status = fill_plan(study, text, data, family, plan);
+  facet_status status = fill_plan(study, text, data, family, ranks, plan);
   if (status != FACET_OK)
     facet_plan_clear(plan);
   return status;
-}
-
-int64_t facet_plan_tiles(const facet_plan *plan)
-{
-  return (int64_t)plan->store.variants * plan->store.conditions * plan->blocks;
-}
-
-facet_tile facet_plan_tile(const facet_plan *plan, int64_t i)
-{
-  const facet_store_plan *s = &plan->store;
-  facet_tile t = {.block = i % plan->blocks};
-  t.condition = (int)(i / plan->blocks % s->conditions);
-  t.variant = (int)(i / plan->blocks / s->conditions);
-  t.first = t.block * s->block;
-  t.count = s->samples - t.first < s->block ? s->samples - t.first : s->block;
-  bool linear = s->variant[t.variant].linearize && s->study->conditions.item[t.condition].corruption == 0;
-  int64_t left = s->linear_samples - t.first;
-  t.linear = !linear || left <= 0 ? 0 : left < t.count ? left : t.count;
-  return t;
 }

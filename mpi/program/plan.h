@@ -1,30 +1,13 @@
-/* The plan: what a study's store will hold, and the tiles that fill it. */
-#ifndef FACET_PLAN_H
-#define FACET_PLAN_H
+/* From a study, its data and its networks to the plan of a run. */
+#ifndef FACET_PLAN_MAKE_H
+#define FACET_PLAN_MAKE_H
 
-#include "ranks/memory.h"
+#include "stages/plan.h"
 
-typedef struct {
-  facet_store_plan store; /* arrays owned by the plan, study and names borrowed */
-  int64_t blocks;         /* of `store.block` test samples; the last may be short */
-  int64_t inputs;         /* D */
-  facet_work *work;       /* per variant: fixed by the study, so results are too */
-} facet_plan;
-
-/* Not collective. `text`: the study as the user wrote it (borrowed). study, data and family must outlive the plan. */
+/* Not collective. `text`: the study as the user wrote it (borrowed). study, data and family must outlive the plan,
+ * which is for so many ranks. FACET_BAD_INPUT where the study's memory is not enough. Clear it when this succeeds. */
 facet_status facet_plan_make(const facet_study *study, const char *text, const facet_study_data *data,
-                             const facet_family *family, facet_plan *plan);
+                             const facet_family *family, int ranks, facet_plan *plan);
 void facet_plan_clear(facet_plan *plan);
-
-/* One tile of work. */
-typedef struct {
-  int variant, condition;
-  int64_t block;
-  int64_t first, count; /* samples */
-  int64_t linear;       /* how many of them, from the first, are linearized */
-} facet_tile;
-/* The number of tiles, and tile i: variants outermost, then conditions, then blocks. */
-int64_t facet_plan_tiles(const facet_plan *plan);
-facet_tile facet_plan_tile(const facet_plan *plan, int64_t i);
 
 #endif

@@ -1,13 +1,15 @@
-/* Tiles: predictions, geometry and linearizations of a block of samples under one variant and condition.
+/* The stage analyse, tiles: predictions, geometry and linearizations of a block of samples under one variant and
+ * condition, marked tile by tile. A rank that fails or is interrupted stops at a tile's end; the others finish theirs.
  *
  * Which rank takes a tile changes nothing in it: batches are fixed by the plan.  Tiles with linearizations and tiles
  * without are dealt out in turn, each kind by itself, so every rank has its share of both to the end. */
-#include "analyse.h"
+#include "stage.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "ranks/agree.h"
+#include "ranks/memory.h"
 #include "study/loader.h"
 
 /* What tiles of one kind of the present variant work with: with linearization, or without. */
@@ -293,33 +295,37 @@ static facet_status run_tiles(analysis *a, const uint8_t *done)
   return FACET_OK;
 }
 
-facet_status facet_analyse(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data,
-                           const facet_family *family, facet_store *store)
+static analysis begin(const facet_context *c)
 {
-  analysis a = {.comm = comm,
-                .rank = facet_rank(comm),
-                .ranks = facet_ranks(comm),
-                .plan = plan,
-                .study = plan->store.study,
-                .data = data,
-                .family = family,
-                .store = store,
-                .variant = -1};
+  return (analysis){.comm = c->comm,
+                    .plan = c->plan,
+                    .study = c->plan->store.study,
+                    .data = c->data,
+                    .family = c->family,
+                    .store = c->store,
+                    .variant = -1};
+}
+
+static facet_status run(const facet_context *c)
+{
+  analysis a = begin(c);
   uint8_t *done = NULL;
-  int64_t tiles = facet_plan_tiles(plan), left = 0;
+  int64_t tiles = facet_plan_tiles(c->plan), left = 0;
   facet_status status = FACET_OK;
+  a.rank = facet_rank(c->comm);
+  a.ranks = facet_ranks(c->comm);
   FACET_NEW_GO(agree, status, done, tiles);
-  FACET_GO(agree, status, facet_store_marks(store, done));
+  FACET_GO(agree, status, facet_store_marks(c->store, done));
   FACET_GO(agree, status, analysis_prepare(&a));
   for (int64_t i = 0; i < tiles; i++)
     left += !done[i];
   status = facet_progress_begin(&a.progress, "analyse", "tiles", left, a.rank != 0);
 agree:;
-  facet_status agreed = facet_agree(comm, status);
+  facet_status agreed = facet_agree(c->comm, status);
   if (status == FACET_OK && agreed == FACET_OK) { /* the first says so for this rank, the second for all */
     status = run_tiles(&a, done);
     drain_progress(&a);
-    agreed = facet_agree(comm, status);
+    agreed = facet_agree(c->comm, status);
   }
   facet_progress_end(&a.progress);
   analysis_clear(&a);
@@ -340,22 +346,65 @@ static facet_status bench_memory(analysis *a, int variant, bool linear, size_t b
   return FACET_OK;
 }
 
-facet_status facet_analysis_memory(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
-                                   size_t *bytes)
+static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
-  analysis a = {.plan = plan, .study = plan->store.study, .data = data, .family = family, .variant = -1};
+  (void)ranks;
+  analysis a = begin(c);
   facet_kernels_release();
-  size_t before = facet_memory_in_use();
-  *bytes = 0;
+  size_t before = facet_memory_in_use(), most = 0;
   facet_status status = analysis_prepare(&a);
   int last[2] = {-1, -1}; /* the variants of the last tiles without and with linearization: tiles come by variant */
-  for (int64_t i = 0; i < facet_plan_tiles(plan) && status == FACET_OK; i++) {
-    facet_tile t = facet_plan_tile(plan, i);
+  for (int64_t i = 0; i < facet_plan_tiles(c->plan) && status == FACET_OK; i++) {
+    facet_tile t = facet_plan_tile(c->plan, i);
     if (last[t.linear > 0] == t.variant)
       continue;
     last[t.linear > 0] = t.variant;
-    status = bench_memory(&a, t.variant, t.linear > 0, before, bytes);
+    status = bench_memory(&a, t.variant, t.linear > 0, before, &most);
   }
   analysis_clear(&a);
+  *bytes = (double)most;
   return status;
 }
+
+/* Linearizing costs about a forward pass for each row and one more (measured on ResNet-20 and the demo's network). */
+static facet_status seconds(const facet_context *c, const facet_speeds *speeds, int ranks, double *sum)
+{
+  const facet_store_plan *s = &c->plan->store;
+  double samples = (double)s->samples;
+  *sum = speeds->corrupting * samples * s->variants / ranks;
+  for (int v = 0; v < s->variants; v++) {
+    double passes = samples * s->conditions;
+    if (s->variant[v].linearize)
+      passes += (double)(s->linear_samples * (s->linear_rows + 1));
+    *sum += speeds->forward[v] * passes / ranks;
+  }
+  return FACET_OK;
+}
+
+/* ---- the stage ---- */
+
+static bool wanted(const facet_plan *plan)
+{
+  return plan->blocks > 0;
+}
+
+static facet_status plan_own(const facet_study *study, const facet_study_data *data, const facet_family *family,
+                             int ranks, facet_plan *plan)
+{
+  (void)data, (void)family, (void)ranks;
+  facet_store_plan *s = &plan->store;
+  if (!study->linearize.wanted)
+    return FACET_OK;
+  s->linear_samples = study->linearize.samples ? study->linearize.samples : s->samples;
+  s->linear_rows = facet_rows_count(study->linearize.rows, study->linearize.top, s->classes);
+  for (int v = 0; v < s->variants; v++) {
+    s->variant[v].linearize = study->linearize.variants.count == 0;
+    for (int i = 0; i < study->linearize.variants.count; i++)
+      if (strcmp(study->linearize.variants.item[i], s->variant[v].name) == 0)
+        s->variant[v].linearize = true;
+  }
+  return FACET_OK;
+}
+
+const facet_stage facet_stage_analyse = {
+    .name = "analyse", .wanted = wanted, .plan = plan_own, .memory = memory, .seconds = seconds, .run = run};

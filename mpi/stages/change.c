@@ -1,9 +1,10 @@
-/* Changes of margin: see change.h.
+/* The stage change: how margins change, exactly. For picked samples, what pruning and corruption did to the margin of
+ * each, as a sum over its pixels and the networks' constants, and which gates changed.
  *
  * Three sides are compared: dense on clean samples, the variant on clean ones, and the variant on corrupted ones.  Each
  * is an executor with two rows, of the class and of its rival, and what they give for the same few samples.  Units of
  * work, so many samples of one variant, are dealt out in turn, and a unit is what it is on any rank. */
-#include "change.h"
+#include "stage.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,7 +13,8 @@
 #include "store/store_file.h"
 #include "study/loader.h"
 
-enum { UNIT = 24, MOST_BATCH = 8, DENSE = 0, CLEAN = 1, CORRUPTED = 2, SIDES = 3 };
+/* PASSES: forward passes that one side of a sample takes as long as. */
+enum { UNIT = 24, MOST_BATCH = 8, PASSES = 4, DENSE = 0, CLEAN = 1, CORRUPTED = 2, SIDES = 3 };
 
 /* One side: a network, and its margins of the present samples taken apart. */
 typedef struct {
@@ -28,6 +30,12 @@ typedef struct {
   double *gradient; /* map.gradient of one sample, channel by channel */
 } side;
 
+/* The samples that are looked at, and what is known of them. */
+typedef struct {
+  int64_t *sample; /* n of the plan */
+  double *margin;  /* V x C x n, as /geometry/margin has them */
+} picked_samples;
+
 typedef struct {
   MPI_Comm comm;
   const facet_plan *plan;
@@ -35,7 +43,7 @@ typedef struct {
   const facet_study_data *data;
   const facet_family *family;
   facet_store *store;
-  const facet_change_picked *picked;
+  picked_samples picked;
   int64_t inputs, batch;
   int variant; /* that the sides are made for; -1: none */
   side side[SIDES];
@@ -127,7 +135,7 @@ static facet_status run_side(change *c, side *s, int condition, int64_t first, i
   const facet_study *study = c->store_plan->study;
   size_t size = (size_t)c->inputs * facet_type_size(study->settings.precision);
   for (int64_t i = 0; i < count; i++) {
-    int64_t sample = c->picked->sample[first + i];
+    int64_t sample = c->picked.sample[first + i];
     c->label[i] = c->data->test->label[sample];
     FACET_TRY(facet_loader_load(&s->loader, study->conditions.item[condition], sample, (char *)s->x + (size_t)i * size,
                                 s->exact + i * c->inputs));
@@ -162,7 +170,7 @@ static double sum_of(int64_t count, const double *x)
 static double margin_of(const change *c, int variant, int condition, int64_t picked)
 {
   const facet_store_plan *p = c->store_plan;
-  return c->picked->margin[((int64_t)variant * p->conditions + condition) * p->change_samples + picked];
+  return c->picked.margin[((int64_t)variant * p->conditions + condition) * p->change_samples + picked];
 }
 
 /* Sample i of the batch, whose change of margin is `total`. */
@@ -233,7 +241,7 @@ static facet_status run_batch(change *c, int64_t first, int64_t count)
 static void change_clear(change *c)
 {
   leave_variant(c);
-  void *owned[] = {&c->label, &c->pixel, &c->moved, &c->total, &c->residual};
+  void *owned[] = {&c->label, &c->pixel, &c->moved, &c->total, &c->residual, &c->picked.sample, &c->picked.margin};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
     facet_free(owned[i]);
 }
@@ -261,13 +269,18 @@ static bool comparable(const facet_family *family, int v)
   return both;
 }
 
+static bool is_compared(const facet_store_plan *p, const facet_family *family, int v)
+{
+  return p->variant[v].change && (v > 0 || p->change_conditions > 0) && comparable(family, v);
+}
+
 static facet_status run_units(change *c)
 {
   const facet_store_plan *p = c->store_plan;
   int64_t unit = 0;
   int ranks = facet_ranks(c->comm), rank = facet_rank(c->comm);
   for (int v = 0; v < p->variants; v++) {
-    if (!p->variant[v].change || (v == 0 && p->change_conditions == 0) || !comparable(c->family, v))
+    if (!is_compared(p, c->family, v))
       continue;
     for (int64_t first = 0; first < p->change_samples; first += UNIT) {
       if (unit++ % ranks != rank)
@@ -282,34 +295,10 @@ static facet_status run_units(change *c)
   return FACET_OK;
 }
 
-facet_status facet_change_measure(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data,
-                                  const facet_family *family, const facet_change_picked *picked, facet_store *store)
-{
-  int64_t most = plan->work[0].forward_batch;
-  change c = {.comm = comm,
-              .plan = plan,
-              .store_plan = &plan->store,
-              .data = data,
-              .family = family,
-              .store = store,
-              .picked = picked,
-              .inputs = plan->inputs,
-              .batch = most < MOST_BATCH ? most : MOST_BATCH,
-              .variant = -1};
-  facet_status status = prepare(&c);
-  if (status == FACET_OK && facet_rank(comm) == 0)
-    status = facet_store_change_samples(store, picked->sample);
-  status = facet_agree(comm, status);
-  if (status == FACET_OK)
-    status = facet_agree(comm, run_units(&c));
-  change_clear(&c);
-  return status;
-}
-
 /* ---- picking ---- */
 
 /* The margins of the picked samples, variant by variant and condition by condition. */
-static facet_status read_margins(const facet_store_plan *p, const facet_store_alone *store, facet_change_picked *picked)
+static facet_status read_margins(const facet_store_plan *p, const facet_store_alone *store, picked_samples *picked)
 {
   double *line;
   facet_status status = FACET_OK;
@@ -324,7 +313,7 @@ static facet_status read_margins(const facet_store_plan *p, const facet_store_al
   return status;
 }
 
-static facet_status read_picked(const facet_store_plan *p, const char *path, facet_change_picked *picked)
+static facet_status read_picked(const facet_store_plan *p, const char *path, picked_samples *picked)
 {
   facet_store_alone store;
   const int64_t start = 0;
@@ -341,17 +330,17 @@ static facet_status read_picked(const facet_store_plan *p, const char *path, fac
   return status == FACET_OK ? closed : status;
 }
 
-static facet_status make_picked(const facet_store_plan *p, facet_change_picked *picked)
+static facet_status make_picked(const facet_store_plan *p, picked_samples *picked)
 {
-  *picked = (facet_change_picked){NULL, NULL};
+  *picked = (picked_samples){NULL, NULL};
   FACET_NEW(picked->sample, p->change_samples);
   FACET_NEW(picked->margin, p->variants * p->conditions * p->change_samples);
   return FACET_OK;
 }
 
-facet_status facet_change_pick(MPI_Comm comm, const facet_plan *plan, const char *path, facet_change_picked *picked)
+/* Collective. The samples that the study asks for: the most fragile ones as /fragility/rank has them, or the first. */
+static facet_status pick(MPI_Comm comm, const facet_store_plan *p, const char *path, picked_samples *picked)
 {
-  const facet_store_plan *p = &plan->store;
   FACET_AGREE(comm, make_picked(p, picked));
   FACET_AGREE(comm, facet_rank(comm) == 0 ? read_picked(p, path, picked) : FACET_OK);
   int n = (int)p->change_samples;
@@ -361,8 +350,122 @@ facet_status facet_change_pick(MPI_Comm comm, const facet_plan *plan, const char
   return FACET_OK;
 }
 
-void facet_change_picked_clear(facet_change_picked *picked)
+/* ---- the stage ---- */
+
+static change begin(const facet_context *context)
 {
-  facet_free(&picked->sample);
-  facet_free(&picked->margin);
+  const facet_plan *plan = context->plan;
+  int64_t most = plan->work[0].forward_batch;
+  return (change){.comm = context->comm,
+                  .plan = plan,
+                  .store_plan = &plan->store,
+                  .data = context->data,
+                  .family = context->family,
+                  .store = context->store,
+                  .inputs = plan->inputs,
+                  .batch = most < MOST_BATCH ? most : MOST_BATCH,
+                  .variant = -1};
 }
+
+static facet_status run(const facet_context *context)
+{
+  change c = begin(context);
+  facet_status status = facet_store_sync(c.store);
+  if (status == FACET_OK)
+    status = pick(c.comm, c.store_plan, c.store->path, &c.picked);
+  if (status == FACET_OK)
+    status = prepare(&c);
+  if (status == FACET_OK && facet_rank(c.comm) == 0)
+    status = facet_store_change_samples(c.store, c.picked.sample);
+  status = facet_agree(c.comm, status);
+  if (status == FACET_OK)
+    status = facet_agree(c.comm, run_units(&c));
+  change_clear(&c);
+  return status;
+}
+
+static bool wanted(const facet_plan *plan)
+{
+  return plan->store.change_samples > 0;
+}
+
+static facet_status memory(const facet_context *context, int ranks, double *bytes)
+{
+  (void)ranks;
+  change c = begin(context);
+  facet_kernels_release();
+  size_t before = facet_memory_in_use();
+  facet_status status = prepare(&c);
+  *bytes = 0;
+  for (int v = 0; v < c.store_plan->variants && status == FACET_OK; v++) {
+    if (!is_compared(c.store_plan, c.family, v))
+      continue;
+    status = enter_variant(&c, v);
+    for (int i = 0; i < SIDES && status == FACET_OK; i++)
+      if (c.side[i].executor)
+        status = facet_executor_ready(c.side[i].executor);
+    *bytes = fmax(*bytes, (double)(facet_memory_in_use() - before));
+  }
+  change_clear(&c);
+  return status;
+}
+
+/* A side takes a forward pass, two rows of a linearization and the sum over its parts. */
+static facet_status seconds(const facet_context *context, const facet_speeds *speeds, int ranks, double *sum)
+{
+  const facet_store_plan *p = &context->plan->store;
+  *sum = 0;
+  for (int v = 0; v < p->variants; v++)
+    if (is_compared(p, context->family, v)) {
+      double dense = v > 0 ? speeds->forward[0] : 0, own = speeds->forward[v] * (1 + p->change_conditions);
+      *sum += (PASSES * (dense + own) + speeds->corrupting) * (double)p->change_samples / ranks;
+    }
+  return FACET_OK;
+}
+
+static bool asked(char *const *names, int count, const char *name)
+{
+  for (int i = 0; i < count; i++)
+    if (strcmp(names[i], name) == 0)
+      return true;
+  return false;
+}
+
+/* The constant nodes of dense, then those that the variant alone has. */
+static facet_status join_nodes(const facet_store_variant *dense, facet_store_variant *v)
+{
+  FACET_NEW(v->change_node, dense->constant_nodes + v->constant_nodes);
+  for (int i = 0; i < dense->constant_nodes; i++)
+    v->change_node[v->change_nodes++] = dense->constant_node[i];
+  for (int i = 0; i < v->constant_nodes; i++)
+    if (!asked((char *const *)dense->constant_node, dense->constant_nodes, v->constant_node[i]))
+      v->change_node[v->change_nodes++] = v->constant_node[i];
+  return FACET_OK;
+}
+
+static facet_status plan_own(const facet_study *study, const facet_study_data *data, const facet_family *family,
+                             int ranks, facet_plan *plan)
+{
+  (void)data, (void)family, (void)ranks;
+  facet_store_plan *s = &plan->store;
+  if (!study->change.wanted)
+    return FACET_OK;
+  int64_t most = study->change.samples ? study->change.samples : s->samples;
+  s->change_samples = most < s->samples ? most : s->samples;
+  FACET_NEW(s->change_condition, s->conditions);
+  for (int c = 0; c < s->conditions; c++)
+    if (study->conditions.item[c].corruption != 0 &&
+        (study->change.all_conditions ||
+         asked(study->change.conditions.item, study->change.conditions.count, s->condition[c])))
+      s->change_condition[s->change_conditions++] = c;
+  for (int v = 0; v < s->variants; v++) {
+    facet_store_variant *variant = &s->variant[v];
+    variant->change = study->change.variants.count == 0 ||
+                      asked(study->change.variants.item, study->change.variants.count, variant->name);
+    FACET_TRY(join_nodes(&s->variant[0], variant));
+  }
+  return FACET_OK;
+}
+
+const facet_stage facet_stage_change = {
+    .name = "change", .wanted = wanted, .plan = plan_own, .memory = memory, .seconds = seconds, .run = run};

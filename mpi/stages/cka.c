@@ -1,21 +1,23 @@
-/* Linear CKA of all pairs of items: see cka.h.
+/* The stage cka: how alike the features of pairs of variant and condition are, by linear CKA over the test samples. Up
+ * to MOST_PAIRED items, pairs of variant and condition, are all compared with each other; of more, those under clean
+ * with each other and those of one variant with each other. Others are NaN, and those of networks without features.
  *
  * Every rank has some of the samples.  It holds the centred features of as many items as the study's memory permits, a
  * block of them; every item from the block's first on is compared with those of the block, the others made anew for it.
  * A pair's product of features is summed over the ranks in panels, so that neither N x N nor all products at once are
  * ever there. */
-#include "cka.h"
-
 #include <cblas.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "aggregate.h"
 #include "feature.h"
 #include "geometry/cka.h"
 #include "ranks/agree.h"
+#include "ranks/memory.h"
+#include "stage.h"
 
-enum { PANEL = 32 << 20, PROGRAM = 64 << 20 };
+enum { PANEL = 32 << 20, PROGRAM = 64 << 20, MOST_PAIRED = 400 };
 
 typedef struct {
   MPI_Comm comm;
@@ -171,12 +173,12 @@ static bool is_in(const facet_store_plan *p, int64_t items, int64_t item, int gr
 {
   if (group > 0)
     return item / p->conditions == group - 1;
-  return items <= FACET_MOST_PAIRED || is_clean(p, item);
+  return items <= MOST_PAIRED || is_clean(p, item);
 }
 
 static int groups_of(const facet_store_plan *p, int64_t items)
 {
-  return items <= FACET_MOST_PAIRED ? 1 : 1 + p->variants;
+  return items <= MOST_PAIRED ? 1 : 1 + p->variants;
 }
 
 static facet_status compare_groups(work *w)
@@ -256,15 +258,16 @@ static facet_status write(const work *w, facet_store *store)
   return facet_store_cka(store, w->table);
 }
 
-facet_status facet_cka(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data, const facet_family *family,
-                       facet_store *store)
+static facet_status run(const facet_context *context)
 {
+  MPI_Comm comm = context->comm;
+  const facet_plan *plan = context->plan;
   int64_t n = plan->store.samples, rank = facet_rank(comm), ranks = facet_ranks(comm);
   work w = {.comm = comm,
             .rank = (int)rank,
             .plan = plan,
-            .data = data,
-            .family = family,
+            .data = context->data,
+            .family = context->family,
             .first = n * rank / ranks,
             .most = n / ranks + 1,
             .items = facet_store_cka_items(&plan->store),
@@ -274,37 +277,58 @@ facet_status facet_cka(MPI_Comm comm, const facet_plan *plan, const facet_study_
   if (status == FACET_OK)
     status = compare_groups(&w);
   if (status == FACET_OK)
-    status = facet_agree(comm, w.rank == 0 ? write(&w, store) : FACET_OK);
+    status = facet_agree(comm, w.rank == 0 ? write(&w, context->store) : FACET_OK);
   work_clear(&w);
   return status;
 }
 
 /* ---- what it takes ---- */
 
-double facet_cka_memory(const facet_plan *plan, const facet_family *family, int ranks)
+static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
-  const facet_store_plan *p = &plan->store;
-  double bytes = 0, items = (double)facet_store_cka_items(p);
-  for (int v = 0; v < p->variants && items > 0; v++)
-    bytes += 8 * (double)facet_features_count(family->member[v].network, NULL) * (double)p->samples / ranks;
-  if (items <= FACET_MOST_PAIRED)
-    bytes *= p->conditions;
-  bytes = fmin(bytes, (double)p->study->settings.memory);
-  return items > 0 ? bytes + PANEL + 8 * items * items : 0;
+  const facet_store_plan *p = &c->plan->store;
+  double items = (double)facet_store_cka_items(p), features = 0;
+  for (int v = 0; v < p->variants; v++)
+    features += 8 * (double)facet_features_count(c->family->member[v].network, NULL) * (double)p->samples / ranks;
+  if (items <= MOST_PAIRED)
+    features *= p->conditions;
+  *bytes = fmin(features, (double)p->study->settings.memory) + PANEL + 8 * items * items + FACET_BLAS_BYTES;
+  return FACET_OK;
 }
 
-double facet_cka_work(const facet_plan *plan, const facet_family *family)
+/* Features are found by forward passes of their own. */
+static facet_status seconds(const facet_context *c, const facet_speeds *speeds, int ranks, double *sum)
 {
-  const facet_store_plan *p = &plan->store;
-  int64_t items = facet_store_cka_items(p);
-  double most = 0;
-  int64_t *features = NULL;
-  if (items == 0 || list_features(plan, family, &features) != FACET_OK)
-    return 0;
+  const facet_store_plan *p = &c->plan->store;
+  double most = 0, samples = (double)p->samples;
+  int64_t *features, members, pairs;
+  FACET_TRY(list_features(c->plan, c->family, &features));
   for (int v = 0; v < p->variants; v++)
     most = fmax(most, (double)features[v]);
-  int64_t members, pairs;
-  count_work(p, items, features, &members, &pairs);
+  count_work(p, facet_store_cka_items(p), features, &members, &pairs);
   facet_free(&features);
-  return 2 * (double)pairs * most * most * (double)p->samples;
+  *sum = samples * (speeds->product * 2 * (double)pairs * most * most + speeds->corrupting * p->variants) / ranks;
+  for (int v = 0; v < p->variants; v++)
+    *sum += samples * speeds->forward[v] * p->conditions / ranks;
+  return FACET_OK;
 }
+
+/* ---- the stage ---- */
+
+static bool wanted(const facet_plan *plan)
+{
+  return facet_store_cka_items(&plan->store) > 0;
+}
+
+static void warn(const facet_plan *plan)
+{
+  const facet_store_plan *p = &plan->store;
+  if (facet_store_cka_items(p) > MOST_PAIRED)
+    fprintf(stderr,
+            "facet: warning: /aggregate/cka compares variants under clean, and the conditions of each: %d variants "
+            "under %d conditions are more than %d pairs\n",
+            p->variants, p->conditions, MOST_PAIRED);
+}
+
+const facet_stage facet_stage_cka = {
+    .name = "cka", .wanted = wanted, .memory = memory, .seconds = seconds, .run = run, .warn = warn};

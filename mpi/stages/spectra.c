@@ -1,21 +1,33 @@
-/* Spectra of stacked linearizations: see spectra.h.
+/* The stage spectra: singular values and directions of the stacked linearizations M of every variant, and the principal
+ * angles between the directions of two (SCIENCE 6).
  *
  * M, one row for each row of W of each sample, goes by in pieces, each rank with its own, and is never held.  Three
- * ways lead to its singular values and right singular vectors: gram    eigenvectors of MT M, D x D, distributed; dual
- * eigenvectors u of M MT, rows x rows, distributed; MT u / |MT u| in a second walk through M; random  a range finder
- * (Halko, Martinsson & Tropp 2011, algorithm 4.4): MT times Gaussian columns, orthonormalised, twice more times MT M,
- * and Rayleigh-Ritz in that basis. Results are on rank 0, which writes them. */
-#include "spectra.h"
-
+ * ways lead to its singular values and right singular vectors:
+ *
+ * - gram: eigenvectors of MT M, D x D, distributed;
+ *
+ * - dual: eigenvectors u of M MT, rows x rows, distributed; MT u / |MT u| in a second walk through M;
+ *
+ * - random: a range finder (Halko, Martinsson & Tropp 2011, algorithm 4.4): MT times Gaussian columns, orthonormalised,
+ *   twice more times MT M, and Rayleigh-Ritz in that basis.
+ *
+ * Results are on rank 0, which writes them. */
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
 
-#include "aggregate.h"
 #include "linear/spectrum.h"
 #include "matrix/blockmatrix.h"
 #include "ranks/agree.h"
+#include "stage.h"
 #include "store/pieces.h"
+
+enum {
+  LARGEST_GRAM = 4096,   /* order of a Gram matrix that is made without being asked for */
+  LARGEST_ASKED = 16384, /* and of one that is: 2 GiB each, several at a time, shared by the ranks */
+  OVERSAMPLING = 10,
+  POWER_ITERATIONS = 2 /* of the random projection */
+};
 
 typedef struct {
   MPI_Comm comm;
@@ -299,7 +311,7 @@ static facet_status find_basis(sketch *k)
 {
   FACET_TRY(apply(k, true));
   FACET_TRY(renew_basis(k));
-  for (int i = 0; i < FACET_POWER_ITERATIONS; i++) {
+  for (int i = 0; i < POWER_ITERATIONS; i++) {
     FACET_TRY(apply(k, false));
     FACET_TRY(renew_basis(k));
   }
@@ -324,7 +336,7 @@ static facet_status take_sketch(const sketch *k)
 
 static int64_t sketch_size(int64_t components, int64_t rows, int64_t inputs)
 {
-  return least(components + FACET_OVERSAMPLING, least(rows, inputs));
+  return least(components + OVERSAMPLING, least(rows, inputs));
 }
 
 static facet_status by_projection(work *w)
@@ -362,7 +374,7 @@ static facet_status take_variant(work *w, int variant)
 /* How often M goes by. */
 static int walks(facet_spectrum_method method)
 {
-  return method == FACET_SPECTRUM_GRAM ? 1 : method == FACET_SPECTRUM_DUAL ? 2 : 2 + FACET_POWER_ITERATIONS;
+  return method == FACET_SPECTRUM_GRAM ? 1 : method == FACET_SPECTRUM_DUAL ? 2 : 2 + POWER_ITERATIONS;
 }
 
 static facet_status take_variants(work *w)
@@ -438,13 +450,15 @@ static facet_status prepare(work *w)
   return FACET_OK;
 }
 
-facet_status facet_spectra(MPI_Comm comm, const facet_store_plan *plan, facet_store *store)
+static facet_status run(const facet_context *context)
 {
+  MPI_Comm comm = context->comm;
+  const facet_store_plan *plan = &context->plan->store;
   work w = {.comm = comm,
             .rank = facet_rank(comm),
             .ranks = facet_ranks(comm),
             .plan = plan,
-            .store = store,
+            .store = context->store,
             .inputs = plan->channels * plan->height * plan->width,
             .rows = plan->linear_samples * plan->linear_rows,
             .components = plan->components};
@@ -475,10 +489,11 @@ static double gram_memory(const facet_pieces *pieces, double piece, int ranks)
   return (pieces->transposed ? 2 : 1) * piece + fmax(3 * piece + 2 * all, 2 * all + 5 * part);
 }
 
-double facet_spectra_memory(const facet_store_plan *p, int ranks)
+static facet_status memory(const facet_context *context, int ranks, double *bytes_of_rank)
 {
+  const facet_store_plan *p = &context->plan->store;
   double d = (double)p->channels * (double)p->height * (double)p->width, r = (double)p->components;
-  double most = 0, size = r + FACET_OVERSAMPLING;
+  double most = 0, size = r + OVERSAMPLING;
   for (int v = 0; v < p->variants; v++) {
     if (!facet_store_has_spectrum(p, v))
       continue;
@@ -490,20 +505,59 @@ double facet_spectra_memory(const facet_store_plan *p, int ranks)
       bytes = gram_memory(&pieces, piece, ranks) + 8 * r * (double)pieces.width;
     most = fmax(most, bytes);
   }
-  return most > 0 ? most + 8 * r * d : 0;
+  *bytes_of_rank = most + 8 * r * d + FACET_BLAS_BYTES;
+  return FACET_OK;
 }
 
-double facet_spectra_work(const facet_store_plan *p)
+static facet_status seconds(const facet_context *context, const facet_speeds *speeds, int ranks, double *sum_of_all)
 {
+  const facet_store_plan *p = &context->plan->store;
   double d = (double)p->channels * (double)p->height * (double)p->width, r = (double)p->components, sum = 0;
   double rows = (double)p->linear_samples * (double)p->linear_rows;
   for (int v = 0; v < p->variants; v++) {
     if (!facet_store_has_spectrum(p, v))
       continue;
     double order = p->spectrum_method == FACET_SPECTRUM_GRAM ? d : rows, other = d + rows - order;
-    sum += p->spectrum_method == FACET_SPECTRUM_RANDOM
-               ? 4 * rows * d * (r + FACET_OVERSAMPLING) * walks(p->spectrum_method)
-               : order * order * other + 20 * order * order * order;
+    sum += p->spectrum_method == FACET_SPECTRUM_RANDOM ? 4 * rows * d * (r + OVERSAMPLING) * walks(p->spectrum_method)
+                                                       : order * order * other + 20 * order * order * order;
   }
-  return sum;
+  *sum_of_all = speeds->product * sum / ranks;
+  return FACET_OK;
 }
+
+/* ---- the stage ---- */
+
+static bool wanted(const facet_plan *plan)
+{
+  return plan->store.components > 0;
+}
+
+static facet_spectrum_method choose(facet_spectrum_method asked, int64_t inputs, int64_t rows)
+{
+  if (asked != FACET_SPECTRUM_AUTO)
+    return asked;
+  if (inputs <= LARGEST_GRAM)
+    return FACET_SPECTRUM_GRAM;
+  return rows <= LARGEST_GRAM ? FACET_SPECTRUM_DUAL : FACET_SPECTRUM_RANDOM;
+}
+
+/* How many values the spectra have, and how they are found. */
+static facet_status plan_own(const facet_study *study, const facet_study_data *data, const facet_family *family,
+                             int ranks, facet_plan *plan)
+{
+  (void)data, (void)family, (void)ranks;
+  const facet_aggregation *a = &study->aggregate;
+  facet_store_plan *p = &plan->store;
+  int64_t rows = p->linear_samples * p->linear_rows;
+  p->components = least(a->spectrum, least(plan->inputs, rows));
+  p->spectrum_method = choose(a->method, plan->inputs, rows);
+  int64_t order = p->spectrum_method == FACET_SPECTRUM_GRAM ? plan->inputs : rows;
+  FACET_CHECK(p->components == 0 || p->spectrum_method == FACET_SPECTRUM_RANDOM || order <= LARGEST_ASKED,
+              FACET_BAD_INPUT, "%s:%d: aggregate.method: %s makes a matrix of %lld x %lld; at most %d x %d are made",
+              study->settings.file, a->line, facet_spectrum_name(p->spectrum_method), (long long)order,
+              (long long)order, LARGEST_ASKED, LARGEST_ASKED);
+  return FACET_OK;
+}
+
+const facet_stage facet_stage_spectra = {
+    .name = "spectra", .wanted = wanted, .plan = plan_own, .memory = memory, .seconds = seconds, .run = run};

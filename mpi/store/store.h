@@ -38,7 +38,7 @@ typedef struct {
   const facet_study *study;
   const char *study_text; /* as the user wrote it */
   int variants;
-  const facet_store_variant *variant;
+  facet_store_variant *variant;
   int diverged; /* variants that are missing, and why */
   char *const *diverged_line;
   int conditions;

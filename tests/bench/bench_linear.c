@@ -4,7 +4,7 @@
  *
  *   bench_linear MODEL.onnx SAMPLES [settle|plain [ADJOINTS [BATCH]]]
  *
- * ADJOINTS: samples times rows that are pulled back at once, as in mpi/ranks/memory.c; BATCH: samples that are there to
+ * ADJOINTS: samples times rows that are pulled back at once, as in mpi/stages/work.c; BATCH: samples that are there to
  * be done at once, where they are fewer.
  *
  * prints one JSON line. */

@@ -2,7 +2,7 @@
 #ifndef FACET_EMBED_TIME_H
 #define FACET_EMBED_TIME_H
 
-#include "program/plan.h"
+#include "plan.h"
 
 /* Not collective. Seconds on so many ranks; 0 where no embedding is wanted. Times the probabilities and a step of a
  * small batch of noise, and figures of merit of a few samples, and scales them: what is done for each pair of samples

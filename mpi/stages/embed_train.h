@@ -3,7 +3,7 @@
 #ifndef FACET_EMBED_TRAIN_H
 #define FACET_EMBED_TRAIN_H
 
-#include "embed.h"
+#include "plan.h"
 
 /* Collective. *encoder: trained, with the features' mean and scale folded into its first layer; the same on every rank;
  * the caller destroys it. What is logged goes to the store epoch by epoch. FACET_BAD_INPUT for features that are not

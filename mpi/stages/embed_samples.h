@@ -5,8 +5,8 @@
 
 #include <mpi.h>
 
+#include "feature.h"
 #include "matrix/blockmatrix.h"
-#include "stages/feature.h"
 
 typedef struct {
   int64_t first, count; /* of the permutation */

@@ -6,12 +6,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "embed/encoder.h"
+#include "embed/tsne_step.h"
 #include "embed_samples.h"
-#include "encoder.h"
 #include "ranks/agree.h"
 #include "study/study_embed.h"
 #include "train/checkpoint.h"
-#include "tsne_step.h"
 
 enum { CHECKPOINT_SECONDS = 20 };
 

@@ -4,12 +4,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "embed/encoder.h"
 #include "embed/quality.h"
+#include "embed/tsne_step.h"
 #include "embed_train.h"
-#include "encoder.h"
 #include "ranks/agree.h"
 #include "study/study_embed.h"
-#include "tsne_step.h"
 
 enum { BATCH = 1024, WIDEST = 4096, SAMPLES = 1024, QUERIES = 128, NEIGHBOURS = 12 };
 

@@ -3,9 +3,9 @@
 
 #include <math.h>
 
+#include "feature.h"
+#include "quality.h"
 #include "ranks/agree.h"
-#include "stages/feature.h"
-#include "stages/quality.h"
 
 enum { NEIGHBOURS = 12, SUMMED_AT_ONCE = 1 << 24 };
 

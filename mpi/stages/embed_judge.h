@@ -3,7 +3,7 @@
 #ifndef FACET_EMBED_JUDGE_H
 #define FACET_EMBED_JUDGE_H
 
-#include "program/plan.h"
+#include "plan.h"
 
 /* Collective; the store has all positions. Judges the variants that are not judged yet. */
 facet_status facet_embed_judge(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data,

@@ -1,20 +1,25 @@
-/* The embedding of a study: see embed.h. */
-#include "embed.h"
+/* The stage embed: a parametric t-SNE trained once, applied to every variant and condition, and linearized, so that a
+ * sample's position is a sum over its pixels and the constants of nodes; and judged. The encoder goes to
+ * <output>/embed/encoder.onnx, and is not trained again where that is there. */
+#include "stage.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "embed_judge.h"
+#include "embed_time.h"
 #include "embed_train.h"
+#include "feature.h"
 #include "ranks/agree.h"
-#include "stages/feature.h"
 #include "study/loader.h"
 
 enum { EXPLAINED_AT_ONCE = 16 };
 
-/* ---- for the plan ---- */
+/* ---- where it begins ---- */
 
-facet_status facet_embed_source(const facet_study *study, const facet_study_data *data, const facet_family *family,
+/* How many samples the encoder is trained on, and how many numbers each has: those of the feature, or of the pixels. */
+static facet_status find_source(const facet_study *study, const facet_study_data *data, const facet_family *family,
                                 int64_t *samples, int64_t *numbers)
 {
   const facet_embedding *e = &study->embed;
@@ -47,8 +52,10 @@ static facet_status blank_encoder(const facet_embedding *e, int64_t numbers, fac
   return status;
 }
 
-facet_status facet_embed_stack(const facet_study *study, const facet_member *member, const facet_network *encoder,
-                               int64_t numbers, facet_network **stacked)
+/* The network from a variant's input to a position. encoder NULL: one of zeros, which has the same nodes. *stacked is
+ * NULL where the variant's feature is of another size. */
+static facet_status stack_networks(const facet_study *study, const facet_member *member, const facet_network *encoder,
+                                   int64_t numbers, facet_network **stacked)
 {
   bool features = study->embed.source == FACET_SOURCE_FEATURES;
   int value = member->network->input;
@@ -131,7 +138,7 @@ static facet_status enter_variant(mapping *m, int v)
     return FACET_OK;
   leave_variant(m);
   m->variant = v;
-  FACET_TRY(facet_embed_stack(m->study, member, m->encoder, m->s->embed_inputs, &m->stacked));
+  FACET_TRY(stack_networks(m->study, member, m->encoder, m->s->embed_inputs, &m->stacked));
   FACET_CHECK(m->stacked, FACET_INTERNAL, "%s cannot be embedded", member->variant.name);
   FACET_TRY(
       facet_loader_make(&m->study->settings, &m->study->data.normalize, m->data->test, &member->input, &m->loader));
@@ -226,20 +233,18 @@ static facet_status run_tiles(mapping *m, const uint8_t *done, int64_t left, fac
 /* ---- the whole ---- */
 
 /* The encoder, from its file, or trained and then written. */
-static facet_status find_encoder(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data,
-                                 const facet_family *family, facet_store *store, const char *file,
-                                 facet_network **encoder)
+static facet_status find_encoder(const facet_context *c, const char *file, facet_network **encoder)
 {
-  int there = facet_rank(comm) == 0 && facet_exists(file);
-  FACET_TRY(facet_mpi_check(MPI_Bcast(&there, 1, MPI_INT, 0, comm), "looking for the encoder"));
+  int there = facet_rank(c->comm) == 0 && facet_exists(file);
+  FACET_TRY(facet_mpi_check(MPI_Bcast(&there, 1, MPI_INT, 0, c->comm), "looking for the encoder"));
   if (!there) {
-    FACET_TRY(facet_embed_train(comm, plan, data, family, store, encoder));
-    FACET_TRY(facet_store_sync(store)); /* its log and the training samples' positions come before it */
-    facet_status status = facet_rank(comm) == 0 ? facet_onnx_write(*encoder, file) : FACET_OK;
+    FACET_TRY(facet_embed_train(c->comm, c->plan, c->data, c->family, c->store, encoder));
+    FACET_TRY(facet_store_sync(c->store)); /* its log and the training samples' positions come before it */
+    facet_status status = facet_rank(c->comm) == 0 ? facet_onnx_write(*encoder, file) : FACET_OK;
     facet_network_destroy(encoder);
-    FACET_AGREE(comm, status);
+    FACET_AGREE(c->comm, status);
   }
-  return facet_agree(comm, facet_onnx_read(file, encoder)); /* on every rank the same bits as after a restart */
+  return facet_agree(c->comm, facet_onnx_read(file, encoder)); /* on every rank the same bits as after a restart */
 }
 
 static facet_status map_samples(mapping *m)
@@ -264,31 +269,33 @@ agree:
   return facet_embed_judge(m->comm, m->plan, m->data, m->family, m->store);
 }
 
-facet_status facet_embed(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data,
-                         const facet_family *family, facet_store *store)
+static mapping begin(const facet_context *c)
 {
-  const facet_study *study = plan->store.study;
+  return (mapping){.comm = c->comm,
+                   .plan = c->plan,
+                   .s = &c->plan->store,
+                   .study = c->plan->store.study,
+                   .data = c->data,
+                   .family = c->family,
+                   .store = c->store,
+                   .variant = -1};
+}
+
+static facet_status run(const facet_context *c)
+{
+  const facet_study *study = c->plan->store.study;
   facet_network *encoder = NULL;
-  if (plan->store.embed_axes == 0)
-    return FACET_OK;
   char *folder = facet_format("%s/embed", study->settings.output),
        *file = facet_format("%s/embed/encoder.onnx", study->settings.output);
   facet_status status = folder && file ? FACET_OK : FACET_OS;
-  if (status == FACET_OK && facet_rank(comm) == 0)
+  if (status == FACET_OK && facet_rank(c->comm) == 0)
     status = facet_make_folder(folder);
-  status = facet_agree(comm, status);
+  status = facet_agree(c->comm, status);
   if (status == FACET_OK)
-    status = find_encoder(comm, plan, data, family, store, file, &encoder);
+    status = find_encoder(c, file, &encoder);
   if (status == FACET_OK) {
-    mapping m = {.comm = comm,
-                 .plan = plan,
-                 .s = &plan->store,
-                 .study = study,
-                 .data = data,
-                 .family = family,
-                 .store = store,
-                 .encoder = encoder,
-                 .variant = -1};
+    mapping m = begin(c);
+    m.encoder = encoder;
     status = map_samples(&m);
     leave_variant(&m);
   }
@@ -309,11 +316,9 @@ static facet_status variant_memory(mapping *m, int v, size_t before, double *mos
   return FACET_OK;
 }
 
-static facet_status variants_memory(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
-                                    double *most)
+static facet_status variants_memory(const facet_context *c, double *most)
 {
-  mapping m = {
-      .plan = plan, .s = &plan->store, .study = plan->store.study, .data = data, .family = family, .variant = -1};
+  mapping m = begin(c);
   facet_kernels_release();
   size_t before = facet_memory_in_use();
   facet_status status = FACET_OK;
@@ -336,16 +341,79 @@ static double encoder_memory(const facet_store_plan *s)
   return numbers * sizeof(float);
 }
 
-facet_status facet_embed_memory(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
-                                int ranks, double *bytes)
+static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
   double executors = 0;
-  *bytes = 0;
-  if (plan->store.embed_axes == 0)
-    return FACET_OK;
-  FACET_TRY(facet_embed_fits(&plan->store, ranks));
-  FACET_TRY(facet_embed_train_memory(plan, data, family, ranks, bytes));
-  FACET_TRY(variants_memory(plan, data, family, &executors));
-  *bytes = fmax(*bytes, encoder_memory(&plan->store) + executors + facet_embed_judge_memory(&plan->store, ranks));
+  FACET_TRY(facet_embed_train_memory(c->plan, c->data, c->family, ranks, bytes));
+  FACET_TRY(variants_memory(c, &executors));
+  *bytes = fmax(*bytes, encoder_memory(&c->plan->store) + executors + facet_embed_judge_memory(&c->plan->store, ranks));
+  *bytes += FACET_BLAS_BYTES;
   return FACET_OK;
 }
+
+static facet_status seconds(const facet_context *c, const facet_speeds *speeds, int ranks, double *sum)
+{
+  const facet_store_plan *s = &c->plan->store;
+  double corrupting = speeds->corrupting * (double)s->samples * s->variants / ranks;
+  return facet_embed_time(c->plan, speeds->forward, corrupting, ranks, sum);
+}
+
+/* ---- the stage ---- */
+
+static bool wanted(const facet_plan *plan)
+{
+  return plan->store.embed_axes > 0;
+}
+
+/* The constant nodes of the network from a variant's input to a position. */
+static facet_status name_nodes(const facet_study *study, const facet_member *m, int64_t numbers, facet_store_variant *v)
+{
+  facet_network *stacked;
+  facet_executor *executor;
+  facet_executor_options options = {.real = study->settings.precision, .batch = 1};
+  FACET_TRY(stack_networks(study, m, NULL, numbers, &stacked));
+  if (!stacked)
+    return FACET_OK;
+  facet_status status = facet_executor_create(stacked, options, &executor);
+  int count = status == FACET_OK ? facet_executor_constant_nodes(executor) : 0;
+  if (status == FACET_OK && !(v->embed_node = facet_allocate((size_t)count, sizeof *v->embed_node)))
+    status = FACET_OS;
+  for (int i = 0; i < count && status == FACET_OK; i++, v->embed_nodes++)
+    if (!(v->embed_node[i] = facet_copy_text(facet_executor_constant_node(executor, i))))
+      status = FACET_OS;
+  facet_executor_destroy(&executor);
+  facet_network_destroy(&stacked);
+  return status;
+}
+
+static facet_status plan_own(const facet_study *study, const facet_study_data *data, const facet_family *family,
+                             int ranks, facet_plan *plan)
+{
+  facet_store_plan *s = &plan->store;
+  int64_t explain = study->embed.explain;
+  if (!study->embed.wanted)
+    return FACET_OK;
+  FACET_TRY(find_source(study, data, family, &s->embed_train, &s->embed_inputs));
+  s->embed_axes = study->embed.dimensions;
+  s->embed_samples = explain == 0 || explain > s->samples ? s->samples : explain;
+  for (int v = 0; v < s->variants; v++)
+    FACET_TRY(name_nodes(study, &family->member[v], s->embed_inputs, &s->variant[v]));
+  return facet_embed_fits(s, ranks); /* before hours of work that come first */
+}
+
+static void warn(const facet_plan *plan)
+{
+  const facet_store_plan *s = &plan->store;
+  for (int v = 0; v < s->variants; v++)
+    if (s->variant[v].embed_nodes == 0)
+      fprintf(stderr, "facet: warning: %s has no positions: its features are not %lld\n", s->variant[v].name,
+              (long long)s->embed_inputs);
+}
+
+const facet_stage facet_stage_embed = {.name = "embed",
+                                       .wanted = wanted,
+                                       .plan = plan_own,
+                                       .memory = memory,
+                                       .seconds = seconds,
+                                       .run = run,
+                                       .warn = warn};

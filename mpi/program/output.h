@@ -1,0 +1,11 @@
+/* The output folder of a study. */
+#ifndef FACET_OUTPUT_H
+#define FACET_OUTPUT_H
+
+#include "study/study.h"
+
+/* Not collective: rank 0. Makes the folder, or recognises it as this study's own by the canonical text kept in it, and
+ * removes first what facet made there if it is to begin afresh. FACET_BAD_INPUT for another study's, FACET_IO. */
+facet_status facet_output_claim(const facet_study *study, bool fresh);
+
+#endif

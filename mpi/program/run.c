@@ -1,0 +1,84 @@
+/* `facet run`: a study from beginning to end, stage by stage, or from where a run before was stopped. */
+#include <stdio.h>
+
+#include "output.h"
+#include "ranks/agree.h"
+#include "session.h"
+#include "stages/stage.h"
+
+/* Creates the store unless a run before did, and opens it. */
+static facet_status open_store(MPI_Comm comm, const char *path, const facet_store_plan *plan, facet_store **store)
+{
+  int there = facet_rank(comm) == 0 && facet_exists(path);
+  FACET_TRY(facet_mpi_check(MPI_Bcast(&there, 1, MPI_INT, 0, comm), "opening the store"));
+  if (!there)
+    FACET_TRY(facet_store_create(comm, path, plan));
+  return facet_store_open(comm, path, plan, store);
+}
+
+/* Closing must not hide why what came before it failed. */
+static facet_status close_store(facet_store **store, facet_status status)
+{
+  char first[1000];
+  snprintf(first, sizeof first, "%s", facet_message());
+  facet_status closed = facet_store_close(store);
+  return status == FACET_OK ? closed : facet_raise(status, "%s", first);
+}
+
+static facet_status run_stages(const facet_context *context)
+{
+  for (const facet_stage *const *stage = facet_stages; *stage; stage++)
+    if ((*stage)->run && (*stage)->wanted(context->plan))
+      FACET_TRY((*stage)->run(context));
+  return FACET_OK;
+}
+
+static facet_status run(MPI_Comm comm, const char *file, bool fresh, facet_session *s)
+{
+  facet_context context = {.comm = comm, .plan = &s->plan, .data = &s->data, .family = &s->family};
+  FACET_AGREE(comm, facet_session_read(file, s));
+  FACET_AGREE(comm, facet_rank(comm) == 0 ? facet_output_claim(s->study, fresh) : FACET_OK);
+  FACET_TRY(facet_family_make(comm, s->study, &s->data, &s->family));
+  FACET_AGREE(comm,
+              facet_plan_make(s->study, (const char *)s->text, &s->data, &s->family, facet_ranks(comm), &s->plan));
+  char *path = facet_format("%s/study.h5", s->study->settings.output);
+  facet_status status = facet_agree(comm, path ? FACET_OK : FACET_OS);
+  if (status == FACET_OK)
+    status = open_store(comm, path, &s->plan.store, &context.store);
+  if (status == FACET_OK)
+    status = close_store(&context.store, run_stages(&context));
+  facet_free(&path);
+  return status;
+}
+
+/* What a user must not miss, at the end: layers that collapsed, variants and results that are missing. */
+static void say_warnings(const facet_plan *plan)
+{
+  const facet_store_plan *p = &plan->store;
+  for (int v = 0; v < p->variants; v++)
+    for (int i = 0; i < p->variant[v].warnings; i++)
+      fprintf(stderr, "facet: warning: %s: %s\n", p->variant[v].name, p->variant[v].warning[i]);
+  for (int i = 0; i < p->diverged; i++)
+    fprintf(stderr, "facet: warning: a variant is missing: %s\n", p->diverged_line[i]);
+  for (const facet_stage *const *stage = facet_stages; *stage; stage++)
+    if ((*stage)->warn && (*stage)->wanted(plan))
+      (*stage)->warn(plan);
+}
+
+facet_status facet_run(MPI_Comm comm, const char *file, bool fresh)
+{
+  facet_session s = {0};
+  double start = facet_seconds();
+  int ranks = facet_ranks(comm);
+  facet_interrupt_listen();
+  facet_status status = run(comm, file, fresh, &s);
+  if (status == FACET_OK && facet_rank(comm) == 0) {
+    const facet_store_plan *p = &s.plan.store;
+    printf("%s/study.h5: %d variants, %d conditions, %lld samples, %lld of them linearized, in %.1f s on %d rank%s\n",
+           s.study->settings.output, p->variants, p->conditions, (long long)p->samples, (long long)p->linear_samples,
+           facet_seconds() - start, ranks, ranks == 1 ? "" : "s");
+    say_warnings(&s.plan);
+  }
+  facet_session_clear(&s);
+  return status;
+}

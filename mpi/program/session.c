@@ -1,0 +1,20 @@
+/* Sessions: see session.h. */
+#include "session.h"
+
+facet_status facet_session_read(const char *file, facet_session *s)
+{
+  size_t count;
+  FACET_TRY(facet_study_read(file, facet_store_name_taken, &s->study));
+  facet_kernels_threads(s->study->settings.threads);
+  FACET_TRY(facet_read_file(file, &s->text, &count));
+  return facet_study_data_read(s->study, &s->data);
+}
+
+void facet_session_clear(facet_session *s)
+{
+  facet_plan_clear(&s->plan);
+  facet_family_clear(&s->family);
+  facet_study_data_clear(&s->data);
+  facet_study_destroy(&s->study);
+  facet_free(&s->text);
+}

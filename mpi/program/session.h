@@ -1,0 +1,23 @@
+/* A study with all that belongs to it, as a command has it. */
+#ifndef FACET_SESSION_H
+#define FACET_SESSION_H
+
+#include "plan.h"
+
+typedef struct {
+  facet_study *study;
+  facet_study_data data;
+  facet_family family;
+  facet_plan plan;
+  uint8_t *text; /* the study as the user wrote it */
+} facet_session;
+
+/* Not collective. The study of a file, and its data. Clear it in any case. */
+facet_status facet_session_read(const char *file, facet_session *session);
+void facet_session_clear(facet_session *session);
+
+/* Collective. The commands `facet run`, and `facet check`. */
+facet_status facet_run(MPI_Comm comm, const char *file, bool fresh);
+facet_status facet_check(MPI_Comm comm, const char *file);
+
+#endif

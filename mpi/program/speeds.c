@@ -1,0 +1,54 @@
+/* Speeds of this machine: see speeds.h. */
+#include "speeds.h"
+
+#include <cblas.h>
+
+#include "study/loader.h"
+
+enum { FEW = 8, ORDER = 384 };
+
+/* Seconds per sample and corrupted condition, summed over the conditions. */
+static facet_status time_corruptions(const facet_plan *plan, const facet_study_data *data, double *seconds)
+{
+  const facet_dataset *d = data->test;
+  const facet_study *study = plan->store.study;
+  int64_t count = d->count < FEW ? d->count : FEW;
+  float *pixels;
+  facet_status status = FACET_OK;
+  FACET_NEW(pixels, count * plan->inputs);
+  double begun = facet_seconds();
+  for (int c = 0; c < study->conditions.count && status == FACET_OK; c++) {
+    facet_dataset_pixels(d, 0, count, pixels);
+    status = facet_condition_apply(study->conditions.item[c], study->settings.seed, study->data.normalize.scale, d, 0,
+                                   count, pixels);
+  }
+  *seconds = (facet_seconds() - begun) / (double)count;
+  facet_free(&pixels);
+  return status;
+}
+
+/* Seconds per floating-point operation of a matrix product. */
+static facet_status time_product(double *seconds)
+{
+  double *a;
+  const int n = ORDER;
+  FACET_NEW(a, (int64_t)3 * ORDER * ORDER);
+  for (int turn = 0; turn < 2; turn++) { /* the first warms up */
+    double begun = facet_seconds();
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, n, n, n, 1, a, n, a + n * n, n, 0, a + 2 * n * n, n);
+    *seconds = (facet_seconds() - begun) / (2.0 * ORDER * ORDER * ORDER);
+  }
+  facet_free(&a);
+  return FACET_OK;
+}
+
+facet_status facet_speeds_measure(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
+                                  double *forward, facet_speeds *speeds)
+{
+  *speeds = (facet_speeds){.forward = forward};
+  for (int v = 0; v < plan->store.variants; v++)
+    FACET_TRY(facet_forward_measure(family->member[v].network, plan->store.study->settings.precision,
+                                    plan->work[v].forward_batch, &forward[v]));
+  FACET_TRY(time_corruptions(plan, data, &speeds->corrupting));
+  return time_product(&speeds->product);
+}

@@ -1,0 +1,15 @@
+/* The stages of a study, in the order in which they run: the one list. STAGE(x) is facet_stage_x, defined by the
+ * stage's own file. */
+#ifndef FACET_STAGE_LIST_H
+#define FACET_STAGE_LIST_H
+
+#define FACET_STAGES(STAGE)                                                                                            \
+  STAGE(training)                                                                                                      \
+  STAGE(analyse)                                                                                                       \
+  STAGE(embed)                                                                                                         \
+  STAGE(summary)                                                                                                       \
+  STAGE(change)                                                                                                        \
+  STAGE(spectra)                                                                                                       \
+  STAGE(cka)
+
+#endif

@@ -1,0 +1,21 @@
+/* Tiles: see plan.h. */
+#include "plan.h"
+
+int64_t facet_plan_tiles(const facet_plan *plan)
+{
+  return (int64_t)plan->store.variants * plan->store.conditions * plan->blocks;
+}
+
+facet_tile facet_plan_tile(const facet_plan *plan, int64_t i)
+{
+  const facet_store_plan *s = &plan->store;
+  facet_tile t = {.block = i % plan->blocks};
+  t.condition = (int)(i / plan->blocks % s->conditions);
+  t.variant = (int)(i / plan->blocks / s->conditions);
+  t.first = t.block * s->block;
+  t.count = s->samples - t.first < s->block ? s->samples - t.first : s->block;
+  bool linear = s->variant[t.variant].linearize && s->study->conditions.item[t.condition].corruption == 0;
+  int64_t left = s->linear_samples - t.first;
+  t.linear = !linear || left <= 0 ? 0 : left < t.count ? left : t.count;
+  return t;
+}

@@ -1,0 +1,25 @@
+/* The plan: what a study's store will hold, and the tiles that fill it. */
+#ifndef FACET_PLAN_H
+#define FACET_PLAN_H
+
+#include "work.h"
+
+typedef struct {
+  facet_store_plan store; /* arrays owned by the plan, study and names borrowed */
+  int64_t blocks;         /* of `store.block` test samples; the last may be short */
+  int64_t inputs;         /* D */
+  facet_work *work;       /* per variant: fixed by the study, so results are too */
+} facet_plan;
+
+/* One tile of work. */
+typedef struct {
+  int variant, condition;
+  int64_t block;
+  int64_t first, count; /* samples */
+  int64_t linear;       /* how many of them, from the first, are linearized */
+} facet_tile;
+/* The number of tiles, and tile i: variants outermost, then conditions, then blocks. */
+int64_t facet_plan_tiles(const facet_plan *plan);
+facet_tile facet_plan_tile(const facet_plan *plan, int64_t i);
+
+#endif

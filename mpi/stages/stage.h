@@ -1,0 +1,54 @@
+/* What a stage is: one step of a study's run, which reads what the stages before it stored, and stores arrays of its
+ * own. list.h has all of them in their order; whatever is done with stages, run, check, resume, walks that list and
+ * treats all alike. */
+#ifndef FACET_STAGE_H
+#define FACET_STAGE_H
+
+#include "list.h"
+#include "plan.h"
+
+/* What a stage may read. All of it is borrowed. */
+typedef struct {
+  MPI_Comm comm;
+  const facet_plan *plan; /* sizes, conditions, what is known of variants, what executors handle at once */
+  const facet_study_data *data;
+  const facet_family *family;
+  facet_store *store; /* open; NULL while a run is planned or forecast */
+} facet_context;
+
+/* How fast this machine is, on one rank. */
+typedef struct {
+  const double *forward; /* V: seconds of a forward pass of one sample */
+  double corrupting;     /* seconds of one sample under all conditions */
+  double product;        /* seconds of a floating-point operation of a matrix product */
+} facet_speeds;
+
+enum { FACET_BLAS_BYTES = 6 << 20 }; /* what a BLAS keeps for itself once it was called. Measured. */
+
+typedef struct {
+  const char *name; /* of the progress, of the line of `check`, and of /progress/<name> */
+  /* Not collective. Whether the study asks for it. */
+  bool (*wanted)(const facet_plan *plan);
+  /* Not collective. Fills in what of the plan the stage alone knows: the sizes of its arrays, what it has to know of
+   * variants. Called for all stages, in their order; family: networks, or a sketch of them. FACET_BAD_INPUT where the
+   * study's memory is not enough for so many ranks. NULL: nothing. */
+  facet_status (*plan)(const facet_study *study, const facet_study_data *data, const facet_family *family, int ranks,
+                       facet_plan *plan);
+  /* Not collective, context->comm is nobody's. Bytes that one of so many ranks takes for it at most, beside data and
+   * networks: made, measured and thrown away, or summed up. FACET_BAD_INPUT where the study's memory is not enough. */
+  facet_status (*memory)(const facet_context *context, int ranks, double *bytes);
+  /* Not collective. Seconds that it takes so many ranks. */
+  facet_status (*seconds)(const facet_context *context, const facet_speeds *speeds, int ranks, double *seconds);
+  /* Collective. Does what is not done yet and marks it as done, unit by unit, so that a run that was stopped goes on
+   * from there. FACET_INTERRUPTED after a unit. The bits of its results do not depend on the number of ranks. NULL: it
+   * is done before there is a plan. */
+  facet_status (*run)(const facet_context *context);
+  /* Not collective. Says at the end, on standard error, what a user must not miss. NULL: nothing. */
+  void (*warn)(const facet_plan *plan);
+} facet_stage;
+
+#define FACET_DECLARE_STAGE(name) extern const facet_stage facet_stage_##name;
+FACET_STAGES(FACET_DECLARE_STAGE)
+extern const facet_stage *const facet_stages[]; /* all of them in their order; the last is NULL */
+
+#endif

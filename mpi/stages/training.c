@@ -1,0 +1,63 @@
+/* The making of variants, as far as forecasts go: train/ does it before there is a plan, and remembers by itself what
+ * is done. */
+#include "stage.h"
+#include "train/methods.h"
+
+enum { STEPS = 3 };
+
+/* Seconds per sample of training, one rank, of a copy of dense; 0 where nothing is trained. */
+static facet_status time_step(const facet_study *study, const facet_study_data *data, const facet_family *family,
+                              double *seconds)
+{
+  const facet_training *how = study->model.train ? &study->model.training : NULL;
+  facet_network *copy = NULL;
+  facet_trainer *trainer = NULL;
+  facet_status status;
+  *seconds = 0;
+  for (int i = 1; !how && i < family->count; i++)
+    how = facet_variant_training(study, &family->member[i].variant);
+  if (!how || !data->train)
+    return FACET_OK;
+  facet_training_job job = {
+      data->train, &study->data.normalize, &family->member[0].input, how, study->settings.seed, NULL, "", NULL};
+  FACET_GO(done, status, facet_network_copy(family->member[0].network, &copy));
+  FACET_GO(done, status, facet_trainer_create(MPI_COMM_SELF, copy, NULL, &job, &trainer));
+  FACET_GO(done, status, facet_trainer_step(trainer, 0, 0, NULL)); /* warms up; the rate is 0 */
+  double begun = facet_seconds();
+  for (int step = 0; step < STEPS; step++)
+    FACET_GO(done, status, facet_trainer_step(trainer, step % facet_trainer_epoch(trainer), 0, NULL));
+  *seconds = (facet_seconds() - begun) / (double)(STEPS * facet_trainer_batch(trainer));
+done:
+  facet_trainer_destroy(&trainer);
+  facet_network_destroy(&copy);
+  return status == FACET_DIVERGED ? FACET_OK : status;
+}
+
+static bool wanted(const facet_plan *plan)
+{
+  for (int v = 0; v < plan->store.variants; v++)
+    if (plan->store.variant[v].cost.samples > 0)
+      return true;
+  return false;
+}
+
+static facet_status memory(const facet_context *c, int ranks, double *bytes)
+{
+  size_t most;
+  FACET_TRY(facet_family_memory(c->plan->store.study, c->data, c->family, ranks, &most));
+  *bytes = (double)most;
+  return FACET_OK;
+}
+
+static facet_status seconds(const facet_context *c, const facet_speeds *speeds, int ranks, double *sum)
+{
+  (void)speeds;
+  double sample;
+  *sum = 0;
+  FACET_TRY(time_step(c->plan->store.study, c->data, c->family, &sample));
+  for (int v = 0; v < c->plan->store.variants; v++)
+    *sum += sample * (double)c->plan->store.variant[v].cost.samples / ranks;
+  return FACET_OK;
+}
+
+const facet_stage facet_stage_training = {.name = "training", .wanted = wanted, .memory = memory, .seconds = seconds};
