@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -130,8 +129,7 @@ facet_status facet_write_file(const char *path, const void *bytes, size_t count)
     int file = open(path, O_WRONLY | O_CLOEXEC);
     return file < 0 ? raise_write(path, errno) : write_and_close(file, path, bytes, count);
   }
-  static atomic_uint written; /* two threads may write the same file */
-  char *temporary = facet_format("%s.part-%ld-%u", path, (long)getpid(), written++);
+  char *temporary = facet_format("%s.part-%ld", path, (long)gettid()); /* two threads may write the same file */
   if (!temporary)
     return FACET_OS;
   facet_status status = write_and_rename(temporary, path, bytes, count);
