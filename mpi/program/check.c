@@ -133,8 +133,8 @@ static facet_status print_plan(const facet_context *context, int ranks, double *
   print_variants(plan, context->family, forward);
   print_work(plan);
   printf("\nconditions       %d\n", s->conditions);
-  printf("test samples     %lld of %lld x %lld x %lld, %d classes\n", (long long)s->samples, (long long)s->channels,
-         (long long)s->height, (long long)s->width, s->classes);
+  printf("test samples     %lld of %lld x %lld x %lld, %d classes\n", (long long)s->samples,
+         (long long)s->image.channels, (long long)s->image.height, (long long)s->image.width, s->classes);
   printf("tiles            %lld of up to %lld samples\n", (long long)facet_plan_tiles(plan), (long long)s->block);
   printf("work             %lld forward passes, %lld linearizations of %lld rows\n", (long long)passes,
          (long long)linear, (long long)s->linear_rows);

@@ -22,11 +22,11 @@ static bool write_header(FILE *file, const char *shape)
 /* One sample in the file's order: y, x, channel. */
 static void to_bytes(const facet_study *study, const facet_dataset *d, const float *pixels, uint8_t *bytes)
 {
-  int64_t plane = d->height * d->width;
-  for (int64_t c = 0; c < d->channels; c++)
+  int64_t plane = facet_image_plane(d->image);
+  for (int64_t c = 0; c < d->image.channels; c++)
     for (int64_t i = 0; i < plane; i++) {
       double level = 255 * (double)pixels[c * plane + i] / study->data.normalize.scale;
-      bytes[i * d->channels + c] = (uint8_t)rint(level < 0 ? 0 : level > 255 ? 255 : level);
+      bytes[i * d->image.channels + c] = (uint8_t)rint(level < 0 ? 0 : level > 255 ? 255 : level);
     }
 }
 
@@ -34,7 +34,7 @@ static void to_bytes(const facet_study *study, const facet_dataset *d, const flo
 static facet_status write_condition(const facet_study *study, const facet_dataset *d, facet_condition c, float *pixels,
                                     uint8_t *bytes, FILE *file)
 {
-  size_t size = (size_t)(d->channels * d->height * d->width);
+  size_t size = (size_t)facet_image_inputs(d->image);
   for (int64_t i = 0; i < d->count; i++) {
     facet_dataset_pixels(d, i, 1, pixels);
     FACET_TRY(facet_condition_apply(c, study->settings.seed, study->data.normalize.scale, d, i, 1, pixels));
@@ -64,8 +64,8 @@ static facet_status write_corruption(const facet_study *study, const facet_datas
 {
   char shape[100];
   long long samples = d->count * count_severities(study, corruption);
-  (void)snprintf(shape, sizeof shape, "%lld, %lld, %lld, %lld", samples, (long long)d->height, (long long)d->width,
-                 (long long)d->channels);
+  (void)snprintf(shape, sizeof shape, "%lld, %lld, %lld, %lld", samples, (long long)d->image.height,
+                 (long long)d->image.width, (long long)d->image.channels);
   FACET_CHECK(write_header(file, shape), FACET_IO, "%s", strerror(errno));
   for (int severity = 0; severity <= 5; severity++)
     for (int c = 0; c < study->conditions.count; c++)
@@ -96,7 +96,7 @@ static facet_status write_labels(const facet_study *study, const facet_dataset *
 static facet_status write_file(const facet_study *study, const facet_dataset *d, int corruption, const char *folder)
 {
   const char *name = corruption < 0 ? "labels" : facet_corruption_name(corruption);
-  int64_t size = d->channels * d->height * d->width;
+  int64_t size = facet_image_inputs(d->image);
   float *pixels = NULL;
   uint8_t *bytes = NULL;
   char *path = facet_format("%s/%s.npy", folder, name);

@@ -123,9 +123,7 @@ static facet_status fill_plan(const facet_study *study, const char *text, const 
   int64_t classes = facet_network_outputs(family->member[0].network);
   *s = (facet_store_plan){.study = study, .study_text = text, .label = test->label, .block = study->settings.block};
   s->samples = test->count;
-  s->channels = test->channels;
-  s->height = test->height;
-  s->width = test->width;
+  s->image = test->image;
   FACET_TRY(name_things(study, classes, s));
   s->variants = family->count;
   s->diverged = family->diverged;
@@ -134,7 +132,7 @@ static facet_status fill_plan(const facet_study *study, const char *text, const 
   for (int i = 0; i < family->count; i++)
     FACET_TRY(describe_variant(study, data->train, &family->member[i], &s->variant[i]));
   plan->blocks = (s->samples + s->block - 1) / s->block;
-  plan->inputs = s->channels * s->height * s->width;
+  plan->inputs = facet_image_inputs(s->image);
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
     if ((*stage)->plan)
       FACET_TRY((*stage)->plan(study, data, family, ranks, plan));

@@ -152,7 +152,7 @@ static const double *gradient_of(const change *c, side *s, int64_t i)
   const double *own = s->map.gradient + i * c->inputs;
   if (s->member->input.order != FACET_CHANNELS_LAST)
     return own;
-  facet_channels_first(d->channels, d->height * d->width, sizeof(double), own, s->gradient);
+  facet_channels_first(d->image, sizeof(double), own, s->gradient);
   return s->gradient;
 }
 

@@ -25,7 +25,7 @@ static facet_status find_source(const facet_study *study, const facet_study_data
   const facet_embedding *e = &study->embed;
   const facet_dataset *d = data->train ? data->train : data->test;
   *samples = e->samples ? e->samples : d->count;
-  *numbers = d->channels * d->height * d->width;
+  *numbers = facet_image_inputs(d->image);
   for (int i = 0; i < family->count && e->source == FACET_SOURCE_FEATURES; i++)
     if (strcmp(family->member[i].variant.name, e->variant) == 0) {
       *numbers = facet_features_count(family->member[i].network, NULL);
@@ -167,7 +167,7 @@ static void rows_to_images(mapping *m, int64_t rows)
     return;
   for (int64_t i = 0; i < rows; i++) {
     char *w = (char *)m->result.w + (size_t)i * row;
-    facet_channels_first(m->s->channels, m->s->height * m->s->width, sizeof(double), w, m->image);
+    facet_channels_first(m->s->image, sizeof(double), w, m->image);
     memcpy(w, m->image, row);
   }
 }

@@ -459,7 +459,7 @@ static facet_status run(const facet_context *context)
             .ranks = facet_ranks(comm),
             .plan = plan,
             .store = context->store,
-            .inputs = plan->channels * plan->height * plan->width,
+            .inputs = facet_image_inputs(plan->image),
             .rows = plan->linear_samples * plan->linear_rows,
             .components = plan->components};
   facet_status status = facet_agree(comm, prepare(&w));
@@ -492,7 +492,7 @@ static double gram_memory(const facet_pieces *pieces, double piece, int ranks)
 static facet_status memory(const facet_context *context, int ranks, double *bytes_of_rank)
 {
   const facet_store_plan *p = &context->plan->store;
-  double d = (double)p->channels * (double)p->height * (double)p->width, r = (double)p->components;
+  double d = (double)facet_image_inputs(p->image), r = (double)p->components;
   double most = 0, size = r + OVERSAMPLING;
   for (int v = 0; v < p->variants; v++) {
     if (!facet_store_has_spectrum(p, v))
@@ -512,7 +512,7 @@ static facet_status memory(const facet_context *context, int ranks, double *byte
 static facet_status seconds(const facet_context *context, const facet_speeds *speeds, int ranks, double *sum_of_all)
 {
   const facet_store_plan *p = &context->plan->store;
-  double d = (double)p->channels * (double)p->height * (double)p->width, r = (double)p->components, sum = 0;
+  double d = (double)facet_image_inputs(p->image), r = (double)p->components, sum = 0;
   double rows = (double)p->linear_samples * (double)p->linear_rows;
   for (int v = 0; v < p->variants; v++) {
     if (!facet_store_has_spectrum(p, v))

@@ -60,7 +60,7 @@ static facet_status measure_costs(const facet_network *network, facet_type real,
 
 static double inputs_of(const facet_store_plan *s)
 {
-  return (double)s->channels * (double)s->height * (double)s->width;
+  return (double)facet_image_inputs(s->image);
 }
 
 /* Of forward passes of `batch` samples. */

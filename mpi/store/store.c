@@ -101,7 +101,7 @@ facet_status facet_store_open_set(const facet_store *s, const char *name, int ra
 static facet_status open_sets(facet_store *s)
 {
   const facet_store_plan *p = s->plan;
-  const int64_t image[] = {p->samples, p->channels, p->height, p->width};
+  const int64_t image[] = {p->samples, p->image.channels, p->image.height, p->image.width};
   const int64_t vcn[] = {p->variants, p->conditions, p->samples, p->classes};
   const int64_t vcb[] = {p->variants, p->conditions, s->blocks};
   const size_t real = facet_type_size(p->study->settings.precision);
@@ -330,8 +330,9 @@ facet_status facet_store_read_w(facet_store *s, int variant, const int64_t *star
 
 facet_status facet_store_images(facet_store *s, int64_t first, int64_t count, const float *pixels)
 {
-  return facet_store_write_part(s, s->image, H5T_NATIVE_FLOAT, 4, (int64_t[]){first, 0, 0, 0},
-                                (int64_t[]){count, s->plan->channels, s->plan->height, s->plan->width}, pixels);
+  return facet_store_write_part(
+      s, s->image, H5T_NATIVE_FLOAT, 4, (int64_t[]){first, 0, 0, 0},
+      (int64_t[]){count, s->plan->image.channels, s->plan->image.height, s->plan->image.width}, pixels);
 }
 
 facet_status facet_store_predictions(facet_store *s, int variant, int condition, int64_t first, int64_t count,
@@ -360,7 +361,7 @@ facet_status facet_store_w(facet_store *s, int variant, int64_t first, int64_t c
 {
   const facet_store_plan *p = s->plan;
   const facet_input_layout *input = &p->variant[variant].input;
-  int64_t line = p->channels * p->height * p->width * (int64_t)facet_type_size(p->study->settings.precision);
+  int64_t line = facet_image_inputs(p->image) * (int64_t)facet_type_size(p->study->settings.precision);
   int64_t lines = line < MOST_AT_ONCE ? MOST_AT_ONCE / line : 1;
   int64_t step = rows < lines ? rows : lines, together = rows == p->linear_rows && rows < lines ? lines / rows : 1;
   int64_t start[2 + FACET_MAX_AXES] = {0}, size[2 + FACET_MAX_AXES];

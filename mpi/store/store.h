@@ -45,18 +45,19 @@ typedef struct {
   const char **condition;
   int classes;
   const char **class_name;
-  int64_t samples, channels, height, width; /* N test samples */
-  const int32_t *label;                     /* N */
-  int64_t linear_samples, linear_rows;      /* n, k; the first n test samples; 0: no linearization */
-  int64_t block;                            /* samples of a tile */
-  int64_t change_samples;                   /* whose changes of margin are taken apart; 0: none */
-  int change_conditions;                    /* under which they are compared with clean */
-  int *change_condition;                    /* their numbers */
-  int64_t components;                       /* singular values and directions of each spectrum; 0: none */
-  facet_spectrum_method spectrum_method;    /* never auto */
-  int embed_axes;                           /* of positions; 0: no embedding */
-  int64_t embed_train, embed_inputs;        /* samples that the encoder learns from, and numbers of each */
-  int64_t embed_samples;                    /* whose positions are linearized; the first ones */
+  int64_t samples; /* N test samples */
+  facet_image image;
+  const int32_t *label;                  /* N */
+  int64_t linear_samples, linear_rows;   /* n, k; the first n test samples; 0: no linearization */
+  int64_t block;                         /* samples of a tile */
+  int64_t change_samples;                /* whose changes of margin are taken apart; 0: none */
+  int change_conditions;                 /* under which they are compared with clean */
+  int *change_condition;                 /* their numbers */
+  int64_t components;                    /* singular values and directions of each spectrum; 0: none */
+  facet_spectrum_method spectrum_method; /* never auto */
+  int embed_axes;                        /* of positions; 0: no embedding */
+  int64_t embed_train, embed_inputs;     /* samples that the encoder learns from, and numbers of each */
+  int64_t embed_samples;                 /* whose positions are linearized; the first ones */
 } facet_store_plan;
 
 /* How the margins of some samples changed; see docs/results.md. moved is NULL where the network changed. */

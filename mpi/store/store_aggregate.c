@@ -37,7 +37,7 @@ static char *path_of(const facet_store_plan *p, int v, const char *name)
 double facet_store_aggregate_bytes(const facet_store_plan *p)
 {
   const double bytes_of_array = 1000, bytes_of_name = 120; /* of HDF5 itself */
-  double d = (double)p->channels * (double)p->height * (double)p->width, v = p->variants;
+  double d = (double)facet_image_inputs(p->image), v = p->variants;
   double items = (double)facet_store_cka_items(p), r = (double)p->components;
   double bytes = 8 * (v * v * r + 2 * v + r + items * items) + COMMON * bytes_of_array + items * bytes_of_name;
   for (int i = 0; i < p->variants; i++)

@@ -29,7 +29,7 @@ static char *folder_of(const facet_store_plan *p, int v, int k)
 double facet_store_change_bytes(const facet_store_plan *p)
 {
   const double bytes_of_array = 700, bytes_of_name = 120; /* of HDF5 itself */
-  double d = (double)p->channels * (double)p->height * (double)p->width, bytes = 0;
+  double d = (double)facet_image_inputs(p->image), bytes = 0;
   double real = (double)facet_type_size(p->study->settings.precision);
   for (int v = 0; v < p->variants; v++) {
     const facet_store_variant *variant = &p->variant[v];
@@ -133,7 +133,7 @@ static facet_status open_comparison(facet_store *s, int v, int k)
 {
   const facet_store_plan *p = s->plan;
   const size_t real = facet_type_size(p->study->settings.precision);
-  const int64_t n = p->change_samples, pixel[] = {n, p->channels, p->height, p->width},
+  const int64_t n = p->change_samples, pixel[] = {n, p->image.channels, p->image.height, p->image.width},
                 node[] = {n, p->variant[v].change_nodes}, gates[] = {n, p->variant[v].gates};
   const struct {
     int rank;
@@ -200,7 +200,7 @@ facet_status facet_store_changes(facet_store *s, int variant, int condition, int
 {
   const facet_store_plan *p = s->plan;
   const facet_store_change_sets *sets = sets_of(s, variant, condition + 1);
-  const int64_t start[] = {first, 0, 0, 0}, pixel[] = {count, p->channels, p->height, p->width};
+  const int64_t start[] = {first, 0, 0, 0}, pixel[] = {count, p->image.channels, p->image.height, p->image.width};
   const int64_t node[] = {count, p->variant[variant].change_nodes}, gates[] = {count, p->variant[variant].gates};
   const struct {
     hid_t set, memory;

@@ -80,12 +80,13 @@ static double input_sizes(const facet_input_layout *input)
 int64_t facet_store_bytes(const facet_store_plan *p)
 {
   double pairs = (double)p->variants * p->conditions, real = (double)facet_type_size(p->study->settings.precision);
-  double d = (double)p->channels * (double)p->height * (double)p->width, n = (double)p->samples;
+  double d = (double)facet_image_inputs(p->image), n = (double)p->samples;
   double k = (double)p->linear_rows, linearized = 0;
   double bytes =
       n * (12 + real * d) + pairs * n * (4 + real * p->classes + 8 * (4 + p->classes)) + pairs * n / (double)p->block;
-  bytes +=
-      8 * ((double)p->channels + (double)p->height + (double)p->width + (double)p->linear_samples + k) + 128 * pairs;
+  bytes += 8 * ((double)p->image.channels + (double)p->image.height + (double)p->image.width +
+                (double)p->linear_samples + k) +
+           128 * pairs;
   bytes += BYTES_OF_ROOT + 2 * (double)strlen(p->study_text) + (double)p->classes * BYTES_OF_NAME;
   for (int v = 0; v < p->variants; v++) {
     const facet_store_variant *variant = &p->variant[v];
@@ -196,9 +197,9 @@ static facet_status create_scales(facet_store_creation *c)
   FACET_TRY(facet_store_make_names(c, "/condition", p->conditions, p->condition, &c->condition));
   FACET_TRY(facet_store_make_names(c, "/class", p->classes, p->class_name, &c->class));
   FACET_TRY(facet_store_make_counting(c, "/sample", p->samples, 1, &c->sample));
-  FACET_TRY(facet_store_make_counting(c, "/channel", p->channels, 1, &c->channel));
-  FACET_TRY(facet_store_make_counting(c, "/y", p->height, 1, &c->y));
-  FACET_TRY(facet_store_make_counting(c, "/x", p->width, 1, &c->x));
+  FACET_TRY(facet_store_make_counting(c, "/channel", p->image.channels, 1, &c->channel));
+  FACET_TRY(facet_store_make_counting(c, "/y", p->image.height, 1, &c->y));
+  FACET_TRY(facet_store_make_counting(c, "/x", p->image.width, 1, &c->x));
   if (p->linear_samples == 0)
     return FACET_OK;
   FACET_TRY(facet_store_make_counting(c, "/linear/sample", p->linear_samples, 1, &c->linear));

@@ -14,7 +14,7 @@ enum { W, B, B_NODE, RESIDUAL, TIES, NAMES };
 double facet_store_embed_bytes(const facet_store_plan *p)
 {
   const double bytes_of_root = 30000, bytes_of_variant = 6000, bytes_of_name = 120; /* of HDF5 itself */
-  double d = (double)p->channels * (double)p->height * (double)p->width, a = p->embed_axes;
+  double d = (double)facet_image_inputs(p->image), a = p->embed_axes;
   if (p->embed_axes == 0)
     return 0;
   double bytes = bytes_of_root + 40 * p->study->embed.epochs + (double)p->embed_train * (8 + 4 + 8 * a + 8);
@@ -127,7 +127,7 @@ static void list_places(facet_store_embed_sets *sets, hid_t *place[NAMES])
 static facet_status open_variant(facet_store *s, int v)
 {
   const facet_store_plan *p = s->plan;
-  const int64_t w[] = {p->embed_samples, p->embed_axes, p->channels, p->height, p->width},
+  const int64_t w[] = {p->embed_samples, p->embed_axes, p->image.channels, p->image.height, p->image.width},
                 b_node[] = {p->embed_samples, p->embed_axes, p->variant[v].embed_nodes};
   const struct {
     int rank;
@@ -225,7 +225,7 @@ facet_status facet_store_embed_linear(facet_store *s, int variant, int64_t first
 {
   const facet_store_plan *p = s->plan;
   const facet_store_embed_sets *e = &s->embed.variant[variant];
-  const int64_t start[5] = {first}, w[] = {count, p->embed_axes, p->channels, p->height, p->width},
+  const int64_t start[5] = {first}, w[] = {count, p->embed_axes, p->image.channels, p->image.height, p->image.width},
                 nodes[] = {count, p->embed_axes, p->variant[variant].embed_nodes};
   FACET_TRY(facet_store_write_part(s, e->w, H5T_NATIVE_DOUBLE, 5, start, w, linear->w));
   FACET_TRY(facet_store_write_part(s, e->b, H5T_NATIVE_DOUBLE, 2, start, w, linear->b));

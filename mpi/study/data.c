@@ -11,7 +11,7 @@ static facet_status read_data(const facet_study *study, const facet_data_source 
   const char *labels = source->labels ? source->labels[0] : source->images[0];
   if (study->data.classes.count > 0)
     FACET_TRY(facet_dataset_check_labels(*data, labels, study->data.classes.count));
-  facet_status status = facet_normalization_check(&study->data.normalize, (*data)->channels);
+  facet_status status = facet_normalization_check(&study->data.normalize, (*data)->image.channels);
   return status == FACET_OK ? FACET_OK
                             : facet_raise_in(status, "%s: data.normalize (for data.%s): ", study->settings.file, key);
 }
@@ -22,7 +22,7 @@ static facet_status check_range(const facet_study *study, const facet_dataset *d
   bool corrupted = false;
   for (int i = 0; i < study->conditions.count; i++)
     corrupted = corrupted || (study->conditions.item[i].corruption != 0 && !study->conditions.item[i].published);
-  int64_t size = data->channels * data->height * data->width;
+  int64_t size = facet_image_inputs(data->image);
   for (int64_t i = 0; corrupted && i < data->count * size; i++) {
     double p = data->is_float ? (double)((const float *)data->pixels)[i] : ((const uint8_t *)data->pixels)[i];
     FACET_CHECK(p >= 0 && p <= study->data.normalize.scale, FACET_BAD_INPUT,
@@ -46,10 +46,11 @@ facet_status facet_study_data_read(const facet_study *study, facet_study_data *d
   FACET_TRY(read_data(study, &study->data.train, "train", &data->train));
   FACET_TRY(facet_study_check_embed(study, data->train->count));
   const facet_dataset *a = data->train, *b = data->test;
-  FACET_CHECK(a->channels == b->channels && a->height == b->height && a->width == b->width, FACET_BAD_INPUT,
+  FACET_CHECK(facet_image_same(a->image, b->image), FACET_BAD_INPUT,
               "%s: training images are %lld x %lld x %lld but test images are %lld x %lld x %lld",
-              study->data.train.images[0], (long long)a->channels, (long long)a->height, (long long)a->width,
-              (long long)b->channels, (long long)b->height, (long long)b->width);
+              study->data.train.images[0], (long long)a->image.channels, (long long)a->image.height,
+              (long long)a->image.width, (long long)b->image.channels, (long long)b->image.height,
+              (long long)b->image.width);
   return FACET_OK;
 }
 

@@ -8,7 +8,7 @@ facet_status facet_condition_apply(facet_condition c, uint32_t seed, double scal
 {
   if (c.published)
     return facet_published_read(c.published, c.corruption, c.severity, scale, d, first, count, pixels);
-  return facet_corrupt(c.corruption, c.severity, seed, scale, d->channels, d->height, d->width, first, count, pixels);
+  return facet_corrupt(c.corruption, c.severity, seed, scale, d->image, first, count, pixels);
 }
 
 /* Every file once, and the labels of every folder. */
@@ -38,7 +38,7 @@ facet_status facet_loader_make(const facet_settings *settings, const facet_norma
                       .normalize = normalize,
                       .data = data,
                       .input = input,
-                      .inputs = data->channels * data->height * data->width};
+                      .inputs = facet_image_inputs(data->image)};
   FACET_NEW(l->pixels, l->inputs);
   FACET_NEW(l->single, l->inputs);
   FACET_NEW(l->image, l->inputs);
@@ -55,19 +55,19 @@ void facet_loader_clear(facet_loader *l)
 facet_status facet_loader_load(facet_loader *l, facet_condition condition, int64_t sample, void *x, double *exact)
 {
   const facet_normalization *n = l->normalize;
-  int64_t channels = l->data->channels, plane = l->data->height * l->data->width;
+  facet_image image = l->data->image;
   facet_dataset_pixels(l->data, sample, 1, l->pixels);
   FACET_TRY(facet_condition_apply(condition, l->settings->seed, n->scale, l->data, sample, 1, l->pixels));
   bool twice = l->settings->precision == FACET_F64;
   if (twice || exact)
-    facet_normalize_double(n, channels, plane, 1, l->pixels, l->image);
+    facet_normalize_double(n, image, 1, l->pixels, l->image);
   if (exact)
-    facet_input_arrange(l->input, channels, plane, 1, sizeof(double), l->image, exact);
+    facet_input_arrange(l->input, image, 1, sizeof(double), l->image, exact);
   if (twice) {
-    facet_input_arrange(l->input, channels, plane, 1, sizeof(double), l->image, x);
+    facet_input_arrange(l->input, image, 1, sizeof(double), l->image, x);
     return FACET_OK;
   }
-  facet_normalize(n, channels, plane, 1, l->pixels, l->single);
-  facet_input_arrange(l->input, channels, plane, 1, sizeof(float), l->single, x);
+  facet_normalize(n, image, 1, l->pixels, l->single);
+  facet_input_arrange(l->input, image, 1, sizeof(float), l->single, x);
   return FACET_OK;
 }

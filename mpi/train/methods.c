@@ -246,7 +246,7 @@ static facet_status digest_settings(const facet_method_job *job, facet_sha256 *d
 
 static facet_status digest_data(const facet_dataset *data, facet_sha256 *digest)
 {
-  int64_t size[3] = {data->channels, data->height, data->width};
+  int64_t size[3] = {data->image.channels, data->image.height, data->image.width};
   size_t pixels = (size_t)(data->count * size[0] * size[1] * size[2]);
   FACET_TRY(facet_sha256_add(digest, size, sizeof size));
   FACET_TRY(facet_sha256_add(digest, data->pixels, pixels * (data->is_float ? sizeof(float) : 1)));

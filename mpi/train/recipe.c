@@ -15,7 +15,7 @@ static facet_status calibrate(const facet_kitchen *k, const facet_recipe *recipe
                               facet_calibration *set)
 {
   const facet_dataset *d = k->data->train;
-  int64_t plane = d->height * d->width, size = d->channels * plane;
+  int64_t size = facet_image_inputs(d->image);
   int64_t count = recipe->calibration < d->count ? recipe->calibration : d->count;
   float *pixels;
   FACET_NEW(pixels, count * size);
@@ -26,8 +26,8 @@ static facet_status calibrate(const facet_kitchen *k, const facet_recipe *recipe
     return FACET_OS;
   }
   facet_dataset_pixels(d, 0, count, pixels);
-  facet_normalize(&k->study->data.normalize, d->channels, plane, count, pixels, pixels);
-  facet_input_arrange(k->input, d->channels, plane, count, sizeof **x, pixels, *x);
+  facet_normalize(&k->study->data.normalize, d->image, count, pixels, pixels);
+  facet_input_arrange(k->input, d->image, count, sizeof **x, pixels, *x);
   memcpy(*label, d->label, (size_t)count * sizeof **label);
   facet_free(&pixels);
   int64_t batch = recipe->training.batch;

@@ -179,16 +179,15 @@ static void load(facet_trainer *t, int64_t epoch, const int64_t *order, int64_t 
   const facet_dataset *d = t->job->data;
   const facet_augmentation *a = &t->job->how->augment;
   uint32_t seed = t->job->seed;
-  int64_t plane = d->height * d->width;
   for (int64_t i = 0; i < count; i++) {
     float *pixels = t->pixels + i * t->inputs;
     facet_dataset_pixels(d, order[i], 1, pixels);
-    facet_augment_move(a, seed, epoch, order[i], d->channels, d->height, d->width, pixels, t->room);
+    facet_augment_move(a, seed, epoch, order[i], d->image, pixels, t->room);
   }
-  facet_normalize(t->job->normalize, d->channels, plane, count, t->pixels, t->pixels);
+  facet_normalize(t->job->normalize, d->image, count, t->pixels, t->pixels);
   for (int64_t i = 0; i < count; i++)
-    facet_augment_cut(a, seed, epoch, order[i], d->channels, d->height, d->width, t->pixels + i * t->inputs);
-  facet_input_arrange(t->job->input, d->channels, plane, count, sizeof *t->x, t->pixels, t->x);
+    facet_augment_cut(a, seed, epoch, order[i], d->image, t->pixels + i * t->inputs);
+  facet_input_arrange(t->job->input, d->image, count, sizeof *t->x, t->pixels, t->x);
 }
 
 /* Gradient of micro-batch `micro` of the step whose samples start at order[first]. */

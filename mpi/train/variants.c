@@ -36,14 +36,14 @@ static facet_status check_layout(const facet_study *study, int recipe, const cha
   facet_shape input = facet_network_input_shape(network);
   const facet_dataset *d = data->test;
   asked_layout asked = asked_of(study, recipe);
-  facet_fit fit = facet_input_layout_find(d->channels, d->height, d->width, input.rank, input.dim, asked.order, layout);
+  facet_fit fit = facet_input_layout_find(d->image, input.rank, input.dim, asked.order, layout);
   FACET_CHECK(fit != FACET_FIT_NONE, FACET_BAD_INPUT, "%s: images are %lld x %lld x %lld but the network %s takes %s",
-              study->data.test.images[0], (long long)d->channels, (long long)d->height, (long long)d->width, path,
-              facet_shape_text(input));
+              study->data.test.images[0], (long long)d->image.channels, (long long)d->image.height,
+              (long long)d->image.width, path, facet_shape_text(input));
   FACET_CHECK(fit != FACET_FIT_OTHER, FACET_BAD_INPUT,
               "%s:%d: %s: %s, but images are %lld x %lld x %lld and the network %s takes %s: that is %s",
-              study->settings.file, asked.line, asked.key, facet_order_name(asked.order), (long long)d->channels,
-              (long long)d->height, (long long)d->width, path, facet_shape_text(input),
+              study->settings.file, asked.line, asked.key, facet_order_name(asked.order), (long long)d->image.channels,
+              (long long)d->image.height, (long long)d->image.width, path, facet_shape_text(input),
               facet_order_name(layout->order));
   return FACET_OK;
 }
@@ -77,7 +77,7 @@ static facet_status first_weights(const facet_study *study, const facet_study_da
   FACET_CHECK(classes > 1, FACET_BAD_INPUT, "%s: the training data has no labels", study->data.train.images[0]);
   FACET_TRY(facet_dataset_check_labels(
       data->train, study->data.train.labels ? study->data.train.labels[0] : study->data.train.images[0], classes));
-  facet_shape input = {3, {d->channels, d->height, d->width}};
+  facet_shape input = {3, {d->image.channels, d->image.height, d->image.width}};
   if (study->model.resnet)
     return facet_network_resnet(input, study->model.resnet, classes, study->settings.seed, network);
   return facet_network_plain(input, study->model.conv.count, study->model.conv.item, study->model.dense.count,

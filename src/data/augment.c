@@ -17,18 +17,18 @@ static void draw(uint32_t seed, int64_t epoch, int64_t sample, int which, uint32
 }
 
 /* One channel: row y, column x come from row y + dy, column x + dx, mirrored afterwards. */
-static void move_plane(int64_t height, int64_t width, int64_t dy, int64_t dx, bool flip, const float *from, float *to)
+static void move_plane(facet_image image, int64_t dy, int64_t dx, bool flip, const float *from, float *to)
 {
-  for (int64_t y = 0; y < height; y++)
-    for (int64_t x = 0; x < width; x++) {
-      int64_t row = y + dy, column = (flip ? width - 1 - x : x) + dx;
-      bool inside = row >= 0 && row < height && column >= 0 && column < width;
-      to[y * width + x] = inside ? from[row * width + column] : 0;
+  for (int64_t y = 0; y < image.height; y++)
+    for (int64_t x = 0; x < image.width; x++) {
+      int64_t row = y + dy, column = (flip ? image.width - 1 - x : x) + dx;
+      bool inside = row >= 0 && row < image.height && column >= 0 && column < image.width;
+      to[y * image.width + x] = inside ? from[row * image.width + column] : 0;
     }
 }
 
-void facet_augment_move(const facet_augmentation *a, uint32_t seed, int64_t epoch, int64_t sample, int64_t channels,
-                        int64_t height, int64_t width, float *pixels, float *room)
+void facet_augment_move(const facet_augmentation *a, uint32_t seed, int64_t epoch, int64_t sample, facet_image image,
+                        float *pixels, float *room)
 {
   uint32_t bits[4];
   if (a->shift == 0 && !a->flip)
@@ -37,25 +37,26 @@ void facet_augment_move(const facet_augmentation *a, uint32_t seed, int64_t epoc
   int64_t dy = draw_below(bits[0], 2 * (int64_t)a->shift + 1) - a->shift;
   int64_t dx = draw_below(bits[1], 2 * (int64_t)a->shift + 1) - a->shift;
   bool flip = a->flip && (bits[2] & 1);
-  int64_t plane = height * width;
-  memcpy(room, pixels, (size_t)(channels * plane) * sizeof *pixels);
-  for (int64_t c = 0; c < channels; c++)
-    move_plane(height, width, dy, dx, flip, room + c * plane, pixels + c * plane);
+  int64_t plane = facet_image_plane(image);
+  memcpy(room, pixels, (size_t)(image.channels * plane) * sizeof *pixels);
+  for (int64_t c = 0; c < image.channels; c++)
+    move_plane(image, dy, dx, flip, room + c * plane, pixels + c * plane);
 }
 
-void facet_augment_cut(const facet_augmentation *a, uint32_t seed, int64_t epoch, int64_t sample, int64_t channels,
-                       int64_t height, int64_t width, float *x)
+void facet_augment_cut(const facet_augmentation *a, uint32_t seed, int64_t epoch, int64_t sample, facet_image image,
+                       float *x)
 {
   uint32_t bits[4];
   if (a->cutout == 0)
     return;
   draw(seed, epoch, sample, 1, bits);
-  int64_t top = draw_below(bits[0], height) - a->cutout / 2, left = draw_below(bits[1], width) - a->cutout / 2;
-  int64_t bottom = top + a->cutout < height ? top + a->cutout : height;
-  int64_t right = left + a->cutout < width ? left + a->cutout : width;
+  int64_t top = draw_below(bits[0], image.height) - a->cutout / 2,
+          left = draw_below(bits[1], image.width) - a->cutout / 2;
+  int64_t bottom = top + a->cutout < image.height ? top + a->cutout : image.height;
+  int64_t right = left + a->cutout < image.width ? left + a->cutout : image.width;
   top = top > 0 ? top : 0;
   left = left > 0 ? left : 0;
-  for (int64_t c = 0; c < channels; c++)
+  for (int64_t c = 0; c < image.channels; c++)
     for (int64_t row = top; row < bottom && left < right; row++)
-      memset(x + (c * height + row) * width + left, 0, (size_t)(right - left) * sizeof *x);
+      memset(x + (c * image.height + row) * image.width + left, 0, (size_t)(right - left) * sizeof *x);
 }

@@ -102,24 +102,22 @@ facet_status facet_part_shape(const char *path, int rank, const int64_t *dim, fa
     part->order = rank == 4 && is_channels(dim[3]) && !is_channels(dim[1]) ? FACET_CHANNELS_LAST : FACET_CHANNELS_FIRST;
   bool last = rank == 4 && part->order == FACET_CHANNELS_LAST;
   part->count = dim[0];
-  part->channels = rank == 4 ? dim[last ? 3 : 1] : 1;
-  part->height = rank >= 3 ? dim[rank - 2 - last] : 1;
-  part->width = dim[rank - 1 - last];
+  part->image =
+      (facet_image){rank == 4 ? dim[last ? 3 : 1] : 1, rank >= 3 ? dim[rank - 2 - last] : 1, dim[rank - 1 - last]};
   return FACET_OK;
 }
 
 facet_status facet_part_arrange(facet_part *part)
 {
-  int64_t plane = part->height * part->width;
-  size_t size = part->is_float ? sizeof(float) : 1, bytes = (size_t)(part->channels * plane) * size;
-  if (part->order != FACET_CHANNELS_LAST || part->channels == 1)
+  size_t size = part->is_float ? sizeof(float) : 1, bytes = (size_t)facet_image_inputs(part->image) * size;
+  if (part->order != FACET_CHANNELS_LAST || part->image.channels == 1)
     return FACET_OK;
   char *sample;
   FACET_NEW(sample, bytes);
   for (int64_t n = 0; n < part->count; n++) {
     char *at = (char *)part->pixels + (size_t)n * bytes;
     memcpy(sample, at, bytes);
-    facet_channels_first(part->channels, plane, size, sample, at);
+    facet_channels_first(part->image, size, sample, at);
   }
   facet_free(&sample);
   return FACET_OK;
@@ -135,7 +133,7 @@ facet_status facet_part_label(const char *path, int64_t i, int64_t label, facet_
 
 facet_status facet_part_finite(const char *path, const facet_part *part)
 {
-  int64_t inputs = part->channels * part->height * part->width;
+  int64_t inputs = facet_image_inputs(part->image);
   const float *pixel = part->pixels;
   for (int64_t i = 0; part->is_float && i < part->count * inputs; i++)
     FACET_CHECK(isfinite(pixel[i]), FACET_BAD_INPUT, "%s: pixel %lld of sample %lld is %s", path,

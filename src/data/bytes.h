@@ -11,7 +11,8 @@ uint32_t facet_bytes_big32(const uint8_t *at); /* big endian */
 /* One file's worth of samples, before files are joined. Arrays are owned. */
 typedef struct {
   facet_order order; /* of the pixels as they lie in the file: asked for at first, then known */
-  int64_t count, channels, height, width;
+  int64_t count;
+  facet_image image;
   bool is_float;
   void *pixels;   /* NULL: labels only */
   int32_t *label; /* NULL: pixels only */
@@ -28,7 +29,7 @@ facet_status facet_hdf5_labels(const char *path, facet_part *part);
 /* Labels that lie beside the images that `path` names; none there: part stays as it is. */
 facet_status facet_hdf5_labels_beside(const char *path, facet_part *part);
 
-/* Sets count, channels, height, width and order from the dimensions of an array of samples: N x C x H x W or
+/* Sets count, image and order from the dimensions of an array of samples: N x C x H x W or
  * N x H x W x C as part->order asks, N x H x W, N x D.
  * FACET_BAD_INPUT with the file's name otherwise, or if it could not be held. */
 facet_status facet_part_shape(const char *path, int rank, const int64_t *dim, facet_part *part);

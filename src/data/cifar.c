@@ -16,8 +16,7 @@ facet_status facet_cifar_read(const char *path, facet_part *part)
                          path, count, RECORD);
     goto done;
   }
-  *part = (facet_part){
-      .count = (int64_t)(count / RECORD), .channels = 3, .height = 32, .width = 32, .order = FACET_CHANNELS_FIRST};
+  *part = (facet_part){.count = (int64_t)(count / RECORD), .image = {3, 32, 32}, .order = FACET_CHANNELS_FIRST};
   uint8_t *pixels;
   FACET_NEW_GO(done, status, pixels, part->count * IMAGE);
   part->pixels = pixels;

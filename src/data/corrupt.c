@@ -83,7 +83,7 @@ void facet_canvas_normals(const facet_canvas *c, int layer, int64_t count, doubl
 
 double facet_canvas_luma(const facet_canvas *c, const double *pixels, int64_t at)
 {
-  int64_t plane = c->height * c->width;
+  int64_t plane = c->plane;
   if (c->channels == 3)
     return 0.299 * pixels[at] + 0.587 * pixels[plane + at] + 0.114 * pixels[2 * plane + at];
   double sum = 0;
@@ -97,7 +97,7 @@ double facet_canvas_luma(const facet_canvas *c, const double *pixels, int64_t at
 static facet_status apply(int corruption, facet_canvas *c, double scale, int64_t first, int64_t count, double *sample,
                           float *pixels)
 {
-  int64_t size = c->channels * c->height * c->width;
+  int64_t size = c->size;
   for (int64_t n = 0; n < count; n++) {
     float *p = pixels + n * size;
     c->sample = (uint64_t)(first + n);
@@ -110,21 +110,23 @@ static facet_status apply(int corruption, facet_canvas *c, double scale, int64_t
   return FACET_OK;
 }
 
-facet_status facet_corrupt(int corruption, int severity, uint32_t seed, double scale, int64_t channels, int64_t height,
-                           int64_t width, int64_t first, int64_t count, float *pixels)
+facet_status facet_corrupt(int corruption, int severity, uint32_t seed, double scale, facet_image image, int64_t first,
+                           int64_t count, float *pixels)
 {
   if (corruption == 0)
     return FACET_OK;
   FACET_CHECK(facet_corruption_name(corruption), FACET_INTERNAL, "corruption %d", corruption);
   FACET_CHECK(severity >= 1 && severity <= 5, FACET_INTERNAL, "severity %d", severity);
-  int64_t size = channels * height * width, side = facet_fog_side(height, width);
+  int64_t size = facet_image_inputs(image), side = facet_fog_side(image.height, image.width);
   int64_t room = size > side * side ? size : side * side;
   facet_canvas c = {.random = {seed, FACET_STREAM_CORRUPT + (uint32_t)corruption},
                     .severity = severity,
-                    .channels = channels,
-                    .height = height,
-                    .width = width,
-                    .unit = (double)(height < width ? height : width) / 32,
+                    .channels = image.channels,
+                    .height = image.height,
+                    .width = image.width,
+                    .plane = facet_image_plane(image),
+                    .size = size,
+                    .unit = (double)(image.height < image.width ? image.height : image.width) / 32,
                     .constant = corruptions[corruption].constant[severity - 1]};
   double *sample = NULL;
   facet_status status = FACET_OK;

@@ -15,6 +15,7 @@ typedef struct {
   int severity;
   uint64_t sample;
   int64_t channels, height, width;
+  int64_t plane, size; /* numbers of a channel, of the sample */
   double unit;
   const double *constant;      /* of the severity */
   double *room[CORRUPT_ROOMS]; /* scratch, as long as the sample or the fog's map */

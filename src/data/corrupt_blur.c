@@ -6,7 +6,7 @@
 
 static size_t bytes_of(const facet_canvas *c)
 {
-  return (size_t)(c->channels * c->height * c->width) * sizeof(double);
+  return (size_t)(c->size) * sizeof(double);
 }
 
 facet_status facet_gaussian_blur(const facet_canvas *c, double *pixels)
@@ -102,7 +102,7 @@ facet_status facet_motion_blur(const facet_canvas *c, double *pixels)
  * and a last digit more or less turns a side of 32.5 into 32 or 33. */
 facet_status facet_zoom_blur(const facet_canvas *c, double *pixels)
 {
-  int64_t size = c->channels * c->height * c->width, count = (int64_t)ceil((c->constant[0] - 1) / 0.01);
+  int64_t size = c->size, count = (int64_t)ceil((c->constant[0] - 1) / 0.01);
   const double one = 1, step = one + 0.01 - one;
   double *sum = c->room[0], *zoomed = c->room[1];
   memcpy(sum, pixels, bytes_of(c));

@@ -4,11 +4,6 @@
 
 #include "data/corrupt.h"
 
-static int64_t plane_of(const facet_canvas *c)
-{
-  return c->height * c->width;
-}
-
 static double clip(double x)
 {
   return x < 0 ? 0 : x > 1 ? 1 : x;
@@ -17,7 +12,7 @@ static double clip(double x)
 /* The value V of HSV, which grows with all channels in proportion. */
 facet_status facet_brightness(const facet_canvas *c, double *pixels)
 {
-  int64_t n = plane_of(c);
+  int64_t n = c->plane;
   for (int64_t i = 0; i < n; i++) {
     double value = 0;
     for (int64_t k = 0; k < c->channels; k++)
@@ -32,7 +27,7 @@ facet_status facet_brightness(const facet_canvas *c, double *pixels)
 /* Towards the mean of each channel. */
 facet_status facet_contrast(const facet_canvas *c, double *pixels)
 {
-  int64_t n = plane_of(c);
+  int64_t n = c->plane;
   for (int64_t k = 0; k < c->channels; k++) {
     double mean = 0, *p = pixels + k * n;
     for (int64_t i = 0; i < n; i++)
@@ -47,7 +42,7 @@ facet_status facet_contrast(const facet_canvas *c, double *pixels)
  * have no colour and stay as they are. (x, plus) */
 facet_status facet_saturate(const facet_canvas *c, double *pixels)
 {
-  int64_t n = plane_of(c);
+  int64_t n = c->plane;
   for (int64_t i = 0; c->channels == 3 && i < n; i++) {
     double *p[3] = {pixels + i, pixels + n + i, pixels + 2 * n + i};
     double most = fmax(*p[0], fmax(*p[1], *p[2])), least = fmin(*p[0], fmin(*p[1], *p[2]));
@@ -84,17 +79,17 @@ static void draw_affine(const facet_canvas *c, double reach, double map[6])
 
 static void draw_shift(const facet_canvas *c, int layer, double *noise, double *shift)
 {
-  for (int64_t i = 0; i < plane_of(c); i++)
+  for (int64_t i = 0; i < c->plane; i++)
     noise[i] = 2 * facet_canvas_uniform(c, layer, i) - 1;
   facet_filter_gaussian(c, 1, c->constant[1] * c->unit, 3, EDGE_REFLECT, noise, shift);
-  for (int64_t i = 0; i < plane_of(c); i++)
+  for (int64_t i = 0; i < c->plane; i++)
     shift[i] *= c->constant[0] * c->unit;
 }
 
 /* A random affine map, then a smooth field of shifts. (alpha, sigma, affine) */
 facet_status facet_elastic(const facet_canvas *c, double *pixels)
 {
-  int64_t n = plane_of(c), w = c->width;
+  int64_t n = c->plane, w = c->width;
   double map[6], *warped = c->room[0], *right = c->room[1], *down = c->room[2];
   draw_affine(c, c->constant[2] * c->unit, map);
   for (int64_t k = 0; k < c->channels; k++)
@@ -148,7 +143,7 @@ facet_status facet_pixelate(const facet_canvas *c, double *pixels)
   int64_t h = (int64_t)fmax(1, floor((double)c->height * c->constant[0]));
   int64_t w = (int64_t)fmax(1, floor((double)c->width * c->constant[0]));
   for (int64_t k = 0; k < c->channels; k++) {
-    double *plane = pixels + k * plane_of(c);
+    double *plane = pixels + k * c->plane;
     resize(plane, c->height, c->width, c->room[0], h, w);
     resize(c->room[0], h, w, plane, c->height, c->width);
   }

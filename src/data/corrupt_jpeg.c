@@ -88,7 +88,7 @@ static facet_status decompress(const unsigned char *file, unsigned long size, in
 /* `components` channels at once; bytes in the scratch room. */
 static facet_status there_and_back(const facet_canvas *c, int components, double *pixels)
 {
-  int64_t n = c->height * c->width;
+  int64_t n = c->plane;
   unsigned char *rows = (unsigned char *)c->room[0], *file = NULL;
   unsigned long size = 0;
   for (int64_t i = 0; i < n * components; i++)
@@ -107,6 +107,6 @@ facet_status facet_jpeg(const facet_canvas *c, double *pixels)
   if (c->channels == 3)
     return there_and_back(c, 3, pixels);
   for (int64_t k = 0; k < c->channels; k++)
-    FACET_TRY(there_and_back(c, 1, pixels + k * c->height * c->width));
+    FACET_TRY(there_and_back(c, 1, pixels + k * c->plane));
   return FACET_OK;
 }

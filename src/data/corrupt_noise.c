@@ -3,23 +3,18 @@
 
 #include "data/corrupt.h"
 
-static int64_t size_of(const facet_canvas *c)
-{
-  return c->channels * c->height * c->width;
-}
-
 facet_status facet_gaussian_noise(const facet_canvas *c, double *pixels)
 {
-  facet_canvas_normals(c, 0, size_of(c), c->room[0]);
-  for (int64_t i = 0; i < size_of(c); i++)
+  facet_canvas_normals(c, 0, c->size, c->room[0]);
+  for (int64_t i = 0; i < c->size; i++)
     pixels[i] += c->constant[0] * c->room[0][i];
   return FACET_OK;
 }
 
 facet_status facet_speckle_noise(const facet_canvas *c, double *pixels)
 {
-  facet_canvas_normals(c, 0, size_of(c), c->room[0]);
-  for (int64_t i = 0; i < size_of(c); i++)
+  facet_canvas_normals(c, 0, c->size, c->room[0]);
+  for (int64_t i = 0; i < c->size; i++)
     pixels[i] += pixels[i] * c->constant[0] * c->room[0][i];
   return FACET_OK;
 }
@@ -27,7 +22,7 @@ facet_status facet_speckle_noise(const facet_canvas *c, double *pixels)
 /* Salt and pepper. */
 facet_status facet_impulse_noise(const facet_canvas *c, double *pixels)
 {
-  for (int64_t i = 0; i < size_of(c); i++)
+  for (int64_t i = 0; i < c->size; i++)
     if (facet_canvas_uniform(c, 0, i) < c->constant[0])
       pixels[i] = facet_canvas_uniform(c, 1, i) < 0.5;
   return FACET_OK;
@@ -70,7 +65,7 @@ static double poisson_by_rejection(const facet_canvas *c, double mean, int64_t i
 
 facet_status facet_shot_noise(const facet_canvas *c, double *pixels)
 {
-  for (int64_t i = 0; i < size_of(c); i++) {
+  for (int64_t i = 0; i < c->size; i++) {
     double mean = pixels[i] * c->constant[0];
     double count = mean >= 10 ? poisson_by_rejection(c, mean, i)
                               : poisson_by_inversion(fmax(mean, 0), facet_canvas_uniform(c, 2, i));

@@ -4,17 +4,12 @@
 
 #include "data/corrupt.h"
 
-static int64_t plane_of(const facet_canvas *c)
-{
-  return c->height * c->width;
-}
-
 /* The same layer over every channel. */
 static void add_layer(const facet_canvas *c, double factor, const double *layer, double *pixels)
 {
   for (int64_t k = 0; k < c->channels; k++)
-    for (int64_t i = 0; i < plane_of(c); i++)
-      pixels[k * plane_of(c) + i] += factor * layer[i];
+    for (int64_t i = 0; i < c->plane; i++)
+      pixels[k * c->plane + i] += factor * layer[i];
 }
 
 /* A colour of three channels, or its grey. */
@@ -31,7 +26,7 @@ static double tint(const facet_canvas *c, int64_t channel, double red, double gr
 facet_status facet_snow(const facet_canvas *c, double *pixels)
 {
   const double *k = c->constant;
-  int64_t n = plane_of(c);
+  int64_t n = c->plane;
   double *flakes = c->room[0], *layer = c->room[1], angle = -135 + 90 * facet_canvas_uniform(c, 1, 0);
   facet_canvas_normals(c, 0, n, flakes);
   for (int64_t i = 0; i < n; i++)
@@ -74,7 +69,7 @@ static double ridges(const facet_canvas *c, int octave, double cell, int64_t y, 
 facet_status facet_frost(const facet_canvas *c, double *pixels)
 {
   enum { OCTAVES = 4 };
-  int64_t n = plane_of(c);
+  int64_t n = c->plane;
   for (int64_t y = 0; y < c->height; y++)
     for (int64_t x = 0; x < c->width; x++) {
       double sum = 0, share = 0.5, cell = 12 * c->unit;
@@ -156,7 +151,7 @@ static void draw_plasma(const facet_canvas *c, double decay, double *map)
 /* (amplitude, decay) */
 facet_status facet_fog(const facet_canvas *c, double *pixels)
 {
-  int64_t n = plane_of(c), side = facet_fog_side(c->height, c->width);
+  int64_t n = c->plane, side = facet_fog_side(c->height, c->width);
   double *map = c->room[0], most = 0;
   draw_plasma(c, c->constant[1], map);
   for (int64_t i = 0; i < c->channels * n; i++)
@@ -245,10 +240,10 @@ static void measure_distance(const facet_canvas *c, const double *edge, double *
   const double farthest = 20 * 20;
   double *at = c->room[4];
   int64_t edges = 0;
-  for (int64_t i = 0; i < plane_of(c); i++)
+  for (int64_t i = 0; i < c->plane; i++)
     if (edge[i] == 1)
       at[edges++] = (double)i;
-  for (int64_t i = 0; i < plane_of(c); i++) {
+  for (int64_t i = 0; i < c->plane; i++) {
     int64_t row = i / c->width;
     double y = (double)row, x = (double)(i % c->width), best = farthest;
     for (int64_t e = 0; e < edges; e++) {
@@ -296,7 +291,7 @@ static void emboss(const facet_canvas *c, const double *from, double *to)
 /* Drops of water that bend the light: bright where the liquid is, most at its edges. */
 static void splash_water(const facet_canvas *c, double mix, double *liquid, double *pixels)
 {
-  int64_t n = plane_of(c);
+  int64_t n = c->plane;
   double *a = c->room[2], *b = c->room[3], most = 0;
   for (int64_t i = 0; i < n; i++)
     liquid[i] = floor(fmin(liquid[i], 1) * 255);
@@ -318,7 +313,7 @@ static void splash_water(const facet_canvas *c, double mix, double *liquid, doub
 
 static void splash_mud(const facet_canvas *c, double sigma, const double *liquid, double threshold, double *pixels)
 {
-  int64_t n = plane_of(c);
+  int64_t n = c->plane;
   double *a = c->room[2], *b = c->room[3];
   for (int64_t i = 0; i < n; i++)
     a[i] = liquid[i] > threshold;
@@ -334,11 +329,11 @@ facet_status facet_spatter(const facet_canvas *c, double *pixels)
 {
   const double *k = c->constant;
   double *liquid = c->room[0];
-  facet_canvas_normals(c, 0, plane_of(c), c->room[1]);
-  for (int64_t i = 0; i < plane_of(c); i++)
+  facet_canvas_normals(c, 0, c->plane, c->room[1]);
+  for (int64_t i = 0; i < c->plane; i++)
     c->room[1][i] = k[0] + k[1] * c->room[1][i];
   facet_filter_gaussian(c, 1, k[2] * c->unit, 4, EDGE_NEAREST, c->room[1], liquid);
-  for (int64_t i = 0; i < plane_of(c); i++)
+  for (int64_t i = 0; i < c->plane; i++)
     liquid[i] = liquid[i] < k[3] ? 0 : liquid[i];
   if (k[5] == 0)
     splash_water(c, k[4], liquid, pixels);

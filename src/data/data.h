@@ -22,12 +22,30 @@ typedef struct {
                       * the second is not, otherwise channels first */
 } facet_data_source;
 
+/* The dimensions of a sample; flat data (N x D): channels 1, height 1, width D. */
 typedef struct {
-  int64_t count;                   /* samples N */
-  int64_t channels, height, width; /* flat data (N x D): channels 1, height 1, width D */
-  bool is_float;                   /* pixels are float32 instead of uint8 */
-  void *pixels;                    /* N x channel x y x x */
-  int32_t *label;                  /* N; -1 where there is none */
+  int64_t channels, height, width;
+} facet_image;
+
+static inline int64_t facet_image_plane(facet_image image) /* numbers of a channel */
+{
+  return image.height * image.width;
+}
+static inline int64_t facet_image_inputs(facet_image image) /* D */
+{
+  return image.channels * facet_image_plane(image);
+}
+static inline bool facet_image_same(facet_image a, facet_image b)
+{
+  return a.channels == b.channels && a.height == b.height && a.width == b.width;
+}
+
+typedef struct {
+  int64_t count; /* samples N */
+  facet_image image;
+  bool is_float;  /* pixels are float32 instead of uint8 */
+  void *pixels;   /* N x channel x y x x */
+  int32_t *label; /* N; -1 where there is none */
 } facet_dataset;
 
 /* Reads everything. A file whose name ends in .gz is gunzipped. Errors name the file: FACET_NO_INPUT (missing),
@@ -50,11 +68,10 @@ facet_status facet_normalization_check(const facet_normalization *n, int64_t cha
 /* pixels before normalisation, as floats: count x D. */
 void facet_dataset_pixels(const facet_dataset *dataset, int64_t first, int64_t count, float *pixels);
 /* x = (pixel / scale - mean_c) / std_c, computed in double; x may be pixels. */
-void facet_normalize(const facet_normalization *n, int64_t channels, int64_t plane, int64_t count, const float *pixels,
-                     float *x);
+void facet_normalize(const facet_normalization *n, facet_image image, int64_t count, const float *pixels, float *x);
 /* the same into doubles (precision: double) */
-void facet_normalize_double(const facet_normalization *n, int64_t channels, int64_t plane, int64_t count,
-                            const float *pixels, double *x);
+void facet_normalize_double(const facet_normalization *n, facet_image image, int64_t count, const float *pixels,
+                            double *x);
 
 /* ---- augmentation for training ---- */
 
@@ -67,11 +84,11 @@ typedef struct {
 
 /* Shift and flip of one sample's pixels, before normalisation; room: as many floats. What happens follows from seed,
  * epoch and sample alone. */
-void facet_augment_move(const facet_augmentation *a, uint32_t seed, int64_t epoch, int64_t sample, int64_t channels,
-                        int64_t height, int64_t width, float *pixels, float *room);
+void facet_augment_move(const facet_augmentation *a, uint32_t seed, int64_t epoch, int64_t sample, facet_image image,
+                        float *pixels, float *room);
 /* Cutout of one sample, after normalisation: the square becomes 0, which is the mean. */
-void facet_augment_cut(const facet_augmentation *a, uint32_t seed, int64_t epoch, int64_t sample, int64_t channels,
-                       int64_t height, int64_t width, float *x);
+void facet_augment_cut(const facet_augmentation *a, uint32_t seed, int64_t epoch, int64_t sample, facet_image image,
+                       float *x);
 
 /* ---- how a network takes samples ---- */
 
@@ -92,15 +109,15 @@ typedef struct {
 typedef enum { FACET_FIT, FACET_FIT_NONE, FACET_FIT_OTHER } facet_fit;
 /* How samples of channels x height x width meet a network's input of these dimensions. Where they leave a doubt,
  * `asked` settles it; auto is channels first. */
-facet_fit facet_input_layout_find(int64_t channels, int64_t height, int64_t width, int axes, const int64_t *size,
-                                  facet_order asked, facet_input_layout *layout);
+facet_fit facet_input_layout_find(facet_image image, int axes, const int64_t *size, facet_order asked,
+                                  facet_input_layout *layout);
 const char *facet_input_layout_name(const facet_input_layout *layout); /* "channels_first", "channels_last", "flat" */
-/* Brings samples of channel x plane, `size` bytes a number, into the network's order; x must not be images. */
-void facet_input_arrange(const facet_input_layout *layout, int64_t channels, int64_t plane, int64_t count, size_t size,
+/* Brings samples, `size` bytes a number, into the network's order; x must not be images. */
+void facet_input_arrange(const facet_input_layout *layout, facet_image image, int64_t count, size_t size,
                          const void *images, void *x);
 /* One sample from one order into the other. */
-void facet_channels_last(int64_t channels, int64_t plane, size_t size, const void *first, void *last);
-void facet_channels_first(int64_t channels, int64_t plane, size_t size, const void *last, void *first);
+void facet_channels_last(facet_image image, size_t size, const void *first, void *last);
+void facet_channels_first(facet_image image, size_t size, const void *last, void *first);
 
 /* ---- published corrupted sets ---- */
 
@@ -121,7 +138,7 @@ const char *facet_corruption_name(int corruption); /* NULL: there is none of tha
 /* Corrupts samples in place: pixels count x D in units of `scale` (white), result clipped to [0, scale].
  * Sample first+i uses Philox counters (first+i, .): independent of ranks and order. severity 1..5; clean ignores it.
  * FACET_INTERNAL: no such corruption or severity. */
-facet_status facet_corrupt(int corruption, int severity, uint32_t seed, double scale, int64_t channels, int64_t height,
-                           int64_t width, int64_t first, int64_t count, float *pixels);
+facet_status facet_corrupt(int corruption, int severity, uint32_t seed, double scale, facet_image image, int64_t first,
+                           int64_t count, float *pixels);
 
 #endif

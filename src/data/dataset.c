@@ -20,10 +20,10 @@ static facet_status same_size(const char *path, const facet_dataset *d, const fa
 {
   FACET_CHECK(part->is_float == d->is_float, FACET_BAD_INPUT, "%s: pixels are %s but %s in the files before it", path,
               part->is_float ? "real numbers" : "bytes", d->is_float ? "real numbers" : "bytes");
-  FACET_CHECK(part->channels == d->channels && part->height == d->height && part->width == d->width, FACET_BAD_INPUT,
+  FACET_CHECK(facet_image_same(part->image, d->image), FACET_BAD_INPUT,
               "%s: samples are %lld x %lld x %lld but %lld x %lld x %lld in the files before it", path,
-              (long long)part->channels, (long long)part->height, (long long)part->width, (long long)d->channels,
-              (long long)d->height, (long long)d->width);
+              (long long)part->image.channels, (long long)part->image.height, (long long)part->image.width,
+              (long long)d->image.channels, (long long)d->image.height, (long long)d->image.width);
   return FACET_OK;
 }
 
@@ -36,9 +36,7 @@ static facet_status take(facet_part *part, facet_dataset *d)
       part->label[i] = -1;
   }
   *d = (facet_dataset){.count = part->count,
-                       .channels = part->channels,
-                       .height = part->height,
-                       .width = part->width,
+                       .image = part->image,
                        .is_float = part->is_float,
                        .pixels = part->pixels,
                        .label = part->label};
@@ -53,7 +51,7 @@ static facet_status append(const char *path, facet_part *part, facet_dataset *d)
   if (d->count == 0)
     return take(part, d);
   FACET_TRY(same_size(path, d, part));
-  size_t size = (size_t)(d->channels * d->height * d->width) * (d->is_float ? sizeof(float) : 1);
+  size_t size = (size_t)facet_image_inputs(d->image) * (d->is_float ? sizeof(float) : 1);
   size_t old = (size_t)d->count, count = old + (size_t)part->count;
   FACET_TRY(facet_grow(&d->pixels, old, count, size));
   FACET_TRY(facet_grow(&d->label, old, count, sizeof *d->label));
@@ -137,7 +135,7 @@ facet_status facet_dataset_check_labels(const facet_dataset *d, const char *file
 
 void facet_dataset_pixels(const facet_dataset *d, int64_t first, int64_t count, float *pixels)
 {
-  int64_t size = d->channels * d->height * d->width;
+  int64_t size = facet_image_inputs(d->image);
   if (d->is_float) {
     memcpy(pixels, (const float *)d->pixels + first * size, (size_t)(count * size) * sizeof *pixels);
     return;

@@ -109,7 +109,7 @@ static facet_status pixels(const char *path, facet_part *part)
   if (status == FACET_OK)
     status = check_held(path, &s);
   if (status == FACET_OK) {
-    size_t size = (size_t)(part->count * part->channels * part->height * part->width);
+    size_t size = (size_t)(part->count * facet_image_inputs(part->image));
     part->pixels = facet_allocate(size, bytes ? 1 : sizeof(float));
     status = part->pixels ? FACET_OK : FACET_OS;
   }

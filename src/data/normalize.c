@@ -24,20 +24,21 @@ static double std_of(const facet_normalization *n, int64_t c)
   return n->channels == 0 ? 1 : n->std[n->channels == 1 ? 0 : c];
 }
 
-void facet_normalize(const facet_normalization *n, int64_t channels, int64_t plane, int64_t count, const float *pixels,
-                     float *x)
+void facet_normalize(const facet_normalization *n, facet_image image, int64_t count, const float *pixels, float *x)
 {
-  for (int64_t i = 0; i < count * channels * plane; i++) {
-    int64_t c = i / plane % channels;
+  int64_t plane = facet_image_plane(image);
+  for (int64_t i = 0; i < count * facet_image_inputs(image); i++) {
+    int64_t c = i / plane % image.channels;
     x[i] = (float)(((double)pixels[i] / n->scale - mean_of(n, c)) / std_of(n, c));
   }
 }
 
-void facet_normalize_double(const facet_normalization *n, int64_t channels, int64_t plane, int64_t count,
-                            const float *pixels, double *x)
+void facet_normalize_double(const facet_normalization *n, facet_image image, int64_t count, const float *pixels,
+                            double *x)
 {
-  for (int64_t i = 0; i < count * channels * plane; i++) {
-    int64_t c = i / plane % channels;
+  int64_t plane = facet_image_plane(image);
+  for (int64_t i = 0; i < count * facet_image_inputs(image); i++) {
+    int64_t c = i / plane % image.channels;
     x[i] = ((double)pixels[i] / n->scale - mean_of(n, c)) / std_of(n, c);
   }
 }

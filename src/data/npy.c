@@ -149,7 +149,7 @@ static int64_t integer_at(const array *a, int64_t i)
 
 static facet_status copy_pixels(const array *a, facet_part *part)
 {
-  int64_t size = part->count * part->channels * part->height * part->width;
+  int64_t size = part->count * facet_image_inputs(part->image);
   part->is_float = a->kind == 'f';
   part->pixels = facet_allocate((size_t)size, part->is_float ? sizeof(float) : 1);
   if (!part->pixels)
@@ -221,10 +221,11 @@ static facet_status check_published(const char *path, const array *a, const face
 {
   FACET_CHECK(a->kind == 'u' && a->width == 1 && a->rank == 4, FACET_BAD_INPUT,
               "%s: not a corrupted set: uint8 samples of y x x x channel are wanted", path);
-  FACET_CHECK(a->dim[1] == like->height && a->dim[2] == like->width && a->dim[3] == like->channels, FACET_BAD_INPUT,
+  FACET_CHECK(a->dim[1] == like->image.height && a->dim[2] == like->image.width && a->dim[3] == like->image.channels,
+              FACET_BAD_INPUT,
               "%s: its images are %lld x %lld x %lld (y, x, channel) but the test images %lld x %lld x %lld", path,
-              (long long)a->dim[1], (long long)a->dim[2], (long long)a->dim[3], (long long)like->height,
-              (long long)like->width, (long long)like->channels);
+              (long long)a->dim[1], (long long)a->dim[2], (long long)a->dim[3], (long long)like->image.height,
+              (long long)like->image.width, (long long)like->image.channels);
   FACET_CHECK(a->dim[0] % 5 == 0 && a->dim[0] / 5 >= like->count, FACET_BAD_INPUT,
               "%s: holds %lld samples, which are not five severities of %lld test samples or more", path,
               (long long)a->dim[0], (long long)like->count);

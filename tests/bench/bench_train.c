@@ -39,7 +39,7 @@ static facet_status bench(const int64_t *argument)
   const int64_t *dense = argument + 3, *conv = argument + 4;
   facet_network *network;
   facet_trainer *trainer;
-  facet_dataset data = {.count = samples, .channels = 1, .height = SIDE, .width = SIDE};
+  facet_dataset data = {.count = samples, .image = {1, SIDE, SIDE}};
   facet_normalization normalize = {.scale = 255, .channels = 1, .mean = {0.286}, .std = {0.353}};
   facet_input_layout layout = {.order = FACET_CHANNELS_FIRST, .axes = 3, .size = {1, SIDE, SIDE}};
   facet_training how = {.epochs = 1, .batch = batch, .micro_batch = micro, .rate = 0.05, .momentum = 0.9};

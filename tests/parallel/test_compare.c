@@ -75,9 +75,7 @@ static void make_fixture(bool clean)
                               .classes = K,
                               .class_name = (const char **)classes,
                               .samples = N,
-                              .channels = 1,
-                              .height = 1,
-                              .width = 1,
+                              .image = {1, 1, 1},
                               .label = f.label,
                               .block = N};
 }

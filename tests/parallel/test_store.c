@@ -105,9 +105,7 @@ static void make_fixture(fixture *f)
                                .classes = K,
                                .class_name = classes,
                                .samples = N,
-                               .channels = CH,
-                               .height = Y,
-                               .width = X,
+                               .image = {CH, Y, X},
                                .label = f->label,
                                .linear_samples = LINEAR,
                                .linear_rows = ROWS,
@@ -606,7 +604,7 @@ static void test_a_disk_too_small(void **state)
   (void)state;
   fixture f;
   make_fixture(&f);
-  f.plan.height = f.plan.width = 3000000; /* images and W: petabytes */
+  f.plan.image.height = f.plan.image.width = 3000000; /* images and W: petabytes */
   assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("new.h5"), &f.plan) == FACET_IO);
   assert_everywhere(message_is_line_with("new.h5: no space left") && message_is_line_with("GB needed") &&
                     message_is_line_with("GB free"));

@@ -36,7 +36,7 @@ static bool everywhere(bool good)
 
 static uint8_t pixels[N * SIDE * SIDE];
 static int32_t label[N];
-static facet_dataset data = {N, 1, SIDE, SIDE, false, pixels, label};
+static facet_dataset data = {N, {1, SIDE, SIDE}, false, pixels, label};
 static const facet_normalization normalize = {.scale = 255, .channels = 1, .mean = {0.4}, .std = {0.3}};
 static const facet_input_layout layout = {
     FACET_CHANNELS_FIRST, false, 3, {1, SIDE, SIDE}, {FACET_AXIS_CHANNEL, FACET_AXIS_Y, FACET_AXIS_X}};
@@ -112,7 +112,7 @@ static double accuracy_of(const facet_network *network)
                    FACET_OK);
   for (int n = 0; n < N; n++) {
     facet_dataset_pixels(&data, n, 1, in);
-    facet_normalize(&normalize, 1, SIDE * SIDE, 1, in, in);
+    facet_normalize(&normalize, (facet_image){1, SIDE, SIDE}, 1, in, in);
     assert_int_equal(facet_executor_forward(x, in, 1), FACET_OK);
     assert_int_equal(facet_executor_output(x, logits), FACET_OK);
     int best = 0;

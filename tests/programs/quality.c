@@ -21,7 +21,7 @@ static facet_status read_floats(char *path, char *labels, facet_dataset **data)
 
 static facet_status show(const facet_dataset *x, const facet_dataset *places, int64_t neighbours, int64_t references)
 {
-  int64_t n = x->count, dimensions = places->width;
+  int64_t n = x->count, dimensions = places->image.width;
   const float *place = places->pixels;
   facet_rank_penalties penalties = {0, 0};
   facet_nearest_errors behind = {0, 0}, all = {0, 0};
@@ -31,7 +31,7 @@ static facet_status show(const facet_dataset *x, const facet_dataset *places, in
   FACET_NEW(y, n * dimensions);
   for (int64_t i = 0; i < n * dimensions; i++)
     y[i] = place[i];
-  facet_embedded embedded = {n, x->width, dimensions, x->pixels, y, neighbours};
+  facet_embedded embedded = {n, x->image.width, dimensions, x->pixels, y, neighbours};
   facet_labelled held_out = {
       dimensions, references, n - references, y, y + references * dimensions, x->label, x->label + references, false};
   facet_labelled others = {dimensions, n, n, y, y, x->label, x->label, true};

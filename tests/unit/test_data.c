@@ -125,9 +125,9 @@ static void check_counting(facet_dataset *d, int64_t channels, int64_t height, i
 {
   float pixel[24];
   assert_int_equal(d->count, 3);
-  assert_int_equal(d->channels, channels);
-  assert_int_equal(d->height, height);
-  assert_int_equal(d->width, width);
+  assert_int_equal(d->image.channels, channels);
+  assert_int_equal(d->image.height, height);
+  assert_int_equal(d->image.width, width);
   facet_dataset_pixels(d, 1, 2, pixel);
   for (int i = 0; i < 16; i++)
     assert_near((double)pixel[i], 10 * (8 + i), 0);
@@ -203,7 +203,7 @@ static void cifar(void **state)
   put("c", records, sizeof records);
   assert_int_equal(open_data(FACET_CIFAR10, "c", NULL, 0, &d), FACET_OK);
   assert_int_equal(d->count, 2);
-  assert_int_equal(d->channels * 10000 + d->height * 100 + d->width, 33232);
+  assert_int_equal(d->image.channels * 10000 + d->image.height * 100 + d->image.width, 33232);
   assert_int_equal(d->label[0] * 10 + d->label[1], 73);
   assert_int_equal(((uint8_t *)d->pixels)[2 * 3072 - 1], 99);
   assert_int_equal(facet_dataset_check_labels(d, "c", 8), FACET_OK);
@@ -265,7 +265,7 @@ static void numpy(void **state)
   put("last.npy", bytes, size);
   put("l.npy", bytes, npy(bytes, "<i8", "False", "2,", (int64_t[]){1, -1}, 16));
   assert_int_equal(open_data(FACET_NPY, "last.npy", "l.npy", 0, &d), FACET_OK);
-  assert_int_equal(d->channels, 3);
+  assert_int_equal(d->image.channels, 3);
   assert_memory_equal(d->pixels, ((uint8_t[]){0, 30, 60, 90, 10, 40, 70, 100}), 8);
   assert_memory_equal(d->label, ((int32_t[]){1, -1}), 2 * sizeof *d->label);
   facet_dataset_destroy(&d);
@@ -349,7 +349,7 @@ static void numpy_headers(void **state)
       bytes[at] ^= (uint8_t)(1 << bit);
       facet_status status = open_data(FACET_NPY, "flip.npy", NULL, 0, &d);
       if (status == FACET_OK) {
-        assert_int_equal(d->count * d->channels * d->height * d->width, 24);
+        assert_int_equal(d->count * facet_image_inputs(d->image), 24);
         facet_dataset_destroy(&d);
       } else
         assert_int_equal(status, FACET_BAD_INPUT);
@@ -508,14 +508,14 @@ static void normalization(void **state)
   float pixels[4] = {0, 255, 51, 102}, x[4];
   double exact[4];
   facet_normalization two = {255, 2, {0.5, 0.2}, {0.5, 0.1}}, none = {.scale = 1};
-  facet_normalize(&two, 2, 2, 1, pixels, x);
-  facet_normalize_double(&two, 2, 2, 1, pixels, exact);
+  facet_normalize(&two, (facet_image){2, 1, 2}, 1, pixels, x);
+  facet_normalize_double(&two, (facet_image){2, 1, 2}, 1, pixels, exact);
   const double wanted[4] = {-1, 1, 0, 2};
   for (int i = 0; i < 4; i++) {
     assert_near((double)x[i], wanted[i], 1e-6);
     assert_near(exact[i], wanted[i], 1e-12);
   }
-  facet_normalize(&none, 2, 2, 1, pixels, x);
+  facet_normalize(&none, (facet_image){2, 1, 2}, 1, pixels, x);
   assert_memory_equal(x, pixels, sizeof x);
   assert_int_equal(facet_normalization_check(&two, 2), FACET_OK);
   assert_int_equal(facet_normalization_check(&two, 3), FACET_BAD_INPUT);
@@ -526,7 +526,7 @@ static void normalization(void **state)
   assert_int_equal(facet_normalization_check(&two, 2), FACET_BAD_INPUT);
   facet_normalization one = {255, 1, {0.2}, {0.1}}; /* serves every channel */
   assert_int_equal(facet_normalization_check(&one, 4), FACET_OK);
-  facet_normalize(&one, 4, 1, 1, pixels, pixels); /* in place */
+  facet_normalize(&one, (facet_image){4, 1, 1}, 1, pixels, pixels); /* in place */
   const double all[4] = {-2, 8, 0, 2};
   for (int i = 0; i < 4; i++)
     assert_near((double)pixels[i], all[i], 1e-6);
@@ -550,7 +550,7 @@ static void noise(void **state)
     double sum = 0, square = 0;
     for (int i = 0; i < COUNT * SIZE; i++)
       all[i] = 127.5F;
-    assert_int_equal(facet_corrupt(gaussian, severity, 5, 255, 1, 101, 101, 40, COUNT, all), FACET_OK);
+    assert_int_equal(facet_corrupt(gaussian, severity, 5, 255, (facet_image){1, 101, 101}, 40, COUNT, all), FACET_OK);
     for (int i = 0; i < COUNT * SIZE; i++) {
       sum += (double)all[i] / 255 - 0.5;
       square += ((double)all[i] / 255 - 0.5) * ((double)all[i] / 255 - 0.5);
@@ -559,7 +559,7 @@ static void noise(void **state)
     assert_near(sqrt(square / (COUNT * SIZE)), sigma[severity - 1], 0.002);
     for (int i = 0; i < SIZE; i++)
       one[i] = 127.5F;
-    assert_int_equal(facet_corrupt(gaussian, severity, 5, 255, 1, 101, 101, 41, 1, one), FACET_OK);
+    assert_int_equal(facet_corrupt(gaussian, severity, 5, 255, (facet_image){1, 101, 101}, 41, 1, one), FACET_OK);
     assert_memory_equal(one, all + SIZE, sizeof one);
   }
 }
@@ -574,7 +574,7 @@ static void noise_is_clipped(void **state)
     int kept = 0;
     for (int i = 0; i < SIZE; i++)
       pixels[i] = white ? 255 : 0;
-    assert_int_equal(facet_corrupt(1, 5, 5, 255, 1, 100, 100, 0, 1, pixels), FACET_OK);
+    assert_int_equal(facet_corrupt(1, 5, 5, 255, (facet_image){1, 100, 100}, 0, 1, pixels), FACET_OK);
     for (int i = 0; i < SIZE; i++) {
       assert_true(pixels[i] >= 0 && pixels[i] <= 255);
       kept += pixels[i] == (white ? 255.0F : 0.0F);
@@ -599,7 +599,8 @@ static void noise_by_definition(void **state)
   for (int k = 0; k < 8; k++) {
     for (int i = 0; i < SIZE; i++)
       all[k][i] = (float)(run[k].scale / 2);
-    assert_int_equal(facet_corrupt(1, run[k].severity, run[k].seed, run[k].scale, 3, 33, 33, run[k].sample, 1, all[k]),
+    assert_int_equal(facet_corrupt(1, run[k].severity, run[k].seed, run[k].scale, (facet_image){3, 33, 33},
+                                   run[k].sample, 1, all[k]),
                      FACET_OK);
   }
   for (int i = 0; i < SIZE; i++) /* the scale changes nothing but the unit */
@@ -615,12 +616,13 @@ static void noise_by_definition(void **state)
       assert_near(product / sqrt(first * second), 0, 5 / sqrt(SIZE)); /* independent of each other */
     }
   float kept[2] = {-3, 300}, once[2] = {0, 1};
-  assert_int_equal(facet_corrupt(0, 0, 1, 255, 1, 1, 2, 0, 1, kept), FACET_OK); /* clean leaves all as it is */
+  assert_int_equal(facet_corrupt(0, 0, 1, 255, (facet_image){1, 1, 2}, 0, 1, kept),
+                   FACET_OK); /* clean leaves all as it is */
   assert_memory_equal(kept, ((float[]){-3, 300}), sizeof kept);
-  assert_int_equal(facet_corrupt(1, 0, 1, 1, 1, 1, 2, 0, 1, once), FACET_INTERNAL);
-  assert_int_equal(facet_corrupt(1, 6, 1, 1, 1, 1, 2, 0, 1, once), FACET_INTERNAL);
-  assert_int_equal(facet_corrupt(99, 1, 1, 1, 1, 1, 2, 0, 1, once), FACET_INTERNAL);
-  assert_int_equal(facet_corrupt(-1, 1, 1, 1, 1, 1, 2, 0, 1, once), FACET_INTERNAL);
+  assert_int_equal(facet_corrupt(1, 0, 1, 1, (facet_image){1, 1, 2}, 0, 1, once), FACET_INTERNAL);
+  assert_int_equal(facet_corrupt(1, 6, 1, 1, (facet_image){1, 1, 2}, 0, 1, once), FACET_INTERNAL);
+  assert_int_equal(facet_corrupt(99, 1, 1, 1, (facet_image){1, 1, 2}, 0, 1, once), FACET_INTERNAL);
+  assert_int_equal(facet_corrupt(-1, 1, 1, 1, (facet_image){1, 1, 2}, 0, 1, once), FACET_INTERNAL);
 }
 
 /* The training images of Debian's dataset-fashion-mnist, by their published mean and deviation. */
@@ -705,16 +707,16 @@ static void order_in_files(void **state)
     order_of_test = cases[i].order;
     assert_int_equal(open_data(FACET_NPY, "order.npy", NULL, 0, &d), FACET_OK);
     order_of_test = FACET_ORDER_AUTO;
-    assert_int_equal(d->channels, cases[i].channels);
-    assert_int_equal(d->height, cases[i].height);
-    assert_int_equal(d->width, cases[i].width);
+    assert_int_equal(d->image.channels, cases[i].channels);
+    assert_int_equal(d->image.height, cases[i].height);
+    assert_int_equal(d->image.width, cases[i].width);
     assert_memory_equal(d->pixels, cases[i].first, 3);
     facet_dataset_destroy(&d);
   }
 }
 
 typedef struct {
-  int64_t image[3];
+  facet_image image;
   int axes;
   int64_t size[5];
   facet_order asked;
@@ -765,7 +767,7 @@ static void layouts_meet(void **state)
   for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++) {
     const layout_case *c = &layouts[i];
     facet_input_layout l;
-    facet_fit fit = facet_input_layout_find(c->image[0], c->image[1], c->image[2], c->axes, c->size, c->asked, &l);
+    facet_fit fit = facet_input_layout_find(c->image, c->axes, c->size, c->asked, &l);
     if (fit != c->fit)
       fail_msg("case %zu: fit %d", i, (int)fit);
     if (fit == FACET_FIT_NONE)
@@ -786,14 +788,14 @@ static void samples_are_arranged(void **state)
   float x[12];
   double one[6], back[6];
   facet_input_layout l = {.order = FACET_CHANNELS_FIRST};
-  facet_input_arrange(&l, 2, 3, 2, sizeof *x, images, x);
+  facet_input_arrange(&l, (facet_image){2, 1, 3}, 2, sizeof *x, images, x);
   assert_memory_equal(x, images, sizeof x);
   l.order = FACET_CHANNELS_LAST;
-  facet_input_arrange(&l, 2, 3, 2, sizeof *x, images, x);
+  facet_input_arrange(&l, (facet_image){2, 1, 3}, 2, sizeof *x, images, x);
   assert_memory_equal(x, last, sizeof x);
   for (int i = 0; i < 6; i++)
     one[i] = i;
-  facet_channels_first(3, 2, sizeof *one, one, back);
+  facet_channels_first((facet_image){3, 1, 2}, sizeof *one, one, back);
   assert_memory_equal(back, ((double[]){0, 3, 1, 4, 2, 5}), sizeof back);
 }
 
@@ -808,8 +810,8 @@ static void augmentation_off(void **state)
   float x[PLANE], room[PLANE];
   for (int i = 0; i < PLANE; i++)
     x[i] = (float)(i + 1);
-  facet_augment_move(&off, 1, 2, 3, 1, HIGH, WIDE, x, room);
-  facet_augment_cut(&off, 1, 2, 3, 1, HIGH, WIDE, x);
+  facet_augment_move(&off, 1, 2, 3, (facet_image){1, HIGH, WIDE}, x, room);
+  facet_augment_cut(&off, 1, 2, 3, (facet_image){1, HIGH, WIDE}, x);
   for (int i = 0; i < PLANE; i++)
     assert_true(x[i] == (float)(i + 1));
 }
@@ -837,8 +839,8 @@ static void shift_and_flip(void **state)
     float x[2 * PLANE], again[2 * PLANE], room[2 * PLANE];
     for (int i = 0; i < 2 * PLANE; i++)
       x[i] = again[i] = (float)(i + 1);
-    facet_augment_move(&a, 9, n / 50, n % 50, 2, HIGH, WIDE, x, room);
-    facet_augment_move(&a, 9, n / 50, n % 50, 2, HIGH, WIDE, again, room);
+    facet_augment_move(&a, 9, n / 50, n % 50, (facet_image){2, HIGH, WIDE}, x, room);
+    facet_augment_move(&a, 9, n / 50, n % 50, (facet_image){2, HIGH, WIDE}, again, room);
     assert_memory_equal(x, again, sizeof x);
     int found = 0;
     for (int m = 0; m < SIDE * SIDE * 2; m++)
@@ -862,7 +864,7 @@ static void cutout(void **state)
     float x[2 * PLANE];
     for (int i = 0; i < 2 * PLANE; i++)
       x[i] = 1;
-    facet_augment_cut(&a, 9, 4, n, 2, HIGH, WIDE, x);
+    facet_augment_cut(&a, 9, 4, n, (facet_image){2, HIGH, WIDE}, x);
     int found = 0;
     for (int c = 0; c < PLANE; c++) {
       int y = c / WIDE, z = c % WIDE;
