@@ -1,0 +1,358 @@
+/* The driver of tiles: see tiles.h.
+ *
+ * Units that are not done lie in a row, in the order of the stage.  The row is cut into shares of one cost, one for
+ * each rank, so that a rank stays in few groups.  Of its share a rank runs the first part without asking.  The rest is
+ * dealt by rank 0 in pieces that shrink with what is left: to its owner from the front, to a rank that has finished its
+ * own from the tail of the largest share.  Ranks ask ahead, when they begin their last unit, and rank 0 answers between
+ * its own units and batches, so that nobody waits long even if rank 0 is the slow one.  All messages are a few bytes,
+ * and sent, so they need nobody's help to get on their way.
+ *
+ * Every rank but 0 is told once that there is no more; after that it does not ask.  Its last message says that it
+ * leaves; rank 0 waits for it, so no message is ever left unread. */
+#include "tiles.h"
+
+#include "kernels/kernels.h"
+#include "ranks/agree.h"
+
+enum { TAG_REPORT = 1, TAG_ANSWER = 2, ASKS = 1, FAILED = 2, LEAVES = 4, PARTS = 3 };
+
+#define FIRST     0.25 /* of its share a rank has at once: a rank three times slower than others has time for it */
+#define SAY_EVERY 0.25 /* seconds between two reports for the progress line */
+
+/* Places first .. end-1 of the row. */
+typedef struct {
+  int64_t first, end;
+} range;
+
+struct facet_dealer {
+  MPI_Comm comm;
+  int rank, ranks;
+  const facet_tiles *tiles;
+  int64_t count;  /* units in the row */
+  int64_t *place; /* the row: units */
+  double *before; /* count + 1: cost of the units before each */
+  int group;      /* that was entered; -1: none */
+  facet_status status;
+  range queue; /* of this rank */
+  bool told;   /* that there is no more */
+  /* ranks but 0 */
+  bool asked;
+  range next;     /* a piece that came while the one before was not quite done */
+  int64_t unsaid; /* units done since the last report */
+  double said_at;
+  /* rank 0 */
+  range *share;  /* per rank: what is not dealt */
+  bool *is_told; /* per rank */
+  int others;    /* that have not left */
+  int64_t done;  /* units, of all ranks */
+  facet_progress *progress;
+};
+
+/* ---- the row ---- */
+
+static facet_status make_row(facet_dealer *d)
+{
+  const facet_tiles *t = d->tiles;
+  FACET_NEW(d->place, t->count);
+  FACET_NEW(d->before, t->count + 1);
+  for (int64_t i = 0; i < t->count; i++)
+    if (!t->unit[i].done) {
+      d->before[d->count + 1] = d->before[d->count] + t->unit[i].cost;
+      d->place[d->count++] = i;
+    }
+  return FACET_OK;
+}
+
+static double cost_of(const facet_dealer *d, range r)
+{
+  return d->before[r.end] - d->before[r.first];
+}
+
+/* The first place whose unit has at least half of itself behind this part of the whole cost; the row's end for 1. */
+static int64_t cut(const facet_dealer *d, double part)
+{
+  int64_t low = part < 1 ? 0 : d->count, high = d->count;
+  while (low < high) {
+    int64_t i = low + (high - low) / 2;
+    if ((d->before[i] + d->before[i + 1]) / 2 < part * d->before[d->count])
+      low = i + 1;
+    else
+      high = i;
+  }
+  return low;
+}
+
+static range share_of(const facet_dealer *d, int rank)
+{
+  return (range){cut(d, (double)rank / d->ranks), cut(d, (double)(rank + 1) / d->ranks)};
+}
+
+/* Parts a share: what its owner begins with goes, the rest stays. */
+static range first_of(const facet_dealer *d, int rank, range *rest)
+{
+  range all = share_of(d, rank);
+  int64_t middle = d->ranks == 1 ? all.end : cut(d, (rank + FIRST) / d->ranks);
+  if (middle == all.first && middle < all.end)
+    middle++;
+  *rest = (range){middle, all.end};
+  return (range){all.first, middle};
+}
+
+/* ---- rank 0: dealing ---- */
+
+static bool is_empty(range r)
+{
+  return r.first == r.end;
+}
+
+/* Whose share a rank's next piece comes from: its own, or the largest. */
+static int whose(const facet_dealer *d, int rank)
+{
+  int from = rank;
+  for (int r = 0; r < d->ranks && is_empty(d->share[rank]); r++)
+    if (is_empty(d->share[from]) || cost_of(d, d->share[r]) > cost_of(d, d->share[from]))
+      from = r;
+  return from;
+}
+
+/* The next piece for a rank; empty when all is dealt. */
+static range take_piece(facet_dealer *d, int rank)
+{
+  int from = whose(d, rank);
+  range *share = &d->share[from];
+  double wanted = 0;
+  for (int r = 0; r < d->ranks; r++)
+    wanted += cost_of(d, d->share[r]) / (PARTS * d->ranks);
+  bool own = from == rank;
+  range piece = own ? (range){share->first, share->first} : (range){share->end, share->end};
+  while (piece.end - piece.first < share->end - share->first && (is_empty(piece) || cost_of(d, piece) < wanted)) {
+    piece.end += own;
+    piece.first -= !own;
+  }
+  if (own)
+    share->first = piece.end;
+  else
+    share->end = piece.first;
+  return piece;
+}
+
+/* first -1: there is no more; then end -1: and what was dealt before is not to be run either. */
+static void answer(facet_dealer *d, int rank, range piece)
+{
+  int64_t words[2] = {piece.first, piece.end};
+  MPI_Send(words, 2, MPI_INT64_T, rank, TAG_ANSWER, d->comm);
+  d->is_told[rank] = piece.first < 0;
+}
+
+static void stop_all(facet_dealer *d)
+{
+  for (int r = 1; r < d->ranks; r++)
+    if (!d->is_told[r])
+      answer(d, r, (range){-1, -1});
+  d->told = true;
+}
+
+static void hear(facet_dealer *d)
+{
+  int64_t words[2];
+  MPI_Status from;
+  MPI_Recv(words, 2, MPI_INT64_T, MPI_ANY_SOURCE, TAG_REPORT, d->comm, &from);
+  int rank = from.MPI_SOURCE;
+  d->done += words[0];
+  d->others -= (words[1] & LEAVES) != 0;
+  if (d->status == FACET_OK)
+    d->status = facet_interrupt_check();
+  if ((words[1] & FAILED) || d->status != FACET_OK)
+    stop_all(d);
+  if ((words[1] & ASKS) && !d->is_told[rank]) {
+    range piece = take_piece(d, rank);
+    answer(d, rank, is_empty(piece) ? (range){-1, 0} : piece);
+  }
+  facet_progress_at(d->progress, d->done);
+}
+
+/* Hears whoever has something to say. */
+static void hear_all(facet_dealer *d)
+{
+  int there = 0;
+  while (d->others > 0 && MPI_Iprobe(MPI_ANY_SOURCE, TAG_REPORT, d->comm, &there, MPI_STATUS_IGNORE) == MPI_SUCCESS &&
+         there)
+    hear(d);
+}
+
+/* ---- running ---- */
+
+static void leave(facet_dealer *d)
+{
+  if (d->group < 0)
+    return;
+  d->tiles->leave(d->tiles->self);
+  d->group = -1;
+  facet_kernels_release();
+}
+
+static facet_status enter(facet_dealer *d, int group)
+{
+  if (d->group == group)
+    return FACET_OK;
+  leave(d);
+  d->group = group;
+  return d->tiles->enter(d->tiles->self, group);
+}
+
+static facet_status run_next(facet_dealer *d)
+{
+  int64_t unit = d->place[d->queue.first++];
+  FACET_TRY(facet_interrupt_check());
+  FACET_TRY(enter(d, d->tiles->unit[unit].group));
+  return d->tiles->run(d->tiles->self, d, unit);
+}
+
+static void lead(facet_dealer *d)
+{
+  for (;;) {
+    hear_all(d);
+    if (is_empty(d->queue))
+      d->queue = take_piece(d, 0);
+    if (d->told || is_empty(d->queue))
+      break;
+    facet_status status = run_next(d);
+    if (status != FACET_OK) {
+      d->status = status;
+      stop_all(d);
+      break;
+    }
+    facet_progress_at(d->progress, ++d->done);
+  }
+  leave(d);
+  while (d->others > 0)
+    hear(d);
+}
+
+/* ---- the other ranks ---- */
+
+static void report(facet_dealer *d, int what)
+{
+  int64_t words[2] = {d->unsaid, what};
+  MPI_Send(words, 2, MPI_INT64_T, 0, TAG_REPORT, d->comm);
+  d->unsaid = 0;
+  d->said_at = facet_seconds();
+}
+
+static void drop(facet_dealer *d)
+{
+  d->queue = d->next = (range){0, 0};
+}
+
+static void listen(facet_dealer *d, bool wait)
+{
+  int64_t words[2];
+  int there = wait;
+  if (!wait)
+    MPI_Iprobe(0, TAG_ANSWER, d->comm, &there, MPI_STATUS_IGNORE);
+  if (!there)
+    return;
+  MPI_Recv(words, 2, MPI_INT64_T, 0, TAG_ANSWER, d->comm, MPI_STATUS_IGNORE);
+  d->asked = false;
+  d->told = words[0] < 0;
+  if (!d->told)
+    d->next = (range){words[0], words[1]};
+  if (words[1] < 0 || d->status != FACET_OK)
+    drop(d);
+}
+
+static void run_and_say(facet_dealer *d)
+{
+  d->status = run_next(d);
+  d->unsaid += d->status == FACET_OK;
+  if (d->status != FACET_OK) {
+    report(d, FAILED);
+    drop(d);
+  } else if (facet_seconds() - d->said_at > SAY_EVERY) {
+    report(d, 0);
+  }
+}
+
+static void follow(facet_dealer *d)
+{
+  while (!d->told || !is_empty(d->queue) || !is_empty(d->next)) {
+    if (is_empty(d->queue)) {
+      d->queue = d->next;
+      d->next = (range){0, 0};
+    }
+    if (d->status == FACET_OK && !d->told && !d->asked && is_empty(d->next) && d->queue.end - d->queue.first <= 1) {
+      report(d, ASKS);
+      d->asked = true;
+    }
+    if (!d->told)
+      listen(d, is_empty(d->queue));
+    if (!is_empty(d->queue))
+      run_and_say(d);
+  }
+  report(d, LEAVES);
+  leave(d);
+}
+
+/* ---- the whole ---- */
+
+static facet_status prepare(facet_dealer *d)
+{
+  FACET_TRY(make_row(d));
+  FACET_NEW(d->share, d->ranks);
+  FACET_NEW(d->is_told, d->ranks);
+  for (int r = 0; r < d->ranks; r++) {
+    range own = first_of(d, r, &d->share[r]);
+    d->queue = r == d->rank ? own : d->queue;
+  }
+  return facet_progress_begin(&d->progress, d->tiles->stage, d->tiles->name, d->count, d->count == 0 || d->rank != 0);
+}
+
+facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles)
+{
+  facet_dealer d = {.rank = facet_rank(comm),
+                    .ranks = facet_ranks(comm),
+                    .tiles = tiles,
+                    .group = -1,
+                    .others = facet_ranks(comm) - 1,
+                    .said_at = facet_seconds()};
+  FACET_TRY(facet_mpi_check(MPI_Comm_dup(comm, &d.comm), tiles->stage)); /* no message of others comes between */
+  facet_status status = facet_agree(comm, prepare(&d));
+  if (status == FACET_OK) {
+    if (d.rank == 0)
+      lead(&d);
+    else
+      follow(&d);
+    status = facet_agree(comm, d.status);
+  }
+  facet_progress_end(&d.progress);
+  void *owned[] = {&d.place, &d.before, &d.share, &d.is_told};
+  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+    facet_free(owned[i]);
+  MPI_Comm_free(&d.comm);
+  return status;
+}
+
+facet_status facet_dealer_pause(facet_dealer *d)
+{
+  if (d && d->rank == 0)
+    hear_all(d);
+  return facet_interrupt_check();
+}
+
+facet_status facet_tiles_memory(const facet_tiles *t, size_t *bytes)
+{
+  facet_status status = FACET_OK;
+  *bytes = 0;
+  facet_kernels_release();
+  size_t before = facet_memory_in_use();
+  for (int64_t i = 0; i < t->count && status == FACET_OK; i++) {
+    if (i > 0 && t->unit[i].group == t->unit[i - 1].group)
+      continue;
+    status = t->enter(t->self, t->unit[i].group);
+    size_t taken = facet_memory_in_use() - before;
+    *bytes = taken > *bytes ? taken : *bytes;
+    t->leave(t->self);
+    facet_kernels_release();
+  }
+  return status;
+}

@@ -1,0 +1,250 @@
+/* The driver of tiles: every unit once, on any number of ranks, whoever fails, is interrupted, or is slow. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h> /* needs the above */
+
+#include "ranks/agree.h"
+#include "stages/tiles.h"
+
+enum { UNITS = 300, GROUPS = 7 };
+
+/* What one rank does, and has done. */
+typedef struct {
+  int64_t count;
+  facet_unit unit[UNITS];
+  int times[UNITS]; /* that a unit was run here */
+  int group;        /* entered; -1: none */
+  int entered, left;
+  int64_t fail_at, signal_at; /* units; -1: none */
+  bool enter_fails;
+  double nap;  /* seconds for a cost of 1, on this rank */
+  double busy; /* seconds in units */
+} work;
+
+static facet_status enter(void *self, int group)
+{
+  work *w = self;
+  assert_int_equal(w->group, -1);
+  w->group = group;
+  w->entered++;
+  return w->enter_fails ? facet_raise(FACET_OS, "no room for group %d", group) : FACET_OK;
+}
+
+static void leave(void *self)
+{
+  work *w = self;
+  assert_int_not_equal(w->group, -1);
+  w->group = -1;
+  w->left++;
+}
+
+static facet_status run(void *self, facet_dealer *dealer, int64_t unit)
+{
+  work *w = self;
+  double begun = facet_seconds(), seconds = w->nap * w->unit[unit].cost;
+  assert_int_equal(w->group, w->unit[unit].group);
+  if (unit == w->fail_at)
+    return facet_raise(FACET_BAD_INPUT, "unit %lld is bad", (long long)unit);
+  if (unit == w->signal_at)
+    (void)raise(SIGUSR1);
+  for (int batch = 0; batch < 4; batch++) {
+    nanosleep(&(struct timespec){.tv_nsec = (long)(seconds / 4 * 1e9)}, NULL);
+    FACET_TRY(facet_dealer_pause(dealer));
+  }
+  w->times[unit]++;
+  w->busy += facet_seconds() - begun;
+  return FACET_OK;
+}
+
+static work *make_work(int64_t count)
+{
+  static work w;
+  w = (work){.count = count, .group = -1, .fail_at = -1, .signal_at = -1};
+  for (int64_t i = 0; i < count; i++)
+    w.unit[i] = (facet_unit){.cost = 1, .group = (int)(i * GROUPS / count)};
+  facet_interrupt_listen();
+  return &w;
+}
+
+static facet_status run_all(work *w)
+{
+  facet_tiles tiles = {.stage = "test",
+                       .name = "units",
+                       .count = w->count,
+                       .unit = w->unit,
+                       .self = w,
+                       .enter = enter,
+                       .leave = leave,
+                       .run = run};
+  facet_status status = facet_tiles_run(MPI_COMM_WORLD, &tiles);
+  assert_int_equal(w->group, -1);
+  assert_int_equal(w->entered, w->left);
+  return status;
+}
+
+/* Each unit that was not done is run once in all, no other is. */
+static void assert_all_once(work *w)
+{
+  MPI_Allreduce(MPI_IN_PLACE, w->times, UNITS, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+  for (int64_t i = 0; i < w->count; i++)
+    assert_int_equal(w->times[i], !w->unit[i].done);
+}
+
+/* At most once each, and how many. */
+static int count_once(work *w)
+{
+  int sum = 0;
+  MPI_Allreduce(MPI_IN_PLACE, w->times, UNITS, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+  for (int64_t i = 0; i < w->count; i++) {
+    assert_in_range(w->times[i], 0, 1);
+    sum += w->times[i];
+  }
+  return sum;
+}
+
+static void test_every_unit_once(void **state)
+{
+  (void)state;
+  for (int64_t count = 0; count <= UNITS; count += count < 12 ? 1 : 96) {
+    work *w = make_work(count);
+    assert_int_equal(run_all(w), FACET_OK);
+    assert_all_once(w);
+  }
+}
+
+static void test_random_costs_and_marks(void **state)
+{
+  (void)state;
+  for (uint64_t turn = 0; turn < 20; turn++) {
+    work *w = make_work(UNITS);
+    facet_random random = {5, 1};
+    for (uint64_t i = 0; i < UNITS; i++) {
+      double u = facet_random_uniform(random, turn, 2 * i);
+      w->unit[i].cost = u < 0.05 ? 0 : u > 0.95 ? 1000 : u;
+      w->unit[i].done = facet_random_uniform(random, turn, 2 * i + 1) < (double)turn / 19;
+    }
+    w->nap = 2e-6;
+    assert_int_equal(run_all(w), FACET_OK);
+    assert_all_once(w);
+  }
+}
+
+/* Whichever rank it is, and wherever; nobody waits for ever, and all know why. */
+static void test_a_failure_is_known_to_all(void **state)
+{
+  (void)state;
+  for (int64_t at = 0; at < UNITS; at += 23) {
+    work *w = make_work(UNITS);
+    w->fail_at = at;
+    w->nap = 1e-4;
+    assert_int_equal(run_all(w), FACET_BAD_INPUT);
+    char message[40];
+    snprintf(message, sizeof message, "unit %lld is bad", (long long)at);
+    assert_string_equal(facet_message(), message);
+    assert_in_range(count_once(w), 0, UNITS - 1);
+  }
+}
+
+static void test_entering_fails(void **state)
+{
+  (void)state;
+  for (int rank = 0; rank < facet_ranks(MPI_COMM_WORLD); rank++) {
+    work *w = make_work(UNITS);
+    w->enter_fails = facet_rank(MPI_COMM_WORLD) == rank;
+    assert_int_equal(run_all(w), FACET_OS);
+    assert_in_range(count_once(w), 0, UNITS - 1);
+  }
+}
+
+/* One rank alone hears the signal, and the others stop, too, far from the end of what they have. */
+static void test_an_interrupted_rank(void **state)
+{
+  (void)state;
+  for (int64_t at = 0; at < UNITS; at += 37) {
+    work *w = make_work(UNITS);
+    w->signal_at = at;
+    w->nap = 3e-4;
+    assert_int_equal(run_all(w), FACET_INTERRUPTED);
+    assert_in_range(count_once(w), 0, UNITS - 1);
+  }
+  work *w = make_work(UNITS); /* goes on where the last one was: no message is left */
+  assert_int_equal(run_all(w), FACET_OK);
+  assert_all_once(w);
+}
+
+static double combined(double x, MPI_Op op)
+{
+  MPI_Allreduce(MPI_IN_PLACE, &x, 1, MPI_DOUBLE, op, MPI_COMM_WORLD);
+  return x;
+}
+
+/* A slow rank takes three times as long for the same. The ideal is that all are busy to the end: the busiest is no
+ * longer so than they are on average. Shares that are not dealt anew would be off by more than half. */
+static void test_a_slow_rank(void **state)
+{
+  (void)state;
+  int ranks = facet_ranks(MPI_COMM_WORLD);
+  for (int slow = 0; slow<ranks; slow += ranks> 1 ? ranks - 1 : 1) {
+    work *w = make_work(UNITS);
+    for (uint64_t i = 0; i < UNITS; i++)
+      w->unit[i].cost = 0.5 + facet_random_uniform((facet_random){6, 1}, 0, i);
+    w->nap = facet_rank(MPI_COMM_WORLD) == slow ? 9e-3 : 3e-3;
+    assert_int_equal(run_all(w), FACET_OK);
+    double most = combined(w->busy, MPI_MAX), mean = combined(w->busy, MPI_SUM) / ranks;
+    assert_true(most <= 1.15 * mean);
+    assert_all_once(w);
+  }
+}
+
+/* Memory: of the group that takes the most, each entered and left. */
+typedef struct {
+  char *room;
+} holder;
+
+static facet_status hold(void *self, int group)
+{
+  FACET_NEW(((holder *)self)->room, (group % 3 + 1) << 20);
+  return FACET_OK;
+}
+
+static void let_go(void *self)
+{
+  facet_free(&((holder *)self)->room);
+}
+
+static void test_memory(void **state)
+{
+  (void)state;
+  holder h = {NULL};
+  facet_unit unit[] = {{1, 0, false}, {1, 0, true}, {1, 1, true}, {1, 5, false}, {1, 3, false}};
+  facet_tiles tiles = {.count = 5, .unit = unit, .self = &h, .enter = hold, .leave = let_go};
+  size_t bytes, before = facet_memory_in_use();
+  assert_int_equal(facet_tiles_memory(&tiles, &bytes), FACET_OK);
+  assert_in_range(bytes, 3 << 20, (3 << 20) + 4096);
+  assert_int_equal(facet_memory_in_use(), before);
+}
+
+int main(int argc, char **argv)
+{
+  MPI_Init(&argc, &argv);
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_every_unit_once),
+      cmocka_unit_test(test_random_costs_and_marks),
+      cmocka_unit_test(test_a_failure_is_known_to_all),
+      cmocka_unit_test(test_entering_fails),
+      cmocka_unit_test(test_an_interrupted_rank),
+      cmocka_unit_test(test_a_slow_rank),
+      cmocka_unit_test(test_memory),
+  };
+  int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  MPI_Finalize();
+  return failed;
+}
