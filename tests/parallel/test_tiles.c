@@ -56,7 +56,8 @@ static facet_status run(void *self, facet_dealer *dealer, int64_t unit)
   if (unit == w->signal_at)
     (void)raise(SIGUSR1);
   for (int batch = 0; batch < 4; batch++) {
-    nanosleep(&(struct timespec){.tv_nsec = (long)(seconds / 4 * 1e9)}, NULL);
+    if (seconds > 0)
+      nanosleep(&(struct timespec){.tv_nsec = (long)(seconds / 4 * 1e9)}, NULL);
     FACET_TRY(facet_dealer_pause(dealer));
   }
   w->times[unit]++;
