@@ -406,5 +406,10 @@ static facet_status plan_own(const facet_study *study, const facet_study_data *d
   return FACET_OK;
 }
 
-const facet_stage facet_stage_analyse = {
-    .name = "analyse", .wanted = wanted, .plan = plan_own, .memory = memory, .seconds = seconds, .run = run};
+const facet_stage facet_stage_analyse = {.name = "analyse",
+                                         .marks = "V, C, block",
+                                         .wanted = wanted,
+                                         .plan = plan_own,
+                                         .memory = memory,
+                                         .seconds = seconds,
+                                         .run = run};

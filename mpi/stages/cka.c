@@ -331,4 +331,4 @@ static void warn(const facet_plan *plan)
 }
 
 const facet_stage facet_stage_cka = {
-    .name = "cka", .wanted = wanted, .memory = memory, .seconds = seconds, .run = run, .warn = warn};
+    .name = "cka", .marks = "", .wanted = wanted, .memory = memory, .seconds = seconds, .run = run, .warn = warn};

@@ -411,6 +411,7 @@ static void warn(const facet_plan *plan)
 }
 
 const facet_stage facet_stage_embed = {.name = "embed",
+                                       .marks = "V, C, block",
                                        .wanted = wanted,
                                        .plan = plan_own,
                                        .memory = memory,

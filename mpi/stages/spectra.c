@@ -559,5 +559,10 @@ static facet_status plan_own(const facet_study *study, const facet_study_data *d
   return FACET_OK;
 }
 
-const facet_stage facet_stage_spectra = {
-    .name = "spectra", .wanted = wanted, .plan = plan_own, .memory = memory, .seconds = seconds, .run = run};
+const facet_stage facet_stage_spectra = {.name = "spectra",
+                                         .marks = "V",
+                                         .wanted = wanted,
+                                         .plan = plan_own,
+                                         .memory = memory,
+                                         .seconds = seconds,
+                                         .run = run};

@@ -27,6 +27,9 @@ enum { FACET_BLAS_BYTES = 6 << 20 }; /* what a BLAS keeps for itself once it was
 
 typedef struct {
   const char *name; /* of the progress, of the line of `check`, and of /progress/<name> */
+  /* What /progress/<name> counts, one mark for each: dimensions of the result file's table, ", " between them; "": one
+   * mark for all of it. NULL: it has none. */
+  const char *marks;
   /* Not collective. Whether the study asks for it. */
   bool (*wanted)(const facet_plan *plan);
   /* Not collective. Fills in what of the plan the stage alone knows: the sizes of its arrays, what it has to know of

@@ -65,4 +65,4 @@ static void warn(const facet_plan *plan)
 }
 
 const facet_stage facet_stage_summary = {
-    .name = "summary", .wanted = wanted, .memory = memory, .seconds = seconds, .run = run, .warn = warn};
+    .name = "summary", .marks = "", .wanted = wanted, .memory = memory, .seconds = seconds, .run = run, .warn = warn};
