@@ -28,9 +28,9 @@ static facet_status square_norms(const facet_blockmatrix *x, double *norm)
       norm[facet_blockmatrix_row(x, i)] += v * v;
     }
   MPI_Comm comm = facet_grid_comm(x->grid);
-  FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &finite, 1, MPI_INT, MPI_MIN, comm), "checking features"));
+  FACET_TRY(facet_least(comm, &finite, 1, "checking features"));
   FACET_CHECK(finite, FACET_BAD_INPUT, "the features that are to be embedded are not finite");
-  return facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, norm, (int)x->rows, MPI_DOUBLE, MPI_SUM, comm), "distances");
+  return facet_sum(comm, norm, x->rows, "distances");
 }
 
 /* Products of samples become p_j|i, row by row. */
@@ -110,7 +110,7 @@ static facet_status join(desk *d, facet_affinity *out)
       out->entropy += join_part(m, from, received, first, rows, partner == me ? mine : d->portion, out->p);
     }
   }
-  return facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &out->entropy, 1, MPI_DOUBLE, MPI_SUM, comm), "entropy");
+  return facet_sum(comm, &out->entropy, 1, "entropy");
 }
 
 static facet_status make(const facet_blockmatrix *x, double perplexity, desk *d, facet_affinity *out)

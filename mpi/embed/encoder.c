@@ -214,9 +214,7 @@ static facet_status layer_gradient(const facet_encoder *e, layer *l, const facet
   double norm;
   FACET_TRY(facet_blockmatrix_gemm(true, false, 1, in, l->delta, 0, l->gradient));
   BOTH(e, column_sums, l->delta, l->bias_gradient);
-  FACET_TRY(facet_mpi_check(
-      MPI_Allreduce(MPI_IN_PLACE, l->bias_gradient, (int)l->outputs, MPI_DOUBLE, MPI_SUM, facet_grid_comm(e->grid)),
-      "adding gradients up"));
+  FACET_TRY(facet_sum(facet_grid_comm(e->grid), l->bias_gradient, l->outputs, "adding gradients up"));
   FACET_TRY(facet_blockmatrix_norm(l->gradient, &norm));
   *squares += norm * norm;
   for (int64_t j = 0; j < l->outputs; j++)

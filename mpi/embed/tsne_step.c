@@ -31,7 +31,7 @@ facet_status facet_tsne_step(const facet_affinity *affinity, int dimensions, con
   status = facet_agree(comm, status);
   double sums[4] = {f.cross, f.weight, f.cross_alpha, f.weight_alpha};
   if (status == FACET_OK)
-    status = facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, sums, 4, MPI_DOUBLE, MPI_SUM, comm), "adding a loss up");
+    status = facet_sum(comm, sums, 4, "adding a loss up");
   if (status == FACET_OK) {
     g->loss = affinity->entropy + sums[0] + log(sums[1]);
     g->alpha = sums[2] - sums[3] / sums[1];

@@ -348,7 +348,7 @@ static facet_status fill(facet_blockmatrix *m, exchange *x, int64_t *spans, int6
 {
   const facet_grid *g = m->grid;
   int64_t step = rows_of_round(g->ranks, m->columns, x->size), rounds = (count + step - 1) / step;
-  FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &rounds, 1, MPI_INT64_T, MPI_MAX, g->comm), "filling"));
+  FACET_TRY(facet_largest(g->comm, &rounds, 1, "filling"));
   for (int64_t round = 0; round < rounds; round++) {
     int64_t done = round * step < count ? round * step : count;
     int64_t mine[2] = {first + done, count - done < step ? count - done : step};
@@ -568,13 +568,13 @@ facet_status facet_blockmatrix_norm(const facet_blockmatrix *a, double *norm)
   const int64_t count = a->local_rows * a->local_columns;
   for (int64_t i = 0; i < count; i++)
     largest = fmax(largest, fabs(facet_blockmatrix_get(a, i))); /* passes over NaN */
-  FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_DOUBLE, MPI_MAX, a->grid->comm), "a norm"));
+  FACET_TRY(facet_largest(a->grid->comm, &largest, 1, "a norm"));
   const double scale = largest > 0 && isfinite(largest) ? largest : 1;
   for (int64_t i = 0; i < count; i++) {
     double x = facet_blockmatrix_get(a, i) / scale;
     sum += x * x;
   }
-  FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, a->grid->comm), "a norm"));
+  FACET_TRY(facet_sum(a->grid->comm, &sum, 1, "a norm"));
   *norm = scale * sqrt(sum);
   return FACET_OK;
 }

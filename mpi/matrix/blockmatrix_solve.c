@@ -34,7 +34,7 @@ static facet_status check_finite(const facet_blockmatrix *a)
   int finite = 1;
   for (int64_t i = 0; i < a->local_rows * a->local_columns; i++)
     finite = finite && isfinite(facet_blockmatrix_get(a, i));
-  FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &finite, 1, MPI_INT, MPI_MIN, a->grid->comm), "checking"));
+  FACET_TRY(facet_least(a->grid->comm, &finite, 1, "checking"));
   FACET_CHECK(finite, FACET_BAD_INPUT, "a matrix to be decomposed has elements that are not finite");
   return FACET_OK;
 }
@@ -214,9 +214,9 @@ static facet_status attempt_run(const facet_blockmatrix *a, bool square, attempt
   desk_clear(&d);
   FACET_TRY(status);
   int failed = t->info != 0;
-  FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, comm), "decomposing"));
+  FACET_TRY(facet_largest(comm, &failed, 1, "decomposing"));
   *succeeded = !failed;
-  return facet_mpi_check(MPI_Bcast(t->values, (int)r, MPI_DOUBLE, 0, comm), "decomposing");
+  return facet_share(comm, t->values, r, "decomposing");
 }
 
 /* The right vectors come as rows. */

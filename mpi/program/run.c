@@ -10,7 +10,7 @@
 static facet_status open_store(MPI_Comm comm, const char *path, const facet_store_plan *plan, facet_store **store)
 {
   int there = facet_rank(comm) == 0 && facet_exists(path);
-  FACET_TRY(facet_mpi_check(MPI_Bcast(&there, 1, MPI_INT, 0, comm), "opening the store"));
+  FACET_TRY(facet_share(comm, &there, 1, "opening the store"));
   if (!there)
     FACET_TRY(facet_store_create(comm, path, plan));
   return facet_store_open(comm, path, plan, store);

@@ -18,16 +18,6 @@ int facet_ranks(MPI_Comm comm)
   return ranks;
 }
 
-facet_status facet_mpi_check(int code, const char *what)
-{
-  char words[MPI_MAX_ERROR_STRING];
-  int length = 0;
-  if (code == MPI_SUCCESS)
-    return FACET_OK;
-  MPI_Error_string(code, words, &length);
-  return facet_raise(FACET_IO, "%s: %.*s", what, length, words);
-}
-
 facet_status(facet_agree)(MPI_Comm comm, facet_status status)
 {
   struct {

@@ -5,7 +5,7 @@
 
 #include <mpi.h>
 
-#include "base/base.h"
+#include "exchange.h"
 
 /* Collective. Every rank gives its own status; all return that of the lowest rank that failed, with its message, or
  * FACET_OK. */
@@ -21,9 +21,6 @@ static inline facet_status facet_agree_or_own(MPI_Comm comm, facet_status status
 
 /* Passes up what the ranks agree on. */
 #define FACET_AGREE(comm, call) FACET_TRY(facet_agree((comm), (call)))
-
-/* FACET_IO with the MPI library's words unless `code` is MPI_SUCCESS. `what` names the call. */
-facet_status facet_mpi_check(int code, const char *what);
 
 int facet_rank(MPI_Comm comm);
 int facet_ranks(MPI_Comm comm);

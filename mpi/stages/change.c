@@ -344,9 +344,9 @@ static facet_status pick(MPI_Comm comm, const facet_store_plan *p, const char *p
   FACET_AGREE(comm, make_picked(p, picked));
   FACET_AGREE(comm, facet_rank(comm) == 0 ? read_picked(p, path, picked) : FACET_OK);
   int n = (int)p->change_samples;
-  FACET_TRY(facet_mpi_check(MPI_Bcast(picked->sample, n, MPI_INT64_T, 0, comm), "picking samples"));
+  FACET_TRY(facet_share(comm, picked->sample, n, "picking samples"));
   for (int i = 0; i < p->variants * p->conditions; i++)
-    FACET_TRY(facet_mpi_check(MPI_Bcast(picked->margin + (int64_t)i * n, n, MPI_DOUBLE, 0, comm), "picking samples"));
+    FACET_TRY(facet_share(comm, picked->margin + (int64_t)i * n, n, "picking samples"));
   return FACET_OK;
 }
 

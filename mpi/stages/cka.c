@@ -79,8 +79,7 @@ static facet_status make_features(work *w, int64_t item, double **x)
   memset(w->sum, 0, (size_t)features * sizeof *w->sum);
   for (int64_t i = 0; i < w->count; i++)
     cblas_daxpy((int)features, 1, *x + i * features, 1, w->sum, 1);
-  FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, w->sum, (int)features, MPI_DOUBLE, MPI_SUM, w->comm),
-                            "centring features"));
+  FACET_TRY(facet_sum(w->comm, w->sum, features, "centring features"));
   facet_center(w->count, features, w->sum, w->plan->store.samples, *x);
   return FACET_OK;
 }
@@ -138,7 +137,7 @@ static double item_bytes(const work *w, int64_t i)
 static facet_status end_of_block(const work *w, int64_t from, int64_t *to)
 {
   double room = (double)w->plan->store.study->settings.memory - PROGRAM - (double)facet_memory_in_use(), largest = 0;
-  FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &room, 1, MPI_DOUBLE, MPI_MIN, w->comm), "comparing"));
+  FACET_TRY(facet_least(w->comm, &room, 1, "comparing"));
   for (int64_t i = from; i < w->group; i++)
     largest = fmax(largest, item_bytes(w, i));
   room -= largest;

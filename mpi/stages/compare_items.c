@@ -83,7 +83,7 @@ static facet_status add_samples(const work *w, const char *metric, double scale,
   if (status == FACET_OK && w->rank == 0)
     status = read_points(w, metric, scale, first, count);
   FACET_AGREE(w->comm, status);
-  FACET_TRY(facet_mpi_check(MPI_Bcast(w->points, (int)(w->items * count), MPI_DOUBLE, 0, w->comm), "comparing"));
+  FACET_TRY(facet_share(w->comm, w->points, w->items * count, "comparing"));
   double *sum = w->sum;
   for (int64_t i = w->rank; i < w->blocks; i += w->ranks, sum += BLOCK) {
     block b = w->block[i];
@@ -100,7 +100,7 @@ static facet_status add_metric(const work *w, const char *name)
   double scale = NAN;
   (void)snprintf(metric, sizeof metric, "/geometry/%s", name);
   FACET_AGREE(w->comm, w->rank == 0 ? scale_of(w, metric, &scale) : FACET_OK);
-  FACET_TRY(facet_mpi_check(MPI_Bcast(&scale, 1, MPI_DOUBLE, 0, w->comm), "comparing"));
+  FACET_TRY(facet_share(w->comm, &scale, 1, "comparing"));
   for (int64_t first = 0; scale > 0 && first < w->plan->samples; first += SAMPLES)
     FACET_TRY(add_samples(w, metric, scale, first));
   return FACET_OK;

@@ -236,7 +236,7 @@ static facet_status run_tiles(mapping *m, const uint8_t *done, int64_t left, fac
 static facet_status find_encoder(const facet_context *c, const char *file, facet_network **encoder)
 {
   int there = facet_rank(c->comm) == 0 && facet_exists(file);
-  FACET_TRY(facet_mpi_check(MPI_Bcast(&there, 1, MPI_INT, 0, c->comm), "looking for the encoder"));
+  FACET_TRY(facet_share(c->comm, &there, 1, "looking for the encoder"));
   if (!there) {
     FACET_TRY(facet_embed_train(c->comm, c->plan, c->data, c->family, c->store, encoder));
     FACET_TRY(facet_store_sync(c->store)); /* its log and the training samples' positions come before it */

@@ -98,8 +98,7 @@ static facet_status share(judgement *j)
   const int64_t all = j->s->samples * j->s->embed_inputs;
   for (int64_t i = 0; i < all; i += SUMMED_AT_ONCE) {
     int count = (int)(all - i < SUMMED_AT_ONCE ? all - i : SUMMED_AT_ONCE);
-    FACET_TRY(
-        facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, j->x + i, count, MPI_FLOAT, MPI_SUM, j->comm), "sharing features"));
+    FACET_TRY(facet_sum(j->comm, j->x + i, count, "sharing features"));
   }
   return FACET_OK;
 }

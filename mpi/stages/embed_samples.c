@@ -97,7 +97,7 @@ static facet_status fill_batches(facet_embed_samples *s, double *sum, double *sq
 
 static facet_status add_up(MPI_Comm comm, int64_t count, double *sum)
 {
-  return facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, sum, (int)count, MPI_DOUBLE, MPI_SUM, comm), "adding up features");
+  return facet_sum(comm, sum, count, "adding up features");
 }
 
 /* From the sums over all samples of all ranks. One scale for all features, so that distances keep their proportions. */

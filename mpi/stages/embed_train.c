@@ -221,8 +221,8 @@ static facet_status load(training *t, int *epochs_done)
 static facet_status pause_between_epochs(training *t, int epochs_done, double *saved)
 {
   int what[2] = {facet_interrupted(), facet_seconds() - *saved > CHECKPOINT_SECONDS};
-  FACET_TRY(facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &what[0], 1, MPI_INT, MPI_MAX, t->comm), "training"));
-  FACET_TRY(facet_mpi_check(MPI_Bcast(&what[1], 1, MPI_INT, 0, t->comm), "training"));
+  FACET_TRY(facet_largest(t->comm, &what[0], 1, "training"));
+  FACET_TRY(facet_share(t->comm, &what[1], 1, "training"));
   if (!what[0] && !what[1])
     return FACET_OK;
   FACET_TRY(save(t, epochs_done));

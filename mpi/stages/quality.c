@@ -24,9 +24,9 @@ static facet_status count_share(MPI_Comm comm, counter *count, const void *what,
 
 static facet_status count_all(MPI_Comm comm, counter *count, const void *what, int64_t queries, int64_t sum[2])
 {
-  int64_t own[2] = {0, 0};
-  FACET_AGREE(comm, count_share(comm, count, what, queries, own));
-  return facet_mpi_check(MPI_Allreduce(own, sum, 2, MPI_INT64_T, MPI_SUM, comm), "adding up");
+  sum[0] = sum[1] = 0;
+  FACET_AGREE(comm, count_share(comm, count, what, queries, sum));
+  return facet_sum(comm, sum, 2, "adding up");
 }
 
 static facet_status count_penalties(const void *what, int64_t first, int64_t count, int64_t sum[2])

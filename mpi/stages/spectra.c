@@ -302,8 +302,7 @@ static facet_status renew_basis(sketch *k)
     memcpy(k->basis, k->product, (size_t)(k->size * w->inputs) * sizeof *k->basis);
   FACET_AGREE(w->comm, w->rank == 0 ? facet_rows_orthonormalize(k->size, w->inputs, k->basis) : FACET_OK);
   for (int64_t i = 0; i < k->size; i++)
-    FACET_TRY(facet_mpi_check(MPI_Bcast(k->basis + i * w->inputs, (int)w->inputs, MPI_DOUBLE, 0, w->comm),
-                              "sharing a basis"));
+    FACET_TRY(facet_share(w->comm, k->basis + i * w->inputs, w->inputs, "sharing a basis"));
   return FACET_OK;
 }
 
@@ -316,8 +315,7 @@ static facet_status find_basis(sketch *k)
     FACET_TRY(renew_basis(k));
   }
   FACET_TRY(apply(k, false));
-  return facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, &k->squares, 1, MPI_DOUBLE, MPI_SUM, k->w->comm),
-                         "summing up squares");
+  return facet_sum(k->w->comm, &k->squares, 1, "summing up squares");
 }
 
 /* Rank 0. */

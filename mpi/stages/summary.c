@@ -24,8 +24,7 @@ static facet_status run(const facet_context *c)
   double *seconds = facet_allocate((size_t)variants, sizeof *seconds);
   facet_status status = facet_agree(c->comm, seconds ? measure_forward(c, seconds) : FACET_OS);
   if (status == FACET_OK)
-    status =
-        facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, seconds, variants, MPI_DOUBLE, MPI_SUM, c->comm), "summarizing");
+    status = facet_sum(c->comm, seconds, variants, "summarizing");
   if (status == FACET_OK)
     status = facet_store_sync(c->store);
   if (status == FACET_OK)

@@ -8,7 +8,7 @@
 #include "ranks/agree.h"
 
 static const char title[] = "facet checkpoint 1\n";
-enum { TITLE = sizeof title - 1, DIGEST = 65, HEADER = TITLE + 2 * DIGEST, MOST_AT_ONCE = 1 << 30 };
+enum { TITLE = sizeof title - 1, DIGEST = 65, HEADER = TITLE + 2 * DIGEST };
 
 static size_t size_of(int pieces, const facet_piece *piece)
 {
@@ -66,15 +66,6 @@ static facet_status read_fitting(const char *path, const char *digest, size_t si
   return status;
 }
 
-static facet_status share(MPI_Comm comm, const facet_piece *piece)
-{
-  for (size_t at = 0; at < piece->bytes; at += MOST_AT_ONCE) {
-    size_t count = piece->bytes - at < MOST_AT_ONCE ? piece->bytes - at : MOST_AT_ONCE;
-    FACET_TRY(facet_mpi_check(MPI_Bcast((char *)piece->data + at, (int)count, MPI_BYTE, 0, comm), "checkpoint"));
-  }
-  return FACET_OK;
-}
-
 facet_status facet_checkpoint_read(MPI_Comm comm, const char *path, const char digest[65], int pieces,
                                    const facet_piece *piece, bool *found)
 {
@@ -86,13 +77,13 @@ facet_status facet_checkpoint_read(MPI_Comm comm, const char *path, const char d
   int there = bytes != NULL;
   status = facet_agree(comm, status);
   if (status == FACET_OK)
-    status = facet_mpi_check(MPI_Bcast(&there, 1, MPI_INT, 0, comm), "checkpoint");
+    status = facet_share(comm, &there, 1, "checkpoint");
   size_t at = HEADER;
   for (int i = 0; i < pieces && status == FACET_OK && there; i++) {
     if (bytes)
       memcpy(piece[i].data, bytes + at, piece[i].bytes);
     at += piece[i].bytes;
-    status = share(comm, &piece[i]);
+    status = facet_share(comm, (char *)piece[i].data, (int64_t)piece[i].bytes, "checkpoint");
   }
   facet_free(&bytes);
   *found = there;

@@ -233,8 +233,8 @@ static float largest_of(const float *g, int64_t count)
 /* Largest |g| of all ranks' micro-batches. Tells of failures and interruptions on the way. */
 static facet_status agree_on_largest(facet_trainer *t, facet_status status, int64_t step, float own, double *largest)
 {
-  double said[3] = {(double)own, status != FACET_OK, facet_interrupted()}, all[3];
-  FACET_TRY(facet_mpi_check(MPI_Allreduce(said, all, 3, MPI_DOUBLE, MPI_MAX, t->comm), "training"));
+  double all[3] = {(double)own, status != FACET_OK, facet_interrupted()};
+  FACET_TRY(facet_largest(t->comm, all, 3, "training"));
   if (all[1] > 0)
     return facet_agree(t->comm, status);
   if (all[2] > 0)
@@ -289,7 +289,7 @@ static facet_status sum_exactly(facet_trainer *t, int64_t own, double largest, i
   }
   if (t->ranks == 1)
     return FACET_OK;
-  return facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, t->sum, (int)t->total, MPI_INT64_T, MPI_SUM, t->comm), "training");
+  return facet_sum(t->comm, t->sum, t->total, "training");
 }
 
 /* ---- the step of the parameters ---- */

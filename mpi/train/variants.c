@@ -280,7 +280,7 @@ static facet_status find_missing(MPI_Comm comm, const facet_study *study, const 
     if (state[i] == TO_MAKE && i > 0 && read_record(&family->member[i]).diverged[0])
       state[i] = DIVERGED;
   }
-  return facet_mpi_check(MPI_Bcast(state, family->count, MPI_INT, 0, comm), "making variants");
+  return facet_share(comm, state, family->count, "making variants");
 }
 
 /* Epochs of training that a member takes. */
@@ -362,7 +362,7 @@ static facet_status make_in_groups(MPI_Comm comm, const facet_kitchen *k, const 
     MPI_Comm_free(&part);
   facet_free(&group);
   FACET_TRY(status);
-  return facet_mpi_check(MPI_Allreduce(MPI_IN_PLACE, state, family->count, MPI_INT, MPI_MAX, comm), "making variants");
+  return facet_largest(comm, state, family->count, "making variants");
 }
 
 static void member_clear(facet_member *m)
@@ -381,7 +381,7 @@ static facet_status read_records(MPI_Comm comm, facet_family *family)
     facet_record *record = &family->member[i].record;
     if (facet_rank(comm) == 0)
       *record = read_record(&family->member[i]);
-    FACET_TRY(facet_mpi_check(MPI_Bcast(record, sizeof *record, MPI_BYTE, 0, comm), "reading records"));
+    FACET_TRY(facet_share(comm, (char *)record, sizeof *record, "reading records"));
   }
   return FACET_OK;
 }
