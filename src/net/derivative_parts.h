@@ -3,7 +3,7 @@
 #define FACET_DERIVATIVE_PARTS_H
 
 #include "net/derivative.h"
-#include "net/lower.h"
+#include "net/lowered.h"
 
 typedef struct {
   int64_t size;   /* of one sample */

@@ -7,7 +7,7 @@
 #define FACET_EXECUTOR_H
 
 #include "kernels/elementwise.h"
-#include "net/lower.h"
+#include "net/lowered.h"
 #include "net/slots.h"
 
 /* How an adjoint reaches input j of a step: to = addend + contribution (addend NO_SLOT: 0). `to` may be the very slot

@@ -1,79 +1,8 @@
-/* Private to src/net: what shape inference works out of a node for the executor.
- *
- * Every operator is lowered to one of seven kinds, and the executor knows only kinds:
- *   linear    z = A u + a          Conv, ConvTranspose, Gemm, MatMul
- *   diagonal  z = d * u + a        BatchNormalization; Add, Sub, Mul, Div with a constant; Neg
- *   sum       z = sum_j c_j u_j    Add, Sub, Sum, Mean of branches
- *   gate      z = s u + a, s and a of the piece that u is on: Relu, LeakyRelu, PRelu, Clip, Abs, HardSigmoid
- *   select    z_i = the largest or smallest of u_ji: Max, Min of branches and constants
- *   move      z_i = u_map(i)       Reshape, Transpose, Slice, Pad, Concat, Gather, Resize nearest: index maps
- *   window    z_s = weighted sum, maximum or minimum of u over window s: pooling, Reduce*, Resize linear
- *
- * Operators see ONNX shapes with the batch dimension in front, and the batch is 1: a "full" shape.  A value whose full
- * shape starts with 1 is a batch; one whose full shape does not ("whole") belongs to one sample as it is. */
+/* Private to src/net: lowering, from a node with attributes to what lowered.h says of it. */
 #ifndef FACET_LOWER_H
 #define FACET_LOWER_H
 
-#include "net/net.h"
-
-typedef enum { KIND_LINEAR, KIND_DIAGONAL, KIND_SUM, KIND_GATE, KIND_SELECT, KIND_MOVE, KIND_WINDOW } facet_kind;
-
-enum { NO_VALUE = -1, MOST_PIECES = 3 };
-
-struct facet_lowered {
-  facet_kind kind;
-  int inputs; /* values that depend on the network's input, in order */
-  int *input; /* owned */
-  int output;
-  facet_shape full; /* of the output */
-  bool plain;       /* the values must lie in plain order */
-  bool keeps_axes;  /* move: channels stay channels, so blocks of channels move as they are */
-
-  /* linear: constants by value number; bias and MatMul's missing one are NO_VALUE */
-  facet_conv_shape conv;
-  bool adjoint;                      /* z = A^T u + a: conv describes A, which goes from z to u */
-  int64_t images;                    /* of the kernel's batch that make one sample; 1 mostly */
-  bool viewed;                       /* the kernel sees the values, which are plain, as `in` and `out` */
-  facet_layout in, out;              /* one image each */
-  int weight, bias;                  /* bias: one number per channel of z, or one for all */
-  bool transposed;                   /* weights lie as in x out */
-  double weight_factor, bias_factor; /* Gemm's alpha and beta */
-
-  /* diagonal: either batch norm (the four constants) or z = scale * u + shift; sum, window: shift is added; linear: the
-   * same, for a constant that is no bias by channel */
-  bool batch_norm;
-  int gamma, beta, mean, variance;
-  double epsilon;
-  facet_tensor *scale, *shift; /* F64, spread over `full`; NULL: 1, 0; owned */
-  bool by_channel;             /* d and a depend on the channel alone */
-
-  double *coefficient; /* sum: one per input, owned */
-
-  /* gate: piece p holds for u > at[p - 1], and no later one does: z = slope[p] u + offset[p]; slope_of: a constant
-   * spread over `full` that stands for slope[0] */
-  int pieces;
-  double at[MOST_PIECES - 1], slope[MOST_PIECES], offset[MOST_PIECES];
-  int slope_of;
-
-  /* select: these constants compete too, spread over `full`; window: they do not */
-  double sign; /* select, window: 1 the largest wins, -1 the smallest */
-  int constants;
-  int *constant; /* value numbers, owned */
-
-  /* move: output element i comes from element source[i] of input from[i]; source -1: it is `fill` */
-  int32_t *source; /* owned; NULL: i itself */
-  int32_t *from;   /* owned; NULL: all from input 0 */
-  double fill;
-  double *fill_of; /* owned; NULL: `fill` everywhere */
-
-  /* window: positions position[begin[s] .. begin[s+1]) of the input make output position s.  Positions are those of
-   * the spatial plane, for every channel alike; `flat`: elements of the sample */
-  bool flat, maximum;
-  int64_t *begin;    /* output positions + 1, owned */
-  int64_t *position; /* owned */
-  double *weight_of; /* factor per output position, owned; NULL for maxima */
-  double *tap;       /* factor per position, owned; NULL: 1 */
-};
+#include "net/lowered.h"
 
 void facet_lowered_destroy(facet_lowered **lowered);
 
@@ -95,17 +24,6 @@ const facet_operator *facet_operator_find(const char *type);
 facet_status facet_node_raise(const facet_node *node, const char *format, ...) __attribute__((format(printf, 2, 3)));
 #define facet_node_raise(...) facet_raised((facet_node_raise)(__VA_ARGS__), FACET_BAD_INPUT)
 
-const facet_attribute *facet_node_attribute(const facet_node *node, const char *name); /* NULL: not there */
-int64_t facet_node_int(const facet_node *node, const char *name, int64_t otherwise);
-double facet_node_float(const facet_node *node, const char *name, double otherwise);
-const char *facet_node_text(const facet_node *node, const char *name, const char *otherwise);
-/* The constant at input i; NULL: left out, or no constant. */
-const facet_tensor *facet_node_constant(const facet_network *network, const facet_node *node, int i);
-bool facet_node_has(const facet_node *node, int i); /* whether input i is given */
-/* Integers (at most `most`) from an attribute, or from constant input i where newer opsets moved them (i < 0: none).
- * *count -1: left out. */
-facet_status facet_node_integers(const facet_network *network, const facet_node *node, const char *name, int i,
-                                 int most, int64_t *list, int *count);
 /* A number from a constant input that is a scalar; *given: whether it is there. */
 facet_status facet_node_scalar(const facet_network *network, const facet_node *node, int i, bool *given, double *x);
 /* Input i as a constant of real numbers. */
@@ -122,19 +40,10 @@ facet_status facet_node_axis(const facet_network *network, const facet_node *nod
 facet_status facet_node_size(const facet_node *node, facet_shape out);
 /* Whether a constant spreads over a full shape without enlarging it (NumPy broadcasting). */
 bool facet_spreads(facet_shape constant, facet_shape full);
-/* The element of a constant that meets element i (row-major) of a shape it spreads over. */
-int64_t facet_spread_index(facet_shape constant, facet_shape shape, int64_t i);
 /* NumPy's common shape; false: there is none. */
 bool facet_broadcast(facet_shape a, facet_shape b, facet_shape *both);
 void facet_strides(facet_shape shape, int64_t stride[FACET_MAX_RANK]); /* row-major */
 bool facet_shape_only_channel(facet_shape constant, facet_shape full); /* varies along axis 1 alone */
-/* Factor and constant of element i of a diagonal (SCIENCE 1). */
-void facet_diagonal_element(const facet_network *network, const facet_lowered *l, int64_t i, double *scale,
-                            double *shift);
-static inline int64_t facet_move_source(const facet_lowered *l, int64_t i)
-{
-  return l->source ? l->source[i] : i;
-}
 
 /* ---- constant expressions: fold.c ---- */
 

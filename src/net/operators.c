@@ -1,7 +1,7 @@
 /* The operator table: one row per ONNX operator.
  *
  * A lower function sees a node whose inputs have shapes, checks it against the ONNX specification of its operator and
- * fills node->lowered (see lower.h).  To add an operator, write its function beside its family (operator_*.c) and add
+ * fills node->lowered (see lowered.h).  To add an operator, write its function beside its family (operator_*.c) and add
  * its row here. */
 #include <string.h>
 

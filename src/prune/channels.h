@@ -6,7 +6,7 @@
 #ifndef FACET_CHANNELS_H
 #define FACET_CHANNELS_H
 
-#include "net/lower.h"
+#include "net/lowered.h"
 #include "prune/prune.h"
 
 typedef struct {
