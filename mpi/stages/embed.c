@@ -1,22 +1,416 @@
-/* The stage embed: a parametric t-SNE trained once, applied to every variant and condition, and linearized, so that a
- * sample's position is a sum over its pixels and the constants of nodes; and judged. The encoder goes to
- * <output>/embed/encoder.onnx, and is not trained again where that is there. */
-#include "stage.h"
+/* The stage embed: the encoder of a parametric t-SNE (van der Maaten 2009), trained once, for the map of all variants
+ * and conditions. Fixed batches, whose joint probabilities are made once and kept where there is room, and a gradient
+ * step for each in turn. The encoder goes to <output>/embed/encoder.onnx, with the features' mean and scale folded into
+ * its first layer, and is not trained again where that is there; what is logged goes to the store epoch by epoch.
+ *
+ * Every rank has its piece of each batch; nothing but positions and gradients of weights travels between them. */
+#include "embed.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "embed_judge.h"
+#include "embed/encoder.h"
+#include "embed/tsne_step.h"
+#include "embed_samples.h"
 #include "embed_time.h"
-#include "embed_train.h"
-#include "feature.h"
 #include "ranks/agree.h"
-#include "study/loader.h"
+#include "stage.h"
+#include "study/study_embed.h"
+#include "train/checkpoint.h"
 
-enum { EXPLAINED_AT_ONCE = 16 };
+enum { CHECKPOINT_SECONDS = 20 };
 
-/* ---- where it begins ---- */
+typedef struct {
+  MPI_Comm comm;
+  int ranks;
+  const facet_study *study;
+  const facet_embedding *wish;
+  facet_store *store;
+  facet_type real;
+  facet_embed_samples from;
+  facet_affinity *affinity;   /* of each batch */
+  int64_t kept;               /* of the first so many from epoch to epoch, and so the matrices are there */
+  facet_blockmatrix *blurred; /* a batch, with noise */
+  facet_grid *grid;
+  facet_encoder *encoder;
+  int layers;
+  int64_t size[FACET_EMBED_LAYERS + 2];
+  double *y, *dy; /* positions of a batch, and the loss by them */
+  double alpha, alpha_moment[2];
+  int64_t state_size;
+  double *state; /* of a checkpoint: epoch, alpha and its moments, the encoder's */
+  char *checkpoint, digest[65];
+  facet_progress *progress;
+} training;
+
+static void training_clear(training *t)
+{
+  for (int i = 0; t->affinity && i < t->from.batches; i++)
+    facet_affinity_clear(&t->affinity[i]);
+  facet_embed_samples_clear(&t->from);
+  facet_blockmatrix_destroy(&t->blurred);
+  facet_encoder_destroy(&t->encoder);
+  facet_grid_destroy(&t->grid);
+  void *owned[] = {&t->affinity, &t->y, &t->dy, &t->state, &t->checkpoint};
+  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+    facet_free(owned[i]);
+  facet_progress_end(&t->progress);
+}
+
+/* ---- making ready ---- */
+
+int64_t facet_embed_batches_kept(const facet_study *study, int64_t samples, int64_t inputs, int ranks)
+{
+  int64_t batches = facet_embed_batches(&study->embed, samples), most = facet_embed_largest(&study->embed, samples);
+  double room = (double)study->settings.memory - facet_affinity_peak(ranks, study->settings.precision, most, inputs);
+  double kept = floor(room / facet_affinity_bytes(ranks, study->settings.precision, most));
+  return kept < 0 ? -1 : kept < (double)batches ? (int64_t)kept : batches;
+}
+
+/* Of the largest batch. */
+static int64_t most_samples(const training *t)
+{
+  return t->from.batch[t->from.batches - 1].count;
+}
+
+/* Probabilities are kept while they fit into `memory`, and made again at every visit where they do not. */
+static facet_status deal(training *t)
+{
+  FACET_TRY(facet_embed_samples_deal(&t->from));
+  t->kept = facet_embed_batches_kept(t->study, t->from.count, t->from.features, t->ranks);
+  return FACET_OK;
+}
+
+static facet_status prepare_own(training *t)
+{
+  FACET_TRY(deal(t));
+  FACET_NEW(t->affinity, t->from.batches);
+  FACET_NEW(t->y, most_samples(t) * t->wish->dimensions);
+  FACET_NEW(t->dy, most_samples(t) * t->wish->dimensions);
+  t->checkpoint = facet_format("%s/embed/encoder.checkpoint", t->study->settings.output);
+  return t->checkpoint ? FACET_OK : FACET_OS;
+}
+
+/* What the training follows from. */
+static facet_status find_digest(training *t)
+{
+  char *text = NULL, *all = NULL;
+  facet_status status = facet_study_text(t->study, &text);
+  if (status == FACET_OK && !(all = facet_format("%s\n%s\n%d", text, t->from.member->sha256, t->ranks)))
+    status = FACET_OS;
+  if (status == FACET_OK)
+    status = facet_sha256_bytes(all, strlen(all), t->digest);
+  facet_free(&text);
+  facet_free(&all);
+  return status;
+}
+
+static facet_status prepare(training *t)
+{
+  FACET_AGREE(t->comm, prepare_own(t));
+  FACET_AGREE(t->comm, find_digest(t));
+  FACET_TRY(facet_grid_create(t->comm, t->ranks, 1, &t->grid));
+  FACET_TRY(facet_encoder_create(t->grid, t->real, t->layers, t->size, t->study->settings.seed, &t->encoder));
+  t->state_size = 4 + facet_encoder_state_size(t->encoder);
+  t->state = facet_allocate((size_t)t->state_size, sizeof *t->state);
+  FACET_AGREE(t->comm, t->state ? FACET_OK : FACET_OS);
+  for (int i = 0; i < t->from.batches; i++)
+    FACET_TRY(facet_encoder_input(t->encoder, t->from.batch[i].count, &t->from.batch[i].x));
+  return facet_embed_samples_take(t->comm, &t->from);
+}
+
+/* ---- training ---- */
+
+static double rate_at(const training *t, int epoch, int step)
+{
+  double done = (epoch + (double)step / t->from.batches) / t->wish->epochs;
+  return t->wish->schedule == FACET_SCHEDULE_COSINE ? t->wish->rate * (1 + cos(3.14159265358979323846 * done)) / 2
+                                                    : t->wish->rate;
+}
+
+/* Adam for ln alpha, which keeps it positive. */
+static void move_alpha(training *t, double by_alpha, double rate, double count)
+{
+  double gradient = by_alpha * t->alpha, *m = t->alpha_moment;
+  m[0] = 0.9 * m[0] + 0.1 * gradient;
+  m[1] = 0.999 * m[1] + 0.001 * gradient * gradient;
+  t->alpha *= exp(-rate * (m[0] / (1 - pow(0.9, count))) / (sqrt(m[1] / (1 - pow(0.999, count))) + 1e-8));
+}
+
+/* The batch with noise, other noise at every visit: neighbourhoods are learned, not only the samples in them, and so
+ * new samples come to lie near those that they are like. */
+static facet_status blur(training *t, const facet_embed_batch *b, int epoch)
+{
+  facet_encoder_noise noise = {.random = {t->study->settings.seed, FACET_STREAM_EMBED_NOISE},
+                               .deviation = t->wish->noise,
+                               .visit = epoch,
+                               .sample =
+                                   t->from.order + b->first + (b->x->local_rows ? facet_blockmatrix_row(b->x, 0) : 0)};
+  facet_blockmatrix_destroy(&t->blurred);
+  FACET_TRY(facet_encoder_input(t->encoder, b->count, &t->blurred));
+  facet_encoder_blur(b->x, &noise, t->blurred);
+  return FACET_OK;
+}
+
+static facet_status step(training *t, int epoch, int number, double *loss, double *norm)
+{
+  const facet_embed_batch *b = &t->from.batch[number];
+  facet_affinity *affinity = &t->affinity[number];
+  const facet_embedding *e = t->wish;
+  facet_tsne_gradient g = {.y = t->dy};
+  double gradient, rate = rate_at(t, epoch, number), factor = epoch < e->exaggeration_epochs ? e->exaggeration : 1;
+  if (!affinity->p)
+    FACET_TRY(facet_affinity_make(b->x, e->perplexity, affinity));
+  if (e->noise > 0)
+    FACET_TRY(blur(t, b, epoch));
+  FACET_TRY(facet_encoder_forward(t->encoder, e->noise > 0 ? t->blurred : b->x, t->y));
+  FACET_TRY(facet_tsne_step(affinity, e->dimensions, t->y, t->alpha, e->learn_alpha, factor, &g));
+  FACET_TRY(facet_encoder_backward(t->encoder, g.y, &gradient));
+  FACET_CHECK(isfinite(g.loss) && isfinite(gradient), FACET_BAD_INPUT,
+              "%s:%d: embed.rate: the loss is no longer finite in epoch %d: a smaller rate may help",
+              t->study->settings.file, e->line, epoch + 1);
+  facet_encoder_move(t->encoder,
+                     (facet_encoder_step){.optimizer = e->optimizer == FACET_EMBED_ADAM ? FACET_ADAM : FACET_MOMENTUM,
+                                          .rate = rate,
+                                          .momentum = e->momentum});
+  if (e->learn_alpha)
+    move_alpha(t, g.alpha, rate, (double)epoch * t->from.batches + number + 1);
+  if (number >= t->kept)
+    facet_affinity_clear(affinity);
+  *loss += g.loss / t->from.batches;
+  *norm += gradient / t->from.batches;
+  return FACET_OK;
+}
+
+static facet_status save(training *t, int epochs_done)
+{
+  t->state[0] = epochs_done;
+  t->state[1] = t->alpha;
+  memcpy(t->state + 2, t->alpha_moment, sizeof t->alpha_moment);
+  FACET_TRY(facet_encoder_save(t->encoder, t->state + 4));
+  facet_piece piece = {t->state, (size_t)t->state_size * sizeof *t->state};
+  facet_status status = FACET_OK;
+  if (facet_rank(t->comm) == 0)
+    status = facet_checkpoint_write(t->checkpoint, t->digest, 1, &piece);
+  return facet_agree(t->comm, status);
+}
+
+static facet_status load(training *t, int *epochs_done)
+{
+  bool found;
+  facet_piece piece = {t->state, (size_t)t->state_size * sizeof *t->state};
+  *epochs_done = 0;
+  FACET_TRY(facet_checkpoint_read(t->comm, t->checkpoint, t->digest, 1, &piece, &found));
+  if (!found)
+    return FACET_OK;
+  *epochs_done = (int)t->state[0];
+  t->alpha = t->state[1];
+  memcpy(t->alpha_moment, t->state + 2, sizeof t->alpha_moment);
+  return facet_encoder_load(t->encoder, t->state + 4);
+}
+
+/* Rank 0's clock and rank 0's signals count for all: everybody saves, or nobody. */
+static facet_status pause_between_epochs(training *t, int epochs_done, double *saved)
+{
+  int what[2] = {facet_interrupted(), facet_seconds() - *saved > CHECKPOINT_SECONDS};
+  FACET_TRY(facet_largest(t->comm, &what[0], 1, "training"));
+  FACET_TRY(facet_share(t->comm, &what[1], 1, "training"));
+  if (!what[0] && !what[1])
+    return FACET_OK;
+  FACET_TRY(save(t, epochs_done));
+  *saved = facet_seconds();
+  return what[0] ? facet_raise(FACET_INTERRUPTED, "interrupted; run it again to go on") : FACET_OK;
+}
+
+static facet_status train(training *t)
+{
+  int done;
+  double saved = facet_seconds();
+  FACET_TRY(load(t, &done));
+  FACET_AGREE(t->comm,
+              facet_progress_begin(&t->progress, "embed", "steps", (int64_t)(t->wish->epochs - done) * t->from.batches,
+                                   facet_rank(t->comm) != 0));
+  for (int epoch = done; epoch < t->wish->epochs; epoch++) {
+    double loss = 0, norm = 0;
+    for (int i = 0; i < t->from.batches; i++) {
+      FACET_TRY(step(t, epoch, i, &loss, &norm));
+      facet_progress_at(t->progress, (int64_t)(epoch - done) * t->from.batches + i + 1);
+    }
+    facet_progress_note(t->progress, "loss %.4f", loss);
+    facet_status status = FACET_OK;
+    if (facet_rank(t->comm) == 0)
+      status = facet_store_embed_epoch(t->store, epoch, (double[]){loss, norm, rate_at(t, epoch, 0), t->alpha});
+    FACET_AGREE(t->comm, status);
+    FACET_TRY(pause_between_epochs(t, epoch + 1, &saved));
+  }
+  return save(t, t->wish->epochs);
+}
+
+/* Mean and scale of the features go into the first layer: w (h - mean) / scale + b. */
+static facet_status fold(const training *t, facet_network **encoder)
+{
+  double *numbers = t->state + 4;
+  int64_t outputs = t->size[1];
+  for (int64_t j = 0; j < outputs; j++) {
+    double *bias = &numbers[t->from.features * outputs + j];
+    for (int64_t i = 0; i < t->from.features; i++) {
+      double *w = &numbers[i * outputs + j];
+      *w /= t->from.scale;
+      *bias -= *w * t->from.mean[i];
+    }
+  }
+  facet_shape flat = {1, {t->from.features}};
+  return facet_network_dense(flat, t->layers, t->size, numbers, encoder);
+}
+
+/* ---- where the training samples came to lie ---- */
+
+static facet_status store_positions(training *t)
+{
+  for (int i = 0; i < t->from.batches; i++) {
+    const facet_embed_batch *b = &t->from.batch[i];
+    FACET_TRY(facet_encoder_forward(t->encoder, b->x, t->y));
+    facet_status status = FACET_OK;
+    if (facet_rank(t->comm) == 0)
+      status = facet_store_embed_train(t->store, b->first, b->count, t->from.order + b->first, t->from.label + b->first,
+                                       t->y);
+    FACET_AGREE(t->comm, status);
+  }
+  return FACET_OK;
+}
+
+static const facet_member *member_named(const facet_family *family, const char *name)
+{
+  for (int i = 0; i < family->count; i++)
+    if (strcmp(family->member[i].variant.name, name) == 0)
+      return &family->member[i];
+  return NULL;
+}
+
+static facet_status describe(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
+                             int ranks, training *t)
+{
+  const facet_study *study = plan->store.study;
+  const facet_embedding *e = &study->embed;
+  *t = (training){.ranks = ranks,
+                  .study = study,
+                  .wish = e,
+                  .real = study->settings.precision,
+                  .from = {.study = study,
+                           .data = data->train ? data->train : data->test,
+                           .member = member_named(family, e->variant),
+                           .count = plan->store.embed_train,
+                           .features = plan->store.embed_inputs},
+                  .layers = e->layers.count + 1,
+                  .size = {plan->store.embed_inputs},
+                  .alpha = e->alpha};
+  for (int i = 0; i < e->layers.count; i++)
+    t->size[i + 1] = e->layers.item[i];
+  t->size[t->layers] = e->dimensions;
+  FACET_CHECK(t->from.member, FACET_BAD_INPUT, "%s:%d: embed.variant: %s was not made", study->settings.file, e->line,
+              e->variant);
+  return FACET_OK;
+}
+
+static facet_status train_and_write(const facet_context *c, const char *file)
+{
+  facet_network *encoder = NULL;
+  training t;
+  facet_status status = describe(c->plan, c->data, c->family, facet_ranks(c->comm), &t);
+  t.comm = c->comm;
+  t.store = c->store;
+  if (status == FACET_OK)
+    status = prepare(&t);
+  if (status == FACET_OK)
+    status = train(&t);
+  if (status == FACET_OK)
+    status = store_positions(&t);
+  if (status == FACET_OK)
+    status = facet_agree(c->comm, fold(&t, &encoder));
+  training_clear(&t);
+  if (status == FACET_OK)
+    status = facet_store_sync(c->store); /* its log and the training samples' positions come before it */
+  if (status == FACET_OK)
+    status = facet_agree(c->comm, facet_rank(c->comm) == 0 ? facet_onnx_write(encoder, file) : FACET_OK);
+  facet_network_destroy(&encoder);
+  return status;
+}
+
+char *facet_embed_file(const facet_settings *settings)
+{
+  return facet_format("%s/embed/encoder.onnx", settings->output);
+}
+
+static facet_status run(const facet_context *c)
+{
+  const facet_settings *settings = &c->plan->store.study->settings;
+  char *folder = facet_format("%s/embed", settings->output), *file = facet_embed_file(settings);
+  facet_status status = folder && file ? FACET_OK : FACET_OS;
+  if (status == FACET_OK && facet_rank(c->comm) == 0)
+    status = facet_make_folder(folder);
+  status = facet_agree(c->comm, status);
+  int there = status == FACET_OK && facet_rank(c->comm) == 0 && facet_exists(file);
+  if (status == FACET_OK)
+    status = facet_share(c->comm, &there, 1, "looking for the encoder");
+  if (status == FACET_OK && !there)
+    status = train_and_write(c, file);
+  facet_free(&folder);
+  facet_free(&file);
+  return status;
+}
+
+/* ---- what it takes ---- */
+
+/* Probabilities and what a pass needs, at the fullest: while those of the last batch are made, or when the state is
+ * saved, which takes a copy of it. */
+static double step_memory(const training *t, double state)
+{
+  int64_t most = most_samples(t), batches = t->from.batches;
+  double last = facet_affinity_bytes(t->ranks, t->real, most), kept = 0;
+  double peak = facet_affinity_peak(t->ranks, t->real, most, t->from.features);
+  double pass = facet_encoder_pass_bytes(t->ranks, t->real, t->layers, t->size, most);
+  if (t->wish->noise > 0)
+    pass += ceil((double)most / t->ranks) * (double)t->from.features * (double)facet_type_size(t->real);
+  for (int64_t i = 0; i + 1 < batches && i < t->kept; i++)
+    kept += facet_affinity_bytes(t->ranks, t->real, t->from.batch[i].count);
+  return kept + fmax(peak + (batches > 1 ? pass : 0), last + pass + state); /* the first comes before any pass */
+}
+
+static double train_memory(const training *t, double while_finding)
+{
+  double parameters = 0, rows = 0;
+  for (int i = 0; i < t->layers; i++)
+    parameters += (double)(t->size[i] + 1) * (double)t->size[i + 1];
+  for (int i = 0; i < t->from.batches; i++)
+    rows += ceil((double)t->from.batch[i].count / t->ranks);
+  double state = 3 * sizeof *t->state * parameters;
+  double always = rows * (double)t->from.features * (double)facet_type_size(t->real) +
+                  (double)t->from.count * (sizeof *t->from.order + sizeof *t->from.label) + state +
+                  facet_encoder_bytes(t->ranks, t->real, t->layers, t->size);
+  return always + fmax(while_finding, step_memory(t, state));
+}
+
+static facet_status memory(const facet_context *c, int ranks, double *bytes)
+{
+  training t;
+  double while_finding = 0;
+  facet_status status = describe(c->plan, c->data, c->family, ranks, &t);
+  if (status == FACET_OK)
+    status = facet_embed_samples_memory(&t.from, &while_finding);
+  if (status == FACET_OK)
+    status = deal(&t);
+  if (status == FACET_OK)
+    *bytes = train_memory(&t, while_finding) + FACET_BLAS_BYTES;
+  training_clear(&t);
+  return status;
+}
+
+/* ---- the stage ---- */
+
+static bool wanted(const facet_plan *plan)
+{
+  return plan->store.embed_axes > 0;
+}
 
 /* How many samples the encoder is trained on, and how many numbers each has: those of the feature, or of the pixels. */
 static facet_status find_source(const facet_study *study, const facet_study_data *data, const facet_family *family,
@@ -36,385 +430,34 @@ static facet_status find_source(const facet_study *study, const facet_study_data
   return FACET_OK;
 }
 
-/* An encoder of zeros. */
-static facet_status blank_encoder(const facet_embedding *e, int64_t numbers, facet_network **encoder)
+static facet_status fits(const facet_store_plan *p, int ranks)
 {
-  int64_t size[FACET_EMBED_LAYERS + 2] = {numbers}, count = 0;
-  double *zeros;
-  for (int i = 0; i < e->layers.count; i++)
-    size[i + 1] = e->layers.item[i];
-  size[e->layers.count + 1] = e->dimensions;
-  for (int i = 0; i <= e->layers.count; i++)
-    count += (size[i] + 1) * size[i + 1];
-  FACET_NEW(zeros, count);
-  facet_status status = facet_network_dense((facet_shape){1, {numbers}}, e->layers.count + 1, size, zeros, encoder);
-  facet_free(&zeros);
-  return status;
-}
-
-/* The network from a variant's input to a position. encoder NULL: one of zeros, which has the same nodes. *stacked is
- * NULL where the variant's feature is of another size. */
-static facet_status stack_networks(const facet_study *study, const facet_member *member, const facet_network *encoder,
-                                   int64_t numbers, facet_network **stacked)
-{
-  bool features = study->embed.source == FACET_SOURCE_FEATURES;
-  int value = member->network->input;
-  int64_t size = features ? facet_features_count(member->network, &value)
-                          : facet_shape_size(facet_network_input_shape(member->network));
-  facet_network *blank = NULL;
-  *stacked = NULL;
-  if (size != numbers)
+  const facet_study *study = p->study;
+  if (p->embed_axes == 0 || facet_embed_batches_kept(study, p->embed_train, p->embed_inputs, ranks) >= 0)
     return FACET_OK;
-  if (!encoder)
-    FACET_TRY(blank_encoder(&study->embed, numbers, &blank));
-  facet_status status = facet_network_stack(member->network, value, encoder ? encoder : blank, "embed", stacked);
-  facet_network_destroy(&blank);
-  return status;
-}
-
-/* ---- positions and their linearizations ---- */
-
-typedef struct {
-  MPI_Comm comm;
-  const facet_plan *plan;
-  const facet_store_plan *s;
-  const facet_study *study;
-  const facet_study_data *data;
-  const facet_family *family;
-  facet_store *store;
-  const facet_network *encoder;
-  int variant; /* that the following is for; -1: none */
-  facet_network *stacked;
-  facet_loader loader;
-  facet_executor *forward, *linear; /* linear: in double, whatever the study's precision */
-  char *x;
-  double *exact, *position; /* exact: of the samples that are explained */
-  int32_t *row;
-  facet_linearization result;
-  double *image; /* one row of W, channel by channel */
-} mapping;
-
-static void leave_variant(mapping *m)
-{
-  facet_executor_destroy(&m->forward);
-  facet_executor_destroy(&m->linear);
-  facet_network_destroy(&m->stacked);
-  facet_loader_clear(&m->loader);
-  void *owned[] = {&m->x,        &m->exact,         &m->position,        &m->row,         &m->result.w,
-                   &m->result.b, &m->result.b_node, &m->result.residual, &m->result.ties, &m->image};
-  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-    facet_free(owned[i]);
-  m->variant = -1;
-  facet_kernels_release();
-}
-
-static facet_status make_linear(mapping *m)
-{
-  int64_t n = EXPLAINED_AT_ONCE, k = m->s->embed_axes, d = m->plan->inputs;
-  facet_executor_options options = {.real = FACET_F64, .batch = n, .rows = k};
-  FACET_TRY(facet_executor_create(m->stacked, options, &m->linear));
-  int nodes = facet_executor_constant_nodes(m->linear);
-  FACET_CHECK(nodes == m->s->variant[m->variant].embed_nodes, FACET_INTERNAL, "%d nodes with constants, not %d", nodes,
-              m->s->variant[m->variant].embed_nodes);
-  FACET_NEW(m->exact, n * d);
-  FACET_NEW(m->row, n * k);
-  for (int64_t i = 0; i < n * k; i++)
-    m->row[i] = (int32_t)(i % k);
-  if (!(m->result.w = facet_allocate((size_t)(n * k * d), sizeof(double))))
-    return FACET_OS;
-  FACET_NEW(m->result.b, n * k);
-  FACET_NEW(m->result.b_node, n * k * nodes);
-  FACET_NEW(m->result.residual, n);
-  FACET_NEW(m->result.ties, n);
-  FACET_NEW(m->image, d);
-  return FACET_OK;
-}
-
-static facet_status enter_variant(mapping *m, int v)
-{
-  const facet_member *member = &m->family->member[v];
-  int64_t batch = m->plan->work[v].forward_batch;
-  if (m->variant == v && m->position)
-    return FACET_OK;
-  leave_variant(m);
-  m->variant = v;
-  FACET_TRY(stack_networks(m->study, member, m->encoder, m->s->embed_inputs, &m->stacked));
-  FACET_CHECK(m->stacked, FACET_INTERNAL, "%s cannot be embedded", member->variant.name);
-  FACET_TRY(
-      facet_loader_make(&m->study->settings, &m->study->data.normalize, m->data->test, &member->input, &m->loader));
-  batch = batch > EXPLAINED_AT_ONCE ? batch : EXPLAINED_AT_ONCE;
-  facet_executor_options options = {.real = m->study->settings.precision, .batch = batch};
-  FACET_TRY(facet_executor_create(m->stacked, options, &m->forward));
-  FACET_NEW(m->x, (size_t)(batch * m->plan->inputs) * facet_type_size(m->study->settings.precision));
-  FACET_NEW(m->position, m->s->block * m->s->embed_axes);
-  return make_linear(m);
-}
-
-static facet_status take(mapping *m, int condition, int64_t first, int64_t count, bool exact)
-{
-  size_t size = (size_t)m->plan->inputs * facet_type_size(m->study->settings.precision);
-  for (int64_t i = 0; i < count; i++)
-    FACET_TRY(facet_loader_load(&m->loader, m->study->conditions.item[condition], first + i, m->x + (size_t)i * size,
-                                exact ? m->exact + i * m->plan->inputs : NULL));
-  return FACET_OK;
-}
-
-/* Rows of W from the network's order into the images' own. */
-static void rows_to_images(mapping *m, int64_t rows)
-{
-  size_t row = (size_t)m->plan->inputs * sizeof(double);
-  if (m->family->member[m->variant].input.order != FACET_CHANNELS_LAST)
-    return;
-  for (int64_t i = 0; i < rows; i++) {
-    char *w = (char *)m->result.w + (size_t)i * row;
-    facet_channels_first(m->s->image, sizeof(double), w, m->image);
-    memcpy(w, m->image, row);
-  }
-}
-
-/* Linearizations of a tile's first samples. Their positions are known better then, and are these. */
-static facet_status explain(mapping *m, int condition, int64_t first, int64_t count)
-{
-  for (int64_t i = 0; i < count; i += EXPLAINED_AT_ONCE) {
-    int64_t n = count - i < EXPLAINED_AT_ONCE ? count - i : EXPLAINED_AT_ONCE;
-    FACET_TRY(take(m, condition, first + i, n, true));
-    FACET_TRY(facet_executor_forward(m->linear, m->exact, n));
-    FACET_TRY(facet_executor_settle(m->linear, m->exact));
-    FACET_TRY(facet_executor_output(m->linear, m->position + i * m->s->embed_axes));
-    FACET_TRY(facet_linearize(m->linear, m->exact, n, m->s->embed_axes, m->row, &m->result));
-    rows_to_images(m, n * m->s->embed_axes);
-    FACET_TRY(facet_store_embed_linear(m->store, m->variant, first + i, n, &m->result));
-  }
-  return FACET_OK;
-}
-
-static facet_status run_tile(mapping *m, const facet_tile *t)
-{
-  FACET_TRY(enter_variant(m, t->variant));
-  int64_t batch = facet_executor_settings(m->forward).batch;
-  for (int64_t i = 0; i < t->count; i += batch) {
-    int64_t n = t->count - i < batch ? t->count - i : batch;
-    FACET_TRY(take(m, t->condition, t->first + i, n, false));
-    FACET_TRY(facet_executor_forward(m->forward, m->x, n));
-    FACET_TRY(facet_executor_output(m->forward, m->position + i * m->s->embed_axes));
-  }
-  for (int64_t i = 0; i < t->count * m->s->embed_axes; i++)
-    FACET_CHECK(isfinite(m->position[i]), FACET_BAD_INPUT, "%s: the position of sample %lld is not finite",
-                m->family->member[t->variant].file, (long long)(t->first + i / m->s->embed_axes));
-  int64_t left = m->s->embed_samples - t->first;
-  if (m->study->conditions.item[t->condition].corruption == 0 && left > 0)
-    FACET_TRY(explain(m, t->condition, t->first, left < t->count ? left : t->count));
-  FACET_TRY(facet_store_embed_positions(m->store, t->variant, t->condition, t->first, t->count, m->position));
-  return facet_store_embed_mark(m->store, t->variant, t->condition, t->block);
-}
-
-static bool is_left(const mapping *m, const uint8_t *done, int64_t tile)
-{
-  return !done[tile] && m->s->variant[facet_plan_tile(m->plan, tile).variant].embed_nodes > 0;
-}
-
-/* Dealt like cards. Rank 0 shows its own progress, as everybody's. */
-static facet_status run_tiles(mapping *m, const uint8_t *done, int64_t left, facet_progress *progress)
-{
-  int ranks = facet_ranks(m->comm);
-  int64_t dealt = 0;
-  for (int64_t i = 0; i < facet_plan_tiles(m->plan); i++) {
-    if (!is_left(m, done, i) || dealt++ % ranks != facet_rank(m->comm))
-      continue;
-    facet_tile t = facet_plan_tile(m->plan, i);
-    FACET_TRY(facet_interrupt_check());
-    FACET_TRY(run_tile(m, &t));
-    int64_t round = (dealt + ranks - 1) / ranks * ranks;
-    facet_progress_at(progress, round < left ? round : left);
-  }
-  return FACET_OK;
-}
-
-/* ---- the whole ---- */
-
-/* The encoder, from its file, or trained and then written. */
-static facet_status find_encoder(const facet_context *c, const char *file, facet_network **encoder)
-{
-  int there = facet_rank(c->comm) == 0 && facet_exists(file);
-  FACET_TRY(facet_share(c->comm, &there, 1, "looking for the encoder"));
-  if (!there) {
-    FACET_TRY(facet_embed_train(c->comm, c->plan, c->data, c->family, c->store, encoder));
-    FACET_TRY(facet_store_sync(c->store)); /* its log and the training samples' positions come before it */
-    facet_status status = facet_rank(c->comm) == 0 ? facet_onnx_write(*encoder, file) : FACET_OK;
-    facet_network_destroy(encoder);
-    FACET_AGREE(c->comm, status);
-  }
-  return facet_agree(c->comm, facet_onnx_read(file, encoder)); /* on every rank the same bits as after a restart */
-}
-
-static facet_status map_samples(mapping *m)
-{
-  int64_t tiles = facet_plan_tiles(m->plan), left = 0;
-  uint8_t *done = NULL;
-  facet_progress *progress = NULL;
-  facet_status status = FACET_OK;
-  FACET_NEW_GO(agree, status, done, tiles);
-  FACET_GO(agree, status, facet_store_embed_marks(m->store, done));
-  for (int64_t i = 0; i < tiles; i++)
-    left += is_left(m, done, i);
-  FACET_GO(agree, status, facet_progress_begin(&progress, "map", "tiles", left, left == 0 || facet_rank(m->comm) != 0));
-agree:
-  status = facet_agree(m->comm, status);
-  if (status == FACET_OK)
-    status = facet_agree(m->comm, run_tiles(m, done, left, progress));
-  facet_progress_end(&progress);
-  facet_free(&done);
-  FACET_TRY(status);
-  FACET_TRY(facet_store_sync(m->store));
-  return facet_embed_judge(m->comm, m->plan, m->data, m->family, m->store);
-}
-
-static mapping begin(const facet_context *c)
-{
-  return (mapping){.comm = c->comm,
-                   .plan = c->plan,
-                   .s = &c->plan->store,
-                   .study = c->plan->store.study,
-                   .data = c->data,
-                   .family = c->family,
-                   .store = c->store,
-                   .variant = -1};
-}
-
-static facet_status run(const facet_context *c)
-{
-  const facet_study *study = c->plan->store.study;
-  facet_network *encoder = NULL;
-  char *folder = facet_format("%s/embed", study->settings.output),
-       *file = facet_format("%s/embed/encoder.onnx", study->settings.output);
-  facet_status status = folder && file ? FACET_OK : FACET_OS;
-  if (status == FACET_OK && facet_rank(c->comm) == 0)
-    status = facet_make_folder(folder);
-  status = facet_agree(c->comm, status);
-  if (status == FACET_OK)
-    status = find_encoder(c, file, &encoder);
-  if (status == FACET_OK) {
-    mapping m = begin(c);
-    m.encoder = encoder;
-    status = map_samples(&m);
-    leave_variant(&m);
-  }
-  facet_network_destroy(&encoder);
-  facet_free(&folder);
-  facet_free(&file);
-  return status;
-}
-
-/* ---- what it takes ---- */
-
-/* Executors of one variant, as for its positions and explanations. */
-static facet_status variant_memory(mapping *m, int v, size_t before, double *most)
-{
-  FACET_TRY(enter_variant(m, v));
-  FACET_TRY(facet_executor_ready(m->linear));
-  *most = fmax(*most, (double)(facet_memory_in_use() - before));
-  return FACET_OK;
-}
-
-static facet_status variants_memory(const facet_context *c, double *most)
-{
-  mapping m = begin(c);
-  facet_kernels_release();
-  size_t before = facet_memory_in_use();
-  facet_status status = FACET_OK;
-  for (int v = 0; v < m.s->variants && status == FACET_OK; v++)
-    if (m.s->variant[v].embed_nodes > 0)
-      status = variant_memory(&m, v, before, most);
-  leave_variant(&m);
-  return status;
-}
-
-static double encoder_memory(const facet_store_plan *s)
-{
-  const facet_embedding *e = &s->study->embed;
-  double inputs = (double)s->embed_inputs, numbers = 0;
-  for (int i = 0; i <= e->layers.count; i++) {
-    double outputs = i < e->layers.count ? (double)e->layers.item[i] : (double)e->dimensions;
-    numbers += (inputs + 1) * outputs;
-    inputs = outputs;
-  }
-  return numbers * sizeof(float);
-}
-
-static facet_status memory(const facet_context *c, int ranks, double *bytes)
-{
-  double executors = 0;
-  FACET_TRY(facet_embed_train_memory(c->plan, c->data, c->family, ranks, bytes));
-  FACET_TRY(variants_memory(c, &executors));
-  *bytes = fmax(*bytes, encoder_memory(&c->plan->store) + executors + facet_embed_judge_memory(&c->plan->store, ranks));
-  *bytes += FACET_BLAS_BYTES;
-  return FACET_OK;
-}
-
-static facet_status seconds(const facet_context *c, const facet_speeds *speeds, int ranks, double *sum)
-{
-  const facet_store_plan *s = &c->plan->store;
-  double corrupting = speeds->corrupting * (double)s->samples * s->variants / ranks;
-  return facet_embed_time(c->plan, speeds->forward, corrupting, ranks, sum);
-}
-
-/* ---- the stage ---- */
-
-static bool wanted(const facet_plan *plan)
-{
-  return plan->store.embed_axes > 0;
-}
-
-/* The constant nodes of the network from a variant's input to a position. */
-static facet_status name_nodes(const facet_study *study, const facet_member *m, int64_t numbers, facet_store_variant *v)
-{
-  facet_network *stacked;
-  facet_executor *executor;
-  facet_executor_options options = {.real = study->settings.precision, .batch = 1};
-  FACET_TRY(stack_networks(study, m, NULL, numbers, &stacked));
-  if (!stacked)
-    return FACET_OK;
-  facet_status status = facet_executor_create(stacked, options, &executor);
-  int count = status == FACET_OK ? facet_executor_constant_nodes(executor) : 0;
-  if (status == FACET_OK && !(v->embed_node = facet_allocate((size_t)count, sizeof *v->embed_node)))
-    status = FACET_OS;
-  for (int i = 0; i < count && status == FACET_OK; i++, v->embed_nodes++)
-    if (!(v->embed_node[i] = facet_copy_text(facet_executor_constant_node(executor, i))))
-      status = FACET_OS;
-  facet_executor_destroy(&executor);
-  facet_network_destroy(&stacked);
-  return status;
+  int64_t most = facet_embed_largest(&study->embed, p->embed_train);
+  double needed = facet_affinity_peak(ranks, study->settings.precision, most, p->embed_inputs);
+  return facet_raise(FACET_BAD_INPUT,
+                     "%s:%d: embed.batch: %lld samples take %.0f MiB for each of %d rank%s, but memory is %.0f MiB",
+                     study->settings.file, study->embed.line, (long long)most, needed / 0x1p20, ranks,
+                     ranks == 1 ? "" : "s", (double)study->settings.memory / 0x1p20);
 }
 
 static facet_status plan_own(const facet_study *study, const facet_study_data *data, const facet_family *family,
                              int ranks, facet_plan *plan)
 {
   facet_store_plan *s = &plan->store;
-  int64_t explain = study->embed.explain;
   if (!study->embed.wanted)
     return FACET_OK;
   FACET_TRY(find_source(study, data, family, &s->embed_train, &s->embed_inputs));
   s->embed_axes = study->embed.dimensions;
-  s->embed_samples = explain == 0 || explain > s->samples ? s->samples : explain;
-  for (int v = 0; v < s->variants; v++)
-    FACET_TRY(name_nodes(study, &family->member[v], s->embed_inputs, &s->variant[v]));
-  return facet_embed_fits(s, ranks); /* before hours of work that come first */
-}
-
-static void warn(const facet_plan *plan)
-{
-  const facet_store_plan *s = &plan->store;
-  for (int v = 0; v < s->variants; v++)
-    if (s->variant[v].embed_nodes == 0)
-      fprintf(stderr, "facet: warning: %s has no positions: its features are not %lld\n", s->variant[v].name,
-              (long long)s->embed_inputs);
+  return fits(s, ranks); /* before hours of work that come first */
 }
 
 const facet_stage facet_stage_embed = {.name = "embed",
-                                       .marks = "V, C, block",
+                                       .marks = "",
                                        .wanted = wanted,
                                        .plan = plan_own,
                                        .memory = memory,
-                                       .seconds = seconds,
-                                       .run = run,
-                                       .warn = warn};
+                                       .seconds = facet_embed_seconds,
+                                       .run = run};

@@ -1,23 +1,21 @@
-/* Forecasts of embeddings: see embed_time.h. */
+/* Forecasts of the encoder's training: see embed_time.h. */
 #include "embed_time.h"
 
 #include <math.h>
 #include <string.h>
 
+#include "embed.h"
 #include "embed/encoder.h"
-#include "embed/quality.h"
 #include "embed/tsne_step.h"
-#include "embed_train.h"
 #include "ranks/agree.h"
 #include "study/study_embed.h"
 
-enum { BATCH = 1024, WIDEST = 4096, SAMPLES = 1024, QUERIES = 128, NEIGHBOURS = 12 };
+enum { BATCH = 1024, WIDEST = 4096 };
 
 /* Seconds on one rank: of all that is timed, or of one unit of it. */
 typedef struct {
   double probabilities, forces;   /* per pair of samples of a batch */
   double forward, backward, move; /* per sample; per sample; per step */
-  double rank_pair, nearest_pair; /* figures of merit, per pair of samples */
 } times;
 
 /* A small batch of noise, on this rank alone. */
@@ -124,37 +122,6 @@ static facet_status time_training(const facet_plan *plan, int64_t batch, times *
   return status;
 }
 
-static facet_status time_merit(const facet_store_plan *s, times *t)
-{
-  int64_t n = SAMPLES, inputs = s->embed_inputs < WIDEST ? s->embed_inputs : WIDEST;
-  float *x = NULL;
-  double *y = NULL;
-  int32_t *label = NULL;
-  facet_status status = FACET_OK;
-  facet_rank_penalties penalties = {0, 0};
-  facet_nearest_errors errors = {0, 0};
-  FACET_NEW_GO(done, status, x, n * inputs);
-  FACET_NEW_GO(done, status, y, n * s->embed_axes);
-  FACET_NEW_GO(done, status, label, n);
-  for (int64_t i = 0; i < n * inputs; i++)
-    x[i] = (float)noise(i);
-  for (int64_t i = 0; i < n * s->embed_axes; i++)
-    y[i] = noise(-1 - i);
-  facet_embedded embedded = {n, inputs, s->embed_axes, x, y, NEIGHBOURS};
-  facet_labelled labelled = {s->embed_axes, n, n, y, y, label, label, true};
-  double begun = facet_seconds(), scale = (double)s->embed_inputs / (double)inputs;
-  FACET_GO(done, status, facet_rank_penalties_add(&embedded, 0, QUERIES, &penalties));
-  t->rank_pair = scale * (facet_seconds() - begun) / (double)(QUERIES * n);
-  begun = facet_seconds();
-  FACET_GO(done, status, facet_nearest_errors_add(&labelled, 0, QUERIES, &errors));
-  t->nearest_pair = (facet_seconds() - begun) / (double)(QUERIES * n);
-done:
-  facet_free(&x);
-  facet_free(&y);
-  facet_free(&label);
-  return status;
-}
-
 /* On one rank: features, probabilities, steps. feature: seconds of one sample. */
 static double training_seconds(const facet_plan *plan, const times *t, double feature, int ranks)
 {
@@ -167,33 +134,16 @@ static double training_seconds(const facet_plan *plan, const times *t, double fe
   return samples * feature + pairs * t->probabilities * (kept + (1 - kept) * e->epochs) + e->epochs * epoch;
 }
 
-/* On one rank: positions of all samples of a variant, their explanations, and its figures of merit. */
-static double variant_seconds(const facet_store_plan *s, const times *t, double forward, bool held_out)
+facet_status facet_embed_seconds(const facet_context *c, const facet_speeds *speeds, int ranks, double *seconds)
 {
-  double n = (double)s->samples, pass = forward + t->forward;
-  double references = held_out ? (double)s->embed_train : n;
-  double explained = (double)(s->embed_samples * (s->embed_axes + 1));
-  return pass * (n * s->conditions + explained) + n * forward + n * n * t->rank_pair + n * references * t->nearest_pair;
-}
-
-facet_status facet_embed_time(const facet_plan *plan, const double *forward, double corrupting, int ranks,
-                              double *seconds)
-{
-  const facet_store_plan *s = &plan->store;
+  const facet_store_plan *s = &c->plan->store;
   const facet_embedding *e = &s->study->embed;
-  double sum = 0, feature = 0;
+  double feature = 0;
   times t;
-  *seconds = 0;
-  if (s->embed_axes == 0)
-    return FACET_OK;
-  FACET_TRY(time_training(plan, s->embed_train / facet_embed_batches(e, s->embed_train), &t));
-  FACET_TRY(time_merit(s, &t));
-  for (int v = 0; v < s->variants; v++) {
+  FACET_TRY(time_training(c->plan, s->embed_train / facet_embed_batches(e, s->embed_train), &t));
+  for (int v = 0; v < s->variants; v++)
     if (e->source == FACET_SOURCE_FEATURES && strcmp(s->variant[v].name, e->variant) == 0)
-      feature = forward[v];
-    if (s->variant[v].embed_nodes > 0)
-      sum += variant_seconds(s, &t, forward[v], s->study->data.has_train);
-  }
-  *seconds = corrupting + (sum + training_seconds(plan, &t, feature, ranks)) / ranks;
+      feature = speeds->forward[v];
+  *seconds = training_seconds(c->plan, &t, feature, ranks) / ranks;
   return FACET_OK;
 }

@@ -7,6 +7,8 @@
   STAGE(training)                                                                                                      \
   STAGE(analyse)                                                                                                       \
   STAGE(embed)                                                                                                         \
+  STAGE(map)                                                                                                           \
+  STAGE(judge)                                                                                                         \
   STAGE(summary)                                                                                                       \
   STAGE(change)                                                                                                        \
   STAGE(spectra)                                                                                                       \

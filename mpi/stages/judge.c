@@ -1,13 +1,14 @@
-/* Figures of merit of a map: see embed_judge.h. */
-#include "embed_judge.h"
-
+/* The stage judge: figures of merit of the map, the nearest neighbour's label, trustworthiness and continuity of every
+ * variant's positions of the clean test samples. */
 #include <math.h>
 
 #include "feature.h"
 #include "quality.h"
 #include "ranks/agree.h"
+#include "stage.h"
 
-enum { NEIGHBOURS = 12, SUMMED_AT_ONCE = 1 << 24 };
+/* WIDEST, SAMPLES, QUERIES: of what is timed. */
+enum { NEIGHBOURS = 12, SUMMED_AT_ONCE = 1 << 24, WIDEST = 4096, SAMPLES = 1024, QUERIES = 128 };
 
 typedef struct {
   MPI_Comm comm;
@@ -58,8 +59,7 @@ static facet_status prepare(judgement *j)
   FACET_NEW(j->reference, s->embed_train * s->embed_axes);
   FACET_NEW(j->reference_label, s->embed_train);
   FACET_TRY(facet_store_embed_read_train(j->store, j->reference_label, j->reference));
-  return facet_progress_begin(&j->progress, "judge map", "variants", j->count,
-                              j->count == 0 || facet_rank(j->comm) != 0);
+  return facet_progress_begin(&j->progress, "judge", "variants", j->count, j->count == 0 || facet_rank(j->comm) != 0);
 }
 
 /* ---- what a map is drawn from ---- */
@@ -151,11 +151,11 @@ static facet_status judge_variant(judgement *j, int v)
   return facet_agree(j->comm, facet_rank(j->comm) == 0 ? facet_store_embed_quality(j->store, v, found) : FACET_OK);
 }
 
-facet_status facet_embed_judge(MPI_Comm comm, const facet_plan *plan, const facet_study_data *data,
-                               const facet_family *family, facet_store *store)
+static facet_status run(const facet_context *c)
 {
-  judgement j = {.comm = comm, .plan = plan, .s = &plan->store, .data = data, .family = family, .store = store};
-  facet_status status = facet_agree(comm, prepare(&j));
+  judgement j = {
+      .comm = c->comm, .plan = c->plan, .s = &c->plan->store, .data = c->data, .family = c->family, .store = c->store};
+  facet_status status = facet_agree(c->comm, prepare(&j));
   for (int v = 0, judged = 0; v < j.s->variants && status == FACET_OK; v++) {
     if (!j.left[v])
       continue;
@@ -166,11 +166,70 @@ facet_status facet_embed_judge(MPI_Comm comm, const facet_plan *plan, const face
   return status;
 }
 
+/* ---- what it takes ---- */
+
 /* Everybody has the features and positions of all samples. */
-double facet_embed_judge_memory(const facet_store_plan *s, int ranks)
+static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
+  const facet_store_plan *s = &c->plan->store;
   double n = (double)s->samples, features = 4 * n * (double)s->embed_inputs, axes = s->embed_axes;
   double sum = ranks > 1 ? fmin(features, 4 * (double)SUMMED_AT_ONCE) : 0; /* MPI sums in a copy */
-  return features + 8 * axes * n + (8 * axes + 4) * (double)s->embed_train +
-         fmax(sum, facet_rank_penalties_bytes(s->samples));
+  *bytes = features + 8 * axes * n + (8 * axes + 4) * (double)s->embed_train +
+           fmax(sum, facet_rank_penalties_bytes(s->samples)) + FACET_BLAS_BYTES;
+  return FACET_OK;
 }
+
+/* Seconds on one rank, per pair of samples, from a few. */
+static facet_status time_pairs(const facet_store_plan *s, double *rank_pair, double *nearest_pair)
+{
+  int64_t n = SAMPLES, inputs = s->embed_inputs < WIDEST ? s->embed_inputs : WIDEST;
+  facet_random random = {1, FACET_STREAM_EMBED};
+  float *x = NULL;
+  double *y = NULL;
+  int32_t *label = NULL;
+  facet_status status = FACET_OK;
+  facet_rank_penalties penalties = {0, 0};
+  facet_nearest_errors errors = {0, 0};
+  FACET_NEW_GO(done, status, x, n * inputs);
+  FACET_NEW_GO(done, status, y, n * s->embed_axes);
+  FACET_NEW_GO(done, status, label, n);
+  for (int64_t i = 0; i < n * inputs; i++)
+    x[i] = (float)facet_random_uniform(random, 0, (uint64_t)i);
+  for (int64_t i = 0; i < n * s->embed_axes; i++)
+    y[i] = facet_random_uniform(random, 1, (uint64_t)i);
+  facet_embedded embedded = {n, inputs, s->embed_axes, x, y, NEIGHBOURS};
+  facet_labelled labelled = {s->embed_axes, n, n, y, y, label, label, true};
+  double begun = facet_seconds(), scale = (double)s->embed_inputs / (double)inputs;
+  FACET_GO(done, status, facet_rank_penalties_add(&embedded, 0, QUERIES, &penalties));
+  *rank_pair = scale * (facet_seconds() - begun) / (double)(QUERIES * n);
+  begun = facet_seconds();
+  FACET_GO(done, status, facet_nearest_errors_add(&labelled, 0, QUERIES, &errors));
+  *nearest_pair = (facet_seconds() - begun) / (double)(QUERIES * n);
+done:
+  facet_free(&x);
+  facet_free(&y);
+  facet_free(&label);
+  return status;
+}
+
+static facet_status seconds(const facet_context *c, const facet_speeds *speeds, int ranks, double *sum)
+{
+  const facet_store_plan *s = &c->plan->store;
+  double n = (double)s->samples, references = c->data->train ? (double)s->embed_train : n, rank_pair, nearest_pair;
+  FACET_TRY(time_pairs(s, &rank_pair, &nearest_pair));
+  *sum = 0;
+  for (int v = 0; v < s->variants; v++)
+    if (s->variant[v].embed_nodes > 0)
+      *sum += n * (speeds->forward[v] + n * rank_pair + references * nearest_pair) / ranks;
+  return FACET_OK;
+}
+
+/* ---- the stage ---- */
+
+static bool wanted(const facet_plan *plan)
+{
+  return plan->store.embed_axes > 0;
+}
+
+const facet_stage facet_stage_judge = {
+    .name = "judge", .marks = "V", .wanted = wanted, .memory = memory, .seconds = seconds, .run = run};
