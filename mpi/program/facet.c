@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "corrupt.h"
+#include "inspect.h"
 #include "ranks/agree.h"
 #include "ranks/memory.h"
 #include "ranks/versions.h"
@@ -77,7 +78,7 @@ static facet_status command(int argc, char **argv, bool *speaks)
   if (strcmp(name, "check") == 0 && argc == 3)
     return with_ranks(argc, argv, false, speaks);
   if (strcmp(name, "inspect") == 0 && argc == 3)
-    return facet_onnx_inspect(argv[2]);
+    return facet_inspect(argv[2]);
   if (strcmp(name, "corrupt") == 0 && argc == 4)
     return corrupt(argv[2], argv[3]);
   if (strcmp(name, "checksum") == 0 && argc == 3)

@@ -14,7 +14,7 @@ typedef struct {
   int32_t target, source, length;
 } facet_run;
 
-/* Pooling windows over positions (see net/lower.h): begin has out_spatial + 1 entries. */
+/* Pooling windows over positions (see net/lowered.h): begin has out_spatial + 1 entries. */
 typedef struct {
   int64_t in_spatial, out_spatial;
   const int64_t *begin, *position;

@@ -53,7 +53,7 @@ typedef struct {
 } facet_attribute;
 
 typedef struct facet_operator facet_operator;
-typedef struct facet_lowered facet_lowered; /* what shape inference worked out for the executor: net/lower.h */
+typedef struct facet_lowered facet_lowered; /* what shape inference worked out for the executor: net/lowered.h */
 
 typedef struct {
   char *name; /* never empty: "Conv_3" is made up where the file has none */

@@ -1,4 +1,4 @@
-/* Private to src/onnx: what reading and inspecting share. Messages lack the file's name. `path` is the model's file,
+/* Private to src/onnx: what reading and surveying share. Messages lack the file's name. `path` is the model's file,
  * beside which data files are looked for; NULL: it came from memory. */
 #ifndef FACET_GRAPH_H
 #define FACET_GRAPH_H

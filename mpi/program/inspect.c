@@ -1,9 +1,9 @@
 /* `facet inspect`: a table of the nodes of an ONNX file, supported or not. */
-#include <stdio.h>
-#include <string.h>
+#include "inspect.h"
 
-#include "onnx/graph.h"
-#include "prune/prune.h"
+#include <stdio.h>
+
+#include "facet.h"
 
 static int64_t zeros_in(const facet_tensor *t)
 {
@@ -127,66 +127,36 @@ static void print_network(const facet_network *n)
   facet_channels_destroy(&channels);
 }
 
-/* A Softmax within the network is known, but not supported. */
-static bool is_inner_softmax(const Onnx__GraphProto *graph, const Onnx__NodeProto *p)
-{
-  bool softmax =
-      facet_onnx_node_known(p) && (strcmp(p->op_type, "Softmax") == 0 || strcmp(p->op_type, "LogSoftmax") == 0);
-  for (size_t i = 0; softmax && p->n_output > 0 && i < graph->n_node; i++)
-    for (size_t j = 0; j < graph->node[i]->n_input; j++)
-      if (strcmp(graph->node[i]->input[j], p->output[0]) == 0)
-        return true;
-  return false;
-}
-
-/* One node, and whether it is supported. */
-static bool print_node(const Onnx__GraphProto *graph, size_t i)
-{
-  const Onnx__NodeProto *p = graph->node[i];
-  char *name = facet_onnx_node_name(p, i);
-  char why[FACET_REASON] = "not piecewise linear, unless it comes last";
-  bool refused = facet_onnx_refused(p, why) || is_inner_softmax(graph, p);
-  printf("%-36s %-20s", name ? name : "", p->op_type ? p->op_type : "");
-  if (refused)
-    printf(" not supported");
-  if (!facet_onnx_standard(p->domain))
-    printf(": of domain %s", p->domain);
-  else if (refused && strcmp(why, "operator is not supported") != 0)
-    printf(": %s", why);
-  printf("\n");
-  facet_free(&name);
-  return !refused;
-}
-
 /* What the file holds, when facet cannot run it: every node that is not supported is marked. */
-static void print_graph(const Onnx__ModelProto *model)
+static void print_survey(const facet_onnx_survey *survey)
 {
-  facet_onnx_inlined inlined;
-  bool whole = facet_onnx_inline(model, &inlined) == FACET_OK;
-  const Onnx__GraphProto *graph = whole ? &inlined.graph : model->graph;
   size_t unknown = 0;
   printf("%-36s %s\n", "node", "operator");
-  for (size_t i = 0; i < graph->n_node; i++)
-    unknown += !print_node(graph, i);
-  printf("\nopset       %d\n", facet_onnx_imported(model->n_opset_import, model->opset_import));
-  printf("supported   no");
+  for (size_t i = 0; i < survey->nodes; i++) {
+    const facet_onnx_surveyed *node = &survey->node[i];
+    unknown += !node->supported;
+    printf("%-36s %-20s%s%s%s\n", node->name, node->type, node->supported ? "" : " not supported",
+           node->why[0] ? ": " : "", node->why);
+  }
+  printf("\nopset       %d\nsupported   no", survey->opset);
   if (unknown)
-    printf(": %zu of %zu nodes are not", unknown, graph->n_node);
+    printf(": %zu of %zu nodes are not", unknown, survey->nodes);
   printf("\n");
-  facet_onnx_inlined_clear(&inlined);
 }
 
-facet_status facet_onnx_inspect(const char *path)
+facet_status facet_inspect(const char *path)
 {
-  Onnx__ModelProto *model;
   facet_network *network;
-  FACET_TRY(facet_onnx_unpack_file(path, &model));
-  facet_status status = facet_onnx_build(model, path, &network);
+  facet_onnx_survey *survey = NULL;
+  facet_error aside = {.status = FACET_OK};
+  facet_status status = facet_onnx_read(path, &network);
   if (status == FACET_OK)
     print_network(network);
-  else if (status == FACET_BAD_INPUT)
-    print_graph(model);
+  facet_error *present = facet_error_use(&aside); /* what is said in the end is why it could not be read */
+  if (status == FACET_BAD_INPUT && facet_onnx_survey_read(path, &survey) == FACET_OK)
+    print_survey(survey);
+  (void)facet_error_use(present);
+  facet_onnx_survey_destroy(&survey);
   facet_network_destroy(&network);
-  facet_onnx_free(&model);
-  return status == FACET_OK ? FACET_OK : facet_raise_in(status, "%s: ", path);
+  return status;
 }
