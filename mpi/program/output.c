@@ -2,107 +2,108 @@
 #include "output.h"
 
 #include <dirent.h>
-#include <stdio.h>
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Removes the files of a folder in <output> that facet makes there, by their endings. */
-static void empty_folder(const char *output, const char *name)
+static facet_status remove_file(const char *path)
 {
-  static const char *const endings[] = {".onnx", ".record", ".checkpoint"};
-  char *folder = facet_format("%s/%s", output, name);
-  DIR *entries = folder ? opendir(folder) : NULL;
-  for (struct dirent *entry; entries && (entry = readdir(entries));) {
-    size_t length = strlen(entry->d_name);
-    char *path = facet_format("%s/%s", folder, entry->d_name);
-    for (size_t i = 0; path && i < sizeof endings / sizeof endings[0]; i++)
-      if (length > strlen(endings[i]) && strcmp(entry->d_name + length - strlen(endings[i]), endings[i]) == 0)
-        unlink(path);
-    facet_free(&path);
-  }
-  if (entries)
-    closedir(entries);
-  facet_free(&folder);
-}
-
-/* Removes what facet itself makes there, and nothing else. */
-static facet_status start_over(const char *output)
-{
-  static const char *const mine[] = {"study.h5", "study.yaml"};
-  empty_folder(output, "variants");
-  empty_folder(output, "embed");
-  for (size_t i = 0; i < sizeof mine / sizeof mine[0]; i++) {
-    char *path = facet_format("%s/%s", output, mine[i]);
-    if (path)
-      unlink(path);
-    facet_free(&path);
-  }
+  FACET_CHECK(unlink(path) == 0 || errno == ENOENT, FACET_CANNOT_CREATE, "%s: cannot be removed: %s", path,
+              strerror(errno));
   return FACET_OK;
 }
 
-/* What an encoder learned from, and how, is in the store: without it the encoder goes, too. */
-static facet_status forget_embedding(const char *output)
+static bool ends_in(const char *name, const char *ending)
 {
-  char *store = facet_format("%s/study.h5", output);
-  if (store && !facet_exists(store))
-    empty_folder(output, "embed");
-  facet_status status = store ? FACET_OK : FACET_OS;
-  facet_free(&store);
+  size_t length = strlen(name), end = strlen(ending);
+  return length > end && strcmp(name + length - end, ending) == 0;
+}
+
+/* Removes the files of a folder that facet makes there, by their endings. */
+static facet_status empty_folder(const char *folder)
+{
+  static const char *const endings[] = {".onnx", ".record", ".checkpoint"};
+  DIR *entries = opendir(folder);
+  facet_status status = FACET_OK;
+  FACET_CHECK(entries || errno == ENOENT, FACET_CANNOT_CREATE, "%s: %s", folder, strerror(errno));
+  for (struct dirent *entry; entries && status == FACET_OK && (entry = readdir(entries));)
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0] && status == FACET_OK; i++)
+      if (ends_in(entry->d_name, endings[i])) {
+        char *path = facet_format("%s/%s", folder, entry->d_name);
+        status = path ? remove_file(path) : FACET_OS;
+        facet_free(&path);
+      }
+  if (entries)
+    closedir(entries);
   return status;
 }
 
-/* Whether a study has left something there that took time to make. */
-static bool holds_results(const char *output)
+/* The paths of what facet makes in its output. */
+enum { STORE, TEXT, VARIANTS, EMBED, PATHS };
+
+/* Removes what facet itself makes there, and nothing else. */
+static facet_status start_over(char *const path[PATHS])
 {
-  char *store = facet_format("%s/study.h5", output), *dense = facet_format("%s/variants/dense.onnx", output);
-  bool holds = !store || !dense || facet_exists(store) || facet_exists(dense);
-  facet_free(&store);
-  facet_free(&dense);
-  return holds;
+  FACET_TRY(empty_folder(path[VARIANTS]));
+  FACET_TRY(empty_folder(path[EMBED]));
+  FACET_TRY(remove_file(path[STORE]));
+  return remove_file(path[TEXT]);
 }
 
-/* What a killed run was writing. */
-static facet_status remove_temporaries(const char *output)
+/* Whether a study has left something there that took time to make. */
+static facet_status holds_results(char *const path[PATHS], bool *holds)
 {
-  static const char *const folders[] = {".", "variants", "embed"};
-  for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
-    char *folder = facet_format("%s/%s", output, folders[i]);
-    if (!folder)
-      return FACET_OS;
-    facet_remove_temporaries(folder);
-    facet_free(&folder);
-  }
+  char *dense = facet_format("%s/dense.onnx", path[VARIANTS]);
+  *holds = dense && facet_exists(path[TEXT]) && (facet_exists(path[STORE]) || facet_exists(dense));
+  facet_status status = dense ? FACET_OK : FACET_OS;
+  facet_free(&dense);
+  return status;
+}
+
+static facet_status compare_texts(const char *output, const char *path, const char *text)
+{
+  uint8_t *there = NULL;
+  size_t count;
+  FACET_TRY(facet_read_file(path, &there, &count));
+  bool same = strcmp((char *)there, text) == 0;
+  facet_free(&there);
+  FACET_CHECK(same, FACET_BAD_INPUT,
+              "%s: holds the results of a different study (%s); choose another output, or --fresh to start over",
+              output, path);
+  return FACET_OK;
+}
+
+static facet_status claim(const char *output, bool fresh, char *const path[PATHS], const char *text)
+{
+  bool holds;
+  if (fresh)
+    FACET_TRY(start_over(path));
+  FACET_TRY(facet_make_folder(output));
+  FACET_TRY(holds_results(path, &holds));
+  if (holds)
+    FACET_TRY(compare_texts(output, path[TEXT], text));
+  else
+    FACET_TRY(facet_write_file(path[TEXT], text, strlen(text)));
+  if (!facet_exists(path[STORE])) /* what an encoder learned from, and how, is in the store: without it it goes, too */
+    FACET_TRY(empty_folder(path[EMBED]));
+  facet_remove_temporaries(output); /* what a killed run was writing */
+  facet_remove_temporaries(path[VARIANTS]);
+  facet_remove_temporaries(path[EMBED]);
   return FACET_OK;
 }
 
 facet_status facet_output_claim(const facet_study *study, bool fresh)
 {
-  char *path = facet_format("%s/study.yaml", study->settings.output), *text = NULL;
-  uint8_t *there = NULL;
-  size_t count;
-  facet_status status = path ? FACET_OK : FACET_OS;
-  if (status == FACET_OK && fresh)
-    status = start_over(study->settings.output);
+  static const char *const name[PATHS] = {"study.h5", "study.yaml", "variants", "embed"};
+  const char *output = study->settings.output;
+  char *path[PATHS] = {NULL}, *text = NULL;
+  facet_status status = facet_study_text(study, &text);
+  for (int i = 0; i < PATHS && status == FACET_OK; i++)
+    status = (path[i] = facet_format("%s/%s", output, name[i])) ? FACET_OK : FACET_OS;
   if (status == FACET_OK)
-    status = facet_make_folder(study->settings.output);
-  if (status == FACET_OK)
-    status = facet_study_text(study, &text);
-  if (status == FACET_OK && (!facet_exists(path) || !holds_results(study->settings.output))) {
-    status = facet_write_file(path, text, strlen(text));
-  } else if (status == FACET_OK) {
-    status = facet_read_file(path, &there, &count);
-    if (status == FACET_OK && strcmp((char *)there, text) != 0)
-      status = facet_raise(FACET_BAD_INPUT,
-                           "%s: holds the results of a different study (%s); "
-                           "choose another output, or --fresh to start over",
-                           study->settings.output, path);
-  }
-  if (status == FACET_OK)
-    status = forget_embedding(study->settings.output);
-  if (status == FACET_OK)
-    status = remove_temporaries(study->settings.output);
-  facet_free(&there);
+    status = claim(output, fresh, path, text);
+  for (int i = 0; i < PATHS; i++)
+    facet_free(&path[i]);
   facet_free(&text);
-  facet_free(&path);
   return status;
 }

@@ -181,6 +181,18 @@ def test_another_studys_output_is_not_touched(small):
     assert checksum(run_study(small, 1, "--fresh")) != before
 
 
+@pytest.mark.parametrize("what", ["variants/old.onnx", "embed/encoder.checkpoint", "study.h5", "study.yaml"])
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_fresh_that_cannot_remove_something_fails(small, ranks, what):
+    """A folder is where facet would have a file: it is not removed, and nothing is taken for a result."""
+    (small / "out" / what / "kept").mkdir(parents=True)
+    done = run("run", small / "study.yaml", "--fresh", ranks=ranks)
+    said = [line for line in done.stderr.splitlines() if line.startswith("facet: ")]
+    assert done.returncode == 73 and len(said) == 1, done.stderr
+    assert f"out/{what}: cannot be removed: " in said[0]
+    assert (small / "out" / what / "kept").exists() and not (small / "out/variants/dense.onnx").exists()
+
+
 @pytest.mark.parametrize("more", [(), ("--fresh",)], ids=["goes on", "fresh"])
 def test_what_a_kill_left_half_written_goes(small, more):
     run_study(small)
