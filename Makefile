@@ -101,7 +101,7 @@ $(REVISION_SOURCES:%.c=$(BUILD)/%.o): private EXTRA = -DFACET_REVISION='"$(file 
   -DFACET_SCALAPACK_VERSION='"$(FOUND_SCALAPACK)"'
 
 # Products and sums in one instruction, where nothing but speed depends on it: C17 alone would keep them apart.
-$(BUILD)/src/kernels/winograd.o $(BUILD)/src/kernels/image.o: private EXTRA = -ffp-contract=fast
+$(BUILD)/src/kernels/winograd.o $(BUILD)/src/kernels/image.o $(BUILD)/src/kernels/inner.o: private EXTRA = -ffp-contract=fast
 # Vector versions of exp and log, which compilers take under -ffast-math alone.
 $(BUILD)/src/embed/tsne_pairs.o: private EXTRA = -ffast-math
 

@@ -6,6 +6,7 @@
  * the same in every run.  Reorder buffers and scratchpads of a thread share one piece of memory: only one of its nodes
  * runs at a time. */
 #include "kernels/image.h"
+#include "kernels/inner.h"
 #include "kernels/winograd.h"
 
 #include <oneapi/dnnl/dnnl.h>
@@ -258,8 +259,9 @@ struct facet_conv {
   dnnl_stream_t stream;
   float *weights_data, *bias_data; /* in the format of the primitive */
   bool gradient_direct;            /* the primitive writes the gradient in plain order by itself */
-  facet_winograd *winograd;        /* a kernel of our own; NULL both: the primitive */
+  facet_winograd *winograd;        /* a kernel of our own; NULL all: the primitive */
   facet_image *image;
+  facet_inner *inner;
   int threads;
   int parts;            /* of the batch, one per thread, for a kernel of our own ... */
   size_t part_scratch;  /* ... and the bytes that each needs */
@@ -546,6 +548,7 @@ static void dense_destroy(facet_conv **conv)
     dnnl_stream_destroy(c->stream);
   facet_winograd_destroy(&c->winograd);
   facet_image_destroy(&c->image);
+  facet_inner_destroy(&c->inner);
   facet_free(&c->weights_data);
   facet_free(&c->bias_data);
   facet_free(conv);
@@ -611,14 +614,18 @@ static int64_t dense_block(int64_t channels)
 /* Whether a kernel of our own does the work. */
 static bool own(const facet_conv *c)
 {
-  return c->winograd || c->image;
+  return c->winograd || c->image || c->inner;
 }
 
 /* A kernel of our own, if one fits. */
 static facet_status create_own(facet_conv *c, const facet_conv_shape *shape, facet_task task, int64_t batch,
                                facet_layout in, facet_layout out)
 {
-  if (task != FACET_GRADIENT && facet_winograd_fits(shape, in, out)) {
+  c->parts = c->threads < batch ? c->threads : (int)batch;
+  if (facet_inner_fits(shape, task)) {
+    FACET_TRY(facet_inner_create(shape, task, in, out, &c->inner));
+    c->part_scratch = round_up(facet_inner_scratch(c->inner, (batch + c->parts - 1) / c->parts));
+  } else if (task != FACET_GRADIENT && facet_winograd_fits(shape, in, out)) {
     FACET_TRY(facet_winograd_create(shape, FACET_F32, task, in, out, &c->winograd));
     c->part_scratch = facet_winograd_scratch(c->winograd);
   } else if (task == FACET_PULLBACK && facet_image_fits(shape, in, out)) {
@@ -628,7 +635,6 @@ static facet_status create_own(facet_conv *c, const facet_conv_shape *shape, fac
     FACET_TRY(facet_image_create(shape, out, &c->image));
     c->part_scratch = facet_image_gradient_scratch(c->image) * sizeof(float);
   }
-  c->parts = c->threads < batch ? c->threads : (int)batch;
   c->scratch_bytes = (size_t)c->parts * c->part_scratch;
   return need_scratch(c->scratch_bytes);
 }
@@ -710,6 +716,8 @@ static facet_status dense_weights(facet_conv *c, const void *weights, const void
     facet_winograd_weights(c->winograd, weights, bias);
   if (c->image)
     facet_image_weights(c->image, weights);
+  if (c->inner)
+    facet_inner_weights(c->inner, weights, bias);
   if (own(c))
     return FACET_OK;
   size_t bytes = (size_t)c->node.bias[0] * sizeof(float);
@@ -729,6 +737,8 @@ static void run_part(const facet_conv *c, int part, unsigned char *scratch, cons
   void *room = scratch + (size_t)part * c->part_scratch;
   if (c->winograd)
     facet_winograd_run(c->winograd, p, room, from, with, to);
+  else if (c->inner)
+    facet_inner_run(c->inner, p, room, from, to);
   else
     facet_image_pullback(c->image, p, room, from, with ? with->sums : NULL, to);
 }
@@ -746,7 +756,7 @@ static facet_status run_own(const facet_conv *c, const float *from, const facet_
 static facet_status dense_forward(facet_conv *c, const void *u, void *z)
 {
   FACET_CHECK(c->node.task == FACET_FORWARD, FACET_INTERNAL, "dense kernels: not compiled for forward");
-  if (c->winograd)
+  if (own(c))
     return run_own(c, u, NULL, z);
   FACET_TRY(need_scratch(c->scratch_bytes));
   FACET_TRY(check(bring(c, &c->u, u), "reordering the input"));

@@ -332,6 +332,32 @@ static void inner_products(void **state)
           }
 }
 
+/* More than 1,024 terms are summed in double: the nearest float, also where all terms are alike and a sum in float goes
+ * astray by as much as half a unit in the last place a term. */
+static void long_inner_products(void **state)
+{
+  (void)state;
+  const contender nearest = {&facet_kernels_dense, FACET_F32, 0x1.001p-24};
+  for (int alike = 0; alike < 2; alike++)
+    for (int kind = 0; kind < 4; kind++) {
+      problem p = make_problem(make_shape(0, 250 * 5, 1100, 1, 0, 0, 0, 0, 0, 0), 5);
+      for (int64_t i = 0; alike && i < count_weights(&p); i++)
+        p.w[i] = 0x1.99999ap-4;
+      for (int64_t i = 0; alike && i < 5 * 250 * 5; i++)
+        p.u[i] = p.gz[i % (5 * 1100)] = 0x1.38b676p-1;
+      memset(p.z, 0, 5 * 1100 * sizeof *p.z);
+      memset(p.gu, 0, 5 * 250 * 5 * sizeof *p.gu);
+      define(&p);
+      facet_layout in = layout_of(250, 5, kind), out = layout_of(1100, 1, kind);
+      void *z = run(&p, &nearest, FACET_FORWARD, in, out, NULL), *gu = run(&p, &nearest, FACET_PULLBACK, in, out, NULL);
+      same_numbers(p.z, z, 5, out, FACET_F32, nearest.tolerance);
+      same_numbers(p.gu, gu, 5, in, FACET_F32, nearest.tolerance);
+      facet_free(&z);
+      facet_free(&gu);
+      drop_problem(&p);
+    }
+}
+
 /* ---- by hand ---- */
 
 static void by_hand(void **state)
@@ -675,6 +701,7 @@ int main(void)
       cmocka_unit_test(reference_float_grid),
       cmocka_unit_test(dense_grid),
       cmocka_unit_test(inner_products),
+      cmocka_unit_test(long_inner_products),
       cmocka_unit_test(adjoint_identities),
       cmocka_unit_test(same_bits),
       cmocka_unit_test(winograd),
