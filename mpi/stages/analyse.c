@@ -91,7 +91,10 @@ static facet_status enter_variant(analysis *a, int variant)
   if (a->variant == variant)
     return FACET_OK;
   leave_variant(a);
-  a->has_head = facet_network_head(a->family->member[variant].network, &a->head) == FACET_OK;
+  const facet_network *network = a->family->member[variant].network;
+  a->has_head = facet_network_features(network, NULL) > 0;
+  if (a->has_head)
+    FACET_TRY(facet_network_head(network, &a->head));
   a->variant = variant;
   return FACET_OK;
 }

@@ -259,14 +259,8 @@ static facet_status prepare(change *c)
 /* Has features, without which there are no margins to compare. */
 static bool comparable(const facet_family *family, int v)
 {
-  facet_head head;
-  bool both = true;
-  for (int i = 0; i < 2 && both; i++) {
-    both = facet_network_head(family->member[i ? v : 0].network, &head) == FACET_OK;
-    if (both)
-      facet_head_clear(&head);
-  }
-  return both;
+  return facet_network_features(family->member[0].network, NULL) > 0 &&
+         facet_network_features(family->member[v].network, NULL) > 0;
 }
 
 static bool is_compared(const facet_store_plan *p, const facet_family *family, int v)

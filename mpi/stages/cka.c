@@ -213,7 +213,7 @@ static facet_status list_features(const facet_plan *plan, const facet_family *fa
 {
   FACET_NEW(*features, plan->store.variants);
   for (int v = 0; v < plan->store.variants; v++)
-    (*features)[v] = facet_features_count(family->member[v].network, NULL);
+    (*features)[v] = facet_network_features(family->member[v].network, NULL);
   return FACET_OK;
 }
 
@@ -288,7 +288,7 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
   const facet_store_plan *p = &c->plan->store;
   double items = (double)facet_store_cka_items(p), features = 0;
   for (int v = 0; v < p->variants; v++)
-    features += 8 * (double)facet_features_count(c->family->member[v].network, NULL) * (double)p->samples / ranks;
+    features += 8 * (double)facet_network_features(c->family->member[v].network, NULL) * (double)p->samples / ranks;
   if (items <= MOST_PAIRED)
     features *= p->conditions;
   *bytes = fmin(features, (double)p->study->settings.memory) + PANEL + 8 * items * items + FACET_BLAS_BYTES;

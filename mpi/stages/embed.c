@@ -422,7 +422,7 @@ static facet_status find_source(const facet_study *study, const facet_study_data
   *numbers = facet_image_inputs(d->image);
   for (int i = 0; i < family->count && e->source == FACET_SOURCE_FEATURES; i++)
     if (strcmp(family->member[i].variant.name, e->variant) == 0) {
-      *numbers = facet_features_count(family->member[i].network, NULL);
+      *numbers = facet_network_features(family->member[i].network, NULL);
       FACET_CHECK(*numbers > 0, FACET_BAD_INPUT,
                   "%s:%d: embed.source: %s does not end in a linear node, so it has no features", study->settings.file,
                   e->line, e->variant);

@@ -11,18 +11,6 @@ struct facet_features {
   char *x; /* a batch as the network takes it, in the study's precision */
 };
 
-int64_t facet_features_count(const facet_network *network, int *value)
-{
-  facet_head head;
-  if (facet_network_head(network, &head) != FACET_OK)
-    return 0;
-  int64_t count = head.features;
-  if (value)
-    *value = head.feature;
-  facet_head_clear(&head);
-  return count;
-}
-
 static facet_status make(const facet_feature_source *s, facet_features *f)
 {
   f->batch = s->batch;
@@ -31,7 +19,7 @@ static facet_status make(const facet_feature_source *s, facet_features *f)
   f->count = f->loader.inputs;
   if (s->pixels)
     return FACET_OK;
-  f->count = facet_features_count(s->member->network, &f->value);
+  f->count = facet_network_features(s->member->network, &f->value);
   FACET_CHECK(f->count > 0, FACET_INTERNAL, "%s has no features", s->member->variant.name);
   return facet_executor_create(s->member->network,
                                (facet_executor_options){.real = s->study->settings.precision, .batch = f->batch},

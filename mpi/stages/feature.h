@@ -16,9 +16,6 @@ typedef struct {
   int64_t batch;              /* samples of one pass */
 } facet_feature_source;
 
-/* Not collective. How many features a network has: the size of what its last linear node takes, and which value
- * of the network that is (may be NULL); 0 without one. */
-int64_t facet_features_count(const facet_network *network, int *value);
 /* Not collective. The source's parts must outlive it. */
 facet_status facet_features_create(const facet_feature_source *source, facet_features **features);
 void facet_features_destroy(facet_features **features);

@@ -37,7 +37,7 @@ static facet_status stack_networks(const facet_study *study, const facet_member 
 {
   bool features = study->embed.source == FACET_SOURCE_FEATURES;
   int value = member->network->input;
-  int64_t size = features ? facet_features_count(member->network, &value)
+  int64_t size = features ? facet_network_features(member->network, &value)
                           : facet_shape_size(facet_network_input_shape(member->network));
   facet_network *blank = NULL;
   *stacked = NULL;

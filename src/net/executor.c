@@ -193,13 +193,11 @@ static size_t value_bytes(const facet_executor *x, int v)
 /* Kept to the end: the output, the head's feature; in training what parameter gradients read again. */
 static facet_status choose_kept(facet_executor *x)
 {
-  facet_head head;
+  int feature;
   FACET_NEW(x->keep, x->network->values);
   x->keep[x->network->output] = true;
-  if (facet_network_head(x->network, &head) == FACET_OK) {
-    x->keep[head.feature] = true;
-    facet_head_clear(&head);
-  }
+  if (facet_network_features(x->network, &feature) > 0)
+    x->keep[feature] = true;
   for (int i = 0; x->options.training && i < x->steps; i++)
     if (x->step[i].lowered->kind == KIND_LINEAR || x->step[i].lowered->batch_norm)
       x->keep[x->step[i].input[0]] = true;

@@ -6,12 +6,21 @@
 /* The additive constant of a node, which spreads over its output. */
 static void add_spread(const facet_lowered *l, int64_t classes, double *added)
 {
-  for (int64_t i = 0; i < classes; i++)
+  for (int64_t i = 0; added && i < classes; i++)
     added[i] += facet_tensor_get(l->shift, facet_spread_index(l->shift->shape, l->full, i));
 }
 
+/* A convolution counts where it sees its whole input at one place: one logit per output channel. */
+static bool sees_all(const facet_lowered *l, int64_t classes)
+{
+  bool flat = !l->adjoint && !l->viewed && l->conv.out_channels == classes && l->conv.groups == 1;
+  for (int d = 0; flat && d < l->conv.spatial; d++)
+    flat = l->conv.out[d] == 1 && l->conv.kernel[d] == l->conv.in[d] && l->conv.pad_begin[d] == 0;
+  return flat;
+}
+
 /* Walks back from the output over what leaves the logits as they are (Identity, Flatten, Dropout, a constant that is
- * added) to the linear node. */
+ * added) to the linear node; NULL: there is none. added: what those constants add, or NULL. */
 static const facet_node *find_head(const facet_network *n, double *added)
 {
   int64_t classes = facet_network_outputs(n);
@@ -20,7 +29,7 @@ static const facet_node *find_head(const facet_network *n, double *added)
     const facet_node *node = &n->node[n->value[v].producer];
     const facet_lowered *l = node->lowered;
     if (l->kind == KIND_LINEAR)
-      return node;
+      return sees_all(l, classes) ? node : NULL;
     bool straight = l->kind == KIND_MOVE && l->inputs == 1 && facet_shape_size(n->value[l->input[0]].shape) == classes;
     for (int64_t i = 0; straight && i < classes; i++)
       straight = facet_move_source(l, i) == i;
@@ -40,22 +49,28 @@ void facet_head_clear(facet_head *head)
   facet_free(&head->offset);
 }
 
+int64_t facet_network_features(const facet_network *n, int *value)
+{
+  const facet_node *node = find_head(n, NULL);
+  if (!node)
+    return 0;
+  if (value)
+    *value = node->lowered->input[0];
+  return facet_shape_size(n->value[node->lowered->input[0]].shape);
+}
+
 facet_status facet_network_head(const facet_network *n, facet_head *head)
 {
   facet_status status = FACET_OK;
   *head = (facet_head){.classes = facet_network_outputs(n)};
   FACET_NEW(head->offset, head->classes);
   const facet_node *node = find_head(n, head->offset);
-  const facet_lowered *l = node ? node->lowered : NULL;
-  /* a convolution counts where it sees its whole input at one place: one logit per output channel */
-  bool flat = l && !l->adjoint && !l->viewed && l->conv.out_channels == head->classes && l->conv.groups == 1;
-  for (int d = 0; flat && d < l->conv.spatial; d++)
-    flat = l->conv.out[d] == 1 && l->conv.kernel[d] == l->conv.in[d] && l->conv.pad_begin[d] == 0;
-  if (!flat) {
+  if (!node) {
     status = facet_raise(FACET_BAD_INPUT, "the network does not end in a linear node: it has no feature and no class "
                                           "directions");
     goto failed;
   }
+  const facet_lowered *l = node->lowered;
   head->node = (int)(node - n->node);
   head->feature = l->input[0];
   head->features = facet_shape_size(n->value[head->feature].shape);

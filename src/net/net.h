@@ -148,8 +148,11 @@ typedef struct {
 facet_status facet_network_cost(const facet_network *network, facet_cost **cost);
 void facet_cost_destroy(facet_cost **cost);
 
+/* How many features the network has: the size of what its last linear node takes, and which value that is (`value` may
+ * be NULL). 0: it does not end in a linear node. */
+int64_t facet_network_features(const facet_network *network, int *value);
 /* The last linear node: feature h (a value), class directions w (K x F, double, row-major) and c (K).
- * FACET_BAD_INPUT if the network does not end in a linear node. Caller frees w and c. */
+ * FACET_BAD_INPUT if there is none; FACET_OS. Caller clears. */
 typedef struct {
   int feature; /* value number of h */
   int node;    /* the linear node */

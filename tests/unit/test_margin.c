@@ -67,6 +67,30 @@ static void golden(void **state)
   facet_network_destroy(&n);
 }
 
+/* A network whose class directions find no memory has features all the same: nobody may store it as one without. */
+static void no_memory_is_not_no_features(void **state)
+{
+  (void)state;
+  facet_network *n = golden_a();
+  facet_head head;
+  int value = -1;
+  assert_int_equal(facet_network_features(n, &value), 2);
+  assert_string_equal(n->value[value].name, "h2");
+  n->value[value].shape.dim[0] = (int64_t)1 << 60; /* more than any machine holds */
+  assert_true(facet_network_features(n, NULL) > 0);
+  assert_int_equal(facet_network_head(n, &head), FACET_OS);
+  assert_true(!head.direction && !head.offset);
+  facet_network_destroy(&n);
+  assert_int_equal(facet_network_create("none", 13, &n), FACET_OK);
+  assert_int_equal(facet_network_set_input(n, "x", (facet_shape){1, {2}}), FACET_OK);
+  add_node(n, "Relu", "x", "y", 0, NULL);
+  assert_int_equal(facet_network_set_output(n, "y"), FACET_OK);
+  assert_int_equal(facet_network_finish(n), FACET_OK);
+  assert_int_equal(facet_network_features(n, NULL), 0);
+  assert_int_equal(facet_network_head(n, &head), FACET_BAD_INPUT);
+  facet_network_destroy(&n);
+}
+
 static void a_change_is_split(void **state)
 {
   (void)state;
@@ -99,7 +123,7 @@ static void gates_that_differ(void **state)
 
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(golden), cmocka_unit_test(a_change_is_split),
-                                     cmocka_unit_test(gates_that_differ)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(golden), cmocka_unit_test(no_memory_is_not_no_features),
+                                     cmocka_unit_test(a_change_is_split), cmocka_unit_test(gates_that_differ)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
