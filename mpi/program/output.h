@@ -5,8 +5,8 @@
 #include "study/study.h"
 
 /* Not collective: rank 0. Makes the folder, or recognises it as this study's own by the canonical text kept in it, and
- * removes first what facet made there if it is to begin afresh. FACET_BAD_INPUT for another study's, FACET_CANNOT_CREATE
- * also for what cannot be removed, FACET_IO. */
+ * removes first what facet made there if it is to begin afresh. FACET_BAD_INPUT for another study's,
+ * FACET_CANNOT_CREATE also for what cannot be removed, FACET_IO. */
 facet_status facet_output_claim(const facet_study *study, bool fresh);
 
 #endif
