@@ -43,8 +43,7 @@ static const char *short_number(double n, char text[12])
 static bool zeros_are_known(const facet_study *study, const facet_variant *variant)
 {
   const facet_recipe *recipe = variant->recipe >= 0 ? &study->recipes.item[variant->recipe] : NULL;
-  return !recipe || recipe->onnx || recipe->mask ||
-         (variant->method < FACET_TRAINS && !facet_criterion_needs_data((facet_criterion)variant->method));
+  return !recipe || recipe->onnx || recipe->mask || (!variant->method->rule && !variant->method->needs_data);
 }
 
 /* What the variants are and what they cost. "not 0": the same without the weights that are removed, "-" where only

@@ -1,7 +1,7 @@
 /* The making of variants, as far as forecasts go: train/ does it before there is a plan, and remembers by itself what
  * is done. */
 #include "stage.h"
-#include "train/methods.h"
+#include "train/method_run.h"
 
 enum { STEPS = 3 };
 

@@ -11,11 +11,10 @@
 #include "study_aggregate.h"
 #include "study_embed.h"
 #include "study_schema.h"
-#include "train/methods.h"
 
 #define COUNT_OF(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
-enum { MOST_CHANNELS = 16, MICRO_BATCH = 32, HIGHEST_SEVERITY = 5, MOST_CORRUPTIONS = 64, LARGEST_FILE = 16 << 20 };
+enum { MOST_CHANNELS = 16, MICRO_BATCH = 32, HIGHEST_SEVERITY = 5, MOST_WORDS = 64, LARGEST_FILE = 16 << 20 };
 
 typedef facet_schema_reader reader;
 
@@ -31,45 +30,12 @@ static const facet_word formats[] = {
 static const facet_word precisions[] = {{"float", FACET_F32}, {"double", FACET_F64}, {NULL, 0}};
 static const facet_word schedules[] = {
     {"cosine", FACET_SCHEDULE_COSINE}, {"step", FACET_SCHEDULE_STEP}, {"constant", FACET_SCHEDULE_CONSTANT}, {NULL, 0}};
-static const facet_word methods[] = {{"random", FACET_PRUNE_RANDOM},
-                                     {"magnitude", FACET_PRUNE_MAGNITUDE},
-                                     {"filter", FACET_PRUNE_FILTER},
-                                     {"taylor", FACET_PRUNE_TAYLOR},
-                                     {"snip", FACET_PRUNE_SNIP},
-                                     {"grasp", FACET_PRUNE_GRASP},
-                                     {"synflow", FACET_PRUNE_SYNFLOW},
-                                     {"finetune", FACET_TRAINS + FACET_METHOD_FINETUNE},
-                                     {"gmp", FACET_TRAINS + FACET_METHOD_GMP},
-                                     {"lth", FACET_TRAINS + FACET_METHOD_LTH},
-                                     {"lrr", FACET_TRAINS + FACET_METHOD_LRR},
-                                     {"edge_popup", FACET_TRAINS + FACET_METHOD_EDGE_POPUP},
-                                     {"biprop", FACET_TRAINS + FACET_METHOD_BIPROP},
-                                     {NULL, 0}};
 static const facet_word truths[] = {{"true", 1}, {"false", 0}, {"yes", 1}, {"no", 0}, {NULL, 0}};
-static const facet_word scopes[] = {{"global", FACET_SCOPE_GLOBAL}, {"layer", FACET_SCOPE_LAYER}, {NULL, 0}};
 
 static const facet_word orders[] = {{"auto", FACET_ORDER_AUTO},
                                     {"channels_first", FACET_CHANNELS_FIRST},
                                     {"channels_last", FACET_CHANNELS_LAST},
                                     {NULL, 0}};
-
-static const char *word_of(const facet_word *words, int value)
-{
-  for (; words->name; words++)
-    if (words->value == value)
-      return words->name;
-  return NULL;
-}
-
-const char *facet_method_name(int method)
-{
-  return word_of(methods, method);
-}
-
-const char *facet_scope_name(int scope)
-{
-  return word_of(scopes, scope);
-}
 
 char *facet_condition_name(facet_condition condition)
 {
@@ -475,7 +441,10 @@ static facet_status read_methods(const reader *r, const facet_tree *node, void *
 {
   (void)r;
   facet_recipe *recipe = target;
-  return read_words(node, methods, &recipe->method);
+  facet_word words[MOST_WORDS] = {0};
+  for (int i = 0; i < MOST_WORDS - 1 && facet_method_at(i); i++)
+    words[i] = (facet_word){facet_method_at(i)->name, i};
+  return read_words(node, words, &recipe->method);
 }
 
 static facet_status read_scopes(const reader *r, const facet_tree *node, void *target)
@@ -483,7 +452,10 @@ static facet_status read_scopes(const reader *r, const facet_tree *node, void *t
   (void)r;
   facet_recipe *recipe = target;
   facet_free(&recipe->scope.item); /* the standard */
-  return read_words(node, scopes, &recipe->scope);
+  facet_word words[MOST_WORDS] = {0};
+  for (int i = 0; i < MOST_WORDS - 1 && facet_scope_name(i); i++)
+    words[i] = (facet_word){facet_scope_name(i), i};
+  return read_words(node, words, &recipe->scope);
 }
 
 static facet_status read_seeds(const reader *r, const facet_tree *node, void *target)
@@ -590,9 +562,9 @@ static facet_status check_recipe(const facet_tree *node, const facet_recipe *rec
   if (!facet_tree_find(node, "sparsity"))
     return facet_tree_raise_at(node, "sparsity", "missing");
   for (int i = 0; i < recipe->method.count; i++)
-    if (recipe->method.item[i] >= FACET_TRAINS && !recipe->retrain)
+    if (facet_method_at(recipe->method.item[i])->rule && !recipe->retrain)
       return facet_tree_raise_at(node, "budget", "missing: %s prunes while it trains",
-                                 facet_method_name(recipe->method.item[i]));
+                                 facet_method_at(recipe->method.item[i])->name);
   return FACET_OK;
 }
 
@@ -654,7 +626,7 @@ static facet_status add_condition(const facet_tree *node, facet_study *study, fa
 
 typedef struct {
   int corruptions, severities;
-  int corruption[MOST_CORRUPTIONS], severity[MOST_CORRUPTIONS];
+  int corruption[MOST_WORDS], severity[MOST_WORDS];
   char *published;
 } corrupted;
 
@@ -662,12 +634,12 @@ static facet_status read_corruption(const reader *r, const facet_tree *node, voi
 {
   (void)r;
   corrupted *c = target;
-  facet_word words[MOST_CORRUPTIONS] = {0};
-  for (int i = 1; i < MOST_CORRUPTIONS && facet_corruption_name(i); i++)
+  facet_word words[MOST_WORDS] = {0};
+  for (int i = 1; i < MOST_WORDS && facet_corruption_name(i); i++)
     words[i - 1] = (facet_word){facet_corruption_name(i), i};
   FACET_TRY(facet_schema_some(node));
   int count = facet_tree_items(node);
-  if (count > MOST_CORRUPTIONS)
+  if (count > MOST_WORDS)
     return facet_tree_raise(node, "%d corruptions; there are not so many", count);
   for (int i = 0; i < count; i++)
     FACET_TRY(facet_schema_word(facet_tree_item(node, i), words, &c->corruption[i]));
@@ -920,10 +892,9 @@ static facet_status check_train(const facet_tree *root, const facet_study *study
       return facet_tree_raise(retrain ? retrain : facet_tree_find(node, "budget"),
                               "needs data.train, which is missing");
     for (int j = 0; j < study->recipes.item[i].method.count; j++)
-      if (study->recipes.item[i].method.item[j] < FACET_TRAINS &&
-          facet_criterion_needs_data((facet_criterion)study->recipes.item[i].method.item[j]))
+      if (facet_method_at(study->recipes.item[i].method.item[j])->needs_data)
         return facet_tree_raise(facet_tree_find(node, "method"), "%s needs data.train, which is missing",
-                                facet_method_name(study->recipes.item[i].method.item[j]));
+                                facet_method_at(study->recipes.item[i].method.item[j])->name);
   }
   return FACET_OK;
 }

@@ -8,6 +8,7 @@
 #define FACET_STUDY_H
 
 #include "facet.h"
+#include "prune/methods.h"
 
 /* ---- lists of values ---- */
 
@@ -76,17 +77,15 @@ typedef struct {
   facet_training training;
 } facet_model_keys;
 
-/* A method: a facet_criterion, or FACET_TRAINS + a facet_training_method (methods.h). */
-enum { FACET_TRAINS = 16 };
-
 /* One line of `variants`, before lists multiply. */
 typedef struct {
-  int line;           /* in the YAML file, for messages */
-  char *name;         /* or NULL: made from the recipe */
-  char *onnx;         /* an external network (resolved path), or NULL: method counts */
-  facet_order layout; /* of an external network's input; that of data.layout if the recipe says nothing */
-  char *mask;         /* a file of masks (resolved path), or NULL */
-  facet_choices method, scope;
+  int line;             /* in the YAML file, for messages */
+  char *name;           /* or NULL: made from the recipe */
+  char *onnx;           /* an external network (resolved path), or NULL: method counts */
+  facet_order layout;   /* of an external network's input; that of data.layout if the recipe says nothing */
+  char *mask;           /* a file of masks (resolved path), or NULL */
+  facet_choices method; /* facet_method_at */
+  facet_choices scope;
   facet_numbers sparsity;
   facet_wholes seeds;  /* none: the study's */
   int norm;            /* filter: 1 or 2 */
@@ -200,17 +199,15 @@ void facet_study_destroy(facet_study **study);
 facet_status facet_study_text(const facet_study *study, char **yaml); /* caller frees */
 /* "clean", "gaussian_noise/3", "CIFAR-10-C/gaussian_noise/3"; caller frees. */
 char *facet_condition_name(facet_condition condition);
-/* The words of the study file: "random", "magnitude"; "global", "layer". NULL: there is none of that number. */
-const char *facet_method_name(int method);
-const char *facet_scope_name(int scope);
 
 /* A variant: one network of the study, lists multiplied. Number 0 is `dense`. */
 typedef struct {
-  char *name;      /* unique, safe as a path: "magnitude-global-0.95-s2" */
-  char *replicate; /* its name without the seed, where seeds are listed: what replicates have in common */
-  int recipe;      /* -1: dense */
-  double sparsity; /* asked for; 0 for dense and external ones */
-  int method, scope;
+  char *name;                 /* unique, safe as a path: "magnitude-global-0.95-s2" */
+  char *replicate;            /* its name without the seed, where seeds are listed: what replicates have in common */
+  int recipe;                 /* -1: dense */
+  double sparsity;            /* asked for; 0 for dense and external ones */
+  const facet_method *method; /* NULL: dense, external ones and masks */
+  facet_scope scope;
   uint32_t seed; /* of pruning and training; the study's where the recipe lists none */
 } facet_variant;
 /* All variants in order. FACET_BAD_INPUT with file, line and key if two would bear one name. Caller frees with

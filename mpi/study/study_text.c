@@ -178,6 +178,11 @@ static void put_model(FILE *out, const facet_study *study)
     put_training(out, "  train", &study->model.training);
 }
 
+static const char *method_name(int number)
+{
+  return facet_method_at(number)->name;
+}
+
 /* "key: word", or "key: [word, word]". */
 static void put_words(FILE *out, const char *key, const facet_choices *list, const char *(*name)(int))
 {
@@ -206,7 +211,7 @@ static void put_recipe(FILE *out, const facet_recipe *recipe)
     put_text(out, recipe->mask);
     fputc('\n', out);
   } else {
-    put_words(out, "method", &recipe->method, facet_method_name);
+    put_words(out, "method", &recipe->method, method_name);
     fputs("    ", out);
     put_words(out, "scope", &recipe->scope, facet_scope_name);
     fputs("    ", out);

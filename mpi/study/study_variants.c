@@ -22,8 +22,9 @@ static char *name_without_seed(const facet_recipe *r, choice c)
   if (r->name)
     at += (size_t)snprintf(parts + at, room - at, "%s", r->name);
   if (!r->mask && (!r->name || r->method.count > 1))
-    at += (size_t)snprintf(parts + at, room - at, "%s%s", at ? "-" : "", facet_method_name(r->method.item[c.method]));
-  if (!r->mask && !r->name && r->norm == 2 && r->method.item[c.method] == FACET_PRUNE_FILTER)
+    at +=
+        (size_t)snprintf(parts + at, room - at, "%s%s", at ? "-" : "", facet_method_at(r->method.item[c.method])->name);
+  if (!r->mask && !r->name && r->norm == 2 && facet_method_takes(facet_method_at(r->method.item[c.method]), "norm"))
     at += (size_t)snprintf(parts + at, room - at, "-l2");
   if (!r->mask && (!r->name || r->scope.count > 1))
     at += (size_t)snprintf(parts + at, room - at, "-%s", facet_scope_name(r->scope.item[c.scope]));
@@ -48,8 +49,8 @@ static facet_status add(const facet_study *study, int recipe, choice c, facet_va
       .name = seeded ? facet_format("%s-s%lld", shared, (long long)from->seeds.item[c.seed]) : facet_copy_text(shared),
       .recipe = recipe,
       .sparsity = pruned ? from->sparsity.item[c.sparsity] : 0,
-      .method = pruned ? from->method.item[c.method] : 0,
-      .scope = pruned ? from->scope.item[c.scope] : 0,
+      .method = pruned ? facet_method_at(from->method.item[c.method]) : NULL,
+      .scope = pruned ? (facet_scope)from->scope.item[c.scope] : FACET_SCOPE_GLOBAL,
       .seed = from->seeds.count > 0 ? (uint32_t)from->seeds.item[c.seed] : study->settings.seed};
   bool named = variant[*count].name && shared;
   ++*count;
@@ -80,7 +81,8 @@ static facet_status add_all(const facet_study *study, int recipe, facet_variant 
 
 static bool is_retrained(const facet_study *study, const facet_variant *variant)
 {
-  return variant->recipe >= 0 && study->recipes.item[variant->recipe].retrain && variant->method < FACET_TRAINS;
+  return variant->recipe >= 0 && study->recipes.item[variant->recipe].retrain &&
+         !(variant->method && variant->method->rule);
 }
 
 static bool has_given_name(const facet_study *study, const facet_variant *variant)

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "methods.h"
+#include "trainer.h"
 
 /* Epochs of the network that a variant begins with: dense as trained, unless its method wants the first weights. */
 static double epochs_before(const facet_study *study, const facet_variant *variant)
@@ -11,8 +11,7 @@ static double epochs_before(const facet_study *study, const facet_variant *varia
   const facet_recipe *recipe = variant->recipe >= 0 ? &study->recipes.item[variant->recipe] : NULL;
   if (!recipe || recipe->onnx || !study->model.train)
     return 0;
-  bool first = !recipe->mask && variant->method >= FACET_TRAINS &&
-               !facet_training_method_wants_trained((facet_training_method)(variant->method - FACET_TRAINS));
+  bool first = variant->method && variant->method->from_first;
   return first ? 0 : study->model.training.epochs;
 }
 

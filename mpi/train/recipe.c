@@ -38,8 +38,8 @@ static facet_status calibrate(const facet_kitchen *k, const facet_recipe *recipe
 static facet_status score(const facet_kitchen *k, const facet_variant *variant, facet_mask **mask)
 {
   const facet_recipe *recipe = recipe_of(k, variant);
-  facet_pruning how = {.criterion = (facet_criterion)variant->method,
-                       .scope = (facet_scope)variant->scope,
+  facet_pruning how = {.method = variant->method,
+                       .scope = variant->scope,
                        .sparsity = variant->sparsity,
                        .seed = variant->seed,
                        .norm = recipe->norm,
@@ -47,7 +47,7 @@ static facet_status score(const facet_kitchen *k, const facet_variant *variant, 
   facet_calibration set;
   float *x = NULL;
   int32_t *label = NULL;
-  bool needs = facet_criterion_needs_data(how.criterion);
+  bool needs = how.method->needs_data;
   facet_status status = needs ? calibrate(k, recipe, &x, &label, &set) : FACET_OK;
   if (status == FACET_OK)
     status = facet_mask_create(k->dense, &how, needs ? &set : NULL, mask);
@@ -61,11 +61,9 @@ static facet_status score(const facet_kitchen *k, const facet_variant *variant, 
 facet_method_job facet_recipe_job(const facet_kitchen *k, const facet_variant *variant)
 {
   const facet_recipe *recipe = recipe_of(k, variant);
-  bool trains = variant->method >= FACET_TRAINS;
-  return (facet_method_job){.method =
-                                trains ? (facet_training_method)(variant->method - FACET_TRAINS) : FACET_METHOD_TRAIN,
+  return (facet_method_job){.method = variant->method && variant->method->rule ? variant->method : NULL,
                             .sparsity = variant->sparsity,
-                            .scope = (facet_scope)variant->scope,
+                            .scope = variant->scope,
                             .rewind = recipe->rewind,
                             .per_round = recipe->per_round,
                             .trained = k->study->model.train || k->study->model.onnx,
@@ -127,21 +125,19 @@ static facet_status cut_mask(const facet_network *network, facet_mask **mask)
  * go from each layer is sure. */
 static bool dead_are_known(const facet_kitchen *k, const facet_variant *variant)
 {
-  return !k->study->model.train || (!recipe_of(k, variant)->mask && variant->method == (int)FACET_PRUNE_FILTER &&
-                                    variant->scope == (int)FACET_SCOPE_LAYER);
+  return !k->study->model.train || (variant->method && variant->method->filters && variant->scope == FACET_SCOPE_LAYER);
 }
 
 static facet_status make(MPI_Comm comm, const facet_kitchen *k, const facet_variant *variant, const char *checkpoint,
                          facet_network **network, facet_mask **mask, double *seconds)
 {
   const facet_recipe *recipe = recipe_of(k, variant);
-  bool trains = !recipe->mask && variant->method >= FACET_TRAINS, sketch = comm == MPI_COMM_NULL;
-  bool trained =
-      !trains || facet_training_method_wants_trained((facet_training_method)(variant->method - FACET_TRAINS));
-  FACET_TRY(facet_network_copy(trained ? k->dense : k->first, network));
+  const facet_method *method = variant->method;
+  bool sketch = comm == MPI_COMM_NULL;
+  FACET_TRY(facet_network_copy(method && method->from_first ? k->first : k->dense, network));
   if (recipe->mask)
     FACET_TRY(facet_recipe_mask(k->study, variant, *network, mask));
-  else if (!trains && !(sketch && facet_criterion_needs_data((facet_criterion)variant->method)))
+  else if (!method->rule && !(sketch && method->needs_data))
     FACET_TRY(score(k, variant, mask));
   if (*mask)
     facet_mask_apply(*mask, *network);

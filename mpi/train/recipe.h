@@ -5,7 +5,7 @@
 
 #include <mpi.h>
 
-#include "methods.h"
+#include "method_run.h"
 #include "variants.h"
 
 typedef struct {

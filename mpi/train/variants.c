@@ -126,7 +126,7 @@ static facet_status train_dense(MPI_Comm comm, const facet_study *study, const f
       data->train, &study->data.normalize, &input,    &study->model.training, study->settings.seed,
       NULL,        "train dense",          checkpoint};
   facet_method_cost cost = {0};
-  facet_status status = facet_train(comm, network, &job, &cost);
+  facet_status status = facet_method_run(comm, &(facet_method_job){.training = job}, network, &cost);
   *seconds = cost.seconds;
   return status;
 }

@@ -1,9 +1,12 @@
 /* Structured pruning (Li 2017): whole filters by their norm, lowest first, in each layer or over all of them. */
 #include "net/filters.h"
+#include "prune/methods.h"
 #include "prune/score.h"
 
 #include <math.h>
 #include <stdlib.h>
+
+facet_masker facet_mask_filters;
 
 typedef struct {
   double norm;

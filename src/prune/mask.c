@@ -1,5 +1,6 @@
 /* Masks: for every prunable weight whether it stays.  A mask remembers the constants it is about by number, so it fits
  * a copy of the network as well as the network itself. */
+#include "prune/methods.h"
 #include "prune/score.h"
 
 #include <math.h>
@@ -113,23 +114,13 @@ out:
   return status;
 }
 
-static void score_layers(const facet_network *network, const facet_pruning *how, const facet_mask *mask, double *score)
-{
-  for (int l = 0; l < mask->layers; score += mask->layer[l++].size)
-    facet_score_layer(how->criterion, weights_of(network, &mask->layer[l]), how->seed, l, score);
-}
-
 /* One score per weight, one selection. */
 static facet_status score_and_select(const facet_network *network, const facet_pruning *how,
                                      const facet_calibration *data, facet_mask *mask)
 {
   double *score;
-  facet_status status = FACET_OK;
   FACET_NEW(score, facet_mask_size(mask));
-  if (facet_criterion_needs_data(how->criterion))
-    status = facet_score_loss(network, how->criterion, data, facet_mask_size(mask), score);
-  else
-    score_layers(network, how, mask, score);
+  facet_status status = how->method->score(network, how, data, mask, score);
   if (status == FACET_OK)
     status = facet_mask_select(mask, how, how->sparsity, score);
   facet_free(&score);
@@ -138,13 +129,15 @@ static facet_status score_and_select(const facet_network *network, const facet_p
 
 static facet_status check(const facet_pruning *how, const facet_calibration *data)
 {
+  FACET_CHECK(how->method, FACET_BAD_INPUT, "pruning without a method");
+  FACET_CHECK(!how->method->rule, FACET_BAD_INPUT, "%s prunes while it trains", how->method->name);
   FACET_CHECK(how->sparsity >= 0 && how->sparsity < 1, FACET_BAD_INPUT, "sparsity %g is not in [0, 1)", how->sparsity);
   FACET_CHECK(how->norm >= 0 && how->norm <= 2, FACET_BAD_INPUT, "norm %d is neither 1 nor 2", how->norm);
   FACET_CHECK(how->rounds >= 0, FACET_BAD_INPUT, "%d rounds of pruning", how->rounds);
-  if (!facet_criterion_needs_data(how->criterion))
+  if (!how->method->needs_data)
     return FACET_OK;
   FACET_CHECK(data && data->x && data->label && data->count > 0 && data->batch > 0, FACET_BAD_INPUT,
-              "pruning by %s needs calibration data", facet_criterion_name(how->criterion));
+              "pruning by %s needs calibration data", how->method->name);
   return FACET_OK;
 }
 
@@ -152,14 +145,7 @@ static facet_status fill(const facet_network *network, const facet_pruning *how,
                          facet_mask *mask)
 {
   FACET_CHECK(mask->layers > 0, FACET_BAD_INPUT, "network %s has no weights that could be pruned", network->name);
-  switch (how->criterion) {
-  case FACET_PRUNE_FILTER:
-    return facet_mask_filters(network, how, mask);
-  case FACET_PRUNE_SYNFLOW:
-    return facet_mask_synflow(network, how, mask);
-  default:
-    return score_and_select(network, how, data, mask);
-  }
+  return how->method->mask ? how->method->mask(network, how, mask) : score_and_select(network, how, data, mask);
 }
 
 facet_status facet_mask_create(const facet_network *network, const facet_pruning *how, const facet_calibration *data,

@@ -5,24 +5,15 @@
 
 #include "net/net.h"
 
-/* Every weight has a score, in double, and the lowest go first. L is the mean cross-entropy of a calibration batch,
- * with the statistics of batch norm frozen; derivatives are by the weights of the file (SCIENCE 3 has the sources). */
-typedef enum {
-  FACET_PRUNE_RANDOM,    /* uniform */
-  FACET_PRUNE_MAGNITUDE, /* |w| */
-  FACET_PRUNE_FILTER,    /* whole output filters by their norm: facet_pruning.norm */
-  FACET_PRUNE_TAYLOR,    /* (w dL/dw)^2, summed over all calibration batches */
-  FACET_PRUNE_SNIP,      /* |w dL/dw| on the first batch */
-  FACET_PRUNE_GRASP,     /* w (H g) on the first batch, g = dL/dw by the prunable weights, H the Hessian. The paper's
-                            score is -w (H g), and it removes the HIGHEST of those: the same set, the same ties apart */
-  FACET_PRUNE_SYNFLOW    /* w dR/dw of the network in absolute value (facet_derivative_flow), to 32 binary digits, in
-                            rounds: after round r of n, round((1 - (1 - sparsity)^(r / n)) size) are gone, and what is
-                            gone stays so */
-} facet_criterion;
+/* How to choose what goes: a row of the table of methods (methods.h). */
+typedef struct facet_method facet_method;
+const facet_method *facet_method_find(const char *name); /* "magnitude"; NULL: there is none of that name */
+
 typedef enum { FACET_SCOPE_GLOBAL, FACET_SCOPE_LAYER } facet_scope;
+const char *facet_scope_name(int scope); /* "global", "layer"; NULL: there is none of that number */
 
 typedef struct {
-  facet_criterion criterion;
+  const facet_method *method; /* one that does not train */
   facet_scope scope;
   double sparsity;     /* in [0, 1) */
   uint32_t seed;       /* random */
@@ -66,8 +57,7 @@ typedef struct {
  * filters of different layers compete.  They go, lowest first, as long as that brings the number of weights removed
  * nearer to sparsity * size (or equally near).  What their channels would still put out is silenced: see `silence`.
  *
- * data: NULL where facet_criterion_needs_data says no.  FACET_BAD_INPUT where it is missing or wrong, or scores are not
- * finite. */
+ * data: NULL unless the method needs some.  FACET_BAD_INPUT where it is missing or wrong, or scores are not finite. */
 facet_status facet_mask_create(const facet_network *network, const facet_pruning *how, const facet_calibration *data,
                                facet_mask **mask);
 /* What is exactly zero in a network (an external variant, for one). */
@@ -102,10 +92,5 @@ void facet_channels_destroy(facet_channels **channels);
 facet_status facet_channels_remove(const facet_network *network, facet_network **smaller);
 /* What a mask of the network, applied to it, is in the network without them. Caller destroys. */
 facet_status facet_channels_cut_mask(const facet_network *network, const facet_mask *mask, facet_mask **cut);
-
-bool facet_criterion_needs_data(facet_criterion criterion);
-const char *facet_criterion_name(facet_criterion criterion);
-int facet_criterion_find(const char *name); /* -1: unknown */
-int facet_scope_find(const char *name);
 
 #endif

@@ -7,22 +7,13 @@
 
 int64_t facet_mask_size(const facet_mask *mask); /* weights of all layers */
 
-/* Criteria that need the weights alone, layer by layer; `layer` counts the prunable layers from 0. */
-void facet_score_layer(facet_criterion criterion, const facet_tensor *weights, uint32_t seed, int layer, double *score);
-/* Criteria that need derivatives of the loss: taylor, snip, grasp. */
-facet_status facet_score_loss(const facet_network *network, facet_criterion criterion, const facet_calibration *data,
-                              int64_t size, double *score);
-
 /* Removes from every layer, or from all together, the lowest scores so that the sparsity is reached. Scores may
  * change. */
 facet_status facet_mask_select(facet_mask *mask, const facet_pruning *how, double sparsity, double *score);
-/* Criteria that do their own selection. */
-facet_status facet_mask_synflow(const facet_network *network, const facet_pruning *how, facet_mask *mask);
 /* Lists what is to be silenced; gone: by layer (NULL: nothing) and filter. */
 facet_status facet_mask_silence(const facet_network *network, bool *const *gone, facet_mask *mask);
 /* The same of removed filters that put out exactly 0 in this network. */
 facet_status facet_mask_silence_zeros(const facet_network *network, facet_mask *mask);
-facet_status facet_mask_filters(const facet_network *network, const facet_pruning *how, facet_mask *mask);
 
 /* keep[i] = 0 for the `remove` lowest of `count` scores, 1 for the others; equal scores go in order of position.
  * NaN counts as the highest score. Linear in count, no memory. */

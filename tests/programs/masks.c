@@ -17,9 +17,9 @@ static facet_status set(facet_pruning *how, const char *text)
   FACET_CHECK(value, FACET_USAGE, "%s: no value", text);
   size_t length = (size_t)(value++ - text);
   if (strncmp(text, "criterion", length) == 0)
-    how->criterion = (facet_criterion)facet_criterion_find(value);
+    how->method = facet_method_find(value);
   else if (strncmp(text, "scope", length) == 0)
-    how->scope = (facet_scope)facet_scope_find(value);
+    how->scope = strcmp(value, facet_scope_name(FACET_SCOPE_LAYER)) == 0 ? FACET_SCOPE_LAYER : FACET_SCOPE_GLOBAL;
   else if (strncmp(text, "sparsity", length) == 0)
     how->sparsity = strtod(value, NULL);
   else if (strncmp(text, "seed", length) == 0)

@@ -484,7 +484,7 @@ static void groups_and_shared_constants(void **state)
 static facet_mask *prune_filters(facet_network *n)
 {
   facet_mask *mask;
-  facet_pruning how = {.criterion = FACET_PRUNE_FILTER, .scope = FACET_SCOPE_LAYER, .sparsity = 0.5};
+  facet_pruning how = {.method = facet_method_find("filter"), .scope = FACET_SCOPE_LAYER, .sparsity = 0.5};
   assert_int_equal(facet_mask_create(n, &how, NULL, &mask), FACET_OK);
   facet_mask_apply(mask, n);
   return mask;

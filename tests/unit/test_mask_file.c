@@ -29,7 +29,7 @@ static void round_trip(void **state)
   facet_mask *mask, *again;
   uint8_t *bytes[2];
   size_t count[2];
-  const facet_pruning how = {.criterion = FACET_PRUNE_MAGNITUDE, .sparsity = 0.4};
+  const facet_pruning how = {.method = facet_method_find("magnitude"), .sparsity = 0.4};
   assert_int_equal(facet_mask_create(n, &how, NULL, &mask), FACET_OK);
   for (int turn = 0; turn < 2; turn++) {
     assert_int_equal(facet_mask_write(n, mask, path), FACET_OK);

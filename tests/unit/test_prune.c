@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "prune/prune.h"
+#include "prune/methods.h"
 #include "prune/score.h"
 
 /* ---- a network of two layers: MatMul 4 x 3, Relu, Gemm 3 x 2 with a bias ---- */
@@ -73,11 +73,11 @@ static facet_mask *mask_by(const facet_network *network, const facet_pruning *ho
   return mask;
 }
 
-static facet_mask *mask_of(const facet_network *network, facet_criterion criterion, facet_scope scope, double sparsity,
+static facet_mask *mask_of(const facet_network *network, const char *method, facet_scope scope, double sparsity,
                            uint32_t seed)
 {
   const facet_pruning how = {
-      .criterion = criterion, .scope = scope, .sparsity = sparsity, .seed = seed, .allow_collapse = true};
+      .method = facet_method_find(method), .scope = scope, .sparsity = sparsity, .seed = seed, .allow_collapse = true};
   return mask_by(network, &how, NULL);
 }
 
@@ -170,17 +170,128 @@ static void test_selection_of_odd_numbers(void **state)
 
 /* ---- masks ---- */
 
-static void test_names(void **state)
+static void test_the_table(void **state)
 {
   (void)state;
-  assert_int_equal(facet_criterion_find("random"), FACET_PRUNE_RANDOM);
-  assert_int_equal(facet_criterion_find("magnitude"), FACET_PRUNE_MAGNITUDE);
-  assert_int_equal(facet_criterion_find("Magnitude"), -1);
-  for (int c = FACET_PRUNE_RANDOM; c <= FACET_PRUNE_SYNFLOW; c++)
-    assert_int_equal(facet_criterion_find(facet_criterion_name((facet_criterion)c)), c);
-  assert_int_equal(facet_scope_find("global"), FACET_SCOPE_GLOBAL);
-  assert_int_equal(facet_scope_find("layer"), FACET_SCOPE_LAYER);
-  assert_int_equal(facet_scope_find(""), -1);
+  for (int i = 0; facet_method_at(i); i++) {
+    const facet_method *m = facet_method_at(i);
+    assert_ptr_equal(facet_method_find(m->name), m);
+    assert_int_equal((m->score != NULL) + (m->mask != NULL) + (m->rule != NULL), 1);
+    assert_int_equal(m->needs_data, facet_method_takes(m, "calibration"));
+    assert_true(m->removes && m->source);
+  }
+  assert_null(facet_method_find("Magnitude"));
+  assert_null(facet_method_at(-1));
+  assert_string_equal(facet_scope_name(FACET_SCOPE_LAYER), "layer");
+  assert_null(facet_scope_name(2));
+}
+
+/* A rule is not a mask. */
+static void test_methods_that_cannot_be_asked_for_a_mask(void **state)
+{
+  (void)state;
+  facet_network *network = small(FACET_F32);
+  facet_mask *mask = NULL;
+  facet_pruning how = {.method = facet_method_find("gmp"), .sparsity = 0.5};
+  assert_int_equal(facet_mask_create(network, &how, NULL, &mask), FACET_BAD_INPUT);
+  assert_non_null(strstr(facet_message(), "gmp prunes while it trains"));
+  how.method = NULL;
+  assert_int_equal(facet_mask_create(network, &how, NULL, &mask), FACET_BAD_INPUT);
+  assert_null(mask);
+  facet_network_destroy(&network);
+}
+
+/* ---- rules ---- */
+
+static facet_turn turn_of(const char *method, const facet_budget *budget, int64_t step)
+{
+  return facet_method_find(method)->rule->turn(budget, step);
+}
+
+/* 80 steps: 60 in which the sparsity grows, one removal before each and a last one, then 19 more. */
+static void test_gmp_schedule(void **state)
+{
+  (void)state;
+  const facet_budget budget = {.sparsity = 0.8, .steps = 80};
+  assert_true(turn_of("gmp", &budget, 0).sparsity == 0 && turn_of("gmp", &budget, 60).sparsity == 0.8);
+  assert_true(fabs(turn_of("gmp", &budget, 30).sparsity - 0.7) < 1e-15);
+  for (int64_t step = 0; step < 80; step++) {
+    facet_turn turn = turn_of("gmp", &budget, step);
+    assert_int_equal(turn.removes, step <= 60);
+    assert_true(turn.position == step && turn.length == 80 && !turn.remembers && !turn.rewinds && !turn.restarts);
+    assert_true(step == 0 || step > 60 || turn.sparsity > turn_of("gmp", &budget, step - 1).sparsity);
+  }
+  int removals = 0;
+  for (int64_t step = 0; step < 4000; step++)
+    removals += turn_of("gmp", &(facet_budget){.sparsity = 0.8, .steps = 4000}, step).removes;
+  assert_int_equal(removals, 101);
+}
+
+/* Schedules follow each other step by step, a removal is before each but the first, and the last one makes the
+ * sparsity. */
+static void check_rounds(double sparsity, int64_t steps, int64_t rewind, bool trained, int removals)
+{
+  const facet_budget budget = {sparsity, steps, rewind, 0.2, trained};
+  assert_int_equal(facet_method_find("lrr")->rule->check(&budget), FACET_OK);
+  bool late = trained && removals > 0;
+  facet_turn before = turn_of("lrr", &budget, 0);
+  assert_int_equal(before.removes, late);
+  assert_int_equal(before.position, late ? rewind : 0);
+  int seen = before.removes;
+  double reached = before.removes ? before.sparsity : 0;
+  const int64_t length = before.length;
+  for (int64_t step = 1; step < steps; step++) {
+    facet_turn turn = turn_of("lrr", &budget, step);
+    assert_int_equal(turn.restarts, turn.removes);
+    if (turn.removes) {
+      assert_int_equal(turn.position, rewind);
+      assert_int_equal(before.position, before.length - 1);
+      assert_int_equal(before.length, length);
+      assert_true(turn.sparsity > reached);
+      reached = turn.sparsity;
+      seen++;
+    } else {
+      assert_int_equal(turn.position, before.position + 1);
+    }
+    if (seen == 1 && removals > 1)
+      assert_true(fabs(reached - 0.2) < 1e-15);
+    before = turn;
+  }
+  assert_int_equal(seen, removals);
+  assert_int_equal(before.position, before.length - 1); /* the budget is used to the last step */
+  assert_true(reached == sparsity);
+}
+
+static void test_rounds(void **state)
+{
+  (void)state;
+  check_rounds(0, 100, 0, false, 0);
+  check_rounds(0, 100, 5, true, 0);
+  check_rounds(0.1, 100, 5, false, 1);
+  check_rounds(0.2, 101, 0, false, 1);
+  check_rounds(0.36, 101, 7, true, 2);
+  check_rounds(0.9, 1000, 13, false, 11);
+  check_rounds(0.95, 1003, 0, true, 14);
+  const facet_budget halves = {0.98, 700, 0, 0.5, false};
+  assert_int_equal(facet_method_find("lth")->rule->check(&halves), FACET_OK);
+  assert_int_equal(turn_of("lth", &halves, 0).length, 100);
+  assert_true(turn_of("lth", &halves, 500).sparsity == 1 - 1.0 / 32 && turn_of("lth", &halves, 600).sparsity == 0.98);
+  assert_int_equal(facet_method_find("lth")->rule->check(&(facet_budget){0.95, 14, 0, 0.2, false}), FACET_BAD_INPUT);
+  assert_int_equal(facet_method_find("lth")->rule->check(&(facet_budget){0.5, 100, 97, 0.2, false}), FACET_BAD_INPUT);
+}
+
+/* What lth remembers is of the first training, before the step `rewind`, and comes back with every removal. */
+static void test_lth_remembers_once(void **state)
+{
+  (void)state;
+  const facet_budget budget = {0.5, 100, 6, 0.2, false};
+  for (int64_t step = 0; step < 100; step++) {
+    facet_turn turn = turn_of("lth", &budget, step), other = turn_of("lrr", &budget, step);
+    assert_int_equal(turn.remembers, step == 6);
+    assert_int_equal(turn.rewinds, turn.removes);
+    assert_false(other.remembers || other.rewinds);
+    assert_int_equal(turn.position, other.position);
+  }
 }
 
 /* Half of 12 and half of 6. In the first layer 0.1, 0.1, 0.2, 0.2, and of the two 0.3 both, are the lowest six. */
@@ -190,7 +301,7 @@ static void test_magnitude_in_each_layer(void **state)
   const facet_type types[] = {FACET_F32, FACET_F64};
   for (int t = 0; t < 2; t++) {
     facet_network *network = small(types[t]);
-    facet_mask *mask = mask_of(network, FACET_PRUNE_MAGNITUDE, FACET_SCOPE_LAYER, 0.5, 1);
+    facet_mask *mask = mask_of(network, "magnitude", FACET_SCOPE_LAYER, 0.5, 1);
     assert_int_equal(mask->layers, 2);
     assert_keep(&mask->layer[0], 12, (const uint8_t[]){1, 0, 0, 0, 1, 0, 1, 0, 1, 1, 0, 1});
     assert_keep(&mask->layer[1], 6, (const uint8_t[]){0, 1, 1, 0, 0, 1});
@@ -210,7 +321,7 @@ static void test_magnitude_over_all_layers(void **state)
   const facet_type types[] = {FACET_F32, FACET_F64};
   for (int t = 0; t < 2; t++) {
     facet_network *network = small(types[t]);
-    facet_mask *mask = mask_of(network, FACET_PRUNE_MAGNITUDE, FACET_SCOPE_GLOBAL, 8.0 / 18, 1);
+    facet_mask *mask = mask_of(network, "magnitude", FACET_SCOPE_GLOBAL, 8.0 / 18, 1);
     assert_keep(&mask->layer[0], 12, (const uint8_t[]){1, 0, 0, 0, 1, 0, 1, 1, 1, 1, 0, 1});
     assert_keep(&mask->layer[1], 6, (const uint8_t[]){0, 1, 1, 0, 0, 1});
     assert_true(facet_mask_sparsity(mask) == 8.0 / 18);
@@ -227,14 +338,14 @@ static void test_counts_are_exact(void **state)
   const int64_t of_6[] = {0, 0, 1, 2, 2, 3, 5, 5, 6, 6};
   const int64_t of_18[] = {0, 0, 2, 5, 5, 9, 14, 16, 17, 18};
   facet_network *network = small(FACET_F32);
-  const facet_criterion criterion[] = {FACET_PRUNE_RANDOM, FACET_PRUNE_MAGNITUDE};
+  const char *const method[] = {"random", "magnitude"};
   for (int c = 0; c < 2; c++)
     for (size_t s = 0; s < sizeof sparsity / sizeof sparsity[0]; s++) {
-      facet_mask *mask = mask_of(network, criterion[c], FACET_SCOPE_LAYER, sparsity[s], 1);
+      facet_mask *mask = mask_of(network, method[c], FACET_SCOPE_LAYER, sparsity[s], 1);
       assert_int_equal(mask->layer[0].removed, of_12[s]);
       assert_int_equal(mask->layer[1].removed, of_6[s]);
       facet_mask_destroy(&mask);
-      mask = mask_of(network, criterion[c], FACET_SCOPE_GLOBAL, sparsity[s], 1);
+      mask = mask_of(network, method[c], FACET_SCOPE_GLOBAL, sparsity[s], 1);
       assert_int_equal(mask->layer[0].removed + mask->layer[1].removed, of_18[s]);
       facet_mask_destroy(&mask);
     }
@@ -253,7 +364,7 @@ static void test_random_is_what_philox_says(void **state)
   for (uint64_t i = 0; i < 18; i++)
     score[i] = i < 12 ? facet_random_uniform(random, 0, i) : facet_random_uniform(random, 1, i - 12);
   facet_select_lowest(score, 18, 9, keep);
-  facet_mask *mask = mask_of(network, FACET_PRUNE_RANDOM, FACET_SCOPE_GLOBAL, 0.5, 42);
+  facet_mask *mask = mask_of(network, "random", FACET_SCOPE_GLOBAL, 0.5, 42);
   assert_keep(&mask->layer[0], 12, keep);
   assert_keep(&mask->layer[1], 6, keep + 12);
   facet_mask_destroy(&mask);
@@ -268,9 +379,9 @@ static void test_random_masks_of_large_layers(void **state)
   double *a = calloc(INPUTS * HIDDEN, sizeof *a), *b = calloc(HIDDEN * 2, sizeof *b);
   assert_true(a && b);
   facet_network *network = two_layers(FACET_F32, INPUTS, HIDDEN, a, b);
-  facet_mask *one = mask_of(network, FACET_PRUNE_RANDOM, FACET_SCOPE_GLOBAL, 0.9, 1);
-  facet_mask *again = mask_of(network, FACET_PRUNE_RANDOM, FACET_SCOPE_GLOBAL, 0.9, 1);
-  facet_mask *other = mask_of(network, FACET_PRUNE_RANDOM, FACET_SCOPE_GLOBAL, 0.9, 2);
+  facet_mask *one = mask_of(network, "random", FACET_SCOPE_GLOBAL, 0.9, 1);
+  facet_mask *again = mask_of(network, "random", FACET_SCOPE_GLOBAL, 0.9, 1);
+  facet_mask *other = mask_of(network, "random", FACET_SCOPE_GLOBAL, 0.9, 2);
   assert_true(same_mask(one, again));
   assert_false(same_mask(one, other));
   assert_int_equal(one->layer[0].removed + one->layer[1].removed, 180900);
@@ -291,7 +402,7 @@ static void test_apply_touches_only_what_is_removed(void **state)
   for (int t = 0; t < 2; t++) {
     facet_network *before = small(types[t]), *network = NULL;
     assert_int_equal(facet_network_copy(before, &network), FACET_OK);
-    facet_mask *mask = mask_of(before, FACET_PRUNE_MAGNITUDE, FACET_SCOPE_LAYER, 0.5, 1);
+    facet_mask *mask = mask_of(before, "magnitude", FACET_SCOPE_LAYER, 0.5, 1);
     facet_mask_apply(mask, network);
     for (int v = 0; v < network->values; v++) {
       const facet_tensor *was = before->value[v].constant, *is = network->value[v].constant;
@@ -336,7 +447,7 @@ static void test_sparsity_out_of_range(void **state)
   const double wrong[] = {1.3, 1, -0.1, NAN};
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
     facet_mask *mask = NULL;
-    const facet_pruning how = {.criterion = FACET_PRUNE_MAGNITUDE, .sparsity = wrong[i]};
+    const facet_pruning how = {.method = facet_method_find("magnitude"), .sparsity = wrong[i]};
     assert_int_equal(facet_mask_create(network, &how, NULL, &mask), FACET_BAD_INPUT);
     assert_null(mask);
     assert_non_null(strstr(facet_message(), "is not in [0, 1)"));
@@ -360,7 +471,7 @@ static void test_guard_over_all_layers(void **state)
 {
   (void)state;
   facet_network *network = lopsided();
-  facet_pruning how = {.criterion = FACET_PRUNE_MAGNITUDE, .sparsity = 8.0 / 18, .allow_collapse = true};
+  facet_pruning how = {.method = facet_method_find("magnitude"), .sparsity = 8.0 / 18, .allow_collapse = true};
   facet_mask *mask = mask_by(network, &how, NULL);
   assert_keep(&mask->layer[0], 12, (const uint8_t[]){1, 0, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1});
   assert_keep(&mask->layer[1], 6, (const uint8_t[]){0, 0, 0, 0, 0, 0});
@@ -391,7 +502,7 @@ static void test_guard_in_each_layer(void **state)
 {
   (void)state;
   facet_network *network = small(FACET_F32);
-  facet_pruning how = {.criterion = FACET_PRUNE_MAGNITUDE, .scope = FACET_SCOPE_LAYER, .sparsity = 0.95};
+  facet_pruning how = {.method = facet_method_find("magnitude"), .scope = FACET_SCOPE_LAYER, .sparsity = 0.95};
   facet_mask *mask = mask_by(network, &how, NULL); /* 11 of 12, and 6 of 6 */
   assert_keep(&mask->layer[0], 12, (const uint8_t[]){0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0});
   assert_keep(&mask->layer[1], 6, (const uint8_t[]){0, 0, 0, 0, 0, 1});
@@ -426,7 +537,7 @@ static void test_filters(void **state)
   facet_network *network = small(FACET_F64);
   const facet_scope scope[] = {FACET_SCOPE_GLOBAL, FACET_SCOPE_LAYER};
   for (int s = 0; s < 2; s++) {
-    facet_pruning how = {.criterion = FACET_PRUNE_FILTER, .scope = scope[s], .norm = 1, .sparsity = 0.4};
+    facet_pruning how = {.method = facet_method_find("filter"), .scope = scope[s], .norm = 1, .sparsity = 0.4};
     facet_mask *mask = mask_by(network, &how, NULL);
     assert_keep(&mask->layer[0], 12, (const uint8_t[]){1, 1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 0});
     assert_keep(&mask->layer[1], 6, (const uint8_t[]){1, 1, 1, 1, 1, 1}); /* the classes stay */
@@ -494,9 +605,8 @@ static void test_taylor_and_snip(void **state)
       for (int begin = 0; begin < (taylor ? 5 : 2); begin += 2)
         score_by_hand(begin, begin + 2 < 5 ? begin + 2 : 5, taylor, score);
       facet_select_lowest(score, 18, remove, keep);
-      const facet_pruning how = {.criterion = taylor ? FACET_PRUNE_TAYLOR : FACET_PRUNE_SNIP,
-                                 .sparsity = remove / 18.0,
-                                 .allow_collapse = true};
+      const facet_pruning how = {
+          .method = facet_method_find(taylor ? "taylor" : "snip"), .sparsity = remove / 18.0, .allow_collapse = true};
       facet_mask *mask = mask_by(network, &how, &data), *again = mask_by(network, &how, &data);
       assert_keep(&mask->layer[0], 12, keep);
       assert_keep(&mask->layer[1], 6, keep + 12);
@@ -515,12 +625,12 @@ static void test_data_that_is_missing_or_wrong(void **state)
   const float infinite[4] = {INFINITY, 1, 1, 1};
   const facet_calibration none = {.batch = 2}, wrong = {.x = samples[0], .label = strange, .count = 2, .batch = 2},
                           odd = {.x = infinite, .label = labels, .count = 1, .batch = 2};
-  const facet_criterion criterion[] = {FACET_PRUNE_TAYLOR, FACET_PRUNE_SNIP, FACET_PRUNE_GRASP};
+  const char *const method[] = {"taylor", "snip", "grasp"};
   for (int c = 0; c < 3; c++) {
-    const facet_pruning how = {.criterion = criterion[c], .sparsity = 0.5};
+    const facet_pruning how = {.method = facet_method_find(method[c]), .sparsity = 0.5};
     const facet_calibration *data[] = {NULL, &none, &wrong, &odd};
     const char *says[] = {"needs calibration data", "needs calibration data", "label 2 of sample 1", "not finite"};
-    assert_true(facet_criterion_needs_data(criterion[c]));
+    assert_true(how.method->needs_data);
     for (int d = 0; d < 4; d++) {
       facet_mask *mask = NULL;
       assert_int_equal(facet_mask_create(network, &how, data[d], &mask), FACET_BAD_INPUT);
@@ -551,7 +661,7 @@ static void test_synflow_in_one_round(void **state)
       score[12 + j * 2 + k] = fabs(second[j * 2 + k]) * in;
     }
   facet_select_lowest(score, 18, 9, keep);
-  const facet_pruning how = {.criterion = FACET_PRUNE_SYNFLOW, .sparsity = 0.5, .rounds = 1};
+  const facet_pruning how = {.method = facet_method_find("synflow"), .sparsity = 0.5, .rounds = 1};
   facet_mask *mask = mask_by(network, &how, NULL);
   assert_keep(&mask->layer[0], 12, keep);
   assert_keep(&mask->layer[1], 6, keep + 12);
@@ -564,7 +674,7 @@ static void test_synflow_keeps_a_path(void **state)
 {
   (void)state;
   facet_network *network = lopsided();
-  const facet_pruning how = {.criterion = FACET_PRUNE_SYNFLOW, .sparsity = 16.0 / 18, .allow_collapse = true};
+  const facet_pruning how = {.method = facet_method_find("synflow"), .sparsity = 16.0 / 18, .allow_collapse = true};
   facet_mask *mask = mask_by(network, &how, NULL);
   assert_int_equal(mask->layer[0].removed, 11);
   assert_int_equal(mask->layer[1].removed, 5);
@@ -588,7 +698,7 @@ static void test_nothing_to_prune(void **state)
   add_node(network, "Relu", 1, (const char *const[]){"x"}, "y");
   assert_int_equal(facet_network_set_output(network, "y"), FACET_OK);
   assert_int_equal(facet_network_finish(network), FACET_OK);
-  const facet_pruning how = {.criterion = FACET_PRUNE_RANDOM, .sparsity = 0.5};
+  const facet_pruning how = {.method = facet_method_find("random"), .sparsity = 0.5};
   assert_int_equal(facet_mask_create(network, &how, NULL, &mask), FACET_BAD_INPUT);
   assert_null(mask);
   assert_string_equal(facet_message(), "network bare has no weights that could be pruned");
@@ -604,7 +714,11 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_selection),
       cmocka_unit_test(test_selection_of_odd_numbers),
-      cmocka_unit_test(test_names),
+      cmocka_unit_test(test_the_table),
+      cmocka_unit_test(test_methods_that_cannot_be_asked_for_a_mask),
+      cmocka_unit_test(test_gmp_schedule),
+      cmocka_unit_test(test_rounds),
+      cmocka_unit_test(test_lth_remembers_once),
       cmocka_unit_test(test_magnitude_in_each_layer),
       cmocka_unit_test(test_magnitude_over_all_layers),
       cmocka_unit_test(test_counts_are_exact),

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "train/methods.h"
+#include "study/study.h"
 
 static char folder[PATH_MAX]; /* the working directory of the tests, without links */
 
@@ -223,7 +223,7 @@ static void every_key(void **state)
   assert_int_equal(s->recipes.count, 6);
   assert_int_equal(s->recipes.item[0].line, 25);
   assert_float_equal(s->recipes.item[0].training.rate, 0.1, 0);
-  assert_int_equal(s->recipes.item[2].method.item[0], FACET_PRUNE_RANDOM);
+  assert_string_equal(facet_method_at(s->recipes.item[2].method.item[0])->name, "random");
   assert_int_equal(s->recipes.item[2].scope.item[0], FACET_SCOPE_LAYER);
   assert_int_equal(s->recipes.item[2].sparsity.count, 3);
   assert_path(s->recipes.item[3].onnx, "my_pruned.onnx");
@@ -343,15 +343,17 @@ static void paths_start_beside_the_study(void **state)
   facet_study_destroy(&again);
 }
 
-static void words_are_those_of_the_other_rooms(void **state)
+static void every_method_of_the_table_can_be_asked_for(void **state)
 {
   (void)state;
-  for (int i = 0; facet_method_name((facet_criterion)i); i++)
-    assert_int_equal(facet_criterion_find(facet_method_name((facet_criterion)i)), i);
-  for (int i = 0; facet_scope_name((facet_scope)i); i++)
-    assert_int_equal(facet_scope_find(facet_scope_name((facet_scope)i)), i);
-  assert_string_equal(facet_method_name(FACET_PRUNE_MAGNITUDE), "magnitude");
-  assert_string_equal(facet_scope_name(FACET_SCOPE_LAYER), "layer");
+  for (int i = 0; facet_method_at(i); i++) {
+    char *text =
+        facet_format(FULL "variants:\n  - {method: %s, sparsity: 0.5, budget: {}}\n", facet_method_at(i)->name);
+    facet_study *s = good(text);
+    assert_int_equal(s->recipes.item[0].method.item[0], i);
+    facet_study_destroy(&s);
+    facet_free(&text);
+  }
 }
 
 /* ---- the text of a study ---- */
@@ -532,7 +534,7 @@ static void sweeps(void **state)
   assert_string_equal(v[2].name, "taylor-global-0.5-s2");
   assert_string_equal(v[16].name, "gmp-layer-0.9-s2");
   assert_int_equal(v[16].seed, 2);
-  assert_int_equal(v[16].method, FACET_TRAINS + FACET_METHOD_GMP);
+  assert_ptr_equal(v[16].method, facet_method_find("gmp"));
   assert_string_equal(v[17].name, "filter-l2-global-0.5");
   assert_string_equal(v[18].name, "mine");
   assert_true(s->recipes.item[1].remove_dead && s->recipes.item[1].allow_collapse);
@@ -990,7 +992,7 @@ int main(void)
       cmocka_unit_test(severities_left_out_are_all),
       cmocka_unit_test(rows_are_written_in_many_ways),
       cmocka_unit_test(paths_start_beside_the_study),
-      cmocka_unit_test(words_are_those_of_the_other_rooms),
+      cmocka_unit_test(every_method_of_the_table_can_be_asked_for),
       cmocka_unit_test(text_reads_back),
       cmocka_unit_test(text_has_all_defaults),
       cmocka_unit_test(text_has_the_whole_embedding),

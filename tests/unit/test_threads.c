@@ -100,7 +100,7 @@ static facet_status explain(const facet_network *network, int number, results *r
   facet_executor *executor = NULL;
   facet_mask *mask = NULL, *again = NULL;
   facet_status status;
-  const facet_pruning how = {.criterion = FACET_PRUNE_MAGNITUDE, .sparsity = 0.5};
+  const facet_pruning how = {.method = facet_method_find("magnitude"), .sparsity = 0.5};
   facet_linearization out = {.w = r->w, .b = r->b, .b_node = b_node, .residual = left, .ties = ties};
   memset(r, 0, sizeof *r);
   for (uint64_t i = 0; i < SAMPLES * INPUTS; i++)
