@@ -72,7 +72,7 @@ void facet_onnx_inlined_clear(facet_onnx_inlined *inlined)
   for (size_t i = 0; i < inlined->pieces; i++)
     facet_free(&inlined->piece[i]);
   for (size_t i = 0; i < inlined->values; i++)
-    onnx__attribute_proto__free_unpacked(inlined->value[i], NULL);
+    onnx__attribute_proto__free_unpacked(inlined->value[i], &facet_onnx_memory);
   facet_free(&inlined->piece);
   facet_free(&inlined->value);
   facet_free(&inlined->node);
@@ -160,7 +160,7 @@ static facet_status referred(work *w, const call *c, const char *name, const Onn
     return FACET_OK;
   facet_status status = facet_grow(&to->value, to->values, to->values + 1, sizeof *to->value);
   if (status != FACET_OK) {
-    onnx__attribute_proto__free_unpacked(otherwise, NULL);
+    onnx__attribute_proto__free_unpacked(otherwise, &facet_onnx_memory);
     return status;
   }
   to->value[to->values++] = otherwise;

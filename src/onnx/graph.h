@@ -9,7 +9,8 @@
 facet_status facet_onnx_unpack(const uint8_t *bytes, size_t count, Onnx__ModelProto **model);
 facet_status facet_onnx_unpack_file(const char *path, Onnx__ModelProto **model); /* FACET_NO_INPUT, FACET_IO, too */
 void facet_onnx_free(Onnx__ModelProto **model);
-/* The default value of a function's attribute; *attribute NULL: it has none. Caller frees with protobuf-c. */
+/* The default value of a function's attribute; *attribute NULL: it has none. Caller frees with protobuf-c and
+ * facet_onnx_memory. */
 facet_status facet_onnx_default(const Onnx__FunctionProto *function, const char *name,
                                 Onnx__AttributeProto **attribute);
 

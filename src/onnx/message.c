@@ -74,15 +74,46 @@ static bool well_formed(span s, const ProtobufCMessageDescriptor *message, int d
   return true;
 }
 
+/* ---- memory of messages: facet's, so that it is counted, and either may free what the other took ---- */
+
+/* lacking: set where there is no memory; may be NULL. */
+static void *take(void *lacking, size_t bytes)
+{
+  void *memory = facet_allocate(bytes, 1);
+  if (!memory && lacking)
+    *(bool *)lacking = true;
+  return memory;
+}
+
+static void give_back(void *lacking, void *memory)
+{
+  (void)lacking;
+  facet_free(&memory);
+}
+
+ProtobufCAllocator facet_onnx_memory = {take, give_back, NULL};
+
+/* NULL: damaged, or FACET_OS where `lacking` comes back true. */
+static ProtobufCMessage *unpack(const ProtobufCMessageDescriptor *descriptor, span s, bool *lacking)
+{
+  ProtobufCAllocator memory = {take, give_back, lacking};
+  *lacking = false;
+  return protobuf_c_message_unpack(descriptor, &memory, (size_t)(s.end - s.at), s.at);
+}
+
 facet_status facet_onnx_unpack(const uint8_t *bytes, size_t count, Onnx__ModelProto **model)
 {
+  span all = {bytes, bytes + count};
+  bool lacking = false;
   *model = NULL;
   FACET_CHECK(count > 0, FACET_BAD_INPUT, "is empty");
-  if (well_formed((span){bytes, bytes + count}, &onnx__model_proto__descriptor, DEEPEST))
-    *model = onnx__model_proto__unpack(NULL, count, bytes);
+  if (well_formed(all, &onnx__model_proto__descriptor, DEEPEST))
+    *model = (Onnx__ModelProto *)unpack(&onnx__model_proto__descriptor, all, &lacking);
   if (*model && (*model)->graph)
     return FACET_OK;
   facet_onnx_free(model);
+  if (lacking)
+    return FACET_OS;
   return facet_raise(FACET_BAD_INPUT, "is not an ONNX file, or is cut short or damaged");
 }
 
@@ -100,7 +131,7 @@ facet_status facet_onnx_unpack_file(const char *path, Onnx__ModelProto **model)
 void facet_onnx_free(Onnx__ModelProto **model)
 {
   if (*model)
-    onnx__model_proto__free_unpacked(*model, NULL);
+    onnx__model_proto__free_unpacked(*model, &facet_onnx_memory);
   *model = NULL;
 }
 
@@ -116,17 +147,23 @@ static bool is_named(const Onnx__AttributeProto *a, const char *name)
   return a->name && strcmp(a->name, name) == 0;
 }
 
+static facet_status unpack_attribute(span s, Onnx__AttributeProto **attribute)
+{
+  bool lacking;
+  *attribute = (Onnx__AttributeProto *)unpack(&onnx__attribute_proto__descriptor, s, &lacking);
+  return *attribute || !lacking ? FACET_OK : FACET_OS;
+}
+
 /* Another copy of a message. */
-static Onnx__AttributeProto *copy_of(const Onnx__AttributeProto *a)
+static facet_status copy_of(const Onnx__AttributeProto *a, Onnx__AttributeProto **copy)
 {
   size_t count = onnx__attribute_proto__get_packed_size(a);
-  uint8_t *bytes = facet_allocate(count, 1);
-  if (!bytes)
-    return NULL;
+  uint8_t *bytes;
+  FACET_NEW(bytes, count);
   onnx__attribute_proto__pack(a, bytes);
-  Onnx__AttributeProto *copy = onnx__attribute_proto__unpack(NULL, count, bytes);
+  facet_status status = unpack_attribute((span){bytes, bytes + count}, copy);
   facet_free(&bytes);
-  return copy;
+  return status;
 }
 
 static facet_status known_default(const Onnx__FunctionProto *function, const ProtobufCFieldDescriptor *field,
@@ -138,7 +175,7 @@ static facet_status known_default(const Onnx__FunctionProto *function, const Pro
   memcpy(&list, (const uint8_t *)function + field->offset, sizeof list);
   for (size_t i = 0; i < count; i++)
     if (is_named(list[i], name))
-      return (*attribute = copy_of(list[i])) ? FACET_OK : FACET_OS;
+      return copy_of(list[i], attribute);
   return FACET_OK;
 }
 
@@ -158,12 +195,12 @@ facet_status facet_onnx_default(const Onnx__FunctionProto *function, const char 
         take_field(&all, f->wire_type, &inner) && well_formed(inner, &onnx__attribute_proto__descriptor, DEEPEST);
     Onnx__AttributeProto *a = NULL;
     if (sound)
-      a = onnx__attribute_proto__unpack(NULL, (size_t)(inner.end - inner.at), inner.at);
+      FACET_TRY(unpack_attribute(inner, &a));
     FACET_CHECK(a, FACET_BAD_INPUT, "a default value is damaged");
     if (is_named(a, name))
       *attribute = a;
     else
-      onnx__attribute_proto__free_unpacked(a, NULL);
+      onnx__attribute_proto__free_unpacked(a, &facet_onnx_memory);
   }
   return FACET_OK;
 }

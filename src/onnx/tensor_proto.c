@@ -291,8 +291,8 @@ void facet_tensor_to_proto(const facet_tensor *tensor, char *name, int64_t *dims
 static void forget_external(Onnx__TensorProto *p)
 {
   for (size_t i = 0; i < p->n_external_data; i++)
-    onnx__string_string_entry_proto__free_unpacked(p->external_data[i], NULL);
-  facet_free(&p->external_data); /* protobuf-c works with malloc and free, as facet does */
+    onnx__string_string_entry_proto__free_unpacked(p->external_data[i], &facet_onnx_memory);
+  facet_free(&p->external_data);
   p->n_external_data = 0;
   p->has_data_location = false;
 }

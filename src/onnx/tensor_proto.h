@@ -6,6 +6,9 @@
 
 #include "onnx.pb-c.h"
 
+/* What messages are unpacked into: facet's memory. To be handed to protobuf-c wherever it frees one. */
+extern ProtobufCAllocator facet_onnx_memory;
+
 /* Types narrower than float become F32, double F64, integers and truth values I64. `model` is the file that the message
  * comes from: data in other files is looked for beside it; NULL: there are none. FACET_BAD_INPUT says what is wrong
  * (without file or name): sizes that do not fit the dimensions, NaN, infinities among several numbers, types that hold

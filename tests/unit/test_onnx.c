@@ -1313,7 +1313,10 @@ static void test_whole(void **state)
   o.s.graph.n_node = 3;
   facet_network *n = outside_network(&o), *m = NULL;
   uint8_t *bytes, *plain_bytes, *again;
-  size_t count, plain_count, again_count;
+  size_t count, plain_count, again_count, before = facet_memory_in_use();
+  assert_int_equal(facet_onnx_whole(o.model, &bytes, &count), FACET_OK);
+  facet_free(&bytes);
+  assert_int_equal(facet_memory_in_use(), before); /* what facet put into the message is given back as facet's */
   assert_int_equal(facet_onnx_whole(o.model, &bytes, &count), FACET_OK);
   assert_int_equal(facet_onnx_read_bytes("whole", bytes, count, &m), FACET_OK);
   assert_same_network(n, m);
