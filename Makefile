@@ -70,7 +70,7 @@ REVISION_SOURCES := $(shell grep -ls 'FACET_REVISION\|FACET_SCALAPACK_VERSION' $
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow $(if $(filter 1,$(SANITIZE)),-Wno-format-truncation,-Werror)
 OPTIMIZE := $(if $(filter 1,$(SANITIZE)),-O1 -g -fno-omit-frame-pointer -fsanitize=address$(comma)undefined \
   -fno-sanitize-recover=all,-O3 -g -fno-trapping-math -fno-math-errno)
-LANGUAGE := -std=c17 -D_GNU_SOURCE -fopenmp -Isrc -Impi -Itests -isystem $(GENERATED)
+LANGUAGE := -std=c17 -D_GNU_SOURCE -fopenmp -Iinclude -Isrc -Impi -Itests -isystem $(GENERATED)
 COMPILE := $(FOUND_CC) $(LANGUAGE) $(WARNINGS) $(OPTIMIZE) -march=$(ARCH) $(FOUND_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 LIBRARIES := $(LDFLAGS) $(FOUND_LIBS) -lm
 
@@ -172,7 +172,7 @@ lint:
 	@tools/deps build lint
 	$(BUILD_NOW) lint-now
 .PHONY: lint-now
-FORMATTED = $(sort $(wildcard src/*.h src/*/*.[ch] mpi/*/*.[ch] tests/*/*.[ch]))
+FORMATTED = $(sort $(wildcard include/*/*.h src/*.h src/*/*.[ch] mpi/*/*.[ch] tests/*/*.[ch]))
 lint-now: $(GENERATED)/onnx.pb-c.h
 	$(SAY) clang-format
 	$(SHOW)clang-format --dry-run -Werror $(FORMATTED) || { echo "lint: run make format" >&2; exit 1; }

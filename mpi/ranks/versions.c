@@ -1,7 +1,6 @@
 /* Versions of facet and of the libraries in use. */
 #include "versions.h"
 
-#include <cblas.h>
 #include <hdf5.h>
 #include <mpi.h>
 #include <stdio.h>
@@ -9,22 +8,14 @@
 
 #include "kernels/kernels.h"
 
-#ifndef FACET_REVISION
-#define FACET_REVISION "unknown"
-#endif
 #ifndef FACET_SCALAPACK_VERSION
 #define FACET_SCALAPACK_VERSION "unknown"
 #endif
 
-const char *facet_revision(void)
-{
-  return FACET_REVISION;
-}
-
-const facet_version *facet_versions(int *count)
+const facet_library *facet_versions(int *count)
 {
   static char mpi[MPI_MAX_LIBRARY_VERSION_STRING], hdf5[64];
-  static facet_version versions[] = {
+  static facet_library versions[] = {
       {"mpi_version", "MPI", mpi},
       {"hdf5_version", "HDF5", hdf5},
       {"scalapack_version", "ScaLAPACK", FACET_SCALAPACK_VERSION},
@@ -37,7 +28,7 @@ const facet_version *facet_versions(int *count)
   mpi[strcspn(mpi, ",\n")] = 0;
   H5get_libversion(&major, &minor, &release);
   snprintf(hdf5, sizeof hdf5, "%u.%u.%u", major, minor, release);
-  versions[3].text = openblas_get_corename();
+  versions[3].text = facet_blas_core();
   versions[4].text = facet_onednn_version();
   *count = (int)(sizeof versions / sizeof versions[0]);
   return versions;
@@ -46,8 +37,8 @@ const facet_version *facet_versions(int *count)
 void facet_versions_print(void)
 {
   int count;
-  const facet_version *versions = facet_versions(&count);
-  printf("facet %s (%s)\n", FACET_VERSION, facet_revision());
+  const facet_library *versions = facet_versions(&count);
+  printf("facet %s (%s)\n", facet_version(), facet_revision());
   for (int i = 0; i < count; i++)
     printf("%-10s %s\n", versions[i].title, versions[i].text);
 }

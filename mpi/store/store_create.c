@@ -110,7 +110,7 @@ static facet_status root_attributes(const facet_store_creation *c)
   const double zero = 0, one = 1;
   char *filled = NULL;
   int count;
-  const facet_version *version = facet_versions(&count);
+  const facet_library *version = facet_versions(&count);
   hid_t root = c->file;
   FACET_TRY(facet_store_put_text(c, root, "facet_version", FACET_VERSION));
   FACET_TRY(facet_store_put_int(c, root, "schema_version", FACET_SCHEMA_VERSION));

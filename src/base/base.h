@@ -1,37 +1,11 @@
-/* The ground every room stands on: status codes with one-line messages, memory, text, counter-based
+/* The ground every room stands on, beside what the face shows of it: raising messages, memory, text, counter-based
  * random numbers, SHA-256 and the progress line.  Nothing here knows networks or ranks. */
 #ifndef FACET_BASE_H
 #define FACET_BASE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <facet/base.h>
 
-/* ---- status: sysexits numbers, so that a status is also the exit status of the program ---- */
-
-typedef enum {
-  FACET_OK = 0,
-  FACET_USAGE = 64,         /* wrong command line */
-  FACET_BAD_INPUT = 65,     /* a file or a study says something wrong */
-  FACET_NO_INPUT = 66,      /* an input is missing or unreadable */
-  FACET_INTERNAL = 70,      /* a fault of facet itself, or of a library */
-  FACET_OS = 71,            /* out of memory */
-  FACET_CANNOT_CREATE = 73, /* an output cannot be created */
-  FACET_IO = 74,            /* reading or writing failed: disk full, for one */
-  FACET_INTERRUPTED = 75,   /* stopped on request; run again to go on */
-  FACET_DIVERGED = 76       /* a training's loss is no longer finite: that network is lost, others are not */
-} facet_status;
-
-/* What went wrong last: each thread has one of its own, and may put one that the caller owns in its place. Start with
- * {0}. */
-typedef struct {
-  facet_status status;
-  char message[2048]; /* one line, no trailing newline; "" if there was no failure */
-} facet_error;
-
-/* From now on the failures of this thread go into `error`, which must outlive that, and which one thread at a time may
- * use; NULL: into the thread's own. Returns what was used before, NULL: the thread's own. */
-facet_error *facet_error_use(facet_error *error);
+/* ---- messages ---- */
 
 /* Sets the present message of the running thread and returns `status`. */
 facet_status facet_raise(facet_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -47,9 +21,6 @@ static inline facet_status facet_raised(facet_status raised, facet_status status
 }
 #define facet_raise(status, ...)    facet_raised((facet_raise)((status), __VA_ARGS__), (status))
 #define facet_raise_in(status, ...) facet_raised((facet_raise_in)((status), __VA_ARGS__), (status))
-
-/* The message of this thread's last failure, "" if there was none. Valid until its next failure. */
-const char *facet_message(void);
 
 /* Passes a failure up. */
 #define FACET_TRY(call)                                                                                                \
@@ -79,11 +50,6 @@ const char *facet_message(void);
 void *facet_allocate(size_t count, size_t size); /* NULL on failure, message set; count 0 gives a valid pointer */
 /* Grows to `count` elements, keeps the first `old` ones, zeroes the rest. On failure `*pointer` is unchanged. */
 facet_status facet_grow(void *pointer_to_pointer, size_t old, size_t count, size_t size);
-void facet_free(void *pointer_to_pointer); /* takes the address of a pointer, frees and nulls it */
-
-/* Bytes that all threads together allocated and have not freed: by differences, what something takes. */
-size_t facet_memory_in_use(void);
-
 /* p = zeroed array of count elements; the enclosing function returns FACET_OS if there is no memory. */
 #define FACET_NEW(p, count)                                                                                            \
   do {                                                                                                                 \
@@ -166,7 +132,6 @@ double facet_seconds(void); /* monotonic */
 
 /* ---- numbers ---- */
 
-typedef enum { FACET_F32 = 1, FACET_F64 = 2, FACET_I64 = 3 } facet_type;
 size_t facet_type_size(facet_type type);
 
 #endif

@@ -144,3 +144,18 @@ void facet_dataset_pixels(const facet_dataset *d, int64_t first, int64_t count, 
   for (int64_t i = 0; i < count * size; i++)
     pixels[i] = from[i];
 }
+
+int64_t facet_dataset_count(const facet_dataset *dataset)
+{
+  return dataset->count;
+}
+
+facet_image facet_dataset_image(const facet_dataset *dataset)
+{
+  return dataset->image;
+}
+
+const int32_t *facet_dataset_labels(const facet_dataset *dataset)
+{
+  return dataset->label;
+}

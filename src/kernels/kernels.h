@@ -5,6 +5,8 @@
 #ifndef FACET_KERNELS_H
 #define FACET_KERNELS_H
 
+#include <facet/kernels.h>
+
 #include "base/base.h"
 
 /* How one sample's value of `channels` x `spatial` numbers lies in memory: channels in blocks of
@@ -66,7 +68,6 @@ typedef struct {
   int64_t first, end;
 } facet_part;
 
-typedef struct facet_kernels facet_kernels;
 typedef struct facet_conv facet_conv; /* one linear node compiled for one task and batch */
 
 struct facet_kernels {
@@ -97,13 +98,5 @@ extern const facet_kernels facet_kernels_exact;
 
 /* Raises FACET_BAD_INPUT unless the shape makes sense and the layouts of u and z fit it. */
 facet_status facet_conv_check(const facet_conv_shape *shape, int64_t batch, facet_layout in, facet_layout out);
-
-/* "3.1.0" and so on, of the oneDNN in use. */
-const char *facet_onednn_version(void);
-/* Gives this thread's working memory back to the system; executors that need it take it again. */
-void facet_kernels_release(void);
-/* How many OpenMP threads executors that are made from now on use, in any thread; 1 unless asked for. Sets it for BLAS
- * in the calling thread, too. */
-void facet_kernels_threads(int threads);
 
 #endif

@@ -1,0 +1,71 @@
+/* Executors: a network compiled for one kernel set, precision, batch and number of rows.  One thread at a time. */
+#ifndef FACET_FACE_EXECUTOR_H
+#define FACET_FACE_EXECUTOR_H
+
+#include <facet/kernels.h>
+#include <facet/network.h>
+
+FACET_BEGIN
+
+typedef struct facet_executor facet_executor;
+
+typedef struct {
+  const facet_kernels *kernels; /* NULL: dense for F32, reference for F64 */
+  facet_type real;              /* FACET_F32 or FACET_F64: the type of every buffer below */
+  int64_t batch;                /* samples per call, at most */
+  int64_t rows;                 /* rows of W per sample and pullback; 0: no pullback */
+  bool room;                    /* the memory that pullbacks write W to has room for a whole batch, always */
+  bool training;                /* batch norm from the batch's own statistics; gradients wanted */
+} facet_executor_options;
+
+/* The network must outlive the executor. Caller destroys. */
+facet_status facet_executor_create(const facet_network *network, facet_executor_options options,
+                                   facet_executor **executor);
+void facet_executor_destroy(facet_executor **executor);
+/* Takes the network's constants anew, after they were changed in place. */
+facet_status facet_executor_refresh(facet_executor *executor);
+facet_executor_options facet_executor_settings(const facet_executor *executor);
+const facet_network *facet_executor_network(const facet_executor *executor);
+size_t facet_executor_bytes(const facet_executor *executor); /* what its buffers take */
+
+/* x: count x D in the network's own input order, count <= batch. Afterwards output, value and pattern are valid. */
+facet_status facet_executor_forward(facet_executor *executor, const void *x, int64_t count);
+/* Makes the pattern of the last forward pass that of exact arithmetic: samples with a gate within rounding of 0 run
+ * once more in double, as far as needed, and take their pattern from there. x: the same count x D samples, in double.
+ * Does nothing in double precision. One such gate on the wrong side changes whole rows of W. */
+facet_status facet_executor_settle(facet_executor *executor, const double *x);
+/* Makes now what facet_executor_settle makes at first need. */
+facet_status facet_executor_ready(facet_executor *executor);
+/* logits: count x K. */
+facet_status facet_executor_output(const facet_executor *executor, double *logits);
+/* Any kept value (the head's feature is), count x its size, row-major. */
+facet_status facet_executor_value(const facet_executor *executor, int value, double *out);
+/* Ties per sample: gates with |z| <= 4 eps max|z| of that gate and sample. ties: count. */
+void facet_executor_ties(const facet_executor *executor, int32_t *ties);
+
+/* Nodes whose pattern a sample chooses (gates, maxima), in order. Names belong to the network. */
+int facet_executor_gates(const facet_executor *executor);
+const char *facet_executor_gate(const facet_executor *executor, int gate);
+/* How many elements of gate number `gate` of `a` are on another piece (slope or offset), or won by another element, for
+ * sample_a of the last forward pass of `a` than for sample_b of that of `b`. -1: `b` has no such gate by name, layout
+ * and precision. */
+int64_t facet_executor_gate_differs(const facet_executor *a, int64_t sample_a, const facet_executor *b,
+                                    int64_t sample_b, int gate);
+
+/* Nodes with constants, in order: what b is split over. Names belong to the network. */
+int facet_executor_constant_nodes(const facet_executor *executor);
+const char *facet_executor_constant_node(const facet_executor *executor, int i);
+
+/* Rows of W for the samples of the last forward: row[s*rows + r] is the output (class) of row r of sample s.
+ * w: count x rows x D (real); b_node: count x rows x constant nodes. Pullback through the frozen pattern.
+ * facet_linearize does this for any number of rows, with b and a certificate. */
+facet_status facet_executor_pullback(facet_executor *executor, const int32_t *row, void *w, double *b_node);
+
+/* Training executors: gradients of sum_s <dlogits_s, logits_s> over the batch (dlogits: count x K), all parameters in
+ * the order and at the offsets of facet_network_parameter_list (MEAN and VARIANCE hold the batch's statistics instead).
+ * real F32. */
+facet_status facet_executor_gradient(facet_executor *executor, const float *dlogits, float *gradient);
+
+FACET_END
+
+#endif

@@ -1,0 +1,66 @@
+/* Linearization of samples: F(x) = W x + b on the facet that x lies in, with a certificate; and the margin of a sample
+ * taken apart the same way. */
+#ifndef FACET_FACE_LINEAR_H
+#define FACET_FACE_LINEAR_H
+
+#include <facet/executor.h>
+
+FACET_BEGIN
+
+typedef enum { FACET_ROWS_ALL, FACET_ROWS_PREDICTED, FACET_ROWS_TOP } facet_rows_choice;
+
+/* Rows of W per sample: K, 1 or min(top, K). */
+int64_t facet_rows_count(facet_rows_choice choice, int64_t top, int64_t classes);
+/* row: count x k, the classes to explain: 0..K-1, the predicted one, or the top k by logit, largest first (equal
+ * logits: the lower class first). logits: count x K; not looked at for FACET_ROWS_ALL. */
+void facet_rows_choose(facet_rows_choice choice, int64_t k, int64_t classes, const double *logits, int64_t count,
+                       int32_t *row);
+
+/* Results for `count` samples and k rows; buffers are the caller's. */
+typedef struct {
+  void *w;          /* count x k x D, the executor's real type; for facet_linearize_to see there */
+  double *b;        /* count x k */
+  double *b_node;   /* count x k x facet_executor_constant_nodes */
+  double *residual; /* count: max over the k rows of |F - (Wx + b)| / max(1, max_k |F|), F from the forward pass */
+  int32_t *ties;    /* count */
+} facet_linearization;
+
+/* Linearizes the samples of the executor's last forward pass. x: count x D as given to it. `row` as above. Works
+ * through the rows in chunks of the executor's own number of rows. */
+facet_status facet_linearize(facet_executor *executor, const void *x, int64_t count, int64_t k, const int32_t *row,
+                             facet_linearization *out);
+
+/* Takes rows from, from+1, ... of W, of all `count` samples: count x rows x D. */
+typedef facet_status facet_w_sink(void *context, int64_t from, int64_t rows, const void *w);
+
+/* The same, the bits too, with memory for one chunk of W: `sink` gets each as it is made, certified already. out->w:
+ * batch x rows x D of the executor's settings, used again for every chunk. */
+facet_status facet_linearize_to(facet_executor *executor, const void *x, int64_t count, int64_t k, const int32_t *row,
+                                facet_w_sink *sink, void *context, facet_linearization *out);
+
+/* ---- the margin of a sample as a sum over its pixels and the network's constants: with class y and rival j,
+ * m(x) = [ (W_y - W_j) x + (b_y - b_j) ] / |w_y - w_j|, exactly ---- */
+
+/* Of `count` samples; buffers are the caller's. NaN where there is no class, or no boundary. */
+typedef struct {
+  double *gradient; /* count x D, in the network's input order: what the margin gains per input */
+  double *node;     /* count x constant nodes: what each node's constants add */
+  double *margin;   /* count */
+  double *residual; /* count: |m - (sum gradient x + sum node)| / max(1, |m|), m from the feature */
+  int32_t *rival;   /* count; -1 where there is none */
+} facet_margin_map;
+
+/* Takes apart the margins of the samples of the executor's last forward pass, which has two rows. x: count x D as given
+ * to it; label: count. head: of its network; its feature is kept by the executor. */
+facet_status facet_margin_take_apart(facet_executor *executor, const facet_head *head, const void *x, int64_t count,
+                                     const int32_t *label, facet_margin_map *map);
+
+/* How the margin came from `from` to `to`, of one sample: inputs before and after (D each; the same numbers when the
+ * network changed), and the gradients. pixel: D, gradient_to x_to - gradient_from x_from; moved (may be NULL): the part
+ * gradient_from (x_to - x_from), and then pixel holds the rest, (gradient_to - gradient_from) x_to. */
+void facet_margin_change(int64_t inputs, const double *gradient_from, const double *x_from, const double *gradient_to,
+                         const double *x_to, double *pixel, double *moved);
+
+FACET_END
+
+#endif
