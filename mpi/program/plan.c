@@ -137,7 +137,7 @@ static facet_status fill_plan(const facet_study *study, const char *text, const 
     if ((*stage)->plan)
       FACET_TRY((*stage)->plan(study, data, family, ranks, plan));
   FACET_NEW(plan->work, s->variants);
-  return facet_work_share(s, data, family, plan->work);
+  return facet_work_share(s, data, family, plan->work, &plan->room);
 }
 
 facet_status facet_plan_make(const facet_study *study, const char *text, const facet_study_data *data,

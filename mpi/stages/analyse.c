@@ -1,81 +1,52 @@
 /* The stage analyse, tiles: predictions, geometry and linearizations of a block of samples under one variant and
- * condition, marked tile by tile. A rank that fails or is interrupted stops at a tile's end; the others finish theirs.
+ * condition, marked tile by tile.
  *
- * Which rank takes a tile changes nothing in it: batches are fixed by the plan.  Tiles with linearizations and tiles
- * without are dealt out in turn, each kind by itself, so every rank has its share of both to the end. */
+ * Which rank takes a tile changes nothing in it: batches are fixed by the plan.  Tiles come in such an order that all
+ * variants see some blocks, as many as a rank can keep the corrupted pixels of, before the next ones come. */
 #include "stage.h"
 
 #include <math.h>
 #include <string.h>
 
+#include "pass.h"
 #include "ranks/agree.h"
 #include "ranks/memory.h"
-#include "study/loader.h"
-
-/* What tiles of one kind of the present variant work with: with linearization, or without. */
-typedef struct {
-  bool linear;
-  facet_executor *executor; /* NULL: there is none at present */
-  facet_loader loader;
-  float *pixels;           /* of the data set */
-  void *x;                 /* in the network's order */
-  double *exact, *feature; /* x in double: for gates within rounding of 0 */
-  int32_t *row;
-  facet_linearization result; /* W: one chunk of rows */
-} bench;
+#include "tiles.h"
 
 typedef struct {
-  MPI_Comm comm;
-  int rank, ranks;
+  const facet_context *context;
   const facet_plan *plan;
   const facet_study *study;
-  const facet_study_data *data;
-  const facet_family *family;
   facet_store *store;
-  /* what belongs to the present variant */
-  int variant;
-  facet_head head;
-  bool has_head;
-  bench bench;
+  int64_t span; /* of facet_plan_in_order */
+  facet_pixels *pixels;
   /* one tile's results */
   double *logits, *loss, *angle, *length, *margin, *cosine;
   int32_t *predicted;
-  /* progress */
-  facet_progress *progress;
-  int64_t own_done, others_done;
+  /* what belongs to the variant that was entered */
+  facet_pass pass;
+  facet_head head;
+  bool has_head;
+  double *feature; /* of a batch */
+  int32_t *row;
+  facet_linearization result; /* W: one chunk of rows */
 } analysis;
-
-static void bench_clear(bench *b)
-{
-  facet_executor_destroy(&b->executor);
-  facet_loader_clear(&b->loader);
-  void *owned[] = {&b->pixels,   &b->x,        &b->exact,         &b->feature,         &b->row,
-                   &b->result.w, &b->result.b, &b->result.b_node, &b->result.residual, &b->result.ties};
-  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-    facet_free(owned[i]);
-  facet_kernels_release();
-  facet_memory_trim();
-}
-
-static void leave_variant(analysis *a)
-{
-  bench_clear(&a->bench);
-  facet_head_clear(&a->head);
-  a->variant = -1;
-}
 
 static void analysis_clear(analysis *a)
 {
-  leave_variant(a);
+  facet_pixels_destroy(&a->pixels);
   void *owned[] = {&a->logits, &a->loss, &a->angle, &a->length, &a->margin, &a->cosine, &a->predicted};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
     facet_free(owned[i]);
 }
 
-static facet_status analysis_prepare(analysis *a)
+static facet_status analysis_make(const facet_context *c, analysis *a)
 {
-  const facet_store_plan *s = &a->plan->store;
+  const facet_store_plan *s = &c->plan->store;
   int64_t n = s->block;
+  *a = (analysis){.context = c, .plan = c->plan, .study = s->study, .store = c->store};
+  facet_sample_source source = {&s->study->settings, &s->study->data.normalize, &s->study->conditions, c->data->test};
+  FACET_TRY(facet_pixels_create(&source, c->plan->room, &a->pixels));
   FACET_NEW(a->logits, n * s->classes);
   FACET_NEW(a->loss, n);
   FACET_NEW(a->angle, n);
@@ -86,67 +57,68 @@ static facet_status analysis_prepare(analysis *a)
   return FACET_OK;
 }
 
-static facet_status enter_variant(analysis *a, int variant)
+/* ---- entering ---- */
+
+/* Tiles with linearizations and tiles without: memory for both at once would be memory that neither can use. */
+static int group_of(int variant, bool linear)
 {
-  if (a->variant == variant)
-    return FACET_OK;
-  leave_variant(a);
-  const facet_network *network = a->family->member[variant].network;
-  a->has_head = facet_network_features(network, NULL) > 0;
-  if (a->has_head)
-    FACET_TRY(facet_network_head(network, &a->head));
-  a->variant = variant;
-  return FACET_OK;
+  return 2 * variant + linear;
 }
 
-static facet_status make_linear_buffers(const analysis *a, int64_t n, int64_t chunk, bench *b)
+static facet_status make_linear_buffers(analysis *a, int64_t n, int64_t chunk)
 {
-  int64_t k = a->plan->store.linear_rows, d = a->plan->inputs;
-  if (!(b->result.w = facet_allocate((size_t)(n * chunk * d), facet_type_size(a->study->settings.precision))))
+  int64_t k = a->plan->store.linear_rows;
+  facet_linearization *r = &a->result;
+  size_t numbers = (size_t)(n * chunk * a->plan->inputs);
+  if (!(r->w = facet_allocate(numbers, facet_type_size(a->study->settings.precision))))
     return FACET_OS;
-  FACET_NEW(b->exact, n * d);
-  FACET_NEW(b->row, n * k);
-  FACET_NEW(b->result.b, n * k);
-  FACET_NEW(b->result.b_node, n * k * facet_executor_constant_nodes(b->executor));
-  FACET_NEW(b->result.residual, n);
-  FACET_NEW(b->result.ties, n);
-  return FACET_OK;
+  FACET_NEW(a->row, n * k);
+  FACET_NEW(r->b, n * k);
+  FACET_NEW(r->b_node, n * k * facet_executor_constant_nodes(a->pass.executor));
+  FACET_NEW(r->residual, n);
+  FACET_NEW(r->ties, n);
+  return facet_executor_ready(a->pass.executor);
 }
 
-/* Makes the bench for tiles with or without linearization of the present variant, in place of another one: memory for
- * both at once would be memory that neither can use. */
-static facet_status set_bench(analysis *a, bool linear)
+static facet_status enter(void *self, int group)
 {
-  bench *b = &a->bench;
-  const facet_work *work = &a->plan->work[a->variant];
+  analysis *a = self;
+  bool linear = group % 2;
+  const facet_member *m = &a->context->family->member[group / 2];
+  const facet_work *work = &a->plan->work[group / 2];
   int64_t n = linear ? work->linear_batch : work->forward_batch, chunk = linear ? work->linear_chunk : 0;
-  if (b->executor && b->linear == linear)
-    return FACET_OK;
-  bench_clear(b);
-  *b = (bench){.linear = linear};
   facet_executor_options options = {.real = a->study->settings.precision, .batch = n, .rows = chunk, .room = true};
-  FACET_TRY(facet_executor_create(a->family->member[a->variant].network, options, &b->executor));
-  FACET_TRY(facet_loader_make(&a->study->settings, &a->study->data.normalize, a->data->test,
-                              &a->family->member[a->variant].input, &b->loader));
-  FACET_NEW(b->pixels, n * a->plan->inputs);
-  FACET_NEW(b->feature, n * a->head.features);
-  if (!(b->x = facet_allocate((size_t)(n * a->plan->inputs), facet_type_size(a->study->settings.precision))))
-    return FACET_OS;
-  return linear ? make_linear_buffers(a, n, chunk, b) : FACET_OK;
+  a->has_head = facet_network_features(m->network, NULL) > 0;
+  if (a->has_head)
+    FACET_TRY(facet_network_head(m->network, &a->head));
+  FACET_TRY(facet_pass_make(m->network, options, a->pixels, &m->input, linear, &a->pass));
+  FACET_NEW(a->feature, n * a->head.features);
+  return linear ? make_linear_buffers(a, n, chunk) : FACET_OK;
 }
 
-/* A batch of samples: x, and the images of the data set where nobody stored them before. */
-static facet_status load_samples(analysis *a, const facet_tile *t, int64_t first, int64_t count)
+static void leave(void *self)
 {
-  bench *b = &a->bench;
-  size_t size = (size_t)a->plan->inputs * facet_type_size(a->study->settings.precision);
-  if (t->condition == 0 && t->variant == 0) {
-    facet_dataset_pixels(a->data->test, first, count, b->pixels);
-    FACET_TRY(facet_store_images(a->store, first, count, b->pixels));
+  analysis *a = self;
+  facet_linearization *r = &a->result;
+  facet_pass_clear(&a->pass);
+  facet_head_clear(&a->head);
+  void *owned[] = {&a->feature, &a->row, &r->w, &r->b, &r->b_node, &r->residual, &r->ties};
+  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+    facet_free(owned[i]);
+  facet_memory_trim();
+}
+
+/* ---- a tile ---- */
+
+/* The images of the data set, where nobody stored them before; the batch's own room serves. */
+static facet_status store_images(analysis *a, const facet_tile *t)
+{
+  float *pixels = a->pass.x ? a->pass.x : (float *)(void *)a->pass.exact;
+  for (int64_t i = 0, count; i < t->count && t->condition == 0 && t->variant == 0; i += count) {
+    count = t->count - i < a->pass.batch ? t->count - i : a->pass.batch;
+    facet_dataset_pixels(a->context->data->test, t->first + i, count, pixels);
+    FACET_TRY(facet_store_images(a->store, t->first + i, count, pixels));
   }
-  for (int64_t i = 0; i < count; i++)
-    FACET_TRY(facet_loader_load(&b->loader, a->study->conditions.item[t->condition], first + i,
-                                (char *)b->x + (size_t)i * size, b->exact ? b->exact + i * a->plan->inputs : NULL));
   return FACET_OK;
 }
 
@@ -167,12 +139,13 @@ static facet_status store_chunk(void *context, int64_t from, int64_t rows, const
 static facet_status linearize(analysis *a, const facet_tile *t, int64_t first, int64_t count, const double *logits)
 {
   const facet_store_plan *s = &a->plan->store;
-  bench *b = &a->bench;
   w_place place = {a->store, t->variant, first, count};
-  FACET_TRY(facet_executor_settle(b->executor, b->exact));
-  facet_rows_choose(a->study->linearize.rows, s->linear_rows, s->classes, logits, count, b->row);
-  FACET_TRY(facet_linearize_to(b->executor, b->x, count, s->linear_rows, b->row, store_chunk, &place, &b->result));
-  return facet_store_linear(a->store, t->variant, first, count, b->row, &b->result);
+  facet_executor *executor = a->pass.executor;
+  FACET_TRY(facet_executor_settle(executor, a->pass.exact));
+  facet_rows_choose(a->study->linearize.rows, s->linear_rows, s->classes, logits, count, a->row);
+  FACET_TRY(facet_linearize_to(executor, facet_pass_input(&a->pass), count, s->linear_rows, a->row, store_chunk, &place,
+                               &a->result));
+  return facet_store_linear(a->store, t->variant, first, count, a->row, &a->result);
 }
 
 /* Samples i, i+1, ... of the tile, which are the present batch. */
@@ -181,10 +154,10 @@ static void measure(analysis *a, const facet_tile *t, int64_t first, int64_t cou
   int64_t classes = a->plan->store.classes;
   for (int64_t i = first; i < first + count; i++) {
     const double *logits = a->logits + i * classes;
-    int32_t y = a->data->test->label[t->first + i];
+    int32_t y = a->context->data->test->label[t->first + i];
     facet_rows_choose(FACET_ROWS_PREDICTED, 1, classes, logits, 1, &a->predicted[i]);
     if (a->has_head) { /* the last linear node in double: the loss is that of the geometry, to the last digit */
-      facet_geometry(&a->head, a->bench.feature + (i - first) * a->head.features, y, &a->angle[i], &a->length[i],
+      facet_geometry(&a->head, a->feature + (i - first) * a->head.features, y, &a->angle[i], &a->length[i],
                      &a->margin[i], a->cosine + i * classes);
       a->loss[i] = facet_loss_from_geometry(&a->head, a->length[i], a->cosine + i * classes, y);
       continue;
@@ -201,171 +174,112 @@ static facet_status finite_logits(const analysis *a, const facet_tile *t, int64_
   int64_t classes = a->plan->store.classes;
   for (int64_t i = first * classes; i < (first + count) * classes; i++)
     FACET_CHECK(isfinite(a->logits[i]), FACET_BAD_INPUT, "%s: the logits of sample %lld are not finite",
-                a->family->member[t->variant].file, (long long)(t->first + i / classes));
+                a->context->family->member[t->variant].file, (long long)(t->first + i / classes));
   return FACET_OK;
 }
 
 /* Samples i .. i+count-1 of the tile: forward, measured, and linearized as far as the tile is. */
 static facet_status run_batch(analysis *a, const facet_tile *t, int64_t i, int64_t count)
 {
-  bench *b = &a->bench;
   double *logits = a->logits + i * a->plan->store.classes;
-  FACET_TRY(load_samples(a, t, t->first + i, count));
-  FACET_TRY(facet_executor_forward(b->executor, b->x, count));
-  FACET_TRY(facet_executor_output(b->executor, logits));
+  FACET_TRY(facet_pass_run(&a->pass, t->condition, t->first + i, count));
+  FACET_TRY(facet_executor_output(a->pass.executor, logits));
   FACET_TRY(finite_logits(a, t, i, count));
   if (a->has_head)
-    FACET_TRY(facet_executor_value(b->executor, a->head.feature, b->feature));
+    FACET_TRY(facet_executor_value(a->pass.executor, a->head.feature, a->feature));
   measure(a, t, i, count);
   return i < t->linear ? linearize(a, t, t->first + i, count, logits) : FACET_OK;
 }
 
+static facet_tile tile_of(const analysis *a, int64_t unit)
+{
+  return facet_plan_tile(a->plan, facet_plan_in_order(a->plan, a->span, unit));
+}
+
 /* What is linearized goes through the executor in batches of its own. */
-static facet_status run_tile(analysis *a, const facet_tile *t)
+static facet_status run_tile(void *self, facet_dealer *dealer, int64_t unit)
 {
-  FACET_TRY(enter_variant(a, t->variant));
-  FACET_TRY(set_bench(a, t->linear > 0));
-  int64_t batch = facet_executor_settings(a->bench.executor).batch;
-  for (int64_t i = 0, count; i < t->count; i += count) {
-    int64_t end = i < t->linear ? t->linear : t->count;
-    count = end - i < batch ? end - i : batch;
-    FACET_TRY(run_batch(a, t, i, count));
+  analysis *a = self;
+  facet_tile t = tile_of(a, unit);
+  FACET_TRY(store_images(a, &t));
+  for (int64_t i = 0, count; i < t.count; i += count) {
+    int64_t end = i < t.linear ? t.linear : t.count;
+    count = end - i < a->pass.batch ? end - i : a->pass.batch;
+    FACET_TRY(run_batch(a, &t, i, count));
+    FACET_TRY(facet_dealer_pause(dealer));
   }
-  FACET_TRY(facet_store_predictions(a->store, t->variant, t->condition, t->first, t->count, a->logits, a->predicted,
-                                    a->loss));
-  FACET_TRY(facet_store_geometry(a->store, t->variant, t->condition, t->first, t->count, a->angle, a->length, a->margin,
+  FACET_TRY(
+      facet_store_predictions(a->store, t.variant, t.condition, t.first, t.count, a->logits, a->predicted, a->loss));
+  FACET_TRY(facet_store_geometry(a->store, t.variant, t.condition, t.first, t.count, a->angle, a->length, a->margin,
                                  a->cosine));
-  return facet_store_mark(a->store, t->variant, t->condition, t->block);
-}
-
-/* ---- progress: every rank tells rank 0 how many tiles it has done ---- */
-
-enum { TAG_DONE = 17 };
-
-static void show_progress(analysis *a)
-{
-  int there = 1;
-  int64_t one = 1;
-  a->own_done++;
-  if (a->rank != 0) {
-    MPI_Send(&one, 1, MPI_INT64_T, 0, TAG_DONE, a->comm); /* small: goes eagerly, whatever rank 0 is doing */
-    return;
-  }
-  while (MPI_Iprobe(MPI_ANY_SOURCE, TAG_DONE, a->comm, &there, MPI_STATUS_IGNORE) == MPI_SUCCESS && there) {
-    MPI_Recv(&one, 1, MPI_INT64_T, MPI_ANY_SOURCE, TAG_DONE, a->comm, MPI_STATUS_IGNORE);
-    a->others_done++;
-  }
-  facet_progress_at(a->progress, a->own_done + a->others_done);
-}
-
-/* Rank 0 waits for the others, showing their progress; nobody is left with an unread message. */
-static void drain_progress(analysis *a)
-{
-  int64_t all = 0, one;
-  MPI_Request request;
-  int finished = 0, there;
-  MPI_Iallreduce(&a->own_done, &all, 1, MPI_INT64_T, MPI_SUM, a->comm, &request);
-  if (a->rank != 0) {
-    MPI_Wait(&request, MPI_STATUS_IGNORE);
-    return;
-  }
-  while (!finished || a->own_done + a->others_done < all) {
-    if (!finished)
-      MPI_Test(&request, &finished, MPI_STATUS_IGNORE);
-    MPI_Iprobe(MPI_ANY_SOURCE, TAG_DONE, a->comm, &there, MPI_STATUS_IGNORE);
-    if (!there)
-      continue;
-    MPI_Recv(&one, 1, MPI_INT64_T, MPI_ANY_SOURCE, TAG_DONE, a->comm, MPI_STATUS_IGNORE);
-    a->others_done++;
-    facet_progress_at(a->progress, a->own_done + a->others_done);
-  }
-  MPI_Wait(&request, MPI_STATUS_IGNORE); /* done by now */
+  return facet_store_mark(a->store, t.variant, t.condition, t.block);
 }
 
 /* ---- all tiles ---- */
 
-static facet_status run_tiles(analysis *a, const uint8_t *done)
+/* done: marks of all tiles; NULL: none is. */
+static facet_tiles list_tiles(analysis *a, const uint8_t *done, facet_unit *unit)
 {
-  int64_t dealt[2] = {0, 0}; /* tiles without and with linearization */
-  for (int64_t i = 0; i < facet_plan_tiles(a->plan); i++) {
-    facet_tile t = facet_plan_tile(a->plan, i);
-    if (done[i] || (int)(dealt[t.linear > 0]++ % a->ranks) != a->rank)
-      continue;
-    FACET_TRY(facet_interrupt_check());
-    FACET_TRY(run_tile(a, &t));
-    show_progress(a);
+  int64_t count = facet_plan_tiles(a->plan);
+  for (int64_t i = 0; i < count; i++) {
+    facet_tile t = tile_of(a, i);
+    double passes = (double)t.count + (double)t.linear * (double)(a->plan->store.linear_rows + 1);
+    unit[i] = (facet_unit){.cost = passes * (1 + (double)a->plan->store.variant[t.variant].cost.flops),
+                           .group = group_of(t.variant, t.linear > 0),
+                           .done = done && done[facet_plan_in_order(a->plan, a->span, i)]};
   }
-  return FACET_OK;
-}
-
-static analysis begin(const facet_context *c)
-{
-  return (analysis){.comm = c->comm,
-                    .plan = c->plan,
-                    .study = c->plan->store.study,
-                    .data = c->data,
-                    .family = c->family,
-                    .store = c->store,
-                    .variant = -1};
+  return (facet_tiles){.stage = "analyse",
+                       .name = "tiles",
+                       .count = count,
+                       .unit = unit,
+                       .self = a,
+                       .enter = enter,
+                       .leave = leave,
+                       .run = run_tile};
 }
 
 static facet_status run(const facet_context *c)
 {
-  analysis a = begin(c);
+  analysis a = {NULL};
   uint8_t *done = NULL;
-  int64_t tiles = facet_plan_tiles(c->plan), left = 0;
+  facet_unit *unit = NULL;
   facet_status status = FACET_OK;
-  a.rank = facet_rank(c->comm);
-  a.ranks = facet_ranks(c->comm);
-  FACET_NEW_GO(agree, status, done, tiles);
-  FACET_GO(agree, status, facet_store_marks(c->store, done));
-  FACET_GO(agree, status, analysis_prepare(&a));
-  for (int64_t i = 0; i < tiles; i++)
-    left += !done[i];
-  status = facet_progress_begin(&a.progress, "analyse", "tiles", left, a.rank != 0);
-agree:;
-  facet_status agreed = facet_agree(c->comm, status);
-  if (status == FACET_OK && agreed == FACET_OK) { /* the first says so for this rank, the second for all */
-    status = run_tiles(&a, done);
-    drain_progress(&a);
-    agreed = facet_agree(c->comm, status);
+  FACET_GO(agree, status, analysis_make(c, &a));
+  FACET_NEW_GO(agree, status, done, facet_plan_tiles(c->plan));
+  FACET_NEW_GO(agree, status, unit, facet_plan_tiles(c->plan));
+  status = facet_store_marks(c->store, done);
+  a.span = facet_plan_span(c->plan, facet_ranks(c->comm));
+agree:
+  status = facet_agree(c->comm, status);
+  if (status == FACET_OK) {
+    facet_tiles tiles = list_tiles(&a, done, unit);
+    status = facet_tiles_run(c->comm, &tiles);
   }
-  facet_progress_end(&a.progress);
   analysis_clear(&a);
   facet_free(&done);
-  return agreed;
+  facet_free(&unit);
+  return status;
 }
 
-/* ---- memory ---- */
-
-static facet_status bench_memory(analysis *a, int variant, bool linear, size_t before, size_t *most)
-{
-  FACET_TRY(enter_variant(a, variant));
-  FACET_TRY(set_bench(a, linear));
-  if (linear)
-    FACET_TRY(facet_executor_ready(a->bench.executor));
-  size_t bytes = facet_memory_in_use() - before;
-  *most = bytes > *most ? bytes : *most;
-  return FACET_OK;
-}
+/* ---- what it takes ---- */
 
 static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
   (void)ranks;
-  analysis a = begin(c);
-  facet_kernels_release();
-  size_t before = facet_memory_in_use(), most = 0;
-  facet_status status = analysis_prepare(&a);
-  int last[2] = {-1, -1}; /* the variants of the last tiles without and with linearization: tiles come by variant */
-  for (int64_t i = 0; i < facet_plan_tiles(c->plan) && status == FACET_OK; i++) {
-    facet_tile t = facet_plan_tile(c->plan, i);
-    if (last[t.linear > 0] == t.variant)
-      continue;
-    last[t.linear > 0] = t.variant;
-    status = bench_memory(&a, t.variant, t.linear > 0, before, &most);
-  }
+  analysis a = {NULL};
+  facet_unit *unit = NULL;
+  facet_status status = FACET_OK;
+  size_t before = facet_memory_in_use(), own = 0, most = 0;
+  FACET_GO(done, status, analysis_make(c, &a));
+  own = facet_memory_in_use() - before;
+  FACET_NEW_GO(done, status, unit, facet_plan_tiles(c->plan));
+  a.span = facet_plan_span(c->plan, 1);
+  facet_tiles tiles = list_tiles(&a, NULL, unit);
+  status = facet_tiles_memory(&tiles, &most);
+done:
   analysis_clear(&a);
-  *bytes = (double)most;
+  facet_free(&unit);
+  *bytes = (double)(own + most);
   return status;
 }
 
@@ -374,7 +288,7 @@ static facet_status seconds(const facet_context *c, const facet_speeds *speeds, 
 {
   const facet_store_plan *s = &c->plan->store;
   double samples = (double)s->samples;
-  *sum = speeds->corrupting * samples * s->variants / ranks;
+  *sum = speeds->corrupting * samples; /* by each rank at worst, all at once */
   for (int v = 0; v < s->variants; v++) {
     double passes = samples * s->conditions;
     if (s->variant[v].linearize)

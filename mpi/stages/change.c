@@ -2,16 +2,17 @@
  * each, as a sum over its pixels and the networks' constants, and which gates changed.
  *
  * Three sides are compared: dense on clean samples, the variant on clean ones, and the variant on corrupted ones.  Each
- * is an executor with two rows, of the class and of its rival, and what they give for the same few samples.  Units of
- * work, so many samples of one variant, are dealt out in turn, and a unit is what it is on any rank. */
+ * is an executor with two rows, of the class and of its rival, and what they give for the same few samples.  A
+ * unit of work is so many samples of one variant, and the same on any rank. */
 #include "stage.h"
 
 #include <math.h>
 #include <string.h>
 
+#include "pass.h"
 #include "ranks/agree.h"
 #include "store/store_file.h"
-#include "study/loader.h"
+#include "tiles.h"
 
 /* PASSES: forward passes that one side of a sample takes as long as. */
 enum { UNIT = 24, MOST_BATCH = 8, PASSES = 4, DENSE = 0, CLEAN = 1, CORRUPTED = 2, SIDES = 3 };
@@ -19,13 +20,10 @@ enum { UNIT = 24, MOST_BATCH = 8, PASSES = 4, DENSE = 0, CLEAN = 1, CORRUPTED = 
 /* One side: a network, and its margins of the present samples taken apart. */
 typedef struct {
   const facet_member *member;
-  facet_executor *executor;
+  facet_pass pass;
   facet_head head;
   int nodes;
-  facet_loader loader;
-  void *x;       /* batch x D, in the network's order, the study's precision */
-  double *exact; /* the same in double */
-  double *image; /* the same in double, channel by channel */
+  double *image; /* batch x D in double, channel by channel */
   facet_margin_map map;
   double *gradient; /* map.gradient of one sample, channel by channel */
 } side;
@@ -37,15 +35,14 @@ typedef struct {
 } picked_samples;
 
 typedef struct {
-  MPI_Comm comm;
-  const facet_plan *plan;
   const facet_store_plan *store_plan;
   const facet_study_data *data;
   const facet_family *family;
   facet_store *store;
   picked_samples picked;
+  facet_pixels *pixels;
   int64_t inputs, batch;
-  int variant; /* that the sides are made for; -1: none */
+  int variant; /* that was entered */
   side side[SIDES];
   int32_t *label;                                  /* batch */
   int *node_of;                                    /* where the variant's constant nodes stand among change_node */
@@ -55,11 +52,10 @@ typedef struct {
 
 static void side_clear(side *s)
 {
-  facet_executor_destroy(&s->executor);
+  facet_pass_clear(&s->pass);
   facet_head_clear(&s->head);
-  facet_loader_clear(&s->loader);
-  void *owned[] = {&s->x,          &s->exact,        &s->image,     &s->map.gradient, &s->map.node,
-                   &s->map.margin, &s->map.residual, &s->map.rival, &s->gradient};
+  void *owned[] = {&s->image,        &s->map.gradient, &s->map.node, &s->map.margin,
+                   &s->map.residual, &s->map.rival,    &s->gradient};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
     facet_free(owned[i]);
 }
@@ -70,13 +66,8 @@ static facet_status side_make(const change *c, const facet_member *member, side 
   facet_executor_options options = {.real = real, .batch = c->batch, .rows = 2};
   s->member = member;
   FACET_TRY(facet_network_head(member->network, &s->head));
-  FACET_TRY(facet_executor_create(member->network, options, &s->executor));
-  s->nodes = facet_executor_constant_nodes(s->executor);
-  FACET_TRY(facet_loader_make(&c->store_plan->study->settings, &c->store_plan->study->data.normalize, c->data->test,
-                              &member->input, &s->loader));
-  if (!(s->x = facet_allocate((size_t)(c->batch * c->inputs), facet_type_size(real))))
-    return FACET_OS;
-  FACET_NEW(s->exact, c->batch * c->inputs);
+  FACET_TRY(facet_pass_make(member->network, options, c->pixels, &member->input, true, &s->pass));
+  s->nodes = facet_executor_constant_nodes(s->pass.executor);
   FACET_NEW(s->image, c->batch * c->inputs);
   FACET_NEW(s->map.gradient, c->batch * c->inputs);
   FACET_NEW(s->map.node, c->batch * s->nodes);
@@ -84,19 +75,18 @@ static facet_status side_make(const change *c, const facet_member *member, side 
   FACET_NEW(s->map.residual, c->batch);
   FACET_NEW(s->map.rival, c->batch);
   FACET_NEW(s->gradient, c->inputs);
-  return FACET_OK;
+  return facet_executor_ready(s->pass.executor);
 }
 
-static void leave_variant(change *c)
+static void leave(void *self)
 {
+  change *c = self;
   for (int i = 0; i < SIDES; i++)
     side_clear(&c->side[i]);
   memset(c->side, 0, sizeof c->side);
   void *owned[] = {&c->node_of, &c->node, &c->gates};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
     facet_free(owned[i]);
-  c->variant = -1;
-  facet_kernels_release();
 }
 
 static facet_status find_nodes(change *c, int v)
@@ -109,12 +99,11 @@ static facet_status find_nodes(change *c, int v)
   return FACET_OK;
 }
 
-static facet_status enter_variant(change *c, int v)
+static facet_status enter(void *self, int v)
 {
+  change *c = self;
   const facet_store_variant *variant = &c->store_plan->variant[v];
-  if (c->variant == v)
-    return FACET_OK;
-  leave_variant(c);
+  c->variant = v;
   if (v > 0)
     FACET_TRY(side_make(c, &c->family->member[0], &c->side[DENSE]));
   FACET_TRY(side_make(c, &c->family->member[v], &c->side[CLEAN]));
@@ -123,7 +112,6 @@ static facet_status enter_variant(change *c, int v)
   FACET_TRY(find_nodes(c, v));
   FACET_NEW(c->node, c->batch * variant->change_nodes);
   FACET_NEW(c->gates, c->batch * variant->gates);
-  c->variant = v;
   return FACET_OK;
 }
 
@@ -132,18 +120,16 @@ static facet_status enter_variant(change *c, int v)
 /* Takes the margins of the samples first .. first+count-1 of the picked ones apart, under a condition. */
 static facet_status run_side(change *c, side *s, int condition, int64_t first, int64_t count)
 {
-  const facet_study *study = c->store_plan->study;
-  size_t size = (size_t)c->inputs * facet_type_size(study->settings.precision);
   for (int64_t i = 0; i < count; i++) {
     int64_t sample = c->picked.sample[first + i];
     c->label[i] = c->data->test->label[sample];
-    FACET_TRY(facet_loader_load(&s->loader, study->conditions.item[condition], sample, (char *)s->x + (size_t)i * size,
-                                s->exact + i * c->inputs));
-    memcpy(s->image + i * c->inputs, s->loader.image, (size_t)c->inputs * sizeof *s->image);
+    FACET_TRY(facet_pass_load(&s->pass, condition, sample, i));
+    memcpy(s->image + i * c->inputs, s->pass.loader.image, (size_t)c->inputs * sizeof *s->image);
   }
-  FACET_TRY(facet_executor_forward(s->executor, s->x, count));
-  FACET_TRY(facet_executor_settle(s->executor, s->exact));
-  return facet_margin_take_apart(s->executor, &s->head, s->x, count, c->label, &s->map);
+  const void *x = facet_pass_input(&s->pass);
+  FACET_TRY(facet_executor_forward(s->pass.executor, x, count));
+  FACET_TRY(facet_executor_settle(s->pass.executor, s->pass.exact));
+  return facet_margin_take_apart(s->pass.executor, &s->head, x, count, c->label, &s->map);
 }
 
 static const double *gradient_of(const change *c, side *s, int64_t i)
@@ -190,7 +176,7 @@ static void compare_sample(change *c, side *from, side *to, bool with_moved, dou
   double sum = sum_of(c->inputs, pixel) + sum_of(v->change_nodes, node) + (moved ? sum_of(c->inputs, moved) : 0);
   c->residual[i] = fabs(c->total[i] - sum) / fmax(1, fabs(c->total[i]));
   for (int g = 0; g < v->gates; g++)
-    c->gates[i * v->gates + g] = (int32_t)facet_executor_gate_differs(to->executor, i, from->executor, i, g);
+    c->gates[i * v->gates + g] = (int32_t)facet_executor_gate_differs(to->pass.executor, i, from->pass.executor, i, g);
 }
 
 static int clean_condition(const facet_study *study)
@@ -240,7 +226,7 @@ static facet_status run_batch(change *c, int64_t first, int64_t count)
 
 static void change_clear(change *c)
 {
-  leave_variant(c);
+  facet_pixels_destroy(&c->pixels);
   void *owned[] = {&c->label, &c->pixel, &c->moved, &c->total, &c->residual, &c->picked.sample, &c->picked.margin};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
     facet_free(owned[i]);
@@ -248,6 +234,9 @@ static void change_clear(change *c)
 
 static facet_status prepare(change *c)
 {
+  const facet_study *study = c->store_plan->study;
+  facet_sample_source source = {&study->settings, &study->data.normalize, &study->conditions, c->data->test};
+  FACET_TRY(facet_pixels_create(&source, 0, &c->pixels)); /* samples are picked here and there */
   FACET_NEW(c->label, c->batch);
   FACET_NEW(c->pixel, c->batch * c->inputs);
   FACET_NEW(c->moved, c->batch * c->inputs);
@@ -268,24 +257,44 @@ static bool is_compared(const facet_store_plan *p, const facet_family *family, i
   return p->variant[v].change && (v > 0 || p->change_conditions > 0) && comparable(family, v);
 }
 
-static facet_status run_units(change *c)
+static int64_t units_of_variant(const facet_store_plan *p)
+{
+  return (p->change_samples + UNIT - 1) / UNIT;
+}
+
+static facet_status run_unit(void *self, facet_dealer *dealer, int64_t unit)
+{
+  change *c = self;
+  int64_t first = unit % units_of_variant(c->store_plan) * UNIT;
+  int64_t end = first + UNIT < c->store_plan->change_samples ? first + UNIT : c->store_plan->change_samples;
+  for (int64_t i = first; i < end; i += c->batch) {
+    FACET_TRY(run_batch(c, i, end - i < c->batch ? end - i : c->batch));
+    FACET_TRY(facet_dealer_pause(dealer));
+  }
+  return FACET_OK;
+}
+
+/* Units of all variants; those of variants that are not compared count as done. *unit: caller frees. */
+static facet_status list_units(change *c, facet_unit **unit, facet_tiles *tiles)
 {
   const facet_store_plan *p = c->store_plan;
-  int64_t unit = 0;
-  int ranks = facet_ranks(c->comm), rank = facet_rank(c->comm);
+  int64_t each = units_of_variant(p);
+  FACET_NEW(*unit, p->variants * each);
   for (int v = 0; v < p->variants; v++) {
-    if (!is_compared(p, c->family, v))
-      continue;
-    for (int64_t first = 0; first < p->change_samples; first += UNIT) {
-      if (unit++ % ranks != rank)
-        continue;
-      FACET_TRY(facet_interrupt_check());
-      FACET_TRY(enter_variant(c, v));
-      int64_t end = first + UNIT < p->change_samples ? first + UNIT : p->change_samples;
-      for (int64_t i = first; i < end; i += c->batch)
-        FACET_TRY(run_batch(c, i, end - i < c->batch ? end - i : c->batch));
-    }
+    bool compared = is_compared(p, c->family, v);
+    double dense = v > 0 ? 1 + (double)p->variant[0].cost.flops : 0, own = 1 + (double)p->variant[v].cost.flops;
+    for (int64_t i = 0; i < each; i++)
+      (*unit)[v * each + i] =
+          (facet_unit){.cost = dense + own * (1 + p->change_conditions), .group = v, .done = !compared};
   }
+  *tiles = (facet_tiles){.stage = "change",
+                         .name = "units",
+                         .count = p->variants * each,
+                         .unit = *unit,
+                         .self = c,
+                         .enter = enter,
+                         .leave = leave,
+                         .run = run_unit};
   return FACET_OK;
 }
 
@@ -350,31 +359,33 @@ static change begin(const facet_context *context)
 {
   const facet_plan *plan = context->plan;
   int64_t most = plan->work[0].forward_batch;
-  return (change){.comm = context->comm,
-                  .plan = plan,
-                  .store_plan = &plan->store,
+  return (change){.store_plan = &plan->store,
                   .data = context->data,
                   .family = context->family,
                   .store = context->store,
                   .inputs = plan->inputs,
-                  .batch = most < MOST_BATCH ? most : MOST_BATCH,
-                  .variant = -1};
+                  .batch = most < MOST_BATCH ? most : MOST_BATCH};
 }
 
 static facet_status run(const facet_context *context)
 {
   change c = begin(context);
+  facet_unit *unit = NULL;
+  facet_tiles tiles;
   facet_status status = facet_store_sync(c.store);
   if (status == FACET_OK)
-    status = pick(c.comm, c.store_plan, c.store->path, &c.picked);
+    status = pick(context->comm, c.store_plan, c.store->path, &c.picked);
   if (status == FACET_OK)
     status = prepare(&c);
-  if (status == FACET_OK && facet_rank(c.comm) == 0)
+  if (status == FACET_OK && facet_rank(context->comm) == 0)
     status = facet_store_change_samples(c.store, c.picked.sample);
-  status = facet_agree(c.comm, status);
   if (status == FACET_OK)
-    status = facet_agree(c.comm, run_units(&c));
+    status = list_units(&c, &unit, &tiles);
+  status = facet_agree(context->comm, status);
+  if (status == FACET_OK)
+    status = facet_tiles_run(context->comm, &tiles);
   change_clear(&c);
+  facet_free(&unit);
   return status;
 }
 
@@ -387,20 +398,18 @@ static facet_status memory(const facet_context *context, int ranks, double *byte
 {
   (void)ranks;
   change c = begin(context);
-  facet_kernels_release();
-  size_t before = facet_memory_in_use();
+  facet_unit *unit = NULL;
+  facet_tiles tiles;
+  size_t before = facet_memory_in_use(), own = 0, most = 0;
   facet_status status = prepare(&c);
-  *bytes = 0;
-  for (int v = 0; v < c.store_plan->variants && status == FACET_OK; v++) {
-    if (!is_compared(c.store_plan, c.family, v))
-      continue;
-    status = enter_variant(&c, v);
-    for (int i = 0; i < SIDES && status == FACET_OK; i++)
-      if (c.side[i].executor)
-        status = facet_executor_ready(c.side[i].executor);
-    *bytes = fmax(*bytes, (double)(facet_memory_in_use() - before));
-  }
+  own = facet_memory_in_use() - before;
+  if (status == FACET_OK)
+    status = list_units(&c, &unit, &tiles);
+  if (status == FACET_OK)
+    status = facet_tiles_memory(&tiles, &most);
   change_clear(&c);
+  facet_free(&unit);
+  *bytes = (double)(own + most);
   return status;
 }
 

@@ -29,6 +29,7 @@ typedef struct {
   int64_t items;              /* of /aggregate/cka */
   int64_t *features;          /* per variant */
   int variant;                /* that the reader is of; -1: none */
+  facet_pixels *pixels;
   facet_features *reader;
   double *sum, *panel;
   double *table; /* rank 0: items x items, |HjT Hi|_F^2 for i <= j */
@@ -52,9 +53,9 @@ static facet_status enter_variant(work *w, int variant)
     return FACET_OK;
   facet_features_destroy(&w->reader);
   w->variant = -1;
-  facet_feature_source source = {.study = w->plan->store.study,
-                                 .data = w->data->test,
+  facet_feature_source source = {.pixels = w->pixels,
                                  .member = &w->family->member[variant],
+                                 .real = w->plan->store.study->settings.precision,
                                  .batch = w->plan->work[variant].forward_batch};
   FACET_TRY(facet_features_create(&source, &w->reader));
   w->variant = variant;
@@ -67,8 +68,7 @@ static facet_status read_features(work *w, int64_t item, double **x)
   FACET_TRY(facet_interrupt_check());
   FACET_TRY(enter_variant(w, v));
   FACET_NEW(*x, w->count * w->features[v]);
-  facet_condition condition = w->plan->store.study->conditions.item[item % w->plan->store.conditions];
-  return facet_features_run(w->reader, condition, NULL, w->first, w->count, *x);
+  return facet_features_run(w->reader, (int)(item % w->plan->store.conditions), NULL, w->first, w->count, *x);
 }
 
 /* Collective. This rank's samples of an item, centred over all ranks' samples. */
@@ -221,6 +221,8 @@ static facet_status prepare(work *w)
 {
   const facet_store_plan *p = &w->plan->store;
   int64_t most = 1, panel = PANEL / (int64_t)sizeof(double);
+  facet_sample_source source = {&p->study->settings, &p->study->data.normalize, &p->study->conditions, w->data->test};
+  FACET_TRY(facet_pixels_create(&source, 0, &w->pixels));
   FACET_TRY(list_features(w->plan, w->family, &w->features));
   for (int v = 0; v < p->variants; v++)
     most = w->features[v] > most ? w->features[v] : most;
@@ -242,6 +244,7 @@ static facet_status prepare(work *w)
 static void work_clear(work *w)
 {
   facet_features_destroy(&w->reader);
+  facet_pixels_destroy(&w->pixels);
   for (int64_t i = 0; w->held && i < w->items; i++)
     facet_free(&w->held[i]);
   void *owned[] = {&w->features, &w->sum, &w->panel, &w->table, &w->item, &w->held};

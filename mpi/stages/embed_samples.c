@@ -41,6 +41,7 @@ void facet_embed_samples_clear(facet_embed_samples *s)
 
 /* A pass through the network, and room for the features of a few samples. */
 typedef struct {
+  facet_pixels *pixels;
   facet_features *reader;
   double *feature;
 } source;
@@ -48,17 +49,20 @@ typedef struct {
 static void source_clear(source *from)
 {
   facet_features_destroy(&from->reader);
+  facet_pixels_destroy(&from->pixels);
   facet_free(&from->feature);
 }
 
 static facet_status source_make(const facet_embed_samples *s, source *from)
 {
-  *from = (source){NULL, NULL};
+  facet_sample_source samples = {&s->study->settings, &s->study->data.normalize, NULL, s->data};
+  *from = (source){NULL, NULL, NULL};
   FACET_NEW(from->feature, FEATURES_AT_ONCE * s->features);
-  facet_feature_source what = {.study = s->study,
-                               .data = s->data,
+  FACET_TRY(facet_pixels_create(&samples, 0, &from->pixels));
+  facet_feature_source what = {.pixels = from->pixels,
                                .member = s->member,
-                               .pixels = s->study->embed.source == FACET_SOURCE_PIXELS,
+                               .inputs = s->study->embed.source == FACET_SOURCE_PIXELS,
+                               .real = s->study->settings.precision,
                                .batch = FEATURES_AT_ONCE};
   return facet_features_create(&what, &from->reader);
 }
@@ -67,11 +71,10 @@ static facet_status source_make(const facet_embed_samples *s, source *from)
 static facet_status fill_batch(const facet_embed_samples *s, source *from, facet_embed_batch *b, double *sum,
                                double *squares)
 {
-  facet_condition clean = {.corruption = 0};
   int64_t rows = b->x->local_rows, own = b->first + (rows ? facet_blockmatrix_row(b->x, 0) : 0);
   for (int64_t first = 0; first < rows; first += FEATURES_AT_ONCE) {
     int64_t count = rows - first < FEATURES_AT_ONCE ? rows - first : FEATURES_AT_ONCE;
-    FACET_TRY(facet_features_run(from->reader, clean, s->order, own + first, count, from->feature));
+    FACET_TRY(facet_features_run(from->reader, -1, s->order, own + first, count, from->feature));
     for (int64_t i = 0; i < count; i++)
       for (int64_t j = 0; j < s->features; j++) {
         double h = from->feature[i * s->features + j];

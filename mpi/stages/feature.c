@@ -1,29 +1,20 @@
 /* Features by forward passes: see feature.h. */
 #include "feature.h"
 
-#include "study/loader.h"
-
 struct facet_features {
-  facet_loader loader;
-  facet_executor *executor; /* NULL: pixels are the features */
-  int value;                /* of the network: the feature */
-  int64_t batch, count;
-  char *x; /* a batch as the network takes it, in the study's precision */
+  facet_pass pass; /* without an executor: inputs are the features */
+  int value;       /* of the network: the feature */
+  int64_t count;
 };
 
 static facet_status make(const facet_feature_source *s, facet_features *f)
 {
-  f->batch = s->batch;
-  FACET_TRY(facet_loader_make(&s->study->settings, &s->study->data.normalize, s->data, &s->member->input, &f->loader));
-  FACET_NEW(f->x, (size_t)(f->batch * f->loader.inputs) * facet_type_size(s->study->settings.precision));
-  f->count = f->loader.inputs;
-  if (s->pixels)
-    return FACET_OK;
-  f->count = facet_network_features(s->member->network, &f->value);
+  const facet_network *network = s->inputs ? NULL : s->member->network;
+  facet_executor_options options = {.real = s->real, .batch = s->batch};
+  FACET_TRY(facet_pass_make(network, options, s->pixels, &s->member->input, false, &f->pass));
+  f->count = network ? facet_network_features(network, &f->value) : f->pass.loader.inputs;
   FACET_CHECK(f->count > 0, FACET_INTERNAL, "%s has no features", s->member->variant.name);
-  return facet_executor_create(s->member->network,
-                               (facet_executor_options){.real = s->study->settings.precision, .batch = f->batch},
-                               &f->executor);
+  return FACET_OK;
 }
 
 facet_status facet_features_create(const facet_feature_source *source, facet_features **features)
@@ -37,38 +28,31 @@ facet_status facet_features_create(const facet_feature_source *source, facet_fea
 
 void facet_features_destroy(facet_features **features)
 {
-  facet_features *f = *features;
-  if (!f)
+  if (!*features)
     return;
-  facet_executor_destroy(&f->executor);
-  facet_loader_clear(&f->loader);
-  facet_free(&f->x);
+  facet_pass_clear(&(*features)->pass);
   facet_free(features);
-  facet_kernels_release();
 }
 
 static facet_status run_batch(facet_features *f, int64_t count, double *feature)
 {
-  if (f->executor) {
-    FACET_TRY(facet_executor_forward(f->executor, f->x, count));
-    return facet_executor_value(f->executor, f->value, feature);
+  facet_pass *p = &f->pass;
+  if (p->executor) {
+    FACET_TRY(facet_executor_forward(p->executor, facet_pass_input(p), count));
+    return facet_executor_value(p->executor, f->value, feature);
   }
   for (int64_t i = 0; i < count * f->count; i++)
-    feature[i] =
-        f->loader.settings->precision == FACET_F32 ? (double)((float *)(void *)f->x)[i] : ((double *)(void *)f->x)[i];
+    feature[i] = p->x ? (double)p->x[i] : p->exact[i];
   return FACET_OK;
 }
 
-facet_status facet_features_run(facet_features *f, facet_condition condition, const int64_t *order, int64_t first,
-                                int64_t count, double *feature)
+facet_status facet_features_run(facet_features *f, int condition, const int64_t *order, int64_t first, int64_t count,
+                                double *feature)
 {
-  size_t size = (size_t)f->loader.inputs * facet_type_size(f->loader.settings->precision);
   for (int64_t i = 0, n; i < count; i += n) {
-    n = count - i < f->batch ? count - i : f->batch;
-    for (int64_t k = 0; k < n; k++) {
-      int64_t sample = order ? order[first + i + k] : first + i + k;
-      FACET_TRY(facet_loader_load(&f->loader, condition, sample, f->x + (size_t)k * size, NULL));
-    }
+    n = count - i < f->pass.batch ? count - i : f->pass.batch;
+    for (int64_t k = 0; k < n; k++)
+      FACET_TRY(facet_pass_load(&f->pass, condition, order ? order[first + i + k] : first + i + k, k));
     FACET_TRY(run_batch(f, n, feature + i * f->count));
   }
   return FACET_OK;

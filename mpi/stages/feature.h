@@ -2,26 +2,26 @@
 #ifndef FACET_FEATURE_H
 #define FACET_FEATURE_H
 
-#include "study/loader.h"
+#include "pass.h"
 #include "train/variants.h"
 
 typedef struct facet_features facet_features;
 
 /* All of it is borrowed. */
 typedef struct {
-  const facet_study *study;
-  const facet_dataset *data;
-  const facet_member *member; /* with features, unless pixels are wanted */
-  bool pixels;                /* the network's input, in its own order, for a feature */
-  int64_t batch;              /* samples of one pass */
+  facet_pixels *pixels;
+  const facet_member *member; /* with features, unless inputs are wanted */
+  bool inputs;                /* the network's input, in its own order, for a feature */
+  facet_type real;
+  int64_t batch; /* samples of one pass */
 } facet_feature_source;
 
 /* Not collective. The source's parts must outlive it. */
 facet_status facet_features_create(const facet_feature_source *source, facet_features **features);
 void facet_features_destroy(facet_features **features);
 /* Not collective. feature: count x features of samples order[first] .. order[first+count-1], as the analysis sees them
- * under the condition; order NULL: of samples first .. */
-facet_status facet_features_run(facet_features *features, facet_condition condition, const int64_t *order,
-                                int64_t first, int64_t count, double *feature);
+ * under the condition (-1: as they are); order NULL: of samples first .. */
+facet_status facet_features_run(facet_features *features, int condition, const int64_t *order, int64_t first,
+                                int64_t count, double *feature);
 
 #endif

@@ -23,6 +23,7 @@ typedef struct {
   int32_t *reference_label;
   bool *left; /* per variant: not judged yet */
   int count;  /* of those */
+  facet_pixels *pixels;
   facet_progress *progress;
 } judgement;
 
@@ -31,6 +32,7 @@ static void judgement_clear(judgement *j)
   void *owned[] = {&j->x, &j->position, &j->reference, &j->reference_label, &j->left};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
     facet_free(owned[i]);
+  facet_pixels_destroy(&j->pixels);
   facet_progress_end(&j->progress);
 }
 
@@ -53,6 +55,8 @@ static facet_status prepare(judgement *j)
   const facet_store_plan *s = j->s;
   while (s->study->conditions.item[j->clean].corruption != 0)
     j->clean++;
+  facet_sample_source source = {&s->study->settings, &s->study->data.normalize, &s->study->conditions, j->data->test};
+  FACET_TRY(facet_pixels_create(&source, 0, &j->pixels));
   FACET_TRY(find_left(j));
   FACET_NEW(j->x, s->samples * s->embed_inputs);
   FACET_NEW(j->position, s->samples * s->embed_axes);
@@ -68,10 +72,10 @@ static facet_status prepare(judgement *j)
 static facet_status find_own(judgement *j, int v)
 {
   int64_t rank = facet_rank(j->comm), ranks = facet_ranks(j->comm), n = j->s->samples, numbers = j->s->embed_inputs;
-  facet_feature_source source = {.study = j->s->study,
-                                 .data = j->data->test,
+  facet_feature_source source = {.pixels = j->pixels,
                                  .member = &j->family->member[v],
-                                 .pixels = j->s->study->embed.source == FACET_SOURCE_PIXELS,
+                                 .inputs = j->s->study->embed.source == FACET_SOURCE_PIXELS,
+                                 .real = j->s->study->settings.precision,
                                  .batch = j->plan->work[v].forward_batch};
   facet_features *reader = NULL;
   double *feature = NULL;
@@ -82,7 +86,7 @@ static facet_status find_own(judgement *j, int v)
   FACET_GO(done, status, facet_features_create(&source, &reader));
   for (int64_t i = n * rank / ranks, last = n * (rank + 1) / ranks; i < last; i += source.batch) {
     int64_t count = last - i < source.batch ? last - i : source.batch;
-    FACET_GO(done, status, facet_features_run(reader, j->s->study->conditions.item[j->clean], NULL, i, count, feature));
+    FACET_GO(done, status, facet_features_run(reader, j->clean, NULL, i, count, feature));
     for (int64_t k = 0; k < count * numbers; k++)
       j->x[i * numbers + k] = (float)feature[k];
   }

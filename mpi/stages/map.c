@@ -8,9 +8,9 @@
 #include "feature.h"
 #include "ranks/agree.h"
 #include "stage.h"
-#include "study/loader.h"
+#include "tiles.h"
 
-enum { EXPLAINED_AT_ONCE = 16 };
+enum { AT_ONCE = 250, EXPLAINED_AT_ONCE = 16 };
 
 /* ---- the network from input to position ---- */
 
@@ -30,71 +30,74 @@ static facet_status blank_encoder(const facet_embedding *e, int64_t numbers, fac
   return status;
 }
 
-/* The network from a variant's input to a position. encoder NULL: one of zeros, which has the same nodes. *stacked is
- * NULL where the variant's feature is of another size. */
-static facet_status stack_networks(const facet_study *study, const facet_member *member, const facet_network *encoder,
-                                   int64_t numbers, facet_network **stacked)
+/* The network from a variant's input to a position; NULL where the variant's feature is of another size. */
+static facet_status stack_networks(const facet_embedding *e, const facet_member *member, const facet_network *encoder,
+                                   facet_network **stacked)
 {
-  bool features = study->embed.source == FACET_SOURCE_FEATURES;
+  bool features = e->source == FACET_SOURCE_FEATURES;
   int value = member->network->input;
-  int64_t size = features ? facet_network_features(member->network, &value)
-                          : facet_shape_size(facet_network_input_shape(member->network));
-  facet_network *blank = NULL;
+  facet_shape input = facet_network_input_shape(member->network);
+  int64_t size = features ? facet_network_features(member->network, &value) : facet_shape_size(input);
   *stacked = NULL;
-  if (size != numbers)
+  if (size != facet_shape_size(facet_network_input_shape(encoder)))
     return FACET_OK;
-  if (!encoder)
-    FACET_TRY(blank_encoder(&study->embed, numbers, &blank));
-  facet_status status = facet_network_stack(member->network, value, encoder ? encoder : blank, "embed", stacked);
-  facet_network_destroy(&blank);
-  return status;
+  return facet_network_stack(member->network, value, encoder, "embed", stacked);
 }
 
-/* ---- positions and their linearizations ---- */
+/* ---- entering ---- */
 
 typedef struct {
-  MPI_Comm comm;
+  const facet_context *context;
   const facet_plan *plan;
   const facet_store_plan *s;
   const facet_study *study;
-  const facet_study_data *data;
-  const facet_family *family;
   facet_store *store;
   const facet_network *encoder;
-  int variant; /* that the following is for; -1: none */
+  int64_t span; /* of facet_plan_in_order */
+  facet_pixels *pixels;
+  /* of the variant that was entered */
+  facet_features *reader;
+  facet_executor *forward; /* the encoder */
+  double *feature, *position;
+  float *single; /* the feature, as the encoder takes it; NULL in double precision */
+  /* where samples are explained, in double, whatever the study's precision */
   facet_network *stacked;
-  facet_loader loader;
-  facet_executor *forward, *linear; /* linear: in double, whatever the study's precision */
-  char *x;
-  double *exact, *position; /* exact: of the samples that are explained */
+  facet_pass linear;
   int32_t *row;
   facet_linearization result;
   double *image; /* one row of W, channel by channel */
 } mapping;
 
-static void leave_variant(mapping *m)
+/* Tiles without samples that are explained, and tiles with some. */
+static int group_of(int variant, bool explained)
 {
+  return 2 * variant + explained;
+}
+
+static void leave(void *self)
+{
+  mapping *m = self;
+  facet_features_destroy(&m->reader);
   facet_executor_destroy(&m->forward);
-  facet_executor_destroy(&m->linear);
+  facet_pass_clear(&m->linear);
   facet_network_destroy(&m->stacked);
-  facet_loader_clear(&m->loader);
-  void *owned[] = {&m->x,        &m->exact,         &m->position,        &m->row,         &m->result.w,
+  void *owned[] = {&m->feature,  &m->position,      &m->single,          &m->row,         &m->result.w,
                    &m->result.b, &m->result.b_node, &m->result.residual, &m->result.ties, &m->image};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
     facet_free(owned[i]);
-  m->variant = -1;
-  facet_kernels_release();
 }
 
-static facet_status make_linear(mapping *m)
+static facet_status make_linear(mapping *m, int v)
 {
+  const facet_member *member = &m->context->family->member[v];
   int64_t n = EXPLAINED_AT_ONCE, k = m->s->embed_axes, d = m->plan->inputs;
   facet_executor_options options = {.real = FACET_F64, .batch = n, .rows = k};
-  FACET_TRY(facet_executor_create(m->stacked, options, &m->linear));
-  int nodes = facet_executor_constant_nodes(m->linear);
-  FACET_CHECK(nodes == m->s->variant[m->variant].embed_nodes, FACET_INTERNAL, "%d nodes with constants, not %d", nodes,
-              m->s->variant[m->variant].embed_nodes);
-  FACET_NEW(m->exact, n * d);
+  FACET_TRY(stack_networks(&m->study->embed, member, m->encoder, &m->stacked));
+  FACET_CHECK(m->stacked, FACET_INTERNAL, "%s cannot be embedded", member->variant.name);
+  FACET_TRY(facet_pass_make(m->stacked, options, m->pixels, &member->input, true, &m->linear));
+  int nodes = facet_executor_constant_nodes(m->linear.executor);
+  FACET_CHECK(nodes == m->s->variant[v].embed_nodes, FACET_INTERNAL, "%d nodes with constants, not %d", nodes,
+              m->s->variant[v].embed_nodes);
   FACET_NEW(m->row, n * k);
   for (int64_t i = 0; i < n * k; i++)
     m->row[i] = (int32_t)(i % k);
@@ -105,43 +108,35 @@ static facet_status make_linear(mapping *m)
   FACET_NEW(m->result.residual, n);
   FACET_NEW(m->result.ties, n);
   FACET_NEW(m->image, d);
-  return FACET_OK;
+  return facet_executor_ready(m->linear.executor);
 }
 
-static facet_status enter_variant(mapping *m, int v)
+static facet_status enter(void *self, int group)
 {
-  const facet_member *member = &m->family->member[v];
-  int64_t batch = m->plan->work[v].forward_batch;
-  if (m->variant == v && m->position)
-    return FACET_OK;
-  leave_variant(m);
-  m->variant = v;
-  FACET_TRY(stack_networks(m->study, member, m->encoder, m->s->embed_inputs, &m->stacked));
-  FACET_CHECK(m->stacked, FACET_INTERNAL, "%s cannot be embedded", member->variant.name);
-  FACET_TRY(
-      facet_loader_make(&m->study->settings, &m->study->data.normalize, m->data->test, &member->input, &m->loader));
-  batch = batch > EXPLAINED_AT_ONCE ? batch : EXPLAINED_AT_ONCE;
-  facet_executor_options options = {.real = m->study->settings.precision, .batch = batch};
-  FACET_TRY(facet_executor_create(m->stacked, options, &m->forward));
-  FACET_NEW(m->x, (size_t)(batch * m->plan->inputs) * facet_type_size(m->study->settings.precision));
+  mapping *m = self;
+  int v = group / 2;
+  facet_type real = m->study->settings.precision;
+  facet_feature_source source = {.pixels = m->pixels,
+                                 .member = &m->context->family->member[v],
+                                 .inputs = m->study->embed.source == FACET_SOURCE_PIXELS,
+                                 .real = real,
+                                 .batch = m->plan->work[v].forward_batch};
+  FACET_TRY(facet_features_create(&source, &m->reader));
+  FACET_TRY(facet_executor_create(m->encoder, (facet_executor_options){.real = real, .batch = AT_ONCE}, &m->forward));
+  FACET_NEW(m->feature, AT_ONCE * m->s->embed_inputs);
+  if (real == FACET_F32)
+    FACET_NEW(m->single, AT_ONCE * m->s->embed_inputs);
   FACET_NEW(m->position, m->s->block * m->s->embed_axes);
-  return make_linear(m);
+  return group % 2 ? make_linear(m, v) : FACET_OK;
 }
 
-static facet_status take(mapping *m, int condition, int64_t first, int64_t count, bool exact)
-{
-  size_t size = (size_t)m->plan->inputs * facet_type_size(m->study->settings.precision);
-  for (int64_t i = 0; i < count; i++)
-    FACET_TRY(facet_loader_load(&m->loader, m->study->conditions.item[condition], first + i, m->x + (size_t)i * size,
-                                exact ? m->exact + i * m->plan->inputs : NULL));
-  return FACET_OK;
-}
+/* ---- positions and their linearizations ---- */
 
 /* Rows of W from the network's order into the images' own. */
 static void rows_to_images(mapping *m, int64_t rows)
 {
   size_t row = (size_t)m->plan->inputs * sizeof(double);
-  if (m->family->member[m->variant].input.order != FACET_CHANNELS_LAST)
+  if (m->linear.loader.input->order != FACET_CHANNELS_LAST)
     return;
   for (int64_t i = 0; i < rows; i++) {
     char *w = (char *)m->result.w + (size_t)i * row;
@@ -150,135 +145,63 @@ static void rows_to_images(mapping *m, int64_t rows)
   }
 }
 
-/* Linearizations of a tile's first samples. Their positions are known better then, and are these. */
-static facet_status explain(mapping *m, int condition, int64_t first, int64_t count)
+/* So many first samples of a tile are explained. */
+static int64_t explained_of(const mapping *m, const facet_tile *t)
 {
+  int64_t left = m->s->embed_samples - t->first;
+  if (m->study->conditions.item[t->condition].corruption != 0 || left < 0)
+    return 0;
+  return left < t->count ? left : t->count;
+}
+
+/* Linearizations of a tile's first samples. Their positions are known better then, and are these. */
+static facet_status explain(mapping *m, const facet_tile *t, int64_t count)
+{
+  facet_executor *executor = m->linear.executor;
   for (int64_t i = 0; i < count; i += EXPLAINED_AT_ONCE) {
     int64_t n = count - i < EXPLAINED_AT_ONCE ? count - i : EXPLAINED_AT_ONCE;
-    FACET_TRY(take(m, condition, first + i, n, true));
-    FACET_TRY(facet_executor_forward(m->linear, m->exact, n));
-    FACET_TRY(facet_executor_settle(m->linear, m->exact));
-    FACET_TRY(facet_executor_output(m->linear, m->position + i * m->s->embed_axes));
-    FACET_TRY(facet_linearize(m->linear, m->exact, n, m->s->embed_axes, m->row, &m->result));
+    FACET_TRY(facet_pass_run(&m->linear, t->condition, t->first + i, n));
+    FACET_TRY(facet_executor_settle(executor, m->linear.exact));
+    FACET_TRY(facet_executor_output(executor, m->position + i * m->s->embed_axes));
+    FACET_TRY(facet_linearize(executor, m->linear.exact, n, m->s->embed_axes, m->row, &m->result));
     rows_to_images(m, n * m->s->embed_axes);
-    FACET_TRY(facet_store_embed_linear(m->store, m->variant, first + i, n, &m->result));
+    FACET_TRY(facet_store_embed_linear(m->store, t->variant, t->first + i, n, &m->result));
   }
   return FACET_OK;
 }
 
-static facet_status run_tile(mapping *m, const facet_tile *t)
+/* Positions of samples i .. i+count-1 of a tile. */
+static facet_status find_positions(mapping *m, const facet_tile *t, int64_t i, int64_t count)
 {
-  FACET_TRY(enter_variant(m, t->variant));
-  int64_t batch = facet_executor_settings(m->forward).batch;
-  for (int64_t i = 0; i < t->count; i += batch) {
-    int64_t n = t->count - i < batch ? t->count - i : batch;
-    FACET_TRY(take(m, t->condition, t->first + i, n, false));
-    FACET_TRY(facet_executor_forward(m->forward, m->x, n));
-    FACET_TRY(facet_executor_output(m->forward, m->position + i * m->s->embed_axes));
+  FACET_TRY(facet_features_run(m->reader, t->condition, NULL, t->first + i, count, m->feature));
+  for (int64_t k = 0; m->single && k < count * m->s->embed_inputs; k++)
+    m->single[k] = (float)m->feature[k];
+  FACET_TRY(facet_executor_forward(m->forward, m->single ? (const void *)m->single : (const void *)m->feature, count));
+  return facet_executor_output(m->forward, m->position + i * m->s->embed_axes);
+}
+
+static facet_tile tile_of(const mapping *m, int64_t unit)
+{
+  return facet_plan_tile(m->plan, facet_plan_in_order(m->plan, m->span, unit));
+}
+
+static facet_status run_tile(void *self, facet_dealer *dealer, int64_t unit)
+{
+  mapping *m = self;
+  facet_tile t = tile_of(m, unit);
+  for (int64_t i = 0; i < t.count; i += AT_ONCE) {
+    FACET_TRY(find_positions(m, &t, i, t.count - i < AT_ONCE ? t.count - i : AT_ONCE));
+    FACET_TRY(facet_dealer_pause(dealer));
   }
-  for (int64_t i = 0; i < t->count * m->s->embed_axes; i++)
+  for (int64_t i = 0; i < t.count * m->s->embed_axes; i++)
     FACET_CHECK(isfinite(m->position[i]), FACET_BAD_INPUT, "%s: the position of sample %lld is not finite",
-                m->family->member[t->variant].file, (long long)(t->first + i / m->s->embed_axes));
-  int64_t left = m->s->embed_samples - t->first;
-  if (m->study->conditions.item[t->condition].corruption == 0 && left > 0)
-    FACET_TRY(explain(m, t->condition, t->first, left < t->count ? left : t->count));
-  FACET_TRY(facet_store_embed_positions(m->store, t->variant, t->condition, t->first, t->count, m->position));
-  return facet_store_embed_mark(m->store, t->variant, t->condition, t->block);
+                m->context->family->member[t.variant].file, (long long)(t.first + i / m->s->embed_axes));
+  FACET_TRY(explain(m, &t, explained_of(m, &t)));
+  FACET_TRY(facet_store_embed_positions(m->store, t.variant, t.condition, t.first, t.count, m->position));
+  return facet_store_embed_mark(m->store, t.variant, t.condition, t.block);
 }
 
-static bool is_left(const mapping *m, const uint8_t *done, int64_t tile)
-{
-  return !done[tile] && m->s->variant[facet_plan_tile(m->plan, tile).variant].embed_nodes > 0;
-}
-
-/* Dealt like cards. Rank 0 shows its own progress, as everybody's. */
-static facet_status run_tiles(mapping *m, const uint8_t *done, int64_t left, facet_progress *progress)
-{
-  int ranks = facet_ranks(m->comm);
-  int64_t dealt = 0;
-  for (int64_t i = 0; i < facet_plan_tiles(m->plan); i++) {
-    if (!is_left(m, done, i) || dealt++ % ranks != facet_rank(m->comm))
-      continue;
-    facet_tile t = facet_plan_tile(m->plan, i);
-    FACET_TRY(facet_interrupt_check());
-    FACET_TRY(run_tile(m, &t));
-    int64_t round = (dealt + ranks - 1) / ranks * ranks;
-    facet_progress_at(progress, round < left ? round : left);
-  }
-  return FACET_OK;
-}
-
-static facet_status map_samples(mapping *m)
-{
-  int64_t tiles = facet_plan_tiles(m->plan), left = 0;
-  uint8_t *done = NULL;
-  facet_progress *progress = NULL;
-  facet_status status = FACET_OK;
-  FACET_NEW_GO(agree, status, done, tiles);
-  FACET_GO(agree, status, facet_store_embed_marks(m->store, done));
-  for (int64_t i = 0; i < tiles; i++)
-    left += is_left(m, done, i);
-  FACET_GO(agree, status, facet_progress_begin(&progress, "map", "tiles", left, left == 0 || facet_rank(m->comm) != 0));
-agree:
-  status = facet_agree(m->comm, status);
-  if (status == FACET_OK)
-    status = facet_agree(m->comm, run_tiles(m, done, left, progress));
-  facet_progress_end(&progress);
-  facet_free(&done);
-  FACET_TRY(status);
-  return facet_store_sync(m->store); /* all ranks read the positions now */
-}
-
-static mapping begin(const facet_context *c)
-{
-  return (mapping){.comm = c->comm,
-                   .plan = c->plan,
-                   .s = &c->plan->store,
-                   .study = c->plan->store.study,
-                   .data = c->data,
-                   .family = c->family,
-                   .store = c->store,
-                   .variant = -1};
-}
-
-static facet_status run(const facet_context *c)
-{
-  mapping m = begin(c);
-  facet_network *encoder = NULL;
-  char *file = facet_embed_file(&c->plan->store.study->settings);
-  facet_status status = facet_agree(c->comm, file ? facet_onnx_read(file, &encoder) : FACET_OS);
-  m.encoder = encoder;
-  if (status == FACET_OK)
-    status = map_samples(&m);
-  leave_variant(&m);
-  facet_network_destroy(&encoder);
-  facet_free(&file);
-  return status;
-}
-
-/* ---- what it takes ---- */
-
-/* Executors of one variant, as for its positions and explanations. */
-static facet_status variant_memory(mapping *m, int v, size_t before, double *most)
-{
-  FACET_TRY(enter_variant(m, v));
-  FACET_TRY(facet_executor_ready(m->linear));
-  *most = fmax(*most, (double)(facet_memory_in_use() - before));
-  return FACET_OK;
-}
-
-static facet_status variants_memory(const facet_context *c, double *most)
-{
-  mapping m = begin(c);
-  facet_kernels_release();
-  size_t before = facet_memory_in_use();
-  facet_status status = FACET_OK;
-  for (int v = 0; v < m.s->variants && status == FACET_OK; v++)
-    if (m.s->variant[v].embed_nodes > 0)
-      status = variant_memory(&m, v, before, most);
-  leave_variant(&m);
-  return status;
-}
+/* ---- all tiles ---- */
 
 static double encoder_numbers(const facet_store_plan *s)
 {
@@ -292,13 +215,94 @@ static double encoder_numbers(const facet_store_plan *s)
   return numbers;
 }
 
+/* done: marks of all tiles; NULL: none is. Explaining goes through kernels for double. */
+static facet_tiles list_tiles(mapping *m, const uint8_t *done, facet_unit *unit)
+{
+  const double slower = 4, encoder = 2 * encoder_numbers(m->s);
+  int64_t count = facet_plan_tiles(m->plan);
+  for (int64_t i = 0; i < count; i++) {
+    facet_tile t = tile_of(m, i);
+    const facet_store_variant *v = &m->s->variant[t.variant];
+    double explained = (double)explained_of(m, &t), pass = encoder + (double)v->cost.flops;
+    unit[i] = (facet_unit){.cost = (double)t.count * pass + explained * slower * (m->s->embed_axes + 1) * pass,
+                           .group = group_of(t.variant, explained > 0),
+                           .done = v->embed_nodes == 0 || (done && done[facet_plan_in_order(m->plan, m->span, i)])};
+  }
+  return (facet_tiles){.stage = "map",
+                       .name = "tiles",
+                       .count = count,
+                       .unit = unit,
+                       .self = m,
+                       .enter = enter,
+                       .leave = leave,
+                       .run = run_tile};
+}
+
+static facet_status mapping_make(const facet_context *c, const facet_network *encoder, int ranks, mapping *m)
+{
+  const facet_store_plan *s = &c->plan->store;
+  *m = (mapping){.context = c,
+                 .plan = c->plan,
+                 .s = s,
+                 .study = s->study,
+                 .store = c->store,
+                 .encoder = encoder,
+                 .span = facet_plan_span(c->plan, ranks)};
+  facet_sample_source source = {&s->study->settings, &s->study->data.normalize, &s->study->conditions, c->data->test};
+  return facet_pixels_create(&source, c->plan->room, &m->pixels);
+}
+
+static facet_status run(const facet_context *c)
+{
+  mapping m = {NULL};
+  facet_network *encoder = NULL;
+  facet_unit *unit = NULL;
+  uint8_t *done = NULL;
+  char *file = facet_embed_file(&c->plan->store.study->settings);
+  FACET_TRY(facet_store_sync(c->store)); /* all ranks read the features */
+  facet_status status = FACET_OK;
+  FACET_GO(agree, status, file ? facet_onnx_read(file, &encoder) : FACET_OS);
+  FACET_GO(agree, status, mapping_make(c, encoder, facet_ranks(c->comm), &m));
+  FACET_GO(agree, status, status);
+  FACET_NEW_GO(agree, status, done, facet_plan_tiles(c->plan));
+  FACET_NEW_GO(agree, status, unit, facet_plan_tiles(c->plan));
+  status = facet_store_embed_marks(c->store, done);
+agree:
+  status = facet_agree(c->comm, status);
+  if (status == FACET_OK) {
+    facet_tiles tiles = list_tiles(&m, done, unit);
+    status = facet_tiles_run(c->comm, &tiles);
+  }
+  facet_pixels_destroy(&m.pixels);
+  facet_network_destroy(&encoder);
+  facet_free(&done);
+  facet_free(&unit);
+  facet_free(&file);
+  return status;
+}
+
+/* ---- what it takes ---- */
+
 static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
   (void)ranks;
-  *bytes = 0;
-  FACET_TRY(variants_memory(c, bytes));
-  *bytes += encoder_numbers(&c->plan->store) * sizeof(float) + FACET_BLAS_BYTES;
-  return FACET_OK;
+  mapping m = {NULL};
+  facet_network *encoder = NULL;
+  facet_unit *unit = NULL;
+  size_t before = facet_memory_in_use(), own = 0, most = 0;
+  facet_status status = FACET_OK;
+  FACET_GO(done, status, blank_encoder(&c->plan->store.study->embed, c->plan->store.embed_inputs, &encoder));
+  FACET_GO(done, status, mapping_make(c, encoder, 1, &m));
+  own = facet_memory_in_use() - before;
+  FACET_NEW_GO(done, status, unit, facet_plan_tiles(c->plan));
+  facet_tiles tiles = list_tiles(&m, NULL, unit);
+  status = facet_tiles_memory(&tiles, &most);
+done:
+  facet_pixels_destroy(&m.pixels);
+  facet_network_destroy(&encoder);
+  facet_free(&unit);
+  *bytes = (double)(own + most) + FACET_BLAS_BYTES;
+  return status;
 }
 
 static facet_status seconds(const facet_context *c, const facet_speeds *speeds, int ranks, double *sum)
@@ -321,12 +325,13 @@ static bool wanted(const facet_plan *plan)
 }
 
 /* The constant nodes of the network from a variant's input to a position. */
-static facet_status name_nodes(const facet_study *study, const facet_member *m, int64_t numbers, facet_store_variant *v)
+static facet_status name_nodes(const facet_study *study, const facet_member *m, const facet_network *encoder,
+                               facet_store_variant *v)
 {
   facet_network *stacked;
   facet_executor *executor;
   facet_executor_options options = {.real = study->settings.precision, .batch = 1};
-  FACET_TRY(stack_networks(study, m, NULL, numbers, &stacked));
+  FACET_TRY(stack_networks(&study->embed, m, encoder, &stacked));
   if (!stacked)
     return FACET_OK;
   facet_status status = facet_executor_create(stacked, options, &executor);
@@ -350,9 +355,13 @@ static facet_status plan_own(const facet_study *study, const facet_study_data *d
   if (!study->embed.wanted)
     return FACET_OK;
   s->embed_samples = explain == 0 || explain > s->samples ? s->samples : explain;
-  for (int v = 0; v < s->variants; v++)
-    FACET_TRY(name_nodes(study, &family->member[v], s->embed_inputs, &s->variant[v]));
-  return FACET_OK;
+  facet_network *encoder; /* its nodes are those of the one that will be trained */
+  FACET_TRY(blank_encoder(&study->embed, s->embed_inputs, &encoder));
+  facet_status status = FACET_OK;
+  for (int v = 0; v < s->variants && status == FACET_OK; v++)
+    status = name_nodes(study, &family->member[v], encoder, &s->variant[v]);
+  facet_network_destroy(&encoder);
+  return status;
 }
 
 static void warn(const facet_plan *plan)

@@ -19,3 +19,18 @@ facet_tile facet_plan_tile(const facet_plan *plan, int64_t i)
   t.linear = !linear || left <= 0 ? 0 : left < t.count ? left : t.count;
   return t;
 }
+
+int64_t facet_plan_in_order(const facet_plan *plan, int64_t span, int64_t i)
+{
+  int64_t pairs = plan->store.conditions * plan->blocks, variants = plan->store.variants;
+  int64_t first = i / (variants * span) * span, rest = i - first * variants;
+  int64_t here = pairs - first < span ? pairs - first : span;
+  return rest / here * pairs + first + rest % here;
+}
+
+int64_t facet_plan_span(const facet_plan *plan, int ranks)
+{
+  int64_t pairs = plan->store.conditions * plan->blocks, own = (pairs + ranks - 1) / ranks;
+  double kept = plan->room / ((double)(plan->store.block * plan->inputs) * sizeof(float));
+  return kept < 1 ? pairs : kept < (double)own ? (int64_t)kept : own;
+}

@@ -9,6 +9,7 @@ typedef struct {
   int64_t blocks;         /* of `store.block` test samples; the last may be short */
   int64_t inputs;         /* D */
   facet_work *work;       /* per variant: fixed by the study, so results are too */
+  double room;            /* bytes of a rank's memory that executors and data leave */
 } facet_plan;
 
 /* One tile of work. */
@@ -21,5 +22,10 @@ typedef struct {
 /* The number of tiles, and tile i: variants outermost, then conditions, then blocks. */
 int64_t facet_plan_tiles(const facet_plan *plan);
 facet_tile facet_plan_tile(const facet_plan *plan, int64_t i);
+/* The order in which they are run: which tile comes as number i. Pairs of condition and block go by `span` at a time
+ * through all variants. */
+int64_t facet_plan_in_order(const facet_plan *plan, int64_t span, int64_t i);
+/* So many pairs that each rank has some of its own, and room for the corrupted pixels of as many. */
+int64_t facet_plan_span(const facet_plan *plan, int ranks);
 
 #endif

@@ -5,13 +5,15 @@
  * process happens to have in memory: every rank and every later run must choose alike. */
 #include "work.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "ranks/memory.h"
 
 /* Adjoints, samples times rows, that a pullback handles at once: enough to keep the kernels busy, few enough to stay in
- * cache (measured on ResNet-20). PROGRAM: bytes of the program, its libraries, and what they take for themselves. */
-enum { ADJOINTS = 40, FORWARD_BATCH = 50, PROGRAM = 64 << 20, STEP = 1 << 16 };
+ * cache (measured on ResNet-20). PROGRAM: bytes of the program, its libraries, and what they take for themselves.
+ * MOST_KEPT: more would not save more time. */
+enum { ADJOINTS = 40, FORWARD_BATCH = 50, PROGRAM = 64 << 20, STEP = 1 << 16, MOST_KEPT = 128 << 20 };
 
 /* In bytes; doubles, because what a study asks for may be more than can be counted. */
 typedef struct {
@@ -22,6 +24,7 @@ typedef struct {
 typedef struct {
   const facet_store_plan *plan;
   double fixed; /* whatever the executors do */
+  double most;  /* of what was chosen */
 } bound;
 
 static facet_status measure(const facet_network *network, facet_executor_options options, double *bytes)
@@ -115,7 +118,7 @@ static void split(const facet_store_plan *s, int64_t adjoints, facet_work *work)
   work->linear_batch = work->linear_batch < 1 ? 1 : work->linear_batch < s->block ? work->linear_batch : s->block;
 }
 
-static facet_status choose(const bound *b, const facet_member *m, int constants, bool linear, facet_work *work)
+static facet_status choose(bound *b, const facet_member *m, int constants, bool linear, facet_work *work)
 {
   const facet_store_plan *s = b->plan;
   double room = (double)s->study->settings.memory - b->fixed;
@@ -127,11 +130,14 @@ static facet_status choose(const bound *b, const facet_member *m, int constants,
   double needed = forward_bytes(b, &c, work->forward_batch);
   if (needed > room)
     return too_little(b, "the program, the data and one sample in ", m->variant.name, needed + b->fixed);
+  b->most = fmax(b->most, needed);
   for (int64_t adjoints = ADJOINTS; linear && adjoints > 0; adjoints--) {
     split(s, adjoints, work);
     needed = linear_bytes(b, &c, constants, work->linear_batch, work->linear_chunk);
-    if (needed <= room)
-      return FACET_OK;
+    if (needed > room)
+      continue;
+    b->most = fmax(b->most, needed);
+    return FACET_OK;
   }
   if (linear)
     return too_little(b, "the program, the data and one row of one sample of ", m->variant.name, needed + b->fixed);
@@ -145,7 +151,7 @@ static bool like_dense(const facet_store_plan *s, const facet_member *m)
 }
 
 facet_status facet_work_share(const facet_store_plan *plan, const facet_study_data *data, const facet_family *family,
-                              facet_work *work)
+                              facet_work *work, double *room)
 {
   bound b = {.plan = plan, .fixed = fixed_bytes(plan, data, family)};
   if (b.fixed > (double)plan->study->settings.memory)
@@ -160,5 +166,6 @@ facet_status facet_work_share(const facet_store_plan *plan, const facet_study_da
     else
       FACET_TRY(choose(&b, &family->member[i], v->constant_nodes, i == 0 ? linear : v->linearize, &work[i]));
   }
+  *room = fmin((double)plan->study->settings.memory - b.fixed - b.most, MOST_KEPT);
   return FACET_OK;
 }

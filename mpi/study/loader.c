@@ -31,15 +31,14 @@ facet_status facet_conditions_check(const facet_conditions *conditions, const ch
   return FACET_OK;
 }
 
-facet_status facet_loader_make(const facet_settings *settings, const facet_normalization *normalize,
-                               const facet_dataset *data, const facet_input_layout *input, facet_loader *l)
+facet_status facet_loader_make(facet_pixels *pixels, const facet_input_layout *input, facet_loader *l)
 {
-  *l = (facet_loader){.settings = settings,
-                      .normalize = normalize,
-                      .data = data,
+  const facet_sample_source *from = facet_pixels_source(pixels);
+  *l = (facet_loader){.pixels = pixels,
+                      .normalize = from->normalize,
                       .input = input,
-                      .inputs = facet_image_inputs(data->image)};
-  FACET_NEW(l->pixels, l->inputs);
+                      .size = from->data->image,
+                      .inputs = facet_image_inputs(from->data->image)};
   FACET_NEW(l->single, l->inputs);
   FACET_NEW(l->image, l->inputs);
   return FACET_OK;
@@ -47,27 +46,21 @@ facet_status facet_loader_make(const facet_settings *settings, const facet_norma
 
 void facet_loader_clear(facet_loader *l)
 {
-  facet_free(&l->pixels);
   facet_free(&l->single);
   facet_free(&l->image);
 }
 
-facet_status facet_loader_load(facet_loader *l, facet_condition condition, int64_t sample, void *x, double *exact)
+facet_status facet_loader_load(facet_loader *l, int condition, int64_t sample, float *x, double *exact)
 {
-  const facet_normalization *n = l->normalize;
-  facet_image image = l->data->image;
-  facet_dataset_pixels(l->data, sample, 1, l->pixels);
-  FACET_TRY(facet_condition_apply(condition, l->settings->seed, n->scale, l->data, sample, 1, l->pixels));
-  bool twice = l->settings->precision == FACET_F64;
-  if (twice || exact)
-    facet_normalize_double(n, image, 1, l->pixels, l->image);
-  if (exact)
-    facet_input_arrange(l->input, image, 1, sizeof(double), l->image, exact);
-  if (twice) {
-    facet_input_arrange(l->input, image, 1, sizeof(double), l->image, x);
-    return FACET_OK;
+  const float *pixels;
+  FACET_TRY(facet_pixels_take(l->pixels, condition, sample, &pixels));
+  if (x) {
+    facet_normalize(l->normalize, l->size, 1, pixels, l->single);
+    facet_input_arrange(l->input, l->size, 1, sizeof(float), l->single, x);
   }
-  facet_normalize(n, image, 1, l->pixels, l->single);
-  facet_input_arrange(l->input, image, 1, sizeof(float), l->single, x);
+  if (exact) {
+    facet_normalize_double(l->normalize, l->size, 1, pixels, l->image);
+    facet_input_arrange(l->input, l->size, 1, sizeof(double), l->image, exact);
+  }
   return FACET_OK;
 }

@@ -27,9 +27,10 @@ static double std_of(const facet_normalization *n, int64_t c)
 void facet_normalize(const facet_normalization *n, facet_image image, int64_t count, const float *pixels, float *x)
 {
   int64_t plane = facet_image_plane(image);
-  for (int64_t i = 0; i < count * facet_image_inputs(image); i++) {
-    int64_t c = i / plane % image.channels;
-    x[i] = (float)(((double)pixels[i] / n->scale - mean_of(n, c)) / std_of(n, c));
+  for (int64_t first = 0, c = 0; first < count * facet_image_inputs(image); first += plane, c++) {
+    double scale = n->scale, mean = mean_of(n, c % image.channels), deviation = std_of(n, c % image.channels);
+    for (int64_t i = first; i < first + plane; i++)
+      x[i] = (float)(((double)pixels[i] / scale - mean) / deviation);
   }
 }
 
@@ -37,8 +38,9 @@ void facet_normalize_double(const facet_normalization *n, facet_image image, int
                             double *x)
 {
   int64_t plane = facet_image_plane(image);
-  for (int64_t i = 0; i < count * facet_image_inputs(image); i++) {
-    int64_t c = i / plane % image.channels;
-    x[i] = ((double)pixels[i] / n->scale - mean_of(n, c)) / std_of(n, c);
+  for (int64_t first = 0, c = 0; first < count * facet_image_inputs(image); first += plane, c++) {
+    double scale = n->scale, mean = mean_of(n, c % image.channels), deviation = std_of(n, c % image.channels);
+    for (int64_t i = first; i < first + plane; i++)
+      x[i] = ((double)pixels[i] / scale - mean) / deviation;
   }
 }
