@@ -10,5 +10,6 @@
 #include <facet/kernels.h>
 #include <facet/linear.h>
 #include <facet/network.h>
+#include <facet/prune.h>
 
 #endif

@@ -47,6 +47,16 @@ out:
   return status;
 }
 
+int facet_mask_layers(const facet_mask *mask)
+{
+  return mask->layers;
+}
+
+const struct facet_mask_layer *facet_mask_layer(const facet_mask *mask, int layer)
+{
+  return &mask->layer[layer];
+}
+
 int64_t facet_mask_size(const facet_mask *mask)
 {
   int64_t size = 0;
