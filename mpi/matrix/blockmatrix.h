@@ -100,8 +100,9 @@ typedef struct {
 /* Symmetric eigen-decomposition of square `a` (kept; its lower triangle counts): values (n on every rank, ascending),
  * vectors (n x n, in blocks like a's, made here, caller destroys; NULL: values alone are wanted). Runs on as many ranks
  * as have two blocks of FACET_BLOCK each; LAPACK on one rank does what is smaller (all with n < 256), and what fails
- * the check: residual up to 30 sqrt(n) epsilon, orthogonality up to 30 epsilon. Values alone that LAPACK computes are
- * not checked. FACET_BAD_INPUT for what is not finite, or too large; FACET_INTERNAL if LAPACK fails too. */
+ * the check: residual up to 30 sqrt(n) epsilon, orthogonality up to 30 epsilon; by QR iteration, if need be. Values
+ * alone that LAPACK computes are not checked. FACET_BAD_INPUT for what is not finite, or too large; FACET_INTERNAL if
+ * LAPACK fails too. */
 facet_status facet_blockmatrix_eigen(const facet_blockmatrix *a, double *values, facet_blockmatrix **vectors,
                                      facet_decomposition *quality);
 /* Thin singular value decomposition a = U S VT (a: m x n, kept; r = min(m, n)): values (r on every rank, descending),

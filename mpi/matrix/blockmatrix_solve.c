@@ -3,7 +3,8 @@
  * ScaLAPACK's routines may return wrong vectors, or not return, where a rank has little or nothing (PLATFORM of the
  * project's measurements: P?SYEVD with the workspace of its own query, P?GESVD without rows).  So they run on a grid
  * every rank of which has at least two blocks, with more workspace than they ask for; smaller matrices go to one rank
- * and LAPACK, and so does what fails the check. */
+ * and LAPACK's divide and conquer, and so does what fails the check; what fails it there (seen: 128 x 128 with
+ * OpenBLAS's kernels of one processor) goes to LAPACK's QR iteration, which is slower and shares little with it. */
 #include <math.h>
 #include <string.h>
 
@@ -15,6 +16,12 @@ void ssyevd_(const char *, const char *, const int *, void *, const int *, void 
              const int *, int *);
 void dsyevd_(const char *, const char *, const int *, void *, const int *, void *, void *, const int *, int *,
              const int *, int *);
+void ssyev_(const char *, const char *, const int *, void *, const int *, void *, void *, const int *, int *);
+void dsyev_(const char *, const char *, const int *, void *, const int *, void *, void *, const int *, int *);
+void sgesvd_(const char *, const char *, const int *, const int *, void *, const int *, void *, void *, const int *,
+             void *, const int *, void *, const int *, int *);
+void dgesvd_(const char *, const char *, const int *, const int *, void *, const int *, void *, void *, const int *,
+             void *, const int *, void *, const int *, int *);
 void sgesdd_(const char *, const int *, const int *, void *, const int *, void *, void *, const int *, void *,
              const int *, void *, const int *, int *, int *);
 void dgesdd_(const char *, const int *, const int *, void *, const int *, void *, void *, const int *, void *,
@@ -98,8 +105,8 @@ typedef struct {
   facet_grid *grid;
   facet_blockmatrix *a, *left, *right; /* a is lost; eigen: left alone */
   double *values;                      /* the caller's */
-  bool vectors;
-  int info; /* of this rank; not 0: it failed */
+  bool vectors, iterate;               /* by QR iteration, on one rank */
+  int info;                            /* of this rank; not 0: it failed */
 } attempt;
 
 static void attempt_clear(attempt *t)
@@ -153,8 +160,11 @@ static void eigen_one(attempt *t, facet_desk *d)
 {
   facet_blockmatrix *a = t->a;
   const int n = (int)a->rows;
-  (a->type == FACET_F32 ? ssyevd_ : dsyevd_)(t->vectors ? "V" : "N", "L", &n, a->local, &n, d->values, d->work,
-                                             &d->size, d->integers, &d->integers_size, &t->info);
+  if (t->iterate)
+    (a->type == FACET_F32 ? ssyev_ : dsyev_)("V", "L", &n, a->local, &n, d->values, d->work, &d->size, &t->info);
+  else
+    (a->type == FACET_F32 ? ssyevd_ : dsyevd_)(t->vectors ? "V" : "N", "L", &n, a->local, &n, d->values, d->work,
+                                               &d->size, d->integers, &d->integers_size, &t->info);
   memcpy(t->left->local, a->local, (size_t)(a->rows * a->rows) * facet_type_size(a->type));
 }
 
@@ -162,8 +172,12 @@ static void svd_one(attempt *t, facet_desk *d)
 {
   facet_blockmatrix *a = t->a;
   const int m = (int)a->rows, n = (int)a->columns, r = m < n ? m : n;
-  (a->type == FACET_F32 ? sgesdd_ : dgesdd_)("S", &m, &n, a->local, &m, d->values, t->left->local, &m, t->right->local,
-                                             &r, d->work, &d->size, d->integers, &t->info);
+  if (t->iterate)
+    (a->type == FACET_F32 ? sgesvd_ : dgesvd_)("S", "S", &m, &n, a->local, &m, d->values, t->left->local, &m,
+                                               t->right->local, &r, d->work, &d->size, &t->info);
+  else
+    (a->type == FACET_F32 ? sgesdd_ : dgesdd_)("S", &m, &n, a->local, &m, d->values, t->left->local, &m,
+                                               t->right->local, &r, d->work, &d->size, d->integers, &t->info);
 }
 
 static void call(attempt *t, bool square, facet_desk *d)
@@ -251,7 +265,8 @@ static facet_status decompose_on(const facet_blockmatrix *a, bool square, int ro
   return FACET_OK;
 }
 
-/* ScaLAPACK where the matrix is large; then, or if that fails the check, LAPACK on one rank. */
+/* ScaLAPACK where the matrix is large; then, or if that fails the check, LAPACK on one rank, in one way or the other.
+ */
 static facet_status decompose(const facet_blockmatrix *a, bool square, double *values, bool vectors, attempt *t,
                               facet_decomposition *quality)
 {
@@ -261,15 +276,11 @@ static facet_status decompose(const facet_blockmatrix *a, bool square, double *v
   quality = quality ? quality : &own;
   FACET_TRY(check_finite(a));
   choose_grid(a, &rows, &columns);
-  if (rows * columns > 1) {
-    *t = (attempt){.values = values, .vectors = true};
-    FACET_TRY(decompose_on(a, square, rows, columns, t, &good, quality));
-    if (good)
-      return FACET_OK;
+  for (int step = rows * columns > 1 ? 0 : 1; step < 3 && !good; step++) {
     attempt_clear(t);
+    *t = (attempt){.values = values, .vectors = vectors || step != 1, .iterate = step == 2};
+    FACET_TRY(decompose_on(a, square, step > 0 ? 1 : rows, step > 0 ? 1 : columns, t, &good, quality));
   }
-  *t = (attempt){.values = values, .vectors = vectors};
-  FACET_TRY(decompose_on(a, square, 1, 1, t, &good, quality));
   FACET_CHECK(good, FACET_INTERNAL,
               "a matrix of %lld x %lld could not be decomposed: residual %.1e, orthogonality %.1e", (long long)a->rows,
               (long long)a->columns, quality->residual, quality->orthogonality);
