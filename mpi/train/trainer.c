@@ -383,8 +383,6 @@ facet_status facet_trainer_step(facet_trainer *t, int64_t step, double rate, con
   int exponent;
   facet_status status = own_gradients(t, step, &own, &top);
   FACET_TRY(agree_on_largest(t, status, step, top, &largest));
-  if (largest == 0)
-    return FACET_OK;
   FACET_TRY(sum_exactly(t, own, largest, &exponent));
   descent d = {(float)rate, (float)how->momentum, (float)how->decay, ldexp(1, -exponent)};
   for (int i = 0; i < t->parameters; i++)
