@@ -1,14 +1,26 @@
-/* Checkpoints: a line that says what it is, the digest of what the state follows from, the digest of the state, and
- * the state's pieces one after the other.  A file is used only if both digests and the size are right. */
+/* Checkpoints: a line that says what it is, the version of facet, the digest of what the state follows from, the digest
+ * of the state, and the state's pieces one after the other.  A file is used only if all of these and the size are
+ * right: what one version began another may not end, since its steps may be others. */
 #include "checkpoint.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "ranks/agree.h"
+#include "ranks/versions.h"
 
-static const char title[] = "facet checkpoint 1\n";
-enum { TITLE = sizeof title - 1, DIGEST = 65, HEADER = TITLE + 2 * DIGEST };
+static const char title[] = "facet checkpoint 2\n";
+enum { TITLE = sizeof title - 1, FIELD = 65, HEADER = TITLE + 3 * FIELD };
+
+/* The header but for its last field, the digest of the state. */
+static void begin_header(const char digest[FIELD], uint8_t header[HEADER])
+{
+  memset(header, 0, HEADER);
+  memcpy(header, title, TITLE);
+  snprintf((char *)header + TITLE, FIELD, "%s %s", FACET_VERSION, facet_revision());
+  memcpy(header + TITLE + FIELD, digest, FIELD);
+}
 
 static size_t size_of(int pieces, const facet_piece *piece)
 {
@@ -22,17 +34,16 @@ facet_status facet_checkpoint_write(const char *path, const char digest[65], int
 {
   size_t size = size_of(pieces, piece), at = HEADER;
   uint8_t *bytes;
-  char state[DIGEST];
+  char state[FIELD];
   FACET_NEW(bytes, size);
-  memcpy(bytes, title, TITLE);
-  memcpy(bytes + TITLE, digest, DIGEST);
+  begin_header(digest, bytes);
   for (int i = 0; i < pieces; i++) {
     memcpy(bytes + at, piece[i].data, piece[i].bytes);
     at += piece[i].bytes;
   }
   facet_status status = facet_sha256_bytes(bytes + HEADER, size - HEADER, state);
   if (status == FACET_OK) {
-    memcpy(bytes + TITLE + DIGEST, state, DIGEST);
+    memcpy(bytes + HEADER - FIELD, state, FIELD);
     status = facet_write_file(path, bytes, size);
   }
   facet_free(&bytes);
@@ -42,12 +53,14 @@ facet_status facet_checkpoint_write(const char *path, const char digest[65], int
 /* Whether what was read is the state that is asked for. */
 static facet_status fits(const uint8_t *bytes, size_t count, size_t size, const char *digest, bool *good)
 {
-  char state[DIGEST];
+  uint8_t header[HEADER];
+  char state[FIELD];
   *good = false;
-  if (count != size || memcmp(bytes, title, TITLE) != 0 || memcmp(bytes + TITLE, digest, DIGEST) != 0)
+  begin_header(digest, header);
+  if (count != size || memcmp(bytes, header, HEADER - FIELD) != 0)
     return FACET_OK;
   FACET_TRY(facet_sha256_bytes(bytes + HEADER, size - HEADER, state));
-  *good = memcmp(bytes + TITLE + DIGEST, state, DIGEST) == 0;
+  *good = memcmp(bytes + HEADER - FIELD, state, FIELD) == 0;
   return FACET_OK;
 }
 

@@ -16,7 +16,8 @@ typedef struct {
  * facet_sha256_end gives it. */
 facet_status facet_checkpoint_write(const char *path, const char digest[65], int pieces, const facet_piece *piece);
 /* Collective: rank 0 reads, all get the same. Fills the pieces; *found is false, and nothing is filled, if there is no
- * file, or if it is damaged, of another digest or of other pieces: such a file is of no use and no error. */
+ * file, or if it is damaged, of another version of facet, another digest or other pieces: such a file is of no use and
+ * no error. */
 facet_status facet_checkpoint_read(MPI_Comm comm, const char *path, const char digest[65], int pieces,
                                    const facet_piece *piece, bool *found);
 /* Not collective. To be called once what was trained is safe. */

@@ -136,13 +136,13 @@ static facet_status digest_settings(const facet_method_job *job, facet_sha256 *d
   const facet_training_job *t = &job->training;
   const facet_training *how = t->how;
   const facet_normalization *n = t->normalize;
-  char *text = facet_format("%s %a %d %lld %a %d %u, %d %lld %lld %a %a %a %d %d %a %a %a %d %d %d, %d %a %d %lld",
+  char *text = facet_format("%s %a %d %lld %a %d %d %u, %d %lld %lld %a %a %a %d %d %a %a %a %d %d %d, %d %a %d %lld",
                             job->method ? job->method->name : "", job->sparsity, (int)job->scope,
-                            (long long)job->rewind, job->per_round, job->trained, t->seed, how->epochs,
-                            (long long)how->batch, (long long)how->micro_batch, how->rate, how->momentum, how->decay,
-                            (int)how->schedule, how->step_epochs, how->step_factor, how->warmup, how->smoothing,
-                            how->augment.shift, how->augment.flip, how->augment.cutout, (int)t->input->order, n->scale,
-                            n->channels, (long long)t->data->count);
+                            (long long)job->rewind, job->per_round, job->trained, job->allow_collapse, t->seed,
+                            how->epochs, (long long)how->batch, (long long)how->micro_batch, how->rate, how->momentum,
+                            how->decay, (int)how->schedule, how->step_epochs, how->step_factor, how->warmup,
+                            how->smoothing, how->augment.shift, how->augment.flip, how->augment.cutout,
+                            (int)t->input->order, n->scale, n->channels, (long long)t->data->count);
   facet_status status = text ? facet_sha256_add(digest, text, strlen(text)) : FACET_OS;
   facet_free(&text);
   if (status == FACET_OK)
@@ -172,6 +172,10 @@ static facet_status digest_all(const run *r, facet_sha256 *digest)
                                (size_t)r->parameter[i].size * sizeof(float)));
   for (int l = 0; mask && l < mask->layers; l++)
     FACET_TRY(facet_sha256_add(digest, mask->layer[l].keep, (size_t)mask->layer[l].size));
+  for (int64_t i = 0; mask && i < mask->silences; i++) {
+    const int64_t place[2] = {mask->silence[i].value, mask->silence[i].index};
+    FACET_TRY(facet_sha256_add(digest, place, sizeof place));
+  }
   return FACET_OK;
 }
 

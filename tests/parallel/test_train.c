@@ -453,38 +453,74 @@ static void test_goes_on_with_other_ranks(void **state)
   MPI_Barrier(MPI_COMM_WORLD);
 }
 
-/* A checkpoint of other settings, or a damaged one, is as none. */
-static void test_ignores_what_does_not_fit(void **state)
+/* Leaves a checkpoint of one job behind, changes it, and runs a job that may go on from it: whether the network that
+ * comes out is that of a job that found none. */
+static bool is_as_none(const facet_method_job *left, facet_method_job job, void (*change)(uint8_t *bytes, size_t count))
 {
-  (void)state;
-  facet_training other = plain;
-  other.rate = 0.04;
-  facet_method_job job = job_of("gmp", 0.6, &plain), changed = job_of("gmp", 0.6, &other);
-  facet_network *whole = run_both(&changed, NULL), *again = first_network();
-  assert_everywhere(whole != NULL);
-  job.training.checkpoint = changed.training.checkpoint = path;
-  assert_everywhere(facet_method_run(MPI_COMM_WORLD, &job, again, NULL) == FACET_OK);
-  facet_network_destroy(&again);
-  again = first_network();
-  assert_everywhere(facet_method_run(MPI_COMM_WORLD, &changed, again, NULL) == FACET_OK && same(whole, again));
+  facet_method_job before = *left;
+  facet_network *alone = run_both(&job, NULL), *again = first_network();
+  before.training.checkpoint = job.training.checkpoint = path;
+  bool good = alone && facet_method_run(MPI_COMM_WORLD, &before, again, NULL) == FACET_OK;
   facet_network_destroy(&again);
   MPI_Barrier(MPI_COMM_WORLD);
-  if (rank == 0) {
+  if (rank == 0 && change) {
     uint8_t *bytes;
     size_t count;
     assert_int_equal(facet_read_file(path, &bytes, &count), FACET_OK);
-    bytes[count / 2] ^= 1;
+    change(bytes, count);
     assert_int_equal(facet_write_file(path, bytes, count), FACET_OK);
     facet_free(&bytes);
   }
   MPI_Barrier(MPI_COMM_WORLD);
   again = first_network();
-  assert_everywhere(facet_method_run(MPI_COMM_WORLD, &changed, again, NULL) == FACET_OK && same(whole, again));
+  good = good && facet_method_run(MPI_COMM_WORLD, &job, again, NULL) == FACET_OK && same(alone, again);
   facet_network_destroy(&again);
-  facet_network_destroy(&whole);
+  facet_network_destroy(&alone);
   MPI_Barrier(MPI_COMM_WORLD);
   if (rank == 0)
     facet_checkpoint_remove(path);
+  MPI_Barrier(MPI_COMM_WORLD);
+  return good;
+}
+
+static void damage(uint8_t *bytes, size_t count)
+{
+  bytes[count / 2] ^= 1;
+}
+
+enum { TITLE = 19, FIELD = 65, HEADER = TITLE + 3 * FIELD };
+
+/* The state is whole, but not what these settings lead to. */
+static void lead_astray(uint8_t *bytes, size_t count)
+{
+  memset(bytes + count - 8, 0, 8); /* the last parameters */
+  char state[FIELD];
+  assert_int_equal(facet_sha256_bytes(bytes + HEADER, count - HEADER, state), FACET_OK);
+  memcpy(bytes + HEADER - FIELD, state, FIELD);
+}
+
+/* So, and by another version of facet. */
+static void age(uint8_t *bytes, size_t count)
+{
+  lead_astray(bytes, count);
+  assert_int_not_equal(bytes[TITLE], 'X');
+  bytes[TITLE] = 'X';
+}
+
+/* A checkpoint of other settings, of another version, or a damaged one, is as none. */
+static void test_ignores_what_does_not_fit(void **state)
+{
+  (void)state;
+  facet_training slow = plain;
+  slow.rate = 0.04;
+  facet_method_job gmp = job_of("gmp", 0.6, &plain), slower = job_of("gmp", 0.6, &slow);
+  facet_method_job guarded = job_of("gmp", 0.99, &plain), open = guarded, usual = job_of(NULL, 0, &plain);
+  open.allow_collapse = true;
+  assert_everywhere(is_as_none(&gmp, slower, NULL));
+  assert_everywhere(is_as_none(&guarded, open, NULL));
+  assert_everywhere(is_as_none(&gmp, gmp, damage));
+  assert_everywhere(!is_as_none(&usual, usual, lead_astray)); /* it is read */
+  assert_everywhere(is_as_none(&usual, usual, age));
 }
 
 int main(int argc, char **argv)

@@ -27,9 +27,9 @@ def write_study(folder, methods):
 
 
 def step_of(checkpoint):
-    """The step that a checkpoint is of (0: there is none): what follows its title and two digests."""
+    """The step that a checkpoint is of (0: there is none): what follows its title, version and two digests."""
     try:
-        state = checkpoint.read_bytes()[len("facet checkpoint 1\n") + 2 * 65 :]
+        state = checkpoint.read_bytes()[len("facet checkpoint 2\n") + 3 * 65 :]
     except FileNotFoundError:
         return 0
     return struct.unpack_from("<q", state)[0]
