@@ -135,8 +135,8 @@ class Study:
             raise StudyError(f"{self.path}: not a facet study: {', '.join('/' + name for name in missing)} "
                              f"{'is' if len(missing) == 1 else 'are'} missing")
         version = _plain(self.file.attrs.get("schema_version", 1))
-        if version not in (1, 2, 3, 4, 5):
-            raise StudyError(f"{self.path}: schema version {version}, this reader knows 1 to 5")
+        if version not in range(1, 7):
+            raise StudyError(f"{self.path}: schema version {version}, this reader knows 1 to 6")
         lines = (len(self.variants), len(self.conditions), self.samples)
         wanted = {"label": lines[2:], "image": lines[2:], "prediction/class": lines, "prediction/logits": lines,
                   "geometry/angle": lines, "geometry/length": lines, "geometry/margin": lines}
@@ -149,12 +149,21 @@ class Study:
                                  f"{lines[1]} conditions, {lines[2]} samples")
         if 0 in lines:
             raise StudyError(f"{self.path}: holds no samples")
-        for done in self.file["progress"].values() if "progress" in self.file else ():
-            if isinstance(done, h5py.Dataset) and done.ndim == 3:
-                marks = done[()]
-                if not marks.all():
-                    raise StudyError(f"{self.path}: not finished: {np.count_nonzero(marks)} of {marks.size} tiles are done;"
-                                     " start `facet run` again and it goes on")
+        missing = self.missing_stages()
+        if missing:
+            raise StudyError(f"{self.path}: not finished: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} "
+                             "missing; start `facet run` again and it goes on")
+
+    def missing_stages(self):
+        """Stages of the study that are not done, with how far they are: "analyse (12 of 80 parts are done)"."""
+        missing = []
+        for stage, marks in self.file.get("progress", {}).items():
+            if marks.is_scale:
+                continue
+            done, parts = int(np.sum(marks[()] == 1)), marks.size
+            if done < parts:
+                missing.append(f"{stage} ({done} of {parts} parts are done)" if done else stage)
+        return missing
 
     def close(self):
         self.file.close()

@@ -56,7 +56,7 @@ static void print_variants(const facet_plan *plan, const facet_family *family, c
          "seed", "epochs", "parameters", "FLOPs", "not 0", "bytes", "not 0", "forward", "linearized");
   for (int i = 0; i < s->variants; i++) {
     const facet_store_variant *v = &s->variant[i];
-    const facet_variant_cost *c = &v->cost;
+    const facet_store_cost *c = &v->cost;
     char flops[12], sparse[12] = "-", bytes[12], light[12] = "-", parameters[12];
     if (zeros_are_known(s->study, &family->member[i].variant)) {
       (void)short_number((double)c->flops_sparse, sparse);

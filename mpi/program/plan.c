@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "stages/stage.h"
+#include "train/cost.h"
 
 static void variant_clear(facet_store_variant *v)
 {
@@ -136,6 +137,9 @@ static facet_status fill_plan(const facet_study *study, const char *text, const 
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
     if ((*stage)->plan)
       FACET_TRY((*stage)->plan(study, data, family, ranks, plan));
+  for (const facet_stage *const *stage = facet_stages; *stage; stage++)
+    if ((*stage)->marks && (*stage)->wanted(plan))
+      s->stage[s->stages++] = (facet_store_stage){(*stage)->name, (*stage)->marks};
   FACET_NEW(plan->work, s->variants);
   return facet_work_share(s, data, family, plan->work, &plan->room);
 }

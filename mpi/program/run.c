@@ -28,8 +28,10 @@ static facet_status close_store(facet_store **store, facet_status status)
 static facet_status run_stages(const facet_context *context)
 {
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
-    if ((*stage)->run && (*stage)->wanted(context->plan))
+    if ((*stage)->run && (*stage)->wanted(context->plan)) {
       FACET_TRY((*stage)->run(context));
+      FACET_TRY(facet_store_finish(context->store, (*stage)->name));
+    }
   return FACET_OK;
 }
 

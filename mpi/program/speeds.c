@@ -4,6 +4,7 @@
 #include <cblas.h>
 
 #include "study/loader.h"
+#include "train/cost.h"
 
 enum { FEW = 8, ORDER = 384 };
 

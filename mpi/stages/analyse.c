@@ -212,7 +212,7 @@ static facet_status run_tile(void *self, facet_dealer *dealer, int64_t unit)
       facet_store_predictions(a->store, t.variant, t.condition, t.first, t.count, a->logits, a->predicted, a->loss));
   FACET_TRY(facet_store_geometry(a->store, t.variant, t.condition, t.first, t.count, a->angle, a->length, a->margin,
                                  a->cosine));
-  return facet_store_mark(a->store, t.variant, t.condition, t.block);
+  return facet_store_mark(a->store, "analyse", facet_plan_number(a->plan, &t));
 }
 
 /* ---- all tiles ---- */
@@ -247,7 +247,7 @@ static facet_status run(const facet_context *c)
   FACET_GO(agree, status, analysis_make(c, &a));
   FACET_NEW_GO(agree, status, done, facet_plan_tiles(c->plan));
   FACET_NEW_GO(agree, status, unit, facet_plan_tiles(c->plan));
-  status = facet_store_marks(c->store, done);
+  status = facet_store_marks(c->store, "analyse", done);
   a.span = facet_plan_span(c->plan, facet_ranks(c->comm));
 agree:
   status = facet_agree(c->comm, status);

@@ -15,7 +15,7 @@ static const char *const metrics[METRICS] = {"angle", "length", "margin"};
 typedef struct {
   const facet_store_alone *store;
   const facet_store_plan *plan;
-  facet_compare_names names;
+  facet_store_names names;
   int clean; /* -1: clean samples are not among the conditions */
   int32_t *predicted;
   double *value;
@@ -360,7 +360,7 @@ static facet_status begin_fragility(work *w)
 static facet_status fill(work *w, const double *accuracy)
 {
   const facet_store_plan *p = w->plan;
-  FACET_TRY(facet_compare_names_make(p, &w->names));
+  FACET_TRY(facet_store_names_make(p, &w->names));
   FACET_TRY(begin_fragility(w));
   for (int v = 0; v < p->variants; v++)
     for (int c = 0; c < p->conditions; c++)
@@ -387,6 +387,6 @@ done:
   facet_free(&w.mean);
   facet_free(&w.deviation);
   facet_fragility_clear(&w.fragility);
-  facet_compare_names_clear(&w.names);
+  facet_store_names_clear(&w.names);
   return status;
 }

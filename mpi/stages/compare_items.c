@@ -215,7 +215,7 @@ static facet_status compare(work *w, const char *path)
 
 double facet_compare_memory(const facet_store_plan *p)
 {
-  double items = (double)facet_compare_count(p), v = p->variants, k = p->classes, n = (double)p->samples;
+  double items = (double)facet_store_items(p), v = p->variants, k = p->classes, n = (double)p->samples;
   double lines = n * (60 + 4 * k + 4 * v + 8 * p->conditions) + 8 * v * v;                 /* of compare.c */
   double pairs = 8 * items * (items + SIDE) / 2 + 8 * items * SAMPLES + 8 * items * items; /* on one rank */
   double tree = 2 * 8 * items * items;
@@ -226,7 +226,7 @@ double facet_compare_memory(const facet_store_plan *p)
 facet_status facet_compare_items(MPI_Comm comm, const char *path, const facet_store_plan *plan)
 {
   work w = {.comm = comm, .rank = facet_rank(comm), .ranks = facet_ranks(comm), .plan = plan, .store = {path, -1}};
-  w.items = facet_compare_count(plan);
+  w.items = facet_store_items(plan);
   if (w.items == 0)
     return FACET_OK;
   facet_status status = compare(&w, path);

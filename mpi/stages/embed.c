@@ -454,7 +454,7 @@ static facet_status plan_own(const facet_study *study, const facet_study_data *d
   return fits(s, ranks); /* before hours of work that come first */
 }
 
-const facet_stage facet_stage_embed = {.name = "embed",
+const facet_stage facet_stage_embed = {.name = "encoder",
                                        .marks = "",
                                        .wanted = wanted,
                                        .plan = plan_own,

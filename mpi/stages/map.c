@@ -198,7 +198,7 @@ static facet_status run_tile(void *self, facet_dealer *dealer, int64_t unit)
                 m->context->family->member[t.variant].file, (long long)(t.first + i / m->s->embed_axes));
   FACET_TRY(explain(m, &t, explained_of(m, &t)));
   FACET_TRY(facet_store_embed_positions(m->store, t.variant, t.condition, t.first, t.count, m->position));
-  return facet_store_embed_mark(m->store, t.variant, t.condition, t.block);
+  return facet_store_mark(m->store, "map", facet_plan_number(m->plan, &t));
 }
 
 /* ---- all tiles ---- */
@@ -266,7 +266,7 @@ static facet_status run(const facet_context *c)
   FACET_GO(agree, status, status);
   FACET_NEW_GO(agree, status, done, facet_plan_tiles(c->plan));
   FACET_NEW_GO(agree, status, unit, facet_plan_tiles(c->plan));
-  status = facet_store_embed_marks(c->store, done);
+  status = facet_store_marks(c->store, "map", done);
 agree:
   status = facet_agree(c->comm, status);
   if (status == FACET_OK) {

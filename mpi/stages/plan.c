@@ -34,3 +34,8 @@ int64_t facet_plan_span(const facet_plan *plan, int ranks)
   double kept = plan->room / ((double)(plan->store.block * plan->inputs) * sizeof(float));
   return kept < 1 ? pairs : kept < (double)own ? (int64_t)kept : own;
 }
+
+int64_t facet_plan_number(const facet_plan *plan, const facet_tile *tile)
+{
+  return ((int64_t)tile->variant * plan->store.conditions + tile->condition) * plan->blocks + tile->block;
+}

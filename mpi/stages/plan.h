@@ -22,6 +22,7 @@ typedef struct {
 /* The number of tiles, and tile i: variants outermost, then conditions, then blocks. */
 int64_t facet_plan_tiles(const facet_plan *plan);
 facet_tile facet_plan_tile(const facet_plan *plan, int64_t i);
+int64_t facet_plan_number(const facet_plan *plan, const facet_tile *tile); /* the other way round */
 /* The order in which they are run: which tile comes as number i. Pairs of condition and block go by `span` at a time
  * through all variants. */
 int64_t facet_plan_in_order(const facet_plan *plan, int64_t span, int64_t i);

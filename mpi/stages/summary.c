@@ -5,6 +5,7 @@
 #include "compare.h"
 #include "ranks/agree.h"
 #include "stage.h"
+#include "train/cost.h"
 
 enum { OPERATIONS = 8 }; /* of a matrix product, that take as long as one of these */
 
@@ -49,7 +50,7 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
 static facet_status seconds(const facet_context *c, const facet_speeds *speeds, int ranks, double *sum)
 {
   const facet_store_plan *p = &c->plan->store;
-  double n = (double)p->samples, items = (double)p->variants * p->conditions, pairs = (double)facet_compare_count(p);
+  double n = (double)p->samples, items = (double)p->variants * p->conditions, pairs = (double)facet_store_items(p);
   double lines = n * items * (p->classes + 30) + n * items * p->variants;
   *sum = OPERATIONS * speeds->product * (lines + 9 * n * pairs * pairs / 2 / ranks);
   return FACET_OK;

@@ -3,17 +3,57 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "ranks/versions.h"
 #include "store_file.h"
 
+/* MPI libraries take a few bytes less than 2 GiB at once. */
 enum { MOST_AT_ONCE = 1 << 30 };
 
-/* ---- opening ---- */
+/* ---- types ---- */
 
-static facet_status read_text(const facet_store *s, const char *object, const char *name, char **text)
+hid_t facet_store_file_type(const facet_store_shape *shape, facet_row row)
+{
+  switch (facet_row_table[row].type) {
+  case FACET_ROW_I32:
+    return H5T_STD_I32LE;
+  case FACET_ROW_I64:
+    return H5T_STD_I64LE;
+  case FACET_ROW_U8:
+    return H5T_STD_U8LE;
+  case FACET_ROW_REAL:
+    return shape->plan->study->settings.precision == FACET_F64 ? H5T_IEEE_F64LE : H5T_IEEE_F32LE;
+  default:
+    return H5T_IEEE_F64LE;
+  }
+}
+
+size_t facet_store_size_of(const facet_store_shape *shape, facet_row row)
+{
+  return H5Tget_size(facet_store_file_type(shape, row));
+}
+
+hid_t facet_store_memory(const facet_store_shape *shape, facet_row row, facet_store_as as)
+{
+  facet_row_type type = facet_row_table[row].type;
+  if (type != FACET_ROW_REAL && type != FACET_ROW_F64)
+    return type == FACET_ROW_I32 ? H5T_NATIVE_INT32 : type == FACET_ROW_I64 ? H5T_NATIVE_INT64 : H5T_NATIVE_UINT8;
+  bool single = as == FACET_AS_FLOAT || (as == FACET_AS_STORED && facet_store_size_of(shape, row) == sizeof(float));
+  return single ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE;
+}
+
+/* ---- does a file fit? Asked by rank 0, which opens it alone, so that no rank waits for one that found out ---- */
+
+typedef struct {
+  const char *path;
+  const facet_store_shape *shape;
+  hid_t file;
+} checked;
+
+static facet_status read_text(const checked *s, const char *object, const char *name, char **text)
 {
   *text = NULL;
   hid_t attribute = H5Aopen_by_name(s->file, object, name, H5P_DEFAULT, H5P_DEFAULT);
@@ -32,7 +72,7 @@ static facet_status read_text(const facet_store *s, const char *object, const ch
   return *text ? FACET_OK : FACET_OS;
 }
 
-static facet_status same_text(const facet_store *s, const char *object, const char *name, const char *wanted,
+static facet_status same_text(const checked *s, const char *object, const char *name, const char *wanted,
                               const char *otherwise)
 {
   char *text;
@@ -43,26 +83,27 @@ static facet_status same_text(const facet_store *s, const char *object, const ch
   return FACET_OK;
 }
 
-static facet_status same_study(const facet_store *s)
+static facet_status same_study(const checked *s)
 {
   char *filled;
-  FACET_TRY(facet_study_text(s->plan->study, &filled));
+  FACET_TRY(facet_study_text(s->shape->plan->study, &filled));
   facet_status status = same_text(s, "/", "study_filled", filled, "belongs to a different study");
   facet_free(&filled);
-  for (int v = 0; v < s->plan->variants && status == FACET_OK; v++) {
-    char *object = facet_format("/variants/%s", s->plan->variant[v].name);
+  for (int v = 0; v < s->shape->plan->variants && status == FACET_OK; v++) {
+    char *object = facet_format("/variants/%s", s->shape->plan->variant[v].name);
     if (!object)
       return FACET_OS;
     if (H5Lexists(s->file, "/variants", H5P_DEFAULT) <= 0 || H5Lexists(s->file, object, H5P_DEFAULT) <= 0)
-      status = facet_raise(FACET_BAD_INPUT, "%s: has no variant %s; use --fresh", s->path, s->plan->variant[v].name);
+      status =
+          facet_raise(FACET_BAD_INPUT, "%s: has no variant %s; use --fresh", s->path, s->shape->plan->variant[v].name);
     else
-      status = same_text(s, object, "sha256", s->plan->variant[v].sha256, "was made with other networks");
+      status = same_text(s, object, "sha256", s->shape->plan->variant[v].sha256, "was made with other networks");
     facet_free(&object);
   }
   return status;
 }
 
-static facet_status same_schema(const facet_store *s)
+static facet_status same_schema(const checked *s)
 {
   int version = 0;
   hid_t attribute = H5Aopen(s->file, "schema_version", H5P_DEFAULT);
@@ -75,114 +116,97 @@ static facet_status same_schema(const facet_store *s)
   return FACET_OK;
 }
 
-/* Whether an array has these dimensions, and its elements one of the sizes that facet writes: `size`. */
-static bool has_shape(hid_t set, int rank, const int64_t *dim, size_t size)
+/* The dimensions of an array, and the size of its elements. */
+static bool has_shape(const facet_store_shape *shape, const facet_store_shape_array *a, hid_t set)
 {
   hsize_t there[H5S_MAX_RANK] = {0};
   hid_t space = H5Dget_space(set), type = H5Dget_type(set);
-  bool same = H5Sget_simple_extent_dims(space, there, NULL) == rank && H5Tget_size(type) == size;
-  for (int i = 0; i < rank; i++)
-    same = same && (int64_t)there[i] == dim[i];
+  bool same = H5Sget_simple_extent_dims(space, there, NULL) == a->axes &&
+              H5Tget_size(type) == facet_store_size_of(shape, a->row);
+  for (int i = 0; i < a->axes; i++)
+    same = same && (int64_t)there[i] == a->axis[i].size;
   H5Sclose(space);
   H5Tclose(type);
   return same;
 }
 
-facet_status facet_store_open_set(const facet_store *s, const char *name, int rank, const int64_t *dim, size_t size,
-                                  hid_t *set)
+static facet_status open_array(const checked *s, const facet_store_shape_array *a, hid_t *set)
 {
-  *set = H5Dopen2(s->file, name, H5P_DEFAULT);
-  FACET_CHECK(*set >= 0, FACET_BAD_INPUT, "%s: has no dataset %s; use --fresh or another output", s->path, name);
-  FACET_CHECK(has_shape(*set, rank, dim, size), FACET_BAD_INPUT,
-              "%s: the shape of %s is not that of the study; use --fresh or another output", s->path, name);
-  return FACET_OK;
+  char *path = facet_store_shape_path(s->shape, a);
+  facet_status status = FACET_OK;
+  *set = path ? H5Dopen2(s->file, path, H5P_DEFAULT) : -1;
+  if (*set < 0)
+    status = facet_raise(path ? FACET_BAD_INPUT : FACET_OS, "%s: has no dataset %s; use --fresh or another output",
+                         s->path, path);
+  else if (!has_shape(s->shape, a, *set))
+    status = facet_raise(FACET_BAD_INPUT, "%s: the shape of %s is not that of the study; use --fresh or another output",
+                         s->path, path);
+  facet_free(&path);
+  return status;
 }
 
-static facet_status open_sets(facet_store *s)
+static facet_status same_arrays(const checked *s)
 {
-  const facet_store_plan *p = s->plan;
-  const int64_t image[] = {p->samples, p->image.channels, p->image.height, p->image.width};
-  const int64_t vcn[] = {p->variants, p->conditions, p->samples, p->classes};
-  const int64_t vcb[] = {p->variants, p->conditions, s->blocks};
-  const size_t real = facet_type_size(p->study->settings.precision);
-  const struct {
-    const char *name;
-    hid_t *set;
-    const int64_t *dim;
-    int rank;
-    size_t size;
-  } sets[] = {
-      {"/label", &s->label, image, 1, 4},
-      {"/image", &s->image, image, 4, real},
-      {"/prediction/logits", &s->logits, vcn, 4, real},
-      {"/prediction/class", &s->predicted, vcn, 3, 4},
-      {"/prediction/loss", &s->loss, vcn, 3, sizeof(double)},
-      {"/geometry/angle", &s->angle, vcn, 3, sizeof(double)},
-      {"/geometry/length", &s->length, vcn, 3, sizeof(double)},
-      {"/geometry/margin", &s->margin, vcn, 3, sizeof(double)},
-      {"/geometry/cosine", &s->cosine, vcn, 4, sizeof(double)},
-      {"/progress/tile", &s->tile, vcb, 3, 1},
-  };
-  for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
-    FACET_TRY(facet_store_open_set(s, sets[i].name, sets[i].rank, sets[i].dim, sets[i].size, sets[i].set));
-  return FACET_OK;
-}
-
-static facet_status open_linear(facet_store *s, int v)
-{
-  const facet_store_plan *p = s->plan;
-  const facet_input_layout *input = &p->variant[v].input;
-  int64_t w[2 + FACET_MAX_AXES] = {p->linear_samples, p->linear_rows};
-  memcpy(w + 2, input->size, sizeof input->size);
-  const int64_t b_node[] = {p->linear_samples, p->linear_rows, p->variant[v].constant_nodes};
-  const size_t real = facet_type_size(p->study->settings.precision);
-  facet_store_linear_sets *l = &s->linear[v];
-  const struct {
-    const char *name;
-    hid_t *set;
-    const int64_t *dim;
-    int rank;
-    size_t size;
-  } sets[] = {
-      {"W", &l->w, w, 2 + input->axes, real},  {"row", &l->row, w, 2, 4},   {"b", &l->b, w, 2, real},
-      {"b_node", &l->b_node, b_node, 3, real}, {"ties", &l->ties, w, 1, 4}, {"residual", &l->residual, w, 1, real}};
-  for (int i = 0; i < 6; i++) {
-    char *name = facet_format("/linear/%s/%s", p->variant[v].name, sets[i].name);
-    facet_status status =
-        name ? facet_store_open_set(s, name, sets[i].rank, sets[i].dim, sets[i].size, sets[i].set) : FACET_OS;
-    facet_free(&name);
+  for (facet_store_shape_array a = {.number = -1}; facet_store_shape_next(s->shape, &a);) {
+    hid_t set;
+    facet_status status = open_array(s, &a, &set);
+    if (set >= 0)
+      H5Dclose(set);
     FACET_TRY(status);
   }
   return FACET_OK;
 }
 
 /* Results of two versions of a data set must not be mixed. */
-static facet_status same_labels(const facet_store *s)
+static facet_status same_labels(const checked *s)
 {
   int32_t *label;
-  FACET_NEW(label, s->plan->samples);
+  FACET_NEW(label, s->shape->plan->samples);
   facet_status status = FACET_OK;
-  if (H5Dread(s->label, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, label) < 0)
+  hid_t set = H5Dopen2(s->file, "/label", H5P_DEFAULT);
+  if (H5Dread(set, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, label) < 0)
     status = facet_store_raise(s->path, "reading /label");
-  else if (memcmp(label, s->plan->label, (size_t)s->plan->samples * sizeof *label) != 0)
+  else if (memcmp(label, s->shape->plan->label, (size_t)s->shape->plan->samples * sizeof *label) != 0)
     status = facet_raise(FACET_BAD_INPUT, "%s: was made with other labels; use --fresh or another output", s->path);
+  H5Dclose(set);
   facet_free(&label);
   return status;
 }
 
-/* What a rank needs before the collective part begins. */
-static facet_status prepare(facet_store *s, const char *path)
+static facet_status check_file(const char *path, const facet_store_shape *shape)
 {
+  hid_t list = facet_store_access();
+  checked s = {path, shape, H5Fopen(path, H5F_ACC_RDONLY, list)};
+  H5Pclose(list);
+  FACET_CHECK(s.file >= 0, FACET_BAD_INPUT, "%s: cannot be opened: not an HDF5 file, or damaged", path);
+  facet_status status = same_schema(&s);
+  if (status == FACET_OK)
+    status = same_study(&s);
+  if (status == FACET_OK)
+    status = same_arrays(&s);
+  if (status == FACET_OK)
+    status = same_labels(&s);
+  H5Fclose(s.file);
+  return status;
+}
+
+/* ---- opening and closing ---- */
+
+/* What a rank needs before the collective part begins. */
+static facet_status prepare(facet_store *s, const char *path, const facet_store_plan *plan)
+{
+  FACET_TRY(facet_store_shape_make(plan, &s->shape));
+  FACET_NEW(s->set, s->shape.arrays);
+  for (int64_t i = 0; i < s->shape.arrays; i++)
+    s->set[i] = -1;
   s->path = facet_copy_text(path);
-  FACET_NEW(s->linear, s->plan->variants);
-  for (int v = 0; v < s->plan->variants; v++)
-    s->linear[v] = (facet_store_linear_sets){-1, -1, -1, -1, -1, -1};
   s->raw = s->path ? open(s->path, O_RDWR | O_CLOEXEC) : -1;
   FACET_CHECK(s->path, FACET_OS, "out of memory");
   FACET_CHECK(s->raw >= 0, FACET_IO, "%s: %s", s->path, strerror(errno));
-  return FACET_OK;
+  return facet_rank(s->comm) == 0 ? check_file(path, &s->shape) : FACET_OK;
 }
 
+/* Collective: whatever a rank finds, it makes the same calls as the others to the end, and says so then. */
 static facet_status open_file(facet_store *s)
 {
   hid_t list = facet_store_access();
@@ -191,45 +215,33 @@ static facet_status open_file(facet_store *s)
   H5Pset_coll_metadata_write(list, 1);
   s->file = shared < 0 ? -1 : H5Fopen(s->path, H5F_ACC_RDWR, list);
   H5Pclose(list);
-  FACET_CHECK(s->file >= 0, FACET_BAD_INPUT, "%s: cannot be opened: not an HDF5 file, or damaged", s->path);
-  FACET_TRY(same_schema(s));
-  FACET_TRY(same_study(s));
-  FACET_TRY(open_sets(s));
-  for (int v = 0; v < s->plan->variants; v++)
-    if (s->plan->variant[v].linearize)
-      FACET_TRY(open_linear(s, v));
-  FACET_TRY(facet_store_open_changes(s));
-  FACET_TRY(facet_store_open_aggregates(s));
-  FACET_TRY(facet_store_open_embed(s));
-  return same_labels(s);
+  FACET_AGREE(s->comm, s->file >= 0 ? FACET_OK
+                                    : facet_raise(FACET_BAD_INPUT, "%s: cannot be opened: not an HDF5 file, or damaged",
+                                                  s->path));
+  const checked c = {s->path, &s->shape, s->file};
+  facet_status first = FACET_OK;
+  for (facet_store_shape_array a = {.number = -1}; facet_store_shape_next(&s->shape, &a);) {
+    facet_status status = open_array(&c, &a, &s->set[a.number]);
+    first = first == FACET_OK ? status : first;
+  }
+  return first;
 }
 
 /* Closes what is open; the first failure is reported. Collective. */
-static facet_status store_release(facet_store **store)
+static facet_status release(facet_store **store)
 {
   facet_store *s = *store;
   facet_status status = FACET_OK;
-  hid_t *sets[] = {&s->label, &s->image,  &s->logits, &s->predicted, &s->loss,
-                   &s->angle, &s->length, &s->margin, &s->cosine,    &s->tile};
-  for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
-    if (*sets[i] >= 0)
-      H5Dclose(*sets[i]);
-  for (int v = 0; s->linear && v < s->plan->variants; v++) {
-    hid_t *linear[] = {&s->linear[v].w,      &s->linear[v].row,      &s->linear[v].b,
-                       &s->linear[v].b_node, &s->linear[v].residual, &s->linear[v].ties};
-    for (int i = 0; i < 6; i++)
-      if (*linear[i] >= 0)
-        H5Dclose(*linear[i]);
-  }
-  facet_store_close_changes(s);
-  facet_store_close_aggregates(s);
-  facet_store_close_embed(s);
+  for (int64_t i = 0; s->set && i < s->shape.arrays; i++)
+    if (s->set[i] >= 0)
+      H5Dclose(s->set[i]);
   if (s->file >= 0 && H5Fclose(s->file) < 0)
     status = facet_store_raise(s->path, "closing");
   if (s->raw >= 0)
     close(s->raw);
-  facet_free(&s->linear);
+  facet_free(&s->set);
   facet_free(&s->path);
+  facet_store_shape_clear(&s->shape);
   facet_free(store);
   return status;
 }
@@ -237,41 +249,27 @@ static facet_status store_release(facet_store **store)
 facet_status facet_store_open(MPI_Comm comm, const char *path, const facet_store_plan *plan, facet_store **store)
 {
   facet_store *s = facet_allocate(1, sizeof *s);
+  *store = NULL;
   FACET_AGREE(comm, s ? FACET_OK : FACET_OS);
-  *s = (facet_store){.comm = comm,
-                     .plan = plan,
-                     .file = -1,
-                     .raw = -1,
-                     .label = -1,
-                     .image = -1,
-                     .logits = -1,
-                     .predicted = -1,
-                     .loss = -1,
-                     .angle = -1,
-                     .length = -1,
-                     .margin = -1,
-                     .cosine = -1,
-                     .tile = -1,
-                     .change_sample = -1,
-                     .embed = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, NULL}};
-  s->blocks = (plan->samples + plan->block - 1) / plan->block;
-  s->real = plan->study->settings.precision == FACET_F64 ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT;
-  facet_store_listen();
-  facet_status status = facet_agree(comm, prepare(s, path));
+  *s = (facet_store){.comm = comm, .file = -1, .raw = -1};
+  facet_store_listener before = facet_store_listen();
+  facet_status status = facet_agree(comm, prepare(s, path, plan));
   if (status == FACET_OK)
     status = facet_agree(comm, open_file(s));
   if (status != FACET_OK)
-    (void)store_release(&s);
+    (void)release(&s);
   *store = s;
+  (void)facet_store_unlisten(before, status);
   return status == FACET_OK ? FACET_OK : facet_raise(status, "%s", facet_message());
 }
 
 facet_status facet_store_sync(facet_store *s)
 {
+  facet_store_listener before = facet_store_listen();
   facet_status status = FACET_OK;
   if (H5Fflush(s->file, H5F_SCOPE_GLOBAL) < 0) /* a collective MPI_File_sync */
     status = facet_store_raise(s->path, "syncing");
-  return facet_agree(s->comm, status);
+  return facet_agree(s->comm, facet_store_unlisten(before, status));
 }
 
 facet_status facet_store_close(facet_store **store)
@@ -281,128 +279,147 @@ facet_status facet_store_close(facet_store **store)
   MPI_Comm comm = (*store)->comm;
   facet_status status = facet_store_sync(*store);
   char first[1000]; /* what the sync said, which closing may overwrite */
-  snprintf(first, sizeof first, "%s", facet_message());
-  facet_status closed = facet_agree(comm, store_release(store));
+  (void)snprintf(first, sizeof first, "%s", facet_message());
+  facet_store_listener before = facet_store_listen();
+  facet_status closed = facet_agree(comm, facet_store_unlisten(before, release(store)));
   return status == FACET_OK ? closed : facet_raise(status, "%s", first);
 }
 
-/* ---- reading and writing parts ---- */
+/* ---- parts of arrays ---- */
 
-/* The part start .. start+count of a dataset, written from or read into contiguous memory. */
-static facet_status transfer(const facet_store *s, hid_t set, hid_t memory, int rank, const int64_t *start,
-                             const int64_t *count, const void *from, void *to)
+typedef struct {
+  hid_t set, memory;
+  int axes;
+  hsize_t start[FACET_MOST_AXES], count[FACET_MOST_AXES];
+  char *data;
+  bool write;
+} transfer;
+
+static herr_t move_once(const transfer *t)
 {
-  hsize_t offset[2 + FACET_MAX_AXES], size[2 + FACET_MAX_AXES];
-  for (int i = 0; i < rank; i++) {
-    offset[i] = (hsize_t)start[i];
-    size[i] = (hsize_t)count[i];
-  }
-  hid_t space = H5Dget_space(set), flat = H5Screate_simple(rank, size, NULL);
-  herr_t done = space < 0 || flat < 0 ? -1 : H5Sselect_hyperslab(space, H5S_SELECT_SET, offset, NULL, size, NULL);
+  hid_t space = H5Dget_space(t->set), flat = H5Screate_simple(t->axes, t->count, NULL);
+  herr_t done = space < 0 || flat < 0 ? -1 : 0;
+  if (done >= 0 && t->axes > 0)
+    done = H5Sselect_hyperslab(space, H5S_SELECT_SET, t->start, NULL, t->count, NULL);
   if (done >= 0)
-    done = from ? H5Dwrite(set, memory, flat, space, H5P_DEFAULT, from)
-                : H5Dread(set, memory, flat, space, H5P_DEFAULT, to);
+    done = t->write ? H5Dwrite(t->set, t->memory, flat, space, H5P_DEFAULT, t->data)
+                    : H5Dread(t->set, t->memory, flat, space, H5P_DEFAULT, t->data);
   if (space >= 0)
     H5Sclose(space);
   if (flat >= 0)
     H5Sclose(flat);
-  H5_CHECK(s->path, from ? "writing" : "reading", done);
+  return done;
+}
+
+/* Halves of the outermost dimension that is more than one lie one behind the other. */
+static herr_t move(transfer t)
+{
+  size_t bytes = H5Tget_size(t.memory);
+  int split = 0;
+  for (int i = 0; i < t.axes; i++)
+    bytes *= (size_t)t.count[i];
+  while (split < t.axes && t.count[split] <= 1)
+    split++;
+  if (bytes <= MOST_AT_ONCE || split == t.axes)
+    return move_once(&t);
+  transfer rest = t;
+  t.count[split] /= 2;
+  rest.start[split] += t.count[split];
+  rest.count[split] -= t.count[split];
+  rest.data += bytes / (t.count[split] + rest.count[split]) * t.count[split];
+  herr_t done = move(t);
+  return done < 0 ? done : move(rest);
+}
+
+static facet_status move_place(const facet_store *s, facet_row row, const facet_place *place, char *data, bool write)
+{
+  facet_store_shape_array a;
+  bool there = facet_store_shape_find(&s->shape, row, place->variant, place->condition, &a) && s->set[a.number] >= 0;
+  transfer t = {.memory = facet_store_memory(&s->shape, row, place->as), .data = data, .write = write};
+  for (int i = 0; there && i < a.axes; i++) {
+    int64_t start = place->part[i].start, count = place->part[i].count;
+    count = start == 0 && count == 0 ? a.axis[i].size : count;
+    there = start >= 0 && count >= 0 && start + count <= a.axis[i].size;
+    t.start[i] = (hsize_t)start;
+    t.count[i] = (hsize_t)count;
+  }
+  FACET_CHECK(there, FACET_INTERNAL, "%s: no such part of %s", s->path, facet_row_table[row].path);
+  t.set = s->set[a.number];
+  t.axes = a.axes;
+  H5_CHECK(s->path, write ? "writing" : "reading", move(t));
   return FACET_OK;
 }
 
-facet_status facet_store_write_part(const facet_store *s, hid_t set, hid_t memory, int rank, const int64_t *start,
-                                    const int64_t *count, const void *data)
+facet_status facet_store_put(facet_store *s, facet_row row, facet_place place, const void *data)
 {
-  return transfer(s, set, memory, rank, start, count, data, NULL);
+  facet_store_listener before = facet_store_listen();
+  return facet_store_unlisten(before, move_place(s, row, &place, (char *)data, true));
 }
 
-facet_status facet_store_read_part(const facet_store *s, hid_t set, hid_t memory, int rank, const int64_t *start,
-                                   const int64_t *count, void *data)
+facet_status facet_store_get(facet_store *s, facet_row row, facet_place place, void *data)
 {
-  return transfer(s, set, memory, rank, start, count, NULL, data);
+  facet_store_listener before = facet_store_listen();
+  return facet_store_unlisten(before, move_place(s, row, &place, data, false));
 }
 
-facet_status facet_store_read_w(facet_store *s, int variant, const int64_t *start, const int64_t *count, double *w)
+/* ---- marks ---- */
+
+/* The array of a stage's marks; false: the study does not want it. */
+static bool find_marks(const facet_store *s, const char *stage, facet_store_shape_array *a)
 {
-  return facet_store_read_part(s, s->linear[variant].w, H5T_NATIVE_DOUBLE, 2 + s->plan->variant[variant].input.axes,
-                               start, count, w);
+  int number = facet_store_shape_stage(s->shape.plan, stage);
+  return number >= 0 && facet_store_shape_find(&s->shape, FACET_ROW_MARKS, number, 0, a);
 }
 
-facet_status facet_store_images(facet_store *s, int64_t first, int64_t count, const float *pixels)
+int64_t facet_store_parts(const facet_store *s, const char *stage)
 {
-  return facet_store_write_part(
-      s, s->image, H5T_NATIVE_FLOAT, 4, (int64_t[]){first, 0, 0, 0},
-      (int64_t[]){count, s->plan->image.channels, s->plan->image.height, s->plan->image.width}, pixels);
+  facet_store_shape_array a;
+  if (!find_marks(s, stage, &a))
+    return 0;
+  int64_t parts = 1;
+  for (int i = 0; i < a.axes; i++)
+    parts *= a.axis[i].size;
+  return parts;
 }
 
-facet_status facet_store_predictions(facet_store *s, int variant, int condition, int64_t first, int64_t count,
-                                     const double *logits, const int32_t *predicted, const double *loss)
-{
-  const int64_t start[] = {variant, condition, first, 0}, size[] = {1, 1, count, s->plan->classes};
-  FACET_TRY(facet_store_write_part(s, s->logits, H5T_NATIVE_DOUBLE, 4, start, size, logits));
-  FACET_TRY(facet_store_write_part(s, s->predicted, H5T_NATIVE_INT32, 3, start, size, predicted));
-  return facet_store_write_part(s, s->loss, H5T_NATIVE_DOUBLE, 3, start, size, loss);
-}
-
-facet_status facet_store_geometry(facet_store *s, int variant, int condition, int64_t first, int64_t count,
-                                  const double *angle, const double *length, const double *margin, const double *cosine)
-{
-  const int64_t start[] = {variant, condition, first, 0}, size[] = {1, 1, count, s->plan->classes};
-  FACET_TRY(facet_store_write_part(s, s->angle, H5T_NATIVE_DOUBLE, 3, start, size, angle));
-  FACET_TRY(facet_store_write_part(s, s->length, H5T_NATIVE_DOUBLE, 3, start, size, length));
-  FACET_TRY(facet_store_write_part(s, s->margin, H5T_NATIVE_DOUBLE, 3, start, size, margin));
-  return facet_store_write_part(s, s->cosine, H5T_NATIVE_DOUBLE, 4, start, size, cosine);
-}
-
-/* In pieces that MPI can count: its libraries take a few bytes less than 2 GiB at once. What a piece holds lies in one
- * piece in the file, too: all rows of some samples, or some rows of one. */
-facet_status facet_store_w(facet_store *s, int variant, int64_t first, int64_t count, int64_t from, int64_t rows,
-                           const void *w)
-{
-  const facet_store_plan *p = s->plan;
-  const facet_input_layout *input = &p->variant[variant].input;
-  int64_t line = facet_image_inputs(p->image) * (int64_t)facet_type_size(p->study->settings.precision);
-  int64_t lines = line < MOST_AT_ONCE ? MOST_AT_ONCE / line : 1;
-  int64_t step = rows < lines ? rows : lines, together = rows == p->linear_rows && rows < lines ? lines / rows : 1;
-  int64_t start[2 + FACET_MAX_AXES] = {0}, size[2 + FACET_MAX_AXES];
-  memcpy(size + 2, input->size, sizeof input->size);
-  for (int64_t i = 0; i < count; i += together)
-    for (int64_t r = 0; r < rows; r += step) {
-      start[0] = first + i;
-      start[1] = from + r;
-      size[0] = count - i < together ? count - i : together;
-      size[1] = rows - r < step ? rows - r : step;
-      FACET_TRY(facet_store_write_part(s, s->linear[variant].w, s->real, 2 + input->axes, start, size,
-                                       (const char *)w + (i * rows + r) * line));
-    }
-  return FACET_OK;
-}
-
-facet_status facet_store_linear(facet_store *s, int variant, int64_t first, int64_t count, const int32_t *row,
-                                const facet_linearization *linear)
-{
-  const facet_store_plan *p = s->plan;
-  const facet_store_linear_sets *l = &s->linear[variant];
-  int64_t k = p->linear_rows;
-  const int64_t start[] = {first, 0, 0}, w[] = {count, k};
-  const int64_t nodes[] = {count, k, p->variant[variant].constant_nodes};
-  FACET_TRY(facet_store_write_part(s, l->row, H5T_NATIVE_INT32, 2, start, w, row));
-  FACET_TRY(facet_store_write_part(s, l->b, H5T_NATIVE_DOUBLE, 2, start, w, linear->b));
-  FACET_TRY(facet_store_write_part(s, l->b_node, H5T_NATIVE_DOUBLE, 3, start, nodes, linear->b_node));
-  FACET_TRY(facet_store_write_part(s, l->residual, H5T_NATIVE_DOUBLE, 1, start, w, linear->residual));
-  return facet_store_write_part(s, l->ties, H5T_NATIVE_INT32, 1, start, w, linear->ties);
-}
-
-facet_status facet_store_mark(facet_store *s, int variant, int condition, int64_t block)
+facet_status facet_store_mark(facet_store *s, const char *stage, int64_t part)
 {
   const uint8_t one = 1;
+  facet_store_shape_array a;
+  FACET_CHECK(find_marks(s, stage, &a), FACET_INTERNAL, "%s: no stage %s", s->path, stage);
+  facet_place place = {.variant = a.variant};
+  for (int i = a.axes - 1; i >= 0; i--) {
+    place.part[i].start = part % a.axis[i].size;
+    place.part[i].count = 1;
+    part /= a.axis[i].size;
+  }
   FACET_CHECK(fdatasync(s->raw) == 0, FACET_IO, "%s: %s", s->path, strerror(errno)); /* a mark comes after its data */
-  return facet_store_write_part(s, s->tile, H5T_NATIVE_UINT8, 3, (int64_t[]){variant, condition, block},
-                                (int64_t[]){1, 1, 1}, &one);
+  return facet_store_put(s, FACET_ROW_MARKS, place, &one);
 }
 
-facet_status facet_store_marks(facet_store *s, uint8_t *done)
+facet_status facet_store_marks(facet_store *s, const char *stage, uint8_t *done)
 {
-  return facet_store_read_part(s, s->tile, H5T_NATIVE_UINT8, 3, (int64_t[]){0, 0, 0},
-                               (int64_t[]){s->plan->variants, s->plan->conditions, s->blocks}, done);
+  facet_store_shape_array a;
+  FACET_CHECK(find_marks(s, stage, &a), FACET_INTERNAL, "%s: no stage %s", s->path, stage);
+  return facet_store_get(s, FACET_ROW_MARKS, (facet_place){.variant = a.variant}, done);
+}
+
+static facet_status mark_all(facet_store *s, const char *stage)
+{
+  facet_store_shape_array a;
+  int64_t parts = facet_store_parts(s, stage);
+  uint8_t *one;
+  if (!find_marks(s, stage, &a))
+    return FACET_OK;
+  FACET_NEW(one, parts);
+  memset(one, 1, (size_t)parts);
+  facet_status status = facet_store_put(s, FACET_ROW_MARKS, (facet_place){.variant = a.variant}, one);
+  facet_free(&one);
+  return status;
+}
+
+facet_status facet_store_finish(facet_store *s, const char *stage)
+{
+  FACET_TRY(facet_store_sync(s));
+  return facet_agree(s->comm, facet_rank(s->comm) == 0 ? mark_all(s, stage) : FACET_OK);
 }

@@ -1,4 +1,4 @@
-/* The store: <output>/study.h5, schema version 5 (DESIGN, "Result file").  Created whole by
+/* The store: <output>/study.h5, schema version 6 (DESIGN, "Result file").  Created whole by
  * facet_store_create, closed, and from then on only overwritten in place by all ranks, so a killed run
  * leaves a valid file.  The only writer of results, and the only caller of HDF5 beside data/hdf5.c. */
 #ifndef FACET_STORE_H
@@ -6,7 +6,19 @@
 
 #include <mpi.h>
 
-#include "train/cost.h"
+#include "rows.h"
+#include "study/study.h"
+
+/* What a variant costs. */
+typedef struct {
+  double epochs, epochs_before; /* of its own training; of the network that it began with */
+  int64_t samples;              /* that its own training sees, each as often as it does */
+  int64_t parameters;
+  int64_t flops, flops_sparse; /* of a forward pass of one sample, 2 for each multiply-add; sparse: of weights not 0 */
+  int64_t bytes, bytes_sparse; /* of the parameters */
+  double train_seconds;        /* wall time of its own training; NaN: not known, 0: none */
+  double forward_seconds;      /* of a forward pass, per sample, on one rank; NaN: not measured */
+} facet_store_cost;
 
 typedef struct {
   const char *name, *method, *scope; /* scope "" where there is none */
@@ -30,8 +42,15 @@ typedef struct {
   char **embed_node; /* names, owned */
   int warnings;
   char **warning; /* about collapsed layers */
-  facet_variant_cost cost;
+  facet_store_cost cost;
 } facet_store_variant;
+
+/* A stage that the study wants: what its marks in /progress/NAME are of, dimensions of rows.def with ", " between them;
+ * "": one mark for all of it. */
+typedef struct {
+  const char *name, *marks;
+} facet_store_stage;
+enum { FACET_MOST_STAGES = 16 };
 
 /* What the store is made for. All arrays belong to the caller. */
 typedef struct {
@@ -55,10 +74,103 @@ typedef struct {
   int *change_condition;                 /* their numbers */
   int64_t components;                    /* singular values and directions of each spectrum; 0: none */
   facet_spectrum_method spectrum_method; /* never auto */
-  int embed_axes;                        /* of positions; 0: no embedding */
-  int64_t embed_train, embed_inputs;     /* samples that the encoder learns from, and numbers of each */
-  int64_t embed_samples;                 /* whose positions are linearized; the first ones */
+  int stages;                            /* in the order in which they run */
+  facet_store_stage stage[FACET_MOST_STAGES];
+  int embed_axes;                    /* of positions; 0: no embedding */
+  int64_t embed_train, embed_inputs; /* samples that the encoder learns from, and numbers of each */
+  int64_t embed_samples;             /* whose positions are linearized; the first ones */
 } facet_store_plan;
+
+typedef struct facet_store facet_store;
+
+/* ---- names that follow from others ---- */
+
+enum { FACET_MOST_ITEMS = 4000, FACET_CLASS_RANKS = 100 }; /* more items have no /similarity */
+
+typedef struct {
+  int corruptions, *corruption_of; /* of each condition; -1: clean */
+  char **corruption;
+  int methods, *method_of; /* of each variant; -1: not pruned here. "lrr-global" */
+  char **method;
+  int replicates, *replicate_of; /* of each variant */
+  char **replicate;
+  int64_t items; /* facet_store_items */
+  char **item;
+} facet_store_names;
+/* Not collective. Clear it in any case. */
+facet_status facet_store_names_make(const facet_store_plan *plan, facet_store_names *names);
+void facet_store_names_clear(facet_store_names *names);
+/* Pairs of variant and condition that are compared: V x C, or 0 for fewer than two, or too many. */
+int64_t facet_store_items(const facet_store_plan *plan);
+/* Whether the plan has a spectrum of a variant; how many pairs of variant and condition are in /aggregate/cka. */
+bool facet_store_has_spectrum(const facet_store_plan *plan, int variant);
+int64_t facet_store_cka_items(const facet_store_plan *plan);
+
+/* ---- the file ---- */
+
+/* Bytes that the file will take. */
+int64_t facet_store_bytes(const facet_store_plan *plan);
+/* Whether a variant cannot bear that name: an array of the file has it. */
+bool facet_store_name_taken(const char *name);
+/* Collective. Creates the file whole (rank 0, under a temporary name, space really reserved, renamed when complete):
+ * FACET_CANNOT_CREATE (also if there is a file of that name), FACET_IO "...: no space left: N GB needed, M GB free".
+ * Nothing is left behind on failure. Coordinates, labels, attributes are written here. */
+facet_status facet_store_create(MPI_Comm comm, const char *path, const facet_store_plan *plan);
+/* Collective. Opens for overwriting. FACET_BAD_INPUT if the file does not fit the plan (schema version, study text with
+ * defaults, variants' sha256, shapes, labels). The plan must outlive the store. */
+facet_status facet_store_open(MPI_Comm comm, const char *path, const facet_store_plan *plan, facet_store **store);
+/* Collective. Makes everything durable and closes. */
+facet_status facet_store_close(facet_store **store);
+
+/* Collective. Everything written before, by any rank, is durable and seen by all. */
+facet_status facet_store_sync(facet_store *store);
+
+/* ---- numbers, by row of the schema (rows.def) ---- */
+
+/* What floating-point numbers are in memory; whole numbers are what they are in the file. */
+typedef enum { FACET_AS_DOUBLE, FACET_AS_FLOAT, FACET_AS_STORED } facet_store_as;
+
+/* A part of an array. `variant` and `condition`: whose, where the path says so. part: of its first dimensions, numbers
+ * start .. start+count-1; {0, 0}, as all that is not given: the whole dimension. */
+typedef struct {
+  int variant, condition;
+  struct {
+    int64_t start, count;
+  } part[2 + FACET_MAX_AXES];
+  facet_store_as as;
+} facet_place;
+
+/* By one rank alone (independent access in place), after the store was opened. What is written is seen by other ranks
+ * after a facet_store_sync. Data are contiguous, of the part's shape. FACET_INTERNAL: no such array, or part of it.
+ *
+ *   facet_store_put(store, FACET_ROW_MARGIN, (facet_place){.part = {{v, 1}, {c, 1}, {first, count}}}, margin);
+ *   facet_store_put(store, FACET_ROW_W, (facet_place){.variant = v, .part = {{first, count}}, .as = FACET_AS_STORED},
+ * w);
+ */
+facet_status facet_store_put(facet_store *store, facet_row row, facet_place place, const void *data);
+facet_status facet_store_get(facet_store *store, facet_row row, facet_place place, void *data);
+
+/* ---- marks ---- */
+
+/* Marks a part of a stage as done, numbered through the dimensions of its marks, the last one fastest; call after its
+ * data. What was marked is durable against a kill of the process at once. A mark never reaches the disk before its
+ * data, so power loss costs at most the parts since the last facet_store_sync or close. Not collective. */
+facet_status facet_store_mark(facet_store *store, const char *stage, int64_t part);
+/* How many parts a stage has, 0 if the study does not want it; and all of its marks, 1 = done. Not collective. */
+int64_t facet_store_parts(const facet_store *store, const char *stage);
+facet_status facet_store_marks(facet_store *store, const char *stage, uint8_t *done);
+/* Collective. A stage is over: what it wrote is durable, then all of its parts are marked. */
+facet_status facet_store_finish(facet_store *store, const char *stage);
+/* From the file alone: FACET_BAD_INPUT "...: is not finished: compare is missing" unless every part of every stage that
+ * the study wants is done. Not collective. FACET_NO_INPUT. */
+facet_status facet_store_finished(const char *path);
+
+/* One line that depends on the results alone: SHA-256 over every dataset (path, type, shape, bytes) in order of path
+ * that its row counts among them, and over the variants' attributes. Not collective. FACET_NO_INPUT, FACET_BAD_INPUT,
+ * also if it is not finished. */
+facet_status facet_store_checksum(const char *path, char hex[65]);
+
+/* ---- one function for some rows: to go ---- */
 
 /* How the margins of some samples changed; see docs/results.md. moved is NULL where the network changed. */
 typedef struct {
@@ -75,28 +187,6 @@ typedef struct {
   double *direction;               /* components x D, in the variant's own order */
   double effective_rank, residual; /* how it was found says what the residual is of */
 } facet_spectrum;
-
-typedef struct facet_store facet_store;
-
-/* Which variants are replicates of each other: replicate[v] = 0, 1, ... in order of appearance; how many there are. */
-int facet_store_replicates(const facet_store_plan *plan, int *replicate);
-/* Bytes that the file will take. */
-int64_t facet_store_bytes(const facet_store_plan *plan);
-/* Whether a variant cannot bear that name: what stands beside variants in /linear and /aggregate has it. */
-bool facet_store_name_taken(const char *name);
-
-/* Collective. Creates the file whole (rank 0, under a temporary name, space really reserved, renamed when complete):
- * FACET_CANNOT_CREATE (also if there is a file of that name), FACET_IO "...: no space left: N GB needed, M GB free".
- * Nothing is left behind on failure. Coordinates, labels, attributes are written here. */
-facet_status facet_store_create(MPI_Comm comm, const char *path, const facet_store_plan *plan);
-/* Collective. Opens for overwriting. FACET_BAD_INPUT if the file does not fit the plan (schema version, study text with
- * defaults, variants' sha256, shapes, labels). The plan must outlive the store. */
-facet_status facet_store_open(MPI_Comm comm, const char *path, const facet_store_plan *plan, facet_store **store);
-/* Collective. Makes everything durable and closes. */
-facet_status facet_store_close(facet_store **store);
-
-/* Collective. Everything written before, by any rank, is durable and seen by all. */
-facet_status facet_store_sync(facet_store *store);
 
 /* Everything below may be called by one rank alone (independent writes in place). Samples first .. first+count-1. */
 facet_status facet_store_images(facet_store *store, int64_t first, int64_t count, const float *pixels);
@@ -120,9 +210,6 @@ facet_status facet_store_changes(facet_store *store, int variant, int condition,
                                  const facet_store_change *change);
 /* Some samples and rows of W, and some of the input's dimensions, as doubles; start, count: 2 + the input's axes. */
 facet_status facet_store_read_w(facet_store *store, int variant, const int64_t *start, const int64_t *count, double *w);
-/* Whether the plan has a spectrum of a variant; how many pairs of variant and condition are in /aggregate/cka. */
-bool facet_store_has_spectrum(const facet_store_plan *plan, int variant);
-int64_t facet_store_cka_items(const facet_store_plan *plan);
 facet_status facet_store_spectrum(facet_store *store, int variant, const facet_spectrum *spectrum);
 facet_status facet_store_read_directions(facet_store *store, int variant, double *direction); /* components x D */
 /* Of a pair of variants, both ways: components. */
@@ -143,30 +230,16 @@ facet_status facet_store_embed_linear(facet_store *store, int variant, int64_t f
 /* Nearest-neighbour error, trustworthiness, continuity. */
 facet_status facet_store_embed_quality(facet_store *store, int variant, const double quality[3]);
 facet_status facet_store_embed_read_quality(facet_store *store, int variant, double quality[3]); /* NaN: not yet */
-/* As facet_store_mark and facet_store_marks, of positions. */
-facet_status facet_store_embed_mark(facet_store *store, int variant, int condition, int64_t block);
-facet_status facet_store_embed_marks(facet_store *store, uint8_t *done);
 /* What was stored: all positions of a variant under a condition (N x axes), and of the training samples, with labels.
  */
 facet_status facet_store_embed_read(facet_store *store, int variant, int condition, double *position);
 facet_status facet_store_embed_read_train(facet_store *store, int32_t *label, double *position);
 
-/* Marks tile (variant, condition, block) as done; call after its data. What was marked is durable against a kill of the
- * process at once. A mark never reaches the disk before its data, so power loss costs at most the tiles since the last
- * facet_store_sync or close. */
-facet_status facet_store_mark(facet_store *store, int variant, int condition, int64_t block);
-/* Reads all marks: variants x conditions x blocks, 1 = done. */
-facet_status facet_store_marks(facet_store *store, uint8_t *done);
 /* Collective; the store is closed, and its tiles are done. Rank 0 writes /summary/accuracy, loss, angle, length, margin
  * (V x C means over labelled samples; f64), and /summary/residual (V: worst residual; NaN where not linearized), from
  * what is in the file; then the mean and standard deviation (n - 1) of the first five over replicates, and comparisons
  * (compare.h), /similarity by all ranks. forward_seconds: V, on rank 0; NULL: not measured. */
 facet_status facet_store_summarize(MPI_Comm comm, const char *path, const facet_store_plan *plan,
                                    const double *forward_seconds);
-
-/* One line that depends on the results alone: SHA-256 over every dataset (path, type, shape, bytes) in order of path
- * but /progress, /aggregate and times (..._seconds), and over the variants' attributes. Not collective. FACET_NO_INPUT,
- * FACET_BAD_INPUT ("not finished: 12 of 80 tiles are done" as well). */
-facet_status facet_store_checksum(const char *path, char hex[65]);
 
 #endif

@@ -4,7 +4,9 @@
 
 #include "stages/compare.h"
 
-enum { MEANS = 5 }; /* accuracy, loss, angle, length, margin */
+enum { MEANS = 5 };
+static const char *const summaries[MEANS] = {"accuracy", "loss", "angle", "length", "margin"};
+static const char *const spreads[2] = {"mean", "deviation"};
 
 typedef struct {
   facet_store_alone store;
@@ -51,7 +53,7 @@ static facet_status write_means(summary *s)
   const int64_t start[] = {0, 0}, size[] = {p->variants, p->conditions};
   char name[60];
   for (int i = 0; i < MEANS; i++) {
-    (void)snprintf(name, sizeof name, "/summary/%s", facet_store_summaries[i]);
+    (void)snprintf(name, sizeof name, "/summary/%s", summaries[i]);
     FACET_TRY(
         facet_store_alone_write(&s->store, name, H5T_NATIVE_DOUBLE, 2, start, size, s->mean + i * size[0] * size[1]));
   }
@@ -95,10 +97,9 @@ static void spread_of(const summary *s, const double *mean, const int *replicate
   spread[1] = count > 1 ? sqrt(squares / (count - 1)) : NAN;
 }
 
-static facet_status summarize_replicates(summary *s, int *replicate)
+static facet_status summarize_replicates(summary *s, int count, const int *replicate)
 {
   const facet_store_plan *p = s->plan;
-  int count = facet_store_replicates(p, replicate);
   const int64_t one[] = {1, 1}, pairs = (int64_t)p->variants * p->conditions;
   char name[60];
   for (int i = 0; i < MEANS; i++)
@@ -107,7 +108,7 @@ static facet_status summarize_replicates(summary *s, int *replicate)
         double spread[2];
         spread_of(s, s->mean + i * pairs, replicate, r, c, spread);
         for (int j = 0; j < 2; j++) {
-          (void)snprintf(name, sizeof name, "/replicates/%s_%s", facet_store_summaries[i], facet_store_spreads[j]);
+          (void)snprintf(name, sizeof name, "/replicates/%s_%s", summaries[i], spreads[j]);
           FACET_TRY(facet_store_alone_write(&s->store, name, H5T_NATIVE_DOUBLE, 2, (int64_t[]){r, c}, one, &spread[j]));
         }
       }
@@ -120,7 +121,7 @@ static facet_status summarize(summary *s, const double *forward_seconds)
 {
   const facet_store_plan *p = s->plan;
   const int64_t start = 0, variants = p->variants;
-  int *replicate;
+  facet_store_names names;
   for (int v = 0; v < p->variants; v++) {
     for (int c = 0; c < p->conditions; c++)
       FACET_TRY(summarize_pair(s, v, c));
@@ -130,9 +131,10 @@ static facet_status summarize(summary *s, const double *forward_seconds)
   if (forward_seconds)
     FACET_TRY(facet_store_alone_write(&s->store, "/cost/forward_seconds", H5T_NATIVE_DOUBLE, 1, &start, &variants,
                                       forward_seconds));
-  FACET_NEW(replicate, variants);
-  facet_status status = summarize_replicates(s, replicate);
-  facet_free(&replicate);
+  facet_status status = facet_store_names_make(p, &names);
+  if (status == FACET_OK)
+    status = summarize_replicates(s, names.replicates, names.replicate_of);
+  facet_store_names_clear(&names);
   return status == FACET_OK ? facet_compare_fill(&s->store, p, s->mean) : status;
 }
 

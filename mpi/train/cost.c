@@ -16,21 +16,21 @@ static double epochs_before(const facet_study *study, const facet_variant *varia
 }
 
 facet_status facet_variant_cost_count(const facet_study *study, const facet_dataset *data, const facet_variant *variant,
-                                      const facet_network *network, facet_variant_cost *cost)
+                                      const facet_network *network, facet_store_cost *cost)
 {
   const facet_training *how = facet_variant_training(study, variant);
   facet_cost *count;
   FACET_TRY(facet_network_cost(network, &count));
-  *cost = (facet_variant_cost){.epochs = how ? how->epochs : 0,
-                               .epochs_before = epochs_before(study, variant),
-                               .samples = how && data ? facet_training_samples(how, data->count) : 0,
-                               .parameters = facet_network_parameters(network),
-                               .flops = 2 * count->all.products,
-                               .flops_sparse = 2 * count->all.products_sparse,
-                               .bytes = count->all.bytes,
-                               .bytes_sparse = count->all.bytes_sparse,
-                               .train_seconds = how ? NAN : 0,
-                               .forward_seconds = NAN};
+  *cost = (facet_store_cost){.epochs = how ? how->epochs : 0,
+                             .epochs_before = epochs_before(study, variant),
+                             .samples = how && data ? facet_training_samples(how, data->count) : 0,
+                             .parameters = facet_network_parameters(network),
+                             .flops = 2 * count->all.products,
+                             .flops_sparse = 2 * count->all.products_sparse,
+                             .bytes = count->all.bytes,
+                             .bytes_sparse = count->all.bytes_sparse,
+                             .train_seconds = how ? NAN : 0,
+                             .forward_seconds = NAN};
   facet_cost_destroy(&count);
   return FACET_OK;
 }

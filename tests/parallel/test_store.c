@@ -79,8 +79,7 @@ static void make_fixture(fixture *f)
     f->variant[v].method = v ? "magnitude" : "dense";
     f->variant[v].replicate = v ? "magnitude-global-0.5" : "dense";
     f->variant[v].seed = (uint32_t)v;
-    f->variant[v].cost =
-        (facet_variant_cost){.epochs = 1.5 * v, .samples = 100 * v, .bytes = 7 + v, .train_seconds = v};
+    f->variant[v].cost = (facet_store_cost){.epochs = 1.5 * v, .samples = 100 * v, .bytes = 7 + v, .train_seconds = v};
     f->variant[v].scope = v ? "global" : "";
     f->variant[v].sparsity = f->variant[v].achieved = 0.5 * (v > 0);
     f->variant[v].onnx = "network.onnx";
@@ -97,6 +96,8 @@ static void make_fixture(fixture *f)
   for (int i = 0; i < N; i++)
     f->label[i] = i % 4 == 3 ? -1 : i % K;
   f->plan = (facet_store_plan){.study = &f->study,
+                               .stages = 1,
+                               .stage = {{"analyse", "V, C, block"}},
                                .study_text = "study: store # as the user wrote it\n",
                                .variants = V,
                                .variant = f->variant,
@@ -184,7 +185,7 @@ static facet_status write_tile(facet_store *store, const fixture *f, int v, int 
   int64_t linear = LINEAR - first < count ? LINEAR - first : count;
   if (c == 0 && linear > 0 && f->variant[v].linearize && f->plan.linear_samples > 0)
     FACET_TRY(write_linear(store, f, v, first, linear));
-  return facet_store_mark(store, v, c, block);
+  return facet_store_mark(store, "analyse", (v * C + c) * BLOCKS + block);
 }
 
 /* Tiles first .. last-1, dealt out to the ranks of `comm` in a way that depends on their number; odd ranks go
@@ -351,7 +352,7 @@ static void test_checksum_refuses(void **state)
   assert_everywhere(write_tiles(MPI_COMM_WORLD, store, &f, 0, 29) == FACET_OK);
   assert_everywhere(facet_store_close(&store) == FACET_OK);
   assert_everywhere(facet_store_checksum(at("part.h5"), hex) == FACET_BAD_INPUT &&
-                    message_is_line_with("not finished: 29 of 30 tiles are done"));
+                    message_is_line_with("is not finished: analyse (29 of 30 parts are done) is missing"));
   assert_everywhere(facet_store_checksum(at("missing.h5"), hex) == FACET_NO_INPUT);
   if (rank == 0)
     assert_int_equal(facet_write_file(at("text.h5"), "no HDF5", 7), FACET_OK);
@@ -669,7 +670,7 @@ static void test_goes_on_after_a_kill(void **state)
   assert_everywhere(facet_store_close(&store) == FACET_OK);
 
   assert_everywhere(facet_store_open(MPI_COMM_WORLD, at("killed.h5"), &f.plan, &store) == FACET_OK);
-  bool good = facet_store_marks(store, done) == FACET_OK;
+  bool good = facet_store_marks(store, "analyse", done) == FACET_OK;
   for (int i = 0; i < ALL; i++)
     good = good && done[i] == (i < BEFORE);
   assert_everywhere(good);

@@ -1,8 +1,8 @@
 /* The checksum of a store: what was found, wherever and however it was found.
  *
- * SHA-256 over every dataset but /progress, times (..._seconds) and /aggregate, whose last digits are not the same on
- * any number of ranks, in order of path (path, kind and size of type, dimensions, bytes), and over the attributes of
- * the variants, in order of name. */
+ * SHA-256 over every dataset but those that rows.def sets apart (times, marks, and what comes of distributed matrices,
+ * whose last digits are not the same on any number of ranks), in order of path (path, kind and size of type,
+ * dimensions, bytes), and over the attributes of the variants, in order of name. */
 #include <string.h>
 
 #include "store_file.h"
@@ -166,11 +166,9 @@ static herr_t visit_attribute(hid_t object, const char *name, const H5A_info_t *
 static herr_t visit_object(hid_t root, const char *name, const H5O_info_t *info, void *data)
 {
   sum *s = data;
-  const size_t length = strlen(name), tail = strlen("_seconds");
-  if (strncmp(name, "progress/", 9) == 0 || strncmp(name, "aggregate/", 10) == 0 || strncmp(name, "embed/", 6) == 0 ||
-      (length > tail && strcmp(name + length - tail, "_seconds") == 0))
-    return 0;
   if (info->type == H5O_TYPE_DATASET) {
+    if (!facet_row_summed(name))
+      return 0;
     hid_t set = H5Dopen2(root, name, H5P_DEFAULT);
     s->status = set < 0 ? facet_store_raise(s->path, "reading") : add_text(s, name);
     if (s->status == FACET_OK)
@@ -190,38 +188,100 @@ static herr_t visit_object(hid_t root, const char *name, const H5O_info_t *info,
   return s->status == FACET_OK ? 0 : -1;
 }
 
-/* Refuses a store whose tiles are not all done. */
-static facet_status check_finished(const char *path, hid_t file)
+/* ---- is a file finished? ---- */
+
+/* How many parts of a stage are done, and there are. */
+static facet_status count_done(const char *path, hid_t set, int64_t *done, int64_t *parts)
 {
-  hid_t set = H5Lexists(file, "/progress", H5P_DEFAULT) > 0 ? H5Dopen2(file, "/progress/tile", H5P_DEFAULT) : -1;
-  FACET_CHECK(set >= 0, FACET_BAD_INPUT, "%s: is not a store of facet", path);
   hid_t space = H5Dget_space(set);
-  hssize_t count = H5Sget_simple_extent_npoints(space), done = 0;
+  *parts = H5Sget_simple_extent_npoints(space);
+  *done = 0;
   H5Sclose(space);
-  uint8_t *mark = facet_allocate((size_t)count, 1);
-  herr_t read = mark ? H5Dread(set, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, mark) : -1;
-  H5Dclose(set);
-  for (hssize_t i = 0; read >= 0 && i < count; i++)
-    done += mark[i] == 1;
-  bool memory = mark != NULL;
+  uint8_t *mark;
+  FACET_NEW(mark, *parts);
+  herr_t read = H5Dread(set, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, mark);
+  for (int64_t i = 0; read >= 0 && i < *parts; i++)
+    *done += mark[i] == 1;
   facet_free(&mark);
-  if (!memory)
-    return FACET_OS;
   H5_CHECK(path, "reading", read);
-  FACET_CHECK(done == count, FACET_BAD_INPUT, "%s: is not finished: %lld of %lld tiles are done", path, (long long)done,
-              (long long)count);
   return FACET_OK;
 }
 
-facet_status facet_store_checksum(const char *path, char hex[65])
+/* Adds a stage of /progress to the list of those that are missing, unless it is done. */
+static facet_status look_at(const char *path, hid_t set, const char *stage, char **missing, int *count)
+{
+  int64_t done, parts;
+  if (H5DSis_scale(set) > 0)
+    return FACET_OK;
+  FACET_TRY(count_done(path, set, &done, &parts));
+  if (done == parts)
+    return FACET_OK;
+  char *longer = facet_format("%s%s%s", *missing ? *missing : "", *missing ? ", " : "", stage);
+  char *exact = longer && done > 0
+                    ? facet_format("%s (%lld of %lld parts are done)", longer, (long long)done, (long long)parts)
+                    : facet_copy_text(longer);
+  facet_free(&longer);
+  facet_free(missing);
+  *missing = exact;
+  ++*count;
+  return exact ? FACET_OK : FACET_OS;
+}
+
+static facet_status check_finished(const char *path, hid_t file)
+{
+  hid_t group = H5Lexists(file, "/progress", H5P_DEFAULT) > 0 ? H5Gopen2(file, "/progress", H5P_DEFAULT) : -1;
+  FACET_CHECK(group >= 0, FACET_BAD_INPUT, "%s: is not a store of facet", path);
+  H5G_info_t about = {.nlinks = 0};
+  herr_t known = H5Gget_info(group, &about);
+  facet_status status = known < 0 ? facet_store_raise(path, "reading /progress") : FACET_OK;
+  char *missing = NULL, name[100];
+  int count = 0;
+  for (hsize_t i = 0; i < about.nlinks && status == FACET_OK; i++) {
+    (void)H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT);
+    hid_t set = H5Dopen2(group, name, H5P_DEFAULT);
+    status = set < 0 ? facet_store_raise(path, name) : look_at(path, set, name, &missing, &count);
+    if (set >= 0)
+      H5Dclose(set);
+  }
+  H5Gclose(group);
+  if (status == FACET_OK && missing)
+    status =
+        facet_raise(FACET_BAD_INPUT, "%s: is not finished: %s %s missing", path, missing, count > 1 ? "are" : "is");
+  facet_free(&missing);
+  return status;
+}
+
+static facet_status open_to_read(const char *path, hid_t *file)
+{
+  FACET_CHECK(facet_exists(path), FACET_NO_INPUT, "%s: No such file or directory", path);
+  hid_t list = facet_store_access();
+  *file = H5Fopen(path, H5F_ACC_RDONLY, list);
+  H5Pclose(list);
+  FACET_CHECK(*file >= 0, FACET_BAD_INPUT, "%s: not an HDF5 file, or damaged", path);
+  return FACET_OK;
+}
+
+static facet_status finished(const char *path)
+{
+  hid_t file;
+  FACET_TRY(open_to_read(path, &file));
+  facet_status status = check_finished(path, file);
+  H5Fclose(file);
+  return status;
+}
+
+facet_status facet_store_finished(const char *path)
+{
+  facet_store_listener before = facet_store_listen();
+  return facet_store_unlisten(before, finished(path));
+}
+
+/* ---- the sum ---- */
+
+static facet_status sum_up(const char *path, char hex[65])
 {
   sum s = {.path = path, .status = FACET_OK};
-  FACET_CHECK(facet_exists(path), FACET_NO_INPUT, "%s: No such file or directory", path);
-  facet_store_listen();
-  hid_t list = facet_store_access();
-  s.file = H5Fopen(path, H5F_ACC_RDONLY, list);
-  H5Pclose(list);
-  FACET_CHECK(s.file >= 0, FACET_BAD_INPUT, "%s: not an HDF5 file, or damaged", path);
+  FACET_TRY(open_to_read(path, &s.file));
   facet_status status = check_finished(path, s.file);
   if (status == FACET_OK)
     status = facet_sha256_begin(&s.digest);
@@ -233,4 +293,10 @@ facet_status facet_store_checksum(const char *path, char hex[65])
     facet_sha256_drop(&s.digest);
   H5Fclose(s.file);
   return status;
+}
+
+facet_status facet_store_checksum(const char *path, char hex[65])
+{
+  facet_store_listener before = facet_store_listen();
+  return facet_store_unlisten(before, sum_up(path, hex));
 }

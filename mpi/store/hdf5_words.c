@@ -1,0 +1,54 @@
+/* What HDF5 says when it fails, and how its files are opened. */
+#include <stdio.h>
+#include <string.h>
+
+#include "store_file.h"
+
+static _Thread_local char words[200];
+
+static herr_t keep_words(unsigned n, const H5E_error2_t *error, void *unused)
+{
+  (void)n;
+  (void)unused;
+  const char *text = error->desc ? error->desc : "", *system = strstr(text, "error message = '");
+  if (system) /* among numbers of descriptors and addresses, what the system said */
+    (void)snprintf(words, sizeof words, "%.*s", (int)strcspn(system + 17, "'"), system + 17);
+  else
+    (void)snprintf(words, sizeof words, "%s", text);
+  return 1; /* the first one met going up is where it happened */
+}
+
+/* Called by HDF5 at every failure: the calls that clean up afterwards make it forget. */
+static herr_t hear(hid_t stack, void *unused)
+{
+  return H5Ewalk2(stack, H5E_WALK_UPWARD, keep_words, unused);
+}
+
+facet_store_listener facet_store_listen(void)
+{
+  facet_store_listener before = {NULL, NULL};
+  words[0] = '\0';
+  H5Eget_auto2(H5E_DEFAULT, &before.function, &before.data);
+  H5Eset_auto2(H5E_DEFAULT, hear, NULL);
+  return before;
+}
+
+facet_status facet_store_unlisten(facet_store_listener before, facet_status status)
+{
+  H5Eset_auto2(H5E_DEFAULT, before.function, before.data);
+  return status;
+}
+
+facet_status facet_store_raise(const char *path, const char *what)
+{
+  return facet_raise(FACET_IO, "%s: %s: %s", path, what, words[0] ? words : "HDF5 failed");
+}
+
+hid_t facet_store_access(void)
+{
+  hid_t list = H5Pcreate(H5P_FILE_ACCESS);
+#if H5_VERSION_GE(1, 12, 1) || (H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 12, 0))
+  H5Pset_file_locking(list, 0, 1);
+#endif
+  return list;
+}

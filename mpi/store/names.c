@@ -1,0 +1,109 @@
+/* Names that follow from other names: corruptions among the conditions, methods and replicates among the variants, and
+ * pairs of variant and condition. */
+#include <string.h>
+
+#include "store.h"
+
+/* The number of a name in a list, which takes it if it is new; frees it if not. -1: no memory. */
+static int number_of(char **name, int *count, char *text)
+{
+  int i = 0;
+  if (!text)
+    return -1;
+  while (i < *count && strcmp(name[i], text) != 0)
+    i++;
+  if (i == *count)
+    name[(*count)++] = text;
+  else
+    facet_free(&text);
+  return i;
+}
+
+static facet_status name_corruptions(const facet_store_plan *p, facet_store_names *n)
+{
+  FACET_NEW(n->corruption, p->conditions);
+  FACET_NEW(n->corruption_of, p->conditions);
+  for (int c = 0; c < p->conditions; c++) {
+    const char *slash = strrchr(p->condition[c], '/');
+    n->corruption_of[c] = -1;
+    if (p->study->conditions.item[c].corruption == 0 || !slash)
+      continue;
+    char *text = facet_format("%.*s", (int)(slash - p->condition[c]), p->condition[c]);
+    n->corruption_of[c] = number_of(n->corruption, &n->corruptions, text);
+    if (n->corruption_of[c] < 0)
+      return FACET_OS;
+  }
+  return FACET_OK;
+}
+
+static facet_status name_methods(const facet_store_plan *p, facet_store_names *n)
+{
+  FACET_NEW(n->method, p->variants);
+  FACET_NEW(n->method_of, p->variants);
+  for (int v = 0; v < p->variants; v++) {
+    const char *method = p->variant[v].method, *scope = p->variant[v].scope;
+    n->method_of[v] = -1;
+    if (strcmp(method, "dense") == 0 || strcmp(method, "external") == 0 || strcmp(method, "mask") == 0)
+      continue;
+    n->method_of[v] =
+        number_of(n->method, &n->methods, facet_format("%s%s%s", method, scope[0] ? "-" : "", scope[0] ? scope : ""));
+    if (n->method_of[v] < 0)
+      return FACET_OS;
+  }
+  return FACET_OK;
+}
+
+static facet_status name_replicates(const facet_store_plan *p, facet_store_names *n)
+{
+  FACET_NEW(n->replicate, p->variants);
+  FACET_NEW(n->replicate_of, p->variants);
+  for (int v = 0; v < p->variants; v++)
+    if ((n->replicate_of[v] = number_of(n->replicate, &n->replicates, facet_copy_text(p->variant[v].replicate))) < 0)
+      return FACET_OS;
+  return FACET_OK;
+}
+
+int64_t facet_store_items(const facet_store_plan *p)
+{
+  int64_t items = (int64_t)p->variants * p->conditions;
+  return items < 2 || items > FACET_MOST_ITEMS ? 0 : items;
+}
+
+facet_status facet_store_names_make(const facet_store_plan *p, facet_store_names *n)
+{
+  *n = (facet_store_names){.items = facet_store_items(p)};
+  FACET_TRY(name_corruptions(p, n));
+  FACET_TRY(name_methods(p, n));
+  FACET_TRY(name_replicates(p, n));
+  FACET_NEW(n->item, n->items);
+  for (int64_t i = 0; i < n->items; i++)
+    if (!(n->item[i] = facet_format("%s, %s", p->variant[i / p->conditions].name, p->condition[i % p->conditions])))
+      return FACET_OS;
+  return FACET_OK;
+}
+
+void facet_store_names_clear(facet_store_names *n)
+{
+  for (int i = 0; n->corruption && i < n->corruptions; i++)
+    facet_free(&n->corruption[i]);
+  for (int i = 0; n->method && i < n->methods; i++)
+    facet_free(&n->method[i]);
+  for (int i = 0; n->replicate && i < n->replicates; i++)
+    facet_free(&n->replicate[i]);
+  for (int64_t i = 0; n->item && i < n->items; i++)
+    facet_free(&n->item[i]);
+  void *lists[] = {&n->corruption, &n->corruption_of, &n->method, &n->method_of,
+                   &n->replicate,  &n->replicate_of,  &n->item};
+  for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+    facet_free(lists[i]);
+}
+
+bool facet_store_has_spectrum(const facet_store_plan *p, int variant)
+{
+  return p->components > 0 && p->variant[variant].linearize;
+}
+
+int64_t facet_store_cka_items(const facet_store_plan *p)
+{
+  return p->study->aggregate.cka ? facet_store_items(p) : 0;
+}

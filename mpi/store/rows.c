@@ -1,0 +1,140 @@
+/* The schema's table in C, and what follows from its paths alone. */
+#include "rows.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "shape.h"
+
+#define TEXT    true
+#define NUMBERS false
+#define DIMENSION(id, name, coordinate, holds, length, meaning)                                                        \
+  [FACET_DIM_##id] = {name, coordinate, holds, length, meaning},
+#define ROW(...)
+const facet_dimension_about facet_dimension_table[FACET_DIMENSIONS] = {
+#include "rows.def"
+};
+#undef DIMENSION
+#undef ROW
+
+#define SUMMED true
+#define APART  false
+#define DIMENSION(...)
+#define ROW(id, path, dimensions, type, unit, there, stage, sum, meaning)                                              \
+  [FACET_ROW_##id] = {path, dimensions, FACET_ROW_##type, unit, stage, meaning, sum},
+const facet_row_about facet_row_table[FACET_ROWS] = {
+#include "rows.def"
+};
+#undef DIMENSION
+#undef ROW
+
+/* ---- paths ---- */
+
+/* Whether a path is one of a pattern: {variant} and {stage} stand for one folder's name, {condition} for some. */
+static bool fits(const char *pattern, const char *path)
+{
+  while (*pattern && *pattern != '{') {
+    if (*pattern++ != *path++)
+      return false;
+  }
+  if (!*pattern)
+    return !*path;
+  bool some = strncmp(pattern, "{condition}", 11) == 0;
+  const char *rest = strchr(pattern, '}') + 1;
+  for (const char *end = path; *end; end++) {
+    if (end > path && *end == '/' && fits(rest, end))
+      return true;
+    if (*end == '/' && !some)
+      return false;
+  }
+  return *path && fits(rest, path + strlen(path));
+}
+
+static bool is_apart(const char *path)
+{
+  return strncmp(path, "/progress/", 10) == 0 || strncmp(path, "/aggregate/", 11) == 0 ||
+         strncmp(path, "/embed/", 7) == 0;
+}
+
+bool facet_row_summed(const char *path)
+{
+  char whole[1000];
+  (void)snprintf(whole, sizeof whole, "/%s", path);
+  for (int r = 0; r < FACET_ROWS; r++)
+    if (fits(facet_row_table[r].path, whole))
+      return facet_row_table[r].summed;
+  return !is_apart(whole);
+}
+
+/* Where variants have folders, the arrays beside these have their names. */
+bool facet_store_name_taken(const char *name)
+{
+  for (int r = 0; r < FACET_ROWS; r++) {
+    const char *path = facet_row_table[r].path, *hole = strstr(path, "{variant}");
+    for (int i = 0; hole && i < FACET_ROWS + FACET_DIMENSIONS; i++) {
+      const char *other = i < FACET_ROWS ? facet_row_table[i].path : facet_dimension_table[i - FACET_ROWS].coordinate;
+      size_t folder = (size_t)(hole - path), length = strlen(name);
+      bool beside = strncmp(other, path, folder) == 0 && strncmp(other + folder, name, length) == 0;
+      if (beside && (other[folder + length] == '/' || other[folder + length] == '\0'))
+        return true;
+    }
+  }
+  return false;
+}
+
+/* ---- the tables of docs/results.md ---- */
+
+static void print_cell(const char *text)
+{
+  for (; *text; text++)
+    printf(*text == '|' ? "\\%c" : "%c", *text);
+  printf(" |");
+}
+
+/* {variant} as <variant>, which Markdown shows. */
+static void print_path(const char *path)
+{
+  printf("| `");
+  for (; *path; path++)
+    putchar(*path == '{' ? '<' : *path == '}' ? '>' : *path);
+  printf("` ");
+}
+
+bool facet_row_is_coordinate(facet_row row)
+{
+  for (int d = 0; d < FACET_DIMENSIONS; d++)
+    if (strcmp(facet_dimension_table[d].coordinate, facet_row_table[row].path) == 0)
+      return true;
+  return false;
+}
+
+facet_status facet_rows_print(const char *table)
+{
+  static const char *const types[] = {"real", "f64", "i32", "i64", "u8"};
+  if (strcmp(table, "dimensions") == 0) {
+    printf("| name | length | coordinate | type | holds |\n|---|---|---|---|---|\n");
+    for (int d = 0; d < FACET_DIMENSIONS; d++) {
+      const facet_dimension_about *about = &facet_dimension_table[d];
+      printf("| %s | ", about->name);
+      print_cell(about->length);
+      printf(" ");
+      print_path(about->coordinate);
+      printf("| %s | ", about->text ? "text" : "i64");
+      print_cell(about->meaning);
+      printf("\n");
+    }
+    return FACET_OK;
+  }
+  FACET_CHECK(strcmp(table, "arrays") == 0, FACET_USAGE, "no table is called %s", table);
+  printf("| path | shape | type | unit | filled by | meaning |\n|---|---|---|---|---|---|\n");
+  for (int r = 0; r < FACET_ROWS; r++) {
+    const facet_row_about *row = &facet_row_table[r];
+    if (facet_row_is_coordinate((facet_row)r))
+      continue;
+    print_path(row->path);
+    printf("| %s | %s | %s | %s | ", row->dimensions, types[row->type], row->unit, row->stage);
+    print_cell(row->meaning);
+    printf("\n");
+  }
+  return FACET_OK;
+}

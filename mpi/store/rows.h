@@ -1,0 +1,52 @@
+/* The schema of the result file: what rows.def lists, as C.  See there for what a row says. */
+#ifndef FACET_ROWS_H
+#define FACET_ROWS_H
+
+#include "base/base.h"
+
+#define DIMENSION(id, ...) FACET_DIM_##id,
+#define ROW(...)
+typedef enum {
+#include "rows.def"
+  FACET_DIMENSIONS
+} facet_dimension;
+#undef DIMENSION
+#undef ROW
+
+#define DIMENSION(...)
+#define ROW(id, ...) FACET_ROW_##id,
+typedef enum {
+#include "rows.def"
+  FACET_ROWS
+} facet_row;
+#undef DIMENSION
+#undef ROW
+
+/* REAL: the study's precision. */
+typedef enum { FACET_ROW_REAL, FACET_ROW_F64, FACET_ROW_I32, FACET_ROW_I64, FACET_ROW_U8 } facet_row_type;
+
+typedef struct {
+  const char *name, *coordinate; /* a path, which may hold {variant} */
+  bool text;                     /* of the coordinates */
+  const char *length, *meaning;
+} facet_dimension_about;
+
+typedef struct {
+  const char *path;       /* may hold {variant}, {condition}, {stage} */
+  const char *dimensions; /* their names, ", " between them */
+  facet_row_type type;
+  const char *unit, *stage, *meaning;
+  bool summed; /* the checksum covers it */
+} facet_row_about;
+
+extern const facet_dimension_about facet_dimension_table[FACET_DIMENSIONS];
+extern const facet_row_about facet_row_table[FACET_ROWS];
+
+/* Whether the checksum covers an array of the file; its path without the first '/'. What no row knows is covered. */
+bool facet_row_summed(const char *path);
+/* Whether it is that of a dimension's coordinate: the same array. */
+bool facet_row_is_coordinate(facet_row row);
+/* Prints the table "dimensions" or "arrays" of docs/results.md; FACET_USAGE for another name. */
+facet_status facet_rows_print(const char *table);
+
+#endif
