@@ -1,10 +1,15 @@
 /* Corruptions: one row per name, with its constants by severity (SCIENCE 4, from make_cifar_c.py of
- * hendrycks/robustness).  To add one, write its function and its row. */
+ * hendrycks/robustness).  To add one, write its function in the file of its family, and its row. */
 #include "data/corrupt.h"
 
 #include <string.h>
 
-/* What the numbers of a row are says the function. */
+/* What the families give. */
+facet_corruption facet_gaussian_noise, facet_shot_noise, facet_impulse_noise, facet_speckle_noise, facet_gaussian_blur,
+    facet_defocus_blur, facet_glass_blur, facet_motion_blur, facet_zoom_blur, facet_snow, facet_frost, facet_fog,
+    facet_spatter, facet_brightness, facet_contrast, facet_saturate, facet_elastic, facet_pixelate, facet_jpeg;
+
+/* In this order, which random numbers go by: a new row comes last. What the numbers of a row are says the function. */
 static const struct {
   const char *name;
   facet_corruption *apply;

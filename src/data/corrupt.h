@@ -24,14 +24,6 @@ typedef struct {
 /* Changes the sample in place; the caller clips. FACET_OS alone can go wrong. */
 typedef facet_status facet_corruption(const facet_canvas *c, double *pixels);
 
-facet_corruption facet_gaussian_noise, facet_shot_noise, facet_impulse_noise, facet_speckle_noise; /* corrupt_noise.c */
-facet_corruption facet_gaussian_blur, facet_defocus_blur, facet_glass_blur, facet_motion_blur,
-    facet_zoom_blur;                                                /* corrupt_blur.c */
-facet_corruption facet_snow, facet_frost, facet_fog, facet_spatter; /* corrupt_weather.c */
-facet_corruption facet_brightness, facet_contrast, facet_saturate, facet_elastic,
-    facet_pixelate;          /* corrupt_digital.c */
-facet_corruption facet_jpeg; /* corrupt_jpeg.c */
-
 /* Side of the map that fog is drawn on: the power of two that holds the image. */
 int64_t facet_fog_side(int64_t height, int64_t width);
 

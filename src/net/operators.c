@@ -7,6 +7,19 @@
 
 #include "net/lower.h"
 
+/* What the families give. */
+facet_lower facet_lower_conv, facet_lower_conv_transpose, facet_lower_gemm, facet_lower_matmul;
+facet_lower facet_lower_batch_norm, facet_lower_add, facet_lower_sub, facet_lower_mul, facet_lower_div, facet_lower_sum,
+    facet_lower_mean, facet_lower_neg, facet_lower_relu, facet_lower_leaky_relu, facet_lower_prelu, facet_lower_clip,
+    facet_lower_abs, facet_lower_hard_sigmoid, facet_lower_max, facet_lower_min;
+facet_lower facet_lower_identity, facet_lower_flatten, facet_lower_reshape, facet_lower_squeeze, facet_lower_unsqueeze,
+    facet_lower_transpose, facet_lower_slice, facet_lower_pad, facet_lower_concat, facet_lower_gather,
+    facet_lower_gather_nd, facet_lower_expand, facet_lower_tile, facet_lower_depth_to_space, facet_lower_space_to_depth,
+    facet_lower_cast;
+facet_lower facet_lower_max_pool, facet_lower_average_pool, facet_lower_global_average_pool,
+    facet_lower_global_max_pool, facet_lower_reduce_mean, facet_lower_reduce_sum, facet_lower_reduce_max,
+    facet_lower_reduce_min, facet_lower_resize;
+
 static const facet_operator operators[] = {
     {"Abs", KIND_GATE, false, facet_lower_abs},
     {"Add", KIND_SUM, true, facet_lower_add},
