@@ -15,15 +15,17 @@ static facet_status time_corruptions(const facet_plan *plan, const facet_study_d
   const facet_study *study = plan->store.study;
   int64_t count = d->count < FEW ? d->count : FEW;
   float *pixels;
+  facet_published *published = NULL;
   facet_status status = FACET_OK;
   FACET_NEW(pixels, count * plan->inputs);
   double begun = facet_seconds();
   for (int c = 0; c < study->conditions.count && status == FACET_OK; c++) {
     facet_dataset_pixels(d, 0, count, pixels);
     status = facet_condition_apply(study->conditions.item[c], study->settings.seed, study->data.normalize.scale, d, 0,
-                                   count, pixels);
+                                   count, &published, pixels);
   }
   *seconds = (facet_seconds() - begun) / (double)count;
+  facet_published_close(&published);
   facet_free(&pixels);
   return status;
 }

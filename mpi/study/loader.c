@@ -4,10 +4,13 @@
 #include <string.h>
 
 facet_status facet_condition_apply(facet_condition c, uint32_t seed, double scale, const facet_dataset *d,
-                                   int64_t first, int64_t count, float *pixels)
+                                   int64_t first, int64_t count, facet_published **published, float *pixels)
 {
-  if (c.published)
-    return facet_published_read(c.published, c.corruption, c.severity, scale, d, first, count, pixels);
+  if (c.published) {
+    FACET_TRY(facet_published_open(c.published, c.corruption, d, published));
+    facet_published_pixels(*published, c.severity, scale, first, count, pixels);
+    return FACET_OK;
+  }
   return facet_corrupt(c.corruption, c.severity, seed, scale, d->image, first, count, pixels);
 }
 
@@ -15,20 +18,20 @@ facet_status facet_condition_apply(facet_condition c, uint32_t seed, double scal
 facet_status facet_conditions_check(const facet_conditions *conditions, const char *file, const facet_dataset *d)
 {
   const char *folder = "";
-  for (int i = 0; i < conditions->count; i++) {
+  facet_published *published = NULL;
+  facet_status status = FACET_OK;
+  for (int i = 0; i < conditions->count && status == FACET_OK; i++) {
     facet_condition c = conditions->item[i];
     if (!c.published)
       continue;
-    facet_status status = FACET_OK;
     if (strcmp(folder, c.published) != 0)
       status = facet_published_check_labels(c.published, d);
     folder = c.published;
     if (status == FACET_OK)
-      status = facet_published_read(c.published, c.corruption, c.severity, 1, d, 0, 0, NULL);
-    if (status != FACET_OK)
-      return facet_raise_in(status, "%s: conditions.published: ", file);
+      status = facet_published_open(c.published, c.corruption, d, &published);
   }
-  return FACET_OK;
+  facet_published_close(&published);
+  return status == FACET_OK ? FACET_OK : facet_raise_in(status, "%s: conditions.published: ", file);
 }
 
 facet_status facet_loader_make(facet_pixels *pixels, const facet_input_layout *input, facet_loader *l)

@@ -8,9 +8,10 @@ struct facet_pixels {
   int64_t inputs, block, blocks; /* D; samples of a block; blocks of a condition */
   float *one;                    /* sample */
   int64_t slots, next;
-  float *slot;       /* slots x block x D */
-  int64_t *block_in; /* per slot: condition x blocks + block; -1: nothing */
-  int64_t *slot_of;  /* the other way round; -1: none */
+  float *slot;                /* slots x block x D */
+  int64_t *block_in;          /* per slot: condition x blocks + block; -1: nothing */
+  int64_t *slot_of;           /* the other way round; -1: none */
+  facet_published *published; /* read last */
 };
 
 static facet_status make(facet_pixels *p, double bytes)
@@ -51,6 +52,7 @@ void facet_pixels_destroy(facet_pixels **pixels)
   facet_pixels *p = *pixels;
   if (!p)
     return;
+  facet_published_close(&p->published);
   facet_free(&p->one);
   facet_free(&p->slot);
   facet_free(&p->block_in);
@@ -63,14 +65,14 @@ const facet_sample_source *facet_pixels_source(const facet_pixels *p)
   return &p->from;
 }
 
-static facet_status make_pixels(const facet_pixels *p, int condition, int64_t first, int64_t count, float *x)
+static facet_status make_pixels(facet_pixels *p, int condition, int64_t first, int64_t count, float *x)
 {
   const facet_sample_source *s = &p->from;
   facet_dataset_pixels(s->data, first, count, x);
   if (condition < 0)
     return FACET_OK;
   return facet_condition_apply(s->conditions->item[condition], s->settings->seed, s->normalize->scale, s->data, first,
-                               count, x);
+                               count, &p->published, x);
 }
 
 /* Makes a block in the slot whose turn it is. */

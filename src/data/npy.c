@@ -1,27 +1,11 @@
 /* NumPy .npy: a magic string, a header that is a Python dictionary, then the array (NEP 1). */
-#include <errno.h>
-#include <fcntl.h>
+#include "data/npy.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "data/bytes.h"
-
-enum { MOST_DIMENSIONS = 8, LONGEST_HEADER = 1 << 20 };
-
-typedef struct {
-  uint8_t *bytes;
-  size_t count;
-  const uint8_t *data;
-  size_t left; /* bytes of data */
-  char kind;   /* u, i, f, b */
-  int width;   /* bytes of a number */
-  int rank;
-  int64_t dim[MOST_DIMENSIONS];
-} array;
+enum { LONGEST_HEADER = 1 << 20 };
 
 /* The value of 'key' in the header's dictionary. */
 static const char *entry(const char *header, const char *key)
@@ -36,7 +20,7 @@ static const char *entry(const char *header, const char *key)
 }
 
 /* 'descr': '<f4': byte order, kind, bytes of a number. */
-static facet_status parse_type(const char *path, const char *text, array *a)
+static facet_status parse_type(const char *path, const char *text, facet_npy *a)
 {
   int length = (int)strcspn(text, ",}");
   bool simple = length >= 5 && text[0] == '\'' && text[4] == '\'';
@@ -50,14 +34,14 @@ static facet_status parse_type(const char *path, const char *text, array *a)
 }
 
 /* 'shape': (3, 2, 4), or (3,), or (). */
-static facet_status parse_shape(const char *path, const char *text, array *a)
+static facet_status parse_shape(const char *path, const char *text, facet_npy *a)
 {
   FACET_CHECK(*text == '(', FACET_BAD_INPUT, "%s: damaged .npy header", path);
   text += 1 + strspn(text + 1, " ");
   while (*text != ')') {
     char *end;
-    FACET_CHECK(*text >= '0' && *text <= '9' && a->rank < MOST_DIMENSIONS, FACET_BAD_INPUT, "%s: damaged .npy header",
-                path);
+    FACET_CHECK(*text >= '0' && *text <= '9' && a->rank < FACET_NPY_DIMENSIONS, FACET_BAD_INPUT,
+                "%s: damaged .npy header", path);
     a->dim[a->rank++] = strtoll(text, &end, 10); /* what overflows is more than any file holds */
     end += *end == 'L';                          /* so Python 2 wrote it */
     end += strspn(end, " ");
@@ -68,7 +52,7 @@ static facet_status parse_shape(const char *path, const char *text, array *a)
   return FACET_OK;
 }
 
-static facet_status parse_header(const char *path, const char *header, array *a)
+static facet_status parse_header(const char *path, const char *header, facet_npy *a)
 {
   const char *type = entry(header, "descr"), *order = entry(header, "fortran_order"), *shape = entry(header, "shape");
   FACET_CHECK(type && order && shape, FACET_BAD_INPUT, "%s: damaged .npy header", path);
@@ -80,7 +64,7 @@ static facet_status parse_header(const char *path, const char *header, array *a)
 }
 
 /* The header's text, and where the numbers start. Caller frees. */
-static facet_status take_header(const char *path, array *a, char **header)
+static facet_status take_header(const char *path, facet_npy *a, char **header)
 {
   static const char magic[] = "\x93NUMPY";
   size_t same = a->count < 6 ? a->count : 6;
@@ -101,7 +85,7 @@ static facet_status take_header(const char *path, array *a, char **header)
   return *header ? FACET_OK : FACET_OS;
 }
 
-static facet_status parse(const char *path, array *a)
+facet_status facet_npy_parse(const char *path, facet_npy *a)
 {
   char *header;
   FACET_TRY(take_header(path, a, &header));
@@ -120,17 +104,17 @@ static facet_status parse(const char *path, array *a)
   return FACET_OK;
 }
 
-static facet_status array_read(const char *path, array *a)
+static facet_status array_read(const char *path, facet_npy *a)
 {
-  *a = (array){0};
+  *a = (facet_npy){0};
   FACET_TRY(facet_bytes_read(path, &a->bytes, &a->count));
-  facet_status status = parse(path, a);
+  facet_status status = facet_npy_parse(path, a);
   if (status != FACET_OK)
     facet_free(&a->bytes);
   return status;
 }
 
-static double real_at(const array *a, int64_t i)
+static double real_at(const facet_npy *a, int64_t i)
 {
   double value;
   memcpy(&value, a->data + 8 * i, sizeof value);
@@ -138,7 +122,7 @@ static double real_at(const array *a, int64_t i)
 }
 
 /* Unsigned numbers beyond int64 become its largest. */
-static int64_t integer_at(const array *a, int64_t i)
+static int64_t integer_at(const facet_npy *a, int64_t i)
 {
   uint64_t bits = 0;
   memcpy(&bits, a->data + a->width * i, (size_t)a->width);
@@ -147,7 +131,7 @@ static int64_t integer_at(const array *a, int64_t i)
   return a->kind != 'i' && bits > INT64_MAX ? INT64_MAX : (int64_t)bits;
 }
 
-static facet_status copy_pixels(const array *a, facet_part *part)
+static facet_status copy_pixels(const facet_npy *a, facet_part *part)
 {
   int64_t size = part->count * facet_image_inputs(part->image);
   part->is_float = a->kind == 'f';
@@ -163,7 +147,7 @@ static facet_status copy_pixels(const array *a, facet_part *part)
 
 facet_status facet_npy_pixels(const char *path, facet_part *part)
 {
-  array a;
+  facet_npy a;
   FACET_TRY(array_read(path, &a));
   facet_status status = FACET_OK;
   bool bytes = a.kind == 'u' && a.width == 1, reals = a.kind == 'f' && a.width >= 4; /* 4 or 8 */
@@ -181,7 +165,7 @@ facet_status facet_npy_pixels(const char *path, facet_part *part)
 
 facet_status facet_npy_labels(const char *path, facet_part *part)
 {
-  array a;
+  facet_npy a;
   FACET_TRY(array_read(path, &a));
   facet_status status = FACET_OK;
   if (a.kind == 'f' || a.rank < 1 || (a.rank > 1 && a.left != (size_t)(a.dim[0] * a.width)))
@@ -192,105 +176,5 @@ facet_status facet_npy_labels(const char *path, facet_part *part)
     status = facet_part_label(path, i, integer_at(&a, i), part);
   part->count = a.rank > 0 ? a.dim[0] : 0;
   facet_free(&a.bytes);
-  return status;
-}
-
-/* ---- published corrupted sets ---- */
-
-/* The file as it lies on the disk, for as long as `a` is used. */
-static facet_status array_map(const char *path, array *a)
-{
-  struct stat about;
-  *a = (array){0};
-  int file = open(path, O_RDONLY | O_CLOEXEC);
-  FACET_CHECK(file >= 0, FACET_NO_INPUT, "%s: %s", path, strerror(errno));
-  void *bytes = MAP_FAILED;
-  if (fstat(file, &about) == 0 && about.st_size > 0)
-    bytes = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, file, 0);
-  close(file);
-  FACET_CHECK(bytes != MAP_FAILED, FACET_BAD_INPUT, "%s: truncated: it cannot be mapped", path);
-  a->bytes = bytes;
-  a->count = (size_t)about.st_size;
-  facet_status status = parse(path, a);
-  if (status != FACET_OK)
-    munmap(a->bytes, a->count);
-  return status;
-}
-
-static facet_status check_published(const char *path, const array *a, const facet_dataset *like)
-{
-  FACET_CHECK(a->kind == 'u' && a->width == 1 && a->rank == 4, FACET_BAD_INPUT,
-              "%s: not a corrupted set: uint8 samples of y x x x channel are wanted", path);
-  FACET_CHECK(a->dim[1] == like->image.height && a->dim[2] == like->image.width && a->dim[3] == like->image.channels,
-              FACET_BAD_INPUT,
-              "%s: its images are %lld x %lld x %lld (y, x, channel) but the test images %lld x %lld x %lld", path,
-              (long long)a->dim[1], (long long)a->dim[2], (long long)a->dim[3], (long long)like->image.height,
-              (long long)like->image.width, (long long)like->image.channels);
-  FACET_CHECK(a->dim[0] % 5 == 0 && a->dim[0] / 5 >= like->count, FACET_BAD_INPUT,
-              "%s: holds %lld samples, which are not five severities of %lld test samples or more", path,
-              (long long)a->dim[0], (long long)like->count);
-  return FACET_OK;
-}
-
-static void copy_published(const array *a, int severity, double scale, int64_t first, int64_t count, float *pixels)
-{
-  int64_t channels = a->dim[3], plane = a->dim[1] * a->dim[2];
-  const uint8_t *from = a->data + ((severity - 1) * (a->dim[0] / 5) + first) * plane * channels;
-  for (int64_t n = 0; n < count; n++)
-    for (int64_t i = 0; i < plane; i++)
-      for (int64_t c = 0; c < channels; c++)
-        pixels[(n * channels + c) * plane + i] = (float)(from[(n * plane + i) * channels + c] * scale / 255);
-}
-
-/* CIFAR-10-C calls two files by longer names. Caller frees; NULL: no memory. */
-static char *published_path(const char *folder, int corruption)
-{
-  static const char *const longer[][2] = {{"elastic", "elastic_transform"}, {"jpeg", "jpeg_compression"}};
-  const char *name = facet_corruption_name(corruption);
-  char *path = facet_format("%s/%s.npy", folder, name);
-  for (int i = 0; i < 2 && path && !facet_exists(path); i++)
-    if (strcmp(name, longer[i][0]) == 0) {
-      facet_free(&path);
-      path = facet_format("%s/%s.npy", folder, longer[i][1]);
-    }
-  return path;
-}
-
-facet_status facet_published_read(const char *folder, int corruption, int severity, double scale,
-                                  const facet_dataset *like, int64_t first, int64_t count, float *pixels)
-{
-  array a;
-  char *path = published_path(folder, corruption);
-  facet_status status = path ? array_map(path, &a) : FACET_OS;
-  if (status == FACET_OK) {
-    status = check_published(path, &a, like);
-    if (status == FACET_OK)
-      copy_published(&a, severity, scale, first, count, pixels);
-    munmap(a.bytes, a.count);
-  }
-  facet_free(&path);
-  return status;
-}
-
-static facet_status same_labels(const char *path, const facet_part *part, const facet_dataset *like)
-{
-  FACET_CHECK(part->count >= like->count, FACET_BAD_INPUT, "%s: %lld labels for %lld test samples", path,
-              (long long)part->count, (long long)like->count);
-  for (int64_t i = 0; i < like->count; i++)
-    FACET_CHECK(like->label[i] < 0 || part->label[i] == like->label[i], FACET_BAD_INPUT,
-                "%s: label %d of sample %lld is not that of the test set, %d", path, part->label[i], (long long)i,
-                like->label[i]);
-  return FACET_OK;
-}
-
-facet_status facet_published_check_labels(const char *folder, const facet_dataset *like)
-{
-  facet_part part = {.count = 0};
-  char *path = facet_format("%s/labels.npy", folder);
-  facet_status status = path ? facet_npy_labels(path, &part) : FACET_OS;
-  if (status == FACET_OK)
-    status = same_labels(path, &part, like);
-  facet_part_clear(&part);
-  facet_free(&path);
   return status;
 }

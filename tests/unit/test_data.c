@@ -15,6 +15,7 @@
 
 #include "facet.h"
 #include "near.h"
+#include "study/pixels.h"
 
 static char folder[] = "/tmp/facet-data-XXXXXX";
 
@@ -625,6 +626,38 @@ static void noise_by_definition(void **state)
   assert_int_equal(facet_corrupt(-1, 1, 1, 1, (facet_image){1, 1, 2}, 0, 1, once), FACET_INTERNAL);
 }
 
+/* A published set is opened once, however many samples are taken: also where its file has gone since. */
+static void published(void **state)
+{
+  (void)state;
+  enum { SAMPLES = 2, SIZE = 2 * 2 * 3 };
+  uint8_t bytes[600], pixels[SAMPLES * SIZE] = {0}, set[5 * SAMPLES * SIZE];
+  facet_dataset *d;
+  facet_pixels *taken;
+  facet_settings settings = {.block = 1};
+  facet_normalization normalize = {.scale = 255};
+  facet_condition condition[] = {{.corruption = facet_corruption_find("fog"), .severity = 2, .published = folder},
+                                 {.corruption = facet_corruption_find("snow"), .severity = 2, .published = folder}};
+  facet_conditions conditions = {.count = 2, .item = condition};
+  const float *x;
+  for (int i = 0; i < 5 * SAMPLES * SIZE; i++)
+    set[i] = (uint8_t)(2 * i);
+  put("clean.npy", bytes, npy(bytes, "|u1", "False", "2, 2, 2, 3", pixels, sizeof pixels));
+  put("fog.npy", bytes, npy(bytes, "|u1", "False", "10, 2, 2, 3", set, sizeof set));
+  assert_int_equal(open_data(FACET_NPY, "clean.npy", NULL, 0, &d), FACET_OK);
+  facet_sample_source source = {&settings, &normalize, &conditions, d};
+  assert_int_equal(facet_pixels_create(&source, 0, &taken), FACET_OK);
+  for (int s = 0; s < SAMPLES; s++) {
+    assert_int_equal(facet_pixels_take(taken, 0, s, &x), FACET_OK);
+    for (int i = 0; i < SIZE; i++)
+      assert_true(x[i % 3 * 4 + i / 3] == set[(SAMPLES + s) * SIZE + i]); /* channels first */
+    unlink(in_folder("fog.npy"));
+  }
+  assert_int_equal(facet_pixels_take(taken, 1, 0, &x), FACET_NO_INPUT); /* another file, which is not there */
+  facet_pixels_destroy(&taken);
+  facet_dataset_destroy(&d);
+}
+
 /* The training images of Debian's dataset-fashion-mnist, by their published mean and deviation. */
 static void fashion_mnist(void **state)
 {
@@ -888,6 +921,7 @@ int main(void)
       cmocka_unit_test(cifar),
       cmocka_unit_test(numpy),
       cmocka_unit_test(numpy_headers),
+      cmocka_unit_test(published),
       cmocka_unit_test(numpy_labels),
       cmocka_unit_test(hdf5),
       cmocka_unit_test(hdf5_types),

@@ -1,0 +1,150 @@
+/* Published corrupted sets, in the layout of CIFAR-10-C. A file is mapped, and its header read, once for all samples.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "data/npy.h"
+
+struct facet_published {
+  char *folder;
+  int corruption;
+  facet_npy array;
+};
+
+static void array_unmap(facet_npy *a)
+{
+  if (a->bytes)
+    munmap(a->bytes, a->count);
+  a->bytes = NULL;
+}
+
+/* The file as it lies on the disk, for as long as `a` is used. */
+static facet_status array_map(const char *path, facet_npy *a)
+{
+  struct stat about;
+  *a = (facet_npy){0};
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  FACET_CHECK(file >= 0, FACET_NO_INPUT, "%s: %s", path, strerror(errno));
+  void *bytes = MAP_FAILED;
+  if (fstat(file, &about) == 0 && about.st_size > 0)
+    bytes = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+  close(file);
+  FACET_CHECK(bytes != MAP_FAILED, FACET_BAD_INPUT, "%s: truncated: it cannot be mapped", path);
+  a->bytes = bytes;
+  a->count = (size_t)about.st_size;
+  facet_status status = facet_npy_parse(path, a);
+  if (status != FACET_OK)
+    array_unmap(a);
+  return status;
+}
+
+static facet_status check_published(const char *path, const facet_npy *a, const facet_dataset *like)
+{
+  FACET_CHECK(a->kind == 'u' && a->width == 1 && a->rank == 4, FACET_BAD_INPUT,
+              "%s: not a corrupted set: uint8 samples of y x x x channel are wanted", path);
+  FACET_CHECK(a->dim[1] == like->image.height && a->dim[2] == like->image.width && a->dim[3] == like->image.channels,
+              FACET_BAD_INPUT,
+              "%s: its images are %lld x %lld x %lld (y, x, channel) but the test images %lld x %lld x %lld", path,
+              (long long)a->dim[1], (long long)a->dim[2], (long long)a->dim[3], (long long)like->image.height,
+              (long long)like->image.width, (long long)like->image.channels);
+  FACET_CHECK(a->dim[0] % 5 == 0 && a->dim[0] / 5 >= like->count, FACET_BAD_INPUT,
+              "%s: holds %lld samples, which are not five severities of %lld test samples or more", path,
+              (long long)a->dim[0], (long long)like->count);
+  return FACET_OK;
+}
+
+/* CIFAR-10-C calls two files by longer names. Caller frees; NULL: no memory. */
+static char *published_path(const char *folder, int corruption)
+{
+  static const char *const longer[][2] = {{"elastic", "elastic_transform"}, {"jpeg", "jpeg_compression"}};
+  const char *name = facet_corruption_name(corruption);
+  char *path = facet_format("%s/%s.npy", folder, name);
+  for (int i = 0; i < 2 && path && !facet_exists(path); i++)
+    if (strcmp(name, longer[i][0]) == 0) {
+      facet_free(&path);
+      path = facet_format("%s/%s.npy", folder, longer[i][1]);
+    }
+  return path;
+}
+
+static facet_status published_map(const char *folder, int corruption, const facet_dataset *like, facet_npy *a)
+{
+  char *path = published_path(folder, corruption);
+  facet_status status = path ? array_map(path, a) : FACET_OS;
+  if (status == FACET_OK) {
+    status = check_published(path, a, like);
+    if (status != FACET_OK)
+      array_unmap(a);
+  }
+  facet_free(&path);
+  return status;
+}
+
+facet_status facet_published_open(const char *folder, int corruption, const facet_dataset *like,
+                                  facet_published **published)
+{
+  facet_published *p = *published;
+  facet_status status = FACET_OK;
+  if (p && p->corruption == corruption && strcmp(p->folder, folder) == 0)
+    return FACET_OK;
+  facet_published_close(published);
+  FACET_NEW(p, 1);
+  p->corruption = corruption;
+  if (!(p->folder = facet_copy_text(folder)))
+    status = FACET_OS;
+  else
+    status = published_map(folder, corruption, like, &p->array);
+  *published = p;
+  if (status != FACET_OK)
+    facet_published_close(published);
+  return status;
+}
+
+void facet_published_close(facet_published **published)
+{
+  facet_published *p = *published;
+  if (p) {
+    array_unmap(&p->array);
+    facet_free(&p->folder);
+  }
+  facet_free(published);
+}
+
+void facet_published_pixels(const facet_published *published, int severity, double scale, int64_t first, int64_t count,
+                            float *pixels)
+{
+  const facet_npy *a = &published->array;
+  int64_t channels = a->dim[3], plane = a->dim[1] * a->dim[2];
+  const uint8_t *from = a->data + ((severity - 1) * (a->dim[0] / 5) + first) * plane * channels;
+  for (int64_t n = 0; n < count; n++)
+    for (int64_t i = 0; i < plane; i++)
+      for (int64_t c = 0; c < channels; c++)
+        pixels[(n * channels + c) * plane + i] = (float)(from[(n * plane + i) * channels + c] * scale / 255);
+}
+
+static facet_status same_labels(const char *path, const facet_part *part, const facet_dataset *like)
+{
+  FACET_CHECK(part->count >= like->count, FACET_BAD_INPUT, "%s: %lld labels for %lld test samples", path,
+              (long long)part->count, (long long)like->count);
+  for (int64_t i = 0; i < like->count; i++)
+    FACET_CHECK(like->label[i] < 0 || part->label[i] == like->label[i], FACET_BAD_INPUT,
+                "%s: label %d of sample %lld is not that of the test set, %d", path, part->label[i], (long long)i,
+                like->label[i]);
+  return FACET_OK;
+}
+
+facet_status facet_published_check_labels(const char *folder, const facet_dataset *like)
+{
+  facet_part part = {.count = 0};
+  char *path = facet_format("%s/labels.npy", folder);
+  facet_status status = path ? facet_npy_labels(path, &part) : FACET_OS;
+  if (status == FACET_OK)
+    status = same_labels(path, &part, like);
+  facet_part_clear(&part);
+  facet_free(&path);
+  return status;
+}
