@@ -7,6 +7,7 @@ comma := ,
 ARCH ?= native
 PREFIX ?= /usr/local
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+OBJCOPY ?= objcopy
 # nproc would take OMP_NUM_THREADS for the number of cores.
 CORES ?= $(or $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null),1)
 export CORES
@@ -72,13 +73,16 @@ OPTIMIZE := $(if $(filter 1,$(SANITIZE)),-O1 -g -fno-omit-frame-pointer -fsaniti
   -fno-sanitize-recover=all,-O3 -g -fno-trapping-math -fno-math-errno)
 LANGUAGE := -std=c17 -D_GNU_SOURCE -fopenmp -Iinclude -Isrc -Impi -Itests -isystem $(GENERATED)
 COMPILE := $(FOUND_CC) $(LANGUAGE) $(WARNINGS) $(OPTIMIZE) -march=$(ARCH) $(FOUND_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+SHARED := -fPIC -fvisibility=hidden -fno-semantic-interposition
 LIBRARIES := $(LDFLAGS) $(FOUND_LIBS) -lm
+VERSION := $(shell sed -n 's/^.define FACET_VERSION "\(.*\)".*/\1/p' include/facet/base.h)
+SONAME := libfacet.so.$(basename $(VERSION))
 
-all: $(BUILD)/facet $(BUILD)/libfacet.a
+all: $(BUILD)/facet $(BUILD)/libfacet.a $(BUILD)/libfacet.so
 tests: $(UNIT_TESTS) $(PARALLEL_TESTS) $(TEST_PROGRAMS) $(CONFORMANCE)
 
 $(BUILD)/flags: FORCE
-	@$(call keep,$(call quoted,$(COMPILE) $(LIBRARIES)))
+	@$(call keep,$(call quoted,$(COMPILE) $(SHARED) $(LIBRARIES)))
 build/revision: FORCE
 	@$(call keep,"$$(GIT_OPTIONAL_LOCKS=0 git describe --always --tags --dirty 2>/dev/null || echo unknown)")
 
@@ -90,12 +94,12 @@ $(GENERATED)/onnx.pb-c.h: $(FOUND_PROTO) build/config.mk
 $(GENERATED)/onnx.pb-c.c: $(GENERATED)/onnx.pb-c.h ;
 $(BUILD)/onnx.pb-c.o: $(GENERATED)/onnx.pb-c.c $(BUILD)/flags
 	$(SAY) cc $<
-	$(SHOW)$(COMPILE) -w -c $< -o $@
+	$(SHOW)$(COMPILE) $(PLACED) -w -c $< -o $@
 
 $(BUILD)/%.o: %.c $(BUILD)/flags | $(GENERATED)/onnx.pb-c.h
 	@mkdir -p $(@D)
 	$(SAY) cc $<
-	$(SHOW)$(COMPILE) $(EXTRA) -MMD -MP -c $< -o $@
+	$(SHOW)$(COMPILE) $(PLACED) $(EXTRA) -MMD -MP -c $< -o $@
 $(REVISION_SOURCES:%.c=$(BUILD)/%.o): build/revision
 $(REVISION_SOURCES:%.c=$(BUILD)/%.o): private EXTRA = -DFACET_REVISION='"$(file <build/revision)"' \
   -DFACET_SCALAPACK_VERSION='"$(FOUND_SCALAPACK)"'
@@ -105,22 +109,32 @@ $(BUILD)/src/kernels/winograd.o $(BUILD)/src/kernels/image.o $(BUILD)/src/kernel
 # Vector versions of exp and log, which compilers take under -ffast-math alone.
 $(BUILD)/src/embed/tsne_pairs.o: private EXTRA = -ffast-math
 
-$(BUILD)/libfacet.a: $(LIBRARY_OBJECTS)
+# The program and the tests see the library's rooms; its users see what include/facet declares, and nothing else: all
+# other names are hidden in the objects, and local in the libraries that are made of them.
+$(LIBRARY_OBJECTS): private PLACED = $(SHARED)
+$(BUILD)/rooms.a: $(LIBRARY_OBJECTS)
 $(BUILD)/program.a: $(filter-out %/mpi/program/facet.o,$(PROGRAM_OBJECTS))
-$(BUILD)/libfacet.a $(BUILD)/program.a:
+$(BUILD)/rooms.a $(BUILD)/program.a:
 	@rm -f $@.new
 	$(SAY) ar $@
 	$(SHOW)$(AR) rcs $@.new $^ && mv $@.new $@
-$(BUILD)/facet: $(BUILD)/mpi/program/facet.o $(BUILD)/program.a $(BUILD)/libfacet.a
+$(BUILD)/libfacet.a: $(LIBRARY_OBJECTS)
+	@rm -f $@.new
+	$(SAY) ar $@
+	$(SHOW)$(LD) -r $^ -o $@.o && $(OBJCOPY) --localize-hidden $@.o && $(AR) rcs $@.new $@.o && mv $@.new $@ && rm $@.o
+$(BUILD)/libfacet.so: $(LIBRARY_OBJECTS)
+	$(SAY) link $@
+	$(SHOW)$(COMPILE) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs,--as-needed $^ -o $@ $(LDFLAGS) $(FOUND_LIBRARY_LIBS) -lm
+$(BUILD)/facet: $(BUILD)/mpi/program/facet.o $(BUILD)/program.a $(BUILD)/rooms.a
 	$(SAY) link $@
 	$(SHOW)$(COMPILE) $^ -o $@ $(LIBRARIES)
 
 # A test program is one file with its own main, linked with what it uses of the library and of mpi/.
 $(UNIT_TESTS) $(PARALLEL_TESTS): private MORE = -lcmocka
-$(UNIT_TESTS) $(PARALLEL_TESTS) $(TEST_PROGRAMS) $(BENCH_PROGRAMS): %: %.o $(BUILD)/program.a $(BUILD)/libfacet.a
+$(UNIT_TESTS) $(PARALLEL_TESTS) $(TEST_PROGRAMS) $(BENCH_PROGRAMS): %: %.o $(BUILD)/program.a $(BUILD)/rooms.a
 	$(SAY) link $@
 	$(SHOW)$(COMPILE) $^ -o $@ $(MORE) $(LIBRARIES)
-$(CONFORMANCE): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/conformance/*.c)) $(BUILD)/program.a $(BUILD)/libfacet.a
+$(CONFORMANCE): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/conformance/*.c)) $(BUILD)/program.a $(BUILD)/rooms.a
 	$(SAY) link $@
 	$(SHOW)$(COMPILE) $^ -o $@ $(LIBRARIES)
 .SECONDARY:
@@ -196,21 +210,21 @@ install: all
 	install -d '$(INTO)/bin' '$(INTO)/lib/pkgconfig' '$(INTO)/include/facet' '$(INTO)/share/facet'
 	install build/facet '$(INTO)/bin'
 	install -m 644 build/libfacet.a '$(INTO)/lib'
-	install -m 644 src/facet.h '$(INTO)/include/facet'
-	for room in base data geometry kernels linear net onnx prune; do \
-	  install -d "$(INTO)/include/facet/$$room" && \
-	  install -m 644 src/$$room/$$room.h "$(INTO)/include/facet/$$room" || exit 1; done
+	install build/libfacet.so '$(INTO)/lib/libfacet.so.$(VERSION)'
+	ln -sf libfacet.so.$(VERSION) '$(INTO)/lib/$(SONAME)'
+	ln -sf $(SONAME) '$(INTO)/lib/libfacet.so'
+	install -m 644 include/facet/*.h '$(INTO)/include/facet'
 	cp -r analysis jobs '$(INTO)/share/facet'
 	find '$(INTO)/share/facet' -name __pycache__ -prune -exec rm -r {} +
-	printf '%s\n' 'Name: facet' 'Description: what a ReLU network does with each sample' "Version: $$(sed -n 's/.*FACET_VERSION "\(.*\)"/\1/p' mpi/ranks/versions.h)" \
-	  'Cflags: -I$(PREFIX)/include/facet' 'Libs: -L$(PREFIX)/lib -lfacet -fopenmp $(strip $(LIBRARIES))' \
-	  >'$(INTO)/lib/pkgconfig/facet.pc'
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: facet' 'Description: what a ReLU network does with each sample' \
+	  'Version: $(VERSION)' 'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -lfacet' \
+	  'Libs.private: -fopenmp $(strip $(LDFLAGS) $(FOUND_LIBRARY_LIBS)) -lm' >'$(INTO)/lib/pkgconfig/facet.pc'
 
 clean:
 	rm -rf build
 
 help:
-	@echo 'make            build/facet and build/libfacet.a'
+	@echo 'make            build/facet, build/libfacet.a and build/libfacet.so'
 	@echo 'make deps       install what it needs (Debian; says what)'
 	@echo 'make demo       train, prune, linearize Fashion-MNIST; report in results/demo'
 	@echo 'make test       unit, parallel, ONNX and whole-run tests; SANITIZE=1: unit and ONNX under sanitizers'
