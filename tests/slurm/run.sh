@@ -80,7 +80,12 @@ check "a missing study ends the job with 66" status_is 66 submit --wait -N 2 job
 mpirun --quiet -n 2 build/facet run "$(study whole 60000)" >"$here/whole.log" 2>&1
 job=$(submit -N 2 jobs/facet.sbatch "$(study broken 60000)")
 check "a longer study starts" state_becomes "$job" RUNNING 60
-sleep 4
+for _ in $(seq 300); do # until it is well at work
+  if [ -e "$here/broken/variants/dense.onnx" ]; then
+    break
+  fi
+  sleep 0.2
+done
 scancel --batch --signal=USR1 "$job"
 check "told that time is up, it goes back into the queue" state_becomes "$job" PENDING 60
 check "after saying that it can be resumed" grep -q "run the same command again to go on" "$here/$job.log"
