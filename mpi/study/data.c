@@ -4,13 +4,23 @@
 #include "loader.h"
 #include "study_embed.h"
 
-static facet_status read_data(const facet_study *study, const facet_data_source *source, const char *key,
+const char *facet_label_file(const facet_source_keys *source)
+{
+  return source->labels.count > 0 ? source->labels.item[0] : source->images.item[0];
+}
+
+static facet_status read_data(const facet_study *study, const facet_source_keys *keys, const char *key,
                               facet_dataset **data)
 {
-  FACET_TRY(facet_dataset_open(source, data));
-  const char *labels = source->labels ? source->labels[0] : source->images[0];
+  const facet_data_source source = {.format = keys->format,
+                                    .files = keys->images.count,
+                                    .images = keys->images.item,
+                                    .labels = keys->labels.item,
+                                    .count = keys->count,
+                                    .order = keys->layout};
+  FACET_TRY(facet_dataset_open(&source, data));
   if (study->data.classes.count > 0)
-    FACET_TRY(facet_dataset_check_labels(*data, labels, study->data.classes.count));
+    FACET_TRY(facet_dataset_check_labels(*data, facet_label_file(keys), study->data.classes.count));
   facet_status status = facet_normalization_check(&study->data.normalize, (*data)->image.channels);
   return status == FACET_OK ? FACET_OK
                             : facet_raise_in(status, "%s: data.normalize (for data.%s): ", study->settings.file, key);
@@ -48,7 +58,7 @@ facet_status facet_study_data_read(const facet_study *study, facet_study_data *d
   const facet_dataset *a = data->train, *b = data->test;
   FACET_CHECK(facet_image_same(a->image, b->image), FACET_BAD_INPUT,
               "%s: training images are %lld x %lld x %lld but test images are %lld x %lld x %lld",
-              study->data.train.images[0], (long long)a->image.channels, (long long)a->image.height,
+              study->data.train.images.item[0], (long long)a->image.channels, (long long)a->image.height,
               (long long)a->image.width, (long long)b->image.channels, (long long)b->image.height,
               (long long)b->image.width);
   return FACET_OK;

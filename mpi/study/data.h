@@ -11,5 +11,7 @@ typedef struct {
 /* Not collective. Reads the data sets and checks labels and normalisation against each other and the study. */
 facet_status facet_study_data_read(const facet_study *study, facet_study_data *data);
 void facet_study_data_clear(facet_study_data *data);
+/* The first file that holds labels, for messages. */
+const char *facet_label_file(const facet_source_keys *source);
 
 #endif

@@ -47,9 +47,17 @@ typedef struct {
   int memory_line; /* in the YAML file, for messages; 0: left out */
 } facet_settings;
 
+/* A data set: facet_data_source, as the study has it. */
 typedef struct {
+  facet_data_format format;
+  facet_texts images, labels;
+  facet_order layout;
+  int64_t count;
+} facet_source_keys;
+
+typedef struct {
+  facet_source_keys train, test;
   bool has_train;
-  facet_data_source train, test;
   facet_texts classes; /* none given: the network says how many there are */
   facet_normalization normalize;
   facet_order layout; /* in which order the networks take the numbers; auto: as their input's dimensions say */

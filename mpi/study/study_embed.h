@@ -3,11 +3,7 @@
 #define FACET_STUDY_EMBED_H
 
 #include "study.h"
-#include "study_schema.h"
 
-/* Reads the mapping into a facet_study's `embed`; target is the study. */
-facet_status facet_study_read_embed(const facet_schema_reader *reader, const facet_tree *node, void *target);
-void facet_study_clear_embed(facet_embedding *embed);
 /* How many batches of about one size the encoder learns from, none larger than the study's. */
 int64_t facet_embed_batches(const facet_embedding *embed, int64_t samples);
 int64_t facet_embed_largest(const facet_embedding *embed, int64_t samples); /* of those batches: its samples */

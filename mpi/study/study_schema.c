@@ -1,4 +1,5 @@
-/* Reads mappings by tables of keys.  Every complaint about a value is made here, so all of them look alike. */
+/* Reads mappings by tables of keys, and frees them.  Every complaint about a value is made here, so all of them look
+ * alike. */
 #include "study_schema.h"
 
 #include <ctype.h>
@@ -42,7 +43,7 @@ static bool is_whole(const char *text)
   return *text != '\0' && strspn(text, "0123456789") == strlen(text);
 }
 
-facet_status facet_schema_number(const facet_tree *node, const char *range, double *x)
+static facet_status read_number(const facet_tree *node, const char *range, double *x)
 {
   FACET_TRY(check_scalar(node, "a number"));
   double value = 0;
@@ -66,22 +67,48 @@ facet_status facet_schema_whole(const facet_tree *node, const char *range, int64
 
 /* ---- words, names, paths ---- */
 
-facet_status facet_schema_word(const facet_tree *node, const facet_word *words, int *value)
+const facet_word facet_truths[] = {{"true", 1}, {"false", 0}, {"yes", 1}, {"no", 0}, {NULL, 0}};
+
+static facet_word word_of(const facet_key *key, int i)
+{
+  return key->words ? key->words[i] : key->word(i);
+}
+
+const char *facet_schema_word_of(const facet_key *key, int value)
+{
+  int i = 0;
+  while (word_of(key, i).name && word_of(key, i).value != value)
+    i++;
+  return word_of(key, i).name;
+}
+
+static facet_status read_word(const facet_tree *node, const facet_key *key, int *value)
 {
   char list[768] = "one of ";
   size_t start = strlen(list);
-  for (const facet_word *word = words; word->name; word++) {
-    if (node->kind == FACET_TREE_SCALAR && strcmp(node->text, word->name) == 0) {
-      *value = word->value;
+  facet_word word;
+  for (int i = 0; (word = word_of(key, i)).name; i++) {
+    if (facet_schema_is(node, word.name)) {
+      *value = word.value;
       return FACET_OK;
     }
     size_t length = strlen(list);
-    snprintf(list + length, sizeof list - length, "%s%s", length > start ? ", " : "", word->name);
+    snprintf(list + length, sizeof list - length, "%s%s", length > start ? ", " : "", word.name);
   }
   return facet_tree_raise_kind(node, list);
 }
 
-facet_status facet_schema_text(const facet_tree *node, char **text)
+facet_status facet_schema_word(const facet_tree *node, const facet_word *words, int *value)
+{
+  return read_word(node, &(facet_key){.words = words}, value);
+}
+
+bool facet_schema_is(const facet_tree *node, const char *word)
+{
+  return node->kind == FACET_TREE_SCALAR && strcmp(node->text, word) == 0;
+}
+
+static facet_status read_text(const facet_tree *node, char **text)
 {
   FACET_TRY(check_scalar(node, "a text"));
   if (node->text[0] == '\0')
@@ -122,7 +149,7 @@ char *facet_name_of_file(const char *path)
   return name;
 }
 
-facet_status facet_schema_name(const facet_tree *node, char **name)
+static facet_status read_name(const facet_tree *node, char **name)
 {
   FACET_TRY(check_scalar(node, "a name"));
   if (!is_safe(node->text))
@@ -170,103 +197,206 @@ facet_status facet_schema_path(const facet_schema_reader *reader, const facet_tr
   return FACET_OK;
 }
 
-facet_status facet_schema_some(const facet_tree *node)
-{
-  if (node->kind == FACET_TREE_MAPPING)
-    return facet_tree_raise(node, "a mapping is neither a value nor a list of values");
-  if (node->kind == FACET_TREE_LIST && node->count == 0)
-    return facet_tree_raise(node, "the list is empty");
-  return FACET_OK;
-}
+/* ---- one key ---- */
 
-/* ---- tables ---- */
-
-static facet_status store_whole(const facet_key *key, const facet_tree *node, void *slot)
+static facet_status read_whole(const facet_key *key, const facet_tree *node, void *slot)
 {
   int64_t x = 0;
-  bool all = key->type == FACET_KEY_COUNT && node->kind == FACET_TREE_SCALAR && strcmp(node->text, "all") == 0;
-  if (!all)
-    FACET_TRY(facet_schema_whole(node, key->range, &x));
-  int small = (int)x;
-  uint32_t seed = (uint32_t)x;
-  if (key->type == FACET_KEY_WHOLE)
+  FACET_TRY(facet_schema_whole(node, key->range, &x));
+  uint32_t small = (uint32_t)x;
+  if (key->size == sizeof small)
     memcpy(slot, &small, sizeof small);
-  else if (key->type == FACET_KEY_SEED)
-    memcpy(slot, &seed, sizeof seed);
   else
     memcpy(slot, &x, sizeof x);
   return FACET_OK;
 }
 
-static facet_status store_text(const facet_schema_reader *reader, const facet_key *key, const facet_tree *node,
-                               void *slot)
+static facet_status read_one(const facet_schema_reader *reader, const facet_key *key, const facet_tree *node,
+                             void *slot)
 {
-  char *text = NULL, *standard;
-  FACET_TRY(key->type == FACET_KEY_NAME ? facet_schema_name(node, &text) : facet_schema_path(reader, node, &text));
-  memcpy(&standard, slot, sizeof standard);
-  facet_free(&standard);
-  memcpy(slot, &text, sizeof text);
-  return FACET_OK;
-}
-
-static facet_status store(const facet_schema_reader *reader, const facet_key *key, const facet_tree *node, void *target)
-{
-  void *slot = (char *)target + key->target;
+  double x = 0;
   int word = 0;
   switch (key->type) {
   case FACET_KEY_WHOLE:
-  case FACET_KEY_LARGE:
-  case FACET_KEY_COUNT:
-  case FACET_KEY_SEED:
-    return store_whole(key, node, slot);
+    return read_whole(key, node, slot);
   case FACET_KEY_NUMBER:
-    return facet_schema_number(node, key->range, slot);
-  case FACET_KEY_WORD:
-    FACET_TRY(facet_schema_word(node, key->words, &word));
-    memcpy(slot, &word, sizeof word);
+    FACET_TRY(read_number(node, key->range, &x));
+    x += 0.0; /* -0 becomes 0 */
+    memcpy(slot, &x, sizeof x);
     return FACET_OK;
+  case FACET_KEY_WORD:
+    FACET_TRY(read_word(node, key, &word));
+    if (key->size == sizeof(bool))
+      memcpy(slot, &(bool){word != 0}, sizeof(bool));
+    else
+      memcpy(slot, &word, sizeof word);
+    return FACET_OK;
+  case FACET_KEY_TEXT:
+    return read_text(node, slot);
   case FACET_KEY_NAME:
+    return read_name(node, slot);
   case FACET_KEY_PATH:
-    return store_text(reader, key, node, slot);
-  case FACET_KEY_OTHER:
+    return facet_schema_path(reader, node, slot);
+  case FACET_KEY_MAPPING:
     break;
   }
-  return key->read(reader, node, target);
+  if (!key->inherits)
+    FACET_TRY(facet_schema_defaults(reader, key->keys, slot));
+  return facet_schema_read(reader, key->keys, node, slot);
 }
 
-facet_status facet_schema_defaults(const facet_schema_reader *reader, const facet_key *keys, int count, void *target)
+static bool is_text(const facet_key *key)
 {
-  for (int i = 0; i < count; i++) {
-    if (!keys[i].standard)
+  return key->type == FACET_KEY_TEXT || key->type == FACET_KEY_NAME || key->type == FACET_KEY_PATH;
+}
+
+static facet_status check_different(const facet_key *key, const facet_tree *node, const char *items, int last)
+{
+  for (int i = 0; i < last; i++) {
+    const char *a = items + (size_t)i * key->size, *b = items + (size_t)last * key->size;
+    bool same = is_text(key) ? strcmp(*(char *const *)(const void *)a, *(char *const *)(const void *)b) == 0
+                             : memcmp(a, b, key->size) == 0;
+    if (same)
+      return facet_tree_raise(facet_tree_item(node, last),
+                              is_text(key) ? "'%s' stands there twice" : "%s stands there twice",
+                              facet_tree_item(node, last)->text);
+  }
+  return FACET_OK;
+}
+
+static facet_status check_list(const facet_key *key, const facet_tree *node)
+{
+  char wanted[64];
+  snprintf(wanted, sizeof wanted, "a list of %s", key->plural ? key->plural : "");
+  if (key->plural && node->kind != FACET_TREE_LIST)
+    return facet_tree_raise_kind(node, wanted);
+  if (node->kind == FACET_TREE_MAPPING)
+    return facet_tree_raise(node, "a mapping is neither a value nor a list of values");
+  if (facet_tree_items(node) < (key->plural ? key->least : 1))
+    return facet_tree_raise(node, "the list is empty");
+  if (key->most > 0 && facet_tree_items(node) > key->most)
+    return facet_tree_raise(node, "a list of %d; at most %d are possible", facet_tree_items(node), key->most);
+  return FACET_OK;
+}
+
+/* What was read before a failure is counted, and so freed. */
+static facet_status read_list(const facet_schema_reader *reader, const facet_key *key, const facet_tree *node,
+                              char *target)
+{
+  int *count = (int *)(void *)(target + key->count);
+  char *items = target + key->target;
+  if (key->zero && facet_schema_is(node, key->zero))
+    return FACET_OK;
+  FACET_TRY(check_list(key, node));
+  if (!key->fixed) {
+    items = facet_allocate((size_t)facet_tree_items(node), key->size);
+    FACET_CHECK(items, FACET_OS, "out of memory");
+    memcpy(target + key->target, &items, sizeof items);
+  }
+  for (int i = 0; i < facet_tree_items(node); i++) {
+    *count = i + 1;
+    FACET_TRY(read_one(reader, key, facet_tree_item(node, i), items + (size_t)i * key->size));
+    if (key->different)
+      FACET_TRY(check_different(key, node, items, i));
+  }
+  return FACET_OK;
+}
+
+static void clear_one(const facet_key *key, void *slot)
+{
+  if (key->type == FACET_KEY_MAPPING)
+    facet_schema_clear(key->keys, slot);
+  else if (is_text(key))
+    facet_free((char **)slot);
+}
+
+static void clear_key(const facet_key *key, char *target)
+{
+  if (key->clear)
+    key->clear(target);
+  else if (!key->list)
+    clear_one(key, target + key->target);
+  else {
+    char *items = target + key->target;
+    int *count = (int *)(void *)(target + key->count);
+    if (!key->fixed)
+      memcpy(&items, target + key->target, sizeof items);
+    for (int i = 0; i < *count && items; i++)
+      clear_one(key, items + (size_t)i * key->size);
+    *count = 0;
+    if (!key->fixed)
+      facet_free((char **)(void *)(target + key->target));
+  }
+}
+
+static facet_status read_value(const facet_schema_reader *reader, const facet_key *key, const facet_tree *node,
+                               void *target)
+{
+  char *slot = (char *)target + key->target;
+  bool flagged = key->flag_word && facet_schema_is(node, key->flag_word);
+  if (key->flag_word)
+    *(bool *)((char *)target + key->flag) = flagged;
+  if (flagged)
+    return FACET_OK;
+  if (key->type != FACET_KEY_MAPPING)
+    clear_key(key, target); /* the default */
+  if (key->list)
+    return read_list(reader, key, node, target);
+  if (key->zero && facet_schema_is(node, key->zero)) {
+    memset(slot, 0, key->size);
+    return FACET_OK;
+  }
+  if (key->type == FACET_KEY_MAPPING && key->given > 0)
+    *(bool *)((char *)target + key->given) = true;
+  return read_one(reader, key, node, slot);
+}
+
+static facet_status read_key(const facet_schema_reader *reader, const facet_key *key, const facet_tree *node,
+                             void *target)
+{
+  if (key->line > 0)
+    memcpy((char *)target + key->line, &node->line, sizeof node->line);
+  return key->read ? key->read(reader, node, target) : read_value(reader, key, node, target);
+}
+
+/* ---- mappings ---- */
+
+facet_status facet_schema_defaults(const facet_schema_reader *reader, const facet_mapping *mapping, void *target)
+{
+  for (int i = 0; i < mapping->count; i++) {
+    const facet_key *key = &mapping->key[i];
+    if (key->type == FACET_KEY_MAPPING && key->given == 0 && !key->list && !key->read)
+      FACET_TRY(facet_schema_defaults(reader, key->keys, (char *)target + key->target));
+    if (!key->standard)
       continue;
-    facet_tree node = {.kind = FACET_TREE_SCALAR, .text = facet_copy_text(keys[i].standard)};
-    if (!node.text)
-      return FACET_OS;
-    facet_status status = store(reader, &keys[i], &node, target);
-    facet_free(&node.text);
+    facet_tree *node = NULL;
+    FACET_TRY(facet_tree_read("a default", (const uint8_t *)key->standard, strlen(key->standard), &node));
+    facet_status status = read_key(reader, key, node, target);
+    facet_tree_destroy(&node);
     FACET_TRY(status);
   }
   return FACET_OK;
 }
 
-static facet_status check_known(const facet_tree *node, const facet_key *keys, int count)
+static facet_status check_known(const facet_tree *node, const facet_mapping *mapping)
 {
   enum { MOST = 32 };
   const char *word[MOST];
   char list[512] = "";
-  for (int i = 0; i < count && i < MOST; i++) {
-    word[i] = keys[i].key;
+  int count = mapping->count < MOST ? mapping->count : MOST;
+  for (int i = 0; i < count; i++) {
+    word[i] = mapping->key[i].key;
     size_t length = strlen(list);
     snprintf(list + length, sizeof list - length, "%s%s", length > 0 ? ", " : "", word[i]);
   }
   for (int i = 0; i < node->count; i++) {
     const char *key = node->child[i]->key;
     bool known = false;
-    for (int j = 0; j < count; j++)
-      known = known || strcmp(key, keys[j].key) == 0;
+    for (int j = 0; j < mapping->count; j++)
+      known = known || strcmp(key, mapping->key[j].key) == 0;
     if (known)
       continue;
-    const char *near = facet_tree_nearest(key, word, count < MOST ? count : MOST);
+    const char *near = facet_tree_nearest(key, word, count);
     if (near)
       return facet_tree_raise(node->child[i], "unknown key; did you mean '%s'?", near);
     return facet_tree_raise(node->child[i], "unknown key; there are %s", list);
@@ -274,19 +404,42 @@ static facet_status check_known(const facet_tree *node, const facet_key *keys, i
   return FACET_OK;
 }
 
-facet_status facet_schema_read(const facet_schema_reader *reader, const facet_tree *node, const facet_key *keys,
-                               int count, void *target)
+/* Keys that do not belong to the kind that the mapping turned out to be. */
+static facet_status check_kind(const facet_tree *node, const facet_mapping *mapping, const void *target)
+{
+  if (!mapping->kind)
+    return FACET_OK;
+  int kind = mapping->kind(target);
+  for (int i = 0; i < mapping->count; i++) {
+    const facet_tree *child = facet_tree_find(node, mapping->key[i].key);
+    if (child && mapping->key[i].kinds > 0 && !(mapping->key[i].kinds >> kind & 1))
+      return facet_tree_raise(child, "does not go with %s, %s", mapping->kinds[kind].name, mapping->kinds[kind].which);
+  }
+  return FACET_OK;
+}
+
+facet_status facet_schema_read(const facet_schema_reader *reader, const facet_mapping *mapping, const facet_tree *node,
+                               void *target)
 {
   if (node->kind != FACET_TREE_MAPPING)
     return facet_tree_raise_kind(node, "a mapping of keys");
-  FACET_TRY(check_known(node, keys, count));
-  for (int i = 0; i < count; i++)
-    if (keys[i].required && !facet_tree_find(node, keys[i].key))
-      return facet_tree_raise_at(node, keys[i].key, "missing");
-  for (int i = 0; i < count; i++) {
-    const facet_tree *child = facet_tree_find(node, keys[i].key);
+  FACET_TRY(check_known(node, mapping));
+  for (int i = 0; i < mapping->count; i++)
+    if (mapping->key[i].required && !facet_tree_find(node, mapping->key[i].key))
+      return facet_tree_raise_at(node, mapping->key[i].key, "missing");
+  if (mapping->begin)
+    FACET_TRY(mapping->begin(reader, node, target));
+  for (int i = 0; i < mapping->count; i++) {
+    const facet_tree *child = facet_tree_find(node, mapping->key[i].key);
     if (child)
-      FACET_TRY(store(reader, &keys[i], child, target));
+      FACET_TRY(read_key(reader, &mapping->key[i], child, target));
   }
-  return FACET_OK;
+  FACET_TRY(check_kind(node, mapping, target));
+  return mapping->check ? mapping->check(reader, node, target) : FACET_OK;
+}
+
+void facet_schema_clear(const facet_mapping *mapping, void *target)
+{
+  for (int i = 0; i < mapping->count; i++)
+    clear_key(&mapping->key[i], target);
 }

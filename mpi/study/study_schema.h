@@ -1,26 +1,27 @@
-/* A schema: what keys a mapping of a study may have, one row a key: its type, range, default and where the value
- * goes.  Reading a mapping by such a table checks everything that a row says. */
+/* A schema: what keys a mapping of a study may have, one row a key: its type, range, default, meaning, and where the
+ * value goes.  By such a table a mapping is read and checked, filled with defaults, printed, freed and documented. */
 #ifndef FACET_STUDY_SCHEMA_H
 #define FACET_STUDY_SCHEMA_H
+
+#include <stddef.h>
+#include <stdio.h>
 
 #include "study_tree.h"
 
 typedef struct {
   const char *file; /* the study file, absolute: what relative paths start from */
   size_t real;      /* the first so many bytes of it are free of links: ".." goes up in them */
-  void *context;    /* of the `read` functions */
+  void *context;    /* of the `read`, `begin` and `check` functions */
 } facet_schema_reader;
 
 typedef enum {
-  FACET_KEY_WHOLE,  /* int */
-  FACET_KEY_LARGE,  /* int64_t */
-  FACET_KEY_COUNT,  /* int64_t: at least 1, or `all`, which is 0 */
-  FACET_KEY_SEED,   /* uint32_t */
+  FACET_KEY_WHOLE,  /* int, int64_t or uint32_t; never negative */
   FACET_KEY_NUMBER, /* double */
-  FACET_KEY_WORD,   /* an enum: one of `words` */
-  FACET_KEY_NAME,   /* char *: safe as part of a path */
-  FACET_KEY_PATH,   /* char *: made absolute */
-  FACET_KEY_OTHER   /* what `read` makes of it; it gets the whole target */
+  FACET_KEY_WORD,   /* an int, an enum or a bool: one of `words` */
+  FACET_KEY_TEXT,   /* char *; NULL: left out, and not printed */
+  FACET_KEY_NAME,   /* a text that is safe as part of a path */
+  FACET_KEY_PATH,   /* a text that is made absolute */
+  FACET_KEY_MAPPING /* a struct: has keys of its own */
 } facet_key_type;
 
 typedef struct {
@@ -28,32 +29,93 @@ typedef struct {
   int value;
 } facet_word;
 
+typedef struct facet_mapping facet_mapping;
+
 typedef struct {
-  const char *key;
+  const char *key, *meaning; /* meaning: for the documents, as Markdown; "": the name says it */
   facet_key_type type;
-  const char *range;    /* of numbers, as a mathematician writes it: "[0, 1)", "(0, inf)" */
-  const char *standard; /* the value when the key is left out, as it would be written; NULL: nothing is stored */
-  size_t target;        /* offsetof */
-  const facet_word *words;
-  facet_status (*read)(const facet_schema_reader *reader, const facet_tree *node, void *target);
+  size_t target, size;     /* offsetof; sizeof one value */
+  const char *range;       /* of numbers, as a mathematician writes it: "[0, 1)", "(0, inf)" */
+  const facet_word *words; /* or a function of 0, 1, ..., which ends with a name that is NULL */
+  facet_word (*word)(int i);
+  const facet_mapping *keys;
+  const char *standard;  /* the value when the key is left out, as it would be written; NULL: nothing is stored */
+  const char *zero;      /* the word that stands for 0, or for no item */
+  const char *flag_word; /* the word that, in place of a value, sets a bool, whose offset, not 0, is `flag` */
+  size_t flag;
+  /* A list, `target` of which is a pointer to its items (or they themselves, if `fixed`): the offset of the int that
+   * counts them. A single value is a list of one, unless `plural` says of what only a list will do. */
+  bool list;
+  size_t count;
+  const char *plural;
+  bool fixed, different, bare; /* different: no two items are alike; bare: a single one is printed without brackets */
+  int least, most;             /* items; most 0: any number */
+  size_t given;   /* a mapping that may be missing: the offset, not 0, of the bool that says whether it is there */
+  size_t line;    /* the offset, not 0, of an int for the key's line */
+  unsigned kinds; /* of the mapping, 1 << kind, that have the key; 0: all */
   bool required;
+  bool inherits; /* a mapping whose defaults are there already */
+  bool again;    /* another name for the key before it: not printed */
+  /* In place of what the type says; they get the whole target. */
+  facet_status (*read)(const facet_schema_reader *reader, const facet_tree *node, void *target);
+  void (*print)(FILE *out, const void *target); /* what stands behind "key:" */
+  void (*clear)(void *target);
+  const char *type_says, *standard_says; /* for the documents, where they say more than the above */
 } facet_key;
 
-/* Stores the defaults of `keys` into `target`. */
-facet_status facet_schema_defaults(const facet_schema_reader *reader, const facet_key *keys, int count, void *target);
-/* Reads a mapping into `target`; what is left out is left as it is. FACET_BAD_INPUT with line and path. */
-facet_status facet_schema_read(const facet_schema_reader *reader, const facet_tree *node, const facet_key *keys,
-                               int count, void *target);
+/* A mapping comes in kinds, if `kind` says which one it is after reading: NAME, WHICH words tell why a key that is not
+ * one of that kind's is refused. */
+typedef struct {
+  const char *name, *which;
+} facet_kind;
 
-/* Single values; the same errors. Texts are the caller's. */
+struct facet_mapping {
+  const facet_key *key;
+  int count;
+  bool flow; /* printed in one line */
+  const facet_kind *kinds;
+  int (*kind)(const void *target);
+  /* Before and after reading. check: what rows cannot say. */
+  facet_status (*begin)(const facet_schema_reader *reader, const facet_tree *node, void *target);
+  facet_status (*check)(const facet_schema_reader *reader, const facet_tree *node, void *target);
+};
+
+/* Parts of rows: the type and the place of a member. */
+#define FACET_AT(owner, member)              .target = offsetof(owner, member), .size = sizeof((owner *)0)->member
+#define FACET_WHOLE(owner, member, bounds)   .type = FACET_KEY_WHOLE, FACET_AT(owner, member), .range = (bounds)
+#define FACET_NUMBER(owner, member, bounds)  .type = FACET_KEY_NUMBER, FACET_AT(owner, member), .range = (bounds)
+#define FACET_WORD(owner, member, list)      .type = FACET_KEY_WORD, FACET_AT(owner, member), .words = (list)
+#define FACET_TRUTH(owner, member)           FACET_WORD(owner, member, facet_truths)
+#define FACET_NAME(owner, member)            .type = FACET_KEY_NAME, FACET_AT(owner, member)
+#define FACET_PATH(owner, member)            .type = FACET_KEY_PATH, FACET_AT(owner, member)
+#define FACET_MAPPING(mapped, owner, member) .type = FACET_KEY_MAPPING, FACET_AT(owner, member), .keys = (mapped)
+#define FACET_ITEMS(kind, owner, member)                                                                               \
+  .type = (kind), .list = true, .target = offsetof(owner, member.item), .count = offsetof(owner, member.count),        \
+  .size = sizeof *((owner *)0)->member.item
+#define FACET_KEYS(rows) .key = (rows), .count = (int)(sizeof(rows) / sizeof(rows)[0])
+#define FACET_ANY        "[1, 9007199254740992]" /* from 1: all that doubles hold exactly */
+
+extern const facet_word facet_truths[];
+
+/* Stores defaults into `target`, and into mappings that are always there. */
+facet_status facet_schema_defaults(const facet_schema_reader *reader, const facet_mapping *mapping, void *target);
+/* Reads a mapping into `target`; what is left out is left as it is. FACET_BAD_INPUT with line and path. */
+facet_status facet_schema_read(const facet_schema_reader *reader, const facet_mapping *mapping, const facet_tree *node,
+                               void *target);
+/* As YAML with all defaults, in one fixed form, equal values as equal texts. The first line stands where it is to
+ * stand, the others are indented by so many columns; the last one is not ended. */
+void facet_schema_print(FILE *out, const facet_mapping *mapping, const void *target, int indent);
+/* Frees whatever reading stored. */
+void facet_schema_clear(const facet_mapping *mapping, void *target);
+
+/* Values, for the functions of rows; the same errors. Texts are the caller's. */
 facet_status facet_schema_whole(const facet_tree *node, const char *range, int64_t *x);
-facet_status facet_schema_number(const facet_tree *node, const char *range, double *x);
 facet_status facet_schema_word(const facet_tree *node, const facet_word *words, int *value);
-facet_status facet_schema_text(const facet_tree *node, char **text); /* any, but not empty */
-facet_status facet_schema_name(const facet_tree *node, char **name);
 facet_status facet_schema_path(const facet_schema_reader *reader, const facet_tree *node, char **path);
-/* Not a mapping, not an empty list. */
-facet_status facet_schema_some(const facet_tree *node);
+/* The word of a value in a row's list, or NULL. */
+const char *facet_schema_word_of(const facet_key *key, int value);
+/* Whether a node is that word. */
+bool facet_schema_is(const facet_tree *node, const char *word);
 
 /* The name of a file without folder and ending, made safe. Caller frees; NULL: no memory. */
 char *facet_name_of_file(const char *path);

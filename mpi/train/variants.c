@@ -38,7 +38,7 @@ static facet_status check_layout(const facet_study *study, int recipe, const cha
   asked_layout asked = asked_of(study, recipe);
   facet_fit fit = facet_input_layout_find(d->image, input.rank, input.dim, asked.order, layout);
   FACET_CHECK(fit != FACET_FIT_NONE, FACET_BAD_INPUT, "%s: images are %lld x %lld x %lld but the network %s takes %s",
-              study->data.test.images[0], (long long)d->image.channels, (long long)d->image.height,
+              study->data.test.images.item[0], (long long)d->image.channels, (long long)d->image.height,
               (long long)d->image.width, path, facet_shape_text(input));
   FACET_CHECK(fit != FACET_FIT_OTHER, FACET_BAD_INPUT,
               "%s:%d: %s: %s, but images are %lld x %lld x %lld and the network %s takes %s: that is %s",
@@ -57,8 +57,7 @@ static facet_status check_fit(const facet_study *study, int recipe, const char *
   FACET_CHECK(study->data.classes.count == 0 || study->data.classes.count == outputs, FACET_BAD_INPUT,
               "%s: data.classes names %d classes but the network %s has %lld outputs", study->settings.file,
               study->data.classes.count, path, (long long)outputs);
-  return facet_dataset_check_labels(
-      data->test, study->data.test.labels ? study->data.test.labels[0] : study->data.test.images[0], outputs);
+  return facet_dataset_check_labels(data->test, facet_label_file(&study->data.test), outputs);
 }
 
 /* The number of classes: named, of the network, or the largest label of the training data. */
@@ -74,9 +73,8 @@ static facet_status first_weights(const facet_study *study, const facet_study_da
 {
   const facet_dataset *d = data->test;
   int64_t classes = count_classes(study, data);
-  FACET_CHECK(classes > 1, FACET_BAD_INPUT, "%s: the training data has no labels", study->data.train.images[0]);
-  FACET_TRY(facet_dataset_check_labels(
-      data->train, study->data.train.labels ? study->data.train.labels[0] : study->data.train.images[0], classes));
+  FACET_CHECK(classes > 1, FACET_BAD_INPUT, "%s: the training data has no labels", study->data.train.images.item[0]);
+  FACET_TRY(facet_dataset_check_labels(data->train, facet_label_file(&study->data.train), classes));
   facet_shape input = {3, {d->image.channels, d->image.height, d->image.width}};
   if (study->model.resnet)
     return facet_network_resnet(input, study->model.resnet, classes, study->settings.seed, network);

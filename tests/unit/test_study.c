@@ -77,9 +77,9 @@ static void defaults_of_the_smallest(void **state)
   assert_int_equal(s->settings.block, 250);
   assert_false(s->data.has_train);
   assert_int_equal(s->data.test.format, FACET_CIFAR10);
-  assert_int_equal(s->data.test.files, 1);
-  assert_path(s->data.test.images[0], "test.bin");
-  assert_null(s->data.test.labels);
+  assert_int_equal(s->data.test.images.count, 1);
+  assert_path(s->data.test.images.item[0], "test.bin");
+  assert_int_equal(s->data.test.labels.count, 0);
   assert_int_equal(s->data.test.count, 0);
   assert_int_equal(s->data.classes.count, 0);
   assert_float_equal(s->data.normalize.scale, 1, 0);
@@ -105,8 +105,8 @@ static void defaults_of_training(void **state)
   assert_int_equal(s->model.conv.item[0], 8);
   assert_int_equal(s->model.dense.count, 1);
   assert_int_equal(s->model.dense.item[0], 16);
-  assert_int_equal(s->data.train.files, 2);
-  assert_path(s->data.train.images[1], "b.bin");
+  assert_int_equal(s->data.train.images.count, 2);
+  assert_path(s->data.train.images.item[1], "b.bin");
   const facet_training *t = &s->model.training;
   assert_int_equal(t->epochs, 4);
   assert_int_equal(t->batch, 128);
@@ -201,11 +201,11 @@ static void every_key(void **state)
   assert_int_equal(s->settings.block, 100);
   assert_int_equal(s->data.train.format, FACET_IDX);
   assert_int_equal(s->data.train.count, 60000);
-  assert_string_equal(s->data.train.labels[0], "/data/../b.gz"); /* /data may be a link */
-  assert_int_equal(s->data.test.files, 2);
-  assert_path(s->data.test.images[0], "c d.gz");
-  assert_path(s->data.test.images[1], "e.gz");
-  assert_path(s->data.test.labels[1], "g\"\\.gz");
+  assert_string_equal(s->data.train.labels.item[0], "/data/../b.gz"); /* /data may be a link */
+  assert_int_equal(s->data.test.images.count, 2);
+  assert_path(s->data.test.images.item[0], "c d.gz");
+  assert_path(s->data.test.images.item[1], "e.gz");
+  assert_path(s->data.test.labels.item[1], "g\"\\.gz");
   assert_int_equal(s->data.test.count, 0);
   assert_int_equal(s->data.classes.count, 5);
   assert_string_equal(s->data.classes.item[1], "a: b");
@@ -328,7 +328,7 @@ static void paths_start_beside_the_study(void **state)
   facet_study *s = NULL, *again = NULL;
   assert_int_equal(facet_study_read("jobs/deep/my study.yaml", NULL, &s), FACET_OK);
   assert_string_equal(s->settings.name, "my_study");
-  assert_path(s->data.test.images[0], "jobs/x.h5:/images");
+  assert_path(s->data.test.images.item[0], "jobs/x.h5:/images");
   assert_path(s->model.onnx, "jobs/deep/a/../../m.onnx"); /* a may be a link */
   assert_path(s->settings.output, "out");
   /* The same file by another path is the same study. */
@@ -564,7 +564,7 @@ static void memory_and_layouts(void **state)
   }
   facet_study *s = good(ONNX "data: {test: {format: npy, images: a, layout: channels_last}, layout: channels_first}\n"
                              "variants: [{onnx: b}, {onnx: c, layout: channels_last}]\n");
-  assert_int_equal(s->data.test.order, FACET_CHANNELS_LAST);
+  assert_int_equal(s->data.test.layout, FACET_CHANNELS_LAST);
   assert_int_equal(s->data.layout, FACET_CHANNELS_FIRST);
   assert_int_equal(s->data.layout_line, 2);
   assert_int_equal(s->recipes.item[0].layout, FACET_CHANNELS_FIRST);
@@ -686,7 +686,7 @@ static const bad bad_structure[] = {
     {ONNX "data: {test: {format: npy, images: a}, layout: nchw}\n",
      "s.yaml:2: data.layout: 'nchw' is not one of auto, channels_first, channels_last"},
     {SMALL "variants:\n- {method: random, sparsity: 0.5, layout: channels_last}\n",
-     "s.yaml:4: variants[0].layout: goes with onnx only: pruned networks take what dense takes"},
+     "s.yaml:4: variants[0].layout: does not go with method, whose networks take what dense takes"},
     {ONNX "data:\n  test: {format: npy, images: a}\n  train: {format: npy, images: a}\n",
      "s.yaml:4: data.train.labels: missing: training needs them"},
     {ONNX "data: {test: {format: npy, images: a, count: 0}}\n",
@@ -705,7 +705,7 @@ static const bad bad_structure[] = {
     {ONNX "data: {test: {format: npy, images: a}, normalize: {mean: [1, 2, 3], std: [1, 2]}}\n",
      "s.yaml:2: data.normalize.std: 2 numbers, but mean has 3"},
     {ONNX "data: {test: {format: npy, images: a},\n normalize: {mean: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}}\n",
-     "s.yaml:3: data.normalize.mean: 17 channels; 16 is the most"},
+     "s.yaml:3: data.normalize.mean: a list of 17; at most 16 are possible"},
     {SMALL "conditions: clean\n", "s.yaml:3: conditions: 'clean' is not a list of conditions"},
     {SMALL "variants: {method: random}\n", "s.yaml:3: variants: a mapping is not a list of variants"},
     {SMALL "variants: [random]\n", "s.yaml:3: variants[0]: 'random' is not a mapping of keys"},
@@ -715,7 +715,7 @@ static const bad bad_sense[] = {
     /* model and training */
     {BOTH "model: {}\n", "s.yaml:2: model: has neither architecture nor onnx"},
     {BOTH "model:\n  onnx: a\n  architecture: {}\n",
-     "s.yaml:2: model: has both architecture and onnx; it must be one of them"},
+     "s.yaml:4: model.architecture: does not go with onnx, which is a network already"},
     {BOTH "model: {architecture: {conv: 8}}\n",
      "s.yaml:2: model.architecture.conv: '8' is not a list of whole numbers"},
     {BOTH "model: {architecture: {dense: [8, 0]}}\n", "s.yaml:2: model.architecture.dense[1]: 0 is not in [1, 65536]"},
@@ -800,7 +800,7 @@ static const bad bad_sense[] = {
     {SMALL "conditions:\n- clean\n- corruption: gaussian_noise\n  severity:\n  - 1\n  - 0\n",
      "s.yaml:8: conditions[1].severity[1]: 0 is not in [1, 5]"},
     {SMALL "conditions: [{corruption: gaussian_noise, severity: [1, 2, 3, 4, 5, 1]}]\n",
-     "s.yaml:3: conditions[0].severity: 6 severities; there are 5"},
+     "s.yaml:3: conditions[0].severity[5]: 1 stands there twice"},
     /* linearize */
     {SMALL "linearize: all\n", "s.yaml:3: linearize: 'all' is not a mapping of keys"},
     {SMALL "linearize: {variants: [dense, magnitude-global-0.5]}\n",
