@@ -1,5 +1,6 @@
-/* Private to src/net: the executor's insides, shared by executor.c (compiling, the public calls) and the
- * kinds (kind_*.c: what one step does).
+/* Private to src/net: the executor's insides, shared by executor_compile.c (from a network to steps),
+ * executor_buffers.c (where their values lie), executor.c (running them: the public calls) and the kinds (kind_*.c:
+ * what one step does).
  *
  * A step is one node, or a linear or diagonal node with the diagonals by channel after it (batch norm, Mul, Add) folded
  * in.  Every value has one layout, for itself and its adjoint, so gates and sums need no reorder. */
@@ -100,6 +101,7 @@ typedef struct {
   facet_status (*gradient)(facet_executor *x, facet_step *step, float *gradient); /* NULL: no parameters */
 } facet_kind_row;
 
+extern const facet_kind_row *const facet_kinds[]; /* by facet_kind */
 extern const facet_kind_row facet_kind_linear, facet_kind_diagonal, facet_kind_sum, facet_kind_gate, facet_kind_select,
     facet_kind_move, facet_kind_window;
 
@@ -134,6 +136,13 @@ static inline double facet_nearly(const facet_executor *x)
 {
   return x->options.training ? -1 : 4 * (x->options.real == FACET_F64 ? 0x1p-52 : 0x1p-23);
 }
+
+/* Fills an executor whose network, options and kernels are set. The caller destroys it in any case. */
+facet_status facet_executor_compile(facet_executor *x);
+/* Plans and allocates what values and adjoints lie in, once the steps, their layouts and kernels are made. */
+facet_status facet_executor_plan_buffers(facet_executor *x);
+
+/* ---- what kinds share: executor_parts.c ---- */
 
 /* Allocates and counts for facet_executor_bytes. */
 facet_status facet_executor_own(facet_executor *x, size_t count, size_t size, void *pointer_to_pointer);
