@@ -13,6 +13,8 @@
 #include "ranks/memory.h"
 #include "tiles.h"
 
+#define MOST_FEATURES 0x1p32 /* bytes, of all variants */
+
 typedef struct {
   const facet_context *context;
   const facet_plan *plan;
@@ -27,7 +29,7 @@ typedef struct {
   facet_pass pass;
   facet_head head;
   bool has_head;
-  double *feature; /* of a batch */
+  double *feature; /* of a tile */
   int32_t *row;
   facet_linearization result; /* W: one chunk of rows */
 } analysis;
@@ -92,7 +94,7 @@ static facet_status enter(void *self, int group)
   if (a->has_head)
     FACET_TRY(facet_network_head(m->network, &a->head));
   FACET_TRY(facet_pass_make(m->network, options, a->pixels, &m->input, linear, &a->pass));
-  FACET_NEW(a->feature, n * a->head.features);
+  FACET_NEW(a->feature, a->plan->store.block * a->head.features);
   return linear ? make_linear_buffers(a, n, chunk) : FACET_OK;
 }
 
@@ -117,7 +119,8 @@ static facet_status store_images(analysis *a, const facet_tile *t)
   for (int64_t i = 0, count; i < t->count && t->condition == 0 && t->variant == 0; i += count) {
     count = t->count - i < a->pass.batch ? t->count - i : a->pass.batch;
     facet_dataset_pixels(a->context->data->test, t->first + i, count, pixels);
-    FACET_TRY(facet_store_images(a->store, t->first + i, count, pixels));
+    const facet_place at = {.part = {{t->first + i, count}}, .as = FACET_AS_FLOAT};
+    FACET_TRY(facet_store_put(a->store, FACET_ROW_IMAGE, at, pixels));
   }
   return FACET_OK;
 }
@@ -132,7 +135,19 @@ typedef struct {
 static facet_status store_chunk(void *context, int64_t from, int64_t rows, const void *w)
 {
   const w_place *p = context;
-  return facet_store_w(p->store, p->variant, p->first, p->count, from, rows, w);
+  const facet_place at = {.variant = p->variant, .part = {{p->first, p->count}, {from, rows}}, .as = FACET_AS_STORED};
+  return facet_store_put(p->store, FACET_ROW_W, at, w);
+}
+
+static facet_status store_linear(const analysis *a, const facet_tile *t, int64_t first, int64_t count)
+{
+  const facet_place at = {.variant = t->variant, .part = {{first, count}}};
+  const facet_linearization *r = &a->result;
+  FACET_TRY(facet_store_put(a->store, FACET_ROW_ROW, at, a->row));
+  FACET_TRY(facet_store_put(a->store, FACET_ROW_B, at, r->b));
+  FACET_TRY(facet_store_put(a->store, FACET_ROW_B_NODE, at, r->b_node));
+  FACET_TRY(facet_store_put(a->store, FACET_ROW_RESIDUAL, at, r->residual));
+  return facet_store_put(a->store, FACET_ROW_TIES, at, r->ties);
 }
 
 /* Linearizes `count` samples of a batch that went forward, and stores that. */
@@ -145,7 +160,7 @@ static facet_status linearize(analysis *a, const facet_tile *t, int64_t first, i
   facet_rows_choose(a->study->linearize.rows, s->linear_rows, s->classes, logits, count, a->row);
   FACET_TRY(facet_linearize_to(executor, facet_pass_input(&a->pass), count, s->linear_rows, a->row, store_chunk, &place,
                                &a->result));
-  return facet_store_linear(a->store, t->variant, first, count, a->row, &a->result);
+  return store_linear(a, t, first, count);
 }
 
 /* Samples i, i+1, ... of the tile, which are the present batch. */
@@ -157,8 +172,8 @@ static void measure(analysis *a, const facet_tile *t, int64_t first, int64_t cou
     int32_t y = a->context->data->test->label[t->first + i];
     facet_rows_choose(FACET_ROWS_PREDICTED, 1, classes, logits, 1, &a->predicted[i]);
     if (a->has_head) { /* the last linear node in double: the loss is that of the geometry, to the last digit */
-      facet_geometry(&a->head, a->feature + (i - first) * a->head.features, y, &a->angle[i], &a->length[i],
-                     &a->margin[i], a->cosine + i * classes);
+      facet_geometry(&a->head, a->feature + i * a->head.features, y, &a->angle[i], &a->length[i], &a->margin[i],
+                     a->cosine + i * classes);
       a->loss[i] = facet_loss_from_geometry(&a->head, a->length[i], a->cosine + i * classes, y);
       continue;
     }
@@ -186,9 +201,26 @@ static facet_status run_batch(analysis *a, const facet_tile *t, int64_t i, int64
   FACET_TRY(facet_executor_output(a->pass.executor, logits));
   FACET_TRY(finite_logits(a, t, i, count));
   if (a->has_head)
-    FACET_TRY(facet_executor_value(a->pass.executor, a->head.feature, a->feature));
+    FACET_TRY(facet_executor_value(a->pass.executor, a->head.feature, a->feature + i * a->head.features));
   measure(a, t, i, count);
   return i < t->linear ? linearize(a, t, t->first + i, count, logits) : FACET_OK;
+}
+
+static facet_status store_tile(const analysis *a, const facet_tile *t)
+{
+  const facet_place at = {.part = {{t->variant, 1}, {t->condition, 1}, {t->first, t->count}}};
+  const struct {
+    facet_row row;
+    const void *data;
+  } arrays[] = {{FACET_ROW_LOGITS, a->logits}, {FACET_ROW_PREDICTED, a->predicted}, {FACET_ROW_LOSS, a->loss},
+                {FACET_ROW_ANGLE, a->angle},   {FACET_ROW_LENGTH, a->length},       {FACET_ROW_MARGIN, a->margin},
+                {FACET_ROW_COSINE, a->cosine}};
+  for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
+    FACET_TRY(facet_store_put(a->store, arrays[i].row, at, arrays[i].data));
+  if (a->plan->store.variant[t->variant].features == 0)
+    return FACET_OK;
+  const facet_place feature = {.variant = t->variant, .part = {{t->condition, 1}, {t->first, t->count}}};
+  return facet_store_put(a->store, FACET_ROW_FEATURE, feature, a->feature);
 }
 
 static facet_tile tile_of(const analysis *a, int64_t unit)
@@ -208,10 +240,7 @@ static facet_status run_tile(void *self, facet_dealer *dealer, int64_t unit)
     FACET_TRY(run_batch(a, &t, i, count));
     FACET_TRY(facet_dealer_pause(dealer));
   }
-  FACET_TRY(
-      facet_store_predictions(a->store, t.variant, t.condition, t.first, t.count, a->logits, a->predicted, a->loss));
-  FACET_TRY(facet_store_geometry(a->store, t.variant, t.condition, t.first, t.count, a->angle, a->length, a->margin,
-                                 a->cosine));
+  FACET_TRY(store_tile(a, &t));
   return facet_store_mark(a->store, "analyse", facet_plan_number(a->plan, &t));
 }
 
@@ -305,11 +334,25 @@ static bool wanted(const facet_plan *plan)
   return plan->blocks > 0;
 }
 
+/* Which features a later stage reads: those of all variants, or none where they are too many. */
+static void plan_features(const facet_study *study, const facet_family *family, facet_store_plan *s)
+{
+  bool drawn = study->embed.wanted && study->embed.source == FACET_SOURCE_FEATURES;
+  double samples = (double)s->conditions * (double)s->samples, numbers = 0;
+  for (int v = 0; v < s->variants && (drawn || facet_store_cka_items(s) > 0); v++) {
+    s->variant[v].features = facet_network_features(family->member[v].network, NULL);
+    numbers += samples * (double)s->variant[v].features;
+  }
+  for (int v = 0; v < s->variants && numbers * (double)facet_type_size(study->settings.precision) > MOST_FEATURES; v++)
+    s->variant[v].features = 0;
+}
+
 static facet_status plan_own(const facet_study *study, const facet_study_data *data, const facet_family *family,
                              int ranks, facet_plan *plan)
 {
-  (void)data, (void)family, (void)ranks;
+  (void)data, (void)ranks;
   facet_store_plan *s = &plan->store;
+  plan_features(study, family, s);
   if (!study->linearize.wanted)
     return FACET_OK;
   s->linear_samples = study->linearize.samples ? study->linearize.samples : s->samples;

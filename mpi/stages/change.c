@@ -195,15 +195,21 @@ static facet_status compare(change *c, side *from, side *to, int condition, int6
   for (int64_t i = 0; i < count; i++)
     compare_sample(c, from, to, condition >= 0,
                    margin_of(c, c->variant, after, first + i) - margin_of(c, before, clean, first + i), i);
-  const facet_store_change result = {.pixel = c->pixel,
-                                     .moved = condition >= 0 ? c->moved : NULL,
-                                     .node = c->node,
-                                     .gates = c->gates,
-                                     .total = c->total,
-                                     .residual = c->residual,
-                                     .rival_before = from->map.rival,
-                                     .rival = to->map.rival};
-  return facet_store_changes(c->store, c->variant, condition, first, count, &result);
+  const facet_place at = {.variant = c->variant, .condition = after, .part = {{first, count}}};
+  const struct {
+    facet_row from_dense, from_clean;
+    const void *data;
+  } arrays[] = {{FACET_ROW_CHANGE_PIXEL, FACET_ROW_MOVE_PIXEL, c->pixel},
+                {FACET_ROW_CHANGE_NODE, FACET_ROW_MOVE_NODE, c->node},
+                {FACET_ROW_CHANGE_GATES, FACET_ROW_MOVE_GATES, c->gates},
+                {FACET_ROW_CHANGE_TOTAL, FACET_ROW_MOVE_TOTAL, c->total},
+                {FACET_ROW_CHANGE_RESIDUAL, FACET_ROW_MOVE_RESIDUAL, c->residual},
+                {FACET_ROW_CHANGE_RIVAL_BEFORE, FACET_ROW_MOVE_RIVAL_BEFORE, from->map.rival},
+                {FACET_ROW_CHANGE_RIVAL, FACET_ROW_MOVE_RIVAL, to->map.rival}};
+  for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
+    FACET_TRY(
+        facet_store_put(c->store, condition < 0 ? arrays[i].from_dense : arrays[i].from_clean, at, arrays[i].data));
+  return condition < 0 ? FACET_OK : facet_store_put(c->store, FACET_ROW_MOVE_MOVED, at, c->moved);
 }
 
 static facet_status run_batch(change *c, int64_t first, int64_t count)
@@ -271,11 +277,13 @@ static facet_status run_unit(void *self, facet_dealer *dealer, int64_t unit)
     FACET_TRY(run_batch(c, i, end - i < c->batch ? end - i : c->batch));
     FACET_TRY(facet_dealer_pause(dealer));
   }
-  return FACET_OK;
+  int64_t variant = unit / units_of_variant(c->store_plan);
+  return facet_store_mark_parts(c->store, "change", variant * c->store_plan->change_samples + first, end - first);
 }
 
-/* Units of all variants; those of variants that are not compared count as done. *unit: caller frees. */
-static facet_status list_units(change *c, facet_unit **unit, facet_tiles *tiles)
+/* Units of all variants; those of variants that are not compared count as done. done: marks of all samples of all
+ * variants; NULL: none is. *unit: caller frees. */
+static facet_status list_units(change *c, const uint8_t *done, facet_unit **unit, facet_tiles *tiles)
 {
   const facet_store_plan *p = c->store_plan;
   int64_t each = units_of_variant(p);
@@ -284,8 +292,9 @@ static facet_status list_units(change *c, facet_unit **unit, facet_tiles *tiles)
     bool compared = is_compared(p, c->family, v);
     double dense = v > 0 ? 1 + (double)p->variant[0].cost.flops : 0, own = 1 + (double)p->variant[v].cost.flops;
     for (int64_t i = 0; i < each; i++)
-      (*unit)[v * each + i] =
-          (facet_unit){.cost = dense + own * (1 + p->change_conditions), .group = v, .done = !compared};
+      (*unit)[v * each + i] = (facet_unit){.cost = dense + own * (1 + p->change_conditions),
+                                           .group = v,
+                                           .done = !compared || (done && done[v * p->change_samples + i * UNIT])};
   }
   *tiles = (facet_tiles){.stage = "change",
                          .name = "units",
@@ -367,10 +376,17 @@ static change begin(const facet_context *context)
                   .batch = most < MOST_BATCH ? most : MOST_BATCH};
 }
 
+static facet_status read_marks(const change *c, uint8_t **done)
+{
+  FACET_NEW(*done, facet_store_parts(c->store, "change"));
+  return facet_store_marks(c->store, "change", *done);
+}
+
 static facet_status run(const facet_context *context)
 {
   change c = begin(context);
   facet_unit *unit = NULL;
+  uint8_t *done = NULL;
   facet_tiles tiles;
   facet_status status = facet_store_sync(c.store);
   if (status == FACET_OK)
@@ -378,14 +394,17 @@ static facet_status run(const facet_context *context)
   if (status == FACET_OK)
     status = prepare(&c);
   if (status == FACET_OK && facet_rank(context->comm) == 0)
-    status = facet_store_change_samples(c.store, c.picked.sample);
+    status = facet_store_put(c.store, FACET_ROW_CHANGE_SAMPLE, (facet_place){0}, c.picked.sample);
   if (status == FACET_OK)
-    status = list_units(&c, &unit, &tiles);
+    status = read_marks(&c, &done);
+  if (status == FACET_OK)
+    status = list_units(&c, done, &unit, &tiles);
   status = facet_agree(context->comm, status);
   if (status == FACET_OK)
     status = facet_tiles_run(context->comm, &tiles);
   change_clear(&c);
   facet_free(&unit);
+  facet_free(&done);
   return status;
 }
 
@@ -404,7 +423,7 @@ static facet_status memory(const facet_context *context, int ranks, double *byte
   facet_status status = prepare(&c);
   own = facet_memory_in_use() - before;
   if (status == FACET_OK)
-    status = list_units(&c, &unit, &tiles);
+    status = list_units(&c, NULL, &unit, &tiles);
   if (status == FACET_OK)
     status = facet_tiles_memory(&tiles, &most);
   change_clear(&c);

@@ -25,6 +25,7 @@ typedef struct {
   const facet_plan *plan;
   const facet_study_data *data;
   const facet_family *family;
+  facet_store *store;
   int64_t first, count, most; /* samples of this rank; of the rank with most */
   int64_t items;              /* of /aggregate/cka */
   int64_t *features;          /* per variant */
@@ -53,10 +54,7 @@ static facet_status enter_variant(work *w, int variant)
     return FACET_OK;
   facet_features_destroy(&w->reader);
   w->variant = -1;
-  facet_feature_source source = {.pixels = w->pixels,
-                                 .member = &w->family->member[variant],
-                                 .real = w->plan->store.study->settings.precision,
-                                 .batch = w->plan->work[variant].forward_batch};
+  facet_feature_source source = facet_feature_source_of(w->plan, w->family, w->store, variant, w->pixels);
   FACET_TRY(facet_features_create(&source, &w->reader));
   w->variant = variant;
   return FACET_OK;
@@ -270,6 +268,7 @@ static facet_status run(const facet_context *context)
             .plan = plan,
             .data = context->data,
             .family = context->family,
+            .store = context->store,
             .first = n * rank / ranks,
             .most = n / ranks + 1,
             .items = facet_store_cka_items(&plan->store),

@@ -2,13 +2,30 @@
 #include "feature.h"
 
 struct facet_features {
+  facet_store *stored; /* NULL: they are made here */
+  int variant;
   facet_pass pass; /* without an executor: inputs are the features */
   int value;       /* of the network: the feature */
   int64_t count;
 };
 
+facet_feature_source facet_feature_source_of(const facet_plan *plan, const facet_family *family, facet_store *store,
+                                             int variant, facet_pixels *pixels)
+{
+  return (facet_feature_source){.pixels = pixels,
+                                .member = &family->member[variant],
+                                .real = plan->store.study->settings.precision,
+                                .batch = plan->work[variant].forward_batch,
+                                .stored = plan->store.variant[variant].features > 0 ? store : NULL,
+                                .variant = variant};
+}
+
 static facet_status make(const facet_feature_source *s, facet_features *f)
 {
+  f->stored = s->inputs ? NULL : s->stored;
+  f->variant = s->variant;
+  if (f->stored)
+    return FACET_OK;
   const facet_network *network = s->inputs ? NULL : s->member->network;
   facet_executor_options options = {.real = s->real, .batch = s->batch};
   FACET_TRY(facet_pass_make(network, options, s->pixels, &s->member->input, false, &f->pass));
@@ -49,6 +66,9 @@ static facet_status run_batch(facet_features *f, int64_t count, double *feature)
 facet_status facet_features_run(facet_features *f, int condition, const int64_t *order, int64_t first, int64_t count,
                                 double *feature)
 {
+  if (f->stored)
+    return facet_store_get(f->stored, FACET_ROW_FEATURE,
+                           (facet_place){.variant = f->variant, .part = {{condition, 1}, {first, count}}}, feature);
   for (int64_t i = 0, n; i < count; i += n) {
     n = count - i < f->pass.batch ? count - i : f->pass.batch;
     for (int64_t k = 0; k < n; k++)

@@ -1,8 +1,9 @@
-/* Features of samples, by forward passes: they are not stored. */
+/* Features of samples, as the analysis stored them, or else by forward passes. */
 #ifndef FACET_FEATURE_H
 #define FACET_FEATURE_H
 
 #include "pass.h"
+#include "plan.h"
 #include "train/variants.h"
 
 typedef struct facet_features facet_features;
@@ -13,9 +14,14 @@ typedef struct {
   const facet_member *member; /* with features, unless inputs are wanted */
   bool inputs;                /* the network's input, in its own order, for a feature */
   facet_type real;
-  int64_t batch; /* samples of one pass */
+  int64_t batch;       /* samples of one pass */
+  facet_store *stored; /* where they are; NULL: nowhere */
+  int variant;         /* there */
 } facet_feature_source;
 
+/* Where the features of a variant's test samples come from, if the plan is followed. pixels: of those. */
+facet_feature_source facet_feature_source_of(const facet_plan *plan, const facet_family *family, facet_store *store,
+                                             int variant, facet_pixels *pixels);
 /* Not collective. The source's parts must outlive it. */
 facet_status facet_features_create(const facet_feature_source *source, facet_features **features);
 void facet_features_destroy(facet_features **features);

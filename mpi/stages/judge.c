@@ -72,14 +72,11 @@ static facet_status prepare(judgement *j)
 static facet_status find_own(judgement *j, int v)
 {
   int64_t rank = facet_rank(j->comm), ranks = facet_ranks(j->comm), n = j->s->samples, numbers = j->s->embed_inputs;
-  facet_feature_source source = {.pixels = j->pixels,
-                                 .member = &j->family->member[v],
-                                 .inputs = j->s->study->embed.source == FACET_SOURCE_PIXELS,
-                                 .real = j->s->study->settings.precision,
-                                 .batch = j->plan->work[v].forward_batch};
+  facet_feature_source source = facet_feature_source_of(j->plan, j->family, j->store, v, j->pixels);
   facet_features *reader = NULL;
   double *feature = NULL;
   facet_status status = FACET_OK;
+  source.inputs = j->s->study->embed.source == FACET_SOURCE_PIXELS;
   for (int64_t i = 0; i < n * numbers; i++)
     j->x[i] = 0;
   FACET_NEW_GO(done, status, feature, source.batch * numbers);

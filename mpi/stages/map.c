@@ -116,11 +116,8 @@ static facet_status enter(void *self, int group)
   mapping *m = self;
   int v = group / 2;
   facet_type real = m->study->settings.precision;
-  facet_feature_source source = {.pixels = m->pixels,
-                                 .member = &m->context->family->member[v],
-                                 .inputs = m->study->embed.source == FACET_SOURCE_PIXELS,
-                                 .real = real,
-                                 .batch = m->plan->work[v].forward_batch};
+  facet_feature_source source = facet_feature_source_of(m->plan, m->context->family, m->store, v, m->pixels);
+  source.inputs = m->study->embed.source == FACET_SOURCE_PIXELS;
   FACET_TRY(facet_features_create(&source, &m->reader));
   FACET_TRY(facet_executor_create(m->encoder, (facet_executor_options){.real = real, .batch = AT_ONCE}, &m->forward));
   FACET_NEW(m->feature, AT_ONCE * m->s->embed_inputs);
@@ -154,6 +151,17 @@ static int64_t explained_of(const mapping *m, const facet_tile *t)
   return left < t->count ? left : t->count;
 }
 
+static facet_status store_linear(const mapping *m, int variant, int64_t first, int64_t count)
+{
+  const facet_place at = {.variant = variant, .part = {{first, count}}};
+  const facet_linearization *r = &m->result;
+  FACET_TRY(facet_store_put(m->store, FACET_ROW_EMBED_W, at, r->w));
+  FACET_TRY(facet_store_put(m->store, FACET_ROW_EMBED_B, at, r->b));
+  FACET_TRY(facet_store_put(m->store, FACET_ROW_EMBED_B_NODE, at, r->b_node));
+  FACET_TRY(facet_store_put(m->store, FACET_ROW_EMBED_RESIDUAL, at, r->residual));
+  return facet_store_put(m->store, FACET_ROW_EMBED_TIES, at, r->ties);
+}
+
 /* Linearizations of a tile's first samples. Their positions are known better then, and are these. */
 static facet_status explain(mapping *m, const facet_tile *t, int64_t count)
 {
@@ -165,7 +173,7 @@ static facet_status explain(mapping *m, const facet_tile *t, int64_t count)
     FACET_TRY(facet_executor_output(executor, m->position + i * m->s->embed_axes));
     FACET_TRY(facet_linearize(executor, m->linear.exact, n, m->s->embed_axes, m->row, &m->result));
     rows_to_images(m, n * m->s->embed_axes);
-    FACET_TRY(facet_store_embed_linear(m->store, t->variant, t->first + i, n, &m->result));
+    FACET_TRY(store_linear(m, t->variant, t->first + i, n));
   }
   return FACET_OK;
 }
@@ -197,7 +205,8 @@ static facet_status run_tile(void *self, facet_dealer *dealer, int64_t unit)
     FACET_CHECK(isfinite(m->position[i]), FACET_BAD_INPUT, "%s: the position of sample %lld is not finite",
                 m->context->family->member[t.variant].file, (long long)(t.first + i / m->s->embed_axes));
   FACET_TRY(explain(m, &t, explained_of(m, &t)));
-  FACET_TRY(facet_store_embed_positions(m->store, t.variant, t.condition, t.first, t.count, m->position));
+  const facet_place at = {.part = {{t.variant, 1}, {t.condition, 1}, {t.first, t.count}}};
+  FACET_TRY(facet_store_put(m->store, FACET_ROW_EMBED_POSITION, at, m->position));
   return facet_store_mark(m->store, "map", facet_plan_number(m->plan, &t));
 }
 
@@ -249,7 +258,8 @@ static facet_status mapping_make(const facet_context *c, const facet_network *en
                  .encoder = encoder,
                  .span = facet_plan_span(c->plan, ranks)};
   facet_sample_source source = {&s->study->settings, &s->study->data.normalize, &s->study->conditions, c->data->test};
-  return facet_pixels_create(&source, c->plan->room, &m->pixels);
+  bool anew = s->study->embed.source == FACET_SOURCE_PIXELS || s->variant[0].features == 0;
+  return facet_pixels_create(&source, anew ? c->plan->room : 0, &m->pixels);
 }
 
 static facet_status run(const facet_context *c)
@@ -259,11 +269,9 @@ static facet_status run(const facet_context *c)
   facet_unit *unit = NULL;
   uint8_t *done = NULL;
   char *file = facet_embed_file(&c->plan->store.study->settings);
-  FACET_TRY(facet_store_sync(c->store)); /* all ranks read the features */
   facet_status status = FACET_OK;
   FACET_GO(agree, status, file ? facet_onnx_read(file, &encoder) : FACET_OS);
   FACET_GO(agree, status, mapping_make(c, encoder, facet_ranks(c->comm), &m));
-  FACET_GO(agree, status, status);
   FACET_NEW_GO(agree, status, done, facet_plan_tiles(c->plan));
   FACET_NEW_GO(agree, status, unit, facet_plan_tiles(c->plan));
   status = facet_store_marks(c->store, "map", done);

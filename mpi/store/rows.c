@@ -53,7 +53,7 @@ static bool fits(const char *pattern, const char *path)
 static bool is_apart(const char *path)
 {
   return strncmp(path, "/progress/", 10) == 0 || strncmp(path, "/aggregate/", 11) == 0 ||
-         strncmp(path, "/embed/", 7) == 0;
+         strncmp(path, "/embed/", 7) == 0 || strncmp(path, "/feature/", 9) == 0;
 }
 
 bool facet_row_summed(const char *path)

@@ -85,6 +85,8 @@ int64_t facet_store_shape_size(const facet_store_shape *s, facet_dimension d, in
   switch (d) {
   case FACET_DIM_NODE:
     return v->linearize ? v->constant_nodes : -1;
+  case FACET_DIM_FEATURE:
+    return unless_none(v->features);
   case FACET_DIM_CHANGE_NODE:
     return changes ? v->change_nodes : -1;
   case FACET_DIM_GATE:
