@@ -155,8 +155,9 @@ static facet_status check(int ranks, const char *file, facet_session *s)
   double *forward = NULL;
   facet_status status = FACET_OK;
   FACET_TRY(facet_session_read(file, s));
+  const facet_making making = facet_session_making(s);
   FACET_GO(done, status, facet_study_text(s->study, &filled));
-  FACET_GO(done, status, facet_family_sketch(s->study, &s->data, &s->family));
+  FACET_GO(done, status, facet_family_sketch(&making, &s->family));
   FACET_GO(done, status, facet_plan_make(s->study, (const char *)s->text, &s->data, &s->family, ranks, &s->plan));
   FACET_NEW_GO(done, status, forward, s->plan.store.variants);
   printf("%s", filled);

@@ -69,7 +69,7 @@ static facet_status collect_warnings(const facet_member *m, facet_store_variant 
   return FACET_OK;
 }
 
-static facet_status describe_variant(const facet_study *study, const facet_dataset *train, const facet_member *m,
+static facet_status describe_variant(const facet_study *study, const facet_making *making, const facet_member *m,
                                      facet_store_variant *v)
 {
   const facet_recipe *recipe = m->variant.recipe >= 0 ? &study->recipes.item[m->variant.recipe] : NULL;
@@ -94,7 +94,7 @@ static facet_status describe_variant(const facet_study *study, const facet_datas
     v->layer_achieved[i] = layer->size ? (double)layer->removed / (double)layer->size : 0;
   }
   FACET_TRY(collect_warnings(m, v));
-  FACET_TRY(facet_variant_cost_count(study, train, &m->variant, m->network, &v->cost));
+  FACET_TRY(facet_variant_cost_count(making, &m->variant, m->network, &v->cost));
   if (v->cost.epochs > 0)
     v->cost.train_seconds = m->record.seconds;
   return constant_nodes(study, m->network, v);
@@ -131,7 +131,7 @@ static facet_status fill_plan(const facet_study *study, const char *text, const 
   s->diverged_line = family->diverged_line;
   FACET_NEW(s->variant, family->count);
   for (int i = 0; i < family->count; i++)
-    FACET_TRY(describe_variant(study, data->train, &family->member[i], &s->variant[i]));
+    FACET_TRY(describe_variant(study, &family->making, &family->member[i], &s->variant[i]));
   plan->blocks = (s->samples + s->block - 1) / s->block;
   plan->inputs = facet_image_inputs(s->image);
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)

@@ -39,8 +39,9 @@ static facet_status run(MPI_Comm comm, const char *file, bool fresh, facet_sessi
 {
   facet_context context = {.comm = comm, .plan = &s->plan, .data = &s->data, .family = &s->family};
   FACET_AGREE(comm, facet_session_read(file, s));
+  const facet_making making = facet_session_making(s);
   FACET_AGREE(comm, facet_rank(comm) == 0 ? facet_output_claim(s->study, fresh) : FACET_OK);
-  FACET_TRY(facet_family_make(comm, s->study, &s->data, &s->family));
+  FACET_TRY(facet_family_make(comm, &making, &s->family));
   FACET_AGREE(comm,
               facet_plan_make(s->study, (const char *)s->text, &s->data, &s->family, facet_ranks(comm), &s->plan));
   char *path = facet_format("%s/study.h5", s->study->settings.output);

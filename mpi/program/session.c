@@ -10,6 +10,12 @@ facet_status facet_session_read(const char *file, facet_session *s)
   return facet_study_data_read(s->study, &s->data);
 }
 
+facet_making facet_session_making(const facet_session *s)
+{
+  const facet_study *study = s->study;
+  return (facet_making){&study->settings, &study->data, &study->model, &study->recipes, &s->data};
+}
+
 void facet_session_clear(facet_session *s)
 {
   facet_plan_clear(&s->plan);

@@ -14,6 +14,8 @@ typedef struct {
 
 /* Not collective. The study of a file, and its data. Clear it in any case. */
 facet_status facet_session_read(const char *file, facet_session *session);
+/* What its networks are made from. */
+facet_making facet_session_making(const facet_session *session);
 void facet_session_clear(facet_session *session);
 
 /* Collective. The commands `facet run`, and `facet check`. */

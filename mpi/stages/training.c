@@ -6,20 +6,24 @@
 enum { STEPS = 3 };
 
 /* Seconds per sample of training, one rank, of a copy of dense; 0 where nothing is trained. */
-static facet_status time_step(const facet_study *study, const facet_study_data *data, const facet_family *family,
-                              double *seconds)
+static facet_status time_step(const facet_family *family, double *seconds)
 {
-  const facet_training *how = study->model.train ? &study->model.training : NULL;
+  const facet_making *making = &family->making;
+  const facet_training *how = NULL;
   facet_network *copy = NULL;
   facet_trainer *trainer = NULL;
   facet_status status;
   *seconds = 0;
-  for (int i = 1; !how && i < family->count; i++)
-    how = facet_variant_training(study, &family->member[i].variant);
-  if (!how || !data->train)
+  for (int i = 0; !how && i < family->count; i++)
+    how = facet_making_training(making, &family->member[i].variant);
+  if (!how)
     return FACET_OK;
-  facet_training_job job = {
-      data->train, &study->data.normalize, &family->member[0].input, how, study->settings.seed, NULL, "", NULL};
+  facet_training_job job = {.data = making->data->train,
+                            .normalize = &making->keys->normalize,
+                            .input = &family->member[0].input,
+                            .how = how,
+                            .seed = making->settings->seed,
+                            .stage = ""};
   FACET_GO(done, status, facet_network_copy(family->member[0].network, &copy));
   FACET_GO(done, status, facet_trainer_create(MPI_COMM_SELF, copy, NULL, &job, &trainer));
   FACET_GO(done, status, facet_trainer_step(trainer, 0, 0, NULL)); /* warms up; the rate is 0 */
@@ -44,7 +48,7 @@ static bool wanted(const facet_plan *plan)
 static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
   size_t most;
-  FACET_TRY(facet_family_memory(c->plan->store.study, c->data, c->family, ranks, &most));
+  FACET_TRY(facet_family_memory(c->family, ranks, &most));
   *bytes = (double)most;
   return FACET_OK;
 }
@@ -54,7 +58,7 @@ static facet_status seconds(const facet_context *c, const facet_speeds *speeds, 
   (void)speeds;
   double sample;
   *sum = 0;
-  FACET_TRY(time_step(c->plan->store.study, c->data, c->family, &sample));
+  FACET_TRY(time_step(c->family, &sample));
   for (int v = 0; v < c->plan->store.variants; v++)
     *sum += sample * (double)c->plan->store.variant[v].cost.samples / ranks;
   return FACET_OK;

@@ -220,9 +220,8 @@ typedef struct {
 } facet_variant;
 /* All variants in order. FACET_BAD_INPUT with file, line and key if two would bear one name. Caller frees with
  * facet_variants_free. */
-facet_status facet_study_variants(const facet_study *study, facet_variant **variant, int *count);
-/* The training that a variant takes for itself, or NULL. */
-const facet_training *facet_variant_training(const facet_study *study, const facet_variant *variant);
+facet_status facet_study_variants(const facet_settings *settings, const facet_recipes *recipes, facet_variant **variant,
+                                  int *count);
 void facet_variants_free(facet_variant **variant, int count);
 
 #endif

@@ -104,7 +104,7 @@ static facet_status check_names(const facet_tree *root, const facet_study *study
 {
   facet_variant *variant = NULL;
   facet_texts name = {0}, learned = {study->embed.wanted ? 1 : 0, (char **)&study->embed.variant};
-  FACET_TRY(facet_study_variants(study, &variant, &name.count));
+  FACET_TRY(facet_study_variants(&study->settings, &study->recipes, &variant, &name.count));
   facet_status status = FACET_OK;
   FACET_NEW_GO(done, status, name.item, name.count);
   FACET_GO(done, status, check_taken(root, variant, name.count, taken));

@@ -52,9 +52,10 @@ static int at_least_one(int count)
   return count > 0 ? count : 1;
 }
 
-static facet_status add(const facet_study *study, int recipe, choice c, facet_variant *variant, int *count)
+static facet_status add(const facet_recipes *recipes, uint32_t seed, int recipe, choice c, facet_variant *variant,
+                        int *count)
 {
-  const facet_recipe *from = &study->recipes.item[recipe];
+  const facet_recipe *from = &recipes->item[recipe];
   bool pruned = !from->onnx && !from->mask;
   char *shared = name_without_seed(from, c);
   bool seeded = shared && from->seeds.count > 0;
@@ -65,7 +66,7 @@ static facet_status add(const facet_study *study, int recipe, choice c, facet_va
       .sparsity = pruned ? from->sparsity.item[c.sparsity] : 0,
       .method = pruned ? facet_method_at(from->method.item[c.method]) : NULL,
       .scope = pruned ? (facet_scope)from->scope.item[c.scope] : FACET_SCOPE_GLOBAL,
-      .seed = from->seeds.count > 0 ? (uint32_t)from->seeds.item[c.seed] : study->settings.seed};
+      .seed = from->seeds.count > 0 ? (uint32_t)from->seeds.item[c.seed] : seed};
   bool named = variant[*count].name && shared;
   ++*count;
   return named ? FACET_OK : FACET_OS;
@@ -79,29 +80,28 @@ static int variants_of(const facet_recipe *r)
 }
 
 /* Methods, then scopes, sparsities and seeds, the last ones fastest. */
-static facet_status add_all(const facet_study *study, int recipe, facet_variant *variant, int *count)
+static facet_status add_all(const facet_recipes *recipes, uint32_t seed, int recipe, facet_variant *variant, int *count)
 {
-  const facet_recipe *r = &study->recipes.item[recipe];
+  const facet_recipe *r = &recipes->item[recipe];
   int seeds = at_least_one(r->seeds.count), sparsities = at_least_one(r->sparsity.count),
       scopes = at_least_one(r->scope.count);
   scopes = r->onnx || r->mask ? 1 : scopes;
   for (int i = 0; i < variants_of(r); i++) {
     choice c = {.seed = i % seeds, .sparsity = i / seeds % sparsities, .scope = i / seeds / sparsities % scopes};
     c.method = i / seeds / sparsities / scopes;
-    FACET_TRY(add(study, recipe, c, variant, count));
+    FACET_TRY(add(recipes, seed, recipe, c, variant, count));
   }
   return FACET_OK;
 }
 
-static bool is_retrained(const facet_study *study, const facet_variant *variant)
+static bool is_retrained(const facet_recipes *recipes, const facet_variant *variant)
 {
-  return variant->recipe >= 0 && study->recipes.item[variant->recipe].retrain &&
-         !(variant->method && variant->method->rule);
+  return variant->recipe >= 0 && recipes->item[variant->recipe].retrain && !(variant->method && variant->method->rule);
 }
 
-static bool has_given_name(const facet_study *study, const facet_variant *variant)
+static bool has_given_name(const facet_recipes *recipes, const facet_variant *variant)
 {
-  return variant->recipe < 0 || study->recipes.item[variant->recipe].name;
+  return variant->recipe < 0 || recipes->item[variant->recipe].name;
 }
 
 static facet_status append(char **name, const char *text)
@@ -113,7 +113,7 @@ static facet_status append(char **name, const char *text)
 }
 
 /* Of variants that share a made name, those with retraining take "-retrain" behind it. */
-static facet_status tell_retrained(const facet_study *study, facet_variant *variant, int count)
+static facet_status tell_retrained(const facet_recipes *recipes, facet_variant *variant, int count)
 {
   bool *shared = NULL;
   FACET_NEW(shared, count);
@@ -122,7 +122,7 @@ static facet_status tell_retrained(const facet_study *study, facet_variant *vari
       shared[i] = shared[i] || (i != j && strcmp(variant[i].name, variant[j].name) == 0);
   facet_status status = FACET_OK;
   for (int i = 0; i < count && status == FACET_OK; i++) {
-    if (!shared[i] || !is_retrained(study, &variant[i]) || has_given_name(study, &variant[i]))
+    if (!shared[i] || !is_retrained(recipes, &variant[i]) || has_given_name(recipes, &variant[i]))
       continue;
     status = append(&variant[i].name, "-retrain");
     if (status == FACET_OK)
@@ -148,43 +148,44 @@ static facet_status tell_recipes(facet_variant *variant, int count)
   return FACET_OK;
 }
 
-static facet_status check_unique(const facet_study *study, const facet_variant *variant, int count)
+static facet_status check_unique(const facet_recipes *recipes, const char *file, const facet_variant *variant,
+                                 int count)
 {
   for (int i = 1; i < count; i++) {
     int recipe = variant[i].recipe;
-    int line = study->recipes.item[recipe].line;
+    int line = recipes->item[recipe].line;
     const char *name = variant[i].name;
     for (int j = 1; j < i; j++)
       FACET_CHECK(strcmp(name, variant[j].name) != 0, FACET_BAD_INPUT,
                   "%s:%d: variants[%d]: its name '%s' is that of variants[%d] on line %d, too; give one of them a name",
-                  study->settings.file, line, recipe, name, variant[j].recipe,
-                  study->recipes.item[variant[j].recipe].line);
+                  file, line, recipe, name, variant[j].recipe, recipes->item[variant[j].recipe].line);
   }
   return FACET_OK;
 }
 
-facet_status facet_study_variants(const facet_study *study, facet_variant **out, int *count)
+facet_status facet_study_variants(const facet_settings *settings, const facet_recipes *recipes, facet_variant **out,
+                                  int *count)
 {
   *out = NULL;
   *count = 0;
   int most = 1;
-  for (int i = 0; i < study->recipes.count; i++)
-    most += variants_of(&study->recipes.item[i]);
+  for (int i = 0; i < recipes->count; i++)
+    most += variants_of(&recipes->item[i]);
   facet_status status = FACET_OK;
   facet_variant *variant = NULL;
   FACET_NEW(variant, most);
-  variant[0] = (facet_variant){.recipe = -1, .seed = study->settings.seed};
+  variant[0] = (facet_variant){.recipe = -1, .seed = settings->seed};
   variant[0].name = facet_copy_text("dense");
   variant[0].replicate = facet_copy_text("dense");
   int made = 1;
   if (!variant[0].name || !variant[0].replicate)
     status = FACET_OS;
-  for (int i = 0; i < study->recipes.count && status == FACET_OK; i++)
-    status = add_all(study, i, variant, &made);
+  for (int i = 0; i < recipes->count && status == FACET_OK; i++)
+    status = add_all(recipes, settings->seed, i, variant, &made);
   if (status == FACET_OK)
-    status = tell_retrained(study, variant, made);
+    status = tell_retrained(recipes, variant, made);
   if (status == FACET_OK)
-    status = check_unique(study, variant, made);
+    status = check_unique(recipes, settings->file, variant, made);
   if (status == FACET_OK)
     status = tell_recipes(variant, made);
   if (status != FACET_OK) {
@@ -194,14 +195,6 @@ facet_status facet_study_variants(const facet_study *study, facet_variant **out,
   *out = variant;
   *count = made;
   return FACET_OK;
-}
-
-const facet_training *facet_variant_training(const facet_study *study, const facet_variant *variant)
-{
-  const facet_recipe *recipe = variant->recipe >= 0 ? &study->recipes.item[variant->recipe] : NULL;
-  if (!recipe)
-    return study->model.train ? &study->model.training : NULL;
-  return recipe->retrain ? &recipe->training : NULL;
 }
 
 void facet_variants_free(facet_variant **variant, int count)

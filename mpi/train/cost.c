@@ -6,23 +6,22 @@
 #include "trainer.h"
 
 /* Epochs of the network that a variant begins with: dense as trained, unless its method wants the first weights. */
-static double epochs_before(const facet_study *study, const facet_variant *variant)
+static double epochs_before(const facet_making *making, const facet_variant *variant)
 {
-  const facet_recipe *recipe = variant->recipe >= 0 ? &study->recipes.item[variant->recipe] : NULL;
-  if (!recipe || recipe->onnx || !study->model.train)
-    return 0;
   bool first = variant->method && variant->method->from_first;
-  return first ? 0 : study->model.training.epochs;
+  bool from_dense = variant->recipe >= 0 && !facet_making_external(making, variant) && !first;
+  return from_dense && making->model->train ? making->model->training.epochs : 0;
 }
 
-facet_status facet_variant_cost_count(const facet_study *study, const facet_dataset *data, const facet_variant *variant,
+facet_status facet_variant_cost_count(const facet_making *making, const facet_variant *variant,
                                       const facet_network *network, facet_store_cost *cost)
 {
-  const facet_training *how = facet_variant_training(study, variant);
+  const facet_training *how = facet_making_training(making, variant);
+  const facet_dataset *data = making->data->train;
   facet_cost *count;
   FACET_TRY(facet_network_cost(network, &count));
   *cost = (facet_store_cost){.epochs = how ? how->epochs : 0,
-                             .epochs_before = epochs_before(study, variant),
+                             .epochs_before = epochs_before(making, variant),
                              .samples = how && data ? facet_training_samples(how, data->count) : 0,
                              .parameters = facet_network_parameters(network),
                              .flops = 2 * count->all.products,

@@ -4,17 +4,13 @@
 #include <string.h>
 
 #include "ranks/agree.h"
-
-static const facet_recipe *recipe_of(const facet_kitchen *k, const facet_variant *variant)
-{
-  return &k->study->recipes.item[variant->recipe];
-}
+#include "source.h"
 
 /* The first training samples, as the network takes them. Caller frees x and label. */
-static facet_status calibrate(const facet_kitchen *k, const facet_recipe *recipe, float **x, int32_t **label,
+static facet_status calibrate(const facet_origin *o, const facet_recipe *recipe, float **x, int32_t **label,
                               facet_calibration *set)
 {
-  const facet_dataset *d = k->data->train;
+  const facet_dataset *d = o->making->data->train;
   int64_t size = facet_image_inputs(d->image);
   int64_t count = recipe->calibration < d->count ? recipe->calibration : d->count;
   float *pixels;
@@ -26,8 +22,8 @@ static facet_status calibrate(const facet_kitchen *k, const facet_recipe *recipe
     return FACET_OS;
   }
   facet_dataset_pixels(d, 0, count, pixels);
-  facet_normalize(&k->study->data.normalize, d->image, count, pixels, pixels);
-  facet_input_arrange(k->input, d->image, count, sizeof **x, pixels, *x);
+  facet_normalize(&o->making->keys->normalize, d->image, count, pixels, pixels);
+  facet_input_arrange(o->input, d->image, count, sizeof **x, pixels, *x);
   memcpy(*label, d->label, (size_t)count * sizeof **label);
   facet_free(&pixels);
   int64_t batch = recipe->training.batch;
@@ -35,9 +31,9 @@ static facet_status calibrate(const facet_kitchen *k, const facet_recipe *recipe
   return FACET_OK;
 }
 
-static facet_status score(const facet_kitchen *k, const facet_variant *variant, facet_mask **mask)
+static facet_status score(const facet_origin *o, const facet_variant *variant, facet_mask **mask)
 {
-  const facet_recipe *recipe = recipe_of(k, variant);
+  const facet_recipe *recipe = facet_making_recipe(o->making, variant);
   facet_pruning how = {.method = variant->method,
                        .scope = variant->scope,
                        .sparsity = variant->sparsity,
@@ -48,58 +44,34 @@ static facet_status score(const facet_kitchen *k, const facet_variant *variant, 
   float *x = NULL;
   int32_t *label = NULL;
   bool needs = how.method->needs_data;
-  facet_status status = needs ? calibrate(k, recipe, &x, &label, &set) : FACET_OK;
+  facet_status status = needs ? calibrate(o, recipe, &x, &label, &set) : FACET_OK;
   if (status == FACET_OK)
-    status = facet_mask_create(k->dense, &how, needs ? &set : NULL, mask);
+    status = facet_mask_create(o->dense, &how, needs ? &set : NULL, mask);
   facet_free(&x);
   facet_free(&label);
   return status == FACET_BAD_INPUT
-             ? facet_raise_in(status, "%s:%d: variant %s: ", k->study->settings.file, recipe->line, variant->name)
+             ? facet_raise_in(status, "%s:%d: variant %s: ", o->making->settings->file, recipe->line, variant->name)
              : status;
 }
 
-facet_method_job facet_recipe_job(const facet_kitchen *k, const facet_variant *variant)
+facet_method_job facet_recipe_job(const facet_origin *o, const facet_variant *variant)
 {
-  const facet_recipe *recipe = recipe_of(k, variant);
-  return (facet_method_job){.method = variant->method && variant->method->rule ? variant->method : NULL,
-                            .sparsity = variant->sparsity,
-                            .scope = variant->scope,
-                            .rewind = recipe->rewind,
-                            .per_round = recipe->per_round,
-                            .trained = k->study->model.train || k->study->model.onnx,
-                            .allow_collapse = recipe->allow_collapse,
-                            .training = {.data = k->data->train,
-                                         .normalize = &k->study->data.normalize,
-                                         .input = k->input,
-                                         .how = &recipe->training,
-                                         .seed = variant->seed}};
-}
-
-static facet_status train(MPI_Comm comm, const facet_kitchen *k, const facet_variant *variant, const facet_mask *mask,
-                          const char *checkpoint, facet_network *network, double *seconds)
-{
-  facet_method_job job = facet_recipe_job(k, variant);
-  char *stage = facet_format("train %s", variant->name);
-  job.training.mask = mask;
-  job.training.stage = stage ? stage : variant->name;
-  job.training.checkpoint = checkpoint;
-  facet_method_cost cost = {0};
-  facet_status status = facet_method_run(comm, &job, network, &cost);
-  *seconds = cost.seconds;
-  facet_free(&stage);
-  return status == FACET_BAD_INPUT ? facet_raise_in(status, "%s:%d: variant %s: ", k->study->settings.file,
-                                                    recipe_of(k, variant)->line, variant->name)
-                                   : status;
-}
-
-facet_status facet_recipe_mask(const facet_study *study, const facet_variant *variant, const facet_network *like,
-                               facet_mask **mask)
-{
-  const facet_recipe *recipe = &study->recipes.item[variant->recipe];
-  facet_status status = facet_mask_read(like, recipe->mask, mask);
-  return status == FACET_OK ? FACET_OK
-                            : facet_raise_in(status, "%s:%d: variants[%d].mask: ", study->settings.file, recipe->line,
-                                             variant->recipe);
+  const facet_making *m = o->making;
+  const facet_recipe *recipe = facet_making_recipe(m, variant);
+  facet_method_job job = {.sparsity = variant->sparsity, .scope = variant->scope};
+  job.training = (facet_training_job){.data = m->data->train,
+                                      .normalize = &m->keys->normalize,
+                                      .input = o->input,
+                                      .how = facet_making_training(m, variant),
+                                      .seed = variant->seed};
+  if (!recipe)
+    return job;
+  job.method = variant->method && variant->method->rule ? variant->method : NULL;
+  job.rewind = recipe->rewind;
+  job.per_round = recipe->per_round;
+  job.trained = m->model->train || m->model->onnx;
+  job.allow_collapse = recipe->allow_collapse;
+  return job;
 }
 
 static facet_status remove_dead(facet_network **network)
@@ -123,42 +95,77 @@ static facet_status cut_mask(const facet_network *network, facet_mask **mask)
 
 /* Whether a sketch knows what its mask leaves dead, though dense may be still to be trained: then only how many filters
  * go from each layer is sure. */
-static bool dead_are_known(const facet_kitchen *k, const facet_variant *variant)
+static bool dead_are_known(const facet_origin *o, const facet_variant *variant)
 {
-  return !k->study->model.train || (variant->method && variant->method->filters && variant->scope == FACET_SCOPE_LAYER);
+  return !o->making->model->train ||
+         (variant->method && variant->method->filters && variant->scope == FACET_SCOPE_LAYER);
 }
 
-static facet_status make(MPI_Comm comm, const facet_kitchen *k, const facet_variant *variant, const char *checkpoint,
-                         facet_network **network, facet_mask **mask, double *seconds)
+/* What is pruned before any training. *mask: what training on holds; NULL: nothing. */
+static facet_status prune(const facet_origin *o, const facet_variant *variant, bool sketch, facet_network **network,
+                          facet_mask **mask)
 {
-  const facet_recipe *recipe = recipe_of(k, variant);
+  const facet_recipe *recipe = facet_making_recipe(o->making, variant);
   const facet_method *method = variant->method;
-  bool sketch = comm == MPI_COMM_NULL;
-  FACET_TRY(facet_network_copy(method && method->from_first ? k->first : k->dense, network));
   if (recipe->mask)
-    FACET_TRY(facet_recipe_mask(k->study, variant, *network, mask));
+    FACET_TRY(facet_source_mask(o->making, variant, *network, mask));
   else if (!method->rule && !(sketch && method->needs_data))
-    FACET_TRY(score(k, variant, mask));
-  if (*mask)
-    facet_mask_apply(*mask, *network);
-  bool trains_on = recipe->retrain && !sketch;
-  if (*mask && recipe->remove_dead && (!sketch || dead_are_known(k, variant))) {
-    if (trains_on)
-      FACET_TRY(cut_mask(*network, mask));
-    FACET_TRY(remove_dead(network)); /* before training could bring them back, and so that less is trained */
-  }
-  if (!trains_on)
+    FACET_TRY(score(o, variant, mask));
+  if (!*mask)
     return FACET_OK;
-  FACET_TRY(train(comm, k, variant, *mask, checkpoint, *network, seconds));
-  return recipe->remove_dead ? remove_dead(network) : FACET_OK;
+  facet_mask_apply(*mask, *network);
+  if (!recipe->remove_dead || (sketch && !dead_are_known(o, variant)))
+    return FACET_OK;
+  if (recipe->retrain && !sketch)
+    FACET_TRY(cut_mask(*network, mask));
+  return remove_dead(network); /* before training could bring them back, and so that less is trained */
 }
 
-facet_status facet_recipe_make(MPI_Comm comm, const facet_kitchen *kitchen, const facet_variant *variant,
+/* The network that training starts from, or that there is if nothing is trained. */
+static facet_status prepare(const facet_origin *o, const facet_variant *variant, bool sketch, facet_network **network,
+                            facet_mask **mask)
+{
+  const facet_recipe *recipe = facet_making_recipe(o->making, variant);
+  if (recipe && recipe->onnx)
+    return facet_source_external(o->making, recipe, o->dense, network);
+  bool first = !recipe || (variant->method && variant->method->from_first);
+  FACET_TRY(facet_network_copy(first ? o->first : o->dense, network));
+  return recipe ? prune(o, variant, sketch, network, mask) : FACET_OK;
+}
+
+static facet_status train(MPI_Comm comm, const facet_origin *o, const facet_variant *variant, const char *checkpoint,
+                          const facet_mask *mask, facet_network *network, double *seconds)
+{
+  const facet_recipe *recipe = facet_making_recipe(o->making, variant);
+  facet_method_job job = facet_recipe_job(o, variant);
+  char *stage = facet_format("train %s", variant->name);
+  job.training.mask = mask;
+  job.training.stage = stage ? stage : variant->name;
+  job.training.checkpoint = checkpoint;
+  facet_method_cost cost = {0};
+  facet_status status = facet_method_run(comm, &job, network, &cost);
+  *seconds = cost.seconds;
+  facet_free(&stage);
+  return status == FACET_BAD_INPUT && recipe
+             ? facet_raise_in(status, "%s:%d: variant %s: ", o->making->settings->file, recipe->line, variant->name)
+             : status;
+}
+
+facet_status facet_recipe_make(MPI_Comm comm, const facet_origin *o, const facet_variant *variant,
                                const char *checkpoint, facet_network **network, double *seconds)
 {
+  const facet_recipe *recipe = facet_making_recipe(o->making, variant);
+  bool sketch = comm == MPI_COMM_NULL;
   facet_mask *mask = NULL;
   *seconds = 0;
-  facet_status status = make(comm, kitchen, variant, checkpoint, network, &mask, seconds);
+  facet_status status = prepare(o, variant, sketch, network, &mask);
+  if (!sketch)
+    FACET_GO(done, status, facet_agree(comm, status));
+  if (status == FACET_OK && !sketch && facet_making_training(o->making, variant)) {
+    FACET_GO(done, status, train(comm, o, variant, checkpoint, mask, *network, seconds));
+    status = facet_agree(comm, recipe && recipe->remove_dead ? remove_dead(network) : FACET_OK);
+  }
+done:
   facet_mask_destroy(&mask);
   return status;
 }

@@ -5,8 +5,8 @@
 
 #include <mpi.h>
 
+#include "making.h"
 #include "record.h"
-#include "study/data.h"
 
 typedef struct {
   facet_variant variant; /* name, recipe, asked-for sparsity */
@@ -19,6 +19,7 @@ typedef struct {
 } facet_member;
 
 typedef struct {
+  facet_making making; /* borrowed */
   int count;
   facet_member *member; /* member[0] is dense */
   int diverged;         /* variants that are not members, because their training diverged, and what was said of each */
@@ -27,14 +28,12 @@ typedef struct {
 
 /* Collective. Makes or reads every network, trains where the study says so, writes the files (rank 0), and leaves the
  * same family on every rank. FACET_BAD_INPUT where networks, data and classes do not fit each other. */
-facet_status facet_family_make(MPI_Comm comm, const facet_study *study, const facet_study_data *data,
-                               facet_family *family);
+facet_status facet_family_make(MPI_Comm comm, const facet_making *making, facet_family *family);
 /* Not collective. The family as `facet check` needs it: nothing is trained or written; networks that would be trained
  * have their first weights. */
-facet_status facet_family_sketch(const facet_study *study, const facet_study_data *data, facet_family *family);
+facet_status facet_family_sketch(const facet_making *making, facet_family *family);
 /* Not collective. Bytes that a rank of so many takes for training the networks of a sketch, at most one at a time. */
-facet_status facet_family_memory(const facet_study *study, const facet_study_data *data, const facet_family *family,
-                                 int ranks, size_t *bytes);
+facet_status facet_family_memory(const facet_family *family, int ranks, size_t *bytes);
 void facet_family_clear(facet_family *family);
 
 #endif

@@ -261,7 +261,7 @@ static void variants_multiply(void **state)
   facet_study *s = good(everything);
   facet_variant *variant = NULL;
   int count = 0;
-  assert_int_equal(facet_study_variants(s, &variant, &count), FACET_OK);
+  assert_int_equal(facet_study_variants(&s->settings, &s->recipes, &variant, &count), FACET_OK);
   assert_int_equal(count, 11);
   for (int i = 0; i < count; i++) {
     assert_string_equal(variant[i].name, name[i]);
@@ -514,7 +514,7 @@ static void sweeps(void **state)
                         "- {mask: m.h5, name: ours, seeds: [1, 2]}\n");
   facet_variant *v;
   int count;
-  assert_int_equal(facet_study_variants(s, &v, &count), FACET_OK);
+  assert_int_equal(facet_study_variants(&s->settings, &s->recipes, &v, &count), FACET_OK);
   assert_int_equal(count, 1 + 16 + 1 + 1 + 1 + 2);
   const struct {
     int variant;
