@@ -74,7 +74,7 @@ static facet_status check_normalize(const facet_schema_reader *r, const facet_tr
 
 static const facet_key normalize_keys[] = {
     {"scale", "what white is: 255 for bytes", FACET_NUMBER(facet_normalization, scale, "(0, inf)"), .standard = "1"},
-    {"mean", "one for every channel, 16 at most", CHANNELS(mean), .range = "(-inf, inf)", .standard_says = "0"},
+    {"mean", "one for every channel", CHANNELS(mean), .range = "(-inf, inf)", .standard_says = "0"},
     {"std", "as many as `mean`; a single number beside a list serves every channel", CHANNELS(std), .range = "(0, inf)",
      .standard_says = "1"},
 };

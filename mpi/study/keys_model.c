@@ -198,7 +198,7 @@ static facet_status check_recipe(const facet_schema_reader *r, const facet_tree 
 }
 
 static const facet_key recipe_keys[] = {
-    {"name", "[see below](#names); `dense` and `all` are taken", FACET_NAME(facet_recipe, name),
+    {"name", "see below; `dense` and `all` are taken", FACET_NAME(facet_recipe, name),
      .standard_says = "from the recipe, or that of the file without its ending"},
     {"onnx", "the network", FACET_PATH(facet_recipe, onnx), .kinds = ONLY_ONNX},
     {"layout", "as `data.layout`, for this network", FACET_WORD(facet_recipe, layout, facet_words_order),
@@ -233,7 +233,7 @@ static const facet_key recipe_keys[] = {
     {"retrain", "[train](#train) on with the mask held; may be `{}`",
      FACET_MAPPING(&training_mapping, facet_recipe, training), .given = offsetof(facet_recipe, retrain),
      .inherits = true, .kinds = MADE, .standard_says = "no training"},
-    {"budget", "the same key under the name for a method that prunes while it trains: all the training that it does",
+    {"budget", "in place of `retrain`, of a method that prunes while it trains: all the training that it does",
      FACET_MAPPING(&training_mapping, facet_recipe, training), .given = offsetof(facet_recipe, retrain),
      .inherits = true, .again = true, .kinds = MADE, .standard_says = "no training"},
 };
