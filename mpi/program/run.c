@@ -28,10 +28,8 @@ static facet_status close_store(facet_store **store, facet_status status)
 static facet_status run_stages(const facet_context *context)
 {
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
-    if ((*stage)->run && (*stage)->wanted(context->plan)) {
-      FACET_TRY((*stage)->run(context));
-      FACET_TRY(facet_store_finish(context->store, (*stage)->name));
-    }
+    if ((*stage)->run && (*stage)->wanted(context->plan))
+      FACET_TRY(facet_stage_run(context, *stage));
   return FACET_OK;
 }
 
@@ -64,7 +62,7 @@ static void say_warnings(const facet_plan *plan)
   for (int i = 0; i < p->diverged; i++)
     fprintf(stderr, "facet: warning: a variant is missing: %s\n", p->diverged_line[i]);
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
-    if ((*stage)->warn && (*stage)->wanted(plan))
+    if ((*stage)->warn)
       (*stage)->warn(plan);
 }
 

@@ -11,8 +11,6 @@
 
 #include "pass.h"
 #include "ranks/agree.h"
-#include "store/store_file.h"
-#include "tiles.h"
 
 /* PASSES: forward passes that one side of a sample takes as long as. */
 enum { UNIT = 24, MOST_BATCH = 8, PASSES = 4, DENSE = 0, CLEAN = 1, CORRUPTED = 2, SIDES = 3 };
@@ -309,37 +307,23 @@ static facet_status list_units(change *c, const uint8_t *done, facet_unit **unit
 
 /* ---- picking ---- */
 
-/* The margins of the picked samples, variant by variant and condition by condition. */
-static facet_status read_margins(const facet_store_plan *p, const facet_store_alone *store, picked_samples *picked)
+static facet_status read_picked(facet_store *store, const facet_store_plan *p, picked_samples *picked)
 {
   double *line;
   facet_status status = FACET_OK;
   FACET_NEW(line, p->samples);
+  for (int64_t i = 0; i < p->change_samples; i++)
+    picked->sample[i] = i;
+  if (p->study->change.pick == FACET_PICK_FRAGILE)
+    status = facet_store_get(store, FACET_ROW_FRAGILE, (facet_place){.part = {{0, p->change_samples}}}, picked->sample);
   for (int64_t i = 0; i < (int64_t)p->variants * p->conditions && status == FACET_OK; i++) {
-    const int64_t start[] = {i / p->conditions, i % p->conditions, 0}, size[] = {1, 1, p->samples};
-    status = facet_store_alone_read(store, "/geometry/margin", H5T_NATIVE_DOUBLE, 3, start, size, line);
+    const facet_place at = {.part = {{i / p->conditions, 1}, {i % p->conditions, 1}}};
+    status = facet_store_get(store, FACET_ROW_MARGIN, at, line);
     for (int64_t k = 0; k < p->change_samples; k++)
       picked->margin[i * p->change_samples + k] = line[picked->sample[k]];
   }
   facet_free(&line);
   return status;
-}
-
-static facet_status read_picked(const facet_store_plan *p, const char *path, picked_samples *picked)
-{
-  facet_store_alone store;
-  const int64_t start = 0;
-  facet_status status = FACET_OK;
-  FACET_TRY(facet_store_alone_open(path, &store));
-  if (p->study->change.pick == FACET_PICK_FRAGILE)
-    status = facet_store_alone_read(&store, "/fragility/rank", H5T_NATIVE_INT64, 1, &start, &p->change_samples,
-                                    picked->sample);
-  for (int64_t i = 0; p->study->change.pick == FACET_PICK_FIRST && i < p->change_samples; i++)
-    picked->sample[i] = i;
-  if (status == FACET_OK)
-    status = read_margins(p, &store, picked);
-  facet_status closed = facet_store_alone_close(&store);
-  return status == FACET_OK ? closed : status;
 }
 
 static facet_status make_picked(const facet_store_plan *p, picked_samples *picked)
@@ -351,10 +335,10 @@ static facet_status make_picked(const facet_store_plan *p, picked_samples *picke
 }
 
 /* Collective. The samples that the study asks for: the most fragile ones as /fragility/rank has them, or the first. */
-static facet_status pick(MPI_Comm comm, const facet_store_plan *p, const char *path, picked_samples *picked)
+static facet_status pick(MPI_Comm comm, facet_store *store, const facet_store_plan *p, picked_samples *picked)
 {
   FACET_AGREE(comm, make_picked(p, picked));
-  FACET_AGREE(comm, facet_rank(comm) == 0 ? read_picked(p, path, picked) : FACET_OK);
+  FACET_AGREE(comm, facet_rank(comm) == 0 ? read_picked(store, p, picked) : FACET_OK);
   int n = (int)p->change_samples;
   FACET_TRY(facet_share(comm, picked->sample, n, "picking samples"));
   for (int i = 0; i < p->variants * p->conditions; i++)
@@ -388,9 +372,7 @@ static facet_status run(const facet_context *context)
   facet_unit *unit = NULL;
   uint8_t *done = NULL;
   facet_tiles tiles;
-  facet_status status = facet_store_sync(c.store);
-  if (status == FACET_OK)
-    status = pick(context->comm, c.store_plan, c.store->path, &c.picked);
+  facet_status status = pick(context->comm, c.store, c.store_plan, &c.picked);
   if (status == FACET_OK)
     status = prepare(&c);
   if (status == FACET_OK && facet_rank(context->comm) == 0)

@@ -1,149 +1,107 @@
-/* Filling the comparisons: see compare.h.  Lines, one variant under one condition, are read one after the other, so
- * that memory holds a few lines however many there are. */
-#include "compare.h"
-
+/* The stage compare: variants, conditions and samples compared, from what the tiles and the summary say.
+ *
+ * What is said of a sample, and what is counted over samples, ranks share by samples: each goes through the lines, one
+ * variant under one condition, with its own. Tables of a variant belong to one rank. So the bits do not depend on the
+ * number of ranks, and memory holds a few lines however many there are. */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "geometry/fragility.h"
-#include "geometry/moments.h"
+#include "ranks/agree.h"
+#include "stage.h"
 
-enum { METRICS = 3, SAMPLES_AT_ONCE = 256 };
-static const char *const metrics[METRICS] = {"angle", "length", "margin"};
+enum { MEANS = 5 };
 
 typedef struct {
-  const facet_store_alone *store;
+  MPI_Comm comm;
+  int rank, ranks;
   const facet_store_plan *plan;
+  facet_store *store;
   facet_store_names names;
-  int clean; /* -1: clean samples are not among the conditions */
-  int32_t *predicted;
-  double *value;
-  int64_t *number;
-  double *mean, *deviation; /* K + 1: by class, and of all */
-  facet_fragility fragility;
+  int clean;            /* -1: clean samples are not among the conditions */
+  int64_t first, count; /* samples of this rank */
+  int32_t *predicted;   /* N */
+  double *value;        /* N */
+  facet_progress *progress;
+  int64_t done;
 } work;
 
-static facet_status read_line(const work *w, const char *name, hid_t memory, int v, int c, void *to)
+/* ---- lines ---- */
+
+static facet_place part_of(int v, int c, int64_t first, int64_t count)
 {
-  return facet_store_alone_read(w->store, name, memory, 3, (int64_t[]){v, c, 0}, (int64_t[]){1, 1, w->plan->samples},
-                                to);
+  return (facet_place){.part = {{v, 1}, {c, 1}, {first, count}}};
 }
 
-static facet_status read_metric(const work *w, const char *metric, int v, int c, double *to)
+/* This rank's samples of a line. */
+static facet_status read_own(const work *w, facet_row row, int v, int c, void *to)
 {
-  char name[40];
-  (void)snprintf(name, sizeof name, "/geometry/%s", metric);
-  return read_line(w, name, H5T_NATIVE_DOUBLE, v, c, to);
+  return w->count > 0 ? facet_store_get(w->store, row, part_of(v, c, w->first, w->count), to) : FACET_OK;
 }
 
-/* ---- means and deviations, over all labelled samples and by class ---- */
-
-static facet_status write_by_class(const work *w, const char *what, const char *of, int v, int c, const double *x)
+static facet_status write_own(const work *w, facet_row row, const void *data)
 {
-  char name[60];
-  (void)snprintf(name, sizeof name, "/summary/by_class/%s_%s", what, of);
-  return facet_store_alone_write(w->store, name, H5T_NATIVE_DOUBLE, 3, (int64_t[]){v, c, 0},
-                                 (int64_t[]){1, 1, w->plan->classes}, x);
+  facet_place at = {.part = {{w->first, w->count}}};
+  return w->count > 0 ? facet_store_put(w->store, row, at, data) : FACET_OK;
 }
 
-/* Of w->value. */
-static facet_status summarize_values(const work *w, const char *what, bool deviations, int v, int c)
+static facet_status step(work *w)
 {
-  const facet_store_plan *p = w->plan;
-  char name[60];
-  facet_moments(p->samples, p->classes, p->label, w->value, w->number, w->mean, w->deviation);
-  FACET_TRY(write_by_class(w, what, "mean", v, c, w->mean));
-  if (!deviations)
-    return FACET_OK;
-  FACET_TRY(write_by_class(w, what, "deviation", v, c, w->deviation));
-  (void)snprintf(name, sizeof name, "/summary/%s_deviation", what);
-  return facet_store_alone_write(w->store, name, H5T_NATIVE_DOUBLE, 2, (int64_t[]){v, c}, (int64_t[]){1, 1},
-                                 &w->deviation[p->classes]);
-}
-
-static facet_status summarize_calibration(const work *w, int v, int c)
-{
-  const facet_store_plan *p = w->plan;
-  facet_calibration_bins bins = {.count = {0}};
-  double *logits;
-  facet_status status = FACET_OK;
-  FACET_NEW(logits, (int64_t)SAMPLES_AT_ONCE * p->classes);
-  for (int64_t i = 0; i < p->samples && status == FACET_OK; i += SAMPLES_AT_ONCE) {
-    int64_t count = p->samples - i < SAMPLES_AT_ONCE ? p->samples - i : SAMPLES_AT_ONCE;
-    status = facet_store_alone_read(w->store, "/prediction/logits", H5T_NATIVE_DOUBLE, 4, (int64_t[]){v, c, i, 0},
-                                    (int64_t[]){1, 1, count, p->classes}, logits);
-    facet_calibration_add(&bins, count, p->classes, logits, p->label + i);
-  }
-  facet_free(&logits);
-  FACET_TRY(status);
-  double error = facet_calibration_error(&bins);
-  return facet_store_alone_write(w->store, "/summary/ece", H5T_NATIVE_DOUBLE, 2, (int64_t[]){v, c}, (int64_t[]){1, 1},
-                                 &error);
-}
-
-static bool is_pruned(const work *w, int v)
-{
-  return w->names.method_of[v] >= 0 || strcmp(w->plan->variant[v].method, "mask") == 0;
-}
-
-/* One line: its summaries, and what it says of fragile samples. */
-static facet_status take_line(work *w, int v, int c)
-{
-  const facet_store_plan *p = w->plan;
-  FACET_TRY(read_line(w, "/prediction/class", H5T_NATIVE_INT32, v, c, w->predicted));
-  for (int64_t i = 0; i < p->samples; i++)
-    w->value[i] = w->predicted[i] == p->label[i];
-  FACET_TRY(summarize_values(w, "accuracy", false, v, c));
-  for (int m = 0; m < METRICS; m++) { /* the margin last */
-    FACET_TRY(read_metric(w, metrics[m], v, c, w->value));
-    FACET_TRY(summarize_values(w, metrics[m], true, v, c));
-  }
-  if (w->clean >= 0)
-    facet_fragility_add(&w->fragility, w->predicted, w->value, c == w->clean && is_pruned(w, v));
-  return summarize_calibration(w, v, c);
+  facet_progress_at(w->progress, ++w->done);
+  return facet_interrupt_check();
 }
 
 /* ---- agreement ---- */
 
-static double share_alike(int64_t n, const int32_t *a, const int32_t *b)
+static int64_t count_alike(int64_t n, const int32_t *a, const int32_t *b)
 {
   int64_t same = 0;
   for (int64_t i = 0; i < n; i++)
     same += a[i] == b[i];
-  return (double)same / (double)n;
+  return same;
 }
 
-static facet_status agree_under(const work *w, int c, int32_t *classes, double *table)
+/* Of all pairs of variants under a condition, over this rank's samples. */
+static facet_status count_under(work *w, int c, int32_t *classes, int64_t *same)
 {
-  const facet_store_plan *p = w->plan;
-  int64_t n = p->samples;
-  for (int v = 0; v < p->variants; v++)
-    FACET_TRY(read_line(w, "/prediction/class", H5T_NATIVE_INT32, v, c, classes + v * n));
-  for (int a = 0; a < p->variants; a++)
-    for (int b = 0; b < p->variants; b++)
-      table[(int64_t)a * p->variants + b] = share_alike(n, classes + a * n, classes + b * n);
-  return facet_store_alone_write(w->store, "/summary/agreement", H5T_NATIVE_DOUBLE, 3, (int64_t[]){c, 0, 0},
-                                 (int64_t[]){1, p->variants, p->variants}, table);
+  int variants = w->plan->variants;
+  for (int v = 0; v < variants; v++)
+    FACET_TRY(read_own(w, FACET_ROW_PREDICTED, v, c, classes + v * w->count));
+  for (int a = 0; a < variants; a++)
+    for (int b = 0; b <= a; b++)
+      same[a * variants + b] = same[b * variants + a] =
+          count_alike(w->count, classes + a * w->count, classes + b * w->count);
+  return step(w);
 }
 
-static facet_status compare_variants(const work *w)
+static facet_status agree_under(work *w, int c, int32_t *classes, int64_t *same, double *table)
 {
-  const facet_store_plan *p = w->plan;
-  int32_t *classes = NULL;
-  double *table = NULL;
-  facet_status status = FACET_OK;
-  FACET_NEW_GO(done, status, classes, p->variants * p->samples);
-  FACET_NEW_GO(done, status, table, p->variants * p->variants);
-  for (int c = 0; c < p->conditions && status == FACET_OK; c++)
-    status = agree_under(w, c, classes, table);
-done:
+  int64_t pairs = (int64_t)w->plan->variants * w->plan->variants;
+  FACET_AGREE(w->comm, count_under(w, c, classes, same));
+  FACET_TRY(facet_sum(w->comm, same, pairs, "comparing"));
+  for (int64_t i = 0; i < pairs; i++)
+    table[i] = (double)same[i] / (double)w->plan->samples;
+  bool own = c % w->ranks == w->rank;
+  return facet_agree(
+      w->comm, own ? facet_store_put(w->store, FACET_ROW_AGREEMENT, (facet_place){.part = {{c, 1}}}, table) : FACET_OK);
+}
+
+static facet_status compare_variants(work *w)
+{
+  size_t v = (size_t)w->plan->variants;
+  int32_t *classes = facet_allocate(v * (size_t)w->count, sizeof *classes);
+  int64_t *same = facet_allocate(v * v, sizeof *same);
+  double *table = facet_allocate(v * v, sizeof *table);
+  facet_status status = facet_agree(w->comm, classes && same && table ? FACET_OK : FACET_OS);
+  for (int c = 0; c < w->plan->conditions && status == FACET_OK; c++)
+    status = agree_under(w, c, classes, same, table);
   facet_free(&classes);
+  facet_free(&same);
   facet_free(&table);
   return status;
 }
 
-/* ---- errors under corruption ---- */
+/* ---- errors under corruption: of a variant, by one rank ---- */
 
 static double error_of(const work *w, const double *accuracy, int v, int c)
 {
@@ -162,9 +120,9 @@ static double sum_errors(const work *w, const double *accuracy, int v, int x, bo
 
 static facet_status write_errors(const work *w, const double *accuracy, int v)
 {
+  static const facet_row each[] = {FACET_ROW_CORRUPTION_ERROR, FACET_ROW_RELATIVE_CORRUPTION_ERROR},
+                         mean[] = {FACET_ROW_MCE, FACET_ROW_RELATIVE_MCE};
   const int corruptions = w->names.corruptions;
-  static const char *const each[] = {"/summary/corruption_error", "/summary/relative_corruption_error"},
-                           *const mean[] = {"/summary/mce", "/summary/relative_mce"};
   for (int relative = 0; relative < 2; relative++) {
     double all = 0;
     for (int x = 0; x < corruptions; x++) {
@@ -172,12 +130,10 @@ static facet_status write_errors(const work *w, const double *accuracy, int v)
              reference = sum_errors(w, accuracy, 0, x, relative != 0);
       error = reference == 0 ? NAN : error / reference;
       all += error;
-      FACET_TRY(facet_store_alone_write(w->store, each[relative], H5T_NATIVE_DOUBLE, 2, (int64_t[]){v, x},
-                                        (int64_t[]){1, 1}, &error));
+      FACET_TRY(facet_store_put(w->store, each[relative], (facet_place){.part = {{v, 1}, {x, 1}}}, &error));
     }
     all = corruptions > 0 ? all / corruptions : NAN; /* of the reference itself: exactly 1 */
-    FACET_TRY(
-        facet_store_alone_write(w->store, mean[relative], H5T_NATIVE_DOUBLE, 1, (int64_t[]){v}, (int64_t[]){1}, &all));
+    FACET_TRY(facet_store_put(w->store, mean[relative], (facet_place){.part = {{v, 1}}}, &all));
   }
   double sum = 0;
   int count = 0;
@@ -187,8 +143,7 @@ static facet_status write_errors(const work *w, const double *accuracy, int v)
       count++;
     }
   sum = count > 0 ? sum / count : NAN;
-  return facet_store_alone_write(w->store, "/summary/mean_error", H5T_NATIVE_DOUBLE, 1, (int64_t[]){v}, (int64_t[]){1},
-                                 &sum);
+  return facet_store_put(w->store, FACET_ROW_MEAN_ERROR, (facet_place){.part = {{v, 1}}}, &sum);
 }
 
 /* Correlation of the errors of variant v between corruptions, each averaged over severities; errors: X x N. */
@@ -201,7 +156,7 @@ static facet_status write_redundancy(const work *w, int v, double *errors)
   for (int c = 0; c < p->conditions; c++) {
     if (w->names.corruption_of[c] < 0)
       continue;
-    FACET_TRY(read_line(w, "/prediction/class", H5T_NATIVE_INT32, v, c, w->predicted));
+    FACET_TRY(facet_store_get(w->store, FACET_ROW_PREDICTED, part_of(v, c, 0, p->samples), w->predicted));
     n = 0;
     for (int64_t i = 0; i < p->samples; i++)
       if (p->label[i] >= 0)
@@ -210,51 +165,85 @@ static facet_status write_redundancy(const work *w, int v, double *errors)
   for (int a = 0; a < corruptions; a++)
     for (int b = 0; b < corruptions; b++) {
       double r = facet_correlation(n, errors + a * p->samples, errors + b * p->samples);
-      FACET_TRY(facet_store_alone_write(w->store, "/summary/redundancy", H5T_NATIVE_DOUBLE, 3, (int64_t[]){v, a, b},
-                                        (int64_t[]){1, 1, 1}, &r));
+      FACET_TRY(facet_store_put(w->store, FACET_ROW_REDUNDANCY, (facet_place){.part = {{v, 1}, {a, 1}, {b, 1}}}, &r));
     }
   return FACET_OK;
 }
 
-static facet_status compare_corruptions(const work *w, const double *accuracy)
+static facet_status compare_corruptions(work *w)
 {
-  double *errors;
+  double *accuracy = NULL, *errors = NULL;
   facet_status status = FACET_OK;
-  FACET_NEW(errors, w->names.corruptions * w->plan->samples);
-  for (int v = 0; v < w->plan->variants && status == FACET_OK; v++) {
-    status = write_errors(w, accuracy, v);
-    if (status == FACET_OK && w->names.corruptions > 0)
-      status = write_redundancy(w, v, errors);
+  FACET_NEW_GO(done, status, accuracy, w->plan->variants * w->plan->conditions);
+  FACET_NEW_GO(done, status, errors, w->names.corruptions * w->plan->samples);
+  FACET_GO(done, status, facet_store_get(w->store, FACET_ROW_MEAN_ACCURACY, (facet_place){0}, accuracy));
+  for (int v = w->rank; v < w->plan->variants; v += w->ranks) {
+    FACET_GO(done, status, write_errors(w, accuracy, v));
+    if (w->names.corruptions > 0)
+      FACET_GO(done, status, write_redundancy(w, v, errors));
+    FACET_GO(done, status, step(w));
   }
+done:
+  facet_free(&accuracy);
   facet_free(&errors);
   return status;
 }
 
-/* ---- fragile samples ---- */
+/* ---- replicates: by rank 0 ---- */
 
-static facet_status write_samples(const work *w, const char *name, hid_t memory, const void *data)
+/* Mean and standard deviation (n - 1; NaN for one) of the variants of replicate r, under one condition. */
+static void spread_of(const work *w, const double *mean, int r, int c, double spread[2])
 {
-  return facet_store_alone_write(w->store, name, memory, 1, (int64_t[]){0}, &w->plan->samples, data);
+  double sum = 0, squares = 0;
+  int count = 0;
+  for (int v = 0; v < w->plan->variants; v++)
+    if (w->names.replicate_of[v] == r) {
+      sum += mean[(int64_t)v * w->plan->conditions + c];
+      count++;
+    }
+  spread[0] = sum / count;
+  for (int v = 0; v < w->plan->variants; v++)
+    if (w->names.replicate_of[v] == r)
+      squares += pow(mean[(int64_t)v * w->plan->conditions + c] - spread[0], 2);
+  spread[1] = count > 1 ? sqrt(squares / (count - 1)) : NAN;
 }
 
-static facet_status write_ranks(const work *w, int64_t *rank)
+static facet_status spread_replicates(const work *w, facet_row of, const facet_row to[2], double *mean)
 {
-  const facet_store_plan *p = w->plan;
-  int64_t most = p->samples < FACET_CLASS_RANKS ? p->samples : FACET_CLASS_RANKS;
-  int64_t list[FACET_CLASS_RANKS];
-  FACET_TRY(facet_fragility_rank(&w->fragility, rank));
-  FACET_TRY(write_samples(w, "/fragility/rank", H5T_NATIVE_INT64, rank));
-  for (int k = 0; k < p->classes; k++) {
-    int64_t found = 0;
-    for (int64_t i = 0; i < p->samples && found < most; i++)
-      if (p->label[rank[i]] == k)
-        list[found++] = rank[i];
-    while (found < most)
-      list[found++] = -1;
-    FACET_TRY(facet_store_alone_write(w->store, "/fragility/class_rank", H5T_NATIVE_INT64, 2, (int64_t[]){k, 0},
-                                      (int64_t[]){1, most}, list));
-  }
+  FACET_TRY(facet_store_get(w->store, of, (facet_place){0}, mean));
+  for (int r = 0; r < w->names.replicates; r++)
+    for (int c = 0; c < w->plan->conditions; c++) {
+      double spread[2];
+      spread_of(w, mean, r, c, spread);
+      for (int j = 0; j < 2; j++)
+        FACET_TRY(facet_store_put(w->store, to[j], (facet_place){.part = {{r, 1}, {c, 1}}}, &spread[j]));
+    }
   return FACET_OK;
+}
+
+static facet_status compare_replicates(const work *w)
+{
+  static const facet_row of[MEANS] = {FACET_ROW_MEAN_ACCURACY, FACET_ROW_MEAN_LOSS, FACET_ROW_MEAN_ANGLE,
+                                      FACET_ROW_MEAN_LENGTH, FACET_ROW_MEAN_MARGIN},
+                         to[MEANS][2] = {{FACET_ROW_REPLICATES_ACCURACY_MEAN, FACET_ROW_REPLICATES_ACCURACY_DEVIATION},
+                                         {FACET_ROW_REPLICATES_LOSS_MEAN, FACET_ROW_REPLICATES_LOSS_DEVIATION},
+                                         {FACET_ROW_REPLICATES_ANGLE_MEAN, FACET_ROW_REPLICATES_ANGLE_DEVIATION},
+                                         {FACET_ROW_REPLICATES_LENGTH_MEAN, FACET_ROW_REPLICATES_LENGTH_DEVIATION},
+                                         {FACET_ROW_REPLICATES_MARGIN_MEAN, FACET_ROW_REPLICATES_MARGIN_DEVIATION}};
+  double *mean;
+  facet_status status = FACET_OK;
+  FACET_NEW(mean, w->plan->variants * w->plan->conditions);
+  for (int i = 0; i < MEANS && status == FACET_OK; i++)
+    status = spread_replicates(w, of[i], to[i], mean);
+  facet_free(&mean);
+  return status;
+}
+
+/* ---- fragile samples: each rank's own ---- */
+
+static bool is_pruned(const work *w, int v)
+{
+  return w->names.method_of[v] >= 0 || strcmp(w->plan->variant[v].method, "mask") == 0;
 }
 
 /* The next sparsity of a method after `last`, of its variants; NaN: no more. */
@@ -269,124 +258,196 @@ static double next_sparsity(const work *w, int method, double last)
   return next;
 }
 
-static facet_status write_first_lost(const work *w, int method, double *lost, int32_t *wrong)
+static facet_status write_first_lost(const work *w, const facet_fragility *f, int method, double *lost, int32_t *wrong)
 {
   const facet_store_plan *p = w->plan;
-  for (int64_t i = 0; i < p->samples; i++)
+  for (int64_t i = 0; i < w->count; i++)
     lost[i] = NAN;
-  for (double s = next_sparsity(w, method, -1); !isnan(s); s = next_sparsity(w, method, s)) {
+  for (double s = f ? next_sparsity(w, method, -1) : NAN; !isnan(s); s = next_sparsity(w, method, s)) {
     int networks = 0;
-    memset(wrong, 0, (size_t)p->samples * sizeof *wrong);
+    memset(wrong, 0, (size_t)w->count * sizeof *wrong);
     for (int v = 0; v < p->variants; v++) {
       if (w->names.method_of[v] != method || p->variant[v].sparsity != s)
         continue;
-      FACET_TRY(read_line(w, "/prediction/class", H5T_NATIVE_INT32, v, w->clean, w->predicted));
+      FACET_TRY(read_own(w, FACET_ROW_PREDICTED, v, w->clean, w->predicted));
       networks++;
-      for (int64_t i = 0; i < p->samples; i++)
-        wrong[i] += w->predicted[i] != p->label[i];
+      for (int64_t i = 0; i < w->count; i++)
+        wrong[i] += w->predicted[i] != p->label[w->first + i];
     }
-    facet_fragility_lost(&w->fragility, s, wrong, networks, lost);
+    facet_fragility_lost(f, s, wrong, networks, lost);
   }
-  return facet_store_alone_write(w->store, "/fragility/first_lost", H5T_NATIVE_DOUBLE, 2, (int64_t[]){method, 0},
-                                 (int64_t[]){1, p->samples}, lost);
+  facet_place at = {.part = {{method, 1}, {w->first, w->count}}};
+  return w->count > 0 ? facet_store_put(w->store, FACET_ROW_FIRST_LOST, at, lost) : FACET_OK;
 }
 
-/* Without clean samples; large arrays hold zeros until they are written. /fragility/exemplar is 0 as it is. */
-static facet_status write_no_fragility(work *w)
+static facet_status add_lines(work *w, facet_fragility *f)
 {
   const facet_store_plan *p = w->plan;
-  int64_t *none, most = p->samples < FACET_CLASS_RANKS ? p->samples : FACET_CLASS_RANKS;
+  FACET_TRY(read_own(w, FACET_ROW_PREDICTED, 0, w->clean, w->predicted));
+  FACET_TRY(read_own(w, FACET_ROW_MARGIN, 0, w->clean, w->value));
+  FACET_TRY(facet_fragility_begin(w->count, p->classes, p->label + w->first, w->predicted, w->value, f));
+  for (int v = 0; v < p->variants; v++)
+    for (int c = 0; c < p->conditions; c++) {
+      FACET_TRY(read_own(w, FACET_ROW_PREDICTED, v, c, w->predicted));
+      FACET_TRY(read_own(w, FACET_ROW_MARGIN, v, c, w->value));
+      facet_fragility_add(f, w->predicted, w->value, c == w->clean && is_pruned(w, v));
+      FACET_TRY(step(w));
+    }
+  return FACET_OK;
+}
+
+static facet_status write_own_fragility(work *w, facet_fragility *f)
+{
+  uint8_t *exemplar = NULL;
+  int32_t *wrong = NULL;
   facet_status status = FACET_OK;
-  FACET_NEW(none, p->samples);
-  for (int64_t i = 0; i < p->samples; i++) {
-    none[i] = w->predicted[i] = -1;
-    w->value[i] = NAN;
-  }
-  FACET_GO(done, status, write_samples(w, "/fragility/flips", H5T_NATIVE_INT32, w->predicted));
-  FACET_GO(done, status, write_samples(w, "/fragility/worst_margin", H5T_NATIVE_DOUBLE, w->value));
-  FACET_GO(done, status, write_samples(w, "/fragility/margin_drop", H5T_NATIVE_DOUBLE, w->value));
-  FACET_GO(done, status, write_samples(w, "/fragility/rank", H5T_NATIVE_INT64, none));
-  for (int k = 0; k < p->classes && status == FACET_OK; k++)
-    status = facet_store_alone_write(w->store, "/fragility/class_rank", H5T_NATIVE_INT64, 2, (int64_t[]){k, 0},
-                                     (int64_t[]){1, most}, none);
+  FACET_NEW_GO(done, status, exemplar, w->count);
+  FACET_NEW_GO(done, status, wrong, w->count);
+  FACET_GO(done, status, add_lines(w, f));
+  facet_fragility_exemplars(f, exemplar);
+  FACET_GO(done, status, write_own(w, FACET_ROW_FLIPS, f->flips));
+  FACET_GO(done, status, write_own(w, FACET_ROW_WORST_MARGIN, f->worst_margin));
+  FACET_GO(done, status, write_own(w, FACET_ROW_MARGIN_DROP, f->margin_drop));
+  FACET_GO(done, status, write_own(w, FACET_ROW_EXEMPLAR, exemplar));
   for (int m = 0; m < w->names.methods && status == FACET_OK; m++)
-    status = facet_store_alone_write(w->store, "/fragility/first_lost", H5T_NATIVE_DOUBLE, 2, (int64_t[]){m, 0},
-                                     (int64_t[]){1, p->samples}, w->value);
+    status = write_first_lost(w, f, m, w->value, wrong);
 done:
-  facet_free(&none);
+  facet_free(&exemplar);
+  facet_free(&wrong);
   return status;
 }
 
-static facet_status write_fragility(const work *w)
+/* Without clean samples; large arrays hold zeros until they are written. /fragility/exemplar is 0 as it is. */
+static facet_status write_no_fragility(const work *w)
 {
-  uint8_t *exemplar = NULL;
-  int64_t *rank = NULL;
-  int32_t *wrong = NULL;
-  facet_status status = FACET_OK;
-  FACET_NEW_GO(done, status, exemplar, w->plan->samples);
-  FACET_NEW_GO(done, status, rank, w->plan->samples);
-  FACET_NEW_GO(done, status, wrong, w->plan->samples);
-  facet_fragility_exemplars(&w->fragility, exemplar);
-  FACET_GO(done, status, write_samples(w, "/fragility/flips", H5T_NATIVE_INT32, w->fragility.flips));
-  FACET_GO(done, status, write_samples(w, "/fragility/worst_margin", H5T_NATIVE_DOUBLE, w->fragility.worst_margin));
-  FACET_GO(done, status, write_samples(w, "/fragility/margin_drop", H5T_NATIVE_DOUBLE, w->fragility.margin_drop));
-  FACET_GO(done, status, write_samples(w, "/fragility/exemplar", H5T_NATIVE_UINT8, exemplar));
-  FACET_GO(done, status, write_ranks(w, rank));
-  for (int m = 0; m < w->names.methods && status == FACET_OK; m++)
-    status = write_first_lost(w, m, w->value, wrong);
-done:
-  facet_free(&exemplar);
+  for (int64_t i = 0; i < w->count; i++) {
+    w->predicted[i] = -1;
+    w->value[i] = NAN;
+  }
+  FACET_TRY(write_own(w, FACET_ROW_FLIPS, w->predicted));
+  FACET_TRY(write_own(w, FACET_ROW_WORST_MARGIN, w->value));
+  FACET_TRY(write_own(w, FACET_ROW_MARGIN_DROP, w->value));
+  for (int m = 0; m < w->names.methods; m++)
+    FACET_TRY(write_first_lost(w, NULL, m, w->value, NULL));
+  return FACET_OK;
+}
+
+/* ---- their order: by rank 0, from what all ranks wrote ---- */
+
+static facet_status find_ranks(const work *w, int64_t *rank)
+{
+  const facet_fragility all = {.samples = w->plan->samples, .flips = w->predicted, .worst_margin = w->value};
+  for (int64_t i = 0; i < w->plan->samples && w->clean < 0; i++)
+    rank[i] = -1;
+  if (w->clean < 0)
+    return FACET_OK;
+  FACET_TRY(facet_store_get(w->store, FACET_ROW_FLIPS, (facet_place){0}, w->predicted));
+  FACET_TRY(facet_store_get(w->store, FACET_ROW_WORST_MARGIN, (facet_place){0}, w->value));
+  return facet_fragility_rank(&all, rank);
+}
+
+/* The most fragile samples of a class. */
+static facet_status write_class_rank(const work *w, int k, const int64_t *rank)
+{
+  const facet_store_plan *p = w->plan;
+  int64_t most = p->samples < FACET_CLASS_RANKS ? p->samples : FACET_CLASS_RANKS, found = 0;
+  int64_t list[FACET_CLASS_RANKS];
+  for (int64_t i = 0; i < p->samples && found < most; i++)
+    if (rank[i] >= 0 && p->label[rank[i]] == k)
+      list[found++] = rank[i];
+  while (found < most)
+    list[found++] = -1;
+  return facet_store_put(w->store, FACET_ROW_CLASS_FRAGILE, (facet_place){.part = {{k, 1}}}, list);
+}
+
+static facet_status write_ranks(const work *w)
+{
+  int64_t *rank;
+  FACET_NEW(rank, w->plan->samples);
+  facet_status status = find_ranks(w, rank);
+  if (status == FACET_OK)
+    status = facet_store_put(w->store, FACET_ROW_FRAGILE, (facet_place){0}, rank);
+  for (int k = 0; k < w->plan->classes && status == FACET_OK; k++)
+    status = write_class_rank(w, k, rank);
   facet_free(&rank);
-  facet_free(&wrong);
   return status;
 }
 
 /* ---- all of it ---- */
 
-static facet_status begin_fragility(work *w)
-{
-  w->clean = -1;
-  for (int c = 0; c < w->plan->conditions; c++)
-    if (w->plan->study->conditions.item[c].corruption == 0)
-      w->clean = c;
-  if (w->clean < 0)
-    return FACET_OK;
-  FACET_TRY(read_line(w, "/prediction/class", H5T_NATIVE_INT32, 0, w->clean, w->predicted));
-  FACET_TRY(read_metric(w, "margin", 0, w->clean, w->value));
-  return facet_fragility_begin(w->plan->samples, w->plan->classes, w->plan->label, w->predicted, w->value,
-                               &w->fragility);
-}
-
-static facet_status fill(work *w, const double *accuracy)
+static facet_status prepare(work *w)
 {
   const facet_store_plan *p = w->plan;
+  int64_t steps = p->conditions + (w->clean < 0 ? 0 : (int64_t)p->variants * p->conditions);
   FACET_TRY(facet_store_names_make(p, &w->names));
-  FACET_TRY(begin_fragility(w));
-  for (int v = 0; v < p->variants; v++)
-    for (int c = 0; c < p->conditions; c++)
-      FACET_TRY(take_line(w, v, c));
-  FACET_TRY(compare_variants(w));
-  FACET_TRY(compare_corruptions(w, accuracy));
-  return w->clean >= 0 ? write_fragility(w) : write_no_fragility(w);
+  FACET_NEW(w->predicted, p->samples);
+  FACET_NEW(w->value, p->samples);
+  return facet_progress_begin(&w->progress, "compare", "lines", steps + (p->variants + w->ranks - 1) / w->ranks,
+                              w->rank != 0);
 }
 
-facet_status facet_compare_fill(const facet_store_alone *store, const facet_store_plan *plan, const double *accuracy)
+static facet_status compare_samples(work *w)
 {
-  work w = {.store = store, .plan = plan};
-  facet_status status = FACET_OK;
-  FACET_NEW_GO(done, status, w.predicted, plan->samples);
-  FACET_NEW_GO(done, status, w.value, plan->samples);
-  FACET_NEW_GO(done, status, w.number, plan->classes + 1);
-  FACET_NEW_GO(done, status, w.mean, plan->classes + 1);
-  FACET_NEW_GO(done, status, w.deviation, plan->classes + 1);
-  status = fill(&w, accuracy);
-done:
+  facet_fragility fragility = {.samples = 0};
+  facet_status status =
+      facet_agree(w->comm, w->clean >= 0 ? write_own_fragility(w, &fragility) : write_no_fragility(w));
+  facet_fragility_clear(&fragility);
+  FACET_TRY(status);
+  FACET_TRY(facet_store_sync(w->store)); /* rank 0 reads the flips of all now */
+  return facet_agree(w->comm, w->rank == 0 ? write_ranks(w) : FACET_OK);
+}
+
+static facet_status run(const facet_context *c)
+{
+  const facet_store_plan *p = &c->plan->store;
+  int64_t rank = facet_rank(c->comm), ranks = facet_ranks(c->comm);
+  work w = {.comm = c->comm,
+            .rank = (int)rank,
+            .ranks = (int)ranks,
+            .plan = p,
+            .store = c->store,
+            .clean = p->study->conditions.clean,
+            .first = p->samples * rank / ranks};
+  w.count = p->samples * (rank + 1) / ranks - w.first;
+  facet_status status = facet_agree(c->comm, prepare(&w));
+  if (status == FACET_OK)
+    status = compare_variants(&w);
+  if (status == FACET_OK)
+    status = facet_agree(c->comm, compare_corruptions(&w));
+  if (status == FACET_OK)
+    status = facet_agree(c->comm, rank == 0 ? compare_replicates(&w) : FACET_OK);
+  if (status == FACET_OK)
+    status = compare_samples(&w);
+  facet_progress_end(&w.progress);
   facet_free(&w.predicted);
   facet_free(&w.value);
-  facet_free(&w.number);
-  facet_free(&w.mean);
-  facet_free(&w.deviation);
-  facet_fragility_clear(&w.fragility);
   facet_store_names_clear(&w.names);
   return status;
 }
+
+/* ---- the stage ---- */
+
+static bool wanted(const facet_plan *plan)
+{
+  return plan->store.variants > 0;
+}
+
+static facet_status memory(const facet_context *context, int ranks, double *bytes)
+{
+  const facet_store_plan *p = &context->plan->store;
+  double n = (double)p->samples, v = p->variants, own = n / ranks;
+  *bytes = n * (12 + 40 + 8 * p->conditions) + own * (60 + 4 * p->classes + 4 * v) + 24 * v * v;
+  return FACET_OK;
+}
+
+/* Classes of all pairs of variants, some at once, and lines gone through for the samples. */
+static facet_status seconds(const facet_context *context, const facet_speeds *speeds, int ranks, double *sum)
+{
+  const facet_store_plan *p = &context->plan->store;
+  double lines = (double)p->variants * p->conditions, n = (double)p->samples;
+  *sum = speeds->product * lines * n * (p->variants + 200) / ranks;
+  return FACET_OK;
+}
+
+const facet_stage facet_stage_compare = {
+    .name = "compare", .marks = "", .wanted = wanted, .memory = memory, .seconds = seconds, .run = run};

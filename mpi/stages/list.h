@@ -9,7 +9,10 @@
   STAGE(embed)                                                                                                         \
   STAGE(map)                                                                                                           \
   STAGE(judge)                                                                                                         \
+  STAGE(timing)                                                                                                        \
   STAGE(summary)                                                                                                       \
+  STAGE(compare)                                                                                                       \
+  STAGE(similarity)                                                                                                    \
   STAGE(change)                                                                                                        \
   STAGE(spectra)                                                                                                       \
   STAGE(cka)

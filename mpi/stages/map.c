@@ -375,7 +375,7 @@ static facet_status plan_own(const facet_study *study, const facet_study_data *d
 static void warn(const facet_plan *plan)
 {
   const facet_store_plan *s = &plan->store;
-  for (int v = 0; v < s->variants; v++)
+  for (int v = 0; v < s->variants && s->embed_axes > 0; v++)
     if (s->variant[v].embed_nodes == 0)
       fprintf(stderr, "facet: warning: %s has no positions: its features are not %lld\n", s->variant[v].name,
               (long long)s->embed_inputs);

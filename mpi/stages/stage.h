@@ -28,7 +28,7 @@ enum { FACET_BLAS_BYTES = 6 << 20 }; /* what a BLAS keeps for itself once it was
 typedef struct {
   const char *name; /* of the progress, of the line of `check`, and of /progress/<name> */
   /* What /progress/<name> counts, one mark for each: dimensions of the result file's table, ", " between them; "": one
-   * mark for all of it. NULL: it has none. */
+   * mark for all of it. */
   const char *marks;
   /* Not collective. Whether the study asks for it. */
   bool (*wanted)(const facet_plan *plan);
@@ -38,17 +38,25 @@ typedef struct {
   facet_status (*plan)(const facet_study *study, const facet_study_data *data, const facet_family *family, int ranks,
                        facet_plan *plan);
   /* Not collective, context->comm is nobody's. Bytes that one of so many ranks takes for it at most, beside data and
-   * networks: made, measured and thrown away, or summed up. FACET_BAD_INPUT where the study's memory is not enough. */
+   * networks: made, measured and thrown away, or summed up. FACET_BAD_INPUT where the study's memory is not enough.
+   * NULL: too little to count. */
   facet_status (*memory)(const facet_context *context, int ranks, double *bytes);
-  /* Not collective. Seconds that it takes so many ranks. */
+  /* Not collective. Seconds that it takes so many ranks. NULL: too few to count. */
   facet_status (*seconds)(const facet_context *context, const facet_speeds *speeds, int ranks, double *seconds);
   /* Collective. Does what is not done yet and marks it as done, unit by unit, so that a run that was stopped goes on
-   * from there. FACET_INTERRUPTED after a unit. The bits of its results do not depend on the number of ranks. NULL: it
-   * is done before there is a plan. */
+   * from there. Called unless all marks are set. FACET_INTERRUPTED after a unit. The bits of its results do not depend
+   * on the number of ranks. NULL: it is done before there is a plan. */
   facet_status (*run)(const facet_context *context);
-  /* Not collective. Says at the end, on standard error, what a user must not miss. NULL: nothing. */
+  /* Not collective. Says at the end, on standard error, what a user must not miss, also of a stage that is not wanted.
+   * NULL: nothing. */
   void (*warn)(const facet_plan *plan);
 } facet_stage;
+
+/* Collective. Runs a stage unless it is done, and marks all of it; what it wrote is durable and seen by all ranks then.
+ */
+facet_status facet_stage_run(const facet_context *context, const facet_stage *stage);
+/* Collective. Marks of a stage's parts, 1 = done; the caller frees them in any case. */
+facet_status facet_stage_marks(const facet_context *context, const char *stage, uint8_t **done);
 
 #define FACET_DECLARE_STAGE(name) extern const facet_stage facet_stage_##name;
 FACET_STAGES(FACET_DECLARE_STAGE)

@@ -1,38 +1,167 @@
-/* The stage summary: means, spreads and comparisons of variants, conditions and samples, from what the tiles say, and
- * how long a forward pass of each variant takes. */
-#include <stdio.h>
+/* The stage summary: what is said of the samples of one variant under one condition, a line of the tiles' arrays: means
+ * and deviations over all labelled samples and by class, calibration, the worst residual. Ranks share the lines. */
+#include <math.h>
 
-#include "compare.h"
+#include "geometry/fragility.h"
+#include "geometry/moments.h"
 #include "ranks/agree.h"
 #include "stage.h"
-#include "train/cost.h"
+#include "tiles.h"
 
-enum { OPERATIONS = 8 }; /* of a matrix product, that take as long as one of these */
+enum { SAMPLES_AT_ONCE = 256 };
+#define NONE FACET_ROWS
 
-/* Forward times: every rank measures its share of the networks, all at once, as they run in the analysis. */
-static facet_status measure_forward(const facet_context *c, double *seconds)
+/* A metric of a sample, and what is said of it; the deviation comes with the mean by class. */
+static const struct {
+  facet_row of, mean, class_mean, deviation, class_deviation;
+} metrics[] = {
+    {FACET_ROW_PREDICTED, FACET_ROW_MEAN_ACCURACY, FACET_ROW_CLASS_ACCURACY_MEAN, NONE, NONE},
+    {FACET_ROW_LOSS, FACET_ROW_MEAN_LOSS, NONE, NONE, NONE},
+    {FACET_ROW_ANGLE, FACET_ROW_MEAN_ANGLE, FACET_ROW_CLASS_ANGLE_MEAN, FACET_ROW_ANGLE_DEVIATION,
+     FACET_ROW_CLASS_ANGLE_DEVIATION},
+    {FACET_ROW_LENGTH, FACET_ROW_MEAN_LENGTH, FACET_ROW_CLASS_LENGTH_MEAN, FACET_ROW_LENGTH_DEVIATION,
+     FACET_ROW_CLASS_LENGTH_DEVIATION},
+    {FACET_ROW_MARGIN, FACET_ROW_MEAN_MARGIN, FACET_ROW_CLASS_MARGIN_MEAN, FACET_ROW_MARGIN_DEVIATION,
+     FACET_ROW_CLASS_MARGIN_DEVIATION},
+};
+
+typedef struct {
+  const facet_store_plan *plan;
+  facet_store *store;
+  int32_t *predicted;
+  double *value, *logits; /* N; some samples x K */
+  int64_t *number;
+  double *mean, *deviation; /* K + 1: by class, and of all */
+} work;
+
+static facet_place at(int v, int c)
 {
-  const facet_plan *plan = c->plan;
-  for (int i = facet_rank(c->comm); i < plan->store.variants; i += facet_ranks(c->comm))
-    FACET_TRY(facet_forward_measure(c->family->member[i].network, plan->store.study->settings.precision,
-                                    plan->work[i].forward_batch, &seconds[i]));
+  return (facet_place){.part = {{v, 1}, {c, 1}}};
+}
+
+/* Mean over labelled samples; NaN if there is none. */
+static double mean_of(const facet_store_plan *p, const double *value)
+{
+  double sum = 0;
+  int64_t count = 0;
+  for (int64_t i = 0; i < p->samples; i++)
+    if (p->label[i] >= 0) {
+      sum += value[i];
+      count++;
+    }
+  return count ? sum / (double)count : NAN;
+}
+
+static facet_status read_metric(const work *w, facet_row row, int v, int c)
+{
+  if (row != FACET_ROW_PREDICTED)
+    return facet_store_get(w->store, row, at(v, c), w->value);
+  FACET_TRY(facet_store_get(w->store, row, at(v, c), w->predicted));
+  for (int64_t i = 0; i < w->plan->samples; i++)
+    w->value[i] = w->predicted[i] == w->plan->label[i];
   return FACET_OK;
+}
+
+static facet_status summarize_metric(const work *w, size_t m, int v, int c)
+{
+  const facet_store_plan *p = w->plan;
+  FACET_TRY(read_metric(w, metrics[m].of, v, c));
+  double mean = mean_of(p, w->value);
+  FACET_TRY(facet_store_put(w->store, metrics[m].mean, at(v, c), &mean));
+  if (metrics[m].class_mean == NONE)
+    return FACET_OK;
+  facet_moments(p->samples, p->classes, p->label, w->value, w->number, w->mean, w->deviation);
+  FACET_TRY(facet_store_put(w->store, metrics[m].class_mean, at(v, c), w->mean));
+  if (metrics[m].deviation == NONE)
+    return FACET_OK;
+  FACET_TRY(facet_store_put(w->store, metrics[m].class_deviation, at(v, c), w->deviation));
+  return facet_store_put(w->store, metrics[m].deviation, at(v, c), &w->deviation[p->classes]);
+}
+
+static facet_status summarize_calibration(const work *w, int v, int c)
+{
+  const facet_store_plan *p = w->plan;
+  facet_calibration_bins bins = {.count = {0}};
+  for (int64_t i = 0; i < p->samples; i += SAMPLES_AT_ONCE) {
+    int64_t count = p->samples - i < SAMPLES_AT_ONCE ? p->samples - i : SAMPLES_AT_ONCE;
+    FACET_TRY(
+        facet_store_get(w->store, FACET_ROW_LOGITS, (facet_place){.part = {{v, 1}, {c, 1}, {i, count}}}, w->logits));
+    facet_calibration_add(&bins, count, p->classes, w->logits, p->label + i);
+  }
+  double error = facet_calibration_error(&bins);
+  return facet_store_put(w->store, FACET_ROW_ECE, at(v, c), &error);
+}
+
+static facet_status summarize_residual(const work *w, int v)
+{
+  double worst = NAN;
+  if (w->plan->variant[v].linearize && w->plan->linear_samples > 0) {
+    FACET_TRY(facet_store_get(w->store, FACET_ROW_RESIDUAL, (facet_place){.variant = v}, w->value));
+    worst = 0;
+    for (int64_t i = 0; i < w->plan->linear_samples; i++)
+      worst = w->value[i] <= worst ? worst : w->value[i];
+  }
+  return facet_store_put(w->store, FACET_ROW_WORST_RESIDUAL, (facet_place){.part = {{v, 1}}}, &worst);
+}
+
+/* ---- lines ---- */
+
+static facet_status enter(void *self, int group)
+{
+  (void)group;
+  work *w = self;
+  const facet_store_plan *p = w->plan;
+  FACET_NEW(w->predicted, p->samples);
+  FACET_NEW(w->value, p->samples);
+  FACET_NEW(w->logits, (int64_t)SAMPLES_AT_ONCE * p->classes);
+  FACET_NEW(w->number, p->classes + 1);
+  FACET_NEW(w->mean, p->classes + 1);
+  FACET_NEW(w->deviation, p->classes + 1);
+  return FACET_OK;
+}
+
+static void leave(void *self)
+{
+  work *w = self;
+  void *owned[] = {&w->predicted, &w->value, &w->logits, &w->number, &w->mean, &w->deviation};
+  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+    facet_free(owned[i]);
+}
+
+static facet_status run_line(void *self, facet_dealer *dealer, int64_t line)
+{
+  (void)dealer;
+  work *w = self;
+  int v = (int)(line / w->plan->conditions), c = (int)(line % w->plan->conditions);
+  for (size_t m = 0; m < sizeof metrics / sizeof metrics[0]; m++)
+    FACET_TRY(summarize_metric(w, m, v, c));
+  FACET_TRY(summarize_calibration(w, v, c));
+  if (c == 0)
+    FACET_TRY(summarize_residual(w, v));
+  return facet_store_mark(w->store, "summary", line);
 }
 
 static facet_status run(const facet_context *c)
 {
-  int variants = c->plan->store.variants;
-  double *seconds = facet_allocate((size_t)variants, sizeof *seconds);
-  facet_status status = facet_agree(c->comm, seconds ? measure_forward(c, seconds) : FACET_OS);
+  const facet_store_plan *p = &c->plan->store;
+  work w = {.plan = p, .store = c->store};
+  int64_t lines = (int64_t)p->variants * p->conditions;
+  uint8_t *done = NULL;
+  facet_unit *unit = facet_allocate((size_t)lines, sizeof *unit);
+  facet_tiles tiles = {"summary", "lines", lines, unit, &w, enter, leave, run_line};
+  facet_status status = facet_agree(c->comm, unit ? FACET_OK : FACET_OS);
   if (status == FACET_OK)
-    status = facet_sum(c->comm, seconds, variants, "summarizing");
+    status = facet_stage_marks(c, "summary", &done);
+  for (int64_t i = 0; status == FACET_OK && i < lines; i++)
+    unit[i] = (facet_unit){.cost = 1, .done = done[i]};
   if (status == FACET_OK)
-    status = facet_store_sync(c->store);
-  if (status == FACET_OK)
-    status = facet_store_summarize(c->comm, c->store->path, &c->plan->store, seconds);
-  facet_free(&seconds);
+    status = facet_tiles_run(c->comm, &tiles);
+  facet_free(&unit);
+  facet_free(&done);
   return status;
 }
+
+/* ---- the stage ---- */
 
 static bool wanted(const facet_plan *plan)
 {
@@ -42,27 +171,19 @@ static bool wanted(const facet_plan *plan)
 static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
   (void)ranks;
-  *bytes = facet_compare_memory(&c->plan->store);
+  const facet_store_plan *p = &c->plan->store;
+  *bytes = 12 * (double)p->samples + 8 * (double)p->classes * (SAMPLES_AT_ONCE + 3);
   return FACET_OK;
 }
 
-/* Numbers of the tiles are read and added up, classes of all pairs of variants compared, and pairs of items. */
+/* Numbers are read and added up: each takes as long as some operations of a matrix product. */
 static facet_status seconds(const facet_context *c, const facet_speeds *speeds, int ranks, double *sum)
 {
   const facet_store_plan *p = &c->plan->store;
-  double n = (double)p->samples, items = (double)p->variants * p->conditions, pairs = (double)facet_store_items(p);
-  double lines = n * items * (p->classes + 30) + n * items * p->variants;
-  *sum = OPERATIONS * speeds->product * (lines + 9 * n * pairs * pairs / 2 / ranks);
+  double lines = (double)p->variants * p->conditions, n = (double)p->samples;
+  *sum = speeds->product * lines * n * (20 * p->classes + 200) / ranks;
   return FACET_OK;
 }
 
-static void warn(const facet_plan *plan)
-{
-  const facet_store_plan *p = &plan->store;
-  if (p->variants * (int64_t)p->conditions > FACET_MOST_ITEMS)
-    fprintf(stderr, "facet: warning: no /similarity%s: %d variants under %d conditions are more than %d pairs\n",
-            p->study->aggregate.cka ? " and no /aggregate/cka" : "", p->variants, p->conditions, FACET_MOST_ITEMS);
-}
-
 const facet_stage facet_stage_summary = {
-    .name = "summary", .marks = "", .wanted = wanted, .memory = memory, .seconds = seconds, .run = run, .warn = warn};
+    .name = "summary", .marks = "V, C", .wanted = wanted, .memory = memory, .seconds = seconds, .run = run};

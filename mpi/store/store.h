@@ -238,11 +238,4 @@ facet_status facet_store_embed_read_quality(facet_store *store, int variant, dou
 facet_status facet_store_embed_read(facet_store *store, int variant, int condition, double *position);
 facet_status facet_store_embed_read_train(facet_store *store, int32_t *label, double *position);
 
-/* Collective; the store is closed, and its tiles are done. Rank 0 writes /summary/accuracy, loss, angle, length, margin
- * (V x C means over labelled samples; f64), and /summary/residual (V: worst residual; NaN where not linearized), from
- * what is in the file; then the mean and standard deviation (n - 1) of the first five over replicates, and comparisons
- * (compare.h), /similarity by all ranks. forward_seconds: V, on rank 0; NULL: not measured. */
-facet_status facet_store_summarize(MPI_Comm comm, const char *path, const facet_store_plan *plan,
-                                   const double *forward_seconds);
-
 #endif

@@ -43,17 +43,4 @@ struct facet_store {
   hid_t *set; /* of every array of the shape; -1: not there */
 };
 
-/* ---- to go: the file in the hands of one rank alone, after the tiles: any part of any array, by its path ---- */
-
-typedef struct {
-  const char *path; /* borrowed */
-  hid_t file;
-} facet_store_alone;
-facet_status facet_store_alone_open(const char *path, facet_store_alone *store);
-facet_status facet_store_alone_close(facet_store_alone *store); /* durable */
-facet_status facet_store_alone_read(const facet_store_alone *store, const char *name, hid_t memory, int rank,
-                                    const int64_t *start, const int64_t *count, void *to);
-facet_status facet_store_alone_write(const facet_store_alone *store, const char *name, hid_t memory, int rank,
-                                     const int64_t *start, const int64_t *count, const void *from);
-
 #endif

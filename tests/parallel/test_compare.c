@@ -14,7 +14,8 @@
 
 #include <cmocka.h>
 
-#include "stages/compare.h"
+#include "ranks/agree.h"
+#include "stages/stage.h"
 
 enum { V = 5, X = 6, SEVERITIES = 5, C = 1 + X * SEVERITIES, K = 3, N = 300, ITEMS = V * C, METRICS = 3, MANY = 1000 };
 
@@ -55,6 +56,7 @@ static void make_fixture(bool clean)
   f.study.data.normalize = (facet_normalization){.scale = 1, .channels = 1, .std = {1}};
   f.study.model.onnx = "/model.onnx";
   f.study.conditions.count = C;
+  f.study.conditions.clean = clean ? 0 : -1;
   f.study.conditions.item = f.condition;
   for (int v = 0; v < V; v++) {
     f.variant[v] = (facet_store_variant){.name = variants[v], .replicate = variants[v], .onnx = "n", .sha256 = "aa"};
@@ -66,20 +68,21 @@ static void make_fixture(bool clean)
   }
   for (int i = 0; i < N; i++)
     f.label[i] = i % 11 == 5 ? -1 : i % K;
-  f.plan = (facet_store_plan){.study = &f.study,
-                              .stages = 1,
-                              .stage = {{"analyse", "V, C, block"}},
-                              .study_text = "study: s\n",
-                              .variants = V,
-                              .variant = f.variant,
-                              .conditions = C,
-                              .condition = f.names,
-                              .classes = K,
-                              .class_name = (const char **)classes,
-                              .samples = N,
-                              .image = {1, 1, 1},
-                              .label = f.label,
-                              .block = N};
+  f.plan = (facet_store_plan){
+      .study = &f.study,
+      .stages = 4,
+      .stage = {{"analyse", "V, C, block"}, {"summary", "V, C"}, {"compare", ""}, {"similarity", ""}},
+      .study_text = "study: s\n",
+      .variants = V,
+      .variant = f.variant,
+      .conditions = C,
+      .condition = f.names,
+      .classes = K,
+      .class_name = (const char **)classes,
+      .samples = N,
+      .image = {1, 1, 1},
+      .label = f.label,
+      .block = N};
 }
 
 /* ---- numbers that look random, the same on every rank ---- */
@@ -127,16 +130,25 @@ static facet_status write_line(facet_store *store, int v, int c)
 }
 
 /* Leaves zeros where nothing is known, as large arrays have them. */
-static facet_status write_zeros(const char *file)
+static facet_status write_zeros(facet_store *store)
 {
-  const double zero[2 * N] = {0};
-  facet_store_alone store;
-  FACET_TRY(facet_store_alone_open(file, &store));
-  FACET_TRY(facet_store_alone_write(&store, "/fragility/first_lost", H5T_NATIVE_DOUBLE, 2, (int64_t[]){0, 0},
-                                    (int64_t[]){2, N}, zero));
-  FACET_TRY(
-      facet_store_alone_write(&store, "/fragility/rank", H5T_NATIVE_DOUBLE, 1, (int64_t[]){0}, (int64_t[]){N}, zero));
-  return facet_store_alone_close(&store);
+  const double lost[2 * N] = {0};
+  const int64_t order[N] = {0};
+  FACET_TRY(facet_store_put(store, FACET_ROW_FIRST_LOST, (facet_place){0}, lost));
+  return facet_store_put(store, FACET_ROW_FRAGILE, (facet_place){0}, order);
+}
+
+/* The stages that follow from the tiles, of an open store; its plan names them. Collective over `comm`. */
+static facet_status summarize(MPI_Comm comm, facet_store *store, const facet_store_plan *plan)
+{
+  const facet_stage *const stage[] = {&facet_stage_summary, &facet_stage_compare, &facet_stage_similarity};
+  const facet_plan whole = {.store = *plan};
+  const facet_context context = {.comm = comm, .plan = &whole, .store = store};
+  FACET_TRY(facet_store_finish(store, "analyse"));
+  for (int i = 0; i < 3; i++)
+    if (stage[i]->wanted(&whole))
+      FACET_TRY(facet_stage_run(&context, stage[i]));
+  return FACET_OK;
 }
 
 static facet_status write_store(MPI_Comm comm, const char *file)
@@ -150,11 +162,13 @@ static facet_status write_store(MPI_Comm comm, const char *file)
     status = facet_store_images(store, 0, N, pixels);
   for (int i = facet_rank(comm); i < ITEMS && status == FACET_OK; i += facet_ranks(comm))
     status = write_line(store, i / C, i % C);
+  if (status == FACET_OK && facet_rank(comm) == 0)
+    status = write_zeros(store);
   status = facet_agree(comm, status);
+  if (status == FACET_OK)
+    status = summarize(comm, store, &f.plan);
   facet_status closed = facet_store_close(&store);
-  FACET_TRY(status == FACET_OK ? closed : status);
-  FACET_AGREE(comm, facet_rank(comm) == 0 ? write_zeros(file) : FACET_OK);
-  return facet_store_summarize(comm, file, &f.plan, NULL);
+  return status == FACET_OK ? closed : status;
 }
 
 static void read_set(const char *name, double *to)
@@ -388,7 +402,7 @@ static void test_too_many_items(void **state)
     unlink(path);
   MPI_Barrier(MPI_COMM_WORLD);
   assert_int_equal(facet_store_create(MPI_COMM_WORLD, path, &f.plan), FACET_OK);
-  assert_int_equal(facet_compare_items(MPI_COMM_WORLD, path, &f.plan), FACET_OK);
+  assert_false(facet_stage_similarity.wanted(&(facet_plan){.store = f.plan}));
   if (rank == 0) {
     hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     assert_true(H5Lexists(file, "/similarity", H5P_DEFAULT) == 0 && H5Lexists(file, "/fragility", H5P_DEFAULT) > 0);

@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "ranks/agree.h"
-#include "store/store.h"
+#include "stages/stage.h"
 
 enum {
   V = 3,
@@ -95,22 +95,23 @@ static void make_fixture(fixture *f)
   f->variant[1].input = flat;
   for (int i = 0; i < N; i++)
     f->label[i] = i % 4 == 3 ? -1 : i % K;
-  f->plan = (facet_store_plan){.study = &f->study,
-                               .stages = 1,
-                               .stage = {{"analyse", "V, C, block"}},
-                               .study_text = "study: store # as the user wrote it\n",
-                               .variants = V,
-                               .variant = f->variant,
-                               .conditions = C,
-                               .condition = conditions,
-                               .classes = K,
-                               .class_name = classes,
-                               .samples = N,
-                               .image = {CH, Y, X},
-                               .label = f->label,
-                               .linear_samples = LINEAR,
-                               .linear_rows = ROWS,
-                               .block = BLOCK};
+  f->plan = (facet_store_plan){
+      .study = &f->study,
+      .stages = 4,
+      .stage = {{"analyse", "V, C, block"}, {"summary", "V, C"}, {"compare", ""}, {"similarity", ""}},
+      .study_text = "study: store # as the user wrote it\n",
+      .variants = V,
+      .variant = f->variant,
+      .conditions = C,
+      .condition = conditions,
+      .classes = K,
+      .class_name = classes,
+      .samples = N,
+      .image = {CH, Y, X},
+      .label = f->label,
+      .linear_samples = LINEAR,
+      .linear_rows = ROWS,
+      .block = BLOCK};
 }
 
 /* ---- results that can be told apart ---- */
@@ -201,6 +202,19 @@ static facet_status write_tiles(MPI_Comm comm, facet_store *store, const fixture
   return FACET_OK;
 }
 
+/* The stages that follow from the tiles, of an open store; its plan names them. Collective over `comm`. */
+static facet_status summarize(MPI_Comm comm, facet_store *store, const facet_store_plan *plan)
+{
+  const facet_stage *const stage[] = {&facet_stage_summary, &facet_stage_compare, &facet_stage_similarity};
+  const facet_plan whole = {.store = *plan};
+  const facet_context context = {.comm = comm, .plan = &whole, .store = store};
+  FACET_TRY(facet_store_finish(store, "analyse"));
+  for (int i = 0; i < 3; i++)
+    if (stage[i]->wanted(&whole))
+      FACET_TRY(facet_stage_run(&context, stage[i]));
+  return FACET_OK;
+}
+
 /* A whole store. Collective over `comm`. */
 static facet_status write_store(MPI_Comm comm, const char *path, const fixture *f)
 {
@@ -208,10 +222,10 @@ static facet_status write_store(MPI_Comm comm, const char *path, const fixture *
   FACET_TRY(facet_store_create(comm, path, &f->plan));
   FACET_TRY(facet_store_open(comm, path, &f->plan, &store));
   facet_status status = facet_agree(comm, write_tiles(comm, store, f, 0, V * C * BLOCKS));
-  facet_status closed = facet_store_close(&store);
   if (status == FACET_OK)
-    status = closed;
-  return status == FACET_OK ? facet_store_summarize(comm, path, &f->plan, NULL) : status;
+    status = summarize(comm, store, &f->plan);
+  facet_status closed = facet_store_close(&store);
+  return status == FACET_OK ? closed : status;
 }
 
 /* ---- agreeing ---- */
@@ -351,8 +365,10 @@ static void test_checksum_refuses(void **state)
   assert_everywhere(facet_store_open(MPI_COMM_WORLD, at("part.h5"), &f.plan, &store) == FACET_OK);
   assert_everywhere(write_tiles(MPI_COMM_WORLD, store, &f, 0, 29) == FACET_OK);
   assert_everywhere(facet_store_close(&store) == FACET_OK);
-  assert_everywhere(facet_store_checksum(at("part.h5"), hex) == FACET_BAD_INPUT &&
-                    message_is_line_with("is not finished: analyse (29 of 30 parts are done) is missing"));
+  assert_everywhere(
+      facet_store_checksum(at("part.h5"), hex) == FACET_BAD_INPUT &&
+      message_is_line_with(
+          "is not finished: analyse (29 of 30 parts are done), compare, similarity, summary are missing"));
   assert_everywhere(facet_store_checksum(at("missing.h5"), hex) == FACET_NO_INPUT);
   if (rank == 0)
     assert_int_equal(facet_write_file(at("text.h5"), "no HDF5", 7), FACET_OK);
@@ -675,8 +691,8 @@ static void test_goes_on_after_a_kill(void **state)
     good = good && done[i] == (i < BEFORE);
   assert_everywhere(good);
   assert_everywhere(write_tiles(MPI_COMM_WORLD, store, &f, BEFORE, ALL) == FACET_OK);
+  assert_everywhere(summarize(MPI_COMM_WORLD, store, &f.plan) == FACET_OK);
   assert_everywhere(facet_store_close(&store) == FACET_OK);
-  assert_everywhere(facet_store_summarize(MPI_COMM_WORLD, at("killed.h5"), &f.plan, NULL) == FACET_OK);
   if (rank == 0) {
     char one[65] = "", two[65] = "";
     good = write_store(MPI_COMM_SELF, at("one.h5"), &f) == FACET_OK &&

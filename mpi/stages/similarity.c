@@ -1,4 +1,4 @@
-/* Similarity of items, one variant under one condition each: distances of all pairs, their tree, their layout.
+/* The stage similarity: items, one variant under one condition each: distances of all pairs, their tree, their layout.
  *
  * Pairs come in square blocks, dealt out to the ranks in turn. Rank 0 reads the samples, some of every item at a time,
  * and hands them to all; the differences of a pair are added up in the order of the samples on whatever rank it is, so
@@ -6,11 +6,12 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "compare.h"
 #include "geometry/similarity.h"
+#include "ranks/agree.h"
+#include "stage.h"
 
 enum { METRICS = 3, SAMPLES = 256, SIDE = 64, BLOCK = SIDE * SIDE };
-static const char *const metrics[METRICS] = {"angle", "length", "margin"};
+static const facet_row metrics[METRICS] = {FACET_ROW_ANGLE, FACET_ROW_LENGTH, FACET_ROW_MARGIN};
 
 typedef struct {
   int64_t row, column; /* its first items */
@@ -20,12 +21,14 @@ typedef struct {
   MPI_Comm comm;
   int rank, ranks;
   const facet_store_plan *plan;
+  facet_store *store;
   int64_t items, blocks;
   block *block;   /* the lower triangle, row by row; block i is that of rank i % ranks */
   double *points; /* items x SAMPLES */
   double *sum;    /* own blocks x BLOCK: squared differences */
+  facet_progress *progress;
+  int64_t done;
   /* rank 0 alone */
-  facet_store_alone store;
   double *line;     /* N */
   bool *known;      /* items: it has features of labelled samples */
   double *distance; /* items x items */
@@ -39,7 +42,7 @@ static int64_t side_of(const work *w, int64_t first)
 /* ---- samples: rank 0 ---- */
 
 /* The standard deviation of one metric over all labelled samples of all items. */
-static facet_status scale_of(const work *w, const char *metric, double *scale)
+static facet_status scale_of(const work *w, facet_row metric, double *scale)
 {
   const facet_store_plan *p = w->plan;
   double sum = 0, squares = 0;
@@ -47,8 +50,8 @@ static facet_status scale_of(const work *w, const char *metric, double *scale)
   FACET_CHECK(w->line, FACET_INTERNAL, "no room for a line"); /* so that analyzers see it, too */
   for (int pass = 0; pass < 2; pass++)
     for (int64_t i = 0; i < w->items; i++) {
-      const int64_t start[] = {i / p->conditions, i % p->conditions, 0}, size[] = {1, 1, p->samples};
-      FACET_TRY(facet_store_alone_read(&w->store, metric, H5T_NATIVE_DOUBLE, 3, start, size, w->line));
+      const facet_place line = {.part = {{i / p->conditions, 1}, {i % p->conditions, 1}}};
+      FACET_TRY(facet_store_get(w->store, metric, line, w->line));
       for (int64_t k = 0; k < p->samples; k++) {
         if (p->label[k] < 0 || !isfinite(w->line[k]))
           continue;
@@ -64,11 +67,11 @@ static facet_status scale_of(const work *w, const char *metric, double *scale)
 }
 
 /* Some samples of a metric of all items, in units of its scale; NaN where there is nothing to compare. */
-static facet_status read_points(const work *w, const char *metric, double scale, int64_t first, int64_t count)
+static facet_status read_points(const work *w, facet_row metric, double scale, int64_t first, int64_t count)
 {
   const facet_store_plan *p = w->plan;
-  const int64_t start[] = {0, 0, first}, size[] = {p->variants, p->conditions, count};
-  FACET_TRY(facet_store_alone_read(&w->store, metric, H5T_NATIVE_DOUBLE, 3, start, size, w->points));
+  const facet_place part = {.part = {{0, p->variants}, {0, p->conditions}, {first, count}}};
+  FACET_TRY(facet_store_get(w->store, metric, part, w->points));
   for (int64_t i = 0; i < w->items * count; i++)
     w->points[i] = p->label[first + i % count] < 0 || !isfinite(w->points[i]) ? (double)NAN : w->points[i] / scale;
   return FACET_OK;
@@ -76,7 +79,7 @@ static facet_status read_points(const work *w, const char *metric, double scale,
 
 /* ---- pairs: all ranks ---- */
 
-static facet_status add_samples(const work *w, const char *metric, double scale, int64_t first)
+static facet_status add_samples(work *w, facet_row metric, double scale, int64_t first)
 {
   int64_t count = w->plan->samples - first < SAMPLES ? w->plan->samples - first : SAMPLES;
   facet_status status = facet_interrupt_check();
@@ -90,15 +93,14 @@ static facet_status add_samples(const work *w, const char *metric, double scale,
     facet_similarity_add(count, side_of(w, b.row), w->points + b.row * count, side_of(w, b.column),
                          w->points + b.column * count, sum);
   }
+  facet_progress_at(w->progress, ++w->done);
   return FACET_OK;
 }
 
 /* A metric that does not vary tells nothing apart. */
-static facet_status add_metric(const work *w, const char *name)
+static facet_status add_metric(work *w, facet_row metric)
 {
-  char metric[40];
   double scale = NAN;
-  (void)snprintf(metric, sizeof metric, "/geometry/%s", name);
   FACET_AGREE(w->comm, w->rank == 0 ? scale_of(w, metric, &scale) : FACET_OK);
   FACET_TRY(facet_share(w->comm, &scale, 1, "comparing"));
   for (int64_t first = 0; scale > 0 && first < w->plan->samples; first += SAMPLES)
@@ -157,12 +159,6 @@ static facet_status find_tree(const work *w, double *linkage, double *layout, in
   return FACET_OK;
 }
 
-static facet_status write(const work *w, const char *name, hid_t memory, int64_t rows, int64_t columns, const void *x)
-{
-  const int64_t start[] = {0, 0}, size[] = {rows, columns};
-  return facet_store_alone_write(&w->store, name, memory, columns > 0 ? 2 : 1, start, size, x);
-}
-
 static facet_status arrange(const work *w)
 {
   int64_t items = w->items, *order = NULL;
@@ -172,10 +168,10 @@ static facet_status arrange(const work *w)
   FACET_NEW_GO(done, status, layout, 2 * items);
   FACET_NEW_GO(done, status, order, items);
   FACET_GO(done, status, find_tree(w, linkage, layout, order));
-  FACET_GO(done, status, write(w, "/similarity/distance", H5T_NATIVE_DOUBLE, items, items, w->distance));
-  FACET_GO(done, status, write(w, "/similarity/linkage", H5T_NATIVE_DOUBLE, items - 1, 4, linkage));
-  FACET_GO(done, status, write(w, "/similarity/layout", H5T_NATIVE_DOUBLE, items, 2, layout));
-  status = write(w, "/similarity/order", H5T_NATIVE_INT64, items, 0, order);
+  FACET_GO(done, status, facet_store_put(w->store, FACET_ROW_DISTANCE, (facet_place){0}, w->distance));
+  FACET_GO(done, status, facet_store_put(w->store, FACET_ROW_LINKAGE, (facet_place){0}, linkage));
+  FACET_GO(done, status, facet_store_put(w->store, FACET_ROW_LAYOUT, (facet_place){0}, layout));
+  status = facet_store_put(w->store, FACET_ROW_ORDER, (facet_place){0}, order);
 done:
   facet_free(&linkage);
   facet_free(&layout);
@@ -185,7 +181,7 @@ done:
 
 /* ---- all of it ---- */
 
-static facet_status prepare(work *w, const char *path)
+static facet_status prepare(work *w)
 {
   int64_t sides = (w->items + SIDE - 1) / SIDE, most = w->items * SAMPLES;
   FACET_NEW(w->block, sides * (sides + 1) / 2);
@@ -199,12 +195,14 @@ static facet_status prepare(work *w, const char *path)
   FACET_NEW(w->line, w->plan->samples);
   FACET_NEW(w->known, w->items);
   FACET_NEW(w->distance, w->items * w->items);
-  return facet_store_alone_open(path, &w->store);
+  return FACET_OK;
 }
 
-static facet_status compare(work *w, const char *path)
+static facet_status compare(work *w)
 {
-  FACET_AGREE(w->comm, prepare(w, path));
+  int64_t steps = METRICS * ((w->plan->samples + SAMPLES - 1) / SAMPLES);
+  FACET_AGREE(w->comm, prepare(w));
+  FACET_AGREE(w->comm, facet_progress_begin(&w->progress, "similarity", "portions", steps, w->rank != 0));
   for (int m = 0; m < METRICS; m++)
     FACET_TRY(add_metric(w, metrics[m]));
   FACET_AGREE(w->comm, gather(w));
@@ -213,29 +211,58 @@ static facet_status compare(work *w, const char *path)
   return facet_agree(w->comm, w->rank == 0 ? arrange(w) : FACET_OK);
 }
 
-double facet_compare_memory(const facet_store_plan *p)
+static facet_status run(const facet_context *c)
 {
-  double items = (double)facet_store_items(p), v = p->variants, k = p->classes, n = (double)p->samples;
-  double lines = n * (60 + 4 * k + 4 * v + 8 * p->conditions) + 8 * v * v;                 /* of compare.c */
-  double pairs = 8 * items * (items + SIDE) / 2 + 8 * items * SAMPLES + 8 * items * items; /* on one rank */
-  double tree = 2 * 8 * items * items;
-  pairs = pairs > tree ? pairs : tree;
-  return lines > pairs ? lines : pairs;
-}
-
-facet_status facet_compare_items(MPI_Comm comm, const char *path, const facet_store_plan *plan)
-{
-  work w = {.comm = comm, .rank = facet_rank(comm), .ranks = facet_ranks(comm), .plan = plan, .store = {path, -1}};
-  w.items = facet_store_items(plan);
-  if (w.items == 0)
-    return FACET_OK;
-  facet_status status = compare(&w, path);
-  if (w.store.file >= 0 && status == FACET_OK)
-    status = facet_store_alone_close(&w.store);
-  else if (w.store.file >= 0)
-    H5Fclose(w.store.file);
+  work w = {.comm = c->comm,
+            .rank = facet_rank(c->comm),
+            .ranks = facet_ranks(c->comm),
+            .plan = &c->plan->store,
+            .store = c->store,
+            .items = facet_store_items(&c->plan->store)};
+  facet_status status = compare(&w);
+  facet_progress_end(&w.progress);
   void *owned[] = {&w.block, &w.points, &w.sum, &w.line, &w.known, &w.distance};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
     facet_free(owned[i]);
-  return facet_agree(comm, status);
+  return status;
 }
+
+/* ---- the stage ---- */
+
+static bool wanted(const facet_plan *plan)
+{
+  return facet_store_items(&plan->store) > 0;
+}
+
+/* Of rank 0; the others take less. */
+static facet_status memory(const facet_context *c, int ranks, double *bytes)
+{
+  double items = (double)facet_store_items(&c->plan->store);
+  double pairs = 8 * items * ((items + SIDE) / 2 / ranks + SAMPLES + items), tree = 2 * 8 * items * items;
+  *bytes = pairs > tree ? pairs : tree;
+  return FACET_OK;
+}
+
+/* Each number of a pair takes as long as some operations of a matrix product; so does each step of the tree. */
+static facet_status seconds(const facet_context *c, const facet_speeds *speeds, int ranks, double *sum)
+{
+  double items = (double)facet_store_items(&c->plan->store), samples = (double)c->plan->store.samples;
+  *sum = speeds->product * items * items * (4 * METRICS * samples / ranks + 100 * items);
+  return FACET_OK;
+}
+
+static void warn(const facet_plan *plan)
+{
+  const facet_store_plan *p = &plan->store;
+  if (p->variants * (int64_t)p->conditions > FACET_MOST_ITEMS)
+    fprintf(stderr, "facet: warning: no /similarity%s: %d variants under %d conditions are more than %d pairs\n",
+            p->study->aggregate.cka ? " and no /aggregate/cka" : "", p->variants, p->conditions, FACET_MOST_ITEMS);
+}
+
+const facet_stage facet_stage_similarity = {.name = "similarity",
+                                            .marks = "",
+                                            .wanted = wanted,
+                                            .memory = memory,
+                                            .seconds = seconds,
+                                            .run = run,
+                                            .warn = warn};

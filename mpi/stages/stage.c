@@ -1,0 +1,36 @@
+/* What all stages have in common: see stage.h. */
+#include "stage.h"
+
+#include "ranks/agree.h"
+
+#define ADDRESS(name) &facet_stage_##name,
+const facet_stage *const facet_stages[] = {FACET_STAGES(ADDRESS) NULL};
+
+facet_status facet_stage_marks(const facet_context *c, const char *stage, uint8_t **done)
+{
+  int64_t parts = facet_store_parts(c->store, stage);
+  *done = facet_allocate((size_t)parts, sizeof **done);
+  return facet_agree(c->comm, *done ? facet_store_marks(c->store, stage, *done) : FACET_OS);
+}
+
+/* Whether all of it is. */
+static facet_status is_done(const facet_context *c, const facet_stage *stage, bool *all)
+{
+  uint8_t *done = NULL;
+  facet_status status = facet_stage_marks(c, stage->name, &done);
+  *all = status == FACET_OK;
+  for (int64_t i = 0; *all && i < facet_store_parts(c->store, stage->name); i++)
+    *all = done[i] == 1;
+  facet_free(&done);
+  return status;
+}
+
+facet_status facet_stage_run(const facet_context *c, const facet_stage *stage)
+{
+  bool done;
+  FACET_TRY(is_done(c, stage, &done));
+  if (done)
+    return FACET_OK;
+  FACET_TRY(stage->run(c));
+  return facet_store_finish(c->store, stage->name);
+}
