@@ -255,7 +255,7 @@ static void work_clear(work *w)
 static facet_status write(const work *w, facet_store *store)
 {
   facet_cka_normalize(w->items, w->table);
-  return facet_store_cka(store, w->table);
+  return facet_store_put(store, FACET_ROW_CKA, (facet_place){0}, w->table);
 }
 
 static facet_status run(const facet_context *context)

@@ -15,6 +15,7 @@
   STAGE(similarity)                                                                                                    \
   STAGE(change)                                                                                                        \
   STAGE(spectra)                                                                                                       \
+  STAGE(angles)                                                                                                        \
   STAGE(cka)
 
 #endif

@@ -1,5 +1,4 @@
-/* The stage spectra: singular values and directions of the stacked linearizations M of every variant, and the principal
- * angles between the directions of two (SCIENCE 6).
+/* The stage spectra: singular values and directions of the stacked linearizations M of every variant (SCIENCE 6).
  *
  * M, one row for each row of W of each sample, goes by in pieces, each rank with its own, and is never held.  Three
  * ways lead to its singular values and right singular vectors:
@@ -29,6 +28,13 @@ enum {
   POWER_ITERATIONS = 2 /* of the random projection */
 };
 
+/* Of a variant. */
+typedef struct {
+  double *value, *share;           /* components */
+  double *direction;               /* components x D, in the variant's own order */
+  double effective_rank, residual; /* docs/results.md says what the residual is of */
+} spectrum;
+
 typedef struct {
   MPI_Comm comm;
   int rank, ranks;
@@ -42,7 +48,7 @@ typedef struct {
   int variant;
   facet_pieces pieces;
   double *lines, *room; /* of a piece */
-  facet_spectrum spectrum;
+  spectrum spectrum;
 } work;
 
 static int64_t least(int64_t a, int64_t b)
@@ -93,7 +99,7 @@ static void leave(work *w)
  * no direction. */
 static void take_values(work *w, int64_t count, const double *square, double total)
 {
-  facet_spectrum *s = &w->spectrum;
+  spectrum *s = &w->spectrum;
   double bound = (double)(w->inputs > w->rows ? w->inputs : w->rows) * 0x1p-52 * square[0];
   bool whole = count == least(w->inputs, w->rows) || w->plan->spectrum_method != FACET_SPECTRUM_RANDOM;
   s->effective_rank = whole ? facet_effective_rank(count, square) : (double)NAN;
@@ -358,6 +364,18 @@ static facet_status by_projection(work *w)
 
 /* ---- variants ---- */
 
+static facet_status write(const work *w)
+{
+  const spectrum *s = &w->spectrum;
+  const facet_place own = {.variant = w->variant}, at = {.part = {{w->variant, 1}}};
+  FACET_TRY(facet_store_put(w->store, FACET_ROW_SINGULAR_VALUES, own, s->value));
+  FACET_TRY(facet_store_put(w->store, FACET_ROW_SHARE, own, s->share));
+  FACET_TRY(facet_store_put(w->store, FACET_ROW_DIRECTIONS, own, s->direction));
+  FACET_TRY(facet_store_put(w->store, FACET_ROW_EFFECTIVE_RANK, at, &s->effective_rank));
+  FACET_TRY(facet_store_put(w->store, FACET_ROW_SPECTRUM_RESIDUAL, at, &s->residual));
+  return facet_store_mark(w->store, "spectra", w->variant);
+}
+
 static facet_status take_variant(work *w, int variant)
 {
   w->variant = variant;
@@ -366,7 +384,7 @@ static facet_status take_variant(work *w, int variant)
     status = w->plan->spectrum_method == FACET_SPECTRUM_RANDOM ? by_projection(w) : by_gram(w);
   leave(w);
   FACET_TRY(status);
-  return facet_agree(w->comm, w->rank == 0 ? facet_store_spectrum(w->store, variant, &w->spectrum) : FACET_OK);
+  return facet_agree(w->comm, w->rank == 0 ? write(w) : FACET_OK);
 }
 
 /* How often M goes by. */
@@ -375,67 +393,18 @@ static int walks(facet_spectrum_method method)
   return method == FACET_SPECTRUM_GRAM ? 1 : method == FACET_SPECTRUM_DUAL ? 2 : 2 + POWER_ITERATIONS;
 }
 
-static facet_status take_variants(work *w)
+static facet_status take_variants(work *w, const uint8_t *done)
 {
   const facet_store_plan *p = w->plan;
   int64_t total = 0;
   for (int v = 0; v < p->variants; v++)
-    if (facet_store_has_spectrum(p, v))
+    if (facet_store_has_spectrum(p, v) && !done[v])
       total += facet_pieces_make(p, v, p->spectrum_method == FACET_SPECTRUM_DUAL).count * walks(p->spectrum_method);
   FACET_AGREE(w->comm, facet_progress_begin(&w->progress, "spectra", "pieces of W", total, w->rank != 0));
   for (int v = 0; v < p->variants; v++)
-    if (facet_store_has_spectrum(p, v))
+    if (facet_store_has_spectrum(p, v) && !done[v])
       FACET_TRY(take_variant(w, v));
-  return facet_store_sync(w->store); /* all ranks read the directions now */
-}
-
-/* ---- angles ---- */
-
-static bool comparable(const facet_store_plan *p, int a, int b)
-{
-  return facet_store_has_spectrum(p, a) && facet_store_has_spectrum(p, b) &&
-         p->variant[a].input.order == p->variant[b].input.order;
-}
-
-/* A variant's directions, and how many there are: those from some on may be missing. */
-static facet_status read_directions(const work *w, int v, double *direction, int64_t *count)
-{
-  FACET_TRY(facet_store_read_directions(w->store, v, direction));
-  for (*count = 0; *count < w->components && !isnan(direction[*count * w->inputs]);)
-    ++*count;
   return FACET_OK;
-}
-
-static facet_status compare_pair(const work *w, int a, int b, double *u, double *v, double *angle)
-{
-  int64_t of_a, of_b;
-  for (int64_t i = 0; i < w->components; i++)
-    angle[i] = NAN;
-  if (comparable(w->plan, a, b)) {
-    FACET_TRY(read_directions(w, a, u, &of_a));
-    FACET_TRY(read_directions(w, b, v, &of_b));
-    FACET_TRY(facet_principal_angles(w->inputs, of_a, u, of_b, v, angle));
-  }
-  return facet_store_angles(w->store, a, b, angle);
-}
-
-static facet_status compare_own_pairs(const work *w)
-{
-  double *other = NULL, *angle = NULL;
-  facet_status status = FACET_OK;
-  int64_t pair = 0;
-  FACET_NEW_GO(done, status, other, w->components * w->inputs);
-  FACET_NEW_GO(done, status, angle, w->components);
-  for (int a = 0; a < w->plan->variants; a++)
-    for (int b = a; b < w->plan->variants; b++)
-      if (pair++ % w->ranks == w->rank) {
-        FACET_GO(done, status, facet_interrupt_check());
-        FACET_GO(done, status, compare_pair(w, a, b, w->spectrum.direction, other, angle));
-      }
-done:
-  facet_free(&other);
-  facet_free(&angle);
-  return status;
 }
 
 /* ---- all of it ---- */
@@ -463,11 +432,13 @@ static facet_status run(const facet_context *context)
   facet_status status = facet_agree(comm, prepare(&w));
   if (status == FACET_OK)
     status = facet_grid_create(comm, 0, 0, &w.grid);
+  uint8_t *done = NULL;
   if (status == FACET_OK)
-    status = take_variants(&w);
+    status = facet_stage_marks(context, "spectra", &done);
+  if (status == FACET_OK)
+    status = take_variants(&w, done);
   facet_progress_end(&w.progress);
-  if (status == FACET_OK)
-    status = facet_agree(comm, compare_own_pairs(&w));
+  facet_free(&done);
   facet_grid_destroy(&w.grid);
   facet_free(&w.spectrum.value);
   facet_free(&w.spectrum.share);

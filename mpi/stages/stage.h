@@ -6,6 +6,7 @@
 
 #include "list.h"
 #include "plan.h"
+#include "tiles.h"
 
 /* What a stage may read. All of it is borrowed. */
 typedef struct {
@@ -57,6 +58,9 @@ typedef struct {
 facet_status facet_stage_run(const facet_context *context, const facet_stage *stage);
 /* Collective. Marks of a stage's parts, 1 = done; the caller frees them in any case. */
 facet_status facet_stage_marks(const facet_context *context, const char *stage, uint8_t **done);
+/* Collective. A stage's parts for the driver of tiles: of one cost and group, unless the stage says otherwise; the
+ * caller frees them in any case. */
+facet_status facet_stage_units(const facet_context *context, const char *stage, facet_unit **unit);
 
 #define FACET_DECLARE_STAGE(name) extern const facet_stage facet_stage_##name;
 FACET_STAGES(FACET_DECLARE_STAGE)

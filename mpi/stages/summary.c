@@ -4,9 +4,7 @@
 
 #include "geometry/fragility.h"
 #include "geometry/moments.h"
-#include "ranks/agree.h"
 #include "stage.h"
-#include "tiles.h"
 
 enum { SAMPLES_AT_ONCE = 256 };
 #define NONE FACET_ROWS
@@ -145,19 +143,13 @@ static facet_status run(const facet_context *c)
 {
   const facet_store_plan *p = &c->plan->store;
   work w = {.plan = p, .store = c->store};
-  int64_t lines = (int64_t)p->variants * p->conditions;
-  uint8_t *done = NULL;
-  facet_unit *unit = facet_allocate((size_t)lines, sizeof *unit);
-  facet_tiles tiles = {"summary", "lines", lines, unit, &w, enter, leave, run_line};
-  facet_status status = facet_agree(c->comm, unit ? FACET_OK : FACET_OS);
-  if (status == FACET_OK)
-    status = facet_stage_marks(c, "summary", &done);
-  for (int64_t i = 0; status == FACET_OK && i < lines; i++)
-    unit[i] = (facet_unit){.cost = 1, .done = done[i]};
+  facet_unit *unit;
+  facet_status status = facet_stage_units(c, "summary", &unit);
+  const facet_tiles tiles = {"summary", "lines", (int64_t)p->variants * p->conditions, unit, &w, enter,
+                             leave,     run_line};
   if (status == FACET_OK)
     status = facet_tiles_run(c->comm, &tiles);
   facet_free(&unit);
-  facet_free(&done);
   return status;
 }
 

@@ -184,13 +184,6 @@ typedef struct {
   const int32_t *rival_before, *rival;
 } facet_store_change;
 
-/* The spectrum of a variant's stacked linearizations; see docs/results.md. */
-typedef struct {
-  double *value, *share;           /* components */
-  double *direction;               /* components x D, in the variant's own order */
-  double effective_rank, residual; /* how it was found says what the residual is of */
-} facet_spectrum;
-
 /* Everything below may be called by one rank alone (independent writes in place). Samples first .. first+count-1. */
 facet_status facet_store_images(facet_store *store, int64_t first, int64_t count, const float *pixels);
 facet_status facet_store_predictions(facet_store *store, int variant, int condition, int64_t first, int64_t count,
@@ -213,11 +206,6 @@ facet_status facet_store_changes(facet_store *store, int variant, int condition,
                                  const facet_store_change *change);
 /* Some samples and rows of W, and some of the input's dimensions, as doubles; start, count: 2 + the input's axes. */
 facet_status facet_store_read_w(facet_store *store, int variant, const int64_t *start, const int64_t *count, double *w);
-facet_status facet_store_spectrum(facet_store *store, int variant, const facet_spectrum *spectrum);
-facet_status facet_store_read_directions(facet_store *store, int variant, double *direction); /* components x D */
-/* Of a pair of variants, both ways: components. */
-facet_status facet_store_angles(facet_store *store, int a, int b, const double *angle);
-facet_status facet_store_cka(facet_store *store, const double *table); /* items x items */
 /* ---- the embedding: docs/results.md, /embed ---- */
 
 /* Loss, norm of the gradient, rate and alpha of an epoch. */

@@ -93,34 +93,6 @@ facet_status facet_store_changes(facet_store *s, int variant, int condition, int
   return FACET_OK;
 }
 
-facet_status facet_store_spectrum(facet_store *s, int v, const facet_spectrum *spectrum)
-{
-  const facet_place own = {.variant = v}, at = {.part = {{v, 1}}};
-  PUT(SINGULAR_VALUES, own, spectrum->value);
-  PUT(SHARE, own, spectrum->share);
-  PUT(DIRECTIONS, own, spectrum->direction);
-  PUT(EFFECTIVE_RANK, at, &spectrum->effective_rank);
-  PUT(SPECTRUM_RESIDUAL, at, &spectrum->residual);
-  return FACET_OK;
-}
-
-facet_status facet_store_read_directions(facet_store *s, int v, double *direction)
-{
-  return facet_store_get(s, FACET_ROW_DIRECTIONS, (facet_place){.variant = v}, direction);
-}
-
-facet_status facet_store_angles(facet_store *s, int a, int b, const double *angle)
-{
-  PUT(PRINCIPAL_ANGLES, ((facet_place){.part = {{a, 1}, {b, 1}}}), angle);
-  PUT(PRINCIPAL_ANGLES, ((facet_place){.part = {{b, 1}, {a, 1}}}), angle);
-  return FACET_OK;
-}
-
-facet_status facet_store_cka(facet_store *s, const double *table)
-{
-  return facet_store_put(s, FACET_ROW_CKA, (facet_place){0}, table);
-}
-
 facet_status facet_store_embed_epoch(facet_store *s, int epoch, const double log[4])
 {
   const facet_place at = {.part = {{epoch, 1}}};
