@@ -236,7 +236,7 @@ static facet_status prepare(work *w)
   }
   int64_t members, pairs;
   count_work(p, w->items, w->features, &members, &pairs);
-  return facet_progress_begin(&w->progress, "compare features", "items", members, w->rank != 0);
+  return facet_progress_begin(&w->progress, "cka", "items", members, w->rank != 0);
 }
 
 static void work_clear(work *w)

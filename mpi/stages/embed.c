@@ -228,8 +228,8 @@ static facet_status train(training *t)
   double saved = facet_seconds();
   FACET_TRY(load(t, &done));
   FACET_AGREE(t->comm,
-              facet_progress_begin(&t->progress, "embed", "steps", (int64_t)(t->wish->epochs - done) * t->from.batches,
-                                   facet_rank(t->comm) != 0));
+              facet_progress_begin(&t->progress, "encoder", "steps",
+                                   (int64_t)(t->wish->epochs - done) * t->from.batches, facet_rank(t->comm) != 0));
   for (int epoch = done; epoch < t->wish->epochs; epoch++) {
     double loss = 0, norm = 0;
     for (int i = 0; i < t->from.batches; i++) {

@@ -21,33 +21,23 @@ typedef struct {
   float *x;  /* N x numbers: what the map is drawn from, of a variant's test samples */
   double *position, *reference;
   int32_t *reference_label;
-  bool *left; /* per variant: not judged yet */
-  int count;  /* of those */
+  uint8_t *done; /* per variant: 1 */
   facet_pixels *pixels;
   facet_progress *progress;
 } judgement;
 
 static void judgement_clear(judgement *j)
 {
-  void *owned[] = {&j->x, &j->position, &j->reference, &j->reference_label, &j->left};
+  void *owned[] = {&j->x, &j->position, &j->reference, &j->reference_label, &j->done};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
     facet_free(owned[i]);
   facet_pixels_destroy(&j->pixels);
   facet_progress_end(&j->progress);
 }
 
-static facet_status find_left(judgement *j)
+static bool is_left(const judgement *j, int v)
 {
-  FACET_NEW(j->left, j->s->variants);
-  for (int v = 0; v < j->s->variants; v++) {
-    double before[3];
-    if (j->s->variant[v].embed_nodes == 0)
-      continue;
-    FACET_TRY(facet_store_embed_read_quality(j->store, v, before));
-    j->left[v] = isnan(before[0]) && isnan(before[1]);
-    j->count += j->left[v];
-  }
-  return FACET_OK;
+  return !j->done[v] && j->s->variant[v].embed_nodes > 0;
 }
 
 static facet_status prepare(judgement *j)
@@ -57,13 +47,16 @@ static facet_status prepare(judgement *j)
     j->clean++;
   facet_sample_source source = {&s->study->settings, &s->study->data.normalize, &s->study->conditions, j->data->test};
   FACET_TRY(facet_pixels_create(&source, 0, &j->pixels));
-  FACET_TRY(find_left(j));
+  int left = 0;
+  for (int v = 0; v < s->variants; v++)
+    left += is_left(j, v);
   FACET_NEW(j->x, s->samples * s->embed_inputs);
   FACET_NEW(j->position, s->samples * s->embed_axes);
   FACET_NEW(j->reference, s->embed_train * s->embed_axes);
   FACET_NEW(j->reference_label, s->embed_train);
-  FACET_TRY(facet_store_embed_read_train(j->store, j->reference_label, j->reference));
-  return facet_progress_begin(&j->progress, "judge", "variants", j->count, j->count == 0 || facet_rank(j->comm) != 0);
+  FACET_TRY(facet_store_get(j->store, FACET_ROW_EMBED_TRAIN_LABEL, (facet_place){0}, j->reference_label));
+  FACET_TRY(facet_store_get(j->store, FACET_ROW_EMBED_TRAIN_POSITION, (facet_place){0}, j->reference));
+  return facet_progress_begin(&j->progress, "judge", "variants", left, facet_rank(j->comm) != 0);
 }
 
 /* ---- what a map is drawn from ---- */
@@ -141,24 +134,33 @@ static facet_status find_ranks(judgement *j, double *trustworthiness, double *co
   return FACET_OK;
 }
 
+static facet_status write(const judgement *j, int v, const double found[3])
+{
+  FACET_TRY(facet_store_put(j->store, FACET_ROW_EMBED_QUALITY, (facet_place){.part = {{v, 1}}}, found));
+  return facet_store_mark(j->store, "judge", v);
+}
+
 static facet_status judge_variant(judgement *j, int v)
 {
   double found[3] = {NAN, NAN, NAN};
   FACET_AGREE(j->comm, find_own(j, v));
   FACET_TRY(share(j));
-  FACET_AGREE(j->comm, facet_store_embed_read(j->store, v, j->clean, j->position));
+  const facet_place at = {.part = {{v, 1}, {j->clean, 1}}};
+  FACET_AGREE(j->comm, facet_store_get(j->store, FACET_ROW_EMBED_POSITION, at, j->position));
   FACET_TRY(find_error(j, &found[0]));
   FACET_TRY(find_ranks(j, &found[1], &found[2]));
-  return facet_agree(j->comm, facet_rank(j->comm) == 0 ? facet_store_embed_quality(j->store, v, found) : FACET_OK);
+  return facet_agree(j->comm, facet_rank(j->comm) == 0 ? write(j, v, found) : FACET_OK);
 }
 
 static facet_status run(const facet_context *c)
 {
   judgement j = {
       .comm = c->comm, .plan = c->plan, .s = &c->plan->store, .data = c->data, .family = c->family, .store = c->store};
-  facet_status status = facet_agree(c->comm, prepare(&j));
+  facet_status status = facet_stage_marks(c, "judge", &j.done);
+  if (status == FACET_OK)
+    status = facet_agree(c->comm, prepare(&j));
   for (int v = 0, judged = 0; v < j.s->variants && status == FACET_OK; v++) {
-    if (!j.left[v])
+    if (!is_left(&j, v))
       continue;
     status = judge_variant(&j, v);
     facet_progress_at(j.progress, ++judged);

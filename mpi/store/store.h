@@ -218,12 +218,5 @@ facet_status facet_store_embed_positions(facet_store *store, int variant, int co
 /* linear->w: count x axes x channel x y x x of the study's precision. */
 facet_status facet_store_embed_linear(facet_store *store, int variant, int64_t first, int64_t count,
                                       const facet_linearization *linear);
-/* Nearest-neighbour error, trustworthiness, continuity. */
-facet_status facet_store_embed_quality(facet_store *store, int variant, const double quality[3]);
-facet_status facet_store_embed_read_quality(facet_store *store, int variant, double quality[3]); /* NaN: not yet */
-/* What was stored: all positions of a variant under a condition (N x axes), and of the training samples, with labels.
- */
-facet_status facet_store_embed_read(facet_store *store, int variant, int condition, double *position);
-facet_status facet_store_embed_read_train(facet_store *store, int32_t *label, double *position);
 
 #endif

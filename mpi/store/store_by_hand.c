@@ -131,25 +131,3 @@ facet_status facet_store_embed_linear(facet_store *s, int variant, int64_t first
   PUT(EMBED_TIES, at, linear->ties);
   return FACET_OK;
 }
-
-facet_status facet_store_embed_quality(facet_store *s, int variant, const double quality[3])
-{
-  return facet_store_put(s, FACET_ROW_EMBED_QUALITY, (facet_place){.part = {{variant, 1}}}, quality);
-}
-
-facet_status facet_store_embed_read_quality(facet_store *s, int variant, double quality[3])
-{
-  return facet_store_get(s, FACET_ROW_EMBED_QUALITY, (facet_place){.part = {{variant, 1}}}, quality);
-}
-
-facet_status facet_store_embed_read(facet_store *s, int variant, int condition, double *position)
-{
-  return facet_store_get(s, FACET_ROW_EMBED_POSITION, (facet_place){.part = {{variant, 1}, {condition, 1}}}, position);
-}
-
-facet_status facet_store_embed_read_train(facet_store *s, int32_t *label, double *position)
-{
-  GET(EMBED_TRAIN_LABEL, (facet_place){0}, label);
-  GET(EMBED_TRAIN_POSITION, (facet_place){0}, position);
-  return FACET_OK;
-}

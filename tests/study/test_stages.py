@@ -1,0 +1,108 @@
+"""Stages: each is forecast, shows progress and has marks; what is done is not done again, and a file that lacks one is not finished."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from conftest import ROOT, STUDY, checksum, make_digits, run
+
+MORE = """\
+change: {samples: 30, conditions: [gaussian_noise/5]}
+aggregate: {spectrum: 4}
+embed: {layers: [12], perplexity: 12, batch: 200, epochs: 2, explain: 30}
+"""
+
+# A stage and an array that it fills, the first axis of which its marks have, unless it has one mark.
+FILLS = {"analyse": "prediction/loss", "map": "embed/position", "judge": "embed/quality", "timing": "cost/forward_seconds",
+         "summary": "summary/accuracy", "compare": "summary/agreement", "similarity": "similarity/distance",
+         "change": "change/magnitude-global-0.5/total", "spectra": "aggregate/effective_rank",
+         "angles": "aggregate/principal_angles", "cka": "aggregate/cka"}
+ORDER = ["analyse", "encoder", "map", "judge", "timing", "summary", "compare", "similarity", "change", "spectra", "angles", "cka"]
+
+
+def stages_run(stderr):
+    """Stages that say how far they are, in their order. timing is over too soon for that."""
+    return list(dict.fromkeys(re.findall(rf"^({'|'.join(ORDER)})[: ]", stderr, re.M)))
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stages")
+    make_digits(folder)
+    (folder / "study.yaml").write_text(STUDY + MORE)
+    done = run("run", folder / "study.yaml", ranks=2)
+    assert done.returncode == 0, done.stderr
+    (folder / "stderr").write_text(done.stderr)
+    return folder
+
+
+@pytest.fixture
+def copy(everything, tmp_path):
+    """The finished study, as it was made afterwards."""
+    shutil.copytree(everything / "out", tmp_path / "kept")
+    yield everything
+    shutil.rmtree(everything / "out")
+    shutil.move(tmp_path / "kept", everything / "out")
+
+
+def test_all_have_marks_progress_and_a_forecast(everything):
+    said = stages_run((everything / "stderr").read_text())
+    assert said == [stage for stage in ORDER if stage != "timing"]
+    with h5py.File(everything / "out/study.h5") as file:
+        marks = {name: array[()] for name, array in file["progress"].items() if not array.is_scale}
+    assert sorted(marks) == sorted(ORDER) and all((array == 1).all() for array in marks.values())
+    forecast = re.search(r"^time .*: (.*)$", run("check", everything / "study.yaml").stdout, re.M)[1]
+    names = [part.split()[0] for part in forecast.split(", ")]
+    assert names == ["training", *[stage for stage in ORDER if stage != "timing"]]
+
+
+def test_nothing_is_done_twice(copy):
+    before = checksum(copy / "out/study.h5")
+    again = run("run", copy / "study.yaml", ranks=2)
+    assert again.returncode == 0 and not stages_run(again.stderr), again.stderr
+    assert checksum(copy / "out/study.h5") == before
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("stage", FILLS)
+def test_what_is_missing_is_said_and_made(copy, stage, ranks):
+    """Some marks of one stage are taken away, and all of an array is spoilt: just those parts come back."""
+    path = copy / "out/study.h5"
+    with h5py.File(path, "r+") as file:
+        marks, array = file["progress"][stage], file[FILLS[stage]]
+        good = array[()]
+        taken = slice(1, 2) if marks.ndim else ()
+        marks[taken] = 0
+        array[...] = np.full(good.shape, np.nan)
+    for command in ([str(ROOT / "build/facet"), "checksum", path], [sys.executable, ROOT / "analysis/report.py", path]):
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 65 and "not finished: " + stage in done.stderr, done.stderr
+    again = run("run", copy / "study.yaml", ranks=ranks)
+    assert again.returncode == 0, again.stderr
+    assert stages_run(again.stderr) == [stage] * (stage != "timing")
+    with h5py.File(path) as file:
+        made, all_marked = file[FILLS[stage]][()], (file["progress"][stage][()] == 1).all()
+    assert all_marked
+    if stage == "timing":
+        assert np.isnan(made[[0, 2]]).all() and made[1] > 0
+    elif taken == () or stage == "change":  # of that array's one variant
+        assert np.allclose(made, good, rtol=1e-9, equal_nan=True)
+    elif stage == "angles":  # of a pair, both ways, by the first
+        assert np.allclose(made[1, 1:], good[1, 1:]) and np.isnan(made[0]).all() and np.isnan(made[2, 2:]).all()
+    else:
+        assert np.allclose(made[1], good[1], rtol=1e-9, equal_nan=True) and np.isnan(made[[0, 2]]).all()
+
+
+def test_a_kill_between_stages_leaves_no_finished_file(copy):
+    """A file whose tiles are all done, but nothing that follows from them."""
+    path = copy / "out/study.h5"
+    with h5py.File(path, "r+") as file:
+        for stage in ("compare", "similarity", "cka"):
+            file["progress"][stage][...] = 0
+    done = run("checksum", path)
+    assert done.returncode == 65 and "is not finished: cka, compare, similarity are missing" in done.stderr
