@@ -13,10 +13,12 @@ FACET_BEGIN
 typedef enum { FACET_ORDER_AUTO, FACET_CHANNELS_FIRST, FACET_CHANNELS_LAST } facet_order;
 const char *facet_order_name(facet_order order); /* "auto", "channels_first", "channels_last" */
 
-typedef enum { FACET_IDX, FACET_CIFAR10, FACET_NPY, FACET_HDF5 } facet_data_format;
+/* Formats of files are numbered; -1, NULL: there is none of that name ("idx", "cifar10", "npy", "hdf5"), or number. */
+int facet_data_format_find(const char *name);
+const char *facet_data_format_name(int format);
 
 typedef struct {
-  facet_data_format format;
+  int format;
   int files;
   char **images; /* one or more paths; HDF5: "file.h5:/dataset" or "file.h5" for /images (then /labels beside it) */
   char **labels; /* as many as images. NULL: cifar10 holds its own; hdf5: /labels of the images' file, if there is one;

@@ -18,21 +18,25 @@ static facet_status check_source(const facet_schema_reader *r, const facet_tree 
   (void)r;
   const facet_source_keys *source = target;
   const facet_tree *labels = facet_tree_find(node, "labels"), *layout = facet_tree_find(node, "layout");
-  if (labels && source->format == FACET_CIFAR10)
-    return facet_tree_raise(labels, "files of format cifar10 hold their own labels");
+  const char *format = facet_data_format_name(source->format);
+  if (labels && facet_data_format_holds_labels(source->format))
+    return facet_tree_raise(labels, "files of format %s hold their own labels", format);
   if (labels && source->labels.count != source->images.count)
     return facet_tree_raise(labels, "as many files as images has, %d, are wanted, not %d", source->images.count,
                             source->labels.count);
-  if (layout && source->format == FACET_CIFAR10 && source->layout == FACET_CHANNELS_LAST)
-    return facet_tree_raise(layout, "files of format cifar10 are channels_first");
+  if (layout && facet_data_format_channels_first(source->format) && source->layout == FACET_CHANNELS_LAST)
+    return facet_tree_raise(layout, "files of format %s are channels_first", format);
   return FACET_OK;
 }
 
-static const facet_word formats[] = {
-    {"idx", FACET_IDX}, {"cifar10", FACET_CIFAR10}, {"npy", FACET_NPY}, {"hdf5", FACET_HDF5}, {NULL, 0}};
+static facet_word format_word(int i)
+{
+  return (facet_word){facet_data_format_name(i), i};
+}
 
 static const facet_key source_keys[] = {
-    {"format", "how the files are laid out", FACET_WORD(facet_source_keys, format, formats), .required = true},
+    {"format", "how the files are laid out", FACET_WORD(facet_source_keys, format, NULL), .word = format_word,
+     .required = true},
     {"images", "files of images, one after the other", FACET_ITEMS(FACET_KEY_PATH, facet_source_keys, images),
      .required = true},
     {"labels",
@@ -85,7 +89,7 @@ static facet_status check_data(const facet_schema_reader *r, const facet_tree *n
   (void)r;
   const facet_data_keys *data = target;
   const facet_source_keys *train = &data->train;
-  bool labelled = train->labels.count > 0 || train->format == FACET_CIFAR10 || train->format == FACET_HDF5;
+  bool labelled = train->labels.count > 0 || facet_data_format_finds_labels(train->format);
   if (data->has_train && !labelled)
     return facet_tree_raise_at(facet_tree_find(node, "train"), "labels", "missing: training needs them");
   return FACET_OK;

@@ -49,7 +49,7 @@ typedef struct {
 
 /* A data set: facet_data_source, as the study has it. */
 typedef struct {
-  facet_data_format format;
+  int format;
   facet_texts images, labels;
   facet_order layout;
   int64_t count;

@@ -19,15 +19,8 @@ typedef struct {
 } facet_part;
 
 void facet_part_clear(facet_part *part);
-facet_status facet_idx_pixels(const char *path, facet_part *part);
-facet_status facet_idx_labels(const char *path, facet_part *part);
-facet_status facet_cifar_read(const char *path, facet_part *part);
-facet_status facet_npy_pixels(const char *path, facet_part *part);
-facet_status facet_npy_labels(const char *path, facet_part *part);
-facet_status facet_hdf5_pixels(const char *path, facet_part *part);
-facet_status facet_hdf5_labels(const char *path, facet_part *part);
-/* Labels that lie beside the images that `path` names; none there: part stays as it is. */
-facet_status facet_hdf5_labels_beside(const char *path, facet_part *part);
+/* Reads one file of a format: pixels, or labels, or both. */
+typedef facet_status facet_part_reader(const char *path, facet_part *part);
 
 /* Sets count, image and order from the dimensions of an array of samples: N x C x H x W or
  * N x H x W x C as part->order asks, N x H x W, N x D.

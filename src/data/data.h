@@ -14,6 +14,13 @@ struct facet_dataset {
   int32_t *label; /* N; -1 where there is none */
 };
 
+/* Whether files of images hold the labels, so that no others are wanted; or have them beside where no others are given.
+ */
+bool facet_data_format_holds_labels(int format);
+bool facet_data_format_finds_labels(int format);
+/* Whether images are always channels first. */
+bool facet_data_format_channels_first(int format);
+
 /* ---- augmentation for training ---- */
 
 /* What a training sample goes through; 0 is off everywhere. */

@@ -1,20 +1,60 @@
-/* A data set: parts from its files, joined, cut to the count that the study asks for. */
+/* A data set: parts from its files, joined, cut to the count that the study asks for; and the table of formats.  To add
+ * one, write its reader in a file of its own, and its row. */
 #include <string.h>
 
 #include "data/bytes.h"
 
-typedef facet_status part_reader(const char *path, facet_part *part);
+/* What the formats give, each in its own file. */
+facet_part_reader facet_idx_pixels, facet_idx_labels, facet_cifar_read, facet_npy_pixels, facet_npy_labels,
+    facet_hdf5_pixels, facet_hdf5_labels, facet_hdf5_labels_beside;
 
 static const struct {
-  part_reader *pixels;
-  part_reader *labels; /* NULL: `pixels` reads them too */
-  part_reader *beside; /* labels, where the study names no file of them, from the images' file; NULL: there are none */
+  const char *name;
+  facet_part_reader *pixels;
+  facet_part_reader *labels; /* NULL: `pixels` reads them too */
+  facet_part_reader *beside; /* labels, where the study names no file of them, from the images' file; none there: the
+                                part stays as it is. NULL: there are none */
+  bool channels_first;
 } formats[] = {
-    [FACET_IDX] = {facet_idx_pixels, facet_idx_labels, NULL},
-    [FACET_CIFAR10] = {facet_cifar_read, NULL, NULL},
-    [FACET_NPY] = {facet_npy_pixels, facet_npy_labels, NULL},
-    [FACET_HDF5] = {facet_hdf5_pixels, facet_hdf5_labels, facet_hdf5_labels_beside},
+    {"idx", facet_idx_pixels, facet_idx_labels, NULL, false},
+    {"cifar10", facet_cifar_read, NULL, NULL, true},
+    {"npy", facet_npy_pixels, facet_npy_labels, NULL, false},
+    {"hdf5", facet_hdf5_pixels, facet_hdf5_labels, facet_hdf5_labels_beside, false},
 };
+enum { FORMATS = sizeof formats / sizeof formats[0] };
+
+int facet_data_format_find(const char *name)
+{
+  for (int i = 0; i < FORMATS; i++)
+    if (strcmp(formats[i].name, name) == 0)
+      return i;
+  return -1;
+}
+
+static bool is_format(int format)
+{
+  return format >= 0 && format < FORMATS;
+}
+
+const char *facet_data_format_name(int format)
+{
+  return is_format(format) ? formats[format].name : NULL;
+}
+
+bool facet_data_format_holds_labels(int format)
+{
+  return is_format(format) && !formats[format].labels;
+}
+
+bool facet_data_format_finds_labels(int format)
+{
+  return is_format(format) && (formats[format].beside || !formats[format].labels);
+}
+
+bool facet_data_format_channels_first(int format)
+{
+  return is_format(format) && formats[format].channels_first;
+}
 
 static facet_status same_size(const char *path, const facet_dataset *d, const facet_part *part)
 {
@@ -66,7 +106,7 @@ static facet_status append(const char *path, facet_part *part, facet_dataset *d)
 static facet_status read_labels(const facet_data_source *s, int i, facet_part *samples)
 {
   facet_part labels = {0};
-  part_reader *reader = s->labels ? formats[s->format].labels : formats[s->format].beside;
+  facet_part_reader *reader = s->labels ? formats[s->format].labels : formats[s->format].beside;
   const char *file = s->labels ? s->labels[i] : s->images[i];
   facet_status status = reader ? reader(file, &labels) : FACET_OK;
   if (status == FACET_OK && labels.label && labels.count != samples->count)
@@ -99,6 +139,7 @@ facet_status facet_dataset_open(const facet_data_source *source, facet_dataset *
   facet_dataset *d;
   facet_status status = FACET_OK;
   FACET_CHECK(source->files > 0, FACET_BAD_INPUT, "a data set without files");
+  FACET_CHECK(is_format(source->format), FACET_BAD_INPUT, "a data set without format");
   FACET_NEW(d, 1);
   for (int i = 0; i < source->files && status == FACET_OK; i++)
     status = read_file(source, i, d);

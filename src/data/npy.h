@@ -19,5 +19,6 @@ typedef struct {
 
 /* Fills the rest from bytes and count. FACET_BAD_INPUT with the file's name. */
 facet_status facet_npy_parse(const char *path, facet_npy *array);
+facet_part_reader facet_npy_labels; /* integers */
 
 #endif

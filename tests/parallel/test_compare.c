@@ -52,7 +52,7 @@ static void make_fixture(bool clean)
   f.study =
       (facet_study){.settings = {.file = "s.yaml", .name = "s", .output = "/out", .block = N, .precision = FACET_F32}};
   f.study.settings.threads = 1;
-  f.study.data.test = (facet_source_keys){.format = FACET_NPY, .images = {1, &f.image}, .count = N};
+  f.study.data.test = (facet_source_keys){.format = facet_data_format_find("npy"), .images = {1, &f.image}, .count = N};
   f.study.data.normalize = (facet_normalization){.scale = 1, .channels = 1, .std = {1}};
   f.study.model.onnx = "/model.onnx";
   f.study.conditions.count = C;

@@ -60,7 +60,8 @@ static void make_fixture(fixture *f)
       (facet_study){.settings = {.file = "store.yaml", .name = "store", .seed = 7, .output = "/out", .block = BLOCK}};
   f->study.settings.precision = FACET_F32;
   f->study.settings.threads = 1;
-  f->study.data.test = (facet_source_keys){.format = FACET_NPY, .images = {1, &f->image}, .count = N};
+  f->study.data.test =
+      (facet_source_keys){.format = facet_data_format_find("npy"), .images = {1, &f->image}, .count = N};
   f->study.data.normalize = (facet_normalization){.scale = 255, .channels = 2, .mean = {0.25, 0.5}, .std = {1, 2}};
   f->study.model.onnx = "/model.onnx";
   f->study.conditions.count = C;

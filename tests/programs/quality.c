@@ -13,7 +13,8 @@
 
 static facet_status read_floats(char *path, char *labels, facet_dataset **data)
 {
-  facet_data_source source = {.format = FACET_NPY, .files = 1, .images = &path, .labels = labels ? &labels : NULL};
+  facet_data_source source = {
+      .format = facet_data_format_find("npy"), .files = 1, .images = &path, .labels = labels ? &labels : NULL};
   FACET_TRY(facet_dataset_open(&source, data));
   FACET_CHECK((*data)->is_float, FACET_BAD_INPUT, "%s: not float", path);
   return FACET_OK;

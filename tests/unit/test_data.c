@@ -57,16 +57,14 @@ static void put_gz(const char *name, const void *bytes, unsigned count)
 
 static facet_order order_of_test;
 
-static facet_status open_data(facet_data_format format, const char *images, const char *labels, int64_t count,
-                              facet_dataset **d)
+static facet_status open_data(int format, const char *images, const char *labels, int64_t count, facet_dataset **d)
 {
   char *image = in_folder(images), *label = labels ? in_folder(labels) : NULL;
   facet_data_source source = {format, 1, &image, labels ? &label : NULL, count, order_of_test};
   return facet_dataset_open(&source, d);
 }
 
-static void refused(facet_status wanted, facet_data_format format, const char *images, const char *labels,
-                    const char *words)
+static void refused(facet_status wanted, int format, const char *images, const char *labels, const char *words)
 {
   facet_dataset *d = NULL;
   facet_status status = open_data(format, images, labels, 0, &d);
@@ -78,7 +76,7 @@ static void refused(facet_status wanted, facet_data_format format, const char *i
 
 /* Cuts the file at every length below its own: each is refused, with `words`. Files of `record` bytes are cut short
  * without it showing at whole records; 0: there are none. */
-static void cut_everywhere(facet_data_format format, const char *name, size_t record, const char *words)
+static void cut_everywhere(int format, const char *name, size_t record, const char *words)
 {
   uint8_t *bytes;
   size_t count;
@@ -92,15 +90,14 @@ static void cut_everywhere(facet_data_format format, const char *name, size_t re
 }
 
 /* Opens two files as one data set. */
-static facet_status open_two(facet_data_format format, const char *first, const char *second, int64_t count,
-                             facet_dataset **d)
+static facet_status open_two(int format, const char *first, const char *second, int64_t count, facet_dataset **d)
 {
   char *images[2] = {in_folder(first), in_folder(second)};
   facet_data_source source = {format, 2, images, NULL, count, FACET_ORDER_AUTO};
   return facet_dataset_open(&source, d);
 }
 
-static void two_refused(facet_data_format format, const char *first, const char *second, const char *words)
+static void two_refused(int format, const char *first, const char *second, const char *words)
 {
   facet_dataset *d = NULL;
   facet_status status = open_two(format, first, second, 0, &d);
@@ -146,31 +143,31 @@ static void idx(void **state)
   put_gz("i.gz", bytes, (unsigned)size);
   put("l", idx_labels, sizeof idx_labels);
   for (int zipped = 0; zipped < 2; zipped++) {
-    assert_int_equal(open_data(FACET_IDX, zipped ? "i.gz" : "i", "l", 0, &d), FACET_OK);
+    assert_int_equal(open_data(facet_data_format_find("idx"), zipped ? "i.gz" : "i", "l", 0, &d), FACET_OK);
     assert_memory_equal(d->label, ((int32_t[]){2, 0, 1}), 3 * sizeof *d->label);
     check_counting(d, 1, 2, 4);
   }
-  assert_int_equal(open_data(FACET_IDX, "i", NULL, 2, &d), FACET_OK);
+  assert_int_equal(open_data(facet_data_format_find("idx"), "i", NULL, 2, &d), FACET_OK);
   assert_int_equal(d->count, 2);
   assert_int_equal(d->label[1], -1);
   facet_dataset_destroy(&d);
-  assert_int_equal(open_data(FACET_IDX, "i", NULL, 4, &d), FACET_BAD_INPUT);
+  assert_int_equal(open_data(facet_data_format_find("idx"), "i", NULL, 4, &d), FACET_BAD_INPUT);
   assert_non_null(strstr(facet_message(), "count is 4 but there are 3"));
-  refused(FACET_NO_INPUT, FACET_IDX, "none", NULL, "none");
-  refused(FACET_NO_INPUT, FACET_IDX, "none.gz", NULL, "none");
-  refused(FACET_BAD_INPUT, FACET_IDX, "l", NULL, "magic");
-  refused(FACET_BAD_INPUT, FACET_IDX, "i", "i", "magic");
+  refused(FACET_NO_INPUT, facet_data_format_find("idx"), "none", NULL, "none");
+  refused(FACET_NO_INPUT, facet_data_format_find("idx"), "none.gz", NULL, "none");
+  refused(FACET_BAD_INPUT, facet_data_format_find("idx"), "l", NULL, "magic");
+  refused(FACET_BAD_INPUT, facet_data_format_find("idx"), "i", "i", "magic");
   put("cut", bytes, size);
-  cut_everywhere(FACET_IDX, "cut", 0, "truncated");
+  cut_everywhere(facet_data_format_find("idx"), "cut", 0, "truncated");
   bytes[size] = 1;
   put("long", bytes, size + 1);
-  refused(FACET_BAD_INPUT, FACET_IDX, "long", NULL, "too long");
+  refused(FACET_BAD_INPUT, facet_data_format_find("idx"), "long", NULL, "too long");
   memset(bytes + 4, 0xff, 12);
   put("huge", bytes, size);
-  refused(FACET_BAD_INPUT, FACET_IDX, "huge", NULL, "truncated");
+  refused(FACET_BAD_INPUT, facet_data_format_find("idx"), "huge", NULL, "truncated");
   bytes[2] = 9;
   put("magic", bytes, size);
-  refused(FACET_BAD_INPUT, FACET_IDX, "magic", NULL, "wrong magic 00000903");
+  refused(FACET_BAD_INPUT, facet_data_format_find("idx"), "magic", NULL, "wrong magic 00000903");
 }
 
 static void gzip_cut_short(void **state)
@@ -180,17 +177,17 @@ static void gzip_cut_short(void **state)
   size_t count;
   put_gz("cut.gz", bytes, (unsigned)idx_images(bytes));
   assert_int_equal(facet_read_file(in_folder("cut.gz"), &zipped, &count), FACET_OK);
-  cut_everywhere(FACET_IDX, "cut.gz", 0, "cut.gz: truncated gzip");
+  cut_everywhere(facet_data_format_find("idx"), "cut.gz", 0, "cut.gz: truncated gzip");
   zipped[count - 5] ^= 1; /* of the checksum */
   put("sum.gz", zipped, count);
-  refused(FACET_BAD_INPUT, FACET_IDX, "sum.gz", NULL, "sum.gz: damaged gzip");
+  refused(FACET_BAD_INPUT, facet_data_format_find("idx"), "sum.gz", NULL, "sum.gz: damaged gzip");
   facet_free(&zipped);
   put("plain.gz", bytes, 40);
-  refused(FACET_BAD_INPUT, FACET_IDX, "plain.gz", NULL, "not a gzip file");
+  refused(FACET_BAD_INPUT, facet_data_format_find("idx"), "plain.gz", NULL, "not a gzip file");
   assert_int_equal(facet_make_folder(in_folder("folder.gz")), FACET_OK);
-  refused(FACET_NO_INPUT, FACET_IDX, "folder.gz", NULL, "is a folder");
+  refused(FACET_NO_INPUT, facet_data_format_find("idx"), "folder.gz", NULL, "is a folder");
   put_gz("short.gz", bytes, 39); /* the gzip file is whole, what is in it is not */
-  refused(FACET_BAD_INPUT, FACET_IDX, "short.gz", NULL, "short.gz: truncated");
+  refused(FACET_BAD_INPUT, facet_data_format_find("idx"), "short.gz", NULL, "short.gz: truncated");
 }
 
 static void cifar(void **state)
@@ -202,7 +199,7 @@ static void cifar(void **state)
   records[1][0] = 3;
   records[1][3072] = 99;
   put("c", records, sizeof records);
-  assert_int_equal(open_data(FACET_CIFAR10, "c", NULL, 0, &d), FACET_OK);
+  assert_int_equal(open_data(facet_data_format_find("cifar10"), "c", NULL, 0, &d), FACET_OK);
   assert_int_equal(d->count, 2);
   assert_int_equal(d->image.channels * 10000 + d->image.height * 100 + d->image.width, 33232);
   assert_int_equal(d->label[0] * 10 + d->label[1], 73);
@@ -211,18 +208,18 @@ static void cifar(void **state)
   assert_int_equal(facet_dataset_check_labels(d, "c", 7), FACET_BAD_INPUT);
   assert_string_equal(facet_message(), "c: label 7 of sample 0 is not in 0..6");
   facet_dataset_destroy(&d);
-  assert_int_equal(open_two(FACET_CIFAR10, "c", "c", 0, &d), FACET_OK);
+  assert_int_equal(open_two(facet_data_format_find("cifar10"), "c", "c", 0, &d), FACET_OK);
   assert_int_equal(d->count, 4);
   assert_memory_equal(d->label, ((int32_t[]){7, 3, 7, 3}), 4 * sizeof *d->label);
   assert_int_equal(((uint8_t *)d->pixels)[4 * 3072 - 1], 99);
   facet_dataset_destroy(&d);
-  assert_int_equal(open_two(FACET_CIFAR10, "c", "c", 3, &d), FACET_OK);
+  assert_int_equal(open_two(facet_data_format_find("cifar10"), "c", "c", 3, &d), FACET_OK);
   assert_int_equal(d->count, 3);
   facet_dataset_destroy(&d);
-  assert_int_equal(open_two(FACET_CIFAR10, "c", "c", 5, &d), FACET_BAD_INPUT);
+  assert_int_equal(open_two(facet_data_format_find("cifar10"), "c", "c", 5, &d), FACET_BAD_INPUT);
   put("odd", records, 3073 + 5);
-  refused(FACET_BAD_INPUT, FACET_CIFAR10, "odd", NULL, "3078 bytes are not whole records");
-  cut_everywhere(FACET_CIFAR10, "c", 3073, "whole records");
+  refused(FACET_BAD_INPUT, facet_data_format_find("cifar10"), "odd", NULL, "3078 bytes are not whole records");
+  cut_everywhere(facet_data_format_find("cifar10"), "c", 3073, "whole records");
 }
 
 static size_t npy(uint8_t *bytes, const char *type, const char *order, const char *shape, const void *data, size_t size)
@@ -259,38 +256,40 @@ static void numpy(void **state)
               {"<f8", "3, 2, 2, 2", wide, sizeof wide, 2, 2, 2}};
   for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
     put("a.npy", bytes, npy(bytes, good[i].type, "False", good[i].shape, good[i].data, good[i].size));
-    assert_int_equal(open_data(FACET_NPY, "a.npy", NULL, 0, &d), FACET_OK);
+    assert_int_equal(open_data(facet_data_format_find("npy"), "a.npy", NULL, 0, &d), FACET_OK);
     check_counting(d, good[i].c, good[i].h, good[i].w);
   }
   size_t size = npy(bytes, "|u1", "False", "2, 2, 2, 3", pixels, 24); /* channels last */
   put("last.npy", bytes, size);
   put("l.npy", bytes, npy(bytes, "<i8", "False", "2,", (int64_t[]){1, -1}, 16));
-  assert_int_equal(open_data(FACET_NPY, "last.npy", "l.npy", 0, &d), FACET_OK);
+  assert_int_equal(open_data(facet_data_format_find("npy"), "last.npy", "l.npy", 0, &d), FACET_OK);
   assert_int_equal(d->image.channels, 3);
   assert_memory_equal(d->pixels, ((uint8_t[]){0, 30, 60, 90, 10, 40, 70, 100}), 8);
   assert_memory_equal(d->label, ((int32_t[]){1, -1}), 2 * sizeof *d->label);
   facet_dataset_destroy(&d);
   put("l3.npy", bytes, npy(bytes, "|i1", "False", "3,", "\1\2\3", 3));
-  refused(FACET_BAD_INPUT, FACET_NPY, "last.npy", "l3.npy", "3 labels for the 2 samples");
+  refused(FACET_BAD_INPUT, facet_data_format_find("npy"), "last.npy", "l3.npy", "3 labels for the 2 samples");
   put("order.npy", bytes, npy(bytes, "|u1", "True", "3, 8", pixels, 24));
-  refused(FACET_BAD_INPUT, FACET_NPY, "order.npy", NULL, "Fortran");
+  refused(FACET_BAD_INPUT, facet_data_format_find("npy"), "order.npy", NULL, "Fortran");
   put("big.npy", bytes, npy(bytes, ">f4", "False", "3, 8", real, sizeof real));
-  refused(FACET_BAD_INPUT, FACET_NPY, "big.npy", NULL, ">f4");
+  refused(FACET_BAD_INPUT, facet_data_format_find("npy"), "big.npy", NULL, ">f4");
   put("short.npy", bytes, npy(bytes, "|u1", "False", "999999999999, 8", pixels, 24));
-  refused(FACET_BAD_INPUT, FACET_NPY, "short.npy", NULL, "truncated");
+  refused(FACET_BAD_INPUT, facet_data_format_find("npy"), "short.npy", NULL, "truncated");
   real[13] = NAN;
   size = npy(bytes, "<f4", "False", "3, 8", real, sizeof real);
   put("nan.npy", bytes, size);
-  refused(FACET_BAD_INPUT, FACET_NPY, "nan.npy", NULL, "pixel 5 of sample 1 is NaN");
+  refused(FACET_BAD_INPUT, facet_data_format_find("npy"), "nan.npy", NULL, "pixel 5 of sample 1 is NaN");
   real[13] = (float)INFINITY;
   put("inf.npy", bytes, npy(bytes, "<f4", "False", "3, 8", real, sizeof real));
-  refused(FACET_BAD_INPUT, FACET_NPY, "inf.npy", NULL, "pixel 5 of sample 1 is infinite");
+  refused(FACET_BAD_INPUT, facet_data_format_find("npy"), "inf.npy", NULL, "pixel 5 of sample 1 is infinite");
   real[13] = 0;
   put("cut.npy", bytes, npy(bytes, "<f4", "False", "3, 8", real, sizeof real));
-  two_refused(FACET_NPY, "cut.npy", "last.npy", "pixels are bytes but real numbers in the files before it");
+  two_refused(facet_data_format_find("npy"), "cut.npy", "last.npy",
+              "pixels are bytes but real numbers in the files before it");
   put("flat.npy", bytes, npy(bytes, "|u1", "False", "2, 12", pixels, 24));
-  two_refused(FACET_NPY, "last.npy", "flat.npy", "samples are 1 x 1 x 12 but 3 x 2 x 2 in the files before it");
-  cut_everywhere(FACET_NPY, "cut.npy", 0, "truncated");
+  two_refused(facet_data_format_find("npy"), "last.npy", "flat.npy",
+              "samples are 1 x 1 x 12 but 3 x 2 x 2 in the files before it");
+  cut_everywhere(facet_data_format_find("npy"), "cut.npy", 0, "truncated");
 }
 
 /* Versions 2 and 3 have a longer length; whatever else stands in a header is refused. */
@@ -309,10 +308,10 @@ static void numpy_headers(void **state)
     memcpy(longer + 12, bytes + 10, size - 10);
     put("v.npy", longer, size + 2);
     if (version == 2 || version == 3) {
-      assert_int_equal(open_data(FACET_NPY, "v.npy", NULL, 0, &d), FACET_OK);
+      assert_int_equal(open_data(facet_data_format_find("npy"), "v.npy", NULL, 0, &d), FACET_OK);
       check_counting(d, 1, 2, 4);
     } else if (version != 1)
-      refused(FACET_BAD_INPUT, FACET_NPY, "v.npy", NULL, "version");
+      refused(FACET_BAD_INPUT, facet_data_format_find("npy"), "v.npy", NULL, "version");
   }
   static const struct {
     const char *type, *order, *shape;
@@ -337,7 +336,7 @@ static void numpy_headers(void **state)
              {"<f4", "False", "99999999999999999999999, 8", 32, "truncated"}};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     put("bad.npy", bytes, npy(bytes, bad[i].type, bad[i].order, bad[i].shape, pixels, bad[i].size));
-    refused(FACET_BAD_INPUT, FACET_NPY, "bad.npy", NULL, bad[i].words);
+    refused(FACET_BAD_INPUT, facet_data_format_find("npy"), "bad.npy", NULL, bad[i].words);
   }
   size = npy(bytes, "|u1", "False", "3, 2, 4", pixels, 24);
   for (size_t at = 0; at < size - 24; at++) /* any damage to a header is either refused or harmless */
@@ -348,7 +347,7 @@ static void numpy_headers(void **state)
       assert_int_equal(fwrite(bytes, 1, size, file), size);
       assert_int_equal(fclose(file), 0);
       bytes[at] ^= (uint8_t)(1 << bit);
-      facet_status status = open_data(FACET_NPY, "flip.npy", NULL, 0, &d);
+      facet_status status = open_data(facet_data_format_find("npy"), "flip.npy", NULL, 0, &d);
       if (status == FACET_OK) {
         assert_int_equal(d->count * facet_image_inputs(d->image), 24);
         facet_dataset_destroy(&d);
@@ -370,20 +369,20 @@ static void numpy_labels(void **state)
     uint8_t label[16] = {1};
     memset(label + width, is_signed ? 0xff : 0, width); /* -1 or 0 */
     put("l.npy", bytes, npy(bytes, types[i], "False", i % 2 ? "2," : "2, 1", label, 2 * width));
-    assert_int_equal(open_data(FACET_NPY, "p.npy", "l.npy", 0, &d), FACET_OK);
+    assert_int_equal(open_data(facet_data_format_find("npy"), "p.npy", "l.npy", 0, &d), FACET_OK);
     assert_memory_equal(d->label, ((int32_t[]){1, is_signed ? -1 : 0}), 2 * sizeof *d->label);
     facet_dataset_destroy(&d);
   }
   put("l.npy", bytes, npy(bytes, "<i8", "False", "2,", (int64_t[]){0, -2}, 16));
-  refused(FACET_BAD_INPUT, FACET_NPY, "p.npy", "l.npy", "label -2 of sample 1 is no class");
+  refused(FACET_BAD_INPUT, facet_data_format_find("npy"), "p.npy", "l.npy", "label -2 of sample 1 is no class");
   put("l.npy", bytes, npy(bytes, "<i8", "False", "2,", (int64_t[]){(int64_t)1 << 32, 0}, 16));
-  refused(FACET_BAD_INPUT, FACET_NPY, "p.npy", "l.npy", "label 4294967296 of sample 0 is no class");
+  refused(FACET_BAD_INPUT, facet_data_format_find("npy"), "p.npy", "l.npy", "label 4294967296 of sample 0 is no class");
   put("l.npy", bytes, npy(bytes, "<u8", "False", "2,", (uint64_t[]){0, UINT64_MAX}, 16));
-  refused(FACET_BAD_INPUT, FACET_NPY, "p.npy", "l.npy", "of sample 1 is no class");
+  refused(FACET_BAD_INPUT, facet_data_format_find("npy"), "p.npy", "l.npy", "of sample 1 is no class");
   put("l.npy", bytes, npy(bytes, "<f4", "False", "2,", (float[]){0, 1}, 8));
-  refused(FACET_BAD_INPUT, FACET_NPY, "p.npy", "l.npy", "list of integers");
+  refused(FACET_BAD_INPUT, facet_data_format_find("npy"), "p.npy", "l.npy", "list of integers");
   put("l.npy", bytes, npy(bytes, "|u1", "False", "2, 2", pixels, 4));
-  refused(FACET_BAD_INPUT, FACET_NPY, "p.npy", "l.npy", "list of integers");
+  refused(FACET_BAD_INPUT, facet_data_format_find("npy"), "p.npy", "l.npy", "list of integers");
 }
 
 static void write_set(hid_t file, const char *name, hid_t memory, int rank, const hsize_t *dim, const void *data)
@@ -407,20 +406,20 @@ static void hdf5(void **state)
   write_set(file, "labels", H5T_NATIVE_INT64, 1, (hsize_t[]){3}, (int64_t[]){2, 0, 1});
   write_set(file, "words", H5T_NATIVE_DOUBLE, 1, (hsize_t[]){2}, (double[]){2, 0});
   H5Fclose(file);
-  assert_int_equal(open_data(FACET_HDF5, "d.h5", "d.h5", 0, &d), FACET_OK);
+  assert_int_equal(open_data(facet_data_format_find("hdf5"), "d.h5", "d.h5", 0, &d), FACET_OK);
   assert_int_equal(d->label[0], 2);
   check_counting(d, 1, 2, 4);
-  assert_int_equal(open_data(FACET_HDF5, "d.h5:/images", "d.h5:/labels", 0, &d), FACET_OK);
+  assert_int_equal(open_data(facet_data_format_find("hdf5"), "d.h5:/images", "d.h5:/labels", 0, &d), FACET_OK);
   check_counting(d, 1, 2, 4);
-  refused(FACET_BAD_INPUT, FACET_HDF5, "d.h5:/nothing", NULL, "no dataset /nothing");
-  refused(FACET_BAD_INPUT, FACET_HDF5, "d.h5", "d.h5:/words", "list of integers");
-  refused(FACET_NO_INPUT, FACET_HDF5, "no.h5", NULL, "no.h5");
-  assert_int_equal(open_data(FACET_HDF5, "d.h5", NULL, 0, &d), FACET_OK); /* labels beside */
+  refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "d.h5:/nothing", NULL, "no dataset /nothing");
+  refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "d.h5", "d.h5:/words", "list of integers");
+  refused(FACET_NO_INPUT, facet_data_format_find("hdf5"), "no.h5", NULL, "no.h5");
+  assert_int_equal(open_data(facet_data_format_find("hdf5"), "d.h5", NULL, 0, &d), FACET_OK); /* labels beside */
   assert_memory_equal(d->label, ((int32_t[]){2, 0, 1}), 3 * sizeof *d->label);
   facet_dataset_destroy(&d);
-  cut_everywhere(FACET_HDF5, "d.h5", 0, "truncated");
+  cut_everywhere(facet_data_format_find("hdf5"), "d.h5", 0, "truncated");
   put("no.h5", pixels, 24);
-  refused(FACET_BAD_INPUT, FACET_HDF5, "no.h5", NULL, "not an HDF5 file");
+  refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "no.h5", NULL, "not an HDF5 file");
 }
 
 /* Pixels and labels of other types, and dimensions that no file could hold. */
@@ -482,25 +481,26 @@ static void hdf5_types(void **state)
 
   static const char *good[] = {"t.h5:/whole", "t.h5:/real", "t.h5:/zipped", "t.h5:/view"};
   for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-    assert_int_equal(open_data(FACET_HDF5, good[i], NULL, 0, &d), FACET_OK);
+    assert_int_equal(open_data(facet_data_format_find("hdf5"), good[i], NULL, 0, &d), FACET_OK);
     assert_true(d->is_float);
     assert_int_equal(d->label[2], -1); /* there are none beside */
     check_counting(d, 1, 1, 8);
   }
-  assert_int_equal(open_data(FACET_HDF5, "t.h5:/narrow", NULL, 0, &d), FACET_OK);
+  assert_int_equal(open_data(facet_data_format_find("hdf5"), "t.h5:/narrow", NULL, 0, &d), FACET_OK);
   assert_near((double)((float *)d->pixels)[0], -12, 0); /* signed bytes keep their sign */
   facet_dataset_destroy(&d);
-  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/nan", NULL, "pixel 1 of sample 1 is NaN");
-  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/large", NULL, "pixel 1 of sample 1 is infinite");
-  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/text", NULL, "pixels must be");
-  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/list", NULL, "1 dimensions");
-  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/point", NULL, "not an array");
-  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/absurd0", NULL, "more than the 0 bytes it holds");
-  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/absurd1", NULL, "more numbers than can be held");
-  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/real", "t.h5:/few", "2 labels for the 3 samples");
-  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/real", "t.h5:/low", "label -12 of sample 0 is no class");
-  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/real", "t.h5:/high", "of sample 1 is no class");
-  refused(FACET_BAD_INPUT, FACET_HDF5, "t.h5:/real", "t.h5:/absurd0", "list of integers");
+  refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/nan", NULL, "pixel 1 of sample 1 is NaN");
+  refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/large", NULL, "pixel 1 of sample 1 is infinite");
+  refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/text", NULL, "pixels must be");
+  refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/list", NULL, "1 dimensions");
+  refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/point", NULL, "not an array");
+  refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/absurd0", NULL, "more than the 0 bytes it holds");
+  refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/absurd1", NULL, "more numbers than can be held");
+  refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/real", "t.h5:/few", "2 labels for the 3 samples");
+  refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/real", "t.h5:/low",
+          "label -12 of sample 0 is no class");
+  refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/real", "t.h5:/high", "of sample 1 is no class");
+  refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/real", "t.h5:/absurd0", "list of integers");
 }
 
 static void normalization(void **state)
@@ -644,7 +644,7 @@ static void published(void **state)
     set[i] = (uint8_t)(2 * i);
   put("clean.npy", bytes, npy(bytes, "|u1", "False", "2, 2, 2, 3", pixels, sizeof pixels));
   put("fog.npy", bytes, npy(bytes, "|u1", "False", "10, 2, 2, 3", set, sizeof set));
-  assert_int_equal(open_data(FACET_NPY, "clean.npy", NULL, 0, &d), FACET_OK);
+  assert_int_equal(open_data(facet_data_format_find("npy"), "clean.npy", NULL, 0, &d), FACET_OK);
   facet_sample_source source = {&settings, &normalize, &conditions, d};
   assert_int_equal(facet_pixels_create(&source, 0, &taken), FACET_OK);
   for (int s = 0; s < SAMPLES; s++) {
@@ -664,7 +664,7 @@ static void fashion_mnist(void **state)
   (void)state;
   char images[] = "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz", *image = images;
   char labels[] = "/usr/share/datasets/fashion-mnist/train-labels-idx1-ubyte.gz", *label = labels;
-  facet_data_source source = {FACET_IDX, 1, &image, &label, 0, FACET_ORDER_AUTO};
+  facet_data_source source = {facet_data_format_find("idx"), 1, &image, &label, 0, FACET_ORDER_AUTO};
   facet_dataset *d;
   if (!facet_exists(images)) {
     print_message("skipped: no %s (package dataset-fashion-mnist)\n", images);
@@ -692,7 +692,7 @@ static void cifar10(void **state)
   (void)state;
   char first[] = "../shared/data/cifar10/data_batch_1.bin", second[] = "../shared/data/cifar10/data_batch_2.bin";
   char test[] = "../shared/data/cifar10/test_batch.bin", *train[] = {first, second}, *tests[] = {test};
-  facet_data_source source = {FACET_CIFAR10, 2, train, NULL, 0, FACET_ORDER_AUTO};
+  facet_data_source source = {facet_data_format_find("cifar10"), 2, train, NULL, 0, FACET_ORDER_AUTO};
   facet_dataset *d;
   if (!facet_exists(test) || !facet_exists(first) || !facet_exists(second)) {
     print_message("skipped: no CIFAR-10 in ../shared/data/cifar10\n");
@@ -704,7 +704,7 @@ static void cifar10(void **state)
   assert_memory_equal(d->pixels, ((uint8_t[]){59, 43, 50}), 3);
   assert_int_equal(facet_dataset_check_labels(d, first, 10), FACET_OK);
   facet_dataset_destroy(&d);
-  source = (facet_data_source){FACET_CIFAR10, 1, tests, NULL, 0, FACET_ORDER_AUTO};
+  source = (facet_data_source){facet_data_format_find("cifar10"), 1, tests, NULL, 0, FACET_ORDER_AUTO};
   assert_int_equal(facet_dataset_open(&source, &d), FACET_OK);
   assert_memory_equal(d->label, ((int32_t[]){3, 8, 8, 0, 6, 6, 1, 6, 3, 1}), 10 * sizeof *d->label);
   int often[10] = {0};
@@ -738,7 +738,7 @@ static void order_in_files(void **state)
     facet_dataset *d;
     put("order.npy", bytes, npy(bytes, "|u1", "False", cases[i].shape, pixels, 24));
     order_of_test = cases[i].order;
-    assert_int_equal(open_data(FACET_NPY, "order.npy", NULL, 0, &d), FACET_OK);
+    assert_int_equal(open_data(facet_data_format_find("npy"), "order.npy", NULL, 0, &d), FACET_OK);
     order_of_test = FACET_ORDER_AUTO;
     assert_int_equal(d->image.channels, cases[i].channels);
     assert_int_equal(d->image.height, cases[i].height);

@@ -76,7 +76,7 @@ static void defaults_of_the_smallest(void **state)
   assert_int_equal(s->settings.threads, 1);
   assert_int_equal(s->settings.block, 250);
   assert_false(s->data.has_train);
-  assert_int_equal(s->data.test.format, FACET_CIFAR10);
+  assert_int_equal(s->data.test.format, facet_data_format_find("cifar10"));
   assert_int_equal(s->data.test.images.count, 1);
   assert_path(s->data.test.images.item[0], "test.bin");
   assert_int_equal(s->data.test.labels.count, 0);
@@ -199,7 +199,7 @@ static void every_key(void **state)
   assert_int_equal(s->settings.precision, FACET_F64);
   assert_int_equal(s->settings.threads, 2);
   assert_int_equal(s->settings.block, 100);
-  assert_int_equal(s->data.train.format, FACET_IDX);
+  assert_int_equal(s->data.train.format, facet_data_format_find("idx"));
   assert_int_equal(s->data.train.count, 60000);
   assert_string_equal(s->data.train.labels.item[0], "/data/../b.gz"); /* /data may be a link */
   assert_int_equal(s->data.test.images.count, 2);

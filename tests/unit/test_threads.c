@@ -258,7 +258,7 @@ static void hdf5_speaks_to_the_caller(void **state)
   int heard = 0;
   char path[128];
   char *const images[] = {path};
-  const facet_data_source source = {.format = FACET_HDF5, .files = 1, .images = (char **)images};
+  const facet_data_source source = {.format = facet_data_format_find("hdf5"), .files = 1, .images = (char **)images};
   snprintf(path, sizeof path, "%s/damaged.h5", folder);
   assert_int_equal(facet_write_file(path, "damaged", 7), FACET_OK);
   assert_true(H5Eget_auto2(H5E_DEFAULT, &before, &data_before) >= 0);
