@@ -131,7 +131,7 @@ static facet_status check_model(const facet_schema_reader *r, const facet_tree *
 }
 
 static const facet_key model_keys[] = {
-    {"onnx", "the dense network, as it is", FACET_PATH(facet_model_keys, onnx)},
+    {"onnx", "the dense network, as it is", FACET_PATH(facet_model_keys, onnx), .kinds = OF_ONNX},
     {"architecture",
      "a network that facet trains; by name, a residual network for small images (He 2015, shortcuts that slice and "
      "pad)",
