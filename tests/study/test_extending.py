@@ -1,0 +1,83 @@
+"""docs/extending.md: the files that it names are there, no more than it promises, and every row of the tables that it
+speaks of can be reached and is in the documents."""
+
+import re
+
+import pytest
+
+from conftest import ROOT, run
+
+PAGE = (ROOT / "docs/extending.md").read_text()
+RECIPES = re.findall(r"^\| \[(?:an?) ([a-z ]+)\]\(#(\S+)\) \| (.*?) \| (.*?) \| (.*?) \|$", PAGE, re.MULTILINE)
+THINGS = ["operator", "method", "corruption", "data format", "array", "stage", "study key"]
+
+
+def document(name):
+    return (ROOT / "docs" / name).read_text()
+
+
+def source(name):
+    return (ROOT / name).read_text()
+
+
+def test_there_is_a_recipe_for_each():
+    assert [thing for thing, *_ in RECIPES] == THINGS
+    for _, anchor, *_ in RECIPES:
+        assert f"\n## {anchor.replace('-', ' ').capitalize()}\n" in PAGE
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r[1])
+def test_its_files_are_there_and_few(recipe):
+    _, anchor, row, code, proof = recipe
+    files = [re.findall(r"`([^`]+)`", cell) for cell in (row, code, proof)]
+    assert len(files[0]) == 1 and len(files[1]) <= 1
+    for pattern in sum(files, []):
+        assert list(ROOT.glob(pattern)), pattern
+    section = PAGE.split(f"\n## {anchor.replace('-', ' ').capitalize()}\n")[1].split("\n## ")[0]
+    there = [str(path) for room in ("src", "mpi") for path in (ROOT / room).rglob("*.*")]
+    for name in re.findall(r"`([a-z_0-9/]+\.(?:c|h|def))`", section):
+        assert any(path.endswith("/" + name) for path in there), name
+
+
+def words_of(folder, text):
+    """The words that the study would have taken in place of `nonsense`."""
+    (folder / "study.yaml").write_text("data: {test: {format: npy, images: x.npy}}\nmodel: {onnx: x.onnx}\n" + text
+                                       if "format" not in text else text)
+    done = run("check", folder / "study.yaml")
+    assert done.returncode == 65 and "nonsense" in done.stderr, done.stderr
+    return re.findall(r"[a-z_0-9]+", done.stderr.split("nonsense", 1)[1])
+
+
+def test_every_corruption_is_a_word_and_documented(tmp_path):
+    names = re.findall(r'\{"([a-z_]+)",\s+facet_\w+,', source("src/data/corrupt.c"))
+    words = words_of(tmp_path, "conditions: [{corruption: nonsense}]\n")
+    table = document("study.md").split("| family | names |")[1].split("\n\n")[0]
+    assert len(names) > 15 and set(names) <= set(words)
+    assert re.findall(r"`([a-z_]+)`", table) and set(re.findall(r"`([a-z_]+)`", table)) == set(names)
+
+
+def test_every_format_is_a_word_and_documented(tmp_path):
+    names = re.findall(r'^ +\{"([a-z0-9]+)", facet_', source("src/data/dataset.c"), re.MULTILINE)
+    words = words_of(tmp_path, "data: {test: {format: nonsense, images: x.npy}}\nmodel: {onnx: x.onnx}\n")
+    table = document("study.md").split("| `format` | images | labels |")[1].split("\n\n")[0]
+    assert len(names) > 3 and set(names) <= set(words)
+    assert re.findall(r"^\| `([a-z0-9]+)`", table, re.MULTILINE) == names
+
+
+def test_every_method_is_a_word(tmp_path):
+    names = re.findall(r'\{\.name = "([a-z_]+)"', source("src/prune/methods.c"))
+    words = words_of(tmp_path, "variants: [{method: nonsense, sparsity: 0.5}]\n")
+    assert len(names) > 10 and set(names) <= set(words)
+
+
+def test_every_operator_is_documented():
+    names = re.findall(r'^ +\{"(\w+)", KIND_', source("src/net/operators.c"), re.MULTILINE)
+    assert len(names) > 50
+    assert set(names) <= set(re.findall(r"\w+", document("networks.md")))
+
+
+def test_every_stage_has_its_file():
+    names = re.findall(r"STAGE\((\w+)\)", source("mpi/stages/list.h").split("#define")[2])
+    assert len(names) > 8
+    for name in names[1:]:
+        assert f"const facet_stage facet_stage_{name} =" in source(f"mpi/stages/{name}.c")
