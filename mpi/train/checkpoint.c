@@ -41,11 +41,11 @@ facet_status facet_checkpoint_write(const char *path, const char digest[65], int
     memcpy(bytes + at, piece[i].data, piece[i].bytes);
     at += piece[i].bytes;
   }
-  facet_status status = facet_sha256_bytes(bytes + HEADER, size - HEADER, state);
-  if (status == FACET_OK) {
-    memcpy(bytes + HEADER - FIELD, state, FIELD);
-    status = facet_write_file(path, bytes, size);
-  }
+  facet_status status;
+  FACET_GO(done, status, facet_sha256_bytes(bytes + HEADER, size - HEADER, state));
+  memcpy(bytes + HEADER - FIELD, state, FIELD);
+  status = facet_write_file(path, bytes, size);
+done:
   facet_free(&bytes);
   return status;
 }
@@ -83,21 +83,18 @@ facet_status facet_checkpoint_read(MPI_Comm comm, const char *path, const char d
                                    const facet_piece *piece, bool *found)
 {
   uint8_t *bytes = NULL;
-  *found = false;
-  facet_status status = FACET_OK;
-  if (facet_rank(comm) == 0)
-    status = read_fitting(path, digest, size_of(pieces, piece), &bytes);
-  int there = bytes != NULL;
-  status = facet_agree(comm, status);
-  if (status == FACET_OK)
-    status = facet_share(comm, &there, 1, "checkpoint");
   size_t at = HEADER;
-  for (int i = 0; i < pieces && status == FACET_OK && there; i++) {
+  int there = 0;
+  facet_status status = facet_rank(comm) == 0 ? read_fitting(path, digest, size_of(pieces, piece), &bytes) : FACET_OK;
+  FACET_GO(done, status, facet_agree(comm, status));
+  there = bytes != NULL;
+  FACET_GO(done, status, facet_share(comm, &there, 1, "checkpoint"));
+  for (int i = 0; i < pieces && there; at += piece[i++].bytes) {
     if (bytes)
       memcpy(piece[i].data, bytes + at, piece[i].bytes);
-    at += piece[i].bytes;
-    status = facet_share(comm, (char *)piece[i].data, (int64_t)piece[i].bytes, "checkpoint");
+    FACET_GO(done, status, facet_share(comm, (char *)piece[i].data, (int64_t)piece[i].bytes, "checkpoint"));
   }
+done:
   facet_free(&bytes);
   *found = there;
   return status;

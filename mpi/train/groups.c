@@ -88,11 +88,11 @@ facet_status facet_groups_make_one(MPI_Comm comm, const facet_origin *o, const f
   facet_network *made = NULL;
   double seconds;
   char *checkpoint = file_beside(m, "checkpoint");
-  facet_status status = facet_agree(comm, checkpoint ? FACET_OK : FACET_OS);
-  if (status == FACET_OK)
-    status = facet_recipe_make(comm, o, &m->variant, checkpoint, &made, &seconds);
-  if (status == FACET_OK)
-    status = facet_agree(comm, speaks ? write_made(m, made, seconds) : FACET_OK);
+  facet_status status;
+  FACET_GO(done, status, facet_agree(comm, checkpoint ? FACET_OK : FACET_OS));
+  FACET_GO(done, status, facet_recipe_make(comm, o, &m->variant, checkpoint, &made, &seconds));
+  status = facet_agree(comm, speaks ? write_made(m, made, seconds) : FACET_OK);
+done:
   if (speaks && (status == FACET_OK || status == FACET_DIVERGED))
     facet_checkpoint_remove(checkpoint);
   facet_network_destroy(&made);

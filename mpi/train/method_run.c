@@ -145,10 +145,18 @@ static facet_status digest_settings(const facet_method_job *job, facet_sha256 *d
                             (int)t->input->order, n->scale, n->channels, (long long)t->data->count);
   facet_status status = text ? facet_sha256_add(digest, text, strlen(text)) : FACET_OS;
   facet_free(&text);
-  if (status == FACET_OK)
-    status = facet_sha256_add(digest, n->mean, sizeof n->mean);
-  if (status == FACET_OK)
-    status = facet_sha256_add(digest, n->std, sizeof n->std);
+  FACET_TRY(status);
+  FACET_TRY(facet_sha256_add(digest, n->mean, sizeof n->mean));
+  return facet_sha256_add(digest, n->std, sizeof n->std);
+}
+
+static facet_status digest_network(const facet_network *network, facet_sha256 *digest)
+{
+  uint8_t *bytes;
+  size_t count;
+  FACET_TRY(facet_onnx_write_bytes(network, &bytes, &count));
+  facet_status status = facet_sha256_add(digest, bytes, count);
+  facet_free(&bytes);
   return status;
 }
 
@@ -167,9 +175,7 @@ static facet_status digest_all(const run *r, facet_sha256 *digest)
   const facet_mask *mask = r->job->training.mask;
   FACET_TRY(digest_settings(r->job, digest));
   FACET_TRY(digest_data(r->job->training.data, digest));
-  for (int i = 0; i < r->parameters; i++)
-    FACET_TRY(facet_sha256_add(digest, data_of(r->network, r->parameter[i].value),
-                               (size_t)r->parameter[i].size * sizeof(float)));
+  FACET_TRY(digest_network(r->network, digest));
   for (int l = 0; mask && l < mask->layers; l++)
     FACET_TRY(facet_sha256_add(digest, mask->layer[l].keep, (size_t)mask->layer[l].size));
   for (int64_t i = 0; mask && i < mask->silences; i++) {
@@ -185,9 +191,10 @@ static facet_status make_digest(run *r)
   if (!r->job->training.checkpoint || facet_rank(r->comm) != 0)
     return FACET_OK;
   FACET_TRY(facet_sha256_begin(&digest));
-  facet_status status = digest_all(r, digest);
-  if (status == FACET_OK)
-    return facet_sha256_end(&digest, r->digest);
+  facet_status status;
+  FACET_GO(drop, status, digest_all(r, digest));
+  return facet_sha256_end(&digest, r->digest);
+drop:
   facet_sha256_drop(&digest);
   return status;
 }
@@ -213,21 +220,22 @@ static facet_status go_on(run *r)
   return FACET_OK;
 }
 
+static facet_status write_state(run *r)
+{
+  double before = r->seconds;
+  FACET_TRY(list_state(r));
+  r->seconds += facet_seconds() - r->begun;
+  facet_status status = facet_checkpoint_write(r->job->training.checkpoint, r->digest, r->pieces, r->piece);
+  r->seconds = before;
+  return status;
+}
+
 static facet_status keep_state(run *r)
 {
-  facet_status status = FACET_OK;
   bool epoch_ends = r->step % facet_trainer_epoch(r->trainer) == 0;
   if (!r->job->training.checkpoint || !epoch_ends || r->step == r->steps)
     return FACET_OK;
-  if (facet_rank(r->comm) == 0) {
-    double before = r->seconds;
-    r->seconds += facet_seconds() - r->begun;
-    status = list_state(r);
-    if (status == FACET_OK)
-      status = facet_checkpoint_write(r->job->training.checkpoint, r->digest, r->pieces, r->piece);
-    r->seconds = before;
-  }
-  return facet_agree(r->comm, status);
+  return facet_agree(r->comm, facet_rank(r->comm) == 0 ? write_state(r) : FACET_OK);
 }
 
 /* ---- running ---- */

@@ -40,13 +40,14 @@ static facet_status score(const facet_origin *o, const facet_variant *variant, f
                        .seed = variant->seed,
                        .norm = recipe->norm,
                        .allow_collapse = recipe->allow_collapse};
-  facet_calibration set;
+  facet_calibration set = {0};
   float *x = NULL;
   int32_t *label = NULL;
-  bool needs = how.method->needs_data;
-  facet_status status = needs ? calibrate(o, recipe, &x, &label, &set) : FACET_OK;
-  if (status == FACET_OK)
-    status = facet_mask_create(o->dense, &how, needs ? &set : NULL, mask);
+  facet_status status;
+  if (how.method->needs_data)
+    FACET_GO(done, status, calibrate(o, recipe, &x, &label, &set));
+  status = facet_mask_create(o->dense, &how, how.method->needs_data ? &set : NULL, mask);
+done:
   facet_free(&x);
   facet_free(&label);
   return status == FACET_BAD_INPUT
@@ -159,12 +160,13 @@ facet_status facet_recipe_make(MPI_Comm comm, const facet_origin *o, const facet
   facet_mask *mask = NULL;
   *seconds = 0;
   facet_status status = prepare(o, variant, sketch, network, &mask);
-  if (!sketch)
-    FACET_GO(done, status, facet_agree(comm, status));
-  if (status == FACET_OK && !sketch && facet_making_training(o->making, variant)) {
-    FACET_GO(done, status, train(comm, o, variant, checkpoint, mask, *network, seconds));
-    status = facet_agree(comm, recipe && recipe->remove_dead ? remove_dead(network) : FACET_OK);
-  }
+  if (sketch)
+    goto done;
+  FACET_GO(done, status, facet_agree(comm, status));
+  if (!facet_making_training(o->making, variant))
+    goto done;
+  FACET_GO(done, status, train(comm, o, variant, checkpoint, mask, *network, seconds));
+  status = facet_agree(comm, recipe && recipe->remove_dead ? remove_dead(network) : FACET_OK);
 done:
   facet_mask_destroy(&mask);
   return status;

@@ -67,9 +67,10 @@ static facet_status read_member(MPI_Comm comm, const facet_making *making, facet
 {
   uint8_t *bytes = NULL;
   size_t count = 0;
-  facet_status status = share_file(comm, m->file, &bytes, &count);
-  if (status == FACET_OK)
-    status = facet_agree(comm, parse_member(making, bytes, count, m));
+  facet_status status;
+  FACET_GO(done, status, share_file(comm, m->file, &bytes, &count));
+  status = facet_agree(comm, parse_member(making, bytes, count, m));
+done:
   facet_free(&bytes);
   return status;
 }

@@ -8,6 +8,9 @@
 /* The bytes of an ONNX file that needs no other: those of the file, or, where constants lie in other files, those of
  * the same model with the constants inside. Caller frees *bytes. FACET_BAD_INPUT, FACET_NO_INPUT. */
 facet_status facet_onnx_whole(const char *path, uint8_t **bytes, size_t *count);
+/* What facet_onnx_write would write of a finished network. Caller frees *bytes. */
+facet_status facet_onnx_write_bytes(const facet_network *network, uint8_t **bytes, size_t *count);
+
 /* A node of a file, as it is. Texts are owned, never NULL. */
 typedef struct {
   char *name, *type;

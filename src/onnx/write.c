@@ -222,20 +222,28 @@ static facet_status pack_model(pile *heap, const facet_network *n, Onnx__ModelPr
   return FACET_OK;
 }
 
-facet_status facet_onnx_write(const facet_network *network, const char *path)
+facet_status facet_onnx_write_bytes(const facet_network *network, uint8_t **bytes, size_t *count)
 {
-  FACET_CHECK(network->finished, FACET_INTERNAL, "%s: the network is not finished", path);
   pile heap = {0};
   Onnx__ModelProto model = ONNX__MODEL_PROTO__INIT;
-  uint8_t *bytes = NULL;
   facet_status status;
+  *bytes = NULL;
   FACET_GO(done, status, pack_model(&heap, network, &model));
-  size_t count = onnx__model_proto__get_packed_size(&model);
-  FACET_NEW_GO(done, status, bytes, count);
-  onnx__model_proto__pack(&model, bytes);
-  status = facet_write_file(path, bytes, count);
+  *count = onnx__model_proto__get_packed_size(&model);
+  FACET_NEW_GO(done, status, *bytes, *count);
+  onnx__model_proto__pack(&model, *bytes);
 done:
-  facet_free(&bytes);
   pile_clear(&heap);
+  return status;
+}
+
+facet_status facet_onnx_write(const facet_network *network, const char *path)
+{
+  uint8_t *bytes;
+  size_t count;
+  FACET_CHECK(network->finished, FACET_INTERNAL, "%s: the network is not finished", path);
+  FACET_TRY(facet_onnx_write_bytes(network, &bytes, &count));
+  facet_status status = facet_write_file(path, bytes, count);
+  facet_free(&bytes);
   return status;
 }

@@ -523,6 +523,41 @@ static void test_ignores_what_does_not_fit(void **state)
   assert_everywhere(is_as_none(&usual, usual, age));
 }
 
+/* The same parameters in a graph whose gates let everything pass. */
+static facet_network *ungated(void)
+{
+  facet_network *first = first_network(), *other = NULL;
+  uint8_t *bytes;
+  size_t count;
+  assert_int_equal(facet_onnx_write_bytes(first, &bytes, &count), FACET_OK);
+  for (size_t i = 0; i + 4 <= count; i++)
+    if (memcmp(bytes + i, "Relu", 4) == 0)
+      memcpy(bytes + i, "Clip", 4);
+  assert_int_equal(facet_onnx_read_bytes("ungated", bytes, count, &other), FACET_OK);
+  facet_free(&bytes);
+  facet_network_destroy(&first);
+  return other;
+}
+
+static void test_ignores_that_of_another_network(void **state)
+{
+  (void)state;
+  facet_method_job job = job_of(NULL, 0, &plain);
+  facet_network *first = first_network(), *alone = ungated(), *again = ungated();
+  assert_everywhere(facet_method_run(MPI_COMM_WORLD, &job, alone, NULL) == FACET_OK);
+  job.training.checkpoint = path;
+  assert_everywhere(facet_method_run(MPI_COMM_WORLD, &job, first, NULL) == FACET_OK);
+  MPI_Barrier(MPI_COMM_WORLD);
+  assert_everywhere(facet_method_run(MPI_COMM_WORLD, &job, again, NULL) == FACET_OK && same(alone, again));
+  facet_network_destroy(&first);
+  facet_network_destroy(&alone);
+  facet_network_destroy(&again);
+  MPI_Barrier(MPI_COMM_WORLD);
+  if (rank == 0)
+    facet_checkpoint_remove(path);
+  MPI_Barrier(MPI_COMM_WORLD);
+}
+
 int main(int argc, char **argv)
 {
   MPI_Init(&argc, &argv);
@@ -549,6 +584,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(test_goes_on_after_many_stops),
       cmocka_unit_test(test_goes_on_with_other_ranks),
       cmocka_unit_test(test_ignores_what_does_not_fit),
+      cmocka_unit_test(test_ignores_that_of_another_network),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   MPI_Barrier(MPI_COMM_WORLD);
