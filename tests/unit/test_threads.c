@@ -81,6 +81,9 @@ typedef struct {
   double b[SAMPLES * CLASSES], logits[SAMPLES * CLASSES];
   float w[SAMPLES * CLASSES * INPUTS];
   uint8_t keep[64];
+  float foggy[INPUTS], squeezed[INPUTS]; /* the first sample under two corruptions */
+  double margin[SAMPLES];
+  int64_t dead;
 } results;
 
 typedef struct {
@@ -89,6 +92,28 @@ typedef struct {
   const results *wanted;
   char fault[400];
 } worker;
+
+/* Corruptions, margins and dead channels. */
+static facet_status look_around(const facet_network *network, facet_executor *executor, results *r)
+{
+  const facet_image image = {1, SIDE, SIDE};
+  double h[SAMPLES * 64], angle, length, cosine[CLASSES];
+  facet_channels *channels = NULL;
+  facet_head head;
+  for (uint64_t i = 0; i < INPUTS; i++)
+    r->foggy[i] = r->squeezed[i] = (float)(0.5 + noise(i) / 2);
+  FACET_TRY(facet_corrupt(facet_corruption_find("fog"), 3, 1, 1, image, 0, 1, r->foggy));
+  FACET_TRY(facet_corrupt(facet_corruption_find("jpeg"), 3, 1, 1, image, 0, 1, r->squeezed));
+  FACET_TRY(facet_channels_dead(network, &channels));
+  r->dead = channels->dead;
+  facet_channels_destroy(&channels);
+  FACET_TRY(facet_network_head(network, &head));
+  facet_status status = facet_executor_value(executor, head.feature, h);
+  for (int i = 0; i < SAMPLES && status == FACET_OK; i++)
+    facet_geometry(&head, h + i * head.features, i % CLASSES, &angle, &length, &r->margin[i], cosine);
+  facet_head_clear(&head);
+  return status;
+}
 
 /* Explains the samples; mask: of the last layer, through a file of this thread's own. */
 static facet_status explain(const facet_network *network, int number, results *r)
@@ -112,6 +137,7 @@ static facet_status explain(const facet_network *network, int number, results *r
   FACET_GO(out, status, facet_executor_output(executor, r->logits));
   facet_rows_choose(FACET_ROWS_ALL, CLASSES, CLASSES, r->logits, SAMPLES, row);
   FACET_GO(out, status, facet_linearize(executor, x, SAMPLES, CLASSES, row, &out));
+  FACET_GO(out, status, look_around(network, executor, r));
   FACET_GO(out, status, facet_mask_create(network, &how, NULL, &mask));
   FACET_GO(out, status, facet_mask_write(network, mask, path));
   FACET_GO(out, status, facet_mask_read(network, path, &again));
