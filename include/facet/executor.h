@@ -18,7 +18,8 @@ typedef struct {
   bool training;                /* batch norm from the batch's own statistics; gradients wanted */
 } facet_executor_options;
 
-/* The network must outlive the executor. Caller destroys. */
+/* The network must outlive the executor. FACET_INTERNAL: options that make no sense; FACET_BAD_INPUT: a node that the
+ * kernels do not offer. Caller destroys. */
 facet_status facet_executor_create(const facet_network *network, facet_executor_options options,
                                    facet_executor **executor);
 void facet_executor_destroy(facet_executor **executor);
@@ -28,8 +29,10 @@ facet_executor_options facet_executor_settings(const facet_executor *executor);
 const facet_network *facet_executor_network(const facet_executor *executor);
 size_t facet_executor_bytes(const facet_executor *executor); /* what its buffers take */
 
-/* x: count x D in the network's own input order, count <= batch. Afterwards output, value and pattern are valid. */
+/* x: count x D in the network's own input order, 1 <= count <= batch (FACET_INTERNAL otherwise). Afterwards output,
+ * value and pattern are valid. */
 facet_status facet_executor_forward(facet_executor *executor, const void *x, int64_t count);
+int64_t facet_executor_count(const facet_executor *executor); /* of the last forward pass; 0 before the first */
 /* Makes the pattern of the last forward pass that of exact arithmetic: samples with a gate within rounding of 0 run
  * once more in double, as far as needed, and take their pattern from there. x: the same count x D samples, in double.
  * Does nothing in double precision. One such gate on the wrong side changes whole rows of W. */
@@ -38,7 +41,8 @@ facet_status facet_executor_settle(facet_executor *executor, const double *x);
 facet_status facet_executor_ready(facet_executor *executor);
 /* logits: count x K. */
 facet_status facet_executor_output(const facet_executor *executor, double *logits);
-/* Any kept value (the head's feature is), count x its size, row-major. */
+/* Any kept value (the head's feature is), count x its size, row-major. FACET_INTERNAL: it is not kept, or there is none
+ * of that number. */
 facet_status facet_executor_value(const facet_executor *executor, int value, double *out);
 /* Ties per sample: gates with |z| <= 4 eps max|z| of that gate and sample. ties: count. */
 void facet_executor_ties(const facet_executor *executor, int32_t *ties);

@@ -26,7 +26,8 @@ typedef struct {
 } facet_linearization;
 
 /* Linearizes the samples of the executor's last forward pass. x: count x D as given to it. `row` as above. Works
- * through the rows in chunks of the executor's own number of rows. */
+ * through the rows in chunks of the executor's own number of rows. FACET_INTERNAL: that is 0, `count` is not that of
+ * the pass, or a row is not in 0..K-1. */
 facet_status facet_linearize(facet_executor *executor, const void *x, int64_t count, int64_t k, const int32_t *row,
                              facet_linearization *out);
 

@@ -70,6 +70,12 @@ static facet_status begin(linearizing *l)
   l->chunk = o.rows;
   l->inputs = facet_shape_size(facet_network_input_shape(network));
   l->classes = facet_network_outputs(network);
+  FACET_CHECK(l->count == facet_executor_count(l->executor), FACET_INTERNAL,
+              "%lld samples to linearize, but %lld of the last forward pass", (long long)l->count,
+              (long long)facet_executor_count(l->executor));
+  for (int64_t i = 0; i < l->count * l->k; i++)
+    FACET_CHECK(l->row[i] >= 0 && l->row[i] < l->classes, FACET_INTERNAL, "row %d of %lld outputs", l->row[i],
+                (long long)l->classes);
   l->nodes = facet_executor_constant_nodes(l->executor);
   FACET_NEW(l->logits, l->count * l->classes);
   FACET_NEW(l->chunk_row, l->count * l->chunk);

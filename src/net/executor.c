@@ -9,15 +9,26 @@ const facet_kind_row *const facet_kinds[] = {
     [KIND_WINDOW] = &facet_kind_window,
 };
 
+static facet_status check_options(const facet_executor_options *o)
+{
+  FACET_CHECK(o->real == FACET_F32 || o->real == FACET_F64, FACET_INTERNAL, "an executor of neither float nor double");
+  FACET_CHECK(o->batch > 0 && o->rows >= 0, FACET_INTERNAL, "an executor of %lld samples and %lld rows",
+              (long long)o->batch, (long long)o->rows);
+  FACET_CHECK(o->kernels->offers(o->real), FACET_INTERNAL, "%s kernels do not offer %s", o->kernels->name,
+              o->real == FACET_F64 ? "double" : "float");
+  return FACET_OK;
+}
+
 /* `blocks`: the kernel set whose liking decides the layouts. */
 static facet_status create(const facet_network *network, facet_executor_options options, const facet_kernels *blocks,
                            facet_executor **executor)
 {
   facet_executor *x;
   FACET_CHECK(network->finished, FACET_INTERNAL, "the network is not finished");
-  FACET_NEW(x, 1);
   if (!options.kernels)
     options.kernels = options.real == FACET_F64 ? &facet_kernels_reference : &facet_kernels_dense;
+  FACET_TRY(check_options(&options));
+  FACET_NEW(x, 1);
   if (options.training)
     options.rows = 1;
   x->network = network;
@@ -81,6 +92,11 @@ facet_status facet_executor_refresh(facet_executor *x)
       FACET_TRY(kind->refresh(x, &x->step[i]));
   }
   return FACET_OK;
+}
+
+int64_t facet_executor_count(const facet_executor *x)
+{
+  return x->count;
 }
 
 facet_executor_options facet_executor_settings(const facet_executor *x)
@@ -167,6 +183,7 @@ facet_status facet_executor_forward(facet_executor *x, const void *samples, int6
 
 facet_status facet_executor_value(const facet_executor *x, int value, double *out)
 {
+  FACET_CHECK(value >= 0 && value < x->network->values, FACET_INTERNAL, "there is no value %d", value);
   FACET_CHECK(x->keep[value] || value == x->network->input, FACET_INTERNAL, "value %s is not kept",
               x->network->value[value].name);
   facet_layout layout = x->layout[value];
