@@ -177,18 +177,10 @@ static void compare_sample(change *c, side *from, side *to, bool with_moved, dou
     c->gates[i * v->gates + g] = (int32_t)facet_executor_gate_differs(to->pass.executor, i, from->pass.executor, i, g);
 }
 
-static int clean_condition(const facet_study *study)
-{
-  int clean = 0;
-  while (study->conditions.item[clean].corruption != 0)
-    clean++;
-  return clean;
-}
-
 /* condition: as the store counts them; -1: from dense to the variant. */
 static facet_status compare(change *c, side *from, side *to, int condition, int64_t first, int64_t count)
 {
-  int clean = clean_condition(c->store_plan->study), before = condition < 0 ? 0 : c->variant;
+  int clean = c->store_plan->study->conditions.clean, before = condition < 0 ? 0 : c->variant;
   int after = condition < 0 ? clean : c->store_plan->change_condition[condition];
   for (int64_t i = 0; i < count; i++)
     compare_sample(c, from, to, condition >= 0,
@@ -212,7 +204,7 @@ static facet_status compare(change *c, side *from, side *to, int condition, int6
 
 static facet_status run_batch(change *c, int64_t first, int64_t count)
 {
-  int clean = clean_condition(c->store_plan->study);
+  int clean = c->store_plan->study->conditions.clean;
   side *dense = &c->side[DENSE], *own = &c->side[CLEAN], *corrupted = &c->side[CORRUPTED];
   FACET_TRY(run_side(c, own, clean, first, count));
   if (c->variant > 0) {

@@ -43,8 +43,7 @@ static bool is_left(const judgement *j, int v)
 static facet_status prepare(judgement *j)
 {
   const facet_store_plan *s = j->s;
-  while (s->study->conditions.item[j->clean].corruption != 0)
-    j->clean++;
+  j->clean = s->study->conditions.clean;
   facet_sample_source source = {&s->study->settings, &s->study->data.normalize, &s->study->conditions, j->data->test};
   FACET_TRY(facet_pixels_create(&source, 0, &j->pixels));
   int left = 0;

@@ -177,12 +177,14 @@ static facet_status read_condition(const facet_schema_reader *r, const facet_tre
   if (node->kind != FACET_TREE_MAPPING)
     return facet_tree_raise(node, "%s is neither clean nor {corruption: ..., severity: ...}", facet_tree_what(node));
   corrupted c = {0};
-  facet_status status = facet_schema_defaults(r, &facet_keys_corrupted, &c);
-  if (status == FACET_OK)
-    status = facet_schema_read(r, &facet_keys_corrupted, node, &c);
+  facet_status status = FACET_OK;
+  FACET_GO(done, status, facet_schema_defaults(r, &facet_keys_corrupted, &c));
+  FACET_GO(done, status, facet_schema_read(r, &facet_keys_corrupted, node, &c));
   for (int i = 0; i < c.corruption.count; i++)
-    for (int j = 0; j < c.severity.count && status == FACET_OK; j++)
-      status = add(node, conditions, (facet_condition){c.corruption.item[i], (int)c.severity.item[j], c.published});
+    for (int j = 0; j < c.severity.count; j++)
+      FACET_GO(done, status,
+               add(node, conditions, (facet_condition){c.corruption.item[i], (int)c.severity.item[j], c.published}));
+done:
   facet_schema_clear(&facet_keys_corrupted, &c);
   return status;
 }

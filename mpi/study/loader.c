@@ -20,16 +20,16 @@ facet_status facet_conditions_check(const facet_conditions *conditions, const ch
   const char *folder = "";
   facet_published *published = NULL;
   facet_status status = FACET_OK;
-  for (int i = 0; i < conditions->count && status == FACET_OK; i++) {
+  for (int i = 0; i < conditions->count; i++) {
     facet_condition c = conditions->item[i];
     if (!c.published)
       continue;
     if (strcmp(folder, c.published) != 0)
-      status = facet_published_check_labels(c.published, d);
+      FACET_GO(done, status, facet_published_check_labels(c.published, d));
     folder = c.published;
-    if (status == FACET_OK)
-      status = facet_published_open(c.published, c.corruption, d, &published);
+    FACET_GO(done, status, facet_published_open(c.published, c.corruption, d, &published));
   }
+done:
   facet_published_close(&published);
   return status == FACET_OK ? FACET_OK : facet_raise_in(status, "%s: conditions.published: ", file);
 }

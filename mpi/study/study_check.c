@@ -68,11 +68,11 @@ static facet_status check_change_conditions(const facet_tree *root, const facet_
   facet_texts name = {0};
   facet_status status = FACET_OK;
   FACET_NEW(name.item, study->conditions.count);
-  for (int i = 0; i < study->conditions.count && status == FACET_OK; i++)
+  for (int i = 0; i < study->conditions.count; i++)
     if (!(name.item[name.count++] = facet_condition_name(study->conditions.item[i])))
-      status = FACET_OS;
-  if (status == FACET_OK)
-    status = check_known(node_of(root, "change", "conditions"), "condition", &study->change.conditions, &name);
+      FACET_GO(done, status, FACET_OS);
+  status = check_known(node_of(root, "change", "conditions"), "condition", &study->change.conditions, &name);
+done:
   for (int i = 0; i < name.count; i++)
     facet_free(&name.item[i]);
   facet_free(&name.item);

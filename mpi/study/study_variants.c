@@ -121,13 +121,13 @@ static facet_status tell_retrained(const facet_recipes *recipes, facet_variant *
     for (int j = 0; j < count; j++)
       shared[i] = shared[i] || (i != j && strcmp(variant[i].name, variant[j].name) == 0);
   facet_status status = FACET_OK;
-  for (int i = 0; i < count && status == FACET_OK; i++) {
+  for (int i = 0; i < count; i++) {
     if (!shared[i] || !is_retrained(recipes, &variant[i]) || has_given_name(recipes, &variant[i]))
       continue;
-    status = append(&variant[i].name, "-retrain");
-    if (status == FACET_OK)
-      status = append(&variant[i].replicate, "-retrain");
+    FACET_GO(done, status, append(&variant[i].name, "-retrain"));
+    FACET_GO(done, status, append(&variant[i].replicate, "-retrain"));
   }
+done:
   facet_free(&shared);
   return status;
 }
@@ -163,38 +163,34 @@ static facet_status check_unique(const facet_recipes *recipes, const char *file,
   return FACET_OK;
 }
 
-facet_status facet_study_variants(const facet_settings *settings, const facet_recipes *recipes, facet_variant **out,
-                                  int *count)
+/* made: counts those that are to be freed, whatever happens. */
+static facet_status make_variants(const facet_settings *settings, const facet_recipes *recipes, facet_variant *variant,
+                                  int *made)
 {
-  *out = NULL;
-  *count = 0;
-  int most = 1;
-  for (int i = 0; i < recipes->count; i++)
-    most += variants_of(&recipes->item[i]);
-  facet_status status = FACET_OK;
-  facet_variant *variant = NULL;
-  FACET_NEW(variant, most);
+  *made = 1;
   variant[0] = (facet_variant){.recipe = -1, .seed = settings->seed};
   variant[0].name = facet_copy_text("dense");
   variant[0].replicate = facet_copy_text("dense");
-  int made = 1;
   if (!variant[0].name || !variant[0].replicate)
-    status = FACET_OS;
-  for (int i = 0; i < recipes->count && status == FACET_OK; i++)
-    status = add_all(recipes, settings->seed, i, variant, &made);
-  if (status == FACET_OK)
-    status = tell_retrained(recipes, variant, made);
-  if (status == FACET_OK)
-    status = check_unique(recipes, settings->file, variant, made);
-  if (status == FACET_OK)
-    status = tell_recipes(variant, made);
-  if (status != FACET_OK) {
-    facet_variants_free(&variant, made);
-    return status;
-  }
-  *out = variant;
-  *count = made;
-  return FACET_OK;
+    return FACET_OS;
+  for (int i = 0; i < recipes->count; i++)
+    FACET_TRY(add_all(recipes, settings->seed, i, variant, made));
+  FACET_TRY(tell_retrained(recipes, variant, *made));
+  FACET_TRY(check_unique(recipes, settings->file, variant, *made));
+  return tell_recipes(variant, *made);
+}
+
+facet_status facet_study_variants(const facet_settings *settings, const facet_recipes *recipes, facet_variant **out,
+                                  int *count)
+{
+  int most = 1;
+  for (int i = 0; i < recipes->count; i++)
+    most += variants_of(&recipes->item[i]);
+  FACET_NEW(*out, most);
+  facet_status status = make_variants(settings, recipes, *out, count);
+  if (status != FACET_OK)
+    facet_variants_free(out, *count);
+  return status;
 }
 
 void facet_variants_free(facet_variant **variant, int count)
