@@ -364,7 +364,8 @@ class Study:
                 values = np.asarray(_strings(scale)) if scale.dtype.kind in "OS" else scale[()]
                 coords[names[axis]] = values[key[axis]]
         return xarray.DataArray(dataset[key], dims=[names[axis] for axis in kept], coords=coords,
-                                name=path.rpartition("/")[2])
+                                name=path.rpartition("/")[2],
+                                attrs={key: _plain(dataset.attrs[key]) for key in ("units", "long_name") if key in dataset.attrs})
 
     @staticmethod
     def _dimension(dataset, axis):

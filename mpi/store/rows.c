@@ -82,59 +82,10 @@ bool facet_store_name_taken(const char *name)
   return false;
 }
 
-/* ---- the tables of docs/results.md ---- */
-
-static void print_cell(const char *text)
-{
-  for (; *text; text++)
-    printf(*text == '|' ? "\\%c" : "%c", *text);
-  printf(" |");
-}
-
-/* {variant} as <variant>, which Markdown shows. */
-static void print_path(const char *path)
-{
-  printf("| `");
-  for (; *path; path++)
-    putchar(*path == '{' ? '<' : *path == '}' ? '>' : *path);
-  printf("` ");
-}
-
 bool facet_row_is_coordinate(facet_row row)
 {
   for (int d = 0; d < FACET_DIMENSIONS; d++)
     if (strcmp(facet_dimension_table[d].coordinate, facet_row_table[row].path) == 0)
       return true;
   return false;
-}
-
-facet_status facet_rows_print(const char *table)
-{
-  static const char *const types[] = {"real", "f64", "i32", "i64", "u8"};
-  if (strcmp(table, "dimensions") == 0) {
-    printf("| name | length | coordinate | type | holds |\n|---|---|---|---|---|\n");
-    for (int d = 0; d < FACET_DIMENSIONS; d++) {
-      const facet_dimension_about *about = &facet_dimension_table[d];
-      printf("| %s | ", about->name);
-      print_cell(about->length);
-      printf(" ");
-      print_path(about->coordinate);
-      printf("| %s | ", about->text ? "text" : "i64");
-      print_cell(about->meaning);
-      printf("\n");
-    }
-    return FACET_OK;
-  }
-  FACET_CHECK(strcmp(table, "arrays") == 0, FACET_USAGE, "no table is called %s", table);
-  printf("| path | shape | type | unit | filled by | meaning |\n|---|---|---|---|---|---|\n");
-  for (int r = 0; r < FACET_ROWS; r++) {
-    const facet_row_about *row = &facet_row_table[r];
-    if (facet_row_is_coordinate((facet_row)r))
-      continue;
-    print_path(row->path);
-    printf("| %s | %s | %s | %s | ", row->dimensions, types[row->type], row->unit, row->stage);
-    print_cell(row->meaning);
-    printf("\n");
-  }
-  return FACET_OK;
 }

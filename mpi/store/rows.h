@@ -46,7 +46,4 @@ extern const facet_row_about facet_row_table[FACET_ROWS];
 bool facet_row_summed(const char *path);
 /* Whether it is that of a dimension's coordinate: the same array. */
 bool facet_row_is_coordinate(facet_row row);
-/* Prints the table "dimensions" or "arrays" of docs/results.md; FACET_USAGE for another name. */
-facet_status facet_rows_print(const char *table);
-
 #endif

@@ -220,11 +220,14 @@ static facet_status open_file(facet_store *s)
                                                   s->path));
   const checked c = {s->path, &s->shape, s->file};
   facet_status first = FACET_OK;
+  char words[1000]; /* of the first failure */
   for (facet_store_shape_array a = {.number = -1}; facet_store_shape_next(&s->shape, &a);) {
     facet_status status = open_array(&c, &a, &s->set[a.number]);
+    if (status != FACET_OK && first == FACET_OK)
+      (void)snprintf(words, sizeof words, "%s", facet_message());
     first = first == FACET_OK ? status : first;
   }
-  return first;
+  return first == FACET_OK ? FACET_OK : facet_raise(first, "%s", words);
 }
 
 /* Closes what is open; the first failure is reported. Collective. */

@@ -523,8 +523,8 @@ static void test_results_are_where_they_belong(void **state)
   assert_everywhere(good);
 }
 
-/* Whether an array is contiguous, a scale itself or has one scale of its length along each dimension, and has no filter
- * or date: what makes it safe to overwrite and easy to read. */
+/* Whether an array is contiguous, a scale itself or has one scale of its length along each dimension, says what it is,
+ * and has no filter or date: what makes it safe to overwrite and easy to read. */
 static herr_t check_set(hid_t root, const char *name, const H5O_info_t *info, void *data)
 {
   int *sets = data;
@@ -535,6 +535,7 @@ static herr_t check_set(hid_t root, const char *name, const H5O_info_t *info, vo
   for (int i = 0; i < dims && H5DSis_scale(set) == 0; i++)
     good = good && H5DSget_num_scales(set, (unsigned)i) == 1;
   good = good && info->mtime == 0 && info->ctime == 0;
+  good = good && H5Aexists(set, "units") > 0 && H5Aexists(set, "long_name") > 0;
   H5Pclose(list);
   H5Sclose(space);
   H5Dclose(set);
@@ -830,6 +831,125 @@ static void test_no_constants_and_many_variants(void **state)
     unlink(at("many.h5"));
 }
 
+/* What one rank finds, or fails at, leaves no other waiting: here the last one has another study in mind. */
+static void test_ranks_that_see_it_otherwise(void **state)
+{
+  (void)state;
+  fixture f, other;
+  facet_store *store;
+  make_fixture(&f);
+  make_fixture(&other);
+  other.plan.linear_rows = ROWS + 1;
+  const facet_store_plan *plan = rank == ranks - 1 ? &other.plan : &f.plan;
+  assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("new.h5"), &f.plan) == FACET_OK);
+  assert_everywhere(facet_store_open(MPI_COMM_WORLD, at("new.h5"), plan, &store) == FACET_BAD_INPUT && !store);
+  assert_everywhere(message_is_line_with("the shape of /linear/dense/W is not that of the study"));
+  const char *path = rank == ranks - 1 ? at("missing.h5") : at("new.h5");
+  facet_status status = facet_store_open(MPI_COMM_WORLD, path, &f.plan, &store);
+  assert_everywhere(status == FACET_IO && !store && message_is_line_with("missing.h5: No such file"));
+  assert_everywhere(facet_store_open(MPI_COMM_WORLD, at("new.h5"), &f.plan, &store) == FACET_OK);
+  assert_everywhere(facet_store_close(&store) == FACET_OK);
+  if (rank == 0)
+    unlink(at("new.h5"));
+}
+
+static herr_t my_own(hid_t stack, void *data)
+{
+  (void)stack;
+  ++*(int *)data;
+  return 0;
+}
+
+static void test_hdf5_is_left_as_it_was(void **state)
+{
+  (void)state;
+  fixture f;
+  facet_store *store;
+  H5E_auto2_t function;
+  void *data;
+  char hex[65];
+  int calls = 0;
+  make_fixture(&f);
+  H5Eset_auto2(H5E_DEFAULT, my_own, &calls);
+  assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("new.h5"), &f.plan) == FACET_OK);
+  assert_everywhere(facet_store_open(MPI_COMM_WORLD, at("new.h5"), &f.plan, &store) == FACET_OK);
+  assert_everywhere(write_tiles(MPI_COMM_WORLD, store, &f, 0, 1) == FACET_OK);
+  assert_everywhere(facet_store_close(&store) == FACET_OK);
+  assert_everywhere(facet_store_finished(at("new.h5")) == FACET_BAD_INPUT);
+  if (rank == 0)
+    assert_int_equal(facet_write_file(at("text.h5"), "no HDF5", 7), FACET_OK);
+  MPI_Barrier(MPI_COMM_WORLD);
+  assert_everywhere(facet_store_checksum(at("text.h5"), hex) == FACET_BAD_INPUT);
+  assert_everywhere(facet_store_open(MPI_COMM_WORLD, at("text.h5"), &f.plan, &store) == FACET_BAD_INPUT);
+  H5Eget_auto2(H5E_DEFAULT, &function, &data);
+  H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+  assert_everywhere(function == my_own && data == &calls && calls == 0);
+  if (rank == 0) {
+    unlink(at("text.h5"));
+    unlink(at("new.h5"));
+  }
+}
+
+/* A file is finished when all of its stages are, however many: a kill between two leaves it unfinished. */
+static void test_finished_is_when_every_stage_is(void **state)
+{
+  (void)state;
+  fixture f;
+  facet_store *store;
+  char hex[65];
+  uint8_t done[V];
+  make_fixture(&f);
+  f.plan.stages = 3;
+  f.plan.stage[1] = (facet_store_stage){"summary", ""};
+  f.plan.stage[2] = (facet_store_stage){"spectra", "V"};
+  assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("new.h5"), &f.plan) == FACET_OK);
+  assert_everywhere(facet_store_finished(at("new.h5")) == FACET_BAD_INPUT &&
+                    message_is_line_with("is not finished: analyse, spectra, summary are missing"));
+  assert_everywhere(facet_store_open(MPI_COMM_WORLD, at("new.h5"), &f.plan, &store) == FACET_OK);
+  assert_everywhere(write_tiles(MPI_COMM_WORLD, store, &f, 0, V * C * BLOCKS) == FACET_OK);
+  assert_everywhere(facet_store_parts(store, "spectra") == V && facet_store_parts(store, "summary") == 1 &&
+                    facet_store_parts(store, "other") == 0);
+  assert_everywhere(rank != 0 || facet_store_mark(store, "spectra", 1) == FACET_OK);
+  assert_everywhere(facet_store_sync(store) == FACET_OK);
+  assert_everywhere(facet_store_marks(store, "spectra", done) == FACET_OK && !done[0] && done[1] == 1 && !done[2]);
+  assert_everywhere(facet_store_finished(at("new.h5")) == FACET_BAD_INPUT &&
+                    message_is_line_with("finished: spectra (1 of 3 parts are done), summary are missing"));
+  assert_everywhere(facet_store_finish(store, "spectra") == FACET_OK);
+  assert_everywhere(facet_store_checksum(at("new.h5"), hex) == FACET_BAD_INPUT &&
+                    message_is_line_with("is not finished: summary is missing"));
+  assert_everywhere(facet_store_finish(store, "summary") == FACET_OK);
+  assert_everywhere(facet_store_mark(store, "other", 0) == FACET_INTERNAL);
+  assert_everywhere(facet_store_close(&store) == FACET_OK);
+  assert_everywhere(facet_store_finished(at("new.h5")) == FACET_OK);
+  MPI_Barrier(MPI_COMM_WORLD);
+  if (rank == 0)
+    unlink(at("new.h5"));
+}
+
+/* What is no part of an array is refused, and touches nothing. */
+static void test_parts_that_are_none(void **state)
+{
+  (void)state;
+  fixture f;
+  facet_store *store;
+  double x[V * C * N] = {0};
+  make_fixture(&f);
+  assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("new.h5"), &f.plan) == FACET_OK);
+  assert_everywhere(facet_store_open(MPI_COMM_WORLD, at("new.h5"), &f.plan, &store) == FACET_OK);
+  const facet_place beyond = {.part = {{0, 1}, {C, 1}}}, before = {.part = {{-1, 1}}}, late = {.part = {{0, V + 1}}};
+  assert_everywhere(facet_store_put(store, FACET_ROW_MARGIN, beyond, x) == FACET_INTERNAL);
+  assert_everywhere(facet_store_put(store, FACET_ROW_MARGIN, before, x) == FACET_INTERNAL);
+  assert_everywhere(facet_store_get(store, FACET_ROW_MARGIN, late, x) == FACET_INTERNAL);
+  assert_everywhere(facet_store_get(store, FACET_ROW_CKA, (facet_place){0}, x) == FACET_INTERNAL);
+  assert_everywhere(facet_store_get(store, FACET_ROW_B, (facet_place){.variant = 2}, x) == FACET_INTERNAL);
+  assert_everywhere(facet_store_get(store, FACET_ROW_MARGIN, (facet_place){0}, x) == FACET_OK);
+  for (int i = 0; i < V * C * N; i++)
+    assert_true(isnan(x[i]));
+  assert_everywhere(facet_store_close(&store) == FACET_OK);
+  if (rank == 0)
+    unlink(at("new.h5"));
+}
+
 int main(int argc, char **argv)
 {
   MPI_Init(&argc, &argv);
@@ -856,6 +976,10 @@ int main(int argc, char **argv)
       cmocka_unit_test(test_goes_on_after_a_kill),
       cmocka_unit_test(test_opening_changes_nothing),
       cmocka_unit_test(test_refuses_what_does_not_fit),
+      cmocka_unit_test(test_ranks_that_see_it_otherwise),
+      cmocka_unit_test(test_hdf5_is_left_as_it_was),
+      cmocka_unit_test(test_finished_is_when_every_stage_is),
+      cmocka_unit_test(test_parts_that_are_none),
       cmocka_unit_test(test_without_linearizations),
       cmocka_unit_test(test_no_constants_and_many_variants),
   };

@@ -49,6 +49,10 @@ def test_arrays_are_those_of_the_documentation(store):
     kinds = {"real": "<f4", "f64": "<f8", "i32": "<i4", "i64": "<i8", "u8": "|u1"}
     with h5py.File(store) as h5:
         expected = set(SCALES.values())
+        marks = rows.pop("/progress/<stage>")
+        for stage, array in h5["progress"].items():
+            assert array.is_scale or array.dtype.str == kinds[marks[1]] and (array[()] == 1).all(), stage
+            expected.add(array.name)
         for path, (dims, kind) in rows.items():
             for variant in h5["variant"].asstr()[:] if "<variant>" in path else [""]:
                 name = path.replace("<variant>", variant).replace("<condition>", "gaussian_noise/5")
@@ -59,6 +63,7 @@ def test_arrays_are_those_of_the_documentation(store):
                 expected |= {name} | {own[d] for d in dims if d in own}
                 array = h5[name]
                 assert array.dtype.str == kinds[kind], name
+                assert isinstance(array.attrs["units"], str) and isinstance(array.attrs["long_name"], str), name
                 assert array.shape == tuple(len(h5[own[d]]) if d in own else SIZES[d] for d in dims), name
                 assert [d[0].name for d in array.dims] == [SCALES.get(d) or own[d] for d in dims], name
         found = set()
@@ -75,7 +80,7 @@ def test_attributes_are_those_of_the_documentation(store):
         for variant in h5["variants"].values():
             assert sorted({*variant.attrs, "warnings"}) == sorted(of_variant)  # left out where there are none, as is
         assert sorted({*h5.attrs, "diverged"}) == sorted(re.findall(r"`(\w+)`", rest))
-        assert h5.attrs["schema_version"] == 5 and isinstance(h5.attrs["study"], str)
+        assert h5.attrs["schema_version"] == 6 and isinstance(h5.attrs["study"], str)
 
 
 def test_xarray_sees_named_dimensions(store):

@@ -4,13 +4,17 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, STUDY, checksum, environment, make_digits, run, write_idx
+from conftest import FACET, ROOT, STUDY, checksum, environment, make_digits, run, write_idx
+
+sys.path.insert(0, str(ROOT / "analysis"))
+import facet_study  # noqa: E402
 
 
 def run_study(folder, ranks=1, *more):
@@ -102,6 +106,22 @@ def test_interruption_is_resumable(longer):
     assert checksum(run_study(longer)) == whole
 
 
+def test_a_kill_before_the_summary_leaves_it_unfinished(small):
+    """What a kill leaves between the tiles and the summary, made by hand: an array that is NaN, a mark that is 0."""
+    store = run_study(small)
+    before = checksum(store)
+    with h5py.File(store, "r+") as h5:
+        assert h5["progress/summary"][()] == 1
+        h5["progress/summary"][()] = 0
+        h5["summary/accuracy"][...] = np.nan
+    done = run("checksum", store)
+    assert done.returncode == 65 and "is not finished: summary is missing" in done.stderr
+    with pytest.raises(facet_study.StudyError, match="not finished: summary is missing"):
+        facet_study.Study(store)
+    assert checksum(run_study(small, 2)) == before
+    facet_study.Study(store).close()
+
+
 def test_a_finished_study_is_left_alone(small):
     store = run_study(small)
     before = checksum(store)
@@ -162,6 +182,7 @@ def test_rows_top_and_predicted(small):
 @pytest.mark.parametrize("broken, status, words", [
     (("train-images", "missing-images"), 66, "missing-images"),
     (("epochs: 2", "epoch: 2"), 65, r"study.yaml:11: .*epoch"),
+    (("sparsity: 0.5}", "sparsity: 0.5, name: loss}"), 65, r"study.yaml:14: variants\[1\].name: 'loss' is taken"),
     (("sparsity: 0.5}", "sparsity: 1.5}"), 65, r"study.yaml:14: variants\[1\].sparsity: 1.5 is not in \[0, 1\)"),
     (("samples: 70", "samples: 7000"), 65, "7000"),
     (("mean: [0.2]", "mean: [0.2, 0.3]"), 65, "mean"),
