@@ -42,11 +42,12 @@ static void analysis_clear(analysis *a)
     facet_free(owned[i]);
 }
 
-static facet_status analysis_make(const facet_context *c, analysis *a)
+static facet_status analysis_make(const facet_context *c, int ranks, analysis *a)
 {
   const facet_store_plan *s = &c->plan->store;
   int64_t n = s->block;
-  *a = (analysis){.context = c, .plan = c->plan, .study = s->study, .store = c->store};
+  *a = (analysis){
+      .context = c, .plan = c->plan, .study = s->study, .store = c->store, .span = facet_plan_span(c->plan, ranks)};
   facet_sample_source source = {&s->study->settings, &s->study->data.normalize, &s->study->conditions, c->data->test};
   FACET_TRY(facet_pixels_create(&source, c->plan->room, &a->pixels));
   FACET_NEW(a->logits, n * s->classes);
@@ -240,28 +241,29 @@ static facet_status run_tile(void *self, facet_dealer *dealer, int64_t unit)
     FACET_TRY(run_batch(a, &t, i, count));
     FACET_TRY(facet_dealer_pause(dealer));
   }
-  FACET_TRY(store_tile(a, &t));
-  return facet_store_mark(a->store, "analyse", facet_plan_number(a->plan, &t));
+  return store_tile(a, &t);
 }
 
 /* ---- all tiles ---- */
 
-/* done: marks of all tiles; NULL: none is. */
-static facet_tiles list_tiles(analysis *a, const uint8_t *done, facet_unit *unit)
+static facet_unit unit_of(const void *self, int64_t i)
 {
-  int64_t count = facet_plan_tiles(a->plan);
-  for (int64_t i = 0; i < count; i++) {
-    facet_tile t = tile_of(a, i);
-    double passes = (double)t.count + (double)t.linear * (double)(a->plan->store.linear_rows + 1);
-    unit[i] = (facet_unit){.cost = passes * (1 + (double)a->plan->store.variant[t.variant].cost.flops),
-                           .group = group_of(t.variant, t.linear > 0),
-                           .done = done && done[facet_plan_in_order(a->plan, a->span, i)]};
-  }
+  const analysis *a = self;
+  facet_tile t = tile_of(a, i);
+  double passes = (double)t.count + (double)t.linear * (double)(a->plan->store.linear_rows + 1);
+  return (facet_unit){.cost = passes * (1 + (double)a->plan->store.variant[t.variant].cost.flops),
+                      .group = group_of(t.variant, t.linear > 0),
+                      .part = facet_plan_number(a->plan, &t),
+                      .parts = 1};
+}
+
+static facet_tiles tiles_of(analysis *a)
+{
   return (facet_tiles){.stage = "analyse",
                        .name = "tiles",
-                       .count = count,
-                       .unit = unit,
+                       .count = facet_plan_tiles(a->plan),
                        .self = a,
+                       .unit = unit_of,
                        .enter = enter,
                        .leave = leave,
                        .run = run_tile};
@@ -269,24 +271,13 @@ static facet_tiles list_tiles(analysis *a, const uint8_t *done, facet_unit *unit
 
 static facet_status run(const facet_context *c)
 {
-  analysis a = {NULL};
-  uint8_t *done = NULL;
-  facet_unit *unit = NULL;
-  facet_status status = FACET_OK;
-  FACET_GO(agree, status, analysis_make(c, &a));
-  FACET_NEW_GO(agree, status, done, facet_plan_tiles(c->plan));
-  FACET_NEW_GO(agree, status, unit, facet_plan_tiles(c->plan));
-  status = facet_store_marks(c->store, "analyse", done);
-  a.span = facet_plan_span(c->plan, facet_ranks(c->comm));
-agree:
-  status = facet_agree(c->comm, status);
+  analysis a;
+  facet_status status = facet_agree(c->comm, analysis_make(c, facet_ranks(c->comm), &a));
   if (status == FACET_OK) {
-    facet_tiles tiles = list_tiles(&a, done, unit);
-    status = facet_tiles_run(c->comm, &tiles);
+    facet_tiles tiles = tiles_of(&a);
+    status = facet_tiles_run(c->comm, &tiles, c->store);
   }
   analysis_clear(&a);
-  facet_free(&done);
-  facet_free(&unit);
   return status;
 }
 
@@ -295,19 +286,15 @@ agree:
 static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
   (void)ranks;
-  analysis a = {NULL};
-  facet_unit *unit = NULL;
-  facet_status status = FACET_OK;
-  size_t before = facet_memory_in_use(), own = 0, most = 0;
-  FACET_GO(done, status, analysis_make(c, &a));
-  own = facet_memory_in_use() - before;
-  FACET_NEW_GO(done, status, unit, facet_plan_tiles(c->plan));
-  a.span = facet_plan_span(c->plan, 1);
-  facet_tiles tiles = list_tiles(&a, NULL, unit);
-  status = facet_tiles_memory(&tiles, &most);
-done:
+  analysis a;
+  size_t before = facet_memory_in_use(), most = 0;
+  facet_status status = analysis_make(c, 1, &a);
+  size_t own = facet_memory_in_use() - before;
+  if (status == FACET_OK) {
+    facet_tiles tiles = tiles_of(&a);
+    status = facet_tiles_memory(&tiles, &most);
+  }
   analysis_clear(&a);
-  facet_free(&unit);
   *bytes = (double)(own + most);
   return status;
 }

@@ -64,24 +64,21 @@ static facet_status run_variant(void *self, facet_dealer *dealer, int64_t a)
     FACET_TRY(facet_dealer_pause(dealer));
     FACET_TRY(compare(w, (int)a, b));
   }
-  return facet_store_mark(w->store, "angles", a);
+  return FACET_OK;
+}
+
+static facet_unit unit_of(const void *self, int64_t v)
+{
+  const work *w = self;
+  return (facet_unit){.cost = (double)(w->plan->variants - v), .group = (int)v, .part = v, .parts = 1};
 }
 
 static facet_status run(const facet_context *c)
 {
   const facet_store_plan *p = &c->plan->store;
   work w = {.plan = p, .store = c->store, .inputs = c->plan->inputs, .components = p->components};
-  facet_unit *unit;
-  facet_status status = facet_stage_units(c, "angles", &unit);
-  for (int v = 0; status == FACET_OK && v < p->variants; v++) {
-    unit[v].group = v;
-    unit[v].cost = p->variants - v;
-  }
-  const facet_tiles tiles = {"angles", "variants", p->variants, unit, &w, enter, leave, run_variant};
-  if (status == FACET_OK)
-    status = facet_tiles_run(c->comm, &tiles);
-  facet_free(&unit);
-  return status;
+  const facet_tiles tiles = {"angles", "variants", p->variants, &w, unit_of, enter, leave, run_variant};
+  return facet_tiles_run(c->comm, &tiles, c->store);
 }
 
 /* ---- the stage ---- */

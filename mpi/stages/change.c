@@ -267,34 +267,33 @@ static facet_status run_unit(void *self, facet_dealer *dealer, int64_t unit)
     FACET_TRY(run_batch(c, i, end - i < c->batch ? end - i : c->batch));
     FACET_TRY(facet_dealer_pause(dealer));
   }
-  int64_t variant = unit / units_of_variant(c->store_plan);
-  return facet_store_mark_parts(c->store, "change", variant * c->store_plan->change_samples + first, end - first);
+  return FACET_OK;
 }
 
-/* Units of all variants; those of variants that are not compared count as done. done: marks of all samples of all
- * variants; NULL: none is. *unit: caller frees. */
-static facet_status list_units(change *c, const uint8_t *done, facet_unit **unit, facet_tiles *tiles)
+static facet_unit unit_of(const void *self, int64_t i)
 {
+  const change *c = self;
   const facet_store_plan *p = c->store_plan;
-  int64_t each = units_of_variant(p);
-  FACET_NEW(*unit, p->variants * each);
-  for (int v = 0; v < p->variants; v++) {
-    bool compared = is_compared(p, c->family, v);
-    double dense = v > 0 ? 1 + (double)p->variant[0].cost.flops : 0, own = 1 + (double)p->variant[v].cost.flops;
-    for (int64_t i = 0; i < each; i++)
-      (*unit)[v * each + i] = (facet_unit){.cost = dense + own * (1 + p->change_conditions),
-                                           .group = v,
-                                           .done = !compared || (done && done[v * p->change_samples + i * UNIT])};
-  }
-  *tiles = (facet_tiles){.stage = "change",
-                         .name = "units",
-                         .count = p->variants * each,
-                         .unit = *unit,
-                         .self = c,
-                         .enter = enter,
-                         .leave = leave,
-                         .run = run_unit};
-  return FACET_OK;
+  int64_t each = units_of_variant(p), first = i % each * UNIT, left = p->change_samples - first;
+  int v = (int)(i / each);
+  double dense = v > 0 ? 1 + (double)p->variant[0].cost.flops : 0, own = 1 + (double)p->variant[v].cost.flops;
+  return (facet_unit){.cost = dense + own * (1 + p->change_conditions),
+                      .group = v,
+                      .part = v * p->change_samples + first,
+                      .parts = left < UNIT ? left : UNIT,
+                      .none = !is_compared(p, c->family, v)};
+}
+
+static facet_tiles tiles_of(change *c)
+{
+  return (facet_tiles){.stage = "change",
+                       .name = "units",
+                       .count = c->store_plan->variants * units_of_variant(c->store_plan),
+                       .self = c,
+                       .unit = unit_of,
+                       .enter = enter,
+                       .leave = leave,
+                       .run = run_unit};
 }
 
 /* ---- picking ---- */
@@ -352,33 +351,20 @@ static change begin(const facet_context *context)
                   .batch = most < MOST_BATCH ? most : MOST_BATCH};
 }
 
-static facet_status read_marks(const change *c, uint8_t **done)
-{
-  FACET_NEW(*done, facet_store_parts(c->store, "change"));
-  return facet_store_marks(c->store, "change", *done);
-}
-
 static facet_status run(const facet_context *context)
 {
   change c = begin(context);
-  facet_unit *unit = NULL;
-  uint8_t *done = NULL;
-  facet_tiles tiles;
   facet_status status = pick(context->comm, c.store, c.store_plan, &c.picked);
   if (status == FACET_OK)
     status = prepare(&c);
   if (status == FACET_OK && facet_rank(context->comm) == 0)
     status = facet_store_put(c.store, FACET_ROW_CHANGE_SAMPLE, (facet_place){0}, c.picked.sample);
-  if (status == FACET_OK)
-    status = read_marks(&c, &done);
-  if (status == FACET_OK)
-    status = list_units(&c, done, &unit, &tiles);
   status = facet_agree(context->comm, status);
-  if (status == FACET_OK)
-    status = facet_tiles_run(context->comm, &tiles);
+  if (status == FACET_OK) {
+    facet_tiles tiles = tiles_of(&c);
+    status = facet_tiles_run(context->comm, &tiles, c.store);
+  }
   change_clear(&c);
-  facet_free(&unit);
-  facet_free(&done);
   return status;
 }
 
@@ -391,17 +377,14 @@ static facet_status memory(const facet_context *context, int ranks, double *byte
 {
   (void)ranks;
   change c = begin(context);
-  facet_unit *unit = NULL;
-  facet_tiles tiles;
-  size_t before = facet_memory_in_use(), own = 0, most = 0;
+  size_t before = facet_memory_in_use(), most = 0;
   facet_status status = prepare(&c);
-  own = facet_memory_in_use() - before;
-  if (status == FACET_OK)
-    status = list_units(&c, NULL, &unit, &tiles);
-  if (status == FACET_OK)
+  size_t own = facet_memory_in_use() - before;
+  if (status == FACET_OK) {
+    facet_tiles tiles = tiles_of(&c);
     status = facet_tiles_memory(&tiles, &most);
+  }
   change_clear(&c);
-  facet_free(&unit);
   *bytes = (double)(own + most);
   return status;
 }

@@ -206,8 +206,7 @@ static facet_status run_tile(void *self, facet_dealer *dealer, int64_t unit)
                 m->context->family->member[t.variant].file, (long long)(t.first + i / m->s->embed_axes));
   FACET_TRY(explain(m, &t, explained_of(m, &t)));
   const facet_place at = {.part = {{t.variant, 1}, {t.condition, 1}, {t.first, t.count}}};
-  FACET_TRY(facet_store_put(m->store, FACET_ROW_EMBED_POSITION, at, m->position));
-  return facet_store_mark(m->store, "map", facet_plan_number(m->plan, &t));
+  return facet_store_put(m->store, FACET_ROW_EMBED_POSITION, at, m->position);
 }
 
 /* ---- all tiles ---- */
@@ -224,24 +223,28 @@ static double encoder_numbers(const facet_store_plan *s)
   return numbers;
 }
 
-/* done: marks of all tiles; NULL: none is. Explaining goes through kernels for double. */
-static facet_tiles list_tiles(mapping *m, const uint8_t *done, facet_unit *unit)
+/* Explaining goes through kernels for double. */
+static facet_unit unit_of(const void *self, int64_t i)
 {
-  const double slower = 4, encoder = 2 * encoder_numbers(m->s);
-  int64_t count = facet_plan_tiles(m->plan);
-  for (int64_t i = 0; i < count; i++) {
-    facet_tile t = tile_of(m, i);
-    const facet_store_variant *v = &m->s->variant[t.variant];
-    double explained = (double)explained_of(m, &t), pass = encoder + (double)v->cost.flops;
-    unit[i] = (facet_unit){.cost = (double)t.count * pass + explained * slower * (m->s->embed_axes + 1) * pass,
-                           .group = group_of(t.variant, explained > 0),
-                           .done = v->embed_nodes == 0 || (done && done[facet_plan_in_order(m->plan, m->span, i)])};
-  }
+  const mapping *m = self;
+  const double slower = 4;
+  facet_tile t = tile_of(m, i);
+  const facet_store_variant *v = &m->s->variant[t.variant];
+  double explained = (double)explained_of(m, &t), pass = 2 * encoder_numbers(m->s) + (double)v->cost.flops;
+  return (facet_unit){.cost = ((double)t.count + explained * slower * (m->s->embed_axes + 1)) * pass,
+                      .group = group_of(t.variant, explained > 0),
+                      .part = facet_plan_number(m->plan, &t),
+                      .parts = 1,
+                      .none = v->embed_nodes == 0};
+}
+
+static facet_tiles tiles_of(mapping *m)
+{
   return (facet_tiles){.stage = "map",
                        .name = "tiles",
-                       .count = count,
-                       .unit = unit,
+                       .count = facet_plan_tiles(m->plan),
                        .self = m,
+                       .unit = unit_of,
                        .enter = enter,
                        .leave = leave,
                        .run = run_tile};
@@ -266,25 +269,17 @@ static facet_status run(const facet_context *c)
 {
   mapping m = {NULL};
   facet_network *encoder = NULL;
-  facet_unit *unit = NULL;
-  uint8_t *done = NULL;
   char *file = facet_embed_file(&c->plan->store.study->settings);
-  facet_status status = FACET_OK;
-  FACET_GO(agree, status, file ? facet_onnx_read(file, &encoder) : FACET_OS);
-  FACET_GO(agree, status, mapping_make(c, encoder, facet_ranks(c->comm), &m));
-  FACET_NEW_GO(agree, status, done, facet_plan_tiles(c->plan));
-  FACET_NEW_GO(agree, status, unit, facet_plan_tiles(c->plan));
-  status = facet_store_marks(c->store, "map", done);
-agree:
+  facet_status status = file ? facet_onnx_read(file, &encoder) : FACET_OS;
+  if (status == FACET_OK)
+    status = mapping_make(c, encoder, facet_ranks(c->comm), &m);
   status = facet_agree(c->comm, status);
   if (status == FACET_OK) {
-    facet_tiles tiles = list_tiles(&m, done, unit);
-    status = facet_tiles_run(c->comm, &tiles);
+    facet_tiles tiles = tiles_of(&m);
+    status = facet_tiles_run(c->comm, &tiles, c->store);
   }
   facet_pixels_destroy(&m.pixels);
   facet_network_destroy(&encoder);
-  facet_free(&done);
-  facet_free(&unit);
   facet_free(&file);
   return status;
 }
@@ -296,19 +291,17 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
   (void)ranks;
   mapping m = {NULL};
   facet_network *encoder = NULL;
-  facet_unit *unit = NULL;
   size_t before = facet_memory_in_use(), own = 0, most = 0;
-  facet_status status = FACET_OK;
-  FACET_GO(done, status, blank_encoder(&c->plan->store.study->embed, c->plan->store.embed_inputs, &encoder));
-  FACET_GO(done, status, mapping_make(c, encoder, 1, &m));
+  facet_status status = blank_encoder(&c->plan->store.study->embed, c->plan->store.embed_inputs, &encoder);
+  if (status == FACET_OK)
+    status = mapping_make(c, encoder, 1, &m);
   own = facet_memory_in_use() - before;
-  FACET_NEW_GO(done, status, unit, facet_plan_tiles(c->plan));
-  facet_tiles tiles = list_tiles(&m, NULL, unit);
-  status = facet_tiles_memory(&tiles, &most);
-done:
+  if (status == FACET_OK) {
+    facet_tiles tiles = tiles_of(&m);
+    status = facet_tiles_memory(&tiles, &most);
+  }
   facet_pixels_destroy(&m.pixels);
   facet_network_destroy(&encoder);
-  facet_free(&unit);
   *bytes = (double)(own + most) + FACET_BLAS_BYTES;
   return status;
 }

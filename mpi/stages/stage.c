@@ -13,20 +13,6 @@ facet_status facet_stage_marks(const facet_context *c, const char *stage, uint8_
   return facet_agree(c->comm, *done ? facet_store_marks(c->store, stage, *done) : FACET_OS);
 }
 
-facet_status facet_stage_units(const facet_context *c, const char *stage, facet_unit **unit)
-{
-  int64_t parts = facet_store_parts(c->store, stage);
-  uint8_t *done = NULL;
-  *unit = facet_allocate((size_t)parts, sizeof **unit);
-  facet_status status = facet_agree(c->comm, *unit ? FACET_OK : FACET_OS);
-  if (status == FACET_OK)
-    status = facet_stage_marks(c, stage, &done);
-  for (int64_t i = 0; status == FACET_OK && i < parts; i++)
-    (*unit)[i] = (facet_unit){.cost = 1, .done = done[i] == 1};
-  facet_free(&done);
-  return status;
-}
-
 /* Whether all of it is. */
 static facet_status is_done(const facet_context *c, const facet_stage *stage, bool *all)
 {

@@ -58,10 +58,6 @@ typedef struct {
 facet_status facet_stage_run(const facet_context *context, const facet_stage *stage);
 /* Collective. Marks of a stage's parts, 1 = done; the caller frees them in any case. */
 facet_status facet_stage_marks(const facet_context *context, const char *stage, uint8_t **done);
-/* Collective. A stage's parts for the driver of tiles: of one cost and group, unless the stage says otherwise; the
- * caller frees them in any case. */
-facet_status facet_stage_units(const facet_context *context, const char *stage, facet_unit **unit);
-
 #define FACET_DECLARE_STAGE(name) extern const facet_stage facet_stage_##name;
 FACET_STAGES(FACET_DECLARE_STAGE)
 extern const facet_stage *const facet_stages[]; /* all of them in their order; the last is NULL */

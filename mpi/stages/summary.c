@@ -134,23 +134,16 @@ static facet_status run_line(void *self, facet_dealer *dealer, int64_t line)
   for (size_t m = 0; m < sizeof metrics / sizeof metrics[0]; m++)
     FACET_TRY(summarize_metric(w, m, v, c));
   FACET_TRY(summarize_calibration(w, v, c));
-  if (c == 0)
-    FACET_TRY(summarize_residual(w, v));
-  return facet_store_mark(w->store, "summary", line);
+  return c == 0 ? summarize_residual(w, v) : FACET_OK;
 }
 
 static facet_status run(const facet_context *c)
 {
   const facet_store_plan *p = &c->plan->store;
   work w = {.plan = p, .store = c->store};
-  facet_unit *unit;
-  facet_status status = facet_stage_units(c, "summary", &unit);
-  const facet_tiles tiles = {"summary", "lines", (int64_t)p->variants * p->conditions, unit, &w, enter,
+  const facet_tiles tiles = {"summary", "lines", (int64_t)p->variants * p->conditions, &w, NULL, enter,
                              leave,     run_line};
-  if (status == FACET_OK)
-    status = facet_tiles_run(c->comm, &tiles);
-  facet_free(&unit);
-  return status;
+  return facet_tiles_run(c->comm, &tiles, c->store);
 }
 
 /* ---- the stage ---- */

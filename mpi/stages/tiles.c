@@ -11,13 +11,16 @@
  * leaves; rank 0 waits for it, so no message is ever left unread. */
 #include "tiles.h"
 
+#include <stdio.h>
+
 #include "kernels/kernels.h"
 #include "ranks/agree.h"
 
 enum { TAG_REPORT = 1, TAG_ANSWER = 2, ASKS = 1, FAILED = 2, LEAVES = 4, PARTS = 3 };
 
-#define FIRST     0.25 /* of its share a rank has at once: a rank three times slower than others has time for it */
-#define SAY_EVERY 0.25 /* seconds between two reports for the progress line */
+#define FIRST      0.25 /* of its share a rank has at once: a rank three times slower than others has time for it */
+#define SAY_EVERY  0.25 /* seconds between two reports for the progress line */
+#define MARK_EVERY 1    /* seconds: a mark waits for the disk */
 
 /* Places first .. end-1 of the row. */
 typedef struct {
@@ -28,13 +31,16 @@ struct facet_dealer {
   MPI_Comm comm;
   int rank, ranks;
   const facet_tiles *tiles;
+  facet_store *store;
   int64_t count;  /* units in the row */
   int64_t *place; /* the row: units */
   double *before; /* count + 1: cost of the units before each */
   int group;      /* that was entered; -1: none */
   facet_status status;
-  range queue; /* of this rank */
-  bool told;   /* that there is no more */
+  range queue;                 /* of this rank */
+  bool told;                   /* that there is no more */
+  int64_t unmarked, *finished; /* units that are done and not marked yet */
+  double marked_at;
   /* ranks but 0 */
   bool asked;
   range next;     /* a piece that came while the one before was not quite done */
@@ -50,17 +56,39 @@ struct facet_dealer {
 
 /* ---- the row ---- */
 
-static facet_status make_row(facet_dealer *d)
+static facet_unit unit_of(const facet_tiles *t, int64_t i)
+{
+  return t->unit ? t->unit(t->self, i) : (facet_unit){.cost = 1, .part = i, .parts = 1};
+}
+
+/* done: marks of the stage; NULL: none. */
+static facet_status fill_row(facet_dealer *d, const uint8_t *done)
 {
   const facet_tiles *t = d->tiles;
   FACET_NEW(d->place, t->count);
   FACET_NEW(d->before, t->count + 1);
-  for (int64_t i = 0; i < t->count; i++)
-    if (!t->unit[i].done) {
-      d->before[d->count + 1] = d->before[d->count] + t->unit[i].cost;
-      d->place[d->count++] = i;
-    }
+  FACET_NEW(d->finished, t->count);
+  for (int64_t i = 0; i < t->count; i++) {
+    facet_unit u = unit_of(t, i);
+    if (u.none || (done && done[u.part]))
+      continue;
+    d->before[d->count + 1] = d->before[d->count] + u.cost;
+    d->place[d->count++] = i;
+  }
   return FACET_OK;
+}
+
+static facet_status make_row(facet_dealer *d)
+{
+  uint8_t *done;
+  if (!d->store)
+    return fill_row(d, NULL);
+  FACET_NEW(done, facet_store_parts(d->store, d->tiles->stage));
+  facet_status status = facet_store_marks(d->store, d->tiles->stage, done);
+  if (status == FACET_OK)
+    status = fill_row(d, done);
+  facet_free(&done);
+  return status;
 }
 
 static double cost_of(const facet_dealer *d, range r)
@@ -200,12 +228,47 @@ static facet_status enter(facet_dealer *d, int group)
   return d->tiles->enter(d->tiles->self, group);
 }
 
+static facet_status mark_parts(const facet_dealer *d, int64_t count, int64_t *part)
+{
+  for (int64_t i = 0, k = 0; i < d->unmarked; i++) {
+    facet_unit u = unit_of(d->tiles, d->finished[i]);
+    for (int64_t j = 0; j < u.parts; j++)
+      part[k++] = u.part + j;
+  }
+  return facet_store_mark_parts(d->store, d->tiles->stage, count, part);
+}
+
+static facet_status mark_finished(facet_dealer *d)
+{
+  int64_t count = 0, *part;
+  for (int64_t i = 0; i < d->unmarked && d->store; i++)
+    count += unit_of(d->tiles, d->finished[i]).parts;
+  FACET_NEW(part, count);
+  facet_status status = count > 0 ? mark_parts(d, count, part) : FACET_OK;
+  facet_free(&part);
+  d->unmarked = 0;
+  d->marked_at = facet_seconds();
+  return status;
+}
+
 static facet_status run_next(facet_dealer *d)
 {
   int64_t unit = d->place[d->queue.first++];
   FACET_TRY(facet_interrupt_check());
-  FACET_TRY(enter(d, d->tiles->unit[unit].group));
-  return d->tiles->run(d->tiles->self, d, unit);
+  FACET_TRY(enter(d, unit_of(d->tiles, unit).group));
+  FACET_TRY(d->tiles->run(d->tiles->self, d, unit));
+  d->finished[d->unmarked++] = unit;
+  return facet_seconds() - d->marked_at > MARK_EVERY ? mark_finished(d) : FACET_OK;
+}
+
+/* Whatever else happened, what is done is marked. */
+static void end(facet_dealer *d)
+{
+  char first[1000];
+  (void)snprintf(first, sizeof first, "%s", facet_message());
+  facet_status marked = mark_finished(d);
+  d->status = d->status == FACET_OK ? marked : facet_raise(d->status, "%s", first);
+  leave(d);
 }
 
 static void lead(facet_dealer *d)
@@ -219,12 +282,13 @@ static void lead(facet_dealer *d)
     facet_status status = run_next(d);
     if (status != FACET_OK) {
       d->status = status;
-      stop_all(d);
       break;
     }
     facet_progress_at(d->progress, ++d->done);
   }
-  leave(d);
+  end(d);
+  if (d->status != FACET_OK)
+    stop_all(d);
   while (d->others > 0)
     hear(d);
 }
@@ -284,13 +348,15 @@ static void follow(facet_dealer *d)
       report(d, ASKS);
       d->asked = true;
     }
+    if (is_empty(d->queue) && d->status == FACET_OK)
+      d->status = mark_finished(d); /* nothing better to do */
     if (!d->told)
       listen(d, is_empty(d->queue));
     if (!is_empty(d->queue))
       run_and_say(d);
   }
+  end(d);
   report(d, LEAVES);
-  leave(d);
 }
 
 /* ---- the whole ---- */
@@ -307,14 +373,16 @@ static facet_status prepare(facet_dealer *d)
   return facet_progress_begin(&d->progress, d->tiles->stage, d->tiles->name, d->count, d->count == 0 || d->rank != 0);
 }
 
-facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles)
+facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles, facet_store *store)
 {
   facet_dealer d = {.rank = facet_rank(comm),
                     .ranks = facet_ranks(comm),
                     .tiles = tiles,
+                    .store = store,
                     .group = -1,
                     .others = facet_ranks(comm) - 1,
-                    .said_at = facet_seconds()};
+                    .said_at = facet_seconds(),
+                    .marked_at = facet_seconds()};
   FACET_TRY(facet_mpi_check(MPI_Comm_dup(comm, &d.comm), tiles->stage)); /* no message of others comes between */
   facet_status status = facet_agree(comm, prepare(&d));
   if (status == FACET_OK) {
@@ -325,7 +393,7 @@ facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles)
     status = facet_agree(comm, d.status);
   }
   facet_progress_end(&d.progress);
-  void *owned[] = {&d.place, &d.before, &d.share, &d.is_told};
+  void *owned[] = {&d.place, &d.before, &d.finished, &d.share, &d.is_told};
   for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
     facet_free(owned[i]);
   MPI_Comm_free(&d.comm);
@@ -334,7 +402,7 @@ facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles)
 
 facet_status facet_dealer_pause(facet_dealer *d)
 {
-  if (d && d->rank == 0)
+  if (d->rank == 0)
     hear_all(d);
   return facet_interrupt_check();
 }
@@ -345,10 +413,13 @@ facet_status facet_tiles_memory(const facet_tiles *t, size_t *bytes)
   *bytes = 0;
   facet_kernels_release();
   size_t before = facet_memory_in_use();
+  int last = -1;
   for (int64_t i = 0; i < t->count && status == FACET_OK; i++) {
-    if (i > 0 && t->unit[i].group == t->unit[i - 1].group)
+    facet_unit u = unit_of(t, i);
+    if (u.none || u.group == last)
       continue;
-    status = t->enter(t->self, t->unit[i].group);
+    last = u.group;
+    status = t->enter(t->self, u.group);
     size_t taken = facet_memory_in_use() - before;
     *bytes = taken > *bytes ? taken : *bytes;
     t->leave(t->self);

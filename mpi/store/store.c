@@ -385,28 +385,28 @@ int64_t facet_store_parts(const facet_store *s, const char *stage)
   return parts;
 }
 
-facet_status facet_store_mark_parts(facet_store *s, const char *stage, int64_t part, int64_t count)
+facet_status facet_store_mark_parts(facet_store *s, const char *stage, int64_t count, const int64_t *part)
 {
+  const uint8_t one = 1;
   facet_store_shape_array a;
-  uint8_t *ones;
   FACET_CHECK(find_marks(s, stage, &a), FACET_INTERNAL, "%s: no stage %s", s->path, stage);
-  facet_place place = {.variant = a.variant};
-  for (int i = a.axes - 1; i >= 0; i--) {
-    place.part[i].start = part % a.axis[i].size;
-    place.part[i].count = i == a.axes - 1 ? count : 1;
-    part /= a.axis[i].size;
+  FACET_CHECK(fdatasync(s->raw) == 0, FACET_IO, "%s: %s", s->path, strerror(errno)); /* marks come after their data */
+  for (int64_t k = 0; k < count; k++) {
+    facet_place place = {.variant = a.variant};
+    int64_t rest = part[k];
+    for (int i = a.axes - 1; i >= 0; i--) {
+      place.part[i].start = rest % a.axis[i].size;
+      place.part[i].count = 1;
+      rest /= a.axis[i].size;
+    }
+    FACET_TRY(facet_store_put(s, FACET_ROW_MARKS, place, &one));
   }
-  FACET_CHECK(fdatasync(s->raw) == 0, FACET_IO, "%s: %s", s->path, strerror(errno)); /* a mark comes after its data */
-  FACET_NEW(ones, count);
-  memset(ones, 1, (size_t)count);
-  facet_status status = facet_store_put(s, FACET_ROW_MARKS, place, ones);
-  facet_free(&ones);
-  return status;
+  return FACET_OK;
 }
 
 facet_status facet_store_mark(facet_store *s, const char *stage, int64_t part)
 {
-  return facet_store_mark_parts(s, stage, part, 1);
+  return facet_store_mark_parts(s, stage, 1, &part);
 }
 
 facet_status facet_store_marks(facet_store *s, const char *stage, uint8_t *done)

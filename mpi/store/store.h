@@ -157,8 +157,7 @@ facet_status facet_store_get(facet_store *store, facet_row row, facet_place plac
  * data. What was marked is durable against a kill of the process at once. A mark never reaches the disk before its
  * data, so power loss costs at most the parts since the last facet_store_sync or close. Not collective. */
 facet_status facet_store_mark(facet_store *store, const char *stage, int64_t part);
-/* The same for count parts of one line: they differ in the last dimension alone. */
-facet_status facet_store_mark_parts(facet_store *store, const char *stage, int64_t part, int64_t count);
+facet_status facet_store_mark_parts(facet_store *store, const char *stage, int64_t count, const int64_t *part);
 /* How many parts a stage has, 0 if the study does not want it; and all of its marks, 1 = done. Not collective. */
 int64_t facet_store_parts(const facet_store *store, const char *stage);
 facet_status facet_store_marks(facet_store *store, const char *stage, uint8_t *done);
