@@ -110,7 +110,7 @@ static facet_status prune(const facet_origin *o, const facet_variant *variant, b
   const facet_method *method = variant->method;
   if (recipe->mask)
     FACET_TRY(facet_source_mask(o->making, variant, *network, mask));
-  else if (!method->rule && !(sketch && method->needs_data))
+  else if (method && !method->rule && !(sketch && method->needs_data))
     FACET_TRY(score(o, variant, mask));
   if (!*mask)
     return FACET_OK;

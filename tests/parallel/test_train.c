@@ -287,6 +287,25 @@ static void test_lth_rewinds(void **state)
   facet_network_destroy(&first);
 }
 
+/* A method is a row: here is one more, that prunes half-way through its budget. */
+static facet_turn half_way(const facet_budget *budget, int64_t step)
+{
+  return (facet_turn){
+      .removes = step == budget->steps / 2, .sparsity = budget->sparsity, .position = step, .length = budget->steps};
+}
+
+static void test_one_more_method(void **state)
+{
+  (void)state;
+  const facet_rule rule = {.turn = half_way};
+  const facet_method method = {.name = "half_way", .rule = &rule, .removes = "by magnitude, half-way", .source = ""};
+  facet_method_job job = job_of(NULL, 0.6, &plain);
+  job.method = &method;
+  facet_network *network = run_both(&job, NULL);
+  assert_everywhere(network && fabs(zeros_of(network) - 0.6) < 2e-3 && accuracy_of(network) > 0.8);
+  facet_network_destroy(&network);
+}
+
 /* ---- the trainer's extras ---- */
 
 static void test_extras_are_the_same_bits(void **state)
@@ -576,6 +595,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(test_biprop_has_two_values_per_layer),
       cmocka_unit_test(test_pruned_filters_stay_silent),
       cmocka_unit_test(test_lth_rewinds),
+      cmocka_unit_test(test_one_more_method),
       cmocka_unit_test(test_extras_are_the_same_bits),
       cmocka_unit_test(test_partial_micro_batches),
       cmocka_unit_test(test_rates),

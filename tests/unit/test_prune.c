@@ -201,6 +201,33 @@ static void test_methods_that_cannot_be_asked_for_a_mask(void **state)
   facet_network_destroy(&network);
 }
 
+/* A method is a row: here is one more, by which the first weights go. */
+static facet_status score_position(const facet_network *network, const facet_pruning *how,
+                                   const facet_calibration *data, const facet_mask *mask, double *score)
+{
+  (void)network;
+  (void)how;
+  (void)data;
+  for (int l = 0; l < mask->layers; l++)
+    for (int64_t i = 0; i < mask->layer[l].size; i++)
+      *score++ = (double)i;
+  return FACET_OK;
+}
+
+static void test_one_more_method(void **state)
+{
+  (void)state;
+  const facet_method position = {.name = "position", .score = score_position, .removes = "the first", .source = ""};
+  const facet_pruning how = {.method = &position, .scope = FACET_SCOPE_LAYER, .sparsity = 0.5};
+  const uint8_t wanted[12] = {0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1};
+  facet_network *network = small(FACET_F32);
+  facet_mask *mask = mask_by(network, &how, NULL);
+  assert_keep(&mask->layer[0], 12, wanted);
+  assert_keep(&mask->layer[1], 6, wanted + 3);
+  facet_mask_destroy(&mask);
+  facet_network_destroy(&network);
+}
+
 /* ---- rules ---- */
 
 static facet_turn turn_of(const char *method, const facet_budget *budget, int64_t step)
@@ -716,6 +743,7 @@ int main(void)
       cmocka_unit_test(test_selection_of_odd_numbers),
       cmocka_unit_test(test_the_table),
       cmocka_unit_test(test_methods_that_cannot_be_asked_for_a_mask),
+      cmocka_unit_test(test_one_more_method),
       cmocka_unit_test(test_gmp_schedule),
       cmocka_unit_test(test_rounds),
       cmocka_unit_test(test_lth_remembers_once),
