@@ -45,6 +45,15 @@ static inline facet_status facet_raised(facet_status raised, facet_status status
       return facet_raise((status), __VA_ARGS__);                                                                       \
   } while (0)
 
+/* The same for functions that clean up: stores into `status` and jumps to `label`. */
+#define FACET_CHECK_GO(label, status, condition, code, ...)                                                            \
+  do {                                                                                                                 \
+    if (!(condition)) {                                                                                                \
+      (status) = facet_raise((code), __VA_ARGS__);                                                                     \
+      goto label;                                                                                                      \
+    }                                                                                                                  \
+  } while (0)
+
 /* ---- memory: zeroed, 64-byte aligned, overflow checked; a failure raises FACET_OS ---- */
 
 void *facet_allocate(size_t count, size_t size); /* NULL on failure, message set; count 0 gives a valid pointer */

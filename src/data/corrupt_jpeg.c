@@ -93,9 +93,10 @@ static facet_status there_and_back(const facet_canvas *c, int components, double
   unsigned long size = 0;
   for (int64_t i = 0; i < n * components; i++)
     rows[i] = (unsigned char)rint(255 * fmin(fmax(pixels[i % components * n + i / components], 0), 1));
-  facet_status status = compress(rows, c, components, &file, &size);
-  if (status == FACET_OK)
-    status = decompress(file, size, c->width, components, rows);
+  facet_status status;
+  FACET_GO(done, status, compress(rows, c, components, &file, &size));
+  status = decompress(file, size, c->width, components, rows);
+done:
   free(file);
   for (int64_t i = 0; status == FACET_OK && i < n * components; i++)
     pixels[i % components * n + i / components] = rows[i] / 255.0;

@@ -108,14 +108,14 @@ static facet_status read_labels(const facet_data_source *s, int i, facet_part *s
   facet_part labels = {0};
   facet_part_reader *reader = s->labels ? formats[s->format].labels : formats[s->format].beside;
   const char *file = s->labels ? s->labels[i] : s->images[i];
-  facet_status status = reader ? reader(file, &labels) : FACET_OK;
-  if (status == FACET_OK && labels.label && labels.count != samples->count)
-    status = facet_raise(FACET_BAD_INPUT, "%s: %lld labels for the %lld samples of %s", file, (long long)labels.count,
-                         (long long)samples->count, s->images[i]);
-  if (status == FACET_OK && labels.label) {
-    samples->label = labels.label;
-    labels.label = NULL;
-  }
+  facet_status status;
+  FACET_GO(done, status, reader ? reader(file, &labels) : FACET_OK);
+  FACET_CHECK_GO(done, status, !labels.label || labels.count == samples->count, FACET_BAD_INPUT,
+                 "%s: %lld labels for the %lld samples of %s", file, (long long)labels.count, (long long)samples->count,
+                 s->images[i]);
+  samples->label = labels.label;
+  labels.label = NULL;
+done:
   facet_part_clear(&labels);
   return status;
 }
@@ -123,13 +123,12 @@ static facet_status read_labels(const facet_data_source *s, int i, facet_part *s
 static facet_status read_file(const facet_data_source *s, int i, facet_dataset *d)
 {
   facet_part samples = {.order = s->order};
-  facet_status status = formats[s->format].pixels(s->images[i], &samples);
-  if (status == FACET_OK)
-    status = facet_part_arrange(&samples);
-  if (status == FACET_OK)
-    status = read_labels(s, i, &samples);
-  if (status == FACET_OK)
-    status = append(s->images[i], &samples, d);
+  facet_status status;
+  FACET_GO(done, status, formats[s->format].pixels(s->images[i], &samples));
+  FACET_GO(done, status, facet_part_arrange(&samples));
+  FACET_GO(done, status, read_labels(s, i, &samples));
+  status = append(s->images[i], &samples, d);
+done:
   facet_part_clear(&samples);
   return status;
 }
@@ -141,19 +140,18 @@ facet_status facet_dataset_open(const facet_data_source *source, facet_dataset *
   FACET_CHECK(source->files > 0, FACET_BAD_INPUT, "a data set without files");
   FACET_CHECK(is_format(source->format), FACET_BAD_INPUT, "a data set without format");
   FACET_NEW(d, 1);
-  for (int i = 0; i < source->files && status == FACET_OK; i++)
-    status = read_file(source, i, d);
-  if (status == FACET_OK && source->count > d->count)
-    status = facet_raise(FACET_BAD_INPUT, "%s: count is %lld but there are %lld samples", source->images[0],
-                         (long long)source->count, (long long)d->count);
-  if (status != FACET_OK) {
-    facet_dataset_destroy(&d);
-    return status;
-  }
+  for (int i = 0; i < source->files; i++)
+    FACET_GO(failed, status, read_file(source, i, d));
+  FACET_CHECK_GO(failed, status, source->count <= d->count, FACET_BAD_INPUT,
+                 "%s: count is %lld but there are %lld samples", source->images[0], (long long)source->count,
+                 (long long)d->count);
   if (source->count > 0)
     d->count = source->count;
   *dataset = d;
   return FACET_OK;
+failed:
+  facet_dataset_destroy(&d);
+  return status;
 }
 
 void facet_dataset_destroy(facet_dataset **dataset)

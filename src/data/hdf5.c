@@ -57,11 +57,11 @@ static facet_status source_open(const char *path, const char *otherwise, source 
   *s = (source){.file = -1, .set = -1, .space = -1};
   const char *colon = strstr(path, ":/");
   char *file = facet_format("%.*s", colon ? (int)(colon - path) : (int)strlen(path), path);
-  facet_status status = file ? FACET_OK : FACET_OS;
-  if (status == FACET_OK && access(file, R_OK) != 0)
-    status = facet_raise(FACET_NO_INPUT, "%s: %s", file, strerror(errno));
-  if (status == FACET_OK)
-    status = open_set(path, file, colon ? colon + 1 : otherwise, s);
+  facet_status status;
+  FACET_GO(done, status, file ? FACET_OK : FACET_OS);
+  FACET_CHECK_GO(done, status, access(file, R_OK) == 0, FACET_NO_INPUT, "%s: %s", file, strerror(errno));
+  status = open_set(path, file, colon ? colon + 1 : otherwise, s);
+done:
   facet_free(&file);
   if (status != FACET_OK)
     source_close(s);
@@ -101,23 +101,21 @@ static facet_status pixels(const char *path, facet_part *part)
 {
   source s;
   FACET_TRY(source_open(path, IMAGES, &s));
-  facet_status status = facet_part_shape(path, s.rank, s.dim, part);
+  facet_status status;
   bool bytes = s.is_unsigned && s.width == 1;
+  hid_t type = bytes ? H5T_NATIVE_UINT8 : H5T_NATIVE_FLOAT;
   part->is_float = !bytes;
-  if (status == FACET_OK && s.class != H5T_INTEGER && s.class != H5T_FLOAT)
-    status = facet_raise(FACET_BAD_INPUT, "%s: pixels must be integers or real numbers", path);
-  if (status == FACET_OK)
-    status = check_held(path, &s);
-  if (status == FACET_OK) {
-    size_t size = (size_t)(part->count * facet_image_inputs(part->image));
-    part->pixels = facet_allocate(size, bytes ? 1 : sizeof(float));
-    status = part->pixels ? FACET_OK : FACET_OS;
-  }
-  if (status == FACET_OK &&
-      H5Dread(s.set, bytes ? H5T_NATIVE_UINT8 : H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, part->pixels) < 0)
-    status = facet_raise(FACET_BAD_INPUT, "%s: cannot be read: truncated or damaged", path);
-  if (status == FACET_OK)
-    status = facet_part_finite(path, part);
+  FACET_GO(done, status, facet_part_shape(path, s.rank, s.dim, part));
+  FACET_CHECK_GO(done, status, s.class == H5T_INTEGER || s.class == H5T_FLOAT, FACET_BAD_INPUT,
+                 "%s: pixels must be integers or real numbers", path);
+  FACET_GO(done, status, check_held(path, &s));
+  size_t size = (size_t)(part->count * facet_image_inputs(part->image));
+  part->pixels = facet_allocate(size, bytes ? 1 : sizeof(float));
+  FACET_GO(done, status, part->pixels ? FACET_OK : FACET_OS);
+  FACET_CHECK_GO(done, status, H5Dread(s.set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, part->pixels) >= 0, FACET_BAD_INPUT,
+                 "%s: cannot be read: truncated or damaged", path);
+  status = facet_part_finite(path, part);
+done:
   source_close(&s);
   return status;
 }

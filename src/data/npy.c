@@ -149,16 +149,13 @@ facet_status facet_npy_pixels(const char *path, facet_part *part)
 {
   facet_npy a;
   FACET_TRY(array_read(path, &a));
-  facet_status status = FACET_OK;
+  facet_status status;
   bool bytes = a.kind == 'u' && a.width == 1, reals = a.kind == 'f' && a.width >= 4; /* 4 or 8 */
-  if (!bytes && !reals)
-    status = facet_raise(FACET_BAD_INPUT, "%s: pixels must be uint8, float32 or float64", path);
-  if (status == FACET_OK)
-    status = facet_part_shape(path, a.rank, a.dim, part);
-  if (status == FACET_OK)
-    status = copy_pixels(&a, part);
-  if (status == FACET_OK)
-    status = facet_part_finite(path, part);
+  FACET_CHECK_GO(done, status, bytes || reals, FACET_BAD_INPUT, "%s: pixels must be uint8, float32 or float64", path);
+  FACET_GO(done, status, facet_part_shape(path, a.rank, a.dim, part));
+  FACET_GO(done, status, copy_pixels(&a, part));
+  status = facet_part_finite(path, part);
+done:
   facet_free(&a.bytes);
   return status;
 }
@@ -168,13 +165,13 @@ facet_status facet_npy_labels(const char *path, facet_part *part)
   facet_npy a;
   FACET_TRY(array_read(path, &a));
   facet_status status = FACET_OK;
-  if (a.kind == 'f' || a.rank < 1 || (a.rank > 1 && a.left != (size_t)(a.dim[0] * a.width)))
-    status = facet_raise(FACET_BAD_INPUT, "%s: labels must be a list of integers", path);
-  if (status == FACET_OK && !(part->label = facet_allocate((size_t)a.dim[0], sizeof *part->label)))
-    status = FACET_OS;
-  for (int64_t i = 0; status == FACET_OK && i < a.dim[0]; i++)
-    status = facet_part_label(path, i, integer_at(&a, i), part);
-  part->count = a.rank > 0 ? a.dim[0] : 0;
+  FACET_CHECK_GO(done, status, a.kind != 'f' && a.rank > 0 && (a.rank == 1 || a.left == (size_t)(a.dim[0] * a.width)),
+                 FACET_BAD_INPUT, "%s: labels must be a list of integers", path);
+  FACET_NEW_GO(done, status, part->label, a.dim[0]);
+  part->count = a.dim[0];
+  for (int64_t i = 0; i < a.dim[0]; i++)
+    FACET_GO(done, status, facet_part_label(path, i, integer_at(&a, i), part));
+done:
   facet_free(&a.bytes);
   return status;
 }

@@ -74,12 +74,10 @@ static char *published_path(const char *folder, int corruption)
 static facet_status published_map(const char *folder, int corruption, const facet_dataset *like, facet_npy *a)
 {
   char *path = published_path(folder, corruption);
-  facet_status status = path ? array_map(path, a) : FACET_OS;
-  if (status == FACET_OK) {
-    status = check_published(path, a, like);
-    if (status != FACET_OK)
-      array_unmap(a);
-  }
+  facet_status status;
+  FACET_GO(done, status, path ? array_map(path, a) : FACET_OS);
+  status = check_published(path, a, like); /* what it mapped is the caller's to close */
+done:
   facet_free(&path);
   return status;
 }
@@ -141,9 +139,10 @@ facet_status facet_published_check_labels(const char *folder, const facet_datase
 {
   facet_part part = {.count = 0};
   char *path = facet_format("%s/labels.npy", folder);
-  facet_status status = path ? facet_npy_labels(path, &part) : FACET_OS;
-  if (status == FACET_OK)
-    status = same_labels(path, &part, like);
+  facet_status status;
+  FACET_GO(done, status, path ? facet_npy_labels(path, &part) : FACET_OS);
+  status = same_labels(path, &part, like);
+done:
   facet_part_clear(&part);
   facet_free(&path);
   return status;

@@ -676,9 +676,11 @@ static facet_status dense_create(const facet_conv_shape *shape, facet_type real,
     c->u.tail = c->node.dimensions == 2 ? c->u.size - shape->in_channels : 0;
     c->z.tail = c->z.size - shape->out_channels;
   }
-  facet_status status = create_own(c, shape, task, batch, in, out);
-  if (status == FACET_OK && !own(c))
+  facet_status status;
+  FACET_GO(done, status, create_own(c, shape, task, batch, in, out));
+  if (!own(c))
     status = compile(c, in, out);
+done:
   if (status != FACET_OK)
     dense_destroy(&c);
   *conv = c;

@@ -156,9 +156,10 @@ facet_status facet_linearize_to(facet_executor *executor, const void *x, int64_t
                                 facet_w_sink *sink, void *context, facet_linearization *out)
 {
   linearizing l = {.executor = executor, .x = x, .count = count, .k = k, .row = row, .out = out};
-  facet_status status = begin(&l);
-  if (status == FACET_OK)
-    status = linearize_to(&l, sink, context, out->w);
+  facet_status status;
+  FACET_GO(done, status, begin(&l));
+  status = linearize_to(&l, sink, context, out->w);
+done:
   end(&l);
   return status;
 }

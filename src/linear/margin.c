@@ -85,9 +85,10 @@ facet_status facet_margin_take_apart(facet_executor *executor, const facet_head 
                                      const int32_t *label, facet_margin_map *map)
 {
   work k = {0};
-  facet_status status = work_make(executor, head, count, &k);
-  if (status == FACET_OK)
-    status = take_apart(executor, head, x, count, label, &k, map);
+  facet_status status;
+  FACET_GO(done, status, work_make(executor, head, count, &k));
+  status = take_apart(executor, head, x, count, label, &k, map);
+done:
   work_clear(&k);
   return status;
 }

@@ -73,11 +73,12 @@ static facet_status angles_of(int inputs, int a, const double *u, int b, const d
   memcpy(rest, v, (size_t)b * (size_t)inputs * sizeof *rest);
   cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, b, a, inputs, 1, v, inputs, u, inputs, 0, cosine, a);
   cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, b, inputs, a, -1, cosine, a, u, inputs, 1, rest, inputs);
-  facet_status status = singular_values(inputs, b, rest, sine); /* rows here are columns there */
-  if (status == FACET_OK)
-    status = singular_values(a, b, cosine, angle);
+  facet_status status;
+  FACET_GO(done, status, singular_values(inputs, b, rest, sine)); /* rows here are columns there */
+  FACET_GO(done, status, singular_values(a, b, cosine, angle));
   for (int i = 0; i < b; i++) /* cosines descend, sines come from the other end: the angle grows */
     angle[i] = angle[i] * angle[i] >= 0.5 ? asin(fmin(sine[b - 1 - i], 1)) : acos(angle[i]);
+done:
   facet_free(&sine);
   return status;
 }

@@ -31,14 +31,15 @@ static facet_status linear_create(facet_executor *x, facet_step *step)
   ends e = ends_of(x, step);
   int64_t batch = x->options.batch * e.images, adjoints = batch * x->options.rows;
   facet_task forward = l->adjoint ? FACET_PULLBACK : FACET_FORWARD, back = l->adjoint ? FACET_FORWARD : FACET_PULLBACK;
-  facet_status status = k->conv_create(&l->conv, real, forward, batch, e.in, e.out, &step->forward);
-  if (status == FACET_OK && x->options.rows > 0)
-    status = k->conv_create(&l->conv, real, back, adjoints, e.in, e.out, &step->pullback);
-  if (status == FACET_OK && x->options.training)
-    status = k->conv_create(&l->conv, real, FACET_GRADIENT, batch, e.in, e.out, &step->gradient);
-  if (status != FACET_OK)
-    return facet_raise_in(status, "node %s (%s): ", step->node->name, step->node->type);
+  facet_status status;
+  FACET_GO(failed, status, k->conv_create(&l->conv, real, forward, batch, e.in, e.out, &step->forward));
+  if (x->options.rows > 0)
+    FACET_GO(failed, status, k->conv_create(&l->conv, real, back, adjoints, e.in, e.out, &step->pullback));
+  if (x->options.training)
+    FACET_GO(failed, status, k->conv_create(&l->conv, real, FACET_GRADIENT, batch, e.in, e.out, &step->gradient));
   return FACET_OK;
+failed:
+  return facet_raise_in(status, "node %s (%s): ", step->node->name, step->node->type);
 }
 
 /* Weight i of the plain order out x in x kernel. */
@@ -108,12 +109,11 @@ static facet_status linear_refresh(facet_executor *x, facet_step *step)
   int64_t channels = channels_of(l);
   double *own = NULL;
   void *bias = NULL;
-  facet_status status = own_bias(x, l, &own);
-  if (status == FACET_OK)
-    status = facet_fold_channels(x, step, channels, own);
-  if (status == FACET_OK)
-    status = spread_shift(x, step, own);
-  if (status == FACET_OK && !l->adjoint && step->sources > 0 && !step->shift) {
+  facet_status status;
+  FACET_GO(done, status, own_bias(x, l, &own));
+  FACET_GO(done, status, facet_fold_channels(x, step, channels, own));
+  FACET_GO(done, status, spread_shift(x, step, own));
+  if (!l->adjoint && step->sources > 0 && !step->shift) {
     FACET_GO(done, status, (bias = facet_allocate((size_t)channels, x->real)) ? FACET_OK : FACET_OS);
     for (int64_t c = 0; c < channels; c++) {
       double sum = 0;
@@ -122,12 +122,10 @@ static facet_status linear_refresh(facet_executor *x, facet_step *step)
       facet_executor_put(x, bias, c, sum);
     }
   }
-  if (status == FACET_OK) {
-    const void *weights = ready_weights(x, step);
-    status = k->conv_weights(step->forward, weights, bias);
-    if (status == FACET_OK && step->pullback)
-      status = k->conv_weights(step->pullback, weights, NULL);
-  }
+  const void *weights = ready_weights(x, step);
+  FACET_GO(done, status, k->conv_weights(step->forward, weights, bias));
+  if (step->pullback)
+    status = k->conv_weights(step->pullback, weights, NULL);
 done:
   facet_free(&own);
   facet_free(&bias);

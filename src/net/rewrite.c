@@ -74,18 +74,15 @@ static facet_status insert_expand(facet_network *network, int i, int j, facet_sh
 {
   char *name = name_part(network, i, "expand");
   int input[2] = {network->node[i].input[j], NO_VALUE}, output;
-  facet_status status = name ? FACET_OK : FACET_OS;
-  if (status == FACET_OK)
-    status = fresh_list(network, name, full.rank, full.dim, &input[1]);
-  if (status == FACET_OK)
-    status = fresh_value(network, name, &output);
-  if (status == FACET_OK)
-    status = open_gap(network, i, 1);
-  if (status == FACET_OK)
-    status = fill_node(network, i, "Expand", name, 2, input, output);
-  if (status == FACET_OK)
-    network->node[i + 1].input[j] = output;
+  facet_status status;
+  FACET_GO(done, status, name ? FACET_OK : FACET_OS);
+  FACET_GO(done, status, fresh_list(network, name, full.rank, full.dim, &input[1]));
+  FACET_GO(done, status, fresh_value(network, name, &output));
+  FACET_GO(done, status, open_gap(network, i, 1));
+  FACET_GO(done, status, fill_node(network, i, "Expand", name, 2, input, output));
+  network->node[i + 1].input[j] = output;
   network->opset = network->opset < 8 ? 8 : network->opset; /* the first that has Expand */
+done:
   facet_free(&name);
   return status;
 }
@@ -174,19 +171,19 @@ facet_status facet_node_replace_split(facet_network *network, int i)
     return facet_node_raise(node, "works along the batch dimension");
   FACET_NEW(size, node->outputs);
   int used = 0, outputs = node->outputs;
-  facet_status status = split_sizes(network, node, in.dim[axis], size);
+  facet_status status;
+  FACET_GO(done, status, split_sizes(network, node, in.dim[axis], size));
   for (int k = 0; k < outputs; k++)
     used += node->output[k] != NO_VALUE;
-  if (status == FACET_OK)
-    status = open_gap(network, i, used);
-  for (int k = 0, at = i; status == FACET_OK && k < outputs; k++) {
+  FACET_GO(done, status, open_gap(network, i, used));
+  for (int k = 0, at = i; k < outputs; k++) {
     if (network->node[i + used].output[k] != NO_VALUE)
-      status = insert_slice(network, at++, i + used, k, axis, start, size[k]);
+      FACET_GO(done, status, insert_slice(network, at++, i + used, k, axis, start, size[k]));
     start += size[k];
   }
-  if (status == FACET_OK)
-    close_gap(network, i + used);
+  close_gap(network, i + used);
   network->opset = network->opset < 10 ? 10 : network->opset; /* Slice with inputs */
+done:
   facet_free(&size);
   return status;
 }

@@ -83,17 +83,16 @@ static facet_status add_upper_node(facet_network *to, const facet_network *upper
   int values = node->inputs + node->outputs;
   facet_attribute *attribute = NULL;
   char **name = NULL, *own = facet_format("%s/%s", prefix, node->name);
-  facet_status status = own ? FACET_OK : FACET_OS;
+  facet_status status;
+  FACET_GO(done, status, own ? FACET_OK : FACET_OS);
   FACET_NEW_GO(done, status, name, values);
-  for (int i = 0; i < values; i++)
-    if (!(name[i] =
-              upper_name(upper, i < node->inputs ? node->input[i] : node->output[i - node->inputs], prefix, below)))
-      status = FACET_OS;
-  if (status == FACET_OK)
-    status = facet_attributes_copy(node->attribute, node->attributes, &attribute);
-  if (status == FACET_OK)
-    status = facet_network_add_node(to, node->type, own, node->inputs, (const char **)name, node->outputs,
-                                    (const char **)name + node->inputs, node->attributes, attribute);
+  for (int i = 0; i < values; i++) {
+    name[i] = upper_name(upper, i < node->inputs ? node->input[i] : node->output[i - node->inputs], prefix, below);
+    FACET_GO(done, status, name[i] ? FACET_OK : FACET_OS);
+  }
+  FACET_GO(done, status, facet_attributes_copy(node->attribute, node->attributes, &attribute));
+  status = facet_network_add_node(to, node->type, own, node->inputs, (const char **)name, node->outputs,
+                                  (const char **)name + node->inputs, node->attributes, attribute);
 done:
   for (int i = 0; name && i < values; i++)
     facet_free(&name[i]);
@@ -134,9 +133,10 @@ facet_status facet_network_stack(const facet_network *lower, int value, const fa
               "value %s has %lld numbers, but %s takes %lld", lower->value[value].name, (long long)size, prefix,
               (long long)facet_shape_size(facet_network_input_shape(upper)));
   FACET_TRY(facet_network_copy_open(lower, &n));
-  facet_status status = add_upper(n, upper, prefix, lower->value[value].name);
-  if (status == FACET_OK)
-    status = facet_network_finish(n);
+  facet_status status;
+  FACET_GO(done, status, add_upper(n, upper, prefix, lower->value[value].name));
+  status = facet_network_finish(n);
+done:
   if (status != FACET_OK)
     facet_network_destroy(&n);
   *stacked = n;

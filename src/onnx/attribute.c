@@ -144,12 +144,13 @@ facet_status facet_onnx_attributes(const Onnx__NodeProto *node, const char *path
   FACET_CHECK(node->n_attribute <= 1000, FACET_BAD_INPUT, "has %zu attributes", node->n_attribute);
   *count = (int)node->n_attribute;
   FACET_NEW(*attribute, *count);
-  for (int i = 0; i < *count && status == FACET_OK; i++) {
-    status = read_attribute(node->attribute[i], path, bound, &(*attribute)[i]);
-    if (status == FACET_OK && constant)
-      status = constant_value(&(*attribute)[i]);
+  for (int i = 0; i < *count; i++) {
+    FACET_GO(failed, status, read_attribute(node->attribute[i], path, bound, &(*attribute)[i]));
+    if (constant)
+      FACET_GO(failed, status, constant_value(&(*attribute)[i]));
   }
-  if (status != FACET_OK)
-    facet_attributes_destroy(attribute, *count);
+  return FACET_OK;
+failed:
+  facet_attributes_destroy(attribute, *count);
   return status;
 }

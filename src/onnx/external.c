@@ -88,11 +88,11 @@ facet_status facet_external_open(const Onnx__TensorProto *p, const char *model, 
               e->location);
   FACET_CHECK(e->location[0] != '/' && !climbs(e->location), FACET_BAD_INPUT,
               "has its data in %s: data files must lie in the folder of the network", e->location);
-  facet_status status = open_beside(model, e->location, &e->file);
-  if (status == FACET_OK)
-    status = check_size(p, bytes, e);
-  if (status == FACET_OK)
-    return FACET_OK;
+  facet_status status;
+  FACET_GO(failed, status, open_beside(model, e->location, &e->file));
+  FACET_GO(failed, status, check_size(p, bytes, e));
+  return FACET_OK;
+failed:
   facet_external_close(e);
   return facet_raise_in(status, "data file %s: ", e->location);
 }

@@ -299,9 +299,10 @@ facet_status facet_onnx_inline(const Onnx__ModelProto *model, facet_onnx_inlined
   *inlined = (facet_onnx_inlined){.graph = *model->graph};
   if (model->n_functions == 0)
     return FACET_OK;
-  facet_status status = choose_separator(&w);
-  if (status == FACET_OK)
-    status = add_nodes(&w, NULL, model->graph->n_node, model->graph->node);
+  facet_status status;
+  FACET_GO(done, status, choose_separator(&w));
+  status = add_nodes(&w, NULL, model->graph->n_node, model->graph->node);
+done:
   inlined->graph.n_node = inlined->nodes;
   inlined->graph.node = inlined->node;
   return status;

@@ -211,11 +211,11 @@ static facet_status build_network(const Onnx__ModelProto *model, const char *pat
   int opset;
   *network = NULL;
   FACET_TRY(facet_onnx_opset(model, &opset));
-  facet_status status = facet_onnx_inline(model, &inlined);
-  if (status == FACET_OK)
-    status = facet_network_create(model->graph->name ? model->graph->name : "", opset, network);
-  if (status == FACET_OK)
-    status = build(&inlined.graph, path, whole, *network);
+  facet_status status;
+  FACET_GO(done, status, facet_onnx_inline(model, &inlined));
+  FACET_GO(done, status, facet_network_create(model->graph->name ? model->graph->name : "", opset, network));
+  status = build(&inlined.graph, path, whole, *network);
+done:
   if (status != FACET_OK && *network && (whole || (*network)->batch <= 1))
     facet_network_destroy(network);
   facet_onnx_inlined_clear(&inlined);
@@ -239,9 +239,10 @@ facet_status facet_onnx_read_bytes(const char *name, const uint8_t *bytes, size_
 {
   Onnx__ModelProto *model;
   *network = NULL;
-  facet_status status = facet_onnx_unpack(bytes, count, &model);
-  if (status == FACET_OK)
-    status = facet_onnx_build(model, NULL, network);
+  facet_status status;
+  FACET_GO(done, status, facet_onnx_unpack(bytes, count, &model));
+  status = facet_onnx_build(model, NULL, network);
+done:
   facet_onnx_free(&model);
   return status == FACET_OK ? FACET_OK : facet_raise_in(status, "%s: ", name);
 }

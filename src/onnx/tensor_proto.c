@@ -231,9 +231,10 @@ static facet_status create_from_file(const Onnx__TensorProto *p, const char *mod
 {
   facet_external e;
   FACET_TRY(facet_external_open(p, model, byte_count(l, count), &e));
-  facet_status status = facet_tensor_create(l->becomes, shape, t);
-  if (status == FACET_OK)
-    status = take_external(l, &e, count, *t);
+  facet_status status;
+  FACET_GO(done, status, facet_tensor_create(l->becomes, shape, t));
+  status = take_external(l, &e, count, *t);
+done:
   facet_external_close(&e);
   return status;
 }
@@ -263,10 +264,12 @@ facet_status facet_tensor_from_proto(const Onnx__TensorProto *p, const char *mod
   FACET_CHECK(!p->segment, FACET_BAD_INPUT, "is split into segments: not supported");
   FACET_TRY(find_layout(p, &l));
   FACET_TRY(read_shape(p, &shape, &count));
-  facet_status status = facet_external_is(p) ? create_from_file(p, model, l, shape, count, &t)
-                                             : create_from_message(p, l, shape, count, &t);
-  if (status == FACET_OK)
-    status = check_elements(t, l, count);
+  facet_status status;
+  FACET_GO(done, status,
+           facet_external_is(p) ? create_from_file(p, model, l, shape, count, &t)
+                                : create_from_message(p, l, shape, count, &t));
+  status = check_elements(t, l, count);
+done:
   if (status != FACET_OK)
     facet_tensor_destroy(&t);
   *tensor = t;

@@ -51,13 +51,17 @@ facet_status facet_onnx_whole(const char *path, uint8_t **bytes, size_t *count)
   Onnx__ModelProto *model;
   size_t embedded = 0;
   FACET_TRY(facet_read_file(path, bytes, count));
-  facet_status status = facet_onnx_unpack(*bytes, *count, &model);
-  if (status == FACET_OK)
-    status = embed(model, path, &embedded);
-  if (status != FACET_OK || embedded > 0)
+  facet_status status;
+  FACET_GO(failed, status, facet_onnx_unpack(*bytes, *count, &model));
+  FACET_GO(failed, status, embed(model, path, &embedded));
+  if (embedded > 0) {
     facet_free(bytes);
-  if (status == FACET_OK && embedded > 0)
-    status = pack(model, bytes, count);
+    FACET_GO(failed, status, pack(model, bytes, count));
+  }
   facet_onnx_free(&model);
-  return status == FACET_OK ? FACET_OK : facet_raise_in(status, "%s: ", path);
+  return FACET_OK;
+failed:
+  facet_free(bytes);
+  facet_onnx_free(&model);
+  return facet_raise_in(status, "%s: ", path);
 }

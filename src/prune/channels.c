@@ -315,16 +315,15 @@ void channel_plan_clear(channel_plan *p)
 facet_status channel_plan_make(const facet_network *network, channel_plan *p)
 {
   FACET_CHECK(network->finished, FACET_INTERNAL, "the network is not finished");
-  facet_status status = number_slots(network, p);
-  if (status == FACET_OK)
-    status = channel_constants(p);
-  if (status == FACET_OK) {
-    for (int n = 0; n < network->nodes; n++)
-      tie_node(p, &network->node[n]);
-    settle(p);
-  } else {
-    channel_plan_clear(p);
-  }
+  facet_status status;
+  FACET_GO(failed, status, number_slots(network, p));
+  FACET_GO(failed, status, channel_constants(p));
+  for (int n = 0; n < network->nodes; n++)
+    tie_node(p, &network->node[n]);
+  settle(p);
+  return FACET_OK;
+failed:
+  channel_plan_clear(p);
   return status;
 }
 

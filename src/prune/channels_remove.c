@@ -294,11 +294,12 @@ static facet_status cut(const facet_network *network, const facet_network *from,
   *smaller = NULL;
   FACET_TRY(channel_plan_make(network, &c.plan));
   unfinished.finished = false;
-  facet_status status = facet_network_copy(&unfinished, &c.n);
-  for (int n = 0; status == FACET_OK && n < network->nodes; n++)
-    status = cut_node(&c, n);
-  if (status == FACET_OK)
-    status = facet_network_finish(c.n);
+  facet_status status;
+  FACET_GO(done, status, facet_network_copy(&unfinished, &c.n));
+  for (int n = 0; n < network->nodes; n++)
+    FACET_GO(done, status, cut_node(&c, n));
+  status = facet_network_finish(c.n);
+done:
   channel_plan_clear(&c.plan);
   if (status != FACET_OK)
     facet_network_destroy(&c.n);
@@ -317,12 +318,13 @@ static facet_status mark(const facet_network *network, const facet_mask *mask, f
   facet_parameter *list;
   int count;
   FACET_TRY(facet_network_parameter_list(network, &list, &count));
-  facet_status status = facet_network_copy(network, marked);
-  for (int p = 0; status == FACET_OK && p < count; p++)
+  facet_status status;
+  FACET_GO(done, status, facet_network_copy(network, marked));
+  for (int p = 0; p < count; p++)
     for (int64_t i = 0; i < list[p].size; i++)
       facet_tensor_set((*marked)->value[list[p].value].constant, i, 1);
-  if (status == FACET_OK)
-    facet_mask_apply(mask, *marked);
+  facet_mask_apply(mask, *marked);
+done:
   facet_free(&list);
   return status;
 }

@@ -130,9 +130,10 @@ static facet_status score_and_select(const facet_network *network, const facet_p
 {
   double *score;
   FACET_NEW(score, facet_mask_size(mask));
-  facet_status status = how->method->score(network, how, data, mask, score);
-  if (status == FACET_OK)
-    status = facet_mask_select(mask, how, how->sparsity, score);
+  facet_status status;
+  FACET_GO(done, status, how->method->score(network, how, data, mask, score));
+  status = facet_mask_select(mask, how, how->sparsity, score);
+done:
   facet_free(&score);
   return status;
 }

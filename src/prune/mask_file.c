@@ -109,12 +109,12 @@ static facet_status write_file(const facet_network *network, const facet_mask *m
   hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, list);
   H5Pclose(list);
   FACET_CHECK(file >= 0, FACET_CANNOT_CREATE, "%s: cannot be created", path);
-  facet_status status = write_layers(network, mask, file);
-  if (status == FACET_OK)
-    status = file_image(file, &bytes, &count);
+  facet_status status;
+  FACET_GO(done, status, write_layers(network, mask, file));
+  FACET_GO(done, status, file_image(file, &bytes, &count));
+  status = facet_write_file(path, bytes, count);
+done:
   H5Fclose(file);
-  if (status == FACET_OK)
-    status = facet_write_file(path, bytes, count);
   facet_free(&bytes);
   return status;
 }
@@ -227,11 +227,12 @@ static facet_status read_file(const facet_network *network, const char *path, fa
   hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
   FACET_CHECK(file >= 0, FACET_BAD_INPUT, "not an HDF5 file, or truncated or damaged");
   hid_t group = H5Lexists(file, GROUP, H5P_DEFAULT) > 0 ? H5Gopen2(file, GROUP, H5P_DEFAULT) : -1;
-  facet_status status = group >= 0 ? FACET_OK : facet_raise(FACET_BAD_INPUT, "holds no masks: no group /%s", GROUP);
-  for (int l = 0; l < mask->layers && status == FACET_OK; l++)
-    status = read_layer(network, group, &mask->layer[l]);
-  if (status == FACET_OK)
-    status = check_links(network, mask, group);
+  facet_status status;
+  FACET_CHECK_GO(done, status, group >= 0, FACET_BAD_INPUT, "holds no masks: no group /%s", GROUP);
+  for (int l = 0; l < mask->layers; l++)
+    FACET_GO(done, status, read_layer(network, group, &mask->layer[l]));
+  status = check_links(network, mask, group);
+done:
   if (group >= 0)
     H5Gclose(group);
   H5Fclose(file);

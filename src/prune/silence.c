@@ -84,13 +84,14 @@ facet_status facet_mask_silence_zeros(const facet_network *network, facet_mask *
   listed all = {.network = network};
   FACET_TRY(facet_network_parameter_list(network, &all.parameter, &all.parameters));
   facet_status status = FACET_OK;
-  for (int l = 0; l < mask->layers && status == FACET_OK; l++) {
-    bool *silent = NULL;
-    status = find_silent(&all, &mask->layer[l], &silent);
-    if (status == FACET_OK)
-      status = silence_layer(&all, silent, mask->layer[l].node, mask);
+  bool *silent = NULL;
+  for (int l = 0; l < mask->layers; l++) {
+    FACET_GO(done, status, find_silent(&all, &mask->layer[l], &silent));
+    FACET_GO(done, status, silence_layer(&all, silent, mask->layer[l].node, mask));
     facet_free(&silent);
   }
+done:
+  facet_free(&silent);
   facet_free(&all.parameter);
   return status;
 }
