@@ -222,6 +222,16 @@ static facet_status pause_between_epochs(training *t, int epochs_done, double *s
   return what[0] ? facet_raise(FACET_INTERRUPTED, "interrupted; run it again to go on") : FACET_OK;
 }
 
+/* Loss, norm of the gradient, rate and alpha. */
+static facet_status store_epoch(const training *t, int epoch, const double log[4])
+{
+  static const facet_row row[] = {FACET_ROW_EMBED_LOSS, FACET_ROW_EMBED_GRADIENT, FACET_ROW_EMBED_RATE,
+                                  FACET_ROW_EMBED_ALPHA};
+  for (int i = 0; i < 4; i++)
+    FACET_TRY(facet_store_put(t->store, row[i], (facet_place){.part = {{epoch, 1}}}, &log[i]));
+  return FACET_OK;
+}
+
 static facet_status train(training *t)
 {
   int done;
@@ -239,7 +249,7 @@ static facet_status train(training *t)
     facet_progress_note(t->progress, "loss %.4f", loss);
     facet_status status = FACET_OK;
     if (facet_rank(t->comm) == 0)
-      status = facet_store_embed_epoch(t->store, epoch, (double[]){loss, norm, rate_at(t, epoch, 0), t->alpha});
+      status = store_epoch(t, epoch, (double[]){loss, norm, rate_at(t, epoch, 0), t->alpha});
     FACET_AGREE(t->comm, status);
     FACET_TRY(pause_between_epochs(t, epoch + 1, &saved));
   }
@@ -265,6 +275,14 @@ static facet_status fold(const training *t, facet_network **encoder)
 
 /* ---- where the training samples came to lie ---- */
 
+static facet_status store_batch(const training *t, const facet_embed_batch *b)
+{
+  const facet_place at = {.part = {{b->first, b->count}}};
+  FACET_TRY(facet_store_put(t->store, FACET_ROW_EMBED_TRAIN_SAMPLE, at, t->from.order + b->first));
+  FACET_TRY(facet_store_put(t->store, FACET_ROW_EMBED_TRAIN_LABEL, at, t->from.label + b->first));
+  return facet_store_put(t->store, FACET_ROW_EMBED_TRAIN_POSITION, at, t->y);
+}
+
 static facet_status store_positions(training *t)
 {
   for (int i = 0; i < t->from.batches; i++) {
@@ -272,8 +290,7 @@ static facet_status store_positions(training *t)
     FACET_TRY(facet_encoder_forward(t->encoder, b->x, t->y));
     facet_status status = FACET_OK;
     if (facet_rank(t->comm) == 0)
-      status = facet_store_embed_train(t->store, b->first, b->count, t->from.order + b->first, t->from.label + b->first,
-                                       t->y);
+      status = store_batch(t, b);
     FACET_AGREE(t->comm, status);
   }
   return FACET_OK;

@@ -63,6 +63,7 @@ facet_status facet_pieces_read(const facet_pieces *p, facet_store *store, int va
                                int64_t *line, int64_t *lines, double *to)
 {
   int64_t start[2 + FACET_MAX_AXES], count[2 + FACET_MAX_AXES];
+  facet_place place = {.variant = variant};
   box_of(p, i, start, count);
   *line = 0;
   *lines = 1;
@@ -70,7 +71,11 @@ facet_status facet_pieces_read(const facet_pieces *p, facet_store *store, int va
     *line = *line * p->size[a] + start[a];
     *lines *= count[a];
   }
-  FACET_TRY(facet_store_read_w(store, variant, start, count, p->transposed ? room : to));
+  for (int a = 0; a < p->axes; a++) {
+    place.part[a].start = start[a];
+    place.part[a].count = count[a];
+  }
+  FACET_TRY(facet_store_get(store, FACET_ROW_W, place, p->transposed ? room : to));
   if (p->transposed)
     turn(p->width, *lines, room, to);
   return FACET_OK;

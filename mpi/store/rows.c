@@ -50,10 +50,14 @@ static bool fits(const char *pattern, const char *path)
   return *path && fits(rest, path + strlen(path));
 }
 
-static bool is_apart(const char *path)
+/* Coordinates in a folder are covered as its arrays are. */
+static bool folder_summed(const char *path)
 {
-  return strncmp(path, "/progress/", 10) == 0 || strncmp(path, "/aggregate/", 11) == 0 ||
-         strncmp(path, "/embed/", 7) == 0 || strncmp(path, "/feature/", 9) == 0;
+  size_t folder = 1 + strcspn(path + 1, "/");
+  for (int r = 0; r < FACET_ROWS && path[folder]; r++)
+    if (strncmp(facet_row_table[r].path, path, folder + 1) == 0)
+      return facet_row_table[r].summed;
+  return true;
 }
 
 bool facet_row_summed(const char *path)
@@ -63,7 +67,7 @@ bool facet_row_summed(const char *path)
   for (int r = 0; r < FACET_ROWS; r++)
     if (fits(facet_row_table[r].path, whole))
       return facet_row_table[r].summed;
-  return !is_apart(whole);
+  return folder_summed(whole);
 }
 
 /* Where variants have folders, the arrays beside these have their names. */

@@ -124,8 +124,14 @@ static facet_status write_line(facet_store *store, int v, int c)
     class[i] = predicted(v, c, i);
     logits[i * K + class[i]] = 1 + noise(5, v * C + c, i);
   }
-  FACET_TRY(facet_store_predictions(store, v, c, 0, N, logits, class, loss));
-  FACET_TRY(facet_store_geometry(store, v, c, 0, N, metric[0], metric[1], metric[2], cosine));
+  static const facet_row row[METRICS] = {FACET_ROW_ANGLE, FACET_ROW_LENGTH, FACET_ROW_MARGIN};
+  const facet_place at = {.part = {{v, 1}, {c, 1}}};
+  FACET_TRY(facet_store_put(store, FACET_ROW_LOGITS, at, logits));
+  FACET_TRY(facet_store_put(store, FACET_ROW_PREDICTED, at, class));
+  FACET_TRY(facet_store_put(store, FACET_ROW_LOSS, at, loss));
+  for (int m = 0; m < METRICS; m++)
+    FACET_TRY(facet_store_put(store, row[m], at, metric[m]));
+  FACET_TRY(facet_store_put(store, FACET_ROW_COSINE, at, cosine));
   return facet_store_mark(store, "analyse", v * C + c);
 }
 
@@ -154,12 +160,12 @@ static facet_status summarize(MPI_Comm comm, facet_store *store, const facet_sto
 static facet_status write_store(MPI_Comm comm, const char *file)
 {
   facet_store *store;
-  const float pixels[N] = {0};
+  const double pixels[N] = {0};
   facet_status status = FACET_OK;
   FACET_TRY(facet_store_create(comm, file, &f.plan));
   FACET_TRY(facet_store_open(comm, file, &f.plan, &store));
   if (facet_rank(comm) == 0)
-    status = facet_store_images(store, 0, N, pixels);
+    status = facet_store_put(store, FACET_ROW_IMAGE, (facet_place){0}, pixels);
   for (int i = facet_rank(comm); i < ITEMS && status == FACET_OK; i += facet_ranks(comm))
     status = write_line(store, i / C, i % C);
   if (status == FACET_OK && facet_rank(comm) == 0)

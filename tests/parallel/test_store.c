@@ -152,16 +152,24 @@ static facet_status write_linear(facet_store *store, const fixture *f, int v, in
   for (int i = 0; i < count; i++)
     ties[i] = (int32_t)(first + i) % 2;
   bool twice = f->study.settings.precision == FACET_F64;
-  facet_linearization l = {.w = twice ? (void *)w : w_single, .b = b, .b_node = b_node, .residual = residual};
-  l.ties = ties;
+  const void *numbers = twice ? (void *)w : w_single;
+  const facet_place whole = {.variant = v, .part = {{first, count}}, .as = FACET_AS_STORED};
   size_t size = twice ? sizeof(double) : sizeof(float);
   if (v == 0) { /* all rows of all samples at once, or each by itself */
-    FACET_TRY(facet_store_w(store, v, first, count, 0, ROWS, l.w));
+    FACET_TRY(facet_store_put(store, FACET_ROW_W, whole, numbers));
   } else {
     for (int64_t i = 0; i < count * ROWS; i++)
-      FACET_TRY(facet_store_w(store, v, first + i / ROWS, 1, i % ROWS, 1, (const char *)l.w + (size_t)(i * D) * size));
+      FACET_TRY(facet_store_put(
+          store, FACET_ROW_W,
+          (facet_place){.variant = v, .part = {{first + i / ROWS, 1}, {i % ROWS, 1}}, .as = FACET_AS_STORED},
+          (const char *)numbers + (size_t)(i * D) * size));
   }
-  return facet_store_linear(store, v, first, count, row, &l);
+  const facet_place at = {.variant = v, .part = {{first, count}}};
+  FACET_TRY(facet_store_put(store, FACET_ROW_ROW, at, row));
+  FACET_TRY(facet_store_put(store, FACET_ROW_B, at, b));
+  FACET_TRY(facet_store_put(store, FACET_ROW_B_NODE, at, b_node));
+  FACET_TRY(facet_store_put(store, FACET_ROW_RESIDUAL, at, residual));
+  return facet_store_put(store, FACET_ROW_TIES, at, ties);
 }
 
 static facet_status write_tile(facet_store *store, const fixture *f, int v, int c, int64_t block)
@@ -181,9 +189,17 @@ static facet_status write_tile(facet_store *store, const fixture *f, int v, int 
   for (int64_t i = 0; i < count * D; i++)
     pixels[i] = (float)(first * D + i);
   if (v == 0 && c == 0)
-    FACET_TRY(facet_store_images(store, first, count, pixels));
-  FACET_TRY(facet_store_predictions(store, v, c, first, count, logits, predicted, loss));
-  FACET_TRY(facet_store_geometry(store, v, c, first, count, angle, length, margin, cosine));
+    FACET_TRY(
+        facet_store_put(store, FACET_ROW_IMAGE, (facet_place){.part = {{first, count}}, .as = FACET_AS_FLOAT}, pixels));
+  const facet_place at_tile = {.part = {{v, 1}, {c, 1}, {first, count}}};
+  const struct {
+    facet_row row;
+    const void *data;
+  } all[] = {{FACET_ROW_LOGITS, logits}, {FACET_ROW_PREDICTED, predicted}, {FACET_ROW_LOSS, loss},
+             {FACET_ROW_ANGLE, angle},   {FACET_ROW_LENGTH, length},       {FACET_ROW_MARGIN, margin},
+             {FACET_ROW_COSINE, cosine}};
+  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+    FACET_TRY(facet_store_put(store, all[i].row, at_tile, all[i].data));
   int64_t linear = LINEAR - first < count ? LINEAR - first : count;
   if (c == 0 && linear > 0 && f->variant[v].linearize && f->plan.linear_samples > 0)
     FACET_TRY(write_linear(store, f, v, first, linear));
