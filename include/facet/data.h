@@ -115,6 +115,23 @@ const char *facet_corruption_name(int corruption); /* NULL: there is none of tha
 facet_status facet_corrupt(int corruption, int severity, uint32_t seed, double scale, facet_image image, int64_t first,
                            int64_t count, float *pixels);
 
+/* ---- published corrupted sets ---- */
+
+/* A set in the layout of CIFAR-10-C: FOLDER/<corruption>.npy (elastic_transform, jpeg_compression too), uint8,
+ * 5 M x y x x x channel, severities one after the other, of which the first `samples` <= M are the data set's. */
+typedef struct facet_published facet_published;
+
+/* *published: NULL, or a set that is open; that stays if it is the one wanted, and is closed otherwise. The file is
+ * mapped, and only what is asked for is read. FACET_NO_INPUT, FACET_BAD_INPUT with the file's name. */
+facet_status facet_published_open(const char *folder, int corruption, const facet_dataset *like,
+                                  facet_published **published);
+void facet_published_close(facet_published **published);
+/* Samples first .. first+count-1 of one severity (1..5). pixels: count x channel x y x x, white is `scale`. */
+void facet_published_pixels(const facet_published *published, int severity, double scale, int64_t first, int64_t count,
+                            float *pixels);
+/* FACET_BAD_INPUT unless FOLDER/labels.npy begins with the labels of the data set, where that has any. */
+facet_status facet_published_check_labels(const char *folder, const facet_dataset *like);
+
 FACET_END
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "facet.h"
+#include "rooms.h"
 
 static int64_t zeros_in(const facet_tensor *t)
 {

@@ -7,7 +7,7 @@
 #ifndef FACET_STUDY_H
 #define FACET_STUDY_H
 
-#include "facet.h"
+#include "rooms.h"
 #include "prune/methods.h"
 
 /* ---- lists of values ---- */

@@ -1,6 +1,7 @@
 /* Where a feature lies between the class directions: the cosine to each, the angle to its own, and how far it is from
  * being classified otherwise. */
-#include "geometry/geometry.h"
+#include <facet/geometry.h>
+
 #include "geometry/vector.h"
 
 /* Rounding may carry a cosine a little past its end; NaN stays NaN. */

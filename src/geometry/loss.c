@@ -1,7 +1,8 @@
 /* The cross-entropy loss, from logits or from geometry alone: -log P(y) = log(sum_j exp l_j) - l_y, with
  * l_j = |w_j| |h| cos t_j + c_j.  The sum is kept relative to the largest logit, and the largest apart from the others,
  * so that neither a huge logit nor a loss near zero loses its digits. */
-#include "geometry/geometry.h"
+#include <facet/geometry.h>
+
 #include "geometry/vector.h"
 
 typedef struct {

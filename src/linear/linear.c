@@ -1,9 +1,10 @@
 /* Linearization: rows of W by pullback, b by node from the nodes' own constants, and the certificate
  * (SCIENCE 1).  b is the sum of its parts, never F - W x: so the residual says something. */
-#include "linear/linear.h"
-
+#include <facet/linear.h>
 #include <math.h>
 #include <string.h>
+
+#include "base/base.h"
 
 int64_t facet_rows_count(facet_rows_choice choice, int64_t top, int64_t classes)
 {

@@ -1,10 +1,9 @@
-/* Margins taken apart: see margin.h. */
-#include "linear/margin.h"
-
+/* Margins taken apart: the two rows of W that a margin is made of, linearized, and their difference scaled. */
+#include <facet/geometry.h>
+#include <facet/linear.h>
 #include <math.h>
 
-#include "geometry/geometry.h"
-#include "linear/linear.h"
+#include "base/base.h"
 
 enum { ROWS = 2 }; /* the class's own, and its rival's */
 

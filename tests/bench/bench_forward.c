@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "facet.h"
+#include "rooms.h"
 
 static facet_status bench(const char *path, int64_t batch, double seconds)
 {

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "facet.h"
+#include "rooms.h"
 
 enum { POOL = 64 };
 

@@ -2,7 +2,7 @@
 #ifndef CASE_H
 #define CASE_H
 
-#include "facet.h"
+#include "rooms.h"
 #include "onnx/graph.h"
 
 enum { MOST_VALUES = 64 };

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "facet.h"
+#include "rooms.h"
 
 static facet_status run(char **argument)
 {

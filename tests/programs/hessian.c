@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "facet.h"
+#include "rooms.h"
 #include "net/derivative.h"
 
 static facet_status show(const facet_network *network, const uint8_t *bytes, size_t size, int64_t count)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "facet.h"
+#include "rooms.h"
 
 static facet_status set(facet_pruning *how, const char *text)
 {

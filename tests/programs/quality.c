@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "embed/quality.h"
-#include "facet.h"
+#include "rooms.h"
 
 static facet_status read_floats(char *path, char *labels, facet_dataset **data)
 {

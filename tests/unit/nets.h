@@ -11,7 +11,7 @@
 
 #include <cmocka.h> /* needs the above */
 
-#include "facet.h"
+#include "rooms.h"
 
 static inline void add_numbers(facet_network *n, const char *name, facet_shape shape, const double *numbers)
 {

@@ -13,7 +13,7 @@
 
 #include <cmocka.h> /* needs the above */
 
-#include "facet.h"
+#include "rooms.h"
 #include "near.h"
 #include "study/pixels.h"
 

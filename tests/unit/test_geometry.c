@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "geometry/geometry.h"
 #include "near.h"
+#include "rooms.h"
 
 static const double tiny = 1e-15;
 
