@@ -7,8 +7,8 @@
 #ifndef FACET_STUDY_H
 #define FACET_STUDY_H
 
-#include "rooms.h"
 #include "prune/methods.h"
+#include "rooms.h"
 
 /* ---- lists of values ---- */
 

@@ -2,8 +2,8 @@
 #ifndef CASE_H
 #define CASE_H
 
-#include "rooms.h"
 #include "onnx/graph.h"
+#include "rooms.h"
 
 enum { MOST_VALUES = 64 };
 

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "rooms.h"
 #include "net/derivative.h"
+#include "rooms.h"
 
 static facet_status show(const facet_network *network, const uint8_t *bytes, size_t size, int64_t count)
 {

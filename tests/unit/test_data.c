@@ -13,8 +13,8 @@
 
 #include <cmocka.h> /* needs the above */
 
-#include "rooms.h"
 #include "near.h"
+#include "rooms.h"
 #include "study/pixels.h"
 
 static char folder[] = "/tmp/facet-data-XXXXXX";
