@@ -56,7 +56,7 @@ static void to_neighbours(const facet_blockmatrix *products, const double *norm,
 typedef struct {
   facet_blockmatrix *exact, *products;
   double *norm, *line, *portion;
-} desk;
+} workspace;
 
 /* p of this rank's rows from .. from+count-1 and of columns first .. first+rows-1, which are another rank's rows.
  * other: p_j|i of that rank, `count` columns of `rows` numbers. Returns the sum of p ln p. */
@@ -87,7 +87,7 @@ static int64_t some(int64_t all, int64_t from, int64_t most)
 
 /* p of both directions: each rank with one other at a time, itself among them. What the other sends of its rows are
  * columns here, in one piece as they lie. */
-static facet_status join(desk *d, facet_affinity *out)
+static facet_status join(workspace *d, facet_affinity *out)
 {
   const facet_blockmatrix *m = d->products;
   MPI_Comm comm = facet_grid_comm(m->grid);
@@ -113,7 +113,7 @@ static facet_status join(desk *d, facet_affinity *out)
   return facet_sum(comm, &out->entropy, 1, "entropy");
 }
 
-static facet_status make(const facet_blockmatrix *x, double perplexity, desk *d, facet_affinity *out)
+static facet_status make(const facet_blockmatrix *x, double perplexity, workspace *d, facet_affinity *out)
 {
   MPI_Comm comm = facet_grid_comm(x->grid);
   FACET_TRY(matrix(x, FACET_F64, x->columns, &d->exact));
@@ -132,7 +132,7 @@ static facet_status make(const facet_blockmatrix *x, double perplexity, desk *d,
 
 facet_status facet_affinity_make(const facet_blockmatrix *x, double perplexity, facet_affinity *affinity)
 {
-  desk d = {NULL, NULL, NULL, NULL, NULL};
+  workspace d = {NULL, NULL, NULL, NULL, NULL};
   *affinity = (facet_affinity){NULL, 0};
   FACET_CHECK(perplexity >= 1 && perplexity < (double)(x->rows - 1), FACET_BAD_INPUT,
               "a perplexity of %g wants more than %lld samples at once", perplexity, (long long)x->rows);

@@ -175,11 +175,11 @@ static int64_t leading(const facet_blockmatrix *m)
 
 /* ---- matrices ---- */
 
-static int64_t fitting_block(int64_t wish, int64_t n, int places)
+static int64_t fitting_block(int64_t asked, int64_t n, int places)
 {
   int64_t each = (n + places - 1) / places;
-  if (wish > 0)
-    return wish;
+  if (asked > 0)
+    return asked;
   return each < 1 ? 1 : each < FACET_BLOCK ? each : FACET_BLOCK;
 }
 
@@ -581,20 +581,20 @@ facet_status facet_blockmatrix_norm(const facet_blockmatrix *a, double *norm)
 
 /* ---- decompositions, as they are ---- */
 
-int facet_scalapack_syevd(facet_blockmatrix *a, facet_blockmatrix *z, facet_desk *d)
+int facet_scalapack_syevd(facet_blockmatrix *a, facet_blockmatrix *z, facet_workspace *w)
 {
   const int n = (int)a->rows, one = 1;
   int info = 0;
-  FACET_CALL(a, syevd, "V", "L", &n, a->local, &one, &one, a->descriptor, d->values, z->local, &one, &one,
-             z->descriptor, d->work, &d->size, d->integers, &d->integers_size, &info);
+  FACET_CALL(a, syevd, "V", "L", &n, a->local, &one, &one, a->descriptor, w->values, z->local, &one, &one,
+             z->descriptor, w->work, &w->size, w->integers, &w->integers_size, &info);
   return info;
 }
 
-int facet_scalapack_gesvd(facet_blockmatrix *a, facet_blockmatrix *u, facet_blockmatrix *v, facet_desk *d)
+int facet_scalapack_gesvd(facet_blockmatrix *a, facet_blockmatrix *u, facet_blockmatrix *v, facet_workspace *w)
 {
   const int m = (int)a->rows, n = (int)a->columns, one = 1;
   int info = 0;
-  FACET_CALL(a, gesvd, "V", "V", &m, &n, a->local, &one, &one, a->descriptor, d->values, u->local, &one, &one,
-             u->descriptor, v->local, &one, &one, v->descriptor, d->work, &d->size, &info);
+  FACET_CALL(a, gesvd, "V", "V", &m, &n, a->local, &one, &one, a->descriptor, w->values, u->local, &one, &one,
+             u->descriptor, v->local, &one, &one, v->descriptor, w->work, &w->size, &info);
   return info;
 }

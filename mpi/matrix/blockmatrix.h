@@ -29,7 +29,7 @@ MPI_Comm facet_grid_comm(const facet_grid *grid); /* the duplicate */
 
 /* ---- matrices ---- */
 
-enum { FACET_BLOCK = 64 }; /* rows and columns of a block where the caller has no wish */
+enum { FACET_BLOCK = 64 }; /* rows and columns of a block where the caller asks for none */
 
 typedef struct {
   facet_grid *grid; /* borrowed */

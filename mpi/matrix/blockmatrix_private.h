@@ -24,11 +24,11 @@ static inline bool facet_grid_holds(const facet_grid *g)
 typedef struct {
   void *values, *work;
   int *integers, size, integers_size;
-} facet_desk;
+} facet_workspace;
 
 /* For the ranks of the grid, all of them. P?SYEVD of the lower triangle of a, which is lost: values, and vectors in z.
  * P?GESVD of a, which is lost: values, u, and v transposed. They return the routine's INFO: 0 is success. */
-int facet_scalapack_syevd(facet_blockmatrix *a, facet_blockmatrix *z, facet_desk *desk);
-int facet_scalapack_gesvd(facet_blockmatrix *a, facet_blockmatrix *u, facet_blockmatrix *v, facet_desk *desk);
+int facet_scalapack_syevd(facet_blockmatrix *a, facet_blockmatrix *z, facet_workspace *workspace);
+int facet_scalapack_gesvd(facet_blockmatrix *a, facet_blockmatrix *u, facet_blockmatrix *v, facet_workspace *workspace);
 
 #endif

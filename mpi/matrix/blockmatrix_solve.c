@@ -149,64 +149,64 @@ static bool alone(const attempt *t)
   return t->grid->rows * t->grid->columns == 1;
 }
 
-static void desk_clear(facet_desk *d)
+static void workspace_clear(facet_workspace *w)
 {
-  facet_free(&d->values);
-  facet_free(&d->work);
-  facet_free(&d->integers);
+  facet_free(&w->values);
+  facet_free(&w->work);
+  facet_free(&w->integers);
 }
 
-static void eigen_one(attempt *t, facet_desk *d)
+static void eigen_one(attempt *t, facet_workspace *w)
 {
   facet_blockmatrix *a = t->a;
   const int n = (int)a->rows;
   if (t->iterate)
-    (a->type == FACET_F32 ? ssyev_ : dsyev_)("V", "L", &n, a->local, &n, d->values, d->work, &d->size, &t->info);
+    (a->type == FACET_F32 ? ssyev_ : dsyev_)("V", "L", &n, a->local, &n, w->values, w->work, &w->size, &t->info);
   else
-    (a->type == FACET_F32 ? ssyevd_ : dsyevd_)(t->vectors ? "V" : "N", "L", &n, a->local, &n, d->values, d->work,
-                                               &d->size, d->integers, &d->integers_size, &t->info);
+    (a->type == FACET_F32 ? ssyevd_ : dsyevd_)(t->vectors ? "V" : "N", "L", &n, a->local, &n, w->values, w->work,
+                                               &w->size, w->integers, &w->integers_size, &t->info);
   memcpy(t->left->local, a->local, (size_t)(a->rows * a->rows) * facet_type_size(a->type));
 }
 
-static void svd_one(attempt *t, facet_desk *d)
+static void svd_one(attempt *t, facet_workspace *w)
 {
   facet_blockmatrix *a = t->a;
   const int m = (int)a->rows, n = (int)a->columns, r = m < n ? m : n;
   if (t->iterate)
-    (a->type == FACET_F32 ? sgesvd_ : dgesvd_)("S", "S", &m, &n, a->local, &m, d->values, t->left->local, &m,
-                                               t->right->local, &r, d->work, &d->size, &t->info);
+    (a->type == FACET_F32 ? sgesvd_ : dgesvd_)("S", "S", &m, &n, a->local, &m, w->values, t->left->local, &m,
+                                               t->right->local, &r, w->work, &w->size, &t->info);
   else
-    (a->type == FACET_F32 ? sgesdd_ : dgesdd_)("S", &m, &n, a->local, &m, d->values, t->left->local, &m,
-                                               t->right->local, &r, d->work, &d->size, d->integers, &t->info);
+    (a->type == FACET_F32 ? sgesdd_ : dgesdd_)("S", &m, &n, a->local, &m, w->values, t->left->local, &m,
+                                               t->right->local, &r, w->work, &w->size, w->integers, &t->info);
 }
 
-static void call(attempt *t, bool square, facet_desk *d)
+static void call(attempt *t, bool square, facet_workspace *w)
 {
   if (alone(t))
-    (square ? eigen_one : svd_one)(t, d);
+    (square ? eigen_one : svd_one)(t, w);
   else
-    t->info = square ? facet_scalapack_syevd(t->a, t->left, d) : facet_scalapack_gesvd(t->a, t->left, t->right, d);
+    t->info = square ? facet_scalapack_syevd(t->a, t->left, w) : facet_scalapack_gesvd(t->a, t->left, t->right, w);
 }
 
 /* As much room as the routine wants and more: floats round the size down, and with what P?SYEVD asks for it returns
  * wrong vectors without an error. */
-static facet_status desk_make(attempt *t, bool square, int64_t r, facet_desk *d)
+static facet_status workspace_make(attempt *t, bool square, int64_t r, facet_workspace *w)
 {
   double found = 0, p = (double)t->a->local_rows, q = (double)t->a->local_columns, b = BLOCK;
   int integers = 0;
   float narrow;
-  facet_desk query = {d->values, &found, &integers, -1, -1};
+  facet_workspace query = {w->values, &found, &integers, -1, -1};
   call(t, square, &query);
   memcpy(&narrow, &found, sizeof narrow);
   double wanted = 1.01 * (t->a->type == FACET_F32 ? (double)narrow : found) + 2.0 * (double)r +
                   fmax(b * (b - 1) / 2, (p + q) * b) + b * b + p * (b + q);
   FACET_CHECK(wanted < INT32_MAX, FACET_BAD_INPUT, "a matrix of %lld x %lld is too large to be decomposed on %d ranks",
               (long long)t->a->rows, (long long)t->a->columns, t->grid->rows * t->grid->columns);
-  d->size = (int)wanted + 1;
-  d->integers_size = integers + 8 * (int)r + 100; /* ?GESDD does not say */
-  if (!(d->work = facet_allocate((size_t)d->size, facet_type_size(t->a->type))))
+  w->size = (int)wanted + 1;
+  w->integers_size = integers + 8 * (int)r + 100; /* ?GESDD does not say */
+  if (!(w->work = facet_allocate((size_t)w->size, facet_type_size(t->a->type))))
     return FACET_OS;
-  FACET_NEW(d->integers, d->integers_size);
+  FACET_NEW(w->integers, w->integers_size);
   return FACET_OK;
 }
 
@@ -215,17 +215,17 @@ static facet_status attempt_run(const facet_blockmatrix *a, bool square, attempt
 {
   MPI_Comm comm = a->grid->comm;
   int64_t r = a->rows < a->columns ? a->rows : a->columns;
-  facet_desk d = {.values = facet_allocate((size_t)r, sizeof(double))};
-  facet_status status = d.values ? FACET_OK : FACET_OS;
+  facet_workspace w = {.values = facet_allocate((size_t)r, sizeof(double))};
+  facet_status status = w.values ? FACET_OK : FACET_OS;
   if (status == FACET_OK && facet_grid_holds(t->grid))
-    status = desk_make(t, square, r, &d);
+    status = workspace_make(t, square, r, &w);
   status = facet_agree(comm, status); /* none may call alone */
   if (status == FACET_OK && facet_grid_holds(t->grid)) {
-    call(t, square, &d);
+    call(t, square, &w);
     for (int64_t i = 0; i < r; i++)
-      t->values[i] = a->type == FACET_F32 ? (double)((const float *)d.values)[i] : ((const double *)d.values)[i];
+      t->values[i] = a->type == FACET_F32 ? (double)((const float *)w.values)[i] : ((const double *)w.values)[i];
   }
-  desk_clear(&d);
+  workspace_clear(&w);
   FACET_TRY(status);
   int failed = t->info != 0;
   FACET_TRY(facet_largest(comm, &failed, 1, "decomposing"));
