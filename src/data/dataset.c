@@ -113,8 +113,10 @@ static facet_status read_labels(const facet_data_source *s, int i, facet_part *s
   FACET_CHECK_GO(done, status, !labels.label || labels.count == samples->count, FACET_BAD_INPUT,
                  "%s: %lld labels for the %lld samples of %s", file, (long long)labels.count, (long long)samples->count,
                  s->images[i]);
-  samples->label = labels.label;
-  labels.label = NULL;
+  if (labels.label) {
+    samples->label = labels.label;
+    labels.label = NULL;
+  }
 done:
   facet_part_clear(&labels);
   return status;
