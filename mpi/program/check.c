@@ -40,9 +40,9 @@ static const char *short_number(double n, char text[12])
 }
 
 /* Whether a sketch has the zeros that its variant will have. */
-static bool zeros_are_known(const facet_study *study, const facet_variant *variant)
+static bool zeros_are_known(const facet_recipes *recipes, const facet_variant *variant)
 {
-  const facet_recipe *recipe = variant->recipe >= 0 ? &study->recipes.item[variant->recipe] : NULL;
+  const facet_recipe *recipe = variant->recipe >= 0 ? &recipes->item[variant->recipe] : NULL;
   return !recipe || recipe->onnx || recipe->mask || (!variant->method->rule && !variant->method->needs_data);
 }
 
@@ -58,7 +58,7 @@ static void print_variants(const facet_plan *plan, const facet_family *family, c
     const facet_store_variant *v = &s->variant[i];
     const facet_store_cost *c = &v->cost;
     char flops[12], sparse[12] = "-", bytes[12], light[12] = "-", parameters[12];
-    if (zeros_are_known(s->study, &family->member[i].variant)) {
+    if (zeros_are_known(family->making.recipes, &family->member[i].variant)) {
       (void)short_number((double)c->flops_sparse, sparse);
       (void)short_number((double)c->bytes_sparse, light);
     }
@@ -128,7 +128,7 @@ static facet_status print_plan(const facet_context *context, int ranks, double *
   for (int64_t i = 0; i < facet_plan_tiles(plan); i++)
     linear += facet_plan_tile(plan, i).linear;
   FACET_TRY(memory_per_rank(context, ranks, &memory)); /* before anything is made to be timed */
-  FACET_TRY(facet_speeds_measure(plan, context->data, context->family, forward, &speeds));
+  FACET_TRY(facet_speeds_measure(plan, context->family, forward, &speeds));
   print_variants(plan, context->family, forward);
   print_work(plan);
   printf("\nconditions       %d\n", s->conditions);
@@ -143,27 +143,21 @@ static facet_status print_plan(const facet_context *context, int ranks, double *
            facet_spectrum_name(s->spectrum_method));
   FACET_TRY(print_forecast(context, &speeds, ranks));
   printf("memory per rank  about %.3f GiB (%d rank%s here)\n", memory / 0x1p30, ranks, ranks == 1 ? "" : "s");
-  printf("disk             %.2f GiB in %s/study.h5\n", (double)facet_store_bytes(s) / 0x1p30,
-         s->study->settings.output);
+  printf("disk             %.2f GiB in %s/study.h5\n", (double)facet_store_bytes(s) / 0x1p30, s->settings->output);
   return FACET_OK;
 }
 
 static facet_status check(int ranks, const char *file, facet_session *s)
 {
   facet_context context = {.comm = MPI_COMM_SELF, .plan = &s->plan, .data = &s->data, .family = &s->family};
-  char *filled = NULL;
   double *forward = NULL;
-  facet_status status = FACET_OK;
   FACET_TRY(facet_session_read(file, s));
   const facet_making making = facet_session_making(s);
-  FACET_GO(done, status, facet_study_text(s->study, &filled));
-  FACET_GO(done, status, facet_family_sketch(&making, &s->family));
-  FACET_GO(done, status, facet_plan_make(s->study, (const char *)s->text, &s->data, &s->family, ranks, &s->plan));
-  FACET_NEW_GO(done, status, forward, s->plan.store.variants);
-  printf("%s", filled);
-  status = print_plan(&context, ranks, forward);
-done:
-  facet_free(&filled);
+  FACET_TRY(facet_family_sketch(&making, &s->family));
+  FACET_TRY(facet_session_plan(s, ranks));
+  FACET_NEW(forward, s->plan.store.variants);
+  printf("%s", s->filled);
+  facet_status status = print_plan(&context, ranks, forward);
   facet_free(&forward);
   return status;
 }

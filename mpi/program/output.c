@@ -92,18 +92,16 @@ static facet_status claim(const char *output, bool fresh, char *const path[PATHS
   return FACET_OK;
 }
 
-facet_status facet_output_claim(const facet_study *study, bool fresh)
+facet_status facet_output_claim(const char *output, const char *text, bool fresh)
 {
   static const char *const name[PATHS] = {"study.h5", "study.yaml", "variants", "embed"};
-  const char *output = study->settings.output;
-  char *path[PATHS] = {NULL}, *text = NULL;
-  facet_status status = facet_study_text(study, &text);
+  char *path[PATHS] = {NULL};
+  facet_status status = FACET_OK;
   for (int i = 0; i < PATHS && status == FACET_OK; i++)
     status = (path[i] = facet_format("%s/%s", output, name[i])) ? FACET_OK : FACET_OS;
   if (status == FACET_OK)
     status = claim(output, fresh, path, text);
   for (int i = 0; i < PATHS; i++)
     facet_free(&path[i]);
-  facet_free(&text);
   return status;
 }

@@ -1,5 +1,5 @@
-/* Plans: see plan.h. What stages alone know they plan themselves. */
-#include "plan.h"
+/* Plans: see session.h. What stages alone know they plan themselves. */
+#include "session.h"
 
 #include <string.h>
 
@@ -22,8 +22,9 @@ static void variant_clear(facet_store_variant *v)
   facet_free(&v->embed_node);
 }
 
-void facet_plan_clear(facet_plan *plan)
+void facet_session_forget_plan(facet_session *session)
 {
+  facet_plan *plan = &session->plan;
   facet_store_plan *s = &plan->store;
   for (int i = 0; s->variant && i < s->variants; i++)
     variant_clear(&s->variant[i]);
@@ -116,15 +117,28 @@ static facet_status name_things(const facet_study *study, int64_t classes, facet
   return FACET_OK;
 }
 
-static facet_status fill_plan(const facet_study *study, const char *text, const facet_study_data *data,
-                              const facet_family *family, int ranks, facet_plan *plan)
+static facet_status fill_plan(const facet_session *session, int ranks, facet_plan *plan)
 {
-  const facet_dataset *test = data->test;
+  const facet_study *study = session->study;
+  const facet_study_data *data = &session->data;
+  const facet_family *family = &session->family;
   facet_store_plan *s = &plan->store;
   int64_t classes = facet_network_outputs(family->member[0].network);
-  *s = (facet_store_plan){.study = study, .study_text = text, .label = test->label, .block = study->settings.block};
-  s->samples = test->count;
-  s->image = test->image;
+  plan->linearize = &study->linearize;
+  plan->change = &study->change;
+  plan->aggregate = &study->aggregate;
+  plan->embed = &study->embed;
+  plan->source = (facet_sample_source){&study->settings, &study->data.normalize, &study->conditions, data->test};
+  *s = (facet_store_plan){.settings = &study->settings,
+                          .normalize = &study->data.normalize,
+                          .study_text = (const char *)session->text,
+                          .study_filled = session->filled,
+                          .samples = data->test->count,
+                          .image = data->test->image,
+                          .label = data->test->label,
+                          .block = study->settings.block,
+                          .clean = study->conditions.clean,
+                          .cka = study->aggregate.cka};
   FACET_TRY(name_things(study, classes, s));
   s->variants = family->count;
   s->diverged = family->diverged;
@@ -136,7 +150,7 @@ static facet_status fill_plan(const facet_study *study, const char *text, const 
   plan->inputs = facet_image_inputs(s->image);
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
     if ((*stage)->plan)
-      FACET_TRY((*stage)->plan(study, data, family, ranks, plan));
+      FACET_TRY((*stage)->plan(data, family, ranks, plan));
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
     if ((*stage)->marks && (*stage)->wanted(plan))
       s->stage[s->stages++] = (facet_store_stage){(*stage)->name, (*stage)->marks};
@@ -144,12 +158,8 @@ static facet_status fill_plan(const facet_study *study, const char *text, const 
   return facet_work_share(s, data, family, plan->work, &plan->room);
 }
 
-facet_status facet_plan_make(const facet_study *study, const char *text, const facet_study_data *data,
-                             const facet_family *family, int ranks, facet_plan *plan)
+facet_status facet_session_plan(facet_session *session, int ranks)
 {
-  *plan = (facet_plan){.blocks = 0};
-  facet_status status = fill_plan(study, text, data, family, ranks, plan);
-  if (status != FACET_OK)
-    facet_plan_clear(plan);
-  return status;
+  session->plan = (facet_plan){.blocks = 0};
+  return fill_plan(session, ranks, &session->plan);
 }

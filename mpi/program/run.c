@@ -38,10 +38,9 @@ static facet_status run(MPI_Comm comm, const char *file, bool fresh, facet_sessi
   facet_context context = {.comm = comm, .plan = &s->plan, .data = &s->data, .family = &s->family};
   FACET_AGREE(comm, facet_session_read(file, s));
   const facet_making making = facet_session_making(s);
-  FACET_AGREE(comm, facet_rank(comm) == 0 ? facet_output_claim(s->study, fresh) : FACET_OK);
+  FACET_AGREE(comm, facet_rank(comm) == 0 ? facet_output_claim(s->study->settings.output, s->filled, fresh) : FACET_OK);
   FACET_TRY(facet_family_make(comm, &making, &s->family));
-  FACET_AGREE(comm,
-              facet_plan_make(s->study, (const char *)s->text, &s->data, &s->family, facet_ranks(comm), &s->plan));
+  FACET_AGREE(comm, facet_session_plan(s, facet_ranks(comm)));
   char *path = facet_format("%s/study.h5", s->study->settings.output);
   facet_status status = facet_agree(comm, path ? FACET_OK : FACET_OS);
   if (status == FACET_OK)

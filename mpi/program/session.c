@@ -7,6 +7,7 @@ facet_status facet_session_read(const char *file, facet_session *s)
   FACET_TRY(facet_study_read(file, facet_store_name_taken, &s->study));
   facet_kernels_threads(s->study->settings.threads);
   FACET_TRY(facet_read_file(file, &s->text, &count));
+  FACET_TRY(facet_study_text(s->study, &s->filled));
   return facet_study_data_read(s->study, &s->data);
 }
 
@@ -18,9 +19,10 @@ facet_making facet_session_making(const facet_session *s)
 
 void facet_session_clear(facet_session *s)
 {
-  facet_plan_clear(&s->plan);
+  facet_session_forget_plan(s);
   facet_family_clear(&s->family);
   facet_study_data_clear(&s->data);
   facet_study_destroy(&s->study);
   facet_free(&s->text);
+  facet_free(&s->filled);
 }

@@ -2,7 +2,7 @@
 #ifndef FACET_SESSION_H
 #define FACET_SESSION_H
 
-#include "plan.h"
+#include "stages/plan.h"
 
 typedef struct {
   facet_study *study;
@@ -10,12 +10,17 @@ typedef struct {
   facet_family family;
   facet_plan plan;
   uint8_t *text; /* the study as the user wrote it */
+  char *filled;  /* and with every default */
 } facet_session;
 
 /* Not collective. The study of a file, and its data. Clear it in any case. */
 facet_status facet_session_read(const char *file, facet_session *session);
 /* What its networks are made from. */
 facet_making facet_session_making(const facet_session *session);
+/* Not collective. From study, data and networks, or a sketch of these, to the plan of a run on so many ranks.
+ * FACET_BAD_INPUT where the study's memory is not enough. */
+facet_status facet_session_plan(facet_session *session, int ranks);
+void facet_session_forget_plan(facet_session *session);
 void facet_session_clear(facet_session *session);
 
 /* Collective. The commands `facet run`, and `facet check`. */

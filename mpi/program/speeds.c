@@ -9,20 +9,20 @@
 enum { FEW = 8, ORDER = 384 };
 
 /* Seconds per sample and corrupted condition, summed over the conditions. */
-static facet_status time_corruptions(const facet_plan *plan, const facet_study_data *data, double *seconds)
+static facet_status time_corruptions(const facet_plan *plan, double *seconds)
 {
-  const facet_dataset *d = data->test;
-  const facet_study *study = plan->store.study;
+  const facet_sample_source *s = &plan->source;
+  const facet_dataset *d = s->data;
   int64_t count = d->count < FEW ? d->count : FEW;
   float *pixels;
   facet_published *published = NULL;
   facet_status status = FACET_OK;
   FACET_NEW(pixels, count * plan->inputs);
   double begun = facet_seconds();
-  for (int c = 0; c < study->conditions.count && status == FACET_OK; c++) {
+  for (int c = 0; c < s->conditions->count && status == FACET_OK; c++) {
     facet_dataset_pixels(d, 0, count, pixels);
-    status = facet_condition_apply(study->conditions.item[c], study->settings.seed, study->data.normalize.scale, d, 0,
-                                   count, &published, pixels);
+    status = facet_condition_apply(s->conditions->item[c], s->settings->seed, s->normalize->scale, d, 0, count,
+                                   &published, pixels);
   }
   *seconds = (facet_seconds() - begun) / (double)count;
   facet_published_close(&published);
@@ -45,13 +45,13 @@ static facet_status time_product(double *seconds)
   return FACET_OK;
 }
 
-facet_status facet_speeds_measure(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
-                                  double *forward, facet_speeds *speeds)
+facet_status facet_speeds_measure(const facet_plan *plan, const facet_family *family, double *forward,
+                                  facet_speeds *speeds)
 {
   *speeds = (facet_speeds){.forward = forward};
   for (int v = 0; v < plan->store.variants; v++)
-    FACET_TRY(facet_forward_measure(family->member[v].network, plan->store.study->settings.precision,
+    FACET_TRY(facet_forward_measure(family->member[v].network, plan->store.settings->precision,
                                     plan->work[v].forward_batch, &forward[v]));
-  FACET_TRY(time_corruptions(plan, data, &speeds->corrupting));
+  FACET_TRY(time_corruptions(plan, &speeds->corrupting));
   return time_product(&speeds->product);
 }

@@ -5,7 +5,7 @@
 #include "stages/stage.h"
 
 /* Not collective. forward: room for V numbers, which the speeds borrow. */
-facet_status facet_speeds_measure(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
-                                  double *forward, facet_speeds *speeds);
+facet_status facet_speeds_measure(const facet_plan *plan, const facet_family *family, double *forward,
+                                  facet_speeds *speeds);
 
 #endif

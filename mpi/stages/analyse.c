@@ -18,7 +18,6 @@
 typedef struct {
   const facet_context *context;
   const facet_plan *plan;
-  const facet_study *study;
   facet_store *store;
   int64_t span; /* of facet_plan_in_order */
   facet_pixels *pixels;
@@ -46,10 +45,8 @@ static facet_status analysis_make(const facet_context *c, int ranks, analysis *a
 {
   const facet_store_plan *s = &c->plan->store;
   int64_t n = s->block;
-  *a = (analysis){
-      .context = c, .plan = c->plan, .study = s->study, .store = c->store, .span = facet_plan_span(c->plan, ranks)};
-  facet_sample_source source = {&s->study->settings, &s->study->data.normalize, &s->study->conditions, c->data->test};
-  FACET_TRY(facet_pixels_create(&source, c->plan->room, &a->pixels));
+  *a = (analysis){.context = c, .plan = c->plan, .store = c->store, .span = facet_plan_span(c->plan, ranks)};
+  FACET_TRY(facet_pixels_create(&c->plan->source, c->plan->room, &a->pixels));
   FACET_NEW(a->logits, n * s->classes);
   FACET_NEW(a->loss, n);
   FACET_NEW(a->angle, n);
@@ -73,7 +70,7 @@ static facet_status make_linear_buffers(analysis *a, int64_t n, int64_t chunk)
   int64_t k = a->plan->store.linear_rows;
   facet_linearization *r = &a->result;
   size_t numbers = (size_t)(n * chunk * a->plan->inputs);
-  if (!(r->w = facet_allocate(numbers, facet_type_size(a->study->settings.precision))))
+  if (!(r->w = facet_allocate(numbers, facet_type_size(a->plan->store.settings->precision))))
     return FACET_OS;
   FACET_NEW(a->row, n * k);
   FACET_NEW(r->b, n * k);
@@ -90,7 +87,8 @@ static facet_status enter(void *self, int group)
   const facet_member *m = &a->context->family->member[group / 2];
   const facet_work *work = &a->plan->work[group / 2];
   int64_t n = linear ? work->linear_batch : work->forward_batch, chunk = linear ? work->linear_chunk : 0;
-  facet_executor_options options = {.real = a->study->settings.precision, .batch = n, .rows = chunk, .room = true};
+  facet_executor_options options = {
+      .real = a->plan->store.settings->precision, .batch = n, .rows = chunk, .room = true};
   a->has_head = facet_network_features(m->network, NULL) > 0;
   if (a->has_head)
     FACET_TRY(facet_network_head(m->network, &a->head));
@@ -158,7 +156,7 @@ static facet_status linearize(analysis *a, const facet_tile *t, int64_t first, i
   w_place place = {a->store, t->variant, first, count};
   facet_executor *executor = a->pass.executor;
   FACET_TRY(facet_executor_settle(executor, a->pass.exact));
-  facet_rows_choose(a->study->linearize.rows, s->linear_rows, s->classes, logits, count, a->row);
+  facet_rows_choose(a->plan->linearize->rows, s->linear_rows, s->classes, logits, count, a->row);
   FACET_TRY(facet_linearize_to(executor, facet_pass_input(&a->pass), count, s->linear_rows, a->row, store_chunk, &place,
                                &a->result));
   return store_linear(a, t, first, count);
@@ -322,32 +320,32 @@ static bool wanted(const facet_plan *plan)
 }
 
 /* Which features a later stage reads: those of all variants, or none where they are too many. */
-static void plan_features(const facet_study *study, const facet_family *family, facet_store_plan *s)
+static void plan_features(const facet_family *family, facet_plan *plan)
 {
-  bool drawn = study->embed.wanted && study->embed.source == FACET_SOURCE_FEATURES;
+  facet_store_plan *s = &plan->store;
+  bool drawn = plan->embed->wanted && plan->embed->source == FACET_SOURCE_FEATURES;
   double samples = (double)s->conditions * (double)s->samples, numbers = 0;
   for (int v = 0; v < s->variants && (drawn || facet_store_cka_items(s) > 0); v++) {
     s->variant[v].features = facet_network_features(family->member[v].network, NULL);
     numbers += samples * (double)s->variant[v].features;
   }
-  for (int v = 0; v < s->variants && numbers * (double)facet_type_size(study->settings.precision) > MOST_FEATURES; v++)
+  for (int v = 0; v < s->variants && numbers * (double)facet_type_size(s->settings->precision) > MOST_FEATURES; v++)
     s->variant[v].features = 0;
 }
 
-static facet_status plan_own(const facet_study *study, const facet_study_data *data, const facet_family *family,
-                             int ranks, facet_plan *plan)
+static facet_status plan_own(const facet_study_data *data, const facet_family *family, int ranks, facet_plan *plan)
 {
   (void)data, (void)ranks;
   facet_store_plan *s = &plan->store;
-  plan_features(study, family, s);
-  if (!study->linearize.wanted)
+  plan_features(family, plan);
+  if (!plan->linearize->wanted)
     return FACET_OK;
-  s->linear_samples = study->linearize.samples ? study->linearize.samples : s->samples;
-  s->linear_rows = facet_rows_count(study->linearize.rows, study->linearize.top, s->classes);
+  s->linear_samples = plan->linearize->samples ? plan->linearize->samples : s->samples;
+  s->linear_rows = facet_rows_count(plan->linearize->rows, plan->linearize->top, s->classes);
   for (int v = 0; v < s->variants; v++) {
-    s->variant[v].linearize = study->linearize.variants.count == 0;
-    for (int i = 0; i < study->linearize.variants.count; i++)
-      if (strcmp(study->linearize.variants.item[i], s->variant[v].name) == 0)
+    s->variant[v].linearize = plan->linearize->variants.count == 0;
+    for (int i = 0; i < plan->linearize->variants.count; i++)
+      if (strcmp(plan->linearize->variants.item[i], s->variant[v].name) == 0)
         s->variant[v].linearize = true;
   }
   return FACET_OK;

@@ -33,6 +33,7 @@ typedef struct {
 } picked_samples;
 
 typedef struct {
+  const facet_plan *plan;
   const facet_store_plan *store_plan;
   const facet_study_data *data;
   const facet_family *family;
@@ -60,7 +61,7 @@ static void side_clear(side *s)
 
 static facet_status side_make(const change *c, const facet_member *member, side *s)
 {
-  facet_type real = c->store_plan->study->settings.precision;
+  facet_type real = c->store_plan->settings->precision;
   facet_executor_options options = {.real = real, .batch = c->batch, .rows = 2};
   s->member = member;
   FACET_TRY(facet_network_head(member->network, &s->head));
@@ -180,7 +181,7 @@ static void compare_sample(change *c, side *from, side *to, bool with_moved, dou
 /* condition: as the store counts them; -1: from dense to the variant. */
 static facet_status compare(change *c, side *from, side *to, int condition, int64_t first, int64_t count)
 {
-  int clean = c->store_plan->study->conditions.clean, before = condition < 0 ? 0 : c->variant;
+  int clean = c->store_plan->clean, before = condition < 0 ? 0 : c->variant;
   int after = condition < 0 ? clean : c->store_plan->change_condition[condition];
   for (int64_t i = 0; i < count; i++)
     compare_sample(c, from, to, condition >= 0,
@@ -204,7 +205,7 @@ static facet_status compare(change *c, side *from, side *to, int condition, int6
 
 static facet_status run_batch(change *c, int64_t first, int64_t count)
 {
-  int clean = c->store_plan->study->conditions.clean;
+  int clean = c->store_plan->clean;
   side *dense = &c->side[DENSE], *own = &c->side[CLEAN], *corrupted = &c->side[CORRUPTED];
   FACET_TRY(run_side(c, own, clean, first, count));
   if (c->variant > 0) {
@@ -230,9 +231,7 @@ static void change_clear(change *c)
 
 static facet_status prepare(change *c)
 {
-  const facet_study *study = c->store_plan->study;
-  facet_sample_source source = {&study->settings, &study->data.normalize, &study->conditions, c->data->test};
-  FACET_TRY(facet_pixels_create(&source, 0, &c->pixels)); /* samples are picked here and there */
+  FACET_TRY(facet_pixels_create(&c->plan->source, 0, &c->pixels)); /* samples are picked here and there */
   FACET_NEW(c->label, c->batch);
   FACET_NEW(c->pixel, c->batch * c->inputs);
   FACET_NEW(c->moved, c->batch * c->inputs);
@@ -298,18 +297,20 @@ static facet_tiles tiles_of(change *c)
 
 /* ---- picking ---- */
 
-static facet_status read_picked(facet_store *store, const facet_store_plan *p, picked_samples *picked)
+static facet_status read_picked(const change *c, picked_samples *picked)
 {
+  const facet_store_plan *p = c->store_plan;
   double *line;
   facet_status status = FACET_OK;
   FACET_NEW(line, p->samples);
   for (int64_t i = 0; i < p->change_samples; i++)
     picked->sample[i] = i;
-  if (p->study->change.pick == FACET_PICK_FRAGILE)
-    status = facet_store_get(store, FACET_ROW_FRAGILE, (facet_place){.part = {{0, p->change_samples}}}, picked->sample);
+  if (c->plan->change->pick == FACET_PICK_FRAGILE)
+    status =
+        facet_store_get(c->store, FACET_ROW_FRAGILE, (facet_place){.part = {{0, p->change_samples}}}, picked->sample);
   for (int64_t i = 0; i < (int64_t)p->variants * p->conditions && status == FACET_OK; i++) {
     const facet_place at = {.part = {{i / p->conditions, 1}, {i % p->conditions, 1}}};
-    status = facet_store_get(store, FACET_ROW_MARGIN, at, line);
+    status = facet_store_get(c->store, FACET_ROW_MARGIN, at, line);
     for (int64_t k = 0; k < p->change_samples; k++)
       picked->margin[i * p->change_samples + k] = line[picked->sample[k]];
   }
@@ -326,10 +327,11 @@ static facet_status make_picked(const facet_store_plan *p, picked_samples *picke
 }
 
 /* Collective. The samples that the study asks for: the most fragile ones as /fragility/rank has them, or the first. */
-static facet_status pick(MPI_Comm comm, facet_store *store, const facet_store_plan *p, picked_samples *picked)
+static facet_status pick(MPI_Comm comm, const change *c, picked_samples *picked)
 {
+  const facet_store_plan *p = c->store_plan;
   FACET_AGREE(comm, make_picked(p, picked));
-  FACET_AGREE(comm, facet_rank(comm) == 0 ? read_picked(store, p, picked) : FACET_OK);
+  FACET_AGREE(comm, facet_rank(comm) == 0 ? read_picked(c, picked) : FACET_OK);
   int n = (int)p->change_samples;
   FACET_TRY(facet_share(comm, picked->sample, n, "picking samples"));
   for (int i = 0; i < p->variants * p->conditions; i++)
@@ -343,7 +345,8 @@ static change begin(const facet_context *context)
 {
   const facet_plan *plan = context->plan;
   int64_t most = plan->work[0].forward_batch;
-  return (change){.store_plan = &plan->store,
+  return (change){.plan = plan,
+                  .store_plan = &plan->store,
                   .data = context->data,
                   .family = context->family,
                   .store = context->store,
@@ -354,7 +357,7 @@ static change begin(const facet_context *context)
 static facet_status run(const facet_context *context)
 {
   change c = begin(context);
-  facet_status status = pick(context->comm, c.store, c.store_plan, &c.picked);
+  facet_status status = pick(context->comm, &c, &c.picked);
   if (status == FACET_OK)
     status = prepare(&c);
   if (status == FACET_OK && facet_rank(context->comm) == 0)
@@ -422,25 +425,23 @@ static facet_status join_nodes(const facet_store_variant *dense, facet_store_var
   return FACET_OK;
 }
 
-static facet_status plan_own(const facet_study *study, const facet_study_data *data, const facet_family *family,
-                             int ranks, facet_plan *plan)
+static facet_status plan_own(const facet_study_data *data, const facet_family *family, int ranks, facet_plan *plan)
 {
   (void)data, (void)family, (void)ranks;
   facet_store_plan *s = &plan->store;
-  if (!study->change.wanted)
+  if (!plan->change->wanted)
     return FACET_OK;
-  int64_t most = study->change.samples ? study->change.samples : s->samples;
+  int64_t most = plan->change->samples ? plan->change->samples : s->samples;
   s->change_samples = most < s->samples ? most : s->samples;
   FACET_NEW(s->change_condition, s->conditions);
   for (int c = 0; c < s->conditions; c++)
-    if (study->conditions.item[c].corruption != 0 &&
-        (study->change.all_conditions ||
-         asked(study->change.conditions.item, study->change.conditions.count, s->condition[c])))
+    if (c != s->clean && (plan->change->all_conditions ||
+                          asked(plan->change->conditions.item, plan->change->conditions.count, s->condition[c])))
       s->change_condition[s->change_conditions++] = c;
   for (int v = 0; v < s->variants; v++) {
     facet_store_variant *variant = &s->variant[v];
-    variant->change = study->change.variants.count == 0 ||
-                      asked(study->change.variants.item, study->change.variants.count, variant->name);
+    variant->change = plan->change->variants.count == 0 ||
+                      asked(plan->change->variants.item, plan->change->variants.count, variant->name);
     FACET_TRY(join_nodes(&s->variant[0], variant));
   }
   return FACET_OK;

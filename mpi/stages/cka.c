@@ -134,7 +134,7 @@ static double item_bytes(const work *w, int64_t i)
 /* Where a block that begins with place `from` ends, on all ranks: what is held beside it is one more item. */
 static facet_status end_of_block(const work *w, int64_t from, int64_t *to)
 {
-  double room = (double)w->plan->store.study->settings.memory - PROGRAM - (double)facet_memory_in_use(), largest = 0;
+  double room = (double)w->plan->store.settings->memory - PROGRAM - (double)facet_memory_in_use(), largest = 0;
   FACET_TRY(facet_least(w->comm, &room, 1, "comparing"));
   for (int64_t i = from; i < w->group; i++)
     largest = fmax(largest, item_bytes(w, i));
@@ -161,7 +161,7 @@ static facet_status compare_group(work *w)
 
 static bool is_clean(const facet_store_plan *p, int64_t item)
 {
-  return p->study->conditions.item[item % p->conditions].corruption == 0;
+  return item % p->conditions == p->clean;
 }
 
 /* Whether an item is in a group: 0 holds all, or if those are too many, what is clean; then v + 1 what is of variant v.
@@ -219,8 +219,7 @@ static facet_status prepare(work *w)
 {
   const facet_store_plan *p = &w->plan->store;
   int64_t most = 1, panel = PANEL / (int64_t)sizeof(double);
-  facet_sample_source source = {&p->study->settings, &p->study->data.normalize, &p->study->conditions, w->data->test};
-  FACET_TRY(facet_pixels_create(&source, 0, &w->pixels));
+  FACET_TRY(facet_pixels_create(&w->plan->source, 0, &w->pixels));
   FACET_TRY(list_features(w->plan, w->family, &w->features));
   for (int v = 0; v < p->variants; v++)
     most = w->features[v] > most ? w->features[v] : most;
@@ -293,7 +292,7 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
     features += 8 * (double)facet_network_features(c->family->member[v].network, NULL) * (double)p->samples / ranks;
   if (items <= MOST_PAIRED)
     features *= p->conditions;
-  *bytes = fmin(features, (double)p->study->settings.memory) + PANEL + 8 * items * items + FACET_BLAS_BYTES;
+  *bytes = fmin(features, (double)p->settings->memory) + PANEL + 8 * items * items + FACET_BLAS_BYTES;
   return FACET_OK;
 }
 

@@ -406,7 +406,7 @@ static facet_status run(const facet_context *c)
             .ranks = (int)ranks,
             .plan = p,
             .store = c->store,
-            .clean = p->study->conditions.clean,
+            .clean = p->clean,
             .first = p->samples * rank / ranks};
   w.count = p->samples * (rank + 1) / ranks - w.first;
   facet_status status = facet_agree(c->comm, prepare(&w));

@@ -23,7 +23,8 @@ enum { CHECKPOINT_SECONDS = 20 };
 typedef struct {
   MPI_Comm comm;
   int ranks;
-  const facet_study *study;
+  const facet_plan *plan;
+  const facet_settings *settings;
   const facet_embedding *wish;
   facet_store *store;
   facet_type real;
@@ -59,11 +60,13 @@ static void training_clear(training *t)
 
 /* ---- making ready ---- */
 
-int64_t facet_embed_batches_kept(const facet_study *study, int64_t samples, int64_t inputs, int ranks)
+int64_t facet_embed_batches_kept(const facet_plan *plan, int ranks)
 {
-  int64_t batches = facet_embed_batches(&study->embed, samples), most = facet_embed_largest(&study->embed, samples);
-  double room = (double)study->settings.memory - facet_affinity_peak(ranks, study->settings.precision, most, inputs);
-  double kept = floor(room / facet_affinity_bytes(ranks, study->settings.precision, most));
+  const facet_settings *s = plan->store.settings;
+  int64_t samples = plan->store.embed_train, inputs = plan->store.embed_inputs;
+  int64_t batches = facet_embed_batches(plan->embed, samples), most = facet_embed_largest(plan->embed, samples);
+  double room = (double)s->memory - facet_affinity_peak(ranks, s->precision, most, inputs);
+  double kept = floor(room / facet_affinity_bytes(ranks, s->precision, most));
   return kept < 0 ? -1 : kept < (double)batches ? (int64_t)kept : batches;
 }
 
@@ -77,7 +80,7 @@ static int64_t most_samples(const training *t)
 static facet_status deal(training *t)
 {
   FACET_TRY(facet_embed_samples_deal(&t->from));
-  t->kept = facet_embed_batches_kept(t->study, t->from.count, t->from.features, t->ranks);
+  t->kept = facet_embed_batches_kept(t->plan, t->ranks);
   return FACET_OK;
 }
 
@@ -87,20 +90,15 @@ static facet_status prepare_own(training *t)
   FACET_NEW(t->affinity, t->from.batches);
   FACET_NEW(t->y, most_samples(t) * t->wish->dimensions);
   FACET_NEW(t->dy, most_samples(t) * t->wish->dimensions);
-  t->checkpoint = facet_format("%s/embed/encoder.checkpoint", t->study->settings.output);
+  t->checkpoint = facet_format("%s/embed/encoder.checkpoint", t->settings->output);
   return t->checkpoint ? FACET_OK : FACET_OS;
 }
 
 /* What the training follows from. */
 static facet_status find_digest(training *t)
 {
-  char *text = NULL, *all = NULL;
-  facet_status status = facet_study_text(t->study, &text);
-  if (status == FACET_OK && !(all = facet_format("%s\n%s\n%d", text, t->from.member->sha256, t->ranks)))
-    status = FACET_OS;
-  if (status == FACET_OK)
-    status = facet_sha256_bytes(all, strlen(all), t->digest);
-  facet_free(&text);
+  char *all = facet_format("%s\n%s\n%d", t->plan->store.study_filled, t->from.member->sha256, t->ranks);
+  facet_status status = all ? facet_sha256_bytes(all, strlen(all), t->digest) : FACET_OS;
   facet_free(&all);
   return status;
 }
@@ -110,7 +108,7 @@ static facet_status prepare(training *t)
   FACET_AGREE(t->comm, prepare_own(t));
   FACET_AGREE(t->comm, find_digest(t));
   FACET_TRY(facet_grid_create(t->comm, t->ranks, 1, &t->grid));
-  FACET_TRY(facet_encoder_create(t->grid, t->real, t->layers, t->size, t->study->settings.seed, &t->encoder));
+  FACET_TRY(facet_encoder_create(t->grid, t->real, t->layers, t->size, t->settings->seed, &t->encoder));
   t->state_size = 4 + facet_encoder_state_size(t->encoder);
   t->state = facet_allocate((size_t)t->state_size, sizeof *t->state);
   FACET_AGREE(t->comm, t->state ? FACET_OK : FACET_OS);
@@ -141,7 +139,7 @@ static void move_alpha(training *t, double by_alpha, double rate, double count)
  * new samples come to lie near those that they are like. */
 static facet_status blur(training *t, const facet_embed_batch *b, int epoch)
 {
-  facet_encoder_noise noise = {.random = {t->study->settings.seed, FACET_STREAM_EMBED_NOISE},
+  facet_encoder_noise noise = {.random = {t->settings->seed, FACET_STREAM_EMBED_NOISE},
                                .deviation = t->wish->noise,
                                .visit = epoch,
                                .sample =
@@ -167,8 +165,8 @@ static facet_status step(training *t, int epoch, int number, double *loss, doubl
   FACET_TRY(facet_tsne_step(affinity, e->dimensions, t->y, t->alpha, e->learn_alpha, factor, &g));
   FACET_TRY(facet_encoder_backward(t->encoder, g.y, &gradient));
   FACET_CHECK(isfinite(g.loss) && isfinite(gradient), FACET_BAD_INPUT,
-              "%s:%d: embed.rate: the loss is no longer finite in epoch %d: a smaller rate may help",
-              t->study->settings.file, e->line, epoch + 1);
+              "%s:%d: embed.rate: the loss is no longer finite in epoch %d: a smaller rate may help", t->settings->file,
+              e->line, epoch + 1);
   facet_encoder_move(t->encoder,
                      (facet_encoder_step){.optimizer = e->optimizer == FACET_EMBED_ADAM ? FACET_ADAM : FACET_MOMENTUM,
                                           .rate = rate,
@@ -307,13 +305,14 @@ static const facet_member *member_named(const facet_family *family, const char *
 static facet_status describe(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
                              int ranks, training *t)
 {
-  const facet_study *study = plan->store.study;
-  const facet_embedding *e = &study->embed;
+  const facet_settings *settings = plan->store.settings;
+  const facet_embedding *e = plan->embed;
   *t = (training){.ranks = ranks,
-                  .study = study,
+                  .plan = plan,
+                  .settings = settings,
                   .wish = e,
-                  .real = study->settings.precision,
-                  .from = {.study = study,
+                  .real = settings->precision,
+                  .from = {.plan = plan,
                            .data = data->train ? data->train : data->test,
                            .member = member_named(family, e->variant),
                            .count = plan->store.embed_train,
@@ -324,7 +323,7 @@ static facet_status describe(const facet_plan *plan, const facet_study_data *dat
   for (int i = 0; i < e->layers.count; i++)
     t->size[i + 1] = e->layers.item[i];
   t->size[t->layers] = e->dimensions;
-  FACET_CHECK(t->from.member, FACET_BAD_INPUT, "%s:%d: embed.variant: %s was not made", study->settings.file, e->line,
+  FACET_CHECK(t->from.member, FACET_BAD_INPUT, "%s:%d: embed.variant: %s was not made", settings->file, e->line,
               e->variant);
   return FACET_OK;
 }
@@ -360,7 +359,7 @@ char *facet_embed_file(const facet_settings *settings)
 
 static facet_status run(const facet_context *c)
 {
-  const facet_settings *settings = &c->plan->store.study->settings;
+  const facet_settings *settings = c->plan->store.settings;
   char *folder = facet_format("%s/embed", settings->output), *file = facet_embed_file(settings);
   facet_status status = folder && file ? FACET_OK : FACET_OS;
   if (status == FACET_OK && facet_rank(c->comm) == 0)
@@ -430,45 +429,45 @@ static bool wanted(const facet_plan *plan)
 }
 
 /* How many samples the encoder is trained on, and how many numbers each has: those of the feature, or of the pixels. */
-static facet_status find_source(const facet_study *study, const facet_study_data *data, const facet_family *family,
-                                int64_t *samples, int64_t *numbers)
+static facet_status find_source(const facet_study_data *data, const facet_family *family, facet_plan *plan)
 {
-  const facet_embedding *e = &study->embed;
+  const facet_embedding *e = plan->embed;
+  facet_store_plan *s = &plan->store;
   const facet_dataset *d = data->train ? data->train : data->test;
-  *samples = e->samples ? e->samples : d->count;
-  *numbers = facet_image_inputs(d->image);
+  s->embed_train = e->samples ? e->samples : d->count;
+  s->embed_inputs = facet_image_inputs(d->image);
   for (int i = 0; i < family->count && e->source == FACET_SOURCE_FEATURES; i++)
     if (strcmp(family->member[i].variant.name, e->variant) == 0) {
-      *numbers = facet_network_features(family->member[i].network, NULL);
-      FACET_CHECK(*numbers > 0, FACET_BAD_INPUT,
-                  "%s:%d: embed.source: %s does not end in a linear node, so it has no features", study->settings.file,
+      s->embed_inputs = facet_network_features(family->member[i].network, NULL);
+      FACET_CHECK(s->embed_inputs > 0, FACET_BAD_INPUT,
+                  "%s:%d: embed.source: %s does not end in a linear node, so it has no features", s->settings->file,
                   e->line, e->variant);
     }
   return FACET_OK;
 }
 
-static facet_status fits(const facet_store_plan *p, int ranks)
+static facet_status fits(const facet_plan *plan, int ranks)
 {
-  const facet_study *study = p->study;
-  if (p->embed_axes == 0 || facet_embed_batches_kept(study, p->embed_train, p->embed_inputs, ranks) >= 0)
+  const facet_settings *s = plan->store.settings;
+  if (facet_embed_batches_kept(plan, ranks) >= 0)
     return FACET_OK;
-  int64_t most = facet_embed_largest(&study->embed, p->embed_train);
-  double needed = facet_affinity_peak(ranks, study->settings.precision, most, p->embed_inputs);
+  int64_t most = facet_embed_largest(plan->embed, plan->store.embed_train);
+  double needed = facet_affinity_peak(ranks, s->precision, most, plan->store.embed_inputs);
   return facet_raise(FACET_BAD_INPUT,
                      "%s:%d: embed.batch: %lld samples take %.0f MiB for each of %d rank%s, but memory is %.0f MiB",
-                     study->settings.file, study->embed.line, (long long)most, needed / 0x1p20, ranks,
-                     ranks == 1 ? "" : "s", (double)study->settings.memory / 0x1p20);
+                     s->file, plan->embed->line, (long long)most, needed / 0x1p20, ranks, ranks == 1 ? "" : "s",
+                     (double)s->memory / 0x1p20);
 }
 
-static facet_status plan_own(const facet_study *study, const facet_study_data *data, const facet_family *family,
-                             int ranks, facet_plan *plan)
+static facet_status plan_own(const facet_study_data *data, const facet_family *family, int ranks, facet_plan *plan)
 {
   facet_store_plan *s = &plan->store;
-  if (!study->embed.wanted)
+  if (!plan->embed->wanted)
     return FACET_OK;
-  FACET_TRY(find_source(study, data, family, &s->embed_train, &s->embed_inputs));
-  s->embed_axes = study->embed.dimensions;
-  return fits(s, ranks); /* before hours of work that come first */
+  FACET_TRY(find_source(data, family, plan));
+  s->embed_axes = plan->embed->dimensions;
+  s->embed_epochs = plan->embed->epochs;
+  return fits(plan, ranks); /* before hours of work that come first */
 }
 
 const facet_stage facet_stage_embed = {.name = "encoder",

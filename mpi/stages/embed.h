@@ -2,12 +2,12 @@
 #ifndef FACET_EMBED_H
 #define FACET_EMBED_H
 
-#include "study/study.h"
+#include "plan.h"
 
 /* Not collective. The encoder's file, where it is when it is trained; the caller frees. */
 char *facet_embed_file(const facet_settings *settings);
 /* Not collective. How many batches keep their joint probabilities on so many ranks, within the study's memory; -1 where
- * it does not suffice for making those of one. samples and inputs: of the encoder. */
-int64_t facet_embed_batches_kept(const facet_study *study, int64_t samples, int64_t inputs, int ranks);
+ * it does not suffice for making those of one. */
+int64_t facet_embed_batches_kept(const facet_plan *plan, int ranks);
 
 #endif

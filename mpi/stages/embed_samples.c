@@ -12,12 +12,13 @@ enum { FEATURES_AT_ONCE = 64 };
 
 facet_status facet_embed_samples_deal(facet_embed_samples *s)
 {
-  s->batches = (int)facet_embed_batches(&s->study->embed, s->count);
+  s->batches = (int)facet_embed_batches(s->plan->embed, s->count);
   FACET_NEW(s->batch, s->batches);
   FACET_NEW(s->order, s->count);
   FACET_NEW(s->label, s->count);
   FACET_NEW(s->mean, s->features);
-  facet_random_permutation((facet_random){s->study->settings.seed, FACET_STREAM_EMBED}, UINT64_MAX, s->count, s->order);
+  facet_random_permutation((facet_random){s->plan->store.settings->seed, FACET_STREAM_EMBED}, UINT64_MAX, s->count,
+                           s->order);
   for (int64_t i = 0; i < s->count; i++)
     s->label[i] = s->data->label[s->order[i]];
   for (int i = 0; i < s->batches; i++) {
@@ -55,14 +56,14 @@ static void source_clear(source *from)
 
 static facet_status source_make(const facet_embed_samples *s, source *from)
 {
-  facet_sample_source samples = {&s->study->settings, &s->study->data.normalize, NULL, s->data};
+  facet_sample_source samples = {s->plan->store.settings, s->plan->store.normalize, NULL, s->data};
   *from = (source){NULL, NULL, NULL};
   FACET_NEW(from->feature, FEATURES_AT_ONCE * s->features);
   FACET_TRY(facet_pixels_create(&samples, 0, &from->pixels));
   facet_feature_source what = {.pixels = from->pixels,
                                .member = s->member,
-                               .inputs = s->study->embed.source == FACET_SOURCE_PIXELS,
-                               .real = s->study->settings.precision,
+                               .inputs = s->plan->embed->source == FACET_SOURCE_PIXELS,
+                               .real = s->plan->store.settings->precision,
                                .batch = FEATURES_AT_ONCE};
   return facet_features_create(&what, &from->reader);
 }
@@ -79,7 +80,7 @@ static facet_status fill_batch(const facet_embed_samples *s, source *from, facet
       for (int64_t j = 0; j < s->features; j++) {
         double h = from->feature[i * s->features + j];
         FACET_CHECK(isfinite(h), FACET_BAD_INPUT, "%s:%d: embed: the features of sample %lld are not finite",
-                    s->study->settings.file, s->study->embed.line, (long long)s->order[own + first + i]);
+                    s->plan->store.settings->file, s->plan->embed->line, (long long)s->order[own + first + i]);
         facet_blockmatrix_set(b->x, first + i + j * rows, h);
         sum[j] += h;
         squares[j] += h * h;
@@ -106,8 +107,8 @@ static facet_status add_up(MPI_Comm comm, int64_t count, double *sum)
 /* From the sums over all samples of all ranks. One scale for all features, so that distances keep their proportions. */
 static facet_status find_scale(facet_embed_samples *s, const double *sum, const double *squares)
 {
-  const char *file = s->study->settings.file;
-  int line = s->study->embed.line;
+  const char *file = s->plan->store.settings->file;
+  int line = s->plan->embed->line;
   double n = (double)s->count, d = (double)s->features, variance = 0, square = 0;
   for (int64_t j = 0; j < s->features; j++) {
     s->mean[j] = sum[j] / n;

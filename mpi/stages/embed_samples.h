@@ -14,7 +14,7 @@ typedef struct {
 } facet_embed_batch;
 
 typedef struct {
-  const facet_study *study;
+  const facet_plan *plan;
   const facet_dataset *data;
   const facet_member *member; /* whose features they are */
   int64_t count, features;
@@ -25,7 +25,7 @@ typedef struct {
   double *mean, scale; /* x = (feature - mean) / scale */
 } facet_embed_samples;
 
-/* Not collective. Deals so many samples of the data to as few batches of about one size as the study allows; study,
+/* Not collective. Deals so many samples of the data to as few batches of about one size as the study allows; plan,
  * data, member, count and features are set, everything else is zero. Clear it in any case. */
 facet_status facet_embed_samples_deal(facet_embed_samples *samples);
 void facet_embed_samples_clear(facet_embed_samples *samples);

@@ -14,7 +14,7 @@ facet_feature_source facet_feature_source_of(const facet_plan *plan, const facet
 {
   return (facet_feature_source){.pixels = pixels,
                                 .member = &family->member[variant],
-                                .real = plan->store.study->settings.precision,
+                                .real = plan->store.settings->precision,
                                 .batch = plan->work[variant].forward_batch,
                                 .stored = plan->store.variant[variant].features > 0 ? store : NULL,
                                 .variant = variant};

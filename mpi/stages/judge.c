@@ -17,8 +17,7 @@ typedef struct {
   const facet_study_data *data;
   const facet_family *family;
   facet_store *store;
-  int clean; /* condition */
-  float *x;  /* N x numbers: what the map is drawn from, of a variant's test samples */
+  float *x; /* N x numbers: what the map is drawn from, of a variant's test samples */
   double *position, *reference;
   int32_t *reference_label;
   uint8_t *done; /* per variant: 1 */
@@ -43,9 +42,7 @@ static bool is_left(const judgement *j, int v)
 static facet_status prepare(judgement *j)
 {
   const facet_store_plan *s = j->s;
-  j->clean = s->study->conditions.clean;
-  facet_sample_source source = {&s->study->settings, &s->study->data.normalize, &s->study->conditions, j->data->test};
-  FACET_TRY(facet_pixels_create(&source, 0, &j->pixels));
+  FACET_TRY(facet_pixels_create(&j->plan->source, 0, &j->pixels));
   int left = 0;
   for (int v = 0; v < s->variants; v++)
     left += is_left(j, v);
@@ -68,14 +65,14 @@ static facet_status find_own(judgement *j, int v)
   facet_features *reader = NULL;
   double *feature = NULL;
   facet_status status = FACET_OK;
-  source.inputs = j->s->study->embed.source == FACET_SOURCE_PIXELS;
+  source.inputs = j->plan->embed->source == FACET_SOURCE_PIXELS;
   for (int64_t i = 0; i < n * numbers; i++)
     j->x[i] = 0;
   FACET_NEW_GO(done, status, feature, source.batch * numbers);
   FACET_GO(done, status, facet_features_create(&source, &reader));
   for (int64_t i = n * rank / ranks, last = n * (rank + 1) / ranks; i < last; i += source.batch) {
     int64_t count = last - i < source.batch ? last - i : source.batch;
-    FACET_GO(done, status, facet_features_run(reader, j->clean, NULL, i, count, feature));
+    FACET_GO(done, status, facet_features_run(reader, j->s->clean, NULL, i, count, feature));
     for (int64_t k = 0; k < count * numbers; k++)
       j->x[i * numbers + k] = (float)feature[k];
   }
@@ -144,7 +141,7 @@ static facet_status judge_variant(judgement *j, int v)
   double found[3] = {NAN, NAN, NAN};
   FACET_AGREE(j->comm, find_own(j, v));
   FACET_TRY(share(j));
-  const facet_place at = {.part = {{v, 1}, {j->clean, 1}}};
+  const facet_place at = {.part = {{v, 1}, {j->s->clean, 1}}};
   FACET_AGREE(j->comm, facet_store_get(j->store, FACET_ROW_EMBED_POSITION, at, j->position));
   FACET_TRY(find_error(j, &found[0]));
   FACET_TRY(find_ranks(j, &found[1], &found[2]));

@@ -50,7 +50,6 @@ typedef struct {
   const facet_context *context;
   const facet_plan *plan;
   const facet_store_plan *s;
-  const facet_study *study;
   facet_store *store;
   const facet_network *encoder;
   int64_t span; /* of facet_plan_in_order */
@@ -92,7 +91,7 @@ static facet_status make_linear(mapping *m, int v)
   const facet_member *member = &m->context->family->member[v];
   int64_t n = EXPLAINED_AT_ONCE, k = m->s->embed_axes, d = m->plan->inputs;
   facet_executor_options options = {.real = FACET_F64, .batch = n, .rows = k};
-  FACET_TRY(stack_networks(&m->study->embed, member, m->encoder, &m->stacked));
+  FACET_TRY(stack_networks(m->plan->embed, member, m->encoder, &m->stacked));
   FACET_CHECK(m->stacked, FACET_INTERNAL, "%s cannot be embedded", member->variant.name);
   FACET_TRY(facet_pass_make(m->stacked, options, m->pixels, &member->input, true, &m->linear));
   int nodes = facet_executor_constant_nodes(m->linear.executor);
@@ -115,9 +114,9 @@ static facet_status enter(void *self, int group)
 {
   mapping *m = self;
   int v = group / 2;
-  facet_type real = m->study->settings.precision;
+  facet_type real = m->s->settings->precision;
   facet_feature_source source = facet_feature_source_of(m->plan, m->context->family, m->store, v, m->pixels);
-  source.inputs = m->study->embed.source == FACET_SOURCE_PIXELS;
+  source.inputs = m->plan->embed->source == FACET_SOURCE_PIXELS;
   FACET_TRY(facet_features_create(&source, &m->reader));
   FACET_TRY(facet_executor_create(m->encoder, (facet_executor_options){.real = real, .batch = AT_ONCE}, &m->forward));
   FACET_NEW(m->feature, AT_ONCE * m->s->embed_inputs);
@@ -146,7 +145,7 @@ static void rows_to_images(mapping *m, int64_t rows)
 static int64_t explained_of(const mapping *m, const facet_tile *t)
 {
   int64_t left = m->s->embed_samples - t->first;
-  if (m->study->conditions.item[t->condition].corruption != 0 || left < 0)
+  if (t->condition != m->s->clean || left < 0)
     return 0;
   return left < t->count ? left : t->count;
 }
@@ -211,10 +210,10 @@ static facet_status run_tile(void *self, facet_dealer *dealer, int64_t unit)
 
 /* ---- all tiles ---- */
 
-static double encoder_numbers(const facet_store_plan *s)
+static double encoder_numbers(const facet_plan *plan)
 {
-  const facet_embedding *e = &s->study->embed;
-  double inputs = (double)s->embed_inputs, numbers = 0;
+  const facet_embedding *e = plan->embed;
+  double inputs = (double)plan->store.embed_inputs, numbers = 0;
   for (int i = 0; i <= e->layers.count; i++) {
     double outputs = i < e->layers.count ? (double)e->layers.item[i] : (double)e->dimensions;
     numbers += (inputs + 1) * outputs;
@@ -230,7 +229,7 @@ static facet_unit unit_of(const void *self, int64_t i)
   const double slower = 4;
   facet_tile t = tile_of(m, i);
   const facet_store_variant *v = &m->s->variant[t.variant];
-  double explained = (double)explained_of(m, &t), pass = 2 * encoder_numbers(m->s) + (double)v->cost.flops;
+  double explained = (double)explained_of(m, &t), pass = 2 * encoder_numbers(m->plan) + (double)v->cost.flops;
   return (facet_unit){.cost = ((double)t.count + explained * slower * (m->s->embed_axes + 1)) * pass,
                       .group = group_of(t.variant, explained > 0),
                       .part = facet_plan_number(m->plan, &t),
@@ -256,20 +255,18 @@ static facet_status mapping_make(const facet_context *c, const facet_network *en
   *m = (mapping){.context = c,
                  .plan = c->plan,
                  .s = s,
-                 .study = s->study,
                  .store = c->store,
                  .encoder = encoder,
                  .span = facet_plan_span(c->plan, ranks)};
-  facet_sample_source source = {&s->study->settings, &s->study->data.normalize, &s->study->conditions, c->data->test};
-  bool anew = s->study->embed.source == FACET_SOURCE_PIXELS || s->variant[0].features == 0;
-  return facet_pixels_create(&source, anew ? c->plan->room : 0, &m->pixels);
+  bool anew = c->plan->embed->source == FACET_SOURCE_PIXELS || s->variant[0].features == 0;
+  return facet_pixels_create(&c->plan->source, anew ? c->plan->room : 0, &m->pixels);
 }
 
 static facet_status run(const facet_context *c)
 {
   mapping m = {NULL};
   facet_network *encoder = NULL;
-  char *file = facet_embed_file(&c->plan->store.study->settings);
+  char *file = facet_embed_file(c->plan->store.settings);
   facet_status status = file ? facet_onnx_read(file, &encoder) : FACET_OS;
   if (status == FACET_OK)
     status = mapping_make(c, encoder, facet_ranks(c->comm), &m);
@@ -292,7 +289,7 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
   mapping m = {NULL};
   facet_network *encoder = NULL;
   size_t before = facet_memory_in_use(), own = 0, most = 0;
-  facet_status status = blank_encoder(&c->plan->store.study->embed, c->plan->store.embed_inputs, &encoder);
+  facet_status status = blank_encoder(c->plan->embed, c->plan->store.embed_inputs, &encoder);
   if (status == FACET_OK)
     status = mapping_make(c, encoder, 1, &m);
   own = facet_memory_in_use() - before;
@@ -309,7 +306,7 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
 static facet_status seconds(const facet_context *c, const facet_speeds *speeds, int ranks, double *sum)
 {
   const facet_store_plan *s = &c->plan->store;
-  double n = (double)s->samples, encoder = 2 * speeds->product * encoder_numbers(s);
+  double n = (double)s->samples, encoder = 2 * speeds->product * encoder_numbers(c->plan);
   double passes = n * s->conditions + (double)(s->embed_samples * (s->embed_axes + 1));
   *sum = speeds->corrupting * n * s->variants / ranks;
   for (int v = 0; v < s->variants; v++)
@@ -326,13 +323,13 @@ static bool wanted(const facet_plan *plan)
 }
 
 /* The constant nodes of the network from a variant's input to a position. */
-static facet_status name_nodes(const facet_study *study, const facet_member *m, const facet_network *encoder,
+static facet_status name_nodes(const facet_plan *plan, const facet_member *m, const facet_network *encoder,
                                facet_store_variant *v)
 {
   facet_network *stacked;
   facet_executor *executor;
-  facet_executor_options options = {.real = study->settings.precision, .batch = 1};
-  FACET_TRY(stack_networks(&study->embed, m, encoder, &stacked));
+  facet_executor_options options = {.real = plan->store.settings->precision, .batch = 1};
+  FACET_TRY(stack_networks(plan->embed, m, encoder, &stacked));
   if (!stacked)
     return FACET_OK;
   facet_status status = facet_executor_create(stacked, options, &executor);
@@ -347,20 +344,19 @@ static facet_status name_nodes(const facet_study *study, const facet_member *m, 
   return status;
 }
 
-static facet_status plan_own(const facet_study *study, const facet_study_data *data, const facet_family *family,
-                             int ranks, facet_plan *plan)
+static facet_status plan_own(const facet_study_data *data, const facet_family *family, int ranks, facet_plan *plan)
 {
   (void)data, (void)ranks;
   facet_store_plan *s = &plan->store;
-  int64_t explain = study->embed.explain;
-  if (!study->embed.wanted)
+  int64_t explain = plan->embed->explain;
+  if (!plan->embed->wanted)
     return FACET_OK;
   s->embed_samples = explain == 0 || explain > s->samples ? s->samples : explain;
   facet_network *encoder; /* its nodes are those of the one that will be trained */
-  FACET_TRY(blank_encoder(&study->embed, s->embed_inputs, &encoder));
+  FACET_TRY(blank_encoder(plan->embed, s->embed_inputs, &encoder));
   facet_status status = FACET_OK;
   for (int v = 0; v < s->variants && status == FACET_OK; v++)
-    status = name_nodes(study, &family->member[v], encoder, &s->variant[v]);
+    status = name_nodes(plan, &family->member[v], encoder, &s->variant[v]);
   facet_network_destroy(&encoder);
   return status;
 }

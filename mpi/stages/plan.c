@@ -14,7 +14,7 @@ facet_tile facet_plan_tile(const facet_plan *plan, int64_t i)
   t.variant = (int)(i / plan->blocks / s->conditions);
   t.first = t.block * s->block;
   t.count = s->samples - t.first < s->block ? s->samples - t.first : s->block;
-  bool linear = s->variant[t.variant].linearize && s->study->conditions.item[t.condition].corruption == 0;
+  bool linear = s->variant[t.variant].linearize && t.condition == s->clean;
   int64_t left = s->linear_samples - t.first;
   t.linear = !linear || left <= 0 ? 0 : left < t.count ? left : t.count;
   return t;

@@ -2,14 +2,22 @@
 #ifndef FACET_PLAN_H
 #define FACET_PLAN_H
 
+#include "study/loader.h"
 #include "work.h"
 
 typedef struct {
-  facet_store_plan store; /* arrays owned by the plan, study and names borrowed */
-  int64_t blocks;         /* of `store.block` test samples; the last may be short */
-  int64_t inputs;         /* D */
-  facet_work *work;       /* per variant: fixed by the study, so results are too */
-  double room;            /* bytes of a rank's memory that executors and data leave */
+  facet_store_plan store; /* arrays owned by the plan, names borrowed */
+  /* what the study says of stages, and of the samples that they see; borrowed */
+  facet_sample_source source; /* test samples under the conditions */
+  const facet_linearize_keys *linearize;
+  const facet_change_keys *change;
+  const facet_aggregation *aggregate;
+  const facet_embedding *embed;
+  /* what follows */
+  int64_t blocks;   /* of `store.block` test samples; the last may be short */
+  int64_t inputs;   /* D */
+  facet_work *work; /* per variant: fixed by the study, so results are too */
+  double room;      /* bytes of a rank's memory that executors and data leave */
 } facet_plan;
 
 /* One tile of work. */

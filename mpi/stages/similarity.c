@@ -256,7 +256,7 @@ static void warn(const facet_plan *plan)
   const facet_store_plan *p = &plan->store;
   if (p->variants * (int64_t)p->conditions > FACET_MOST_ITEMS)
     fprintf(stderr, "facet: warning: no /similarity%s: %d variants under %d conditions are more than %d pairs\n",
-            p->study->aggregate.cka ? " and no /aggregate/cka" : "", p->variants, p->conditions, FACET_MOST_ITEMS);
+            p->cka ? " and no /aggregate/cka" : "", p->variants, p->conditions, FACET_MOST_ITEMS);
 }
 
 const facet_stage facet_stage_similarity = {.name = "similarity",

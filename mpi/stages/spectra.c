@@ -266,7 +266,7 @@ typedef struct {
 /* Standard normal numbers, which belong to the line of M. */
 static void draw(const sketch *k, int64_t first, int64_t count)
 {
-  facet_random random = {k->w->plan->study->settings.seed, FACET_STREAM_PROJECT};
+  facet_random random = {k->w->plan->settings->seed, FACET_STREAM_PROJECT};
   double pair[2];
   for (int64_t i = 0; i < count; i++)
     for (int64_t j = 0; j < k->size; j++) {
@@ -511,11 +511,10 @@ static facet_spectrum_method choose(facet_spectrum_method asked, int64_t inputs,
 }
 
 /* How many values the spectra have, and how they are found. */
-static facet_status plan_own(const facet_study *study, const facet_study_data *data, const facet_family *family,
-                             int ranks, facet_plan *plan)
+static facet_status plan_own(const facet_study_data *data, const facet_family *family, int ranks, facet_plan *plan)
 {
   (void)data, (void)family, (void)ranks;
-  const facet_aggregation *a = &study->aggregate;
+  const facet_aggregation *a = plan->aggregate;
   facet_store_plan *p = &plan->store;
   int64_t rows = p->linear_samples * p->linear_rows;
   p->components = least(a->spectrum, least(plan->inputs, rows));
@@ -523,8 +522,8 @@ static facet_status plan_own(const facet_study *study, const facet_study_data *d
   int64_t order = p->spectrum_method == FACET_SPECTRUM_GRAM ? plan->inputs : rows;
   FACET_CHECK(p->components == 0 || p->spectrum_method == FACET_SPECTRUM_RANDOM || order <= LARGEST_ASKED,
               FACET_BAD_INPUT, "%s:%d: aggregate.method: %s makes a matrix of %lld x %lld; at most %d x %d are made",
-              study->settings.file, a->line, facet_spectrum_name(p->spectrum_method), (long long)order,
-              (long long)order, LARGEST_ASKED, LARGEST_ASKED);
+              p->settings->file, a->line, facet_spectrum_name(p->spectrum_method), (long long)order, (long long)order,
+              LARGEST_ASKED, LARGEST_ASKED);
   return FACET_OK;
 }
 

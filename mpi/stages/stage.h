@@ -36,8 +36,7 @@ typedef struct {
   /* Not collective. Fills in what of the plan the stage alone knows: the sizes of its arrays, what it has to know of
    * variants. Called for all stages, in their order; family: networks, or a sketch of them. FACET_BAD_INPUT where the
    * study's memory is not enough for so many ranks. NULL: nothing. */
-  facet_status (*plan)(const facet_study *study, const facet_study_data *data, const facet_family *family, int ranks,
-                       facet_plan *plan);
+  facet_status (*plan)(const facet_study_data *data, const facet_family *family, int ranks, facet_plan *plan);
   /* Not collective, context->comm is nobody's. Bytes that one of so many ranks takes for it at most, beside data and
    * networks: made, measured and thrown away, or summed up. FACET_BAD_INPUT where the study's memory is not enough.
    * NULL: too little to count. */

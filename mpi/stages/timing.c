@@ -11,7 +11,7 @@ static facet_status measure(const facet_context *c, const uint8_t *done)
     if (done[v])
       continue;
     FACET_TRY(facet_interrupt_check());
-    FACET_TRY(facet_forward_measure(c->family->member[v].network, c->plan->store.study->settings.precision,
+    FACET_TRY(facet_forward_measure(c->family->member[v].network, c->plan->store.settings->precision,
                                     c->plan->work[v].forward_batch, &seconds));
     FACET_TRY(facet_store_put(c->store, FACET_ROW_FORWARD_SECONDS, (facet_place){.part = {{v, 1}}}, &seconds));
     FACET_TRY(facet_store_mark(c->store, "timing", v));

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "ranks/memory.h"
 
@@ -69,7 +70,7 @@ static double inputs_of(const facet_store_plan *s)
 /* Of forward passes of `batch` samples. */
 static double forward_bytes(const bound *b, const costs *c, int64_t batch)
 {
-  double real = (double)facet_type_size(b->plan->study->settings.precision), n = (double)batch;
+  double real = (double)facet_type_size(b->plan->settings->precision), n = (double)batch;
   return c->first + c->sample * (n - 1) +
          inputs_of(b->plan) * ((sizeof(float) + real) * n + sizeof(double) + sizeof(float));
 }
@@ -77,7 +78,7 @@ static double forward_bytes(const bound *b, const costs *c, int64_t batch)
 /* Of linearizing `batch` samples, `chunk` rows of each at once. */
 static double linear_bytes(const bound *b, const costs *c, int constants, int64_t batch, int64_t chunk)
 {
-  double real = (double)facet_type_size(b->plan->study->settings.precision), n = (double)batch, d = inputs_of(b->plan);
+  double real = (double)facet_type_size(b->plan->settings->precision), n = (double)batch, d = inputs_of(b->plan);
   double executor = c->row + (c->linear_sample + c->more_row) * (n - 1) + c->more_row * n * ((double)chunk - 1);
   double k = (double)b->plan->linear_rows;
   double samples = d * ((sizeof(float) + real + sizeof(double)) * n + sizeof(double) + sizeof(float));
@@ -101,12 +102,12 @@ static double fixed_bytes(const facet_store_plan *s, const facet_study_data *dat
 
 static facet_status too_little(const bound *b, const char *what, const char *name, double needed)
 {
-  const facet_study *study = b->plan->study;
+  const facet_settings *s = b->plan->settings;
   char line[20] = "";
-  if (study->settings.memory_line > 0)
-    snprintf(line, sizeof line, ":%d", study->settings.memory_line);
-  return facet_raise(FACET_BAD_INPUT, "%s%s: memory: %.0f MiB for a rank, but %s%s take %.0f MiB", study->settings.file,
-                     line, (double)study->settings.memory / 0x1p20, what, name, needed / 0x1p20);
+  if (s->memory_line > 0)
+    snprintf(line, sizeof line, ":%d", s->memory_line);
+  return facet_raise(FACET_BAD_INPUT, "%s%s: memory: %.0f MiB for a rank, but %s%s take %.0f MiB", s->file, line,
+                     (double)s->memory / 0x1p20, what, name, needed / 0x1p20);
 }
 
 /* `adjoints` as samples of a chunk of rows; chunks of much the same size. */
@@ -121,10 +122,10 @@ static void split(const facet_store_plan *s, int64_t adjoints, facet_work *work)
 static facet_status choose(bound *b, const facet_member *m, int constants, bool linear, facet_work *work)
 {
   const facet_store_plan *s = b->plan;
-  double room = (double)s->study->settings.memory - b->fixed;
+  double room = (double)s->settings->memory - b->fixed;
   costs c;
   *work = (facet_work){.forward_batch = s->block < FORWARD_BATCH ? s->block : FORWARD_BATCH};
-  FACET_TRY(measure_costs(m->network, s->study->settings.precision, linear, &c));
+  FACET_TRY(measure_costs(m->network, s->settings->precision, linear, &c));
   while (work->forward_batch > 1 && forward_bytes(b, &c, work->forward_batch) > room)
     work->forward_batch--;
   double needed = forward_bytes(b, &c, work->forward_batch);
@@ -145,27 +146,27 @@ static facet_status choose(bound *b, const facet_member *m, int constants, bool 
 }
 
 /* Pruned networks are like dense: they take what it takes. */
-static bool like_dense(const facet_store_plan *s, const facet_member *m)
+static bool like_dense(const facet_store_variant *v)
 {
-  return m->variant.recipe >= 0 && !s->study->recipes.item[m->variant.recipe].onnx;
+  return strcmp(v->method, "external") != 0;
 }
 
 facet_status facet_work_share(const facet_store_plan *plan, const facet_study_data *data, const facet_family *family,
                               facet_work *work, double *room)
 {
   bound b = {.plan = plan, .fixed = fixed_bytes(plan, data, family)};
-  if (b.fixed > (double)plan->study->settings.memory)
+  if (b.fixed > (double)plan->settings->memory)
     return too_little(&b, "the program, the data sets and the networks alone", "", b.fixed);
   bool linear = false;
   for (int i = 0; i < family->count; i++)
-    linear = linear || (plan->variant[i].linearize && (i == 0 || like_dense(plan, &family->member[i])));
+    linear = linear || (plan->variant[i].linearize && (i == 0 || like_dense(&plan->variant[i])));
   for (int i = 0; i < family->count; i++) {
     const facet_store_variant *v = &plan->variant[i];
-    if (i > 0 && like_dense(plan, &family->member[i]))
+    if (i > 0 && like_dense(v))
       work[i] = work[0];
     else
       FACET_TRY(choose(&b, &family->member[i], v->constant_nodes, i == 0 ? linear : v->linearize, &work[i]));
   }
-  *room = fmin((double)plan->study->settings.memory - b.fixed - b.most, MOST_KEPT);
+  *room = fmin((double)plan->settings->memory - b.fixed - b.most, MOST_KEPT);
   return FACET_OK;
 }

@@ -86,23 +86,19 @@ static facet_status put_names(const creation *c, hid_t object, const char *name,
 }
 static facet_status root_attributes(const creation *c)
 {
-  const facet_study *study = c->shape->plan->study;
-  const facet_normalization *n = &study->data.normalize;
+  const facet_store_plan *p = c->shape->plan;
+  const facet_normalization *n = p->normalize;
   const double zero = 0, one = 1;
-  char *filled = NULL;
   int count;
   const facet_library *version = facet_versions(&count);
   hid_t root = c->file;
   FACET_TRY(put_text(c, root, "facet_version", FACET_VERSION));
   FACET_TRY(put_int(c, root, "schema_version", FACET_SCHEMA_VERSION));
   FACET_TRY(put_text(c, root, "git_revision", facet_revision()));
-  FACET_TRY(put_text(c, root, "study_name", study->settings.name));
-  FACET_TRY(put_text(c, root, "study", c->shape->plan->study_text));
-  FACET_TRY(facet_study_text(study, &filled));
-  facet_status status = put_text(c, root, "study_filled", filled);
-  facet_free(&filled);
-  FACET_TRY(status);
-  FACET_TRY(put_int(c, root, "seed", study->settings.seed));
+  FACET_TRY(put_text(c, root, "study_name", p->settings->name));
+  FACET_TRY(put_text(c, root, "study", p->study_text));
+  FACET_TRY(put_text(c, root, "study_filled", p->study_filled));
+  FACET_TRY(put_int(c, root, "seed", p->settings->seed));
   if (c->shape->plan->diverged > 0)
     FACET_TRY(
         put_names(c, root, "diverged", c->shape->plan->diverged, (const char *const *)c->shape->plan->diverged_line));

@@ -26,7 +26,7 @@ static facet_status name_corruptions(const facet_store_plan *p, facet_store_name
   for (int c = 0; c < p->conditions; c++) {
     const char *slash = strrchr(p->condition[c], '/');
     n->corruption_of[c] = -1;
-    if (p->study->conditions.item[c].corruption == 0 || !slash)
+    if (c == p->clean || !slash)
       continue;
     char *text = facet_format("%.*s", (int)(slash - p->condition[c]), p->condition[c]);
     n->corruption_of[c] = number_of(n->corruption, &n->corruptions, text);
@@ -105,5 +105,5 @@ bool facet_store_has_spectrum(const facet_store_plan *p, int variant)
 
 int64_t facet_store_cka_items(const facet_store_plan *p)
 {
-  return p->study->aggregate.cka ? facet_store_items(p) : 0;
+  return p->cka ? facet_store_items(p) : 0;
 }

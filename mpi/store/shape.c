@@ -63,7 +63,7 @@ static int64_t common_size(const facet_store_shape *s, facet_dimension d)
   case FACET_DIM_POSITION:
     return unless_none(p->embed_axes);
   case FACET_DIM_EPOCH:
-    return embedding ? p->study->embed.epochs : -1;
+    return embedding ? p->embed_epochs : -1;
   case FACET_DIM_TRAINED:
     return embedding ? p->embed_train : -1;
   case FACET_DIM_MERIT:

@@ -25,7 +25,7 @@ hid_t facet_store_file_type(const facet_store_shape *shape, facet_row row)
   case FACET_ROW_U8:
     return H5T_STD_U8LE;
   case FACET_ROW_REAL:
-    return shape->plan->study->settings.precision == FACET_F64 ? H5T_IEEE_F64LE : H5T_IEEE_F32LE;
+    return shape->plan->settings->precision == FACET_F64 ? H5T_IEEE_F64LE : H5T_IEEE_F32LE;
   default:
     return H5T_IEEE_F64LE;
   }
@@ -85,10 +85,7 @@ static facet_status same_text(const checked *s, const char *object, const char *
 
 static facet_status same_study(const checked *s)
 {
-  char *filled;
-  FACET_TRY(facet_study_text(s->shape->plan->study, &filled));
-  facet_status status = same_text(s, "/", "study_filled", filled, "belongs to a different study");
-  facet_free(&filled);
+  facet_status status = same_text(s, "/", "study_filled", s->shape->plan->study_filled, "belongs to a different study");
   for (int v = 0; v < s->shape->plan->variants && status == FACET_OK; v++) {
     char *object = facet_format("/variants/%s", s->shape->plan->variant[v].name);
     if (!object)

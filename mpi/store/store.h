@@ -55,13 +55,14 @@ enum { FACET_MOST_STAGES = 16 };
 
 /* What the store is made for. All arrays belong to the caller. */
 typedef struct {
-  const facet_study *study;
-  const char *study_text; /* as the user wrote it */
+  const facet_settings *settings;
+  const facet_normalization *normalize;
+  const char *study_text, *study_filled; /* as the user wrote it, and with every default */
   int variants;
   facet_store_variant *variant;
   int diverged; /* variants that are missing, and why */
   char *const *diverged_line;
-  int conditions;
+  int conditions, clean; /* clean: which of them is; -1: none */
   const char **condition;
   int classes;
   const char **class_name;
@@ -75,11 +76,13 @@ typedef struct {
   int *change_condition;                 /* their numbers */
   int64_t components;                    /* singular values and directions of each spectrum; 0: none */
   facet_spectrum_method spectrum_method; /* never auto */
+  bool cka;                              /* similarity of features of pairs of variant and condition */
   int stages;                            /* in the order in which they run */
   facet_store_stage stage[FACET_MOST_STAGES];
   int embed_axes;                    /* of positions; 0: no embedding */
   int64_t embed_train, embed_inputs; /* samples that the encoder learns from, and numbers of each */
-  int64_t embed_samples;             /* whose positions are linearized; the first ones */
+  int embed_epochs;
+  int64_t embed_samples; /* whose positions are linearized; the first ones */
 } facet_store_plan;
 
 typedef struct facet_store facet_store;

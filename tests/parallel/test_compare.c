@@ -23,9 +23,9 @@ static int rank;
 static char folder[64], path[96], other[96];
 
 typedef struct {
-  facet_study study;
-  facet_condition condition[MANY];
-  char name[MANY][24], *image;
+  facet_settings settings;
+  facet_normalization normalize;
+  char name[MANY][24];
   const char *names[MANY];
   facet_store_variant variant[V];
   int32_t label[N];
@@ -41,23 +41,14 @@ static const char *const classes[K] = {"a", "b", "c"};
 /* Clean samples first, unless `clean` is false, and then every corruption with every severity. */
 static void make_fixture(bool clean)
 {
-  f = (fixture){.image = "/images"};
+  f = (fixture){.settings = {.file = "s.yaml", .name = "s", .output = "/out", .precision = FACET_F32},
+                .normalize = {.scale = 1, .channels = 1, .std = {1}}};
   for (int c = 0; c < MANY; c++) {
     int corrupted = c - clean;
-    f.condition[c] = corrupted < 0 ? (facet_condition){0} : (facet_condition){1, 1 + corrupted % SEVERITIES, NULL};
     (void)snprintf(f.name[c], sizeof f.name[c], corrupted < 0 ? "clean" : "noise_%d/%d", corrupted / SEVERITIES,
                    1 + corrupted % SEVERITIES);
     f.names[c] = f.name[c];
   }
-  f.study =
-      (facet_study){.settings = {.file = "s.yaml", .name = "s", .output = "/out", .block = N, .precision = FACET_F32}};
-  f.study.settings.threads = 1;
-  f.study.data.test = (facet_source_keys){.format = facet_data_format_find("npy"), .images = {1, &f.image}, .count = N};
-  f.study.data.normalize = (facet_normalization){.scale = 1, .channels = 1, .std = {1}};
-  f.study.model.onnx = "/model.onnx";
-  f.study.conditions.count = C;
-  f.study.conditions.clean = clean ? 0 : -1;
-  f.study.conditions.item = f.condition;
   for (int v = 0; v < V; v++) {
     f.variant[v] = (facet_store_variant){.name = variants[v], .replicate = variants[v], .onnx = "n", .sha256 = "aa"};
     f.variant[v].method = v == 0 ? "dense" : v < 3 ? "magnitude" : "random";
@@ -69,7 +60,10 @@ static void make_fixture(bool clean)
   for (int i = 0; i < N; i++)
     f.label[i] = i % 11 == 5 ? -1 : i % K;
   f.plan = (facet_store_plan){
-      .study = &f.study,
+      .settings = &f.settings,
+      .normalize = &f.normalize,
+      .study_filled = "study: s\n",
+      .clean = clean ? 0 : -1,
       .stages = 4,
       .stage = {{"analyse", "V, C, block"}, {"summary", "V, C"}, {"compare", ""}, {"similarity", ""}},
       .study_text = "study: s\n",
@@ -402,7 +396,7 @@ static void test_too_many_items(void **state)
 {
   (void)state;
   make_fixture(true);
-  f.study.conditions.count = f.plan.conditions = MANY;
+  f.plan.conditions = MANY;
   assert_int_equal(facet_store_items(&f.plan), 0);
   if (rank == 0)
     unlink(path);

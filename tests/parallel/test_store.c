@@ -40,9 +40,8 @@ static char folder[64];
 /* ---- a plan, made by hand ---- */
 
 typedef struct {
-  facet_study study;
-  facet_condition condition[C];
-  char *image;
+  facet_settings settings;
+  facet_normalization normalize;
   facet_store_variant variant[V];
   int32_t label[N];
   facet_store_plan plan;
@@ -55,18 +54,9 @@ static int64_t layer_size[] = {100, 300};
 
 static void make_fixture(fixture *f)
 {
-  *f = (fixture){.condition = {{0, 0}, {1, 3}}, .image = "/images"};
-  f->study =
-      (facet_study){.settings = {.file = "store.yaml", .name = "store", .seed = 7, .output = "/out", .block = BLOCK}};
-  f->study.settings.precision = FACET_F32;
-  f->study.settings.threads = 1;
-  f->study.data.test =
-      (facet_source_keys){.format = facet_data_format_find("npy"), .images = {1, &f->image}, .count = N};
-  f->study.data.normalize = (facet_normalization){.scale = 255, .channels = 2, .mean = {0.25, 0.5}, .std = {1, 2}};
-  f->study.model.onnx = "/model.onnx";
-  f->study.conditions.count = C;
-  f->study.conditions.item = f->condition;
-  f->study.linearize.wanted = true;
+  *f = (fixture){
+      .settings = {.file = "store.yaml", .name = "store", .seed = 7, .output = "/out", .precision = FACET_F32},
+      .normalize = {.scale = 255, .channels = 2, .mean = {0.25, 0.5}, .std = {1, 2}}};
   const facet_store_variant common = {.layers = 2,
                                       .layer = layers,
                                       .layer_achieved = layer_achieved,
@@ -97,7 +87,9 @@ static void make_fixture(fixture *f)
   for (int i = 0; i < N; i++)
     f->label[i] = i % 4 == 3 ? -1 : i % K;
   f->plan = (facet_store_plan){
-      .study = &f->study,
+      .settings = &f->settings,
+      .normalize = &f->normalize,
+      .study_filled = "study: store\n",
       .stages = 4,
       .stage = {{"analyse", "V, C, block"}, {"summary", "V, C"}, {"compare", ""}, {"similarity", ""}},
       .study_text = "study: store # as the user wrote it\n",
@@ -151,7 +143,7 @@ static facet_status write_linear(facet_store *store, const fixture *f, int v, in
     row[i] = (int32_t)((first * ROWS + i) % K);
   for (int i = 0; i < count; i++)
     ties[i] = (int32_t)(first + i) % 2;
-  bool twice = f->study.settings.precision == FACET_F64;
+  bool twice = f->settings.precision == FACET_F64;
   const void *numbers = twice ? (void *)w : w_single;
   const facet_place whole = {.variant = v, .part = {{first, count}}, .as = FACET_AS_STORED};
   size_t size = twice ? sizeof(double) : sizeof(float);
@@ -283,7 +275,7 @@ static void same_checksum_as_one_rank(facet_type precision)
 {
   fixture f;
   make_fixture(&f);
-  f.study.settings.precision = precision;
+  f.settings.precision = precision;
   assert_everywhere(write_store(MPI_COMM_WORLD, at("all.h5"), &f) == FACET_OK);
   bool good = true;
   if (rank == 0) {
@@ -757,7 +749,7 @@ static void test_refuses_what_does_not_fit(void **state)
   make_fixture(&f);
   assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("new.h5"), &f.plan) == FACET_OK);
   make_fixture(&other);
-  other.study.settings.seed = 8;
+  other.plan.study_filled = "study: store\nseed: 8\n";
   assert_refused(&other, "different study");
   make_fixture(&other);
   other.variant[1].sha256 = "other";
@@ -804,7 +796,6 @@ static void test_without_linearizations(void **state)
   fixture f;
   char hex[65];
   make_fixture(&f);
-  f.study.linearize.wanted = false;
   f.plan.linear_samples = f.plan.linear_rows = 0;
   for (int v = 0; v < V; v++)
     f.variant[v].linearize = false;
