@@ -34,7 +34,7 @@ def test_its_files_are_there_and_few(recipe):
     for pattern in sum(files, []):
         assert list(ROOT.glob(pattern)), pattern
     section = PAGE.split(f"\n## {anchor.replace('-', ' ').capitalize()}\n")[1].split("\n## ")[0]
-    there = [str(path) for room in ("src", "mpi") for path in (ROOT / room).rglob("*.*")]
+    there = [str(path) for room in ("src", "mpi", "include", "tests") for path in (ROOT / room).rglob("*.*")]
     for name in re.findall(r"`([a-z_0-9/]+\.(?:c|h|def))`", section):
         assert any(path.endswith("/" + name) for path in there), name
 
@@ -81,3 +81,32 @@ def test_every_stage_has_its_file():
     assert len(names) > 8
     for name in names[1:]:
         assert f"const facet_stage facet_stage_{name} =" in source(f"mpi/stages/{name}.c")
+
+
+def anchors(name):
+    """Of the headings of a document, as hosts of Markdown make them."""
+    titles = re.findall(r"^#+ (.*)$", (ROOT / name).read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/extending.md", "docs/networks.md", "docs/results.md", "docs/study.md"])
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)\s:]*)\)", (ROOT / page).read_text())
+    assert links
+    for link in links:
+        file, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / file if file else ROOT / page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_what_people_look_for_is_where_readme_says():
+    rows = source("README.md").split("| what | is written down in | and done in |")[1].split("\n\n")[0].splitlines()[2:]
+    found = {row.split("|")[1].strip(): re.findall(r"`([\w/*.]+/[\w*]+\.\w+)`", row) for row in rows}
+    assert len(found) > 8
+    for what, files in found.items():
+        assert files and all(list(ROOT.glob(file)) for file in files), what
+    for what, word, file in [("residual", "residual", "src/linear/linear.c"), ("Adam", "adam", "mpi/embed/encoder.c"),
+                             ("skips", "facet_stage_run", "mpi/stages/stage.c"), ("severity", '{"fog"', "src/data/corrupt.c")]:
+        row = next(key for key in found if what in key)
+        assert file in found[row] and word in source(file)
