@@ -406,7 +406,7 @@ static facet_status make_all_arrays(const creation *c)
 
 /* Of HDF5 itself: the file and its attributes; a variant's group; an array, its attributes included; what is lost as
  * the lists of arrays along a scale grow, for each pair of arrays along it; a text. Measured, with room to spare. */
-enum { BYTES_OF_FILE = 60000, BYTES_OF_VARIANT = 8000, BYTES_OF_ARRAY = 1600, BYTES_OF_PAIR = 20, BYTES_OF_TEXT = 60 };
+enum { BYTES_OF_FILE = 40000, BYTES_OF_VARIANT = 5000, BYTES_OF_ARRAY = 1000, BYTES_OF_PAIR = 1, BYTES_OF_TEXT = 60 };
 
 static double coordinate_bytes(const facet_store_shape *s, facet_dimension d, int variant)
 {
