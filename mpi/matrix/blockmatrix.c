@@ -531,8 +531,7 @@ facet_status facet_blockmatrix_transpose(double alpha, const facet_blockmatrix *
   return FACET_OK;
 }
 
-/* The triangle above the diagonal becomes that below. */
-static facet_status mirror(facet_blockmatrix *c)
+facet_status facet_blockmatrix_mirror(facet_blockmatrix *c)
 {
   facet_blockmatrix *below;
   FACET_TRY(facet_blockmatrix_create(c->grid, c->type, c->rows, c->columns, c->row_block, c->column_block, &below));
@@ -548,8 +547,8 @@ static facet_status mirror(facet_blockmatrix *c)
   return status;
 }
 
-facet_status facet_blockmatrix_syrk(bool transpose, double alpha, const facet_blockmatrix *a, double beta,
-                                    facet_blockmatrix *c)
+facet_status facet_blockmatrix_syrk_below(bool transpose, double alpha, const facet_blockmatrix *a, double beta,
+                                          facet_blockmatrix *c)
 {
   int64_t order = transpose ? a->columns : a->rows, inner = transpose ? a->rows : a->columns;
   FACET_TRY(fits(order == c->rows && order == c->columns, a, a, c));
@@ -558,7 +557,14 @@ facet_status facet_blockmatrix_syrk(bool transpose, double alpha, const facet_bl
   if (facet_grid_holds(c->grid))
     FACET_CALL(c, syrk, "L", transpose ? "T" : "N", &n, &k, facet_scalar_of(&x, c->type), a->local, &one, &one,
                a->descriptor, facet_scalar_of(&y, c->type), c->local, &one, &one, c->descriptor);
-  return mirror(c);
+  return FACET_OK;
+}
+
+facet_status facet_blockmatrix_syrk(bool transpose, double alpha, const facet_blockmatrix *a, double beta,
+                                    facet_blockmatrix *c)
+{
+  FACET_TRY(facet_blockmatrix_syrk_below(transpose, alpha, a, beta, c));
+  return facet_blockmatrix_mirror(c);
 }
 
 /* Squares of numbers of the largest's size neither overflow nor vanish. */

@@ -86,6 +86,10 @@ facet_status facet_blockmatrix_gemm(bool transpose_a, bool transpose_b, double a
 /* c = alpha a aT + beta c, or alpha aT a + beta c with `transpose`; both triangles are filled. P?SYRK, P?TRAN. */
 facet_status facet_blockmatrix_syrk(bool transpose, double alpha, const facet_blockmatrix *a, double beta,
                                     facet_blockmatrix *c);
+/* The same for the triangle below the diagonal alone, and what is left to do after some of these. */
+facet_status facet_blockmatrix_syrk_below(bool transpose, double alpha, const facet_blockmatrix *a, double beta,
+                                          facet_blockmatrix *c);
+facet_status facet_blockmatrix_mirror(facet_blockmatrix *c);
 /* c = alpha aT + beta c. P?TRAN. */
 facet_status facet_blockmatrix_transpose(double alpha, const facet_blockmatrix *a, double beta, facet_blockmatrix *c);
 /* Frobenius norm, on every rank; infinite or NaN where an element is. What a number holds does not overflow. */

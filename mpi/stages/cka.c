@@ -296,7 +296,7 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
   return FACET_OK;
 }
 
-/* Features are found by forward passes of their own. */
+/* Features that are not stored are found by forward passes. */
 static facet_status seconds(const facet_context *c, const facet_speeds *speeds, int ranks, double *sum)
 {
   const facet_store_plan *p = &c->plan->store;
@@ -307,9 +307,10 @@ static facet_status seconds(const facet_context *c, const facet_speeds *speeds, 
     most = fmax(most, (double)features[v]);
   count_work(p, facet_store_cka_items(p), features, &members, &pairs);
   facet_free(&features);
-  *sum = samples * (speeds->product * 2 * (double)pairs * most * most + speeds->corrupting * p->variants) / ranks;
+  *sum = samples * speeds->product * 2 * (double)pairs * most * most / ranks;
   for (int v = 0; v < p->variants; v++)
-    *sum += samples * speeds->forward[v] * p->conditions / ranks;
+    if (p->variant[v].features == 0)
+      *sum += samples * (speeds->corrupting + speeds->forward[v] * p->conditions) / ranks;
   return FACET_OK;
 }
 

@@ -219,7 +219,8 @@ static facet_status seconds(const facet_context *c, const facet_speeds *speeds, 
   *sum = 0;
   for (int v = 0; v < s->variants; v++)
     if (s->variant[v].embed_nodes > 0)
-      *sum += n * (speeds->forward[v] + n * rank_pair + references * nearest_pair) / ranks;
+      *sum += n * ((s->variant[v].features > 0 ? 0 : speeds->forward[v]) + n * rank_pair + references * nearest_pair) /
+              ranks;
   return FACET_OK;
 }
 

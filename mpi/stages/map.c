@@ -10,7 +10,8 @@
 #include "stage.h"
 #include "tiles.h"
 
-enum { AT_ONCE = 250, EXPLAINED_AT_ONCE = 16 };
+/* SLOWER: what kernels for double are, which explain. */
+enum { AT_ONCE = 250, EXPLAINED_AT_ONCE = 16, SLOWER = 4 };
 
 /* ---- the network from input to position ---- */
 
@@ -222,15 +223,13 @@ static double encoder_numbers(const facet_plan *plan)
   return numbers;
 }
 
-/* Explaining goes through kernels for double. */
 static facet_unit unit_of(const void *self, int64_t i)
 {
   const mapping *m = self;
-  const double slower = 4;
   facet_tile t = tile_of(m, i);
   const facet_store_variant *v = &m->s->variant[t.variant];
   double explained = (double)explained_of(m, &t), pass = 2 * encoder_numbers(m->plan) + (double)v->cost.flops;
-  return (facet_unit){.cost = ((double)t.count + explained * slower * (m->s->embed_axes + 1)) * pass,
+  return (facet_unit){.cost = ((double)t.count + explained * SLOWER * (m->s->embed_axes + 1)) * pass,
                       .group = group_of(t.variant, explained > 0),
                       .part = facet_plan_number(m->plan, &t),
                       .parts = 1,
@@ -306,12 +305,18 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
 static facet_status seconds(const facet_context *c, const facet_speeds *speeds, int ranks, double *sum)
 {
   const facet_store_plan *s = &c->plan->store;
-  double n = (double)s->samples, encoder = 2 * speeds->product * encoder_numbers(c->plan);
-  double passes = n * s->conditions + (double)(s->embed_samples * (s->embed_axes + 1));
-  *sum = speeds->corrupting * n * s->variants / ranks;
-  for (int v = 0; v < s->variants; v++)
-    if (s->variant[v].embed_nodes > 0)
-      *sum += (speeds->forward[v] + encoder) * passes / ranks;
+  double n = (double)s->samples, explained = (double)(s->embed_samples * (s->embed_axes + 1));
+  bool inputs = c->plan->embed->source == FACET_SOURCE_PIXELS;
+  *sum = 0;
+  for (int v = 0; v < s->variants; v++) {
+    const facet_store_variant *variant = &s->variant[v];
+    if (variant->embed_nodes == 0)
+      continue;
+    *sum += 2 * speeds->product * encoder_numbers(c->plan) * (n * s->conditions + SLOWER * explained) / ranks;
+    *sum += speeds->forward[v] * SLOWER * explained / ranks;
+    if (inputs || variant->features == 0)
+      *sum += n * (speeds->corrupting + (inputs ? 0 : speeds->forward[v]) * s->conditions) / ranks;
+  }
   return FACET_OK;
 }
 

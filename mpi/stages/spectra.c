@@ -129,7 +129,7 @@ static facet_status add_products(void *context, int64_t first, int64_t count, co
   facet_blockmatrix *p = s->portion;
   memset(p->local, 0, (size_t)(p->local_rows * p->local_columns) * sizeof(double));
   FACET_TRY(facet_blockmatrix_fill(p, s->w->rank * s->w->pieces.most, count, lines));
-  return facet_blockmatrix_syrk(true, 1, p, 1, s->gram);
+  return facet_blockmatrix_syrk_below(true, 1, p, 1, s->gram);
 }
 
 static facet_status make_gram(work *w, facet_blockmatrix **gram)
@@ -142,6 +142,8 @@ static facet_status make_gram(work *w, facet_blockmatrix **gram)
                                       &s.portion);
   if (status == FACET_OK)
     status = walk(w, add_products, &s);
+  if (status == FACET_OK)
+    status = facet_blockmatrix_mirror(s.gram);
   facet_blockmatrix_destroy(&s.portion);
   *gram = s.gram;
   return status;

@@ -14,6 +14,7 @@
 enum {
   LANES = 8, /* as many sums as a vector takes: their order is the same on all processors */
   CHUNK = 256,
+  AT_ONCE = 64,          /* numbers that are looked at together first */
   MOST_ROWS = 128,       /* queries of one product */
   MOST_PRODUCT = 1 << 23 /* and its elements, if more than one row */
 };
@@ -54,12 +55,22 @@ static double distance(int64_t features, const float *a, const float *b)
   return sum;
 }
 
-static double place_distance(int64_t dimensions, const double *a, const double *b)
+/* Squared distances of a place from so many others. */
+static void place_distances(int64_t dimensions, const double *place, int64_t count, const double *others, double *far)
 {
-  double sum = 0;
+  for (int64_t l = 0; l < count; l++)
+    far[l] = 0;
   for (int64_t d = 0; d < dimensions; d++)
-    sum += (a[d] - b[d]) * (a[d] - b[d]);
-  return sum;
+    for (int64_t l = 0; l < count; l++)
+      far[l] += (place[d] - others[l * dimensions + d]) * (place[d] - others[l * dimensions + d]);
+}
+
+static bool any_below(int64_t count, const double *value, double bound)
+{
+  int64_t below = 0;
+  for (int64_t l = 0; l < count; l++)
+    below += value[l] < bound;
+  return below > 0;
 }
 
 /* What the product of a query in float says. A relative error of u in each of n roundings is one of n u / (1 - n u) in
@@ -82,8 +93,7 @@ static void bound_distances(const work *w, int64_t query, const float *product)
 static void know_distances(const work *w, int64_t query)
 {
   int64_t d = w->e->dimensions;
-  for (int64_t l = 0; l < w->e->samples; l++)
-    w->output.low[l] = place_distance(d, w->e->y + query * d, w->e->y + l * d);
+  place_distances(d, w->e->y + query * d, w->e->samples, w->e->y, w->output.low);
   w->output.low[query] = INFINITY;
 }
 
@@ -102,7 +112,9 @@ static void smallest(int64_t count, const double *value, int64_t wanted, double 
     found[k] = INFINITY;
   for (int64_t l = 0; l < count; l++) {
     int64_t k = wanted - 1;
-    if (!(value[l] < found[k]))
+    while (l % AT_ONCE == 0 && count - l >= AT_ONCE && !any_below(AT_ONCE, value + l, found[k]))
+      l += AT_ONCE;
+    if (l == count || !(value[l] < found[k]))
       continue;
     for (; k > 0 && value[l] < found[k - 1]; k--) {
       found[k] = found[k - 1];
@@ -134,7 +146,7 @@ static int64_t count_nearer(const distances *all, int64_t j, int64_t first, int6
     nearer += all->high[l] < far;
     perhaps += all->low[l] <= far;
   }
-  if (perhaps == nearer)
+  if (perhaps == nearer + (first <= j && j < end)) /* j itself is as near as it is */
     return nearer;
   nearer = 0;
   for (int64_t l = first; l < end; l++) {
@@ -280,14 +292,16 @@ double facet_rank_quality(int64_t samples, int64_t neighbours, int64_t penalty)
 /* The reference with a label that is nearest to a query, or -1. */
 static int64_t nearest_reference(const facet_labelled *l, int64_t query)
 {
-  double least = INFINITY;
-  int64_t nearest = -1;
-  for (int64_t r = 0; r < l->references; r++) {
-    double far = place_distance(l->dimensions, l->query + query * l->dimensions, l->reference + r * l->dimensions);
-    if (far < least && l->reference_label[r] >= 0 && !(l->leave_out && r == query)) {
-      least = far;
-      nearest = r;
-    }
+  double least = INFINITY, far[AT_ONCE];
+  int64_t nearest = -1, d = l->dimensions;
+  for (int64_t first = 0; first < l->references; first += AT_ONCE) {
+    int64_t count = l->references - first < AT_ONCE ? l->references - first : AT_ONCE;
+    place_distances(d, l->query + query * d, count, l->reference + first * d, far);
+    for (int64_t r = any_below(count, far, least) ? first : first + count; r < first + count; r++)
+      if (far[r - first] < least && l->reference_label[r] >= 0 && !(l->leave_out && r == query)) {
+        least = far[r - first];
+        nearest = r;
+      }
   }
   return nearest;
 }

@@ -143,6 +143,18 @@ def features(file, x):
     return session.run([last.input[0]], {model.graph.input[0].name: x})[0].astype(float)
 
 
+def test_features_are_kept(studies):
+    folder, files = studies
+    output = folder / "gram1" if (folder / "gram1").exists() else folder / "gram2"
+    for h5 in files.values():
+        for v, name in enumerate(h5["variant"].asstr()[:]):
+            kept = h5[f"feature/{name}/value"][:].astype(float)
+            np.testing.assert_allclose(np.linalg.norm(kept, axis=2), h5["geometry/length"][v], rtol=1e-6)
+            x = (h5["image"][:].astype(np.float32) / 255 - 0.2) / 0.3
+            np.testing.assert_allclose(kept[0], features(output / f"variants/{name}.onnx", x.astype(np.float32)),
+                                       atol=1e-5 * np.abs(kept[0]).max())
+
+
 def alignment(a, b):
     a, b = a - a.mean(0), b - b.mean(0)
     return np.linalg.norm(b.T @ a) ** 2 / (np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b))
