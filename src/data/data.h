@@ -40,8 +40,7 @@ void facet_augment_cut(const facet_augmentation *a, uint32_t seed, int64_t epoch
 
 /* ---- the two orders ---- */
 
-/* One sample from one order into the other. */
-void facet_channels_last(facet_image image, size_t size, const void *first, void *last);
+/* One sample, from pixel by pixel to channel by channel. */
 void facet_channels_first(facet_image image, size_t size, const void *last, void *first);
 
 #endif

@@ -93,7 +93,7 @@ static void transpose(int64_t rows, int64_t columns, size_t size, const void *fr
       memcpy((char *)to + (size_t)(c * rows + r) * size, (const char *)from + (size_t)(r * columns + c) * size, size);
 }
 
-void facet_channels_last(facet_image image, size_t size, const void *first, void *last)
+static void channels_last(facet_image image, size_t size, const void *first, void *last)
 {
   transpose(image.channels, facet_image_plane(image), size, first, last);
 }
@@ -112,5 +112,5 @@ void facet_input_arrange(const facet_input_layout *layout, facet_image image, in
     return;
   }
   for (int64_t n = 0; n < count; n++)
-    facet_channels_last(image, size, (const char *)images + (size_t)n * sample, (char *)x + (size_t)n * sample);
+    channels_last(image, size, (const char *)images + (size_t)n * sample, (char *)x + (size_t)n * sample);
 }

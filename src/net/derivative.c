@@ -213,38 +213,39 @@ static void load(facet_derivative *d, const float *x, int64_t count)
 }
 
 /* One portion; samples beyond `count` have adjoints of 0. */
-static facet_status portion(facet_derivative *d, const double *weight, const double *along, const float *x,
-                            const int32_t *label, int64_t count, double share, double *loss, double *gradient,
-                            double *hessian)
+static facet_status portion(facet_derivative *d, const double *weight, const double *along, facet_labelled samples,
+                            double share, facet_loss_derivatives *found)
 {
   facet_derivative_value *out = &d->value[d->network->output];
-  load(d, x, count);
+  load(d, samples.x, samples.count);
   FACET_TRY(forward(d, weight, along));
   clear_adjoints(d);
-  for (int64_t s = 0; s < count; s++) {
+  for (int64_t s = 0; s < samples.count; s++) {
     int64_t at = s * out->size;
-    *loss += softmax_loss(out->size, out->u + at, along ? out->du + at : NULL, label[s], share, out->g + at,
-                          along ? out->dg + at : NULL);
+    found->loss += softmax_loss(out->size, out->u + at, along ? out->du + at : NULL, samples.label[s], share,
+                                out->g + at, along ? out->dg + at : NULL);
   }
-  return backward(d, weight, along, gradient, hessian);
+  return backward(d, weight, along, found->gradient, found->hessian);
 }
 
-facet_status facet_derivative_loss(facet_derivative *d, const double *weight, const double *along, const float *x,
-                                   const int32_t *label, int64_t count, double *loss, double *gradient, double *hessian)
+facet_status facet_derivative_loss(facet_derivative *d, const double *weight, const double *along,
+                                   facet_labelled samples, facet_loss_derivatives *found)
 {
   int64_t classes = d->value[d->network->output].size, features = d->value[d->network->input].size;
+  int64_t count = samples.count;
+  const int32_t *label = samples.label;
   FACET_CHECK(!along || d->options.tangents, FACET_INTERNAL, "derivatives along a direction were not asked for");
   for (int64_t s = 0; s < count; s++)
     FACET_CHECK(label[s] >= 0 && label[s] < classes, FACET_BAD_INPUT, "label %d of sample %lld is not in 0 .. %lld",
                 label[s], (long long)s, (long long)classes - 1);
-  *loss = 0;
-  memset(gradient, 0, (size_t)d->weights * sizeof *gradient);
+  found->loss = 0;
+  memset(found->gradient, 0, (size_t)d->weights * sizeof *found->gradient);
   if (along)
-    memset(hessian, 0, (size_t)d->weights * sizeof *hessian);
+    memset(found->hessian, 0, (size_t)d->weights * sizeof *found->hessian);
   for (int64_t first = 0; first < count; first += d->batch) {
     int64_t now = count - first < d->batch ? count - first : d->batch;
-    FACET_TRY(portion(d, weight, along, x + first * features, label + first, now, 1 / (double)count, loss, gradient,
-                      hessian));
+    facet_labelled part = {samples.x + first * features, label + first, now};
+    FACET_TRY(portion(d, weight, along, part, 1 / (double)count, found));
   }
   return FACET_OK;
 }

@@ -30,11 +30,23 @@ void facet_derivative_destroy(facet_derivative **derivative);
 int64_t facet_derivative_weights(const facet_derivative *derivative);            /* length of the flat vector */
 void facet_derivative_start(const facet_derivative *derivative, double *weight); /* the network's own weights */
 
-/* The mean cross-entropy over `count` samples (x: count x D in the input's order; label: 0 .. K-1) and its gradient.
- * With `along` (a flat vector) hessian receives the derivative of the gradient along it; both NULL: not wanted. */
+/* Labelled samples. x: count x D in the input's order; label: 0 .. K-1. */
+typedef struct {
+  const float *x;
+  const int32_t *label;
+  int64_t count;
+} facet_labelled;
+
+typedef struct {
+  double loss;
+  double *gradient; /* flat, of the caller */
+  double *hessian;  /* the derivative of the gradient along a direction; NULL: not wanted */
+} facet_loss_derivatives;
+
+/* The mean cross-entropy over the samples and its gradient; with `along` (a flat vector, or NULL) the Hessian's product
+ * with it. */
 facet_status facet_derivative_loss(facet_derivative *derivative, const double *weight, const double *along,
-                                   const float *x, const int32_t *label, int64_t count, double *loss, double *gradient,
-                                   double *hessian);
+                                   facet_labelled samples, facet_loss_derivatives *found);
 
 /* For a derivative made with `absolute`: R, the sum of the outputs for an input of ones, and dR/dweight.  `weight` is
  * to hold absolute values; the rest of the network follows the same rule: no biases and no other additive constants

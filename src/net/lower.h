@@ -64,8 +64,5 @@ typedef struct {
 /* Reads kernel_shape (`kernel`: must be this), strides, dilations, pads, auto_pad and ceil_mode of a node whose input
  * is N x C x spatial, and works out the output. */
 facet_status facet_window_read(const facet_node *node, facet_shape in, const int64_t *kernel, facet_window_shape *w);
-/* A list attribute with one number per spatial dimension, from `least` on. */
-facet_status facet_window_list(const facet_node *node, const char *name, int spatial, int64_t least, int64_t *list,
-                               int64_t otherwise);
 
 #endif

@@ -5,8 +5,9 @@
 
 /* ---- windows: what Conv and pooling share ---- */
 
-facet_status facet_window_list(const facet_node *node, const char *name, int spatial, int64_t least, int64_t *list,
-                               int64_t otherwise)
+/* A list attribute with one number per spatial dimension, from `least` on. */
+static facet_status window_list(const facet_node *node, const char *name, int spatial, int64_t least, int64_t *list,
+                                int64_t otherwise)
 {
   const facet_attribute *a = facet_node_attribute(node, name);
   for (int d = 0; d < spatial; d++)
@@ -39,7 +40,7 @@ static facet_status pad_mode(const facet_node *node, bool *same, bool *upper, bo
 static facet_status read_pads(const facet_node *node, int spatial, int64_t *begin, int64_t *end)
 {
   int64_t both[2 * FACET_MAX_SPATIAL];
-  FACET_TRY(facet_window_list(node, "pads", 2 * spatial, 0, both, 0));
+  FACET_TRY(window_list(node, "pads", 2 * spatial, 0, both, 0));
   for (int d = 0; d < spatial; d++) {
     begin[d] = both[d];
     end[d] = both[spatial + d];
@@ -84,7 +85,7 @@ facet_status facet_window_read(const facet_node *node, facet_shape in, const int
                             facet_shape_text(in), w->spatial < 0 ? 0 : w->spatial);
   for (int d = 0; d < w->spatial; d++)
     w->in[d] = in.dim[d + 2];
-  FACET_TRY(facet_window_list(node, "kernel_shape", w->spatial, 1, w->kernel, 0));
+  FACET_TRY(window_list(node, "kernel_shape", w->spatial, 1, w->kernel, 0));
   for (int d = 0; d < w->spatial; d++) {
     if (kernel && w->kernel[d] != 0 && w->kernel[d] != kernel[d])
       return facet_node_raise(node, "kernel_shape does not fit the weights");
@@ -93,8 +94,8 @@ facet_status facet_window_read(const facet_node *node, facet_shape in, const int
     if (w->kernel[d] < 1)
       return facet_node_raise(node, "kernel_shape is missing");
   }
-  FACET_TRY(facet_window_list(node, "strides", w->spatial, 1, w->stride, 1));
-  FACET_TRY(facet_window_list(node, "dilations", w->spatial, 1, w->dilation, 1));
+  FACET_TRY(window_list(node, "strides", w->spatial, 1, w->stride, 1));
+  FACET_TRY(window_list(node, "dilations", w->spatial, 1, w->dilation, 1));
   return window_pads(node, w);
 }
 
@@ -185,8 +186,8 @@ static facet_status transpose_pads(const facet_node *node, facet_window_shape *w
   int64_t extra[FACET_MAX_SPATIAL], size[FACET_MAX_SPATIAL];
   FACET_TRY(pad_mode(node, &same, &upper, &given));
   FACET_TRY(read_pads(node, w->spatial, w->begin, w->end));
-  FACET_TRY(facet_window_list(node, "output_padding", w->spatial, 0, extra, 0));
-  FACET_TRY(facet_window_list(node, "output_shape", w->spatial, 1, size, 0));
+  FACET_TRY(window_list(node, "output_padding", w->spatial, 0, extra, 0));
+  FACET_TRY(window_list(node, "output_shape", w->spatial, 1, size, 0));
   for (int d = 0; d < w->spatial; d++) {
     int64_t reach = (w->kernel[d] - 1) * w->dilation[d] + 1;
     int64_t all = (w->out[d] - 1) * w->stride[d] + extra[d] + reach;
@@ -224,9 +225,9 @@ facet_status facet_lower_conv_transpose(facet_network *network, facet_node *node
   facet_window_shape w = {.spatial = in.rank - 2};
   if (w.spatial > FACET_MAX_SPATIAL)
     return facet_node_raise(node, "input of shape %s has more than 3 spatial dimensions", facet_shape_text(in));
-  FACET_TRY(facet_window_list(node, "strides", w.spatial, 1, w.stride, 1));
-  FACET_TRY(facet_window_list(node, "dilations", w.spatial, 1, w.dilation, 1));
-  FACET_TRY(facet_window_list(node, "kernel_shape", w.spatial, 1, w.kernel, 0));
+  FACET_TRY(window_list(node, "strides", w.spatial, 1, w.stride, 1));
+  FACET_TRY(window_list(node, "dilations", w.spatial, 1, w.dilation, 1));
+  FACET_TRY(window_list(node, "kernel_shape", w.spatial, 1, w.kernel, 0));
   for (int d = 0; d < w.spatial; d++) {
     if (w.kernel[d] != 0 && w.kernel[d] != weight.dim[d + 2])
       return facet_node_raise(node, "kernel_shape does not fit the weights");

@@ -139,7 +139,8 @@ channel_node channel_node_of(const channel_plan *p, const facet_node *node)
   return CHANNELS_TIED;
 }
 
-bool channel_bias_open(const channel_plan *p, const facet_node *node)
+/* Whether a constant can be put into the node's bias. */
+static bool bias_open(const channel_plan *p, const facet_node *node)
 {
   const facet_lowered *l = node->lowered;
   if (l->bias != NO_VALUE)
@@ -228,7 +229,7 @@ static void tie_node(channel_plan *p, const facet_node *node)
 static bool is_heard(const channel_plan *p, const facet_node *node, int64_t i)
 {
   const facet_lowered *l = node->lowered;
-  bool open = channel_bias_open(p, node);
+  bool open = bias_open(p, node);
   for (int64_t o = 0; o < l->conv.out_channels; o++) {
     double constant;
     if (p->keep[root_of(p, p->first[l->output] + o)] &&

@@ -39,8 +39,6 @@ facet_status channel_constants(channel_plan *p);
 
 /* What channel i (constant where known) brings to output channel o of a linear node. False: no one constant. */
 bool channel_effect(const channel_plan *p, const facet_node *node, int64_t o, int64_t i, double *constant);
-/* Whether a constant can be put into the node's bias. */
-bool channel_bias_open(const channel_plan *p, const facet_node *node);
 
 facet_status channel_plan_make(const facet_network *network, channel_plan *p);
 void channel_plan_clear(channel_plan *p);

@@ -53,16 +53,15 @@ typedef enum { TAYLOR, SNIP, GRASP } criterion;
 static facet_status add_batch(workspace *w, const facet_method *method, criterion by, const facet_calibration *batch,
                               double *score)
 {
-  double loss;
-  FACET_TRY(facet_derivative_loss(w->derivative, w->weight, NULL, batch->x, batch->label, batch->count, &loss,
-                                  w->gradient, NULL));
-  FACET_CHECK(isfinite(loss), FACET_BAD_INPUT, "pruning by %s: the loss on the calibration data is not finite",
+  facet_labelled samples = {batch->x, batch->label, batch->count};
+  facet_loss_derivatives found = {0, w->gradient, w->more};
+  FACET_TRY(facet_derivative_loss(w->derivative, w->weight, NULL, samples, &found));
+  FACET_CHECK(isfinite(found.loss), FACET_BAD_INPUT, "pruning by %s: the loss on the calibration data is not finite",
               method->name);
   if (by == GRASP) {
     for (int64_t i = 0; i < w->size; i++)
       score[i] = w->gradient[i];
-    FACET_TRY(facet_derivative_loss(w->derivative, w->weight, score, batch->x, batch->label, batch->count, &loss,
-                                    w->gradient, w->more));
+    FACET_TRY(facet_derivative_loss(w->derivative, w->weight, score, samples, &found));
     for (int64_t i = 0; i < w->size; i++)
       score[i] = w->weight[i] * w->more[i];
     return FACET_OK;

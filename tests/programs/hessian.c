@@ -15,7 +15,7 @@ static facet_status show(const facet_network *network, const uint8_t *bytes, siz
 {
   int64_t features = facet_shape_size(facet_network_input_shape(network));
   facet_derivative *d;
-  double loss, *weight = NULL, *gradient = NULL, *hessian = NULL;
+  double *weight = NULL, *gradient = NULL, *hessian = NULL;
   FACET_TRY(facet_derivative_create(network, (facet_derivative_options){.batch = count, .tangents = true}, &d));
   int64_t weights = facet_derivative_weights(d);
   const double *along = (const void *)bytes;
@@ -30,8 +30,9 @@ static facet_status show(const facet_network *network, const uint8_t *bytes, siz
   if (!weight || !gradient || !hessian)
     FACET_GO(out, status, FACET_OS);
   facet_derivative_start(d, weight);
-  FACET_GO(out, status, facet_derivative_loss(d, weight, along, x, label, count, &loss, gradient, hessian));
-  printf("%.17g\n", loss);
+  facet_loss_derivatives found = {0, gradient, hessian};
+  FACET_GO(out, status, facet_derivative_loss(d, weight, along, (facet_labelled){x, label, count}, &found));
+  printf("%.17g\n", found.loss);
   for (int64_t i = 0; i < weights; i++)
     printf("%.17g %.17g\n", gradient[i], hessian[i]);
 out:

@@ -184,10 +184,10 @@ static void end(fixture *f)
 
 static double loss_at(fixture *f, const double *weight, double *gradient)
 {
-  double loss;
-  if (facet_derivative_loss(f->derivative, weight, NULL, f->x, f->label, MOST_SAMPLES, &loss, gradient, NULL))
+  facet_loss_derivatives found = {.gradient = gradient};
+  if (facet_derivative_loss(f->derivative, weight, NULL, (facet_labelled){f->x, f->label, MOST_SAMPLES}, &found))
     fail_msg("%s", facet_message());
-  return loss;
+  return found.loss;
 }
 
 static double norm(const double *x, int64_t count)
@@ -222,11 +222,12 @@ static void assert_derivatives(facet_network *network)
   }
   assert_true(norm(f.gradient, f.size) > 1e-3);
   assert_true(distance(f.gradient, f.other, f.size) < 1e-7 * norm(f.gradient, f.size));
-  double loss, wanted = loss_at(&f, f.weight, f.gradient);
+  double wanted = loss_at(&f, f.weight, f.gradient);
+  facet_loss_derivatives found = {.gradient = f.other, .hessian = f.hessian};
   assert_int_equal(
-      facet_derivative_loss(f.derivative, f.weight, f.along, f.x, f.label, MOST_SAMPLES, &loss, f.other, f.hessian),
+      facet_derivative_loss(f.derivative, f.weight, f.along, (facet_labelled){f.x, f.label, MOST_SAMPLES}, &found),
       FACET_OK);
-  assert_true(loss == wanted);
+  assert_true(found.loss == wanted);
   assert_memory_equal(f.other, f.gradient, (size_t)f.size * sizeof(double));
   for (int64_t i = 0; i < f.size; i++)
     f.other[i] = f.weight[i] + step * f.along[i];
@@ -289,10 +290,10 @@ static void test_labels_out_of_range(void **state)
 {
   (void)state;
   fixture f = begin(tied());
-  double loss;
+  facet_loss_derivatives found = {.gradient = f.gradient};
   f.label[3] = CLASSES;
   assert_int_equal(
-      facet_derivative_loss(f.derivative, f.weight, NULL, f.x, f.label, MOST_SAMPLES, &loss, f.gradient, NULL),
+      facet_derivative_loss(f.derivative, f.weight, NULL, (facet_labelled){f.x, f.label, MOST_SAMPLES}, &found),
       FACET_BAD_INPUT);
   assert_string_equal(facet_message(), "label 3 of sample 3 is not in 0 .. 2");
   end(&f);
