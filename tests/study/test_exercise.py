@@ -153,31 +153,26 @@ static facet_status run_variant(void *self, facet_dealer *dealer, int64_t v)
     FACET_TRY(facet_dealer_pause(dealer));
     FACET_TRY(count(w, v, c));
   }
-  return facet_store_mark(w->context->store, "tally", v);
+  return FACET_OK;
 }
 
 static facet_status run(const facet_context *c)
 {
   work w = {.context = c};
-  facet_unit *unit;
-  facet_status status = facet_stage_units(c, "tally", &unit);
-  const facet_tiles tiles = {"tally", "variants", c->plan->store.variants, unit, &w, enter, leave, run_variant};
-  if (status == FACET_OK)
-    status = facet_tiles_run(c->comm, &tiles);
-  facet_free(&unit);
-  return status;
+  const facet_tiles tiles = {"tally", "variants", c->plan->store.variants, &w, NULL, enter, leave, run_variant};
+  return facet_tiles_run(c->comm, &tiles, c->store);
 }
 
 static bool wanted(const facet_plan *plan)
 {
-  return plan->store.study->tally;
+  return plan->linearize->tally;
 }
 
 const facet_stage facet_stage_tally = {.name = "tally", .marks = "V", .wanted = wanted, .run = run};
 """)]},
     "key": {
-        "mpi/study/study.c": [('    {"data", "[data](#data)"', '    {"tally", "whether classes are counted", FACET_TRUTH(facet_study, tally), .standard = "false"},\n')],
-        "mpi/study/study.h": [("} facet_study;", "  bool tally;\n")]},
+        "mpi/study/keys_analysis.c": [('    {"rows",', '    {"tally", "whether classes are counted", FACET_TRUTH(facet_linearize_keys, tally), .standard = "false"},\n')],
+        "mpi/study/study.h": [("} facet_linearize_keys;", "  bool tally;\n")]},
 }
 
 STUDY = """\
@@ -187,8 +182,7 @@ data: {test: {format: square, images: test.square}, normalize: {scale: 255}}
 model: {onnx: net.onnx}
 variants: [{method: first, sparsity: 0.5}]
 conditions: [clean, {corruption: negative, severity: [3, 5]}]
-linearize: {rows: all}
-tally: yes
+linearize: {rows: all, tally: yes}
 """
 
 
