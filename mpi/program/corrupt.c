@@ -34,10 +34,11 @@ static void to_bytes(const facet_study *study, const facet_dataset *d, const flo
 static facet_status write_condition(const facet_study *study, const facet_dataset *d, facet_condition c, float *pixels,
                                     uint8_t *bytes, FILE *file)
 {
+  const facet_sample_source source = {&study->settings, &study->data.normalize, NULL, d};
   size_t size = (size_t)facet_image_inputs(d->image);
   for (int64_t i = 0; i < d->count; i++) {
     facet_dataset_pixels(d, i, 1, pixels);
-    FACET_TRY(facet_condition_apply(c, study->settings.seed, study->data.normalize.scale, d, i, 1, NULL, pixels));
+    FACET_TRY(facet_condition_apply(&source, c, i, 1, NULL, pixels));
     to_bytes(study, d, pixels, bytes);
     FACET_CHECK(fwrite(bytes, 1, size, file) == size, FACET_IO, "%s", strerror(errno));
   }

@@ -21,8 +21,7 @@ static facet_status time_corruptions(const facet_plan *plan, double *seconds)
   double begun = facet_seconds();
   for (int c = 0; c < s->conditions->count && status == FACET_OK; c++) {
     facet_dataset_pixels(d, 0, count, pixels);
-    status = facet_condition_apply(s->conditions->item[c], s->settings->seed, s->normalize->scale, d, 0, count,
-                                   &published, pixels);
+    status = facet_condition_apply(s, s->conditions->item[c], 0, count, &published, pixels);
   }
   *seconds = (facet_seconds() - begun) / (double)count;
   facet_published_close(&published);

@@ -3,15 +3,17 @@
 
 #include <string.h>
 
-facet_status facet_condition_apply(facet_condition c, uint32_t seed, double scale, const facet_dataset *d,
-                                   int64_t first, int64_t count, facet_published **published, float *pixels)
+facet_status facet_condition_apply(const facet_sample_source *source, facet_condition c, int64_t first, int64_t count,
+                                   facet_published **published, float *pixels)
 {
+  double scale = source->normalize->scale;
   if (c.published) {
-    FACET_TRY(facet_published_open(c.published, c.corruption, d, published));
+    FACET_TRY(facet_published_open(c.published, c.corruption, source->data, published));
     facet_published_pixels(*published, c.severity, scale, first, count, pixels);
     return FACET_OK;
   }
-  return facet_corrupt(c.corruption, c.severity, seed, scale, d->image, first, count, pixels);
+  return facet_corrupt(c.corruption, c.severity, source->settings->seed, scale, source->data->image, first, count,
+                       pixels);
 }
 
 /* Every file once, and the labels of every folder. */

@@ -4,11 +4,11 @@
 
 #include "pixels.h"
 
-/* Not collective. pixels: samples first .. first+count-1 of the data set, which become those of the condition. scale:
- * what white is. published: the set read last, NULL at first, to be closed by the caller in the end; may be NULL where
- * the condition is none of a published set. */
-facet_status facet_condition_apply(facet_condition condition, uint32_t seed, double scale, const facet_dataset *data,
-                                   int64_t first, int64_t count, facet_published **published, float *pixels);
+/* Not collective. pixels: samples first .. first+count-1 of the data set, which become those of the condition.
+ * published: the set read last, NULL at first, to be closed by the caller in the end; may be NULL where the condition
+ * is none of a published set. */
+facet_status facet_condition_apply(const facet_sample_source *source, facet_condition condition, int64_t first,
+                                   int64_t count, facet_published **published, float *pixels);
 /* Not collective. FACET_BAD_INPUT, FACET_NO_INPUT with the study's file if a published set does not fit the data. */
 facet_status facet_conditions_check(const facet_conditions *conditions, const char *file, const facet_dataset *data);
 

@@ -71,8 +71,7 @@ static facet_status make_pixels(facet_pixels *p, int condition, int64_t first, i
   facet_dataset_pixels(s->data, first, count, x);
   if (condition < 0)
     return FACET_OK;
-  return facet_condition_apply(s->conditions->item[condition], s->settings->seed, s->normalize->scale, s->data, first,
-                               count, &p->published, x);
+  return facet_condition_apply(s, s->conditions->item[condition], first, count, &p->published, x);
 }
 
 /* Makes a block in the slot whose turn it is. */
