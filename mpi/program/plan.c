@@ -124,10 +124,7 @@ static facet_status fill_plan(const facet_session *session, int ranks, facet_pla
   const facet_family *family = &session->family;
   facet_store_plan *s = &plan->store;
   int64_t classes = facet_network_outputs(family->member[0].network);
-  plan->linearize = &study->linearize;
-  plan->change = &study->change;
-  plan->aggregate = &study->aggregate;
-  plan->embed = &study->embed;
+  plan->keys = &study->stages;
   plan->source = (facet_sample_source){&study->settings, &study->data.normalize, &study->conditions, data->test};
   *s = (facet_store_plan){.settings = &study->settings,
                           .normalize = &study->data.normalize,
@@ -138,7 +135,7 @@ static facet_status fill_plan(const facet_session *session, int ranks, facet_pla
                           .label = data->test->label,
                           .block = study->settings.block,
                           .clean = study->conditions.clean,
-                          .cka = study->aggregate.cka};
+                          .cka = study->stages.aggregate.cka};
   FACET_TRY(name_things(study, classes, s));
   s->variants = family->count;
   s->diverged = family->diverged;

@@ -156,7 +156,7 @@ static facet_status linearize(analysis *a, const facet_tile *t, int64_t first, i
   w_place place = {a->store, t->variant, first, count};
   facet_executor *executor = a->pass.executor;
   FACET_TRY(facet_executor_settle(executor, a->pass.exact));
-  facet_rows_choose(a->plan->linearize->rows, s->linear_rows, s->classes, logits, count, a->row);
+  facet_rows_choose(a->plan->keys->linearize.rows, s->linear_rows, s->classes, logits, count, a->row);
   FACET_TRY(facet_linearize_to(executor, facet_pass_input(&a->pass), count, s->linear_rows, a->row, store_chunk, &place,
                                &a->result));
   return store_linear(a, t, first, count);
@@ -323,7 +323,7 @@ static bool wanted(const facet_plan *plan)
 static void plan_features(const facet_family *family, facet_plan *plan)
 {
   facet_store_plan *s = &plan->store;
-  bool drawn = plan->embed->wanted && plan->embed->source == FACET_SOURCE_FEATURES;
+  bool drawn = plan->keys->embed.wanted && plan->keys->embed.source == FACET_SOURCE_FEATURES;
   double samples = (double)s->conditions * (double)s->samples, numbers = 0;
   for (int v = 0; v < s->variants && (drawn || facet_store_cka_items(s) > 0); v++) {
     s->variant[v].features = facet_network_features(family->member[v].network, NULL);
@@ -338,14 +338,14 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
   (void)data, (void)ranks;
   facet_store_plan *s = &plan->store;
   plan_features(family, plan);
-  if (!plan->linearize->wanted)
+  if (!plan->keys->linearize.wanted)
     return FACET_OK;
-  s->linear_samples = plan->linearize->samples ? plan->linearize->samples : s->samples;
-  s->linear_rows = facet_rows_count(plan->linearize->rows, plan->linearize->top, s->classes);
+  s->linear_samples = plan->keys->linearize.samples ? plan->keys->linearize.samples : s->samples;
+  s->linear_rows = facet_rows_count(plan->keys->linearize.rows, plan->keys->linearize.top, s->classes);
   for (int v = 0; v < s->variants; v++) {
-    s->variant[v].linearize = plan->linearize->variants.count == 0;
-    for (int i = 0; i < plan->linearize->variants.count; i++)
-      if (strcmp(plan->linearize->variants.item[i], s->variant[v].name) == 0)
+    s->variant[v].linearize = plan->keys->linearize.variants.count == 0;
+    for (int i = 0; i < plan->keys->linearize.variants.count; i++)
+      if (strcmp(plan->keys->linearize.variants.item[i], s->variant[v].name) == 0)
         s->variant[v].linearize = true;
   }
   return FACET_OK;

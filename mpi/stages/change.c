@@ -305,7 +305,7 @@ static facet_status read_picked(const change *c, picked_samples *picked)
   FACET_NEW(line, p->samples);
   for (int64_t i = 0; i < p->change_samples; i++)
     picked->sample[i] = i;
-  if (c->plan->change->pick == FACET_PICK_FRAGILE)
+  if (c->plan->keys->change.pick == FACET_PICK_FRAGILE)
     status =
         facet_store_get(c->store, FACET_ROW_FRAGILE, (facet_place){.part = {{0, p->change_samples}}}, picked->sample);
   for (int64_t i = 0; i < (int64_t)p->variants * p->conditions && status == FACET_OK; i++) {
@@ -429,19 +429,20 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
 {
   (void)data, (void)family, (void)ranks;
   facet_store_plan *s = &plan->store;
-  if (!plan->change->wanted)
+  if (!plan->keys->change.wanted)
     return FACET_OK;
-  int64_t most = plan->change->samples ? plan->change->samples : s->samples;
+  int64_t most = plan->keys->change.samples ? plan->keys->change.samples : s->samples;
   s->change_samples = most < s->samples ? most : s->samples;
   FACET_NEW(s->change_condition, s->conditions);
   for (int c = 0; c < s->conditions; c++)
-    if (c != s->clean && (plan->change->all_conditions ||
-                          asked(plan->change->conditions.item, plan->change->conditions.count, s->condition[c])))
+    if (c != s->clean &&
+        (plan->keys->change.all_conditions ||
+         asked(plan->keys->change.conditions.item, plan->keys->change.conditions.count, s->condition[c])))
       s->change_condition[s->change_conditions++] = c;
   for (int v = 0; v < s->variants; v++) {
     facet_store_variant *variant = &s->variant[v];
-    variant->change = plan->change->variants.count == 0 ||
-                      asked(plan->change->variants.item, plan->change->variants.count, variant->name);
+    variant->change = plan->keys->change.variants.count == 0 ||
+                      asked(plan->keys->change.variants.item, plan->keys->change.variants.count, variant->name);
     FACET_TRY(join_nodes(&s->variant[0], variant));
   }
   return FACET_OK;

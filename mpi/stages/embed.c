@@ -64,7 +64,8 @@ int64_t facet_embed_batches_kept(const facet_plan *plan, int ranks)
 {
   const facet_settings *s = plan->store.settings;
   int64_t samples = plan->store.embed_train, inputs = plan->store.embed_inputs;
-  int64_t batches = facet_embed_batches(plan->embed, samples), most = facet_embed_largest(plan->embed, samples);
+  int64_t batches = facet_embed_batches(&plan->keys->embed, samples),
+          most = facet_embed_largest(&plan->keys->embed, samples);
   double room = (double)s->memory - facet_affinity_peak(ranks, s->precision, most, inputs);
   double kept = floor(room / facet_affinity_bytes(ranks, s->precision, most));
   return kept < 0 ? -1 : kept < (double)batches ? (int64_t)kept : batches;
@@ -306,7 +307,7 @@ static facet_status describe(const facet_plan *plan, const facet_study_data *dat
                              int ranks, training *t)
 {
   const facet_settings *settings = plan->store.settings;
-  const facet_embedding *e = plan->embed;
+  const facet_embedding *e = &plan->keys->embed;
   *t = (training){.ranks = ranks,
                   .plan = plan,
                   .settings = settings,
@@ -431,7 +432,7 @@ static bool wanted(const facet_plan *plan)
 /* How many samples the encoder is trained on, and how many numbers each has: those of the feature, or of the pixels. */
 static facet_status find_source(const facet_study_data *data, const facet_family *family, facet_plan *plan)
 {
-  const facet_embedding *e = plan->embed;
+  const facet_embedding *e = &plan->keys->embed;
   facet_store_plan *s = &plan->store;
   const facet_dataset *d = data->train ? data->train : data->test;
   s->embed_train = e->samples ? e->samples : d->count;
@@ -451,22 +452,22 @@ static facet_status fits(const facet_plan *plan, int ranks)
   const facet_settings *s = plan->store.settings;
   if (facet_embed_batches_kept(plan, ranks) >= 0)
     return FACET_OK;
-  int64_t most = facet_embed_largest(plan->embed, plan->store.embed_train);
+  int64_t most = facet_embed_largest(&plan->keys->embed, plan->store.embed_train);
   double needed = facet_affinity_peak(ranks, s->precision, most, plan->store.embed_inputs);
   return facet_raise(FACET_BAD_INPUT,
                      "%s:%d: embed.batch: %lld samples take %.0f MiB for each of %d rank%s, but memory is %.0f MiB",
-                     s->file, plan->embed->line, (long long)most, needed / 0x1p20, ranks, ranks == 1 ? "" : "s",
+                     s->file, plan->keys->embed.line, (long long)most, needed / 0x1p20, ranks, ranks == 1 ? "" : "s",
                      (double)s->memory / 0x1p20);
 }
 
 static facet_status plan_own(const facet_study_data *data, const facet_family *family, int ranks, facet_plan *plan)
 {
   facet_store_plan *s = &plan->store;
-  if (!plan->embed->wanted)
+  if (!plan->keys->embed.wanted)
     return FACET_OK;
   FACET_TRY(find_source(data, family, plan));
-  s->embed_axes = plan->embed->dimensions;
-  s->embed_epochs = plan->embed->epochs;
+  s->embed_axes = plan->keys->embed.dimensions;
+  s->embed_epochs = plan->keys->embed.epochs;
   return fits(plan, ranks); /* before hours of work that come first */
 }
 

@@ -12,7 +12,7 @@ enum { FEATURES_AT_ONCE = 64 };
 
 facet_status facet_embed_samples_deal(facet_embed_samples *s)
 {
-  s->batches = (int)facet_embed_batches(s->plan->embed, s->count);
+  s->batches = (int)facet_embed_batches(&s->plan->keys->embed, s->count);
   FACET_NEW(s->batch, s->batches);
   FACET_NEW(s->order, s->count);
   FACET_NEW(s->label, s->count);
@@ -62,7 +62,7 @@ static facet_status source_make(const facet_embed_samples *s, source *from)
   FACET_TRY(facet_pixels_create(&samples, 0, &from->pixels));
   facet_feature_source what = {.pixels = from->pixels,
                                .member = s->member,
-                               .inputs = s->plan->embed->source == FACET_SOURCE_PIXELS,
+                               .inputs = s->plan->keys->embed.source == FACET_SOURCE_PIXELS,
                                .real = s->plan->store.settings->precision,
                                .batch = FEATURES_AT_ONCE};
   return facet_features_create(&what, &from->reader);
@@ -80,7 +80,7 @@ static facet_status fill_batch(const facet_embed_samples *s, source *from, facet
       for (int64_t j = 0; j < s->features; j++) {
         double h = from->feature[i * s->features + j];
         FACET_CHECK(isfinite(h), FACET_BAD_INPUT, "%s:%d: embed: the features of sample %lld are not finite",
-                    s->plan->store.settings->file, s->plan->embed->line, (long long)s->order[own + first + i]);
+                    s->plan->store.settings->file, s->plan->keys->embed.line, (long long)s->order[own + first + i]);
         facet_blockmatrix_set(b->x, first + i + j * rows, h);
         sum[j] += h;
         squares[j] += h * h;
@@ -108,7 +108,7 @@ static facet_status add_up(MPI_Comm comm, int64_t count, double *sum)
 static facet_status find_scale(facet_embed_samples *s, const double *sum, const double *squares)
 {
   const char *file = s->plan->store.settings->file;
-  int line = s->plan->embed->line;
+  int line = s->plan->keys->embed.line;
   double n = (double)s->count, d = (double)s->features, variance = 0, square = 0;
   for (int64_t j = 0; j < s->features; j++) {
     s->mean[j] = sum[j] / n;

@@ -61,7 +61,7 @@ static double parameters(const probe *p)
 
 static facet_status probe_make(const facet_plan *plan, int64_t batch, probe *p)
 {
-  const facet_embedding *e = plan->embed;
+  const facet_embedding *e = &plan->keys->embed;
   *p = (probe){.wish = e,
                .real = plan->store.settings->precision,
                .n = batch < BATCH ? batch : BATCH,
@@ -126,7 +126,7 @@ static facet_status time_training(const facet_plan *plan, int64_t batch, times *
 static double training_seconds(const facet_plan *plan, const times *t, double feature, int ranks)
 {
   const facet_store_plan *s = &plan->store;
-  const facet_embedding *e = plan->embed;
+  const facet_embedding *e = &plan->keys->embed;
   double samples = (double)s->embed_train, batches = (double)facet_embed_batches(e, s->embed_train);
   double pairs = samples * samples / batches; /* of all batches */
   double kept = (double)facet_embed_batches_kept(plan, ranks) / batches;
@@ -137,7 +137,7 @@ static double training_seconds(const facet_plan *plan, const times *t, double fe
 facet_status facet_embed_seconds(const facet_context *c, const facet_speeds *speeds, int ranks, double *seconds)
 {
   const facet_store_plan *s = &c->plan->store;
-  const facet_embedding *e = c->plan->embed;
+  const facet_embedding *e = &c->plan->keys->embed;
   double feature = 0;
   times t;
   FACET_TRY(time_training(c->plan, s->embed_train / facet_embed_batches(e, s->embed_train), &t));

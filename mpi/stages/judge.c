@@ -65,7 +65,7 @@ static facet_status find_own(judgement *j, int v)
   facet_features *reader = NULL;
   double *feature = NULL;
   facet_status status = FACET_OK;
-  source.inputs = j->plan->embed->source == FACET_SOURCE_PIXELS;
+  source.inputs = j->plan->keys->embed.source == FACET_SOURCE_PIXELS;
   for (int64_t i = 0; i < n * numbers; i++)
     j->x[i] = 0;
   FACET_NEW_GO(done, status, feature, source.batch * numbers);

@@ -92,7 +92,7 @@ static facet_status make_linear(mapping *m, int v)
   const facet_member *member = &m->context->family->member[v];
   int64_t n = EXPLAINED_AT_ONCE, k = m->s->embed_axes, d = m->plan->inputs;
   facet_executor_options options = {.real = FACET_F64, .batch = n, .rows = k};
-  FACET_TRY(stack_networks(m->plan->embed, member, m->encoder, &m->stacked));
+  FACET_TRY(stack_networks(&m->plan->keys->embed, member, m->encoder, &m->stacked));
   FACET_CHECK(m->stacked, FACET_INTERNAL, "%s cannot be embedded", member->variant.name);
   FACET_TRY(facet_pass_make(m->stacked, options, m->pixels, &member->input, true, &m->linear));
   int nodes = facet_executor_constant_nodes(m->linear.executor);
@@ -117,7 +117,7 @@ static facet_status enter(void *self, int group)
   int v = group / 2;
   facet_type real = m->s->settings->precision;
   facet_feature_source source = facet_feature_source_of(m->plan, m->context->family, m->store, v, m->pixels);
-  source.inputs = m->plan->embed->source == FACET_SOURCE_PIXELS;
+  source.inputs = m->plan->keys->embed.source == FACET_SOURCE_PIXELS;
   FACET_TRY(facet_features_create(&source, &m->reader));
   FACET_TRY(facet_executor_create(m->encoder, (facet_executor_options){.real = real, .batch = AT_ONCE}, &m->forward));
   FACET_NEW(m->feature, AT_ONCE * m->s->embed_inputs);
@@ -213,7 +213,7 @@ static facet_status run_tile(void *self, facet_dealer *dealer, int64_t unit)
 
 static double encoder_numbers(const facet_plan *plan)
 {
-  const facet_embedding *e = plan->embed;
+  const facet_embedding *e = &plan->keys->embed;
   double inputs = (double)plan->store.embed_inputs, numbers = 0;
   for (int i = 0; i <= e->layers.count; i++) {
     double outputs = i < e->layers.count ? (double)e->layers.item[i] : (double)e->dimensions;
@@ -257,7 +257,7 @@ static facet_status mapping_make(const facet_context *c, const facet_network *en
                  .store = c->store,
                  .encoder = encoder,
                  .span = facet_plan_span(c->plan, ranks)};
-  bool anew = c->plan->embed->source == FACET_SOURCE_PIXELS || s->variant[0].features == 0;
+  bool anew = c->plan->keys->embed.source == FACET_SOURCE_PIXELS || s->variant[0].features == 0;
   return facet_pixels_create(&c->plan->source, anew ? c->plan->room : 0, &m->pixels);
 }
 
@@ -288,7 +288,7 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
   mapping m = {NULL};
   facet_network *encoder = NULL;
   size_t before = facet_memory_in_use(), own = 0, most = 0;
-  facet_status status = blank_encoder(c->plan->embed, c->plan->store.embed_inputs, &encoder);
+  facet_status status = blank_encoder(&c->plan->keys->embed, c->plan->store.embed_inputs, &encoder);
   if (status == FACET_OK)
     status = mapping_make(c, encoder, 1, &m);
   own = facet_memory_in_use() - before;
@@ -334,7 +334,7 @@ static facet_status name_nodes(const facet_plan *plan, const facet_member *m, co
   facet_network *stacked;
   facet_executor *executor;
   facet_executor_options options = {.real = plan->store.settings->precision, .batch = 1};
-  FACET_TRY(stack_networks(plan->embed, m, encoder, &stacked));
+  FACET_TRY(stack_networks(&plan->keys->embed, m, encoder, &stacked));
   if (!stacked)
     return FACET_OK;
   facet_status status = facet_executor_create(stacked, options, &executor);
@@ -353,12 +353,12 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
 {
   (void)data, (void)ranks;
   facet_store_plan *s = &plan->store;
-  int64_t explain = plan->embed->explain;
-  if (!plan->embed->wanted)
+  int64_t explain = plan->keys->embed.explain;
+  if (!plan->keys->embed.wanted)
     return FACET_OK;
   s->embed_samples = explain == 0 || explain > s->samples ? s->samples : explain;
   facet_network *encoder; /* its nodes are those of the one that will be trained */
-  FACET_TRY(blank_encoder(plan->embed, s->embed_inputs, &encoder));
+  FACET_TRY(blank_encoder(&plan->keys->embed, s->embed_inputs, &encoder));
   facet_status status = FACET_OK;
   for (int v = 0; v < s->variants && status == FACET_OK; v++)
     status = name_nodes(plan, &family->member[v], encoder, &s->variant[v]);

@@ -9,10 +9,7 @@ typedef struct {
   facet_store_plan store; /* arrays owned by the plan, names borrowed */
   /* what the study says of stages, and of the samples that they see; borrowed */
   facet_sample_source source; /* test samples under the conditions */
-  const facet_linearize_keys *linearize;
-  const facet_change_keys *change;
-  const facet_aggregation *aggregate;
-  const facet_embedding *embed;
+  const facet_stage_keys *keys;
   /* what follows */
   int64_t blocks;   /* of `store.block` test samples; the last may be short */
   int64_t inputs;   /* D */

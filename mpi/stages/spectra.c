@@ -516,7 +516,7 @@ static facet_spectrum_method choose(facet_spectrum_method asked, int64_t inputs,
 static facet_status plan_own(const facet_study_data *data, const facet_family *family, int ranks, facet_plan *plan)
 {
   (void)data, (void)family, (void)ranks;
-  const facet_aggregation *a = plan->aggregate;
+  const facet_aggregation *a = &plan->keys->aggregate;
   facet_store_plan *p = &plan->store;
   int64_t rows = p->linear_samples * p->linear_rows;
   p->components = least(a->spectrum, least(plan->inputs, rows));

@@ -46,9 +46,9 @@ static facet_status check_range(const facet_study *study, const facet_dataset *d
 facet_status facet_study_data_read(const facet_study *study, facet_study_data *data)
 {
   FACET_TRY(read_data(study, &study->data.test, "test", &data->test));
-  FACET_CHECK(study->linearize.samples <= data->test->count, FACET_BAD_INPUT,
+  FACET_CHECK(study->stages.linearize.samples <= data->test->count, FACET_BAD_INPUT,
               "%s: linearize.samples: %lld but there are %lld test samples", study->settings.file,
-              (long long)study->linearize.samples, (long long)data->test->count);
+              (long long)study->stages.linearize.samples, (long long)data->test->count);
   FACET_TRY(check_range(study, data->test));
   FACET_TRY(facet_conditions_check(&study->conditions, study->settings.file, data->test));
   if (!study->data.has_train)

@@ -84,8 +84,8 @@ static facet_status check_aggregate(const facet_schema_reader *r, const facet_tr
   facet_aggregation *a = target;
   const facet_tree *spectrum = facet_tree_find(node, "spectrum");
   if (!spectrum)
-    a->spectrum = study->linearize.wanted ? USUAL_SPECTRUM : 0;
-  if (a->spectrum > 0 && !study->linearize.wanted)
+    a->spectrum = study->stages.linearize.wanted ? USUAL_SPECTRUM : 0;
+  if (a->spectrum > 0 && !study->stages.linearize.wanted)
     return facet_tree_raise(spectrum, "is of linearizations, but there is no 'linearize'");
   return FACET_OK;
 }

@@ -184,16 +184,21 @@ typedef struct {
   int line;        /* in the YAML file, for messages */
 } facet_embedding;
 
+/* What is asked of stages: each reads its own. */
+typedef struct {
+  facet_linearize_keys linearize;
+  facet_change_keys change;
+  facet_aggregation aggregate;
+  facet_embedding embed;
+} facet_stage_keys;
+
 typedef struct {
   facet_settings settings;
   facet_data_keys data;
   facet_model_keys model;
   facet_recipes recipes; /* key `variants` */
   facet_conditions conditions;
-  facet_linearize_keys linearize;
-  facet_change_keys change;
-  facet_aggregation aggregate;
-  facet_embedding embed;
+  facet_stage_keys stages;
 } facet_study;
 
 /* Whether a variant cannot bear a name because whoever stores its results has that name for something else. */

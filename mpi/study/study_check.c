@@ -30,8 +30,8 @@ static facet_status check_clean(const facet_tree *root, const facet_study *study
 {
   if (study->conditions.clean >= 0)
     return FACET_OK;
-  const char *key = study->linearize.wanted ? "linearize" : study->change.wanted ? "change" : "embed";
-  if (study->linearize.wanted || study->change.wanted || study->embed.wanted)
+  const char *key = study->stages.linearize.wanted ? "linearize" : study->stages.change.wanted ? "change" : "embed";
+  if (study->stages.linearize.wanted || study->stages.change.wanted || study->stages.embed.wanted)
     return facet_tree_raise(facet_tree_find(root, key), "needs 'clean' among the conditions");
   return FACET_OK;
 }
@@ -71,7 +71,7 @@ static facet_status check_change_conditions(const facet_tree *root, const facet_
   for (int i = 0; i < study->conditions.count; i++)
     if (!(name.item[name.count++] = facet_condition_name(study->conditions.item[i])))
       FACET_GO(done, status, FACET_OS);
-  status = check_known(node_of(root, "change", "conditions"), "condition", &study->change.conditions, &name);
+  status = check_known(node_of(root, "change", "conditions"), "condition", &study->stages.change.conditions, &name);
 done:
   for (int i = 0; i < name.count; i++)
     facet_free(&name.item[i]);
@@ -103,7 +103,7 @@ static facet_status check_taken(const facet_tree *root, const facet_variant *var
 static facet_status check_names(const facet_tree *root, const facet_study *study, facet_study_taken *taken)
 {
   facet_variant *variant = NULL;
-  facet_texts name = {0}, learned = {study->embed.wanted ? 1 : 0, (char **)&study->embed.variant};
+  facet_texts name = {0}, learned = {study->stages.embed.wanted ? 1 : 0, (char **)&study->stages.embed.variant};
   FACET_TRY(facet_study_variants(&study->settings, &study->recipes, &variant, &name.count));
   facet_status status = FACET_OK;
   FACET_NEW_GO(done, status, name.item, name.count);
@@ -111,8 +111,9 @@ static facet_status check_names(const facet_tree *root, const facet_study *study
   for (int i = 0; i < name.count; i++)
     name.item[i] = variant[i].name;
   FACET_GO(done, status,
-           check_known(node_of(root, "linearize", "variants"), "variant", &study->linearize.variants, &name));
-  FACET_GO(done, status, check_known(node_of(root, "change", "variants"), "variant", &study->change.variants, &name));
+           check_known(node_of(root, "linearize", "variants"), "variant", &study->stages.linearize.variants, &name));
+  FACET_GO(done, status,
+           check_known(node_of(root, "change", "variants"), "variant", &study->stages.change.variants, &name));
   FACET_GO(done, status, check_known(node_of(root, "embed", "variant"), "variant", &learned, &name));
   status = check_change_conditions(root, study);
 done:

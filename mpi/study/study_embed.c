@@ -14,7 +14,7 @@ int64_t facet_embed_largest(const facet_embedding *e, int64_t samples)
 
 facet_status facet_study_check_embed(const facet_study *study, int64_t there)
 {
-  const facet_embedding *e = &study->embed;
+  const facet_embedding *e = &study->stages.embed;
   if (!e->wanted)
     return FACET_OK;
   FACET_CHECK(e->samples <= there, FACET_BAD_INPUT, "%s:%d: embed.samples: %lld, but there are %lld",

@@ -165,14 +165,14 @@ static facet_status run(const facet_context *c)
 
 static bool wanted(const facet_plan *plan)
 {
-  return plan->linearize->tally;
+  return plan->keys->tally;
 }
 
 const facet_stage facet_stage_tally = {.name = "tally", .marks = "V", .wanted = wanted, .run = run};
 """)]},
     "key": {
-        "mpi/study/keys_analysis.c": [('    {"rows",', '    {"tally", "whether classes are counted", FACET_TRUTH(facet_linearize_keys, tally), .standard = "false"},\n')],
-        "mpi/study/study.h": [("} facet_linearize_keys;", "  bool tally;\n")]},
+        "mpi/study/study.c": [('    {"data", "[data](#data)"', '    {"tally", "whether classes are counted", FACET_TRUTH(facet_study, stages.tally), .standard = "false"},\n')],
+        "mpi/study/study.h": [("} facet_stage_keys;", "  bool tally;\n")]},
 }
 
 STUDY = """\
@@ -182,7 +182,8 @@ data: {test: {format: square, images: test.square}, normalize: {scale: 255}}
 model: {onnx: net.onnx}
 variants: [{method: first, sparsity: 0.5}]
 conditions: [clean, {corruption: negative, severity: [3, 5]}]
-linearize: {rows: all, tally: yes}
+linearize: {rows: all}
+tally: yes
 """
 
 

@@ -90,7 +90,7 @@ static void defaults_of_the_smallest(void **state)
   assert_int_equal(s->conditions.count, 1);
   assert_int_equal(s->conditions.item[0].corruption, 0);
   assert_int_equal(s->conditions.item[0].severity, 0);
-  assert_false(s->linearize.wanted);
+  assert_false(s->stages.linearize.wanted);
   facet_study_destroy(&s);
   assert_null(s);
 }
@@ -233,12 +233,12 @@ static void every_key(void **state)
     assert_int_equal(s->conditions.item[i].severity, severity[i]);
     assert_int_equal(s->conditions.item[i].corruption, severity[i] > 0 ? facet_corruption_find("gaussian_noise") : 0);
   }
-  assert_true(s->linearize.wanted);
-  assert_int_equal(s->linearize.variants.count, 2);
-  assert_string_equal(s->linearize.variants.item[1], "few-0.9");
-  assert_int_equal(s->linearize.samples, 1000);
-  assert_int_equal(s->linearize.rows, FACET_ROWS_TOP);
-  assert_int_equal(s->linearize.top, 3);
+  assert_true(s->stages.linearize.wanted);
+  assert_int_equal(s->stages.linearize.variants.count, 2);
+  assert_string_equal(s->stages.linearize.variants.item[1], "few-0.9");
+  assert_int_equal(s->stages.linearize.samples, 1000);
+  assert_int_equal(s->stages.linearize.rows, FACET_ROWS_TOP);
+  assert_int_equal(s->stages.linearize.top, 3);
   facet_study_destroy(&s);
 }
 
@@ -309,10 +309,10 @@ static void rows_are_written_in_many_ways(void **state)
     char text[256];
     snprintf(text, sizeof text, SMALL "%s\n", row[i].text);
     facet_study *s = good(text);
-    assert_true(s->linearize.wanted);
-    assert_int_equal(s->linearize.samples, 0);
-    assert_int_equal(s->linearize.rows, row[i].rows);
-    assert_int_equal(s->linearize.top, row[i].top);
+    assert_true(s->stages.linearize.wanted);
+    assert_int_equal(s->stages.linearize.samples, 0);
+    assert_int_equal(s->stages.linearize.rows, row[i].rows);
+    assert_int_equal(s->stages.linearize.top, row[i].top);
     facet_study_destroy(&s);
   }
 }
@@ -380,8 +380,8 @@ static void assert_round_trip(const char *text)
   }
   assert_memory_equal(&s->data.normalize, &again->data.normalize, sizeof s->data.normalize);
   assert_int_equal(s->model.train, again->model.train);
-  assert_int_equal(s->linearize.wanted, again->linearize.wanted);
-  assert_int_equal(s->linearize.rows, again->linearize.rows);
+  assert_int_equal(s->stages.linearize.wanted, again->stages.linearize.wanted);
+  assert_int_equal(s->stages.linearize.rows, again->stages.linearize.rows);
   assert_int_equal(s->data.classes.count, again->data.classes.count);
   for (int i = 0; i < s->data.classes.count; i++)
     assert_string_equal(s->data.classes.item[i], again->data.classes.item[i]);
