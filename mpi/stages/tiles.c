@@ -325,16 +325,22 @@ static void listen(facet_dealer *d, bool wait)
     drop(d);
 }
 
+/* A failure is said at once, and nothing is run after it. */
+static void note(facet_dealer *d, facet_status status)
+{
+  d->status = status;
+  if (status == FACET_OK)
+    return;
+  report(d, FAILED);
+  drop(d);
+}
+
 static void run_and_say(facet_dealer *d)
 {
-  d->status = run_next(d);
+  note(d, run_next(d));
   d->unsaid += d->status == FACET_OK;
-  if (d->status != FACET_OK) {
-    report(d, FAILED);
-    drop(d);
-  } else if (facet_seconds() - d->said_at > SAY_EVERY) {
+  if (d->status == FACET_OK && facet_seconds() - d->said_at > SAY_EVERY)
     report(d, 0);
-  }
 }
 
 static void follow(facet_dealer *d)
@@ -349,7 +355,7 @@ static void follow(facet_dealer *d)
       d->asked = true;
     }
     if (is_empty(d->queue) && d->status == FACET_OK)
-      d->status = mark_finished(d); /* nothing better to do */
+      note(d, mark_finished(d)); /* nothing better to do */
     if (!d->told)
       listen(d, is_empty(d->queue));
     if (!is_empty(d->queue))
