@@ -342,6 +342,19 @@ class Study:
 
     # ---- xarray ----
 
+    def arrays(self):
+        """{path: (names of its dimensions, unit, meaning)} of every array, in the file's own words: files describe
+        themselves since schema version 6, before it unit and meaning are empty."""
+        found = {}
+
+        def visit(path, item):
+            if isinstance(item, h5py.Dataset) and not item.is_scale:
+                about = (_plain(item.attrs.get(key, "")) for key in ("units", "long_name"))
+                found[path] = (tuple(self._dimension(item, axis)[0] for axis in range(item.ndim)), *about)
+
+        self.file.visititems(visit)
+        return found
+
     def labelled(self, path, **pick):
         """A dataset as an xarray.DataArray with named dimensions and coordinates.
 

@@ -314,19 +314,19 @@ static herr_t move_once(const transfer *t)
 /* Halves of the outermost dimension that is more than one lie one behind the other. */
 static herr_t move(transfer t)
 {
-  size_t bytes = H5Tget_size(t.memory);
+  size_t line = H5Tget_size(t.memory); /* bytes of one of that dimension */
   int split = 0;
-  for (int i = 0; i < t.axes; i++)
-    bytes *= (size_t)t.count[i];
   while (split < t.axes && t.count[split] <= 1)
     split++;
-  if (bytes <= MOST_AT_ONCE || split == t.axes)
+  for (int i = split + 1; i < t.axes; i++)
+    line *= (size_t)t.count[i];
+  if (split == t.axes || line * (size_t)t.count[split] <= MOST_AT_ONCE)
     return move_once(&t);
   transfer rest = t;
   t.count[split] /= 2;
   rest.start[split] += t.count[split];
   rest.count[split] -= t.count[split];
-  rest.data += bytes / (t.count[split] + rest.count[split]) * t.count[split];
+  rest.data += line * (size_t)t.count[split];
   herr_t done = move(t);
   return done < 0 ? done : move(rest);
 }

@@ -1,12 +1,16 @@
 """The result file as others see it: names, shapes and types as docs/results.md lists them, in h5py and in xarray."""
 
 import re
+import sys
 
 import h5py
 import numpy as np
 import pytest
 
 from conftest import ROOT, run
+
+sys.path.insert(0, str(ROOT / "analysis"))
+import facet_study  # noqa: E402
 
 SIZES = {"V": 4, "C": 3, "N": 130, "K": 4, "channel": 1, "y": 12, "x": 12, "n": 70, "k": 4, "R": 4, "block": 7, "X": 1, "M": 2, "P": 130, "Q": 100,
          "I": 12, "axis": 2, "leaf": 12, "merge": 11, "column": 4, "s": 20, "r": 5, "J": 12, "position axis": 2, "epoch": 4, "training place": 600,
@@ -63,6 +67,20 @@ def test_arrays_are_those_of_the_documentation(store):
         found = set()
         h5.visititems(lambda name, item: found.add("/" + name) if isinstance(item, h5py.Dataset) else None)
         assert found == expected
+
+
+def test_the_file_describes_itself(store):
+    with facet_study.Study(store) as study:
+        found = study.arrays()
+        margin = study.labelled("geometry/margin", variant=0, condition=0)
+    rows = documented()
+    for path, (dims, unit, meaning) in found.items():
+        known = re.sub("/(dense|magnitude[^/]*|random[^/]*)/", "/<variant>/", "/" + path).replace("gaussian_noise/5", "<condition>")
+        if not path.startswith("progress/"):
+            assert len(dims) == len(rows[known][0]) and f"| {unit} |".replace("| 1 |", "|  |") in PAGE, path
+            assert meaning.replace("|", "\\|") in PAGE, path
+    assert found["geometry/margin"][:2] == (("variant", "condition", "sample"), "feature")
+    assert margin.attrs["units"] == "feature" and margin.attrs["long_name"].startswith("signed distance")
 
 
 def test_attributes_are_those_of_the_documentation(store):
