@@ -306,7 +306,7 @@ static facet_status seconds(const facet_context *c, const facet_speeds *speeds, 
 {
   const facet_store_plan *s = &c->plan->store;
   double n = (double)s->samples, explained = (double)(s->embed_samples * (s->embed_axes + 1));
-  bool inputs = c->plan->embed->source == FACET_SOURCE_PIXELS;
+  bool inputs = c->plan->keys->embed.source == FACET_SOURCE_PIXELS;
   *sum = 0;
   for (int v = 0; v < s->variants; v++) {
     const facet_store_variant *variant = &s->variant[v];
