@@ -140,6 +140,8 @@ facet_status facet_dataset_open(const facet_data_source *source, facet_dataset *
   facet_dataset *d;
   facet_status status = FACET_OK;
   FACET_CHECK(source->files > 0, FACET_BAD_INPUT, "a data set without files");
+  FACET_CHECK(facet_data_format_name(source->format), FACET_INTERNAL, "no format of data has the number %d",
+              source->format);
   FACET_CHECK(is_format(source->format), FACET_BAD_INPUT, "a data set without format");
   FACET_NEW(d, 1);
   for (int i = 0; i < source->files; i++)

@@ -106,6 +106,42 @@ static void from_pruning_to_a_certificate(void **state)
   facet_network_destroy(&n);
 }
 
+/* Images and labels as NumPy has them, of the face's own types alone. */
+static void data_come_with_their_labels(void **state)
+{
+  (void)state;
+  char images[] = "/tmp/facet-face-XXXXXX", labels[] = "/tmp/facet-face-XXXXXX", *image_files[] = {images},
+       *label_files[] = {labels};
+  const char *head[] = {"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }",
+                        "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }"};
+  const char *body[] = {"\1\2\3\4\5\6", "\1\2"}, *name[] = {images, labels};
+  facet_dataset *d = NULL;
+  facet_data_source source = {.format = -1, .files = 1, .images = image_files, .labels = label_files};
+  float pixels[3];
+  close(mkstemp(images));
+  close(mkstemp(labels));
+  for (int i = 0; i < 2; i++) {
+    FILE *file = fopen(name[i], "wb");
+    fwrite("\x93NUMPY\1\0\x76\0", 1, 10, file);
+    fprintf(file, "%-117s\n", head[i]);
+    fwrite(body[i], 1, i ? 2 : 6, file);
+    fclose(file);
+  }
+  assert_int_equal(facet_dataset_open(&source, &d), FACET_INTERNAL);
+  assert_string_equal(facet_message(), "no format of data has the number -1");
+  source.format = facet_data_format_find("npy");
+  if (facet_dataset_open(&source, &d) != FACET_OK)
+    fail_msg("%s", facet_message());
+  assert_int_equal(facet_dataset_count(d), 2);
+  assert_int_equal(facet_image_inputs(facet_dataset_image(d)), 3);
+  assert_int_equal(facet_dataset_labels(d)[1], 2);
+  facet_dataset_pixels(d, 1, 1, pixels);
+  assert_true(pixels[0] == 4 && pixels[2] == 6);
+  facet_dataset_destroy(&d);
+  unlink(images);
+  unlink(labels);
+}
+
 static void refused(facet_status status, const char *words)
 {
   assert_int_equal(status, FACET_INTERNAL);
@@ -163,6 +199,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(properties),
       cmocka_unit_test(from_pruning_to_a_certificate),
+      cmocka_unit_test(data_come_with_their_labels),
       cmocka_unit_test(nonsense_is_refused),
       cmocka_unit_test(versions),
   };
