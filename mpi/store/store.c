@@ -10,8 +10,9 @@
 #include "ranks/versions.h"
 #include "store_file.h"
 
-/* MPI libraries take a few bytes less than 2 GiB at once. */
-enum { MOST_AT_ONCE = 1 << 30 };
+/* MOST_AT_ONCE: MPI libraries take a few bytes less than 2 GiB. CONVERTED: bytes that HDF5 converts at a time; it
+ * clears as many for every call, by itself 1 MiB. */
+enum { MOST_AT_ONCE = 1 << 30, CONVERTED = 1 << 16 };
 
 /* ---- types ---- */
 
@@ -200,6 +201,8 @@ static facet_status prepare(facet_store *s, const char *path, const facet_store_
   s->raw = s->path ? open(s->path, O_RDWR | O_CLOEXEC) : -1;
   FACET_CHECK(s->path, FACET_OS, "out of memory");
   FACET_CHECK(s->raw >= 0, FACET_IO, "%s: %s", s->path, strerror(errno));
+  s->list = H5Pcreate(H5P_DATASET_XFER);
+  H5_CHECK(s->path, "opening", s->list < 0 ? -1 : H5Pset_buffer(s->list, CONVERTED, NULL, NULL));
   return facet_rank(s->comm) == 0 ? check_file(path, &s->shape) : FACET_OK;
 }
 
@@ -237,6 +240,8 @@ static facet_status release(facet_store **store)
       H5Dclose(s->set[i]);
   if (s->file >= 0 && H5Fclose(s->file) < 0)
     status = facet_store_raise(s->path, "closing");
+  if (s->list >= 0)
+    H5Pclose(s->list);
   if (s->raw >= 0)
     close(s->raw);
   facet_free(&s->set);
@@ -251,7 +256,7 @@ facet_status facet_store_open(MPI_Comm comm, const char *path, const facet_store
   facet_store *s = facet_allocate(1, sizeof *s);
   *store = NULL;
   FACET_AGREE(comm, s ? FACET_OK : FACET_OS);
-  *s = (facet_store){.comm = comm, .file = -1, .raw = -1};
+  *s = (facet_store){.comm = comm, .file = -1, .list = -1, .raw = -1};
   facet_store_listener before = facet_store_listen();
   facet_status status = facet_agree(comm, prepare(s, path, plan));
   if (status == FACET_OK)
@@ -288,7 +293,7 @@ facet_status facet_store_close(facet_store **store)
 /* ---- parts of arrays ---- */
 
 typedef struct {
-  hid_t set, memory;
+  hid_t set, memory, list;
   int axes;
   hsize_t start[FACET_MOST_AXES], count[FACET_MOST_AXES];
   char *data;
@@ -302,8 +307,8 @@ static herr_t move_once(const transfer *t)
   if (done >= 0 && t->axes > 0)
     done = H5Sselect_hyperslab(space, H5S_SELECT_SET, t->start, NULL, t->count, NULL);
   if (done >= 0)
-    done = t->write ? H5Dwrite(t->set, t->memory, flat, space, H5P_DEFAULT, t->data)
-                    : H5Dread(t->set, t->memory, flat, space, H5P_DEFAULT, t->data);
+    done = t->write ? H5Dwrite(t->set, t->memory, flat, space, t->list, t->data)
+                    : H5Dread(t->set, t->memory, flat, space, t->list, t->data);
   if (space >= 0)
     H5Sclose(space);
   if (flat >= 0)
@@ -335,7 +340,7 @@ static facet_status move_place(const facet_store *s, facet_row row, const facet_
 {
   facet_store_shape_array a;
   bool there = facet_store_shape_find(&s->shape, row, place->variant, place->condition, &a) && s->set[a.number] >= 0;
-  transfer t = {.memory = facet_store_memory(&s->shape, row, place->as), .data = data, .write = write};
+  transfer t = {.memory = facet_store_memory(&s->shape, row, place->as), .list = s->list, .data = data, .write = write};
   for (int i = 0; there && i < a.axes; i++) {
     int64_t start = place->part[i].start, count = place->part[i].count;
     count = start == 0 && count == 0 ? a.axis[i].size : count;

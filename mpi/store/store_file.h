@@ -39,6 +39,7 @@ struct facet_store {
   char *path;
   facet_store_shape shape;
   hid_t file;
+  hid_t list; /* how numbers are moved */
   int raw;    /* the same file as the system knows it, for syncing */
   hid_t *set; /* of every array of the shape; -1: not there */
 };
