@@ -40,19 +40,7 @@ static hid_t text_type(void)
   return type;
 }
 
-static facet_status put_text(const creation *c, hid_t object, const char *name, const char *text)
-{
-  hid_t type = text_type(), space = H5Screate(H5S_SCALAR);
-  hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-  herr_t done = attribute < 0 ? -1 : H5Awrite(attribute, type, &text);
-  if (attribute >= 0)
-    H5Aclose(attribute);
-  H5Sclose(space);
-  H5Tclose(type);
-  H5_CHECK(c->path, name, done);
-  return FACET_OK;
-}
-
+/* count -1: a single one. */
 static facet_status put_numbers(const creation *c, hid_t object, const char *name, hid_t memory, hid_t type,
                                 int64_t count, const void *data)
 {
@@ -65,6 +53,14 @@ static facet_status put_numbers(const creation *c, hid_t object, const char *nam
   H5Sclose(space);
   H5_CHECK(c->path, name, done);
   return FACET_OK;
+}
+
+static facet_status put_text(const creation *c, hid_t object, const char *name, const char *text)
+{
+  hid_t type = text_type();
+  facet_status status = put_numbers(c, object, name, type, type, -1, &text);
+  H5Tclose(type);
+  return status;
 }
 
 static facet_status put_double(const creation *c, hid_t object, const char *name, double value)
@@ -84,6 +80,7 @@ static facet_status put_names(const creation *c, hid_t object, const char *name,
   H5Tclose(type);
   return status;
 }
+
 static facet_status root_attributes(const creation *c)
 {
   const facet_store_plan *p = c->shape->plan;
@@ -99,9 +96,8 @@ static facet_status root_attributes(const creation *c)
   FACET_TRY(put_text(c, root, "study", p->study_text));
   FACET_TRY(put_text(c, root, "study_filled", p->study_filled));
   FACET_TRY(put_int(c, root, "seed", p->settings->seed));
-  if (c->shape->plan->diverged > 0)
-    FACET_TRY(
-        put_names(c, root, "diverged", c->shape->plan->diverged, (const char *const *)c->shape->plan->diverged_line));
+  if (p->diverged > 0)
+    FACET_TRY(put_names(c, root, "diverged", p->diverged, (const char *const *)p->diverged_line));
   for (int i = 0; i < count; i++)
     FACET_TRY(put_text(c, root, version[i].key, version[i].text));
   FACET_TRY(put_double(c, root, "normalize_scale", n->scale));
@@ -153,10 +149,10 @@ done:
 static facet_status put_on_group(const creation *c, const char *folder, const char *name, const char *attribute,
                                  const char *text, const facet_input_layout *input)
 {
-  char path[300];
-  (void)snprintf(path, sizeof path, "%s%s", folder, name);
-  hid_t group = H5Gopen2(c->file, path, H5P_DEFAULT);
-  H5_CHECK(c->path, path, group);
+  char *path = facet_format("%s%s", folder, name);
+  hid_t group = path ? H5Gopen2(c->file, path, H5P_DEFAULT) : -1;
+  facet_free(&path);
+  H5_CHECK(c->path, folder, group);
   facet_status status = input ? put_layout(c, group, input) : put_text(c, group, attribute, text);
   H5Gclose(group);
   return status;

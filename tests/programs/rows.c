@@ -32,7 +32,7 @@ static void print_dimensions(void)
 static void print_arrays(void)
 {
   static const char *const types[] = {"real", "f64", "i32", "i64", "u8"};
-  printf("| path | shape | type | unit | stage | meaning |\n|---|---|---|---|---|---|\n");
+  printf("| path | shape | type | unit | stage | checksum | meaning |\n|---|---|---|---|---|---|---|\n");
   for (int r = 0; r < FACET_ROWS; r++) {
     const facet_row_about *row = &facet_row_table[r];
     if (facet_row_is_coordinate((facet_row)r))
@@ -42,6 +42,7 @@ static void print_arrays(void)
     print_cell("", types[row->type], "");
     print_cell("", row->unit, "");
     print_cell("", row->stage, "");
+    print_cell("", row->summed ? "yes" : "", "");
     print_cell("", row->meaning, " |\n");
   }
 }
