@@ -280,7 +280,7 @@ def test_forecast_counts_epochs(folder):
         change(folder, ("epochs: 15," if epochs == 10000 else "epochs: 10000,", f"epochs: {epochs},"))
         done = run("check", folder / "study.yaml")
         assert done.returncode == 0, done.stderr
-        spent = re.search(r"embedding (?:(\d+) h )?(?:(\d+) min ?)?(?:(\d+) s)?", done.stdout)
+        spent = re.search(r"encoder (?:(\d+) h )?(?:(\d+) min ?)?(?:(\d+) s)?", done.stdout)
         seconds.append(sum(int(x or 0) * unit for x, unit in zip(spent.groups(), (3600, 60, 1))))
     assert 25 < seconds[1] / seconds[0] < 400  # but for what else the machine does
 
