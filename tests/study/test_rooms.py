@@ -10,9 +10,6 @@ TABLE = """\
 | `mpi/top` | | `top.h` |
 | `src/face` | | `include/house/net.h` |
 | `src/low` | | `low.h` |
-
-## Exceptions
-
 """
 
 TREE = {
@@ -25,9 +22,9 @@ TREE = {
 }
 
 
-def rooms(folder, more=None, exceptions=""):
+def rooms(folder, more=None):
     """The lines that tools/rooms prints for a tree, and whether it is content."""
-    for name, text in {**TREE, **(more or {}), "docs/rooms.md": TABLE + exceptions}.items():
+    for name, text in {**TREE, **(more or {}), "docs/rooms.md": TABLE}.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -60,13 +57,9 @@ def test_a_private_header(tmp_path):
                      'allowed of that room: src/low/low.h']
 
 
-def test_exceptions_only_shrink(tmp_path):
-    more = {"src/low/up.c": '#include "top/top.h"\n'}
-    excused = "- `src/low` `mpi/top/top.h`\n"
-    assert rooms(tmp_path / "used", more, excused) == ([], True)
-    lines, content = rooms(tmp_path / "unused", None, excused)
-    assert not content
-    assert lines == ["docs/rooms.md:9: src/low no longer includes mpi/top/top.h: take the exception out"]
+def test_mpi_in_the_library(tmp_path):
+    lines, content = rooms(tmp_path, {"src/low/ranks.c": "#include <mpi.h>\n", "mpi/top/ranks.c": "#include <mpi.h>\n"})
+    assert (lines, content) == (['src/low/ranks.c:1: includes "mpi.h": MPI is for mpi/ alone'], False)
 
 
 def test_the_table_and_the_folders_agree(tmp_path):
