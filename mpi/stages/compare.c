@@ -258,12 +258,12 @@ static double next_sparsity(const work *w, int method, double last)
   return next;
 }
 
-static facet_status write_first_lost(const work *w, const facet_fragility *f, int method, double *lost, int32_t *wrong)
+static facet_status find_first_lost(const work *w, const facet_fragility *f, int method, double *lost, int32_t *wrong)
 {
   const facet_store_plan *p = w->plan;
   for (int64_t i = 0; i < w->count; i++)
     lost[i] = NAN;
-  for (double s = f ? next_sparsity(w, method, -1) : NAN; !isnan(s); s = next_sparsity(w, method, s)) {
+  for (double s = next_sparsity(w, method, -1); !isnan(s); s = next_sparsity(w, method, s)) {
     int networks = 0;
     memset(wrong, 0, (size_t)w->count * sizeof *wrong);
     for (int v = 0; v < p->variants; v++) {
@@ -276,6 +276,11 @@ static facet_status write_first_lost(const work *w, const facet_fragility *f, in
     }
     facet_fragility_lost(f, s, wrong, networks, lost);
   }
+  return FACET_OK;
+}
+
+static facet_status write_first_lost(const work *w, int method, const double *lost)
+{
   facet_place at = {.part = {{method, 1}, {w->first, w->count}}};
   return w->count > 0 ? facet_store_put(w->store, FACET_ROW_FIRST_LOST, at, lost) : FACET_OK;
 }
@@ -309,8 +314,10 @@ static facet_status write_own_fragility(work *w, facet_fragility *f)
   FACET_GO(done, status, write_own(w, FACET_ROW_WORST_MARGIN, f->worst_margin));
   FACET_GO(done, status, write_own(w, FACET_ROW_MARGIN_DROP, f->margin_drop));
   FACET_GO(done, status, write_own(w, FACET_ROW_EXEMPLAR, exemplar));
-  for (int m = 0; m < w->names.methods && status == FACET_OK; m++)
-    status = write_first_lost(w, f, m, w->value, wrong);
+  for (int m = 0; m < w->names.methods; m++) {
+    FACET_GO(done, status, find_first_lost(w, f, m, w->value, wrong));
+    FACET_GO(done, status, write_first_lost(w, m, w->value));
+  }
 done:
   facet_free(&exemplar);
   facet_free(&wrong);
@@ -328,7 +335,7 @@ static facet_status write_no_fragility(const work *w)
   FACET_TRY(write_own(w, FACET_ROW_WORST_MARGIN, w->value));
   FACET_TRY(write_own(w, FACET_ROW_MARGIN_DROP, w->value));
   for (int m = 0; m < w->names.methods; m++)
-    FACET_TRY(write_first_lost(w, NULL, m, w->value, NULL));
+    FACET_TRY(write_first_lost(w, m, w->value));
   return FACET_OK;
 }
 
