@@ -25,7 +25,7 @@ typedef struct {
   int ranks;
   const facet_plan *plan;
   const facet_settings *settings;
-  const facet_embedding *wish;
+  const facet_embedding *keys;
   facet_store *store;
   facet_type real;
   facet_embed_samples from;
@@ -89,8 +89,8 @@ static facet_status prepare_own(training *t)
 {
   FACET_TRY(deal(t));
   FACET_NEW(t->affinity, t->from.batches);
-  FACET_NEW(t->y, most_samples(t) * t->wish->dimensions);
-  FACET_NEW(t->dy, most_samples(t) * t->wish->dimensions);
+  FACET_NEW(t->y, most_samples(t) * t->keys->dimensions);
+  FACET_NEW(t->dy, most_samples(t) * t->keys->dimensions);
   t->checkpoint = facet_format("%s/embed/encoder.checkpoint", t->settings->output);
   return t->checkpoint ? FACET_OK : FACET_OS;
 }
@@ -122,9 +122,9 @@ static facet_status prepare(training *t)
 
 static double rate_at(const training *t, int epoch, int step)
 {
-  double done = (epoch + (double)step / t->from.batches) / t->wish->epochs;
-  return t->wish->schedule == FACET_SCHEDULE_COSINE ? t->wish->rate * (1 + cos(3.14159265358979323846 * done)) / 2
-                                                    : t->wish->rate;
+  double done = (epoch + (double)step / t->from.batches) / t->keys->epochs;
+  return t->keys->schedule == FACET_SCHEDULE_COSINE ? t->keys->rate * (1 + cos(3.14159265358979323846 * done)) / 2
+                                                    : t->keys->rate;
 }
 
 /* Adam for ln alpha, which keeps it positive. */
@@ -141,7 +141,7 @@ static void move_alpha(training *t, double by_alpha, double rate, double count)
 static facet_status blur(training *t, const facet_embed_batch *b, int epoch)
 {
   facet_encoder_noise noise = {.random = {t->settings->seed, FACET_STREAM_EMBED_NOISE},
-                               .deviation = t->wish->noise,
+                               .deviation = t->keys->noise,
                                .visit = epoch,
                                .sample =
                                    t->from.order + b->first + (b->x->local_rows ? facet_blockmatrix_row(b->x, 0) : 0)};
@@ -155,7 +155,7 @@ static facet_status step(training *t, int epoch, int number, double *loss, doubl
 {
   const facet_embed_batch *b = &t->from.batch[number];
   facet_affinity *affinity = &t->affinity[number];
-  const facet_embedding *e = t->wish;
+  const facet_embedding *e = t->keys;
   facet_tsne_gradient g = {.y = t->dy};
   double gradient, rate = rate_at(t, epoch, number), factor = epoch < e->exaggeration_epochs ? e->exaggeration : 1;
   if (!affinity->p)
@@ -238,8 +238,8 @@ static facet_status train(training *t)
   FACET_TRY(load(t, &done));
   FACET_AGREE(t->comm,
               facet_progress_begin(&t->progress, "encoder", "steps",
-                                   (int64_t)(t->wish->epochs - done) * t->from.batches, facet_rank(t->comm) != 0));
-  for (int epoch = done; epoch < t->wish->epochs; epoch++) {
+                                   (int64_t)(t->keys->epochs - done) * t->from.batches, facet_rank(t->comm) != 0));
+  for (int epoch = done; epoch < t->keys->epochs; epoch++) {
     double loss = 0, norm = 0;
     for (int i = 0; i < t->from.batches; i++) {
       FACET_TRY(step(t, epoch, i, &loss, &norm));
@@ -252,7 +252,7 @@ static facet_status train(training *t)
     FACET_AGREE(t->comm, status);
     FACET_TRY(pause_between_epochs(t, epoch + 1, &saved));
   }
-  return save(t, t->wish->epochs);
+  return save(t, t->keys->epochs);
 }
 
 /* Mean and scale of the features go into the first layer: w (h - mean) / scale + b. */
@@ -311,7 +311,7 @@ static facet_status describe(const facet_plan *plan, const facet_study_data *dat
   *t = (training){.ranks = ranks,
                   .plan = plan,
                   .settings = settings,
-                  .wish = e,
+                  .keys = e,
                   .real = settings->precision,
                   .from = {.plan = plan,
                            .data = data->train ? data->train : data->test,
@@ -386,7 +386,7 @@ static double step_memory(const training *t, double state)
   double last = facet_affinity_bytes(t->ranks, t->real, most), kept = 0;
   double peak = facet_affinity_peak(t->ranks, t->real, most, t->from.features);
   double pass = facet_encoder_pass_bytes(t->ranks, t->real, t->layers, t->size, most);
-  if (t->wish->noise > 0)
+  if (t->keys->noise > 0)
     pass += ceil((double)most / t->ranks) * (double)t->from.features * (double)facet_type_size(t->real);
   for (int64_t i = 0; i + 1 < batches && i < t->kept; i++)
     kept += facet_affinity_bytes(t->ranks, t->real, t->from.batch[i].count);

@@ -20,7 +20,7 @@ typedef struct {
 
 /* A small batch of noise, on this rank alone. */
 typedef struct {
-  const facet_embedding *wish;
+  const facet_embedding *keys;
   facet_type real;
   int64_t n;
   int layers;
@@ -62,7 +62,7 @@ static double parameters(const probe *p)
 static facet_status probe_make(const facet_plan *plan, int64_t batch, probe *p)
 {
   const facet_embedding *e = &plan->keys->embed;
-  *p = (probe){.wish = e,
+  *p = (probe){.keys = e,
                .real = plan->store.settings->precision,
                .n = batch < BATCH ? batch : BATCH,
                .layers = e->layers.count + 1};
@@ -87,7 +87,7 @@ static facet_status probe_make(const facet_plan *plan, int64_t batch, probe *p)
 
 static facet_status time_step(probe *p, times *t)
 {
-  const facet_embedding *e = p->wish;
+  const facet_embedding *e = p->keys;
   facet_tsne_gradient g = {.y = p->dy};
   double n = (double)p->n, norm, at[5];
   at[0] = facet_seconds();
@@ -114,7 +114,7 @@ static facet_status time_training(const facet_plan *plan, int64_t batch, times *
   facet_status status = probe_make(plan, batch, &p);
   double begun = facet_seconds(), n = (double)p.n;
   if (status == FACET_OK)
-    status = facet_affinity_make(p.x, fmin(p.wish->perplexity, n / 3), &p.affinity);
+    status = facet_affinity_make(p.x, fmin(p.keys->perplexity, n / 3), &p.affinity);
   t->probabilities = p.rest * (facet_seconds() - begun) / (n * n);
   for (int turn = 0; turn < 2 && status == FACET_OK; turn++) /* the first warms up */
     status = time_step(&p, t);

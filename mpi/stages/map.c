@@ -265,6 +265,7 @@ static facet_status run(const facet_context *c)
 {
   mapping m = {NULL};
   facet_network *encoder = NULL;
+  FACET_TRY(facet_stage_embed.run(c)); /* trains it anew where somebody removed its file; else does nothing */
   char *file = facet_embed_file(c->plan->store.settings);
   facet_status status = file ? facet_onnx_read(file, &encoder) : FACET_OS;
   if (status == FACET_OK)

@@ -68,6 +68,19 @@ def test_nothing_is_done_twice(copy):
     assert checksum(copy / "out/study.h5") == before
 
 
+def test_a_map_whose_encoder_is_gone_gets_it_again(copy):
+    with h5py.File(copy / "out/study.h5", "r+") as file:
+        good, file["progress/map"][1, 0] = file["embed/position"][()], 0
+        file["embed/position"][1, 0] = np.nan
+    encoder = (copy / "out/embed/encoder.onnx").read_bytes()
+    (copy / "out/embed/encoder.onnx").unlink()
+    done = run("run", copy / "study.yaml", ranks=2)
+    assert done.returncode == 0 and stages_run(done.stderr)[:2] == ["encoder", "map"], done.stderr
+    assert (copy / "out/embed/encoder.onnx").read_bytes() == encoder
+    with h5py.File(copy / "out/study.h5") as file:
+        assert np.array_equal(file["embed/position"][()], good, equal_nan=True)
+
+
 @pytest.mark.parametrize("ranks", [1, 2])
 @pytest.mark.parametrize("stage", FILLS)
 def test_what_is_missing_is_said_and_made(copy, stage, ranks):
