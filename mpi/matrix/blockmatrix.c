@@ -1,5 +1,5 @@
 /* Distributed matrices: grids, pieces, moving numbers, products, and everything that is called of BLACS and ScaLAPACK.
- * See blockmatrix.h; decompositions that are checked are in blockmatrix_solve.c. */
+ * See blockmatrix.h; the decomposition that is checked is in blockmatrix_solve.c. */
 #include "blockmatrix.h"
 
 #include <math.h>
@@ -27,8 +27,6 @@ void Cblacs_gridexit(int context);
 #define FACET_PLACE const void *, const int *, const int *, const int * /* array, row, column, descriptor */
 FACET_BOTH(gemm, const char *, const char *, const int *, const int *, const int *, const void *, FACET_PLACE,
            FACET_PLACE, const void *, void *, const int *, const int *, const int *);
-FACET_BOTH(symm, const char *, const char *, const int *, const int *, const void *, FACET_PLACE, FACET_PLACE,
-           const void *, void *, const int *, const int *, const int *);
 FACET_BOTH(syrk, const char *, const char *, const int *, const int *, const void *, FACET_PLACE, const void *, void *,
            const int *, const int *, const int *);
 FACET_BOTH(tran, const int *, const int *, const void *, FACET_PLACE, const void *, void *, const int *, const int *,
@@ -36,9 +34,6 @@ FACET_BOTH(tran, const int *, const int *, const void *, FACET_PLACE, const void
 FACET_BOTH(gemr2d, const int *, const int *, FACET_PLACE, void *, const int *, const int *, const int *, const int *);
 FACET_BOTH(syevd, const char *, const char *, const int *, void *, const int *, const int *, const int *, void *,
            void *, const int *, const int *, const int *, void *, const int *, int *, const int *, int *);
-FACET_BOTH(gesvd, const char *, const char *, const int *, const int *, void *, const int *, const int *, const int *,
-           void *, void *, const int *, const int *, const int *, void *, const int *, const int *, const int *, void *,
-           const int *, int *);
 
 /* The routine `name` for the type of `m`. */
 #define FACET_CALL(m, name, ...) ((m)->type == FACET_F32 ? ps##name##_(__VA_ARGS__) : pd##name##_(__VA_ARGS__))
@@ -124,18 +119,6 @@ void facet_grid_destroy(facet_grid **grid)
   facet_free(grid);
 }
 
-void facet_grid_shape(const facet_grid *grid, int *rows, int *columns)
-{
-  *rows = grid->rows;
-  *columns = grid->columns;
-}
-
-void facet_grid_place(const facet_grid *grid, int *row, int *column)
-{
-  *row = grid->row;
-  *column = grid->column;
-}
-
 MPI_Comm facet_grid_comm(const facet_grid *grid)
 {
   return grid->comm;
@@ -181,15 +164,6 @@ static int64_t fitting_block(int64_t asked, int64_t n, int places)
   if (asked > 0)
     return asked;
   return each < 1 ? 1 : each < FACET_BLOCK ? each : FACET_BLOCK;
-}
-
-int64_t facet_blockmatrix_bytes(const facet_grid *g, facet_type type, int64_t rows, int64_t columns, int64_t row_block,
-                                int64_t column_block)
-{
-  row_block = fitting_block(row_block, rows, g->rows);
-  column_block = fitting_block(column_block, columns, g->columns);
-  return share(rows, row_block, 0, g->rows) * share(columns, column_block, 0, g->columns) *
-         (int64_t)facet_type_size(type);
 }
 
 facet_status facet_blockmatrix_create(facet_grid *g, facet_type type, int64_t rows, int64_t columns, int64_t row_block,
@@ -560,13 +534,6 @@ facet_status facet_blockmatrix_syrk_below(bool transpose, double alpha, const fa
   return FACET_OK;
 }
 
-facet_status facet_blockmatrix_syrk(bool transpose, double alpha, const facet_blockmatrix *a, double beta,
-                                    facet_blockmatrix *c)
-{
-  FACET_TRY(facet_blockmatrix_syrk_below(transpose, alpha, a, beta, c));
-  return facet_blockmatrix_mirror(c);
-}
-
 /* Squares of numbers of the largest's size neither overflow nor vanish. */
 facet_status facet_blockmatrix_norm(const facet_blockmatrix *a, double *norm)
 {
@@ -585,7 +552,7 @@ facet_status facet_blockmatrix_norm(const facet_blockmatrix *a, double *norm)
   return FACET_OK;
 }
 
-/* ---- decompositions, as they are ---- */
+/* ---- the decomposition, as it is ---- */
 
 int facet_scalapack_syevd(facet_blockmatrix *a, facet_blockmatrix *z, facet_workspace *w)
 {
@@ -593,14 +560,5 @@ int facet_scalapack_syevd(facet_blockmatrix *a, facet_blockmatrix *z, facet_work
   int info = 0;
   FACET_CALL(a, syevd, "V", "L", &n, a->local, &one, &one, a->descriptor, w->values, z->local, &one, &one,
              z->descriptor, w->work, &w->size, w->integers, &w->integers_size, &info);
-  return info;
-}
-
-int facet_scalapack_gesvd(facet_blockmatrix *a, facet_blockmatrix *u, facet_blockmatrix *v, facet_workspace *w)
-{
-  const int m = (int)a->rows, n = (int)a->columns, one = 1;
-  int info = 0;
-  FACET_CALL(a, gesvd, "V", "V", &m, &n, a->local, &one, &one, a->descriptor, w->values, u->local, &one, &one,
-             u->descriptor, v->local, &one, &one, v->descriptor, w->work, &w->size, &info);
   return info;
 }

@@ -2,7 +2,7 @@
  *
  * A matrix lies in block-cyclic pieces on a grid of ranks; row and column numbers are 64-bit here and checked against
  * ScaLAPACK's 32 bits.  Results of ScaLAPACK are checked before they are handed out, because some of its routines
- * return wrong answers without an error: eigenvectors and singular vectors by residual and orthogonality.  Results are
+ * return wrong answers without an error: eigenvectors by residual and orthogonality.  Results are
  * not bitwise the same on other grids.
  *
  * Everything is collective over the grid's communicator unless it says otherwise, and all its ranks return the same
@@ -22,9 +22,6 @@ typedef struct facet_grid facet_grid;
  * rank left out unless that would make it a line of more than 3. Destroy it after its matrices. */
 facet_status facet_grid_create(MPI_Comm comm, int rows, int columns, facet_grid **grid);
 void facet_grid_destroy(facet_grid **grid);
-/* Not collective. Of the grid, and the place of this rank in it (-1, -1: none). */
-void facet_grid_shape(const facet_grid *grid, int *rows, int *columns);
-void facet_grid_place(const facet_grid *grid, int *row, int *column);
 MPI_Comm facet_grid_comm(const facet_grid *grid); /* the duplicate */
 
 /* ---- matrices ---- */
@@ -46,10 +43,6 @@ typedef struct {
 facet_status facet_blockmatrix_create(facet_grid *grid, facet_type type, int64_t rows, int64_t columns,
                                       int64_t row_block, int64_t column_block, facet_blockmatrix **matrix);
 void facet_blockmatrix_destroy(facet_blockmatrix **matrix); /* not collective */
-/* Bytes of the largest part that a rank has of such a matrix. Not collective. */
-int64_t facet_blockmatrix_bytes(const facet_grid *grid, facet_type type, int64_t rows, int64_t columns,
-                                int64_t row_block, int64_t column_block);
-
 /* Not collective. Row of the matrix that this rank's local row i is, and the same for columns. */
 int64_t facet_blockmatrix_row(const facet_blockmatrix *matrix, int64_t i);
 int64_t facet_blockmatrix_column(const facet_blockmatrix *matrix, int64_t j);
@@ -83,12 +76,10 @@ facet_status facet_blockmatrix_redistribute(const facet_blockmatrix *from, facet
 /* c = alpha op(a) op(b) + beta c; `transpose` says whether op is the transpose. P?GEMM. */
 facet_status facet_blockmatrix_gemm(bool transpose_a, bool transpose_b, double alpha, const facet_blockmatrix *a,
                                     const facet_blockmatrix *b, double beta, facet_blockmatrix *c);
-/* c = alpha a aT + beta c, or alpha aT a + beta c with `transpose`; both triangles are filled. P?SYRK, P?TRAN. */
-facet_status facet_blockmatrix_syrk(bool transpose, double alpha, const facet_blockmatrix *a, double beta,
-                                    facet_blockmatrix *c);
-/* The same for the triangle below the diagonal alone, and what is left to do after some of these. */
+/* c = alpha a aT + beta c, or alpha aT a + beta c with `transpose`: the triangle below the diagonal alone. P?SYRK. */
 facet_status facet_blockmatrix_syrk_below(bool transpose, double alpha, const facet_blockmatrix *a, double beta,
                                           facet_blockmatrix *c);
+/* The triangle below the diagonal is copied to the one above. P?TRAN. */
 facet_status facet_blockmatrix_mirror(facet_blockmatrix *c);
 /* c = alpha aT + beta c. P?TRAN. */
 facet_status facet_blockmatrix_transpose(double alpha, const facet_blockmatrix *a, double beta, facet_blockmatrix *c);
@@ -97,8 +88,8 @@ facet_status facet_blockmatrix_norm(const facet_blockmatrix *a, double *norm);
 
 /* How good a decomposition is: what was checked before it was handed out. */
 typedef struct {
-  double residual;      /* |A Z - Z L|_F / |A|_F, or |A - U S VT|_F / |A|_F; 0 for a zero matrix */
-  double orthogonality; /* the largest |ZT Z - I|_F / n of the factors */
+  double residual;      /* |A - Z L ZT|_F / |A|_F; 0 for a zero matrix */
+  double orthogonality; /* |ZT Z - I|_F / n */
 } facet_decomposition;
 
 /* Symmetric eigen-decomposition of square `a` (kept; its lower triangle counts): values (n on every rank, ascending),
@@ -109,11 +100,5 @@ typedef struct {
  * LAPACK fails too. */
 facet_status facet_blockmatrix_eigen(const facet_blockmatrix *a, double *values, facet_blockmatrix **vectors,
                                      facet_decomposition *quality);
-/* Thin singular value decomposition a = U S VT (a: m x n, kept; r = min(m, n)): values (r on every rank, descending),
- * left (m x r) and right (n x r), made here, either may be NULL. Of the full spectrum, not through the Gram matrix, so
- * small values keep their digits. Ranks, check (n: the larger of m and n) and errors as above: whatever has r < 256
- * goes to one rank whole, however long it is. */
-facet_status facet_blockmatrix_svd(const facet_blockmatrix *a, double *values, facet_blockmatrix **left,
-                                   facet_blockmatrix **right, facet_decomposition *quality);
 
 #endif

@@ -1,4 +1,4 @@
-/* Private to blockmatrix*.c: what a grid is, and ScaLAPACK's decompositions as they are, unchecked. */
+/* Private to blockmatrix*.c: what a grid is, and ScaLAPACK's decomposition as it is, unchecked. */
 #ifndef FACET_BLOCKMATRIX_PRIVATE_H
 #define FACET_BLOCKMATRIX_PRIVATE_H
 
@@ -27,8 +27,7 @@ typedef struct {
 } facet_workspace;
 
 /* For the ranks of the grid, all of them. P?SYEVD of the lower triangle of a, which is lost: values, and vectors in z.
- * P?GESVD of a, which is lost: values, u, and v transposed. They return the routine's INFO: 0 is success. */
+ * Returns the routine's INFO: 0 is success. */
 int facet_scalapack_syevd(facet_blockmatrix *a, facet_blockmatrix *z, facet_workspace *workspace);
-int facet_scalapack_gesvd(facet_blockmatrix *a, facet_blockmatrix *u, facet_blockmatrix *v, facet_workspace *workspace);
 
 #endif

@@ -1,10 +1,10 @@
-/* Decompositions of distributed matrices, checked before they are handed out.
+/* The eigen-decomposition of distributed matrices, checked before they are handed out.
  *
- * ScaLAPACK's routines may return wrong vectors, or not return, where a rank has little or nothing (PLATFORM of the
- * project's measurements: P?SYEVD with the workspace of its own query, P?GESVD without rows).  So they run on a grid
- * every rank of which has at least two blocks, with more workspace than they ask for; smaller matrices go to one rank
- * and LAPACK's divide and conquer, and so does what fails the check; what fails it there (seen: 128 x 128 with
- * OpenBLAS's kernels of one processor) goes to LAPACK's QR iteration, which is slower and shares little with it. */
+ * ScaLAPACK's P?SYEVD may return wrong vectors, or not return, where a rank has little or nothing (PLATFORM of the
+ * project's measurements), and with the workspace of its own query.  So it runs on a grid every rank of which has at
+ * least two blocks, with more workspace than it asks for; smaller matrices go to one rank and LAPACK's divide and
+ * conquer, and so does what fails the check; what fails it there (seen: 128 x 128 with OpenBLAS's kernels of one
+ * processor) goes to LAPACK's QR iteration, which is slower and shares little with it. */
 #include <math.h>
 #include <string.h>
 
@@ -18,14 +18,6 @@ void dsyevd_(const char *, const char *, const int *, void *, const int *, void 
              const int *, int *);
 void ssyev_(const char *, const char *, const int *, void *, const int *, void *, void *, const int *, int *);
 void dsyev_(const char *, const char *, const int *, void *, const int *, void *, void *, const int *, int *);
-void sgesvd_(const char *, const char *, const int *, const int *, void *, const int *, void *, void *, const int *,
-             void *, const int *, void *, const int *, int *);
-void dgesvd_(const char *, const char *, const int *, const int *, void *, const int *, void *, void *, const int *,
-             void *, const int *, void *, const int *, int *);
-void sgesdd_(const char *, const int *, const int *, void *, const int *, void *, void *, const int *, void *,
-             const int *, void *, const int *, int *, int *);
-void dgesdd_(const char *, const int *, const int *, void *, const int *, void *, void *, const int *, void *,
-             const int *, void *, const int *, int *, int *);
 
 enum { BLOCK = FACET_BLOCK, TOLERANCE = 30 };
 
@@ -80,17 +72,16 @@ static facet_status like(const facet_blockmatrix *m, facet_blockmatrix **copy)
   return facet_blockmatrix_create(m->grid, m->type, m->rows, m->columns, m->row_block, m->column_block, copy);
 }
 
-/* |a - left diag(values) rightT| / |a|; for eigenvectors left and right are the same. `room` has a's shape and the
- * others' grid, and is lost. */
-static facet_status residual(const facet_blockmatrix *a, const double *values, const facet_blockmatrix *left,
-                             const facet_blockmatrix *right, facet_blockmatrix *room, double *relative)
+/* |a - z diag(values) zT| / |a|. `room` has a's shape and z's grid, and is lost. */
+static facet_status residual(const facet_blockmatrix *a, const double *values, const facet_blockmatrix *z,
+                             facet_blockmatrix *room, double *relative)
 {
   facet_blockmatrix *scaled;
   double norm = 0, part = 0;
   FACET_TRY(facet_blockmatrix_redistribute(a, room));
-  FACET_TRY(like(left, &scaled));
-  scale_columns(values, left, scaled);
-  facet_status status = facet_blockmatrix_gemm(false, true, -1, scaled, right, 1, room);
+  FACET_TRY(like(z, &scaled));
+  scale_columns(values, z, scaled);
+  facet_status status = facet_blockmatrix_gemm(false, true, -1, scaled, z, 1, room);
   facet_blockmatrix_destroy(&scaled);
   FACET_TRY(status);
   FACET_TRY(facet_blockmatrix_norm(room, &part));
@@ -103,24 +94,23 @@ static facet_status residual(const facet_blockmatrix *a, const double *values, c
 
 typedef struct {
   facet_grid *grid;
-  facet_blockmatrix *a, *left, *right; /* a is lost; eigen: left alone */
-  double *values;                      /* the caller's */
-  bool vectors, iterate;               /* by QR iteration, on one rank */
-  int info;                            /* of this rank; not 0: it failed */
+  facet_blockmatrix *a, *z; /* a is lost; its eigenvectors */
+  double *values;           /* the caller's */
+  bool vectors, iterate;    /* by QR iteration, on one rank */
+  int info;                 /* of this rank; not 0: it failed */
 } attempt;
 
 static void attempt_clear(attempt *t)
 {
   facet_blockmatrix_destroy(&t->a);
-  facet_blockmatrix_destroy(&t->left);
-  facet_blockmatrix_destroy(&t->right);
+  facet_blockmatrix_destroy(&t->z);
   facet_grid_destroy(&t->grid);
 }
 
 /* The most ranks each of which has two blocks at least, in a grid that is no long line; 1 x 1 for small matrices. */
 static void choose_grid(const facet_blockmatrix *a, int *rows, int *columns)
 {
-  int64_t places = (a->rows < a->columns ? a->rows : a->columns) / (2 * BLOCK);
+  int64_t places = a->rows / (2 * BLOCK);
   int ranks = a->grid->rows * a->grid->columns;
   *rows = *columns = 1;
   for (int r = 1; r * r <= ranks && r <= places; r++) {
@@ -133,20 +123,12 @@ static void choose_grid(const facet_blockmatrix *a, int *rows, int *columns)
 }
 
 /* 1 x 1: all of it on one rank, in one piece. */
-static facet_status attempt_make(const facet_blockmatrix *a, int rows, int columns, bool square, attempt *t)
+static facet_status attempt_make(const facet_blockmatrix *a, int rows, int columns, attempt *t)
 {
-  int64_t m = a->rows, n = a->columns, r = m < n ? m : n;
   FACET_TRY(facet_grid_create(a->grid->comm, rows, columns, &t->grid));
-  FACET_TRY(facet_blockmatrix_create(t->grid, a->type, m, n, BLOCK, BLOCK, &t->a));
-  FACET_TRY(facet_blockmatrix_create(t->grid, a->type, m, r, BLOCK, BLOCK, &t->left));
-  if (!square)
-    FACET_TRY(facet_blockmatrix_create(t->grid, a->type, r, n, BLOCK, BLOCK, &t->right)); /* transposed */
+  FACET_TRY(facet_blockmatrix_create(t->grid, a->type, a->rows, a->rows, BLOCK, BLOCK, &t->a));
+  FACET_TRY(facet_blockmatrix_create(t->grid, a->type, a->rows, a->rows, BLOCK, BLOCK, &t->z));
   return facet_blockmatrix_redistribute(a, t->a);
-}
-
-static bool alone(const attempt *t)
-{
-  return t->grid->rows * t->grid->columns == 1;
 }
 
 static void workspace_clear(facet_workspace *w)
@@ -156,7 +138,7 @@ static void workspace_clear(facet_workspace *w)
   facet_free(&w->integers);
 }
 
-static void eigen_one(attempt *t, facet_workspace *w)
+static void call_lapack(attempt *t, facet_workspace *w)
 {
   facet_blockmatrix *a = t->a;
   const int n = (int)a->rows;
@@ -165,45 +147,33 @@ static void eigen_one(attempt *t, facet_workspace *w)
   else
     (a->type == FACET_F32 ? ssyevd_ : dsyevd_)(t->vectors ? "V" : "N", "L", &n, a->local, &n, w->values, w->work,
                                                &w->size, w->integers, &w->integers_size, &t->info);
-  memcpy(t->left->local, a->local, (size_t)(a->rows * a->rows) * facet_type_size(a->type));
+  memcpy(t->z->local, a->local, (size_t)(a->rows * a->rows) * facet_type_size(a->type));
 }
 
-static void svd_one(attempt *t, facet_workspace *w)
+static void call(attempt *t, facet_workspace *w)
 {
-  facet_blockmatrix *a = t->a;
-  const int m = (int)a->rows, n = (int)a->columns, r = m < n ? m : n;
-  if (t->iterate)
-    (a->type == FACET_F32 ? sgesvd_ : dgesvd_)("S", "S", &m, &n, a->local, &m, w->values, t->left->local, &m,
-                                               t->right->local, &r, w->work, &w->size, &t->info);
+  if (t->grid->rows * t->grid->columns == 1)
+    call_lapack(t, w);
   else
-    (a->type == FACET_F32 ? sgesdd_ : dgesdd_)("S", &m, &n, a->local, &m, w->values, t->left->local, &m,
-                                               t->right->local, &r, w->work, &w->size, w->integers, &t->info);
-}
-
-static void call(attempt *t, bool square, facet_workspace *w)
-{
-  if (alone(t))
-    (square ? eigen_one : svd_one)(t, w);
-  else
-    t->info = square ? facet_scalapack_syevd(t->a, t->left, w) : facet_scalapack_gesvd(t->a, t->left, t->right, w);
+    t->info = facet_scalapack_syevd(t->a, t->z, w);
 }
 
 /* As much room as the routine wants and more: floats round the size down, and with what P?SYEVD asks for it returns
  * wrong vectors without an error. */
-static facet_status workspace_make(attempt *t, bool square, int64_t r, facet_workspace *w)
+static facet_status workspace_make(attempt *t, facet_workspace *w)
 {
   double found = 0, p = (double)t->a->local_rows, q = (double)t->a->local_columns, b = BLOCK;
   int integers = 0;
   float narrow;
   facet_workspace query = {w->values, &found, &integers, -1, -1};
-  call(t, square, &query);
+  call(t, &query);
   memcpy(&narrow, &found, sizeof narrow);
-  double wanted = 1.01 * (t->a->type == FACET_F32 ? (double)narrow : found) + 2.0 * (double)r +
+  double wanted = 1.01 * (t->a->type == FACET_F32 ? (double)narrow : found) + 2.0 * (double)t->a->rows +
                   fmax(b * (b - 1) / 2, (p + q) * b) + b * b + p * (b + q);
   FACET_CHECK(wanted < INT32_MAX, FACET_BAD_INPUT, "a matrix of %lld x %lld is too large to be decomposed on %d ranks",
               (long long)t->a->rows, (long long)t->a->columns, t->grid->rows * t->grid->columns);
   w->size = (int)wanted + 1;
-  w->integers_size = integers + 8 * (int)r + 100; /* ?GESDD does not say */
+  w->integers_size = integers + 8 * (int)t->a->rows + 100;
   if (!(w->work = facet_allocate((size_t)w->size, facet_type_size(t->a->type))))
     return FACET_OS;
   FACET_NEW(w->integers, w->integers_size);
@@ -211,18 +181,17 @@ static facet_status workspace_make(attempt *t, bool square, int64_t r, facet_wor
 }
 
 /* Runs it where the grid has ranks; all ranks get the values, and agree on whether it succeeded. */
-static facet_status attempt_run(const facet_blockmatrix *a, bool square, attempt *t, bool *succeeded)
+static facet_status attempt_run(const facet_blockmatrix *a, attempt *t, bool *succeeded)
 {
   MPI_Comm comm = a->grid->comm;
-  int64_t r = a->rows < a->columns ? a->rows : a->columns;
-  facet_workspace w = {.values = facet_allocate((size_t)r, sizeof(double))};
+  facet_workspace w = {.values = facet_allocate((size_t)a->rows, sizeof(double))};
   facet_status status = w.values ? FACET_OK : FACET_OS;
   if (status == FACET_OK && facet_grid_holds(t->grid))
-    status = workspace_make(t, square, r, &w);
+    status = workspace_make(t, &w);
   status = facet_agree(comm, status); /* none may call alone */
   if (status == FACET_OK && facet_grid_holds(t->grid)) {
-    call(t, square, &w);
-    for (int64_t i = 0; i < r; i++)
+    call(t, &w);
+    for (int64_t i = 0; i < a->rows; i++)
       t->values[i] = a->type == FACET_F32 ? (double)((const float *)w.values)[i] : ((const double *)w.values)[i];
   }
   workspace_clear(&w);
@@ -230,44 +199,28 @@ static facet_status attempt_run(const facet_blockmatrix *a, bool square, attempt
   int failed = t->info != 0;
   FACET_TRY(facet_largest(comm, &failed, 1, "decomposing"));
   *succeeded = !failed;
-  return facet_share(comm, t->values, r, "decomposing");
-}
-
-/* The right vectors come as rows. */
-static facet_status turn_right(attempt *t)
-{
-  facet_blockmatrix *right;
-  FACET_TRY(facet_blockmatrix_create(t->grid, t->right->type, t->right->columns, t->right->rows, BLOCK, BLOCK, &right));
-  facet_status status = facet_blockmatrix_transpose(1, t->right, 0, right);
-  facet_blockmatrix_destroy(&t->right);
-  t->right = right;
-  return status;
+  return facet_share(comm, t->values, a->rows, "decomposing");
 }
 
 /* On the grid of `t`. Values alone, of LAPACK, are taken as they are. */
-static facet_status decompose_on(const facet_blockmatrix *a, bool square, int rows, int columns, attempt *t, bool *good,
+static facet_status decompose_on(const facet_blockmatrix *a, int rows, int columns, attempt *t, bool *good,
                                  facet_decomposition *quality)
 {
-  double other = 0, n = (double)(a->rows > a->columns ? a->rows : a->columns), bound = TOLERANCE * epsilon_of(a);
+  double bound = TOLERANCE * epsilon_of(a);
   *quality = (facet_decomposition){0, 0};
-  FACET_TRY(attempt_make(a, rows, columns, square, t));
-  FACET_TRY(attempt_run(a, square, t, good));
+  FACET_TRY(attempt_make(a, rows, columns, t));
+  FACET_TRY(attempt_run(a, t, good));
   if (!*good || !t->vectors)
     return FACET_OK;
-  if (!square) {
-    FACET_TRY(turn_right(t));
-    FACET_TRY(orthogonality(t->right, &other));
-  }
-  FACET_TRY(residual(a, t->values, t->left, square ? t->left : t->right, t->a, &quality->residual));
-  FACET_TRY(orthogonality(t->left, &quality->orthogonality));
-  quality->orthogonality = fmax(quality->orthogonality, other);
-  *good = quality->residual <= bound * sqrt(n) && quality->orthogonality <= bound; /* false for NaN */
+  FACET_TRY(residual(a, t->values, t->z, t->a, &quality->residual));
+  FACET_TRY(orthogonality(t->z, &quality->orthogonality));
+  *good = quality->residual <= bound * sqrt((double)a->rows) && quality->orthogonality <= bound; /* false for NaN */
   return FACET_OK;
 }
 
 /* ScaLAPACK where the matrix is large; then, or if that fails the check, LAPACK on one rank, in one way or the other.
  */
-static facet_status decompose(const facet_blockmatrix *a, bool square, double *values, bool vectors, attempt *t,
+static facet_status decompose(const facet_blockmatrix *a, double *values, bool vectors, attempt *t,
                               facet_decomposition *quality)
 {
   int rows, columns;
@@ -279,21 +232,12 @@ static facet_status decompose(const facet_blockmatrix *a, bool square, double *v
   for (int step = rows * columns > 1 ? 0 : 1; step < 3 && !good; step++) {
     attempt_clear(t);
     *t = (attempt){.values = values, .vectors = vectors || step != 1, .iterate = step == 2};
-    FACET_TRY(decompose_on(a, square, step > 0 ? 1 : rows, step > 0 ? 1 : columns, t, &good, quality));
+    FACET_TRY(decompose_on(a, step > 0 ? 1 : rows, step > 0 ? 1 : columns, t, &good, quality));
   }
   FACET_CHECK(good, FACET_INTERNAL,
               "a matrix of %lld x %lld could not be decomposed: residual %.1e, orthogonality %.1e", (long long)a->rows,
               (long long)a->columns, quality->residual, quality->orthogonality);
   return FACET_OK;
-}
-
-static facet_status hand_out(const facet_blockmatrix *a, const facet_blockmatrix *found, facet_blockmatrix **out)
-{
-  if (!out)
-    return FACET_OK;
-  FACET_TRY(
-      facet_blockmatrix_create(a->grid, a->type, found->rows, found->columns, a->row_block, a->column_block, out));
-  return facet_blockmatrix_redistribute(found, *out);
 }
 
 /* The triangle below the diagonal, mirrored: what the check compares with. */
@@ -322,23 +266,12 @@ facet_status facet_blockmatrix_eigen(const facet_blockmatrix *a, double *values,
   FACET_CHECK(a->rows == a->columns, FACET_INTERNAL, "eigenvectors of a matrix that is not square");
   facet_status status = symmetric_copy(a, &whole);
   if (status == FACET_OK)
-    status = decompose(whole, true, values, vectors != NULL, &t, quality);
-  if (status == FACET_OK)
-    status = hand_out(a, t.left, vectors);
+    status = decompose(whole, values, vectors != NULL, &t, quality);
+  if (status == FACET_OK && vectors)
+    status = like(a, vectors);
+  if (status == FACET_OK && vectors)
+    status = facet_blockmatrix_redistribute(t.z, *vectors);
   attempt_clear(&t);
   facet_blockmatrix_destroy(&whole);
-  return status;
-}
-
-facet_status facet_blockmatrix_svd(const facet_blockmatrix *a, double *values, facet_blockmatrix **left,
-                                   facet_blockmatrix **right, facet_decomposition *quality)
-{
-  attempt t = {0};
-  facet_status status = decompose(a, false, values, true, &t, quality);
-  if (status == FACET_OK)
-    status = hand_out(a, t.left, left);
-  if (status == FACET_OK)
-    status = hand_out(a, t.right, right);
-  attempt_clear(&t);
   return status;
 }
