@@ -6,12 +6,19 @@
 
 #include "ranks/agree.h"
 
-/* One layer: z = x w + b. The moments are Adam's first and second, or momentum's velocity and nothing. */
+/* The moments are Adam's first and second, or momentum's velocity and nothing. All but gradients are the state. */
+typedef enum { PARAMETERS, FIRST, SECOND, GRADIENTS, KINDS } kind;
+
+typedef struct {
+  facet_blockmatrix *weight;
+  double *bias; /* the same on every rank */
+} part;
+
+/* One layer: z = x w + b. */
 typedef struct {
   int64_t inputs, outputs;
-  facet_blockmatrix *weight, *gradient, *first, *second;
-  double *bias, *bias_gradient, *bias_first, *bias_second; /* the same on every rank */
-  facet_blockmatrix *out, *delta;                          /* of n samples: what comes out, and the loss by it */
+  part of[KINDS];
+  facet_blockmatrix *out, *delta; /* of n samples: what comes out, and the loss by it */
 } layer;
 
 struct facet_encoder {
@@ -82,7 +89,7 @@ static facet_status fill_weights(const facet_encoder *e, int number, uint32_t se
   if (status == FACET_OK) {
     initial_rows(l, (facet_random){seed, FACET_STREAM_EMBED}, number, number + 1 == e->layers, first, rows, e->real,
                  numbers);
-    status = facet_blockmatrix_fill(l->weight, first, rows, numbers);
+    status = facet_blockmatrix_fill(l->of[PARAMETERS].weight, first, rows, numbers);
   }
   facet_free(&numbers);
   return status;
@@ -93,14 +100,12 @@ static facet_status make_layer(const facet_encoder *e, int number, const int64_t
   layer *l = &e->layer[number];
   l->inputs = size[number];
   l->outputs = size[number + 1];
-  facet_blockmatrix **own[] = {&l->weight, &l->gradient, &l->first, &l->second};
-  for (int i = 0; i < 4; i++)
-    FACET_TRY(matrix(e, l->inputs, l->outputs, own[i]));
-  double **biases[] = {&l->bias, &l->bias_gradient, &l->bias_first, &l->bias_second};
   facet_status status = FACET_OK;
-  for (int i = 0; i < 4; i++)
-    if (!(*biases[i] = facet_allocate((size_t)l->outputs, sizeof(double))))
+  for (int k = 0; k < KINDS; k++) {
+    FACET_TRY(matrix(e, l->inputs, l->outputs, &l->of[k].weight));
+    if (!(l->of[k].bias = facet_allocate((size_t)l->outputs, sizeof(double))))
       status = FACET_OS;
+  }
   FACET_AGREE(facet_grid_comm(e->grid), status);
   return fill_weights(e, number, seed);
 }
@@ -139,15 +144,11 @@ void facet_encoder_destroy(facet_encoder **encoder)
     return;
   if (e->layer)
     leave_samples(e);
-  for (int i = 0; e->layer && i < e->layers; i++) {
-    layer *l = &e->layer[i];
-    facet_blockmatrix **own[] = {&l->weight, &l->gradient, &l->first, &l->second};
-    double **biases[] = {&l->bias, &l->bias_gradient, &l->bias_first, &l->bias_second};
-    for (int k = 0; k < 4; k++) {
-      facet_blockmatrix_destroy(own[k]);
-      facet_free(biases[k]);
+  for (int i = 0; e->layer && i < e->layers; i++)
+    for (int k = 0; k < KINDS; k++) {
+      facet_blockmatrix_destroy(&e->layer[i].of[k].weight);
+      facet_free(&e->layer[i].of[k].bias);
     }
-  }
   facet_free(&e->layer);
   facet_free(encoder);
 }
@@ -202,8 +203,9 @@ facet_status facet_encoder_forward(facet_encoder *e, const facet_blockmatrix *x,
   e->x = x;
   for (int i = 0; i < e->layers; i++) {
     layer *l = &e->layer[i];
-    FACET_TRY(facet_blockmatrix_gemm(false, false, 1, i ? e->layer[i - 1].out : x, l->weight, 0, l->out));
-    BOTH(e, add_bias, l->out, l->bias, i + 1 < e->layers);
+    FACET_TRY(
+        facet_blockmatrix_gemm(false, false, 1, i ? e->layer[i - 1].out : x, l->of[PARAMETERS].weight, 0, l->out));
+    BOTH(e, add_bias, l->out, l->of[PARAMETERS].bias, i + 1 < e->layers);
   }
   return gather_one(e, e->layer[e->layers - 1].out, y);
 }
@@ -212,13 +214,14 @@ facet_status facet_encoder_forward(facet_encoder *e, const facet_blockmatrix *x,
 static facet_status layer_gradient(const facet_encoder *e, layer *l, const facet_blockmatrix *in, double *squares)
 {
   double norm;
-  FACET_TRY(facet_blockmatrix_gemm(true, false, 1, in, l->delta, 0, l->gradient));
-  BOTH(e, column_sums, l->delta, l->bias_gradient);
-  FACET_TRY(facet_sum(facet_grid_comm(e->grid), l->bias_gradient, l->outputs, "adding gradients up"));
-  FACET_TRY(facet_blockmatrix_norm(l->gradient, &norm));
+  part g = l->of[GRADIENTS];
+  FACET_TRY(facet_blockmatrix_gemm(true, false, 1, in, l->delta, 0, g.weight));
+  BOTH(e, column_sums, l->delta, g.bias);
+  FACET_TRY(facet_sum(facet_grid_comm(e->grid), g.bias, l->outputs, "adding gradients up"));
+  FACET_TRY(facet_blockmatrix_norm(g.weight, &norm));
   *squares += norm * norm;
   for (int64_t j = 0; j < l->outputs; j++)
-    *squares += l->bias_gradient[j] * l->bias_gradient[j];
+    *squares += g.bias[j] * g.bias[j];
   return FACET_OK;
 }
 
@@ -235,7 +238,7 @@ facet_status facet_encoder_backward(facet_encoder *e, const double *dy, double *
     FACET_TRY(layer_gradient(e, l, i ? e->layer[i - 1].out : e->x, &squares));
     if (i == 0)
       break;
-    FACET_TRY(facet_blockmatrix_gemm(false, true, 1, l->delta, l->weight, 0, e->layer[i - 1].delta));
+    FACET_TRY(facet_blockmatrix_gemm(false, true, 1, l->delta, l->of[PARAMETERS].weight, 0, e->layer[i - 1].delta));
     BOTH(e, close_gates, e->layer[i - 1].out, e->layer[i - 1].delta);
   }
   *norm = sqrt(squares);
@@ -247,27 +250,20 @@ void facet_encoder_move(facet_encoder *e, facet_encoder_step step)
   double count = (double)++e->moves;
   adam a = {step.rate, 0.9, 0.999, 1 / (1 - pow(0.9, count)), 1 / (1 - pow(0.999, count))};
   for (int i = 0; i < e->layers; i++) {
-    layer *l = &e->layer[i];
-    int64_t size = l->weight->local_rows * l->weight->local_columns;
+    int64_t outputs = e->layer[i].outputs;
+    const part *of = e->layer[i].of, p = of[PARAMETERS], g = of[GRADIENTS], first = of[FIRST], second = of[SECOND];
+    int64_t size = p.weight->local_rows * p.weight->local_columns;
     if (step.optimizer == FACET_ADAM) {
-      BOTH(e, adam_move, size, l->weight->local, l->gradient->local, l->first->local, l->second->local, a);
-      adam_move_double(l->outputs, l->bias, l->bias_gradient, l->bias_first, l->bias_second, a);
+      BOTH(e, adam_move, size, p.weight->local, g.weight->local, first.weight->local, second.weight->local, a);
+      adam_move_double(outputs, p.bias, g.bias, first.bias, second.bias, a);
     } else {
-      BOTH(e, momentum_move, size, l->weight->local, l->gradient->local, l->first->local, step.rate, step.momentum);
-      momentum_move_double(l->outputs, l->bias, l->bias_gradient, l->bias_first, step.rate, step.momentum);
+      BOTH(e, momentum_move, size, p.weight->local, g.weight->local, first.weight->local, step.rate, step.momentum);
+      momentum_move_double(outputs, p.bias, g.bias, first.bias, step.rate, step.momentum);
     }
   }
 }
 
-/* ---- parameters in, parameters out ---- */
-
-int64_t facet_encoder_parameters(const facet_encoder *e)
-{
-  int64_t sum = 0;
-  for (int i = 0; i < e->layers; i++)
-    sum += (e->layer[i].inputs + 1) * e->layer[i].outputs;
-  return sum;
-}
+/* ---- the state in, the state out ---- */
 
 double facet_encoder_bytes(int ranks, facet_type real, int layers, const int64_t *size)
 {
@@ -287,7 +283,10 @@ double facet_encoder_pass_bytes(int ranks, facet_type real, int layers, const in
 
 int64_t facet_encoder_state_size(const facet_encoder *e)
 {
-  return 3 * facet_encoder_parameters(e) + 1;
+  int64_t sum = 1;
+  for (int i = 0; i < e->layers; i++)
+    sum += GRADIENTS * (e->layer[i].inputs + 1) * e->layer[i].outputs;
+  return sum;
 }
 
 /* Every rank has all of it: rank 0 alone fills. */
@@ -307,65 +306,30 @@ static facet_status fill_one(const facet_encoder *e, facet_blockmatrix *m, const
   return status;
 }
 
-typedef enum { PARAMETERS, GRADIENTS, FIRST, SECOND } kind;
-
-static facet_blockmatrix *matrix_of(const layer *l, kind which)
-{
-  facet_blockmatrix *const all[] = {l->weight, l->gradient, l->first, l->second};
-  return all[which];
-}
-
-static double *biases_of(const layer *l, kind which)
-{
-  double *const all[] = {l->bias, l->bias_gradient, l->bias_first, l->bias_second};
-  return all[which];
-}
-
-static facet_status gather_kind(const facet_encoder *e, kind which, double *out)
-{
-  for (int i = 0; i < e->layers; i++) {
-    const layer *l = &e->layer[i];
-    FACET_TRY(gather_one(e, matrix_of(l, which), out));
-    out += l->inputs * l->outputs;
-    memcpy(out, biases_of(l, which), (size_t)l->outputs * sizeof *out);
-    out += l->outputs;
-  }
-  return FACET_OK;
-}
-
-static facet_status fill_kind(const facet_encoder *e, kind which, const double *in)
-{
-  for (int i = 0; i < e->layers; i++) {
-    const layer *l = &e->layer[i];
-    FACET_TRY(fill_one(e, matrix_of(l, which), in));
-    in += l->inputs * l->outputs;
-    memcpy(biases_of(l, which), in, (size_t)l->outputs * sizeof *in);
-    in += l->outputs;
-  }
-  return FACET_OK;
-}
-
-facet_status facet_encoder_gather(const facet_encoder *e, bool gradients, double *out)
-{
-  return gather_kind(e, gradients ? GRADIENTS : PARAMETERS, out);
-}
-
 facet_status facet_encoder_save(const facet_encoder *e, double *state)
 {
-  int64_t count = facet_encoder_parameters(e);
-  FACET_TRY(gather_kind(e, PARAMETERS, state));
-  FACET_TRY(gather_kind(e, FIRST, state + count));
-  FACET_TRY(gather_kind(e, SECOND, state + 2 * count));
-  state[3 * count] = (double)e->moves;
+  for (kind k = 0; k < GRADIENTS; k++)
+    for (int i = 0; i < e->layers; i++) {
+      const layer *l = &e->layer[i];
+      FACET_TRY(gather_one(e, l->of[k].weight, state));
+      state += l->inputs * l->outputs;
+      memcpy(state, l->of[k].bias, (size_t)l->outputs * sizeof *state);
+      state += l->outputs;
+    }
+  *state = (double)e->moves;
   return FACET_OK;
 }
 
 facet_status facet_encoder_load(facet_encoder *e, const double *state)
 {
-  int64_t count = facet_encoder_parameters(e);
-  FACET_TRY(fill_kind(e, PARAMETERS, state));
-  FACET_TRY(fill_kind(e, FIRST, state + count));
-  FACET_TRY(fill_kind(e, SECOND, state + 2 * count));
-  e->moves = (int64_t)state[3 * count];
+  for (kind k = 0; k < GRADIENTS; k++)
+    for (int i = 0; i < e->layers; i++) {
+      const layer *l = &e->layer[i];
+      FACET_TRY(fill_one(e, l->of[k].weight, state));
+      state += l->inputs * l->outputs;
+      memcpy(l->of[k].bias, state, (size_t)l->outputs * sizeof *state);
+      state += l->outputs;
+    }
+  e->moves = (int64_t)*state;
   return FACET_OK;
 }

@@ -43,15 +43,12 @@ facet_status facet_encoder_backward(facet_encoder *encoder, const double *dy, do
 /* Moves the parameters by the gradients of the last pass backward. Not collective. */
 void facet_encoder_move(facet_encoder *encoder, facet_encoder_step step);
 
-/* How many parameters: weights (inputs x outputs, by rows) and biases of layer after layer. */
-int64_t facet_encoder_parameters(const facet_encoder *encoder);
-/* Parameters, or gradients, in double, on every rank. */
-facet_status facet_encoder_gather(const facet_encoder *encoder, bool gradients, double *out);
 /* Bytes that a rank of `ranks` takes, at most, for an encoder of these sizes, and for the passes of n samples without
  * what goes in. Not collective. */
 double facet_encoder_bytes(int ranks, facet_type real, int layers, const int64_t *size);
 double facet_encoder_pass_bytes(int ranks, facet_type real, int layers, const int64_t *size, int64_t n);
-/* The whole state, for going on later: parameters, both moments, and the number of moves. count doubles, on every
+/* The whole state, for going on later: parameters, both moments (each weights, inputs x outputs by rows, and biases of
+ * layer after layer), and the number of moves. That many doubles, on every
  * rank; the same bits come back on the same grid. */
 int64_t facet_encoder_state_size(const facet_encoder *encoder);
 facet_status facet_encoder_save(const facet_encoder *encoder, double *state);

@@ -58,31 +58,35 @@ static facet_status step(const char *file, int64_t n, double perplexity, double 
                          const facet_blockmatrix *x)
 {
   facet_affinity affinity;
-  double *y, *parameters, norm;
+  double *y, *before, *after, norm;
   facet_tsne_gradient g;
-  int64_t count = facet_encoder_parameters(e);
+  int64_t size = facet_encoder_state_size(e), count = size / 3; /* parameters, velocity or moments, moves */
   FACET_NEW(y, n * dimensions);
   FACET_NEW(g.y, n * dimensions);
-  FACET_NEW(parameters, count);
+  FACET_NEW(before, size);
+  FACET_NEW(after, size);
   FACET_TRY(facet_affinity_make(x, perplexity, &affinity));
   FACET_TRY(save_p(file, affinity.p));
-  FACET_TRY(facet_encoder_gather(e, false, parameters));
-  FACET_TRY(save(file, "before", parameters, count));
+  FACET_TRY(facet_encoder_save(e, before));
+  FACET_TRY(save(file, "before", before, count));
   FACET_TRY(facet_encoder_forward(e, x, y));
   FACET_TRY(save(file, "y", y, n * dimensions));
   FACET_TRY(facet_tsne_step(&affinity, dimensions, y, alpha, true, 1, &g));
   FACET_TRY(facet_encoder_backward(e, g.y, &norm));
-  FACET_TRY(facet_encoder_gather(e, true, parameters));
-  FACET_TRY(save(file, "gradients", parameters, count));
+  facet_encoder_move(e, (facet_encoder_step){.optimizer = FACET_MOMENTUM}); /* the velocity becomes the gradients */
+  FACET_TRY(facet_encoder_save(e, after));
+  FACET_TRY(save(file, "gradients", after + count, count));
+  FACET_TRY(facet_encoder_load(e, before));
   facet_encoder_move(e, (facet_encoder_step){.optimizer = FACET_ADAM, .rate = 0.001});
-  FACET_TRY(facet_encoder_gather(e, false, parameters));
-  FACET_TRY(save(file, "after", parameters, count));
+  FACET_TRY(facet_encoder_save(e, after));
+  FACET_TRY(save(file, "after", after, count));
   if (rank == 0)
     printf("%.17g %.17g %.17g\n", g.loss, g.alpha, norm);
   facet_affinity_clear(&affinity);
   facet_free(&y);
   facet_free(&g.y);
-  facet_free(&parameters);
+  facet_free(&before);
+  facet_free(&after);
   return FACET_OK;
 }
 
