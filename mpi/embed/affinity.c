@@ -139,9 +139,7 @@ facet_status facet_affinity_make(const facet_blockmatrix *x, double perplexity, 
   facet_status status = make(x, perplexity, &d, affinity);
   facet_blockmatrix_destroy(&d.exact);
   facet_blockmatrix_destroy(&d.products);
-  facet_free(&d.norm);
-  facet_free(&d.line);
-  facet_free(&d.portion);
+  FACET_FREE(&d.norm, &d.line, &d.portion);
   if (status != FACET_OK)
     facet_affinity_clear(affinity);
   return status;

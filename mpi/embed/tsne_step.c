@@ -40,8 +40,6 @@ facet_status facet_tsne_step(const facet_affinity *affinity, int dimensions, con
       g->y[self[i / dimensions] * dimensions + i % dimensions] =
           2 * (alpha + 1) / alpha * (exaggeration * f.pull[i] - f.push[i] / sums[1]);
   }
-  facet_free(&f.pull);
-  facet_free(&f.push);
-  facet_free(&self);
+  FACET_FREE(&f.pull, &f.push, &self);
   return status;
 }

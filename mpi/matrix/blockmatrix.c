@@ -244,9 +244,7 @@ typedef struct {
 
 static void exchange_clear(exchange *x)
 {
-  void *owned[] = {&x->send, &x->send_at, &x->receive, &x->receive_at, &x->out, &x->in};
-  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-    facet_free(owned[i]);
+  FACET_FREE(&x->send, &x->send_at, &x->receive, &x->receive_at, &x->out, &x->in);
 }
 
 static facet_status exchange_make(const facet_blockmatrix *m, exchange *x)

@@ -133,9 +133,7 @@ static facet_status attempt_make(const facet_blockmatrix *a, int rows, int colum
 
 static void workspace_clear(facet_workspace *w)
 {
-  facet_free(&w->values);
-  facet_free(&w->work);
-  facet_free(&w->integers);
+  FACET_FREE(&w->values, &w->work, &w->integers);
 }
 
 static void call_lapack(attempt *t, facet_workspace *w)

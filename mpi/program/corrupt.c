@@ -115,9 +115,7 @@ done:
     status = facet_raise(FACET_IO, "%s", strerror(errno));
   if (status == FACET_IO)
     status = facet_raise_in(FACET_IO, "%s: ", path);
-  facet_free(&pixels);
-  facet_free(&bytes);
-  facet_free(&path);
+  FACET_FREE(&pixels, &bytes, &path);
   return status;
 }
 

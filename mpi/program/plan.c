@@ -8,18 +8,9 @@
 
 static void variant_clear(facet_store_variant *v)
 {
-  facet_free(&v->layer);
-  facet_free(&v->layer_achieved);
-  facet_free(&v->layer_size);
-  facet_free(&v->constant_node);
-  facet_free(&v->change_node);
-  facet_free(&v->gate);
-  for (int i = 0; v->warning && i < v->warnings; i++)
-    facet_free(&v->warning[i]);
-  facet_free(&v->warning);
-  for (int i = 0; v->embed_node && i < v->embed_nodes; i++)
-    facet_free(&v->embed_node[i]);
-  facet_free(&v->embed_node);
+  FACET_FREE(&v->layer, &v->layer_achieved, &v->layer_size, &v->constant_node, &v->change_node, &v->gate);
+  facet_free_list(&v->warning, v->warnings);
+  facet_free_list(&v->embed_node, v->embed_nodes);
 }
 
 void facet_session_forget_plan(facet_session *session)
@@ -28,15 +19,9 @@ void facet_session_forget_plan(facet_session *session)
   facet_store_plan *s = &plan->store;
   for (int i = 0; s->variant && i < s->variants; i++)
     variant_clear(&s->variant[i]);
-  for (int i = 0; s->condition && i < s->conditions; i++)
-    facet_free(&s->condition[i]);
-  for (int i = 0; s->class_name && i < s->classes; i++)
-    facet_free(&s->class_name[i]);
-  facet_free(&s->variant);
-  facet_free(&s->condition);
-  facet_free(&s->class_name);
-  facet_free(&s->change_condition);
-  facet_free(&plan->work);
+  facet_free_list(&s->condition, s->conditions);
+  facet_free_list(&s->class_name, s->classes);
+  FACET_FREE(&s->variant, &s->change_condition, &plan->work);
 }
 
 /* Names of the nodes with constants and of the gates, as an executor numbers them. */

@@ -36,9 +36,7 @@ typedef struct {
 static void analysis_clear(analysis *a)
 {
   facet_pixels_destroy(&a->pixels);
-  void *owned[] = {&a->logits, &a->loss, &a->angle, &a->length, &a->margin, &a->cosine, &a->predicted};
-  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-    facet_free(owned[i]);
+  FACET_FREE(&a->logits, &a->loss, &a->angle, &a->length, &a->margin, &a->cosine, &a->predicted);
 }
 
 static facet_status analysis_make(const facet_context *c, int ranks, analysis *a)
@@ -103,9 +101,7 @@ static void leave(void *self)
   facet_linearization *r = &a->result;
   facet_pass_clear(&a->pass);
   facet_head_clear(&a->head);
-  void *owned[] = {&a->feature, &a->row, &r->w, &r->b, &r->b_node, &r->residual, &r->ties};
-  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-    facet_free(owned[i]);
+  FACET_FREE(&a->feature, &a->row, &r->w, &r->b, &r->b_node, &r->residual, &r->ties);
   facet_memory_trim();
 }
 

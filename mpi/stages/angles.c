@@ -15,9 +15,7 @@ typedef struct {
 static void leave(void *self)
 {
   work *w = self;
-  facet_free(&w->own);
-  facet_free(&w->other);
-  facet_free(&w->angle);
+  FACET_FREE(&w->own, &w->other, &w->angle);
 }
 
 /* A variant's directions, and how many there are: those from some on may be missing. */

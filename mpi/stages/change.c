@@ -53,10 +53,7 @@ static void side_clear(side *s)
 {
   facet_pass_clear(&s->pass);
   facet_head_clear(&s->head);
-  void *owned[] = {&s->image,        &s->map.gradient, &s->map.node, &s->map.margin,
-                   &s->map.residual, &s->map.rival,    &s->gradient};
-  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-    facet_free(owned[i]);
+  FACET_FREE(&s->image, &s->map.gradient, &s->map.node, &s->map.margin, &s->map.residual, &s->map.rival, &s->gradient);
 }
 
 static facet_status side_make(const change *c, const facet_member *member, side *s)
@@ -83,9 +80,7 @@ static void leave(void *self)
   for (int i = 0; i < SIDES; i++)
     side_clear(&c->side[i]);
   memset(c->side, 0, sizeof c->side);
-  void *owned[] = {&c->node_of, &c->node, &c->gates};
-  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-    facet_free(owned[i]);
+  FACET_FREE(&c->node_of, &c->node, &c->gates);
 }
 
 static facet_status find_nodes(change *c, int v)
@@ -224,9 +219,7 @@ static facet_status run_batch(change *c, int64_t first, int64_t count)
 static void change_clear(change *c)
 {
   facet_pixels_destroy(&c->pixels);
-  void *owned[] = {&c->label, &c->pixel, &c->moved, &c->total, &c->residual, &c->picked.sample, &c->picked.margin};
-  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-    facet_free(owned[i]);
+  FACET_FREE(&c->label, &c->pixel, &c->moved, &c->total, &c->residual, &c->picked.sample, &c->picked.margin);
 }
 
 static facet_status prepare(change *c)

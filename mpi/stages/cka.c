@@ -242,11 +242,8 @@ static void work_clear(work *w)
 {
   facet_features_destroy(&w->reader);
   facet_pixels_destroy(&w->pixels);
-  for (int64_t i = 0; w->held && i < w->items; i++)
-    facet_free(&w->held[i]);
-  void *owned[] = {&w->features, &w->sum, &w->panel, &w->table, &w->item, &w->held};
-  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-    facet_free(owned[i]);
+  facet_free_list(&w->held, w->items);
+  FACET_FREE(&w->features, &w->sum, &w->panel, &w->table, &w->item);
   facet_progress_end(&w->progress);
   facet_memory_trim();
 }

@@ -95,9 +95,7 @@ static facet_status compare_variants(work *w)
   facet_status status = facet_agree(w->comm, classes && same && table ? FACET_OK : FACET_OS);
   for (int c = 0; c < w->plan->conditions && status == FACET_OK; c++)
     status = agree_under(w, c, classes, same, table);
-  facet_free(&classes);
-  facet_free(&same);
-  facet_free(&table);
+  FACET_FREE(&classes, &same, &table);
   return status;
 }
 

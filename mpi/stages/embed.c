@@ -52,9 +52,7 @@ static void training_clear(training *t)
   facet_blockmatrix_destroy(&t->blurred);
   facet_encoder_destroy(&t->encoder);
   facet_grid_destroy(&t->grid);
-  void *owned[] = {&t->affinity, &t->y, &t->dy, &t->state, &t->checkpoint};
-  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-    facet_free(owned[i]);
+  FACET_FREE(&t->affinity, &t->y, &t->dy, &t->state, &t->checkpoint);
   facet_progress_end(&t->progress);
 }
 

@@ -32,10 +32,7 @@ void facet_embed_samples_clear(facet_embed_samples *s)
 {
   for (int i = 0; s->batch && i < s->batches; i++)
     facet_blockmatrix_destroy(&s->batch[i].x);
-  facet_free(&s->batch);
-  facet_free(&s->order);
-  facet_free(&s->label);
-  facet_free(&s->mean);
+  FACET_FREE(&s->batch, &s->order, &s->label, &s->mean);
 }
 
 /* ---- features ---- */

@@ -27,9 +27,7 @@ typedef struct {
 
 static void judgement_clear(judgement *j)
 {
-  void *owned[] = {&j->x, &j->position, &j->reference, &j->reference_label, &j->done};
-  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-    facet_free(owned[i]);
+  FACET_FREE(&j->x, &j->position, &j->reference, &j->reference_label, &j->done);
   facet_pixels_destroy(&j->pixels);
   facet_progress_end(&j->progress);
 }
@@ -205,9 +203,7 @@ static facet_status time_pairs(const facet_store_plan *s, double *rank_pair, dou
   FACET_GO(done, status, facet_nearest_errors_add(&labelled, 0, QUERIES, &errors));
   *nearest_pair = (facet_seconds() - begun) / (double)(QUERIES * n);
 done:
-  facet_free(&x);
-  facet_free(&y);
-  facet_free(&label);
+  FACET_FREE(&x, &y, &label);
   return status;
 }
 

@@ -81,10 +81,8 @@ static void leave(void *self)
   facet_executor_destroy(&m->forward);
   facet_pass_clear(&m->linear);
   facet_network_destroy(&m->stacked);
-  void *owned[] = {&m->feature,  &m->position,      &m->single,          &m->row,         &m->result.w,
-                   &m->result.b, &m->result.b_node, &m->result.residual, &m->result.ties, &m->image};
-  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-    facet_free(owned[i]);
+  FACET_FREE(&m->feature, &m->position, &m->single, &m->row, &m->result.w, &m->result.b, &m->result.b_node,
+             &m->result.residual, &m->result.ties, &m->image);
 }
 
 static facet_status make_linear(mapping *m, int v)

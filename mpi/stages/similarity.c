@@ -173,9 +173,7 @@ static facet_status arrange(const work *w)
   FACET_GO(done, status, facet_store_put(w->store, FACET_ROW_LAYOUT, (facet_place){0}, layout));
   status = facet_store_put(w->store, FACET_ROW_ORDER, (facet_place){0}, order);
 done:
-  facet_free(&linkage);
-  facet_free(&layout);
-  facet_free(&order);
+  FACET_FREE(&linkage, &layout, &order);
   return status;
 }
 
@@ -221,9 +219,7 @@ static facet_status run(const facet_context *c)
             .items = facet_store_items(&c->plan->store)};
   facet_status status = compare(&w);
   facet_progress_end(&w.progress);
-  void *owned[] = {&w.block, &w.points, &w.sum, &w.line, &w.known, &w.distance};
-  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-    facet_free(owned[i]);
+  FACET_FREE(&w.block, &w.points, &w.sum, &w.line, &w.known, &w.distance);
   return status;
 }
 

@@ -358,9 +358,7 @@ static facet_status by_projection(work *w)
     status = find_basis(&k);
   if (status == FACET_OK)
     status = facet_agree(w->comm, w->rank == 0 ? take_sketch(&k) : FACET_OK);
-  facet_free(&k.basis);
-  facet_free(&k.product);
-  facet_free(&k.image);
+  FACET_FREE(&k.basis, &k.product, &k.image);
   return status;
 }
 
@@ -442,9 +440,7 @@ static facet_status run(const facet_context *context)
   facet_progress_end(&w.progress);
   facet_free(&done);
   facet_grid_destroy(&w.grid);
-  facet_free(&w.spectrum.value);
-  facet_free(&w.spectrum.share);
-  facet_free(&w.spectrum.direction);
+  FACET_FREE(&w.spectrum.value, &w.spectrum.share, &w.spectrum.direction);
   return status;
 }
 

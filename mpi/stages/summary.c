@@ -121,9 +121,7 @@ static facet_status enter(void *self, int group)
 static void leave(void *self)
 {
   work *w = self;
-  void *owned[] = {&w->predicted, &w->value, &w->logits, &w->number, &w->mean, &w->deviation};
-  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-    facet_free(owned[i]);
+  FACET_FREE(&w->predicted, &w->value, &w->logits, &w->number, &w->mean, &w->deviation);
 }
 
 static facet_status run_line(void *self, facet_dealer *dealer, int64_t line)

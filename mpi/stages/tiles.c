@@ -399,9 +399,7 @@ facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles, facet_stor
     status = facet_agree(comm, d.status);
   }
   facet_progress_end(&d.progress);
-  void *owned[] = {&d.place, &d.before, &d.finished, &d.share, &d.is_told};
-  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-    facet_free(owned[i]);
+  FACET_FREE(&d.place, &d.before, &d.finished, &d.share, &d.is_told);
   MPI_Comm_free(&d.comm);
   return status;
 }

@@ -84,18 +84,11 @@ facet_status facet_store_names_make(const facet_store_plan *p, facet_store_names
 
 void facet_store_names_clear(facet_store_names *n)
 {
-  for (int i = 0; n->corruption && i < n->corruptions; i++)
-    facet_free(&n->corruption[i]);
-  for (int i = 0; n->method && i < n->methods; i++)
-    facet_free(&n->method[i]);
-  for (int i = 0; n->replicate && i < n->replicates; i++)
-    facet_free(&n->replicate[i]);
-  for (int64_t i = 0; n->item && i < n->items; i++)
-    facet_free(&n->item[i]);
-  void *lists[] = {&n->corruption, &n->corruption_of, &n->method, &n->method_of,
-                   &n->replicate,  &n->replicate_of,  &n->item};
-  for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
-    facet_free(lists[i]);
+  facet_free_list(&n->corruption, n->corruptions);
+  facet_free_list(&n->method, n->methods);
+  facet_free_list(&n->replicate, n->replicates);
+  facet_free_list(&n->item, n->items);
+  FACET_FREE(&n->corruption_of, &n->method_of, &n->replicate_of);
 }
 
 bool facet_store_has_spectrum(const facet_store_plan *p, int variant)

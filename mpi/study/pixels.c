@@ -53,11 +53,7 @@ void facet_pixels_destroy(facet_pixels **pixels)
   if (!p)
     return;
   facet_published_close(&p->published);
-  facet_free(&p->one);
-  facet_free(&p->slot);
-  facet_free(&p->block_in);
-  facet_free(&p->slot_of);
-  facet_free(pixels);
+  FACET_FREE(&p->one, &p->slot, &p->block_in, &p->slot_of, pixels);
 }
 
 const facet_sample_source *facet_pixels_source(const facet_pixels *p)

@@ -73,9 +73,7 @@ static facet_status check_change_conditions(const facet_tree *root, const facet_
       FACET_GO(done, status, FACET_OS);
   status = check_known(node_of(root, "change", "conditions"), "condition", &study->stages.change.conditions, &name);
 done:
-  for (int i = 0; i < name.count; i++)
-    facet_free(&name.item[i]);
-  facet_free(&name.item);
+  facet_free_list(&name.item, name.count);
   return status;
 }
 

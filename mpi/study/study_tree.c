@@ -148,10 +148,7 @@ void facet_tree_destroy(facet_tree **root)
     return;
   for (int i = 0; i < (*root)->count; i++)
     facet_tree_destroy(&(*root)->child[i]);
-  facet_free(&(*root)->child);
-  facet_free(&(*root)->text);
-  facet_free(&(*root)->key);
-  facet_free(root);
+  FACET_FREE(&(*root)->child, &(*root)->text, &(*root)->key, root);
 }
 
 const facet_tree *facet_tree_find(const facet_tree *mapping, const char *key)

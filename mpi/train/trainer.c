@@ -44,10 +44,8 @@ void facet_trainer_destroy(facet_trainer **trainer)
   if (!t)
     return;
   facet_executor_destroy(&t->executor);
-  void *owned[] = {&t->parameter, &t->gradient, &t->velocity, &t->sum,    &t->order,
-                   &t->pixels,    &t->x,        &t->dlogits,  &t->logits, &t->room};
-  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-    facet_free(owned[i]);
+  FACET_FREE(&t->parameter, &t->gradient, &t->velocity, &t->sum, &t->order, &t->pixels, &t->x, &t->dlogits, &t->logits,
+             &t->room);
   facet_free(trainer);
 }
 

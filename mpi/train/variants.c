@@ -36,9 +36,7 @@ static void member_clear(facet_member *m)
 {
   facet_network_destroy(&m->network);
   facet_mask_destroy(&m->zeros);
-  facet_free(&m->file);
-  facet_free(&m->variant.name);
-  facet_free(&m->variant.replicate);
+  FACET_FREE(&m->file, &m->variant.name, &m->variant.replicate);
 }
 
 /* Every rank gets what rank 0 reads. */
@@ -133,9 +131,7 @@ void facet_family_clear(facet_family *family)
 {
   for (int i = 0; family->member && i < family->count; i++)
     member_clear(&family->member[i]);
-  for (int i = 0; family->diverged_line && i < family->diverged; i++)
-    facet_free(&family->diverged_line[i]);
-  facet_free(&family->diverged_line);
+  facet_free_list(&family->diverged_line, family->diverged);
   facet_free(&family->member);
   family->count = family->diverged = 0;
 }

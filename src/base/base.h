@@ -59,6 +59,15 @@ static inline facet_status facet_raised(facet_status raised, facet_status status
 void *facet_allocate(size_t count, size_t size); /* NULL on failure, message set; count 0 gives a valid pointer */
 /* Grows to `count` elements, keeps the first `old` ones, zeroes the rest. On failure `*pointer` is unchanged. */
 facet_status facet_grow(void *pointer_to_pointer, size_t old, size_t count, size_t size);
+/* Frees the `count` pointers of a list, and the list, whose address is given; NULL is an empty list. */
+void facet_free_list(void *pointer_to_list, int64_t count);
+/* facet_free of several. */
+#define FACET_FREE(...)                                                                                                \
+  do {                                                                                                                 \
+    void *facet_freed[] = {__VA_ARGS__};                                                                               \
+    for (size_t facet_i = 0; facet_i < sizeof facet_freed / sizeof facet_freed[0]; facet_i++)                          \
+      facet_free(facet_freed[facet_i]);                                                                                \
+  } while (0)
 /* p = zeroed array of count elements; the enclosing function returns FACET_OS if there is no memory. */
 #define FACET_NEW(p, count)                                                                                            \
   do {                                                                                                                 \

@@ -52,6 +52,15 @@ void facet_free(void *pointer_to_pointer)
   memcpy(pointer_to_pointer, &present, sizeof present);
 }
 
+void facet_free_list(void *pointer_to_list, int64_t count)
+{
+  void **list = NULL;
+  memcpy(&list, pointer_to_list, sizeof list);
+  for (int64_t i = 0; list && i < count; i++)
+    facet_free(&list[i]);
+  facet_free(pointer_to_list);
+}
+
 size_t facet_memory_in_use(void)
 {
   return in_use;

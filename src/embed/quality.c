@@ -274,10 +274,8 @@ facet_status facet_rank_penalties_add(const facet_embedded *e, int64_t first, in
   facet_status status = prepare(&w, rows);
   if (status == FACET_OK)
     add_queries(&w, first, count, rows, sum);
-  void *owned[] = {&w.product,    &w.square,     &w.input.low,   &w.input.high,
-                   &w.output.low, &w.near_input, &w.near_output, &w.nearest};
-  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-    facet_free(owned[i]);
+  FACET_FREE(&w.product, &w.square, &w.input.low, &w.input.high, &w.output.low, &w.near_input, &w.near_output,
+             &w.nearest);
   return status;
 }
 

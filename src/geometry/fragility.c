@@ -24,9 +24,7 @@ facet_status facet_fragility_begin(int64_t samples, int64_t classes, const int32
 
 void facet_fragility_clear(facet_fragility *f)
 {
-  void *owned[] = {&f->dense, &f->dense_margin, &f->flips, &f->worst_margin, &f->margin_drop, &f->votes};
-  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-    facet_free(owned[i]);
+  FACET_FREE(&f->dense, &f->dense_margin, &f->flips, &f->worst_margin, &f->margin_drop, &f->votes);
 }
 
 void facet_fragility_add(facet_fragility *f, const int32_t *predicted, const double *margin, bool pruned_clean)

@@ -15,10 +15,8 @@ typedef struct {
 
 static void work_clear(work *k)
 {
-  void *owned[] = {&k->linear.w,    &k->linear.b, &k->linear.b_node, &k->linear.residual,
-                   &k->linear.ties, &k->row,      &k->feature,       &k->factor};
-  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-    facet_free(owned[i]);
+  FACET_FREE(&k->linear.w, &k->linear.b, &k->linear.b_node, &k->linear.residual, &k->linear.ties, &k->row, &k->feature,
+             &k->factor);
 }
 
 static facet_status work_make(const facet_executor *executor, const facet_head *head, int64_t count, work *k)

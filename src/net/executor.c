@@ -68,18 +68,13 @@ void facet_executor_destroy(facet_executor **executor)
       facet_free(&s->rival[k]);
     for (int k = 0; k < s->sources; k++)
       facet_free(&s->source[k].by_channel);
-    void *owned[] = {&s->in_slot, &s->way,       &s->run,   &s->runs,      &s->fold,     &s->total,
-                     &s->scale,   &s->shift,     &s->slope, &s->offset,    &s->slope_of, &s->rival,
-                     &s->winner,  &s->constants, &s->mean,  &s->deviation, &s->source};
-    for (size_t o = 0; o < sizeof owned / sizeof owned[0]; o++)
-      facet_free(owned[o]);
+    FACET_FREE(&s->in_slot, &s->way, &s->run, &s->runs, &s->fold, &s->total, &s->scale, &s->shift, &s->slope,
+               &s->offset, &s->slope_of, &s->rival, &s->winner, &s->constants, &s->mean, &s->deviation, &s->source);
   }
   facet_slots_end(&x->values);
   facet_slots_end(&x->adjoints);
-  void *owned[] = {&x->layout, &x->slot,      &x->keep,    &x->step,  &x->constant_name, &x->ties,
-                   &x->sums,   &x->parameter, &x->scratch, &x->whole, &x->unsure,        &x->adjoint_sums};
-  for (size_t o = 0; o < sizeof owned / sizeof owned[0]; o++)
-    facet_free(owned[o]);
+  FACET_FREE(&x->layout, &x->slot, &x->keep, &x->step, &x->constant_name, &x->ties, &x->sums, &x->parameter,
+             &x->scratch, &x->whole, &x->unsure, &x->adjoint_sums);
   facet_free(executor);
 }
 

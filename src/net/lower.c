@@ -20,10 +20,8 @@ void facet_lowered_destroy(facet_lowered **lowered)
 {
   facet_lowered *l = *lowered;
   if (l) {
-    void *owned[] = {&l->input,   &l->coefficient, &l->constant, &l->source,    &l->from,
-                     &l->fill_of, &l->begin,       &l->position, &l->weight_of, &l->tap};
-    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-      facet_free(owned[i]);
+    FACET_FREE(&l->input, &l->coefficient, &l->constant, &l->source, &l->from, &l->fill_of, &l->begin, &l->position,
+               &l->weight_of, &l->tap);
     facet_tensor_destroy(&l->scale);
     facet_tensor_destroy(&l->shift);
   }
