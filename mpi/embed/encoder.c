@@ -64,35 +64,18 @@ static facet_status matrix(const facet_encoder *e, int64_t rows, int64_t columns
   return facet_blockmatrix_create(e->grid, e->real, rows, columns, in_one_piece(e, rows), columns, m);
 }
 
-/* Weights of the layer from row `first` on, by rows. */
-static void initial_rows(const layer *l, facet_random random, int number, bool last, int64_t first, int64_t rows,
-                         facet_type real, void *out)
+/* This rank's weights of a layer. A number belongs to its place among all. */
+static void fill_weights(const facet_encoder *e, int number, uint32_t seed)
 {
-  double deviation = sqrt(2 / (double)l->inputs) * (last ? 0.1 : 1), pair[2];
-  for (int64_t i = 0; i < rows * l->outputs; i++) {
-    facet_random_normal(random, (uint64_t)number, (uint64_t)(first * l->outputs + i), pair);
-    if (real == FACET_F32)
-      ((float *)out)[i] = (float)(deviation * pair[0]);
-    else
-      ((double *)out)[i] = deviation * pair[0];
-  }
-}
-
-static facet_status fill_weights(const facet_encoder *e, int number, uint32_t seed)
-{
-  layer *l = &e->layer[number];
-  int64_t piece = in_one_piece(e, l->inputs), first = piece * facet_rank(facet_grid_comm(e->grid));
-  first = first < l->inputs ? first : l->inputs;
-  int64_t rows = l->inputs - first < piece ? l->inputs - first : piece;
-  void *numbers = facet_allocate((size_t)(rows * l->outputs), facet_type_size(e->real));
-  facet_status status = facet_agree(facet_grid_comm(e->grid), numbers ? FACET_OK : FACET_OS);
-  if (status == FACET_OK) {
-    initial_rows(l, (facet_random){seed, FACET_STREAM_EMBED}, number, number + 1 == e->layers, first, rows, e->real,
-                 numbers);
-    status = facet_blockmatrix_fill(l->of[PARAMETERS].weight, first, rows, numbers);
-  }
-  facet_free(&numbers);
-  return status;
+  const layer *l = &e->layer[number];
+  const facet_blockmatrix *w = l->of[PARAMETERS].weight;
+  double deviation = sqrt(2 / (double)l->inputs) * (number + 1 == e->layers ? 0.1 : 1), pair[2];
+  for (int64_t j = 0; j < w->local_columns; j++)
+    for (int64_t i = 0; i < w->local_rows; i++) {
+      int64_t place = facet_blockmatrix_row(w, i) * l->outputs + facet_blockmatrix_column(w, j);
+      facet_random_normal((facet_random){seed, FACET_STREAM_EMBED}, (uint64_t)number, (uint64_t)place, pair);
+      facet_blockmatrix_set(w, i + j * w->local_rows, deviation * pair[0]);
+    }
 }
 
 static facet_status make_layer(const facet_encoder *e, int number, const int64_t *size, uint32_t seed)
@@ -107,7 +90,8 @@ static facet_status make_layer(const facet_encoder *e, int number, const int64_t
       status = FACET_OS;
   }
   FACET_AGREE(facet_grid_comm(e->grid), status);
-  return fill_weights(e, number, seed);
+  fill_weights(e, number, seed);
+  return FACET_OK;
 }
 
 facet_status facet_encoder_create(facet_grid *grid, facet_type real, int layers, const int64_t *size, uint32_t seed,
@@ -159,12 +143,12 @@ void facet_encoder_destroy(facet_encoder **encoder)
 static facet_status gather_one(const facet_encoder *e, const facet_blockmatrix *m, double *out)
 {
   if (e->real == FACET_F64)
-    return facet_blockmatrix_gather(m, 0, m->rows, 0, m->columns, -1, out);
+    return facet_blockmatrix_gather(m, 0, m->rows, 0, m->columns, out);
   int64_t count = m->rows * m->columns;
   float *single = facet_allocate((size_t)count, sizeof *single);
   facet_status status = facet_agree(facet_grid_comm(e->grid), single ? FACET_OK : FACET_OS);
   if (status == FACET_OK)
-    status = facet_blockmatrix_gather(m, 0, m->rows, 0, m->columns, -1, single);
+    status = facet_blockmatrix_gather(m, 0, m->rows, 0, m->columns, single);
   for (int64_t i = 0; i < count && status == FACET_OK; i++)
     out[i] = (double)single[i];
   facet_free(&single);

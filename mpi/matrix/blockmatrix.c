@@ -350,11 +350,10 @@ facet_status facet_blockmatrix_fill(facet_blockmatrix *m, int64_t first, int64_t
 
 /* One round of gathering: rows first .. first+count-1. */
 static facet_status gather_round(const facet_blockmatrix *m, exchange *x, int64_t first, int64_t count, int64_t left,
-                                 int64_t width, int root, char *out)
+                                 int64_t width, char *out)
 {
   const facet_grid *g = m->grid;
   int64_t from, to, begin, end;
-  bool wanted = root < 0 || root == g->rank;
   memset(x->receive, 0, (size_t)g->ranks * sizeof *x->receive);
   for (int r = 0; r < g->rows * g->columns; r++) {
     local_range(first, count, m->row_block, r / g->columns, g->rows, &from, &to);
@@ -364,7 +363,7 @@ static facet_status gather_round(const facet_blockmatrix *m, exchange *x, int64_
   int64_t all = add_up(x, x->receive, x->receive_at);
   facet_status status = FACET_OK;
   if (!(x->out = facet_allocate((size_t)x->receive[g->rank], x->size)) ||
-      !(x->in = facet_allocate(wanted ? (size_t)all : 0, x->size)))
+      !(x->in = facet_allocate((size_t)all, x->size)))
     status = FACET_OS;
   FACET_AGREE(g->comm, status);
   char *packed = x->out;
@@ -375,13 +374,11 @@ static facet_status gather_round(const facet_blockmatrix *m, exchange *x, int64_
       for (int64_t j = begin; j < end; j++, packed += x->size)
         memcpy(packed, (const char *)m->local + (size_t)(i + j * leading(m)) * x->size, x->size);
   }
-  int code =
-      root < 0
-          ? MPI_Allgatherv(x->out, x->receive[g->rank], x->type, x->in, x->receive, x->receive_at, x->type, g->comm)
-          : MPI_Gatherv(x->out, x->receive[g->rank], x->type, x->in, x->receive, x->receive_at, x->type, root, g->comm);
-  FACET_TRY(facet_mpi_check(code, "gathering a distributed matrix"));
+  FACET_TRY(facet_mpi_check(
+      MPI_Allgatherv(x->out, x->receive[g->rank], x->type, x->in, x->receive, x->receive_at, x->type, g->comm),
+      "gathering a distributed matrix"));
   const char *in = x->in;
-  for (int r = 0; r < g->rows * g->columns && wanted; r++) {
+  for (int r = 0; r < g->rows * g->columns; r++) {
     int row = r / g->columns, column = r % g->columns;
     local_range(first, count, m->row_block, row, g->rows, &from, &to);
     local_range(left, width, m->column_block, column, g->columns, &begin, &end);
@@ -397,7 +394,7 @@ static facet_status gather_round(const facet_blockmatrix *m, exchange *x, int64_
 }
 
 facet_status facet_blockmatrix_gather(const facet_blockmatrix *m, int64_t first, int64_t count, int64_t from,
-                                      int64_t width, int root, void *out)
+                                      int64_t width, void *out)
 {
   exchange x;
   FACET_CHECK(first >= 0 && count >= 0 && first + count <= m->rows && from >= 0 && width >= 1 &&
@@ -406,7 +403,7 @@ facet_status facet_blockmatrix_gather(const facet_blockmatrix *m, int64_t first,
   facet_status status = facet_agree(m->grid->comm, exchange_make(m, &x));
   int64_t step = rows_of_round(m->grid->ranks, width, x.size);
   for (int64_t i = 0; i < count && status == FACET_OK; i += step)
-    status = gather_round(m, &x, first + i, count - i < step ? count - i : step, from, width, root,
+    status = gather_round(m, &x, first + i, count - i < step ? count - i : step, from, width,
                           (char *)out + (size_t)(i * width) * x.size);
   exchange_clear(&x);
   return status;

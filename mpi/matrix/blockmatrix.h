@@ -64,10 +64,10 @@ static inline void facet_blockmatrix_set(const facet_blockmatrix *matrix, int64_
  * matrix's type; each finds its way to its owner. Rows that two ranks bring are undefined, rows that none brings stay.
  */
 facet_status facet_blockmatrix_fill(facet_blockmatrix *matrix, int64_t first, int64_t count, const void *rows);
-/* Rows first .. first+count-1 and columns from .. from+width-1, count x width by rows of the matrix's type, on rank
- * `root` of the communicator, or on every rank where root is -1 (`out` may be NULL elsewhere). */
+/* Rows first .. first+count-1 and columns from .. from+width-1, count x width by rows of the matrix's type, on
+ * every rank. */
 facet_status facet_blockmatrix_gather(const facet_blockmatrix *matrix, int64_t first, int64_t count, int64_t from,
-                                      int64_t width, int root, void *out);
+                                      int64_t width, void *out);
 /* The same numbers in other blocks, on another grid of the same ranks, or in the other type. */
 facet_status facet_blockmatrix_redistribute(const facet_blockmatrix *from, facet_blockmatrix *to);
 

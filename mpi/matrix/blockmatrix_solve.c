@@ -241,19 +241,9 @@ static facet_status decompose(const facet_blockmatrix *a, double *values, bool v
 /* The triangle below the diagonal, mirrored: what the check compares with. */
 static facet_status symmetric_copy(const facet_blockmatrix *a, facet_blockmatrix **copy)
 {
-  facet_blockmatrix *below;
   FACET_TRY(like(a, copy));
-  FACET_TRY(like(a, &below));
-  for (int64_t j = 0; j < a->local_columns; j++)
-    for (int64_t i = 0; i < a->local_rows; i++) {
-      int64_t at = i + j * a->local_rows, row = facet_blockmatrix_row(a, i), column = facet_blockmatrix_column(a, j);
-      double x = facet_blockmatrix_get(a, at);
-      facet_blockmatrix_set(*copy, at, row >= column ? x : 0);
-      facet_blockmatrix_set(below, at, row > column ? x : 0);
-    }
-  facet_status status = facet_blockmatrix_transpose(1, below, 1, *copy);
-  facet_blockmatrix_destroy(&below);
-  return status;
+  FACET_TRY(facet_blockmatrix_redistribute(a, *copy));
+  return facet_blockmatrix_mirror(*copy);
 }
 
 facet_status facet_blockmatrix_eigen(const facet_blockmatrix *a, double *values, facet_blockmatrix **vectors,

@@ -161,7 +161,7 @@ static facet_status decompose(work *w, double *value, double *vector)
     status = facet_blockmatrix_eigen(gram, value, &vectors, &quality);
   facet_blockmatrix_destroy(&gram);
   if (status == FACET_OK)
-    status = facet_blockmatrix_gather(vectors, 0, order, order - r, r, -1, vector);
+    status = facet_blockmatrix_gather(vectors, 0, order, order - r, r, vector);
   facet_blockmatrix_destroy(&vectors);
   for (int64_t i = 0, j = order - 1; i < j; i++, j--) {
     double kept = value[i];

@@ -42,7 +42,7 @@ static void blurred(MPI_Comm comm, facet_type real, double deviation, int64_t vi
   facet_encoder_noise noise = {
       .random = {5, FACET_STREAM_EMBED_NOISE}, .deviation = deviation, .visit = visit, .sample = sample};
   facet_encoder_blur(x, &noise, y);
-  assert_int_equal(facet_blockmatrix_gather(y, 0, SAMPLES, 0, INPUTS, -1, out), FACET_OK);
+  assert_int_equal(facet_blockmatrix_gather(y, 0, SAMPLES, 0, INPUTS, out), FACET_OK);
   facet_free(&sample);
   facet_blockmatrix_destroy(&x);
   facet_blockmatrix_destroy(&y);

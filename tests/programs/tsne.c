@@ -34,7 +34,7 @@ static facet_status save_p(const char *file, const facet_blockmatrix *p)
   FACET_NEW(all, p->rows * p->rows);
   FACET_TRY(facet_blockmatrix_create(p->grid, FACET_F64, p->rows, p->rows, p->row_block, p->column_block, &exact));
   FACET_TRY(facet_blockmatrix_redistribute(p, exact));
-  FACET_TRY(facet_blockmatrix_gather(exact, 0, p->rows, 0, p->rows, -1, all));
+  FACET_TRY(facet_blockmatrix_gather(exact, 0, p->rows, 0, p->rows, all));
   FACET_TRY(save(file, "p", all, p->rows * p->rows));
   facet_blockmatrix_destroy(&exact);
   facet_free(&all);
