@@ -103,10 +103,10 @@ static facet_status join(workspace *d, facet_affinity *out)
       int64_t sent = some(rows, from, width), received = some(own, from, width);
       const double *mine = sent > 0 ? (const double *)m->local + (first + from) * own : m->local;
       if (partner != me)
-        FACET_TRY(
-            facet_mpi_check(MPI_Sendrecv(mine, (int)(sent * own), MPI_DOUBLE, partner, turn, d->portion,
-                                         (int)(received * rows), MPI_DOUBLE, partner, turn, comm, MPI_STATUS_IGNORE),
-                            "joining probabilities"));
+        FACET_TRY(facet_mpi_check(MPI_Sendrecv(mine, (int)(sent * own), FACET_MPI_TYPE(mine), partner, turn, d->portion,
+                                               (int)(received * rows), FACET_MPI_TYPE(mine), partner, turn, comm,
+                                               MPI_STATUS_IGNORE),
+                                  "joining probabilities"));
       out->entropy += join_part(m, from, received, first, rows, partner == me ? mine : d->portion, out->p);
     }
   }

@@ -1,4 +1,4 @@
-/* Who is whose neighbour among many samples: the joint probabilities of t-SNE as a distributed matrix (SCIENCE 5). */
+/* Who is whose neighbour among many samples: the joint probabilities of t-SNE as a distributed matrix. */
 #ifndef FACET_AFFINITY_H
 #define FACET_AFFINITY_H
 

@@ -1,4 +1,4 @@
-/* Loss and gradient of the embedding of many samples, whose joint probabilities are distributed (SCIENCE 5). */
+/* Loss and gradient of the embedding of many samples, whose joint probabilities are distributed. */
 #ifndef FACET_TSNE_STEP_H
 #define FACET_TSNE_STEP_H
 

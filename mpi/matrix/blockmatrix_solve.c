@@ -1,7 +1,7 @@
 /* The eigen-decomposition of distributed matrices, checked before they are handed out.
  *
- * ScaLAPACK's P?SYEVD may return wrong vectors, or not return, where a rank has little or nothing (PLATFORM of the
- * project's measurements), and with the workspace of its own query.  So it runs on a grid every rank of which has at
+ * ScaLAPACK's P?SYEVD may return wrong vectors, or not return, where a rank has little or nothing (seen: see the
+ * tests of it), and with the workspace of its own query.  So it runs on a grid every rank of which has at
  * least two blocks, with more workspace than it asks for; smaller matrices go to one rank and LAPACK's divide and
  * conquer, and so does what fails the check; what fails it there (seen: 128 x 128 with OpenBLAS's kernels of one
  * processor) goes to LAPACK's QR iteration, which is slower and shares little with it. */

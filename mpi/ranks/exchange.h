@@ -1,4 +1,4 @@
-/* Numbers that all ranks exchange. Each type is paired with MPI's name of it here alone. */
+/* Numbers that all ranks exchange. Each type is paired with MPI's name of it here. */
 #ifndef FACET_EXCHANGE_H
 #define FACET_EXCHANGE_H
 

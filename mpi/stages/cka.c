@@ -100,9 +100,9 @@ static facet_status compare(work *w, int64_t i, const double *x, int64_t j, cons
     int rows = (int)(a - row < step ? a - row : step), numbers = rows * (int)b;
     cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, rows, (int)b, (int)w->count, 1, x + row, (int)a, y, (int)b, 0,
                 w->panel, (int)b);
-    FACET_TRY(facet_mpi_check(
-        MPI_Reduce(w->rank == 0 ? MPI_IN_PLACE : w->panel, w->panel, numbers, MPI_DOUBLE, MPI_SUM, 0, w->comm),
-        "comparing features"));
+    FACET_TRY(facet_mpi_check(MPI_Reduce(w->rank == 0 ? MPI_IN_PLACE : w->panel, w->panel, numbers,
+                                         FACET_MPI_TYPE(w->panel), MPI_SUM, 0, w->comm),
+                              "comparing features"));
     sum += cblas_ddot(numbers, w->panel, 1, w->panel, 1);
   }
   if (w->rank == 0)

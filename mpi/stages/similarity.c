@@ -130,9 +130,9 @@ static facet_status gather(const work *w)
     int owner = (int)(i % w->ranks), code = MPI_SUCCESS;
     double *sum = owner == w->rank ? w->sum + i / w->ranks * BLOCK : w->points;
     if (owner != 0 && owner == w->rank)
-      code = MPI_Send(sum, BLOCK, MPI_DOUBLE, 0, 0, w->comm);
+      code = MPI_Send(sum, BLOCK, FACET_MPI_TYPE(sum), 0, 0, w->comm);
     if (owner != 0 && w->rank == 0)
-      code = MPI_Recv(sum, BLOCK, MPI_DOUBLE, owner, 0, w->comm, MPI_STATUS_IGNORE);
+      code = MPI_Recv(sum, BLOCK, FACET_MPI_TYPE(sum), owner, 0, w->comm, MPI_STATUS_IGNORE);
     FACET_TRY(facet_mpi_check(code, "comparing"));
     if (w->rank == 0)
       place(w, w->block[i], sum, labelled);

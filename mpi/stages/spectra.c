@@ -1,4 +1,4 @@
-/* The stage spectra: singular values and directions of the stacked linearizations M of every variant (SCIENCE 6).
+/* The stage spectra: singular values and directions of the stacked linearizations M of every variant.
  *
  * M, one row for each row of W of each sample, goes by in pieces, each rank with its own, and is never held.  Three
  * ways lead to its singular values and right singular vectors:
@@ -195,7 +195,7 @@ static facet_status sum_rows(const work *w, int64_t count, double *rows)
   for (int64_t i = 0; i < count; i++) {
     double *row = rows + i * w->inputs;
     FACET_TRY(facet_mpi_check(
-        MPI_Reduce(w->rank == 0 ? MPI_IN_PLACE : row, row, (int)w->inputs, MPI_DOUBLE, MPI_SUM, 0, w->comm),
+        MPI_Reduce(w->rank == 0 ? MPI_IN_PLACE : row, row, (int)w->inputs, FACET_MPI_TYPE(row), MPI_SUM, 0, w->comm),
         "summing up directions"));
   }
   return FACET_OK;

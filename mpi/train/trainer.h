@@ -1,5 +1,5 @@
 /* Data-parallel training whose weights are bitwise the same on any number of ranks: one step at a time.  Which steps a
- * method takes, and what it does to the weights between them, is methods.c's. */
+ * method takes, and what it does to the weights between them, is method_run.c's. */
 #ifndef FACET_TRAINER_H
 #define FACET_TRAINER_H
 
@@ -43,10 +43,10 @@ float *facet_trainer_velocity(facet_trainer *trainer, int64_t *count);
 bool facet_trainer_loss(facet_trainer *trainer, double *loss);
 
 /* Collective. Step number `step`, counted over all epochs. Its batch is cut into micro-batches that the study fixes;
- * ranks share them out, and gradients are summed exactly, as integers scaled by the exact maximum (DESIGN, "Parallel
- * model"). All ranks must come with the same network; all leave with the same bits. The network's constants may be
- * changed between steps. mask: what stays 0; NULL: nothing. FACET_INTERRUPTED after a signal, FACET_DIVERGED if the
- * loss is no longer finite; then the network is as it was before the step. */
+ * ranks share them out, and gradients are summed exactly, as integers scaled by the exact maximum. All ranks must come
+ * with the same network; all leave with the same bits. The network's constants may be changed between steps. mask: what
+ * stays 0; NULL: nothing. FACET_INTERRUPTED after a signal, FACET_DIVERGED if the loss is no longer finite; then the
+ * network is as it was before the step. */
 facet_status facet_trainer_step(facet_trainer *trainer, int64_t step, double rate, const facet_mask *mask);
 
 /* The learning rate at step `position` of a training of `length` steps, `epoch` of them an epoch. */

@@ -1,6 +1,6 @@
 /* Private to src/data: what corruptions are made of.  Pixels are doubles, 0 black and 1 white, channel by channel.
  *
- * Constants are those of 32 x 32 images (SCIENCE 4, from make_cifar_c.py of hendrycks/robustness).  Lengths in pixels
+ * Constants are those of 32 x 32 images (from make_cifar_c.py of hendrycks/robustness).  Lengths in pixels
  * are multiplied by `unit`, the smaller side divided by 32. */
 #ifndef FACET_CORRUPT_H
 #define FACET_CORRUPT_H

@@ -1,4 +1,4 @@
-/* The mathematics of t-SNE for a block of rows (SCIENCE 5; van der Maaten & Hinton 2008, van der Maaten 2009): who is
+/* The mathematics of t-SNE for a block of rows (van der Maaten & Hinton 2008, van der Maaten 2009): who is
  * whose neighbour in the input, how that differs from who is whose neighbour in the map, and what would mend it.
  * Nothing here knows ranks: what a row adds to sums over all samples is handed out, and summed by the caller. */
 #ifndef FACET_TSNE_H

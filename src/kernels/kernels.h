@@ -1,5 +1,6 @@
-/* The arithmetic of one linear node behind a table.  Two kernel sets offer it: `reference` (plain
- * loops, float or double, the ground truth) and `dense` (oneDNN, float, blocked formats).  What a
+/* The arithmetic of one linear node behind a table.  Three kernel sets offer it: `reference` (plain
+ * loops, float or double, the ground truth), `dense` (oneDNN, float, blocked formats) and `exact` (the reference in
+ * double, with faster 3 x 3 convolutions).  What a
  * network does between its linear nodes (gates, sums, index moves, pooling) is in elementwise.h and
  * serves every set, in any layout. */
 #ifndef FACET_KERNELS_H

@@ -1,5 +1,5 @@
-/* Linearization: rows of W by pullback, b by node from the nodes' own constants, and the certificate
- * (SCIENCE 1).  b is the sum of its parts, never F - W x: so the residual says something. */
+/* Linearization: rows of W by pullback, b by node from the nodes' own constants, and the certificate.  b is the sum of
+ * its parts, never F - W x: so the residual says something. */
 #include <facet/linear.h>
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Private to src/net: the executor's insides, shared by executor_compile.c (from a network to steps),
- * executor_buffers.c (where their values lie), executor.c (running them: the public calls) and the kinds (kind_*.c:
- * what one step does).
+ * executor_buffers.c (where their values lie), executor_parts.c (what the kinds share), executor.c (running them: the
+ * public calls) and the kinds (kind_*.c: what one step does).
  *
  * A step is one node, or a linear or diagonal node with the diagonals by channel after it (batch norm, Mul, Add) folded
  * in.  Every value has one layout, for itself and its adjoint, so gates and sums need no reorder. */

@@ -1,4 +1,4 @@
-/* The last linear node: feature, class directions and offsets (SCIENCE 2). */
+/* The last linear node: feature, class directions and offsets. */
 #include <string.h>
 
 #include "net/lowered.h"

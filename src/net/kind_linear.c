@@ -2,7 +2,7 @@
  * norm, Mul, Add) folded into the weights.
  *
  * Folded or not, b stays split by node: with d the product of the factors after it and the adjoint g of the step's
- * output, a node's constant a contributes <g, d a> (SCIENCE 1). */
+ * output, a node's constant a contributes <g, d a>. */
 #include <math.h>
 #include <string.h>
 

@@ -91,7 +91,7 @@ facet_status facet_node_integers(const facet_network *network, const facet_node 
                                  int most, int64_t *list, int *count);
 /* The element of a constant that meets element i (row-major) of a shape it spreads over. */
 int64_t facet_spread_index(facet_shape constant, facet_shape shape, int64_t i);
-/* Factor and constant of element i of a diagonal (SCIENCE 1). */
+/* Factor and constant of element i of a diagonal. */
 void facet_diagonal_element(const facet_network *network, const facet_lowered *l, int64_t i, double *scale,
                             double *shift);
 static inline int64_t facet_move_source(const facet_lowered *l, int64_t i)
