@@ -19,7 +19,7 @@ static facet_status memory_per_rank(const facet_context *context, int ranks, dou
   double now, most, ignored, stage = 0, one;
   facet_memory_resident(&ignored, &most);
   for (const facet_stage *const *s = facet_stages; *s; s++)
-    if ((*s)->memory && (*s)->wanted(context->plan)) {
+    if ((*s)->memory && facet_stage_wanted(*s, context->plan)) {
       FACET_TRY((*s)->memory(context, ranks, &one));
       stage = fmax(stage, one);
     }
@@ -92,7 +92,7 @@ static facet_status print_forecast(const facet_context *context, const facet_spe
   double sum = 0, one;
   size_t used = 0;
   for (const facet_stage *const *s = facet_stages; *s; s++)
-    if ((*s)->seconds && (*s)->wanted(context->plan)) {
+    if ((*s)->seconds && facet_stage_wanted(*s, context->plan)) {
       FACET_TRY((*s)->seconds(context, speeds, ranks, &one));
       sum += one;
       used += (size_t)snprintf(parts + used, sizeof parts - used, "%s%s %s", used ? ", " : "", (*s)->name,

@@ -134,7 +134,7 @@ static facet_status fill_plan(const facet_session *session, int ranks, facet_pla
     if ((*stage)->plan)
       FACET_TRY((*stage)->plan(data, family, ranks, plan));
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
-    if ((*stage)->marks && (*stage)->wanted(plan))
+    if ((*stage)->marks && facet_stage_wanted(*stage, plan))
       s->stage[s->stages++] = (facet_store_stage){(*stage)->name, (*stage)->marks};
   FACET_NEW(plan->work, s->variants);
   return facet_work_share(s, data, family, plan->work, &plan->room);

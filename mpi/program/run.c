@@ -28,7 +28,7 @@ static facet_status close_store(facet_store **store, facet_status status)
 static facet_status run_stages(const facet_context *context)
 {
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
-    if ((*stage)->run && (*stage)->wanted(context->plan))
+    if ((*stage)->run && facet_stage_wanted(*stage, context->plan))
       FACET_TRY(facet_stage_run(context, *stage));
   return FACET_OK;
 }

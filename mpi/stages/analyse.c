@@ -310,11 +310,6 @@ static facet_status seconds(const facet_context *c, const facet_speeds *speeds, 
 
 /* ---- the stage ---- */
 
-static bool wanted(const facet_plan *plan)
-{
-  return plan->blocks > 0;
-}
-
 /* Which features a later stage reads: those of all variants, or none where they are too many. */
 static void plan_features(const facet_family *family, facet_plan *plan)
 {
@@ -347,10 +342,5 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
   return FACET_OK;
 }
 
-const facet_stage facet_stage_analyse = {.name = "analyse",
-                                         .marks = "V, C, block",
-                                         .wanted = wanted,
-                                         .plan = plan_own,
-                                         .memory = memory,
-                                         .seconds = seconds,
-                                         .run = run};
+const facet_stage facet_stage_analyse = {
+    .name = "analyse", .marks = "V, C, block", .plan = plan_own, .memory = memory, .seconds = seconds, .run = run};

@@ -432,11 +432,6 @@ static facet_status run(const facet_context *c)
 
 /* ---- the stage ---- */
 
-static bool wanted(const facet_plan *plan)
-{
-  return plan->store.variants > 0;
-}
-
 static facet_status memory(const facet_context *context, int ranks, double *bytes)
 {
   const facet_store_plan *p = &context->plan->store;
@@ -455,4 +450,4 @@ static facet_status seconds(const facet_context *context, const facet_speeds *sp
 }
 
 const facet_stage facet_stage_compare = {
-    .name = "compare", .marks = "", .wanted = wanted, .memory = memory, .seconds = seconds, .run = run};
+    .name = "compare", .marks = "", .memory = memory, .seconds = seconds, .run = run};

@@ -422,7 +422,7 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
 
 /* ---- the stage ---- */
 
-static bool wanted(const facet_plan *plan)
+bool facet_embed_wanted(const facet_plan *plan)
 {
   return plan->store.embed_axes > 0;
 }
@@ -471,7 +471,7 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
 
 const facet_stage facet_stage_embed = {.name = "encoder",
                                        .marks = "",
-                                       .wanted = wanted,
+                                       .wanted = facet_embed_wanted,
                                        .plan = plan_own,
                                        .memory = memory,
                                        .seconds = facet_embed_seconds,

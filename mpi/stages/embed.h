@@ -4,6 +4,8 @@
 
 #include "plan.h"
 
+/* Not collective. Whether the study asks for a map: the encoder's, the map's and its judge's stage. */
+bool facet_embed_wanted(const facet_plan *plan);
 /* Not collective. The encoder's file, where it is when it is trained; the caller frees. */
 char *facet_embed_file(const facet_settings *settings);
 /* Not collective. How many batches keep their joint probabilities on so many ranks, within the study's memory; -1 where

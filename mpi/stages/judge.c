@@ -2,6 +2,7 @@
  * variant's positions of the clean test samples. */
 #include <math.h>
 
+#include "embed.h"
 #include "feature.h"
 #include "quality.h"
 #include "ranks/agree.h"
@@ -222,10 +223,5 @@ static facet_status seconds(const facet_context *c, const facet_speeds *speeds, 
 
 /* ---- the stage ---- */
 
-static bool wanted(const facet_plan *plan)
-{
-  return plan->store.embed_axes > 0;
-}
-
 const facet_stage facet_stage_judge = {
-    .name = "judge", .marks = "V", .wanted = wanted, .memory = memory, .seconds = seconds, .run = run};
+    .name = "judge", .marks = "V", .wanted = facet_embed_wanted, .memory = memory, .seconds = seconds, .run = run};

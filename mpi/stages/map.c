@@ -321,11 +321,6 @@ static facet_status seconds(const facet_context *c, const facet_speeds *speeds, 
 
 /* ---- the stage ---- */
 
-static bool wanted(const facet_plan *plan)
-{
-  return plan->store.embed_axes > 0;
-}
-
 /* The constant nodes of the network from a variant's input to a position. */
 static facet_status name_nodes(const facet_plan *plan, const facet_member *m, const facet_network *encoder,
                                facet_store_variant *v)
@@ -376,7 +371,7 @@ static void warn(const facet_plan *plan)
 
 const facet_stage facet_stage_map = {.name = "map",
                                      .marks = "V, C, block",
-                                     .wanted = wanted,
+                                     .wanted = facet_embed_wanted,
                                      .plan = plan_own,
                                      .memory = memory,
                                      .seconds = seconds,

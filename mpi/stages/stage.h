@@ -31,7 +31,7 @@ typedef struct {
   /* What /progress/<name> counts, one mark for each: dimensions of the result file's table, ", " between them; "": one
    * mark for all of it. */
   const char *marks;
-  /* Not collective. Whether the study asks for it. */
+  /* Not collective. Whether the study asks for it. NULL: every study does. */
   bool (*wanted)(const facet_plan *plan);
   /* Not collective. Fills in what of the plan the stage alone knows: the sizes of its arrays, what it has to know of
    * variants. Called for all stages, in their order; family: networks, or a sketch of them. FACET_BAD_INPUT where the
@@ -51,6 +51,11 @@ typedef struct {
    * NULL: nothing. */
   void (*warn)(const facet_plan *plan);
 } facet_stage;
+
+static inline bool facet_stage_wanted(const facet_stage *stage, const facet_plan *plan)
+{
+  return !stage->wanted || stage->wanted(plan);
+}
 
 /* Collective. Runs a stage unless it is done, and marks all of it; what it wrote is durable and seen by all ranks then.
  */

@@ -146,11 +146,6 @@ static facet_status run(const facet_context *c)
 
 /* ---- the stage ---- */
 
-static bool wanted(const facet_plan *plan)
-{
-  return plan->store.variants > 0;
-}
-
 static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
   (void)ranks;
@@ -169,4 +164,4 @@ static facet_status seconds(const facet_context *c, const facet_speeds *speeds, 
 }
 
 const facet_stage facet_stage_summary = {
-    .name = "summary", .marks = "V, C", .wanted = wanted, .memory = memory, .seconds = seconds, .run = run};
+    .name = "summary", .marks = "V, C", .memory = memory, .seconds = seconds, .run = run};

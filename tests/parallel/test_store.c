@@ -219,7 +219,7 @@ static facet_status summarize(MPI_Comm comm, facet_store *store, const facet_sto
   const facet_context context = {.comm = comm, .plan = &whole, .store = store};
   FACET_TRY(facet_store_finish(store, "analyse"));
   for (int i = 0; i < 3; i++)
-    if (stage[i]->wanted(&whole))
+    if (facet_stage_wanted(stage[i], &whole))
       FACET_TRY(facet_stage_run(&context, stage[i]));
   return FACET_OK;
 }
