@@ -18,7 +18,6 @@
 typedef struct {
   const facet_context *context;
   const facet_plan *plan;
-  facet_store *store;
   int64_t span; /* of facet_plan_in_order */
   facet_pixels *pixels;
   /* one tile's results */
@@ -43,7 +42,7 @@ static facet_status analysis_make(const facet_context *c, int ranks, analysis *a
 {
   const facet_store_plan *s = &c->plan->store;
   int64_t n = s->block;
-  *a = (analysis){.context = c, .plan = c->plan, .store = c->store, .span = facet_plan_span(c->plan, ranks)};
+  *a = (analysis){.context = c, .plan = c->plan, .span = facet_plan_span(c->plan, ranks)};
   FACET_TRY(facet_pixels_create(&c->plan->source, c->plan->room, &a->pixels));
   FACET_NEW(a->logits, n * s->classes);
   FACET_NEW(a->loss, n);
@@ -115,7 +114,7 @@ static facet_status store_images(analysis *a, const facet_tile *t)
     count = t->count - i < a->pass.batch ? t->count - i : a->pass.batch;
     facet_dataset_pixels(a->context->data->test, t->first + i, count, pixels);
     const facet_place at = {.part = {{t->first + i, count}}, .as = FACET_AS_FLOAT};
-    FACET_TRY(facet_store_put(a->store, FACET_ROW_IMAGE, at, pixels));
+    FACET_TRY(facet_store_put(a->context->store, FACET_ROW_IMAGE, at, pixels));
   }
   return FACET_OK;
 }
@@ -138,18 +137,18 @@ static facet_status store_linear(const analysis *a, const facet_tile *t, int64_t
 {
   const facet_place at = {.variant = t->variant, .part = {{first, count}}};
   const facet_linearization *r = &a->result;
-  FACET_TRY(facet_store_put(a->store, FACET_ROW_ROW, at, a->row));
-  FACET_TRY(facet_store_put(a->store, FACET_ROW_B, at, r->b));
-  FACET_TRY(facet_store_put(a->store, FACET_ROW_B_NODE, at, r->b_node));
-  FACET_TRY(facet_store_put(a->store, FACET_ROW_RESIDUAL, at, r->residual));
-  return facet_store_put(a->store, FACET_ROW_TIES, at, r->ties);
+  FACET_TRY(facet_store_put(a->context->store, FACET_ROW_ROW, at, a->row));
+  FACET_TRY(facet_store_put(a->context->store, FACET_ROW_B, at, r->b));
+  FACET_TRY(facet_store_put(a->context->store, FACET_ROW_B_NODE, at, r->b_node));
+  FACET_TRY(facet_store_put(a->context->store, FACET_ROW_RESIDUAL, at, r->residual));
+  return facet_store_put(a->context->store, FACET_ROW_TIES, at, r->ties);
 }
 
 /* Linearizes `count` samples of a batch that went forward, and stores that. */
 static facet_status linearize(analysis *a, const facet_tile *t, int64_t first, int64_t count, const double *logits)
 {
   const facet_store_plan *s = &a->plan->store;
-  w_place place = {a->store, t->variant, first, count};
+  w_place place = {a->context->store, t->variant, first, count};
   facet_executor *executor = a->pass.executor;
   FACET_TRY(facet_executor_settle(executor, a->pass.exact));
   facet_rows_choose(a->plan->keys->linearize.rows, s->linear_rows, s->classes, logits, count, a->row);
@@ -211,11 +210,11 @@ static facet_status store_tile(const analysis *a, const facet_tile *t)
                 {FACET_ROW_ANGLE, a->angle},   {FACET_ROW_LENGTH, a->length},       {FACET_ROW_MARGIN, a->margin},
                 {FACET_ROW_COSINE, a->cosine}};
   for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
-    FACET_TRY(facet_store_put(a->store, arrays[i].row, at, arrays[i].data));
+    FACET_TRY(facet_store_put(a->context->store, arrays[i].row, at, arrays[i].data));
   if (a->plan->store.variant[t->variant].features == 0)
     return FACET_OK;
   const facet_place feature = {.variant = t->variant, .part = {{t->condition, 1}, {t->first, t->count}}};
-  return facet_store_put(a->store, FACET_ROW_FEATURE, feature, a->feature);
+  return facet_store_put(a->context->store, FACET_ROW_FEATURE, feature, a->feature);
 }
 
 static facet_tile tile_of(const analysis *a, int64_t unit)

@@ -33,11 +33,8 @@ typedef struct {
 } picked_samples;
 
 typedef struct {
-  const facet_plan *plan;
+  const facet_context *context;
   const facet_store_plan *store_plan;
-  const facet_study_data *data;
-  const facet_family *family;
-  facet_store *store;
   picked_samples picked;
   facet_pixels *pixels;
   int64_t inputs, batch;
@@ -99,10 +96,10 @@ static facet_status enter(void *self, int v)
   const facet_store_variant *variant = &c->store_plan->variant[v];
   c->variant = v;
   if (v > 0)
-    FACET_TRY(side_make(c, &c->family->member[0], &c->side[DENSE]));
-  FACET_TRY(side_make(c, &c->family->member[v], &c->side[CLEAN]));
+    FACET_TRY(side_make(c, &c->context->family->member[0], &c->side[DENSE]));
+  FACET_TRY(side_make(c, &c->context->family->member[v], &c->side[CLEAN]));
   if (c->store_plan->change_conditions > 0)
-    FACET_TRY(side_make(c, &c->family->member[v], &c->side[CORRUPTED]));
+    FACET_TRY(side_make(c, &c->context->family->member[v], &c->side[CORRUPTED]));
   FACET_TRY(find_nodes(c, v));
   FACET_NEW(c->node, c->batch * variant->change_nodes);
   FACET_NEW(c->gates, c->batch * variant->gates);
@@ -116,7 +113,7 @@ static facet_status run_side(change *c, side *s, int condition, int64_t first, i
 {
   for (int64_t i = 0; i < count; i++) {
     int64_t sample = c->picked.sample[first + i];
-    c->label[i] = c->data->test->label[sample];
+    c->label[i] = c->context->data->test->label[sample];
     FACET_TRY(facet_pass_load(&s->pass, condition, sample, i));
     memcpy(s->image + i * c->inputs, s->pass.loader.image, (size_t)c->inputs * sizeof *s->image);
   }
@@ -128,7 +125,7 @@ static facet_status run_side(change *c, side *s, int condition, int64_t first, i
 
 static const double *gradient_of(const change *c, side *s, int64_t i)
 {
-  const facet_dataset *d = c->data->test;
+  const facet_dataset *d = c->context->data->test;
   const double *own = s->map.gradient + i * c->inputs;
   if (s->member->input.order != FACET_CHANNELS_LAST)
     return own;
@@ -193,9 +190,9 @@ static facet_status compare(change *c, side *from, side *to, int condition, int6
                 {FACET_ROW_CHANGE_RIVAL_BEFORE, FACET_ROW_MOVE_RIVAL_BEFORE, from->map.rival},
                 {FACET_ROW_CHANGE_RIVAL, FACET_ROW_MOVE_RIVAL, to->map.rival}};
   for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
-    FACET_TRY(
-        facet_store_put(c->store, condition < 0 ? arrays[i].from_dense : arrays[i].from_clean, at, arrays[i].data));
-  return condition < 0 ? FACET_OK : facet_store_put(c->store, FACET_ROW_MOVE_MOVED, at, c->moved);
+    FACET_TRY(facet_store_put(c->context->store, condition < 0 ? arrays[i].from_dense : arrays[i].from_clean, at,
+                              arrays[i].data));
+  return condition < 0 ? FACET_OK : facet_store_put(c->context->store, FACET_ROW_MOVE_MOVED, at, c->moved);
 }
 
 static facet_status run_batch(change *c, int64_t first, int64_t count)
@@ -224,7 +221,7 @@ static void change_clear(change *c)
 
 static facet_status prepare(change *c)
 {
-  FACET_TRY(facet_pixels_create(&c->plan->source, 0, &c->pixels)); /* samples are picked here and there */
+  FACET_TRY(facet_pixels_create(&c->context->plan->source, 0, &c->pixels)); /* samples are picked here and there */
   FACET_NEW(c->label, c->batch);
   FACET_NEW(c->pixel, c->batch * c->inputs);
   FACET_NEW(c->moved, c->batch * c->inputs);
@@ -273,7 +270,7 @@ static facet_unit unit_of(const void *self, int64_t i)
                       .group = v,
                       .part = v * p->change_samples + first,
                       .parts = left < UNIT ? left : UNIT,
-                      .none = !is_compared(p, c->family, v)};
+                      .none = !is_compared(p, c->context->family, v)};
 }
 
 static facet_tiles tiles_of(change *c)
@@ -298,12 +295,12 @@ static facet_status read_picked(const change *c, picked_samples *picked)
   FACET_NEW(line, p->samples);
   for (int64_t i = 0; i < p->change_samples; i++)
     picked->sample[i] = i;
-  if (c->plan->keys->change.pick == FACET_PICK_FRAGILE)
-    status =
-        facet_store_get(c->store, FACET_ROW_FRAGILE, (facet_place){.part = {{0, p->change_samples}}}, picked->sample);
+  if (c->context->plan->keys->change.pick == FACET_PICK_FRAGILE)
+    status = facet_store_get(c->context->store, FACET_ROW_FRAGILE, (facet_place){.part = {{0, p->change_samples}}},
+                             picked->sample);
   for (int64_t i = 0; i < (int64_t)p->variants * p->conditions && status == FACET_OK; i++) {
     const facet_place at = {.part = {{i / p->conditions, 1}, {i % p->conditions, 1}}};
-    status = facet_store_get(c->store, FACET_ROW_MARGIN, at, line);
+    status = facet_store_get(c->context->store, FACET_ROW_MARGIN, at, line);
     for (int64_t k = 0; k < p->change_samples; k++)
       picked->margin[i * p->change_samples + k] = line[picked->sample[k]];
   }
@@ -338,11 +335,8 @@ static change begin(const facet_context *context)
 {
   const facet_plan *plan = context->plan;
   int64_t most = plan->work[0].forward_batch;
-  return (change){.plan = plan,
+  return (change){.context = context,
                   .store_plan = &plan->store,
-                  .data = context->data,
-                  .family = context->family,
-                  .store = context->store,
                   .inputs = plan->inputs,
                   .batch = most < MOST_BATCH ? most : MOST_BATCH};
 }
@@ -354,11 +348,11 @@ static facet_status run(const facet_context *context)
   if (status == FACET_OK)
     status = prepare(&c);
   if (status == FACET_OK && facet_rank(context->comm) == 0)
-    status = facet_store_put(c.store, FACET_ROW_CHANGE_SAMPLE, (facet_place){0}, c.picked.sample);
+    status = facet_store_put(context->store, FACET_ROW_CHANGE_SAMPLE, (facet_place){0}, c.picked.sample);
   status = facet_agree(context->comm, status);
   if (status == FACET_OK) {
     facet_tiles tiles = tiles_of(&c);
-    status = facet_tiles_run(context->comm, &tiles, c.store);
+    status = facet_tiles_run(context->comm, &tiles, context->store);
   }
   change_clear(&c);
   return status;

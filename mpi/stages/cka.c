@@ -20,12 +20,10 @@
 enum { PANEL = 32 << 20, PROGRAM = 64 << 20, MOST_PAIRED = 400 };
 
 typedef struct {
+  const facet_context *context;
   MPI_Comm comm;
   int rank;
   const facet_plan *plan;
-  const facet_study_data *data;
-  const facet_family *family;
-  facet_store *store;
   int64_t first, count, most; /* samples of this rank; of the rank with most */
   int64_t items;              /* of /aggregate/cka */
   int64_t *features;          /* per variant */
@@ -54,7 +52,8 @@ static facet_status enter_variant(work *w, int variant)
     return FACET_OK;
   facet_features_destroy(&w->reader);
   w->variant = -1;
-  facet_feature_source source = facet_feature_source_of(w->plan, w->family, w->store, variant, w->pixels);
+  facet_feature_source source =
+      facet_feature_source_of(w->plan, w->context->family, w->context->store, variant, w->pixels);
   FACET_TRY(facet_features_create(&source, &w->reader));
   w->variant = variant;
   return FACET_OK;
@@ -220,7 +219,7 @@ static facet_status prepare(work *w)
   const facet_store_plan *p = &w->plan->store;
   int64_t most = 1, panel = PANEL / (int64_t)sizeof(double);
   FACET_TRY(facet_pixels_create(&w->plan->source, 0, &w->pixels));
-  FACET_TRY(list_features(w->plan, w->family, &w->features));
+  FACET_TRY(list_features(w->plan, w->context->family, &w->features));
   for (int v = 0; v < p->variants; v++)
     most = w->features[v] > most ? w->features[v] : most;
   FACET_CHECK(most < INT32_MAX, FACET_BAD_INPUT, "%lld features are too many to be compared", (long long)most);
@@ -248,10 +247,10 @@ static void work_clear(work *w)
   facet_memory_trim();
 }
 
-static facet_status write(const work *w, facet_store *store)
+static facet_status write(const work *w)
 {
   facet_cka_normalize(w->items, w->table);
-  return facet_store_put(store, FACET_ROW_CKA, (facet_place){0}, w->table);
+  return facet_store_put(w->context->store, FACET_ROW_CKA, (facet_place){0}, w->table);
 }
 
 static facet_status run(const facet_context *context)
@@ -259,12 +258,10 @@ static facet_status run(const facet_context *context)
   MPI_Comm comm = context->comm;
   const facet_plan *plan = context->plan;
   int64_t n = plan->store.samples, rank = facet_rank(comm), ranks = facet_ranks(comm);
-  work w = {.comm = comm,
+  work w = {.context = context,
+            .comm = comm,
             .rank = (int)rank,
             .plan = plan,
-            .data = context->data,
-            .family = context->family,
-            .store = context->store,
             .first = n * rank / ranks,
             .most = n / ranks + 1,
             .items = facet_store_cka_items(&plan->store),
@@ -274,7 +271,7 @@ static facet_status run(const facet_context *context)
   if (status == FACET_OK)
     status = compare_groups(&w);
   if (status == FACET_OK)
-    status = facet_agree(comm, w.rank == 0 ? write(&w, context->store) : FACET_OK);
+    status = facet_agree(comm, w.rank == 0 ? write(&w) : FACET_OK);
   work_clear(&w);
   return status;
 }

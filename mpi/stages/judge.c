@@ -12,12 +12,9 @@
 enum { NEIGHBOURS = 12, SUMMED_AT_ONCE = 1 << 24, WIDEST = 4096, SAMPLES = 1024, QUERIES = 128 };
 
 typedef struct {
+  const facet_context *context;
   MPI_Comm comm;
-  const facet_plan *plan;
   const facet_store_plan *s;
-  const facet_study_data *data;
-  const facet_family *family;
-  facet_store *store;
   float *x; /* N x numbers: what the map is drawn from, of a variant's test samples */
   double *position, *reference;
   int32_t *reference_label;
@@ -41,7 +38,7 @@ static bool is_left(const judgement *j, int v)
 static facet_status prepare(judgement *j)
 {
   const facet_store_plan *s = j->s;
-  FACET_TRY(facet_pixels_create(&j->plan->source, 0, &j->pixels));
+  FACET_TRY(facet_pixels_create(&j->context->plan->source, 0, &j->pixels));
   int left = 0;
   for (int v = 0; v < s->variants; v++)
     left += is_left(j, v);
@@ -49,8 +46,8 @@ static facet_status prepare(judgement *j)
   FACET_NEW(j->position, s->samples * s->embed_axes);
   FACET_NEW(j->reference, s->embed_train * s->embed_axes);
   FACET_NEW(j->reference_label, s->embed_train);
-  FACET_TRY(facet_store_get(j->store, FACET_ROW_EMBED_TRAIN_LABEL, (facet_place){0}, j->reference_label));
-  FACET_TRY(facet_store_get(j->store, FACET_ROW_EMBED_TRAIN_POSITION, (facet_place){0}, j->reference));
+  FACET_TRY(facet_store_get(j->context->store, FACET_ROW_EMBED_TRAIN_LABEL, (facet_place){0}, j->reference_label));
+  FACET_TRY(facet_store_get(j->context->store, FACET_ROW_EMBED_TRAIN_POSITION, (facet_place){0}, j->reference));
   return facet_progress_begin(&j->progress, "judge", "variants", left, facet_rank(j->comm) != 0);
 }
 
@@ -60,11 +57,12 @@ static facet_status prepare(judgement *j)
 static facet_status find_own(judgement *j, int v)
 {
   int64_t rank = facet_rank(j->comm), ranks = facet_ranks(j->comm), n = j->s->samples, numbers = j->s->embed_inputs;
-  facet_feature_source source = facet_feature_source_of(j->plan, j->family, j->store, v, j->pixels);
+  facet_feature_source source =
+      facet_feature_source_of(j->context->plan, j->context->family, j->context->store, v, j->pixels);
   facet_features *reader = NULL;
   double *feature = NULL;
   facet_status status = FACET_OK;
-  source.inputs = j->plan->keys->embed.source == FACET_SOURCE_PIXELS;
+  source.inputs = j->context->plan->keys->embed.source == FACET_SOURCE_PIXELS;
   for (int64_t i = 0; i < n * numbers; i++)
     j->x[i] = 0;
   FACET_NEW_GO(done, status, feature, source.batch * numbers);
@@ -98,7 +96,7 @@ static facet_status share(judgement *j)
 static facet_status find_error(judgement *j, double *error)
 {
   const facet_store_plan *s = j->s;
-  bool held_out = j->data->train != NULL, known = false;
+  bool held_out = j->context->data->train != NULL, known = false;
   facet_labelled labelled = {.dimensions = s->embed_axes,
                              .references = held_out ? s->embed_train : s->samples,
                              .queries = s->samples,
@@ -131,8 +129,8 @@ static facet_status find_ranks(judgement *j, double *trustworthiness, double *co
 
 static facet_status write(const judgement *j, int v, const double found[3])
 {
-  FACET_TRY(facet_store_put(j->store, FACET_ROW_EMBED_QUALITY, (facet_place){.part = {{v, 1}}}, found));
-  return facet_store_mark(j->store, "judge", v);
+  FACET_TRY(facet_store_put(j->context->store, FACET_ROW_EMBED_QUALITY, (facet_place){.part = {{v, 1}}}, found));
+  return facet_store_mark(j->context->store, "judge", v);
 }
 
 static facet_status judge_variant(judgement *j, int v)
@@ -141,7 +139,7 @@ static facet_status judge_variant(judgement *j, int v)
   FACET_AGREE(j->comm, find_own(j, v));
   FACET_TRY(share(j));
   const facet_place at = {.part = {{v, 1}, {j->s->clean, 1}}};
-  FACET_AGREE(j->comm, facet_store_get(j->store, FACET_ROW_EMBED_POSITION, at, j->position));
+  FACET_AGREE(j->comm, facet_store_get(j->context->store, FACET_ROW_EMBED_POSITION, at, j->position));
   FACET_TRY(find_error(j, &found[0]));
   FACET_TRY(find_ranks(j, &found[1], &found[2]));
   return facet_agree(j->comm, facet_rank(j->comm) == 0 ? write(j, v, found) : FACET_OK);
@@ -149,8 +147,7 @@ static facet_status judge_variant(judgement *j, int v)
 
 static facet_status run(const facet_context *c)
 {
-  judgement j = {
-      .comm = c->comm, .plan = c->plan, .s = &c->plan->store, .data = c->data, .family = c->family, .store = c->store};
+  judgement j = {.context = c, .comm = c->comm, .s = &c->plan->store};
   facet_status status = facet_stage_marks(c, "judge", &j.done);
   if (status == FACET_OK)
     status = facet_agree(c->comm, prepare(&j));

@@ -51,7 +51,6 @@ typedef struct {
   const facet_context *context;
   const facet_plan *plan;
   const facet_store_plan *s;
-  facet_store *store;
   const facet_network *encoder;
   int64_t span; /* of facet_plan_in_order */
   facet_pixels *pixels;
@@ -114,7 +113,7 @@ static facet_status enter(void *self, int group)
   mapping *m = self;
   int v = group / 2;
   facet_type real = m->s->settings->precision;
-  facet_feature_source source = facet_feature_source_of(m->plan, m->context->family, m->store, v, m->pixels);
+  facet_feature_source source = facet_feature_source_of(m->plan, m->context->family, m->context->store, v, m->pixels);
   source.inputs = m->plan->keys->embed.source == FACET_SOURCE_PIXELS;
   FACET_TRY(facet_features_create(&source, &m->reader));
   FACET_TRY(facet_executor_create(m->encoder, (facet_executor_options){.real = real, .batch = AT_ONCE}, &m->forward));
@@ -153,11 +152,11 @@ static facet_status store_linear(const mapping *m, int variant, int64_t first, i
 {
   const facet_place at = {.variant = variant, .part = {{first, count}}};
   const facet_linearization *r = &m->result;
-  FACET_TRY(facet_store_put(m->store, FACET_ROW_EMBED_W, at, r->w));
-  FACET_TRY(facet_store_put(m->store, FACET_ROW_EMBED_B, at, r->b));
-  FACET_TRY(facet_store_put(m->store, FACET_ROW_EMBED_B_NODE, at, r->b_node));
-  FACET_TRY(facet_store_put(m->store, FACET_ROW_EMBED_RESIDUAL, at, r->residual));
-  return facet_store_put(m->store, FACET_ROW_EMBED_TIES, at, r->ties);
+  FACET_TRY(facet_store_put(m->context->store, FACET_ROW_EMBED_W, at, r->w));
+  FACET_TRY(facet_store_put(m->context->store, FACET_ROW_EMBED_B, at, r->b));
+  FACET_TRY(facet_store_put(m->context->store, FACET_ROW_EMBED_B_NODE, at, r->b_node));
+  FACET_TRY(facet_store_put(m->context->store, FACET_ROW_EMBED_RESIDUAL, at, r->residual));
+  return facet_store_put(m->context->store, FACET_ROW_EMBED_TIES, at, r->ties);
 }
 
 /* Linearizations of a tile's first samples. Their positions are known better then, and are these. */
@@ -204,7 +203,7 @@ static facet_status run_tile(void *self, facet_dealer *dealer, int64_t unit)
                 m->context->family->member[t.variant].file, (long long)(t.first + i / m->s->embed_axes));
   FACET_TRY(explain(m, &t, explained_of(m, &t)));
   const facet_place at = {.part = {{t.variant, 1}, {t.condition, 1}, {t.first, t.count}}};
-  return facet_store_put(m->store, FACET_ROW_EMBED_POSITION, at, m->position);
+  return facet_store_put(m->context->store, FACET_ROW_EMBED_POSITION, at, m->position);
 }
 
 /* ---- all tiles ---- */
@@ -249,12 +248,7 @@ static facet_tiles tiles_of(mapping *m)
 static facet_status mapping_make(const facet_context *c, const facet_network *encoder, int ranks, mapping *m)
 {
   const facet_store_plan *s = &c->plan->store;
-  *m = (mapping){.context = c,
-                 .plan = c->plan,
-                 .s = s,
-                 .store = c->store,
-                 .encoder = encoder,
-                 .span = facet_plan_span(c->plan, ranks)};
+  *m = (mapping){.context = c, .plan = c->plan, .s = s, .encoder = encoder, .span = facet_plan_span(c->plan, ranks)};
   bool anew = c->plan->keys->embed.source == FACET_SOURCE_PIXELS || s->variant[0].features == 0;
   return facet_pixels_create(&c->plan->source, anew ? c->plan->room : 0, &m->pixels);
 }
