@@ -375,7 +375,8 @@ static facet_status memory(const facet_context *context, int ranks, double *byte
     status = facet_tiles_memory(&tiles, &most);
   }
   change_clear(&c);
-  *bytes = (double)(own + most);
+  const facet_store_plan *p = &context->plan->store; /* and which samples were picked, with their margins */
+  *bytes = (double)(own + most) + 8 * (double)p->change_samples * (1 + (double)p->variants * p->conditions);
   return status;
 }
 

@@ -66,7 +66,7 @@ static facet_status run_batch(facet_features *f, int64_t count, double *feature)
 facet_status facet_features_run(facet_features *f, int condition, const int64_t *order, int64_t first, int64_t count,
                                 double *feature)
 {
-  if (f->stored)
+  if (f->stored && count > 0) /* a part {0, 0} would be all of them */
     return facet_store_get(f->stored, FACET_ROW_FEATURE,
                            (facet_place){.variant = f->variant, .part = {{condition, 1}, {first, count}}}, feature);
   for (int64_t i = 0, n; i < count; i += n) {

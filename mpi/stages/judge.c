@@ -209,11 +209,14 @@ static facet_status seconds(const facet_context *c, const facet_speeds *speeds, 
 {
   const facet_store_plan *s = &c->plan->store;
   double n = (double)s->samples, references = c->data->train ? (double)s->embed_train : n, rank_pair, nearest_pair;
+  bool inputs = c->plan->keys->embed.source == FACET_SOURCE_PIXELS;
   FACET_TRY(time_pairs(s, &rank_pair, &nearest_pair));
   *sum = 0;
   for (int v = 0; v < s->variants; v++)
     if (s->variant[v].embed_nodes > 0)
-      *sum += n * ((s->variant[v].features > 0 ? 0 : speeds->forward[v]) + n * rank_pair + references * nearest_pair) /
+      *sum += n *
+              ((inputs || s->variant[v].features > 0 ? 0 : speeds->forward[v]) + n * rank_pair +
+               references * nearest_pair) /
               ranks;
   return FACET_OK;
 }

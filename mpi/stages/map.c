@@ -253,6 +253,22 @@ static facet_status mapping_make(const facet_context *c, const facet_network *en
   return facet_pixels_create(&c->plan->source, anew ? c->plan->room : 0, &m->pixels);
 }
 
+/* Rank 0: of variants that have no positions. Large arrays hold zeros until they are written. */
+static facet_status write_none(const mapping *m)
+{
+  const facet_store_plan *s = m->s;
+  facet_status status = FACET_OK;
+  double *none;
+  FACET_NEW(none, s->samples * s->embed_axes);
+  for (int64_t i = 0; i < s->samples * s->embed_axes; i++)
+    none[i] = NAN;
+  for (int v = 0; v < s->variants; v++)
+    for (int c = 0; c < s->conditions && s->variant[v].embed_nodes == 0 && status == FACET_OK; c++)
+      status = facet_store_put(m->store, FACET_ROW_EMBED_POSITION, (facet_place){.part = {{v, 1}, {c, 1}}}, none);
+  facet_free(&none);
+  return status;
+}
+
 static facet_status run(const facet_context *c)
 {
   mapping m = {NULL};
@@ -262,6 +278,8 @@ static facet_status run(const facet_context *c)
   facet_status status = file ? facet_onnx_read(file, &encoder) : FACET_OS;
   if (status == FACET_OK)
     status = mapping_make(c, encoder, facet_ranks(c->comm), &m);
+  if (status == FACET_OK && facet_rank(c->comm) == 0)
+    status = write_none(&m);
   status = facet_agree(c->comm, status);
   if (status == FACET_OK) {
     facet_tiles tiles = tiles_of(&m);
@@ -300,6 +318,7 @@ static facet_status seconds(const facet_context *c, const facet_speeds *speeds, 
   const facet_store_plan *s = &c->plan->store;
   double n = (double)s->samples, explained = (double)(s->embed_samples * (s->embed_axes + 1));
   bool inputs = c->plan->keys->embed.source == FACET_SOURCE_PIXELS;
+  double corrupting = 0;
   *sum = 0;
   for (int v = 0; v < s->variants; v++) {
     const facet_store_variant *variant = &s->variant[v];
@@ -307,9 +326,12 @@ static facet_status seconds(const facet_context *c, const facet_speeds *speeds, 
       continue;
     *sum += 2 * speeds->product * encoder_numbers(c->plan) * (n * s->conditions + SLOWER * explained) / ranks;
     *sum += speeds->forward[v] * SLOWER * explained / ranks;
-    if (inputs || variant->features == 0)
-      *sum += n * (speeds->corrupting + (inputs ? 0 : speeds->forward[v]) * s->conditions) / ranks;
+    if (inputs || variant->features == 0) {
+      corrupting = n * speeds->corrupting; /* by each rank at worst, all at once */
+      *sum += n * (inputs ? 0 : speeds->forward[v]) * s->conditions / ranks;
+    }
   }
+  *sum += corrupting;
   return FACET_OK;
 }
 

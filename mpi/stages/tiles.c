@@ -414,20 +414,27 @@ facet_status facet_dealer_pause(facet_dealer *d)
 facet_status facet_tiles_memory(const facet_tiles *t, size_t *bytes)
 {
   facet_status status = FACET_OK;
+  bool *seen; /* groups: they come again and again */
+  int groups = 0;
   *bytes = 0;
+  for (int64_t i = 0; i < t->count; i++) {
+    int group = unit_of(t, i).group;
+    groups = group < groups ? groups : group + 1;
+  }
+  FACET_NEW(seen, groups);
   facet_kernels_release();
   size_t before = facet_memory_in_use();
-  int last = -1;
   for (int64_t i = 0; i < t->count && status == FACET_OK; i++) {
     facet_unit u = unit_of(t, i);
-    if (u.none || u.group == last)
+    if (u.none || seen[u.group])
       continue;
-    last = u.group;
+    seen[u.group] = true;
     status = t->enter(t->self, u.group);
     size_t taken = facet_memory_in_use() - before;
     *bytes = taken > *bytes ? taken : *bytes;
     t->leave(t->self);
     facet_kernels_release();
   }
+  facet_free(&seen);
   return status;
 }

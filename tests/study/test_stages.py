@@ -68,6 +68,18 @@ def test_nothing_is_done_twice(copy):
     assert checksum(copy / "out/study.h5") == before
 
 
+def test_more_ranks_than_samples(tmp_path):
+    make_digits(tmp_path, test=3)
+    (tmp_path / "study.yaml").write_text(STUDY.split("linearize:")[0] + "aggregate: {}\n")
+    alike = {}
+    for ranks in 1, 4:
+        done = run("run", tmp_path / "study.yaml", "--fresh", ranks=ranks)
+        assert done.returncode == 0, done.stderr
+        with h5py.File(tmp_path / "out/study.h5") as file:
+            alike[ranks] = file["aggregate/cka"][()]
+    np.testing.assert_allclose(alike[4], alike[1], rtol=1e-9)
+
+
 def test_a_map_whose_encoder_is_gone_gets_it_again(copy):
     with h5py.File(copy / "out/study.h5", "r+") as file:
         good, file["progress/map"][1, 0] = file["embed/position"][()], 0
