@@ -264,7 +264,8 @@ static facet_status write_none(const mapping *m)
     none[i] = NAN;
   for (int v = 0; v < s->variants; v++)
     for (int c = 0; c < s->conditions && s->variant[v].embed_nodes == 0 && status == FACET_OK; c++)
-      status = facet_store_put(m->store, FACET_ROW_EMBED_POSITION, (facet_place){.part = {{v, 1}, {c, 1}}}, none);
+      status =
+          facet_store_put(m->context->store, FACET_ROW_EMBED_POSITION, (facet_place){.part = {{v, 1}, {c, 1}}}, none);
   facet_free(&none);
   return status;
 }
