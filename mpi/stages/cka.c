@@ -52,8 +52,7 @@ static facet_status enter_variant(work *w, int variant)
     return FACET_OK;
   facet_features_destroy(&w->reader);
   w->variant = -1;
-  facet_feature_source source =
-      facet_feature_source_of(w->plan, w->context->family, w->context->store, variant, w->pixels);
+  facet_feature_source source = facet_feature_source_of(w->context, variant, w->pixels);
   FACET_TRY(facet_features_create(&source, &w->reader));
   w->variant = variant;
   return FACET_OK;

@@ -414,15 +414,13 @@ static facet_status run(const facet_context *c)
             .clean = p->clean,
             .first = p->samples * rank / ranks};
   w.count = p->samples * (rank + 1) / ranks - w.first;
-  facet_status status = facet_agree(c->comm, prepare(&w));
-  if (status == FACET_OK)
-    status = compare_variants(&w);
-  if (status == FACET_OK)
-    status = facet_agree(c->comm, compare_corruptions(&w));
-  if (status == FACET_OK)
-    status = facet_agree(c->comm, rank == 0 ? compare_replicates(&w) : FACET_OK);
-  if (status == FACET_OK)
-    status = compare_samples(&w);
+  facet_status status;
+  FACET_GO(done, status, facet_agree(c->comm, prepare(&w)));
+  FACET_GO(done, status, compare_variants(&w));
+  FACET_GO(done, status, facet_agree(c->comm, compare_corruptions(&w)));
+  FACET_GO(done, status, facet_agree(c->comm, rank == 0 ? compare_replicates(&w) : FACET_OK));
+  status = compare_samples(&w);
+done:
   facet_progress_end(&w.progress);
   facet_free(&w.predicted);
   facet_free(&w.value);

@@ -331,17 +331,15 @@ static facet_status train_and_write(const facet_context *c, const char *file)
 {
   facet_network *encoder = NULL;
   training t;
-  facet_status status = describe(c->plan, c->data, c->family, facet_ranks(c->comm), &t);
+  facet_status status;
+  FACET_GO(done, status, describe(c->plan, c->data, c->family, facet_ranks(c->comm), &t));
   t.comm = c->comm;
   t.store = c->store;
-  if (status == FACET_OK)
-    status = prepare(&t);
-  if (status == FACET_OK)
-    status = train(&t);
-  if (status == FACET_OK)
-    status = store_positions(&t);
-  if (status == FACET_OK)
-    status = facet_agree(c->comm, fold(&t, &encoder));
+  FACET_GO(done, status, prepare(&t));
+  FACET_GO(done, status, train(&t));
+  FACET_GO(done, status, store_positions(&t));
+  status = facet_agree(c->comm, fold(&t, &encoder));
+done:
   training_clear(&t);
   if (status == FACET_OK)
     status = facet_store_sync(c->store); /* its log and the training samples' positions come before it */

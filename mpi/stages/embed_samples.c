@@ -96,11 +96,6 @@ static facet_status fill_batches(facet_embed_samples *s, double *sum, double *sq
   return status;
 }
 
-static facet_status add_up(MPI_Comm comm, int64_t count, double *sum)
-{
-  return facet_sum(comm, sum, count, "adding up features");
-}
-
 /* From the sums over all samples of all ranks. One scale for all features, so that distances keep their proportions. */
 static facet_status find_scale(facet_embed_samples *s, const double *sum, const double *squares)
 {
@@ -132,15 +127,14 @@ facet_status facet_embed_samples_take(MPI_Comm comm, facet_embed_samples *s)
 {
   double *sum = facet_allocate((size_t)s->features, sizeof *sum),
          *squares = facet_allocate((size_t)s->features, sizeof *sum);
-  facet_status status = facet_agree(comm, sum && squares ? fill_batches(s, sum, squares) : FACET_OS);
-  if (status == FACET_OK)
-    status = add_up(comm, s->features, sum);
-  if (status == FACET_OK)
-    status = add_up(comm, s->features, squares);
-  if (status == FACET_OK)
-    status = find_scale(s, sum, squares);
-  for (int i = 0; i < s->batches && status == FACET_OK; i++)
+  facet_status status;
+  FACET_GO(done, status, facet_agree(comm, sum && squares ? fill_batches(s, sum, squares) : FACET_OS));
+  FACET_GO(done, status, facet_sum(comm, sum, s->features, "adding up features"));
+  FACET_GO(done, status, facet_sum(comm, squares, s->features, "adding up features"));
+  FACET_GO(done, status, find_scale(s, sum, squares));
+  for (int i = 0; i < s->batches; i++)
     standardize(s, s->batch[i].x);
+done:
   facet_free(&sum);
   facet_free(&squares);
   return status;

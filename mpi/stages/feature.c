@@ -9,14 +9,13 @@ struct facet_features {
   int64_t count;
 };
 
-facet_feature_source facet_feature_source_of(const facet_plan *plan, const facet_family *family, facet_store *store,
-                                             int variant, facet_pixels *pixels)
+facet_feature_source facet_feature_source_of(const facet_context *c, int variant, facet_pixels *pixels)
 {
   return (facet_feature_source){.pixels = pixels,
-                                .member = &family->member[variant],
-                                .real = plan->store.settings->precision,
-                                .batch = plan->work[variant].forward_batch,
-                                .stored = plan->store.variant[variant].features > 0 ? store : NULL,
+                                .member = &c->family->member[variant],
+                                .real = c->plan->store.settings->precision,
+                                .batch = c->plan->work[variant].forward_batch,
+                                .stored = c->plan->store.variant[variant].features > 0 ? c->store : NULL,
                                 .variant = variant};
 }
 

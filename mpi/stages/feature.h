@@ -3,8 +3,7 @@
 #define FACET_FEATURE_H
 
 #include "pass.h"
-#include "plan.h"
-#include "train/variants.h"
+#include "stage.h"
 
 typedef struct facet_features facet_features;
 
@@ -20,8 +19,7 @@ typedef struct {
 } facet_feature_source;
 
 /* Where the features of a variant's test samples come from, if the plan is followed. pixels: of those. */
-facet_feature_source facet_feature_source_of(const facet_plan *plan, const facet_family *family, facet_store *store,
-                                             int variant, facet_pixels *pixels);
+facet_feature_source facet_feature_source_of(const facet_context *context, int variant, facet_pixels *pixels);
 /* Not collective. The source's parts must outlive it. */
 facet_status facet_features_create(const facet_feature_source *source, facet_features **features);
 void facet_features_destroy(facet_features **features);

@@ -57,8 +57,7 @@ static facet_status prepare(judgement *j)
 static facet_status find_own(judgement *j, int v)
 {
   int64_t rank = facet_rank(j->comm), ranks = facet_ranks(j->comm), n = j->s->samples, numbers = j->s->embed_inputs;
-  facet_feature_source source =
-      facet_feature_source_of(j->context->plan, j->context->family, j->context->store, v, j->pixels);
+  facet_feature_source source = facet_feature_source_of(j->context, v, j->pixels);
   facet_features *reader = NULL;
   double *feature = NULL;
   facet_status status = FACET_OK;

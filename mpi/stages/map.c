@@ -113,7 +113,7 @@ static facet_status enter(void *self, int group)
   mapping *m = self;
   int v = group / 2;
   facet_type real = m->s->settings->precision;
-  facet_feature_source source = facet_feature_source_of(m->plan, m->context->family, m->context->store, v, m->pixels);
+  facet_feature_source source = facet_feature_source_of(m->context, v, m->pixels);
   source.inputs = m->plan->keys->embed.source == FACET_SOURCE_PIXELS;
   FACET_TRY(facet_features_create(&source, &m->reader));
   FACET_TRY(facet_executor_create(m->encoder, (facet_executor_options){.real = real, .batch = AT_ONCE}, &m->forward));

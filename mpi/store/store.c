@@ -177,13 +177,12 @@ static facet_status check_file(const char *path, const facet_store_shape *shape)
   checked s = {path, shape, H5Fopen(path, H5F_ACC_RDONLY, list)};
   H5Pclose(list);
   FACET_CHECK(s.file >= 0, FACET_BAD_INPUT, "%s: cannot be opened: not an HDF5 file, or damaged", path);
-  facet_status status = same_schema(&s);
-  if (status == FACET_OK)
-    status = same_study(&s);
-  if (status == FACET_OK)
-    status = same_arrays(&s);
-  if (status == FACET_OK)
-    status = same_labels(&s);
+  facet_status status;
+  FACET_GO(done, status, same_schema(&s));
+  FACET_GO(done, status, same_study(&s));
+  FACET_GO(done, status, same_arrays(&s));
+  status = same_labels(&s);
+done:
   H5Fclose(s.file);
   return status;
 }
