@@ -6,7 +6,7 @@
 #define FACET_STAGES(STAGE)                                                                                            \
   STAGE(training)                                                                                                      \
   STAGE(analyse)                                                                                                       \
-  STAGE(embed)                                                                                                         \
+  STAGE(encoder)                                                                                                       \
   STAGE(map)                                                                                                           \
   STAGE(judge)                                                                                                         \
   STAGE(timing)                                                                                                        \

@@ -1,5 +1,5 @@
-/* The stage map: positions of the samples of every variant and condition, by the encoder of the stage embed, and their
- * linearizations, so that a position is a sum over the sample's pixels and the constants of nodes. */
+/* The stage map: positions of the samples of every variant and condition, by the encoder of the stage encoder, and
+ * their linearizations, so that a position is a sum over the sample's pixels and the constants of nodes. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -274,7 +274,7 @@ static facet_status run(const facet_context *c)
 {
   mapping m = {NULL};
   facet_network *encoder = NULL;
-  FACET_TRY(facet_stage_embed.run(c)); /* trains it anew where somebody removed its file; else does nothing */
+  FACET_TRY(facet_stage_encoder.run(c)); /* trains it anew where somebody removed its file; else does nothing */
   char *file = facet_embed_file(c->plan->store.settings);
   facet_status status = file ? facet_onnx_read(file, &encoder) : FACET_OS;
   if (status == FACET_OK)

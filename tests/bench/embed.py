@@ -228,9 +228,9 @@ def facet(data, epochs=EPOCHS, rate=RATE, exaggeration=(1.0, 0)):
     with tempfile.TemporaryDirectory() as folder:
         for name, array in zip(("x", "label", "test_x", "test_label"), data):
             np.save(f"{folder}/{name}.npy", array)
-        wishes = {"batch": BATCH, "perplexity": PERPLEXITY, "rate": rate, "epochs": epochs}
+        settings = {"batch": BATCH, "perplexity": PERPLEXITY, "rate": rate, "epochs": epochs}
         study = pathlib.Path(folder) / "study.yaml"
-        study.write_text(STUDY.format(factor=exaggeration[0], early=int(exaggeration[1]), **wishes))
+        study.write_text(STUDY.format(factor=exaggeration[0], early=int(exaggeration[1]), **settings))
         on_ranks(CORES, ROOT / "build" / "facet", "run", study)
         with h5py.File(f"{folder}/out/study.h5") as store:
             train, sample = store["embed/train/position"][:], store["embed/train/sample"][:]

@@ -1,5 +1,5 @@
 """The key `embed` of a study: positions are those of the written networks, explanations and movements add up, training
-stops and goes on with the same bits, and bad wishes get one line."""
+stops and goes on with the same bits, and bad values get one line."""
 
 import re
 import signal

@@ -81,8 +81,8 @@ def test_the_page_has_the_map(path):
 
 @pytest.mark.parametrize("dimensions, words", [(1, "one axis"), (3, "third axis")])
 def test_maps_of_one_and_three_dimensions(tmp_path, dimensions, words):
-    wish = EMBED.replace("{", f"{{dimensions: {dimensions}, alpha: learned, ").replace("epochs: 20", "epochs: 3")
-    with Study(made(tmp_path, wish)) as study:
+    section = EMBED.replace("{", f"{{dimensions: {dimensions}, alpha: learned, ").replace("epochs: 20", "epochs: 3")
+    with Study(made(tmp_path, section)) as study:
         assert maps.places(study, "dense").shape == (120, 2) and words in maps.the_map(study)[1]
         assert maps.explanations(study) and maps.movements(study)
         assert len(maps.training(study)[0].axes) == 3  # with alpha

@@ -1,4 +1,4 @@
-/* The stage embed: the encoder of a parametric t-SNE (van der Maaten 2009), trained once, for the map of all variants
+/* The stage encoder: the encoder of a parametric t-SNE (van der Maaten 2009), trained once, for the map of all variants
  * and conditions. Fixed batches, whose joint probabilities are made once and kept where there is room, and a gradient
  * step for each in turn. The encoder goes to <output>/embed/encoder.onnx, with the features' mean and scale folded into
  * its first layer, and is not trained again where that is there; what is logged goes to the store epoch by epoch.
@@ -467,10 +467,10 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
   return fits(plan, ranks); /* before hours of work that come first */
 }
 
-const facet_stage facet_stage_embed = {.name = "encoder",
-                                       .marks = "",
-                                       .wanted = facet_embed_wanted,
-                                       .plan = plan_own,
-                                       .memory = memory,
-                                       .seconds = facet_embed_seconds,
-                                       .run = run};
+const facet_stage facet_stage_encoder = {.name = "encoder",
+                                         .marks = "",
+                                         .wanted = facet_embed_wanted,
+                                         .plan = plan_own,
+                                         .memory = memory,
+                                         .seconds = facet_embed_seconds,
+                                         .run = run};
