@@ -1,6 +1,6 @@
 /* Whole files.  What is written appears under its name complete or not at all: it goes to a temporary beside it,
  * is synced, and then takes the name in one step. */
-#include "base/base.h"
+#include "base.h"
 
 #include <dirent.h>
 #include <errno.h>

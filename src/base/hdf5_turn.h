@@ -5,7 +5,7 @@
 
 #include <hdf5.h>
 
-#include "base/base.h"
+#include "base.h"
 
 void facet_hdf5_lock(void); /* not to be taken twice */
 void facet_hdf5_unlock(void);

@@ -1,5 +1,5 @@
 /* Memory that is zeroed, aligned for the widest vector unit, and never the product of an overflow. */
-#include "base/base.h"
+#include "base.h"
 
 #include <malloc.h>
 #include <stdatomic.h>

@@ -1,6 +1,6 @@
 /* How far a stage has come, on stderr: a bar that redraws itself on a terminal, and elsewhere (a job's log) a line
  * every ten seconds and one at the end. */
-#include "base/base.h"
+#include "base.h"
 
 #include <math.h>
 #include <stdarg.h>

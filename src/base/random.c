@@ -1,6 +1,6 @@
 /* Random numbers without a state: Philox4x32-10 turns (key, counter) into 128 random bits, so a number belongs to its
  * place (seed, stream, sample, draw) and not to the order in which somebody asked for it. */
-#include "base/base.h"
+#include "base.h"
 
 #include <math.h>
 #include <Random123/philox.h>

@@ -1,5 +1,5 @@
 /* SHA-256 by OpenSSL's libcrypto: the fingerprint of models and of results. */
-#include "base/base.h"
+#include "base.h"
 
 #include <errno.h>
 #include <openssl/evp.h>

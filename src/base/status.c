@@ -1,7 +1,7 @@
 /* The message of the last failure.  A status says what kind of failure it was; the one line kept here says which
  * file, key or node it was about, and grows prefixes on its way up.  Threads do not see each other's: each has an error
  * of its own, or one that its caller owns and has put in that place. */
-#include "base/base.h"
+#include "base.h"
 
 #include <stdarg.h>
 #include <stdio.h>

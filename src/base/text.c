@@ -1,5 +1,5 @@
 /* Text that is made at run time: formatted strings, copies, and paths relative to a file. */
-#include "base/base.h"
+#include "base.h"
 
 #include <stdarg.h>
 #include <stdio.h>

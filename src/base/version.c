@@ -1,5 +1,5 @@
 /* Which facet this is. */
-#include "base/base.h"
+#include "base.h"
 
 #ifndef FACET_REVISION
 #define FACET_REVISION "unknown"

@@ -2,7 +2,7 @@
  * epoch, sample), so it is the same on whatever rank and in whatever order. */
 #include <string.h>
 
-#include "data/data.h"
+#include "data.h"
 
 /* A whole number in [0, count), from 32 random bits. */
 static int64_t draw_below(uint32_t bits, int64_t count)

@@ -1,5 +1,5 @@
 /* Files as bytes, and what all formats check alike. */
-#include "data/bytes.h"
+#include "bytes.h"
 
 #include <errno.h>
 #include <math.h>

@@ -2,7 +2,7 @@
 #ifndef FACET_BYTES_H
 #define FACET_BYTES_H
 
-#include "data/data.h"
+#include "data.h"
 
 /* FACET_NO_INPUT, FACET_IO, FACET_BAD_INPUT "FILE: truncated gzip". Caller frees. */
 facet_status facet_bytes_read(const char *path, uint8_t **bytes, size_t *count);

@@ -1,7 +1,7 @@
 /* CIFAR-10 binary: per sample one label byte, then 3 x 32 x 32 bytes, channel by channel. */
 #include <string.h>
 
-#include "data/bytes.h"
+#include "bytes.h"
 
 enum { IMAGE = 3 * 32 * 32, RECORD = 1 + IMAGE };
 

@@ -1,6 +1,6 @@
 /* Corruptions: one row per name, with its constants by severity (from make_cifar_c.py of
  * hendrycks/robustness).  To add one, write its function in the file of its family, and its row. */
-#include "data/corrupt.h"
+#include "corrupt.h"
 
 #include <string.h>
 

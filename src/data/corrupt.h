@@ -5,7 +5,7 @@
 #ifndef FACET_CORRUPT_H
 #define FACET_CORRUPT_H
 
-#include "data/data.h"
+#include "data.h"
 
 enum { CORRUPT_ROOMS = 6, CORRUPT_CONSTANTS = 7 };
 

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "data/corrupt.h"
+#include "corrupt.h"
 
 static size_t bytes_of(const facet_canvas *c)
 {

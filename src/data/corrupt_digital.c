@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "data/corrupt.h"
+#include "corrupt.h"
 
 static double clip(double x)
 {

@@ -1,5 +1,5 @@
 /* Filters that several corruptions share: see corrupt.h. */
-#include "data/corrupt.h"
+#include "corrupt.h"
 
 #include <math.h>
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "data/corrupt.h"
+#include "corrupt.h"
 
 #include <jpeglib.h> /* needs stdio.h */
 

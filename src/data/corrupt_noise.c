@@ -1,7 +1,7 @@
 /* Noise, each number by itself. */
 #include <math.h>
 
-#include "data/corrupt.h"
+#include "corrupt.h"
 
 facet_status facet_gaussian_noise(const facet_canvas *c, double *pixels)
 {

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "data/corrupt.h"
+#include "corrupt.h"
 
 /* The same layer over every channel. */
 static void add_layer(const facet_canvas *c, double factor, const double *layer, double *pixels)

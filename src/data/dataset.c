@@ -2,7 +2,7 @@
  * one, write its reader in a file of its own, and its row. */
 #include <string.h>
 
-#include "data/bytes.h"
+#include "bytes.h"
 
 /* What the formats give, each in its own file. */
 facet_part_reader facet_idx_pixels, facet_idx_labels, facet_cifar_read, facet_npy_pixels, facet_npy_labels,

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/hdf5_turn.h"
-#include "data/bytes.h"
+#include "bytes.h"
 
 static const char IMAGES[] = "/images", LABELS[] = "/labels";
 

@@ -1,7 +1,7 @@
 /* IDX, the format of MNIST: a magic number (type, rank), big-endian dimensions, bytes. */
 #include <string.h>
 
-#include "data/bytes.h"
+#include "bytes.h"
 
 /* A whole file, and what its header says. */
 typedef struct {

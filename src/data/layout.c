@@ -4,7 +4,7 @@
  * a flat input does not tell whether the numbers of one channel or those of one pixel lie side by side. */
 #include <string.h>
 
-#include "data/data.h"
+#include "data.h"
 
 const char *facet_order_name(facet_order order)
 {

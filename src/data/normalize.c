@@ -1,7 +1,7 @@
 /* Per-channel normalisation: x = (pixel / scale - mean) / std, in double. */
 #include <math.h>
 
-#include "data/data.h"
+#include "data.h"
 
 facet_status facet_normalization_check(const facet_normalization *n, int64_t channels)
 {

@@ -1,5 +1,5 @@
 /* NumPy .npy: a magic string, a header that is a Python dictionary, then the array (NEP 1). */
-#include "data/npy.h"
+#include "npy.h"
 
 #include <stdio.h>
 #include <stdlib.h>

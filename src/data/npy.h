@@ -2,7 +2,7 @@
 #ifndef FACET_NPY_H
 #define FACET_NPY_H
 
-#include "data/bytes.h"
+#include "bytes.h"
 
 enum { FACET_NPY_DIMENSIONS = 8 };
 

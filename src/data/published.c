@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "data/npy.h"
+#include "npy.h"
 
 struct facet_published {
   char *folder;

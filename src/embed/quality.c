@@ -9,7 +9,7 @@
 #include <limits.h>
 #include <math.h>
 
-#include "embed/quality.h"
+#include "quality.h"
 
 enum {
   LANES = 8, /* as many sums as a vector takes: their order is the same on all processors */

@@ -1,9 +1,9 @@
 /* t-SNE for a block of rows: see tsne.h.  The loops over pairs are in tsne_pairs.c. */
-#include "embed/tsne.h"
+#include "tsne.h"
 
 #include <math.h>
 
-#include "embed/tsne_pairs.h"
+#include "tsne_pairs.h"
 
 enum { TRIES = 50 };
 

@@ -1,6 +1,6 @@
 /* Loops over pairs: see tsne_pairs.h.  Compiled with -ffast-math, for vector versions of exp and log: nothing here may
  * ask whether a number is finite. */
-#include "embed/tsne_pairs.h"
+#include "tsne_pairs.h"
 
 #include <math.h>
 #include <string.h>
@@ -31,7 +31,7 @@ enum { TILE = 256, COLUMNS = 64 };
 #define NAME(x) x##_float
 #define LOG(x)  logf(x)
 #define EXP(x)  expf(x)
-#include "embed/tsne_pairs_body.h"
+#include "tsne_pairs_body.h"
 #undef REAL
 #undef NAME
 #undef LOG
@@ -41,4 +41,4 @@ enum { TILE = 256, COLUMNS = 64 };
 #define NAME(x) x##_double
 #define LOG(x)  log(x)
 #define EXP(x)  exp(x)
-#include "embed/tsne_pairs_body.h"
+#include "tsne_pairs_body.h"

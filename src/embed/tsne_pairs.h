@@ -3,7 +3,7 @@
 #ifndef FACET_TSNE_PAIRS_H
 #define FACET_TSNE_PAIRS_H
 
-#include "embed/tsne.h"
+#include "tsne.h"
 
 /* sum_j exp(-beta d2_j) and sum_j d2_j exp(-beta d2_j), j != self. */
 void facet_tsne_sum(int64_t n, int64_t self, const double *d2, double beta, double *sum, double *weighted);

@@ -1,5 +1,5 @@
 /* Linear CKA from its sums: see cka.h. */
-#include "geometry/cka.h"
+#include "cka.h"
 
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /* Fragile samples, calibration, correlation: see fragility.h. */
-#include "geometry/fragility.h"
+#include "fragility.h"
 
 #include <math.h>
 #include <stdlib.h>

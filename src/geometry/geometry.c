@@ -2,7 +2,7 @@
  * being classified otherwise. */
 #include <facet/geometry.h>
 
-#include "geometry/vector.h"
+#include "vector.h"
 
 /* Rounding may carry a cosine a little past its end; NaN stays NaN. */
 static double cosine_of(double dot, double lengths)

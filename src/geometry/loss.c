@@ -3,7 +3,7 @@
  * so that neither a huge logit nor a loss near zero loses its digits. */
 #include <facet/geometry.h>
 
-#include "geometry/vector.h"
+#include "vector.h"
 
 typedef struct {
   double largest; /* logit */

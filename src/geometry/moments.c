@@ -1,5 +1,5 @@
 /* Means, then distances from them: see moments.h. Two passes over the values, however many classes there are. */
-#include "geometry/moments.h"
+#include "moments.h"
 
 #include <math.h>
 

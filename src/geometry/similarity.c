@@ -1,5 +1,5 @@
 /* Distances, tree and layout of networks: see similarity.h. */
-#include "geometry/similarity.h"
+#include "similarity.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* What is true of a linear node whatever computes it: its shape makes sense and its layouts fit. */
-#include "kernels/kernels.h"
+#include "kernels.h"
 
 static facet_status check_dimension(const facet_conv_shape *s, int d)
 {

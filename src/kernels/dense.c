@@ -5,9 +5,9 @@
  * both, and a reorder stands before or after.  The choice looks at names of implementations, never at a clock, so it is
  * the same in every run.  Reorder buffers and scratchpads of a thread share one piece of memory: only one of its nodes
  * runs at a time. */
-#include "kernels/image.h"
-#include "kernels/inner.h"
-#include "kernels/winograd.h"
+#include "image.h"
+#include "inner.h"
+#include "winograd.h"
 
 #include <oneapi/dnnl/dnnl.h>
 #include <pthread.h>

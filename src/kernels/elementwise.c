@@ -1,5 +1,5 @@
 /* elementwise.h for float and for double: one body, compiled twice. INTEGER is as wide as REAL. */
-#include "kernels/elementwise.h"
+#include "elementwise.h"
 
 #include <math.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #define INTEGER     int32_t
 #define NAME(x)     x##_f32
 #define ABSOLUTE(x) fabsf(x)
-#include "kernels/elementwise_body.h"
+#include "elementwise_body.h"
 #undef REAL
 #undef INTEGER
 #undef NAME
@@ -18,7 +18,7 @@
 #define INTEGER     int64_t
 #define NAME(x)     x##_f64
 #define ABSOLUTE(x) fabs(x)
-#include "kernels/elementwise_body.h"
+#include "elementwise_body.h"
 #undef REAL
 #undef INTEGER
 #undef NAME

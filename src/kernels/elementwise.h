@@ -7,7 +7,7 @@
 #ifndef FACET_ELEMENTWISE_H
 #define FACET_ELEMENTWISE_H
 
-#include "kernels/kernels.h"
+#include "kernels.h"
 
 /* `length` elements from src + source go to dst + target. */
 typedef struct {

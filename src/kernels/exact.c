@@ -1,6 +1,6 @@
 /* The exact kernels: what settles in double where float is unsure.  The reference kernels, but for 3x3 convolutions
  * forward, which Winograd's algorithm in double does several times faster, to 1e-15. */
-#include "kernels/winograd.h"
+#include "winograd.h"
 
 struct facet_conv {
   facet_conv *plain; /* by the reference kernels; or */

@@ -2,7 +2,7 @@
  *
  * A strip of rows at a time: copy the rows of gz that it depends on, zeros around them, into working memory; then every
  * pixel is a sum of products with the flipped kernel, without borders to think of. */
-#include "kernels/image.h"
+#include "image.h"
 
 #include <string.h>
 

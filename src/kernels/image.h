@@ -4,7 +4,7 @@
 #ifndef FACET_IMAGE_H
 #define FACET_IMAGE_H
 
-#include "kernels/kernels.h"
+#include "kernels.h"
 
 typedef struct facet_image facet_image;
 

@@ -1,6 +1,6 @@
 /* Tiles of the weights and of the samples become double, and every pair of a row and a sample has its sum in memory, to
  * which the tiles are added in order. */
-#include "kernels/inner.h"
+#include "inner.h"
 
 #include <string.h>
 

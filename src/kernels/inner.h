@@ -7,7 +7,7 @@
 #ifndef FACET_INNER_H
 #define FACET_INNER_H
 
-#include "kernels/kernels.h"
+#include "kernels.h"
 
 typedef struct facet_inner facet_inner;
 

@@ -1,5 +1,5 @@
 /* The sets of kernels by name, and what BLAS computes with. */
-#include "kernels/kernels.h"
+#include "kernels.h"
 
 #include <cblas.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * reads; read backwards it says the same for the pullback.  The numbers that a few neighbouring positions need are
  * gathered into a panel, and all output channels are formed from it, four at a time.  Every sum runs over channel, then
  * kernel position, in order; a sample is computed by itself, so nothing depends on the rest of the batch. */
-#include "kernels/kernels.h"
+#include "kernels.h"
 
 #include <limits.h>
 #include <string.h>
@@ -44,13 +44,13 @@ struct facet_conv {
 
 #define REAL    float
 #define NAME(x) x##_f32
-#include "kernels/reference_body.h"
+#include "reference_body.h"
 #undef REAL
 #undef NAME
 
 #define REAL    double
 #define NAME(x) x##_f64
-#include "kernels/reference_body.h"
+#include "reference_body.h"
 #undef REAL
 #undef NAME
 

@@ -3,7 +3,7 @@
  * A chunk of tiles at a time, small enough for the second-level cache: transform 6x6 tiles of the source into 36
  * matrices (tiles x channels), multiply each with the transformed kernel, transform the products back into 4x4 tiles of
  * the result. The words here are those of pullbacks: forward, an "adjoint" is a sample. */
-#include "kernels/winograd.h"
+#include "winograd.h"
 
 #include <string.h>
 
@@ -103,13 +103,13 @@ static inline int64_t channel_place(facet_layout l, int64_t c)
 
 #define REAL    float
 #define NAME(x) x##_f32
-#include "kernels/winograd_body.h"
+#include "winograd_body.h"
 #undef REAL
 #undef NAME
 
 #define REAL    double
 #define NAME(x) x##_f64
-#include "kernels/winograd_body.h"
+#include "winograd_body.h"
 #undef REAL
 #undef NAME
 

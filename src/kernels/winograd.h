@@ -7,7 +7,7 @@
 #ifndef FACET_WINOGRAD_H
 #define FACET_WINOGRAD_H
 
-#include "kernels/kernels.h"
+#include "kernels.h"
 
 typedef struct facet_winograd facet_winograd;
 

@@ -1,5 +1,5 @@
 /* What follows from singular values and directions: see spectrum.h. */
-#include "linear/spectrum.h"
+#include "spectrum.h"
 
 #include <cblas.h>
 #include <math.h>

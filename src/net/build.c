@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "net/build.h"
+#include "build.h"
 
 facet_status facet_build_constant(facet_builder *b, const char *name, facet_shape shape, double value,
                                   facet_tensor **tensor)

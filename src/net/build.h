@@ -2,7 +2,7 @@
 #ifndef FACET_BUILD_H
 #define FACET_BUILD_H
 
-#include "net/net.h"
+#include "net.h"
 
 typedef struct {
   facet_network *n;

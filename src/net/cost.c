@@ -2,7 +2,7 @@
  *
  * A weight of a linear node is used once for every position of the output (of ConvTranspose: of the input), also where
  * it meets padding.  Everything else that a network does counts nothing. */
-#include "net/lowered.h"
+#include "lowered.h"
 
 static int64_t non_zeros(const facet_tensor *t)
 {

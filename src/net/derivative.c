@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "net/derivative_parts.h"
+#include "derivative_parts.h"
 
 enum { PORTION = 32, PORTION_BYTES = 1 << 27 };
 

@@ -12,7 +12,7 @@
 #ifndef FACET_DERIVATIVE_H
 #define FACET_DERIVATIVE_H
 
-#include "net/net.h"
+#include "net.h"
 
 typedef struct facet_derivative facet_derivative;
 

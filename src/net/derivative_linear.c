@@ -1,6 +1,6 @@
 /* Derivatives through linear nodes.  z = W u + a with duals: dz = W du + V u; back: g_u = W^T g, with the tangent
  * W^T dg + V^T g; the gradient is g u^T, with the tangent dg u^T + g du^T. */
-#include "net/derivative_parts.h"
+#include "derivative_parts.h"
 
 /* The kernel's two sides. It sees `images` of them per sample; A goes from `in` to `out`. */
 typedef struct {

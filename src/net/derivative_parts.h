@@ -2,8 +2,8 @@
 #ifndef FACET_DERIVATIVE_PARTS_H
 #define FACET_DERIVATIVE_PARTS_H
 
-#include "net/derivative.h"
-#include "net/lowered.h"
+#include "derivative.h"
+#include "lowered.h"
 
 typedef struct {
   int64_t size;   /* of one sample */

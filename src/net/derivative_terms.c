@@ -2,7 +2,7 @@
  * plus a few terms, and the terms alone decide how tangents and adjoints go. */
 #include <math.h>
 
-#include "net/derivative_parts.h"
+#include "derivative_parts.h"
 
 facet_status facet_derivative_terms_create(facet_derivative *d, int node)
 {

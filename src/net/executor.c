@@ -1,5 +1,5 @@
 /* The executor: runs a compiled network, forward with its pattern, and back through it. */
-#include "net/executor.h"
+#include "executor.h"
 
 #include <string.h>
 

@@ -8,8 +8,8 @@
 #define FACET_EXECUTOR_H
 
 #include "kernels/elementwise.h"
-#include "net/lowered.h"
-#include "net/slots.h"
+#include "lowered.h"
+#include "slots.h"
 
 /* How an adjoint reaches input j of a step: to = addend + contribution (addend NO_SLOT: 0). `to` may be the very slot
  * of the output's adjoint (in place, or shared when nothing is to be done). */

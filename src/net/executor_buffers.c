@@ -1,6 +1,6 @@
 /* Where values and adjoints lie: planned before anything runs, so that memory is used again after its last reader,
  * forward and backward, and so that steps work in place or leave sums to their neighbours where they can. */
-#include "net/executor.h"
+#include "executor.h"
 
 static size_t value_bytes(const facet_executor *x, int v)
 {

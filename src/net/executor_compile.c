@@ -1,6 +1,6 @@
 /* From a network to steps: diagonals by channel are folded into the node before them, except in training; values that
  * only elementwise kinds connect share a layout, blocked if a convolution touches them. */
-#include "net/executor.h"
+#include "executor.h"
 
 /* ---- steps ---- */
 

@@ -1,5 +1,5 @@
 /* What the kinds share: memory of an executor, constants as its layouts want them, and their shares of b. */
-#include "net/executor.h"
+#include "executor.h"
 
 #include <string.h>
 

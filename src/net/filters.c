@@ -1,7 +1,7 @@
 /* Filters: the weights of a linear node by the output channel they make. */
-#include "net/filters.h"
+#include "filters.h"
 
-#include "net/lowered.h"
+#include "lowered.h"
 
 int64_t facet_filters(const facet_network *network, int node)
 {

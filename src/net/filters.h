@@ -2,7 +2,7 @@
 #ifndef FACET_FILTERS_H
 #define FACET_FILTERS_H
 
-#include "net/net.h"
+#include "net.h"
 
 int64_t facet_filters(const facet_network *network, int node); /* output channels */
 /* The output channel that weight i (in the order of the file) belongs to. */

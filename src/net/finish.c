@@ -2,7 +2,7 @@
  */
 #include <string.h>
 
-#include "net/finish.h"
+#include "finish.h"
 
 /* ---- order ---- */
 

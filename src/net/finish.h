@@ -2,7 +2,7 @@
 #ifndef FACET_FINISH_H
 #define FACET_FINISH_H
 
-#include "net/lower.h"
+#include "lower.h"
 
 /* ---- network.c ---- */
 

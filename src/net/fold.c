@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "net/lower.h"
+#include "lower.h"
 
 static facet_status set_constant(facet_network *network, const facet_node *node, facet_tensor *tensor)
 {

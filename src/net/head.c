@@ -1,7 +1,7 @@
 /* The last linear node: feature, class directions and offsets. */
 #include <string.h>
 
-#include "net/lowered.h"
+#include "lowered.h"
 
 /* The additive constant of a node, which spreads over its output. */
 static void add_spread(const facet_lowered *l, int64_t classes, double *added)

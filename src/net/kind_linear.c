@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "net/executor.h"
+#include "executor.h"
 
 /* The node as its kernel sees it: A goes from `in` to `out`. */
 typedef struct {

@@ -4,7 +4,7 @@
  * changes nothing the output simply is the input. */
 #include <string.h>
 
-#include "net/executor.h"
+#include "executor.h"
 
 /* ---- move ---- */
 

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "net/executor.h"
+#include "executor.h"
 
 /* ---- diagonal ---- */
 

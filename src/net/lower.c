@@ -1,5 +1,5 @@
 /* What the lower functions of all families use: attributes, constants, shapes, axes, broadcasting. */
-#include "net/lower.h"
+#include "lower.h"
 
 #include <math.h>
 #include <stdarg.h>

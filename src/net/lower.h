@@ -2,7 +2,7 @@
 #ifndef FACET_LOWER_H
 #define FACET_LOWER_H
 
-#include "net/lowered.h"
+#include "lowered.h"
 
 void facet_lowered_destroy(facet_lowered **lowered);
 

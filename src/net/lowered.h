@@ -15,7 +15,7 @@
 #ifndef FACET_LOWERED_H
 #define FACET_LOWERED_H
 
-#include "net/net.h"
+#include "net.h"
 
 typedef enum { KIND_LINEAR, KIND_DIAGONAL, KIND_SUM, KIND_GATE, KIND_SELECT, KIND_MOVE, KIND_WINDOW } facet_kind;
 

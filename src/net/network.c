@@ -1,7 +1,7 @@
 /* The graph: building, copying, destroying, asking. */
 #include <string.h>
 
-#include "net/finish.h"
+#include "finish.h"
 
 /* ---- building ---- */
 

@@ -1,7 +1,7 @@
 /* Shape inference of the linear operators: Conv, ConvTranspose, Gemm, MatMul. */
 #include <string.h>
 
-#include "net/lower.h"
+#include "lower.h"
 
 /* ---- windows: what Conv and pooling share ---- */
 

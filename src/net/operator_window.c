@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "net/lower.h"
+#include "lower.h"
 
 /* ---- pooling ---- */
 

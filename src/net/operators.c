@@ -5,7 +5,7 @@
  * its row here. */
 #include <string.h>
 
-#include "net/lower.h"
+#include "lower.h"
 
 /* What the families give. */
 facet_lower facet_lower_conv, facet_lower_conv_transpose, facet_lower_gemm, facet_lower_matmul;

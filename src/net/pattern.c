@@ -1,5 +1,5 @@
 /* Patterns of two executors compared, gate by gate: how many elements are on another piece, or won by another one. */
-#include "net/executor.h"
+#include "executor.h"
 
 #include <string.h>
 

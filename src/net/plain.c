@@ -1,7 +1,7 @@
 /* The plain trainable architecture: convolutions with batch norm, ReLU and max pooling, then dense layers. */
 #include <stdio.h>
 
-#include "net/build.h"
+#include "build.h"
 
 static facet_status add_conv(facet_builder *b, int64_t in, int64_t out, bool pool)
 {

@@ -1,5 +1,5 @@
 /* What the face tells of a network, whose insides it does not show. */
-#include "net/net.h"
+#include "net.h"
 
 const char *facet_network_name(const facet_network *network)
 {

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "net/build.h"
+#include "build.h"
 
 enum { STAGES = 3, CHANNELS = 16 };
 

@@ -1,7 +1,7 @@
 /* Nodes that stand for others: Expand for what broadcasting says without a node, Slice for the outputs of Split. */
 #include <string.h>
 
-#include "net/finish.h"
+#include "finish.h"
 
 /* Room for `count` more nodes at place i; they are zeroed. */
 static facet_status open_gap(facet_network *network, int i, int count)

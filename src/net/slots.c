@@ -1,5 +1,5 @@
 /* Buffers shared over time: see slots.h. */
-#include "net/slots.h"
+#include "slots.h"
 
 facet_status facet_slots_begin(facet_slots *slots)
 {

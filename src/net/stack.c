@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "net/build.h"
+#include "build.h"
 
 /* ---- a network of dense layers ---- */
 

@@ -1,5 +1,5 @@
 /* Shapes and constant arrays. */
-#include "net/net.h"
+#include "net.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "onnx/graph.h"
+#include "graph.h"
 
 enum { MOST_ENTRIES = 1 << 20, LONGEST_TEXT = 4096 };
 

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "onnx/tensor_proto.h"
+#include "tensor_proto.h"
 
 bool facet_external_is(const Onnx__TensorProto *p)
 {

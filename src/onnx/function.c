@@ -6,7 +6,7 @@
  * therefore counted. */
 #include <string.h>
 
-#include "onnx/graph.h"
+#include "graph.h"
 
 enum { MOST_NESTED = 64, MOST_FORMALS = 1000, MOST_COLONS = 16, MOST_BYTES = 1 << 25 };
 

@@ -3,7 +3,7 @@
 #ifndef FACET_GRAPH_H
 #define FACET_GRAPH_H
 
-#include "onnx/tensor_proto.h"
+#include "tensor_proto.h"
 
 /* The messages of a file: well-formed, with a graph. FACET_BAD_INPUT. Caller frees with facet_onnx_free. */
 facet_status facet_onnx_unpack(const uint8_t *bytes, size_t count, Onnx__ModelProto **model);

@@ -6,7 +6,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "onnx/graph.h"
+#include "graph.h"
 
 enum { DEEPEST = 40 };
 

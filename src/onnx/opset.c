@@ -5,7 +5,7 @@
  * showing it is refused here. */
 #include <string.h>
 
-#include "onnx/graph.h"
+#include "graph.h"
 
 enum { NEWEST = 25 };
 

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "onnx/graph.h"
+#include "graph.h"
 
 const Onnx__TensorProto *facet_onnx_initializer(const Onnx__GraphProto *graph, const char *name)
 {

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "onnx/graph.h"
+#include "graph.h"
 
 static const struct {
   const char *why;

@@ -1,7 +1,7 @@
 /* What a file holds, whether facet can run it or not: for people who want to know why not. */
 #include <string.h>
 
-#include "onnx/graph.h"
+#include "graph.h"
 
 /* A Softmax within the network is known, but not supported. */
 static bool is_inner_softmax(const Onnx__GraphProto *graph, const Onnx__NodeProto *p)

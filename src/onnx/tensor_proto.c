@@ -1,6 +1,6 @@
 /* Constant arrays in ONNX: little-endian raw bytes, in the message or in another file, or a typed field of the
  * message. */
-#include "onnx/tensor_proto.h"
+#include "tensor_proto.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef FACET_TENSOR_PROTO_H
 #define FACET_TENSOR_PROTO_H
 
-#include "onnx/onnx.h"
+#include "onnx.h"
 
 #include "onnx.pb-c.h"
 

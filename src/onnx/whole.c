@@ -2,7 +2,7 @@
  * one of the whole network. */
 #include <limits.h>
 
-#include "onnx/graph.h"
+#include "graph.h"
 
 /* Attributes may hold a constant too. */
 static facet_status embed_nodes(size_t count, Onnx__NodeProto *const *node, const char *path, size_t *embedded)

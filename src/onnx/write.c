@@ -1,7 +1,7 @@
 /* Writing ONNX: messages on the stack that borrow the network's arrays, packed into one buffer. */
 #include <string.h>
 
-#include "onnx/tensor_proto.h"
+#include "tensor_proto.h"
 
 /* Everything that the messages point to, freed in one go. */
 typedef struct {

@@ -4,7 +4,7 @@
  * some linear node hears of, until no more come.  Nodes that are not understood hold their channels. */
 #include <string.h>
 
-#include "prune/channels.h"
+#include "channels.h"
 
 /* ---- what nodes do with channels ---- */
 

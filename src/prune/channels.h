@@ -7,7 +7,7 @@
 #define FACET_CHANNELS_H
 
 #include "net/lowered.h"
-#include "prune/prune.h"
+#include "prune.h"
 
 typedef struct {
   const facet_network *network;

@@ -1,7 +1,7 @@
 /* Channels that put out one number at every position, whatever the sample: found from the input on. */
 #include <math.h>
 
-#include "prune/channels.h"
+#include "channels.h"
 
 static const double SAME = 1e-13; /* of windows whose factors differ by rounding alone */
 

@@ -1,8 +1,8 @@
 /* Building a network without its dead channels: a copy whose constants, groups and channel lists are cut to size. */
 #include <string.h>
 
-#include "prune/channels.h"
-#include "prune/score.h"
+#include "channels.h"
+#include "score.h"
 
 typedef struct {
   channel_plan plan;

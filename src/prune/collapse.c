@@ -1,6 +1,6 @@
 /* Layers that have collapsed: what a network loses with a layer's last weight is everything, so it is said. */
 #include "net/filters.h"
-#include "prune/prune.h"
+#include "prune.h"
 
 static facet_status count_filters(const facet_network *network, const struct facet_mask_layer *layer, int64_t *left)
 {

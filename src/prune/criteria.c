@@ -1,6 +1,6 @@
 /* Criteria that look at one weight at a time: chance, and magnitude (Han 2015). */
-#include "prune/methods.h"
-#include "prune/score.h"
+#include "methods.h"
+#include "score.h"
 
 #include <math.h>
 

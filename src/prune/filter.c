@@ -1,7 +1,7 @@
 /* Structured pruning (Li 2017): whole filters by their norm, lowest first, in each layer or over all of them. */
+#include "methods.h"
 #include "net/filters.h"
-#include "prune/methods.h"
-#include "prune/score.h"
+#include "score.h"
 
 #include <math.h>
 #include <stdlib.h>

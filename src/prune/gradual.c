@@ -3,7 +3,7 @@
  *   finetune    magnitude at the start, then all of the budget.
  *   gmp         the sparsity grows from 0 to s as s (1 - (1 - t/T)^3) over the first three quarters T of the steps,
  *               magnitude each of 100 times; the last quarter trains on with the last mask. */
-#include "prune/methods.h"
+#include "methods.h"
 
 extern const facet_rule facet_rule_finetune, facet_rule_gmp;
 

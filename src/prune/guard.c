@@ -1,7 +1,7 @@
 /* Selection that leaves every layer its last weight.  The last to go of a layer is its champion: the highest score, the
  * last of equals.  With the champions out of the competition the others are selected from as ever, so that what a layer
  * may not give comes from the next lowest scores elsewhere. */
-#include "prune/score.h"
+#include "score.h"
 
 #include <math.h>
 

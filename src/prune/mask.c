@@ -1,7 +1,7 @@
 /* Masks: for every prunable weight whether it stays.  A mask remembers the constants it is about by number, so it fits
  * a copy of the network as well as the network itself. */
-#include "prune/methods.h"
-#include "prune/score.h"
+#include "methods.h"
+#include "score.h"
 
 #include <math.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/hdf5_turn.h"
-#include "prune/prune.h"
+#include "prune.h"
 
 static const char GROUP[] = "masks", VERSION_NAME[] = "facet_masks";
 enum { VERSION = 1 };

@@ -1,5 +1,5 @@
 /* The table of pruning methods, and what is asked of it: see methods.h. */
-#include "prune/methods.h"
+#include "methods.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -9,7 +9,7 @@
 #ifndef FACET_METHODS_H
 #define FACET_METHODS_H
 
-#include "prune/prune.h"
+#include "prune.h"
 
 /* Scores every weight of the mask's layers, one layer after the other. data: NULL unless the method needs it. */
 typedef facet_status facet_scorer(const facet_network *network, const facet_pruning *how, const facet_calibration *data,

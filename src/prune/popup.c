@@ -5,7 +5,7 @@
  *   biprop      the same with weights alpha sign(w), alpha the mean |w| of what a layer keeps. */
 #include <math.h>
 
-#include "prune/methods.h"
+#include "methods.h"
 
 extern const facet_rule facet_rule_edge_popup, facet_rule_biprop;
 

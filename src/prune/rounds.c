@@ -10,7 +10,7 @@
  * so that all schedules have the same length but the last, which takes the steps left over. */
 #include <math.h>
 
-#include "prune/methods.h"
+#include "methods.h"
 
 extern const facet_rule facet_rule_lth, facet_rule_lrr;
 

@@ -3,7 +3,7 @@
 #ifndef FACET_SCORE_H
 #define FACET_SCORE_H
 
-#include "prune/prune.h"
+#include "prune.h"
 
 int64_t facet_mask_size(const facet_mask *mask); /* weights of all layers */
 

@@ -1,7 +1,7 @@
 /* The r lowest of n scores without sorting: scores become integers in the same order, and the r-th lowest is found
  * digit by digit, from the most significant one, by counting how many candidates share each value of the digit.
  * Everything below that threshold goes, and as many as are still missing of those that equal it, first ones first. */
-#include "prune/score.h"
+#include "score.h"
 
 #include <math.h>
 #include <string.h>

@@ -10,9 +10,9 @@
  *            -w (H g), and it removes the HIGHEST of those: the same set, the same ties apart.
  *   synflow  w dR/dw of the network in absolute value (facet_derivative_flow), to 32 binary digits, in rounds: after
  *            round r of n, round((1 - (1 - sparsity)^(r / n)) size) are gone, and what is gone stays so. */
+#include "methods.h"
 #include "net/derivative.h"
-#include "prune/methods.h"
-#include "prune/score.h"
+#include "score.h"
 
 #include <math.h>
 

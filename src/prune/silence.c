@@ -1,7 +1,7 @@
 /* A pruned filter goes with its feature map (Li 2017): where all weights of an output channel are removed, its bias,
  * and the shift and mean of a batch norm right behind it, its company, are made 0: the channel puts out exactly 0. */
 #include "net/filters.h"
-#include "prune/score.h"
+#include "score.h"
 
 #include <string.h>
 
