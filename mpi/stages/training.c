@@ -11,7 +11,7 @@ static facet_status time_step(const facet_family *family, double *seconds)
   const facet_making *making = &family->making;
   const facet_training *how = NULL;
   facet_network *copy = NULL;
-  facet_trainer *trainer = NULL;
+  facet_sgd *sgd = NULL;
   facet_status status;
   *seconds = 0;
   for (int i = 0; !how && i < family->count; i++)
@@ -25,14 +25,14 @@ static facet_status time_step(const facet_family *family, double *seconds)
                             .seed = making->settings->seed,
                             .stage = ""};
   FACET_GO(done, status, facet_network_copy(family->member[0].network, &copy));
-  FACET_GO(done, status, facet_trainer_create(MPI_COMM_SELF, copy, NULL, &job, &trainer));
-  FACET_GO(done, status, facet_trainer_step(trainer, 0, 0, NULL)); /* warms up; the rate is 0 */
+  FACET_GO(done, status, facet_sgd_create(copy, NULL, &job, 0, 1, &sgd));
+  FACET_GO(done, status, facet_train_step(MPI_COMM_SELF, sgd, FACET_OK, 0, 0, NULL)); /* warms up; the rate is 0 */
   double begun = facet_seconds();
   for (int step = 0; step < STEPS; step++)
-    FACET_GO(done, status, facet_trainer_step(trainer, step % facet_trainer_epoch(trainer), 0, NULL));
-  *seconds = (facet_seconds() - begun) / (double)(STEPS * facet_trainer_batch(trainer));
+    FACET_GO(done, status, facet_train_step(MPI_COMM_SELF, sgd, FACET_OK, step % sgd->epoch, 0, NULL));
+  *seconds = (facet_seconds() - begun) / (double)(STEPS * sgd->batch);
 done:
-  facet_trainer_destroy(&trainer);
+  facet_sgd_destroy(&sgd);
   facet_network_destroy(&copy);
   return status == FACET_DIVERGED ? FACET_OK : status;
 }

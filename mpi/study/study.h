@@ -9,6 +9,7 @@
 
 #include "prune/methods.h"
 #include "rooms.h"
+#include "train/sgd.h"
 
 /* ---- lists of values ---- */
 
@@ -63,19 +64,6 @@ typedef struct {
   facet_order layout; /* in which order the networks take the numbers; auto: as their input's dimensions say */
   int layout_line;    /* in the YAML file, for messages; 0: left out */
 } facet_data_keys;
-
-typedef struct {
-  int epochs;
-  int64_t batch, micro_batch; /* gradients are summed over fixed micro-batches; micro_batch divides batch */
-  double rate, momentum, decay;
-  enum { FACET_SCHEDULE_COSINE, FACET_SCHEDULE_STEP, FACET_SCHEDULE_CONSTANT } schedule;
-  int step_epochs; /* step: the rate is multiplied by step_factor every so many epochs */
-  double step_factor;
-  /* from here on 0 is off */
-  double warmup;    /* the rates of the first so many epochs are scaled by a factor that grows linearly to 1 */
-  double smoothing; /* of labels: this much of the target is spread over all classes */
-  facet_augmentation augment;
-} facet_training;
 
 typedef struct {
   char *onnx; /* or NULL: the architecture below is trained */

@@ -6,12 +6,6 @@
 
 #include "base/base.h"
 
-/* A piece of the state, in memory. */
-typedef struct {
-  void *data;
-  size_t bytes;
-} facet_piece;
-
 /* Not collective. Writes the pieces whole or not at all. digest: of everything that the state follows from, as
  * facet_sha256_end gives it. */
 facet_status facet_checkpoint_write(const char *path, const char digest[65], int pieces, const facet_piece *piece);

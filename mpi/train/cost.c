@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "trainer.h"
+#include "train/sgd.h"
 
 /* Epochs of the network that a variant begins with: dense as trained, unless its method wants the first weights. */
 static double epochs_before(const facet_making *making, const facet_variant *variant)

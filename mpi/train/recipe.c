@@ -140,12 +140,10 @@ static facet_status train(MPI_Comm comm, const facet_origin *o, const facet_vari
   const facet_recipe *recipe = facet_making_recipe(o->making, variant);
   facet_method_job job = facet_recipe_job(o, variant);
   char *stage = facet_format("train %s", variant->name);
-  job.training.mask = mask;
+  job.mask = mask;
   job.training.stage = stage ? stage : variant->name;
-  job.training.checkpoint = checkpoint;
-  facet_method_cost cost = {0};
-  facet_status status = facet_method_run(comm, &job, network, &cost);
-  *seconds = cost.seconds;
+  job.checkpoint = checkpoint;
+  facet_status status = facet_method_run(comm, &job, network, seconds);
   facet_free(&stage);
   return status == FACET_BAD_INPUT && recipe
              ? facet_raise_in(status, "%s:%d: variant %s: ", o->making->settings->file, recipe->line, variant->name)

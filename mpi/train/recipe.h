@@ -18,7 +18,7 @@ typedef struct {
 
 /* Collective; all ranks leave with the same bits, on any number of them. comm MPI_COMM_NULL: a sketch, for which
  * nothing is trained or scored by samples; dead channels are out of it where that shows which they will be. checkpoint:
- * see facet_training_job. *seconds: of training, 0 if there was none. Errors: FACET_DIVERGED; FACET_BAD_INPUT names
+ * see facet_method_job. *seconds: of training, 0 if there was none. Errors: FACET_DIVERGED; FACET_BAD_INPUT names
  * file, line and variant. Caller destroys. */
 facet_status facet_recipe_make(MPI_Comm comm, const facet_origin *origin, const facet_variant *variant,
                                const char *checkpoint, facet_network **network, double *seconds);

@@ -223,7 +223,6 @@ facet_status facet_family_memory(const facet_family *family, int ranks, size_t *
     facet_method_job job = facet_recipe_job(&origin, &m->variant);
     size_t one = 0;
     job.training.stage = "";
-    job.training.checkpoint = m->file; /* any: there is one */
     FACET_TRY(facet_method_memory(&job, m->network, ranks, &one));
     *bytes = one > *bytes ? one : *bytes;
   }

@@ -84,6 +84,12 @@ void facet_free_list(void *pointer_to_list, int64_t count);
     }                                                                                                                  \
   } while (0)
 
+/* A piece of memory that belongs to somebody else. */
+typedef struct {
+  void *data;
+  size_t bytes;
+} facet_piece;
+
 /* ---- text ---- */
 
 char *facet_format(const char *format, ...) __attribute__((format(printf, 1, 2))); /* caller frees; NULL: no memory */

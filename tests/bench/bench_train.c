@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "ranks/agree.h"
-#include "train/trainer.h"
+#include "train/method_run.h"
 
 enum { SIDE = 28, CLASSES = 10, MOST_STEPS = 100000, ARGUMENTS = 7 };
 
@@ -38,27 +38,27 @@ static facet_status bench(const int64_t *argument)
   int64_t samples = argument[0], batch = argument[1], micro = argument[2];
   const int64_t *dense = argument + 3, *conv = argument + 4;
   facet_network *network;
-  facet_trainer *trainer;
+  facet_sgd *sgd;
   facet_dataset data = {.count = samples, .image = {1, SIDE, SIDE}};
   facet_normalization normalize = {.scale = 255, .channels = 1, .mean = {0.286}, .std = {0.353}};
   facet_input_layout layout = {.order = FACET_CHANNELS_FIRST, .axes = 3, .size = {1, SIDE, SIDE}};
   facet_training how = {.epochs = 1, .batch = batch, .micro_batch = micro, .rate = 0.05, .momentum = 0.9};
-  facet_training_job job = {&data, &normalize, &layout, &how, 1, NULL, "bench", NULL};
+  facet_training_job job = {&data, &normalize, &layout, &how, 1, "bench"};
   how.decay = 5e-4;
   FACET_TRY(make_data(&data));
   FACET_TRY(facet_network_plain((facet_shape){3, {1, SIDE, SIDE}}, 3, conv, 1, dense, CLASSES, 1, &network));
-  FACET_TRY(facet_trainer_create(MPI_COMM_WORLD, network, NULL, &job, &trainer));
-  int64_t steps = facet_trainer_epoch(trainer) < MOST_STEPS ? facet_trainer_epoch(trainer) : MOST_STEPS;
+  FACET_TRY(facet_sgd_create(network, NULL, &job, facet_rank(MPI_COMM_WORLD), facet_ranks(MPI_COMM_WORLD), &sgd));
+  int64_t steps = sgd->epoch < MOST_STEPS ? sgd->epoch : MOST_STEPS;
   for (int64_t step = 0; step < steps; step++) {
     double before = facet_seconds();
-    FACET_TRY(facet_trainer_step(trainer, step, 0.05, NULL));
+    FACET_TRY(facet_train_step(MPI_COMM_WORLD, sgd, FACET_OK, step, 0.05, NULL));
     time[step] = facet_seconds() - before;
   }
   qsort(time, (size_t)steps, sizeof *time, ascending);
   if (facet_rank(MPI_COMM_WORLD) == 0)
     printf("{\"seconds_per_sample\": %.9g, \"best\": %.9g, \"ranks\": %d}\n", time[steps / 2] / (double)batch,
            time[steps / 20] / (double)batch, facet_ranks(MPI_COMM_WORLD));
-  facet_trainer_destroy(&trainer);
+  facet_sgd_destroy(&sgd);
   facet_network_destroy(&network);
   facet_free(&data.pixels);
   facet_free(&data.label);

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "onnx/onnx.h"
 #include "ranks/agree.h"
 #include "train/checkpoint.h"
 #include "train/method_run.h"
@@ -87,7 +88,7 @@ static facet_method_job job_of(const char *method, double sparsity, const facet_
                           .scope = FACET_SCOPE_LAYER,
                           .rewind = 2,
                           .per_round = 0.2};
-  job.training = (facet_training_job){&data, &normalize, &layout, how, 11, NULL, "train it", NULL};
+  job.training = (facet_training_job){&data, &normalize, &layout, how, 11, "train it"};
   return job;
 }
 
@@ -104,10 +105,10 @@ static bool same(const facet_network *a, const facet_network *b)
 }
 
 /* On all ranks, and on this one alone: the same. Returns the network; NULL: they differ. */
-static facet_network *run_both(const facet_method_job *job, facet_method_cost *cost)
+static facet_network *run_both(const facet_method_job *job, double *seconds)
 {
   facet_network *together = first_network(), *alone = first_network();
-  bool good = facet_method_run(MPI_COMM_WORLD, job, together, cost) == FACET_OK;
+  bool good = facet_method_run(MPI_COMM_WORLD, job, together, seconds) == FACET_OK;
   good = good && facet_method_run(MPI_COMM_SELF, job, alone, NULL) == FACET_OK && same(together, alone);
   if (!good) {
     print_error("%s\n", facet_message());
@@ -154,10 +155,10 @@ static void test_same_bits_for_every_method(void **state)
   (void)state;
   for (int m = 0; m < trainings; m++)
     for (int scope = FACET_SCOPE_GLOBAL; scope <= FACET_SCOPE_LAYER; scope++) {
-      facet_method_cost cost = {0};
+      double seconds = 0;
       facet_method_job job = job_of(training[m], 0.6, &plain);
       job.scope = (facet_scope)scope;
-      facet_network *network = run_both(&job, &cost);
+      facet_network *network = run_both(&job, &seconds);
       assert_everywhere(network != NULL);
       double asked = training[m] ? 0.6 : 0, is = zeros_of(network), right = accuracy_of(network);
       if (rank == 0)
@@ -165,8 +166,7 @@ static void test_same_bits_for_every_method(void **state)
                       right);
       assert_everywhere(fabs(is - asked) < 2e-3);
       assert_everywhere(right > (m < 3 ? 0.8 : strcmp(training[m], "lrr") == 0 ? 0.6 : 0.4));
-      assert_everywhere(cost.steps == EPOCHS * STEPS && cost.samples == EPOCHS * N && cost.epochs == EPOCHS &&
-                        cost.seconds > 0);
+      assert_everywhere(seconds > 0);
       facet_network_destroy(&network);
     }
 }
@@ -234,7 +234,7 @@ static void test_pruned_filters_stay_silent(void **state)
     assert_int_equal(facet_network_resnet((facet_shape){3, {1, SIDE, SIDE}}, 1, K, 3, &network[i]), FACET_OK);
     assert_int_equal(facet_mask_create(network[i], &filters, NULL, &mask), FACET_OK);
     facet_mask_apply(mask, network[i]);
-    job.training.mask = mask;
+    job.mask = mask;
     assert_everywhere(facet_method_run(i ? MPI_COMM_SELF : MPI_COMM_WORLD, &job, network[i], NULL) == FACET_OK);
     if (i == 0)
       facet_mask_destroy(&mask);
@@ -350,17 +350,17 @@ static void test_rates(void **state)
 {
   (void)state;
   facet_training how = plain;
-  assert_true(facet_trainer_rate(&how, 0, 100, 10) == 0.05);
-  assert_true(fabs(facet_trainer_rate(&how, 50, 100, 10) - 0.025) < 1e-15);
+  assert_true(facet_training_rate(&how, 0, 100, 10) == 0.05);
+  assert_true(fabs(facet_training_rate(&how, 50, 100, 10) - 0.025) < 1e-15);
   how.schedule = FACET_SCHEDULE_CONSTANT;
   how.warmup = 2;
-  assert_true(fabs(facet_trainer_rate(&how, 0, 100, 10) - 0.0025) < 1e-15);
-  assert_true(fabs(facet_trainer_rate(&how, 9, 100, 10) - 0.025) < 1e-15);
-  assert_true(facet_trainer_rate(&how, 19, 100, 10) == 0.05 && facet_trainer_rate(&how, 20, 100, 10) == 0.05);
+  assert_true(fabs(facet_training_rate(&how, 0, 100, 10) - 0.0025) < 1e-15);
+  assert_true(fabs(facet_training_rate(&how, 9, 100, 10) - 0.025) < 1e-15);
+  assert_true(facet_training_rate(&how, 19, 100, 10) == 0.05 && facet_training_rate(&how, 20, 100, 10) == 0.05);
   how.schedule = FACET_SCHEDULE_STEP;
   how.step_epochs = 3;
   how.step_factor = 0.1;
-  assert_true(fabs(facet_trainer_rate(&how, 30, 100, 10) - 0.005) < 1e-15);
+  assert_true(fabs(facet_training_rate(&how, 30, 100, 10) - 0.005) < 1e-15);
 }
 
 static void test_diverging_is_told_apart(void **state)
@@ -388,17 +388,17 @@ static void test_goes_on_with_the_same_bits(void **state)
   for (int m = 0; m < trainings; m++) {
     facet_method_job job = job_of(training[m], 0.6, &plain);
     facet_network *whole = run_both(&job, NULL), *again = first_network();
-    facet_method_cost cost;
+    double seconds = 0;
     assert_everywhere(whole != NULL);
-    job.training.checkpoint = path;
+    job.checkpoint = path;
     assert_everywhere(facet_method_run(MPI_COMM_WORLD, &job, again, NULL) == FACET_OK);
     assert_everywhere(same(whole, again)); /* keeping a checkpoint changes nothing */
     facet_network_destroy(&again);
     MPI_Barrier(MPI_COMM_WORLD);
     assert_everywhere(facet_exists(path));
     again = first_network();
-    assert_everywhere(facet_method_run(MPI_COMM_WORLD, &job, again, &cost) == FACET_OK);
-    assert_everywhere(same(whole, again) && cost.steps == EPOCHS * STEPS);
+    assert_everywhere(facet_method_run(MPI_COMM_WORLD, &job, again, &seconds) == FACET_OK);
+    assert_everywhere(same(whole, again) && seconds > 0);
     facet_network_destroy(&again);
     facet_network_destroy(&whole);
     MPI_Barrier(MPI_COMM_WORLD);
@@ -433,7 +433,7 @@ static void test_goes_on_after_many_stops(void **state)
     facet_network *whole = run_both(&job, NULL), *again;
     facet_status status = FACET_INTERRUPTED;
     assert_everywhere(whole != NULL);
-    job.training.checkpoint = path;
+    job.checkpoint = path;
     for (int64_t wait = 500; status == FACET_INTERRUPTED; wait += wait / 2, stops++) {
       again = first_network();
       signal_in(wait);
@@ -460,7 +460,7 @@ static void test_goes_on_with_other_ranks(void **state)
   facet_method_job job = job_of("gmp", 0.6, &plain);
   facet_network *whole = run_both(&job, NULL), *again = first_network();
   assert_everywhere(whole != NULL);
-  job.training.checkpoint = path;
+  job.checkpoint = path;
   assert_everywhere(rank != 0 || facet_method_run(MPI_COMM_SELF, &job, again, NULL) == FACET_OK);
   facet_network_destroy(&again);
   again = first_network();
@@ -478,7 +478,7 @@ static bool is_as_none(const facet_method_job *left, facet_method_job job, void 
 {
   facet_method_job before = *left;
   facet_network *alone = run_both(&job, NULL), *again = first_network();
-  before.training.checkpoint = job.training.checkpoint = path;
+  before.checkpoint = job.checkpoint = path;
   bool good = alone && facet_method_run(MPI_COMM_WORLD, &before, again, NULL) == FACET_OK;
   facet_network_destroy(&again);
   MPI_Barrier(MPI_COMM_WORLD);
@@ -564,7 +564,7 @@ static void test_ignores_that_of_another_network(void **state)
   facet_method_job job = job_of(NULL, 0, &plain);
   facet_network *first = first_network(), *alone = ungated(), *again = ungated();
   assert_everywhere(facet_method_run(MPI_COMM_WORLD, &job, alone, NULL) == FACET_OK);
-  job.training.checkpoint = path;
+  job.checkpoint = path;
   assert_everywhere(facet_method_run(MPI_COMM_WORLD, &job, first, NULL) == FACET_OK);
   MPI_Barrier(MPI_COMM_WORLD);
   assert_everywhere(facet_method_run(MPI_COMM_WORLD, &job, again, NULL) == FACET_OK && same(alone, again));
