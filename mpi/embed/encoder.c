@@ -139,22 +139,6 @@ void facet_encoder_destroy(facet_encoder **encoder)
 
 /* ---- passes ---- */
 
-/* A matrix on every rank, in double. */
-static facet_status gather_one(const facet_encoder *e, const facet_blockmatrix *m, double *out)
-{
-  if (e->real == FACET_F64)
-    return facet_blockmatrix_gather(m, 0, m->rows, 0, m->columns, out);
-  int64_t count = m->rows * m->columns;
-  float *single = facet_allocate((size_t)count, sizeof *single);
-  facet_status status = facet_agree(facet_grid_comm(e->grid), single ? FACET_OK : FACET_OS);
-  if (status == FACET_OK)
-    status = facet_blockmatrix_gather(m, 0, m->rows, 0, m->columns, single);
-  for (int64_t i = 0; i < count && status == FACET_OK; i++)
-    out[i] = (double)single[i];
-  facet_free(&single);
-  return status;
-}
-
 facet_status facet_encoder_input(const facet_encoder *e, int64_t n, facet_blockmatrix **x)
 {
   return matrix(e, n, e->layer[0].inputs, x);
@@ -191,7 +175,8 @@ facet_status facet_encoder_forward(facet_encoder *e, const facet_blockmatrix *x,
         facet_blockmatrix_gemm(false, false, 1, i ? e->layer[i - 1].out : x, l->of[PARAMETERS].weight, 0, l->out));
     BOTH(e, add_bias, l->out, l->of[PARAMETERS].bias, i + 1 < e->layers);
   }
-  return gather_one(e, e->layer[e->layers - 1].out, y);
+  const facet_blockmatrix *out = e->layer[e->layers - 1].out;
+  return facet_blockmatrix_gather(out, 0, out->columns, y);
 }
 
 /* Gradients of one layer's parameters, and their sum of squares. */
@@ -213,10 +198,7 @@ facet_status facet_encoder_backward(facet_encoder *e, const double *dy, double *
 {
   double squares = 0;
   layer *last = &e->layer[e->layers - 1];
-  for (int64_t i = 0; i < last->delta->local_rows; i++)
-    for (int64_t j = 0; j < last->outputs; j++)
-      facet_blockmatrix_set(last->delta, i + j * last->delta->local_rows,
-                            dy[facet_blockmatrix_row(last->delta, i) * last->outputs + j]);
+  facet_blockmatrix_fill(last->delta, dy);
   for (int i = e->layers - 1; i >= 0; i--) {
     layer *l = &e->layer[i];
     FACET_TRY(layer_gradient(e, l, i ? e->layer[i - 1].out : e->x, &squares));
@@ -273,29 +255,12 @@ int64_t facet_encoder_state_size(const facet_encoder *e)
   return sum;
 }
 
-/* Every rank has all of it: rank 0 alone fills. */
-static facet_status fill_one(const facet_encoder *e, facet_blockmatrix *m, const double *in)
-{
-  MPI_Comm comm = facet_grid_comm(e->grid);
-  int64_t rows = facet_rank(comm) == 0 ? m->rows : 0, count = rows * m->columns;
-  if (e->real == FACET_F64)
-    return facet_blockmatrix_fill(m, 0, rows, in);
-  float *single = facet_allocate((size_t)count, sizeof *single);
-  facet_status status = facet_agree(comm, single ? FACET_OK : FACET_OS);
-  for (int64_t i = 0; i < count && status == FACET_OK; i++)
-    single[i] = (float)in[i];
-  if (status == FACET_OK)
-    status = facet_blockmatrix_fill(m, 0, rows, single);
-  facet_free(&single);
-  return status;
-}
-
 facet_status facet_encoder_save(const facet_encoder *e, double *state)
 {
   for (kind k = 0; k < GRADIENTS; k++)
     for (int i = 0; i < e->layers; i++) {
       const layer *l = &e->layer[i];
-      FACET_TRY(gather_one(e, l->of[k].weight, state));
+      FACET_TRY(facet_blockmatrix_gather(l->of[k].weight, 0, l->outputs, state));
       state += l->inputs * l->outputs;
       memcpy(state, l->of[k].bias, (size_t)l->outputs * sizeof *state);
       state += l->outputs;
@@ -304,16 +269,15 @@ facet_status facet_encoder_save(const facet_encoder *e, double *state)
   return FACET_OK;
 }
 
-facet_status facet_encoder_load(facet_encoder *e, const double *state)
+void facet_encoder_load(facet_encoder *e, const double *state)
 {
   for (kind k = 0; k < GRADIENTS; k++)
     for (int i = 0; i < e->layers; i++) {
       const layer *l = &e->layer[i];
-      FACET_TRY(fill_one(e, l->of[k].weight, state));
+      facet_blockmatrix_fill(l->of[k].weight, state);
       state += l->inputs * l->outputs;
       memcpy(l->of[k].bias, state, (size_t)l->outputs * sizeof *state);
       state += l->outputs;
     }
   e->moves = (int64_t)*state;
-  return FACET_OK;
 }

@@ -52,6 +52,6 @@ double facet_encoder_pass_bytes(int ranks, facet_type real, int layers, const in
  * rank; the same bits come back on the same grid. */
 int64_t facet_encoder_state_size(const facet_encoder *encoder);
 facet_status facet_encoder_save(const facet_encoder *encoder, double *state);
-facet_status facet_encoder_load(facet_encoder *encoder, const double *state);
+void facet_encoder_load(facet_encoder *encoder, const double *state);
 
 #endif

@@ -8,7 +8,7 @@
 #include "blockmatrix_private.h"
 #include "ranks/agree.h"
 
-enum { PORTION = 32 << 20, MOST_ROWS = INT32_MAX };
+enum { PORTION = 128 << 20, MOST_ROWS = INT32_MAX };
 
 /* ---- BLACS, PBLAS and ScaLAPACK, as they are called from C; arrays are void: the routine's letter says their type
  * ----
@@ -218,195 +218,36 @@ void facet_blockmatrix_destroy(facet_blockmatrix **matrix)
   facet_free(matrix);
 }
 
-/* ---- rows in, rows out ---- */
+/* ---- all numbers in, all numbers out ---- */
 
-/* The local elements whose numbers are in first .. first+count-1: those from *from on, before *to. */
-static void local_range(int64_t first, int64_t count, int64_t block, int me, int places, int64_t *from, int64_t *to)
+/* Where an element stands among `width` columns from `from` on, by rows; -1: elsewhere. */
+static int64_t place_of(const facet_blockmatrix *m, int64_t i, int64_t j, int64_t from, int64_t width)
 {
-  *from = share(first, block, me, places);
-  *to = share(first + count, block, me, places);
+  int64_t column = facet_blockmatrix_column(m, j) - from;
+  return column < 0 || column >= width ? -1 : facet_blockmatrix_row(m, i) * width + column;
 }
 
-/* What travels in one round: how many rows of so many columns. Every rank's together are of a size that MPI counts. */
-static int64_t rows_of_round(int ranks, int64_t columns, size_t size)
+void facet_blockmatrix_fill(const facet_blockmatrix *m, const double *x)
 {
-  int64_t rows = PORTION / ranks / (columns * (int64_t)size);
-  return rows > 0 ? rows : 1;
+  for (int64_t j = 0; j < m->local_columns; j++)
+    for (int64_t i = 0; i < m->local_rows; i++)
+      facet_blockmatrix_set(m, i + j * leading(m), x[place_of(m, i, j, 0, m->columns)]);
 }
 
-typedef struct {
-  const facet_grid *grid;
-  MPI_Datatype type;
-  size_t size;                                /* of an element */
-  int *send, *send_at, *receive, *receive_at; /* elements, by rank */
-  char *out, *in;                             /* what is sent, what comes */
-} exchange;
-
-static void exchange_clear(exchange *x)
+/* An element comes from one rank, and zeros from the others: all their bits together are its own. */
+facet_status facet_blockmatrix_gather(const facet_blockmatrix *m, int64_t from, int64_t width, double *out)
 {
-  FACET_FREE(&x->send, &x->send_at, &x->receive, &x->receive_at, &x->out, &x->in);
-}
-
-static facet_status exchange_make(const facet_blockmatrix *m, exchange *x)
-{
-  *x = (exchange){
-      .grid = m->grid, .type = m->type == FACET_F32 ? MPI_FLOAT : MPI_DOUBLE, .size = facet_type_size(m->type)};
-  FACET_NEW(x->send, m->grid->ranks);
-  FACET_NEW(x->send_at, m->grid->ranks);
-  FACET_NEW(x->receive, m->grid->ranks);
-  FACET_NEW(x->receive_at, m->grid->ranks);
-  return FACET_OK;
-}
-
-/* Where each rank's part begins; how much it is in all. */
-static int64_t add_up(const exchange *x, const int *count, int *at)
-{
-  int64_t sum = 0;
-  for (int r = 0; r < x->grid->ranks; r++) {
-    at[r] = (int)sum;
-    sum += count[r];
-  }
-  return sum;
-}
-
-/* One round of filling: `mine` rows from `first` on of this rank; spans: first and count of every rank's. */
-static facet_status fill_round(facet_blockmatrix *m, exchange *x, const int64_t *spans, const char *rows)
-{
-  const facet_grid *g = m->grid;
-  int64_t first = spans[2 * g->rank], count = spans[2 * g->rank + 1], from, to;
-  memset(x->send, 0, (size_t)g->ranks * sizeof *x->send);
-  memset(x->receive, 0, (size_t)g->ranks * sizeof *x->receive);
-  for (int r = 0; r < g->rows * g->columns; r++) {
-    local_range(first, count, m->row_block, r / g->columns, g->rows, &from, &to);
-    x->send[r] = (int)((to - from) * share(m->columns, m->column_block, r % g->columns, g->columns));
-  }
-  for (int r = 0; r < g->ranks && facet_grid_holds(g); r++) {
-    local_range(spans[2 * r], spans[2 * r + 1], m->row_block, g->row, g->rows, &from, &to);
-    x->receive[r] = (int)((to - from) * m->local_columns);
-  }
-  int64_t sent = add_up(x, x->send, x->send_at), received = add_up(x, x->receive, x->receive_at);
-  facet_status status = FACET_OK;
-  if (!(x->out = facet_allocate((size_t)sent, x->size)) || !(x->in = facet_allocate((size_t)received, x->size)))
-    status = FACET_OS;
-  FACET_AGREE(g->comm, status);
-  char *out = x->out;
-  for (int r = 0; r < g->rows * g->columns; r++) {
-    int row = r / g->columns, column = r % g->columns;
-    int64_t wide = share(m->columns, m->column_block, column, g->columns);
-    local_range(first, count, m->row_block, row, g->rows, &from, &to);
-    for (int64_t i = from; i < to; i++) {
-      const char *line = rows + (size_t)((global_of(i, m->row_block, row, g->rows) - first) * m->columns) * x->size;
-      for (int64_t j = 0; j < wide; j++, out += x->size)
-        memcpy(out, line + (size_t)global_of(j, m->column_block, column, g->columns) * x->size, x->size);
+  FACET_CHECK(from >= 0 && width >= 1 && from + width <= m->columns, FACET_INTERNAL,
+              "a part outside of a matrix is wanted");
+  memset(out, 0, (size_t)(m->rows * width) * sizeof *out);
+  for (int64_t j = 0; j < m->local_columns; j++)
+    for (int64_t i = 0; i < m->local_rows; i++) {
+      int64_t at = place_of(m, i, j, from, width);
+      if (at >= 0)
+        out[at] = facet_blockmatrix_get(m, i + j * leading(m));
     }
-  }
-  FACET_TRY(facet_mpi_check(
-      MPI_Alltoallv(x->out, x->send, x->send_at, x->type, x->in, x->receive, x->receive_at, x->type, g->comm),
-      "filling a distributed matrix"));
-  const char *in = x->in;
-  for (int r = 0; r < g->ranks && facet_grid_holds(g); r++) {
-    local_range(spans[2 * r], spans[2 * r + 1], m->row_block, g->row, g->rows, &from, &to);
-    for (int64_t i = from; i < to; i++)
-      for (int64_t j = 0; j < m->local_columns; j++, in += x->size)
-        memcpy((char *)m->local + (size_t)(i + j * leading(m)) * x->size, in, x->size);
-  }
-  facet_free(&x->out);
-  facet_free(&x->in);
-  return FACET_OK;
-}
-
-static facet_status fill(facet_blockmatrix *m, exchange *x, int64_t *spans, int64_t first, int64_t count,
-                         const char *rows)
-{
-  const facet_grid *g = m->grid;
-  int64_t step = rows_of_round(g->ranks, m->columns, x->size), rounds = (count + step - 1) / step;
-  FACET_TRY(facet_largest(g->comm, &rounds, 1, "filling"));
-  for (int64_t round = 0; round < rounds; round++) {
-    int64_t done = round * step < count ? round * step : count;
-    int64_t mine[2] = {first + done, count - done < step ? count - done : step};
-    FACET_TRY(facet_mpi_check(MPI_Allgather(mine, 2, MPI_INT64_T, spans, 2, MPI_INT64_T, g->comm), "filling"));
-    FACET_TRY(fill_round(m, x, spans, rows + (size_t)(done * m->columns) * x->size));
-  }
-  return FACET_OK;
-}
-
-facet_status facet_blockmatrix_fill(facet_blockmatrix *m, int64_t first, int64_t count, const void *rows)
-{
-  exchange x;
-  int64_t *spans = NULL;
-  facet_status status = exchange_make(m, &x);
-  if (status == FACET_OK && !(spans = facet_allocate((size_t)m->grid->ranks * 2, sizeof *spans)))
-    status = FACET_OS;
-  if (status == FACET_OK && (first < 0 || count < 0 || first + count > m->rows))
-    status = facet_raise(FACET_INTERNAL, "rows %lld .. %lld of a matrix with %lld", (long long)first,
-                         (long long)(first + count), (long long)m->rows);
-  status = facet_agree(m->grid->comm, status);
-  if (status == FACET_OK)
-    status = fill(m, &x, spans, first, count, rows);
-  exchange_clear(&x);
-  facet_free(&spans);
-  return status;
-}
-
-/* One round of gathering: rows first .. first+count-1. */
-static facet_status gather_round(const facet_blockmatrix *m, exchange *x, int64_t first, int64_t count, int64_t left,
-                                 int64_t width, char *out)
-{
-  const facet_grid *g = m->grid;
-  int64_t from, to, begin, end;
-  memset(x->receive, 0, (size_t)g->ranks * sizeof *x->receive);
-  for (int r = 0; r < g->rows * g->columns; r++) {
-    local_range(first, count, m->row_block, r / g->columns, g->rows, &from, &to);
-    local_range(left, width, m->column_block, r % g->columns, g->columns, &begin, &end);
-    x->receive[r] = (int)((to - from) * (end - begin));
-  }
-  int64_t all = add_up(x, x->receive, x->receive_at);
-  facet_status status = FACET_OK;
-  if (!(x->out = facet_allocate((size_t)x->receive[g->rank], x->size)) ||
-      !(x->in = facet_allocate((size_t)all, x->size)))
-    status = FACET_OS;
-  FACET_AGREE(g->comm, status);
-  char *packed = x->out;
-  if (facet_grid_holds(g)) {
-    local_range(first, count, m->row_block, g->row, g->rows, &from, &to);
-    local_range(left, width, m->column_block, g->column, g->columns, &begin, &end);
-    for (int64_t i = from; i < to; i++)
-      for (int64_t j = begin; j < end; j++, packed += x->size)
-        memcpy(packed, (const char *)m->local + (size_t)(i + j * leading(m)) * x->size, x->size);
-  }
-  FACET_TRY(facet_mpi_check(
-      MPI_Allgatherv(x->out, x->receive[g->rank], x->type, x->in, x->receive, x->receive_at, x->type, g->comm),
-      "gathering a distributed matrix"));
-  const char *in = x->in;
-  for (int r = 0; r < g->rows * g->columns; r++) {
-    int row = r / g->columns, column = r % g->columns;
-    local_range(first, count, m->row_block, row, g->rows, &from, &to);
-    local_range(left, width, m->column_block, column, g->columns, &begin, &end);
-    for (int64_t i = from; i < to; i++) {
-      char *line = out + (size_t)((global_of(i, m->row_block, row, g->rows) - first) * width) * x->size;
-      for (int64_t j = begin; j < end; j++, in += x->size)
-        memcpy(line + (size_t)(global_of(j, m->column_block, column, g->columns) - left) * x->size, in, x->size);
-    }
-  }
-  facet_free(&x->out);
-  facet_free(&x->in);
-  return FACET_OK;
-}
-
-facet_status facet_blockmatrix_gather(const facet_blockmatrix *m, int64_t first, int64_t count, int64_t from,
-                                      int64_t width, void *out)
-{
-  exchange x;
-  FACET_CHECK(first >= 0 && count >= 0 && first + count <= m->rows && from >= 0 && width >= 1 &&
-                  from + width <= m->columns,
-              FACET_INTERNAL, "a part outside of a matrix is wanted");
-  facet_status status = facet_agree(m->grid->comm, exchange_make(m, &x));
-  int64_t step = rows_of_round(m->grid->ranks, width, x.size);
-  for (int64_t i = 0; i < count && status == FACET_OK; i += step)
-    status = gather_round(m, &x, first + i, count - i < step ? count - i : step, from, width,
-                          (char *)out + (size_t)(i * width) * x.size);
-  exchange_clear(&x);
-  return status;
+  return facet_combine_numbers(m->grid->comm, MPI_BOR, MPI_UINT64_T, out, m->rows * width,
+                               "gathering a distributed matrix");
 }
 
 /* ---- moving ---- */
@@ -432,7 +273,7 @@ static void move_panels(const facet_blockmatrix *from, facet_blockmatrix *to)
   const int one = 1, rows = (int)from->rows, everybody = from->grid->everybody;
   int64_t most = share(from->rows, from->row_block, 0, from->grid->rows);
   int64_t other = share(to->rows, to->row_block, 0, to->grid->rows);
-  int64_t width = PORTION * INT64_C(4) / (most > other ? most : other);
+  int64_t width = PORTION / (most > other ? most : other);
   width = width < 1 ? 1 : width;
   for (int64_t j = 0; j < from->columns; j += width) {
     int columns = (int)(from->columns - j < width ? from->columns - j : width), at = (int)j + 1;
@@ -445,20 +286,12 @@ facet_status facet_blockmatrix_redistribute(const facet_blockmatrix *from, facet
 {
   FACET_CHECK(from->rows == to->rows && from->columns == to->columns && from->grid->ranks == to->grid->ranks,
               FACET_INTERNAL, "a matrix cannot move to one of another shape");
-  if (same_pieces(from, to)) {
+  FACET_CHECK(from->type == to->type || same_pieces(from, to), FACET_INTERNAL,
+              "a matrix cannot move and change its type at once");
+  if (same_pieces(from, to))
     copy_local(from, to);
-    return FACET_OK;
-  }
-  if (from->type == to->type) {
+  else
     move_panels(from, to);
-    return FACET_OK;
-  }
-  facet_blockmatrix *same;
-  FACET_TRY(facet_blockmatrix_create(from->grid, to->type, from->rows, from->columns, from->row_block,
-                                     from->column_block, &same));
-  copy_local(from, same);
-  move_panels(same, to);
-  facet_blockmatrix_destroy(&same);
   return FACET_OK;
 }
 

@@ -60,15 +60,11 @@ static inline void facet_blockmatrix_set(const facet_blockmatrix *matrix, int64_
     ((double *)matrix->local)[i] = x;
 }
 
-/* Every rank brings `count` (0 or more) whole rows, the first of them row `first`, as count x columns by rows of the
- * matrix's type; each finds its way to its owner. Rows that two ranks bring are undefined, rows that none brings stay.
- */
-facet_status facet_blockmatrix_fill(facet_blockmatrix *matrix, int64_t first, int64_t count, const void *rows);
-/* Rows first .. first+count-1 and columns from .. from+width-1, count x width by rows of the matrix's type, on
- * every rank. */
-facet_status facet_blockmatrix_gather(const facet_blockmatrix *matrix, int64_t first, int64_t count, int64_t from,
-                                      int64_t width, void *out);
-/* The same numbers in other blocks, on another grid of the same ranks, or in the other type. */
+/* Not collective. This rank's elements, of all of them, rows x columns by rows. */
+void facet_blockmatrix_fill(const facet_blockmatrix *matrix, const double *x);
+/* Columns from .. from+width-1, rows x width by rows, on every rank. */
+facet_status facet_blockmatrix_gather(const facet_blockmatrix *matrix, int64_t from, int64_t width, double *out);
+/* The same numbers in other blocks, on another grid of the same ranks; or, in the same blocks, in the other type. */
 facet_status facet_blockmatrix_redistribute(const facet_blockmatrix *from, facet_blockmatrix *to);
 
 /* ---- arithmetic: all matrices on one grid, of one type, of fitting shapes, or FACET_INTERNAL; any blocks ---- */

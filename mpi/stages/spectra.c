@@ -117,8 +117,7 @@ static void take_values(work *w, int64_t count, const double *square, double tot
 /* ---- gram and dual: eigenvectors of a distributed matrix ---- */
 
 typedef struct {
-  work *w;
-  facet_blockmatrix *portion, *gram;
+  facet_blockmatrix *lines, *portion, *gram; /* lines as columns, each rank's in a block; as rows; their products */
 } sum_of_products;
 
 /* Adds the products of the lines that the ranks bring; where a rank brings fewer, its places are 0 and add nothing. */
@@ -126,24 +125,26 @@ static facet_status add_products(void *context, int64_t first, int64_t count, co
 {
   (void)first;
   sum_of_products *s = context;
-  facet_blockmatrix *p = s->portion;
-  memset(p->local, 0, (size_t)(p->local_rows * p->local_columns) * sizeof(double));
-  FACET_TRY(facet_blockmatrix_fill(p, s->w->rank * s->w->pieces.most, count, lines));
-  return facet_blockmatrix_syrk_below(true, 1, p, 1, s->gram);
+  size_t width = (size_t)s->lines->rows * sizeof *lines, own = (size_t)s->lines->local_columns;
+  memcpy(s->lines->local, lines, (size_t)count * width);
+  memset((char *)s->lines->local + (size_t)count * width, 0, (own - (size_t)count) * width);
+  FACET_TRY(facet_blockmatrix_transpose(1, s->lines, 0, s->portion));
+  return facet_blockmatrix_syrk_below(true, 1, s->portion, 1, s->gram);
 }
 
 static facet_status make_gram(work *w, facet_blockmatrix **gram)
 {
-  int64_t order = w->pieces.width;
-  sum_of_products s = {.w = w};
-  facet_status status = facet_blockmatrix_create(w->grid, FACET_F64, order, order, FACET_BLOCK, FACET_BLOCK, &s.gram);
-  if (status == FACET_OK)
-    status = facet_blockmatrix_create(w->grid, FACET_F64, w->ranks * w->pieces.most, order, FACET_BLOCK, FACET_BLOCK,
-                                      &s.portion);
-  if (status == FACET_OK)
-    status = walk(w, add_products, &s);
-  if (status == FACET_OK)
-    status = facet_blockmatrix_mirror(s.gram);
+  int64_t order = w->pieces.width, lines = w->ranks * w->pieces.most;
+  sum_of_products s = {NULL, NULL, NULL};
+  facet_status status;
+  FACET_GO(done, status, facet_blockmatrix_create(w->grid, FACET_F64, order, order, FACET_BLOCK, FACET_BLOCK, &s.gram));
+  FACET_GO(done, status, facet_blockmatrix_create(w->grid, FACET_F64, order, lines, order, w->pieces.most, &s.lines));
+  FACET_GO(done, status,
+           facet_blockmatrix_create(w->grid, FACET_F64, lines, order, FACET_BLOCK, FACET_BLOCK, &s.portion));
+  FACET_GO(done, status, walk(w, add_products, &s));
+  status = facet_blockmatrix_mirror(s.gram);
+done:
+  facet_blockmatrix_destroy(&s.lines);
   facet_blockmatrix_destroy(&s.portion);
   *gram = s.gram;
   return status;
@@ -161,7 +162,7 @@ static facet_status decompose(work *w, double *value, double *vector)
     status = facet_blockmatrix_eigen(gram, value, &vectors, &quality);
   facet_blockmatrix_destroy(&gram);
   if (status == FACET_OK)
-    status = facet_blockmatrix_gather(vectors, 0, order, order - r, r, vector);
+    status = facet_blockmatrix_gather(vectors, order - r, r, vector);
   facet_blockmatrix_destroy(&vectors);
   for (int64_t i = 0, j = order - 1; i < j; i++, j--) {
     double kept = value[i];
@@ -431,7 +432,7 @@ static facet_status run(const facet_context *context)
             .components = plan->components};
   facet_status status = facet_agree(comm, prepare(&w));
   if (status == FACET_OK)
-    status = facet_grid_create(comm, 0, 0, &w.grid);
+    status = facet_grid_create(comm, 1, w.ranks, &w.grid);
   uint8_t *done = NULL;
   if (status == FACET_OK)
     status = facet_stage_marks(context, "spectra", &done);

@@ -30,27 +30,10 @@ static facet_status save(const char *file, const char *ending, const double *dat
 static facet_status save_p(const char *file, const facet_blockmatrix *p)
 {
   double *all;
-  facet_blockmatrix *exact;
   FACET_NEW(all, p->rows * p->rows);
-  FACET_TRY(facet_blockmatrix_create(p->grid, FACET_F64, p->rows, p->rows, p->row_block, p->column_block, &exact));
-  FACET_TRY(facet_blockmatrix_redistribute(p, exact));
-  FACET_TRY(facet_blockmatrix_gather(exact, 0, p->rows, 0, p->rows, all));
+  FACET_TRY(facet_blockmatrix_gather(p, 0, p->rows, all));
   FACET_TRY(save(file, "p", all, p->rows * p->rows));
-  facet_blockmatrix_destroy(&exact);
   facet_free(&all);
-  return FACET_OK;
-}
-
-static facet_status enter(const facet_blockmatrix *x, const double *numbers)
-{
-  for (int64_t i = 0; i < x->local_rows; i++)
-    for (int64_t j = 0; j < x->columns; j++) {
-      double value = numbers[facet_blockmatrix_row(x, i) * x->columns + j];
-      if (x->type == FACET_F32)
-        ((float *)x->local)[i + j * x->local_rows] = (float)value;
-      else
-        ((double *)x->local)[i + j * x->local_rows] = value;
-    }
   return FACET_OK;
 }
 
@@ -76,7 +59,7 @@ static facet_status step(const char *file, int64_t n, double perplexity, double 
   facet_encoder_move(e, (facet_encoder_step){.optimizer = FACET_MOMENTUM}); /* the velocity becomes the gradients */
   FACET_TRY(facet_encoder_save(e, after));
   FACET_TRY(save(file, "gradients", after + count, count));
-  FACET_TRY(facet_encoder_load(e, before));
+  facet_encoder_load(e, before);
   facet_encoder_move(e, (facet_encoder_step){.optimizer = FACET_ADAM, .rate = 0.001});
   FACET_TRY(facet_encoder_save(e, after));
   FACET_TRY(save(file, "after", after, count));
@@ -108,7 +91,7 @@ static facet_status run(int argc, char **argv)
   FACET_TRY(facet_grid_create(MPI_COMM_WORLD, facet_ranks(MPI_COMM_WORLD), 1, &grid));
   FACET_TRY(facet_encoder_create(grid, real, layers, size, 1, &e));
   FACET_TRY(facet_encoder_input(e, n, &x));
-  FACET_TRY(enter(x, (const double *)(const void *)bytes));
+  facet_blockmatrix_fill(x, (const double *)(const void *)bytes);
   FACET_TRY(step(argv[1], n, atof(argv[4]), atof(argv[5]), e, (int)size[layers], x));
   facet_blockmatrix_destroy(&x);
   facet_encoder_destroy(&e);
