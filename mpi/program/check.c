@@ -7,6 +7,7 @@
 
 #include "ranks/agree.h"
 #include "ranks/memory.h"
+#include "ranks/versions.h"
 #include "session.h"
 #include "speeds.h"
 
@@ -156,6 +157,7 @@ static facet_status check(int ranks, const char *file, facet_session *s)
   FACET_TRY(facet_family_sketch(&making, &s->family));
   FACET_TRY(facet_session_plan(s, ranks));
   FACET_NEW(forward, s->plan.store.variants);
+  facet_versions_warn();
   printf("%s", s->filled);
   facet_status status = print_plan(&context, ranks, forward);
   facet_free(&forward);

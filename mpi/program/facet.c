@@ -4,6 +4,7 @@
 
 #include "corrupt.h"
 #include "inspect.h"
+#include "kernels/kernels.h"
 #include "ranks/agree.h"
 #include "ranks/memory.h"
 #include "ranks/versions.h"
@@ -29,6 +30,7 @@ static const char help[] =
 /* Collective commands come with MPI; the others work without. */
 static facet_status with_ranks(int argc, char **argv, bool fresh, bool *speaks)
 {
+  facet_blas_core_fit(argv);
   MPI_Init(&argc, &argv);
   MPI_Comm comm = MPI_COMM_WORLD;
   *speaks = facet_rank(comm) == 0;
@@ -64,6 +66,7 @@ static facet_status command(int argc, char **argv, bool *speaks)
     return FACET_OK;
   }
   if (strcmp(name, "--version") == 0) {
+    facet_blas_core_fit(argv);
     facet_versions_print();
     return FACET_OK;
   }

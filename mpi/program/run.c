@@ -3,6 +3,7 @@
 
 #include "output.h"
 #include "ranks/agree.h"
+#include "ranks/versions.h"
 #include "session.h"
 #include "stages/stage.h"
 
@@ -27,6 +28,8 @@ static facet_status close_store(facet_store **store, facet_status status)
 
 static facet_status run_stages(const facet_context *context)
 {
+  if (facet_rank(context->comm) == 0)
+    facet_versions_warn();
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
     if ((*stage)->run && facet_stage_wanted(*stage, context->plan))
       FACET_TRY(facet_stage_run(context, *stage));

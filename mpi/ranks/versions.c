@@ -38,7 +38,18 @@ void facet_versions_print(void)
 {
   int count;
   const facet_library *versions = facet_versions(&count);
+  const char *before = facet_blas_core_before();
   printf("facet %s (%s)\n", facet_version(), facet_revision());
   for (int i = 0; i < count; i++)
-    printf("%-10s %s\n", versions[i].title, versions[i].text);
+    if (before && strcmp(versions[i].key, "blas_core") == 0)
+      printf("%-10s %s (told so by facet: OpenBLAS by itself chose %s)\n", versions[i].title, versions[i].text, before);
+    else
+      printf("%-10s %s\n", versions[i].title, versions[i].text);
+}
+
+void facet_versions_warn(void)
+{
+  if (facet_blas_core_before())
+    fprintf(stderr, "facet: OpenBLAS chose its %s kernels for this processor, facet told it to take %s\n",
+            facet_blas_core_before(), facet_blas_core());
 }

@@ -15,5 +15,7 @@ typedef struct {
 /* Library versions; *count of them. The texts stay valid for ever. */
 const facet_library *facet_versions(int *count);
 void facet_versions_print(void);
+/* Says on stderr, in one line, if OpenBLAS was told which kernels to take (kernels.h). */
+void facet_versions_warn(void);
 
 #endif

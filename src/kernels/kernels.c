@@ -1,7 +1,6 @@
-/* The sets of kernels by name, and what BLAS computes with. */
+/* The sets of kernels by name. */
 #include "kernels.h"
 
-#include <cblas.h>
 #include <string.h>
 
 const facet_kernels *facet_kernels_find(const char *name)
@@ -11,9 +10,4 @@ const facet_kernels *facet_kernels_find(const char *name)
     if (strcmp(set[i]->name, name) == 0)
       return set[i];
   return NULL;
-}
-
-const char *facet_blas_core(void)
-{
-  return openblas_get_corename();
 }

@@ -97,6 +97,20 @@ extern const facet_kernels facet_kernels_dense;
 /* The reference kernels in double, with a faster algorithm for the forward pass where there is one (winograd.h). */
 extern const facet_kernels facet_kernels_exact;
 
+/* ---- OpenBLAS's kernels (blas_core.c) ---- */
+
+/* How wide vectors the processor can compute with; OLD: less than AVX2, or another architecture. */
+typedef enum { FACET_VECTORS_OLD, FACET_VECTORS_AVX2, FACET_VECTORS_AVX512 } facet_vectors;
+
+facet_vectors facet_processor_vectors(void);
+/* The core whose kernels such a processor should run where OpenBLAS has chosen `core`; NULL: `core`. */
+const char *facet_blas_core_better(const char *core, facet_vectors can);
+/* Starts this program again, with the same arguments, if OpenBLAS should have chosen a better core, and tells it so by
+ * the environment; then it does not return. A user's own OPENBLAS_CORETYPE stands. Before MPI begins. */
+void facet_blas_core_fit(char **arguments);
+/* What OpenBLAS had chosen, where facet told it better; NULL: it was not told. */
+const char *facet_blas_core_before(void);
+
 /* Raises FACET_BAD_INPUT unless the shape makes sense and the layouts of u and z fit it. */
 facet_status facet_conv_check(const facet_conv_shape *shape, int64_t batch, facet_layout in, facet_layout out);
 

@@ -693,6 +693,34 @@ static void versions_and_blocks(void **state)
   assert_int_equal(facet_kernels_dense.block(3), 1); /* an image stays as it is */
 }
 
+/* By what OpenBLAS says of itself and what the processor can do. */
+static void the_core_that_fits(void **state)
+{
+  static const struct {
+    const char *core;
+    facet_vectors can;
+    const char *better;
+  } expect[] = {
+      {"Prescott", FACET_VECTORS_OLD, NULL},
+      {"Prescott", FACET_VECTORS_AVX2, "Haswell"},
+      {"Prescott", FACET_VECTORS_AVX512, "SkylakeX"},
+      {"Sandybridge", FACET_VECTORS_AVX2, "Haswell"},
+      {"Zen", FACET_VECTORS_AVX2, NULL},
+      {"Zen", FACET_VECTORS_AVX512, "SkylakeX"},
+      {"Haswell", FACET_VECTORS_AVX512, "SkylakeX"},
+      {"SkylakeX", FACET_VECTORS_AVX512, NULL},
+      {"SkylakeX", FACET_VECTORS_AVX2, NULL},
+      {"Cooperlake", FACET_VECTORS_AVX512, NULL},
+      {"SapphireRapids", FACET_VECTORS_AVX512, NULL},
+      {"neoversen1", FACET_VECTORS_OLD, NULL},
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof expect / sizeof expect[0]; i++) {
+    const char *better = facet_blas_core_better(expect[i].core, expect[i].can);
+    assert_string_equal(better ? better : "", expect[i].better ? expect[i].better : "");
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -709,6 +737,7 @@ int main(void)
       cmocka_unit_test(images),
       cmocka_unit_test(refusals),
       cmocka_unit_test(versions_and_blocks),
+      cmocka_unit_test(the_core_that_fits),
   };
   return cmocka_run_group_tests_name("kernels", tests, NULL, NULL);
 }
