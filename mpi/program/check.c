@@ -164,10 +164,12 @@ static facet_status check(int ranks, const char *file, facet_session *s)
   return status;
 }
 
-facet_status facet_check(MPI_Comm comm, const char *file)
+facet_status facet_check(char *const *argument, bool fresh)
 {
+  (void)fresh;
+  MPI_Comm comm = MPI_COMM_WORLD;
   facet_session s = {0};
-  facet_status status = facet_rank(comm) == 0 ? check(facet_ranks(comm), file, &s) : FACET_OK;
+  facet_status status = facet_rank(comm) == 0 ? check(facet_ranks(comm), argument[0], &s) : FACET_OK;
   facet_session_clear(&s);
   return facet_agree(comm, status);
 }

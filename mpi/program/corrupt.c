@@ -1,11 +1,10 @@
-/* Corrupted test sets as .npy files: see corrupt.h. */
-#include "corrupt.h"
-
+/* The command `facet corrupt`: a study's test samples under its conditions, as .npy files. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "session.h"
 #include "study/loader.h"
 
 /* NumPy's header, version 1.0: padded so that the numbers begin at a multiple of 64. */
@@ -119,7 +118,7 @@ done:
   return status;
 }
 
-facet_status facet_corrupt_command(const facet_study *study, const facet_dataset *test, const char *folder)
+static facet_status write_all(const facet_study *study, const facet_dataset *test, const char *folder)
 {
   FACET_TRY(facet_make_folder(folder));
   for (int corruption = 0; facet_corruption_name(corruption); corruption++)
@@ -128,4 +127,15 @@ facet_status facet_corrupt_command(const facet_study *study, const facet_dataset
       printf("%s/%s.npy\n", folder, facet_corruption_name(corruption));
     }
   return write_file(study, test, -1, folder);
+}
+
+facet_status facet_corrupted(char *const *argument, bool fresh)
+{
+  (void)fresh;
+  facet_session s = {0};
+  facet_status status = facet_session_read(argument[0], &s);
+  if (status == FACET_OK)
+    status = write_all(s.study, s.data.test, argument[1]);
+  facet_session_clear(&s);
+  return status;
 }

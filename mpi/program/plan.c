@@ -1,10 +1,11 @@
 /* Plans: see session.h. What stages alone know they plan themselves. */
 #include "session.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "stages/stage.h"
-#include "train/cost.h"
+#include "train/sgd.h"
 
 static void variant_clear(facet_store_variant *v)
 {
@@ -55,6 +56,35 @@ static facet_status collect_warnings(const facet_member *m, facet_store_variant 
   return FACET_OK;
 }
 
+/* Epochs of the network that a variant begins with: dense as trained, unless its method wants the first weights. */
+static double epochs_before(const facet_making *making, const facet_variant *variant)
+{
+  bool first = variant->method && variant->method->from_first;
+  bool from_dense = variant->recipe >= 0 && !facet_making_external(making, variant) && !first;
+  return from_dense && making->model->train ? making->model->training.epochs : 0;
+}
+
+/* All but the time of a forward pass, which is not known yet. */
+static facet_status count_cost(const facet_making *making, const facet_member *m, facet_store_cost *cost)
+{
+  const facet_training *how = facet_making_training(making, &m->variant);
+  const facet_dataset *data = making->data->train;
+  facet_cost *count;
+  FACET_TRY(facet_network_cost(m->network, &count));
+  *cost = (facet_store_cost){.epochs = how ? how->epochs : 0,
+                             .epochs_before = epochs_before(making, &m->variant),
+                             .samples = how && data ? facet_training_samples(how, data->count) : 0,
+                             .parameters = facet_network_parameters(m->network),
+                             .flops = 2 * count->all.products,
+                             .flops_sparse = 2 * count->all.products_sparse,
+                             .bytes = count->all.bytes,
+                             .bytes_sparse = count->all.bytes_sparse,
+                             .train_seconds = how ? m->record.seconds : 0,
+                             .forward_seconds = NAN};
+  facet_cost_destroy(&count);
+  return FACET_OK;
+}
+
 static facet_status describe_variant(const facet_study *study, const facet_making *making, const facet_member *m,
                                      facet_store_variant *v)
 {
@@ -80,9 +110,7 @@ static facet_status describe_variant(const facet_study *study, const facet_makin
     v->layer_achieved[i] = layer->size ? (double)layer->removed / (double)layer->size : 0;
   }
   FACET_TRY(collect_warnings(m, v));
-  FACET_TRY(facet_variant_cost_count(making, &m->variant, m->network, &v->cost));
-  if (v->cost.epochs > 0)
-    v->cost.train_seconds = m->record.seconds;
+  FACET_TRY(count_cost(making, m, &v->cost));
   return constant_nodes(study, m->network, v);
 }
 

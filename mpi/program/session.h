@@ -23,8 +23,14 @@ facet_status facet_session_plan(facet_session *session, int ranks);
 void facet_session_forget_plan(facet_session *session);
 void facet_session_clear(facet_session *session);
 
-/* Collective. The commands `facet run`, and `facet check`. */
-facet_status facet_run(MPI_Comm comm, const char *file, bool fresh);
-facet_status facet_check(MPI_Comm comm, const char *file);
+/* A command, of what follows its name. */
+typedef facet_status facet_command(char *const *argument, bool fresh);
+/* Collective over all ranks: `facet run STUDY`, and `facet check STUDY`. */
+facet_command facet_run, facet_check;
+/* Not collective: `facet corrupt STUDY FOLDER`. Writes, in the layout of CIFAR-10-C, FOLDER/<corruption>.npy (uint8,
+ * S x N samples, y, x, channel, the severities of the study one after the other), FOLDER/clean.npy where clean is among
+ * the conditions, and FOLDER/labels.npy (uint8, S x N for the most severities; 255 where there is no label). Existing
+ * files are replaced. Errors as facet_session_read and facet_make_folder; FACET_IO. */
+facet_command facet_corrupted;
 
 #endif

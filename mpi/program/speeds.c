@@ -4,7 +4,6 @@
 #include <cblas.h>
 
 #include "study/loader.h"
-#include "train/cost.h"
 
 enum { FEW = 8, ORDER = 384 };
 

@@ -17,6 +17,7 @@
 #include "stage.h"
 #include "study/study_embed.h"
 #include "train/checkpoint.h"
+#include "train/method_run.h"
 
 enum { CHECKPOINT_SECONDS = 20 };
 
@@ -197,7 +198,7 @@ static facet_status load(training *t, int *epochs_done)
   bool found;
   facet_piece piece = {t->state, (size_t)t->state_size * sizeof *t->state};
   *epochs_done = 0;
-  FACET_TRY(facet_checkpoint_read(t->comm, t->checkpoint, t->digest, 1, &piece, &found));
+  FACET_TRY(facet_checkpoint_share(t->comm, t->checkpoint, t->digest, 1, &piece, &found));
   if (!found)
     return FACET_OK;
   *epochs_done = (int)t->state[0];

@@ -2,7 +2,6 @@
  * at once, as they run in the analysis. */
 #include "ranks/agree.h"
 #include "stage.h"
-#include "train/cost.h"
 
 static facet_status measure(const facet_context *c, const uint8_t *done)
 {

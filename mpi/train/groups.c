@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "checkpoint.h"
 #include "ranks/agree.h"
 #include "ranks/exchange.h"
 #include "source.h"
+#include "train/checkpoint.h"
 
 /* A file beside a network's own: "checkpoint", which its training goes on from, or "record". Caller frees. */
 static char *file_beside(const facet_member *m, const char *what)

@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-#include "checkpoint.h"
 #include "ranks/agree.h"
+#include "train/checkpoint.h"
 
 typedef struct {
   MPI_Comm comm;
@@ -17,6 +17,17 @@ typedef struct {
 
 /* ---- checkpoints ---- */
 
+facet_status facet_checkpoint_share(MPI_Comm comm, const char *path, const char digest[65], int pieces,
+                                    const facet_piece *piece, bool *found)
+{
+  *found = false;
+  FACET_AGREE(comm, facet_rank(comm) == 0 ? facet_checkpoint_read(path, digest, pieces, piece, found) : FACET_OK);
+  FACET_TRY(facet_share(comm, (char *)found, sizeof *found, "checkpoint"));
+  for (int i = 0; i < pieces && *found; i++)
+    FACET_TRY(facet_share(comm, (char *)piece[i].data, (int64_t)piece[i].bytes, "checkpoint"));
+  return FACET_OK;
+}
+
 static facet_status go_on(run *r)
 {
   bool found = false;
@@ -24,7 +35,7 @@ static facet_status go_on(run *r)
   if (!r->checkpoint)
     return FACET_OK;
   FACET_AGREE(r->comm, facet_method_pieces(m));
-  FACET_TRY(facet_checkpoint_read(r->comm, r->checkpoint, r->digest, m->pieces, m->piece, &found));
+  FACET_TRY(facet_checkpoint_share(r->comm, r->checkpoint, r->digest, m->pieces, m->piece, &found));
   if (found)
     facet_method_filled(m);
   return FACET_OK;

@@ -20,4 +20,8 @@ facet_status facet_method_run(MPI_Comm comm, const facet_method_job *job, facet_
 facet_status facet_train_step(MPI_Comm comm, facet_sgd *sgd, facet_status before, int64_t step, double rate,
                               const facet_mask *mask);
 
+/* Collective. facet_checkpoint_read by rank 0; all get the same. */
+facet_status facet_checkpoint_share(MPI_Comm comm, const char *path, const char digest[65], int pieces,
+                                    const facet_piece *piece, bool *found);
+
 #endif

@@ -6,7 +6,7 @@
 #include <mpi.h>
 
 #include "making.h"
-#include "record.h"
+#include "train/record.h"
 
 typedef struct {
   facet_variant variant; /* name, recipe, asked-for sparsity */

@@ -116,4 +116,10 @@ facet_status facet_network_dense(facet_shape input, int layers, const int64_t *s
 facet_status facet_network_stack(const facet_network *lower, int value, const facet_network *upper, const char *prefix,
                                  facet_network **stacked);
 
+/* ---- time ---- */
+
+/* Seconds of a forward pass of one sample: the best of several passes of a few samples of noise, of at most `batch` at
+ * once. */
+facet_status facet_forward_measure(const facet_network *network, facet_type precision, int64_t batch, double *seconds);
+
 #endif

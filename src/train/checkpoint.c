@@ -7,9 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ranks/agree.h"
-#include "ranks/versions.h"
-
 static const char title[] = "facet checkpoint 2\n";
 enum { TITLE = sizeof title - 1, FIELD = 65, HEADER = TITLE + 3 * FIELD };
 
@@ -64,7 +61,7 @@ static facet_status fits(const uint8_t *bytes, size_t count, size_t size, const 
   return FACET_OK;
 }
 
-/* Rank 0: the bytes of a file that fits; *bytes stays NULL if there is none. */
+/* The bytes of a file that fits; *bytes stays NULL if there is none. */
 static facet_status read_fitting(const char *path, const char *digest, size_t size, uint8_t **bytes)
 {
   size_t count;
@@ -79,25 +76,18 @@ static facet_status read_fitting(const char *path, const char *digest, size_t si
   return status;
 }
 
-facet_status facet_checkpoint_read(MPI_Comm comm, const char *path, const char digest[65], int pieces,
-                                   const facet_piece *piece, bool *found)
+facet_status facet_checkpoint_read(const char *path, const char digest[65], int pieces, const facet_piece *piece,
+                                   bool *found)
 {
-  uint8_t *bytes = NULL;
+  uint8_t *bytes;
   size_t at = HEADER;
-  int there = 0;
-  facet_status status = facet_rank(comm) == 0 ? read_fitting(path, digest, size_of(pieces, piece), &bytes) : FACET_OK;
-  FACET_GO(done, status, facet_agree(comm, status));
-  there = bytes != NULL;
-  FACET_GO(done, status, facet_share(comm, &there, 1, "checkpoint"));
-  for (int i = 0; i < pieces && there; at += piece[i++].bytes) {
-    if (bytes)
-      memcpy(piece[i].data, bytes + at, piece[i].bytes);
-    FACET_GO(done, status, facet_share(comm, (char *)piece[i].data, (int64_t)piece[i].bytes, "checkpoint"));
-  }
-done:
+  *found = false;
+  FACET_TRY(read_fitting(path, digest, size_of(pieces, piece), &bytes));
+  *found = bytes != NULL;
+  for (int i = 0; i < pieces && bytes; at += piece[i++].bytes)
+    memcpy(piece[i].data, bytes + at, piece[i].bytes);
   facet_free(&bytes);
-  *found = there;
-  return status;
+  return FACET_OK;
 }
 
 void facet_checkpoint_remove(const char *path)

@@ -1,9 +1,10 @@
-/* `facet inspect`: a table of the nodes of an ONNX file, supported or not. */
+/* A table of the nodes of an ONNX file, supported or not. */
 #include "inspect.h"
 
 #include <stdio.h>
 
-#include "rooms.h"
+#include "onnx/onnx.h"
+#include "prune.h"
 
 static int64_t zeros_in(const facet_tensor *t)
 {

@@ -1,11 +1,11 @@
-/* `facet inspect`. */
+/* What an ONNX file holds, and what is pruned of it: `facet inspect`. */
 #ifndef FACET_INSPECT_H
 #define FACET_INSPECT_H
 
 #include "base/base.h"
 
 /* Prints nodes, shapes, parameters and zeros per layer of an ONNX file to stdout; where facet cannot run it, its nodes
- * with every operator that is not supported marked, and fails as facet_onnx_read does. Not collective. */
+ * with every operator that is not supported marked, and fails as facet_onnx_read does. */
 facet_status facet_inspect(const char *path);
 
 #endif

@@ -10,9 +10,9 @@ typedef struct {
   char diverged[400]; /* what was said when the training diverged; "": it did not */
 } facet_record;
 
-/* Not collective. Written whole or not at all. */
+/* Written whole or not at all. */
 facet_status facet_record_write(const char *path, const facet_record *record);
-/* Not collective. No file, or one that says nothing: nothing is known, and that is no error. */
+/* No file, or one that says nothing: nothing is known, and that is no error. */
 facet_record facet_record_read(const char *path);
 
 #endif
