@@ -3,277 +3,160 @@
  * SHA-256 over every dataset but those that rows.def sets apart (times, marks, and what comes of distributed matrices,
  * whose last digits are not the same on any number of ranks), in order of path (path, kind and size of type,
  * dimensions, bytes), and over the attributes of the variants, in order of name. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "store_file.h"
 
 typedef struct {
   const char *path;
-  hid_t file;
   facet_sha256 *digest;
   facet_status status;
 } sum;
 
-static facet_status add_text(sum *s, const char *text)
+static facet_status add_text(const sum *s, const char *text)
 {
   return facet_sha256_add(s->digest, text, strlen(text) + 1);
 }
 
-static facet_status add_strings(sum *s, char **text, size_t count)
-{
-  for (size_t i = 0; i < count; i++)
-    FACET_TRY(add_text(s, text[i] ? text[i] : ""));
-  return FACET_OK;
-}
-
 /* Type and dimensions; *count elements. */
-static facet_status add_shape(sum *s, hid_t type, hid_t space, size_t *count)
+static facet_status add_shape(const sum *s, hid_t type, hid_t space, hsize_t dim[H5S_MAX_RANK], size_t *count)
 {
-  hsize_t dim[32];
   int rank = H5Sget_simple_extent_dims(space, dim, NULL);
   H5_CHECK(s->path, "reading", rank);
   int64_t head[3] = {H5Tget_class(type), (int64_t)H5Tget_size(type), rank};
-  *count = 1;
+  *count = (size_t)H5Sget_simple_extent_npoints(space);
   FACET_TRY(facet_sha256_add(s->digest, head, sizeof head));
   for (int i = 0; i < rank; i++) {
     int64_t d = (int64_t)dim[i];
-    *count *= (size_t)dim[i];
     FACET_TRY(facet_sha256_add(s->digest, &d, sizeof d));
   }
   return FACET_OK;
 }
 
-/* All bytes of a dataset. The first dimensions `outer` are gone through one by one, so that a piece of the next one,
- * all that follows included, takes a few megabytes however large the whole is. */
-typedef struct {
-  hid_t set, type, space;
-  int rank, outer;
-  hsize_t dim[H5S_MAX_RANK], start[H5S_MAX_RANK], size[H5S_MAX_RANK];
-  size_t line; /* bytes of one element of dimension `outer` */
-  hsize_t step;
-  char *bytes;
-} walk;
+/* What was read whole, unless that failed: texts, which are given back to HDF5, or other values. */
+static facet_status add_values(const sum *s, hid_t type, hid_t space, size_t count, herr_t read, void *values)
+{
+  H5_CHECK(s->path, "reading", read);
+  if (H5Tis_variable_str(type) <= 0)
+    return facet_sha256_add(s->digest, values, count * H5Tget_size(type));
+  facet_status status = FACET_OK;
+  char **text = values;
+  for (size_t i = 0; i < count && status == FACET_OK; i++)
+    status = add_text(s, text[i] ? text[i] : "");
+  H5Dvlen_reclaim(type, space, H5P_DEFAULT, values);
+  return status;
+}
 
 enum { PIECE = 8 << 20 };
 
-static facet_status add_piece(sum *s, walk *w)
+/* Attributes and texts whole, numbers by pieces of a few megabytes however large all of it is. */
+static facet_status add_content(const sum *s, hid_t object, bool attribute, hid_t type, hid_t space)
 {
-  hid_t memory = H5Screate_simple(w->rank, w->size, NULL);
-  herr_t read = H5Sselect_hyperslab(w->space, H5S_SELECT_SET, w->start, NULL, w->size, NULL);
-  if (read >= 0)
-    read = H5Dread(w->set, w->type, memory, w->space, H5P_DEFAULT, w->bytes);
-  H5Sclose(memory);
-  H5_CHECK(s->path, "reading", read);
-  return facet_sha256_add(s->digest, w->bytes, (size_t)w->size[w->outer] * w->line);
-}
-
-/* Counts `start` up along the outer dimensions; false after the last. */
-static bool next_line(walk *w)
-{
-  for (int i = w->outer - 1; i >= 0; i--) {
-    if (++w->start[i] < w->dim[i])
-      return true;
-    w->start[i] = 0;
-  }
-  return false;
-}
-
-static facet_status add_lines(sum *s, walk *w)
-{
-  do
-    for (hsize_t first = 0; first < w->dim[w->outer]; first += w->step) {
-      w->start[w->outer] = first;
-      w->size[w->outer] = w->dim[w->outer] - first < w->step ? w->dim[w->outer] - first : w->step;
-      FACET_TRY(add_piece(s, w));
-    }
-  while (next_line(w));
-  return FACET_OK;
-}
-
-static facet_status add_bytes(sum *s, hid_t set, hid_t type, hid_t space, size_t count)
-{
-  walk w = {.set = set, .type = type, .space = space, .line = count * H5Tget_size(type)};
-  w.rank = H5Sget_simple_extent_dims(space, w.dim, NULL);
+  bool text = H5Tis_variable_str(type) > 0, whole = attribute || text;
+  size_t count = 0, size = H5Tget_size(type);
+  facet_store_transfer t = {.set = object, .memory = type, .list = H5P_DEFAULT, .most = PIECE, .digest = s->digest};
+  t.axes = H5Sget_simple_extent_ndims(space);
+  FACET_TRY(add_shape(s, type, space, t.count, &count));
+  size_t room = whole ? count * size : PIECE;
   if (count == 0)
     return FACET_OK;
-  FACET_CHECK(w.rank > 0, FACET_BAD_INPUT, "%s: holds a dataset that is none of facet's", s->path);
-  memcpy(w.size, w.dim, sizeof w.size);
-  w.line /= (size_t)w.dim[0];
-  while (w.line > PIECE && w.outer + 1 < w.rank) {
-    w.size[w.outer++] = 1;
-    w.line /= (size_t)w.dim[w.outer];
-  }
-  w.step = w.line < PIECE ? (hsize_t)(PIECE / w.line) : 1;
-  if (w.step > w.dim[w.outer])
-    w.step = w.dim[w.outer];
-  FACET_NEW(w.bytes, (size_t)w.step * w.line);
-  facet_status status = add_lines(s, &w);
-  facet_free(&w.bytes);
+  if (!(t.data = facet_allocate(room > size ? room : size, 1)))
+    return FACET_OS;
+  facet_status status;
+  if (whole)
+    status = add_values(s, type, space, count,
+                        attribute ? H5Aread(object, type, t.data)
+                                  : H5Dread(object, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, t.data),
+                        t.data);
+  else
+    status = facet_store_move(s->path, t);
+  facet_free(&t.data);
   return status;
 }
 
-static facet_status add_set(sum *s, hid_t set)
+/* A dataset, or an attribute, that was opened by its name; closes it. 0: go on. */
+static herr_t add_object(sum *s, const char *name, hid_t object, bool attribute)
 {
-  hid_t type = H5Dget_type(set), space = H5Dget_space(set);
-  size_t count = 0;
-  facet_status status = add_shape(s, type, space, &count);
-  if (status == FACET_OK && H5Tis_variable_str(type) > 0) {
-    char **text = facet_allocate(count, sizeof *text);
-    if (!text)
-      status = FACET_OS;
-    else if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0)
-      status = facet_store_raise(s->path, "reading");
-    else
-      status = add_strings(s, text, count);
-    if (text)
-      H5Dvlen_reclaim(type, space, H5P_DEFAULT, text);
-    facet_free(&text);
-  } else if (status == FACET_OK) {
-    status = add_bytes(s, set, type, space, count);
-  }
-  H5Tclose(type);
-  H5Sclose(space);
-  return status;
+  s->status = object < 0 ? facet_store_raise(s->path, "reading") : add_text(s, name);
+  hid_t type = object < 0 ? -1 : attribute ? H5Aget_type(object) : H5Dget_type(object);
+  hid_t space = object < 0 ? -1 : attribute ? H5Aget_space(object) : H5Dget_space(object);
+  if (s->status == FACET_OK)
+    s->status = add_content(s, object, attribute, type, space);
+  H5_CLOSE(type, space, object);
+  return s->status == FACET_OK ? 0 : -1;
 }
 
 static herr_t visit_attribute(hid_t object, const char *name, const H5A_info_t *info, void *data)
 {
   (void)info;
-  sum *s = data;
-  hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
-  hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
-  size_t count = 0;
-  s->status = add_text(s, name);
-  if (s->status == FACET_OK)
-    s->status = add_shape(s, type, space, &count);
-  size_t bytes = count * H5Tget_size(type);
-  char *values = s->status == FACET_OK ? facet_allocate(bytes, 1) : NULL;
-  if (values && H5Aread(attribute, type, values) >= 0) {
-    bool text = H5Tis_variable_str(type) > 0;
-    s->status = text ? add_strings(s, (char **)(void *)values, count) : facet_sha256_add(s->digest, values, bytes);
-    if (text)
-      H5Dvlen_reclaim(type, space, H5P_DEFAULT, values);
-  } else if (s->status == FACET_OK) {
-    s->status = values ? facet_store_raise(s->path, "reading") : FACET_OS;
-  }
-  facet_free(&values);
-  H5Tclose(type);
-  H5Sclose(space);
-  H5Aclose(attribute);
-  return s->status == FACET_OK ? 0 : -1;
+  return add_object(data, name, H5Aopen(object, name, H5P_DEFAULT), true);
 }
 
 static herr_t visit_object(hid_t root, const char *name, const H5O_info_t *info, void *data)
 {
   sum *s = data;
-  if (info->type == H5O_TYPE_DATASET) {
-    if (!facet_row_summed(name))
-      return 0;
-    hid_t set = H5Dopen2(root, name, H5P_DEFAULT);
-    s->status = set < 0 ? facet_store_raise(s->path, "reading") : add_text(s, name);
-    if (s->status == FACET_OK)
-      s->status = add_set(s, set);
-    if (set >= 0)
-      H5Dclose(set);
-  } else if (strncmp(name, "variants/", 9) == 0) {
-    hid_t group = H5Gopen2(root, name, H5P_DEFAULT);
-    hsize_t from = 0;
-    s->status = group < 0 ? facet_store_raise(s->path, "reading") : add_text(s, name);
-    if (s->status == FACET_OK && H5Aiterate2(group, H5_INDEX_NAME, H5_ITER_INC, &from, visit_attribute, s) < 0 &&
-        s->status == FACET_OK)
-      s->status = facet_store_raise(s->path, "reading");
-    if (group >= 0)
-      H5Gclose(group);
-  }
-  return s->status == FACET_OK ? 0 : -1;
+  hsize_t from = 0;
+  if (info->type == H5O_TYPE_DATASET)
+    return facet_row_summed(name) ? add_object(s, name, H5Dopen2(root, name, H5P_DEFAULT), false) : 0;
+  if (strncmp(name, "variants/", 9) != 0)
+    return 0;
+  s->status = add_text(s, name);
+  return s->status == FACET_OK
+             ? H5Aiterate_by_name(root, name, H5_INDEX_NAME, H5_ITER_INC, &from, visit_attribute, s, H5P_DEFAULT)
+             : -1;
 }
 
 /* ---- is a file finished? ---- */
 
-/* How many parts of a stage are done, and there are. */
-static facet_status count_done(const char *path, hid_t set, int64_t *done, int64_t *parts)
-{
-  hid_t space = H5Dget_space(set);
-  *parts = H5Sget_simple_extent_npoints(space);
-  *done = 0;
-  H5Sclose(space);
-  uint8_t *mark;
-  FACET_NEW(mark, *parts);
-  herr_t read = H5Dread(set, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, mark);
-  for (int64_t i = 0; read >= 0 && i < *parts; i++)
-    *done += mark[i] == 1;
-  facet_free(&mark);
-  H5_CHECK(path, "reading", read);
-  return FACET_OK;
-}
+typedef struct {
+  FILE *missing; /* stages, and how much of them is there */
+  int count;
+  bool unread;
+} unfinished;
 
-/* Adds a stage of /progress to the list of those that are missing, unless it is done. */
-static facet_status look_at(const char *path, hid_t set, const char *stage, char **missing, int *count)
+/* A stage of /progress, which is missing unless all of its parts are done. */
+static herr_t look_at(hid_t progress, const char *stage, const H5O_info_t *info, void *data)
 {
-  int64_t done, parts;
-  if (H5DSis_scale(set) > 0)
-    return FACET_OK;
-  FACET_TRY(count_done(path, set, &done, &parts));
-  if (done == parts)
-    return FACET_OK;
-  char *longer = facet_format("%s%s%s", *missing ? *missing : "", *missing ? ", " : "", stage);
-  char *exact = longer && done > 0
-                    ? facet_format("%s (%lld of %lld parts are done)", longer, (long long)done, (long long)parts)
-                    : facet_copy_text(longer);
-  facet_free(&longer);
-  facet_free(missing);
-  *missing = exact;
-  ++*count;
-  return exact ? FACET_OK : FACET_OS;
+  unfinished *u = data;
+  if (info->type != H5O_TYPE_DATASET)
+    return 0;
+  hid_t set = H5Dopen2(progress, stage, H5P_DEFAULT), space = H5Dget_space(set);
+  long long parts = H5Sget_simple_extent_npoints(space), done = 0;
+  bool scale = H5DSis_scale(set) > 0;
+  uint8_t *mark = parts < 0 ? NULL : facet_allocate((size_t)parts, 1);
+  u->unread = !mark || (!scale && H5Dread(set, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, mark) < 0);
+  for (long long i = 0; !u->unread && i < parts; i++)
+    done += mark[i] == 1;
+  H5_CLOSE(space, set);
+  facet_free(&mark);
+  if (u->unread || scale || done == parts)
+    return u->unread ? -1 : 0;
+  (void)fprintf(u->missing, "%s%s", u->count++ ? ", " : "", stage);
+  if (done > 0)
+    (void)fprintf(u->missing, " (%lld of %lld parts are done)", done, parts);
+  return 0;
 }
 
 static facet_status check_finished(const char *path, hid_t file)
 {
-  hid_t group = H5Lexists(file, "/progress", H5P_DEFAULT) > 0 ? H5Gopen2(file, "/progress", H5P_DEFAULT) : -1;
-  FACET_CHECK(group >= 0, FACET_BAD_INPUT, "%s: is not a store of facet", path);
-  H5G_info_t about = {.nlinks = 0};
-  herr_t known = H5Gget_info(group, &about);
-  facet_status status = known < 0 ? facet_store_raise(path, "reading /progress") : FACET_OK;
-  char *missing = NULL, name[100];
-  int count = 0;
-  for (hsize_t i = 0; i < about.nlinks && status == FACET_OK; i++) {
-    (void)H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT);
-    hid_t set = H5Dopen2(group, name, H5P_DEFAULT);
-    status = set < 0 ? facet_store_raise(path, name) : look_at(path, set, name, &missing, &count);
-    if (set >= 0)
-      H5Dclose(set);
-  }
-  H5Gclose(group);
-  if (status == FACET_OK && missing)
-    status =
-        facet_raise(FACET_BAD_INPUT, "%s: is not finished: %s %s missing", path, missing, count > 1 ? "are" : "is");
-  facet_free(&missing);
+  char *list = NULL;
+  size_t length;
+  unfinished u = {.missing = open_memstream(&list, &length)};
+  FACET_CHECK(u.missing, FACET_OS, "out of memory");
+  bool store = H5Lexists(file, "/progress", H5P_DEFAULT) > 0;
+  herr_t seen = store ? H5Ovisit_by_name(file, "/progress", H5_INDEX_NAME, H5_ITER_INC, look_at, &u, H5P_DEFAULT) : 0;
+  (void)fclose(u.missing);
+  facet_status status = FACET_OK;
+  if (!store)
+    status = facet_raise(FACET_BAD_INPUT, "%s: is not a store of facet", path);
+  else if (seen < 0)
+    status = facet_store_raise(path, "reading /progress");
+  else if (u.count > 0)
+    status = facet_raise(FACET_BAD_INPUT, "%s: is not finished: %s %s missing", path, list, u.count > 1 ? "are" : "is");
+  free(list);
   return status;
-}
-
-static facet_status open_to_read(const char *path, hid_t *file)
-{
-  FACET_CHECK(facet_exists(path), FACET_NO_INPUT, "%s: No such file or directory", path);
-  hid_t list = facet_store_access();
-  *file = H5Fopen(path, H5F_ACC_RDONLY, list);
-  H5Pclose(list);
-  FACET_CHECK(*file >= 0, FACET_BAD_INPUT, "%s: not an HDF5 file, or damaged", path);
-  return FACET_OK;
-}
-
-static facet_status finished(const char *path)
-{
-  hid_t file;
-  FACET_TRY(open_to_read(path, &file));
-  facet_status status = check_finished(path, file);
-  H5Fclose(file);
-  return status;
-}
-
-facet_status facet_store_finished(const char *path)
-{
-  facet_store_listener before = facet_store_listen();
-  return facet_store_unlisten(before, finished(path));
 }
 
 /* ---- the sum ---- */
@@ -281,17 +164,19 @@ facet_status facet_store_finished(const char *path)
 static facet_status sum_up(const char *path, char hex[65])
 {
   sum s = {.path = path, .status = FACET_OK};
-  FACET_TRY(open_to_read(path, &s.file));
-  facet_status status = check_finished(path, s.file);
-  if (status == FACET_OK)
-    status = facet_sha256_begin(&s.digest);
-  if (status == FACET_OK && H5Ovisit(s.file, H5_INDEX_NAME, H5_ITER_INC, visit_object, &s) < 0)
+  facet_status status;
+  hid_t file;
+  FACET_CHECK(facet_exists(path), FACET_NO_INPUT, "%s: No such file or directory", path);
+  FACET_TRY(facet_store_open_alone(path, &file));
+  FACET_GO(done, status, check_finished(path, file));
+  FACET_GO(done, status, facet_sha256_begin(&s.digest));
+  if (H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, visit_object, &s) < 0)
     status = s.status != FACET_OK ? s.status : facet_store_raise(path, "reading");
-  if (status == FACET_OK)
-    status = facet_sha256_end(&s.digest, hex);
   else
-    facet_sha256_drop(&s.digest);
-  H5Fclose(s.file);
+    status = facet_sha256_end(&s.digest, hex);
+done:
+  facet_sha256_drop(&s.digest);
+  H5Fclose(file);
   return status;
 }
 

@@ -52,3 +52,19 @@ hid_t facet_store_access(void)
 #endif
   return list;
 }
+
+facet_status facet_store_open_alone(const char *path, hid_t *file)
+{
+  hid_t list = facet_store_access();
+  *file = H5Fopen(path, H5F_ACC_RDONLY, list);
+  H5_CLOSE(list);
+  FACET_CHECK(*file >= 0, FACET_BAD_INPUT, "%s: cannot be opened: not an HDF5 file, or damaged", path);
+  return FACET_OK;
+}
+
+void facet_store_drop(const hid_t *id)
+{
+  for (; *id != 0; id++)
+    if (*id > 0)
+      H5Idec_ref(*id);
+}

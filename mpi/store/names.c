@@ -57,9 +57,12 @@ static facet_status name_replicates(const facet_store_plan *p, facet_store_names
 {
   FACET_NEW(n->replicate, p->variants);
   FACET_NEW(n->replicate_of, p->variants);
-  for (int v = 0; v < p->variants; v++)
+  FACET_NEW(n->replicate_size, p->variants);
+  for (int v = 0; v < p->variants; v++) {
     if ((n->replicate_of[v] = number_of(n->replicate, &n->replicates, facet_copy_text(p->variant[v].replicate))) < 0)
       return FACET_OS;
+    n->replicate_size[n->replicate_of[v]]++;
+  }
   return FACET_OK;
 }
 
@@ -75,6 +78,9 @@ facet_status facet_store_names_make(const facet_store_plan *p, facet_store_names
   FACET_TRY(name_corruptions(p, n));
   FACET_TRY(name_methods(p, n));
   FACET_TRY(name_replicates(p, n));
+  FACET_NEW(n->variant, p->variants);
+  for (int v = 0; v < p->variants; v++)
+    n->variant[v] = p->variant[v].name;
   FACET_NEW(n->item, n->items);
   for (int64_t i = 0; i < n->items; i++)
     if (!(n->item[i] = facet_format("%s, %s", p->variant[i / p->conditions].name, p->condition[i % p->conditions])))
@@ -88,7 +94,7 @@ void facet_store_names_clear(facet_store_names *n)
   facet_free_list(&n->method, n->methods);
   facet_free_list(&n->replicate, n->replicates);
   facet_free_list(&n->item, n->items);
-  FACET_FREE(&n->corruption_of, &n->method_of, &n->replicate_of);
+  FACET_FREE(&n->variant, &n->corruption_of, &n->method_of, &n->replicate_of, &n->replicate_size);
 }
 
 bool facet_store_has_spectrum(const facet_store_plan *p, int variant)

@@ -4,23 +4,21 @@
 
 #include "base/base.h"
 
+/* In a list of dimensions: the axes of a network's own input; and those of a stage's marks. */
+#define ANY_LAYOUT "channel, y, x ([or otherwise](#layout))"
+#define MARKED     "of the stage"
+
 #define DIMENSION(id, ...) FACET_DIM_##id,
-#define ROW(...)
 typedef enum {
 #include "rows.def"
   FACET_DIMENSIONS
 } facet_dimension;
-#undef DIMENSION
-#undef ROW
 
-#define DIMENSION(...)
 #define ROW(id, ...) FACET_ROW_##id,
 typedef enum {
 #include "rows.def"
   FACET_ROWS
 } facet_row;
-#undef DIMENSION
-#undef ROW
 
 /* REAL: the study's precision. */
 typedef enum { FACET_ROW_REAL, FACET_ROW_F64, FACET_ROW_I32, FACET_ROW_I64, FACET_ROW_U8 } facet_row_type;

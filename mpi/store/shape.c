@@ -1,202 +1,57 @@
-/* From a plan to the shape of its file: see shape.h. */
-#include "shape.h"
-
+/* From a plan to the shape of its file: see store_file.h. */
 #include <stdio.h>
 #include <string.h>
+
+#include "store_file.h"
 
 /* ---- dimensions ---- */
 
 /* Sizes of an embedding, of spectra and the like are 0 in a plan without. */
-static int64_t unless_none(int64_t size)
+static int64_t some(int64_t size)
 {
   return size > 0 ? size : -1;
 }
 
-/* Of the dimensions that all variants share. */
-static int64_t common_size(const facet_store_shape *s, facet_dimension d)
-{
-  const facet_store_plan *p = s->plan;
-  int64_t items = unless_none(s->names.items), embedding = p->embed_axes > 0;
-  switch (d) {
-  case FACET_DIM_VARIANT:
-    return p->variants;
-  case FACET_DIM_CONDITION:
-    return p->conditions;
-  case FACET_DIM_CLASS:
-    return p->classes;
-  case FACET_DIM_SAMPLE:
-  case FACET_DIM_PLACE:
-    return p->samples;
-  case FACET_DIM_CHANNEL:
-    return p->image.channels;
-  case FACET_DIM_Y:
-    return p->image.height;
-  case FACET_DIM_X:
-    return p->image.width;
-  case FACET_DIM_LINEAR:
-    return unless_none(p->linear_samples);
-  case FACET_DIM_RANK:
-    return p->linear_samples > 0 ? p->linear_rows : -1;
-  case FACET_DIM_REPLICATE:
-    return s->names.replicates;
-  case FACET_DIM_CORRUPTION:
-    return unless_none(s->names.corruptions);
-  case FACET_DIM_METHOD:
-    return unless_none(s->names.methods);
-  case FACET_DIM_CLASS_PLACE:
-    return p->samples < FACET_CLASS_RANKS ? p->samples : FACET_CLASS_RANKS;
-  case FACET_DIM_ITEM:
-  case FACET_DIM_LEAF:
-    return items;
-  case FACET_DIM_AXIS:
-    return items > 0 ? 2 : -1;
-  case FACET_DIM_MERGE:
-    return items > 0 ? items - 1 : -1;
-  case FACET_DIM_COLUMN:
-    return items > 0 ? 4 : -1;
-  case FACET_DIM_CHANGE:
-    return unless_none(p->change_samples);
-  case FACET_DIM_COMPONENT:
-    return unless_none(p->components);
-  case FACET_DIM_PAIR:
-    return unless_none(facet_store_cka_items(p));
-  case FACET_DIM_POSITION:
-    return unless_none(p->embed_axes);
-  case FACET_DIM_EPOCH:
-    return embedding ? p->embed_epochs : -1;
-  case FACET_DIM_TRAINED:
-    return embedding ? p->embed_train : -1;
-  case FACET_DIM_MERIT:
-    return embedding ? 3 : -1;
-  case FACET_DIM_EXPLAINED:
-    return embedding ? p->embed_samples : -1;
-  case FACET_DIM_BLOCK:
-    return (p->samples + p->block - 1) / p->block;
-  default:
-    return -1;
-  }
-}
-
-int64_t facet_store_shape_size(const facet_store_shape *s, facet_dimension d, int variant)
-{
-  const facet_store_plan *p = s->plan;
-  const facet_store_variant *v = &p->variant[variant];
-  bool changes = p->change_samples > 0 && v->change && (variant > 0 || p->change_conditions > 0);
-  switch (d) {
-  case FACET_DIM_NODE:
-    return v->linearize ? v->constant_nodes : -1;
-  case FACET_DIM_FEATURE:
-    return unless_none(v->features);
-  case FACET_DIM_CHANGE_NODE:
-    return changes ? v->change_nodes : -1;
-  case FACET_DIM_GATE:
-    return changes ? v->gates : -1;
-  case FACET_DIM_EMBED_NODE:
-    return unless_none(v->embed_nodes);
-  default:
-    return s->size[d];
-  }
-}
-
-const char *facet_store_shape_coordinate(const facet_store_shape *s, facet_dimension d, int variant, int64_t i,
-                                         int64_t *number)
+#define NUMBERS                                           NULL
+#define TEXT(list)                                        ((const char *const *)(list))
+#define DIMENSION(id, name, coordinate, size, holds, ...) [FACET_DIM_##id] = {size, holds},
+/* All dimensions as one variant has them. */
+static void find_extents(const facet_store_plan *p, const facet_store_names *n, const facet_store_variant *v,
+                         facet_store_extent extent[FACET_DIMENSIONS])
 {
   static const char *const columns[] = {"first", "second", "distance", "items"}, *const axes[] = {"x", "y", "z"},
                            *const merits[] = {"nearest_error", "trustworthiness", "continuity"};
-  const facet_store_plan *p = s->plan;
-  *number = d == FACET_DIM_BLOCK ? i * p->block : i;
-  switch (d) {
-  case FACET_DIM_VARIANT:
-    return p->variant[i].name;
-  case FACET_DIM_CONDITION:
-    return p->condition[i];
-  case FACET_DIM_CLASS:
-    return p->class_name[i];
-  case FACET_DIM_NODE:
-    return p->variant[variant].constant_node[i];
-  case FACET_DIM_REPLICATE:
-    return s->names.replicate[i];
-  case FACET_DIM_CORRUPTION:
-    return s->names.corruption[i];
-  case FACET_DIM_METHOD:
-    return s->names.method[i];
-  case FACET_DIM_ITEM:
-  case FACET_DIM_PAIR:
-    return s->names.item[i];
-  case FACET_DIM_AXIS:
-  case FACET_DIM_POSITION:
-    return axes[i];
-  case FACET_DIM_COLUMN:
-    return columns[i];
-  case FACET_DIM_CHANGE_NODE:
-    return p->variant[variant].change_node[i];
-  case FACET_DIM_GATE:
-    return p->variant[variant].gate[i];
-  case FACET_DIM_MERIT:
-    return merits[i];
-  case FACET_DIM_EMBED_NODE:
-    return p->variant[variant].embed_node[i];
-  default:
-    return NULL;
-  }
+  bool compared = p->change_samples > 0 && v->change && (v != p->variant || p->change_conditions > 0);
+  const facet_store_extent all[FACET_DIMENSIONS] = {
+#include "rows.def"
+  };
+  memcpy(extent, all, sizeof all);
 }
+#undef NUMBERS
+#undef TEXT
 
 /* ---- which arrays are there, beside: those whose dimensions are ---- */
 
-static bool always(const facet_store_plan *p, int v, int c)
+static bool is_moved(const facet_store_plan *p, int condition)
 {
-  (void)p;
-  (void)v;
-  (void)c;
-  return true;
-}
-
-static bool linearized(const facet_store_plan *p, int v, int c)
-{
-  (void)c;
-  return p->variant[v].linearize;
-}
-
-static bool changed(const facet_store_plan *p, int v, int c)
-{
-  (void)c;
-  return p->variant[v].change && v > 0;
-}
-
-static bool moved(const facet_store_plan *p, int v, int c)
-{
-  bool wanted = false;
   for (int i = 0; i < p->change_conditions; i++)
-    wanted = wanted || p->change_condition[i] == c;
-  return p->variant[v].change && wanted;
+    if (p->change_condition[i] == condition)
+      return true;
+  return false;
 }
 
-static bool spectral(const facet_store_plan *p, int v, int c)
+#define ROW(id, path, dimensions, type, unit, there, ...) [FACET_ROW_##id] = there,
+static bool is_there(const facet_store_plan *p, facet_row row, int variant, int condition)
 {
-  (void)c;
-  return facet_store_has_spectrum(p, v);
-}
-
-static bool any_spectrum(const facet_store_plan *p, int v, int c)
-{
-  (void)v;
-  (void)c;
-  return p->components > 0;
-}
-
-static bool embedded(const facet_store_plan *p, int v, int c)
-{
-  (void)c;
-  return p->variant[v].embed_nodes > 0;
-}
-
-#define DIMENSION(...)
-#define ROW(id, path, dimensions, type, unit, there, ...) [FACET_ROW_##id] = (there),
-static bool (*const is_there[FACET_ROWS])(const facet_store_plan *, int, int) = {
+  const facet_store_variant *v = &p->variant[variant];
+  bool always = true, linearized = v->linearize, changed = v->change && variant > 0, embedded = v->embed_nodes > 0,
+       moved = v->change && is_moved(p, condition), spectral = facet_store_has_spectrum(p, variant),
+       any_spectrum = p->components > 0;
+  const bool there[FACET_ROWS] = {
 #include "rows.def"
-};
-#undef DIMENSION
-#undef ROW
+  };
+  return there[row];
+}
 
 /* ---- arrays ---- */
 
@@ -228,28 +83,25 @@ static int input_axes(const facet_input_layout *input, facet_store_shape_axis *a
 bool facet_store_shape_find(const facet_store_shape *s, facet_row row, int variant, int condition,
                             facet_store_shape_array *a)
 {
-  bool marks = row == FACET_ROW_MARKS;
+  bool marks = row == FACET_ROW_MARKS, many = strstr(facet_row_table[row].path, "{condition}") != NULL;
+  int of = marks ? 0 : variant;
   const char *list = marks ? s->plan->stage[variant].marks : facet_row_table[row].dimensions;
-  *a = (facet_store_shape_array){.row = row, .variant = variant, .condition = condition};
-  bool many = strstr(facet_row_table[row].path, "{condition}") != NULL;
+  *a = (facet_store_shape_array){.row = row, .variant = variant, .condition = condition, .elements = 1};
   a->number = s->first[row] + (many ? (int64_t)variant * s->plan->conditions + condition : variant);
-  if (!is_there[row](s->plan, variant, condition))
-    return false;
-  while (*list) {
+  while (*list && strcmp(list, ANY_LAYOUT) != 0) {
     size_t length = strcspn(list, ",");
-    if (strcmp(list, ANY_LAYOUT) == 0) {
-      a->axes += input_axes(&s->plan->variant[variant].input, a->axis + a->axes);
-      break;
-    }
-    facet_store_shape_axis *axis = &a->axis[a->axes++];
-    axis->dimension = dimension_called(list, length);
-    axis->turn = 1;
-    axis->size = facet_store_shape_size(s, axis->dimension, marks ? 0 : variant);
-    if (axis->size < 0)
-      return false;
+    facet_dimension dimension = dimension_called(list, length);
+    a->axis[a->axes++] = (facet_store_shape_axis){dimension, 1, s->extent[of][dimension].size};
     list += length + (list[length] == ',' ? 2 : 0);
   }
-  return true;
+  if (*list)
+    a->axes += input_axes(&s->plan->variant[of].input, a->axis + a->axes);
+  bool there = is_there(s->plan, row, of, condition);
+  for (int i = 0; i < a->axes; i++) {
+    there = there && a->axis[i].size >= 0;
+    a->elements *= (double)a->axis[i].size;
+  }
+  return there;
 }
 
 /* How many arrays a row stands for: of variants or stages, and of conditions. */
@@ -300,28 +152,22 @@ char *facet_store_shape_path(const facet_store_shape *s, const facet_store_shape
 
 char *facet_store_shape_coordinate_path(const facet_store_shape *s, facet_store_shape_axis axis, int variant)
 {
-  char pattern[200];
+  char pattern[200], turn[20] = "";
   if (axis.turn > 1)
-    (void)snprintf(pattern, sizeof pattern, "%s_%d", facet_dimension_table[axis.dimension].coordinate, axis.turn);
-  return fill(s->plan, axis.turn > 1 ? pattern : facet_dimension_table[axis.dimension].coordinate, variant, 0);
+    (void)snprintf(turn, sizeof turn, "_%d", axis.turn);
+  (void)snprintf(pattern, sizeof pattern, "%s%s", facet_dimension_table[axis.dimension].coordinate, turn);
+  return fill(s->plan, pattern, variant, 0);
 }
 
 /* ---- the whole ---- */
-
-int facet_store_shape_stage(const facet_store_plan *plan, const char *name)
-{
-  for (int i = 0; i < plan->stages; i++)
-    if (strcmp(plan->stage[i].name, name) == 0)
-      return i;
-  return -1;
-}
 
 facet_status facet_store_shape_make(const facet_store_plan *plan, facet_store_shape *s)
 {
   *s = (facet_store_shape){.plan = plan};
   FACET_TRY(facet_store_names_make(plan, &s->names));
-  for (int d = 0; d < FACET_DIMENSIONS; d++)
-    s->size[d] = common_size(s, (facet_dimension)d);
+  FACET_NEW(s->extent, plan->variants);
+  for (int v = 0; v < plan->variants; v++)
+    find_extents(plan, &s->names, &plan->variant[v], s->extent[v]);
   for (int r = 0; r < FACET_ROWS; r++) {
     int variants, conditions;
     count_arrays(plan, r, &variants, &conditions);
@@ -333,5 +179,6 @@ facet_status facet_store_shape_make(const facet_store_plan *plan, facet_store_sh
 
 void facet_store_shape_clear(facet_store_shape *s)
 {
+  facet_free(&s->extent);
   facet_store_names_clear(&s->names);
 }

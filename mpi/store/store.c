@@ -18,18 +18,13 @@ enum { MOST_AT_ONCE = 1 << 30, CONVERTED = 1 << 16 };
 
 hid_t facet_store_file_type(const facet_store_shape *shape, facet_row row)
 {
-  switch (facet_row_table[row].type) {
-  case FACET_ROW_I32:
-    return H5T_STD_I32LE;
-  case FACET_ROW_I64:
-    return H5T_STD_I64LE;
-  case FACET_ROW_U8:
-    return H5T_STD_U8LE;
-  case FACET_ROW_REAL:
-    return shape->plan->settings->precision == FACET_F64 ? H5T_IEEE_F64LE : H5T_IEEE_F32LE;
-  default:
-    return H5T_IEEE_F64LE;
-  }
+  bool twice = shape->plan->settings->precision == FACET_F64;
+  const hid_t type[] = {[FACET_ROW_REAL] = twice ? H5T_IEEE_F64LE : H5T_IEEE_F32LE,
+                        [FACET_ROW_F64] = H5T_IEEE_F64LE,
+                        [FACET_ROW_I32] = H5T_STD_I32LE,
+                        [FACET_ROW_I64] = H5T_STD_I64LE,
+                        [FACET_ROW_U8] = H5T_STD_U8LE};
+  return type[facet_row_table[row].type];
 }
 
 size_t facet_store_size_of(const facet_store_shape *shape, facet_row row)
@@ -39,151 +34,134 @@ size_t facet_store_size_of(const facet_store_shape *shape, facet_row row)
 
 hid_t facet_store_memory(const facet_store_shape *shape, facet_row row, facet_store_as as)
 {
-  facet_row_type type = facet_row_table[row].type;
-  if (type != FACET_ROW_REAL && type != FACET_ROW_F64)
-    return type == FACET_ROW_I32 ? H5T_NATIVE_INT32 : type == FACET_ROW_I64 ? H5T_NATIVE_INT64 : H5T_NATIVE_UINT8;
   bool single = as == FACET_AS_FLOAT || (as == FACET_AS_STORED && facet_store_size_of(shape, row) == sizeof(float));
-  return single ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE;
+  hid_t real = single ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE;
+  const hid_t type[] = {[FACET_ROW_REAL] = real,
+                        [FACET_ROW_F64] = real,
+                        [FACET_ROW_I32] = H5T_NATIVE_INT32,
+                        [FACET_ROW_I64] = H5T_NATIVE_INT64,
+                        [FACET_ROW_U8] = H5T_NATIVE_UINT8};
+  return type[facet_row_table[row].type];
 }
 
-/* ---- does a file fit? Asked by rank 0, which opens it alone, so that no rank waits for one that found out ---- */
-
-typedef struct {
-  const char *path;
-  const facet_store_shape *shape;
-  hid_t file;
-} checked;
-
-static facet_status read_text(const checked *s, const char *object, const char *name, char **text)
-{
-  *text = NULL;
-  hid_t attribute = H5Aopen_by_name(s->file, object, name, H5P_DEFAULT, H5P_DEFAULT);
-  char *words = NULL;
-  hid_t type = attribute < 0 ? -1 : H5Aget_type(attribute);
-  bool ok = type >= 0 && H5Tis_variable_str(type) > 0 && H5Aread(attribute, type, &words) >= 0 && words;
-  if (ok)
-    *text = facet_copy_text(words);
-  if (words)
-    H5free_memory(words);
-  if (type >= 0)
-    H5Tclose(type);
-  if (attribute >= 0)
-    H5Aclose(attribute);
-  FACET_CHECK(ok, FACET_BAD_INPUT, "%s: is not a store of facet: %s has no %s", s->path, object, name);
-  return *text ? FACET_OK : FACET_OS;
-}
-
-static facet_status same_text(const checked *s, const char *object, const char *name, const char *wanted,
-                              const char *otherwise)
-{
-  char *text;
-  FACET_TRY(read_text(s, object, name, &text));
-  bool same = strcmp(text, wanted) == 0;
-  facet_free(&text);
-  FACET_CHECK(same, FACET_BAD_INPUT, "%s: %s; use --fresh or another output", s->path, otherwise);
-  return FACET_OK;
-}
-
-static facet_status same_study(const checked *s)
-{
-  facet_status status = same_text(s, "/", "study_filled", s->shape->plan->study_filled, "belongs to a different study");
-  for (int v = 0; v < s->shape->plan->variants && status == FACET_OK; v++) {
-    char *object = facet_format("/variants/%s", s->shape->plan->variant[v].name);
-    if (!object)
-      return FACET_OS;
-    if (H5Lexists(s->file, "/variants", H5P_DEFAULT) <= 0 || H5Lexists(s->file, object, H5P_DEFAULT) <= 0)
-      status =
-          facet_raise(FACET_BAD_INPUT, "%s: has no variant %s; use --fresh", s->path, s->shape->plan->variant[v].name);
-    else
-      status = same_text(s, object, "sha256", s->shape->plan->variant[v].sha256, "was made with other networks");
-    facet_free(&object);
-  }
-  return status;
-}
-
-static facet_status same_schema(const checked *s)
-{
-  int version = 0;
-  hid_t attribute = H5Aopen(s->file, "schema_version", H5P_DEFAULT);
-  herr_t read = attribute < 0 ? -1 : H5Aread(attribute, H5T_NATIVE_INT, &version);
-  if (attribute >= 0)
-    H5Aclose(attribute);
-  FACET_CHECK(read >= 0, FACET_BAD_INPUT, "%s: is not a store of facet: it has no schema_version", s->path);
-  FACET_CHECK(version == FACET_SCHEMA_VERSION, FACET_BAD_INPUT, "%s: has schema version %d, this facet writes %d",
-              s->path, version, FACET_SCHEMA_VERSION);
-  return FACET_OK;
-}
+/* ---- all arrays of a file ---- */
 
 /* The dimensions of an array, and the size of its elements. */
-static bool has_shape(const facet_store_shape *shape, const facet_store_shape_array *a, hid_t set)
+static bool has_shape(const facet_store *s, const facet_store_shape_array *a)
 {
   hsize_t there[H5S_MAX_RANK] = {0};
-  hid_t space = H5Dget_space(set), type = H5Dget_type(set);
-  bool same = H5Sget_simple_extent_dims(space, there, NULL) == a->axes &&
-              H5Tget_size(type) == facet_store_size_of(shape, a->row);
+  hid_t set = s->set[a->number], space = set < 0 ? -1 : H5Dget_space(set), type = set < 0 ? -1 : H5Dget_type(set);
+  bool same = set >= 0 && H5Sget_simple_extent_dims(space, there, NULL) == a->axes &&
+              H5Tget_size(type) == facet_store_size_of(&s->shape, a->row);
   for (int i = 0; i < a->axes; i++)
     same = same && (int64_t)there[i] == a->axis[i].size;
-  H5Sclose(space);
-  H5Tclose(type);
+  H5_CLOSE(space, type);
   return same;
 }
 
-static facet_status open_array(const checked *s, const facet_store_shape_array *a, hid_t *set)
+/* Whatever is wrong with some, all ranks make the same calls to the end. Says what is wrong with the first. */
+static facet_status open_arrays(facet_store *s)
 {
-  char *path = facet_store_shape_path(s->shape, a);
-  facet_status status = FACET_OK;
-  *set = path ? H5Dopen2(s->file, path, H5P_DEFAULT) : -1;
-  if (*set < 0)
-    status = facet_raise(path ? FACET_BAD_INPUT : FACET_OS, "%s: has no dataset %s; use --fresh or another output",
-                         s->path, path);
-  else if (!has_shape(s->shape, a, *set))
-    status = facet_raise(FACET_BAD_INPUT, "%s: the shape of %s is not that of the study; use --fresh or another output",
-                         s->path, path);
+  facet_store_shape_array bad = {.number = -1};
+  for (facet_store_shape_array a = bad; facet_store_shape_next(&s->shape, &a);) {
+    char *path = facet_store_shape_path(&s->shape, &a);
+    s->set[a.number] = path ? H5Dopen2(s->file, path, H5P_DEFAULT) : -1;
+    if (!has_shape(s, &a) && bad.number < 0)
+      bad = a;
+    facet_free(&path);
+  }
+  if (bad.number < 0)
+    return FACET_OK;
+  char *path = facet_store_shape_path(&s->shape, &bad);
+  facet_status status =
+      !path ? FACET_OS
+      : s->set[bad.number] < 0
+          ? facet_raise(FACET_BAD_INPUT, "%s: has no dataset %s; use --fresh or another output", s->path, path)
+          : facet_raise(FACET_BAD_INPUT, "%s: the shape of %s is not that of the study; use --fresh or another output",
+                        s->path, path);
   facet_free(&path);
   return status;
 }
 
-static facet_status same_arrays(const checked *s)
+static facet_status close_file(facet_store *s)
 {
-  for (facet_store_shape_array a = {.number = -1}; facet_store_shape_next(s->shape, &a);) {
-    hid_t set;
-    facet_status status = open_array(s, &a, &set);
-    if (set >= 0)
-      H5Dclose(set);
-    FACET_TRY(status);
+  for (int64_t i = 0; s->set && i < s->shape.arrays; i++) {
+    H5_CLOSE(s->set[i]);
+    s->set[i] = -1;
   }
+  herr_t closed = s->file < 0 ? 0 : H5Fclose(s->file);
+  s->file = -1;
+  H5_CHECK(s->path, "closing", closed);
+  return FACET_OK;
+}
+
+/* ---- does a file fit? Asked by rank 0, which opens it alone, so that no rank waits for one that found out ---- */
+
+static facet_status same_text(const facet_store *s, const char *object, const char *name, const char *wanted,
+                              const char *otherwise)
+{
+  char *words = NULL;
+  hid_t attribute = H5Aopen_by_name(s->file, object, name, H5P_DEFAULT, H5P_DEFAULT);
+  hid_t type = attribute < 0 ? -1 : H5Aget_type(attribute);
+  bool text = type >= 0 && H5Tis_variable_str(type) > 0 && H5Aread(attribute, type, &words) >= 0 && words;
+  bool same = text && strcmp(words, wanted) == 0;
+  if (words)
+    H5free_memory(words);
+  H5_CLOSE(type, attribute);
+  FACET_CHECK(text, FACET_BAD_INPUT, "%s: is not a store of facet: %s has no %s", s->path, object, name);
+  FACET_CHECK(same, FACET_BAD_INPUT, "%s: %s; use --fresh or another output", s->path, otherwise);
+  return FACET_OK;
+}
+
+static facet_status same_variant(const facet_store *s, const facet_store_variant *v)
+{
+  char *object = facet_format("/variants/%s", v->name);
+  facet_status status = !object ? FACET_OS
+                        : H5LTpath_valid(s->file, object, false) > 0
+                            ? same_text(s, object, "sha256", v->sha256, "was made with other networks")
+                            : facet_raise(FACET_BAD_INPUT, "%s: has no variant %s; use --fresh", s->path, v->name);
+  facet_free(&object);
+  return status;
+}
+
+/* Schema, study and variants. */
+static facet_status same_attributes(const facet_store *s)
+{
+  const facet_store_plan *p = s->shape.plan;
+  int version = 0;
+  FACET_CHECK(H5LTget_attribute_int(s->file, "/", "schema_version", &version) >= 0, FACET_BAD_INPUT,
+              "%s: is not a store of facet: it has no schema_version", s->path);
+  FACET_CHECK(version == FACET_SCHEMA_VERSION, FACET_BAD_INPUT, "%s: has schema version %d, this facet writes %d",
+              s->path, version, FACET_SCHEMA_VERSION);
+  FACET_TRY(same_text(s, "/", "study_filled", p->study_filled, "belongs to a different study"));
+  for (int v = 0; v < p->variants; v++)
+    FACET_TRY(same_variant(s, &p->variant[v]));
   return FACET_OK;
 }
 
 /* Results of two versions of a data set must not be mixed. */
-static facet_status same_labels(const checked *s)
+static facet_status same_labels(const facet_store *s)
 {
+  const facet_store_plan *p = s->shape.plan;
   int32_t *label;
-  FACET_NEW(label, s->shape->plan->samples);
-  facet_status status = FACET_OK;
-  hid_t set = H5Dopen2(s->file, "/label", H5P_DEFAULT);
-  if (H5Dread(set, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, label) < 0)
-    status = facet_store_raise(s->path, "reading /label");
-  else if (memcmp(label, s->shape->plan->label, (size_t)s->shape->plan->samples * sizeof *label) != 0)
-    status = facet_raise(FACET_BAD_INPUT, "%s: was made with other labels; use --fresh or another output", s->path);
-  H5Dclose(set);
+  FACET_NEW(label, p->samples);
+  herr_t read = H5LTread_dataset(s->file, "/label", H5T_NATIVE_INT32, label);
+  bool same = memcmp(label, p->label, (size_t)p->samples * sizeof *label) == 0;
   facet_free(&label);
-  return status;
+  H5_CHECK(s->path, "reading /label", read);
+  FACET_CHECK(same, FACET_BAD_INPUT, "%s: was made with other labels; use --fresh or another output", s->path);
+  return FACET_OK;
 }
 
-static facet_status check_file(const char *path, const facet_store_shape *shape)
+static facet_status check_file(facet_store *s)
 {
-  hid_t list = facet_store_access();
-  checked s = {path, shape, H5Fopen(path, H5F_ACC_RDONLY, list)};
-  H5Pclose(list);
-  FACET_CHECK(s.file >= 0, FACET_BAD_INPUT, "%s: cannot be opened: not an HDF5 file, or damaged", path);
   facet_status status;
-  FACET_GO(done, status, same_schema(&s));
-  FACET_GO(done, status, same_study(&s));
-  FACET_GO(done, status, same_arrays(&s));
-  status = same_labels(&s);
+  FACET_GO(done, status, facet_store_open_alone(s->path, &s->file));
+  FACET_GO(done, status, same_attributes(s));
+  FACET_GO(done, status, open_arrays(s));
+  status = same_labels(s);
 done:
-  H5Fclose(s.file);
+  (void)close_file(s);
   return status;
 }
 
@@ -197,15 +175,15 @@ static facet_status prepare(facet_store *s, const char *path, const facet_store_
   for (int64_t i = 0; i < s->shape.arrays; i++)
     s->set[i] = -1;
   s->path = facet_copy_text(path);
-  s->raw = s->path ? open(s->path, O_RDWR | O_CLOEXEC) : -1;
   FACET_CHECK(s->path, FACET_OS, "out of memory");
-  FACET_CHECK(s->raw >= 0, FACET_IO, "%s: %s", s->path, strerror(errno));
+  s->raw = open(path, O_RDWR | O_CLOEXEC);
+  FACET_CHECK(s->raw >= 0, FACET_IO, "%s: %s", path, strerror(errno));
   s->list = H5Pcreate(H5P_DATASET_XFER);
-  H5_CHECK(s->path, "opening", s->list < 0 ? -1 : H5Pset_buffer(s->list, CONVERTED, NULL, NULL));
-  return facet_rank(s->comm) == 0 ? check_file(path, &s->shape) : FACET_OK;
+  H5_CHECK(path, "opening", s->list < 0 ? -1 : H5Pset_buffer(s->list, CONVERTED, NULL, NULL));
+  return facet_rank(s->comm) == 0 ? check_file(s) : FACET_OK;
 }
 
-/* Collective: whatever a rank finds, it makes the same calls as the others to the end, and says so then. */
+/* Collective. */
 static facet_status open_file(facet_store *s)
 {
   hid_t list = facet_store_access();
@@ -213,38 +191,22 @@ static facet_status open_file(facet_store *s)
   H5Pset_all_coll_metadata_ops(list, 1);
   H5Pset_coll_metadata_write(list, 1);
   s->file = shared < 0 ? -1 : H5Fopen(s->path, H5F_ACC_RDWR, list);
-  H5Pclose(list);
+  H5_CLOSE(list);
   FACET_AGREE(s->comm, s->file >= 0 ? FACET_OK
                                     : facet_raise(FACET_BAD_INPUT, "%s: cannot be opened: not an HDF5 file, or damaged",
                                                   s->path));
-  const checked c = {s->path, &s->shape, s->file};
-  facet_status first = FACET_OK;
-  char words[1000]; /* of the first failure */
-  for (facet_store_shape_array a = {.number = -1}; facet_store_shape_next(&s->shape, &a);) {
-    facet_status status = open_array(&c, &a, &s->set[a.number]);
-    if (status != FACET_OK && first == FACET_OK)
-      (void)snprintf(words, sizeof words, "%s", facet_message());
-    first = first == FACET_OK ? status : first;
-  }
-  return first == FACET_OK ? FACET_OK : facet_raise(first, "%s", words);
+  return open_arrays(s);
 }
 
-/* Closes what is open; the first failure is reported. Collective. */
+/* Closes what is open. Collective. */
 static facet_status release(facet_store **store)
 {
   facet_store *s = *store;
-  facet_status status = FACET_OK;
-  for (int64_t i = 0; s->set && i < s->shape.arrays; i++)
-    if (s->set[i] >= 0)
-      H5Dclose(s->set[i]);
-  if (s->file >= 0 && H5Fclose(s->file) < 0)
-    status = facet_store_raise(s->path, "closing");
-  if (s->list >= 0)
-    H5Pclose(s->list);
+  facet_status status = close_file(s);
+  H5_CLOSE(s->list);
   if (s->raw >= 0)
     close(s->raw);
-  facet_free(&s->set);
-  facet_free(&s->path);
+  FACET_FREE(&s->set, &s->path);
   facet_store_shape_clear(&s->shape);
   facet_free(store);
   return status;
@@ -291,15 +253,7 @@ facet_status facet_store_close(facet_store **store)
 
 /* ---- parts of arrays ---- */
 
-typedef struct {
-  hid_t set, memory, list;
-  int axes;
-  hsize_t start[FACET_MOST_AXES], count[FACET_MOST_AXES];
-  char *data;
-  bool write;
-} transfer;
-
-static herr_t move_once(const transfer *t)
+static facet_status move_once(const char *path, const facet_store_transfer *t, size_t bytes)
 {
   hid_t space = H5Dget_space(t->set), flat = H5Screate_simple(t->axes, t->count, NULL);
   herr_t done = space < 0 || flat < 0 ? -1 : 0;
@@ -308,15 +262,13 @@ static herr_t move_once(const transfer *t)
   if (done >= 0)
     done = t->write ? H5Dwrite(t->set, t->memory, flat, space, t->list, t->data)
                     : H5Dread(t->set, t->memory, flat, space, t->list, t->data);
-  if (space >= 0)
-    H5Sclose(space);
-  if (flat >= 0)
-    H5Sclose(flat);
-  return done;
+  H5_CLOSE(space, flat);
+  H5_CHECK(path, t->write ? "writing" : "reading", done);
+  return t->digest ? facet_sha256_add(t->digest, t->data, bytes) : FACET_OK;
 }
 
 /* Halves of the outermost dimension that is more than one lie one behind the other. */
-static herr_t move(transfer t)
+facet_status facet_store_move(const char *path, facet_store_transfer t)
 {
   size_t line = H5Tget_size(t.memory); /* bytes of one of that dimension */
   int split = 0;
@@ -324,22 +276,28 @@ static herr_t move(transfer t)
     split++;
   for (int i = split + 1; i < t.axes; i++)
     line *= (size_t)t.count[i];
-  if (split == t.axes || line * (size_t)t.count[split] <= MOST_AT_ONCE)
-    return move_once(&t);
-  transfer rest = t;
+  size_t bytes = split < t.axes ? line * (size_t)t.count[split] : line;
+  if (split == t.axes || bytes <= t.most)
+    return move_once(path, &t, bytes);
+  facet_store_transfer rest = t;
   t.count[split] /= 2;
   rest.start[split] += t.count[split];
   rest.count[split] -= t.count[split];
-  rest.data += line * (size_t)t.count[split];
-  herr_t done = move(t);
-  return done < 0 ? done : move(rest);
+  if (!t.digest)
+    rest.data += line * (size_t)t.count[split];
+  FACET_TRY(facet_store_move(path, t));
+  return facet_store_move(path, rest);
 }
 
 static facet_status move_place(const facet_store *s, facet_row row, const facet_place *place, char *data, bool write)
 {
   facet_store_shape_array a;
   bool there = facet_store_shape_find(&s->shape, row, place->variant, place->condition, &a) && s->set[a.number] >= 0;
-  transfer t = {.memory = facet_store_memory(&s->shape, row, place->as), .list = s->list, .data = data, .write = write};
+  facet_store_transfer t = {.memory = facet_store_memory(&s->shape, row, place->as),
+                            .list = s->list,
+                            .most = MOST_AT_ONCE,
+                            .data = data,
+                            .write = write};
   for (int i = 0; there && i < a.axes; i++) {
     int64_t start = place->part[i].start, count = place->part[i].count;
     count = start == 0 && count == 0 ? a.axis[i].size : count;
@@ -350,8 +308,7 @@ static facet_status move_place(const facet_store *s, facet_row row, const facet_
   FACET_CHECK(there, FACET_INTERNAL, "%s: no such part of %s", s->path, facet_row_table[row].path);
   t.set = s->set[a.number];
   t.axes = a.axes;
-  H5_CHECK(s->path, write ? "writing" : "reading", move(t));
-  return FACET_OK;
+  return facet_store_move(s->path, t);
 }
 
 facet_status facet_store_put(facet_store *s, facet_row row, facet_place place, const void *data)
@@ -371,19 +328,17 @@ facet_status facet_store_get(facet_store *s, facet_row row, facet_place place, v
 /* The array of a stage's marks; false: the study does not want it. */
 static bool find_marks(const facet_store *s, const char *stage, facet_store_shape_array *a)
 {
-  int number = facet_store_shape_stage(s->shape.plan, stage);
-  return number >= 0 && facet_store_shape_find(&s->shape, FACET_ROW_MARKS, number, 0, a);
+  const facet_store_plan *p = s->shape.plan;
+  for (int i = 0; i < p->stages; i++)
+    if (strcmp(p->stage[i].name, stage) == 0)
+      return facet_store_shape_find(&s->shape, FACET_ROW_MARKS, i, 0, a);
+  return false;
 }
 
 int64_t facet_store_parts(const facet_store *s, const char *stage)
 {
   facet_store_shape_array a;
-  if (!find_marks(s, stage, &a))
-    return 0;
-  int64_t parts = 1;
-  for (int i = 0; i < a.axes; i++)
-    parts *= a.axis[i].size;
-  return parts;
+  return find_marks(s, stage, &a) ? (int64_t)a.elements : 0;
 }
 
 facet_status facet_store_mark_parts(facet_store *s, const char *stage, int64_t count, const int64_t *part)
@@ -420,12 +375,11 @@ facet_status facet_store_marks(facet_store *s, const char *stage, uint8_t *done)
 static facet_status mark_all(facet_store *s, const char *stage)
 {
   facet_store_shape_array a;
-  int64_t parts = facet_store_parts(s, stage);
   uint8_t *one;
   if (!find_marks(s, stage, &a))
     return FACET_OK;
-  FACET_NEW(one, parts);
-  memset(one, 1, (size_t)parts);
+  FACET_NEW(one, a.elements);
+  memset(one, 1, (size_t)a.elements);
   facet_status status = facet_store_put(s, FACET_ROW_MARKS, (facet_place){.variant = a.variant}, one);
   facet_free(&one);
   return status;

@@ -92,13 +92,15 @@ typedef struct facet_store facet_store;
 enum { FACET_MOST_ITEMS = 4000, FACET_CLASS_RANKS = 100 }; /* more items have no /similarity */
 
 typedef struct {
+  const char **variant;            /* of all of them; borrowed */
   int corruptions, *corruption_of; /* of each condition; -1: clean */
   char **corruption;
   int methods, *method_of; /* of each variant; -1: not pruned here. "lrr-global" */
   char **method;
   int replicates, *replicate_of; /* of each variant */
   char **replicate;
-  int64_t items; /* facet_store_items */
+  int64_t *replicate_size; /* variants of each */
+  int64_t items;           /* facet_store_items */
   char **item;
 } facet_store_names;
 /* Not collective. Clear it in any case. */
@@ -166,13 +168,10 @@ int64_t facet_store_parts(const facet_store *store, const char *stage);
 facet_status facet_store_marks(facet_store *store, const char *stage, uint8_t *done);
 /* Collective. A stage is over: what it wrote is durable, then all of its parts are marked. */
 facet_status facet_store_finish(facet_store *store, const char *stage);
-/* From the file alone: FACET_BAD_INPUT "...: is not finished: compare is missing" unless every part of every stage that
- * the study wants is done. Not collective. FACET_NO_INPUT. */
-facet_status facet_store_finished(const char *path);
 
 /* One line that depends on the results alone: SHA-256 over every dataset (path, type, shape, bytes) in order of path
  * that its row counts among them, and over the variants' attributes. Not collective. FACET_NO_INPUT, FACET_BAD_INPUT,
- * also if it is not finished. */
+ * also "...: is not finished: compare is missing" unless every part of every stage that the study wants is done. */
 facet_status facet_store_checksum(const char *path, char hex[65]);
 
 #endif

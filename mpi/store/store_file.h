@@ -1,4 +1,5 @@
-/* Private to the store: HDF5, and an open file. */
+/* Private to the store: the shape of one file, which follows from a plan and the schema (rows.def); and HDF5, and an
+ * open file. */
 #ifndef FACET_STORE_FILE_H
 #define FACET_STORE_FILE_H
 
@@ -6,7 +7,55 @@
 #include <hdf5_hl.h>
 
 #include "ranks/agree.h"
-#include "shape.h"
+#include "store.h"
+
+/* ---- the shape: which arrays are there, where, and how large ---- */
+
+enum { FACET_MOST_AXES = 2 + FACET_MAX_AXES };
+
+/* A dimension. */
+typedef struct {
+  int64_t size;            /* -1: not there */
+  const char *const *text; /* its coordinates; NULL: numbers */
+} facet_store_extent;
+
+typedef struct {
+  const facet_store_plan *plan;
+  facet_store_names names;
+  facet_store_extent (*extent)[FACET_DIMENSIONS]; /* of each variant */
+  int64_t first[FACET_ROWS];                      /* the number of a row's first array */
+  int64_t arrays;                                 /* whether they are there or not */
+} facet_store_shape;
+
+typedef struct {
+  facet_dimension dimension;
+  int turn; /* 2: the second of that kind in a network's input */
+  int64_t size;
+} facet_store_shape_axis;
+
+/* One array. */
+typedef struct {
+  facet_row row;
+  int variant, condition; /* 0 where the path has none; a stage counts as a variant */
+  int64_t number;         /* among all of the file, that are not there included */
+  int axes;
+  facet_store_shape_axis axis[FACET_MOST_AXES];
+  double elements; /* which may be more than an int64_t counts */
+} facet_store_shape_array;
+
+/* The plan must outlive it. Clear it in any case. */
+facet_status facet_store_shape_make(const facet_store_plan *plan, facet_store_shape *shape);
+void facet_store_shape_clear(facet_store_shape *shape);
+/* An array; false: it is not there. */
+bool facet_store_shape_find(const facet_store_shape *shape, facet_row row, int variant, int condition,
+                            facet_store_shape_array *array);
+/* The next array that is there; from an array of zeros with number -1 the first. False after the last. */
+bool facet_store_shape_next(const facet_store_shape *shape, facet_store_shape_array *array);
+/* Paths; the caller frees. NULL: no memory. */
+char *facet_store_shape_path(const facet_store_shape *shape, const facet_store_shape_array *array);
+char *facet_store_shape_coordinate_path(const facet_store_shape *shape, facet_store_shape_axis axis, int variant);
+
+/* ---- HDF5 ---- */
 
 /* What HDF5 calls at a failure is the caller's own: every public function that calls HDF5 listens itself, which
  * silences HDF5 and keeps what it would have said last, and gives the caller's back. */
@@ -22,6 +71,12 @@ facet_status facet_store_raise(const char *path, const char *what);
 /* A list for opening files without locks, which many parallel file systems lack; facet takes none on shared files
  * anyway. Caller closes. */
 hid_t facet_store_access(void);
+/* Opens a file for reading, for this rank alone. FACET_BAD_INPUT. */
+facet_status facet_store_open_alone(const char *path, hid_t *file);
+
+/* Closes what is open of these identifiers (not of files), of whatever kind. */
+#define H5_CLOSE(...) facet_store_drop((const hid_t[]){__VA_ARGS__, 0})
+void facet_store_drop(const hid_t *id);
 
 #define H5_CHECK(path, what, call)                                                                                     \
   do {                                                                                                                 \
@@ -36,12 +91,25 @@ hid_t facet_store_memory(const facet_store_shape *shape, facet_row row, facet_st
 
 struct facet_store {
   MPI_Comm comm;
-  char *path;
+  const char *path; /* an open file owns it */
   facet_store_shape shape;
   hid_t file;
   hid_t list; /* how numbers are moved */
   int raw;    /* the same file as the system knows it, for syncing */
   hid_t *set; /* of every array of the shape; -1: not there */
 };
+
+/* A part of an array. `digest` takes what is read, piece by piece: each lies where `data` begins then. */
+typedef struct {
+  hid_t set, memory, list;
+  int axes;
+  hsize_t start[H5S_MAX_RANK], count[H5S_MAX_RANK];
+  size_t most; /* bytes of a piece, unless one element is more */
+  char *data;
+  bool write;
+  facet_sha256 *digest;
+} facet_store_transfer;
+/* Moves it in pieces that lie one behind the other. */
+facet_status facet_store_move(const char *path, facet_store_transfer transfer);
 
 #endif
