@@ -2,8 +2,9 @@
  *
  * Each key of the file has a struct of its own, which stands alone: facet_settings (all keys of one value: what every
  * stage may need), facet_data_keys, facet_model_keys, facet_recipes (key `variants`), facet_conditions,
- * facet_linearize_keys, facet_change_keys, facet_aggregation, facet_embedding. Their members are named as the keys are.
- * What works on one of them takes that one; the whole facet_study is for whoever runs a study. */
+ * facet_linearize_keys, facet_change_keys, facet_aggregation, facet_embedding. Their members are named as the keys are,
+ * and stand in keys.def, with what they mean, their units and their ranges. What works on one of them takes that one;
+ * the whole facet_study is for whoever runs a study. */
 #ifndef FACET_STUDY_H
 #define FACET_STUDY_H
 
@@ -33,71 +34,6 @@ typedef struct {
   int *item; /* of an enum */
 } facet_choices;
 
-/* ---- a struct for each key ---- */
-
-/* What every stage may need: the keys of one value. */
-typedef struct {
-  char *file; /* the study file, as given, for messages; every other path is absolute */
-  char *name;
-  uint32_t seed;
-  char *output; /* resolved folder */
-  facet_type precision;
-  int threads;     /* per rank; 1 */
-  int64_t block;   /* samples of a tile; 250 */
-  int64_t memory;  /* bytes that a rank may take in the analysis; 2 GiB */
-  int memory_line; /* in the YAML file, for messages; 0: left out */
-} facet_settings;
-
-/* A data set: facet_data_source, as the study has it. */
-typedef struct {
-  int format;
-  facet_texts images, labels;
-  facet_order layout;
-  int64_t count;
-} facet_source_keys;
-
-typedef struct {
-  facet_source_keys train, test;
-  bool has_train;
-  facet_texts classes; /* none given: the network says how many there are */
-  facet_normalization normalize;
-  facet_order layout; /* in which order the networks take the numbers; auto: as their input's dimensions say */
-  int layout_line;    /* in the YAML file, for messages; 0: left out */
-} facet_data_keys;
-
-typedef struct {
-  char *onnx; /* or NULL: the architecture below is trained */
-  int resnet; /* or so many blocks in each stage of a residual network: resnet20 has 3 */
-  facet_wholes conv, dense;
-  bool train; /* always with an architecture; with onnx: model.train given, it is trained on */
-  facet_training training;
-} facet_model_keys;
-
-/* One line of `variants`, before lists multiply. */
-typedef struct {
-  int line;             /* in the YAML file, for messages */
-  char *name;           /* or NULL: made from the recipe */
-  char *onnx;           /* an external network (resolved path), or NULL: method counts */
-  facet_order layout;   /* of an external network's input; that of data.layout if the recipe says nothing */
-  char *mask;           /* a file of masks (resolved path), or NULL */
-  facet_choices method; /* facet_method_at */
-  facet_choices scope;
-  facet_numbers sparsity;
-  facet_wholes seeds;  /* none: the study's */
-  int norm;            /* filter: 1 or 2 */
-  int64_t calibration; /* taylor: so many training samples; snip, grasp: the first batch of them */
-  int64_t rewind;      /* lth, lrr: steps */
-  double per_round;    /* lth, lrr: the fraction of what is left that each removal takes */
-  bool allow_collapse, remove_dead;
-  bool retrain;            /* or budget: there is training */
-  facet_training training; /* of the retraining, or of the method: what the study leaves out is the model's */
-} facet_recipe;
-
-typedef struct {
-  int count;
-  facet_recipe *item;
-} facet_recipes;
-
 typedef struct {
   int corruption;  /* facet_corruption_find; 0 is clean */
   int severity;    /* 1..5; 0 for clean */
@@ -110,75 +46,32 @@ typedef struct {
   int clean; /* which one is clean; -1: none */
 } facet_conditions;
 
-/* How linearizations are computed: key `linearize`. */
-typedef struct {
-  bool wanted;
-  facet_texts variants; /* none: all */
-  int64_t samples;      /* the first so many test samples; 0: all */
-  facet_rows_choice rows;
-  int64_t top;
-} facet_linearize_keys;
-
-/* How margins change is taken apart: key `change`. */
-typedef struct {
-  bool wanted;
-  facet_texts variants; /* none: all */
-  int64_t samples;      /* 0: all */
-  enum { FACET_PICK_FRAGILE, FACET_PICK_FIRST } pick;
-  bool all_conditions; /* else the corrupted ones below */
-  facet_texts conditions;
-} facet_change_keys;
-
-/* How the spectrum of a variant's stacked linearizations M is found: from MT M, from M MT, or by a random projection.
- */
-typedef enum {
-  FACET_SPECTRUM_AUTO,
-  FACET_SPECTRUM_GRAM,
-  FACET_SPECTRUM_DUAL,
-  FACET_SPECTRUM_RANDOM
-} facet_spectrum_method;
-const char *facet_spectrum_name(facet_spectrum_method method); /* as the study file has it */
-
-/* What is computed over all samples together: key `aggregate`. */
-typedef struct {
-  bool wanted;
-  int64_t spectrum; /* leading singular values and directions of each linearized variant; 0: none */
-  facet_spectrum_method method;
-  bool cka; /* similarity of features of all pairs of variant and condition */
-  int line; /* in the YAML file, for messages */
-} facet_aggregation;
+/* ---- a struct for each key: what keys.def lists, as C ---- */
 
 enum { FACET_EMBED_LAYERS = 16 }; /* hidden ones, at most */
 
-/* A parametric t-SNE: key `embed`. */
-typedef struct {
-  bool wanted;
-  enum { FACET_SOURCE_FEATURES, FACET_SOURCE_PIXELS } source;
-  char *variant;       /* whose features the encoder learns from; "dense" */
-  facet_wholes layers; /* hidden ones */
-  int dimensions;
-  double perplexity, alpha;
-  bool learn_alpha; /* from `alpha` on */
-  int64_t samples;  /* of training; 0: all */
-  int64_t batch;
-  int epochs;
-  double noise; /* deviation of what is added to the encoder's inputs in training; theirs is 1 */
-  enum { FACET_EMBED_ADAM, FACET_EMBED_MOMENTUM } optimizer;
-  double rate, momentum;
-  int schedule; /* FACET_SCHEDULE_COSINE or FACET_SCHEDULE_CONSTANT */
-  double exaggeration;
-  int exaggeration_epochs;
-  int64_t explain; /* the first so many test samples are linearized; 0: all */
-  int line;        /* in the YAML file, for messages */
-} facet_embedding;
+/* clang-format off */
+#define ENUM(name, words) typedef enum { words } name;
+#define WORDS(name, words)
+#define W(word, id) id,
+#define STRUCT typedef struct {
+#define END_STRUCT(name) } name;
+#define BEGIN STRUCT
+#define END(...) END_STRUCT(OWNER)
+#define TABLE(name)
+#define END_TABLE(name, ...)
+#define MEMBER(type, name) type name;
+#define KEY(type, name, ...) type name;
+#define KEYS(type, name, ...) type name;
+#define AS(...)
+#define LIST_AS(...)
+/* clang-format on */
+#include "keys.def"
 
-/* What is asked of stages: each reads its own. */
 typedef struct {
-  facet_linearize_keys linearize;
-  facet_change_keys change;
-  facet_aggregation aggregate;
-  facet_embedding embed;
-} facet_stage_keys;
+  int count;
+  facet_recipe *item;
+} facet_recipes;
 
 typedef struct {
   facet_settings settings;
@@ -188,6 +81,9 @@ typedef struct {
   facet_conditions conditions;
   facet_stage_keys stages;
 } facet_study;
+
+/* As the study file has it. */
+const char *facet_spectrum_name(facet_spectrum_method method);
 
 /* Whether a variant cannot bear a name because whoever stores its results has that name for something else. */
 typedef bool facet_study_taken(const char *name);

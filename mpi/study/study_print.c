@@ -45,115 +45,75 @@ static void print_number(FILE *out, double x)
   fputs(text, out);
 }
 
-static int64_t whole_in(const facet_key *key, const void *slot)
-{
-  uint32_t small = 0;
-  int64_t large = 0;
-  memcpy(key->size == sizeof small ? (void *)&small : (void *)&large, slot, key->size);
-  return key->size == sizeof small ? (int64_t)small : large;
-}
-
-static int word_in(const facet_key *key, const void *slot)
-{
-  bool truth = false;
-  int word = 0;
-  memcpy(key->size == sizeof truth ? (void *)&truth : (void *)&word, slot, key->size);
-  return key->size == sizeof truth ? truth : word;
-}
-
 static void print_one(FILE *out, const facet_key *key, const void *slot)
 {
-  double x = 0;
-  switch (key->type) {
-  case FACET_KEY_WHOLE:
-    if (key->zero && whole_in(key, slot) == 0)
-      fputs(key->zero, out);
-    else
-      fprintf(out, "%lld", (long long)whole_in(key, slot));
-    break;
-  case FACET_KEY_NUMBER:
-    memcpy(&x, slot, sizeof x);
-    print_number(out, x);
-    break;
-  case FACET_KEY_WORD:
-    fputs(facet_schema_word_of(key, word_in(key, slot)), out);
-    break;
-  case FACET_KEY_TEXT:
-  case FACET_KEY_NAME:
-  case FACET_KEY_PATH:
+  if (facet_schema_is_text(key))
     print_text(out, *(char *const *)slot);
-    break;
-  case FACET_KEY_MAPPING:
-    break;
-  }
+  else if (key->type == FACET_KEY_NUMBER)
+    print_number(out, *(const double *)slot);
+  else if (key->type == FACET_KEY_WORD)
+    fputs(facet_schema_word_of(key, facet_schema_integer(key, slot)), out);
+  else if (key->zero && facet_schema_integer(key, slot) == 0)
+    fputs(key->zero, out);
+  else
+    fprintf(out, "%lld", (long long)facet_schema_integer(key, slot));
 }
 
 /* ---- keys ---- */
 
-static int count_of(const facet_key *key, const char *target)
+/* One value, or a list of them. */
+static void print_values(FILE *out, const facet_key *key, const char *items, int count)
 {
-  return *(const int *)(const void *)(target + key->count);
-}
-
-static const char *items_of(const facet_key *key, const char *target)
-{
-  const char *items = target + key->target;
-  if (!key->fixed)
-    memcpy(&items, target + key->target, sizeof items);
-  return items;
-}
-
-static void print_list(FILE *out, const facet_key *key, const char *target)
-{
-  int count = count_of(key, target);
-  bool bare = (count == 1 && key->bare) || (count == 0 && key->zero);
+  bool bare = !key->list || (count == 1 && key->bare) || (count == 0 && key->zero);
   fputs(bare ? "" : "[", out);
   fputs(count == 0 && key->zero ? key->zero : "", out);
   for (int i = 0; i < count; i++) {
     fputs(i > 0 ? ", " : "", out);
-    print_one(out, key, items_of(key, target) + (size_t)i * key->size);
+    print_one(out, key, items + (size_t)i * key->size);
   }
   fputs(bare ? "" : "]", out);
 }
 
 static bool is_printed(const facet_mapping *mapping, const facet_key *key, const char *target)
 {
+  int count;
+  const char *items = facet_schema_items(key, target, &count);
   if (key->again || (key->kinds > 0 && !(key->kinds >> mapping->kind(target) & 1)))
     return false;
   if (key->print)
     return true;
   if (key->list)
-    return count_of(key, target) > 0 || key->zero || (key->plural && key->least == 0);
+    return count > 0 || key->zero || (key->plural && key->least == 0);
   if (key->type == FACET_KEY_MAPPING)
     return key->given == 0 || *(const bool *)(target + key->given);
-  bool text = key->type == FACET_KEY_TEXT || key->type == FACET_KEY_NAME || key->type == FACET_KEY_PATH;
-  return !text || *(char *const *)(const void *)(target + key->target);
+  return !facet_schema_is_text(key) || *(char *const *)(const void *)items;
 }
 
 /* What stands behind "key:". A block ends its own last line; everything else is ended by whom it stands in. */
 static void print_value(FILE *out, const facet_key *key, const char *target, int indent)
 {
-  int count = key->list ? count_of(key, target) : 1;
+  int count;
+  const char *items = facet_schema_items(key, target, &count);
   if (key->flag_word && *(const bool *)(target + key->flag)) {
     fprintf(out, " %s", key->flag_word);
+  } else if (key->type == FACET_KEY_WORD && key->keys && facet_schema_integer(key, items) == key->otherwise) {
+    fputc(' ', out);
+    facet_schema_print(out, key->keys, target, 0);
   } else if (key->type != FACET_KEY_MAPPING) {
     fputc(' ', out);
-    if (key->list)
-      print_list(out, key, target);
-    else
-      print_one(out, key, target + key->target);
+    print_values(out, key, items, count);
   } else if (key->list) {
     fputs(count > 0 ? "" : " []", out);
     for (int i = 0; i < count; i++) {
       fprintf(out, "\n%*s- ", indent + 2, "");
-      facet_schema_print(out, key->keys, items_of(key, target) + (size_t)i * key->size, indent + 4);
+      facet_schema_print(out, key->keys, items + (size_t)i * key->size, indent + 4);
     }
   } else {
     if (key->keys->flow)
       fputc(' ', out);
     else
       fprintf(out, "\n%*s", indent + 2, "");
-    facet_schema_print(out, key->keys, target + key->target, indent + 2);
+    facet_schema_print(out, key->keys, items, indent + 2);
   }
 }
 

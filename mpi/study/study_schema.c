@@ -50,7 +50,7 @@ static facet_status read_number(const facet_tree *node, const char *range, doubl
   if (node->quoted || !is_decimal(node->text, &value))
     return facet_tree_raise(node, "%s is %snot a number", facet_tree_what(node), node->quoted ? "text, " : "");
   FACET_TRY(check_range(node, range, value));
-  *x = value;
+  *x = value + 0.0; /* -0 becomes 0 */
   return FACET_OK;
 }
 
@@ -74,7 +74,7 @@ static facet_word word_of(const facet_key *key, int i)
   return key->words ? key->words[i] : key->word(i);
 }
 
-const char *facet_schema_word_of(const facet_key *key, int value)
+const char *facet_schema_word_of(const facet_key *key, int64_t value)
 {
   int i = 0;
   while (word_of(key, i).name && word_of(key, i).value != value)
@@ -82,7 +82,7 @@ const char *facet_schema_word_of(const facet_key *key, int value)
   return word_of(key, i).name;
 }
 
-static facet_status read_word(const facet_tree *node, const facet_key *key, int *value)
+static facet_status read_word(const facet_tree *node, const facet_key *key, int64_t *value)
 {
   char list[768] = "one of ";
   size_t start = strlen(list);
@@ -96,11 +96,6 @@ static facet_status read_word(const facet_tree *node, const facet_key *key, int 
     snprintf(list + length, sizeof list - length, "%s%s", length > start ? ", " : "", word.name);
   }
   return facet_tree_raise_kind(node, list);
-}
-
-facet_status facet_schema_word(const facet_tree *node, const facet_word *words, int *value)
-{
-  return read_word(node, &(facet_key){.words = words}, value);
 }
 
 bool facet_schema_is(const facet_tree *node, const char *word)
@@ -199,38 +194,42 @@ facet_status facet_schema_path(const facet_schema_reader *reader, const facet_tr
 
 /* ---- one key ---- */
 
-static facet_status read_whole(const facet_key *key, const facet_tree *node, void *slot)
+/* Integers in members of 1 (a bool), 4 and 8 bytes; none of them is negative. */
+int64_t facet_schema_integer(const facet_key *key, const void *slot)
 {
-  int64_t x = 0;
-  FACET_TRY(facet_schema_whole(node, key->range, &x));
-  uint32_t small = (uint32_t)x;
-  if (key->size == sizeof small)
-    memcpy(slot, &small, sizeof small);
-  else
-    memcpy(slot, &x, sizeof x);
-  return FACET_OK;
+  return key->size == sizeof(bool)       ? *(const bool *)slot
+         : key->size == sizeof(uint32_t) ? *(const uint32_t *)slot
+                                         : *(const int64_t *)slot;
 }
 
-static facet_status read_one(const facet_schema_reader *reader, const facet_key *key, const facet_tree *node,
-                             void *slot)
+static void store_integer(const facet_key *key, int64_t x, void *slot)
 {
-  double x = 0;
-  int word = 0;
+  if (key->size == sizeof(bool))
+    *(bool *)slot = x != 0;
+  else if (key->size == sizeof(uint32_t))
+    *(uint32_t *)slot = (uint32_t)x;
+  else
+    *(int64_t *)slot = x;
+}
+
+/* target: the struct that the row is of. */
+static facet_status read_one(const facet_schema_reader *reader, const facet_key *key, const facet_tree *node,
+                             void *target, void *slot)
+{
+  int64_t x = key->otherwise;
   switch (key->type) {
   case FACET_KEY_WHOLE:
-    return read_whole(key, node, slot);
+    FACET_TRY(facet_schema_whole(node, key->range, &x));
+    store_integer(key, x, slot);
+    return FACET_OK;
   case FACET_KEY_NUMBER:
-    FACET_TRY(read_number(node, key->range, &x));
-    x += 0.0; /* -0 becomes 0 */
-    memcpy(slot, &x, sizeof x);
-    return FACET_OK;
+    return read_number(node, key->range, slot);
   case FACET_KEY_WORD:
-    FACET_TRY(read_word(node, key, &word));
-    if (key->size == sizeof(bool))
-      memcpy(slot, &(bool){word != 0}, sizeof(bool));
-    else
-      memcpy(slot, &word, sizeof word);
-    return FACET_OK;
+    if (!key->keys || node->kind != FACET_TREE_MAPPING)
+      FACET_TRY(read_word(node, key, &x));
+    store_integer(key, x, slot);
+    return key->keys && node->kind == FACET_TREE_MAPPING ? facet_schema_read(reader, key->keys, node, target)
+                                                         : FACET_OK;
   case FACET_KEY_TEXT:
     return read_text(node, slot);
   case FACET_KEY_NAME:
@@ -245,7 +244,7 @@ static facet_status read_one(const facet_schema_reader *reader, const facet_key 
   return facet_schema_read(reader, key->keys, node, slot);
 }
 
-static bool is_text(const facet_key *key)
+bool facet_schema_is_text(const facet_key *key)
 {
   return key->type == FACET_KEY_TEXT || key->type == FACET_KEY_NAME || key->type == FACET_KEY_PATH;
 }
@@ -254,11 +253,12 @@ static facet_status check_different(const facet_key *key, const facet_tree *node
 {
   for (int i = 0; i < last; i++) {
     const char *a = items + (size_t)i * key->size, *b = items + (size_t)last * key->size;
-    bool same = is_text(key) ? strcmp(*(char *const *)(const void *)a, *(char *const *)(const void *)b) == 0
-                             : memcmp(a, b, key->size) == 0;
+    bool same = facet_schema_is_text(key)
+                    ? strcmp(*(char *const *)(const void *)a, *(char *const *)(const void *)b) == 0
+                    : memcmp(a, b, key->size) == 0;
     if (same)
       return facet_tree_raise(facet_tree_item(node, last),
-                              is_text(key) ? "'%s' stands there twice" : "%s stands there twice",
+                              facet_schema_is_text(key) ? "'%s' stands there twice" : "%s stands there twice",
                               facet_tree_item(node, last)->text);
   }
   return FACET_OK;
@@ -279,58 +279,54 @@ static facet_status check_list(const facet_key *key, const facet_tree *node)
   return FACET_OK;
 }
 
+char *facet_schema_items(const facet_key *key, const void *target, int *count)
+{
+  const char *items = (const char *)target + key->target;
+  *count = key->list ? *(const int *)((const char *)target + key->count) : 1;
+  return key->list && !key->fixed ? *(char *const *)items : (char *)items;
+}
+
 /* What was read before a failure is counted, and so freed. */
 static facet_status read_list(const facet_schema_reader *reader, const facet_key *key, const facet_tree *node,
                               char *target)
 {
-  int *count = (int *)(void *)(target + key->count);
-  char *items = target + key->target;
-  if (key->zero && facet_schema_is(node, key->zero))
-    return FACET_OK;
+  int *count = (int *)(void *)(target + key->count), none;
   FACET_TRY(check_list(key, node));
-  if (!key->fixed) {
-    items = facet_allocate((size_t)facet_tree_items(node), key->size);
-    FACET_CHECK(items, FACET_OS, "out of memory");
-    memcpy(target + key->target, &items, sizeof items);
-  }
+  if (!key->fixed)
+    FACET_NEW(*(char **)(target + key->target), (size_t)facet_tree_items(node) * key->size);
+  char *items = facet_schema_items(key, target, &none);
   for (int i = 0; i < facet_tree_items(node); i++) {
     *count = i + 1;
-    FACET_TRY(read_one(reader, key, facet_tree_item(node, i), items + (size_t)i * key->size));
+    FACET_TRY(read_one(reader, key, facet_tree_item(node, i), target, items + (size_t)i * key->size));
     if (key->different)
       FACET_TRY(check_different(key, node, items, i));
   }
   return FACET_OK;
 }
 
-static void clear_one(const facet_key *key, void *slot)
-{
-  if (key->type == FACET_KEY_MAPPING)
-    facet_schema_clear(key->keys, slot);
-  else if (is_text(key))
-    facet_free((char **)slot);
-}
-
 static void clear_key(const facet_key *key, char *target)
 {
-  if (key->clear)
+  if (key->clear) {
     key->clear(target);
-  else if (!key->list)
-    clear_one(key, target + key->target);
-  else {
-    char *items = target + key->target;
-    int *count = (int *)(void *)(target + key->count);
-    if (!key->fixed)
-      memcpy(&items, target + key->target, sizeof items);
-    for (int i = 0; i < *count && items; i++)
-      clear_one(key, items + (size_t)i * key->size);
-    *count = 0;
-    if (!key->fixed)
-      facet_free((char **)(void *)(target + key->target));
+    return;
   }
+  int count;
+  char *items = facet_schema_items(key, target, &count);
+  for (int i = 0; i < count && items; i++)
+    if (key->type == FACET_KEY_MAPPING)
+      facet_schema_clear(key->keys, items + (size_t)i * key->size);
+    else if (facet_schema_is_text(key))
+      facet_free(items + (size_t)i * key->size);
+  if (key->type == FACET_KEY_WORD && key->keys)
+    facet_schema_clear(key->keys, target);
+  if (key->list)
+    *(int *)(void *)(target + key->count) = 0;
+  if (key->list && !key->fixed)
+    facet_free(target + key->target);
 }
 
-static facet_status read_value(const facet_schema_reader *reader, const facet_key *key, const facet_tree *node,
-                               void *target)
+facet_status facet_schema_value(const facet_schema_reader *reader, const facet_key *key, const facet_tree *node,
+                                void *target)
 {
   char *slot = (char *)target + key->target;
   bool flagged = key->flag_word && facet_schema_is(node, key->flag_word);
@@ -340,23 +336,24 @@ static facet_status read_value(const facet_schema_reader *reader, const facet_ke
     return FACET_OK;
   if (key->type != FACET_KEY_MAPPING)
     clear_key(key, target); /* the default */
-  if (key->list)
-    return read_list(reader, key, node, target);
   if (key->zero && facet_schema_is(node, key->zero)) {
-    memset(slot, 0, key->size);
+    if (!key->list)
+      memset(slot, 0, key->size);
     return FACET_OK;
   }
+  if (key->list)
+    return read_list(reader, key, node, target);
   if (key->type == FACET_KEY_MAPPING && key->given > 0)
     *(bool *)((char *)target + key->given) = true;
-  return read_one(reader, key, node, slot);
+  return read_one(reader, key, node, target, slot);
 }
 
 static facet_status read_key(const facet_schema_reader *reader, const facet_key *key, const facet_tree *node,
                              void *target)
 {
   if (key->line > 0)
-    memcpy((char *)target + key->line, &node->line, sizeof node->line);
-  return key->read ? key->read(reader, node, target) : read_value(reader, key, node, target);
+    *(int *)(void *)((char *)target + key->line) = node->line;
+  return key->read ? key->read(reader, key, node, target) : facet_schema_value(reader, key, node, target);
 }
 
 /* ---- mappings ---- */

@@ -30,16 +30,24 @@ typedef struct {
 } facet_word;
 
 typedef struct facet_mapping facet_mapping;
+typedef struct facet_key facet_key;
 
-typedef struct {
-  const char *key, *meaning; /* meaning: for the documents, as Markdown; "": the name says it */
+/* A function of a row or a mapping; `target` is the struct whose members the rows set. */
+typedef facet_status facet_schema_check(const facet_schema_reader *reader, const facet_tree *node, void *target);
+
+struct facet_key {
+  const char *key;
   facet_key_type type;
   size_t target, size;     /* offsetof; sizeof one value */
   const char *range;       /* of numbers, as a mathematician writes it: "[0, 1)", "(0, inf)" */
   const facet_word *words; /* or a function of 0, 1, ..., which ends with a name that is NULL */
   facet_word (*word)(int i);
+  /* Of a mapping. Of a word: a mapping may stand in its place, whose keys set members beside the word's, which is then
+   * `otherwise`. */
   const facet_mapping *keys;
+  int otherwise;
   const char *standard;  /* the value when the key is left out, as it would be written; NULL: nothing is stored */
+  const char *meaning;   /* for the documents, as Markdown; "": the name says it */
   const char *zero;      /* the word that stands for 0, or for no item */
   const char *flag_word; /* the word that, in place of a value, sets a bool, whose offset, not 0, is `flag` */
   size_t flag;
@@ -57,11 +65,11 @@ typedef struct {
   bool inherits; /* a mapping whose defaults are there already */
   bool again;    /* another name for the key before it: not printed */
   /* In place of what the type says; they get the whole target. */
-  facet_status (*read)(const facet_schema_reader *reader, const facet_tree *node, void *target);
+  facet_status (*read)(const facet_schema_reader *reader, const facet_key *key, const facet_tree *node, void *target);
   void (*print)(FILE *out, const void *target); /* what stands behind "key:" */
   void (*clear)(void *target);
   const char *type_says, *standard_says; /* for the documents, where they say more than the above */
-} facet_key;
+};
 
 /* A mapping comes in kinds, if `kind` says which one it is after reading: NAME, WHICH words tell why a key that is not
  * one of that kind's is refused. */
@@ -75,25 +83,10 @@ struct facet_mapping {
   bool flow; /* printed in one line */
   const facet_kind *kinds;
   int (*kind)(const void *target);
-  /* Before and after reading. check: what rows cannot say. */
-  facet_status (*begin)(const facet_schema_reader *reader, const facet_tree *node, void *target);
-  facet_status (*check)(const facet_schema_reader *reader, const facet_tree *node, void *target);
+  facet_schema_check *begin, *check; /* before and after reading; check: what rows cannot say */
 };
 
-/* Parts of rows: the type and the place of a member. */
-#define FACET_AT(owner, member)              .target = offsetof(owner, member), .size = sizeof((owner *)0)->member
-#define FACET_WHOLE(owner, member, bounds)   .type = FACET_KEY_WHOLE, FACET_AT(owner, member), .range = (bounds)
-#define FACET_NUMBER(owner, member, bounds)  .type = FACET_KEY_NUMBER, FACET_AT(owner, member), .range = (bounds)
-#define FACET_WORD(owner, member, list)      .type = FACET_KEY_WORD, FACET_AT(owner, member), .words = (list)
-#define FACET_TRUTH(owner, member)           FACET_WORD(owner, member, facet_truths)
-#define FACET_NAME(owner, member)            .type = FACET_KEY_NAME, FACET_AT(owner, member)
-#define FACET_PATH(owner, member)            .type = FACET_KEY_PATH, FACET_AT(owner, member)
-#define FACET_MAPPING(mapped, owner, member) .type = FACET_KEY_MAPPING, FACET_AT(owner, member), .keys = (mapped)
-#define FACET_ITEMS(kind, owner, member)                                                                               \
-  .type = (kind), .list = true, .target = offsetof(owner, member.item), .count = offsetof(owner, member.count),        \
-  .size = sizeof *((owner *)0)->member.item
-#define FACET_KEYS(rows) .key = (rows), .count = (int)(sizeof(rows) / sizeof(rows)[0])
-#define FACET_ANY        "[1, 9007199254740992]" /* from 1: all that doubles hold exactly */
+#define FACET_ANY "[1, 9007199254740992]" /* from 1: all that doubles hold exactly */
 
 extern const facet_word facet_truths[];
 
@@ -108,12 +101,19 @@ void facet_schema_print(FILE *out, const facet_mapping *mapping, const void *tar
 /* Frees whatever reading stored. */
 void facet_schema_clear(const facet_mapping *mapping, void *target);
 
-/* Values, for the functions of rows; the same errors. Texts are the caller's. */
+/* Values, for the functions of rows; the same errors. Texts are the caller's. value: what the row's type says. */
+facet_status facet_schema_value(const facet_schema_reader *reader, const facet_key *key, const facet_tree *node,
+                                void *target);
 facet_status facet_schema_whole(const facet_tree *node, const char *range, int64_t *x);
-facet_status facet_schema_word(const facet_tree *node, const facet_word *words, int *value);
 facet_status facet_schema_path(const facet_schema_reader *reader, const facet_tree *node, char **path);
 /* The word of a value in a row's list, or NULL. */
-const char *facet_schema_word_of(const facet_key *key, int value);
+const char *facet_schema_word_of(const facet_key *key, int64_t value);
+/* A whole number, an enum or a bool, in a member of so many bytes. */
+int64_t facet_schema_integer(const facet_key *key, const void *slot);
+/* Whether it is a char *. */
+bool facet_schema_is_text(const facet_key *key);
+/* Where a key's values lie, one after the other, and how many they are. */
+char *facet_schema_items(const facet_key *key, const void *target, int *count);
 /* Whether a node is that word. */
 bool facet_schema_is(const facet_tree *node, const char *word);
 

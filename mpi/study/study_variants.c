@@ -1,24 +1,10 @@
-/* Names: lists multiply, and the recipes of a study become its variants, each with a name of its own; and those of
- * conditions. */
+/* Lists multiply, and the recipes of a study become its variants, each with a name of its own. */
 #include "study.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "study_schema.h"
-
-char *facet_condition_name(facet_condition condition)
-{
-  const char *name = facet_corruption_name(condition.corruption);
-  if (condition.corruption == 0)
-    return facet_copy_text(name);
-  if (!condition.published)
-    return facet_format("%s/%d", name, condition.severity);
-  char *set = facet_name_of_file(condition.published);
-  char *whole = set ? facet_format("%s/%s/%d", set, name, condition.severity) : NULL;
-  facet_free(&set);
-  return whole;
-}
 
 /* The places in the lists of a recipe that make one variant. */
 typedef struct {

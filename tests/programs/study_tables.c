@@ -13,7 +13,7 @@
 /* The mapping of a path, and what of the path is behind the first `skip` keys. */
 static const facet_mapping *find(const char *path)
 {
-  const facet_mapping *mapping = &facet_keys_study;
+  const facet_mapping *mapping = &facet_study_mapping;
   if (strncmp(path, "study", 5) == 0)
     return mapping;
   for (size_t size; mapping && *path && *path != '/'; path += size + (path[size] == '.')) {

@@ -39,6 +39,7 @@ static const struct {
     {"variants", "sparsity", "0.5", NULL},
     {"variants", "budget", "{}", NULL},
     {"conditions", "corruption", "fog", NULL},
+    {"linearize.rows", "top", "1", NULL},
 };
 
 /* Values that a row does not tell, or not with what else is given. */
@@ -74,7 +75,7 @@ static void path_of(const place *p, int depth, bool indices, char *path, size_t 
 
 static const facet_mapping *mapping_at(const place *p, int depth)
 {
-  return depth == 0 ? &facet_keys_study : p->key[depth - 1]->keys;
+  return depth == 0 ? &facet_study_mapping : p->key[depth - 1]->keys;
 }
 
 static const facet_key *row_of(const facet_mapping *mapping, const char *name)
