@@ -6,10 +6,7 @@
 #include "embed/tsne.h"
 #include "ranks/agree.h"
 
-enum {
-  TOGETHER = 8,     /* rows that are copied at once: a cache line of a column */
-  PORTION = 4 << 20 /* bytes that two ranks exchange at once */
-};
+enum { PORTION = 4 << 20 }; /* bytes that two ranks exchange at once */
 
 static facet_status matrix(const facet_blockmatrix *x, facet_type type, int64_t columns, facet_blockmatrix **m)
 {
@@ -33,50 +30,18 @@ static facet_status square_norms(const facet_blockmatrix *x, double *norm)
   return facet_sum(comm, norm, x->rows, "distances");
 }
 
-/* Products of samples become p_j|i, row by row. */
-static void to_neighbours(const facet_blockmatrix *products, const double *norm, double perplexity, double *line)
-{
-  int64_t n = products->rows, rows = products->local_rows;
-  double *value = products->local;
-  for (int64_t first = 0; first < rows; first += TOGETHER) {
-    int64_t count = rows - first < TOGETHER ? rows - first : TOGETHER;
-    for (int64_t j = 0; j < n; j++)
-      for (int64_t i = 0; i < count; i++) {
-        double own = norm[facet_blockmatrix_row(products, first + i)];
-        line[i * n + j] = fmax(0, own + norm[j] - 2 * value[first + i + j * rows]);
-      }
-    for (int64_t i = 0; i < count; i++)
-      facet_tsne_neighbours(n, facet_blockmatrix_row(products, first + i), perplexity, line + i * n);
-    for (int64_t j = 0; j < n; j++)
-      for (int64_t i = 0; i < count; i++)
-        value[first + i + j * rows] = line[i * n + j];
-  }
-}
-
 typedef struct {
   facet_blockmatrix *exact, *products;
   double *norm, *line, *portion;
 } workspace;
 
-/* p of this rank's rows from .. from+count-1 and of columns first .. first+rows-1, which are another rank's rows.
- * other: p_j|i of that rank, `count` columns of `rows` numbers. Returns the sum of p ln p. */
-static double join_part(const facet_blockmatrix *products, int64_t from, int64_t count, int64_t first, int64_t rows,
-                        const double *other, facet_blockmatrix *p)
+/* This rank's. */
+static facet_tsne_rows rows_of(const workspace *d, const facet_affinity *out)
 {
-  const double *own = products->local, each = 1 / (2 * (double)p->rows);
-  double sum = 0;
-  for (int64_t j = 0; j < rows; j++)
-    for (int64_t i = 0; i < count; i++) {
-      int64_t at = from + i + (first + j) * p->local_rows;
-      double joint = (own[at] + other[j + i * rows]) * each;
-      joint = facet_blockmatrix_row(p, from + i) == first + j ? 0 : fmax(joint, FACET_TSNE_LEAST);
-      if (p->type == FACET_F32)
-        joint = (double)(((float *)p->local)[at] = (float)joint);
-      else
-        ((double *)p->local)[at] = joint;
-      sum += joint > 0 ? joint * log(joint) : 0;
-    }
-  return sum;
+  const facet_blockmatrix *m = d->products;
+  return (facet_tsne_rows){m->rows,       facet_rank(facet_grid_comm(m->grid)) * m->row_block,
+                           m->local_rows, m->local,
+                           out->p->type,  out->p->local};
 }
 
 /* The number of rows or columns from `from` on, at most `most`. */
@@ -87,7 +52,7 @@ static int64_t some(int64_t all, int64_t from, int64_t most)
 
 /* p of both directions: each rank with one other at a time, itself among them. What the other sends of its rows are
  * columns here, in one piece as they lie. */
-static facet_status join(workspace *d, facet_affinity *out)
+static facet_status join(workspace *d, const facet_tsne_rows *own_rows, facet_affinity *out)
 {
   const facet_blockmatrix *m = d->products;
   MPI_Comm comm = facet_grid_comm(m->grid);
@@ -107,7 +72,8 @@ static facet_status join(workspace *d, facet_affinity *out)
                                                (int)(received * rows), FACET_MPI_TYPE(mine), partner, turn, comm,
                                                MPI_STATUS_IGNORE),
                                   "joining probabilities"));
-      out->entropy += join_part(m, from, received, first, rows, partner == me ? mine : d->portion, out->p);
+      out->entropy +=
+          facet_tsne_join(own_rows, from, received, (facet_tsne_other){first, rows, partner == me ? mine : d->portion});
     }
   }
   return facet_sum(comm, &out->entropy, 1, "entropy");
@@ -119,15 +85,16 @@ static facet_status make(const facet_blockmatrix *x, double perplexity, workspac
   FACET_TRY(matrix(x, FACET_F64, x->columns, &d->exact));
   FACET_TRY(facet_blockmatrix_redistribute(x, d->exact));
   d->norm = facet_allocate((size_t)x->rows, sizeof *d->norm);
-  d->line = facet_allocate((size_t)x->rows * TOGETHER, sizeof *d->line);
+  d->line = facet_allocate((size_t)x->rows * FACET_TSNE_TOGETHER, sizeof *d->line);
   FACET_AGREE(comm, d->norm && d->line ? FACET_OK : FACET_OS);
   FACET_TRY(square_norms(d->exact, d->norm));
   FACET_TRY(matrix(x, FACET_F64, x->rows, &d->products));
   FACET_TRY(facet_blockmatrix_gemm(false, true, 1, d->exact, d->exact, 0, d->products));
   facet_blockmatrix_destroy(&d->exact);
-  to_neighbours(d->products, d->norm, perplexity, d->line);
   FACET_TRY(matrix(x, x->type, x->rows, &out->p));
-  return join(d, out);
+  const facet_tsne_rows block = rows_of(d, out);
+  facet_tsne_given(&block, d->norm, perplexity, d->line);
+  return join(d, &block, out);
 }
 
 facet_status facet_affinity_make(const facet_blockmatrix *x, double perplexity, facet_affinity *affinity)
@@ -163,7 +130,7 @@ double facet_affinity_bytes(int ranks, facet_type real, int64_t n)
 
 double facet_affinity_peak(int ranks, facet_type real, int64_t n, int64_t inputs)
 {
-  double products = rows_bytes(ranks, FACET_F64, n, n), lines = 8 * (double)n * (TOGETHER + 1);
+  double products = rows_bytes(ranks, FACET_F64, n, n), lines = 8 * (double)n * (FACET_TSNE_TOGETHER + 1);
   double first = rows_bytes(ranks, FACET_F64, n, inputs), last = rows_bytes(ranks, real, n, n) + PORTION;
   return lines + products + fmax(first, last);
 }

@@ -94,19 +94,19 @@ static facet_status make_layer(const facet_encoder *e, int number, const int64_t
   return FACET_OK;
 }
 
-facet_status facet_encoder_create(facet_grid *grid, facet_type real, int layers, const int64_t *size, uint32_t seed,
+facet_status facet_encoder_create(facet_grid *grid, const facet_encoder_shape *shape, uint32_t seed,
                                   facet_encoder **encoder)
 {
   MPI_Comm comm = facet_grid_comm(grid);
   facet_encoder *e = facet_allocate(1, sizeof *e);
   *encoder = e;
   if (e) {
-    *e = (facet_encoder){.grid = grid, .real = real, .layers = layers, .ranks = facet_ranks(comm)};
-    e->layer = facet_allocate((size_t)layers, sizeof *e->layer);
+    *e = (facet_encoder){.grid = grid, .real = shape->real, .layers = shape->layers, .ranks = facet_ranks(comm)};
+    e->layer = facet_allocate((size_t)shape->layers, sizeof *e->layer);
   }
   facet_status status = facet_agree(comm, e && e->layer ? FACET_OK : FACET_OS);
-  for (int i = 0; i < layers && status == FACET_OK; i++)
-    status = make_layer(e, i, size, seed);
+  for (int i = 0; i < shape->layers && status == FACET_OK; i++)
+    status = make_layer(e, i, shape->size, seed);
   if (status != FACET_OK)
     facet_encoder_destroy(encoder);
   return status;
@@ -231,20 +231,29 @@ void facet_encoder_move(facet_encoder *e, facet_encoder_step step)
 
 /* ---- the state in, the state out ---- */
 
-double facet_encoder_bytes(int ranks, facet_type real, int layers, const int64_t *size)
+double facet_encoder_parameters(const facet_encoder_shape *shape)
 {
-  double bytes = 0;
-  for (int i = 0; i < layers; i++)
-    bytes += 4 * (double)size[i + 1] * (ceil((double)size[i] / ranks) * (double)facet_type_size(real) + sizeof(double));
+  double sum = 0;
+  for (int i = 0; i < shape->layers; i++)
+    sum += (double)(shape->size[i] + 1) * (double)shape->size[i + 1];
+  return sum;
+}
+
+double facet_encoder_bytes(int ranks, const facet_encoder_shape *shape)
+{
+  double bytes = 0, width = (double)facet_type_size(shape->real);
+  const int64_t *size = shape->size;
+  for (int i = 0; i < shape->layers; i++)
+    bytes += KINDS * (double)size[i + 1] * (ceil((double)size[i] / ranks) * width + sizeof(double));
   return bytes;
 }
 
-double facet_encoder_pass_bytes(int ranks, facet_type real, int layers, const int64_t *size, int64_t n)
+double facet_encoder_pass_bytes(int ranks, const facet_encoder_shape *shape, int64_t n)
 {
   double numbers = 0;
-  for (int i = 0; i < layers; i++)
-    numbers += 2 * (double)size[i + 1];
-  return numbers * ceil((double)n / ranks) * (double)facet_type_size(real);
+  for (int i = 0; i < shape->layers; i++)
+    numbers += 2 * (double)shape->size[i + 1];
+  return numbers * ceil((double)n / ranks) * (double)facet_type_size(shape->real);
 }
 
 int64_t facet_encoder_state_size(const facet_encoder *e)

@@ -9,6 +9,14 @@
 
 typedef struct facet_encoder facet_encoder;
 
+enum { FACET_ENCODER_LAYERS = 17 }; /* at most */
+
+typedef struct {
+  facet_type real;
+  int layers;
+  int64_t size[FACET_ENCODER_LAYERS + 1]; /* inputs, hidden units, ..., dimensions: layers + 1 of them */
+} facet_encoder_shape;
+
 typedef enum { FACET_ADAM, FACET_MOMENTUM } facet_optimizer;
 
 /* How parameters move: Adam (Kingma & Ba 2015; 0.9, 0.999, 1e-8), or v = momentum v + gradient, p -= rate v. */
@@ -17,10 +25,9 @@ typedef struct {
   double rate, momentum;
 } facet_encoder_step;
 
-/* size: inputs, hidden units, ..., dimensions: layers + 1 of them; ReLU after all layers but the last. Weights normal
- * with deviation sqrt(2 / inputs) (He et al. 2015), of the last layer a tenth of that, biases 0: from (seed, layer,
- * element) alone. grid: ranks x 1, borrowed. */
-facet_status facet_encoder_create(facet_grid *grid, facet_type real, int layers, const int64_t *size, uint32_t seed,
+/* ReLU after all layers but the last. Weights normal with deviation sqrt(2 / inputs) (He et al. 2015), of the last
+ * layer a tenth of that, biases 0: from (seed, layer, element) alone. grid: ranks x 1, borrowed. */
+facet_status facet_encoder_create(facet_grid *grid, const facet_encoder_shape *shape, uint32_t seed,
                                   facet_encoder **encoder);
 void facet_encoder_destroy(facet_encoder **encoder);
 
@@ -43,10 +50,11 @@ facet_status facet_encoder_backward(facet_encoder *encoder, const double *dy, do
 /* Moves the parameters by the gradients of the last pass backward. Not collective. */
 void facet_encoder_move(facet_encoder *encoder, facet_encoder_step step);
 
-/* Bytes that a rank of `ranks` takes, at most, for an encoder of these sizes, and for the passes of n samples without
+double facet_encoder_parameters(const facet_encoder_shape *shape); /* how many numbers */
+/* Bytes that a rank of `ranks` takes, at most, for an encoder of this shape, and for the passes of n samples without
  * what goes in. Not collective. */
-double facet_encoder_bytes(int ranks, facet_type real, int layers, const int64_t *size);
-double facet_encoder_pass_bytes(int ranks, facet_type real, int layers, const int64_t *size, int64_t n);
+double facet_encoder_bytes(int ranks, const facet_encoder_shape *shape);
+double facet_encoder_pass_bytes(int ranks, const facet_encoder_shape *shape, int64_t n);
 /* The whole state, for going on later: parameters, both moments (each weights, inputs x outputs by rows, and biases of
  * layer after layer), and the number of moves. That many doubles, on every
  * rank; the same bits come back on the same grid. */

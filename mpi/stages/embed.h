@@ -2,12 +2,15 @@
 #ifndef FACET_EMBED_H
 #define FACET_EMBED_H
 
+#include "embed/encoder.h"
 #include "plan.h"
 
 /* Not collective. Whether the study asks for a map: the encoder's, the map's and its judge's stage. */
 bool facet_embed_wanted(const facet_plan *plan);
 /* Not collective. The encoder's file, where it is when it is trained; the caller frees. */
 char *facet_embed_file(const facet_settings *settings);
+/* Not collective. The encoder that the study asks for. */
+facet_encoder_shape facet_embed_shape(const facet_plan *plan);
 /* Not collective. How many batches keep their joint probabilities on so many ranks, within the study's memory; -1 where
  * it does not suffice for making those of one. */
 int64_t facet_embed_batches_kept(const facet_plan *plan, int ranks);

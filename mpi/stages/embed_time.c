@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "embed.h"
-#include "embed/encoder.h"
 #include "embed/tsne_step.h"
 #include "ranks/agree.h"
 #include "study/study_embed.h"
@@ -21,10 +20,8 @@ typedef struct {
 /* A small batch of noise, on this rank alone. */
 typedef struct {
   const facet_embedding *keys;
-  facet_type real;
   int64_t n;
-  int layers;
-  int64_t size[FACET_EMBED_LAYERS + 2];
+  facet_encoder_shape shape;
   double rest; /* parameters of the encoder over those of the one that is timed, which is not as wide */
   facet_grid *grid;
   facet_encoder *encoder;
@@ -39,11 +36,9 @@ static void probe_clear(probe *p)
   facet_affinity_clear(&p->affinity);
   facet_blockmatrix_destroy(&p->x);
   facet_blockmatrix_destroy(&p->blurred);
-  facet_free(&p->sample);
   facet_encoder_destroy(&p->encoder);
   facet_grid_destroy(&p->grid);
-  facet_free(&p->y);
-  facet_free(&p->dy);
+  FACET_FREE(&p->sample, &p->y, &p->dy);
 }
 
 static double noise(int64_t i)
@@ -51,34 +46,20 @@ static double noise(int64_t i)
   return facet_random_uniform((facet_random){1, FACET_STREAM_EMBED}, 0, (uint64_t)i);
 }
 
-static double parameters(const probe *p)
-{
-  double sum = 0;
-  for (int i = 0; i < p->layers; i++)
-    sum += (double)(p->size[i] + 1) * (double)p->size[i + 1];
-  return sum;
-}
-
 static facet_status probe_make(const facet_plan *plan, int64_t batch, probe *p)
 {
   const facet_embedding *e = &plan->keys->embed;
-  *p = (probe){.keys = e,
-               .real = plan->store.settings->precision,
-               .n = batch < BATCH ? batch : BATCH,
-               .layers = e->layers.count + 1};
-  p->size[0] = plan->store.embed_inputs;
-  for (int i = 0; i < e->layers.count; i++)
-    p->size[i + 1] = e->layers.item[i];
-  p->size[p->layers] = e->dimensions;
-  p->rest = parameters(p);
-  p->size[0] = p->size[0] < WIDEST ? p->size[0] : WIDEST;
-  p->rest /= parameters(p);
+  *p = (probe){.keys = e, .n = batch < BATCH ? batch : BATCH, .shape = facet_embed_shape(plan)};
+  int64_t *inputs = &p->shape.size[0];
+  p->rest = facet_encoder_parameters(&p->shape);
+  *inputs = *inputs < WIDEST ? *inputs : WIDEST;
+  p->rest /= facet_encoder_parameters(&p->shape);
   FACET_TRY(facet_grid_create(MPI_COMM_SELF, 1, 1, &p->grid));
-  FACET_TRY(facet_encoder_create(p->grid, p->real, p->layers, p->size, 1, &p->encoder));
+  FACET_TRY(facet_encoder_create(p->grid, &p->shape, 1, &p->encoder));
   FACET_TRY(facet_encoder_input(p->encoder, p->n, &p->x));
   FACET_TRY(facet_encoder_input(p->encoder, p->n, &p->blurred));
   FACET_NEW(p->sample, p->n);
-  for (int64_t i = 0; i < p->n * p->size[0]; i++)
+  for (int64_t i = 0; i < p->n * *inputs; i++)
     facet_blockmatrix_set(p->x, i, noise(i));
   FACET_NEW(p->y, p->n * e->dimensions);
   FACET_NEW(p->dy, p->n * e->dimensions);

@@ -9,7 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "embed/encoder.h"
 #include "embed/tsne_step.h"
 #include "embed_samples.h"
 #include "embed_time.h"
@@ -28,15 +27,13 @@ typedef struct {
   const facet_settings *settings;
   const facet_embedding *keys;
   facet_store *store;
-  facet_type real;
   facet_embed_samples from;
   facet_affinity *affinity;   /* of each batch */
   int64_t kept;               /* of the first so many from epoch to epoch, and so the matrices are there */
   facet_blockmatrix *blurred; /* a batch, with noise */
   facet_grid *grid;
   facet_encoder *encoder;
-  int layers;
-  int64_t size[FACET_EMBED_LAYERS + 2];
+  facet_encoder_shape shape;
   double *y, *dy; /* positions of a batch, and the loss by them */
   double alpha, alpha_moment[2];
   int64_t state_size;
@@ -68,6 +65,17 @@ int64_t facet_embed_batches_kept(const facet_plan *plan, int ranks)
   double room = (double)s->memory - facet_affinity_peak(ranks, s->precision, most, inputs);
   double kept = floor(room / facet_affinity_bytes(ranks, s->precision, most));
   return kept < 0 ? -1 : kept < (double)batches ? (int64_t)kept : batches;
+}
+
+facet_encoder_shape facet_embed_shape(const facet_plan *plan)
+{
+  const facet_embedding *e = &plan->keys->embed;
+  facet_encoder_shape shape = {
+      .real = plan->store.settings->precision, .layers = e->layers.count + 1, .size = {plan->store.embed_inputs}};
+  for (int i = 0; i < e->layers.count; i++)
+    shape.size[i + 1] = e->layers.item[i];
+  shape.size[shape.layers] = e->dimensions;
+  return shape;
 }
 
 /* Of the largest batch. */
@@ -108,7 +116,7 @@ static facet_status prepare(training *t)
   FACET_AGREE(t->comm, prepare_own(t));
   FACET_AGREE(t->comm, find_digest(t));
   FACET_TRY(facet_grid_create(t->comm, t->ranks, 1, &t->grid));
-  FACET_TRY(facet_encoder_create(t->grid, t->real, t->layers, t->size, t->settings->seed, &t->encoder));
+  FACET_TRY(facet_encoder_create(t->grid, &t->shape, t->settings->seed, &t->encoder));
   t->state_size = 4 + facet_encoder_state_size(t->encoder);
   t->state = facet_allocate((size_t)t->state_size, sizeof *t->state);
   FACET_AGREE(t->comm, t->state ? FACET_OK : FACET_OS);
@@ -259,7 +267,7 @@ static facet_status train(training *t)
 static facet_status fold(const training *t, facet_network **encoder)
 {
   double *numbers = t->state + 4;
-  int64_t outputs = t->size[1];
+  int64_t outputs = t->shape.size[1];
   for (int64_t j = 0; j < outputs; j++) {
     double *bias = &numbers[t->from.features * outputs + j];
     for (int64_t i = 0; i < t->from.features; i++) {
@@ -269,7 +277,7 @@ static facet_status fold(const training *t, facet_network **encoder)
     }
   }
   facet_shape flat = {1, {t->from.features}};
-  return facet_network_dense(flat, t->layers, t->size, numbers, encoder);
+  return facet_network_dense(flat, t->shape.layers, t->shape.size, numbers, encoder);
 }
 
 /* ---- where the training samples came to lie ---- */
@@ -312,18 +320,13 @@ static facet_status describe(const facet_plan *plan, const facet_study_data *dat
                   .plan = plan,
                   .settings = settings,
                   .keys = e,
-                  .real = settings->precision,
                   .from = {.plan = plan,
                            .data = data->train ? data->train : data->test,
                            .member = member_named(family, e->variant),
                            .count = plan->store.embed_train,
                            .features = plan->store.embed_inputs},
-                  .layers = e->layers.count + 1,
-                  .size = {plan->store.embed_inputs},
+                  .shape = facet_embed_shape(plan),
                   .alpha = e->alpha};
-  for (int i = 0; i < e->layers.count; i++)
-    t->size[i + 1] = e->layers.item[i];
-  t->size[t->layers] = e->dimensions;
   FACET_CHECK(t->from.member, FACET_BAD_INPUT, "%s:%d: embed.variant: %s was not made", settings->file, e->line,
               e->variant);
   return FACET_OK;
@@ -381,27 +384,25 @@ static facet_status run(const facet_context *c)
 static double step_memory(const training *t, double state)
 {
   int64_t most = most_samples(t), batches = t->from.batches;
-  double last = facet_affinity_bytes(t->ranks, t->real, most), kept = 0;
-  double peak = facet_affinity_peak(t->ranks, t->real, most, t->from.features);
-  double pass = facet_encoder_pass_bytes(t->ranks, t->real, t->layers, t->size, most);
+  double last = facet_affinity_bytes(t->ranks, t->shape.real, most), kept = 0;
+  double peak = facet_affinity_peak(t->ranks, t->shape.real, most, t->from.features);
+  double pass = facet_encoder_pass_bytes(t->ranks, &t->shape, most);
   if (t->keys->noise > 0)
-    pass += ceil((double)most / t->ranks) * (double)t->from.features * (double)facet_type_size(t->real);
+    pass += ceil((double)most / t->ranks) * (double)t->from.features * (double)facet_type_size(t->shape.real);
   for (int64_t i = 0; i + 1 < batches && i < t->kept; i++)
-    kept += facet_affinity_bytes(t->ranks, t->real, t->from.batch[i].count);
+    kept += facet_affinity_bytes(t->ranks, t->shape.real, t->from.batch[i].count);
   return kept + fmax(peak + (batches > 1 ? pass : 0), last + pass + state); /* the first comes before any pass */
 }
 
 static double train_memory(const training *t, double while_finding)
 {
-  double parameters = 0, rows = 0;
-  for (int i = 0; i < t->layers; i++)
-    parameters += (double)(t->size[i] + 1) * (double)t->size[i + 1];
+  double rows = 0;
   for (int i = 0; i < t->from.batches; i++)
     rows += ceil((double)t->from.batch[i].count / t->ranks);
-  double state = 3 * sizeof *t->state * parameters;
-  double always = rows * (double)t->from.features * (double)facet_type_size(t->real) +
+  double state = 3 * sizeof *t->state * facet_encoder_parameters(&t->shape);
+  double always = rows * (double)t->from.features * (double)facet_type_size(t->shape.real) +
                   (double)t->from.count * (sizeof *t->from.order + sizeof *t->from.label) + state +
-                  facet_encoder_bytes(t->ranks, t->real, t->layers, t->size);
+                  facet_encoder_bytes(t->ranks, &t->shape);
   return always + fmax(while_finding, step_memory(t, state));
 }
 

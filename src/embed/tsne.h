@@ -17,6 +17,29 @@ enum { FACET_MOST_DIMENSIONS = 3 }; /* of a map */
  * of them than the perplexity, they share everything evenly. perplexity: in [1, n - 1). */
 void facet_tsne_neighbours(int64_t n, int64_t self, double perplexity, double *d2);
 
+enum { FACET_TSNE_TOGETHER = 8 }; /* rows that are copied at once: a cache line of a column */
+
+/* A block of rows of both matrices: `rows` samples from `first` on against all n, column by column. */
+typedef struct {
+  int64_t n, first, rows;
+  double *given;   /* products of samples, then p_j|i */
+  facet_type real; /* of p */
+  void *p;         /* joint probabilities */
+} facet_tsne_rows;
+
+/* given: products x_i x_j become p_j|i. norm: |x|^2 of all n samples; line: room for FACET_TSNE_TOGETHER n numbers. */
+void facet_tsne_given(const facet_tsne_rows *block, const double *norm, double perplexity, double *line);
+
+/* p_j|i of another block's samples `first` .. for samples of this one: a column of `rows` numbers for each. */
+typedef struct {
+  int64_t first, rows;
+  const double *given;
+} facet_tsne_other;
+
+/* p_ij = max((p_j|i + p_i|j) / 2n, FACET_TSNE_LEAST) for i != j, 0 for i = j, of the block's rows from .. from+count-1,
+ * whose columns `other` has, and of the other's samples. Returns the sum of p ln p. */
+double facet_tsne_join(const facet_tsne_rows *block, int64_t from, int64_t count, facet_tsne_other other);
+
 /* A part of the matrix of joint probabilities: `rows` samples against all n, column by column. */
 typedef struct {
   facet_type real; /* of p, and what the inner loops count in */

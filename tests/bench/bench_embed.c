@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "embed/encoder.h"
 #include "embed/tsne_step.h"
@@ -40,6 +41,7 @@ static facet_status step(facet_encoder *e, const facet_blockmatrix *x, const fac
 
 static facet_status bench(int64_t n, int layers, const int64_t *size)
 {
+  facet_encoder_shape shape = {.real = FACET_F32, .layers = layers};
   facet_grid *grid;
   facet_encoder *e;
   facet_blockmatrix *x;
@@ -48,7 +50,8 @@ static facet_status bench(int64_t n, int layers, const int64_t *size)
   parts t, best = {0};
   int rank = facet_rank(MPI_COMM_WORLD), ranks = facet_ranks(MPI_COMM_WORLD);
   FACET_TRY(facet_grid_create(MPI_COMM_WORLD, ranks, 1, &grid));
-  FACET_TRY(facet_encoder_create(grid, FACET_F32, layers, size, 1, &e));
+  memcpy(shape.size, size, (size_t)(layers + 1) * sizeof *size);
+  FACET_TRY(facet_encoder_create(grid, &shape, 1, &e));
   FACET_TRY(facet_encoder_input(e, n, &x));
   for (int64_t i = 0; i < x->local_rows * x->local_columns; i++)
     ((float *)x->local)[i] = (float)facet_random_uniform((facet_random){1, 1}, (uint64_t)rank, (uint64_t)i);

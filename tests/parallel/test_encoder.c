@@ -19,13 +19,13 @@ enum { SAMPLES = 101, INPUTS = 37, NUMBERS = SAMPLES * INPUTS };
 /* x + noise of all samples, on every rank; x is 0, 1, 2 ... row by row. */
 static void blurred(MPI_Comm comm, facet_type real, double deviation, int64_t visit, double *out)
 {
-  const int64_t size[] = {INPUTS, 3};
+  const facet_encoder_shape shape = {real, 1, {INPUTS, 3}};
   facet_grid *grid;
   facet_encoder *e;
   facet_blockmatrix *x, *y;
   int64_t *sample;
   assert_int_equal(facet_grid_create(comm, facet_ranks(comm), 1, &grid), FACET_OK);
-  assert_int_equal(facet_encoder_create(grid, real, 1, size, 1, &e), FACET_OK);
+  assert_int_equal(facet_encoder_create(grid, &shape, 1, &e), FACET_OK);
   assert_int_equal(facet_encoder_input(e, SAMPLES, &x), FACET_OK);
   assert_int_equal(facet_encoder_input(e, SAMPLES, &y), FACET_OK);
   assert_non_null(sample = facet_allocate((size_t)x->local_rows, sizeof *sample));

@@ -13,8 +13,6 @@
 #include "embed/tsne_step.h"
 #include "ranks/agree.h"
 
-enum { MOST_LAYERS = 8 };
-
 static int rank;
 
 static facet_status save(const char *file, const char *ending, const double *data, int64_t count)
@@ -75,21 +73,22 @@ static facet_status step(const char *file, int64_t n, double perplexity, double 
 
 static facet_status run(int argc, char **argv)
 {
-  int64_t n = atoll(argv[2]), size[MOST_LAYERS + 1] = {atoll(argv[3])};
+  int64_t n = atoll(argv[2]);
   int layers = argc - 7;
-  facet_type real = strcmp(argv[6], "float") == 0 ? FACET_F32 : FACET_F64;
+  facet_encoder_shape shape = {strcmp(argv[6], "float") == 0 ? FACET_F32 : FACET_F64, layers, {atoll(argv[3])}};
+  int64_t *size = shape.size;
   uint8_t *bytes;
   size_t count;
   facet_grid *grid;
   facet_encoder *e;
   facet_blockmatrix *x;
-  FACET_CHECK(layers >= 1 && layers <= MOST_LAYERS, FACET_USAGE, "layers");
+  FACET_CHECK(layers >= 1 && layers <= FACET_ENCODER_LAYERS, FACET_USAGE, "layers");
   for (int i = 0; i < layers; i++)
     size[i + 1] = atoll(argv[7 + i]);
   FACET_TRY(facet_read_file(argv[1], &bytes, &count));
   FACET_CHECK(count == (size_t)(n * size[0]) * sizeof(double), FACET_BAD_INPUT, "%s: another size", argv[1]);
   FACET_TRY(facet_grid_create(MPI_COMM_WORLD, facet_ranks(MPI_COMM_WORLD), 1, &grid));
-  FACET_TRY(facet_encoder_create(grid, real, layers, size, 1, &e));
+  FACET_TRY(facet_encoder_create(grid, &shape, 1, &e));
   FACET_TRY(facet_encoder_input(e, n, &x));
   facet_blockmatrix_fill(x, (const double *)(const void *)bytes);
   FACET_TRY(step(argv[1], n, atof(argv[4]), atof(argv[5]), e, (int)size[layers], x));
