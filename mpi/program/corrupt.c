@@ -129,7 +129,7 @@ static facet_status write_all(const facet_study *study, const facet_dataset *tes
   return write_file(study, test, -1, folder);
 }
 
-facet_status facet_corrupted(char *const *argument, bool fresh)
+facet_status facet_corrupt_study(char *const *argument, bool fresh)
 {
   (void)fresh;
   facet_session s = {0};

@@ -42,7 +42,7 @@ static const command commands[] = {
     {"inspect", "MODEL.onnx", "nodes, shapes, parameters, zeros, dead channels, cost; what is not supported", false,
      false, inspect},
     {"corrupt", "STUDY.yaml DIR", "write the study's test samples under its conditions, as .npy files", false, false,
-     facet_corrupted},
+     facet_corrupt_study},
     {"checksum", "STUDY.h5", "one line that depends on the results alone", false, false, checksum},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

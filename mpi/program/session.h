@@ -31,6 +31,6 @@ facet_command facet_run, facet_check;
  * S x N samples, y, x, channel, the severities of the study one after the other), FOLDER/clean.npy where clean is among
  * the conditions, and FOLDER/labels.npy (uint8, S x N for the most severities; 255 where there is no label). Existing
  * files are replaced. Errors as facet_session_read and facet_make_folder; FACET_IO. */
-facet_command facet_corrupted;
+facet_command facet_corrupt_study;
 
 #endif
