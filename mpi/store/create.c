@@ -15,14 +15,6 @@
 #include "ranks/versions.h"
 #include "store_file.h"
 
-/* A list for creating links, and the groups on their path. Caller closes. */
-static hid_t groups_made(void)
-{
-  hid_t links = H5Pcreate(H5P_LINK_CREATE);
-  H5Pset_create_intermediate_group(links, 1);
-  return links;
-}
-
 static hid_t text_type(void)
 {
   hid_t type = H5Tcopy(H5T_C_S1);
@@ -54,15 +46,17 @@ static facet_status put_one(const facet_store *s, const char *object, const attr
   return FACET_OK;
 }
 
-/* To an object of the file; the last of the list has no name. */
-static facet_status put(const facet_store *s, const char *object, const attribute *a)
+/* To an object of the file, its path in two parts; the last of the list has no name. */
+static facet_status put(const facet_store *s, const char *folder, const char *name, const attribute *a)
 {
+  char *object = facet_format("%s%s", folder, name);
   hid_t text = text_type();
-  facet_status status = FACET_OK;
+  facet_status status = object ? FACET_OK : FACET_OS;
   for (; a->name && status == FACET_OK; a++)
     if (a->count != 0)
       status = put_one(s, object, a, text);
   H5_CLOSE(text);
+  facet_free(&object);
   return status;
 }
 
@@ -88,21 +82,24 @@ static facet_status root_attributes(const facet_store *s)
                            {"normalize_std", REAL, channels, n->channels ? n->std : &one},
                            {.name = NULL}};
   for (int i = 0; i < count; i++)
-    FACET_TRY(put(s, "/", (attribute[]){{version[i].key, TEXT, SINGLE, &version[i].text}, {.name = NULL}}));
-  return put(s, "/", own);
+    FACET_TRY(put(s, "/", "", (attribute[]){{version[i].key, TEXT, SINGLE, &version[i].text}, {.name = NULL}}));
+  return put(s, "/", "", own);
 }
 
 /* How a network takes samples. */
-static facet_status put_layout(const facet_store *s, const char *object, const facet_input_layout *input)
+static facet_status put_layout(const facet_store *s, const char *folder, const char *name,
+                               const facet_input_layout *input)
 {
   const char *layout = facet_input_layout_name(input), *order = facet_order_name(input->order);
-  return put(s, object,
+  return put(s, folder, name,
              (attribute[]){{"layout", TEXT, SINGLE, &layout}, {"order", TEXT, SINGLE, &order}, {.name = NULL}});
 }
 
-static facet_status put_variant(const facet_store *s, const char *path, const facet_store_variant *v)
+/* To a variant's own group, and those that other stages have for it. */
+static facet_status variant_attributes(const facet_store *s, const facet_store_variant *v, bool spectrum)
 {
   const int64_t seed = v->seed;
+  const char *method = facet_spectrum_name(s->shape.plan->spectrum_method);
   const attribute own[] = {{"method", TEXT, SINGLE, &v->method},
                            {"scope", TEXT, SINGLE, &v->scope},
                            {"seed", WHOLE, SINGLE, &seed},
@@ -117,37 +114,28 @@ static facet_status put_variant(const facet_store *s, const char *path, const fa
                            {"layer_achieved", REAL, v->layers, v->layer_achieved},
                            {"layer_size", WHOLE, v->layers, v->layer_size},
                            {.name = NULL}};
-  hid_t links = groups_made(), group = H5Gcreate2(s->file, path, links, H5P_DEFAULT, H5P_DEFAULT);
-  H5_CLOSE(links, group);
-  H5_CHECK(s->path, v->name, group);
-  FACET_TRY(put(s, path, own));
-  return put_layout(s, path, &v->input);
-}
-
-/* Of a variant: its own group, and those that others have for it. */
-static facet_status variant_attributes(const facet_store *s, int variant)
-{
-  const facet_store_plan *p = s->shape.plan;
-  const facet_store_variant *v = &p->variant[variant];
-  const char *method = facet_spectrum_name(p->spectrum_method);
-  char *own = facet_format("/variants/%s", v->name), *linear = facet_format("/linear/%s", v->name),
-       *spectrum = facet_format("/aggregate/%s", v->name);
-  facet_status status = own && linear && spectrum ? put_variant(s, own, v) : FACET_OS;
-  if (status == FACET_OK && v->linearize)
-    status = put_layout(s, linear, &v->input);
-  if (status == FACET_OK && facet_store_has_spectrum(p, variant))
-    status = put(s, spectrum, (attribute[]){{"method", TEXT, SINGLE, &method}, {.name = NULL}});
-  FACET_FREE(&own, &linear, &spectrum);
-  return status;
+  FACET_TRY(put(s, "/variants/", v->name, own));
+  FACET_TRY(put_layout(s, "/variants/", v->name, &v->input));
+  if (v->linearize)
+    FACET_TRY(put_layout(s, "/linear/", v->name, &v->input));
+  return spectrum ? put(s, "/aggregate/", v->name, (attribute[]){{"method", TEXT, SINGLE, &method}, {.name = NULL}})
+                  : FACET_OK;
 }
 
 static facet_status all_attributes(const facet_store *s)
 {
   const facet_store_plan *p = s->shape.plan;
+  hid_t variants = H5Gcreate2(s->file, "/variants", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), group = variants;
+  for (int v = 0; v < p->variants && group >= 0; v++) {
+    group = H5Gcreate2(variants, p->variant[v].name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    H5_CLOSE(group);
+  }
+  H5_CLOSE(variants);
+  H5_CHECK(s->path, "/variants", group);
   FACET_TRY(root_attributes(s));
   for (int v = 0; v < p->variants; v++)
-    FACET_TRY(variant_attributes(s, v));
-  return put(s, "/summary", (attribute[]){{"reference", TEXT, SINGLE, &p->variant[0].name}, {.name = NULL}});
+    FACET_TRY(variant_attributes(s, &p->variant[v], facet_store_has_spectrum(p, v)));
+  return put(s, "/summary", "", (attribute[]){{"reference", TEXT, SINGLE, &p->variant[0].name}, {.name = NULL}});
 }
 
 /* ---- arrays ---- */
@@ -156,7 +144,8 @@ static facet_status all_attributes(const facet_store *s)
 static facet_status make_set(const facet_store *s, const char *path, hid_t type, hid_t list, int axes,
                              const hsize_t *dim, hid_t *set)
 {
-  hid_t space = H5Screate_simple(axes, dim, NULL), links = groups_made();
+  hid_t space = H5Screate_simple(axes, dim, NULL), links = H5Pcreate(H5P_LINK_CREATE);
+  H5Pset_create_intermediate_group(links, 1);
   H5Pset_obj_track_times(list, 0);
   *set = H5Dcreate2(s->file, path, type, space, links, list, H5P_DEFAULT);
   H5_CLOSE(links, list, space);
@@ -168,7 +157,7 @@ static facet_status make_set(const facet_store *s, const char *path, hid_t type,
 static facet_status describe(const facet_store *s, const char *path, const char *unit, const char *meaning)
 {
   const char *units = unit[0] ? unit : "1";
-  return put(s, path,
+  return put(s, path, "",
              (attribute[]){{"units", TEXT, SINGLE, &units}, {"long_name", TEXT, SINGLE, &meaning}, {.name = NULL}});
 }
 
@@ -210,26 +199,27 @@ static int owners(const facet_store_shape *shape, int dimension)
   return strstr(facet_dimension_table[dimension].coordinate, "{variant}") ? shape->plan->variants : 1;
 }
 
-/* Of each dimension that is there, and of the axes of networks' inputs that are not those of images. */
+/* Of each dimension that is there. */
 static facet_status make_all_scales(const facet_store *s)
 {
   for (int d = 0; d < FACET_DIMENSIONS; d++)
     for (int v = 0; v < owners(&s->shape, d); v++)
       if (s->shape.extent[v][d].size >= 0)
         FACET_TRY(make_scale(s, (facet_store_shape_axis){(facet_dimension)d, 1, s->shape.extent[v][d].size}, v));
-  for (int v = 0; v < s->shape.plan->variants; v++) {
-    facet_store_shape_array w;
-    bool linear = facet_store_shape_find(&s->shape, FACET_ROW_W, v, 0, &w);
-    for (int i = 0; linear && i < w.axes; i++)
-      if (w.axis[i].dimension == FACET_DIM_INPUT || w.axis[i].dimension == FACET_DIM_ONE)
-        FACET_TRY(make_scale(s, w.axis[i], v));
-  }
   return FACET_OK;
+}
+
+/* Whether an axis is of a network's input alone, and its scale is made with W. */
+static bool is_of_input(facet_store_shape_axis axis)
+{
+  return axis.dimension == FACET_DIM_INPUT || axis.dimension == FACET_DIM_ONE;
 }
 
 static facet_status attach_scales(const facet_store *s, const facet_store_shape_array *a, hid_t set)
 {
   for (int i = 0; i < a->axes; i++) {
+    if (a->row == FACET_ROW_W && is_of_input(a->axis[i]))
+      FACET_TRY(make_scale(s, a->axis[i], a->variant));
     char *path = facet_store_shape_coordinate_path(&s->shape, a->axis[i], a->variant);
     hid_t scale = path ? H5Dopen2(s->file, path, H5P_DEFAULT) : -1;
     herr_t attached = scale < 0 ? -1 : H5DSattach_scale(set, scale, (unsigned)i);
@@ -287,14 +277,12 @@ static facet_status write_known(const facet_store *s, const facet_store_shape_ar
     return FACET_OK;
   hid_t memory = facet_store_memory(&s->shape, a->row, FACET_AS_DOUBLE);
   size_t size = H5Tget_size(memory), count = (size_t)a->elements;
-  char *number = facet_allocate(count, size);
-  for (size_t i = 0; number && i < count; i++)
+  char *number;
+  FACET_NEW(number, count * size);
+  for (size_t i = 0; i < count; i++)
     memcpy(number + i * size, (const char *)known[k].first + i * known[k].step, size);
-  herr_t written = number ? H5Dwrite(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, number) : -1;
-  bool full = !number;
+  herr_t written = H5Dwrite(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, number);
   facet_free(&number);
-  if (full)
-    return FACET_OS;
   H5_CHECK(s->path, facet_row_table[a->row].path, written);
   return FACET_OK;
 }
@@ -315,7 +303,7 @@ static facet_status make_array(const facet_store *s, const facet_store_shape_arr
   H5_CLOSE(set);
   FACET_TRY(status);
   FACET_TRY(describe(s, path, about->unit, about->meaning));
-  return strstr(about->dimensions, ANY_LAYOUT) ? put_layout(s, path, &s->shape.plan->variant[a->variant].input)
+  return strstr(about->dimensions, ANY_LAYOUT) ? put_layout(s, path, "", &s->shape.plan->variant[a->variant].input)
                                                : FACET_OK;
 }
 
@@ -357,10 +345,9 @@ static double shape_bytes(const facet_store_shape *s)
       bytes += coordinate_bytes(&s->extent[v][d]);
   for (facet_store_shape_array a = {.number = -1}; facet_store_shape_next(s, &a);) {
     bytes += BYTES_OF_ARRAY + a.elements * (double)facet_store_size_of(s, a.row);
-    for (int i = 0; i < a.axes; i++) {
-      bool own = a.axis[i].dimension == FACET_DIM_INPUT || a.axis[i].dimension == FACET_DIM_ONE;
-      bytes += own ? BYTES_OF_ARRAY + 8.0 * (double)a.axis[i].size : BYTES_OF_PAIR * along[a.axis[i].dimension]++;
-    }
+    for (int i = 0; i < a.axes; i++)
+      bytes += is_of_input(a.axis[i]) ? BYTES_OF_ARRAY + 8.0 * (double)a.axis[i].size
+                                      : BYTES_OF_PAIR * along[a.axis[i].dimension]++;
   }
   return bytes;
 }

@@ -38,20 +38,6 @@ facet_pieces facet_pieces_make(const facet_store_plan *plan, int variant, bool t
   return p;
 }
 
-/* The box of W that is piece i. */
-static void box_of(const facet_pieces *p, int64_t i, int64_t *start, int64_t *count)
-{
-  int64_t steps = (p->size[p->axis] + p->step - 1) / p->step, before = i / steps;
-  memset(start, 0, sizeof p->size);
-  memcpy(count, p->size, sizeof p->size);
-  start[p->axis] = i % steps * p->step;
-  count[p->axis] = p->size[p->axis] - start[p->axis] < p->step ? p->size[p->axis] - start[p->axis] : p->step;
-  for (int a = p->axis - 1; a >= p->first; a--, before /= p->size[a + 1]) {
-    start[a] = before % p->size[a];
-    count[a] = 1;
-  }
-}
-
 static void turn(int64_t rows, int64_t columns, const double *from, double *to)
 {
   for (int64_t i = 0; i < rows; i++)
@@ -62,18 +48,22 @@ static void turn(int64_t rows, int64_t columns, const double *from, double *to)
 facet_status facet_pieces_read(const facet_pieces *p, facet_store *store, int variant, int64_t i, double *room,
                                int64_t *line, int64_t *lines, double *to)
 {
-  int64_t start[2 + FACET_MAX_AXES], count[2 + FACET_MAX_AXES];
-  facet_place place = {.variant = variant};
-  box_of(p, i, start, count);
+  int64_t steps = (p->size[p->axis] + p->step - 1) / p->step, before = i / steps;
+  int64_t start = i % steps * p->step, left = p->size[p->axis] - start;
+  facet_place place = {.variant = variant}; /* the box of W */
+  for (int a = 0; a < p->axes; a++)
+    place.part[a].count = p->size[a];
+  place.part[p->axis].start = start;
+  place.part[p->axis].count = left < p->step ? left : p->step;
+  for (int a = p->axis - 1; a >= p->first; a--, before /= p->size[a + 1]) {
+    place.part[a].start = before % p->size[a];
+    place.part[a].count = 1;
+  }
   *line = 0;
   *lines = 1;
   for (int a = p->first; a < p->last; a++) {
-    *line = *line * p->size[a] + start[a];
-    *lines *= count[a];
-  }
-  for (int a = 0; a < p->axes; a++) {
-    place.part[a].start = start[a];
-    place.part[a].count = count[a];
+    *line = *line * p->size[a] + place.part[a].start;
+    *lines *= place.part[a].count;
   }
   FACET_TRY(facet_store_get(store, FACET_ROW_W, place, p->transposed ? room : to));
   if (p->transposed)

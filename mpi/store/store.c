@@ -89,8 +89,10 @@ static facet_status close_file(facet_store *s)
     H5_CLOSE(s->set[i]);
     s->set[i] = -1;
   }
+  herr_t synced = s->file < 0 ? 0 : H5Fflush(s->file, H5F_SCOPE_GLOBAL); /* a collective MPI_File_sync */
   herr_t closed = s->file < 0 ? 0 : H5Fclose(s->file);
   s->file = -1;
+  H5_CHECK(s->path, "syncing", synced);
   H5_CHECK(s->path, "closing", closed);
   return FACET_OK;
 }
@@ -225,8 +227,7 @@ facet_status facet_store_open(MPI_Comm comm, const char *path, const facet_store
   if (status != FACET_OK)
     (void)release(&s);
   *store = s;
-  (void)facet_store_unlisten(before, status);
-  return status == FACET_OK ? FACET_OK : facet_raise(status, "%s", facet_message());
+  return facet_store_unlisten(before, status);
 }
 
 facet_status facet_store_sync(facet_store *s)
@@ -243,12 +244,8 @@ facet_status facet_store_close(facet_store **store)
   if (!*store)
     return FACET_OK;
   MPI_Comm comm = (*store)->comm;
-  facet_status status = facet_store_sync(*store);
-  char first[1000]; /* what the sync said, which closing may overwrite */
-  (void)snprintf(first, sizeof first, "%s", facet_message());
   facet_store_listener before = facet_store_listen();
-  facet_status closed = facet_agree(comm, facet_store_unlisten(before, release(store)));
-  return status == FACET_OK ? closed : facet_raise(status, "%s", first);
+  return facet_agree(comm, facet_store_unlisten(before, release(store)));
 }
 
 /* ---- parts of arrays ---- */
