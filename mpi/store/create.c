@@ -165,13 +165,13 @@ static facet_status describe(const facet_store *s, const char *path, const char 
 static facet_status fill_scale(const facet_store *s, const char *path, facet_store_shape_axis axis, int variant)
 {
   const facet_dimension_about *about = &facet_dimension_table[axis.dimension];
-  hid_t text = text_type(), set = -1;
   hsize_t size = (hsize_t)axis.size;
   int64_t *number, step = axis.dimension == FACET_DIM_BLOCK ? s->shape.plan->block : 1;
   char meaning[300];
   FACET_NEW(number, axis.size);
   for (int64_t i = 0; i < axis.size; i++)
     number[i] = i * step;
+  hid_t text = text_type(), set;
   const void *data = about->text ? (const void *)s->shape.extent[variant][axis.dimension].text : number;
   facet_status status =
       make_set(s, path, about->text ? text : H5T_STD_I64LE, H5Pcreate(H5P_DATASET_CREATE), 1, &size, &set);
