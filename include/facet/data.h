@@ -109,11 +109,16 @@ void facet_input_arrange(const facet_input_layout *layout, facet_image image, in
 /* Number of the corruption called `name`, or -1. 0 is "clean". */
 int facet_corruption_find(const char *name);
 const char *facet_corruption_name(int corruption); /* NULL: there is none of that number */
-/* Corrupts samples in place: pixels count x D in units of `scale` (white), result clipped to [0, scale].
- * Random numbers belong to the seed and to sample first + i alone. severity 1..5; clean ignores it.
- * FACET_INTERNAL: no such corruption or severity. */
-facet_status facet_corrupt(int corruption, int severity, uint32_t seed, double scale, facet_image image, int64_t first,
-                           int64_t count, float *pixels);
+typedef struct {
+  int corruption; /* facet_corruption_find */
+  int severity;   /* 1..5; clean ignores it */
+  uint32_t seed;
+  double scale; /* of white */
+  facet_image image;
+} facet_corruption_settings;
+/* Corrupts samples in place: pixels count x D in units of `scale`, result clipped to [0, scale]. Random numbers belong
+ * to the seed and to sample first + i alone. FACET_INTERNAL: no such corruption or severity. */
+facet_status facet_corrupt(const facet_corruption_settings *how, int64_t first, int64_t count, float *pixels);
 
 /* ---- published corrupted sets ---- */
 

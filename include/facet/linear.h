@@ -32,12 +32,15 @@ facet_status facet_linearize(facet_executor *executor, const void *x, int64_t co
                              facet_linearization *out);
 
 /* Takes rows from, from+1, ... of W, of all `count` samples: count x rows x D. */
-typedef facet_status facet_w_sink(void *context, int64_t from, int64_t rows, const void *w);
+typedef struct {
+  facet_status (*put)(void *context, int64_t from, int64_t rows, const void *w); /* NULL: nobody does */
+  void *context;
+} facet_w_sink;
 
 /* The same, the bits too, with memory for one chunk of W: `sink` gets each as it is made, certified already. out->w:
  * batch x rows x D of the executor's settings, used again for every chunk. */
 facet_status facet_linearize_to(facet_executor *executor, const void *x, int64_t count, int64_t k, const int32_t *row,
-                                facet_w_sink *sink, void *context, facet_linearization *out);
+                                facet_w_sink sink, facet_linearization *out);
 
 /* ---- the margin of a sample as a sum over its pixels and the network's constants: with class y and rival j,
  * m(x) = [ (W_y - W_j) x + (b_y - b_j) ] / |w_y - w_j|, exactly ---- */

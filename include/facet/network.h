@@ -33,11 +33,19 @@ facet_status facet_onnx_read_bytes(const char *name, const uint8_t *bytes, size_
  * the network alone. FACET_CANNOT_CREATE, FACET_IO. */
 facet_status facet_onnx_write(const facet_network *network, const char *path);
 
+typedef struct {
+  facet_shape input; /* channels, height, width */
+  int convs;
+  const int64_t *conv; /* output channels */
+  int denses;
+  const int64_t *dense; /* units */
+  int64_t classes;
+  uint32_t seed;
+} facet_plain;
 /* The plain trainable architecture: for every entry of conv a 3x3 convolution (padding 1, no bias), batch norm and
  * ReLU, with 2x2 max pooling after all but the last; then Flatten, a ReLU layer per entry of dense, and K logits.
  * Kaiming-normal weights (He 2015, fan in) from the seed. Caller destroys. */
-facet_status facet_network_plain(facet_shape input, int convs, const int64_t *conv, int denses, const int64_t *dense,
-                                 int64_t classes, uint32_t seed, facet_network **network);
+facet_status facet_network_plain(const facet_plain *plain, facet_network **network);
 /* The residual network for small images (He et al. 2015) of 6 `blocks` + 2 layers: 3 for ResNet-20. Initial weights as
  * above. Caller destroys. */
 facet_status facet_network_resnet(facet_shape input, int blocks, int64_t classes, uint32_t seed,

@@ -152,8 +152,8 @@ static facet_status linearize(analysis *a, const facet_tile *t, int64_t first, i
   facet_executor *executor = a->pass.executor;
   FACET_TRY(facet_executor_settle(executor, a->pass.exact));
   facet_rows_choose(a->plan->keys->linearize.rows, s->linear_rows, s->classes, logits, count, a->row);
-  FACET_TRY(facet_linearize_to(executor, facet_pass_input(&a->pass), count, s->linear_rows, a->row, store_chunk, &place,
-                               &a->result));
+  FACET_TRY(facet_linearize_to(executor, facet_pass_input(&a->pass), count, s->linear_rows, a->row,
+                               (facet_w_sink){store_chunk, &place}, &a->result));
   return store_linear(a, t, first, count);
 }
 

@@ -64,12 +64,12 @@ typedef facet_status visitor(void *context, int64_t first, int64_t count, const 
 static facet_status walk(work *w, visitor *visit, void *context)
 {
   for (int64_t i = w->rank; i - w->rank < w->pieces.count; i += w->ranks) {
-    int64_t first = 0, count = 0;
+    facet_lines lines = {.numbers = w->lines};
     facet_status status = facet_interrupt_check();
     if (status == FACET_OK && i < w->pieces.count)
-      status = facet_pieces_read(&w->pieces, w->store, w->variant, i, w->room, &first, &count, w->lines);
+      status = facet_pieces_read(&w->pieces, w->store, w->variant, i, w->room, &lines);
     FACET_AGREE(w->comm, status);
-    FACET_TRY(visit(context, first, count, w->lines));
+    FACET_TRY(visit(context, lines.first, lines.count, lines.numbers));
     w->done += least(w->ranks, w->pieces.count - (i - w->rank));
     facet_progress_at(w->progress, w->done);
   }
@@ -333,7 +333,7 @@ static facet_status take_sketch(const sketch *k)
   work *w = k->w;
   double *value;
   FACET_NEW(value, k->size);
-  facet_status status = facet_ritz(k->size, w->inputs, k->basis, k->product, w->components, value,
+  facet_status status = facet_ritz(&(facet_subspace){k->size, w->inputs, k->basis, k->product}, w->components, value,
                                    w->spectrum.direction, &w->spectrum.residual);
   if (status == FACET_OK)
     take_values(w, k->size, value, k->squares);

@@ -46,7 +46,7 @@ static void turn(int64_t rows, int64_t columns, const double *from, double *to)
 }
 
 facet_status facet_pieces_read(const facet_pieces *p, facet_store *store, int variant, int64_t i, double *room,
-                               int64_t *line, int64_t *lines, double *to)
+                               facet_lines *lines)
 {
   int64_t steps = (p->size[p->axis] + p->step - 1) / p->step, before = i / steps;
   int64_t start = i % steps * p->step, left = p->size[p->axis] - start;
@@ -59,14 +59,14 @@ facet_status facet_pieces_read(const facet_pieces *p, facet_store *store, int va
     place.part[a].start = before % p->size[a];
     place.part[a].count = 1;
   }
-  *line = 0;
-  *lines = 1;
+  lines->first = 0;
+  lines->count = 1;
   for (int a = p->first; a < p->last; a++) {
-    *line = *line * p->size[a] + place.part[a].start;
-    *lines *= place.part[a].count;
+    lines->first = lines->first * p->size[a] + place.part[a].start;
+    lines->count *= place.part[a].count;
   }
-  FACET_TRY(facet_store_get(store, FACET_ROW_W, place, p->transposed ? room : to));
+  FACET_TRY(facet_store_get(store, FACET_ROW_W, place, p->transposed ? room : lines->numbers));
   if (p->transposed)
-    turn(p->width, *lines, room, to);
+    turn(p->width, lines->count, room, lines->numbers);
   return FACET_OK;
 }

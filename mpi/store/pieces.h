@@ -18,10 +18,12 @@ typedef struct {
 } facet_pieces;
 
 facet_pieces facet_pieces_make(const facet_store_plan *plan, int variant, bool transposed);
-/* Reads piece i: lines *line .. *line + *lines - 1, by lines; room: for `most` lines, where W is turned if it has to
- * be.
- */
+typedef struct {
+  int64_t first, count;
+  double *numbers; /* by lines; the caller's, room for `most` of them */
+} facet_lines;
+/* Reads piece i. room: for `most` lines, where W is turned if it has to be. */
 facet_status facet_pieces_read(const facet_pieces *pieces, facet_store *store, int variant, int64_t i, double *room,
-                               int64_t *line, int64_t *lines, double *to);
+                               facet_lines *lines);
 
 #endif

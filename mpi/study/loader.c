@@ -12,8 +12,9 @@ facet_status facet_condition_apply(const facet_sample_source *source, facet_cond
     facet_published_pixels(*published, c.severity, scale, first, count, pixels);
     return FACET_OK;
   }
-  return facet_corrupt(c.corruption, c.severity, source->settings->seed, scale, source->data->image, first, count,
-                       pixels);
+  return facet_corrupt(
+      &(facet_corruption_settings){c.corruption, c.severity, source->settings->seed, scale, source->data->image}, first,
+      count, pixels);
 }
 
 /* Every file once, and the labels of every folder. */

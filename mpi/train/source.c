@@ -64,8 +64,9 @@ static facet_status first_weights(const facet_making *m, facet_network **network
   facet_shape input = {3, {image.channels, image.height, image.width}};
   if (model->resnet)
     return facet_network_resnet(input, model->resnet, classes, m->settings->seed, network);
-  return facet_network_plain(input, model->conv.count, model->conv.item, model->dense.count, model->dense.item, classes,
-                             m->settings->seed, network);
+  return facet_network_plain(&(facet_plain){input, model->conv.count, model->conv.item, model->dense.count,
+                                            model->dense.item, classes, m->settings->seed},
+                             network);
 }
 
 facet_status facet_source_first(const facet_making *m, facet_network **network, facet_input_layout *layout)

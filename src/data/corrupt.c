@@ -115,16 +115,17 @@ static facet_status apply(int corruption, facet_canvas *c, double scale, int64_t
   return FACET_OK;
 }
 
-facet_status facet_corrupt(int corruption, int severity, uint32_t seed, double scale, facet_image image, int64_t first,
-                           int64_t count, float *pixels)
+facet_status facet_corrupt(const facet_corruption_settings *how, int64_t first, int64_t count, float *pixels)
 {
+  const int corruption = how->corruption, severity = how->severity;
+  const facet_image image = how->image;
   if (corruption == 0)
     return FACET_OK;
   FACET_CHECK(facet_corruption_name(corruption), FACET_INTERNAL, "corruption %d", corruption);
   FACET_CHECK(severity >= 1 && severity <= 5, FACET_INTERNAL, "severity %d", severity);
   int64_t size = facet_image_inputs(image), side = facet_fog_side(image.height, image.width);
   int64_t room = size > side * side ? size : side * side;
-  facet_canvas c = {.random = {seed, FACET_STREAM_CORRUPT + (uint32_t)corruption},
+  facet_canvas c = {.random = {how->seed, FACET_STREAM_CORRUPT + (uint32_t)corruption},
                     .severity = severity,
                     .channels = image.channels,
                     .height = image.height,
@@ -138,7 +139,7 @@ facet_status facet_corrupt(int corruption, int severity, uint32_t seed, double s
   FACET_NEW_GO(done, status, sample, size);
   for (int i = 0; i < CORRUPT_ROOMS; i++)
     FACET_NEW_GO(done, status, c.room[i], room);
-  status = apply(corruption, &c, scale, first, count, sample, pixels);
+  status = apply(corruption, &c, how->scale, first, count, sample, pixels);
 done:
   for (int i = 0; i < CORRUPT_ROOMS; i++)
     facet_free(&c.room[i]);

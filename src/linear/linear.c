@@ -141,25 +141,25 @@ static facet_status pull_chunk(linearizing *l, int64_t from, int64_t rows, char 
   return FACET_OK;
 }
 
-static facet_status linearize_to(linearizing *l, facet_w_sink *sink, void *context, void *w)
+static facet_status linearize_to(linearizing *l, facet_w_sink sink, void *w)
 {
   for (int64_t from = 0; from < l->k; from += l->chunk) {
     int64_t rows = l->k - from < l->chunk ? l->k - from : l->chunk;
     FACET_TRY(pull_chunk(l, from, rows, w));
-    if (sink)
-      FACET_TRY(sink(context, from, rows, w));
+    if (sink.put)
+      FACET_TRY(sink.put(sink.context, from, rows, w));
   }
   finish_certificate(l);
   return FACET_OK;
 }
 
 facet_status facet_linearize_to(facet_executor *executor, const void *x, int64_t count, int64_t k, const int32_t *row,
-                                facet_w_sink *sink, void *context, facet_linearization *out)
+                                facet_w_sink sink, facet_linearization *out)
 {
   linearizing l = {.executor = executor, .x = x, .count = count, .k = k, .row = row, .out = out};
   facet_status status;
   FACET_GO(done, status, begin(&l));
-  status = linearize_to(&l, sink, context, out->w);
+  status = linearize_to(&l, sink, out->w);
 done:
   end(&l);
   return status;
@@ -188,12 +188,12 @@ facet_status facet_linearize(facet_executor *executor, const void *x, int64_t co
   facet_executor_options o = facet_executor_settings(executor);
   int64_t inputs = facet_shape_size(facet_network_input_shape(facet_executor_network(executor)));
   if (k == o.rows && !o.room) /* one chunk: straight to where it belongs */
-    return facet_linearize_to(executor, x, count, k, row, NULL, NULL, out);
+    return facet_linearize_to(executor, x, count, k, row, (facet_w_sink){NULL, NULL}, out);
   whole all = {.w = out->w, .count = count, .k = k, .line = (size_t)inputs * facet_type_size(o.real)};
   facet_linearization part = *out;
   if (!(part.w = facet_allocate((size_t)(o.batch * o.rows), all.line)))
     return FACET_OS;
-  facet_status status = facet_linearize_to(executor, x, count, k, row, put_chunk, &all, &part);
+  facet_status status = facet_linearize_to(executor, x, count, k, row, (facet_w_sink){put_chunk, &all}, &part);
   facet_free(&part.w);
   return status;
 }

@@ -64,10 +64,18 @@ done:
   return status;
 }
 
-/* a >= b. cosine: b x a, v uT, becomes free; rest: b x inputs, becomes v - v uT u: its singular values are sines. */
-static facet_status angles_of(int inputs, int a, const double *u, int b, const double *v, double *cosine, double *rest,
-                              double *angle)
+/* So many directions. */
+typedef struct {
+  int count;
+  const double *direction;
+} basis;
+
+/* u has no fewer than v. cosine: b x a, v uT, becomes free; rest: b x inputs, becomes v - v uT u: its singular values
+ * are sines. */
+static facet_status angles_of(int inputs, basis of_u, basis of_v, double *cosine, double *rest, double *angle)
 {
+  const int a = of_u.count, b = of_v.count;
+  const double *u = of_u.direction, *v = of_v.direction;
   double *sine;
   FACET_NEW(sine, b);
   memcpy(rest, v, (size_t)b * (size_t)inputs * sizeof *rest);
@@ -96,7 +104,7 @@ facet_status facet_principal_angles(int64_t inputs, int64_t a, const double *u, 
     return FACET_OK;
   FACET_NEW_GO(done, status, cosine, a * b);
   FACET_NEW_GO(done, status, rest, b * inputs);
-  status = angles_of((int)inputs, (int)a, u, (int)b, v, cosine, rest, angle);
+  status = angles_of((int)inputs, (basis){(int)a, u}, (basis){(int)b, v}, cosine, rest, angle);
 done:
   facet_free(&cosine);
   facet_free(&rest);
@@ -168,9 +176,10 @@ static void reverse(int64_t count, int64_t width, double *rows)
     }
 }
 
-facet_status facet_ritz(int64_t count, int64_t inputs, const double *q, const double *gq, int64_t wanted, double *value,
-                        double *direction, double *residual)
+facet_status facet_ritz(const facet_subspace *space, int64_t wanted, double *value, double *direction, double *residual)
 {
+  const int64_t count = space->count, inputs = space->inputs;
+  const double *q = space->q, *gq = space->gq;
   const int c = (int)count, d = (int)inputs, w = (int)wanted;
   double *small = NULL, *gv = NULL;
   facet_status status = FACET_OK;

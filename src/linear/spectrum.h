@@ -22,11 +22,18 @@ facet_status facet_principal_angles(int64_t inputs, int64_t a, const double *u, 
 /* Makes `count` <= inputs rows orthonormal with the same span, by QR. Errors as above. */
 facet_status facet_rows_orthonormalize(int64_t count, int64_t inputs, double *rows);
 
-/* Rayleigh-Ritz: the `wanted` largest eigenvalues and directions of a symmetric matrix G in the span of `count`
- * orthonormal rows q; gq: count x inputs, the rows q G. value: count, all, descending; direction: wanted
- * x inputs. residual: the a-posteriori error |G V - V L|_F / |L|_F of the wanted ones: each of them is at most that
- * times |L|_F off an eigenvalue of G (Parlett, The Symmetric Eigenvalue Problem, 1998, 4.5). Errors as above. */
-facet_status facet_ritz(int64_t count, int64_t inputs, const double *q, const double *gq, int64_t wanted, double *value,
-                        double *direction, double *residual);
+/* The span of `count` orthonormal rows q of so many inputs each, and what a symmetric matrix G makes of them: the rows
+ * q G, count x inputs. */
+typedef struct {
+  int64_t count, inputs;
+  const double *q, *gq;
+} facet_subspace;
+
+/* Rayleigh-Ritz: the `wanted` largest eigenvalues and directions of G in a subspace. value: count, all, descending;
+ * direction: wanted x inputs. residual: the a-posteriori error |G V - V L|_F / |L|_F of the wanted ones: each of them
+ * is at most that times |L|_F off an eigenvalue of G (Parlett, The Symmetric Eigenvalue Problem, 1998, 4.5). Errors as
+ * above. */
+facet_status facet_ritz(const facet_subspace *space, int64_t wanted, double *value, double *direction,
+                        double *residual);
 
 #endif

@@ -61,7 +61,8 @@ facet_status facet_build_node(facet_builder *b, const char *type, const char *na
   for (int i = 0; i < constants; i++)
     input[i + 1] = constant[i];
   snprintf(output, sizeof output, "%s_out", name);
-  FACET_TRY(facet_network_add_node(b->n, type, name, 1 + constants, input, 1, outputs, attributes, attribute));
+  FACET_TRY(facet_network_add_node(
+      b->n, &(facet_node_words){type, name, 1 + constants, input, 1, outputs, attributes, attribute}));
   memcpy(b->last, output, sizeof output);
   return FACET_OK;
 }

@@ -96,10 +96,17 @@ facet_status facet_network_set_input(facet_network *network, const char *name, f
 void facet_network_set_batch(facet_network *network, int64_t batch);
 facet_status facet_network_set_output(facet_network *network, const char *name);
 facet_status facet_network_add_constant(facet_network *network, const char *name, facet_tensor *tensor);
-/* Adds a node; empty input names mean "left out". Attributes (array and contents) are taken over. */
-facet_status facet_network_add_node(facet_network *network, const char *type, const char *name, int inputs,
-                                    const char *const *input, int outputs, const char *const *output, int attributes,
-                                    facet_attribute *attribute);
+typedef struct {
+  const char *type, *name; /* name NULL or "": made from the type */
+  int inputs;
+  const char *const *input; /* "": left out */
+  int outputs;
+  const char *const *output;
+  int attributes;
+  facet_attribute *attribute; /* taken over, array and contents */
+} facet_node_words;
+/* Adds a node. */
+facet_status facet_network_add_node(facet_network *network, const facet_node_words *words);
 /* Checks, sorts, folds constants, drops unused nodes, strips a last Softmax, infers shapes, lowers.
  * FACET_BAD_INPUT names the node: "node Conv_3 (Conv): weights are 16 x 3 x 3 x 3 but the input has 4 channels". */
 facet_status facet_network_finish(facet_network *network);

@@ -172,28 +172,25 @@ facet_status facet_network_room(facet_network *network, int more)
   return FACET_OK;
 }
 
-facet_status facet_network_add_node(facet_network *network, const char *type, const char *name, int inputs,
-                                    const char *const *input, int outputs, const char *const *output, int attributes,
-                                    facet_attribute *attribute)
+facet_status facet_network_add_node(facet_network *network, const facet_node_words *words)
 {
+  facet_attribute *attribute = words->attribute;
   int count = network->nodes;
   facet_status status = facet_network_room(network, 1);
   if (status != FACET_OK) {
-    facet_attributes_destroy(&attribute, attributes);
+    facet_attributes_destroy(&attribute, words->attributes);
     return status;
   }
   facet_node *node = &network->node[network->nodes++];
-  *node = (facet_node){0};
-  node->attributes = attributes;
-  node->attribute = attribute;
-  node->type = facet_copy_text(type);
-  node->name = name && name[0] ? facet_copy_text(name) : facet_format("%s_%d", type, count);
+  *node = (facet_node){.attributes = words->attributes, .attribute = attribute};
+  node->type = facet_copy_text(words->type);
+  node->name = words->name && words->name[0] ? facet_copy_text(words->name) : facet_format("%s_%d", words->type, count);
   if (!node->type || !node->name)
     return FACET_OS;
-  node->inputs = inputs;
-  node->outputs = outputs;
-  FACET_TRY(node_values(network, inputs, input, &node->input));
-  FACET_TRY(node_values(network, outputs, output, &node->output));
+  node->inputs = words->inputs;
+  node->outputs = words->outputs;
+  FACET_TRY(node_values(network, words->inputs, words->input, &node->input));
+  FACET_TRY(node_values(network, words->outputs, words->output, &node->output));
   return FACET_OK;
 }
 
@@ -240,8 +237,9 @@ static facet_status node_copy(const facet_network *network, const facet_node *fr
     int v = i < from->inputs ? from->input[i] : from->output[i - from->inputs];
     names[i] = v == NO_VALUE ? "" : network->value[v].name;
   }
-  facet_status status = facet_network_add_node(to, from->type, from->name, from->inputs, names, from->outputs,
-                                               names + from->inputs, from->attributes, attribute);
+  facet_status status =
+      facet_network_add_node(to, &(facet_node_words){from->type, from->name, from->inputs, names, from->outputs,
+                                                     names + from->inputs, from->attributes, attribute});
   facet_free(&names);
   return status;
 }

@@ -17,37 +17,35 @@ static facet_status add_conv(facet_builder *b, int64_t in, int64_t out, bool poo
   return facet_build_node(b, "MaxPool", name, 0, NULL, 3, attribute);
 }
 
-static facet_status build(facet_builder *b, facet_shape input, int convs, const int64_t *conv, int denses,
-                          const int64_t *dense, int64_t classes)
+static facet_status build(facet_builder *b, const facet_plain *p)
 {
-  FACET_TRY(facet_network_set_input(b->n, "input", input));
+  FACET_TRY(facet_network_set_input(b->n, "input", p->input));
   snprintf(b->last, sizeof b->last, "input");
-  int64_t channels = input.dim[0], height = input.dim[1], width = input.dim[2];
-  for (int i = 0; i < convs; i++) {
-    bool pool = i + 1 < convs && height >= 2 && width >= 2;
-    FACET_TRY(add_conv(b, channels, conv[i], pool));
-    channels = conv[i];
+  int64_t channels = p->input.dim[0], height = p->input.dim[1], width = p->input.dim[2];
+  for (int i = 0; i < p->convs; i++) {
+    bool pool = i + 1 < p->convs && height >= 2 && width >= 2;
+    FACET_TRY(add_conv(b, channels, p->conv[i], pool));
+    channels = p->conv[i];
     height = pool ? height / 2 : height;
     width = pool ? width / 2 : width;
   }
   FACET_TRY(facet_build_node(b, "Flatten", "flatten", 0, NULL, 0, NULL));
   int64_t features = channels * height * width;
-  for (int i = 0; i < denses; i++) {
-    FACET_TRY(facet_build_dense(b, features, dense[i], true));
-    features = dense[i];
+  for (int i = 0; i < p->denses; i++) {
+    FACET_TRY(facet_build_dense(b, features, p->dense[i], true));
+    features = p->dense[i];
   }
-  FACET_TRY(facet_build_dense(b, features, classes, false));
+  FACET_TRY(facet_build_dense(b, features, p->classes, false));
   FACET_TRY(facet_network_set_output(b->n, b->last));
   return facet_network_finish(b->n);
 }
 
-facet_status facet_network_plain(facet_shape input, int convs, const int64_t *conv, int denses, const int64_t *dense,
-                                 int64_t classes, uint32_t seed, facet_network **network)
+facet_status facet_network_plain(const facet_plain *p, facet_network **network)
 {
-  facet_builder b = {.random = {seed, FACET_STREAM_INITIAL}};
-  FACET_CHECK(input.rank == 3, FACET_BAD_INPUT, "images are %s, not channel x y x x", facet_shape_text(input));
+  facet_builder b = {.random = {p->seed, FACET_STREAM_INITIAL}};
+  FACET_CHECK(p->input.rank == 3, FACET_BAD_INPUT, "images are %s, not channel x y x x", facet_shape_text(p->input));
   FACET_TRY(facet_network_create("facet", 13, &b.n));
-  facet_status status = build(&b, input, convs, conv, denses, dense, classes);
+  facet_status status = build(&b, p);
   if (status != FACET_OK)
     facet_network_destroy(&b.n);
   *network = b.n;

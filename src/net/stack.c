@@ -91,8 +91,9 @@ static facet_status add_upper_node(facet_network *to, const facet_network *upper
     FACET_GO(done, status, name[i] ? FACET_OK : FACET_OS);
   }
   FACET_GO(done, status, facet_attributes_copy(node->attribute, node->attributes, &attribute));
-  status = facet_network_add_node(to, node->type, own, node->inputs, (const char **)name, node->outputs,
-                                  (const char **)name + node->inputs, node->attributes, attribute);
+  status =
+      facet_network_add_node(to, &(facet_node_words){node->type, own, node->inputs, (const char **)name, node->outputs,
+                                                     (const char **)name + node->inputs, node->attributes, attribute});
 done:
   for (int i = 0; name && i < values; i++)
     facet_free(&name[i]);

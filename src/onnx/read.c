@@ -58,8 +58,9 @@ static facet_status add_node(const Onnx__GraphProto *graph, const char *path, co
   FACET_TRY(facet_onnx_check_old(p, network->opset));
   FACET_TRY(count_inputs(graph, path, p, &inputs));
   FACET_TRY(facet_onnx_attributes(p, path, &attribute, &attributes));
-  return facet_network_add_node(network, p->op_type, name, inputs, (const char *const *)p->input, (int)p->n_output,
-                                (const char *const *)p->output, attributes, attribute);
+  return facet_network_add_node(network, &(facet_node_words){p->op_type, name, inputs, (const char *const *)p->input,
+                                                             (int)p->n_output, (const char *const *)p->output,
+                                                             attributes, attribute});
 }
 
 static facet_status add_nodes(const Onnx__GraphProto *graph, const char *path, facet_network *network)

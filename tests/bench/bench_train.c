@@ -46,7 +46,8 @@ static facet_status bench(const int64_t *argument)
   facet_training_job job = {&data, &normalize, &layout, &how, 1, "bench"};
   how.decay = 5e-4;
   FACET_TRY(make_data(&data));
-  FACET_TRY(facet_network_plain((facet_shape){3, {1, SIDE, SIDE}}, 3, conv, 1, dense, CLASSES, 1, &network));
+  FACET_TRY(
+      facet_network_plain(&(facet_plain){(facet_shape){3, {1, SIDE, SIDE}}, 3, conv, 1, dense, CLASSES, 1}, &network));
   FACET_TRY(facet_sgd_create(network, NULL, &job, facet_rank(MPI_COMM_WORLD), facet_ranks(MPI_COMM_WORLD), &sgd));
   int64_t steps = sgd->epoch < MOST_STEPS ? sgd->epoch : MOST_STEPS;
   for (int64_t step = 0; step < steps; step++) {

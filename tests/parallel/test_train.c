@@ -77,7 +77,9 @@ static facet_network *first_network(void)
 {
   facet_network *network = NULL;
   const int64_t conv[] = {4, 8}, dense[] = {16};
-  assert_int_equal(facet_network_plain((facet_shape){3, {1, SIDE, SIDE}}, 2, conv, 1, dense, K, 3, &network), FACET_OK);
+  assert_int_equal(
+      facet_network_plain(&(facet_plain){(facet_shape){3, {1, SIDE, SIDE}}, 2, conv, 1, dense, K, 3}, &network),
+      FACET_OK);
   return network;
 }
 

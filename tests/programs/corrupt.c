@@ -15,8 +15,9 @@ static facet_status run(char **argument)
   FACET_NEW(pixels, one);
   facet_status status = FACET_OK;
   while (status == FACET_OK && fread(pixels, sizeof *pixels, one, stdin) == one) {
-    status = facet_corrupt(corruption, atoi(argument[2]), (uint32_t)atol(argument[3]), 1,
-                           (facet_image){size[0], size[1], size[2]}, first++, 1, pixels);
+    status = facet_corrupt(&(facet_corruption_settings){corruption, atoi(argument[2]), (uint32_t)atol(argument[3]), 1,
+                                                        (facet_image){size[0], size[1], size[2]}},
+                           first++, 1, pixels);
     if (status == FACET_OK && fwrite(pixels, sizeof *pixels, one, stdout) != one)
       status = facet_raise(FACET_IO, "cannot write");
   }

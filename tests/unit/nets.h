@@ -58,7 +58,9 @@ static inline void add_node(facet_network *n, const char *type, const char *inpu
     input[count++] = at;
     at = comma ? comma + 1 : NULL;
   }
-  assert_int_equal(facet_network_add_node(n, type, output, count, input, 1, &output, attributes, attribute), FACET_OK);
+  assert_int_equal(
+      facet_network_add_node(n, &(facet_node_words){type, output, count, input, 1, &output, attributes, attribute}),
+      FACET_OK);
 }
 
 /* A fully connected layer, weights out x in. */

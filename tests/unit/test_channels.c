@@ -831,8 +831,9 @@ static void trainable_networks(void **state)
     facet_network *n;
     assert_int_equal(facet_network_resnet((facet_shape){3, {3, 9, 8}}, 2, 10, seed, &n), FACET_OK);
     check_zeroed(n, "resnet");
-    assert_int_equal(facet_network_plain((facet_shape){3, {1, 12, 12}}, 3, (int64_t[]){6, 7, 8}, 2, (int64_t[]){20, 9},
-                                         10, seed, &n),
+    assert_int_equal(facet_network_plain(&(facet_plain){(facet_shape){3, {1, 12, 12}}, 3, (int64_t[]){6, 7, 8}, 2,
+                                                        (int64_t[]){20, 9}, 10, seed},
+                                         &n),
                      FACET_OK);
     check_zeroed(n, "plain");
   }

@@ -551,7 +551,9 @@ static void noise(void **state)
     double sum = 0, square = 0;
     for (int i = 0; i < COUNT * SIZE; i++)
       all[i] = 127.5F;
-    assert_int_equal(facet_corrupt(gaussian, severity, 5, 255, (facet_image){1, 101, 101}, 40, COUNT, all), FACET_OK);
+    assert_int_equal(facet_corrupt(&(facet_corruption_settings){gaussian, severity, 5, 255, (facet_image){1, 101, 101}},
+                                   40, COUNT, all),
+                     FACET_OK);
     for (int i = 0; i < COUNT * SIZE; i++) {
       sum += (double)all[i] / 255 - 0.5;
       square += ((double)all[i] / 255 - 0.5) * ((double)all[i] / 255 - 0.5);
@@ -560,7 +562,9 @@ static void noise(void **state)
     assert_near(sqrt(square / (COUNT * SIZE)), sigma[severity - 1], 0.002);
     for (int i = 0; i < SIZE; i++)
       one[i] = 127.5F;
-    assert_int_equal(facet_corrupt(gaussian, severity, 5, 255, (facet_image){1, 101, 101}, 41, 1, one), FACET_OK);
+    assert_int_equal(
+        facet_corrupt(&(facet_corruption_settings){gaussian, severity, 5, 255, (facet_image){1, 101, 101}}, 41, 1, one),
+        FACET_OK);
     assert_memory_equal(one, all + SIZE, sizeof one);
   }
 }
@@ -575,7 +579,8 @@ static void noise_is_clipped(void **state)
     int kept = 0;
     for (int i = 0; i < SIZE; i++)
       pixels[i] = white ? 255 : 0;
-    assert_int_equal(facet_corrupt(1, 5, 5, 255, (facet_image){1, 100, 100}, 0, 1, pixels), FACET_OK);
+    assert_int_equal(
+        facet_corrupt(&(facet_corruption_settings){1, 5, 5, 255, (facet_image){1, 100, 100}}, 0, 1, pixels), FACET_OK);
     for (int i = 0; i < SIZE; i++) {
       assert_true(pixels[i] >= 0 && pixels[i] <= 255);
       kept += pixels[i] == (white ? 255.0F : 0.0F);
@@ -600,7 +605,8 @@ static void noise_by_definition(void **state)
   for (int k = 0; k < 8; k++) {
     for (int i = 0; i < SIZE; i++)
       all[k][i] = (float)(run[k].scale / 2);
-    assert_int_equal(facet_corrupt(1, run[k].severity, run[k].seed, run[k].scale, (facet_image){3, 33, 33},
+    assert_int_equal(facet_corrupt(&(facet_corruption_settings){1, run[k].severity, run[k].seed, run[k].scale,
+                                                                (facet_image){3, 33, 33}},
                                    run[k].sample, 1, all[k]),
                      FACET_OK);
   }
@@ -617,13 +623,17 @@ static void noise_by_definition(void **state)
       assert_near(product / sqrt(first * second), 0, 5 / sqrt(SIZE)); /* independent of each other */
     }
   float kept[2] = {-3, 300}, once[2] = {0, 1};
-  assert_int_equal(facet_corrupt(0, 0, 1, 255, (facet_image){1, 1, 2}, 0, 1, kept),
+  assert_int_equal(facet_corrupt(&(facet_corruption_settings){0, 0, 1, 255, (facet_image){1, 1, 2}}, 0, 1, kept),
                    FACET_OK); /* clean leaves all as it is */
   assert_memory_equal(kept, ((float[]){-3, 300}), sizeof kept);
-  assert_int_equal(facet_corrupt(1, 0, 1, 1, (facet_image){1, 1, 2}, 0, 1, once), FACET_INTERNAL);
-  assert_int_equal(facet_corrupt(1, 6, 1, 1, (facet_image){1, 1, 2}, 0, 1, once), FACET_INTERNAL);
-  assert_int_equal(facet_corrupt(99, 1, 1, 1, (facet_image){1, 1, 2}, 0, 1, once), FACET_INTERNAL);
-  assert_int_equal(facet_corrupt(-1, 1, 1, 1, (facet_image){1, 1, 2}, 0, 1, once), FACET_INTERNAL);
+  assert_int_equal(facet_corrupt(&(facet_corruption_settings){1, 0, 1, 1, (facet_image){1, 1, 2}}, 0, 1, once),
+                   FACET_INTERNAL);
+  assert_int_equal(facet_corrupt(&(facet_corruption_settings){1, 6, 1, 1, (facet_image){1, 1, 2}}, 0, 1, once),
+                   FACET_INTERNAL);
+  assert_int_equal(facet_corrupt(&(facet_corruption_settings){99, 1, 1, 1, (facet_image){1, 1, 2}}, 0, 1, once),
+                   FACET_INTERNAL);
+  assert_int_equal(facet_corrupt(&(facet_corruption_settings){-1, 1, 1, 1, (facet_image){1, 1, 2}}, 0, 1, once),
+                   FACET_INTERNAL);
 }
 
 /* A published set is opened once, however many samples are taken: also where its file has gone since. */

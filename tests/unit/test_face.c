@@ -17,7 +17,9 @@ static facet_network *make_network(void)
 {
   facet_network *n = NULL;
   const int64_t conv[] = {8, 8}, dense[] = {12};
-  assert_int_equal(facet_network_plain((facet_shape){3, {1, SIDE, SIDE}}, 2, conv, 1, dense, CLASSES, 5, &n), FACET_OK);
+  assert_int_equal(
+      facet_network_plain(&(facet_plain){(facet_shape){3, {1, SIDE, SIDE}}, 2, conv, 1, dense, CLASSES, 5}, &n),
+      FACET_OK);
   return n;
 }
 

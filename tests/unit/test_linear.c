@@ -432,8 +432,8 @@ static void stream(const facet_network *n, facet_type real, int64_t rows, const 
   *g = (gathered){.line = INPUTS * facet_type_size(real)};
   out->w = facet_allocate((size_t)((SAMPLES + 1) * rows), g->line);
   assert_int_equal(facet_executor_forward(e, x, SAMPLES), FACET_OK);
-  assert_int_equal(facet_linearize_to(e, x, SAMPLES, CLASSES, row, full, NULL, out), FACET_IO);
-  assert_int_equal(facet_linearize_to(e, x, SAMPLES, CLASSES, row, gather, g, out), FACET_OK);
+  assert_int_equal(facet_linearize_to(e, x, SAMPLES, CLASSES, row, (facet_w_sink){full, NULL}, out), FACET_IO);
+  assert_int_equal(facet_linearize_to(e, x, SAMPLES, CLASSES, row, (facet_w_sink){gather, g}, out), FACET_OK);
   assert_int_equal(g->next, CLASSES);
   assert_int_equal(g->chunks, (CLASSES + rows - 1) / rows);
   facet_executor_destroy(&e);
@@ -638,7 +638,8 @@ static void gradients_of_plain(void **state)
 {
   (void)state;
   facet_network *n;
-  assert_int_equal(facet_network_plain((facet_shape){3, {2, 6, 6}}, 2, (int64_t[]){5, 8}, 1, (int64_t[]){7}, 4, 3, &n),
+  assert_int_equal(facet_network_plain(
+                       &(facet_plain){(facet_shape){3, {2, 6, 6}}, 2, (int64_t[]){5, 8}, 1, (int64_t[]){7}, 4, 3}, &n),
                    FACET_OK);
   check_gradients(n);
 }

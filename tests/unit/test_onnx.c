@@ -853,8 +853,8 @@ static facet_status read_anything(const uint8_t *bytes, size_t count)
 static facet_network *plain(void)
 {
   facet_network *n = NULL;
-  facet_status status =
-      facet_network_plain((facet_shape){3, {1, 6, 6}}, 2, (const int64_t[]){2, 3}, 1, (const int64_t[]){4}, 3, 5, &n);
+  facet_status status = facet_network_plain(
+      &(facet_plain){(facet_shape){3, {1, 6, 6}}, 2, (const int64_t[]){2, 3}, 1, (const int64_t[]){4}, 3, 5}, &n);
   assert_int_equal(status, FACET_OK);
   return n;
 }

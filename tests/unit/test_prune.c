@@ -39,7 +39,8 @@ static facet_shape list(int64_t count)
 
 static void add_node(facet_network *network, const char *type, int inputs, const char *const *input, const char *output)
 {
-  assert_int_equal(facet_network_add_node(network, type, type, inputs, input, 1, &output, 0, NULL), FACET_OK);
+  assert_int_equal(facet_network_add_node(network, &(facet_node_words){type, type, inputs, input, 1, &output, 0, NULL}),
+                   FACET_OK);
 }
 
 /* `a` is inputs x hidden, `b` hidden x 2. */

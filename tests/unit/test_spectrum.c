@@ -68,7 +68,7 @@ static void ritz_values(void **state)
   assert_near(q[0] * q[0] + q[1] * q[1], 1, 1e-15);
   for (int i = 0; i < 6; i++)
     gq[i] = q[i] * g[i % 3];
-  assert_int_equal(facet_ritz(2, 3, q, gq, 2, value, direction, &residual), FACET_OK);
+  assert_int_equal(facet_ritz(&(facet_subspace){2, 3, q, gq}, 2, value, direction, &residual), FACET_OK);
   assert_near(value[0], 9, 1e-14);
   assert_near(value[1], 4, 1e-14);
   assert_near(fabs(direction[0]), 1, 1e-15);
@@ -77,7 +77,7 @@ static void ritz_values(void **state)
   const double off = 0.1, tilted[] = {cos(off), 0, sin(off)};
   for (int i = 0; i < 3; i++)
     gq[i] = tilted[i] * g[i];
-  assert_int_equal(facet_ritz(1, 3, tilted, gq, 1, value, direction, &residual), FACET_OK);
+  assert_int_equal(facet_ritz(&(facet_subspace){1, 3, tilted, gq}, 1, value, direction, &residual), FACET_OK);
   double wanted = 9 * cos(off) * cos(off) + sin(off) * sin(off);
   assert_near(value[0], wanted, 1e-14);
   assert_near(residual, 8 * sin(off) * cos(off) / wanted, 1e-14); /* |G q - l q| of a plane turned by `off` */

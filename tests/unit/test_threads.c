@@ -102,8 +102,9 @@ static facet_status look_around(const facet_network *network, facet_executor *ex
   facet_head head;
   for (uint64_t i = 0; i < INPUTS; i++)
     r->foggy[i] = r->squeezed[i] = (float)(0.5 + noise(i) / 2);
-  FACET_TRY(facet_corrupt(facet_corruption_find("fog"), 3, 1, 1, image, 0, 1, r->foggy));
-  FACET_TRY(facet_corrupt(facet_corruption_find("jpeg"), 3, 1, 1, image, 0, 1, r->squeezed));
+  FACET_TRY(facet_corrupt(&(facet_corruption_settings){facet_corruption_find("fog"), 3, 1, 1, image}, 0, 1, r->foggy));
+  FACET_TRY(
+      facet_corrupt(&(facet_corruption_settings){facet_corruption_find("jpeg"), 3, 1, 1, image}, 0, 1, r->squeezed));
   FACET_TRY(facet_channels_dead(network, &channels));
   r->dead = channels->dead;
   facet_channels_destroy(&channels);
