@@ -125,9 +125,19 @@ typedef struct {
 } node;
 
 #if DNNL_VERSION_MAJOR >= 3
-
 typedef const_dnnl_memory_desc_t view;
 #define VIEW(d) (d)
+#else
+typedef const dnnl_memory_desc_t *view;
+#define VIEW(d) (&(d))
+#endif
+
+/* How what a node works on lies: in, weights, bias, out. */
+typedef struct {
+  view u, w, b, z;
+} views;
+
+#if DNNL_VERSION_MAJOR >= 3
 
 static dnnl_status_t describe_tag(dnnl_memory_desc_t *d, int n, const dnnl_dims_t dims, dnnl_format_tag_t tag)
 {
@@ -156,33 +166,32 @@ static int64_t block_of(view d)
   return (*blocks)[0];
 }
 
-static dnnl_status_t describe_forward(const node *n, dnnl_prop_kind_t kind, view u, view w, view b, view z,
+static dnnl_status_t describe_forward(const node *n, dnnl_prop_kind_t kind, const views *v,
                                       const_dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *pd)
 {
   if (n->inner)
-    return dnnl_inner_product_forward_primitive_desc_create(pd, here.engine, kind, u, w, b, z, attr);
-  return dnnl_convolution_forward_primitive_desc_create(pd, here.engine, kind, dnnl_convolution_auto, u, w, b, z,
-                                                        n->stride, n->dilate, n->begin, n->end, attr);
+    return dnnl_inner_product_forward_primitive_desc_create(pd, here.engine, kind, v->u, v->w, v->b, v->z, attr);
+  return dnnl_convolution_forward_primitive_desc_create(pd, here.engine, kind, dnnl_convolution_auto, v->u, v->w, v->b,
+                                                        v->z, n->stride, n->dilate, n->begin, n->end, attr);
 }
 
-static dnnl_status_t describe_backward(const node *n, view u, view w, view b, view z, const_dnnl_primitive_attr_t attr,
+static dnnl_status_t describe_backward(const node *n, const views *v, const_dnnl_primitive_attr_t attr,
                                        const_dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *pd)
 {
   if (n->inner && n->task == FACET_PULLBACK)
-    return dnnl_inner_product_backward_data_primitive_desc_create(pd, here.engine, u, w, z, hint, attr);
+    return dnnl_inner_product_backward_data_primitive_desc_create(pd, here.engine, v->u, v->w, v->z, hint, attr);
   if (n->inner)
-    return dnnl_inner_product_backward_weights_primitive_desc_create(pd, here.engine, u, w, b, z, hint, attr);
+    return dnnl_inner_product_backward_weights_primitive_desc_create(pd, here.engine, v->u, v->w, v->b, v->z, hint,
+                                                                     attr);
   if (n->task == FACET_PULLBACK)
-    return dnnl_convolution_backward_data_primitive_desc_create(pd, here.engine, dnnl_convolution_auto, u, w, z,
-                                                                n->stride, n->dilate, n->begin, n->end, hint, attr);
-  return dnnl_convolution_backward_weights_primitive_desc_create(pd, here.engine, dnnl_convolution_auto, u, w, b, z,
-                                                                 n->stride, n->dilate, n->begin, n->end, hint, attr);
+    return dnnl_convolution_backward_data_primitive_desc_create(
+        pd, here.engine, dnnl_convolution_auto, v->u, v->w, v->z, n->stride, n->dilate, n->begin, n->end, hint, attr);
+  return dnnl_convolution_backward_weights_primitive_desc_create(pd, here.engine, dnnl_convolution_auto, v->u, v->w,
+                                                                 v->b, v->z, n->stride, n->dilate, n->begin, n->end,
+                                                                 hint, attr);
 }
 
 #else
-
-typedef const dnnl_memory_desc_t *view;
-#define VIEW(d) (&(d))
 
 static dnnl_status_t describe_tag(dnnl_memory_desc_t *d, int n, const dnnl_dims_t dims, dnnl_format_tag_t tag)
 {
@@ -204,36 +213,36 @@ static int64_t block_of(view d)
   return d->format_desc.blocking.inner_nblks == 1 ? d->format_desc.blocking.inner_blks[0] : 0;
 }
 
-static dnnl_status_t describe_forward(const node *n, dnnl_prop_kind_t kind, view u, view w, view b, view z,
+static dnnl_status_t describe_forward(const node *n, dnnl_prop_kind_t kind, const views *v,
                                       const_dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *pd)
 {
   dnnl_convolution_desc_t convolution;
   dnnl_inner_product_desc_t inner;
   dnnl_status_t status =
-      n->inner ? dnnl_inner_product_forward_desc_init(&inner, kind, u, w, b, z)
-               : dnnl_dilated_convolution_forward_desc_init(&convolution, kind, dnnl_convolution_auto, u, w, b, z,
-                                                            n->stride, n->dilate, n->begin, n->end);
+      n->inner ? dnnl_inner_product_forward_desc_init(&inner, kind, v->u, v->w, v->b, v->z)
+               : dnnl_dilated_convolution_forward_desc_init(&convolution, kind, dnnl_convolution_auto, v->u, v->w, v->b,
+                                                            v->z, n->stride, n->dilate, n->begin, n->end);
   if (status != dnnl_success)
     return status;
   return dnnl_primitive_desc_create(pd, n->inner ? (const void *)&inner : &convolution, attr, here.engine, NULL);
 }
 
-static dnnl_status_t describe_backward(const node *n, view u, view w, view b, view z, const_dnnl_primitive_attr_t attr,
+static dnnl_status_t describe_backward(const node *n, const views *v, const_dnnl_primitive_attr_t attr,
                                        const_dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *pd)
 {
   dnnl_convolution_desc_t convolution;
   dnnl_inner_product_desc_t inner;
   dnnl_status_t status = dnnl_success;
   if (n->inner && n->task == FACET_PULLBACK)
-    status = dnnl_inner_product_backward_data_desc_init(&inner, u, w, z);
+    status = dnnl_inner_product_backward_data_desc_init(&inner, v->u, v->w, v->z);
   else if (n->inner)
-    status = dnnl_inner_product_backward_weights_desc_init(&inner, u, w, b, z);
+    status = dnnl_inner_product_backward_weights_desc_init(&inner, v->u, v->w, v->b, v->z);
   else if (n->task == FACET_PULLBACK)
-    status = dnnl_dilated_convolution_backward_data_desc_init(&convolution, dnnl_convolution_auto, u, w, z, n->stride,
-                                                              n->dilate, n->begin, n->end);
+    status = dnnl_dilated_convolution_backward_data_desc_init(&convolution, dnnl_convolution_auto, v->u, v->w, v->z,
+                                                              n->stride, n->dilate, n->begin, n->end);
   else
-    status = dnnl_dilated_convolution_backward_weights_desc_init(&convolution, dnnl_convolution_auto, u, w, b, z,
-                                                                 n->stride, n->dilate, n->begin, n->end);
+    status = dnnl_dilated_convolution_backward_weights_desc_init(&convolution, dnnl_convolution_auto, v->u, v->w, v->b,
+                                                                 v->z, n->stride, n->dilate, n->begin, n->end);
   if (status != dnnl_success)
     return status;
   return dnnl_primitive_desc_create(pd, n->inner ? (const void *)&inner : &convolution, attr, here.engine, hint);
@@ -404,13 +413,14 @@ typedef struct {
 static dnnl_status_t try_pair(const node *n, const descriptions *d, view u, view z, const_dnnl_primitive_attr_t attr,
                               dnnl_primitive_desc_t *pd)
 {
+  const views own = {u, VIEW(d->w), VIEW(d->bias), z};
+  const views any = {VIEW(d->any_u), VIEW(d->w), VIEW(d->bias), VIEW(d->any_z)};
   if (n->task == FACET_FORWARD)
-    return describe_forward(n, dnnl_forward_inference, u, VIEW(d->w), VIEW(d->bias), z, attr, pd);
+    return describe_forward(n, dnnl_forward_inference, &own, attr, pd);
   dnnl_primitive_desc_t hint = NULL;
-  dnnl_status_t status = describe_forward(n, dnnl_forward_training, VIEW(d->any_u), VIEW(d->w), VIEW(d->bias),
-                                          VIEW(d->any_z), attr, &hint);
+  dnnl_status_t status = describe_forward(n, dnnl_forward_training, &any, attr, &hint);
   if (status == dnnl_success)
-    status = describe_backward(n, u, VIEW(d->w), VIEW(d->bias), z, attr, hint, pd);
+    status = describe_backward(n, &own, attr, hint, pd);
   if (hint)
     dnnl_primitive_desc_destroy(hint);
   return status;
