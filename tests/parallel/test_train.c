@@ -348,23 +348,6 @@ static void test_partial_micro_batches(void **state)
   facet_network_destroy(&network);
 }
 
-static void test_rates(void **state)
-{
-  (void)state;
-  facet_training how = plain;
-  assert_true(facet_training_rate(&how, 0, 100, 10) == 0.05);
-  assert_true(fabs(facet_training_rate(&how, 50, 100, 10) - 0.025) < 1e-15);
-  how.schedule = FACET_SCHEDULE_CONSTANT;
-  how.warmup = 2;
-  assert_true(fabs(facet_training_rate(&how, 0, 100, 10) - 0.0025) < 1e-15);
-  assert_true(fabs(facet_training_rate(&how, 9, 100, 10) - 0.025) < 1e-15);
-  assert_true(facet_training_rate(&how, 19, 100, 10) == 0.05 && facet_training_rate(&how, 20, 100, 10) == 0.05);
-  how.schedule = FACET_SCHEDULE_STEP;
-  how.step_epochs = 3;
-  how.step_factor = 0.1;
-  assert_true(fabs(facet_training_rate(&how, 30, 100, 10) - 0.005) < 1e-15);
-}
-
 static void test_diverging_is_told_apart(void **state)
 {
   (void)state;
@@ -600,7 +583,6 @@ int main(int argc, char **argv)
       cmocka_unit_test(test_one_more_method),
       cmocka_unit_test(test_extras_are_the_same_bits),
       cmocka_unit_test(test_partial_micro_batches),
-      cmocka_unit_test(test_rates),
       cmocka_unit_test(test_diverging_is_told_apart),
       cmocka_unit_test(test_goes_on_with_the_same_bits),
       cmocka_unit_test(test_goes_on_after_many_stops),
