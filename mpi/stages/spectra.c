@@ -28,27 +28,20 @@ enum {
   POWER_ITERATIONS = 2 /* of the random projection */
 };
 
-/* Of a variant. */
-typedef struct {
-  double *value, *share;           /* components */
-  double *direction;               /* components x D, in the variant's own order */
-  double effective_rank, residual; /* docs/results.md says what the residual is of */
-} spectrum;
-
 typedef struct {
   MPI_Comm comm;
   int rank, ranks;
   const facet_store_plan *plan;
   facet_store *store;
-  int64_t inputs, rows, components; /* D, n k, r */
   facet_grid *grid;
   facet_progress *progress;
   int64_t done;
   /* of the present variant */
   int variant;
   facet_pieces pieces;
-  double *lines, *room; /* of a piece */
-  spectrum spectrum;
+  double *lines, *room;            /* of a piece */
+  facet_spectrum spectrum;         /* D inputs, n k rows, r components, in the variant's own order */
+  double effective_rank, residual; /* docs/results.md says what the residual is of */
 } work;
 
 static int64_t least(int64_t a, int64_t b)
@@ -76,42 +69,15 @@ static facet_status walk(work *w, visitor *visit, void *context)
   return FACET_OK;
 }
 
-static facet_status enter(work *w, bool transposed)
-{
-  facet_status status = FACET_OK;
-  w->pieces = facet_pieces_make(w->plan, w->variant, transposed);
-  int64_t numbers = w->pieces.most * w->pieces.width;
-  if (!(w->lines = facet_allocate((size_t)numbers, sizeof *w->lines)) ||
-      !(w->room = facet_allocate(transposed ? (size_t)numbers : 0, sizeof *w->room)))
-    status = FACET_OS;
-  return facet_agree(w->comm, status);
-}
-
-static void leave(work *w)
-{
-  facet_free(&w->lines);
-  facet_free(&w->room);
-}
-
 /* ---- what the eigenvalues of MT M say ---- */
 
-/* square: eigenvalues, descending; total: of all. Singular values that rounding cannot tell from 0 become 0, and have
- * no direction. */
+/* square: eigenvalues, descending, some or all; total: of all. */
 static void take_values(work *w, int64_t count, const double *square, double total)
 {
-  spectrum *s = &w->spectrum;
-  double bound = (double)(w->inputs > w->rows ? w->inputs : w->rows) * 0x1p-52 * square[0];
-  bool whole = count == least(w->inputs, w->rows) || w->plan->spectrum_method != FACET_SPECTRUM_RANDOM;
-  s->effective_rank = whole ? facet_effective_rank(count, square) : (double)NAN;
-  for (int64_t i = 0; i < w->components; i++) {
-    bool known = square[i] > bound;
-    s->value[i] = known ? sqrt(square[i]) : 0;
-    s->share[i] = known ? square[i] / total : 0;
-    double *direction = s->direction + i * w->inputs, norm = cblas_dnrm2((int)w->inputs, direction, 1);
-    for (int64_t j = 0; j < w->inputs; j++)
-      direction[j] = known ? direction[j] / norm : (double)NAN;
-    facet_direction_orient(w->inputs, direction);
-  }
+  bool whole =
+      count == least(w->spectrum.inputs, w->spectrum.rows) || w->plan->spectrum_method != FACET_SPECTRUM_RANDOM;
+  w->effective_rank = whole ? facet_effective_rank(count, square) : (double)NAN;
+  facet_spectrum_take(&w->spectrum, square, total);
 }
 
 /* ---- gram and dual: eigenvectors of a distributed matrix ---- */
@@ -154,22 +120,19 @@ done:
  */
 static facet_status decompose(work *w, double *value, double *vector)
 {
-  int64_t order = w->pieces.width, r = w->components;
+  int64_t order = w->pieces.width, r = w->spectrum.components;
   facet_blockmatrix *gram = NULL, *vectors = NULL;
   facet_decomposition quality = {0, 0};
-  facet_status status = make_gram(w, &gram);
-  if (status == FACET_OK)
-    status = facet_blockmatrix_eigen(gram, value, &vectors, &quality);
+  facet_status status;
+  FACET_GO(done, status, make_gram(w, &gram));
+  FACET_GO(done, status, facet_blockmatrix_eigen(gram, value, &vectors, &quality));
   facet_blockmatrix_destroy(&gram);
-  if (status == FACET_OK)
-    status = facet_blockmatrix_gather(vectors, order - r, r, vector);
+  status = facet_blockmatrix_gather(vectors, order - r, r, vector);
+  facet_rows_reverse(order, 1, value);
+  w->residual = quality.residual;
+done:
+  facet_blockmatrix_destroy(&gram);
   facet_blockmatrix_destroy(&vectors);
-  for (int64_t i = 0, j = order - 1; i < j; i++, j--) {
-    double kept = value[i];
-    value[i] = value[j];
-    value[j] = kept;
-  }
-  w->spectrum.residual = quality.residual;
   return status;
 }
 
@@ -183,74 +146,53 @@ static facet_status project(void *context, int64_t first, int64_t count, const d
 {
   projection *p = context;
   work *w = p->w;
-  int r = (int)w->components, rows = (int)w->pieces.width;
+  int r = (int)w->spectrum.components, rows = (int)w->pieces.width;
   if (count > 0)
     cblas_dgemm(CblasRowMajor, CblasTrans, CblasTrans, r, (int)count, rows, 1, p->vector, r, lines, rows, 0,
-                w->spectrum.direction + first, (int)w->inputs);
+                w->spectrum.direction + first, (int)w->spectrum.inputs);
   return FACET_OK;
 }
 
-/* Rows of numbers, summed over the ranks, on rank 0. */
+/* Rows of numbers, one by one, summed over the ranks. */
 static facet_status sum_rows(const work *w, int64_t count, double *rows)
 {
-  for (int64_t i = 0; i < count; i++) {
-    double *row = rows + i * w->inputs;
-    FACET_TRY(facet_mpi_check(
-        MPI_Reduce(w->rank == 0 ? MPI_IN_PLACE : row, row, (int)w->inputs, FACET_MPI_TYPE(row), MPI_SUM, 0, w->comm),
-        "summing up directions"));
-  }
+  for (int64_t i = 0; i < count; i++)
+    FACET_TRY(facet_sum(w->comm, rows + i * w->spectrum.inputs, w->spectrum.inputs, "summing up directions"));
   return FACET_OK;
-}
-
-static void swap_rows(int64_t width, double *a, double *b)
-{
-  for (int64_t i = 0; i < width; i++) {
-    double kept = a[i];
-    a[i] = b[i];
-    b[i] = kept;
-  }
 }
 
 /* Directions from the leading vectors: they are the columns of those, or what these project M to. */
 static facet_status find_directions(work *w, const double *vector)
 {
-  int64_t r = w->components;
+  int64_t r = w->spectrum.components;
   double *direction = w->spectrum.direction;
   if (w->pieces.transposed) {
     projection p = {w, vector};
-    memset(direction, 0, (size_t)(r * w->inputs) * sizeof *direction);
+    memset(direction, 0, (size_t)(r * w->spectrum.inputs) * sizeof *direction);
     FACET_TRY(walk(w, project, &p));
     FACET_TRY(sum_rows(w, r, direction));
   }
   for (int64_t i = 0; i < r && !w->pieces.transposed; i++)
-    for (int64_t j = 0; j < w->inputs; j++)
-      direction[i * w->inputs + j] = vector[j * r + i];
-  for (int64_t i = 0, j = r - 1; i < j; i++, j--)
-    swap_rows(w->inputs, direction + i * w->inputs, direction + j * w->inputs);
-  return FACET_OK;
-}
-
-static facet_status take_gram(work *w, double *value, double *vector)
-{
-  double total = 0;
-  FACET_TRY(decompose(w, value, vector));
-  FACET_TRY(find_directions(w, vector));
-  for (int64_t i = 0; i < w->pieces.width; i++)
-    total += fmax(value[i], 0);
-  take_values(w, w->pieces.width, value, total);
+    for (int64_t j = 0; j < w->spectrum.inputs; j++)
+      direction[i * w->spectrum.inputs + j] = vector[j * r + i];
+  facet_rows_reverse(r, w->spectrum.inputs, direction);
   return FACET_OK;
 }
 
 static facet_status by_gram(work *w)
 {
-  size_t order = (size_t)w->pieces.width;
-  double *value = facet_allocate(order, sizeof *value);
-  double *vector = facet_allocate(order * (size_t)w->components, sizeof *vector);
-  facet_status status = facet_agree(w->comm, value && vector ? FACET_OK : FACET_OS);
-  if (status == FACET_OK && value && vector) /* the first says so for all ranks, the others for analyzers */
-    status = take_gram(w, value, vector);
-  facet_free(&value);
-  facet_free(&vector);
+  int64_t order = w->pieces.width;
+  double *value = facet_allocate((size_t)order, sizeof *value), total = 0;
+  double *vector = facet_allocate((size_t)(order * w->spectrum.components), sizeof *vector);
+  facet_status status;
+  FACET_GO(done, status, facet_agree(w->comm, value && vector ? FACET_OK : FACET_OS));
+  FACET_GO(done, status, decompose(w, value, vector));
+  FACET_GO(done, status, find_directions(w, vector));
+  for (int64_t i = 0; i < order; i++)
+    total += fmax(value[i], 0);
+  take_values(w, order, value, total);
+done:
+  FACET_FREE(&value, &vector);
   return status;
 }
 
@@ -282,7 +224,7 @@ static void draw(const sketch *k, int64_t first, int64_t count)
 static facet_status multiply(void *context, int64_t first, int64_t count, const double *lines)
 {
   sketch *k = context;
-  int size = (int)k->size, d = (int)k->w->inputs, n = (int)count;
+  int size = (int)k->size, d = (int)k->w->spectrum.inputs, n = (int)count;
   if (count == 0)
     return FACET_OK;
   if (k->drawn) {
@@ -299,7 +241,7 @@ static facet_status multiply(void *context, int64_t first, int64_t count, const 
 static facet_status apply(sketch *k, bool drawn)
 {
   k->drawn = drawn;
-  memset(k->product, 0, (size_t)(k->size * k->w->inputs) * sizeof *k->product);
+  memset(k->product, 0, (size_t)(k->size * k->w->spectrum.inputs) * sizeof *k->product);
   FACET_TRY(walk(k->w, multiply, k));
   return sum_rows(k->w, k->size, k->product);
 }
@@ -308,10 +250,10 @@ static facet_status renew_basis(sketch *k)
 {
   work *w = k->w;
   if (w->rank == 0)
-    memcpy(k->basis, k->product, (size_t)(k->size * w->inputs) * sizeof *k->basis);
-  FACET_AGREE(w->comm, w->rank == 0 ? facet_rows_orthonormalize(k->size, w->inputs, k->basis) : FACET_OK);
+    memcpy(k->basis, k->product, (size_t)(k->size * w->spectrum.inputs) * sizeof *k->basis);
+  FACET_AGREE(w->comm, w->rank == 0 ? facet_rows_orthonormalize(k->size, w->spectrum.inputs, k->basis) : FACET_OK);
   for (int64_t i = 0; i < k->size; i++)
-    FACET_TRY(facet_share(w->comm, k->basis + i * w->inputs, w->inputs, "sharing a basis"));
+    FACET_TRY(facet_share(w->comm, k->basis + i * w->spectrum.inputs, w->spectrum.inputs, "sharing a basis"));
   return FACET_OK;
 }
 
@@ -333,32 +275,27 @@ static facet_status take_sketch(const sketch *k)
   work *w = k->w;
   double *value;
   FACET_NEW(value, k->size);
-  facet_status status = facet_ritz(&(facet_subspace){k->size, w->inputs, k->basis, k->product}, w->components, value,
-                                   w->spectrum.direction, &w->spectrum.residual);
+  const facet_subspace span = {k->size, w->spectrum.inputs, k->basis, k->product};
+  facet_status status = facet_ritz(&span, w->spectrum.components, value, w->spectrum.direction, &w->residual);
   if (status == FACET_OK)
     take_values(w, k->size, value, k->squares);
   facet_free(&value);
   return status;
 }
 
-static int64_t sketch_size(int64_t components, int64_t rows, int64_t inputs)
-{
-  return least(components + OVERSAMPLING, least(rows, inputs));
-}
-
 static facet_status by_projection(work *w)
 {
-  sketch k = {.w = w, .size = sketch_size(w->components, w->rows, w->inputs)};
+  sketch k = {.w = w,
+              .size = least(w->spectrum.components + OVERSAMPLING, least(w->spectrum.rows, w->spectrum.inputs))};
   facet_status status = FACET_OK;
-  if (!(k.basis = facet_allocate((size_t)(k.size * w->inputs), sizeof *k.basis)) ||
-      !(k.product = facet_allocate((size_t)(k.size * w->inputs), sizeof *k.product)) ||
+  if (!(k.basis = facet_allocate((size_t)(k.size * w->spectrum.inputs), sizeof *k.basis)) ||
+      !(k.product = facet_allocate((size_t)(k.size * w->spectrum.inputs), sizeof *k.product)) ||
       !(k.image = facet_allocate((size_t)(k.size * w->pieces.most), sizeof *k.image)))
     status = FACET_OS;
-  status = facet_agree(w->comm, status);
-  if (status == FACET_OK)
-    status = find_basis(&k);
-  if (status == FACET_OK)
-    status = facet_agree(w->comm, w->rank == 0 ? take_sketch(&k) : FACET_OK);
+  FACET_GO(done, status, facet_agree(w->comm, status));
+  FACET_GO(done, status, find_basis(&k));
+  status = facet_agree(w->comm, w->rank == 0 ? take_sketch(&k) : FACET_OK);
+done:
   FACET_FREE(&k.basis, &k.product, &k.image);
   return status;
 }
@@ -367,25 +304,31 @@ static facet_status by_projection(work *w)
 
 static facet_status write(const work *w)
 {
-  const spectrum *s = &w->spectrum;
+  const facet_spectrum *s = &w->spectrum;
   const facet_place own = {.variant = w->variant}, at = {.part = {{w->variant, 1}}};
   FACET_TRY(facet_store_put(w->store, FACET_ROW_SINGULAR_VALUES, own, s->value));
   FACET_TRY(facet_store_put(w->store, FACET_ROW_SHARE, own, s->share));
   FACET_TRY(facet_store_put(w->store, FACET_ROW_DIRECTIONS, own, s->direction));
-  FACET_TRY(facet_store_put(w->store, FACET_ROW_EFFECTIVE_RANK, at, &s->effective_rank));
-  FACET_TRY(facet_store_put(w->store, FACET_ROW_SPECTRUM_RESIDUAL, at, &s->residual));
+  FACET_TRY(facet_store_put(w->store, FACET_ROW_EFFECTIVE_RANK, at, &w->effective_rank));
+  FACET_TRY(facet_store_put(w->store, FACET_ROW_SPECTRUM_RESIDUAL, at, &w->residual));
   return facet_store_mark(w->store, "spectra", w->variant);
 }
 
 static facet_status take_variant(work *w, int variant)
 {
+  const facet_spectrum_method method = w->plan->spectrum_method;
+  facet_status status;
   w->variant = variant;
-  facet_status status = enter(w, w->plan->spectrum_method == FACET_SPECTRUM_DUAL);
-  if (status == FACET_OK)
-    status = w->plan->spectrum_method == FACET_SPECTRUM_RANDOM ? by_projection(w) : by_gram(w);
-  leave(w);
-  FACET_TRY(status);
-  return facet_agree(w->comm, w->rank == 0 ? write(w) : FACET_OK);
+  w->pieces = facet_pieces_make(w->plan, variant, method == FACET_SPECTRUM_DUAL);
+  size_t numbers = (size_t)(w->pieces.most * w->pieces.width);
+  w->lines = facet_allocate(numbers, sizeof *w->lines);
+  w->room = facet_allocate(w->pieces.transposed ? numbers : 0, sizeof *w->room);
+  FACET_GO(done, status, facet_agree(w->comm, w->lines && w->room ? FACET_OK : FACET_OS));
+  FACET_GO(done, status, method == FACET_SPECTRUM_RANDOM ? by_projection(w) : by_gram(w));
+  status = facet_agree(w->comm, w->rank == 0 ? write(w) : FACET_OK);
+done:
+  FACET_FREE(&w->lines, &w->room);
+  return status;
 }
 
 /* How often M goes by. */
@@ -410,11 +353,11 @@ static facet_status take_variants(work *w, const uint8_t *done)
 
 /* ---- all of it ---- */
 
-static facet_status prepare(work *w)
+static facet_status prepare(facet_spectrum *s)
 {
-  FACET_NEW(w->spectrum.value, w->components);
-  FACET_NEW(w->spectrum.share, w->components);
-  FACET_NEW(w->spectrum.direction, w->components * w->inputs);
+  FACET_NEW(s->value, s->components);
+  FACET_NEW(s->share, s->components);
+  FACET_NEW(s->direction, s->components * s->inputs);
   return FACET_OK;
 }
 
@@ -427,21 +370,19 @@ static facet_status run(const facet_context *context)
             .ranks = facet_ranks(comm),
             .plan = plan,
             .store = context->store,
-            .inputs = facet_image_inputs(plan->image),
-            .rows = plan->linear_samples * plan->linear_rows,
-            .components = plan->components};
-  facet_status status = facet_agree(comm, prepare(&w));
-  if (status == FACET_OK)
-    status = facet_grid_create(comm, 1, w.ranks, &w.grid);
+            .spectrum = {.inputs = context->plan->inputs,
+                         .rows = plan->linear_samples * plan->linear_rows,
+                         .components = plan->components}};
   uint8_t *done = NULL;
-  if (status == FACET_OK)
-    status = facet_stage_marks(context, "spectra", &done);
-  if (status == FACET_OK)
-    status = take_variants(&w, done);
+  facet_status status;
+  FACET_GO(end, status, facet_agree(comm, prepare(&w.spectrum)));
+  FACET_GO(end, status, facet_grid_create(comm, 1, w.ranks, &w.grid));
+  FACET_GO(end, status, facet_stage_marks(context, "spectra", &done));
+  status = take_variants(&w, done);
+end:
   facet_progress_end(&w.progress);
-  facet_free(&done);
   facet_grid_destroy(&w.grid);
-  FACET_FREE(&w.spectrum.value, &w.spectrum.share, &w.spectrum.direction);
+  FACET_FREE(&done, &w.spectrum.value, &w.spectrum.share, &w.spectrum.direction);
   return status;
 }
 

@@ -37,6 +37,30 @@ void facet_direction_orient(int64_t inputs, double *direction)
       direction[i] = -direction[i];
 }
 
+void facet_spectrum_take(const facet_spectrum *s, const double *square, double total)
+{
+  double bound = (double)(s->inputs > s->rows ? s->inputs : s->rows) * 0x1p-52 * square[0];
+  for (int64_t i = 0; i < s->components; i++) {
+    bool known = square[i] > bound;
+    s->value[i] = known ? sqrt(square[i]) : 0;
+    s->share[i] = known ? square[i] / total : 0;
+    double *direction = s->direction + i * s->inputs, norm = cblas_dnrm2((int)s->inputs, direction, 1);
+    for (int64_t j = 0; j < s->inputs; j++)
+      direction[j] = known ? direction[j] / norm : (double)NAN;
+    facet_direction_orient(s->inputs, direction);
+  }
+}
+
+void facet_rows_reverse(int64_t count, int64_t width, double *rows)
+{
+  for (int64_t i = 0, j = count - 1; i < j; i++, j--)
+    for (int64_t k = 0; k < width; k++) {
+      double kept = rows[i * width + k];
+      rows[i * width + k] = rows[j * width + k];
+      rows[j * width + k] = kept;
+    }
+}
+
 static facet_status lapack_check(const char *routine, int info)
 {
   FACET_CHECK(info == 0, FACET_INTERNAL, "%s gave status %d", routine, info);
@@ -165,17 +189,6 @@ static double ritz_residual(int64_t inputs, int64_t wanted, const double *value,
   return size > 0 ? sqrt(off / size) : sqrt(off);
 }
 
-/* Reverses the order of `count` rows of `width`. */
-static void reverse(int64_t count, int64_t width, double *rows)
-{
-  for (int64_t i = 0, j = count - 1; i < j; i++, j--)
-    for (int64_t k = 0; k < width; k++) {
-      double kept = rows[i * width + k];
-      rows[i * width + k] = rows[j * width + k];
-      rows[j * width + k] = kept;
-    }
-}
-
 facet_status facet_ritz(const facet_subspace *space, int64_t wanted, double *value, double *direction, double *residual)
 {
   const int64_t count = space->count, inputs = space->inputs;
@@ -187,8 +200,8 @@ facet_status facet_ritz(const facet_subspace *space, int64_t wanted, double *val
   FACET_NEW_GO(done, status, gv, wanted * inputs);
   cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, c, c, d, 1, q, d, gq, d, 0, small, c);
   FACET_GO(done, status, eigenvectors(c, small, value));
-  reverse(count, 1, value);
-  reverse(count, count, small);
+  facet_rows_reverse(count, 1, value);
+  facet_rows_reverse(count, count, small);
   cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, w, d, c, 1, small, c, q, d, 0, direction, d);
   cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, w, d, c, 1, small, c, gq, d, 0, gv, d);
   *residual = ritz_residual(inputs, wanted, value, direction, gv);

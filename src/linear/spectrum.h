@@ -13,6 +13,21 @@ double facet_effective_rank(int64_t count, const double *squares);
 /* Makes the entry of the largest magnitude positive, of equal ones the first: eigenvectors come with either sign. */
 void facet_direction_orient(int64_t inputs, double *direction);
 
+/* The leading part of the spectrum of a matrix M of rows x inputs. */
+typedef struct {
+  int64_t inputs, rows, components;
+  double *value, *share; /* components: singular values; their squares' share of all */
+  double *direction;     /* components x inputs: right singular vectors */
+} facet_spectrum;
+
+/* Values, shares, and directions of length 1 and oriented, from eigenvectors of MT M in `direction`, of any length, and
+ * their eigenvalues, descending; total: of all eigenvalues. Singular values that rounding cannot tell from 0 become 0,
+ * and have no direction: NaN. */
+void facet_spectrum_take(const facet_spectrum *spectrum, const double *square, double total);
+
+/* Turns the order of rows round, the last one first. */
+void facet_rows_reverse(int64_t count, int64_t width, double *rows);
+
 /* Angles between the subspaces of a and b directions, u: a x inputs, v: b x inputs: min(a, b), the smallest first, in
  * [0, pi/2]. From cosines where these are at most sqrt(1/2), and otherwise from sines, which small angles need (Bjorck
  * & Golub 1973; Knyazev & Argentati 2002). FACET_OS, FACET_INTERNAL if LAPACK fails. */

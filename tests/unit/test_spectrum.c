@@ -33,6 +33,24 @@ static void signs(void **state)
   assert_true(up[0] == 0.1 && up[1] == 0.2);
 }
 
+/* Squares 9, 4 and one that rounding alone makes, of a sum of 16. */
+static void parts(void **state)
+{
+  (void)state;
+  const double square[] = {9, 4, 1e-15};
+  double value[3], share[3], direction[] = {0, -2, 3, 4, 1, 0};
+  const facet_spectrum s = {2, 10, 3, value, share, direction};
+  facet_spectrum_take(&s, square, 16);
+  assert_true(value[0] == 3 && value[1] == 2 && value[2] == 0);
+  assert_true(share[0] == 9.0 / 16 && share[1] == 0.25 && share[2] == 0);
+  assert_true(direction[0] == 0 && direction[1] == 1);
+  assert_near(direction[2], 0.6, 1e-15);
+  assert_near(direction[3], 0.8, 1e-15);
+  assert_true(isnan(direction[4]) && isnan(direction[5]));
+  facet_rows_reverse(3, 1, value);
+  assert_true(value[0] == 0 && value[1] == 2 && value[2] == 3);
+}
+
 /* Planes of R^5 turned against each other by known angles, one of them too small for a cosine to tell. */
 static void angles(void **state)
 {
@@ -105,7 +123,7 @@ static void alignment(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(effective_ranks), cmocka_unit_test(signs),
-                                     cmocka_unit_test(angles), cmocka_unit_test(ritz_values),
-                                     cmocka_unit_test(alignment)};
+                                     cmocka_unit_test(parts),           cmocka_unit_test(angles),
+                                     cmocka_unit_test(ritz_values),     cmocka_unit_test(alignment)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
