@@ -26,16 +26,10 @@ typedef struct {
   double *gradient; /* map.gradient of one sample, channel by channel */
 } side;
 
-/* The samples that are looked at, and what is known of them. */
-typedef struct {
-  int64_t *sample; /* n of the plan */
-  double *margin;  /* V x C x n, as /geometry/margin has them */
-} picked_samples;
-
 typedef struct {
   const facet_context *context;
   const facet_store_plan *store_plan;
-  picked_samples picked;
+  int64_t *sample; /* s: which are looked at */
   facet_pixels *pixels;
   int64_t inputs, batch;
   int variant; /* that was entered */
@@ -112,7 +106,7 @@ static facet_status enter(void *self, int v)
 static facet_status run_side(change *c, side *s, int condition, int64_t first, int64_t count)
 {
   for (int64_t i = 0; i < count; i++) {
-    int64_t sample = c->picked.sample[first + i];
+    int64_t sample = c->sample[first + i];
     c->label[i] = c->context->data->test->label[sample];
     FACET_TRY(facet_pass_load(&s->pass, condition, sample, i));
     memcpy(s->image + i * c->inputs, s->pass.loader.image, (size_t)c->inputs * sizeof *s->image);
@@ -143,15 +137,21 @@ static double sum_of(int64_t count, const double *x)
   return sum;
 }
 
-/* The margin that the store has. */
-static double margin_of(const change *c, int variant, int condition, int64_t picked)
+/* From what the store has: how much larger the margin of a sample is for `variant` under `condition` than for another,
+ * clean. */
+static facet_status find_total(const change *c, int variant, int condition, int other, int64_t sample, double *total)
 {
-  const facet_store_plan *p = c->store_plan;
-  return c->picked.margin[((int64_t)variant * p->conditions + condition) * p->change_samples + picked];
+  const facet_place place = {.part = {{variant, 1}, {condition, 1}, {sample, 1}}};
+  const facet_place clean = {.part = {{other, 1}, {c->store_plan->clean, 1}, {sample, 1}}};
+  double before;
+  FACET_TRY(facet_store_get(c->context->store, FACET_ROW_MARGIN, place, total));
+  FACET_TRY(facet_store_get(c->context->store, FACET_ROW_MARGIN, clean, &before));
+  *total -= before;
+  return FACET_OK;
 }
 
-/* Sample i of the batch, whose change of margin is `total`. */
-static void compare_sample(change *c, side *from, side *to, bool with_moved, double total, int64_t i)
+/* Sample i of the batch, whose change of margin is known. */
+static void compare_sample(change *c, side *from, side *to, bool with_moved, int64_t i)
 {
   const facet_store_variant *v = &c->store_plan->variant[c->variant];
   double *pixel = c->pixel + i * c->inputs, *moved = with_moved ? c->moved + i * c->inputs : NULL;
@@ -163,7 +163,6 @@ static void compare_sample(change *c, side *from, side *to, bool with_moved, dou
     node[from->member == to->member ? c->node_of[n] : n] -= from->map.node[i * from->nodes + n];
   for (int n = 0; n < to->nodes; n++)
     node[c->node_of[n]] += to->map.node[i * to->nodes + n];
-  c->total[i] = total;
   double sum = sum_of(c->inputs, pixel) + sum_of(v->change_nodes, node) + (moved ? sum_of(c->inputs, moved) : 0);
   c->residual[i] = fabs(c->total[i] - sum) / fmax(1, fabs(c->total[i]));
   for (int g = 0; g < v->gates; g++)
@@ -173,11 +172,12 @@ static void compare_sample(change *c, side *from, side *to, bool with_moved, dou
 /* condition: as the store counts them; -1: from dense to the variant. */
 static facet_status compare(change *c, side *from, side *to, int condition, int64_t first, int64_t count)
 {
-  int clean = c->store_plan->clean, before = condition < 0 ? 0 : c->variant;
-  int after = condition < 0 ? clean : c->store_plan->change_condition[condition];
-  for (int64_t i = 0; i < count; i++)
-    compare_sample(c, from, to, condition >= 0,
-                   margin_of(c, c->variant, after, first + i) - margin_of(c, before, clean, first + i), i);
+  int before = condition < 0 ? 0 : c->variant;
+  int after = condition < 0 ? c->store_plan->clean : c->store_plan->change_condition[condition];
+  for (int64_t i = 0; i < count; i++) {
+    FACET_TRY(find_total(c, c->variant, after, before, c->sample[first + i], &c->total[i]));
+    compare_sample(c, from, to, condition >= 0, i);
+  }
   const facet_place at = {.variant = c->variant, .condition = after, .part = {{first, count}}};
   const struct {
     facet_row from_dense, from_clean;
@@ -216,18 +216,30 @@ static facet_status run_batch(change *c, int64_t first, int64_t count)
 static void change_clear(change *c)
 {
   facet_pixels_destroy(&c->pixels);
-  FACET_FREE(&c->label, &c->pixel, &c->moved, &c->total, &c->residual, &c->picked.sample, &c->picked.margin);
+  FACET_FREE(&c->label, &c->pixel, &c->moved, &c->total, &c->residual, &c->sample);
+}
+
+/* The samples that the study asks for: the most fragile ones as /fragility/rank has them, or the first. */
+static facet_status pick(const change *c)
+{
+  const facet_place all = {.part = {{0, c->store_plan->change_samples}}};
+  for (int64_t i = 0; i < c->store_plan->change_samples; i++)
+    c->sample[i] = i;
+  return c->context->store && c->context->plan->keys->change.pick == FACET_PICK_FRAGILE
+             ? facet_store_get(c->context->store, FACET_ROW_FRAGILE, all, c->sample)
+             : FACET_OK;
 }
 
 static facet_status prepare(change *c)
 {
   FACET_TRY(facet_pixels_create(&c->context->plan->source, 0, &c->pixels)); /* samples are picked here and there */
+  FACET_NEW(c->sample, c->store_plan->change_samples);
   FACET_NEW(c->label, c->batch);
   FACET_NEW(c->pixel, c->batch * c->inputs);
   FACET_NEW(c->moved, c->batch * c->inputs);
   FACET_NEW(c->total, c->batch);
   FACET_NEW(c->residual, c->batch);
-  return FACET_OK;
+  return pick(c);
 }
 
 /* Has features, without which there are no margins to compare. */
@@ -285,50 +297,6 @@ static facet_tiles tiles_of(change *c)
                        .run = run_unit};
 }
 
-/* ---- picking ---- */
-
-static facet_status read_picked(const change *c, picked_samples *picked)
-{
-  const facet_store_plan *p = c->store_plan;
-  double *line;
-  facet_status status = FACET_OK;
-  FACET_NEW(line, p->samples);
-  for (int64_t i = 0; i < p->change_samples; i++)
-    picked->sample[i] = i;
-  if (c->context->plan->keys->change.pick == FACET_PICK_FRAGILE)
-    status = facet_store_get(c->context->store, FACET_ROW_FRAGILE, (facet_place){.part = {{0, p->change_samples}}},
-                             picked->sample);
-  for (int64_t i = 0; i < (int64_t)p->variants * p->conditions && status == FACET_OK; i++) {
-    const facet_place at = {.part = {{i / p->conditions, 1}, {i % p->conditions, 1}}};
-    status = facet_store_get(c->context->store, FACET_ROW_MARGIN, at, line);
-    for (int64_t k = 0; k < p->change_samples; k++)
-      picked->margin[i * p->change_samples + k] = line[picked->sample[k]];
-  }
-  facet_free(&line);
-  return status;
-}
-
-static facet_status make_picked(const facet_store_plan *p, picked_samples *picked)
-{
-  *picked = (picked_samples){NULL, NULL};
-  FACET_NEW(picked->sample, p->change_samples);
-  FACET_NEW(picked->margin, p->variants * p->conditions * p->change_samples);
-  return FACET_OK;
-}
-
-/* Collective. The samples that the study asks for: the most fragile ones as /fragility/rank has them, or the first. */
-static facet_status pick(MPI_Comm comm, const change *c, picked_samples *picked)
-{
-  const facet_store_plan *p = c->store_plan;
-  FACET_AGREE(comm, make_picked(p, picked));
-  FACET_AGREE(comm, facet_rank(comm) == 0 ? read_picked(c, picked) : FACET_OK);
-  int n = (int)p->change_samples;
-  FACET_TRY(facet_share(comm, picked->sample, n, "picking samples"));
-  for (int i = 0; i < p->variants * p->conditions; i++)
-    FACET_TRY(facet_share(comm, picked->margin + (int64_t)i * n, n, "picking samples"));
-  return FACET_OK;
-}
-
 /* ---- the stage ---- */
 
 static change begin(const facet_context *context)
@@ -344,11 +312,9 @@ static change begin(const facet_context *context)
 static facet_status run(const facet_context *context)
 {
   change c = begin(context);
-  facet_status status = pick(context->comm, &c, &c.picked);
-  if (status == FACET_OK)
-    status = prepare(&c);
+  facet_status status = prepare(&c);
   if (status == FACET_OK && facet_rank(context->comm) == 0)
-    status = facet_store_put(context->store, FACET_ROW_CHANGE_SAMPLE, (facet_place){0}, c.picked.sample);
+    status = facet_store_put(context->store, FACET_ROW_CHANGE_SAMPLE, (facet_place){0}, c.sample);
   status = facet_agree(context->comm, status);
   if (status == FACET_OK) {
     facet_tiles tiles = tiles_of(&c);
@@ -375,8 +341,7 @@ static facet_status memory(const facet_context *context, int ranks, double *byte
     status = facet_tiles_memory(&tiles, &most);
   }
   change_clear(&c);
-  const facet_store_plan *p = &context->plan->store; /* and which samples were picked, with their margins */
-  *bytes = (double)(own + most) + 8 * (double)p->change_samples * (1 + (double)p->variants * p->conditions);
+  *bytes = (double)(own + most);
   return status;
 }
 
@@ -393,10 +358,10 @@ static facet_status seconds(const facet_context *context, const facet_speeds *sp
   return FACET_OK;
 }
 
-static bool asked(char *const *names, int count, const char *name)
+static bool names(char *const *item, int count, const char *name)
 {
   for (int i = 0; i < count; i++)
-    if (strcmp(names[i], name) == 0)
+    if (strcmp(item[i], name) == 0)
       return true;
   return false;
 }
@@ -408,7 +373,7 @@ static facet_status join_nodes(const facet_store_variant *dense, facet_store_var
   for (int i = 0; i < dense->constant_nodes; i++)
     v->change_node[v->change_nodes++] = dense->constant_node[i];
   for (int i = 0; i < v->constant_nodes; i++)
-    if (!asked((char *const *)dense->constant_node, dense->constant_nodes, v->constant_node[i]))
+    if (!names((char *const *)dense->constant_node, dense->constant_nodes, v->constant_node[i]))
       v->change_node[v->change_nodes++] = v->constant_node[i];
   return FACET_OK;
 }
@@ -416,22 +381,18 @@ static facet_status join_nodes(const facet_store_variant *dense, facet_store_var
 static facet_status plan_own(const facet_study_data *data, const facet_family *family, int ranks, facet_plan *plan)
 {
   (void)data, (void)family, (void)ranks;
+  const facet_change_keys *k = &plan->keys->change;
   facet_store_plan *s = &plan->store;
-  if (!plan->keys->change.wanted)
+  if (!k->wanted)
     return FACET_OK;
-  int64_t most = plan->keys->change.samples ? plan->keys->change.samples : s->samples;
-  s->change_samples = most < s->samples ? most : s->samples;
+  s->change_samples = k->samples && k->samples < s->samples ? k->samples : s->samples;
   FACET_NEW(s->change_condition, s->conditions);
   for (int c = 0; c < s->conditions; c++)
-    if (c != s->clean &&
-        (plan->keys->change.all_conditions ||
-         asked(plan->keys->change.conditions.item, plan->keys->change.conditions.count, s->condition[c])))
+    if (c != s->clean && (k->all_conditions || names(k->conditions.item, k->conditions.count, s->condition[c])))
       s->change_condition[s->change_conditions++] = c;
   for (int v = 0; v < s->variants; v++) {
-    facet_store_variant *variant = &s->variant[v];
-    variant->change = plan->keys->change.variants.count == 0 ||
-                      asked(plan->keys->change.variants.item, plan->keys->change.variants.count, variant->name);
-    FACET_TRY(join_nodes(&s->variant[0], variant));
+    s->variant[v].change = k->variants.count == 0 || names(k->variants.item, k->variants.count, s->variant[v].name);
+    FACET_TRY(join_nodes(&s->variant[0], &s->variant[v]));
   }
   return FACET_OK;
 }
