@@ -1,5 +1,5 @@
-/* Distributed matrices: grids, pieces, moving numbers, products, and everything that is called of BLACS and ScaLAPACK.
- * See blockmatrix.h; the decomposition that is checked is in blockmatrix_solve.c. */
+/* Distributed matrices: grids, pieces, moving numbers, products, by BLACS, PBLAS and ScaLAPACK. See blockmatrix.h; the
+ * decomposition is in blockmatrix_solve.c. */
 #include "blockmatrix.h"
 
 #include <math.h>
@@ -10,9 +10,7 @@
 
 enum { PORTION = 128 << 20, MOST_ROWS = INT32_MAX };
 
-/* ---- BLACS, PBLAS and ScaLAPACK, as they are called from C; arrays are void: the routine's letter says their type
- * ----
- */
+/* ---- BLACS, PBLAS and ScaLAPACK, as they are called from C; arrays are void: a letter says their type ---- */
 
 int Csys2blacs_handle(MPI_Comm comm);
 void Cfree_blacs_system_handle(int handle);
@@ -32,8 +30,6 @@ FACET_BOTH(syrk, const char *, const char *, const int *, const int *, const voi
 FACET_BOTH(tran, const int *, const int *, const void *, FACET_PLACE, const void *, void *, const int *, const int *,
            const int *);
 FACET_BOTH(gemr2d, const int *, const int *, FACET_PLACE, void *, const int *, const int *, const int *, const int *);
-FACET_BOTH(syevd, const char *, const char *, const int *, void *, const int *, const int *, const int *, void *,
-           void *, const int *, const int *, const int *, void *, const int *, int *, const int *, int *);
 
 /* The routine `name` for the type of `m`. */
 #define FACET_CALL(m, name, ...) ((m)->type == FACET_F32 ? ps##name##_(__VA_ARGS__) : pd##name##_(__VA_ARGS__))
@@ -378,15 +374,4 @@ facet_status facet_blockmatrix_norm(const facet_blockmatrix *a, double *norm)
   FACET_TRY(facet_sum(a->grid->comm, &sum, 1, "a norm"));
   *norm = scale * sqrt(sum);
   return FACET_OK;
-}
-
-/* ---- the decomposition, as it is ---- */
-
-int facet_scalapack_syevd(facet_blockmatrix *a, facet_blockmatrix *z, facet_workspace *w)
-{
-  const int n = (int)a->rows, one = 1;
-  int info = 0;
-  FACET_CALL(a, syevd, "V", "L", &n, a->local, &one, &one, a->descriptor, w->values, z->local, &one, &one,
-             z->descriptor, w->work, &w->size, w->integers, &w->integers_size, &info);
-  return info;
 }

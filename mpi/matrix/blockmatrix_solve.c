@@ -11,7 +11,11 @@
 #include "blockmatrix_private.h"
 #include "ranks/agree.h"
 
-/* LAPACK's own, for what fits one rank; arrays are void. */
+/* ScaLAPACK's, and LAPACK's own for what fits one rank; arrays are void. */
+void pssyevd_(const char *, const char *, const int *, void *, const int *, const int *, const int *, void *, void *,
+              const int *, const int *, const int *, void *, const int *, int *, const int *, int *);
+void pdsyevd_(const char *, const char *, const int *, void *, const int *, const int *, const int *, void *, void *,
+              const int *, const int *, const int *, void *, const int *, int *, const int *, int *);
 void ssyevd_(const char *, const char *, const int *, void *, const int *, void *, void *, const int *, int *,
              const int *, int *);
 void dsyevd_(const char *, const char *, const int *, void *, const int *, void *, void *, const int *, int *,
@@ -26,16 +30,6 @@ enum { BLOCK = FACET_BLOCK, TOLERANCE = 30 };
 static double epsilon_of(const facet_blockmatrix *a)
 {
   return a->type == FACET_F32 ? 0x1p-23 : 0x1p-52;
-}
-
-static facet_status check_finite(const facet_blockmatrix *a)
-{
-  int finite = 1;
-  for (int64_t i = 0; i < a->local_rows * a->local_columns; i++)
-    finite = finite && isfinite(facet_blockmatrix_get(a, i));
-  FACET_TRY(facet_least(a->grid->comm, &finite, 1, "checking"));
-  FACET_CHECK(finite, FACET_BAD_INPUT, "a matrix to be decomposed has elements that are not finite");
-  return FACET_OK;
 }
 
 /* |ZT Z - I|_F / n, of a matrix with n columns. */
@@ -72,30 +66,35 @@ static facet_status like(const facet_blockmatrix *m, facet_blockmatrix **copy)
   return facet_blockmatrix_create(m->grid, m->type, m->rows, m->columns, m->row_block, m->column_block, copy);
 }
 
-/* |a - z diag(values) zT| / |a|. `room` has a's shape and z's grid, and is lost. */
-static facet_status residual(const facet_blockmatrix *a, const double *values, const facet_blockmatrix *z,
+/* |a - z diag(values) zT| / norm, which is |a|. `room` has a's shape and z's grid, and is lost. */
+static facet_status residual(const facet_blockmatrix *a, double norm, const double *values, const facet_blockmatrix *z,
                              facet_blockmatrix *room, double *relative)
 {
   facet_blockmatrix *scaled;
-  double norm = 0, part = 0;
   FACET_TRY(facet_blockmatrix_redistribute(a, room));
   FACET_TRY(like(z, &scaled));
   scale_columns(values, z, scaled);
   facet_status status = facet_blockmatrix_gemm(false, true, -1, scaled, z, 1, room);
   facet_blockmatrix_destroy(&scaled);
   FACET_TRY(status);
-  FACET_TRY(facet_blockmatrix_norm(room, &part));
-  FACET_TRY(facet_blockmatrix_norm(a, &norm));
-  *relative = norm > 0 ? part / norm : part;
+  FACET_TRY(facet_blockmatrix_norm(room, relative));
+  *relative /= norm > 0 ? norm : 1;
   return FACET_OK;
 }
 
 /* ---- one attempt: on a grid of its own ---- */
 
+/* Where a routine finds room: values, work and integers. size -1: it says in work[0] and integers[0] how much it wants.
+ */
+typedef struct {
+  void *values, *work;
+  int *integers, size, integers_size;
+} workspace;
+
 typedef struct {
   facet_grid *grid;
   facet_blockmatrix *a, *z; /* a is lost; its eigenvectors */
-  double *values;           /* the caller's */
+  double norm, *values;     /* |a|; the caller's */
   bool vectors, iterate;    /* by QR iteration, on one rank */
   int info;                 /* of this rank; not 0: it failed */
 } attempt;
@@ -131,12 +130,7 @@ static facet_status attempt_make(const facet_blockmatrix *a, int rows, int colum
   return facet_blockmatrix_redistribute(a, t->a);
 }
 
-static void workspace_clear(facet_workspace *w)
-{
-  FACET_FREE(&w->values, &w->work, &w->integers);
-}
-
-static void call_lapack(attempt *t, facet_workspace *w)
+static void call_lapack(attempt *t, workspace *w)
 {
   facet_blockmatrix *a = t->a;
   const int n = (int)a->rows;
@@ -148,22 +142,27 @@ static void call_lapack(attempt *t, facet_workspace *w)
   memcpy(t->z->local, a->local, (size_t)(a->rows * a->rows) * facet_type_size(a->type));
 }
 
-static void call(attempt *t, facet_workspace *w)
+/* For the ranks of its grid, all of them. */
+static void call(attempt *t, workspace *w)
 {
+  const facet_blockmatrix *a = t->a, *z = t->z;
+  const int n = (int)a->rows, one = 1;
   if (t->grid->rows * t->grid->columns == 1)
     call_lapack(t, w);
   else
-    t->info = facet_scalapack_syevd(t->a, t->z, w);
+    (a->type == FACET_F32 ? pssyevd_ : pdsyevd_)("V", "L", &n, a->local, &one, &one, a->descriptor, w->values, z->local,
+                                                 &one, &one, z->descriptor, w->work, &w->size, w->integers,
+                                                 &w->integers_size, &t->info);
 }
 
 /* As much room as the routine wants and more: floats round the size down, and with what P?SYEVD asks for it returns
  * wrong vectors without an error. */
-static facet_status workspace_make(attempt *t, facet_workspace *w)
+static facet_status workspace_make(attempt *t, workspace *w)
 {
   double found = 0, p = (double)t->a->local_rows, q = (double)t->a->local_columns, b = BLOCK;
   int integers = 0;
   float narrow;
-  facet_workspace query = {w->values, &found, &integers, -1, -1};
+  workspace query = {w->values, &found, &integers, -1, -1};
   call(t, &query);
   memcpy(&narrow, &found, sizeof narrow);
   double wanted = 1.01 * (t->a->type == FACET_F32 ? (double)narrow : found) + 2.0 * (double)t->a->rows +
@@ -182,7 +181,7 @@ static facet_status workspace_make(attempt *t, facet_workspace *w)
 static facet_status attempt_run(const facet_blockmatrix *a, attempt *t, bool *succeeded)
 {
   MPI_Comm comm = a->grid->comm;
-  facet_workspace w = {.values = facet_allocate((size_t)a->rows, sizeof(double))};
+  workspace w = {.values = facet_allocate((size_t)a->rows, sizeof(double))};
   facet_status status = w.values ? FACET_OK : FACET_OS;
   if (status == FACET_OK && facet_grid_holds(t->grid))
     status = workspace_make(t, &w);
@@ -192,7 +191,7 @@ static facet_status attempt_run(const facet_blockmatrix *a, attempt *t, bool *su
     for (int64_t i = 0; i < a->rows; i++)
       t->values[i] = a->type == FACET_F32 ? (double)((const float *)w.values)[i] : ((const double *)w.values)[i];
   }
-  workspace_clear(&w);
+  FACET_FREE(&w.values, &w.work, &w.integers);
   FACET_TRY(status);
   int failed = t->info != 0;
   FACET_TRY(facet_largest(comm, &failed, 1, "decomposing"));
@@ -210,7 +209,7 @@ static facet_status decompose_on(const facet_blockmatrix *a, int rows, int colum
   FACET_TRY(attempt_run(a, t, good));
   if (!*good || !t->vectors)
     return FACET_OK;
-  FACET_TRY(residual(a, t->values, t->z, t->a, &quality->residual));
+  FACET_TRY(residual(a, t->norm, t->values, t->z, t->a, &quality->residual));
   FACET_TRY(orthogonality(t->z, &quality->orthogonality));
   *good = quality->residual <= bound * sqrt((double)a->rows) && quality->orthogonality <= bound; /* false for NaN */
   return FACET_OK;
@@ -224,12 +223,14 @@ static facet_status decompose(const facet_blockmatrix *a, double *values, bool v
   int rows, columns;
   bool good = false;
   facet_decomposition own;
+  double norm;
   quality = quality ? quality : &own;
-  FACET_TRY(check_finite(a));
+  FACET_TRY(facet_blockmatrix_norm(a, &norm));
+  FACET_CHECK(isfinite(norm), FACET_BAD_INPUT, "a matrix to be decomposed has elements that are not finite");
   choose_grid(a, &rows, &columns);
   for (int step = rows * columns > 1 ? 0 : 1; step < 3 && !good; step++) {
     attempt_clear(t);
-    *t = (attempt){.values = values, .vectors = vectors || step != 1, .iterate = step == 2};
+    *t = (attempt){.norm = norm, .values = values, .vectors = vectors || step != 1, .iterate = step == 2};
     FACET_TRY(decompose_on(a, step > 0 ? 1 : rows, step > 0 ? 1 : columns, t, &good, quality));
   }
   FACET_CHECK(good, FACET_INTERNAL,

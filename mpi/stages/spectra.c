@@ -98,6 +98,7 @@ static facet_status add_products(void *context, int64_t first, int64_t count, co
   return facet_blockmatrix_syrk_below(true, 1, s->portion, 1, s->gram);
 }
 
+/* Its triangle below the diagonal. */
 static facet_status make_gram(work *w, facet_blockmatrix **gram)
 {
   int64_t order = w->pieces.width, lines = w->ranks * w->pieces.most;
@@ -107,8 +108,7 @@ static facet_status make_gram(work *w, facet_blockmatrix **gram)
   FACET_GO(done, status, facet_blockmatrix_create(w->grid, FACET_F64, order, lines, order, w->pieces.most, &s.lines));
   FACET_GO(done, status,
            facet_blockmatrix_create(w->grid, FACET_F64, lines, order, FACET_BLOCK, FACET_BLOCK, &s.portion));
-  FACET_GO(done, status, walk(w, add_products, &s));
-  status = facet_blockmatrix_mirror(s.gram);
+  status = walk(w, add_products, &s);
 done:
   facet_blockmatrix_destroy(&s.lines);
   facet_blockmatrix_destroy(&s.portion);
