@@ -15,6 +15,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "linear/sketch.h"
 #include "linear/spectrum.h"
 #include "matrix/blockmatrix.h"
 #include "ranks/agree.h"
@@ -25,7 +26,7 @@ enum {
   LARGEST_GRAM = 4096,   /* order of a Gram matrix that is made without being asked for */
   LARGEST_ASKED = 16384, /* and of one that is: 2 GiB each, several at a time, shared by the ranks */
   OVERSAMPLING = 10,
-  POWER_ITERATIONS = 2 /* of the random projection */
+  SKETCH_WALKS = 4 /* of the random projection: with random numbers, and thrice with MT M */
 };
 
 typedef struct {
@@ -68,8 +69,6 @@ static facet_status walk(work *w, visitor *visit, void *context)
   }
   return FACET_OK;
 }
-
-/* ---- what the eigenvalues of MT M say ---- */
 
 /* square: eigenvalues, descending, some or all; total: of all. */
 static void take_values(work *w, int64_t count, const double *square, double total)
@@ -198,105 +197,42 @@ done:
 
 /* ---- random: a basis of the leading directions ---- */
 
-typedef struct {
-  work *w;
-  int64_t size;    /* of the basis */
-  bool drawn;      /* M is multiplied with random numbers, not with the basis */
-  double *basis;   /* size x D: orthonormal rows */
-  double *product; /* the same: MT M times the basis, of this rank's lines */
-  double *image;   /* lines of a piece x size: M times the basis */
-  double squares;  /* of the numbers of this rank's lines */
-} sketch;
-
-/* Standard normal numbers, which belong to the line of M. */
-static void draw(const sketch *k, int64_t first, int64_t count)
+static facet_status add_lines(void *sketch, int64_t first, int64_t count, const double *lines)
 {
-  facet_random random = {k->w->plan->settings->seed, FACET_STREAM_PROJECT};
-  double pair[2];
-  for (int64_t i = 0; i < count; i++)
-    for (int64_t j = 0; j < k->size; j++) {
-      if (j % 2 == 0)
-        facet_random_normal(random, (uint64_t)(first + i), (uint64_t)(j / 2), pair);
-      k->image[i * k->size + j] = pair[j % 2];
-    }
-}
-
-static facet_status multiply(void *context, int64_t first, int64_t count, const double *lines)
-{
-  sketch *k = context;
-  int size = (int)k->size, d = (int)k->w->spectrum.inputs, n = (int)count;
-  if (count == 0)
-    return FACET_OK;
-  if (k->drawn) {
-    draw(k, first, count);
-    k->squares += cblas_ddot(n * d, lines, 1, lines, 1);
-  } else {
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, size, d, 1, lines, d, k->basis, d, 0, k->image, size);
-  }
-  cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, size, d, n, 1, k->image, size, lines, d, 1, k->product, d);
+  facet_sketch_add(sketch, first, count, lines);
   return FACET_OK;
 }
 
-/* product = MT M basis on rank 0, or the first product with random numbers. */
-static facet_status apply(sketch *k, bool drawn)
+/* All ranks work in rank 0's basis. */
+static facet_status find_basis(work *w, facet_sketch *k)
 {
-  k->drawn = drawn;
-  memset(k->product, 0, (size_t)(k->size * k->w->spectrum.inputs) * sizeof *k->product);
-  FACET_TRY(walk(k->w, multiply, k));
-  return sum_rows(k->w, k->size, k->product);
-}
-
-static facet_status renew_basis(sketch *k)
-{
-  work *w = k->w;
-  if (w->rank == 0)
-    memcpy(k->basis, k->product, (size_t)(k->size * w->spectrum.inputs) * sizeof *k->basis);
-  FACET_AGREE(w->comm, w->rank == 0 ? facet_rows_orthonormalize(k->size, w->spectrum.inputs, k->basis) : FACET_OK);
-  for (int64_t i = 0; i < k->size; i++)
-    FACET_TRY(facet_share(w->comm, k->basis + i * w->spectrum.inputs, w->spectrum.inputs, "sharing a basis"));
-  return FACET_OK;
-}
-
-static facet_status find_basis(sketch *k)
-{
-  FACET_TRY(apply(k, true));
-  FACET_TRY(renew_basis(k));
-  for (int i = 0; i < POWER_ITERATIONS; i++) {
-    FACET_TRY(apply(k, false));
-    FACET_TRY(renew_basis(k));
+  for (int walks = 1;; walks++) {
+    FACET_TRY(walk(w, add_lines, k));
+    FACET_TRY(sum_rows(w, k->size, k->product));
+    if (walks == SKETCH_WALKS)
+      return facet_sum(w->comm, &k->squares, 1, "summing up squares");
+    FACET_AGREE(w->comm, facet_sketch_renew(k));
+    for (int64_t i = 0; i < k->size; i++)
+      FACET_TRY(facet_share(w->comm, k->basis + i * k->inputs, k->inputs, "sharing a basis"));
   }
-  FACET_TRY(apply(k, false));
-  return facet_sum(k->w->comm, &k->squares, 1, "summing up squares");
-}
-
-/* Rank 0. */
-static facet_status take_sketch(const sketch *k)
-{
-  work *w = k->w;
-  double *value;
-  FACET_NEW(value, k->size);
-  const facet_subspace span = {k->size, w->spectrum.inputs, k->basis, k->product};
-  facet_status status = facet_ritz(&span, w->spectrum.components, value, w->spectrum.direction, &w->residual);
-  if (status == FACET_OK)
-    take_values(w, k->size, value, k->squares);
-  facet_free(&value);
-  return status;
 }
 
 static facet_status by_projection(work *w)
 {
-  sketch k = {.w = w,
-              .size = least(w->spectrum.components + OVERSAMPLING, least(w->spectrum.rows, w->spectrum.inputs))};
-  facet_status status = FACET_OK;
-  if (!(k.basis = facet_allocate((size_t)(k.size * w->spectrum.inputs), sizeof *k.basis)) ||
-      !(k.product = facet_allocate((size_t)(k.size * w->spectrum.inputs), sizeof *k.product)) ||
-      !(k.image = facet_allocate((size_t)(k.size * w->pieces.most), sizeof *k.image)))
-    status = FACET_OS;
-  FACET_GO(done, status, facet_agree(w->comm, status));
-  FACET_GO(done, status, find_basis(&k));
-  status = facet_agree(w->comm, w->rank == 0 ? take_sketch(&k) : FACET_OK);
+  const facet_spectrum *s = &w->spectrum;
+  const int64_t size = least(s->components + OVERSAMPLING, least(s->rows, s->inputs));
+  const facet_random random = {w->plan->settings->seed, FACET_STREAM_PROJECT};
+  facet_sketch k;
+  facet_status status = facet_sketch_make(random, size, s->inputs, w->pieces.most, &k);
+  double *value = facet_allocate((size_t)size, sizeof *value);
+  FACET_GO(done, status, facet_agree(w->comm, value ? status : FACET_OS));
+  FACET_GO(done, status, find_basis(w, &k));
+  const facet_subspace span = {size, s->inputs, k.basis, k.product};
+  FACET_GO(done, status, facet_agree(w->comm, facet_ritz(&span, s->components, value, s->direction, &w->residual)));
+  take_values(w, size, value, k.squares);
 done:
-  FACET_FREE(&k.basis, &k.product, &k.image);
+  facet_sketch_clear(&k);
+  facet_free(&value);
   return status;
 }
 
@@ -334,7 +270,7 @@ done:
 /* How often M goes by. */
 static int walks(facet_spectrum_method method)
 {
-  return method == FACET_SPECTRUM_GRAM ? 1 : method == FACET_SPECTRUM_DUAL ? 2 : 2 + POWER_ITERATIONS;
+  return method == FACET_SPECTRUM_GRAM ? 1 : method == FACET_SPECTRUM_DUAL ? 2 : SKETCH_WALKS;
 }
 
 static facet_status take_variants(work *w, const uint8_t *done)

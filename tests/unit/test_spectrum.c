@@ -8,6 +8,7 @@
 #include <cmocka.h> /* needs the above */
 
 #include "geometry/cka.h"
+#include "linear/sketch.h"
 #include "linear/spectrum.h"
 #include "near.h"
 
@@ -120,10 +121,38 @@ static void alignment(void **state)
   assert_true(isnan(table[2]) && isnan(table[8]) && isnan(table[3]) && isnan(table[12]) && isnan(table[15]));
 }
 
+/* MT M = diag(25, 4, 1), of lines that come in pieces, the last ones first: a basis of two is exact in the limit. */
+static void sketches(void **state)
+{
+  (void)state;
+  const double m[] = {3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0};
+  double value[2], direction[6], residual = 1;
+  facet_sketch k;
+  assert_int_equal(facet_sketch_make((facet_random){1, FACET_STREAM_PROJECT}, 2, 3, 2, &k), FACET_OK);
+  for (int walk = 0;; walk++) {
+    facet_sketch_add(&k, 4, 1, m + 12);
+    facet_sketch_add(&k, 2, 2, m + 6);
+    facet_sketch_add(&k, 1, 0, m + 3);
+    facet_sketch_add(&k, 0, 2, m);
+    if (walk == 30)
+      break;
+    assert_int_equal(facet_sketch_renew(&k), FACET_OK);
+  }
+  assert_near(k.squares, 30, 1e-14);
+  assert_int_equal(facet_ritz(&(facet_subspace){2, 3, k.basis, k.product}, 2, value, direction, &residual), FACET_OK);
+  assert_near(value[0], 25, 1e-12);
+  assert_near(value[1], 4, 1e-12);
+  assert_near(fabs(direction[0]), 1, 1e-12);
+  assert_near(fabs(direction[4]), 1, 1e-12);
+  assert_true(residual < 1e-12);
+  facet_sketch_clear(&k);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(effective_ranks), cmocka_unit_test(signs),
-                                     cmocka_unit_test(parts),           cmocka_unit_test(angles),
-                                     cmocka_unit_test(ritz_values),     cmocka_unit_test(alignment)};
+                                     cmocka_unit_test(parts),           cmocka_unit_test(sketches),
+                                     cmocka_unit_test(angles),          cmocka_unit_test(ritz_values),
+                                     cmocka_unit_test(alignment)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
