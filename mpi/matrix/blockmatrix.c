@@ -56,19 +56,6 @@ int pilaenv_(const int *context, const char *precision)
 
 /* ---- grids ---- */
 
-/* As square as the ranks permit. */
-static void choose_shape(int ranks, int *rows, int *columns)
-{
-  int side = 1;
-  while ((side + 1) * (side + 1) <= ranks)
-    side++;
-  int r = side;
-  while (ranks % r != 0)
-    r--;
-  *rows = r == 1 && ranks > 3 ? side : r;
-  *columns = ranks / *rows;
-}
-
 facet_status facet_grid_create(MPI_Comm comm, int rows, int columns, facet_grid **grid)
 {
   facet_grid *g = facet_allocate(1, sizeof *g);
@@ -81,8 +68,6 @@ facet_status facet_grid_create(MPI_Comm comm, int rows, int columns, facet_grid 
   }
   g->rank = facet_rank(comm);
   g->ranks = facet_ranks(comm);
-  if (rows == 0)
-    choose_shape(g->ranks, &rows, &columns);
   if (rows < 1 || columns < 1 || rows * columns > g->ranks) {
     int ranks = g->ranks;
     MPI_Comm_free(&g->comm);
@@ -154,22 +139,13 @@ static int64_t leading(const facet_blockmatrix *m)
 
 /* ---- matrices ---- */
 
-static int64_t fitting_block(int64_t asked, int64_t n, int places)
-{
-  int64_t each = (n + places - 1) / places;
-  if (asked > 0)
-    return asked;
-  return each < 1 ? 1 : each < FACET_BLOCK ? each : FACET_BLOCK;
-}
-
 facet_status facet_blockmatrix_create(facet_grid *g, facet_type type, int64_t rows, int64_t columns, int64_t row_block,
                                       int64_t column_block, facet_blockmatrix **matrix)
 {
   *matrix = NULL;
-  FACET_CHECK((type == FACET_F32 || type == FACET_F64) && rows >= 1 && columns >= 1, FACET_INTERNAL,
-              "a distributed matrix of %lld x %lld", (long long)rows, (long long)columns);
-  row_block = fitting_block(row_block, rows, g->rows);
-  column_block = fitting_block(column_block, columns, g->columns);
+  FACET_CHECK((type == FACET_F32 || type == FACET_F64) && rows >= 1 && columns >= 1 && row_block >= 1 &&
+                  column_block >= 1,
+              FACET_INTERNAL, "a distributed matrix of %lld x %lld", (long long)rows, (long long)columns);
   int64_t most_rows = share(rows, row_block, 0, g->rows), most_columns = share(columns, column_block, 0, g->columns);
   FACET_CHECK(rows <= MOST_ROWS && columns <= MOST_ROWS && row_block <= MOST_ROWS && column_block <= MOST_ROWS &&
                   most_rows <= INT32_MAX / most_columns,

@@ -18,15 +18,14 @@
 
 typedef struct facet_grid facet_grid;
 
-/* rows x columns <= ranks of `comm`, which is duplicated. 0 x 0: as square as the ranks permit, rows <= columns, no
- * rank left out unless that would make it a line of more than 3. Destroy it after its matrices. */
+/* rows x columns <= ranks of `comm`, which is duplicated. Destroy it after its matrices. */
 facet_status facet_grid_create(MPI_Comm comm, int rows, int columns, facet_grid **grid);
 void facet_grid_destroy(facet_grid **grid);
 MPI_Comm facet_grid_comm(const facet_grid *grid); /* the duplicate */
 
 /* ---- matrices ---- */
 
-enum { FACET_BLOCK = 64 }; /* rows and columns of a block where the caller asks for none */
+enum { FACET_BLOCK = 64 }; /* rows and columns of a block where nothing else matters */
 
 typedef struct {
   facet_grid *grid; /* borrowed */
@@ -38,8 +37,8 @@ typedef struct {
   int descriptor[9];                 /* ScaLAPACK's */
 } facet_blockmatrix;
 
-/* Zeros. Blocks of 0 rows or columns: FACET_BLOCK, or less so that every rank of the grid has a part. FACET_OS;
- * FACET_BAD_INPUT "matrix of 70000 x 70000 on 2 ranks: a rank's part has more elements than ScaLAPACK counts". */
+/* Zeros. FACET_OS; FACET_BAD_INPUT "matrix of 70000 x 70000 on 2 ranks: a rank's part has more elements than ScaLAPACK
+ * counts". */
 facet_status facet_blockmatrix_create(facet_grid *grid, facet_type type, int64_t rows, int64_t columns,
                                       int64_t row_block, int64_t column_block, facet_blockmatrix **matrix);
 void facet_blockmatrix_destroy(facet_blockmatrix **matrix); /* not collective */

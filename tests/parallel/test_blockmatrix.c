@@ -93,10 +93,17 @@ static bool takes(int g)
   return size <= ranks && (ranks <= 4 || size > ranks - 2);
 }
 
+/* {0, 0}: nearly all ranks. */
+static const int *shape_of(int g)
+{
+  static const int square[9][2] = {{0, 0}, {1, 1}, {1, 2}, {1, 3}, {2, 2}, {2, 2}, {2, 3}, {2, 3}, {2, 4}};
+  return grids[g][0] ? grids[g] : square[ranks];
+}
+
 static facet_grid *grid_of(int g)
 {
   facet_grid *grid;
-  if (facet_grid_create(MPI_COMM_WORLD, grids[g][0], grids[g][1], &grid) != FACET_OK) {
+  if (facet_grid_create(MPI_COMM_WORLD, shape_of(g)[0], shape_of(g)[1], &grid) != FACET_OK) {
     print_error("%s\n", facet_message());
     MPI_Abort(MPI_COMM_WORLD, 1);
   }
@@ -128,6 +135,16 @@ static double epsilon_of(facet_type type)
   return type == FACET_F32 ? 0x1p-23 : 0x1p-52;
 }
 
+/* Blocks of 0: so that every rank has a part. */
+static facet_status create(facet_grid *grid, facet_type type, int64_t rows, int64_t columns, int64_t row_block,
+                           int64_t column_block, facet_blockmatrix **m)
+{
+  int64_t high = (rows + grid->rows - 1) / grid->rows, wide = (columns + grid->columns - 1) / grid->columns;
+  row_block = row_block ? row_block : high < FACET_BLOCK ? high : FACET_BLOCK;
+  column_block = column_block ? column_block : wide < FACET_BLOCK ? wide : FACET_BLOCK;
+  return facet_blockmatrix_create(grid, type, rows, columns, row_block, column_block, m);
+}
+
 /* In (-1, 1), the same on every rank. */
 static void random_numbers(uint32_t seed, facet_type type, int64_t count, double *x)
 {
@@ -147,7 +164,7 @@ static facet_blockmatrix *put(facet_grid *grid, facet_type type, int64_t rows, i
                               int64_t column_block, const double *x)
 {
   facet_blockmatrix *m;
-  if (facet_blockmatrix_create(grid, type, rows, columns, row_block, column_block, &m) != FACET_OK) {
+  if (create(grid, type, rows, columns, row_block, column_block, &m) != FACET_OK) {
     print_error("%s: %s\n", where, facet_message());
     MPI_Abort(MPI_COMM_WORLD, 1);
   }
@@ -190,14 +207,13 @@ static void expect_same(const facet_blockmatrix *m, const double *wanted, double
 static void test_grids(void **state)
 {
   (void)state;
-  static const int square[9][2] = {{0, 0}, {1, 1}, {1, 2}, {1, 3}, {2, 2}, {2, 2}, {2, 3}, {2, 3}, {2, 4}};
   facet_grid *grid;
   for (int g = 0; g < GRIDS; g++) {
     if (!takes(g))
       continue;
     grid = grid_of(g);
     int rows = grid->rows, columns = grid->columns, row = grid->row, column = grid->column;
-    const int *wanted = grids[g][0] ? grids[g] : square[ranks];
+    const int *wanted = shape_of(g);
     EXPECT(rows == wanted[0] && columns == wanted[1], "a grid of %d x %d", rows, columns);
     int places[2] = {row >= 0, row >= 0 ? row * columns + column : 0};
     EXPECT((row >= 0) == (column >= 0) && row < rows && column < columns, "place %d, %d", row, column);
@@ -224,7 +240,7 @@ static void expect_pieces(facet_grid *grid, int64_t rows, int64_t columns, int64
   facet_blockmatrix *m;
   int *owners = facet_allocate((size_t)(rows * columns), sizeof *owners), shared = 0;
   name_case(grid, FACET_F32, "pieces", rows, columns);
-  if (succeeds(facet_blockmatrix_create(grid, FACET_F32, rows, columns, row_block, column_block, &m))) {
+  if (succeeds(create(grid, FACET_F32, rows, columns, row_block, column_block, &m))) {
     int64_t local = m->local_rows * m->local_columns, most = local;
     for (int64_t i = 0; i < local; i++) {
       int64_t r = facet_blockmatrix_row(m, i % m->local_rows), c = facet_blockmatrix_column(m, i / m->local_rows);
@@ -258,12 +274,11 @@ static void test_pieces(void **state)
     expect_pieces(grid, 200, 3, 0, 0);
     expect_pieces(grid, 130, 70, 64, 5);
     expect_pieces(grid, 3, 65, 100, 64);
-    fails(facet_blockmatrix_create(grid, FACET_F64, INT64_C(1) << 32, 1, 0, 0, &m), FACET_BAD_INPUT,
-          "a matrix of 4294967296 x 1");
-    fails(facet_blockmatrix_create(grid, FACET_F32, 2000000000, 2000000000, 0, 0, &m), FACET_BAD_INPUT,
+    fails(create(grid, FACET_F64, INT64_C(1) << 32, 1, 0, 0, &m), FACET_BAD_INPUT, "a matrix of 4294967296 x 1");
+    fails(create(grid, FACET_F32, 2000000000, 2000000000, 0, 0, &m), FACET_BAD_INPUT,
           "more elements than ScaLAPACK counts");
-    fails(facet_blockmatrix_create(grid, FACET_F64, 0, 5, 0, 0, &m), FACET_INTERNAL, "0 x 5");
-    fails(facet_blockmatrix_create(grid, FACET_I64, 5, 5, 0, 0, &m), FACET_INTERNAL, "5 x 5");
+    fails(create(grid, FACET_F64, 0, 5, 0, 0, &m), FACET_INTERNAL, "0 x 5");
+    fails(create(grid, FACET_I64, 5, 5, 0, 0, &m), FACET_INTERNAL, "5 x 5");
     facet_grid_destroy(&grid);
   }
   finish();
@@ -337,8 +352,8 @@ static void test_redistribute(void **state)
       facet_type type = types[(g + h) % 2], other = types[h % 2];
       name_case(b, type, "moved from another grid", ROWS, COLUMNS);
       facet_blockmatrix *from = put(a, type, ROWS, COLUMNS, 64, 5, x), *to, *beside;
-      if (succeeds(facet_blockmatrix_create(b, type, ROWS, COLUMNS, 0, 64, &to)) &&
-          succeeds(facet_blockmatrix_create(b, other, ROWS, COLUMNS, 0, 64, &beside))) {
+      if (succeeds(create(b, type, ROWS, COLUMNS, 0, 64, &to)) &&
+          succeeds(create(b, other, ROWS, COLUMNS, 0, 64, &beside))) {
         succeeds(facet_blockmatrix_redistribute(from, to));
         expect_same(to, x, 0);
         succeeds(facet_blockmatrix_redistribute(to, beside));
