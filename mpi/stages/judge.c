@@ -1,12 +1,14 @@
 /* The stage judge: figures of merit of the map, the nearest neighbour's label, trustworthiness and continuity of every
  * variant's positions of the clean test samples. */
 #include <math.h>
+#include <string.h>
 
 #include "embed.h"
 #include "feature.h"
 #include "quality.h"
 #include "ranks/agree.h"
 #include "stage.h"
+#include "tiles.h"
 
 /* WIDEST, SAMPLES, QUERIES: of what is timed. */
 enum { NEIGHBOURS = 12, SUMMED_AT_ONCE = 1 << 24, WIDEST = 4096, SAMPLES = 1024, QUERIES = 128 };
@@ -20,6 +22,8 @@ typedef struct {
   int32_t *reference_label;
   uint8_t *done; /* per variant: 1 */
   facet_pixels *pixels;
+  facet_features *reader; /* of a variant */
+  double *feature;        /* of a few samples */
   facet_progress *progress;
 } judgement;
 
@@ -53,28 +57,33 @@ static facet_status prepare(judgement *j)
 
 /* ---- what a map is drawn from ---- */
 
-/* This rank's share of the samples; the rest is zeros. */
+static facet_status find_some(void *self, int64_t first, int64_t count)
+{
+  judgement *j = self;
+  FACET_TRY(facet_features_run(j->reader, j->s->clean, NULL, first, count, j->feature));
+  for (int64_t k = 0; k < count * j->s->embed_inputs; k++)
+    j->x[first * j->s->embed_inputs + k] = (float)j->feature[k];
+  return FACET_OK;
+}
+
+static facet_status make_reader(judgement *j, const facet_feature_source *source)
+{
+  FACET_NEW(j->feature, source->batch * j->s->embed_inputs);
+  return facet_features_create(source, &j->reader);
+}
+
+/* What this rank has found of all samples; the rest is zeros. */
 static facet_status find_own(judgement *j, int v)
 {
-  int64_t rank = facet_rank(j->comm), ranks = facet_ranks(j->comm), n = j->s->samples, numbers = j->s->embed_inputs;
   facet_feature_source source = facet_feature_source_of(j->context, v, j->pixels);
-  facet_features *reader = NULL;
-  double *feature = NULL;
-  facet_status status = FACET_OK;
   source.inputs = j->context->plan->keys->embed.source == FACET_SOURCE_PIXELS;
-  for (int64_t i = 0; i < n * numbers; i++)
-    j->x[i] = 0;
-  FACET_NEW_GO(done, status, feature, source.batch * numbers);
-  FACET_GO(done, status, facet_features_create(&source, &reader));
-  for (int64_t i = n * rank / ranks, last = n * (rank + 1) / ranks; i < last; i += source.batch) {
-    int64_t count = last - i < source.batch ? last - i : source.batch;
-    FACET_GO(done, status, facet_features_run(reader, j->s->clean, NULL, i, count, feature));
-    for (int64_t k = 0; k < count * numbers; k++)
-      j->x[i * numbers + k] = (float)feature[k];
-  }
-done:
-  facet_features_destroy(&reader);
-  facet_free(&feature);
+  memset(j->x, 0, (size_t)(j->s->samples * j->s->embed_inputs) * sizeof *j->x);
+  facet_status status = facet_agree(j->comm, make_reader(j, &source));
+  const facet_portions all = {"judge", j->s->samples, source.batch, source.batch, j, find_some};
+  if (status == FACET_OK)
+    status = facet_portions_run(j->comm, &all);
+  facet_features_destroy(&j->reader);
+  facet_free(&j->feature);
   return status;
 }
 
@@ -135,7 +144,7 @@ static facet_status write(const judgement *j, int v, const double found[3])
 static facet_status judge_variant(judgement *j, int v)
 {
   double found[3] = {NAN, NAN, NAN};
-  FACET_AGREE(j->comm, find_own(j, v));
+  FACET_TRY(find_own(j, v));
   FACET_TRY(share(j));
   const facet_place at = {.part = {{v, 1}, {j->s->clean, 1}}};
   FACET_AGREE(j->comm, facet_store_get(j->context->store, FACET_ROW_EMBED_POSITION, at, j->position));
@@ -169,7 +178,7 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
   double n = (double)s->samples, features = 4 * n * (double)s->embed_inputs, axes = s->embed_axes;
   double sum = ranks > 1 ? fmin(features, 4 * (double)SUMMED_AT_ONCE) : 0; /* MPI sums in a copy */
   *bytes = features + 8 * axes * n + (8 * axes + 4) * (double)s->embed_train +
-           fmax(sum, facet_rank_penalties_bytes(s->samples)) + FACET_BLAS_BYTES;
+           fmax(sum, facet_ranking_bytes(s->samples)) + FACET_BLAS_BYTES;
   return FACET_OK;
 }
 
@@ -181,6 +190,7 @@ static facet_status time_pairs(const facet_store_plan *s, double *rank_pair, dou
   float *x = NULL;
   double *y = NULL;
   int32_t *label = NULL;
+  facet_ranking *ranking = NULL;
   facet_status status = FACET_OK;
   facet_rank_penalties penalties = {0, 0};
   facet_nearest_errors errors = {0, 0};
@@ -193,13 +203,16 @@ static facet_status time_pairs(const facet_store_plan *s, double *rank_pair, dou
     y[i] = facet_random_uniform(random, 1, (uint64_t)i);
   facet_embedded embedded = {n, inputs, s->embed_axes, x, y, NEIGHBOURS};
   facet_labelled labelled = {s->embed_axes, n, n, y, y, label, label, true};
-  double begun = facet_seconds(), scale = (double)s->embed_inputs / (double)inputs;
-  FACET_GO(done, status, facet_rank_penalties_add(&embedded, 0, QUERIES, &penalties));
+  double begun, scale = (double)s->embed_inputs / (double)inputs;
+  FACET_GO(done, status, facet_ranking_create(&embedded, &ranking));
+  begun = facet_seconds();
+  facet_rank_penalties_add(ranking, 0, QUERIES, &penalties);
   *rank_pair = scale * (facet_seconds() - begun) / (double)(QUERIES * n);
   begun = facet_seconds();
   FACET_GO(done, status, facet_nearest_errors_add(&labelled, 0, QUERIES, &errors));
   *nearest_pair = (facet_seconds() - begun) / (double)(QUERIES * n);
 done:
+  facet_ranking_destroy(&ranking);
   FACET_FREE(&x, &y, &label);
   return status;
 }
@@ -207,7 +220,8 @@ done:
 static facet_status seconds(const facet_context *c, const facet_speeds *speeds, int ranks, double *sum)
 {
   const facet_store_plan *s = &c->plan->store;
-  double n = (double)s->samples, references = c->data->train ? (double)s->embed_train : n, rank_pair, nearest_pair;
+  double n = (double)s->samples, references = c->data->train ? (double)s->embed_train : n, rank_pair = 0,
+         nearest_pair = 0;
   bool inputs = c->plan->keys->embed.source == FACET_SOURCE_PIXELS;
   FACET_TRY(time_pairs(s, &rank_pair, &nearest_pair));
   *sum = 0;

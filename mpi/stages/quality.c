@@ -1,65 +1,55 @@
-/* Figures of merit of an embedding on many ranks: see quality.h. Each takes its share of the queries, and what they
- * count is added up in whole numbers. */
+/* Figures of merit of an embedding on many ranks: see quality.h. The driver deals the queries, and what they count is
+ * added up in whole numbers. */
 #include "quality.h"
 
 #include <math.h>
 
 #include "ranks/agree.h"
+#include "tiles.h"
 
-enum { PORTION = 1024 }; /* queries between two looks at whether to stop */
+enum { UNIT = 64, STEP = 16 }; /* queries that share a product, and between two looks at who asks */
 
-/* Counts for so many queries: two numbers. */
-typedef facet_status counter(const void *what, int64_t first, int64_t count, int64_t sum[2]);
+typedef struct {
+  facet_ranking *ranking;
+  facet_rank_penalties penalties;
+  const facet_labelled *labelled;
+  facet_nearest_errors errors;
+} counting;
 
-static facet_status count_share(MPI_Comm comm, counter *count, const void *what, int64_t queries, int64_t sum[2])
+static facet_status count_penalties(void *self, int64_t first, int64_t count)
 {
-  int64_t rank = facet_rank(comm), ranks = facet_ranks(comm);
-  int64_t first = queries * rank / ranks, end = queries * (rank + 1) / ranks;
-  for (; first < end; first += PORTION) {
-    FACET_TRY(facet_interrupt_check());
-    FACET_TRY(count(what, first, end - first < PORTION ? end - first : PORTION, sum));
-  }
-  return FACET_OK;
-}
-
-static facet_status count_all(MPI_Comm comm, counter *count, const void *what, int64_t queries, int64_t sum[2])
-{
-  sum[0] = sum[1] = 0;
-  FACET_AGREE(comm, count_share(comm, count, what, queries, sum));
-  return facet_sum(comm, sum, 2, "adding up");
-}
-
-static facet_status count_penalties(const void *what, int64_t first, int64_t count, int64_t sum[2])
-{
-  facet_rank_penalties penalties = {0, 0};
-  FACET_TRY(facet_rank_penalties_add(what, first, count, &penalties));
-  sum[0] += penalties.trustworthiness;
-  sum[1] += penalties.continuity;
+  counting *c = self;
+  facet_rank_penalties_add(c->ranking, first, count, &c->penalties);
   return FACET_OK;
 }
 
 facet_status facet_rank_qualities_find(MPI_Comm comm, const facet_embedded *e, facet_rank_qualities *found)
 {
-  int64_t sum[2] = {0, 0};
-  FACET_TRY(count_all(comm, count_penalties, e, e->samples, sum));
+  counting c = {NULL};
+  facet_status status = facet_agree(comm, facet_ranking_create(e, &c.ranking));
+  if (status == FACET_OK)
+    status = facet_portions_run(comm, &(facet_portions){"judge", e->samples, UNIT, STEP, &c, count_penalties});
+  facet_ranking_destroy(&c.ranking);
+  FACET_TRY(status);
+  int64_t sum[] = {c.penalties.trustworthiness, c.penalties.continuity};
+  FACET_TRY(facet_sum(comm, sum, 2, "adding up penalties"));
   found->trustworthiness = facet_rank_quality(e->samples, e->neighbours, sum[0]);
   found->continuity = facet_rank_quality(e->samples, e->neighbours, sum[1]);
   return FACET_OK;
 }
 
-static facet_status count_errors(const void *what, int64_t first, int64_t count, int64_t sum[2])
+static facet_status count_errors(void *self, int64_t first, int64_t count)
 {
-  facet_nearest_errors errors = {0, 0};
-  FACET_TRY(facet_nearest_errors_add(what, first, count, &errors));
-  sum[0] += errors.wrong;
-  sum[1] += errors.counted;
-  return FACET_OK;
+  counting *c = self;
+  return facet_nearest_errors_add(c->labelled, first, count, &c->errors);
 }
 
 facet_status facet_nearest_error_find(MPI_Comm comm, const facet_labelled *l, double *error)
 {
-  int64_t sum[2] = {0, 0};
-  FACET_TRY(count_all(comm, count_errors, l, l->queries, sum));
+  counting c = {.labelled = l};
+  FACET_TRY(facet_portions_run(comm, &(facet_portions){"judge", l->queries, UNIT, STEP, &c, count_errors}));
+  int64_t sum[] = {c.errors.wrong, c.errors.counted};
+  FACET_TRY(facet_sum(comm, sum, 2, "adding up errors"));
   *error = sum[1] > 0 ? (double)sum[0] / (double)sum[1] : (double)NAN;
   return FACET_OK;
 }

@@ -7,7 +7,7 @@
 #include "embed/quality.h"
 
 /* Both are collective: every rank gives the same, whole, and has the same bits as on any other number of ranks. A rank
- * takes what facet_rank_penalties_add takes. Errors as there; FACET_INTERRUPTED. */
+ * takes what a facet_ranking takes. Errors as there; FACET_INTERRUPTED. */
 
 typedef struct {
   double trustworthiness, continuity; /* T(k), C(k): 1 is perfect */

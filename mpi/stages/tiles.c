@@ -16,7 +16,7 @@
 #include "kernels/kernels.h"
 #include "ranks/agree.h"
 
-enum { TAG_REPORT = 1, TAG_ANSWER = 2, ASKS = 1, FAILED = 2, LEAVES = 4, PARTS = 3 };
+enum { TAG_REPORT = 1, TAG_ANSWER = 2, ASKS = 1, FAILED = 2, LEAVES = 4, PARTS = 3, EARLY = 4 };
 
 #define FIRST      0.25 /* of its share a rank has at once: a rank three times slower than others has time for it */
 #define SAY_EVERY  0.25 /* seconds between two reports for the progress line */
@@ -43,6 +43,7 @@ struct facet_dealer {
   double marked_at;
   /* ranks but 0 */
   bool asked;
+  int64_t early;  /* units that are left of the piece when more is asked for */
   range next;     /* a piece that came while the one before was not quite done */
   int64_t unsaid; /* units done since the last report */
   double said_at;
@@ -221,7 +222,7 @@ static void leave(facet_dealer *d)
 
 static facet_status enter(facet_dealer *d, int group)
 {
-  if (d->group == group)
+  if (d->group == group || !d->tiles->enter)
     return FACET_OK;
   leave(d);
   d->group = group;
@@ -349,8 +350,10 @@ static void follow(facet_dealer *d)
     if (is_empty(d->queue)) {
       d->queue = d->next;
       d->next = (range){0, 0};
+      d->early = 1 + (d->queue.end - d->queue.first) / EARLY;
     }
-    if (d->status == FACET_OK && !d->told && !d->asked && is_empty(d->next) && d->queue.end - d->queue.first <= 1) {
+    if (d->status == FACET_OK && !d->told && !d->asked && is_empty(d->next) &&
+        d->queue.end - d->queue.first <= d->early) {
       report(d, ASKS);
       d->asked = true;
     }
@@ -376,7 +379,10 @@ static facet_status prepare(facet_dealer *d)
     range own = first_of(d, r, &d->share[r]);
     d->queue = r == d->rank ? own : d->queue;
   }
-  return facet_progress_begin(&d->progress, d->tiles->stage, d->tiles->name, d->count, d->count == 0 || d->rank != 0);
+  const char *name = d->tiles->name;
+  if (!name)
+    return FACET_OK;
+  return facet_progress_begin(&d->progress, d->tiles->stage, name, d->count, d->count == 0 || d->rank != 0);
 }
 
 facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles, facet_store *store)
@@ -386,6 +392,7 @@ facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles, facet_stor
                     .tiles = tiles,
                     .store = store,
                     .group = -1,
+                    .early = 1,
                     .others = facet_ranks(comm) - 1,
                     .said_at = facet_seconds(),
                     .marked_at = facet_seconds()};
@@ -409,6 +416,25 @@ facet_status facet_dealer_pause(facet_dealer *d)
   if (d->rank == 0)
     hear_all(d);
   return facet_interrupt_check();
+}
+
+static facet_status run_portion(void *self, facet_dealer *dealer, int64_t i)
+{
+  const facet_portions *p = self;
+  int64_t first = i * p->size, end = p->count - first < p->size ? p->count : first + p->size;
+  for (; first < end; first += p->step) {
+    FACET_TRY(p->run(p->self, first, end - first < p->step ? end - first : p->step));
+    FACET_TRY(facet_dealer_pause(dealer));
+  }
+  return FACET_OK;
+}
+
+facet_status facet_portions_run(MPI_Comm comm, const facet_portions *portions)
+{
+  facet_portions own = *portions;
+  int64_t units = (own.count + own.size - 1) / own.size;
+  const facet_tiles tiles = {.stage = own.stage, .count = units, .self = &own, .run = run_portion};
+  return facet_tiles_run(comm, &tiles, NULL);
 }
 
 facet_status facet_tiles_memory(const facet_tiles *t, size_t *bytes)

@@ -19,12 +19,12 @@ typedef struct facet_dealer facet_dealer;
 
 /* The same on every rank but for self. All of it is borrowed. */
 typedef struct {
-  const char *stage, *name; /* for progress and marks: "analyse", "tiles" */
+  const char *stage, *name; /* for progress and marks: "analyse", "tiles"; name NULL: no progress */
   int64_t count;
   void *self;
   facet_unit (*unit)(const void *self, int64_t i); /* NULL: part i, all of one cost and group */
-  facet_status (*enter)(void *self, int group);
-  void (*leave)(void *self); /* also after an enter that failed; frees whatever uses kernels */
+  facet_status (*enter)(void *self, int group);    /* NULL: nothing to enter, nor to leave */
+  void (*leave)(void *self);                       /* also after an enter that failed; frees whatever uses kernels */
   facet_status (*run)(void *self, facet_dealer *dealer, int64_t i);
 } facet_tiles;
 
@@ -35,6 +35,15 @@ facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles, facet_stor
 /* To be called by `run` between batches, on its rank: FACET_INTERRUPTED, or FACET_OK. Meanwhile rank 0 answers those
  * who ask for more. */
 facet_status facet_dealer_pause(facet_dealer *dealer);
+/* Numbers 0 .. count-1 in units of `size`, `step` by `step`, of which nothing is marked nor shown. */
+typedef struct {
+  const char *stage;
+  int64_t count, size, step;
+  void *self;
+  facet_status (*run)(void *self, int64_t first, int64_t count); /* at most a step */
+} facet_portions;
+/* Collective. As facet_tiles_run. */
+facet_status facet_portions_run(MPI_Comm comm, const facet_portions *portions);
 /* Not collective. Bytes that a rank takes for it beside what it has: each group entered, measured, and left. */
 facet_status facet_tiles_memory(const facet_tiles *tiles, size_t *bytes);
 

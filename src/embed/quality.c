@@ -15,7 +15,7 @@ enum {
   LANES = 8, /* as many sums as a vector takes: their order is the same on all processors */
   CHUNK = 256,
   AT_ONCE = 64,          /* numbers that are looked at together first */
-  MOST_ROWS = 128,       /* queries of one product */
+  MOST_ROWS = 64,        /* queries of one product */
   MOST_PRODUCT = 1 << 23 /* and its elements, if more than one row */
 };
 
@@ -27,14 +27,15 @@ typedef struct {
   double *low, *high;
 } distances;
 
-typedef struct {
+struct facet_ranking {
   const facet_embedded *e;
-  float *product; /* rows x samples */
-  double *square; /* samples: |x|^2 */
+  int64_t rows, first, end; /* queries of one product; of the present one */
+  float *product;           /* rows x samples */
+  double *square;           /* samples: |x|^2 */
   distances input, output;
   int64_t *near_input, *near_output; /* the k nearest */
   double *nearest;                   /* and how far they are */
-} work;
+};
 
 /* ---- distances ---- */
 
@@ -75,7 +76,7 @@ static bool any_below(int64_t count, const double *value, double bound)
 
 /* What the product of a query in float says. A relative error of u in each of n roundings is one of n u / (1 - n u) in
  * the sum of |x z|, which is at most (|x|^2 + |z|^2) / 2; the few more are for the rest, in double. */
-static void bound_distances(const work *w, int64_t query, const float *product)
+static void bound_distances(const facet_ranking *w, int64_t query, const float *product)
 {
   double n = (double)w->e->features + 16, unit = n * FLT_EPSILON / 2;
   double relative = unit < 0.5 ? unit / (1 - unit) : INFINITY, underflow = 4 * n * FLT_MIN;
@@ -90,7 +91,7 @@ static void bound_distances(const work *w, int64_t query, const float *product)
   w->input.low[query] = w->input.high[query] = INFINITY;
 }
 
-static void know_distances(const work *w, int64_t query)
+static void know_distances(const facet_ranking *w, int64_t query)
 {
   int64_t d = w->e->dimensions;
   place_distances(d, w->e->y + query * d, w->e->samples, w->e->y, w->output.low);
@@ -126,7 +127,7 @@ static void smallest(int64_t count, const double *value, int64_t wanted, double 
 }
 
 /* What may be as near as the k-th is settled; then the k lowest bounds are those of the k nearest. */
-static void find_nearest(const work *w, const distances *all, int64_t *near)
+static void find_nearest(const facet_ranking *w, const distances *all, int64_t *near)
 {
   int64_t k = w->e->neighbours;
   smallest(all->samples, all->high, k, w->nearest, near);
@@ -209,10 +210,10 @@ static facet_status check_embedded(const facet_embedded *e)
   return check_places("sample", 0, e->samples, e->dimensions, e->y);
 }
 
-static facet_status prepare(work *w, int64_t rows)
+static facet_status prepare(facet_ranking *w)
 {
   const facet_embedded *e = w->e;
-  FACET_NEW(w->product, rows * e->samples);
+  FACET_NEW(w->product, w->rows * e->samples);
   FACET_NEW(w->square, e->samples);
   FACET_NEW(w->input.low, e->samples);
   FACET_NEW(w->input.high, e->samples);
@@ -229,7 +230,7 @@ static facet_status prepare(work *w, int64_t rows)
   return FACET_OK;
 }
 
-static void add_query(work *w, int64_t query, const float *product, facet_rank_penalties *sum)
+static void add_query(facet_ranking *w, int64_t query, const float *product, facet_rank_penalties *sum)
 {
   w->input.query = w->e->x + query * w->e->features;
   bound_distances(w, query, product);
@@ -240,19 +241,6 @@ static void add_query(work *w, int64_t query, const float *product, facet_rank_p
   sum->continuity += penalty(w->e->neighbours, &w->output, w->near_output, w->near_input);
 }
 
-static void add_queries(work *w, int64_t first, int64_t count, int64_t rows, facet_rank_penalties *sum)
-{
-  const facet_embedded *e = w->e;
-  int features = (int)e->features, samples = (int)e->samples;
-  for (int64_t start = first, end = first + count; start < end; start += rows) {
-    int64_t some = end - start < rows ? end - start : rows;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)some, samples, features, 1, e->x + start * e->features,
-                features, e->x, features, 0, w->product, samples);
-    for (int64_t i = 0; i < some; i++)
-      add_query(w, start + i, w->product + i * e->samples, sum);
-  }
-}
-
 /* Queries of one product. */
 static int64_t rows_at_once(int64_t samples)
 {
@@ -260,23 +248,54 @@ static int64_t rows_at_once(int64_t samples)
   return rows > MOST_ROWS ? MOST_ROWS : rows < 1 ? 1 : rows;
 }
 
-double facet_rank_penalties_bytes(int64_t samples)
+double facet_ranking_bytes(int64_t samples)
 {
   return (double)samples * (double)(rows_at_once(samples) * (int64_t)sizeof(float) + 4 * (int64_t)sizeof(double));
 }
 
-facet_status facet_rank_penalties_add(const facet_embedded *e, int64_t first, int64_t count, facet_rank_penalties *sum)
+facet_status facet_ranking_create(const facet_embedded *e, facet_ranking **ranking)
 {
+  facet_ranking *w = *ranking = NULL;
   FACET_TRY(check_embedded(e));
-  int64_t rows = rows_at_once(e->samples);
-  work w = {
-      .e = e, .input = {.samples = e->samples, .features = e->features, .x = e->x}, .output = {.samples = e->samples}};
-  facet_status status = prepare(&w, rows);
-  if (status == FACET_OK)
-    add_queries(&w, first, count, rows, sum);
-  FACET_FREE(&w.product, &w.square, &w.input.low, &w.input.high, &w.output.low, &w.near_input, &w.near_output,
-             &w.nearest);
+  FACET_NEW(w, 1);
+  *w = (facet_ranking){.e = e,
+                       .rows = rows_at_once(e->samples),
+                       .input = {.samples = e->samples, .features = e->features, .x = e->x},
+                       .output = {.samples = e->samples}};
+  facet_status status = prepare(w);
+  *ranking = w;
+  if (status != FACET_OK)
+    facet_ranking_destroy(ranking);
   return status;
+}
+
+void facet_ranking_destroy(facet_ranking **ranking)
+{
+  facet_ranking *w = *ranking;
+  if (w)
+    FACET_FREE(&w->product, &w->square, &w->input.low, &w->input.high, &w->output.low, &w->near_input, &w->near_output,
+               &w->nearest);
+  facet_free(ranking);
+}
+
+/* Of the queries from `first` on. */
+static void multiply(facet_ranking *w, int64_t first)
+{
+  const facet_embedded *e = w->e;
+  int features = (int)e->features, samples = (int)e->samples;
+  w->first = first;
+  w->end = e->samples - first < w->rows ? e->samples : first + w->rows;
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)(w->end - first), samples, features, 1,
+              e->x + first * e->features, features, e->x, features, 0, w->product, samples);
+}
+
+void facet_rank_penalties_add(facet_ranking *w, int64_t first, int64_t count, facet_rank_penalties *sum)
+{
+  for (int64_t i = first; i < first + count; i++) {
+    if (i < w->first || i >= w->end)
+      multiply(w, i);
+    add_query(w, i, w->product + (i - w->first) * w->e->samples, sum);
+  }
 }
 
 double facet_rank_quality(int64_t samples, int64_t neighbours, int64_t penalty)

@@ -24,13 +24,16 @@ typedef struct {
   int64_t trustworthiness, continuity;
 } facet_rank_penalties;
 
-/* Adds those of the queries first .. first+count-1 to `sum`. Takes up to 32 MB and 40 bytes a sample, and one product
- * of count x features x samples in float; ranks that float leaves open are settled in double. FACET_BAD_INPUT: k out of
- * range, numbers that are not finite; FACET_OS. */
-facet_status facet_rank_penalties_add(const facet_embedded *embedded, int64_t first, int64_t count,
-                                      facet_rank_penalties *sum);
+/* What penalties are found with. Takes up to 32 MB and 40 bytes a sample; the
+ * samples must outlive it, as they are. FACET_BAD_INPUT: k out of range, numbers that are not finite; FACET_OS. */
+typedef struct facet_ranking facet_ranking;
+facet_status facet_ranking_create(const facet_embedded *embedded, facet_ranking **ranking);
+void facet_ranking_destroy(facet_ranking **ranking);
 /* Bytes that it takes. */
-double facet_rank_penalties_bytes(int64_t samples);
+double facet_ranking_bytes(int64_t samples);
+/* Adds the penalties of the queries first .. first+count-1 to `sum`: a product of count x features x samples in float,
+ * which up to 64 queries share that come one after another; ranks that float leaves open are settled in double. */
+void facet_rank_penalties_add(facet_ranking *ranking, int64_t first, int64_t count, facet_rank_penalties *sum);
 /* Trustworthiness T(k) or continuity C(k) from its penalties over all queries: 1 is perfect (Venna & Kaski 2001; T is
  * sklearn.manifold.trustworthiness). */
 double facet_rank_quality(int64_t samples, int64_t neighbours, int64_t penalty);

@@ -46,7 +46,10 @@ static void test_the_bits_of_one_rank(void **state)
     facet_embedded e = samples(n);
     facet_rank_penalties alone = {0, 0};
     facet_rank_qualities found;
-    assert_int_equal(facet_rank_penalties_add(&e, 0, n, &alone), FACET_OK);
+    facet_ranking *ranking;
+    assert_int_equal(facet_ranking_create(&e, &ranking), FACET_OK);
+    facet_rank_penalties_add(ranking, 0, n, &alone);
+    facet_ranking_destroy(&ranking);
     assert_int_equal(facet_rank_qualities_find(MPI_COMM_WORLD, &e, &found), FACET_OK);
     assert_true(found.trustworthiness == facet_rank_quality(n, e.neighbours, alone.trustworthiness));
     assert_true(found.continuity == facet_rank_quality(n, e.neighbours, alone.continuity));

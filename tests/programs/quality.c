@@ -27,6 +27,7 @@ static facet_status show(const facet_dataset *x, const facet_dataset *places, in
   facet_rank_penalties penalties = {0, 0};
   facet_nearest_errors behind = {0, 0}, all = {0, 0};
   facet_status status;
+  facet_ranking *ranking = NULL;
   double *y;
   FACET_CHECK(places->count == n && references <= n, FACET_BAD_INPUT, "not as many positions as samples");
   FACET_NEW(y, n * dimensions);
@@ -36,12 +37,14 @@ static facet_status show(const facet_dataset *x, const facet_dataset *places, in
   facet_labelled held_out = {
       dimensions, references, n - references, y, y + references * dimensions, x->label, x->label + references, false};
   facet_labelled others = {dimensions, n, n, y, y, x->label, x->label, true};
-  FACET_GO(out, status, facet_rank_penalties_add(&embedded, 0, n, &penalties));
+  FACET_GO(out, status, facet_ranking_create(&embedded, &ranking));
+  facet_rank_penalties_add(ranking, 0, n, &penalties);
   FACET_GO(out, status, facet_nearest_errors_add(&held_out, 0, n - references, &behind));
   FACET_GO(out, status, facet_nearest_errors_add(&others, 0, n, &all));
   printf("%.17g %.17g %lld %lld\n", facet_rank_quality(n, neighbours, penalties.trustworthiness),
          facet_rank_quality(n, neighbours, penalties.continuity), (long long)behind.wrong, (long long)all.wrong);
 out:
+  facet_ranking_destroy(&ranking);
   facet_free(&y);
   return status;
 }

@@ -66,18 +66,31 @@ static facet_rank_penalties plain_penalties(int64_t features, int64_t k, int64_t
   return sum;
 }
 
+/* One after another, of a ranking of their own. */
+static facet_status add_penalties(const facet_embedded *e, int64_t first, int64_t count, facet_rank_penalties *sum)
+{
+  facet_ranking *ranking;
+  FACET_TRY(facet_ranking_create(e, &ranking));
+  facet_rank_penalties_add(ranking, first, count, sum);
+  facet_ranking_destroy(&ranking);
+  return FACET_OK;
+}
+
 /* Whole, and in parts. */
 static void penalties_are_those_of_plain_loops(int64_t features, int64_t k)
 {
   facet_embedded e = {N, features, DIMENSIONS, x, y, k};
   facet_rank_penalties whole = {0, 0}, parts = {0, 0}, plain = plain_penalties(features, k, 0, N);
-  assert_int_equal(facet_rank_penalties_add(&e, 0, N, &whole), FACET_OK);
+  assert_int_equal(add_penalties(&e, 0, N, &whole), FACET_OK);
   assert_int_equal(whole.trustworthiness, plain.trustworthiness);
   assert_int_equal(whole.continuity, plain.continuity);
   assert_true(plain.trustworthiness > 0 && plain.continuity > 0);
   const int64_t start[] = {0, 0, 1, 130, 131, N};
+  facet_ranking *ranking;
+  assert_int_equal(facet_ranking_create(&e, &ranking), FACET_OK);
   for (int i = 0; i < 5; i++)
-    assert_int_equal(facet_rank_penalties_add(&e, start[i], start[i + 1] - start[i], &parts), FACET_OK);
+    facet_rank_penalties_add(ranking, start[i], start[i + 1] - start[i], &parts);
+  facet_ranking_destroy(&ranking);
   assert_memory_equal(&whole, &parts, sizeof whole);
 }
 
@@ -99,7 +112,7 @@ static void a_line_by_hand(void **state)
   };
   for (int i = 0; i < 5; i++) {
     facet_rank_penalties own = {0, 0};
-    assert_int_equal(facet_rank_penalties_add(&e, i, 1, &own), FACET_OK);
+    assert_int_equal(add_penalties(&e, i, 1, &own), FACET_OK);
     assert_memory_equal(&own, &wanted[i], sizeof own);
   }
   assert_near(facet_rank_quality(5, 2, 8), 1 - 2 * 8.0 / (5 * 2 * 3), 1e-15);
@@ -156,14 +169,14 @@ static void an_embedding_that_keeps_everything(void **state)
     y[i] = x[i] = (float)uniform(i, 4);
   facet_embedded e = {N, DIMENSIONS, DIMENSIONS, x, y, 12};
   facet_rank_penalties sum = {0, 0};
-  assert_int_equal(facet_rank_penalties_add(&e, 0, N, &sum), FACET_OK);
+  assert_int_equal(add_penalties(&e, 0, N, &sum), FACET_OK);
   assert_true(sum.trustworthiness == 0 && sum.continuity == 0);
 }
 
 static void refused(const facet_embedded *e, const char *message)
 {
   facet_rank_penalties sum = {0, 0};
-  assert_int_equal(facet_rank_penalties_add(e, 0, e->samples, &sum), FACET_BAD_INPUT);
+  assert_int_equal(add_penalties(e, 0, e->samples, &sum), FACET_BAD_INPUT);
   assert_string_equal(facet_message(), message);
 }
 
