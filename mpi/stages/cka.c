@@ -2,10 +2,13 @@
  * to MOST_PAIRED items, pairs of variant and condition, are all compared with each other; of more, those under clean
  * with each other and those of one variant with each other. Others are NaN, and those of networks without features.
  *
- * Every rank has some of the samples.  It holds the centred features of as many items as the study's memory permits, a
- * block of them; every item from the block's first on is compared with those of the block, the others made anew for it.
- * A pair's product of features is summed over the ranks in panels, so that neither N x N nor all products at once are
- * ever there. */
+ * A block is as many items as a rank holds the centred features of; a unit is one item that is compared with those of
+ * a block, which is entered.  Where features are stored, the driver deals the units, and a rank has all samples: a pair
+ * has the same bits whoever compares it.
+ *
+ * Where they are not, or two items are more than the study's memory, all ranks do one unit after another together, each
+ * with its share of the samples: what is held is spread over all of them, so that few features are made anew, and a
+ * pair's product is summed over the ranks in panels. */
 #include <cblas.h>
 #include <math.h>
 #include <stdio.h>
@@ -17,31 +20,86 @@
 #include "ranks/memory.h"
 #include "stage.h"
 
-enum { PANEL = 32 << 20, PROGRAM = 64 << 20, MOST_PAIRED = 400 };
+/* MOST_HELD: where units are dealt; more would save little reading, and leave fewer blocks than ranks. */
+enum { PANEL = 32 << 20, PROGRAM = 64 << 20, MOST_PAIRED = 400, MOST_HELD = 16, READING = 64 };
+
+/* Items first, first + step, ...: `count` are held, and from there to `all` compared with those. */
+typedef struct {
+  int64_t first, step, count, all;
+} block;
+
+typedef struct {
+  int64_t block, place; /* the item's, in the block */
+} unit;
 
 typedef struct {
   const facet_context *context;
-  MPI_Comm comm;
-  int rank;
-  const facet_plan *plan;
-  int64_t first, count, most; /* samples of this rank; of the rank with most */
-  int64_t items;              /* of /aggregate/cka */
-  int64_t *features;          /* per variant */
-  int variant;                /* that the reader is of; -1: none */
+  const facet_store_plan *p;
+  MPI_Comm comm;        /* who compares a pair together: a rank alone, or all */
+  bool dealt;           /* a rank alone */
+  int64_t first, count; /* samples of this rank */
+  int64_t most;         /* of the rank with most */
+  int64_t items;        /* of /aggregate/cka */
+  int64_t *features;    /* per variant */
+  int variant;          /* that the reader is of; -1: none */
   facet_pixels *pixels;
   facet_features *reader;
-  double *sum, *panel;
-  double *table; /* rank 0: items x items, |HjT Hi|_F^2 for i <= j */
-  facet_progress *progress;
-  int64_t done;
-  /* items that are compared with each other */
-  int64_t *item, group;
-  double **held; /* per place in the group: features of this rank's samples; NULL: not held */
+  double *sum, *panel, *norm; /* norm: per item, |HT H|_F^2; -1: not known yet */
+  int64_t blocks, units;
+  block *block;
+  unit *unit;
+  double **held; /* per place in the block that was entered: features of this rank's samples; NULL: it has none */
 } work;
 
 static int variant_of(const work *w, int64_t item)
 {
-  return (int)(item / w->plan->store.conditions);
+  return (int)(item / w->p->conditions);
+}
+
+static int64_t features_of(const work *w, int64_t item)
+{
+  return w->features[variant_of(w, item)];
+}
+
+/* ---- pairs ---- */
+
+/* So many rows of a product with others. */
+static int64_t panel_rows(int64_t features, int64_t others)
+{
+  int64_t rows = PANEL / (others * (int64_t)sizeof(double));
+  return rows < 1 ? 1 : rows < features ? rows : features;
+}
+
+/* |HjT Hi|_F^2 on rank 0 of those who compare; x and y: the centred features of items i and j. */
+static facet_status multiply(work *w, int64_t i, const double *x, int64_t j, const double *y, double *sum)
+{
+  int64_t a = features_of(w, i), b = features_of(w, j), step = panel_rows(a, b);
+  *sum = 0;
+  for (int64_t row = 0; row < a; row += step) {
+    int rows = (int)(a - row < step ? a - row : step), numbers = rows * (int)b;
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, rows, (int)b, (int)w->count, 1, x + row, (int)a, y, (int)b, 0,
+                w->panel, (int)b);
+    FACET_TRY(facet_mpi_check(MPI_Reduce(facet_rank(w->comm) == 0 ? MPI_IN_PLACE : w->panel, w->panel, numbers,
+                                         FACET_MPI_TYPE(w->panel), MPI_SUM, 0, w->comm),
+                              "comparing features"));
+    *sum += cblas_ddot(numbers, w->panel, 1, w->panel, 1);
+  }
+  return FACET_OK;
+}
+
+static facet_status store_pair(const work *w, int64_t i, int64_t j, double product)
+{
+  double alike = i == j ? (product > 0 ? 1 : (double)NAN) : facet_cka(product, w->norm[i], w->norm[j]);
+  FACET_TRY(facet_store_put(w->context->store, FACET_ROW_CKA, (facet_place){.part = {{i, 1}, {j, 1}}}, &alike));
+  return facet_store_put(w->context->store, FACET_ROW_CKA, (facet_place){.part = {{j, 1}, {i, 1}}}, &alike);
+}
+
+static facet_status compare(work *w, int64_t i, const double *x, int64_t j, const double *y)
+{
+  double product = w->norm[i];
+  if (i != j)
+    FACET_TRY(multiply(w, i, x, j, y, &product));
+  return facet_agree(w->comm, facet_rank(w->comm) == 0 ? store_pair(w, i, j, product) : FACET_OK);
 }
 
 /* ---- features ---- */
@@ -60,218 +118,293 @@ static facet_status enter_variant(work *w, int variant)
 
 static facet_status read_features(work *w, int64_t item, double **x)
 {
-  int v = variant_of(w, item);
   FACET_TRY(facet_interrupt_check());
-  FACET_TRY(enter_variant(w, v));
-  FACET_NEW(*x, w->count * w->features[v]);
-  return facet_features_run(w->reader, (int)(item % w->plan->store.conditions), NULL, w->first, w->count, *x);
+  FACET_TRY(enter_variant(w, variant_of(w, item)));
+  FACET_NEW(*x, w->count * features_of(w, item));
+  return facet_features_run(w->reader, (int)(item % w->p->conditions), NULL, w->first, w->count, *x);
 }
 
-/* Collective. This rank's samples of an item, centred over all ranks' samples. */
+/* This rank's samples of an item, centred over all samples; nothing of an item without features. */
 static facet_status make_features(work *w, int64_t item, double **x)
 {
-  int64_t features = w->features[variant_of(w, item)];
+  int64_t features = features_of(w, item);
+  if (features == 0)
+    return FACET_OK;
   FACET_AGREE(w->comm, read_features(w, item, x));
   memset(w->sum, 0, (size_t)features * sizeof *w->sum);
   for (int64_t i = 0; i < w->count; i++)
     cblas_daxpy((int)features, 1, *x + i * features, 1, w->sum, 1);
   FACET_TRY(facet_sum(w->comm, w->sum, features, "centring features"));
-  facet_center(w->count, features, w->sum, w->plan->store.samples, *x);
-  return FACET_OK;
+  facet_center(w->count, features, w->sum, w->p->samples, *x);
+  return w->norm[item] < 0 ? multiply(w, item, *x, item, *x, &w->norm[item]) : FACET_OK;
 }
 
-/* ---- pairs ---- */
+/* ---- units ---- */
 
-/* So many rows of a product with others. */
-static int64_t panel_rows(int64_t features, int64_t others)
+static void leave(void *self)
 {
-  int64_t rows = PANEL / (others * (int64_t)sizeof(double));
-  return rows < 1 ? 1 : rows < features ? rows : features;
-}
-
-/* |HjT Hi|_F^2 on rank 0; x and y: the centred features of items i and j. */
-static facet_status compare(work *w, int64_t i, const double *x, int64_t j, const double *y)
-{
-  int64_t a = w->features[variant_of(w, i)], b = w->features[variant_of(w, j)], step = panel_rows(a, b);
-  double sum = 0;
-  for (int64_t row = 0; row < a; row += step) {
-    int rows = (int)(a - row < step ? a - row : step), numbers = rows * (int)b;
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, rows, (int)b, (int)w->count, 1, x + row, (int)a, y, (int)b, 0,
-                w->panel, (int)b);
-    FACET_TRY(facet_mpi_check(MPI_Reduce(w->rank == 0 ? MPI_IN_PLACE : w->panel, w->panel, numbers,
-                                         FACET_MPI_TYPE(w->panel), MPI_SUM, 0, w->comm),
-                              "comparing features"));
-    sum += cblas_ddot(numbers, w->panel, 1, w->panel, 1);
-  }
-  if (w->rank == 0)
-    w->table[i < j ? i * w->items + j : j * w->items + i] = sum;
-  return FACET_OK;
-}
-
-/* Holds items from..to-1 of the group, and compares the others with them one by one. */
-static facet_status compare_block(work *w, int64_t from, int64_t to)
-{
-  for (int64_t j = from; j < w->group; j++) {
-    FACET_TRY(make_features(w, w->item[j], &w->held[j]));
-    for (int64_t i = from; i < to && i <= j; i++)
-      FACET_TRY(compare(w, w->item[i], w->held[i], w->item[j], w->held[j]));
-    if (j >= to)
-      facet_free(&w->held[j]);
-    facet_progress_at(w->progress, ++w->done);
-  }
-  for (int64_t i = from; i < to; i++)
+  work *w = self;
+  for (int64_t i = 0; i < w->items; i++)
     facet_free(&w->held[i]);
+  facet_features_destroy(&w->reader);
+  w->variant = -1;
+}
+
+static facet_status enter(void *self, int group)
+{
+  work *w = self;
+  const block *b = &w->block[group];
+  for (int64_t i = 0; i < b->count; i++)
+    FACET_TRY(make_features(w, b->first + i * b->step, &w->held[i]));
   return FACET_OK;
 }
 
-static double item_bytes(const work *w, int64_t i)
+static facet_status compare_with_block(work *w, facet_dealer *dealer, const block *b, int64_t place, const double *y)
 {
-  return 8 * (double)w->most * (double)w->features[variant_of(w, w->item[i])];
-}
-
-/* Where a block that begins with place `from` ends, on all ranks: what is held beside it is one more item. */
-static facet_status end_of_block(const work *w, int64_t from, int64_t *to)
-{
-  double room = (double)w->plan->store.settings->memory - PROGRAM - (double)facet_memory_in_use(), largest = 0;
-  FACET_TRY(facet_least(w->comm, &room, 1, "comparing"));
-  for (int64_t i = from; i < w->group; i++)
-    largest = fmax(largest, item_bytes(w, i));
-  room -= largest;
-  *to = from;
-  do
-    room -= item_bytes(w, (*to)++);
-  while (*to < w->group && room >= item_bytes(w, *to));
-  return FACET_OK;
-}
-
-static facet_status compare_group(work *w)
-{
-  for (int64_t from = 0, to; from < w->group; from = to) {
-    FACET_AGREE(w->comm, enter_variant(w, variant_of(w, w->item[from]))); /* what it takes is known then */
-    FACET_TRY(end_of_block(w, from, &to));
-    facet_progress_more(w->progress, w->group - to); /* made once more, for the next block */
-    FACET_TRY(compare_block(w, from, to));
+  for (int64_t i = 0; i < b->count && i <= place; i++) {
+    if (w->held[i])
+      FACET_TRY(compare(w, b->first + i * b->step, w->held[i], b->first + place * b->step, y));
+    if (dealer)
+      FACET_TRY(facet_dealer_pause(dealer));
   }
   return FACET_OK;
 }
 
-/* ---- groups: which pairs there are ---- */
-
-static bool is_clean(const facet_store_plan *p, int64_t item)
+static facet_status run_unit(void *self, facet_dealer *dealer, int64_t i)
 {
-  return item % p->conditions == p->clean;
+  work *w = self;
+  const block *b = &w->block[w->unit[i].block];
+  int64_t place = w->unit[i].place;
+  double *own = NULL;
+  if (place < b->count)
+    return compare_with_block(w, dealer, b, place, w->held[place]);
+  facet_status status = make_features(w, b->first + place * b->step, &own);
+  if (status == FACET_OK)
+    status = compare_with_block(w, dealer, b, place, own);
+  facet_free(&own);
+  return status;
 }
 
-/* Whether an item is in a group: 0 holds all, or if those are too many, what is clean; then v + 1 what is of variant v.
- */
-static bool is_in(const facet_store_plan *p, int64_t items, int64_t item, int group)
+static facet_unit unit_of(const void *self, int64_t i)
 {
-  if (group > 0)
-    return item / p->conditions == group - 1;
-  return items <= MOST_PAIRED || is_clean(p, item);
+  const work *w = self;
+  const block *b = &w->block[w->unit[i].block];
+  int64_t place = w->unit[i].place, item = b->first + place * b->step, held = 0;
+  int64_t parts = place < b->count ? place + 1 : b->count;
+  for (int64_t k = 0; k < parts; k++)
+    held += features_of(w, b->first + k * b->step);
+  return (facet_unit){.cost = (double)features_of(w, item) * (double)(held + READING),
+                      .group = (int)w->unit[i].block,
+                      .part = item * w->items + b->first,
+                      .parts = parts,
+                      .step = b->step,
+                      .none = features_of(w, item) == 0};
 }
 
-static int groups_of(const facet_store_plan *p, int64_t items)
+/* ---- blocks: which pairs there are ---- */
+
+/* Items of a group, all of which are compared with each other: all items, or, if those are too many, those under clean,
+ * and then those of each variant. False: no more groups. */
+static bool group_of(const facet_store_plan *p, int64_t items, int g, block *group)
 {
-  return items <= MOST_PAIRED ? 1 : 1 + p->variants;
+  if (items <= MOST_PAIRED)
+    *group = (block){0, 1, items, items};
+  else if (g == 0)
+    *group = (block){p->clean < 0 ? 0 : p->clean, p->conditions, p->variants, p->clean < 0 ? 0 : p->variants};
+  else
+    *group = (block){(int64_t)(g - 1) * p->conditions, 1, p->conditions, p->conditions};
+  return g < (items <= MOST_PAIRED ? 1 : 1 + p->variants);
 }
 
-static facet_status compare_groups(work *w)
+static double item_bytes(const work *w, int64_t item)
 {
-  const facet_store_plan *p = &w->plan->store;
-  for (int g = 0; g < groups_of(p, w->items); g++) {
-    w->group = 0;
-    for (int64_t i = 0; i < w->items; i++)
-      if (is_in(p, w->items, i, g) && w->features[variant_of(w, i)] > 0)
-        w->item[w->group++] = i;
-    FACET_TRY(compare_group(w));
+  return 8 * (double)w->most * (double)features_of(w, item);
+}
+
+/* Cuts a group into blocks for so much memory: at least one item each. */
+static void add_blocks(work *w, block group, double room)
+{
+  for (int64_t from = 0, to; from < group.all; from = to) {
+    double left = room - item_bytes(w, group.first + from * group.step);
+    for (to = from + 1; to < group.all && (!w->dealt || to < from + MOST_HELD); to++)
+      if ((left -= item_bytes(w, group.first + to * group.step)) < 0)
+        break;
+    w->block[w->blocks++] = (block){group.first + from * group.step, group.step, to - from, group.all - from};
+    w->units += group.all - from;
   }
+}
+
+/* room: bytes beside one item. */
+static facet_status make_units(work *w, double room)
+{
+  block group;
+  FACET_NEW(w->block, 2 * w->items);
+  for (int g = 0; group_of(w->p, w->items, g, &group); g++)
+    add_blocks(w, group, room);
+  FACET_NEW(w->unit, w->units);
+  w->units = 0;
+  for (int64_t b = 0; b < w->blocks; b++)
+    for (int64_t i = 0; i < w->block[b].all; i++)
+      w->unit[w->units++] = (unit){b, i};
   return FACET_OK;
 }
 
-/* Items of all groups, and pairs of two in the same group. */
-static void count_work(const facet_store_plan *p, int64_t items, const int64_t *features, int64_t *members,
-                       int64_t *pairs)
+/* Pairs of two items with features in the same group. */
+static double count_pairs(const facet_store_plan *p, const int64_t *features)
 {
-  *members = *pairs = 0;
-  for (int g = 0; g < groups_of(p, items); g++) {
-    int64_t count = 0;
-    for (int64_t i = 0; i < items; i++)
-      count += is_in(p, items, i, g) && features[i / p->conditions] > 0;
-    *members += count;
-    *pairs += count * (count + 1) / 2;
+  int64_t items = facet_store_cka_items(p);
+  double pairs = 0;
+  block group;
+  for (int g = 0; group_of(p, items, g, &group); g++) {
+    double count = 0;
+    for (int64_t i = 0; i < group.all; i++)
+      count += features[(group.first + i * group.step) / p->conditions] > 0;
+    pairs += count * (count + 1) / 2;
   }
+  return pairs;
 }
 
 /* ---- all of it ---- */
 
-static facet_status list_features(const facet_plan *plan, const facet_family *family, int64_t **features)
+static facet_status list_features(const facet_context *c, int64_t **features, int64_t *most)
 {
-  FACET_NEW(*features, plan->store.variants);
-  for (int v = 0; v < plan->store.variants; v++)
-    (*features)[v] = facet_network_features(family->member[v].network, NULL);
+  *most = 0;
+  FACET_NEW(*features, c->plan->store.variants);
+  for (int v = 0; v < c->plan->store.variants; v++) {
+    (*features)[v] = facet_network_features(c->family->member[v].network, NULL);
+    *most = (*features)[v] > *most ? (*features)[v] : *most;
+  }
   return FACET_OK;
 }
 
-static facet_status prepare(work *w)
+static bool are_stored(const facet_store_plan *p, const int64_t *features)
 {
-  const facet_store_plan *p = &w->plan->store;
-  int64_t most = 1, panel = PANEL / (int64_t)sizeof(double);
-  FACET_TRY(facet_pixels_create(&w->plan->source, 0, &w->pixels));
-  FACET_TRY(list_features(w->plan, w->context->family, &w->features));
-  for (int v = 0; v < p->variants; v++)
-    most = w->features[v] > most ? w->features[v] : most;
-  FACET_CHECK(most < INT32_MAX, FACET_BAD_INPUT, "%lld features are too many to be compared", (long long)most);
-  FACET_NEW(w->sum, most);
-  FACET_NEW(w->panel, most > panel ? most : panel);
-  FACET_NEW(w->item, w->items);
+  int v = 0;
+  while (v < p->variants && p->variant[v].features == features[v])
+    v++;
+  return v == p->variants;
+}
+
+static facet_status prepare(work *w, int64_t *most)
+{
+  int64_t panel = PANEL / (int64_t)sizeof(double);
+  FACET_TRY(facet_pixels_create(&w->context->plan->source, 0, &w->pixels));
+  FACET_TRY(list_features(w->context, &w->features, most));
+  FACET_CHECK(*most < INT32_MAX, FACET_BAD_INPUT, "%lld features are too many to be compared", (long long)*most);
+  FACET_NEW(w->sum, *most);
+  FACET_NEW(w->panel, *most > panel ? *most : panel);
   FACET_NEW(w->held, w->items);
-  if (w->rank == 0) {
-    FACET_NEW(w->table, w->items * w->items);
-    for (int64_t i = 0; i < w->items * w->items; i++)
-      w->table[i] = NAN;
+  FACET_NEW(w->norm, w->items);
+  for (int64_t i = 0; i < w->items; i++)
+    w->norm[i] = -1;
+  for (int v = 0; v < w->p->variants; v++)
+    if (w->features[v] > 0)
+      return enter_variant(w, v); /* what it takes is known then */
+  return FACET_OK;
+}
+
+/* Who compares a pair, and what is held beside it. */
+static facet_status share_out(work *w)
+{
+  MPI_Comm comm = w->context->comm;
+  int64_t n = w->p->samples, rank = facet_rank(comm), ranks = facet_ranks(comm), most;
+  FACET_AGREE(comm, prepare(w, &most));
+  double room = (double)w->p->settings->memory - PROGRAM - (double)facet_memory_in_use();
+  FACET_TRY(facet_least(comm, &room, 1, "comparing"));
+  w->dealt = are_stored(w->p, w->features) && room >= 2 * 8 * (double)n * (double)most;
+  w->comm = w->dealt ? MPI_COMM_SELF : comm;
+  w->first = w->dealt ? 0 : n * rank / ranks;
+  w->count = w->dealt ? n : n * (rank + 1) / ranks - w->first;
+  w->most = w->dealt ? n : n / ranks + 1;
+  return facet_agree(comm, make_units(w, room - 8 * (double)w->most * (double)most));
+}
+
+static facet_status find_norm(void *self, int64_t item, int64_t count)
+{
+  (void)count;
+  double *x = NULL;
+  facet_status status = make_features(self, item, &x);
+  facet_free(&x);
+  return status;
+}
+
+/* Each by one rank. */
+static facet_status find_norms(work *w)
+{
+  MPI_Comm comm = w->context->comm;
+  FACET_TRY(facet_portions_run(comm, &(facet_portions){"cka", w->items, 1, 1, w, find_norm}));
+  return facet_largest(comm, w->norm, w->items, "comparing");
+}
+
+static facet_status mark(const work *w, const facet_unit *u)
+{
+  int64_t *part;
+  FACET_NEW(part, u->parts);
+  facet_unit_parts(u, part);
+  facet_status status = facet_store_mark_parts(w->context->store, "cka", u->parts, part);
+  facet_free(&part);
+  return status;
+}
+
+/* One unit by all ranks. */
+static facet_status run_together(work *w, int64_t i, int *group)
+{
+  facet_unit u = unit_of(w, i);
+  if (u.group != *group)
+    leave(w);
+  if (u.group != *group)
+    FACET_TRY(enter(w, u.group));
+  *group = u.group;
+  FACET_TRY(run_unit(w, NULL, i));
+  return facet_agree(w->comm, facet_rank(w->comm) == 0 ? mark(w, &u) : FACET_OK);
+}
+
+static facet_status run_all_together(work *w)
+{
+  uint8_t *done = NULL;
+  facet_progress *progress = NULL;
+  int group = -1;
+  facet_status status = facet_stage_marks(w->context, "cka", &done);
+  if (status == FACET_OK)
+    status = facet_agree(w->comm, facet_progress_begin(&progress, "cka", "items", w->units, facet_rank(w->comm) != 0));
+  for (int64_t i = 0; i < w->units && status == FACET_OK; i++) {
+    facet_unit u = unit_of(w, i);
+    if (!u.none && !facet_unit_done(&u, done))
+      status = run_together(w, i, &group);
+    facet_progress_at(progress, i + 1);
   }
-  int64_t members, pairs;
-  count_work(p, w->items, w->features, &members, &pairs);
-  return facet_progress_begin(&w->progress, "cka", "items", members, w->rank != 0);
+  leave(w);
+  facet_progress_end(&progress);
+  facet_free(&done);
+  return status;
 }
 
-static void work_clear(work *w)
+static facet_status run_dealt(work *w)
 {
-  facet_features_destroy(&w->reader);
-  facet_pixels_destroy(&w->pixels);
-  facet_free_list(&w->held, w->items);
-  FACET_FREE(&w->features, &w->sum, &w->panel, &w->table, &w->item);
-  facet_progress_end(&w->progress);
+  const facet_tiles tiles = {.stage = "cka",
+                             .name = "items",
+                             .count = w->units,
+                             .self = w,
+                             .unit = unit_of,
+                             .enter = enter,
+                             .leave = leave,
+                             .run = run_unit};
+  if (facet_ranks(w->context->comm) > 1)
+    FACET_TRY(find_norms(w));
+  return facet_tiles_run(w->context->comm, &tiles, w->context->store);
+}
+
+static facet_status run(const facet_context *c)
+{
+  const facet_store_plan *p = &c->plan->store;
+  work w = {.context = c, .p = p, .items = facet_store_cka_items(p), .variant = -1};
+  facet_status status = share_out(&w);
+  if (status == FACET_OK)
+    status = w.dealt ? run_dealt(&w) : run_all_together(&w);
+  facet_features_destroy(&w.reader);
+  facet_pixels_destroy(&w.pixels);
+  FACET_FREE(&w.features, &w.sum, &w.panel, &w.norm, &w.block, &w.unit, &w.held);
   facet_memory_trim();
-}
-
-static facet_status write(const work *w)
-{
-  facet_cka_normalize(w->items, w->table);
-  return facet_store_put(w->context->store, FACET_ROW_CKA, (facet_place){0}, w->table);
-}
-
-static facet_status run(const facet_context *context)
-{
-  MPI_Comm comm = context->comm;
-  const facet_plan *plan = context->plan;
-  int64_t n = plan->store.samples, rank = facet_rank(comm), ranks = facet_ranks(comm);
-  work w = {.context = context,
-            .comm = comm,
-            .rank = (int)rank,
-            .plan = plan,
-            .first = n * rank / ranks,
-            .most = n / ranks + 1,
-            .items = facet_store_cka_items(&plan->store),
-            .variant = -1};
-  w.count = n * (rank + 1) / ranks - w.first;
-  facet_status status = facet_agree(comm, prepare(&w));
-  if (status == FACET_OK)
-    status = compare_groups(&w);
-  if (status == FACET_OK)
-    status = facet_agree(comm, w.rank == 0 ? write(&w) : FACET_OK);
-  work_clear(&w);
   return status;
 }
 
@@ -280,12 +413,17 @@ static facet_status run(const facet_context *context)
 static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
   const facet_store_plan *p = &c->plan->store;
-  double items = (double)facet_store_cka_items(p), features = 0;
+  double items = (double)facet_store_cka_items(p), held = 0, samples = 8 * (double)p->samples;
+  int64_t *features, most;
+  FACET_TRY(list_features(c, &features, &most));
   for (int v = 0; v < p->variants; v++)
-    features += 8 * (double)facet_network_features(c->family->member[v].network, NULL) * (double)p->samples / ranks;
+    held += samples * (double)features[v] / ranks;
   if (items <= MOST_PAIRED)
-    features *= p->conditions;
-  *bytes = fmin(features, (double)p->settings->memory) + PANEL + 8 * items * items + FACET_BLAS_BYTES;
+    held *= p->conditions;
+  if (are_stored(p, features))
+    held = samples * (double)most * fmin(items, MOST_HELD + 1);
+  facet_free(&features);
+  *bytes = fmin(held, (double)p->settings->memory) + PANEL + items * items + FACET_BLAS_BYTES; /* and marks */
   return FACET_OK;
 }
 
@@ -293,14 +431,11 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
 static facet_status seconds(const facet_context *c, const facet_speeds *speeds, int ranks, double *sum)
 {
   const facet_store_plan *p = &c->plan->store;
-  double most = 0, samples = (double)p->samples;
-  int64_t *features, members, pairs;
-  FACET_TRY(list_features(c->plan, c->family, &features));
-  for (int v = 0; v < p->variants; v++)
-    most = fmax(most, (double)features[v]);
-  count_work(p, facet_store_cka_items(p), features, &members, &pairs);
+  double samples = (double)p->samples;
+  int64_t *features, most;
+  FACET_TRY(list_features(c, &features, &most));
+  *sum = samples * speeds->product * 2 * count_pairs(p, features) * (double)(most * most) / ranks;
   facet_free(&features);
-  *sum = samples * speeds->product * 2 * (double)pairs * most * most / ranks;
   for (int v = 0; v < p->variants; v++)
     if (p->variant[v].features == 0)
       *sum += samples * (speeds->corrupting + speeds->forward[v] * p->conditions) / ranks;
@@ -325,4 +460,4 @@ static void warn(const facet_plan *plan)
 }
 
 const facet_stage facet_stage_cka = {
-    .name = "cka", .marks = "", .wanted = wanted, .memory = memory, .seconds = seconds, .run = run, .warn = warn};
+    .name = "cka", .marks = "J, J", .wanted = wanted, .memory = memory, .seconds = seconds, .run = run, .warn = warn};

@@ -62,6 +62,25 @@ static facet_unit unit_of(const facet_tiles *t, int64_t i)
   return t->unit ? t->unit(t->self, i) : (facet_unit){.cost = 1, .part = i, .parts = 1};
 }
 
+static int64_t part_of(const facet_unit *u, int64_t i)
+{
+  return u->part + i * (u->step ? u->step : 1);
+}
+
+bool facet_unit_done(const facet_unit *u, const uint8_t *done)
+{
+  int64_t i = 0;
+  while (i < u->parts && done[part_of(u, i)])
+    i++;
+  return i == u->parts;
+}
+
+void facet_unit_parts(const facet_unit *u, int64_t *part)
+{
+  for (int64_t i = 0; i < u->parts; i++)
+    part[i] = part_of(u, i);
+}
+
 /* done: marks of the stage; NULL: none. */
 static facet_status fill_row(facet_dealer *d, const uint8_t *done)
 {
@@ -71,7 +90,7 @@ static facet_status fill_row(facet_dealer *d, const uint8_t *done)
   FACET_NEW(d->finished, t->count);
   for (int64_t i = 0; i < t->count; i++) {
     facet_unit u = unit_of(t, i);
-    if (u.none || (done && done[u.part]))
+    if (u.none || (done && facet_unit_done(&u, done)))
       continue;
     d->before[d->count + 1] = d->before[d->count] + u.cost;
     d->place[d->count++] = i;
@@ -233,8 +252,8 @@ static facet_status mark_parts(const facet_dealer *d, int64_t count, int64_t *pa
 {
   for (int64_t i = 0, k = 0; i < d->unmarked; i++) {
     facet_unit u = unit_of(d->tiles, d->finished[i]);
-    for (int64_t j = 0; j < u.parts; j++)
-      part[k++] = u.part + j;
+    facet_unit_parts(&u, part + k);
+    k += u.parts;
   }
   return facet_store_mark_parts(d->store, d->tiles->stage, count, part);
 }

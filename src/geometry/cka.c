@@ -10,13 +10,8 @@ void facet_center(int64_t rows, int64_t columns, const double *sum, int64_t samp
       x[i * columns + j] -= sum[j] / (double)samples;
 }
 
-void facet_cka_normalize(int64_t items, double *table)
+double facet_cka(double product, double own, double other)
 {
-  for (int64_t i = 0; i < items; i++)
-    for (int64_t j = i + 1; j < items; j++) {
-      double both = sqrt(table[i * items + i]) * sqrt(table[j * items + j]);
-      table[i * items + j] = table[j * items + i] = both > 0 ? table[i * items + j] / both : (double)NAN;
-    }
-  for (int64_t i = 0; i < items; i++)
-    table[i * items + i] = table[i * items + i] > 0 ? 1 : (double)NAN;
+  double both = sqrt(own) * sqrt(other);
+  return both > 0 ? product / both : (double)NAN;
 }

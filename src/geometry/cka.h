@@ -8,8 +8,7 @@
 /* Subtracts from every column of x, rows x columns, its mean, which is sum / samples. */
 void facet_center(int64_t rows, int64_t columns, const double *sum, int64_t samples, double *x);
 
-/* table: items x items, of which (i, j) with i <= j hold |HjT Hi|_F^2, or NaN where it is not known, becomes the
- * symmetric matrix of CKA. NaN where features do not vary. */
-void facet_cka_normalize(int64_t items, double *table);
+/* CKA of two from |H2T H1|_F^2 and each one's own |HT H|_F^2; NaN where features do not vary. */
+double facet_cka(double product, double own, double other);
 
 #endif
