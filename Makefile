@@ -19,7 +19,6 @@ export OMPI_ALLOW_RUN_AS_ROOT := 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
 endif
 export OMP_NUM_THREADS ?= 1
-MPIRUN := mpirun --quiet --use-hwthread-cpus -n $(CORES)
 
 BUILD := $(if $(filter 1,$(SANITIZE)),build/sanitize,build)
 GENERATED := build/generated
@@ -71,7 +70,7 @@ REVISION_SOURCES := $(shell grep -ls 'FACET_REVISION\|FACET_SCALAPACK_VERSION' $
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow $(if $(filter 1,$(SANITIZE)),-Wno-format-truncation,-Werror)
 OPTIMIZE := $(if $(filter 1,$(SANITIZE)),-O1 -g -fno-omit-frame-pointer -fsanitize=address$(comma)undefined \
   -fno-sanitize-recover=all,-O3 -g -fno-trapping-math -fno-math-errno)
-LANGUAGE := -std=c17 -D_GNU_SOURCE -fopenmp -Iinclude -Isrc -Impi -Itests -isystem $(GENERATED)
+LANGUAGE := -std=c17 -D_GNU_SOURCE -fopenmp -Iinclude -Isrc -Impi -Itests -isystem $(GENERATED) -DH5_USE_110_API
 COMPILE := $(FOUND_CC) $(LANGUAGE) $(WARNINGS) $(OPTIMIZE) -march=$(ARCH) $(FOUND_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 SHARED := -fPIC -fvisibility=hidden -fno-semantic-interposition
 LIBRARIES := $(LDFLAGS) $(FOUND_LIBS) -lm
@@ -150,7 +149,7 @@ demo:
 	@tools/deps build demo
 	@tools/venv analysis/requirements.txt
 	$(BUILD_NOW) all
-	$(MPIRUN) build/facet run jobs/demo.yaml
+	build/facet run jobs/demo.yaml -n $(CORES)
 	$(PYTHON) analysis/report.py results/demo/study.h5
 
 # SANITIZE=1: the unit tests and the ONNX cases alone, under the address and undefined-behaviour sanitizers.

@@ -1,21 +1,31 @@
 /* The program: its commands, each a row of one table. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/kernels.h"
+#include "launch.h"
 #include "prune/inspect.h"
 #include "ranks/agree.h"
 #include "ranks/memory.h"
 #include "ranks/versions.h"
 #include "session.h"
+#include "study/study_tree.h"
 
 typedef struct {
   const char *name, *takes;
   const char *says; /* lines of the help */
-  bool fresh;       /* takes --fresh */
+  bool starts;      /* takes --fresh and -n */
   bool ranks;       /* collective; the others do without MPI */
   facet_command *run;
 } command;
+
+typedef struct {
+  char *own[2]; /* what the command takes */
+  int owned;
+  bool fresh, ranked; /* ranked: by the launcher of ranks */
+  int ranks;          /* to be launched; 0: those that are there */
+} arguments;
 
 static facet_status inspect(char *const *argument, bool fresh)
 {
@@ -35,7 +45,8 @@ static facet_status checksum(char *const *argument, bool fresh)
 static const command commands[] = {
     {"run", "STUDY.yaml",
      "the whole study: train or read networks, prune, linearize, measure;\n"
-     "started again, it goes on where it was; --fresh starts over",
+     "started again, it goes on where it was; --fresh starts over;\n"
+     "-n: on so many ranks, by mpirun (FACET_MPIRUN: options for it)",
      true, true, facet_run},
     {"check", "STUDY.yaml", "validate; print the study with defaults, variants, tiles, work, memory, disk", false, true,
      facet_check},
@@ -47,29 +58,37 @@ static const command commands[] = {
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
-/* "run STUDY.yaml [--fresh]". */
+static const char statuses[] =
+    "Exit status: 0 done, 64 usage, 65 bad input, 66 input missing, 70 internal error, 71 out of memory,\n"
+    "73 cannot create output, 74 reading or writing failed (disk full), 75 interrupted and resumable.\n";
+
+/* "run STUDY.yaml [-n RANKS] [--fresh]". */
 static const char *usage_of(const command *c, char text[64])
 {
-  (void)snprintf(text, 64, "%s %s%s", c->name, c->takes, c->fresh ? " [--fresh]" : "");
+  (void)snprintf(text, 64, "%s %s%s", c->name, c->takes, c->starts ? " [-n RANKS] [--fresh]" : "");
   return text;
+}
+
+static void print_command(const command *c)
+{
+  char usage[64];
+  printf("  facet %s\n", usage_of(c, usage));
+  for (const char *line = c->says, *end; *line; line = end + (*end == '\n')) {
+    end = line + strcspn(line, "\n");
+    printf("      %.*s\n", (int)(end - line), line);
+  }
 }
 
 static facet_status print_help(void)
 {
-  char usage[64];
   printf("facet: what a ReLU network does with each sample, exactly, and what pruning changes about it\n\nusage:\n");
-  for (int i = 0; i < COMMANDS; i++) {
-    const char *says = commands[i].says, *more = strchr(says, '\n');
-    printf("  facet %-24s  %.*s\n", usage_of(&commands[i], usage), (int)strcspn(says, "\n"), says);
-    if (more)
-      printf("%34s%s\n", "", more + 1);
-  }
-  printf("  facet --help, --version\n"
+  for (int i = 0; i < COMMANDS; i++)
+    print_command(&commands[i]);
+  printf("  facet --help, --version; facet COMMAND --help\n"
          "\n"
-         "Run it on all cores with mpirun:  mpirun --quiet -n 8 facet run study.yaml\n"
-         "\n"
-         "Exit status: 0 done, 64 usage, 65 bad input, 66 input missing, 70 internal error, 71 out of memory,\n"
-         "73 cannot create output, 74 reading or writing failed (disk full), 75 interrupted and resumable.\n");
+         "On eight cores:  facet run study.yaml -n 8  (or mpirun -n 8 facet run study.yaml)\n"
+         "\n%s",
+         statuses);
   return FACET_OK;
 }
 
@@ -81,53 +100,125 @@ static facet_status refuse(void)
   return facet_raise(FACET_USAGE, "usage: facet %s--help | --version", all);
 }
 
-/* Options may come first. Collective commands come with MPI. */
-static facet_status start(const command *c, int argc, char **argv, bool *speaks)
+static bool asks_help(const char *word)
 {
-  char *own[2] = {NULL};
-  bool fresh = false;
-  int owned = 0, wanted = strchr(c->takes, ' ') ? 2 : 1;
-  for (int i = 2; i < argc; i++)
-    if (c->fresh && !fresh && strcmp(argv[i], "--fresh") == 0)
-      fresh = true;
-    else if (owned++ < wanted)
-      own[owned - 1] = argv[i];
-  if (owned != wanted)
-    return refuse();
+  return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* ---- arguments ---- */
+
+static facet_status take_number(const char *option, const char *text, int least, int *number)
+{
+  char *end = NULL;
+  long value = text ? strtol(text, &end, 10) : 0;
+  FACET_CHECK(text && end != text && !*end && value >= least && value < 1 << 20, FACET_USAGE,
+              "%s: '%s' is no whole number from %d on", option, text ? text : "", least);
+  *number = (int)value;
+  return FACET_OK;
+}
+
+/* An option, and the word behind it; *words that were taken. */
+static facet_status take_option(const char *option, const char *next, arguments *a, int *words)
+{
+  static const char *const known[] = {"--fresh", "-n", "--help"};
+  int columns;
+  *words = 2;
+  if (strcmp(option, "-n") == 0)
+    return take_number(option, next, 1, &a->ranks);
+  if (strcmp(option, "--ranked") == 0) { /* the launcher's: columns of its terminal, 0 without one */
+    FACET_TRY(take_number(option, next, 0, &columns));
+    facet_progress_columns(columns);
+    a->ranked = true;
+    return FACET_OK;
+  }
+  *words = 1;
+  a->fresh = strcmp(option, "--fresh") == 0;
+  const char *near = a->fresh ? "" : facet_tree_nearest(option, known, sizeof known / sizeof known[0]);
+  return a->fresh ? FACET_OK
+         : near   ? facet_raise(FACET_USAGE, "there is no option '%s'; did you mean '%s'?", option, near)
+                  : facet_raise(FACET_USAGE, "there is no option '%s'", option);
+}
+
+/* Options may stand anywhere behind the command. */
+static facet_status take_arguments(const command *c, int argc, char **argv, arguments *a)
+{
+  int wanted = strchr(c->takes, ' ') ? 2 : 1;
+  for (int i = 2, words = 1; i < argc; i += words, words = 1)
+    if (c->starts && argv[i][0] == '-')
+      FACET_TRY(take_option(argv[i], argv[i + 1], a, &words));
+    else if (a->owned++ < wanted)
+      a->own[a->owned - 1] = argv[i];
+  return a->owned == wanted ? FACET_OK : refuse();
+}
+
+/* ---- running it ---- */
+
+static facet_status launch(const arguments *a, bool *speaks)
+{
+  char *const own[] = {a->own[0], a->fresh ? "--fresh" : NULL, NULL};
+  bool said = false;
+  facet_status status = facet_launch(a->ranks, own, &said);
+  *speaks = !said;
+  return status;
+}
+
+/* Collective commands come with MPI. */
+static facet_status start(const command *c, int argc, char **argv, arguments *a, bool *speaks)
+{
+  FACET_TRY(take_arguments(c, argc, argv, a));
   if (!c->ranks)
-    return c->run(own, fresh);
+    return c->run(a->own, a->fresh);
   facet_blas_core_fit(argv);
+  if (a->ranks > 0)
+    return launch(a, speaks);
   MPI_Init(&argc, &argv);
   *speaks = facet_rank(MPI_COMM_WORLD) == 0;
-  facet_status status = c->run(own, fresh);
+  facet_status status = c->run(a->own, a->fresh);
   MPI_Finalize();
   return status;
 }
 
-static facet_status dispatch(int argc, char **argv, bool *speaks)
+static facet_status help_or_start(const command *c, int argc, char **argv, arguments *a, bool *speaks)
 {
-  const char *name = argc > 1 ? argv[1] : "";
-  if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
+  for (int i = 2; i < argc; i++)
+    if (asks_help(argv[i])) {
+      print_command(c);
+      printf("\n%s", statuses);
+      return FACET_OK;
+    }
+  return start(c, argc, argv, a, speaks);
+}
+
+static facet_status dispatch(int argc, char **argv, arguments *a, bool *speaks)
+{
+  const char *name = argc > 1 ? argv[1] : "", *names[COMMANDS];
+  if (asks_help(name) || strcmp(name, "help") == 0)
     return print_help();
   if (strcmp(name, "--version") == 0) {
     facet_blas_core_fit(argv);
     facet_versions_print();
     return FACET_OK;
   }
-  for (int i = 0; i < COMMANDS; i++)
-    if (strcmp(name, commands[i].name) == 0)
-      return start(&commands[i], argc, argv, speaks);
-  return refuse();
+  for (int i = 0; i < COMMANDS; i++) {
+    names[i] = commands[i].name;
+    if (strcmp(name, names[i]) == 0)
+      return help_or_start(&commands[i], argc, argv, a, speaks);
+  }
+  const char *near = *name ? facet_tree_nearest(name, names, COMMANDS) : NULL;
+  return near ? facet_raise(FACET_USAGE, "there is no command '%s'; did you mean '%s'?", name, near) : refuse();
 }
 
 int main(int argc, char **argv)
 {
   bool speaks = true;
+  arguments a = {0};
   facet_memory_begin();
-  facet_status status = dispatch(argc, argv, &speaks);
+  facet_status status = dispatch(argc, argv, &a, &speaks);
   if (status != FACET_OK && speaks)
     fprintf(stderr, "facet: %s\n", facet_message());
   if (fflush(stdout) != 0 && status == FACET_OK)
     status = FACET_IO;
-  return (int)status;
+  if (a.ranked && speaks)
+    facet_launch_report(status);
+  return a.ranked ? 0 : (int)status;
 }

@@ -144,6 +144,8 @@ void facet_random_permutation(facet_random random, uint64_t sample, int64_t coun
 
 /* ---- progress: on a terminal a bar, otherwise a line every 10 s; written to stderr ---- */
 
+/* Before the first: standard error is passed on to a terminal of so many columns. Not thread-safe. */
+void facet_progress_columns(int columns);
 typedef struct facet_progress facet_progress;
 /* `stage` names what goes on ("train dense"), `unit` what is counted ("samples"). quiet: show nothing. */
 facet_status facet_progress_begin(facet_progress **progress, const char *stage, const char *unit, int64_t total,

@@ -21,6 +21,13 @@ struct facet_progress {
   bool quiet, terminal, started;
 };
 
+static int columns_behind; /* of a terminal that what is said is passed on to; 0: none */
+
+void facet_progress_columns(int columns)
+{
+  columns_behind = columns;
+}
+
 double facet_seconds(void)
 {
   struct timespec now;
@@ -44,7 +51,7 @@ facet_status facet_progress_begin(facet_progress **progress, const char *stage, 
   }
   made->total = total;
   made->quiet = quiet;
-  made->terminal = isatty(STDERR_FILENO) == 1;
+  made->terminal = columns_behind > 0 || isatty(STDERR_FILENO) == 1;
   made->begun = facet_seconds();
   made->drawn_at = made->begun;
   *progress = made;
@@ -101,6 +108,8 @@ static void say_left(char *text, size_t bytes, const facet_progress *progress, d
 static int terminal_columns(void)
 {
   struct winsize size = {0};
+  if (columns_behind > 0)
+    return columns_behind;
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
 }
 

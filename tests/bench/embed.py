@@ -214,7 +214,7 @@ ROOT_MAY = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"
 
 def on_ranks(ranks, *command):
     """What a program of facet's writes."""
-    whole = ["mpirun", "--quiet", "--use-hwthread-cpus", "-n", ranks, *command]
+    whole = ["mpirun", "--use-hwthread-cpus", "-n", ranks, *command]
     done = subprocess.run([str(word) for word in whole], capture_output=True, text=True, env={**os.environ, **ROOT_MAY})
     if done.returncode:
         sys.exit(f"bench: {done.stderr.strip()}")

@@ -38,7 +38,7 @@ NETWORKS = (Network("demo's network", 64, (8, 16, 16), 32), Network("one of 16, 
 def facet(net, ranks):
     """Samples per second on so many ranks: of the median step."""
     sizes = (net.batch * STEPS, net.batch, 32, net.dense, *net.conv)
-    command = ["mpirun", "--quiet", "--use-hwthread-cpus", "-n", str(ranks), str(PROGRAM), *map(str, sizes)]
+    command = ["mpirun", "--use-hwthread-cpus", "-n", str(ranks), str(PROGRAM), *map(str, sizes)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
     if done.returncode:
         sys.exit("bench: bench_train failed")

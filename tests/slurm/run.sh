@@ -72,12 +72,12 @@ status_is() { # expected, command...
 tests/slurm/start.sh "$here/slurm"
 export SLURM_CONF=$here/slurm/slurm.conf
 
-mpirun --quiet -n 1 build/facet run "$(study alone 3000)" >"$here/alone.log" 2>&1
+mpirun -n 1 build/facet run "$(study alone 3000)" >"$here/alone.log" 2>&1
 check "four nodes run a study" status_is 0 submit --wait -N 4 jobs/facet.sbatch "$(study four 3000)"
 check "and get what one rank gets" same alone four
 check "a missing study ends the job with 66" status_is 66 submit --wait -N 2 jobs/facet.sbatch "$here/none.yaml"
 
-mpirun --quiet -n 2 build/facet run "$(study whole 60000)" >"$here/whole.log" 2>&1
+mpirun -n 2 build/facet run "$(study whole 60000)" >"$here/whole.log" 2>&1
 job=$(submit -N 2 jobs/facet.sbatch "$(study broken 60000)")
 check "a longer study starts" state_becomes "$job" RUNNING 60
 for _ in $(seq 300); do # until it is well at work

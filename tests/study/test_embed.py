@@ -124,7 +124,7 @@ def test_interrupted_training_goes_on_with_the_same_bits(folder):
     whole = results(folder)
     again = run("run", folder / "study.yaml", ranks=2)  # nothing is left to do
     assert again.returncode == 0 and "encoder:" not in again.stderr
-    running = subprocess.Popen(["mpirun", "--quiet", "-n", "2", FACET, "run", folder / "study.yaml", "--fresh"], stderr=subprocess.PIPE, text=True,
+    running = subprocess.Popen(["mpirun", "-n", "2", FACET, "run", folder / "study.yaml", "--fresh"], stderr=subprocess.PIPE, text=True,
                                env=environment())
     for line in running.stderr:
         if line.startswith("analyse"):

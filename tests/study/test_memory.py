@@ -26,7 +26,7 @@ PEAK = "import os, subprocess, sys; p = subprocess.Popen(sys.argv[2:]); _, statu
 
 def peak(study, ranks=1):
     """MiB of the rank that took the most."""
-    mpirun = ["mpirun", "--quiet", "--oversubscribe", "-n", str(ranks)] if ranks > 1 else []
+    mpirun = ["mpirun", "--oversubscribe", "-n", str(ranks)] if ranks > 1 else []
     folder = study.parent / "peaks"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()

@@ -21,7 +21,7 @@ def samples(n=N, seed=0):
 
 def step(tmp_path, x, perplexity=30, alpha=1.0, real="double", ranks=1):
     x.astype(np.float64).tofile(tmp_path / "x")
-    command = ["mpirun", "--quiet", "--oversubscribe", "-n", ranks, PROGRAM, tmp_path / "x", *x.shape, perplexity, alpha, real, *SIZES[1:]]
+    command = ["mpirun", "--oversubscribe", "-n", ranks, PROGRAM, tmp_path / "x", *x.shape, perplexity, alpha, real, *SIZES[1:]]
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300,
                           env={**os.environ, "OMP_NUM_THREADS": "1"})
     if done.returncode != 0:

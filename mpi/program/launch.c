@@ -1,0 +1,171 @@
+/* Starting the ranks: facet runs mpirun, with itself as what mpirun runs, so that nothing of what is said gets lost.
+ *
+ * mpirun ends all ranks as soon as one exits with anything but 0, and what they said last is lost now and then; an
+ * interrupt from the keyboard reaches it too, and it ends with 1.  Here ranks exit with 0 and rank 0 sends its status
+ * as the last thing on standard error, behind a MARK, where the launcher takes it out.  Signals go to the launcher
+ * alone: it asks the ranks by SIGUSR1, which every mpirun passes on, to stop where they can go on later. */
+#include "launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MARK = '\036', MOST_ARGUMENTS = 64, READ_BYTES = 4096 };
+
+static volatile pid_t mpirun;
+static volatile sig_atomic_t asked;
+
+/* The second time, mpirun itself is to end. */
+static void ask(int signal_number)
+{
+  int before = errno;
+  (void)signal_number;
+  kill(mpirun, asked ? SIGTERM : SIGUSR1);
+  asked = 1;
+  errno = before;
+}
+
+static void listen_to_signals(void)
+{
+  static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+  struct sigaction action = {.sa_handler = ask, .sa_flags = SA_RESTART};
+  sigemptyset(&action.sa_mask);
+  for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+    sigaction(signals[i], &action, NULL);
+}
+
+bool facet_launched(void)
+{
+  static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    if (getenv(names[i]))
+      return true;
+  return false;
+}
+
+/* What Open MPI 4 and 5 need to be told, unless the user has told them: no words of their own, a rank for a hardware
+ * thread, more ranks than these where so many are asked for. Under Slurm the allocation says where ranks go. */
+static void prepare_mpirun(int ranks)
+{
+  cpu_set_t cpus;
+  bool many = !getenv("SLURM_JOB_ID") && sched_getaffinity(0, sizeof cpus, &cpus) == 0 && CPU_COUNT(&cpus) < ranks;
+  setenv("OMPI_MCA_orte_execute_quiet", "1", 0);
+  setenv("OMPI_MCA_hwloc_base_use_hwthreads_as_cpus", "1", 0);
+  setenv("PRTE_MCA_rmaps_default_mapping_policy", many ? ":HWTCPUS:OVERSUBSCRIBE" : ":HWTCPUS", 0);
+  if (many) {
+    setenv("OMPI_MCA_rmaps_base_oversubscribe", "1", 0);
+    fprintf(stderr, "facet: %d ranks share %d processors\n", ranks, CPU_COUNT(&cpus));
+  }
+  if (geteuid() == 0) { /* who asks facet to run as root has decided it */
+    setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 0);
+    setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 0);
+  }
+}
+
+static int terminal_columns(void)
+{
+  struct winsize size = {0};
+  if (!isatty(STDERR_FILENO))
+    return 0;
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
+}
+
+/* mpirun, with FACET_MPIRUN's words as options. Returns on failure only. */
+static void become_mpirun(int ranks, int columns, char *const arguments[])
+{
+  static char self[4096];
+  char count[16], wide[16], *argument[MOST_ARGUMENTS] = {"mpirun"}, *options = getenv("FACET_MPIRUN"), *rest = NULL;
+  int n = 1;
+  if (readlink("/proc/self/exe", self, sizeof self - 1) < 0)
+    return;
+  snprintf(count, sizeof count, "%d", ranks);
+  snprintf(wide, sizeof wide, "%d", columns);
+  options = options ? strdup(options) : NULL;
+  for (char *word = options ? strtok_r(options, " ", &rest) : NULL; word && n < MOST_ARGUMENTS / 2;
+       word = strtok_r(NULL, " ", &rest))
+    argument[n++] = word;
+  char *const ours[] = {"-n", count, self, "run", "--ranked", wide};
+  for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+    argument[n++] = ours[i];
+  for (; *arguments && n < MOST_ARGUMENTS - 1; arguments++)
+    argument[n++] = *arguments;
+  execvp("mpirun", argument);
+}
+
+/* In the new process. A group of its own: an interrupt from the keyboard is the launcher's. It ends with the launcher,
+ * even if that is killed. */
+static void start_mpirun(int ranks, char *const arguments[], int say)
+{
+  int columns = terminal_columns(), nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  setpgid(0, 0);
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (nothing >= 0)
+    dup2(nothing, STDIN_FILENO);
+  dup2(say, STDERR_FILENO);
+  prepare_mpirun(ranks);
+  become_mpirun(ranks, columns, arguments);
+  fprintf(stderr, "facet: mpirun: %s\n", strerror(errno));
+  facet_launch_report(FACET_NO_INPUT);
+  _exit(1);
+}
+
+/* Passes on what ranks say as it comes, but for what follows a MARK: the number there, or -1. */
+static int pass_on(int from)
+{
+  char text[READ_BYTES], word[16] = "";
+  size_t words = 0;
+  bool marked = false;
+  for (ssize_t got; (got = read(from, text, sizeof text)) > 0 || (got < 0 && errno == EINTR);) {
+    ssize_t plain = 0;
+    for (ssize_t i = 0; i < got; i++)
+      if (text[i] == MARK || marked) {
+        marked = text[i] != '\n';
+        if (marked && text[i] != MARK && words < sizeof word - 1)
+          word[words++] = text[i];
+      } else {
+        text[plain++] = text[i];
+      }
+    if (plain > 0)
+      (void)!write(STDERR_FILENO, text, (size_t)plain);
+  }
+  return words > 0 ? atoi(word) : -1;
+}
+
+void facet_launch_report(facet_status status)
+{
+  fprintf(stderr, "%c%d\n", MARK, (int)status);
+  fflush(stderr);
+}
+
+facet_status facet_launch(int ranks, char *const arguments[], bool *said)
+{
+  int ends[2], ended = 0;
+  FACET_CHECK(!facet_launched(), FACET_USAGE, "-n %d: ranks are started already, by mpirun or srun; leave it out",
+              ranks);
+  FACET_CHECK(pipe2(ends, O_CLOEXEC) == 0, FACET_OS, "pipe: %s", strerror(errno));
+  mpirun = fork();
+  FACET_CHECK(mpirun >= 0, FACET_OS, "fork: %s", strerror(errno));
+  if (mpirun == 0)
+    start_mpirun(ranks, arguments, ends[1]);
+  listen_to_signals();
+  close(ends[1]);
+  int status = pass_on(ends[0]);
+  close(ends[0]);
+  while (waitpid(mpirun, &ended, 0) < 0 && errno == EINTR)
+    ;
+  *said = status >= 0;
+  if (!*said && asked) /* before mpirun listened, say */
+    return facet_raise(FACET_INTERRUPTED, "interrupted; run the same command again to go on");
+  FACET_CHECK(*said, FACET_INTERNAL,
+              "ranks ended without a word, mpirun's status is %d; run the same command again to go on",
+              WIFEXITED(ended) ? WEXITSTATUS(ended) : 128 + WTERMSIG(ended));
+  return (facet_status)status;
+}

@@ -1,0 +1,19 @@
+/* `facet run -n RANKS`: starts the ranks itself. See launch.c. */
+#ifndef FACET_LAUNCH_H
+#define FACET_LAUNCH_H
+
+#include "base/base.h"
+
+/* Before MPI begins. Runs this program under mpirun with so many ranks, each given the arguments that follow --ranked
+ * (columns of the terminal, 0 without one), passes on what they say and what signals ask, and returns when they have
+ * ended: rank 0's status. FACET_USAGE under a launcher; FACET_NO_INPUT without mpirun; FACET_INTERNAL where ranks
+ * ended without a word, killed for instance. arguments: ends with NULL. said: whether the message is on standard error
+ * already. */
+facet_status facet_launch(int ranks, char *const arguments[], bool *said);
+/* On rank 0 of such a run, at the very end: its status for the launcher. All ranks exit with 0 then, so that mpirun
+ * has no reason to end anyone early. */
+void facet_launch_report(facet_status status);
+/* Whether a launcher of ranks has started this process: mpirun's, srun's or another's. */
+bool facet_launched(void);
+
+#endif

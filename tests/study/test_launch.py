@@ -1,0 +1,103 @@
+"""`facet run -n RANKS` starts its ranks itself: what they say arrives, signals and statuses are passed on."""
+
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import FACET, STUDY, checksum, environment, make_digits, run
+
+LAUNCHES = int(os.environ.get("FACET_LAUNCHES", "10"))  # a hundred take a minute
+
+
+def lines(done):
+    """Of facet's own. Open MPI says something about networks on some machines."""
+    return [line for line in done.stderr.splitlines() if line.startswith("facet: ") and "ranks share" not in line]
+
+
+def test_same_bits_as_mpirun(small):
+    done = run("run", "-n", 3, small / "study.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "in " in done.stderr and "3 ranks" in done.stderr and "\036" not in done.stderr
+    mine = checksum(small / "out/study.h5")
+    shutil.rmtree(small / "out")
+    assert run("run", small / "study.yaml", ranks=2).returncode == 0
+    assert checksum(small / "out/study.h5") == mine
+
+
+def test_every_message_arrives(small):
+    (small / "study.yaml").write_text(STUDY.replace("seed: 3", "sede: 3"))
+    for _ in range(LAUNCHES):
+        done = run("run", small / "study.yaml", "-n", 2)
+        assert done.returncode == 65, done.stderr
+        assert len(lines(done)) == 1 and "study.yaml:2" in lines(done)[0] and "did you mean 'seed'?" in lines(done)[0]
+        assert "mpirun" not in done.stderr and "prterun" not in done.stderr
+
+
+@pytest.mark.parametrize("asks", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_signals_stop_it_where_it_can_go_on(tmp_path, asks):
+    make_digits(tmp_path, test=2000)
+    (tmp_path / "study.yaml").write_text(STUDY.replace("conv: [4, 8]", "conv: [16, 24]").replace("epochs: 2", "epochs: 25"))
+    running = subprocess.Popen([FACET, "run", tmp_path / "study.yaml", "-n", "2"], env=environment(), stderr=subprocess.PIPE,
+                               text=True, start_new_session=True)
+    while not list(tmp_path.glob("out/**/*.checkpoint*")) and running.poll() is None:
+        time.sleep(0.02)
+    os.killpg(running.pid, asks)  # as the keyboard does: the launcher's whole group
+    said = running.communicate(timeout=120)[1]
+    assert running.returncode == 75, said
+    assert re.search("facet: interrupted.*; run the same command again to go on", said), said
+    assert run("run", "-n", 2, tmp_path / "study.yaml").returncode == 0
+
+
+def test_killed_ranks_are_no_success(tmp_path):
+    make_digits(tmp_path, test=2000)
+    (tmp_path / "study.yaml").write_text(STUDY.replace("conv: [4, 8]", "conv: [16, 24]").replace("epochs: 2", "epochs: 25"))
+    running = subprocess.Popen([FACET, "run", tmp_path / "study.yaml", "-n", "2"], env=environment(), stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.glob("out/**/*.checkpoint*")) and running.poll() is None:
+        time.sleep(0.02)
+    ranks = subprocess.run(["pgrep", "-f", f"run --ranked 0 {tmp_path}"], capture_output=True, text=True).stdout.split()
+    os.kill(int(ranks[-1]), signal.SIGKILL)
+    said = running.communicate(timeout=120)[1]
+    assert running.returncode == 70 and "ranks ended without a word" in said, said
+
+
+def test_the_terminal_keeps_its_bar(small):
+    master, slave = pty.openpty()
+    running = subprocess.Popen([FACET, "run", small / "study.yaml", "-n", "2"], env=environment(), stderr=slave)
+    os.close(slave)
+    seen = b""
+    while running.poll() is None or select.select([master], [], [], 0)[0]:
+        if select.select([master], [], [], 0.05)[0]:
+            try:
+                seen += os.read(master, 65536)
+            except OSError:
+                break
+    os.close(master)
+    assert running.wait() == 0
+    assert b"\r\x1b[K" in seen and b"\x1e" not in seen
+
+
+def test_usage(small, tmp_path):
+    study = small / "study.yaml"
+    for arguments, words in [(["-n", "0", study], "'0' is no whole number from 1 on"), (["-n", "two", study], "'two' is no whole number"), (["-n"], "''"),
+                             (["--frehs", study], "did you mean '--fresh'?")]:
+        done = run("run", *arguments)
+        assert done.returncode == 64 and len(done.stderr.splitlines()) == 1 and words in done.stderr, done.stderr
+    done = run("rum", study)
+    assert done.returncode == 64 and "did you mean 'run'?" in done.stderr
+    done = run("run", "-n", 2, study, ranks=2)
+    assert done.returncode == 64 and "started already" in done.stderr
+    lonely = subprocess.run([FACET, "run", "-n", "2", study], env={**environment(), "PATH": str(tmp_path)}, capture_output=True, text=True)
+    assert lonely.returncode == 66 and lines(lonely) == ["facet: mpirun: No such file or directory"]
+
+
+def test_help_of_a_command():
+    done = run("run", "--help")
+    assert done.returncode == 0 and re.search(r"facet run STUDY.yaml \[-n RANKS\]", done.stdout) and "75 interrupted" in done.stdout
+    assert "checksum" not in done.stdout
