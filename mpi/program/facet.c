@@ -10,7 +10,6 @@
 #include "ranks/memory.h"
 #include "ranks/versions.h"
 #include "session.h"
-#include "study/study_tree.h"
 
 typedef struct {
   const char *name, *takes;
@@ -133,7 +132,7 @@ static facet_status take_option(const char *option, const char *next, arguments 
   }
   *words = 1;
   a->fresh = strcmp(option, "--fresh") == 0;
-  const char *near = a->fresh ? "" : facet_tree_nearest(option, known, sizeof known / sizeof known[0]);
+  const char *near = a->fresh ? "" : facet_nearest_word(option, known, sizeof known / sizeof known[0]);
   return a->fresh ? FACET_OK
          : near   ? facet_raise(FACET_USAGE, "there is no option '%s'; did you mean '%s'?", option, near)
                   : facet_raise(FACET_USAGE, "there is no option '%s'", option);
@@ -204,7 +203,7 @@ static facet_status dispatch(int argc, char **argv, arguments *a, bool *speaks)
     if (strcmp(name, names[i]) == 0)
       return help_or_start(&commands[i], argc, argv, a, speaks);
   }
-  const char *near = *name ? facet_tree_nearest(name, names, COMMANDS) : NULL;
+  const char *near = *name ? facet_nearest_word(name, names, COMMANDS) : NULL;
   return near ? facet_raise(FACET_USAGE, "there is no command '%s'; did you mean '%s'?", name, near) : refuse();
 }
 

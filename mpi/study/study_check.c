@@ -47,7 +47,7 @@ static facet_status check_known(const facet_tree *list, const char *what, const 
     if (known)
       continue;
     const facet_tree *node = facet_tree_item(list, i);
-    const char *near = facet_tree_nearest(asked->item[i], (const char *const *)there->item, there->count);
+    const char *near = facet_nearest_word(asked->item[i], (const char *const *)there->item, there->count);
     return near ? facet_tree_raise(node, "there is no %s '%s'; did you mean '%s'?", what, node->text, near)
                 : facet_tree_raise(node, "there is no %s '%s'; '%s' to '%s' are %d %ss", what, node->text,
                                    there->item[0], there->item[there->count - 1], there->count, what);

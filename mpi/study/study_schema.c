@@ -393,7 +393,7 @@ static facet_status check_known(const facet_tree *node, const facet_mapping *map
       known = known || strcmp(key, mapping->key[j].key) == 0;
     if (known)
       continue;
-    const char *near = facet_tree_nearest(key, word, count);
+    const char *near = facet_nearest_word(key, word, count);
     if (near)
       return facet_tree_raise(node->child[i], "unknown key; did you mean '%s'?", near);
     return facet_tree_raise(node->child[i], "unknown key; there are %s", list);

@@ -41,7 +41,4 @@ facet_status facet_tree_raise_kind(const facet_tree *node, const char *wanted);
 facet_status facet_tree_raise_at(const facet_tree *mapping, const char *key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The one of `count` words nearest to `text`, or NULL if none is near: for "did you mean". */
-const char *facet_tree_nearest(const char *text, const char *const *word, int count);
-
 #endif

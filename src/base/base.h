@@ -142,6 +142,9 @@ void facet_random_normal(facet_random random, uint64_t sample, uint64_t draw, do
 /* A permutation of 0..count-1 (Fisher-Yates) that depends on (seed, stream, sample). */
 void facet_random_permutation(facet_random random, uint64_t sample, int64_t count, int64_t *order);
 
+/* The one of `count` words nearest to `text`, or NULL if none is near: for "did you mean". */
+const char *facet_nearest_word(const char *text, const char *const *word, int count);
+
 /* ---- progress: on a terminal a bar, otherwise a line every 10 s; written to stderr ---- */
 
 /* Before the first: standard error is passed on to a terminal of so many columns. Not thread-safe. */
