@@ -123,11 +123,10 @@ facet_status facet_method_run(MPI_Comm comm, const facet_method_job *job, facet_
   facet_status status;
   FACET_GO(done, status, facet_agree(comm, prepare(&r, job, network)));
   FACET_GO(done, status, go_on(&r));
-  int64_t batch = m->sgd->batch;
+  const long long batch = m->sgd->batch;
   bool quiet = facet_rank(comm) != 0;
   if (m->step > 0 && !quiet) /* a run that was killed tells where it is taken up again */
-    fprintf(stderr, "%s: goes on from %lld of %lld samples\n", stage, (long long)(m->step * batch),
-            (long long)(m->steps * batch));
+    fprintf(stderr, "%s: goes on from %lld of %lld samples\n", stage, m->step * batch, m->steps * batch);
   FACET_GO(done, status, facet_agree(comm, facet_progress_begin(&progress, stage, "samples", m->steps * batch, quiet)));
   status = run_steps(&r, progress);
   if (seconds)
