@@ -25,8 +25,6 @@ void Cblacs_gridexit(int context);
 #define FACET_PLACE const void *, const int *, const int *, const int * /* array, row, column, descriptor */
 FACET_BOTH(gemm, const char *, const char *, const int *, const int *, const int *, const void *, FACET_PLACE,
            FACET_PLACE, const void *, void *, const int *, const int *, const int *);
-FACET_BOTH(syrk, const char *, const char *, const int *, const int *, const void *, FACET_PLACE, const void *, void *,
-           const int *, const int *, const int *);
 FACET_BOTH(tran, const int *, const int *, const void *, FACET_PLACE, const void *, void *, const int *, const int *,
            const int *);
 FACET_BOTH(gemr2d, const int *, const int *, FACET_PLACE, void *, const int *, const int *, const int *, const int *);
@@ -319,19 +317,6 @@ facet_status facet_blockmatrix_mirror(facet_blockmatrix *c)
   facet_status status = facet_blockmatrix_transpose(1, below, 1, c);
   facet_blockmatrix_destroy(&below);
   return status;
-}
-
-facet_status facet_blockmatrix_syrk_below(bool transpose, double alpha, const facet_blockmatrix *a, double beta,
-                                          facet_blockmatrix *c)
-{
-  int64_t order = transpose ? a->columns : a->rows, inner = transpose ? a->rows : a->columns;
-  FACET_TRY(fits(order == c->rows && order == c->columns, a, a, c));
-  const int n = (int)order, k = (int)inner, one = 1;
-  const facet_scalar x = {(float)alpha, alpha}, y = {(float)beta, beta};
-  if (facet_grid_holds(c->grid))
-    FACET_CALL(c, syrk, "L", transpose ? "T" : "N", &n, &k, facet_scalar_of(&x, c->type), a->local, &one, &one,
-               a->descriptor, facet_scalar_of(&y, c->type), c->local, &one, &one, c->descriptor);
-  return FACET_OK;
 }
 
 /* Squares of numbers of the largest's size neither overflow nor vanish. */

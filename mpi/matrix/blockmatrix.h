@@ -71,9 +71,6 @@ facet_status facet_blockmatrix_redistribute(const facet_blockmatrix *from, facet
 /* c = alpha op(a) op(b) + beta c; `transpose` says whether op is the transpose. P?GEMM. */
 facet_status facet_blockmatrix_gemm(bool transpose_a, bool transpose_b, double alpha, const facet_blockmatrix *a,
                                     const facet_blockmatrix *b, double beta, facet_blockmatrix *c);
-/* c = alpha a aT + beta c, or alpha aT a + beta c with `transpose`: the triangle below the diagonal alone. P?SYRK. */
-facet_status facet_blockmatrix_syrk_below(bool transpose, double alpha, const facet_blockmatrix *a, double beta,
-                                          facet_blockmatrix *c);
 /* The triangle below the diagonal is copied to the one above. P?TRAN. */
 facet_status facet_blockmatrix_mirror(facet_blockmatrix *c);
 /* c = alpha aT + beta c. P?TRAN. */

@@ -25,6 +25,7 @@
 enum {
   LARGEST_GRAM = 4096,   /* order of a Gram matrix that is made without being asked for */
   LARGEST_ASKED = 16384, /* and of one that is: 2 GiB each, several at a time, shared by the ranks */
+  MOST_SUMMED = 1 << 28, /* bytes of products that a rank sums up in one walk, at order 4096 all of them */
   OVERSAMPLING = 10,
   SKETCH_WALKS = 4 /* of the random projection: with random numbers, and thrice with MT M */
 };
@@ -81,37 +82,62 @@ static void take_values(work *w, int64_t count, const double *square, double tot
 
 /* ---- gram and dual: eigenvectors of a distributed matrix ---- */
 
+/* Some columns of the lines' Gram matrix: of each, the numbers from the diagonal on. */
 typedef struct {
-  facet_blockmatrix *lines, *portion, *gram; /* lines as columns, each rank's in a block; as rows; their products */
-} sum_of_products;
+  int64_t order, first, count;
+  double *sum; /* count x order */
+} panel;
 
-/* Adds the products of the lines that the ranks bring; where a rank brings fewer, its places are 0 and add nothing. */
+/* Each rank adds up the products of its own lines. */
 static facet_status add_products(void *context, int64_t first, int64_t count, const double *lines)
 {
   (void)first;
-  sum_of_products *s = context;
-  size_t width = (size_t)s->lines->rows * sizeof *lines, own = (size_t)s->lines->local_columns;
-  memcpy(s->lines->local, lines, (size_t)count * width);
-  memset((char *)s->lines->local + (size_t)count * width, 0, (own - (size_t)count) * width);
-  FACET_TRY(facet_blockmatrix_transpose(1, s->lines, 0, s->portion));
-  return facet_blockmatrix_syrk_below(true, 1, s->portion, 1, s->gram);
+  const panel *p = context;
+  int order = (int)p->order, columns = (int)p->count, behind = order - (int)p->first - columns;
+  if (count == 0)
+    return FACET_OK;
+  lines += p->first;
+  cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, columns, (int)count, 1, lines, order, 1, p->sum + p->first, order);
+  if (behind > 0)
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, columns, behind, (int)count, 1, lines, order, lines + columns,
+                order, 1, p->sum + p->first + columns, order);
+  return FACET_OK;
 }
 
-/* Its triangle below the diagonal. */
+/* Columns of the Gram matrix that a rank has in a row: all ranks' together are one panel. */
+static int64_t block_of(int64_t order, int ranks)
+{
+  int64_t all = (order + ranks - 1) / ranks, most = MOST_SUMMED / (order * (int64_t)sizeof(double) * ranks);
+  return most < 1 ? 1 : least(all, most);
+}
+
+/* One panel, summed over the ranks, each block at its owner. */
+static facet_status sum_panel(work *w, panel *p, facet_blockmatrix *gram)
+{
+  int64_t block = gram->column_block, at = p->first / w->ranks;
+  p->count = least(block * w->ranks, p->order - p->first);
+  memset(p->sum, 0, (size_t)(p->count * p->order) * sizeof *p->sum);
+  FACET_TRY(walk(w, add_products, p));
+  for (int64_t r = 0; r * block < p->count; r++) {
+    double *part = p->sum + r * block * p->order, *own = (double *)gram->local + (r == w->rank ? at * p->order : 0);
+    FACET_TRY(facet_mpi_check(MPI_Reduce(part, own, (int)(least(block, p->count - r * block) * p->order),
+                                         FACET_MPI_TYPE(part), MPI_SUM, (int)r, w->comm),
+                              "summing up products"));
+  }
+  return FACET_OK;
+}
+
+/* Its lower triangle. */
 static facet_status make_gram(work *w, facet_blockmatrix **gram)
 {
-  int64_t order = w->pieces.width, lines = w->ranks * w->pieces.most;
-  sum_of_products s = {NULL, NULL, NULL};
-  facet_status status;
-  FACET_GO(done, status, facet_blockmatrix_create(w->grid, FACET_F64, order, order, FACET_BLOCK, FACET_BLOCK, &s.gram));
-  FACET_GO(done, status, facet_blockmatrix_create(w->grid, FACET_F64, order, lines, order, w->pieces.most, &s.lines));
-  FACET_GO(done, status,
-           facet_blockmatrix_create(w->grid, FACET_F64, lines, order, FACET_BLOCK, FACET_BLOCK, &s.portion));
-  status = walk(w, add_products, &s);
-done:
-  facet_blockmatrix_destroy(&s.lines);
-  facet_blockmatrix_destroy(&s.portion);
-  *gram = s.gram;
+  panel p = {.order = w->pieces.width};
+  int64_t block = block_of(p.order, w->ranks);
+  FACET_TRY(facet_blockmatrix_create(w->grid, FACET_F64, p.order, p.order, p.order, block, gram));
+  p.sum = facet_allocate((size_t)(block * w->ranks * p.order), sizeof *p.sum);
+  facet_status status = facet_agree(w->comm, p.sum ? FACET_OK : FACET_OS);
+  for (; p.first < p.order && status == FACET_OK; p.first += block * w->ranks)
+    status = sum_panel(w, &p, *gram);
+  facet_free(&p.sum);
   return status;
 }
 
@@ -268,9 +294,11 @@ done:
 }
 
 /* How often M goes by. */
-static int walks(facet_spectrum_method method)
+static int64_t walks(facet_spectrum_method method, int64_t order, int ranks)
 {
-  return method == FACET_SPECTRUM_GRAM ? 1 : method == FACET_SPECTRUM_DUAL ? 2 : SKETCH_WALKS;
+  int64_t columns = block_of(order, ranks) * ranks;
+  return method == FACET_SPECTRUM_RANDOM ? SKETCH_WALKS
+                                         : (order + columns - 1) / columns + (method == FACET_SPECTRUM_DUAL);
 }
 
 static facet_status take_variants(work *w, const uint8_t *done)
@@ -278,8 +306,10 @@ static facet_status take_variants(work *w, const uint8_t *done)
   const facet_store_plan *p = w->plan;
   int64_t total = 0;
   for (int v = 0; v < p->variants; v++)
-    if (facet_store_has_spectrum(p, v) && !done[v])
-      total += facet_pieces_make(p, v, p->spectrum_method == FACET_SPECTRUM_DUAL).count * walks(p->spectrum_method);
+    if (facet_store_has_spectrum(p, v) && !done[v]) {
+      facet_pieces pieces = facet_pieces_make(p, v, p->spectrum_method == FACET_SPECTRUM_DUAL);
+      total += pieces.count * walks(p->spectrum_method, pieces.width, w->ranks);
+    }
   FACET_AGREE(w->comm, facet_progress_begin(&w->progress, "spectra", "pieces of W", total, w->rank != 0));
   for (int v = 0; v < p->variants; v++)
     if (facet_store_has_spectrum(p, v) && !done[v])
@@ -324,14 +354,16 @@ end:
 
 /* ---- what it takes ---- */
 
-/* Of one variant, by eigenvectors: while the matrix is summed up, of pieces that travel, or while it is decomposed, by
- * as many ranks as have a place there: it, its symmetric copy, what is lost, vectors, and work space of three times its
- * size. */
+/* Of one variant, by eigenvectors: while the matrix is summed up, by each rank for itself, or while it is decomposed,
+ * by as many ranks as have a place there: it, its symmetric copy, what is lost, vectors, and work space of three times
+ * its size. */
 static double gram_memory(const facet_pieces *pieces, double piece, int ranks)
 {
-  double order = (double)pieces->width, places = fmax(1, floor(order / (2 * FACET_BLOCK)));
+  int64_t width = pieces->width;
+  double order = (double)width, places = fmax(1, floor(order / (2 * FACET_BLOCK)));
   double square = 8 * order * order, all = square / ranks, part = square / fmin(ranks, places * places);
-  return (pieces->transposed ? 2 : 1) * piece + fmax(3 * piece + 2 * all, 2 * all + 5 * part);
+  double summed = 8 * order * (double)block_of(width, ranks) * ranks;
+  return (pieces->transposed ? 2 : 1) * piece + fmax(all + summed * (1 + 1.0 / ranks), 2 * all + 5 * part);
 }
 
 static facet_status memory(const facet_context *context, int ranks, double *bytes_of_rank)
@@ -363,7 +395,7 @@ static facet_status seconds(const facet_context *context, const facet_speeds *sp
     if (!facet_store_has_spectrum(p, v))
       continue;
     double order = p->spectrum_method == FACET_SPECTRUM_GRAM ? d : rows, other = d + rows - order;
-    sum += p->spectrum_method == FACET_SPECTRUM_RANDOM ? 4 * rows * d * (r + OVERSAMPLING) * walks(p->spectrum_method)
+    sum += p->spectrum_method == FACET_SPECTRUM_RANDOM ? 4 * rows * d * (r + OVERSAMPLING) * SKETCH_WALKS
                                                        : order * order * other + 20 * order * order * order;
   }
   *sum_of_all = speeds->product * sum / ranks;
