@@ -36,15 +36,6 @@ static facet_status run_stages(const facet_context *context)
   return FACET_OK;
 }
 
-/* What executors handle at once, and with that the order of tiles, follows from memory that was measured: what rank 0
- * measured counts for all. */
-static facet_status share_work(MPI_Comm comm, facet_plan *plan)
-{
-  int64_t bytes = plan->store.variants * (int64_t)sizeof *plan->work;
-  FACET_TRY(facet_share(comm, (char *)plan->work, bytes, "sharing the plan"));
-  return facet_share(comm, &plan->room, 1, "sharing the plan");
-}
-
 static facet_status run(MPI_Comm comm, const char *file, bool fresh, facet_session *s)
 {
   facet_context context = {.comm = comm, .plan = &s->plan, .data = &s->data, .family = &s->family};
@@ -53,7 +44,7 @@ static facet_status run(MPI_Comm comm, const char *file, bool fresh, facet_sessi
   FACET_AGREE(comm, facet_rank(comm) == 0 ? facet_output_claim(s->study->settings.output, s->filled, fresh) : FACET_OK);
   FACET_TRY(facet_family_make(comm, &making, &s->family));
   FACET_AGREE(comm, facet_session_plan(s, facet_ranks(comm)));
-  FACET_TRY(share_work(comm, &s->plan));
+  FACET_TRY(facet_plan_share(comm, &s->plan));
   char *path = facet_format("%s/study.h5", s->study->settings.output);
   facet_status status = facet_agree(comm, path ? FACET_OK : FACET_OS);
   if (status == FACET_OK)

@@ -164,7 +164,7 @@ static facet_status compare_with_block(work *w, facet_dealer *dealer, const bloc
   for (int64_t i = 0; i < b->count && i <= place; i++) {
     if (w->held[i])
       FACET_TRY(compare(w, b->first + i * b->step, w->held[i], b->first + place * b->step, y));
-    if (dealer)
+    if (w->dealt)
       FACET_TRY(facet_dealer_pause(dealer));
   }
   return FACET_OK;
@@ -336,71 +336,23 @@ static facet_status find_norms(work *w)
   return facet_largest(comm, w->norm, w->items, "comparing");
 }
 
-static facet_status mark(const work *w, const facet_unit *u)
-{
-  int64_t *part;
-  FACET_NEW(part, u->parts);
-  facet_unit_parts(u, part);
-  facet_status status = facet_store_mark_parts(w->context->store, "cka", u->parts, part);
-  facet_free(&part);
-  return status;
-}
-
-/* One unit by all ranks. */
-static facet_status run_together(work *w, int64_t i, int *group)
-{
-  facet_unit u = unit_of(w, i);
-  if (u.group != *group)
-    leave(w);
-  if (u.group != *group)
-    FACET_TRY(enter(w, u.group));
-  *group = u.group;
-  FACET_TRY(run_unit(w, NULL, i));
-  return facet_agree(w->comm, facet_rank(w->comm) == 0 ? mark(w, &u) : FACET_OK);
-}
-
-static facet_status run_all_together(work *w)
-{
-  uint8_t *done = NULL;
-  facet_progress *progress = NULL;
-  int group = -1;
-  facet_status status = facet_stage_marks(w->context, "cka", &done);
-  if (status == FACET_OK)
-    status = facet_agree(w->comm, facet_progress_begin(&progress, "cka", "items", w->units, facet_rank(w->comm) != 0));
-  for (int64_t i = 0; i < w->units && status == FACET_OK; i++) {
-    facet_unit u = unit_of(w, i);
-    if (!u.none && !facet_unit_done(&u, done))
-      status = run_together(w, i, &group);
-    facet_progress_at(progress, i + 1);
-  }
-  leave(w);
-  facet_progress_end(&progress);
-  facet_free(&done);
-  return status;
-}
-
-static facet_status run_dealt(work *w)
-{
-  const facet_tiles tiles = {.stage = "cka",
-                             .name = "items",
-                             .count = w->units,
-                             .self = w,
-                             .unit = unit_of,
-                             .enter = enter,
-                             .leave = leave,
-                             .run = run_unit};
-  if (facet_ranks(w->context->comm) > 1)
-    FACET_TRY(find_norms(w));
-  return facet_tiles_run(w->context->comm, &tiles, w->context->store);
-}
-
 static facet_status run(const facet_context *c)
 {
   const facet_store_plan *p = &c->plan->store;
   work w = {.context = c, .p = p, .items = facet_store_cka_items(p), .variant = -1};
   facet_status status = share_out(&w);
+  if (status == FACET_OK && w.dealt && facet_ranks(c->comm) > 1)
+    status = find_norms(&w);
+  const facet_tiles tiles = {.stage = "cka",
+                             .name = "items",
+                             .count = w.units,
+                             .self = &w,
+                             .unit = unit_of,
+                             .enter = enter,
+                             .leave = leave,
+                             .run = run_unit};
   if (status == FACET_OK)
-    status = w.dealt ? run_dealt(&w) : run_all_together(&w);
+    status = (w.dealt ? facet_tiles_run : facet_tiles_run_together)(c->comm, &tiles, c->store);
   facet_features_destroy(&w.reader);
   facet_pixels_destroy(&w.pixels);
   FACET_FREE(&w.features, &w.sum, &w.panel, &w.norm, &w.block, &w.unit, &w.held);

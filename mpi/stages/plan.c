@@ -1,5 +1,14 @@
-/* Tiles: see plan.h. */
+/* Tiles, and what ranks have to have alike: see plan.h. */
 #include "plan.h"
+
+#include "ranks/agree.h"
+
+facet_status facet_plan_share(MPI_Comm comm, facet_plan *plan)
+{
+  int64_t bytes = plan->store.variants * (int64_t)sizeof *plan->work;
+  FACET_TRY(facet_share(comm, (char *)plan->work, bytes, "sharing the plan"));
+  return facet_share(comm, &plan->room, 1, "sharing the plan");
+}
 
 int64_t facet_plan_tiles(const facet_plan *plan)
 {

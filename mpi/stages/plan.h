@@ -17,6 +17,10 @@ typedef struct {
   double room;      /* bytes of a rank's memory that executors and data leave */
 } facet_plan;
 
+/* Collective. What executors handle at once, and with that the order of tiles, follows from memory that was measured:
+ * what rank 0 measured counts for all. */
+facet_status facet_plan_share(MPI_Comm comm, facet_plan *plan);
+
 /* One tile of work. */
 typedef struct {
   int variant, condition;

@@ -32,6 +32,7 @@ struct facet_dealer {
   int rank, ranks;
   const facet_tiles *tiles;
   facet_store *store;
+  bool together;
   int64_t count;  /* units in the row */
   int64_t *place; /* the row: units */
   double *before; /* count + 1: cost of the units before each */
@@ -67,18 +68,12 @@ static int64_t part_of(const facet_unit *u, int64_t i)
   return u->part + i * (u->step ? u->step : 1);
 }
 
-bool facet_unit_done(const facet_unit *u, const uint8_t *done)
+static bool is_done(const facet_unit *u, const uint8_t *done)
 {
   int64_t i = 0;
   while (i < u->parts && done[part_of(u, i)])
     i++;
   return i == u->parts;
-}
-
-void facet_unit_parts(const facet_unit *u, int64_t *part)
-{
-  for (int64_t i = 0; i < u->parts; i++)
-    part[i] = part_of(u, i);
 }
 
 /* done: marks of the stage; NULL: none. */
@@ -90,7 +85,7 @@ static facet_status fill_row(facet_dealer *d, const uint8_t *done)
   FACET_NEW(d->finished, t->count);
   for (int64_t i = 0; i < t->count; i++) {
     facet_unit u = unit_of(t, i);
-    if (u.none || (done && facet_unit_done(&u, done)))
+    if (u.none || (done && is_done(&u, done)))
       continue;
     d->before[d->count + 1] = d->before[d->count] + u.cost;
     d->place[d->count++] = i;
@@ -252,8 +247,8 @@ static facet_status mark_parts(const facet_dealer *d, int64_t count, int64_t *pa
 {
   for (int64_t i = 0, k = 0; i < d->unmarked; i++) {
     facet_unit u = unit_of(d->tiles, d->finished[i]);
-    facet_unit_parts(&u, part + k);
-    k += u.parts;
+    for (int64_t j = 0; j < u.parts; j++)
+      part[k++] = part_of(&u, j);
   }
   return facet_store_mark_parts(d->store, d->tiles->stage, count, part);
 }
@@ -261,7 +256,7 @@ static facet_status mark_parts(const facet_dealer *d, int64_t count, int64_t *pa
 static facet_status mark_finished(facet_dealer *d)
 {
   int64_t count = 0, *part;
-  for (int64_t i = 0; i < d->unmarked && d->store; i++)
+  for (int64_t i = 0; i < d->unmarked && d->store && (!d->together || d->rank == 0); i++)
     count += unit_of(d->tiles, d->finished[i]).parts;
   FACET_NEW(part, count);
   facet_status status = count > 0 ? mark_parts(d, count, part) : FACET_OK;
@@ -274,7 +269,6 @@ static facet_status mark_finished(facet_dealer *d)
 static facet_status run_next(facet_dealer *d)
 {
   int64_t unit = d->place[d->queue.first++];
-  FACET_TRY(facet_interrupt_check());
   FACET_TRY(enter(d, unit_of(d->tiles, unit).group));
   FACET_TRY(d->tiles->run(d->tiles->self, d, unit));
   d->finished[d->unmarked++] = unit;
@@ -299,7 +293,9 @@ static void lead(facet_dealer *d)
       d->queue = take_piece(d, 0);
     if (d->told || is_empty(d->queue))
       break;
-    facet_status status = run_next(d);
+    facet_status status = facet_interrupt_check();
+    if (status == FACET_OK)
+      status = run_next(d);
     if (status != FACET_OK) {
       d->status = status;
       break;
@@ -311,6 +307,17 @@ static void lead(facet_dealer *d)
     stop_all(d);
   while (d->others > 0)
     hear(d);
+}
+
+static void run_together(facet_dealer *d)
+{
+  for (d->queue = (range){0, d->count}; d->status == FACET_OK && !is_empty(d->queue);) {
+    d->status = facet_agree(d->comm, facet_interrupt_check());
+    if (d->status == FACET_OK)
+      d->status = facet_agree(d->comm, run_next(d));
+    facet_progress_at(d->progress, d->queue.first);
+  }
+  end(d);
 }
 
 /* ---- the other ranks ---- */
@@ -357,7 +364,8 @@ static void note(facet_dealer *d, facet_status status)
 
 static void run_and_say(facet_dealer *d)
 {
-  note(d, run_next(d));
+  facet_status status = facet_interrupt_check();
+  note(d, status == FACET_OK ? run_next(d) : status);
   d->unsaid += d->status == FACET_OK;
   if (d->status == FACET_OK && facet_seconds() - d->said_at > SAY_EVERY)
     report(d, 0);
@@ -404,12 +412,13 @@ static facet_status prepare(facet_dealer *d)
   return facet_progress_begin(&d->progress, d->tiles->stage, name, d->count, d->count == 0 || d->rank != 0);
 }
 
-facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles, facet_store *store)
+static facet_status run_tiles(MPI_Comm comm, const facet_tiles *tiles, facet_store *store, bool together)
 {
   facet_dealer d = {.rank = facet_rank(comm),
                     .ranks = facet_ranks(comm),
                     .tiles = tiles,
                     .store = store,
+                    .together = together,
                     .group = -1,
                     .early = 1,
                     .others = facet_ranks(comm) - 1,
@@ -418,7 +427,9 @@ facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles, facet_stor
   FACET_TRY(facet_mpi_check(MPI_Comm_dup(comm, &d.comm), tiles->stage)); /* no message of others comes between */
   facet_status status = facet_agree(comm, prepare(&d));
   if (status == FACET_OK) {
-    if (d.rank == 0)
+    if (together)
+      run_together(&d);
+    else if (d.rank == 0)
       lead(&d);
     else
       follow(&d);
@@ -435,6 +446,16 @@ facet_status facet_dealer_pause(facet_dealer *d)
   if (d->rank == 0)
     hear_all(d);
   return facet_interrupt_check();
+}
+
+facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles, facet_store *store)
+{
+  return run_tiles(comm, tiles, store, false);
+}
+
+facet_status facet_tiles_run_together(MPI_Comm comm, const facet_tiles *tiles, facet_store *store)
+{
+  return run_tiles(comm, tiles, store, true);
 }
 
 static facet_status run_portion(void *self, facet_dealer *dealer, int64_t i)

@@ -12,13 +12,9 @@ typedef struct {
   double cost;         /* in any measure */
   int group;           /* units of one group stand together as far as possible: entering one takes time */
   int64_t part, parts; /* of the stage's marks: `part`, part + step, ... */
-  int64_t step;        /* 0 is 1 */
   bool none;           /* nothing is to be done */
+  int64_t step;        /* 0 is 1 */
 } facet_unit;
-/* Whether all of a unit's parts are marked. */
-bool facet_unit_done(const facet_unit *unit, const uint8_t *done);
-/* Its parts as a list. */
-void facet_unit_parts(const facet_unit *unit, int64_t *part);
 
 typedef struct facet_dealer facet_dealer;
 
@@ -33,10 +29,12 @@ typedef struct {
   facet_status (*run)(void *self, facet_dealer *dealer, int64_t i);
 } facet_tiles;
 
-/* Collective. Runs every unit of which not all parts are marked in the store, each on one rank, and marks it, together
- * with others of the same second: a mark waits for the disk. store NULL: nothing is marked. A rank that fails or is
- * interrupted stops at the end of its unit; the others, told so, at the end of theirs; all return the same. */
+/* Collective. Runs every unit of which not all parts are marked in the store, each on one rank, and marks it,
+ * together with others of the same second: a mark waits for the disk. store NULL: nothing is marked. A rank that fails
+ * or is interrupted stops at the end of its unit; the others, told so, at the end of theirs; all return the same. */
 facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles, facet_store *store);
+/* The same, but every rank runs every unit, in their order and all at a time: `enter` and `run` are collective. */
+facet_status facet_tiles_run_together(MPI_Comm comm, const facet_tiles *tiles, facet_store *store);
 /* To be called by `run` between batches, on its rank: FACET_INTERRUPTED, or FACET_OK. Meanwhile rank 0 answers those
  * who ask for more. */
 facet_status facet_dealer_pause(facet_dealer *dealer);

@@ -12,6 +12,7 @@
 #include <cmocka.h> /* needs the above */
 
 #include "ranks/agree.h"
+#include "stages/plan.h"
 #include "stages/tiles.h"
 
 enum { UNITS = 300, GROUPS = 7 };
@@ -245,6 +246,20 @@ static void test_memory(void **state)
   assert_int_equal(facet_memory_in_use(), before);
 }
 
+/* What rank 0 measured counts for all: batches, and the order of tiles. */
+static void test_a_plan_is_shared(void **state)
+{
+  (void)state;
+  int rank = facet_rank(MPI_COMM_WORLD);
+  facet_work own[] = {{50 + rank, 4 + rank, 10 + rank}, {7 + rank, 0, 0}};
+  facet_plan plan = {.store = {.variants = 2, .conditions = 6, .block = 10}, .work = own, .blocks = 5, .inputs = 25};
+  plan.room = 3e3 + 2e3 * rank; /* three blocks of pixels, or more */
+  assert_int_equal(facet_plan_share(MPI_COMM_WORLD, &plan), FACET_OK);
+  const facet_work wanted[] = {{50, 4, 10}, {7, 0, 0}};
+  assert_memory_equal(own, wanted, sizeof own);
+  assert_int_equal(facet_plan_span(&plan, 2), 3);
+}
+
 int main(int argc, char **argv)
 {
   MPI_Init(&argc, &argv);
@@ -256,6 +271,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(test_an_interrupted_rank),
       cmocka_unit_test(test_a_slow_rank),
       cmocka_unit_test(test_memory),
+      cmocka_unit_test(test_a_plan_is_shared),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   MPI_Finalize();
