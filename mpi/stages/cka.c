@@ -45,6 +45,7 @@ typedef struct {
   facet_pixels *pixels;
   facet_features *reader;
   double *sum, *panel, *norm; /* norm: per item, |HT H|_F^2; -1: not known yet */
+  double *alike;              /* per place in the block: what the present item is like */
   int64_t blocks, units;
   block *block;
   unit *unit;
@@ -87,19 +88,28 @@ static facet_status multiply(work *w, int64_t i, const double *x, int64_t j, con
   return FACET_OK;
 }
 
-static facet_status store_pair(const work *w, int64_t i, int64_t j, double product)
+/* What an item is like each of the first `count` of a block, both ways. */
+static facet_status store_pairs(const work *w, const block *b, int64_t item, int64_t count)
 {
-  double alike = i == j ? (product > 0 ? 1 : (double)NAN) : facet_cka(product, w->norm[i], w->norm[j]);
-  FACET_TRY(facet_store_put(w->context->store, FACET_ROW_CKA, (facet_place){.part = {{i, 1}, {j, 1}}}, &alike));
-  return facet_store_put(w->context->store, FACET_ROW_CKA, (facet_place){.part = {{j, 1}, {i, 1}}}, &alike);
+  int64_t run = b->step == 1 ? count : 1;
+  for (int64_t k = 0; k < count; k += run) {
+    int64_t first = b->first + k * b->step;
+    const facet_place row = {.part = {{item, 1}, {first, run}}}, column = {.part = {{first, run}, {item, 1}}};
+    FACET_TRY(facet_store_put(w->context->store, FACET_ROW_CKA, row, w->alike + k));
+    FACET_TRY(facet_store_put(w->context->store, FACET_ROW_CKA, column, w->alike + k));
+  }
+  return FACET_OK;
 }
 
-static facet_status compare(work *w, int64_t i, const double *x, int64_t j, const double *y)
+static facet_status compare(work *w, int64_t i, const double *x, int64_t j, const double *y, double *alike)
 {
-  double product = w->norm[i];
-  if (i != j)
-    FACET_TRY(multiply(w, i, x, j, y, &product));
-  return facet_agree(w->comm, facet_rank(w->comm) == 0 ? store_pair(w, i, j, product) : FACET_OK);
+  double product;
+  *alike = w->norm[i] > 0 ? 1 : (double)NAN;
+  if (i == j)
+    return FACET_OK;
+  FACET_TRY(multiply(w, i, x, j, y, &product));
+  *alike = facet_cka(product, w->norm[i], w->norm[j]);
+  return FACET_OK;
 }
 
 /* ---- features ---- */
@@ -161,13 +171,15 @@ static facet_status enter(void *self, int group)
 
 static facet_status compare_with_block(work *w, facet_dealer *dealer, const block *b, int64_t place, const double *y)
 {
-  for (int64_t i = 0; i < b->count && i <= place; i++) {
+  int64_t item = b->first + place * b->step, count = place < b->count ? place + 1 : b->count;
+  for (int64_t i = 0; i < count; i++) {
+    w->alike[i] = NAN;
     if (w->held[i])
-      FACET_TRY(compare(w, b->first + i * b->step, w->held[i], b->first + place * b->step, y));
+      FACET_TRY(compare(w, b->first + i * b->step, w->held[i], item, y, &w->alike[i]));
     if (w->dealt)
       FACET_TRY(facet_dealer_pause(dealer));
   }
-  return FACET_OK;
+  return facet_agree(w->comm, facet_rank(w->comm) == 0 ? store_pairs(w, b, item, count) : FACET_OK);
 }
 
 static facet_status run_unit(void *self, facet_dealer *dealer, int64_t i)
@@ -295,6 +307,7 @@ static facet_status prepare(work *w, int64_t *most)
   FACET_NEW(w->panel, *most > panel ? *most : panel);
   FACET_NEW(w->held, w->items);
   FACET_NEW(w->norm, w->items);
+  FACET_NEW(w->alike, w->items);
   for (int64_t i = 0; i < w->items; i++)
     w->norm[i] = -1;
   for (int v = 0; v < w->p->variants; v++)
@@ -355,7 +368,7 @@ static facet_status run(const facet_context *c)
     status = (w.dealt ? facet_tiles_run : facet_tiles_run_together)(c->comm, &tiles, c->store);
   facet_features_destroy(&w.reader);
   facet_pixels_destroy(&w.pixels);
-  FACET_FREE(&w.features, &w.sum, &w.panel, &w.norm, &w.block, &w.unit, &w.held);
+  FACET_FREE(&w.features, &w.sum, &w.panel, &w.norm, &w.alike, &w.block, &w.unit, &w.held);
   facet_memory_trim();
   return status;
 }

@@ -16,7 +16,7 @@
 #include "kernels/kernels.h"
 #include "ranks/agree.h"
 
-enum { TAG_REPORT = 1, TAG_ANSWER = 2, ASKS = 1, FAILED = 2, LEAVES = 4, PARTS = 3, EARLY = 4 };
+enum { TAG_REPORT = 1, TAG_ANSWER = 2, ASKS = 1, FAILED = 2, LEAVES = 4, PARTS = 4, EARLY = 8 };
 
 #define FIRST      0.25 /* of its share a rank has at once: a rank three times slower than others has time for it */
 #define SAY_EVERY  0.25 /* seconds between two reports for the progress line */
