@@ -349,11 +349,37 @@ static facet_status find_norms(work *w)
   return facet_largest(comm, w->norm, w->items, "comparing");
 }
 
+static bool is_compared(const work *w, int64_t i, int64_t j)
+{
+  bool clean = i % w->p->conditions == w->p->clean && j % w->p->conditions == w->p->clean;
+  return (w->items <= MOST_PAIRED || clean || variant_of(w, i) == variant_of(w, j)) && features_of(w, i) > 0 &&
+         features_of(w, j) > 0;
+}
+
+/* Rank 0: NaN for pairs that are not compared. Large arrays hold zeros until they are written. */
+static facet_status write_none(work *w)
+{
+  double *row = w->alike;
+  for (int64_t j = 0; j < w->items; j++) {
+    const facet_place at = {.part = {{j, 1}}};
+    FACET_TRY(facet_store_get(w->context->store, FACET_ROW_CKA, at, row));
+    for (int64_t i = 0; i < w->items; i++)
+      row[i] = is_compared(w, i, j) ? row[i] : (double)NAN;
+    FACET_TRY(facet_store_put(w->context->store, FACET_ROW_CKA, at, row));
+  }
+  return FACET_OK;
+}
+
 static facet_status run(const facet_context *c)
 {
   const facet_store_plan *p = &c->plan->store;
   work w = {.context = c, .p = p, .items = facet_store_cka_items(p), .variant = -1};
   facet_status status = share_out(&w);
+  if (status == FACET_OK && w.items > MOST_PAIRED) {
+    status = facet_agree(c->comm, facet_rank(c->comm) == 0 ? write_none(&w) : FACET_OK);
+    if (status == FACET_OK)
+      status = facet_store_sync(c->store);
+  }
   if (status == FACET_OK && w.dealt && facet_ranks(c->comm) > 1)
     status = find_norms(&w);
   const facet_tiles tiles = {.stage = "cka",

@@ -13,9 +13,9 @@
 #include "stages/stage.h"
 #include "unit/nets.h"
 
-enum { V = 6, C = 12, N = 20, ITEMS = V * C, K = 2, PAIRS = ITEMS * (ITEMS + 1) / 2 };
+enum { V = 6, C = 12, MANY = 250, N = 20, ITEMS = V * C, K = 2, PAIRS = ITEMS * (ITEMS + 1) / 2 };
 
-static int rank;
+static int rank, conditions;
 static char folder[64], path[96], other[96];
 static double nap;  /* seconds for a product, on this rank */
 static double busy; /* seconds in products */
@@ -52,15 +52,15 @@ static int features_of(int v)
 
 static double feature_of(int v, int c, int i, int f)
 {
-  double own = noise((uint64_t)(((v * C + c) * N + i) * 7 + f)), common = noise((uint64_t)(1000000 + i * 7 + f));
+  double own = noise((uint64_t)(((v * MANY + c) * N + i) * 7 + f)), common = noise((uint64_t)(1000000 + i * 7 + f));
   return (double)(float)(common + 0.1 * (v + 1) * own);
 }
 
 typedef struct {
   facet_settings settings;
   facet_normalization normalize;
-  char name[V][8], condition[C][12];
-  const char *conditions[C];
+  char name[V][8], condition[MANY][12];
+  const char *conditions[MANY];
   facet_store_variant variant[V];
   facet_work work[V];
   facet_member member[V];
@@ -82,14 +82,15 @@ static facet_network *make_network(int features)
   return end_net(n, "y");
 }
 
-static void make_fixture(void)
+static void make_fixture(int count)
 {
+  conditions = count;
   static const char *const classes[K] = {"a", "b"};
   f = (fixture){
       .settings =
           {.file = "s.yaml", .name = "s", .output = "/out", .precision = FACET_F32, .block = N, .memory = 1 << 30},
       .normalize = {.scale = 1, .channels = 1, .std = {1}}};
-  for (int c = 0; c < C; c++) {
+  for (int c = 0; c < conditions; c++) {
     (void)snprintf(f.condition[c], sizeof f.condition[c], c ? "noise_%d/1" : "clean", c);
     f.conditions[c] = f.condition[c];
   }
@@ -117,7 +118,7 @@ static void make_fixture(void)
                                   .stage = {{"analyse", "V, C, block"}, {"cka", facet_stage_cka.marks}},
                                   .variants = V,
                                   .variant = f.variant,
-                                  .conditions = C,
+                                  .conditions = conditions,
                                   .condition = f.conditions,
                                   .classes = K,
                                   .class_name = (const char **)classes,
@@ -145,7 +146,7 @@ static facet_status write_features(facet_store *store)
 {
   double x[N * 4];
   for (int v = 0; v < V; v++)
-    for (int c = 0; c < C; c++) {
+    for (int c = 0; c < conditions; c++) {
       for (int i = 0; i < N * features_of(v); i++)
         x[i] = feature_of(v, c, i / features_of(v), i % features_of(v));
       FACET_TRY(facet_store_put(store, FACET_ROW_FEATURE, (facet_place){.variant = v, .part = {{c, 1}}}, x));
@@ -212,7 +213,7 @@ static void test_a_slow_rank(void **state)
   (void)state;
   int ranks = facet_ranks(MPI_COMM_WORLD);
   for (int slow = 0; slow<ranks; slow += ranks> 1 ? ranks - 1 : 1) {
-    make_fixture();
+    make_fixture(C);
     nap = rank == slow ? 3e-3 : 1e-3;
     assert_int_equal(run_stage(MPI_COMM_WORLD, path, true), FACET_OK);
     double most = combined(busy, MPI_MAX), mean = combined(busy, MPI_SUM) / ranks;
@@ -227,7 +228,7 @@ static void test_a_slow_rank(void **state)
 static void test_a_stop(void **state)
 {
   (void)state;
-  make_fixture();
+  make_fixture(C);
   int pairs = PAIRS / 8 / facet_ranks(MPI_COMM_WORLD);
   stop_at = rank == 0 ? ITEMS + pairs : -1;
   assert_int_equal(run_stage(MPI_COMM_WORLD, path, true), FACET_INTERRUPTED);
@@ -236,6 +237,28 @@ static void test_a_stop(void **state)
   assert_int_equal(run_stage(MPI_COMM_WORLD, path, false), FACET_OK);
   assert_in_range((int)combined(products, MPI_SUM), 1, PAIRS - pairs / 2);
   assert_as_alone();
+  clear_fixture();
+}
+
+/* An array of more than 16 MiB: NaN but for what is under clean, and of one variant. */
+static void test_more_than_are_paired(void **state)
+{
+  (void)state;
+  enum { ALL = V * MANY };
+  make_fixture(MANY);
+  assert_int_equal(run_stage(MPI_COMM_WORLD, path, true), FACET_OK);
+  if (rank == 0) {
+    double *table = facet_allocate((size_t)ALL * ALL, sizeof *table);
+    read_table(path, table);
+    for (int i = 0; i < ALL; i++)
+      for (int j = 0; j < ALL; j++) {
+        bool compared = i / MANY == j / MANY || (i % MANY == 0 && j % MANY == 0);
+        assert_true(compared ? table[i * ALL + j] > 0 : isnan(table[i * ALL + j]));
+      }
+    facet_free(&table);
+    unlink(path);
+  }
+  MPI_Barrier(MPI_COMM_WORLD);
   clear_fixture();
 }
 
@@ -250,7 +273,8 @@ int main(int argc, char **argv)
   MPI_Bcast(folder, sizeof folder, MPI_CHAR, 0, MPI_COMM_WORLD);
   (void)snprintf(path, sizeof path, "%s/all.h5", folder);
   (void)snprintf(other, sizeof other, "%s/one.h5", folder);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_slow_rank), cmocka_unit_test(test_a_stop)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_slow_rank), cmocka_unit_test(test_a_stop),
+                                     cmocka_unit_test(test_more_than_are_paired)};
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   MPI_Barrier(MPI_COMM_WORLD);
   if (rank == 0) {
