@@ -48,10 +48,13 @@ static facet_status add(const facet_tree *node, facet_conditions *conditions, fa
 
 static facet_status read_condition(const facet_schema_reader *r, const facet_tree *node, facet_conditions *conditions)
 {
-  if (facet_schema_is(node, "clean"))
+  static const char *const clean[] = {"clean"};
+  if (facet_schema_is(node, clean[0]))
     return add(node, conditions, (facet_condition){.corruption = 0});
   if (node->kind != FACET_TREE_MAPPING)
-    return facet_tree_raise(node, "%s is neither clean nor {corruption: ..., severity: ...}", facet_tree_what(node));
+    return facet_tree_raise(
+        node, "%s is neither clean nor {corruption: ..., severity: ...}%s", facet_tree_what(node),
+        node->kind == FACET_TREE_SCALAR && facet_nearest_word(node->text, clean, 1) ? "; did you mean 'clean'?" : "");
   facet_corrupted c = {0};
   facet_status status = FACET_OK;
   FACET_GO(done, status, facet_schema_defaults(r, &facet_corrupted_mapping, &c));

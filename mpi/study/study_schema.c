@@ -84,8 +84,10 @@ const char *facet_schema_word_of(const facet_key *key, int64_t value)
 
 static facet_status read_word(const facet_tree *node, const facet_key *key, int64_t *value)
 {
-  char list[768] = "one of ";
-  size_t start = strlen(list);
+  enum { MOST = 64 };
+  const char *name[MOST];
+  char list[1024] = "one of ";
+  int count = 0;
   facet_word word;
   for (int i = 0; (word = word_of(key, i)).name; i++) {
     if (facet_schema_is(node, word.name)) {
@@ -93,9 +95,27 @@ static facet_status read_word(const facet_tree *node, const facet_key *key, int6
       return FACET_OK;
     }
     size_t length = strlen(list);
-    snprintf(list + length, sizeof list - length, "%s%s", length > start ? ", " : "", word.name);
+    snprintf(list + length, sizeof list - length, "%s%s", i > 0 ? ", " : "", word.name);
+    if (count < MOST)
+      name[count++] = word.name;
   }
-  return facet_tree_raise_kind(node, list);
+  const char *near = node->kind == FACET_TREE_SCALAR ? facet_nearest_word(node->text, name, count) : NULL;
+  return near ? facet_tree_raise(node, "%s is not %s; did you mean '%s'?", facet_tree_what(node), list, near)
+              : facet_tree_raise_kind(node, list);
+}
+
+/* A slip in one of the words that may stand in place of a number. */
+static facet_status check_near(const facet_tree *node, const facet_key *key)
+{
+  const char *name[] = {key->zero, key->flag_word ? key->flag_word : key->zero};
+  bool number = key->type == FACET_KEY_WHOLE || key->type == FACET_KEY_NUMBER;
+  if (!number || node->kind != FACET_TREE_SCALAR || !(key->zero || key->flag_word))
+    return FACET_OK;
+  const char *near = facet_nearest_word(node->text, name + !key->zero, key->zero ? 2 : 1);
+  return !near || !isalpha((unsigned char)node->text[0])
+             ? FACET_OK
+             : facet_tree_raise(node, "%s is neither a number nor '%s'; did you mean '%s'?", facet_tree_what(node),
+                                near, near);
 }
 
 bool facet_schema_is(const facet_tree *node, const char *word)
@@ -341,6 +361,7 @@ facet_status facet_schema_value(const facet_schema_reader *reader, const facet_k
       memset(slot, 0, key->size);
     return FACET_OK;
   }
+  FACET_TRY(check_near(node, key));
   if (key->list)
     return read_list(reader, key, node, target);
   if (key->type == FACET_KEY_MAPPING && key->given > 0)

@@ -8,19 +8,12 @@
 #include <yaml.h>
 
 enum {
-  MAX_DEPTH = 32,     /* a study needs 5; an alias inside of what it stands for has no end */
+  MAX_DEPTH = 32,     /* a study needs 5; libyaml's time grows with the square of the nesting */
   MAX_NODES = 200000, /* aliases of aliases multiply */
   MAX_KEYS = 256,     /* of one mapping */
-  LONGEST_SHOWN = 40  /* bytes of a value in a message */
+  MAX_ANCHORS = 256,
+  LONGEST_SHOWN = 40 /* bytes of a value in a message */
 };
-
-typedef struct {
-  const char *file;
-  yaml_document_t *document;
-  int nodes; /* made so far */
-} builder;
-
-static facet_status build(builder *b, int number, const facet_tree *parent, int depth, facet_tree **out);
 
 /* ---- messages ---- */
 
@@ -103,7 +96,7 @@ void facet_tree_destroy(facet_tree **root)
     return;
   for (int i = 0; i < (*root)->count; i++)
     facet_tree_destroy(&(*root)->child[i]);
-  FACET_FREE(&(*root)->child, &(*root)->text, &(*root)->key, root);
+  FACET_FREE(&(*root)->child, &(*root)->text, &(*root)->key, &(*root)->anchor, root);
 }
 
 const facet_tree *facet_tree_find(const facet_tree *mapping, const char *key)
@@ -124,122 +117,24 @@ const facet_tree *facet_tree_item(const facet_tree *node, int i)
   return node->kind == FACET_TREE_LIST ? node->child[i] : node;
 }
 
-/* Bytes of a scalar as a text; control characters have no meaning in any value and would break messages. */
-static facet_status scalar_text(const builder *b, const yaml_node_t *node, char **text)
-{
-  size_t length = node->data.scalar.length;
-  for (size_t i = 0; i < length; i++)
-    FACET_CHECK(node->data.scalar.value[i] >= ' ' && node->data.scalar.value[i] != 127, FACET_BAD_INPUT,
-                "%s:%zu: a value of several lines, or with control characters in it", b->file,
-                node->start_mark.line + 1);
-  FACET_NEW(*text, length + 1);
-  memcpy(*text, node->data.scalar.value, length);
-  return FACET_OK;
-}
+/* ---- from libyaml's events to the tree ---- */
 
-static facet_status check_tag(const builder *b, const yaml_node_t *node, const char *usual)
-{
-  FACET_CHECK(node->tag && strcmp((const char *)node->tag, usual) == 0, FACET_BAD_INPUT,
-              "%s:%zu: tags (%.60s) have no place in a study", b->file, node->start_mark.line + 1,
-              node->tag ? (const char *)node->tag : "!");
-  return FACET_OK;
-}
+typedef struct {
+  const char *file, *bytes;
+  size_t count;
+  yaml_parser_t parser;
+  yaml_event_t event; /* the present one */
+  facet_tree *root;
+  char *key; /* of the next node, which takes it; NULL where it has none */
+  int nodes, anchors;
+  const facet_tree *anchor[MAX_ANCHORS];
+} reader;
 
-static bool is_null(const char *text)
-{
-  return strcmp(text, "~") == 0 || strcmp(text, "null") == 0 || strcmp(text, "Null") == 0 || strcmp(text, "NULL") == 0;
-}
-
-static facet_status build_scalar(const builder *b, const yaml_node_t *from, facet_tree *node)
-{
-  node->kind = FACET_TREE_SCALAR;
-  node->quoted = from->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
-  FACET_TRY(check_tag(b, from, YAML_STR_TAG));
-  FACET_TRY(scalar_text(b, from, &node->text));
-  if (!node->quoted && is_null(node->text))
-    node->text[0] = '\0';
-  return FACET_OK;
-}
-
-static facet_status build_list(builder *b, const yaml_node_t *from, int depth, facet_tree *node)
-{
-  node->kind = FACET_TREE_LIST;
-  FACET_TRY(check_tag(b, from, YAML_SEQ_TAG));
-  int count = (int)(from->data.sequence.items.top - from->data.sequence.items.start);
-  FACET_NEW(node->child, count);
-  for (int i = 0; i < count; i++) {
-    FACET_TRY(build(b, from->data.sequence.items.start[i], node, depth + 1, &node->child[i]));
-    node->child[i]->index = i;
-    node->count = i + 1;
-  }
-  return FACET_OK;
-}
-
-/* One key and its value; the child is not yet among those of `node`. */
-static facet_status build_pair(builder *b, const yaml_node_pair_t *pair, int depth, const facet_tree *node,
-                               facet_tree **child)
-{
-  const yaml_node_t *key = yaml_document_get_node(b->document, pair->key);
-  FACET_CHECK(key->type == YAML_SCALAR_NODE, FACET_BAD_INPUT, "%s:%zu: a key that is a list or a mapping", b->file,
-              key->start_mark.line + 1);
-  char *name = NULL;
-  FACET_TRY(scalar_text(b, key, &name));
-  facet_status status = build(b, pair->value, node, depth + 1, child);
-  if (status != FACET_OK) {
-    facet_free(&name);
-    return status;
-  }
-  (*child)->key = name;
-  (*child)->line = (int)key->start_mark.line + 1;
-  const facet_tree *before = facet_tree_find(node, name);
-  return before ? facet_tree_raise(*child, "given twice, first on line %d", before->line) : FACET_OK;
-}
-
-static facet_status build_mapping(builder *b, const yaml_node_t *from, int depth, facet_tree *node)
-{
-  node->kind = FACET_TREE_MAPPING;
-  FACET_TRY(check_tag(b, from, YAML_MAP_TAG));
-  const yaml_node_pair_t *pair = from->data.mapping.pairs.start;
-  ptrdiff_t count = from->data.mapping.pairs.top - pair;
-  FACET_CHECK(count <= MAX_KEYS, FACET_BAD_INPUT, "%s:%d: a mapping of %td keys", b->file, node->line, count);
-  FACET_NEW(node->child, count);
-  for (ptrdiff_t i = 0; i < count; i++) {
-    facet_tree *child = NULL;
-    facet_status status = build_pair(b, &pair[i], depth, node, &child);
-    if (status != FACET_OK) {
-      facet_tree_destroy(&child);
-      return status;
-    }
-    node->child[node->count++] = child;
-  }
-  return FACET_OK;
-}
-
-static facet_status build(builder *b, int number, const facet_tree *parent, int depth, facet_tree **out)
-{
-  const yaml_node_t *from = yaml_document_get_node(b->document, number);
-  int line = (int)from->start_mark.line + 1;
-  FACET_CHECK(depth <= MAX_DEPTH, FACET_BAD_INPUT, "%s:%d: nested more than %d deep", b->file, line, MAX_DEPTH);
-  FACET_CHECK(++b->nodes <= MAX_NODES, FACET_BAD_INPUT, "%s:%d: more than %d values", b->file, line, MAX_NODES);
-  facet_tree *node = NULL;
-  FACET_NEW(node, 1);
-  *node = (facet_tree){.line = line, .parent = parent, .file = b->file};
-  facet_status status = from->type == YAML_SCALAR_NODE     ? build_scalar(b, from, node)
-                        : from->type == YAML_SEQUENCE_NODE ? build_list(b, from, depth, node)
-                                                           : build_mapping(b, from, depth, node);
-  if (status != FACET_OK)
-    facet_tree_destroy(&node);
-  *out = node;
-  return status;
-}
-
-/* ---- libyaml ---- */
-
-static int line_of_byte(const uint8_t *bytes, size_t count, size_t byte)
+static int line_of_byte(const reader *r, size_t byte)
 {
   int line = 1;
-  for (size_t i = 0; i < byte && i < count; i++)
-    line += bytes[i] == '\n';
+  for (size_t i = 0; i < byte && i < r->count; i++)
+    line += r->bytes[i] == '\n';
   return line;
 }
 
@@ -253,84 +148,206 @@ static bool tab_indents(const char *bytes, size_t line)
   return bytes && bytes[strspn(bytes, " ")] == '\t';
 }
 
-static facet_status raise_syntax(const char *file, const yaml_parser_t *parser, const uint8_t *bytes, size_t count)
+static facet_status raise_syntax(const reader *r)
 {
-  const char *problem = parser->problem ? parser->problem : "not understood";
-  if (parser->error == YAML_MEMORY_ERROR)
+  const char *problem = r->parser.problem ? r->parser.problem : "not understood";
+  size_t line = r->parser.problem_mark.line + 1;
+  if (r->parser.error == YAML_MEMORY_ERROR)
     return facet_raise(FACET_OS, "out of memory");
-  if (parser->error == YAML_READER_ERROR)
-    return facet_raise(FACET_BAD_INPUT, "%s:%d: not YAML: %s", file, line_of_byte(bytes, count, parser->problem_offset),
+  if (r->parser.error == YAML_READER_ERROR)
+    return facet_raise(FACET_BAD_INPUT, "%s:%d: not YAML: %s", r->file, line_of_byte(r, r->parser.problem_offset),
                        problem);
-  size_t line = parser->problem_mark.line + 1;
-  if (tab_indents((const char *)bytes, line))
-    return facet_raise(FACET_BAD_INPUT, "%s:%zu: a tab: YAML is indented with spaces", file, line);
-  return facet_raise(FACET_BAD_INPUT, "%s:%zu: not YAML: %s", file, line, problem);
+  if (tab_indents(r->bytes, line))
+    return facet_raise(FACET_BAD_INPUT, "%s:%zu: a tab: YAML is indented with spaces", r->file, line);
+  return facet_raise(FACET_BAD_INPUT, "%s:%zu: not YAML: %s", r->file, line, problem);
 }
 
-/* Looks at the nesting alone, before anything is built: libyaml's time grows with its square. What is wrong with the
- * syntax comes up when the document is loaded. */
-static facet_status check_depth(const char *file, const uint8_t *bytes, size_t count)
+static facet_status next(reader *r)
 {
-  yaml_parser_t parser;
-  yaml_event_t event;
-  FACET_CHECK(yaml_parser_initialize(&parser), FACET_OS, "out of memory");
-  yaml_parser_set_input_string(&parser, bytes, count);
+  yaml_event_delete(&r->event);
+  return yaml_parser_parse(&r->parser, &r->event) ? FACET_OK : raise_syntax(r);
+}
+
+static int line_of(const reader *r)
+{
+  return (int)r->event.start_mark.line + 1;
+}
+
+/* Bytes of a scalar as a text; control characters have no meaning in any value and would break messages. */
+static facet_status take_text(const reader *r, char **text)
+{
+  size_t length = r->event.data.scalar.length;
+  const yaml_char_t *value = r->event.data.scalar.value;
+  for (size_t i = 0; i < length; i++)
+    FACET_CHECK(value[i] >= ' ' && value[i] != 127, FACET_BAD_INPUT,
+                "%s:%d: a value of several lines, or with control characters in it", r->file, line_of(r));
+  FACET_NEW(*text, length + 1);
+  memcpy(*text, value, length);
+  return FACET_OK;
+}
+
+/* A new node, the last child of its parent, which owns it; the first one is the root. */
+static facet_status add_node(reader *r, facet_tree *parent, int line, facet_tree **out)
+{
   int depth = 0;
-  size_t line = 0;
-  for (bool more = true; more && depth <= MAX_DEPTH; yaml_event_delete(&event)) {
-    if (!yaml_parser_parse(&parser, &event))
-      break;
-    more = event.type != YAML_STREAM_END_EVENT;
-    depth += event.type == YAML_SEQUENCE_START_EVENT || event.type == YAML_MAPPING_START_EVENT;
-    depth -= event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT;
-    line = event.start_mark.line + 1;
+  for (const facet_tree *above = parent; above; above = above->parent)
+    depth++;
+  FACET_CHECK(depth <= MAX_DEPTH, FACET_BAD_INPUT, "%s:%d: nested more than %d deep", r->file, line, MAX_DEPTH);
+  FACET_CHECK(++r->nodes <= MAX_NODES, FACET_BAD_INPUT, "%s:%d: more than %d values", r->file, line, MAX_NODES);
+  int count = parent ? parent->count : 0;
+  if (parent && (count & (count - 1)) == 0) /* room for twice as many */
+    FACET_TRY(facet_grow(&parent->child, (size_t)count, (size_t)(count ? 2 * count : 1), sizeof(facet_tree *)));
+  FACET_NEW(*out, 1);
+  **out = (facet_tree){.line = line, .parent = parent, .file = r->file, .index = count, .key = r->key};
+  r->key = NULL;
+  if (!parent) {
+    r->root = *out;
+    return FACET_OK;
   }
-  yaml_parser_delete(&parser);
-  FACET_CHECK(depth <= MAX_DEPTH, FACET_BAD_INPUT, "%s:%zu: nested more than %d deep", file, line, MAX_DEPTH);
+  parent->child[parent->count++] = *out;
+  const facet_tree *before = (*out)->key ? facet_tree_find(parent, (*out)->key) : *out;
+  return before == *out ? FACET_OK : facet_tree_raise(*out, "given twice, first on line %d", before->line);
+}
+
+static facet_status copy_node(reader *r, const facet_tree *from, facet_tree *parent, int line)
+{
+  facet_tree *node = NULL;
+  FACET_TRY(add_node(r, parent, line, &node));
+  node->kind = from->kind;
+  node->quoted = from->quoted;
+  if (from->text && !(node->text = facet_copy_text(from->text)))
+    return FACET_OS;
+  for (int i = 0; i < from->count; i++) {
+    if (from->child[i]->key && !(r->key = facet_copy_text(from->child[i]->key)))
+      return FACET_OS;
+    FACET_TRY(copy_node(r, from->child[i], node, from->child[i]->line));
+  }
   return FACET_OK;
 }
 
-/* The stream holds nothing after the first document. */
-static facet_status check_single(const char *file, yaml_parser_t *parser, const uint8_t *bytes, size_t count)
+/* NULL: there is none before. */
+static const facet_tree *find_anchor(const reader *r, const yaml_char_t *name)
 {
-  yaml_document_t next;
-  if (!yaml_parser_load(parser, &next))
-    return raise_syntax(file, parser, bytes, count);
-  bool more = yaml_document_get_root_node(&next) != NULL;
-  size_t line = next.start_mark.line + 1;
-  yaml_document_delete(&next);
-  FACET_CHECK(!more, FACET_BAD_INPUT, "%s:%zu: a second document; a study is one", file, line);
+  for (int i = 0; i < r->anchors; i++)
+    if (strcmp(r->anchor[i]->anchor, (const char *)name) == 0)
+      return r->anchor[i];
+  return NULL;
+}
+
+/* What the first event of a node says of it, beside what it is. */
+static facet_status describe(const reader *r, const yaml_char_t *tag, const char *usual, const yaml_char_t *anchor,
+                             facet_tree *node)
+{
+  bool as_usual = !tag || strcmp((const char *)tag, "!") == 0 || strcmp((const char *)tag, usual) == 0;
+  FACET_CHECK(as_usual, FACET_BAD_INPUT, "%s:%d: tags (%.60s) have no place in a study", r->file, line_of(r),
+              (const char *)tag);
+  FACET_CHECK(!anchor || !find_anchor(r, anchor), FACET_BAD_INPUT, "%s:%d: not YAML: found duplicate anchor", r->file,
+              line_of(r));
+  node->anchor = facet_copy_text((const char *)anchor);
+  return anchor && !node->anchor ? FACET_OS : FACET_OK;
+}
+
+static bool is_null(const char *text)
+{
+  return strcmp(text, "~") == 0 || strcmp(text, "null") == 0 || strcmp(text, "Null") == 0 || strcmp(text, "NULL") == 0;
+}
+
+static facet_status read_scalar(const reader *r, facet_tree *node)
+{
+  FACET_TRY(describe(r, r->event.data.scalar.tag, YAML_STR_TAG, r->event.data.scalar.anchor, node));
+  node->kind = FACET_TREE_SCALAR;
+  node->quoted = r->event.data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+  FACET_TRY(take_text(r, &node->text));
+  if (!node->quoted && is_null(node->text))
+    node->text[0] = '\0';
   return FACET_OK;
 }
 
-static facet_status build_document(const char *file, yaml_document_t *document, facet_tree **root)
+static facet_status read_node(reader *r, facet_tree *parent, int line);
+
+static facet_status read_list(reader *r, facet_tree *node)
 {
-  const yaml_node_t *top = yaml_document_get_root_node(document);
-  bool nothing = !top || (top->type == YAML_SCALAR_NODE && top->data.scalar.length == 0);
-  FACET_CHECK(!nothing, FACET_BAD_INPUT, "%s:1: the file is empty", file);
-  builder b = {.file = file, .document = document};
-  return build(&b, 1, NULL, 0, root);
+  FACET_TRY(describe(r, r->event.data.sequence_start.tag, YAML_SEQ_TAG, r->event.data.sequence_start.anchor, node));
+  node->kind = FACET_TREE_LIST;
+  for (;;) {
+    FACET_TRY(next(r));
+    if (r->event.type == YAML_SEQUENCE_END_EVENT)
+      return FACET_OK;
+    FACET_TRY(read_node(r, node, line_of(r)));
+  }
+}
+
+static facet_status read_mapping(reader *r, facet_tree *node)
+{
+  FACET_TRY(describe(r, r->event.data.mapping_start.tag, YAML_MAP_TAG, r->event.data.mapping_start.anchor, node));
+  node->kind = FACET_TREE_MAPPING;
+  for (;;) {
+    FACET_TRY(next(r));
+    int line = line_of(r);
+    if (r->event.type == YAML_MAPPING_END_EVENT)
+      return FACET_OK;
+    FACET_CHECK(r->event.type == YAML_SCALAR_EVENT, FACET_BAD_INPUT, "%s:%d: a key that is a list or a mapping",
+                r->file, line);
+    FACET_CHECK(node->count < MAX_KEYS, FACET_BAD_INPUT, "%s:%d: a mapping of more than %d keys", r->file, line,
+                MAX_KEYS);
+    FACET_TRY(take_text(r, &r->key));
+    FACET_TRY(next(r));
+    FACET_TRY(read_node(r, node, line));
+  }
+}
+
+/* The node that the present event begins; an alias stands for a copy. */
+static facet_status read_node(reader *r, facet_tree *parent, int line)
+{
+  facet_tree *node = NULL;
+  if (r->event.type == YAML_ALIAS_EVENT) {
+    const facet_tree *from = find_anchor(r, r->event.data.alias.anchor);
+    FACET_CHECK(from, FACET_BAD_INPUT, "%s:%d: not YAML: found undefined alias", r->file, line_of(r));
+    return copy_node(r, from, parent, line);
+  }
+  FACET_TRY(add_node(r, parent, line, &node));
+  FACET_TRY(r->event.type == YAML_SCALAR_EVENT           ? read_scalar(r, node)
+            : r->event.type == YAML_SEQUENCE_START_EVENT ? read_list(r, node)
+                                                         : read_mapping(r, node));
+  if (!node->anchor)
+    return FACET_OK;
+  FACET_CHECK(r->anchors < MAX_ANCHORS, FACET_BAD_INPUT, "%s:%d: more than %d anchors", r->file, line, MAX_ANCHORS);
+  r->anchor[r->anchors++] = node;
+  return FACET_OK;
+}
+
+/* One document, with something in it, and nothing behind it. */
+static facet_status read_document(reader *r)
+{
+  FACET_TRY(next(r)); /* the stream */
+  FACET_TRY(next(r));
+  bool nothing = r->event.type == YAML_STREAM_END_EVENT;
+  if (!nothing) {
+    FACET_TRY(next(r));
+    nothing = r->event.type == YAML_SCALAR_EVENT && r->event.data.scalar.length == 0;
+  }
+  FACET_CHECK(!nothing, FACET_BAD_INPUT, "%s:1: the file is empty", r->file);
+  FACET_TRY(read_node(r, NULL, line_of(r)));
+  FACET_TRY(next(r)); /* the document's end */
+  FACET_TRY(next(r));
+  FACET_CHECK(r->event.type == YAML_STREAM_END_EVENT, FACET_BAD_INPUT, "%s:%d: a second document; a study is one",
+              r->file, line_of(r));
+  return FACET_OK;
 }
 
 facet_status facet_tree_read(const char *file, const uint8_t *bytes, size_t count, facet_tree **root)
 {
+  reader r = {.file = file, .bytes = (const char *)bytes, .count = count};
   *root = NULL;
-  FACET_TRY(check_depth(file, bytes, count));
-  yaml_parser_t parser;
-  FACET_CHECK(yaml_parser_initialize(&parser), FACET_OS, "out of memory");
-  yaml_parser_set_input_string(&parser, bytes, count);
-  yaml_document_t document;
-  facet_status status = FACET_OK;
-  if (!yaml_parser_load(&parser, &document)) {
-    status = raise_syntax(file, &parser, bytes, count);
-  } else {
-    status = build_document(file, &document, root);
-    yaml_document_delete(&document);
-    if (status == FACET_OK)
-      status = check_single(file, &parser, bytes, count);
-    if (status != FACET_OK)
-      facet_tree_destroy(root);
-  }
-  yaml_parser_delete(&parser);
+  FACET_CHECK(yaml_parser_initialize(&r.parser), FACET_OS, "out of memory");
+  yaml_parser_set_input_string(&r.parser, bytes, count);
+  facet_status status = read_document(&r);
+  yaml_event_delete(&r.event);
+  yaml_parser_delete(&r.parser);
+  facet_free(&r.key);
+  if (status == FACET_OK)
+    *root = r.root;
+  else
+    facet_tree_destroy(&r.root);
   return status;
 }

@@ -14,6 +14,7 @@ struct facet_tree {
   char *text;               /* scalars: the value, without its quotes */
   bool quoted;              /* a scalar in quotes, or a block of text: never a number */
   char *key;                /* in a mapping; NULL elsewhere */
+  char *anchor;             /* that aliases copy it by, or NULL */
   int index;                /* in a list */
   const facet_tree *parent; /* NULL: the root */
   const char *file;         /* the path as the user gave it; the caller's */

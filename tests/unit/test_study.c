@@ -663,8 +663,9 @@ static const bad bad_structure[] = {
     {"data:\n  test:\n  \tformat: idx\n", "s.yaml:3: a tab: YAML is indented with spaces"},
     {"seed: 1\nstudy: \xFF\n", "s.yaml:2: not YAML: invalid leading UTF-8 octet"},
     {SMALL "---\nseed: 2\n", "s.yaml:3: a second document; a study is one"},
-    {SMALL "...\n---\n[\n", "s.yaml:6: not YAML: did not find expected node content"},
-    {"data: &a [*a]\nmodel: {}\n", "s.yaml:1: nested more than 32 deep"},
+    {SMALL "...\n---\n[\n", "s.yaml:4: a second document; a study is one"},
+    {SMALL "seed: &a 1\nblock: &a 2\n", "s.yaml:4: not YAML: found duplicate anchor"},
+    {"data: &a [*a]\nmodel: {}\n", "s.yaml:1: not YAML: found undefined alias"},
     {SMALL "variants: *nobody\n", "s.yaml:3: not YAML: found undefined alias"},
     {ONNX, "s.yaml:1: data: missing"},
     {TEST_ONLY, "s.yaml:1: model: missing"},
@@ -741,7 +742,14 @@ static const bad bad_sense[] = {
     {SMALL "variants: [{method: magnitud, sparsity: 0.5}]\n",
      "s.yaml:3: variants[0].method: 'magnitud' is not one of random, magnitude, filter, taylor, snip, grasp, synflow, "
      "finetune, "
-     "gmp, lth, lrr, edge_popup, biprop"},
+     "gmp, lth, lrr, edge_popup, biprop; did you mean 'magnitude'?"},
+    {SMALL "precision: duoble\n", "s.yaml:3: precision: 'duoble' is not one of float, double; did you mean 'double'?"},
+    {SMALL "linearize: {samples: al}\n",
+     "s.yaml:3: linearize.samples: 'al' is neither a number nor 'all'; did you mean 'all'?"},
+    {SMALL "embed: {alpha: learnt}\n",
+     "s.yaml:3: embed.alpha: 'learnt' is neither a number nor 'learned'; did you mean 'learned'?"},
+    {SMALL "conditions: [claen]\n", "s.yaml:3: conditions[0]: 'claen' is neither clean nor {corruption: ..., severity: "
+                                    "...}; did you mean 'clean'?"},
     {SMALL "variants: [{method: random, scope: row, sparsity: 0.5}]\n",
      "s.yaml:3: variants[0].scope: 'row' is not one of global, layer"},
     {SMALL "variants: [{}]\n", "s.yaml:3: variants[0].method: missing: a variant has a method, a mask, or onnx"},
