@@ -150,6 +150,29 @@ static facet_status begin_recipe(const facet_schema_reader *r, const facet_tree 
   return FACET_OK;
 }
 
+/* Keys of some methods are refused where none of the recipe's takes them, unless they say what holds anyway: so they
+ * stand in a filled text. */
+static facet_status check_taken(const facet_tree *node, const facet_recipe *recipe)
+{
+  for (int k = 0; k < facet_recipe_mapping.count; k++) {
+    const facet_key *key = &facet_recipe_mapping.key[k];
+    const facet_tree *child = facet_tree_find(node, key->key);
+    char takers[256] = "";
+    bool taken = false;
+    for (int m = 0; child && facet_method_at(m); m++) {
+      size_t length = strlen(takers);
+      if (!facet_method_takes(facet_method_at(m), key->key))
+        continue;
+      snprintf(takers + length, sizeof takers - length, "%s%s", length > 0 ? ", " : "", facet_method_at(m)->name);
+      for (int i = 0; i < recipe->method.count; i++)
+        taken = taken || recipe->method.item[i] == m;
+    }
+    if (takers[0] && !taken && !(key->standard && facet_schema_is(child, key->standard)))
+      return facet_tree_raise(child, "no method here takes it: it is of %s", takers);
+  }
+  return FACET_OK;
+}
+
 static facet_status check_recipe(const facet_schema_reader *r, const facet_tree *node, void *target)
 {
   (void)r;
@@ -162,6 +185,7 @@ static facet_status check_recipe(const facet_schema_reader *r, const facet_tree 
     return facet_tree_raise_at(node, "method", "missing: a variant has a method, a mask, or onnx");
   if (recipe->sparsity.count == 0)
     return facet_tree_raise_at(node, "sparsity", "missing");
+  FACET_TRY(check_taken(node, recipe));
   for (int i = 0; i < recipe->method.count; i++)
     if (facet_method_at(recipe->method.item[i])->rule && !recipe->retrain)
       return facet_tree_raise_at(node, "budget", "missing: %s prunes while it trains",

@@ -750,6 +750,10 @@ static const bad bad_sense[] = {
      "s.yaml:3: embed.alpha: 'learnt' is neither a number nor 'learned'; did you mean 'learned'?"},
     {SMALL "conditions: [claen]\n", "s.yaml:3: conditions[0]: 'claen' is neither clean nor {corruption: ..., severity: "
                                     "...}; did you mean 'clean'?"},
+    {FULL "variants:\n- method: [magnitude, snip]\n  sparsity: 0.5\n  norm: 2\n",
+     "s.yaml:6: variants[0].norm: no method here takes it: it is of filter"},
+    {FULL "variants: [{method: filter, sparsity: 0.5, per_round: 0.3}]\n",
+     "s.yaml:3: variants[0].per_round: no method here takes it: it is of lth, lrr"},
     {SMALL "variants: [{method: random, scope: row, sparsity: 0.5}]\n",
      "s.yaml:3: variants[0].scope: 'row' is not one of global, layer"},
     {SMALL "variants: [{}]\n", "s.yaml:3: variants[0].method: missing: a variant has a method, a mask, or onnx"},
