@@ -22,7 +22,8 @@ STEPS = EPOCHS * (SAMPLES // BATCH)
 def write_study(folder, methods):
     make_digits(folder, train=SAMPLES)
     head = STUDY.split("variants:")[0].replace("conv: [4, 8]", "conv: [8, 16]").replace("epochs: 2", "epochs: 1")
-    recipe = f"{{method: [{', '.join(methods)}], sparsity: 0.7, rewind: 3, budget: {{epochs: {EPOCHS}, rate: 0.05}}}}"
+    rewind = "rewind: 3, " if {"lth", "lrr"} & set(methods) else ""  # which others do not take
+    recipe = f"{{method: [{', '.join(methods)}], sparsity: 0.7, {rewind}budget: {{epochs: {EPOCHS}, rate: 0.05}}}}"
     (folder / "study.yaml").write_text(f"{head}variants:\n- {recipe}\n")
 
 
