@@ -30,7 +30,7 @@ all:
 
 # ---- what was found on this machine, found again when one of these variables changes ----
 SETTINGS := CC CFLAGS CPPFLAGS LDFLAGS MPI_CFLAGS MPI_LIBS HDF5_DIR SCALAPACK_LIBS OPENBLAS_LIBS ONEDNN_DIR \
-  RANDOM123_DIR ONNX_PROTO CYAML_DIR PKG_CONFIG PKG_CONFIG_PATH
+  RANDOM123_DIR ONNX_PROTO YAML_DIR PKG_CONFIG PKG_CONFIG_PATH
 GIVEN := $(foreach name,$(SETTINGS),$(name)='$($(name))')
 ifneq ($(filter-out deps demo test test-slurm bench lint format clean help,$(or $(MAKECMDGOALS),all)),)
 include build/config.mk
@@ -64,17 +64,18 @@ PARALLEL_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/parallel/tes
 BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
 CONFORMANCE := $(BUILD)/tests/conformance/conformance
 TEST_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/programs/*.c)))
-REVISION_SOURCES := $(shell grep -ls 'FACET_REVISION\|FACET_SCALAPACK_VERSION' $(LIBRARY_SOURCES) $(PROGRAM_SOURCES))
+REVISION_SOURCES := $(shell grep -lE 'FACET_(REVISION|OPTIONS|SCALAPACK_VERSION)' $(LIBRARY_SOURCES) $(PROGRAM_SOURCES))
 
 # Sanitizers confuse the warnings that depend on optimization: there they are no errors, and the noisiest is off.
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow $(if $(filter 1,$(SANITIZE)),-Wno-format-truncation,-Werror)
 OPTIMIZE := $(if $(filter 1,$(SANITIZE)),-O1 -g -fno-omit-frame-pointer -fsanitize=address$(comma)undefined \
   -fno-sanitize-recover=all,-O3 -g -fno-trapping-math -fno-math-errno)
 LANGUAGE := -std=c17 -D_GNU_SOURCE -fopenmp -Iinclude -Isrc -Impi -Itests -isystem $(GENERATED) -DH5_USE_110_API
-COMPILE := $(FOUND_CC) $(LANGUAGE) $(WARNINGS) $(OPTIMIZE) -march=$(ARCH) $(FOUND_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+OPTIONS := $(OPTIMIZE) -march=$(ARCH) $(CPPFLAGS) $(CFLAGS)
+COMPILE := $(FOUND_CC) $(LANGUAGE) $(WARNINGS) $(FOUND_CFLAGS) $(OPTIONS)
 SHARED := -fPIC -fvisibility=hidden -fno-semantic-interposition
 LIBRARIES := $(LDFLAGS) $(FOUND_LIBS) -lm
-VERSION := $(shell sed -n 's/^.define FACET_VERSION "\(.*\)".*/\1/p' include/facet/base.h)
+VERSION := $(shell awk '/^.define FACET_VERSION_(MAJOR|MINOR|PATCH) /{v = v p $$3; p = "."} END{print v}' include/facet/base.h)
 SONAME := libfacet.so.$(basename $(VERSION))
 
 all: $(BUILD)/facet $(BUILD)/libfacet.a $(BUILD)/libfacet.so
@@ -83,7 +84,7 @@ tests: $(UNIT_TESTS) $(PARALLEL_TESTS) $(TEST_PROGRAMS) $(CONFORMANCE)
 $(BUILD)/flags: FORCE
 	@$(call keep,$(call quoted,$(COMPILE) $(SHARED) $(LIBRARIES)))
 build/revision: FORCE
-	@$(call keep,"$$(GIT_OPTIONAL_LOCKS=0 git describe --always --tags --dirty 2>/dev/null || echo unknown)")
+	@$(call keep,"$$(tools/revision)")
 
 $(GENERATED)/onnx.pb-c.h: $(FOUND_PROTO) build/config.mk
 	@mkdir -p $(@D)
@@ -101,7 +102,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags | $(GENERATED)/onnx.pb-c.h
 	$(SHOW)$(COMPILE) $(PLACED) $(EXTRA) -MMD -MP -c $< -o $@
 $(REVISION_SOURCES:%.c=$(BUILD)/%.o): build/revision
 $(REVISION_SOURCES:%.c=$(BUILD)/%.o): private EXTRA = -DFACET_REVISION='"$(file <build/revision)"' \
-  -DFACET_SCALAPACK_VERSION='"$(FOUND_SCALAPACK)"'
+  -DFACET_SCALAPACK_VERSION='"$(FOUND_SCALAPACK)"' -DFACET_OPTIONS=$(call quoted,"$(subst ",\",$(subst \,\\,$(strip $(OPTIONS))))")
 
 # Products and sums in one instruction, where nothing but speed depends on it: C17 alone would keep them apart.
 $(BUILD)/src/kernels/winograd.o $(BUILD)/src/kernels/image.o $(BUILD)/src/kernels/inner.o: private EXTRA = -ffp-contract=fast
@@ -233,5 +234,5 @@ help:
 	@echo 'make bench      speed against PyTorch; table, and results/bench.json'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR='
 	@echo 'make clean      remove build/'
-	@echo 'Settings: V=1 CC CFLAGS LDFLAGS ARCH CORES; where libraries are: HDF5_DIR ONEDNN_DIR RANDOM123_DIR CYAML_DIR'
+	@echo 'Settings: V=1 CC CFLAGS LDFLAGS ARCH CORES; where libraries are: HDF5_DIR ONEDNN_DIR RANDOM123_DIR YAML_DIR'
 	@echo 'SCALAPACK_LIBS OPENBLAS_LIBS ONNX_PROTO MPI_CFLAGS MPI_LIBS PKG_CONFIG_PATH'

@@ -42,10 +42,22 @@ FACET_BEGIN
 
 /* ---- versions ---- */
 
-#define FACET_VERSION "0.1.0" /* of these headers; the only place where it stands */
+#define FACET_VERSION_MAJOR  0 /* of these headers; the only place where it stands */
+#define FACET_VERSION_MINOR  1
+#define FACET_VERSION_PATCH  0
+#define FACET_QUOTED_TEXT(x) #x
+#define FACET_QUOTED(x)      FACET_QUOTED_TEXT(x)
+#define FACET_VERSION                                                                                                  \
+  FACET_QUOTED(FACET_VERSION_MAJOR) "." FACET_QUOTED(FACET_VERSION_MINOR) "." FACET_QUOTED(FACET_VERSION_PATCH)
+/* For #if: whether these headers are of this version or a later one. */
+#define FACET_VERSION_AT_LEAST(major, minor, patch)                                                                    \
+  (FACET_VERSION_MAJOR > (major) ||                                                                                    \
+   (FACET_VERSION_MAJOR == (major) &&                                                                                  \
+    (FACET_VERSION_MINOR > (minor) || (FACET_VERSION_MINOR == (minor) && FACET_VERSION_PATCH >= (patch)))))
 
 const char *facet_version(void);  /* of the library in use: "0.1.0" */
 const char *facet_revision(void); /* the git revision it was built from, or "unknown" */
+const char *facet_compiler(void); /* the compiler that built it, with its options: "gcc 12.2.0 -O3 -march=native" */
 
 /* ---- status: sysexits numbers, so that a status is also the exit status of a program ---- */
 

@@ -45,6 +45,7 @@ void facet_versions_print(void)
       printf("%-10s %s (told so by facet: OpenBLAS by itself chose %s)\n", versions[i].title, versions[i].text, before);
     else
       printf("%-10s %s\n", versions[i].title, versions[i].text);
+  printf("%-10s %s\n", "compiler", facet_compiler());
 }
 
 void facet_versions_warn(void)

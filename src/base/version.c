@@ -4,6 +4,14 @@
 #ifndef FACET_REVISION
 #define FACET_REVISION "unknown"
 #endif
+#ifndef FACET_OPTIONS
+#define FACET_OPTIONS "(options unknown)"
+#endif
+#ifdef __clang__
+#define COMPILER "clang " __clang_version__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
 
 const char *facet_version(void)
 {
@@ -13,4 +21,9 @@ const char *facet_version(void)
 const char *facet_revision(void)
 {
   return FACET_REVISION;
+}
+
+const char *facet_compiler(void)
+{
+  return COMPILER " " FACET_OPTIONS;
 }

@@ -104,7 +104,7 @@ def test_the_readme_example(kind, installed, tmp_path):
 
 
 def test_the_installed_tree(installed):
-    version = re.search(r'define FACET_VERSION "(.*)"', (ROOT / "include/facet/base.h").read_text())[1]
+    version = ".".join(re.findall(r"define FACET_VERSION_(?:MAJOR|MINOR|PATCH) +(\d+)", (ROOT / "include/facet/base.h").read_text()))
     places = {**os.environ, "PKG_CONFIG_PATH": str(installed / "lib" / "pkgconfig")}
     assert shell(["pkg-config", "--modversion", "facet"], env=places).strip() == version
     assert sorted(header.name for header in (installed / "include" / "facet").iterdir()) == [h.name for h in HEADERS]

@@ -192,6 +192,17 @@ static void versions(void **state)
 {
   (void)state;
   assert_string_equal(facet_version(), FACET_VERSION);
+  char text[32];
+  (void)snprintf(text, sizeof text, "%d.%d.%d", FACET_VERSION_MAJOR, FACET_VERSION_MINOR, FACET_VERSION_PATCH);
+  assert_string_equal(text, FACET_VERSION);
+#if !FACET_VERSION_AT_LEAST(FACET_VERSION_MAJOR, FACET_VERSION_MINOR, FACET_VERSION_PATCH) ||                          \
+    FACET_VERSION_AT_LEAST(FACET_VERSION_MAJOR, FACET_VERSION_MINOR, FACET_VERSION_PATCH + 1) ||                       \
+    FACET_VERSION_AT_LEAST(FACET_VERSION_MAJOR, FACET_VERSION_MINOR + 1, 0) ||                                         \
+    FACET_VERSION_AT_LEAST(FACET_VERSION_MAJOR + 1, 0, 0) ||                                                           \
+    !FACET_VERSION_AT_LEAST(FACET_VERSION_MAJOR, FACET_VERSION_MINOR - 1, FACET_VERSION_PATCH + 1)
+#error "versions are not ordered"
+#endif
+  assert_true(strstr(facet_compiler(), " -O") && strstr(facet_compiler(), "-march="));
   assert_true(strlen(facet_revision()) > 0 && strlen(facet_blas_core()) > 0);
   assert_true(facet_onednn_version()[0] >= '1' && facet_onednn_version()[0] <= '9');
 }
