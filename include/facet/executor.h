@@ -33,9 +33,11 @@ size_t facet_executor_bytes(const facet_executor *executor); /* what its buffers
  * value and pattern are valid. */
 facet_status facet_executor_forward(facet_executor *executor, const void *x, int64_t count);
 int64_t facet_executor_count(const facet_executor *executor); /* of the last forward pass; 0 before the first */
-/* Makes the pattern of the last forward pass that of exact arithmetic: samples with a gate within rounding of 0 run
- * once more in double, as far as needed, and take their pattern from there. x: the same count x D samples, in double.
- * Does nothing in double precision. One such gate on the wrong side changes whole rows of W. */
+/* Makes the pattern of the last forward pass that of exact arithmetic: the samples run once more in double, as far as
+ * there are gates, and take their pattern from there. x: the same count x D samples, in double. What is within rounding
+ * even there is decided by a rule (as it is where executors compute in double, which need no settling): a gate within
+ * rounding of a boundary is on the lower piece, and of such candidates of a maximum the first wins. One gate on the
+ * wrong side changes whole rows of W; of 10^5 gates rounding in float reaches a few. */
 facet_status facet_executor_settle(facet_executor *executor, const double *x);
 /* Makes now what facet_executor_settle makes at first need. */
 facet_status facet_executor_ready(facet_executor *executor);
@@ -44,7 +46,7 @@ facet_status facet_executor_output(const facet_executor *executor, double *logit
 /* Any kept value (the head's feature is), count x its size, row-major. FACET_INTERNAL: it is not kept, or there is none
  * of that number. */
 facet_status facet_executor_value(const facet_executor *executor, int value, double *out);
-/* Ties per sample: gates with |z| <= 4 eps max|z| of that gate and sample. ties: count. */
+/* Ties per sample: gates and maxima that the rule decided. In float: 0 until settled. ties: count. */
 void facet_executor_ties(const facet_executor *executor, int32_t *ties);
 
 /* Nodes whose pattern a sample chooses (gates, maxima), in order. Names belong to the network. */

@@ -25,7 +25,8 @@ typedef struct {
   int32_t *ties;    /* count */
 } facet_linearization;
 
-/* Linearizes the samples of the executor's last forward pass. x: count x D as given to it. `row` as above. Works
+/* Linearizes the samples of the executor's last forward pass, on the facet that its pattern says: settled
+ * (facet_executor_settle) it is the same on every machine. x: count x D as given to it. `row` as above. Works
  * through the rows in chunks of the executor's own number of rows. FACET_INTERNAL: that is 0, `count` is not that of
  * the pass, or a row is not in 0..K-1. */
 facet_status facet_linearize(facet_executor *executor, const void *x, int64_t count, int64_t k, const int32_t *row,

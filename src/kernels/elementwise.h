@@ -32,17 +32,22 @@ typedef struct {
 } facet_pieces;
 
 typedef struct {
-  /* out = slope * z with slope 1 for z > 0, else alpha; out may be z. Adds to *ties how often |z| <= nearly * max|z|
-   * over the `size` elements, of which `padding` are always 0 and do not count, and returns whether there is one
-   * (nearly < 0: ties are not looked for). One sample. */
-  bool (*gate)(int64_t size, int64_t padding, double alpha, double nearly, const void *z, void *out, void *slope,
+  /* The largest |z|; 0 of none. */
+  double (*largest)(int64_t size, const void *z);
+  /* What is within `bound` of a boundary is a tie: it is added to *ties, and a rule decides which piece the pattern
+   * says, so that rounding does not (negative: nothing is a tie).  Values are what they are without it.  One sample
+   * each.
+   *
+   * out = z for z > 0, else alpha * z; slope likewise, alpha where there is a tie; out may be z. Of the `size` elements
+   * `padding` are always 0 and do not count. */
+  void (*gate)(int64_t size, int64_t padding, double alpha, double bound, const void *z, void *out, void *slope,
                int32_t *ties);
-  /* A gate of any pieces, one sample; elsewhere like `gate`. Writes slope and (unless NULL) offset of every element. */
-  bool (*pieces)(facet_layout layout, const facet_pieces *pieces, double nearly, const void *z, void *out, void *slope,
+  /* A gate of any pieces; with a tie it is on the lower one. Writes slope and (unless NULL) offset of every element. */
+  void (*pieces)(facet_layout layout, const facet_pieces *pieces, double bound, const void *z, void *out, void *slope,
                  void *offset, int32_t *ties);
-  /* out = the largest (sign 1) or smallest (sign -1) of the candidates, winner = its number; ties as in window_max. One
-   * sample; equal candidates: the first wins. */
-  bool (*select)(facet_layout layout, int candidates, const void *const *candidate, double sign, double nearly,
+  /* out = the largest (sign 1) or smallest (sign -1) of the candidates, winner = its number. Of equal ones, and of a
+   * tie (all within `bound` of the best), the first wins. */
+  void (*select)(facet_layout layout, int candidates, const void *const *candidate, double sign, double bound,
                  void *out, int32_t *winner, int32_t *ties);
   /* out = addend + (winner == which) * g for every row (addend NULL: 0). */
   void (*select_pullback)(int64_t size, int64_t samples, int64_t rows, const int32_t *winner, int which, const void *g,
@@ -67,11 +72,10 @@ typedef struct {
                  int64_t dst_size);
   void (*scatter)(int64_t samples, int64_t runs, const facet_run *run, const void *src, int64_t src_size, void *dst,
                   int64_t dst_size);
-  /* Windows of one sample: means; or maxima with winner[i] = element of the input that won, ties counted where the
-   * winner leads by no more than nearly * max|u| (not where it is 0 and flat_zero: both candidates are off), and
-   * returns whether there is one. */
+  /* Windows of one sample: means; or maxima with winner[i] = element of the input that won, ties as in `select`, not
+   * counted where the winner is within `bound` of 0 and flat_zero: both candidates are off. */
   void (*window_mean)(const facet_windows *w, facet_layout in, const void *u, void *out);
-  bool (*window_max)(const facet_windows *w, facet_layout in, double nearly, bool flat_zero, const void *u, void *out,
+  void (*window_max)(const facet_windows *w, facet_layout in, double bound, bool flat_zero, const void *u, void *out,
                      int32_t *winner, int32_t *ties);
   /* Adjoints, added to gu. */
   void (*window_mean_pullback)(const facet_windows *w, facet_layout in, int64_t adjoints, const void *g, void *gu);

@@ -6,68 +6,45 @@ enum { NAME(WIDE) = 8 };
 typedef REAL NAME(wide) __attribute__((vector_size(8 * sizeof(REAL)), aligned(sizeof(REAL))));
 typedef INTEGER NAME(truth) __attribute__((vector_size(8 * sizeof(REAL)), aligned(sizeof(REAL))));
 
-/* max |z| and min |z|. Many of both side by side: a compiler may not reorder one. */
-static void NAME(extremes)(int64_t size, const REAL *z, REAL *least, REAL *most)
+/* Many side by side: a compiler may not reorder one. */
+static double NAME(largest)(int64_t size, const void *z_)
 {
   enum { SIDE_BY_SIDE = 32 };
-  REAL low[SIDE_BY_SIDE], high[SIDE_BY_SIDE] = {0};
+  const REAL *z = z_;
+  REAL high[SIDE_BY_SIDE] = {0};
   int64_t i = 0;
-  for (int j = 0; j < SIDE_BY_SIDE; j++)
-    low[j] = (REAL)INFINITY;
   for (; i + SIDE_BY_SIDE <= size; i += SIDE_BY_SIDE)
     for (int j = 0; j < SIDE_BY_SIDE; j++) {
       REAL m = ABSOLUTE(z[i + j]);
       high[j] = m > high[j] ? m : high[j];
-      low[j] = m < low[j] ? m : low[j];
     }
   for (; i < size; i++) {
     REAL m = ABSOLUTE(z[i]);
     high[0] = m > high[0] ? m : high[0];
-    low[0] = m < low[0] ? m : low[0];
   }
-  for (int j = 1; j < SIDE_BY_SIDE; j++) {
+  for (int j = 1; j < SIDE_BY_SIDE; j++)
     high[0] = high[j] > high[0] ? high[j] : high[0];
-    low[0] = low[j] < low[0] ? low[j] : low[0];
-  }
-  *least = low[0];
-  *most = high[0];
+  return (double)high[0];
 }
 
-static REAL NAME(largest)(int64_t size, const REAL *z)
-{
-  REAL least, most;
-  NAME(extremes)(size, z, &least, &most);
-  return most;
-}
-
-/* How many |z| are at most nearly * max|z|. */
-static int32_t NAME(count_near)(int64_t size, double nearly, const REAL *z)
-{
-  REAL least, most;
-  int32_t near = 0;
-  NAME(extremes)(size, z, &least, &most);
-  REAL bound = (REAL)(nearly * (double)most);
-  for (int64_t i = 0; least <= bound && i < size; i++)
-    near += ABSOLUTE(z[i]) <= bound;
-  return near;
-}
-
-static bool NAME(gate)(int64_t size, int64_t padding, double alpha, double nearly, const void *z_, void *out_,
+static void NAME(gate)(int64_t size, int64_t padding, double alpha, double bound, const void *z_, void *out_,
                        void *slope_, int32_t *ties)
 {
   const REAL *z = z_;
   REAL *out = out_, *slope = slope_;
-  REAL a = (REAL)alpha;
-  int32_t near = nearly >= 0 ? NAME(count_near)(size, nearly, z) - (int32_t)padding : 0;
-  *ties += near;
+  REAL a = (REAL)alpha, shut = (REAL)(bound > 0 ? bound : 0);
+  if (bound >= 0) {
+    INTEGER near = 0;
+    for (int64_t i = 0; i < size; i++)
+      near += ABSOLUTE(z[i]) <= shut;
+    *ties += (int32_t)(near - (INTEGER)padding);
+  }
 #pragma GCC ivdep
   for (int64_t i = 0; i < size; i++) {
     REAL u = z[i];
-    REAL s = u > 0 ? (REAL)1 : a;
-    slope[i] = s;
-    out[i] = s * u;
+    slope[i] = u > shut ? (REAL)1 : a;
+    out[i] = (u > 0 ? (REAL)1 : a) * u;
   }
-  return near > 0;
 }
 
 /* Loops over the blocks of channels: calls for block b of `lanes` channels each. */
@@ -75,48 +52,38 @@ static bool NAME(gate)(int64_t size, int64_t padding, double alpha, double nearl
   for (int64_t b = 0, lanes; b * (layout).block < (layout).channels; b++)                                              \
     if ((lanes = (layout).channels - b * (layout).block, lanes = lanes < (layout).block ? lanes : (layout).block) > 0)
 
-static bool NAME(pieces)(facet_layout layout, const facet_pieces *p, double nearly, const void *z_, void *out_,
+static void NAME(pieces)(facet_layout layout, const facet_pieces *p, double bound, const void *z_, void *out_,
                          void *slope_, void *offset_, int32_t *ties)
 {
   const REAL *z = z_, *slope_of = p->slope_of;
-  REAL *out = out_, *slope = slope_, *offset = offset_;
-  int64_t size = facet_layout_size(layout), k = layout.block;
-  REAL bound = (REAL)(nearly * (double)NAME(largest)(size, z));
-  int32_t near = 0;
+  REAL *out = out_, *slope = slope_, *offset = offset_, shut = (REAL)(bound > 0 ? bound : 0);
+  int64_t k = layout.block;
   FOR_BLOCKS(layout, b, lanes)
   {
     for (int64_t i = b * k * layout.spatial; i < (b + 1) * k * layout.spatial; i++) {
-      int piece = 0;
+      int piece = 0, ruled = 0;
       bool padding = i % k >= lanes, tie = false;
-      REAL u = z[i];
+      REAL u = z[i], lowest = slope_of ? slope_of[i] : (REAL)p->slope[0];
       for (int j = 0; j < p->count - 1; j++) {
-        REAL at = (REAL)p->at[j], distance = u > at ? u - at : at - u;
-        piece = u > at ? j + 1 : piece;
-        tie |= distance <= bound + (REAL)nearly * (at < 0 ? -at : at);
+        REAL beyond = u - (REAL)p->at[j];
+        piece = beyond > 0 ? j + 1 : piece;
+        ruled = beyond > shut ? j + 1 : ruled;
+        tie |= ABSOLUTE(beyond) <= shut;
       }
-      REAL s = piece == 0 && slope_of ? slope_of[i] : (REAL)p->slope[piece], a = (REAL)p->offset[piece];
-      near += tie && !padding && nearly >= 0;
-      slope[i] = padding ? 0 : s;
+      *ties += tie && !padding && bound >= 0;
+      slope[i] = padding ? 0 : ruled == 0 ? lowest : (REAL)p->slope[ruled];
       if (offset)
-        offset[i] = padding ? 0 : a;
-      out[i] = padding ? 0 : s * u + a;
+        offset[i] = padding ? 0 : (REAL)p->offset[ruled];
+      out[i] = padding ? 0 : (piece == 0 ? lowest : (REAL)p->slope[piece]) * u + (REAL)p->offset[piece];
     }
   }
-  *ties += near;
-  return near > 0;
 }
 
-static bool NAME(select)(facet_layout layout, int candidates, const void *const *candidate, double sign, double nearly,
+static void NAME(select)(facet_layout layout, int candidates, const void *const *candidate, double sign, double bound,
                          void *out_, int32_t *winner, int32_t *ties)
 {
-  REAL *out = out_, s = (REAL)sign, most = 0;
-  int64_t size = facet_layout_size(layout), k = layout.block;
-  int32_t near = 0;
-  for (int j = 0; nearly >= 0 && j < candidates; j++) {
-    REAL m = NAME(largest)(size, candidate[j]);
-    most = m > most ? m : most;
-  }
-  REAL bound = (REAL)(nearly * (double)most);
+  REAL *out = out_, s = (REAL)sign;
+  int64_t k = layout.block;
   FOR_BLOCKS(layout, b, lanes)
   {
     for (int64_t i = b * k * layout.spatial; i < (b + 1) * k * layout.spatial; i++) {
@@ -128,14 +95,14 @@ static bool NAME(select)(facet_layout layout, int candidates, const void *const 
         best = x > first ? j : best;
         first = x > first ? x : first;
       }
-      bool padding = i % k >= lanes;
-      near += !padding && nearly >= 0 && first - second <= bound;
+      bool padding = i % k >= lanes, tie = bound >= 0 && first - second <= (REAL)bound;
+      *ties += tie && !padding;
+      for (int j = best - 1; tie && j >= 0; j--)
+        best = first - s * ((const REAL *)candidate[j])[i] <= (REAL)bound ? j : best;
       winner[i] = best;
       out[i] = padding ? 0 : s * first;
     }
   }
-  *ties += near;
-  return near > 0;
 }
 
 static void NAME(select_pullback)(int64_t size, int64_t samples, int64_t rows, const int32_t *winner, int which,
@@ -305,7 +272,7 @@ static inline int32_t NAME(window_wide)(const facet_windows *w, int64_t k, int l
   const NAME(truth) always = (NAME(truth)){0} == 0, judged = flat_zero ? ~always : always;
   NAME(truth) near = {0};
   for (int64_t s = 0; s < w->out_spatial; s++, out += k, winner += k) {
-    int64_t t = w->begin[s], end = w->begin[s + 1], at = w->position[t] * k;
+    int64_t begin = w->begin[s], t = begin, end = w->begin[s + 1], at = w->position[t] * k;
     NAME(wide) first = sign * *(const NAME(wide) *)(u + at), second = (NAME(wide)){0} - (REAL)INFINITY;
     NAME(truth) best = (INTEGER)at + (NAME(truth)){0};
     while (++t < end) {
@@ -319,11 +286,16 @@ static inline int32_t NAME(window_wide)(const facet_windows *w, int64_t k, int l
       best = PICK(wins, (INTEGER)at + (NAME(truth)){0}, best);
       first = PICK_WIDE(wins, x, first);
     }
+    if (count)
+      near -= (first - second <= bound) & (judged | (first > bound));
+    while (count && --t >= begin) { /* the first of those near the top, found last */
+      at = w->position[t] * k;
+      NAME(wide) x = sign * *(const NAME(wide) *)(u + at);
+      best = PICK(first - x <= bound, (INTEGER)at + (NAME(truth)){0}, best);
+    }
     *(NAME(wide) *)out = sign * first;
     for (int c = 0; c < NAME(WIDE); c++)
       winner[c] = base + (int32_t)best[c] + c;
-    if (count)
-      near -= (first - second <= bound) & (judged | (first != 0));
   }
   int32_t ties = 0;
   for (int c = 0; c < lanes; c++)
@@ -338,33 +310,32 @@ static int32_t NAME(window_lane)(const facet_windows *w, int64_t k, int32_t base
   const REAL sign = (REAL)w->sign;
   int32_t ties = 0;
   for (int64_t s = 0; s < w->out_spatial; s++) {
-    int64_t best = w->position[w->begin[s]] * k;
+    int64_t begin = w->begin[s], t = begin, best = w->position[t] * k;
     REAL first = sign * u[best], second = -(REAL)INFINITY;
-    for (int64_t t = w->begin[s] + 1; t < w->begin[s + 1]; t++) {
+    while (++t < w->begin[s + 1]) {
       int64_t at = w->position[t] * k;
       REAL x = sign * u[at], loser = x > first ? first : x;
       second = loser > second ? loser : second;
       best = x > first ? at : best;
       first = x > first ? x : first;
     }
+    bool tie = count && first - second <= bound;
+    ties += tie && !(flat_zero && first <= bound);
+    while (tie && --t >= begin) /* the first of those near the top, found last */
+      best = first - sign * u[w->position[t] * k] <= bound ? w->position[t] * k : best;
     out[s * k] = sign * first;
     winner[s * k] = base + (int32_t)best;
-    ties += count && first - second <= bound && !(flat_zero && first == 0);
   }
   return ties;
 }
 
-static bool NAME(window_max)(const facet_windows *w, facet_layout in, double nearly, bool flat_zero, const void *u_,
+static void NAME(window_max)(const facet_windows *w, facet_layout in, double bound, bool flat_zero, const void *u_,
                              void *out_, int32_t *winner_, int32_t *ties)
 {
   int64_t k = in.block;
-  bool count = nearly >= 0;
-  REAL least = 0, most = 0;
-  if (count)
-    NAME(extremes)(facet_layout_size(in), u_, &least, &most);
-  REAL bound = (REAL)(nearly * (double)most);
+  bool count = bound >= 0;
+  REAL near = (REAL)bound;
   int step = k % NAME(WIDE) == 0 ? NAME(WIDE) : 1;
-  int32_t near = 0;
   FOR_BLOCKS(in, b, lanes)
   for (int64_t c = 0; c < lanes; c += step) {
     int32_t base = (int32_t)(b * w->in_spatial * k + c);
@@ -374,14 +345,12 @@ static bool NAME(window_max)(const facet_windows *w, facet_layout in, double nea
     int32_t *winner = winner_ + to;
     int there = lanes - c < step ? (int)(lanes - c) : step;
     if (step == 1)
-      near += NAME(window_lane)(w, k, base, count, bound, flat_zero, u, out, winner);
-    else if (count) /* constants, so that training has none of it */
-      near += NAME(window_wide)(w, k, there, base, true, bound, flat_zero, u, out, winner);
+      *ties += NAME(window_lane)(w, k, base, count, near, flat_zero, u, out, winner);
+    else if (count) /* constants, so that float has none of it */
+      *ties += NAME(window_wide)(w, k, there, base, true, near, flat_zero, u, out, winner);
     else
-      NAME(window_wide)(w, k, there, base, false, bound, flat_zero, u, out, winner);
+      NAME(window_wide)(w, k, there, base, false, near, flat_zero, u, out, winner);
   }
-  *ties += near;
-  return near > 0;
 }
 
 #undef PICK
@@ -682,6 +651,7 @@ static void NAME(unpack)(facet_layout layout, const void *packed_, double *plain
 }
 
 static const facet_elementwise NAME(table) = {
+    .largest = NAME(largest),
     .gate = NAME(gate),
     .pieces = NAME(pieces),
     .select = NAME(select),

@@ -74,7 +74,7 @@ void facet_executor_destroy(facet_executor **executor)
   facet_slots_end(&x->values);
   facet_slots_end(&x->adjoints);
   FACET_FREE(&x->layout, &x->slot, &x->keep, &x->step, &x->constant_name, &x->ties, &x->sums, &x->parameter,
-             &x->scratch, &x->whole, &x->unsure, &x->adjoint_sums);
+             &x->scratch, &x->whole, &x->size, &x->terms, &x->adjoint_sums);
   facet_free(executor);
 }
 
@@ -86,6 +86,7 @@ facet_status facet_executor_refresh(facet_executor *x)
     if (kind->refresh)
       FACET_TRY(kind->refresh(x, &x->step[i]));
   }
+  facet_rounding_refresh(x);
   return FACET_OK;
 }
 
@@ -123,50 +124,64 @@ static facet_status forward(facet_executor *x, const void *samples, int64_t coun
   memcpy(to, samples, (size_t)(count * size) * x->real);
   memset(facet_at(x, to, count * size), 0, (size_t)((x->options.batch - count) * size) * x->real);
   memset(x->ties, 0, (size_t)x->options.batch * sizeof *x->ties);
-  memset(x->unsure, 0, (size_t)x->options.batch * sizeof *x->unsure);
   x->count = count;
-  for (int i = 0; i < last; i++)
+  facet_rounding_begin(x);
+  for (int i = 0; i < last; i++) {
+    facet_rounding_follow(x, &x->step[i]);
     FACET_TRY(facet_kinds[x->step[i].lowered->kind]->forward(x, &x->step[i]));
+  }
   return FACET_OK;
 }
 
-/* Takes the pattern of sample s from the double-precision executor, for the steps that it has run. */
-static void take_pattern(facet_executor *x, int64_t s, int last)
+/* Sample s takes the pattern of sample `from` of the double-precision executor. */
+static void take_pattern(facet_executor *x, int64_t s, int64_t from)
 {
-  for (int i = 0; i < last; i++) {
-    facet_step *to = &x->step[i];
-    const facet_step *from = &x->exact->step[i];
+  x->ties[s] = x->exact->ties[from];
+  for (int i = 0; i < x->patterned; i++) {
+    const facet_step *to = &x->step[i], *exact = &x->exact->step[i];
     int64_t size = facet_value_size(x, to->output);
     if (to->winner)
-      memcpy(to->winner + s * size, from->winner, (size_t)size * sizeof *to->winner);
+      memcpy(to->winner + s * size, exact->winner + from * size, (size_t)size * sizeof *to->winner);
     for (int64_t j = 0; to->slope && j < size; j++)
-      ((float *)to->slope)[s * size + j] = (float)((const double *)from->slope)[j];
+      ((float *)to->slope)[s * size + j] = (float)((const double *)exact->slope)[from * size + j];
     for (int64_t j = 0; to->offset && j < size; j++)
-      ((float *)to->offset)[s * size + j] = (float)((const double *)from->offset)[j];
+      ((float *)to->offset)[s * size + j] = (float)((const double *)exact->offset)[from * size + j];
   }
+}
+
+/* Samples that run in double at once: what all share of the weights comes from memory but once. Few, and fewer where
+ * patterns are large. */
+static int64_t settled_at_once(const facet_executor *x)
+{
+  enum { MOST = 8, BYTES = 16 << 20 };
+  int64_t pattern = 1, most = x->options.batch < MOST ? x->options.batch : MOST;
+  for (int i = 0; i < x->patterned; i++)
+    pattern += facet_value_size(x, x->step[i].output) * (int64_t)sizeof(double);
+  return pattern * most <= BYTES ? most : BYTES / pattern > 0 ? BYTES / pattern : 1;
 }
 
 facet_status facet_executor_ready(facet_executor *x)
 {
-  facet_executor_options options = {.kernels = &facet_kernels_exact, .real = FACET_F64, .batch = 1};
-  if (x->exact || x->options.real != FACET_F32 || x->options.training)
+  facet_executor_options options = {.kernels = &facet_kernels_exact, .real = FACET_F64};
+  if (x->exact || x->options.real != FACET_F32 || x->options.training || x->patterned == 0)
     return FACET_OK;
+  options.batch = settled_at_once(x);
   return create(x->network, options, x->blocks, &x->exact);
 }
 
-/* A gate whose input is within rounding of 0 may stand on the wrong side in float, and one such gate changes whole
- * rows of W.  So samples that have one run once more in double, as far as needed, and take their pattern from there. */
+/* Rounding in float reaches some gate of nearly every sample: of 10^5 gates a few are that near to 0.  One on the wrong
+ * side changes whole rows of W.  So the pattern is that of a second pass in double, where what rounding reaches is
+ * decided by a rule. */
 facet_status facet_executor_settle(facet_executor *x, const double *samples)
 {
-  if (x->options.real != FACET_F32 || x->options.training)
-    return FACET_OK;
   int64_t inputs = facet_value_size(x, x->network->input);
-  for (int64_t s = 0; s < x->count; s++) {
-    if (!x->unsure[s])
-      continue;
-    FACET_TRY(facet_executor_ready(x));
-    FACET_TRY(forward(x->exact, samples + s * inputs, 1, x->unsure[s]));
-    take_pattern(x, s, x->unsure[s]);
+  FACET_TRY(facet_executor_ready(x));
+  for (int64_t first = 0, count; x->exact && first < x->count; first += count) {
+    int64_t left = x->count - first;
+    count = left < x->exact->options.batch ? left : x->exact->options.batch;
+    FACET_TRY(forward(x->exact, samples + first * inputs, count, x->patterned));
+    for (int64_t s = 0; s < count; s++)
+      take_pattern(x, first + s, s);
   }
   return FACET_OK;
 }

@@ -1,6 +1,6 @@
 /* Private to src/net: the executor's insides, shared by executor_compile.c (from a network to steps),
- * executor_buffers.c (where their values lie), executor_parts.c (what the kinds share), executor.c (running them: the
- * public calls) and the kinds (kind_*.c: what one step does).
+ * executor_buffers.c (where their values lie), executor_parts.c (what the kinds share), rounding.c (what is a tie),
+ * executor.c (running them: the public calls) and the kinds (kind_*.c: what one step does).
  *
  * A step is one node, or a linear or diagonal node with the diagonals by channel after it (batch norm, Mul, Add) folded
  * in.  Every value has one layout, for itself and its adjoint, so gates and sums need no reorder. */
@@ -58,6 +58,8 @@ typedef struct facet_step {
   bool covers;              /* move: every element of the input is read */
   void *constants;          /* move with fill: the fill where it stands; real, output's layout */
   double *mean, *deviation; /* batch norm in training */
+  double gain, constant;    /* what an input's size and the step's constants can become: rounding.c */
+  int64_t terms;            /* linear: of one element's sum */
   int sources;
   facet_source *source;
 } facet_step;
@@ -79,8 +81,10 @@ struct facet_executor {
   int constants;
   const char **constant_name;
   int32_t *ties;
-  int *unsure; /* per sample: 1 + the last step with a tie, where rounding may have picked the wrong piece; 0: none */
-  facet_executor *exact; /* the same steps in double, one sample, made at first need: settles such gates */
+  int patterned; /* 1 + the last step with a pattern; 0: none */
+  double *size;  /* double, not in training: per value and sample, how large the terms of its sums are; else NULL */
+  double *terms; /* then too, per value: how many there are on the longest way to it */
+  facet_executor *exact; /* the same steps in double, a few samples, made at first need: settles the pattern */
   double *sums;          /* scratch: channels */
   float *adjoint_sums;   /* scratch: channels of every adjoint, from a pullback that sums on its way */
   size_t own_bytes;      /* beside the slots */
@@ -131,16 +135,20 @@ static inline char *facet_at(const facet_executor *x, void *data, int64_t elemen
   return (char *)data + (size_t)element * x->real;
 }
 
-/* How near to 0 a gate's input must be to count as a tie, relative to the largest one; in training nobody counts. */
-static inline double facet_nearly(const facet_executor *x)
-{
-  return x->options.training ? -1 : 4 * (x->options.real == FACET_F64 ? 0x1p-52 : 0x1p-23);
-}
-
 /* Fills an executor whose network, options and kernels are set. The caller destroys it in any case. */
 facet_status facet_executor_compile(facet_executor *x);
 /* Plans and allocates what values and adjoints lie in, once the steps, their layouts and kernels are made. */
 facet_status facet_executor_plan_buffers(facet_executor *x);
+
+/* ---- what is within rounding: rounding.c ---- */
+
+facet_status facet_rounding_create(facet_executor *x);
+void facet_rounding_refresh(facet_executor *x);                        /* after all steps were */
+void facet_rounding_begin(facet_executor *x);                          /* a forward pass, the input being there */
+void facet_rounding_follow(facet_executor *x, const facet_step *step); /* right before the step runs forward */
+/* How far rounding may carry elements of a value, whose step runs or has run; -1: in float, and in training, nothing is
+ * a tie. */
+double facet_rounding(const facet_executor *x, int value, int64_t sample);
 
 /* ---- what kinds share: executor_parts.c ---- */
 

@@ -194,9 +194,12 @@ facet_status facet_executor_compile(facet_executor *x)
   FACET_TRY(facet_executor_own(x, (size_t)largest, x->real, &x->scratch));
   FACET_TRY(facet_executor_own(x, (size_t)channels, sizeof *x->sums, &x->sums));
   FACET_TRY(facet_executor_own(x, (size_t)x->options.batch, sizeof *x->ties, &x->ties));
-  FACET_TRY(facet_executor_own(x, (size_t)x->options.batch, sizeof *x->unsure, &x->unsure));
+  FACET_TRY(facet_rounding_create(x));
   for (int i = 0; i < x->steps; i++)
     FACET_TRY(facet_kinds[x->step[i].lowered->kind]->create(x, &x->step[i]));
+  for (int i = 0; i < x->steps; i++)
+    if (x->step[i].slope || x->step[i].winner)
+      x->patterned = i + 1;
   FACET_TRY(facet_executor_plan_buffers(x));
   return facet_executor_refresh(x);
 }

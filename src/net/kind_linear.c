@@ -83,6 +83,29 @@ static const void *ready_weights(facet_executor *x, const facet_step *step)
   return x->scratch;
 }
 
+/* Of one output: how many terms, and the largest sum of the sizes of their weights, in double. */
+static void weigh_sums(facet_step *step, const double *weights)
+{
+  const facet_conv_shape *c = &step->lowered->conv;
+  int64_t channels = channels_of(step->lowered);
+  int64_t in = c->in_channels / c->groups, out = c->out_channels / c->groups, volume = 1;
+  for (int d = 0; d < c->spatial; d++)
+    volume *= c->kernel[d];
+  step->terms = (step->lowered->adjoint ? out : in) * volume + 1;
+  step->gain = 0;
+  for (int64_t k = 0; k < channels; k++) {
+    double sum = 0;
+    if (step->lowered->adjoint) /* input channel k of A, in its group */
+      for (int64_t o = 0; o < out; o++)
+        for (int64_t v = 0; v < volume; v++)
+          sum += fabs(weights[((k / in * out + o) * in + k % in) * volume + v]);
+    else
+      for (int64_t i = 0; i < in * volume; i++)
+        sum += fabs(weights[k * in * volume + i]);
+    step->gain = sum > step->gain ? sum : step->gain;
+  }
+}
+
 /* What a kernel cannot add: a constant that is none by channel, or the bias of a transposed convolution. */
 static facet_status spread_shift(facet_executor *x, facet_step *step, const double *own)
 {
@@ -123,6 +146,8 @@ static facet_status linear_refresh(facet_executor *x, facet_step *step)
     }
   }
   const void *weights = ready_weights(x, step);
+  if (x->size)
+    weigh_sums(step, weights);
   FACET_GO(done, status, k->conv_weights(step->forward, weights, bias));
   if (step->pullback)
     status = k->conv_weights(step->pullback, weights, NULL);

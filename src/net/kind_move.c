@@ -171,7 +171,6 @@ static facet_status window_forward(facet_executor *x, facet_step *step)
   facet_layout in = window_layout(x, step, step->input[0]);
   int64_t in_size = facet_layout_size(in), out_size = facet_value_size(x, step->output);
   bool flat_zero = step->lowered->sign > 0 && from_relu(x, step->input[0]);
-  double nearly = facet_nearly(x);
   facet_layout out = window_layout(x, step, step->output);
   bool padded = out.channels % out.block != 0 || x->count < x->options.batch;
   if (padded) /* what no window writes is 0 */
@@ -181,8 +180,9 @@ static facet_status window_forward(facet_executor *x, facet_step *step)
     void *to = facet_at(x, facet_value_data(x, step->out_slot), s * out_size);
     if (!step->winner)
       x->e->window_mean(&w, in, u, to);
-    else if (x->e->window_max(&w, in, nearly, flat_zero, u, to, step->winner + s * out_size, &x->ties[s]))
-      x->unsure[s] = (int)(step - x->step) + 1;
+    else
+      x->e->window_max(&w, in, 2 * facet_rounding(x, step->input[0], s), flat_zero, u, to, step->winner + s * out_size,
+                       &x->ties[s]);
     if (step->shift)
       x->e->add(out_size, to, 1, step->shift, to);
   }

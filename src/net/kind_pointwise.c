@@ -245,16 +245,17 @@ static facet_status gate_forward(facet_executor *x, facet_step *step)
   const facet_lowered *l = step->lowered;
   facet_layout layout = x->layout[step->output];
   int64_t size = facet_layout_size(layout), padding = size - layout.channels * layout.spatial;
-  double nearly = facet_nearly(x);
   facet_pieces pieces = {.count = l->pieces, .at = l->at, .slope = l->slope, .offset = l->offset};
   pieces.slope_of = step->slope_of;
   for (int64_t s = 0; s < x->count; s++) {
     const void *z = facet_at(x, facet_value_data(x, step->in_slot[0]), s * size);
     void *out = facet_at(x, facet_value_data(x, step->out_slot), s * size), *slope = facet_at(x, step->slope, s * size);
     void *offset = step->offset ? facet_at(x, step->offset, s * size) : NULL;
-    if (is_simple(l) ? x->e->gate(size, padding, l->slope[0], nearly, z, out, slope, &x->ties[s])
-                     : x->e->pieces(layout, &pieces, nearly, z, out, slope, offset, &x->ties[s]))
-      x->unsure[s] = (int)(step - x->step) + 1;
+    double bound = facet_rounding(x, step->input[0], s);
+    if (is_simple(l))
+      x->e->gate(size, padding, l->slope[0], bound, z, out, slope, &x->ties[s]);
+    else
+      x->e->pieces(layout, &pieces, bound, z, out, slope, offset, &x->ties[s]);
   }
   return FACET_OK;
 }
@@ -305,9 +306,8 @@ static facet_status select_forward(facet_executor *x, facet_step *step)
   for (int64_t s = 0; s < x->count; s++) {
     for (int j = 0; j < step->inputs; j++)
       candidate[j] = facet_at(x, facet_value_data(x, step->in_slot[j]), s * size);
-    if (x->e->select(layout, step->inputs + l->constants, candidate, l->sign, facet_nearly(x),
-                     facet_at(x, facet_value_data(x, step->out_slot), s * size), step->winner + s * size, &x->ties[s]))
-      x->unsure[s] = (int)(step - x->step) + 1;
+    x->e->select(layout, step->inputs + l->constants, candidate, l->sign, 2 * facet_rounding(x, step->output, s),
+                 facet_at(x, facet_value_data(x, step->out_slot), s * size), step->winner + s * size, &x->ties[s]);
   }
   facet_free(&candidate);
   return FACET_OK;

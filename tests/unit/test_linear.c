@@ -24,17 +24,20 @@ static void linearize_rows(const facet_network *n, int64_t rows, const double *x
       .kernels = kernels_of_test, .real = real_of_test, .batch = 3, .rows = rows}; /* two of three samples in use */
   int32_t *row = facet_allocate((size_t)(2 * classes), sizeof *row);
   char *samples = facet_allocate((size_t)(2 * inputs), sizeof(double));
+  double *exact = facet_allocate((size_t)(2 * inputs), sizeof *exact);
   char *w = facet_allocate((size_t)(2 * inputs * classes), sizeof(double));
   double *many = facet_allocate(4 * MOST, sizeof *many);
   int32_t ties[2];
   double residual[2];
   for (int64_t i = 0; i < inputs; i++) {
     double values[2] = {x[i] / 2 + 0.125, x[i]}; /* the sample of interest comes second */
-    for (int s = 0; s < 2; s++)
+    for (int s = 0; s < 2; s++) {
+      exact[s * inputs + i] = values[s];
       if (real_of_test == FACET_F64)
         ((double *)(void *)samples)[s * inputs + i] = values[s];
       else
         ((float *)(void *)samples)[s * inputs + i] = (float)values[s];
+    }
   }
   for (int64_t i = 0; i < 2 * classes; i++)
     row[i] = (int32_t)(i % classes);
@@ -44,6 +47,7 @@ static void linearize_rows(const facet_network *n, int64_t rows, const double *x
   assert_int_equal(facet_executor_forward(e, samples, 2), FACET_OK);
   double *f = many + 3 * MOST;
   assert_int_equal(facet_executor_output(e, f), FACET_OK);
+  assert_int_equal(facet_executor_settle(e, exact), FACET_OK);
   assert_int_equal(facet_linearize(e, samples, 2, classes, row, &result), FACET_OK);
   memcpy(out->f, f + classes, (size_t)classes * sizeof *f);
   for (int64_t i = 0; i < classes * inputs; i++)
@@ -56,6 +60,7 @@ static void linearize_rows(const facet_network *n, int64_t rows, const double *x
   facet_executor_destroy(&e);
   facet_free(&row);
   facet_free(&samples);
+  facet_free(&exact);
   facet_free(&w);
   facet_free(&many);
 }
