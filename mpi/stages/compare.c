@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "geometry/fragility.h"
-#include "geometry/moments.h"
 #include "ranks/agree.h"
 #include "stage.h"
 
@@ -190,22 +189,34 @@ done:
 
 /* ---- replicates: by rank 0 ---- */
 
-/* Room for one condition: the mean of each variant; of each replicate, and of all of them, what facet_moments says. */
-typedef struct {
-  double *of, *mean, *deviation;
-  int64_t *number;
-} spread;
-
-static facet_status spread_replicates(const work *w, facet_row of, const facet_row to[2], const spread *s)
+/* Mean and standard deviation (n - 1; NaN for one) of the variants of replicate r, under one condition. One that is not
+ * finite, as the margin of a network that always says the same, makes the mean so: it is one of them. */
+static void spread_of(const work *w, const double *mean, int r, int c, double spread[2])
 {
-  const int variants = w->plan->variants, replicates = w->names.replicates;
-  for (int c = 0; c < w->plan->conditions; c++) {
-    const facet_place from = {.part = {{0, variants}, {c, 1}}}, at = {.part = {{0, replicates}, {c, 1}}};
-    FACET_TRY(facet_store_get(w->store, of, from, s->of));
-    facet_moments(variants, replicates, w->names.replicate_of, s->of, s->number, s->mean, s->deviation);
-    FACET_TRY(facet_store_put(w->store, to[0], at, s->mean));
-    FACET_TRY(facet_store_put(w->store, to[1], at, s->deviation));
-  }
+  double sum = 0, squares = 0;
+  int count = 0;
+  for (int v = 0; v < w->plan->variants; v++)
+    if (w->names.replicate_of[v] == r) {
+      sum += mean[(int64_t)v * w->plan->conditions + c];
+      count++;
+    }
+  spread[0] = sum / count;
+  for (int v = 0; v < w->plan->variants; v++)
+    if (w->names.replicate_of[v] == r)
+      squares += pow(mean[(int64_t)v * w->plan->conditions + c] - spread[0], 2);
+  spread[1] = count > 1 ? sqrt(squares / (count - 1)) : NAN;
+}
+
+static facet_status spread_replicates(const work *w, facet_row of, const facet_row to[2], double *mean)
+{
+  FACET_TRY(facet_store_get(w->store, of, (facet_place){0}, mean));
+  for (int r = 0; r < w->names.replicates; r++)
+    for (int c = 0; c < w->plan->conditions; c++) {
+      double spread[2];
+      spread_of(w, mean, r, c, spread);
+      for (int j = 0; j < 2; j++)
+        FACET_TRY(facet_store_put(w->store, to[j], (facet_place){.part = {{r, 1}, {c, 1}}}, &spread[j]));
+    }
   return FACET_OK;
 }
 
@@ -218,16 +229,12 @@ static facet_status compare_replicates(const work *w)
                                          {FACET_ROW_REPLICATES_ANGLE_MEAN, FACET_ROW_REPLICATES_ANGLE_DEVIATION},
                                          {FACET_ROW_REPLICATES_LENGTH_MEAN, FACET_ROW_REPLICATES_LENGTH_DEVIATION},
                                          {FACET_ROW_REPLICATES_MARGIN_MEAN, FACET_ROW_REPLICATES_MARGIN_DEVIATION}};
-  spread s = {NULL, NULL, NULL, NULL};
+  double *mean;
   facet_status status = FACET_OK;
-  FACET_NEW_GO(done, status, s.of, w->plan->variants);
-  FACET_NEW_GO(done, status, s.mean, w->names.replicates + 1);
-  FACET_NEW_GO(done, status, s.deviation, w->names.replicates + 1);
-  FACET_NEW_GO(done, status, s.number, w->names.replicates + 1);
-  for (int i = 0; i < MEANS; i++)
-    FACET_GO(done, status, spread_replicates(w, of[i], to[i], &s));
-done:
-  FACET_FREE(&s.of, &s.mean, &s.deviation, &s.number);
+  FACET_NEW(mean, w->plan->variants * w->plan->conditions);
+  for (int i = 0; i < MEANS && status == FACET_OK; i++)
+    status = spread_replicates(w, of[i], to[i], mean);
+  facet_free(&mean);
   return status;
 }
 

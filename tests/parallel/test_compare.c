@@ -51,6 +51,8 @@ static void make_fixture(bool clean)
   }
   for (int v = 0; v < V; v++) {
     f.variant[v] = (facet_store_variant){.name = variants[v], .replicate = variants[v], .onnx = "n", .sha256 = "aa"};
+    if (v == 2) /* its margins are infinite, those of the other replicate are not */
+      f.variant[v].replicate = variants[1];
     f.variant[v].method = v == 0 ? "dense" : v < 3 ? "magnitude" : "random";
     f.variant[v].scope = v == 0 ? "" : v < 3 ? "global" : "layer";
     f.variant[v].sparsity = v == 0 ? 0 : v == 2 ? 0.9 : 0.5;
@@ -206,6 +208,24 @@ static void test_ranks_do_not_matter(void **state)
   assert_int_equal(facet_store_checksum(other, one), FACET_OK);
   unlink(other);
   assert_string_equal(all, one);
+}
+
+/* An infinite margin of one network is one of its replicate's. */
+static void test_infinite_replicates(void **state)
+{
+  (void)state;
+  double each[V * C], mean[(V - 1) * C];
+  make_fixture(true);
+  summarized();
+  if (rank != 0)
+    return;
+  read_set("/summary/margin", each);
+  read_set("/replicates/margin_mean", mean);
+  for (int c = 0; c < C; c++) {
+    assert_true(isfinite(each[C + c]) && each[2 * C + c] == -INFINITY);
+    assert_true(mean[C + c] == -INFINITY);
+    assert_float_equal(mean[c], each[c], 0);
+  }
 }
 
 static double deviation(int metric)
@@ -424,6 +444,7 @@ int main(int argc, char **argv)
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_ranks_do_not_matter),
+      cmocka_unit_test(test_infinite_replicates),
       cmocka_unit_test(test_distances),
       cmocka_unit_test(test_a_variant_without_features),
       cmocka_unit_test(test_corruption_errors),
