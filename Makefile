@@ -12,6 +12,8 @@ OBJCOPY ?= objcopy
 CORES ?= $(or $(shell env -u OMP_NUM_THREADS nproc 2>/dev/null),1)
 export CORES
 PYTHON := .venv/bin/python
+# What is started here finds this folder's Python package, whatever else is installed.
+export PYTHONPATH := $(CURDIR)/analysis$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 # As root, in a container for one, Open MPI wants to hear twice that it may run.
 ifeq ($(shell id -u),0)
@@ -25,14 +27,14 @@ GENERATED := build/generated
 # How targets that first install what the build needs then build: on all cores, unless -j says otherwise.
 BUILD_NOW = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES))
 
-.PHONY: all tests deps demo test test-slurm bench lint format docs docs-check install clean help
+.PHONY: all tests deps venv demo test test-slurm bench lint format docs docs-check install clean help
 all:
 
 # ---- what was found on this machine, found again when one of these variables changes ----
 SETTINGS := CC CFLAGS CPPFLAGS LDFLAGS MPI_CFLAGS MPI_LIBS HDF5_DIR SCALAPACK_LIBS OPENBLAS_LIBS ONEDNN_DIR \
   RANDOM123_DIR ONNX_PROTO YAML_DIR PKG_CONFIG PKG_CONFIG_PATH
 GIVEN := $(foreach name,$(SETTINGS),$(name)='$($(name))')
-ifneq ($(filter-out deps demo test test-slurm bench lint format clean help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps venv demo test test-slurm bench lint format clean help,$(or $(MAKECMDGOALS),all)),)
 include build/config.mk
 endif
 
@@ -146,12 +148,17 @@ deps:
 	@tools/deps build demo test
 	@echo "deps: all there"
 
+# Python with the package facet and what it needs.
+venv:
+	@tools/venv analysis/requirements.txt
+	@echo "venv: .venv/bin/python -m facet --help"
+
 demo:
 	@tools/deps build demo
 	@tools/venv analysis/requirements.txt
 	$(BUILD_NOW) all
 	build/facet run jobs/demo.yaml -n $(CORES)
-	$(PYTHON) analysis/report.py results/demo/study.h5
+	$(PYTHON) -m facet report results/demo/study.h5
 
 # SANITIZE=1: the unit tests and the ONNX cases alone, under the address and undefined-behaviour sanitizers.
 test:
@@ -184,6 +191,7 @@ bench-programs: $(BENCH_PROGRAMS)
 
 lint:
 	@tools/deps build lint
+	@tools/venv analysis/requirements.txt analysis/lint.txt
 	$(BUILD_NOW) lint-now
 .PHONY: lint-now
 FORMATTED = $(sort $(wildcard include/*/*.h src/*.h src/*/*.[ch] mpi/*/*.[ch] tests/*/*.[ch]))
@@ -194,7 +202,9 @@ lint-now: $(GENERATED)/onnx.pb-c.h
 	@tools/rooms
 	$(SAY) clang-tidy
 	@tools/tidy $(LANGUAGE) $(FOUND_CFLAGS) -- $(LIBRARY_SOURCES) $(PROGRAM_SOURCES)
-	@/usr/bin/env python3 -m compileall -q analysis tests
+	@/usr/bin/env python3 -m compileall -q tests
+	$(SAY) ruff, mypy
+	$(SHOW)$(PYTHON) -m ruff check -q analysis && cd analysis && ../$(PYTHON) -m mypy
 
 format:
 	clang-format -i $(FORMATTED)
@@ -226,10 +236,11 @@ clean:
 help:
 	@echo 'make            build/facet, build/libfacet.a and build/libfacet.so'
 	@echo 'make deps       install what it needs (Debian; says what)'
+	@echo 'make venv       .venv: Python with the package facet'
 	@echo 'make demo       train, prune, linearize Fashion-MNIST; report in results/demo'
 	@echo 'make test       unit, parallel, ONNX and whole-run tests; SANITIZE=1: unit and ONNX under sanitizers'
 	@echo 'make test-slurm a study on a private four-node Slurm on this machine'
-	@echo 'make lint       clang-format, rooms, clang-tidy; make format applies the first'
+	@echo 'make lint       clang-format, rooms, clang-tidy; ruff and mypy; make format applies the first'
 	@echo 'make docs       the tables in docs/ that are derived from the program; make docs-check holds them against it'
 	@echo 'make bench      speed against PyTorch; table, and results/bench.json'
 	@echo 'make install    PREFIX=$(PREFIX) DESTDIR='

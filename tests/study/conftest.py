@@ -4,6 +4,7 @@ import os
 import pathlib
 import struct
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FACET = ROOT / "build" / "facet"
 SHARED = ROOT.parent / "shared"
+sys.path.insert(0, str(ROOT / "analysis"))  # facet, the Python package
+os.environ["PYTHONPATH"] = str(ROOT / "analysis")  # and for the commands that tests start
 
 
 def run(*arguments, ranks=1, timeout=300, **options):

@@ -1,4 +1,4 @@
-"""Writes small result files (study.h5, schema version 3) of real networks, so that tests of analysis/ need no finished
+"""Writes small result files (study.h5, schema version 3) of real networks, so that tests of facet in Python need no finished
 study: two-layer ReLU networks in numpy, whose W and b are computed, like facet's, from the frozen pattern alone."""
 
 import h5py

@@ -1,17 +1,11 @@
 """The parts of the report that compare variants, conditions and samples, on a study that facet ran."""
 
-import sys
-
 import h5py
 import numpy as np
-import pytest
+from conftest import STUDY, make_digits, run
 
-from conftest import ROOT, STUDY, make_digits, run
-
-sys.path.insert(0, str(ROOT / "analysis"))
-pytest.importorskip("matplotlib")
-
-import report  # noqa: E402
+from facet.__main__ import main
+from facet.report.numbers import small
 
 VARIANTS = """\
 variants:
@@ -26,7 +20,7 @@ def test_the_page_compares_and_explains(tmp_path, capsys):
     (tmp_path / "study.yaml").write_text(STUDY.split("variants:")[0] + VARIANTS)
     done = run("run", tmp_path / "study.yaml", ranks=2)
     assert done.returncode == 0, done.stderr
-    assert report.main([str(tmp_path / "out/study.h5")]) == 0
+    assert main(["report", str(tmp_path / "out/study.h5")]) == 0
     page = (tmp_path / "out/report/report.html").read_text(encoding="utf-8")
     for name in ("error_table", "class_movement", "directions", "similarity", "fragile_samples"):
         assert f'<figure id="{name}">' in page and (tmp_path / f"out/report/{name}.png").stat().st_size > 5000, name
@@ -38,13 +32,13 @@ def test_the_page_compares_and_explains(tmp_path, capsys):
         mean = 100 * h5["summary/mean_error"][:][1:3].mean()
         assert f"{mean:.2f}\u202f%" in page or f"{mean:.2f} %" in page
         worst = max(np.nanmax(h5[f"change/{v}/residual"][:]) for v in h5["variant"].asstr()[1:])
-        assert report.small(worst) in page
+        assert small(worst) in page
 
 
 def test_a_file_without_comparisons_has_none_of_it(tmp_path):
     make_digits(tmp_path)
     (tmp_path / "study.yaml").write_text(STUDY.split("variants:")[0] + "conditions: [clean]\n")
     assert run("run", tmp_path / "study.yaml").returncode == 0
-    assert report.main([str(tmp_path / "out/study.h5")]) == 0
+    assert main(["report", str(tmp_path / "out/study.h5")]) == 0
     page = (tmp_path / "out/report/report.html").read_text(encoding="utf-8")
     assert "fragile_samples" not in page and "error_table" not in page and 'id="similarity"' not in page

@@ -45,10 +45,10 @@ def test_files_hold_what_a_run_sees(folder):
 
 def test_contact_sheet(folder):
     out = folder / "sheet.png"
-    command = [sys.executable, ROOT / "analysis/contact_sheet.py", folder / "made", "--sample", "3", "--out", out]
+    command = [sys.executable, "-m", "facet", "sheet", folder / "made", "--sample", "3", "--out", out]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert done.returncode == 0 and out.stat().st_size > 3000, done.stderr
-    command[4] = "20"
+    command[6] = "20"
     assert "not in 0..19" in subprocess.run(list(map(str, command)), capture_output=True, text=True).stderr
 
 

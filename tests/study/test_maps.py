@@ -8,14 +8,10 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import ROOT, STUDY, make_digits, run
+from conftest import STUDY, make_digits, run
 
-sys.path.insert(0, str(ROOT / "analysis"))
-pytest.importorskip("matplotlib", reason="matplotlib is not installed (make test installs it)")
-import matplotlib.pyplot as plt  # noqa: E402
-
-import facet_maps as maps  # noqa: E402
-from facet_study import Study, StudyError, movement, position_contributions  # noqa: E402
+from facet import Study, StudyError
+from facet.plot import embedding as maps
 
 EMBED = "embed: {layers: [24, 16], perplexity: 12, batch: 250, epochs: 20, explain: 40}\n"
 
@@ -34,7 +30,7 @@ def path(tmp_path_factory):
 
 
 def report(path):
-    done = subprocess.run([sys.executable, ROOT / "analysis/report.py", path], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "facet", "report", path], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return (path.parent / "report/report.html").read_text()
 
@@ -43,19 +39,19 @@ def test_positions_and_movements_are_sums(path):
     with Study(path) as study:
         variant = study.variants[-1]
         for sample in (0, 7, 39):
-            parts = {v: position_contributions(study, v, sample) for v in ("dense", variant)}
+            parts = {v: study.position(v, sample) for v in ("dense", variant)}
             for v, part in parts.items():
                 assert part.pixels.shape == (2, *study.shape)
                 np.testing.assert_array_equal(part.total, study.file["embed/position"][study.variant_index(v), study.condition_index("clean"), sample])
                 np.testing.assert_allclose(part.sum, part.total, rtol=0, atol=1e-11)
                 np.testing.assert_allclose(part.b_node.sum(axis=1), part.b, rtol=0, atol=1e-11)
-            moved = movement(study, variant, sample)
+            moved = study.movement(variant, sample)
             np.testing.assert_array_equal(moved.total, parts[variant].total - parts["dense"].total)
             assert np.abs(moved.total).max() > 1e-3
             np.testing.assert_allclose(moved.sum, moved.total, rtol=0, atol=1e-11)
             np.testing.assert_allclose(moved.b_node.sum(axis=1), moved.b, rtol=0, atol=1e-11)
         with pytest.raises(StudyError, match="position of sample 40 of dense is not explained"):
-            position_contributions(study, "dense", 40)
+            study.position("dense", 40)
 
 
 def test_farthest_are_of_all_classes(path):
@@ -83,10 +79,9 @@ def test_the_page_has_the_map(path):
 def test_maps_of_one_and_three_dimensions(tmp_path, dimensions, words):
     section = EMBED.replace("{", f"{{dimensions: {dimensions}, alpha: learned, ").replace("epochs: 20", "epochs: 3")
     with Study(made(tmp_path, section)) as study:
-        assert maps.places(study, "dense").shape == (120, 2) and words in maps.the_map(study)[1]
-        assert maps.explanations(study) and maps.movements(study)
-        assert len(maps.training(study)[0].axes) == 3  # with alpha
-        plt.close("all")
+        assert maps.places(study, "dense").shape == (120, 2) and words in study.plot.map().caption
+        assert study.plot.explained_positions() and study.plot.movements()
+        assert len(study.plot.embedding_training().axes) == 3  # with alpha
 
 
 def test_no_map_without_embed(tmp_path):

@@ -1,18 +1,16 @@
 """Masks of torch.nn.utils.prune to facet's mask files and back, for ONNX exports with names, and without."""
 
 import contextlib
-import importlib
 import io
 import subprocess
 import sys
 import types
-from unittest import mock
 
 import h5py
 import numpy as np
 import pytest
 
-from conftest import ROOT, STUDY, run
+from conftest import STUDY, run
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (make bench installs it)")
 onnx = pytest.importorskip("onnx", reason="the Python package onnx is not installed")
@@ -20,9 +18,8 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn.utils import prune  # noqa: E402
 
-ANALYSIS = ROOT / "analysis"
-sys.path.insert(0, str(ANALYSIS))
-import facet_masks  # noqa: E402
+from facet import masks as facet_masks  # noqa: E402
+from facet.__main__ import main  # noqa: E402
 
 
 def module():
@@ -73,20 +70,19 @@ def export(net, path, names=True, folded=False, masked=True, turned=False):
     return ["wt" if turned and i == 2 else name for i, name in enumerate(called)]
 
 
-def script(name, *arguments):
-    """Runs a script of analysis/ in here (PyTorch takes seconds to load); what subprocess.run would return."""
+def script(way, *arguments):
+    """Runs python -m facet masks in here (PyTorch takes seconds to load); what subprocess.run would return."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        with mock.patch.object(sys, "argv", [name, *map(str, arguments)]):
-            status = facet_masks.run_script(name[:-3], importlib.import_module(name[:-3]).main)
+        status = main(["masks", way, *map(str, arguments)])
     assert err.getvalue().count("\n") <= 1, err.getvalue()
     return types.SimpleNamespace(returncode=status, stdout=out.getvalue(), stderr=err.getvalue())
 
 
-def test_called_as_scripts():
-    for name in ("masks_from_torch.py", "masks_to_torch.py"):
-        done = subprocess.run([sys.executable, ANALYSIS / name], capture_output=True, text=True)
-        assert done.returncode == 64 and "usage: " + name in done.stderr
+def test_called_as_a_command():
+    for way in ("from-torch", "to-torch"):
+        done = subprocess.run([sys.executable, "-m", "facet", "masks", way], capture_output=True, text=True)
+        assert done.returncode == 64 and f"usage: python -m facet masks {way}" in done.stderr
 
 
 CASES = [dict(), dict(masked=False), dict(names=False), dict(names=False, folded=True), dict(names=False, turned=True),
@@ -98,7 +94,7 @@ def test_there_and_back(tmp_path, case):
     net = pruned()
     names = export(net, tmp_path / "net.onnx", **case)
     torch.save(net.state_dict(), tmp_path / "state.pt")
-    done = script("masks_from_torch.py", tmp_path / "state.pt", tmp_path / "net.onnx", tmp_path / "masks.h5")
+    done = script("from-torch", tmp_path / "state.pt", tmp_path / "net.onnx", tmp_path / "masks.h5")
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("3 layers, 84 of 280 weights removed\n")
     wanted = [net[0].weight_mask.numpy(), np.ones((4, 4, 1, 1)), net[5].weight_mask.numpy()]
@@ -113,7 +109,7 @@ def test_there_and_back(tmp_path, case):
     torch.save(module().state_dict(), tmp_path / "dense.pt")
     if case.get("masked", True):  # the export of the pruned module does not fit the dense one by numbers
         torch.save(net.state_dict(), tmp_path / "dense.pt")
-    done = script("masks_to_torch.py", tmp_path / "net.onnx", tmp_path / "masks.h5", tmp_path / "dense.pt", tmp_path / "masked.pt")
+    done = script("to-torch", tmp_path / "net.onnx", tmp_path / "masks.h5", tmp_path / "dense.pt", tmp_path / "masked.pt")
     assert done.returncode == 0, done.stderr
     again = module()
     for i in (0, 3, 5):
@@ -157,26 +153,26 @@ def test_files_that_do_not_fit(tmp_path):
     torch.save(nn.Sequential(nn.Linear(3, 3)).state_dict(), tmp_path / "other.pt")
     model, masks, state = tmp_path / "net.onnx", tmp_path / "masks.h5", tmp_path / "state.pt"
 
-    def refused(status, line, name, *arguments):
-        done = script(name, *arguments)
-        assert (done.returncode, done.stderr) == (status, f"{name[:-3]}: {line}\n")
+    def refused(status, line, way, *arguments):
+        done = script(way, *arguments)
+        assert (done.returncode, done.stderr) == (status, f"facet masks: {line}\n")
 
-    refused(66, f"{tmp_path}/no.pt: No such file or directory", "masks_from_torch.py", tmp_path / "no.pt", model, masks)
-    refused(66, f"{tmp_path}/no.onnx: No such file or directory", "masks_from_torch.py", state, tmp_path / "no.onnx", masks)
-    refused(65, f"{model}: not a state dict that torch.save wrote", "masks_from_torch.py", model, model, masks)
+    refused(66, f"{tmp_path}/no.pt: No such file or directory", "from-torch", tmp_path / "no.pt", model, masks)
+    refused(66, f"{tmp_path}/no.onnx: No such file or directory", "from-torch", state, tmp_path / "no.onnx", masks)
+    refused(65, f"{model}: not a state dict that torch.save wrote", "from-torch", model, model, masks)
     refused(65, "weights onnx::Conv_1 of node first (4 x 2 x 3 x 3) are those of no one layer of the module",
-            "masks_from_torch.py", tmp_path / "other.pt", model, masks)
-    refused(73, f"{tmp_path}/no/masks.h5: cannot be written", "masks_from_torch.py", state, model, tmp_path / "no/masks.h5")
+            "from-torch", tmp_path / "other.pt", model, masks)
+    refused(73, f"{tmp_path}/no/masks.h5: cannot be written", "from-torch", state, model, tmp_path / "no/masks.h5")
     back = (model, masks, state, tmp_path / "out.pt")
-    refused(66, f"{masks}: No such file or directory", "masks_to_torch.py", *back)
+    refused(66, f"{masks}: No such file or directory", "to-torch", *back)
     good = facet_masks.masks_of_module(facet_masks.onnx_layers(model), net)
     facet_masks.write_masks(masks, {"/3/w": good["/3/w"]})
-    refused(65, f"{masks}: has no mask for onnx::Conv_1 of node first", "masks_to_torch.py", *back)
+    refused(65, f"{masks}: has no mask for onnx::Conv_1 of node first", "to-torch", *back)
     facet_masks.write_masks(masks, good | {"/3/w": np.ones((4, 4), dtype=np.uint8)})
-    refused(65, f"{masks}: mask /3/w is 4 x 4 but the weights are 4 x 4 x 1 x 1", "masks_to_torch.py", *back)
+    refused(65, f"{masks}: mask /3/w is 4 x 4 but the weights are 4 x 4 x 1 x 1", "to-torch", *back)
     with h5py.File(masks, "w") as h5:
         h5["masks/first"] = np.full((4, 2, 3, 3), 2, dtype=np.uint8)
-    refused(65, f"{masks}: mask first is not of 0 and 1 in 8-bit unsigned integers", "masks_to_torch.py", *back)
+    refused(65, f"{masks}: mask first is not of 0 and 1 in 8-bit unsigned integers", "to-torch", *back)
 
 
 def constants_of(path):

@@ -1,4 +1,4 @@
-"""The report and the reader of analysis/: on small files of real networks, on files that are wrong, and on a whole run."""
+"""The report and the reader, facet in Python: on small files of real networks, on files that are wrong, and on a whole run."""
 
 import contextlib
 import dataclasses
@@ -14,16 +14,15 @@ import numpy as np
 import pytest
 
 import make_study
+from conftest import ROOT
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-ANALYSIS = ROOT / "analysis"
+import facet
+from facet.__main__ import main
+from facet.plot.choice import pick
+from facet.plot.style import Look
+from facet.report.page import Report
+
 DEMO = ROOT / "results" / "demo" / "study.h5"
-sys.path.insert(0, str(ANALYSIS))
-
-import facet_figures as figures  # noqa: E402
-import facet_study  # noqa: E402
-import report as program  # noqa: E402
-from facet_figures import plt  # noqa: E402
 
 
 @dataclasses.dataclass
@@ -34,17 +33,17 @@ class Finished:
 
 
 def report(*arguments):
-    """Runs report.py inside this process: importing matplotlib again and again takes long. Any warning is a failure."""
+    """Runs the command inside this process: importing matplotlib again and again takes long. Any warning is a failure."""
     out, err = io.StringIO(), io.StringIO()
     with warnings.catch_warnings(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", DeprecationWarning)  # of matplotlib's own libraries
-        status = program.main([str(argument) for argument in arguments])
+        status = main(["report", *map(str, arguments)])
     return Finished(status, out.getvalue(), err.getvalue())
 
 
 def as_a_user(*arguments):
-    return subprocess.run([sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", str(ANALYSIS / "report.py"),
+    return subprocess.run([sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-m", "facet", "report",
                            *map(str, arguments)], capture_output=True, text=True, timeout=600)
 
 
@@ -81,11 +80,11 @@ def test_contributions_are_pictures_in_every_layout(tmp_path):
     for i, layout in enumerate([("channels_first", "channels_first"), ("channels_last", "channels_last"),
                                 ("flat", "channels_first"), ("flat", "channels_last")]):
         make_study.synthesize(tmp_path / f"{i}.h5", shape=(3, 6, 5), layout=layout)
-        with facet_study.Study(tmp_path / f"{i}.h5") as study:
+        with facet.open(tmp_path / f"{i}.h5") as study:
             assert (study.linear("dense").layout, study.linear("dense").order) == layout
-            parts.append(facet_study.contributions(study, "dense", 7))
+            parts.append(study.contributions("dense", 7))
             assert study.linear("dense").pictures(7).shape == (3, 3, 6, 5)
-            *_, worst, split = facet_study.check_sums(study, "dense")
+            *_, worst, split = facet.check_sums(study, "dense")
             assert worst < 1e-5 and split < 1e-5
     for part in parts:
         assert part.pixels.shape == (3, 6, 5) and abs(part.sum - part.output) < 1e-4
@@ -98,22 +97,22 @@ def test_a_study_of_schema_1_is_read(tmp_path):
         f.attrs["schema_version"] = 1
         del f["cost"]
         del f["linear/dense/W"].attrs["layout"], f["linear/dense/W"].attrs["order"]
-    with facet_study.Study(tmp_path / "study.h5") as study:
-        part = facet_study.contributions(study, "dense", 7)
+    with facet.open(tmp_path / "study.h5") as study:
+        part = study.contributions("dense", 7)
         assert abs(part.sum - part.output) < 1e-4
-        assert np.isnan(study.cost("flops")).all() and study.diverged == []
+        with pytest.raises(facet.StudyError, match="no cost is called flops; there are: none"):
+            study.cost("flops")
+        assert study.diverged == []
     assert report(tmp_path / "study.h5").returncode == 0
 
 
 def parts(path, *names):
     """Some sections of the page of a study, made without the rest."""
-    with facet_study.Study(path) as study, warnings.catch_warnings():
+    with facet.open(path) as study, warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", DeprecationWarning)
-        made = program.Report(study, path.parent)
-        for name in names:
-            getattr(made, name)()
-    return "".join(f'<section id="{anchor}">{text}</section>' for anchor, _, text in made.sections)
+        made = Report(study, path.parent)
+        return "".join(made.section(name) for name in names)
 
 
 def rows(text, section):
@@ -136,7 +135,7 @@ def test_replicates_are_summed_up(tmp_path):
     text = parts(tmp_path / "study.h5", "accuracy", "geometry", "pruning")
     accuracy = rows(text, "accuracy")
     changes, geometry = rows(text, "what-pruning-changes"), rows(text, "geometry-of-the-features")
-    with facet_study.Study(tmp_path / "study.h5") as study:
+    with facet.open(tmp_path / "study.h5") as study:
         assert list(study.replicates) == ["dense", "magnitude-global-0.5", "magnitude-global-0.9", "random-layer-0.5",
                                           "random-layer-0.9"] == list(accuracy)
         before = study.prediction("class", "dense", "clean")
@@ -163,19 +162,19 @@ def test_summaries_of_replicates_are_those_of_numpy(tmp_path, version):
                     del group.attrs[name]
         else:
             f["replicates/loss_mean"][...] += 1  # what the file holds is what is read
-    with facet_study.Study(tmp_path / "study.h5") as study:
+    with facet.open(tmp_path / "study.h5") as study:
         assert len(study.replicates) == (13 if version == 2 else 5)
         for what in ("accuracy", "loss", "angle", "length", "margin"):
             values = study.prediction("class") == study.label if what == "accuracy" else \
                 study.prediction(what) if what == "loss" else study.geometry(what)
             values = values.astype(float).mean(axis=2)
-            mean, deviation = study.replicate_summary(what)
+            mean, deviation = study.folded(what)
             for r, group in enumerate(study.replicates.values()):
                 of = values[[study.variant_index(v) for v in group]]
                 assert mean[r] - (version == 3 and what == "loss") == pytest.approx(of.mean(axis=0), abs=1e-6)
                 assert np.isnan(deviation[r]).all() if len(group) == 1 else \
                     deviation[r] == pytest.approx(of.std(axis=0, ddof=1), abs=1e-6)
-        assert np.isnan(study.cost("epochs")).all() == (version == 2)
+        assert ("cost/epochs" in study.file) == (version == 3)
     if version == 2:
         assert report(tmp_path / "study.h5").returncode == 0
     text = parts(tmp_path / "study.h5", "methods", "costs")
@@ -187,8 +186,8 @@ def test_methods_are_ranked_at_equal_sparsity_and_budget(tmp_path):
     make_study.synthesize(tmp_path / "study.h5", **KINDS["thirty pruned, with seeds"], linearized=0)
     text = parts(tmp_path / "study.h5", "methods")
     table = rows(text, "methods-compared")
-    with facet_study.Study(tmp_path / "study.h5") as study:
-        mean = dict(zip(study.replicates, study.replicate_summary("accuracy")[0][:, 0]))
+    with facet.open(tmp_path / "study.h5") as study:
+        mean = dict(zip(study.replicates, study.folded("accuracy")[0][:, 0]))
     assert len(table) == 10 and [cells[0] for cells in table.values()] == ["0.95"] * 5 + ["0.98"] * 5
     for target in ("0.95", "0.98"):
         ranked = [(name, cells) for name, cells in table.items() if cells[0] == target]
@@ -213,11 +212,11 @@ def test_methods_are_ranked_at_equal_sparsity_and_budget(tmp_path):
 def test_costs_are_those_of_the_file(tmp_path):
     make_study.synthesize(tmp_path / "study.h5")
     table, size = rows(parts(tmp_path / "study.h5", "costs"), "what-the-variants-cost"), 24 * 30 + 3 * 24
-    with facet_study.Study(tmp_path / "study.h5") as study:
+    with facet.open(tmp_path / "study.h5") as study:
         v = study.variant_index("magnitude-global-0.9")
-        nonzero = int(study.cost("flops_sparse")[v]) // 2
-        assert study.cost("flops")[v] == 2 * size and nonzero == pytest.approx(0.1 * size, abs=1)
-        assert study.cost("parameters")[v] == size + 27
+        nonzero = int(study.cost("flops_sparse")["magnitude-global-0.9"]) // 2
+        assert study.cost("flops").iloc[v] == 2 * size and nonzero == pytest.approx(0.1 * size, abs=1)
+        assert study.cost("parameters").iloc[v] == size + 27
     assert table["dense"][:5] == ["2", "120", "1.5 s", "819", "1.58\u202fk"]
     assert table["dense"][-1] == "7.0 µs"
     assert table["magnitude-global-0.9"] == ["3.5", "210", "3.5 s", "819", "1.58\u202fk", f"{2 * nonzero}", "3.28\u202fk",
@@ -230,7 +229,7 @@ def test_warnings_and_the_missing_are_named_first(tmp_path):
     with h5py.File(tmp_path / "study.h5", "a") as f:
         f.attrs["diverged"] = np.array(["wild-0.9-s2: diverged: at step 3 of <epoch> 1"], dtype=h5py.string_dtype())
         f["variants/magnitude-global-0.9-s2"].attrs["warnings"] = "one text, not a list"
-    with facet_study.Study(tmp_path / "study.h5") as study:
+    with facet.open(tmp_path / "study.h5") as study:
         assert study.warnings("dense") == [] and study.warnings("magnitude-global-0.9-s2") == ["one text, not a list"]
         assert study.diverged == ["wild-0.9-s2: diverged: at step 3 of <epoch> 1"]
     assert report(tmp_path / "study.h5").returncode == 0
@@ -248,31 +247,32 @@ def test_warnings_and_the_missing_are_named_first(tmp_path):
 
 def test_figures_of_many_variants_stay_readable(tmp_path):
     make_study.synthesize(tmp_path / "study.h5", **KINDS["thirty pruned, with seeds"])
-    with facet_study.Study(tmp_path / "study.h5") as study:
+    with facet.open(tmp_path / "study.h5") as study:
         assert len(study.variants) == 31
-        look = figures.Look(study)
+        look = Look(study)
         shown = ["dense"] + [f"{method}-0.98" for method in ("magnitude-global", "random-layer", "gmp-global", "lrr-global",
                                                             "lth-global")]
-        assert figures.pick(study, look, 8) == shown and figures.pick(study, look, 11) == list(study.replicates)
-        drawn, caption = figures.accuracy_by_severity(study, look)
+        assert pick(study, look, 8) == shown and pick(study, look, 11) == list(study.replicates)
+        drawn = study.plot.accuracy_by_severity()
+        caption = drawn.caption
         assert [text.get_text() for text in drawn.legends[0].get_texts()] == shown
         assert "6 of 11 variants; left out: magnitude-global-0.95, " in caption and "3 seeds" in caption
-        drawn, caption = figures.accuracy_by_sparsity(study, look)
+        drawn = study.plot.accuracy_by_sparsity()
+        caption = drawn.caption
         methods = [name.removesuffix("-0.98") for name in shown]
         assert [text.get_text() for text in drawn.legends[0].get_texts()] == methods
         drawn.canvas.draw()
         below = [text.get_text() for text in drawn.axes[-1].get_xticklabels()]
         assert below == ["0.98", "0.95"] and "one standard deviation" in caption
-        mean, deviation = study.replicate_summary("accuracy")
+        mean, deviation = study.folded("accuracy")
         line = next(c for c in drawn.axes[0].containers if c.get_label() == "lrr-global")
         at = [list(study.replicates).index(f"lrr-global-{s}") for s in (0.95, 0.98)]
         assert list(line.lines[0].get_ydata()) == list(mean[at, 0])
         bars = [segment[1, 1] - segment[0, 1] for segment in line.lines[2][0].get_segments()]
         assert bars == pytest.approx(2 * deviation[at, 0])
-        for name in ("distributions", "shift"):
-            drawn, caption = getattr(figures, name)(study, look)
+        for name in ("geometry_distributions", "geometry_shift"):
+            caption = getattr(study.plot, name)().caption
             assert "6 of 11 variants" in caption and "first seed" in caption
-        plt.close("all")
 
 
 def test_infinite_margins_are_counted(tmp_path):
@@ -289,11 +289,10 @@ def test_infinite_margins_are_counted(tmp_path):
     assert rows(text, "what-pruning-changes")["random-layer-0.5"][:4] == before[:4]
     assert rows(text, "geometry-of-the-features")["random-layer-0.5"][3] == "−∞"
     assert f"for up to {100 * wrong.mean():.0f} % of the samples (random-layer-0.5)" in text
-    with facet_study.Study(tmp_path / "study.h5") as study:
-        drawn, _ = figures.margin_against_dense(study, figures.Look(study))
+    with facet.open(tmp_path / "study.h5") as study:
+        drawn = study.plot.margin_against_dense()
         axis = next(axis for axis in drawn.axes if axis.get_title("left") == "random-layer-0.5")
         assert axis.texts[0].get_text() == f"lost {float(before[2]):.1f} %"
-        plt.close("all")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -316,10 +315,10 @@ def test_every_kind_of_study_gets_a_page(tmp_path, kind):
 
 def test_the_page_says_what_the_file_says(tmp_path):
     text, _ = page(tmp_path)
-    with facet_study.Study(tmp_path / "study.h5") as study:
+    with facet.open(tmp_path / "study.h5") as study:
         for fact in ("synthetic", study.attrs["facet_version"], study.attrs["git_revision"], *study.variants):
             assert fact in text
-        for value in study.accuracy.ravel():
+        for value in study.summary("accuracy").ravel():
             assert f">{100 * value:.2f}</td>" in text
         before, after = (study.prediction("class", v, "clean") for v in ("dense", "magnitude-global-0.9"))
         lost = np.mean((before == study.label) & (after != study.label))
@@ -343,23 +342,23 @@ def test_names_are_not_markup(tmp_path):
 @pytest.mark.parametrize("rows", ["all", "predicted"])
 def test_contributions_add_up(tmp_path, rows):
     nets, x, _ = make_study.synthesize(tmp_path / "study.h5", rows=rows, double=True)
-    with facet_study.Study(tmp_path / "study.h5") as study:
+    with facet.open(tmp_path / "study.h5") as study:
         for variant, net in nets.items():
             _, _, logits = make_study.forward(net, x[:20])
             for sample in range(20):
-                part = facet_study.contributions(study, variant, sample)
+                part = study.contributions(variant, sample)
                 assert part.cls == logits[sample].argmax()
                 assert np.allclose(part.x.ravel(), x[sample], atol=1e-12)
                 assert np.array_equal(part.pixels, part.w * part.x)
                 assert abs(part.sum - logits[sample].max()) < 1e-12
                 assert abs(part.b_node.sum() - part.b) < 1e-12
-            samples, count, worst, split = facet_study.check_sums(study, variant, limit=7)
+            samples, count, worst, split = facet.check_sums(study, variant, limit=7)
             assert (samples, count) == (7, 7 * (3 if rows == "all" else 1)) and worst < 1e-12 and split < 1e-12
 
 
 def test_a_change_of_margin_splits_exactly(tmp_path):
     nets, x, label = make_study.synthesize(tmp_path / "study.h5", double=True)
-    with facet_study.Study(tmp_path / "study.h5") as study:
+    with facet.open(tmp_path / "study.h5") as study:
         for sample in range(20):
             margins, parts = [], []
             right = int(label[sample])
@@ -368,8 +367,8 @@ def test_a_change_of_margin_splits_exactly(tmp_path):
                 rival = (right + 1) % 3
                 distance = np.linalg.norm(w[right] - w[rival])
                 margins.append(((w[right] - w[rival]) @ h[0] + c[right] - c[rival]) / distance)
-                parts.append(facet_study.contrast(study, variant, sample, right, rival) / distance)
-            moved = facet_study.contrast_change(*parts)
+                parts.append(study.contrast(variant, sample, right, rival) / distance)
+            moved = facet.contrast_change(*parts)
             assert abs(moved.sum - (margins[1] - margins[0])) < 1e-12
             assert abs(moved.b_node.sum() - moved.b) < 1e-12
             assert moved.pixels.shape == study.shape
@@ -382,8 +381,8 @@ def test_wrong_results_are_seen(tmp_path):
         with h5py.File(tmp_path / "study.h5", "a") as f:
             f["linear/dense/W"][5, 1, 0, 2, 2] += value
             f["linear/dense/residual"][5] = value
-        with facet_study.Study(tmp_path / "study.h5") as study:
-            worst = facet_study.check_sums(study, "dense")[2]
+        with facet.open(tmp_path / "study.h5") as study:
+            worst = facet.check_sums(study, "dense")[2]
             assert not worst < 1e-2
     done = report(tmp_path / "study.h5")  # the NaN must not stop the report
     assert done.returncode == 0, done.stderr
@@ -393,14 +392,14 @@ def test_wrong_results_are_seen(tmp_path):
 def test_labelled_arrays(tmp_path):
     xarray = pytest.importorskip("xarray")
     make_study.synthesize(tmp_path / "study.h5")
-    with facet_study.Study(tmp_path / "study.h5") as study:
+    with facet.open(tmp_path / "study.h5") as study:
         angle = study.labelled("geometry/angle")
         assert isinstance(angle, xarray.DataArray) and angle.dims == ("variant", "condition", "sample")
         assert np.array_equal(angle.sel(variant="dense", condition="clean"), study.geometry("angle", "dense", "clean"))
-        w = study.labelled("linear/dense/W", sample=3)
+        w = study.labelled("linear/dense/W", linear_sample=3)
         assert w.dims == ("k", "channel", "y", "x") and np.array_equal(w, study.linear("dense").W[3])
         assert list(study.labelled("linear/dense/b_node")["node"].values) == make_study.NODES
-        with pytest.raises(facet_study.StudyError, match="has no dimension colour; it has: variant, condition, sample"):
+        with pytest.raises(facet.StudyError, match="has no dimension colour; it has: variant, condition, sample"):
             study.labelled("geometry/angle", colour=0)
 
 
@@ -441,7 +440,7 @@ def spoil(path, how):
     ("another file", 65, "not a facet study: /variant, /condition, "),
     ("no margin", 65, "not a facet study: /geometry/margin is missing"),
     ("unfinished", 65, "not finished: tile (63 of 64 parts are done) is missing"),
-    ("newer schema", 65, "schema version 99, this reader knows 1 to 6"),
+    ("newer schema", 65, "schema version 99, this reader knows 1 to 7"),
     ("no normalisation", 65, "attribute normalize_scale is missing"),
     ("no bias", 65, "/linear/dense/b is missing or does not fit"),
     ("misfit", 65, "/label has shape (3,)"),
@@ -458,7 +457,7 @@ def test_usage_and_output_have_their_status(tmp_path):
     assert as_a_user().returncode == 64
     assert as_a_user("--help").returncode == 0
     nothing = as_a_user(tmp_path / "nothing.h5")
-    assert nothing.returncode == 66 and nothing.stderr == f"report: {tmp_path / 'nothing.h5'}: no such file\n"
+    assert nothing.returncode == 66 and nothing.stderr == f"facet report: {tmp_path / 'nothing.h5'}: no such file\n"
     make_study.synthesize(tmp_path / "study.h5")
     (tmp_path / "file").write_text("")
     done = report(tmp_path / "study.h5", "--out", tmp_path / "file" / "below")

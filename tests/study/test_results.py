@@ -1,7 +1,6 @@
 """The result file as others see it: names, shapes and types as docs/results.md lists them, in h5py and in xarray."""
 
 import re
-import sys
 
 import h5py
 import numpy as np
@@ -9,8 +8,7 @@ import pytest
 
 from conftest import ROOT, run
 
-sys.path.insert(0, str(ROOT / "analysis"))
-import facet_study  # noqa: E402
+import facet
 
 SIZES = {"V": 4, "C": 3, "N": 130, "K": 4, "channel": 1, "y": 12, "x": 12, "n": 70, "k": 4, "R": 4, "block": 7, "X": 1, "M": 2, "P": 130, "Q": 100,
          "I": 12, "axis": 2, "leaf": 12, "merge": 11, "column": 4, "s": 20, "r": 5, "J": 12, "position axis": 2, "epoch": 4, "training place": 600,
@@ -70,7 +68,7 @@ def test_arrays_are_those_of_the_documentation(store):
 
 
 def test_the_file_describes_itself(store):
-    with facet_study.Study(store) as study:
+    with facet.open(store) as study:
         found = study.arrays()
         margin = study.labelled("geometry/margin", variant=0, condition=0)
     rows = documented()

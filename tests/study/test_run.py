@@ -13,8 +13,7 @@ import pytest
 
 from conftest import FACET, ROOT, STUDY, checksum, environment, make_digits, run, write_idx
 
-sys.path.insert(0, str(ROOT / "analysis"))
-import facet_study  # noqa: E402
+import facet
 
 
 def run_study(folder, ranks=1, *more):
@@ -116,10 +115,10 @@ def test_a_kill_before_the_summary_leaves_it_unfinished(small):
         h5["summary/accuracy"][...] = np.nan
     done = run("checksum", store)
     assert done.returncode == 65 and "is not finished: summary is missing" in done.stderr
-    with pytest.raises(facet_study.StudyError, match="not finished: summary is missing"):
-        facet_study.Study(store)
+    with pytest.raises(facet.StudyError, match="not finished: summary is missing"):
+        facet.open(store)
     assert checksum(run_study(small, 2)) == before
-    facet_study.Study(store).close()
+    facet.open(store).close()
 
 
 def test_a_finished_study_is_left_alone(small):

@@ -2,21 +2,19 @@
 
 import re
 import shutil
-import sys
 import warnings
 
 import h5py
 import numpy as np
 import pytest
 
-from conftest import ROOT, STUDY, make_digits, run
+from conftest import STUDY, make_digits, run
 
-sys.path.insert(0, str(ROOT / "analysis"))
-pytest.importorskip("matplotlib")
-
-import facet_spectra as spectra  # noqa: E402
-import report  # noqa: E402
-from facet_study import Study  # noqa: E402
+from facet import Study
+from facet.__main__ import main
+from facet.plot import spectra
+from facet.report.numbers import small
+from facet.report.page import Report
 
 MORE = """\
 variants:
@@ -52,9 +50,7 @@ def section(path, out):
     with Study(path) as study, warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", DeprecationWarning)  # of matplotlib's own libraries
-        made = report.Report(study, out)
-        made.spectra()
-    return "".join(text for _, _, text in made.sections)
+        return Report(study, out).section("spectra")
 
 
 def cells(text):
@@ -78,25 +74,24 @@ def test_the_numbers_of_the_file(folder, tmp_path, method):
             rank = h5["aggregate/effective_rank"][v]
             assert line[0] == (f"{rank:.1f}" if method == "gram" else "–")
             assert line[1:4] == [f"{100 * share[:k].sum():.1f} %" for k in (1, 5, 8)]
-            assert line[4:] == ["8", method, report.small(h5["aggregate/residual"][v])]
+            assert line[4:] == ["8", method, small(h5["aggregate/residual"][v])]
     assert ("bounds the error" in text) == (method == "random")
 
 
 def test_pictures_hold_the_numbers_of_the_file(folder):
     with Study(folder / "gram/study.h5") as study:
-        look = report.figures.Look(study)
         file, at = study.file, [0, study.variants.index("magnitude-global-0.95")]
-        figure, _ = spectra.singular_values(study, look)
+        figure = study.plot.singular_values()
         drawn = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
         for name in ("dense", "magnitude-global-0.95"):
             assert np.array_equal(drawn[name], file[f"aggregate/{name}/singular_values"][:])
-        figure, _ = spectra.principal_angles(study, look)
+        figure = study.plot.principal_angles()
         angles = np.degrees(file["aggregate/principal_angles"][:][np.ix_(at, at)])
         np.testing.assert_allclose(figure.axes[0].images[0].get_array(), angles.mean(axis=2))
         np.testing.assert_allclose(figure.axes[1].lines[0].get_ydata(), angles[0, 1])
-        figure, _ = spectra.cka(study)
+        figure = study.plot.cka()
         assert np.array_equal(figure.axes[0].images[0].get_array(), file["aggregate/cka"][:])
-        figure, _ = spectra.leading_directions(study)
+        figure = study.plot.leading_directions()
         pictures = [axis.images[0].get_array() for axis in figure.axes]
         assert len(pictures) == 12
         for mine, dense in zip(pictures[6:], pictures):  # made comparable
@@ -104,7 +99,6 @@ def test_pictures_hold_the_numbers_of_the_file(folder):
         for place, picture in enumerate(pictures[6:]):
             stored = file["aggregate/magnitude-global-0.95/directions"][place, 0]
             assert np.array_equal(picture, stored) or np.array_equal(picture, -stored)
-        report.plt.close("all")
 
 
 def test_channels_last_is_put_in_order(folder, tmp_path):
@@ -119,20 +113,19 @@ def test_channels_last_is_put_in_order(folder, tmp_path):
             h5[f"aggregate/{name}/directions"].attrs["order"] = "channels_last"
     with Study(tmp_path / "study.h5") as study:
         assert np.array_equal(spectra.directions_of(study, "dense"), picture.transpose(0, 3, 1, 2))
-        figure, caption = spectra.leading_directions(study)
+        figure = study.plot.leading_directions()
         drawn = figure.axes[0].images[0].get_array()
-        assert drawn.shape == (12, 12, 3) and "Mid-grey" in caption
+        assert drawn.shape == (12, 12, 3) and "Mid-grey" in figure.caption
         assert np.array_equal(drawn > 0.5, picture[0] > 0)
-        report.plt.close("all")
 
 
 def test_nothing_without_aggregate_and_part_of_it_alone(folder, tmp_path):
     assert section(folder / "none/study.h5", tmp_path) == ""
     text = section(folder / "features/study.h5", tmp_path)
     assert 'id="cka"' in text and "<table>" not in text and 'id="singular_values"' not in text
-    assert report.main([str(folder / "none/study.h5"), "--out", str(tmp_path / "none")]) == 0
+    assert main(["report", str(folder / "none/study.h5"), "--out", str(tmp_path / "none")]) == 0
     assert 'id="spectra"' not in (tmp_path / "none/report.html").read_text(encoding="utf-8")
-    assert report.main([str(folder / "gram/study.h5"), "--out", str(tmp_path / "gram")]) == 0
+    assert main(["report", str(folder / "gram/study.h5"), "--out", str(tmp_path / "gram")]) == 0
     assert '<section id="spectra">' in (tmp_path / "gram/report.html").read_text(encoding="utf-8")
 
 

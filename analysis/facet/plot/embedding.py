@@ -1,21 +1,40 @@
 """The map of all samples: where the encoder puts them for every variant and condition, how they move, and which pixels put
-them there, from /embed.  As in facet_figures: each function reads what it needs and returns a figure and a caption, or None
-where the study holds nothing to show."""
+them there, from /embed."""
 
-import matplotlib.pyplot as plt
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb
 from matplotlib.ticker import MaxNLocator
 
-import facet_figures as figures
-from facet_figures import DENSE, GREY, LIGHT, WIDTH, choose
-from facet_study import movement, position_contributions
+from facet.explain import movement, position
+from facet.hdf import Array
+from facet.plot.choice import choose, corruptions, representatives
+from facet.plot.pixels import bound, flat_sum, image_of, pixel_map
+from facet.plot.style import DENSE, GREY, LIGHT, WIDTH, Picture, palette, picture, styled
+from facet.plot.words import class_name, left_out, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from facet.study import Study
+
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from facet.study import Study
+
 
 MOST_POINTS = 12000  # in one map
 NAMED = 20  # classes that have their names written
 
 
-def mapped(study):
+def mapped(study: Study) -> list[str]:
     """Names of the variants that the encoder can place: not NaN."""
     if "embed/position" not in study.file:
         return []
@@ -23,31 +42,31 @@ def mapped(study):
     return [v for i, v in enumerate(study.variants) if np.isfinite(position[i, c, 0]).all()]
 
 
-def explained(study):
+def explained(study: Study) -> list[str]:
     return [v for v in mapped(study) if f"embed/{v}/W" in study.file]
 
 
-def places(study, variant, condition="clean"):
+def places(study: Study, variant: str, condition: str = "clean") -> Array:
     """Positions in the plane, N x 2: a map of one axis is spread out over the other, one of three seen from above."""
     y = study.file["embed/position"][study.variant_index(variant), study.condition_index(condition)]
     if y.shape[1] == 1:
         spread = np.arange(len(y)) * 0.6180339887498949 % 1 * np.ptp(y) / 4
         return np.column_stack([y[:, 0], spread])
-    return y[:, :2]
+    return np.asarray(y[:, :2])
 
 
-def _axes_note(study):
+def _axes_note(study: Study) -> str:
     axes = study.file["embed/position"].shape[3]
     return {1: " The map has one axis, upright is chance.", 3: " The third axis of the map is not shown."}.get(axes, "")
 
 
-def _colours(study):
-    colours = plt.get_cmap("tab20" if len(study.classes) > 10 else "tab10").colors
-    known = [colours[int(k) % len(colours)] if k >= 0 else figures.to_rgb("#bbbbbb") for k in study.label]
+def _colours(study: Study) -> Array:
+    colours = palette(len(study.classes))
+    known = [colours[int(k) % len(colours)] if k >= 0 else to_rgb("#bbbbbb") for k in study.label]
     return np.array(known)
 
 
-def _bare(axis):
+def _bare(axis: Axes) -> None:
     axis.set_xticks([])
     axis.set_yticks([])
     axis.set_aspect("equal")
@@ -56,13 +75,13 @@ def _bare(axis):
         spine.set_color(LIGHT)
 
 
-def _points(axis, study, points, colours, size):
+def _points(axis: Axes, study: Study, points: Array, colours: Array, size: float) -> None:
     step = -(-len(points) // MOST_POINTS)
     order = np.random.default_rng(1).permutation(len(points))[::step]  # so that no class covers another
-    axis.scatter(*points[order].T, s=size, c=colours[order], linewidths=0, alpha=0.7, rasterized=True)
+    axis.scatter(points[order, 0], points[order, 1], s=size, c=colours[order], linewidths=0, alpha=0.7, rasterized=True)
 
 
-def _limits(point_sets, share=0.001):
+def _limits(point_sets: Sequence[Array], share: float = 0.001) -> tuple[Array, Array]:
     """Bounds that hold all but the outermost of the points, with a rim."""
     points = np.concatenate(point_sets)
     low, high = np.quantile(points, [share, 1 - share], axis=0)
@@ -70,35 +89,37 @@ def _limits(point_sets, share=0.001):
     return low - rim, high + rim
 
 
-def _frame(axis, low, high):
+def _frame(axis: Axes, low: Array, high: Array) -> None:
     axis.set_xlim(low[0], high[0])
     axis.set_ylim(low[1], high[1])
 
 
-def the_map(study):
+@styled
+def the_map(study: Study) -> Picture | None:
     """The clean samples of the dense network (or of the first variant that has positions)."""
     names = mapped(study)
     if not names:
         return None
     variant = "dense" if "dense" in names else names[0]
     points, colours = places(study, variant), _colours(study)
-    figure, axis = plt.subplots(figsize=(0.8 * WIDTH, 0.68 * WIDTH))
+    figure, axis = picture(figsize=(0.8 * WIDTH, 0.68 * WIDTH))
     _points(axis, study, points, colours, 4 if len(points) > 3000 else 9)
     _frame(axis, *_limits([points]))
     _bare(axis)
     classes = [k for k in range(len(study.classes)) if (study.label == k).any()]
     for k in classes if len(classes) <= NAMED else ():
-        axis.annotate(figures._name(study, k), np.median(points[study.label == k], axis=0), ha="center", va="center", fontsize=8,
+        axis.annotate(class_name(study, k), np.median(points[study.label == k], axis=0), ha="center", va="center", fontsize=8,
                       fontweight="bold", color=DENSE, bbox={"boxstyle": "round,pad=0.2", "fc": "white", "ec": "none", "alpha": 0.75})
     named = ("names stand at the median of their classes." if len(classes) <= NAMED else
              f"{len(classes)} classes share {20 if len(classes) > 10 else 10} colours.") if classes else "the samples have no labels."
     shown = f" Shown: {min(len(points), MOST_POINTS)} of {len(points)} samples." if len(points) > MOST_POINTS else ""
-    return figure, f"The clean test samples of {variant} in the map, coloured by class; {named}{shown}{_axes_note(study)}"
+    return figure.says(f"The clean test samples of {variant} in the map, coloured by class; {named}{shown}{_axes_note(study)}")
 
 
-def maps_of_variants(study, limit=6):
+@styled
+def maps_of_variants(study: Study, limit: int = 6) -> Picture | None:
     """Small maps side by side, all with the same axes."""
-    every = [v for v in figures.representatives(study) if v in mapped(study)]
+    every = [v for v in representatives(study) if v in mapped(study)]
     shown = choose(every, limit)
     if len(shown) < 2:
         return None
@@ -106,26 +127,27 @@ def maps_of_variants(study, limit=6):
     rows, colours = -(-len(shown) // columns), _colours(study)
     found = {v: places(study, v) for v in shown}
     low, high = _limits(list(found.values()))
-    figure, axes = plt.subplots(rows, columns, squeeze=False, figsize=(WIDTH, rows * (0.9 * WIDTH / columns + 0.2)))
+    figure, axes = picture(rows, columns, squeeze=False, figsize=(WIDTH, rows * (0.9 * WIDTH / columns + 0.2)))
     for axis in axes.ravel()[len(shown):]:
         axis.set_axis_off()
     for axis, variant in zip(axes.ravel(), shown):
         _points(axis, study, found[variant], colours, 1.5)
         _frame(axis, low, high)
         _bare(axis)
-        axis.set_title(figures._short(variant, 34), fontsize=8)
-    return figure, ("The same samples (clean) as other variants see them, in the same map and with the same axes: one encoder places them "
-                    "all." + figures._left_out(shown, every, "variants") + _axes_note(study))
+        axis.set_title(short(variant, 34), fontsize=8)
+    return figure.says("The same samples (clean) as other variants see them, in the same map and with the same axes: one encoder places them "
+                    "all." + left_out(shown, every, "variants") + _axes_note(study))
 
 
-def _pairs(study, limit):
+def _pairs(study: Study, limit: int) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
     """[(title, variant, condition)] of what is compared with the clean samples of dense: variants, then corruptions."""
-    variants = choose([v for v in figures.representatives(study) if v in mapped(study) and v != "dense"], limit)
-    worst = [steps[-1][1] for steps in figures.corruptions(study).values()]
+    variants = choose([v for v in representatives(study) if v in mapped(study) and v != "dense"], limit)
+    worst = [steps[-1][1] for steps in corruptions(study).values()]
     return [(v, v, "clean") for v in variants], [(f"dense, {c}", "dense", c) for c in choose([c for c in worst if c != "clean"], limit)]
 
 
-def movements(study, limit=3, longest=150, most_classes=20):
+@styled
+def movements(study: Study, limit: int = 3, longest: int = 150, most_classes: int = 20) -> Picture | None:
     """Arrows from the clean samples of dense to those of variants, and to corrupted ones."""
     if "dense" not in mapped(study):
         return None
@@ -134,10 +156,10 @@ def movements(study, limit=3, longest=150, most_classes=20):
         return None
     columns, before, label = max(map(len, rows)), places(study, "dense"), study.label
     classes = choose(sorted({int(k) for k in label if k >= 0}), most_classes)
-    colours = plt.get_cmap("tab20" if len(study.classes) > 10 else "tab10").colors
-    after = {pair[1:]: places(study, *pair[1:]) for row in rows for pair in row}
+    colours = palette(len(study.classes))
+    after: dict[Any, Array] = {pair[1:]: places(study, *pair[1:]) for row in rows for pair in row}
     low, high = _limits([before, *after.values()])
-    figure, axes = plt.subplots(len(rows), columns, squeeze=False, figsize=(WIDTH, len(rows) * (0.9 * WIDTH / max(columns, 2) + 0.2)))
+    figure, axes = picture(len(rows), columns, squeeze=False, figsize=(WIDTH, len(rows) * (0.9 * WIDTH / max(columns, 2) + 0.2)))
     for axis in axes.ravel():
         axis.set_axis_off()
     for line, row in zip(axes, rows):
@@ -145,7 +167,7 @@ def movements(study, limit=3, longest=150, most_classes=20):
             axis.set_axis_on()
             moved = after[tuple(where)]
             far = np.argsort(-np.linalg.norm(moved - before, axis=1), kind="stable")[:longest]
-            axis.add_collection(LineCollection(np.stack([before[far], moved[far]], axis=1), colors=GREY, linewidths=0.35, alpha=0.5))
+            axis.add_collection(LineCollection(list(np.stack([before[far], moved[far]], axis=1)), colors=GREY, linewidths=0.35, alpha=0.5))
             for k in classes:
                 start, end = (points[label == k].mean(axis=0) for points in (before, moved))
                 colour = colours[k % len(colours)]
@@ -153,12 +175,13 @@ def movements(study, limit=3, longest=150, most_classes=20):
                 axis.plot(*start, "o", color="white", markeredgecolor=colour, markersize=4.5, zorder=3)
             _frame(axis, low, high)
             _bare(axis)
-            axis.set_title(figures._short(title, 34), fontsize=8)
-    return figure, ("From the clean samples of the dense network to those of a pruned one, and to corrupted ones: arrows join the means "
+            axis.set_title(short(title, 34), fontsize=8)
+    return figure.says("From the clean samples of the dense network to those of a pruned one, and to corrupted ones: arrows join the means "
                     f"of the classes, grey lines are the {min(longest, len(before))} samples that move the farthest." + _axes_note(study))
 
 
-def training(study):
+@styled
+def training(study: Study) -> Picture | None:
     """The encoder's loss and the norm of its gradient by epoch, and alpha where it was learned."""
     if "embed/loss" not in study.file:
         return None
@@ -168,18 +191,18 @@ def training(study):
     curves = {title: curve for title, curve in curves.items() if np.isfinite(curve).any() and not (title[:5] == "alpha" and np.ptp(curve) == 0)}
     if len(epoch) < 2 or not curves:
         return None
-    figure, axes = plt.subplots(1, len(curves), squeeze=False, figsize=(WIDTH, 2.2))
+    figure, axes = picture(1, len(curves), squeeze=False, figsize=(WIDTH, 2.2))
     for axis, (title, curve) in zip(axes[0], curves.items()):
         axis.plot(epoch, curve, color=DENSE, linewidth=1.1)
         axis.set_xlabel("epoch")
         axis.set_title(title, fontsize=8)
         axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axis.grid(axis="y", color=LIGHT, linewidth=0.5)
-    return figure, ("How the encoder learned: the divergence of the map's similarities from those of the features (Kullback-Leibler), and "
+    return figure.says("How the encoder learned: the divergence of the map's similarities from those of the features (Kullback-Leibler), and "
                     "how steep it was; means over the batches of an epoch.")
 
 
-def farthest(study, limit):
+def farthest(study: Study, limit: int) -> list[tuple[int, str | None]]:
     """[(sample, variant)]: of each class the explained sample that pruning moves farthest, in the variant that moves it
     most; without pruned variants, of each class the first. The farthest come first, then second ones of the classes."""
     names = explained(study)
@@ -198,7 +221,8 @@ def farthest(study, limit):
     return [(int(sample[i]), others[int(far[:, i].argmax())] if others else None) for i in order]
 
 
-def explanations(study, limit=5):
+@styled
+def explanations(study: Study, limit: int = 5) -> Picture | None:
     """Image, contributions to its position on each axis, and to its movement."""
     picks = farthest(study, limit)
     if not picks:
@@ -206,60 +230,25 @@ def explanations(study, limit=5):
     origin = "dense" if "dense" in explained(study) else explained(study)[0]
     axes_names = [name.decode() if isinstance(name, bytes) else name for name in study.file["embed/axis"][()]]
     moves, count = picks[0][1] is not None, len(axes_names)
-    figure, axes = plt.subplots(len(picks), 1 + count * (1 + moves), squeeze=False, figsize=(WIDTH, 1.62 * len(picks) + 0.3))
+    figure, axes = picture(len(picks), 1 + count * (1 + moves), squeeze=False, figsize=(WIDTH, 1.62 * len(picks) + 0.3))
     for line, (sample, variant) in zip(axes, picks):
-        parts = [position_contributions(study, origin, sample)] + [movement(study, variant, sample, origin)] * moves
-        figures._picture(line[0], study, sample)
+        parts = [position(study, origin, sample)] + ([movement(study, variant, sample, origin)] if variant else [])
+        image_of(line[0], study, sample)
         line[0].set_ylabel(f"sample {sample}", fontsize=7, color=GREY)
-        line[0].set_xlabel("\n".join([figures._name(study, int(study.label[sample]))] + [figures._short(variant, 24)] * moves), fontsize=6.5, labelpad=2)
+        line[0].set_xlabel(class_name(study, int(study.label[sample])) + (f"\n{short(variant, 24)}" if variant else ""), fontsize=6.5, labelpad=2)
         for i, part in enumerate(parts):
-            bound = figures._bound(*(figures._flat_sum(pixels) for pixels in part.pixels))
+            most = bound(*(flat_sum(pixels) for pixels in part.pixels))
             for a in range(count):
                 axis = line[1 + i * count + a]
-                figures._map(axis, part.pixels[a], bound, note=False)
+                pixel_map(axis, part.pixels[a], most, note=False)
                 axis.set_xlabel(f"{_signed(part.total[a], i > 0)} =\npixels {_signed(part.pixels[a].sum())}, b {_signed(part.b[a])}", fontsize=6.5, labelpad=2)
     titles = ["sample"] + [f"position, {name}" for name in axes_names] + [f"movement, {name}" for name in axes_names] * moves
     for axis, title in zip(axes[0], titles):
         axis.set_title(title, loc="center", fontsize=8)
     moving = (" Movement: from there to the place in the variant under the picture, split in the same way." if moves else "")
-    return figure, (f"Why samples lie where they lie, exactly: position = sum of W x over the pixels + b, in {origin}. Red adds, blue takes "
+    return figure.says(f"Why samples lie where they lie, exactly: position = sum of W x over the pixels + b, in {origin}. Red adds, blue takes "
                     f"away, on one scale for the axes.{moving}" + (" Chosen: of each class the explained sample that moves farthest." if moves else ""))
 
 
-def _signed(value, sign=False):
+def _signed(value: float, sign: bool = False) -> str:
     return f"{value:{'+' if sign else ''}.2f}".replace("-", "−")
-
-
-def section(page, small, spread):
-    """Adds the section to a page (class Report); nothing without /embed. The rest: how the page writes numbers."""
-    study = page.study
-    if not mapped(study):
-        return
-    page.section(
-        "Map",
-        "<p>A ReLU network, the encoder, learned to put samples into a plane so that neighbours stay neighbours (parametric t-SNE). "
-        "It was trained once, on clean samples, and places every sample of every network and condition: places can be compared. "
-        "Since it is piecewise linear, each place is an exact sum over the pixels.</p>",
-        page.figure("map", the_map(study)),
-        merit_table(page, small, spread),
-        page.figure("maps_of_variants", maps_of_variants(study)),
-        page.figure("movements", movements(study)),
-        page.figure("explained_positions", explanations(study)),
-        page.figure("embedding_training", training(study)))
-
-
-def merit_table(page, small, spread):
-    """Figures of merit of every group of replicates, and the worst residual of its explanations."""
-    study, rows = page.study, []
-    mean, deviation = study.spread(study.file["embed/quality"][()])
-    for place, (name, group) in enumerate(study.replicates.items()):
-        if not set(group) <= set(mapped(study)):
-            continue
-        residual = max([float(np.max(study.file[f"embed/{v}/residual"][()])) for v in group if f"embed/{v}/residual" in study.file], default=np.nan)
-        cells = [spread(100 * mean[place, 0], 100 * deviation[place, 0])]
-        cells += [spread(mean[place, i], deviation[place, i], ".4f") for i in (1, 2)] + [small(residual)]
-        rows.append([page.variant_cell(name)] + [f"<td>{cell}</td>" for cell in cells])
-    return ("<p>Figures of merit of the clean test samples' places: how often the nearest training sample in the map (without training "
-            "samples: the nearest other one) has another class, in percent; trustworthiness and continuity of the 12 nearest neighbours "
-            "(Venna &amp; Kaski 2001; 1 is perfect); and how far a place misses the sum of its parts, at worst.</p>"
-            + page.table(["variant", "1-NN error", "T(12)", "C(12)", "residual"], rows))

@@ -4,25 +4,30 @@ A mask file (HDF5) has below /masks one uint8 dataset per layer, of the shape of
 as the weights are in the ONNX file (| for /).  An exporter may rename weights, transpose them and fold batch norm into
 them, so a layer of a module is found by its name or else by its numbers: equal, or one factor per output channel."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import h5py
 import numpy as np
 
-BAD_INPUT, NO_INPUT, CANNOT_CREATE = 65, 66, 73
+from facet.errors import CANNOT_CREATE, NO_INPUT, MaskError
+from facet.hdf import Array
+
 LINEAR = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
-class MaskError(Exception):
-    """What is wrong, in one line, and the exit status that says so."""
-
-    def __init__(self, message, status=BAD_INPUT):
-        super().__init__(message)
-        self.status = status
+Path = str | os.PathLike[str]
+Layer = tuple[str, str, Array]  # name of the weights, of the node, weights
+State = Mapping[str, Any]  # of torch: tensors by name
 
 
 # ---- files ----
 
 
-def write_masks(path, masks, nodes=None):
+def write_masks(path: Path, masks: Mapping[str, Array], nodes: Mapping[str, str] | None = None) -> None:
     """masks: array by name of the weights; nodes: node names by the same."""
     try:
         with h5py.File(path, "w") as h5:
@@ -41,7 +46,7 @@ def write_masks(path, masks, nodes=None):
         raise MaskError(f"{path}: cannot be written", CANNOT_CREATE) from error
 
 
-def read_masks(path):
+def read_masks(path: Path) -> dict[str, Array]:
     """Arrays of 0 and 1 by name, | for /."""
     try:
         with h5py.File(path, "r") as h5:
@@ -61,7 +66,7 @@ def read_masks(path):
 # ---- ONNX ----
 
 
-def onnx_layers(path):
+def onnx_layers(path: Path) -> list[Layer]:
     """[(name of the weights, node name, weights)] of the prunable layers, each constant once, in the file's order."""
     import onnx
     from onnx import numpy_helper
@@ -74,7 +79,7 @@ def onnx_layers(path):
     except Exception as error:  # protobuf has exceptions of its own
         raise MaskError(f"{path}: not an ONNX file, or truncated or damaged") from error
     constants = {i.name: numpy_helper.to_array(i) for i in graph.initializer}
-    layers = []
+    layers: list[Layer] = []
     for i, node in enumerate(graph.node):
         inputs = [name for name in node.input if name]
         if all(name in constants for name in inputs) and node.op_type not in LINEAR:
@@ -90,43 +95,43 @@ def onnx_layers(path):
 # ---- modules ----
 
 
-def state_of(module):
+def state_of(module: Any) -> State:
     """The state dict of a module, or what is one already (a checkpoint that holds one among other things, too)."""
-    state = module.state_dict() if hasattr(module, "state_dict") and callable(module.state_dict) else module
+    state: Any = module.state_dict() if hasattr(module, "state_dict") and callable(module.state_dict) else module
     state = state.get("state_dict", state) if hasattr(state, "get") else state
     if not hasattr(state, "items") or not all(hasattr(value, "shape") for value in state.values()):
         raise MaskError("holds no state dict")
-    return state
+    return dict(state)
 
 
-def torch_layers(state):
+def torch_layers(state: State) -> dict[str, tuple[Array, Array | None]]:
     """{layer: (weights before pruning, mask or None)} of everything with a matrix or kernel called weight."""
-    layers = {}
+    layers: dict[str, tuple[Array, Array | None]] = {}
     for key, value in state.items():
         name, _, last = key.rpartition(".")
         if last in ("weight", "weight_orig") and value.dim() >= 2:
             mask = state.get(f"{name}.weight_mask" if name else "weight_mask")
             if last == "weight_orig" and mask is None:
                 raise MaskError(f"layer {name} has weight_orig but no weight_mask")
-            mask = None if last == "weight" else mask.detach().cpu().numpy()
+            mask = None if last == "weight" or mask is None else mask.detach().cpu().numpy()
             if mask is not None and (mask.shape != tuple(value.shape) or not np.isin(mask, (0, 1)).all()):
                 raise MaskError(f"mask of layer {name} is not one 0 or 1 for each weight")
             layers[name] = (value.detach().cpu().double().numpy(), mask)
     return layers
 
 
-def _rows_alike(a, b):
+def _rows_alike(a: Array, b: Array) -> bool:
     """Whether every row of b is a row of a times a number of its own."""
     a, b = a.reshape(len(a), -1), b.reshape(len(b), -1)
     product, lengths = (a * b).sum(1), np.sqrt((a * a).sum(1) * (b * b).sum(1))
     return bool(((a != 0).any(1) == (b != 0).any(1)).all() and (abs(product) >= (1 - 1e-6) * lengths).all())
 
 
-def _turned(weights):
+def _turned(weights: Array) -> Array:
     return weights.T if weights.ndim == 2 else weights
 
 
-def _fits(layer, weights, turned, exact):
+def _fits(layer: tuple[Array, Array | None], weights: Array, turned: bool, exact: bool) -> bool:
     before, mask = layer
     weights = _turned(weights) if turned else weights
     if weights.shape != before.shape:
@@ -137,9 +142,10 @@ def _fits(layer, weights, turned, exact):
     return False
 
 
-def pair(layers, modules):
+def pair(layers: Iterable[Layer], modules: Mapping[str, tuple[Array, Array | None]]) -> dict[str, tuple[str, bool]]:
     """{name of ONNX weights: (layer of the module, whether its weights lie transposed)}; every ONNX layer has one."""
-    pairs, free = {}, dict(modules)
+    pairs: dict[str, tuple[str, bool]] = {}
+    free = dict(modules)
     for name, _, weights in layers:  # by name
         module = next((m for m in free if name in (f"{m}.weight", f"{m}.weight_orig", "weight" if not m else None)), None)
         if module is not None and weights.shape == free[module][0].shape:
@@ -161,14 +167,14 @@ def pair(layers, modules):
     return pairs
 
 
-def masks_of_module(layers, module):
+def masks_of_module(layers: Iterable[Layer], module: Any) -> dict[str, Array]:
     """Masks by ONNX name of the pruned module (or state dict) that the ONNX file was exported from."""
     modules, masks = torch_layers(state_of(module)), {}
     pairs = pair(layers, modules)
     unused = [m for m in modules if modules[m][1] is not None and m not in (p for p, _ in pairs.values())]
     if unused:
         raise MaskError(f"layer {unused[0]} has a mask, but the ONNX file no such weights")
-    for name, _, weights in layers:
+    for name, *_ in layers:
         module_name, turned = pairs[name]
         mask = modules[module_name][1]
         mask = np.ones(modules[module_name][0].shape) if mask is None else mask
@@ -176,7 +182,7 @@ def masks_of_module(layers, module):
     return masks
 
 
-def masks_for_module(layers, masks, module):
+def masks_for_module(layers: Iterable[Layer], masks: Mapping[str, Array], module: Any) -> dict[str, Array]:
     """{layer of the module: mask of its weights} from masks by ONNX name."""
     modules, result = torch_layers(state_of(module)), {}
     pairs = pair(layers, modules)
@@ -193,7 +199,7 @@ def masks_for_module(layers, masks, module):
     return result
 
 
-def apply_masks(module, masks):
+def apply_masks(module: Any, masks: Mapping[str, Array]) -> None:
     """torch.nn.utils.prune.custom_from_mask for every layer: masks as masks_for_module gives them."""
     import torch
     from torch.nn.utils import prune
@@ -205,7 +211,7 @@ def apply_masks(module, masks):
         prune.custom_from_mask(layer, "weight", torch.from_numpy(np.array(mask)).to(layer.weight))
 
 
-def masked_state(state, masks):
+def masked_state(state: State, masks: Mapping[str, Array]) -> dict[str, Any]:
     """The state dict of a module pruned by these masks: weight_orig and weight_mask in the place of weight."""
     import torch
 
@@ -221,10 +227,10 @@ def masked_state(state, masks):
     return result
 
 
-# ---- what the scripts share ----
+# ---- state dicts on the disk ----
 
 
-def load_state(path):
+def load_state(path: Path) -> State:
     """A state dict that torch.save wrote; nothing in the file is run."""
     import torch
 
@@ -236,20 +242,3 @@ def load_state(path):
         raise MaskError(f"{path}: {error}") from error
     except Exception as error:  # pickle and zip have exceptions of their own
         raise MaskError(f"{path}: not a state dict that torch.save wrote") from error
-
-
-def run_script(name, work):
-    """Exit status of a script whose work raises MaskError."""
-    import sys
-
-    try:
-        work()
-    except MaskError as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        return error.status
-    except ModuleNotFoundError as error:
-        print(f"{name}: the Python package {error.name} is not installed", file=sys.stderr)
-        return 69
-    except SystemExit as usage:  # argparse says 2; the program says 64
-        return 64 if usage.code == 2 else usage.code
-    return 0

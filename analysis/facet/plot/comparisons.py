@@ -1,31 +1,49 @@
 """Figures that compare variants and conditions, and look at fragile samples: errors under corruption, movement of the
-classes, similarity, and what changed a sample's margin, pixel by pixel.  As in facet_figures: each function reads what it
-needs and returns a figure and a caption, or None where the study holds nothing to show."""
+classes, similarity, and what changed a sample's margin, pixel by pixel."""
 
-import matplotlib.pyplot as plt
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
-import facet_figures as figures
-from facet_figures import DENSE, GREY, LIGHT, WIDTH, choose, corruptions, reference, representatives, spoken
+from facet.hdf import Array
+from facet.plot.choice import choose, corruptions, representatives, seeds, sparsity
+from facet.plot.pixels import bound, flat_sum, image_of, ledger, pixel_map
+from facet.plot.style import DENSE, GREY, LIGHT, WIDTH, Look, Picture, color_bar, legend, palette, picture, styled
+from facet.plot.words import class_name, count, left_out, signed, spoken
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from facet.study import Study
+
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from facet.study import Study
+
 
 HEAT = LinearSegmentedColormap.from_list("error", ["#f4f7fa", "#f0c9a0", "#c4532b", "#5a1208"])
 
 
-def _strip(axis):
+def _strip(axis: Axes) -> None:
     axis.tick_params(length=0)
     for spine in axis.spines.values():
         spine.set_visible(False)
 
 
-def error_table(study, limit=24):
+@styled
+def error_table(study: Study, limit: int = 24) -> Picture | None:
     """Mean error of every group of replicates under every corruption."""
     groups = corruptions(study)
-    if not groups or not np.isfinite(study.accuracy).any():
+    if not groups or not np.isfinite(study.summary("accuracy")).any():
         return None
     names = choose(list(study.replicates), limit)
     rows = [list(study.replicates).index(name) for name in names]
-    error = 1 - study.spread(study.accuracy)[0][rows]
+    error = 1 - study.spread(study.summary("accuracy"))[0][rows]
     columns, titles = [], []
     if "clean" in study.conditions:
         columns.append(error[:, study.condition_index("clean")])
@@ -35,7 +53,7 @@ def error_table(study, limit=24):
         columns.append(error[:, at].mean(axis=1))
         titles.append(spoken(name))
     table = np.array(columns).T
-    figure, axis = plt.subplots(figsize=(WIDTH, 0.26 * len(names) + 1.35))
+    figure, axis = picture(figsize=(WIDTH, 0.26 * len(names) + 1.35))
     image = axis.imshow(table, cmap=HEAT, vmin=0, vmax=max(float(np.nanmax(table)), 0.01), aspect="auto")
     for (row, column), value in np.ndenumerate(table):
         if np.isfinite(value):
@@ -44,65 +62,64 @@ def error_table(study, limit=24):
     axis.set_xticks(range(len(titles)), titles, rotation=50, ha="right", rotation_mode="anchor", fontsize=7)
     axis.set_yticks(range(len(names)), names, fontsize=7)
     _strip(axis)
-    bar = figure.colorbar(image, ax=axis, pad=0.01, aspect=18)
-    bar.set_label("error")
-    bar.outline.set_visible(False)
+    color_bar(figure, image, "error", ax=axis, pad=0.01, aspect=18)
     left = f" Shown: {len(names)} of {len(study.replicates)} variants." if len(names) < len(study.replicates) else ""
-    return figure, f"Error in percent under each corruption, the mean over its severities{' and over seeds' * (figures.seeds(study) > 1)}.{left}"
+    return figure.says(f"Error in percent under each corruption, the mean over its severities{' and over seeds' * (seeds(study) > 1)}.{left}")
 
 
-def class_movement(study, limit=3, most_classes=20):
+@styled
+def class_movement(study: Study, limit: int = 3, most_classes: Any = 20) -> Picture | None:
     """Angle against length by class: where each class lies in the dense network, and where pruning takes it."""
     others = choose([v for v in representatives(study) if v != "dense"], limit)
     if "dense" not in study.variants or not others:
         return None
-    condition, label = reference(study), study.label
+    condition, label = study.reference, study.label
     classes = choose(sorted({int(k) for k in label if k >= 0}), most_classes)
 
-    def means(variant):
+    def means(variant: str) -> Array:
         angle, length = (study.geometry(m, variant, condition).astype(float) for m in ("angle", "length"))
         return np.array([[np.nanmean(length[label == k]), np.nanmean(angle[label == k])] for k in classes])
 
     if not classes or not np.isfinite(study.geometry("angle", "dense", condition)).any():
         return None
     dense = means("dense")
-    figure, axes = plt.subplots(1, len(others), squeeze=False, sharey=True, figsize=(WIDTH, 2.9))
-    colors = plt.get_cmap("tab20" if len(classes) > 10 else "tab10").colors
+    figure, axes = picture(1, len(others), squeeze=False, sharey=True, figsize=(WIDTH, 2.9))
+    colors = palette(len(classes))
     for axis, variant in zip(axes[0], others):
         after = means(variant)
         for i, k in enumerate(classes):
             color = colors[i % len(colors)]
             axis.annotate("", after[i], dense[i], arrowprops={"arrowstyle": "-|>", "color": color, "linewidth": 1, "shrinkA": 2, "shrinkB": 0})
             axis.plot(*dense[i], "o", color="white", markeredgecolor=color, markersize=4.5, zorder=3)
-            axis.plot(*after[i], ".", color=color, markersize=3, label=figures._name(study, k) if axis is axes[0][0] else None)
+            axis.plot(*after[i], ".", color=color, markersize=3, label=class_name(study, k) if axis is axes[0][0] else None)
         axis.set_title(variant, fontsize=8)
         axis.set_xlabel("length of the feature")
         axis.grid(color=LIGHT, linewidth=0.5)
     axes[0][0].set_ylabel("angle (radians)")
     handles, labels = axes[0][0].get_legend_handles_labels()
-    figures._legend(figure, handles, labels, 5)
-    return figure, (f"Where each class lies ({condition}): the mean angle and length of its samples in the dense network (circle) and after "
+    legend(figure, handles, labels, 5)
+    return figure.says(f"Where each class lies ({condition}): the mean angle and length of its samples in the dense network (circle) and after "
                     "pruning (tip of the arrow). Up is away from the class's own direction, left is less confident."
-                    + figures._left_out(others, [v for v in representatives(study) if v != "dense"], "variants"))
+                    + left_out(others, [v for v in representatives(study) if v != "dense"], "variants"))
 
 
-def directions(study, most_samples=5000, most_classes=200, bins=60):
+@styled
+def directions(study: Study, most_samples: Any = 5000, most_classes: Any = 200, bins: Any = 60) -> Picture | None:
     """Cosines to all class directions, as parallel coordinates whose lines are so many that their density is drawn."""
     others = [v for v in representatives(study) if v != "dense"]
     if "dense" not in study.variants or not others or "geometry/cosine" not in study.file:
         return None
-    sparsest = max(others, key=lambda v: figures.sparsity(study, v))
-    c, step = study.condition_index(reference(study)), -(-study.samples // most_samples)
+    sparsest = max(others, key=lambda v: sparsity(study, v))
+    c, step = study.condition_index(study.reference), -(-study.samples // most_samples)
     classes = choose(range(len(study.classes)), most_classes)
-    figure, axes = plt.subplots(2, 1, sharex=True, figsize=(WIDTH, 4.4))
-    image = None
+    figure, axes = picture(2, 1, sharex=True, figsize=(WIDTH, 4.4))
+    image: Any = None
     for axis, variant in zip(axes, ("dense", sparsest)):
         cosine = study.file["geometry/cosine"][study.variant_index(variant), c, ::step][:, classes].astype(float)
         if not np.isfinite(cosine).any():
-            plt.close(figure)
             return None
         found = np.array([np.histogram(column[np.isfinite(column)], bins=bins, range=(-1, 1))[0] for column in cosine.T]).T
-        image = axis.imshow(np.ma.masked_equal(found / len(cosine), 0), cmap="magma_r", aspect="auto", origin="lower", vmin=0,
+        image = axis.imshow(np.where(found / len(cosine) > 0, found / len(cosine), np.nan), cmap="magma_r", aspect="auto", origin="lower", vmin=0,
                             extent=(-0.5, len(classes) - 0.5, -1, 1))
         axis.axhline(0, color=GREY, linewidth=0.6)
         own = [np.nanmean(cosine[study.label[::step] == k, i]) if (study.label[::step] == k).any() else np.nan for i, k in enumerate(classes)]
@@ -110,17 +127,17 @@ def directions(study, most_samples=5000, most_classes=200, bins=60):
         axis.set_title(variant, fontsize=8)
         axis.set_ylabel("cosine")
     shown = choose(range(len(classes)), 20)
-    axes[1].set_xticks(shown, [figures._name(study, classes[i], 12) for i in shown], rotation=40, ha="right", rotation_mode="anchor", fontsize=7)
-    bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=30)
-    bar.set_label("share of samples")
-    bar.outline.set_visible(False)
-    return figure, ("How the features of all samples point to the directions of all classes, one column each: dark is where most samples are. "
+    axes[1].set_xticks(shown, [class_name(study, classes[i], 12) for i in shown], rotation=40, ha="right", rotation_mode="anchor", fontsize=7)
+    color_bar(figure, image, "share of samples", ax=axes, pad=0.01, aspect=30)
+    return figure.says("How the features of all samples point to the directions of all classes, one column each: dark is where most samples are. "
                     f"The blue mark is the mean of the class's own samples. Above dense, below {sparsest}, which has most weights removed."
                     + (f" Shown: {len(classes)} of {len(study.classes)} classes." if len(classes) < len(study.classes) else ""))
 
 
-def similarity(study, look, limit=60):
+@styled
+def similarity(study: Study, limit: int = 60) -> Picture | None:
     """Every variant under every condition in the plane, and the distances in the tree's order."""
+    look = Look(study)
     if "similarity/layout" not in study.file:
         return None
     layout, order = study.file["similarity/layout"][()], study.file["similarity/order"][()]
@@ -128,8 +145,8 @@ def similarity(study, look, limit=60):
     if not np.isfinite(distance).all() or not distance.any():
         return None
     conditions = len(study.conditions)
-    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.5), gridspec_kw={"width_ratios": [1.25, 1]})
-    base = study.condition_index(reference(study))
+    figure, axes = picture(1, 2, figsize=(WIDTH, 3.5), gridspec_kw={"width_ratios": [1.25, 1]})
+    base = study.condition_index(study.reference)
     for name, group in study.replicates.items():
         for variant in group:
             at = study.variant_index(variant) * conditions
@@ -148,28 +165,27 @@ def similarity(study, look, limit=60):
     image = axes[1].imshow(distance[np.ix_(shown, shown)], cmap="viridis_r")
     variants = [study.variants[i // conditions] for i in shown]
     starts = [i for i in range(len(shown)) if i == 0 or variants[i] != variants[i - 1]]
-    kept = []
+    kept: list[int] = []
     for start in starts:  # as many names as have room
         if not kept or start - kept[-1] >= len(shown) / 20:
             kept.append(start)
     axes[1].set_yticks(kept, [variants[i] for i in kept], fontsize=5.5)
     axes[1].set_xticks([])
     _strip(axes[1])
-    bar = figure.colorbar(image, ax=axes[1], pad=0.02, aspect=22, shrink=0.8)
-    bar.set_label("distance")
-    bar.outline.set_visible(False)
+    color_bar(figure, image, "distance", ax=axes[1], pad=0.02, aspect=22, shrink=0.8)
     more = f" The matrix shows {len(shown)} of {len(order)}." if len(shown) < len(order) else ""
-    return figure, ("How alike networks are to their samples: each is a point whose coordinates are the angle, length and margin of every "
-                    f"sample, laid out in the plane by classical scaling. Large: {reference(study)}; dots, joined to it: the corrupted "
+    return figure.says("How alike networks are to their samples: each is a point whose coordinates are the angle, length and margin of every "
+                    f"sample, laid out in the plane by classical scaling. Large: {study.reference}; dots, joined to it: the corrupted "
                     f"samples. Right: all distances, in the order of their tree (average linkage).{more}")
 
 
-def compared(study):
+def compared(study: Study) -> list[str]:
     """Names of the variants whose changes of margin from dense are in the file."""
     return [v for v in study.variants if f"change/{v}/pixel" in study.file]
 
 
-def fragile_samples(study, limit=5):
+@styled
+def fragile_samples(study: Study, limit: int = 5) -> Picture | None:
     """The picked samples that lose most, in the variant that costs them most: image, margin change by pixel and by node,
     and the gates that changed."""
     variants = compared(study)
@@ -178,11 +194,10 @@ def fragile_samples(study, limit=5):
     samples = study.file["change/sample"][()]
     total = np.array([study.file[f"change/{v}/total"][()] for v in variants])
     total[~np.isfinite(total)] = np.inf
-    worst = np.argsort(total.min(axis=0), kind="stable")[:limit]
-    worst = [i for i in worst if np.isfinite(total[:, i].min())]
+    worst = [i for i in np.argsort(total.min(axis=0), kind="stable")[:limit] if np.isfinite(total[:, i].min())]
     if not worst:
         return None
-    figure, axes = plt.subplots(len(worst), 4, squeeze=False, figsize=(WIDTH, 1.34 * len(worst) + 0.3),
+    figure, axes = picture(len(worst), 4, squeeze=False, figsize=(WIDTH, 1.34 * len(worst) + 0.3),
                                 gridspec_kw={"width_ratios": [1, 1, 1.7, 1.2]})
     for row, i in zip(axes, worst):
         variant = variants[int(np.argmin(total[:, i]))]
@@ -190,27 +205,27 @@ def fragile_samples(study, limit=5):
         pixel, node = group["pixel"][i].astype(float), group["node"][i].astype(float)
         names = [n.decode() if isinstance(n, bytes) else n for n in group["node_name"][()]]
         label = int(study.label[sample])
-        figures._picture(row[0], study, sample)
+        image_of(row[0], study, sample)
         row[0].set_ylabel(f"sample {sample}", fontsize=7, color=GREY)
-        row[0].set_xlabel(figures._name(study, label), fontsize=7.5, labelpad=2)
-        figures._map(row[1], pixel, figures._bound(figures._flat_sum(pixel)))
-        figures._ledger(row[2], pixel.sum(), node.sum(), names, node, f"{variant}: {figures._number(float(group['total'][i]))}", most=5, room=0.6)
+        row[0].set_xlabel(class_name(study, label), fontsize=7.5, labelpad=2)
+        pixel_map(row[1], pixel, bound(flat_sum(pixel)))
+        ledger(row[2], pixel.sum(), node.sum(), names, node, f"{variant}: {signed(float(group['total'][i]))}", most=5, room=0.6)
         gates = group["gates"][i].astype(float)
         known = gates >= 0
         row[3].barh(-np.arange(len(gates))[known], gates[known], color="#7a8fa3", linewidth=0, height=0.8)
         row[3].set_yticks([])
         row[3].set_xticks([])
         row[3].spines["bottom"].set_visible(False)
-        row[3].set_xlabel(f"{figures.count(int(gates[known].sum()))} gates changed", fontsize=7, labelpad=2)
+        row[3].set_xlabel(f"{count(int(gates[known].sum()))} gates changed", fontsize=7, labelpad=2)
     for axis, title in zip(axes[0], ("sample", "margin change by pixel", None, "gates by layer")):
         if title:
             axis.set_title(title, loc="center", fontsize=8)
-    return figure, ("Samples that pruning moves most, exactly: how far the margin of each fell from the dense network to the variant named, "
+    return figure.says("Samples that pruning moves most, exactly: how far the margin of each fell from the dense network to the variant named, "
                     "split over its pixels (red adds, blue takes away) and the constants of the nodes; the parts add up to the change. "
                     f"Right: how many gates of each layer switched. Shown: {len(worst)} of {len(samples)} samples that the study picked.")
 
 
-def margin_certificate(study):
+def margin_certificate(study: Study) -> tuple[int, int, float] | None:
     """(comparisons, samples, worst residual) of the changes of margin; None without any."""
     found = [study.file[f"change/{v}/residual"][()] for v in compared(study)]
     finite = [r[np.isfinite(r)] for r in found]

@@ -1,41 +1,43 @@
-#!/usr/bin/env python3
-"""A contact sheet of what `facet corrupt` wrote: one sample under every corruption (a row each) and severity.
+"""python -m facet sheet: one sample under every corruption (a row each) and severity.
 
-    facet corrupt study.yaml corrupted && python analysis/contact_sheet.py corrupted --sample 7 --out sheet.png
+    facet corrupt study.yaml corrupted && python -m facet sheet corrupted --sample 7 --out sheet.png
 
 The folder has files in the layout of CIFAR-10-C, so those of its authors do as well; labels.npy says how many samples a
 severity has where clean.npy is missing (its length by five)."""
 
+from __future__ import annotations
+
 import argparse
 import pathlib
-import sys
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
 
+from facet.errors import NO_INPUT, USAGE, FacetError
+from facet.hdf import Array
+from facet.plot.style import Picture
 
-def load(folder):
+
+def load(folder: pathlib.Path) -> tuple[dict[str, Array], int]:
     """{corruption: S x N x y x x x channel, mapped}, and N."""
     files = {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}
     labels = files.pop("labels", None)
     if not files:
-        sys.exit(f"contact_sheet: {folder}: no .npy files")
+        raise FacetError(f"{folder}: no .npy files", NO_INPUT)
+    if "clean" not in files and labels is None:
+        raise FacetError(f"{folder}: neither clean.npy nor labels.npy, so how many samples a severity has is not known")
     samples = len(files["clean"]) if "clean" in files else len(labels) // 5
     return {name: f.reshape(-1, samples, *f.shape[1:]) for name, f in files.items()}, samples
 
 
-def draw(files, sample):
+def draw(files: dict[str, Array], sample: int) -> Picture:
     clean = files.pop("clean", None)
     columns = max(map(len, files.values())) + (clean is not None)
-    figure, axes = plt.subplots(len(files), columns, squeeze=False, figsize=(0.9 * columns + 1.1, 0.9 * len(files) + 0.3))
+    figure = Picture(figsize=(0.9 * columns + 1.1, 0.9 * len(files) + 0.3))
+    axes = figure.subplots(len(files), columns, squeeze=False)
     for row, (name, images) in zip(axes, files.items()):
         pictures = ([clean[0, sample]] if clean is not None else []) + [image[sample] for image in images]
-        for axis, picture in zip(row, pictures):
-            axis.imshow(picture[..., 0] if picture.shape[-1] == 1 else picture, cmap="gray", vmin=0, vmax=255)
+        for axis, image in zip(row, pictures):
+            axis.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
         row[0].set_ylabel(name.replace("_", " "), rotation=0, ha="right", va="center", fontsize=8)
         for axis in row[len(pictures):]:
             axis.set_visible(False)
@@ -45,22 +47,20 @@ def draw(files, sample):
     titles = (["clean"] if clean is not None else []) + [str(s + 1) for s in range(columns)]
     for axis, title in zip(axes[0], titles):
         axis.set_title(title, fontsize=8)
+    figure.set_layout_engine("none")
     figure.subplots_adjust(1.1 / (0.9 * columns + 1.1), 0.005, 0.995, 1 - 0.3 / (0.9 * len(files) + 0.3), 0.04, 0.04)
     return figure
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Draws one sample under all corruptions that `facet corrupt` wrote.")
+def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--sample", type=int, default=0)
     parser.add_argument("--out", default="contact_sheet.png")
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> None:
     files, samples = load(options.folder)
     if not 0 <= options.sample < samples:
-        sys.exit(f"contact_sheet: sample {options.sample} is not in 0..{samples - 1}")
+        raise FacetError(f"sample {options.sample} is not in 0..{samples - 1}", USAGE)
     draw(files, options.sample).savefig(options.out, dpi=120)
     print(options.out)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,1 @@
+"""Commands of python -m facet: a module each, with `arguments` and `run`."""

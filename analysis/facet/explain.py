@@ -1,0 +1,215 @@
+"""Outputs, decisions, changes of margin and places in the map, taken apart exactly: by pixel and by node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from facet.errors import StudyError
+from facet.hdf import Array, strings
+
+if TYPE_CHECKING:
+    from facet.study import Study
+
+
+@dataclass(repr=False)
+class Contributions:
+    """One output F_k of one sample, exactly: F_k = pixels.sum() + b, and b = b_node.sum(). All in logits."""
+
+    sample: int
+    variant: str
+    cls: int  # number of the class that the output is of
+    name: str  # of that class
+    x: Array  # normalised input, channel x y x x
+    w: Array  # the row of W, channel x y x x as x is
+    pixels: Array  # w * x
+    b: float
+    b_node: Array
+    node: list[str]
+    output: float  # F_k of the plain forward pass, as stored
+
+    @property
+    def sum(self) -> float:
+        return float(self.pixels.sum() + self.b)
+
+    def __repr__(self) -> str:
+        return (f"<facet.Contributions to {self.name}, sample {self.sample} of {self.variant}: pixels "
+                f"{self.pixels.sum():+.4f}, b {self.b:+.4f}, sum {self.sum:+.4f}, network {self.output:+.4f}>")
+
+
+@dataclass(repr=False)
+class Contrast:
+    """The difference of two outputs F_c - F_other, taken apart in the same way, in logits. Dividing everything by the
+    distance of the two class directions gives the signed distance to their decision boundary: the margin, for the nearest
+    one."""
+
+    cls: int
+    other: int
+    pixels: Array  # channel x y x x
+    b: float
+    b_node: Array
+    node: list[str]
+
+    @property
+    def sum(self) -> float:
+        return float(self.pixels.sum() + self.b)
+
+    def __truediv__(self, distance: float) -> Contrast:
+        return Contrast(self.cls, self.other, self.pixels / distance, self.b / distance, self.b_node / distance, self.node)
+
+    def __repr__(self) -> str:
+        return (f"<facet.Contrast of class {self.cls} minus class {self.other}: pixels {self.pixels.sum():+.4f}, "
+                f"b {self.b:+.4f}, sum {self.sum:+.4f}>")
+
+
+@dataclass(repr=False)
+class Position:
+    """Where a sample lies in the map, or how it moves there, exactly: total = pixels.sum over the picture + b, for each
+    axis of the map, and b = b_node.sum(axis=1)."""
+
+    sample: int
+    pixels: Array  # axis x channel x y x x
+    b: Array  # axis
+    b_node: Array  # axis x node
+    node: list[str]
+    total: Array  # axis: of the plain forward pass, as stored
+
+    @property
+    def sum(self) -> Array:
+        return np.asarray(self.pixels.sum(axis=(1, 2, 3)) + self.b)
+
+    def __repr__(self) -> str:
+        return f"<facet.Position of sample {self.sample}: {np.round(self.total, 4).tolist()}>"
+
+
+@dataclass(repr=False)
+class MarginChange:
+    """What changed a sample's margin, in units of the feature: from dense to a variant, clean, or from clean to a condition
+    in one variant. total = pixels.sum() + moved.sum() + b_node.sum(), up to `residual`."""
+
+    sample: int
+    variant: str
+    condition: str
+    pixels: Array  # channel x y x x: by what changed in the network, or in its pattern
+    moved: Array  # channel x y x x: by the pixels' own change; 0 from dense to a variant
+    b_node: Array
+    node: list[str]
+    gates: dict[str, int]  # by gate: elements on another piece than before; -1: dense has no such gate
+    rivals: tuple[int, int]  # classes whose boundaries are nearest, before and after
+    total: float
+    residual: float
+
+    @property
+    def sum(self) -> float:
+        return float(self.pixels.sum() + self.moved.sum() + self.b_node.sum())
+
+    def __repr__(self) -> str:
+        return (f"<facet.MarginChange of sample {self.sample}, {self.variant}, {self.condition}: {self.total:+.4f} = pixels "
+                f"{self.pixels.sum() + self.moved.sum():+.4f}, nodes {self.b_node.sum():+.4f}>")
+
+
+def contributions(study: Study, variant: str, sample: int, cls: str | int | None = None) -> Contributions:
+    """What every pixel and bias node adds to the output for class `cls`, a name or a number (default: the class predicted
+    on clean data)."""
+    linear = study.linear(variant)
+    sample = study.sample_index(sample)
+    v, c = study.variant_index(variant), study.condition_index("clean")
+    number = int(study.file["prediction/class"][v, c, sample]) if cls is None else study.class_index(cls)
+    found = linear.find(sample, number)
+    x, w = study.input(sample), linear.pictures(*found)
+    return Contributions(sample, variant, number, study.classes[number], x, w, w * x, float(linear.b[found]),
+                         linear.b_node[found].astype(float), linear.node,
+                         float(study.file["prediction/logits"][v, c, sample, number]))
+
+
+def contrast(study: Study, variant: str, sample: int, cls: str | int, other: str | int) -> Contrast:
+    """F_cls - F_other of one sample by pixel and bias node; needs both rows of W."""
+    one, two = (contributions(study, variant, sample, k) for k in (cls, other))
+    return Contrast(one.cls, two.cls, one.pixels - two.pixels, one.b - two.b, one.b_node - two.b_node, one.node)
+
+
+def contrast_change(before: Contrast, after: Contrast) -> Contrast:
+    """What another variant changes about a decision, by pixel and bias node (nodes are matched by name)."""
+    if (before.cls, before.other) != (after.cls, after.other):
+        raise StudyError("the two contrasts compare different classes")
+    node, split = _node_change(before, after)
+    return Contrast(before.cls, before.other, after.pixels - before.pixels, after.b - before.b, split, node)
+
+
+def margin_change(study: Study, variant: str, sample: int, condition: str | None = None) -> MarginChange:
+    """What each pixel and node adds to the change of a sample's margin: from dense to a variant, or, with a condition, from
+    clean to that condition in the variant."""
+    study.variant_index(variant), study.sample_index(sample)
+    if condition is not None:
+        study.condition_index(condition)
+    path = f"change/{variant}" + (f"/{condition}" if condition else "")
+    if f"{path}/pixel" not in study.file:
+        there = [v for v in study.variants if f"change/{v}/{condition}/pixel".replace("/None", "") in study.file]
+        under = f" under {condition}" if condition else ""
+        raise StudyError(f"{study.path}: the change of margin of {variant}{under} is not taken apart; "
+                         + (f"those of: {', '.join(there)}" if there else "the study asks for none (change: {})"))
+    at = np.flatnonzero(study.file["change/sample"][()] == sample)
+    if not len(at):
+        raise StudyError(f"{study.path}: the change of margin of sample {sample} is not taken apart; those of "
+                         f"{len(study.file['change/sample'])} samples are: /change/sample")
+    i, group, names = int(at[0]), study.file[path], study.file[f"change/{variant}"]
+    pixels = group["pixel"][i].astype(float)
+    gates = {name: int(gate) for name, gate in zip(strings(names["gate_name"]), group["gates"][i])}
+    return MarginChange(int(sample), variant, condition or "clean", pixels,
+                        group["moved"][i].astype(float) if "moved" in group else np.zeros_like(pixels),
+                        group["node"][i].astype(float), strings(names["node_name"]), gates,
+                        (int(group["rival_before"][i]), int(group["rival"][i])), float(group["total"][i]),
+                        float(group["residual"][i]))
+
+
+def position(study: Study, variant: str, sample: int) -> Position:
+    """What every pixel and bias node adds to a clean sample's position in the map."""
+    v, path = study.variant_index(variant), f"embed/{variant}"
+    at = np.flatnonzero(study.file["embed/sample"][()] == sample) if "embed/sample" in study.file else np.array([])
+    if f"{path}/W" not in study.file or not len(at):
+        raise StudyError(f"{study.path}: the position of sample {sample} of {variant} is not explained")
+    group, i = study.file[path], int(at[0])
+    total = study.file["embed/position"][v, study.condition_index("clean"), sample]
+    return Position(sample, group["W"][i].astype(float) * study.input(sample), group["b"][i].astype(float),
+                    group["b_node"][i].astype(float), strings(group["node"]), total)
+
+
+def movement(study: Study, variant: str, sample: int, origin: str = "dense") -> Position:
+    """How a clean sample moves from one variant to another, by pixel and bias node (matched by name)."""
+    before, after = (position(study, v, sample) for v in (origin, variant))
+    node, split = _node_change(before, after)
+    return Position(sample, after.pixels - before.pixels, after.b - before.b, split, node, after.total - before.total)
+
+
+def _node_change(before: Contrast | Position, after: Contrast | Position) -> tuple[list[str], Array]:
+    """(names, differences) of b_node, whose last axis is that of the nodes."""
+    node = list(dict.fromkeys(before.node + after.node))
+    split = np.zeros((*np.shape(after.b_node)[:-1], len(node)))
+    for part, sign in ((after, 1), (before, -1)):
+        for i, name in enumerate(part.node):
+            split[..., node.index(name)] += sign * part.b_node[..., i]
+    return node, split
+
+
+def check_sums(study: Study, variant: str, limit: int = 200, most_bytes: int = 64 << 20) -> tuple[int, int, float, float]:
+    """Adds contributions and bias up again in float64, over evenly spaced samples (all their stored rows), as many as
+    `limit` and a budget of bytes allow. Returns (samples, rows, worst |sum W*x + b - F| / max(1, max |F|),
+    worst |sum b_node - b| / max(1, max |F|))."""
+    linear = study.linear(variant)
+    v, c = study.variant_index(variant), study.condition_index("clean")
+    n, k = linear.row.shape
+    one = max(1, int(np.prod(linear.W.shape[1:])) * linear.W.dtype.itemsize)
+    count = min(n, limit, max(1, most_bytes // one))
+    worst, worst_split = np.float64(0), np.float64(0)
+    for i in np.unique(np.linspace(0, n - 1, count).astype(int)):
+        sample = int(linear.sample[i])
+        logits = study.file["prediction/logits"][v, c, sample].astype(float)
+        x, b = study.input(sample).ravel(), linear.b[i].astype(float)
+        total = linear.pictures(i).reshape(k, -1) @ x + b
+        size = max(1.0, np.abs(logits).max())
+        split = linear.b_node[i].astype(float).sum(axis=1)
+        worst = np.maximum(worst, np.abs(total - logits[linear.row[i]]).max() / size)  # np.maximum keeps a NaN, max() not
+        worst_split = np.maximum(worst_split, np.abs(split - b).max() / size)
+    return count, count * k, float(worst), float(worst_split)

@@ -1,0 +1,99 @@
+"""What pruning removed, layer by layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.ticker import PercentFormatter
+
+from facet.plot.choice import choose, removed, seeds
+from facet.plot.style import DENSE, SIGNED, WIDTH, Picture, color_bar, picture, styled
+from facet.plot.words import left_out, short
+
+if TYPE_CHECKING:
+    from facet.study import Study
+
+
+if TYPE_CHECKING:
+    from facet.study import Study
+
+
+@styled
+def layer_sparsity(study: Study, limit: int = 30, most_layers: int = 60) -> Picture | None:
+    named = {}
+    for name, group in study.replicates.items():
+        recipes = [study.recipe(v) for v in group]
+        if name != "dense" and all("layer" in r and "layer_achieved" in r for r in recipes):
+            gone = np.mean([np.atleast_1d(r["layer_achieved"]).astype(float) for r in recipes], axis=0)
+            named[name] = dict(zip(np.atleast_1d(recipes[0]["layer"]), gone))
+    if not named:
+        return None
+    shown = choose(list(named), limit)
+    every = list(dict.fromkeys(layer for name in shown for layer in named[name]))
+    layers = choose(every, most_layers)
+    table = np.array([[named[name].get(layer, np.nan) for name in shown] for layer in layers]
+                     + [[removed(study, name) for name in shown]])
+    layers = layers + ["whole network"]
+    tight = len(shown) > 12
+    figure, axis = picture(figsize=(min(WIDTH, 1.9 + 0.62 * len(shown)), 0.21 * len(layers) + (1.5 if tight else 1.25)))
+    tint = LinearSegmentedColormap.from_list("gone", ["#f4f7fa", "#86b0d1", "#2f6d9f", "#0b2f52"])
+    image = axis.imshow(table, cmap=tint, vmin=0, vmax=1, aspect="auto")
+    if not tight:
+        for (row, column), value in np.ndenumerate(table):
+            if np.isfinite(value):
+                axis.text(column, row, _almost(100 * value), ha="center", va="center", fontsize=7,
+                          color="white" if value > 0.55 else DENSE)
+    axis.set_yticks(range(len(layers)), layers, fontsize=7)
+    axis.set_xticks(range(len(shown)), shown, rotation=35 if not tight else 60, ha="right", rotation_mode="anchor", fontsize=7)
+    axis.tick_params(length=0)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+    axis.set_xticks(np.arange(len(shown) + 1) - 0.5, minor=True)
+    axis.set_yticks(np.arange(len(layers) + 1) - 0.5, minor=True)
+    axis.grid(which="minor", color="white", linewidth=1.2)
+    axis.tick_params(which="minor", length=0)
+    color_bar(figure, image, "weights removed", ax=axis, pad=0.02, aspect=18, format=PercentFormatter(1, decimals=0))
+    return figure.says("Share of the weights that pruning really removed, in percent, layer by layer from the input down, and of all weights together."
+                    + (" Means over seeds." if seeds(study) > 1 else "")
+                    + left_out(shown, named, "variants") + left_out(layers[:-1], every, "layers"))
+
+
+def _almost(value: float) -> str:
+    """A percentage without digits, but 99.6 is not 100."""
+    return ">99" if 99.5 <= value < 100 else f"{value:.0f}"
+
+
+@styled
+def class_damage(study: Study, condition: str | None = None, limit: int = 24, most_classes: int = 40) -> Picture | None:
+    """Accuracy by class minus that of dense."""
+    table = study.class_damage(condition)
+    names = choose([name for name in table.index if name != "dense"], limit)
+    if not names or not np.isfinite(table.loc[names].to_numpy()).any():
+        return None
+    worst_first = table.loc[names].mean().sort_values().index.to_list()
+    classes = worst_first[:most_classes]
+    values = 100 * table.loc[names, classes].to_numpy()
+    most = max(float(np.nanquantile(np.abs(values), 0.9)), 1e-9)  # what lies far beyond may not hide the rest
+    figure, axis = picture(figsize=(min(WIDTH, 2.2 + 0.5 * len(classes)), 0.26 * len(names) + 1.2))
+    image = axis.imshow(values, cmap=SIGNED, vmin=-most, vmax=most, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value) and len(classes) <= 16:
+            axis.text(column, row, _points(value), ha="center", va="center", fontsize=6.5,
+                      color="white" if abs(value) > 0.6 * most else DENSE)
+    axis.set_xticks(range(len(classes)), [short(str(name), 14) for name in classes], rotation=50, ha="right",
+                    rotation_mode="anchor", fontsize=7)
+    axis.set_yticks(range(len(names)), names, fontsize=7)
+    axis.tick_params(length=0)
+    axis.set_frame_on(False)
+    color_bar(figure, image, "points", ax=axis, pad=0.02, aspect=18, extend="both")
+    more = f" Shown: the {len(classes)} of {len(worst_first)} classes that lose most." if len(classes) < len(worst_first) else ""
+    return figure.says(f"Which classes pay for pruning: the accuracy of each class in percent minus that of the dense network "
+                       f"({condition or study.reference}), the most damaged on the left.{more}"
+                       + (" Means over seeds." if seeds(study) > 1 else "") + left_out(names, [str(n) for n in table.index if n != "dense"], "variants"))
+
+
+def _points(value: float) -> str:
+    text = f"{value:+.0f}" if abs(value) >= 10 else f"{value:+.1f}"
+    return "0" if float(text) == 0 else text.replace("-", "−")

@@ -1,0 +1,75 @@
+"""Words of captions and labels: what is left out, what bars mean, names cut to fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from facet.hdf import Array
+from facet.plot.choice import seeds
+
+if TYPE_CHECKING:
+    from facet.study import Study
+
+
+if TYPE_CHECKING:
+    from facet.study import Study
+
+
+def count(number: float) -> str:
+    """10000 -> 10 000, with spaces that do not break."""
+    return f"{number:,}".replace(",", "\u202f")
+
+
+def spoken(corruption: str) -> str:
+    return corruption.replace("_", " ")
+
+
+def short(name: str, most: int, keep_end: bool = False) -> str:
+    """A name cut to fit, its dollar signs escaped: they would start a formula."""
+    if len(name) > most:
+        name = "…" + name[1 - most:] if keep_end else name[:most - 1] + "…"
+    return name.replace("$", r"\$")
+
+
+def class_name(study: Study, cls: int, most: int = 22) -> str:
+    return short(study.classes[cls] if 0 <= cls < len(study.classes) else "no label", most)
+
+
+def signed(value: float, digits: int = 2) -> str:
+    text = f"{value:+.{digits}f}"
+    return (text[1:] if float(text) == 0 else text).replace("-", "−")
+
+
+def left_out(shown: Sequence[str], all_of: Iterable[str], what: str, most: int = 6) -> str:
+    """What a picture does not show: how many, and by name if they are few."""
+    every = list(all_of)
+    rest = [name for name in every if name not in shown]
+    names = f"; left out: {', '.join(rest)}" if len(rest) <= most else ""
+    return f" Shown: {len(shown)} of {len(every)} {what}{names}." if rest else ""
+
+
+def one_seed(study: Study) -> str:
+    return " Of replicates the first seed is shown." if seeds(study) > 1 else ""
+
+
+def bars_note(study: Study) -> str:
+    """What the error bars are."""
+    sizes = sorted({len(group) for group in study.replicates.values()} - {1})
+    if not sizes:
+        return ""
+    return f" Means over {' or '.join(map(str, sizes))} seeds; bars: one standard deviation."
+
+
+def infinite_note(margins: dict[str, Array]) -> str:
+    """What becomes of infinite margins, {variant: N}, where there are any."""
+    share = {v: np.isinf(margin).mean() for v, margin in margins.items()}
+    worst = max(share, key=lambda variant: share[variant])
+    return (f" Margins are infinite where pruning leaves two classes the same direction: for up to {100 * share[worst]:.0f} % of "
+            f"the samples ({worst}), which lie outside of the picture.") if share[worst] else ""
+
+
+def grey_note(study: Study) -> str:
+    return " Channels are summed." if study.shape[0] > 1 and not study.flat else ""

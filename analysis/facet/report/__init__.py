@@ -1,0 +1,27 @@
+"""The report of a study: one HTML page that holds its pictures, and the pictures beside it as PNG and PDF."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from typing import TYPE_CHECKING
+
+from facet.errors import CANNOT_CREATE, StudyError
+
+if TYPE_CHECKING:
+    from facet.report.page import Report
+    from facet.study import Study
+
+
+def write(study: Study, folder: str | os.PathLike[str]) -> Report:
+    """Writes report.html and its pictures into a folder, which is made if need be."""
+    from facet.report.page import Report
+
+    place = pathlib.Path(folder)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(f"{place}: {error.strerror}", CANNOT_CREATE) from error
+    report = Report(study, place)
+    (place / "report.html").write_text(report.html(), encoding="utf-8")
+    return report

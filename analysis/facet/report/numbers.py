@@ -1,0 +1,31 @@
+"""Numbers as the report writes them."""
+
+import numpy as np
+
+
+def percent(value: float, digits: int = 2) -> str:
+    return f"{100 * value:.{digits}f} %" if np.isfinite(value) else "–"
+
+
+def spread(value: float, error: float, form: str = ".2f") -> str:
+    """88.95 ± 0.10; the deviation where there is one."""
+    if np.isnan(value):
+        return "–"
+    text = f"{value:{form}}" + (f" ± {error:{form.lstrip('+')}}" if np.isfinite(error) else "")
+    return text.replace("-", "−").replace("inf", "∞")
+
+
+def small(value: float) -> str:
+    """8.0e-07 -> 8.0 × 10⁻⁷"""
+    if value == 0 or not np.isfinite(value):
+        return "0" if value == 0 else "not a number"
+    digits, power = f"{value:.1e}".split("e")
+    return f"{digits}\u202f×\u202f10{str(int(power)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+
+
+def metric(number: float) -> str:
+    """12345678 -> 12.3 M"""
+    if not np.isfinite(number):
+        return "–"
+    power = min(max(int(np.log10(max(number, 1)) // 3), 0), 4)
+    return f"{number / 1000 ** power:.3g}" + ("", "\u202fk", "\u202fM", "\u202fG", "\u202fT")[power]

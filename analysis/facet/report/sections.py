@@ -1,0 +1,321 @@
+"""What each section of the report is made of: tables and pictures, for the template of its name. A section that a study
+has nothing for is None."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from facet.hdf import Array, plain
+from facet.plot import accuracy as accuracies
+from facet.plot import certificate as certificates
+from facet.plot import comparisons as compare
+from facet.plot import cost as prices
+from facet.plot import embedding, gallery, pruning
+from facet.plot import geometry as features
+from facet.plot import spectra as spectral
+from facet.plot.choice import corruptions, removed
+from facet.plot.words import count
+from facet.report.numbers import metric, percent, small, spread
+
+if TYPE_CHECKING:
+    from facet.report.page import Report
+
+Context = dict[str, Any]
+
+
+@dataclass
+class Cell:
+    """A cell of a table: its text, a shade of the background (0 to 1), and whether it is bad news."""
+
+    text: str
+    shade: float | None = None
+    bad: bool = False
+
+
+Row = tuple[str, list[Any]]  # the variant, and its cells: texts or Cells
+
+
+def header(page: Report) -> list[tuple[str, str]]:
+    s, attrs = page.study, page.study.attrs
+    facts = [("facet", attrs.get("facet_version", "?")), ("revision", str(attrs.get("git_revision", "?"))[:16]),
+             ("seed", attrs.get("seed", "?")), ("samples", count(s.samples)), ("input", " × ".join(map(str, s.shape))),
+             ("classes", len(s.classes)), ("variants", len(s.variants)), ("conditions", len(s.conditions))]
+    if page.seeds > 1:
+        facts.insert(-1, ("groups of replicates", len(s.replicates)))
+    return [(name, str(value)) for name, value in facts]
+
+
+def tiles(page: Report) -> list[tuple[str, str, str]]:
+    """(what, value, note) of the numbers on top."""
+    s, names = page.study, list(page.study.replicates)
+    mean = dict(zip(names, page.mean))
+    about = {name: f"± {100 * error:.2f} over {len(s.replicates[name])} seeds; " if np.isfinite(error) else ""
+             for name, error in zip(names, page.deviation)}
+    gone = {name: removed(s, name) for name in names}
+    found = []
+    if "dense" in mean:
+        found.append(("dense network", percent(mean["dense"]), f"{about['dense']}accuracy, {page.base}"))
+    pruned = [name for name in names if name != "dense" and np.isfinite(mean[name])]
+    if pruned:
+        best = max(pruned, key=lambda name: float(mean[name]))
+        found.append(("best other variant", percent(mean[best]),
+                      f"{about[best]}{best}, {percent(gone[best], 0)} of weights removed"))
+    close = [name for name in pruned if gone[name] > 0 and mean[name] >= mean.get("dense", np.nan) - 0.01]
+    if close:
+        most = max(close, key=lambda name: gone[name])
+        found.append(("sparsest within 1 point of dense", percent(gone[most], 1), f"removed; {most}, {percent(mean[most])}"))
+    return found + _certified(page)
+
+
+def _certified(page: Report) -> list[tuple[str, str, str]]:
+    s, found = page.study, []
+    if s.linearized:
+        worst = {v: float(np.max(s.linear(v).residual)) for v in s.linearized}  # np.max keeps a NaN
+        where = max(worst, key=lambda v: np.inf if np.isnan(worst[v]) else worst[v])
+        found.append(("worst residual", small(worst[where]),
+                      f"{where}; {count(len(s.linear(where).sample))} samples linearized for each of "
+                      f"{len(s.linearized)} variant{'s' * (len(s.linearized) > 1)}"))
+    if page.checks:
+        rows = sum(check[1] for check in page.checks.values())
+        found.append(("contributions miss F by at most", small(float(np.max([c[2] for c in page.checks.values()]))),
+                      f"{count(rows)} rows added up again here, in 64 bits"))
+    return found
+
+
+def warnings(page: Report) -> Context | None:
+    told: dict[str, list[str]] = {}
+    for variant in page.study.variants:
+        for line in page.study.warnings(variant):
+            told.setdefault(line, []).append(variant)
+    return {"told": told} if told or page.study.diverged else None
+
+
+def accuracy(page: Report) -> Context | None:
+    s = page.study
+    if not np.isfinite(s.summary("accuracy")).any():
+        return {"labelled": False}
+    groups = corruptions(s)
+    plain_ones = [c for c in s.conditions if c == "clean"] + [
+        c for c in s.conditions if not any(c == name for steps in groups.values() for _, name in steps)] if groups else s.conditions
+    order = [(c, c) for c in plain_ones]
+    above = []
+    for name, steps in groups.items():
+        noisy = [step for step in steps if step[1] != "clean"]
+        above.append((name, len(noisy)))
+        order += [(str(level), condition) for level, condition in noisy]
+    mean, deviation = s.folded("accuracy")
+    low, high = np.nanmin(mean), np.nanmax(mean)
+    rows: list[Row] = []
+    for place, name in enumerate(s.replicates):
+        cells = []
+        for _, condition in order:
+            value, error = (part[place, s.condition_index(condition)] for part in (mean, deviation))
+            shade = 0.04 + 0.34 * (value - low) / (high - low) if high > low and np.isfinite(value) else 0.04
+            cells.append(Cell(spread(100 * value, 100 * error), shade))
+        rows.append((name, cells))
+    return {"labelled": True, "head": [title for title, _ in order], "rows": rows, "above": above, "plain": len(plain_ones),
+            "by_severity": page.figure("accuracy_by_severity", accuracies.accuracy_by_severity(s)),
+            "by_sparsity": page.figure("accuracy_by_sparsity", accuracies.accuracy_by_sparsity(s))}
+
+
+def _spread_of_cost(page: Report, what: str) -> Array:
+    """Of every group of replicates: the mean; NaN in files that do not know."""
+    s = page.study
+    values = s.cost(what).to_numpy() if f"cost/{what}" in s.file else np.full(len(s.variants), np.nan)
+    return s.spread(values)[0]
+
+
+def methods(page: Report) -> Context | None:
+    """Methods at the same sparsity, best first."""
+    s, names = page.study, list(page.study.replicates)
+    own, before = (_spread_of_cost(page, what) for what in ("epochs", "epochs_before"))
+    by_sparsity: dict[float, list[int]] = {}
+    for place, name in enumerate(names):
+        recipe = s.recipe(s.replicates[name][0])
+        if recipe.get("method", "dense") not in ("dense", "external", "mask") and np.isfinite(page.mean[place]):
+            by_sparsity.setdefault(float(recipe["sparsity"]), []).append(place)
+    rows: list[Row] = []
+    unequal, unknown = [], False
+    for target, places in sorted(by_sparsity.items()):
+        if len({s.recipe(s.replicates[names[p]][0])["method"] for p in places}) < 2:
+            continue
+        budget = own[places] + before[places]
+        unknown |= bool(np.isnan(budget).any())
+        if np.nan_to_num(np.ptp(budget)) > 0.01 * np.min(budget):
+            unequal.append(f"{target:g}")
+        for rank, place in enumerate(sorted(places, key=lambda p: -float(page.mean[p])), 1):
+            parts = before[place], own[place]
+            epochs = "{:g} = {:g} + {:g}".format(sum(parts), *parts) if np.isfinite(sum(parts)) else "–"
+            rows.append((names[place], [f"{target:g}", str(rank), spread(100 * page.mean[place], 100 * page.deviation[place]),
+                                        str(len(s.replicates[names[place]])), epochs, percent(removed(s, names[place]), 2)]))
+    return {"rows": rows, "unequal": unequal, "unknown": unknown} if rows else None
+
+
+def geometry(page: Report) -> Context | None:
+    """Means over the samples, and over seeds."""
+    s, c = page.study, page.study.condition_index(page.base)
+    drawn = page.figure("geometry_distributions", features.distributions(s))
+    if not drawn:
+        return None
+    table = [[part[:, c] for part in s.folded(name)] for name in ("loss", "angle", "length", "margin")]
+    rows: list[Row] = []
+    if any(np.isfinite(mean).any() for mean, _ in table):
+        rows = [(name, [spread(mean[r], error[r], ".3f") for mean, error in table]) for r, name in enumerate(s.replicates)]
+    return {"rows": rows, "infinite": any(np.isinf(mean).any() for mean, _ in table), "distributions": drawn,
+            "shift": page.figure("geometry_shift", features.shift(s))}
+
+
+def pruned(page: Report) -> Context | None:
+    s = page.study
+    if not [name for name in s.replicates if name != "dense"]:
+        return None
+    rows: list[Row] = []
+    if "dense" in s.variants:
+        mean, deviation = s.spread(np.array([_against_dense(page, v) for v in s.variants]))
+        for r, name in enumerate(s.replicates):
+            if name != "dense":
+                cells = [percent(removed(s, name), 1)]
+                cells += [spread(100 * mean[r, i], 100 * deviation[r, i]) for i in range(3)]
+                rows.append((name, [*cells, spread(mean[r, 3], deviation[r, 3], "+.3f")]))
+    labelled = bool((s.label >= 0).any()) and "dense" in s.variants
+    return {"rows": rows, "margins": page.figure("margin_against_dense", features.margin_against_dense(s)),
+            "damage": page.figure("class_damage", pruning.class_damage(s)) if labelled else "",
+            "layers": page.figure("layer_sparsity", pruning.layer_sparsity(s))}
+
+
+def _against_dense(page: Report, variant: str) -> list[float]:
+    """Shares of samples: prediction changed, right -> wrong, wrong -> right; and the median change of margin."""
+    s = page.study
+    labelled = s.label >= 0
+    before, after = (s.prediction("class", v, page.base) for v in ("dense", variant))
+    was, now = (before == s.label)[labelled], (after == s.label)[labelled]
+    sides = [np.mean(was & ~now), np.mean(~was & now)] if labelled.any() else [np.nan] * 2
+    with np.errstate(invalid="ignore"):  # two infinite margins have no difference
+        moved = s.geometry("margin", variant, page.base) - s.geometry("margin", "dense", page.base).astype(float)
+    moved = moved[~np.isnan(moved)]
+    middle = np.quantile(moved, 0.5, method="lower") if len(moved) else np.nan  # of infinities no mean is taken
+    return [float(np.mean(before != after)), *map(float, sides), float(middle)]
+
+
+def comparisons(page: Report) -> Context | None:
+    """Errors under corruption with their summaries, and how alike the networks are."""
+    s = page.study
+    rows: list[Row] = []
+    if "summary/mce" in s.file and "corruption" in s.file:
+        values = [s.spread(s.file[f"summary/{key}"][()])[0] for key in ("mean_error", "mce", "relative_mce")]
+        rows = [(name, [percent(value[place], digits) for value, digits in zip(values, (2, 1, 1))])
+                for place, name in enumerate(s.replicates)]
+    found = {"rows": rows, "errors": page.figure("error_table", compare.error_table(s)),
+             "movement": page.figure("class_movement", compare.class_movement(s)),
+             "directions": page.figure("directions", compare.directions(s)),
+             "similarity": page.figure("similarity", compare.similarity(s))}
+    return found if any(found.values()) else None
+
+
+def spectra(page: Report) -> Context | None:
+    s = page.study
+    if "aggregate" not in s.file:
+        return None
+    rows: list[Row] = []
+    names, kinds = spectral.spectra(s), set()
+    if names:
+        rank, residual = (s.file[f"aggregate/{what}"][()] for what in ("effective_rank", "residual"))
+    for variant in names:
+        v, group = s.variant_index(variant), s.file[f"aggregate/{variant}"]
+        share, method = np.cumsum(group["share"][()]), str(plain(group.attrs.get("method", "?")))
+        kinds.add(method)
+        cells = [f"{rank[v]:.1f}" if np.isfinite(rank[v]) else "–"]
+        cells += [f"{100 * part:.1f} %" for part in (share[0], share[min(5, len(share)) - 1], share[-1])]
+        rows.append((variant, [*cells, str(len(share)), method, small(residual[v])]))
+    found = {"rows": rows, "values": page.figure("singular_values", spectral.singular_values(s)),
+             "directions": page.figure("leading_directions", spectral.leading_directions(s)),
+             "angles": page.figure("principal_angles", spectral.principal_angles(s)), "cka": page.figure("cka", spectral.cka(s))}
+    return {**found, "random": "random" in kinds} if any(found.values()) else None
+
+
+def the_map(page: Report) -> Context | None:
+    s = page.study
+    mapped = set(embedding.mapped(s))
+    if not mapped:
+        return None
+    rows: list[Row] = []
+    mean, deviation = s.spread(s.file["embed/quality"][()])
+    for place, (name, group) in enumerate(s.replicates.items()):
+        if not set(group) <= mapped:
+            continue
+        residual = max([float(np.max(s.file[f"embed/{v}/residual"][()])) for v in group if f"embed/{v}/residual" in s.file],
+                       default=np.nan)
+        rows.append((name, [spread(100 * mean[place, 0], 100 * deviation[place, 0]),
+                            *(spread(mean[place, i], deviation[place, i], ".4f") for i in (1, 2)), small(residual)]))
+    return {"rows": rows, "map": page.figure("map", embedding.the_map(s)),
+            "variants": page.figure("maps_of_variants", embedding.maps_of_variants(s)),
+            "movements": page.figure("movements", embedding.movements(s)),
+            "positions": page.figure("explained_positions", embedding.explanations(s)),
+            "training": page.figure("embedding_training", embedding.training(s))}
+
+
+def fragile(page: Report) -> Context | None:
+    s = page.study
+    if "fragility/flips" not in s.file or not np.isfinite(s.file["fragility/worst_margin"][()]).any():
+        return None
+    flips, exemplar = s.file["fragility/flips"][()], s.file["fragility/exemplar"][()]
+    pairs = len(s.variants) * len(s.conditions)
+    rows = [(str(sample), [row["class"] or "–", f"{count(row['flips'])} of {count(pairs)}",
+                           f"{row['worst_margin']:+.2f}".replace("-", "−"), "yes" if row["exemplar"] else ""])
+            for sample, row in s.fragile(8).table.iterrows()]
+    return {"rows": rows, "flipped": int((flips > 0).sum()), "exemplars": int(exemplar.sum()),
+            "certificate": compare.margin_certificate(s),
+            "samples": page.figure("fragile_samples", compare.fragile_samples(s))}
+
+
+def explanations(page: Report) -> Context | None:
+    s = page.study
+    if not page.checks:
+        return None
+    shown = "dense" if "dense" in s.linearized else s.linearized[0]
+    return {"gallery": page.figure("gallery", gallery.gallery(s, shown)),
+            "changed": page.figure("gallery_changed", gallery.gallery_changed(s))}
+
+
+def costs(page: Report) -> Context | None:
+    s = page.study
+    what = ("epochs", "samples", "train_seconds", "parameters", "flops", "flops_sparse", "bytes", "bytes_sparse",
+            "forward_seconds")
+    table = {name: _spread_of_cost(page, name) for name in what}
+    if not np.isfinite(table["parameters"]).any():
+        return None
+    rows: list[Row] = []
+    for place, name in enumerate(s.replicates):
+        cost = {key: float(table[key][place]) for key in what}
+        rows.append((name, [f"{cost['epochs']:g}" if np.isfinite(cost["epochs"]) else "–", metric(cost["samples"]),
+                            f"{cost['train_seconds']:.1f} s" if cost["epochs"] and np.isfinite(cost["train_seconds"]) else "–",
+                            *(metric(cost[key]) for key in ("parameters", "flops", "flops_sparse", "bytes", "bytes_sparse")),
+                            f"{1e6 * cost['forward_seconds']:.1f} µs" if np.isfinite(cost["forward_seconds"]) else "–"]))
+    return {"rows": rows, "pareto": page.figure("pareto", prices.pareto(s)) if len(s.replicates) > 1 else ""}
+
+
+def certificate(page: Report) -> Context | None:
+    s = page.study
+    rows: list[Row] = []
+    for variant in s.linearized:
+        linear = s.linear(variant)
+        residual, ties = linear.residual.astype(float), linear.ties
+        check, worst = page.checks.get(variant), float(np.max(residual))
+        cells = [f"{count(len(residual))} × {linear.row.shape[1]}", small(float(np.median(residual))),
+                 Cell(small(worst), bad=not worst <= 1e-5), percent(float(np.mean(ties > 0)), 1), count(int(ties.max()))]
+        rows.append((variant, cells + ([count(check[1]), small(check[2]), small(check[3])] if check else ["–"] * 3)))
+    return {"rows": rows, "residuals": page.figure("residuals", certificates.residuals(s))}
+
+
+# {template: (title, what it is given)}, in the order of the page
+SECTIONS: dict[str, tuple[str, Callable[[Report], Context | None]]] = {
+    "warnings": ("Warnings", warnings), "accuracy": ("Accuracy", accuracy), "methods": ("Methods compared", methods),
+    "geometry": ("Geometry of the features", geometry), "pruning": ("What pruning changes", pruned),
+    "comparisons": ("Corruption and similarity", comparisons), "spectra": ("Spectra", spectra), "map": ("Map", the_map),
+    "fragile": ("Fragile samples", fragile), "explanations": ("Samples explained exactly", explanations),
+    "costs": ("What the variants cost", costs), "certificate": ("Certificate", certificate),
+}

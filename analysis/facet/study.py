@@ -1,0 +1,264 @@
+"""A study: what the result file holds, and the questions that it answers, one line each."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from facet import explain
+from facet.errors import StudyError, known
+from facet.hdf import Array, plain, strings, texts
+from facet.linear import Linear
+from facet.store import Store
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+
+    from facet.plot import Plots
+    from facet.tables import Fragile
+
+
+class Study(Store):
+    """A result file and its answers. Everything is asked for by name, and what is not there is said by name.
+
+        study = facet.open("results/demo/study.h5")
+        study                                               what is in it
+        study.accuracy()                                    replicates folded: mean, deviation, seeds
+        study.fragile(10)                                   the most fragile samples, with their images
+        study.row("dense", 7, "Coat")                       a row of W, channel x y x x
+        study.contributions("dense", 7)                     why sample 7 gets its class: pixels.sum() + b == output
+        study.contrast("dense", 7, "Coat", "Shirt")         why this class and not that
+        study.margin_change("lrr-global-0.98-s1", 7)        what pruning did to sample 7, pixel by pixel
+        study.class_damage()                                which classes pay for it
+        study.layer_sparsity()                              where the weights went
+        study.costs(), study.pareto()                       what each variant takes; which are worth it
+        study.table("geometry/margin", variant="dense")     any arrays as a tidy table of pandas
+        study.labelled("geometry/angle"), study.tree()      the same as xarray, read when used
+        study.plot.accuracy_by_sparsity()                   a picture, with its caption
+
+    Methods that return arrays of numpy say their shape: V variants, C conditions, N test samples, K classes, R groups of
+    replicates."""
+
+    def __repr__(self) -> str:
+        linear = f", {len(self.linearized)} linearized" if self.linearized else ""
+        return (f"<facet.Study {self.name}: {len(self.variants)} variants ({len(self.replicates)} without seeds{linear}) x "
+                f"{len(self.conditions)} conditions x {self.samples} samples of {len(self.classes)} classes, "
+                f"{' x '.join(map(str, self.shape))}; {self.path}>")
+
+    # ---- what the variants are ----
+
+    @functools.cached_property
+    def _recipes(self) -> dict[str, dict[str, Any]]:
+        found = {}
+        for variant in self.variants:
+            group = self.file.get(f"variants/{variant}")
+            found[variant] = {name: plain(value) for name, value in group.attrs.items()} if group is not None else {}
+        return found
+
+    def recipe(self, variant: str) -> dict[str, Any]:
+        """How a variant came about: method, scope, sparsity, achieved, layer, ... (docs/results.md, Attributes)."""
+        self.variant_index(variant)
+        return self._recipes[variant]
+
+    @functools.cached_property
+    def replicates(self) -> dict[str, list[str]]:
+        """{name: [variant, ...]}: variants that differ in their seeds alone; most often each is alone, under its own name."""
+        groups: dict[str, list[str]] = {}
+        for variant in self.variants:
+            groups.setdefault(str(self.recipe(variant).get("replicate", variant)), []).append(variant)
+        return groups
+
+    def warnings(self, variant: str) -> list[str]:
+        """What the program had to say of a variant's layers."""
+        return texts(self.recipe(variant), "warnings")
+
+    # ---- numbers, as numpy ----
+
+    def geometry(self, what: str, variant: str | None = None, condition: str | None = None) -> Array:
+        """angle (radians), length or margin (of the feature), cosine: V x C x N [x K], or the part asked for."""
+        return self._part("geometry", what, variant, condition)
+
+    def prediction(self, what: str, variant: str | None = None, condition: str | None = None) -> Array:
+        """class, loss (nat) or logits: V x C x N [x K], or the part asked for."""
+        return self._part("prediction", what, variant, condition)
+
+    def _part(self, group: str, what: str, variant: str | None, condition: str | None) -> Array:
+        if what not in self.file[group]:
+            raise StudyError(f"{self.path}: {known(group, what, self.file[group])}")
+        v = slice(None) if variant is None else self.variant_index(variant)
+        c = slice(None) if condition is None else self.condition_index(condition)
+        return np.asarray(self.file[f"{group}/{what}"][v, c])
+
+    @functools.cache  # noqa: B019
+    def summary(self, what: str) -> Array:
+        """accuracy, or the mean over labelled samples of loss, angle, length or margin: V x C (NaN when none is labelled).
+        More of them in newer files: ece, angle_deviation, ..."""
+        path = f"summary/{what}"
+        if path in self.file and self.file[path].ndim == 2 and self.file[path].shape[1] == len(self.conditions):
+            return np.asarray(self.file[path][()], dtype=float)
+        source = {"accuracy": "prediction/class", "loss": "prediction/loss"}.get(what, f"geometry/{what}")
+        if what not in ("accuracy", "loss", "angle", "length", "margin"):
+            names = [name for name, item in self.file.get("summary", {}).items() if getattr(item, "ndim", 0) == 2]
+            raise StudyError(f"{self.path}: {known('summary', what, names)}")
+        labelled = self.label >= 0
+        result = np.full((len(self.variants), len(self.conditions)), np.nan)
+        for v in range(len(self.variants) if labelled.any() else 0):
+            for c in range(len(self.conditions)):  # one line at a time: V x C x N may be large
+                line = self.file[source][v, c]
+                result[v, c] = np.mean((line == self.label if what == "accuracy" else line.astype(float))[labelled])
+        return result
+
+    def folded(self, what: str) -> tuple[Array, Array]:
+        """(mean, deviation) of a summary over the replicates, R x C each: as `spread`, from the file where it has them."""
+        paths = [f"replicates/{what}_{part}" for part in ("mean", "deviation")]
+        if paths[0] in self.file and strings(self.file["replicate"]) == list(self.replicates):
+            mean, deviation = (np.asarray(self.file[path][()]) for path in paths)
+            return mean, deviation
+        return self.spread(self.summary(what))
+
+    def spread(self, values: Array) -> tuple[Array, Array]:
+        """(mean, deviation) over the replicates of numbers given by variant, V x ...: R x ... each. The deviation is the
+        standard deviation of the seeds, n - 1; NaN for one."""
+        parts = [np.asarray(values)[[self.variant_index(v) for v in group]] for group in self.replicates.values()]
+        alone = np.full(np.shape(values)[1:], np.nan)
+        with np.errstate(invalid="ignore"):  # an infinite margin has no deviation
+            return (np.array([part.mean(axis=0) for part in parts]),
+                    np.array([part.std(axis=0, ddof=1) if len(part) > 1 else alone for part in parts]))
+
+    def image(self, sample: int) -> Array:
+        """Pixels as they lie in the data set: channel x y x x."""
+        return np.asarray(self.file["image"][self.sample_index(sample)])
+
+    @functools.cached_property
+    def normalization(self) -> tuple[float, Array, Array]:
+        """(scale, mean, std): x = (pixel / scale - mean) / std. Mean and std are per channel."""
+        missing = [key for key in ("scale", "mean", "std") if f"normalize_{key}" not in self.attrs]
+        if missing:
+            raise StudyError(f"{self.path}: attribute normalize_{missing[0]} is missing: the network's input is not known")
+        scale, mean, std = (np.asarray(self.attrs[f"normalize_{key}"], dtype=float) for key in ("scale", "mean", "std"))
+        channels = self.shape[0]
+        if any(np.size(value) not in (1, channels) for value in (mean, std)):
+            raise StudyError(f"{self.path}: normalize_mean and normalize_std do not fit {channels} channels")
+        mean, std = (np.broadcast_to(value.ravel(), channels).reshape(-1, 1, 1) for value in (mean, std))
+        return float(scale), mean, std
+
+    def input(self, sample: int) -> Array:
+        """What the network sees: the normalised image, float64, channel x y x x."""
+        scale, mean, std = self.normalization
+        return np.asarray((self.image(sample).astype(float) / scale - mean) / std)
+
+    # ---- linearizations ----
+
+    @functools.cached_property
+    def linearized(self) -> list[str]:
+        """Names of the variants whose linearizations are stored."""
+        if "linear/sample" not in self.file or self.file["linear/sample"].shape[0] == 0:
+            return []
+        return [v for v in self.variants if f"linear/{v}" in self.file]
+
+    def linear(self, variant: str) -> Linear:
+        """The linearizations of a variant."""
+        self.variant_index(variant)
+        if variant not in self.linearized:
+            there = f"; there are: {', '.join(self.linearized)}" if self.linearized else ", nor is any other"
+            raise StudyError(f"{self.path}: variant {variant} is not linearized{there}")
+        return self._linear(variant)
+
+    @functools.cache  # noqa: B019
+    def _linear(self, variant: str) -> Linear:
+        return Linear(self.file[f"linear/{variant}"], self.file["linear/sample"][()], self.shape, self.classes)
+
+    def row(self, variant: str, sample: int, cls: str | int | None = None) -> xarray.DataArray:
+        """The row of W that explains class `cls` (a name or a number; default: the predicted class) of a sample: channel x
+        y x x, logits per normalised input. (row * study.input(sample)).sum() + b is the logit."""
+        import xarray
+
+        part = self.contributions(variant, sample, cls)
+        return xarray.DataArray(part.w, dims=("channel", "y", "x"), name="W",
+                                coords={name: np.arange(size) for name, size in zip(("channel", "y", "x"), self.shape)},
+                                attrs={"units": "logit per normalised input", "long_name": "row of W", "variant": variant,
+                                       "sample": part.sample, "class": part.name, "b": part.b})
+
+    def contributions(self, variant: str, sample: int, cls: str | int | None = None) -> explain.Contributions:
+        """What every pixel and node adds to the logit of class `cls` (default: the predicted one), exactly."""
+        return explain.contributions(self, variant, sample, cls)
+
+    def contrast(self, variant: str, sample: int, cls: str | int, other: str | int) -> explain.Contrast:
+        """What every pixel and node adds to the logit of `cls` minus that of `other`, exactly."""
+        return explain.contrast(self, variant, sample, cls, other)
+
+    def margin_change(self, variant: str, sample: int, condition: str | None = None) -> explain.MarginChange:
+        """What every pixel and node adds to the change of a sample's margin: from dense to the variant, or, with a
+        condition, from clean to that condition in the variant."""
+        return explain.margin_change(self, variant, sample, condition)
+
+    def position(self, variant: str, sample: int) -> explain.Position:
+        """What every pixel and node adds to a clean sample's place in the map."""
+        return explain.position(self, variant, sample)
+
+    def movement(self, variant: str, sample: int, origin: str = "dense") -> explain.Position:
+        """What every pixel and node adds to a clean sample's movement in the map, from one variant to another."""
+        return explain.movement(self, variant, sample, origin)
+
+    # ---- tables ----
+
+    def accuracy(self, condition: str | None = None, fold: bool = True) -> pandas.DataFrame:
+        """Accuracy by replicate and condition: columns mean, deviation (over seeds, n - 1; NaN for one) and seeds; with
+        fold=False by variant and condition: accuracy."""
+        from facet import tables
+
+        return tables.accuracy(self, condition, fold)
+
+    def fragile(self, count: int = 10, cls: str | int | None = None) -> Fragile:
+        """The most fragile samples, of all or of a class: `table`, and `images` (count x channel x y x x)."""
+        from facet import tables
+
+        return tables.fragile(self, count, cls)
+
+    def class_damage(self, condition: str | None = None, origin: str = "dense") -> pandas.DataFrame:
+        """Accuracy of every class minus that in `origin`, replicates folded: R x K; negative is damage."""
+        from facet import tables
+
+        return tables.class_damage(self, condition, origin)
+
+    def layer_sparsity(self) -> pandas.DataFrame:
+        """Share of the weights that is gone, by replicate and layer, and of the whole network; the mean over seeds."""
+        from facet import tables
+
+        return tables.layer_sparsity(self)
+
+    def cost(self, what: str) -> pandas.Series[float]:
+        """epochs, epochs_before, samples, parameters, flops, flops_sparse, bytes, bytes_sparse, train_seconds or
+        forward_seconds of every variant; NaN where it is not known."""
+        from facet import tables
+
+        return tables.cost(self, what)
+
+    def costs(self) -> pandas.DataFrame:
+        """All that the file knows of costs, a column each, by variant."""
+        from facet import tables
+
+        return tables.costs(self)
+
+    def pareto(self, cost: str = "flops_sparse", condition: str | None = None) -> pandas.DataFrame:
+        """Cost and accuracy of every group of replicates, cheapest first, and `best`: no other one is as good for less."""
+        from facet import tables
+
+        return tables.pareto(self, cost, condition)
+
+    def table(self, *paths: str, **pick: Any) -> pandas.DataFrame:
+        """Arrays as one tidy table: a row for each element, a column for each dimension and each array. pick: as
+        `labelled`; arrays of one call have the same dimensions."""
+        from facet import tables
+
+        return tables.tidy(self, paths, pick)
+
+    @functools.cached_property
+    def plot(self) -> Plots:
+        """The pictures of the report: study.plot.accuracy_by_severity(), ..."""
+        from facet.plot import Plots
+
+        return Plots(self)
