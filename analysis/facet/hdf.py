@@ -48,7 +48,7 @@ def unlike_the_root(file: h5py.File, path: str) -> str:
     """The last name of a path; where the file's root has another array of that name, with the folder's in front:
     /linear/sample, which counts fewer than /sample, is linear_sample."""
     folder, _, name = path.strip("/").rpartition("/")
-    return f"{folder.rpartition('/')[2]}_{name}" if folder and name in file else name
+    return f"{folder.rpartition('/')[2]}_{name}" if folder and isinstance(file.get(name), h5py.Dataset) else name
 
 
 def dimension_names(dataset: h5py.Dataset) -> tuple[str, ...]:
