@@ -104,7 +104,7 @@ def test_what_is_missing_is_said_and_made(copy, stage, ranks):
         taken = slice(1, 2) if marks.ndim else ()
         marks[taken] = 0
         array[...] = np.full(good.shape, np.nan)
-    for command in ([str(ROOT / "build/facet"), "checksum", path], [sys.executable, ROOT / "analysis/report.py", path]):
+    for command in ([str(ROOT / "build/facet"), "checksum", path], [sys.executable, "-m", "facet", "report", path]):
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 65 and "not finished: " + stage in done.stderr, done.stderr
     again = run("run", copy / "study.yaml", ranks=ranks)
