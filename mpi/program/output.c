@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "study/study.h"
+
 static facet_status remove_file(const char *path)
 {
   FACET_CHECK(unlink(path) == 0 || errno == ENOENT, FACET_CANNOT_CREATE, "%s: cannot be removed: %s", path,
@@ -65,8 +67,10 @@ static facet_status compare_texts(const char *output, const char *path, const ch
   uint8_t *there = NULL;
   size_t count;
   FACET_TRY(facet_read_file(path, &there, &count));
-  bool same = strcmp((char *)there, text) == 0;
+  bool same;
+  facet_status status = facet_study_same((char *)there, text, &same);
   facet_free(&there);
+  FACET_TRY(status);
   FACET_CHECK(same, FACET_BAD_INPUT,
               "%s: holds the results of a different study (%s); choose another output, or --fresh to start over",
               output, path);

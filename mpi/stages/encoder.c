@@ -105,9 +105,10 @@ static facet_status prepare_own(training *t)
 /* What the training follows from. */
 static facet_status find_digest(training *t)
 {
-  char *all = facet_format("%s\n%s\n%d", t->plan->store.study_filled, t->from.member->sha256, t->ranks);
+  char *study = facet_study_identity(t->plan->store.study_filled);
+  char *all = study ? facet_format("%s\n%s\n%d", study, t->from.member->sha256, t->ranks) : NULL;
   facet_status status = all ? facet_sha256_bytes(all, strlen(all), t->digest) : FACET_OS;
-  facet_free(&all);
+  FACET_FREE(&study, &all);
   return status;
 }
 

@@ -99,34 +99,64 @@ static facet_status close_file(facet_store *s)
 
 /* ---- does a file fit? Asked by rank 0, which opens it alone, so that no rank waits for one that found out ---- */
 
-static facet_status same_text(const facet_store *s, const char *object, const char *name, const char *wanted,
-                              const char *otherwise)
+/* A text of an object; "" if it has none of that name. Caller frees. */
+static facet_status get_text(const facet_store *s, const char *object, const char *name, char **text)
 {
   char *words = NULL;
-  hid_t attribute = H5Aopen_by_name(s->file, object, name, H5P_DEFAULT, H5P_DEFAULT);
+  bool there = H5Aexists_by_name(s->file, object, name, H5P_DEFAULT) > 0;
+  hid_t attribute = there ? H5Aopen_by_name(s->file, object, name, H5P_DEFAULT, H5P_DEFAULT) : -1;
   hid_t type = attribute < 0 ? -1 : H5Aget_type(attribute);
-  bool text = type >= 0 && H5Tis_variable_str(type) > 0 && H5Aread(attribute, type, &words) >= 0 && words;
-  bool same = text && strcmp(words, wanted) == 0;
+  bool read = type >= 0 && H5Tis_variable_str(type) > 0 && H5Aread(attribute, type, &words) >= 0 && words;
+  *text = facet_copy_text(read ? words : "");
   if (words)
     H5free_memory(words);
   H5_CLOSE(type, attribute);
-  FACET_CHECK(text, FACET_BAD_INPUT, "%s: is not a store of facet: %s has no %s", s->path, object, name);
-  FACET_CHECK(same, FACET_BAD_INPUT, "%s: %s; use --fresh or another output", s->path, otherwise);
+  return *text ? FACET_OK : FACET_OS;
+}
+
+static facet_status same_study(const facet_store *s)
+{
+  char *text;
+  bool same;
+  FACET_TRY(get_text(s, "/", "study_filled", &text));
+  bool there = text[0] != '\0';
+  facet_status status = facet_study_same(text, s->shape.plan->study_filled, &same);
+  facet_free(&text);
+  FACET_TRY(status);
+  FACET_CHECK(there, FACET_BAD_INPUT, "%s: is not a store of facet: / has no study_filled", s->path);
+  FACET_CHECK(same, FACET_BAD_INPUT, "%s: belongs to a different study; use --fresh or another output", s->path);
+  return FACET_OK;
+}
+
+/* Results of two versions of a data set must not be mixed. A store that was made before there were digests has none. */
+static facet_status same_data(const facet_store *s)
+{
+  const facet_store_plan *p = s->shape.plan;
+  for (int i = 0; i < p->origins; i++) {
+    char *text;
+    FACET_TRY(get_text(s, "/", p->origin[i].name, &text));
+    facet_status status = facet_data_same(&p->origin[i], text, s->path);
+    facet_free(&text);
+    FACET_TRY(status);
+  }
   return FACET_OK;
 }
 
 static facet_status same_variant(const facet_store *s, const facet_store_variant *v)
 {
-  char *object = facet_format("/variants/%s", v->name);
-  facet_status status = !object ? FACET_OS
-                        : H5LTpath_valid(s->file, object, false) > 0
-                            ? same_text(s, object, "sha256", v->sha256, "was made with other networks")
-                            : facet_raise(FACET_BAD_INPUT, "%s: has no variant %s; use --fresh", s->path, v->name);
-  facet_free(&object);
+  char *object = facet_format("/variants/%s", v->name), *sha256 = NULL;
+  facet_status status = object ? FACET_OK : FACET_OS;
+  if (object && H5LTpath_valid(s->file, object, false) <= 0)
+    status = facet_raise(FACET_BAD_INPUT, "%s: has no variant %s; use --fresh", s->path, v->name);
+  if (status == FACET_OK)
+    status = get_text(s, object, "sha256", &sha256);
+  if (status == FACET_OK && strcmp(sha256, v->sha256) != 0)
+    status = facet_raise(FACET_BAD_INPUT, "%s: was made with other networks; use --fresh or another output", s->path);
+  FACET_FREE(&object, &sha256);
   return status;
 }
 
-/* Schema, study and variants. */
+/* Schema, study, data and variants. */
 static facet_status same_attributes(const facet_store *s)
 {
   const facet_store_plan *p = s->shape.plan;
@@ -135,13 +165,13 @@ static facet_status same_attributes(const facet_store *s)
               "%s: is not a store of facet: it has no schema_version", s->path);
   FACET_CHECK(version == FACET_SCHEMA_VERSION, FACET_BAD_INPUT, "%s: has schema version %d, this facet writes %d",
               s->path, version, FACET_SCHEMA_VERSION);
-  FACET_TRY(same_text(s, "/", "study_filled", p->study_filled, "belongs to a different study"));
+  FACET_TRY(same_study(s));
+  FACET_TRY(same_data(s));
   for (int v = 0; v < p->variants; v++)
     FACET_TRY(same_variant(s, &p->variant[v]));
   return FACET_OK;
 }
 
-/* Results of two versions of a data set must not be mixed. */
 static facet_status same_labels(const facet_store *s)
 {
   const facet_store_plan *p = s->shape.plan;

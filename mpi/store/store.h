@@ -7,6 +7,7 @@
 #include <mpi.h>
 
 #include "rows.h"
+#include "study/data.h"
 #include "study/study.h"
 
 /* What a variant costs. */
@@ -68,7 +69,9 @@ typedef struct {
   const char **class_name;
   int64_t samples; /* N test samples */
   facet_image image;
-  const int32_t *label;                  /* N */
+  const int32_t *label; /* N */
+  int origins;          /* of samples and labels */
+  facet_data_origin origin[FACET_DATA_ORIGINS];
   int64_t linear_samples, linear_rows;   /* n, k; the first n test samples; 0: no linearization */
   int64_t block;                         /* samples of a tile */
   int64_t change_samples;                /* whose changes of margin are taken apart; 0: none */
@@ -123,7 +126,8 @@ bool facet_store_name_taken(const char *name);
  * Nothing is left behind on failure. Coordinates, labels, attributes are written here. */
 facet_status facet_store_create(MPI_Comm comm, const char *path, const facet_store_plan *plan);
 /* Collective. Opens for overwriting. FACET_BAD_INPUT if the file does not fit the plan (schema version, study text with
- * defaults, variants' sha256, shapes, labels). The plan must outlive the store. */
+ * defaults but for where files lie, variants' sha256, shapes, digests of data, labels). The plan must outlive the
+ * store. */
 facet_status facet_store_open(MPI_Comm comm, const char *path, const facet_store_plan *plan, facet_store **store);
 /* Collective. Makes everything durable and closes. */
 facet_status facet_store_close(facet_store **store);

@@ -1,7 +1,10 @@
 /* The data sets of a study: see data.h. */
 #include "data.h"
 
+#include <string.h>
+
 #include "loader.h"
+#include "ranks/agree.h"
 #include "study_embed.h"
 
 const char *facet_label_file(const facet_source_keys *source)
@@ -62,6 +65,63 @@ facet_status facet_study_data_read(const facet_study *study, facet_study_data *d
               (long long)a->image.width, (long long)b->image.channels, (long long)b->image.height,
               (long long)b->image.width);
   return FACET_OK;
+}
+
+/* ---- digests ---- */
+
+bool facet_data_origin_of(const facet_data_keys *keys, const facet_study_data *data, facet_data_part part,
+                          facet_data_origin *origin)
+{
+  static const char *const name[FACET_DATA_ORIGINS] = {"test_images_sha256", "test_labels_sha256",
+                                                       "train_images_sha256", "train_labels_sha256"};
+  bool test = part < FACET_TRAIN_IMAGES, labels = part == FACET_TEST_LABELS || part == FACET_TRAIN_LABELS;
+  const facet_source_keys *source = test ? &keys->test : &keys->train;
+  const facet_dataset *d = test ? data->test : data->train;
+  *origin = (facet_data_origin){.name = name[part], .sha256 = ""};
+  if (!d)
+    return false;
+  origin->files = labels && source->labels.count > 0 ? &source->labels : &source->images;
+  origin->sha256 = labels ? d->digest.labels : d->digest.images;
+  return true;
+}
+
+facet_status facet_data_same(const facet_data_origin *now, const char *then, const char *made)
+{
+  FACET_CHECK(!then[0] || strcmp(then, now->sha256) == 0, FACET_BAD_INPUT,
+              "%s%s has changed since %s was made from it; use --fresh or another output folder", now->files->item[0],
+              now->files->count > 1 ? ": this or a file after it" : ":", made);
+  return FACET_OK;
+}
+
+enum { HEX = 64, WORDS = HEX / sizeof(int64_t) };
+
+/* The pieces that are this rank's; the others stay 0, so that a sum over all ranks brings them together. */
+static facet_status digest_own(MPI_Comm comm, const facet_dataset *d, int64_t *piece)
+{
+  for (int64_t i = facet_rank(comm); i < facet_dataset_pieces(d); i += facet_ranks(comm)) {
+    char hex[HEX + 1];
+    FACET_TRY(facet_dataset_digest_piece(d, i, hex));
+    memcpy(piece + WORDS * i, hex, HEX);
+  }
+  return FACET_OK;
+}
+
+static facet_status digest_set(MPI_Comm comm, facet_dataset *d)
+{
+  int64_t words = (int64_t)WORDS * facet_dataset_pieces(d), *piece = facet_allocate((size_t)words, sizeof *piece);
+  facet_status status;
+  FACET_GO(done, status, facet_agree(comm, piece ? digest_own(comm, d, piece) : FACET_OS));
+  FACET_GO(done, status, facet_sum(comm, piece, words, "digesting data"));
+  status = facet_agree(comm, facet_dataset_digest_join(d, (const char *)piece, &d->digest));
+done:
+  facet_free(&piece);
+  return status;
+}
+
+facet_status facet_study_data_digest(MPI_Comm comm, facet_study_data *data)
+{
+  FACET_TRY(digest_set(comm, data->test));
+  return data->train ? digest_set(comm, data->train) : FACET_OK;
 }
 
 void facet_study_data_clear(facet_study_data *data)

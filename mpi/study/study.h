@@ -92,8 +92,13 @@ typedef bool facet_study_taken(const char *name);
  * other file. */
 facet_status facet_study_read(const char *path, facet_study_taken *taken, facet_study **study);
 void facet_study_destroy(facet_study **study);
-/* The study as YAML with all defaults filled in: what `facet check` shows, and what tells one study from another. */
+/* The study as YAML with all defaults filled in: what `facet check` shows. */
 facet_status facet_study_text(const facet_study *study, char **yaml); /* caller frees */
+/* What tells one study from another of such a text: all of it but for where files lie, so that what is moved still
+ * knows its study; of paths their last names stay, and the output goes. Caller frees; NULL: no memory. */
+char *facet_study_identity(const char *yaml);
+/* Whether two such texts have one identity. */
+facet_status facet_study_same(const char *yaml, const char *other, bool *same);
 /* "clean", "gaussian_noise/3", "CIFAR-10-C/gaussian_noise/3"; caller frees. */
 char *facet_condition_name(facet_condition condition);
 

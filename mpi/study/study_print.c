@@ -59,6 +59,52 @@ static void print_one(FILE *out, const facet_key *key, const void *slot)
     fprintf(out, "%lld", (long long)facet_schema_integer(key, slot));
 }
 
+/* The last name of a path, in quotes; the character behind the path. */
+static const char *print_last_name(FILE *out, const char *path, bool quoted)
+{
+  const char *end = path + strcspn(path, quoted ? "\"\n" : " ,]}\n"), *name = path;
+  for (const char *c = path; c < end; c++)
+    name = *c == '/' ? c + 1 : name;
+  fprintf(out, quoted ? "%.*s" : "\"%.*s\"", (int)(end - name), name);
+  return end;
+}
+
+/* Paths are the texts that begin with /: they are absolute. */
+static void print_identity(FILE *out, const char *yaml)
+{
+  static const char output[] = "output: ";
+  for (const char *c = yaml; *c;) {
+    char before = c == yaml ? '\n' : c[-1];
+    if (before == '\n' && strncmp(c, output, sizeof output - 1) == 0)
+      c += strcspn(c, "\n");
+    else if (*c == '/' && strchr(" [\"", before))
+      c = print_last_name(out, c, before == '"');
+    else
+      fputc(*c++, out);
+  }
+}
+
+char *facet_study_identity(const char *yaml)
+{
+  char *text = NULL;
+  size_t size;
+  FILE *out = open_memstream(&text, &size);
+  if (out)
+    print_identity(out, yaml);
+  char *identity = out && fclose(out) == 0 ? facet_copy_text(text) : NULL;
+  free(text);
+  return identity;
+}
+
+facet_status facet_study_same(const char *yaml, const char *other, bool *same)
+{
+  char *a = facet_study_identity(yaml), *b = facet_study_identity(other);
+  bool made = a && b;
+  *same = made && strcmp(a, b) == 0;
+  FACET_FREE(&a, &b);
+  return made ? FACET_OK : FACET_OS;
+}
+
 /* ---- keys ---- */
 
 /* One value, or a list of them. */

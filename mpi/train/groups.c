@@ -16,10 +16,51 @@ static char *file_beside(const facet_member *m, const char *what)
   return facet_format("%.*s.%s", (int)(strlen(m->file) - strlen(".onnx")), m->file, what);
 }
 
-static facet_status write_record(const facet_member *m, const facet_record *record)
+/* What a member is made from beside dense and the study, as it is now. */
+typedef struct {
+  facet_data_origin from[FACET_FROM]; /* no files: not from that */
+  facet_texts files;
+  char *file; /* of masks, or of the network that is trained */
+  char sha256[65];
+} origins;
+
+static facet_status digest_file(const char *path, bool mask, char hex[65])
 {
+  uint8_t *bytes;
+  size_t count;
+  if (mask)
+    return facet_sha256_file(path, hex);
+  FACET_TRY(facet_onnx_whole(path, &bytes, &count));
+  facet_status status = facet_sha256_bytes(bytes, count, hex);
+  facet_free(&bytes);
+  return status;
+}
+
+static facet_status find_origins(const facet_making *making, const facet_variant *variant, origins *o)
+{
+  const facet_recipe *recipe = facet_making_recipe(making, variant);
+  const facet_method *method = variant->method;
+  bool mask = recipe && recipe->mask, first = !recipe || (method && method->from_first);
+  *o = (origins){.files = {1, &o->file}};
+  if (facet_making_training(making, variant) || (method && method->needs_data)) {
+    (void)facet_data_origin_of(making->keys, making->data, FACET_TRAIN_IMAGES, &o->from[FACET_FROM_IMAGES]);
+    (void)facet_data_origin_of(making->keys, making->data, FACET_TRAIN_LABELS, &o->from[FACET_FROM_LABELS]);
+  }
+  o->file = mask ? recipe->mask : first && making->model->train ? making->model->onnx : NULL;
+  if (!o->file)
+    return FACET_OK;
+  o->from[FACET_FROM_FILE] = (facet_data_origin){.files = &o->files, .sha256 = o->sha256};
+  return digest_file(o->file, mask, o->sha256);
+}
+
+static facet_status write_record(const facet_making *making, const facet_member *m, facet_record record)
+{
+  origins o;
+  FACET_TRY(find_origins(making, &m->variant, &o));
+  for (int i = 0; i < FACET_FROM; i++)
+    snprintf(record.from[i], sizeof record.from[i], "%s", o.from[i].files ? o.from[i].sha256 : "");
   char *path = file_beside(m, "record");
-  facet_status status = path ? facet_record_write(path, record) : FACET_OS;
+  facet_status status = path ? facet_record_write(path, &record) : FACET_OS;
   facet_free(&path);
   return status;
 }
@@ -30,6 +71,18 @@ facet_record facet_groups_record(const facet_member *m)
   facet_record record = facet_record_read(path ? path : "");
   facet_free(&path);
   return record;
+}
+
+/* FACET_BAD_INPUT if something has changed since the member was made from it, or given up with it. */
+static facet_status same_origins(const facet_making *making, const facet_member *m)
+{
+  const facet_record then = facet_groups_record(m);
+  origins o;
+  FACET_TRY(find_origins(making, &m->variant, &o));
+  for (int i = 0; i < FACET_FROM; i++)
+    if (o.from[i].files)
+      FACET_TRY(facet_data_same(&o.from[i], then.from[i], m->variant.name));
+  return FACET_OK;
 }
 
 /* An external network is copied byte by byte, or with the data of its other files inside, so that the copy and its
@@ -64,20 +117,21 @@ static facet_status take_external(const facet_origin *o, const facet_member *m)
 }
 
 /* Rank 0. The record comes before the network: what has a file has a record. */
-static facet_status write_made(const facet_member *m, const facet_network *made, double seconds)
+static facet_status write_made(const facet_making *making, const facet_member *m, const facet_network *made,
+                               double seconds)
 {
-  FACET_TRY(write_record(m, &(facet_record){.seconds = seconds}));
+  FACET_TRY(write_record(making, m, (facet_record){.seconds = seconds}));
   return facet_onnx_write(made, m->file);
 }
 
 /* Says at once that a training has diverged, and keeps it for the end. */
-static facet_status note_diverged(MPI_Comm comm, const facet_member *m)
+static facet_status note_diverged(MPI_Comm comm, const facet_making *making, const facet_member *m)
 {
   facet_record record = {.seconds = NAN};
   snprintf(record.diverged, sizeof record.diverged, "%s", facet_message());
   if (facet_rank(comm) == 0)
     fprintf(stderr, "facet: warning: %s; the study goes on without %s\n", record.diverged, m->variant.name);
-  return facet_agree(comm, facet_rank(comm) == 0 ? write_record(m, &record) : FACET_OK);
+  return facet_agree(comm, facet_rank(comm) == 0 ? write_record(making, m, record) : FACET_OK);
 }
 
 facet_status facet_groups_make_one(MPI_Comm comm, const facet_origin *o, const facet_member *m)
@@ -91,7 +145,7 @@ facet_status facet_groups_make_one(MPI_Comm comm, const facet_origin *o, const f
   facet_status status;
   FACET_GO(done, status, facet_agree(comm, checkpoint ? FACET_OK : FACET_OS));
   FACET_GO(done, status, facet_recipe_make(comm, o, &m->variant, checkpoint, &made, &seconds));
-  status = facet_agree(comm, speaks ? write_made(m, made, seconds) : FACET_OK);
+  status = facet_agree(comm, speaks ? write_made(o->making, m, made, seconds) : FACET_OK);
 done:
   if (speaks && (status == FACET_OK || status == FACET_DIVERGED))
     facet_checkpoint_remove(checkpoint);
@@ -100,15 +154,24 @@ done:
   return status;
 }
 
-facet_status facet_groups_missing(MPI_Comm comm, const facet_family *family, int *state)
+/* Rank 0. What has a file must not have been made from something else than there is now. */
+static facet_status look_at(const facet_family *family, int *state)
 {
-  for (int i = 0; i < family->count && facet_rank(comm) == 0; i++) {
+  for (int i = 0; i < family->count; i++) {
     const facet_member *m = &family->member[i];
     bool external = facet_making_external(&family->making, &m->variant) != NULL; /* always: it may have changed */
     state[i] = external || !facet_exists(m->file) ? FACET_TO_MAKE : FACET_THERE;
     if (state[i] == FACET_TO_MAKE && i > 0 && facet_groups_record(m).diverged[0])
       state[i] = FACET_GIVEN_UP;
+    if (state[i] != FACET_TO_MAKE)
+      FACET_TRY(same_origins(&family->making, m));
   }
+  return FACET_OK;
+}
+
+facet_status facet_groups_missing(MPI_Comm comm, const facet_family *family, int *state)
+{
+  FACET_AGREE(comm, facet_rank(comm) == 0 ? look_at(family, state) : FACET_OK);
   return facet_share(comm, state, family->count, "making variants");
 }
 
@@ -154,7 +217,7 @@ static facet_status make_dealt(MPI_Comm comm, const facet_origin *o, const facet
       continue;
     facet_status status = facet_groups_make_one(comm, o, &family->member[i]);
     if (status == FACET_DIVERGED) {
-      status = note_diverged(comm, &family->member[i]);
+      status = note_diverged(comm, &family->making, &family->member[i]);
       state[i] = FACET_GIVEN_UP;
     }
     FACET_TRY(status);

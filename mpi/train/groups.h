@@ -10,7 +10,7 @@ typedef enum { FACET_THERE, FACET_TO_MAKE, FACET_GIVEN_UP } facet_member_state;
 /* Collective, all of them. state: of each member, the same on all ranks: a facet_member_state. */
 
 /* What is still to be made, as rank 0 sees the folder: the others may see files late. What diverged before would do so
- * again. */
+ * again. FACET_BAD_INPUT names a file that has changed since a network was made from it. */
 facet_status facet_groups_missing(MPI_Comm comm, const facet_family *family, int *state);
 /* Makes a network and writes its file. Errors as facet_recipe_make. */
 facet_status facet_groups_make_one(MPI_Comm comm, const facet_origin *origin, const facet_member *member);

@@ -6,13 +6,27 @@
 
 #include "base/base.h"
 
+/* SHA-256 of what a data set says, however its files say it. "": not known. */
+typedef struct {
+  char images[65], labels[65];
+} facet_data_digest;
+
 struct facet_dataset {
   int64_t count; /* samples N */
   facet_image image;
   bool is_float;  /* pixels are float32 instead of uint8 */
   void *pixels;   /* N x channel x y x x */
   int32_t *label; /* N; -1 where there is none */
+  facet_data_digest digest;
 };
+
+/* The images' digest is that of the digests of so many pieces, which may be shared out. */
+int64_t facet_dataset_pieces(const facet_dataset *dataset);
+facet_status facet_dataset_digest_piece(const facet_dataset *dataset, int64_t piece, char hex[65]);
+/* From the pieces, 64 characters each, one after the other. */
+facet_status facet_dataset_digest_join(const facet_dataset *dataset, const char *pieces, facet_data_digest *digest);
+/* What the data set has, or else found by this thread alone. */
+facet_status facet_dataset_digest(const facet_dataset *dataset, facet_data_digest *digest);
 
 /* Whether files of images hold the labels, so that no others are wanted; or have them beside where no others are given.
  */

@@ -205,11 +205,9 @@ static facet_status digest_network(const facet_network *network, facet_sha256 *d
 
 static facet_status digest_data(const facet_dataset *data, facet_sha256 *digest)
 {
-  int64_t size[3] = {data->image.channels, data->image.height, data->image.width};
-  size_t pixels = (size_t)(data->count * size[0] * size[1] * size[2]);
-  FACET_TRY(facet_sha256_add(digest, size, sizeof size));
-  FACET_TRY(facet_sha256_add(digest, data->pixels, pixels * (data->is_float ? sizeof(float) : 1)));
-  return facet_sha256_add(digest, data->label, (size_t)data->count * sizeof *data->label);
+  facet_data_digest all;
+  FACET_TRY(facet_dataset_digest(data, &all));
+  return facet_sha256_add(digest, &all, sizeof all);
 }
 
 static facet_status digest_mask(const facet_mask *mask, facet_sha256 *digest)

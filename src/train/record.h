@@ -5,9 +5,13 @@
 
 #include "base/base.h"
 
+/* What a network may be made from beside dense and the study. FILE: of masks, or of the network that is trained. */
+typedef enum { FACET_FROM_IMAGES, FACET_FROM_LABELS, FACET_FROM_FILE, FACET_FROM } facet_made_from;
+
 typedef struct {
-  double seconds;     /* of training, killed runs included; NaN: not known */
-  char diverged[400]; /* what was said when the training diverged; "": it did not */
+  double seconds;            /* of training, killed runs included; NaN: not known */
+  char diverged[400];        /* what was said when the training diverged; "": it did not */
+  char from[FACET_FROM][65]; /* SHA-256; "": not from that, or not known */
 } facet_record;
 
 /* Written whole or not at all. */

@@ -37,7 +37,7 @@ static bool everywhere(bool good)
 
 static uint8_t pixels[N * SIDE * SIDE];
 static int32_t label[N];
-static facet_dataset data = {N, {1, SIDE, SIDE}, false, pixels, label};
+static facet_dataset data = {.count = N, .image = {1, SIDE, SIDE}, .pixels = pixels, .label = label};
 static const facet_normalization normalize = {.scale = 255, .channels = 1, .mean = {0.4}, .std = {0.3}};
 static const facet_input_layout layout = {
     FACET_CHANNELS_FIRST, false, 3, {1, SIDE, SIDE}, {FACET_AXIS_CHANNEL, FACET_AXIS_Y, FACET_AXIS_X}};

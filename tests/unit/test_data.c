@@ -923,6 +923,54 @@ static void cutout(void **state)
     assert_true(seen[c / WIDE][c % WIDE]);
 }
 
+static facet_data_digest digest_of(const facet_dataset *d)
+{
+  facet_data_digest digest;
+  assert_int_equal(facet_dataset_digest(d, &digest), FACET_OK);
+  return digest;
+}
+
+/* More than one piece, whoever finds which; every pixel and label tells, and what is known is not found again. */
+static void digests(void **state)
+{
+  (void)state;
+  enum { COUNT = 3, SIDE = 1600 };
+  uint8_t *pixels = facet_allocate(COUNT * SIDE * SIDE, 1);
+  int32_t label[COUNT] = {0, 1, 2};
+  facet_dataset d = {.count = COUNT, .image = {1, SIDE, SIDE}, .pixels = pixels, .label = label};
+  for (size_t i = 0; i < (size_t)COUNT * SIDE * SIDE; i++)
+    pixels[i] = (uint8_t)(i * i >> 7);
+  facet_data_digest first = digest_of(&d), other;
+  assert_int_equal(facet_dataset_pieces(&d), 2);
+  char hex[2 * 64 + 1];
+  for (int i = 1; i >= 0; i--) {
+    char one[65];
+    assert_int_equal(facet_dataset_digest_piece(&d, i, one), FACET_OK);
+    memcpy(hex + 64 * i, one, 64);
+  }
+  assert_int_equal(facet_dataset_digest_join(&d, hex, &other), FACET_OK);
+  assert_memory_equal(&first, &other, sizeof first);
+  for (size_t i = 0; i < (size_t)COUNT * SIDE * SIDE; i += (size_t)COUNT * SIDE * SIDE - 1) {
+    pixels[i] ^= 1;
+    other = digest_of(&d);
+    assert_string_not_equal(first.images, other.images);
+    assert_string_equal(first.labels, other.labels);
+    pixels[i] ^= 1;
+  }
+  label[2] = 1;
+  other = digest_of(&d);
+  assert_string_equal(first.images, other.images);
+  assert_string_not_equal(first.labels, other.labels);
+  label[2] = 2;
+  d.image = (facet_image){1, SIDE * SIDE, 1};
+  other = digest_of(&d);
+  assert_string_not_equal(first.images, other.images);
+  d.digest = first;
+  other = digest_of(&d);
+  assert_memory_equal(&first, &other, sizeof first);
+  facet_free(&pixels);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -947,6 +995,7 @@ int main(void)
       cmocka_unit_test(augmentation_off),
       cmocka_unit_test(shift_and_flip),
       cmocka_unit_test(cutout),
+      cmocka_unit_test(digests),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

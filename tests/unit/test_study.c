@@ -343,6 +343,45 @@ static void paths_start_beside_the_study(void **state)
   facet_study_destroy(&again);
 }
 
+/* Of a text as a study has it when all defaults are filled in. */
+static void assert_identity(const char *text, const char *wanted)
+{
+  char *identity = facet_study_identity(text);
+  assert_string_equal(identity, wanted);
+  facet_free(&identity);
+}
+
+static void what_is_moved_is_the_same_study(void **state)
+{
+  (void)state;
+  assert_identity("study: a\noutput: /x/y\nseed: 1\n", "study: a\n\nseed: 1\n");
+  assert_identity("  images: [/a/b.bin, \"/a b/c, d.bin\", /e.h5:/images]\n",
+                  "  images: [\"b.bin\", \"c, d.bin\", \"images\"]\n");
+  assert_identity("  - {corruption: fog, published: /sets/C, severity: 1}\n  - onnx: /n.onnx",
+                  "  - {corruption: fog, published: \"C\", severity: 1}\n  - onnx: \"n.onnx\"");
+  const char *text = "data: {test: {format: npy, images: i.npy}}\nmodel: {onnx: m.onnx}\n";
+  facet_study *s = NULL;
+  char *yaml[3];
+  const char *const place[] = {"one/s.yaml", "two/deep er/s.yaml", "three/s.yaml"};
+  for (int i = 0; i < 3; i++) {
+    char *own = facet_format("%s%s", text, i == 2 ? "seed: 2\n" : i == 1 ? "output: elsewhere\n" : "");
+    assert_int_equal(facet_make_folder(i == 0 ? "one" : i == 1 ? "two/deep er" : "three"), FACET_OK);
+    write_study(place[i], own, strlen(own));
+    assert_int_equal(facet_study_read(place[i], NULL, &s), FACET_OK);
+    assert_int_equal(facet_study_text(s, &yaml[i]), FACET_OK);
+    facet_study_destroy(&s);
+    facet_free(&own);
+  }
+  bool same;
+  assert_string_not_equal(yaml[0], yaml[1]);
+  assert_int_equal(facet_study_same(yaml[0], yaml[1], &same), FACET_OK);
+  assert_true(same);
+  assert_int_equal(facet_study_same(yaml[0], yaml[2], &same), FACET_OK);
+  assert_false(same);
+  for (int i = 0; i < 3; i++)
+    facet_free(&yaml[i]);
+}
+
 static void every_method_of_the_table_can_be_asked_for(void **state)
 {
   (void)state;
@@ -983,7 +1022,9 @@ static int end(void **state)
 {
   (void)state;
   static const char *const left[] = {
-      "s.yaml", "g.yaml", "jobs/deep/my study.yaml", "else/where/t.yaml", "jobs/deep", "jobs", "else/where", "else"};
+      "s.yaml", "g.yaml",     "jobs/deep/my study.yaml", "else/where/t.yaml", "jobs/deep", "jobs",        "else/where",
+      "else",   "one/s.yaml", "two/deep er/s.yaml",      "three/s.yaml",      "one",       "two/deep er", "two",
+      "three"};
   for (size_t i = 0; i < sizeof left / sizeof left[0]; i++)
     remove(left[i]);
   if (chdir("../..") != 0)
@@ -1004,6 +1045,7 @@ int main(void)
       cmocka_unit_test(severities_left_out_are_all),
       cmocka_unit_test(rows_are_written_in_many_ways),
       cmocka_unit_test(paths_start_beside_the_study),
+      cmocka_unit_test(what_is_moved_is_the_same_study),
       cmocka_unit_test(every_method_of_the_table_can_be_asked_for),
       cmocka_unit_test(text_reads_back),
       cmocka_unit_test(text_has_all_defaults),
