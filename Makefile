@@ -35,6 +35,9 @@ SETTINGS := CC CFLAGS CPPFLAGS LDFLAGS MPI_CFLAGS MPI_LIBS HDF5_DIR SCALAPACK_LI
   RANDOM123_DIR ONNX_PROTO YAML_DIR PKG_CONFIG PKG_CONFIG_PATH
 GIVEN := $(foreach name,$(SETTINGS),$(name)='$($(name))')
 ifneq ($(filter-out deps venv demo test test-slurm bench lint format clean help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(shell [ -w $(if $(wildcard build),build,.) ] || echo no),)
+$(error $(CURDIR) is not yours to write in: build a copy)
+endif
 include build/config.mk
 endif
 
@@ -73,7 +76,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow $(if $(filter 1,$(SAN
 OPTIMIZE := $(if $(filter 1,$(SANITIZE)),-O1 -g -fno-omit-frame-pointer -fsanitize=address$(comma)undefined \
   -fno-sanitize-recover=all,-O3 -g -fno-trapping-math -fno-math-errno)
 LANGUAGE := -std=c17 -D_GNU_SOURCE -fopenmp -Iinclude -Isrc -Impi -Itests -isystem $(GENERATED) -DH5_USE_110_API
-OPTIONS := $(OPTIMIZE) -march=$(ARCH) $(CPPFLAGS) $(CFLAGS)
+OPTIONS := $(OPTIMIZE) $(ARCH:%=-march=%) $(CPPFLAGS) $(CFLAGS)
 COMPILE := $(FOUND_CC) $(LANGUAGE) $(WARNINGS) $(FOUND_CFLAGS) $(OPTIONS)
 SHARED := -fPIC -fvisibility=hidden -fno-semantic-interposition
 LIBRARIES := $(LDFLAGS) $(FOUND_LIBS) -lm
@@ -210,25 +213,17 @@ format:
 	clang-format -i $(FORMATTED)
 
 # Tables that are derived from the program; make test holds them against it, too.
-docs: $(TEST_PROGRAMS)
+docs: $(TEST_PROGRAMS) $(BUILD)/facet
 	@tools/docs $(BUILD)/tests/programs $(wildcard docs/*.md)
-docs-check: $(TEST_PROGRAMS)
+	@tools/man $(BUILD)/facet >$(BUILD)/facet.1 && cp $(BUILD)/facet.1 docs
+docs-check: $(TEST_PROGRAMS) $(BUILD)/facet
 	@tools/docs --check $(BUILD)/tests/programs $(wildcard docs/*.md)
+	@tools/man $(BUILD)/facet | diff -u docs/facet.1 - || { echo "docs/facet.1: run make docs" >&2; exit 1; }
 
-INTO := $(DESTDIR)$(PREFIX)
 install: all
-	install -d '$(INTO)/bin' '$(INTO)/lib/pkgconfig' '$(INTO)/include/facet' '$(INTO)/share/facet'
-	install build/facet '$(INTO)/bin'
-	install -m 644 build/libfacet.a '$(INTO)/lib'
-	install build/libfacet.so '$(INTO)/lib/libfacet.so.$(VERSION)'
-	ln -sf libfacet.so.$(VERSION) '$(INTO)/lib/$(SONAME)'
-	ln -sf $(SONAME) '$(INTO)/lib/libfacet.so'
-	install -m 644 include/facet/*.h '$(INTO)/include/facet'
-	cp -r analysis jobs '$(INTO)/share/facet'
-	find '$(INTO)/share/facet' -name __pycache__ -prune -exec rm -r {} +
-	printf '%s\n' 'prefix=$(PREFIX)' 'Name: facet' 'Description: what a ReLU network does with each sample' \
-	  'Version: $(VERSION)' 'Cflags: -I$${prefix}/include' 'Libs: -L$${prefix}/lib -lfacet' \
-	  'Libs.private: -fopenmp $(strip $(LDFLAGS) $(FOUND_LIBRARY_LIBS)) -lm' >'$(INTO)/lib/pkgconfig/facet.pc'
+	@PREFIX=$(call quoted,$(PREFIX)) DESTDIR=$(call quoted,$(DESTDIR)) LIBDIR=$(call quoted,$(or $(LIBDIR),$(PREFIX)/lib)) \
+	  VERSION=$(VERSION) SONAME=$(SONAME) LIBS=$(call quoted,-fopenmp $(strip $(LDFLAGS) $(FOUND_LIBRARY_LIBS)) -lm) \
+	  tools/install $(BUILD)
 
 clean:
 	rm -rf build
@@ -241,9 +236,9 @@ help:
 	@echo 'make test       unit, parallel, ONNX and whole-run tests; SANITIZE=1: unit and ONNX under sanitizers'
 	@echo 'make test-slurm a study on a private four-node Slurm on this machine'
 	@echo 'make lint       clang-format, rooms, clang-tidy; ruff and mypy; make format applies the first'
-	@echo 'make docs       the tables in docs/ that are derived from the program; make docs-check holds them against it'
+	@echo 'make docs       the manual page and the tables in docs/, derived from the program; make docs-check holds them against it'
 	@echo 'make bench      speed against PyTorch; table, and results/bench.json'
-	@echo 'make install    PREFIX=$(PREFIX) DESTDIR='
+	@echo 'make install    PREFIX=$(PREFIX) LIBDIR=PREFIX/lib DESTDIR= (docs/install.md)'
 	@echo 'make clean      remove build/'
 	@echo 'Settings: V=1 CC CFLAGS LDFLAGS ARCH CORES; where libraries are: HDF5_DIR ONEDNN_DIR RANDOM123_DIR YAML_DIR'
 	@echo 'SCALAPACK_LIBS OPENBLAS_LIBS ONNX_PROTO MPI_CFLAGS MPI_LIBS PKG_CONFIG_PATH'

@@ -202,7 +202,7 @@ static void versions(void **state)
     !FACET_VERSION_AT_LEAST(FACET_VERSION_MAJOR, FACET_VERSION_MINOR - 1, FACET_VERSION_PATCH + 1)
 #error "versions are not ordered"
 #endif
-  assert_true(strstr(facet_compiler(), " -O") && strstr(facet_compiler(), "-march="));
+  assert_non_null(strstr(facet_compiler(), " -O"));
   assert_true(strlen(facet_revision()) > 0 && strlen(facet_blas_core()) > 0);
   assert_true(facet_onednn_version()[0] >= '1' && facet_onednn_version()[0] <= '9');
 }
