@@ -5,18 +5,27 @@
     study.accuracy()
     help(facet.Study)           # all questions
 
+    network = facet.Network("model.onnx")       # linearized, measured, pruned in this process
+    network.linearize(x)
+
 Commands: python -m facet --help. Nothing is drawn, changed or read when this is imported."""
 
 import os
 
-from facet.errors import FacetError, MaskError, StudyError
+from facet.answers import Geometry, Linearization, Margins
+from facet.corruptions import corrupt, corruptions
+from facet.errors import FacetError, MaskError, NetworkError, StudyError
 from facet.explain import Contrast, Contributions, MarginChange, Position, check_sums, contrast_change
+from facet.library import set_threads
 from facet.linear import Linear
+from facet.network import Network
+from facet.pruning import Mask, methods
 from facet.study import Study
 
 __version__ = "0.1.0"
-__all__ = ["Contrast", "Contributions", "FacetError", "Linear", "MarginChange", "MaskError", "Position", "Study", "StudyError",
-           "check_sums", "contrast_change", "open"]
+__all__ = ["Contrast", "Contributions", "FacetError", "Geometry", "Linear", "Linearization", "MarginChange", "Margins", "Mask",
+           "MaskError", "Network", "NetworkError", "Position", "Study", "StudyError", "check_sums", "contrast_change", "corrupt",
+           "corruptions", "methods", "open", "set_threads"]
 
 
 def open(path: str | os.PathLike[str]) -> Study:  # noqa: A001

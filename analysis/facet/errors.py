@@ -18,6 +18,10 @@ class StudyError(FacetError):
     """A result file that is missing, damaged or not finished, or a question that it has no answer to."""
 
 
+class NetworkError(FacetError):
+    """What the library refuses: a file, an input, a choice; or there is no library."""
+
+
 class MaskError(FacetError):
     """Masks, networks and state dicts that do not fit together."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pathlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pandas
     import xarray
 
+    from facet.network import Network
     from facet.plot import Plots
     from facet.tables import Fragile
 
@@ -38,6 +40,7 @@ class Study(Store):
         study.table("geometry/margin", variant="dense")     any arrays as a tidy table of pandas
         study.labelled("geometry/angle"), study.tree()      the same as xarray, read when used
         study.plot.accuracy_by_sparsity()                   a picture, with its caption
+        study.network("dense")                              the network itself: linearize, prune, ... what you like
 
     Methods that return arrays of numpy say their shape: V variants, C conditions, N test samples, K classes, R groups of
     replicates."""
@@ -145,10 +148,23 @@ class Study(Store):
         mean, std = (np.broadcast_to(value.ravel(), channels).reshape(-1, 1, 1) for value in (mean, std))
         return float(scale), mean, std
 
-    def input(self, sample: int) -> Array:
-        """What the network sees: the normalised image, float64, channel x y x x."""
+    def input(self, sample: int, variant: str | None = None) -> Array:
+        """What the network sees: the normalised image, float64, channel x y x x; with a variant, as its network takes it, in
+        its order and shape."""
         scale, mean, std = self.normalization
-        return np.asarray((self.image(sample).astype(float) / scale - mean) / std)
+        x = np.asarray((self.image(sample).astype(float) / scale - mean) / std)
+        if variant is None:
+            return x
+        recipe = self.recipe(variant)
+        x = np.moveaxis(x, 0, -1) if recipe["order"] == "channels_last" else x
+        return x.reshape(recipe["input_shape"])
+
+    def network(self, variant: str) -> Network:
+        """The variant's network, from its ONNX file beside this one, in the study's precision (docs/python.md)."""
+        from facet.network import Network
+
+        file = pathlib.Path(self.path).parent / "variants" / self.recipe(variant)["onnx"]
+        return Network(file, precision="double" if self.file["image"].dtype.itemsize == 8 else "float")
 
     # ---- linearizations ----
 

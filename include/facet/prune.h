@@ -9,8 +9,10 @@ FACET_BEGIN
 
 /* How to choose what goes: a row of the table of methods. */
 typedef struct facet_method facet_method;
-/* "magnitude", "snip", ...: the names of docs/study.md. NULL: there is none of that name. */
+/* "magnitude", "snip", ...: the names of docs/study.md, numbered 0, 1, ... NULL: there is none of that name, or
+ * number. */
 const facet_method *facet_method_find(const char *name);
+const char *facet_method_name(int number);
 
 typedef enum { FACET_SCOPE_GLOBAL, FACET_SCOPE_LAYER } facet_scope;
 const char *facet_scope_name(int scope); /* "global", "layer"; NULL: there is none of that number */

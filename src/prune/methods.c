@@ -75,6 +75,12 @@ const facet_method *facet_method_at(int number)
   return number >= 0 && number < METHODS ? &table[number] : NULL;
 }
 
+const char *facet_method_name(int number)
+{
+  const facet_method *method = facet_method_at(number);
+  return method ? method->name : NULL;
+}
+
 const facet_method *facet_method_find(const char *name)
 {
   for (int i = 0; i < METHODS; i++)

@@ -188,6 +188,16 @@ static void nonsense_is_refused(void **state)
   facet_network_destroy(&n);
 }
 
+static void methods_are_numbered(void **state)
+{
+  (void)state;
+  int methods = 0;
+  for (const char *name; (name = facet_method_name(methods)); methods++)
+    assert_non_null(facet_method_find(name));
+  assert_true(methods > 5);
+  assert_null(facet_method_name(-1));
+}
+
 static void versions(void **state)
 {
   (void)state;
@@ -214,6 +224,7 @@ int main(void)
       cmocka_unit_test(from_pruning_to_a_certificate),
       cmocka_unit_test(data_come_with_their_labels),
       cmocka_unit_test(nonsense_is_refused),
+      cmocka_unit_test(methods_are_numbered),
       cmocka_unit_test(versions),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,145 @@
+"""What a network says of samples: linearizations, margins, geometry, as arrays of numpy."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from facet.errors import NetworkError
+from facet.hdf import Array
+
+
+def numbers(x: Any) -> Array:
+    """Samples as an array of numbers; a tensor of PyTorch is taken from its graph and device."""
+    if hasattr(x, "detach"):
+        x = x.detach().cpu()
+    array = np.asarray(x)
+    if array.dtype.kind not in "fiub":
+        raise NetworkError(f"x holds {array.dtype}, not numbers")
+    return array
+
+
+class Answer:
+    """Of a batch, it has a length, and an item for each sample."""
+
+    each: ClassVar[str]  # a field that has one number for each sample
+
+    @property
+    def _count(self) -> int | None:
+        """Samples of a batch; None: one sample was given alone."""
+        each = np.asarray(getattr(self, self.each))
+        return len(each) if each.ndim else None
+
+    def _samples(self) -> str:
+        count = self._count
+        return "one sample" if count is None else f"{count} sample{'s' * (count != 1)}"
+
+    def __len__(self) -> int:
+        count = self._count
+        if count is None:
+            raise TypeError("of one sample, not of a batch: it has no length, and no items")
+        return count
+
+    def __getitem__(self, i: int | slice) -> Self:
+        """One sample, or some, of a batch."""
+        len(self)
+        parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return type(self)(**{name: part if isinstance(part, list) else part[i] for name, part in parts.items()})
+
+
+def worst(residual: Array) -> str:
+    return f", worst residual {np.max(residual):.1e}" if np.size(residual) else ""
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Linearization(Answer):
+    """F(x) = W x + b, exactly, on the facet that each sample lies in. Of a batch of N samples; of one sample given alone,
+    arrays lack the first dimension. k rows of W explain k of the K classes.
+
+    W         N x k x the network's input shape, logits per unit of input; in the network's precision
+    b         N x k, logits
+    b_node    N x k x nodes, logits: what each node's constants add to b
+    node      names of these nodes
+    row       N x k, the class that each row explains
+    residual  N, certificate: the largest |F - (W x + b)| of a sample's rows, relative to its largest |F|, or 1
+    ties      N, gates that sit on a boundary as far as rounding can tell
+    logits    N x K, F"""
+
+    each = "residual"
+    W: Array
+    b: Array
+    b_node: Array
+    node: list[str]
+    row: Array
+    residual: Array
+    ties: Array
+    logits: Array
+
+    def __call__(self, x: Any) -> Array:
+        """W x + b, in double: N x k logits, for x of W's samples, or for other inputs to see where the facet ends."""
+        x = numbers(x).reshape(*self.row.shape[:-1], 1, -1)
+        return np.asarray((self.W.reshape(*self.row.shape, -1) * x).sum(axis=-1, dtype=float) + self.b)
+
+    def __repr__(self) -> str:
+        k = self.row.shape[-1]
+        size = " x ".join(map(str, self.W.shape[self.row.ndim:]))
+        return (f"<facet.Linearization of {self._samples()}, {k} row{'s' * (k != 1)} of W each ({size}, {self.W.dtype})"
+                f"{worst(self.residual)}>")
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Geometry(Answer):
+    """Features and the directions of the classes, which the cross-entropy loss is made of. Of a batch of N samples; of one
+    sample given alone, arrays lack the first dimension. NaN where there is no label.
+
+    angle     N, radians, between the feature and the direction of the label's class
+    length    N, 2-norm of the feature
+    margin    N, signed distance of the feature to the nearest decision boundary
+    loss      N, cross-entropy
+    cosine    N x K, to every class direction
+    label     N; -1: none
+    predicted N, class of the largest logit
+    feature   N x F, what the last linear node takes
+    logits    N x K"""
+
+    each = "length"
+    angle: Array
+    length: Array
+    margin: Array
+    loss: Array
+    cosine: Array
+    label: Array
+    predicted: Array
+    feature: Array
+    logits: Array
+
+    def __repr__(self) -> str:
+        right = np.mean(self.predicted == self.label) if np.size(self.label) else np.nan
+        labelled = f", {right:.1%} right, median margin {np.median(self.margin):.3g}" if np.any(self.label >= 0) else ""
+        return f"<facet.Geometry of {self._samples()}, {self.feature.shape[-1]} features, {self.logits.shape[-1]} classes{labelled}>"
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Margins(Answer):
+    """Margins of samples as sums over inputs and nodes, exactly: (gradient * x).sum() + node.sum() is the margin. Of a batch
+    of N samples; of one sample given alone, arrays lack the first dimension.
+
+    gradient  N x the network's input shape: what the margin gains per unit of input
+    node      N x nodes: what each node's constants add
+    name      names of these nodes
+    margin    N, signed distance of the feature to the boundary with the rival
+    rival     N, class of the nearest boundary; -1: there is none
+    residual  N, certificate: |margin - the sum|, relative to the margin, or 1"""
+
+    each = "margin"
+    gradient: Array
+    node: Array
+    name: list[str]
+    margin: Array
+    rival: Array
+    residual: Array
+
+    def __repr__(self) -> str:
+        return f"<facet.Margins of {self._samples()}, {len(self.name)} nodes{worst(self.residual)}>"

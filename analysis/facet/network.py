@@ -1,0 +1,326 @@
+"""Networks in this process: linearized, taken apart, measured and pruned by the library, in numpy's arrays."""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import os
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from facet.answers import Geometry, Linearization, Margins, numbers
+from facet.errors import NetworkError, known
+from facet.handles import Handles
+from facet.hdf import Array
+from facet.library import (
+    DOUBLE,
+    FLOAT,
+    ExecutorOptions,
+    Head,
+    LinearizationBuffers,
+    MarginBuffers,
+    library,
+)
+from facet.pruning import Mask, make, read
+
+FORWARD, ADJOINTS = 50, 40  # samples of a forward pass; samples times rows of a pullback: as in the program
+ALL, PREDICTED, TOP = range(3)  # facet_rows_choice
+Rows = str | int | Sequence[int] | Array
+
+
+def address(array: Array) -> int:
+    return int(array.ctypes.data)
+
+
+def words(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape)) or "one number"
+
+
+class Network:
+    """A ReLU network of an ONNX file, in this process.
+
+        network = facet.Network("model.onnx")
+        linear = network.linearize(x)               W, b, b_node, residual, ties of a sample, or of a batch
+        network.margins(x, label)                   a margin as a sum over inputs and nodes
+        network.geometry(x, label)                  angle, length, margin, loss, features
+        smaller = network.prune("magnitude", 0.9)   another network; smaller.mask says what went
+        smaller.write("smaller.onnx")
+
+    model: path of an ONNX file, or its bytes, which messages call `name`. precision: "float" or "double", of all that is computed, as in a study.
+    kernels: "dense" (float), "reference" or "exact" (double); None: dense for float, reference for double.
+
+    Samples are what the network takes, normalised, in its own input shape: one of them, or N of them. In double they go to
+    the library as they are; in float they are rounded, and which facet they lie in is decided in double.
+
+    Any number of threads may use a network at once. It is closed with `with`, by close(), or when nobody holds it any more.
+    Errors are NetworkError with the library's line."""
+
+    def __init__(self, model: str | os.PathLike[str] | bytes, *, precision: str = "float", kernels: str | None = None,
+                 name: str = "ONNX bytes") -> None:
+        facet, pointer = library(), ctypes.c_void_p()
+        if isinstance(model, (bytes, bytearray, memoryview)):
+            data = np.frombuffer(model, np.uint8)
+            facet.onnx_read_bytes(name.encode(), address(data), data.size, ctypes.byref(pointer))
+        else:
+            name = os.fspath(model)
+            facet.onnx_read(os.fsencode(name), ctypes.byref(pointer))
+        try:
+            self._begin(Handles(facet, pointer, name), precision, kernels)
+        except NetworkError:
+            facet.network_destroy(ctypes.byref(pointer))
+            raise
+
+    @classmethod
+    def from_torch(cls, module: Any, example: Any, *, precision: str = "float", kernels: str | None = None) -> Network:
+        """A module of PyTorch as it is in eval mode. Batch norm stays as it is, not folded into the weights before it, so that
+        magnitudes mean what they mean in the module. example: a batch of samples, whose numbers do not matter."""
+        import torch
+
+        buffer, trained = io.BytesIO(), module.training
+        try:
+            module.eval()
+            torch.onnx.export(module, (example,), buffer, dynamo=False, do_constant_folding=False,
+                              training=torch.onnx.TrainingMode.PRESERVE, input_names=["x"], output_names=["logits"],
+                              dynamic_axes={"x": {0: "N"}, "logits": {0: "N"}})
+        finally:
+            module.train(trained)
+        return cls(buffer.getvalue(), precision=precision, kernels=kernels, name=type(module).__name__)
+
+    def _begin(self, handles: Handles, precision: str, kernels: str | None) -> None:
+        if precision not in ("float", "double"):
+            raise NetworkError(known("precision", precision, ("float", "double")))
+        facet = handles.library
+        self._kernels = facet.kernels_find(kernels.encode()) if kernels else None
+        if kernels and not self._kernels:
+            raise NetworkError(known("set of kernels", kernels, ("dense", "reference", "exact")))
+        self.precision, self.kernels = precision, kernels
+        self._real = DOUBLE if precision == "double" else FLOAT
+        self._type = np.dtype(np.float64 if precision == "double" else np.float32)
+        self._handles = handles
+        self.mask: Mask | None = None
+        """What was pruned away to make this network; None: nothing, as far as is known."""
+        with handles.network() as network:
+            shape = facet.network_input_shape(network)
+            self.shape: tuple[int, ...] = tuple(shape.dim[:shape.rank])
+            """Of one sample, as the network takes it."""
+            self.classes = int(facet.network_outputs(network))
+            """How many logits there are, K."""
+            self.parameters = int(facet.network_parameters(network))
+            """Numbers that training may change."""
+            self.softmax_stripped = bool(facet.network_softmax_stripped(network))
+            """Whether the file ends in a softmax, which was taken off: the logits before it are explained."""
+        self._finalize = weakref.finalize(self, handles.close)
+
+    def close(self) -> None:
+        """Gives back the network's memory; threads that are at work with it finish first."""
+        self._finalize()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def name(self) -> str:
+        """Path of its file; of a network that was made, of the file it began as."""
+        return self._handles.name
+
+    def __repr__(self) -> str:
+        pruned = f", {self.mask.sparsity:.1%} of its weights removed" if self.mask else ""
+        return (f"<facet.Network {self.name}: {words(self.shape)} to {self.classes} logits, {self.parameters:,} parameters, "
+                f"{self.precision}{pruned}>")
+
+    # ---- samples ----
+
+    def _batch(self, x: Any) -> tuple[Array, bool]:
+        """Samples as N x D, and whether one was given alone."""
+        array = numbers(x)
+        single = array.shape == self.shape
+        if not single and array.shape[1:] != self.shape:
+            raise NetworkError(f"{self.name}: samples are {words(self.shape)}, or N of them; x is {words(array.shape)}")
+        return array.reshape(-1, int(np.prod(self.shape))), single
+
+    def _labels(self, label: Any, count: int, single: bool) -> Array:
+        found = np.full(count, -1, np.int32) if label is None else numbers(label)
+        if found.shape != (() if single and label is not None else (count,)):
+            raise NetworkError(f"{self.name}: {count} sample{'s' * (count != 1)}, but labels of shape {found.shape}")
+        if found.dtype.kind not in "iu" or np.any((found < -1) | (found >= self.classes)):
+            raise NetworkError(f"{self.name}: labels are whole numbers, 0 to {self.classes - 1}, or -1 for none")
+        return np.ascontiguousarray(found, np.int32).reshape(count)
+
+    def _options(self, batch: int, rows: int = 0) -> ExecutorOptions:
+        return ExecutorOptions(kernels=self._kernels, real=self._real, batch=batch, rows=rows)
+
+    def _passes(self, executor: ctypes.c_void_p, batch: int, x: Array, settle: bool = False
+                ) -> Iterator[tuple[slice, Array, Array]]:
+        """Sends samples forward, a batch at a time: which they are, as the executor took them, and their logits."""
+        facet = self._handles.library
+        for first in range(0, len(x), batch):
+            exact = np.ascontiguousarray(x[first:first + batch], np.float64)
+            given = np.ascontiguousarray(exact, self._type)
+            logits = np.empty((len(exact), self.classes))
+            facet.executor_forward(executor, address(given), len(given))
+            facet.executor_output(executor, address(logits))
+            if not np.isfinite(logits).all():
+                at = first + int(np.argmin(np.isfinite(logits).all(axis=1)))
+                raise NetworkError(f"{self.name}: the logits of sample {at} are not finite")
+            if settle:
+                facet.executor_settle(executor, address(exact))
+            yield slice(first, first + len(exact)), given, logits
+
+    def logits(self, x: Any) -> Array:
+        """F(x): N x K, or K of one sample; in double, as computed in the network's precision."""
+        samples, single = self._batch(x)
+        found, batch = np.empty((len(samples), self.classes)), max(1, min(FORWARD, len(samples)))
+        with self._handles.executor(self._options(batch)) as executor:
+            for part, _, logits in self._passes(executor, batch, samples):
+                found[part] = logits
+        return found[0] if single else found
+
+    __call__ = logits
+
+    # ---- linearization ----
+
+    def _chosen(self, rows: Rows, top: int | None, count: int) -> tuple[int, int, Array | None]:
+        """(a choice of the library, rows of W per sample, or the rows themselves)."""
+        if top is not None:
+            if not 1 <= top <= self.classes:
+                raise NetworkError(f"{self.name}: the top {top} of {self.classes} classes")
+            return TOP, top, None
+        if isinstance(rows, str):
+            if rows not in ("all", "predicted"):
+                raise NetworkError(known("choice of rows", rows, ("all", "predicted")))
+            return (ALL, self.classes, None) if rows == "all" else (PREDICTED, 1, None)
+        given = np.atleast_1d(numbers(rows))
+        if given.dtype.kind not in "iu" or given.ndim > 2 or not given.size or np.any((given < 0) | (given >= self.classes)):
+            raise NetworkError(f"{self.name}: rows are classes, 0 to {self.classes - 1}, or all or predicted")
+        if given.ndim == 2 and len(given) != count:
+            raise NetworkError(f"{self.name}: rows for {len(given)} samples, but there are {count}")
+        chosen = np.ascontiguousarray(np.broadcast_to(given, (count, given.shape[-1])), np.int32)
+        return ALL, chosen.shape[1], chosen
+
+    def linearize(self, x: Any, rows: Rows = "all", *, top: int | None = None, batch: int | None = None) -> Linearization:
+        """W, b, b by node, residual and ties of a sample, or of N. W takes N x k x inputs numbers of memory.
+
+        rows: which classes W explains: "all", "predicted", a class, some ([0, 3]), or some of each sample's own (N x k).
+        top: so many with the largest logits, largest first.
+        batch: samples that go through at once, whether there are as many or not. None: as many as in a study, 40 / k, and
+        the bits are a study's, of a sample alone as of a batch. 1 is fastest for one sample; the last bits may differ."""
+        facet, (samples, single) = self._handles.library, self._batch(x)
+        choice, k, given = self._chosen(rows, top, len(samples))
+        chunks = -(-k // ADJOINTS)
+        chunk = -(-k // chunks)
+        batch = ADJOINTS // chunk if batch is None else max(batch, 1)
+        n = len(samples)
+        W, b, residual = np.empty((n, k, samples.shape[1]), self._type), np.empty((n, k)), np.empty(n)
+        row, ties, found = np.empty((n, k), np.int32), np.empty(n, np.int32), np.empty((n, self.classes))
+        with self._handles.executor(self._options(batch, chunk)) as executor:
+            node = self._constant_nodes(executor)
+            b_node = np.empty((n, k, len(node)))
+            for part, taken, logits in self._passes(executor, batch, samples, settle=True):
+                found[part] = logits
+                if given is not None:
+                    row[part] = given[part]
+                else:
+                    facet.rows_choose(choice, k, self.classes, address(logits), len(logits), address(row[part]))
+                out = LinearizationBuffers(*(address(a[part]) for a in (W, b, b_node, residual, ties)))
+                facet.linearize(executor, address(taken), len(taken), k, address(row[part]), ctypes.byref(out))
+        whole = (W.reshape(n, k, *self.shape), b, b_node, node, row, residual, ties, found)
+        return Linearization(*whole)[0] if single else Linearization(*whole)
+
+    def _constant_nodes(self, executor: ctypes.c_void_p) -> list[str]:
+        facet = self._handles.library
+        return [facet.executor_constant_node(executor, i).decode() for i in range(facet.executor_constant_nodes(executor))]
+
+    # ---- margins, geometry ----
+
+    def margins(self, x: Any, label: Any) -> Margins:
+        """Margins of a sample, or of N, taken apart: which inputs and which nodes put it on its side of the boundary."""
+        facet, (samples, single) = self._handles.library, self._batch(x)
+        n, (labels, batch) = len(samples), (self._labels(label, len(samples), single), max(1, min(20, len(samples))))
+        gradient, margin = np.empty(samples.shape), np.empty(n)
+        rival, residual = np.empty(n, np.int32), np.empty(n)
+        with self._handles.executor(self._options(batch, 2)) as executor, self._head() as head:
+            name = self._constant_nodes(executor)
+            node = np.empty((n, len(name)))
+            for part, taken, _ in self._passes(executor, batch, samples, settle=True):
+                out = MarginBuffers(*(address(a[part]) for a in (gradient, node, margin, residual, rival)))
+                facet.margin_take_apart(executor, ctypes.byref(head), address(taken), len(taken), address(labels[part]),
+                                        ctypes.byref(out))
+        whole = (gradient.reshape(n, *self.shape), node, name, margin, rival, residual)
+        return Margins(*whole)[0] if single else Margins(*whole)
+
+    @contextmanager
+    def _head(self) -> Iterator[Head]:
+        """The last linear node: which value goes in, and the directions of the classes."""
+        facet, head = self._handles.library, Head()
+        with self._handles.network() as network:
+            try:
+                facet.network_head(network, ctypes.byref(head))
+            except NetworkError as error:
+                raise NetworkError(f"{self.name}: {error}", error.status) from error
+        try:
+            yield head
+        finally:
+            facet.head_clear(ctypes.byref(head))
+
+    def geometry(self, x: Any, label: Any = None) -> Geometry:
+        """Features of a sample, or of N, and how they lie to the classes' directions. label: of each, -1: none."""
+        facet, (samples, single) = self._handles.library, self._batch(x)
+        n, k = len(samples), self.classes
+        labels, batch = self._labels(label, n, single), max(1, min(FORWARD, n))
+        of_label, length, found, cosine = np.empty((3, n)), np.empty(n), np.empty((n, k)), np.empty((n, k))
+        angle, margin, loss = of_label
+        with self._head() as head, self._handles.executor(self._options(batch)) as executor:
+            feature = np.empty((n, head.features))
+            for part, _, logits in self._passes(executor, batch, samples):
+                found[part] = logits
+                facet.executor_value(executor, head.feature, address(feature[part]))
+            for i, y in enumerate(labels.tolist()):
+                facet.geometry(ctypes.byref(head), address(feature[i]), y, address(angle[i:]), address(length[i:]),
+                               address(margin[i:]), address(cosine[i]))
+                loss[i] = facet.loss_from_geometry(ctypes.byref(head), length[i], address(cosine[i]), y)
+        whole = Geometry(angle, length, margin, loss, cosine, labels, found.argmax(axis=1), feature, found)
+        return whole[0] if single else whole
+
+    # ---- pruning ----
+
+    def prune(self, method: str, sparsity: float, *, scope: str = "global", seed: int = 1, norm: int = 1, rounds: int = 100,
+              allow_collapse: bool = False, x: Any = None, label: Any = None, batch: int = 128) -> Network:
+        """A network without the weights that a method removes, not trained any further; `.mask` says which. This one stays.
+
+        sparsity: the fraction removed, in [0, 1). scope: "global", weights of all layers compete, or "layer". seed: of
+        random. norm: of filter, 1 or 2. rounds: of synflow. x, label: N samples for taylor (in batches), snip and grasp (the
+        first batch). allow_collapse: a layer may lose all its weights."""
+        how = {"scope": scope, "seed": seed, "norm": norm, "rounds": rounds, "allow_collapse": allow_collapse}
+        samples = labels = None
+        if x is not None:
+            samples, single = self._batch(x)
+            labels = self._labels(label, len(samples), single)
+        with self._handles.network() as network:
+            return self.masked(make(self._handles, network, method, sparsity, how, samples, labels, batch))
+
+    def masked(self, mask: Mask | str | os.PathLike[str]) -> Network:
+        """A network without the weights that a mask removes: one of this network's, or a mask file. This one stays."""
+        facet, pointer = self._handles.library, ctypes.c_void_p()
+        with self._handles.network() as network:
+            mask = mask if isinstance(mask, Mask) else read(self._handles, network, os.fspath(mask))
+            if mask.handles is not self._handles:
+                raise NetworkError(f"{self.name}: the mask is one of another network; write it to a file to use it here")
+            facet.network_copy(network, ctypes.byref(pointer))
+            facet.mask_apply(mask.pointer, pointer)
+        made = Network.__new__(Network)
+        made._begin(Handles(facet, pointer, self.name), self.precision, self.kernels)
+        made.mask = mask
+        return made
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Writes an ordinary ONNX file, whole or not at all."""
+        with self._handles.network() as network:
+            self._handles.library.onnx_write(network, os.fsencode(path))
