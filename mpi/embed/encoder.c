@@ -187,7 +187,7 @@ static facet_status layer_gradient(const facet_encoder *e, layer *l, const facet
   FACET_TRY(facet_blockmatrix_gemm(true, false, 1, in, l->delta, 0, g.weight));
   BOTH(e, column_sums, l->delta, g.bias);
   FACET_TRY(facet_sum(facet_grid_comm(e->grid), g.bias, l->outputs, "adding gradients up"));
-  FACET_TRY(facet_blockmatrix_norm(g.weight, &norm));
+  FACET_TRY(facet_blockmatrix_norm(g.weight, false, &norm));
   *squares += norm * norm;
   for (int64_t j = 0; j < l->outputs; j++)
     *squares += g.bias[j] * g.bias[j];

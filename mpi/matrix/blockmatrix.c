@@ -25,8 +25,6 @@ void Cblacs_gridexit(int context);
 #define FACET_PLACE const void *, const int *, const int *, const int * /* array, row, column, descriptor */
 FACET_BOTH(gemm, const char *, const char *, const int *, const int *, const int *, const void *, FACET_PLACE,
            FACET_PLACE, const void *, void *, const int *, const int *, const int *);
-FACET_BOTH(tran, const int *, const int *, const void *, FACET_PLACE, const void *, void *, const int *, const int *,
-           const int *);
 FACET_BOTH(gemr2d, const int *, const int *, FACET_PLACE, void *, const int *, const int *, const int *, const int *);
 
 /* The routine `name` for the type of `m`. */
@@ -56,8 +54,11 @@ int pilaenv_(const int *context, const char *precision)
 
 facet_status facet_grid_create(MPI_Comm comm, int rows, int columns, facet_grid **grid)
 {
-  facet_grid *g = facet_allocate(1, sizeof *g);
+  int ranks = facet_ranks(comm);
   *grid = NULL;
+  FACET_CHECK(rows >= 1 && columns >= 1 && rows * columns <= ranks, FACET_INTERNAL, "a grid of %d x %d on %d ranks",
+              rows, columns, ranks);
+  facet_grid *g = facet_allocate(1, sizeof *g);
   FACET_AGREE(comm, g ? FACET_OK : FACET_OS);
   facet_status status = facet_mpi_check(MPI_Comm_dup(comm, &g->comm), "making a grid of ranks");
   if (status != FACET_OK) {
@@ -65,13 +66,7 @@ facet_status facet_grid_create(MPI_Comm comm, int rows, int columns, facet_grid 
     return status;
   }
   g->rank = facet_rank(comm);
-  g->ranks = facet_ranks(comm);
-  if (rows < 1 || columns < 1 || rows * columns > g->ranks) {
-    int ranks = g->ranks;
-    MPI_Comm_free(&g->comm);
-    facet_free(&g);
-    return facet_raise(FACET_INTERNAL, "a grid of %d x %d on %d ranks", rows, columns, ranks);
-  }
+  g->ranks = ranks;
   g->rows = rows;
   g->columns = columns;
   g->handle = Csys2blacs_handle(g->comm);
@@ -292,45 +287,30 @@ facet_status facet_blockmatrix_gemm(bool transpose_a, bool transpose_b, double a
   return FACET_OK;
 }
 
-facet_status facet_blockmatrix_transpose(double alpha, const facet_blockmatrix *a, double beta, facet_blockmatrix *c)
+/* How often a norm counts element i of the local array: of a symmetric matrix, the triangle above the diagonal has what
+ * the one below has. */
+static int counts(const facet_blockmatrix *a, bool symmetric, int64_t i)
 {
-  FACET_TRY(fits(a->rows == c->columns && a->columns == c->rows, a, a, c));
-  const int m = (int)c->rows, n = (int)c->columns, one = 1;
-  const facet_scalar x = {(float)alpha, alpha}, y = {(float)beta, beta};
-  if (facet_grid_holds(c->grid))
-    FACET_CALL(c, tran, &m, &n, facet_scalar_of(&x, c->type), a->local, &one, &one, a->descriptor,
-               facet_scalar_of(&y, c->type), c->local, &one, &one, c->descriptor);
-  return FACET_OK;
-}
-
-facet_status facet_blockmatrix_mirror(facet_blockmatrix *c)
-{
-  facet_blockmatrix *below;
-  FACET_TRY(facet_blockmatrix_create(c->grid, c->type, c->rows, c->columns, c->row_block, c->column_block, &below));
-  for (int64_t j = 0; j < c->local_columns; j++)
-    for (int64_t i = 0; i < c->local_rows; i++) {
-      int64_t at = i + j * leading(c), row = facet_blockmatrix_row(c, i), column = facet_blockmatrix_column(c, j);
-      facet_blockmatrix_set(below, at, row > column ? facet_blockmatrix_get(c, at) : 0);
-      if (row < column)
-        facet_blockmatrix_set(c, at, 0);
-    }
-  facet_status status = facet_blockmatrix_transpose(1, below, 1, c);
-  facet_blockmatrix_destroy(&below);
-  return status;
+  if (!symmetric)
+    return 1;
+  int64_t row = facet_blockmatrix_row(a, i % a->local_rows), column = facet_blockmatrix_column(a, i / a->local_rows);
+  return (row >= column) + (row > column);
 }
 
 /* Squares of numbers of the largest's size neither overflow nor vanish. */
-facet_status facet_blockmatrix_norm(const facet_blockmatrix *a, double *norm)
+facet_status facet_blockmatrix_norm(const facet_blockmatrix *a, bool symmetric, double *norm)
 {
   double largest = 0, sum = 0;
   const int64_t count = a->local_rows * a->local_columns;
   for (int64_t i = 0; i < count; i++)
-    largest = fmax(largest, fabs(facet_blockmatrix_get(a, i))); /* passes over NaN */
+    if (counts(a, symmetric, i) > 0)
+      largest = fmax(largest, fabs(facet_blockmatrix_get(a, i))); /* passes over NaN */
   FACET_TRY(facet_largest(a->grid->comm, &largest, 1, "a norm"));
   const double scale = largest > 0 && isfinite(largest) ? largest : 1;
   for (int64_t i = 0; i < count; i++) {
-    double x = facet_blockmatrix_get(a, i) / scale;
-    sum += x * x;
+    int times = counts(a, symmetric, i);
+    double x = times > 0 ? facet_blockmatrix_get(a, i) / scale : 0;
+    sum += times * x * x;
   }
   FACET_TRY(facet_sum(a->grid->comm, &sum, 1, "a norm"));
   *norm = scale * sqrt(sum);

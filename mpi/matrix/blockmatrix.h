@@ -71,12 +71,9 @@ facet_status facet_blockmatrix_redistribute(const facet_blockmatrix *from, facet
 /* c = alpha op(a) op(b) + beta c; `transpose` says whether op is the transpose. P?GEMM. */
 facet_status facet_blockmatrix_gemm(bool transpose_a, bool transpose_b, double alpha, const facet_blockmatrix *a,
                                     const facet_blockmatrix *b, double beta, facet_blockmatrix *c);
-/* The triangle below the diagonal is copied to the one above. P?TRAN. */
-facet_status facet_blockmatrix_mirror(facet_blockmatrix *c);
-/* c = alpha aT + beta c. P?TRAN. */
-facet_status facet_blockmatrix_transpose(double alpha, const facet_blockmatrix *a, double beta, facet_blockmatrix *c);
-/* Frobenius norm, on every rank; infinite or NaN where an element is. What a number holds does not overflow. */
-facet_status facet_blockmatrix_norm(const facet_blockmatrix *a, double *norm);
+/* Frobenius norm, on every rank; infinite or NaN where an element is. What a number holds does not overflow.
+ * symmetric: a is square, and only its lower triangle is looked at. */
+facet_status facet_blockmatrix_norm(const facet_blockmatrix *a, bool symmetric, double *norm);
 
 /* How good a decomposition is: what was checked before it was handed out. */
 typedef struct {
@@ -85,11 +82,10 @@ typedef struct {
 } facet_decomposition;
 
 /* Symmetric eigen-decomposition of square `a` (kept; its lower triangle counts): values (n on every rank, ascending),
- * vectors (n x n, in blocks like a's, made here, caller destroys; NULL: values alone are wanted). Runs on as many ranks
- * as have two blocks of FACET_BLOCK each; LAPACK on one rank does what is smaller (all with n < 256), and what fails
- * the check: residual up to 30 sqrt(n) epsilon, orthogonality up to 30 epsilon; by QR iteration, if need be. Values
- * alone that LAPACK computes are not checked. FACET_BAD_INPUT for what is not finite, or too large; FACET_INTERNAL if
- * LAPACK fails too. */
+ * vectors (n x n, in blocks like a's, made here, caller destroys). Runs on as many ranks as have two blocks of
+ * FACET_BLOCK each; LAPACK on one rank does what is smaller (all with n < 256), and what fails the check: residual up
+ * to 30 sqrt(n) epsilon, orthogonality up to 30 epsilon; by QR iteration, if need be. FACET_BAD_INPUT for what is not
+ * finite, or too large; FACET_INTERNAL if LAPACK fails too. */
 facet_status facet_blockmatrix_eigen(const facet_blockmatrix *a, double *values, facet_blockmatrix **vectors,
                                      facet_decomposition *quality);
 

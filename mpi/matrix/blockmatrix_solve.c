@@ -45,7 +45,7 @@ static facet_status orthogonality(const facet_blockmatrix *z, double *defect)
         facet_blockmatrix_set(product, at, facet_blockmatrix_get(product, at) - 1);
       }
   if (status == FACET_OK)
-    status = facet_blockmatrix_norm(product, defect);
+    status = facet_blockmatrix_norm(product, false, defect);
   *defect /= (double)z->columns;
   facet_blockmatrix_destroy(&product);
   return status;
@@ -66,7 +66,7 @@ static facet_status like(const facet_blockmatrix *m, facet_blockmatrix **copy)
   return facet_blockmatrix_create(m->grid, m->type, m->rows, m->columns, m->row_block, m->column_block, copy);
 }
 
-/* |a - z diag(values) zT| / norm, which is |a|. `room` has a's shape and z's grid, and is lost. */
+/* |a - z diag(values) zT| / norm, which is |a|, of lower triangles. `room` has a's shape and z's grid, and is lost. */
 static facet_status residual(const facet_blockmatrix *a, double norm, const double *values, const facet_blockmatrix *z,
                              facet_blockmatrix *room, double *relative)
 {
@@ -77,7 +77,7 @@ static facet_status residual(const facet_blockmatrix *a, double norm, const doub
   facet_status status = facet_blockmatrix_gemm(false, true, -1, scaled, z, 1, room);
   facet_blockmatrix_destroy(&scaled);
   FACET_TRY(status);
-  FACET_TRY(facet_blockmatrix_norm(room, relative));
+  FACET_TRY(facet_blockmatrix_norm(room, true, relative));
   *relative /= norm > 0 ? norm : 1;
   return FACET_OK;
 }
@@ -95,7 +95,7 @@ typedef struct {
   facet_grid *grid;
   facet_blockmatrix *a, *z; /* a is lost; its eigenvectors */
   double norm, *values;     /* |a|; the caller's */
-  bool vectors, iterate;    /* by QR iteration, on one rank */
+  bool iterate;             /* by QR iteration, on one rank */
   int info;                 /* of this rank; not 0: it failed */
 } attempt;
 
@@ -137,8 +137,8 @@ static void call_lapack(attempt *t, workspace *w)
   if (t->iterate)
     (a->type == FACET_F32 ? ssyev_ : dsyev_)("V", "L", &n, a->local, &n, w->values, w->work, &w->size, &t->info);
   else
-    (a->type == FACET_F32 ? ssyevd_ : dsyevd_)(t->vectors ? "V" : "N", "L", &n, a->local, &n, w->values, w->work,
-                                               &w->size, w->integers, &w->integers_size, &t->info);
+    (a->type == FACET_F32 ? ssyevd_ : dsyevd_)("V", "L", &n, a->local, &n, w->values, w->work, &w->size, w->integers,
+                                               &w->integers_size, &t->info);
   memcpy(t->z->local, a->local, (size_t)(a->rows * a->rows) * facet_type_size(a->type));
 }
 
@@ -199,7 +199,7 @@ static facet_status attempt_run(const facet_blockmatrix *a, attempt *t, bool *su
   return facet_share(comm, t->values, a->rows, "decomposing");
 }
 
-/* On the grid of `t`. Values alone, of LAPACK, are taken as they are. */
+/* On the grid of `t`. */
 static facet_status decompose_on(const facet_blockmatrix *a, int rows, int columns, attempt *t, bool *good,
                                  facet_decomposition *quality)
 {
@@ -207,7 +207,7 @@ static facet_status decompose_on(const facet_blockmatrix *a, int rows, int colum
   *quality = (facet_decomposition){0, 0};
   FACET_TRY(attempt_make(a, rows, columns, t));
   FACET_TRY(attempt_run(a, t, good));
-  if (!*good || !t->vectors)
+  if (!*good)
     return FACET_OK;
   FACET_TRY(residual(a, t->norm, t->values, t->z, t->a, &quality->residual));
   FACET_TRY(orthogonality(t->z, &quality->orthogonality));
@@ -217,20 +217,19 @@ static facet_status decompose_on(const facet_blockmatrix *a, int rows, int colum
 
 /* ScaLAPACK where the matrix is large; then, or if that fails the check, LAPACK on one rank, in one way or the other.
  */
-static facet_status decompose(const facet_blockmatrix *a, double *values, bool vectors, attempt *t,
-                              facet_decomposition *quality)
+static facet_status decompose(const facet_blockmatrix *a, double *values, attempt *t, facet_decomposition *quality)
 {
   int rows, columns;
   bool good = false;
   facet_decomposition own;
   double norm;
   quality = quality ? quality : &own;
-  FACET_TRY(facet_blockmatrix_norm(a, &norm));
+  FACET_TRY(facet_blockmatrix_norm(a, true, &norm));
   FACET_CHECK(isfinite(norm), FACET_BAD_INPUT, "a matrix to be decomposed has elements that are not finite");
   choose_grid(a, &rows, &columns);
   for (int step = rows * columns > 1 ? 0 : 1; step < 3 && !good; step++) {
     attempt_clear(t);
-    *t = (attempt){.norm = norm, .values = values, .vectors = vectors || step != 1, .iterate = step == 2};
+    *t = (attempt){.norm = norm, .values = values, .iterate = step == 2};
     FACET_TRY(decompose_on(a, step > 0 ? 1 : rows, step > 0 ? 1 : columns, t, &good, quality));
   }
   FACET_CHECK(good, FACET_INTERNAL,
@@ -239,28 +238,16 @@ static facet_status decompose(const facet_blockmatrix *a, double *values, bool v
   return FACET_OK;
 }
 
-/* The triangle below the diagonal, mirrored: what the check compares with. */
-static facet_status symmetric_copy(const facet_blockmatrix *a, facet_blockmatrix **copy)
-{
-  FACET_TRY(like(a, copy));
-  FACET_TRY(facet_blockmatrix_redistribute(a, *copy));
-  return facet_blockmatrix_mirror(*copy);
-}
-
 facet_status facet_blockmatrix_eigen(const facet_blockmatrix *a, double *values, facet_blockmatrix **vectors,
                                      facet_decomposition *quality)
 {
   attempt t = {0};
-  facet_blockmatrix *whole = NULL;
   FACET_CHECK(a->rows == a->columns, FACET_INTERNAL, "eigenvectors of a matrix that is not square");
-  facet_status status = symmetric_copy(a, &whole);
+  facet_status status = decompose(a, values, &t, quality);
   if (status == FACET_OK)
-    status = decompose(whole, values, vectors != NULL, &t, quality);
-  if (status == FACET_OK && vectors)
     status = like(a, vectors);
-  if (status == FACET_OK && vectors)
+  if (status == FACET_OK)
     status = facet_blockmatrix_redistribute(t.z, *vectors);
   attempt_clear(&t);
-  facet_blockmatrix_destroy(&whole);
   return status;
 }

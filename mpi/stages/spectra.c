@@ -355,15 +355,14 @@ end:
 /* ---- what it takes ---- */
 
 /* Of one variant, by eigenvectors: while the matrix is summed up, by each rank for itself, or while it is decomposed,
- * by as many ranks as have a place there: it, its symmetric copy, what is lost, vectors, and work space of three times
- * its size. */
+ * by as many ranks as have a place there: it, what is lost, vectors, and work space of three times its size. */
 static double gram_memory(const facet_pieces *pieces, double piece, int ranks)
 {
   int64_t width = pieces->width;
   double order = (double)width, places = fmax(1, floor(order / (2 * FACET_BLOCK)));
   double square = 8 * order * order, all = square / ranks, part = square / fmin(ranks, places * places);
   double summed = 8 * order * (double)block_of(width, ranks) * ranks;
-  return (pieces->transposed ? 2 : 1) * piece + fmax(all + summed * (1 + 1.0 / ranks), 2 * all + 5 * part);
+  return (pieces->transposed ? 2 : 1) * piece + fmax(all + summed * (1 + 1.0 / ranks), all + 5 * part);
 }
 
 static facet_status memory(const facet_context *context, int ranks, double *bytes_of_rank)
