@@ -6,11 +6,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "geometry/errors.h"
 #include "geometry/fragility.h"
+#include "geometry/moments.h"
 #include "ranks/agree.h"
 #include "stage.h"
-
-enum { MEANS = 5 };
 
 typedef struct {
   MPI_Comm comm;
@@ -101,51 +101,27 @@ static facet_status compare_variants(work *w)
 
 /* ---- errors under corruption: of a variant, by one rank ---- */
 
-static double error_of(const work *w, const double *accuracy, int v, int c)
-{
-  return 1 - accuracy[(int64_t)v * w->plan->conditions + c];
-}
-
-/* Sum over the severities of corruption x of the error, the clean one subtracted if `relative`. */
-static double sum_errors(const work *w, const double *accuracy, int v, int x, bool relative)
-{
-  double sum = 0, clean = w->clean < 0 ? NAN : error_of(w, accuracy, v, w->clean);
-  for (int c = 0; c < w->plan->conditions; c++)
-    if (w->names.corruption_of[c] == x)
-      sum += error_of(w, accuracy, v, c) - (relative ? clean : 0);
-  return sum;
-}
-
-static facet_status write_errors(const work *w, const double *accuracy, int v)
+/* number: X. */
+static facet_status write_errors(const work *w, const double *accuracy, int v, double *number)
 {
   static const facet_row each[] = {FACET_ROW_CORRUPTION_ERROR, FACET_ROW_RELATIVE_CORRUPTION_ERROR},
                          mean[] = {FACET_ROW_MCE, FACET_ROW_RELATIVE_MCE};
-  const int corruptions = w->names.corruptions;
+  const facet_corruptions c = {w->plan->conditions, w->names.corruptions, w->clean, w->names.corruption_of};
+  const facet_place of_variant = {.part = {{v, 1}}};
+  const double *own = accuracy + (int64_t)v * c.conditions;
   for (int relative = 0; relative < 2; relative++) {
-    double all = 0;
-    for (int x = 0; x < corruptions; x++) {
-      double error = sum_errors(w, accuracy, v, x, relative != 0),
-             reference = sum_errors(w, accuracy, 0, x, relative != 0);
-      error = reference == 0 ? NAN : error / reference;
-      all += error;
-      FACET_TRY(facet_store_put(w->store, each[relative], (facet_place){.part = {{v, 1}, {x, 1}}}, &error));
-    }
-    all = corruptions > 0 ? all / corruptions : NAN; /* of the reference itself: exactly 1 */
-    FACET_TRY(facet_store_put(w->store, mean[relative], (facet_place){.part = {{v, 1}}}, &all));
+    double all = facet_corruption_errors(&c, own, accuracy, relative != 0, number);
+    if (c.corruptions > 0)
+      FACET_TRY(facet_store_put(w->store, each[relative], of_variant, number));
+    FACET_TRY(facet_store_put(w->store, mean[relative], of_variant, &all));
   }
-  double sum = 0;
-  int count = 0;
-  for (int c = 0; c < w->plan->conditions; c++)
-    if (w->names.corruption_of[c] >= 0) {
-      sum += error_of(w, accuracy, v, c);
-      count++;
-    }
-  sum = count > 0 ? sum / count : NAN;
-  return facet_store_put(w->store, FACET_ROW_MEAN_ERROR, (facet_place){.part = {{v, 1}}}, &sum);
+  double error = facet_corruption_mean(&c, own);
+  return facet_store_put(w->store, FACET_ROW_MEAN_ERROR, of_variant, &error);
 }
 
-/* Correlation of the errors of variant v between corruptions, each averaged over severities; errors: X x N. */
-static facet_status write_redundancy(const work *w, int v, double *errors)
+/* Correlation of the errors of variant v between corruptions, each averaged over severities. errors: X x N; number: X x
+ * X. */
+static facet_status write_redundancy(const work *w, int v, double *errors, double *number)
 {
   const facet_store_plan *p = w->plan;
   int corruptions = w->names.corruptions;
@@ -160,81 +136,54 @@ static facet_status write_redundancy(const work *w, int v, double *errors)
       if (p->label[i] >= 0)
         errors[w->names.corruption_of[c] * p->samples + n++] += w->predicted[i] != p->label[i];
   }
-  for (int a = 0; a < corruptions; a++)
-    for (int b = 0; b < corruptions; b++) {
-      double r = facet_correlation(n, errors + a * p->samples, errors + b * p->samples);
-      FACET_TRY(facet_store_put(w->store, FACET_ROW_REDUNDANCY, (facet_place){.part = {{v, 1}, {a, 1}, {b, 1}}}, &r));
-    }
-  return FACET_OK;
+  facet_correlations(corruptions, n, p->samples, errors, number);
+  return facet_store_put(w->store, FACET_ROW_REDUNDANCY, (facet_place){.part = {{v, 1}}}, number);
 }
 
 static facet_status compare_corruptions(work *w)
 {
-  double *accuracy = NULL, *errors = NULL;
+  double *accuracy = NULL, *errors = NULL, *number = NULL;
   facet_status status = FACET_OK;
   FACET_NEW_GO(done, status, accuracy, w->plan->variants * w->plan->conditions);
   FACET_NEW_GO(done, status, errors, w->names.corruptions * w->plan->samples);
+  FACET_NEW_GO(done, status, number, w->names.corruptions * w->names.corruptions);
   FACET_GO(done, status, facet_store_get(w->store, FACET_ROW_MEAN_ACCURACY, (facet_place){0}, accuracy));
   for (int v = w->rank; v < w->plan->variants; v += w->ranks) {
-    FACET_GO(done, status, write_errors(w, accuracy, v));
+    FACET_GO(done, status, write_errors(w, accuracy, v, number));
     if (w->names.corruptions > 0)
-      FACET_GO(done, status, write_redundancy(w, v, errors));
+      FACET_GO(done, status, write_redundancy(w, v, errors, number));
     FACET_GO(done, status, step(w));
   }
 done:
-  facet_free(&accuracy);
-  facet_free(&errors);
+  FACET_FREE(&accuracy, &errors, &number);
   return status;
 }
 
 /* ---- replicates: by rank 0 ---- */
 
-/* Mean and standard deviation (n - 1; NaN for one) of the variants of replicate r, under one condition. One that is not
- * finite, as the margin of a network that always says the same, makes the mean so: it is one of them. */
-static void spread_of(const work *w, const double *mean, int r, int c, double spread[2])
-{
-  double sum = 0, squares = 0;
-  int count = 0;
-  for (int v = 0; v < w->plan->variants; v++)
-    if (w->names.replicate_of[v] == r) {
-      sum += mean[(int64_t)v * w->plan->conditions + c];
-      count++;
-    }
-  spread[0] = sum / count;
-  for (int v = 0; v < w->plan->variants; v++)
-    if (w->names.replicate_of[v] == r)
-      squares += pow(mean[(int64_t)v * w->plan->conditions + c] - spread[0], 2);
-  spread[1] = count > 1 ? sqrt(squares / (count - 1)) : NAN;
-}
-
-static facet_status spread_replicates(const work *w, facet_row of, const facet_row to[2], double *mean)
-{
-  FACET_TRY(facet_store_get(w->store, of, (facet_place){0}, mean));
-  for (int r = 0; r < w->names.replicates; r++)
-    for (int c = 0; c < w->plan->conditions; c++) {
-      double spread[2];
-      spread_of(w, mean, r, c, spread);
-      for (int j = 0; j < 2; j++)
-        FACET_TRY(facet_store_put(w->store, to[j], (facet_place){.part = {{r, 1}, {c, 1}}}, &spread[j]));
-    }
-  return FACET_OK;
-}
-
 static facet_status compare_replicates(const work *w)
 {
-  static const facet_row of[MEANS] = {FACET_ROW_MEAN_ACCURACY, FACET_ROW_MEAN_LOSS, FACET_ROW_MEAN_ANGLE,
-                                      FACET_ROW_MEAN_LENGTH, FACET_ROW_MEAN_MARGIN},
-                         to[MEANS][2] = {{FACET_ROW_REPLICATES_ACCURACY_MEAN, FACET_ROW_REPLICATES_ACCURACY_DEVIATION},
-                                         {FACET_ROW_REPLICATES_LOSS_MEAN, FACET_ROW_REPLICATES_LOSS_DEVIATION},
-                                         {FACET_ROW_REPLICATES_ANGLE_MEAN, FACET_ROW_REPLICATES_ANGLE_DEVIATION},
-                                         {FACET_ROW_REPLICATES_LENGTH_MEAN, FACET_ROW_REPLICATES_LENGTH_DEVIATION},
-                                         {FACET_ROW_REPLICATES_MARGIN_MEAN, FACET_ROW_REPLICATES_MARGIN_DEVIATION}};
-  double *mean;
+  static const struct {
+    facet_row of, mean, deviation;
+  } row[] = {{FACET_ROW_MEAN_ACCURACY, FACET_ROW_REPLICATES_ACCURACY_MEAN, FACET_ROW_REPLICATES_ACCURACY_DEVIATION},
+             {FACET_ROW_MEAN_LOSS, FACET_ROW_REPLICATES_LOSS_MEAN, FACET_ROW_REPLICATES_LOSS_DEVIATION},
+             {FACET_ROW_MEAN_ANGLE, FACET_ROW_REPLICATES_ANGLE_MEAN, FACET_ROW_REPLICATES_ANGLE_DEVIATION},
+             {FACET_ROW_MEAN_LENGTH, FACET_ROW_REPLICATES_LENGTH_MEAN, FACET_ROW_REPLICATES_LENGTH_DEVIATION},
+             {FACET_ROW_MEAN_MARGIN, FACET_ROW_REPLICATES_MARGIN_MEAN, FACET_ROW_REPLICATES_MARGIN_DEVIATION}};
+  int variants = w->plan->variants, conditions = w->plan->conditions;
+  int64_t lines = (int64_t)variants * conditions;
+  double *value;
   facet_status status = FACET_OK;
-  FACET_NEW(mean, w->plan->variants * w->plan->conditions);
-  for (int i = 0; i < MEANS && status == FACET_OK; i++)
-    status = spread_replicates(w, of[i], to[i], mean);
-  facet_free(&mean);
+  FACET_NEW(value, 3 * lines);
+  double *mean = value + lines, *deviation = mean + lines;
+  for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+    FACET_GO(done, status, facet_store_get(w->store, row[i].of, (facet_place){0}, value));
+    facet_group_moments(variants, conditions, w->names.replicates, w->names.replicate_of, value, mean, deviation);
+    FACET_GO(done, status, facet_store_put(w->store, row[i].mean, (facet_place){0}, mean));
+    FACET_GO(done, status, facet_store_put(w->store, row[i].deviation, (facet_place){0}, deviation));
+  }
+done:
+  facet_free(&value);
   return status;
 }
 

@@ -1,4 +1,4 @@
-/* Fragile samples, calibration, correlation: see fragility.h. */
+/* Fragile samples, calibration: see fragility.h. */
 #include "fragility.h"
 
 #include <math.h>
@@ -119,30 +119,4 @@ double facet_calibration_error(const facet_calibration_bins *bins)
     all += bins->count[b];
   }
   return all > 0 ? error / (double)all : NAN;
-}
-
-/* Rounding may keep squared distances from a mean above 0 where all numbers are one. */
-static bool varies(int64_t count, const double *x)
-{
-  for (int64_t i = 1; i < count; i++)
-    if (x[i] != x[0])
-      return true;
-  return false;
-}
-
-double facet_correlation(int64_t count, const double *a, const double *b)
-{
-  double mean_a = 0, mean_b = 0, ab = 0, aa = 0, bb = 0;
-  if (!varies(count, a) || !varies(count, b))
-    return NAN;
-  for (int64_t i = 0; i < count; i++) {
-    mean_a += a[i] / (double)count;
-    mean_b += b[i] / (double)count;
-  }
-  for (int64_t i = 0; i < count; i++) {
-    ab += (a[i] - mean_a) * (b[i] - mean_b);
-    aa += (a[i] - mean_a) * (a[i] - mean_a);
-    bb += (b[i] - mean_b) * (b[i] - mean_b);
-  }
-  return ab / sqrt(aa * bb);
 }

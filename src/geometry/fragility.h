@@ -45,7 +45,4 @@ void facet_calibration_add(facet_calibration_bins *bins, int64_t count, int64_t 
                            const int32_t *label);
 double facet_calibration_error(const facet_calibration_bins *bins); /* NaN without labelled samples */
 
-/* Pearson's correlation of two lists; NaN where one does not vary. */
-double facet_correlation(int64_t count, const double *a, const double *b);
-
 #endif

@@ -33,3 +33,27 @@ void facet_moments(int64_t count, int64_t classes, const int32_t *label, const d
   for (int64_t k = 0; k <= classes; k++)
     deviation[k] = number[k] > 1 ? sqrt(deviation[k] / (double)(number[k] - 1)) : NAN;
 }
+
+/* The sum over the rows of a group of the values, or of their squared distances from a mean, in one column. */
+static double sum_group(int rows, int columns, const int *group_of, int group, const double *value, const double *mean)
+{
+  double sum = 0;
+  for (int r = 0; r < rows; r++)
+    if (group_of[r] == group)
+      sum += mean ? pow(value[(int64_t)r * columns] - *mean, 2) : value[(int64_t)r * columns];
+  return sum;
+}
+
+void facet_group_moments(int rows, int columns, int groups, const int *group_of, const double *value, double *mean,
+                         double *deviation)
+{
+  for (int g = 0; g < groups; g++) {
+    int count = 0;
+    for (int r = 0; r < rows; r++)
+      count += group_of[r] == g;
+    for (int c = 0; c < columns; c++, mean++, deviation++) {
+      *mean = sum_group(rows, columns, group_of, g, value + c, NULL) / count;
+      *deviation = count > 1 ? sqrt(sum_group(rows, columns, group_of, g, value + c, mean) / (count - 1)) : NAN;
+    }
+  }
+}

@@ -1,4 +1,4 @@
-/* Means and standard deviations of samples by class, and of all of them. */
+/* Means and standard deviations: of samples by class, and of groups of rows of a table. */
 #ifndef FACET_MOMENTS_H
 #define FACET_MOMENTS_H
 
@@ -9,5 +9,11 @@
  * for none. */
 void facet_moments(int64_t count, int64_t classes, const int32_t *label, const double *value, int64_t *number,
                    double *mean, double *deviation);
+
+/* Of the rows of a table of rows x columns, by their group 0 .. groups-1, in each column. mean, deviation: groups x
+ * columns; deviation: n - 1, NaN for one row. A value that is not finite, as the margin of a network that always says
+ * the same, makes the mean so: it is one of them. */
+void facet_group_moments(int rows, int columns, int groups, const int *group_of, const double *value, double *mean,
+                         double *deviation);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <cmocka.h> /* needs the above */
 
+#include "geometry/errors.h"
 #include "geometry/fragility.h"
 #include "geometry/moments.h"
 #include "geometry/similarity.h"
@@ -60,6 +61,42 @@ static void moments_by_class(void **state)
   assert_near(deviation[3], sqrt(17.0 / 3), 1e-15);
 }
 
+/* Clean, two severities of corruption 0, one of corruption 1; the network errs more than its reference. */
+static void corruption_errors(void **state)
+{
+  (void)state;
+  const int of[] = {-1, 0, 0, 1};
+  const double reference[] = {1, 0.75, 0.25, 1}, network[] = {0.75, 0.5, 0, 0.5};
+  facet_corruptions c = {4, 2, 0, of};
+  double error[2];
+  assert_true(isnan(facet_corruption_errors(&c, network, reference, false, error)));
+  assert_true(error[0] == 1.5 && isnan(error[1])); /* (0.5 + 1) / (0.25 + 0.75); the reference makes no error */
+  (void)facet_corruption_errors(&c, network, reference, true, error);
+  assert_true(error[0] == 1); /* (0.25 + 0.75) / 1 */
+  assert_true(facet_corruption_mean(&c, network) == 2.0 / 3);
+  c.corruptions = 1;
+  assert_true(facet_corruption_errors(&c, network, reference, false, error) == 1.5);
+  assert_true(facet_corruption_errors(&c, reference, reference, true, error) == 1);
+  c.clean = -1;
+  assert_true(isnan(facet_corruption_errors(&c, network, reference, true, error)));
+  c.corruptions = 0;
+  assert_true(isnan(facet_corruption_errors(&c, network, reference, false, error)));
+  assert_true(isnan(facet_corruption_mean(&(facet_corruptions){1, 0, 0, of}, network)));
+}
+
+/* Rows of two groups, of three and of one, in two columns. */
+static void moments_by_group(void **state)
+{
+  (void)state;
+  const int group[] = {0, 1, 0, 0};
+  const double value[] = {1, 1, 7, INFINITY, 2, INFINITY, 6, 3};
+  double mean[4], deviation[4];
+  facet_group_moments(4, 2, 2, group, value, mean, deviation);
+  assert_true(mean[0] == 3 && mean[1] == (double)INFINITY && mean[2] == 7 && mean[3] == (double)INFINITY);
+  assert_near(deviation[0], sqrt(7), 1e-15);
+  assert_true(isnan(deviation[1]) && isnan(deviation[2]) && isnan(deviation[3]));
+}
+
 static void calibration_and_correlation(void **state)
 {
   (void)state;
@@ -73,6 +110,11 @@ static void calibration_and_correlation(void **state)
   assert_near(facet_correlation(3, (double[]){1, 2, 3}, (double[]){2, 4, 6}), 1, 1e-15);
   assert_near(facet_correlation(3, (double[]){1, 2, 3}, (double[]){1, 0, -1}), -1, 1e-15);
   assert_true(isnan(facet_correlation(3, (double[]){1, 1, 1}, (double[]){1, 2, 3})));
+  double all[4];
+  facet_correlations(2, 3, 4, (double[]){1, 2, 3, -9, 1, 0, -1, 9}, all);
+  assert_near(all[0], 1, 1e-15);
+  assert_near(all[1], -1, 1e-15);
+  assert_true(all[2] == all[1] && all[3] == all[0]);
   double one[130], mixed[130]; /* 130 / 130 does not add up to 1 */
   for (int i = 0; i < 130; i++) {
     one[i] = 1;
@@ -125,8 +167,12 @@ static void tree_and_layout(void **state)
 
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(fragile_samples), cmocka_unit_test(moments_by_class),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(fragile_samples),
+                                     cmocka_unit_test(moments_by_class),
+                                     cmocka_unit_test(corruption_errors),
+                                     cmocka_unit_test(moments_by_group),
                                      cmocka_unit_test(calibration_and_correlation),
-                                     cmocka_unit_test(squared_differences), cmocka_unit_test(tree_and_layout)};
+                                     cmocka_unit_test(squared_differences),
+                                     cmocka_unit_test(tree_and_layout)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
