@@ -1,4 +1,5 @@
-/* Pixels under conditions: see pixels.h. Blocks lie in slots, which are filled one after the other and then anew. */
+/* Pixels under conditions: see pixels.h. Each block has its slot, which it shares with others when they are
+ * more than the slots: those asked for together, which follow each other, do not meet. */
 #include "pixels.h"
 
 #include "loader.h"
@@ -7,19 +8,16 @@ struct facet_pixels {
   facet_sample_source from;
   int64_t inputs, block, blocks; /* D; samples of a block; blocks of a condition */
   float *one;                    /* sample */
-  int64_t slots, next;
+  int64_t slots;
   float *slot;                /* slots x block x D */
-  int64_t *block_in;          /* per slot: condition x blocks + block; -1: nothing */
-  int64_t *slot_of;           /* the other way round; -1: none */
+  int64_t *block_in;          /* per slot: the corrupted block there, of all conditions; -1: nothing */
   facet_published *published; /* read last */
 };
 
 static facet_status make(facet_pixels *p, double bytes)
 {
   const facet_conditions *conditions = p->from.conditions;
-  int64_t corrupted = 0, all = conditions ? conditions->count * p->blocks : 0;
-  for (int c = 0; conditions && c < conditions->count; c++)
-    corrupted += p->blocks * (conditions->item[c].corruption != 0);
+  int64_t corrupted = conditions ? (conditions->count - (conditions->clean >= 0)) * p->blocks : 0;
   double slots = bytes / ((double)(p->block * p->inputs) * sizeof(float));
   p->slots = slots < (double)corrupted ? (int64_t)slots : corrupted;
   FACET_NEW(p->one, p->inputs);
@@ -27,9 +25,6 @@ static facet_status make(facet_pixels *p, double bytes)
   FACET_NEW(p->block_in, p->slots);
   for (int64_t i = 0; i < p->slots; i++)
     p->block_in[i] = -1;
-  FACET_NEW(p->slot_of, all);
-  for (int64_t i = 0; i < all; i++)
-    p->slot_of[i] = -1;
   return FACET_OK;
 }
 
@@ -53,7 +48,7 @@ void facet_pixels_destroy(facet_pixels **pixels)
   if (!p)
     return;
   facet_published_close(&p->published);
-  FACET_FREE(&p->one, &p->slot, &p->block_in, &p->slot_of, pixels);
+  FACET_FREE(&p->one, &p->slot, &p->block_in, pixels);
 }
 
 const facet_sample_source *facet_pixels_source(const facet_pixels *p)
@@ -70,29 +65,21 @@ static facet_status make_pixels(facet_pixels *p, int condition, int64_t first, i
   return facet_condition_apply(s, s->conditions->item[condition], first, count, &p->published, x);
 }
 
-/* Makes a block in the slot whose turn it is. */
-static facet_status fill_slot(facet_pixels *p, int condition, int64_t block)
-{
-  int64_t slot = p->next++ % p->slots, n = p->block, first = block * n;
-  int64_t count = p->from.data->count - first < n ? p->from.data->count - first : n;
-  if (p->block_in[slot] >= 0)
-    p->slot_of[p->block_in[slot]] = -1;
-  p->block_in[slot] = -1;
-  FACET_TRY(make_pixels(p, condition, first, count, p->slot + slot * n * p->inputs));
-  p->block_in[slot] = condition * p->blocks + block;
-  p->slot_of[p->block_in[slot]] = slot;
-  return FACET_OK;
-}
-
 facet_status facet_pixels_take(facet_pixels *p, int condition, int64_t sample, const float **x)
 {
-  int64_t n = p->block, block = sample / n;
-  bool kept = p->slots > 0 && condition >= 0 && p->from.conditions->item[condition].corruption != 0;
+  int64_t n = p->block, block = sample / n, first = block * n;
   *x = p->one;
-  if (!kept)
+  if (p->slots == 0 || condition < 0 || condition == p->from.conditions->clean)
     return make_pixels(p, condition, sample, 1, p->one);
-  if (p->slot_of[condition * p->blocks + block] < 0)
-    FACET_TRY(fill_slot(p, condition, block));
-  *x = p->slot + (p->slot_of[condition * p->blocks + block] * n + sample % n) * p->inputs;
+  int clean = p->from.conditions->clean, before = clean >= 0 && clean < condition;
+  int64_t number = (condition - before) * p->blocks + block, slot = number % p->slots;
+  float *pixels = p->slot + slot * n * p->inputs;
+  if (p->block_in[slot] != number) {
+    int64_t left = p->from.data->count - first;
+    p->block_in[slot] = -1;
+    FACET_TRY(make_pixels(p, condition, first, left < n ? left : n, pixels));
+    p->block_in[slot] = number;
+  }
+  *x = pixels + sample % n * p->inputs;
   return FACET_OK;
 }

@@ -648,7 +648,7 @@ static void published(void **state)
   facet_normalization normalize = {.scale = 255};
   facet_condition condition[] = {{.corruption = facet_corruption_find("fog"), .severity = 2, .published = folder},
                                  {.corruption = facet_corruption_find("snow"), .severity = 2, .published = folder}};
-  facet_conditions conditions = {.count = 2, .item = condition};
+  facet_conditions conditions = {.count = 2, .item = condition, .clean = -1};
   const float *x;
   for (int i = 0; i < 5 * SAMPLES * SIZE; i++)
     set[i] = (uint8_t)(2 * i);
