@@ -236,12 +236,13 @@ facet_status facet_lower_prelu(facet_network *network, facet_node *node)
   return FACET_OK;
 }
 
-/* low, then slope u + shift, then high. */
+/* low, then slope u + shift, then high; the upper bound wins, as operator set 13 says of Clip. */
 static facet_status lower_bounds(facet_network *network, facet_node *node, double slope, double shift, double low,
                                  double high)
 {
-  if (low > high)
+  if (low > high && isinf(high))
     return facet_node_raise(node, "the lower bound %g is above the upper bound %g", low, high);
+  low = low > high ? high : low;
   if (isinf(low) && isinf(high)) { /* no bound at all */
     double at = 0, slopes[] = {slope, slope}, offsets[] = {shift, shift};
     return lower_gate(network, node, 2, &at, slopes, offsets);

@@ -72,6 +72,8 @@ static const excuse excuses[] = {
     {"resize_*antialias*", "antialias is not supported", false},
     /* It counts what is beyond the padding into means; opset 22 is beyond the claim, and onnxruntime disagrees, too. */
     {"averagepool_3d_dilations_large_count_include_pad_is_1_ceil_mode_is_True", "expected", true},
+    /* The mean of the case's nine numbers is .15106; its four digits of it, .1511, are meant for a wider bound. */
+    {"averagepool_2d_ceil_last_window_starts_on_pad", "expected 0.1510999", true},
     /* The case divides by the length 2.4 that the scale gives; PyTorch, whose exporter writes such nodes, and
      * onnxruntime divide by the 2 that there is. */
     {"resize_downsample_scales_linear_align_corners", "expected 3.14285", true},
