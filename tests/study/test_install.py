@@ -253,6 +253,16 @@ def test_the_python_side(installed):
     assert inside == {f"facet-{VERSION}/{file.relative_to(tree)}" for file in tree.rglob("*") if file.is_file()}
 
 
+def test_pip_takes_the_python_side(installed, tmp_path):
+    """With what it needs to run beside code: templates and types."""
+    pytest.importorskip("setuptools")
+    shell([sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(tmp_path),
+           str(installed / f"share/facet/facet-{VERSION}.tar.gz")], env={**OUTSIDE, "PIP_DISABLE_PIP_VERSION_CHECK": "1"})
+    wanted = {str(file.relative_to(ROOT / "analysis")) for file in (ROOT / "analysis/facet").rglob("*")
+              if file.is_file() and file.suffix in (".py", ".html", ".css", ".typed") or file.name == "py.typed"}
+    assert len(wanted) > 30 and not [name for name in wanted if not (tmp_path / name).exists()]
+
+
 # ---- from where, by whom ----
 
 
