@@ -1,15 +1,18 @@
 """What make install leaves: a tree that says what it is, against which C and C++ compile, link and run, wherever it lies;
 from a clone or a tarball, by whoever builds."""
 
+import contextlib
 import os
 import pathlib
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+import types
 
 import numpy as np
 import onnx
@@ -256,8 +259,9 @@ def test_the_python_side(installed):
 def test_pip_takes_the_python_side(installed, tmp_path):
     """With what it needs to run beside code: templates and types."""
     pytest.importorskip("setuptools")
-    shell([sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(tmp_path),
-           str(installed / f"share/facet/facet-{VERSION}.tar.gz")], env={**OUTSIDE, "PIP_DISABLE_PIP_VERSION_CHECK": "1"})
+    options = ["-q", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(tmp_path)]
+    shell([sys.executable, "-m", "pip", "install", *options, str(installed / f"share/facet/facet-{VERSION}.tar.gz")],
+          env={**OUTSIDE, "PIP_DISABLE_PIP_VERSION_CHECK": "1"})
     wanted = {str(file.relative_to(ROOT / "analysis")) for file in (ROOT / "analysis/facet").rglob("*")
               if file.is_file() and file.suffix in (".py", ".html", ".css", ".typed") or file.name == "py.typed"}
     assert len(wanted) > 30 and not [name for name in wanted if not (tmp_path / name).exists()]
@@ -324,16 +328,48 @@ def test_versions_agree():
         assert re.search(r'__version__ = "(.*)"', package.read_text())[1] == VERSION
 
 
-def test_the_recipe_names_what_the_probe_looks_for():
-    """Every variable of the probe that the recipe sets is one, and it depends on each library of the probe's."""
-    recipe = (ROOT / "packaging/spack_repo/facet/packages/facet/package.py").read_text()
-    compile(recipe, "package.py", "exec")
-    probe = (ROOT / "tools/probe").read_text()
-    for variable in re.findall(r'"([A-Z0-9_]+)=', recipe):
-        assert re.search(rf"\b{variable}\b", probe) or variable in ("PREFIX", "ARCH", "CC", "V", "LIBDIR"), variable
-    for library in ("mpi", "hdf5", "scalapack", "openblas", "onednn", "protobuf-c", "libyaml", "libjpeg",
-                    "zlib", "openssl", "random123"):
-        assert re.search(rf'depends_on\("{library}', recipe), library
+def read_recipe(monkeypatch):
+    """The class of the Spack recipe, in a Spack of nothing but words: what it depends on, and its module."""
+    wanted = []
+    words = {name: lambda *args, **more: None for name in ("license", "version", "variant", "resource")}
+    words |= {"depends_on": lambda what, **more: wanted.append(what), "when": lambda _: contextlib.nullcontext(),
+              "join_path": os.path.join}
+    for name in ("spack_repo", "spack_repo.builtin", "spack_repo.builtin.build_systems", "spack"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    makefile = types.ModuleType("spack_repo.builtin.build_systems.makefile")
+    makefile.MakefilePackage = object
+    monkeypatch.setitem(sys.modules, makefile.__name__, makefile)
+    package = types.ModuleType("spack.package")
+    vars(package).update(words)
+    monkeypatch.setitem(sys.modules, package.__name__, package)
+    return runpy.run_path(str(ROOT / "packaging/spack_repo/facet/packages/facet/package.py")), wanted
+
+
+def test_the_spack_recipe(monkeypatch):
+    """It builds the clone it lies in, hands the Makefile variables that this or the probe knows, and knows all libraries."""
+    module, wanted = read_recipe(monkeypatch)
+    assert module["CLONE"] == str(ROOT)
+    library = types.SimpleNamespace(mpicc="mpicc", prefix="/there", libs=types.SimpleNamespace(ld_flags="-lx"))
+
+    class Spec(dict):
+        __missing__ = lambda self, name: library
+        satisfies = lambda self, what: what == "build_type=Debug"
+
+    recipe = module["Facet"]()
+    recipe.spec, recipe.prefix, recipe.stage = Spec(), "/opt", types.SimpleNamespace(source_path="/stage")
+    assert {"CFLAGS=-O0", "HDF5_DIR=/there", "ONNX_PROTO=/stage/onnx-schema/onnx/onnx.proto"} <= set(recipe.build_targets)
+    assert recipe.install_targets == ["install", "PREFIX=/opt", *recipe.build_targets]
+    known = (ROOT / "Makefile").read_text()
+    for setting in recipe.build_targets:
+        assert re.search(rf"\b{setting.split('=')[0]}\b", known), setting
+    said = (ROOT / "tools/probe").read_text()
+    libraries = {re.split(r"[@ ]", what)[0] for what in wanted}
+    assert {"mpi", "hdf5", "scalapack", "openblas", "onednn", "protobuf-c", "libyaml", "libjpeg-turbo", "zlib-api", "openssl",
+            "random123"} <= libraries
+    assert len(re.findall(r"^ *find_library ", said, flags=re.M)) + 1 == 11  # and MPI
+    needs = re.search(r"^dependencies = \[(.*?)\]", (ROOT / "analysis/pyproject.toml").read_text(), flags=re.M)
+    if needs:
+        assert {"py-" + name for name in re.findall(r'"([\w-]+)', needs[1])} <= libraries
 
 
 def test_the_image_builds_as_the_readme_says():

@@ -27,7 +27,7 @@ class Facet(MakefilePackage):
     depends_on("hdf5@1.10: +mpi+hl+shared")
     depends_on("scalapack")
     depends_on("openblas@0.3: threads=openmp")
-    depends_on("onednn@2.6:3 cpu_runtime=omp")
+    depends_on("onednn@2.6: cpu_runtime=omp")
     depends_on("protobuf-c")  # and protoc-c, for the build
     depends_on("libyaml")
     depends_on("libjpeg-turbo")
@@ -47,7 +47,10 @@ class Facet(MakefilePackage):
         placement="onnx-schema",
     )
 
-    def settings(self):
+    build_time_test_callbacks = []  # make test installs packages of Debian; test_version is for what Spack has installed
+
+    @property
+    def build_targets(self):
         spec = self.spec
         return [
             "CC=" + spec["mpi"].mpicc,
@@ -63,11 +66,9 @@ class Facet(MakefilePackage):
             "V=1",
         ]
 
-    def build(self, spec, prefix):
-        make(*self.settings())
-
-    def install(self, spec, prefix):
-        make("install", "PREFIX=" + prefix, *self.settings())
+    @property
+    def install_targets(self):
+        return ["install", "PREFIX=" + self.prefix, *self.build_targets]
 
     def setup_run_environment(self, env):
         env.prepend_path("PYTHONPATH", join_path(self.prefix, "share", "facet", "analysis"))
