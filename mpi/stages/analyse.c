@@ -28,18 +28,18 @@ typedef struct {
   facet_head head;
   bool has_head;
   double *feature; /* of a tile */
-  int32_t *row;
-  facet_linearization result; /* W: one chunk of rows */
 } analysis;
 
-static void analysis_clear(analysis *a)
+static void clear(void *self)
 {
+  analysis *a = self;
   facet_pixels_destroy(&a->pixels);
   FACET_FREE(&a->logits, &a->loss, &a->angle, &a->length, &a->margin, &a->cosine, &a->predicted);
 }
 
-static facet_status analysis_make(const facet_context *c, int ranks, analysis *a)
+static facet_status make(const facet_context *c, int ranks, void *self)
 {
+  analysis *a = self;
   const facet_store_plan *s = &c->plan->store;
   int64_t n = s->block;
   *a = (analysis){.context = c, .plan = c->plan, .span = facet_plan_span(c->plan, ranks)};
@@ -56,27 +56,8 @@ static facet_status analysis_make(const facet_context *c, int ranks, analysis *a
 
 /* ---- entering ---- */
 
-/* Tiles with linearizations and tiles without: memory for both at once would be memory that neither can use. */
-static int group_of(int variant, bool linear)
-{
-  return 2 * variant + linear;
-}
-
-static facet_status make_linear_buffers(analysis *a, int64_t n, int64_t chunk)
-{
-  int64_t k = a->plan->store.linear_rows;
-  facet_linearization *r = &a->result;
-  size_t numbers = (size_t)(n * chunk * a->plan->inputs);
-  if (!(r->w = facet_allocate(numbers, facet_type_size(a->plan->store.settings->precision))))
-    return FACET_OS;
-  FACET_NEW(a->row, n * k);
-  FACET_NEW(r->b, n * k);
-  FACET_NEW(r->b_node, n * k * facet_executor_constant_nodes(a->pass.executor));
-  FACET_NEW(r->residual, n);
-  FACET_NEW(r->ties, n);
-  return facet_executor_ready(a->pass.executor);
-}
-
+/* Of each variant, tiles without linearizations and tiles with: memory for both at once would be memory that neither
+ * can use. */
 static facet_status enter(void *self, int group)
 {
   analysis *a = self;
@@ -91,16 +72,15 @@ static facet_status enter(void *self, int group)
     FACET_TRY(facet_network_head(m->network, &a->head));
   FACET_TRY(facet_pass_make(m->network, options, a->pixels, &m->input, linear, &a->pass));
   FACET_NEW(a->feature, a->plan->store.block * a->head.features);
-  return linear ? make_linear_buffers(a, n, chunk) : FACET_OK;
+  return linear ? facet_pass_make_linear(&a->pass, a->plan->store.linear_rows, chunk) : FACET_OK;
 }
 
 static void leave(void *self)
 {
   analysis *a = self;
-  facet_linearization *r = &a->result;
   facet_pass_clear(&a->pass);
   facet_head_clear(&a->head);
-  FACET_FREE(&a->feature, &a->row, &r->w, &r->b, &r->b_node, &r->residual, &r->ties);
+  facet_free(&a->feature);
   facet_memory_trim();
 }
 
@@ -136,8 +116,8 @@ static facet_status store_chunk(void *context, int64_t from, int64_t rows, const
 static facet_status store_linear(const analysis *a, const facet_tile *t, int64_t first, int64_t count)
 {
   const facet_place at = {.variant = t->variant, .part = {{first, count}}};
-  const facet_linearization *r = &a->result;
-  FACET_TRY(facet_store_put(a->context->store, FACET_ROW_ROW, at, a->row));
+  const facet_linearization *r = &a->pass.linear;
+  FACET_TRY(facet_store_put(a->context->store, FACET_ROW_ROW, at, a->pass.row));
   FACET_TRY(facet_store_put(a->context->store, FACET_ROW_B, at, r->b));
   FACET_TRY(facet_store_put(a->context->store, FACET_ROW_B_NODE, at, r->b_node));
   FACET_TRY(facet_store_put(a->context->store, FACET_ROW_RESIDUAL, at, r->residual));
@@ -151,9 +131,9 @@ static facet_status linearize(analysis *a, const facet_tile *t, int64_t first, i
   w_place place = {a->context->store, t->variant, first, count};
   facet_executor *executor = a->pass.executor;
   FACET_TRY(facet_executor_settle(executor, a->pass.exact));
-  facet_rows_choose(a->plan->keys->linearize.rows, s->linear_rows, s->classes, logits, count, a->row);
-  FACET_TRY(facet_linearize_to(executor, facet_pass_input(&a->pass), count, s->linear_rows, a->row,
-                               (facet_w_sink){store_chunk, &place}, &a->result));
+  facet_rows_choose(a->plan->keys->linearize.rows, s->linear_rows, s->classes, logits, count, a->pass.row);
+  FACET_TRY(facet_linearize_to(executor, facet_pass_input(&a->pass), count, s->linear_rows, a->pass.row,
+                               (facet_w_sink){store_chunk, &place}, &a->pass.linear));
   return store_linear(a, t, first, count);
 }
 
@@ -217,16 +197,11 @@ static facet_status store_tile(const analysis *a, const facet_tile *t)
   return facet_store_put(a->context->store, FACET_ROW_FEATURE, feature, a->feature);
 }
 
-static facet_tile tile_of(const analysis *a, int64_t unit)
-{
-  return facet_plan_tile(a->plan, facet_plan_in_order(a->plan, a->span, unit));
-}
-
 /* What is linearized goes through the executor in batches of its own. */
 static facet_status run_tile(void *self, facet_dealer *dealer, int64_t unit)
 {
   analysis *a = self;
-  facet_tile t = tile_of(a, unit);
+  facet_tile t = facet_plan_in_order(a->plan, a->span, unit);
   FACET_TRY(store_images(a, &t));
   for (int64_t i = 0, count; i < t.count; i += count) {
     int64_t end = i < t.linear ? t.linear : t.count;
@@ -242,36 +217,22 @@ static facet_status run_tile(void *self, facet_dealer *dealer, int64_t unit)
 static facet_unit unit_of(const void *self, int64_t i)
 {
   const analysis *a = self;
-  facet_tile t = tile_of(a, i);
+  facet_tile t = facet_plan_in_order(a->plan, a->span, i);
   double passes = (double)t.count + (double)t.linear * (double)(a->plan->store.linear_rows + 1);
   return (facet_unit){.cost = passes * (1 + (double)a->plan->store.variant[t.variant].cost.flops),
-                      .group = group_of(t.variant, t.linear > 0),
+                      .group = 2 * t.variant + (t.linear > 0),
                       .part = facet_plan_number(a->plan, &t),
                       .parts = 1};
 }
 
-static facet_tiles tiles_of(analysis *a)
-{
-  return (facet_tiles){.stage = "analyse",
-                       .name = "tiles",
-                       .count = facet_plan_tiles(a->plan),
-                       .self = a,
-                       .unit = unit_of,
-                       .enter = enter,
-                       .leave = leave,
-                       .run = run_tile};
-}
+static const facet_tiled tiled = {
+    .tiles = {.stage = "analyse", .name = "tiles", .unit = unit_of, .enter = enter, .leave = leave, .run = run_tile},
+    .make = make,
+    .clear = clear};
 
 static facet_status run(const facet_context *c)
 {
-  analysis a;
-  facet_status status = facet_agree(c->comm, analysis_make(c, facet_ranks(c->comm), &a));
-  if (status == FACET_OK) {
-    facet_tiles tiles = tiles_of(&a);
-    status = facet_tiles_run(c->comm, &tiles, c->store);
-  }
-  analysis_clear(&a);
-  return status;
+  return facet_tiled_run(c, &tiled, &(analysis){NULL});
 }
 
 /* ---- what it takes ---- */
@@ -279,17 +240,7 @@ static facet_status run(const facet_context *c)
 static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
   (void)ranks;
-  analysis a;
-  size_t before = facet_memory_in_use(), most = 0;
-  facet_status status = analysis_make(c, 1, &a);
-  size_t own = facet_memory_in_use() - before;
-  if (status == FACET_OK) {
-    facet_tiles tiles = tiles_of(&a);
-    status = facet_tiles_memory(&tiles, &most);
-  }
-  analysis_clear(&a);
-  *bytes = (double)(own + most);
-  return status;
+  return facet_tiled_memory(c, &tiled, &(analysis){NULL}, bytes);
 }
 
 /* Linearizing costs about a forward pass for each row and one more (measured on ResNet-20 and the demo's network). */

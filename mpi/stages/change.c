@@ -213,8 +213,9 @@ static facet_status run_batch(change *c, int64_t first, int64_t count)
 
 /* ---- all of it ---- */
 
-static void change_clear(change *c)
+static void clear(void *self)
 {
+  change *c = self;
   facet_pixels_destroy(&c->pixels);
   FACET_FREE(&c->label, &c->pixel, &c->moved, &c->total, &c->residual, &c->sample);
 }
@@ -230,8 +231,16 @@ static facet_status pick(const change *c)
              : FACET_OK;
 }
 
-static facet_status prepare(change *c)
+static facet_status make(const facet_context *context, int ranks, void *self)
 {
+  (void)ranks;
+  change *c = self;
+  const facet_plan *plan = context->plan;
+  int64_t most = plan->work[0].forward_batch;
+  *c = (change){.context = context,
+                .store_plan = &plan->store,
+                .inputs = plan->inputs,
+                .batch = most < MOST_BATCH ? most : MOST_BATCH};
   FACET_TRY(facet_pixels_create(&c->context->plan->source, 0, &c->pixels)); /* samples are picked here and there */
   FACET_NEW(c->sample, c->store_plan->change_samples);
   FACET_NEW(c->label, c->batch);
@@ -239,7 +248,10 @@ static facet_status prepare(change *c)
   FACET_NEW(c->moved, c->batch * c->inputs);
   FACET_NEW(c->total, c->batch);
   FACET_NEW(c->residual, c->batch);
-  return pick(c);
+  FACET_TRY(pick(c));
+  return context->store && facet_rank(context->comm) == 0
+             ? facet_store_put(context->store, FACET_ROW_CHANGE_SAMPLE, (facet_place){0}, c->sample)
+             : FACET_OK;
 }
 
 /* Has features, without which there are no margins to compare. */
@@ -285,43 +297,22 @@ static facet_unit unit_of(const void *self, int64_t i)
                       .none = !is_compared(p, c->context->family, v)};
 }
 
-static facet_tiles tiles_of(change *c)
+static int64_t count(const facet_context *context)
 {
-  return (facet_tiles){.stage = "change",
-                       .name = "units",
-                       .count = c->store_plan->variants * units_of_variant(c->store_plan),
-                       .self = c,
-                       .unit = unit_of,
-                       .enter = enter,
-                       .leave = leave,
-                       .run = run_unit};
+  return context->plan->store.variants * units_of_variant(&context->plan->store);
 }
+
+static const facet_tiled tiled = {
+    .tiles = {.stage = "change", .name = "units", .unit = unit_of, .enter = enter, .leave = leave, .run = run_unit},
+    .count = count,
+    .make = make,
+    .clear = clear};
 
 /* ---- the stage ---- */
 
-static change begin(const facet_context *context)
-{
-  const facet_plan *plan = context->plan;
-  int64_t most = plan->work[0].forward_batch;
-  return (change){.context = context,
-                  .store_plan = &plan->store,
-                  .inputs = plan->inputs,
-                  .batch = most < MOST_BATCH ? most : MOST_BATCH};
-}
-
 static facet_status run(const facet_context *context)
 {
-  change c = begin(context);
-  facet_status status = prepare(&c);
-  if (status == FACET_OK && facet_rank(context->comm) == 0)
-    status = facet_store_put(context->store, FACET_ROW_CHANGE_SAMPLE, (facet_place){0}, c.sample);
-  status = facet_agree(context->comm, status);
-  if (status == FACET_OK) {
-    facet_tiles tiles = tiles_of(&c);
-    status = facet_tiles_run(context->comm, &tiles, context->store);
-  }
-  change_clear(&c);
-  return status;
+  return facet_tiled_run(context, &tiled, &(change){NULL});
 }
 
 static bool wanted(const facet_plan *plan)
@@ -332,17 +323,7 @@ static bool wanted(const facet_plan *plan)
 static facet_status memory(const facet_context *context, int ranks, double *bytes)
 {
   (void)ranks;
-  change c = begin(context);
-  size_t before = facet_memory_in_use(), most = 0;
-  facet_status status = prepare(&c);
-  size_t own = facet_memory_in_use() - before;
-  if (status == FACET_OK) {
-    facet_tiles tiles = tiles_of(&c);
-    status = facet_tiles_memory(&tiles, &most);
-  }
-  change_clear(&c);
-  *bytes = (double)(own + most);
-  return status;
+  return facet_tiled_memory(context, &tiled, &(change){NULL}, bytes);
 }
 
 /* A side takes a forward pass, two rows of a linearization and the sum over its parts. */

@@ -7,8 +7,8 @@
 
 /* Not collective. Whether the study asks for a map: the encoder's, the map's and its judge's stage. */
 bool facet_embed_wanted(const facet_plan *plan);
-/* Not collective. The encoder's file, where it is when it is trained; the caller frees. */
-char *facet_embed_file(const facet_settings *settings);
+/* Not collective. The encoder, when it is trained; the caller destroys. */
+facet_status facet_embed_read(const facet_settings *settings, facet_network **encoder);
 /* Not collective. The encoder that the study asks for. */
 facet_encoder_shape facet_embed_shape(const facet_plan *plan);
 /* Not collective. How many batches keep their joint probabilities on so many ranks, within the study's memory; -1 where

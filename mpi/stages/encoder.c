@@ -19,6 +19,7 @@
 #include "train/method_run.h"
 
 enum { CHECKPOINT_SECONDS = 20 };
+#define ENCODER_FILE "%s/embed/encoder.onnx"
 
 typedef struct {
   MPI_Comm comm;
@@ -355,15 +356,18 @@ done:
   return status;
 }
 
-char *facet_embed_file(const facet_settings *settings)
+facet_status facet_embed_read(const facet_settings *settings, facet_network **encoder)
 {
-  return facet_format("%s/embed/encoder.onnx", settings->output);
+  char *file = facet_format(ENCODER_FILE, settings->output);
+  facet_status status = file ? facet_onnx_read(file, encoder) : FACET_OS;
+  facet_free(&file);
+  return status;
 }
 
 static facet_status run(const facet_context *c)
 {
   const facet_settings *settings = c->plan->store.settings;
-  char *folder = facet_format("%s/embed", settings->output), *file = facet_embed_file(settings);
+  char *folder = facet_format("%s/embed", settings->output), *file = facet_format(ENCODER_FILE, settings->output);
   facet_status status = folder && file ? FACET_OK : FACET_OS;
   if (status == FACET_OK && facet_rank(c->comm) == 0)
     status = facet_make_folder(folder);

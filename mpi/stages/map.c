@@ -16,17 +16,13 @@ enum { AT_ONCE = 250, EXPLAINED_AT_ONCE = 16, SLOWER = 4 };
 /* ---- the network from input to position ---- */
 
 /* An encoder of zeros. */
-static facet_status blank_encoder(const facet_embedding *e, int64_t numbers, facet_network **encoder)
+static facet_status blank_encoder(const facet_plan *plan, facet_network **encoder)
 {
-  int64_t size[FACET_EMBED_LAYERS + 2] = {numbers}, count = 0;
+  const facet_encoder_shape shape = facet_embed_shape(plan);
   double *zeros;
-  for (int i = 0; i < e->layers.count; i++)
-    size[i + 1] = e->layers.item[i];
-  size[e->layers.count + 1] = e->dimensions;
-  for (int i = 0; i <= e->layers.count; i++)
-    count += (size[i] + 1) * size[i + 1];
-  FACET_NEW(zeros, count);
-  facet_status status = facet_network_dense((facet_shape){1, {numbers}}, e->layers.count + 1, size, zeros, encoder);
+  FACET_NEW(zeros, (int64_t)facet_encoder_parameters(&shape));
+  facet_shape input = {1, {shape.size[0]}};
+  facet_status status = facet_network_dense(input, shape.layers, shape.size, zeros, encoder);
   facet_free(&zeros);
   return status;
 }
@@ -51,7 +47,7 @@ typedef struct {
   const facet_context *context;
   const facet_plan *plan;
   const facet_store_plan *s;
-  const facet_network *encoder;
+  facet_network *encoder;
   int64_t span; /* of facet_plan_in_order */
   facet_pixels *pixels;
   /* of the variant that was entered */
@@ -62,16 +58,8 @@ typedef struct {
   /* where samples are explained, in double, whatever the study's precision */
   facet_network *stacked;
   facet_pass linear;
-  int32_t *row;
-  facet_linearization result;
   double *image; /* one row of W, channel by channel */
 } mapping;
-
-/* Tiles without samples that are explained, and tiles with some. */
-static int group_of(int variant, bool explained)
-{
-  return 2 * variant + explained;
-}
 
 static void leave(void *self)
 {
@@ -80,14 +68,13 @@ static void leave(void *self)
   facet_executor_destroy(&m->forward);
   facet_pass_clear(&m->linear);
   facet_network_destroy(&m->stacked);
-  FACET_FREE(&m->feature, &m->position, &m->single, &m->row, &m->result.w, &m->result.b, &m->result.b_node,
-             &m->result.residual, &m->result.ties, &m->image);
+  FACET_FREE(&m->feature, &m->position, &m->single, &m->image);
 }
 
 static facet_status make_linear(mapping *m, int v)
 {
   const facet_member *member = &m->context->family->member[v];
-  int64_t n = EXPLAINED_AT_ONCE, k = m->s->embed_axes, d = m->plan->inputs;
+  int64_t n = EXPLAINED_AT_ONCE, k = m->s->embed_axes;
   facet_executor_options options = {.real = FACET_F64, .batch = n, .rows = k};
   FACET_TRY(stack_networks(&m->plan->keys->embed, member, m->encoder, &m->stacked));
   FACET_CHECK(m->stacked, FACET_INTERNAL, "%s cannot be embedded", member->variant.name);
@@ -95,19 +82,14 @@ static facet_status make_linear(mapping *m, int v)
   int nodes = facet_executor_constant_nodes(m->linear.executor);
   FACET_CHECK(nodes == m->s->variant[v].embed_nodes, FACET_INTERNAL, "%d nodes with constants, not %d", nodes,
               m->s->variant[v].embed_nodes);
-  FACET_NEW(m->row, n * k);
+  FACET_NEW(m->image, m->plan->inputs);
+  FACET_TRY(facet_pass_make_linear(&m->linear, k, k));
   for (int64_t i = 0; i < n * k; i++)
-    m->row[i] = (int32_t)(i % k);
-  if (!(m->result.w = facet_allocate((size_t)(n * k * d), sizeof(double))))
-    return FACET_OS;
-  FACET_NEW(m->result.b, n * k);
-  FACET_NEW(m->result.b_node, n * k * nodes);
-  FACET_NEW(m->result.residual, n);
-  FACET_NEW(m->result.ties, n);
-  FACET_NEW(m->image, d);
-  return facet_executor_ready(m->linear.executor);
+    m->linear.row[i] = (int32_t)(i % k);
+  return FACET_OK;
 }
 
+/* Of each variant, tiles without samples that are explained, and tiles with some. */
 static facet_status enter(void *self, int group)
 {
   mapping *m = self;
@@ -133,7 +115,7 @@ static void rows_to_images(mapping *m, int64_t rows)
   if (m->linear.loader.input->order != FACET_CHANNELS_LAST)
     return;
   for (int64_t i = 0; i < rows; i++) {
-    char *w = (char *)m->result.w + (size_t)i * row;
+    char *w = (char *)m->linear.linear.w + (size_t)i * row;
     facet_channels_first(m->s->image, sizeof(double), w, m->image);
     memcpy(w, m->image, row);
   }
@@ -151,7 +133,7 @@ static int64_t explained_of(const mapping *m, const facet_tile *t)
 static facet_status store_linear(const mapping *m, int variant, int64_t first, int64_t count)
 {
   const facet_place at = {.variant = variant, .part = {{first, count}}};
-  const facet_linearization *r = &m->result;
+  const facet_linearization *r = &m->linear.linear;
   FACET_TRY(facet_store_put(m->context->store, FACET_ROW_EMBED_W, at, r->w));
   FACET_TRY(facet_store_put(m->context->store, FACET_ROW_EMBED_B, at, r->b));
   FACET_TRY(facet_store_put(m->context->store, FACET_ROW_EMBED_B_NODE, at, r->b_node));
@@ -168,7 +150,7 @@ static facet_status explain(mapping *m, const facet_tile *t, int64_t count)
     FACET_TRY(facet_pass_run(&m->linear, t->condition, t->first + i, n));
     FACET_TRY(facet_executor_settle(executor, m->linear.exact));
     FACET_TRY(facet_executor_output(executor, m->position + i * m->s->embed_axes));
-    FACET_TRY(facet_linearize(executor, m->linear.exact, n, m->s->embed_axes, m->row, &m->result));
+    FACET_TRY(facet_linearize(executor, m->linear.exact, n, m->s->embed_axes, m->linear.row, &m->linear.linear));
     rows_to_images(m, n * m->s->embed_axes);
     FACET_TRY(store_linear(m, t->variant, t->first + i, n));
   }
@@ -185,15 +167,10 @@ static facet_status find_positions(mapping *m, const facet_tile *t, int64_t i, i
   return facet_executor_output(m->forward, m->position + i * m->s->embed_axes);
 }
 
-static facet_tile tile_of(const mapping *m, int64_t unit)
-{
-  return facet_plan_tile(m->plan, facet_plan_in_order(m->plan, m->span, unit));
-}
-
 static facet_status run_tile(void *self, facet_dealer *dealer, int64_t unit)
 {
   mapping *m = self;
-  facet_tile t = tile_of(m, unit);
+  facet_tile t = facet_plan_in_order(m->plan, m->span, unit);
   for (int64_t i = 0; i < t.count; i += AT_ONCE) {
     FACET_TRY(find_positions(m, &t, i, t.count - i < AT_ONCE ? t.count - i : AT_ONCE));
     FACET_TRY(facet_dealer_pause(dealer));
@@ -210,50 +187,24 @@ static facet_status run_tile(void *self, facet_dealer *dealer, int64_t unit)
 
 static double encoder_numbers(const facet_plan *plan)
 {
-  const facet_embedding *e = &plan->keys->embed;
-  double inputs = (double)plan->store.embed_inputs, numbers = 0;
-  for (int i = 0; i <= e->layers.count; i++) {
-    double outputs = i < e->layers.count ? (double)e->layers.item[i] : (double)e->dimensions;
-    numbers += (inputs + 1) * outputs;
-    inputs = outputs;
-  }
-  return numbers;
+  const facet_encoder_shape shape = facet_embed_shape(plan);
+  return facet_encoder_parameters(&shape);
 }
 
 static facet_unit unit_of(const void *self, int64_t i)
 {
   const mapping *m = self;
-  facet_tile t = tile_of(m, i);
+  facet_tile t = facet_plan_in_order(m->plan, m->span, i);
   const facet_store_variant *v = &m->s->variant[t.variant];
   double explained = (double)explained_of(m, &t), pass = 2 * encoder_numbers(m->plan) + (double)v->cost.flops;
   return (facet_unit){.cost = ((double)t.count + explained * SLOWER * (m->s->embed_axes + 1)) * pass,
-                      .group = group_of(t.variant, explained > 0),
+                      .group = 2 * t.variant + (explained > 0),
                       .part = facet_plan_number(m->plan, &t),
                       .parts = 1,
                       .none = v->embed_nodes == 0};
 }
 
-static facet_tiles tiles_of(mapping *m)
-{
-  return (facet_tiles){.stage = "map",
-                       .name = "tiles",
-                       .count = facet_plan_tiles(m->plan),
-                       .self = m,
-                       .unit = unit_of,
-                       .enter = enter,
-                       .leave = leave,
-                       .run = run_tile};
-}
-
-static facet_status mapping_make(const facet_context *c, const facet_network *encoder, int ranks, mapping *m)
-{
-  const facet_store_plan *s = &c->plan->store;
-  *m = (mapping){.context = c, .plan = c->plan, .s = s, .encoder = encoder, .span = facet_plan_span(c->plan, ranks)};
-  bool anew = c->plan->keys->embed.source == FACET_SOURCE_PIXELS || s->variant[0].features == 0;
-  return facet_pixels_create(&c->plan->source, anew ? c->plan->room : 0, &m->pixels);
-}
-
-/* Rank 0: of variants that have no positions. Large arrays hold zeros until they are written. */
+/* Of variants that have no positions. Large arrays hold zeros until they are written. */
 static facet_status write_none(const mapping *m)
 {
   const facet_store_plan *s = m->s;
@@ -270,26 +221,33 @@ static facet_status write_none(const mapping *m)
   return status;
 }
 
+static facet_status make(const facet_context *c, int ranks, void *self)
+{
+  mapping *m = self;
+  const facet_store_plan *s = &c->plan->store;
+  bool anew = c->plan->keys->embed.source == FACET_SOURCE_PIXELS || s->variant[0].features == 0;
+  *m = (mapping){.context = c, .plan = c->plan, .s = s, .span = facet_plan_span(c->plan, ranks)};
+  FACET_TRY(c->store ? facet_embed_read(s->settings, &m->encoder) : blank_encoder(c->plan, &m->encoder));
+  FACET_TRY(facet_pixels_create(&c->plan->source, anew ? c->plan->room : 0, &m->pixels));
+  return c->store && facet_rank(c->comm) == 0 ? write_none(m) : FACET_OK;
+}
+
+static void clear(void *self)
+{
+  mapping *m = self;
+  facet_pixels_destroy(&m->pixels);
+  facet_network_destroy(&m->encoder);
+}
+
+static const facet_tiled tiled = {
+    .tiles = {.stage = "map", .name = "tiles", .unit = unit_of, .enter = enter, .leave = leave, .run = run_tile},
+    .make = make,
+    .clear = clear};
+
 static facet_status run(const facet_context *c)
 {
-  mapping m = {NULL};
-  facet_network *encoder = NULL;
   FACET_TRY(facet_stage_encoder.run(c)); /* trains it anew where somebody removed its file; else does nothing */
-  char *file = facet_embed_file(c->plan->store.settings);
-  facet_status status = file ? facet_onnx_read(file, &encoder) : FACET_OS;
-  if (status == FACET_OK)
-    status = mapping_make(c, encoder, facet_ranks(c->comm), &m);
-  if (status == FACET_OK && facet_rank(c->comm) == 0)
-    status = write_none(&m);
-  status = facet_agree(c->comm, status);
-  if (status == FACET_OK) {
-    facet_tiles tiles = tiles_of(&m);
-    status = facet_tiles_run(c->comm, &tiles, c->store);
-  }
-  facet_pixels_destroy(&m.pixels);
-  facet_network_destroy(&encoder);
-  facet_free(&file);
-  return status;
+  return facet_tiled_run(c, &tiled, &(mapping){NULL});
 }
 
 /* ---- what it takes ---- */
@@ -297,20 +255,8 @@ static facet_status run(const facet_context *c)
 static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
   (void)ranks;
-  mapping m = {NULL};
-  facet_network *encoder = NULL;
-  size_t before = facet_memory_in_use(), own = 0, most = 0;
-  facet_status status = blank_encoder(&c->plan->keys->embed, c->plan->store.embed_inputs, &encoder);
-  if (status == FACET_OK)
-    status = mapping_make(c, encoder, 1, &m);
-  own = facet_memory_in_use() - before;
-  if (status == FACET_OK) {
-    facet_tiles tiles = tiles_of(&m);
-    status = facet_tiles_memory(&tiles, &most);
-  }
-  facet_pixels_destroy(&m.pixels);
-  facet_network_destroy(&encoder);
-  *bytes = (double)(own + most) + FACET_BLAS_BYTES;
+  facet_status status = facet_tiled_memory(c, &tiled, &(mapping){NULL}, bytes);
+  *bytes += FACET_BLAS_BYTES;
   return status;
 }
 
@@ -369,7 +315,7 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
     return FACET_OK;
   s->embed_samples = explain == 0 || explain > s->samples ? s->samples : explain;
   facet_network *encoder; /* its nodes are those of the one that will be trained */
-  FACET_TRY(blank_encoder(&plan->keys->embed, s->embed_inputs, &encoder));
+  FACET_TRY(blank_encoder(plan, &encoder));
   facet_status status = FACET_OK;
   for (int v = 0; v < s->variants && status == FACET_OK; v++)
     status = name_nodes(plan, &family->member[v], encoder, &s->variant[v]);

@@ -13,12 +13,26 @@ facet_status facet_pass_make(const facet_network *network, facet_executor_option
   return network ? facet_executor_create(network, options, &p->executor) : FACET_OK;
 }
 
+facet_status facet_pass_make_linear(facet_pass *p, int64_t rows, int64_t chunk)
+{
+  facet_linearization *r = &p->linear;
+  int64_t n = p->batch, numbers = n * chunk * p->loader.inputs;
+  if (!(r->w = facet_allocate((size_t)numbers, p->x ? sizeof *p->x : sizeof *p->exact)))
+    return FACET_OS;
+  FACET_NEW(p->row, n * rows);
+  FACET_NEW(r->b, n * rows);
+  FACET_NEW(r->b_node, n * rows * facet_executor_constant_nodes(p->executor));
+  FACET_NEW(r->residual, n);
+  FACET_NEW(r->ties, n);
+  return facet_executor_ready(p->executor);
+}
+
 void facet_pass_clear(facet_pass *p)
 {
+  facet_linearization *r = &p->linear;
   facet_executor_destroy(&p->executor);
   facet_loader_clear(&p->loader);
-  facet_free(&p->x);
-  facet_free(&p->exact);
+  FACET_FREE(&p->x, &p->exact, &p->row, &r->w, &r->b, &r->b_node, &r->residual, &r->ties);
 }
 
 const void *facet_pass_input(const facet_pass *p)

@@ -29,12 +29,12 @@ facet_tile facet_plan_tile(const facet_plan *plan, int64_t i)
   return t;
 }
 
-int64_t facet_plan_in_order(const facet_plan *plan, int64_t span, int64_t i)
+facet_tile facet_plan_in_order(const facet_plan *plan, int64_t span, int64_t i)
 {
   int64_t pairs = plan->store.conditions * plan->blocks, variants = plan->store.variants;
   int64_t first = i / (variants * span) * span, rest = i - first * variants;
   int64_t here = pairs - first < span ? pairs - first : span;
-  return rest / here * pairs + first + rest % here;
+  return facet_plan_tile(plan, rest / here * pairs + first + rest % here);
 }
 
 int64_t facet_plan_span(const facet_plan *plan, int ranks)

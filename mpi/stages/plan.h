@@ -32,9 +32,9 @@ typedef struct {
 int64_t facet_plan_tiles(const facet_plan *plan);
 facet_tile facet_plan_tile(const facet_plan *plan, int64_t i);
 int64_t facet_plan_number(const facet_plan *plan, const facet_tile *tile); /* the other way round */
-/* The order in which they are run: which tile comes as number i. Pairs of condition and block go by `span` at a time
+/* The order in which they are run: the tile that comes as number i. Pairs of condition and block go by `span` at a time
  * through all variants. */
-int64_t facet_plan_in_order(const facet_plan *plan, int64_t span, int64_t i);
+facet_tile facet_plan_in_order(const facet_plan *plan, int64_t span, int64_t i);
 /* So many pairs that each rank has some of its own, and room for the corrupted pixels of as many. */
 int64_t facet_plan_span(const facet_plan *plan, int ranks);
 

@@ -34,3 +34,34 @@ facet_status facet_stage_run(const facet_context *c, const facet_stage *stage)
   FACET_TRY(stage->run(c));
   return facet_store_finish(c->store, stage->name);
 }
+
+static facet_tiles tiles_of(const facet_context *c, const facet_tiled *t, void *self)
+{
+  facet_tiles tiles = t->tiles;
+  tiles.count = t->count ? t->count(c) : facet_plan_tiles(c->plan);
+  tiles.self = self;
+  return tiles;
+}
+
+facet_status facet_tiled_run(const facet_context *c, const facet_tiled *t, void *self)
+{
+  const facet_tiles tiles = tiles_of(c, t, self);
+  facet_status status = facet_agree(c->comm, t->make(c, facet_ranks(c->comm), self));
+  if (status == FACET_OK)
+    status = facet_tiles_run(c->comm, &tiles, c->store);
+  t->clear(self);
+  return status;
+}
+
+facet_status facet_tiled_memory(const facet_context *c, const facet_tiled *t, void *self, double *bytes)
+{
+  const facet_tiles tiles = tiles_of(c, t, self);
+  size_t before = facet_memory_in_use(), most = 0;
+  facet_status status = t->make(c, 1, self);
+  size_t own = facet_memory_in_use() - before;
+  if (status == FACET_OK)
+    status = facet_tiles_memory(&tiles, &most);
+  t->clear(self);
+  *bytes = (double)(own + most);
+  return status;
+}

@@ -62,6 +62,18 @@ static inline bool facet_stage_wanted(const facet_stage *stage, const facet_plan
 facet_status facet_stage_run(const facet_context *context, const facet_stage *stage);
 /* Collective. Marks of a stage's parts, 1 = done; the caller frees them in any case. */
 facet_status facet_stage_marks(const facet_context *context, const char *stage, uint8_t **done);
+/* What a stage does whose units need things made before, as long as all of them run, and whose memory is measured. */
+typedef struct {
+  facet_tiles tiles;                              /* but for count and self */
+  int64_t (*count)(const facet_context *context); /* NULL: the plan's tiles */
+  /* Not collective. Makes what lies in *self, zeros at first; what is made is freed in any case. */
+  facet_status (*make)(const facet_context *context, int ranks, void *self);
+  void (*clear)(void *self);
+} facet_tiled;
+/* Collective; self: the stage's own. As a stage's run. */
+facet_status facet_tiled_run(const facet_context *context, const facet_tiled *tiled, void *self);
+/* Not collective. As a stage's memory: all of it made, entered, measured, and thrown away. */
+facet_status facet_tiled_memory(const facet_context *context, const facet_tiled *tiled, void *self, double *bytes);
 #define FACET_DECLARE_STAGE(name) extern const facet_stage facet_stage_##name;
 FACET_STAGES(FACET_DECLARE_STAGE)
 extern const facet_stage *const facet_stages[]; /* all of them in their order; the last is NULL */
