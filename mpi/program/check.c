@@ -91,13 +91,11 @@ static facet_status print_forecast(const facet_context *context, const facet_spe
 {
   char all[32], parts[1000] = "";
   double sum = 0, one;
-  size_t used = 0;
   for (const facet_stage *const *s = facet_stages; *s; s++)
     if ((*s)->seconds && facet_stage_wanted(*s, context->plan)) {
       FACET_TRY((*s)->seconds(context, speeds, ranks, &one));
       sum += one;
-      used += (size_t)snprintf(parts + used, sizeof parts - used, "%s%s %s", used ? ", " : "", (*s)->name,
-                               short_time(one, all));
+      facet_append(parts, sizeof parts, ", ", "%s %s", (*s)->name, short_time(one, all));
     }
   printf("time             about %s on %d rank%s: %s\n", short_time(sum, all), ranks, ranks == 1 ? "" : "s", parts);
   return FACET_OK;

@@ -20,9 +20,8 @@ void facet_session_forget_plan(facet_session *session)
   facet_store_plan *s = &plan->store;
   for (int i = 0; s->variant && i < s->variants; i++)
     variant_clear(&s->variant[i]);
-  facet_free_list(&s->condition, s->conditions);
   facet_free_list(&s->class_name, s->classes);
-  FACET_FREE(&s->variant, &s->change_condition, &plan->work);
+  FACET_FREE(&s->condition, &s->variant, &s->change_condition, &plan->work);
 }
 
 /* Names of the nodes with constants and of the gates, as an executor numbers them. */
@@ -125,8 +124,7 @@ static facet_status name_things(const facet_study *study, int64_t classes, facet
   s->conditions = study->conditions.count;
   FACET_NEW(s->condition, s->conditions);
   for (int c = 0; c < s->conditions; c++)
-    if (!(s->condition[c] = facet_condition_name(study->conditions.item[c])))
-      return FACET_OS;
+    s->condition[c] = study->conditions.item[c].name;
   return FACET_OK;
 }
 

@@ -3,7 +3,8 @@
 
 #include "study_keys.h"
 
-char *facet_condition_name(facet_condition condition)
+/* Caller frees. */
+static char *name_of(facet_condition condition)
 {
   const char *name = facet_corruption_name(condition.corruption);
   if (condition.corruption == 0)
@@ -16,33 +17,19 @@ char *facet_condition_name(facet_condition condition)
   return whole;
 }
 
-/* FACET_BAD_INPUT if there is one of that name. */
-static facet_status check_new(const facet_tree *node, const facet_conditions *conditions, const char *name)
-{
-  for (int i = 0; i < conditions->count; i++) {
-    char *other = facet_condition_name(conditions->item[i]);
-    bool same = other && strcmp(name, other) == 0;
-    FACET_CHECK(other, FACET_OS, "out of memory");
-    facet_free(&other);
-    if (same)
-      return facet_tree_raise(node, "%s stands there twice", name);
-  }
-  return FACET_OK;
-}
-
-/* `condition.published` is copied. */
+/* `condition.published` is copied. FACET_BAD_INPUT if there is one of that name. */
 static facet_status add(const facet_tree *node, facet_conditions *conditions, facet_condition condition)
 {
-  char *name = facet_condition_name(condition);
-  FACET_CHECK(name, FACET_OS, "out of memory");
-  facet_status status = check_new(node, conditions, name);
-  facet_free(&name);
-  FACET_TRY(status);
   size_t count = (size_t)conditions->count;
   FACET_TRY(facet_grow(&conditions->item, count, count + 1, sizeof *conditions->item));
-  if (condition.published && !(condition.published = facet_copy_text(condition.published)))
+  facet_condition *own = &conditions->item[conditions->count++];
+  *own = (facet_condition){condition.corruption, condition.severity, facet_copy_text(condition.published),
+                           name_of(condition)};
+  if (!own->name || (condition.published && !own->published))
     return FACET_OS;
-  conditions->item[conditions->count++] = condition;
+  for (const facet_condition *other = conditions->item; other < own; other++)
+    if (strcmp(other->name, own->name) == 0)
+      return facet_tree_raise(node, "%s stands there twice", own->name);
   return FACET_OK;
 }
 
@@ -61,8 +48,9 @@ static facet_status read_condition(const facet_schema_reader *r, const facet_tre
   FACET_GO(done, status, facet_schema_read(r, &facet_corrupted_mapping, node, &c));
   for (int i = 0; i < c.corruption.count; i++)
     for (int j = 0; j < c.severity.count; j++)
-      FACET_GO(done, status,
-               add(node, conditions, (facet_condition){c.corruption.item[i], (int)c.severity.item[j], c.published}));
+      FACET_GO(
+          done, status,
+          add(node, conditions, (facet_condition){c.corruption.item[i], (int)c.severity.item[j], c.published, NULL}));
 done:
   facet_schema_clear(&facet_corrupted_mapping, &c);
   return status;
@@ -77,6 +65,7 @@ facet_status facet_conditions_read(const facet_schema_reader *r, const facet_key
     return facet_tree_raise_kind(node, "a list of conditions");
   if (node->count == 0)
     return facet_tree_raise(node, "the list is empty");
+  facet_conditions_clear(target); /* the default */
   for (int i = 0; i < node->count; i++)
     FACET_TRY(read_condition(r, node->child[i], conditions));
   return FACET_OK;
@@ -99,6 +88,7 @@ void facet_conditions_clear(void *target)
 {
   facet_conditions *conditions = &((facet_study *)target)->conditions;
   for (int i = 0; i < conditions->count; i++)
-    facet_free(&conditions->item[i].published);
+    FACET_FREE(&conditions->item[i].published, &conditions->item[i].name);
   facet_free(&conditions->item);
+  conditions->count = 0;
 }

@@ -160,10 +160,9 @@ static facet_status check_taken(const facet_tree *node, const facet_recipe *reci
     char takers[256] = "";
     bool taken = false;
     for (int m = 0; child && facet_method_at(m); m++) {
-      size_t length = strlen(takers);
       if (!facet_method_takes(facet_method_at(m), key->key))
         continue;
-      snprintf(takers + length, sizeof takers - length, "%s%s", length > 0 ? ", " : "", facet_method_at(m)->name);
+      facet_append(takers, sizeof takers, ", ", "%s", facet_method_at(m)->name);
       for (int i = 0; i < recipe->method.count; i++)
         taken = taken || recipe->method.item[i] == m;
     }

@@ -10,7 +10,7 @@
 
 enum { LARGEST_FILE = 16 << 20 };
 
-/* Name, output and conditions that the file leaves out; and which condition is clean. */
+/* Name and output that the file leaves out; and which condition is clean. */
 static facet_status fill_in(const facet_schema_reader *r, facet_study *study)
 {
   if (!study->settings.name && !(study->settings.name = facet_name_of_file(study->settings.file)))
@@ -22,10 +22,6 @@ static facet_status fill_in(const facet_schema_reader *r, facet_study *study)
     facet_status status = facet_schema_path(r, &node, &study->settings.output);
     facet_free(&node.text);
     FACET_TRY(status);
-  }
-  if (study->conditions.count == 0) {
-    FACET_NEW(study->conditions.item, 1);
-    study->conditions.count = 1;
   }
   study->conditions.clean = -1;
   for (int i = 0; i < study->conditions.count; i++)

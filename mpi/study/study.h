@@ -38,6 +38,7 @@ typedef struct {
   int corruption;  /* facet_corruption_find; 0 is clean */
   int severity;    /* 1..5; 0 for clean */
   char *published; /* folder of a set in the layout of CIFAR-10-C (resolved path), or NULL: corrupted here */
+  char *name;      /* "clean", "gaussian_noise/3", "CIFAR-10-C/gaussian_noise/3" */
 } facet_condition;
 
 typedef struct {
@@ -99,8 +100,6 @@ facet_status facet_study_text(const facet_study *study, char **yaml); /* caller 
 char *facet_study_identity(const char *yaml);
 /* Whether two such texts have one identity. */
 facet_status facet_study_same(const char *yaml, const char *other, bool *same);
-/* "clean", "gaussian_noise/3", "CIFAR-10-C/gaussian_noise/3"; caller frees. */
-char *facet_condition_name(facet_condition condition);
 
 /* A variant: one network of the study, lists multiplied. Number 0 is `dense`. */
 typedef struct {

@@ -65,15 +65,13 @@ static const facet_tree *node_of(const facet_tree *root, const char *mapping, co
 /* The conditions under which changes are asked for are there. */
 static facet_status check_change_conditions(const facet_tree *root, const facet_study *study)
 {
-  facet_texts name = {0};
-  facet_status status = FACET_OK;
-  FACET_NEW(name.item, study->conditions.count);
-  for (int i = 0; i < study->conditions.count; i++)
-    if (!(name.item[name.count++] = facet_condition_name(study->conditions.item[i])))
-      FACET_GO(done, status, FACET_OS);
-  status = check_known(node_of(root, "change", "conditions"), "condition", &study->stages.change.conditions, &name);
-done:
-  facet_free_list(&name.item, name.count);
+  facet_texts name = {.count = study->conditions.count};
+  FACET_NEW(name.item, name.count);
+  for (int i = 0; i < name.count; i++)
+    name.item[i] = study->conditions.item[i].name;
+  const facet_tree *node = node_of(root, "change", "conditions");
+  facet_status status = check_known(node, "condition", &study->stages.change.conditions, &name);
+  facet_free(&name.item);
   return status;
 }
 

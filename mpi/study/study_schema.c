@@ -86,7 +86,7 @@ static facet_status read_word(const facet_tree *node, const facet_key *key, int6
 {
   enum { MOST = 64 };
   const char *name[MOST];
-  char list[1024] = "one of ";
+  char list[1024] = "";
   int count = 0;
   facet_word word;
   for (int i = 0; (word = word_of(key, i)).name; i++) {
@@ -94,8 +94,7 @@ static facet_status read_word(const facet_tree *node, const facet_key *key, int6
       *value = word.value;
       return FACET_OK;
     }
-    size_t length = strlen(list);
-    snprintf(list + length, sizeof list - length, "%s%s", i > 0 ? ", " : "", word.name);
+    facet_append(list, sizeof list, ", ", i > 0 ? "%s" : "one of %s", word.name);
     if (count < MOST)
       name[count++] = word.name;
   }
@@ -404,8 +403,7 @@ static facet_status check_known(const facet_tree *node, const facet_mapping *map
   int count = mapping->count < MOST ? mapping->count : MOST;
   for (int i = 0; i < count; i++) {
     word[i] = mapping->key[i].key;
-    size_t length = strlen(list);
-    snprintf(list + length, sizeof list - length, "%s%s", length > 0 ? ", " : "", word[i]);
+    facet_append(list, sizeof list, ", ", "%s", word[i]);
   }
   for (int i = 0; i < node->count; i++) {
     const char *key = node->child[i]->key;

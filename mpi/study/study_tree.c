@@ -23,20 +23,18 @@ static void append_path(const facet_tree *node, char *path, size_t size)
   if (!node->parent)
     return;
   append_path(node->parent, path, size);
-  size_t length = strlen(path);
-  if (!node->key)
-    snprintf(path + length, size - length, "[%d]", node->index);
+  if (node->key)
+    facet_append(path, size, ".", "%s", node->key);
   else
-    snprintf(path + length, size - length, "%s%s", length > 0 ? "." : "", node->key);
+    facet_append(path, size, "", "[%d]", node->index);
 }
 
 static facet_status raise_text(const facet_tree *node, const char *key, const char *format, va_list arguments)
 {
   char path[512] = "", text[1024];
   append_path(node, path, sizeof path);
-  size_t length = strlen(path);
   if (key)
-    snprintf(path + length, sizeof path - length, "%s%s", length > 0 ? "." : "", key);
+    facet_append(path, sizeof path, ".", "%s", key);
   vsnprintf(text, sizeof text, format, arguments);
   return facet_raise(FACET_BAD_INPUT, "%s:%d: %s%s%s", node->file, node->line, path, path[0] ? ": " : "", text);
 }

@@ -94,6 +94,10 @@ typedef struct {
 
 char *facet_format(const char *format, ...) __attribute__((format(printf, 1, 2))); /* caller frees; NULL: no memory */
 char *facet_copy_text(const char *text);                                           /* NULL stays NULL */
+/* Appends to a list in an array of so many bytes, with `between` before it unless it is the first; what does not fit is
+ * cut off. */
+void facet_append(char *text, size_t size, const char *between, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 /* `path` as seen from the folder of `file`: absolute paths stay. Caller frees. */
 char *facet_path_beside(const char *file, const char *path);
 /* Lower-case hexadecimal SHA-256 (64 characters and a NUL). */

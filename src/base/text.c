@@ -1,4 +1,4 @@
-/* Text that is made at run time: formatted strings, copies, and paths relative to a file. */
+/* Text that is made at run time: formatted strings, copies, lists, and paths relative to a file. */
 #include "base.h"
 
 #include <stdarg.h>
@@ -26,6 +26,18 @@ char *facet_format(const char *format, ...)
 char *facet_copy_text(const char *text)
 {
   return text ? facet_format("%s", text) : NULL;
+}
+
+void facet_append(char *text, size_t size, const char *between, const char *format, ...)
+{
+  va_list arguments;
+  size_t used = strlen(text);
+  if (used > 0)
+    (void)snprintf(text + used, size - used, "%s", between);
+  used = strlen(text);
+  va_start(arguments, format);
+  (void)vsnprintf(text + used, size - used, format, arguments);
+  va_end(arguments);
 }
 
 char *facet_path_beside(const char *file, const char *path)

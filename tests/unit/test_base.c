@@ -160,6 +160,19 @@ static void test_text(void **state)
   facet_free(&wide);
 }
 
+static void test_append(void **state)
+{
+  (void)state;
+  char text[12] = "";
+  facet_append(text, sizeof text, ", ", "%s", "a");
+  facet_append(text, sizeof text, ", ", "%d", 12);
+  assert_string_equal(text, "a, 12");
+  facet_append(text, sizeof text, ", ", "%s", "long words");
+  assert_string_equal(text, "a, 12, long");
+  facet_append(text, sizeof text, ", ", "%s", "x");
+  assert_string_equal(text, "a, 12, long");
+}
+
 static void test_path_beside(void **state)
 {
   (void)state;
@@ -662,6 +675,7 @@ int main(void)
       cmocka_unit_test(test_grow),
       cmocka_unit_test(test_type_sizes),
       cmocka_unit_test(test_text),
+      cmocka_unit_test(test_append),
       cmocka_unit_test(test_path_beside),
       cmocka_unit_test_setup_teardown(test_write_and_read, make_place, remove_place),
       cmocka_unit_test(test_read_of_unknown_size),
