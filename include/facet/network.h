@@ -62,7 +62,7 @@ facet_shape facet_network_input_shape(const facet_network *network);
 int64_t facet_network_inputs(const facet_network *network);     /* D: size of the input shape */
 int64_t facet_network_outputs(const facet_network *network);    /* K */
 int64_t facet_network_parameters(const facet_network *network); /* elements of all parameters */
-/* Whether the file ends in Softmax or LogSoftmax, which was taken off: the logits before it are explained. */
+/* Whether the file ends in Softmax, LogSoftmax or Sigmoid, which was taken off: the logits before it are explained. */
 bool facet_network_softmax_stripped(const facet_network *network);
 
 int facet_network_nodes(const facet_network *network);

@@ -33,11 +33,29 @@ static facet_status find_layout(const facet_making *m, const facet_recipe *recip
   return FACET_OK;
 }
 
+/* What is compared are classes: K scores for a sample, of which the largest counts. */
+static facet_status is_classifier(const char *path, const facet_network *network)
+{
+  facet_shape out = network->value[network->output].shape;
+  int wide = 0;
+  for (int i = 0; i < out.rank; i++)
+    wide += out.dim[i] > 1;
+  FACET_CHECK(wide > 0, FACET_BAD_INPUT,
+              "%s: has one output z, as a binary network with one logit has; facet compares two classes and more: "
+              "export it with the outputs 0 and z, whose Softmax is the Sigmoid of z",
+              path);
+  FACET_CHECK(wide == 1, FACET_BAD_INPUT,
+              "%s: has outputs N x %s, not N x K: not one score for each of K classes, so that it is no classifier",
+              path, facet_shape_text(out));
+  return FACET_OK;
+}
+
 facet_status facet_source_fits(const facet_making *m, const facet_recipe *recipe, const char *path,
                                const facet_network *network, facet_input_layout *layout)
 {
   int64_t outputs = facet_network_outputs(network);
   int classes = m->keys->classes.count;
+  FACET_TRY(is_classifier(path, network));
   FACET_TRY(find_layout(m, recipe, path, network, layout));
   FACET_CHECK(classes == 0 || classes == outputs, FACET_BAD_INPUT,
               "%s: data.classes names %d classes but the network %s has %lld outputs", m->settings->file, classes, path,

@@ -124,6 +124,11 @@ static facet_status read_labels(const char *path, const source *s, facet_part *p
 {
   int64_t *wide;
   facet_status status = FACET_OK;
+  FACET_CHECK(
+      s->rank != 2, FACET_BAD_INPUT,
+      "%s: labels must be a list of integers, one class for each sample, but are %lld x %lld: one-hot, or several "
+      "at once (multi-label)",
+      path, (long long)s->dim[0], (long long)s->dim[1]);
   FACET_CHECK(s->class == H5T_INTEGER && s->rank == 1, FACET_BAD_INPUT, "%s: labels must be a list of integers", path);
   FACET_TRY(check_held(path, s));
   FACET_NEW(wide, s->dim[0]);

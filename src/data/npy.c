@@ -19,10 +19,20 @@ static const char *entry(const char *header, const char *key)
   return at;
 }
 
+/* As NumPy calls it: "uint16". */
+static const char *type_name(const facet_npy *a, char text[12])
+{
+  const char *kind = a->kind == 'u' ? "uint" : a->kind == 'i' ? "int" : a->kind == 'f' ? "float" : "bool";
+  (void)snprintf(text, 12, "%s%.0d", kind, a->kind == 'b' ? 0 : 8 * a->width);
+  return text;
+}
+
 /* 'descr': '<f4': byte order, kind, bytes of a number. */
 static facet_status parse_type(const char *path, const char *text, facet_npy *a)
 {
   int length = (int)strcspn(text, ",}");
+  FACET_CHECK(strncmp(text, "'|O'", 4) != 0, FACET_BAD_INPUT,
+              "%s: holds Python objects (images of several sizes?), not numbers: save one array of numbers", path);
   bool simple = length >= 5 && text[0] == '\'' && text[4] == '\'';
   FACET_CHECK(simple && strchr("uifb", text[2]) && strchr("1248", text[3]), FACET_BAD_INPUT,
               "%s: numbers of type %.*s are not supported", path, length < 40 ? length : 40, text);
@@ -68,6 +78,8 @@ static facet_status take_header(const char *path, facet_npy *a, char **header)
 {
   static const char magic[] = "\x93NUMPY";
   size_t same = a->count < 6 ? a->count : 6;
+  FACET_CHECK(a->count < 4 || memcmp(a->bytes, "PK\3\4", 4) != 0, FACET_BAD_INPUT,
+              "%s: is an .npz archive of arrays: save each by itself as .npy (numpy.save)", path);
   FACET_CHECK(memcmp(a->bytes, magic, same) == 0, FACET_BAD_INPUT, "%s: wrong magic: not a .npy file", path);
   FACET_CHECK(a->count >= 8, FACET_BAD_INPUT, "%s: truncated: %zu bytes", path, a->count);
   FACET_CHECK(a->bytes[6] >= 1 && a->bytes[6] <= 3, FACET_BAD_INPUT, "%s: version %d of .npy is not supported", path,
@@ -148,10 +160,12 @@ static facet_status copy_pixels(const facet_npy *a, facet_part *part)
 facet_status facet_npy_pixels(const char *path, facet_part *part)
 {
   facet_npy a;
+  char type[12];
   FACET_TRY(array_read(path, &a));
   facet_status status;
   bool bytes = a.kind == 'u' && a.width == 1, reals = a.kind == 'f' && a.width >= 4; /* 4 or 8 */
-  FACET_CHECK_GO(done, status, bytes || reals, FACET_BAD_INPUT, "%s: pixels must be uint8, float32 or float64", path);
+  FACET_CHECK_GO(done, status, bytes || reals, FACET_BAD_INPUT,
+                 "%s: pixels are %s: save them as uint8, float32 or float64", path, type_name(&a, type));
   FACET_GO(done, status, facet_part_shape(path, a.rank, a.dim, part));
   FACET_GO(done, status, copy_pixels(&a, part));
   status = facet_part_finite(path, part);
@@ -165,6 +179,11 @@ facet_status facet_npy_labels(const char *path, facet_part *part)
   facet_npy a;
   FACET_TRY(array_read(path, &a));
   facet_status status = FACET_OK;
+  FACET_CHECK_GO(
+      done, status, a.rank != 2 || a.dim[1] == 1, FACET_BAD_INPUT,
+      "%s: labels must be a list of integers, one class for each sample, but are %lld x %lld: one-hot, or several "
+      "at once (multi-label)",
+      path, (long long)a.dim[0], (long long)a.dim[1]);
   FACET_CHECK_GO(done, status, a.kind != 'f' && a.rank > 0 && (a.rank == 1 || a.left == (size_t)(a.dim[0] * a.width)),
                  FACET_BAD_INPUT, "%s: labels must be a list of integers", path);
   FACET_NEW_GO(done, status, part->label, a.dim[0]);

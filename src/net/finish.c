@@ -22,18 +22,20 @@ static facet_status find_producers(facet_network *network)
   return FACET_OK;
 }
 
-/* A last Softmax is no piecewise-linear gate: the logits before it are what is explained. */
-static void strip_softmax(facet_network *network)
+/* What comes last and is no piecewise-linear gate, but leaves the largest of the logits the largest: the logits before
+ * it are what is explained. */
+static void strip_last(facet_network *network)
 {
+  static const char *const monotone[] = {"Softmax", "LogSoftmax", "Sigmoid"};
   int producer = network->value[network->output].producer;
   if (producer < 0)
     return;
   const facet_node *last = &network->node[producer];
-  if ((strcmp(last->type, "Softmax") == 0 || strcmp(last->type, "LogSoftmax") == 0) && last->inputs == 1 &&
-      last->input[0] != NO_VALUE) {
-    network->output = last->input[0];
-    network->softmax_stripped = true;
-  }
+  for (size_t i = 0; i < sizeof monotone / sizeof monotone[0]; i++)
+    if (strcmp(last->type, monotone[i]) == 0 && last->inputs == 1 && last->input[0] != NO_VALUE) {
+      network->output = last->input[0];
+      network->stripped = monotone[i];
+    }
 }
 
 typedef struct {
@@ -140,7 +142,7 @@ facet_status facet_node_lower(facet_network *network, facet_node *node)
     return facet_node_raise(node, facet_operator_known(node->type) ? "only constants may go through it"
                                                                    : "operator is not supported");
   if (!node->op->lower)
-    return facet_node_raise(node, "only supported as the last node, where it is left out");
+    return facet_node_raise(node, "not piecewise linear, and only the last node may be left out");
   FACET_NEW(node->lowered, 1);
   facet_lowered *l = node->lowered;
   FACET_NEW(l->input, node->inputs + 1);
@@ -230,7 +232,7 @@ facet_status facet_network_finish(facet_network *network)
   FACET_CHECK(network->input != NO_VALUE, FACET_BAD_INPUT, "the network has no input");
   FACET_CHECK(network->output != NO_VALUE, FACET_BAD_INPUT, "the network has no output");
   FACET_TRY(find_producers(network));
-  strip_softmax(network);
+  strip_last(network);
   FACET_TRY(sort_nodes(network));
   count_consumers(network);
   FACET_TRY(lower_nodes(network));
@@ -238,8 +240,8 @@ facet_status facet_network_finish(facet_network *network)
   for (int i = 0; i < network->values; i++)
     network->value[i].producer = -1;
   FACET_TRY(find_producers(network));
-  FACET_CHECK(!network->softmax_stripped || network->output != network->input, FACET_BAD_INPUT,
-              "there is nothing but a Softmax, which is no linear map");
+  FACET_CHECK(!network->stripped || network->output != network->input, FACET_BAD_INPUT,
+              "there is nothing but a %s, which is no linear map", network->stripped);
   FACET_CHECK(!network->value[network->output].constant && network->nodes > 0, FACET_BAD_INPUT,
               "the output does not depend on the input");
   FACET_CHECK(network->value[network->output].producer >= 0, FACET_BAD_INPUT, "the output depends on no node");

@@ -74,9 +74,9 @@ struct facet_network {
   int nodes, values;
   facet_node *node; /* after finish: in an order in which every node follows its inputs */
   facet_value *value;
-  int input, output;     /* value numbers */
-  int64_t batch;         /* of the file: how many samples it fixes, or one of the names below */
-  bool softmax_stripped; /* a last Softmax or LogSoftmax was there: the logits before it are explained */
+  int input, output;    /* value numbers */
+  int64_t batch;        /* of the file: how many samples it fixes, or one of the names below */
+  const char *stripped; /* "Softmax", "LogSoftmax", "Sigmoid": came last, the logits before it are explained; or NULL */
   bool finished;
   int node_room, value_room; /* allocated */
   int *names, name_room;     /* hash table of values by name: number + 1, 0: free */
@@ -107,7 +107,7 @@ typedef struct {
 } facet_node_words;
 /* Adds a node. */
 facet_status facet_network_add_node(facet_network *network, const facet_node_words *words);
-/* Checks, sorts, folds constants, drops unused nodes, strips a last Softmax, infers shapes, lowers.
+/* Checks, sorts, folds constants, drops unused nodes, strips a last Softmax or Sigmoid, infers shapes, lowers.
  * FACET_BAD_INPUT names the node: "node Conv_3 (Conv): weights are 16 x 3 x 3 x 3 but the input has 4 channels". */
 facet_status facet_network_finish(facet_network *network);
 

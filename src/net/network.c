@@ -276,7 +276,7 @@ facet_status facet_network_copy(const facet_network *network, facet_network **co
   if (status != FACET_OK)
     facet_network_destroy(copy);
   else
-    (*copy)->softmax_stripped = network->softmax_stripped;
+    (*copy)->stripped = network->stripped;
   return status;
 }
 

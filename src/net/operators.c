@@ -64,6 +64,7 @@ static const facet_operator operators[] = {
     {"Reshape", KIND_MOVE, false, facet_lower_reshape},
     {"Resize", KIND_WINDOW, false, facet_lower_resize},
     {"Shape", KIND_MOVE, false, NULL},
+    {"Sigmoid", KIND_MOVE, false, NULL},
     {"Size", KIND_MOVE, false, NULL},
     {"Slice", KIND_MOVE, false, facet_lower_slice},
     {"Softmax", KIND_MOVE, false, NULL},

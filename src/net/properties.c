@@ -18,7 +18,7 @@ int64_t facet_network_inputs(const facet_network *network)
 
 bool facet_network_softmax_stripped(const facet_network *network)
 {
-  return network->softmax_stripped;
+  return network->stripped != NULL;
 }
 
 int facet_network_nodes(const facet_network *network)

@@ -3,12 +3,14 @@
 
 #include "graph.h"
 
-/* A Softmax within the network is known, but not supported. */
-static bool is_inner_softmax(const Onnx__GraphProto *graph, const Onnx__NodeProto *p)
+/* A Softmax or Sigmoid within the network is known, but not supported. */
+static bool is_inner(const Onnx__GraphProto *graph, const Onnx__NodeProto *p)
 {
-  bool softmax =
-      facet_onnx_node_known(p) && (strcmp(p->op_type, "Softmax") == 0 || strcmp(p->op_type, "LogSoftmax") == 0);
-  for (size_t i = 0; softmax && p->n_output > 0 && i < graph->n_node; i++)
+  static const char *const last[] = {"Softmax", "LogSoftmax", "Sigmoid"};
+  bool known = false;
+  for (size_t i = 0; facet_onnx_node_known(p) && i < sizeof last / sizeof last[0]; i++)
+    known = known || strcmp(p->op_type, last[i]) == 0;
+  for (size_t i = 0; known && p->n_output > 0 && i < graph->n_node; i++)
     for (size_t j = 0; j < graph->node[i]->n_input; j++)
       if (strcmp(graph->node[i]->input[j], p->output[0]) == 0)
         return true;
@@ -19,7 +21,7 @@ static facet_status survey_node(const Onnx__GraphProto *graph, size_t i, facet_o
 {
   const Onnx__NodeProto *p = graph->node[i];
   char why[FACET_REASON] = "not piecewise linear, unless it comes last";
-  to->supported = !facet_onnx_refused(p, why) && !is_inner_softmax(graph, p);
+  to->supported = !facet_onnx_refused(p, why) && !is_inner(graph, p);
   bool told = !to->supported && strcmp(why, "operator is not supported") != 0;
   to->name = facet_onnx_node_name(p, i);
   to->type = facet_copy_text(p->op_type ? p->op_type : "");

@@ -2,6 +2,7 @@
 #include "inspect.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "onnx/onnx.h"
 #include "prune.h"
@@ -122,8 +123,10 @@ static void print_network(const facet_network *n)
   print_cost(n);
   if (channels)
     print_pruned(n, &all, channels);
-  if (n->softmax_stripped)
-    printf("note        a last Softmax is left out: the logits before it are explained\n");
+  if (n->stripped)
+    printf("note        a last %s is left out: the logits before it are explained%s\n", n->stripped,
+           strcmp(n->stripped, "Sigmoid") == 0 ? "; of several labels at once (multi-label) the largest alone counts"
+                                               : "");
   printf("supported   yes\n");
   facet_channels_destroy(&channels);
 }

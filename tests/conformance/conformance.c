@@ -66,11 +66,11 @@ static facet_status run_choice(const onnx_case *c, int data, int out, bool *refu
   *refused = status != FACET_OK;
   if (*refused)
     return status;
-  bool softmax = network->softmax_stripped;
-  status = softmax ? FACET_OK : numbers_check(network, c->given[data], c->expected[out]);
+  const char *last = network->stripped;
+  status = last ? FACET_OK : numbers_check(network, c->given[data], c->expected[out]);
   facet_network_destroy(&network);
-  *refused = softmax;
-  return softmax ? facet_raise(FACET_BAD_INPUT, "a last Softmax is left out") : status;
+  *refused = last != NULL;
+  return last ? facet_raise(FACET_BAD_INPUT, "a last %s is left out", last) : status;
 }
 
 /* All choices of a data set. `why` gets the reason of whatever is not a pass. */

@@ -67,6 +67,7 @@ static const excuse excuses[] = {
     {"mvn_expanded*", "", false},
     {"softmax_*", "", false},
     {"logsoftmax_*", "", false},
+    {"sigmoid*", "nothing but a Sigmoid", false},
     /* Cubic and smoothing interpolation are linear, too, but not offered. */
     {"resize_*cubic*", "mode cubic is not supported", false},
     {"resize_*antialias*", "antialias is not supported", false},

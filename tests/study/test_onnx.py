@@ -3,6 +3,7 @@ file that cannot be read."""
 
 import re
 
+import h5py
 import numpy as np
 import pytest
 
@@ -105,6 +106,52 @@ def test_last_softmax_is_left_out(tmp_path):
     text = inspected(save(tmp_path / "net.onnx", nodes, {"w": WEIGHT, "b": BIAS}))
     assert "a last Softmax is left out" in text
     assert row(text, "output")[1] == "h"
+
+
+def test_last_sigmoid_is_left_out(tmp_path):
+    nodes = [gemm(), helper.make_node("Sigmoid", ["h"], ["y"])]
+    text = inspected(save(tmp_path / "net.onnx", nodes, {"w": WEIGHT, "b": BIAS}))
+    assert "a last Sigmoid is left out: the logits before it are explained; of several labels at once (multi-label)" in text
+    assert row(text, "output")[1] == "h"
+    nodes = [gemm(), helper.make_node("Sigmoid", ["h"], ["s"], name="inner"), helper.make_node("Relu", ["s"], ["y"])]
+    text = refused(save(tmp_path / "net.onnx", nodes, {"w": WEIGHT, "b": BIAS}), 65, "node inner (Sigmoid): not piecewise")
+    assert row(text, "inner")[2] == "not supported: not piecewise linear, unless it comes last"
+
+
+def study_of(folder, network):
+    text = (folder / "study.yaml").read_text()
+    start, end = text.index("model:"), text.index("conditions:")
+    (folder / "study.yaml").write_text(f"{text[:start]}model: {{onnx: {network.name}}}\n{text[end:]}")
+
+
+def test_last_sigmoid_has_the_classes_of_its_logits(small, tmp_path):
+    """To the bit what the same network is without it, also where Sigmoids saturate and are equal."""
+    weight = np.random.default_rng(5).normal(size=(4, 144)).astype(np.float32) * 20
+    logits = []
+    for last in ([], [helper.make_node("Sigmoid", ["h"], ["y"])]):
+        nodes = [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("Gemm", ["f", "w"], ["h"], transB=1), *last]
+        study_of(small, save(tmp_path / "net.onnx", nodes, {"w": weight}, shape=("N", 1, 12, 12), output=nodes[-1].output[0]))
+        done = run("run", small / "study.yaml", "--fresh")
+        assert done.returncode == 0, done.stderr
+        with h5py.File(small / "out/study.h5") as f:
+            logits.append(f["prediction/logits"][0, 0])
+    assert (logits[0] == logits[1]).all() and (logits[0] > 20).sum() > 10  # where Sigmoid is 1 in float
+
+
+@pytest.mark.parametrize("kind, words", [
+    ("segmentation", r"net.onnx: has outputs N x 3 x 10 x 10, not N x K: .* no classifier"),
+    ("binary", r"net.onnx: has one output z, as a binary network with one logit has; .* with the outputs 0 and z"),
+])
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_what_is_no_classifier_is_refused(small, tmp_path, kind, words, command):
+    if kind == "segmentation":
+        nodes, w = [helper.make_node("Conv", ["x", "w"], ["y"])], np.ones((3, 1, 3, 3), np.float32)
+    else:
+        flat = [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("Gemm", ["f", "w"], ["h"], transB=1)]
+        nodes, w = [*flat, helper.make_node("Sigmoid", ["h"], ["y"])], np.ones((1, 144), np.float32)
+    study_of(small, save(tmp_path / "net.onnx", nodes, {"w": w}, shape=("N", 1, 12, 12)))
+    done = run(command, small / "study.yaml")
+    assert done.returncode == 65 and done.stderr.count("\n") == 1 and re.search(words, done.stderr), done.stderr
 
 
 def test_constants_among_the_inputs(tmp_path):

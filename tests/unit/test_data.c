@@ -269,6 +269,11 @@ static void numpy(void **state)
   facet_dataset_destroy(&d);
   put("l3.npy", bytes, npy(bytes, "|i1", "False", "3,", "\1\2\3", 3));
   refused(FACET_BAD_INPUT, facet_data_format_find("npy"), "last.npy", "l3.npy", "3 labels for the 2 samples");
+  put("hot.npy", bytes, npy(bytes, "|u1", "False", "2, 3", "\0\1\0\1\0\0", 6));
+  refused(FACET_BAD_INPUT, facet_data_format_find("npy"), "last.npy", "hot.npy",
+          "one class for each sample, but are 2 x 3: one-hot, or several at once (multi-label)");
+  put("zip.npy", "PK\3\4 and what an archive holds", 30);
+  refused(FACET_BAD_INPUT, facet_data_format_find("npy"), "zip.npy", NULL, "is an .npz archive of arrays: save each");
   put("order.npy", bytes, npy(bytes, "|u1", "True", "3, 8", pixels, 24));
   refused(FACET_BAD_INPUT, facet_data_format_find("npy"), "order.npy", NULL, "Fortran");
   put("big.npy", bytes, npy(bytes, ">f4", "False", "3, 8", real, sizeof real));
@@ -318,8 +323,11 @@ static void numpy_headers(void **state)
     size_t size;
     const char *words;
   } bad[] = {{"<f5", "False", "3, 8", 120, "not supported"}, /* would be read as if it were 8 */
-             {"<f2", "False", "3, 8", 48, "must be uint8"},
-             {"<i4", "False", "3, 8", 96, "must be uint8"},
+             {"<f2", "False", "3, 8", 48, "pixels are float16: save them as uint8, float32 or float64"},
+             {"<u2", "False", "3, 8", 48, "pixels are uint16: save them as uint8"},
+             {"<i4", "False", "3, 8", 96, "pixels are int32: save"},
+             {"|b1", "False", "3, 8", 24, "pixels are bool: save"},
+             {"|O", "False", "3,", 50, "holds Python objects (images of several sizes?)"},
              {"<f99999999999", "False", "3, 8", 96, "not supported"},
              {"<U4", "False", "3, 8", 96, "not supported"},
              {"", "False", "3, 8", 24, "not supported"},
