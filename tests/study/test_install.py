@@ -256,6 +256,15 @@ def test_the_python_side(installed):
     assert inside == {f"facet-{VERSION}/{file.relative_to(tree)}" for file in tree.rglob("*") if file.is_file()}
 
 
+def test_the_installed_python_side_calls_the_installed_library(installed):
+    code = "import facet.library as l; print(l.library().path); import facet; print(facet.__file__)"
+    places = {name: value for name, value in OUTSIDE.items() if name not in ("FACET_LIBRARY", "LD_LIBRARY_PATH")}
+    said = shell([sys.executable, "-B", "-c", code], cwd="/", env={**places, "PYTHONPATH": str(installed / "share/facet/analysis")})
+    library, package = said.split()
+    assert pathlib.Path(library).resolve() == installed / f"lib/libfacet.so.{VERSION}"
+    assert package.startswith(str(installed))
+
+
 def test_pip_takes_the_python_side(installed, tmp_path):
     """With what it needs to run beside code: templates and types."""
     pytest.importorskip("setuptools")
