@@ -19,13 +19,14 @@ from facet.explain import Contrast, Contributions, MarginChange, Position, check
 from facet.library import set_threads
 from facet.linear import Linear
 from facet.network import Network
+from facet.packing import Packed, pack
 from facet.pruning import Mask, methods
 from facet.study import Study
 
 __version__ = "0.1.0"
 __all__ = ["Contrast", "Contributions", "FacetError", "Geometry", "Linear", "Linearization", "MarginChange", "Margins", "Mask",
-           "MaskError", "Network", "NetworkError", "Position", "Study", "StudyError", "check_sums", "contrast_change", "corrupt",
-           "corruptions", "methods", "open", "set_threads"]
+           "MaskError", "Network", "NetworkError", "Packed", "Position", "Study", "StudyError", "check_sums", "contrast_change",
+           "corrupt", "corruptions", "methods", "open", "pack", "set_threads"]
 
 
 def open(path: str | os.PathLike[str]) -> Study:  # noqa: A001

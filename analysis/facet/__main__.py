@@ -17,6 +17,7 @@ from facet.errors import IO, NOT_THERE, USAGE, FacetError
 COMMANDS = {
     "report": ("facet.commands.report", "the report of a study: one HTML page, and its pictures"),
     "masks": ("facet.commands.masks", "masks of torch.nn.utils.prune to a mask file of facet, and back"),
+    "pack": ("facet.commands.pack", "a data set (ImageFolder, PyTorch, Hugging Face, CSV) as one HDF5 file that studies read"),
     "parquet": ("facet.commands.parquet", "a study's numbers as tidy tables in Parquet"),
     "sheet": ("facet.commands.sheet", "one sample under all corruptions that `facet corrupt` wrote"),
 }

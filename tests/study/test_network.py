@@ -349,6 +349,22 @@ def test_a_network_is_closed(studies, inputs):
         pass
 
 
+def test_memory_comes_back(studies, inputs):
+    loaded = ctypes.CDLL(library().path)  # for what Python has no other use for
+    loaded.facet_memory_in_use.restype = ctypes.c_size_t
+    loaded.facet_kernels_release()
+    before = loaded.facet_memory_in_use()
+    for _ in range(3):
+        network = studies["float"].network("dense")
+        pruned = network.prune("magnitude", 0.5)
+        for k in range(1, 12):  # more executors than are kept
+            pruned.linearize(inputs[:2], [0, 1], batch=k), network.geometry(inputs[:k], studies["float"].label[:k])
+        assert loaded.facet_memory_in_use() > before
+        del network, pruned
+        loaded.facet_kernels_release()
+        assert loaded.facet_memory_in_use() == before
+
+
 # ---- what is wrong ----
 
 
