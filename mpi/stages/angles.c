@@ -75,7 +75,7 @@ static facet_status run(const facet_context *c)
 {
   const facet_store_plan *p = &c->plan->store;
   work w = {.plan = p, .store = c->store, .inputs = c->plan->inputs, .components = p->components};
-  const facet_tiles tiles = {"angles", "variants", p->variants, &w, unit_of, enter, leave, run_variant};
+  const facet_tiles tiles = {"angles", "variants", p->variants, &w, unit_of, enter, leave, run_variant, false};
   return facet_tiles_run(c->comm, &tiles, c->store);
 }
 

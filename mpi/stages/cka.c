@@ -28,8 +28,9 @@ typedef struct {
   int64_t first, step, count, all;
 } block;
 
+/* others: how many of the block the item is compared with; if it is of them, those before it, and itself. */
 typedef struct {
-  int64_t block, place; /* the item's, in the block */
+  int64_t block, place, item, others;
 } unit;
 
 typedef struct {
@@ -40,7 +41,6 @@ typedef struct {
   int64_t first, count; /* samples of this rank */
   int64_t most;         /* of the rank with most */
   int64_t items;        /* of /aggregate/cka */
-  int64_t *features;    /* per variant */
   int variant;          /* that the reader is of; -1: none */
   facet_pixels *pixels;
   facet_features *reader;
@@ -52,14 +52,25 @@ typedef struct {
   double **held; /* per place in the block that was entered: features of this rank's samples; NULL: it has none */
 } work;
 
+static int64_t item_at(const block *b, int64_t place)
+{
+  return b->first + place * b->step;
+}
+
 static int variant_of(const work *w, int64_t item)
 {
   return (int)(item / w->p->conditions);
 }
 
+/* 0: it has none. */
+static int64_t variant_features(const facet_context *c, int v)
+{
+  return facet_network_features(c->family->member[v].network, NULL);
+}
+
 static int64_t features_of(const work *w, int64_t item)
 {
-  return w->features[variant_of(w, item)];
+  return variant_features(w->context, variant_of(w, item));
 }
 
 /* ---- pairs ---- */
@@ -93,7 +104,7 @@ static facet_status store_pairs(const work *w, const block *b, int64_t item, int
 {
   int64_t run = b->step == 1 ? count : 1;
   for (int64_t k = 0; k < count; k += run) {
-    int64_t first = b->first + k * b->step;
+    int64_t first = item_at(b, k);
     const facet_place row = {.part = {{item, 1}, {first, run}}}, column = {.part = {{first, run}, {item, 1}}};
     FACET_TRY(facet_store_put(w->context->store, FACET_ROW_CKA, row, w->alike + k));
     FACET_TRY(facet_store_put(w->context->store, FACET_ROW_CKA, column, w->alike + k));
@@ -165,34 +176,32 @@ static facet_status enter(void *self, int group)
   work *w = self;
   const block *b = &w->block[group];
   for (int64_t i = 0; i < b->count; i++)
-    FACET_TRY(make_features(w, b->first + i * b->step, &w->held[i]));
+    FACET_TRY(make_features(w, item_at(b, i), &w->held[i]));
   return FACET_OK;
 }
 
-static facet_status compare_with_block(work *w, facet_dealer *dealer, const block *b, int64_t place, const double *y)
+static facet_status compare_with_block(work *w, facet_dealer *dealer, const unit *u, const double *y)
 {
-  int64_t item = b->first + place * b->step, count = place < b->count ? place + 1 : b->count;
-  for (int64_t i = 0; i < count; i++) {
+  const block *b = &w->block[u->block];
+  for (int64_t i = 0; i < u->others; i++) {
     w->alike[i] = NAN;
     if (w->held[i])
-      FACET_TRY(compare(w, b->first + i * b->step, w->held[i], item, y, &w->alike[i]));
+      FACET_TRY(compare(w, item_at(b, i), w->held[i], u->item, y, &w->alike[i]));
     if (w->dealt)
       FACET_TRY(facet_dealer_pause(dealer));
   }
-  return facet_agree(w->comm, facet_rank(w->comm) == 0 ? store_pairs(w, b, item, count) : FACET_OK);
+  return facet_agree(w->comm, facet_rank(w->comm) == 0 ? store_pairs(w, b, u->item, u->others) : FACET_OK);
 }
 
 static facet_status run_unit(void *self, facet_dealer *dealer, int64_t i)
 {
   work *w = self;
-  const block *b = &w->block[w->unit[i].block];
-  int64_t place = w->unit[i].place;
+  const unit *u = &w->unit[i];
   double *own = NULL;
-  if (place < b->count)
-    return compare_with_block(w, dealer, b, place, w->held[place]);
-  facet_status status = make_features(w, b->first + place * b->step, &own);
+  bool held = u->place < w->block[u->block].count;
+  facet_status status = held ? FACET_OK : make_features(w, u->item, &own);
   if (status == FACET_OK)
-    status = compare_with_block(w, dealer, b, place, own);
+    status = compare_with_block(w, dealer, u, held ? w->held[u->place] : own);
   facet_free(&own);
   return status;
 }
@@ -200,17 +209,17 @@ static facet_status run_unit(void *self, facet_dealer *dealer, int64_t i)
 static facet_unit unit_of(const void *self, int64_t i)
 {
   const work *w = self;
-  const block *b = &w->block[w->unit[i].block];
-  int64_t place = w->unit[i].place, item = b->first + place * b->step, held = 0;
-  int64_t parts = place < b->count ? place + 1 : b->count;
-  for (int64_t k = 0; k < parts; k++)
-    held += features_of(w, b->first + k * b->step);
-  return (facet_unit){.cost = (double)features_of(w, item) * (double)(held + READING),
-                      .group = (int)w->unit[i].block,
-                      .part = item * w->items + b->first,
-                      .parts = parts,
+  const unit *u = &w->unit[i];
+  const block *b = &w->block[u->block];
+  int64_t features = features_of(w, u->item), held = 0;
+  for (int64_t k = 0; k < u->others; k++)
+    held += features_of(w, item_at(b, k));
+  return (facet_unit){.cost = (double)features * (double)(held + READING),
+                      .group = (int)u->block,
+                      .part = u->item * w->items + b->first,
+                      .parts = u->others,
                       .step = b->step,
-                      .none = features_of(w, item) == 0};
+                      .none = features == 0};
 }
 
 /* ---- blocks: which pairs there are ---- */
@@ -237,11 +246,11 @@ static double item_bytes(const work *w, int64_t item)
 static void add_blocks(work *w, block group, double room)
 {
   for (int64_t from = 0, to; from < group.all; from = to) {
-    double left = room - item_bytes(w, group.first + from * group.step);
+    double left = room - item_bytes(w, item_at(&group, from));
     for (to = from + 1; to < group.all && (!w->dealt || to < from + MOST_HELD); to++)
-      if ((left -= item_bytes(w, group.first + to * group.step)) < 0)
+      if ((left -= item_bytes(w, item_at(&group, to))) < 0)
         break;
-    w->block[w->blocks++] = (block){group.first + from * group.step, group.step, to - from, group.all - from};
+    w->block[w->blocks++] = (block){item_at(&group, from), group.step, to - from, group.all - from};
     w->units += group.all - from;
   }
 }
@@ -255,22 +264,23 @@ static facet_status make_units(work *w, double room)
     add_blocks(w, group, room);
   FACET_NEW(w->unit, w->units);
   w->units = 0;
-  for (int64_t b = 0; b < w->blocks; b++)
-    for (int64_t i = 0; i < w->block[b].all; i++)
-      w->unit[w->units++] = (unit){b, i};
+  for (int64_t i = 0; i < w->blocks; i++)
+    for (int64_t place = 0, count = w->block[i].count; place < w->block[i].all; place++)
+      w->unit[w->units++] = (unit){i, place, item_at(&w->block[i], place), place < count ? place + 1 : count};
   return FACET_OK;
 }
 
 /* Pairs of two items with features in the same group. */
-static double count_pairs(const facet_store_plan *p, const int64_t *features)
+static double count_pairs(const facet_context *c)
 {
+  const facet_store_plan *p = &c->plan->store;
   int64_t items = facet_store_cka_items(p);
   double pairs = 0;
   block group;
   for (int g = 0; group_of(p, items, g, &group); g++) {
     double count = 0;
     for (int64_t i = 0; i < group.all; i++)
-      count += features[(group.first + i * group.step) / p->conditions] > 0;
+      count += variant_features(c, (int)(item_at(&group, i) / p->conditions)) > 0;
     pairs += count * (count + 1) / 2;
   }
   return pairs;
@@ -278,40 +288,36 @@ static double count_pairs(const facet_store_plan *p, const int64_t *features)
 
 /* ---- all of it ---- */
 
-static facet_status list_features(const facet_context *c, int64_t **features, int64_t *most)
+static int64_t most_features(const facet_context *c)
 {
-  *most = 0;
-  FACET_NEW(*features, c->plan->store.variants);
-  for (int v = 0; v < c->plan->store.variants; v++) {
-    (*features)[v] = facet_network_features(c->family->member[v].network, NULL);
-    *most = (*features)[v] > *most ? (*features)[v] : *most;
-  }
-  return FACET_OK;
+  int64_t most = 0;
+  for (int v = 0; v < c->plan->store.variants; v++)
+    most = variant_features(c, v) > most ? variant_features(c, v) : most;
+  return most;
 }
 
-static bool are_stored(const facet_store_plan *p, const int64_t *features)
+static bool are_stored(const facet_context *c)
 {
   int v = 0;
-  while (v < p->variants && p->variant[v].features == features[v])
+  while (v < c->plan->store.variants && c->plan->store.variant[v].features == variant_features(c, v))
     v++;
-  return v == p->variants;
+  return v == c->plan->store.variants;
 }
 
-static facet_status prepare(work *w, int64_t *most)
+static facet_status prepare(work *w, int64_t most)
 {
   int64_t panel = PANEL / (int64_t)sizeof(double);
   FACET_TRY(facet_pixels_create(&w->context->plan->source, 0, &w->pixels));
-  FACET_TRY(list_features(w->context, &w->features, most));
-  FACET_CHECK(*most < INT32_MAX, FACET_BAD_INPUT, "%lld features are too many to be compared", (long long)*most);
-  FACET_NEW(w->sum, *most);
-  FACET_NEW(w->panel, *most > panel ? *most : panel);
+  FACET_CHECK(most < INT32_MAX, FACET_BAD_INPUT, "%lld features are too many to be compared", (long long)most);
+  FACET_NEW(w->sum, most);
+  FACET_NEW(w->panel, most > panel ? most : panel);
   FACET_NEW(w->held, w->items);
   FACET_NEW(w->norm, w->items);
   FACET_NEW(w->alike, w->items);
   for (int64_t i = 0; i < w->items; i++)
     w->norm[i] = -1;
   for (int v = 0; v < w->p->variants; v++)
-    if (w->features[v] > 0)
+    if (variant_features(w->context, v) > 0)
       return enter_variant(w, v); /* what it takes is known then */
   return FACET_OK;
 }
@@ -320,15 +326,16 @@ static facet_status prepare(work *w, int64_t *most)
 static facet_status share_out(work *w)
 {
   MPI_Comm comm = w->context->comm;
-  int64_t n = w->p->samples, rank = facet_rank(comm), ranks = facet_ranks(comm), most;
-  FACET_AGREE(comm, prepare(w, &most));
+  int64_t n = w->p->samples, most = most_features(w->context);
+  FACET_AGREE(comm, prepare(w, most));
   double room = (double)w->p->settings->memory - PROGRAM - (double)facet_memory_in_use();
   FACET_TRY(facet_least(comm, &room, 1, "comparing"));
-  w->dealt = are_stored(w->p, w->features) && room >= 2 * 8 * (double)n * (double)most;
+  w->dealt = are_stored(w->context) && room >= 2 * 8 * (double)n * (double)most;
   w->comm = w->dealt ? MPI_COMM_SELF : comm;
-  w->first = w->dealt ? 0 : n * rank / ranks;
-  w->count = w->dealt ? n : n * (rank + 1) / ranks - w->first;
-  w->most = w->dealt ? n : n / ranks + 1;
+  int64_t rank = facet_rank(w->comm), ranks = facet_ranks(w->comm);
+  w->first = n * rank / ranks;
+  w->count = n * (rank + 1) / ranks - w->first;
+  w->most = (n + ranks - 1) / ranks;
   return facet_agree(comm, make_units(w, room - 8 * (double)w->most * (double)most));
 }
 
@@ -344,9 +351,9 @@ static facet_status find_norm(void *self, int64_t item, int64_t count)
 /* Each by one rank. */
 static facet_status find_norms(work *w)
 {
-  MPI_Comm comm = w->context->comm;
-  FACET_TRY(facet_portions_run(comm, &(facet_portions){"cka", w->items, 1, 1, w, find_norm}));
-  return facet_largest(comm, w->norm, w->items, "comparing");
+  const facet_portions portions = {"cka", w->items, 1, 1, w, find_norm};
+  FACET_TRY(facet_portions_run(w->context->comm, &portions));
+  return facet_largest(w->context->comm, w->norm, w->items, "comparing");
 }
 
 static bool is_compared(const work *w, int64_t i, int64_t j)
@@ -374,27 +381,28 @@ static facet_status run(const facet_context *c)
 {
   const facet_store_plan *p = &c->plan->store;
   work w = {.context = c, .p = p, .items = facet_store_cka_items(p), .variant = -1};
-  facet_status status = share_out(&w);
-  if (status == FACET_OK && w.items > MOST_PAIRED) {
-    status = facet_agree(c->comm, facet_rank(c->comm) == 0 ? write_none(&w) : FACET_OK);
-    if (status == FACET_OK)
-      status = facet_store_sync(c->store);
+  facet_status status;
+  FACET_GO(done, status, share_out(&w));
+  if (w.items > MOST_PAIRED) {
+    FACET_GO(done, status, facet_agree(c->comm, facet_rank(c->comm) == 0 ? write_none(&w) : FACET_OK));
+    FACET_GO(done, status, facet_store_sync(c->store));
   }
-  if (status == FACET_OK && w.dealt && facet_ranks(c->comm) > 1)
-    status = find_norms(&w);
+  if (w.dealt && facet_ranks(c->comm) > 1)
+    FACET_GO(done, status, find_norms(&w));
   const facet_tiles tiles = {.stage = "cka",
                              .name = "items",
                              .count = w.units,
+                             .together = !w.dealt,
                              .self = &w,
                              .unit = unit_of,
                              .enter = enter,
                              .leave = leave,
                              .run = run_unit};
-  if (status == FACET_OK)
-    status = (w.dealt ? facet_tiles_run : facet_tiles_run_together)(c->comm, &tiles, c->store);
+  status = facet_tiles_run(c->comm, &tiles, c->store);
+done:
   facet_features_destroy(&w.reader);
   facet_pixels_destroy(&w.pixels);
-  FACET_FREE(&w.features, &w.sum, &w.panel, &w.norm, &w.alike, &w.block, &w.unit, &w.held);
+  FACET_FREE(&w.sum, &w.panel, &w.norm, &w.alike, &w.block, &w.unit, &w.held);
   facet_memory_trim();
   return status;
 }
@@ -405,15 +413,12 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
   const facet_store_plan *p = &c->plan->store;
   double items = (double)facet_store_cka_items(p), held = 0, samples = 8 * (double)p->samples;
-  int64_t *features, most;
-  FACET_TRY(list_features(c, &features, &most));
   for (int v = 0; v < p->variants; v++)
-    held += samples * (double)features[v] / ranks;
+    held += samples * (double)variant_features(c, v) / ranks;
   if (items <= MOST_PAIRED)
     held *= p->conditions;
-  if (are_stored(p, features))
-    held = samples * (double)most * fmin(items, MOST_HELD + 1);
-  facet_free(&features);
+  if (are_stored(c))
+    held = samples * (double)most_features(c) * fmin(items, MOST_HELD + 1);
   *bytes = fmin(held, (double)p->settings->memory) + PANEL + items * items + FACET_BLAS_BYTES; /* and marks */
   return FACET_OK;
 }
@@ -422,11 +427,8 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
 static facet_status seconds(const facet_context *c, const facet_speeds *speeds, int ranks, double *sum)
 {
   const facet_store_plan *p = &c->plan->store;
-  double samples = (double)p->samples;
-  int64_t *features, most;
-  FACET_TRY(list_features(c, &features, &most));
-  *sum = samples * speeds->product * 2 * count_pairs(p, features) * (double)(most * most) / ranks;
-  facet_free(&features);
+  double samples = (double)p->samples, most = (double)most_features(c);
+  *sum = samples * speeds->product * 2 * count_pairs(c) * most * most / ranks;
   for (int v = 0; v < p->variants; v++)
     if (p->variant[v].features == 0)
       *sum += samples * (speeds->corrupting + speeds->forward[v] * p->conditions) / ranks;

@@ -139,8 +139,8 @@ static facet_status run(const facet_context *c)
 {
   const facet_store_plan *p = &c->plan->store;
   work w = {.plan = p, .store = c->store};
-  const facet_tiles tiles = {"summary", "lines", (int64_t)p->variants * p->conditions, &w, NULL, enter,
-                             leave,     run_line};
+  const facet_tiles tiles = {"summary", "lines", (int64_t)p->variants * p->conditions, &w, NULL, enter, leave,
+                             run_line,  false};
   return facet_tiles_run(c->comm, &tiles, c->store);
 }
 

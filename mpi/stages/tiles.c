@@ -32,7 +32,6 @@ struct facet_dealer {
   int rank, ranks;
   const facet_tiles *tiles;
   facet_store *store;
-  bool together;
   int64_t count;  /* units in the row */
   int64_t *place; /* the row: units */
   double *before; /* count + 1: cost of the units before each */
@@ -256,7 +255,7 @@ static facet_status mark_parts(const facet_dealer *d, int64_t count, int64_t *pa
 static facet_status mark_finished(facet_dealer *d)
 {
   int64_t count = 0, *part;
-  for (int64_t i = 0; i < d->unmarked && d->store && (!d->together || d->rank == 0); i++)
+  for (int64_t i = 0; i < d->unmarked && d->store && (!d->tiles->together || d->rank == 0); i++)
     count += unit_of(d->tiles, d->finished[i]).parts;
   FACET_NEW(part, count);
   facet_status status = count > 0 ? mark_parts(d, count, part) : FACET_OK;
@@ -412,13 +411,12 @@ static facet_status prepare(facet_dealer *d)
   return facet_progress_begin(&d->progress, d->tiles->stage, name, d->count, d->count == 0 || d->rank != 0);
 }
 
-static facet_status run_tiles(MPI_Comm comm, const facet_tiles *tiles, facet_store *store, bool together)
+facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles, facet_store *store)
 {
   facet_dealer d = {.rank = facet_rank(comm),
                     .ranks = facet_ranks(comm),
                     .tiles = tiles,
                     .store = store,
-                    .together = together,
                     .group = -1,
                     .early = 1,
                     .others = facet_ranks(comm) - 1,
@@ -427,7 +425,7 @@ static facet_status run_tiles(MPI_Comm comm, const facet_tiles *tiles, facet_sto
   FACET_TRY(facet_mpi_check(MPI_Comm_dup(comm, &d.comm), tiles->stage)); /* no message of others comes between */
   facet_status status = facet_agree(comm, prepare(&d));
   if (status == FACET_OK) {
-    if (together)
+    if (tiles->together)
       run_together(&d);
     else if (d.rank == 0)
       lead(&d);
@@ -446,16 +444,6 @@ facet_status facet_dealer_pause(facet_dealer *d)
   if (d->rank == 0)
     hear_all(d);
   return facet_interrupt_check();
-}
-
-facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles, facet_store *store)
-{
-  return run_tiles(comm, tiles, store, false);
-}
-
-facet_status facet_tiles_run_together(MPI_Comm comm, const facet_tiles *tiles, facet_store *store)
-{
-  return run_tiles(comm, tiles, store, true);
 }
 
 static facet_status run_portion(void *self, facet_dealer *dealer, int64_t i)

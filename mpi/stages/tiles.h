@@ -27,14 +27,13 @@ typedef struct {
   facet_status (*enter)(void *self, int group);    /* NULL: nothing to enter, nor to leave */
   void (*leave)(void *self);                       /* also after an enter that failed; frees whatever uses kernels */
   facet_status (*run)(void *self, facet_dealer *dealer, int64_t i);
+  bool together; /* every rank runs every unit, in their order and all at a time: `enter` and `run` are collective */
 } facet_tiles;
 
 /* Collective. Runs every unit of which not all parts are marked in the store, each on one rank, and marks it,
  * together with others of the same second: a mark waits for the disk. store NULL: nothing is marked. A rank that fails
  * or is interrupted stops at the end of its unit; the others, told so, at the end of theirs; all return the same. */
 facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles, facet_store *store);
-/* The same, but every rank runs every unit, in their order and all at a time: `enter` and `run` are collective. */
-facet_status facet_tiles_run_together(MPI_Comm comm, const facet_tiles *tiles, facet_store *store);
 /* To be called by `run` between batches, on its rank: FACET_INTERRUPTED, or FACET_OK. Meanwhile rank 0 answers those
  * who ask for more. */
 facet_status facet_dealer_pause(facet_dealer *dealer);
