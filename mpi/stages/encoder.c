@@ -30,7 +30,8 @@ typedef struct {
   facet_store *store;
   facet_embed_samples from;
   facet_affinity *affinity;   /* of each batch */
-  int64_t kept;               /* of the first so many from epoch to epoch, and so the matrices are there */
+  int64_t most;               /* samples of the largest batch */
+  int64_t kept;               /* while they fit into `memory`: of the first so many; others are made at every visit */
   facet_blockmatrix *blurred; /* a batch, with noise */
   facet_grid *grid;
   facet_encoder *encoder;
@@ -79,30 +80,6 @@ facet_encoder_shape facet_embed_shape(const facet_plan *plan)
   return shape;
 }
 
-/* Of the largest batch. */
-static int64_t most_samples(const training *t)
-{
-  return t->from.batch[t->from.batches - 1].count;
-}
-
-/* Probabilities are kept while they fit into `memory`, and made again at every visit where they do not. */
-static facet_status deal(training *t)
-{
-  FACET_TRY(facet_embed_samples_deal(&t->from));
-  t->kept = facet_embed_batches_kept(t->plan, t->ranks);
-  return FACET_OK;
-}
-
-static facet_status prepare_own(training *t)
-{
-  FACET_TRY(deal(t));
-  FACET_NEW(t->affinity, t->from.batches);
-  FACET_NEW(t->y, most_samples(t) * t->keys->dimensions);
-  FACET_NEW(t->dy, most_samples(t) * t->keys->dimensions);
-  t->checkpoint = facet_format("%s/embed/encoder.checkpoint", t->settings->output);
-  return t->checkpoint ? FACET_OK : FACET_OS;
-}
-
 /* What the training follows from. */
 static facet_status find_digest(training *t)
 {
@@ -113,10 +90,19 @@ static facet_status find_digest(training *t)
   return status;
 }
 
+static facet_status prepare_own(training *t)
+{
+  FACET_TRY(facet_embed_samples_deal(&t->from));
+  FACET_NEW(t->affinity, t->from.batches);
+  FACET_NEW(t->y, t->most * t->keys->dimensions);
+  FACET_NEW(t->dy, t->most * t->keys->dimensions);
+  t->checkpoint = facet_format("%s/embed/encoder.checkpoint", t->settings->output);
+  return t->checkpoint ? find_digest(t) : FACET_OS;
+}
+
 static facet_status prepare(training *t)
 {
   FACET_AGREE(t->comm, prepare_own(t));
-  FACET_AGREE(t->comm, find_digest(t));
   FACET_TRY(facet_grid_create(t->comm, t->ranks, 1, &t->grid));
   FACET_TRY(facet_encoder_create(t->grid, &t->shape, t->settings->seed, &t->encoder));
   t->state_size = 4 + facet_encoder_state_size(t->encoder);
@@ -177,10 +163,8 @@ static facet_status step(training *t, int epoch, int number, double *loss, doubl
   FACET_CHECK(isfinite(g.loss) && isfinite(gradient), FACET_BAD_INPUT,
               "%s:%d: embed.rate: the loss is no longer finite in epoch %d: a smaller rate may help", t->settings->file,
               e->line, epoch + 1);
-  facet_encoder_move(t->encoder,
-                     (facet_encoder_step){.optimizer = e->optimizer == FACET_EMBED_ADAM ? FACET_ADAM : FACET_MOMENTUM,
-                                          .rate = rate,
-                                          .momentum = e->momentum});
+  const facet_optimizer optimizer = e->optimizer == FACET_EMBED_ADAM ? FACET_ADAM : FACET_MOMENTUM;
+  facet_encoder_move(t->encoder, (facet_encoder_step){optimizer, rate, e->momentum});
   if (e->learn_alpha)
     move_alpha(t, g.alpha, rate, (double)epoch * t->from.batches + number + 1);
   if (number >= t->kept)
@@ -197,10 +181,8 @@ static facet_status save(training *t, int epochs_done)
   memcpy(t->state + 2, t->alpha_moment, sizeof t->alpha_moment);
   FACET_TRY(facet_encoder_save(t->encoder, t->state + 4));
   facet_piece piece = {t->state, (size_t)t->state_size * sizeof *t->state};
-  facet_status status = FACET_OK;
-  if (facet_rank(t->comm) == 0)
-    status = facet_checkpoint_write(t->checkpoint, t->digest, 1, &piece);
-  return facet_agree(t->comm, status);
+  bool own = facet_rank(t->comm) == 0;
+  return facet_agree(t->comm, own ? facet_checkpoint_write(t->checkpoint, t->digest, 1, &piece) : FACET_OK);
 }
 
 static facet_status load(training *t, int *epochs_done)
@@ -256,10 +238,8 @@ static facet_status train(training *t)
       facet_progress_at(t->progress, (int64_t)(epoch - done) * t->from.batches + i + 1);
     }
     facet_progress_note(t->progress, "loss %.4f", loss);
-    facet_status status = FACET_OK;
-    if (facet_rank(t->comm) == 0)
-      status = store_epoch(t, epoch, (double[]){loss, norm, rate_at(t, epoch, 0), t->alpha});
-    FACET_AGREE(t->comm, status);
+    const double log[4] = {loss, norm, rate_at(t, epoch, 0), t->alpha};
+    FACET_AGREE(t->comm, facet_rank(t->comm) == 0 ? store_epoch(t, epoch, log) : FACET_OK);
     FACET_TRY(pause_between_epochs(t, epoch + 1, &saved));
   }
   return save(t, t->keys->epochs);
@@ -295,12 +275,8 @@ static facet_status store_batch(const training *t, const facet_embed_batch *b)
 static facet_status store_positions(training *t)
 {
   for (int i = 0; i < t->from.batches; i++) {
-    const facet_embed_batch *b = &t->from.batch[i];
-    FACET_TRY(facet_encoder_forward(t->encoder, b->x, t->y));
-    facet_status status = FACET_OK;
-    if (facet_rank(t->comm) == 0)
-      status = store_batch(t, b);
-    FACET_AGREE(t->comm, status);
+    FACET_TRY(facet_encoder_forward(t->encoder, t->from.batch[i].x, t->y));
+    FACET_AGREE(t->comm, facet_rank(t->comm) == 0 ? store_batch(t, &t->from.batch[i]) : FACET_OK);
   }
   return FACET_OK;
 }
@@ -313,18 +289,22 @@ static const facet_member *member_named(const facet_family *family, const char *
   return NULL;
 }
 
-static facet_status describe(const facet_plan *plan, const facet_study_data *data, const facet_family *family,
-                             int ranks, training *t)
+static facet_status describe(const facet_context *c, int ranks, training *t)
 {
+  const facet_plan *plan = c->plan;
   const facet_settings *settings = plan->store.settings;
   const facet_embedding *e = &plan->keys->embed;
-  *t = (training){.ranks = ranks,
+  *t = (training){.comm = c->comm,
+                  .ranks = ranks,
                   .plan = plan,
                   .settings = settings,
                   .keys = e,
+                  .store = c->store,
+                  .most = facet_embed_largest(e, plan->store.embed_train),
+                  .kept = facet_embed_batches_kept(plan, ranks),
                   .from = {.plan = plan,
-                           .data = data->train ? data->train : data->test,
-                           .member = member_named(family, e->variant),
+                           .data = c->data->train ? c->data->train : c->data->test,
+                           .member = member_named(c->family, e->variant),
                            .count = plan->store.embed_train,
                            .features = plan->store.embed_inputs},
                   .shape = facet_embed_shape(plan),
@@ -339,9 +319,7 @@ static facet_status train_and_write(const facet_context *c, const char *file)
   facet_network *encoder = NULL;
   training t;
   facet_status status;
-  FACET_GO(done, status, describe(c->plan, c->data, c->family, facet_ranks(c->comm), &t));
-  t.comm = c->comm;
-  t.store = c->store;
+  FACET_GO(done, status, describe(c, facet_ranks(c->comm), &t));
   FACET_GO(done, status, prepare(&t));
   FACET_GO(done, status, train(&t));
   FACET_GO(done, status, store_positions(&t));
@@ -368,17 +346,15 @@ static facet_status run(const facet_context *c)
 {
   const facet_settings *settings = c->plan->store.settings;
   char *folder = facet_format("%s/embed", settings->output), *file = facet_format(ENCODER_FILE, settings->output);
+  bool own = facet_rank(c->comm) == 0;
+  int there = own && file && facet_exists(file);
   facet_status status = folder && file ? FACET_OK : FACET_OS;
-  if (status == FACET_OK && facet_rank(c->comm) == 0)
-    status = facet_make_folder(folder);
-  status = facet_agree(c->comm, status);
-  int there = status == FACET_OK && facet_rank(c->comm) == 0 && facet_exists(file);
-  if (status == FACET_OK)
-    status = facet_share(c->comm, &there, 1, "looking for the encoder");
-  if (status == FACET_OK && !there)
+  FACET_GO(done, status, facet_agree(c->comm, status == FACET_OK && own ? facet_make_folder(folder) : status));
+  FACET_GO(done, status, facet_share(c->comm, &there, 1, "looking for the encoder"));
+  if (!there)
     status = train_and_write(c, file);
-  facet_free(&folder);
-  facet_free(&file);
+done:
+  FACET_FREE(&folder, &file);
   return status;
 }
 
@@ -388,7 +364,7 @@ static facet_status run(const facet_context *c)
  * saved, which takes a copy of it. */
 static double step_memory(const training *t, double state)
 {
-  int64_t most = most_samples(t), batches = t->from.batches;
+  int64_t most = t->most, batches = t->from.batches;
   double last = facet_affinity_bytes(t->ranks, t->shape.real, most), kept = 0;
   double peak = facet_affinity_peak(t->ranks, t->shape.real, most, t->from.features);
   double pass = facet_encoder_pass_bytes(t->ranks, &t->shape, most);
@@ -415,11 +391,11 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
   training t;
   double while_finding = 0;
-  facet_status status = describe(c->plan, c->data, c->family, ranks, &t);
+  facet_status status = describe(c, ranks, &t);
   if (status == FACET_OK)
     status = facet_embed_samples_memory(&t.from, &while_finding);
   if (status == FACET_OK)
-    status = deal(&t);
+    status = facet_embed_samples_deal(&t.from);
   if (status == FACET_OK)
     *bytes = train_memory(&t, while_finding) + FACET_BLAS_BYTES;
   training_clear(&t);
@@ -441,13 +417,12 @@ static facet_status find_source(const facet_study_data *data, const facet_family
   const facet_dataset *d = data->train ? data->train : data->test;
   s->embed_train = e->samples ? e->samples : d->count;
   s->embed_inputs = facet_image_inputs(d->image);
-  for (int i = 0; i < family->count && e->source == FACET_SOURCE_FEATURES; i++)
-    if (strcmp(family->member[i].variant.name, e->variant) == 0) {
-      s->embed_inputs = facet_network_features(family->member[i].network, NULL);
-      FACET_CHECK(s->embed_inputs > 0, FACET_BAD_INPUT,
-                  "%s:%d: embed.source: %s does not end in a linear node, so it has no features", s->settings->file,
-                  e->line, e->variant);
-    }
+  const facet_member *of = e->source == FACET_SOURCE_FEATURES ? member_named(family, e->variant) : NULL;
+  if (of)
+    s->embed_inputs = facet_network_features(of->network, NULL);
+  FACET_CHECK(s->embed_inputs > 0, FACET_BAD_INPUT,
+              "%s:%d: embed.source: %s does not end in a linear node, so it has no features", s->settings->file,
+              e->line, e->variant);
   return FACET_OK;
 }
 
