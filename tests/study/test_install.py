@@ -35,12 +35,14 @@ def shell(command, **options):
     return done.stdout
 
 
-def make(*arguments, folder=ROOT, by=()):
-    return subprocess.run([*by, "make", *arguments], cwd=folder, env=OUTSIDE, capture_output=True, text=True, timeout=600)
+def make(*arguments, folder=ROOT, by=(), **options):
+    return subprocess.run([*by, "make", *arguments], cwd=folder, env=OUTSIDE, capture_output=True, text=True, timeout=600,
+                          **options)
 
 
 def install(**variables):
-    done = make("install", *(f"{name}={value}" for name, value in variables.items()))
+    """Where files are nobody else's unless that is asked for."""
+    done = make("install", *(f"{name}={value}" for name, value in variables.items()), umask=0o077)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 
@@ -127,7 +129,7 @@ def test_nothing_but_what_is_named_is_installed(installed):
     """No caches, no folders of tools, nothing that others may not read; and no path of it lies in a text."""
     for path in installed.rglob("*"):
         assert not re.search(r"__pycache__|/\.|\.pyc$|egg-info", str(path.relative_to(installed))), path
-        assert path.stat().st_mode & 0o444 == 0o444, path
+        assert path.stat().st_mode & 0o444 == 0o444 and (path.is_file() or path.stat().st_mode & 0o111 == 0o111), path
     binary = [installed / "bin", installed / "lib"]
     for path in (path for path in installed.rglob("*") if path.is_file() and path.parent not in binary):
         assert os.fsencode(ROOT) not in path.read_bytes(), path
@@ -261,7 +263,8 @@ def test_the_python_side(installed):
 def test_the_installed_python_side_calls_the_installed_library(installed):
     code = "import facet.library as l; print(l.library().path); import facet; print(facet.__file__)"
     places = {name: value for name, value in OUTSIDE.items() if name not in ("FACET_LIBRARY", "LD_LIBRARY_PATH")}
-    said = shell([sys.executable, "-B", "-c", code], cwd="/", env={**places, "PYTHONPATH": str(installed / "share/facet/analysis")})
+    places["PYTHONPATH"] = str(installed / "share/facet/analysis")
+    said = shell([sys.executable, "-B", "-c", code], cwd="/", env=places)
     library, package = said.split()
     assert pathlib.Path(library).resolve() == installed / f"lib/libfacet.so.{VERSION}"
     assert package.startswith(str(installed))
