@@ -5,11 +5,13 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "output.h"
 #include "ranks/agree.h"
 #include "ranks/memory.h"
 #include "ranks/versions.h"
 #include "session.h"
 #include "speeds.h"
+#include "stages/reuse.h"
 
 enum { BESIDE = 12 << 20 }; /* bytes that HDF5 and MPI take for the store in a run. Measured. */
 
@@ -146,18 +148,62 @@ static facet_status print_plan(const facet_context *context, int ranks, double *
   return FACET_OK;
 }
 
+/* What of the output is still true, so that a run need not make it. */
+static facet_status print_reused(const facet_context *context, facet_output_state state)
+{
+  const facet_settings *settings = context->plan->store.settings;
+  char *store = facet_format("%s/study.h5", settings->output), *before = facet_reuse_file(settings);
+  int64_t networks = 0, tiles = 0;
+  facet_status status = store && before ? FACET_OK : FACET_OS;
+  for (int i = 0; i < context->family->count; i++)
+    networks += context->family->member[i].sha256[0] != '\0';
+  bool here = status == FACET_OK && state == FACET_OUTPUT_EDITED && facet_exists(store);
+  if (status == FACET_OK)
+    status = facet_reuse_find(context, here ? store : before, NULL, &tiles);
+  int64_t done = status == FACET_OK && state == FACET_OUTPUT_SAME ? facet_before_parts(store, "analyse") : 0;
+  if (status == FACET_OK)
+    printf("reused           %lld of %d networks, %lld of %lld tiles, of what is in %s\n", (long long)networks,
+           context->family->count, (long long)(done > tiles ? done : tiles), (long long)facet_plan_tiles(context->plan),
+           settings->output);
+  facet_free(&store);
+  facet_free(&before);
+  return status;
+}
+
+static facet_status print_output(const facet_context *context, facet_output_state state)
+{
+  if (state == FACET_OUTPUT_OTHER)
+    printf("output           %s holds the results of a different study: a run needs --fresh, or another output\n",
+           context->plan->store.settings->output);
+  return state == FACET_OUTPUT_SAME || state == FACET_OUTPUT_EDITED ? print_reused(context, state) : FACET_OK;
+}
+
+static facet_status look(const facet_session *s, facet_making *making, facet_output_state *state)
+{
+  bool dense;
+  making->edited = true;
+  FACET_TRY(facet_family_stands(making, &dense));
+  FACET_TRY(facet_output_look(s->study->settings.output, s->filled, dense, state));
+  making->edited = *state != FACET_OUTPUT_SAME;
+  return FACET_OK;
+}
+
 static facet_status check(int ranks, const char *file, facet_session *s)
 {
   facet_context context = {.comm = MPI_COMM_SELF, .plan = &s->plan, .data = &s->data, .family = &s->family};
   double *forward = NULL;
   FACET_TRY(facet_session_read(file, s));
-  const facet_making making = facet_session_making(s);
+  facet_making making = facet_session_making(s);
+  facet_output_state state;
+  FACET_TRY(look(s, &making, &state));
   FACET_TRY(facet_family_sketch(&making, &s->family));
   FACET_TRY(facet_session_plan(s, ranks));
   FACET_NEW(forward, s->plan.store.variants);
   facet_versions_warn();
   printf("%s", s->filled);
   facet_status status = print_plan(&context, ranks, forward);
+  if (status == FACET_OK)
+    status = print_output(&context, state);
   facet_free(&forward);
   return status;
 }

@@ -3,10 +3,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "study/study.h"
+#include "store/store.h"
 
 static facet_status remove_file(const char *path)
 {
@@ -41,13 +42,14 @@ static facet_status empty_folder(const char *folder)
 }
 
 /* The paths of what facet makes in its output. */
-enum { STORE, TEXT, VARIANTS, EMBED, PATHS };
+enum { STORE, TEXT, VARIANTS, EMBED, BEFORE, PATHS };
 
 /* Removes what facet itself makes there, and nothing else. */
 static facet_status start_over(char *const path[PATHS])
 {
   FACET_TRY(empty_folder(path[VARIANTS]));
   FACET_TRY(empty_folder(path[EMBED]));
+  FACET_TRY(remove_file(path[BEFORE]));
   FACET_TRY(remove_file(path[STORE]));
   return remove_file(path[TEXT]);
 }
@@ -56,37 +58,58 @@ static facet_status start_over(char *const path[PATHS])
 static facet_status holds_results(char *const path[PATHS], bool *holds)
 {
   char *dense = facet_format("%s/dense.onnx", path[VARIANTS]);
-  *holds = dense && facet_exists(path[TEXT]) && (facet_exists(path[STORE]) || facet_exists(dense));
+  *holds = dense && facet_exists(path[TEXT]) &&
+           (facet_exists(path[STORE]) || facet_exists(path[BEFORE]) || facet_exists(dense));
   facet_status status = dense ? FACET_OK : FACET_OS;
   facet_free(&dense);
   return status;
 }
 
-static facet_status compare_texts(const char *output, const char *path, const char *text)
+/* The first line of a study's text is its name. */
+static facet_status compare_texts(const char *path, const char *text, bool dense, facet_output_state *state)
 {
   uint8_t *there = NULL;
-  size_t count;
+  size_t count, name = strcspn(text, "\n");
   FACET_TRY(facet_read_file(path, &there, &count));
-  bool same;
+  bool same, version = dense && strncmp((char *)there, text, name + 1) == 0;
   facet_status status = facet_study_same((char *)there, text, &same);
+  *state = same ? FACET_OUTPUT_SAME : version ? FACET_OUTPUT_EDITED : FACET_OUTPUT_OTHER;
   facet_free(&there);
-  FACET_TRY(status);
-  FACET_CHECK(same, FACET_BAD_INPUT,
-              "%s: holds the results of a different study (%s); choose another output, or --fresh to start over",
-              output, path);
+  return status;
+}
+
+static facet_status look(char *const path[PATHS], const char *text, bool dense, facet_output_state *state)
+{
+  bool holds;
+  FACET_TRY(holds_results(path, &holds));
+  *state = FACET_OUTPUT_EMPTY;
+  return holds ? compare_texts(path[TEXT], text, dense, state) : FACET_OK;
+}
+
+/* Of a store before and one that was begun after it, the one that more of the analysis is in stays. */
+static facet_status set_aside(char *const path[PATHS])
+{
+  int64_t newer = facet_before_parts(path[STORE], "analyse"), older = facet_before_parts(path[BEFORE], "analyse");
+  if (!facet_exists(path[STORE]))
+    return FACET_OK;
+  if (newer < older)
+    return remove_file(path[STORE]);
+  FACET_CHECK(rename(path[STORE], path[BEFORE]) == 0, FACET_CANNOT_CREATE, "%s: %s", path[BEFORE], strerror(errno));
+  facet_sync_folder_of(path[BEFORE]);
   return FACET_OK;
 }
 
-static facet_status claim(const char *output, bool fresh, char *const path[PATHS], const char *text)
+static facet_status claim(const char *output, char *const path[PATHS], const char *text, bool dense)
 {
-  bool holds;
-  if (fresh)
-    FACET_TRY(start_over(path));
+  facet_output_state state;
   FACET_TRY(facet_make_folder(output));
-  FACET_TRY(holds_results(path, &holds));
-  if (holds)
-    FACET_TRY(compare_texts(output, path[TEXT], text));
-  else
+  FACET_TRY(look(path, text, dense, &state));
+  FACET_CHECK(state != FACET_OUTPUT_OTHER, FACET_BAD_INPUT,
+              "%s: holds the results of a different study (%s); choose another output, or --fresh to start over",
+              output, path[TEXT]);
+  if (state == FACET_OUTPUT_EDITED)
+    FACET_TRY(set_aside(path));
+  if (state != FACET_OUTPUT_SAME)
     FACET_TRY(facet_write_file(path[TEXT], text, strlen(text)));
   if (!facet_exists(path[STORE])) /* what an encoder learned from, and how, is in the store: without it it goes, too */
     FACET_TRY(empty_folder(path[EMBED]));
@@ -96,16 +119,50 @@ static facet_status claim(const char *output, bool fresh, char *const path[PATHS
   return FACET_OK;
 }
 
-facet_status facet_output_claim(const char *output, const char *text, bool fresh)
+static void forget_paths(char *path[PATHS])
 {
-  static const char *const name[PATHS] = {"study.h5", "study.yaml", "variants", "embed"};
-  char *path[PATHS] = {NULL};
-  facet_status status = FACET_OK;
-  for (int i = 0; i < PATHS && status == FACET_OK; i++)
-    status = (path[i] = facet_format("%s/%s", output, name[i])) ? FACET_OK : FACET_OS;
-  if (status == FACET_OK)
-    status = claim(output, fresh, path, text);
   for (int i = 0; i < PATHS; i++)
     facet_free(&path[i]);
+}
+
+static facet_status name_paths(const char *output, char *path[PATHS])
+{
+  static const char *const name[PATHS] = {"study.h5", "study.yaml", "variants", "embed", "study.h5.before"};
+  memset(path, 0, PATHS * sizeof *path);
+  for (int i = 0; i < PATHS; i++)
+    if (!(path[i] = facet_format("%s/%s", output, name[i]))) {
+      forget_paths(path);
+      return FACET_OS;
+    }
+  return FACET_OK;
+}
+
+facet_status facet_output_look(const char *output, const char *text, bool dense, facet_output_state *state)
+{
+  char *path[PATHS];
+  FACET_TRY(name_paths(output, path));
+  facet_status status = look(path, text, dense, state);
+  forget_paths(path);
+  return status;
+}
+
+facet_status facet_output_claim(const char *output, const char *text, bool dense, bool fresh, bool *edited)
+{
+  char *path[PATHS];
+  FACET_TRY(name_paths(output, path));
+  facet_status status = fresh ? start_over(path) : FACET_OK;
+  if (status == FACET_OK)
+    status = claim(output, path, text, dense);
+  *edited = status == FACET_OK && facet_exists(path[BEFORE]);
+  forget_paths(path);
+  return status;
+}
+
+facet_status facet_output_finish(const char *output)
+{
+  char *path[PATHS];
+  FACET_TRY(name_paths(output, path));
+  facet_status status = remove_file(path[BEFORE]);
+  forget_paths(path);
   return status;
 }

@@ -2,6 +2,8 @@
 #include "session.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "stages/stage.h"
@@ -21,7 +23,7 @@ void facet_session_forget_plan(facet_session *session)
   for (int i = 0; s->variant && i < s->variants; i++)
     variant_clear(&s->variant[i]);
   facet_free_list(&s->class_name, s->classes);
-  FACET_FREE(&s->condition, &s->variant, &s->change_condition, &plan->work);
+  FACET_FREE(&s->condition, &s->variant, &s->change_condition, &s->made, &plan->work);
 }
 
 /* Names of the nodes with constants and of the gates, as an executor numbers them. */
@@ -128,6 +130,31 @@ static facet_status name_things(const facet_study *study, int64_t classes, facet
   return FACET_OK;
 }
 
+/* What the bits of the analysis may depend on beside networks, samples and conditions. */
+static facet_status say_made(const facet_plan *plan, facet_store_plan *s)
+{
+  const facet_linearize_keys *keys = &plan->keys->linearize;
+  const facet_normalization *n = s->normalize;
+  char *text = NULL;
+  size_t size;
+  FILE *out = open_memstream(&text, &size);
+  FACET_CHECK(out, FACET_OS, "out of memory");
+  fprintf(out, "facet %s (%s), BLAS %s, oneDNN %s; %zu bytes, %d threads, blocks of %lld; / %a", facet_version(),
+          facet_revision(), facet_blas_core(), facet_onednn_version(), facet_type_size(s->settings->precision),
+          s->settings->threads, (long long)s->block, n->scale);
+  for (int i = 0; i < n->channels; i++)
+    fprintf(out, ", - %a, / %a", n->mean[i], n->std[i]);
+  s->made = fclose(out) == 0 ? facet_copy_text(text) : NULL;
+  free(text);
+  FACET_CHECK(s->made, FACET_OS, "out of memory");
+  for (int v = 0; v < s->variants; v++) {
+    const facet_work *w = &plan->work[v];
+    const int64_t batch[FACET_BATCHES] = {w->forward_batch, w->linear_batch, w->linear_chunk, keys->rows, keys->top};
+    memcpy(s->variant[v].batch, batch, sizeof batch);
+  }
+  return FACET_OK;
+}
+
 static facet_status fill_plan(const facet_session *session, int ranks, facet_plan *plan)
 {
   const facet_study *study = session->study;
@@ -165,7 +192,8 @@ static facet_status fill_plan(const facet_session *session, int ranks, facet_pla
     if ((*stage)->marks && facet_stage_wanted(*stage, plan))
       s->stage[s->stages++] = (facet_store_stage){(*stage)->name, (*stage)->marks};
   FACET_NEW(plan->work, s->variants);
-  return facet_work_share(s, data, family, plan->work, &plan->room);
+  FACET_TRY(facet_work_share(s, data, family, plan->work, &plan->room));
+  return say_made(plan, s);
 }
 
 facet_status facet_session_plan(facet_session *session, int ranks)

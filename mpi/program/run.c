@@ -5,7 +5,7 @@
 #include "ranks/agree.h"
 #include "ranks/versions.h"
 #include "session.h"
-#include "stages/stage.h"
+#include "stages/reuse.h"
 
 /* Creates the store unless a run before did, and opens it. */
 static facet_status open_store(MPI_Comm comm, const char *path, const facet_store_plan *plan, facet_store **store)
@@ -30,10 +30,21 @@ static facet_status run_stages(const facet_context *context)
 {
   if (facet_rank(context->comm) == 0)
     facet_versions_warn();
+  FACET_TRY(facet_reuse_tiles(context));
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
     if ((*stage)->run && facet_stage_wanted(*stage, context->plan))
       FACET_TRY(facet_stage_run(context, *stage));
   return FACET_OK;
+}
+
+/* Rank 0: makes the output the study's own. */
+static facet_status claim(const facet_session *s, bool fresh, facet_making *making)
+{
+  bool dense = false;
+  making->edited = true; /* then what no record tells of does not count */
+  if (!fresh)
+    FACET_TRY(facet_family_stands(making, &dense));
+  return facet_output_claim(s->study->settings.output, s->filled, dense, fresh, &making->edited);
 }
 
 static facet_status run(MPI_Comm comm, const char *file, bool fresh, facet_session *s)
@@ -41,8 +52,8 @@ static facet_status run(MPI_Comm comm, const char *file, bool fresh, facet_sessi
   facet_context context = {.comm = comm, .plan = &s->plan, .data = &s->data, .family = &s->family};
   FACET_AGREE(comm, facet_session_read(file, s));
   FACET_TRY(facet_study_data_digest(comm, &s->data));
-  const facet_making making = facet_session_making(s);
-  FACET_AGREE(comm, facet_rank(comm) == 0 ? facet_output_claim(s->study->settings.output, s->filled, fresh) : FACET_OK);
+  facet_making making = facet_session_making(s);
+  FACET_AGREE(comm, facet_rank(comm) == 0 ? claim(s, fresh, &making) : FACET_OK);
   FACET_TRY(facet_family_make(comm, &making, &s->family));
   FACET_AGREE(comm, facet_session_plan(s, facet_ranks(comm)));
   FACET_TRY(facet_plan_share(comm, &s->plan));
@@ -52,6 +63,8 @@ static facet_status run(MPI_Comm comm, const char *file, bool fresh, facet_sessi
     status = open_store(comm, path, &s->plan.store, &context.store);
   if (status == FACET_OK)
     status = close_store(&context.store, run_stages(&context));
+  if (status == FACET_OK)
+    status = facet_agree(comm, facet_rank(comm) == 0 ? facet_output_finish(s->study->settings.output) : FACET_OK);
   facet_free(&path);
   return status;
 }

@@ -14,7 +14,7 @@ facet_status facet_session_read(const char *file, facet_session *s)
 facet_making facet_session_making(const facet_session *s)
 {
   const facet_study *study = s->study;
-  return (facet_making){&study->settings, &study->data, &study->model, &study->recipes, &s->data};
+  return (facet_making){&study->settings, &study->data, &study->model, &study->recipes, &s->data, false};
 }
 
 void facet_session_clear(facet_session *s)

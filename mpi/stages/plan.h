@@ -21,13 +21,6 @@ typedef struct {
  * what rank 0 measured counts for all. */
 facet_status facet_plan_share(MPI_Comm comm, facet_plan *plan);
 
-/* One tile of work. */
-typedef struct {
-  int variant, condition;
-  int64_t block;
-  int64_t first, count; /* samples */
-  int64_t linear;       /* how many of them, from the first, are linearized */
-} facet_tile;
 /* The number of tiles, and tile i: variants outermost, then conditions, then blocks. */
 int64_t facet_plan_tiles(const facet_plan *plan);
 facet_tile facet_plan_tile(const facet_plan *plan, int64_t i);

@@ -76,6 +76,7 @@ static facet_status root_attributes(const facet_store *s)
                            {"study", TEXT, SINGLE, &p->study_text},
                            {"study_filled", TEXT, SINGLE, &p->study_filled},
                            {"seed", WHOLE, SINGLE, &seed},
+                           {"made", TEXT, p->made ? SINGLE : 0, &p->made},
                            {"diverged", TEXT, p->diverged, p->diverged_line},
                            {"normalize_scale", REAL, SINGLE, &n->scale},
                            {"normalize_mean", REAL, channels, n->channels ? n->mean : &zero},
@@ -86,6 +87,20 @@ static facet_status root_attributes(const facet_store *s)
   for (int i = 0; i < p->origins; i++)
     FACET_TRY(put(s, "/", "", (attribute[]){{p->origin[i].name, TEXT, SINGLE, &p->origin[i].sha256}, {.name = NULL}}));
   return put(s, "/", "", own);
+}
+
+/* What executors handle at once, of one variant after the other. */
+static facet_status put_batches(const facet_store *s)
+{
+  const facet_store_plan *p = s->shape.plan;
+  int64_t *batch;
+  FACET_NEW(batch, p->variants * FACET_BATCHES);
+  for (int v = 0; v < p->variants; v++)
+    memcpy(batch + (size_t)v * FACET_BATCHES, p->variant[v].batch, sizeof p->variant[v].batch);
+  facet_status status =
+      put(s, "/", "", (attribute[]){{"batches", WHOLE, p->variants * FACET_BATCHES, batch}, {.name = NULL}});
+  facet_free(&batch);
+  return status;
 }
 
 /* How a network takes samples. */
@@ -135,6 +150,7 @@ static facet_status all_attributes(const facet_store *s)
   H5_CLOSE(variants);
   H5_CHECK(s->path, "/variants", group);
   FACET_TRY(root_attributes(s));
+  FACET_TRY(put_batches(s));
   for (int v = 0; v < p->variants; v++)
     FACET_TRY(variant_attributes(s, &p->variant[v], facet_store_has_spectrum(p, v)));
   return put(s, "/summary", "", (attribute[]){{"reference", TEXT, SINGLE, &p->variant[0].name}, {.name = NULL}});

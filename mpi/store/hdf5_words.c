@@ -62,6 +62,20 @@ facet_status facet_store_open_alone(const char *path, hid_t *file)
   return FACET_OK;
 }
 
+facet_status facet_store_text(hid_t file, const char *object, const char *name, char **text)
+{
+  char *read = NULL;
+  bool there = H5Aexists_by_name(file, object, name, H5P_DEFAULT) > 0;
+  hid_t attribute = there ? H5Aopen_by_name(file, object, name, H5P_DEFAULT, H5P_DEFAULT) : -1;
+  hid_t type = attribute < 0 ? -1 : H5Aget_type(attribute);
+  bool is_text = type >= 0 && H5Tis_variable_str(type) > 0 && H5Aread(attribute, type, &read) >= 0 && read;
+  *text = facet_copy_text(is_text ? read : "");
+  if (read)
+    H5free_memory(read);
+  H5_CLOSE(type, attribute);
+  return *text ? FACET_OK : FACET_OS;
+}
+
 void facet_store_drop(const hid_t *id)
 {
   for (; *id != 0; id++)

@@ -127,15 +127,12 @@ bool facet_store_shape_next(const facet_store_shape *s, facet_store_shape_array 
 
 /* ---- paths ---- */
 
-/* A pattern with its holes filled. */
-static char *fill(const facet_store_plan *p, const char *pattern, int variant, int condition)
+char *facet_store_path(const char *pattern, const char *variant, const char *condition)
 {
   char *path = facet_copy_text(pattern);
   size_t at = path ? strcspn(path, "{") : 0;
   while (path && path[at]) {
-    const char *name = path[at + 1] == 'v'   ? p->variant[variant].name
-                       : path[at + 1] == 'c' ? p->condition[condition]
-                                             : p->stage[variant].name;
+    const char *name = path[at + 1] == 'c' ? condition : variant;
     const char *rest = strchr(path + at, '}') + 1;
     char *longer = facet_format("%.*s%s%s", (int)at, path, name, rest);
     at += strlen(name) + strcspn(rest, "{");
@@ -147,7 +144,9 @@ static char *fill(const facet_store_plan *p, const char *pattern, int variant, i
 
 char *facet_store_shape_path(const facet_store_shape *s, const facet_store_shape_array *a)
 {
-  return fill(s->plan, facet_row_table[a->row].path, a->variant, a->condition);
+  const facet_store_plan *p = s->plan;
+  const char *name = a->row == FACET_ROW_MARKS ? p->stage[a->variant].name : p->variant[a->variant].name;
+  return facet_store_path(facet_row_table[a->row].path, name, p->condition[a->condition]);
 }
 
 char *facet_store_shape_coordinate_path(const facet_store_shape *s, facet_store_shape_axis axis, int variant)
@@ -156,7 +155,7 @@ char *facet_store_shape_coordinate_path(const facet_store_shape *s, facet_store_
   if (axis.turn > 1)
     (void)snprintf(turn, sizeof turn, "_%d", axis.turn);
   (void)snprintf(pattern, sizeof pattern, "%s%s", facet_dimension_table[axis.dimension].coordinate, turn);
-  return fill(s->plan, pattern, variant, 0);
+  return facet_store_path(pattern, s->plan->variant[variant].name, s->plan->condition[0]);
 }
 
 /* ---- the whole ---- */

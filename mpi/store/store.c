@@ -99,26 +99,11 @@ static facet_status close_file(facet_store *s)
 
 /* ---- does a file fit? Asked by rank 0, which opens it alone, so that no rank waits for one that found out ---- */
 
-/* A text of an object; "" if it has none of that name. Caller frees. */
-static facet_status get_text(const facet_store *s, const char *object, const char *name, char **text)
-{
-  char *words = NULL;
-  bool there = H5Aexists_by_name(s->file, object, name, H5P_DEFAULT) > 0;
-  hid_t attribute = there ? H5Aopen_by_name(s->file, object, name, H5P_DEFAULT, H5P_DEFAULT) : -1;
-  hid_t type = attribute < 0 ? -1 : H5Aget_type(attribute);
-  bool read = type >= 0 && H5Tis_variable_str(type) > 0 && H5Aread(attribute, type, &words) >= 0 && words;
-  *text = facet_copy_text(read ? words : "");
-  if (words)
-    H5free_memory(words);
-  H5_CLOSE(type, attribute);
-  return *text ? FACET_OK : FACET_OS;
-}
-
 static facet_status same_study(const facet_store *s)
 {
   char *text;
   bool same;
-  FACET_TRY(get_text(s, "/", "study_filled", &text));
+  FACET_TRY(facet_store_text(s->file, "/", "study_filled", &text));
   bool there = text[0] != '\0';
   facet_status status = facet_study_same(text, s->shape.plan->study_filled, &same);
   facet_free(&text);
@@ -134,7 +119,7 @@ static facet_status same_data(const facet_store *s)
   const facet_store_plan *p = s->shape.plan;
   for (int i = 0; i < p->origins; i++) {
     char *text;
-    FACET_TRY(get_text(s, "/", p->origin[i].name, &text));
+    FACET_TRY(facet_store_text(s->file, "/", p->origin[i].name, &text));
     facet_status status = facet_data_same(&p->origin[i], text, s->path);
     facet_free(&text);
     FACET_TRY(status);
@@ -149,7 +134,7 @@ static facet_status same_variant(const facet_store *s, const facet_store_variant
   if (object && H5LTpath_valid(s->file, object, false) <= 0)
     status = facet_raise(FACET_BAD_INPUT, "%s: has no variant %s; use --fresh", s->path, v->name);
   if (status == FACET_OK)
-    status = get_text(s, object, "sha256", &sha256);
+    status = facet_store_text(s->file, object, "sha256", &sha256);
   if (status == FACET_OK && strcmp(sha256, v->sha256) != 0)
     status = facet_raise(FACET_BAD_INPUT, "%s: was made with other networks; use --fresh or another output", s->path);
   FACET_FREE(&object, &sha256);
@@ -280,17 +265,24 @@ facet_status facet_store_close(facet_store **store)
 
 /* ---- parts of arrays ---- */
 
-static facet_status move_once(const char *path, const facet_store_transfer *t, size_t bytes)
+static herr_t transfer(const facet_store_transfer *t, hid_t set, const hsize_t *start, bool write)
 {
-  hid_t space = H5Dget_space(t->set), flat = H5Screate_simple(t->axes, t->count, NULL);
+  hid_t space = H5Dget_space(set), flat = H5Screate_simple(t->axes, t->count, NULL);
   herr_t done = space < 0 || flat < 0 ? -1 : 0;
   if (done >= 0 && t->axes > 0)
-    done = H5Sselect_hyperslab(space, H5S_SELECT_SET, t->start, NULL, t->count, NULL);
+    done = H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, t->count, NULL);
   if (done >= 0)
-    done = t->write ? H5Dwrite(t->set, t->memory, flat, space, t->list, t->data)
-                    : H5Dread(t->set, t->memory, flat, space, t->list, t->data);
+    done = write ? H5Dwrite(set, t->memory, flat, space, t->list, t->data)
+                 : H5Dread(set, t->memory, flat, space, t->list, t->data);
   H5_CLOSE(space, flat);
-  H5_CHECK(path, t->write ? "writing" : "reading", done);
+  return done;
+}
+
+static facet_status move_once(const char *path, const facet_store_transfer *t, size_t bytes)
+{
+  H5_CHECK(path, t->write ? "writing" : "reading", transfer(t, t->set, t->start, t->write));
+  if (t->to)
+    H5_CHECK(path, "copying", transfer(t, t->to, t->there, true));
   return t->digest ? facet_sha256_add(t->digest, t->data, bytes) : FACET_OK;
 }
 
@@ -310,7 +302,8 @@ facet_status facet_store_move(const char *path, facet_store_transfer t)
   t.count[split] /= 2;
   rest.start[split] += t.count[split];
   rest.count[split] -= t.count[split];
-  if (!t.digest)
+  rest.there[split] += t.count[split];
+  if (!t.digest && !t.to)
     rest.data += line * (size_t)t.count[split];
   FACET_TRY(facet_store_move(path, t));
   return facet_store_move(path, rest);

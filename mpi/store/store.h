@@ -21,6 +21,8 @@ typedef struct {
   double forward_seconds;      /* of a forward pass, per sample, on one rank; NaN: not measured */
 } facet_store_cost;
 
+enum { FACET_BATCHES = 5 };
+
 typedef struct {
   const char *name, *method, *scope; /* scope "" where there is none */
   const char *replicate;             /* what it shares with its replicates over seeds */
@@ -34,11 +36,12 @@ typedef struct {
   int constant_nodes; /* what b is split over */
   const char **constant_node;
   bool linearize;
-  int64_t features;         /* that are kept of each sample; 0: none are */
-  facet_input_layout input; /* the dimensions of a row of W */
-  bool change;              /* how its margins differ from dense's is taken apart */
-  int change_nodes, gates;  /* constant nodes of dense and of this one; nodes whose pattern a sample chooses */
-  const char **change_node; /* names */
+  int64_t batch[FACET_BATCHES]; /* what the analysis handles at once, and which rows of W; bits may depend on it */
+  int64_t features;             /* that are kept of each sample; 0: none are */
+  facet_input_layout input;     /* the dimensions of a row of W */
+  bool change;                  /* how its margins differ from dense's is taken apart */
+  int change_nodes, gates;      /* constant nodes of dense and of this one; nodes whose pattern a sample chooses */
+  const char **change_node;     /* names */
   const char **gate;
   int embed_nodes;   /* constant nodes of the network from its input to a position; 0: it has no positions */
   char **embed_node; /* names, owned */
@@ -59,6 +62,7 @@ typedef struct {
   const facet_settings *settings;
   const facet_normalization *normalize;
   const char *study_text, *study_filled; /* as the user wrote it, and with every default */
+  char *made; /* what all of the analysis may depend on beside networks, samples and conditions; NULL: not known */
   int variants;
   facet_store_variant *variant;
   int diverged; /* variants that are missing, and why */
@@ -87,6 +91,14 @@ typedef struct {
   int embed_epochs;
   int64_t embed_samples; /* whose positions are linearized; the first ones */
 } facet_store_plan;
+
+/* A tile: samples of a variant under a condition. */
+typedef struct {
+  int variant, condition;
+  int64_t block;
+  int64_t first, count; /* samples */
+  int64_t linear;       /* how many of them, from the first, are linearized */
+} facet_tile;
 
 typedef struct facet_store facet_store;
 
@@ -172,6 +184,25 @@ int64_t facet_store_parts(const facet_store *store, const char *stage);
 facet_status facet_store_marks(facet_store *store, const char *stage, uint8_t *done);
 /* Collective. A stage is over: what it wrote is durable, then all of its parts are marked. */
 facet_status facet_store_finish(facet_store *store, const char *stage);
+
+/* ---- the store of a version of the study before this one ---- */
+
+/* Open for reading; variants are known again by their networks' SHA-256, conditions by their names. */
+typedef struct facet_before facet_before;
+/* Not collective, as all of these. stage: of tiles, whose arrays are wanted. *before is NULL, and nothing is wrong,
+ * where nothing in the file can be true in the plan: there is none, it is of another schema, or was made otherwise. */
+facet_status facet_before_open(const char *path, const facet_store_plan *plan, const char *stage,
+                               facet_before **before);
+void facet_before_close(facet_before **before);
+/* How many parts of a stage are done in a store; -1: it is none, or has no such stage. */
+int64_t facet_before_parts(const char *path, const char *stage);
+/* Whether samples first .. first+count-1 of the data are those of the tile there. */
+facet_status facet_before_samples(const facet_before *before, int64_t first, int64_t count, const float *pixels,
+                                  const int32_t *label, bool *same);
+/* Whether it has a tile of the plan, made as the plan would have it made, if the samples are the same. */
+bool facet_before_has(const facet_before *before, const facet_tile *tile);
+/* Copies one that it has into the store: in every array of the stage what belongs to the tile. */
+facet_status facet_before_copy(const facet_before *before, const facet_tile *tile, facet_store *store);
 
 /* One line that depends on the results alone: SHA-256 over every dataset (path, type, shape, bytes) in order of path
  * that its row counts among them, and over the variants' attributes. Not collective. FACET_NO_INPUT, FACET_BAD_INPUT,

@@ -53,6 +53,8 @@ bool facet_store_shape_find(const facet_store_shape *shape, facet_row row, int v
 bool facet_store_shape_next(const facet_store_shape *shape, facet_store_shape_array *array);
 /* Paths; the caller frees. NULL: no memory. */
 char *facet_store_shape_path(const facet_store_shape *shape, const facet_store_shape_array *array);
+/* Of a pattern of rows.def, where {variant}, or {stage}, and {condition} have these names. */
+char *facet_store_path(const char *pattern, const char *variant, const char *condition);
 char *facet_store_shape_coordinate_path(const facet_store_shape *shape, facet_store_shape_axis axis, int variant);
 
 /* ---- HDF5 ---- */
@@ -73,6 +75,9 @@ facet_status facet_store_raise(const char *path, const char *what);
 hid_t facet_store_access(void);
 /* Opens a file for reading, for this rank alone. FACET_BAD_INPUT. */
 facet_status facet_store_open_alone(const char *path, hid_t *file);
+
+/* A text of an object; "" if it has none of that name. The caller frees it. */
+facet_status facet_store_text(hid_t file, const char *object, const char *name, char **text);
 
 /* Closes what is open of these identifiers (not of files), of whatever kind. */
 #define H5_CLOSE(...) facet_store_drop((const hid_t[]){__VA_ARGS__, 0})
@@ -99,7 +104,8 @@ struct facet_store {
   hid_t *set; /* of every array of the shape; -1: not there */
 };
 
-/* A part of an array. `digest` takes what is read, piece by piece: each lies where `data` begins then. */
+/* A part of an array. `digest`, or another array from `there` on, takes what is read, piece by piece: each lies where
+ * `data` begins then. */
 typedef struct {
   hid_t set, memory, list;
   int axes;
@@ -108,6 +114,8 @@ typedef struct {
   char *data;
   bool write;
   facet_sha256 *digest;
+  hid_t to; /* 0: none */
+  hsize_t there[H5S_MAX_RANK];
 } facet_store_transfer;
 /* Moves it in pieces that lie one behind the other. */
 facet_status facet_store_move(const char *path, facet_store_transfer transfer);

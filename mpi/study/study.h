@@ -116,5 +116,9 @@ typedef struct {
 facet_status facet_study_variants(const facet_settings *settings, const facet_recipes *recipes, facet_variant **variant,
                                   int *count);
 void facet_variants_free(facet_variant **variant, int count);
+/* How a variant is made: as YAML, dense by the model, others by their recipe with what lists vary as this variant has
+ * it; names, and where files lie, left out. Caller frees. */
+facet_status facet_variant_text(const facet_data_keys *data, const facet_model_keys *model,
+                                const facet_recipes *recipes, const facet_variant *variant, char **text);
 
 #endif

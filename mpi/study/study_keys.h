@@ -7,6 +7,7 @@
 
 extern const facet_mapping facet_study_mapping; /* the whole */
 extern const facet_mapping facet_training_mapping, facet_recipe_mapping, facet_corrupted_mapping;
+extern const facet_mapping facet_model_keys_mapping, facet_normalization_mapping;
 
 /* What holds between the keys. Errors as facet_study_read. */
 facet_status facet_study_check(const facet_tree *root, const facet_study *study, facet_study_taken *taken);

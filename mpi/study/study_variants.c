@@ -2,9 +2,10 @@
 #include "study.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "study_schema.h"
+#include "study_keys.h"
 
 /* The name, seed apart, before it is known whether another variant bears it, too: a given one and what lists vary, or
  * the recipe. */
@@ -155,4 +156,47 @@ void facet_variants_free(facet_variant **variant, int count)
     facet_free(&(*variant)[i].replicate);
   }
   facet_free(variant);
+}
+
+/* ---- how they are made ---- */
+
+static void print_dense(FILE *out, const facet_data_keys *data, const facet_model_keys *model, uint32_t seed)
+{
+  facet_model_keys own = *model;
+  if (own.onnx)
+    own.onnx = (char *)"onnx";
+  fprintf(out, "seed %u, layout %d, %lld samples, ", seed, (int)data->layout, (long long)data->train.count);
+  facet_schema_print(out, &facet_normalization_mapping, &data->normalize, 0);
+  fputc('\n', out);
+  facet_schema_print(out, &facet_model_keys_mapping, &own, 0);
+}
+
+static void print_recipe(FILE *out, const facet_recipe *recipe, const facet_variant *v)
+{
+  facet_recipe own = *recipe;
+  own.name = NULL;
+  own.mask = own.mask ? (char *)"mask" : NULL;
+  own.onnx = own.onnx ? (char *)"onnx" : NULL;
+  own.method.count = own.scope.count = own.sparsity.count = own.seeds.count = 0;
+  fprintf(out, "%s %s %a, seed %u\n", v->method ? v->method->name : "", facet_scope_name(v->scope), v->sparsity,
+          v->seed);
+  facet_schema_print(out, &facet_recipe_mapping, &own, 0);
+}
+
+facet_status facet_variant_text(const facet_data_keys *data, const facet_model_keys *model,
+                                const facet_recipes *recipes, const facet_variant *variant, char **text)
+{
+  char *made = NULL;
+  size_t size;
+  FILE *out = open_memstream(&made, &size);
+  *text = NULL;
+  FACET_CHECK(out, FACET_OS, "out of memory");
+  if (variant->recipe < 0)
+    print_dense(out, data, model, variant->seed);
+  else
+    print_recipe(out, &recipes->item[variant->recipe], variant);
+  *text = fclose(out) == 0 ? facet_copy_text(made) : NULL;
+  free(made);
+  FACET_CHECK(*text, FACET_OS, "out of memory");
+  return FACET_OK;
 }

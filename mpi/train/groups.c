@@ -4,17 +4,13 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "known.h"
 #include "ranks/agree.h"
 #include "ranks/exchange.h"
 #include "source.h"
 #include "train/checkpoint.h"
-
-/* A file beside a network's own: "checkpoint", which its training goes on from, or "record". Caller frees. */
-static char *file_beside(const facet_member *m, const char *what)
-{
-  return facet_format("%.*s.%s", (int)(strlen(m->file) - strlen(".onnx")), m->file, what);
-}
 
 /* What a member is made from beside dense and the study, as it is now. */
 typedef struct {
@@ -59,7 +55,8 @@ static facet_status write_record(const facet_making *making, const facet_member 
   FACET_TRY(find_origins(making, &m->variant, &o));
   for (int i = 0; i < FACET_FROM; i++)
     snprintf(record.from[i], sizeof record.from[i], "%s", o.from[i].files ? o.from[i].sha256 : "");
-  char *path = file_beside(m, "record");
+  memcpy(record.from[FACET_FROM_RECIPE], m->recipe, sizeof m->recipe);
+  char *path = facet_known_beside(m->file, "record");
   facet_status status = path ? facet_record_write(path, &record) : FACET_OS;
   facet_free(&path);
   return status;
@@ -67,21 +64,20 @@ static facet_status write_record(const facet_making *making, const facet_member 
 
 facet_record facet_groups_record(const facet_member *m)
 {
-  char *path = file_beside(m, "record");
+  char *path = facet_known_beside(m->file, "record");
   facet_record record = facet_record_read(path ? path : "");
   facet_free(&path);
   return record;
 }
 
 /* FACET_BAD_INPUT if something has changed since the member was made from it, or given up with it. */
-static facet_status same_origins(const facet_making *making, const facet_member *m)
+static facet_status same_origins(const facet_making *making, const facet_member *m, const facet_record *then)
 {
-  const facet_record then = facet_groups_record(m);
   origins o;
   FACET_TRY(find_origins(making, &m->variant, &o));
   for (int i = 0; i < FACET_FROM; i++)
     if (o.from[i].files)
-      FACET_TRY(facet_data_same(&o.from[i], then.from[i], m->variant.name));
+      FACET_TRY(facet_data_same(&o.from[i], then->from[i], m->variant.name));
   return FACET_OK;
 }
 
@@ -141,7 +137,7 @@ facet_status facet_groups_make_one(MPI_Comm comm, const facet_origin *o, const f
     return facet_agree(comm, speaks ? take_external(o, m) : FACET_OK);
   facet_network *made = NULL;
   double seconds;
-  char *checkpoint = file_beside(m, "checkpoint");
+  char *checkpoint = facet_known_beside(m->file, "checkpoint");
   facet_status status;
   FACET_GO(done, status, facet_agree(comm, checkpoint ? FACET_OK : FACET_OS));
   FACET_GO(done, status, facet_recipe_make(comm, o, &m->variant, checkpoint, &made, &seconds));
@@ -154,25 +150,65 @@ done:
   return status;
 }
 
-/* Rank 0. What has a file must not have been made from something else than there is now. */
-static facet_status look_at(const facet_family *family, int *state)
+/* A network that was made under another name, with what is remembered of it. */
+static facet_status copy_known(const facet_making *making, const char *file, const facet_member *m)
 {
-  for (int i = 0; i < family->count; i++) {
-    const facet_member *m = &family->member[i];
-    bool external = facet_making_external(&family->making, &m->variant) != NULL; /* always: it may have changed */
-    state[i] = external || !facet_exists(m->file) ? FACET_TO_MAKE : FACET_THERE;
-    if (state[i] == FACET_TO_MAKE && i > 0 && facet_groups_record(m).diverged[0])
-      state[i] = FACET_GIVEN_UP;
-    if (state[i] != FACET_TO_MAKE)
-      FACET_TRY(same_origins(&family->making, m));
-  }
-  return FACET_OK;
+  char *path = facet_known_beside(file, "record");
+  facet_record record = facet_record_read(path ? path : "");
+  uint8_t *bytes;
+  size_t count;
+  facet_free(&path);
+  FACET_TRY(same_origins(making, m, &record));
+  FACET_TRY(facet_read_file(file, &bytes, &count));
+  (void)unlink(m->file); /* of another recipe: it must not be there with this one's record */
+  facet_status status = write_record(making, m, record);
+  if (status == FACET_OK)
+    status = facet_write_file(m->file, bytes, count);
+  facet_free(&bytes);
+  return status;
 }
 
-facet_status facet_groups_missing(MPI_Comm comm, const facet_family *family, int *state)
+/* Rank 0. */
+static facet_status look_for(const facet_family *family, const facet_member *m, int *state)
 {
-  FACET_AGREE(comm, facet_rank(comm) == 0 ? look_at(family, state) : FACET_OK);
-  return facet_share(comm, state, family->count, "making variants");
+  char *file;
+  FACET_TRY(facet_known_find(family, m, &file));
+  facet_record record = facet_groups_record(m);
+  bool external = facet_making_external(&family->making, &m->variant) != NULL; /* always: it may have changed */
+  bool same = facet_known_same(&record, m->recipe, !family->making.edited);
+  bool elsewhere = file && strcmp(file, m->file) != 0;
+  facet_status status = FACET_OK;
+  *state = external || !file ? FACET_TO_MAKE : FACET_THERE;
+  if (*state == FACET_TO_MAKE && m != family->member && same && record.diverged[0])
+    *state = FACET_GIVEN_UP;
+  if (*state == FACET_THERE && elsewhere)
+    status = copy_known(&family->making, file, m);
+  else if (*state != FACET_TO_MAKE)
+    status = same_origins(&family->making, m, &record);
+  facet_free(&file);
+  return status;
+}
+
+/* Rank 0. Files of other recipes, which others may have been copied from, go before what is made takes their place. */
+static void remove_others(const facet_family *family, int first, int end, const int *state)
+{
+  for (int i = first; i < end; i++)
+    if (state[i] == FACET_TO_MAKE &&
+        (family->making.edited || !facet_making_external(&family->making, &family->member[i].variant)))
+      (void)unlink(family->member[i].file);
+}
+
+facet_status facet_groups_missing(MPI_Comm comm, facet_family *family, int first, int end, int *state)
+{
+  facet_status status = FACET_OK;
+  for (int i = first; i < end && status == FACET_OK; i++)
+    status = facet_known_recipe(family, &family->member[i]);
+  for (int i = first; i < end && status == FACET_OK && facet_rank(comm) == 0; i++)
+    status = look_for(family, &family->member[i], &state[i]);
+  FACET_AGREE(comm, status);
+  if (facet_rank(comm) == 0)
+    remove_others(family, first, end, state);
+  return facet_share(comm, state + first, end - first, "making variants");
 }
 
 /* ---- side by side ---- */

@@ -10,6 +10,7 @@ typedef struct {
   const facet_model_keys *model;
   const facet_recipes *recipes;
   const facet_study_data *data;
+  bool edited; /* as rank 0 knows it: the output is of another version of the study, so names say nothing */
 } facet_making;
 
 /* NULL: dense. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "groups.h"
+#include "known.h"
 #include "ranks/agree.h"
 #include "ranks/exchange.h"
 #include "source.h"
@@ -149,7 +150,7 @@ static facet_status make_ready(const facet_family *family, const facet_network *
 static facet_status make_members(MPI_Comm comm, facet_origin *o, facet_family *family, int *state)
 {
   const facet_making *making = &family->making;
-  FACET_TRY(facet_groups_missing(comm, family, state));
+  FACET_TRY(facet_groups_missing(comm, family, 0, 1, state));
   if (state[0] == FACET_TO_MAKE) {
     facet_status status = facet_groups_make_one(comm, o, &family->member[0]);
     if (status == FACET_DIVERGED) /* without dense there is no study */
@@ -158,6 +159,7 @@ static facet_status make_members(MPI_Comm comm, facet_origin *o, facet_family *f
   }
   FACET_TRY(read_member(comm, making, &family->member[0]));
   o->dense = family->member[0].network;
+  FACET_TRY(facet_groups_missing(comm, family, 1, family->count, state));
   FACET_TRY(facet_groups_make(comm, o, family, state));
   FACET_TRY(read_records(comm, family));
   FACET_AGREE(comm, drop_diverged(family, state));
@@ -190,6 +192,28 @@ done:
   return status;
 }
 
+/* The digest of what the output has of a member already. */
+static facet_status digest_known(const facet_family *family, facet_member *m)
+{
+  char *file;
+  FACET_TRY(facet_known_recipe(family, m));
+  FACET_TRY(facet_known_find(family, m, &file));
+  facet_status status = file ? facet_sha256_file(file, m->sha256) : FACET_OK;
+  facet_free(&file);
+  return status;
+}
+
+facet_status facet_family_stands(const facet_making *making, bool *stands)
+{
+  facet_family family;
+  facet_status status = list_members(making, &family);
+  if (status == FACET_OK)
+    status = digest_known(&family, &family.member[0]);
+  *stands = status == FACET_OK && family.member[0].sha256[0];
+  facet_family_clear(&family);
+  return status;
+}
+
 facet_status facet_family_sketch(const facet_making *making, facet_family *family)
 {
   facet_network *first = NULL;
@@ -204,6 +228,7 @@ facet_status facet_family_sketch(const facet_making *making, facet_family *famil
              facet_recipe_make(MPI_COMM_NULL, &origin, &m->variant, NULL, &m->network, &m->record.seconds));
     FACET_GO(done, status, facet_source_fits(making, recipe, m->variant.name, m->network, &m->input));
     FACET_GO(done, status, facet_mask_of_zeros(m->network, &m->zeros));
+    FACET_GO(done, status, digest_known(family, m));
     origin.dense = family->member[0].network;
   }
 done:

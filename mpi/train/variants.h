@@ -15,6 +15,7 @@ typedef struct {
   facet_mask *zeros;        /* what is zero in its prunable layers */
   char *file;               /* in <output>/variants/ */
   char sha256[65];
+  char recipe[65];     /* digest of how it is made; "": not known yet, or elsewhere */
   facet_record record; /* what is remembered of how it was made */
 } facet_member;
 
@@ -30,8 +31,10 @@ typedef struct {
  * same family on every rank. FACET_BAD_INPUT where networks, data and classes do not fit each other. */
 facet_status facet_family_make(MPI_Comm comm, const facet_making *making, facet_family *family);
 /* Not collective. The family as `facet check` needs it: nothing is trained or written; networks that would be trained
- * have their first weights. */
+ * have their first weights. Those that the output has already have the SHA-256 of what is there, others none. */
 facet_status facet_family_sketch(const facet_making *making, facet_family *family);
+/* Not collective. Whether the output has a network that is the study's dense one. */
+facet_status facet_family_stands(const facet_making *making, bool *stands);
 /* Not collective. Bytes that a rank of so many takes for training the networks of a sketch, at most one at a time. */
 facet_status facet_family_memory(const facet_family *family, int ranks, size_t *bytes);
 void facet_family_clear(facet_family *family);

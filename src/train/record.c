@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const char seconds[] = "seconds ", diverged[] = "diverged ";
-static const char *const from[FACET_FROM] = {"images ", "labels ", "file "};
+static const char *const from[FACET_FROM] = {"images ", "labels ", "file ", "recipe "};
 
 static void print(FILE *out, const facet_record *record)
 {

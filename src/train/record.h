@@ -5,8 +5,9 @@
 
 #include "base/base.h"
 
-/* What a network may be made from beside dense and the study. FILE: of masks, or of the network that is trained. */
-typedef enum { FACET_FROM_IMAGES, FACET_FROM_LABELS, FACET_FROM_FILE, FACET_FROM } facet_made_from;
+/* What a network may be made from beside dense and the study. FILE: of masks, or of the network that is trained.
+ * RECIPE: all that the study says of how it is made, and dense, if it is made from that. */
+typedef enum { FACET_FROM_IMAGES, FACET_FROM_LABELS, FACET_FROM_FILE, FACET_FROM_RECIPE, FACET_FROM } facet_made_from;
 
 typedef struct {
   double seconds;            /* of training, killed runs included; NaN: not known */

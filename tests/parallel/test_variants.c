@@ -47,7 +47,7 @@ static facet_model_keys model = {.conv = {1, conv},
 static facet_recipe recipe[2];
 static const facet_recipes recipes = {2, recipe};
 static const facet_study_data data = {&set, &set};
-static const facet_making making = {&settings, &keys, &model, &recipes, &data};
+static const facet_making making = {&settings, &keys, &model, &recipes, &data, false};
 
 /* magnitude, and lth with a training of its own. */
 static void make_study(void)

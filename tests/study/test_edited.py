@@ -1,0 +1,314 @@
+"""A study that was edited takes over what is still true, network by network and tile by tile, and is bit for bit what a
+fresh run makes: random edits one after the other, kills half-way, and what is refused.
+
+FACET_EDITS=24 tries so many edits (make test: a handful)."""
+
+import copy
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from conftest import FACET, checksum, environment, make_digits, run
+
+EDITS = int(os.environ.get("FACET_EDITS", "5"))
+
+BASE = {
+    "study": "edited",
+    "seed": 3,
+    "output": "out",
+    "block": 20,
+    "data": {
+        "train": {"format": "idx", "images": "train-images", "labels": "train-labels"},
+        "test": {"format": "idx", "images": "test-images", "labels": "test-labels", "count": 110},
+        "normalize": {"scale": 255, "mean": 0.2, "std": 0.3},
+    },
+    "model": {"architecture": {"conv": [4, 8], "dense": [16]}, "train": {"epochs": 1, "batch": 32, "rate": 0.05}},
+    "variants": [
+        {"method": "magnitude", "sparsity": [0.5, 0.9], "retrain": {"epochs": 1}},
+        {"method": "random", "scope": "layer", "sparsity": [0.5], "seeds": [3]},
+    ],
+    "conditions": ["clean", {"corruption": ["gaussian_noise"], "severity": [1, 5]}],
+    "linearize": {"variants": "all", "samples": 70, "rows": "all"},
+}
+
+
+def write(folder, study, output="out"):
+    (folder / "study.yaml").write_text(json.dumps({**study, "output": output}))
+    return folder / "study.yaml"
+
+
+def go(folder, study, *more, output="out", ranks=1):
+    done = run("run", write(folder, study, output), *more, ranks=ranks)
+    assert done.returncode == 0, done.stderr
+    assert not (folder / output / "study.h5.before").exists()
+    return done.stderr
+
+
+def arrays(store):
+    """All that a store holds but times, which no two runs share."""
+    found = {}
+    with h5py.File(store) as f:
+        f.visititems(lambda path, o: found.update({path: o[()]}) if isinstance(o, h5py.Dataset) else None)
+    return {path: a for path, a in found.items() if not path.endswith("_seconds")}
+
+
+def assert_same(store, fresh):
+    one, other = arrays(store), arrays(fresh)
+    assert one.keys() == other.keys()
+    for path in one:
+        assert one[path].dtype == other[path].dtype and one[path].shape == other[path].shape, path
+        if one[path].dtype == object:
+            assert list(one[path].ravel()) == list(other[path].ravel()), path
+        else:
+            assert one[path].tobytes() == other[path].tobytes(), path
+    assert checksum(store) == checksum(fresh)
+
+
+def counted(said):
+    """Tiles that were taken over, of all, and that were computed."""
+    taken = re.search(r"(\d+) of (\d+) tiles are taken over", said)
+    made = re.search(r"analyse: (\d+) tiles in", said)
+    return int(taken[1]) if taken else 0, int(made[1]) if made else 0
+
+
+def shape_of(store):
+    """What tiles of a store follow from: network, condition and block, with the samples that are linearized."""
+    with h5py.File(store) as f:
+        text = lambda path: [name.decode() for name in f[path][()]]
+        samples, variants, conditions = len(f["label"]), text("variant"), text("condition")
+        block = len(f["progress/block"]) and int((list(f["progress/block"][()]) + [samples])[1])
+        rule = re.search(r"rows: (.*)", f.attrs["study_filled"])
+        head = (block, f["prediction/logits"].dtype.str)
+        found = {}
+        for v in variants:
+            n = len(f[f"linear/{v}/ties"]) if f"linear/{v}/ties" in f else 0
+            kept = f"feature/{v}/value" in f
+            for c in conditions:
+                for first in range(0, samples, block):
+                    count = min(block, samples - first)
+                    linear = max(0, min(count, n - first)) if c == "clean" else 0
+                    key = (head, f[f"variants/{v}"].attrs["sha256"], c, first, count, linear, linear and rule[1])
+                    found[key] = kept
+    return found, len(variants) * len(conditions) * -(-samples // block)
+
+
+def expected(old, new):
+    """How many tiles of a store are in another, with their features if they have some."""
+    before, _ = old
+    after, tiles = new
+    twice = tiles - len(after)  # variants that are one network
+    assert twice == 0
+    return sum(key in before and (before[key] or not kept) for key, kept in after.items()), tiles
+
+
+# ---- edits: each changes a study a little, by chance ----
+
+
+def toggle(list_, item):
+    list_.remove(item) if item in list_ else list_.insert(len(list_) // 2, item)
+
+
+def edit_sparsity(study, chance):
+    values = study["variants"][0]["sparsity"]
+    toggle(values, chance.choice([0.5, 0.7, 0.8, 0.9]))
+    values or values.append(0.6)
+
+
+def edit_seeds(study, chance):
+    values = study["variants"][-1].setdefault("seeds", [3])
+    toggle(values, chance.choice([3, 4, 5]))
+    values or values.append(6)
+
+
+def edit_variant(study, chance):
+    toggle(study["variants"], {"method": "filter", "sparsity": [chance.choice([0.25, 0.5])]})
+
+
+def edit_order(study, chance):
+    if len(study["variants"]) > 1 and study["variants"][0]["method"] == "magnitude":
+        study["variants"][0]["sparsity"].reverse()
+    study["conditions"].reverse()
+
+
+def edit_condition(study, chance):
+    toggle(study["conditions"], {"corruption": [chance.choice(["fog", "contrast", "jpeg"])], "severity": [2]})
+
+
+def edit_severity(study, chance):
+    for condition in study["conditions"]:
+        if condition != "clean" and condition["corruption"] == ["gaussian_noise"]:
+            toggle(condition["severity"], chance.choice([1, 2, 4, 5]))
+            condition["severity"] or condition["severity"].append(3)
+
+
+def edit_samples(study, chance):
+    study["data"]["test"]["count"] = chance.choice([80, 95, 110, 120, 130])
+    study["linearize"]["samples"] = min(study["linearize"]["samples"], 70)
+
+
+def edit_linear(study, chance):
+    study["linearize"]["samples"] = chance.choice([40, 50, 70])
+
+
+def edit_rows(study, chance):
+    study["linearize"]["rows"] = chance.choice(["all", "predicted", {"top": 2}])
+
+
+def edit_whom(study, chance):
+    study["linearize"]["variants"] = chance.choice(["all", ["dense"]])
+
+
+def edit_block(study, chance):
+    study["block"] = chance.choice([20, 25])
+
+
+def edit_change(study, chance):
+    study.pop("change", None) or study.update(change={"samples": 20, "conditions": "all"})
+
+
+def edit_aggregate(study, chance):
+    study.pop("aggregate", None) or study.update(aggregate={"spectrum": 3})
+
+
+def edit_embed(study, chance):
+    study.pop("embed", None) or study.update(
+        embed={"layers": [8], "epochs": 2, "batch": 300, "perplexity": 5, "explain": 30})
+
+
+CHANGES = [edit_sparsity, edit_seeds, edit_variant, edit_order, edit_condition, edit_severity, edit_samples, edit_linear,
+           edit_rows, edit_whom, edit_block, edit_change, edit_aggregate, edit_embed]
+
+
+def test_random_edits_are_what_fresh_runs_make(tmp_path):
+    make_digits(tmp_path)
+    chance, study = random.Random(14), copy.deepcopy(BASE)
+    go(tmp_path, study)
+    reused = 0
+    order = [change for _ in range(1 + EDITS // len(CHANGES)) for change in chance.sample(CHANGES, len(CHANGES))]
+    for number, change in enumerate(order[:EDITS]):
+        before = json.dumps(study)
+        while json.dumps(study) == before:
+            change(study, chance)
+        old = shape_of(tmp_path / "out/study.h5")
+        check = run("check", write(tmp_path, study))
+        assert check.returncode == 0, check.stderr
+        said = go(tmp_path, study, ranks=1 + number % 2 if "embed" not in study and "aggregate" not in study else 1)
+        shutil.rmtree(tmp_path / "fresh", ignore_errors=True)
+        go(tmp_path, study, output="fresh")
+        assert_same(tmp_path / "out/study.h5", tmp_path / "fresh/study.h5")
+        taken, made = counted(said)
+        wanted, tiles = expected(old, shape_of(tmp_path / "out/study.h5"))
+        assert (taken, made) == (wanted, tiles - wanted), change.__name__
+        assert taken == 0 or f" {taken} of {tiles} tiles" in check.stdout or "train" in said, change.__name__
+        reused += taken
+    assert reused > 0
+
+
+def test_a_gained_seed_and_a_new_name_train_nothing_twice(tmp_path):
+    make_digits(tmp_path)
+    study = copy.deepcopy(BASE)
+    study["variants"] = [{"method": "magnitude", "sparsity": 0.5, "retrain": {"epochs": 1}}]
+    go(tmp_path, study)
+    study["variants"][0].update(seeds=[3, 4], name="pruned")
+    said = go(tmp_path, study)
+    assert re.findall(r"train (\S+):", said) == ["pruned-s4"]
+    assert counted(said) == (36, 18)
+    go(tmp_path, study, output="fresh")
+    assert_same(tmp_path / "out/study.h5", tmp_path / "fresh/study.h5")
+
+
+def test_a_network_of_another_recipe_is_made_again(tmp_path):
+    """Its name is the same: its training is not."""
+    make_digits(tmp_path)
+    study = copy.deepcopy(BASE)
+    go(tmp_path, study)
+    study["variants"][0]["retrain"]["epochs"] = 2
+    said = go(tmp_path, study)
+    assert re.findall(r"train (\S+):", said) == ["magnitude-global-0.5", "magnitude-global-0.9"]
+    assert counted(said) == (36, 36)
+    go(tmp_path, study, output="fresh")
+    assert_same(tmp_path / "out/study.h5", tmp_path / "fresh/study.h5")
+
+
+def test_changed_samples_are_computed_anew(tmp_path):
+    """What a tile was of is in the store: pixels and labels are compared, not names of files."""
+    make_digits(tmp_path)
+    study = copy.deepcopy(BASE)
+    go(tmp_path, study)
+    path = tmp_path / "test-images"
+    pixels = bytearray(path.read_bytes())
+    pixels[16 + 45 * 144] ^= 8  # sample 45, of block 2
+    (tmp_path / "other-images").write_bytes(pixels)
+    study["data"]["test"]["images"] = "other-images"
+    said = go(tmp_path, study)
+    assert counted(said) == (4 * 3 * 5, 4 * 3)
+    go(tmp_path, study, output="fresh")
+    assert_same(tmp_path / "out/study.h5", tmp_path / "fresh/study.h5")
+
+
+@pytest.mark.parametrize("what", [("seed", 4), ("study", "other"), ("model", {**BASE["model"], "train": {"epochs": 2}})],
+                         ids=lambda what: what[0])
+def test_another_study_is_refused(tmp_path, what):
+    make_digits(tmp_path)
+    go(tmp_path, BASE)
+    before = checksum(tmp_path / "out/study.h5")
+    write(tmp_path, {**BASE, what[0]: what[1]})
+    done = run("run", tmp_path / "study.yaml")
+    assert done.returncode == 65 and "different study" in done.stderr
+    assert "different study" in run("check", tmp_path / "study.yaml").stdout
+    assert checksum(tmp_path / "out/study.h5") == before
+
+
+def marks(store):
+    try:
+        with h5py.File(store, locking=False) as f:
+            done = f["progress/analyse"][()]
+    except OSError:
+        return 0, 1
+    return int(done.sum()), done.size
+
+
+def kill_when(folder, study, ready):
+    process = subprocess.Popen([FACET, "run", write(folder, study)], env=environment(), stderr=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL)
+    end = time.monotonic() + 120
+    while not ready():
+        assert process.poll() is None and time.monotonic() < end, "over before it was killed"
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_kills_lose_nothing(tmp_path):
+    """Killed while a network is made, as soon as the new store is there, and when all is taken over; and edited then."""
+    make_digits(tmp_path, test=600)
+    out, study = tmp_path / "out", copy.deepcopy(BASE)
+    study["data"]["test"]["count"] = 400
+    study["linearize"]["samples"] = 400
+    go(tmp_path, study)
+    study["data"]["test"]["count"] = 600
+    study["linearize"]["samples"] = 600
+    study["variants"].append({"method": "gmp", "sparsity": 0.6, "budget": {"epochs": 40}})
+    tiles, old = 5 * 3 * 30, 4 * 3 * 20
+    kill_when(tmp_path, study, lambda: (out / "variants/gmp-global-0.6.checkpoint").exists())
+    assert (out / "study.h5.before").exists() and not (out / "study.h5").exists()
+    kill_when(tmp_path, study, (out / "study.h5").exists)
+    assert (out / "study.h5.before").exists()
+    kill_when(tmp_path, study, lambda: marks(out / "study.h5")[0] >= old)
+    done, all_ = marks(out / "study.h5")
+    assert old <= done < all_ == tiles and (out / "study.h5.before").exists()
+    study["conditions"].append({"corruption": "fog", "severity": 1})
+    said = go(tmp_path, study)
+    assert counted(said)[0] >= old and "train" not in said
+    go(tmp_path, study, output="fresh")
+    assert_same(out / "study.h5", tmp_path / "fresh/study.h5")
