@@ -10,6 +10,7 @@ import functools
 import os
 import pathlib
 import re
+import sysconfig
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -208,7 +209,10 @@ def places(package: pathlib.Path) -> list[pathlib.Path]:
     """Where the library may lie, best first: in the package; in the tree that `make install` put the package in, or that
     its Python belongs to; in build/ of the checkout that the package lies in."""
     found = [package / soname(), package / "libfacet.so"]
-    found += [folder.parent / "lib" / soname() for folder in package.parents if folder.name in ("lib", "lib64", "share")][:1]
+    prefix = next((folder.parent for folder in package.parents if folder.name in ("lib", "lib64", "share")), None)
+    if prefix:
+        folders = ("lib", "lib64", f"lib/{sysconfig.get_config_var('MULTIARCH') or '.'}")
+        found += [prefix / folder / soname() for folder in folders]
     checkout = package.parent.parent
     if (checkout / "include" / "facet" / "facet.h").exists():
         found.append(checkout / "build" / "libfacet.so")

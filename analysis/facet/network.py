@@ -113,7 +113,7 @@ class Network:
             self.parameters = int(facet.network_parameters(network))
             """Numbers that training may change."""
             self.softmax_stripped = bool(facet.network_softmax_stripped(network))
-            """Whether the file ends in a softmax, which was taken off: the logits before it are explained."""
+            """Whether the file ends in a softmax or a sigmoid, which was taken off: the logits before it are explained."""
         self._finalize = weakref.finalize(self, handles.close)
 
     def close(self) -> None:

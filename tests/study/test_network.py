@@ -121,11 +121,14 @@ def test_where_the_library_is_found(tmp_path):
     status, said = python(WHERE, alone).stdout.split(" ", 1)
     assert status == "69" and "FACET_LIBRARY may say where it is" in said and str(alone / "facet") in said
     assert said.count("\n") == 1
-    (tmp_path / "lib" / "libfacet.so.0.1").symlink_to(shared)
-    assert python(WHERE, alone).stdout.strip() == str(tmp_path / "lib" / "libfacet.so.0.1")
+    for folder in ("lib64", "lib"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "libfacet.so.0.1").symlink_to(shared)
+        assert python(WHERE, alone).stdout.strip() == str(tmp_path / folder / "libfacet.so.0.1")
     (alone / "facet" / "libfacet.so").symlink_to(shared)
     assert python(WHERE, alone).stdout.strip() == str(alone / "facet" / "libfacet.so")
-    (alone / "facet" / "libfacet.so").unlink(), (tmp_path / "lib" / "libfacet.so.0.1").unlink()
+    for found in (alone / "facet" / "libfacet.so", tmp_path / "lib" / "libfacet.so.0.1", tmp_path / "lib64" / "libfacet.so.0.1"):
+        found.unlink()
     (tmp_path / "system").mkdir()
     (tmp_path / "system" / "libfacet.so.0.1").symlink_to(shared)
     assert python(WHERE, alone, LD_LIBRARY_PATH=str(tmp_path / "system")).stdout.strip() == "libfacet.so.0.1"

@@ -297,6 +297,17 @@ def test_memory_does_not_grow_with_the_data(tmp_path):
     assert (tmp_path / "big.h5").stat().st_size > 70e6
 
 
+def test_the_bar_on_a_terminal(tmp_path):
+    folder_of(tmp_path / "f", pictures())
+    ours, theirs = os.openpty()
+    done = subprocess.run([sys.executable, "-m", "facet", "pack", str(tmp_path / "f"), str(tmp_path / "f.h5")], stderr=theirs,
+                          stdout=subprocess.PIPE, timeout=120, env={**os.environ, "PYTHONPATH": str(ROOT / "analysis")})
+    os.close(theirs)
+    said = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert done.returncode == 0 and said.endswith(f"facet pack: 9 of 9 [{30 * '#'}] 0:00 left\r\n")
+
+
 @pytest.mark.parametrize("make, said, status", [
     (lambda f: None, "source: no such file or folder", 66),
     (lambda f: f.mkdir(), "source: no folders with images in them", 65),
