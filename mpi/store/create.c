@@ -4,12 +4,9 @@
  * it.  What follows only overwrites raw data in place, so killing the program at any moment leaves a valid file
  * (docs/results.md says more). */
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "ranks/versions.h"
@@ -379,52 +376,6 @@ int64_t facet_store_bytes(const facet_store_plan *plan)
   return bytes < 9e18 ? (int64_t)bytes : INT64_MAX;
 }
 
-/* ---- space on the disk ---- */
-
-/* FACET_IO if `needed` bytes are more than there are in the file's folder; what cannot be asked is not held against it.
- * `refused`: the system has said so already. */
-static facet_status check_space(const char *path, double needed, bool refused)
-{
-  struct statvfs s = {.f_frsize = 0};
-  char *folder = facet_path_beside(path, ".");
-  bool known = folder && statvfs(folder, &s) == 0 && s.f_blocks > 0;
-  facet_free(&folder);
-  double room = (double)s.f_bavail * (double)s.f_frsize;
-  int digits = needed < 1e9 ? 6 : 2;
-  FACET_CHECK(!refused || known, FACET_IO, "%s: no space left: %.*f GB needed", path, digits, needed / 1e9);
-  FACET_CHECK(!refused && (!known || needed <= room), FACET_IO, "%s: no space left: %.*f GB needed, %.*f GB free", path,
-              digits, needed / 1e9, digits, room / 1e9);
-  return FACET_OK;
-}
-
-/* Gives every byte its block on the disk and makes what is there durable; 0 or errno. */
-static int reserve(int file, off_t *size)
-{
-  struct stat about;
-  if (fstat(file, &about) != 0)
-    return errno;
-  *size = about.st_size;
-  int problem = posix_fallocate(file, 0, about.st_size);
-  if (problem == EOPNOTSUPP || problem == EINVAL) /* a file system that cannot: statvfs has to do */
-    problem = 0;
-  return problem == 0 && fsync(file) != 0 ? errno : problem;
-}
-
-static facet_status reserve_file(const char *path, const char *temporary)
-{
-  off_t size = 0;
-  int file = open(temporary, O_RDWR | O_CLOEXEC);
-  FACET_CHECK(file >= 0, FACET_CANNOT_CREATE, "%s: %s", path, strerror(errno));
-  int problem = reserve(file, &size);
-  close(file);
-  if (problem == ENOSPC) {
-    unlink(temporary); /* so that what is free counts without it */
-    return check_space(path, (double)size, true);
-  }
-  FACET_CHECK(problem == 0, FACET_IO, "%s: cannot reserve %.3f GB: %s", path, (double)size / 1e9, strerror(problem));
-  return FACET_OK;
-}
-
 /* ---- the whole, on the disk ---- */
 
 static facet_status create_all(const facet_store *s)
@@ -451,13 +402,13 @@ static facet_status open_new(facet_store *s, const char *temporary)
 static facet_status create_file(facet_store *s, const char *temporary)
 {
   unlink(temporary); /* of a run that was killed here */
-  FACET_TRY(check_space(s->path, shape_bytes(&s->shape), false));
+  FACET_TRY(facet_space_check(s->path, shape_bytes(&s->shape)));
   FACET_TRY(open_new(s, temporary));
   facet_status status = create_all(s);
   if (H5Fclose(s->file) < 0 && status == FACET_OK)
     status = facet_store_raise(s->path, "closing");
   if (status == FACET_OK)
-    status = reserve_file(s->path, temporary);
+    status = facet_space_reserve(s->path, temporary);
   if (status == FACET_OK && rename(temporary, s->path) != 0)
     status = facet_raise(FACET_CANNOT_CREATE, "%s: %s", s->path, strerror(errno));
   if (status == FACET_OK)

@@ -175,30 +175,6 @@ static facet_status read_name(const facet_tree *node, char **name)
   return *name ? FACET_OK : FACET_OS;
 }
 
-/* Drops "." and doubled slashes, and resolves ".." in the first `real` bytes, which hold no links: above a link, ".."
- * is not the folder before it in the text. */
-static void tidy_path(char *path, size_t real)
-{
-  size_t length = 0;
-  for (const char *part = path; *part;) {
-    part += strspn(part, "/");
-    size_t size = strcspn(part, "/");
-    if (size == 2 && strncmp(part, "..", 2) == 0 && length <= real) {
-      while (length > 0 && path[--length] != '/')
-        ;
-      real = length;
-    } else if (size > 0 && !(size == 1 && part[0] == '.')) {
-      path[length] = '/'; /* never beyond `part`: every part kept had a slash before it */
-      memmove(path + length + 1, part, size);
-      length += size + 1;
-    }
-    part += size;
-  }
-  if (length == 0)
-    path[length++] = '/';
-  path[length] = '\0';
-}
-
 facet_status facet_schema_path(const facet_schema_reader *reader, const facet_tree *node, char **path)
 {
   FACET_TRY(check_scalar(node, "a path"));
@@ -207,7 +183,7 @@ facet_status facet_schema_path(const facet_schema_reader *reader, const facet_tr
   *path = facet_path_beside(reader->file, node->text);
   if (!*path)
     return FACET_OS;
-  tidy_path(*path, node->text[0] == '/' ? 0 : reader->real);
+  facet_path_tidy(*path, node->text[0] == '/' ? 0 : reader->real);
   return FACET_OK;
 }
 

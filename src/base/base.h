@@ -100,6 +100,9 @@ void facet_append(char *text, size_t size, const char *between, const char *form
     __attribute__((format(printf, 4, 5)));
 /* `path` as seen from the folder of `file`: absolute paths stay. Caller frees. */
 char *facet_path_beside(const char *file, const char *path);
+/* Drops "." and doubled slashes of an absolute path, and resolves ".." in its first `real` bytes, which hold no links:
+ * above a link, ".." is not the folder before it in the text. */
+void facet_path_tidy(char *path, size_t real);
 /* Lower-case hexadecimal SHA-256 (64 characters and a NUL). */
 typedef struct facet_sha256 facet_sha256;
 facet_status facet_sha256_begin(facet_sha256 **digest);
@@ -120,6 +123,12 @@ void facet_sync_folder_of(const char *path);
 /* Makes a folder and its parents. FACET_CANNOT_CREATE. */
 facet_status facet_make_folder(const char *path);
 bool facet_exists(const char *path);
+/* FACET_IO, with what is free, if so many bytes are more than there are in the file's folder; what cannot be asked is
+ * not held against it. */
+facet_status facet_space_check(const char *path, double bytes);
+/* Gives every byte of a file that will be `path` and is there as `temporary` its block on the disk, and makes it
+ * durable. FACET_CANNOT_CREATE; FACET_IO: where the disk is full it is removed. */
+facet_status facet_space_reserve(const char *path, const char *temporary);
 
 /* ---- random numbers: Philox4x32-10 (Random123; Salmon et al. 2011) ----
  * A number depends only on (seed, stream, sample, draw): never on rank or order. */

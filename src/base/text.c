@@ -47,3 +47,25 @@ char *facet_path_beside(const char *file, const char *path)
     return facet_copy_text(path);
   return facet_format("%.*s%s", (int)(slash - file) + 1, file, path);
 }
+
+void facet_path_tidy(char *path, size_t real)
+{
+  size_t length = 0;
+  for (const char *part = path; *part;) {
+    part += strspn(part, "/");
+    size_t size = strcspn(part, "/");
+    if (size == 2 && strncmp(part, "..", 2) == 0 && length <= real) {
+      while (length > 0 && path[--length] != '/')
+        ;
+      real = length;
+    } else if (size > 0 && !(size == 1 && part[0] == '.')) {
+      path[length] = '/'; /* never beyond `part`: every part kept had a slash before it */
+      memmove(path + length + 1, part, size);
+      length += size + 1;
+    }
+    part += size;
+  }
+  if (length == 0)
+    path[length++] = '/';
+  path[length] = '\0';
+}

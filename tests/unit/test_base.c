@@ -248,6 +248,32 @@ static void assert_holds(const char *path, const void *wanted, size_t count)
   facet_free(&bytes);
 }
 
+static void test_path_tidy(void **state)
+{
+  (void)state;
+  const struct {
+    const char *path;
+    size_t real;
+    const char *wanted;
+  } c[] = {{"/a//b/./c", 0, "/a/b/c"}, {"/a/b/../c", 4, "/a/c"}, {"/a/b/../c", 2, "/a/b/../c"}, {"/a/../..", 2, "/"}};
+  for (size_t i = 0; i < sizeof c / sizeof c[0]; i++) {
+    char *path = facet_copy_text(c[i].path);
+    assert_non_null(path);
+    facet_path_tidy(path, c[i].real);
+    assert_text(path, c[i].wanted);
+  }
+}
+
+static void test_space(void **state)
+{
+  (void)state;
+  assert_int_equal(facet_space_check("/tmp/x", 1), FACET_OK);
+  assert_int_equal(facet_space_check("/tmp/x", 1e18), FACET_IO);
+  assert_non_null(strstr(facet_message(), "/tmp/x: no space left: 1000000000.00 GB needed, "));
+  assert_int_equal(facet_space_check("/nowhere/x", 1e18), FACET_OK); /* cannot be asked */
+  assert_int_equal(facet_space_reserve("/tmp/x", "/nowhere/x.new"), FACET_CANNOT_CREATE);
+}
+
 static void test_write_and_read(void **state)
 {
   const place *p = *state;
@@ -677,6 +703,8 @@ int main(void)
       cmocka_unit_test(test_text),
       cmocka_unit_test(test_append),
       cmocka_unit_test(test_path_beside),
+      cmocka_unit_test(test_path_tidy),
+      cmocka_unit_test(test_space),
       cmocka_unit_test_setup_teardown(test_write_and_read, make_place, remove_place),
       cmocka_unit_test(test_read_of_unknown_size),
       cmocka_unit_test_setup_teardown(test_read_of_what_is_not_there, make_place, remove_place),

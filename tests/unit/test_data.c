@@ -13,6 +13,7 @@
 
 #include <cmocka.h> /* needs the above */
 
+#include "data/npy_write.h"
 #include "near.h"
 #include "rooms.h"
 #include "study/pixels.h"
@@ -644,6 +645,33 @@ static void noise_by_definition(void **state)
                    FACET_INTERNAL);
 }
 
+/* What is written piece by piece is read back, and the array begins at a multiple of 64 bytes. */
+static void npy_written(void **state)
+{
+  (void)state;
+  enum { SIZE = 2 * 2 * 2 * 3 };
+  uint8_t pixels[SIZE], *there;
+  size_t count;
+  facet_npy_file file;
+  facet_dataset *d;
+  for (int i = 0; i < SIZE; i++)
+    pixels[i] = (uint8_t)(3 * i);
+  assert_int_equal(facet_npy_begin(in_folder("written.npy"), 4, (int64_t[]){2, 2, 2, 3}, &file), FACET_OK);
+  assert_int_equal(facet_npy_add(&file, pixels, 5), FACET_OK);
+  assert_int_equal(facet_npy_add(&file, pixels + 5, SIZE - 5), FACET_OK);
+  assert_int_equal(facet_npy_end(&file, FACET_OK), FACET_OK);
+  assert_int_equal(facet_read_file(in_folder("written.npy"), &there, &count), FACET_OK);
+  assert_true(count == 128 + SIZE && memcmp(there + 128, pixels, SIZE) == 0);
+  assert_non_null(strstr((char *)there + 10, "'shape': (2, 2, 2, 3), "));
+  facet_free(&there);
+  assert_int_equal(open_data(facet_data_format_find("npy"), "written.npy", NULL, 0, &d), FACET_OK);
+  assert_true(d->count == 2 && d->image.channels == 3 && ((uint8_t *)d->pixels)[1] == pixels[3]);
+  facet_dataset_destroy(&d);
+  assert_int_equal(facet_npy_begin("/nowhere/x.npy", 1, (int64_t[]){1}, &file), FACET_CANNOT_CREATE);
+  assert_int_equal(facet_npy_begin("/dev/full", 1, (int64_t[]){1}, &file), FACET_OK); /* not written yet */
+  assert_int_equal(facet_npy_end(&file, FACET_OK), FACET_IO);
+}
+
 /* A published set is opened once, however many samples are taken: also where its file has gone since. */
 static void published(void **state)
 {
@@ -987,6 +1015,7 @@ int main(void)
       cmocka_unit_test(cifar),
       cmocka_unit_test(numpy),
       cmocka_unit_test(numpy_headers),
+      cmocka_unit_test(npy_written),
       cmocka_unit_test(published),
       cmocka_unit_test(numpy_labels),
       cmocka_unit_test(hdf5),
