@@ -5,9 +5,9 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/process_memory.h"
 #include "output.h"
 #include "ranks/agree.h"
-#include "ranks/memory.h"
 #include "ranks/versions.h"
 #include "session.h"
 #include "speeds.h"

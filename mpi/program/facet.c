@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/process_memory.h"
 #include "kernels/kernels.h"
 #include "launch.h"
 #include "prune/inspect.h"
 #include "ranks/agree.h"
-#include "ranks/memory.h"
 #include "ranks/versions.h"
 #include "session.h"
 
@@ -95,8 +95,8 @@ static facet_status refuse(void)
 {
   char all[COMMANDS * 64] = "", usage[64];
   for (int i = 0; i < COMMANDS; i++)
-    (void)snprintf(all + strlen(all), sizeof all - strlen(all), "%s | ", usage_of(&commands[i], usage));
-  return facet_raise(FACET_USAGE, "usage: facet %s--help | --version", all);
+    facet_append(all, sizeof all, " | ", "%s", usage_of(&commands[i], usage));
+  return facet_raise(FACET_USAGE, "usage: facet %s | --help | --version", all);
 }
 
 static bool asks_help(const char *word)
@@ -152,15 +152,6 @@ static facet_status take_arguments(const command *c, int argc, char **argv, argu
 
 /* ---- running it ---- */
 
-static facet_status launch(const arguments *a, bool *speaks)
-{
-  char *const own[] = {a->own[0], a->fresh ? "--fresh" : NULL, NULL};
-  bool said = false;
-  facet_status status = facet_launch(a->ranks, own, &said);
-  *speaks = !said;
-  return status;
-}
-
 /* Collective commands come with MPI. */
 static facet_status start(const command *c, int argc, char **argv, arguments *a, bool *speaks)
 {
@@ -169,7 +160,7 @@ static facet_status start(const command *c, int argc, char **argv, arguments *a,
     return c->run(a->own, a->fresh);
   facet_blas_core_fit(argv);
   if (a->ranks > 0)
-    return launch(a, speaks);
+    return facet_launch(a->ranks, (char *const[]){a->own[0], a->fresh ? "--fresh" : NULL, NULL}, speaks);
   MPI_Init(&argc, &argv);
   *speaks = facet_rank(MPI_COMM_WORLD) == 0;
   facet_status status = c->run(a->own, a->fresh);

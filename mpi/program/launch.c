@@ -145,7 +145,7 @@ void facet_launch_report(facet_status status)
   fflush(stderr);
 }
 
-facet_status facet_launch(int ranks, char *const arguments[], bool *said)
+facet_status facet_launch(int ranks, char *const arguments[], bool *speaks)
 {
   int ends[2], ended = 0;
   FACET_CHECK(!facet_launched(), FACET_USAGE, "-n %d: ranks are started already, by mpirun or srun; leave it out",
@@ -161,10 +161,10 @@ facet_status facet_launch(int ranks, char *const arguments[], bool *said)
   close(ends[0]);
   while (waitpid(mpirun, &ended, 0) < 0 && errno == EINTR)
     ;
-  *said = status >= 0;
-  if (!*said && asked) /* before mpirun listened, say */
+  *speaks = status < 0;
+  if (*speaks && asked) /* before mpirun listened, say */
     return facet_raise(FACET_INTERRUPTED, "interrupted; run the same command again to go on");
-  FACET_CHECK(*said, FACET_INTERNAL,
+  FACET_CHECK(!*speaks, FACET_INTERNAL,
               "ranks ended without a word, mpirun's status is %d; run the same command again to go on",
               WIFEXITED(ended) ? WEXITSTATUS(ended) : 128 + WTERMSIG(ended));
   return (facet_status)status;

@@ -7,9 +7,9 @@
 /* Before MPI begins. Runs this program under mpirun with so many ranks, each given the arguments that follow --ranked
  * (columns of the terminal, 0 without one), passes on what they say and what signals ask, and returns when they have
  * ended: rank 0's status. FACET_USAGE under a launcher; FACET_NO_INPUT without mpirun; FACET_INTERNAL where ranks
- * ended without a word, killed for instance. arguments: ends with NULL. said: whether the message is on standard error
- * already. */
-facet_status facet_launch(int ranks, char *const arguments[], bool *said);
+ * ended without a word, killed for instance. arguments: ends with NULL. *speaks, true before: whether the message is
+ * still to be said, because no rank has. */
+facet_status facet_launch(int ranks, char *const arguments[], bool *speaks);
 /* On rank 0 of such a run, at the very end: its status for the launcher. All ranks exit with 0 then, so that mpirun
  * has no reason to end anyone early. */
 void facet_launch_report(facet_status status);

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,22 +17,16 @@ static facet_status remove_file(const char *path)
   return FACET_OK;
 }
 
-static bool ends_in(const char *name, const char *ending)
-{
-  size_t length = strlen(name), end = strlen(ending);
-  return length > end && strcmp(name + length - end, ending) == 0;
-}
-
-/* Removes the files of a folder that facet makes there, by their endings. */
+/* Removes the files of a folder that facet makes there, by their names. */
 static facet_status empty_folder(const char *folder)
 {
-  static const char *const endings[] = {".onnx", ".record", ".checkpoint"};
+  static const char *const made[] = {"?*.onnx", "?*.record", "?*.checkpoint"};
   DIR *entries = opendir(folder);
   facet_status status = FACET_OK;
   FACET_CHECK(entries || errno == ENOENT, FACET_CANNOT_CREATE, "%s: %s", folder, strerror(errno));
   for (struct dirent *entry; entries && status == FACET_OK && (entry = readdir(entries));)
-    for (size_t i = 0; i < sizeof endings / sizeof endings[0] && status == FACET_OK; i++)
-      if (ends_in(entry->d_name, endings[i])) {
+    for (size_t i = 0; i < sizeof made / sizeof made[0] && status == FACET_OK; i++)
+      if (fnmatch(made[i], entry->d_name, 0) == 0) {
         char *path = facet_format("%s/%s", folder, entry->d_name);
         status = path ? remove_file(path) : FACET_OS;
         facet_free(&path);
@@ -42,7 +37,7 @@ static facet_status empty_folder(const char *folder)
 }
 
 /* The paths of what facet makes in its output. */
-enum { STORE, TEXT, VARIANTS, EMBED, BEFORE, PATHS };
+enum { STORE, TEXT, VARIANTS, EMBED, BEFORE, DENSE, PATHS };
 
 /* Removes what facet itself makes there, and nothing else. */
 static facet_status start_over(char *const path[PATHS])
@@ -55,14 +50,10 @@ static facet_status start_over(char *const path[PATHS])
 }
 
 /* Whether a study has left something there that took time to make. */
-static facet_status holds_results(char *const path[PATHS], bool *holds)
+static bool holds_results(char *const path[PATHS])
 {
-  char *dense = facet_format("%s/dense.onnx", path[VARIANTS]);
-  *holds = dense && facet_exists(path[TEXT]) &&
-           (facet_exists(path[STORE]) || facet_exists(path[BEFORE]) || facet_exists(dense));
-  facet_status status = dense ? FACET_OK : FACET_OS;
-  facet_free(&dense);
-  return status;
+  return facet_exists(path[TEXT]) &&
+         (facet_exists(path[STORE]) || facet_exists(path[BEFORE]) || facet_exists(path[DENSE]));
 }
 
 /* The first line of a study's text is its name. */
@@ -80,10 +71,8 @@ static facet_status compare_texts(const char *path, const char *text, bool dense
 
 static facet_status look(char *const path[PATHS], const char *text, bool dense, facet_output_state *state)
 {
-  bool holds;
-  FACET_TRY(holds_results(path, &holds));
   *state = FACET_OUTPUT_EMPTY;
-  return holds ? compare_texts(path[TEXT], text, dense, state) : FACET_OK;
+  return holds_results(path) ? compare_texts(path[TEXT], text, dense, state) : FACET_OK;
 }
 
 /* Of a store before and one that was begun after it, the one that more of the analysis is in stays. */
@@ -127,7 +116,8 @@ static void forget_paths(char *path[PATHS])
 
 static facet_status name_paths(const char *output, char *path[PATHS])
 {
-  static const char *const name[PATHS] = {"study.h5", "study.yaml", "variants", "embed", "study.h5.before"};
+  static const char *const name[PATHS] = {"study.h5", "study.yaml",      "variants",
+                                          "embed",    "study.h5.before", "variants/dense.onnx"};
   memset(path, 0, PATHS * sizeof *path);
   for (int i = 0; i < PATHS; i++)
     if (!(path[i] = facet_format("%s/%s", output, name[i]))) {

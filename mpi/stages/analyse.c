@@ -8,9 +8,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/process_memory.h"
 #include "pass.h"
 #include "ranks/agree.h"
-#include "ranks/memory.h"
 #include "tiles.h"
 
 #define MOST_FEATURES 0x1p32 /* bytes, of all variants */

@@ -14,10 +14,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/process_memory.h"
 #include "feature.h"
 #include "geometry/cka.h"
 #include "ranks/agree.h"
-#include "ranks/memory.h"
 #include "stage.h"
 
 /* MOST_HELD: where units are dealt; more would save little reading, and leave fewer blocks than ranks. */

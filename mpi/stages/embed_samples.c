@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "ranks/agree.h"
-#include "study/study_embed.h"
+#include "study/data.h"
 
 enum { FEATURES_AT_ONCE = 64 };
 

@@ -7,7 +7,7 @@
 #include "embed.h"
 #include "embed/tsne_step.h"
 #include "ranks/agree.h"
-#include "study/study_embed.h"
+#include "study/data.h"
 
 enum { BATCH = 1024, WIDEST = 4096 };
 

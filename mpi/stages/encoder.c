@@ -14,7 +14,7 @@
 #include "embed_time.h"
 #include "ranks/agree.h"
 #include "stage.h"
-#include "study/study_embed.h"
+#include "study/data.h"
 #include "train/checkpoint.h"
 #include "train/method_run.h"
 

@@ -37,19 +37,6 @@ static facet_place at(int v, int c)
   return (facet_place){.part = {{v, 1}, {c, 1}}};
 }
 
-/* Mean over labelled samples; NaN if there is none. */
-static double mean_of(const facet_store_plan *p, const double *value)
-{
-  double sum = 0;
-  int64_t count = 0;
-  for (int64_t i = 0; i < p->samples; i++)
-    if (p->label[i] >= 0) {
-      sum += value[i];
-      count++;
-    }
-  return count ? sum / (double)count : NAN;
-}
-
 static facet_status read_metric(const work *w, facet_row row, int v, int c)
 {
   if (row != FACET_ROW_PREDICTED)
@@ -64,7 +51,7 @@ static facet_status summarize_metric(const work *w, size_t m, int v, int c)
 {
   const facet_store_plan *p = w->plan;
   FACET_TRY(read_metric(w, metrics[m].of, v, c));
-  double mean = mean_of(p, w->value);
+  double mean = facet_labelled_mean(p->samples, p->label, w->value);
   FACET_TRY(facet_store_put(w->store, metrics[m].mean, at(v, c), &mean));
   if (metrics[m].class_mean == NONE)
     return FACET_OK;

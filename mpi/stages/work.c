@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ranks/memory.h"
+#include "base/process_memory.h"
 
 /* Adjoints, samples times rows, that a pullback handles at once: enough to keep the kernels busy, few enough to stay in
  * cache (measured on ResNet-20). PROGRAM: bytes of the program, its libraries, and what they take for themselves.

@@ -5,7 +5,6 @@
 
 #include "loader.h"
 #include "ranks/agree.h"
-#include "study_embed.h"
 
 const char *facet_label_file(const facet_source_keys *source)
 {
@@ -46,6 +45,35 @@ static facet_status check_range(const facet_study *study, const facet_dataset *d
   return FACET_OK;
 }
 
+/* ---- samples to learn an embedding from ---- */
+
+int64_t facet_embed_batches(const facet_embedding *e, int64_t samples)
+{
+  return (samples + e->batch - 1) / e->batch;
+}
+
+int64_t facet_embed_largest(const facet_embedding *e, int64_t samples)
+{
+  int64_t batches = facet_embed_batches(e, samples);
+  return (samples + batches - 1) / batches;
+}
+
+static facet_status check_embed(const facet_study *study, int64_t there)
+{
+  const facet_embedding *e = &study->stages.embed;
+  if (!e->wanted)
+    return FACET_OK;
+  FACET_CHECK(e->samples <= there, FACET_BAD_INPUT, "%s:%d: embed.samples: %lld, but there are %lld",
+              study->settings.file, e->line, (long long)e->samples, (long long)there);
+  int64_t samples = e->samples ? e->samples : there, least = samples / facet_embed_batches(e, samples);
+  FACET_CHECK(e->perplexity < (double)(least - 1), FACET_BAD_INPUT,
+              "%s:%d: embed.perplexity: %g neighbours are more than a batch of %lld samples has", study->settings.file,
+              e->line, e->perplexity, (long long)least);
+  return FACET_OK;
+}
+
+/* ---- reading ---- */
+
 facet_status facet_study_data_read(const facet_study *study, facet_study_data *data)
 {
   FACET_TRY(read_data(study, &study->data.test, "test", &data->test));
@@ -55,9 +83,9 @@ facet_status facet_study_data_read(const facet_study *study, facet_study_data *d
   FACET_TRY(check_range(study, data->test));
   FACET_TRY(facet_conditions_check(&study->conditions, study->settings.file, data->test));
   if (!study->data.has_train)
-    return facet_study_check_embed(study, data->test->count);
+    return check_embed(study, data->test->count);
   FACET_TRY(read_data(study, &study->data.train, "train", &data->train));
-  FACET_TRY(facet_study_check_embed(study, data->train->count));
+  FACET_TRY(check_embed(study, data->train->count));
   const facet_dataset *a = data->train, *b = data->test;
   FACET_CHECK(facet_image_same(a->image, b->image), FACET_BAD_INPUT,
               "%s: training images are %lld x %lld x %lld but test images are %lld x %lld x %lld",

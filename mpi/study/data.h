@@ -32,4 +32,8 @@ void facet_study_data_clear(facet_study_data *data);
 /* The first file that holds labels, for messages. */
 const char *facet_label_file(const facet_source_keys *source);
 
+/* How many batches of about one size an encoder learns from, none larger than the study's; and the largest of them. */
+int64_t facet_embed_batches(const facet_embedding *embed, int64_t samples);
+int64_t facet_embed_largest(const facet_embedding *embed, int64_t samples);
+
 #endif

@@ -34,6 +34,18 @@ void facet_moments(int64_t count, int64_t classes, const int32_t *label, const d
     deviation[k] = number[k] > 1 ? sqrt(deviation[k] / (double)(number[k] - 1)) : NAN;
 }
 
+double facet_labelled_mean(int64_t count, const int32_t *label, const double *value)
+{
+  double sum = 0;
+  int64_t number = 0;
+  for (int64_t i = 0; i < count; i++)
+    if (label[i] >= 0) {
+      sum += value[i];
+      number++;
+    }
+  return number ? sum / (double)number : NAN;
+}
+
 /* The sum over the rows of a group of the values, or of their squared distances from a mean, in one column. */
 static double sum_group(int rows, int columns, const int *group_of, int group, const double *value, const double *mean)
 {

@@ -10,6 +10,9 @@
 void facet_moments(int64_t count, int64_t classes, const int32_t *label, const double *value, int64_t *number,
                    double *mean, double *deviation);
 
+/* The mean of all values whose label is known, finite or not; NaN for none. */
+double facet_labelled_mean(int64_t count, const int32_t *label, const double *value);
+
 /* Of the rows of a table of rows x columns, by their group 0 .. groups-1, in each column. mean, deviation: groups x
  * columns; deviation: n - 1, NaN for one row. A value that is not finite, as the margin of a network that always says
  * the same, makes the mean so: it is one of them. */

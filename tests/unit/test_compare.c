@@ -59,6 +59,8 @@ static void moments_by_class(void **state)
   assert_near(deviation[0], sqrt(7), 1e-15);
   assert_true(isnan(deviation[1]) && isnan(deviation[2]));
   assert_near(deviation[3], sqrt(17.0 / 3), 1e-15);
+  assert_true(facet_labelled_mean(5, label, value) == 3.5 && facet_labelled_mean(6, label, value) == (double)INFINITY);
+  assert_true(isnan(facet_labelled_mean(1, label + 3, value)));
 }
 
 /* Clean, two severities of corruption 0, one of corruption 1; the network errs more than its reference. */

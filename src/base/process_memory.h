@@ -1,6 +1,6 @@
 /* Memory of this process, as the system sees it. */
-#ifndef FACET_MEMORY_H
-#define FACET_MEMORY_H
+#ifndef FACET_PROCESS_MEMORY_H
+#define FACET_PROCESS_MEMORY_H
 
 /* To be called first of all: large pieces go back to the system as soon as they are freed. */
 void facet_memory_begin(void);

@@ -1,5 +1,5 @@
-/* Memory of this process: see memory.h. */
-#include "memory.h"
+/* Memory of this process: see process_memory.h. */
+#include "process_memory.h"
 
 #include <malloc.h>
 #include <stdio.h>
