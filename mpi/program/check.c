@@ -7,6 +7,7 @@
 
 #include "base/process_memory.h"
 #include "output.h"
+#include "prune/inspect.h"
 #include "ranks/agree.h"
 #include "ranks/versions.h"
 #include "session.h"
@@ -188,6 +189,18 @@ static facet_status look(const facet_session *s, facet_making *making, facet_out
   return FACET_OK;
 }
 
+/* Of a network that comes from elsewhere, and is pruned here. */
+static void warn_of_folding(const facet_family *family)
+{
+  const facet_making *making = &family->making;
+  bool pruned = false;
+  for (int i = 1; i < family->count; i++)
+    pruned = pruned || !facet_making_external(making, &family->member[i].variant);
+  const char *note = pruned && making->model->onnx ? facet_folded_note(family->member[0].network) : NULL;
+  if (note)
+    fprintf(stderr, "facet: warning: %s: %s\n", making->model->onnx, note);
+}
+
 static facet_status check(int ranks, const char *file, facet_session *s)
 {
   facet_context context = {.comm = MPI_COMM_SELF, .plan = &s->plan, .data = &s->data, .family = &s->family};
@@ -200,6 +213,7 @@ static facet_status check(int ranks, const char *file, facet_session *s)
   FACET_TRY(facet_session_plan(s, ranks));
   FACET_NEW(forward, s->plan.store.variants);
   facet_versions_warn();
+  warn_of_folding(&s->family);
   printf("%s", s->filled);
   facet_status status = print_plan(&context, ranks, forward);
   if (status == FACET_OK)

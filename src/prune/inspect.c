@@ -127,6 +127,8 @@ static void print_network(const facet_network *n)
     printf("note        a last %s is left out: the logits before it are explained%s\n", n->stripped,
            strcmp(n->stripped, "Sigmoid") == 0 ? "; of several labels at once (multi-label) the largest alone counts"
                                                : "");
+  if (facet_folded_note(n))
+    printf("note        %s\n", facet_folded_note(n));
   printf("supported   yes\n");
   facet_channels_destroy(&channels);
 }

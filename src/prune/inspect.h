@@ -2,10 +2,13 @@
 #ifndef FACET_INSPECT_H
 #define FACET_INSPECT_H
 
-#include "base/base.h"
+#include "net/net.h"
 
 /* Prints nodes, shapes, parameters and zeros per layer of an ONNX file to stdout; where facet cannot run it, its nodes
  * with every operator that is not supported marked, and fails as facet_onnx_read does. */
 facet_status facet_inspect(const char *path);
+/* What to say of a network whose batch normalization an export seems to have folded into its convolutions; NULL:
+ * nothing. */
+const char *facet_folded_note(const facet_network *network);
 
 #endif

@@ -108,6 +108,48 @@ def test_last_softmax_is_left_out(tmp_path):
     assert row(text, "output")[1] == "h"
 
 
+def convolutions(*kinds):
+    """Nodes and constants: "bias", "norm" or "bare" convolutions of one channel, Relu behind each."""
+    nodes, constants, last = [], {}, "x"
+    for i, kind in enumerate(kinds):
+        constants[f"w{i}"] = np.full((1, 1, 1, 1), 0.5, np.float32)
+        more = [f"b{i}"] if "bias" in kind else []
+        constants.update({name: np.ones(1, np.float32) for name in more})
+        nodes.append(helper.make_node("Conv", [last, f"w{i}", *more], [f"c{i}"]))
+        if "norm" in kind:
+            constants.update({f"n{i}{part}": np.ones(1, np.float32) for part in "abcd"})
+            nodes.append(helper.make_node("BatchNormalization", [f"c{i}", *(f"n{i}{part}" for part in "abcd")], [f"m{i}"]))
+        last = f"r{i}"
+        nodes.append(helper.make_node("Relu", [nodes[-1].output[0]], [last]))
+    constants["w"] = np.ones((4, 144), np.float32)
+    nodes += [helper.make_node("Flatten", [last], ["f"]), helper.make_node("Gemm", ["f", "w"], ["y"], transB=1)]
+    return nodes, constants
+
+
+FOLDED = "no BatchNormalization behind convolutions: folded? magnitude means something else then"
+
+
+@pytest.mark.parametrize("kinds, noted", [
+    (["bias", "bias"], True),
+    (["bias", "bare", "bare"], True),
+    (["norm", "norm"], False),
+    (["bias norm", "bias norm"], False),
+    (["bare", "bare"], False),
+    (["norm", "norm", "norm", "bias"], False),  # a last layer
+])
+def test_folded_batch_norm_is_noted(small, tmp_path, kinds, noted):
+    nodes, constants = convolutions(*kinds)
+    path = save(tmp_path / "net.onnx", nodes, constants, shape=("N", 1, 12, 12))
+    assert (f"note        {FOLDED}" in inspected(path)) == noted
+    study_of(small, path)
+    done = run("check", small / "study.yaml")  # nothing is pruned
+    assert done.returncode == 0 and FOLDED not in done.stderr
+    text = (small / "study.yaml").read_text()
+    (small / "study.yaml").write_text(text.replace("conditions:", "variants: [{method: magnitude, sparsity: 0.5}]\nconditions:"))
+    done = run("check", small / "study.yaml")
+    assert done.returncode == 0 and (f"facet: warning: {path}: {FOLDED}" in done.stderr) == noted, done.stderr
+
+
 def test_last_sigmoid_is_left_out(tmp_path):
     nodes = [gemm(), helper.make_node("Sigmoid", ["h"], ["y"])]
     text = inspected(save(tmp_path / "net.onnx", nodes, {"w": WEIGHT, "b": BIAS}))

@@ -4,22 +4,28 @@ Each network of torch_family.py is exported with random weights and run in both 
 FACET_LONG=1 takes every combination of exporter, batch and precision, and three seeds. `make test` installs PyTorch
 into .venv (tests/study/torch.txt); without it, or without onnxscript for the newer exporter, the tests skip."""
 
+import ast
 import contextlib
 import functools
 import io
 import itertools
 import logging
 import os
+import re
 import warnings
 
 import h5py
 import numpy as np
 import pytest
 
-from conftest import run
+from conftest import ROOT, run
 
 MISSING = "is not installed (tools/venv tests/study/torch.txt installs it)"
 torch = pytest.importorskip("torch", reason=f"PyTorch {MISSING}")
+onnx = pytest.importorskip("onnx", reason="the Python package onnx is not installed")
+from onnx import numpy_helper  # noqa: E402
+from torch import nn  # noqa: E402
+from torch.nn.utils import prune  # noqa: E402
 from torch_family import FAMILY, build  # noqa: E402
 
 LONG = bool(os.environ.get("FACET_LONG"))
@@ -130,3 +136,55 @@ def test_export(tmp_path, name, exporter, batch, precision, seed):
     near(rows, w, bound, "W")
     near(offset, b, bound, "b")
     assert residual.max() <= (1e-12 if precision == "double" else 1e-5)
+
+
+def keeping_lines(page):
+    """The calls that README and docs show for an export that keeps batch norm."""
+    (block,) = re.findall(r"```python\n(torch\.onnx\.export.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    return [ast.unparse(statement) for statement in ast.parse(block).body]
+
+
+def normalized():
+    torch.manual_seed(4)
+    net = nn.Sequential(nn.Conv2d(1, 6, 3, bias=False), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 8, 3, bias=False),
+                        nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 16, 3)).eval()
+    for norm in (net[1], net[4]):
+        norm.running_var.uniform_(0.05, 5), norm.weight.data.uniform_(0.2, 3), norm.running_mean.normal_()
+    return net
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["script", "dynamo"])
+def test_the_export_that_keeps_batch_norm(tmp_path, monkeypatch, which):
+    """What README shows keeps it, so that magnitude removes what torch.nn.utils.prune removes; the default does not, and
+    facet says so."""
+    if which == 1:
+        pytest.importorskip("onnxscript", reason=f"onnxscript {MISSING}")
+        logging.getLogger("onnxscript").setLevel(logging.ERROR)
+    monkeypatch.chdir(tmp_path)
+    lines = keeping_lines("README.md")
+    assert lines == keeping_lines("docs/networks.md") and len(lines) == 2
+    model, x, note = normalized(), torch.randn(2, 1, 8, 8), "no BatchNormalization behind convolutions: folded?"
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        torch.onnx.export(model, (x,), "folded.onnx", dynamo=which == 1)
+        exec(lines[which], {"torch": torch, "model": model, "x": x})
+    assert note in run("inspect", "folded.onnx").stdout
+    kept = run("inspect", "model.onnx")
+    assert kept.returncode == 0 and note not in kept.stdout, kept
+    assert len(re.findall(r" BatchNormalization ", kept.stdout)) == 2
+
+    layers = [model[i] for i in (0, 3, 7)]
+    prune.global_unstructured([(layer, "weight") for layer in layers], prune.L1Unstructured, amount=0.5)
+    wanted = {layer.weight.shape: layer.weight.detach().numpy() == 0 for layer in layers}
+    np.save("x.npy", np.random.default_rng(1).normal(size=(4, 1, 8, 8)).astype("f4")), np.save("y.npy", np.zeros(4, int))
+    removed = {}
+    for name in ("model", "folded"):
+        (tmp_path / "study.yaml").write_text(
+            f"output: {name}\ndata: {{test: {{format: npy, images: x.npy, labels: y.npy}}}}\nmodel: {{onnx: {name}.onnx}}\n"
+            "variants: [{name: half, method: magnitude, scope: global, sparsity: 0.5}]\n")
+        done = run("run", "study.yaml")
+        assert done.returncode == 0, done.stderr
+        tensors = onnx.load(f"{name}/variants/half.onnx").graph.initializer
+        removed[name] = {tuple(t.dims): numpy_helper.to_array(t) == 0 for t in tensors if len(t.dims) > 1}
+    assert len(wanted) == 3 and all((removed["model"][shape] == zero).all() for shape, zero in wanted.items())
+    assert any((removed["folded"][shape] != zero).any() for shape, zero in wanted.items())
