@@ -1,11 +1,10 @@
 /* The driver of tiles: see tiles.h.
  *
- * Units that are not done lie in a row, in the order of the stage.  The row is cut into shares of one cost, one for
- * each rank, so that a rank stays in few groups.  Of its share a rank runs the first part without asking.  The rest is
- * dealt by rank 0 in pieces that shrink with what is left: to its owner from the front, to a rank that has finished its
- * own from the tail of the largest share.  Ranks ask ahead, when they begin their last unit, and rank 0 answers between
- * its own units and batches, so that nobody waits long even if rank 0 is the slow one.  All messages are a few bytes,
- * and sent, so they need nobody's help to get on their way.
+ * Units that are not done lie in a row, in the order of the stage, and are dealt by cost (see base/deal.h), so that a
+ * rank stays in few groups.  What it begins with a rank runs without asking; the rest is dealt by rank 0.  Ranks ask
+ * ahead, when they begin their last unit, and rank 0 answers between its own units and batches, so that nobody waits
+ * long even if rank 0 is the slow one.  All messages are a few bytes, and sent, so they need nobody's help to get on
+ * their way.
  *
  * Every rank but 0 is told once that there is no more; after that it does not ask.  Its last message says that it
  * leaves; rank 0 waits for it, so no message is ever left unread. */
@@ -13,42 +12,35 @@
 
 #include <stdio.h>
 
+#include "base/deal.h"
 #include "kernels/kernels.h"
 #include "ranks/agree.h"
 
-enum { TAG_REPORT = 1, TAG_ANSWER = 2, ASKS = 1, FAILED = 2, LEAVES = 4, PARTS = 4, EARLY = 8 };
+enum { TAG_REPORT = 1, TAG_ANSWER = 2, ASKS = 1, FAILED = 2, LEAVES = 4, EARLY = 8 };
 
-#define FIRST      0.25 /* of its share a rank has at once: a rank three times slower than others has time for it */
 #define SAY_EVERY  0.25 /* seconds between two reports for the progress line */
 #define MARK_EVERY 1    /* seconds: a mark waits for the disk */
-
-/* Places first .. end-1 of the row. */
-typedef struct {
-  int64_t first, end;
-} range;
 
 struct facet_dealer {
   MPI_Comm comm;
   int rank, ranks;
   const facet_tiles *tiles;
   facet_store *store;
-  int64_t count;  /* units in the row */
+  facet_deal deal;
   int64_t *place; /* the row: units */
-  double *before; /* count + 1: cost of the units before each */
   int group;      /* that was entered; -1: none */
   facet_status status;
-  range queue;                 /* of this rank */
+  facet_range queue;           /* of this rank */
   bool told;                   /* that there is no more */
   int64_t unmarked, *finished; /* units that are done and not marked yet */
   double marked_at;
   /* ranks but 0 */
   bool asked;
-  int64_t early;  /* units that are left of the piece when more is asked for */
-  range next;     /* a piece that came while the one before was not quite done */
-  int64_t unsaid; /* units done since the last report */
+  int64_t early;    /* units that are left of the piece when more is asked for */
+  facet_range next; /* a piece that came while the one before was not quite done */
+  int64_t unsaid;   /* units done since the last report */
   double said_at;
   /* rank 0 */
-  range *share;  /* per rank: what is not dealt */
   bool *is_told; /* per rank */
   int others;    /* that have not left */
   int64_t done;  /* units, of all ranks */
@@ -80,14 +72,14 @@ static facet_status fill_row(facet_dealer *d, const uint8_t *done)
 {
   const facet_tiles *t = d->tiles;
   FACET_NEW(d->place, t->count);
-  FACET_NEW(d->before, t->count + 1);
+  FACET_TRY(facet_deal_begin(d->ranks, t->count, &d->deal));
   FACET_NEW(d->finished, t->count);
   for (int64_t i = 0; i < t->count; i++) {
     facet_unit u = unit_of(t, i);
     if (u.none || (done && is_done(&u, done)))
       continue;
-    d->before[d->count + 1] = d->before[d->count] + u.cost;
-    d->place[d->count++] = i;
+    d->place[d->deal.count] = i;
+    facet_deal_add(&d->deal, u.cost);
   }
   return FACET_OK;
 }
@@ -105,81 +97,10 @@ static facet_status make_row(facet_dealer *d)
   return status;
 }
 
-static double cost_of(const facet_dealer *d, range r)
-{
-  return d->before[r.end] - d->before[r.first];
-}
-
-/* The first place whose unit has at least half of itself behind this part of the whole cost; the row's end for 1. */
-static int64_t cut(const facet_dealer *d, double part)
-{
-  int64_t low = part < 1 ? 0 : d->count, high = d->count;
-  while (low < high) {
-    int64_t i = low + (high - low) / 2;
-    if ((d->before[i] + d->before[i + 1]) / 2 < part * d->before[d->count])
-      low = i + 1;
-    else
-      high = i;
-  }
-  return low;
-}
-
-static range share_of(const facet_dealer *d, int rank)
-{
-  return (range){cut(d, (double)rank / d->ranks), cut(d, (double)(rank + 1) / d->ranks)};
-}
-
-/* Parts a share: what its owner begins with goes, the rest stays. */
-static range first_of(const facet_dealer *d, int rank, range *rest)
-{
-  range all = share_of(d, rank);
-  int64_t middle = d->ranks == 1 ? all.end : cut(d, (rank + FIRST) / d->ranks);
-  if (middle == all.first && middle < all.end)
-    middle++;
-  *rest = (range){middle, all.end};
-  return (range){all.first, middle};
-}
-
 /* ---- rank 0: dealing ---- */
 
-static bool is_empty(range r)
-{
-  return r.first == r.end;
-}
-
-/* Whose share a rank's next piece comes from: its own, or the largest. */
-static int whose(const facet_dealer *d, int rank)
-{
-  int from = rank;
-  for (int r = 0; r < d->ranks && is_empty(d->share[rank]); r++)
-    if (is_empty(d->share[from]) || cost_of(d, d->share[r]) > cost_of(d, d->share[from]))
-      from = r;
-  return from;
-}
-
-/* The next piece for a rank; empty when all is dealt. */
-static range take_piece(facet_dealer *d, int rank)
-{
-  int from = whose(d, rank);
-  range *share = &d->share[from];
-  double wanted = 0;
-  for (int r = 0; r < d->ranks; r++)
-    wanted += cost_of(d, d->share[r]) / (PARTS * d->ranks);
-  bool own = from == rank;
-  range piece = own ? (range){share->first, share->first} : (range){share->end, share->end};
-  while (piece.end - piece.first < share->end - share->first && (is_empty(piece) || cost_of(d, piece) < wanted)) {
-    piece.end += own;
-    piece.first -= !own;
-  }
-  if (own)
-    share->first = piece.end;
-  else
-    share->end = piece.first;
-  return piece;
-}
-
 /* first -1: there is no more; then end -1: and what was dealt before is not to be run either. */
-static void answer(facet_dealer *d, int rank, range piece)
+static void answer(facet_dealer *d, int rank, facet_range piece)
 {
   int64_t words[2] = {piece.first, piece.end};
   MPI_Send(words, 2, MPI_INT64_T, rank, TAG_ANSWER, d->comm);
@@ -190,7 +111,7 @@ static void stop_all(facet_dealer *d)
 {
   for (int r = 1; r < d->ranks; r++)
     if (!d->is_told[r])
-      answer(d, r, (range){-1, -1});
+      answer(d, r, (facet_range){-1, -1});
   d->told = true;
 }
 
@@ -207,8 +128,8 @@ static void hear(facet_dealer *d)
   if ((words[1] & FAILED) || d->status != FACET_OK)
     stop_all(d);
   if ((words[1] & ASKS) && !d->is_told[rank]) {
-    range piece = take_piece(d, rank);
-    answer(d, rank, is_empty(piece) ? (range){-1, 0} : piece);
+    facet_range piece = facet_deal_next(&d->deal, rank);
+    answer(d, rank, facet_range_is_empty(piece) ? (facet_range){-1, 0} : piece);
   }
   facet_progress_at(d->progress, d->done);
 }
@@ -288,9 +209,9 @@ static void lead(facet_dealer *d)
 {
   for (;;) {
     hear_all(d);
-    if (is_empty(d->queue))
-      d->queue = take_piece(d, 0);
-    if (d->told || is_empty(d->queue))
+    if (facet_range_is_empty(d->queue))
+      d->queue = facet_deal_next(&d->deal, 0);
+    if (d->told || facet_range_is_empty(d->queue))
       break;
     facet_status status = facet_interrupt_check();
     if (status == FACET_OK)
@@ -310,7 +231,7 @@ static void lead(facet_dealer *d)
 
 static void run_together(facet_dealer *d)
 {
-  for (d->queue = (range){0, d->count}; d->status == FACET_OK && !is_empty(d->queue);) {
+  for (d->queue = (facet_range){0, d->deal.count}; d->status == FACET_OK && !facet_range_is_empty(d->queue);) {
     d->status = facet_agree(d->comm, facet_interrupt_check());
     if (d->status == FACET_OK)
       d->status = facet_agree(d->comm, run_next(d));
@@ -331,7 +252,7 @@ static void report(facet_dealer *d, int what)
 
 static void drop(facet_dealer *d)
 {
-  d->queue = d->next = (range){0, 0};
+  d->queue = d->next = (facet_range){0, 0};
 }
 
 static void listen(facet_dealer *d, bool wait)
@@ -346,7 +267,7 @@ static void listen(facet_dealer *d, bool wait)
   d->asked = false;
   d->told = words[0] < 0;
   if (!d->told)
-    d->next = (range){words[0], words[1]};
+    d->next = (facet_range){words[0], words[1]};
   if (words[1] < 0 || d->status != FACET_OK)
     drop(d);
 }
@@ -372,22 +293,22 @@ static void run_and_say(facet_dealer *d)
 
 static void follow(facet_dealer *d)
 {
-  while (!d->told || !is_empty(d->queue) || !is_empty(d->next)) {
-    if (is_empty(d->queue)) {
+  while (!d->told || !facet_range_is_empty(d->queue) || !facet_range_is_empty(d->next)) {
+    if (facet_range_is_empty(d->queue)) {
       d->queue = d->next;
-      d->next = (range){0, 0};
+      d->next = (facet_range){0, 0};
       d->early = 1 + (d->queue.end - d->queue.first) / EARLY;
     }
-    if (d->status == FACET_OK && !d->told && !d->asked && is_empty(d->next) &&
+    if (d->status == FACET_OK && !d->told && !d->asked && facet_range_is_empty(d->next) &&
         d->queue.end - d->queue.first <= d->early) {
       report(d, ASKS);
       d->asked = true;
     }
-    if (is_empty(d->queue) && d->status == FACET_OK)
+    if (facet_range_is_empty(d->queue) && d->status == FACET_OK)
       note(d, mark_finished(d)); /* nothing better to do */
     if (!d->told)
-      listen(d, is_empty(d->queue));
-    if (!is_empty(d->queue))
+      listen(d, facet_range_is_empty(d->queue));
+    if (!facet_range_is_empty(d->queue))
       run_and_say(d);
   }
   end(d);
@@ -399,16 +320,15 @@ static void follow(facet_dealer *d)
 static facet_status prepare(facet_dealer *d)
 {
   FACET_TRY(make_row(d));
-  FACET_NEW(d->share, d->ranks);
   FACET_NEW(d->is_told, d->ranks);
   for (int r = 0; r < d->ranks; r++) {
-    range own = first_of(d, r, &d->share[r]);
+    facet_range own = facet_deal_first(&d->deal, r);
     d->queue = r == d->rank ? own : d->queue;
   }
   const char *name = d->tiles->name;
   if (!name)
     return FACET_OK;
-  return facet_progress_begin(&d->progress, d->tiles->stage, name, d->count, d->count == 0 || d->rank != 0);
+  return facet_progress_begin(&d->progress, d->tiles->stage, name, d->deal.count, d->deal.count == 0 || d->rank != 0);
 }
 
 facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles, facet_store *store)
@@ -434,7 +354,8 @@ facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles, facet_stor
     status = facet_agree(comm, d.status);
   }
   facet_progress_end(&d.progress);
-  FACET_FREE(&d.place, &d.before, &d.finished, &d.share, &d.is_told);
+  facet_deal_clear(&d.deal);
+  FACET_FREE(&d.place, &d.finished, &d.is_told);
   MPI_Comm_free(&d.comm);
   return status;
 }

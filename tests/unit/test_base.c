@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "base/base.h"
+#include "base/deal.h"
 #include "near.h"
 
 /* ---- status ---- */
@@ -689,6 +690,46 @@ static void test_memory_in_use(void **state)
   assert_int_equal(facet_memory_in_use(), before);
 }
 
+static void take(facet_range piece, int *dealt)
+{
+  for (int64_t i = piece.first; i < piece.end; i++)
+    dealt[i]++;
+}
+
+/* Every unit goes to one rank, whoever asks; a rank begins in its own share, and goes on in it. */
+static void test_dealing(void **state)
+{
+  (void)state;
+  enum { UNITS = 60 };
+  for (int ranks = 1; ranks <= 7; ranks += 3)
+    for (int slow = 0; slow < ranks; slow++) {
+      int dealt[UNITS] = {0};
+      facet_deal deal;
+      assert_int_equal(facet_deal_begin(ranks, UNITS, &deal), FACET_OK);
+      for (int i = 0; i < UNITS; i++)
+        facet_deal_add(&deal, 1 + i % 5);
+      for (int r = 0; r < ranks; r++) {
+        facet_range first = facet_deal_first(&deal, r), rest = deal.share[r];
+        assert_true(first.first < first.end && first.end == rest.first);
+        assert_true(ranks == 1 ? rest.end == UNITS && facet_range_is_empty(rest) : rest.first < rest.end);
+        take(first, dealt);
+      }
+      if (ranks > 1) {
+        int64_t begun = deal.share[slow].first;
+        facet_range own = facet_deal_next(&deal, slow);
+        assert_true(own.first == begun && own.end > begun);
+        take(own, dealt);
+      }
+      for (int asks = 0, other = 0; asks < UNITS; asks++, other = (other + 1) % ranks)
+        if (other != slow || ranks == 1)
+          take(facet_deal_next(&deal, other), dealt);
+      assert_true(facet_range_is_empty(facet_deal_next(&deal, slow)));
+      for (int i = 0; i < UNITS; i++)
+        assert_int_equal(dealt[i], 1);
+      facet_deal_clear(&deal);
+    }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -720,6 +761,7 @@ int main(void)
       cmocka_unit_test(test_uniform),
       cmocka_unit_test(test_normal),
       cmocka_unit_test(test_permutation),
+      cmocka_unit_test(test_dealing),
       cmocka_unit_test_setup_teardown(test_progress_in_a_log, make_place, remove_place),
       cmocka_unit_test(test_progress_on_a_terminal),
   };
