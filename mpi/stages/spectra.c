@@ -15,6 +15,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "linear/gram.h"
 #include "linear/sketch.h"
 #include "linear/spectrum.h"
 #include "matrix/blockmatrix.h"
@@ -82,25 +83,11 @@ static void take_values(work *w, int64_t count, const double *square, double tot
 
 /* ---- gram and dual: eigenvectors of a distributed matrix ---- */
 
-/* Some columns of the lines' Gram matrix: of each, the numbers from the diagonal on. */
-typedef struct {
-  int64_t order, first, count;
-  double *sum; /* count x order */
-} panel;
-
 /* Each rank adds up the products of its own lines. */
-static facet_status add_products(void *context, int64_t first, int64_t count, const double *lines)
+static facet_status add_products(void *panel, int64_t first, int64_t count, const double *lines)
 {
   (void)first;
-  const panel *p = context;
-  int order = (int)p->order, columns = (int)p->count, behind = order - (int)p->first - columns;
-  if (count == 0)
-    return FACET_OK;
-  lines += p->first;
-  cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, columns, (int)count, 1, lines, order, 1, p->sum + p->first, order);
-  if (behind > 0)
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, columns, behind, (int)count, 1, lines, order, lines + columns,
-                order, 1, p->sum + p->first + columns, order);
+  facet_gram_add(panel, count, lines);
   return FACET_OK;
 }
 
@@ -112,7 +99,7 @@ static int64_t block_of(int64_t order, int ranks)
 }
 
 /* One panel, summed over the ranks, each block at its owner. */
-static facet_status sum_panel(work *w, panel *p, facet_blockmatrix *gram)
+static facet_status sum_panel(work *w, facet_gram_panel *p, facet_blockmatrix *gram)
 {
   int64_t block = gram->column_block, at = p->first / w->ranks;
   p->count = least(block * w->ranks, p->order - p->first);
@@ -130,7 +117,7 @@ static facet_status sum_panel(work *w, panel *p, facet_blockmatrix *gram)
 /* Its lower triangle. */
 static facet_status make_gram(work *w, facet_blockmatrix **gram)
 {
-  panel p = {.order = w->pieces.width};
+  facet_gram_panel p = {.order = w->pieces.width};
   int64_t block = block_of(p.order, w->ranks);
   FACET_TRY(facet_blockmatrix_create(w->grid, FACET_F64, p.order, p.order, p.order, block, gram));
   p.sum = facet_allocate((size_t)(block * w->ranks * p.order), sizeof *p.sum);

@@ -4,10 +4,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h> /* needs the above */
 
 #include "geometry/cka.h"
+#include "linear/gram.h"
 #include "linear/sketch.h"
 #include "linear/spectrum.h"
 #include "near.h"
@@ -50,6 +52,30 @@ static void parts(void **state)
   assert_true(isnan(direction[4]) && isnan(direction[5]));
   facet_rows_reverse(3, 1, value);
   assert_true(value[0] == 0 && value[1] == 2 && value[2] == 3);
+}
+
+/* In panels of columns and pieces of lines: from the diagonal on, the matrix is that of all lines at once. */
+static void gram(void **state)
+{
+  (void)state;
+  enum { LINES = 7, ORDER = 5 };
+  double line[LINES * ORDER], sum[2 * ORDER];
+  for (int i = 0; i < LINES * ORDER; i++)
+    line[i] = (i * 7) % 11 - 5;
+  for (int first = 0; first < ORDER; first += 2) {
+    memset(sum, 0, sizeof sum);
+    const facet_gram_panel panel = {ORDER, first, first + 2 < ORDER ? 2 : ORDER - first, sum};
+    facet_gram_add(&panel, 3, line);
+    facet_gram_add(&panel, 0, line);
+    facet_gram_add(&panel, LINES - 3, line + 3L * ORDER);
+    for (int i = 0; i < panel.count; i++)
+      for (int j = first + i; j < ORDER; j++) {
+        double product = 0;
+        for (int k = 0; k < LINES; k++)
+          product += line[k * ORDER + first + i] * line[k * ORDER + j];
+        assert_true(sum[i * ORDER + j] == product);
+      }
+  }
 }
 
 /* Planes of R^5 turned against each other by known angles, one of them too small for a cosine to tell. */
@@ -147,9 +173,9 @@ static void sketches(void **state)
 
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(effective_ranks), cmocka_unit_test(signs),
-                                     cmocka_unit_test(parts),           cmocka_unit_test(sketches),
-                                     cmocka_unit_test(angles),          cmocka_unit_test(ritz_values),
-                                     cmocka_unit_test(alignment)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(effective_ranks), cmocka_unit_test(signs),    cmocka_unit_test(parts),
+      cmocka_unit_test(sketches),        cmocka_unit_test(gram),     cmocka_unit_test(angles),
+      cmocka_unit_test(ritz_values),     cmocka_unit_test(alignment)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
