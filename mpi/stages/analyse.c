@@ -284,10 +284,8 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
   s->linear_samples = plan->keys->linearize.samples ? plan->keys->linearize.samples : s->samples;
   s->linear_rows = facet_rows_count(plan->keys->linearize.rows, plan->keys->linearize.top, s->classes);
   for (int v = 0; v < s->variants; v++) {
-    s->variant[v].linearize = plan->keys->linearize.variants.count == 0;
-    for (int i = 0; i < plan->keys->linearize.variants.count; i++)
-      if (strcmp(plan->keys->linearize.variants.item[i], s->variant[v].name) == 0)
-        s->variant[v].linearize = true;
+    const facet_texts *asked = &plan->keys->linearize.variants;
+    s->variant[v].linearize = asked->count == 0 || facet_is_among(s->variant[v].name, asked->item, asked->count);
   }
   return FACET_OK;
 }

@@ -339,14 +339,6 @@ static facet_status seconds(const facet_context *context, const facet_speeds *sp
   return FACET_OK;
 }
 
-static bool names(char *const *item, int count, const char *name)
-{
-  for (int i = 0; i < count; i++)
-    if (strcmp(item[i], name) == 0)
-      return true;
-  return false;
-}
-
 /* The constant nodes of dense, then those that the variant alone has. */
 static facet_status join_nodes(const facet_store_variant *dense, facet_store_variant *v)
 {
@@ -354,7 +346,7 @@ static facet_status join_nodes(const facet_store_variant *dense, facet_store_var
   for (int i = 0; i < dense->constant_nodes; i++)
     v->change_node[v->change_nodes++] = dense->constant_node[i];
   for (int i = 0; i < v->constant_nodes; i++)
-    if (!names((char *const *)dense->constant_node, dense->constant_nodes, v->constant_node[i]))
+    if (!facet_is_among(v->constant_node[i], (char *const *)dense->constant_node, dense->constant_nodes))
       v->change_node[v->change_nodes++] = v->constant_node[i];
   return FACET_OK;
 }
@@ -369,10 +361,12 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
   s->change_samples = k->samples && k->samples < s->samples ? k->samples : s->samples;
   FACET_NEW(s->change_condition, s->conditions);
   for (int c = 0; c < s->conditions; c++)
-    if (c != s->clean && (k->all_conditions || names(k->conditions.item, k->conditions.count, s->condition[c])))
+    if (c != s->clean &&
+        (k->all_conditions || facet_is_among(s->condition[c], k->conditions.item, k->conditions.count)))
       s->change_condition[s->change_conditions++] = c;
   for (int v = 0; v < s->variants; v++) {
-    s->variant[v].change = k->variants.count == 0 || names(k->variants.item, k->variants.count, s->variant[v].name);
+    s->variant[v].change =
+        k->variants.count == 0 || facet_is_among(s->variant[v].name, k->variants.item, k->variants.count);
     FACET_TRY(join_nodes(&s->variant[0], &s->variant[v]));
   }
   return FACET_OK;

@@ -41,10 +41,7 @@ static facet_status check_known(const facet_tree *list, const char *what, const 
                                 const facet_texts *there)
 {
   for (int i = 0; i < asked->count; i++) {
-    bool known = false;
-    for (int j = 0; j < there->count; j++)
-      known = known || strcmp(there->item[j], asked->item[i]) == 0;
-    if (known)
+    if (facet_is_among(asked->item[i], there->item, there->count))
       continue;
     const facet_tree *node = facet_tree_item(list, i);
     const char *near = facet_nearest_word(asked->item[i], (const char *const *)there->item, there->count);

@@ -98,6 +98,7 @@ char *facet_copy_text(const char *text);                                        
  * cut off. */
 void facet_append(char *text, size_t size, const char *between, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+bool facet_is_among(const char *text, char *const *item, int count); /* whether one of so many texts is this one */
 /* `path` as seen from the folder of `file`: absolute paths stay. Caller frees. */
 char *facet_path_beside(const char *file, const char *path);
 /* Drops "." and doubled slashes of an absolute path, and resolves ".." in its first `real` bytes, which hold no links:

@@ -40,6 +40,14 @@ void facet_append(char *text, size_t size, const char *between, const char *form
   va_end(arguments);
 }
 
+bool facet_is_among(const char *text, char *const *item, int count)
+{
+  int i = 0;
+  while (i < count && strcmp(item[i], text) != 0)
+    i++;
+  return i < count;
+}
+
 char *facet_path_beside(const char *file, const char *path)
 {
   const char *slash = strrchr(file, '/');

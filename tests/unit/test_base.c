@@ -161,6 +161,14 @@ static void test_text(void **state)
   facet_free(&wide);
 }
 
+static void test_among(void **state)
+{
+  (void)state;
+  char one[] = "one", two[] = "two", *const item[] = {one, two};
+  assert_true(facet_is_among("two", item, 2) && facet_is_among("one", item, 1));
+  assert_true(!facet_is_among("two", item, 1) && !facet_is_among("on", item, 2) && !facet_is_among("one", item, 0));
+}
+
 static void test_append(void **state)
 {
   (void)state;
@@ -743,6 +751,7 @@ int main(void)
       cmocka_unit_test(test_type_sizes),
       cmocka_unit_test(test_text),
       cmocka_unit_test(test_append),
+      cmocka_unit_test(test_among),
       cmocka_unit_test(test_path_beside),
       cmocka_unit_test(test_path_tidy),
       cmocka_unit_test(test_space),
