@@ -156,15 +156,8 @@ facet_status facet_blockmatrix_create(facet_grid *g, facet_type type, int64_t ro
                              .column_block = column_block,
                              .local_rows = share(rows, row_block, g->row, g->rows),
                              .local_columns = share(columns, column_block, g->column, g->columns)};
-    const int descriptor[9] = {1,
-                               facet_grid_holds(g) ? g->context : -1,
-                               (int)rows,
-                               (int)columns,
-                               (int)row_block,
-                               (int)column_block,
-                               0,
-                               0,
-                               (int)leading(m)};
+    const int context = facet_grid_holds(g) ? g->context : -1, line = (int)leading(m);
+    const int descriptor[9] = {1, context, (int)rows, (int)columns, (int)row_block, (int)column_block, 0, 0, line};
     memcpy(m->descriptor, descriptor, sizeof descriptor);
     m->local = facet_allocate((size_t)(m->local_rows * m->local_columns), facet_type_size(type));
     status = m->local ? FACET_OK : FACET_OS;
