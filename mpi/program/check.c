@@ -160,7 +160,7 @@ static facet_status print_reused(const facet_context *context, facet_output_stat
     networks += context->family->member[i].sha256[0] != '\0';
   bool here = status == FACET_OK && state == FACET_OUTPUT_EDITED && facet_exists(store);
   if (status == FACET_OK)
-    status = facet_reuse_find(context, here ? store : before, NULL, &tiles);
+    status = facet_reuse_count(context, here ? store : before, &tiles);
   int64_t done = status == FACET_OK && state == FACET_OUTPUT_SAME ? facet_before_parts(store, "analyse") : 0;
   if (status == FACET_OK)
     printf("reused           %lld of %d networks, %lld of %lld tiles, of what is in %s\n", (long long)networks,

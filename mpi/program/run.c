@@ -5,7 +5,7 @@
 #include "ranks/agree.h"
 #include "ranks/versions.h"
 #include "session.h"
-#include "stages/reuse.h"
+#include "stages/stage.h"
 
 /* Creates the store unless a run before did, and opens it. */
 static facet_status open_store(MPI_Comm comm, const char *path, const facet_store_plan *plan, facet_store **store)
@@ -30,7 +30,6 @@ static facet_status run_stages(const facet_context *context)
 {
   if (facet_rank(context->comm) == 0)
     facet_versions_warn();
-  FACET_TRY(facet_reuse_tiles(context));
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
     if ((*stage)->run && facet_stage_wanted(*stage, context->plan))
       FACET_TRY(facet_stage_run(context, *stage));

@@ -3,14 +3,13 @@
  *
  * Which rank takes a tile changes nothing in it: batches are fixed by the plan.  Tiles come in such an order that all
  * variants see some blocks, as many as a rank can keep the corrupted pixels of, before the next ones come. */
-#include "stage.h"
-
 #include <math.h>
 #include <string.h>
 
 #include "base/process_memory.h"
 #include "pass.h"
 #include "ranks/agree.h"
+#include "reuse.h"
 #include "tiles.h"
 
 #define MOST_FEATURES 0x1p32 /* bytes, of all variants */
@@ -18,7 +17,9 @@
 typedef struct {
   const facet_context *context;
   const facet_plan *plan;
-  int64_t span; /* of facet_plan_in_order */
+  const facet_reused *reused; /* NULL: nothing is */
+  int64_t span;               /* of facet_plan_in_order */
+  bool only_features;         /* of this tile: the rest is taken over */
   facet_pixels *pixels;
   /* one tile's results */
   double *logits, *loss, *angle, *length, *margin, *cosine;
@@ -42,7 +43,7 @@ static facet_status make(const facet_context *c, int ranks, void *self)
   analysis *a = self;
   const facet_store_plan *s = &c->plan->store;
   int64_t n = s->block;
-  *a = (analysis){.context = c, .plan = c->plan, .span = facet_plan_span(c->plan, ranks)};
+  *a = (analysis){.context = c, .plan = c->plan, .reused = a->reused, .span = facet_plan_span(c->plan, ranks)};
   FACET_TRY(facet_pixels_create(&c->plan->source, c->plan->room, &a->pixels));
   FACET_NEW(a->logits, n * s->classes);
   FACET_NEW(a->loss, n);
@@ -167,7 +168,7 @@ static facet_status finite_logits(const analysis *a, const facet_tile *t, int64_
   return FACET_OK;
 }
 
-/* Samples i .. i+count-1 of the tile: forward, measured, and linearized as far as the tile is. */
+/* Samples i .. i+count-1 of the tile: forward, measured, and linearized as far as the tile is; or features alone. */
 static facet_status run_batch(analysis *a, const facet_tile *t, int64_t i, int64_t count)
 {
   double *logits = a->logits + i * a->plan->store.classes;
@@ -176,6 +177,8 @@ static facet_status run_batch(analysis *a, const facet_tile *t, int64_t i, int64
   FACET_TRY(finite_logits(a, t, i, count));
   if (a->has_head)
     FACET_TRY(facet_executor_value(a->pass.executor, a->head.feature, a->feature + i * a->head.features));
+  if (a->only_features)
+    return FACET_OK;
   measure(a, t, i, count);
   return i < t->linear ? linearize(a, t, t->first + i, count, logits) : FACET_OK;
 }
@@ -189,7 +192,7 @@ static facet_status store_tile(const analysis *a, const facet_tile *t)
   } arrays[] = {{FACET_ROW_LOGITS, a->logits}, {FACET_ROW_PREDICTED, a->predicted}, {FACET_ROW_LOSS, a->loss},
                 {FACET_ROW_ANGLE, a->angle},   {FACET_ROW_LENGTH, a->length},       {FACET_ROW_MARGIN, a->margin},
                 {FACET_ROW_COSINE, a->cosine}};
-  for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
+  for (size_t i = 0; i < sizeof arrays / sizeof arrays[0] && !a->only_features; i++)
     FACET_TRY(facet_store_put(a->context->store, arrays[i].row, at, arrays[i].data));
   if (a->plan->store.variant[t->variant].features == 0)
     return FACET_OK;
@@ -197,12 +200,19 @@ static facet_status store_tile(const analysis *a, const facet_tile *t)
   return facet_store_put(a->context->store, FACET_ROW_FEATURE, feature, a->feature);
 }
 
+/* Whether a tile is taken over but for its features. */
+static bool lacks_features(const analysis *a, const facet_tile *t)
+{
+  return a->reused && a->reused->take[facet_plan_number(a->plan, t)] == FACET_TAKEN_BUT_FEATURES;
+}
+
 /* What is linearized goes through the executor in batches of its own. */
 static facet_status run_tile(void *self, facet_dealer *dealer, int64_t unit)
 {
   analysis *a = self;
   facet_tile t = facet_plan_in_order(a->plan, a->span, unit);
-  FACET_TRY(store_images(a, &t));
+  a->only_features = lacks_features(a, &t);
+  FACET_TRY(a->only_features ? facet_before_copy(a->reused->before, &t, a->context->store) : store_images(a, &t));
   for (int64_t i = 0, count; i < t.count; i += count) {
     int64_t end = i < t.linear ? t.linear : t.count;
     count = end - i < a->pass.batch ? end - i : a->pass.batch;
@@ -218,7 +228,8 @@ static facet_unit unit_of(const void *self, int64_t i)
 {
   const analysis *a = self;
   facet_tile t = facet_plan_in_order(a->plan, a->span, i);
-  double passes = (double)t.count + (double)t.linear * (double)(a->plan->store.linear_rows + 1);
+  double rows = lacks_features(a, &t) ? 0 : (double)(a->plan->store.linear_rows + 1);
+  double passes = (double)t.count + (double)t.linear * rows;
   return (facet_unit){.cost = passes * (1 + (double)a->plan->store.variant[t.variant].cost.flops),
                       .group = 2 * t.variant + (t.linear > 0),
                       .part = facet_plan_number(a->plan, &t),
@@ -232,7 +243,12 @@ static const facet_tiled tiled = {
 
 static facet_status run(const facet_context *c)
 {
-  return facet_tiled_run(c, &tiled, &(analysis){NULL});
+  facet_reused reused;
+  facet_status status = facet_reuse_begin(c, &reused);
+  if (status == FACET_OK)
+    status = facet_tiled_run(c, &tiled, &(analysis){.reused = &reused});
+  facet_reuse_clear(&reused);
+  return status;
 }
 
 /* ---- what it takes ---- */

@@ -7,6 +7,7 @@
 #include "ranks/agree.h"
 #include "ranks/exchange.h"
 
+enum { COMPARED = 1 << 20 }; /* numbers that are compared at once */
 static const char stage_name[] = "analyse";
 
 char *facet_reuse_file(const facet_settings *settings)
@@ -16,15 +17,25 @@ char *facet_reuse_file(const facet_settings *settings)
 
 /* ---- which ---- */
 
-/* Of each block of samples whether it is there. */
-static facet_status compare_blocks(const facet_context *c, const facet_before *before, float *pixels, bool *same)
+static int64_t least(int64_t a, int64_t b)
+{
+  return a < b ? a : b;
+}
+
+/* Of each block of samples whether it is there. pixels: room for `step` of them. */
+static facet_status compare_blocks(const facet_context *c, const facet_before *before, int64_t step, float *pixels,
+                                   bool *same)
 {
   const facet_dataset *data = c->data->test;
   const int64_t block = c->plan->store.block;
   for (int64_t b = 0; b < c->plan->blocks; b++) {
-    int64_t first = b * block, count = data->count - first < block ? data->count - first : block;
-    facet_dataset_pixels(data, first, count, pixels);
-    FACET_TRY(facet_before_samples(before, first, count, pixels, data->label + first, &same[b]));
+    int64_t end = least((b + 1) * block, data->count);
+    same[b] = true;
+    for (int64_t i = b * block, count; i < end && same[b]; i += count) {
+      count = least(step, end - i);
+      facet_dataset_pixels(data, i, count, pixels);
+      FACET_TRY(facet_before_samples(before, i, count, pixels, data->label + i, &same[b]));
+    }
   }
   return FACET_OK;
 }
@@ -35,38 +46,53 @@ static bool is_published(const facet_context *c, const facet_tile *t)
   return c->plan->source.conditions->item[t->condition].published != NULL;
 }
 
-static facet_status find(const facet_context *c, const facet_before *before, float *pixels, bool *same, uint8_t *take,
-                         int64_t *count)
+static void find(const facet_context *c, const facet_before *before, const bool *same, uint8_t *take)
 {
-  FACET_TRY(compare_blocks(c, before, pixels, same));
   for (int64_t i = 0; i < facet_plan_tiles(c->plan); i++) {
     facet_tile t = facet_plan_tile(c->plan, i);
-    bool taken = same[t.block] && !is_published(c, &t) && facet_before_has(before, &t);
-    *count += taken;
-    if (take)
-      take[i] = taken;
+    bool features = false;
+    if (same[t.block] && !is_published(c, &t) && facet_before_has(before, &t, &features))
+      take[i] = features ? FACET_TAKEN_WHOLE : FACET_TAKEN_BUT_FEATURES;
   }
-  return FACET_OK;
 }
 
-facet_status facet_reuse_find(const facet_context *c, const char *path, uint8_t *take, int64_t *count)
+static facet_status find_all(const facet_context *c, const facet_before *before, uint8_t *take)
 {
   const facet_plan *plan = c->plan;
-  facet_before *before;
   float *pixels = NULL;
   bool *same = NULL;
   facet_status status;
-  *count = 0;
-  FACET_TRY(facet_before_open(path, &plan->store, stage_name, &before));
-  if (!before)
-    return FACET_OK;
-  FACET_NEW_GO(done, status, pixels, plan->store.block * plan->inputs);
+  int64_t step = 1 + least(plan->store.block, COMPARED / plan->inputs);
+  FACET_NEW_GO(done, status, pixels, step * plan->inputs);
   FACET_NEW_GO(done, status, same, plan->blocks);
-  status = find(c, before, pixels, same, take, count);
+  FACET_GO(done, status, compare_blocks(c, before, step, pixels, same));
+  find(c, before, same, take);
 done:
-  facet_before_close(&before);
   facet_free(&pixels);
   facet_free(&same);
+  return status;
+}
+
+static int64_t count_taken(const facet_context *c, const uint8_t *take, facet_taken least)
+{
+  int64_t count = 0;
+  for (int64_t i = 0; i < facet_plan_tiles(c->plan); i++)
+    count += take[i] >= least;
+  return count;
+}
+
+facet_status facet_reuse_count(const facet_context *c, const char *path, int64_t *count)
+{
+  facet_reused r = {NULL};
+  facet_status status;
+  *count = 0;
+  FACET_GO(done, status, facet_before_open(path, &c->plan->store, stage_name, &r.before));
+  FACET_NEW_GO(done, status, r.take, facet_plan_tiles(c->plan));
+  if (r.before)
+    status = find_all(c, r.before, r.take);
+  *count = count_taken(c, r.take, FACET_TAKEN_BUT_FEATURES);
+done:
+  facet_reuse_clear(&r);
   return status;
 }
 
@@ -74,63 +100,76 @@ done:
 
 typedef struct {
   const facet_context *context;
-  const facet_before *before;
-  const uint8_t *take;
-} reuse;
+  const facet_reused *reused;
+} copying;
 
 static facet_unit unit_of(const void *self, int64_t i)
 {
-  const reuse *r = self;
+  const copying *r = self;
   facet_tile t = facet_plan_tile(r->context->plan, i);
   double numbers = (double)r->context->plan->inputs * (double)r->context->plan->store.linear_rows;
-  return (facet_unit){.cost = (double)t.count + (double)t.linear * numbers, .part = i, .parts = 1, .none = !r->take[i]};
+  return (facet_unit){.cost = (double)t.count + (double)t.linear * numbers,
+                      .part = i,
+                      .parts = 1,
+                      .none = r->reused->take[i] != FACET_TAKEN_WHOLE};
 }
 
 static facet_status run_tile(void *self, facet_dealer *dealer, int64_t i)
 {
-  const reuse *r = self;
+  const copying *r = self;
   facet_tile t = facet_plan_tile(r->context->plan, i);
-  FACET_TRY(facet_before_copy(r->before, &t, r->context->store));
+  FACET_TRY(facet_before_copy(r->reused->before, &t, r->context->store));
   return facet_dealer_pause(dealer);
 }
 
-/* take: as rank 0 has it. */
-static facet_status copy_tiles(const facet_context *c, const char *path, uint8_t *take, int64_t count)
+static void say_taken(const facet_context *c, const uint8_t *take)
 {
-  facet_before *before = NULL;
-  facet_status status;
-  FACET_TRY(facet_share(c->comm, (char *)take, facet_plan_tiles(c->plan), "taking tiles over"));
-  status = facet_agree(c->comm, facet_before_open(path, &c->plan->store, stage_name, &before));
-  reuse r = {c, before, take};
+  int64_t count = count_taken(c, take, FACET_TAKEN_BUT_FEATURES),
+          features = count - count_taken(c, take, FACET_TAKEN_WHOLE);
+  fprintf(stderr, "facet: %lld of %lld tiles are taken over from the study before", (long long)count,
+          (long long)facet_plan_tiles(c->plan));
+  if (features > 0)
+    fprintf(stderr, ", %lld of them but for features", (long long)features);
+  fprintf(stderr, "\n");
+}
+
+static facet_status copy_tiles(const facet_context *c, facet_reused *reused)
+{
+  copying r = {c, reused};
   const facet_tiles tiles = {.stage = stage_name,
                              .name = "tiles taken over",
                              .count = facet_plan_tiles(c->plan),
                              .self = &r,
                              .unit = unit_of,
                              .run = run_tile};
-  if (status == FACET_OK)
-    status = facet_tiles_run(c->comm, &tiles, c->store);
-  facet_before_close(&before);
-  if (status == FACET_OK && facet_rank(c->comm) == 0)
-    fprintf(stderr, "facet: %lld of %lld tiles are taken over from the study before\n", (long long)count,
-            (long long)facet_plan_tiles(c->plan));
-  return status;
+  if (count_taken(c, reused->take, FACET_TAKEN_WHOLE) > 0)
+    FACET_TRY(facet_tiles_run(c->comm, &tiles, c->store));
+  if (facet_rank(c->comm) == 0)
+    say_taken(c, reused->take);
+  return FACET_OK;
 }
 
-facet_status facet_reuse_tiles(const facet_context *c)
+void facet_reuse_clear(facet_reused *r)
+{
+  facet_before_close(&r->before);
+  facet_free(&r->take);
+}
+
+/* Rank 0 alone looks what there is. */
+static facet_status open_own(const facet_context *c, facet_reused *r)
 {
   char *path = facet_reuse_file(c->plan->store.settings);
-  uint8_t *take = facet_allocate((size_t)facet_plan_tiles(c->plan), 1);
-  int64_t count = 0;
-  facet_status status = path && take ? FACET_OK : FACET_OS;
-  if (status == FACET_OK && facet_rank(c->comm) == 0)
-    status = facet_reuse_find(c, path, take, &count);
-  status = facet_agree(c->comm, status);
-  if (status == FACET_OK)
-    status = facet_share(c->comm, &count, 1, "taking tiles over");
-  if (status == FACET_OK && count > 0)
-    status = copy_tiles(c, path, take, count);
-  facet_free(&take);
+  facet_status status = path ? facet_before_open(path, &c->plan->store, stage_name, &r->before) : FACET_OS;
   facet_free(&path);
-  return status;
+  FACET_TRY(status);
+  FACET_NEW(r->take, facet_plan_tiles(c->plan));
+  return r->before && facet_rank(c->comm) == 0 ? find_all(c, r->before, r->take) : FACET_OK;
+}
+
+facet_status facet_reuse_begin(const facet_context *c, facet_reused *r)
+{
+  *r = (facet_reused){NULL};
+  FACET_AGREE(c->comm, open_own(c, r));
+  FACET_TRY(facet_share(c->comm, (char *)r->take, facet_plan_tiles(c->plan), "taking tiles over"));
+  return count_taken(c, r->take, FACET_TAKEN_BUT_FEATURES) > 0 ? copy_tiles(c, r) : FACET_OK;
 }

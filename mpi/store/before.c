@@ -2,8 +2,9 @@
  *
  * A tile is taken over, number by number, where all that its bits follow from is the same: the network (SHA-256), how
  * it takes samples, what is handled at once; the condition, and the seed if it corrupts; the samples, compared pixel by
- * pixel; whatever `made` says of the rest.  Which parts of which arrays are a tile's follows from the dimensions in
- * rows.def: variant and condition by their numbers there and here, samples by the tile's. */
+ * pixel; whatever `made` says of the rest.  Features may be missing: a study may want them that did not before.  Which
+ * parts of which arrays are a tile's follows from the dimensions in rows.def: variant and condition by their numbers
+ * there and here, samples by the tile's. */
 #include <string.h>
 
 #include "ranks/versions.h"
@@ -341,7 +342,7 @@ static bool find_row(const facet_before *b, const facet_tile *t, facet_row row, 
   return *empty || find_part(b, t, a, part, empty);
 }
 
-bool facet_before_has(const facet_before *b, const facet_tile *t)
+bool facet_before_has(const facet_before *b, const facet_tile *t, bool *features)
 {
   int v = b->variant_of[t->variant], c = b->condition_of[t->condition];
   if (v < 0 || c < 0 || !is_done(b, v, c, t->block) || (t->condition != b->plan->clean && !b->same_seed))
@@ -354,7 +355,11 @@ bool facet_before_has(const facet_before *b, const facet_tile *t)
     facet_store_shape_array a;
     facet_store_transfer part;
     bool empty;
-    same = find_row(b, t, (facet_row)row, &a, &part, &empty);
+    bool has = find_row(b, t, (facet_row)row, &a, &part, &empty);
+    if (row == FACET_ROW_FEATURE)
+      *features = has;
+    else
+      same = has;
   }
   return same;
 }
@@ -409,8 +414,9 @@ static facet_status copy_all(const facet_before *b, const facet_tile *t, facet_s
     facet_store_shape_array a;
     facet_store_transfer part;
     bool empty, has = find_row(b, t, (facet_row)row, &a, &part, &empty);
-    FACET_CHECK(has, FACET_INTERNAL, "%s: no such part of %s", b->path, facet_row_table[row].path);
-    if (empty)
+    FACET_CHECK(has || row == FACET_ROW_FEATURE, FACET_INTERNAL, "%s: no such part of %s", b->path,
+                facet_row_table[row].path);
+    if (empty || !has)
       continue;
     part.to = s->set[a.number];
     part.memory = facet_store_memory(&b->shape, (facet_row)row, FACET_AS_STORED);

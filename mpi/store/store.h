@@ -199,8 +199,9 @@ int64_t facet_before_parts(const char *path, const char *stage);
 /* Whether samples first .. first+count-1 of the data are those of the tile there. */
 facet_status facet_before_samples(const facet_before *before, int64_t first, int64_t count, const float *pixels,
                                   const int32_t *label, bool *same);
-/* Whether it has a tile of the plan, made as the plan would have it made, if the samples are the same. */
-bool facet_before_has(const facet_before *before, const facet_tile *tile);
+/* Whether it has a tile of the plan, made as the plan would have it made, if the samples are the same. *features: and
+ * the features, where the plan has them. */
+bool facet_before_has(const facet_before *before, const facet_tile *tile, bool *features);
 /* Copies one that it has into the store: in every array of the stage what belongs to the tile. */
 facet_status facet_before_copy(const facet_before *before, const facet_tile *tile, facet_store *store);
 

@@ -75,8 +75,8 @@ def assert_same(store, fresh):
 
 
 def counted(said):
-    """Tiles that were taken over, of all, and that were computed."""
-    taken = re.search(r"(\d+) of (\d+) tiles are taken over", said)
+    """Tiles that were taken over, and that were computed; those that took over all but their features are both."""
+    taken = re.search(r"(\d+) of \d+ tiles are taken over", said)
     made = re.search(r"analyse: (\d+) tiles in", said)
     return int(taken[1]) if taken else 0, int(made[1]) if made else 0
 
@@ -103,12 +103,12 @@ def shape_of(store):
 
 
 def expected(old, new):
-    """How many tiles of a store are in another, with their features if they have some."""
+    """How many tiles of a store are in another; those of them that lack features that they have now; and all."""
     before, _ = old
     after, tiles = new
-    twice = tiles - len(after)  # variants that are one network
-    assert twice == 0
-    return sum(key in before and (before[key] or not kept) for key, kept in after.items()), tiles
+    assert tiles == len(after), "two variants are one network"
+    there = [key for key in after if key in before]
+    return len(there), sum(after[key] and not before[key] for key in there), tiles
 
 
 # ---- edits: each changes a study a little, by chance ----
@@ -207,8 +207,9 @@ def test_random_edits_are_what_fresh_runs_make(tmp_path):
         go(tmp_path, study, output="fresh")
         assert_same(tmp_path / "out/study.h5", tmp_path / "fresh/study.h5")
         taken, made = counted(said)
-        wanted, tiles = expected(old, shape_of(tmp_path / "out/study.h5"))
-        assert (taken, made) == (wanted, tiles - wanted), change.__name__
+        wanted, lacking, tiles = expected(old, shape_of(tmp_path / "out/study.h5"))
+        assert (taken, made) == (wanted, tiles - wanted + lacking), change.__name__
+        assert lacking == 0 or f"{lacking} of them but for features" in said
         assert taken == 0 or f" {taken} of {tiles} tiles" in check.stdout or "train" in said, change.__name__
         reused += taken
     assert reused > 0
@@ -238,6 +239,19 @@ def test_a_network_of_another_recipe_is_made_again(tmp_path):
     assert counted(said) == (36, 36)
     go(tmp_path, study, output="fresh")
     assert_same(tmp_path / "out/study.h5", tmp_path / "fresh/study.h5")
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_gained_stage_computes_features_alone(tmp_path, ranks):
+    make_digits(tmp_path)
+    go(tmp_path, BASE)
+    study = {**BASE, "aggregate": {"spectrum": 3}}
+    said = go(tmp_path, study, ranks=ranks)
+    assert counted(said) == (4 * 3 * 6, 4 * 3 * 6) and "72 of them but for features" in said
+    go(tmp_path, study, output="fresh", ranks=ranks)
+    assert_same(tmp_path / "out/study.h5", tmp_path / "fresh/study.h5")
+    del study["aggregate"]
+    assert counted(go(tmp_path, study, ranks=ranks)) == (72, 0)
 
 
 def test_changed_samples_are_computed_anew(tmp_path):
