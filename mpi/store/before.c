@@ -347,7 +347,8 @@ bool facet_before_has(const facet_before *b, const facet_tile *t, bool *features
   int v = b->variant_of[t->variant], c = b->condition_of[t->condition];
   if (v < 0 || c < 0 || !is_done(b, v, c, t->block) || (t->condition != b->plan->clean && !b->same_seed))
     return false;
-  bool same = within(t, b->samples) == t->count && (c == b->clean ? within(t, b->linear[v]) : 0) == t->linear;
+  bool same = least(b->plan->block, b->samples - t->first) == t->count &&
+              (c == b->clean ? within(t, b->linear[v]) : 0) == t->linear;
   if (t->linear > 0)
     same = same && memcmp(b->batch + (size_t)v * FACET_BATCHES, b->plan->variant[t->variant].batch,
                           FACET_BATCHES * sizeof *b->batch) == 0;
@@ -378,7 +379,7 @@ static facet_status same_numbers(const facet_before *b, facet_row row, int64_t f
                             .count = {(hsize_t)count},
                             .most = SIZE_MAX};
   size_t bytes = (size_t)count * H5Tget_size(t.memory);
-  *same = t.set >= 0 && (hsize_t)(first + count) <= b->size[a.number][0];
+  *same = t.set >= 0 && t.start[0] + t.count[0] <= b->size[a.number][0];
   for (int i = 1; i < a.axes; i++) {
     t.count[i] = (hsize_t)a.axis[i].size;
     bytes *= (size_t)a.axis[i].size;

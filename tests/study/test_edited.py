@@ -241,6 +241,18 @@ def test_a_network_of_another_recipe_is_made_again(tmp_path):
     assert_same(tmp_path / "out/study.h5", tmp_path / "fresh/study.h5")
 
 
+@pytest.mark.parametrize("count, blocks, of", [(95, 4, 5), (130, 5, 7)])
+def test_samples_come_and_go(tmp_path, count, blocks, of):
+    """The last block, of 10 samples, becomes another one: batches are not the same."""
+    make_digits(tmp_path)
+    go(tmp_path, BASE)
+    study = copy.deepcopy(BASE)
+    study["data"]["test"]["count"] = count
+    assert counted(go(tmp_path, study)) == (12 * blocks, 12 * (of - blocks))
+    go(tmp_path, study, output="fresh")
+    assert_same(tmp_path / "out/study.h5", tmp_path / "fresh/study.h5")
+
+
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_gained_stage_computes_features_alone(tmp_path, ranks):
     make_digits(tmp_path)
