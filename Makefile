@@ -27,14 +27,14 @@ GENERATED := build/generated
 # How targets that first install what the build needs then build: on all cores, unless -j says otherwise.
 BUILD_NOW = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES))
 
-.PHONY: all tests deps venv demo test test-slurm bench lint format docs docs-check install clean help
+.PHONY: all tests deps venv demo test test-edits test-slurm bench lint format docs docs-check install clean help
 all:
 
 # ---- what was found on this machine, found again when one of these variables changes ----
 SETTINGS := CC CFLAGS CPPFLAGS LDFLAGS MPI_CFLAGS MPI_LIBS HDF5_DIR SCALAPACK_LIBS OPENBLAS_LIBS ONEDNN_DIR \
   RANDOM123_DIR ONNX_PROTO YAML_DIR PKG_CONFIG PKG_CONFIG_PATH
 GIVEN := $(foreach name,$(SETTINGS),$(name)='$($(name))')
-ifneq ($(filter-out deps venv demo test test-slurm bench lint format clean help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps venv demo test test-edits test-slurm bench lint format clean help,$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell [ -w $(if $(wildcard build),build,.) ] || echo no),)
 $(error $(CURDIR) is not yours to write in: build a copy)
 endif
@@ -176,6 +176,11 @@ else
 	@tests/run $(BUILD) unit parallel conformance study
 endif
 
+test-edits:
+	@tools/venv analysis/requirements.txt tests/requirements.txt
+	$(BUILD_NOW) all
+	FACET_EDITS=24 $(PYTHON) -m pytest -q tests/study/test_edited.py -k random
+
 test-slurm:
 	@tools/deps build demo slurm
 	@tools/venv analysis/requirements.txt
@@ -234,6 +239,7 @@ help:
 	@echo 'make venv       .venv: Python with the package facet'
 	@echo 'make demo       train, prune, linearize Fashion-MNIST; report in results/demo'
 	@echo 'make test       unit, parallel, ONNX and whole-run tests; SANITIZE=1: unit and ONNX under sanitizers'
+	@echo 'make test-edits 24 random edits of a study, each against a fresh run; make test has five'
 	@echo 'make test-slurm a study on a private four-node Slurm on this machine'
 	@echo 'make lint       clang-format, rooms, clang-tidy; ruff and mypy; make format applies the first'
 	@echo 'make docs       the manual page and the tables in docs/, derived from the program; make docs-check holds them against it'

@@ -1,7 +1,7 @@
 """A study that was edited takes over what is still true, network by network and tile by tile, and is bit for bit what a
 fresh run makes: random edits one after the other, kills half-way, and what is refused.
 
-FACET_EDITS=24 tries so many edits (make test: a handful)."""
+FACET_EDITS=24 tries so many edits: make test-edits."""
 
 import copy
 import json
