@@ -4,7 +4,8 @@
 comma := ,
 .DELETE_ON_ERROR:
 
-ARCH ?= native
+# Of this machine, unless flags that are given say which.
+ARCH ?= $(if $(findstring -march=,$(CFLAGS)),,native)
 PREFIX ?= /usr/local
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 OBJCOPY ?= objcopy
@@ -71,11 +72,13 @@ CONFORMANCE := $(BUILD)/tests/conformance/conformance
 TEST_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/programs/*.c)))
 REVISION_SOURCES := $(shell grep -lE 'FACET_(REVISION|OPTIONS|SCALAPACK_VERSION)' $(LIBRARY_SOURCES) $(PROGRAM_SOURCES))
 
-# Sanitizers confuse the warnings that depend on optimization: there they are no errors, and the noisiest is off.
-WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow $(if $(filter 1,$(SANITIZE)),-Wno-format-truncation,-Werror)
+# WERROR=1: warnings are errors, for who changes facet; its users' compilers may know new ones. Sanitizers confuse the
+# warnings that depend on optimization: there they are no errors, and the noisiest is off.
+WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wno-psabi \
+  $(if $(filter 1,$(SANITIZE)),-Wno-format-truncation,$(if $(filter 1,$(WERROR)),-Werror))
 OPTIMIZE := $(if $(filter 1,$(SANITIZE)),-O1 -g -fno-omit-frame-pointer -fsanitize=address$(comma)undefined \
-  -fno-sanitize-recover=all,-O3 -g -fno-trapping-math -fno-math-errno)
-LANGUAGE := -std=c17 -D_GNU_SOURCE -fopenmp -Iinclude -Isrc -Impi -Itests -isystem $(GENERATED) -DH5_USE_110_API
+  -fno-sanitize-recover=all,-O3 -g -fno-trapping-math -fno-math-errno -ffp-contract=off)
+LANGUAGE := -std=c17 -D_GNU_SOURCE $(FOUND_OPENMP) -Iinclude -Isrc -Impi -Itests -isystem $(GENERATED) -DH5_USE_110_API
 OPTIONS := $(OPTIMIZE) $(ARCH:%=-march=%) $(CPPFLAGS) $(CFLAGS)
 COMPILE := $(FOUND_CC) $(LANGUAGE) $(WARNINGS) $(FOUND_CFLAGS) $(OPTIONS)
 SHARED := -fPIC -fvisibility=hidden -fno-semantic-interposition
@@ -109,16 +112,21 @@ $(REVISION_SOURCES:%.c=$(BUILD)/%.o): build/revision
 $(REVISION_SOURCES:%.c=$(BUILD)/%.o): private EXTRA = -DFACET_REVISION='"$(file <build/revision)"' \
   -DFACET_SCALAPACK_VERSION='"$(FOUND_SCALAPACK)"' -DFACET_OPTIONS=$(call quoted,"$(subst ",\",$(subst \,\\,$(strip $(OPTIONS))))")
 
+# What the compiler takes for granted of an x86-64, for the file that asks whether it is there, itself compiled for any.
+GRANTED = $(shell $(FOUND_CC) $(OPTIONS) -dM -E -xc /dev/null | \
+  sed -nE 's/^.define __(SSE4_2|POPCNT|AVX|XOP|FMA4?|AVX2|BMI2|AVX512[A-Z0-9]+)__ 1$$/\1/p')
+$(BUILD)/mpi/program/processor.o: private EXTRA = $(if $(GRANTED),-march=x86-64 -DFACET_GRANTED='" $(GRANTED) "')
+
 # Products and sums in one instruction, where nothing but speed depends on it: C17 alone would keep them apart.
 $(BUILD)/src/kernels/winograd.o $(BUILD)/src/kernels/image.o $(BUILD)/src/kernels/inner.o: private EXTRA = -ffp-contract=fast
 # Vector versions of exp and log, which compilers take under -ffast-math alone.
-$(BUILD)/src/embed/tsne_pairs.o: private EXTRA = -ffast-math
+$(BUILD)/src/embed/tsne_pairs.o: private EXTRA = -ffast-math -ffp-contract=fast
 
 # The program and the tests see the library's rooms; its users see what include/facet declares, and nothing else: all
 # other names are hidden in the objects, and local in the libraries that are made of them.
 $(LIBRARY_OBJECTS): private PLACED = $(SHARED)
 $(BUILD)/rooms.a: $(LIBRARY_OBJECTS)
-$(BUILD)/program.a: $(filter-out %/mpi/program/facet.o,$(PROGRAM_OBJECTS))
+$(BUILD)/program.a: $(filter-out %/mpi/program/facet.o %/mpi/program/processor.o,$(PROGRAM_OBJECTS))
 $(BUILD)/rooms.a $(BUILD)/program.a:
 	@rm -f $@.new
 	$(SAY) ar $@
@@ -130,7 +138,7 @@ $(BUILD)/libfacet.a: $(LIBRARY_OBJECTS)
 $(BUILD)/libfacet.so: $(LIBRARY_OBJECTS)
 	$(SAY) link $@
 	$(SHOW)$(COMPILE) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs,--as-needed $^ -o $@ $(LDFLAGS) $(FOUND_LIBRARY_LIBS) -lm
-$(BUILD)/facet: $(BUILD)/mpi/program/facet.o $(BUILD)/program.a $(BUILD)/rooms.a
+$(BUILD)/facet: $(BUILD)/mpi/program/facet.o $(BUILD)/mpi/program/processor.o $(BUILD)/program.a $(BUILD)/rooms.a
 	$(SAY) link $@
 	$(SHOW)$(COMPILE) $^ -o $@ $(LIBRARIES)
 
@@ -227,7 +235,7 @@ docs-check: $(TEST_PROGRAMS) $(BUILD)/facet
 
 install: all
 	@PREFIX=$(call quoted,$(PREFIX)) DESTDIR=$(call quoted,$(DESTDIR)) LIBDIR=$(call quoted,$(or $(LIBDIR),$(PREFIX)/lib)) \
-	  VERSION=$(VERSION) SONAME=$(SONAME) LIBS=$(call quoted,-fopenmp $(strip $(LDFLAGS) $(FOUND_LIBRARY_LIBS)) -lm) \
+	  VERSION=$(VERSION) SONAME=$(SONAME) LIBS=$(call quoted,$(FOUND_OPENMP) $(strip $(LDFLAGS) $(FOUND_LIBRARY_LIBS)) -lm) \
 	  tools/install $(BUILD)
 
 clean:

@@ -158,12 +158,14 @@ static facet_status start(const command *c, int argc, char **argv, arguments *a,
   FACET_TRY(take_arguments(c, argc, argv, a));
   if (!c->ranks)
     return c->run(a->own, a->fresh);
-  facet_blas_core_fit(argv);
   if (a->ranks > 0)
     return facet_launch(a->ranks, (char *const[]){a->own[0], a->fresh ? "--fresh" : NULL, NULL}, speaks);
+  facet_blas_core_fit(argv); /* every rank for itself: nodes may differ */
   MPI_Init(&argc, &argv);
   *speaks = facet_rank(MPI_COMM_WORLD) == 0;
-  facet_status status = c->run(a->own, a->fresh);
+  facet_status status = facet_launch_check(facet_ranks(MPI_COMM_WORLD), speaks);
+  if (status == FACET_OK)
+    status = c->run(a->own, a->fresh);
   MPI_Finalize();
   return status;
 }

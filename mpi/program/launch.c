@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ranks/versions.h"
+
 enum { MARK = '\036', MOST_ARGUMENTS = 64, READ_BYTES = 4096 };
 
 static volatile pid_t mpirun;
@@ -49,6 +51,30 @@ bool facet_launched(void)
     if (getenv(names[i]))
       return true;
   return false;
+}
+
+facet_status facet_launch_check(int ranks, bool *speaks)
+{
+  static const char *const names[][2] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"}, {"PMI_SIZE", "PMI_RANK"}};
+  const char *most = NULL, *rank = NULL;
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    const char *size = getenv(names[i][0]);
+    if (size && atoi(size) <= 1) /* that one is alone, too */
+      return FACET_OK;
+    if (size && !most) {
+      most = size;
+      rank = getenv(names[i][1]);
+    }
+  }
+  if (ranks > 1 || !most)
+    return FACET_OK;
+  int count;
+  *speaks = !rank || atoi(rank) == 0;
+  return facet_raise(
+      FACET_USAGE,
+      "the launcher started %s processes, but each is alone: facet is built with %s, whose mpirun has to "
+      "start it",
+      most, facet_versions(&count)[0].text);
 }
 
 /* What Open MPI 4 and 5 need to be told, unless the user has told them: no words of their own, a rank for a hardware

@@ -13,6 +13,9 @@ facet_status facet_launch(int ranks, char *const arguments[], bool *speaks);
 /* On rank 0 of such a run, at the very end: its status for the launcher. All ranks exit with 0 then, so that mpirun
  * has no reason to end anyone early. */
 void facet_launch_report(facet_status status);
+/* FACET_USAGE where a launcher started several processes, but MPI sees one alone: each would do the whole study, and
+ * all would write the same files. ranks: as MPI says. speaks: is that of one of them then. */
+facet_status facet_launch_check(int ranks, bool *speaks);
 /* Whether a launcher of ranks has started this process: mpirun's, srun's or another's. */
 bool facet_launched(void);
 

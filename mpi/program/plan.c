@@ -97,7 +97,7 @@ static facet_status describe_variant(const facet_study *study, const facet_makin
   v->seed = m->variant.seed;
   bool pruned = recipe && !recipe->onnx && !recipe->mask;
   v->method = !recipe ? "dense" : pruned ? m->variant.method->name : recipe->onnx ? "external" : "mask";
-  v->scope = pruned ? facet_scope_name(m->variant.scope) : "";
+  v->scope = pruned ? facet_scope_name((int)m->variant.scope) : "";
   v->onnx = slash ? slash + 1 : m->file;
   v->achieved = facet_mask_sparsity(m->zeros);
   v->layers = m->zeros->layers;

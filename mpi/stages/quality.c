@@ -25,7 +25,7 @@ static facet_status count_penalties(void *self, int64_t first, int64_t count)
 
 facet_status facet_rank_qualities_find(MPI_Comm comm, const facet_embedded *e, facet_rank_qualities *found)
 {
-  counting c = {NULL};
+  counting c = {0};
   facet_status status = facet_agree(comm, facet_ranking_create(e, &c.ranking));
   if (status == FACET_OK)
     status = facet_portions_run(comm, &(facet_portions){"judge", e->samples, UNIT, STEP, &c, count_penalties});

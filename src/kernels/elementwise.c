@@ -4,6 +4,13 @@
 #include <math.h>
 #include <string.h>
 
+/* A loop of which no turn reads or writes an element of another. */
+#ifdef __clang__
+#define FOR_EACH(i, count) _Pragma("clang loop vectorize(assume_safety)") for (int64_t i = 0; i < (count); i++)
+#else
+#define FOR_EACH(i, count) _Pragma("GCC ivdep") for (int64_t i = 0; i < (count); i++)
+#endif
+
 #define REAL        float
 #define INTEGER     int32_t
 #define NAME(x)     x##_f32

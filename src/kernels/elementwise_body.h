@@ -1,5 +1,5 @@
 /* The body of elementwise.c for one REAL; NAME(x) makes names unique.  No include guard: included twice.
- * `GCC ivdep`: such a loop may work in place; an element is written after it was read and no other depends on it. */
+ * FOR_EACH: such a loop may work in place; an element is written after it was read and no other depends on it. */
 
 /* Eight numbers in registers, and what comparing them gives: integers of the same width. */
 enum { NAME(WIDE) = 8 };
@@ -39,8 +39,7 @@ static void NAME(gate)(int64_t size, int64_t padding, double alpha, double bound
       near += ABSOLUTE(z[i]) <= shut;
     *ties += (int32_t)(near - (INTEGER)padding);
   }
-#pragma GCC ivdep
-  for (int64_t i = 0; i < size; i++) {
+  FOR_EACH(i, size) {
     REAL u = z[i];
     slope[i] = u > shut ? (REAL)1 : a;
     out[i] = (u > 0 ? (REAL)1 : a) * u;
@@ -112,8 +111,7 @@ static void NAME(select_pullback)(int64_t size, int64_t samples, int64_t rows, c
   REAL *out = out_;
   for (int64_t s = 0; s < samples; s++, winner += size)
     for (int64_t r = 0; r < rows; r++, g += size, out += size, addend += addend ? size : 0)
-#pragma GCC ivdep
-      for (int64_t i = 0; i < size; i++)
+      FOR_EACH(i, size)
         out[i] = (addend ? addend[i] : 0) + (winner[i] == which ? g[i] : 0);
 }
 
@@ -131,8 +129,7 @@ static inline void NAME(channel_lanes)(int64_t positions, int lanes, const REAL 
                                        const REAL *addend, const REAL *in, REAL *out)
 {
   for (int64_t s = 0; s < positions; s++)
-#pragma GCC ivdep
-    for (int c = 0; c < lanes; c++) {
+    FOR_EACH(c, lanes) {
       int64_t i = s * lanes + c;
       out[i] = scale[c] * in[i] + (shift ? shift[c] : 0) + (addend ? addend[i] : 0);
     }
@@ -148,8 +145,7 @@ static void NAME(channels)(facet_layout layout, const void *scale_, const void *
     const REAL *d = scale + b * k, *a = shift ? shift + b * k : NULL, *more = addend ? addend + b * block : NULL;
     if (k == 1) {
       REAL factor = d[0], constant = a ? a[0] : 0;
-#pragma GCC ivdep
-      for (int64_t i = 0; i < block; i++)
+      FOR_EACH(i, block)
         out[b * block + i] = factor * in[b * block + i] + constant + (more ? more[i] : 0);
     } else if (k == 8) {
       NAME(channel_lanes)(layout.spatial, 8, d, a, more, in + b * block, out + b * block);
@@ -163,9 +159,7 @@ static void NAME(diagonal)(int64_t size, const void *scale_, const void *shift_,
 {
   const REAL *scale = scale_, *shift = shift_, *in = in_;
   REAL *out = out_;
-
-#pragma GCC ivdep
-  for (int64_t i = 0; i < size; i++)
+  FOR_EACH(i, size)
     out[i] = scale[i] * in[i] + shift[i];
 }
 
@@ -177,15 +171,11 @@ static void NAME(gate_pullback)(int64_t size, int64_t samples, int64_t rows, int
   for (int64_t s = 0; s < samples; s++, slope += slope_step)
     for (int64_t r = 0; r < rows; r++, g += size, out += size) {
       if (addend) {
-
-#pragma GCC ivdep
-        for (int64_t i = 0; i < size; i++)
+        FOR_EACH(i, size)
           out[i] = addend[i] + slope[i] * g[i];
         addend += size;
       } else {
-
-#pragma GCC ivdep
-        for (int64_t i = 0; i < size; i++)
+        FOR_EACH(i, size)
           out[i] = slope[i] * g[i];
       }
     }
@@ -198,8 +188,7 @@ static void NAME(gate_pullback_sum)(int64_t size, int64_t samples, int64_t rows,
   REAL *out = out_;
   for (int64_t s = 0; s < samples; s++, slope += size)
     for (int64_t r = 0; r < rows; r++, g += size, more += size, out += size)
-#pragma GCC ivdep
-      for (int64_t i = 0; i < size; i++)
+      FOR_EACH(i, size)
         out[i] = slope[i] * (g[i] + more[i]);
 }
 
@@ -208,14 +197,10 @@ static void NAME(add)(int64_t count, const void *a_, double factor, const void *
   const REAL *a = a_, *b = b_;
   REAL *out = out_, f = (REAL)factor;
   if (a)
-
-#pragma GCC ivdep
-    for (int64_t i = 0; i < count; i++)
+    FOR_EACH(i, count)
       out[i] = a[i] + f * b[i];
   else
-
-#pragma GCC ivdep
-    for (int64_t i = 0; i < count; i++)
+    FOR_EACH(i, count)
       out[i] = f * b[i];
 }
 
@@ -572,9 +557,7 @@ static inline void NAME(norm_apply)(int64_t positions, int64_t step, const REAL 
 static inline void NAME(norm_apply_single)(int64_t positions, int64_t step, const REAL *u, const REAL *g, REAL a,
                                            REAL b, REAL m, REAL c, REAL *out)
 {
-
-#pragma GCC ivdep
-  for (int64_t p = 0; p < positions; p++)
+  FOR_EACH(p, positions)
     out[p * step] = (g ? a * g[p * step] : 0) + b * (u[p * step] - m) + c;
 }
 

@@ -101,3 +101,17 @@ def test_help_of_a_command():
     done = run("run", "--help")
     assert done.returncode == 0 and re.search(r"facet run STUDY.yaml \[-n RANKS\]", done.stdout) and "75 interrupted" in done.stdout
     assert "checksum" not in done.stdout
+
+
+@pytest.mark.parametrize("size, rank", [("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"), ("PMI_SIZE", "PMI_RANK")])
+def test_ranks_of_another_mpi_are_refused(small, monkeypatch, size, rank):
+    """Under the launcher of another MPI every process is alone, and all would write the same files."""
+    monkeypatch.setenv(size, "4")
+    for me in ("0", "3"):
+        monkeypatch.setenv(rank, me)
+        done = run("run", small / "study.yaml")
+        assert done.returncode == 64 and not (small / "out").exists()
+        said = [line for line in done.stderr.splitlines() if "facet: the launcher started 4 processes, but each is alone" in line]
+        assert len(said) == (me == "0") == len(lines(done))  # one of them speaks
+    monkeypatch.setenv(size, "1")
+    assert run("check", small / "study.yaml").returncode == 0

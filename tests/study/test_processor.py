@@ -1,0 +1,38 @@
+"""A program built for a processor that has more than this one."""
+
+import os
+import subprocess
+
+import pytest
+
+from conftest import ROOT
+
+FLAGS = open("/proc/cpuinfo").read().split("flags", 1)[-1].split("\n", 1)[0].split() if os.path.exists("/proc/cpuinfo") else []
+pytestmark = pytest.mark.skipif("sse2" not in FLAGS, reason="no x86-64")
+
+
+def built_for(folder, *features):
+    """What a main says that is linked with the check."""
+    (folder / "main.c").write_text('#include <stdio.h>\nint main(void) { puts("runs"); return 0; }\n')
+    subprocess.run([os.environ.get("CC", "cc"), "-D_GNU_SOURCE", f'-DFACET_GRANTED=" {" ".join(features)} "', "-o", folder / "main",
+                    folder / "main.c", ROOT / "mpi/program/processor.c"], check=True)
+    return lambda **rank: subprocess.run([folder / "main"], capture_output=True, text=True, env={**os.environ, **rank})
+
+
+def test_a_line_instead_of_an_illegal_instruction(tmp_path):
+    lacking = [name for name in ("XOP", "FMA4", "AVX512F", "AVX2") if name.lower() not in FLAGS]
+    if not lacking:
+        pytest.skip("this processor has everything")
+    start = built_for(tmp_path, "SSE4_2", lacking[0])
+    done = start()
+    assert (done.returncode, done.stdout) == (70, "")
+    assert done.stderr == (f"facet: built for another processor, this one has no {lacking[0]}: build it here, or with "
+                           "ARCH=x86-64 for any\n")
+    assert start(OMPI_COMM_WORLD_RANK="1").stderr == ""  # one rank speaks
+    assert start(OMPI_COMM_WORLD_RANK="0").stderr == done.stderr
+
+
+def test_what_is_there_runs(tmp_path):
+    known = {"SSE4_2": "sse4_2", "POPCNT": "popcnt", "AVX2": "avx2", "AVX512F": "avx512f"}
+    done = built_for(tmp_path, *(name for name, flag in known.items() if flag in FLAGS))()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "runs\n", "")
