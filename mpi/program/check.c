@@ -1,9 +1,10 @@
-/* What `facet check` shows: variants, tiles, work, memory per rank, disk.
+/* What `facet check` shows: first what a run will take and need not do again; then variants, tiles, work.
  *
  * Memory is not summed up from formulas.  When it comes to be asked, this process has read the same data and networks
  * as a run would, and what a run makes beside them is made here too, and measured, and thrown away. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/process_memory.h"
 #include "output.h"
@@ -15,6 +16,14 @@
 #include "stages/reuse.h"
 
 enum { BESIDE = 12 << 20 }; /* bytes that HDF5 and MPI take for the store in a run. Measured. */
+
+/* What a run will take. */
+typedef struct {
+  int ranks;
+  double seconds, memory;  /* of all stages; bytes of a rank */
+  char parts[1000];        /* "training 3 s, analyse 12 s" */
+  int64_t networks, tiles; /* that are there and true */
+} forecast;
 
 /* Memory of the process: at its fullest while it read, or in the stage to come that takes the most. What is there after
  * those stages were tried out, code made by oneDNN for one, stays in a run, too. */
@@ -50,29 +59,55 @@ static bool zeros_are_known(const facet_recipes *recipes, const facet_variant *v
   return !recipe || recipe->onnx || recipe->mask || (!variant->method->rule && !variant->method->needs_data);
 }
 
-/* What the variants are and what they cost. "not 0": the same without the weights that are removed, "-" where only
- * training, or scoring, will tell. */
-static void print_variants(const facet_plan *plan, const facet_family *family, const double *forward)
+/* Whether a variant is a replicate of one before it, and how many replicates begin with it. */
+static bool is_repeated(const facet_store_plan *s, int v, int *replicates)
+{
+  bool repeated = false;
+  *replicates = 0;
+  for (int i = 0; i < s->variants; i++) {
+    bool alike = strcmp(s->variant[i].replicate, s->variant[v].replicate) == 0;
+    repeated = repeated || (alike && i < v);
+    *replicates += alike;
+  }
+  return repeated;
+}
+
+/* What a variant is and what it costs, or the first of so many replicates. "not 0": the same without the weights that
+ * are removed, "-" where only training, or scoring, will tell. */
+static void print_variant(const facet_store_variant *v, int replicates, bool zeros, double forward)
+{
+  const facet_store_cost *c = &v->cost;
+  char flops[12], sparse[12] = "-", bytes[12], light[12] = "-", parameters[12], seed[24];
+  if (zeros) {
+    (void)short_number((double)c->flops_sparse, sparse);
+    (void)short_number((double)c->bytes_sparse, light);
+  }
+  (void)snprintf(seed, sizeof seed, replicates > 1 ? "%u.." : "%u", v->seed);
+  printf("%-32s %-10s %-7s %8g %5s %7g %10s %9s %9s %9s %9s %8.3g ms %s\n", replicates > 1 ? v->replicate : v->name,
+         v->method, v->scope, v->sparsity, seed, c->epochs, short_number((double)c->parameters, parameters),
+         short_number((double)c->flops, flops), sparse, short_number((double)c->bytes, bytes), light, 1e3 * forward,
+         v->linearize ? "yes" : "no");
+}
+
+static void print_variants(const facet_plan *plan, const facet_family *family, const double *forward, bool verbose)
 {
   const facet_store_plan *s = &plan->store;
   double epochs = 0, samples = 0;
+  int folded = 0, replicates;
+  char text[12];
   printf("\n%-32s %-10s %-7s %8s %5s %7s %10s %9s %9s %9s %9s %11s %s\n", "variant", "method", "scope", "sparsity",
          "seed", "epochs", "parameters", "FLOPs", "not 0", "bytes", "not 0", "forward", "linearized");
   for (int i = 0; i < s->variants; i++) {
-    const facet_store_variant *v = &s->variant[i];
-    const facet_store_cost *c = &v->cost;
-    char flops[12], sparse[12] = "-", bytes[12], light[12] = "-", parameters[12];
-    if (zeros_are_known(family->making.recipes, &family->member[i].variant)) {
-      (void)short_number((double)c->flops_sparse, sparse);
-      (void)short_number((double)c->bytes_sparse, light);
-    }
-    printf("%-32s %-10s %-7s %8g %5u %7g %10s %9s %9s %9s %9s %8.3g ms %s\n", v->name, v->method, v->scope, v->sparsity,
-           v->seed, c->epochs, short_number((double)c->parameters, parameters), short_number((double)c->flops, flops),
-           sparse, short_number((double)c->bytes, bytes), light, 1e3 * forward[i], v->linearize ? "yes" : "no");
-    epochs += c->epochs;
-    samples += (double)c->samples;
+    bool repeated = is_repeated(s, i, &replicates);
+    if (verbose || !repeated)
+      print_variant(&s->variant[i], verbose ? 1 : replicates,
+                    zeros_are_known(family->making.recipes, &family->member[i].variant), forward[i]);
+    folded += repeated;
+    epochs += s->variant[i].cost.epochs;
+    samples += (double)s->variant[i].cost.samples;
   }
-  char text[12];
+  if (folded > 0 && !verbose)
+    printf("%d replicates more, of other seeds (--verbose lists them)\n", folded);
   printf("\ntraining         %g epochs, %s samples in all\n", epochs, short_number(samples, text));
 }
 
@@ -90,17 +125,16 @@ static const char *short_time(double seconds, char text[32])
 }
 
 /* Time of all stages, and of each that takes some. */
-static facet_status print_forecast(const facet_context *context, const facet_speeds *speeds, int ranks)
+static facet_status forecast_time(const facet_context *context, const facet_speeds *speeds, forecast *f)
 {
-  char all[32], parts[1000] = "";
-  double sum = 0, one;
+  char text[32];
+  double one;
   for (const facet_stage *const *s = facet_stages; *s; s++)
     if ((*s)->seconds && facet_stage_wanted(*s, context->plan)) {
-      FACET_TRY((*s)->seconds(context, speeds, ranks, &one));
-      sum += one;
-      facet_append(parts, sizeof parts, ", ", "%s %s", (*s)->name, short_time(one, all));
+      FACET_TRY((*s)->seconds(context, speeds, f->ranks, &one));
+      f->seconds += one;
+      facet_append(f->parts, sizeof f->parts, ", ", "%s %s", (*s)->name, short_time(one, text));
     }
-  printf("time             about %s on %d rank%s: %s\n", short_time(sum, all), ranks, ranks == 1 ? "" : "s", parts);
   return FACET_OK;
 }
 
@@ -120,19 +154,17 @@ static void print_work(const facet_plan *plan)
   }
 }
 
-static facet_status print_plan(const facet_context *context, int ranks, double *forward)
+static void print_plan(const facet_context *context, const forecast *f, const double *forward, bool verbose)
 {
   const facet_plan *plan = context->plan;
   const facet_store_plan *s = &plan->store;
   int64_t linear = 0, passes = s->samples * s->variants * s->conditions;
-  double memory;
-  facet_speeds speeds;
+  char text[32];
   for (int64_t i = 0; i < facet_plan_tiles(plan); i++)
     linear += facet_plan_tile(plan, i).linear;
-  FACET_TRY(memory_per_rank(context, ranks, &memory)); /* before anything is made to be timed */
-  FACET_TRY(facet_speeds_measure(plan, context->family, forward, &speeds));
-  print_variants(plan, context->family, forward);
-  print_work(plan);
+  print_variants(plan, context->family, forward, verbose);
+  if (verbose)
+    print_work(plan);
   printf("\nconditions       %d\n", s->conditions);
   printf("test samples     %lld of %lld x %lld x %lld, %d classes\n", (long long)s->samples,
          (long long)s->image.channels, (long long)s->image.height, (long long)s->image.width, s->classes);
@@ -143,40 +175,69 @@ static facet_status print_plan(const facet_context *context, int ranks, double *
     printf("spectra          %lld singular values of %lld x %lld, method %s\n", (long long)s->components,
            (long long)s->linear_samples * s->linear_rows, (long long)plan->inputs,
            facet_spectrum_name(s->spectrum_method));
-  FACET_TRY(print_forecast(context, &speeds, ranks));
-  printf("memory per rank  about %.3f GiB (%d rank%s here)\n", memory / 0x1p30, ranks, ranks == 1 ? "" : "s");
+  printf("time             about %s on %d rank%s: %s\n", short_time(f->seconds, text), f->ranks,
+         f->ranks == 1 ? "" : "s", f->parts);
+  printf("memory per rank  about %.3f GiB (%d rank%s)\n", f->memory / 0x1p30, f->ranks, f->ranks == 1 ? "" : "s");
   printf("disk             %.2f GiB in %s/study.h5\n", (double)facet_store_bytes(s) / 0x1p30, s->settings->output);
-  return FACET_OK;
 }
 
 /* What of the output is still true, so that a run need not make it. */
-static facet_status print_reused(const facet_context *context, facet_output_state state)
+static facet_status find_reused(const facet_context *context, facet_output_state state, forecast *f)
 {
   const facet_settings *settings = context->plan->store.settings;
+  if (state != FACET_OUTPUT_SAME && state != FACET_OUTPUT_EDITED)
+    return FACET_OK;
   char *store = facet_format("%s/study.h5", settings->output), *before = facet_reuse_file(settings);
-  int64_t networks = 0, tiles = 0;
   facet_status status = store && before ? FACET_OK : FACET_OS;
   for (int i = 0; i < context->family->count; i++)
-    networks += context->family->member[i].sha256[0] != '\0';
+    f->networks += context->family->member[i].sha256[0] != '\0';
   bool here = status == FACET_OK && state == FACET_OUTPUT_EDITED && facet_exists(store);
   if (status == FACET_OK)
-    status = facet_reuse_count(context, here ? store : before, &tiles);
+    status = facet_reuse_count(context, here ? store : before, &f->tiles);
   int64_t done = status == FACET_OK && state == FACET_OUTPUT_SAME ? facet_before_parts(store, "analyse") : 0;
-  if (status == FACET_OK)
-    printf("reused           %lld of %d networks, %lld of %lld tiles, of what is in %s\n", (long long)networks,
-           context->family->count, (long long)(done > tiles ? done : tiles), (long long)facet_plan_tiles(context->plan),
-           settings->output);
+  f->tiles = done > f->tiles ? done : f->tiles;
   facet_free(&store);
   facet_free(&before);
   return status;
 }
 
-static facet_status print_output(const facet_context *context, facet_output_state state)
+/* The answer in a few lines, before all else. */
+static void print_verdict(const facet_context *context, facet_output_state state, const forecast *f)
 {
+  const facet_store_plan *s = &context->plan->store;
+  const char *output = s->settings->output;
+  char text[32];
+  printf("%s: about %s on %d rank%s, %.2f GiB of memory each, %.2f GiB of disk\n", s->settings->name,
+         short_time(f->seconds, text), f->ranks, f->ranks == 1 ? "" : "s", f->memory / 0x1p30,
+         (double)facet_store_bytes(s) / 0x1p30);
   if (state == FACET_OUTPUT_OTHER)
     printf("output           %s holds the results of a different study: a run needs --fresh, or another output\n",
-           context->plan->store.settings->output);
-  return state == FACET_OUTPUT_SAME || state == FACET_OUTPUT_EDITED ? print_reused(context, state) : FACET_OK;
+           output);
+  else if (state != FACET_OUTPUT_EMPTY)
+    printf(
+        "reused           %lld of %d networks, %lld of %lld tiles, of what is in %s; the time above is without that\n",
+        (long long)f->networks, context->family->count, (long long)f->tiles, (long long)facet_plan_tiles(context->plan),
+        output);
+}
+
+/* Memory comes first: before anything is made to be timed. */
+static facet_status print_all(const facet_context *context, facet_output_state state, forecast *f, const char *filled)
+{
+  double *forward = NULL;
+  facet_speeds speeds;
+  facet_status status = FACET_OK;
+  FACET_NEW_GO(done, status, forward, context->plan->store.variants);
+  FACET_GO(done, status, memory_per_rank(context, f->ranks, &f->memory));
+  FACET_GO(done, status, facet_speeds_measure(context->plan, context->family, forward, &speeds));
+  FACET_GO(done, status, forecast_time(context, &speeds, f));
+  FACET_GO(done, status, find_reused(context, state, f));
+  print_verdict(context, state, f);
+  if (filled)
+    printf("\n%s", filled);
+  print_plan(context, f, forward, filled != NULL);
+done:
+  facet_free(&forward);
+  return status;
 }
 
 static facet_status look(const facet_session *s, facet_making *making, facet_output_state *state)
@@ -201,33 +262,26 @@ static void warn_of_folding(const facet_family *family)
     fprintf(stderr, "facet: warning: %s: %s\n", making->model->onnx, note);
 }
 
-static facet_status check(int ranks, const char *file, facet_session *s)
+static facet_status check(int ranks, const facet_call *call, facet_session *s)
 {
   facet_context context = {.comm = MPI_COMM_SELF, .plan = &s->plan, .data = &s->data, .family = &s->family};
-  double *forward = NULL;
-  FACET_TRY(facet_session_read(file, s));
-  facet_making making = facet_session_making(s);
+  forecast f = {.ranks = call->ranks > 0 ? call->ranks : ranks};
   facet_output_state state;
+  FACET_TRY(facet_session_read(call->file[0], s));
+  facet_making making = facet_session_making(s);
   FACET_TRY(look(s, &making, &state));
   FACET_TRY(facet_family_sketch(&making, &s->family));
-  FACET_TRY(facet_session_plan(s, ranks));
-  FACET_NEW(forward, s->plan.store.variants);
+  FACET_TRY(facet_session_plan(s, f.ranks));
   facet_versions_warn();
   warn_of_folding(&s->family);
-  printf("%s", s->filled);
-  facet_status status = print_plan(&context, ranks, forward);
-  if (status == FACET_OK)
-    status = print_output(&context, state);
-  facet_free(&forward);
-  return status;
+  return print_all(&context, state, &f, call->verbose ? s->filled : NULL);
 }
 
-facet_status facet_check(char *const *argument, bool fresh)
+facet_status facet_check(const facet_call *call)
 {
-  (void)fresh;
   MPI_Comm comm = MPI_COMM_WORLD;
   facet_session s = {0};
-  facet_status status = facet_rank(comm) == 0 ? check(facet_ranks(comm), argument[0], &s) : FACET_OK;
+  facet_status status = facet_rank(comm) == 0 ? check(facet_ranks(comm), call, &s) : FACET_OK;
   facet_session_clear(&s);
   return facet_agree(comm, status);
 }

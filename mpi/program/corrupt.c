@@ -112,14 +112,13 @@ static facet_status write_all(work *w, const char *folder)
   return write_file(w, -1, folder);
 }
 
-facet_status facet_corrupt_study(char *const *argument, bool fresh)
+facet_status facet_corrupt_study(const facet_call *call)
 {
-  (void)fresh;
   facet_session s = {0};
-  facet_status status = facet_session_read(argument[0], &s);
+  facet_status status = facet_session_read(call->file[0], &s);
   work w = {s.study, s.data.test, NULL, NULL};
   if (status == FACET_OK)
-    status = write_all(&w, argument[1]);
+    status = write_all(&w, call->file[1]);
   FACET_FREE(&w.pixels, &w.bytes);
   facet_session_clear(&s);
   return status;

@@ -14,29 +14,26 @@
 typedef struct {
   const char *name, *takes;
   const char *says; /* lines of the help */
-  bool starts;      /* takes --fresh and -n */
-  bool ranks;       /* collective; the others do without MPI */
+  const char *options;
+  bool ranks; /* collective; the others do without MPI */
   facet_command *run;
 } command;
 
 typedef struct {
-  char *own[2]; /* what the command takes */
-  int owned;
-  bool fresh, ranked; /* ranked: by the launcher of ranks */
-  int ranks;          /* to be launched; 0: those that are there */
+  facet_call call;
+  int files;
+  bool ranked; /* by the launcher of ranks */
 } arguments;
 
-static facet_status inspect(char *const *argument, bool fresh)
+static facet_status inspect(const facet_call *call)
 {
-  (void)fresh;
-  return facet_inspect(argument[0]);
+  return facet_inspect(call->file[0]);
 }
 
-static facet_status checksum(char *const *argument, bool fresh)
+static facet_status checksum(const facet_call *call)
 {
-  (void)fresh;
   char hex[65];
-  FACET_TRY(facet_store_checksum(argument[0], hex));
+  FACET_TRY(facet_store_checksum(call->file[0], hex));
   printf("%s\n", hex);
   return FACET_OK;
 }
@@ -46,14 +43,16 @@ static const command commands[] = {
      "the whole study: train or read networks, prune, linearize, measure;\n"
      "started again, it goes on where it was; --fresh starts over;\n"
      "-n: on so many ranks, by mpirun (FACET_MPIRUN: options for it)",
-     true, true, facet_run},
-    {"check", "STUDY.yaml", "validate; print the study with defaults, variants, tiles, work, memory, disk", false, true,
-     facet_check},
-    {"inspect", "MODEL.onnx", "nodes, shapes, parameters, zeros, dead channels, cost; what is not supported", false,
-     false, inspect},
-    {"corrupt", "STUDY.yaml DIR", "write the study's test samples under its conditions, as .npy files", false, false,
+     "[-n RANKS] [--fresh]", true, facet_run},
+    {"check", "STUDY.yaml",
+     "validate; time, memory and disk of a run on so many ranks, what it need not do again, variants and work;\n"
+     "--verbose: the study with all defaults, and every replicate",
+     "[-n RANKS] [--verbose]", true, facet_check},
+    {"inspect", "MODEL.onnx", "nodes, shapes, parameters, zeros, dead channels, cost; what is not supported", "", false,
+     inspect},
+    {"corrupt", "STUDY.yaml DIR", "write the study's test samples under its conditions, as .npy files", "", false,
      facet_corrupt_study},
-    {"checksum", "STUDY.h5", "one line that depends on the results alone", false, false, checksum},
+    {"checksum", "STUDY.h5", "one line that depends on the results alone", "", false, checksum},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -61,10 +60,10 @@ static const char statuses[] =
     "Exit status: 0 done, 64 usage, 65 bad input, 66 input missing, 70 internal error, 71 out of memory,\n"
     "73 cannot create output, 74 reading or writing failed (disk full), 75 interrupted and resumable.\n";
 
-/* "run STUDY.yaml [-n RANKS] [--fresh]". */
+/* "run STUDY.yaml [-n RANKS] [--fresh]". The options are looked up there, too. */
 static const char *usage_of(const command *c, char text[64])
 {
-  (void)snprintf(text, 64, "%s %s%s", c->name, c->takes, c->starts ? " [-n RANKS] [--fresh]" : "");
+  (void)snprintf(text, 64, "%s %s%s%s", c->name, c->takes, c->options[0] ? " " : "", c->options);
   return text;
 }
 
@@ -116,26 +115,30 @@ static facet_status take_number(const char *option, const char *text, int least,
   return FACET_OK;
 }
 
-/* An option, and the word behind it; *words that were taken. */
-static facet_status take_option(const char *option, const char *next, arguments *a, int *words)
+/* An option of the command, and the word behind it; *words that were taken. */
+static facet_status take_option(const command *c, const char *option, const char *next, arguments *a, int *words)
 {
-  static const char *const known[] = {"--fresh", "-n", "--help"};
+  static const char *const known[] = {"-n", "--fresh", "--verbose", "--help"};
   int columns;
   *words = 2;
-  if (strcmp(option, "-n") == 0)
-    return take_number(option, next, 1, &a->ranks);
   if (strcmp(option, "--ranked") == 0) { /* the launcher's: columns of its terminal, 0 without one */
     FACET_TRY(take_number(option, next, 0, &columns));
     facet_progress_columns(columns);
     a->ranked = true;
     return FACET_OK;
   }
+  if (!strstr(c->options, option)) {
+    const char *near = facet_nearest_word(option, known, sizeof known / sizeof known[0]);
+    return near && (strstr(c->options, near) || asks_help(near))
+               ? facet_raise(FACET_USAGE, "there is no option '%s'; did you mean '%s'?", option, near)
+               : facet_raise(FACET_USAGE, "there is no option '%s'", option);
+  }
+  if (strcmp(option, "-n") == 0)
+    return take_number(option, next, 1, &a->call.ranks);
   *words = 1;
-  a->fresh = strcmp(option, "--fresh") == 0;
-  const char *near = a->fresh ? "" : facet_nearest_word(option, known, sizeof known / sizeof known[0]);
-  return a->fresh ? FACET_OK
-         : near   ? facet_raise(FACET_USAGE, "there is no option '%s'; did you mean '%s'?", option, near)
-                  : facet_raise(FACET_USAGE, "there is no option '%s'", option);
+  a->call.fresh |= strcmp(option, "--fresh") == 0;
+  a->call.verbose |= strcmp(option, "--verbose") == 0;
+  return FACET_OK;
 }
 
 /* Options may stand anywhere behind the command. */
@@ -143,11 +146,11 @@ static facet_status take_arguments(const command *c, int argc, char **argv, argu
 {
   int wanted = strchr(c->takes, ' ') ? 2 : 1;
   for (int i = 2, words = 1; i < argc; i += words, words = 1)
-    if (c->starts && argv[i][0] == '-')
-      FACET_TRY(take_option(argv[i], argv[i + 1], a, &words));
-    else if (a->owned++ < wanted)
-      a->own[a->owned - 1] = argv[i];
-  return a->owned == wanted ? FACET_OK : refuse();
+    if (c->options[0] && argv[i][0] == '-')
+      FACET_TRY(take_option(c, argv[i], argv[i + 1], a, &words));
+    else if (a->files++ < wanted)
+      a->call.file[a->files - 1] = argv[i];
+  return a->files == wanted ? FACET_OK : refuse();
 }
 
 /* ---- running it ---- */
@@ -157,15 +160,16 @@ static facet_status start(const command *c, int argc, char **argv, arguments *a,
 {
   FACET_TRY(take_arguments(c, argc, argv, a));
   if (!c->ranks)
-    return c->run(a->own, a->fresh);
-  if (a->ranks > 0)
-    return facet_launch(a->ranks, (char *const[]){a->own[0], a->fresh ? "--fresh" : NULL, NULL}, speaks);
+    return c->run(&a->call);
+  if (a->call.ranks > 0 && c->run == facet_run)
+    return facet_launch(a->call.ranks, (char *const[]){a->call.file[0], a->call.fresh ? "--fresh" : NULL, NULL},
+                        speaks);
   facet_blas_core_fit(argv); /* every rank for itself: nodes may differ */
   MPI_Init(&argc, &argv);
   *speaks = facet_rank(MPI_COMM_WORLD) == 0;
   facet_status status = facet_launch_check(facet_ranks(MPI_COMM_WORLD), speaks);
   if (status == FACET_OK)
-    status = c->run(a->own, a->fresh);
+    status = c->run(&a->call);
   MPI_Finalize();
   return status;
 }

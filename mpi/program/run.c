@@ -82,14 +82,14 @@ static void say_warnings(const facet_plan *plan)
       (*stage)->warn(plan);
 }
 
-facet_status facet_run(char *const *argument, bool fresh)
+facet_status facet_run(const facet_call *call)
 {
   MPI_Comm comm = MPI_COMM_WORLD;
   facet_session s = {0};
   double start = facet_seconds();
   int ranks = facet_ranks(comm);
   facet_interrupt_listen();
-  facet_status status = run(comm, argument[0], fresh, &s);
+  facet_status status = run(comm, call->file[0], call->fresh, &s);
   if (status == FACET_OK && facet_rank(comm) == 0) {
     const facet_store_plan *p = &s.plan.store;
     printf("%s/study.h5: %d variants, %d conditions, %lld samples, %lld of them linearized, in %.1f s on %d rank%s\n",

@@ -24,7 +24,12 @@ void facet_session_forget_plan(facet_session *session);
 void facet_session_clear(facet_session *session);
 
 /* A command, of what follows its name. */
-typedef facet_status facet_command(char *const *argument, bool fresh);
+typedef struct {
+  char *file[2];
+  bool fresh, verbose; /* --fresh, --verbose */
+  int ranks;           /* -n; 0: not given */
+} facet_call;
+typedef facet_status facet_command(const facet_call *call);
 /* Collective over all ranks: `facet run STUDY`, and `facet check STUDY`. */
 facet_command facet_run, facet_check;
 /* Not collective: `facet corrupt STUDY FOLDER`. Writes, in the layout of CIFAR-10-C, FOLDER/<corruption>.npy (uint8,

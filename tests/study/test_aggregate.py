@@ -218,7 +218,7 @@ def test_defaults_and_none(tmp_path):
                         (" {}\nlinearize: {}", "spectrum: 32\n  method: auto\n  cka: true"),
                         (" {spectrum: none, cka: no}\nlinearize: {}", "spectrum: none\n  method: auto\n  cka: false")):
         (tmp_path / "s.yaml").write_text(text + f"aggregate:{more}\n")
-        done = run("check", tmp_path / "s.yaml")
+        done = run("check", tmp_path / "s.yaml", "--verbose")
         assert done.returncode == 0 and f"aggregate:\n  {words}" in done.stdout, done.stderr
     done = run("run", tmp_path / "s.yaml")
     assert done.returncode == 0, done.stderr

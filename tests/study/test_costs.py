@@ -108,7 +108,7 @@ def test_a_later_run_knows_what_diverged_and_how_long_it_took(study):
 
 def test_check_says_it_all_before(study):
     folder, _, names, _ = study
-    done = run("check", folder / "study.yaml")
+    done = run("check", folder / "study.yaml", "--verbose")
     assert done.returncode == 0
     lines = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line.endswith(("yes", "no")) and line[0] != " "}
     assert set(names) <= set(lines) and "wild" in lines

@@ -244,7 +244,7 @@ def test_all_of_it_works(changed, tmp_path):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    shown = facet(changed, "check")
+    shown = facet(changed, "check", "--verbose")
     assert "tally: true" in shown and "first-global-0.5" in shown and "format: square" in shown
     facet("mpirun", "--oversubscribe", "-n", "2", changed, "run")
     with h5py.File(tmp_path / "out/study.h5") as h5:

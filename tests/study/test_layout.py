@@ -70,7 +70,7 @@ def folder(tmp_path):
 def study(folder, model, data="", file="", more="", ranks=1, command="run"):
     (folder / "study.yaml").write_text(STUDY.format(model=model, data=data, file=file, more=more))
     shutil.rmtree(folder / "out", ignore_errors=True)
-    return run(command, folder / "study.yaml", ranks=ranks)
+    return run(command, folder / "study.yaml", *(["--verbose"] if command == "check" else []), ranks=ranks)
 
 
 def linear(folder, variant="dense"):

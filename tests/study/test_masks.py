@@ -218,7 +218,7 @@ variants:
         assert sizes["removed" + kind] == [2 * 9, 4 * 2 * 9, 4 * 36 * 8, 8 * 4]
         np.testing.assert_allclose(logits["removed" + kind], logits["masked" + kind], atol=1e-5 * np.abs(logits["masked" + kind]).max())
     assert np.abs(logits["masked"] - logits["masked-trained"]).max() > 0.1
-    text = run("check", folder / "study.yaml").stdout  # before a weight is trained, it knows how small they will be
+    text = run("check", folder / "study.yaml", "--verbose").stdout  # before a weight is trained, it knows how small they will be
     for name in names[1:]:
         size = sum(c.size for c in constants_of(folder / f"out/variants/{name}.onnx")[0].values())
         (row,) = [line for line in text.splitlines() if line.split()[:2] == [name, "filter"]]

@@ -198,7 +198,7 @@ def test_a_tight_bound_is_kept(tmp_path):
     w = []
     for bound, adjoints in ((2048, 40), (100, 39)):
         study = large(tmp_path, 64, 6, f"linearize: {{rows: all, samples: 3}}\nmemory: {bound} MiB\n")
-        at_once = re.search(r"linearizing (\d+) x (\d+) rows", run("check", study).stdout)
+        at_once = re.search(r"linearizing (\d+) x (\d+) rows", run("check", study, "--verbose").stdout)
         assert int(at_once[1]) * int(at_once[2]) <= adjoints
         assert peak(study) <= bound  # what settles gates is counted, and not always made: predictions are for long runs
         with h5py.File(tmp_path / "out" / "study.h5") as h5:
