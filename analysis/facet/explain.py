@@ -150,10 +150,10 @@ def margin_change(study: Study, variant: str, sample: int, condition: str | None
         under = f" under {condition}" if condition else ""
         raise StudyError(f"{study.path}: the change of margin of {variant}{under} is not taken apart; "
                          + (f"those of: {', '.join(there)}" if there else "the study asks for none (change: {})"))
-    at = np.flatnonzero(study.file["change/sample"][()] == sample)
+    at = np.flatnonzero(study.numbers("change") == sample)
     if not len(at):
         raise StudyError(f"{study.path}: the change of margin of sample {sample} is not taken apart; those of "
-                         f"{len(study.file['change/sample'])} samples are: /change/sample")
+                         f"{len(study.numbers('change'))} samples are: study.numbers('change')")
     i, group, names = int(at[0]), study.file[path], study.file[f"change/{variant}"]
     pixels = group["pixel"][i].astype(float)
     gates = {name: int(gate) for name, gate in zip(strings(names["gate_name"]), group["gates"][i])}
@@ -167,7 +167,7 @@ def margin_change(study: Study, variant: str, sample: int, condition: str | None
 def position(study: Study, variant: str, sample: int) -> Position:
     """What every pixel and bias node adds to a clean sample's position in the map."""
     v, path = study.variant_index(variant), f"embed/{variant}"
-    at = np.flatnonzero(study.file["embed/sample"][()] == sample) if "embed/sample" in study.file else np.array([])
+    at = np.flatnonzero(study.numbers("embed") == sample)
     if f"{path}/W" not in study.file or not len(at):
         raise StudyError(f"{study.path}: the position of sample {sample} of {variant} is not explained")
     group, i = study.file[path], int(at[0])

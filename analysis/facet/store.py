@@ -174,6 +174,13 @@ class Store:
 
     # ---- arrays ----
 
+    def numbers(self, folder: str) -> Array:
+        """Numbers of the samples that /linear, /change or /embed is about, int64; none where there is no such folder."""
+        for path in (f"{folder}/{folder}_sample", f"{folder}/sample"):  # the second before schema version 7
+            if path in self.file:
+                return np.asarray(self.file[path][()])
+        return np.zeros(0, dtype=np.int64)
+
     def dataset(self, path: str) -> h5py.Dataset:
         """An array of the file, as h5py has it."""
         item = self.file.get(path)
@@ -217,7 +224,8 @@ class Store:
             elif not item.is_scale:
                 array = labelled(item)
                 name = unlike_the_root(self.file, path)
-                groups["/" + path.rpartition("/")[0]][name] = array.drop_vars(name, errors="ignore")
+                if name not in array.coords:  # else it is the coordinate itself
+                    groups["/" + path.rpartition("/")[0]][name] = array
 
         self.file.visititems(visit)
         return xarray.DataTree.from_dict({path: xarray.Dataset(arrays, attrs=attributes[path])

@@ -171,7 +171,7 @@ class Study(Store):
     @functools.cached_property
     def linearized(self) -> list[str]:
         """Names of the variants whose linearizations are stored."""
-        if "linear/sample" not in self.file or self.file["linear/sample"].shape[0] == 0:
+        if not len(self.numbers("linear")):
             return []
         return [v for v in self.variants if f"linear/{v}" in self.file]
 
@@ -185,7 +185,7 @@ class Study(Store):
 
     @functools.cache  # noqa: B019
     def _linear(self, variant: str) -> Linear:
-        return Linear(self.file[f"linear/{variant}"], self.file["linear/sample"][()], self.shape, self.classes)
+        return Linear(self.file[f"linear/{variant}"], self.numbers("linear"), self.shape, self.classes)
 
     def row(self, variant: str, sample: int, cls: str | int | None = None) -> xarray.DataArray:
         """The row of W that explains class `cls` (a name or a number; default: the predicted class) of a sample: channel x

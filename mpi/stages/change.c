@@ -249,9 +249,10 @@ static facet_status make(const facet_context *context, int ranks, void *self)
   FACET_NEW(c->total, c->batch);
   FACET_NEW(c->residual, c->batch);
   FACET_TRY(pick(c));
-  return context->store && facet_rank(context->comm) == 0
-             ? facet_store_put(context->store, FACET_ROW_CHANGE_SAMPLE, (facet_place){0}, c->sample)
-             : FACET_OK;
+  if (!context->store || facet_rank(context->comm) != 0)
+    return FACET_OK;
+  FACET_TRY(facet_store_put(context->store, FACET_ROW_CHANGE_SAMPLE, (facet_place){0}, c->sample));
+  return facet_store_put(context->store, FACET_ROW_CHANGE_LABEL, (facet_place){0}, c->sample);
 }
 
 /* Has features, without which there are no margins to compare. */
@@ -373,7 +374,7 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
 }
 
 const facet_stage facet_stage_change = {.name = "change",
-                                        .marks = "V, s",
+                                        .marks = "V, change place",
                                         .wanted = wanted,
                                         .plan = plan_own,
                                         .memory = memory,

@@ -176,16 +176,23 @@ static facet_status describe(const facet_store *s, const char *path, const char 
              (attribute[]){{"units", TEXT, SINGLE, &units}, {"long_name", TEXT, SINGLE, &meaning}, {.name = NULL}});
 }
 
+/* 0, step, 2 step, ...; the caller frees. */
+static facet_status count_up(int64_t count, int64_t step, int64_t **number)
+{
+  FACET_NEW(*number, count);
+  for (int64_t i = 0; i < count; i++)
+    (*number)[i] = i * step;
+  return FACET_OK;
+}
+
 /* The coordinates of a dimension: a list that is a dimension scale. */
 static facet_status fill_scale(const facet_store *s, const char *path, facet_store_shape_axis axis, int variant)
 {
   const facet_dimension_about *about = &facet_dimension_table[axis.dimension];
   hsize_t size = (hsize_t)axis.size;
-  int64_t *number, step = axis.dimension == FACET_DIM_BLOCK ? s->shape.plan->block : 1;
+  int64_t *number;
   char meaning[300];
-  FACET_NEW(number, axis.size);
-  for (int64_t i = 0; i < axis.size; i++)
-    number[i] = i * step;
+  FACET_TRY(count_up(axis.size, axis.dimension == FACET_DIM_BLOCK ? s->shape.plan->block : 1, &number));
   hid_t text = text_type(), set;
   const void *data = about->text ? (const void *)s->shape.extent[variant][axis.dimension].text : number;
   facet_status status =
@@ -220,21 +227,33 @@ static facet_status make_all_scales(const facet_store *s)
   for (int d = 0; d < FACET_DIMENSIONS; d++)
     for (int v = 0; v < owners(&s->shape, d); v++)
       if (s->shape.extent[v][d].size >= 0)
-        FACET_TRY(make_scale(s, (facet_store_shape_axis){(facet_dimension)d, 1, s->shape.extent[v][d].size}, v));
+        FACET_TRY(make_scale(
+            s, (facet_store_shape_axis){.dimension = (facet_dimension)d, .turn = 1, .size = s->shape.extent[v][d].size},
+            v));
   return FACET_OK;
 }
 
-/* Whether an axis is of a network's input alone, and its scale is made with W. */
+/* Whether an axis is of a network's input alone. */
 static bool is_of_input(facet_store_shape_axis axis)
 {
   return axis.dimension == FACET_DIM_INPUT || axis.dimension == FACET_DIM_ONE;
 }
 
+/* Scales of a network's input, those that have to lie beside an array, and those of a dimension that occurs twice are
+ * made with the first array that has them. */
+static facet_status make_scale_of_array(const facet_store *s, facet_store_shape_axis axis, int variant)
+{
+  char *path = facet_store_shape_coordinate_path(&s->shape, axis, variant);
+  bool there = path && H5Lexists(s->file, path, H5P_DEFAULT) > 0;
+  facet_free(&path);
+  return there ? FACET_OK : make_scale(s, axis, variant);
+}
+
 static facet_status attach_scales(const facet_store *s, const facet_store_shape_array *a, hid_t set)
 {
   for (int i = 0; i < a->axes; i++) {
-    if (a->row == FACET_ROW_W && is_of_input(a->axis[i]))
-      FACET_TRY(make_scale(s, a->axis[i], a->variant));
+    if (is_of_input(a->axis[i]) || a->axis[i].beside || a->axis[i].turn > 1)
+      FACET_TRY(make_scale_of_array(s, a->axis[i], a->row == FACET_ROW_MARKS ? 0 : a->variant));
     char *path = facet_store_shape_coordinate_path(&s->shape, a->axis[i], a->variant);
     hid_t scale = path ? H5Dopen2(s->file, path, H5P_DEFAULT) : -1;
     herr_t attached = scale < 0 ? -1 : H5DSattach_scale(set, scale, (unsigned)i);
@@ -264,7 +283,17 @@ static hid_t creation_list(facet_row_type type, double bytes)
   return list;
 }
 
-/* What is known at once: labels, costs and the sizes of replicates. */
+static facet_status write_count(const facet_store *s, const facet_store_shape_array *a, hid_t set)
+{
+  int64_t *number;
+  FACET_TRY(count_up((int64_t)a->elements, 1, &number));
+  herr_t written = H5Dwrite(set, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, number);
+  facet_free(&number);
+  H5_CHECK(s->path, facet_row_table[a->row].path, written);
+  return FACET_OK;
+}
+
+/* What is known at once: labels, costs, the sizes of replicates, and which samples are linearized. */
 static facet_status write_known(const facet_store *s, const facet_store_shape_array *a, hid_t set)
 {
   const facet_store_plan *p = s->shape.plan;
@@ -289,7 +318,7 @@ static facet_status write_known(const facet_store *s, const facet_store_shape_ar
   while (k < most && known[k].row != a->row)
     k++;
   if (k == most)
-    return FACET_OK;
+    return a->row == FACET_ROW_LINEAR_SAMPLE ? write_count(s, a, set) : FACET_OK;
   hid_t memory = facet_store_memory(&s->shape, a->row, FACET_AS_DOUBLE);
   size_t size = H5Tget_size(memory), count = (size_t)a->elements;
   char *number;
@@ -361,8 +390,9 @@ static double shape_bytes(const facet_store_shape *s)
   for (facet_store_shape_array a = {.number = -1}; facet_store_shape_next(s, &a);) {
     bytes += BYTES_OF_ARRAY + a.elements * (double)facet_store_size_of(s, a.row);
     for (int i = 0; i < a.axes; i++)
-      bytes += is_of_input(a.axis[i]) ? BYTES_OF_ARRAY + 8.0 * (double)a.axis[i].size
-                                      : BYTES_OF_PAIR * along[a.axis[i].dimension]++;
+      bytes += is_of_input(a.axis[i])                   ? BYTES_OF_ARRAY + 8.0 * (double)a.axis[i].size
+               : a.axis[i].turn > 1 || a.axis[i].beside ? coordinate_bytes(&s->extent[0][a.axis[i].dimension])
+                                                        : BYTES_OF_PAIR * along[a.axis[i].dimension]++;
   }
   return bytes;
 }

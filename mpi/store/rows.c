@@ -24,10 +24,25 @@ const facet_row_about facet_row_table[FACET_ROWS] = {
 
 /* ---- paths ---- */
 
+/* Whether a path, without the first '/', is that of the second coordinates of a dimension that all variants share. */
+static bool repeats(const char *path)
+{
+  const char *end = strrchr(path, '_');
+  for (int d = 0; end && d < FACET_DIMENSIONS; d++) {
+    const char *first = facet_dimension_table[d].coordinate + 1;
+    size_t length = strlen(first);
+    if (length == (size_t)(end - path) && strncmp(first, path, length) == 0 && strspn(end + 1, "0123456789") > 0)
+      return true;
+  }
+  return false;
+}
+
 /* A path without the first '/': that of a row, whose holes stand for any names; or else coordinates, which are covered
- * as the arrays of their folder are. */
+ * as the arrays of their folder are, but for those that say the same again. */
 bool facet_row_summed(const char *path)
 {
+  if (repeats(path))
+    return false;
   char pattern[200];
   size_t folder = strcspn(path, "/");
   for (int r = 0; r < FACET_ROWS; r++) {

@@ -72,12 +72,15 @@ static int input_axes(const facet_input_layout *input, facet_store_shape_axis *a
                                        [FACET_AXIS_X] = FACET_DIM_X,
                                        [FACET_AXIS_INPUT] = FACET_DIM_INPUT,
                                        [FACET_AXIS_ONE] = FACET_DIM_ONE};
-  for (int i = 0; i < input->axes; i++) {
+  for (int i = 0; i < input->axes; i++)
     axis[i] = (facet_store_shape_axis){.dimension = of[input->axis[i]], .turn = 1, .size = input->size[i]};
-    for (int j = 0; j < i; j++)
-      axis[i].turn += axis[j].dimension == axis[i].dimension;
-  }
   return input->axes;
+}
+
+/* Whether a coordinate lies beside an array or above: there readers look for it. */
+static bool is_within(const char *coordinate, const char *path)
+{
+  return strncmp(coordinate, path, (size_t)(strrchr(coordinate, '/') + 1 - coordinate)) == 0;
 }
 
 bool facet_store_shape_find(const facet_store_shape *s, facet_row row, int variant, int condition,
@@ -91,13 +94,18 @@ bool facet_store_shape_find(const facet_store_shape *s, facet_row row, int varia
   while (*list && strcmp(list, ANY_LAYOUT) != 0) {
     size_t length = strcspn(list, ",");
     facet_dimension dimension = dimension_called(list, length);
-    a->axis[a->axes++] = (facet_store_shape_axis){dimension, 1, s->extent[of][dimension].size};
+    a->axis[a->axes++] =
+        (facet_store_shape_axis){.dimension = dimension, .turn = 1, .size = s->extent[of][dimension].size};
     list += length + (list[length] == ',' ? 2 : 0);
   }
   if (*list)
     a->axes += input_axes(&s->plan->variant[of].input, a->axis + a->axes);
   bool there = is_there(s->plan, row, of, condition);
   for (int i = 0; i < a->axes; i++) {
+    for (int j = 0; j < i; j++)
+      a->axis[i].turn += a->axis[j].dimension == a->axis[i].dimension;
+    if (!is_within(facet_dimension_table[a->axis[i].dimension].coordinate, facet_row_table[row].path))
+      a->axis[i].beside = facet_row_table[row].path;
     there = there && a->axis[i].size >= 0;
     a->elements *= (double)a->axis[i].size;
   }
@@ -151,10 +159,12 @@ char *facet_store_shape_path(const facet_store_shape *s, const facet_store_shape
 
 char *facet_store_shape_coordinate_path(const facet_store_shape *s, facet_store_shape_axis axis, int variant)
 {
+  const char *own = facet_dimension_table[axis.dimension].coordinate, *name = strrchr(own, '/');
+  const char *in = axis.beside ? axis.beside : own;
   char pattern[200], turn[20] = "";
   if (axis.turn > 1)
     (void)snprintf(turn, sizeof turn, "_%d", axis.turn);
-  (void)snprintf(pattern, sizeof pattern, "%s%s", facet_dimension_table[axis.dimension].coordinate, turn);
+  (void)snprintf(pattern, sizeof pattern, "%.*s%s%s", (int)(strrchr(in, '/') - in), in, name, turn);
   return facet_store_path(pattern, s->plan->variant[variant].name, s->plan->condition[0]);
 }
 

@@ -29,8 +29,9 @@ typedef struct {
 
 typedef struct {
   facet_dimension dimension;
-  int turn; /* 2: the second of that kind in a network's input */
+  int turn; /* 2: the second of that kind in an array */
   int64_t size;
+  const char *beside; /* a path: coordinates lie in its folder; NULL: where the dimension has them */
 } facet_store_shape_axis;
 
 /* One array. */

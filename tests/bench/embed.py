@@ -233,7 +233,7 @@ def facet(data, epochs=EPOCHS, rate=RATE, exaggeration=(1.0, 0)):
         study.write_text(STUDY.format(factor=exaggeration[0], early=int(exaggeration[1]), **settings))
         on_ranks(CORES, ROOT / "build" / "facet", "run", study)
         with h5py.File(f"{folder}/out/study.h5") as store:
-            train, sample = store["embed/train/position"][:], store["embed/train/sample"][:]
+            train, sample = store["embed/train/position"][:], store["embed/train/train_sample"][:]
             return train[np.argsort(sample)], store["embed/position"][0, 0]
 
 

@@ -75,7 +75,7 @@ def test_positions_and_explanations(folder, ranks):
         assert "embed/dense3" in group["node"].asstr()[:]
         loss = e["loss"][()]
         assert loss.shape == (15,) and loss[-1] < 0.95 * loss[0] and (e["rate"][()] > 0).all() and (e["alpha"][()] == 1).all()
-        assert sorted(e["train/sample"][()]) == list(range(500))
+        assert sorted(e["train/train_sample"][()]) == list(range(500))
 
 
 def test_a_lost_store_is_made_anew_whole(folder):
@@ -207,7 +207,7 @@ def test_duplicates(folder, source):
     assert done.returncode == 0, done.stderr
     position = whole(folder)["train/position"]
     with h5py.File(folder / "out/study.h5") as f:
-        copy = f["embed/train/sample"][()] % 10
+        copy = f["embed/train/train_sample"][()] % 10
     places = np.array([position[copy == i].mean(0) for i in range(10)])
     apart = np.linalg.norm(places[:, None] - places[None], axis=-1)[~np.eye(10, dtype=bool)]
     assert np.abs(position - places[copy]).max() < 1e-3 * apart.min()

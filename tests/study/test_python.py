@@ -229,7 +229,7 @@ def test_the_tree_holds_the_file(study, h5):
             item = h5[path] if path in h5 else h5[re.sub("/(prediction|train)_", "/", path)]
             assert array.shape == item.shape, path
             found += 1
-    assert found == len(study.arrays()) and tree["embed"].sizes["sample"] == 130
+    assert found == len(set(study.arrays()) - {"linear/sample", "change/sample"}) and tree["embed"].sizes["sample"] == 130
     assert tree["embed/dense/W"].sizes["embed_sample"] == 30 and tree["linear/dense/W"].sel(linear_sample=7).shape == (4, 1, 12, 12)
 
 

@@ -1,6 +1,7 @@
 """The result file as others see it: names, shapes and types as docs/results.md lists them, in h5py and in xarray."""
 
 import re
+import warnings
 
 import h5py
 import numpy as np
@@ -61,7 +62,10 @@ def test_arrays_are_those_of_the_documentation(store):
                 assert array.dtype.str == kinds[kind], name
                 assert isinstance(array.attrs["units"], str) and isinstance(array.attrs["long_name"], str), name
                 assert array.shape == tuple(len(h5[own[d]]) if d in own else SIZES[d] for d in dims), name
-                assert [d[0].name for d in array.dims] == [own.get(d) or SCALES[d] for d in dims], name
+                scales = [own.get(d) or SCALES[d] for d in dims]
+                scales = [s + f"_{scales[:i].count(s) + 1}" * (s in scales[:i]) for i, s in enumerate(scales)]
+                assert [d[0].name for d in array.dims] == scales, name
+                expected.update(scales)
         found = set()
         h5.visititems(lambda name, item: found.add("/" + name) if isinstance(item, h5py.Dataset) else None)
         assert found == expected
@@ -90,7 +94,7 @@ def test_attributes_are_those_of_the_documentation(store):
         for variant in h5["variants"].values():
             assert sorted({*variant.attrs, "warnings"}) == sorted(of_variant)  # left out where there are none, as is
         assert sorted({*h5.attrs, "diverged"}) == sorted(re.findall(r"`(\w+)`", rest))
-        assert h5.attrs["schema_version"] == 6 and isinstance(h5.attrs["study"], str)
+        assert h5.attrs["schema_version"] == 7 and isinstance(h5.attrs["study"], str)
 
 
 def test_xarray_sees_named_dimensions(store):
@@ -108,7 +112,38 @@ def test_xarray_sees_named_dimensions(store):
         assert clean.dims == ("sample",) and np.isfinite(clean).all()
         assert prediction["logits"].shape == (4, 3, 130, 4)
     with opened("/linear/dense") as linear, opened("/linear") as above:
-        assert linear["W"].dims == ("sample", "k", "channel", "y", "x") and linear["W"].shape[0] == 70
+        assert linear["W"].dims == ("linear_sample", "k", "channel", "y", "x") and linear["W"].shape[0] == 70
         assert linear["b_node"].sum("node").shape == linear["b"].shape
         assert list(linear["node"].values)
-        assert np.array_equal(above["sample"], np.arange(70))
+        assert np.array_equal(above["linear_sample"], np.arange(70)) and np.array_equal(above["sample"], np.arange(70))
+
+
+def test_the_whole_file_opens_as_a_tree(store):
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("h5netcdf")
+    with warnings.catch_warnings(), h5py.File(store) as h5:
+        warnings.simplefilter("error")
+        with xarray.open_datatree(store, engine="h5netcdf") as tree:
+            found = 0
+            for node in tree.subtree:
+                for name, array in node.dataset.variables.items():
+                    path = f"{node.path}/{name}"
+                    if path not in h5 or h5[path].is_scale or path in ("/linear/sample", "/change/sample"):
+                        continue  # coordinates, and their names of before, where xarray shows those of the root
+                    assert len(set(array.dims)) == array.ndim and set(array.dims) <= set(node.coords), path
+                    assert array.attrs["units"] and array.attrs["long_name"], path
+                    assert all(len(node.coords[d]) == size for d, size in array.sizes.items()), path
+                    assert array.shape == h5[path].shape, path
+                    found += 1
+            assert found == len([1 for item in datasets(h5) if not item.is_scale]) - 2
+            agreement = tree["summary/agreement"].sel(condition="clean", variant="dense", variant_2="random-layer-0.5")
+            assert agreement.item() == h5["summary/agreement"][0, 0, 3]
+            assert tree["embed/position"].sizes["sample"] == 130 and tree["embed/dense/W"].sizes["embed_sample"] == 30
+            assert np.array_equal(tree["change/change_sample"], h5["change/sample"])
+            assert (tree["change/change_sample"] >= 0).all()
+
+
+def datasets(h5):
+    found = []
+    h5.visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Dataset) else None)
+    return found

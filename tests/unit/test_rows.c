@@ -64,9 +64,9 @@ static void marks_of_stages_have_dimensions(void **state)
 static void names_that_variants_cannot_bear(void **state)
 {
   (void)state;
-  static const char *const taken[] = {"sample",   "k",        "component", "item",     "cka",   "principal_angles",
-                                      "residual", "position", "loss",      "gradient", "rate",  "alpha",
-                                      "quality",  "train",    "merit",     "axis",     "epoch", "effective_rank"};
+  static const char *const taken[] = {"linear_sample", "k",        "component", "item",     "cka",   "principal_angles",
+                                      "residual",      "position", "loss",      "gradient", "rate",  "alpha",
+                                      "quality",       "train",    "merit",     "axis",     "epoch", "effective_rank"};
   static const char *const mine[] = {"dense", "los", "loss-s1", "magnitude-global-0.5", "variant", "cost", "W", "tile"};
   for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++)
     if (!facet_store_name_taken(taken[i]))
@@ -87,12 +87,14 @@ static void what_the_checksum_covers(void **state)
                                        "change/lrr/CIFAR-10-C/fog/3/gates",
                                        "change/lrr/pixel",
                                        "change/sample",
+                                       "linear/sample",
                                        "summary/by_class/angle_mean",
                                        "cost/epochs"};
-  static const char *const apart[] = {"cost/train_seconds",   "cost/forward_seconds", "progress/analyse",
-                                      "progress/block",       "aggregate/cka",        "aggregate/dense/directions",
-                                      "aggregate/component",  "embed/dense/W",        "embed/position",
-                                      "embed/train/position", "embed/dense/node"};
+  static const char *const apart[] = {
+      "cost/train_seconds", "cost/forward_seconds",       "progress/analyse",     "progress/block",
+      "aggregate/cka",      "aggregate/dense/directions", "aggregate/component",  "embed/dense/W",
+      "embed/position",     "embed/train/position",       "embed/dense/node",     "variant_2",
+      "aggregate/item_2",   "similarity/item_2",          "linear/linear_sample", "change/change_sample"};
   for (size_t i = 0; i < sizeof summed / sizeof summed[0]; i++)
     if (!facet_row_summed(summed[i]))
       fail_msg("%s is left out", summed[i]);

@@ -191,7 +191,7 @@ def fragile_samples(study: Study, limit: int = 5) -> Picture | None:
     variants = compared(study)
     if not variants:
         return None
-    samples = study.file["change/sample"][()]
+    samples = study.numbers("change")
     total = np.array([study.file[f"change/{v}/total"][()] for v in variants])
     total[~np.isfinite(total)] = np.inf
     worst = [i for i in np.argsort(total.min(axis=0), kind="stable")[:limit] if np.isfinite(total[:, i].min())]

@@ -209,7 +209,7 @@ def farthest(study: Study, limit: int) -> list[tuple[int, str | None]]:
     if not names:
         return []
     others = [v for v in names if v != "dense"] if "dense" in names else []
-    sample, c = study.file["embed/sample"][()], study.condition_index("clean")
+    sample, c = study.numbers("embed"), study.condition_index("clean")
     y = {v: study.file["embed/position"][study.variant_index(v), c][()][sample] for v in names}
     far = np.array([np.linalg.norm(y[v] - y["dense"], axis=1) for v in others] or [np.zeros(len(sample))])
     order = np.argsort(-far.max(axis=0), kind="stable")
