@@ -171,11 +171,11 @@ static facet_status fill_plan(const facet_session *session, int ranks, facet_pla
                           .samples = data->test->count,
                           .image = data->test->image,
                           .label = data->test->label,
+                          .origins = data->origins,
+                          .origin = data->origin,
                           .block = study->settings.block,
                           .clean = study->conditions.clean,
                           .cka = study->stages.aggregate.cka};
-  for (int i = 0; i < FACET_DATA_ORIGINS; i++)
-    s->origins += facet_data_origin_of(&study->data, data, (facet_data_part)i, &s->origin[s->origins]);
   FACET_TRY(name_things(study, classes, s));
   s->variants = family->count;
   s->diverged = family->diverged;

@@ -50,7 +50,7 @@ static facet_status run(MPI_Comm comm, const char *file, bool fresh, facet_sessi
 {
   facet_context context = {.comm = comm, .plan = &s->plan, .data = &s->data, .family = &s->family};
   FACET_AGREE(comm, facet_session_read(file, s));
-  FACET_TRY(facet_study_data_digest(comm, &s->data));
+  FACET_TRY(facet_study_data_digest(comm, s->study, &s->data));
   facet_making making = facet_session_making(s);
   FACET_AGREE(comm, facet_rank(comm) == 0 ? claim(s, fresh, &making) : FACET_OK);
   FACET_TRY(facet_family_make(comm, &making, &s->family));

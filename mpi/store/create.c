@@ -82,7 +82,9 @@ static facet_status root_attributes(const facet_store *s)
   for (int i = 0; i < count; i++)
     FACET_TRY(put(s, "/", "", (attribute[]){{version[i].key, TEXT, SINGLE, &version[i].text}, {.name = NULL}}));
   for (int i = 0; i < p->origins; i++)
-    FACET_TRY(put(s, "/", "", (attribute[]){{p->origin[i].name, TEXT, SINGLE, &p->origin[i].sha256}, {.name = NULL}}));
+    FACET_TRY(
+        put(s, "/", "",
+            (attribute[]){{p->origin[i].name, TEXT, SINGLE, &(const char *){p->origin[i].sha256}}, {.name = NULL}}));
   return put(s, "/", "", own);
 }
 

@@ -75,7 +75,7 @@ typedef struct {
   facet_image image;
   const int32_t *label; /* N */
   int origins;          /* of samples and labels */
-  facet_data_origin origin[FACET_DATA_ORIGINS];
+  const facet_data_origin *origin;
   int64_t linear_samples, linear_rows;   /* n, k; the first n test samples; 0: no linearization */
   int64_t block;                         /* samples of a tile */
   int64_t change_samples;                /* whose changes of margin are taken apart; 0: none */

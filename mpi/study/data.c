@@ -97,27 +97,19 @@ facet_status facet_study_data_read(const facet_study *study, facet_study_data *d
 
 /* ---- digests ---- */
 
-bool facet_data_origin_of(const facet_data_keys *keys, const facet_study_data *data, facet_data_part part,
-                          facet_data_origin *origin)
+const facet_data_origin *facet_data_origin_find(const facet_study_data *data, const char *name)
 {
-  static const char *const name[FACET_DATA_ORIGINS] = {"test_images_sha256", "test_labels_sha256",
-                                                       "train_images_sha256", "train_labels_sha256"};
-  bool test = part < FACET_TRAIN_IMAGES, labels = part == FACET_TEST_LABELS || part == FACET_TRAIN_LABELS;
-  const facet_source_keys *source = test ? &keys->test : &keys->train;
-  const facet_dataset *d = test ? data->test : data->train;
-  *origin = (facet_data_origin){.name = name[part], .sha256 = ""};
-  if (!d)
-    return false;
-  origin->files = labels && source->labels.count > 0 ? &source->labels : &source->images;
-  origin->sha256 = labels ? d->digest.labels : d->digest.images;
-  return true;
+  for (int i = 0; i < data->origins; i++)
+    if (strcmp(data->origin[i].name, name) == 0)
+      return &data->origin[i];
+  return NULL;
 }
 
 facet_status facet_data_same(const facet_data_origin *now, const char *then, const char *made)
 {
   FACET_CHECK(!then[0] || strcmp(then, now->sha256) == 0, FACET_BAD_INPUT,
-              "%s%s has changed since %s was made from it; use --fresh or another output folder", now->files->item[0],
-              now->files->count > 1 ? ": this or a file after it" : ":", made);
+              "%s%s has changed since %s was made from it; use --fresh or another output folder", now->file,
+              now->more ? ": this or a file after it" : ":", made);
   return FACET_OK;
 }
 
@@ -146,14 +138,91 @@ done:
   return status;
 }
 
-facet_status facet_study_data_digest(MPI_Comm comm, facet_study_data *data)
+/* Takes name and file over. */
+static facet_status add_origin(facet_study_data *data, char *name, char *file, bool more, const char *sha256)
+{
+  facet_data_origin *o = &data->origin[data->origins++];
+  *o = (facet_data_origin){.name = name, .file = file, .more = more};
+  memcpy(o->sha256, sha256, HEX);
+  return name && file ? FACET_OK : FACET_OS;
+}
+
+static facet_status add_set(facet_study_data *data, const char *set, const facet_source_keys *keys,
+                            const facet_data_digest *digest)
+{
+  const facet_texts *labels = keys->labels.count > 0 ? &keys->labels : &keys->images;
+  FACET_TRY(add_origin(data, facet_format("%s_images_sha256", set), facet_copy_text(keys->images.item[0]),
+                       keys->images.count > 1, digest->images));
+  return add_origin(data, facet_format("%s_labels_sha256", set), facet_copy_text(labels->item[0]), labels->count > 1,
+                    digest->labels);
+}
+
+/* Those that are this rank's turn, as for pieces. */
+static facet_status digest_own_conditions(MPI_Comm comm, const facet_conditions *conditions, const facet_dataset *d,
+                                          int64_t *sum)
+{
+  facet_published *published = NULL;
+  facet_status status = FACET_OK;
+  for (int c = 0, turn = 0; c < conditions->count; c++) {
+    facet_condition one = conditions->item[c];
+    char hex[HEX + 1];
+    if (!one.published || turn++ % facet_ranks(comm) != facet_rank(comm))
+      continue;
+    FACET_GO(done, status, facet_published_open(one.published, one.corruption, d, &published));
+    FACET_GO(done, status, facet_published_digest(published, one.severity, d->count, hex));
+    memcpy(sum + WORDS * c, hex, HEX);
+  }
+done:
+  facet_published_close(&published);
+  return status;
+}
+
+static facet_status add_conditions(facet_study_data *data, const facet_conditions *conditions, const int64_t *sum)
+{
+  for (int c = 0; c < conditions->count; c++) {
+    const facet_condition *one = &conditions->item[c];
+    if (one->published)
+      FACET_TRY(add_origin(data, facet_format("%s_sha256", one->name),
+                           facet_published_path(one->published, one->corruption), false,
+                           (const char *)(sum + WORDS * c)));
+  }
+  return FACET_OK;
+}
+
+static facet_status digest_conditions(MPI_Comm comm, const facet_conditions *conditions, facet_study_data *data)
+{
+  int64_t words = (int64_t)WORDS * conditions->count, *sum = facet_allocate((size_t)words, sizeof *sum);
+  facet_status status;
+  FACET_GO(done, status, facet_agree(comm, sum ? digest_own_conditions(comm, conditions, data->test, sum) : FACET_OS));
+  FACET_GO(done, status, facet_sum(comm, sum, words, "digesting data"));
+  status = facet_agree(comm, add_conditions(data, conditions, sum));
+done:
+  facet_free(&sum);
+  return status;
+}
+
+static facet_status add_sets(const facet_study *study, facet_study_data *data)
+{
+  FACET_NEW(data->origin, 4 + study->conditions.count);
+  FACET_TRY(add_set(data, "test", &study->data.test, &data->test->digest));
+  return data->train ? add_set(data, "train", &study->data.train, &data->train->digest) : FACET_OK;
+}
+
+facet_status facet_study_data_digest(MPI_Comm comm, const facet_study *study, facet_study_data *data)
 {
   FACET_TRY(digest_set(comm, data->test));
-  return data->train ? digest_set(comm, data->train) : FACET_OK;
+  if (data->train)
+    FACET_TRY(digest_set(comm, data->train));
+  FACET_AGREE(comm, add_sets(study, data));
+  return digest_conditions(comm, &study->conditions, data);
 }
 
 void facet_study_data_clear(facet_study_data *data)
 {
   facet_dataset_destroy(&data->train);
   facet_dataset_destroy(&data->test);
+  for (int i = 0; i < data->origins; i++)
+    FACET_FREE(&data->origin[i].name, &data->origin[i].file);
+  facet_free(&data->origin);
+  data->origins = 0;
 }

@@ -14,10 +14,8 @@
 
 /* What a member is made from beside dense and the study, as it is now. */
 typedef struct {
-  facet_data_origin from[FACET_FROM]; /* no files: not from that */
-  facet_texts files;
-  char *file; /* of masks, or of the network that is trained */
-  char sha256[65];
+  const facet_data_origin *from[FACET_FROM]; /* NULL: not from that */
+  facet_data_origin file;                    /* of masks, or of the network that is trained; borrowed */
 } origins;
 
 static facet_status digest_file(const char *path, bool mask, char hex[65])
@@ -37,16 +35,15 @@ static facet_status find_origins(const facet_making *making, const facet_variant
   const facet_recipe *recipe = facet_making_recipe(making, variant);
   const facet_method *method = variant->method;
   bool mask = recipe && recipe->mask, first = !recipe || (method && method->from_first);
-  *o = (origins){.files = {1, &o->file}};
+  *o = (origins){.file.file = mask ? recipe->mask : first && making->model->train ? making->model->onnx : NULL};
   if (facet_making_training(making, variant) || (method && method->needs_data)) {
-    (void)facet_data_origin_of(making->keys, making->data, FACET_TRAIN_IMAGES, &o->from[FACET_FROM_IMAGES]);
-    (void)facet_data_origin_of(making->keys, making->data, FACET_TRAIN_LABELS, &o->from[FACET_FROM_LABELS]);
+    o->from[FACET_FROM_IMAGES] = facet_data_origin_find(making->data, "train_images_sha256");
+    o->from[FACET_FROM_LABELS] = facet_data_origin_find(making->data, "train_labels_sha256");
   }
-  o->file = mask ? recipe->mask : first && making->model->train ? making->model->onnx : NULL;
-  if (!o->file)
+  if (!o->file.file)
     return FACET_OK;
-  o->from[FACET_FROM_FILE] = (facet_data_origin){.files = &o->files, .sha256 = o->sha256};
-  return digest_file(o->file, mask, o->sha256);
+  o->from[FACET_FROM_FILE] = &o->file;
+  return digest_file(o->file.file, mask, o->file.sha256);
 }
 
 static facet_status write_record(const facet_making *making, const facet_member *m, facet_record record)
@@ -54,7 +51,7 @@ static facet_status write_record(const facet_making *making, const facet_member 
   origins o;
   FACET_TRY(find_origins(making, &m->variant, &o));
   for (int i = 0; i < FACET_FROM; i++)
-    snprintf(record.from[i], sizeof record.from[i], "%s", o.from[i].files ? o.from[i].sha256 : "");
+    snprintf(record.from[i], sizeof record.from[i], "%s", o.from[i] ? o.from[i]->sha256 : "");
   memcpy(record.from[FACET_FROM_RECIPE], m->recipe, sizeof m->recipe);
   char *path = facet_known_beside(m->file, "record");
   facet_status status = path ? facet_record_write(path, &record) : FACET_OS;
@@ -76,8 +73,8 @@ static facet_status same_origins(const facet_making *making, const facet_member 
   origins o;
   FACET_TRY(find_origins(making, &m->variant, &o));
   for (int i = 0; i < FACET_FROM; i++)
-    if (o.from[i].files)
-      FACET_TRY(facet_data_same(&o.from[i], then->from[i], m->variant.name));
+    if (o.from[i])
+      FACET_TRY(facet_data_same(o.from[i], then->from[i], m->variant.name));
   return FACET_OK;
 }
 

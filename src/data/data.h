@@ -35,6 +35,11 @@ bool facet_data_format_finds_labels(int format);
 /* Whether images are always channels first. */
 bool facet_data_format_channels_first(int format);
 
+/* The file of a published set that has a corruption. Caller frees; NULL: no memory. */
+char *facet_published_path(const char *folder, int corruption);
+/* SHA-256 of the first samples of one severity. */
+facet_status facet_published_digest(const facet_published *published, int severity, int64_t count, char hex[65]);
+
 /* ---- augmentation for training ---- */
 
 /* What a training sample goes through; 0 is off everywhere. */

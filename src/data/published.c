@@ -57,8 +57,8 @@ static facet_status check_published(const char *path, const facet_npy *a, const 
   return FACET_OK;
 }
 
-/* CIFAR-10-C calls two files by longer names. Caller frees; NULL: no memory. */
-static char *published_path(const char *folder, int corruption)
+/* CIFAR-10-C calls two files by longer names. */
+char *facet_published_path(const char *folder, int corruption)
 {
   static const char *const longer[][2] = {{"elastic", "elastic_transform"}, {"jpeg", "jpeg_compression"}};
   const char *name = facet_corruption_name(corruption);
@@ -73,7 +73,7 @@ static char *published_path(const char *folder, int corruption)
 
 static facet_status published_map(const char *folder, int corruption, const facet_dataset *like, facet_npy *a)
 {
-  char *path = published_path(folder, corruption);
+  char *path = facet_published_path(folder, corruption);
   facet_status status;
   FACET_GO(done, status, path ? array_map(path, a) : FACET_OS);
   status = check_published(path, a, like); /* what it mapped is the caller's to close */
@@ -112,12 +112,23 @@ void facet_published_close(facet_published **published)
   facet_free(published);
 }
 
+static const uint8_t *first_of(const facet_npy *a, int severity)
+{
+  return a->data + (severity - 1) * (a->dim[0] / 5) * a->dim[1] * a->dim[2] * a->dim[3];
+}
+
+facet_status facet_published_digest(const facet_published *published, int severity, int64_t count, char hex[65])
+{
+  const facet_npy *a = &published->array;
+  return facet_sha256_bytes(first_of(a, severity), (size_t)(count * a->dim[1] * a->dim[2] * a->dim[3]), hex);
+}
+
 void facet_published_pixels(const facet_published *published, int severity, double scale, int64_t first, int64_t count,
                             float *pixels)
 {
   const facet_npy *a = &published->array;
   int64_t channels = a->dim[3], plane = a->dim[1] * a->dim[2];
-  const uint8_t *from = a->data + ((severity - 1) * (a->dim[0] / 5) + first) * plane * channels;
+  const uint8_t *from = first_of(a, severity) + first * plane * channels;
   for (int64_t n = 0; n < count; n++)
     for (int64_t i = 0; i < plane; i++)
       for (int64_t c = 0; c < channels; c++)

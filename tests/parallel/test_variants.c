@@ -46,7 +46,7 @@ static facet_model_keys model = {.conv = {1, conv},
                                  .training = {.epochs = 2, .batch = 16, .micro_batch = 8, .rate = 0.05}};
 static facet_recipe recipe[2];
 static const facet_recipes recipes = {2, recipe};
-static const facet_study_data data = {&set, &set};
+static const facet_study_data data = {.train = &set, .test = &set};
 static const facet_making making = {&settings, &keys, &model, &recipes, &data, false};
 
 /* magnitude, and lth with a training of its own. */

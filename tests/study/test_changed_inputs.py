@@ -1,6 +1,7 @@
 """Inputs that change between two runs of a study are noticed, whatever was made of them before; results and inputs that
 are moved are not."""
 
+import hashlib
 import re
 import shutil
 
@@ -55,6 +56,32 @@ def test_test_data_of_a_store(small, file):
     refuses(small, file, ".*/out/study.h5")
     assert checksum(store) == before
     assert checksum(go(small, "--fresh")) != before
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_published_conditions_of_a_store(small, ranks):
+    text = STUDY.replace("  - {corruption: gaussian_noise, severity: [1, 5]}", "  - {corruption: [fog, jpeg], severity: [1, 5], published: Set-C}")
+    (small / "study.yaml").write_text(text)
+    (small / "Set-C").mkdir()
+    random = np.random.default_rng(2)
+    sets = {"fog": "fog", "jpeg": "jpeg_compression"}
+    for name in sets.values():
+        np.save(small / f"Set-C/{name}.npy", random.integers(0, 256, (5 * 130, 12, 12, 1), dtype="u1"))
+    labels = np.frombuffer((small / "test-labels").read_bytes()[-130:], dtype="u1")
+    np.save(small / "Set-C/labels.npy", np.tile(labels, 5))
+    before = checksum(go(small, ranks=ranks))
+    with h5py.File(small / "out/study.h5") as f:
+        for name, file in sets.items():
+            for severity in (1, 5):
+                part = np.load(small / f"Set-C/{file}.npy")[130 * (severity - 1) : 130 * severity]
+                assert f.attrs[f"Set-C/{name}/{severity}_sha256"] == hashlib.sha256(part.tobytes()).hexdigest()
+    images = np.load(small / "Set-C/jpeg_compression.npy")
+    images[2 * 130] ^= 1  # of a severity that is not looked at
+    np.save(small / "Set-C/jpeg_compression.npy", images)
+    assert checksum(go(small, ranks=ranks)) == before
+    images[4 * 130 + 129, 11, 11] ^= 1
+    np.save(small / "Set-C/jpeg_compression.npy", images)
+    refuses(small, "Set-C/jpeg_compression.npy", ".*/out/study.h5", ranks)
 
 
 def test_masks(small):
