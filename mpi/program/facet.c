@@ -118,7 +118,8 @@ static facet_status take_number(const char *option, const char *text, int least,
 /* An option of the command, and the word behind it; *words that were taken. */
 static facet_status take_option(const command *c, const char *option, const char *next, arguments *a, int *words)
 {
-  static const char *const known[] = {"-n", "--fresh", "--verbose", "--help"};
+  static char *const known[] = {"-n", "--fresh", "--verbose", "--help"};
+  const int count = sizeof known / sizeof known[0];
   int columns;
   *words = 2;
   if (strcmp(option, "--ranked") == 0) { /* the launcher's: columns of its terminal, 0 without one */
@@ -127,8 +128,8 @@ static facet_status take_option(const command *c, const char *option, const char
     a->ranked = true;
     return FACET_OK;
   }
-  if (!strstr(c->options, option)) {
-    const char *near = facet_nearest_word(option, known, sizeof known / sizeof known[0]);
+  if (!facet_is_among(option, known, count) || !strstr(c->options, option)) {
+    const char *near = facet_nearest_word(option, (const char *const *)known, count);
     return near && (strstr(c->options, near) || asks_help(near))
                ? facet_raise(FACET_USAGE, "there is no option '%s'; did you mean '%s'?", option, near)
                : facet_raise(FACET_USAGE, "there is no option '%s'", option);

@@ -25,5 +25,6 @@ def test_the_verdict_comes_first(small):
 def test_options_of_check(small):
     done = run("check", small / "study.yaml", "--verbse")
     assert done.returncode == 64 and "did you mean '--verbose'?" in done.stderr
-    done = run("check", small / "study.yaml", "--fresh")
-    assert done.returncode == 64 and "there is no option '--fresh'" in done.stderr
+    for option in ("--fresh", "-v", "-verbose", "--"):  # parts of those that there are, too
+        done = run("check", small / "study.yaml", option)
+        assert done.returncode == 64 and f"there is no option '{option}'" in done.stderr, option
