@@ -256,7 +256,7 @@ static facet_status run(const facet_context *c)
 static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
   (void)ranks;
-  return facet_tiled_memory(c, &tiled, &(analysis){NULL}, bytes);
+  return facet_tiled_memory(c, &tiled, &(analysis){.context = NULL}, bytes);
 }
 
 /* Linearizing costs about a forward pass for each row and one more (measured on ResNet-20 and the demo's network). */

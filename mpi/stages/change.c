@@ -313,7 +313,7 @@ static const facet_tiled tiled = {
 
 static facet_status run(const facet_context *context)
 {
-  return facet_tiled_run(context, &tiled, &(change){NULL});
+  return facet_tiled_run(context, &tiled, &(change){.context = NULL});
 }
 
 static bool wanted(const facet_plan *plan)
@@ -324,7 +324,7 @@ static bool wanted(const facet_plan *plan)
 static facet_status memory(const facet_context *context, int ranks, double *bytes)
 {
   (void)ranks;
-  return facet_tiled_memory(context, &tiled, &(change){NULL}, bytes);
+  return facet_tiled_memory(context, &tiled, &(change){.context = NULL}, bytes);
 }
 
 /* A side takes a forward pass, two rows of a linearization and the sum over its parts. */

@@ -247,7 +247,7 @@ static const facet_tiled tiled = {
 static facet_status run(const facet_context *c)
 {
   FACET_TRY(facet_stage_encoder.run(c)); /* trains it anew where somebody removed its file; else does nothing */
-  return facet_tiled_run(c, &tiled, &(mapping){NULL});
+  return facet_tiled_run(c, &tiled, &(mapping){.context = NULL});
 }
 
 /* ---- what it takes ---- */
@@ -255,7 +255,7 @@ static facet_status run(const facet_context *c)
 static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
   (void)ranks;
-  facet_status status = facet_tiled_memory(c, &tiled, &(mapping){NULL}, bytes);
+  facet_status status = facet_tiled_memory(c, &tiled, &(mapping){.context = NULL}, bytes);
   *bytes += FACET_BLAS_BYTES;
   return status;
 }

@@ -83,7 +83,7 @@ static int64_t count_taken(const facet_context *c, const uint8_t *take, facet_ta
 
 facet_status facet_reuse_count(const facet_context *c, const char *path, int64_t *count)
 {
-  facet_reused r = {NULL};
+  facet_reused r = {.before = NULL};
   facet_status status;
   *count = 0;
   FACET_GO(done, status, facet_before_open(path, &c->plan->store, stage_name, &r.before));
@@ -168,7 +168,7 @@ static facet_status open_own(const facet_context *c, facet_reused *r)
 
 facet_status facet_reuse_begin(const facet_context *c, facet_reused *r)
 {
-  *r = (facet_reused){NULL};
+  *r = (facet_reused){.before = NULL};
   FACET_AGREE(c->comm, open_own(c, r));
   FACET_TRY(facet_share(c->comm, (char *)r->take, facet_plan_tiles(c->plan), "taking tiles over"));
   return count_taken(c, r->take, FACET_TAKEN_BUT_FEATURES) > 0 ? copy_tiles(c, r) : FACET_OK;

@@ -22,7 +22,7 @@ static char *name_without_seed(const facet_recipe *r, const facet_variant *v)
   if (!r->name && r->norm == 2 && facet_method_takes(v->method, "norm"))
     facet_append(name, SIZE, "-", "l2");
   if (!r->name || r->scope.count > 1)
-    facet_append(name, SIZE, "-", "%s", facet_scope_name(v->scope));
+    facet_append(name, SIZE, "-", "%s", facet_scope_name((int)v->scope));
   if (!r->name || r->sparsity.count > 1)
     facet_append(name, SIZE, "-", "%g", v->sparsity);
   return facet_copy_text(name);
@@ -178,7 +178,7 @@ static void print_recipe(FILE *out, const facet_recipe *recipe, const facet_vari
   own.mask = own.mask ? (char *)"mask" : NULL;
   own.onnx = own.onnx ? (char *)"onnx" : NULL;
   own.method.count = own.scope.count = own.sparsity.count = own.seeds.count = 0;
-  fprintf(out, "%s %s %a, seed %u\n", v->method ? v->method->name : "", facet_scope_name(v->scope), v->sparsity,
+  fprintf(out, "%s %s %a, seed %u\n", v->method ? v->method->name : "", facet_scope_name((int)v->scope), v->sparsity,
           v->seed);
   facet_schema_print(out, &facet_recipe_mapping, &own, 0);
 }
