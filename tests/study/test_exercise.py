@@ -159,7 +159,8 @@ static facet_status run_variant(void *self, facet_dealer *dealer, int64_t v)
 static facet_status run(const facet_context *c)
 {
   work w = {.context = c};
-  const facet_tiles tiles = {"tally", "variants", c->plan->store.variants, &w, NULL, enter, leave, run_variant};
+  const facet_tiles tiles = {
+      .stage = "tally", .name = "variants", .count = c->plan->store.variants, .self = &w, .enter = enter, .leave = leave, .run = run_variant};
   return facet_tiles_run(c->comm, &tiles, c->store);
 }
 

@@ -243,7 +243,7 @@ def test_completion(installed, tmp_path):
     assert offer("facet run other.yml ") == []
     assert offer("facet inspect ") == ["more", "net.onnx"]
     assert offer("facet checksum ") == ["more", "study.h5"]
-    assert offer("facet check -") == ["--help"]
+    assert offer("facet check -") == ["--help", "--verbose", "-n"]
     assert offer("facet corrupt other.yml ") == ["more"]
     assert offer("facet nothing ") == []
 
