@@ -143,7 +143,7 @@ def test_spectra_have_the_layout_of_w(folder, method):
         for variant in ["dense", *networks]:
             w, group = h5[f"linear/{variant}/W"], h5[f"aggregate/{variant}"]
             names = [d[0].name for d in group["directions"].dims]
-            assert names == ["/aggregate/component"] + [d[0].name for d in w.dims][2:]
+            assert names == ["/aggregate/component"] + [d[0].name.replace("/linear/", "/aggregate/") for d in w.dims][2:]
             assert dict(group["directions"].attrs.items())["order"] == w.attrs["order"]
             assert group["directions"].attrs["layout"] == w.attrs["layout"]
             m = w[:].astype(float).reshape(17 * CLASSES, -1)
