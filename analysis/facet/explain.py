@@ -120,7 +120,7 @@ def contributions(study: Study, variant: str, sample: int, cls: str | int | None
     found = linear.find(sample, number)
     x, w = study.input(sample), linear.pictures(*found)
     return Contributions(sample, variant, number, study.classes[number], x, w, w * x, float(linear.b[found]),
-                         linear.b_node[found].astype(float), linear.node,
+                         linear.split(*found), linear.node,
                          float(study.file["prediction/logits"][v, c, sample, number]))
 
 
@@ -209,7 +209,7 @@ def check_sums(study: Study, variant: str, limit: int = 200, most_bytes: int = 6
         x, b = study.input(sample).ravel(), linear.b[i].astype(float)
         total = linear.pictures(i).reshape(k, -1) @ x + b
         size = max(1.0, np.abs(logits).max())
-        split = linear.b_node[i].astype(float).sum(axis=1)
+        split = linear.split(i).sum(axis=1)
         worst = np.maximum(worst, np.abs(total - logits[linear.row[i]]).max() / size)  # np.maximum keeps a NaN, max() not
         worst_split = np.maximum(worst_split, np.abs(split - b).max() / size)
     return count, count * k, float(worst), float(worst_split)

@@ -11,12 +11,14 @@ from xarray.core import indexing
 
 
 class Lazy(BackendArray):
-    """Reads a selection of a dataset when its values are asked for."""
+    """Reads a selection of a dataset when its values are asked for. float16 comes as float32: it is for the disk, sums in it
+    are not what anybody wants."""
 
     def __init__(self, dataset: h5py.Dataset) -> None:
         self.dataset = dataset
         self.shape = dataset.shape
-        self.dtype = np.dtype(object) if h5py.check_string_dtype(dataset.dtype) else dataset.dtype
+        half = dataset.dtype == np.float16
+        self.dtype = np.dtype(object if h5py.check_string_dtype(dataset.dtype) else np.float32 if half else dataset.dtype)
 
     @staticmethod
     def of(dataset: h5py.Dataset) -> indexing.LazilyIndexedArray:
@@ -28,4 +30,4 @@ class Lazy(BackendArray):
     def _read(self, key: tuple[Any, ...]) -> Any:
         if h5py.check_string_dtype(self.dataset.dtype):
             return self.dataset.asstr()[key]
-        return self.dataset[key]
+        return self.dataset[key].astype(self.dtype, copy=False)

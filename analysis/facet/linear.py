@@ -11,6 +11,8 @@ from facet.errors import StudyError, known
 from facet.hdf import Array, plain, strings
 
 RANKS = {"W": None, "row": 2, "b": 2, "b_node": 3, "residual": 1, "ties": 1, "node": 1}
+NOT_KEPT = {"rows": {"b_node", "node"}, "digest": {"W"}}  # by what the study says at linearize.keep
+UNSPLIT = "all nodes"
 
 
 class Linear:
@@ -22,33 +24,82 @@ class Linear:
     sample      n, numbers of the linearized samples
 
     A row of W has the dimensions of the network's own input: `layout` is channels_first, channels_last or flat, and
-    `order` tells in which order its numbers run, channels_first or channels_last. `shape`: (channel, y, x) of a sample."""
+    `order` tells in which order its numbers run, channels_first or channels_last. `shape`: (channel, y, x) of a sample.
+
+    `keep` is what the study kept: all; rows (no b by node); or digest (no W, but sums: `contribution`, `gram`). What is not
+    kept is said so when it is asked for."""
 
     def __init__(self, group: h5py.Group, sample: Array, shape: tuple[int, ...], classes: list[str]) -> None:
         self.sample, self.shape, self.classes = sample, tuple(shape), classes
+        self.keep = str(plain(group.attrs.get("keep", "all")))
         for name, rank in RANKS.items():
+            if name in NOT_KEPT.get(self.keep, ()):
+                continue
             dataset = group.get(name)
             if not isinstance(dataset, h5py.Dataset) or dataset.ndim != (rank or dataset.ndim) or \
                     name != "node" and dataset.shape[:1] != (len(sample),) or \
                     name == "W" and int(np.prod(dataset.shape[2:])) != int(np.prod(shape)):
                 raise StudyError(f"{group.file.filename}: {group.name}/{name} is missing or does not fit")
-        self.W, self.row, self.b, self.b_node = (group[name] for name in ("W", "row", "b", "b_node"))
-        self.node = strings(group["node"])
+        self.row, self.b = group["row"], group["b"]
+        self.node = [UNSPLIT] if self.keep == "rows" else strings(group["node"])
         self.variant = group.name.rpartition("/")[2]
-        self.layout = str(plain(self.W.attrs.get("layout", "channels_first")))  # schema 1 says nothing: it had this alone
-        self.order = str(plain(self.W.attrs.get("order", "channels_first")))
+        about = group["contribution" if self.keep == "digest" else "W"].attrs
+        self.layout = str(plain(about.get("layout", "channels_first")))  # schema 1 says nothing: it had this alone
+        self.order = str(plain(about.get("order", "channels_first")))
         self._group = group
 
     def __repr__(self) -> str:
         n, k = self.row.shape
-        size = " x ".join(map(str, self.W.shape[2:]))
-        return (f"<facet.Linear of {self.variant}: {n} samples, {k} row{'s' * (k > 1)} of W each ({size}, {self.layout}), "
+        size = " x ".join(map(str, self._group["contribution" if self.keep == "digest" else "W"].shape[2:]))
+        kept = {"all": "", "rows": "no b by node, ", "digest": "digests of them, "}[self.keep]
+        return (f"<facet.Linear of {self.variant}: {n} samples, {k} row{'s' * (k > 1)} of W each ({size}, {self.layout}), {kept}"
                 f"worst residual {np.max(self.residual):.1e}>")
+
+    def _kept(self, name: str, what: str) -> h5py.Dataset:
+        if name not in self._group:
+            need = "without keep: rows" if name == "b_node" else "with keep: all" if name == "W" else \
+                "with keep: digest" + " and a spectrum" * (name == "gram")
+            study = {"all": "everything else", "rows": "rows of W", "digest": "digests"}[self.keep]
+            raise StudyError(f"{self._group.file.filename}: {what} of {self.variant} is not there: the study kept {study}; run "
+                             f"it {need} (key linearize)")
+        return self._group[name]
+
+    @property
+    def W(self) -> h5py.Dataset:  # noqa: N802
+        return self._kept("W", "W")
+
+    @property
+    def b_node(self) -> h5py.Dataset:
+        return self._kept("b_node", "b by node")
+
+    def split(self, *index: int) -> Array:
+        """b_node[index] as float64; where it is not kept b itself, as of one node."""
+        return np.asarray(self.b[index])[..., None].astype(float) if self.keep == "rows" else self.b_node[index].astype(float)
+
+    @functools.cached_property
+    def explained(self) -> Array:
+        """Under keep: digest, how many rows of W explained each class, K."""
+        return np.asarray(self._kept("explained", "the digest")[()].sum(axis=0))
+
+    def contribution(self, cls: str | int, size: bool = False) -> Array:
+        """Under keep: digest, the mean contribution W x (size: |W x|) of every pixel to the logit of a class, over the rows
+        that explain it: channel x y x x, float64; NaN without such rows."""
+        k = self.classes.index(cls) if isinstance(cls, str) else cls
+        rows = self._kept("magnitude" if size else "contribution", "the digest")[:, k].sum(axis=0)
+        return self._picture(rows / self.explained[k] if self.explained[k] else np.full_like(rows, np.nan))
+
+    @functools.cached_property
+    def gram(self) -> Array:
+        """Under keep: digest, M'M of all rows of W, D x D, in W's own order, float64."""
+        return np.asarray(self._kept("gram", "the Gram matrix")[()].sum(axis=0))
 
     def pictures(self, *index: int) -> Array:
         """W[index] as float64 with every row as channel x y x x; index: a sample's position along n, and a row's k."""
         rows = self.W[index]
-        rows = rows.reshape(*rows.shape[:2 - len(index)], -1).astype(float)
+        return self._picture(rows.astype(float), 2 - len(index))
+
+    def _picture(self, rows: Array, before: int = 0) -> Array:
+        rows = rows.reshape(*rows.shape[:before], -1)
         channel, y, x = self.shape
         if self.order == "channels_last":
             return np.moveaxis(rows.reshape(*rows.shape[:-1], y, x, channel), -1, -3)

@@ -175,6 +175,14 @@ class Study(Store):
             return []
         return [v for v in self.variants if f"linear/{v}" in self.file]
 
+    @functools.cached_property
+    def not_kept(self) -> str:
+        """What of the linearizations the study did not keep, in a sentence; nothing where all is there."""
+        kept = {self.linear(v).keep for v in self.linearized}
+        return "The study kept digests of its linearizations: rows of W, and what is made of those of one sample, are not in " \
+            "the file (linearize: run with keep: all)." if "digest" in kept else \
+            "The study kept no bias by node (linearize: run with keep: all)." if "rows" in kept else ""
+
     def linear(self, variant: str) -> Linear:
         """The linearizations of a variant."""
         self.variant_index(variant)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/process_memory.h"
+#include "kept.h"
 #include "pass.h"
 #include "ranks/agree.h"
 #include "reuse.h"
@@ -26,6 +27,7 @@ typedef struct {
   int32_t *predicted;
   /* what belongs to the variant that was entered */
   facet_pass pass;
+  facet_kept kept;
   facet_head head;
   bool has_head;
   double *feature; /* of a tile */
@@ -73,12 +75,16 @@ static facet_status enter(void *self, int group)
     FACET_TRY(facet_network_head(m->network, &a->head));
   FACET_TRY(facet_pass_make(m->network, options, a->pixels, &m->input, linear, &a->pass));
   FACET_NEW(a->feature, a->plan->store.block * a->head.features);
-  return linear ? facet_pass_make_linear(&a->pass, a->plan->store.linear_rows, chunk) : FACET_OK;
+  if (!linear)
+    return FACET_OK;
+  FACET_TRY(facet_pass_make_linear(&a->pass, a->plan->store.linear_rows, chunk));
+  return facet_kept_make(&a->plan->store, a->context->store, group / 2, &a->pass, chunk, &a->kept);
 }
 
 static void leave(void *self)
 {
   analysis *a = self;
+  facet_kept_clear(&a->kept);
   facet_pass_clear(&a->pass);
   facet_head_clear(&a->head);
   facet_free(&a->feature);
@@ -100,42 +106,16 @@ static facet_status store_images(analysis *a, const facet_tile *t)
   return FACET_OK;
 }
 
-/* Where the chunks of W of a batch go. */
-typedef struct {
-  facet_store *store;
-  int variant;
-  int64_t first, count;
-} w_place;
-
-static facet_status store_chunk(void *context, int64_t from, int64_t rows, const void *w)
-{
-  const w_place *p = context;
-  const facet_place at = {.variant = p->variant, .part = {{p->first, p->count}, {from, rows}}, .as = FACET_AS_STORED};
-  return facet_store_put(p->store, FACET_ROW_W, at, w);
-}
-
-static facet_status store_linear(const analysis *a, const facet_tile *t, int64_t first, int64_t count)
-{
-  const facet_place at = {.variant = t->variant, .part = {{first, count}}};
-  const facet_linearization *r = &a->pass.linear;
-  FACET_TRY(facet_store_put(a->context->store, FACET_ROW_ROW, at, a->pass.row));
-  FACET_TRY(facet_store_put(a->context->store, FACET_ROW_B, at, r->b));
-  FACET_TRY(facet_store_put(a->context->store, FACET_ROW_B_NODE, at, r->b_node));
-  FACET_TRY(facet_store_put(a->context->store, FACET_ROW_RESIDUAL, at, r->residual));
-  return facet_store_put(a->context->store, FACET_ROW_TIES, at, r->ties);
-}
-
 /* Linearizes `count` samples of a batch that went forward, and stores that. */
-static facet_status linearize(analysis *a, const facet_tile *t, int64_t first, int64_t count, const double *logits)
+static facet_status linearize(analysis *a, int64_t first, int64_t count, const double *logits)
 {
   const facet_store_plan *s = &a->plan->store;
-  w_place place = {a->context->store, t->variant, first, count};
   facet_executor *executor = a->pass.executor;
   FACET_TRY(facet_executor_settle(executor, a->pass.exact));
   facet_rows_choose(a->plan->keys->linearize.rows, s->linear_rows, s->classes, logits, count, a->pass.row);
   FACET_TRY(facet_linearize_to(executor, facet_pass_input(&a->pass), count, s->linear_rows, a->pass.row,
-                               (facet_w_sink){store_chunk, &place}, &a->pass.linear));
-  return store_linear(a, t, first, count);
+                               facet_kept_batch(&a->kept, first, count, logits), &a->pass.linear));
+  return facet_kept_write(&a->kept);
 }
 
 /* Samples i, i+1, ... of the tile, which are the present batch. */
@@ -180,7 +160,7 @@ static facet_status run_batch(analysis *a, const facet_tile *t, int64_t i, int64
   if (a->only_features)
     return FACET_OK;
   measure(a, t, i, count);
-  return i < t->linear ? linearize(a, t, t->first + i, count, logits) : FACET_OK;
+  return i < t->linear ? linearize(a, t->first + i, count, logits) : FACET_OK;
 }
 
 static facet_status store_tile(const analysis *a, const facet_tile *t)
@@ -207,19 +187,42 @@ static bool lacks_features(const analysis *a, const facet_tile *t)
 }
 
 /* What is linearized goes through the executor in batches of its own. */
-static facet_status run_tile(void *self, facet_dealer *dealer, int64_t unit)
+static facet_status run_tile(analysis *a, facet_dealer *dealer, const facet_tile *t)
+{
+  a->only_features = lacks_features(a, t);
+  FACET_TRY(a->only_features ? facet_before_copy(a->reused->before, t, a->context->store) : store_images(a, t));
+  for (int64_t i = 0, count; i < t->count; i += count) {
+    int64_t end = i < t->linear ? t->linear : t->count;
+    count = end - i < a->pass.batch ? end - i : a->pass.batch;
+    FACET_TRY(run_batch(a, t, i, count));
+    FACET_TRY(facet_dealer_pause(dealer));
+  }
+  return store_tile(a, t);
+}
+
+/* Tiles from this one on that are run together: those that have digests in common, with the first of them; 0: none. */
+static int64_t tiles_together(const analysis *a, const facet_tile *t)
+{
+  const facet_store_plan *s = &a->plan->store;
+  int64_t part = t->linear > 0 ? s->digest_blocks : 0, blocks = (s->linear_samples + s->block - 1) / s->block;
+  if (part == 0)
+    return 1;
+  return t->block % part > 0 ? 0 : blocks - t->block < part ? blocks - t->block : part;
+}
+
+static facet_status run_tiles(void *self, facet_dealer *dealer, int64_t unit)
 {
   analysis *a = self;
   facet_tile t = facet_plan_in_order(a->plan, a->span, unit);
-  a->only_features = lacks_features(a, &t);
-  FACET_TRY(a->only_features ? facet_before_copy(a->reused->before, &t, a->context->store) : store_images(a, &t));
-  for (int64_t i = 0, count; i < t.count; i += count) {
-    int64_t end = i < t.linear ? t.linear : t.count;
-    count = end - i < a->pass.batch ? end - i : a->pass.batch;
-    FACET_TRY(run_batch(a, &t, i, count));
-    FACET_TRY(facet_dealer_pause(dealer));
+  int64_t number = facet_plan_number(a->plan, &t), part = a->plan->store.digest_blocks;
+  bool digested = part > 0 && t.linear > 0;
+  if (digested)
+    facet_kept_begin(&a->kept, t.block / part);
+  for (int64_t i = 0, count = tiles_together(a, &t); i < count; i++) {
+    t = facet_plan_tile(a->plan, number + i);
+    FACET_TRY(run_tile(a, dealer, &t));
   }
-  return store_tile(a, &t);
+  return digested ? facet_kept_end(&a->kept) : FACET_OK;
 }
 
 /* ---- all tiles ---- */
@@ -229,15 +232,17 @@ static facet_unit unit_of(const void *self, int64_t i)
   const analysis *a = self;
   facet_tile t = facet_plan_in_order(a->plan, a->span, i);
   double rows = lacks_features(a, &t) ? 0 : (double)(a->plan->store.linear_rows + 1);
-  double passes = (double)t.count + (double)t.linear * rows;
+  int64_t together = tiles_together(a, &t);
+  double passes = (double)(together ? together : 1) * ((double)t.count + (double)t.linear * rows);
   return (facet_unit){.cost = passes * (1 + (double)a->plan->store.variant[t.variant].cost.flops),
                       .group = 2 * t.variant + (t.linear > 0),
                       .part = facet_plan_number(a->plan, &t),
-                      .parts = 1};
+                      .parts = together,
+                      .none = together == 0};
 }
 
 static const facet_tiled tiled = {
-    .tiles = {.stage = "analyse", .name = "tiles", .unit = unit_of, .enter = enter, .leave = leave, .run = run_tile},
+    .tiles = {.stage = "analyse", .name = "tiles", .unit = unit_of, .enter = enter, .leave = leave, .run = run_tiles},
     .make = make,
     .clear = clear};
 
@@ -264,12 +269,15 @@ static facet_status seconds(const facet_context *c, const facet_speeds *speeds, 
 {
   const facet_store_plan *s = &c->plan->store;
   double samples = (double)s->samples;
+  double d = (double)c->plan->inputs;
   *sum = speeds->corrupting * samples; /* by each rank at worst, all at once */
   for (int v = 0; v < s->variants; v++) {
     double passes = samples * s->conditions;
     if (s->variant[v].linearize)
       passes += (double)(s->linear_samples * (s->linear_rows + 1));
     *sum += speeds->forward[v] * passes / ranks;
+    if (s->digests > 0 && facet_store_has_spectrum(s, v))
+      *sum += speeds->product * (double)(s->linear_samples * s->linear_rows) * d * d / ranks;
   }
   return FACET_OK;
 }
@@ -298,11 +306,14 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
   if (!plan->keys->linearize.wanted)
     return FACET_OK;
   s->linear_samples = plan->keys->linearize.samples ? plan->keys->linearize.samples : s->samples;
+  s->keep = plan->keys->linearize.keep;
+  s->half = plan->keys->linearize.store == FACET_W_HALF;
   s->linear_rows = facet_rows_count(plan->keys->linearize.rows, plan->keys->linearize.top, s->classes);
   for (int v = 0; v < s->variants; v++) {
     const facet_texts *asked = &plan->keys->linearize.variants;
     s->variant[v].linearize = asked->count == 0 || facet_is_among(s->variant[v].name, asked->item, asked->count);
   }
+  facet_kept_plan(plan->keys->aggregate.wanted && plan->keys->aggregate.spectrum > 0, s);
   return FACET_OK;
 }
 

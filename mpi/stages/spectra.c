@@ -10,6 +10,8 @@
  * - random: a range finder (Halko, Martinsson & Tropp 2011, algorithm 4.4): MT times Gaussian columns, orthonormalised,
  *   twice more times MT M, and Rayleigh-Ritz in that basis.
  *
+ * Under `keep: digest` there is no W, and the analysis has made MT M.
+ *
  * Results are on rank 0, which writes them. */
 #include <cblas.h>
 #include <math.h>
@@ -25,7 +27,6 @@
 
 enum {
   LARGEST_GRAM = 4096,   /* order of a Gram matrix that is made without being asked for */
-  LARGEST_ASKED = 16384, /* and of one that is: 2 GiB each, several at a time, shared by the ranks */
   MOST_SUMMED = 1 << 28, /* bytes of products that a rank sums up in one walk, at order 4096 all of them */
   OVERSAMPLING = 10,
   SKETCH_WALKS = 4 /* of the random projection: with random numbers, and thrice with MT M */
@@ -114,16 +115,33 @@ static facet_status sum_panel(work *w, facet_gram_panel *p, facet_blockmatrix *g
   return FACET_OK;
 }
 
+/* Where the analysis kept the Gram matrix in place of W: the same, each rank its own columns, part by part. */
+static facet_status read_panel(work *w, facet_gram_panel *p, facet_blockmatrix *gram)
+{
+  int64_t block = gram->column_block, first = p->first + w->rank * block, count = least(block, p->order - first);
+  double *own = (double *)gram->local + p->first / w->ranks * p->order;
+  facet_status status = facet_interrupt_check();
+  for (int64_t g = 0; g < w->plan->digests && count > 0 && status == FACET_OK; g++) {
+    const facet_place at = {.variant = w->variant, .part = {{g, 1}, {first, count}}};
+    status = facet_store_get(w->store, FACET_ROW_GRAM, at, g > 0 ? p->sum : own);
+    for (int64_t i = 0; g > 0 && i < count * p->order; i++)
+      own[i] += p->sum[i];
+  }
+  facet_progress_at(w->progress, ++w->done);
+  return facet_agree(w->comm, status);
+}
+
 /* Its lower triangle. */
 static facet_status make_gram(work *w, facet_blockmatrix **gram)
 {
   facet_gram_panel p = {.order = w->pieces.width};
   int64_t block = block_of(p.order, w->ranks);
   FACET_TRY(facet_blockmatrix_create(w->grid, FACET_F64, p.order, p.order, p.order, block, gram));
-  p.sum = facet_allocate((size_t)(block * w->ranks * p.order), sizeof *p.sum);
+  bool kept = w->plan->digests > 0;
+  p.sum = facet_allocate((size_t)(block * (kept ? 1 : w->ranks) * p.order), sizeof *p.sum);
   facet_status status = facet_agree(w->comm, p.sum ? FACET_OK : FACET_OS);
   for (; p.first < p.order && status == FACET_OK; p.first += block * w->ranks)
-    status = sum_panel(w, &p, *gram);
+    status = kept ? read_panel(w, &p, *gram) : sum_panel(w, &p, *gram);
   facet_free(&p.sum);
   return status;
 }
@@ -269,7 +287,7 @@ static facet_status take_variant(work *w, int variant)
   facet_status status;
   w->variant = variant;
   w->pieces = facet_pieces_make(w->plan, variant, method == FACET_SPECTRUM_DUAL);
-  size_t numbers = (size_t)(w->pieces.most * w->pieces.width);
+  size_t numbers = w->plan->digests > 0 ? 0 : (size_t)(w->pieces.most * w->pieces.width);
   w->lines = facet_allocate(numbers, sizeof *w->lines);
   w->room = facet_allocate(w->pieces.transposed ? numbers : 0, sizeof *w->room);
   FACET_GO(done, status, facet_agree(w->comm, w->lines && w->room ? FACET_OK : FACET_OS));
@@ -295,9 +313,10 @@ static facet_status take_variants(work *w, const uint8_t *done)
   for (int v = 0; v < p->variants; v++)
     if (facet_store_has_spectrum(p, v) && !done[v]) {
       facet_pieces pieces = facet_pieces_make(p, v, p->spectrum_method == FACET_SPECTRUM_DUAL);
-      total += pieces.count * walks(p->spectrum_method, pieces.width, w->ranks);
+      total += (p->digests > 0 ? 1 : pieces.count) * walks(p->spectrum_method, pieces.width, w->ranks);
     }
-  FACET_AGREE(w->comm, facet_progress_begin(&w->progress, "spectra", "pieces of W", total, w->rank != 0));
+  FACET_AGREE(w->comm, facet_progress_begin(&w->progress, "spectra", p->digests > 0 ? "panels" : "pieces of W", total,
+                                            w->rank != 0));
   for (int v = 0; v < p->variants; v++)
     if (facet_store_has_spectrum(p, v) && !done[v])
       FACET_TRY(take_variant(w, v));
@@ -361,7 +380,7 @@ static facet_status memory(const facet_context *context, int ranks, double *byte
     if (!facet_store_has_spectrum(p, v))
       continue;
     facet_pieces pieces = facet_pieces_make(p, v, p->spectrum_method == FACET_SPECTRUM_DUAL);
-    double piece = 8 * (double)pieces.most * (double)pieces.width, bytes;
+    double piece = p->digests > 0 ? 0 : 8 * (double)pieces.most * (double)pieces.width, bytes;
     if (p->spectrum_method == FACET_SPECTRUM_RANDOM)
       bytes = piece + 8 * size * (2 * d + (double)pieces.most);
     else
@@ -380,7 +399,7 @@ static facet_status seconds(const facet_context *context, const facet_speeds *sp
   for (int v = 0; v < p->variants; v++) {
     if (!facet_store_has_spectrum(p, v))
       continue;
-    double order = p->spectrum_method == FACET_SPECTRUM_GRAM ? d : rows, other = d + rows - order;
+    double order = p->spectrum_method == FACET_SPECTRUM_GRAM ? d : rows, other = p->digests > 0 ? 0 : d + rows - order;
     sum += p->spectrum_method == FACET_SPECTRUM_RANDOM ? 4 * rows * d * (r + OVERSAMPLING) * SKETCH_WALKS
                                                        : order * order * other + 20 * order * order * order;
   }
@@ -412,12 +431,12 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
   facet_store_plan *p = &plan->store;
   int64_t rows = p->linear_samples * p->linear_rows;
   p->components = least(a->spectrum, least(plan->inputs, rows));
-  p->spectrum_method = choose(a->method, plan->inputs, rows);
+  p->spectrum_method = p->keep == FACET_KEEP_DIGEST ? FACET_SPECTRUM_GRAM : choose(a->method, plan->inputs, rows);
   int64_t order = p->spectrum_method == FACET_SPECTRUM_GRAM ? plan->inputs : rows;
-  FACET_CHECK(p->components == 0 || p->spectrum_method == FACET_SPECTRUM_RANDOM || order <= LARGEST_ASKED,
+  FACET_CHECK(p->components == 0 || p->spectrum_method == FACET_SPECTRUM_RANDOM || order <= FACET_LARGEST_GRAM,
               FACET_BAD_INPUT, "%s:%d: aggregate.method: %s makes a matrix of %lld x %lld; at most %d x %d are made",
               p->settings->file, a->line, facet_spectrum_name(p->spectrum_method), (long long)order, (long long)order,
-              LARGEST_ASKED, LARGEST_ASKED);
+              FACET_LARGEST_GRAM, FACET_LARGEST_GRAM);
   return FACET_OK;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/process_memory.h"
+#include "kept.h"
 
 /* Adjoints, samples times rows, that a pullback handles at once: enough to keep the kernels busy, few enough to stay in
  * cache (measured on ResNet-20). PROGRAM: bytes of the program, its libraries, and what they take for themselves.
@@ -82,7 +83,8 @@ static double linear_bytes(const bound *b, const costs *c, int constants, int64_
   double executor = c->row + (c->linear_sample + c->more_row) * (n - 1) + c->more_row * n * ((double)chunk - 1);
   double k = (double)b->plan->linear_rows;
   double samples = d * ((sizeof(float) + real + sizeof(double)) * n + sizeof(double) + sizeof(float));
-  return executor + samples + n * (double)chunk * d * real + n * k * (2 + constants) * sizeof(double);
+  return executor + samples + n * (double)chunk * d * real + n * k * (2 + constants) * sizeof(double) +
+         facet_kept_bytes(b->plan, batch * chunk);
 }
 
 /* Data sets, networks and one tile's results. */

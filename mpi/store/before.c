@@ -292,6 +292,12 @@ static bool is_of_first_samples(facet_dimension dimension)
   return dimension == FACET_DIM_LINEAR || dimension == FACET_DIM_EXPLAINED;
 }
 
+/* Whether an array sums up tiles: those with linearizations are then not taken over. */
+static bool is_digest(const facet_store_shape_array *a)
+{
+  return a->axes > 0 && a->axis[0].dimension == FACET_DIM_DIGEST;
+}
+
 /* Whether the tile fills something of a row: what no condition has is of clean ones if it is of the first samples, and
  * else of the first tile of its samples. */
 static bool fills(const facet_before *b, const facet_tile *t, const facet_store_shape_array *a)
@@ -338,13 +344,15 @@ static bool find_row(const facet_before *b, const facet_tile *t, facet_row row, 
 {
   int variant = strstr(facet_row_table[row].path, "{variant}") ? t->variant : 0;
   *empty = strcmp(facet_row_table[row].stage, b->stage) != 0 ||
-           !facet_store_shape_find(&b->shape, row, variant, 0, a) || !fills(b, t, a);
+           !facet_store_shape_find(&b->shape, row, variant, 0, a) || !fills(b, t, a) || is_digest(a);
   return *empty || find_part(b, t, a, part, empty);
 }
 
 bool facet_before_has(const facet_before *b, const facet_tile *t, bool *features)
 {
   int v = b->variant_of[t->variant], c = b->condition_of[t->condition];
+  if (t->linear > 0 && b->plan->digests > 0)
+    return false;
   if (v < 0 || c < 0 || !is_done(b, v, c, t->block) || (t->condition != b->plan->clean && !b->same_seed))
     return false;
   bool same = least(b->plan->block, b->samples - t->first) == t->count &&

@@ -132,8 +132,11 @@ static facet_status variant_attributes(const facet_store *s, const facet_store_v
                            {.name = NULL}};
   FACET_TRY(put(s, "/variants/", v->name, own));
   FACET_TRY(put_layout(s, "/variants/", v->name, &v->input));
-  if (v->linearize)
+  if (v->linearize) {
+    const char *keep = facet_keep_name(s->shape.plan->keep);
     FACET_TRY(put_layout(s, "/linear/", v->name, &v->input));
+    FACET_TRY(put(s, "/linear/", v->name, (attribute[]){{"keep", TEXT, SINGLE, &keep}, {.name = NULL}}));
+  }
   return spectrum ? put(s, "/aggregate/", v->name, (attribute[]){{"method", TEXT, SINGLE, &method}, {.name = NULL}})
                   : FACET_OK;
 }
@@ -278,7 +281,7 @@ static hid_t creation_list(facet_row_type type, double bytes)
   H5Pset_layout(list, H5D_CONTIGUOUS);
   H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY);
   H5Pset_fill_time(list, bytes > MOST_FILLED ? H5D_FILL_TIME_NEVER : H5D_FILL_TIME_ALLOC);
-  if (type == FACET_ROW_REAL || type == FACET_ROW_F64)
+  if (type == FACET_ROW_REAL || type == FACET_ROW_LEAN || type == FACET_ROW_F64)
     H5Pset_fill_value(list, H5T_NATIVE_DOUBLE, &nan);
   else if (type != FACET_ROW_U8)
     H5Pset_fill_value(list, H5T_NATIVE_INT, &none);

@@ -20,8 +20,15 @@ typedef enum {
   FACET_ROWS
 } facet_row;
 
-/* REAL: the study's precision. */
-typedef enum { FACET_ROW_REAL, FACET_ROW_F64, FACET_ROW_I32, FACET_ROW_I64, FACET_ROW_U8 } facet_row_type;
+/* REAL: the study's precision. LEAN: that, or float16 where the study says so. */
+typedef enum {
+  FACET_ROW_REAL,
+  FACET_ROW_LEAN,
+  FACET_ROW_F64,
+  FACET_ROW_I32,
+  FACET_ROW_I64,
+  FACET_ROW_U8
+} facet_row_type;
 
 typedef struct {
   const char *name, *coordinate; /* a path, which may hold {variant} */

@@ -44,9 +44,11 @@ static bool is_moved(const facet_store_plan *p, int condition)
 static bool is_there(const facet_store_plan *p, facet_row row, int variant, int condition)
 {
   const facet_store_variant *v = &p->variant[variant];
-  bool always = true, linearized = v->linearize, changed = v->change && variant > 0, embedded = v->embed_nodes > 0,
+  bool always = true, linearized = v->linearize, stored = linearized && p->keep != FACET_KEEP_DIGEST,
+       halved = stored && p->half, by_node = linearized && p->keep != FACET_KEEP_ROWS,
+       digested = linearized && p->digests > 0, changed = v->change && variant > 0, embedded = v->embed_nodes > 0,
        moved = v->change && is_moved(p, condition), spectral = facet_store_has_spectrum(p, variant),
-       any_spectrum = p->components > 0;
+       any_spectrum = p->components > 0, summed_up = digested && spectral;
   const bool there[FACET_ROWS] = {
 #include "rows.def"
   };

@@ -16,14 +16,26 @@ enum { MOST_AT_ONCE = 1 << 30, CONVERTED = 1 << 16 };
 
 /* ---- types ---- */
 
+/* IEEE 754's binary16, which HDF5 has no name for. Made once; HDF5 itself lets go of it at its end. */
+static hid_t half_type(void)
+{
+  static hid_t half = -1;
+  if (half >= 0)
+    return half;
+  half = H5Tcopy(H5T_IEEE_F32LE);
+  H5Tset_fields(half, 15, 10, 5, 0, 10);
+  H5Tset_size(half, 2);
+  H5Tset_ebias(half, 15);
+  return half;
+}
+
 hid_t facet_store_file_type(const facet_store_shape *shape, facet_row row)
 {
   bool twice = shape->plan->settings->precision == FACET_F64;
-  const hid_t type[] = {[FACET_ROW_REAL] = twice ? H5T_IEEE_F64LE : H5T_IEEE_F32LE,
-                        [FACET_ROW_F64] = H5T_IEEE_F64LE,
-                        [FACET_ROW_I32] = H5T_STD_I32LE,
-                        [FACET_ROW_I64] = H5T_STD_I64LE,
-                        [FACET_ROW_U8] = H5T_STD_U8LE};
+  hid_t real = twice ? H5T_IEEE_F64LE : H5T_IEEE_F32LE;
+  const hid_t type[] = {[FACET_ROW_REAL] = real,          [FACET_ROW_LEAN] = shape->plan->half ? half_type() : real,
+                        [FACET_ROW_F64] = H5T_IEEE_F64LE, [FACET_ROW_I32] = H5T_STD_I32LE,
+                        [FACET_ROW_I64] = H5T_STD_I64LE,  [FACET_ROW_U8] = H5T_STD_U8LE};
   return type[facet_row_table[row].type];
 }
 
@@ -37,6 +49,7 @@ hid_t facet_store_memory(const facet_store_shape *shape, facet_row row, facet_st
   bool single = as == FACET_AS_FLOAT || (as == FACET_AS_STORED && facet_store_size_of(shape, row) == sizeof(float));
   hid_t real = single ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE;
   const hid_t type[] = {[FACET_ROW_REAL] = real,
+                        [FACET_ROW_LEAN] = as == FACET_AS_STORED && shape->plan->half ? half_type() : real,
                         [FACET_ROW_F64] = real,
                         [FACET_ROW_I32] = H5T_NATIVE_INT32,
                         [FACET_ROW_I64] = H5T_NATIVE_INT64,

@@ -77,6 +77,9 @@ typedef struct {
   int origins;          /* of samples and labels */
   const facet_data_origin *origin;
   int64_t linear_samples, linear_rows;   /* n, k; the first n test samples; 0: no linearization */
+  facet_keep keep;                       /* what of linearizations is stored */
+  bool half;                             /* W is float16 */
+  int64_t digests, digest_blocks;        /* parts of the linearized samples that have digests each; blocks of one */
   int64_t block;                         /* samples of a tile */
   int64_t change_samples;                /* whose changes of margin are taken apart; 0: none */
   int change_conditions;                 /* under which they are compared with clean */
@@ -150,7 +153,7 @@ facet_status facet_store_sync(facet_store *store);
 /* ---- numbers, by row of the schema (rows.def) ---- */
 
 /* What floating-point numbers are in memory; whole numbers are what they are in the file. */
-typedef enum { FACET_AS_DOUBLE, FACET_AS_FLOAT, FACET_AS_STORED } facet_store_as;
+typedef enum { FACET_AS_DOUBLE, FACET_AS_FLOAT, FACET_AS_STORED } facet_store_as; /* stored float16: its 16 bits */
 
 /* A part of an array. `variant` and `condition`: whose, where the path says so. part: of its first dimensions, numbers
  * start .. start+count-1; {0, 0}, as all that is not given: the whole dimension. */

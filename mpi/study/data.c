@@ -72,6 +72,20 @@ static facet_status check_embed(const facet_study *study, int64_t there)
   return FACET_OK;
 }
 
+/* Without W a spectrum needs the Gram matrix of its columns, whatever their number. */
+static facet_status check_digest(const facet_study *study, int64_t inputs)
+{
+  const facet_aggregation *a = &study->stages.aggregate;
+  FACET_CHECK(
+      !a->wanted || a->spectrum == 0 || study->stages.linearize.keep != FACET_KEEP_DIGEST ||
+          inputs <= FACET_LARGEST_GRAM,
+      FACET_BAD_INPUT,
+      "%s:%d: aggregate.spectrum: 'keep: digest' in 'linearize' keeps a matrix of %lld x %lld for it; at most %d "
+      "x %d are made: leave keep out, or say 'spectrum: none'",
+      study->settings.file, a->line, (long long)inputs, (long long)inputs, FACET_LARGEST_GRAM, FACET_LARGEST_GRAM);
+  return FACET_OK;
+}
+
 /* ---- reading ---- */
 
 facet_status facet_study_data_read(const facet_study *study, facet_study_data *data)
@@ -80,6 +94,7 @@ facet_status facet_study_data_read(const facet_study *study, facet_study_data *d
   FACET_CHECK(study->stages.linearize.samples <= data->test->count, FACET_BAD_INPUT,
               "%s: linearize.samples: %lld but there are %lld test samples", study->settings.file,
               (long long)study->stages.linearize.samples, (long long)data->test->count);
+  FACET_TRY(check_digest(study, facet_image_inputs(data->test->image)));
   FACET_TRY(check_range(study, data->test));
   FACET_TRY(facet_conditions_check(&study->conditions, study->settings.file, data->test));
   if (!study->data.has_train)

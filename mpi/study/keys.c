@@ -214,6 +214,25 @@ static facet_status read_rows(const facet_schema_reader *r, const facet_key *key
 
 enum { USUAL_SPECTRUM = 32 };
 
+static facet_status check_linearize(const facet_schema_reader *r, const facet_tree *node, void *target)
+{
+  (void)r;
+  const facet_linearize_keys *l = target;
+  if (l->keep == FACET_KEEP_DIGEST && l->store != FACET_W_REAL)
+    return facet_tree_raise(facet_tree_find(node, "store"), "is of W, which 'keep: digest' does not store");
+  return FACET_OK;
+}
+
+/* Stages that read W back find none under `keep: digest`. */
+static facet_status check_digest(const facet_tree *node, const facet_aggregation *a)
+{
+  if (a->spectrum > 0 && (a->method == FACET_SPECTRUM_DUAL || a->method == FACET_SPECTRUM_RANDOM))
+    return facet_tree_raise(facet_tree_find(node, "method"),
+                            "%s reads W, which 'keep: digest' in 'linearize' does not store; gram does not",
+                            facet_spectrum_name(a->method));
+  return FACET_OK;
+}
+
 /* What is left out depends on `linearize`, which is read by now. */
 static facet_status check_aggregate(const facet_schema_reader *r, const facet_tree *node, void *target)
 {
@@ -224,7 +243,7 @@ static facet_status check_aggregate(const facet_schema_reader *r, const facet_tr
     a->spectrum = study->stages.linearize.wanted ? USUAL_SPECTRUM : 0;
   if (a->spectrum > 0 && !study->stages.linearize.wanted)
     return facet_tree_raise(spectrum, "is of linearizations, but there is no 'linearize'");
-  return FACET_OK;
+  return study->stages.linearize.keep == FACET_KEEP_DIGEST ? check_digest(node, a) : FACET_OK;
 }
 
 static facet_status check_embed(const facet_schema_reader *r, const facet_tree *node, void *target)
@@ -320,6 +339,11 @@ static void print_memory(FILE *out, const void *target)
 #define W(text, id) {text, id},
 /* clang-format on */
 #include "keys.def"
+
+const char *facet_keep_name(facet_keep keep)
+{
+  return facet_keep_words[keep].name;
+}
 
 const char *facet_spectrum_name(facet_spectrum_method method)
 {

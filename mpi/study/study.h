@@ -84,6 +84,10 @@ typedef struct {
 } facet_study;
 
 /* As the study file has it. */
+/* Rows and columns of the largest Gram matrix that is made: 2 GiB. */
+enum { FACET_LARGEST_GRAM = 16384 };
+/* As a study says it. */
+const char *facet_keep_name(facet_keep keep);
 const char *facet_spectrum_name(facet_spectrum_method method);
 
 /* Whether a variant cannot bear a name because whoever stores its results has that name for something else. */

@@ -43,7 +43,7 @@ class Report:
         self.mean, self.deviation = (part[:, study.condition_index(self.base)] for part in study.folded("accuracy"))
         self.warned = {name for name, group in study.replicates.items()
                        for v in group if study.warnings(v) for name in (name, v)}
-        self.checks = {v: check_sums(study, v) for v in study.linearized} if "clean" in study.conditions else {}
+        self.checks = {v: check_sums(study, v) for v in study.linearized if study.linear(v).keep != "digest"} if "clean" in study.conditions else {}
 
     def figure(self, name: str, drawn: Picture | None) -> str:
         """Saves a picture as PNG and PDF and returns it as HTML; nothing for nothing."""

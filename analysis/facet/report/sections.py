@@ -275,7 +275,7 @@ def fragile(page: Report) -> Context | None:
 def explanations(page: Report) -> Context | None:
     s = page.study
     if not page.checks:
-        return None
+        return {"gallery": "", "changed": ""} if s.not_kept else None
     shown = "dense" if "dense" in s.linearized else s.linearized[0]
     return {"gallery": page.figure("gallery", gallery.gallery(s, shown)),
             "changed": page.figure("gallery_changed", gallery.gallery_changed(s))}

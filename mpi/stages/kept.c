@@ -1,0 +1,202 @@
+/* What is kept of W: see kept.h. */
+#include "kept.h"
+
+#include <math.h>
+
+#include "linear/half.h"
+
+enum { MOST_PARTS = 256 };
+
+/* ---- sizes ---- */
+
+static bool wants_gram(const facet_store_plan *p)
+{
+  return p->components > 0;
+}
+
+/* So many parts that they can be shared by ranks, as long as their digests take at most half the room of W. */
+void facet_kept_plan(bool gram, facet_store_plan *p)
+{
+  if (p->keep != FACET_KEEP_DIGEST)
+    return;
+  double d = (double)facet_image_inputs(p->image), k = (double)p->classes;
+  double w = (double)p->linear_samples * (double)p->linear_rows * d * (double)facet_type_size(p->settings->precision);
+  double room = w / (2 * sizeof(double) * d * (2 * k + (gram ? d : 0)));
+  int64_t blocks = (p->linear_samples + p->block - 1) / p->block;
+  int64_t parts = room < 1 ? 1 : room < MOST_PARTS ? (int64_t)room : MOST_PARTS;
+  p->digest_blocks = (blocks + parts - 1) / parts;
+  p->digests = (blocks + p->digest_blocks - 1) / p->digest_blocks;
+}
+
+double facet_kept_bytes(const facet_store_plan *p, int64_t adjoints)
+{
+  int64_t inputs = facet_image_inputs(p->image);
+  if (p->digests > 0)
+    return facet_digest_bytes(inputs, p->classes, wants_gram(p));
+  return p->half ? (double)adjoints * ((double)inputs * sizeof(uint16_t) + 3 * sizeof(double)) : 0;
+}
+
+/* ---- digests: where sums by class lie ---- */
+
+static facet_status put_sums(void *context, int64_t k, const double *sums)
+{
+  const facet_kept *kept = context;
+  const facet_place at = {.variant = kept->variant, .part = {{kept->part, 1}, {k, 1}}};
+  FACET_TRY(facet_store_put(kept->store, FACET_ROW_CONTRIBUTION, at, sums));
+  return facet_store_put(kept->store, FACET_ROW_MAGNITUDE, at, sums + kept->inputs);
+}
+
+static facet_status get_sums(void *context, int64_t k, double *sums)
+{
+  const facet_kept *kept = context;
+  const facet_place at = {.variant = kept->variant, .part = {{kept->part, 1}, {k, 1}}};
+  FACET_TRY(facet_store_get(kept->store, FACET_ROW_CONTRIBUTION, at, sums));
+  return facet_store_get(kept->store, FACET_ROW_MAGNITUDE, at, sums + kept->inputs);
+}
+
+/* ---- making ---- */
+
+facet_status facet_kept_make(const facet_store_plan *plan, facet_store *store, int variant, const facet_pass *pass,
+                             int64_t chunk, facet_kept *kept)
+{
+  *kept = (facet_kept){
+      .plan = plan, .store = store, .variant = variant, .pass = pass, .inputs = facet_image_inputs(plan->image)};
+  if (plan->digests > 0)
+    return facet_digest_make(plan->settings->precision, kept->inputs, plan->classes, wants_gram(plan),
+                             (facet_class_keeper){get_sums, put_sums, kept}, &kept->digest);
+  if (!plan->half)
+    return FACET_OK;
+  FACET_NEW(kept->half, pass->batch * chunk * kept->inputs);
+  FACET_NEW(kept->rounding, pass->batch);
+  FACET_NEW(kept->relative, pass->batch);
+  FACET_NEW(kept->rounded_residual, pass->batch);
+  return FACET_OK;
+}
+
+void facet_kept_clear(facet_kept *kept)
+{
+  facet_digest_clear(&kept->digest);
+  FACET_FREE(&kept->half, &kept->rounding, &kept->relative, &kept->rounded_residual);
+}
+
+/* ---- chunks ---- */
+
+static double number_at(const facet_kept *kept, const void *numbers, int64_t i)
+{
+  return kept->plan->settings->precision == FACET_F64 ? ((const double *)numbers)[i]
+                                                      : (double)((const float *)numbers)[i];
+}
+
+static const void *line_at(const facet_kept *kept, const void *numbers, int64_t i)
+{
+  return (const char *)numbers + (size_t)(i * kept->inputs) * facet_type_size(kept->plan->settings->precision);
+}
+
+static facet_status store_chunk(void *context, int64_t from, int64_t rows, const void *w)
+{
+  const facet_kept *kept = context;
+  const facet_place at = {
+      .variant = kept->variant, .part = {{kept->first, kept->count}, {from, rows}}, .as = FACET_AS_STORED};
+  return facet_store_put(kept->store, FACET_ROW_W, at, w);
+}
+
+/* Row `line` of a chunk, row k of sample s, as float16; and what that changes. */
+static void round_row(facet_kept *kept, int64_t s, int64_t k, int64_t line, const void *w)
+{
+  const void *row = line_at(kept, w, line), *x = line_at(kept, facet_pass_input(kept->pass), s);
+  uint16_t *half = kept->half + line * kept->inputs;
+  double off = 0, largest = 0, wx = 0, *residual = &kept->rounded_residual[s];
+  for (int64_t i = 0; i < kept->inputs; i++) {
+    double number = number_at(kept, row, i), rounded;
+    half[i] = facet_half_from(number);
+    rounded = facet_half_to(half[i]);
+    off = fmax(off, fabs(number - rounded));
+    largest = fmax(largest, fabs(number));
+    wx += rounded * number_at(kept, x, i);
+  }
+  int64_t at = s * kept->plan->linear_rows + k;
+  double logit = kept->logits[s * kept->plan->classes + kept->pass->row[at]];
+  double distance = fabs(logit - (wx + kept->pass->linear.b[at]));
+  kept->rounding[s] = fmax(kept->rounding[s], off);
+  kept->relative[s] = fmax(kept->relative[s], largest > 0 ? off / largest : 0);
+  *residual = distance <= *residual ? *residual : distance; /* lets NaN through */
+}
+
+static facet_status round_chunk(void *context, int64_t from, int64_t rows, const void *w)
+{
+  facet_kept *kept = context;
+  for (int64_t s = 0; s < kept->count; s++)
+    for (int64_t r = 0; r < rows; r++)
+      round_row(kept, s, from + r, s * rows + r, w);
+  return store_chunk(kept, from, rows, kept->half);
+}
+
+static facet_status digest_chunk(void *context, int64_t from, int64_t rows, const void *w)
+{
+  facet_kept *kept = context;
+  for (int64_t s = 0; s < kept->count; s++)
+    for (int64_t r = 0; r < rows; r++)
+      FACET_TRY(facet_digest_add(&kept->digest, kept->pass->row[s * kept->plan->linear_rows + from + r],
+                                 line_at(kept, w, s * rows + r), line_at(kept, facet_pass_input(kept->pass), s)));
+  return FACET_OK;
+}
+
+facet_w_sink facet_kept_batch(facet_kept *kept, int64_t first, int64_t count, const double *logits)
+{
+  kept->first = first;
+  kept->count = count;
+  kept->logits = logits;
+  for (int64_t s = 0; s < count && kept->half; s++)
+    kept->rounding[s] = kept->relative[s] = kept->rounded_residual[s] = 0;
+  return (facet_w_sink){kept->plan->digests > 0 ? digest_chunk : kept->half ? round_chunk : store_chunk, kept};
+}
+
+/* ---- the rest ---- */
+
+static facet_status write_rounding(const facet_kept *kept)
+{
+  const facet_place at = {.variant = kept->variant, .part = {{kept->first, kept->count}}};
+  for (int64_t s = 0; s < kept->count; s++) {
+    double largest = 1;
+    for (int k = 0; k < kept->plan->classes; k++)
+      largest = fmax(largest, fabs(kept->logits[s * kept->plan->classes + k]));
+    kept->rounded_residual[s] /= largest;
+    FACET_CHECK(
+        isfinite(kept->rounding[s]), FACET_BAD_INPUT,
+        "%s: linearize.store: float16 holds numbers up to %g, and W of sample %lld of %s has larger ones: leave "
+        "'store' out",
+        kept->plan->settings->file, FACET_HALF_MOST, (long long)(kept->first + s),
+        kept->plan->variant[kept->variant].name);
+  }
+  FACET_TRY(facet_store_put(kept->store, FACET_ROW_ROUNDING, at, kept->rounding));
+  FACET_TRY(facet_store_put(kept->store, FACET_ROW_ROUNDING_RELATIVE, at, kept->relative));
+  return facet_store_put(kept->store, FACET_ROW_ROUNDED_RESIDUAL, at, kept->rounded_residual);
+}
+
+facet_status facet_kept_write(const facet_kept *kept)
+{
+  const facet_place at = {.variant = kept->variant, .part = {{kept->first, kept->count}}};
+  const facet_linearization *r = &kept->pass->linear;
+  FACET_TRY(facet_store_put(kept->store, FACET_ROW_ROW, at, kept->pass->row));
+  FACET_TRY(facet_store_put(kept->store, FACET_ROW_B, at, r->b));
+  if (kept->plan->keep != FACET_KEEP_ROWS)
+    FACET_TRY(facet_store_put(kept->store, FACET_ROW_B_NODE, at, r->b_node));
+  FACET_TRY(facet_store_put(kept->store, FACET_ROW_RESIDUAL, at, r->residual));
+  FACET_TRY(facet_store_put(kept->store, FACET_ROW_TIES, at, r->ties));
+  return kept->half ? write_rounding(kept) : FACET_OK;
+}
+
+void facet_kept_begin(facet_kept *kept, int64_t part)
+{
+  kept->part = part;
+  facet_digest_begin(&kept->digest);
+}
+
+facet_status facet_kept_end(facet_kept *kept)
+{
+  const facet_place at = {.variant = kept->variant, .part = {{kept->part, 1}}};
+  FACET_TRY(facet_digest_end(&kept->digest));
+  if (wants_gram(kept->plan))
+    FACET_TRY(facet_store_put(kept->store, FACET_ROW_GRAM, at, kept->digest.gram.sum));
+  return facet_store_put(kept->store, FACET_ROW_EXPLAINED, at, kept->digest.rows);
+}

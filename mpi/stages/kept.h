@@ -1,0 +1,46 @@
+/* What the analysis keeps of W, rows of which come by in chunks: all of it, in the study's precision or as float16 with
+ * what that loses, or digests in place of it. */
+#ifndef FACET_KEPT_H
+#define FACET_KEPT_H
+
+#include "linear/digest.h"
+#include "pass.h"
+#include "store/store.h"
+
+/* Of a variant that was entered. What it is made with is borrowed. */
+typedef struct {
+  const facet_store_plan *plan;
+  facet_store *store;
+  int variant;
+  const facet_pass *pass;
+  int64_t inputs;
+  /* the batch at hand */
+  int64_t first, count;
+  const double *logits;
+  /* float16 */
+  uint16_t *half;                                 /* of a chunk */
+  double *rounding, *relative, *rounded_residual; /* of each sample of a batch */
+  /* digests, of one part at a time */
+  int64_t part;
+  facet_digest digest;
+} facet_kept;
+
+/* Parts of the linearized samples with digests of their own, and blocks of one: filled in where the study wants them;
+ * gram: with a Gram matrix. */
+void facet_kept_plan(bool gram, facet_store_plan *plan);
+/* Bytes that facet_kept_make takes at most, where so many rows of W are made at once. */
+double facet_kept_bytes(const facet_store_plan *plan, int64_t adjoints);
+/* Not collective. pass: made for linearizing, `chunk` rows of W at once. Clear it in any case. */
+facet_status facet_kept_make(const facet_store_plan *plan, facet_store *store, int variant, const facet_pass *pass,
+                             int64_t chunk, facet_kept *kept);
+void facet_kept_clear(facet_kept *kept);
+
+/* Before the batches of a part, or before a batch: who wants its chunks. */
+void facet_kept_begin(facet_kept *kept, int64_t part);
+facet_w_sink facet_kept_batch(facet_kept *kept, int64_t first, int64_t count, const double *logits);
+/* After a batch: the rest of what it leaves in the store. FACET_BAD_INPUT where float16 does not hold W. */
+facet_status facet_kept_write(const facet_kept *kept);
+/* After the last batch of a part. */
+facet_status facet_kept_end(facet_kept *kept);
+
+#endif
