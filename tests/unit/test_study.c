@@ -502,7 +502,9 @@ static void text_has_all_defaults(void **state)
                       "linearize:\n"
                       "  variants: all\n"
                       "  samples: all\n"
-                      "  rows: all\n");
+                      "  rows: all\n"
+                      "  keep: all\n"
+                      "  store: precision\n");
   facet_free(&text);
   facet_study_destroy(&s);
 }
