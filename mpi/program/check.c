@@ -20,9 +20,10 @@ enum { BESIDE = 12 << 20 }; /* bytes that HDF5 and MPI take for the store in a r
 /* What a run will take. */
 typedef struct {
   int ranks;
-  double seconds, memory;  /* of all stages; bytes of a rank */
-  char parts[1000];        /* "training 3 s, analyse 12 s" */
-  int64_t networks, tiles; /* that are there and true */
+  double seconds, memory;            /* of all stages; bytes of a rank */
+  char parts[1000];                  /* "training 3 s, analyse 12 s" */
+  int64_t networks;                  /* that are there and true */
+  int64_t reused[FACET_MOST_STAGES]; /* parts of each stage */
 } forecast;
 
 /* Memory of the process: at its fullest while it read, or in the stage to come that takes the most. What is there after
@@ -193,12 +194,31 @@ static facet_status find_reused(const facet_context *context, facet_output_state
     f->networks += context->family->member[i].sha256[0] != '\0';
   bool here = status == FACET_OK && state == FACET_OUTPUT_EDITED && facet_exists(store);
   if (status == FACET_OK)
-    status = facet_reuse_count(context, here ? store : before, &f->tiles);
-  int64_t done = status == FACET_OK && state == FACET_OUTPUT_SAME ? facet_before_parts(store, "analyse") : 0;
-  f->tiles = done > f->tiles ? done : f->tiles;
+    status = facet_reuse_count(context, here ? store : before, !here, f->reused);
+  for (int i = 0; facet_stages[i] && status == FACET_OK && state == FACET_OUTPUT_SAME; i++) {
+    int64_t done = facet_before_parts(store, facet_stages[i]->name);
+    f->reused[i] = done > f->reused[i] ? done : f->reused[i];
+  }
   facet_free(&store);
   facet_free(&before);
   return status;
+}
+
+/* ", 12 of 18 tiles, map 12 of 18, judge 3 of 4": of stages of which anything is. */
+static void print_reused(const facet_plan *plan, const forecast *f)
+{
+  for (int i = 0, stage = 0; facet_stages[i]; i++) {
+    const facet_store_plan *s = &plan->store;
+    if (!facet_stages[i]->marks || !facet_stage_wanted(facet_stages[i], plan))
+      continue;
+    int64_t all = facet_store_stage_parts(s, stage++);
+    if (facet_stages[i] == &facet_stage_analyse)
+      printf(", %lld of %lld tiles", (long long)f->reused[i], (long long)all);
+    else if (f->reused[i] > 0 && all == 1)
+      printf(", %s", facet_stages[i]->name);
+    else if (f->reused[i] > 0)
+      printf(", %s %lld of %lld", facet_stages[i]->name, (long long)f->reused[i], (long long)all);
+  }
 }
 
 /* The answer in a few lines, before all else. */
@@ -213,11 +233,11 @@ static void print_verdict(const facet_context *context, facet_output_state state
   if (state == FACET_OUTPUT_OTHER)
     printf("output           %s holds the results of a different study: a run needs --fresh, or another output\n",
            output);
-  else if (state != FACET_OUTPUT_EMPTY)
-    printf(
-        "reused           %lld of %d networks, %lld of %lld tiles, of what is in %s; the time above is without that\n",
-        (long long)f->networks, context->family->count, (long long)f->tiles, (long long)facet_plan_tiles(context->plan),
-        output);
+  else if (state != FACET_OUTPUT_EMPTY) {
+    printf("reused           %lld of %d networks", (long long)f->networks, context->family->count);
+    print_reused(context->plan, f);
+    printf(", of what is in %s; the time above is without that\n", output);
+  }
 }
 
 /* Memory comes first: before anything is made to be timed. */
@@ -262,6 +282,15 @@ static void warn_of_folding(const facet_family *family)
     fprintf(stderr, "facet: warning: %s: %s\n", making->model->onnx, note);
 }
 
+/* What was made of data that are not in the store is known by their digests. */
+static bool needs_digests(const facet_study *study, facet_output_state state)
+{
+  bool needs = study->stages.embed.wanted;
+  for (int i = 0; i < study->conditions.count; i++)
+    needs = needs || study->conditions.item[i].published;
+  return needs && (state == FACET_OUTPUT_SAME || state == FACET_OUTPUT_EDITED);
+}
+
 static facet_status check(int ranks, const facet_call *call, facet_session *s)
 {
   facet_context context = {.comm = MPI_COMM_SELF, .plan = &s->plan, .data = &s->data, .family = &s->family};
@@ -270,6 +299,8 @@ static facet_status check(int ranks, const facet_call *call, facet_session *s)
   FACET_TRY(facet_session_read(call->file[0], s));
   facet_making making = facet_session_making(s);
   FACET_TRY(look(s, &making, &state));
+  if (needs_digests(s->study, state))
+    FACET_TRY(facet_study_data_digest(MPI_COMM_SELF, s->study, &s->data));
   FACET_TRY(facet_family_sketch(&making, &s->family));
   FACET_TRY(facet_session_plan(s, f.ranks));
   facet_versions_warn();

@@ -37,13 +37,34 @@ static facet_status empty_folder(const char *folder)
 }
 
 /* The paths of what facet makes in its output. */
-enum { STORE, TEXT, VARIANTS, EMBED, BEFORE, DENSE, PATHS };
+enum { STORE, TEXT, VARIANTS, EMBED, BEFORE, DENSE, ENCODER, ENCODER_RECORD, PATHS };
+
+/* What was set aside has its name with this behind it. */
+static facet_status move_aside(const char *path)
+{
+  char *aside = facet_format("%s.before", path);
+  bool moved = aside && (rename(path, aside) == 0 || errno == ENOENT);
+  facet_status status =
+      moved ? FACET_OK : facet_raise(FACET_CANNOT_CREATE, "%s: cannot be renamed: %s", path, strerror(errno));
+  facet_free(&aside);
+  return status;
+}
+
+static facet_status remove_aside(const char *path)
+{
+  char *aside = facet_format("%s.before", path);
+  facet_status status = aside ? remove_file(aside) : FACET_OS;
+  facet_free(&aside);
+  return status;
+}
 
 /* Removes what facet itself makes there, and nothing else. */
 static facet_status start_over(char *const path[PATHS])
 {
   FACET_TRY(empty_folder(path[VARIANTS]));
   FACET_TRY(empty_folder(path[EMBED]));
+  FACET_TRY(remove_aside(path[ENCODER]));
+  FACET_TRY(remove_aside(path[ENCODER_RECORD]));
   FACET_TRY(remove_file(path[BEFORE]));
   FACET_TRY(remove_file(path[STORE]));
   return remove_file(path[TEXT]);
@@ -75,7 +96,8 @@ static facet_status look(char *const path[PATHS], const char *text, bool dense, 
   return holds_results(path) ? compare_texts(path[TEXT], text, dense, state) : FACET_OK;
 }
 
-/* Of a store before and one that was begun after it, the one that more of the analysis is in stays. */
+/* Of a store before and one that was begun after it, the one that more of the analysis is in stays, with its encoder:
+ * which is never there with another one's record, whenever this is killed. */
 static facet_status set_aside(char *const path[PATHS])
 {
   int64_t newer = facet_before_parts(path[STORE], "analyse"), older = facet_before_parts(path[BEFORE], "analyse");
@@ -83,6 +105,9 @@ static facet_status set_aside(char *const path[PATHS])
     return FACET_OK;
   if (newer < older)
     return remove_file(path[STORE]);
+  FACET_TRY(remove_aside(path[ENCODER]));
+  FACET_TRY(move_aside(path[ENCODER_RECORD]));
+  FACET_TRY(move_aside(path[ENCODER]));
   FACET_CHECK(rename(path[STORE], path[BEFORE]) == 0, FACET_CANNOT_CREATE, "%s: %s", path[BEFORE], strerror(errno));
   facet_sync_folder_of(path[BEFORE]);
   return FACET_OK;
@@ -116,8 +141,9 @@ static void forget_paths(char *path[PATHS])
 
 static facet_status name_paths(const char *output, char *path[PATHS])
 {
-  static const char *const name[PATHS] = {"study.h5", "study.yaml",      "variants",
-                                          "embed",    "study.h5.before", "variants/dense.onnx"};
+  static const char *const name[PATHS] = {
+      "study.h5",        "study.yaml",          "variants",           "embed",
+      "study.h5.before", "variants/dense.onnx", "embed/encoder.onnx", "embed/encoder.record"};
   memset(path, 0, PATHS * sizeof *path);
   for (int i = 0; i < PATHS; i++)
     if (!(path[i] = facet_format("%s/%s", output, name[i]))) {
@@ -152,7 +178,11 @@ facet_status facet_output_finish(const char *output)
 {
   char *path[PATHS];
   FACET_TRY(name_paths(output, path));
-  facet_status status = remove_file(path[BEFORE]);
+  facet_status status = remove_aside(path[ENCODER]);
+  if (status == FACET_OK)
+    status = remove_aside(path[ENCODER_RECORD]);
+  if (status == FACET_OK)
+    status = remove_file(path[BEFORE]);
   forget_paths(path);
   return status;
 }

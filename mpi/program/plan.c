@@ -155,6 +155,34 @@ static facet_status say_made(const facet_plan *plan, facet_store_plan *s)
   return FACET_OK;
 }
 
+/* What each stage follows from, as a digest. */
+static facet_status say_follows(const facet_session *session, facet_plan *plan)
+{
+  const facet_context context = {
+      .comm = MPI_COMM_SELF, .plan = plan, .data = &session->data, .family = &session->family};
+  facet_store_plan *s = &plan->store;
+  for (int i = 0, n = 0; facet_stages[n]; n++) {
+    const facet_stage *stage = facet_stages[n];
+    if (!stage->marks || !facet_stage_wanted(stage, plan))
+      continue;
+    facet_store_stage *own = &s->stage[i++];
+    char *text = NULL;
+    size_t size;
+    FILE *out = stage->follows ? open_memstream(&text, &size) : NULL;
+    if (!stage->follows)
+      continue;
+    FACET_CHECK(out, FACET_OS, "out of memory");
+    facet_status status = stage->follows(&context, out);
+    if (fclose(out) != 0 && status == FACET_OK)
+      status = FACET_OS;
+    if (status == FACET_OK)
+      status = facet_sha256_bytes(text, size, own->follows);
+    free(text);
+    FACET_TRY(status);
+  }
+  return FACET_OK;
+}
+
 static facet_status fill_plan(const facet_session *session, int ranks, facet_plan *plan)
 {
   const facet_study *study = session->study;
@@ -163,6 +191,7 @@ static facet_status fill_plan(const facet_session *session, int ranks, facet_pla
   facet_store_plan *s = &plan->store;
   int64_t classes = facet_network_outputs(family->member[0].network);
   plan->keys = &study->stages;
+  plan->ranks = ranks;
   plan->source = (facet_sample_source){&study->settings, &study->data.normalize, &study->conditions, data->test};
   *s = (facet_store_plan){.settings = &study->settings,
                           .normalize = &study->data.normalize,
@@ -190,10 +219,11 @@ static facet_status fill_plan(const facet_session *session, int ranks, facet_pla
       FACET_TRY((*stage)->plan(data, family, ranks, plan));
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
     if ((*stage)->marks && facet_stage_wanted(*stage, plan))
-      s->stage[s->stages++] = (facet_store_stage){(*stage)->name, (*stage)->marks};
+      s->stage[s->stages++] = (facet_store_stage){.name = (*stage)->name, .marks = (*stage)->marks};
   FACET_NEW(plan->work, s->variants);
   FACET_TRY(facet_work_share(s, data, family, plan->work, &plan->room));
-  return say_made(plan, s);
+  FACET_TRY(say_made(plan, s));
+  return say_follows(session, plan);
 }
 
 facet_status facet_session_plan(facet_session *session, int ranks)

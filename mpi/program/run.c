@@ -5,6 +5,7 @@
 #include "ranks/agree.h"
 #include "ranks/versions.h"
 #include "session.h"
+#include "stages/reuse.h"
 #include "stages/stage.h"
 
 /* Creates the store unless a run before did, and opens it. */
@@ -26,14 +27,23 @@ static facet_status close_store(facet_store **store, facet_status status)
   return status == FACET_OK ? closed : facet_raise(status, "%s", first);
 }
 
-static facet_status run_stages(const facet_context *context)
+static facet_status run_all(const facet_context *context)
 {
-  if (facet_rank(context->comm) == 0)
-    facet_versions_warn();
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
     if ((*stage)->run && facet_stage_wanted(*stage, context->plan))
       FACET_TRY(facet_stage_run(context, *stage));
   return FACET_OK;
+}
+
+static facet_status run_stages(facet_context *context)
+{
+  if (facet_rank(context->comm) == 0)
+    facet_versions_warn();
+  facet_status status = facet_reuse_begin(context);
+  if (status == FACET_OK)
+    status = run_all(context);
+  facet_reuse_end(context);
+  return status;
 }
 
 /* Rank 0: makes the output the study's own. */

@@ -18,9 +18,8 @@
 typedef struct {
   const facet_context *context;
   const facet_plan *plan;
-  const facet_reused *reused; /* NULL: nothing is */
-  int64_t span;               /* of facet_plan_in_order */
-  bool only_features;         /* of this tile: the rest is taken over */
+  int64_t span;       /* of facet_plan_in_order */
+  bool only_features; /* of this tile: the rest is taken over */
   facet_pixels *pixels;
   /* one tile's results */
   double *logits, *loss, *angle, *length, *margin, *cosine;
@@ -45,7 +44,7 @@ static facet_status make(const facet_context *c, int ranks, void *self)
   analysis *a = self;
   const facet_store_plan *s = &c->plan->store;
   int64_t n = s->block;
-  *a = (analysis){.context = c, .plan = c->plan, .reused = a->reused, .span = facet_plan_span(c->plan, ranks)};
+  *a = (analysis){.context = c, .plan = c->plan, .span = facet_plan_span(c->plan, ranks)};
   FACET_TRY(facet_pixels_create(&c->plan->source, c->plan->room, &a->pixels));
   FACET_NEW(a->logits, n * s->classes);
   FACET_NEW(a->loss, n);
@@ -183,14 +182,14 @@ static facet_status store_tile(const analysis *a, const facet_tile *t)
 /* Whether a tile is taken over but for its features. */
 static bool lacks_features(const analysis *a, const facet_tile *t)
 {
-  return a->reused && a->reused->take[facet_plan_number(a->plan, t)] == FACET_TAKEN_BUT_FEATURES;
+  return facet_reused_tile(a->context, facet_plan_number(a->plan, t)) == FACET_TAKEN_BUT_FEATURES;
 }
 
 /* What is linearized goes through the executor in batches of its own. */
 static facet_status run_tile(analysis *a, facet_dealer *dealer, const facet_tile *t)
 {
   a->only_features = lacks_features(a, t);
-  FACET_TRY(a->only_features ? facet_before_copy(a->reused->before, t, a->context->store) : store_images(a, t));
+  FACET_TRY(a->only_features ? facet_reuse_copy(a->context, facet_plan_number(a->plan, t)) : store_images(a, t));
   for (int64_t i = 0, count; i < t->count; i += count) {
     int64_t end = i < t->linear ? t->linear : t->count;
     count = end - i < a->pass.batch ? end - i : a->pass.batch;
@@ -248,12 +247,15 @@ static const facet_tiled tiled = {
 
 static facet_status run(const facet_context *c)
 {
-  facet_reused reused;
-  facet_status status = facet_reuse_begin(c, &reused);
-  if (status == FACET_OK)
-    status = facet_tiled_run(c, &tiled, &(analysis){.reused = &reused});
-  facet_reuse_clear(&reused);
-  return status;
+  return facet_tiled_run(c, &tiled, &(analysis){.context = NULL});
+}
+
+/* Tiles that lack features are the stage's own to copy. */
+static facet_status still(const facet_context *c, uint8_t *take)
+{
+  for (int64_t i = 0; i < facet_plan_tiles(c->plan); i++)
+    take[i] = facet_reused_tile(c, i) == FACET_TAKEN_WHOLE;
+  return FACET_OK;
 }
 
 /* ---- what it takes ---- */
@@ -317,5 +319,10 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
   return FACET_OK;
 }
 
-const facet_stage facet_stage_analyse = {
-    .name = "analyse", .marks = "V, C, block", .plan = plan_own, .memory = memory, .seconds = seconds, .run = run};
+const facet_stage facet_stage_analyse = {.name = "analyse",
+                                         .marks = "V, C, block",
+                                         .plan = plan_own,
+                                         .memory = memory,
+                                         .seconds = seconds,
+                                         .still = still,
+                                         .run = run};

@@ -4,13 +4,12 @@
  * Three sides are compared: dense on clean samples, the variant on clean ones, and the variant on corrupted ones.  Each
  * is an executor with two rows, of the class and of its rival, and what they give for the same few samples.  A
  * unit of work is so many samples of one variant, and the same on any rank. */
-#include "stage.h"
-
 #include <math.h>
 #include <string.h>
 
 #include "pass.h"
 #include "ranks/agree.h"
+#include "reuse.h"
 
 /* PASSES: forward passes that one side of a sample takes as long as. */
 enum { UNIT = 24, MOST_BATCH = 8, PASSES = 4, DENSE = 0, CLEAN = 1, CORRUPTED = 2, SIDES = 3 };
@@ -221,13 +220,14 @@ static void clear(void *self)
 }
 
 /* The samples that the study asks for: the most fragile ones as /fragility/rank has them, or the first. */
-static facet_status pick(const change *c)
+static facet_status pick(const facet_context *c, int64_t *sample)
 {
-  const facet_place all = {.part = {{0, c->store_plan->change_samples}}};
-  for (int64_t i = 0; i < c->store_plan->change_samples; i++)
-    c->sample[i] = i;
-  return c->context->store && c->context->plan->keys->change.pick == FACET_PICK_FRAGILE
-             ? facet_store_get(c->context->store, FACET_ROW_FRAGILE, all, c->sample)
+  int64_t count = c->plan->store.change_samples;
+  const facet_place all = {.part = {{0, count}}};
+  for (int64_t i = 0; i < count; i++)
+    sample[i] = i;
+  return c->store && c->plan->keys->change.pick == FACET_PICK_FRAGILE
+             ? facet_store_get(c->store, FACET_ROW_FRAGILE, all, sample)
              : FACET_OK;
 }
 
@@ -248,7 +248,7 @@ static facet_status make(const facet_context *context, int ranks, void *self)
   FACET_NEW(c->moved, c->batch * c->inputs);
   FACET_NEW(c->total, c->batch);
   FACET_NEW(c->residual, c->batch);
-  FACET_TRY(pick(c));
+  FACET_TRY(pick(context, c->sample));
   if (!context->store || facet_rank(context->comm) != 0)
     return FACET_OK;
   FACET_TRY(facet_store_put(context->store, FACET_ROW_CHANGE_SAMPLE, (facet_place){0}, c->sample));
@@ -308,6 +308,61 @@ static const facet_tiled tiled = {
     .count = count,
     .make = make,
     .clear = clear};
+
+/* ---- taking units over ---- */
+
+/* What a unit reads of a sample: dense and the variant clean, the variant under the conditions. */
+static bool reads_same(const facet_context *c, int v, int64_t sample)
+{
+  const facet_store_plan *p = &c->plan->store;
+  facet_tile t = {.variant = v, .condition = p->clean, .block = sample / p->block}, dense = t;
+  dense.variant = 0;
+  bool same = facet_reused_tile(c, facet_plan_number(c->plan, &t)) != FACET_TAKEN_NOT &&
+              facet_reused_tile(c, facet_plan_number(c->plan, &dense)) != FACET_TAKEN_NOT;
+  for (int i = 0; i < p->change_conditions; i++) {
+    t.condition = p->change_condition[i];
+    same = same && facet_reused_tile(c, facet_plan_number(c->plan, &t)) != FACET_TAKEN_NOT;
+  }
+  return same;
+}
+
+/* Whole units alone: batches are then the same. same: the samples of the unit are. */
+static void keep_unit(const facet_context *c, int v, int64_t first, bool same, const int64_t *sample, uint8_t *take)
+{
+  const facet_store_plan *p = &c->plan->store;
+  int64_t end = first + UNIT < p->change_samples ? first + UNIT : p->change_samples;
+  for (int64_t i = first; i < end; i++)
+    same = same && take[v * p->change_samples + i] && reads_same(c, v, sample[i]);
+  memset(take + v * p->change_samples + first, same, (size_t)(end - first));
+}
+
+/* Before a run it is not known which samples are the most fragile. */
+static facet_status keep_units(const facet_context *c, const int64_t *sample, uint8_t *take)
+{
+  const facet_store_plan *p = &c->plan->store;
+  facet_before *before = facet_reused_from(c);
+  bool known = (c->store || c->plan->keys->change.pick != FACET_PICK_FRAGILE) && facet_before_dense(before);
+  for (int64_t first = 0; first < p->change_samples; first += UNIT) {
+    int64_t left = p->change_samples - first, count = left < UNIT ? left : UNIT;
+    bool same = known && (count == UNIT || facet_before_marked(before, 1) == p->change_samples);
+    if (same)
+      FACET_TRY(facet_before_equal(before, FACET_ROW_CHANGE_SAMPLE, first, count, sample + first, &same));
+    for (int v = 0; v < p->variants; v++)
+      keep_unit(c, v, first, same, sample, take);
+  }
+  return FACET_OK;
+}
+
+static facet_status still(const facet_context *c, uint8_t *take)
+{
+  int64_t *sample;
+  FACET_NEW(sample, c->plan->store.change_samples);
+  facet_status status = pick(c, sample);
+  if (status == FACET_OK)
+    status = keep_units(c, sample, take);
+  facet_free(&sample);
+  return status;
+}
 
 /* ---- the stage ---- */
 
@@ -379,4 +434,5 @@ const facet_stage facet_stage_change = {.name = "change",
                                         .plan = plan_own,
                                         .memory = memory,
                                         .seconds = seconds,
+                                        .still = still,
                                         .run = run};

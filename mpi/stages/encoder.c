@@ -13,13 +13,15 @@
 #include "embed_samples.h"
 #include "embed_time.h"
 #include "ranks/agree.h"
-#include "stage.h"
+#include "reuse.h"
 #include "study/data.h"
 #include "train/checkpoint.h"
 #include "train/method_run.h"
+#include "train/record.h"
 
 enum { CHECKPOINT_SECONDS = 20 };
-#define ENCODER_FILE "%s/embed/encoder.onnx"
+#define ENCODER_FILE   "%s/embed/encoder.onnx"
+#define ENCODER_RECORD "%s/embed/encoder.record"
 
 typedef struct {
   MPI_Comm comm;
@@ -40,7 +42,8 @@ typedef struct {
   double alpha, alpha_moment[2];
   int64_t state_size;
   double *state; /* of a checkpoint: epoch, alpha and its moments, the encoder's */
-  char *checkpoint, digest[65];
+  char *checkpoint;
+  char digest[65]; /* of what the training follows from */
   facet_progress *progress;
 } training;
 
@@ -80,13 +83,15 @@ facet_encoder_shape facet_embed_shape(const facet_plan *plan)
   return shape;
 }
 
-/* What the training follows from. */
-static facet_status find_digest(training *t)
+/* What the plan says that the encoder follows from, and the ranks. */
+static facet_status find_digest(const facet_plan *plan, char digest[65])
 {
-  char *study = facet_study_identity(t->plan->store.study_filled);
-  char *all = study ? facet_format("%s\n%s\n%d", study, t->from.member->sha256, t->ranks) : NULL;
-  facet_status status = all ? facet_sha256_bytes(all, strlen(all), t->digest) : FACET_OS;
-  FACET_FREE(&study, &all);
+  const facet_store_stage *stage = plan->store.stage;
+  while (strcmp(stage->name, facet_stage_encoder.name) != 0)
+    stage++;
+  char *all = facet_format("%s %s %d", stage->follows, plan->store.made, plan->ranks);
+  facet_status status = all ? facet_sha256_bytes(all, strlen(all), digest) : FACET_OS;
+  facet_free(&all);
   return status;
 }
 
@@ -97,7 +102,7 @@ static facet_status prepare_own(training *t)
   FACET_NEW(t->y, t->most * t->keys->dimensions);
   FACET_NEW(t->dy, t->most * t->keys->dimensions);
   t->checkpoint = facet_format("%s/embed/encoder.checkpoint", t->settings->output);
-  return t->checkpoint ? find_digest(t) : FACET_OS;
+  return t->checkpoint ? find_digest(t->plan, t->digest) : FACET_OS;
 }
 
 static facet_status prepare(training *t)
@@ -278,7 +283,10 @@ static facet_status store_positions(training *t)
     FACET_TRY(facet_encoder_forward(t->encoder, t->from.batch[i].x, t->y));
     FACET_AGREE(t->comm, facet_rank(t->comm) == 0 ? store_batch(t, &t->from.batch[i]) : FACET_OK);
   }
-  return FACET_OK;
+  const facet_place all = {0};
+  return facet_agree(t->comm, facet_rank(t->comm) == 0
+                                  ? facet_store_put(t->store, FACET_ROW_EMBED_RANKS, all, &(int32_t){t->ranks})
+                                  : FACET_OK);
 }
 
 static const facet_member *member_named(const facet_family *family, const char *name)
@@ -314,6 +322,18 @@ static facet_status describe(const facet_context *c, int ranks, training *t)
   return FACET_OK;
 }
 
+/* Rank 0. The record comes before the network, and goes after it: what has a file has a record. */
+static facet_status write_encoder(const facet_plan *plan, const facet_network *encoder, const char *file)
+{
+  facet_record record = {.seconds = NAN};
+  char *path = facet_format(ENCODER_RECORD, plan->store.settings->output);
+  facet_status status = path ? find_digest(plan, record.from[FACET_FROM_RECIPE]) : FACET_OS;
+  if (status == FACET_OK)
+    status = facet_record_write(path, &record);
+  facet_free(&path);
+  return status == FACET_OK ? facet_onnx_write(encoder, file) : status;
+}
+
 static facet_status train_and_write(const facet_context *c, const char *file)
 {
   facet_network *encoder = NULL;
@@ -329,7 +349,7 @@ done:
   if (status == FACET_OK)
     status = facet_store_sync(c->store); /* its log and the training samples' positions come before it */
   if (status == FACET_OK)
-    status = facet_agree(c->comm, facet_rank(c->comm) == 0 ? facet_onnx_write(encoder, file) : FACET_OK);
+    status = facet_agree(c->comm, facet_rank(c->comm) == 0 ? write_encoder(c->plan, encoder, file) : FACET_OK);
   facet_network_destroy(&encoder);
   return status;
 }
@@ -355,6 +375,83 @@ static facet_status run(const facet_context *c)
     status = train_and_write(c, file);
 done:
   FACET_FREE(&folder, &file);
+  return status;
+}
+
+/* ---- taking it over ---- */
+
+/* All that the study says of it but for what is drawn with it; its training samples; the network they go through. */
+facet_status facet_embed_follows(const facet_context *c, FILE *out)
+{
+  const facet_store_plan *s = &c->plan->store;
+  const facet_embedding *e = &c->plan->keys->embed;
+  const facet_member *m = member_named(c->family, e->variant);
+  const char *set = c->data->train ? "train_" : "test_";
+  char *study = facet_study_identity(s->study_filled), *embed = study ? strstr(study, "\nembed:") : NULL;
+  FACET_CHECK(study, FACET_OS, "out of memory");
+  for (const char *line = embed ? embed + 1 : ""; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+    if (line > embed + 1 && line[0] != ' ')
+      break;
+    if (strncmp(line, "  explain:", 10) != 0 && strncmp(line, "  variant:", 10) != 0)
+      fprintf(out, "%.*s\n", (int)strcspn(line, "\n"), line);
+  }
+  facet_free(&study);
+  fprintf(out, "seed %u, %lld samples x %lld, network %s %s %s\n", s->settings->seed, (long long)s->embed_train,
+          (long long)s->embed_inputs, m ? m->sha256 : "", m ? facet_input_layout_name(&m->input) : "",
+          m ? facet_order_name(m->input.order) : "");
+  for (int i = 0; i < c->data->origins; i++)
+    if (strncmp(c->data->origin[i].name, set, strlen(set)) == 0)
+      fprintf(out, "%s %s\n", c->data->origin[i].name, c->data->origin[i].sha256);
+  return FACET_OK;
+}
+
+/* Both files that a version of the study before has left, under the names that they have now. */
+static facet_status name_files(const facet_context *c, char *file[2])
+{
+  const char *aside = facet_reused_aside(c) ? ".before" : "", *output = c->plan->store.settings->output;
+  file[0] = facet_format(ENCODER_RECORD "%s", output, aside);
+  file[1] = facet_format(ENCODER_FILE "%s", output, aside);
+  return file[0] && file[1] ? FACET_OK : FACET_OS;
+}
+
+facet_status facet_embed_same_ranks(const facet_context *c, bool *same)
+{
+  int32_t ranks;
+  FACET_TRY(facet_before_number(facet_reused_from(c), FACET_ROW_EMBED_RANKS, 0, &ranks));
+  *same = ranks == c->plan->ranks;
+  return FACET_OK;
+}
+
+/* The file must be what its record and the store say. */
+static facet_status still(const facet_context *c, uint8_t *take)
+{
+  char *file[2] = {NULL, NULL}, digest[65];
+  bool same = false;
+  facet_status status = name_files(c, file);
+  if (status == FACET_OK)
+    status = find_digest(c->plan, digest);
+  if (status == FACET_OK)
+    status = facet_embed_same_ranks(c, &same);
+  if (status == FACET_OK && take[0]) {
+    facet_record record = facet_record_read(file[0]);
+    take[0] = same && strcmp(record.from[FACET_FROM_RECIPE], digest) == 0 && facet_exists(file[1]);
+  }
+  FACET_FREE(&file[0], &file[1]);
+  return status;
+}
+
+static facet_status adopt(const facet_context *c)
+{
+  static const char *const own[] = {ENCODER_RECORD, ENCODER_FILE};
+  char *file[2] = {NULL, NULL};
+  facet_status status = name_files(c, file);
+  for (int i = 0; i < 2 && status == FACET_OK; i++) {
+    char *to = facet_format(own[i], c->plan->store.settings->output);
+    if (!to || (facet_exists(file[i]) && rename(file[i], to) != 0))
+      status = facet_raise(FACET_CANNOT_CREATE, "%s cannot be renamed", file[i]);
+    facet_free(&to);
+  }
+  FACET_FREE(&file[0], &file[1]);
   return status;
 }
 
@@ -456,4 +553,7 @@ const facet_stage facet_stage_encoder = {.name = "encoder",
                                          .plan = plan_own,
                                          .memory = memory,
                                          .seconds = facet_embed_seconds,
+                                         .follows = facet_embed_follows,
+                                         .still = still,
+                                         .adopt = adopt,
                                          .run = run};

@@ -7,7 +7,7 @@
 #include "feature.h"
 #include "quality.h"
 #include "ranks/agree.h"
-#include "stage.h"
+#include "reuse.h"
 #include "tiles.h"
 
 /* WIDEST, SAMPLES, QUERIES: of what is timed. */
@@ -169,6 +169,18 @@ static facet_status run(const facet_context *c)
   return status;
 }
 
+/* The map's tiles are where the analysis's are. */
+static facet_status still(const facet_context *c, uint8_t *take)
+{
+  const facet_store_plan *s = &c->plan->store;
+  bool pixels = c->plan->keys->embed.source == FACET_SOURCE_PIXELS, encoder;
+  FACET_TRY(facet_embed_same_ranks(c, &encoder));
+  for (int v = 0; v < s->variants; v++)
+    take[v] = take[v] && encoder &&
+              (pixels ? facet_reused_line(c, v, s->clean, s->samples) : facet_reused_features(c, v, s->clean));
+  return FACET_OK;
+}
+
 /* ---- what it takes ---- */
 
 /* Everybody has the features and positions of all samples. */
@@ -236,5 +248,11 @@ static facet_status seconds(const facet_context *c, const facet_speeds *speeds, 
 
 /* ---- the stage ---- */
 
-const facet_stage facet_stage_judge = {
-    .name = "judge", .marks = "V", .wanted = facet_embed_wanted, .memory = memory, .seconds = seconds, .run = run};
+const facet_stage facet_stage_judge = {.name = "judge",
+                                       .marks = "V",
+                                       .wanted = facet_embed_wanted,
+                                       .memory = memory,
+                                       .seconds = seconds,
+                                       .follows = facet_embed_follows,
+                                       .still = still,
+                                       .run = run};

@@ -7,7 +7,7 @@
 #include "embed.h"
 #include "feature.h"
 #include "ranks/agree.h"
-#include "stage.h"
+#include "reuse.h"
 #include "tiles.h"
 
 /* SLOWER: what kernels for double are, which explain. */
@@ -250,6 +250,17 @@ static facet_status run(const facet_context *c)
   return facet_tiled_run(c, &tiled, &(mapping){.context = NULL});
 }
 
+/* A tile reads its features, as the analysis stored them or would make them, or its pixels alone. */
+static facet_status still(const facet_context *c, uint8_t *take)
+{
+  bool pixels = c->plan->keys->embed.source == FACET_SOURCE_PIXELS, encoder;
+  FACET_TRY(facet_embed_same_ranks(c, &encoder));
+  for (int64_t i = 0; i < facet_plan_tiles(c->plan); i++)
+    take[i] =
+        take[i] && encoder && (pixels ? facet_reused_tile(c, i) != FACET_TAKEN_NOT : facet_reused_tile_features(c, i));
+  return FACET_OK;
+}
+
 /* ---- what it takes ---- */
 
 static facet_status memory(const facet_context *c, int ranks, double *bytes)
@@ -338,5 +349,7 @@ const facet_stage facet_stage_map = {.name = "map",
                                      .plan = plan_own,
                                      .memory = memory,
                                      .seconds = seconds,
+                                     .follows = facet_embed_follows,
+                                     .still = still,
                                      .run = run,
                                      .warn = warn};

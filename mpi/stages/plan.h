@@ -11,6 +11,7 @@ typedef struct {
   facet_sample_source source; /* test samples under the conditions */
   const facet_stage_keys *keys;
   /* what follows */
+  int ranks;        /* that run it */
   int64_t blocks;   /* of `store.block` test samples; the last may be short */
   int64_t inputs;   /* D */
   facet_work *work; /* per variant: fixed by the study, so results are too */

@@ -1,21 +1,27 @@
-/* Taking over: see reuse.h. What a tile follows from is compared by store/before.c, but for the samples, which the data
- * set has: all pixels and labels of a block of samples are held against those that are stored. */
+/* Taking over: see reuse.h. What a part follows from is compared by store/before.c, but for the samples, which the data
+ * set has: all pixels and labels of a block of samples are held against those that are stored. What else a part reads
+ * its stage knows. */
 #include "reuse.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #include "ranks/agree.h"
 #include "ranks/exchange.h"
 
 enum { COMPARED = 1 << 20 }; /* numbers that are compared at once */
-static const char stage_name[] = "analyse";
+
+struct facet_reused {
+  facet_before *before;
+  bool aside;
+  uint8_t *tile; /* of each tile of the analysis: a facet_taken */
+};
 
 char *facet_reuse_file(const facet_settings *settings)
 {
   return facet_format("%s/study.h5.before", settings->output);
 }
 
-/* ---- which ---- */
+/* ---- tiles of the analysis ---- */
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -23,8 +29,7 @@ static int64_t least(int64_t a, int64_t b)
 }
 
 /* Of each block of samples whether it is there. pixels: room for `step` of them. */
-static facet_status compare_blocks(const facet_context *c, const facet_before *before, int64_t step, float *pixels,
-                                   bool *same)
+static facet_status compare_blocks(const facet_context *c, int64_t step, float *pixels, bool *same)
 {
   const facet_dataset *data = c->data->test;
   const int64_t block = c->plan->store.block;
@@ -34,29 +39,13 @@ static facet_status compare_blocks(const facet_context *c, const facet_before *b
     for (int64_t i = b * block, count; i < end && same[b]; i += count) {
       count = least(step, end - i);
       facet_dataset_pixels(data, i, count, pixels);
-      FACET_TRY(facet_before_samples(before, i, count, pixels, data->label + i, &same[b]));
+      FACET_TRY(facet_before_samples(c->reused->before, i, count, pixels, data->label + i, &same[b]));
     }
   }
   return FACET_OK;
 }
 
-/* A published set may have changed, and is not stored. */
-static bool is_published(const facet_context *c, const facet_tile *t)
-{
-  return c->plan->source.conditions->item[t->condition].published != NULL;
-}
-
-static void find(const facet_context *c, const facet_before *before, const bool *same, uint8_t *take)
-{
-  for (int64_t i = 0; i < facet_plan_tiles(c->plan); i++) {
-    facet_tile t = facet_plan_tile(c->plan, i);
-    bool features = false;
-    if (same[t.block] && !is_published(c, &t) && facet_before_has(before, &t, &features))
-      take[i] = features ? FACET_TAKEN_WHOLE : FACET_TAKEN_BUT_FEATURES;
-  }
-}
-
-static facet_status find_all(const facet_context *c, const facet_before *before, uint8_t *take)
+static facet_status find_tiles(const facet_context *c)
 {
   const facet_plan *plan = c->plan;
   float *pixels = NULL;
@@ -65,111 +54,213 @@ static facet_status find_all(const facet_context *c, const facet_before *before,
   int64_t step = 1 + least(plan->store.block, COMPARED / plan->inputs);
   FACET_NEW_GO(done, status, pixels, step * plan->inputs);
   FACET_NEW_GO(done, status, same, plan->blocks);
-  FACET_GO(done, status, compare_blocks(c, before, step, pixels, same));
-  find(c, before, same, take);
+  FACET_GO(done, status, facet_before_enter(c->reused->before, facet_stage_analyse.name));
+  FACET_GO(done, status, compare_blocks(c, step, pixels, same));
+  for (int64_t i = 0; i < facet_plan_tiles(plan); i++) {
+    bool features;
+    if (same[facet_plan_tile(plan, i).block] && facet_before_has(c->reused->before, i, &features))
+      c->reused->tile[i] = features ? FACET_TAKEN_WHOLE : FACET_TAKEN_BUT_FEATURES;
+  }
 done:
   facet_free(&pixels);
   facet_free(&same);
   return status;
 }
 
-static int64_t count_taken(const facet_context *c, const uint8_t *take, facet_taken least)
+/* speaks: this process finds the tiles. */
+static facet_status open_reused(facet_context *c, const char *path, bool aside, bool speaks)
 {
-  int64_t count = 0;
-  for (int64_t i = 0; i < facet_plan_tiles(c->plan); i++)
-    count += take[i] >= least;
-  return count;
+  FACET_NEW(c->reused, 1);
+  c->reused->aside = aside;
+  FACET_NEW(c->reused->tile, facet_plan_tiles(c->plan));
+  FACET_TRY(facet_before_open(path, &c->plan->store, &c->reused->before));
+  return c->reused->before && speaks ? find_tiles(c) : FACET_OK;
 }
 
-facet_status facet_reuse_count(const facet_context *c, const char *path, int64_t *count)
+static facet_status open_own(facet_context *c)
 {
-  facet_reused r = {.before = NULL};
-  facet_status status;
-  *count = 0;
-  FACET_GO(done, status, facet_before_open(path, &c->plan->store, stage_name, &r.before));
-  FACET_NEW_GO(done, status, r.take, facet_plan_tiles(c->plan));
-  if (r.before)
-    status = find_all(c, r.before, r.take);
-  *count = count_taken(c, r.take, FACET_TAKEN_BUT_FEATURES);
-done:
-  facet_reuse_clear(&r);
+  char *path = facet_reuse_file(c->plan->store.settings);
+  facet_status status = path ? open_reused(c, path, true, facet_rank(c->comm) == 0) : FACET_OS;
+  facet_free(&path);
   return status;
 }
 
-/* ---- taking over ---- */
+/* Rank 0 alone looks what there is. */
+facet_status facet_reuse_begin(facet_context *c)
+{
+  FACET_AGREE(c->comm, open_own(c));
+  return facet_share(c->comm, (char *)c->reused->tile, facet_plan_tiles(c->plan), "taking tiles over");
+}
+
+void facet_reuse_end(facet_context *c)
+{
+  if (!c->reused)
+    return;
+  facet_before_close(&c->reused->before);
+  facet_free(&c->reused->tile);
+  facet_free(&c->reused);
+}
+
+/* ---- what stages ask ---- */
+
+facet_taken facet_reused_tile(const facet_context *c, int64_t tile)
+{
+  return c->reused ? (facet_taken)c->reused->tile[tile] : FACET_TAKEN_NOT;
+}
+
+bool facet_reused_tile_features(const facet_context *c, int64_t tile)
+{
+  return facet_reused_tile(c, tile) == FACET_TAKEN_WHOLE &&
+         facet_before_keeps(c->reused->before, facet_plan_tile(c->plan, tile).variant);
+}
+
+/* Whether all tiles of a line are at least that. */
+static bool is_line(const facet_context *c, int variant, int condition, int64_t samples, bool features)
+{
+  facet_tile t = {.variant = variant, .condition = condition};
+  bool same = samples < c->plan->store.samples || facet_before_count(c->reused->before) == samples;
+  for (; t.block * c->plan->store.block < samples && condition >= 0; t.block++) {
+    int64_t tile = facet_plan_number(c->plan, &t);
+    same = same && (features ? facet_reused_tile_features(c, tile) : facet_reused_tile(c, tile) != FACET_TAKEN_NOT);
+  }
+  return same;
+}
+
+bool facet_reused_line(const facet_context *c, int variant, int condition, int64_t samples)
+{
+  return is_line(c, variant, condition, samples, false);
+}
+
+bool facet_reused_features(const facet_context *c, int variant, int condition)
+{
+  return is_line(c, variant, condition, c->plan->store.samples, true);
+}
+
+facet_before *facet_reused_from(const facet_context *c)
+{
+  return c->reused->before;
+}
+
+bool facet_reused_aside(const facet_context *c)
+{
+  return c->reused->aside;
+}
+
+/* ---- parts of a stage ---- */
+
+static facet_status find_parts(const facet_context *c, const facet_stage *stage, int64_t parts, uint8_t *take)
+{
+  bool features;
+  for (int64_t i = 0; i < parts; i++)
+    take[i] = facet_before_has(c->reused->before, i, &features);
+  return stage->still(c, take);
+}
+
+static int64_t count_taken(const uint8_t *take, int64_t parts)
+{
+  int64_t count = 0;
+  for (int64_t i = 0; i < parts; i++)
+    count += take[i] != 0;
+  return count;
+}
 
 typedef struct {
   const facet_context *context;
-  const facet_reused *reused;
+  const uint8_t *take;
 } copying;
 
 static facet_unit unit_of(const void *self, int64_t i)
 {
-  const copying *r = self;
-  facet_tile t = facet_plan_tile(r->context->plan, i);
-  double numbers = (double)r->context->plan->inputs * (double)r->context->plan->store.linear_rows;
-  return (facet_unit){.cost = (double)t.count + (double)t.linear * numbers,
-                      .part = i,
-                      .parts = 1,
-                      .none = r->reused->take[i] != FACET_TAKEN_WHOLE};
+  return (facet_unit){.cost = 1, .part = i, .parts = 1, .none = !((const copying *)self)->take[i]};
 }
 
-static facet_status run_tile(void *self, facet_dealer *dealer, int64_t i)
+static facet_status run_part(void *self, facet_dealer *dealer, int64_t i)
 {
-  const copying *r = self;
-  facet_tile t = facet_plan_tile(r->context->plan, i);
-  FACET_TRY(facet_before_copy(r->reused->before, &t, r->context->store));
+  FACET_TRY(facet_reuse_copy(((const copying *)self)->context, i));
   return facet_dealer_pause(dealer);
 }
 
-static void say_taken(const facet_context *c, const uint8_t *take)
+facet_status facet_reuse_copy(const facet_context *c, int64_t part)
 {
-  int64_t count = count_taken(c, take, FACET_TAKEN_BUT_FEATURES),
-          features = count - count_taken(c, take, FACET_TAKEN_WHOLE);
-  fprintf(stderr, "facet: %lld of %lld tiles are taken over from the study before", (long long)count,
-          (long long)facet_plan_tiles(c->plan));
-  if (features > 0)
-    fprintf(stderr, ", %lld of them but for features", (long long)features);
+  return facet_before_copy(c->reused->before, part, c->store);
+}
+
+/* Of the analysis also what lacks features. */
+static void say_taken(const facet_context *c, const facet_stage *stage, const uint8_t *take, int64_t parts)
+{
+  bool tiles = stage == &facet_stage_analyse;
+  int64_t whole = count_taken(take, parts), all = tiles ? count_taken(c->reused->tile, parts) : whole;
+  if (all == 0)
+    return;
+  fprintf(stderr, "facet: %s: %lld of %lld %s taken over from the study before", stage->name, (long long)all,
+          (long long)parts,
+          tiles        ? "tiles are"
+          : parts == 1 ? "part is"
+                       : "parts are");
+  if (all > whole)
+    fprintf(stderr, ", %lld of them but for features", (long long)(all - whole));
   fprintf(stderr, "\n");
 }
 
-static facet_status copy_tiles(const facet_context *c, facet_reused *reused)
+static facet_status take_parts(const facet_context *c, const facet_stage *stage, int64_t parts, uint8_t *take)
 {
-  copying r = {c, reused};
-  const facet_tiles tiles = {.stage = stage_name,
-                             .name = "tiles taken over",
-                             .count = facet_plan_tiles(c->plan),
-                             .self = &r,
+  bool speaks = facet_rank(c->comm) == 0;
+  copying self = {c, take};
+  const facet_tiles tiles = {.stage = stage->name,
+                             .name = "parts taken over",
+                             .count = parts,
+                             .self = &self,
                              .unit = unit_of,
-                             .run = run_tile};
-  if (count_taken(c, reused->take, FACET_TAKEN_WHOLE) > 0)
-    FACET_TRY(facet_tiles_run(c->comm, &tiles, c->store));
-  if (facet_rank(c->comm) == 0)
-    say_taken(c, reused->take);
-  return FACET_OK;
+                             .run = run_part};
+  FACET_AGREE(c->comm, facet_before_enter(c->reused->before, stage->name));
+  FACET_AGREE(c->comm, speaks ? find_parts(c, stage, parts, take) : FACET_OK);
+  FACET_TRY(facet_share(c->comm, (char *)take, parts, "taking over"));
+  if (speaks)
+    say_taken(c, stage, take, parts);
+  if (count_taken(take, parts) == 0)
+    return FACET_OK;
+  FACET_TRY(facet_tiles_run(c->comm, &tiles, c->store));
+  FACET_TRY(facet_store_sync(c->store));
+  return stage->adopt ? facet_agree(c->comm, speaks ? stage->adopt(c) : FACET_OK) : FACET_OK;
 }
 
-void facet_reuse_clear(facet_reused *r)
+facet_status facet_reuse_stage(const facet_context *c, const facet_stage *stage)
 {
-  facet_before_close(&r->before);
-  facet_free(&r->take);
+  if (!c->reused || !c->reused->before || !stage->still)
+    return FACET_OK;
+  int64_t parts = facet_store_parts(c->store, stage->name);
+  uint8_t *take = facet_allocate((size_t)parts, sizeof *take);
+  facet_status status = facet_agree(c->comm, take ? FACET_OK : FACET_OS);
+  if (status == FACET_OK)
+    status = take_parts(c, stage, parts, take);
+  facet_free(&take);
+  return status;
 }
 
-/* Rank 0 alone looks what there is. */
-static facet_status open_own(const facet_context *c, facet_reused *r)
+/* ---- forecasts ---- */
+
+static facet_status count_stage(const facet_context *c, const facet_stage *stage, int64_t *count)
 {
-  char *path = facet_reuse_file(c->plan->store.settings);
-  facet_status status = path ? facet_before_open(path, &c->plan->store, stage_name, &r->before) : FACET_OS;
-  facet_free(&path);
-  FACET_TRY(status);
-  FACET_NEW(r->take, facet_plan_tiles(c->plan));
-  return r->before && facet_rank(c->comm) == 0 ? find_all(c, r->before, r->take) : FACET_OK;
+  uint8_t *take;
+  FACET_TRY(facet_before_enter(c->reused->before, stage->name));
+  int64_t parts = facet_before_plan_parts(c->reused->before);
+  FACET_NEW(take, parts);
+  facet_status status = find_parts(c, stage, parts, take);
+  *count = stage == &facet_stage_analyse ? count_taken(c->reused->tile, parts) : count_taken(take, parts);
+  facet_free(&take);
+  return status;
 }
 
-facet_status facet_reuse_begin(const facet_context *c, facet_reused *r)
+facet_status facet_reuse_count(const facet_context *context, const char *path, bool aside, int64_t *count)
 {
-  *r = (facet_reused){.before = NULL};
-  FACET_AGREE(c->comm, open_own(c, r));
-  FACET_TRY(facet_share(c->comm, (char *)r->take, facet_plan_tiles(c->plan), "taking tiles over"));
-  return count_taken(c, r->take, FACET_TAKEN_BUT_FEATURES) > 0 ? copy_tiles(c, r) : FACET_OK;
+  facet_context c = *context;
+  facet_status status = open_reused(&c, path, aside, true);
+  for (int i = 0; facet_stages[i] && status == FACET_OK; i++) {
+    const facet_stage *stage = facet_stages[i];
+    count[i] = 0;
+    if (c.reused->before && stage->still && facet_stage_wanted(stage, c.plan))
+      status = count_stage(&c, stage, &count[i]);
+  }
+  facet_reuse_end(&c);
+  return status;
 }

@@ -1,4 +1,5 @@
-/* Taking over what is still true from the store of a version of the study before this one. */
+/* Taking over what is still true from the store of a version of the study before this one: tiles of the analysis first,
+ * and then, stage by stage, the parts that read nothing but such tiles and that follow from the same. */
 #ifndef FACET_REUSE_H
 #define FACET_REUSE_H
 
@@ -6,18 +7,33 @@
 
 /* Where that store lies: it had the store's own place. The caller frees. */
 char *facet_reuse_file(const facet_settings *settings);
-/* Not collective. How many tiles of the analysis a store has that are true in the plan. 0 where there is no such file,
- * or no store. */
-facet_status facet_reuse_count(const facet_context *context, const char *path, int64_t *count);
 
-typedef struct {
-  facet_before *before;
-  uint8_t *take; /* of each tile: a facet_taken; NULL: none is */
-} facet_reused;
+/* Collective. Opens that store, if there is one, and finds its tiles; in the context. End it in any case. */
+facet_status facet_reuse_begin(facet_context *context);
+void facet_reuse_end(facet_context *context);
+/* Collective. Copies what a stage may take over into the store, marks it, unless it is, and says how much there is. */
+facet_status facet_reuse_stage(const facet_context *context, const facet_stage *stage);
+/* Not collective. Copies a part of the stage that is being run. */
+facet_status facet_reuse_copy(const facet_context *context, int64_t part);
+
+/* What is taken over of a tile of the analysis, by its number. But for features: the analysis copies it and goes on. */
 typedef enum { FACET_TAKEN_NOT, FACET_TAKEN_BUT_FEATURES, FACET_TAKEN_WHOLE } facet_taken;
-/* Collective. Copies whole tiles into the context's store and marks them, unless they are, and says how many there are;
- * those whose features are missing are for the analysis to copy and to go on with. Clear it in any case. */
-facet_status facet_reuse_begin(const facet_context *context, facet_reused *reused);
-void facet_reuse_clear(facet_reused *reused);
+facet_taken facet_reused_tile(const facet_context *context, int64_t tile);
+/* Whether all tiles of the first so many samples of a variant under a condition are, and, where those are all, there
+ * were no more; and, for those who read features of all, whether these were stored there as they are here. condition
+ * -1: there is nothing to read. */
+bool facet_reused_line(const facet_context *context, int variant, int condition, int64_t samples);
+bool facet_reused_features(const facet_context *context, int variant, int condition);
+/* As the latter, of a tile alone. */
+bool facet_reused_tile_features(const facet_context *context, int64_t tile);
+
+/* The store before, of which the present stage is entered. */
+facet_before *facet_reused_from(const facet_context *context);
+
+/* Not collective, of a context that is forecast. How many parts of each of facet_stages a store has that a run of the
+ * plan would take over: all 0 where there is no such file, or no store. aside: it lies where facet_reuse_file says. */
+facet_status facet_reuse_count(const facet_context *context, const char *path, bool aside, int64_t *count);
+/* Whether the files that the store had beside it, of stages, lie aside, too. */
+bool facet_reused_aside(const facet_context *context);
 
 #endif

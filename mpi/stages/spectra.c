@@ -22,7 +22,7 @@
 #include "linear/spectrum.h"
 #include "matrix/blockmatrix.h"
 #include "ranks/agree.h"
-#include "stage.h"
+#include "reuse.h"
 #include "store/pieces.h"
 
 enum {
@@ -278,6 +278,7 @@ static facet_status write(const work *w)
   FACET_TRY(facet_store_put(w->store, FACET_ROW_DIRECTIONS, own, s->direction));
   FACET_TRY(facet_store_put(w->store, FACET_ROW_EFFECTIVE_RANK, at, &w->effective_rank));
   FACET_TRY(facet_store_put(w->store, FACET_ROW_SPECTRUM_RESIDUAL, at, &w->residual));
+  FACET_TRY(facet_store_put(w->store, FACET_ROW_SPECTRUM_RANKS, at, &(int32_t){w->ranks}));
   return facet_store_mark(w->store, "spectra", w->variant);
 }
 
@@ -407,6 +408,28 @@ static facet_status seconds(const facet_context *context, const facet_speeds *sp
   return FACET_OK;
 }
 
+/* ---- taking spectra over ---- */
+
+static facet_status follows(const facet_context *c, FILE *out)
+{
+  const facet_store_plan *p = &c->plan->store;
+  fprintf(out, "%s, %lld components, %lld samples x %lld rows, seed %u", facet_spectrum_name(p->spectrum_method),
+          (long long)p->components, (long long)p->linear_samples, (long long)p->linear_rows, p->settings->seed);
+  return FACET_OK;
+}
+
+static facet_status still(const facet_context *c, uint8_t *take)
+{
+  const facet_store_plan *p = &c->plan->store;
+  for (int v = 0; v < p->variants; v++) {
+    int32_t ranks;
+    FACET_TRY(facet_before_number(facet_reused_from(c), FACET_ROW_SPECTRUM_RANKS, v, &ranks));
+    take[v] = take[v] && facet_reused_line(c, v, p->clean, p->linear_samples) &&
+              (ranks == c->plan->ranks || !facet_store_has_spectrum(p, v));
+  }
+  return FACET_OK;
+}
+
 /* ---- the stage ---- */
 
 static bool wanted(const facet_plan *plan)
@@ -446,4 +469,6 @@ const facet_stage facet_stage_spectra = {.name = "spectra",
                                          .plan = plan_own,
                                          .memory = memory,
                                          .seconds = seconds,
+                                         .follows = follows,
+                                         .still = still,
                                          .run = run};

@@ -2,6 +2,7 @@
 #include "stage.h"
 
 #include "ranks/agree.h"
+#include "reuse.h"
 
 #define ADDRESS(name) &facet_stage_##name,
 const facet_stage *const facet_stages[] = {FACET_STAGES(ADDRESS) NULL};
@@ -31,6 +32,7 @@ facet_status facet_stage_run(const facet_context *c, const facet_stage *stage)
   FACET_TRY(is_done(c, stage, &done));
   if (done)
     return FACET_OK;
+  FACET_TRY(facet_reuse_stage(c, stage));
   FACET_TRY(stage->run(c));
   return facet_store_finish(c->store, stage->name);
 }

@@ -4,9 +4,13 @@
 #ifndef FACET_STAGE_H
 #define FACET_STAGE_H
 
+#include <stdio.h>
+
 #include "list.h"
 #include "plan.h"
 #include "tiles.h"
+
+typedef struct facet_reused facet_reused; /* reuse.h */
 
 /* What a stage may read. All of it is borrowed. */
 typedef struct {
@@ -14,7 +18,8 @@ typedef struct {
   const facet_plan *plan; /* sizes, conditions, what is known of variants, what executors handle at once */
   const facet_study_data *data;
   const facet_family *family;
-  facet_store *store; /* open; NULL while a run is planned or forecast */
+  facet_store *store;   /* open; NULL while a run is planned or forecast */
+  facet_reused *reused; /* what is taken over from the store of a version of the study before; NULL: nothing is */
 } facet_context;
 
 /* How fast this machine is, on one rank. */
@@ -43,6 +48,14 @@ typedef struct {
   facet_status (*memory)(const facet_context *context, int ranks, double *bytes);
   /* Not collective. Seconds that it takes so many ranks. NULL: too few to count. */
   facet_status (*seconds)(const facet_context *context, const facet_speeds *speeds, int ranks, double *seconds);
+  /* Not collective. Writes what all of its results follow from, beside what `made` says of a plan and what its parts
+   * read; not the number of ranks, which may change until it is done. NULL: nothing. */
+  facet_status (*follows)(const facet_context *context, FILE *out);
+  /* Not collective. What of it is taken over from the store before, which follows from the same, part by part: keeps,
+   * of those in `take`, the parts that read nothing but what is the same there. NULL: it is always made anew. */
+  facet_status (*still)(const facet_context *context, uint8_t *take);
+  /* Not collective. What of it lies beside the store, after its only part was taken over. NULL: nothing. */
+  facet_status (*adopt)(const facet_context *context);
   /* Collective. Does what is not done yet and marks it as done, unit by unit, so that a run that was stopped goes on
    * from there. Called unless all marks are set. FACET_INTERRUPTED after a unit. The bits of its results do not depend
    * on the number of ranks. NULL: it is done before there is a plan. */

@@ -4,7 +4,7 @@
 
 #include "geometry/fragility.h"
 #include "geometry/moments.h"
-#include "stage.h"
+#include "reuse.h"
 
 enum { SAMPLES_AT_ONCE = 256 };
 #define NONE FACET_ROWS
@@ -131,6 +131,18 @@ static facet_status run(const facet_context *c)
   return facet_tiles_run(c->comm, &tiles, c->store);
 }
 
+/* A line reads all of its tiles, and the first of a variant its certificates, clean. */
+static facet_status still(const facet_context *c, uint8_t *take)
+{
+  const facet_store_plan *p = &c->plan->store;
+  for (int v = 0; v < p->variants; v++)
+    for (int k = 0; k < p->conditions; k++) {
+      uint8_t *own = &take[v * p->conditions + k];
+      *own = *own && facet_reused_line(c, v, k, p->samples) && (k > 0 || facet_reused_line(c, v, p->clean, p->samples));
+    }
+  return FACET_OK;
+}
+
 /* ---- the stage ---- */
 
 static facet_status memory(const facet_context *c, int ranks, double *bytes)
@@ -151,4 +163,4 @@ static facet_status seconds(const facet_context *c, const facet_speeds *speeds, 
 }
 
 const facet_stage facet_stage_summary = {
-    .name = "summary", .marks = "V, C", .memory = memory, .seconds = seconds, .run = run};
+    .name = "summary", .marks = "V, C", .memory = memory, .seconds = seconds, .still = still, .run = run};

@@ -1,10 +1,11 @@
 /* The store of a version of the study before this one, and what of it is still true.
  *
- * A tile is taken over, number by number, where all that its bits follow from is the same: the network (SHA-256), how
- * it takes samples, what is handled at once; the condition, and the seed if it corrupts; the samples, compared pixel by
- * pixel; whatever `made` says of the rest.  Features may be missing: a study may want them that did not before.  Which
- * parts of which arrays are a tile's follows from the dimensions in rows.def: variant and condition by their numbers
- * there and here, samples by the tile's. */
+ * Stage by stage, and part by part of a stage's marks, what is there is taken over, number by number, where all that
+ * its bits follow from is the same.  For a tile of the analysis that is the network (SHA-256), how it takes samples,
+ * what is handled at once; the condition, and the seed if it corrupts, or the published images; the samples, compared
+ * pixel by pixel; whatever `made` says of the rest.  For a later stage, the tiles that a part read (the stage knows
+ * which), and whatever `follows` of the stage says of the rest.  Which parts of which arrays are a part's follows from
+ * the dimensions in rows.def: variant and condition by their numbers there and here, samples by the tile's. */
 #include <string.h>
 
 #include "ranks/versions.h"
@@ -14,21 +15,25 @@ enum { PIECE = 8 << 20 }; /* bytes that are copied at once */
 
 struct facet_before {
   const facet_store_plan *plan;
-  const char *stage;
   facet_store_shape shape; /* of the plan */
   char *path;
   hid_t file;
   /* of the file */
   int variants, conditions, clean;
   char **variant, **condition;
-  int64_t samples, blocks;
+  int64_t samples;
   int64_t *linear; /* linearized samples of each variant */
+  bool *kept;      /* of each: its features are there */
   int64_t *batch;  /* as in facet_store_variant, of each */
-  uint8_t *done;   /* marks of the stage */
   bool same_seed;
+  /* of the stage that was entered */
+  const char *stage;               /* NULL: none */
+  facet_store_shape_array marks;   /* in the plan */
+  hsize_t marked[FACET_MOST_AXES]; /* the sizes there */
+  uint8_t *done;                   /* NULL: nothing of it can be true */
   /* of the plan */
   int *variant_of, *condition_of; /* their numbers in the file; -1: not there */
-  hid_t *set;                     /* of every array of the plan's shape: the same in the file; -1: not there */
+  hid_t *set; /* of every array of the plan's shape that is the stage's: the same in the file; -1: not there */
   hsize_t (*size)[FACET_MOST_AXES];
 };
 
@@ -99,17 +104,6 @@ static uint8_t *read_marks(hid_t file, const char *stage, hsize_t size[FACET_MOS
   return done;
 }
 
-/* How many blocks there are, and which tiles are done; false: the marks do not fit. */
-static bool find_tiles(facet_before *b)
-{
-  hsize_t size[FACET_MOST_AXES] = {0};
-  size_t count;
-  int axes;
-  b->done = read_marks(b->file, b->stage, size, &axes, &count);
-  b->blocks = (int64_t)size[2];
-  return b->done && axes == 3 && (int64_t)size[0] == b->variants && (int64_t)size[1] == b->conditions;
-}
-
 static bool read_batches(const facet_before *b)
 {
   hsize_t count = 0;
@@ -136,15 +130,28 @@ static facet_status read_file(facet_before *b, bool *fit)
   FACET_TRY(read_texts(b->file, facet_dimension_table[FACET_DIM_VARIANT].coordinate, &b->variant, &b->variants));
   FACET_TRY(read_texts(b->file, facet_dimension_table[FACET_DIM_CONDITION].coordinate, &b->condition, &b->conditions));
   FACET_NEW(b->linear, b->variants);
+  FACET_NEW(b->kept, b->variants);
   FACET_NEW(b->batch, b->variants * FACET_BATCHES);
-  for (int v = 0; v < b->variants; v++)
+  for (int v = 0; v < b->variants; v++) {
     b->linear[v] =
         find_sizes_of(b->file, facet_row_table[FACET_ROW_TIES].path, b->variant[v], size) == 1 ? (int64_t)size[0] : 0;
-  *fit = find_tiles(b) && read_batches(b);
+    b->kept[v] = find_sizes_of(b->file, facet_row_table[FACET_ROW_FEATURE].path, b->variant[v], size) >= 0;
+  }
+  *fit = read_batches(b);
   return FACET_OK;
 }
 
 /* ---- what of the plan is there ---- */
+
+static bool has_variant(facet_row row)
+{
+  return strstr(facet_row_table[row].path, "{variant}") != NULL;
+}
+
+static bool has_condition(facet_row row)
+{
+  return strstr(facet_row_table[row].path, "{condition}") != NULL;
+}
 
 /* The number of a variant in the file that is the same network, taking samples the same way. */
 static int find_variant(const facet_before *b, const facet_store_variant *v)
@@ -170,12 +177,26 @@ static int find_text(char *const *text, int count, const char *wanted)
   return -1;
 }
 
+/* The number of a condition in the file; a published one must have the same images there. */
+static int find_condition(const facet_before *b, const char *name)
+{
+  int c = find_text(b->condition, b->conditions, name);
+  for (int i = 0; i < b->plan->origins && c >= 0; i++) {
+    const facet_data_origin *o = &b->plan->origin[i];
+    size_t length = strlen(name);
+    if (strncmp(o->name, name, length) == 0 && strcmp(o->name + length, "_sha256") == 0 &&
+        !has_text(b->file, "/", o->name, o->sha256))
+      c = -1;
+  }
+  return c;
+}
+
 static void open_array(facet_before *b, const facet_store_shape_array *a)
 {
   const facet_row_about *about = &facet_row_table[a->row];
-  bool of_variant = strstr(about->path, "{variant}") != NULL;
-  int v = of_variant ? b->variant_of[a->variant] : 0;
-  char *path = v < 0 ? NULL : facet_store_path(about->path, b->variant[v], "");
+  int v = has_variant(a->row) ? b->variant_of[a->variant] : 0,
+      c = has_condition(a->row) ? b->condition_of[a->condition] : 0;
+  char *path = v < 0 || c < 0 ? NULL : facet_store_path(about->path, b->variant[v], b->condition[c]);
   hid_t set = path && H5LTpath_valid(b->file, path, true) > 0 ? H5Dopen2(b->file, path, H5P_DEFAULT) : -1;
   hid_t type = set < 0 ? -1 : H5Dget_type(set);
   facet_free(&path);
@@ -198,13 +219,49 @@ static facet_status match(facet_before *b)
   for (int v = 0; v < p->variants; v++)
     b->variant_of[v] = find_variant(b, &p->variant[v]);
   for (int c = 0; c < p->conditions; c++)
-    b->condition_of[c] = find_text(b->condition, b->conditions, p->condition[c]);
+    b->condition_of[c] = find_condition(b, p->condition[c]);
   for (int64_t i = 0; i < b->shape.arrays; i++)
     b->set[i] = -1;
-  for (facet_store_shape_array a = {.number = -1}; facet_store_shape_next(&b->shape, &a);)
-    if (a.row == FACET_ROW_LABEL || strcmp(facet_row_table[a.row].stage, b->stage) == 0)
-      open_array(b, &a);
   return FACET_OK;
+}
+
+static void leave(facet_before *b)
+{
+  for (int64_t i = 0; b->set && i < b->shape.arrays; i++) {
+    H5_CLOSE(b->set[i]);
+    b->set[i] = -1;
+  }
+  facet_free(&b->done);
+}
+
+/* The marks of a stage of the plan, where it followed from the same there. */
+static void read_stage(facet_before *b, int number)
+{
+  const facet_store_stage *stage = &b->plan->stage[number];
+  size_t count;
+  int axes = -1;
+  b->stage = stage->name;
+  (void)facet_store_shape_find(&b->shape, FACET_ROW_MARKS, number, 0, &b->marks);
+  char *path = facet_store_shape_path(&b->shape, &b->marks);
+  bool there = path && H5LTpath_valid(b->file, path, true) > 0;
+  if (there && (!stage->follows[0] || has_text(b->file, path, "follows", stage->follows)))
+    b->done = read_marks(b->file, b->stage, b->marked, &axes, &count);
+  if (b->done && axes != b->marks.axes)
+    facet_free(&b->done);
+  facet_free(&path);
+}
+
+facet_status facet_before_enter(facet_before *b, const char *stage)
+{
+  facet_store_listener listener = facet_store_listen();
+  leave(b);
+  for (int i = 0; i < b->plan->stages; i++)
+    if (strcmp(b->plan->stage[i].name, stage) == 0)
+      read_stage(b, i);
+  for (facet_store_shape_array a = {.number = -1}; b->done && facet_store_shape_next(&b->shape, &a);)
+    if (strcmp(facet_row_table[a.row].stage, b->stage) == 0)
+      open_array(b, &a);
+  return facet_store_unlisten(listener, FACET_OK);
 }
 
 void facet_before_close(facet_before **before)
@@ -212,13 +269,12 @@ void facet_before_close(facet_before **before)
   facet_before *b = *before;
   if (!b)
     return;
-  for (int64_t i = 0; b->set && i < b->shape.arrays; i++)
-    H5_CLOSE(b->set[i]);
+  leave(b);
   if (b->file >= 0)
     H5Fclose(b->file);
   facet_free_list(&b->variant, b->variants);
   facet_free_list(&b->condition, b->conditions);
-  FACET_FREE(&b->path, &b->linear, &b->batch, &b->done, &b->variant_of, &b->condition_of, &b->set, &b->size);
+  FACET_FREE(&b->path, &b->linear, &b->kept, &b->batch, &b->variant_of, &b->condition_of, &b->set, &b->size);
   facet_store_shape_clear(&b->shape);
   facet_free(before);
 }
@@ -232,14 +288,14 @@ static facet_status open_before(const char *path, facet_before *b, bool *fit)
   return *fit ? match(b) : FACET_OK;
 }
 
-facet_status facet_before_open(const char *path, const facet_store_plan *plan, const char *stage, facet_before **before)
+facet_status facet_before_open(const char *path, const facet_store_plan *plan, facet_before **before)
 {
   bool fit = false;
   *before = NULL;
   if (!facet_exists(path))
     return FACET_OK;
   FACET_NEW(*before, 1);
-  **before = (facet_before){.plan = plan, .stage = stage, .file = -1};
+  **before = (facet_before){.plan = plan, .file = -1};
   facet_store_listener listener = facet_store_listen();
   facet_status status = open_before(path, *before, &fit);
   if (status == FACET_BAD_INPUT) /* no store: nothing can be taken from it */
@@ -269,27 +325,29 @@ int64_t facet_before_parts(const char *path, const char *stage)
   return parts;
 }
 
-/* ---- tiles ---- */
+/* ---- parts ---- */
 
-static bool is_done(const facet_before *b, int variant, int condition, int64_t block)
-{
-  return block < b->blocks && b->done[((int64_t)variant * b->conditions + condition) * b->blocks + block] == 1;
-}
+/* A part of the marks: -1 for what these do not count. */
+typedef struct {
+  int variant, condition;
+  int64_t first, count; /* of samples, or of places */
+  int64_t there;        /* its number in the file; -1: not there, or not done */
+} piece;
 
 static int64_t least(int64_t a, int64_t b)
 {
   return a < b ? a : b;
 }
 
-/* How many samples of a tile are within the first `of`. */
-static int64_t within(const facet_tile *t, int64_t of)
+static bool is_of_samples(facet_dimension d)
 {
-  return t->first < of ? least(t->count, of - t->first) : 0;
+  return d == FACET_DIM_SAMPLE || d == FACET_DIM_LINEAR || d == FACET_DIM_EXPLAINED || d == FACET_DIM_CHANGE;
 }
 
-static bool is_of_first_samples(facet_dimension dimension)
+/* How many numbers of a piece are within the first `of`. */
+static int64_t within(const piece *p, int64_t of)
 {
-  return dimension == FACET_DIM_LINEAR || dimension == FACET_DIM_EXPLAINED;
+  return p->first < of ? least(p->count, of - p->first) : 0;
 }
 
 /* Whether an array sums up tiles: those with linearizations are then not taken over. */
@@ -298,74 +356,167 @@ static bool is_digest(const facet_store_shape_array *a)
   return a->axes > 0 && a->axis[0].dimension == FACET_DIM_DIGEST;
 }
 
-/* Whether the tile fills something of a row: what no condition has is of clean ones if it is of the first samples, and
- * else of the first tile of its samples. */
-static bool fills(const facet_before *b, const facet_tile *t, const facet_store_shape_array *a)
+/* Takes a place along one axis of the marks; its number there. */
+static int64_t take_apart(const facet_before *b, facet_dimension dimension, int64_t at, piece *p)
 {
-  bool variant = strstr(facet_row_table[a->row].path, "{variant}") != NULL, condition = false, few = false;
+  const facet_store_plan *plan = b->plan;
+  switch (dimension) {
+  case FACET_DIM_VARIANT:
+    p->variant = (int)at;
+    return b->variant_of[at];
+  case FACET_DIM_CONDITION:
+    p->condition = (int)at;
+    return b->condition_of[at];
+  case FACET_DIM_BLOCK:
+    p->first = at * plan->block;
+    p->count = least(plan->block, plan->samples - p->first);
+    return least(plan->block, b->samples - p->first) == p->count ? at : -1;
+  case FACET_DIM_CHANGE_PLACE:
+    p->first = at;
+    p->count = 1;
+    return at;
+  default:
+    return -1;
+  }
+}
+
+static piece find_piece(const facet_before *b, int64_t part)
+{
+  piece p = {.variant = -1, .condition = -1, .first = -1, .there = b->done ? 0 : -1};
+  int64_t step = 1;
+  for (int i = b->marks.axes - 1; i >= 0 && p.there >= 0; i--) {
+    int64_t size = b->marks.axis[i].size, at = take_apart(b, b->marks.axis[i].dimension, part % size, &p);
+    part /= size;
+    p.there = at < 0 || at >= (int64_t)b->marked[i] ? -1 : p.there + at * step;
+    step *= (int64_t)b->marked[i];
+  }
+  if (p.there >= 0 && b->done[p.there] != 1)
+    p.there = -1;
+  return p;
+}
+
+/* Whether a piece fills something of an array: what no condition has is of clean ones if it is of the first samples,
+ * and else of the first piece of its samples. */
+static bool fills(const facet_before *b, const piece *p, const facet_store_shape_array *a)
+{
+  bool variant = has_variant(a->row), condition = has_condition(a->row), few = false;
   for (int i = 0; i < a->axes; i++) {
     variant = variant || a->axis[i].dimension == FACET_DIM_VARIANT;
     condition = condition || a->axis[i].dimension == FACET_DIM_CONDITION;
-    few = few || is_of_first_samples(a->axis[i].dimension);
+    few = few || a->axis[i].dimension == FACET_DIM_LINEAR || a->axis[i].dimension == FACET_DIM_EXPLAINED;
   }
-  return (variant || t->variant == 0) && (condition || t->condition == (few ? b->plan->clean : 0));
+  return (variant || p->variant <= 0) && (condition || p->condition < 0 || p->condition == (few ? b->plan->clean : 0));
 }
 
-/* The part of an array that is the tile's, here and in the file; false: the file does not have it. *empty: there is
+/* The part of an axis that is the piece's, here and in the file; false: the file does not have it. */
+static bool find_axis(const facet_before *b, const piece *p, facet_store_shape_axis axis, int64_t size, int64_t *here,
+                      int64_t *there, int64_t *count)
+{
+  facet_dimension d = axis.dimension;
+  *here = *there = 0;
+  *count = 1;
+  if (d == FACET_DIM_VARIANT && p->variant >= 0) {
+    *here = p->variant;
+    *there = b->variant_of[p->variant];
+  } else if (d == FACET_DIM_CONDITION && p->condition >= 0) {
+    *here = p->condition;
+    *there = b->condition_of[p->condition];
+  } else if (is_of_samples(d) && p->first >= 0) {
+    *here = *there = p->first;
+    *count = within(p, axis.size);
+    return *count == within(p, size);
+  } else {
+    *count = axis.size;
+    return *count == size && d != FACET_DIM_VARIANT && d != FACET_DIM_CONDITION;
+  }
+  return *there < size;
+}
+
+/* The part of an array that is the piece's, here and in the file; false: the file does not have it. *empty: there is
  * none. */
-static bool find_part(const facet_before *b, const facet_tile *t, const facet_store_shape_array *a,
+static bool find_part(const facet_before *b, const piece *p, const facet_store_shape_array *a,
                       facet_store_transfer *part, bool *empty)
 {
   bool has = true;
   *part = (facet_store_transfer){.set = b->set[a->number], .axes = a->axes};
-  *empty = false;
-  for (int i = 0; i < a->axes; i++) {
-    facet_dimension d = a->axis[i].dimension;
-    bool samples = d == FACET_DIM_SAMPLE || is_of_first_samples(d);
-    int64_t here = d == FACET_DIM_VARIANT ? t->variant : d == FACET_DIM_CONDITION ? t->condition : 0;
-    int64_t there = d == FACET_DIM_VARIANT     ? b->variant_of[t->variant]
-                    : d == FACET_DIM_CONDITION ? b->condition_of[t->condition]
-                                               : 0;
-    bool one = d == FACET_DIM_VARIANT || d == FACET_DIM_CONDITION;
-    int64_t count = one ? 1 : samples ? within(t, a->axis[i].size) : a->axis[i].size;
-    part->there[i] = (hsize_t)(samples ? t->first : here);
-    part->start[i] = (hsize_t)(samples ? t->first : there);
+  *empty = !fills(b, p, a) || is_digest(a);
+  for (int i = 0; i < a->axes && !*empty; i++) {
+    int64_t here, there, count, size = part->set < 0 ? a->axis[i].size : (int64_t)b->size[a->number][i];
+    has = find_axis(b, p, a->axis[i], size, &here, &there, &count) && has;
+    part->there[i] = (hsize_t)here;
+    part->start[i] = (hsize_t)there;
     part->count[i] = (hsize_t)count;
-    *empty = *empty || count == 0;
-    has = has && (one || samples ? part->start[i] + part->count[i] <= b->size[a->number][i]
-                                 : part->count[i] == b->size[a->number][i]);
+    *empty = has && count == 0;
   }
   return *empty || (part->set >= 0 && has);
 }
 
-/* The tile's part of a row; false: the file does not have it. */
-static bool find_row(const facet_before *b, const facet_tile *t, facet_row row, facet_store_shape_array *a,
-                     facet_store_transfer *part, bool *empty)
+/* The next array that a piece may fill something of, from one of zeros with row -1 on; false: no more. */
+static bool next_array(const facet_before *b, const piece *p, facet_store_shape_array *a)
 {
-  int variant = strstr(facet_row_table[row].path, "{variant}") ? t->variant : 0;
-  *empty = strcmp(facet_row_table[row].stage, b->stage) != 0 ||
-           !facet_store_shape_find(&b->shape, row, variant, 0, a) || !fills(b, t, a) || is_digest(a);
-  return *empty || find_part(b, t, a, part, empty);
+  int row = (int)a->row, condition = a->condition + 1;
+  for (; row < FACET_ROWS; row++, condition = 0) {
+    if (row < 0 || strcmp(facet_row_table[row].stage, b->stage) != 0)
+      continue;
+    int conditions = has_condition((facet_row)row) ? b->plan->conditions : 1;
+    for (; condition < conditions; condition++)
+      if (facet_store_shape_find(&b->shape, (facet_row)row, has_variant((facet_row)row) ? p->variant : 0, condition, a))
+        return true;
+  }
+  return false;
 }
 
-bool facet_before_has(const facet_before *b, const facet_tile *t, bool *features)
+int64_t facet_before_plan_parts(const facet_before *b)
 {
-  int v = b->variant_of[t->variant], c = b->condition_of[t->condition];
-  if (t->linear > 0 && b->plan->digests > 0)
+  return (int64_t)b->marks.elements;
+}
+
+int64_t facet_before_marked(const facet_before *b, int axis)
+{
+  return b->done ? (int64_t)b->marked[axis] : 0;
+}
+
+int64_t facet_before_count(const facet_before *b)
+{
+  return b->samples;
+}
+
+bool facet_before_keeps(const facet_before *b, int variant)
+{
+  int v = b->variant_of[variant];
+  return v >= 0 && b->kept[v] == (b->plan->variant[variant].features > 0);
+}
+
+bool facet_before_dense(const facet_before *b)
+{
+  return b->variant_of[0] == 0;
+}
+
+/* A tile of the analysis: how it was linearized. */
+static bool same_linear(const facet_before *b, const piece *p)
+{
+  const facet_store_variant *v = &b->plan->variant[p->variant];
+  int there = b->variant_of[p->variant];
+  bool clean = p->condition == b->plan->clean;
+  int64_t linear = clean && v->linearize ? within(p, b->plan->linear_samples) : 0;
+  if ((clean ? within(p, b->linear[there]) : 0) != linear)
     return false;
-  if (v < 0 || c < 0 || !is_done(b, v, c, t->block) || (t->condition != b->plan->clean && !b->same_seed))
+  if (linear > 0 && b->plan->digests > 0)
     return false;
-  bool same = least(b->plan->block, b->samples - t->first) == t->count &&
-              (c == b->clean ? within(t, b->linear[v]) : 0) == t->linear;
-  if (t->linear > 0)
-    same = same && memcmp(b->batch + (size_t)v * FACET_BATCHES, b->plan->variant[t->variant].batch,
-                          FACET_BATCHES * sizeof *b->batch) == 0;
-  for (int row = 0; row < FACET_ROWS && same; row++) {
-    facet_store_shape_array a;
-    facet_store_transfer part;
-    bool empty;
-    bool has = find_row(b, t, (facet_row)row, &a, &part, &empty);
-    if (row == FACET_ROW_FEATURE)
+  return linear == 0 || memcmp(b->batch + (size_t)there * FACET_BATCHES, v->batch, sizeof v->batch) == 0;
+}
+
+bool facet_before_has(const facet_before *b, int64_t part, bool *features)
+{
+  const piece p = find_piece(b, part);
+  bool same = p.there >= 0 && (p.condition < 0 || p.condition == b->plan->clean || b->same_seed);
+  *features = true;
+  if (same && strcmp(b->stage, "analyse") == 0)
+    same = same_linear(b, &p);
+  for (facet_store_shape_array a = {.row = (facet_row)-1, .condition = -1}; same && next_array(b, &p, &a);) {
+    facet_store_transfer transfer;
+    bool empty, has = find_part(b, &p, &a, &transfer, &empty);
+    if (a.row == FACET_ROW_FEATURE)
       *features = has;
     else
       same = has;
@@ -373,12 +524,20 @@ bool facet_before_has(const facet_before *b, const facet_tile *t, bool *features
   return same;
 }
 
-/* Whether an array's numbers of these samples are those. */
-static facet_status same_numbers(const facet_before *b, facet_row row, int64_t first, int64_t count, const void *wanted,
-                                 bool *same)
+/* An array of which there is one. */
+static facet_store_shape_array open_one(facet_before *b, facet_row row)
 {
   facet_store_shape_array a;
-  (void)facet_store_shape_find(&b->shape, row, 0, 0, &a);
+  if (facet_store_shape_find(&b->shape, row, 0, 0, &a) && b->set[a.number] < 0)
+    open_array(b, &a);
+  return a;
+}
+
+/* Whether an array's numbers of these samples are those. */
+static facet_status same_numbers(facet_before *b, facet_row row, int64_t first, int64_t count, const void *wanted,
+                                 bool *same)
+{
+  facet_store_shape_array a = open_one(b, row);
   facet_store_transfer t = {.set = b->set[a.number],
                             .memory = facet_store_memory(&b->shape, row, FACET_AS_FLOAT),
                             .list = H5P_DEFAULT,
@@ -403,32 +562,54 @@ static facet_status same_numbers(const facet_before *b, facet_row row, int64_t f
   return status;
 }
 
-/* The images of a block were stored with its first tile. */
-facet_status facet_before_samples(const facet_before *b, int64_t first, int64_t count, const float *pixels,
-                                  const int32_t *label, bool *same)
+facet_status facet_before_equal(facet_before *b, facet_row row, int64_t first, int64_t count, const void *wanted,
+                                bool *same)
 {
   facet_store_listener listener = facet_store_listen();
-  facet_status status = FACET_OK;
-  *same = is_done(b, 0, 0, first / b->plan->block);
-  if (*same)
-    status = same_numbers(b, FACET_ROW_IMAGE, first, count, pixels, same);
-  if (*same)
-    status = same_numbers(b, FACET_ROW_LABEL, first, count, label, same);
+  facet_status status = same_numbers(b, row, first, count, wanted, same);
   return facet_store_unlisten(listener, status);
 }
 
-static facet_status copy_all(const facet_before *b, const facet_tile *t, facet_store *s, char *room)
+facet_status facet_before_number(facet_before *b, facet_row row, int variant, int32_t *number)
 {
-  for (int row = 0; row < FACET_ROWS; row++) {
-    facet_store_shape_array a;
+  facet_store_listener listener = facet_store_listen();
+  facet_store_shape_array a = open_one(b, row);
+  facet_store_transfer t = {.set = b->set[a.number],
+                            .memory = facet_store_memory(&b->shape, row, FACET_AS_DOUBLE),
+                            .list = H5P_DEFAULT,
+                            .axes = a.axes,
+                            .start = {(hsize_t)b->variant_of[variant]},
+                            .count = {1},
+                            .most = SIZE_MAX,
+                            .data = (char *)number};
+  *number = -1;
+  bool there = t.set >= 0 && (a.axes == 0 || b->variant_of[variant] >= 0);
+  facet_status status = there ? facet_store_move(b->path, t) : FACET_OK;
+  return facet_store_unlisten(listener, status);
+}
+
+/* The images of a block were stored with its first tile. */
+facet_status facet_before_samples(facet_before *b, int64_t first, int64_t count, const float *pixels,
+                                  const int32_t *label, bool *same)
+{
+  int64_t block = first / b->plan->block;
+  *same = b->done && b->marks.axes == 3 && block < (int64_t)b->marked[2] && b->done[block] == 1;
+  if (*same)
+    FACET_TRY(facet_before_equal(b, FACET_ROW_IMAGE, first, count, pixels, same));
+  return *same ? facet_before_equal(b, FACET_ROW_LABEL, first, count, label, same) : FACET_OK;
+}
+
+static facet_status copy_all(const facet_before *b, const piece *p, facet_store *s, char *room)
+{
+  for (facet_store_shape_array a = {.row = (facet_row)-1, .condition = -1}; next_array(b, p, &a);) {
     facet_store_transfer part;
-    bool empty, has = find_row(b, t, (facet_row)row, &a, &part, &empty);
-    FACET_CHECK(has || row == FACET_ROW_FEATURE, FACET_INTERNAL, "%s: no such part of %s", b->path,
-                facet_row_table[row].path);
+    bool empty, has = find_part(b, p, &a, &part, &empty);
+    FACET_CHECK(has || a.row == FACET_ROW_FEATURE, FACET_INTERNAL, "%s: no such part of %s", b->path,
+                facet_row_table[a.row].path);
     if (empty || !has)
       continue;
     part.to = s->set[a.number];
-    part.memory = facet_store_memory(&b->shape, (facet_row)row, FACET_AS_STORED);
+    part.memory = facet_store_memory(&b->shape, a.row, FACET_AS_STORED);
     part.list = s->list;
     part.most = PIECE;
     part.data = room;
@@ -437,12 +618,13 @@ static facet_status copy_all(const facet_before *b, const facet_tile *t, facet_s
   return FACET_OK;
 }
 
-facet_status facet_before_copy(const facet_before *b, const facet_tile *t, facet_store *s)
+facet_status facet_before_copy(const facet_before *b, int64_t part, facet_store *s)
 {
+  const piece p = find_piece(b, part);
   char *room;
   FACET_NEW(room, PIECE);
   facet_store_listener listener = facet_store_listen();
-  facet_status status = copy_all(b, t, s, room);
+  facet_status status = copy_all(b, &p, s, room);
   facet_free(&room);
   return facet_store_unlisten(listener, status);
 }

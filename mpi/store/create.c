@@ -153,6 +153,12 @@ static facet_status all_attributes(const facet_store *s)
   H5_CHECK(s->path, "/variants", group);
   FACET_TRY(root_attributes(s));
   FACET_TRY(put_batches(s));
+  for (int i = 0; i < p->stages; i++) {
+    const char *follows = p->stage[i].follows;
+    if (follows[0])
+      FACET_TRY(
+          put(s, "/progress/", p->stage[i].name, (attribute[]){{"follows", TEXT, SINGLE, &follows}, {.name = NULL}}));
+  }
   for (int v = 0; v < p->variants; v++)
     FACET_TRY(variant_attributes(s, &p->variant[v], facet_store_has_spectrum(p, v)));
   return put(s, "/summary", "", (attribute[]){{"reference", TEXT, SINGLE, &p->variant[0].name}, {.name = NULL}});

@@ -48,7 +48,7 @@ static bool is_there(const facet_store_plan *p, facet_row row, int variant, int 
        halved = stored && p->half, by_node = linearized && p->keep != FACET_KEEP_ROWS,
        digested = linearized && p->digests > 0, changed = v->change && variant > 0, embedded = v->embed_nodes > 0,
        moved = v->change && is_moved(p, condition), spectral = facet_store_has_spectrum(p, variant),
-       any_spectrum = p->components > 0, summed_up = digested && spectral;
+       any_spectrum = p->components > 0, summed_up = digested && spectral, mapped = p->embed_axes > 0;
   const bool there[FACET_ROWS] = {
 #include "rows.def"
   };
@@ -186,6 +186,16 @@ facet_status facet_store_shape_make(const facet_store_plan *plan, facet_store_sh
     s->arrays += (int64_t)variants * conditions;
   }
   return FACET_OK;
+}
+
+int64_t facet_store_stage_parts(const facet_store_plan *plan, int stage)
+{
+  facet_store_shape s;
+  facet_store_shape_array a = {.elements = 0};
+  if (facet_store_shape_make(plan, &s) == FACET_OK)
+    (void)facet_store_shape_find(&s, FACET_ROW_MARKS, stage, 0, &a);
+  facet_store_shape_clear(&s);
+  return (int64_t)a.elements;
 }
 
 void facet_store_shape_clear(facet_store_shape *s)

@@ -54,6 +54,7 @@ typedef struct {
  * "": one mark for all of it. */
 typedef struct {
   const char *name, *marks;
+  char follows[65]; /* SHA-256 of what all of it follows from, beside what its parts read; "": of nothing */
 } facet_store_stage;
 enum { FACET_MOST_STAGES = 16 };
 
@@ -182,6 +183,8 @@ facet_status facet_store_get(facet_store *store, facet_row row, facet_place plac
  * data, so power loss costs at most the parts since the last facet_store_sync or close. Not collective. */
 facet_status facet_store_mark(facet_store *store, const char *stage, int64_t part);
 facet_status facet_store_mark_parts(facet_store *store, const char *stage, int64_t count, const int64_t *part);
+/* How many parts a stage of a plan has, by its number. Not collective. */
+int64_t facet_store_stage_parts(const facet_store_plan *plan, int stage);
 /* How many parts a stage has, 0 if the study does not want it; and all of its marks, 1 = done. Not collective. */
 int64_t facet_store_parts(const facet_store *store, const char *stage);
 facet_status facet_store_marks(facet_store *store, const char *stage, uint8_t *done);
@@ -192,21 +195,38 @@ facet_status facet_store_finish(facet_store *store, const char *stage);
 
 /* Open for reading; variants are known again by their networks' SHA-256, conditions by their names. */
 typedef struct facet_before facet_before;
-/* Not collective, as all of these. stage: of tiles, whose arrays are wanted. *before is NULL, and nothing is wrong,
- * where nothing in the file can be true in the plan: there is none, it is of another schema, or was made otherwise. */
-facet_status facet_before_open(const char *path, const facet_store_plan *plan, const char *stage,
-                               facet_before **before);
+/* Not collective, as all of these. *before is NULL, and nothing is wrong, where nothing in the file can be true in the
+ * plan: there is none, it is of another schema, or was made otherwise. */
+facet_status facet_before_open(const char *path, const facet_store_plan *plan, facet_before **before);
 void facet_before_close(facet_before **before);
 /* How many parts of a stage are done in a store; -1: it is none, or has no such stage. */
 int64_t facet_before_parts(const char *path, const char *stage);
-/* Whether samples first .. first+count-1 of the data are those of the tile there. */
-facet_status facet_before_samples(const facet_before *before, int64_t first, int64_t count, const float *pixels,
+/* How many test samples it has; whether the plan's variant is there, with features or without as in the plan. */
+int64_t facet_before_count(const facet_before *before);
+bool facet_before_keeps(const facet_before *before, int variant);
+/* Whether the plan's dense network was dense there. */
+bool facet_before_dense(const facet_before *before);
+
+/* Opens what is of a stage of the plan: what follows is of its parts, as facet_store_mark counts them; and how many of
+ * those the plan has. */
+facet_status facet_before_enter(facet_before *before, const char *stage);
+int64_t facet_before_plan_parts(const facet_before *before);
+/* The size there of a dimension of its marks. */
+int64_t facet_before_marked(const facet_before *before, int axis);
+/* With the analysis: whether its first tile of samples first .. first+count-1 is there, which these were stored with,
+ * and has these pixels, as float, and labels. */
+facet_status facet_before_samples(facet_before *before, int64_t first, int64_t count, const float *pixels,
                                   const int32_t *label, bool *same);
-/* Whether it has a tile of the plan, made as the plan would have it made, if the samples are the same. *features: and
+/* Whether numbers first .. first+count-1 of an array are these. */
+facet_status facet_before_equal(facet_before *before, facet_row row, int64_t first, int64_t count, const void *wanted,
+                                bool *same);
+/* The whole number that an array has of a variant of the plan, or its only one; -1: none. */
+facet_status facet_before_number(facet_before *before, facet_row row, int variant, int32_t *number);
+/* Whether it has a part, made as the plan would have it made, if all that the part reads is the same. *features: and
  * the features, where the plan has them. */
-bool facet_before_has(const facet_before *before, const facet_tile *tile, bool *features);
-/* Copies one that it has into the store: in every array of the stage what belongs to the tile. */
-facet_status facet_before_copy(const facet_before *before, const facet_tile *tile, facet_store *store);
+bool facet_before_has(const facet_before *before, int64_t part, bool *features);
+/* Copies one that it has into the store: in every array of the stage what belongs to it. */
+facet_status facet_before_copy(const facet_before *before, int64_t part, facet_store *store);
 
 /* One line that depends on the results alone: SHA-256 over every dataset (path, type, shape, bytes) in order of path
  * that its row counts among them, and over the variants' attributes. Not collective. FACET_NO_INPUT, FACET_BAD_INPUT,

@@ -910,8 +910,8 @@ static void test_finished_is_when_every_stage_is(void **state)
   uint8_t done[V];
   make_fixture(&f);
   f.plan.stages = 3;
-  f.plan.stage[1] = (facet_store_stage){"summary", ""};
-  f.plan.stage[2] = (facet_store_stage){"spectra", "V"};
+  f.plan.stage[1] = (facet_store_stage){.name = "summary", .marks = ""};
+  f.plan.stage[2] = (facet_store_stage){.name = "spectra", .marks = "V"};
   assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("new.h5"), &f.plan) == FACET_OK);
   assert_everywhere(facet_store_checksum(at("new.h5"), hex) == FACET_BAD_INPUT &&
                     message_is_line_with("is not finished: analyse, spectra, summary are missing"));

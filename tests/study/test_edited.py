@@ -41,6 +41,8 @@ BASE = {
     "linearize": {"variants": "all", "samples": 70, "rows": "all"},
 }
 
+EMBED = {"layers": [8], "epochs": 2, "batch": 300, "perplexity": 5, "explain": 30}
+
 
 def write(folder, study, output="out"):
     (folder / "study.yaml").write_text(json.dumps({**study, "output": output}))
@@ -79,6 +81,12 @@ def counted(said):
     taken = re.search(r"(\d+) of \d+ tiles are taken over", said)
     made = re.search(r"analyse: (\d+) tiles in", said)
     return int(taken[1]) if taken else 0, int(made[1]) if made else 0
+
+
+def parts(said):
+    """What of later stages was taken over: {stage: (parts, of)}."""
+    found = re.findall(r"facet: (\w+): (\d+) of (\d+) parts? (?:is|are) taken over", said)
+    return {stage: (int(taken), int(of)) for stage, taken, of in found}
 
 
 def shape_of(store):
@@ -173,7 +181,8 @@ def edit_block(study, chance):
 
 
 def edit_change(study, chance):
-    study.pop("change", None) or study.update(change={"samples": 20, "conditions": "all"})
+    pick = chance.choice(["first", "fragile"])
+    study.pop("change", None) or study.update(change={"samples": 30, "conditions": "all", "pick": pick})
 
 
 def edit_aggregate(study, chance):
@@ -181,19 +190,25 @@ def edit_aggregate(study, chance):
 
 
 def edit_embed(study, chance):
-    study.pop("embed", None) or study.update(
-        embed={"layers": [8], "epochs": 2, "batch": 300, "perplexity": 5, "explain": 30})
+    study.pop("embed", None) or study.update(embed={**EMBED, "source": chance.choice(["features", "pixels"])})
+
+
+def edit_encoder(study, chance):
+    if "embed" in study:
+        study["embed"].update(explain=chance.choice([10, 30, 50]), perplexity=chance.choice([5, 6]))
+    else:
+        edit_embed(study, chance)
 
 
 CHANGES = [edit_sparsity, edit_seeds, edit_variant, edit_order, edit_condition, edit_severity, edit_samples, edit_linear,
-           edit_rows, edit_whom, edit_block, edit_change, edit_aggregate, edit_embed]
+           edit_rows, edit_whom, edit_block, edit_change, edit_aggregate, edit_embed, edit_encoder]
 
 
 def test_random_edits_are_what_fresh_runs_make(tmp_path):
     make_digits(tmp_path)
     chance, study = random.Random(14), copy.deepcopy(BASE)
     go(tmp_path, study)
-    reused = 0
+    reused, later = 0, {}
     order = [change for _ in range(1 + EDITS // len(CHANGES)) for change in chance.sample(CHANGES, len(CHANGES))]
     for number, change in enumerate(order[:EDITS]):
         before = json.dumps(study)
@@ -212,7 +227,8 @@ def test_random_edits_are_what_fresh_runs_make(tmp_path):
         assert lacking == 0 or f"{lacking} of them but for features" in said
         assert taken == 0 or f" {taken} of {tiles} tiles" in check.stdout or "train" in said, change.__name__
         reused += taken
-    assert reused > 0
+        later.update(parts(said))
+    assert reused > 0 and "summary" in later and (EDITS < len(CHANGES) or {"encoder", "map", "judge"} <= later.keys())
 
 
 def test_a_gained_seed_and_a_new_name_train_nothing_twice(tmp_path):
@@ -251,6 +267,67 @@ def test_samples_come_and_go(tmp_path, count, blocks, of):
     assert counted(go(tmp_path, study)) == (12 * blocks, 12 * (of - blocks))
     go(tmp_path, study, output="fresh")
     assert_same(tmp_path / "out/study.h5", tmp_path / "fresh/study.h5")
+
+
+def later(**embed):
+    """With the stages that come after the analysis."""
+    study = copy.deepcopy(BASE)
+    study.update(embed={**EMBED, **embed}, change={"samples": 30, "pick": "first", "conditions": ["gaussian_noise/1"]},
+                 aggregate={"spectrum": 3})
+    return study
+
+
+def made_again(folder, study, ranks=1):
+    """Runs it, and afresh; check says beforehand what the run takes over. Returns that."""
+    check = run("check", write(folder, study), "-n", str(ranks))
+    said = go(folder, study, ranks=ranks)
+    shutil.rmtree(folder / "fresh", ignore_errors=True)
+    go(folder, study, output="fresh", ranks=ranks)
+    assert_same(folder / "out/study.h5", folder / "fresh/study.h5")
+    one, other = (folder / place / "embed/encoder.onnx" for place in ("out", "fresh"))
+    assert one.exists() == other.exists() and (not one.exists() or one.read_bytes() == other.read_bytes())
+    assert not list((folder / "out/embed").glob("*.before"))
+    taken = parts(said)
+    for stage, (count, of) in taken.items():
+        words = f" {stage}" if of == 1 else f" {stage} {count} of {of}"
+        unknown = stage == "change" and study["change"]["pick"] == "fragile"  # which samples those are
+        assert "train" in said or unknown or f",{words}," in check.stdout, (stage, check.stdout)
+    return taken
+
+
+def test_later_stages_are_taken_over(tmp_path):
+    """4 variants, 3 conditions, 6 blocks, 30 samples whose changes are taken apart in two units."""
+    make_digits(tmp_path)
+    study = later()
+    go(tmp_path, study)
+    study["variants"].insert(0, {"method": "filter", "sparsity": 0.25})
+    assert made_again(tmp_path, study) == {"encoder": (1, 1), "map": (72, 90), "judge": (4, 5), "summary": (12, 15),
+                                           "spectra": (4, 5), "change": (120, 150)}
+    study["conditions"].insert(1, {"corruption": "fog", "severity": 1})
+    study["change"]["samples"] = 24  # the first unit alone: the other one's batches would be others
+    study["embed"]["explain"] = 20  # the second block of the map is another one
+    assert made_again(tmp_path, study) == {"encoder": (1, 1), "map": (85, 120), "judge": (5, 5), "summary": (15, 20),
+                                           "spectra": (5, 5), "change": (120, 120)}
+    study["data"]["test"]["count"] = 120  # the last block is another one
+    assert made_again(tmp_path, study) == {"encoder": (1, 1), "map": (100, 120), "spectra": (5, 5),
+                                           "change": (120, 120)}
+
+
+def test_what_follows_from_something_else_is_made_again(tmp_path):
+    make_digits(tmp_path)
+    study = later()
+    go(tmp_path, study)
+    study["embed"]["perplexity"] = 6
+    rest = {"summary": (12, 12), "spectra": (4, 4), "change": (120, 120)}
+    assert made_again(tmp_path, study) == rest
+    study["aggregate"]["method"] = "random"
+    study["change"]["pick"] = "fragile"
+    assert made_again(tmp_path, study) == {"encoder": (1, 1), "map": (72, 72), "judge": (4, 4), "summary": (12, 12)}
+    with h5py.File(tmp_path / "out/study.h5") as f:
+        assert f["embed/ranks"][()] == 1 and list(f["aggregate/ranks"][()]) == [1] * 4
+    study["conditions"].reverse()
+    taken = made_again(tmp_path, study, ranks=2)  # what other ranks would find otherwise
+    assert not taken.keys() & {"encoder", "map", "judge", "spectra"} and taken["change"] == (120, 120)
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
