@@ -38,6 +38,14 @@ static facet_status checksum(const facet_call *call)
   return FACET_OK;
 }
 
+static facet_status repack(const facet_call *call)
+{
+  int64_t before, after;
+  FACET_TRY(facet_store_repack(call->file[0], &before, &after));
+  printf("%s: %.3g MiB became %.3g MiB\n", call->file[0], (double)before / 0x1p20, (double)after / 0x1p20);
+  return FACET_OK;
+}
+
 static const command commands[] = {
     {"run", "STUDY.yaml",
      "the whole study: train or read networks, prune, linearize, measure;\n"
@@ -53,6 +61,8 @@ static const command commands[] = {
     {"corrupt", "STUDY.yaml DIR", "write the study's test samples under its conditions, as .npy files", "", false,
      facet_corrupt_study},
     {"checksum", "STUDY.h5", "one line that depends on the results alone", "", false, checksum},
+    {"repack", "STUDY.h5", "compress a finished study's file in place; all that reads it reads it still", "", false,
+     repack},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
