@@ -23,23 +23,25 @@ export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
 endif
 export OMP_NUM_THREADS ?= 1
 
-BUILD := $(if $(filter 1,$(SANITIZE)),build/sanitize,build)
-GENERATED := build/generated
+# Where everything goes that is built: another folder for another compiler, MPI or processor beside this one.
+OUT ?= build
+BUILD := $(OUT)$(if $(filter 1,$(SANITIZE)),/sanitize)
+GENERATED := $(OUT)/generated
 # How targets that first install what the build needs then build: on all cores, unless -j says otherwise.
 BUILD_NOW = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES))
 
-.PHONY: all tests deps venv demo test test-edits test-slurm bench lint format docs docs-check install clean help
+.PHONY: all tests deps venv demo test test-edits test-slurm test-mpich bench lint format docs docs-check install clean help
 all:
 
 # ---- what was found on this machine, found again when one of these variables changes ----
 SETTINGS := CC CFLAGS CPPFLAGS LDFLAGS MPI_CFLAGS MPI_LIBS HDF5_DIR SCALAPACK_LIBS OPENBLAS_LIBS ONEDNN_DIR \
   RANDOM123_DIR ONNX_PROTO YAML_DIR PKG_CONFIG PKG_CONFIG_PATH
 GIVEN := $(foreach name,$(SETTINGS),$(name)='$($(name))')
-ifneq ($(filter-out deps venv demo test test-edits test-slurm bench lint format clean help,$(or $(MAKECMDGOALS),all)),)
-ifneq ($(shell [ -w $(if $(wildcard build),build,.) ] || echo no),)
+ifneq ($(filter-out deps venv demo test test-edits test-slurm test-mpich bench lint format clean help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(shell [ -w $(firstword $(wildcard $(OUT) build) .) ] || echo no),)
 $(error $(CURDIR) is not yours to write in: build a copy)
 endif
-include build/config.mk
+include $(OUT)/config.mk
 endif
 
 # keep FILE, TEXT: writes the text unless the file says so already, so that its time tells when it changed
@@ -47,9 +49,9 @@ keep = mkdir -p $(@D) && printf '%s\n' $(1) >$@.new && if cmp -s $@.new $@; then
 quoted = '$(subst ','\'',$(1))'
 
 .PHONY: FORCE
-build/settings: FORCE
+$(OUT)/settings: FORCE
 	@$(call keep,$(call quoted,$(GIVEN)))
-build/config.mk: build/settings tools/probe
+$(OUT)/config.mk: $(OUT)/settings tools/probe
 	@$(GIVEN) tools/probe >$@
 
 # V=1 shows the commands whole.
@@ -91,10 +93,10 @@ tests: $(UNIT_TESTS) $(PARALLEL_TESTS) $(TEST_PROGRAMS) $(CONFORMANCE)
 
 $(BUILD)/flags: FORCE
 	@$(call keep,$(call quoted,$(COMPILE) $(SHARED) $(LIBRARIES)))
-build/revision: FORCE
+$(OUT)/revision: FORCE
 	@$(call keep,"$$(tools/revision)")
 
-$(GENERATED)/onnx.pb-c.h: $(FOUND_PROTO) build/config.mk
+$(GENERATED)/onnx.pb-c.h: $(FOUND_PROTO) $(OUT)/config.mk
 	@mkdir -p $(@D)
 	@cp '$(FOUND_PROTO)' $(@D)/onnx.proto
 	$(SAY) protoc-c $(FOUND_PROTO)
@@ -108,14 +110,17 @@ $(BUILD)/%.o: %.c $(BUILD)/flags | $(GENERATED)/onnx.pb-c.h
 	@mkdir -p $(@D)
 	$(SAY) cc $<
 	$(SHOW)$(COMPILE) $(PLACED) $(EXTRA) -MMD -MP -c $< -o $@
-$(REVISION_SOURCES:%.c=$(BUILD)/%.o): build/revision
-$(REVISION_SOURCES:%.c=$(BUILD)/%.o): private EXTRA = -DFACET_REVISION='"$(file <build/revision)"' \
+$(REVISION_SOURCES:%.c=$(BUILD)/%.o): $(OUT)/revision
+$(REVISION_SOURCES:%.c=$(BUILD)/%.o): private EXTRA = -DFACET_REVISION='"$(file <$(OUT)/revision)"' \
   -DFACET_SCALAPACK_VERSION='"$(FOUND_SCALAPACK)"' -DFACET_OPTIONS=$(call quoted,"$(subst ",\",$(subst \,\\,$(strip $(OPTIONS))))")
 
 # What the compiler takes for granted of an x86-64, for the file that asks whether it is there, itself compiled for any.
 GRANTED = $(shell $(FOUND_CC) $(OPTIONS) -dM -E -xc /dev/null | \
   sed -nE 's/^.define __(SSE4_2|POPCNT|AVX|XOP|FMA4?|AVX2|BMI2|AVX512[A-Z0-9]+)__ 1$$/\1/p')
 $(BUILD)/mpi/program/processor.o: private EXTRA = $(if $(GRANTED),-march=x86-64 -DFACET_GRANTED='" $(GRANTED) "')
+
+# The mpirun that belongs to what the program is linked with.
+$(BUILD)/mpi/program/launch.o: private EXTRA = -DFACET_BUILD_MPIRUN='"$(FOUND_MPIRUN)"'
 
 # Products and sums in one instruction, where nothing but speed depends on it: C17 alone would keep them apart.
 $(BUILD)/src/kernels/winograd.o $(BUILD)/src/kernels/image.o $(BUILD)/src/kernels/inner.o: private EXTRA = -ffp-contract=fast
@@ -195,6 +200,15 @@ test-slurm:
 	$(BUILD_NOW) all
 	@tests/slurm/run.sh
 
+# A build of its own, for MPICH: the tests of running on ranks, and the same checksums as the build for Open MPI.
+test-mpich:
+	@tools/deps build demo test mpich
+	@tools/venv analysis/requirements.txt tests/requirements.txt
+	$(BUILD_NOW) all
+	$(BUILD_NOW) OUT=build/mpich CC=mpicc.mpich all tests
+	@tests/run build/mpich parallel
+	FACET_BUILD=build/mpich $(PYTHON) -m pytest -q -p no:cacheprovider tests/study/test_mpich.py tests/study/test_launch.py
+
 bench:
 	@tools/deps build demo
 	@tools/venv analysis/requirements.txt tests/requirements.txt
@@ -249,6 +263,7 @@ help:
 	@echo 'make test       unit, parallel, ONNX and whole-run tests; SANITIZE=1: unit and ONNX under sanitizers'
 	@echo 'make test-edits 24 random edits of a study, each against a fresh run; make test has five'
 	@echo 'make test-slurm a study on a private four-node Slurm on this machine'
+	@echo 'make test-mpich the same bits under MPICH, which it installs beside Open MPI and builds for in build/mpich'
 	@echo 'make lint       clang-format, rooms, clang-tidy; ruff and mypy; make format applies the first'
 	@echo 'make docs       the manual page and the tables in docs/, derived from the program; make docs-check holds them against it'
 	@echo 'make bench      speed against PyTorch; table, and results/bench.json'

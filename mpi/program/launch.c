@@ -20,6 +20,10 @@
 
 #include "ranks/versions.h"
 
+#ifndef FACET_BUILD_MPIRUN
+#define FACET_BUILD_MPIRUN "mpirun"
+#endif
+
 enum { MARK = '\036', MOST_ARGUMENTS = 64, READ_BYTES = 4096 };
 
 static volatile pid_t mpirun;
@@ -104,7 +108,8 @@ static int terminal_columns(void)
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
 }
 
-/* mpirun, with FACET_MPIRUN's words as options. Returns on failure only. */
+/* The build's mpirun, else the one that the PATH has, with the environment's FACET_MPIRUN as options. Returns on
+ * failure only. */
 static void become_mpirun(int ranks, int columns, char *const arguments[])
 {
   static char self[4096];
@@ -123,6 +128,7 @@ static void become_mpirun(int ranks, int columns, char *const arguments[])
     argument[n++] = ours[i];
   for (; *arguments && n < MOST_ARGUMENTS - 1; arguments++)
     argument[n++] = *arguments;
+  execvp(FACET_BUILD_MPIRUN, argument);
   execvp("mpirun", argument);
 }
 

@@ -12,6 +12,21 @@
 #define FACET_SCALAPACK_VERSION "unknown"
 #endif
 
+/* The name and the number: the first of what Open MPI says, "Open MPI v4.1.4, package: ...", the first line of MPICH's
+ * table, "MPICH Version:      4.0.2". */
+static void say_mpi(char *text)
+{
+  int length;
+  MPI_Get_library_version(text, &length);
+  text[strcspn(text, ",\n")] = 0;
+  char *colon = strstr(text, " Version:");
+  if (colon) {
+    const char *number = colon + strlen(" Version:");
+    number += strspn(number, " \t");
+    memmove(colon + 1, number, strlen(number) + 1);
+  }
+}
+
 const facet_library *facet_versions(int *count)
 {
   static char mpi[MPI_MAX_LIBRARY_VERSION_STRING], hdf5[64];
@@ -22,10 +37,8 @@ const facet_library *facet_versions(int *count)
       {"blas_core", "BLAS core", ""},
       {"onednn_version", "oneDNN", ""},
   };
-  int length;
   unsigned major, minor, release;
-  MPI_Get_library_version(mpi, &length);
-  mpi[strcspn(mpi, ",\n")] = 0;
+  say_mpi(mpi);
   H5get_libversion(&major, &minor, &release);
   snprintf(hdf5, sizeof hdf5, "%u.%u.%u", major, minor, release);
   versions[3].text = facet_blas_core();

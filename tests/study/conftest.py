@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import struct
 import subprocess
 import sys
@@ -10,17 +11,20 @@ import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FACET = ROOT / "build" / "facet"
+BUILD = ROOT / os.environ.get("FACET_BUILD", "build")  # make test-mpich has another
+FACET = BUILD / "facet"
+FOUND = dict(re.findall("^FOUND_(.*) := (.*)$", (BUILD / "config.mk").read_text(), re.M))
+MPIRUN = [FOUND["MPIRUN"], *(["--oversubscribe"] if FOUND["MPI"] == "openmpi" else [])]
 SHARED = ROOT.parent / "shared"
 sys.path.insert(0, str(ROOT / "analysis"))  # facet, the Python package
 os.environ["PYTHONPATH"] = str(ROOT / "analysis")  # and for the commands that tests start
 
 
 def run(*arguments, ranks=1, timeout=300, **options):
-    """Runs build/facet (under mpirun for more than one rank); returns the finished process, output as text."""
+    """Runs the build's facet (under mpirun for more than one rank); returns the finished process, output as text."""
     command = [str(FACET), *map(str, arguments)]
     if ranks > 1:
-        command = ["mpirun", "--oversubscribe", "-n", str(ranks), *command]
+        command = [*MPIRUN, "-n", str(ranks), *command]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment(), **options)
 
 

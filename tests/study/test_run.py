@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, ROOT, STUDY, checksum, environment, make_digits, run, write_idx
+from conftest import FACET, MPIRUN, ROOT, STUDY, checksum, environment, make_digits, run, write_idx
 
 import facet
 
@@ -49,7 +49,7 @@ def longer(tmp_path):
 
 def start(folder):
     return subprocess.Popen(
-        ["mpirun", "-n", "2", str(FACET), "run", str(folder / "study.yaml")],
+        [*MPIRUN, "-n", "2", str(FACET), "run", str(folder / "study.yaml")],
         env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )
 
