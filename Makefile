@@ -4,8 +4,8 @@
 comma := ,
 .DELETE_ON_ERROR:
 
-# Of this machine, unless flags that are given say which.
-ARCH ?= $(if $(findstring -march=,$(CFLAGS)),,native)
+# For which processors, -march; none: for all that the compiler knows, with the kernels of several chosen at run time.
+ARCH ?=
 PREFIX ?= /usr/local
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 OBJCOPY ?= objcopy
@@ -65,7 +65,11 @@ endif
 # ---- the library, the program ----
 LIBRARY_SOURCES := $(sort $(wildcard src/*/*.c))
 PROGRAM_SOURCES := $(sort $(wildcard mpi/*/*.c))
-LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/onnx.pb-c.o
+# What is compiled for several levels of processors, where no one kind is asked for (src/kernels/levels.h).
+LEVELED := src/kernels/elementwise src/kernels/image src/kernels/inner src/kernels/winograd src/embed/tsne_pairs
+LEVELS := $(if $(ARCH)$(filter 1,$(SANITIZE))$(findstring -march=,$(FOUND_CC) $(CPPFLAGS) $(CFLAGS)),,$(FOUND_LEVELS))
+LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/onnx.pb-c.o \
+  $(foreach level,$(LEVELS),$(LEVELED:%=$(BUILD)/%.$(level).o))
 PROGRAM_OBJECTS := $(PROGRAM_SOURCES:%.c=$(BUILD)/%.o)
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c)))
 PARALLEL_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/parallel/test_*.c)))
@@ -92,7 +96,7 @@ all: $(BUILD)/facet $(BUILD)/libfacet.a $(BUILD)/libfacet.so
 tests: $(UNIT_TESTS) $(PARALLEL_TESTS) $(TEST_PROGRAMS) $(CONFORMANCE)
 
 $(BUILD)/flags: FORCE
-	@$(call keep,$(call quoted,$(COMPILE) $(SHARED) $(LIBRARIES)))
+	@$(call keep,$(call quoted,$(COMPILE) $(SHARED) $(foreach level,$(LEVELS),$(LEVEL_$(level))) $(LIBRARIES)))
 $(OUT)/revision: FORCE
 	@$(call keep,"$$(tools/revision)")
 
@@ -122,10 +126,29 @@ $(BUILD)/mpi/program/processor.o: private EXTRA = $(if $(GRANTED),-march=x86-64 
 # The mpirun that belongs to what the program is linked with.
 $(BUILD)/mpi/program/launch.o: private EXTRA = -DFACET_BUILD_MPIRUN='"$(FOUND_MPIRUN)"'
 
-# Products and sums in one instruction, where nothing but speed depends on it: C17 alone would keep them apart.
-$(BUILD)/src/kernels/winograd.o $(BUILD)/src/kernels/image.o $(BUILD)/src/kernels/inner.o: private EXTRA = -ffp-contract=fast
-# Vector versions of exp and log, which compilers take under -ffast-math alone.
-$(BUILD)/src/embed/tsne_pairs.o: private EXTRA = -ffast-math -ffp-contract=fast
+# Products and sums in one instruction, where nothing but speed depends on it: C17 alone would keep them apart. And
+# vector versions of exp and log, which compilers take under -ffast-math alone.
+FAST_image := -ffp-contract=fast
+FAST_inner := -ffp-contract=fast
+FAST_winograd := -ffp-contract=fast
+FAST_tsne_pairs := -ffast-math -ffp-contract=fast
+
+# The flags of a level are what src/kernels/blas_core.c asks the processor for. Functions get the level behind their
+# names.
+LEVEL_avx2 := -mavx2 -mfma
+LEVEL_avx512 := $(LEVEL_avx2) -mavx512f -mavx512cd -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=256
+LEVELED_NAMES := $(if $(LEVELS),$(shell sed -nE 's/^FACET_LEVELED(_VOID)?.([^,]*, )?(facet_[a-z0-9_]+),.*/\3/p' \
+  src/kernels/levels.c src/embed/tsne_levels.c))
+named = $(foreach name,$(LEVELED_NAMES),-D$(name)=$(name)_$(1))
+$(LEVELED:%=$(BUILD)/%.o): private EXTRA = $(FAST_$(basename $(@F))) $(if $(LEVELS),$(call named,old))
+$(if $(LEVELS),$(BUILD)/src/kernels/levels.o $(BUILD)/src/embed/tsne_levels.o): private EXTRA = -DFACET_LEVELS
+define level_rule
+$(BUILD)/%.$(1).o: %.c $(BUILD)/flags | $(GENERATED)/onnx.pb-c.h
+	@mkdir -p $$(@D)
+	$(SAY) cc $$< for $(1)
+	$(SHOW)$$(COMPILE) $$(PLACED) $$(FAST_$$(basename $$(basename $$(@F)))) $(LEVEL_$(1)) $$(call named,$(1)) -MMD -MP -c $$< -o $$@
+endef
+$(foreach level,$(LEVELS),$(eval $(call level_rule,$(level))))
 
 # The program and the tests see the library's rooms; its users see what include/facet declares, and nothing else: all
 # other names are hidden in the objects, and local in the libraries that are made of them.

@@ -139,9 +139,10 @@ static facet_status say_made(const facet_plan *plan, facet_store_plan *s)
   size_t size;
   FILE *out = open_memstream(&text, &size);
   FACET_CHECK(out, FACET_OS, "out of memory");
-  fprintf(out, "facet %s (%s), BLAS %s, oneDNN %s; %zu bytes, %d threads, blocks of %lld; / %a", facet_version(),
-          facet_revision(), facet_blas_core(), facet_onednn_version(), facet_type_size(s->settings->precision),
-          s->settings->threads, (long long)s->block, n->scale);
+  fprintf(out, "facet %s (%s), kernels %s, %s, BLAS %s, oneDNN %s; %zu bytes, %d threads, blocks of %lld; / %a",
+          facet_version(), facet_revision(), facet_level_name(), facet_compiler(), facet_blas_core(),
+          facet_onednn_version(), facet_type_size(s->settings->precision), s->settings->threads, (long long)s->block,
+          n->scale);
   for (int i = 0; i < n->channels; i++)
     fprintf(out, ", - %a, / %a", n->mean[i], n->std[i]);
   s->made = fclose(out) == 0 ? facet_copy_text(text) : NULL;

@@ -22,7 +22,7 @@ static void refuse(const char *feature)
   if (!rank || strcmp(rank, "0") == 0) {
     say("facet: built for another processor, this one has no ");
     say(feature);
-    say(": build it here, or with ARCH=x86-64 for any\n");
+    say(": build it here, or without -march and ARCH= for any\n");
   }
   _exit(70);
 }

@@ -36,6 +36,7 @@ const facet_library *facet_versions(int *count)
       {"scalapack_version", "ScaLAPACK", FACET_SCALAPACK_VERSION},
       {"blas_core", "BLAS core", ""},
       {"onednn_version", "oneDNN", ""},
+      {"kernels", "kernels", ""},
   };
   unsigned major, minor, release;
   say_mpi(mpi);
@@ -43,6 +44,7 @@ const facet_library *facet_versions(int *count)
   snprintf(hdf5, sizeof hdf5, "%u.%u.%u", major, minor, release);
   versions[3].text = facet_blas_core();
   versions[4].text = facet_onednn_version();
+  versions[5].text = facet_level_name();
   *count = (int)(sizeof versions / sizeof versions[0]);
   return versions;
 }

@@ -103,6 +103,10 @@ extern const facet_kernels facet_kernels_exact;
 typedef enum { FACET_VECTORS_OLD, FACET_VECTORS_AVX2, FACET_VECTORS_AVX512 } facet_vectors;
 
 facet_vectors facet_processor_vectors(void);
+/* That of our own kernels, where they are compiled for several: the processor's, or what ONEDNN_MAX_CPU_ISA (or
+ * DNNL_MAX_CPU_ISA) allows. Its name: "AVX2"; a build for one kind of processor says so instead. */
+facet_vectors facet_level(void);
+const char *facet_level_name(void);
 /* The core whose kernels such a processor should run where OpenBLAS has chosen `core`; NULL: `core`. */
 const char *facet_blas_core_better(const char *core, facet_vectors can);
 /* Starts this program again, with the same arguments, if OpenBLAS should have chosen a better core, and tells it so by

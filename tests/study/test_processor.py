@@ -1,11 +1,12 @@
-"""A program built for a processor that has more than this one."""
+"""One program for all processors: it computes with the vectors that it finds, and one that was built for more says so."""
 
 import os
+import re
 import subprocess
 
 import pytest
 
-from conftest import ROOT
+from conftest import BUILD, ROOT, environment, run
 
 FLAGS = open("/proc/cpuinfo").read().split("flags", 1)[-1].split("\n", 1)[0].split() if os.path.exists("/proc/cpuinfo") else []
 pytestmark = pytest.mark.skipif("sse2" not in FLAGS, reason="no x86-64")
@@ -26,8 +27,8 @@ def test_a_line_instead_of_an_illegal_instruction(tmp_path):
     start = built_for(tmp_path, "SSE4_2", lacking[0])
     done = start()
     assert (done.returncode, done.stdout) == (70, "")
-    assert done.stderr == (f"facet: built for another processor, this one has no {lacking[0]}: build it here, or with "
-                           "ARCH=x86-64 for any\n")
+    assert done.stderr == (f"facet: built for another processor, this one has no {lacking[0]}: build it here, or "
+                           "without -march and ARCH= for any\n")
     assert start(OMPI_COMM_WORLD_RANK="1").stderr == ""  # one rank speaks
     assert start(OMPI_COMM_WORLD_RANK="0").stderr == done.stderr
 
@@ -36,3 +37,28 @@ def test_what_is_there_runs(tmp_path):
     known = {"SSE4_2": "sse4_2", "POPCNT": "popcnt", "AVX2": "avx2", "AVX512F": "avx512f"}
     done = built_for(tmp_path, *(name for name, flag in known.items() if flag in FLAGS))()
     assert (done.returncode, done.stdout, done.stderr) == (0, "runs\n", "")
+
+
+def test_kernels_are_chosen_when_it_runs(monkeypatch):
+    """By the processor, or as oneDNN is told: ranks on nodes that differ can agree."""
+    def kernels():
+        return re.search("^kernels +(.*)$", run("--version").stdout, re.M)[1]
+
+    if kernels() == "as compiled":
+        pytest.skip("built for one kind of processor")
+    best = "AVX-512" if "avx512vl" in FLAGS else "AVX2" if {"avx2", "fma"} <= set(FLAGS) else "SSE2"
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    monkeypatch.delenv("DNNL_MAX_CPU_ISA", raising=False)
+    assert kernels() == best
+    monkeypatch.setenv("DNNL_MAX_CPU_ISA", "AVX2")
+    assert kernels() == ("SSE2" if best == "SSE2" else "AVX2")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")
+    assert kernels() == "SSE2"
+
+
+@pytest.mark.parametrize("isa", ["SSE41", "AVX2"])
+def test_kernels_of_older_processors(isa):
+    """What the unit tests say of the best kernels holds for the others."""
+    for name in ("test_kernels", "test_tsne"):
+        done = subprocess.run([BUILD / "tests/unit" / name], capture_output=True, text=True, env={**environment(), "DNNL_MAX_CPU_ISA": isa})
+        assert done.returncode == 0, done.stderr[-2000:]

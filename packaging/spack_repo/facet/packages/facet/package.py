@@ -54,7 +54,6 @@ class Facet(MakefilePackage):
         spec = self.spec
         return [
             "CC=" + spec["mpi"].mpicc,
-            "ARCH=",  # Spack's compiler wrapper says which processor
             "HDF5_DIR=" + spec["hdf5"].prefix,
             "SCALAPACK_LIBS=" + spec["scalapack"].libs.ld_flags,
             "OPENBLAS_LIBS=" + spec["openblas"].libs.ld_flags,

@@ -1,0 +1,99 @@
+/* The level of processors whose functions are called, and those of this room: see levels.h. */
+#include "levels.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "elementwise.h"
+#include "image.h"
+#include "inner.h"
+#include "winograd.h"
+
+/* oneDNN's words for what it may use at most; it knows many, and what is none of these limits nothing here. */
+static facet_vectors allowed(void)
+{
+  const char *most = getenv("ONEDNN_MAX_CPU_ISA");
+  most = most ? most : getenv("DNNL_MAX_CPU_ISA");
+  if (most && (strcasecmp(most, "SSE41") == 0 || strcasecmp(most, "AVX") == 0))
+    return FACET_VECTORS_OLD;
+  return most && strncasecmp(most, "AVX2", strlen("AVX2")) == 0 ? FACET_VECTORS_AVX2 : FACET_VECTORS_AVX512;
+}
+
+facet_vectors facet_level(void)
+{
+  static _Atomic int known; /* plus 1; threads find the same */
+  int level = atomic_load_explicit(&known, memory_order_relaxed) - 1;
+  if (level < 0) {
+    facet_vectors can = facet_processor_vectors(), may = allowed();
+    level = (int)(can < may ? can : may);
+    atomic_store_explicit(&known, level + 1, memory_order_relaxed);
+  }
+  return (facet_vectors)level;
+}
+
+#ifdef FACET_LEVELS
+
+const char *facet_level_name(void)
+{
+  static const char *const name[] = {"SSE2", "AVX2", "AVX-512"};
+  return name[facet_level()];
+}
+
+/* ---- elementwise.c ---- */
+FACET_LEVELED(const facet_elementwise *, facet_elementwise_of, (facet_type real), (real))
+
+/* ---- image.c ---- */
+FACET_LEVELED(bool, facet_image_fits, (const facet_conv_shape *s, facet_layout in, facet_layout out), (s, in, out))
+FACET_LEVELED(facet_status, facet_image_create, (const facet_conv_shape *s, facet_layout out, facet_image **m),
+              (s, out, m))
+FACET_LEVELED_VOID(facet_image_destroy, (facet_image * *m), (m))
+FACET_LEVELED(size_t, facet_image_scratch, (const facet_image *m), (m))
+FACET_LEVELED_VOID(facet_image_weights, (facet_image * m, const float *weights), (m, weights))
+FACET_LEVELED_VOID(facet_image_pullback,
+                   (const facet_image *m, facet_part part, float *scratch, const float *gz, float *sums, float *gu),
+                   (m, part, scratch, gz, sums, gu))
+FACET_LEVELED(bool, facet_image_gradient_fits, (const facet_conv_shape *s, facet_layout in, facet_layout out),
+              (s, in, out))
+FACET_LEVELED(size_t, facet_image_gradient_scratch, (const facet_image *m), (m))
+FACET_LEVELED_VOID(facet_image_gradient,
+                   (const facet_image *m, int64_t batch, float *scratch, const float *u, const float *gz, float *gw,
+                    float *gb),
+                   (m, batch, scratch, u, gz, gw, gb))
+
+/* ---- inner.c ---- */
+FACET_LEVELED(bool, facet_inner_fits, (const facet_conv_shape *s, facet_task task), (s, task))
+FACET_LEVELED(facet_status, facet_inner_create,
+              (const facet_conv_shape *s, facet_task task, facet_layout in, facet_layout out, facet_inner **n),
+              (s, task, in, out, n))
+FACET_LEVELED_VOID(facet_inner_destroy, (facet_inner * *n), (n))
+FACET_LEVELED(size_t, facet_inner_scratch, (const facet_inner *n, int64_t samples), (n, samples))
+FACET_LEVELED_VOID(facet_inner_weights, (facet_inner * n, const float *weights, const float *bias), (n, weights, bias))
+FACET_LEVELED_VOID(facet_inner_run,
+                   (const facet_inner *n, facet_part part, void *scratch, const float *from, float *to),
+                   (n, part, scratch, from, to))
+
+/* ---- winograd.c ---- */
+FACET_LEVELED(bool, facet_winograd_fits, (const facet_conv_shape *s, facet_layout in, facet_layout out), (s, in, out))
+FACET_LEVELED(facet_status, facet_winograd_create,
+              (const facet_conv_shape *s, facet_type real, facet_task task, facet_layout in, facet_layout out,
+               facet_winograd **w),
+              (s, real, task, in, out, w))
+FACET_LEVELED_VOID(facet_winograd_destroy, (facet_winograd * *w), (w))
+FACET_LEVELED(size_t, facet_winograd_scratch, (const facet_winograd *w), (w))
+FACET_LEVELED_VOID(facet_winograd_weights, (facet_winograd * w, const void *weights, const void *bias),
+                   (w, weights, bias))
+FACET_LEVELED_VOID(facet_winograd_run,
+                   (const facet_winograd *w, facet_part part, void *scratch, const void *source,
+                    const facet_fusion *with, void *result),
+                   (w, part, scratch, source, with, result))
+
+#else
+
+const char *facet_level_name(void)
+{
+  return "as compiled";
+}
+
+#endif
