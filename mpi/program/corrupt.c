@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "data/npy_write.h"
+#include "lock.h"
 #include "session.h"
 #include "study/loader.h"
 
@@ -105,7 +106,6 @@ static facet_status write_all(work *w, const char *folder)
 {
   FACET_NEW(w->pixels, facet_image_inputs(w->test->image));
   FACET_NEW(w->bytes, facet_image_inputs(w->test->image));
-  FACET_TRY(facet_make_folder(folder));
   for (int corruption = 0; facet_corruption_name(corruption); corruption++)
     if (count_severities(w, corruption) > 0)
       FACET_TRY(write_file(w, corruption, folder));
@@ -116,10 +116,14 @@ facet_status facet_corrupt_study(const facet_call *call)
 {
   facet_session s = {0};
   facet_status status = facet_session_read(call->file[0], &s);
+  facet_lock lock = {.file = -1};
   work w = {s.study, s.data.test, NULL, NULL};
+  if (status == FACET_OK)
+    status = facet_lock_take(call->file[1], &lock);
   if (status == FACET_OK)
     status = write_all(&w, call->file[1]);
   FACET_FREE(&w.pixels, &w.bytes);
+  facet_lock_release(&lock);
   facet_session_clear(&s);
   return status;
 }

@@ -1,6 +1,7 @@
 /* `facet run`: a study from beginning to end, stage by stage, or from where a run before was stopped. */
 #include <stdio.h>
 
+#include "lock.h"
 #include "output.h"
 #include "ranks/agree.h"
 #include "ranks/versions.h"
@@ -56,10 +57,11 @@ static facet_status claim(const facet_session *s, bool fresh, facet_making *maki
   return facet_output_claim(s->study->settings.output, s->filled, dense, fresh, &making->edited);
 }
 
-static facet_status run(MPI_Comm comm, const char *file, bool fresh, facet_session *s)
+static facet_status run(MPI_Comm comm, const char *file, bool fresh, facet_session *s, facet_lock *lock)
 {
   facet_context context = {.comm = comm, .plan = &s->plan, .data = &s->data, .family = &s->family};
   FACET_AGREE(comm, facet_session_read(file, s));
+  FACET_AGREE(comm, facet_rank(comm) == 0 ? facet_lock_take(s->study->settings.output, lock) : FACET_OK);
   FACET_TRY(facet_study_data_digest(comm, s->study, &s->data));
   facet_making making = facet_session_making(s);
   FACET_AGREE(comm, facet_rank(comm) == 0 ? claim(s, fresh, &making) : FACET_OK);
@@ -96,10 +98,11 @@ facet_status facet_run(const facet_call *call)
 {
   MPI_Comm comm = MPI_COMM_WORLD;
   facet_session s = {0};
+  facet_lock lock = {.file = -1};
   double start = facet_seconds();
   int ranks = facet_ranks(comm);
   facet_interrupt_listen();
-  facet_status status = run(comm, call->file[0], call->fresh, &s);
+  facet_status status = run(comm, call->file[0], call->fresh, &s, &lock);
   if (status == FACET_OK && facet_rank(comm) == 0) {
     const facet_store_plan *p = &s.plan.store;
     printf("%s/study.h5: %d variants, %d conditions, %lld samples, %lld of them linearized, in %.1f s on %d rank%s\n",
@@ -107,6 +110,7 @@ facet_status facet_run(const facet_call *call)
            facet_seconds() - start, ranks, ranks == 1 ? "" : "s");
     say_warnings(&s.plan);
   }
+  facet_lock_release(&lock);
   facet_session_clear(&s);
   return status;
 }

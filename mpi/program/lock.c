@@ -1,0 +1,105 @@
+/* The lock of an output folder: see lock.h.
+ *
+ * A POSIX record lock on a file: the kernel, or the lock manager of a network file system, frees it when its owner
+ * dies, so nothing has to be guessed from times or process numbers. The text in the file is for people. Who ends well
+ * removes the file while it holds it; so whoever gets the lock looks whether the name still means the same file. */
+#include "lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MOST_WORDS = 200 };
+
+/* 0, or errno: EAGAIN if another process holds it. */
+static int try_lock(int file)
+{
+  struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+  int problem;
+  do
+    problem = fcntl(file, F_SETLK, &whole) == 0 ? 0 : errno;
+  while (problem == EINTR);
+  return problem == EACCES ? EAGAIN : problem;
+}
+
+static facet_status refuse(const char *folder, int file)
+{
+  char words[MOST_WORDS] = "";
+  ssize_t got = pread(file, words, sizeof words - 1, 0);
+  words[got > 0 ? got : 0] = '\0';
+  words[strcspn(words, "\n")] = '\0';
+  return facet_raise(FACET_CANNOT_CREATE, "%s: another run is at work there%s%s; wait for it, or choose another output",
+                     folder, words[0] ? ": " : "", words);
+}
+
+static void write_words(int file)
+{
+  char host[100] = "", when[40], words[MOST_WORDS];
+  time_t now = time(NULL);
+  struct tm parts;
+  (void)gethostname(host, sizeof host - 1);
+  (void)strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&now, &parts));
+  int count = snprintf(words, sizeof words, "process %ld on %s, since %s\n", (long)getpid(), host, when);
+  if (ftruncate(file, 0) != 0 || pwrite(file, words, (size_t)count, 0) != count)
+    return; /* a full disk: the lock holds all the same */
+}
+
+static bool still_there(const char *path, int file)
+{
+  struct stat name, held;
+  return stat(path, &name) == 0 && fstat(file, &held) == 0 && name.st_ino == held.st_ino && name.st_dev == held.st_dev;
+}
+
+/* Of a file that is open. *again: it was somebody's who has left since. */
+static facet_status lock_file(const char *folder, const facet_lock *lock, bool *again)
+{
+  int problem = try_lock(lock->file);
+  *again = false;
+  if (problem == EAGAIN)
+    return refuse(folder, lock->file);
+  if (problem == ENOLCK || problem == ENOTSUP || problem == ENOSYS || problem == EINVAL)
+    fprintf(stderr, "facet: warning: %s: its file system has no locks (%s): let one run at a time work there\n", folder,
+            strerror(problem));
+  else if (problem != 0)
+    return facet_raise(FACET_IO, "%s: cannot be locked: %s", lock->path, strerror(problem));
+  *again = !still_there(lock->path, lock->file);
+  if (!*again)
+    write_words(lock->file);
+  return FACET_OK;
+}
+
+facet_status facet_lock_take(const char *folder, facet_lock *lock)
+{
+  bool again = true;
+  *lock = (facet_lock){.file = -1};
+  FACET_TRY(facet_make_folder(folder));
+  lock->path = facet_format("%s/facet.lock", folder);
+  FACET_CHECK(lock->path, FACET_OS, "out of memory");
+  while (again) {
+    int file = open(lock->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+    FACET_CHECK(file >= 0, errno == ENOSPC || errno == EDQUOT || errno == EIO ? FACET_IO : FACET_CANNOT_CREATE,
+                "%s: cannot be created: %s", lock->path, strerror(errno));
+    lock->file = file;
+    facet_status status = lock_file(folder, lock, &again);
+    if (status != FACET_OK || again) {
+      close(file);
+      lock->file = -1;
+    }
+    FACET_TRY(status);
+  }
+  return FACET_OK;
+}
+
+void facet_lock_release(facet_lock *lock)
+{
+  if (lock->path && lock->file >= 0) {
+    (void)unlink(lock->path);
+    close(lock->file);
+  }
+  facet_free(&lock->path);
+  lock->file = -1;
+}

@@ -1,0 +1,19 @@
+/* One run at a time in an output folder. */
+#ifndef FACET_LOCK_H
+#define FACET_LOCK_H
+
+#include "base/base.h"
+
+typedef struct {
+  char *path;
+  int file; /* open while it is held */
+} facet_lock;
+
+/* Not collective: one rank of a run. Makes the folder, and takes the lock in it until the process ends, however that
+ * ends. FACET_CANNOT_CREATE at once, with who holds it, if another process does, on whatever node. Where the file
+ * system knows no locks a warning is said. Release it in any case. */
+facet_status facet_lock_take(const char *folder, facet_lock *lock);
+/* Not needed by who is killed: then the file stays, and holds nobody. Nothing where nothing was taken. */
+void facet_lock_release(facet_lock *lock);
+
+#endif

@@ -1,0 +1,63 @@
+"""Two runs at once on one output: the second is refused at once; who died holds nobody."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+from conftest import FACET, STUDY, checksum, environment, make_digits, run
+
+TRIES = int(os.environ.get("FACET_TRIES", "3"))  # 16 take a minute
+
+
+def start(folder, *more):
+    return subprocess.Popen([FACET, "run", folder / "study.yaml", *more], env=environment(), stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
+
+
+def write_longer(folder):
+    make_digits(folder, test=2000)
+    (folder / "study.yaml").write_text(STUDY.replace("conv: [4, 8]", "conv: [16, 24]").replace("epochs: 2", "epochs: 25"))
+
+
+def refused(done, folder):
+    said = [line for line in done.stderr.splitlines() if line.startswith("facet: ")]
+    assert done.returncode == 73 and len(said) == 1, done.stderr
+    return re.fullmatch(rf"facet: {folder}/out: another run is at work there: process (\d+) on (\S+), since "
+                        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC; wait for it, or choose another output", said[0])
+
+
+def test_the_second_is_refused_and_who_died_holds_nobody(tmp_path):
+    write_longer(tmp_path)
+    first = start(tmp_path)
+    while not (tmp_path / "out/study.yaml").exists():  # it holds the lock by then
+        assert first.poll() is None
+        time.sleep(0.01)
+    os.kill(first.pid, signal.SIGSTOP)  # it is there, however long the others take
+    for ranks, more in ((1, ()), (2, ()), (1, ("--fresh",))):
+        said = refused(run("run", tmp_path / "study.yaml", *more, ranks=ranks), tmp_path)
+        assert said and int(said[1]) == first.pid and said[2] == os.uname().nodename
+    assert run("corrupt", tmp_path / "study.yaml", tmp_path / "out").returncode == 73
+    os.kill(first.pid, signal.SIGKILL)
+    first.communicate()
+    assert (tmp_path / "out/facet.lock").exists()
+    second = start(tmp_path)
+    said = second.communicate(timeout=120)[1]
+    assert second.returncode == 0 and "warning" not in said, said
+    assert not (tmp_path / "out/facet.lock").exists()
+
+
+def test_two_started_at_the_same_moment(small):
+    assert run("run", small / "study.yaml").returncode == 0
+    whole = checksum(small / "out/study.h5")
+    for _ in range(TRIES):
+        shutil.rmtree(small / "out")
+        both = [start(small, "-n", "2"), start(small)]
+        said = [one.communicate(timeout=120)[1] for one in both]
+        statuses = [one.returncode for one in both]
+        # the slower one may come when the other is done, and then finds it done
+        assert 0 in statuses and set(statuses) <= {0, 73}, said
+        assert all("another run is at work there" in text for text, status in zip(said, statuses) if status), said
+        assert checksum(small / "out/study.h5") == whole
