@@ -43,13 +43,31 @@ static facet_status time_product(double *seconds)
   return FACET_OK;
 }
 
+/* The variant before v whose network does the same arithmetic, zeros or not; -1: none. */
+static int alike_before(const facet_plan *plan, int v)
+{
+  const facet_store_variant *a = &plan->store.variant[v];
+  for (int u = 0; u < v; u++) {
+    const facet_store_variant *b = &plan->store.variant[u];
+    if (a->cost.flops == b->cost.flops && a->cost.bytes == b->cost.bytes && a->gates == b->gates &&
+        a->constant_nodes == b->constant_nodes && plan->work[v].forward_batch == plan->work[u].forward_batch)
+      return u;
+  }
+  return -1;
+}
+
 facet_status facet_speeds_measure(const facet_plan *plan, const facet_family *family, double *forward,
                                   facet_speeds *speeds)
 {
   *speeds = (facet_speeds){.forward = forward};
-  for (int v = 0; v < plan->store.variants; v++)
-    FACET_TRY(facet_forward_measure(family->member[v].network, plan->store.settings->precision,
-                                    plan->work[v].forward_batch, &forward[v]));
+  for (int v = 0; v < plan->store.variants; v++) {
+    int same = alike_before(plan, v);
+    if (same >= 0)
+      forward[v] = forward[same];
+    else
+      FACET_TRY(facet_forward_measure(family->member[v].network, plan->store.settings->precision,
+                                      plan->work[v].forward_batch, &forward[v]));
+  }
   FACET_TRY(time_corruptions(plan, &speeds->corrupting));
   return time_product(&speeds->product);
 }

@@ -2,6 +2,7 @@
 #include "rows.h"
 
 #include <fnmatch.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "store.h"
@@ -65,16 +66,56 @@ bool facet_row_summed(const char *path)
   return true;
 }
 
-/* Where variants have folders, the arrays beside these have their names. */
-bool facet_store_name_taken(const char *name)
+/* ---- names beside which arrays lie ---- */
+
+/* Whether a path that lies in the folder, the first `folder` characters of `pattern`, begins there with the name. */
+static bool is_at(const char *pattern, size_t folder, const char *path, const char *name)
 {
+  size_t length = strlen(name);
+  return strncmp(pattern, path, folder) == 0 && strncmp(path + folder, name, length) == 0 &&
+         (path[folder + length] == '/' || path[folder + length] == '\0');
+}
+
+/* The same for the coordinates of a dimension that lie beside an array, or have a number since it occurs twice there.
+ */
+static bool is_scale_at(const char *pattern, size_t folder, const facet_row_about *row, const char *name)
+{
+  char path[220];
+  int turn[FACET_DIMENSIONS] = {0};
+  for (const char *list = row->dimensions; *list;) {
+    size_t length = strcspn(list, ",");
+    for (int d = 0; d < FACET_DIMENSIONS; d++) {
+      const char *own = facet_dimension_table[d].coordinate, *last = strrchr(own, '/');
+      if (strncmp(name, last + 1, strlen(last + 1)) != 0 || strlen(facet_dimension_table[d].name) != length ||
+          strncmp(facet_dimension_table[d].name, list, length) != 0)
+        continue;
+      (void)snprintf(path, sizeof path, "%.*s%s", (int)(strrchr(row->path, '/') - row->path), row->path, last);
+      bool within = strncmp(own, row->path, (size_t)(last + 1 - own)) == 0; /* then readers find them where they are */
+      if (!within && is_at(pattern, folder, path, name))
+        return true;
+      (void)snprintf(path, sizeof path, "%s_%d", own, ++turn[d]);
+      if (turn[d] > 1 && is_at(pattern, folder, path, name))
+        return true;
+    }
+    list += length + strspn(list + length, ", ");
+  }
+  return false;
+}
+
+/* Where variants, or conditions, have folders, the arrays beside these have their names. */
+bool facet_store_name_taken(const char *hole, const char *name)
+{
+  const char *last = "";
   for (int r = 0; r < FACET_ROWS; r++) {
-    const char *path = facet_row_table[r].path, *hole = strstr(path, "{variant}");
-    for (int i = 0; hole && i < FACET_ROWS + FACET_DIMENSIONS; i++) {
-      const char *other = i < FACET_ROWS ? facet_row_table[i].path : facet_dimension_table[i - FACET_ROWS].coordinate;
-      size_t folder = (size_t)(hole - path), length = strlen(name);
-      bool beside = strncmp(other, path, folder) == 0 && strncmp(other + folder, name, length) == 0;
-      if (beside && (other[folder + length] == '/' || other[folder + length] == '\0'))
+    const char *path = facet_row_table[r].path, *found = strstr(path, hole);
+    size_t folder = found ? (size_t)(found - path) : 0;
+    if (!found || strncmp(last, path, folder) == 0)
+      continue;
+    last = path;
+    for (int i = 0; i < FACET_ROWS + FACET_DIMENSIONS; i++) {
+      bool row = i < FACET_ROWS;
+      const char *other = row ? facet_row_table[i].path : facet_dimension_table[i - FACET_ROWS].coordinate;
+      if (is_at(path, folder, other, name) || (row && is_scale_at(path, folder, &facet_row_table[i], name)))
         return true;
     }
   }

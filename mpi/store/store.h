@@ -135,8 +135,9 @@ int64_t facet_store_cka_items(const facet_store_plan *plan);
 
 /* Bytes that the file will take. */
 int64_t facet_store_bytes(const facet_store_plan *plan);
-/* Whether a variant cannot bear that name: an array of the file has it. */
-bool facet_store_name_taken(const char *name);
+/* Whether a variant ("{variant}") or the folder of a condition ("{condition}") cannot bear that name: an array of the
+ * file has it. */
+bool facet_store_name_taken(const char *hole, const char *name);
 /* Collective. Creates the file whole (rank 0, under a temporary name, space really reserved, renamed when complete):
  * FACET_CANNOT_CREATE (also if there is a file of that name), FACET_IO "...: no space left: N GB needed, M GB free".
  * Nothing is left behind on failure. Coordinates, labels, attributes are written here. */

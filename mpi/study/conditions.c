@@ -21,6 +21,8 @@ static char *name_of(facet_condition condition)
 static facet_status add(const facet_tree *node, facet_conditions *conditions, facet_condition condition)
 {
   size_t count = (size_t)conditions->count;
+  if (count == FACET_MOST_CONDITIONS)
+    return facet_tree_raise(node, "more than the %d conditions that a study may have", FACET_MOST_CONDITIONS);
   FACET_TRY(facet_grow(&conditions->item, count, count + 1, sizeof *conditions->item));
   facet_condition *own = &conditions->item[conditions->count++];
   *own = (facet_condition){condition.corruption, condition.severity, facet_copy_text(condition.published),

@@ -90,8 +90,10 @@ enum { FACET_LARGEST_GRAM = 16384 };
 const char *facet_keep_name(facet_keep keep);
 const char *facet_spectrum_name(facet_spectrum_method method);
 
-/* Whether a variant cannot bear a name because whoever stores its results has that name for something else. */
-typedef bool facet_study_taken(const char *name);
+/* Whether a variant ("{variant}"), or the folder of a condition ("{condition}"), cannot bear a name because whoever
+ * stores its results has that name for something else. */
+typedef bool facet_study_taken(const char *hole, const char *name);
+enum { FACET_MOST_VARIANTS = 10000, FACET_MOST_CONDITIONS = 1000 }; /* that a study may have */
 /* Reads, checks values and fills defaults; paths are resolved beside the study file. taken: NULL is no name. Errors,
  * one line each: FACET_NO_INPUT; FACET_BAD_INPUT "FILE:LINE: variants[2].sparsity: 1.3 is not in [0, 1)". Touches no
  * other file. */
@@ -115,8 +117,8 @@ typedef struct {
   facet_scope scope;
   uint32_t seed; /* of pruning and training; the study's where the recipe lists none */
 } facet_variant;
-/* All variants in order. FACET_BAD_INPUT with file, line and key if two would bear one name. Caller frees with
- * facet_variants_free. */
+/* All variants in order. FACET_BAD_INPUT with file, line and key if there are too many, which is said before any is
+ * made, or if two would bear one name. Caller frees with facet_variants_free. */
 facet_status facet_study_variants(const facet_settings *settings, const facet_recipes *recipes, facet_variant **variant,
                                   int *count);
 void facet_variants_free(facet_variant **variant, int count);

@@ -78,7 +78,7 @@ static facet_status check_taken(const facet_tree *root, const facet_variant *var
 {
   for (int i = 1; i < count; i++) {
     const char *name = variant[i].name;
-    if (strcmp(name, "dense") != 0 && strcmp(name, "all") != 0 && !(taken && taken(name)))
+    if (strcmp(name, "dense") != 0 && strcmp(name, "all") != 0 && !(taken && taken("{variant}", name)))
       continue;
     const facet_tree *node = facet_tree_find(root, "variants")->child[variant[i].recipe];
     const facet_tree *given = facet_tree_find(node, "name");
@@ -88,6 +88,26 @@ static facet_status check_taken(const facet_tree *root, const facet_variant *var
                                   "result file has arrays of its own beside those of variants",
                                   name)
                : facet_tree_raise(node, "its name would be '%s', which is taken; give it a name", name);
+  }
+  return FACET_OK;
+}
+
+/* Folders of published sets, whose names begin those of conditions, likewise. */
+static facet_status check_folders(const facet_tree *root, const facet_study *study, facet_study_taken *taken)
+{
+  for (int i = 0; taken && i < study->conditions.count; i++) {
+    const facet_condition *condition = &study->conditions.item[i];
+    char *folder = facet_format("%.*s", (int)strcspn(condition->name, "/"), condition->name);
+    if (!folder)
+      return FACET_OS;
+    facet_status status = !condition->published || !taken("{condition}", folder)
+                              ? FACET_OK
+                              : facet_tree_raise(facet_tree_find(root, "conditions"),
+                                                 "a published set is called '%s', and the result file has an array of "
+                                                 "that name: call its folder otherwise",
+                                                 folder);
+    facet_free(&folder);
+    FACET_TRY(status);
   }
   return FACET_OK;
 }
@@ -119,5 +139,6 @@ facet_status facet_study_check(const facet_tree *root, const facet_study *study,
 {
   FACET_TRY(check_train(root, study));
   FACET_TRY(check_clean(root, study));
+  FACET_TRY(check_folders(root, study, taken));
   return check_names(root, study, taken);
 }

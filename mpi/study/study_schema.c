@@ -3,11 +3,12 @@
 #include "study_schema.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONGEST_NAME = 100 };
+enum { LONGEST_NAME = 100, LONGEST_LIST = 10000 /* whose items have to differ */ };
 
 /* ---- numbers ---- */
 
@@ -263,14 +264,15 @@ static facet_status check_list(const facet_key *key, const facet_tree *node)
 {
   char wanted[64];
   snprintf(wanted, sizeof wanted, "a list of %s", key->plural ? key->plural : "");
+  const int most = key->most > 0 ? key->most : key->different ? LONGEST_LIST : INT_MAX;
   if (key->plural && node->kind != FACET_TREE_LIST)
     return facet_tree_raise_kind(node, wanted);
   if (node->kind == FACET_TREE_MAPPING)
     return facet_tree_raise(node, "a mapping is neither a value nor a list of values");
   if (facet_tree_items(node) < (key->plural ? key->least : 1))
     return facet_tree_raise(node, "the list is empty");
-  if (key->most > 0 && facet_tree_items(node) > key->most)
-    return facet_tree_raise(node, "a list of %d; at most %d are possible", facet_tree_items(node), key->most);
+  if (facet_tree_items(node) > most)
+    return facet_tree_raise(node, "a list of %d; at most %d are possible", facet_tree_items(node), most);
   return FACET_OK;
 }
 

@@ -33,10 +33,18 @@ static bool is_pruned(const facet_recipe *r)
   return !r->onnx && !r->mask;
 }
 
-static int variants_of(const facet_recipe *r)
+/* Lists of a study's file are short enough for the product of any two to fit; more than a study may have, however many,
+ * are one more than that. */
+static int64_t variants_of(const facet_recipe *r)
 {
-  int seeds = r->seeds.count > 0 ? r->seeds.count : 1;
-  return is_pruned(r) ? r->method.count * r->scope.count * r->sparsity.count * seeds : seeds;
+  const int64_t length[] = {r->seeds.count > 0 ? r->seeds.count : 1, is_pruned(r) ? r->method.count : 1,
+                            is_pruned(r) ? r->scope.count : 1, is_pruned(r) ? r->sparsity.count : 1};
+  int64_t count = 1;
+  for (size_t i = 0; i < sizeof length / sizeof length[0]; i++) {
+    count *= length[i];
+    count = count > FACET_MOST_VARIANTS ? FACET_MOST_VARIANTS + 1 : count;
+  }
+  return count;
 }
 
 /* Methods, then scopes, sparsities and seeds, the last ones fastest. */
@@ -44,7 +52,7 @@ static facet_status add_all(const facet_recipes *recipes, uint32_t seed, int rec
 {
   const facet_recipe *r = &recipes->item[recipe];
   bool seeded = r->seeds.count > 0;
-  for (int i = 0; i < variants_of(r); i++) {
+  for (int i = 0, more = (int)variants_of(r); i < more; i++) {
     facet_variant *v = &variant[(*count)++];
     int rest = seeded ? i / r->seeds.count : i;
     long long own = seeded ? r->seeds.item[i % r->seeds.count] : seed;
@@ -136,12 +144,27 @@ static facet_status make_variants(const facet_settings *settings, const facet_re
   return tell_recipes(variant, *count);
 }
 
+/* Before anything is made: what lists multiply to may be more than any machine holds. */
+static facet_status count_all(const facet_settings *settings, const facet_recipes *recipes, int64_t *most)
+{
+  for (int i = 0; i < recipes->count; i++) {
+    const facet_recipe *r = &recipes->item[i];
+    *most += variants_of(r);
+    FACET_CHECK(
+        *most <= FACET_MOST_VARIANTS, FACET_BAD_INPUT,
+        "%s:%d: variants[%d]: its lists (%d of method, %d of scope, %d of sparsity, %d of seeds) multiply to more "
+        "than the %d variants that a study may have",
+        settings->file, r->line, i, r->method.count, r->scope.count, r->sparsity.count, r->seeds.count,
+        FACET_MOST_VARIANTS);
+  }
+  return FACET_OK;
+}
+
 facet_status facet_study_variants(const facet_settings *settings, const facet_recipes *recipes, facet_variant **out,
                                   int *count)
 {
-  int most = 1;
-  for (int i = 0; i < recipes->count; i++)
-    most += variants_of(&recipes->item[i]);
+  int64_t most = 1;
+  FACET_TRY(count_all(settings, recipes, &most));
   FACET_NEW(*out, most);
   facet_status status = make_variants(settings, recipes, *out, count);
   if (status != FACET_OK)

@@ -66,13 +66,19 @@ static void names_that_variants_cannot_bear(void **state)
   (void)state;
   static const char *const taken[] = {"linear_sample", "k",        "component", "item",     "cka",   "principal_angles",
                                       "residual",      "position", "loss",      "gradient", "rate",  "alpha",
-                                      "quality",       "train",    "merit",     "axis",     "epoch", "effective_rank"};
-  static const char *const mine[] = {"dense", "los", "loss-s1", "magnitude-global-0.5", "variant", "cost", "W", "tile"};
+                                      "quality",       "train",    "merit",     "axis",     "epoch", "effective_rank",
+                                      "item_2"};
+  static const char *const mine[] = {"dense", "los",       "loss-s1", "magnitude-global-0.5", "variant", "cost", "W",
+                                     "tile",  "variant_2", "x_2"};
+  static const char *const folder[] = {"pixel", "node", "rival_before", "gate_name"};
+  for (size_t i = 0; i < sizeof folder / sizeof folder[0]; i++)
+    assert_true(facet_store_name_taken("{condition}", folder[i]));
+  assert_false(facet_store_name_taken("{condition}", "CIFAR-10-C"));
   for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++)
-    if (!facet_store_name_taken(taken[i]))
+    if (!facet_store_name_taken("{variant}", taken[i]))
       fail_msg("%s is free", taken[i]);
   for (size_t i = 0; i < sizeof mine / sizeof mine[0]; i++)
-    if (facet_store_name_taken(mine[i]))
+    if (facet_store_name_taken("{variant}", mine[i]))
       fail_msg("%s is taken", mine[i]);
 }
 

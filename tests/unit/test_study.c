@@ -23,8 +23,10 @@ static void write_study(const char *path, const char *text, size_t size)
   assert_int_equal(fclose(file), 0);
 }
 
-static bool is_taken(const char *name)
+static bool is_taken(const char *hole, const char *name)
 {
+  if (strcmp(hole, "{condition}") == 0)
+    return strcmp(name, "pixel") == 0;
   return strcmp(name, "k") == 0 || strcmp(name, "random-layer-0.25") == 0;
 }
 
@@ -811,6 +813,9 @@ static const bad bad_sense[] = {
      "and the result file has arrays of its own beside those of variants"},
     {SMALL "variants:\n- {method: random, scope: layer, sparsity: [0.5, 0.25]}\n",
      "s.yaml:4: variants[0]: its name would be 'random-layer-0.25', which is taken; give it a name"},
+    {SMALL "conditions: [clean, {corruption: fog, published: sets/pixel}]\n",
+     "s.yaml:3: conditions: a published set is called 'pixel', and the result file has an array of that name: call its "
+     "folder otherwise"},
     {SMALL "variants: [{name: a/b, onnx: a}]\n",
      "s.yaml:3: variants[0].name: 'a/b' is not safe as a name: letters, digits, . _ + -, at most 100, and a letter, "
      "digit or _ first"},
@@ -894,6 +899,38 @@ static void sense_is_checked(void **state)
 {
   (void)state;
   assert_refused(bad_sense, sizeof bad_sense / sizeof bad_sense[0]);
+}
+
+/* "[1, 2, ..., count]", put behind `text`. */
+static void append_list(char *text, size_t size, const char *format, int count)
+{
+  for (int i = 1; i <= count; i++)
+    facet_append(text, size, i == 1 ? "[" : ", ", format, i);
+  facet_append(text, size, "", "]");
+}
+
+/* Lists multiply beyond any memory, and beyond an int: said before anything is made. */
+static void lists_do_not_explode(void **state)
+{
+  (void)state;
+  enum { SIZE = 1 << 20, MANY = 9999 };
+  char *text = calloc(SIZE, 1), shown[200];
+  facet_study *study = NULL;
+  for (int turn = 0; turn < 2; turn++) {
+    (void)snprintf(text, SIZE, SMALL "variants:\n- {method: random, sparsity: 0.5}\n- {method: random, sparsity: ");
+    append_list(text, SIZE, "0.%05d", turn ? MANY + 2 : MANY);
+    strcat(text, ", seeds: ");
+    append_list(text, SIZE, "%d", MANY);
+    strcat(text, "}\n");
+    (void)snprintf(shown, sizeof shown,
+                   turn ? "s.yaml:5: variants[1].sparsity: a list of %d; at most 10000 are possible"
+                        : "s.yaml:5: variants[1]: its lists (1 of method, 1 of scope, %d of sparsity, 9999 of seeds) "
+                          "multiply to more than the 10000 variants that a study may have",
+                   turn ? MANY + 2 : MANY);
+    assert_int_equal(read_text(text, &study), FACET_BAD_INPUT);
+    assert_string_equal(facet_message(), shown);
+  }
+  free(text);
 }
 
 static void corruptions_are_listed(void **state)
@@ -1056,6 +1093,7 @@ int main(void)
       cmocka_unit_test(values_are_checked),
       cmocka_unit_test(structure_is_checked),
       cmocka_unit_test(sense_is_checked),
+      cmocka_unit_test(lists_do_not_explode),
       cmocka_unit_test(corruptions_are_listed),
       cmocka_unit_test(files_that_are_not_there),
       cmocka_unit_test(aliases_do_not_explode),
