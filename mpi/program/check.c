@@ -247,10 +247,13 @@ static facet_status print_all(const facet_context *context, facet_output_state s
   facet_speeds speeds;
   facet_status status = FACET_OK;
   FACET_NEW_GO(done, status, forward, context->plan->store.variants);
+  facet_phase("trying out what a run takes");
   FACET_GO(done, status, memory_per_rank(context, f->ranks, &f->memory));
   FACET_GO(done, status, facet_speeds_measure(context->plan, context->family, forward, &speeds));
   FACET_GO(done, status, forecast_time(context, &speeds, f));
+  facet_phase("looking for what a run need not do again");
   FACET_GO(done, status, find_reused(context, state, f));
+  facet_phase(NULL);
   print_verdict(context, state, f);
   if (filled)
     printf("\n%s", filled);
@@ -268,6 +271,22 @@ static facet_status look(const facet_session *s, facet_making *making, facet_out
   FACET_TRY(facet_output_look(s->study->settings.output, s->filled, dense, state));
   making->edited = *state != FACET_OUTPUT_SAME;
   return FACET_OK;
+}
+
+static void print_next(const facet_call *call, const facet_plan *plan, facet_output_state state, const forecast *f)
+{
+  bool finished = state == FACET_OUTPUT_SAME;
+  for (int i = 0, stage = 0; facet_stages[i] && finished; i++)
+    if (facet_stages[i]->marks && facet_stage_wanted(facet_stages[i], plan))
+      finished = f->reused[i] == facet_store_stage_parts(&plan->store, stage++);
+  if (finished) {
+    printf("finished         next: python -m facet report %s/study.h5\n", plan->store.settings->output);
+    return;
+  }
+  printf("next: facet run %s", call->file[0]);
+  if (call->ranks > 0)
+    printf(" -n %d", call->ranks);
+  printf("%s\n", state == FACET_OUTPUT_OTHER ? " --fresh, which removes what is there" : "");
 }
 
 /* Of a network that comes from elsewhere, and is pruned here. */
@@ -296,16 +315,21 @@ static facet_status check(int ranks, const facet_call *call, facet_session *s)
   facet_context context = {.comm = MPI_COMM_SELF, .plan = &s->plan, .data = &s->data, .family = &s->family};
   forecast f = {.ranks = call->ranks > 0 ? call->ranks : ranks};
   facet_output_state state;
+  facet_phase("reading the data");
   FACET_TRY(facet_session_read(call->file[0], s));
+  facet_phase("reading or sketching the networks");
   facet_making making = facet_session_making(s);
   FACET_TRY(look(s, &making, &state));
   if (needs_digests(s->study, state))
     FACET_TRY(facet_study_data_digest(MPI_COMM_SELF, s->study, &s->data));
   FACET_TRY(facet_family_sketch(&making, &s->family));
+  facet_phase("planning");
   FACET_TRY(facet_session_plan(s, f.ranks));
   facet_versions_warn();
   warn_of_folding(&s->family);
-  return print_all(&context, state, &f, call->verbose ? s->filled : NULL);
+  FACET_TRY(print_all(&context, state, &f, call->verbose ? s->filled : NULL));
+  print_next(call, &s->plan, state, &f);
+  return FACET_OK;
 }
 
 facet_status facet_check(const facet_call *call)
@@ -313,6 +337,7 @@ facet_status facet_check(const facet_call *call)
   MPI_Comm comm = MPI_COMM_WORLD;
   facet_session s = {0};
   facet_status status = facet_rank(comm) == 0 ? check(facet_ranks(comm), call, &s) : FACET_OK;
+  facet_phase(NULL);
   facet_session_clear(&s);
   return facet_agree(comm, status);
 }

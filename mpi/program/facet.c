@@ -53,7 +53,8 @@ static const command commands[] = {
      "-n: on so many ranks, by mpirun (FACET_MPIRUN: options for it)",
      "[-n RANKS] [--fresh]", true, facet_run},
     {"check", "STUDY.yaml",
-     "validate; time, memory and disk of a run on so many ranks, what it need not do again, variants and work;\n"
+     "validate; time, memory and disk of a run, what it need not do again, variants and work;\n"
+     "-n: of a run on so many ranks;\n"
      "--verbose: the study with all defaults, and every replicate",
      "[-n RANKS] [--verbose]", true, facet_check},
     {"inspect", "MODEL.onnx", "nodes, shapes, parameters, zeros, dead channels, cost; what is not supported", "", false,

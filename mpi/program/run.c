@@ -31,8 +31,11 @@ static facet_status close_store(facet_store **store, facet_status status)
 static facet_status run_all(const facet_context *context)
 {
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
-    if ((*stage)->run && facet_stage_wanted(*stage, context->plan))
+    if ((*stage)->run && facet_stage_wanted(*stage, context->plan)) {
+      if (facet_rank(context->comm) == 0)
+        facet_phase((*stage)->name);
       FACET_TRY(facet_stage_run(context, *stage));
+    }
   return FACET_OK;
 }
 
@@ -40,6 +43,8 @@ static facet_status run_stages(facet_context *context)
 {
   if (facet_rank(context->comm) == 0)
     facet_versions_warn();
+  if (facet_rank(context->comm) == 0)
+    facet_phase("looking for what is still true");
   facet_status status = facet_reuse_begin(context);
   if (status == FACET_OK)
     status = run_all(context);
@@ -57,25 +62,70 @@ static facet_status claim(const facet_session *s, bool fresh, facet_making *maki
   return facet_output_claim(s->study->settings.output, s->filled, dense, fresh, &making->edited);
 }
 
-static facet_status run(MPI_Comm comm, const char *file, bool fresh, facet_session *s, facet_lock *lock)
+/* Rank 0. Without a plan, which takes time where there are many networks. */
+static facet_status look_finished(const facet_session *s, const char *path, int *finished)
+{
+  const facet_family *family = &s->family;
+  facet_store_plan p = {.settings = &s->study->settings,
+                        .study_filled = s->filled,
+                        .origins = s->data.origins,
+                        .origin = s->data.origin,
+                        .variants = family->count};
+  bool done = false;
+  FACET_NEW(p.variant, p.variants);
+  for (int v = 0; v < p.variants; v++) {
+    p.variant[v].name = family->member[v].variant.name;
+    p.variant[v].sha256 = family->member[v].sha256;
+  }
+  facet_status status = facet_store_finished(path, &p, &done);
+  *finished = done;
+  facet_free(&p.variant);
+  return status == FACET_OK && done ? facet_output_finish(s->study->settings.output) : status;
+}
+
+/* A phase of the run, as rank 0 says it. */
+static void now_comes(MPI_Comm comm, const char *what)
+{
+  if (facet_rank(comm) == 0)
+    facet_phase(what);
+}
+
+static facet_status make_store(facet_context *context, facet_session *s, const char *path)
+{
+  MPI_Comm comm = context->comm;
+  now_comes(comm, "planning");
+  FACET_AGREE(comm, facet_session_plan(s, facet_ranks(comm)));
+  FACET_TRY(facet_plan_share(comm, &s->plan));
+  now_comes(comm, "creating or opening the result file");
+  FACET_TRY(open_store(comm, path, &s->plan.store, &context->store));
+  facet_status status = close_store(&context->store, run_stages(context));
+  now_comes(comm, NULL);
+  if (status == FACET_OK)
+    status = facet_agree(comm, facet_rank(comm) == 0 ? facet_output_finish(s->study->settings.output) : FACET_OK);
+  return status;
+}
+
+static facet_status run(MPI_Comm comm, const char *file, bool fresh, facet_session *s, facet_lock *lock, int *finished)
 {
   facet_context context = {.comm = comm, .plan = &s->plan, .data = &s->data, .family = &s->family};
+  now_comes(comm, "reading the data");
   FACET_AGREE(comm, facet_session_read(file, s));
   FACET_AGREE(comm, facet_rank(comm) == 0 ? facet_lock_take(s->study->settings.output, lock) : FACET_OK);
+  now_comes(comm, "taking the digests of the data");
   FACET_TRY(facet_study_data_digest(comm, s->study, &s->data));
   facet_making making = facet_session_making(s);
   FACET_AGREE(comm, facet_rank(comm) == 0 ? claim(s, fresh, &making) : FACET_OK);
+  now_comes(comm, "making or reading the networks");
   FACET_TRY(facet_family_make(comm, &making, &s->family));
-  FACET_AGREE(comm, facet_session_plan(s, facet_ranks(comm)));
-  FACET_TRY(facet_plan_share(comm, &s->plan));
   char *path = facet_format("%s/study.h5", s->study->settings.output);
   facet_status status = facet_agree(comm, path ? FACET_OK : FACET_OS);
   if (status == FACET_OK)
-    status = open_store(comm, path, &s->plan.store, &context.store);
+    status = facet_agree(comm, facet_rank(comm) == 0 ? look_finished(s, path, finished) : FACET_OK);
   if (status == FACET_OK)
-    status = close_store(&context.store, run_stages(&context));
-  if (status == FACET_OK)
-    status = facet_agree(comm, facet_rank(comm) == 0 ? facet_output_finish(s->study->settings.output) : FACET_OK);
+    status = facet_share(comm, finished, 1, "looking at the result file");
+  if (status == FACET_OK && !*finished)
+    status = make_store(&context, s, path);
+  now_comes(comm, NULL);
   facet_free(&path);
   return status;
 }
@@ -94,22 +144,34 @@ static void say_warnings(const facet_plan *plan)
       (*stage)->warn(plan);
 }
 
+/* What there is now, and what to do with it. */
+static void say_done(const facet_session *s, bool finished, double seconds, int ranks)
+{
+  const facet_store_plan *p = &s->plan.store;
+  const char *output = s->study->settings.output;
+  if (finished) {
+    printf("%s/study.h5 is finished, nothing to do; next: python -m facet report %s/study.h5\n", output, output);
+    return;
+  }
+  printf("%s/study.h5: %d variants, %d conditions, %lld samples, %lld of them linearized, in %.1f s on %d rank%s\n",
+         output, p->variants, p->conditions, (long long)p->samples, (long long)p->linear_samples, seconds, ranks,
+         ranks == 1 ? "" : "s");
+  printf("next: python -m facet report %s/study.h5, or facet checksum %s/study.h5\n", output, output);
+  fflush(stdout);
+  say_warnings(&s->plan);
+}
+
 facet_status facet_run(const facet_call *call)
 {
   MPI_Comm comm = MPI_COMM_WORLD;
   facet_session s = {0};
   facet_lock lock = {.file = -1};
   double start = facet_seconds();
-  int ranks = facet_ranks(comm);
+  int finished = 0;
   facet_interrupt_listen();
-  facet_status status = run(comm, call->file[0], call->fresh, &s, &lock);
-  if (status == FACET_OK && facet_rank(comm) == 0) {
-    const facet_store_plan *p = &s.plan.store;
-    printf("%s/study.h5: %d variants, %d conditions, %lld samples, %lld of them linearized, in %.1f s on %d rank%s\n",
-           s.study->settings.output, p->variants, p->conditions, (long long)p->samples, (long long)p->linear_samples,
-           facet_seconds() - start, ranks, ranks == 1 ? "" : "s");
-    say_warnings(&s.plan);
-  }
+  facet_status status = run(comm, call->file[0], call->fresh, &s, &lock, &finished);
+  if (status == FACET_OK && facet_rank(comm) == 0)
+    say_done(&s, finished, facet_seconds() - start, facet_ranks(comm));
   facet_lock_release(&lock);
   facet_session_clear(&s);
   return status;

@@ -11,12 +11,6 @@
 
 enum { BATCH = 1024, WIDEST = 4096 };
 
-/* Seconds on one rank: of all that is timed, or of one unit of it. */
-typedef struct {
-  double probabilities, forces;   /* per pair of samples of a batch */
-  double forward, backward, move; /* per sample; per sample; per step */
-} times;
-
 /* A small batch of noise, on this rank alone. */
 typedef struct {
   const facet_embedding *keys;
@@ -66,7 +60,7 @@ static facet_status probe_make(const facet_plan *plan, int64_t batch, probe *p)
   return FACET_OK;
 }
 
-static facet_status time_step(probe *p, times *t)
+static facet_status time_step(probe *p, facet_embed_times *t)
 {
   const facet_embedding *e = p->keys;
   facet_tsne_gradient g = {.y = p->dy};
@@ -89,7 +83,7 @@ static facet_status time_step(probe *p, times *t)
   return FACET_OK;
 }
 
-static facet_status time_training(const facet_plan *plan, int64_t batch, times *t)
+static facet_status time_training(const facet_plan *plan, int64_t batch, facet_embed_times *t)
 {
   probe p;
   facet_status status = probe_make(plan, batch, &p);
@@ -103,8 +97,7 @@ static facet_status time_training(const facet_plan *plan, int64_t batch, times *
   return status;
 }
 
-/* On one rank: features, probabilities, steps. feature: seconds of one sample. */
-static double training_seconds(const facet_plan *plan, const times *t, double feature, int ranks)
+double facet_embed_training_seconds(const facet_plan *plan, const facet_embed_times *t, double feature, int ranks)
 {
   const facet_store_plan *s = &plan->store;
   const facet_embedding *e = &plan->keys->embed;
@@ -120,11 +113,11 @@ facet_status facet_embed_seconds(const facet_context *c, const facet_speeds *spe
   const facet_store_plan *s = &c->plan->store;
   const facet_embedding *e = &c->plan->keys->embed;
   double feature = 0;
-  times t;
+  facet_embed_times t;
   FACET_TRY(time_training(c->plan, s->embed_train / facet_embed_batches(e, s->embed_train), &t));
   for (int v = 0; v < s->variants; v++)
     if (e->source == FACET_SOURCE_FEATURES && strcmp(s->variant[v].name, e->variant) == 0)
       feature = speeds->forward[v];
-  *seconds = training_seconds(c->plan, &t, feature, ranks) / ranks;
+  *seconds = facet_embed_training_seconds(c->plan, &t, feature, ranks) / ranks;
   return FACET_OK;
 }

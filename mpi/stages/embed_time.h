@@ -9,4 +9,13 @@
  */
 facet_status facet_embed_seconds(const facet_context *context, const facet_speeds *speeds, int ranks, double *seconds);
 
+/* Seconds on one rank, of one unit of what is timed. */
+typedef struct {
+  double probabilities, forces;   /* per pair of samples of a batch */
+  double forward, backward, move; /* per sample; per sample; per step */
+} facet_embed_times;
+/* What they come to on one rank: features, probabilities, steps. feature: seconds of one sample. ranks: that share what
+ * is kept. */
+double facet_embed_training_seconds(const facet_plan *plan, const facet_embed_times *times, double feature, int ranks);
+
 #endif

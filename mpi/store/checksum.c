@@ -159,6 +159,27 @@ static facet_status check_finished(const char *path, hid_t file)
   return status;
 }
 
+static facet_status look_finished(const char *path, const facet_store_plan *plan, bool *finished)
+{
+  hid_t file;
+  FACET_TRY(facet_store_open_alone(path, &file));
+  facet_status status = check_finished(path, file);
+  *finished = status == FACET_OK;
+  if (*finished)
+    status = facet_store_same(path, file, plan);
+  H5Fclose(file);
+  return *finished || status != FACET_BAD_INPUT ? status : FACET_OK;
+}
+
+facet_status facet_store_finished(const char *path, const facet_store_plan *plan, bool *finished)
+{
+  *finished = false;
+  if (!facet_exists(path))
+    return FACET_OK;
+  facet_store_listener before = facet_store_listen();
+  return facet_store_unlisten(before, look_finished(path, plan, finished));
+}
+
 /* ---- the sum ---- */
 
 static facet_status sum_up(const char *path, char hex[65])

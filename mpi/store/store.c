@@ -170,6 +170,11 @@ static facet_status same_attributes(const facet_store *s)
   return FACET_OK;
 }
 
+facet_status facet_store_same(const char *path, hid_t file, const facet_store_plan *plan)
+{
+  return same_attributes(&(facet_store){.path = path, .file = file, .shape = {.plan = plan}});
+}
+
 static facet_status same_labels(const facet_store *s)
 {
   const facet_store_plan *p = s->shape.plan;

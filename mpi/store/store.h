@@ -142,6 +142,9 @@ bool facet_store_name_taken(const char *hole, const char *name);
  * FACET_CANNOT_CREATE (also if there is a file of that name), FACET_IO "...: no space left: N GB needed, M GB free".
  * Nothing is left behind on failure. Coordinates, labels, attributes are written here. */
 facet_status facet_store_create(MPI_Comm comm, const char *path, const facet_store_plan *plan);
+/* Not collective. Whether all of a file is done; and whether it is of this study, with its data and networks: of the
+ * plan nothing else is looked at. FACET_BAD_INPUT as of facet_store_open. */
+facet_status facet_store_finished(const char *path, const facet_store_plan *plan, bool *finished);
 /* Collective. Opens for overwriting. FACET_BAD_INPUT if the file does not fit the plan (schema version, study text with
  * defaults but for where files lie, variants' sha256, shapes, digests of data, labels). The plan must outlive the
  * store. */

@@ -77,6 +77,9 @@ hid_t facet_store_access(void);
 /* Opens a file for reading, for this rank alone. FACET_BAD_INPUT. */
 facet_status facet_store_open_alone(const char *path, hid_t *file);
 
+/* FACET_BAD_INPUT unless an open file is of the plan's study, with its data and networks. */
+facet_status facet_store_same(const char *path, hid_t file, const facet_store_plan *plan);
+
 /* A text of an object; "" if it has none of that name. The caller frees it. */
 facet_status facet_store_text(hid_t file, const char *object, const char *name, char **text);
 

@@ -173,6 +173,14 @@ void facet_progress_more(facet_progress *progress, int64_t more); /* that there 
 void facet_progress_end(facet_progress **progress);
 double facet_seconds(void); /* monotonic */
 
+/* What goes on where nothing is counted ("reading data"), until the next or NULL; returns the one before, to go back
+ * to. Said on stderr after two seconds without another word (or FACET_SILENCE in the environment; 0: at once), and
+ * every twenty after that. Stages that are counted are such phases, too. `what` must live as long. One thread; takes
+ * SIGALRM. */
+const char *facet_phase(const char *what);
+/* Something else was said; stays: and can be seen all the time. */
+void facet_phase_heard(bool stays);
+
 /* ---- numbers ---- */
 
 size_t facet_type_size(facet_type type);

@@ -14,6 +14,7 @@ enum { MOST_CELLS = 24, LEAST_CELLS = 6, LINE_BYTES = 512, NOTE_BYTES = 128 };
 
 struct facet_progress {
   char *stage, *unit;
+  const char *outer; /* phase */
   char note[NOTE_BYTES];
   int64_t total, done;
   int64_t first; /* where the work began: a resumed stage does not begin at 0 */
@@ -54,6 +55,8 @@ facet_status facet_progress_begin(facet_progress **progress, const char *stage, 
   made->terminal = columns_behind > 0 || isatty(STDERR_FILENO) == 1;
   made->begun = facet_seconds();
   made->drawn_at = made->begun;
+  if (!quiet)
+    made->outer = facet_phase(made->stage);
   *progress = made;
   return FACET_OK;
 }
@@ -145,6 +148,7 @@ static void draw(const facet_progress *progress, double now)
             (long long)progress->done, (long long)progress->total, progress->unit, speed, left, gap, progress->note);
   }
   fflush(stderr);
+  facet_phase_heard(progress->terminal);
 }
 
 void facet_progress_at(facet_progress *progress, int64_t done)
@@ -187,8 +191,10 @@ void facet_progress_end(facet_progress **progress)
 {
   if (!*progress)
     return;
-  if (!(*progress)->quiet)
+  if (!(*progress)->quiet) {
     draw_end(*progress, facet_seconds());
+    facet_phase((*progress)->outer);
+  }
   facet_free(&(*progress)->stage);
   facet_free(&(*progress)->unit);
   facet_free(progress);

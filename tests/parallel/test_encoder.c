@@ -13,6 +13,7 @@
 
 #include "embed/encoder.h"
 #include "ranks/agree.h"
+#include "stages/embed_time.h"
 
 enum { SAMPLES = 101, INPUTS = 37, NUMBERS = SAMPLES * INPUTS };
 
@@ -95,10 +96,30 @@ static void none_leaves_samples_alone(void **state)
     assert_true(y[i] == i);
 }
 
+/* What a forecast counts, by times that are 1 for one thing and 0 for the others. */
+static void forecast_counts_the_work(void **state)
+{
+  (void)state;
+  const facet_settings settings = {.memory = (int64_t)1 << 32};
+  for (int epochs = 1; epochs <= 1000; epochs *= 1000) {
+    const facet_stage_keys keys = {.embed = {.batch = 500, .epochs = epochs, .dimensions = 2}};
+    const facet_plan plan = {.store = {.settings = &settings, .embed_train = 2000, .embed_inputs = 20}, .keys = &keys};
+    const struct {
+      facet_embed_times one;
+      double feature, count;
+    } all[] = {{{.probabilities = 1}, 0, 4 * 500 * 500}, {{.forces = 1}, 0, 4.0 * 500 * 500 * epochs},
+               {{.forward = 1}, 0, 2000.0 * epochs},     {{.backward = 1}, 0, 2000.0 * epochs},
+               {{.move = 1}, 0, 4.0 * epochs},           {{.probabilities = 0}, 1, 2000}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+      assert_true(facet_embed_training_seconds(&plan, &all[i].one, all[i].feature, 2) == all[i].count);
+  }
+}
+
 int main(int count, char **arguments)
 {
   MPI_Init(&count, &arguments);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(is_normal), cmocka_unit_test(is_the_same_on_all_ranks),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(is_normal), cmocka_unit_test(forecast_counts_the_work),
+                                     cmocka_unit_test(is_the_same_on_all_ranks),
                                      cmocka_unit_test(none_leaves_samples_alone)};
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   MPI_Finalize();

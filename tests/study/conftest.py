@@ -29,8 +29,9 @@ def run(*arguments, ranks=1, timeout=300, **options):
 
 
 def environment():
-    """Root may run Open MPI, and every rank has one thread; tests run side by side, so none of them has its own core."""
-    return {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1",
+    """Root may run Open MPI, and every rank has one thread; tests run side by side, so none of them has its own core.
+    Nothing is said of what takes long, as everything may on a busy machine."""
+    return {"FACET_SILENCE": "1000", **os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1",
             "OMPI_MCA_hwloc_base_binding_policy": "none"}
 
 

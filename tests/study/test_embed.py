@@ -273,16 +273,11 @@ def test_too_few_samples(tmp_path):
     assert done.returncode == 65 and "embed.perplexity: 30 neighbours are more than a batch of 20 samples has" in done.stderr
 
 
-def test_forecast_counts_epochs(folder):
-    """What facet check says of the time follows the work: a hundred times the epochs, each the same."""
-    seconds = []
-    for epochs in (10000, 1000000):
-        change(folder, ("epochs: 15," if epochs == 10000 else "epochs: 10000,", f"epochs: {epochs},"))
-        done = run("check", folder / "study.yaml")
-        assert done.returncode == 0, done.stderr
-        spent = re.search(r"encoder (?:(\d+) h )?(?:(\d+) min ?)?(?:(\d+) s)?", done.stdout)
-        seconds.append(sum(int(x or 0) * unit for x, unit in zip(spent.groups(), (3600, 60, 1))))
-    assert 25 < seconds[1] / seconds[0] < 400  # but for what else the machine does
+def test_forecast_names_the_encoder(folder):
+    """How the time follows from the work is counted in tests/parallel/test_encoder.c."""
+    change(folder, ("epochs: 15,", "epochs: 1000000,"))
+    done = run("check", folder / "study.yaml")
+    assert done.returncode == 0 and re.search(r"^time .*[,:] encoder \d+ (h|min|s)", done.stdout, flags=re.M), done.stdout
 
 
 def test_a_rate_too_large(folder):

@@ -108,7 +108,7 @@ variants:
         warnings = [line for line in done.stderr.splitlines() if "warning" in line]
         told.append(sorted(warnings[:2]))
         store = folder / f"wild{ranks}" / "study.h5"
-        assert done.stdout.splitlines()[-1].startswith(f"{store}: 2 variants, ")
+        assert done.stdout.splitlines()[-2].startswith(f"{store}: 2 variants, ")
         assert len(warnings) == 4
         for name, line in zip(lost, warnings[2:]):
             assert line.startswith(f"facet: warning: a variant is missing: train {name}: diverged: at step ")

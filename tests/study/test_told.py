@@ -1,0 +1,82 @@
+"""What a user is told on the way: that a study is finished, which command comes next, what takes long, and what a wrong
+word was meant to be."""
+
+import re
+import subprocess
+
+import pytest
+
+from conftest import FACET, STUDY, environment, run
+
+
+def last(done):
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1]
+
+
+def test_the_last_line_names_the_next_command(small):
+    study, store = small / "study.yaml", small / "out/study.h5"
+    assert last(run("check", study, "-n", 3)) == f"next: facet run {study} -n 3"
+    assert last(run("run", study)) == f"next: python -m facet report {store}, or facet checksum {store}"
+    assert last(run("check", study)) == f"finished         next: python -m facet report {store}"
+    study.write_text(STUDY.replace("study: small", "study: other"))
+    assert last(run("check", study)) == f"next: facet run {study} --fresh, which removes what is there"
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_finished_study_says_so_and_makes_nothing(small, ranks):
+    assert run("run", small / "study.yaml", ranks=ranks).returncode == 0
+    store = small / "out/study.h5"
+    stamps = {path: path.stat().st_mtime_ns for path in (small / "out").rglob("*")}
+    done = run("run", small / "study.yaml", ranks=ranks)
+    assert done.returncode == 0
+    assert done.stdout == f"{store} is finished, nothing to do; next: python -m facet report {store}\n"
+    assert not [line for line in done.stderr.splitlines() if " in 0:" in line]
+    assert stamps == {path: path.stat().st_mtime_ns for path in (small / "out").rglob("*")}
+
+
+def test_what_takes_long_is_said(small):
+    """FACET_SILENCE says after how many seconds: here at once, and by the timer."""
+    for silence in ("0", "0.001"):
+        done = subprocess.run([FACET, "run", small / "study.yaml", "--fresh"], env={**environment(), "FACET_SILENCE": silence},
+                              capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        said = re.findall(r"^facet: (.*?)(?: \.\.\.|, \d+ s)$", done.stderr, flags=re.M)
+        if silence == "0":
+            phases = ["reading the data", "taking the digests of the data", "making or reading the networks", "planning",
+                      "creating or opening the result file", "looking for what is still true"]
+            assert [phase for phase in dict.fromkeys(said) if phase in phases] == phases
+            assert {"train dense", "analyse", "compare"} <= set(said)
+        else:
+            assert said
+    done = subprocess.run([FACET, "check", small / "study.yaml"], env={**environment(), "FACET_SILENCE": "0"},
+                          capture_output=True, text=True)
+    assert re.findall(r"^facet: (.*) \.\.\.$", done.stderr, flags=re.M) == [
+        "reading the data", "reading or sketching the networks", "planning", "trying out what a run takes",
+        "looking for what a run need not do again"]
+
+
+def test_every_command_explains_itself():
+    text = run("--help").stdout
+    for command in re.findall(r"^  facet (\w+) ", text, flags=re.M):
+        done = run(command, "--help")
+        assert done.returncode == 0 and done.stdout.startswith(f"  facet {command} ") and "75 interrupted" in done.stdout
+        usage, *words = done.stdout.splitlines()
+        for option in re.findall(r"\[(-+\w+)", usage):
+            assert option in "\n".join(words), (command, option)
+
+
+WRONG = [("format: idx", "format: idxx", "idx"), ("method: magnitude", "method: magnitud", "magnitude"),
+         ("scope: layer", "scope: layers", "layer"), ("gaussian_noise", "gausian_noise", "gaussian_noise"),
+         ("- clean", "- clen", "clean"), ("variants: all", "variants: [dens]", "dense"), ("rows: all", "rows: predictd", "predicted"),
+         ("seed: 3", "precision: duble", "double"), ("seed: 3", "embed: {variant: dens}", "dense"),
+         ("seed: 3", "embed: {source: pixel}", "pixels"), ("seed: 3", "change: {conditions: [gausian_noise/5]}", "gaussian_noise/5"),
+         ("seed: 3", "change: {variants: [random-layer-0.6]}", "random-layer-0.5"), ("seed: 3", "change: {pick: fragil}", "fragile"),
+         ("seed: 3", "aggregate: {spectrum: 3, method: gramm}", "gram")]
+
+
+@pytest.mark.parametrize("right, wrong, meant", WRONG)
+def test_wrong_values_get_suggestions(small, right, wrong, meant):
+    (small / "study.yaml").write_text(STUDY.replace(right, wrong, 1))
+    done = run("check", small / "study.yaml")
+    assert done.returncode == 65 and f"did you mean '{meant}'?" in done.stderr, done.stderr
