@@ -171,8 +171,12 @@ static facet_status take_arguments(const command *c, int argc, char **argv, argu
 static facet_status start(const command *c, int argc, char **argv, arguments *a, bool *speaks)
 {
   FACET_TRY(take_arguments(c, argc, argv, a));
-  if (!c->ranks)
-    return c->run(&a->call);
+  if (!c->ranks) {
+    facet_phase(c->name);
+    facet_status status = c->run(&a->call);
+    facet_phase(NULL);
+    return status;
+  }
   if (a->call.ranks > 0 && c->run == facet_run)
     return facet_launch(a->call.ranks, (char *const[]){a->call.file[0], a->call.fresh ? "--fresh" : NULL, NULL},
                         speaks);

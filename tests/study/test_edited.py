@@ -313,6 +313,32 @@ def test_later_stages_are_taken_over(tmp_path):
                                            "change": (120, 120)}
 
 
+def test_published_sets_are_known_by_their_images(tmp_path):
+    make_digits(tmp_path)
+    random, folder = np.random.default_rng(2), tmp_path / "Set-C"
+    folder.mkdir()
+    for name in ("fog", "snow"):
+        np.save(folder / f"{name}.npy", random.integers(0, 256, (5 * 130, 12, 12, 1), dtype="u1"))
+    labels = np.frombuffer((tmp_path / "test-labels").read_bytes()[-130:], dtype="u1")
+    np.save(folder / "labels.npy", np.tile(labels, 5))
+    study = copy.deepcopy(BASE)
+    study["data"]["test"]["count"] = 130
+    study["conditions"] = ["clean", {"corruption": ["fog", "snow"], "severity": [1], "published": "Set-C"}]
+    go(tmp_path, study)
+    study["variants"].pop()  # 3 networks, 3 conditions, 7 blocks
+    check = run("check", write(tmp_path, study))
+    assert ", 63 of 63 tiles," in check.stdout and counted(go(tmp_path, study)) == (63, 0)
+    images = np.load(folder / "fog.npy")
+    images[3, 4, 5] ^= 1
+    np.save(folder / "fog.npy", images)
+    study["variants"][0]["sparsity"] = [0.5]
+    check = run("check", write(tmp_path, study))
+    assert ", 28 of 42 tiles," in check.stdout
+    assert counted(go(tmp_path, study)) == (28, 14)
+    go(tmp_path, study, output="fresh")
+    assert_same(tmp_path / "out/study.h5", tmp_path / "fresh/study.h5")
+
+
 def test_what_follows_from_something_else_is_made_again(tmp_path):
     make_digits(tmp_path)
     study = later()

@@ -56,6 +56,15 @@ def test_what_takes_long_is_said(small):
         "looking for what a run need not do again"]
 
 
+def test_commands_without_stages_are_said_too(small):
+    assert run("run", small / "study.yaml").returncode == 0
+    for command, arguments in {"checksum": [small / "out/study.h5"], "corrupt": [small / "study.yaml", small / "sets"],
+                               "inspect": [small / "out/variants/dense.onnx"]}.items():
+        done = subprocess.run([FACET, command, *arguments], env={**environment(), "FACET_SILENCE": "0"}, text=True,
+                              capture_output=True)
+        assert done.returncode == 0 and done.stderr.startswith(f"facet: {command} ...\n"), done.stderr
+
+
 def test_every_command_explains_itself():
     text = run("--help").stdout
     for command in re.findall(r"^  facet (\w+) ", text, flags=re.M):
