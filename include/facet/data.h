@@ -1,5 +1,5 @@
-/* Data sets: IDX, CIFAR binary, NumPy .npy and HDF5, held in memory, channels first; normalisation; corruptions; in
- * which layout a network takes them. */
+/* Data sets: IDX, CIFAR binary, NumPy .npy and HDF5, read where they are needed, channels first; normalisation;
+ * corruptions; in which layout a network takes them. */
 #ifndef FACET_FACE_DATA_H
 #define FACET_FACE_DATA_H
 
@@ -48,9 +48,11 @@ static inline bool facet_image_same(facet_image a, facet_image b)
 
 typedef struct facet_dataset facet_dataset;
 
-/* Reads everything. A file whose name ends in .gz is gunzipped. Errors name the file: FACET_NO_INPUT (missing),
- * FACET_BAD_INPUT (wrong magic, truncated, shapes that differ between files, NaN, labels of another count).
- * Dimensions that the file cannot hold are refused before memory is asked for. Caller destroys. */
+/* Opens the files, reads the labels, and looks through real numbers for NaN. Pixels are read when they are asked for:
+ * the files stay open and must stay as they are. One whose name ends in .gz, and HDF5 that is compressed, is decoded
+ * into a file without a name in TMPDIR (otherwise /tmp). Errors name the file: FACET_NO_INPUT (missing, no regular
+ * file), FACET_BAD_INPUT (wrong magic, truncated, shapes that differ between files, NaN, labels of another count),
+ * FACET_IO. Dimensions that the file cannot hold are refused before memory is asked for. Caller destroys. */
 facet_status facet_dataset_open(const facet_data_source *source, facet_dataset **dataset);
 void facet_dataset_destroy(facet_dataset **dataset);
 /* FACET_BAD_INPUT "FILE: label 11 of sample 3 is not in 0..9" unless every label is -1 or in [0, classes). */
@@ -59,8 +61,8 @@ facet_status facet_dataset_check_labels(const facet_dataset *dataset, const char
 int64_t facet_dataset_count(const facet_dataset *dataset); /* samples N */
 facet_image facet_dataset_image(const facet_dataset *dataset);
 const int32_t *facet_dataset_labels(const facet_dataset *dataset); /* N, -1 where there is none; the data set's own */
-/* pixels before normalisation, as floats: count x channel x y x x. */
-void facet_dataset_pixels(const facet_dataset *dataset, int64_t first, int64_t count, float *pixels);
+/* pixels before normalisation, as floats: count x channel x y x x. FACET_IO with the file's name. */
+facet_status facet_dataset_pixels(const facet_dataset *dataset, int64_t first, int64_t count, float *pixels);
 
 /* ---- normalisation ---- */
 
@@ -126,14 +128,15 @@ facet_status facet_corrupt(const facet_corruption_settings *how, int64_t first, 
  * 5 M x y x x x channel, severities one after the other, of which the first `samples` <= M are the data set's. */
 typedef struct facet_published facet_published;
 
-/* *published: NULL, or a set that is open; that stays if it is the one wanted, and is closed otherwise. The file is
- * mapped, and only what is asked for is read. FACET_NO_INPUT, FACET_BAD_INPUT with the file's name. */
+/* *published: NULL, or a set that is open; that stays if it is the one wanted, and is closed otherwise. Only
+ * what is asked for is read. FACET_NO_INPUT, FACET_BAD_INPUT with the file's name. */
 facet_status facet_published_open(const char *folder, int corruption, const facet_dataset *like,
                                   facet_published **published);
 void facet_published_close(facet_published **published);
-/* Samples first .. first+count-1 of one severity (1..5). pixels: count x channel x y x x, white is `scale`. */
-void facet_published_pixels(const facet_published *published, int severity, double scale, int64_t first, int64_t count,
-                            float *pixels);
+/* Samples first .. first+count-1 of one severity (1..5). pixels: count x channel x y x x, white is `scale`. FACET_IO.
+ */
+facet_status facet_published_pixels(const facet_published *published, int severity, double scale, int64_t first,
+                                    int64_t count, float *pixels);
 /* FACET_BAD_INPUT unless FOLDER/labels.npy begins with the labels of the data set, where that has any. */
 facet_status facet_published_check_labels(const char *folder, const facet_dataset *like);
 

@@ -316,7 +316,7 @@ static facet_status check(int ranks, const facet_call *call, facet_session *s)
   forecast f = {.ranks = call->ranks > 0 ? call->ranks : ranks};
   facet_output_state state;
   facet_phase("reading the data");
-  FACET_TRY(facet_session_read(call->file[0], s));
+  FACET_TRY(facet_session_read(MPI_COMM_SELF, call->file[0], s));
   facet_phase("reading or sketching the networks");
   facet_making making = facet_session_making(s);
   FACET_TRY(look(s, &making, &state));

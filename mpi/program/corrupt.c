@@ -30,7 +30,7 @@ static facet_status write_condition(const work *w, facet_condition c, const face
 {
   const facet_sample_source source = {&w->study->settings, &w->study->data.normalize, NULL, w->test};
   for (int64_t i = 0; i < w->test->count; i++) {
-    facet_dataset_pixels(w->test, i, 1, w->pixels);
+    FACET_TRY(facet_dataset_pixels(w->test, i, 1, w->pixels));
     FACET_TRY(facet_condition_apply(&source, c, i, 1, NULL, w->pixels));
     to_bytes(w);
     FACET_TRY(facet_npy_add(file, w->bytes, (size_t)facet_image_inputs(w->test->image)));
@@ -115,7 +115,7 @@ static facet_status write_all(work *w, const char *folder)
 facet_status facet_corrupt_study(const facet_call *call)
 {
   facet_session s = {0};
-  facet_status status = facet_session_read(call->file[0], &s);
+  facet_status status = facet_session_read(MPI_COMM_SELF, call->file[0], &s);
   facet_lock lock = {.file = -1};
   work w = {s.study, s.data.test, NULL, NULL};
   if (status == FACET_OK)

@@ -109,7 +109,7 @@ static facet_status run(MPI_Comm comm, const char *file, bool fresh, facet_sessi
 {
   facet_context context = {.comm = comm, .plan = &s->plan, .data = &s->data, .family = &s->family};
   now_comes(comm, "reading the data");
-  FACET_AGREE(comm, facet_session_read(file, s));
+  FACET_TRY(facet_session_read(comm, file, s));
   FACET_AGREE(comm, facet_rank(comm) == 0 ? facet_lock_take(s->study->settings.output, lock) : FACET_OK);
   now_comes(comm, "taking the digests of the data");
   FACET_TRY(facet_study_data_digest(comm, s->study, &s->data));

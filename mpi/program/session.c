@@ -1,14 +1,21 @@
 /* Sessions: see session.h. */
 #include "session.h"
 
-facet_status facet_session_read(const char *file, facet_session *s)
+#include "ranks/agree.h"
+
+static facet_status read_study(const char *file, facet_session *s)
 {
   size_t count;
   FACET_TRY(facet_study_read(file, facet_store_name_taken, &s->study));
   facet_kernels_threads(s->study->settings.threads);
   FACET_TRY(facet_read_file(file, &s->text, &count));
-  FACET_TRY(facet_study_text(s->study, &s->filled));
-  return facet_study_data_read(s->study, &s->data);
+  return facet_study_text(s->study, &s->filled);
+}
+
+facet_status facet_session_read(MPI_Comm comm, const char *file, facet_session *s)
+{
+  FACET_AGREE(comm, read_study(file, s));
+  return facet_study_data_read(comm, s->study, &s->data);
 }
 
 facet_making facet_session_making(const facet_session *s)

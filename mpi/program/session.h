@@ -13,8 +13,8 @@ typedef struct {
   char *filled;  /* and with every default */
 } facet_session;
 
-/* Not collective. The study of a file, and its data. Clear it in any case. */
-facet_status facet_session_read(const char *file, facet_session *session);
+/* Collective. The study of a file, and its data. Clear it in any case. */
+facet_status facet_session_read(MPI_Comm comm, const char *file, facet_session *session);
 /* What its networks are made from. */
 facet_making facet_session_making(const facet_session *session);
 /* Not collective. From study, data and networks, or a sketch of these, to the plan of a run on so many ranks.

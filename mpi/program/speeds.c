@@ -19,8 +19,9 @@ static facet_status time_corruptions(const facet_plan *plan, double *seconds)
   FACET_NEW(pixels, count * plan->inputs);
   double begun = facet_seconds();
   for (int c = 0; c < s->conditions->count && status == FACET_OK; c++) {
-    facet_dataset_pixels(d, 0, count, pixels);
-    status = facet_condition_apply(s, s->conditions->item[c], 0, count, &published, pixels);
+    status = facet_dataset_pixels(d, 0, count, pixels);
+    if (status == FACET_OK)
+      status = facet_condition_apply(s, s->conditions->item[c], 0, count, &published, pixels);
   }
   *seconds = (facet_seconds() - begun) / (double)count;
   facet_published_close(&published);

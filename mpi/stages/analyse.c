@@ -98,7 +98,7 @@ static facet_status store_images(analysis *a, const facet_tile *t)
   float *pixels = a->pass.x ? a->pass.x : (float *)(void *)a->pass.exact;
   for (int64_t i = 0, count; i < t->count && t->condition == 0 && t->variant == 0; i += count) {
     count = t->count - i < a->pass.batch ? t->count - i : a->pass.batch;
-    facet_dataset_pixels(a->context->data->test, t->first + i, count, pixels);
+    FACET_TRY(facet_dataset_pixels(a->context->data->test, t->first + i, count, pixels));
     const facet_place at = {.part = {{t->first + i, count}}, .as = FACET_AS_FLOAT};
     FACET_TRY(facet_store_put(a->context->store, FACET_ROW_IMAGE, at, pixels));
   }

@@ -38,7 +38,7 @@ static facet_status compare_blocks(const facet_context *c, int64_t step, float *
     same[b] = true;
     for (int64_t i = b * block, count; i < end && same[b]; i += count) {
       count = least(step, end - i);
-      facet_dataset_pixels(data, i, count, pixels);
+      FACET_TRY(facet_dataset_pixels(data, i, count, pixels));
       FACET_TRY(facet_before_samples(c->reused->before, i, count, pixels, data->label + i, &same[b]));
     }
   }

@@ -87,14 +87,14 @@ static double linear_bytes(const bound *b, const costs *c, int constants, int64_
          facet_kept_bytes(b->plan, batch * chunk);
 }
 
-/* Data sets, networks and one tile's results. */
+/* Labels, networks and one tile's results. */
 static double fixed_bytes(const facet_store_plan *s, const facet_study_data *data, const facet_family *family)
 {
   const facet_dataset *sets[] = {data->train, data->test};
   double bytes = PROGRAM + (double)s->block * (double)(2 * s->classes + 6) * sizeof(double);
   for (int i = 0; i < 2; i++)
     if (sets[i])
-      bytes += (double)sets[i]->count * (inputs_of(s) * (sets[i]->is_float ? sizeof(float) : 1) + sizeof(int32_t));
+      bytes += (double)sets[i]->count * sizeof(int32_t);
   for (int i = 0; i < family->count; i++)
     bytes += (double)facet_network_parameters(family->member[i].network) * (sizeof(float) + 1);
   return bytes;

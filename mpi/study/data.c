@@ -11,38 +11,94 @@ const char *facet_label_file(const facet_source_keys *source)
   return source->labels.count > 0 ? source->labels.item[0] : source->images.item[0];
 }
 
-static facet_status read_data(const facet_study *study, const facet_source_keys *keys, const char *key,
-                              facet_dataset **data)
+/* Ranks of one node, among which the first decodes what is compressed, and looks through pixels. */
+typedef struct {
+  MPI_Comm all, node;
+} ranks;
+
+static facet_status ranks_make(MPI_Comm comm, ranks *r)
 {
+  r->all = comm;
+  return facet_mpi_check(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &r->node),
+                         "finding the ranks of a node");
+}
+
+static bool is_first(const ranks *r)
+{
+  return facet_rank(r->node) == 0;
+}
+
+static facet_status share_decoded(const ranks *r, facet_decoded *decoded)
+{
+  int64_t number[4 * FACET_MOST_DECODED], count = decoded->count;
+  FACET_TRY(facet_share(r->node, &count, 1, "sharing decoded data"));
+  memcpy(number, decoded->item, sizeof number);
+  FACET_TRY(facet_share(r->node, number, 4 * count, "sharing decoded data"));
+  if (!is_first(r)) {
+    memcpy(decoded->item, number, sizeof number);
+    decoded->count = count;
+    decoded->shared = true;
+  }
+  return FACET_OK;
+}
+
+static facet_status open_data(const ranks *r, const facet_source_keys *keys, facet_dataset **data)
+{
+  facet_decoded decoded = {.shared = false};
   const facet_data_source source = {.format = keys->format,
                                     .files = keys->images.count,
                                     .images = keys->images.item,
                                     .labels = keys->labels.item,
                                     .count = keys->count,
                                     .order = keys->layout};
-  FACET_TRY(facet_dataset_open(&source, data));
+  FACET_AGREE(r->all, is_first(r) ? facet_dataset_open_decoded(&source, &decoded, data) : FACET_OK);
+  FACET_AGREE(r->all, share_decoded(r, &decoded));
+  return facet_agree(r->all, is_first(r) ? FACET_OK : facet_dataset_open_decoded(&source, &decoded, data));
+}
+
+static facet_status check_data(const facet_study *study, const facet_source_keys *keys, const char *key,
+                               const facet_dataset *data)
+{
   if (study->data.classes.count > 0)
-    FACET_TRY(facet_dataset_check_labels(*data, facet_label_file(keys), study->data.classes.count));
-  facet_status status = facet_normalization_check(&study->data.normalize, (*data)->image.channels);
+    FACET_TRY(facet_dataset_check_labels(data, facet_label_file(keys), study->data.classes.count));
+  facet_status status = facet_normalization_check(&study->data.normalize, data->image.channels);
   return status == FACET_OK ? FACET_OK
                             : facet_raise_in(status, "%s: data.normalize (for data.%s): ", study->settings.file, key);
+}
+
+enum { AT_ONCE = 1 << 20 }; /* bytes of pixels */
+
+static facet_status check_pixels(const facet_study *study, int64_t size, int64_t first, int64_t count,
+                                 const float *pixel)
+{
+  for (int64_t i = 0; i < count * size; i++)
+    FACET_CHECK(pixel[i] >= 0 && (double)pixel[i] <= study->data.normalize.scale, FACET_BAD_INPUT,
+                "%s: conditions: a pixel of sample %lld is %g, but corruptions need pixels from 0 to "
+                "data.normalize.scale, which is %g",
+                study->settings.file, (long long)(first + i / size), (double)pixel[i], study->data.normalize.scale);
+  return FACET_OK;
 }
 
 /* Corruptions work on pixels from 0 (black) to normalize.scale (white), and clip to that: others would be lost. */
 static facet_status check_range(const facet_study *study, const facet_dataset *data)
 {
+  int64_t size = facet_image_inputs(data->image), most = AT_ONCE / (size * (int64_t)sizeof(float)) + 1;
   bool corrupted = false;
+  float *pixel;
+  facet_status status = FACET_OK;
   for (int i = 0; i < study->conditions.count; i++)
     corrupted = corrupted || (study->conditions.item[i].corruption != 0 && !study->conditions.item[i].published);
-  int64_t size = facet_image_inputs(data->image);
-  for (int64_t i = 0; corrupted && i < data->count * size; i++) {
-    double p = data->is_float ? (double)((const float *)data->pixels)[i] : ((const uint8_t *)data->pixels)[i];
-    FACET_CHECK(p >= 0 && p <= study->data.normalize.scale, FACET_BAD_INPUT,
-                "%s: conditions: a pixel of sample %lld is %g, but corruptions need pixels from 0 to "
-                "data.normalize.scale, which is %g",
-                study->settings.file, (long long)(i / size), p, study->data.normalize.scale);
+  if (!corrupted || (!data->is_float && study->data.normalize.scale >= 255))
+    return FACET_OK;
+  FACET_NEW(pixel, most * size);
+  for (int64_t first = 0, count; first < data->count && status == FACET_OK; first += count) {
+    count = data->count - first < most ? data->count - first : most;
+    status = facet_dataset_pixels(data, first, count, pixel);
+    if (status == FACET_OK)
+      status = check_pixels(study, size, first, count, pixel);
   }
-  return FACET_OK;
+  facet_free(&pixel);
+  return status;
 }
 
 /* ---- samples to learn an embedding from ---- */
@@ -88,26 +144,48 @@ static facet_status check_digest(const facet_study *study, int64_t inputs)
 
 /* ---- reading ---- */
 
-facet_status facet_study_data_read(const facet_study *study, facet_study_data *data)
+static facet_status check_test(const facet_study *study, bool first, const facet_dataset *test)
 {
-  FACET_TRY(read_data(study, &study->data.test, "test", &data->test));
-  FACET_CHECK(study->stages.linearize.samples <= data->test->count, FACET_BAD_INPUT,
+  FACET_TRY(check_data(study, &study->data.test, "test", test));
+  FACET_CHECK(study->stages.linearize.samples <= test->count, FACET_BAD_INPUT,
               "%s: linearize.samples: %lld but there are %lld test samples", study->settings.file,
-              (long long)study->stages.linearize.samples, (long long)data->test->count);
-  FACET_TRY(check_digest(study, facet_image_inputs(data->test->image)));
-  FACET_TRY(check_range(study, data->test));
-  FACET_TRY(facet_conditions_check(&study->conditions, study->settings.file, data->test));
-  if (!study->data.has_train)
-    return check_embed(study, data->test->count);
-  FACET_TRY(read_data(study, &study->data.train, "train", &data->train));
-  FACET_TRY(check_embed(study, data->train->count));
-  const facet_dataset *a = data->train, *b = data->test;
+              (long long)study->stages.linearize.samples, (long long)test->count);
+  FACET_TRY(check_digest(study, facet_image_inputs(test->image)));
+  if (first)
+    FACET_TRY(check_range(study, test));
+  FACET_TRY(facet_conditions_check(&study->conditions, study->settings.file, test));
+  return study->data.has_train ? FACET_OK : check_embed(study, test->count);
+}
+
+static facet_status check_train(const facet_study *study, const facet_dataset *a, const facet_dataset *b)
+{
+  FACET_TRY(check_data(study, &study->data.train, "train", a));
+  FACET_TRY(check_embed(study, a->count));
   FACET_CHECK(facet_image_same(a->image, b->image), FACET_BAD_INPUT,
               "%s: training images are %lld x %lld x %lld but test images are %lld x %lld x %lld",
               study->data.train.images.item[0], (long long)a->image.channels, (long long)a->image.height,
               (long long)a->image.width, (long long)b->image.channels, (long long)b->image.height,
               (long long)b->image.width);
   return FACET_OK;
+}
+
+static facet_status read_all(const ranks *r, const facet_study *study, facet_study_data *data)
+{
+  FACET_TRY(open_data(r, &study->data.test, &data->test));
+  FACET_AGREE(r->all, check_test(study, is_first(r), data->test));
+  if (!study->data.has_train)
+    return FACET_OK;
+  FACET_TRY(open_data(r, &study->data.train, &data->train));
+  return facet_agree(r->all, check_train(study, data->train, data->test));
+}
+
+facet_status facet_study_data_read(MPI_Comm comm, const facet_study *study, facet_study_data *data)
+{
+  ranks r;
+  FACET_AGREE(comm, ranks_make(comm, &r));
+  facet_status status = read_all(&r, study, data);
+  MPI_Comm_free(&r.node);
+  return status;
 }
 
 /* ---- digests ---- */

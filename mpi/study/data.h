@@ -1,4 +1,4 @@
-/* The data sets of a study, read whole. */
+/* The data sets of a study: opened by all ranks, decoded by one of each node. */
 #ifndef FACET_STUDY_DATA_H
 #define FACET_STUDY_DATA_H
 
@@ -19,8 +19,8 @@ typedef struct {
   facet_data_origin *origin;
 } facet_study_data;
 
-/* Not collective. Reads the data sets and checks labels and normalisation against each other and the study. */
-facet_status facet_study_data_read(const facet_study *study, facet_study_data *data);
+/* Collective. Opens the data sets and checks labels and normalisation against each other and the study. */
+facet_status facet_study_data_read(MPI_Comm comm, const facet_study *study, facet_study_data *data);
 /* The one of that name, or NULL. */
 const facet_data_origin *facet_data_origin_find(const facet_study_data *data, const char *name);
 /* FACET_BAD_INPUT unless a digest that was kept with `made`, if one was (otherwise ""), is that of now. */

@@ -9,8 +9,7 @@ facet_status facet_condition_apply(const facet_sample_source *source, facet_cond
   double scale = source->normalize->scale;
   if (c.published) {
     FACET_TRY(facet_published_open(c.published, c.corruption, source->data, published));
-    facet_published_pixels(*published, c.severity, scale, first, count, pixels);
-    return FACET_OK;
+    return facet_published_pixels(*published, c.severity, scale, first, count, pixels);
   }
   return facet_corrupt(
       &(facet_corruption_settings){c.corruption, c.severity, source->settings->seed, scale, source->data->image}, first,

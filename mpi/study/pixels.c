@@ -59,7 +59,7 @@ const facet_sample_source *facet_pixels_source(const facet_pixels *p)
 static facet_status make_pixels(facet_pixels *p, int condition, int64_t first, int64_t count, float *x)
 {
   const facet_sample_source *s = &p->from;
-  facet_dataset_pixels(s->data, first, count, x);
+  FACET_TRY(facet_dataset_pixels(s->data, first, count, x));
   if (condition < 0)
     return FACET_OK;
   return facet_condition_apply(s, s->conditions->item[condition], first, count, &p->published, x);

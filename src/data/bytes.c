@@ -1,10 +1,16 @@
-/* Files as bytes, and what all formats check alike. */
+/* Files that are read where it is needed, and those that must be decoded first: see bytes.h.
+ *
+ * What is decoded goes into a file in TMPDIR (or /tmp) that has no name, so that nothing stays behind however the
+ * process ends. Other processes of the node open it through /proc, by the number it has here. */
 #include "bytes.h"
 
 #include <errno.h>
-#include <math.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 uint32_t facet_bytes_big32(const uint8_t *at)
@@ -18,125 +24,182 @@ static bool ends_with(const char *text, const char *end)
   return a >= b && strcmp(text + a - b, end) == 0;
 }
 
-enum { MOST_AT_ONCE = 1 << 30 }; /* zlib counts in int */
-
-/* Opens a regular file, or whatever else can be read as one. */
-static facet_status open_gzip(const char *path, gzFile *file)
+static facet_status bytes_new(const char *path, int file, size_t size, facet_bytes **bytes)
 {
-  struct stat about;
-  FACET_CHECK(stat(path, &about) == 0, FACET_NO_INPUT, "%s: %s", path, strerror(errno));
-  FACET_CHECK(!S_ISDIR(about.st_mode), FACET_NO_INPUT, "%s: is a folder, not a file", path);
-  *file = gzopen(path, "rb");
-  FACET_CHECK(*file, FACET_NO_INPUT, "%s: %s", path, strerror(errno));
+  char *copy = facet_copy_text(path);
+  if (copy && (*bytes = facet_allocate(1, sizeof **bytes))) {
+    **bytes = (facet_bytes){copy, file, size};
+    return FACET_OK;
+  }
+  facet_free(&copy);
+  close(file);
+  return FACET_OS;
+}
+
+void facet_bytes_close(facet_bytes **bytes)
+{
+  if (*bytes) {
+    close((*bytes)->file);
+    facet_free(&(*bytes)->path);
+  }
+  facet_free(bytes);
+}
+
+facet_status facet_bytes_take(const facet_bytes *b, size_t at, size_t count, void *to)
+{
+  for (size_t filled = 0; filled < count;) {
+    ssize_t got = pread(b->file, (char *)to + filled, count - filled, (off_t)(at + filled));
+    if (got < 0 && errno == EINTR)
+      continue;
+    FACET_CHECK(got >= 0, FACET_IO, "%s: cannot be read: %s", b->path, strerror(errno));
+    FACET_CHECK(got > 0, FACET_IO, "%s: has become shorter since it was opened", b->path);
+    filled += (size_t)got;
+  }
   return FACET_OK;
 }
 
-static facet_status gunzip(const char *path, gzFile file, uint8_t **bytes, size_t *count)
+/* ---- files as they are ---- */
+
+/* Opening a pipe does not wait for who writes into it. */
+static facet_status open_regular(const char *path, int *file, size_t *size)
 {
-  size_t room = (size_t)1 << 20, used = 0;
-  FACET_NEW(*bytes, room);
-  for (;;) {
-    size_t wanted = room - used < MOST_AT_ONCE ? room - used : MOST_AT_ONCE;
-    int got = gzread(file, *bytes + used, (unsigned)wanted), problem;
+  struct stat about = {0};
+  *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  FACET_CHECK(*file >= 0, FACET_NO_INPUT, "%s: %s", path, strerror(errno));
+  facet_status status = FACET_OK;
+  if (fstat(*file, &about) != 0)
+    status = facet_raise(FACET_IO, "%s: %s", path, strerror(errno));
+  else if (!S_ISREG(about.st_mode))
+    status = facet_raise(FACET_NO_INPUT, "%s: is a %s, not a file", path,
+                         S_ISDIR(about.st_mode)    ? "folder"
+                         : S_ISFIFO(about.st_mode) ? "pipe"
+                                                   : "device");
+  if (status != FACET_OK)
+    close(*file);
+  *size = (size_t)about.st_size;
+  return status;
+}
+
+/* ---- files without a name ---- */
+
+facet_status facet_scratch_open(const char *path, facet_bytes **scratch)
+{
+  const char *folder = getenv("TMPDIR");
+  char *name = facet_format("%s/facet-data-XXXXXX", folder && folder[0] ? folder : "/tmp");
+  if (!name)
+    return FACET_OS;
+  int file = mkostemp(name, O_CLOEXEC);
+  facet_status status = FACET_OK;
+  if (file < 0)
+    status = facet_raise(FACET_IO, "%s: cannot be decoded: no file can be made in %.*s, the folder TMPDIR: %s", path,
+                         (int)(strlen(name) - strlen("/facet-data-XXXXXX")), name, strerror(errno));
+  else {
+    unlink(name);
+    status = bytes_new(path, file, 0, scratch);
+  }
+  facet_free(&name);
+  return status;
+}
+
+facet_status facet_scratch_add(facet_bytes *scratch, size_t count, const void *from)
+{
+  for (size_t written = 0; written < count;) {
+    ssize_t put = write(scratch->file, (const char *)from + written, count - written);
+    if (put < 0 && errno == EINTR)
+      continue;
+    FACET_CHECK(put >= 0, FACET_IO, "%s: cannot be decoded into the folder TMPDIR (otherwise /tmp): %s", scratch->path,
+                strerror(errno));
+    written += (size_t)put;
+  }
+  scratch->size += count;
+  return FACET_OK;
+}
+
+facet_status facet_decoded_take(const char *path, facet_decoded *decoded, facet_bytes **bytes)
+{
+  struct stat about;
+  char name[64];
+  if (!decoded || !decoded->shared || decoded->next == decoded->count)
+    return FACET_OK;
+  const facet_decoded_file *f = &decoded->item[decoded->next++];
+  (void)snprintf(name, sizeof name, "/proc/%lld/fd/%lld", (long long)f->process, (long long)f->file);
+  int file = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0)
+    return FACET_OK;
+  if (fstat(file, &about) == 0 && (int64_t)about.st_dev == f->device && (int64_t)about.st_ino == f->inode)
+    return bytes_new(path, file, (size_t)about.st_size, bytes);
+  close(file); /* of another process: numbers may differ between containers */
+  return FACET_OK;
+}
+
+void facet_decoded_tell(const facet_bytes *bytes, facet_decoded *decoded)
+{
+  struct stat about;
+  if (decoded && !decoded->shared && decoded->count < FACET_MOST_DECODED && fstat(bytes->file, &about) == 0)
+    decoded->item[decoded->count++] =
+        (facet_decoded_file){getpid(), bytes->file, (int64_t)about.st_dev, (int64_t)about.st_ino};
+}
+
+/* ---- gzip ---- */
+
+enum { STEP = 1 << 18 };
+
+static facet_status copy_out(const char *path, gzFile file, uint8_t *room, facet_bytes *scratch)
+{
+  for (int got = 1; got > 0;) {
+    int problem;
+    got = gzread(file, room, STEP);
     gzerror(file, &problem);
     FACET_CHECK(problem != Z_ERRNO, FACET_IO, "%s: cannot be read: %s", path, strerror(errno));
     FACET_CHECK(problem != Z_BUF_ERROR, FACET_BAD_INPUT, "%s: truncated gzip", path);
     FACET_CHECK(got >= 0 && problem == Z_OK, FACET_BAD_INPUT, "%s: damaged gzip", path);
-    used += (size_t)got;
-    if (got == 0)
-      break;
-    if (used == room) {
-      FACET_TRY(facet_grow(bytes, room, 2 * room, 1));
-      room *= 2;
-    }
+    bool plain = gzdirect(file); /* zlib passes on what does not begin with gzip's two bytes */
+    FACET_CHECK(!plain || scratch->size + (size_t)got >= 2, FACET_BAD_INPUT, "%s: truncated gzip", path);
+    FACET_CHECK(!plain, FACET_BAD_INPUT, "%s: not a gzip file", path);
+    FACET_TRY(facet_scratch_add(scratch, (size_t)got, room));
   }
-  bool plain = gzdirect(file); /* zlib passes on what does not begin with gzip's two bytes */
-  FACET_CHECK(!plain || used >= 2, FACET_BAD_INPUT, "%s: truncated gzip", path);
-  FACET_CHECK(!plain, FACET_BAD_INPUT, "%s: not a gzip file", path);
-  *count = used;
   return FACET_OK;
 }
 
-facet_status facet_bytes_read(const char *path, uint8_t **bytes, size_t *count)
+/* Takes the open file over. */
+static facet_status gunzip(const char *path, int packed, facet_bytes *scratch)
 {
-  *bytes = NULL;
-  if (!ends_with(path, ".gz"))
-    return facet_read_file(path, bytes, count);
-  gzFile file;
-  FACET_TRY(open_gzip(path, &file));
-  gzbuffer(file, 1 << 18);
-  facet_status status = gunzip(path, file, bytes, count);
-  int closed = gzclose_r(file);
-  if (status == FACET_OK && closed != Z_OK)
+  uint8_t *room = NULL;
+  gzFile file = gzdopen(packed, "rb");
+  if (!file) {
+    close(packed);
+    return FACET_OS;
+  }
+  gzbuffer(file, STEP);
+  facet_status status = (room = facet_allocate(STEP, 1)) ? copy_out(path, file, room, scratch) : FACET_OS;
+  if (gzclose_r(file) != Z_OK && status == FACET_OK)
     status = facet_raise(FACET_BAD_INPUT, "%s: truncated gzip", path);
-  if (status != FACET_OK)
-    facet_free(bytes);
+  facet_free(&room);
   return status;
 }
 
-void facet_part_clear(facet_part *part)
+facet_status facet_bytes_open(const char *path, facet_decoded *decoded, facet_bytes **bytes)
 {
-  facet_free(&part->pixels);
-  facet_free(&part->label);
-}
-
-/* Images published for CIFAR-10-C are N x 32 x 32 x 3. */
-static bool is_channels(int64_t d)
-{
-  return d == 1 || d == 3 || d == 4;
-}
-
-facet_status facet_part_shape(const char *path, int rank, const int64_t *dim, facet_part *part)
-{
-  int64_t size = 1;
-  FACET_CHECK(rank >= 2 && rank <= 4, FACET_BAD_INPUT,
-              "%s: has %d dimensions: N x channel x y x x, N x y x x x channel, N x y x x or N x D are samples", path,
-              rank);
-  for (int i = 0; i < rank; i++) {
-    FACET_CHECK(dim[i] > 0, FACET_BAD_INPUT, "%s: dimension %d is %lld", path, i, (long long)dim[i]);
-    FACET_CHECK(size <= ((int64_t)1 << 40) / dim[i], FACET_BAD_INPUT,
-                "%s: dimension %d is %lld: more numbers than can be held", path, i, (long long)dim[i]);
-    size *= dim[i];
-  }
-  if (part->order == FACET_ORDER_AUTO)
-    part->order = rank == 4 && is_channels(dim[3]) && !is_channels(dim[1]) ? FACET_CHANNELS_LAST : FACET_CHANNELS_FIRST;
-  bool last = rank == 4 && part->order == FACET_CHANNELS_LAST;
-  part->count = dim[0];
-  part->image =
-      (facet_image){rank == 4 ? dim[last ? 3 : 1] : 1, rank >= 3 ? dim[rank - 2 - last] : 1, dim[rank - 1 - last]};
-  return FACET_OK;
-}
-
-facet_status facet_part_arrange(facet_part *part)
-{
-  size_t size = part->is_float ? sizeof(float) : 1, bytes = (size_t)facet_image_inputs(part->image) * size;
-  if (part->order != FACET_CHANNELS_LAST || part->image.channels == 1)
+  int file;
+  size_t size;
+  *bytes = NULL;
+  bool packed = ends_with(path, ".gz");
+  if (packed)
+    FACET_TRY(facet_decoded_take(path, decoded, bytes));
+  if (*bytes)
     return FACET_OK;
-  char *sample;
-  FACET_NEW(sample, bytes);
-  for (int64_t n = 0; n < part->count; n++) {
-    char *at = (char *)part->pixels + (size_t)n * bytes;
-    memcpy(sample, at, bytes);
-    facet_channels_first(part->image, size, sample, at);
+  FACET_TRY(open_regular(path, &file, &size));
+  if (!packed)
+    return bytes_new(path, file, size, bytes);
+  facet_status status = facet_scratch_open(path, bytes);
+  if (status != FACET_OK) {
+    close(file);
+    return status;
   }
-  facet_free(&sample);
-  return FACET_OK;
-}
-
-facet_status facet_part_label(const char *path, int64_t i, int64_t label, facet_part *part)
-{
-  FACET_CHECK(label >= -1 && label <= INT32_MAX, FACET_BAD_INPUT, "%s: label %lld of sample %lld is no class", path,
-              (long long)label, (long long)i);
-  part->label[i] = (int32_t)label;
-  return FACET_OK;
-}
-
-facet_status facet_part_finite(const char *path, const facet_part *part)
-{
-  int64_t inputs = facet_image_inputs(part->image);
-  const float *pixel = part->pixels;
-  for (int64_t i = 0; part->is_float && i < part->count * inputs; i++)
-    FACET_CHECK(isfinite(pixel[i]), FACET_BAD_INPUT, "%s: pixel %lld of sample %lld is %s", path,
-                (long long)(i % inputs), (long long)(i / inputs), isnan(pixel[i]) ? "NaN" : "infinite");
-  return FACET_OK;
+  status = gunzip(path, file, *bytes);
+  if (status != FACET_OK)
+    facet_bytes_close(bytes);
+  else
+    facet_decoded_tell(*bytes, decoded);
+  return status;
 }

@@ -1,36 +1,69 @@
-/* Private to src/data: whole files in memory, gunzipped where their name ends in .gz. */
+/* Private to src/data: files as they are read, anywhere and by need.
+ *
+ * They are read by pread, not mapped: what is mapped counts as memory of every process that looks at it, and a file
+ * that is cut short meanwhile would end the process instead of the read. The system keeps what is read often, once for
+ * all processes of a node. */
 #ifndef FACET_BYTES_H
 #define FACET_BYTES_H
 
 #include "data.h"
 
-/* FACET_NO_INPUT, FACET_IO, FACET_BAD_INPUT "FILE: truncated gzip". Caller frees. */
-facet_status facet_bytes_read(const char *path, uint8_t **bytes, size_t *count);
+/* An open file; one that is compressed as what it says. */
+typedef struct {
+  char *path;
+  int file;
+  size_t size;
+} facet_bytes;
+
+/* A file whose name ends in .gz is decoded into a file without a name, unless `decoded` knows one. FACET_NO_INPUT,
+ * FACET_IO, FACET_BAD_INPUT "FILE: truncated gzip". decoded: may be NULL. Caller closes. */
+facet_status facet_bytes_open(const char *path, facet_decoded *decoded, facet_bytes **bytes);
+/* `count` bytes from `at` on. FACET_IO, also where the file has become shorter. */
+facet_status facet_bytes_take(const facet_bytes *bytes, size_t at, size_t count, void *to);
+void facet_bytes_close(facet_bytes **bytes);
 uint32_t facet_bytes_big32(const uint8_t *at); /* big endian */
 
-/* One file's worth of samples, before files are joined. Arrays are owned. */
-typedef struct {
+/* A file without a name, for what another says. FACET_IO where there is no room. Caller closes. */
+facet_status facet_scratch_open(const char *path, facet_bytes **scratch);
+facet_status facet_scratch_add(facet_bytes *scratch, size_t count, const void *from);
+/* What another process decoded, or NULL; and what this one did, told to others. */
+facet_status facet_decoded_take(const char *path, facet_decoded *decoded, facet_bytes **bytes);
+void facet_decoded_tell(const facet_bytes *bytes, facet_decoded *decoded);
+
+/* Samples of an HDF5 file that stays open: hdf5.c. */
+typedef struct facet_hdf5_set facet_hdf5_set;
+facet_status facet_hdf5_take(const facet_hdf5_set *set, int64_t first, int64_t count, void *to);
+void facet_hdf5_close(facet_hdf5_set **set);
+
+/* One file's worth of samples, before files are joined. What it points to is owned. */
+typedef struct facet_part {
   facet_order order; /* of the pixels as they lie in the file: asked for at first, then known */
-  int64_t count;
+  int64_t count;     /* of labels: how many are wanted at first; 0: any number */
   facet_image image;
   bool is_float;
-  void *pixels;   /* NULL: labels only */
+  facet_decoded *decoded; /* borrowed, while the file is opened */
+  facet_bytes *bytes;     /* NULL: `set`, or labels only */
+  size_t start, stride;   /* of the first sample, and from one to the next, in the file */
+  size_t width;           /* of a number there: 1, 4, or 8, which becomes float32 */
+  facet_hdf5_set *set;
   int32_t *label; /* NULL: pixels only */
 } facet_part;
 
 void facet_part_clear(facet_part *part);
-/* Reads one file of a format: pixels, or labels, or both. */
+/* Opens one file of a format: pixels, or reads labels, or both. */
 typedef facet_status facet_part_reader(const char *path, facet_part *part);
+/* Samples first .. first+count-1, channels first, as bytes or float32. */
+facet_status facet_part_take(const facet_part *part, int64_t first, int64_t count, void *to);
 
 /* Sets count, image and order from the dimensions of an array of samples: N x C x H x W or
  * N x H x W x C as part->order asks, N x H x W, N x D.
  * FACET_BAD_INPUT with the file's name otherwise, or if it could not be held. */
 facet_status facet_part_shape(const char *path, int rank, const int64_t *dim, facet_part *part);
-/* Brings pixels that lie channels last into channels first. */
-facet_status facet_part_arrange(facet_part *part);
-/* FACET_BAD_INPUT if a float pixel is not finite. */
+/* FACET_BAD_INPUT if a float pixel is not finite. Reads all of them. */
 facet_status facet_part_finite(const char *path, const facet_part *part);
 
+/* Makes room for so many labels. FACET_BAD_INPUT if another number is wanted: before memory is asked for. */
+facet_status facet_part_labels(const char *path, int64_t count, facet_part *part);
 /* Stores the label of sample i. FACET_BAD_INPUT unless it is -1 or more and fits 32 bits. */
 facet_status facet_part_label(const char *path, int64_t i, int64_t label, facet_part *part);
 

@@ -11,14 +11,41 @@ typedef struct {
   char images[65], labels[65];
 } facet_data_digest;
 
+struct facet_part;
+
 struct facet_dataset {
   int64_t count; /* samples N */
   facet_image image;
-  bool is_float;  /* pixels are float32 instead of uint8 */
-  void *pixels;   /* N x channel x y x x */
+  bool is_float;           /* pixels are float32 instead of uint8 */
+  const void *pixels;      /* N x channel x y x x, borrowed; NULL: they are read from the files when asked for */
+  struct facet_part *part; /* the files, open */
+  int parts;
   int32_t *label; /* N; -1 where there is none */
   facet_data_digest digest;
 };
+
+/* Samples first .. first+count-1 as they are kept, bytes or float32. */
+facet_status facet_dataset_take(const facet_dataset *dataset, int64_t first, int64_t count, void *to);
+
+/* ---- what is decoded once for all processes of a node ---- */
+
+enum { FACET_MOST_DECODED = 64 }; /* further files are decoded by each process for itself */
+
+/* A file without a name that a process holds open, as number `file`. */
+typedef struct {
+  int64_t process, file, device, inode;
+} facet_decoded_file;
+
+/* Of gzip, and of HDF5 whose numbers are compressed; in the order in which a data set opens them. */
+typedef struct {
+  bool shared; /* they are another process's, which has also looked whether all pixels are finite; false: to be told */
+  int64_t count, next;
+  facet_decoded_file item[FACET_MOST_DECODED];
+} facet_decoded;
+
+/* As facet_dataset_open. The process that told of them keeps its data set until the others have opened theirs. */
+facet_status facet_dataset_open_decoded(const facet_data_source *source, facet_decoded *decoded,
+                                        facet_dataset **dataset);
 
 /* The images' digest is that of the digests of so many pieces, which may be shared out. */
 int64_t facet_dataset_pieces(const facet_dataset *dataset);

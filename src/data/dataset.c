@@ -1,5 +1,5 @@
-/* A data set: parts from its files, joined, cut to the count that the study asks for; and the table of formats.  To add
- * one, write its reader in a file of its own, and its row. */
+/* A data set: parts from its files, one after the other, cut to the count that the study asks for; and the table of
+ * formats.  To add one, write its reader in a file of its own, and its row.  Labels are in memory, pixels are not. */
 #include <string.h>
 
 #include "bytes.h"
@@ -67,37 +67,21 @@ static facet_status same_size(const char *path, const facet_dataset *d, const fa
   return FACET_OK;
 }
 
-/* The first file's samples: the data set takes its arrays over. */
-static facet_status take(facet_part *part, facet_dataset *d)
-{
-  if (!part->label) {
-    FACET_NEW(part->label, part->count);
-    for (int64_t i = 0; i < part->count; i++)
-      part->label[i] = -1;
-  }
-  *d = (facet_dataset){.count = part->count,
-                       .image = part->image,
-                       .is_float = part->is_float,
-                       .pixels = part->pixels,
-                       .label = part->label};
-  part->pixels = NULL;
-  part->label = NULL;
-  return FACET_OK;
-}
-
-/* Adds one file's samples to the end. */
+/* Adds one file's samples to the end; the data set takes them over. */
 static facet_status append(const char *path, facet_part *part, facet_dataset *d)
 {
-  if (d->count == 0)
-    return take(part, d);
+  if (d->parts == 0)
+    *d = (facet_dataset){.image = part->image, .is_float = part->is_float};
   FACET_TRY(same_size(path, d, part));
-  size_t size = (size_t)facet_image_inputs(d->image) * (d->is_float ? sizeof(float) : 1);
   size_t old = (size_t)d->count, count = old + (size_t)part->count;
-  FACET_TRY(facet_grow(&d->pixels, old, count, size));
   FACET_TRY(facet_grow(&d->label, old, count, sizeof *d->label));
-  memcpy((char *)d->pixels + old * size, part->pixels, (size_t)part->count * size);
   for (size_t i = 0; i < (size_t)part->count; i++)
     d->label[old + i] = part->label ? part->label[i] : -1;
+  FACET_TRY(facet_grow(&d->part, (size_t)d->parts, (size_t)d->parts + 1, sizeof *d->part));
+  facet_free(&part->label);
+  part->decoded = NULL;
+  d->part[d->parts++] = *part;
+  *part = (facet_part){.count = 0};
   d->count = (int64_t)count;
   return FACET_OK;
 }
@@ -105,37 +89,31 @@ static facet_status append(const char *path, facet_part *part, facet_dataset *d)
 /* Gives the samples of images' file i their labels, if there are any. */
 static facet_status read_labels(const facet_data_source *s, int i, facet_part *samples)
 {
-  facet_part labels = {0};
+  facet_part labels = {.count = samples->count};
   facet_part_reader *reader = s->labels ? formats[s->format].labels : formats[s->format].beside;
-  const char *file = s->labels ? s->labels[i] : s->images[i];
-  facet_status status;
-  FACET_GO(done, status, reader ? reader(file, &labels) : FACET_OK);
-  FACET_CHECK_GO(done, status, !labels.label || labels.count == samples->count, FACET_BAD_INPUT,
-                 "%s: %lld labels for the %lld samples of %s", file, (long long)labels.count, (long long)samples->count,
-                 s->images[i]);
-  if (labels.label) {
+  facet_status status = reader ? reader(s->labels ? s->labels[i] : s->images[i], &labels) : FACET_OK;
+  if (status == FACET_OK && labels.label) {
     samples->label = labels.label;
     labels.label = NULL;
   }
-done:
   facet_part_clear(&labels);
   return status;
 }
 
-static facet_status read_file(const facet_data_source *s, int i, facet_dataset *d)
+static facet_status read_file(const facet_data_source *s, int i, facet_decoded *decoded, facet_dataset *d)
 {
-  facet_part samples = {.order = s->order};
-  facet_status status;
-  FACET_GO(done, status, formats[s->format].pixels(s->images[i], &samples));
-  FACET_GO(done, status, facet_part_arrange(&samples));
-  FACET_GO(done, status, read_labels(s, i, &samples));
-  status = append(s->images[i], &samples, d);
-done:
+  facet_part samples = {.order = s->order, .decoded = decoded};
+  facet_status status = formats[s->format].pixels(s->images[i], &samples);
+  if (status == FACET_OK)
+    status = read_labels(s, i, &samples);
+  if (status == FACET_OK)
+    status = append(s->images[i], &samples, d);
   facet_part_clear(&samples);
   return status;
 }
 
-facet_status facet_dataset_open(const facet_data_source *source, facet_dataset **dataset)
+facet_status facet_dataset_open_decoded(const facet_data_source *source, facet_decoded *decoded,
+                                        facet_dataset **dataset)
 {
   facet_dataset *d;
   facet_status status = FACET_OK;
@@ -145,7 +123,7 @@ facet_status facet_dataset_open(const facet_data_source *source, facet_dataset *
   FACET_CHECK(is_format(source->format), FACET_BAD_INPUT, "a data set without format");
   FACET_NEW(d, 1);
   for (int i = 0; i < source->files; i++)
-    FACET_GO(failed, status, read_file(source, i, d));
+    FACET_GO(failed, status, read_file(source, i, decoded, d));
   FACET_CHECK_GO(failed, status, source->count <= d->count, FACET_BAD_INPUT,
                  "%s: count is %lld but there are %lld samples", source->images[0], (long long)source->count,
                  (long long)d->count);
@@ -158,12 +136,18 @@ failed:
   return status;
 }
 
+facet_status facet_dataset_open(const facet_data_source *source, facet_dataset **dataset)
+{
+  return facet_dataset_open_decoded(source, NULL, dataset);
+}
+
 void facet_dataset_destroy(facet_dataset **dataset)
 {
-  if (*dataset) {
-    facet_free(&(*dataset)->pixels);
-    facet_free(&(*dataset)->label);
-  }
+  facet_dataset *d = *dataset;
+  for (int i = 0; d && i < d->parts; i++)
+    facet_part_clear(&d->part[i]);
+  if (d)
+    FACET_FREE(&d->part, &d->label);
   facet_free(dataset);
 }
 
@@ -176,16 +160,38 @@ facet_status facet_dataset_check_labels(const facet_dataset *d, const char *file
   return FACET_OK;
 }
 
-void facet_dataset_pixels(const facet_dataset *d, int64_t first, int64_t count, float *pixels)
+facet_status facet_dataset_take(const facet_dataset *d, int64_t first, int64_t count, void *to)
 {
-  int64_t size = facet_image_inputs(d->image);
-  if (d->is_float) {
-    memcpy(pixels, (const float *)d->pixels + first * size, (size_t)(count * size) * sizeof *pixels);
-    return;
+  size_t bytes = (size_t)facet_image_inputs(d->image) * (d->is_float ? sizeof(float) : 1);
+  char *at = to;
+  if (d->pixels) {
+    memcpy(to, (const char *)d->pixels + (size_t)first * bytes, (size_t)count * bytes);
+    return FACET_OK;
   }
-  const uint8_t *from = (const uint8_t *)d->pixels + first * size;
-  for (int64_t i = 0; i < count * size; i++)
-    pixels[i] = from[i];
+  for (int i = 0; i < d->parts && count > 0; first -= d->part[i++].count) {
+    int64_t there = d->part[i].count - first;
+    if (there <= 0)
+      continue;
+    there = there < count ? there : count;
+    FACET_TRY(facet_part_take(&d->part[i], first, there, at));
+    at += (size_t)there * bytes;
+    first += there;
+    count -= there;
+  }
+  return FACET_OK;
+}
+
+/* Bytes are read into the end of where the floats go: the float of a byte never reaches one that is still to come. */
+facet_status facet_dataset_pixels(const facet_dataset *d, int64_t first, int64_t count, float *pixels)
+{
+  int64_t numbers = count * facet_image_inputs(d->image);
+  if (d->is_float)
+    return facet_dataset_take(d, first, count, pixels);
+  uint8_t *bytes = (uint8_t *)(pixels + numbers) - numbers;
+  FACET_TRY(facet_dataset_take(d, first, count, bytes));
+  for (int64_t i = 0; i < numbers; i++)
+    pixels[i] = bytes[i];
+  return FACET_OK;
 }
 
 int64_t facet_dataset_count(const facet_dataset *dataset)

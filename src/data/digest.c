@@ -1,4 +1,4 @@
-/* What tells a data set from another: SHA-256 of its pixels as they lie in memory, and of its labels.  The pixels are
+/* What tells a data set from another: SHA-256 of its pixels, channels first, and of its labels.  The pixels are
  * taken piece by piece, so that whoever shares the data can share the work. */
 #include <string.h>
 
@@ -16,10 +16,18 @@ int64_t facet_dataset_pieces(const facet_dataset *d)
   return (int64_t)((pixel_bytes(d) + PIECE - 1) / PIECE);
 }
 
+/* The samples that a piece touches are read whole; of the first and the last it may be a part. */
 facet_status facet_dataset_digest_piece(const facet_dataset *d, int64_t piece, char hex[65])
 {
-  size_t first = (size_t)piece * PIECE, left = pixel_bytes(d) - first;
-  return facet_sha256_bytes((const char *)d->pixels + first, left < PIECE ? left : PIECE, hex);
+  size_t begin = (size_t)piece * PIECE, left = pixel_bytes(d) - begin, bytes = left < PIECE ? left : PIECE;
+  size_t sample = pixel_bytes(d) / (size_t)d->count, first = begin / sample, end = (begin + bytes - 1) / sample + 1;
+  char *room;
+  FACET_NEW(room, (end - first) * sample);
+  facet_status status = facet_dataset_take(d, (int64_t)first, (int64_t)(end - first), room);
+  if (status == FACET_OK)
+    status = facet_sha256_bytes(room + (begin - first * sample), bytes, hex);
+  facet_free(&room);
+  return status;
 }
 
 facet_status facet_dataset_digest_join(const facet_dataset *d, const char *pieces, facet_data_digest *digest)

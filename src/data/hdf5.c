@@ -1,4 +1,7 @@
-/* HDF5: images and labels as datasets, "file.h5:/path" or by default /images and /labels. */
+/* HDF5: images and labels as datasets, "file.h5:/path" or by default /images and /labels.
+ *
+ * Images are read by hyperslab, and the file stays open. Where they are compressed they are decoded first, a row of
+ * chunks at a time, because samples that are asked for one by one, in any order, would each decode a chunk. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,7 +11,9 @@
 
 static const char IMAGES[] = "/images", LABELS[] = "/labels";
 
-enum { MOST_COMPRESSED = 1 << 15 }; /* bytes out of one: of deflate 1032, of zstd 2^15 */
+/* MOST_COMPRESSED: bytes out of one: of deflate 1032, of zstd 2^15. AT_ONCE: bytes that are decoded, unless a sample is
+ * more. */
+enum { MOST_COMPRESSED = 1 << 15, AT_ONCE = 64 << 20, LONGEST_NAME = 1024 };
 
 typedef struct {
   hid_t file, set, space;
@@ -73,8 +78,7 @@ static hsize_t bytes_held(const source *s)
 {
   hid_t list = H5Dget_create_plist(s->set);
   hsize_t held = H5Dget_storage_size(s->set), file = 0;
-  bool elsewhere = H5Pget_external_count(list) > 0;
-  if (!elsewhere && H5Fget_filesize(s->file, &file) >= 0 && held > file)
+  if (H5Fget_filesize(s->file, &file) >= 0 && held > file)
     held = file;
   if (H5Pget_nfilters(list) > 0)
     held *= MOST_COMPRESSED;
@@ -84,9 +88,69 @@ static hsize_t bytes_held(const source *s)
   return held;
 }
 
+/* One source of a virtual dataset: it must be there, for HDF5 reads zeros where it is not, and in the folder. */
+static facet_status check_source(const char *path, const source *s, const char *file, const char *set)
+{
+  bool outside = file[0] == '/' || strcmp(file, "..") == 0 || strncmp(file, "../", 3) == 0 || strstr(file, "/../");
+  FACET_CHECK(!outside, FACET_BAD_INPUT, "%s: its numbers lie in %s, outside its own folder", path, file);
+  char name[LONGEST_NAME];
+  char *beside = NULL;
+  hid_t other = s->file;
+  if (strcmp(file, ".") != 0) {
+    FACET_CHECK(H5Fget_name(s->file, name, sizeof name) > 0, FACET_BAD_INPUT, "%s: its name is too long", path);
+    if (!(beside = facet_path_beside(name, file)))
+      return FACET_OS;
+    other = H5Fopen(beside, H5F_ACC_RDONLY, H5P_DEFAULT);
+  }
+  hid_t found = other >= 0 ? H5Dopen2(other, set, H5P_DEFAULT) : -1;
+  hid_t list = found >= 0 ? H5Dget_create_plist(found) : -1;
+  bool own = list >= 0 && H5Pget_layout(list) != H5D_VIRTUAL && H5Pget_external_count(list) == 0;
+  if (list >= 0)
+    H5Pclose(list);
+  if (found >= 0)
+    H5Dclose(found);
+  if (beside && other >= 0)
+    H5Fclose(other);
+  facet_free(&beside);
+  FACET_CHECK(own, FACET_BAD_INPUT, "%s: its numbers lie in %s, dataset %s, which %s", path, file, set,
+              found < 0 ? "cannot be read" : "does not hold them either");
+  return FACET_OK;
+}
+
+static facet_status check_mapping(const char *path, const source *s, hid_t list, size_t i)
+{
+  char file[LONGEST_NAME], set[LONGEST_NAME];
+  ssize_t a = H5Pget_virtual_filename(list, i, file, sizeof file),
+          b = H5Pget_virtual_dsetname(list, i, set, sizeof set);
+  FACET_CHECK(a >= 0 && b >= 0 && a < LONGEST_NAME && b < LONGEST_NAME, FACET_BAD_INPUT,
+              "%s: where its numbers lie is damaged", path);
+  return check_source(path, s, file, set);
+}
+
+/* FACET_BAD_INPUT where numbers lie in other files, unless those are there and beside this one. */
+static facet_status check_elsewhere(const char *path, const source *s)
+{
+  hid_t list = H5Dget_create_plist(s->set);
+  size_t sources = 0;
+  facet_status status = FACET_OK;
+  FACET_CHECK(list >= 0, FACET_BAD_INPUT, "%s: its dataset is damaged", path);
+  if (H5Pget_external_count(list) > 0)
+    status = facet_raise(FACET_BAD_INPUT,
+                         "%s: its numbers lie in other files (external storage): h5repack brings them "
+                         "into one",
+                         path);
+  else if (H5Pget_layout(list) == H5D_VIRTUAL && H5Pget_virtual_count(list, &sources) < 0)
+    status = facet_raise(FACET_BAD_INPUT, "%s: where its numbers lie is damaged", path);
+  for (size_t i = 0; i < sources && status == FACET_OK; i++)
+    status = check_mapping(path, s, list, i);
+  H5Pclose(list);
+  return status;
+}
+
 /* FACET_BAD_INPUT if the dimensions say more than the file can hold. To be asked before memory is. */
 static facet_status check_held(const char *path, const source *s)
 {
+  FACET_TRY(check_elsewhere(path, s));
   hsize_t held = bytes_held(s), left = held / s->width;
   for (int i = 0; i < s->rank; i++) {
     FACET_CHECK(s->dim[i] > 0, FACET_BAD_INPUT, "%s: dimension %d is %lld", path, i, (long long)s->dim[i]);
@@ -97,27 +161,121 @@ static facet_status check_held(const char *path, const source *s)
   return FACET_OK;
 }
 
+/* ---- images ---- */
+
+struct facet_hdf5_set {
+  char *path;
+  source from;
+  bool is_float;
+};
+
+static facet_status take(const facet_hdf5_set *set, int64_t first, int64_t count, void *to)
+{
+  const source *s = &set->from;
+  hsize_t start[4] = {(hsize_t)first}, size[4] = {(hsize_t)count};
+  for (int i = 1; i < s->rank; i++)
+    size[i] = (hsize_t)s->dim[i];
+  hid_t there = H5Scopy(s->space), here = H5Screate_simple(s->rank, size, NULL);
+  bool read = there >= 0 && here >= 0 && H5Sselect_hyperslab(there, H5S_SELECT_SET, start, NULL, size, NULL) >= 0 &&
+              H5Dread(s->set, set->is_float ? H5T_NATIVE_FLOAT : H5T_NATIVE_UINT8, here, there, H5P_DEFAULT, to) >= 0;
+  if (there >= 0)
+    H5Sclose(there);
+  if (here >= 0)
+    H5Sclose(here);
+  FACET_CHECK(read, FACET_BAD_INPUT, "%s: cannot be read: truncated or damaged", set->path);
+  return FACET_OK;
+}
+
+facet_status facet_hdf5_take(const facet_hdf5_set *set, int64_t first, int64_t count, void *to)
+{
+  facet_status status;
+  FACET_WITH_HDF5(status, take(set, first, count, to));
+  return status;
+}
+
+static facet_status close_set(const facet_hdf5_set *set)
+{
+  source from = set->from;
+  source_close(&from);
+  return FACET_OK;
+}
+
+void facet_hdf5_close(facet_hdf5_set **set)
+{
+  facet_status closed;
+  if (*set) {
+    FACET_WITH_HDF5(closed, close_set(*set));
+    (void)closed;
+    facet_free(&(*set)->path);
+  }
+  facet_free(set);
+}
+
+/* Samples of a row of chunks, of which no more than AT_ONCE; 0: they are not compressed. */
+static int64_t samples_at_once(const source *s, size_t sample)
+{
+  hsize_t chunk[4] = {0};
+  hid_t list = H5Dget_create_plist(s->set);
+  bool packed = list >= 0 && H5Pget_nfilters(list) > 0 && H5Pget_layout(list) == H5D_CHUNKED &&
+                H5Pget_chunk(list, s->rank, chunk) == s->rank;
+  if (list >= 0)
+    H5Pclose(list);
+  int64_t most = (int64_t)(AT_ONCE / sample), row = packed ? (int64_t)chunk[0] : 0;
+  return row <= most ? row : most > 0 ? most : 1;
+}
+
+static facet_status decode(const facet_hdf5_set *set, int64_t step, size_t sample, int64_t count, facet_bytes *scratch)
+{
+  char *room;
+  facet_status status = FACET_OK;
+  FACET_NEW(room, (size_t)step * sample);
+  for (int64_t first = 0; first < count && status == FACET_OK; first += step) {
+    int64_t n = count - first < step ? count - first : step;
+    status = take(set, first, n, room);
+    if (status == FACET_OK)
+      status = facet_scratch_add(scratch, (size_t)n * sample, room);
+  }
+  facet_free(&room);
+  return status;
+}
+
+/* Leaves the part as it is where the numbers are not compressed. */
+static facet_status decode_part(const char *path, facet_part *part)
+{
+  size_t width = part->is_float ? sizeof(float) : 1, sample = (size_t)facet_image_inputs(part->image) * width;
+  int64_t step = samples_at_once(&part->set->from, sample);
+  if (step == 0)
+    return FACET_OK;
+  part->stride = sample;
+  part->width = width;
+  FACET_TRY(facet_decoded_take(path, part->decoded, &part->bytes));
+  if (!part->bytes) {
+    FACET_TRY(facet_scratch_open(path, &part->bytes));
+    FACET_TRY(decode(part->set, step < part->count ? step : part->count, sample, part->count, part->bytes));
+    facet_decoded_tell(part->bytes, part->decoded);
+  }
+  (void)close_set(part->set);
+  FACET_FREE(&part->set->path, &part->set);
+  return FACET_OK;
+}
+
 static facet_status pixels(const char *path, facet_part *part)
 {
   source s;
   FACET_TRY(source_open(path, IMAGES, &s));
-  facet_status status;
-  bool bytes = s.is_unsigned && s.width == 1;
-  hid_t type = bytes ? H5T_NATIVE_UINT8 : H5T_NATIVE_FLOAT;
-  part->is_float = !bytes;
-  FACET_GO(done, status, facet_part_shape(path, s.rank, s.dim, part));
-  FACET_CHECK_GO(done, status, s.class == H5T_INTEGER || s.class == H5T_FLOAT, FACET_BAD_INPUT,
-                 "%s: pixels must be integers or real numbers", path);
-  FACET_GO(done, status, check_held(path, &s));
-  size_t size = (size_t)(part->count * facet_image_inputs(part->image));
-  part->pixels = facet_allocate(size, bytes ? 1 : sizeof(float));
-  FACET_GO(done, status, part->pixels ? FACET_OK : FACET_OS);
-  FACET_CHECK_GO(done, status, H5Dread(s.set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, part->pixels) >= 0, FACET_BAD_INPUT,
-                 "%s: cannot be read: truncated or damaged", path);
-  status = facet_part_finite(path, part);
-done:
-  source_close(&s);
-  return status;
+  if (!(part->set = facet_allocate(1, sizeof *part->set))) {
+    source_close(&s);
+    return FACET_OS;
+  }
+  *part->set = (facet_hdf5_set){.path = facet_copy_text(path), .from = s};
+  if (!part->set->path)
+    return FACET_OS;
+  part->is_float = part->set->is_float = !(s.is_unsigned && s.width == 1);
+  FACET_TRY(facet_part_shape(path, s.rank, s.dim, part));
+  FACET_CHECK(s.class == H5T_INTEGER || s.class == H5T_FLOAT, FACET_BAD_INPUT,
+              "%s: pixels must be integers or real numbers", path);
+  FACET_TRY(check_held(path, &s));
+  return decode_part(path, part);
 }
 
 static facet_status read_labels(const char *path, const source *s, facet_part *part)
@@ -131,14 +289,12 @@ static facet_status read_labels(const char *path, const source *s, facet_part *p
       path, (long long)s->dim[0], (long long)s->dim[1]);
   FACET_CHECK(s->class == H5T_INTEGER && s->rank == 1, FACET_BAD_INPUT, "%s: labels must be a list of integers", path);
   FACET_TRY(check_held(path, s));
+  FACET_TRY(facet_part_labels(path, s->dim[0], part));
   FACET_NEW(wide, s->dim[0]);
-  FACET_NEW_GO(done, status, part->label, s->dim[0]);
-  part->count = s->dim[0];
   if (H5Dread(s->set, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, wide) < 0)
     status = facet_raise(FACET_BAD_INPUT, "%s: cannot be read: truncated or damaged", path);
   for (int64_t i = 0; status == FACET_OK && i < part->count; i++)
     status = facet_part_label(path, i, wide[i], part);
-done:
   facet_free(&wide);
   return status;
 }
@@ -173,7 +329,7 @@ facet_status facet_hdf5_pixels(const char *path, facet_part *part)
 {
   facet_status status;
   FACET_WITH_HDF5(status, pixels(path, part));
-  return status;
+  return status == FACET_OK ? facet_part_finite(path, part) : status;
 }
 
 facet_status facet_hdf5_labels(const char *path, facet_part *part)

@@ -1,77 +1,75 @@
 /* IDX, the format of MNIST: a magic number (type, rank), big-endian dimensions, bytes. */
-#include <string.h>
-
 #include "bytes.h"
 
-/* A whole file, and what its header says. */
+enum { MOST = 4, AT_ONCE = 4096 }; /* dimensions; bytes */
+
+/* What the header says. */
 typedef struct {
-  uint8_t *bytes;
-  size_t count;
   int rank;
-  int64_t dim[4];
-  const uint8_t *data; /* of them, the numbers */
-  size_t size;         /* how many */
+  int64_t dim[MOST];
+  size_t start, size; /* where the numbers begin, and how many there are */
 } idx;
 
 /* least, most: how many dimensions there may be. */
-static facet_status parse(const char *path, int least, int most, idx *f)
+static facet_status read_header(const char *path, const facet_bytes *f, int least, int most, idx *h)
 {
-  const uint8_t *bytes = f->bytes;
-  FACET_CHECK(f->count >= 4, FACET_BAD_INPUT, "%s: truncated: %zu bytes", path, f->count);
+  uint8_t bytes[4 + 4 * MOST];
+  *h = (idx){0};
+  FACET_CHECK(f->size >= 4, FACET_BAD_INPUT, "%s: truncated: %zu bytes", path, f->size);
+  FACET_TRY(facet_bytes_take(f, 0, f->size < sizeof bytes ? f->size : sizeof bytes, bytes));
   FACET_CHECK(bytes[0] == 0 && bytes[1] == 0 && bytes[2] == 8, FACET_BAD_INPUT,
               "%s: wrong magic %02x%02x%02x%02x: not an IDX file of bytes", path, bytes[0], bytes[1], bytes[2],
               bytes[3]);
-  f->rank = bytes[3];
-  FACET_CHECK(f->rank >= least && f->rank <= most, FACET_BAD_INPUT,
-              "%s: wrong magic %08x: an IDX file with %d dimensions", path, facet_bytes_big32(bytes), f->rank);
-  size_t start = 4 + 4 * (size_t)f->rank;
-  FACET_CHECK(f->count >= start, FACET_BAD_INPUT, "%s: truncated: %zu bytes", path, f->count);
-  f->size = 1;
-  for (int i = 0; i < f->rank; i++) {
-    f->dim[i] = facet_bytes_big32(bytes + 4 + 4 * i);
-    FACET_CHECK(f->dim[i] > 0, FACET_BAD_INPUT, "%s: dimension %d is 0", path, i);
-    FACET_CHECK(f->size <= f->count / (size_t)f->dim[i], FACET_BAD_INPUT,
-                "%s: truncated: its header says more than %zu bytes", path, f->count);
-    f->size *= (size_t)f->dim[i];
+  h->rank = bytes[3];
+  FACET_CHECK(h->rank >= least && h->rank <= most, FACET_BAD_INPUT,
+              "%s: wrong magic %08x: an IDX file with %d dimensions", path, facet_bytes_big32(bytes), h->rank);
+  h->start = 4 + 4 * (size_t)h->rank;
+  FACET_CHECK(f->size >= h->start, FACET_BAD_INPUT, "%s: truncated: %zu bytes", path, f->size);
+  h->size = 1;
+  for (int i = 0; i < h->rank; i++) {
+    h->dim[i] = facet_bytes_big32(bytes + 4 + 4 * i);
+    FACET_CHECK(h->dim[i] > 0, FACET_BAD_INPUT, "%s: dimension %d is 0", path, i);
+    FACET_CHECK(h->size <= f->size / (size_t)h->dim[i], FACET_BAD_INPUT,
+                "%s: truncated: its header says more than %zu bytes", path, f->size);
+    h->size *= (size_t)h->dim[i];
   }
-  f->data = bytes + start;
-  FACET_CHECK(f->count - start == f->size, FACET_BAD_INPUT, "%s: %s: holds %zu bytes but its header says %zu", path,
-              f->count < f->size + start ? "truncated" : "too long", f->count - start, f->size);
+  FACET_CHECK(f->size - h->start == h->size, FACET_BAD_INPUT, "%s: %s: holds %zu bytes but its header says %zu", path,
+              f->size < h->size + h->start ? "truncated" : "too long", f->size - h->start, h->size);
   return FACET_OK;
-}
-
-/* Caller frees f->bytes in any case. */
-static facet_status read_idx(const char *path, int least, int most, idx *f)
-{
-  *f = (idx){0};
-  FACET_TRY(facet_bytes_read(path, &f->bytes, &f->count));
-  return parse(path, least, most, f);
 }
 
 facet_status facet_idx_pixels(const char *path, facet_part *part)
 {
-  idx f;
-  uint8_t *pixels;
-  facet_status status;
-  FACET_GO(done, status, read_idx(path, 2, 4, &f));
-  FACET_GO(done, status, facet_part_shape(path, f.rank, f.dim, part));
-  FACET_NEW_GO(done, status, pixels, f.size);
-  part->pixels = memcpy(pixels, f.data, f.size);
-done:
-  facet_free(&f.bytes);
-  return status;
+  idx h;
+  FACET_TRY(facet_bytes_open(path, part->decoded, &part->bytes));
+  FACET_TRY(read_header(path, part->bytes, 2, MOST, &h));
+  FACET_TRY(facet_part_shape(path, h.rank, h.dim, part));
+  part->start = h.start;
+  part->stride = (size_t)facet_image_inputs(part->image);
+  part->width = 1;
+  return FACET_OK;
+}
+
+static facet_status read_labels(const char *path, const facet_bytes *f, facet_part *part)
+{
+  idx h;
+  uint8_t room[AT_ONCE];
+  FACET_TRY(read_header(path, f, 1, 1, &h));
+  FACET_TRY(facet_part_labels(path, h.dim[0], part));
+  for (size_t i = 0, count; i < h.size; i += count) {
+    count = h.size - i < sizeof room ? h.size - i : sizeof room;
+    FACET_TRY(facet_bytes_take(f, h.start + i, count, room));
+    for (size_t j = 0; j < count; j++)
+      part->label[i + j] = room[j];
+  }
+  return FACET_OK;
 }
 
 facet_status facet_idx_labels(const char *path, facet_part *part)
 {
-  idx f;
-  facet_status status;
-  FACET_GO(done, status, read_idx(path, 1, 1, &f));
-  FACET_NEW_GO(done, status, part->label, f.size);
-  part->count = f.dim[0];
-  for (int64_t i = 0; i < part->count; i++)
-    part->label[i] = f.data[i];
-done:
-  facet_free(&f.bytes);
+  facet_bytes *f;
+  FACET_TRY(facet_bytes_open(path, NULL, &f));
+  facet_status status = read_labels(path, f, part);
+  facet_bytes_close(&f);
   return status;
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONGEST_HEADER = 1 << 20 };
+enum { LONGEST_HEADER = 1 << 20, AT_ONCE = 4096 }; /* bytes */
 
 /* The value of 'key' in the header's dictionary. */
 static const char *entry(const char *header, const char *key)
@@ -73,37 +73,48 @@ static facet_status parse_header(const char *path, const char *header, facet_npy
   return parse_shape(path, shape, a);
 }
 
-/* The header's text, and where the numbers start. Caller frees. */
-static facet_status take_header(const char *path, facet_npy *a, char **header)
+/* What precedes the header: a magic string, the version, the header's length. */
+static facet_status read_prefix(const char *path, facet_npy *a, size_t *length)
 {
   static const char magic[] = "\x93NUMPY";
-  size_t same = a->count < 6 ? a->count : 6;
-  FACET_CHECK(a->count < 4 || memcmp(a->bytes, "PK\3\4", 4) != 0, FACET_BAD_INPUT,
+  uint8_t bytes[12];
+  size_t size = a->bytes->size, there = size < sizeof bytes ? size : sizeof bytes, same = size < 6 ? size : 6;
+  FACET_TRY(facet_bytes_take(a->bytes, 0, there, bytes));
+  FACET_CHECK(size < 4 || memcmp(bytes, "PK\3\4", 4) != 0, FACET_BAD_INPUT,
               "%s: is an .npz archive of arrays: save each by itself as .npy (numpy.save)", path);
-  FACET_CHECK(memcmp(a->bytes, magic, same) == 0, FACET_BAD_INPUT, "%s: wrong magic: not a .npy file", path);
-  FACET_CHECK(a->count >= 8, FACET_BAD_INPUT, "%s: truncated: %zu bytes", path, a->count);
-  FACET_CHECK(a->bytes[6] >= 1 && a->bytes[6] <= 3, FACET_BAD_INPUT, "%s: version %d of .npy is not supported", path,
-              a->bytes[6]);
-  size_t wide = a->bytes[6] == 1 ? 2 : 4, start = 8 + wide, length = 0;
-  FACET_CHECK(a->count >= start, FACET_BAD_INPUT, "%s: truncated: %zu bytes", path, a->count);
+  FACET_CHECK(memcmp(bytes, magic, same) == 0, FACET_BAD_INPUT, "%s: wrong magic: not a .npy file", path);
+  FACET_CHECK(size >= 8, FACET_BAD_INPUT, "%s: truncated: %zu bytes", path, size);
+  FACET_CHECK(bytes[6] >= 1 && bytes[6] <= 3, FACET_BAD_INPUT, "%s: version %d of .npy is not supported", path,
+              bytes[6]);
+  size_t wide = bytes[6] == 1 ? 2 : 4;
+  a->start = 8 + wide;
+  FACET_CHECK(size >= a->start, FACET_BAD_INPUT, "%s: truncated: %zu bytes", path, size);
+  *length = 0;
   for (size_t i = 0; i < wide; i++)
-    length |= (size_t)a->bytes[8 + i] << (8 * i);
-  FACET_CHECK(length <= a->count - start, FACET_BAD_INPUT, "%s: truncated: its header alone says %zu bytes", path,
-              length);
-  FACET_CHECK(length <= LONGEST_HEADER, FACET_BAD_INPUT, "%s: damaged .npy header: %zu bytes", path, length);
-  a->data = a->bytes + start + length;
-  a->left = a->count - start - length;
-  *header = facet_format("%.*s", (int)length, (const char *)a->bytes + start);
-  return *header ? FACET_OK : FACET_OS;
+    *length |= (size_t)bytes[8 + i] << (8 * i);
+  FACET_CHECK(*length <= size - a->start, FACET_BAD_INPUT, "%s: truncated: its header alone says %zu bytes", path,
+              *length);
+  FACET_CHECK(*length <= LONGEST_HEADER, FACET_BAD_INPUT, "%s: damaged .npy header: %zu bytes", path, *length);
+  return FACET_OK;
 }
 
-facet_status facet_npy_parse(const char *path, facet_npy *a)
+static facet_status read_header(const char *path, facet_npy *a)
 {
   char *header;
-  FACET_TRY(take_header(path, a, &header));
-  facet_status status = parse_header(path, header, a);
+  size_t length;
+  FACET_TRY(read_prefix(path, a, &length));
+  FACET_NEW(header, length + 1);
+  facet_status status = facet_bytes_take(a->bytes, a->start, length, header);
+  if (status == FACET_OK)
+    status = parse_header(path, header, a);
   facet_free(&header);
-  FACET_TRY(status);
+  a->start += length;
+  a->left = a->bytes->size - a->start;
+  return status;
+}
+
+static facet_status check_size(const char *path, const facet_npy *a)
+{
   size_t size = (size_t)a->width;
   for (int i = 0; i < a->rank; i++) {
     FACET_CHECK(a->dim[i] > 0, FACET_BAD_INPUT, "%s: dimension %d is %lld", path, i, (long long)a->dim[i]);
@@ -116,81 +127,71 @@ facet_status facet_npy_parse(const char *path, facet_npy *a)
   return FACET_OK;
 }
 
-static facet_status array_read(const char *path, facet_npy *a)
+facet_status facet_npy_open(const char *path, facet_decoded *decoded, facet_npy *a)
 {
   *a = (facet_npy){0};
-  FACET_TRY(facet_bytes_read(path, &a->bytes, &a->count));
-  facet_status status = facet_npy_parse(path, a);
+  FACET_TRY(facet_bytes_open(path, decoded, &a->bytes));
+  facet_status status = read_header(path, a);
+  if (status == FACET_OK)
+    status = check_size(path, a);
   if (status != FACET_OK)
-    facet_free(&a->bytes);
+    facet_bytes_close(&a->bytes);
   return status;
 }
 
-static double real_at(const facet_npy *a, int64_t i)
-{
-  double value;
-  memcpy(&value, a->data + 8 * i, sizeof value);
-  return value;
-}
-
 /* Unsigned numbers beyond int64 become its largest. */
-static int64_t integer_at(const facet_npy *a, int64_t i)
+static int64_t integer_at(const facet_npy *a, const uint8_t *at)
 {
   uint64_t bits = 0;
-  memcpy(&bits, a->data + a->width * i, (size_t)a->width);
+  memcpy(&bits, at, (size_t)a->width);
   if (a->kind == 'i' && a->width < 8 && bits >> (8 * a->width - 1))
     bits |= ~(uint64_t)0 << (8 * a->width);
   return a->kind != 'i' && bits > INT64_MAX ? INT64_MAX : (int64_t)bits;
-}
-
-static facet_status copy_pixels(const facet_npy *a, facet_part *part)
-{
-  int64_t size = part->count * facet_image_inputs(part->image);
-  part->is_float = a->kind == 'f';
-  part->pixels = facet_allocate((size_t)size, part->is_float ? sizeof(float) : 1);
-  if (!part->pixels)
-    return FACET_OS;
-  if (!part->is_float || a->width == sizeof(float))
-    memcpy(part->pixels, a->data, a->left);
-  for (int64_t i = 0; part->is_float && a->width == sizeof(double) && i < size; i++)
-    ((float *)part->pixels)[i] = (float)real_at(a, i);
-  return FACET_OK;
 }
 
 facet_status facet_npy_pixels(const char *path, facet_part *part)
 {
   facet_npy a;
   char type[12];
-  FACET_TRY(array_read(path, &a));
-  facet_status status;
+  FACET_TRY(facet_npy_open(path, part->decoded, &a));
+  part->bytes = a.bytes;                                                             /* the part's from here on */
   bool bytes = a.kind == 'u' && a.width == 1, reals = a.kind == 'f' && a.width >= 4; /* 4 or 8 */
-  FACET_CHECK_GO(done, status, bytes || reals, FACET_BAD_INPUT,
-                 "%s: pixels are %s: save them as uint8, float32 or float64", path, type_name(&a, type));
-  FACET_GO(done, status, facet_part_shape(path, a.rank, a.dim, part));
-  FACET_GO(done, status, copy_pixels(&a, part));
-  status = facet_part_finite(path, part);
-done:
-  facet_free(&a.bytes);
-  return status;
+  FACET_CHECK(bytes || reals, FACET_BAD_INPUT, "%s: pixels are %s: save them as uint8, float32 or float64", path,
+              type_name(&a, type));
+  FACET_TRY(facet_part_shape(path, a.rank, a.dim, part));
+  part->is_float = reals;
+  part->start = a.start;
+  part->width = (size_t)a.width;
+  part->stride = (size_t)facet_image_inputs(part->image) * part->width;
+  return facet_part_finite(path, part);
+}
+
+static facet_status read_labels(const char *path, const facet_npy *a, facet_part *part)
+{
+  uint8_t room[AT_ONCE];
+  size_t width = (size_t)a->width, most = AT_ONCE / width;
+  FACET_CHECK(
+      a->rank != 2 || a->dim[1] == 1, FACET_BAD_INPUT,
+      "%s: labels must be a list of integers, one class for each sample, but are %lld x %lld: one-hot, or several "
+      "at once (multi-label)",
+      path, (long long)a->dim[0], (long long)a->dim[1]);
+  FACET_CHECK(a->kind != 'f' && a->rank > 0 && (a->rank == 1 || a->left == (size_t)a->dim[0] * width), FACET_BAD_INPUT,
+              "%s: labels must be a list of integers", path);
+  FACET_TRY(facet_part_labels(path, a->dim[0], part));
+  for (size_t i = 0, all = (size_t)a->dim[0], count; i < all; i += count) {
+    count = all - i < most ? all - i : most;
+    FACET_TRY(facet_bytes_take(a->bytes, a->start + i * width, count * width, room));
+    for (size_t j = 0; j < count; j++)
+      FACET_TRY(facet_part_label(path, (int64_t)(i + j), integer_at(a, room + j * width), part));
+  }
+  return FACET_OK;
 }
 
 facet_status facet_npy_labels(const char *path, facet_part *part)
 {
   facet_npy a;
-  FACET_TRY(array_read(path, &a));
-  facet_status status = FACET_OK;
-  FACET_CHECK_GO(
-      done, status, a.rank != 2 || a.dim[1] == 1, FACET_BAD_INPUT,
-      "%s: labels must be a list of integers, one class for each sample, but are %lld x %lld: one-hot, or several "
-      "at once (multi-label)",
-      path, (long long)a.dim[0], (long long)a.dim[1]);
-  FACET_CHECK_GO(done, status, a.kind != 'f' && a.rank > 0 && (a.rank == 1 || a.left == (size_t)(a.dim[0] * a.width)),
-                 FACET_BAD_INPUT, "%s: labels must be a list of integers", path);
-  FACET_NEW_GO(done, status, part->label, a.dim[0]);
-  part->count = a.dim[0];
-  for (int64_t i = 0; i < a.dim[0]; i++)
-    FACET_GO(done, status, facet_part_label(path, i, integer_at(&a, i), part));
-done:
-  facet_free(&a.bytes);
+  FACET_TRY(facet_npy_open(path, NULL, &a));
+  facet_status status = read_labels(path, &a, part);
+  facet_bytes_close(&a.bytes);
   return status;
 }

@@ -1,46 +1,16 @@
-/* Published corrupted sets, in the layout of CIFAR-10-C. A file is mapped, and its header read, once for all samples.
+/* Published corrupted sets, in the layout of CIFAR-10-C. A file is opened, and its header read, once for all samples.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "npy.h"
+
+enum { AT_ONCE = 1 << 20 }; /* bytes */
 
 struct facet_published {
   char *folder;
   int corruption;
   facet_npy array;
 };
-
-static void array_unmap(facet_npy *a)
-{
-  if (a->bytes)
-    munmap(a->bytes, a->count);
-  a->bytes = NULL;
-}
-
-/* The file as it lies on the disk, for as long as `a` is used. */
-static facet_status array_map(const char *path, facet_npy *a)
-{
-  struct stat about;
-  *a = (facet_npy){0};
-  int file = open(path, O_RDONLY | O_CLOEXEC);
-  FACET_CHECK(file >= 0, FACET_NO_INPUT, "%s: %s", path, strerror(errno));
-  void *bytes = MAP_FAILED;
-  if (fstat(file, &about) == 0 && about.st_size > 0)
-    bytes = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, file, 0);
-  close(file);
-  FACET_CHECK(bytes != MAP_FAILED, FACET_BAD_INPUT, "%s: truncated: it cannot be mapped", path);
-  a->bytes = bytes;
-  a->count = (size_t)about.st_size;
-  facet_status status = facet_npy_parse(path, a);
-  if (status != FACET_OK)
-    array_unmap(a);
-  return status;
-}
 
 static facet_status check_published(const char *path, const facet_npy *a, const facet_dataset *like)
 {
@@ -71,12 +41,12 @@ char *facet_published_path(const char *folder, int corruption)
   return path;
 }
 
-static facet_status published_map(const char *folder, int corruption, const facet_dataset *like, facet_npy *a)
+static facet_status open_array(const char *folder, int corruption, const facet_dataset *like, facet_npy *a)
 {
   char *path = facet_published_path(folder, corruption);
   facet_status status;
-  FACET_GO(done, status, path ? array_map(path, a) : FACET_OS);
-  status = check_published(path, a, like); /* what it mapped is the caller's to close */
+  FACET_GO(done, status, path ? facet_npy_open(path, NULL, a) : FACET_OS);
+  status = check_published(path, a, like); /* what it opened is the caller's to close */
 done:
   facet_free(&path);
   return status;
@@ -95,7 +65,7 @@ facet_status facet_published_open(const char *folder, int corruption, const face
   if (!(p->folder = facet_copy_text(folder)))
     status = FACET_OS;
   else
-    status = published_map(folder, corruption, like, &p->array);
+    status = open_array(folder, corruption, like, &p->array);
   *published = p;
   if (status != FACET_OK)
     facet_published_close(published);
@@ -106,33 +76,66 @@ void facet_published_close(facet_published **published)
 {
   facet_published *p = *published;
   if (p) {
-    array_unmap(&p->array);
+    facet_bytes_close(&p->array.bytes);
     facet_free(&p->folder);
   }
   facet_free(published);
 }
 
-static const uint8_t *first_of(const facet_npy *a, int severity)
+static size_t sample_size(const facet_npy *a)
 {
-  return a->data + (severity - 1) * (a->dim[0] / 5) * a->dim[1] * a->dim[2] * a->dim[3];
+  return (size_t)(a->dim[1] * a->dim[2] * a->dim[3]);
+}
+
+/* Where a sample of a severity lies in the file. */
+static size_t place(const facet_npy *a, int severity, int64_t sample)
+{
+  return a->start + (size_t)((severity - 1) * (a->dim[0] / 5) + sample) * sample_size(a);
+}
+
+static facet_status digest_all(const facet_npy *a, size_t at, size_t bytes, uint8_t *room, facet_sha256 *digest)
+{
+  for (size_t i = 0, count; i < bytes; i += count) {
+    count = bytes - i < AT_ONCE ? bytes - i : AT_ONCE;
+    FACET_TRY(facet_bytes_take(a->bytes, at + i, count, room));
+    FACET_TRY(facet_sha256_add(digest, room, count));
+  }
+  return FACET_OK;
 }
 
 facet_status facet_published_digest(const facet_published *published, int severity, int64_t count, char hex[65])
 {
   const facet_npy *a = &published->array;
-  return facet_sha256_bytes(first_of(a, severity), (size_t)(count * a->dim[1] * a->dim[2] * a->dim[3]), hex);
+  facet_sha256 *digest;
+  uint8_t *room = NULL;
+  facet_status status;
+  FACET_TRY(facet_sha256_begin(&digest));
+  FACET_NEW_GO(done, status, room, AT_ONCE);
+  status = digest_all(a, place(a, severity, 0), (size_t)count * sample_size(a), room, digest);
+done:
+  facet_free(&room);
+  if (status == FACET_OK)
+    return facet_sha256_end(&digest, hex);
+  facet_sha256_drop(&digest);
+  return status;
 }
 
-void facet_published_pixels(const facet_published *published, int severity, double scale, int64_t first, int64_t count,
-                            float *pixels)
+facet_status facet_published_pixels(const facet_published *published, int severity, double scale, int64_t first,
+                                    int64_t count, float *pixels)
 {
   const facet_npy *a = &published->array;
   int64_t channels = a->dim[3], plane = a->dim[1] * a->dim[2];
-  const uint8_t *from = first_of(a, severity) + first * plane * channels;
-  for (int64_t n = 0; n < count; n++)
-    for (int64_t i = 0; i < plane; i++)
+  uint8_t *from;
+  facet_status status = FACET_OK;
+  FACET_NEW(from, plane * channels);
+  for (int64_t n = 0; n < count && status == FACET_OK; n++) {
+    status = facet_bytes_take(a->bytes, place(a, severity, first + n), sample_size(a), from);
+    for (int64_t i = 0; i < plane && status == FACET_OK; i++)
       for (int64_t c = 0; c < channels; c++)
-        pixels[(n * channels + c) * plane + i] = (float)(from[(n * plane + i) * channels + c] * scale / 255);
+        pixels[(n * channels + c) * plane + i] = (float)(from[i * channels + c] * scale / 255);
+  }
+  facet_free(&from);
+  return status;
 }
 
 static facet_status same_labels(const char *path, const facet_part *part, const facet_dataset *like)

@@ -115,20 +115,21 @@ static double loss_and_slope(double *logits, int64_t classes, int32_t label, dou
 }
 
 /* Samples order[first..] of an epoch, as the network takes them, in t->x. */
-static void load(facet_sgd *t, int64_t epoch, const int64_t *order, int64_t count)
+static facet_status load(facet_sgd *t, int64_t epoch, const int64_t *order, int64_t count)
 {
   const facet_dataset *d = t->job->data;
   const facet_augmentation *a = &t->job->how->augment;
   uint32_t seed = t->job->seed;
   for (int64_t i = 0; i < count; i++) {
     float *pixels = t->pixels + i * t->inputs;
-    facet_dataset_pixels(d, order[i], 1, pixels);
+    FACET_TRY(facet_dataset_pixels(d, order[i], 1, pixels));
     facet_augment_move(a, seed, epoch, order[i], d->image, pixels, t->room);
   }
   facet_normalize(t->job->normalize, d->image, count, t->pixels, t->pixels);
   for (int64_t i = 0; i < count; i++)
     facet_augment_cut(a, seed, epoch, order[i], d->image, t->pixels + i * t->inputs);
   facet_input_arrange(t->job->input, d->image, count, sizeof *t->x, t->pixels, t->x);
+  return FACET_OK;
 }
 
 /* Gradient of micro-batch `micro` of the step whose samples start at order[first]. */
@@ -138,7 +139,7 @@ static facet_status micro_gradient(facet_sgd *t, int64_t epoch, int64_t first, i
   int64_t begin = micro * t->micro, end = begin + t->micro < t->batch ? begin + t->micro : t->batch;
   int64_t count = end - begin;
   const int64_t *order = t->order + first + begin;
-  load(t, epoch, order, count);
+  FACET_TRY(load(t, epoch, order, count));
   FACET_TRY(facet_executor_forward(t->executor, t->x, count));
   FACET_TRY(facet_executor_output(t->executor, t->logits));
   for (int64_t i = 0; i < count; i++)

@@ -128,7 +128,7 @@ static double accuracy_of(const facet_network *network)
   assert_int_equal(facet_executor_create(network, (facet_executor_options){.real = FACET_F32, .batch = 1}, &x),
                    FACET_OK);
   for (int n = 0; n < N; n++) {
-    facet_dataset_pixels(&data, n, 1, in);
+    assert_int_equal(facet_dataset_pixels(&data, n, 1, in), FACET_OK);
     facet_normalize(&normalize, (facet_image){1, SIDE, SIDE}, 1, in, in);
     assert_int_equal(facet_executor_forward(x, in, 1), FACET_OK);
     assert_int_equal(facet_executor_output(x, logits), FACET_OK);

@@ -23,17 +23,21 @@ static facet_status read_floats(char *path, char *labels, facet_dataset **data)
 static facet_status show(const facet_dataset *x, const facet_dataset *places, int64_t neighbours, int64_t references)
 {
   int64_t n = x->count, dimensions = places->image.width;
-  const float *place = places->pixels;
+  float *place = NULL, *pixel = NULL;
   facet_rank_penalties penalties = {0, 0};
   facet_nearest_errors behind = {0, 0}, all = {0, 0};
   facet_status status;
   facet_ranking *ranking = NULL;
-  double *y;
+  double *y = NULL;
   FACET_CHECK(places->count == n && references <= n, FACET_BAD_INPUT, "not as many positions as samples");
-  FACET_NEW(y, n * dimensions);
+  FACET_NEW_GO(out, status, y, n * dimensions);
+  FACET_NEW_GO(out, status, place, n * dimensions);
+  FACET_NEW_GO(out, status, pixel, n * x->image.width);
+  FACET_GO(out, status, facet_dataset_pixels(places, 0, n, place));
+  FACET_GO(out, status, facet_dataset_pixels(x, 0, n, pixel));
   for (int64_t i = 0; i < n * dimensions; i++)
     y[i] = place[i];
-  facet_embedded embedded = {n, x->image.width, dimensions, x->pixels, y, neighbours};
+  facet_embedded embedded = {n, x->image.width, dimensions, pixel, y, neighbours};
   facet_labelled held_out = {
       dimensions, references, n - references, y, y + references * dimensions, x->label, x->label + references, false};
   facet_labelled others = {dimensions, n, n, y, y, x->label, x->label, true};
@@ -45,7 +49,7 @@ static facet_status show(const facet_dataset *x, const facet_dataset *places, in
          facet_rank_quality(n, neighbours, penalties.continuity), (long long)behind.wrong, (long long)all.wrong);
 out:
   facet_ranking_destroy(&ranking);
-  facet_free(&y);
+  FACET_FREE(&y, &place, &pixel);
   return status;
 }
 

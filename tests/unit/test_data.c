@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -57,6 +58,23 @@ static void put_gz(const char *name, const void *bytes, unsigned count)
 }
 
 static facet_order order_of_test;
+
+/* Pixel i of a data set, of all samples in a row. */
+static double pixel_of(const facet_dataset *d, int64_t i)
+{
+  int64_t inputs = facet_image_inputs(d->image);
+  float *sample = facet_allocate((size_t)inputs, sizeof *sample);
+  assert_int_equal(facet_dataset_pixels(d, i / inputs, 1, sample), FACET_OK);
+  double pixel = (double)sample[i % inputs];
+  facet_free(&sample);
+  return pixel;
+}
+
+static void assert_pixels(const facet_dataset *d, const uint8_t *wanted, int64_t count)
+{
+  for (int64_t i = 0; i < count; i++)
+    assert_near(pixel_of(d, i), wanted[i], 0);
+}
 
 static facet_status open_data(int format, const char *images, const char *labels, int64_t count, facet_dataset **d)
 {
@@ -127,7 +145,7 @@ static void check_counting(facet_dataset *d, int64_t channels, int64_t height, i
   assert_int_equal(d->image.channels, channels);
   assert_int_equal(d->image.height, height);
   assert_int_equal(d->image.width, width);
-  facet_dataset_pixels(d, 1, 2, pixel);
+  assert_int_equal(facet_dataset_pixels(d, 1, 2, pixel), FACET_OK);
   for (int i = 0; i < 16; i++)
     assert_near((double)pixel[i], 10 * (8 + i), 0);
   facet_dataset_destroy(&d);
@@ -204,7 +222,7 @@ static void cifar(void **state)
   assert_int_equal(d->count, 2);
   assert_int_equal(d->image.channels * 10000 + d->image.height * 100 + d->image.width, 33232);
   assert_int_equal(d->label[0] * 10 + d->label[1], 73);
-  assert_int_equal(((uint8_t *)d->pixels)[2 * 3072 - 1], 99);
+  assert_near(pixel_of(d, 2 * 3072 - 1), 99, 0);
   assert_int_equal(facet_dataset_check_labels(d, "c", 8), FACET_OK);
   assert_int_equal(facet_dataset_check_labels(d, "c", 7), FACET_BAD_INPUT);
   assert_string_equal(facet_message(), "c: label 7 of sample 0 is not in 0..6");
@@ -212,7 +230,7 @@ static void cifar(void **state)
   assert_int_equal(open_two(facet_data_format_find("cifar10"), "c", "c", 0, &d), FACET_OK);
   assert_int_equal(d->count, 4);
   assert_memory_equal(d->label, ((int32_t[]){7, 3, 7, 3}), 4 * sizeof *d->label);
-  assert_int_equal(((uint8_t *)d->pixels)[4 * 3072 - 1], 99);
+  assert_near(pixel_of(d, 4 * 3072 - 1), 99, 0);
   facet_dataset_destroy(&d);
   assert_int_equal(open_two(facet_data_format_find("cifar10"), "c", "c", 3, &d), FACET_OK);
   assert_int_equal(d->count, 3);
@@ -265,7 +283,7 @@ static void numpy(void **state)
   put("l.npy", bytes, npy(bytes, "<i8", "False", "2,", (int64_t[]){1, -1}, 16));
   assert_int_equal(open_data(facet_data_format_find("npy"), "last.npy", "l.npy", 0, &d), FACET_OK);
   assert_int_equal(d->image.channels, 3);
-  assert_memory_equal(d->pixels, ((uint8_t[]){0, 30, 60, 90, 10, 40, 70, 100}), 8);
+  assert_pixels(d, (uint8_t[]){0, 30, 60, 90, 10, 40, 70, 100}, 8);
   assert_memory_equal(d->label, ((int32_t[]){1, -1}), 2 * sizeof *d->label);
   facet_dataset_destroy(&d);
   put("l3.npy", bytes, npy(bytes, "|i1", "False", "3,", "\1\2\3", 3));
@@ -496,7 +514,7 @@ static void hdf5_types(void **state)
     check_counting(d, 1, 1, 8);
   }
   assert_int_equal(open_data(facet_data_format_find("hdf5"), "t.h5:/narrow", NULL, 0, &d), FACET_OK);
-  assert_near((double)((float *)d->pixels)[0], -12, 0); /* signed bytes keep their sign */
+  assert_near(pixel_of(d, 0), -12, 0); /* signed bytes keep their sign */
   facet_dataset_destroy(&d);
   refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/nan", NULL, "pixel 1 of sample 1 is NaN");
   refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/large", NULL, "pixel 1 of sample 1 is infinite");
@@ -510,6 +528,106 @@ static void hdf5_types(void **state)
           "label -12 of sample 0 is no class");
   refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/real", "t.h5:/high", "of sample 1 is no class");
   refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/real", "t.h5:/absurd0", "list of integers");
+}
+
+/* Numbers in other files: those must be there, and in the folder; HDF5 itself reads zeros for what is missing. */
+static void hdf5_elsewhere(void **state)
+{
+  (void)state;
+  uint8_t pixels[24] = {7};
+  facet_dataset *d;
+  hid_t file = H5Fcreate(in_folder("there.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  write_set(file, "images", H5T_NATIVE_UINT8, 2, (hsize_t[]){3, 8}, pixels);
+  H5Fclose(file);
+  static const char *const source[] = {"there.h5", "missing.h5", "../there.h5", "/there.h5"};
+  static const char *const words[] = {"", "which cannot be read", "outside its own folder", "outside its own folder"};
+  hid_t space = H5Screate_simple(2, (hsize_t[]){3, 8}, NULL);
+  file = H5Fcreate(in_folder("views.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  for (int i = 0; i < 5; i++) {
+    char name[] = {(char)('a' + i), '\0'};
+    hid_t list = H5Pcreate(H5P_DATASET_CREATE);
+    assert_true((i < 4 ? H5Pset_virtual(list, space, source[i], "/images", space)
+                       : H5Pset_external(list, in_folder("there.h5"), 0, 24)) >= 0);
+    H5Dclose(H5Dcreate2(file, name, H5T_NATIVE_UINT8, space, H5P_DEFAULT, list, H5P_DEFAULT));
+    H5Pclose(list);
+  }
+  H5Sclose(space);
+  H5Fclose(file);
+  int format = facet_data_format_find("hdf5");
+  assert_int_equal(open_data(format, "views.h5:/a", NULL, 0, &d), FACET_OK);
+  assert_pixels(d, pixels, 24);
+  facet_dataset_destroy(&d);
+  for (int i = 1; i < 4; i++) {
+    char name[] = {'v', 'i', 'e', 'w', 's', '.', 'h', '5', ':', '/', (char)('a' + i), '\0'};
+    refused(FACET_BAD_INPUT, format, name, NULL, words[i]);
+  }
+  refused(FACET_BAD_INPUT, format, "views.h5:/e", NULL, "external storage");
+}
+
+/* What never ends, and what never begins. */
+static void no_files(void **state)
+{
+  (void)state;
+  assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
+  assert_int_equal(symlink("/dev/zero", in_folder("zeros")), 0);
+  assert_int_equal(symlink("/dev/zero", in_folder("zeros.gz")), 0);
+  for (int i = 0; i < 3; i++) {
+    int format = facet_data_format_find(((const char *[]){"idx", "npy", "cifar10"})[i]);
+    refused(FACET_NO_INPUT, format, "pipe", NULL, "is a pipe, not a file");
+    refused(FACET_NO_INPUT, format, "zeros", NULL, "is a device, not a file");
+    refused(FACET_NO_INPUT, format, "zeros.gz", NULL, "is a device, not a file");
+  }
+}
+
+/* A file that changes under a data set does not end the process. */
+static void file_becomes_shorter(void **state)
+{
+  (void)state;
+  uint8_t bytes[40];
+  float pixels[24];
+  facet_dataset *d;
+  put("shrinks", bytes, idx_images(bytes));
+  assert_int_equal(open_data(facet_data_format_find("idx"), "shrinks", NULL, 0, &d), FACET_OK);
+  assert_int_equal(truncate(in_folder("shrinks"), 30), 0);
+  assert_int_equal(facet_dataset_pixels(d, 0, 1, pixels), FACET_OK);
+  assert_int_equal(facet_dataset_pixels(d, 0, 3, pixels), FACET_IO);
+  assert_non_null(strstr(facet_message(), "shrinks: has become shorter"));
+  facet_dataset_destroy(&d);
+}
+
+/* Pixels of two files, one of them compressed, in any order; decoded by one, and read by the other from that. */
+static void decoded_once(void **state)
+{
+  (void)state;
+  uint8_t bytes[40], wanted[48];
+  put("first", bytes, idx_images(bytes));
+  memcpy(wanted, bytes + 16, 24);
+  for (int i = 16; i < 40; i++)
+    wanted[8 + i] = bytes[i] = (uint8_t)(255 - bytes[i]);
+  put_gz("second.gz", bytes, 40);
+  char *images[2] = {in_folder("first"), in_folder("second.gz")};
+  facet_data_source source = {facet_data_format_find("idx"), 2, images, NULL, 5, FACET_ORDER_AUTO};
+  facet_decoded decoded = {.shared = false};
+  facet_dataset *own, *other;
+  assert_int_equal(facet_dataset_open_decoded(&source, &decoded, &own), FACET_OK);
+  assert_int_equal(decoded.count, 1);
+  put_gz("second.gz", idx_head, 16); /* nobody reads it again */
+  decoded.shared = true;
+  assert_int_equal(facet_dataset_open_decoded(&source, &decoded, &other), FACET_OK);
+  for (int first = 0; first < 5; first++)
+    for (int count = 1; first + count <= 5; count++) {
+      float a[40], b[40];
+      assert_int_equal(facet_dataset_pixels(own, first, count, a), FACET_OK);
+      assert_int_equal(facet_dataset_pixels(other, first, count, b), FACET_OK);
+      assert_memory_equal(a, b, (size_t)count * 8 * sizeof *a);
+      for (int i = 0; i < 8 * count; i++)
+        assert_near((double)a[i], wanted[8 * first + i], 0);
+    }
+  facet_dataset_destroy(&own);
+  facet_dataset_destroy(&other);
+  decoded.next = 0;
+  decoded.item[0].inode++; /* of another file: the file is decoded, which is damaged by now */
+  assert_int_equal(facet_dataset_open_decoded(&source, &decoded, &other), FACET_BAD_INPUT);
 }
 
 static void normalization(void **state)
@@ -665,7 +783,7 @@ static void npy_written(void **state)
   assert_non_null(strstr((char *)there + 10, "'shape': (2, 2, 2, 3), "));
   facet_free(&there);
   assert_int_equal(open_data(facet_data_format_find("npy"), "written.npy", NULL, 0, &d), FACET_OK);
-  assert_true(d->count == 2 && d->image.channels == 3 && ((uint8_t *)d->pixels)[1] == pixels[3]);
+  assert_true(d->count == 2 && d->image.channels == 3 && pixel_of(d, 1) == pixels[3]);
   facet_dataset_destroy(&d);
   assert_int_equal(facet_npy_begin("/nowhere/x.npy", 1, (int64_t[]){1}, &file), FACET_CANNOT_CREATE);
   assert_int_equal(facet_npy_begin("/dev/full", 1, (int64_t[]){1}, &file), FACET_OK); /* not written yet */
@@ -720,11 +838,14 @@ static void fashion_mnist(void **state)
   assert_int_equal(d->count, 60000);
   double sum = 0, square = 0;
   int64_t size = 60000 * 784;
+  float *pixels = facet_allocate((size_t)size, sizeof *pixels);
+  assert_int_equal(facet_dataset_pixels(d, 0, 60000, pixels), FACET_OK);
   for (int64_t i = 0; i < size; i++) {
-    double p = ((uint8_t *)d->pixels)[i] / 255.0;
+    double p = (double)pixels[i] / 255.0;
     sum += p;
     square += p * p;
   }
+  facet_free(&pixels);
   assert_near(sum / (double)size, 0.2860, 5e-5);
   assert_near(sqrt(square / (double)size - sum / (double)size * sum / (double)size), 0.3530, 5e-5);
   assert_memory_equal(d->label, ((int32_t[]){9, 0, 0, 3, 0, 2, 7, 2, 5, 5}), 10 * sizeof *d->label);
@@ -747,7 +868,7 @@ static void cifar10(void **state)
   assert_int_equal(facet_dataset_open(&source, &d), FACET_OK);
   assert_int_equal(d->count, 20000);
   assert_memory_equal(d->label, ((int32_t[]){6, 9, 9, 4, 1, 1, 2, 7, 8, 3}), 10 * sizeof *d->label);
-  assert_memory_equal(d->pixels, ((uint8_t[]){59, 43, 50}), 3);
+  assert_pixels(d, (uint8_t[]){59, 43, 50}, 3);
   assert_int_equal(facet_dataset_check_labels(d, first, 10), FACET_OK);
   facet_dataset_destroy(&d);
   source = (facet_data_source){facet_data_format_find("cifar10"), 1, tests, NULL, 0, FACET_ORDER_AUTO};
@@ -789,7 +910,7 @@ static void order_in_files(void **state)
     assert_int_equal(d->image.channels, cases[i].channels);
     assert_int_equal(d->image.height, cases[i].height);
     assert_int_equal(d->image.width, cases[i].width);
-    assert_memory_equal(d->pixels, cases[i].first, 3);
+    assert_pixels(d, cases[i].first, 3);
     facet_dataset_destroy(&d);
   }
 }
@@ -1020,6 +1141,10 @@ int main(void)
       cmocka_unit_test(numpy_labels),
       cmocka_unit_test(hdf5),
       cmocka_unit_test(hdf5_types),
+      cmocka_unit_test(hdf5_elsewhere),
+      cmocka_unit_test(no_files),
+      cmocka_unit_test(file_becomes_shorter),
+      cmocka_unit_test(decoded_once),
       cmocka_unit_test(normalization),
       cmocka_unit_test(noise),
       cmocka_unit_test(noise_is_clipped),

@@ -137,7 +137,7 @@ static void data_come_with_their_labels(void **state)
   assert_int_equal(facet_dataset_count(d), 2);
   assert_int_equal(facet_image_inputs(facet_dataset_image(d)), 3);
   assert_int_equal(facet_dataset_labels(d)[1], 2);
-  facet_dataset_pixels(d, 1, 1, pixels);
+  assert_int_equal(facet_dataset_pixels(d, 1, 1, pixels), FACET_OK);
   assert_true(pixels[0] == 4 && pixels[2] == 6);
   facet_dataset_destroy(&d);
   unlink(images);

@@ -163,7 +163,7 @@ static double *pictures(const facet_network *n, const char *format, const char *
   int64_t size = count * facet_image_inputs(image);
   float *pixels = facet_allocate((size_t)size, sizeof *pixels);
   double *images = facet_allocate((size_t)size, sizeof *images), *x = facet_allocate((size_t)size, sizeof *x);
-  facet_dataset_pixels(data, 0, count, pixels);
+  assert_int_equal(facet_dataset_pixels(data, 0, count, pixels), FACET_OK);
   facet_normalize_double(&normalization, image, count, pixels, images);
   facet_fit fit = facet_input_layout_find(image, shape.rank, shape.dim, FACET_ORDER_AUTO, &layout);
   assert_true(fit == FACET_FIT || fit == FACET_FIT_OTHER);
