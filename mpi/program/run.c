@@ -168,10 +168,11 @@ facet_status facet_run(const facet_call *call)
   facet_lock lock = {.file = -1};
   double start = facet_seconds();
   int finished = 0;
-  facet_interrupt_listen();
+  FACET_TRY(facet_interrupt_listen(comm));
   facet_status status = run(comm, call->file[0], call->fresh, &s, &lock, &finished);
   if (status == FACET_OK && facet_rank(comm) == 0)
     say_done(&s, finished, facet_seconds() - start, facet_ranks(comm));
+  facet_interrupt_settle();
   facet_lock_release(&lock);
   facet_session_clear(&s);
   return status;

@@ -18,6 +18,18 @@ int facet_ranks(MPI_Comm comm)
   return ranks;
 }
 
+/* Who waits here for others hears of signals all the same, and passes them on. */
+static void find_least(MPI_Comm comm, int mine, int *least)
+{
+  MPI_Request request;
+  int done = 0;
+  *least = mine;
+  if (MPI_Iallreduce(&mine, least, 1, MPI_INT, MPI_MIN, comm, &request) != MPI_SUCCESS)
+    return;
+  while (MPI_Test(&request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && !done)
+    (void)facet_interrupted();
+}
+
 facet_status(facet_agree)(MPI_Comm comm, facet_status status)
 {
   struct {
@@ -26,7 +38,7 @@ facet_status(facet_agree)(MPI_Comm comm, facet_status status)
   } said = {(int)status, ""};
   int rank = facet_rank(comm), ranks = facet_ranks(comm);
   int mine = status == FACET_OK ? ranks : rank, first;
-  MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, comm);
+  find_least(comm, mine, &first);
   if (first == ranks)
     return FACET_OK;
   if (rank == first)

@@ -25,9 +25,13 @@ static inline facet_status facet_agree_or_own(MPI_Comm comm, facet_status status
 int facet_rank(MPI_Comm comm);
 int facet_ranks(MPI_Comm comm);
 
-/* From now on SIGINT, SIGTERM and SIGUSR1 (which mpirun forwards) only set a flag, which is not set yet. */
-void facet_interrupt_listen(void);
+/* Collective. From now on SIGINT, SIGTERM and SIGUSR1 (which mpirun forwards) to any rank only set a flag, which is not
+ * set yet, on all of them. */
+facet_status facet_interrupt_listen(MPI_Comm comm);
+/* Whether it is; passes it on. Not collective, but every rank looks now and then; facet_agree does while it waits. */
 bool facet_interrupted(void);
+/* Collective: the end of listening to others, which listening anew begins with. */
+void facet_interrupt_settle(void);
 /* FACET_INTERRUPTED with a message that says how to go on, or FACET_OK. */
 facet_status facet_interrupt_check(void);
 

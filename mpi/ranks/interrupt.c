@@ -1,31 +1,90 @@
-/* Signals become a flag that stages look at between tiles and training steps. */
+/* Signals become a flag that stages look at between tiles and training steps.
+ *
+ * Whoever finds its own flag set tells its neighbours in a binary tree of all ranks by an empty message, and who hears
+ * one tells the others: a signal to one rank stops all, in whatever groups they work, also those that wait for others
+ * (see agree.c). Along each edge of the tree goes one message each way, at the latest when all is over, so that none is
+ * left unread. */
 #include <signal.h>
 
 #include "agree.h"
 
+enum { NEIGHBOURS = 3 };
+
 static volatile sig_atomic_t caught;
+static MPI_Comm tree = MPI_COMM_NULL;
+static int neighbour[NEIGHBOURS], neighbours, heard;
+static bool told;
 
 static void remember(int signal_number)
 {
   caught = signal_number;
 }
 
-void facet_interrupt_listen(void)
+static void find_neighbours(void)
+{
+  int rank = facet_rank(tree), ranks = facet_ranks(tree);
+  const int all[NEIGHBOURS] = {rank > 0 ? (rank - 1) / 2 : ranks, 2 * rank + 1, 2 * rank + 2};
+  neighbours = heard = 0;
+  told = false;
+  for (int i = 0; i < NEIGHBOURS; i++)
+    if (all[i] < ranks)
+      neighbour[neighbours++] = all[i];
+}
+
+/* Empty messages are sent without anybody's help. */
+static void tell(void)
+{
+  for (int i = 0; i < neighbours && !told; i++)
+    MPI_Send(NULL, 0, MPI_BYTE, neighbour[i], 0, tree);
+  told = true;
+}
+
+static void hear(void)
+{
+  MPI_Recv(NULL, 0, MPI_BYTE, MPI_ANY_SOURCE, 0, tree, MPI_STATUS_IGNORE);
+  heard++;
+}
+
+void facet_interrupt_settle(void)
+{
+  if (tree == MPI_COMM_NULL)
+    return;
+  tell();
+  while (heard < neighbours)
+    hear();
+  MPI_Comm_free(&tree);
+}
+
+facet_status facet_interrupt_listen(MPI_Comm comm)
 {
   static const int signals[] = {SIGINT, SIGTERM, SIGUSR1};
   struct sigaction action = {.sa_handler = remember, .sa_flags = SA_RESTART};
   sigemptyset(&action.sa_mask);
+  facet_interrupt_settle();
   caught = 0;
   for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
     sigaction(signals[i], &action, NULL);
+  FACET_TRY(facet_mpi_check(MPI_Comm_dup(comm, &tree), "listening"));
+  find_neighbours();
+  return FACET_OK;
 }
 
 bool facet_interrupted(void)
 {
+  int there = 1;
+  if (tree == MPI_COMM_NULL)
+    return caught != 0;
+  while (heard < neighbours && MPI_Iprobe(MPI_ANY_SOURCE, 0, tree, &there, MPI_STATUS_IGNORE) == MPI_SUCCESS && there) {
+    hear();
+    caught = SIGUSR1;
+  }
+  if (caught)
+    tell();
   return caught != 0;
 }
 
 facet_status facet_interrupt_check(void)
 {
-  return caught ? facet_raise(FACET_INTERRUPTED, "interrupted; run the same command again to go on") : FACET_OK;
+  return facet_interrupted() ? facet_raise(FACET_INTERRUPTED, "interrupted; run the same command again to go on")
+                             : FACET_OK;
 }

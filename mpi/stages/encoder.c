@@ -19,7 +19,8 @@
 #include "train/method_run.h"
 #include "train/record.h"
 
-enum { CHECKPOINT_SECONDS = 20 };
+/* HEAD: of a checkpoint, before the encoder's own numbers. */
+enum { CHECKPOINT_SECONDS = 20, HEAD = 7 };
 #define ENCODER_FILE   "%s/embed/encoder.onnx"
 #define ENCODER_RECORD "%s/embed/encoder.record"
 
@@ -41,7 +42,7 @@ typedef struct {
   double *y, *dy; /* positions of a batch, and the loss by them */
   double alpha, alpha_moment[2];
   int64_t state_size;
-  double *state; /* of a checkpoint: epoch, alpha and its moments, the encoder's */
+  double *state; /* of a checkpoint: what is done, alpha and its moments, the encoder's */
   char *checkpoint;
   char digest[65]; /* of what the training follows from */
   facet_progress *progress;
@@ -110,7 +111,7 @@ static facet_status prepare(training *t)
   FACET_AGREE(t->comm, prepare_own(t));
   FACET_TRY(facet_grid_create(t->comm, t->ranks, 1, &t->grid));
   FACET_TRY(facet_encoder_create(t->grid, &t->shape, t->settings->seed, &t->encoder));
-  t->state_size = 4 + facet_encoder_state_size(t->encoder);
+  t->state_size = HEAD + facet_encoder_state_size(t->encoder);
   t->state = facet_allocate((size_t)t->state_size, sizeof *t->state);
   FACET_AGREE(t->comm, t->state ? FACET_OK : FACET_OS);
   for (int i = 0; i < t->from.batches; i++)
@@ -179,43 +180,50 @@ static facet_status step(training *t, int epoch, int number, double *loss, doubl
   return FACET_OK;
 }
 
-static facet_status save(training *t, int epochs_done)
+/* What is done: epochs, steps of one that was begun, and the means of these so far. */
+typedef struct {
+  int epochs, steps;
+  double loss, norm;
+} progress;
+
+static facet_status save(training *t, progress done)
 {
-  t->state[0] = epochs_done;
-  t->state[1] = t->alpha;
-  memcpy(t->state + 2, t->alpha_moment, sizeof t->alpha_moment);
-  FACET_TRY(facet_encoder_save(t->encoder, t->state + 4));
+  const double head[HEAD] = {done.epochs, done.steps,         done.loss,         done.norm,
+                             t->alpha,    t->alpha_moment[0], t->alpha_moment[1]};
+  memcpy(t->state, head, sizeof head);
+  FACET_TRY(facet_encoder_save(t->encoder, t->state + HEAD));
   facet_piece piece = {t->state, (size_t)t->state_size * sizeof *t->state};
   bool own = facet_rank(t->comm) == 0;
   return facet_agree(t->comm, own ? facet_checkpoint_write(t->checkpoint, t->digest, 1, &piece) : FACET_OK);
 }
 
-static facet_status load(training *t, int *epochs_done)
+static facet_status load(training *t, progress *done)
 {
   bool found;
   facet_piece piece = {t->state, (size_t)t->state_size * sizeof *t->state};
-  *epochs_done = 0;
+  *done = (progress){0};
   FACET_TRY(facet_checkpoint_share(t->comm, t->checkpoint, t->digest, 1, &piece, &found));
   if (!found)
     return FACET_OK;
-  *epochs_done = (int)t->state[0];
-  t->alpha = t->state[1];
-  memcpy(t->alpha_moment, t->state + 2, sizeof t->alpha_moment);
-  facet_encoder_load(t->encoder, t->state + 4);
+  *done = (progress){(int)t->state[0], (int)t->state[1], t->state[2], t->state[3]};
+  t->alpha = t->state[4];
+  memcpy(t->alpha_moment, t->state + 5, sizeof t->alpha_moment);
+  facet_encoder_load(t->encoder, t->state + HEAD);
   return FACET_OK;
 }
 
-/* Rank 0's clock and rank 0's signals count for all: everybody saves, or nobody. */
-static facet_status pause_between_epochs(training *t, int epochs_done, double *saved)
+/* Anybody's signal, after any step, and rank 0's clock, after an epoch, count for all: everybody saves, or nobody. */
+static facet_status pause_after_step(training *t, progress done, double *saved)
 {
-  int what[2] = {facet_interrupted(), facet_seconds() - *saved > CHECKPOINT_SECONDS};
+  int what[2] = {facet_interrupted(), done.steps == 0 && facet_seconds() - *saved > CHECKPOINT_SECONDS};
   FACET_TRY(facet_largest(t->comm, &what[0], 1, "training"));
-  FACET_TRY(facet_share(t->comm, &what[1], 1, "training"));
+  if (done.steps == 0)
+    FACET_TRY(facet_share(t->comm, &what[1], 1, "training"));
   if (!what[0] && !what[1])
     return FACET_OK;
-  FACET_TRY(save(t, epochs_done));
+  FACET_TRY(save(t, done));
   *saved = facet_seconds();
-  return what[0] ? facet_raise(FACET_INTERRUPTED, "interrupted; run it again to go on") : FACET_OK;
+  return what[0] ? facet_raise(FACET_INTERRUPTED, "interrupted; run the same command again to go on") : FACET_OK;
 }
 
 /* Loss, norm of the gradient, rate and alpha. */
@@ -228,32 +236,39 @@ static facet_status store_epoch(const training *t, int epoch, const double log[4
   return FACET_OK;
 }
 
+static facet_status train_epoch(training *t, progress *done, double *saved)
+{
+  int64_t before = (int64_t)done->epochs * t->from.batches;
+  while (done->steps < t->from.batches) {
+    FACET_TRY(step(t, done->epochs, done->steps, &done->loss, &done->norm));
+    facet_progress_at(t->progress, before + ++done->steps);
+    if (done->steps < t->from.batches)
+      FACET_TRY(pause_after_step(t, *done, saved));
+  }
+  facet_progress_note(t->progress, "loss %.4f", done->loss);
+  const double log[4] = {done->loss, done->norm, rate_at(t, done->epochs, 0), t->alpha};
+  FACET_AGREE(t->comm, facet_rank(t->comm) == 0 ? store_epoch(t, done->epochs, log) : FACET_OK);
+  *done = (progress){.epochs = done->epochs + 1};
+  return pause_after_step(t, *done, saved);
+}
+
 static facet_status train(training *t)
 {
-  int done;
+  progress done;
   double saved = facet_seconds();
   FACET_TRY(load(t, &done));
-  FACET_AGREE(t->comm,
-              facet_progress_begin(&t->progress, "encoder", "steps",
-                                   (int64_t)(t->keys->epochs - done) * t->from.batches, facet_rank(t->comm) != 0));
-  for (int epoch = done; epoch < t->keys->epochs; epoch++) {
-    double loss = 0, norm = 0;
-    for (int i = 0; i < t->from.batches; i++) {
-      FACET_TRY(step(t, epoch, i, &loss, &norm));
-      facet_progress_at(t->progress, (int64_t)(epoch - done) * t->from.batches + i + 1);
-    }
-    facet_progress_note(t->progress, "loss %.4f", loss);
-    const double log[4] = {loss, norm, rate_at(t, epoch, 0), t->alpha};
-    FACET_AGREE(t->comm, facet_rank(t->comm) == 0 ? store_epoch(t, epoch, log) : FACET_OK);
-    FACET_TRY(pause_between_epochs(t, epoch + 1, &saved));
-  }
-  return save(t, t->keys->epochs);
+  int64_t steps = (int64_t)t->keys->epochs * t->from.batches;
+  FACET_AGREE(t->comm, facet_progress_begin(&t->progress, "encoder", "steps", steps, facet_rank(t->comm) != 0));
+  facet_progress_at(t->progress, (int64_t)done.epochs * t->from.batches + done.steps);
+  while (done.epochs < t->keys->epochs)
+    FACET_TRY(train_epoch(t, &done, &saved));
+  return save(t, done);
 }
 
 /* Mean and scale of the features go into the first layer: w (h - mean) / scale + b. */
 static facet_status fold(const training *t, facet_network **encoder)
 {
-  double *numbers = t->state + 4;
+  double *numbers = t->state + HEAD;
   int64_t outputs = t->shape.size[1];
   for (int64_t j = 0; j < outputs; j++) {
     double *bias = &numbers[t->from.features * outputs + j];

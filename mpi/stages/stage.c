@@ -32,6 +32,7 @@ facet_status facet_stage_run(const facet_context *c, const facet_stage *stage)
   FACET_TRY(is_done(c, stage, &done));
   if (done)
     return FACET_OK;
+  FACET_AGREE(c->comm, facet_interrupt_check());
   FACET_TRY(facet_reuse_stage(c, stage));
   FACET_TRY(stage->run(c));
   return facet_store_finish(c->store, stage->name);

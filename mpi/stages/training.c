@@ -13,6 +13,7 @@ static facet_status time_step(const facet_family *family, double *seconds)
   facet_network *copy = NULL;
   facet_sgd *sgd = NULL;
   facet_status status;
+  bool asked;
   *seconds = 0;
   for (int i = 0; !how && i < family->count; i++)
     how = facet_making_training(making, &family->member[i].variant);
@@ -26,10 +27,11 @@ static facet_status time_step(const facet_family *family, double *seconds)
                             .stage = ""};
   FACET_GO(done, status, facet_network_copy(family->member[0].network, &copy));
   FACET_GO(done, status, facet_sgd_create(copy, NULL, &job, 0, 1, &sgd));
-  FACET_GO(done, status, facet_train_step(MPI_COMM_SELF, sgd, FACET_OK, 0, 0, NULL)); /* warms up; the rate is 0 */
+  FACET_GO(done, status,
+           facet_train_step(MPI_COMM_SELF, sgd, FACET_OK, 0, 0, NULL, &asked)); /* warms up; the rate is 0 */
   double begun = facet_seconds();
   for (int step = 0; step < STEPS; step++)
-    FACET_GO(done, status, facet_train_step(MPI_COMM_SELF, sgd, FACET_OK, step % sgd->epoch, 0, NULL));
+    FACET_GO(done, status, facet_train_step(MPI_COMM_SELF, sgd, FACET_OK, step % sgd->epoch, 0, NULL, &asked));
   *seconds = (facet_seconds() - begun) / (double)(STEPS * sgd->batch);
 done:
   facet_sgd_destroy(&sgd);

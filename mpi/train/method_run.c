@@ -52,10 +52,11 @@ static facet_status write_state(run *r)
   return status;
 }
 
-static facet_status keep_state(run *r)
+/* After every epoch, and where a stop is asked for. */
+static facet_status keep_state(run *r, bool asked)
 {
   bool epoch_ends = r->state.step % r->state.sgd->epoch == 0;
-  if (!r->checkpoint || !epoch_ends || r->state.step == r->state.steps)
+  if (!r->checkpoint || (!epoch_ends && !asked))
     return FACET_OK;
   return facet_agree(r->comm, facet_rank(r->comm) == 0 ? write_state(r) : FACET_OK);
 }
@@ -63,7 +64,7 @@ static facet_status keep_state(run *r)
 /* ---- running ---- */
 
 facet_status facet_train_step(MPI_Comm comm, facet_sgd *sgd, facet_status before, int64_t step, double rate,
-                              const facet_mask *mask)
+                              const facet_mask *mask, bool *asked)
 {
   double all[3] = {0}; /* what ranks have in common: the largest gradient, whether one failed, was interrupted */
   facet_status status = before == FACET_OK ? facet_sgd_gradients(sgd, step, &all[0]) : before;
@@ -72,8 +73,7 @@ facet_status facet_train_step(MPI_Comm comm, facet_sgd *sgd, facet_status before
   FACET_TRY(facet_largest(comm, all, 3, "training"));
   if (all[1] > 0)
     return facet_agree(comm, status);
-  if (all[2] > 0)
-    return facet_raise(FACET_INTERRUPTED, "interrupted while training; run the same command again to go on");
+  *asked = all[2] > 0;
   FACET_TRY(facet_sgd_sum(sgd, step, all[0]));
   if (sgd->parts > 1)
     FACET_TRY(facet_sum(comm, sgd->sum, sgd->total, "training"));
@@ -85,12 +85,17 @@ static facet_status one_step(run *r)
 {
   facet_method_state *m = &r->state;
   double rate;
+  bool asked = false;
   facet_status status = facet_method_before(m, &rate);
-  FACET_TRY(facet_train_step(r->comm, m->sgd, status, m->step, rate, facet_method_mask(m)));
+  FACET_TRY(facet_train_step(r->comm, m->sgd, status, m->step, rate, facet_method_mask(m), &asked));
   status = facet_method_after(m);
   if (m->scores)
     FACET_AGREE(r->comm, status);
-  return keep_state(r);
+  if (m->step == m->steps)
+    return FACET_OK;
+  FACET_TRY(keep_state(r, asked));
+  return asked ? facet_raise(FACET_INTERRUPTED, "interrupted while training; run the same command again to go on")
+               : FACET_OK;
 }
 
 static facet_status run_steps(run *r, facet_progress *progress)

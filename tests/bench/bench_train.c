@@ -49,10 +49,11 @@ static facet_status bench(const int64_t *argument)
   FACET_TRY(
       facet_network_plain(&(facet_plain){(facet_shape){3, {1, SIDE, SIDE}}, 3, conv, 1, dense, CLASSES, 1}, &network));
   FACET_TRY(facet_sgd_create(network, NULL, &job, facet_rank(MPI_COMM_WORLD), facet_ranks(MPI_COMM_WORLD), &sgd));
+  bool asked;
   int64_t steps = sgd->epoch < MOST_STEPS ? sgd->epoch : MOST_STEPS;
   for (int64_t step = 0; step < steps; step++) {
     double before = facet_seconds();
-    FACET_TRY(facet_train_step(MPI_COMM_WORLD, sgd, FACET_OK, step, 0.05, NULL));
+    FACET_TRY(facet_train_step(MPI_COMM_WORLD, sgd, FACET_OK, step, 0.05, NULL, &asked));
     time[step] = facet_seconds() - before;
   }
   qsort(time, (size_t)steps, sizeof *time, ascending);

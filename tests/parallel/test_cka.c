@@ -131,7 +131,7 @@ static void make_fixture(int count)
                         .blocks = 1,
                         .inputs = 2,
                         .work = f.work};
-  facet_interrupt_listen();
+  facet_interrupt_listen(MPI_COMM_WORLD);
   nap = busy = 0;
   products = stop_at = 0;
 }
@@ -232,7 +232,7 @@ static void test_a_stop(void **state)
   int pairs = PAIRS / 8 / facet_ranks(MPI_COMM_WORLD);
   stop_at = rank == 0 ? ITEMS + pairs : -1;
   assert_int_equal(run_stage(MPI_COMM_WORLD, path, true), FACET_INTERRUPTED);
-  facet_interrupt_listen();
+  facet_interrupt_listen(MPI_COMM_WORLD);
   stop_at = products = 0;
   assert_int_equal(run_stage(MPI_COMM_WORLD, path, false), FACET_OK);
   assert_in_range((int)combined(products, MPI_SUM), 1, PAIRS - pairs / 2);
@@ -281,6 +281,7 @@ int main(int argc, char **argv)
     unlink(path);
     rmdir(folder);
   }
+  facet_interrupt_settle();
   MPI_Finalize();
   return failed;
 }

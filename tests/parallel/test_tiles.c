@@ -77,7 +77,7 @@ static work *make_work(int64_t count)
   w = (work){.count = count, .group = -1, .fail_at = -1, .signal_at = -1};
   for (int64_t i = 0; i < count; i++)
     w.unit[i] = (facet_unit){.cost = 1, .group = (int)(i * GROUPS / count)};
-  facet_interrupt_listen();
+  facet_interrupt_listen(MPI_COMM_WORLD);
   return &w;
 }
 
@@ -274,6 +274,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(test_a_plan_is_shared),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  facet_interrupt_settle();
   MPI_Finalize();
   return failed;
 }

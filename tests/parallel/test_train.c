@@ -412,7 +412,7 @@ static void test_goes_on_after_many_stops(void **state)
 {
   (void)state;
   int stops = 0;
-  facet_interrupt_listen();
+  facet_interrupt_listen(MPI_COMM_WORLD);
   for (int m = 0; m < trainings; m++) {
     facet_method_job job = job_of(training[m], 0.6, &plain);
     facet_network *whole = run_both(&job, NULL), *again;
@@ -424,7 +424,7 @@ static void test_goes_on_after_many_stops(void **state)
       signal_in(wait);
       status = facet_method_run(MPI_COMM_WORLD, &job, again, NULL);
       signal_in(0);
-      facet_interrupt_listen();
+      facet_interrupt_listen(MPI_COMM_WORLD);
       assert_everywhere(status == FACET_INTERRUPTED || (status == FACET_OK && same(whole, again)));
       facet_network_destroy(&again);
     }
@@ -594,6 +594,7 @@ int main(int argc, char **argv)
   MPI_Barrier(MPI_COMM_WORLD);
   if (rank == 0)
     rmdir(folder);
+  facet_interrupt_settle();
   MPI_Finalize();
   return failed;
 }

@@ -1,0 +1,129 @@
+"""Stops on request: a signal to the launcher or to any one rank, in whatever stage, leaves what the next run goes on from."""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from conftest import FACET, STUDY, checksum, environment, make_digits, run
+
+LATE = """\
+change: {samples: 40}
+aggregate: {spectrum: 6}
+embed: {layers: [24, 16], perplexity: 12, batch: 100, epochs: 40, explain: 30}
+"""
+
+
+def start(folder, *command):
+    return subprocess.Popen([*command, "run", folder / "study.yaml", *([] if command[0] == "mpirun" else ["-n", "2"])],
+                            env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def ranks_of(process):
+    """The processes that run the study, as they are started: their numbers by rank."""
+    found = {}
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            words = dict(word.split("=", 1) for word in (entry / "environ").read_text().split("\0") if "=" in word)
+            if (entry / "comm").read_text().strip() == "facet" and "OMPI_COMM_WORLD_RANK" in words:
+                if process.pid in ancestors(int(entry.name)):
+                    found[int(words["OMPI_COMM_WORLD_RANK"])] = int(entry.name)
+        except (OSError, UnicodeDecodeError):
+            pass
+    return found
+
+
+def ancestors(pid):
+    while pid > 1:
+        pid = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        yield pid
+
+
+def wait_for(come, process):
+    while not come():
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.005)
+
+
+def stopped(process):
+    said = process.communicate(timeout=60)[1]
+    words = [line for line in said.splitlines() if line.startswith("facet: interrupted")]
+    assert process.returncode == 75 and len(words) == 1 and "run the same command again to go on" in words[0], said
+    return said
+
+
+@pytest.mark.parametrize("asked", [0, 1, None], ids=["rank 0", "rank 1", "launcher"])
+def test_inside_an_epoch(tmp_path, asked):
+    """Two trainings side by side, of one long epoch each: both stop, and go on from the very step."""
+    make_digits(tmp_path)
+    text = STUDY.split("variants:")[0].replace("conv: [4, 8]", "conv: [16, 24]").replace("epochs: 2", "epochs: 1")
+    more = "variants:\n- {method: [gmp, finetune], sparsity: 0.7, budget: {epochs: 1, batch: 1, rate: 0.001}}\n"
+    (tmp_path / "study.yaml").write_text(text + more)
+    assert run("run", tmp_path / "study.yaml").returncode == 0
+    whole = checksum(tmp_path / "out/study.h5")
+    shutil.rmtree(tmp_path / "out")
+    process = start(tmp_path, FACET)
+    wait_for((tmp_path / "out/variants/dense.onnx").exists, process)
+    os.kill(process.pid if asked is None else ranks_of(process)[asked], signal.SIGUSR1)
+    stopped(process)
+    assert len(list((tmp_path / "out/variants").glob("*.checkpoint"))) == 2
+    done = run("run", tmp_path / "study.yaml", ranks=3)
+    steps = [int(step) for step in re.findall(r"goes on from (\d+) of 600 samples", done.stderr)]
+    assert done.returncode == 0 and len(steps) == 2 and all(0 < step < 600 for step in steps), done.stderr
+    assert checksum(tmp_path / "out/study.h5") == whole
+    assert not list((tmp_path / "out").rglob("*.checkpoint*"))
+
+
+def progress(store):
+    """Marks that are set, of all stages."""
+    if not store.exists():
+        return 0
+    with h5py.File(store, "r", locking=False) as h5:
+        return sum(int(np.count_nonzero(marks[()])) for name, marks in h5["progress"].items() if name != "block")
+
+
+def test_again_and_again(tmp_path):
+    """Stopped whenever a sixth has been done, by one signal after the other, from the first tile to the last stage."""
+    make_digits(tmp_path)
+    (tmp_path / "study.yaml").write_text(STUDY + LATE)
+    assert run("run", tmp_path / "study.yaml").returncode == 0
+    whole, marks = checksum(tmp_path / "out/study.h5"), progress(tmp_path / "out/study.h5")
+    shutil.rmtree(tmp_path / "out")
+    signals = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1]
+    store, stops = tmp_path / "out/study.h5", 0
+    while True:
+        process, before = start(tmp_path, FACET), progress(store)
+        while process.poll() is None and progress(store) <= before + marks // 6:
+            time.sleep(0.005)
+        if process.poll() is None:
+            process.send_signal(signals[stops % 3])
+        said = process.communicate(timeout=60)[1]
+        if process.returncode == 0:
+            break
+        assert process.returncode == 75 and "run the same command again to go on" in said, said
+        stops += 1
+    assert stops >= 2 and checksum(store) == whole
+
+
+def test_inside_an_epoch_of_the_encoder(tmp_path):
+    make_digits(tmp_path, train=2000)
+    late = LATE.replace("epochs: 40", "epochs: 2").replace("batch: 100", "batch: 40").replace("[24, 16]", "[600, 600]")
+    (tmp_path / "study.yaml").write_text(STUDY.split("variants:")[0] + late.split("\n", 2)[2])
+    assert run("run", "-n", "2", tmp_path / "study.yaml").returncode == 0
+    whole = checksum(tmp_path / "out/study.h5")
+    shutil.rmtree(tmp_path / "out")
+    process = start(tmp_path, FACET)
+    wait_for((tmp_path / "out/embed").exists, process)
+    os.kill(ranks_of(process)[1], signal.SIGUSR1)
+    stopped(process)
+    state = np.fromfile(tmp_path / "out/embed/encoder.checkpoint", offset=len("facet checkpoint 2\n") + 3 * 65, count=2)
+    assert state[0] < 2 and 0 < state[1] < 50, state  # epochs, and steps of the next
+    assert run("run", "-n", "2", tmp_path / "study.yaml").returncode == 0
+    assert checksum(tmp_path / "out/study.h5") == whole
