@@ -98,6 +98,9 @@ char *facet_copy_text(const char *text);                                        
  * cut off. */
 void facet_append(char *text, size_t size, const char *between, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* Puts a '?' in the place of every byte that is of no printable UTF-8 character: a text from a file must neither steer
+ * a terminal nor break what reads UTF-8. */
+void facet_clean_text(char *text);
 bool facet_is_among(const char *text, char *const *item, int count); /* whether one of so many texts is this one */
 /* `path` as seen from the folder of `file`: absolute paths stay. Caller frees. */
 char *facet_path_beside(const char *file, const char *path);

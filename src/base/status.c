@@ -32,6 +32,7 @@ static facet_status keep(facet_status status, const char *text)
   while (length > 0 && error->message[length - 1] == ' ')
     length--;
   error->message[length] = '\0';
+  facet_clean_text(error->message);
   error->status = status;
   return status;
 }

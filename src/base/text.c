@@ -77,3 +77,25 @@ void facet_path_tidy(char *path, size_t real)
     path[length++] = '/';
   path[length] = '\0';
 }
+
+/* Bytes of the UTF-8 character at `text`, in its shortest form; 0: there is none, or it is a control character. */
+static size_t printable(const unsigned char *text)
+{
+  static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+  size_t length = text[0] < 0x80 ? 1 : text[0] >> 5 == 6 ? 2 : text[0] >> 4 == 14 ? 3 : text[0] >> 3 == 30 ? 4 : 0;
+  uint32_t code = length == 1 ? text[0] : text[0] & 0xffU >> (length + 1);
+  for (size_t i = 1; i < length; i++) {
+    if (text[i] >> 6 != 2)
+      return 0;
+    code = code << 6 | (text[i] & 0x3fU);
+  }
+  bool control = code < 0x20 || (code >= 0x7f && code < 0xa0), surrogate = code >= 0xd800 && code < 0xe000;
+  return length > 0 && code >= least[length] && code <= 0x10ffff && !control && !surrogate ? length : 0;
+}
+
+void facet_clean_text(char *text)
+{
+  for (size_t i = 0, length; text && text[i]; i += length > 0 ? length : 1)
+    if ((length = printable((const unsigned char *)text + i)) == 0)
+      text[i] = '?';
+}

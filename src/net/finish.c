@@ -123,6 +123,7 @@ static facet_status set_shape(facet_network *network, const facet_node *node)
   facet_value *value = &network->value[l->output];
   if (facet_shape_size(l->full) <= 0)
     return facet_node_raise(node, "output is empty");
+  FACET_TRY(facet_node_count(network, node, l->full));
   value->whole = l->full.rank == 0 || l->full.dim[0] != 1;
   value->shape = l->full;
   if (value->whole && network->batch > 1)
@@ -232,6 +233,7 @@ facet_status facet_network_finish(facet_network *network)
   FACET_CHECK(network->input != NO_VALUE, FACET_BAD_INPUT, "the network has no input");
   FACET_CHECK(network->output != NO_VALUE, FACET_BAD_INPUT, "the network has no output");
   FACET_TRY(find_producers(network));
+  network->elements = 0;
   strip_last(network);
   FACET_TRY(sort_nodes(network));
   count_consumers(network);

@@ -8,8 +8,17 @@
 
 #include "lower.h"
 
+/* Takes the tensor over, in any case. */
 static facet_status set_constant(facet_network *network, const facet_node *node, facet_tensor *tensor)
 {
+  facet_status status = facet_node_count(network, node, tensor->shape);
+  for (int64_t i = 0; status == FACET_OK && tensor->type != FACET_I64 && i < facet_shape_size(tensor->shape); i++)
+    if (isnan(facet_tensor_get(tensor, i)))
+      status = facet_node_raise(node, "its inputs are constants, and make NaN");
+  if (status != FACET_OK) {
+    facet_tensor_destroy(&tensor);
+    return status;
+  }
   facet_value *value = &network->value[node->output[0]];
   value->constant = tensor;
   value->shape = tensor->shape;
@@ -19,7 +28,7 @@ static facet_status set_constant(facet_network *network, const facet_node *node,
 
 static int64_t whole_number(const facet_tensor *t, int64_t i)
 {
-  return t->type == FACET_I64 ? ((const int64_t *)t->data)[i] : (int64_t)facet_tensor_get(t, i);
+  return t->type == FACET_I64 ? ((const int64_t *)t->data)[i] : facet_whole_of(facet_tensor_get(t, i));
 }
 
 /* ---- arithmetic of several constants ---- */
@@ -68,7 +77,7 @@ static int64_t whole_result(const facet_node *node, int64_t a, int64_t b, bool *
     return a && b;
   if (strcmp(type, "Or") == 0)
     return a || b;
-  return (int64_t)real_result(type, (double)a, (double)b, known);
+  return facet_whole_of(real_result(type, (double)a, (double)b, known));
 }
 
 static bool compare(const char *type, double a, double b, bool *result)
@@ -216,10 +225,12 @@ static facet_status cast(const facet_network *network, const facet_node *node, f
   for (int64_t i = 0; i < facet_shape_size(u->shape); i++)
     if (real)
       facet_tensor_set(*out, i, facet_tensor_get(u, i));
-    else if (fabs(facet_tensor_get(u, i)) < 0x1p63)
-      ((int64_t *)(*out)->data)[i] = to == 9 ? facet_tensor_get(u, i) != 0 : whole_number(u, i);
+    else if (to == 9)
+      ((int64_t *)(*out)->data)[i] = facet_tensor_get(u, i) != 0;
+    else if (u->type == FACET_I64 || fabs(facet_tensor_get(u, i)) < 0x1p63)
+      ((int64_t *)(*out)->data)[i] = whole_number(u, i);
     else
-      ((int64_t *)(*out)->data)[i] = facet_tensor_get(u, i) > 0 ? INT64_MAX : INT64_MIN;
+      return facet_node_raise(node, "casts %g to a whole number", facet_tensor_get(u, i));
   return FACET_OK;
 }
 

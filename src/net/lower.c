@@ -158,6 +158,14 @@ facet_status facet_node_size(const facet_node *node, facet_shape out)
   return FACET_OK;
 }
 
+facet_status facet_node_count(facet_network *network, const facet_node *node, facet_shape out)
+{
+  network->elements += facet_shape_size(out);
+  if (network->elements > (int64_t)1 << 28)
+    return facet_node_raise(node, "with its output, the values of the network are more than %lld numbers", 1LL << 28);
+  return FACET_OK;
+}
+
 bool facet_spreads(facet_shape constant, facet_shape full)
 {
   for (int i = 0; i < constant.rank; i++) {

@@ -38,6 +38,8 @@ facet_status facet_node_axis(const facet_network *network, const facet_node *nod
                              bool mixes, int *result);
 /* Values that no machine here holds are a damaged file's. */
 facet_status facet_node_size(const facet_node *node, facet_shape out);
+/* The same of all values together: adds those of one to the network's count. */
+facet_status facet_node_count(facet_network *network, const facet_node *node, facet_shape out);
 /* Whether a constant spreads over a full shape without enlarging it (NumPy broadcasting). */
 bool facet_spreads(facet_shape constant, facet_shape full);
 /* NumPy's common shape; false: there is none. */

@@ -27,6 +27,7 @@ facet_status facet_tensor_create(facet_type type, facet_shape shape, facet_tenso
 facet_status facet_tensor_copy(const facet_tensor *tensor, facet_tensor **copy);
 void facet_tensor_destroy(facet_tensor **tensor);
 double facet_tensor_get(const facet_tensor *tensor, int64_t i); /* any type, as double */
+int64_t facet_whole_of(double x);                               /* cut off; the nearest there is, and 0 for NaN */
 void facet_tensor_set(facet_tensor *tensor, int64_t i, double x);
 
 /* An attribute of a node, as ONNX has it. Exactly one of the forms is set. */
@@ -77,6 +78,7 @@ struct facet_network {
   int input, output;    /* value numbers */
   int64_t batch;        /* of the file: how many samples it fixes, or one of the names below */
   const char *stripped; /* "Softmax", "LogSoftmax", "Sigmoid": came last, the logits before it are explained; or NULL */
+  int64_t elements;     /* of all values that finishing has made so far */
   bool finished;
   int node_room, value_room; /* allocated */
   int *names, name_room;     /* hash table of values by name: number + 1, 0: free */

@@ -469,6 +469,8 @@ facet_status facet_lower_resize(facet_network *network, facet_node *node)
   FACET_TRY(facet_node_one_input(node));
   facet_shape in = facet_node_shape(network, node);
   resizing r[FACET_MAX_RANK];
+  if (in.rank == 0)
+    return facet_node_raise(node, "its input has no dimensions");
   bool old = strcmp(node->type, "Upsample") == 0 || network->opset < 11;
   const char *mode = facet_node_text(node, "mode", "nearest");
   bool linear = strcmp(mode, "linear") == 0 || strcmp(mode, "bilinear") == 0;

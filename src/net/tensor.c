@@ -1,6 +1,7 @@
 /* Shapes and constant arrays. */
 #include "net.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,6 +59,11 @@ void facet_tensor_destroy(facet_tensor **tensor)
   facet_free(tensor);
 }
 
+int64_t facet_whole_of(double x)
+{
+  return isnan(x) ? 0 : x >= 0x1p63 ? INT64_MAX : x < -0x1p63 ? INT64_MIN : (int64_t)x;
+}
+
 double facet_tensor_get(const facet_tensor *tensor, int64_t i)
 {
   switch (tensor->type) {
@@ -81,7 +87,7 @@ void facet_tensor_set(facet_tensor *tensor, int64_t i, double x)
     ((double *)tensor->data)[i] = x;
     break;
   case FACET_I64:
-    ((int64_t *)tensor->data)[i] = (int64_t)x;
+    ((int64_t *)tensor->data)[i] = facet_whole_of(x);
     break;
   }
 }

@@ -63,6 +63,7 @@ static facet_status read_text(const Onnx__AttributeProto *p, facet_attribute *a)
   a->kind = FACET_TEXT;
   FACET_CHECK(p->s.len <= LONGEST_TEXT, FACET_BAD_INPUT, "attribute %s has %zu characters", p->name, p->s.len);
   a->text = facet_format("%.*s", (int)p->s.len, p->s.len ? (const char *)p->s.data : "");
+  facet_clean_text(a->text);
   return a->text ? FACET_OK : FACET_OS;
 }
 
@@ -146,6 +147,9 @@ facet_status facet_onnx_attributes(const Onnx__NodeProto *node, const char *path
   FACET_NEW(*attribute, *count);
   for (int i = 0; i < *count; i++) {
     FACET_GO(failed, status, read_attribute(node->attribute[i], path, bound, &(*attribute)[i]));
+    FACET_GO(failed, status, facet_onnx_check_attribute(node->op_type, &(*attribute)[i]));
+    FACET_CHECK_GO(failed, status, facet_onnx_attribute(node, node->attribute[i]->name) == node->attribute[i],
+                   FACET_BAD_INPUT, "attribute %s is there twice", node->attribute[i]->name);
     if (constant)
       FACET_GO(failed, status, constant_value(&(*attribute)[i]));
   }

@@ -1,10 +1,11 @@
 /* Data files beside a model: where large constants lie when the model's own file does not hold them.
  *
  * A model may come from anybody, so what it says about its data files is checked: a location cannot leave the model's
- * folder by its name, must be an ordinary file (a pipe would block), and must hold the bytes before any memory is asked
- * for.  Only those bytes are read. */
+ * folder, neither by its name nor through a symbolic link; must be an ordinary file (a pipe would block), and must hold
+ * the bytes before any memory is asked for.  Only those bytes are read. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -50,6 +51,28 @@ static bool climbs(const char *path)
   return false;
 }
 
+/* Whether a file, links resolved, lies in the folder of another. */
+static bool is_within(const char *file, const char *other)
+{
+  char *here = facet_path_beside(other, "."), *folder = here ? realpath(here, NULL) : NULL;
+  size_t length = folder ? strlen(folder) : 0;
+  length -= length == 1; /* the root */
+  bool within = folder && strncmp(file, folder, length) == 0 && file[length] == '/';
+  free(folder);
+  facet_free(&here);
+  return within;
+}
+
+/* A model may be a link itself, into a store of files: then its data may be links into the folder that it leads to. */
+static bool stays(const char *path, const char *model)
+{
+  char *file = realpath(path, NULL), *real = realpath(model, NULL);
+  bool within = file && (is_within(file, model) || (real && is_within(file, real)));
+  free(file);
+  free(real);
+  return within;
+}
+
 static facet_status open_beside(const char *model, const char *location, int *file)
 {
   char *path = facet_path_beside(model, location);
@@ -57,12 +80,14 @@ static facet_status open_beside(const char *model, const char *location, int *fi
     return FACET_OS;
   *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not keep us waiting */
   int error = errno;
+  bool outside = *file >= 0 && !stays(path, model);
   facet_free(&path);
   FACET_CHECK(*file >= 0 || error == ENXIO, FACET_NO_INPUT, "%s", strerror(error));
   struct stat about;
-  if (*file >= 0 && fstat(*file, &about) == 0 && S_ISREG(about.st_mode))
-    return FACET_OK;
-  return facet_raise(FACET_BAD_INPUT, "is no ordinary file");
+  bool ordinary = *file >= 0 && fstat(*file, &about) == 0 && S_ISREG(about.st_mode);
+  FACET_CHECK(ordinary, FACET_BAD_INPUT, "is no ordinary file");
+  FACET_CHECK(!outside, FACET_BAD_INPUT, "is a link that leaves the folder of the network");
+  return FACET_OK;
 }
 
 static facet_status check_size(const Onnx__TensorProto *p, uint64_t bytes, facet_external *e)

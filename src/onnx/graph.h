@@ -38,6 +38,9 @@ facet_status facet_onnx_check_old(const Onnx__NodeProto *node, int opset);
 facet_status facet_onnx_attributes(const Onnx__NodeProto *node, const char *path, facet_attribute **attribute,
                                    int *count);
 
+/* Refuses an attribute that the operator, which is known, has in no operator set, or of another kind. */
+facet_status facet_onnx_check_attribute(const char *type, const facet_attribute *attribute);
+
 /* A graph in which the functions that a model brings along stand in place of the nodes that call them. It borrows from
  * the model. */
 typedef struct {

@@ -93,12 +93,54 @@ static void give_back(void *lacking, void *memory)
 
 ProtobufCAllocator facet_onnx_memory = {take, give_back, NULL};
 
+/* ---- names: whoever made the file chose them, and they end on terminals and in result files ---- */
+
+static void clean_message(ProtobufCMessage *message);
+
+static void clean_field(const ProtobufCFieldDescriptor *field, void *value)
+{
+  void *pointer;
+  memcpy(&pointer, value, sizeof pointer);
+  if (field->type == PROTOBUF_C_TYPE_STRING && pointer)
+    facet_clean_text(pointer);
+  else if (field->type == PROTOBUF_C_TYPE_MESSAGE && pointer)
+    clean_message(pointer);
+}
+
+/* All texts of a message and of those within it, but for what nothing reads. */
+static void clean_message(ProtobufCMessage *message)
+{
+  for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
+    const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
+    char *base = (char *)message, *list;
+    uint32_t present;
+    size_t count;
+    if ((field->type != PROTOBUF_C_TYPE_STRING && field->type != PROTOBUF_C_TYPE_MESSAGE) ||
+        strcmp(field->name, "doc_string") == 0)
+      continue;
+    memcpy(&present, base + field->quantifier_offset, sizeof present);
+    if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF && present != field->id)
+      continue;
+    if (field->label != PROTOBUF_C_LABEL_REPEATED) {
+      clean_field(field, base + field->offset);
+      continue;
+    }
+    memcpy(&count, base + field->quantifier_offset, sizeof count);
+    memcpy(&list, base + field->offset, sizeof list);
+    for (size_t j = 0; j < count; j++)
+      clean_field(field, list + j * sizeof(void *));
+  }
+}
+
 /* NULL: damaged, or FACET_OS where `lacking` comes back true. */
 static ProtobufCMessage *unpack(const ProtobufCMessageDescriptor *descriptor, span s, bool *lacking)
 {
   ProtobufCAllocator memory = {take, give_back, lacking};
   *lacking = false;
-  return protobuf_c_message_unpack(descriptor, &memory, (size_t)(s.end - s.at), s.at);
+  ProtobufCMessage *message = protobuf_c_message_unpack(descriptor, &memory, (size_t)(s.end - s.at), s.at);
+  if (message)
+    clean_message(message);
+  return message;
 }
 
 facet_status facet_onnx_unpack(const uint8_t *bytes, size_t count, Onnx__ModelProto **model)

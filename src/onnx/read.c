@@ -189,7 +189,9 @@ static facet_status check_infinities(const facet_network *n)
       bound = bound || strcmp(node->type, bounded[j]) == 0;
     for (int j = 0; j < node->inputs && !bound; j++) {
       const facet_value *v = node->input[j] < 0 ? NULL : &n->value[node->input[j]];
-      bool infinite = v && v->constant && facet_shape_size(v->shape) == 1 && isinf(facet_tensor_get(v->constant, 0));
+      bool infinite = false;
+      for (int64_t k = 0; v && v->constant && v->constant->type != FACET_I64 && k < facet_shape_size(v->shape); k++)
+        infinite = infinite || isinf(facet_tensor_get(v->constant, k));
       FACET_CHECK(!infinite, FACET_BAD_INPUT, "node %s (%s): constant %s is infinite", node->name, node->type, v->name);
     }
   }

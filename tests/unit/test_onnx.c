@@ -831,6 +831,91 @@ static void test_infinite_scalars(void **state)
   assert_refused(&s, "initializer bound: element [] is NaN");
 }
 
+/* What onnxruntime refuses: a misspelt attribute is not one that was left out. */
+static void test_attributes_are_refused(void **state)
+{
+  (void)state;
+  sample s;
+  sample_begin(&s);
+  s.alpha.name = (char *)"alhpa";
+  assert_refused(&s, "node leak (LeakyRelu): there is no attribute alhpa of this operator");
+  s.alpha.name = (char *)"alpha";
+  s.alpha.type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT;
+  s.alpha.has_i = true;
+  assert_refused(&s, "node leak (LeakyRelu): attribute alpha cannot be a whole number");
+  sample_begin(&s);
+  Onnx__AttributeProto *twice[] = {&s.alpha, &s.alpha};
+  s.leak.n_attribute = 2;
+  s.leak.attribute = twice;
+  assert_refused(&s, "node leak (LeakyRelu): attribute alpha is there twice");
+}
+
+/* A node of one constant number is put between the two of the sample, whose second one becomes a sum. */
+static void fold(sample *s, Onnx__NodeProto *node, Onnx__TensorProto *number, float *value, const char *type)
+{
+  static char *in[] = {(char *)"number"}, *out[] = {(char *)"made"}, *sum[] = {(char *)"h", (char *)"made"};
+  sample_begin(s);
+  sample_tensor(number, "number", 0, NULL, 1, value);
+  sample_node(node, type, "fold", 1, in, out);
+  sample_node(&s->leak, "Add", "sum", 2, sum, s->leak_out);
+  s->initializers[2] = number;
+  s->nodes[2] = node;
+  s->graph.n_initializer = s->graph.n_node = 3;
+}
+
+static void test_constants_that_make_no_number(void **state)
+{
+  (void)state;
+  sample s;
+  Onnx__NodeProto node;
+  Onnx__TensorProto number;
+  Onnx__AttributeProto to = ONNX__ATTRIBUTE_PROTO__INIT, *attributes[] = {&to};
+  float value = -1;
+  fold(&s, &node, &number, &value, "Sqrt");
+  assert_refused(&s, "node fold (Sqrt): its inputs are constants, and make NaN");
+  fold(&s, &node, &number, &value, "Resize");
+  assert_refused(&s, "node fold (Resize): its input has no dimensions");
+  value = INFINITY;
+  fold(&s, &node, &number, &value, "Cast");
+  to.name = (char *)"to";
+  to.has_type = to.has_i = true;
+  to.type = ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT;
+  to.i = ONNX__TENSOR_PROTO__DATA_TYPE__INT64;
+  node.n_attribute = 1;
+  node.attribute = attributes;
+  assert_refused(&s, "node fold (Cast): casts inf to a whole number");
+}
+
+/* Names end on terminals and in result files: an escape, half a character, and one that is whole. */
+static void test_names_are_cleaned(void **state)
+{
+  (void)state;
+  sample s;
+  sample_begin(&s);
+  s.leak.name = (char *)"a\033[2Jb\xc3 \xc3\xa9\x7f\xc2\x9b";
+  facet_network *n = sample_network(&s);
+  assert_string_equal(n->node[1].name, "a?[2Jb? \xc3\xa9???");
+  facet_network_destroy(&n);
+}
+
+/* Each value is small enough, but not all together; nodes that move nothing take no memory here. */
+static void test_values_together_are_bounded(void **state)
+{
+  (void)state;
+  facet_network *n = begin_net((facet_shape){1, {(int64_t)1 << 26}});
+  char name[] = "a", before[] = "x";
+  for (int i = 0; i < 5; i++, name[0]++) {
+    add_node(n, "Identity", before, name, 0, NULL);
+    before[0] = name[0];
+  }
+  assert_int_equal(facet_network_set_output(n, before), FACET_OK);
+  assert_int_equal(facet_network_finish(n), FACET_BAD_INPUT);
+  assert_string_equal(facet_message(),
+                      "node e (Identity): with its output, the values of the network are more than 268435456 "
+                      "numbers");
+  facet_network_destroy(&n);
+}
+
 /* ---- damaged bytes ---- */
 
 /* Reads; whatever comes of it, it is a network or one line that names the file. */
@@ -1074,16 +1159,18 @@ static void test_round_trip_of_doubles(void **state)
   (void)state;
   const double w[] = {1, -1.0 / 3, 1e-200, 4, 5, 6}, b[] = {0.1, -0.2};
   facet_network *n = begin_net((facet_shape){3, {3, 1, 1}});
-  facet_attribute *a = facet_allocate(3, sizeof *a);
+  facet_attribute *a = facet_allocate(2, sizeof *a), *scales = facet_allocate(1, sizeof *scales);
   set_ints(&a[0], "pads", 4, (const int64_t[]){0, 0, 0, 0});
   a[1] = (facet_attribute){.name = facet_copy_text("auto_pad"), .kind = FACET_TEXT, .text = facet_copy_text("NOTSET")};
-  a[2] = (facet_attribute){.name = facet_copy_text("note"), .kind = FACET_FLOATS, .count = 2};
-  a[2].numbers = facet_allocate(2, sizeof *a[2].numbers);
-  a[2].numbers[1] = 0.5;
+  *scales = (facet_attribute){.name = facet_copy_text("scales"), .kind = FACET_FLOATS, .count = 4};
+  scales->numbers = facet_allocate(4, sizeof *scales->numbers);
+  for (int i = 0; i < 4; i++)
+    scales->numbers[i] = i < 2 ? 1 : 2.5;
   add_numbers(n, "kernel", (facet_shape){4, {2, 3, 1, 1}}, w);
   add_numbers(n, "bias", (facet_shape){1, {2}}, b);
-  add_node(n, "Conv", "x,kernel,bias", "c", 3, a);
-  add_node(n, "LeakyRelu", "c", "r", 1, one_float("alpha", 0.25));
+  add_node(n, "Conv", "x,kernel,bias", "c", 2, a);
+  add_node(n, "Upsample", "c", "u", 1, scales);
+  add_node(n, "LeakyRelu", "u", "r", 1, one_float("alpha", 0.25));
   add_node(n, "Flatten", "r", "f", 1, one_int("axis", 1));
   end_net(n, "f");
   assert_int_equal(round_trip(n), ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE);
@@ -1278,6 +1365,9 @@ static void test_data_files_are_refused(void **state)
   o.s.w.n_dims = 2;
   o.s.w.data_type = ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE;
   assert_outside_refused(&o, FACET_BAD_INPUT, "data file net.data: has 24 bytes, not 18446744073709551615 from 4 on");
+  unlink(o.data);
+  assert_int_equal(symlink("/etc/passwd", o.data), 0);
+  assert_outside_refused(&o, FACET_BAD_INPUT, "data file net.data: is a link that leaves the folder of the network");
   unlink(o.data);
   assert_int_equal(mkfifo(o.data, 0600), 0); /* nobody writes: must not wait */
   assert_outside_refused(&o, FACET_BAD_INPUT, "data file net.data: is no ordinary file");
@@ -1674,6 +1764,10 @@ int main(void)
       cmocka_unit_test(test_inputs_left_out),
       cmocka_unit_test(test_empty_lists),
       cmocka_unit_test(test_infinite_scalars),
+      cmocka_unit_test(test_attributes_are_refused),
+      cmocka_unit_test(test_constants_that_make_no_number),
+      cmocka_unit_test(test_names_are_cleaned),
+      cmocka_unit_test(test_values_together_are_bounded),
       cmocka_unit_test(test_cut_short),
       cmocka_unit_test(test_flipped_bytes),
       cmocka_unit_test(test_other_files),
