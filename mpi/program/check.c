@@ -14,6 +14,7 @@
 #include "session.h"
 #include "speeds.h"
 #include "stages/reuse.h"
+#include "study/loader.h"
 
 enum { BESIDE = 12 << 20 }; /* bytes that HDF5 and MPI take for the store in a run. Measured. */
 
@@ -38,7 +39,7 @@ static facet_status memory_per_rank(const facet_context *context, int ranks, dou
       stage = fmax(stage, one);
     }
   facet_memory_resident(&now, &ignored);
-  *bytes = fmax(now + stage + BESIDE, most);
+  *bytes = fmax(now + stage + facet_conditions_bytes(&context->plan->source) + BESIDE, most);
   return FACET_OK;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "stages/stage.h"
+#include "study/loader.h"
 #include "train/sgd.h"
 
 static void variant_clear(facet_store_variant *v)
@@ -222,7 +223,7 @@ static facet_status fill_plan(const facet_session *session, int ranks, facet_pla
     if ((*stage)->marks && facet_stage_wanted(*stage, plan))
       s->stage[s->stages++] = (facet_store_stage){.name = (*stage)->name, .marks = (*stage)->marks};
   FACET_NEW(plan->work, s->variants);
-  FACET_TRY(facet_work_share(s, data, family, plan->work, &plan->room));
+  FACET_TRY(facet_work_share(s, data, family, facet_conditions_bytes(&plan->source), plan->work, &plan->room));
   FACET_TRY(say_made(plan, s));
   return say_follows(session, plan);
 }

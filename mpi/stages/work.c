@@ -154,11 +154,11 @@ static bool like_dense(const facet_store_variant *v)
 }
 
 facet_status facet_work_share(const facet_store_plan *plan, const facet_study_data *data, const facet_family *family,
-                              facet_work *work, double *room)
+                              double corrupting, facet_work *work, double *room)
 {
-  bound b = {.plan = plan, .fixed = fixed_bytes(plan, data, family)};
+  bound b = {.plan = plan, .fixed = fixed_bytes(plan, data, family) + corrupting};
   if (b.fixed > (double)plan->settings->memory)
-    return too_little(&b, "the program, the data sets and the networks alone", "", b.fixed);
+    return too_little(&b, "the program, corruptions and the networks alone", "", b.fixed);
   bool linear = false;
   for (int i = 0; i < family->count; i++)
     linear = linear || (plan->variant[i].linearize && (i == 0 || like_dense(&plan->variant[i])));

@@ -12,10 +12,10 @@ typedef struct {
       linear_chunk; /* when linearizing: samples, and rows of each; 0: the network is not linearized */
 } facet_work;
 
-/* Not collective. The work of every member of the family, in `work`; *room: bytes that are left beside the largest, a
- * bound of what a stage keeps to save time. FACET_BAD_INPUT with file, line and key if the
- * study's memory is not enough for one row of one sample. No executor may be alive. */
+/* Not collective. The work of every member of the family, in `work`; corrupting: bytes that corrupting a sample takes;
+ * *room: bytes that are left beside the largest, a bound of what a stage keeps to save time. FACET_BAD_INPUT with file,
+ * line and key if the study's memory is not enough for one row of one sample. No executor may be alive. */
 facet_status facet_work_share(const facet_store_plan *plan, const facet_study_data *data, const facet_family *family,
-                              facet_work *work, double *room);
+                              double corrupting, facet_work *work, double *room);
 
 #endif

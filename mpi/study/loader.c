@@ -36,6 +36,17 @@ done:
   return status == FACET_OK ? FACET_OK : facet_raise_in(status, "%s: conditions.published: ", file);
 }
 
+double facet_conditions_bytes(const facet_sample_source *source)
+{
+  double most = 0;
+  for (int i = 0; i < source->conditions->count; i++) {
+    const facet_condition *c = &source->conditions->item[i];
+    double bytes = c->published ? 0 : facet_corruption_bytes(c->corruption, source->data->image);
+    most = bytes > most ? bytes : most;
+  }
+  return most;
+}
+
 facet_status facet_loader_make(facet_pixels *pixels, const facet_input_layout *input, facet_loader *l)
 {
   const facet_sample_source *from = facet_pixels_source(pixels);

@@ -12,6 +12,9 @@ facet_status facet_condition_apply(const facet_sample_source *source, facet_cond
 /* Not collective. FACET_BAD_INPUT, FACET_NO_INPUT with the study's file if a published set does not fit the data. */
 facet_status facet_conditions_check(const facet_conditions *conditions, const char *file, const facet_dataset *data);
 
+/* Bytes that the corruption of the conditions that needs the most takes beside the pixels. */
+double facet_conditions_bytes(const facet_sample_source *source);
+
 /* One at a time: pixels of a condition, normalised, in a network's own order. */
 typedef struct {
   facet_pixels *pixels;

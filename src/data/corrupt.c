@@ -13,35 +13,41 @@ facet_corruption facet_gaussian_noise, facet_shot_noise, facet_impulse_noise, fa
 static const struct {
   const char *name;
   facet_corruption *apply;
+  int rooms; /* of the canvas that it uses */
   double constant[5][CORRUPT_CONSTANTS];
 } corruptions[] = {
-    {"clean", NULL, {{0}}},
-    {"gaussian_noise", facet_gaussian_noise, {{.04}, {.06}, {.08}, {.09}, {.10}}},
-    {"shot_noise", facet_shot_noise, {{500}, {250}, {100}, {75}, {50}}},
-    {"impulse_noise", facet_impulse_noise, {{.01}, {.02}, {.03}, {.05}, {.07}}},
-    {"speckle_noise", facet_speckle_noise, {{.06}, {.1}, {.12}, {.16}, {.2}}},
-    {"gaussian_blur", facet_gaussian_blur, {{.4}, {.6}, {.7}, {.8}, {1}}},
-    {"defocus_blur", facet_defocus_blur, {{.3, .4}, {.4, .5}, {.5, .6}, {1, .2}, {1.5, .1}}},
-    {"glass_blur", facet_glass_blur, {{.05, 1, 1}, {.25, 1, 1}, {.4, 1, 1}, {.25, 1, 2}, {.4, 1, 2}}},
-    {"motion_blur", facet_motion_blur, {{6, 1}, {6, 1.5}, {6, 2}, {8, 2}, {9, 2.5}}},
-    {"zoom_blur", facet_zoom_blur, {{1.06}, {1.11}, {1.16}, {1.21}, {1.26}}},
+    {"clean", NULL, 0, {{0}}},
+    {"gaussian_noise", facet_gaussian_noise, 1, {{.04}, {.06}, {.08}, {.09}, {.10}}},
+    {"shot_noise", facet_shot_noise, 0, {{500}, {250}, {100}, {75}, {50}}},
+    {"impulse_noise", facet_impulse_noise, 0, {{.01}, {.02}, {.03}, {.05}, {.07}}},
+    {"speckle_noise", facet_speckle_noise, 1, {{.06}, {.1}, {.12}, {.16}, {.2}}},
+    {"gaussian_blur", facet_gaussian_blur, 1, {{.4}, {.6}, {.7}, {.8}, {1}}},
+    {"defocus_blur", facet_defocus_blur, 1, {{.3, .4}, {.4, .5}, {.5, .6}, {1, .2}, {1.5, .1}}},
+    {"glass_blur", facet_glass_blur, 1, {{.05, 1, 1}, {.25, 1, 1}, {.4, 1, 1}, {.25, 1, 2}, {.4, 1, 2}}},
+    {"motion_blur", facet_motion_blur, 1, {{6, 1}, {6, 1.5}, {6, 2}, {8, 2}, {9, 2.5}}},
+    {"zoom_blur", facet_zoom_blur, 2, {{1.06}, {1.11}, {1.16}, {1.21}, {1.26}}},
     {"snow",
      facet_snow,
+     2,
      {{.1, .2, 1, .6, 8, 3, .95},
       {.1, .2, 1, .5, 10, 4, .9},
       {.15, .3, 1.75, .55, 10, 4, .9},
       {.25, .3, 2.25, .6, 12, 6, .85},
       {.3, .3, 1.25, .65, 14, 12, .8}}},
-    {"frost", facet_frost, {{1, .2}, {1, .3}, {.9, .4}, {.85, .4}, {.75, .45}}},
-    {"fog", facet_fog, {{.2, 3}, {.5, 3}, {.75, 2.5}, {1, 2}, {1.5, 1.75}}},
-    {"brightness", facet_brightness, {{.05}, {.1}, {.15}, {.2}, {.3}}},
-    {"contrast", facet_contrast, {{.75}, {.5}, {.4}, {.3}, {.15}}},
-    {"saturate", facet_saturate, {{.3, 0}, {.1, 0}, {1.5, 0}, {2, .1}, {2.5, .2}}},
-    {"elastic", facet_elastic, {{0, 0, 2.56}, {1.6, 6.4, 2.24}, {2.56, 1.92, 1.92}, {3.2, 1.28, 1.6}, {3.2, .96, .96}}},
-    {"pixelate", facet_pixelate, {{.95}, {.9}, {.85}, {.75}, {.65}}},
-    {"jpeg", facet_jpeg, {{80}, {65}, {58}, {50}, {40}}},
+    {"frost", facet_frost, 0, {{1, .2}, {1, .3}, {.9, .4}, {.85, .4}, {.75, .45}}},
+    {"fog", facet_fog, 1, {{.2, 3}, {.5, 3}, {.75, 2.5}, {1, 2}, {1.5, 1.75}}},
+    {"brightness", facet_brightness, 0, {{.05}, {.1}, {.15}, {.2}, {.3}}},
+    {"contrast", facet_contrast, 0, {{.75}, {.5}, {.4}, {.3}, {.15}}},
+    {"saturate", facet_saturate, 0, {{.3, 0}, {.1, 0}, {1.5, 0}, {2, .1}, {2.5, .2}}},
+    {"elastic",
+     facet_elastic,
+     4,
+     {{0, 0, 2.56}, {1.6, 6.4, 2.24}, {2.56, 1.92, 1.92}, {3.2, 1.28, 1.6}, {3.2, .96, .96}}},
+    {"pixelate", facet_pixelate, 1, {{.95}, {.9}, {.85}, {.75}, {.65}}},
+    {"jpeg", facet_jpeg, 1, {{80}, {65}, {58}, {50}, {40}}},
     {"spatter",
      facet_spatter,
+     5,
      {{.62, .1, .7, .7, .5, 0},
       {.65, .1, .8, .7, .5, 0},
       {.65, .3, 1, .69, .5, 0},
@@ -115,6 +121,21 @@ static facet_status apply(int corruption, facet_canvas *c, double scale, int64_t
   return FACET_OK;
 }
 
+/* Numbers of a room: of the sample, or of the map that fog is drawn on. */
+static int64_t room_size(int corruption, facet_image image)
+{
+  int64_t side = facet_fog_side(image.height, image.width);
+  return corruptions[corruption].apply == facet_fog ? side * side : facet_image_inputs(image);
+}
+
+double facet_corruption_bytes(int corruption, facet_image image)
+{
+  double numbers = (double)(facet_image_inputs(image) + image.width);
+  if (!corruptions[corruption].apply)
+    return 0;
+  return sizeof(double) * (numbers + corruptions[corruption].rooms * (double)room_size(corruption, image));
+}
+
 facet_status facet_corrupt(const facet_corruption_settings *how, int64_t first, int64_t count, float *pixels)
 {
   const int corruption = how->corruption, severity = how->severity;
@@ -123,8 +144,7 @@ facet_status facet_corrupt(const facet_corruption_settings *how, int64_t first, 
     return FACET_OK;
   FACET_CHECK(facet_corruption_name(corruption), FACET_INTERNAL, "corruption %d", corruption);
   FACET_CHECK(severity >= 1 && severity <= 5, FACET_INTERNAL, "severity %d", severity);
-  int64_t size = facet_image_inputs(image), side = facet_fog_side(image.height, image.width);
-  int64_t room = size > side * side ? size : side * side;
+  int64_t size = facet_image_inputs(image);
   facet_canvas c = {.random = {how->seed, FACET_STREAM_CORRUPT + (uint32_t)corruption},
                     .severity = severity,
                     .channels = image.channels,
@@ -137,12 +157,14 @@ facet_status facet_corrupt(const facet_corruption_settings *how, int64_t first, 
   double *sample = NULL;
   facet_status status = FACET_OK;
   FACET_NEW_GO(done, status, sample, size);
-  for (int i = 0; i < CORRUPT_ROOMS; i++)
-    FACET_NEW_GO(done, status, c.room[i], room);
+  FACET_NEW_GO(done, status, c.row, image.width);
+  for (int i = 0; i < corruptions[corruption].rooms; i++)
+    FACET_NEW_GO(done, status, c.room[i], room_size(corruption, image));
   status = apply(corruption, &c, how->scale, first, count, sample, pixels);
 done:
   for (int i = 0; i < CORRUPT_ROOMS; i++)
     facet_free(&c.room[i]);
+  facet_free(&c.row);
   facet_free(&sample);
   return status;
 }

@@ -7,7 +7,7 @@
 
 #include "data.h"
 
-enum { CORRUPT_ROOMS = 6, CORRUPT_CONSTANTS = 7 };
+enum { CORRUPT_ROOMS = 5, CORRUPT_CONSTANTS = 7 };
 
 /* One sample under one severity. */
 typedef struct {
@@ -18,7 +18,8 @@ typedef struct {
   int64_t plane, size; /* numbers of a channel, of the sample */
   double unit;
   const double *constant;      /* of the severity */
-  double *room[CORRUPT_ROOMS]; /* scratch, as long as the sample or the fog's map */
+  double *room[CORRUPT_ROOMS]; /* scratch, as long as the sample or the fog's map: as many as the table says */
+  double *row;                 /* as long as the sample is wide: of facet_filter_gaussian */
 } facet_canvas;
 
 /* Changes the sample in place; the caller clips. FACET_OS alone can go wrong. */

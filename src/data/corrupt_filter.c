@@ -51,7 +51,7 @@ void facet_filter_gaussian(const facet_canvas *c, int64_t planes, double sigma, 
   for (int64_t p = 0; p < planes; p++)
     for (int64_t x = 0; x < w; x++)
       filter_line(h, w, tap, radius, edge, from + p * h * w + x, to + p * h * w + x);
-  double *row = c->room[CORRUPT_ROOMS - 1];
+  double *row = c->row;
   for (int64_t y = 0; y < planes * h; y++) {
     for (int64_t x = 0; x < w; x++)
       row[x] = to[y * w + x];

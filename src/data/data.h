@@ -62,6 +62,9 @@ bool facet_data_format_finds_labels(int format);
 /* Whether images are always channels first. */
 bool facet_data_format_channels_first(int format);
 
+/* Bytes that facet_corrupt takes beside the pixels. */
+double facet_corruption_bytes(int corruption, facet_image image);
+
 /* The file of a published set that has a corruption. Caller frees; NULL: no memory. */
 char *facet_published_path(const char *folder, int corruption);
 /* SHA-256 of the first samples of one severity. */

@@ -226,3 +226,37 @@ def test_streamed_rows_are_the_same_on_any_number_of_ranks(tmp_path):
         assert done.returncode == 0, done.stderr
         sums.add(checksum(tmp_path / "out" / "study.h5"))
     assert len(sums) == 1
+
+
+def linear_network(path, inputs, classes):
+    weight = numpy_helper.from_array(np.random.default_rng(0).normal(size=(inputs, classes)).astype("f4"), "w")
+    graph = helper.make_graph([helper.make_node("Gemm", ["x", "w"], ["y"])], "linear",
+                              [helper.make_tensor_value_info("x", 1, ["N", inputs])],
+                              [helper.make_tensor_value_info("y", 1, ["N", classes])], [weight])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), path)
+
+
+def test_data_are_not_held(tmp_path):
+    """Eleven times the samples, of 784 bytes each: what grows are labels and columns of the results."""
+    random, taken = np.random.default_rng(0), {}
+    linear_network(tmp_path / "net.onnx", 784, 10)
+    for count in (2000, 22000):
+        np.save(tmp_path / "x.npy", random.integers(0, 256, (count, 784), dtype=np.uint8))
+        np.save(tmp_path / "y.npy", random.integers(0, 10, count))
+        data = "{format: npy, images: x.npy, labels: y.npy}"
+        taken[count] = peak(write(tmp_path, data, "net.onnx", "linearize: {samples: 10}"))
+        shutil.rmtree(tmp_path / "out")
+    print(taken)
+    assert taken[22000] - taken[2000] < 20000 * 200 / 2 ** 20 + 2
+
+
+def test_corruptions_of_wide_data_take_what_they_need(tmp_path):
+    """Of 1 x 4,000 numbers fog alone draws on a map of 4,096 x 4,096 doubles, and on one."""
+    linear_network(tmp_path / "net.onnx", 4000, 3)
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 256, (20, 4000), dtype=np.uint8))
+    taken = {}
+    for name in ("gaussian_noise", "fog"):
+        more = f"conditions: [clean, {{corruption: {name}, severity: 1}}]\nlinearize: {{samples: 2}}"
+        taken[name] = check(write(tmp_path, "{format: npy, images: x.npy}", "net.onnx", more))
+        shutil.rmtree(tmp_path / "out")
+    assert 100 < taken["fog"] - taken["gaussian_noise"] < 160
