@@ -36,6 +36,7 @@ class Study(Store):
         study.margin_change("lrr-global-0.98-s1", 7)        what pruning did to sample 7, pixel by pixel
         study.class_damage()                                which classes pay for it
         study.layer_sparsity()                              where the weights went
+        study.profile()                                     where the run's time went, by stage and rank
         study.costs(), study.pareto()                       what each variant takes; which are worth it
         study.table("geometry/margin", variant="dense")     any arrays as a tidy table of pandas
         study.labelled("geometry/angle"), study.tree()      the same as xarray, read when used
@@ -266,6 +267,13 @@ class Study(Store):
         from facet import tables
 
         return tables.costs(self)
+
+    def profile(self) -> pandas.DataFrame:
+        """Where the time of a run went (facet run --profile): seconds, waiting, storing, rate, memory, ... by stage and rank,
+        of the stages that took some."""
+        from facet import tables
+
+        return tables.profile(self)
 
     def pareto(self, cost: str = "flops_sparse", condition: str | None = None) -> pandas.DataFrame:
         """Cost and accuracy of every group of replicates, cheapest first, and `best`: no other one is as good for less."""

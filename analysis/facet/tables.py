@@ -9,7 +9,7 @@ import numpy as np
 import pandas
 
 from facet.errors import StudyError, known
-from facet.hdf import Array
+from facet.hdf import Array, strings
 
 if TYPE_CHECKING:
     from facet.study import Study
@@ -139,3 +139,15 @@ def tidy(study: Study, paths: tuple[str, ...], pick: dict[str, Any]) -> pandas.D
     index = pandas.MultiIndex.from_product([first[d].values for d in first.dims], names=[str(d) for d in first.dims])
     columns = {name: array.values.ravel() for name, array in zip(names, arrays.values())}
     return pandas.DataFrame(columns, index=index).reset_index()
+
+
+def profile(study: Study) -> pandas.DataFrame:
+    """Every stage that took some time, by rank; a column for each array of /profile."""
+    if "profile" not in study.file:
+        raise StudyError(f"{study.path}: has no profile: run the study with --profile from its beginning")
+    group = study.file["profile"]
+    index = pandas.MultiIndex.from_product([strings(group["stage"]), group["rank"][()]], names=["stage", "rank"])
+    arrays = {name: item[()].ravel() for name, item in group.items() if not item.is_scale}
+    names = ["seconds", "waiting", "storing", "rate", "memory"]
+    found = pandas.DataFrame({name: arrays[name] for name in names + sorted(arrays.keys() - names)}, index=index)
+    return found[np.isfinite(found["seconds"])]

@@ -50,8 +50,9 @@ static const command commands[] = {
     {"run", "STUDY.yaml",
      "the whole study: train or read networks, prune, linearize, measure;\n"
      "started again, it goes on where it was; --fresh starts over;\n"
-     "-n: on so many ranks, by mpirun (FACET_MPIRUN: options for it)",
-     "[-n RANKS] [--fresh]", true, facet_run},
+     "-n: on so many ranks, by mpirun (FACET_MPIRUN: options for it);\n"
+     "--profile: where the time of every rank goes, shown and stored",
+     "[-n RANKS] [--fresh] [--profile]", true, facet_run},
     {"check", "STUDY.yaml",
      "validate; time, memory and disk of a run, what it need not do again, variants and work;\n"
      "-n: of a run on so many ranks;\n"
@@ -72,15 +73,15 @@ static const char statuses[] =
     "73 cannot create output, 74 reading or writing failed (disk full), 75 interrupted and resumable.\n";
 
 /* "run STUDY.yaml [-n RANKS] [--fresh]". The options are looked up there, too. */
-static const char *usage_of(const command *c, char text[64])
+static const char *usage_of(const command *c, char text[80])
 {
-  (void)snprintf(text, 64, "%s %s%s%s", c->name, c->takes, c->options[0] ? " " : "", c->options);
+  (void)snprintf(text, 80, "%s %s%s%s", c->name, c->takes, c->options[0] ? " " : "", c->options);
   return text;
 }
 
 static void print_command(const command *c)
 {
-  char usage[64];
+  char usage[80];
   printf("  facet %s\n", usage_of(c, usage));
   for (const char *line = c->says, *end; *line; line = end + (*end == '\n')) {
     end = line + strcspn(line, "\n");
@@ -103,7 +104,7 @@ static facet_status print_help(void)
 
 static facet_status refuse(void)
 {
-  char all[COMMANDS * 64] = "", usage[64];
+  char all[COMMANDS * 80] = "", usage[80];
   for (int i = 0; i < COMMANDS; i++)
     facet_append(all, sizeof all, " | ", "%s", usage_of(&commands[i], usage));
   return facet_raise(FACET_USAGE, "usage: facet %s | --help | --version", all);
@@ -129,7 +130,7 @@ static facet_status take_number(const char *option, const char *text, int least,
 /* An option of the command, and the word behind it; *words that were taken. */
 static facet_status take_option(const command *c, const char *option, const char *next, arguments *a, int *words)
 {
-  static char *const known[] = {"-n", "--fresh", "--verbose", "--help"};
+  static char *const known[] = {"-n", "--fresh", "--profile", "--verbose", "--help"};
   const int count = sizeof known / sizeof known[0];
   int columns;
   *words = 2;
@@ -149,6 +150,7 @@ static facet_status take_option(const command *c, const char *option, const char
     return take_number(option, next, 1, &a->call.ranks);
   *words = 1;
   a->call.fresh |= strcmp(option, "--fresh") == 0;
+  a->call.profile |= strcmp(option, "--profile") == 0;
   a->call.verbose |= strcmp(option, "--verbose") == 0;
   return FACET_OK;
 }
@@ -167,6 +169,17 @@ static facet_status take_arguments(const command *c, int argc, char **argv, argu
 
 /* ---- running it ---- */
 
+static facet_status launch(const facet_call *call, bool *speaks)
+{
+  char *argument[4] = {call->file[0]};
+  int count = 1;
+  if (call->fresh)
+    argument[count++] = "--fresh";
+  if (call->profile)
+    argument[count] = "--profile";
+  return facet_launch(call->ranks, argument, speaks);
+}
+
 /* Collective commands come with MPI. */
 static facet_status start(const command *c, int argc, char **argv, arguments *a, bool *speaks)
 {
@@ -178,8 +191,7 @@ static facet_status start(const command *c, int argc, char **argv, arguments *a,
     return status;
   }
   if (a->call.ranks > 0 && c->run == facet_run)
-    return facet_launch(a->call.ranks, (char *const[]){a->call.file[0], a->call.fresh ? "--fresh" : NULL, NULL},
-                        speaks);
+    return launch(&a->call, speaks);
   facet_blas_core_fit(argv); /* every rank for itself: nodes may differ */
   MPI_Init(&argc, &argv);
   *speaks = facet_rank(MPI_COMM_WORLD) == 0;

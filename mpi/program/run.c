@@ -3,6 +3,7 @@
 
 #include "lock.h"
 #include "output.h"
+#include "profiling.h"
 #include "ranks/agree.h"
 #include "ranks/versions.h"
 #include "session.h"
@@ -28,18 +29,20 @@ static facet_status close_store(facet_store **store, facet_status status)
   return status == FACET_OK ? closed : facet_raise(status, "%s", first);
 }
 
-static facet_status run_all(const facet_context *context)
+static facet_status run_all(const facet_context *context, facet_profiling *profiling)
 {
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
     if ((*stage)->run && facet_stage_wanted(*stage, context->plan)) {
       if (facet_rank(context->comm) == 0)
         facet_phase((*stage)->name);
       FACET_TRY(facet_stage_run(context, *stage));
+      FACET_TRY(facet_profiling_phase(profiling, *stage));
+      FACET_TRY(facet_profiling_store(profiling, context->store));
     }
   return FACET_OK;
 }
 
-static facet_status run_stages(facet_context *context)
+static facet_status run_stages(facet_context *context, facet_profiling *profiling)
 {
   if (facet_rank(context->comm) == 0)
     facet_versions_warn();
@@ -47,7 +50,7 @@ static facet_status run_stages(facet_context *context)
     facet_phase("looking for what is still true");
   facet_status status = facet_reuse_begin(context);
   if (status == FACET_OK)
-    status = run_all(context);
+    status = run_all(context, profiling);
   facet_reuse_end(context);
   return status;
 }
@@ -90,33 +93,40 @@ static void now_comes(MPI_Comm comm, const char *what)
     facet_phase(what);
 }
 
-static facet_status make_store(facet_context *context, facet_session *s, const char *path)
+static facet_status make_store(facet_context *context, facet_session *s, const char *path, facet_profiling *profiling)
 {
   MPI_Comm comm = context->comm;
   now_comes(comm, "planning");
   FACET_AGREE(comm, facet_session_plan(s, facet_ranks(comm)));
   FACET_TRY(facet_plan_share(comm, &s->plan));
   now_comes(comm, "creating or opening the result file");
+  FACET_TRY(facet_profiling_plan(profiling, path, &s->plan.store));
   FACET_TRY(open_store(comm, path, &s->plan.store, &context->store));
-  facet_status status = close_store(&context->store, run_stages(context));
+  facet_status status = facet_profiling_phase(profiling, NULL);
+  if (status == FACET_OK)
+    status = run_stages(context, profiling);
+  status = close_store(&context->store, status);
   now_comes(comm, NULL);
   if (status == FACET_OK)
     status = facet_agree(comm, facet_rank(comm) == 0 ? facet_output_finish(s->study->settings.output) : FACET_OK);
   return status;
 }
 
-static facet_status run(MPI_Comm comm, const char *file, bool fresh, facet_session *s, facet_lock *lock, int *finished)
+static facet_status run(MPI_Comm comm, const facet_call *call, facet_session *s, facet_lock *lock,
+                        facet_profiling *profiling, int *finished)
 {
   facet_context context = {.comm = comm, .plan = &s->plan, .data = &s->data, .family = &s->family};
   now_comes(comm, "reading the data");
-  FACET_TRY(facet_session_read(comm, file, s));
+  FACET_TRY(facet_session_read(comm, call->file[0], s));
   FACET_AGREE(comm, facet_rank(comm) == 0 ? facet_lock_take(s->study->settings.output, lock) : FACET_OK);
   now_comes(comm, "taking the digests of the data");
   FACET_TRY(facet_study_data_digest(comm, s->study, &s->data));
   facet_making making = facet_session_making(s);
-  FACET_AGREE(comm, facet_rank(comm) == 0 ? claim(s, fresh, &making) : FACET_OK);
+  FACET_AGREE(comm, facet_rank(comm) == 0 ? claim(s, call->fresh, &making) : FACET_OK);
   now_comes(comm, "making or reading the networks");
+  FACET_TRY(facet_profiling_phase(profiling, NULL));
   FACET_TRY(facet_family_make(comm, &making, &s->family));
+  FACET_TRY(facet_profiling_phase(profiling, &facet_stage_training));
   char *path = facet_format("%s/study.h5", s->study->settings.output);
   facet_status status = facet_agree(comm, path ? FACET_OK : FACET_OS);
   if (status == FACET_OK)
@@ -124,7 +134,7 @@ static facet_status run(MPI_Comm comm, const char *file, bool fresh, facet_sessi
   if (status == FACET_OK)
     status = facet_share(comm, finished, 1, "looking at the result file");
   if (status == FACET_OK && !*finished)
-    status = make_store(&context, s, path);
+    status = make_store(&context, s, path, profiling);
   now_comes(comm, NULL);
   facet_free(&path);
   return status;
@@ -166,14 +176,20 @@ facet_status facet_run(const facet_call *call)
   MPI_Comm comm = MPI_COMM_WORLD;
   facet_session s = {0};
   facet_lock lock = {.file = -1};
+  facet_profiling *profiling = NULL;
   double start = facet_seconds();
   int finished = 0;
   FACET_TRY(facet_interrupt_listen(comm));
-  facet_status status = run(comm, call->file[0], call->fresh, &s, &lock, &finished);
-  if (status == FACET_OK && facet_rank(comm) == 0)
+  facet_status status = facet_profiling_begin(comm, call->profile, &profiling);
+  if (status == FACET_OK)
+    status = run(comm, call, &s, &lock, profiling, &finished);
+  if (status == FACET_OK && facet_rank(comm) == 0) {
     say_done(&s, finished, facet_seconds() - start, facet_ranks(comm));
+    facet_profiling_print(profiling);
+  }
   facet_interrupt_settle();
   facet_lock_release(&lock);
+  facet_profiling_end(&profiling);
   facet_session_clear(&s);
   return status;
 }

@@ -26,8 +26,8 @@ void facet_session_clear(facet_session *session);
 /* A command, of what follows its name. */
 typedef struct {
   char *file[2];
-  bool fresh, verbose; /* --fresh, --verbose */
-  int ranks;           /* -n; 0: not given */
+  bool fresh, verbose, profile; /* --fresh, --verbose, --profile */
+  int ranks;                    /* -n; 0: not given */
 } facet_call;
 typedef facet_status facet_command(const facet_call *call);
 /* Collective over all ranks: `facet run STUDY`, and `facet check STUDY`. */

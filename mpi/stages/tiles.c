@@ -15,6 +15,7 @@
 #include "base/deal.h"
 #include "kernels/kernels.h"
 #include "ranks/agree.h"
+#include "ranks/profile.h"
 
 enum { TAG_REPORT = 1, TAG_ANSWER = 2, ASKS = 1, FAILED = 2, LEAVES = 4, EARLY = 8 };
 
@@ -192,6 +193,7 @@ static facet_status run_next(facet_dealer *d)
   FACET_TRY(enter(d, unit_of(d->tiles, unit).group));
   FACET_TRY(d->tiles->run(d->tiles->self, d, unit));
   d->finished[d->unmarked++] = unit;
+  facet_profile_unit();
   return facet_seconds() - d->marked_at > MARK_EVERY ? mark_finished(d) : FACET_OK;
 }
 

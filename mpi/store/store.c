@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ranks/profile.h"
 #include "ranks/versions.h"
 #include "store_file.h"
 
@@ -263,6 +264,26 @@ facet_status facet_store_open(MPI_Comm comm, const char *path, const facet_store
   return facet_store_unlisten(before, status);
 }
 
+int64_t facet_store_profiled(const char *path)
+{
+  facet_store_listener before = facet_store_listen();
+  const char *ranks = facet_dimension_table[FACET_DIM_PROFILED].coordinate;
+  hid_t file = -1;
+  hsize_t size = 0;
+  if (facet_exists(path) && facet_store_open_alone(path, &file) == FACET_OK && H5LTpath_valid(file, ranks, true) > 0 &&
+      H5LTget_dataset_info(file, ranks, &size, NULL, NULL) < 0)
+    size = 0;
+  if (file >= 0)
+    H5Fclose(file);
+  (void)facet_store_unlisten(before, FACET_OK);
+  return (int64_t)size;
+}
+
+int64_t facet_store_profile_ranks(const facet_store *s)
+{
+  return s->shape.plan->profile_ranks;
+}
+
 facet_status facet_store_sync(facet_store *s)
 {
   facet_store_listener before = facet_store_listen();
@@ -384,7 +405,9 @@ facet_status facet_store_mark_parts(facet_store *s, const char *stage, int64_t c
   const uint8_t one = 1;
   facet_store_shape_array a;
   FACET_CHECK(find_marks(s, stage, &a), FACET_INTERNAL, "%s: no stage %s", s->path, stage);
+  double begun = facet_seconds();
   FACET_CHECK(fdatasync(s->raw) == 0, FACET_IO, "%s: %s", s->path, strerror(errno)); /* marks come after their data */
+  facet_profile_stored(facet_seconds() - begun);
   for (int64_t k = 0; k < count; k++) {
     facet_place place = {.variant = a.variant};
     int64_t rest = part[k];

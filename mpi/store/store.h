@@ -90,6 +90,9 @@ typedef struct {
   bool cka;                              /* similarity of features of pairs of variant and condition */
   int stages;                            /* in the order in which they run */
   facet_store_stage stage[FACET_MOST_STAGES];
+  int64_t profile_ranks; /* that have room for a profile; 0: none */
+  int phases;            /* that it is of */
+  const char *phase[FACET_MOST_STAGES + 1];
   int embed_axes;                    /* of positions; 0: no embedding */
   int64_t embed_train, embed_inputs; /* samples that the encoder learns from, and numbers of each */
   int embed_epochs;
@@ -149,6 +152,9 @@ facet_status facet_store_finished(const char *path, const facet_store_plan *plan
  * defaults but for where files lie, variants' sha256, shapes, digests of data, labels). The plan must outlive the
  * store. */
 facet_status facet_store_open(MPI_Comm comm, const char *path, const facet_store_plan *plan, facet_store **store);
+/* Ranks that a file has room for the profiles of; 0: none, or no file. Not collective. Of an open one. */
+int64_t facet_store_profiled(const char *path);
+int64_t facet_store_profile_ranks(const facet_store *store);
 /* Collective. Makes everything durable and closes. */
 facet_status facet_store_close(facet_store **store);
 
