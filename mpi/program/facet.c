@@ -6,6 +6,7 @@
 #include "base/process_memory.h"
 #include "kernels/kernels.h"
 #include "launch.h"
+#include "lock.h"
 #include "prune/inspect.h"
 #include "ranks/agree.h"
 #include "ranks/versions.h"
@@ -40,8 +41,17 @@ static facet_status checksum(const facet_call *call)
 
 static facet_status repack(const facet_call *call)
 {
+  const char *path = call->file[0];
   int64_t before, after;
-  FACET_TRY(facet_store_repack(call->file[0], &before, &after));
+  facet_lock lock = {.file = -1};
+  FACET_CHECK(facet_exists(path), FACET_NO_INPUT, "%s: No such file or directory", path);
+  char *folder = facet_path_beside(path, ".");
+  facet_status status = folder ? facet_lock_take(folder, &lock) : FACET_OS; /* no run may begin meanwhile */
+  if (status == FACET_OK)
+    status = facet_store_repack(path, &before, &after);
+  facet_lock_release(&lock);
+  facet_free(&folder);
+  FACET_TRY(status);
   printf("%s: %.3g MiB became %.3g MiB\n", call->file[0], (double)before / 0x1p20, (double)after / 0x1p20);
   return FACET_OK;
 }
