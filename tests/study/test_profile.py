@@ -41,6 +41,8 @@ def test_profile(tmp_path):
         assert (second["seconds"] > first["seconds"]).all() and (second["memory"] >= first["memory"]).all()
     assert checksum(store) == checksum(tmp_path / "plain" / "study.h5")
 
+    with h5py.File(tmp_path / "plain" / "study.h5", "r+") as h5:
+        h5["progress/summary"][0] = 0
     late = run("run", "--profile", tmp_path / "plain.yaml")
     assert late.returncode == 0 and "was begun without --profile" in late.stderr and "\nprofile " in late.stdout
     with facet.open(tmp_path / "plain" / "study.h5") as study, pytest.raises(facet.StudyError, match="has no profile"):
