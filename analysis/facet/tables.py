@@ -150,4 +150,4 @@ def profile(study: Study) -> pandas.DataFrame:
     arrays = {name: item[()].ravel() for name, item in group.items() if not item.is_scale}
     names = ["seconds", "waiting", "storing", "rate", "memory"]
     found = pandas.DataFrame({name: arrays[name] for name in names + sorted(arrays.keys() - names)}, index=index)
-    return found[np.isfinite(found["seconds"])]
+    return found.dropna(subset=["seconds"])

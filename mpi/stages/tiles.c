@@ -19,8 +19,10 @@
 
 enum { TAG_REPORT = 1, TAG_ANSWER = 2, ASKS = 1, FAILED = 2, LEAVES = 4, EARLY = 8 };
 
-#define SAY_EVERY  0.25 /* seconds between two reports for the progress line */
-#define MARK_EVERY 1    /* seconds: a mark waits for the disk */
+#define SAY_EVERY 0.25 /* seconds between two reports for the progress line, of up to FEW ranks; of more, less often   \
+                        */
+#define FEW        64
+#define MARK_EVERY 1 /* seconds: a mark waits for the disk */
 
 struct facet_dealer {
   MPI_Comm comm;
@@ -289,7 +291,7 @@ static void run_and_say(facet_dealer *d)
   facet_status status = facet_interrupt_check();
   note(d, status == FACET_OK ? run_next(d) : status);
   d->unsaid += d->status == FACET_OK;
-  if (d->status == FACET_OK && facet_seconds() - d->said_at > SAY_EVERY)
+  if (d->status == FACET_OK && facet_seconds() - d->said_at > SAY_EVERY * (1 + d->ranks / FEW))
     report(d, 0);
 }
 
