@@ -239,7 +239,12 @@ bench:
 	@tools/venv tests/bench/maps.txt || echo "bench: no UMAP, going on without the comparison"
 	$(BUILD_NOW) all bench-programs
 	$(PYTHON) tests/bench/run.py
-.PHONY: bench-programs
+# Strong and weak scaling on 1 and 2 ranks, and what follows for more (docs/scaling.md). Some three minutes.
+scaling:
+	@tools/venv analysis/requirements.txt
+	$(BUILD_NOW) all bench-programs
+	$(PYTHON) tests/bench/scaling.py
+.PHONY: bench-programs scaling
 bench-programs: $(BENCH_PROGRAMS)
 
 lint:
@@ -289,6 +294,7 @@ help:
 	@echo 'make test-mpich the same bits under MPICH, which it installs beside Open MPI and builds for in build/mpich'
 	@echo 'make lint       clang-format, rooms, clang-tidy; ruff and mypy; make format applies the first'
 	@echo 'make docs       the manual page and the tables in docs/, derived from the program; make docs-check holds them against it'
+	@echo 'make scaling    1 and 2 ranks measured, 64 to 4,096 forecast; a table'
 	@echo 'make bench      speed against PyTorch; table, and results/bench.json'
 	@echo 'make install    PREFIX=$(PREFIX) LIBDIR=PREFIX/lib DESTDIR= (docs/install.md)'
 	@echo 'make clean      remove build/'

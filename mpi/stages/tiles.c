@@ -19,8 +19,9 @@
 
 enum { TAG_REPORT = 1, TAG_ANSWER = 2, ASKS = 1, FAILED = 2, LEAVES = 4, EARLY = 8 };
 
-#define SAY_EVERY 0.25 /* seconds between two reports for the progress line, of up to FEW ranks; of more, less often   \
-                        */
+#define SAY_EVERY                                                                                                      \
+  0.25 /* seconds between two reports for the progress line, of up to FEW ranks; of more, less often                   \
+        */
 #define FEW        64
 #define MARK_EVERY 1 /* seconds: a mark waits for the disk */
 
