@@ -30,14 +30,14 @@ GENERATED := $(OUT)/generated
 # How targets that first install what the build needs then build: on all cores, unless -j says otherwise.
 BUILD_NOW = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES))
 
-.PHONY: all tests deps venv demo test test-edits test-slurm test-mpich bench lint format docs docs-check install clean help
+.PHONY: all tests deps venv demo test test-disk test-edits test-slurm test-mpich bench lint format docs docs-check install clean help
 all:
 
 # ---- what was found on this machine, found again when one of these variables changes ----
 SETTINGS := CC CFLAGS CPPFLAGS LDFLAGS MPI_CFLAGS MPI_LIBS HDF5_DIR SCALAPACK_LIBS OPENBLAS_LIBS ONEDNN_DIR \
   RANDOM123_DIR ONNX_PROTO YAML_DIR PKG_CONFIG PKG_CONFIG_PATH
 GIVEN := $(foreach name,$(SETTINGS),$(name)='$($(name))')
-ifneq ($(filter-out deps venv demo test test-edits test-slurm test-mpich bench lint format clean help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps venv demo test test-disk test-edits test-slurm test-mpich bench lint format clean help,$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell [ -w $(firstword $(wildcard $(OUT) build) .) ] || echo no),)
 $(error $(CURDIR) is not yours to write in: build a copy)
 endif
@@ -217,6 +217,12 @@ test-edits:
 	$(BUILD_NOW) all
 	FACET_EDITS=24 $(PYTHON) -m pytest -q tests/study/test_edited.py -k random
 
+# A disk that fails at every single call that writes, instead of at a few; some 40 minutes.
+test-disk:
+	@tools/venv analysis/requirements.txt tests/requirements.txt
+	$(BUILD_NOW) all
+	FACET_DISK_MOMENTS=0 $(PYTHON) -m pytest -q tests/study/test_disk.py
+
 test-slurm:
 	@tools/deps build demo slurm
 	@tools/venv analysis/requirements.txt
@@ -289,6 +295,7 @@ help:
 	@echo 'make venv       .venv: Python with the package facet'
 	@echo 'make demo       train, prune, linearize Fashion-MNIST; report in results/demo'
 	@echo 'make test       unit, parallel, ONNX and whole-run tests; SANITIZE=1: unit and ONNX under sanitizers'
+	@echo 'make test-disk  a disk that fails at every single call that writes; make test has a few'
 	@echo 'make test-edits 24 random edits of a study, each against a fresh run; make test has five'
 	@echo 'make test-slurm a study on a private four-node Slurm on this machine'
 	@echo 'make test-mpich the same bits under MPICH, which it installs beside Open MPI and builds for in build/mpich'

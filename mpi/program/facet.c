@@ -203,6 +203,7 @@ static facet_status start(const command *c, int argc, char **argv, arguments *a,
   if (a->call.ranks > 0 && c->run == facet_run)
     return launch(&a->call, speaks);
   facet_blas_core_fit(argv); /* every rank for itself: nodes may differ */
+  facet_store_begin();
   MPI_Init(&argc, &argv);
   *speaks = facet_rank(MPI_COMM_WORLD) == 0;
   facet_status status = facet_launch_check(facet_ranks(MPI_COMM_WORLD), speaks);

@@ -179,6 +179,15 @@ static facet_status make_set(const facet_store *s, const char *path, hid_t type,
   return FACET_OK;
 }
 
+/* What HDF5 still keeps of an array it writes as that closes. */
+static facet_status close_set(const facet_store *s, const char *path, hid_t set, facet_status status)
+{
+  herr_t closed = set < 0 ? 0 : H5Dclose(set);
+  FACET_TRY(status);
+  H5_CHECK(s->path, path, closed);
+  return FACET_OK;
+}
+
 /* What a reader is told of an array, or of coordinates. */
 static facet_status describe(const facet_store *s, const char *path, const char *unit, const char *meaning)
 {
@@ -212,7 +221,8 @@ static facet_status fill_scale(const facet_store *s, const char *path, facet_sto
       (H5Dwrite(set, about->text ? text : H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0 ||
        H5DSset_scale(set, strrchr(path, '/') + 1) < 0))
     status = facet_store_raise(s->path, path);
-  H5_CLOSE(set, text);
+  H5_CLOSE(text);
+  status = close_set(s, path, set, status);
   facet_free(&number);
   (void)snprintf(meaning, sizeof meaning, "%s: %s", about->length, about->meaning);
   return status == FACET_OK ? describe(s, path, "", meaning) : status;
@@ -355,8 +365,7 @@ static facet_status make_array(const facet_store *s, const facet_store_shape_arr
   facet_status status = attach_scales(s, a, set);
   if (status == FACET_OK)
     status = write_known(s, a, set);
-  H5_CLOSE(set);
-  FACET_TRY(status);
+  FACET_TRY(close_set(s, path, set, status));
   FACET_TRY(describe(s, path, about->unit, about->meaning));
   return strstr(about->dimensions, ANY_LAYOUT) ? put_layout(s, path, "", &s->shape.plan->variant[a->variant].input)
                                                : FACET_OK;

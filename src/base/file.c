@@ -168,9 +168,12 @@ static bool is_folder(const char *path)
 
 static facet_status make_one(const char *path)
 {
-  if (mkdir(path, 0777) == 0 || is_folder(path)) /* another process may have been faster */
+  if (mkdir(path, 0777) == 0)
     return FACET_OK;
-  return raise_write(path, errno == EEXIST ? ENOTDIR : errno);
+  int problem = errno;
+  if (is_folder(path)) /* another process may have been faster */
+    return FACET_OK;
+  return raise_write(path, problem == EEXIST ? ENOTDIR : problem);
 }
 
 facet_status facet_make_folder(const char *path)

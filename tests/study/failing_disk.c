@@ -1,0 +1,118 @@
+/* A disk that fails: preloaded, it lets the nth call that changes a file below a folder fail, and all after it, or that
+ * one alone.
+ *
+ *   LD_PRELOAD=build/tests/failing_disk.so DISK_FOLDER=out DISK_CALL=17 DISK_ERROR=28 [DISK_ONCE=1] facet run ...
+ *
+ * DISK_COUNT=FILE: at the end, the number of calls is written there (DISK_CALL=0: none fails). Of rank 0 and of
+ * programs without ranks alone. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static long calls;
+
+static long number_of(const char *name)
+{
+  const char *text = getenv(name);
+  return text ? strtol(text, NULL, 10) : 0;
+}
+
+static bool is_watched(const char *path)
+{
+  const char *folder = getenv("DISK_FOLDER"), *rank = getenv("OMPI_COMM_WORLD_RANK");
+  return folder && path && (!rank || strcmp(rank, "0") == 0) && strstr(path, folder);
+}
+
+/* Whether this call is to fail. */
+static bool fails(const char *path)
+{
+  if (!is_watched(path))
+    return false;
+  long call = __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED), wanted = number_of("DISK_CALL");
+  bool now = wanted > 0 && (number_of("DISK_ONCE") ? call == wanted : call >= wanted);
+  if (now)
+    errno = (int)number_of("DISK_ERROR");
+  return now;
+}
+
+static bool fails_at(int file)
+{
+  char link[40], path[4096];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+  ssize_t length = readlink(link, path, sizeof path - 1);
+  if (length <= 0)
+    return false;
+  path[length] = '\0';
+  return fails(path);
+}
+
+__attribute__((destructor)) static void write_count(void)
+{
+  const char *path = getenv("DISK_COUNT");
+  FILE *file = path && calls > 0 ? fopen(path, "w") : NULL;
+  if (file) {
+    fprintf(file, "%ld\n", calls);
+    fclose(file);
+  }
+}
+
+#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+#define ON_FILE(type, name, takes, ...)                                                                                \
+  type name takes                                                                                                      \
+  {                                                                                                                    \
+    return fails_at(file) ? -1 : NEXT(name)(__VA_ARGS__);                                                              \
+  }
+
+ON_FILE(ssize_t, write, (int file, const void *from, size_t count), file, from, count)
+ON_FILE(ssize_t, pwrite, (int file, const void *from, size_t count, off_t at), file, from, count, at)
+ON_FILE(ssize_t, pwrite64, (int file, const void *from, size_t count, off64_t at), file, from, count, at)
+ON_FILE(ssize_t, writev, (int file, const struct iovec *from, int count), file, from, count)
+ON_FILE(ssize_t, pwritev, (int file, const struct iovec *from, int count, off_t at), file, from, count, at)
+ON_FILE(int, fsync, (int file), file)
+ON_FILE(int, fdatasync, (int file), file)
+ON_FILE(int, ftruncate, (int file, off_t size), file, size)
+ON_FILE(int, ftruncate64, (int file, off64_t size), file, size)
+
+int posix_fallocate(int file, off_t from, off_t size)
+{
+  return fails_at(file) ? errno : NEXT(posix_fallocate)(file, from, size);
+}
+
+int rename(const char *from, const char *to)
+{
+  return fails(to) ? -1 : NEXT(rename)(from, to);
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+  return fails(path) ? -1 : ((int (*)(const char *, mode_t))dlsym(RTLD_NEXT, "mkdir"))(path, mode);
+}
+
+static int open_as(const char *name, const char *path, int flags, mode_t mode)
+{
+  if ((flags & O_CREAT) && fails(path))
+    return -1;
+  return ((int (*)(const char *, int, ...))dlsym(RTLD_NEXT, name))(path, flags, mode);
+}
+
+#define OPEN(name)                                                                                                     \
+  int name(const char *path, int flags, ...)                                                                           \
+  {                                                                                                                    \
+    va_list more;                                                                                                      \
+    va_start(more, flags);                                                                                             \
+    mode_t mode = (flags & O_CREAT) ? va_arg(more, mode_t) : 0;                                                        \
+    va_end(more);                                                                                                      \
+    return open_as(#name, path, flags, mode);                                                                          \
+  }
+
+OPEN(open)
+OPEN(open64)
