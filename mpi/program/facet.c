@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/process_memory.h"
+#include "exhausted.h"
 #include "kernels/kernels.h"
 #include "launch.h"
 #include "lock.h"
@@ -205,6 +206,7 @@ static facet_status start(const command *c, int argc, char **argv, arguments *a,
   facet_blas_core_fit(argv); /* every rank for itself: nodes may differ */
   facet_store_begin();
   MPI_Init(&argc, &argv);
+  facet_exhausted_listen(a->ranked);
   *speaks = facet_rank(MPI_COMM_WORLD) == 0;
   facet_status status = facet_launch_check(facet_ranks(MPI_COMM_WORLD), speaks);
   if (status == FACET_OK)

@@ -160,6 +160,7 @@ static int pass_on(int from)
     for (ssize_t i = 0; i < got; i++)
       if (text[i] == MARK || marked) {
         marked = text[i] != '\n';
+        words = text[i] == MARK ? 0 : words; /* several ranks without memory: the last one's */
         if (marked && text[i] != MARK && words < sizeof word - 1)
           word[words++] = text[i];
       } else {

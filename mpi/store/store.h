@@ -141,8 +141,8 @@ int64_t facet_store_bytes(const facet_store_plan *plan);
 /* Whether a variant ("{variant}") or the folder of a condition ("{condition}") cannot bear that name: an array of the
  * file has it. */
 bool facet_store_name_taken(const char *hole, const char *name);
-/* Before MPI_Init, and before anything else uses HDF5, where files are written: HDF5 then leaves files that could not be
- * written alone when the program ends. */
+/* Before MPI_Init, and before anything else uses HDF5, where files are written: HDF5 then leaves files that could not
+ * be written alone when the program ends. */
 void facet_store_begin(void);
 /* Collective. Creates the file whole (rank 0, under a temporary name, space really reserved, renamed when complete):
  * FACET_CANNOT_CREATE (also if there is a file of that name), FACET_IO "...: no space left: N GB needed, M GB free".
