@@ -24,10 +24,10 @@ static void find_least(MPI_Comm comm, int mine, int *least)
   MPI_Request request;
   int done = 0;
   *least = mine;
-  if (MPI_Iallreduce(&mine, least, 1, MPI_INT, MPI_MIN, comm, &request) != MPI_SUCCESS)
-    return;
+  MPI_Iallreduce(&mine, least, 1, MPI_INT, MPI_MIN, comm, &request);
   while (MPI_Test(&request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && !done)
     (void)facet_interrupted();
+  MPI_Wait(&request, MPI_STATUS_IGNORE); /* over already */
 }
 
 facet_status(facet_agree)(MPI_Comm comm, facet_status status)
