@@ -115,7 +115,7 @@ static facet_status write_all(work *w, const char *folder)
 facet_status facet_corrupt_study(const facet_call *call)
 {
   facet_session s = {0};
-  facet_status status = facet_session_read(MPI_COMM_SELF, call->file[0], &s);
+  facet_status status = facet_session_read(MPI_COMM_NULL, call->file[0], &s);
   facet_lock lock = {.file = -1};
   work w = {s.study, s.data.test, NULL, NULL};
   if (status == FACET_OK)

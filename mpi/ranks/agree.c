@@ -7,14 +7,16 @@
 int facet_rank(MPI_Comm comm)
 {
   int rank = 0;
-  MPI_Comm_rank(comm, &rank);
+  if (comm != MPI_COMM_NULL)
+    MPI_Comm_rank(comm, &rank);
   return rank;
 }
 
 int facet_ranks(MPI_Comm comm)
 {
   int ranks = 1;
-  MPI_Comm_size(comm, &ranks);
+  if (comm != MPI_COMM_NULL)
+    MPI_Comm_size(comm, &ranks);
   return ranks;
 }
 
@@ -36,6 +38,8 @@ facet_status(facet_agree)(MPI_Comm comm, facet_status status)
     int status;
     char message[1000];
   } said = {(int)status, ""};
+  if (comm == MPI_COMM_NULL)
+    return status;
   int rank = facet_rank(comm), ranks = facet_ranks(comm);
   int mine = status == FACET_OK ? ranks : rank, first;
   find_least(comm, mine, &first);

@@ -7,6 +7,8 @@
 
 #include "exchange.h"
 
+/* MPI_COMM_NULL is this process alone, also where MPI was not started. */
+
 /* Collective. Every rank gives its own status; all return that of the lowest rank that failed, with its message, or
  * FACET_OK. */
 facet_status(facet_agree)(MPI_Comm comm, facet_status status);

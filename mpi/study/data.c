@@ -18,7 +18,9 @@ typedef struct {
 
 static facet_status ranks_make(MPI_Comm comm, ranks *r)
 {
-  r->all = comm;
+  r->all = r->node = comm;
+  if (comm == MPI_COMM_NULL)
+    return FACET_OK;
   return facet_mpi_check(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &r->node),
                          "finding the ranks of a node");
 }
@@ -31,6 +33,8 @@ static bool is_first(const ranks *r)
 static facet_status share_decoded(const ranks *r, facet_decoded *decoded)
 {
   int64_t number[4 * FACET_MOST_DECODED], count = decoded->count;
+  if (r->node == MPI_COMM_NULL)
+    return FACET_OK;
   FACET_TRY(facet_share(r->node, &count, 1, "sharing decoded data"));
   memcpy(number, decoded->item, sizeof number);
   FACET_TRY(facet_share(r->node, number, 4 * count, "sharing decoded data"));
@@ -184,7 +188,8 @@ facet_status facet_study_data_read(MPI_Comm comm, const facet_study *study, face
   ranks r;
   FACET_AGREE(comm, ranks_make(comm, &r));
   facet_status status = read_all(&r, study, data);
-  MPI_Comm_free(&r.node);
+  if (r.node != MPI_COMM_NULL)
+    MPI_Comm_free(&r.node);
   return status;
 }
 

@@ -19,7 +19,8 @@ typedef struct {
   facet_data_origin *origin;
 } facet_study_data;
 
-/* Collective. Opens the data sets and checks labels and normalisation against each other and the study. */
+/* Collective; comm may be MPI_COMM_NULL. Opens the data sets and checks labels and normalisation against each other and
+ * the study. */
 facet_status facet_study_data_read(MPI_Comm comm, const facet_study *study, facet_study_data *data);
 /* The one of that name, or NULL. */
 const facet_data_origin *facet_data_origin_find(const facet_study_data *data, const char *name);
