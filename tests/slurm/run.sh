@@ -1,15 +1,17 @@
 #!/bin/bash
-# Runs studies through jobs/facet.sbatch on a private Slurm of four nodes on this machine (as root): a study on four
-# nodes gives what one rank gives; interrupted, it goes back into the queue and ends the same; the job's exit
-# status is facet's.
+# Runs studies through jobs/facet.sbatch on a private Slurm of four nodes on this machine (as root). Whatever happens
+# to a job, it goes on by itself and ends with what one rank gets alone: time is up, it is put back in the middle, a
+# more urgent job takes its node, a node is lost, a node hangs. What brings nothing new ends, and so does what is
+# cancelled; a job's exit status is facet's. Jobs run side by side, to be done in four minutes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 here=$(mktemp -d /tmp/facet-slurm.XXXXXX)
 chmod 755 "$here"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_btl=tcp,self # the four nodes share one /dev/shm
+export OMPI_MCA_btl=tcp,self          # the four nodes share one /dev/shm
+export OMPI_MCA_mpi_yield_when_idle=1 # and the processors
 export FACET=$PWD/build/facet
-passed=0 failed=0
+passed=0 failed=0 began=$SECONDS
 
 finish() {
   tests/slurm/stop.sh "$here/slurm"
@@ -26,12 +28,12 @@ check() { # what, command...
     echo "ok   $1"
   else
     failed=$((failed + 1))
-    echo "FAIL $1"
-    tail -n 20 "$here"/*.log
-    scontrol show job "${job:-1}"
+    echo "FAIL $1 ($((SECONDS - began)) s)"
+    squeue || true
+    tail -n 15 "$here"/*.log
   fi
 }
-study() { # name, training samples: writes a study and prints its file
+study() { # name, training samples, epochs: writes a study and prints its file
   local data=/usr/share/datasets/fashion-mnist
   cat >"$here/$1.yaml" <<END
 study: tiny
@@ -41,7 +43,7 @@ data:
   test: {format: idx, images: $data/t10k-images-idx3-ubyte.gz, labels: $data/t10k-labels-idx1-ubyte.gz, count: 600}
   normalize: {scale: 255, mean: [0.2860], std: [0.3530]}
 block: 50
-model: {architecture: {conv: [4, 8], dense: [16]}, train: {epochs: 1}}
+model: {architecture: {conv: [4, 8], dense: [16]}, train: {epochs: $3}}
 variants:
   - {method: magnitude, scope: global, sparsity: [0.5, 0.9], retrain: {epochs: 1}}
 conditions: [clean, {corruption: gaussian_noise, severity: 3}]
@@ -49,54 +51,92 @@ linearize: {variants: all, samples: 100, rows: predicted}
 END
   echo "$here/$1.yaml"
 }
-checksum() { build/facet checksum "$here/$1/study.h5"; }
-same() { [ -n "$(checksum "$1")" ] && [ "$(checksum "$1")" = "$(checksum "$2")" ]; }
+same() { # two outputs
+  local sum
+  sum=$(build/facet checksum "$here/$1/study.h5") && [ "$sum" = "$(build/facet checksum "$here/$2/study.h5")" ]
+}
 submit() { sbatch --parsable --output="$here/%j.log" "$@"; }
 field() { scontrol show job "$1" | tr ' ' '\n' | sed -n "s/^$2=//p"; }
-state_becomes() { # job, state, seconds
+within() { # seconds, command...: until it is true
   local i
-  for i in $(seq $(($3 * 5))); do
-    if [[ "|$2|" == *"|$(field "$1" JobState)|"* ]]; then
+  for i in $(seq $(($1 * 5))); do
+    if "${@:2}"; then
       return 0
     fi
     sleep 0.2
   done
   return 1
 }
+state_is() { [ "$(field "$1" JobState)" = "$2" ]; } # of a job
+at_work() { compgen -G "$here/$1/variants/dense.*" >/dev/null; } # an output
+restarted() { [ "$(field "$1" Restarts)" -ge "$2" ]; }
+has_run() { state_is "$1" COMPLETED && restarted "$1" "$2"; }
+says() { grep -q "$2" "$(field "$1" StdOut)"; }
 status_is() { # expected, command...
   local status=0
   "${@:2}" >/dev/null || status=$?
   [ $status = "$1" ]
 }
+rank_of() { pgrep -f "^$FACET run .*/$1.yaml" | tail -n 1; } # the last process of a study
+pid_file() { echo "$here/slurm/slurmd.$1.pid"; }
 
 tests/slurm/start.sh "$here/slurm"
 export SLURM_CONF=$here/slurm/slurm.conf
+study alone 20000 2 >/dev/null && study long 60000 4 >/dev/null
+build/facet run "$here/alone.yaml" >"$here/alone.log" 2>&1
+build/facet run "$here/long.yaml" >"$here/long.log" 2>&1 &
+long=$!
 
-mpirun -n 1 build/facet run "$(study alone 3000)" >"$here/alone.log" 2>&1
-check "four nodes run a study" status_is 0 submit --wait -N 4 jobs/facet.sbatch "$(study four 3000)"
-check "and get what one rank gets" same alone four
+# ---- one node each: time is up; put back, and preempted, as tasks of an array; what never gets anywhere ----
+cat >"$here/stuck" <<'END'
+#!/bin/bash
+[ "$1" = run ] && exit 75
+echo "reused           1 of 3 networks, of what is in x; the time above is without that"
+END
+chmod +x "$here/stuck"
+limit=$(submit -N 1 -n 1 -t 1 --signal=B:USR1@25 jobs/facet.sbatch "$(study limit 60000 4)")
+array=$(submit -N 1 -n 1 --array=0-1 jobs/facet.sbatch "$(study requeue 20000 2)" "$(study preempt 20000 2)")
+stuck=$(FACET=$here/stuck submit -N 1 -n 1 jobs/facet.sbatch "$here/alone.yaml")
+check "tasks of an array start, a study each" within 90 at_work requeue
+scontrol requeue "${array}_0"
+check "and the other" within 90 at_work preempt
+urgent=$(submit -p urgent -N 1 -n 1 -w "$(field "${array}_1" NodeList)" --wrap true)
+check "put back in the middle, it ends well" within 120 has_run "${array}_0" 1
+check "with the result of a run in one go" same alone requeue
+check "an urgent job takes a node" within 60 state_is "$urgent" COMPLETED
+check "whose job starts again and ends well" within 120 has_run "${array}_1" 1
+check "with the result of a run in one go" same alone preempt
+
+# ---- two nodes each: one is lost; one hangs ----
+lost=$(submit -N 2 -n 2 jobs/facet.sbatch "$(study lost 60000 4)")
+check "a study of two nodes starts" within 90 at_work lost
+node=$(comm -13 <(field "$lost" BatchHost) <(scontrol show hostnames "$(field "$lost" NodeList)") | head -n 1)
+kill -9 "$(cat "$(pid_file "$node")")"
+hang=$(FACET_STALL=20 submit -N 2 -n 2 jobs/facet.sbatch "$(study hang 20000 2)")
+check "without the daemon of a node, the job goes back into the queue" within 90 restarted "$lost" 1
+slurmd -f "$SLURM_CONF" -N "$node"
+check "another study of two nodes starts" within 90 at_work hang
+kill -STOP "$(rank_of hang)"
+wait $long
+check "with the node back, it ends well" within 180 has_run "$lost" 1
+check "with the result of a run in one go" same long lost
+check "a rank that hangs ends the job, and it starts again and ends well" within 150 has_run "$hang" 1
+check "after it has said why" says "$hang" "nothing moved for 20 s; back into the queue"
+check "with the result of a run in one go" same alone hang
+
+# ---- how jobs end ----
+cancelled=$(submit -N 1 -n 1 jobs/facet.sbatch "$(study cancelled 60000 4)")
+check "one more study starts" within 120 at_work cancelled
+scancel "$cancelled"
+check "cancelled, it stays so" within 60 state_is "$cancelled" CANCELLED
+check "what brings nothing new ends with 75" within 60 state_is "$stuck" FAILED
+check "after three restarts" says "$stuck" "nothing has moved in 3 restarts"
 check "a missing study ends the job with 66" status_is 66 submit --wait -N 2 jobs/facet.sbatch "$here/none.yaml"
+check "when time is up, a job starts again and ends well" within 150 has_run "$limit" 1
+check "after it has said why" says "$limit" "told to stop; back into the queue"
+check "with the result of a run in one go" same long limit
 
-mpirun -n 2 build/facet run "$(study whole 60000)" >"$here/whole.log" 2>&1
-job=$(submit -N 2 jobs/facet.sbatch "$(study broken 60000)")
-check "a longer study starts" state_becomes "$job" RUNNING 60
-for _ in $(seq 300); do # until it is well at work
-  if [ -e "$here/broken/variants/dense.onnx" ]; then
-    break
-  fi
-  sleep 0.2
-done
-scancel --batch --signal=USR1 "$job"
-check "told that time is up, it goes back into the queue" state_becomes "$job" PENDING 60
-check "after saying that it can be resumed" grep -q "run the same command again to go on" "$here/$job.log"
-for _ in $(seq 60); do # Slurm holds it back for two minutes; nobody here waits for that
-  scontrol update JobId="$job" StartTime=now 2>/dev/null || true
-  if state_becomes "$job" 'RUNNING|COMPLETED' 1; then
-    break
-  fi
-done
-check "started again, it ends well" state_becomes "$job" COMPLETED 240
-check "with the result of a run in one go" same whole broken
+check "what was cancelled is so still" state_is "$cancelled" CANCELLED
 
-echo "$passed passed, $failed failed"
+echo "$passed passed, $failed failed, in $((SECONDS - began)) s"
 [ $failed = 0 ]

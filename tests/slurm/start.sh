@@ -17,6 +17,7 @@ chmod 600 "$folder/munge/key"
 munged --force --key-file="$folder/munge/key" --socket="$folder/munge/socket" --pid-file="$folder/munge/pid" \
   --log-file="$folder/munge/log" --seed-file="$folder/munge/seed"
 
+# Quick to see that a node is lost, and to start again what was put back: cred_expire is how long Slurm waits with that.
 # Ports that nobody listens on: the controller's, then one for each node.
 base=$((17000 + $$ % 1000 * 10))
 cat >"$folder/slurm.conf" <<END
@@ -25,7 +26,7 @@ SlurmctldHost=$host(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket=$folder/munge/socket
+AuthInfo=socket=$folder/munge/socket,cred_expire=5
 CredType=cred/munge
 SlurmctldPort=$base
 SlurmctldPidFile=$folder/slurmctld.pid
@@ -41,10 +42,14 @@ SelectTypeParameters=CR_Core
 SwitchType=switch/none
 MpiDefault=none
 ReturnToService=2
-KillWait=30
+KillWait=5
+SlurmdTimeout=10
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 SchedulerParameters=batch_sched_delay=0,sched_interval=1
 NodeName=n[1-4] NodeHostname=$host NodeAddr=127.0.0.1 Port=$((base + 1))-$((base + 4)) CPUs=$cpus State=UNKNOWN
-PartitionName=all Nodes=n[1-4] Default=YES MaxTime=INFINITE State=UP
+PartitionName=all Nodes=n[1-4] Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=30
+PartitionName=urgent Nodes=n[1-4] MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=OFF
 END
 export SLURM_CONF="$folder/slurm.conf"
 slurmctld -f "$SLURM_CONF" -i

@@ -15,7 +15,8 @@ def test_no_more_than_three_restarts_without_progress(tmp_path, moves):
     (work / "my.yaml").write_text("study: x\noutput: 'out'  # here\n")
     tools = tmp_path / "bin"
     tools.mkdir()
-    for name, text in (("scontrol", f'echo "$@" >> "{tmp_path}/requeued"'), ("facet", ""),
+    for name, text in (("scontrol", f'[ $1 = show ] && echo JobState=RUNNING || echo "$@" >> "{tmp_path}/requeued"'),
+                       ("facet", ""),
                        ("mpirun", f'echo x >> "{work}/out/{"study.h5" if moves else "facet.lock"}"\nexit 75')):
         (tools / name).write_text(f"#!/bin/sh\n{text}\n")
         (tools / name).chmod(0o755)
