@@ -193,7 +193,7 @@ KINDS = {
     **{f"kill {whom}": signalled(signal.SIGKILL, whom) for whom in ("rank", "all", "launcher")},
     **{f"{number.name} {whom}": signalled(number, whom) for number in STOPS for whom in ("rank", "all", "launcher")},
     "kill launcher and rank": signalled(signal.SIGKILL, "launcher", True),
-    "file size": limited("fsize", 1e2, 4e6, {0, 73, 74}, (1,)),  # mpirun has files, too
+    "file size": limited("fsize", 5e6, 9e6, {0, 73, 74}, (1,)),  # MPI has files of 4 MB, too
     "memory": limited("as", 2e8, 2e9, {0, 71}, (1, 2)),
     "two at once": two_at_once,
     "failing disk": failing_disk,

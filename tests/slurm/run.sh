@@ -113,10 +113,10 @@ check "a study of two nodes starts" within 90 at_work lost
 node=$(comm -13 <(field "$lost" BatchHost) <(scontrol show hostnames "$(field "$lost" NodeList)") | head -n 1)
 kill -9 "$(cat "$(pid_file "$node")")"
 hang=$(FACET_STALL=20 submit -N 2 -n 2 jobs/facet.sbatch "$(study hang 20000 2)")
-check "without the daemon of a node, the job goes back into the queue" within 90 restarted "$lost" 1
-slurmd -f "$SLURM_CONF" -N "$node"
 check "another study of two nodes starts" within 90 at_work hang
 kill -STOP "$(rank_of hang)"
+check "without the daemon of a node, the job goes back into the queue" within 90 restarted "$lost" 1
+slurmd -f "$SLURM_CONF" -N "$node"
 wait $long
 check "with the node back, it ends well" within 180 has_run "$lost" 1
 check "with the result of a run in one go" same long lost
