@@ -86,8 +86,7 @@ class Run:
         self.begun, self.lines, self.launcher = time.monotonic(), [], launcher
         self.process = subprocess.Popen(
             [str(word) for word in command], env={**environment(), "OMPI_MCA_mpi_yield_when_idle": "1", **dict(env)},
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
         self.reader = threading.Thread(target=self.read)
         self.reader.start()
 
@@ -193,7 +192,6 @@ KINDS = {
     **{f"kill {whom}": signalled(signal.SIGKILL, whom) for whom in ("rank", "all", "launcher")},
     **{f"{number.name} {whom}": signalled(number, whom) for number in STOPS for whom in ("rank", "all", "launcher")},
     "kill launcher and rank": signalled(signal.SIGKILL, "launcher", True),
-    "file size": limited("fsize", 5e6, 9e6, {0, 73, 74}, (1,)),  # MPI has files of 4 MB, too
     "memory": limited("as", 2e8, 2e9, {0, 71}, (1, 2)),
     "two at once": two_at_once,
     "failing disk": failing_disk,
