@@ -14,7 +14,7 @@ static bool is_stage(const char *name)
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
     if ((*stage)->marks && strcmp((*stage)->name, name) == 0)
       return true;
-  return strcmp(name, "create") == 0;
+  return strcmp(name, "create") == 0 || strcmp(name, "profile") == 0;
 }
 
 static bool is_dimension(const char *name, size_t length)
