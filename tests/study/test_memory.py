@@ -208,7 +208,7 @@ def test_a_tight_bound_is_kept(tmp_path):
 
 
 def test_too_little_memory_is_one_line(tmp_path):
-    for bound, words in ((30, "the data sets and the networks alone take"), (80, "one row of one sample of dense take")):
+    for bound, words in ((30, "the program, corruptions and the networks alone take"), (80, "one row of one sample of dense take")):
         study = large(tmp_path, 64, 6, f"linearize: {{rows: all}}\nmemory: {bound} MiB\n")
         shutil.rmtree(tmp_path / "out", ignore_errors=True)
         for command in ("check", "run"):
