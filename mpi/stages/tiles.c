@@ -292,7 +292,7 @@ static void run_and_say(facet_dealer *d)
   facet_status status = facet_interrupt_check();
   note(d, status == FACET_OK ? run_next(d) : status);
   d->unsaid += d->status == FACET_OK;
-  if (d->status == FACET_OK && facet_seconds() - d->said_at > SAY_EVERY * (1 + d->ranks / FEW))
+  if (d->status == FACET_OK && facet_seconds() - d->said_at > SAY_EVERY * (1 + (double)d->ranks / FEW))
     report(d, 0);
 }
 

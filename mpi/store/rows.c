@@ -86,7 +86,7 @@ static bool is_scale_at(const char *pattern, size_t folder, const facet_row_abou
     size_t length = strcspn(list, ",");
     for (int d = 0; d < FACET_DIMENSIONS; d++) {
       const char *own = facet_dimension_table[d].coordinate, *last = strrchr(own, '/');
-      if (strncmp(name, last + 1, strlen(last + 1)) != 0 || strlen(facet_dimension_table[d].name) != length ||
+      if (strstr(name, last + 1) != name || strlen(facet_dimension_table[d].name) != length ||
           strncmp(facet_dimension_table[d].name, list, length) != 0)
         continue;
       (void)snprintf(path, sizeof path, "%.*s%s", (int)(strrchr(row->path, '/') - row->path), row->path, last);
