@@ -25,19 +25,19 @@ export OMP_NUM_THREADS ?= 1
 
 # Where everything goes that is built: another folder for another compiler, MPI or processor beside this one.
 OUT ?= build
-BUILD := $(OUT)$(if $(filter 1,$(SANITIZE)),/sanitize)
+BUILD := $(OUT)$(if $(FUZZ),/fuzz,$(if $(filter 1,$(SANITIZE)),/sanitize))
 GENERATED := $(OUT)/generated
 # How targets that first install what the build needs then build: on all cores, unless -j says otherwise.
 BUILD_NOW = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES))
 
-.PHONY: all tests deps venv demo test test-disk test-edits test-slurm test-mpich cross campaign bench lint format docs docs-check install clean help
+.PHONY: all tests deps venv demo test test-disk test-edits fuzz test-slurm test-mpich cross campaign bench lint format docs docs-check install clean help
 all:
 
 # ---- what was found on this machine, found again when one of these variables changes ----
 SETTINGS := CC CFLAGS CPPFLAGS LDFLAGS MPI_CFLAGS MPI_LIBS HDF5_DIR SCALAPACK_LIBS OPENBLAS_LIBS ONEDNN_DIR \
   RANDOM123_DIR ONNX_PROTO YAML_DIR PKG_CONFIG PKG_CONFIG_PATH
 GIVEN := $(foreach name,$(SETTINGS),$(name)='$($(name))')
-ifneq ($(filter-out deps venv demo test test-disk test-edits test-slurm test-mpich cross campaign bench lint format clean help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps venv demo test test-disk test-edits fuzz test-slurm test-mpich cross campaign bench lint format clean help,$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell [ -w $(firstword $(wildcard $(OUT) build) .) ] || echo no),)
 $(error $(CURDIR) is not yours to write in: build a copy)
 endif
@@ -74,6 +74,7 @@ PROGRAM_OBJECTS := $(PROGRAM_SOURCES:%.c=$(BUILD)/%.o)
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c)))
 PARALLEL_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/parallel/test_*.c)))
 BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
+FUZZ_TARGETS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 CONFORMANCE := $(BUILD)/tests/conformance/conformance
 TEST_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/programs/*.c)))
 REVISION_SOURCES := $(shell grep -lE 'FACET_(REVISION|OPTIONS|SCALAPACK_VERSION)' $(LIBRARY_SOURCES) $(PROGRAM_SOURCES))
@@ -81,19 +82,20 @@ REVISION_SOURCES := $(shell grep -lE 'FACET_(REVISION|OPTIONS|SCALAPACK_VERSION)
 # WERROR=1: warnings are errors, for who changes facet; its users' compilers may know new ones. Sanitizers confuse the
 # warnings that depend on optimization: there they are no errors, and the noisiest is off.
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wno-psabi \
-  $(if $(filter 1,$(SANITIZE)),-Wno-format-truncation,$(if $(filter 1,$(WERROR)),-Werror))
+  $(if $(filter 1,$(SANITIZE))$(FUZZ),$(if $(FUZZ),-w,-Wno-format-truncation),$(if $(filter 1,$(WERROR)),-Werror))
 OPTIMIZE := $(if $(filter 1,$(SANITIZE)),-O1 -g -fno-omit-frame-pointer -fsanitize=address$(comma)undefined \
-  -fno-sanitize-recover=all,-O3 -g -fno-trapping-math -fno-math-errno -ffp-contract=off)
+  -fno-sanitize-recover=all,$(if $(FUZZ),-O1 -g -fno-omit-frame-pointer -fsanitize=address$(comma)undefined \
+  -fsanitize=fuzzer-no-link -fno-sanitize-recover=all,-O3 -g -fno-trapping-math -fno-math-errno -ffp-contract=off))
 LANGUAGE := -std=c17 -D_GNU_SOURCE $(FOUND_OPENMP) -Iinclude -Isrc -Impi -Itests -isystem $(GENERATED) -DH5_USE_110_API
 OPTIONS := $(OPTIMIZE) $(ARCH:%=-march=%) $(CPPFLAGS) $(CFLAGS)
-COMPILE := $(FOUND_CC) $(LANGUAGE) $(WARNINGS) $(FOUND_CFLAGS) $(OPTIONS)
+COMPILE := $(if $(FUZZ),$(FUZZ),$(FOUND_CC)) $(LANGUAGE) $(WARNINGS) $(FOUND_CFLAGS) $(OPTIONS)
 SHARED := -fPIC -fvisibility=hidden -fno-semantic-interposition
 LIBRARIES := $(LDFLAGS) $(FOUND_LIBS) -lm
 VERSION := $(shell awk '/^.define FACET_VERSION_(MAJOR|MINOR|PATCH) /{v = v p $$3; p = "."} END{print v}' include/facet/base.h)
 SONAME := libfacet.so.$(basename $(VERSION))
 
 all: $(BUILD)/facet $(BUILD)/libfacet.a $(BUILD)/libfacet.so
-tests: $(UNIT_TESTS) $(PARALLEL_TESTS) $(TEST_PROGRAMS) $(CONFORMANCE)
+tests: $(FUZZ_TARGETS) $(UNIT_TESTS) $(PARALLEL_TESTS) $(TEST_PROGRAMS) $(CONFORMANCE)
 
 $(BUILD)/flags: FORCE
 	@$(call keep,$(call quoted,$(COMPILE) $(SHARED) $(foreach level,$(LEVELS),$(LEVEL_$(level))) $(LIBRARIES)))
@@ -180,6 +182,10 @@ $(UNIT_TESTS) $(PARALLEL_TESTS) $(TEST_PROGRAMS) $(BENCH_PROGRAMS): %: %.o $(BUI
 $(CONFORMANCE): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/conformance/*.c)) $(BUILD)/program.a $(BUILD)/rooms.a
 	$(SAY) link $@
 	$(SHOW)$(COMPILE) $^ -o $@ $(LIBRARIES)
+# Fuzz targets: with libFuzzer's main where FUZZ names a clang, else with one that replays files.
+$(FUZZ_TARGETS): %: %.o $(if $(FUZZ),,$(BUILD)/tests/fuzz/replay.o) $(BUILD)/program.a $(BUILD)/rooms.a
+	$(SAY) link $@
+	$(SHOW)$(COMPILE) $(if $(FUZZ),-fsanitize=fuzzer) $^ -o $@ $(LIBRARIES)
 .SECONDARY:
 
 -include $(wildcard $(BUILD)/src/*/*.d $(BUILD)/mpi/*/*.d $(BUILD)/tests/*/*.d)
@@ -224,6 +230,16 @@ test-disk:
 	@tools/venv analysis/requirements.txt tests/requirements.txt
 	$(BUILD_NOW) all
 	FACET_DISK_MOMENTS=0 $(PYTHON) -m pytest -q tests/study/test_disk.py
+
+# SECONDS= for each target; FUZZ= another clang. Bytes that were found to do harm go to $(OUT)/fuzz/found.
+fuzz:
+	@tools/deps build demo test fuzz
+	@tools/venv analysis/requirements.txt tests/requirements.txt
+	$(BUILD_NOW) FUZZ=$(or $(FUZZ),clang-14) fuzz-now
+	@$(PYTHON) tests/fuzz/seeds.py $(OUT)/fuzz/seeds
+	@tests/fuzz/run $(OUT)/fuzz $(or $(SECONDS),60)
+.PHONY: fuzz fuzz-now
+fuzz-now: $(FUZZ_TARGETS)
 
 test-slurm:
 	@tools/deps build demo slurm
@@ -307,6 +323,7 @@ help:
 	@echo 'make deps       install what it needs (Debian; says what)'
 	@echo 'make venv       .venv: Python with the package facet'
 	@echo 'make demo       train, prune, linearize Fashion-MNIST; report in results/demo'
+	@echo 'make fuzz       hostile bytes for every reader, by libFuzzer (clang): SECONDS=60 for each target'
 	@echo 'make test       unit, parallel, ONNX and whole-run tests; SANITIZE=1: unit and ONNX under sanitizers'
 	@echo 'make test-disk  a disk that fails at every single call that writes; make test has a few'
 	@echo 'make test-edits 24 random edits of a study, each against a fresh run; make test has five'

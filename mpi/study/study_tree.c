@@ -141,7 +141,7 @@ static bool tab_indents(const char *bytes, size_t line)
 {
   for (; line > 1 && bytes; line--) {
     bytes = strchr(bytes, '\n');
-    bytes += bytes != NULL;
+    bytes = bytes ? bytes + 1 : NULL;
   }
   return bytes && bytes[strspn(bytes, " ")] == '\t';
 }
