@@ -73,6 +73,8 @@ static const command commands[] = {
      inspect},
     {"corrupt", "STUDY.yaml DIR", "write the study's test samples under its conditions, as .npy files", "", false,
      facet_corrupt_study},
+    {"verify", "STUDY.h5", "hold the file, all that is done in it, and the networks beside it against their checksums",
+     "", true, facet_verify},
     {"checksum", "STUDY.h5", "one line that depends on the results alone", "", false, checksum},
     {"repack", "STUDY.h5", "compress a finished study's file in place; all that reads it reads it still", "", false,
      repack},

@@ -10,16 +10,6 @@
 #include "stages/reuse.h"
 #include "stages/stage.h"
 
-/* Creates the store unless a run before did, and opens it. */
-static facet_status open_store(MPI_Comm comm, const char *path, const facet_store_plan *plan, facet_store **store)
-{
-  int there = facet_rank(comm) == 0 && facet_exists(path);
-  FACET_TRY(facet_share(comm, &there, 1, "opening the store"));
-  if (!there)
-    FACET_TRY(facet_store_create(comm, path, plan));
-  return facet_store_open(comm, path, plan, store);
-}
-
 /* Closing must not hide why what came before it failed. */
 static facet_status close_store(facet_store **store, facet_status status)
 {
@@ -27,6 +17,20 @@ static facet_status close_store(facet_store **store, facet_status status)
   snprintf(first, sizeof first, "%s", facet_message());
   facet_status closed = facet_store_close(store);
   return status == FACET_OK ? closed : facet_raise(status, "%s", first);
+}
+
+/* Creates the store unless a run before did, and opens it. */
+static facet_status open_store(MPI_Comm comm, const char *path, const facet_store_plan *plan, facet_store **store)
+{
+  facet_status status;
+  int there = facet_rank(comm) == 0 && facet_exists(path);
+  FACET_TRY(facet_share(comm, &there, 1, "opening the store"));
+  if (!there)
+    FACET_TRY(facet_store_create(comm, path, plan));
+  FACET_TRY(facet_store_open(comm, path, plan, store));
+  if (there && (status = facet_store_check(*store)) != FACET_OK)
+    return close_store(store, status);
+  return FACET_OK;
 }
 
 static facet_status run_all(const facet_context *context, facet_profiling *profiling)
@@ -83,7 +87,7 @@ static facet_status look_finished(const facet_session *s, const char *path, int 
   facet_status status = facet_store_finished(path, &p, &done);
   *finished = done;
   facet_free(&p.variant);
-  return status == FACET_OK && done ? facet_output_finish(s->study->settings.output) : status;
+  return status;
 }
 
 /* A phase of the run, as rank 0 says it. */
@@ -91,6 +95,16 @@ static void now_comes(MPI_Comm comm, const char *what)
 {
   if (facet_rank(comm) == 0)
     facet_phase(what);
+}
+
+/* Collective. What is finished must hold, too. */
+static facet_status look_whole(MPI_Comm comm, const char *path, int *finished)
+{
+  facet_store_verified found;
+  now_comes(comm, "holding checksums against the data");
+  FACET_TRY(facet_verify_store(comm, path, false, &found));
+  *finished = found.bad == 0;
+  return FACET_OK;
 }
 
 static facet_status make_store(facet_context *context, facet_session *s, const char *path, facet_profiling *profiling)
@@ -133,6 +147,10 @@ static facet_status run(MPI_Comm comm, const facet_call *call, facet_session *s,
     status = facet_agree(comm, facet_rank(comm) == 0 ? look_finished(s, path, finished) : FACET_OK);
   if (status == FACET_OK)
     status = facet_share(comm, finished, 1, "looking at the result file");
+  if (status == FACET_OK && *finished)
+    status = look_whole(comm, path, finished);
+  if (status == FACET_OK && *finished)
+    status = facet_agree(comm, facet_rank(comm) == 0 ? facet_output_finish(s->study->settings.output) : FACET_OK);
   if (status == FACET_OK && !*finished)
     status = make_store(&context, s, path, profiling);
   now_comes(comm, NULL);

@@ -33,6 +33,10 @@ typedef struct {
 typedef facet_status facet_command(const facet_call *call);
 /* Collective over all ranks: `facet run STUDY`, and `facet check STUDY`. */
 facet_command facet_run, facet_check;
+/* Collective: `facet verify STUDY.h5`. FACET_BAD_INPUT where something does not hold, after a line for each. */
+facet_command facet_verify;
+/* Collective: what it finds. */
+facet_status facet_verify_store(MPI_Comm comm, const char *path, bool says, facet_store_verified *found);
 /* Not collective: `facet corrupt STUDY FOLDER`. Writes, in the layout of CIFAR-10-C, FOLDER/<corruption>.npy (uint8,
  * S x N samples, y, x, channel, the severities of the study one after the other), FOLDER/clean.npy where clean is among
  * the conditions, and FOLDER/labels.npy (uint8, S x N for the most severities; 255 where there is no label). Existing

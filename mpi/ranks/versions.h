@@ -4,7 +4,7 @@
 
 #include <facet/base.h>
 
-enum { FACET_SCHEMA_VERSION = 7 };
+enum { FACET_SCHEMA_VERSION = 8 };
 
 typedef struct {
   const char *key;   /* as an attribute of the store: "hdf5_version" */

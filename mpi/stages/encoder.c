@@ -377,16 +377,45 @@ facet_status facet_embed_read(const facet_settings *settings, facet_network **en
   return status;
 }
 
+/* What is drawn with an encoder, whose last digits are another's where other ranks train it anew. */
+static const char *const drawn[] = {"map", "judge"};
+
+/* Whether it was trained once, and what was logged of that, or where its samples came to lie, does not hold. */
+static facet_status find_spoilt(const facet_context *c, int *spoilt)
+{
+  bool found;
+  FACET_TRY(facet_store_spoilt(c->store, facet_stage_encoder.name, 0, &found));
+  *spoilt = found;
+  return FACET_OK;
+}
+
+/* So that it is trained from the beginning. */
+static facet_status remove_all(const facet_settings *settings, const char *file)
+{
+  char *checkpoint = facet_format("%s/embed/encoder.checkpoint", settings->output);
+  FACET_CHECK(checkpoint, FACET_OS, "out of memory");
+  facet_checkpoint_remove(checkpoint);
+  facet_checkpoint_remove(file);
+  facet_free(&checkpoint);
+  return FACET_OK;
+}
+
 static facet_status run(const facet_context *c)
 {
   const facet_settings *settings = c->plan->store.settings;
   char *folder = facet_format("%s/embed", settings->output), *file = facet_format(ENCODER_FILE, settings->output);
   bool own = facet_rank(c->comm) == 0;
-  int there = own && file && facet_exists(file);
+  int there = own && file && facet_exists(file), spoilt = 0;
   facet_status status = folder && file ? FACET_OK : FACET_OS;
   FACET_GO(done, status, facet_agree(c->comm, status == FACET_OK && own ? facet_make_folder(folder) : status));
   FACET_GO(done, status, facet_share(c->comm, &there, 1, "looking for the encoder"));
-  if (!there)
+  FACET_GO(done, status, facet_agree(c->comm, find_spoilt(c, &spoilt)));
+  if (spoilt) {
+    FACET_GO(done, status, facet_agree(c->comm, own ? remove_all(settings, file) : FACET_OK));
+    for (size_t i = 0; i < sizeof drawn / sizeof drawn[0]; i++)
+      FACET_GO(done, status, facet_store_forget(c->store, drawn[i]));
+  }
+  if (!there || spoilt)
     status = train_and_write(c, file);
 done:
   FACET_FREE(&folder, &file);

@@ -39,25 +39,6 @@ struct facet_before {
 
 /* ---- what is in the file ---- */
 
-/* A list of texts; *count is 0 where it cannot be read. */
-static facet_status read_texts(hid_t file, const char *path, char ***text, int *count)
-{
-  hid_t set = H5Dopen2(file, path, H5P_DEFAULT), type = set < 0 ? -1 : H5Dget_type(set);
-  hid_t space = set < 0 ? -1 : H5Dget_space(set);
-  hssize_t there = space < 0 || H5Tis_variable_str(type) <= 0 ? 0 : H5Sget_simple_extent_npoints(space);
-  char **read = facet_allocate((size_t)there + 1, sizeof *read);
-  *text = facet_allocate((size_t)there + 1, sizeof **text);
-  facet_status status = read && *text ? FACET_OK : FACET_OS;
-  if (status == FACET_OK && there > 0 && H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, read) >= 0) {
-    for (*count = 0; *count < there && status == FACET_OK; ++*count)
-      status = ((*text)[*count] = facet_copy_text(read[*count] ? read[*count] : "")) ? FACET_OK : FACET_OS;
-    H5Dvlen_reclaim(type, space, H5P_DEFAULT, read);
-  }
-  facet_free(&read);
-  H5_CLOSE(space, type, set);
-  return status;
-}
-
 /* The sizes of an array; how many, -1: there is none, or it has more than arrays have here. */
 static int find_sizes(hid_t set, hsize_t size[FACET_MOST_AXES])
 {
@@ -127,8 +108,9 @@ static facet_status read_file(facet_before *b, bool *fit)
     return FACET_OK;
   b->samples = (int64_t)size[0];
   b->same_seed = H5LTget_attribute_long_long(b->file, "/", "seed", &seed) >= 0 && seed == b->plan->settings->seed;
-  FACET_TRY(read_texts(b->file, facet_dimension_table[FACET_DIM_VARIANT].coordinate, &b->variant, &b->variants));
-  FACET_TRY(read_texts(b->file, facet_dimension_table[FACET_DIM_CONDITION].coordinate, &b->condition, &b->conditions));
+  FACET_TRY(facet_store_texts(b->file, facet_dimension_table[FACET_DIM_VARIANT].coordinate, &b->variant, &b->variants));
+  FACET_TRY(
+      facet_store_texts(b->file, facet_dimension_table[FACET_DIM_CONDITION].coordinate, &b->condition, &b->conditions));
   FACET_NEW(b->linear, b->variants);
   FACET_NEW(b->kept, b->variants);
   FACET_NEW(b->batch, b->variants * FACET_BATCHES);

@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ranks/versions.h"
 #include "store_file.h"
 
 typedef struct {
   const char *path;
   facet_sha256 *digest;
   facet_status status;
+  bool head; /* of what was written when the file was made, instead */
 } sum;
 
 static facet_status add_text(const sum *s, const char *text)
@@ -94,13 +96,43 @@ static herr_t visit_attribute(hid_t object, const char *name, const H5A_info_t *
   return add_object(data, name, H5Aopen(object, name, H5P_DEFAULT), true);
 }
 
+/* Whether an array of the file was filled when it was made: a row of that stage, or coordinates, also beside marks. */
+static bool is_made_with_file(const char *name, hid_t set)
+{
+  facet_row row = facet_row_of(name);
+  return row == FACET_ROWS || strcmp(facet_row_table[row].stage, "create") == 0 ||
+         (facet_row_of_stage(row) && H5DSis_scale(set) > 0);
+}
+
+/* What was there from the beginning, and of the rest that it is there, and how large. */
+static herr_t add_made(sum *s, hid_t root, const char *name)
+{
+  hsize_t dim[H5S_MAX_RANK];
+  size_t count;
+  hid_t set = H5Dopen2(root, name, H5P_DEFAULT);
+  if (strcmp(name, facet_row_table[FACET_ROW_HEAD].path + 1) == 0) { /* this very number */
+    H5_CLOSE(set);
+    return 0;
+  }
+  if (is_made_with_file(name, set))
+    return add_object(s, name, set, false);
+  hid_t type = set < 0 ? -1 : H5Dget_type(set), space = set < 0 ? -1 : H5Dget_space(set);
+  s->status = space < 0 ? facet_store_raise(s->path, "reading") : add_text(s, name);
+  if (s->status == FACET_OK)
+    s->status = add_shape(s, type, space, dim, &count);
+  H5_CLOSE(type, space, set);
+  return s->status == FACET_OK ? 0 : -1;
+}
+
 static herr_t visit_object(hid_t root, const char *name, const H5O_info_t *info, void *data)
 {
   sum *s = data;
   hsize_t from = 0;
+  if (info->type == H5O_TYPE_DATASET && s->head)
+    return add_made(s, root, name);
   if (info->type == H5O_TYPE_DATASET)
     return facet_row_summed(name) ? add_object(s, name, H5Dopen2(root, name, H5P_DEFAULT), false) : 0;
-  if (strncmp(name, "variants/", 9) != 0)
+  if (strncmp(name, "variants/", 9) != 0 && !(s->head && strcmp(name, ".") == 0))
     return 0;
   s->status = add_text(s, name);
   return s->status == FACET_OK
@@ -182,6 +214,45 @@ facet_status facet_store_finished(const char *path, const facet_store_plan *plan
 
 /* ---- the sum ---- */
 
+static facet_status add_all(sum *s, hid_t file, char hex[65])
+{
+  FACET_TRY(facet_sha256_begin(&s->digest));
+  if (H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, visit_object, s) < 0)
+    return s->status != FACET_OK ? s->status : facet_store_raise(s->path, "reading");
+  return facet_sha256_end(&s->digest, hex);
+}
+
+facet_status facet_store_head(const char *path, hid_t file, int64_t *number)
+{
+  sum s = {.path = path, .head = true, .status = FACET_OK};
+  char hex[65] = "";
+  facet_status status = add_all(&s, file, hex);
+  facet_sha256_drop(&s.digest);
+  *number = 0;
+  for (int i = 0; i < 15; i++) /* 60 bits of it */
+    *number = *number << 4 | (int64_t)(strchr("0123456789abcdef", hex[i]) - "0123456789abcdef");
+  return status;
+}
+
+/* The checksum of one schema is not that of another, and what was taken out of a file is missed. */
+static facet_status check_head(const char *path, hid_t file)
+{
+  int version = 0;
+  int64_t then = -1, now;
+  const char *head = facet_row_table[FACET_ROW_HEAD].path;
+  FACET_CHECK(H5LTget_attribute_int(file, "/", "schema_version", &version) >= 0, FACET_BAD_INPUT,
+              "%s: is not a store of facet: it has no schema_version", path);
+  FACET_CHECK(version == FACET_SCHEMA_VERSION, FACET_BAD_INPUT, "%s: has schema version %d, this facet reads %d", path,
+              version, FACET_SCHEMA_VERSION);
+  FACET_CHECK(H5LTpath_valid(file, head, true) > 0 && H5LTread_dataset(file, head, H5T_NATIVE_INT64, &then) >= 0,
+              FACET_BAD_INPUT, "%s: is not whole: there is no %s", path, head);
+  FACET_TRY(facet_store_head(path, file, &now));
+  FACET_CHECK(now == then, FACET_BAD_INPUT,
+              "%s: is not whole, or damaged: its attributes, coordinates and arrays are not those it was made with",
+              path);
+  return FACET_OK;
+}
+
 static facet_status sum_up(const char *path, char hex[65])
 {
   sum s = {.path = path, .status = FACET_OK};
@@ -190,11 +261,8 @@ static facet_status sum_up(const char *path, char hex[65])
   FACET_CHECK(facet_exists(path), FACET_NO_INPUT, "%s: No such file or directory", path);
   FACET_TRY(facet_store_open_alone(path, &file));
   FACET_GO(done, status, check_finished(path, file));
-  FACET_GO(done, status, facet_sha256_begin(&s.digest));
-  if (H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, visit_object, &s) < 0)
-    status = s.status != FACET_OK ? s.status : facet_store_raise(path, "reading");
-  else
-    status = facet_sha256_end(&s.digest, hex);
+  FACET_GO(done, status, check_head(path, file));
+  status = add_all(&s, file, hex);
 done:
   facet_sha256_drop(&s.digest);
   H5Fclose(file);

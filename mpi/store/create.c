@@ -274,7 +274,7 @@ static facet_status attach_scales(const facet_store *s, const facet_store_shape_
 {
   for (int i = 0; i < a->axes; i++) {
     if (is_of_input(a->axis[i]) || a->axis[i].beside || a->axis[i].turn > 1)
-      FACET_TRY(make_scale_of_array(s, a->axis[i], a->row == FACET_ROW_MARKS ? 0 : a->variant));
+      FACET_TRY(make_scale_of_array(s, a->axis[i], facet_row_of_stage(a->row) ? 0 : a->variant));
     char *path = facet_store_shape_coordinate_path(&s->shape, a->axis[i], a->variant);
     hid_t scale = path ? H5Dopen2(s->file, path, H5P_DEFAULT) : -1;
     herr_t attached = scale < 0 ? -1 : H5DSattach_scale(set, scale, (unsigned)i);
@@ -428,11 +428,24 @@ int64_t facet_store_bytes(const facet_store_plan *plan)
 
 /* ---- the whole, on the disk ---- */
 
+/* Last of all: what is there now stays as it is. */
+static facet_status write_head(const facet_store *s)
+{
+  int64_t sum;
+  FACET_TRY(facet_store_head(s->path, s->file, &sum));
+  hid_t set = H5Dopen2(s->file, facet_row_table[FACET_ROW_HEAD].path, H5P_DEFAULT);
+  herr_t written = set < 0 ? -1 : H5Dwrite(set, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, &sum);
+  H5_CLOSE(set);
+  H5_CHECK(s->path, "writing /checksum/create", written);
+  return FACET_OK;
+}
+
 static facet_status create_all(const facet_store *s)
 {
   FACET_TRY(make_all_scales(s));
   FACET_TRY(make_all_arrays(s));
-  return all_attributes(s);
+  FACET_TRY(all_attributes(s));
+  return write_head(s);
 }
 
 /* Of HDF5 1.8: its attributes may exceed 64 kB (a long study; the list of arrays along a scale), and its files carry no

@@ -38,14 +38,9 @@ static bool repeats(const char *path)
   return false;
 }
 
-/* A path without the first '/': that of a row, whose holes stand for any names; or else coordinates, which are covered
- * as the arrays of their folder are, but for those that say the same again. */
-bool facet_row_summed(const char *path)
+facet_row facet_row_of(const char *path)
 {
-  if (repeats(path))
-    return false;
   char pattern[200];
-  size_t folder = strcspn(path, "/");
   for (int r = 0; r < FACET_ROWS; r++) {
     const char *from = facet_row_table[r].path + 1;
     char *to = pattern;
@@ -58,8 +53,21 @@ bool facet_row_summed(const char *path)
       }
     *to = '\0';
     if (fnmatch(pattern, path, 0) == 0)
-      return facet_row_table[r].summed;
+      return (facet_row)r;
   }
+  return FACET_ROWS;
+}
+
+/* A path without the first '/': that of a row, whose holes stand for any names; or else coordinates, which are covered
+ * as the arrays of their folder are, but for those that say the same again. */
+bool facet_row_summed(const char *path)
+{
+  if (repeats(path))
+    return false;
+  size_t folder = strcspn(path, "/");
+  facet_row row = facet_row_of(path);
+  if (row != FACET_ROWS)
+    return facet_row_table[row].summed;
   for (int r = 0; r < FACET_ROWS && path[folder]; r++)
     if (strncmp(facet_row_table[r].path + 1, path, folder + 1) == 0)
       return facet_row_table[r].summed;
@@ -128,4 +136,9 @@ bool facet_row_is_coordinate(facet_row row)
     if (strcmp(facet_dimension_table[d].coordinate, facet_row_table[row].path) == 0)
       return true;
   return false;
+}
+
+bool facet_row_of_stage(facet_row row)
+{
+  return strstr(facet_row_table[row].path, "{stage}") != NULL;
 }

@@ -49,6 +49,10 @@ extern const facet_row_about facet_row_table[FACET_ROWS];
 
 /* Whether the checksum covers an array of the file; its path without the first '/'. What no row knows is covered. */
 bool facet_row_summed(const char *path);
+/* The row of an array of the file, by its path without the first '/'; FACET_ROWS: none. */
+facet_row facet_row_of(const char *path);
+/* Whether every stage has one. */
+bool facet_row_of_stage(facet_row row);
 /* Whether it is that of a dimension's coordinate: the same array. */
 bool facet_row_is_coordinate(facet_row row);
 #endif

@@ -57,7 +57,7 @@ static bool is_there(const facet_store_plan *p, facet_row row, int variant, int 
 
 /* ---- arrays ---- */
 
-static facet_dimension dimension_called(const char *name, size_t length)
+facet_dimension facet_dimension_called(const char *name, size_t length)
 {
   int d = 0;
   while (d < FACET_DIMENSIONS &&
@@ -88,14 +88,14 @@ static bool is_within(const char *coordinate, const char *path)
 bool facet_store_shape_find(const facet_store_shape *s, facet_row row, int variant, int condition,
                             facet_store_shape_array *a)
 {
-  bool marks = row == FACET_ROW_MARKS, many = strstr(facet_row_table[row].path, "{condition}") != NULL;
+  bool marks = facet_row_of_stage(row), many = strstr(facet_row_table[row].path, "{condition}") != NULL;
   int of = marks ? 0 : variant;
   const char *list = marks ? s->plan->stage[variant].marks : facet_row_table[row].dimensions;
   *a = (facet_store_shape_array){.row = row, .variant = variant, .condition = condition, .elements = 1};
   a->number = s->first[row] + (many ? (int64_t)variant * s->plan->conditions + condition : variant);
   while (*list && strcmp(list, ANY_LAYOUT) != 0) {
     size_t length = strcspn(list, ",");
-    facet_dimension dimension = dimension_called(list, length);
+    facet_dimension dimension = facet_dimension_called(list, length);
     a->axis[a->axes++] =
         (facet_store_shape_axis){.dimension = dimension, .turn = 1, .size = s->extent[of][dimension].size};
     list += length + (list[length] == ',' ? 2 : 0);
@@ -155,7 +155,7 @@ char *facet_store_path(const char *pattern, const char *variant, const char *con
 char *facet_store_shape_path(const facet_store_shape *s, const facet_store_shape_array *a)
 {
   const facet_store_plan *p = s->plan;
-  const char *name = a->row == FACET_ROW_MARKS ? p->stage[a->variant].name : p->variant[a->variant].name;
+  const char *name = facet_row_of_stage(a->row) ? p->stage[a->variant].name : p->variant[a->variant].name;
   return facet_store_path(facet_row_table[a->row].path, name, p->condition[a->condition]);
 }
 

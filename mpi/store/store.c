@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <xxhash.h>
+
+#include "ranks/exchange.h"
 #include "ranks/profile.h"
 #include "ranks/versions.h"
 #include "store_file.h"
@@ -189,13 +192,26 @@ static facet_status same_labels(const facet_store *s)
   return FACET_OK;
 }
 
+/* What nobody writes again. */
+static facet_status same_head(const facet_store *s)
+{
+  int64_t then = -1, now;
+  H5_CHECK(s->path, "reading /checksum/create",
+           H5LTread_dataset(s->file, facet_row_table[FACET_ROW_HEAD].path, H5T_NATIVE_INT64, &then));
+  FACET_TRY(facet_store_head(s->path, s->file, &now));
+  FACET_CHECK(now == then, FACET_BAD_INPUT,
+              "%s: is damaged: attributes, coordinates or labels do not hold their checksum; use --fresh", s->path);
+  return FACET_OK;
+}
+
 static facet_status check_file(facet_store *s)
 {
   facet_status status;
   FACET_GO(done, status, facet_store_open_alone(s->path, &s->file));
   FACET_GO(done, status, same_attributes(s));
   FACET_GO(done, status, open_arrays(s));
-  status = same_labels(s);
+  FACET_GO(done, status, same_labels(s));
+  status = same_head(s);
 done:
   (void)close_file(s);
   return status;
@@ -231,6 +247,7 @@ static facet_status open_file(facet_store *s)
   FACET_AGREE(s->comm, s->file >= 0 ? FACET_OK
                                     : facet_raise(FACET_BAD_INPUT, "%s: cannot be opened: not an HDF5 file, or damaged",
                                                   s->path));
+  FACET_TRY(facet_sums_identity(s->file, s->shape.plan->variants, s->shape.names.variant, &s->identity));
   return open_arrays(s);
 }
 
@@ -322,6 +339,8 @@ static facet_status move_once(const char *path, const facet_store_transfer *t, s
   H5_CHECK(path, t->write ? "writing" : "reading", transfer(t, t->set, t->start, t->write));
   if (t->to)
     H5_CHECK(path, "copying", transfer(t, t->to, t->there, true));
+  if (t->sum)
+    XXH3_64bits_update(t->sum, t->data, bytes);
   return t->digest ? facet_sha256_add(t->digest, t->data, bytes) : FACET_OK;
 }
 
@@ -342,7 +361,7 @@ facet_status facet_store_move(const char *path, facet_store_transfer t)
   rest.start[split] += t.count[split];
   rest.count[split] -= t.count[split];
   rest.there[split] += t.count[split];
-  if (!t.digest && !t.to)
+  if (!t.digest && !t.to && !t.sum)
     rest.data += line * (size_t)t.count[split];
   FACET_TRY(facet_store_move(path, t));
   return facet_store_move(path, rest);
@@ -384,41 +403,79 @@ facet_status facet_store_get(facet_store *s, facet_row row, facet_place place, v
 
 /* ---- marks ---- */
 
-/* The array of a stage's marks; false: the study does not want it. */
-static bool find_marks(const facet_store *s, const char *stage, facet_store_shape_array *a)
+/* The array of a stage's marks, or of their checksums; false: the study does not want it. */
+static bool find_marks(const facet_store *s, facet_row row, const char *stage, facet_store_shape_array *a)
 {
   const facet_store_plan *p = s->shape.plan;
   for (int i = 0; i < p->stages; i++)
     if (strcmp(p->stage[i].name, stage) == 0)
-      return facet_store_shape_find(&s->shape, FACET_ROW_MARKS, i, 0, a);
+      return facet_store_shape_find(&s->shape, row, i, 0, a);
   return false;
 }
 
 int64_t facet_store_parts(const facet_store *s, const char *stage)
 {
   facet_store_shape_array a;
-  return find_marks(s, stage, &a) ? (int64_t)a.elements : 0;
+  return find_marks(s, FACET_ROW_MARKS, stage, &a) ? (int64_t)a.elements : 0;
+}
+
+static facet_status begin_sums(const facet_store *s, const facet_store_shape_array *a, facet_sums **sums)
+{
+  const facet_store_plan *p = s->shape.plan;
+  const facet_sums_source source = {.path = s->path,
+                                    .store = s,
+                                    .variants = p->variants,
+                                    .conditions = p->conditions,
+                                    .clean = p->clean,
+                                    .variant = s->shape.names.variant,
+                                    .condition = p->condition,
+                                    .block = p->block,
+                                    .linear_blocks = (p->linear_samples + p->block - 1) / p->block,
+                                    .identity = s->identity};
+  return facet_sums_begin(&source, p->stage[a->variant].name, p->stage[a->variant].marks, sums);
+}
+
+static facet_place place_of(const facet_store_shape_array *a, int64_t part)
+{
+  facet_place place = {.variant = a->variant};
+  for (int i = a->axes - 1; i >= 0; i--) {
+    place.part[i].start = part % a->axis[i].size;
+    place.part[i].count = 1;
+    part /= a->axis[i].size;
+  }
+  return place;
+}
+
+/* The checksum of a part's data, then its mark; both after the data. */
+static facet_status mark_part(facet_store *s, const facet_store_shape_array *a, facet_sums *sums, int64_t part)
+{
+  const uint8_t one = 1;
+  const facet_place place = place_of(a, part);
+  int64_t sum;
+  FACET_TRY(facet_sums_find(sums, part, &sum));
+  FACET_TRY(facet_store_put(s, FACET_ROW_SUMS, place, &sum));
+  return facet_store_put(s, FACET_ROW_MARKS, place, &one);
+}
+
+static facet_status mark_some(facet_store *s, const facet_store_shape_array *a, int64_t count, const int64_t *part)
+{
+  facet_sums *sums = NULL;
+  facet_store_listener before = facet_store_listen();
+  facet_status status = begin_sums(s, a, &sums);
+  for (int64_t k = 0; k < count && status == FACET_OK; k++)
+    status = mark_part(s, a, sums, part[k]);
+  facet_sums_end(&sums);
+  return facet_store_unlisten(before, status);
 }
 
 facet_status facet_store_mark_parts(facet_store *s, const char *stage, int64_t count, const int64_t *part)
 {
-  const uint8_t one = 1;
   facet_store_shape_array a;
-  FACET_CHECK(find_marks(s, stage, &a), FACET_INTERNAL, "%s: no stage %s", s->path, stage);
+  FACET_CHECK(find_marks(s, FACET_ROW_MARKS, stage, &a), FACET_INTERNAL, "%s: no stage %s", s->path, stage);
   double begun = facet_seconds();
   FACET_CHECK(fdatasync(s->raw) == 0, FACET_IO, "%s: %s", s->path, strerror(errno)); /* marks come after their data */
   facet_profile_stored(facet_seconds() - begun);
-  for (int64_t k = 0; k < count; k++) {
-    facet_place place = {.variant = a.variant};
-    int64_t rest = part[k];
-    for (int i = a.axes - 1; i >= 0; i--) {
-      place.part[i].start = rest % a.axis[i].size;
-      place.part[i].count = 1;
-      rest /= a.axis[i].size;
-    }
-    FACET_TRY(facet_store_put(s, FACET_ROW_MARKS, place, &one));
-  }
-  return FACET_OK;
+  return mark_some(s, &a, count, part);
 }
 
 facet_status facet_store_mark(facet_store *s, const char *stage, int64_t part)
@@ -429,25 +486,137 @@ facet_status facet_store_mark(facet_store *s, const char *stage, int64_t part)
 facet_status facet_store_marks(facet_store *s, const char *stage, uint8_t *done)
 {
   facet_store_shape_array a;
-  FACET_CHECK(find_marks(s, stage, &a), FACET_INTERNAL, "%s: no stage %s", s->path, stage);
+  FACET_CHECK(find_marks(s, FACET_ROW_MARKS, stage, &a), FACET_INTERNAL, "%s: no stage %s", s->path, stage);
   return facet_store_get(s, FACET_ROW_MARKS, (facet_place){.variant = a.variant}, done);
 }
 
-static facet_status mark_all(facet_store *s, const char *stage)
+/* This rank's share of the parts that are not marked yet. */
+static facet_status mark_rest(facet_store *s, const char *stage)
 {
   facet_store_shape_array a;
-  uint8_t *one;
-  if (!find_marks(s, stage, &a))
+  uint8_t *done = NULL;
+  int64_t *part = NULL, count = 0, rank = facet_rank(s->comm), ranks = facet_ranks(s->comm);
+  facet_status status = FACET_OK;
+  if (!find_marks(s, FACET_ROW_MARKS, stage, &a))
     return FACET_OK;
-  FACET_NEW(one, a.elements);
-  memset(one, 1, (size_t)a.elements);
-  facet_status status = facet_store_put(s, FACET_ROW_MARKS, (facet_place){.variant = a.variant}, one);
-  facet_free(&one);
+  FACET_NEW_GO(end, status, done, a.elements);
+  FACET_NEW_GO(end, status, part, a.elements);
+  FACET_GO(end, status, facet_store_marks(s, stage, done));
+  for (int64_t i = rank; i < (int64_t)a.elements; i += ranks)
+    if (!done[i])
+      part[count++] = i;
+  status = mark_some(s, &a, count, part);
+end:
+  FACET_FREE(&done, &part);
   return status;
 }
 
 facet_status facet_store_finish(facet_store *s, const char *stage)
 {
   FACET_TRY(facet_store_sync(s));
-  return facet_agree(s->comm, facet_rank(s->comm) == 0 ? mark_all(s, stage) : FACET_OK);
+  FACET_AGREE(s->comm, mark_rest(s, stage));
+  return facet_store_sync(s);
+}
+
+/* ---- do the marks hold? ---- */
+
+/* bad: of this rank's share of the parts. */
+static facet_status check_share(facet_store *s, const facet_store_shape_array *a, const uint8_t *done, int *bad)
+{
+  int64_t *sum = NULL, now, rank = facet_rank(s->comm), ranks = facet_ranks(s->comm);
+  facet_sums *sums = NULL;
+  facet_status status = FACET_OK;
+  FACET_NEW_GO(end, status, sum, a->elements);
+  FACET_GO(end, status, facet_store_get(s, FACET_ROW_SUMS, (facet_place){.variant = a->variant}, sum));
+  FACET_GO(end, status, begin_sums(s, a, &sums));
+  for (int64_t i = rank; i < (int64_t)a->elements; i += ranks)
+    if (done[i]) {
+      FACET_GO(end, status, facet_interrupt_check());
+      FACET_GO(end, status, facet_sums_find(sums, i, &now));
+      bad[i] = now != sum[i] || done[i] != 1;
+    }
+end:
+  facet_sums_end(&sums);
+  facet_free(&sum);
+  return status;
+}
+
+/* Rank 0 says what does not hold, and takes its marks. */
+static facet_status unmark(facet_store *s, const facet_store_shape_array *a, const int *bad)
+{
+  facet_sums *sums = NULL;
+  const uint8_t none = 0;
+  char name[200];
+  facet_status status = begin_sums(s, a, &sums);
+  for (int64_t i = 0; i < (int64_t)a->elements && status == FACET_OK; i++)
+    if (bad[i]) {
+      facet_sums_name(sums, i, name, sizeof name);
+      fprintf(stderr, "facet: %s: %s does not hold its checksum, and is computed anew\n", s->path, name);
+      status = facet_store_put(s, FACET_ROW_MARKS, place_of(a, i), &none);
+    }
+  facet_sums_end(&sums);
+  return status;
+}
+
+static facet_status check_stage(facet_store *s, const facet_store_shape_array *a, uint8_t *done, int *bad)
+{
+  const char *stage = s->shape.plan->stage[a->variant].name;
+  int64_t marked = 0;
+  FACET_AGREE(s->comm, facet_store_marks(s, stage, done));
+  for (int64_t i = 0; i < (int64_t)a->elements; i++)
+    marked += done[i];
+  if (marked == 0)
+    return FACET_OK;
+  FACET_AGREE(s->comm, check_share(s, a, done, bad));
+  FACET_TRY(facet_largest(s->comm, bad, (int64_t)a->elements, "holding checksums against the data"));
+  return facet_agree(s->comm, facet_rank(s->comm) == 0 ? unmark(s, a, bad) : FACET_OK);
+}
+
+facet_status facet_store_check(facet_store *s)
+{
+  facet_store_listener before = facet_store_listen();
+  facet_status status = FACET_OK;
+  for (int i = 0; i < s->shape.plan->stages && status == FACET_OK; i++) {
+    facet_store_shape_array a;
+    (void)facet_store_shape_find(&s->shape, FACET_ROW_MARKS, i, 0, &a);
+    uint8_t *done = facet_allocate((size_t)a.elements, sizeof *done);
+    int *bad = facet_allocate((size_t)a.elements, sizeof *bad);
+    status = facet_agree(s->comm, done && bad ? FACET_OK : FACET_OS);
+    if (status == FACET_OK)
+      status = check_stage(s, &a, done, bad);
+    FACET_FREE(&done, &bad);
+  }
+  if (status == FACET_OK)
+    status = facet_store_sync(s); /* all see the marks that are left */
+  return facet_store_unlisten(before, status);
+}
+
+facet_status facet_store_spoilt(facet_store *s, const char *stage, int64_t part, bool *spoilt)
+{
+  facet_store_shape_array a;
+  uint8_t done;
+  int64_t sum;
+  FACET_CHECK(find_marks(s, FACET_ROW_MARKS, stage, &a), FACET_INTERNAL, "%s: no stage %s", s->path, stage);
+  FACET_TRY(facet_store_get(s, FACET_ROW_MARKS, place_of(&a, part), &done));
+  FACET_TRY(facet_store_get(s, FACET_ROW_SUMS, place_of(&a, part), &sum));
+  *spoilt = !done && sum >= 0;
+  return FACET_OK;
+}
+
+static facet_status forget(facet_store *s, const char *stage)
+{
+  facet_store_shape_array a;
+  uint8_t *none;
+  if (!find_marks(s, FACET_ROW_MARKS, stage, &a))
+    return FACET_OK;
+  FACET_NEW(none, a.elements);
+  facet_status status = facet_store_put(s, FACET_ROW_MARKS, (facet_place){.variant = a.variant}, none);
+  facet_free(&none);
+  return status;
+}
+
+facet_status facet_store_forget(facet_store *s, const char *stage)
+{
+  FACET_AGREE(s->comm, facet_rank(s->comm) == 0 ? forget(s, stage) : FACET_OK);
+  return facet_store_sync(s);
 }

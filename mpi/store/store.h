@@ -1,4 +1,4 @@
-/* The store: <output>/study.h5, schema version 6 (docs/results.md).  Created whole by
+/* The store: <output>/study.h5, schema version 8 (docs/results.md).  Created whole by
  * facet_store_create, closed, and from then on only overwritten in place by all ranks, so a killed run
  * leaves a valid file.  The only writer of results; beside it, data/hdf5.c and prune/mask_file.c call HDF5. */
 #ifndef FACET_STORE_H
@@ -201,8 +201,25 @@ int64_t facet_store_stage_parts(const facet_store_plan *plan, int stage);
 /* How many parts a stage has, 0 if the study does not want it; and all of its marks, 1 = done. Not collective. */
 int64_t facet_store_parts(const facet_store *store, const char *stage);
 facet_status facet_store_marks(facet_store *store, const char *stage, uint8_t *done);
+/* Collective. Holds the data of every part that is marked against its checksum. What does not hold is said on standard
+ * error and not marked any more, so that its stage computes it anew. FACET_INTERRUPTED. */
+facet_status facet_store_check(facet_store *store);
+/* Not collective. Whether a part was done once, and its data do not hold. */
+facet_status facet_store_spoilt(facet_store *store, const char *stage, int64_t part, bool *spoilt);
+/* Collective. No part of a stage counts as done any more. */
+facet_status facet_store_forget(facet_store *store, const char *stage);
 /* Collective. A stage is over: what it wrote is durable, then all of its parts are marked. */
 facet_status facet_store_finish(facet_store *store, const char *stage);
+
+/* What was found: parts of stages, those that are not done, networks, and how many of all do not hold. */
+typedef struct {
+  int64_t parts, missing, networks, bad;
+} facet_store_verified;
+/* Collective, each rank for its share, with nothing but the file: holds what was written when it was made, and every
+ * part that is done of these stages, against their checksums. says: also the networks beside it, and a line on standard
+ * output for what does not hold. FACET_BAD_INPUT where it has no checksums, FACET_NO_INPUT. */
+facet_status facet_store_verify(MPI_Comm comm, const char *path, int stages, const facet_store_stage *stage, bool says,
+                                facet_store_verified *found);
 
 /* ---- the store of a version of the study before this one ---- */
 

@@ -80,6 +80,8 @@ facet_status facet_store_open_alone(const char *path, hid_t *file);
 /* FACET_BAD_INPUT unless an open file is of the plan's study, with its data and networks. */
 facet_status facet_store_same(const char *path, hid_t file, const facet_store_plan *plan);
 
+/* A list of texts; *count is 0 where it cannot be read. The caller frees it, by facet_free_list. */
+facet_status facet_store_texts(hid_t file, const char *path, char ***text, int *count);
 /* A text of an object; "" if it has none of that name. The caller frees it. */
 facet_status facet_store_text(hid_t file, const char *object, const char *name, char **text);
 
@@ -106,6 +108,7 @@ struct facet_store {
   hid_t list; /* how numbers are moved */
   int raw;    /* the same file as the system knows it, for syncing */
   hid_t *set; /* of every array of the shape; -1: not there */
+  uint64_t identity;
 };
 
 /* A part of an array. `digest`, or another array from `there` on, takes what is read, piece by piece: each lies where
@@ -118,10 +121,40 @@ typedef struct {
   char *data;
   bool write;
   facet_sha256 *digest;
-  hid_t to; /* 0: none */
+  void *sum; /* an XXH3_state_t, as digest */
+  hid_t to;  /* 0: none */
   hsize_t there[H5S_MAX_RANK];
 } facet_store_transfer;
 /* Moves it in pieces that lie one behind the other. */
 facet_status facet_store_move(const char *path, facet_store_transfer transfer);
+
+/* ---- checksums of the parts of a stage: sums.c ---- */
+
+/* Where its arrays are: in an open store, or in a file that this rank has for itself. All of it is borrowed. */
+typedef struct {
+  const char *path;
+  const facet_store *store; /* NULL: file */
+  hid_t file;
+  int variants, conditions, clean;
+  const char *const *variant, *const *condition;
+  int64_t block, linear_blocks; /* samples of a block; blocks with linearized samples */
+  uint64_t identity;
+} facet_sums_source;
+
+typedef struct facet_sums facet_sums;
+/* marks: the dimensions of the stage's. FACET_BAD_INPUT where the file has others. End it in any case. */
+facet_status facet_sums_begin(const facet_sums_source *source, const char *stage, const char *marks, facet_sums **sums);
+void facet_sums_end(facet_sums **sums);
+int64_t facet_sums_parts(const facet_sums *sums);
+/* The checksum of a part as it is now; never negative. */
+facet_status facet_sums_find(facet_sums *sums, int64_t part, int64_t *sum);
+/* "analyse of dense, clean, block 3". */
+void facet_sums_name(const facet_sums *sums, int64_t part, char *text, size_t size);
+/* What tells a study from others: its text, but for where files lie, and its networks. */
+facet_status facet_sums_identity(hid_t file, int variants, const char *const *variant, uint64_t *identity);
+/* A dimension by its name; FACET_DIMENSIONS: none. */
+facet_dimension facet_dimension_called(const char *name, size_t length);
+/* Of what was written when the file was made; never negative. */
+facet_status facet_store_head(const char *path, hid_t file, int64_t *sum);
 
 #endif

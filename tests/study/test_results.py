@@ -54,6 +54,10 @@ def test_arrays_are_those_of_the_documentation(store):
         for stage, array in h5["progress"].items():
             assert array.is_scale or array.dtype.str == kinds[marks[1]] and (array[()] == 1).all(), stage
             expected.add(array.name)
+        sums = rows.pop("/checksum/<stage>")
+        for stage, array in h5["checksum"].items():
+            assert array.is_scale or array.dtype.str == kinds[sums[1]] and (array[()] >= 0).all(), stage
+            expected.add(array.name)
         for path, (dims, kind) in rows.items():
             if ELSEWHERE & set(dims) or ROUNDED.fullmatch(path):
                 continue

@@ -96,7 +96,7 @@ def test_a_map_whose_encoder_is_gone_gets_it_again(copy):
 @pytest.mark.parametrize("ranks", [1, 2])
 @pytest.mark.parametrize("stage", FILLS)
 def test_what_is_missing_is_said_and_made(copy, stage, ranks):
-    """Some marks of one stage are taken away, and all of an array is spoilt: just those parts come back."""
+    """Some marks of one stage are taken away, and all of an array is spoilt: parts whose marks stood hold no checksum."""
     path = copy / "out/study.h5"
     with h5py.File(path, "r+") as file:
         marks, array = file["progress"][stage], file[FILLS[stage]]
@@ -114,16 +114,9 @@ def test_what_is_missing_is_said_and_made(copy, stage, ranks):
         made, all_marked = file[FILLS[stage]][()], (file["progress"][stage][()] == 1).all()
     assert all_marked
     if stage == "timing":
-        assert np.isnan(made[[0, 2]]).all() and made[1] > 0
-    elif taken == () or stage == "change":  # of that array's one variant
-        assert np.allclose(made, good, rtol=1e-9, equal_nan=True)
-    elif stage == "angles":  # of a pair, both ways, by the first
-        assert np.allclose(made[1, 1:], good[1, 1:]) and np.isnan(made[0]).all() and np.isnan(made[2, 2:]).all()
-    elif stage == "cka":  # of a pair, both ways, by the second
-        assert np.array_equal(made[:2, 1], good[:2, 1]) and np.array_equal(made[1, :2], good[1, :2])
-        assert np.isnan(made[0, 0]) and np.isnan(made[2:]).all()
+        assert (made > 0).all()
     else:
-        assert np.allclose(made[1], good[1], rtol=1e-9, equal_nan=True) and np.isnan(made[[0, 2]]).all()
+        assert np.allclose(made, good, rtol=1e-9, equal_nan=True)
 
 
 def test_a_kill_between_stages_leaves_no_finished_file(copy):

@@ -31,6 +31,7 @@ class Facet(MakefilePackage):
     depends_on("protobuf-c")  # and protoc-c, for the build
     depends_on("libyaml")
     depends_on("libjpeg-turbo")
+    depends_on("xxhash@0.8:")
     depends_on("zlib-api")
     depends_on("openssl@3:")
     depends_on("random123", type="build")

@@ -1,0 +1,217 @@
+/* A file held against its own checksums, without its study: names and sizes are those of the file. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ranks/exchange.h"
+#include "ranks/versions.h"
+#include "store_file.h"
+
+typedef struct {
+  MPI_Comm comm;
+  const char *path;
+  bool says;
+  hid_t file;
+  char **variant, **condition;
+  facet_sums_source source;
+  facet_store_verified *found;
+} verification;
+
+facet_status facet_store_texts(hid_t file, const char *path, char ***text, int *count)
+{
+  hid_t set = H5Dopen2(file, path, H5P_DEFAULT), type = set < 0 ? -1 : H5Dget_type(set);
+  hid_t space = set < 0 ? -1 : H5Dget_space(set);
+  hssize_t there = space < 0 || H5Tis_variable_str(type) <= 0 ? 0 : H5Sget_simple_extent_npoints(space);
+  char **read = facet_allocate((size_t)there + 1, sizeof *read);
+  *text = facet_allocate((size_t)there + 1, sizeof **text);
+  facet_status status = read && *text ? FACET_OK : FACET_OS;
+  if (status == FACET_OK && there > 0 && H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, read) >= 0) {
+    for (*count = 0; *count < there && status == FACET_OK; ++*count)
+      status = ((*text)[*count] = facet_copy_text(read[*count] ? read[*count] : "")) ? FACET_OK : FACET_OS;
+    H5Dvlen_reclaim(type, space, H5P_DEFAULT, read);
+  }
+  facet_free(&read);
+  H5_CLOSE(space, type, set);
+  return status;
+}
+
+/* ---- what the file says of itself ---- */
+
+static int64_t count_of(hid_t file, const char *path)
+{
+  hid_t set = H5LTpath_valid(file, path, true) > 0 ? H5Dopen2(file, path, H5P_DEFAULT) : -1;
+  hid_t space = set < 0 ? -1 : H5Dget_space(set);
+  hssize_t count = space < 0 ? 0 : H5Sget_simple_extent_npoints(space);
+  H5_CLOSE(space, set);
+  return count;
+}
+
+/* Samples of a tile: where the second block begins, or all of them. */
+static facet_status find_block(verification *v)
+{
+  const char *path = facet_dimension_table[FACET_DIM_BLOCK].coordinate;
+  int64_t blocks = count_of(v->file, path), *first;
+  v->source.block = count_of(v->file, facet_row_table[FACET_ROW_LABEL].path);
+  FACET_NEW(first, blocks);
+  herr_t read = blocks > 0 ? H5LTread_dataset(v->file, path, H5T_NATIVE_INT64, first) : -1;
+  if (read >= 0 && blocks > 1)
+    v->source.block = first[1];
+  facet_free(&first);
+  FACET_CHECK(read >= 0 && v->source.block > 0, FACET_BAD_INPUT, "%s: has no blocks of samples", v->path);
+  int64_t linear = count_of(v->file, facet_dimension_table[FACET_DIM_LINEAR].coordinate);
+  v->source.linear_blocks = (linear + v->source.block - 1) / v->source.block;
+  return FACET_OK;
+}
+
+static facet_status describe(verification *v)
+{
+  facet_sums_source *s = &v->source;
+  *s = (facet_sums_source){.path = v->path, .file = v->file, .clean = -1};
+  FACET_TRY(facet_store_texts(v->file, facet_dimension_table[FACET_DIM_VARIANT].coordinate, &v->variant, &s->variants));
+  FACET_TRY(
+      facet_store_texts(v->file, facet_dimension_table[FACET_DIM_CONDITION].coordinate, &v->condition, &s->conditions));
+  s->variant = (const char *const *)v->variant;
+  s->condition = (const char *const *)v->condition;
+  for (int c = 0; c < s->conditions; c++)
+    if (strcmp(v->condition[c], "clean") == 0)
+      s->clean = c;
+  FACET_CHECK(s->variants > 0 && s->conditions > 0, FACET_BAD_INPUT, "%s: names no variants or conditions", v->path);
+  FACET_TRY(find_block(v));
+  return facet_sums_identity(v->file, s->variants, s->variant, &s->identity);
+}
+
+/* ---- stages ---- */
+
+static facet_status check_part(verification *v, facet_sums *sums, int64_t part, uint8_t mark, int64_t then)
+{
+  int64_t now;
+  char name[200];
+  v->found->parts++;
+  FACET_TRY(facet_sums_find(sums, part, &now));
+  if (mark == 1 && now == then)
+    return FACET_OK;
+  v->found->bad++;
+  facet_sums_name(sums, part, name, sizeof name);
+  if (v->says)
+    printf("%s: %s does not hold its checksum\n", v->path, name);
+  return FACET_OK;
+}
+
+static facet_status check_parts(verification *v, const facet_store_stage *stage, facet_sums *sums)
+{
+  int64_t parts = facet_sums_parts(sums), *then = NULL;
+  char *marks = facet_store_path(facet_row_table[FACET_ROW_MARKS].path, stage->name, "");
+  char *path = facet_store_path(facet_row_table[FACET_ROW_SUMS].path, stage->name, "");
+  uint8_t *mark = NULL;
+  facet_status status = marks && path ? FACET_OK : FACET_OS;
+  FACET_NEW_GO(done, status, mark, parts);
+  FACET_NEW_GO(done, status, then, parts);
+  if (count_of(v->file, path) != parts || H5LTread_dataset(v->file, marks, H5T_NATIVE_UINT8, mark) < 0 ||
+      H5LTread_dataset(v->file, path, H5T_NATIVE_INT64, then) < 0)
+    FACET_GO(done, status, facet_raise(FACET_BAD_INPUT, "%s: has no checksums of %s", v->path, stage->name));
+  for (int64_t i = facet_rank(v->comm); i < parts; i += facet_ranks(v->comm))
+    if (mark[i])
+      FACET_GO(done, status, check_part(v, sums, i, mark[i], then[i]));
+    else
+      v->found->missing++;
+done:
+  FACET_FREE(&marks, &path, &mark, &then);
+  return status;
+}
+
+static facet_status check_stage(verification *v, const facet_store_stage *stage)
+{
+  facet_sums *sums = NULL;
+  char *path = facet_store_path(facet_row_table[FACET_ROW_MARKS].path, stage->name, "");
+  bool there = path && H5LTpath_valid(v->file, path, true) > 0;
+  facet_free(&path);
+  if (!there)
+    return FACET_OK;
+  facet_status status = facet_sums_begin(&v->source, stage->name, stage->marks, &sums);
+  if (status == FACET_OK)
+    status = check_parts(v, stage, sums);
+  facet_sums_end(&sums);
+  return status;
+}
+
+static facet_status check_head(verification *v)
+{
+  int version = 0;
+  int64_t then = -1, now;
+  FACET_CHECK(H5LTget_attribute_int(v->file, "/", "schema_version", &version) >= 0, FACET_BAD_INPUT,
+              "%s: is not a store of facet: it has no schema_version", v->path);
+  FACET_CHECK(version == FACET_SCHEMA_VERSION, FACET_BAD_INPUT,
+              "%s: has schema version %d, and this facet reads %d: %s, so nothing can be checked", v->path, version,
+              FACET_SCHEMA_VERSION, version < FACET_SCHEMA_VERSION ? "it is older than checksums" : "it is newer");
+  herr_t read = H5LTread_dataset(v->file, facet_row_table[FACET_ROW_HEAD].path, H5T_NATIVE_INT64, &then);
+  FACET_TRY(facet_store_head(v->path, v->file, &now));
+  if (facet_rank(v->comm) != 0 || (read >= 0 && then == now))
+    return FACET_OK;
+  v->found->bad++;
+  if (v->says)
+    printf("%s: attributes, coordinates, labels or the list of arrays do not hold their checksum\n", v->path);
+  return FACET_OK;
+}
+
+static facet_status check_all(verification *v, int stages, const facet_store_stage *stage)
+{
+  FACET_CHECK(facet_exists(v->path), FACET_NO_INPUT, "%s: No such file or directory", v->path);
+  FACET_TRY(facet_store_open_alone(v->path, &v->file));
+  FACET_TRY(check_head(v));
+  FACET_TRY(describe(v));
+  for (int i = 0; i < stages; i++)
+    FACET_TRY(check_stage(v, &stage[i]));
+  return FACET_OK;
+}
+
+/* The copy of a network beside the file, by the digest that its variant has. */
+static facet_status check_network(verification *v, int i)
+{
+  char *object = facet_format("/variants/%s", v->variant[i]), *name = NULL, *then = NULL, *inside = NULL, *file = NULL;
+  char now[65] = "";
+  facet_status status = object ? FACET_OK : FACET_OS;
+  FACET_GO(done, status, facet_store_text(v->file, object, "onnx", &name));
+  FACET_GO(done, status, facet_store_text(v->file, object, "sha256", &then));
+  inside = facet_format("variants/%s", name);
+  file = inside ? facet_path_beside(v->path, inside) : NULL;
+  FACET_GO(done, status, file ? FACET_OK : FACET_OS);
+  if (!facet_exists(file)) {
+    printf("%s: is not there, and not checked\n", file);
+    goto done;
+  }
+  FACET_GO(done, status, facet_sha256_file(file, now));
+  v->found->networks++;
+  if (strcmp(now, then) != 0) {
+    v->found->bad++;
+    printf("%s: is not the network that was analysed: its SHA-256 is another\n", file);
+  }
+done:
+  FACET_FREE(&object, &name, &then, &inside, &file);
+  return status;
+}
+
+static facet_status verify(verification *v, int stages, const facet_store_stage *stage)
+{
+  FACET_TRY(check_all(v, stages, stage));
+  for (int i = 0; i < v->source.variants && v->says && facet_rank(v->comm) == 0; i++)
+    FACET_TRY(check_network(v, i));
+  return FACET_OK;
+}
+
+facet_status facet_store_verify(MPI_Comm comm, const char *path, int stages, const facet_store_stage *stage, bool says,
+                                facet_store_verified *found)
+{
+  *found = (facet_store_verified){.bad = 0};
+  verification v = {.comm = comm, .path = path, .says = says, .file = -1, .found = found};
+  facet_store_listener before = facet_store_listen();
+  facet_status status = facet_agree(comm, verify(&v, stages, stage));
+  facet_free_list(&v.variant, v.source.variants);
+  facet_free_list(&v.condition, v.source.conditions);
+  if (v.file >= 0)
+    H5Fclose(v.file);
+  (void)facet_store_unlisten(before, status);
+  FACET_TRY(status);
+  int64_t all[] = {found->parts, found->missing, found->networks, found->bad};
+  FACET_TRY(facet_sum(comm, all, 4, "verifying"));
+  *found = (facet_store_verified){all[0], all[1], all[2], all[3]};
+  return FACET_OK;
+}

@@ -1,0 +1,156 @@
+"""Integrity: one changed bit of what is done, or a mark without data, is found by the next run, said, and made good."""
+
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+
+from conftest import STUDY, checksum, make_digits, run
+from test_stages import MORE
+
+MADE_WITH_FILE = ("label", "cost", "replicates/size", "linear/sample", "linear/linear_sample", "checksum", "progress")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("verify")
+    make_digits(folder)
+    (folder / "study.yaml").write_text(STUDY + MORE)
+    done = run("run", folder / "study.yaml", ranks=2)
+    assert done.returncode == 0, done.stderr
+    shutil.copy(folder / "out/study.h5", folder / "good.h5")
+    return folder
+
+
+@pytest.fixture
+def study(finished):
+    yield finished
+    shutil.copy(finished / "good.h5", finished / "out/study.h5")
+
+
+def places(path):
+    """Path, first byte and bytes of every array of numbers in a file."""
+    found = []
+
+    def note(name, item):
+        if isinstance(item, h5py.Dataset) and item.dtype.kind != "O" and item.id.get_offset() is not None:
+            found.append((name, item.is_scale, item.id.get_offset(), item.id.get_storage_size()))
+    with h5py.File(path) as file:
+        file.visititems(note)
+    return found
+
+
+def flip(path, at, bit):
+    with open(path, "r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 1 << bit]))
+
+
+def holds(done):
+    return [line for line in done.stderr.splitlines() if "does not hold its checksum" in line]
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_bit_of_every_array_that_a_stage_fills(study, ranks):
+    path, random = study / "out/study.h5", np.random.default_rng(ranks)
+    good = checksum(path)
+    with h5py.File(path) as file:
+        before = {name: file[name][()] for name in ("linear/dense/W", "embed/loss", "embed/train/position", "embed/position", "aggregate/cka")}
+    arrays = [p for p in places(path) if not p[0].startswith(MADE_WITH_FILE)
+              and (not p[1] or p[0] == "change/change_sample")]
+    assert len(arrays) > 100
+    for _, _, first, size in arrays:
+        flip(path, first + int(random.integers(size)), int(random.integers(8)))
+    done = run("run", study / "study.yaml", ranks=ranks)
+    assert done.returncode == 0, done.stderr
+    for stage in ("analyse of dense, clean, block", "map of", "summary of", "compare does", "change of", "cka of"):
+        assert any(stage in line for line in holds(done)), stage
+    assert checksum(path) == good
+    if ranks == 2:
+        with h5py.File(path) as file:
+            for name, array in before.items():
+                assert np.array_equal(file[name][()], array, equal_nan=True), name
+    assert not holds(run("run", study / "study.yaml", ranks=ranks))
+
+
+@pytest.mark.parametrize("name", ["image", "linear/dense/W", "linear/dense/row", "prediction/logits", "geometry/margin",
+                                  "feature/dense/value", "embed/dense/W", "change/magnitude-global-0.5/pixel",
+                                  "aggregate/dense/directions", "checksum/analyse", "progress/analyse"])
+def test_one_bit(study, name):
+    path = study / "out/study.h5"
+    good = checksum(path)
+    (first, size), = [p[2:] for p in places(path) if p[0] == name]
+    flip(path, first + size // 2, 6)
+    done = run("run", study / "study.yaml")
+    assert done.returncode == 0 and len(holds(done)) == 1, done.stderr
+    assert checksum(path) == good
+
+
+def test_a_mark_without_data(study):
+    """Of a tile, with the checksum of another."""
+    path = study / "out/study.h5"
+    good = checksum(path)
+    with h5py.File(path, "r+") as file:
+        file["prediction/logits"][1, 1] = 0
+        file["checksum/analyse"][1, 1] = file["checksum/analyse"][0, 0]
+    done = run("run", study / "study.yaml")
+    assert done.returncode == 0 and holds(done), done.stderr
+    assert checksum(path) == good
+
+
+@pytest.mark.parametrize("name", ["label", "sample", "linear/k", "cost/flops", "progress/block", "checksum/create"])
+def test_what_the_file_was_made_with(study, name):
+    path = study / "out/study.h5"
+    (first, size), = [p[2:] for p in places(path) if p[0] == name]
+    flip(path, first + size // 2, 0)
+    for done in run("checksum", path), run("run", study / "study.yaml"):
+        assert done.returncode == 65 and str(path) in done.stderr, done.stderr
+
+
+def test_a_checksum_of_less_than_the_study(study):
+    path = study / "out/study.h5"
+    with h5py.File(path, "r+") as file:
+        del file["linear"]
+    done = run("checksum", path)
+    assert done.returncode == 65 and "is not whole" in done.stderr
+    shutil.copy(study / "good.h5", path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["schema_version"] = 7
+    done = run("checksum", path)
+    assert done.returncode == 65 and "has schema version 7, this facet reads 8" in done.stderr
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_verify(study, ranks):
+    path = study / "out/study.h5"
+    done = run("verify", path, ranks=ranks)
+    assert done.returncode == 0 and "parts and 4 networks hold their checksums" in done.stdout, done.stdout + done.stderr
+    (first, size), = [p[2:] for p in places(path) if p[0] == "linear/dense/W"]
+    flip(path, first + size - 1, 3)
+    done = run("verify", path, ranks=ranks)
+    assert done.returncode == 65 and f"{path}: analyse of dense, clean, block " in done.stdout, done.stdout + done.stderr
+    shutil.copy(study / "good.h5", path)
+    with h5py.File(path, "r+") as file:
+        file["linear/k"][0] = 5
+    done = run("verify", path, ranks=ranks)
+    assert done.returncode == 65 and "coordinates" in done.stdout, done.stdout + done.stderr
+
+
+def test_verify_of_a_network(study):
+    network = study / "out/variants/magnitude-global-0.5.onnx"
+    good = network.read_bytes()
+    flip(network, len(good) // 2, 2)
+    done = run("verify", study / "out/study.h5")
+    network.write_bytes(good)
+    assert done.returncode == 65 and str(network) in done.stdout, done.stdout + done.stderr
+
+
+def test_verify_of_an_older_file(study):
+    path = study / "out/study.h5"
+    with h5py.File(path, "r+") as file:
+        file.attrs["schema_version"] = 7
+    done = run("verify", path)
+    assert done.returncode == 65 and "older than checksums" in done.stderr
