@@ -71,6 +71,8 @@ LEVELS := $(if $(ARCH)$(filter 1,$(SANITIZE))$(findstring -march=,$(FOUND_CC) $(
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/onnx.pb-c.o \
   $(foreach level,$(LEVELS),$(LEVELED:%=$(BUILD)/%.$(level).o))
 PROGRAM_OBJECTS := $(PROGRAM_SOURCES:%.c=$(BUILD)/%.o)
+# What nobody calls: linked by name, not out of an archive.
+STARTING := $(patsubst %,mpi/program/%.o,facet processor room)
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/test_*.c)))
 PARALLEL_TESTS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/parallel/test_*.c)))
 BENCH_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/bench/*.c)))
@@ -156,7 +158,7 @@ $(foreach level,$(LEVELS),$(eval $(call level_rule,$(level))))
 # other names are hidden in the objects, and local in the libraries that are made of them.
 $(LIBRARY_OBJECTS): private PLACED = $(SHARED)
 $(BUILD)/rooms.a: $(LIBRARY_OBJECTS)
-$(BUILD)/program.a: $(filter-out %/mpi/program/facet.o %/mpi/program/processor.o,$(PROGRAM_OBJECTS))
+$(BUILD)/program.a: $(filter-out $(addprefix %/,$(STARTING)),$(PROGRAM_OBJECTS))
 $(BUILD)/rooms.a $(BUILD)/program.a:
 	@rm -f $@.new
 	$(SAY) ar $@
@@ -168,7 +170,7 @@ $(BUILD)/libfacet.a: $(LIBRARY_OBJECTS)
 $(BUILD)/libfacet.so: $(LIBRARY_OBJECTS)
 	$(SAY) link $@
 	$(SHOW)$(COMPILE) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs,--as-needed $^ -o $@ $(LDFLAGS) $(FOUND_LIBRARY_LIBS) -lm
-$(BUILD)/facet: $(BUILD)/mpi/program/facet.o $(BUILD)/mpi/program/processor.o $(BUILD)/program.a $(BUILD)/rooms.a
+$(BUILD)/facet: $(addprefix $(BUILD)/,$(STARTING)) $(BUILD)/program.a $(BUILD)/rooms.a
 	$(SAY) link $@
 	$(SHOW)$(COMPILE) $^ -o $@ $(LIBRARIES)
 

@@ -6,7 +6,7 @@ import pytest
 
 from conftest import checksum, run
 
-LIMITS = [340, 380, 420, 460, 500]  # MB: from where MPI starts to where nothing is missing
+LIMITS = [200, 230, 263, 340, 380, 420, 443, 460, 500]  # MB: from where OpenBLAS cannot start to where nothing is missing
 
 
 def test_ends_with_71_and_a_line(small):
