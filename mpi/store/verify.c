@@ -168,7 +168,8 @@ static facet_status check_network(verification *v, int i)
 {
   char *object = facet_format("/variants/%s", v->variant[i]), *name = NULL, *then = NULL, *inside = NULL, *file = NULL;
   char now[65] = "";
-  facet_status status = object ? FACET_OK : FACET_OS;
+  facet_status status;
+  FACET_GO(done, status, object ? FACET_OK : FACET_OS);
   FACET_GO(done, status, facet_store_text(v->file, object, "onnx", &name));
   FACET_GO(done, status, facet_store_text(v->file, object, "sha256", &then));
   inside = facet_format("variants/%s", name);

@@ -1,5 +1,8 @@
-"""Integrity: one changed bit of what is done, or a mark without data, is found by the next run, said, and made good."""
+"""Integrity: one changed bit of what is done, or a mark without data, is found by the next run, said, and made good.
 
+FACET_FLIPS=50 tries so many bits with facet verify: make test-flips."""
+
+import os
 import shutil
 
 import h5py
@@ -9,6 +12,7 @@ import pytest
 from conftest import STUDY, checksum, make_digits, run
 from test_stages import MORE
 
+FLIPS = int(os.environ.get("FACET_FLIPS", "3"))
 MADE_WITH_FILE = ("label", "cost", "replicates/size", "linear/sample", "linear/linear_sample", "checksum", "progress")
 
 
@@ -154,3 +158,22 @@ def test_verify_of_an_older_file(study):
         file.attrs["schema_version"] = 7
     done = run("verify", path)
     assert done.returncode == 65 and "older than checksums" in done.stderr
+
+
+@pytest.mark.parametrize("flip_number", range(FLIPS))
+def test_any_bit_is_found(study, flip_number):
+    """Of any array, of any byte, or of any network, in turn."""
+    path, random = study / "out/study.h5", np.random.default_rng(1000 + flip_number)
+    arrays, networks = places(path), sorted((study / "out/variants").glob("*.onnx"))
+    sizes = np.array([size for *_, size in arrays], float)
+    if flip_number % 3 == 2:
+        target = networks[random.integers(len(networks))]
+        first, size, name = 0, target.stat().st_size, str(target)
+    else:
+        target = path
+        name, _, first, size = arrays[random.choice(len(arrays), p=sizes / sizes.sum() if flip_number % 3 else None)]
+    good = target.read_bytes()
+    flip(target, first + int(random.integers(size)), int(random.integers(8)))
+    done = run("verify", path)
+    target.write_bytes(good)
+    assert done.returncode == 65 and str(target) in done.stdout, (name, done.stdout + done.stderr)
