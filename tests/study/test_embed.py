@@ -2,8 +2,6 @@
 stops and goes on with the same bits, and bad values get one line."""
 
 import re
-import signal
-import subprocess
 import time
 
 import h5py
@@ -118,24 +116,12 @@ def results(folder):
         return {name: f[name][()] for name in ("embed/loss", "embed/position", "embed/train/position", "embed/dense/W", "embed/quality")}
 
 
-def test_interrupted_training_goes_on_with_the_same_bits(folder):
-    change(folder, ("epochs: 15, explain", "epochs: 800, explain"))
+def test_a_finished_encoder_is_not_trained_again(folder):
+    """One that was interrupted goes on with the same bits: test_stops.py."""
     assert run("run", folder / "study.yaml", ranks=2).returncode == 0
     whole = results(folder)
-    again = run("run", folder / "study.yaml", ranks=2)  # nothing is left to do
+    again = run("run", folder / "study.yaml", ranks=2)
     assert again.returncode == 0 and "encoder:" not in again.stderr
-    running = subprocess.Popen(["mpirun", "-n", "2", FACET, "run", folder / "study.yaml", "--fresh"], stderr=subprocess.PIPE, text=True,
-                               env=environment())
-    for line in running.stderr:
-        if line.startswith("analyse"):
-            break
-    while not (folder / "out/embed").exists():  # --fresh has removed the first run's
-        time.sleep(0.001)
-    running.send_signal(signal.SIGUSR1)
-    running.communicate(timeout=120)
-    assert running.returncode == 75
-    assert (folder / "out/embed/encoder.checkpoint").exists() and not (folder / "out/embed/encoder.onnx").exists()
-    assert run("run", folder / "study.yaml", ranks=2).returncode == 0
     for name, array in results(folder).items():
         assert np.array_equal(array, whole[name]), name
 
