@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from conftest import FACET, STUDY, environment, make_digits, run
+from conftest import STUDY, make_digits, run
 
 EMBED = "embed: {layers: [24, 16], perplexity: 12, batch: 200, epochs: 15, explain: 60}\n"
 
