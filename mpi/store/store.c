@@ -130,7 +130,7 @@ static facet_status same_study(const facet_store *s)
   return FACET_OK;
 }
 
-/* Results of two versions of a data set must not be mixed. A store that was made before there were digests has none. */
+/* Results of two versions of a data set must not be mixed. */
 static facet_status same_data(const facet_store *s)
 {
   const facet_store_plan *p = s->shape.plan;

@@ -23,20 +23,9 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/study"))
-from conftest import FACET, MPIRUN, environment, make_digits  # noqa: E402
+from conftest import FACET, MPIRUN, STUDY as SMALL, environment, make_digits  # noqa: E402
 
-STUDY = """\
-study: campaign
-seed: 3
-output: out
-block: 20
-data:
-  train: {format: idx, images: train-images, labels: train-labels}
-  test: {format: idx, images: test-images, labels: test-labels}
-  normalize: {scale: 255, mean: [0.2], std: [0.3]}
-model:
-  architecture: {conv: [4, 8], dense: [16]}
-  train: {epochs: 3, batch: 32, micro_batch: 8, rate: 0.05}
+STUDY = SMALL.split("variants:")[0] + """\
 variants:
   - {method: magnitude, sparsity: 0.5, retrain: {epochs: 2}}
   - {method: gmp, sparsity: 0.7, budget: {epochs: 4}}

@@ -54,7 +54,7 @@ facet_status facet_score_first(const facet_network *network, const facet_pruning
 """)]},
     "corruption": {
         "src/data/corrupt.c": [("facet_corruption facet_gaussian_noise,", "facet_corruption facet_negative;\n"),
-                               ("};\nenum { CORRUPTIONS", '    {"negative", facet_negative, {{.2}, {.4}, {.6}, {.8}, {1}}},\n')],
+                               ("};\nenum { CORRUPTIONS", '    {"negative", facet_negative, 0, {{.2}, {.4}, {.6}, {.8}, {1}}},\n')],
         "src/data/corrupt_digital.c": [("/* Towards the mean of each channel. */", """\
 /* Towards the negative. */
 facet_status facet_negative(const facet_canvas *c, double *pixels)
@@ -70,33 +70,24 @@ facet_status facet_negative(const facet_canvas *c, double *pixels)
                                ("};\nenum { FORMATS", '    {"square", facet_square_read, NULL, NULL, true},\n')],
         "src/data/square.c": [(NEW, """\
 /* Squares of 12 x 12 bytes, the label before each. */
-#include <string.h>
-
 #include "data/bytes.h"
 
 enum { IMAGE = 12 * 12, RECORD = 1 + IMAGE };
 
 facet_status facet_square_read(const char *path, facet_part *part)
 {
-  uint8_t *bytes, *pixels;
-  size_t count;
-  facet_status status = FACET_OK;
-  FACET_TRY(facet_bytes_read(path, &bytes, &count));
-  if (count == 0 || count % RECORD != 0) {
-    status = facet_raise(FACET_BAD_INPUT, "%s: truncated", path);
-    goto done;
-  }
-  *part = (facet_part){.count = (int64_t)(count / RECORD), .image = {1, 12, 12}, .order = FACET_CHANNELS_FIRST};
-  FACET_NEW_GO(done, status, pixels, part->count * IMAGE);
-  part->pixels = pixels;
-  FACET_NEW_GO(done, status, part->label, part->count);
+  facet_bytes *bytes;
+  FACET_TRY(facet_bytes_open(path, part->decoded, &bytes));
+  *part = (facet_part){.image = {1, 12, 12}, .order = FACET_CHANNELS_FIRST, .decoded = part->decoded, .bytes = bytes,
+                       .start = 1, .stride = RECORD, .width = 1};
+  FACET_CHECK(bytes->size > 0 && bytes->size % RECORD == 0, FACET_BAD_INPUT, "%s: truncated", path);
+  FACET_TRY(facet_part_labels(path, (int64_t)(bytes->size / RECORD), part));
   for (int64_t i = 0; i < part->count; i++) {
-    part->label[i] = bytes[i * RECORD];
-    memcpy(pixels + i * IMAGE, bytes + i * RECORD + 1, IMAGE);
+    uint8_t label;
+    FACET_TRY(facet_bytes_take(bytes, (size_t)i * RECORD, 1, &label));
+    part->label[i] = label;
   }
-done:
-  facet_free(&bytes);
-  return status;
+  return FACET_OK;
 }
 """)]},
     "array": {

@@ -236,7 +236,7 @@ def test_completion(installed, tmp_path):
     assert offer("facet ru") == ["run"]
     assert offer("facet run ") == ["more", "my study.yaml", "other.yml"]
     assert offer("facet run m") == ["more", "my study.yaml"]
-    assert offer("facet run -") == ["--fresh", "--help", "-n"]
+    assert offer("facet run -") == ["--fresh", "--help", "--profile", "-n"]
     assert offer("facet run --f") == ["--fresh"]
     assert offer("facet run -n ") == []
     assert offer("facet run -n 4 o") == ["other.yml"]
@@ -397,8 +397,8 @@ def test_the_spack_recipe(monkeypatch):
     said = (ROOT / "tools/probe").read_text()
     libraries = {re.split(r"[@ ]", what)[0] for what in wanted}
     assert {"mpi", "hdf5", "scalapack", "openblas", "onednn", "protobuf-c", "libyaml", "libjpeg-turbo", "zlib-api", "openssl",
-            "random123"} <= libraries
-    assert len(re.findall(r"^ *find_library ", said, flags=re.M)) + 1 == 11  # and MPI
+            "random123", "xxhash"} <= libraries
+    assert len(re.findall(r"^ *find_library ", said, flags=re.M)) + 1 == 12  # and MPI
     needs = re.search(r"^dependencies = \[(.*?)\]", (ROOT / "analysis/pyproject.toml").read_text(), flags=re.M)
     if needs:
         assert {"py-" + name for name in re.findall(r'"([\w-]+)', needs[1])} <= libraries
