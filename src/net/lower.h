@@ -8,12 +8,14 @@ void facet_lowered_destroy(facet_lowered **lowered);
 
 /* One row per operator. `lower` checks the node against its inputs' shapes and fills node->lowered: kind, full and the
  * kind's fields. lower NULL: folded, replaced or stripped before lowering. `broadcast`: inputs of different shapes are
- * expanded to one first. */
+ * expanded to one first. `attributes`: that ONNX gives it in any of its operator sets, names with a blank on either
+ * side and the letters of their kinds: i and f a number, whole or not, s a text, t a tensor, I and F lists. */
 struct facet_operator {
   const char *type;
   facet_kind kind;
   bool broadcast;
   facet_status (*lower)(facet_network *network, facet_node *node);
+  const char *attributes;
 };
 
 const facet_operator *facet_operator_find(const char *type);

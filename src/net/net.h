@@ -115,6 +115,8 @@ facet_status facet_network_finish(facet_network *network);
 
 /* Whether a row of the operator table bears this name. */
 bool facet_operator_known(const char *type);
+/* The attributes of its row (struct facet_operator); "" for an operator without any, or without a row. */
+const char *facet_operator_attributes(const char *type);
 
 /* Flatten, then dense layers with ReLU after all but the last, of given numbers: size: layers + 1; numbers: weights
  * (inputs x outputs, by rows) and biases of layer after layer, rounded to float32. Finished. */

@@ -21,68 +21,95 @@ facet_lower facet_lower_max_pool, facet_lower_average_pool, facet_lower_global_a
     facet_lower_reduce_min, facet_lower_resize;
 
 static const facet_operator operators[] = {
-    {"Abs", KIND_GATE, false, facet_lower_abs},
-    {"Add", KIND_SUM, true, facet_lower_add},
-    {"AveragePool", KIND_WINDOW, false, facet_lower_average_pool},
-    {"BatchNormalization", KIND_DIAGONAL, false, facet_lower_batch_norm},
-    {"Cast", KIND_MOVE, false, facet_lower_cast},
-    {"CastLike", KIND_MOVE, false, facet_lower_cast},
-    {"Clip", KIND_GATE, false, facet_lower_clip},
-    {"Concat", KIND_MOVE, false, facet_lower_concat},
-    {"Constant", KIND_MOVE, false, NULL},
-    {"ConstantOfShape", KIND_MOVE, false, NULL},
-    {"Conv", KIND_LINEAR, false, facet_lower_conv},
-    {"ConvTranspose", KIND_LINEAR, false, facet_lower_conv_transpose},
-    {"DepthToSpace", KIND_MOVE, false, facet_lower_depth_to_space},
-    {"Div", KIND_DIAGONAL, true, facet_lower_div},
-    {"Dropout", KIND_MOVE, false, facet_lower_identity},
-    {"Expand", KIND_MOVE, false, facet_lower_expand},
-    {"Flatten", KIND_MOVE, false, facet_lower_flatten},
-    {"Gather", KIND_MOVE, false, facet_lower_gather},
-    {"GatherND", KIND_MOVE, false, facet_lower_gather_nd},
-    {"Gemm", KIND_LINEAR, false, facet_lower_gemm},
-    {"GlobalAveragePool", KIND_WINDOW, false, facet_lower_global_average_pool},
-    {"GlobalMaxPool", KIND_WINDOW, false, facet_lower_global_max_pool},
-    {"HardSigmoid", KIND_GATE, false, facet_lower_hard_sigmoid},
-    {"Identity", KIND_MOVE, false, facet_lower_identity},
-    {"LeakyRelu", KIND_GATE, false, facet_lower_leaky_relu},
-    {"LogSoftmax", KIND_MOVE, false, NULL},
-    {"MatMul", KIND_LINEAR, false, facet_lower_matmul},
-    {"Max", KIND_SELECT, true, facet_lower_max},
-    {"MaxPool", KIND_WINDOW, false, facet_lower_max_pool},
-    {"Mean", KIND_SUM, true, facet_lower_mean},
-    {"Min", KIND_SELECT, true, facet_lower_min},
-    {"Mul", KIND_DIAGONAL, true, facet_lower_mul},
-    {"Neg", KIND_DIAGONAL, false, facet_lower_neg},
-    {"PRelu", KIND_GATE, false, facet_lower_prelu},
-    {"Pad", KIND_MOVE, false, facet_lower_pad},
-    {"ReduceMax", KIND_WINDOW, false, facet_lower_reduce_max},
-    {"ReduceMean", KIND_WINDOW, false, facet_lower_reduce_mean},
-    {"ReduceMin", KIND_WINDOW, false, facet_lower_reduce_min},
-    {"ReduceSum", KIND_WINDOW, false, facet_lower_reduce_sum},
-    {"Relu", KIND_GATE, false, facet_lower_relu},
-    {"Reshape", KIND_MOVE, false, facet_lower_reshape},
-    {"Resize", KIND_WINDOW, false, facet_lower_resize},
-    {"Shape", KIND_MOVE, false, NULL},
-    {"Sigmoid", KIND_MOVE, false, NULL},
-    {"Size", KIND_MOVE, false, NULL},
-    {"Slice", KIND_MOVE, false, facet_lower_slice},
-    {"Softmax", KIND_MOVE, false, NULL},
-    {"SpaceToDepth", KIND_MOVE, false, facet_lower_space_to_depth},
-    {"Split", KIND_MOVE, false, NULL},
-    {"Squeeze", KIND_MOVE, false, facet_lower_squeeze},
-    {"Sub", KIND_SUM, true, facet_lower_sub},
-    {"Sum", KIND_SUM, true, facet_lower_sum},
-    {"Tile", KIND_MOVE, false, facet_lower_tile},
-    {"Transpose", KIND_MOVE, false, facet_lower_transpose},
-    {"Unsqueeze", KIND_MOVE, false, facet_lower_unsqueeze},
-    {"Upsample", KIND_WINDOW, false, facet_lower_resize},
+    {"Abs", KIND_GATE, false, facet_lower_abs, ""},
+    {"Add", KIND_SUM, true, facet_lower_add, " axis:i broadcast:i "},
+    {"AveragePool", KIND_WINDOW, false, facet_lower_average_pool,
+     " auto_pad:s ceil_mode:i count_include_pad:i dilations:I kernel_shape:I pads:I strides:I "},
+    {"BatchNormalization", KIND_DIAGONAL, false, facet_lower_batch_norm,
+     " epsilon:f is_test:i momentum:f spatial:i training_mode:i "},
+    {"Cast", KIND_MOVE, false, facet_lower_cast, " saturate:i to:is round_mode:s "},
+    {"CastLike", KIND_MOVE, false, facet_lower_cast, " saturate:i round_mode:s "},
+    {"Clip", KIND_GATE, false, facet_lower_clip, " max:f min:f "},
+    {"Concat", KIND_MOVE, false, facet_lower_concat, " axis:i "},
+    {"Constant", KIND_MOVE, false, NULL,
+     " value:t value_float:f value_floats:F value_int:i value_ints:I value_string:s "},
+    {"ConstantOfShape", KIND_MOVE, false, NULL, " value:t "},
+    {"Conv", KIND_LINEAR, false, facet_lower_conv, " auto_pad:s dilations:I group:i kernel_shape:I pads:I strides:I "},
+    {"ConvTranspose", KIND_LINEAR, false, facet_lower_conv_transpose,
+     " auto_pad:s dilations:I group:i kernel_shape:I output_padding:I output_shape:I pads:I strides:I "},
+    {"DepthToSpace", KIND_MOVE, false, facet_lower_depth_to_space, " blocksize:i mode:s "},
+    {"Div", KIND_DIAGONAL, true, facet_lower_div, " axis:i broadcast:i "},
+    {"Dropout", KIND_MOVE, false, facet_lower_identity, " is_test:i ratio:f seed:i "},
+    {"Expand", KIND_MOVE, false, facet_lower_expand, ""},
+    {"Flatten", KIND_MOVE, false, facet_lower_flatten, " axis:i "},
+    {"Gather", KIND_MOVE, false, facet_lower_gather, " axis:i "},
+    {"GatherND", KIND_MOVE, false, facet_lower_gather_nd, " batch_dims:i "},
+    {"Gemm", KIND_LINEAR, false, facet_lower_gemm, " alpha:f beta:f broadcast:i transA:i transB:i "},
+    {"GlobalAveragePool", KIND_WINDOW, false, facet_lower_global_average_pool, ""},
+    {"GlobalMaxPool", KIND_WINDOW, false, facet_lower_global_max_pool, ""},
+    {"HardSigmoid", KIND_GATE, false, facet_lower_hard_sigmoid, " alpha:f beta:f "},
+    {"Identity", KIND_MOVE, false, facet_lower_identity, ""},
+    {"LeakyRelu", KIND_GATE, false, facet_lower_leaky_relu, " alpha:f "},
+    {"LogSoftmax", KIND_MOVE, false, NULL, " axis:i "},
+    {"MatMul", KIND_LINEAR, false, facet_lower_matmul, ""},
+    {"Max", KIND_SELECT, true, facet_lower_max, ""},
+    {"MaxPool", KIND_WINDOW, false, facet_lower_max_pool,
+     " auto_pad:s ceil_mode:i dilations:I kernel_shape:I pads:I storage_order:i strides:I "},
+    {"Mean", KIND_SUM, true, facet_lower_mean, ""},
+    {"Min", KIND_SELECT, true, facet_lower_min, ""},
+    {"Mul", KIND_DIAGONAL, true, facet_lower_mul, " axis:i broadcast:i "},
+    {"Neg", KIND_DIAGONAL, false, facet_lower_neg, ""},
+    {"PRelu", KIND_GATE, false, facet_lower_prelu, ""},
+    {"Pad", KIND_MOVE, false, facet_lower_pad, " mode:s paddings:I pads:I value:f "},
+    {"ReduceMax", KIND_WINDOW, false, facet_lower_reduce_max, " axes:I keepdims:i noop_with_empty_axes:i "},
+    {"ReduceMean", KIND_WINDOW, false, facet_lower_reduce_mean, " axes:I keepdims:i noop_with_empty_axes:i "},
+    {"ReduceMin", KIND_WINDOW, false, facet_lower_reduce_min, " axes:I keepdims:i noop_with_empty_axes:i "},
+    {"ReduceSum", KIND_WINDOW, false, facet_lower_reduce_sum, " axes:I keepdims:i noop_with_empty_axes:i "},
+    {"Relu", KIND_GATE, false, facet_lower_relu, ""},
+    {"Reshape", KIND_MOVE, false, facet_lower_reshape, " allowzero:i shape:I "},
+    {"Resize", KIND_WINDOW, false, facet_lower_resize,
+     " antialias:i axes:I coordinate_transformation_mode:s cubic_coeff_a:f exclude_outside:i extrapolation_value:f "
+     "keep_aspect_ratio_policy:s mode:s nearest_mode:s "},
+    {"Shape", KIND_MOVE, false, NULL, " end:i start:i "},
+    {"Sigmoid", KIND_MOVE, false, NULL, ""},
+    {"Size", KIND_MOVE, false, NULL, ""},
+    {"Slice", KIND_MOVE, false, facet_lower_slice, " axes:I ends:I starts:I "},
+    {"Softmax", KIND_MOVE, false, NULL, " axis:i "},
+    {"SpaceToDepth", KIND_MOVE, false, facet_lower_space_to_depth, " blocksize:i "},
+    {"Split", KIND_MOVE, false, NULL, " axis:i num_outputs:i split:I "},
+    {"Squeeze", KIND_MOVE, false, facet_lower_squeeze, " axes:I "},
+    {"Sub", KIND_SUM, true, facet_lower_sub, " axis:i broadcast:i "},
+    {"Sum", KIND_SUM, true, facet_lower_sum, ""},
+    {"Tile", KIND_MOVE, false, facet_lower_tile, ""},
+    {"Transpose", KIND_MOVE, false, facet_lower_transpose, " perm:I "},
+    {"Unsqueeze", KIND_MOVE, false, facet_lower_unsqueeze, " axes:I "},
+    {"Upsample", KIND_WINDOW, false, facet_lower_resize, " height_scale:f mode:s scales:F width_scale:f "},
 };
 
 /* Operators that only constants go through: see fold.c. */
-static const char *const of_constants[] = {
-    "And", "Ceil", "Equal", "Exp", "Floor", "Greater",    "GreaterOrEqual", "Less", "LessOrEqual", "Log",
-    "Mod", "Not",  "Or",    "Pow", "Range", "Reciprocal", "ReduceProd",     "Sqrt", "Where"};
+static const struct {
+  const char *type, *attributes;
+} of_constants[] = {
+    {"And", " axis:i broadcast:i "},
+    {"Ceil", ""},
+    {"Equal", " axis:i broadcast:i "},
+    {"Exp", ""},
+    {"Floor", ""},
+    {"Greater", " axis:i broadcast:i "},
+    {"GreaterOrEqual", ""},
+    {"Less", " axis:i broadcast:i "},
+    {"LessOrEqual", ""},
+    {"Log", ""},
+    {"Mod", " fmod:i "},
+    {"Not", ""},
+    {"Or", " axis:i broadcast:i "},
+    {"Pow", " axis:i broadcast:i "},
+    {"Range", ""},
+    {"Reciprocal", ""},
+    {"ReduceProd", " axes:I keepdims:i noop_with_empty_axes:i "},
+    {"Sqrt", ""},
+    {"Where", ""},
+};
 
 const facet_operator *facet_operator_find(const char *type)
 {
@@ -92,10 +119,21 @@ const facet_operator *facet_operator_find(const char *type)
   return NULL;
 }
 
+const char *facet_operator_attributes(const char *type)
+{
+  const facet_operator *found = facet_operator_find(type);
+  if (found)
+    return found->attributes;
+  for (size_t i = 0; i < sizeof of_constants / sizeof of_constants[0]; i++)
+    if (strcmp(of_constants[i].type, type) == 0)
+      return of_constants[i].attributes;
+  return "";
+}
+
 bool facet_operator_known(const char *type)
 {
   for (size_t i = 0; i < sizeof of_constants / sizeof of_constants[0]; i++)
-    if (strcmp(of_constants[i], type) == 0)
+    if (strcmp(of_constants[i].type, type) == 0)
       return true;
   return facet_operator_find(type) != NULL;
 }

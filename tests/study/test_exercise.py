@@ -21,7 +21,7 @@ MOST = {"operator": 2, "method": 2, "corruption": 2, "format": 2, "array": 1, "s
 STEPS = {
     "operator": {
         "src/net/operators.c": [("facet_lower facet_lower_conv,", "facet_lower facet_lower_shrink;\n"),
-                                ('    {"Size", KIND_MOVE', '    {"Shrink", KIND_GATE, false, facet_lower_shrink},\n')],
+                                ('    {"Size", KIND_MOVE', '    {"Shrink", KIND_GATE, false, facet_lower_shrink, " bias:f lambd:f "},\n')],
         "src/net/operator_pointwise.c": [("facet_status facet_lower_prelu(", """\
 facet_status facet_lower_shrink(facet_network *network, facet_node *node)
 {
