@@ -10,6 +10,13 @@
 #include "stages/reuse.h"
 #include "stages/stage.h"
 
+/* A phase of the run, as rank 0 says it. */
+static void now_comes(MPI_Comm comm, const char *what)
+{
+  if (facet_rank(comm) == 0)
+    facet_phase(what);
+}
+
 /* Closing must not hide why what came before it failed. */
 static facet_status close_store(facet_store **store, facet_status status)
 {
@@ -37,8 +44,7 @@ static facet_status run_all(const facet_context *context, facet_profiling *profi
 {
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
     if ((*stage)->run && facet_stage_wanted(*stage, context->plan)) {
-      if (facet_rank(context->comm) == 0)
-        facet_phase((*stage)->name);
+      now_comes(context->comm, (*stage)->name);
       FACET_TRY(facet_stage_run(context, *stage));
       FACET_TRY(facet_profiling_phase(profiling, *stage));
       FACET_TRY(facet_profiling_store(profiling, context->store));
@@ -50,8 +56,7 @@ static facet_status run_stages(facet_context *context, facet_profiling *profilin
 {
   if (facet_rank(context->comm) == 0)
     facet_versions_warn();
-  if (facet_rank(context->comm) == 0)
-    facet_phase("looking for what is still true");
+  now_comes(context->comm, "looking for what is still true");
   facet_status status = facet_reuse_begin(context);
   if (status == FACET_OK)
     status = run_all(context, profiling);
@@ -90,13 +95,6 @@ static facet_status look_finished(const facet_session *s, const char *path, int 
   return status;
 }
 
-/* A phase of the run, as rank 0 says it. */
-static void now_comes(MPI_Comm comm, const char *what)
-{
-  if (facet_rank(comm) == 0)
-    facet_phase(what);
-}
-
 /* Collective. What is finished must hold, too. */
 static facet_status look_whole(MPI_Comm comm, const char *path, int *finished)
 {
@@ -120,10 +118,21 @@ static facet_status make_store(facet_context *context, facet_session *s, const c
   if (status == FACET_OK)
     status = run_stages(context, profiling);
   status = close_store(&context->store, status);
-  now_comes(comm, NULL);
-  if (status == FACET_OK)
-    status = facet_agree(comm, facet_rank(comm) == 0 ? facet_output_finish(s->study->settings.output) : FACET_OK);
   return status;
+}
+
+/* From the networks on: what is finished stays, if it holds. */
+static facet_status finish(facet_context *context, facet_session *s, const char *path, facet_profiling *profiling,
+                           int *finished)
+{
+  MPI_Comm comm = context->comm;
+  FACET_AGREE(comm, facet_rank(comm) == 0 ? look_finished(s, path, finished) : FACET_OK);
+  FACET_TRY(facet_share(comm, finished, 1, "looking at the result file"));
+  if (*finished)
+    FACET_TRY(look_whole(comm, path, finished));
+  if (!*finished)
+    FACET_TRY(make_store(context, s, path, profiling));
+  return facet_agree(comm, facet_rank(comm) == 0 ? facet_output_finish(s->study->settings.output) : FACET_OK);
 }
 
 static facet_status run(MPI_Comm comm, const facet_call *call, facet_session *s, facet_lock *lock,
@@ -144,15 +153,7 @@ static facet_status run(MPI_Comm comm, const facet_call *call, facet_session *s,
   char *path = facet_format("%s/study.h5", s->study->settings.output);
   facet_status status = facet_agree(comm, path ? FACET_OK : FACET_OS);
   if (status == FACET_OK)
-    status = facet_agree(comm, facet_rank(comm) == 0 ? look_finished(s, path, finished) : FACET_OK);
-  if (status == FACET_OK)
-    status = facet_share(comm, finished, 1, "looking at the result file");
-  if (status == FACET_OK && *finished)
-    status = look_whole(comm, path, finished);
-  if (status == FACET_OK && *finished)
-    status = facet_agree(comm, facet_rank(comm) == 0 ? facet_output_finish(s->study->settings.output) : FACET_OK);
-  if (status == FACET_OK && !*finished)
-    status = make_store(&context, s, path, profiling);
+    status = finish(&context, s, path, profiling, finished);
   now_comes(comm, NULL);
   facet_free(&path);
   return status;

@@ -11,8 +11,6 @@
 #include "ranks/versions.h"
 #include "store_file.h"
 
-enum { PIECE = 8 << 20 }; /* bytes that are copied at once */
-
 struct facet_before {
   const facet_store_plan *plan;
   facet_store_shape shape; /* of the plan */
@@ -39,24 +37,11 @@ struct facet_before {
 
 /* ---- what is in the file ---- */
 
-/* The sizes of an array; how many, -1: there is none, or it has more than arrays have here. */
-static int find_sizes(hid_t set, hsize_t size[FACET_MOST_AXES])
-{
-  hsize_t all[H5S_MAX_RANK] = {0};
-  hid_t space = set < 0 ? -1 : H5Dget_space(set);
-  int axes = space < 0 ? -1 : H5Sget_simple_extent_dims(space, all, NULL);
-  H5_CLOSE(space);
-  if (axes > FACET_MOST_AXES)
-    return -1;
-  memcpy(size, all, FACET_MOST_AXES * sizeof *size);
-  return axes;
-}
-
 static int find_sizes_of(hid_t file, const char *pattern, const char *name, hsize_t size[FACET_MOST_AXES])
 {
   char *path = facet_store_path(pattern, name, "");
   hid_t set = path && H5LTpath_valid(file, path, true) > 0 ? H5Dopen2(file, path, H5P_DEFAULT) : -1;
-  int axes = find_sizes(set, size);
+  int axes = facet_store_sizes(set, size);
   H5_CLOSE(set);
   facet_free(&path);
   return axes;
@@ -182,7 +167,8 @@ static void open_array(facet_before *b, const facet_store_shape_array *a)
   hid_t set = path && H5LTpath_valid(b->file, path, true) > 0 ? H5Dopen2(b->file, path, H5P_DEFAULT) : -1;
   hid_t type = set < 0 ? -1 : H5Dget_type(set);
   facet_free(&path);
-  if (find_sizes(set, b->size[a->number]) == a->axes && H5Tequal(type, facet_store_file_type(&b->shape, a->row)) > 0)
+  if (facet_store_sizes(set, b->size[a->number]) == a->axes &&
+      H5Tequal(type, facet_store_file_type(&b->shape, a->row)) > 0)
     b->set[a->number] = set;
   else
     H5_CLOSE(set);
@@ -593,7 +579,7 @@ static facet_status copy_all(const facet_before *b, const piece *p, facet_store 
     part.to = s->set[a.number];
     part.memory = facet_store_memory(&b->shape, a.row, FACET_AS_STORED);
     part.list = s->list;
-    part.most = PIECE;
+    part.most = FACET_STORE_PIECE;
     part.data = room;
     FACET_TRY(facet_store_move(s->path, part));
   }
@@ -604,7 +590,7 @@ facet_status facet_before_copy(const facet_before *b, int64_t part, facet_store 
 {
   const piece p = find_piece(b, part);
   char *room;
-  FACET_NEW(room, PIECE);
+  FACET_NEW(room, FACET_STORE_PIECE);
   facet_store_listener listener = facet_store_listen();
   facet_status status = copy_all(b, &p, s, room);
   facet_free(&room);

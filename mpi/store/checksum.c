@@ -51,17 +51,16 @@ static facet_status add_values(const sum *s, hid_t type, hid_t space, size_t cou
   return status;
 }
 
-enum { PIECE = 8 << 20 };
-
 /* Attributes and texts whole, numbers by pieces of a few megabytes however large all of it is. */
 static facet_status add_content(const sum *s, hid_t object, bool attribute, hid_t type, hid_t space)
 {
   bool text = H5Tis_variable_str(type) > 0, whole = attribute || text;
   size_t count = 0, size = H5Tget_size(type);
-  facet_store_transfer t = {.set = object, .memory = type, .list = H5P_DEFAULT, .most = PIECE, .digest = s->digest};
+  facet_store_transfer t = {
+      .set = object, .memory = type, .list = H5P_DEFAULT, .most = FACET_STORE_PIECE, .digest = s->digest};
   t.axes = H5Sget_simple_extent_ndims(space);
   FACET_TRY(add_shape(s, type, space, t.count, &count));
-  size_t room = whole ? count * size : PIECE;
+  size_t room = whole ? count * size : FACET_STORE_PIECE;
   if (count == 0)
     return FACET_OK;
   if (!(t.data = facet_allocate(room > size ? room : size, 1)))

@@ -12,6 +12,7 @@
 /* ---- the shape: which arrays are there, where, and how large ---- */
 
 enum { FACET_MOST_AXES = 2 + FACET_MAX_AXES };
+enum { FACET_STORE_PIECE = 8 << 20 }; /* bytes that are read or copied at once */
 
 /* A dimension. */
 typedef struct {
@@ -82,6 +83,8 @@ facet_status facet_store_same(const char *path, hid_t file, const facet_store_pl
 
 /* A list of texts; *count is 0 where it cannot be read. The caller frees it, by facet_free_list. */
 facet_status facet_store_texts(hid_t file, const char *path, char ***text, int *count);
+/* The sizes of an array; how many, -1: it is not open, or has more than arrays have here. */
+int facet_store_sizes(hid_t set, hsize_t size[FACET_MOST_AXES]);
 /* A text of an object; "" if it has none of that name. The caller frees it. */
 facet_status facet_store_text(hid_t file, const char *object, const char *name, char **text);
 

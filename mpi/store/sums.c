@@ -11,7 +11,7 @@
 
 #include "store_file.h"
 
-enum { PIECE = 8 << 20, ROWS_AND_COLUMNS = 2 };
+enum { ROWS_AND_COLUMNS = 2 };
 
 typedef struct {
   facet_row row;
@@ -50,18 +50,6 @@ static int take_dimensions(const char *list, facet_dimension dimension[FACET_MOS
   return axes;
 }
 
-static bool take_sizes(hid_t set, int *axes, hsize_t size[FACET_MOST_AXES])
-{
-  hsize_t all[H5S_MAX_RANK] = {0};
-  hid_t space = set < 0 ? -1 : H5Dget_space(set);
-  *axes = space < 0 ? -1 : H5Sget_simple_extent_dims(space, all, NULL);
-  H5_CLOSE(space);
-  if (*axes < 0 || *axes > FACET_MOST_AXES)
-    return false;
-  memcpy(size, all, FACET_MOST_AXES * sizeof *size);
-  return true;
-}
-
 static facet_status add_array(facet_sums *s, facet_row row, int variant, int condition)
 {
   const facet_sums_source *from = &s->source;
@@ -78,7 +66,7 @@ static facet_status add_array(facet_sums *s, facet_row row, int variant, int con
   for (int i = 0; i < FACET_MOST_AXES; i++)
     a.dimension[i] = FACET_DIMENSIONS;
   (void)take_dimensions(facet_row_table[row].dimensions, a.dimension);
-  if (a.set < 0 || !take_sizes(a.set, &a.axes, a.size)) {
+  if ((a.axes = facet_store_sizes(a.set, a.size)) < 0) {
     if (a.own)
       H5_CLOSE(a.set);
     facet_free(&a.path);
@@ -117,25 +105,24 @@ static facet_status begin(facet_sums *s, const char *marks)
   char *path = facet_store_path(facet_row_table[FACET_ROW_MARKS].path, s->stage, "");
   facet_store_shape_array there;
   hid_t set = -1;
-  int axes = -1;
+  int axes;
   for (int i = 0; s->source.store && i < s->source.store->shape.plan->stages; i++)
     if (strcmp(s->source.store->shape.plan->stage[i].name, s->stage) == 0 &&
         facet_store_shape_find(&s->source.store->shape, FACET_ROW_MARKS, i, 0, &there))
       set = s->source.store->set[there.number];
   if (path && !s->source.store)
     set = H5Dopen2(s->source.file, path, H5P_DEFAULT);
-  bool fits = take_sizes(set, &axes, s->size);
+  axes = facet_store_sizes(set, s->size);
   if (!s->source.store)
     H5_CLOSE(set);
   facet_free(&path);
   s->axes = take_dimensions(marks, s->dimension);
-  FACET_CHECK(fits && axes == s->axes, FACET_BAD_INPUT, "%s: /progress/%s is not that of the stage", s->source.path,
-              s->stage);
+  FACET_CHECK(axes == s->axes, FACET_BAD_INPUT, "%s: /progress/%s is not that of the stage", s->source.path, s->stage);
   s->parts = 1;
   for (int i = 0; i < axes; i++)
     s->parts *= (int64_t)s->size[i];
   FACET_TRY(add_arrays(s));
-  s->piece = facet_allocate(PIECE, 1);
+  s->piece = facet_allocate(FACET_STORE_PIECE, 1);
   s->state = XXH3_createState();
   return s->piece && s->state ? FACET_OK : facet_raise(FACET_OS, "out of memory");
 }
@@ -267,7 +254,7 @@ static facet_status add_box(facet_sums *s, const array *a, const box *b)
                             .memory = H5Dget_type(a->set),
                             .list = H5P_DEFAULT,
                             .axes = a->axes,
-                            .most = PIECE,
+                            .most = FACET_STORE_PIECE,
                             .data = s->piece,
                             .sum = s->state};
   memcpy(t.start, b->start, sizeof b->start);

@@ -16,24 +16,6 @@ typedef struct {
   facet_store_verified *found;
 } verification;
 
-facet_status facet_store_texts(hid_t file, const char *path, char ***text, int *count)
-{
-  hid_t set = H5Dopen2(file, path, H5P_DEFAULT), type = set < 0 ? -1 : H5Dget_type(set);
-  hid_t space = set < 0 ? -1 : H5Dget_space(set);
-  hssize_t there = space < 0 || H5Tis_variable_str(type) <= 0 ? 0 : H5Sget_simple_extent_npoints(space);
-  char **read = facet_allocate((size_t)there + 1, sizeof *read);
-  *text = facet_allocate((size_t)there + 1, sizeof **text);
-  facet_status status = read && *text ? FACET_OK : FACET_OS;
-  if (status == FACET_OK && there > 0 && H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, read) >= 0) {
-    for (*count = 0; *count < there && status == FACET_OK; ++*count)
-      status = ((*text)[*count] = facet_copy_text(read[*count] ? read[*count] : "")) ? FACET_OK : FACET_OS;
-    H5Dvlen_reclaim(type, space, H5P_DEFAULT, read);
-  }
-  facet_free(&read);
-  H5_CLOSE(space, type, set);
-  return status;
-}
-
 /* ---- what the file says of itself ---- */
 
 static int64_t count_of(hid_t file, const char *path)
