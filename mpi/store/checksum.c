@@ -14,7 +14,8 @@ typedef struct {
   const char *path;
   facet_sha256 *digest;
   facet_status status;
-  bool head; /* of what was written when the file was made, instead */
+  bool head;   /* of what was written when the file was made, instead */
+  char *piece; /* room for numbers, one for all arrays: there may be many thousands */
 } sum;
 
 static facet_status add_text(const sum *s, const char *text)
@@ -54,26 +55,26 @@ static facet_status add_values(const sum *s, hid_t type, hid_t space, size_t cou
 /* Attributes and texts whole, numbers by pieces of a few megabytes however large all of it is. */
 static facet_status add_content(const sum *s, hid_t object, bool attribute, hid_t type, hid_t space)
 {
-  bool text = H5Tis_variable_str(type) > 0, whole = attribute || text;
   size_t count = 0, size = H5Tget_size(type);
-  facet_store_transfer t = {
-      .set = object, .memory = type, .list = H5P_DEFAULT, .most = FACET_STORE_PIECE, .digest = s->digest};
+  facet_store_transfer t = {.set = object,
+                            .memory = type,
+                            .list = H5P_DEFAULT,
+                            .most = FACET_STORE_PIECE,
+                            .data = s->piece,
+                            .digest = s->digest};
   t.axes = H5Sget_simple_extent_ndims(space);
   FACET_TRY(add_shape(s, type, space, t.count, &count));
-  size_t room = whole ? count * size : FACET_STORE_PIECE;
   if (count == 0)
     return FACET_OK;
-  if (!(t.data = facet_allocate(room > size ? room : size, 1)))
+  if (!attribute && H5Tis_variable_str(type) <= 0)
+    return facet_store_move(s->path, t);
+  void *whole = facet_allocate(count, size);
+  if (!whole)
     return FACET_OS;
-  facet_status status;
-  if (whole)
-    status = add_values(s, type, space, count,
-                        attribute ? H5Aread(object, type, t.data)
-                                  : H5Dread(object, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, t.data),
-                        t.data);
-  else
-    status = facet_store_move(s->path, t);
-  facet_free(&t.data);
+  facet_status status = add_values(
+      s, type, space, count,
+      attribute ? H5Aread(object, type, whole) : H5Dread(object, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, whole), whole);
+  facet_free(&whole);
   return status;
 }
 
@@ -216,7 +217,10 @@ facet_status facet_store_finished(const char *path, const facet_store_plan *plan
 static facet_status add_all(sum *s, hid_t file, char hex[65])
 {
   FACET_TRY(facet_sha256_begin(&s->digest));
-  if (H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, visit_object, s) < 0)
+  FACET_NEW(s->piece, FACET_STORE_PIECE);
+  herr_t seen = H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, visit_object, s);
+  facet_free(&s->piece);
+  if (seen < 0)
     return s->status != FACET_OK ? s->status : facet_store_raise(s->path, "reading");
   return facet_sha256_end(&s->digest, hex);
 }

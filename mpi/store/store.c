@@ -255,6 +255,7 @@ static facet_status open_file(facet_store *s)
 static facet_status release(facet_store **store)
 {
   facet_store *s = *store;
+  facet_sums_end(&s->sums);
   facet_status status = close_file(s);
   H5_CLOSE(s->list);
   if (s->raw >= 0)
@@ -419,9 +420,15 @@ int64_t facet_store_parts(const facet_store *s, const char *stage)
   return find_marks(s, FACET_ROW_MARKS, stage, &a) ? (int64_t)a.elements : 0;
 }
 
-static facet_status begin_sums(const facet_store *s, const facet_store_shape_array *a, facet_sums **sums)
+/* What finds the checksums of a stage, kept until another stage's are asked for: a stage marks its parts second by
+ * second. */
+static facet_status take_sums(facet_store *s, const facet_store_shape_array *a)
 {
   const facet_store_plan *p = s->shape.plan;
+  if (s->sums && s->sums_of == a->variant)
+    return FACET_OK;
+  facet_sums_end(&s->sums);
+  s->sums_of = a->variant;
   const facet_sums_source source = {.path = s->path,
                                     .store = s,
                                     .variants = p->variants,
@@ -432,7 +439,7 @@ static facet_status begin_sums(const facet_store *s, const facet_store_shape_arr
                                     .block = p->block,
                                     .linear_blocks = (p->linear_samples + p->block - 1) / p->block,
                                     .identity = s->identity};
-  return facet_sums_begin(&source, p->stage[a->variant].name, p->stage[a->variant].marks, sums);
+  return facet_sums_begin(&source, p->stage[a->variant].name, p->stage[a->variant].marks, &s->sums);
 }
 
 static facet_place place_of(const facet_store_shape_array *a, int64_t part)
@@ -447,24 +454,22 @@ static facet_place place_of(const facet_store_shape_array *a, int64_t part)
 }
 
 /* The checksum of a part's data, then its mark; both after the data. */
-static facet_status mark_part(facet_store *s, const facet_store_shape_array *a, facet_sums *sums, int64_t part)
+static facet_status mark_part(facet_store *s, const facet_store_shape_array *a, int64_t part)
 {
   const uint8_t one = 1;
   const facet_place place = place_of(a, part);
   int64_t sum;
-  FACET_TRY(facet_sums_find(sums, part, &sum));
+  FACET_TRY(facet_sums_find(s->sums, part, &sum));
   FACET_TRY(facet_store_put(s, FACET_ROW_SUMS, place, &sum));
   return facet_store_put(s, FACET_ROW_MARKS, place, &one);
 }
 
 static facet_status mark_some(facet_store *s, const facet_store_shape_array *a, int64_t count, const int64_t *part)
 {
-  facet_sums *sums = NULL;
   facet_store_listener before = facet_store_listen();
-  facet_status status = begin_sums(s, a, &sums);
+  facet_status status = take_sums(s, a);
   for (int64_t k = 0; k < count && status == FACET_OK; k++)
-    status = mark_part(s, a, sums, part[k]);
-  facet_sums_end(&sums);
+    status = mark_part(s, a, part[k]);
   return facet_store_unlisten(before, status);
 }
 
@@ -524,19 +529,17 @@ facet_status facet_store_finish(facet_store *s, const char *stage)
 static facet_status check_share(facet_store *s, const facet_store_shape_array *a, const uint8_t *done, int *bad)
 {
   int64_t *sum = NULL, now, rank = facet_rank(s->comm), ranks = facet_ranks(s->comm);
-  facet_sums *sums = NULL;
   facet_status status = FACET_OK;
   FACET_NEW_GO(end, status, sum, a->elements);
   FACET_GO(end, status, facet_store_get(s, FACET_ROW_SUMS, (facet_place){.variant = a->variant}, sum));
-  FACET_GO(end, status, begin_sums(s, a, &sums));
+  FACET_GO(end, status, take_sums(s, a));
   for (int64_t i = rank; i < (int64_t)a->elements; i += ranks)
     if (done[i]) {
       FACET_GO(end, status, facet_interrupt_check());
-      FACET_GO(end, status, facet_sums_find(sums, i, &now));
+      FACET_GO(end, status, facet_sums_find(s->sums, i, &now));
       bad[i] = now != sum[i] || done[i] != 1;
     }
 end:
-  facet_sums_end(&sums);
   facet_free(&sum);
   return status;
 }
@@ -544,17 +547,15 @@ end:
 /* Rank 0 says what does not hold, and takes its marks. */
 static facet_status unmark(facet_store *s, const facet_store_shape_array *a, const int *bad)
 {
-  facet_sums *sums = NULL;
   const uint8_t none = 0;
   char name[200];
-  facet_status status = begin_sums(s, a, &sums);
+  facet_status status = take_sums(s, a);
   for (int64_t i = 0; i < (int64_t)a->elements && status == FACET_OK; i++)
     if (bad[i]) {
-      facet_sums_name(sums, i, name, sizeof name);
+      facet_sums_name(s->sums, i, name, sizeof name);
       fprintf(stderr, "facet: %s: %s does not hold its checksum, and is computed anew\n", s->path, name);
       status = facet_store_put(s, FACET_ROW_MARKS, place_of(a, i), &none);
     }
-  facet_sums_end(&sums);
   return status;
 }
 

@@ -112,6 +112,8 @@ struct facet_store {
   int raw;    /* the same file as the system knows it, for syncing */
   hid_t *set; /* of every array of the shape; -1: not there */
   uint64_t identity;
+  struct facet_sums *sums; /* of the stage whose parts were marked last; NULL: none yet */
+  int sums_of;             /* its number */
 };
 
 /* A part of an array. `digest`, or another array from `there` on, takes what is read, piece by piece: each lies where
