@@ -24,6 +24,7 @@ struct facet_before {
   bool *kept;      /* of each: its features are there */
   int64_t *batch;  /* as in facet_store_variant, of each */
   bool same_seed;
+  char *room; /* for what is copied; NULL: nothing was yet */
   /* of the stage that was entered */
   const char *stage;               /* NULL: none */
   facet_store_shape_array marks;   /* in the plan */
@@ -242,7 +243,7 @@ void facet_before_close(facet_before **before)
     H5Fclose(b->file);
   facet_free_list(&b->variant, b->variants);
   facet_free_list(&b->condition, b->conditions);
-  FACET_FREE(&b->path, &b->linear, &b->kept, &b->batch, &b->variant_of, &b->condition_of, &b->set, &b->size);
+  FACET_FREE(&b->path, &b->room, &b->linear, &b->kept, &b->batch, &b->variant_of, &b->condition_of, &b->set, &b->size);
   facet_store_shape_clear(&b->shape);
   facet_free(before);
 }
@@ -567,7 +568,7 @@ facet_status facet_before_samples(facet_before *b, int64_t first, int64_t count,
   return *same ? facet_before_equal(b, FACET_ROW_LABEL, first, count, label, same) : FACET_OK;
 }
 
-static facet_status copy_all(const facet_before *b, const piece *p, facet_store *s, char *room)
+static facet_status copy_all(const facet_before *b, const piece *p, facet_store *s)
 {
   for (facet_store_shape_array a = {.row = (facet_row)-1, .condition = -1}; next_array(b, p, &a);) {
     facet_store_transfer part;
@@ -580,19 +581,17 @@ static facet_status copy_all(const facet_before *b, const piece *p, facet_store 
     part.memory = facet_store_memory(&b->shape, a.row, FACET_AS_STORED);
     part.list = s->list;
     part.most = FACET_STORE_PIECE;
-    part.data = room;
+    part.data = b->room;
     FACET_TRY(facet_store_move(s->path, part));
   }
   return FACET_OK;
 }
 
-facet_status facet_before_copy(const facet_before *b, int64_t part, facet_store *s)
+facet_status facet_before_copy(facet_before *b, int64_t part, facet_store *s)
 {
   const piece p = find_piece(b, part);
-  char *room;
-  FACET_NEW(room, FACET_STORE_PIECE);
+  if (!b->room)
+    FACET_NEW(b->room, FACET_STORE_PIECE);
   facet_store_listener listener = facet_store_listen();
-  facet_status status = copy_all(b, &p, s, room);
-  facet_free(&room);
-  return facet_store_unlisten(listener, status);
+  return facet_store_unlisten(listener, copy_all(b, &p, s));
 }

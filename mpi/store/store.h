@@ -256,7 +256,7 @@ facet_status facet_before_number(facet_before *before, facet_row row, int varian
  * the features, where the plan has them. */
 bool facet_before_has(const facet_before *before, int64_t part, bool *features);
 /* Copies one that it has into the store: in every array of the stage what belongs to it. */
-facet_status facet_before_copy(const facet_before *before, int64_t part, facet_store *store);
+facet_status facet_before_copy(facet_before *before, int64_t part, facet_store *store);
 
 /* One line that depends on the results alone: SHA-256 over every dataset (path, type, shape, bytes) in order of path
  * that its row counts among them, and over the variants' attributes. Not collective. FACET_NO_INPUT, FACET_BAD_INPUT,
