@@ -253,7 +253,7 @@ def test_data_are_not_held(tmp_path):
 def test_corruptions_of_wide_data_take_what_they_need(tmp_path):
     """Of 1 x 4,000 numbers fog alone draws on a map of 4,096 x 4,096 doubles, and on one."""
     linear_network(tmp_path / "net.onnx", 4000, 3)
-    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 256, (20, 4000), dtype=np.uint8))
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 256, (4, 4000), dtype=np.uint8))
     taken = {}
     for name in ("gaussian_noise", "fog"):
         more = f"conditions: [clean, {{corruption: {name}, severity: 1}}]\nlinearize: {{samples: 2}}"
