@@ -110,27 +110,28 @@ static void make_fixture(int count)
   }
   f.family = (facet_family){.count = V, .member = f.member};
   f.data = (facet_dataset){.count = N, .image = {1, 1, 2}, .label = f.label};
-  f.plan = (facet_plan){.store = {.settings = &f.settings,
-                                  .normalize = &f.normalize,
-                                  .study_filled = "study: s\n",
-                                  .study_text = "study: s\n",
-                                  .stages = 2,
-                                  .stage = {{"analyse", "V, C, block"}, {"cka", facet_stage_cka.marks}},
-                                  .variants = V,
-                                  .variant = f.variant,
-                                  .conditions = conditions,
-                                  .condition = f.conditions,
-                                  .classes = K,
-                                  .class_name = (const char **)classes,
-                                  .samples = N,
-                                  .image = {1, 1, 2},
-                                  .label = f.label,
-                                  .block = N,
-                                  .cka = true},
-                        .source = {&f.settings, &f.normalize, NULL, &f.data},
-                        .blocks = 1,
-                        .inputs = 2,
-                        .work = f.work};
+  f.plan = (facet_plan){
+      .store = {.settings = &f.settings,
+                .normalize = &f.normalize,
+                .study_filled = "study: s\n",
+                .study_text = "study: s\n",
+                .stages = 2,
+                .stage = {{.name = "analyse", .marks = "V, C, block"}, {.name = "cka", .marks = facet_stage_cka.marks}},
+                .variants = V,
+                .variant = f.variant,
+                .conditions = conditions,
+                .condition = f.conditions,
+                .classes = K,
+                .class_name = (const char **)classes,
+                .samples = N,
+                .image = {1, 1, 2},
+                .label = f.label,
+                .block = N,
+                .cka = true},
+      .source = {&f.settings, &f.normalize, NULL, &f.data},
+      .blocks = 1,
+      .inputs = 2,
+      .work = f.work};
   facet_interrupt_listen(MPI_COMM_WORLD);
   nap = busy = 0;
   products = stop_at = 0;

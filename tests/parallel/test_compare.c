@@ -61,24 +61,26 @@ static void make_fixture(bool clean)
   }
   for (int i = 0; i < N; i++)
     f.label[i] = i % 11 == 5 ? -1 : i % K;
-  f.plan = (facet_store_plan){
-      .settings = &f.settings,
-      .normalize = &f.normalize,
-      .study_filled = "study: s\n",
-      .clean = clean ? 0 : -1,
-      .stages = 4,
-      .stage = {{"analyse", "V, C, block"}, {"summary", "V, C"}, {"compare", ""}, {"similarity", ""}},
-      .study_text = "study: s\n",
-      .variants = V,
-      .variant = f.variant,
-      .conditions = C,
-      .condition = f.names,
-      .classes = K,
-      .class_name = (const char **)classes,
-      .samples = N,
-      .image = {1, 1, 1},
-      .label = f.label,
-      .block = N};
+  f.plan = (facet_store_plan){.settings = &f.settings,
+                              .normalize = &f.normalize,
+                              .study_filled = "study: s\n",
+                              .clean = clean ? 0 : -1,
+                              .stages = 4,
+                              .stage = {{.name = "analyse", .marks = "V, C, block"},
+                                        {.name = "summary", .marks = "V, C"},
+                                        {.name = "compare", .marks = ""},
+                                        {.name = "similarity", .marks = ""}},
+                              .study_text = "study: s\n",
+                              .variants = V,
+                              .variant = f.variant,
+                              .conditions = C,
+                              .condition = f.names,
+                              .classes = K,
+                              .class_name = (const char **)classes,
+                              .samples = N,
+                              .image = {1, 1, 1},
+                              .label = f.label,
+                              .block = N};
 }
 
 /* ---- numbers that look random, the same on every rank ---- */

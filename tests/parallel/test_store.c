@@ -86,25 +86,27 @@ static void make_fixture(fixture *f)
   f->variant[1].input = flat;
   for (int i = 0; i < N; i++)
     f->label[i] = i % 4 == 3 ? -1 : i % K;
-  f->plan = (facet_store_plan){
-      .settings = &f->settings,
-      .normalize = &f->normalize,
-      .study_filled = "study: store\n",
-      .stages = 4,
-      .stage = {{"analyse", "V, C, block"}, {"summary", "V, C"}, {"compare", ""}, {"similarity", ""}},
-      .study_text = "study: store # as the user wrote it\n",
-      .variants = V,
-      .variant = f->variant,
-      .conditions = C,
-      .condition = conditions,
-      .classes = K,
-      .class_name = classes,
-      .samples = N,
-      .image = {CH, Y, X},
-      .label = f->label,
-      .linear_samples = LINEAR,
-      .linear_rows = ROWS,
-      .block = BLOCK};
+  f->plan = (facet_store_plan){.settings = &f->settings,
+                               .normalize = &f->normalize,
+                               .study_filled = "study: store\n",
+                               .stages = 4,
+                               .stage = {{.name = "analyse", .marks = "V, C, block"},
+                                         {.name = "summary", .marks = "V, C"},
+                                         {.name = "compare", .marks = ""},
+                                         {.name = "similarity", .marks = ""}},
+                               .study_text = "study: store # as the user wrote it\n",
+                               .variants = V,
+                               .variant = f->variant,
+                               .conditions = C,
+                               .condition = conditions,
+                               .classes = K,
+                               .class_name = classes,
+                               .samples = N,
+                               .image = {CH, Y, X},
+                               .label = f->label,
+                               .linear_samples = LINEAR,
+                               .linear_rows = ROWS,
+                               .block = BLOCK};
 }
 
 /* ---- results that can be told apart ---- */
