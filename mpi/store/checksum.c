@@ -96,10 +96,13 @@ static herr_t visit_attribute(hid_t object, const char *name, const H5A_info_t *
   return add_object(data, name, H5Aopen(object, name, H5P_DEFAULT), true);
 }
 
-/* Whether an array of the file was filled when it was made: a row of that stage, or coordinates, also beside marks. */
+/* Whether an array of the file was filled when it was made: a row of that stage, or coordinates, also beside marks. The
+ * index is another one where arrays lie elsewhere: it is held against the file itself. */
 static bool is_made_with_file(const char *name, hid_t set)
 {
   facet_row row = facet_row_of(name);
+  if (row == FACET_ROW_INDEX)
+    return false;
   return row == FACET_ROWS || strcmp(facet_row_table[row].stage, "create") == 0 ||
          (facet_row_of_stage(row) && H5DSis_scale(set) > 0);
 }
@@ -237,7 +240,7 @@ facet_status facet_store_head(const char *path, hid_t file, int64_t *number)
   return status;
 }
 
-/* The checksum of one schema is not that of another, and what was taken out of a file is missed. */
+/* The checksum of an earlier schema is another one, and what was taken out of a file is missed. */
 static facet_status check_head(const char *path, hid_t file)
 {
   int version = 0;
@@ -245,8 +248,9 @@ static facet_status check_head(const char *path, hid_t file)
   const char *head = facet_row_table[FACET_ROW_HEAD].path;
   FACET_CHECK(H5LTget_attribute_int(file, "/", "schema_version", &version) >= 0, FACET_BAD_INPUT,
               "%s: is not a store of facet: it has no schema_version", path);
-  FACET_CHECK(version == FACET_SCHEMA_VERSION, FACET_BAD_INPUT, "%s: has schema version %d, this facet reads %d", path,
-              version, FACET_SCHEMA_VERSION);
+  FACET_CHECK(version >= FACET_SCHEMA_SUMMED && version <= FACET_SCHEMA_VERSION, FACET_BAD_INPUT,
+              "%s: has schema version %d, this facet reads %d to %d", path, version, FACET_SCHEMA_SUMMED,
+              FACET_SCHEMA_VERSION);
   FACET_CHECK(H5LTpath_valid(file, head, true) > 0 && H5LTread_dataset(file, head, H5T_NATIVE_INT64, &then) >= 0,
               FACET_BAD_INPUT, "%s: is not whole: there is no %s", path, head);
   FACET_TRY(facet_store_head(path, file, &now));

@@ -12,14 +12,6 @@
 #include "ranks/versions.h"
 #include "store_file.h"
 
-static hid_t text_type(void)
-{
-  hid_t type = H5Tcopy(H5T_C_S1);
-  H5Tset_size(type, H5T_VARIABLE);
-  H5Tset_cset(type, H5T_CSET_UTF8);
-  return type;
-}
-
 /* ---- attributes ---- */
 
 /* So many texts (const char *), doubles or int64_t; none at all is no attribute. */
@@ -47,12 +39,11 @@ static facet_status put_one(const facet_store *s, const char *object, const attr
 static facet_status put(const facet_store *s, const char *folder, const char *name, const attribute *a)
 {
   char *object = facet_format("%s%s", folder, name);
-  hid_t text = text_type();
+  hid_t text = facet_store_text_type();
   facet_status status = object ? FACET_OK : FACET_OS;
   for (; a->name && status == FACET_OK; a++)
     if (a->count != 0)
       status = put_one(s, object, a, text);
-  H5_CLOSE(text);
   facet_free(&object);
   return status;
 }
@@ -213,7 +204,7 @@ static facet_status fill_scale(const facet_store *s, const char *path, facet_sto
   int64_t *number;
   char meaning[300];
   FACET_TRY(count_up(axis.size, axis.dimension == FACET_DIM_BLOCK ? s->shape.plan->block : 1, &number));
-  hid_t text = text_type(), set;
+  hid_t text = facet_store_text_type(), set;
   const void *data = about->text ? (const void *)s->shape.extent[variant][axis.dimension].text : number;
   facet_status status =
       make_set(s, path, about->text ? text : H5T_STD_I64LE, H5Pcreate(H5P_DATASET_CREATE), 1, &size, &set);
@@ -221,7 +212,6 @@ static facet_status fill_scale(const facet_store *s, const char *path, facet_sto
       (H5Dwrite(set, about->text ? text : H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0 ||
        H5DSset_scale(set, strrchr(path, '/') + 1) < 0))
     status = facet_store_raise(s->path, path);
-  H5_CLOSE(text);
   status = close_set(s, path, set, status);
   facet_free(&number);
   (void)snprintf(meaning, sizeof meaning, "%s: %s", about->length, about->meaning);
@@ -297,9 +287,9 @@ static hid_t creation_list(facet_row_type type, double bytes)
   H5Pset_layout(list, H5D_CONTIGUOUS);
   H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY);
   H5Pset_fill_time(list, bytes > MOST_FILLED ? H5D_FILL_TIME_NEVER : H5D_FILL_TIME_ALLOC);
-  if (type == FACET_ROW_REAL || type == FACET_ROW_LEAN || type == FACET_ROW_F64)
+  if (type == FACET_ROW_REAL || type == FACET_ROW_LEAN || type == FACET_ROW_F32 || type == FACET_ROW_F64)
     H5Pset_fill_value(list, H5T_NATIVE_DOUBLE, &nan);
-  else if (type != FACET_ROW_U8)
+  else if (type != FACET_ROW_U8 && type != FACET_ROW_TEXT)
     H5Pset_fill_value(list, H5T_NATIVE_INT, &none);
   return list;
 }
@@ -388,7 +378,7 @@ static facet_status make_all_arrays(const facet_store *s)
 
 /* Of HDF5 itself: the file and its attributes; a variant's group; an array, its attributes included; what is lost as
  * the lists of arrays along a scale grow, for each pair of arrays along it; a text. Measured, with room to spare. */
-enum { BYTES_OF_FILE = 40000, BYTES_OF_VARIANT = 5000, BYTES_OF_ARRAY = 1000, BYTES_OF_PAIR = 1, BYTES_OF_TEXT = 60 };
+enum { BYTES_OF_FILE = 40000, BYTES_OF_VARIANT = 5000, BYTES_OF_ARRAY = 1200, BYTES_OF_PAIR = 1, BYTES_OF_TEXT = 60 };
 
 static double coordinate_bytes(const facet_store_extent *extent)
 {
@@ -445,6 +435,7 @@ static facet_status create_all(const facet_store *s)
   FACET_TRY(make_all_scales(s));
   FACET_TRY(make_all_arrays(s));
   FACET_TRY(all_attributes(s));
+  FACET_TRY(facet_store_index_write(s->path, s->file));
   return write_head(s);
 }
 

@@ -2,7 +2,8 @@
  *
  * A run needs contiguous arrays, which all ranks overwrite in place; once nothing is written any more they may be
  * smaller.  Everything is copied as it is, type by type and attribute by attribute, but for how numbers lie in the
- * file; scales of dimensions, which point to each other, are attached anew.  The checksum of both files has to be the
+ * file; scales of dimensions, which point to each other, are attached anew, and the index lists
+ * what still lies in one piece.  The checksum of both files has to be the
  * same before one takes the place of the other. */
 #include <errno.h>
 #include <fcntl.h>
@@ -259,7 +260,8 @@ static facet_status copy_all(packing *p)
   FACET_GO(done, status, open_both(p));
   FACET_GO(done, status, visit(p, copy_object));
   FACET_GO(done, status, visit(p, make_scale));
-  status = visit(p, attach_all);
+  FACET_GO(done, status, visit(p, attach_all));
+  status = facet_store_index_write(p->temporary, p->to);
 done:
   if (p->to >= 0 && H5Fclose(p->to) < 0 && status == FACET_OK)
     status = facet_store_raise(p->temporary, "closing");

@@ -20,14 +20,17 @@ typedef enum {
   FACET_ROWS
 } facet_row;
 
-/* REAL: the study's precision. LEAN: that, or float16 where the study says so. */
+/* REAL: the study's precision. LEAN: that, or float16 where the study says so. TEXT: of variable length, as
+ * coordinates; written with the file alone. */
 typedef enum {
   FACET_ROW_REAL,
   FACET_ROW_LEAN,
+  FACET_ROW_F32,
   FACET_ROW_F64,
   FACET_ROW_I32,
   FACET_ROW_I64,
-  FACET_ROW_U8
+  FACET_ROW_U8,
+  FACET_ROW_TEXT
 } facet_row_type;
 
 typedef struct {

@@ -33,13 +33,25 @@ static hid_t half_type(void)
   return half;
 }
 
+hid_t facet_store_text_type(void)
+{
+  static hid_t text = -1;
+  if (text >= 0)
+    return text;
+  text = H5Tcopy(H5T_C_S1);
+  H5Tset_size(text, H5T_VARIABLE);
+  H5Tset_cset(text, H5T_CSET_UTF8);
+  return text;
+}
+
 hid_t facet_store_file_type(const facet_store_shape *shape, facet_row row)
 {
   bool twice = shape->plan->settings->precision == FACET_F64;
   hid_t real = twice ? H5T_IEEE_F64LE : H5T_IEEE_F32LE;
   const hid_t type[] = {[FACET_ROW_REAL] = real,          [FACET_ROW_LEAN] = shape->plan->half ? half_type() : real,
-                        [FACET_ROW_F64] = H5T_IEEE_F64LE, [FACET_ROW_I32] = H5T_STD_I32LE,
-                        [FACET_ROW_I64] = H5T_STD_I64LE,  [FACET_ROW_U8] = H5T_STD_U8LE};
+                        [FACET_ROW_F32] = H5T_IEEE_F32LE, [FACET_ROW_F64] = H5T_IEEE_F64LE,
+                        [FACET_ROW_I32] = H5T_STD_I32LE,  [FACET_ROW_I64] = H5T_STD_I64LE,
+                        [FACET_ROW_U8] = H5T_STD_U8LE,    [FACET_ROW_TEXT] = facet_store_text_type()};
   return type[facet_row_table[row].type];
 }
 
@@ -54,10 +66,12 @@ hid_t facet_store_memory(const facet_store_shape *shape, facet_row row, facet_st
   hid_t real = single ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE;
   const hid_t type[] = {[FACET_ROW_REAL] = real,
                         [FACET_ROW_LEAN] = as == FACET_AS_STORED && shape->plan->half ? half_type() : real,
+                        [FACET_ROW_F32] = real,
                         [FACET_ROW_F64] = real,
                         [FACET_ROW_I32] = H5T_NATIVE_INT32,
                         [FACET_ROW_I64] = H5T_NATIVE_INT64,
-                        [FACET_ROW_U8] = H5T_NATIVE_UINT8};
+                        [FACET_ROW_U8] = H5T_NATIVE_UINT8,
+                        [FACET_ROW_TEXT] = facet_store_text_type()};
   return type[facet_row_table[row].type];
 }
 

@@ -1,4 +1,4 @@
-/* The store: <output>/study.h5, schema version 8 (docs/results.md).  Created whole by
+/* The store: <output>/study.h5, schema version 9 (docs/results.md).  Created whole by
  * facet_store_create, closed, and from then on only overwritten in place by all ranks, so a killed run
  * leaves a valid file.  The only writer of results; beside it, data/hdf5.c and prune/mask_file.c call HDF5. */
 #ifndef FACET_STORE_H

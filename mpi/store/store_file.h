@@ -99,6 +99,8 @@ void facet_store_drop(const hid_t *id);
   } while (0)
 
 /* A row's type in the file, the bytes of a number there, and its type in memory. */
+/* Of variable length, UTF-8; made once: not to be closed. */
+hid_t facet_store_text_type(void);
 hid_t facet_store_file_type(const facet_store_shape *shape, facet_row row);
 size_t facet_store_size_of(const facet_store_shape *shape, facet_row row);
 hid_t facet_store_memory(const facet_store_shape *shape, facet_row row, facet_store_as as);
@@ -159,7 +161,12 @@ void facet_sums_name(const facet_sums *sums, int64_t part, char *text, size_t si
 facet_status facet_sums_identity(hid_t file, int variants, const char *const *variant, uint64_t *identity);
 /* A dimension by its name; FACET_DIMENSIONS: none. */
 facet_dimension facet_dimension_called(const char *name, size_t length);
-/* Of what was written when the file was made; never negative. */
+/* Writes /index of an open file all of whose arrays have their places (index.c); whether it says where they lie now:
+ * also where there is none. */
+facet_status facet_store_index_write(const char *path, hid_t file);
+facet_status facet_store_index_holds(const char *path, hid_t file, bool *holds);
+/* Of what was written when the file was made, but for the index, which follows from where things lie; never negative.
+ */
 facet_status facet_store_head(const char *path, hid_t file, int64_t *sum);
 
 #endif

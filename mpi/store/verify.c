@@ -115,22 +115,33 @@ static facet_status check_stage(verification *v, const facet_store_stage *stage)
   return status;
 }
 
+static void find_bad(verification *v, const char *what)
+{
+  v->found->bad++;
+  if (v->says)
+    printf("%s: %s\n", v->path, what);
+}
+
 static facet_status check_head(verification *v)
 {
   int version = 0;
   int64_t then = -1, now;
+  bool holds;
   FACET_CHECK(H5LTget_attribute_int(v->file, "/", "schema_version", &version) >= 0, FACET_BAD_INPUT,
               "%s: is not a store of facet: it has no schema_version", v->path);
-  FACET_CHECK(version == FACET_SCHEMA_VERSION, FACET_BAD_INPUT,
-              "%s: has schema version %d, and this facet reads %d: %s, so nothing can be checked", v->path, version,
-              FACET_SCHEMA_VERSION, version < FACET_SCHEMA_VERSION ? "it is older than checksums" : "it is newer");
+  FACET_CHECK(version >= FACET_SCHEMA_SUMMED && version <= FACET_SCHEMA_VERSION, FACET_BAD_INPUT,
+              "%s: has schema version %d, and this facet reads %d to %d: %s, so nothing can be checked", v->path,
+              version, FACET_SCHEMA_SUMMED, FACET_SCHEMA_VERSION,
+              version < FACET_SCHEMA_SUMMED ? "it is older than checksums" : "it is newer");
+  if (facet_rank(v->comm) != 0)
+    return FACET_OK;
   herr_t read = H5LTread_dataset(v->file, facet_row_table[FACET_ROW_HEAD].path, H5T_NATIVE_INT64, &then);
   FACET_TRY(facet_store_head(v->path, v->file, &now));
-  if (facet_rank(v->comm) != 0 || (read >= 0 && then == now))
-    return FACET_OK;
-  v->found->bad++;
-  if (v->says)
-    printf("%s: attributes, coordinates, labels or the list of arrays do not hold their checksum\n", v->path);
+  if (read < 0 || then != now)
+    find_bad(v, "attributes, coordinates, labels or the list of arrays do not hold their checksum");
+  FACET_TRY(facet_store_index_holds(v->path, v->file, &holds));
+  if (!holds)
+    find_bad(v, "/index does not say where the arrays lie; readers by byte offset must not use it");
   return FACET_OK;
 }
 

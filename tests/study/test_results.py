@@ -47,7 +47,7 @@ def store(small):
 
 def test_arrays_are_those_of_the_documentation(store):
     rows = documented()
-    kinds = {"real": "<f4", "real or f16": "<f4", "f64": "<f8", "i32": "<i4", "i64": "<i8", "u8": "|u1"}
+    kinds = {"real": "<f4", "real or f16": "<f4", "f64": "<f8", "i32": "<i4", "i64": "<i8", "u8": "|u1", "f32": "<f4", "text": "|O"}
     with h5py.File(store) as h5:
         expected = {scale for dim, scale in SCALES.items() if "<variant>" not in scale and dim not in ELSEWHERE}
         marks = rows.pop("/progress/<stage>")
@@ -103,7 +103,7 @@ def test_attributes_are_those_of_the_documentation(store):
         for variant in h5["variants"].values():
             assert sorted({*variant.attrs, "warnings"}) == sorted(of_variant)  # left out where there are none, as is
         assert sorted({*h5.attrs, "diverged"}) == sorted(re.findall(r"`(\w+)`", rest))
-        assert h5.attrs["schema_version"] == 8 and isinstance(h5.attrs["study"], str)
+        assert h5.attrs["schema_version"] == 9 and isinstance(h5.attrs["study"], str)
 
 
 def test_xarray_sees_named_dimensions(store):
