@@ -30,14 +30,14 @@ GENERATED := $(OUT)/generated
 # How targets that first install what the build needs then build: on all cores, unless -j says otherwise.
 BUILD_NOW = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES))
 
-.PHONY: all tests deps venv demo test test-disk test-edits test-flips fuzz test-slurm test-mpich cross campaign bench lint format docs docs-check install clean help
+.PHONY: all tests deps venv viewer demo test test-disk test-edits test-flips fuzz test-slurm test-mpich cross campaign bench lint format docs docs-check install clean help
 all:
 
 # ---- what was found on this machine, found again when one of these variables changes ----
 SETTINGS := CC CFLAGS CPPFLAGS LDFLAGS MPI_CFLAGS MPI_LIBS HDF5_DIR SCALAPACK_LIBS OPENBLAS_LIBS ONEDNN_DIR \
   RANDOM123_DIR ONNX_PROTO YAML_DIR PKG_CONFIG PKG_CONFIG_PATH
 GIVEN := $(foreach name,$(SETTINGS),$(name)='$($(name))')
-ifneq ($(filter-out deps venv demo test test-disk test-edits test-flips fuzz test-slurm test-mpich cross campaign bench lint format clean help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps venv viewer demo test test-disk test-edits test-flips fuzz test-slurm test-mpich cross campaign bench lint format clean help,$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell [ -w $(firstword $(wildcard $(OUT) build) .) ] || echo no),)
 $(error $(CURDIR) is not yours to write in: build a copy)
 endif
@@ -202,9 +202,15 @@ venv:
 	@tools/venv analysis/requirements.txt
 	@echo "venv: .venv/bin/python -m facet --help"
 
+# The browser's viewer, in $(BUILD)/viewer; where npm or its registry is out of reach, a line says so and all goes on.
+viewer:
+	@tools/deps viewer || true
+	@tools/viewer $(OUT)/viewer
+
 demo:
 	@tools/deps build demo
 	@tools/venv analysis/requirements.txt
+	@$(MAKE) --no-print-directory viewer
 	$(BUILD_NOW) all
 	build/facet run jobs/demo.yaml -n $(CORES)
 	$(PYTHON) -m facet report results/demo/study.h5
@@ -329,6 +335,7 @@ help:
 	@echo 'make            build/facet, build/libfacet.a and build/libfacet.so'
 	@echo 'make deps       install what it needs (Debian; says what)'
 	@echo 'make venv       .venv: Python with the package facet'
+	@echo 'make viewer     build/viewer: what shows a study in the browser (npm; part of make demo)'
 	@echo 'make demo       train, prune, linearize Fashion-MNIST; report in results/demo'
 	@echo 'make fuzz       hostile bytes for every reader, by libFuzzer (clang): SECONDS=60 for each target'
 	@echo 'make test       unit, parallel, ONNX and whole-run tests; SANITIZE=1: unit and ONNX under sanitizers'

@@ -1,0 +1,7 @@
+declare module "generated:rows" {
+  /** Path, unit and meaning of each array of docs/results.md. */
+  const rows: [path: string, unit: string, meaning: string][];
+  export default rows;
+}
+/* In workers only, which the library of the page does not know. */
+declare class FileReaderSync { readAsArrayBuffer(blob: Blob): ArrayBuffer }

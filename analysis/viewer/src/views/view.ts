@@ -1,0 +1,24 @@
+/* What a view is. Each has a file here and a row in list.ts. */
+import type { Store } from "../state/store";
+import type { Study } from "../study/study";
+
+export interface Context { study: Study; store: Store }
+
+export interface View {
+  /** Its name in the address (#view=…) and its element's id. */
+  id: string;
+  title: string;
+  /** A few sentences: what is drawn, how to read it, what can be done with it. */
+  help: string;
+  /** How much of the page's width it takes where there is room for two. */
+  width: "whole" | "half";
+  /** null: it can be shown; else why not, which is shown in its place. */
+  wanted(study: Study): string | null;
+  /** Draws into an empty element, at that element's width; gives back what takes it down. */
+  mount(where: HTMLElement, context: Context): Promise<() => void>;
+  /** What its CSV export holds, where that is more than the selected samples: rows, the first with the columns' names. */
+  table?(context: Context): Promise<(string | number)[][]>;
+}
+
+export type { State, Store } from "../state/store";
+export type { Metric, Study, Variant } from "../study/study";
