@@ -41,7 +41,7 @@ struct facet_before {
 static int find_sizes_of(hid_t file, const char *pattern, const char *name, hsize_t size[FACET_MOST_AXES])
 {
   char *path = facet_store_path(pattern, name, "");
-  hid_t set = path && H5LTpath_valid(file, path, true) > 0 ? H5Dopen2(file, path, H5P_DEFAULT) : -1;
+  hid_t set = path ? facet_store_set(file, path) : -1;
   int axes = facet_store_sizes(set, size);
   H5_CLOSE(set);
   facet_free(&path);
@@ -77,23 +77,22 @@ static bool read_batches(const facet_before *b)
   H5T_class_t class;
   size_t bytes;
   return H5LTget_attribute_info(b->file, "/", "batches", &count, &class, &bytes) >= 0 &&
-         (int)count == b->variants * FACET_BATCHES &&
+         count == (hsize_t)b->variants * FACET_BATCHES &&
          H5LTget_attribute(b->file, "/", "batches", H5T_NATIVE_INT64, b->batch) >= 0;
 }
 
 /* What the file holds. False: nothing that could be used. */
 static facet_status read_file(facet_before *b, bool *fit)
 {
-  int version = 0;
-  long long seed = -1;
+  int64_t version = 0, seed = -1;
   hsize_t size[FACET_MOST_AXES] = {0};
-  *fit = b->plan->made && H5LTget_attribute_int(b->file, "/", "schema_version", &version) >= 0 &&
+  *fit = b->plan->made && facet_store_attribute(b->file, "schema_version", &version) &&
          version == FACET_SCHEMA_VERSION && has_text(b->file, "/", "made", b->plan->made) &&
          find_sizes_of(b->file, facet_row_table[FACET_ROW_LABEL].path, "", size) == 1;
   if (!*fit)
     return FACET_OK;
   b->samples = (int64_t)size[0];
-  b->same_seed = H5LTget_attribute_long_long(b->file, "/", "seed", &seed) >= 0 && seed == b->plan->settings->seed;
+  b->same_seed = facet_store_attribute(b->file, "seed", &seed) && seed == b->plan->settings->seed;
   FACET_TRY(facet_store_texts(b->file, facet_dimension_table[FACET_DIM_VARIANT].coordinate, &b->variant, &b->variants));
   FACET_TRY(
       facet_store_texts(b->file, facet_dimension_table[FACET_DIM_CONDITION].coordinate, &b->condition, &b->conditions));

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hdf5_held.h"
 #include "ranks/versions.h"
 #include "store_file.h"
 
@@ -84,6 +85,8 @@ static herr_t add_object(sum *s, const char *name, hid_t object, bool attribute)
   s->status = object < 0 ? facet_store_raise(s->path, "reading") : add_text(s, name);
   hid_t type = object < 0 ? -1 : attribute ? H5Aget_type(object) : H5Dget_type(object);
   hid_t space = object < 0 ? -1 : attribute ? H5Aget_space(object) : H5Dget_space(object);
+  if (s->status == FACET_OK && !attribute && !facet_hdf5_can_hold(object))
+    s->status = facet_raise(FACET_BAD_INPUT, "%s: is damaged: %s says more than the file can hold", s->path, name);
   if (s->status == FACET_OK)
     s->status = add_content(s, object, attribute, type, space);
   H5_CLOSE(type, space, object);
@@ -157,9 +160,9 @@ static herr_t look_at(hid_t progress, const char *stage, const H5O_info_t *info,
   unfinished *u = data;
   if (info->type != H5O_TYPE_DATASET)
     return 0;
-  hid_t set = H5Dopen2(progress, stage, H5P_DEFAULT), space = H5Dget_space(set);
-  long long parts = H5Sget_simple_extent_npoints(space), done = 0;
-  bool scale = H5DSis_scale(set) > 0;
+  hid_t set = facet_store_set(progress, stage), space = set < 0 ? -1 : H5Dget_space(set);
+  long long parts = space < 0 ? -1 : H5Sget_simple_extent_npoints(space), done = 0;
+  bool scale = set >= 0 && H5DSis_scale(set) > 0;
   uint8_t *mark = parts < 0 ? NULL : facet_allocate((size_t)parts, 1);
   u->unread = !mark || (!scale && H5Dread(set, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, mark) < 0);
   for (long long i = 0; !u->unread && i < parts; i++)
@@ -243,16 +246,15 @@ facet_status facet_store_head(const char *path, hid_t file, int64_t *number)
 /* The checksum of an earlier schema is another one, and what was taken out of a file is missed. */
 static facet_status check_head(const char *path, hid_t file)
 {
-  int version = 0;
-  int64_t then = -1, now;
+  int64_t version = 0, then = -1, now;
   const char *head = facet_row_table[FACET_ROW_HEAD].path;
-  FACET_CHECK(H5LTget_attribute_int(file, "/", "schema_version", &version) >= 0, FACET_BAD_INPUT,
+  FACET_CHECK(facet_store_attribute(file, "schema_version", &version), FACET_BAD_INPUT,
               "%s: is not a store of facet: it has no schema_version", path);
   FACET_CHECK(version >= FACET_SCHEMA_SUMMED && version <= FACET_SCHEMA_VERSION, FACET_BAD_INPUT,
-              "%s: has schema version %d, this facet reads %d to %d", path, version, FACET_SCHEMA_SUMMED,
+              "%s: has schema version %lld, this facet reads %d to %d", path, (long long)version, FACET_SCHEMA_SUMMED,
               FACET_SCHEMA_VERSION);
-  FACET_CHECK(H5LTpath_valid(file, head, true) > 0 && H5LTread_dataset(file, head, H5T_NATIVE_INT64, &then) >= 0,
-              FACET_BAD_INPUT, "%s: is not whole: there is no %s", path, head);
+  FACET_CHECK(facet_store_integers(file, head, 1, &then), FACET_BAD_INPUT, "%s: is not whole: there is no %s", path,
+              head);
   FACET_TRY(facet_store_head(path, file, &now));
   FACET_CHECK(now == then, FACET_BAD_INPUT,
               "%s: is not whole, or damaged: its attributes, coordinates and arrays are not those it was made with",

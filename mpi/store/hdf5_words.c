@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hdf5_held.h"
 #include "store_file.h"
 
 static _Thread_local char words[200];
@@ -91,9 +92,37 @@ void facet_store_drop(const hid_t *id)
       H5Idec_ref(*id);
 }
 
+hid_t facet_store_set(hid_t file, const char *path)
+{
+  hid_t set = H5LTpath_valid(file, path, true) > 0 ? H5Dopen2(file, path, H5P_DEFAULT) : -1;
+  if (set < 0 || facet_hdf5_can_hold(set))
+    return set;
+  H5_CLOSE(set);
+  return -1;
+}
+
+bool facet_store_integers(hid_t file, const char *path, int64_t count, int64_t *to)
+{
+  hid_t set = facet_store_set(file, path), space = set < 0 ? -1 : H5Dget_space(set);
+  bool read = space >= 0 && H5Sget_simple_extent_npoints(space) == count &&
+              H5Dread(set, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, to) >= 0;
+  H5_CLOSE(space, set);
+  return read;
+}
+
+bool facet_store_attribute(hid_t file, const char *name, int64_t *to)
+{
+  bool there = H5Aexists(file, name) > 0;
+  hid_t attribute = there ? H5Aopen(file, name, H5P_DEFAULT) : -1;
+  hid_t space = attribute < 0 ? -1 : H5Aget_space(attribute);
+  bool read = space >= 0 && H5Sget_simple_extent_npoints(space) == 1 && H5Aread(attribute, H5T_NATIVE_INT64, to) >= 0;
+  H5_CLOSE(space, attribute);
+  return read;
+}
+
 facet_status facet_store_texts(hid_t file, const char *path, char ***text, int *count)
 {
-  hid_t set = H5Dopen2(file, path, H5P_DEFAULT), type = set < 0 ? -1 : H5Dget_type(set);
+  hid_t set = facet_store_set(file, path), type = set < 0 ? -1 : H5Dget_type(set);
   hid_t space = set < 0 ? -1 : H5Dget_space(set);
   hssize_t there = space < 0 || H5Tis_variable_str(type) <= 0 ? 0 : H5Sget_simple_extent_npoints(space);
   char **read = facet_allocate((size_t)there + 1, sizeof *read);

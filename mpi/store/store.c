@@ -176,11 +176,11 @@ static facet_status same_variant(const facet_store *s, const facet_store_variant
 static facet_status same_attributes(const facet_store *s)
 {
   const facet_store_plan *p = s->shape.plan;
-  int version = 0;
-  FACET_CHECK(H5LTget_attribute_int(s->file, "/", "schema_version", &version) >= 0, FACET_BAD_INPUT,
+  int64_t version = 0;
+  FACET_CHECK(facet_store_attribute(s->file, "schema_version", &version), FACET_BAD_INPUT,
               "%s: is not a store of facet: it has no schema_version", s->path);
-  FACET_CHECK(version == FACET_SCHEMA_VERSION, FACET_BAD_INPUT, "%s: has schema version %d, this facet writes %d",
-              s->path, version, FACET_SCHEMA_VERSION);
+  FACET_CHECK(version == FACET_SCHEMA_VERSION, FACET_BAD_INPUT, "%s: has schema version %lld, this facet writes %d",
+              s->path, (long long)version, FACET_SCHEMA_VERSION);
   FACET_TRY(same_study(s));
   FACET_TRY(same_data(s));
   for (int v = 0; v < p->variants; v++)

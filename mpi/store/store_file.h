@@ -83,6 +83,11 @@ facet_status facet_store_same(const char *path, hid_t file, const facet_store_pl
 
 /* A list of texts; *count is 0 where it cannot be read. The caller frees it, by facet_free_list. */
 facet_status facet_store_texts(hid_t file, const char *path, char ***text, int *count);
+/* Opens an array by its path. Negative: it is not there, or says more than its file can hold. */
+hid_t facet_store_set(hid_t file, const char *path);
+/* Integers of an array of exactly so many; or of an attribute of the file, which is one. False: there is none such. */
+bool facet_store_integers(hid_t file, const char *path, int64_t count, int64_t *to);
+bool facet_store_attribute(hid_t file, const char *name, int64_t *to);
 /* The sizes of an array; how many, -1: it is not open, or has more than arrays have here. */
 int facet_store_sizes(hid_t set, hsize_t size[FACET_MOST_AXES]);
 /* A text of an object; "" if it has none of that name. The caller frees it. */

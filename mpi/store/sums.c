@@ -59,8 +59,8 @@ static facet_status add_array(facet_sums *s, facet_row row, int variant, int con
   FACET_CHECK(a.path, FACET_OS, "out of memory");
   if (from->store && facet_store_shape_find(&from->store->shape, row, variant, condition, &there)) {
     a.set = from->store->set[there.number];
-  } else if (!from->store && H5LTpath_valid(from->file, a.path, true) > 0) {
-    a.set = H5Dopen2(from->file, a.path, H5P_DEFAULT);
+  } else if (!from->store) {
+    a.set = facet_store_set(from->file, a.path);
     a.own = true;
   }
   for (int i = 0; i < FACET_MOST_AXES; i++)
@@ -111,7 +111,7 @@ static facet_status begin(facet_sums *s, const char *marks)
         facet_store_shape_find(&s->source.store->shape, FACET_ROW_MARKS, i, 0, &there))
       set = s->source.store->set[there.number];
   if (path && !s->source.store)
-    set = H5Dopen2(s->source.file, path, H5P_DEFAULT);
+    set = facet_store_set(s->source.file, path);
   axes = facet_store_sizes(set, s->size);
   if (!s->source.store)
     H5_CLOSE(set);

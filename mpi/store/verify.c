@@ -20,7 +20,7 @@ typedef struct {
 
 static int64_t count_of(hid_t file, const char *path)
 {
-  hid_t set = H5LTpath_valid(file, path, true) > 0 ? H5Dopen2(file, path, H5P_DEFAULT) : -1;
+  hid_t set = facet_store_set(file, path);
   hid_t space = set < 0 ? -1 : H5Dget_space(set);
   hssize_t count = space < 0 ? 0 : H5Sget_simple_extent_npoints(space);
   H5_CLOSE(space, set);
@@ -34,11 +34,11 @@ static facet_status find_block(verification *v)
   int64_t blocks = count_of(v->file, path), *first;
   v->source.block = count_of(v->file, facet_row_table[FACET_ROW_LABEL].path);
   FACET_NEW(first, blocks);
-  herr_t read = blocks > 0 ? H5LTread_dataset(v->file, path, H5T_NATIVE_INT64, first) : -1;
-  if (read >= 0 && blocks > 1)
+  bool read = blocks > 0 && facet_store_integers(v->file, path, blocks, first);
+  if (read && blocks > 1)
     v->source.block = first[1];
   facet_free(&first);
-  FACET_CHECK(read >= 0 && v->source.block > 0, FACET_BAD_INPUT, "%s: has no blocks of samples", v->path);
+  FACET_CHECK(read && v->source.block > 0, FACET_BAD_INPUT, "%s: has no blocks of samples", v->path);
   int64_t linear = count_of(v->file, facet_dimension_table[FACET_DIM_LINEAR].coordinate);
   v->source.linear_blocks = (linear + v->source.block - 1) / v->source.block;
   return FACET_OK;
@@ -87,8 +87,8 @@ static facet_status check_parts(verification *v, const facet_store_stage *stage,
   facet_status status = marks && path ? FACET_OK : FACET_OS;
   FACET_NEW_GO(done, status, mark, parts);
   FACET_NEW_GO(done, status, then, parts);
-  if (count_of(v->file, path) != parts || H5LTread_dataset(v->file, marks, H5T_NATIVE_UINT8, mark) < 0 ||
-      H5LTread_dataset(v->file, path, H5T_NATIVE_INT64, then) < 0)
+  if (count_of(v->file, marks) != parts || H5LTread_dataset(v->file, marks, H5T_NATIVE_UINT8, mark) < 0 ||
+      !facet_store_integers(v->file, path, parts, then))
     FACET_GO(done, status, facet_raise(FACET_BAD_INPUT, "%s: has no checksums of %s", v->path, stage->name));
   for (int64_t i = facet_rank(v->comm); i < parts; i += facet_ranks(v->comm))
     if (mark[i])
@@ -124,20 +124,19 @@ static void find_bad(verification *v, const char *what)
 
 static facet_status check_head(verification *v)
 {
-  int version = 0;
-  int64_t then = -1, now;
+  int64_t version = 0, then = -1, now;
   bool holds;
-  FACET_CHECK(H5LTget_attribute_int(v->file, "/", "schema_version", &version) >= 0, FACET_BAD_INPUT,
+  FACET_CHECK(facet_store_attribute(v->file, "schema_version", &version), FACET_BAD_INPUT,
               "%s: is not a store of facet: it has no schema_version", v->path);
   FACET_CHECK(version >= FACET_SCHEMA_SUMMED && version <= FACET_SCHEMA_VERSION, FACET_BAD_INPUT,
-              "%s: has schema version %d, and this facet reads %d to %d: %s, so nothing can be checked", v->path,
-              version, FACET_SCHEMA_SUMMED, FACET_SCHEMA_VERSION,
+              "%s: has schema version %lld, and this facet reads %d to %d: %s, so nothing can be checked", v->path,
+              (long long)version, FACET_SCHEMA_SUMMED, FACET_SCHEMA_VERSION,
               version < FACET_SCHEMA_SUMMED ? "it is older than checksums" : "it is newer");
   if (facet_rank(v->comm) != 0)
     return FACET_OK;
-  herr_t read = H5LTread_dataset(v->file, facet_row_table[FACET_ROW_HEAD].path, H5T_NATIVE_INT64, &then);
+  bool read = facet_store_integers(v->file, facet_row_table[FACET_ROW_HEAD].path, 1, &then);
   FACET_TRY(facet_store_head(v->path, v->file, &now));
-  if (read < 0 || then != now)
+  if (!read || then != now)
     find_bad(v, "attributes, coordinates, labels or the list of arrays do not hold their checksum");
   FACET_TRY(facet_store_index_holds(v->path, v->file, &holds));
   if (!holds)

@@ -6,14 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/hdf5_held.h"
 #include "base/hdf5_turn.h"
 #include "bytes.h"
 
 static const char IMAGES[] = "/images", LABELS[] = "/labels";
 
-/* MOST_COMPRESSED: bytes out of one: of deflate 1032, of zstd 2^15. AT_ONCE: bytes that are decoded, unless a sample is
- * more. */
-enum { MOST_COMPRESSED = 1 << 15, AT_ONCE = 64 << 20, LONGEST_NAME = 1024 };
+/* AT_ONCE: bytes that are decoded, unless a sample is more. */
+enum { AT_ONCE = 64 << 20, LONGEST_NAME = 1024 };
 
 typedef struct {
   hid_t file, set, space;
@@ -71,21 +71,6 @@ done:
   if (status != FACET_OK)
     source_close(s);
   return status;
-}
-
-/* Bytes of numbers that the file may hold, by what it says of itself and by its own size. */
-static hsize_t bytes_held(const source *s)
-{
-  hid_t list = H5Dget_create_plist(s->set);
-  hsize_t held = H5Dget_storage_size(s->set), file = 0;
-  if (H5Fget_filesize(s->file, &file) >= 0 && held > file)
-    held = file;
-  if (H5Pget_nfilters(list) > 0)
-    held *= MOST_COMPRESSED;
-  if (H5Pget_layout(list) == H5D_VIRTUAL)
-    held = UINT64_MAX; /* its numbers lie in other files */
-  H5Pclose(list);
-  return held;
 }
 
 /* One source of a virtual dataset: it must be there, for HDF5 reads zeros where it is not, and in the folder. */
@@ -151,13 +136,11 @@ static facet_status check_elsewhere(const char *path, const source *s)
 static facet_status check_held(const char *path, const source *s)
 {
   FACET_TRY(check_elsewhere(path, s));
-  hsize_t held = bytes_held(s), left = held / s->width;
-  for (int i = 0; i < s->rank; i++) {
+  for (int i = 0; i < s->rank; i++)
     FACET_CHECK(s->dim[i] > 0, FACET_BAD_INPUT, "%s: dimension %d is %lld", path, i, (long long)s->dim[i]);
-    left /= (hsize_t)s->dim[i];
-    FACET_CHECK(left > 0, FACET_BAD_INPUT, "%s: truncated: its dimensions say more than the %llu bytes it holds", path,
-                (unsigned long long)held);
-  }
+  FACET_CHECK(facet_hdf5_can_hold(s->set), FACET_BAD_INPUT,
+              "%s: truncated: its dimensions say more than the %llu bytes it holds", path,
+              (unsigned long long)facet_hdf5_held(s->set));
   return FACET_OK;
 }
 

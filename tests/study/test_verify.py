@@ -127,6 +127,23 @@ def test_a_checksum_of_less_than_the_study(study):
     assert done.returncode == 65 and "has schema version 7, this facet reads 8 to 9" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["checksum", "verify"])
+@pytest.mark.parametrize("change", ["more numbers than there are bytes", "a number that is many", "a version that is many"])
+def test_a_file_that_says_more_than_it_holds(study, command, change):
+    path = study / "out/study.h5"
+    with h5py.File(path, "r+") as file:
+        if change == "more numbers than there are bytes":
+            file.create_dataset("odd", shape=((1 << 32) + 1,) * 2, chunks=(64, 64), dtype="f4")
+        elif change == "a number that is many":
+            del file["checksum/create"]
+            file["checksum/create"] = np.zeros(100000, "i8")
+        else:
+            file.attrs["schema_version"] = np.full(8000, 8)
+    done = run(command, path, timeout=60)
+    assert done.returncode == 65 and len((done.stderr + done.stdout).splitlines()) <= 2, done.stdout + done.stderr
+    assert str(path) in done.stderr + done.stdout
+
+
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_verify(study, ranks):
     path = study / "out/study.h5"

@@ -144,6 +144,12 @@ static void every_fault_has_its_line(void **state)
   add_set(f, "c", H5T_STD_U8LE, 2, DENSE, 1);
   file_end(f);
   refused(FACET_BAD_INPUT, "mask c is of no layer of network test");
+  f = file_begin("masks"); /* room for its numbers was never taken */
+  hid_t space = H5Screate_simple(4, CONV, NULL);
+  H5Dclose(H5Dcreate2(f.group, "a|w", H5T_STD_U8LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+  H5Sclose(space);
+  file_end(f);
+  refused(FACET_BAD_INPUT, "mask a/w says more than its file can hold: truncated or damaged");
 }
 
 static void nowhere_to_write(void **state)

@@ -1,0 +1,16 @@
+/* How much an HDF5 file may hold: dimensions and chunks are numbers in it, which damage, or somebody, may have made
+ * larger than any file.  To be asked before memory is. */
+#ifndef FACET_HDF5_HELD_H
+#define FACET_HDF5_HELD_H
+
+#include <hdf5.h>
+
+#include "base.h"
+
+/* Bytes of numbers that a dataset may have, by what it says of itself, by the size of its file, and by how much its
+ * filters may compress; UINT64_MAX where they lie in other files. */
+uint64_t facet_hdf5_held(hid_t set);
+/* Whether its numbers, and those of one chunk, are no more than that. */
+bool facet_hdf5_can_hold(hid_t set);
+
+#endif
