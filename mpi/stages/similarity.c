@@ -10,7 +10,7 @@
 #include "ranks/agree.h"
 #include "stage.h"
 
-enum { METRICS = 3, SAMPLES = 256, SIDE = 64, BLOCK = SIDE * SIDE };
+enum { METRICS = 3, SAMPLES = 256, LINE = 4096, SIDE = 64, BLOCK = SIDE * SIDE };
 static const facet_row metrics[METRICS] = {FACET_ROW_ANGLE, FACET_ROW_LENGTH, FACET_ROW_MARGIN};
 
 typedef struct {
@@ -29,7 +29,8 @@ typedef struct {
   facet_progress *progress;
   int64_t done;
   /* rank 0 alone */
-  double *line;     /* N */
+  double *line;     /* LINE samples */
+  int32_t *label;   /* LINE samples */
   bool *known;      /* items: it has features of labelled samples */
   double *distance; /* items x items */
 } work;
@@ -41,28 +42,43 @@ static int64_t side_of(const work *w, int64_t first)
 
 /* ---- samples: rank 0 ---- */
 
+/* What is added up of a metric over all labelled samples of all items, in two passes. */
+typedef struct {
+  facet_row metric;
+  double sum, squares;
+  int64_t count;
+} spread;
+
+static facet_status add_line(const work *w, int64_t item, int pass, spread *s)
+{
+  const facet_store_plan *p = w->plan;
+  FACET_CHECK(w->line && w->label, FACET_INTERNAL, "no room for a line"); /* so that analyzers see it, too */
+  for (int64_t i = 0, count; i < p->samples; i += count) {
+    count = p->samples - i < LINE ? p->samples - i : LINE;
+    const facet_place line = {.part = {{item / p->conditions, 1}, {item % p->conditions, 1}, {i, count}}};
+    FACET_TRY(facet_store_get(w->store, s->metric, line, w->line));
+    FACET_TRY(facet_store_get(w->store, FACET_ROW_LABEL, (facet_place){.part = {{i, count}}}, w->label));
+    for (int64_t k = 0; k < count; k++) {
+      if (w->label[k] < 0 || !isfinite(w->line[k]))
+        continue;
+      double off = w->line[k] - (pass ? s->sum / (double)s->count : 0);
+      s->sum += pass ? 0 : off;
+      s->squares += pass ? off * off : 0;
+      s->count += !pass;
+      w->known[item] = true;
+    }
+  }
+  return facet_interrupt_check();
+}
+
 /* The standard deviation of one metric over all labelled samples of all items. */
 static facet_status scale_of(const work *w, facet_row metric, double *scale)
 {
-  const facet_store_plan *p = w->plan;
-  double sum = 0, squares = 0;
-  int64_t count = 0;
-  FACET_CHECK(w->line, FACET_INTERNAL, "no room for a line"); /* so that analyzers see it, too */
+  spread s = {.metric = metric};
   for (int pass = 0; pass < 2; pass++)
-    for (int64_t i = 0; i < w->items; i++) {
-      const facet_place line = {.part = {{i / p->conditions, 1}, {i % p->conditions, 1}}};
-      FACET_TRY(facet_store_get(w->store, metric, line, w->line));
-      for (int64_t k = 0; k < p->samples; k++) {
-        if (p->label[k] < 0 || !isfinite(w->line[k]))
-          continue;
-        double off = w->line[k] - (pass ? sum / (double)count : 0);
-        sum += pass ? 0 : off;
-        squares += pass ? off * off : 0;
-        count += !pass;
-        w->known[i] = true;
-      }
-    }
-  *scale = count > 0 ? sqrt(squares / (double)count) : NAN;
+    for (int64_t i = 0; i < w->items; i++)
+      FACET_TRY(add_line(w, i, pass, &s));
+  *scale = s.count > 0 ? sqrt(s.squares / (double)s.count) : NAN;
   return FACET_OK;
 }
 
@@ -72,8 +88,9 @@ static facet_status read_points(const work *w, facet_row metric, double scale, i
   const facet_store_plan *p = w->plan;
   const facet_place part = {.part = {{0, p->variants}, {0, p->conditions}, {first, count}}};
   FACET_TRY(facet_store_get(w->store, metric, part, w->points));
+  FACET_TRY(facet_store_get(w->store, FACET_ROW_LABEL, (facet_place){.part = {{first, count}}}, w->label));
   for (int64_t i = 0; i < w->items * count; i++)
-    w->points[i] = p->label[first + i % count] < 0 || !isfinite(w->points[i]) ? (double)NAN : w->points[i] / scale;
+    w->points[i] = w->label[i % count] < 0 || !isfinite(w->points[i]) ? (double)NAN : w->points[i] / scale;
   return FACET_OK;
 }
 
@@ -120,12 +137,23 @@ static void place(const work *w, block b, const double *sum, int64_t labelled)
     }
 }
 
+static facet_status count_labelled(const work *w, int64_t *labelled)
+{
+  *labelled = 0;
+  for (int64_t i = 0, count; i < w->plan->samples; i += count) {
+    count = w->plan->samples - i < LINE ? w->plan->samples - i : LINE;
+    FACET_TRY(facet_store_get(w->store, FACET_ROW_LABEL, (facet_place){.part = {{i, count}}}, w->label));
+    for (int64_t k = 0; k < count; k++)
+      *labelled += w->label[k] >= 0;
+  }
+  return FACET_OK;
+}
+
 /* The blocks of others come into `points`, which are done with. */
 static facet_status gather(const work *w)
 {
   int64_t labelled = 0;
-  for (int64_t i = 0; i < w->plan->samples; i++)
-    labelled += w->plan->label[i] >= 0;
+  FACET_AGREE(w->comm, w->rank == 0 ? count_labelled(w, &labelled) : FACET_OK);
   for (int64_t i = 0; i < w->blocks; i++) {
     int owner = (int)(i % w->ranks), code = MPI_SUCCESS;
     double *sum = owner == w->rank ? w->sum + i / w->ranks * BLOCK : w->points;
@@ -190,7 +218,8 @@ static facet_status prepare(work *w)
   FACET_NEW(w->sum, (w->blocks + w->ranks - 1) / w->ranks * BLOCK);
   if (w->rank != 0)
     return FACET_OK;
-  FACET_NEW(w->line, w->plan->samples);
+  FACET_NEW(w->line, LINE);
+  FACET_NEW(w->label, LINE);
   FACET_NEW(w->known, w->items);
   FACET_NEW(w->distance, w->items * w->items);
   return FACET_OK;
@@ -219,7 +248,7 @@ static facet_status run(const facet_context *c)
             .items = facet_store_items(&c->plan->store)};
   facet_status status = compare(&w);
   facet_progress_end(&w.progress);
-  FACET_FREE(&w.block, &w.points, &w.sum, &w.line, &w.known, &w.distance);
+  FACET_FREE(&w.block, &w.points, &w.sum, &w.line, &w.label, &w.known, &w.distance);
   return status;
 }
 
@@ -234,7 +263,7 @@ static bool wanted(const facet_plan *plan)
 static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
   double items = (double)facet_store_items(&c->plan->store);
-  double pairs = 8 * items * ((items + SIDE) / 2 / ranks + SAMPLES + items), tree = 2 * 8 * items * items;
+  double pairs = 8 * items * ((items + SIDE) / 2 / ranks + SAMPLES + items) + 12 * LINE, tree = 2 * 8 * items * items;
   *bytes = pairs > tree ? pairs : tree;
   return FACET_OK;
 }

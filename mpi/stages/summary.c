@@ -1,12 +1,13 @@
 /* The stage summary: what is said of the samples of one variant under one condition, a line of the tiles' arrays: means
- * and deviations over all labelled samples and by class, calibration, the worst residual. Ranks share the lines. */
+ * and deviations over all labelled samples and by class, calibration, the worst residual. Ranks share the lines, and
+ * hold a few samples of one at a time. */
 #include <math.h>
 
 #include "geometry/fragility.h"
 #include "geometry/moments.h"
 #include "reuse.h"
 
-enum { SAMPLES_AT_ONCE = 256 };
+enum { AT_ONCE = 4096, LOGITS_AT_ONCE = 256 }; /* samples */
 #define NONE FACET_ROWS
 
 /* A metric of a sample, and what is said of it; the deviation comes with the mean by class. */
@@ -26,10 +27,9 @@ static const struct {
 typedef struct {
   const facet_store_plan *plan;
   facet_store *store;
-  int32_t *predicted;
-  double *value, *logits; /* N; some samples x K */
-  int64_t *number;
-  double *mean, *deviation; /* K + 1: by class, and of all */
+  int32_t *label, *predicted; /* of some samples */
+  double *value, *logits;     /* of some samples; and x K */
+  facet_moments moments;
 } work;
 
 static facet_place at(int v, int c)
@@ -37,55 +37,99 @@ static facet_place at(int v, int c)
   return (facet_place){.part = {{v, 1}, {c, 1}}};
 }
 
-static facet_status read_metric(const work *w, facet_row row, int v, int c)
+static int64_t some(int64_t left, int64_t most)
 {
+  return left < most ? left : most;
+}
+
+/* `count` labels and values of a metric. */
+static facet_status read_metric(const work *w, facet_row row, int v, int c, int64_t first, int64_t count)
+{
+  const facet_place line = {.part = {{v, 1}, {c, 1}, {first, count}}}, samples = {.part = {{first, count}}};
+  FACET_TRY(facet_store_get(w->store, FACET_ROW_LABEL, samples, w->label));
   if (row != FACET_ROW_PREDICTED)
-    return facet_store_get(w->store, row, at(v, c), w->value);
-  FACET_TRY(facet_store_get(w->store, row, at(v, c), w->predicted));
-  for (int64_t i = 0; i < w->plan->samples; i++)
-    w->value[i] = w->predicted[i] == w->plan->label[i];
+    return facet_store_get(w->store, row, line, w->value);
+  FACET_TRY(facet_store_get(w->store, row, line, w->predicted));
+  for (int64_t i = 0; i < count; i++)
+    w->value[i] = w->predicted[i] == w->label[i];
   return FACET_OK;
 }
 
-static facet_status summarize_metric(const work *w, size_t m, int v, int c)
+/* Means over all samples, and by class. */
+static facet_status find_means(work *w, facet_row of, int v, int c, double *mean)
 {
-  const facet_store_plan *p = w->plan;
-  FACET_TRY(read_metric(w, metrics[m].of, v, c));
-  double mean = facet_labelled_mean(p->samples, p->label, w->value);
+  facet_labelled_mean all = {.number = 0};
+  facet_moments_begin(&w->moments);
+  for (int64_t i = 0, count; i < w->plan->samples; i += count) {
+    count = some(w->plan->samples - i, AT_ONCE);
+    FACET_TRY(read_metric(w, of, v, c, i, count));
+    facet_labelled_mean_add(&all, count, w->label, w->value);
+    facet_moments_add(&w->moments, count, w->label, w->value);
+  }
+  facet_moments_means(&w->moments);
+  *mean = facet_labelled_mean_of(&all);
+  return FACET_OK;
+}
+
+static facet_status find_deviations(work *w, facet_row of, int v, int c)
+{
+  for (int64_t i = 0, count; i < w->plan->samples; i += count) {
+    count = some(w->plan->samples - i, AT_ONCE);
+    FACET_TRY(read_metric(w, of, v, c, i, count));
+    facet_moments_spread(&w->moments, count, w->label, w->value);
+  }
+  facet_moments_deviations(&w->moments);
+  return FACET_OK;
+}
+
+static facet_status summarize_metric(work *w, size_t m, int v, int c)
+{
+  double mean;
+  FACET_TRY(find_means(w, metrics[m].of, v, c, &mean));
   FACET_TRY(facet_store_put(w->store, metrics[m].mean, at(v, c), &mean));
   if (metrics[m].class_mean == NONE)
     return FACET_OK;
-  facet_moments(p->samples, p->classes, p->label, w->value, w->number, w->mean, w->deviation);
-  FACET_TRY(facet_store_put(w->store, metrics[m].class_mean, at(v, c), w->mean));
+  FACET_TRY(facet_store_put(w->store, metrics[m].class_mean, at(v, c), w->moments.mean));
   if (metrics[m].deviation == NONE)
     return FACET_OK;
-  FACET_TRY(facet_store_put(w->store, metrics[m].class_deviation, at(v, c), w->deviation));
-  return facet_store_put(w->store, metrics[m].deviation, at(v, c), &w->deviation[p->classes]);
+  FACET_TRY(find_deviations(w, metrics[m].of, v, c));
+  FACET_TRY(facet_store_put(w->store, metrics[m].class_deviation, at(v, c), w->moments.deviation));
+  return facet_store_put(w->store, metrics[m].deviation, at(v, c), &w->moments.deviation[w->plan->classes]);
 }
 
 static facet_status summarize_calibration(const work *w, int v, int c)
 {
   const facet_store_plan *p = w->plan;
   facet_calibration_bins bins = {.count = {0}};
-  for (int64_t i = 0; i < p->samples; i += SAMPLES_AT_ONCE) {
-    int64_t count = p->samples - i < SAMPLES_AT_ONCE ? p->samples - i : SAMPLES_AT_ONCE;
+  for (int64_t i = 0, count; i < p->samples; i += count) {
+    count = some(p->samples - i, LOGITS_AT_ONCE);
+    FACET_TRY(facet_store_get(w->store, FACET_ROW_LABEL, (facet_place){.part = {{i, count}}}, w->label));
     FACET_TRY(
         facet_store_get(w->store, FACET_ROW_LOGITS, (facet_place){.part = {{v, 1}, {c, 1}, {i, count}}}, w->logits));
-    facet_calibration_add(&bins, count, p->classes, w->logits, p->label + i);
+    facet_calibration_add(&bins, count, p->classes, w->logits, w->label);
   }
   double error = facet_calibration_error(&bins);
   return facet_store_put(w->store, FACET_ROW_ECE, at(v, c), &error);
 }
 
+static facet_status find_worst(const work *w, int v, double *worst)
+{
+  *worst = 0;
+  for (int64_t i = 0, count; i < w->plan->linear_samples; i += count) {
+    count = some(w->plan->linear_samples - i, AT_ONCE);
+    FACET_TRY(
+        facet_store_get(w->store, FACET_ROW_RESIDUAL, (facet_place){.variant = v, .part = {{i, count}}}, w->value));
+    for (int64_t k = 0; k < count; k++)
+      *worst = w->value[k] <= *worst ? *worst : w->value[k];
+  }
+  return FACET_OK;
+}
+
 static facet_status summarize_residual(const work *w, int v)
 {
   double worst = NAN;
-  if (w->plan->variant[v].linearize && w->plan->linear_samples > 0) {
-    FACET_TRY(facet_store_get(w->store, FACET_ROW_RESIDUAL, (facet_place){.variant = v}, w->value));
-    worst = 0;
-    for (int64_t i = 0; i < w->plan->linear_samples; i++)
-      worst = w->value[i] <= worst ? worst : w->value[i];
-  }
+  if (w->plan->variant[v].linearize && w->plan->linear_samples > 0)
+    FACET_TRY(find_worst(w, v, &worst));
   return facet_store_put(w->store, FACET_ROW_WORST_RESIDUAL, (facet_place){.part = {{v, 1}}}, &worst);
 }
 
@@ -96,28 +140,28 @@ static facet_status enter(void *self, int group)
   (void)group;
   work *w = self;
   const facet_store_plan *p = w->plan;
-  FACET_NEW(w->predicted, p->samples);
-  FACET_NEW(w->value, p->samples);
-  FACET_NEW(w->logits, (int64_t)SAMPLES_AT_ONCE * p->classes);
-  FACET_NEW(w->number, p->classes + 1);
-  FACET_NEW(w->mean, p->classes + 1);
-  FACET_NEW(w->deviation, p->classes + 1);
-  return FACET_OK;
+  FACET_NEW(w->label, AT_ONCE);
+  FACET_NEW(w->predicted, AT_ONCE);
+  FACET_NEW(w->value, AT_ONCE);
+  FACET_NEW(w->logits, (int64_t)LOGITS_AT_ONCE * p->classes);
+  return facet_moments_make(p->classes, &w->moments);
 }
 
 static void leave(void *self)
 {
   work *w = self;
-  FACET_FREE(&w->predicted, &w->value, &w->logits, &w->number, &w->mean, &w->deviation);
+  facet_moments_clear(&w->moments);
+  FACET_FREE(&w->label, &w->predicted, &w->value, &w->logits);
 }
 
 static facet_status run_line(void *self, facet_dealer *dealer, int64_t line)
 {
-  (void)dealer;
   work *w = self;
   int v = (int)(line / w->plan->conditions), c = (int)(line % w->plan->conditions);
-  for (size_t m = 0; m < sizeof metrics / sizeof metrics[0]; m++)
+  for (size_t m = 0; m < sizeof metrics / sizeof metrics[0]; m++) {
     FACET_TRY(summarize_metric(w, m, v, c));
+    FACET_TRY(facet_dealer_pause(dealer));
+  }
   FACET_TRY(summarize_calibration(w, v, c));
   return c == 0 ? summarize_residual(w, v) : FACET_OK;
 }
@@ -149,7 +193,7 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
   (void)ranks;
   const facet_store_plan *p = &c->plan->store;
-  *bytes = 12 * (double)p->samples + 8 * (double)p->classes * (SAMPLES_AT_ONCE + 3);
+  *bytes = 16 * (double)AT_ONCE + 8 * (double)p->classes * (LOGITS_AT_ONCE + 3);
   return FACET_OK;
 }
 

@@ -127,6 +127,10 @@ void facet_sync_folder_of(const char *path);
 /* Makes a folder and its parents. FACET_CANNOT_CREATE. */
 facet_status facet_make_folder(const char *path);
 bool facet_exists(const char *path);
+/* Opens a file without a name, which is gone however the process ends, in the folder TMPDIR (otherwise /tmp), whose
+ * name the caller frees. what: what names of such files begin with, while they have one. FACET_IO where none can be
+ * made. */
+facet_status facet_nameless_file(const char *what, int *file, char **folder);
 /* FACET_IO, with what is free, if so many bytes are more than there are in the file's folder; what cannot be asked is
  * not held against it. */
 facet_status facet_space_check(const char *path, double bytes);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -197,4 +198,23 @@ bool facet_exists(const char *path)
 {
   struct stat about;
   return stat(path, &about) == 0;
+}
+
+/* ---- without a name ---- */
+
+facet_status facet_nameless_file(const char *what, int *file, char **folder)
+{
+  const char *asked = getenv("TMPDIR");
+  *folder = facet_copy_text(asked && asked[0] ? asked : "/tmp");
+  char *name = *folder ? facet_format("%s/%s-XXXXXX", *folder, what) : NULL;
+  if (!name)
+    return FACET_OS;
+  *file = mkostemp(name, O_CLOEXEC);
+  facet_status status = FACET_OK;
+  if (*file < 0)
+    status = facet_raise(FACET_IO, "no file can be made in %s, the folder TMPDIR: %s", *folder, strerror(errno));
+  else
+    unlink(name);
+  facet_free(&name);
+  return status;
 }

@@ -84,21 +84,13 @@ static facet_status open_regular(const char *path, int *file, size_t *size)
 
 facet_status facet_scratch_open(const char *path, facet_bytes **scratch)
 {
-  const char *folder = getenv("TMPDIR");
-  char *name = facet_format("%s/facet-data-XXXXXX", folder && folder[0] ? folder : "/tmp");
-  if (!name)
-    return FACET_OS;
-  int file = mkostemp(name, O_CLOEXEC);
-  facet_status status = FACET_OK;
-  if (file < 0)
-    status = facet_raise(FACET_IO, "%s: cannot be decoded: no file can be made in %.*s, the folder TMPDIR: %s", path,
-                         (int)(strlen(name) - strlen("/facet-data-XXXXXX")), name, strerror(errno));
-  else {
-    unlink(name);
-    status = bytes_new(path, file, 0, scratch);
-  }
-  facet_free(&name);
-  return status;
+  char *folder;
+  int file;
+  facet_status status = facet_nameless_file("facet-data", &file, &folder);
+  facet_free(&folder);
+  if (status != FACET_OK)
+    return facet_raise_in(status, "%s: cannot be decoded: ", path);
+  return bytes_new(path, file, 0, scratch);
 }
 
 facet_status facet_scratch_add(facet_bytes *scratch, size_t count, const void *from)

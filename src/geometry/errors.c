@@ -37,35 +37,64 @@ double facet_corruption_mean(const facet_corruptions *c, const double *accuracy)
   return count > 0 ? sum / count : NAN;
 }
 
-/* Rounding may keep squared distances from a mean above 0 where all numbers are one. */
-static bool varies(int64_t count, const double *x)
+facet_status facet_correlations_make(int lists, int64_t count, facet_correlations *c)
 {
-  for (int64_t i = 1; i < count; i++)
-    if (x[i] != x[0])
-      return true;
-  return false;
+  *c = (facet_correlations){.lists = lists, .count = count};
+  FACET_NEW(c->first, lists);
+  FACET_NEW(c->mean, lists);
+  FACET_NEW(c->varies, lists);
+  FACET_NEW(c->product, lists * lists);
+  return FACET_OK;
 }
 
-double facet_correlation(int64_t count, const double *a, const double *b)
+void facet_correlations_clear(facet_correlations *c)
 {
-  double mean_a = 0, mean_b = 0, ab = 0, aa = 0, bb = 0;
-  if (!varies(count, a) || !varies(count, b))
-    return NAN;
-  for (int64_t i = 0; i < count; i++) {
-    mean_a += a[i] / (double)count;
-    mean_b += b[i] / (double)count;
-  }
-  for (int64_t i = 0; i < count; i++) {
-    ab += (a[i] - mean_a) * (b[i] - mean_b);
-    aa += (a[i] - mean_a) * (a[i] - mean_a);
-    bb += (b[i] - mean_b) * (b[i] - mean_b);
-  }
-  return ab / sqrt(aa * bb);
+  FACET_FREE(&c->first, &c->mean, &c->varies, &c->product);
 }
 
-void facet_correlations(int lists, int64_t count, int64_t stride, const double *list, double *correlation)
+void facet_correlations_begin(facet_correlations *c)
 {
-  for (int a = 0; a < lists; a++)
-    for (int b = 0; b < lists; b++)
-      correlation[a * lists + b] = facet_correlation(count, list + a * stride, list + b * stride);
+  c->seen = 0;
+  for (int a = 0; a < c->lists; a++) {
+    c->mean[a] = 0;
+    c->varies[a] = false;
+    for (int b = 0; b < c->lists; b++)
+      c->product[a * c->lists + b] = 0;
+  }
+}
+
+/* Rounding may keep squared distances from a mean above 0 where all numbers are one: whether they vary is looked at. */
+void facet_correlations_add(facet_correlations *c, int64_t count, int64_t stride, const double *list)
+{
+  for (int a = 0; a < c->lists; a++) {
+    const double *x = list + a * stride;
+    if (c->seen == 0 && count > 0)
+      c->first[a] = x[0];
+    for (int64_t i = 0; i < count; i++) {
+      c->varies[a] = c->varies[a] || x[i] != c->first[a];
+      c->mean[a] += x[i] / (double)c->count;
+    }
+  }
+  c->seen += count;
+}
+
+void facet_correlations_spread(facet_correlations *c, int64_t count, int64_t stride, const double *list)
+{
+  for (int a = 0; a < c->lists; a++)
+    for (int b = 0; b <= a; b++) {
+      const double *x = list + a * stride, *y = list + b * stride;
+      double *sum = &c->product[a * c->lists + b];
+      for (int64_t i = 0; i < count; i++)
+        *sum += (x[i] - c->mean[a]) * (y[i] - c->mean[b]);
+    }
+}
+
+void facet_correlations_of(const facet_correlations *c, double *correlation)
+{
+  int n = c->lists;
+  for (int a = 0; a < n; a++)
+    for (int b = 0; b <= a; b++)
+      correlation[a * n + b] = correlation[b * n + a] =
+          c->varies[a] && c->varies[b] ? c->product[a * n + b] / sqrt(c->product[a * n + a] * c->product[b * n + b])
+                                       : (double)NAN;
 }

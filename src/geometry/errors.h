@@ -20,9 +20,25 @@ double facet_corruption_errors(const facet_corruptions *corruptions, const doubl
 /* The mean error over all conditions that are of a corruption; NaN if none is. */
 double facet_corruption_mean(const facet_corruptions *corruptions, const double *accuracy);
 
-/* Pearson's correlation of two lists; NaN where one does not vary. */
-double facet_correlation(int64_t count, const double *a, const double *b);
-/* Of all pairs of `lists` lists, which begin `stride` numbers apart. correlation: lists x lists. */
-void facet_correlations(int lists, int64_t count, int64_t stride, const double *list, double *correlation);
+/* Pearson's correlations of all pairs of lists, whose numbers go by twice, some at a time, in the same order: sums do
+ * not depend on how many come at once. */
+typedef struct {
+  int lists;
+  int64_t count, seen;
+  double *first, *mean; /* lists */
+  bool *varies;         /* lists */
+  double *product;      /* lists x lists: of distances from the means */
+} facet_correlations;
+
+/* Of lists of `count` numbers. Clear it in any case. */
+facet_status facet_correlations_make(int lists, int64_t count, facet_correlations *correlations);
+void facet_correlations_clear(facet_correlations *correlations);
+/* Before the first numbers; the next `count` of each list, which begin `stride` numbers apart; and all of them again.
+ */
+void facet_correlations_begin(facet_correlations *correlations);
+void facet_correlations_add(facet_correlations *correlations, int64_t count, int64_t stride, const double *list);
+void facet_correlations_spread(facet_correlations *correlations, int64_t count, int64_t stride, const double *list);
+/* correlation: lists x lists; NaN where one does not vary. */
+void facet_correlations_of(const facet_correlations *correlations, double *correlation);
 
 #endif

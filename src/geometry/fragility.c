@@ -2,24 +2,31 @@
 #include "fragility.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-facet_status facet_fragility_begin(int64_t samples, int64_t classes, const int32_t *label, const int32_t *dense,
-                                   const double *margin, facet_fragility *f)
+facet_status facet_fragility_make(int64_t most, int64_t classes, facet_fragility *f)
 {
-  *f = (facet_fragility){.samples = samples, .classes = classes, .label = label};
-  FACET_NEW(f->dense, samples);
-  FACET_NEW(f->dense_margin, samples);
-  FACET_NEW(f->flips, samples);
-  FACET_NEW(f->worst_margin, samples);
-  FACET_NEW(f->margin_drop, samples);
-  FACET_NEW(f->votes, samples * classes);
+  *f = (facet_fragility){.most = most, .classes = classes};
+  FACET_NEW(f->dense, most);
+  FACET_NEW(f->dense_margin, most);
+  FACET_NEW(f->flips, most);
+  FACET_NEW(f->worst_margin, most);
+  FACET_NEW(f->margin_drop, most);
+  FACET_NEW(f->votes, most * classes);
+  return FACET_OK;
+}
+
+void facet_fragility_begin(facet_fragility *f, int64_t samples, const int32_t *label, const int32_t *dense,
+                           const double *margin)
+{
+  f->samples = samples;
+  f->label = label;
   memcpy(f->dense, dense, (size_t)samples * sizeof *dense);
   memcpy(f->dense_margin, margin, (size_t)samples * sizeof *margin);
+  memset(f->flips, 0, (size_t)samples * sizeof *f->flips);
+  memset(f->votes, 0, (size_t)(samples * f->classes) * sizeof *f->votes);
   for (int64_t i = 0; i < samples; i++)
     f->worst_margin[i] = f->margin_drop[i] = NAN;
-  return FACET_OK;
 }
 
 void facet_fragility_clear(facet_fragility *f)
@@ -48,33 +55,14 @@ void facet_fragility_exemplars(const facet_fragility *f, uint8_t *exemplar)
   }
 }
 
-typedef struct {
-  int64_t sample;
-  int32_t flips;
-  double margin;
-} ranked;
-
-static int more_fragile(const void *left, const void *right)
+int facet_more_fragile(const void *left, const void *right)
 {
-  const ranked *a = left, *b = right;
+  const facet_fragile *a = left, *b = right;
   if (a->flips != b->flips)
     return a->flips > b->flips ? -1 : 1;
   if (a->margin != b->margin)
     return a->margin < b->margin ? -1 : 1;
   return a->sample < b->sample ? -1 : a->sample > b->sample;
-}
-
-facet_status facet_fragility_rank(const facet_fragility *f, int64_t *rank)
-{
-  ranked *list;
-  FACET_NEW(list, f->samples);
-  for (int64_t i = 0; i < f->samples; i++)
-    list[i] = (ranked){i, f->flips[i], isnan(f->worst_margin[i]) ? (double)INFINITY : f->worst_margin[i]};
-  qsort(list, (size_t)f->samples, sizeof *list, more_fragile);
-  for (int64_t i = 0; i < f->samples; i++)
-    rank[i] = list[i].sample;
-  facet_free(&list);
-  return FACET_OK;
 }
 
 void facet_fragility_lost(const facet_fragility *f, double sparsity, const int32_t *wrong, int count,

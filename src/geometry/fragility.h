@@ -7,7 +7,7 @@
 #include "base/base.h"
 
 typedef struct {
-  int64_t samples, classes;
+  int64_t most, samples, classes;
   const int32_t *label; /* borrowed; -1: unknown */
   int32_t *dense;       /* N: classes of the dense network, clean */
   double *dense_margin; /* N */
@@ -17,17 +17,25 @@ typedef struct {
   int32_t *votes;       /* N x K: how often pruned networks say which class, clean */
 } facet_fragility;
 
-/* label is borrowed, dense and margin copied. Clear it in any case. */
-facet_status facet_fragility_begin(int64_t samples, int64_t classes, const int32_t *label, const int32_t *dense,
-                                   const double *margin, facet_fragility *fragility);
+/* With room for at most so many samples. Clear it in any case. */
+facet_status facet_fragility_make(int64_t most, int64_t classes, facet_fragility *fragility);
+/* Before the first line of so many samples. label is borrowed, dense and margin copied. */
+void facet_fragility_begin(facet_fragility *fragility, int64_t samples, const int32_t *label, const int32_t *dense,
+                           const double *margin);
 void facet_fragility_clear(facet_fragility *fragility);
 /* One line. pruned_clean: it is of a pruned network on clean samples, and votes. */
 void facet_fragility_add(facet_fragility *fragility, const int32_t *predicted, const double *margin, bool pruned_clean);
 /* Pruning-identified exemplars (Hooker 2019): 1 where the class that most pruned networks name (of equals the first) is
  * not dense's; 0 without pruned networks. exemplar: N. */
 void facet_fragility_exemplars(const facet_fragility *fragility, uint8_t *exemplar);
-/* All samples, most fragile first: more flips, then the smaller worst margin, then the lower number. */
-facet_status facet_fragility_rank(const facet_fragility *fragility, int64_t *rank);
+/* A sample among others: which one is more fragile. margin: the worst, INFINITY where none is known. */
+typedef struct {
+  int64_t sample;
+  int32_t flips, label;
+  double margin;
+} facet_fragile;
+/* For sorting, most fragile first: more flips, then the smaller worst margin, then the lower number. */
+int facet_more_fragile(const void *left, const void *right);
 
 /* Where a method first loses samples, for its groups of replicates in order of growing sparsity. wrong: how many of the
  * `count` networks of a group err on each sample. first_lost: N, NaN at first: becomes the sparsity of the first group

@@ -8,42 +8,73 @@ static bool counts(int64_t classes, int32_t label, double value)
   return label >= 0 && label < classes && isfinite(value);
 }
 
-void facet_moments(int64_t count, int64_t classes, const int32_t *label, const double *value, int64_t *number,
-                   double *mean, double *deviation)
+facet_status facet_moments_make(int64_t classes, facet_moments *m)
 {
-  for (int64_t k = 0; k <= classes; k++) {
-    number[k] = 0;
-    mean[k] = deviation[k] = 0;
-  }
-  for (int64_t i = 0; i < count; i++)
-    if (counts(classes, label[i], value[i])) {
-      mean[label[i]] += value[i];
-      mean[classes] += value[i];
-      number[label[i]]++;
-      number[classes]++;
-    }
-  for (int64_t k = 0; k <= classes; k++)
-    mean[k] = number[k] > 0 ? mean[k] / (double)number[k] : NAN;
-  for (int64_t i = 0; i < count; i++)
-    if (counts(classes, label[i], value[i])) {
-      double off = value[i] - mean[label[i]], all = value[i] - mean[classes];
-      deviation[label[i]] += off * off;
-      deviation[classes] += all * all;
-    }
-  for (int64_t k = 0; k <= classes; k++)
-    deviation[k] = number[k] > 1 ? sqrt(deviation[k] / (double)(number[k] - 1)) : NAN;
+  *m = (facet_moments){.classes = classes};
+  FACET_NEW(m->number, classes + 1);
+  FACET_NEW(m->mean, classes + 1);
+  FACET_NEW(m->deviation, classes + 1);
+  return FACET_OK;
 }
 
-double facet_labelled_mean(int64_t count, const int32_t *label, const double *value)
+void facet_moments_clear(facet_moments *m)
 {
-  double sum = 0;
-  int64_t number = 0;
+  FACET_FREE(&m->number, &m->mean, &m->deviation);
+}
+
+void facet_moments_begin(facet_moments *m)
+{
+  for (int64_t k = 0; k <= m->classes; k++) {
+    m->number[k] = 0;
+    m->mean[k] = m->deviation[k] = 0;
+  }
+}
+
+void facet_moments_add(facet_moments *m, int64_t count, const int32_t *label, const double *value)
+{
+  for (int64_t i = 0; i < count; i++)
+    if (counts(m->classes, label[i], value[i])) {
+      m->mean[label[i]] += value[i];
+      m->mean[m->classes] += value[i];
+      m->number[label[i]]++;
+      m->number[m->classes]++;
+    }
+}
+
+void facet_moments_means(facet_moments *m)
+{
+  for (int64_t k = 0; k <= m->classes; k++)
+    m->mean[k] = m->number[k] > 0 ? m->mean[k] / (double)m->number[k] : NAN;
+}
+
+void facet_moments_spread(facet_moments *m, int64_t count, const int32_t *label, const double *value)
+{
+  for (int64_t i = 0; i < count; i++)
+    if (counts(m->classes, label[i], value[i])) {
+      double off = value[i] - m->mean[label[i]], all = value[i] - m->mean[m->classes];
+      m->deviation[label[i]] += off * off;
+      m->deviation[m->classes] += all * all;
+    }
+}
+
+void facet_moments_deviations(facet_moments *m)
+{
+  for (int64_t k = 0; k <= m->classes; k++)
+    m->deviation[k] = m->number[k] > 1 ? sqrt(m->deviation[k] / (double)(m->number[k] - 1)) : NAN;
+}
+
+void facet_labelled_mean_add(facet_labelled_mean *mean, int64_t count, const int32_t *label, const double *value)
+{
   for (int64_t i = 0; i < count; i++)
     if (label[i] >= 0) {
-      sum += value[i];
-      number++;
+      mean->sum += value[i];
+      mean->number++;
     }
-  return number ? sum / (double)number : NAN;
+}
+
+double facet_labelled_mean_of(const facet_labelled_mean *mean)
+{
+  return mean->number ? mean->sum / (double)mean->number : NAN;
 }
 
 /* The sum over the rows of a group of the values, or of their squared distances from a mean, in one column. */

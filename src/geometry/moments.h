@@ -4,14 +4,34 @@
 
 #include "base/base.h"
 
-/* Of the finite ones of `count` values, by their class 0 .. classes-1 (-1: not counted); the last element of number,
- * mean and deviation (classes + 1 each) is of all classes together. deviation: n - 1, NaN for fewer than two; mean: NaN
- * for none. */
-void facet_moments(int64_t count, int64_t classes, const int32_t *label, const double *value, int64_t *number,
-                   double *mean, double *deviation);
+/* Of the finite ones of many values, by their class 0 .. classes-1 (-1: not counted); the last element of number, mean
+ * and deviation (classes + 1 each) is of all classes together. The values go by twice, some at a time, in the same
+ * order: sums do not depend on how many come at once. */
+typedef struct {
+  int64_t classes;
+  int64_t *number;
+  double *mean, *deviation;
+} facet_moments;
 
-/* The mean of all values whose label is known, finite or not; NaN for none. */
-double facet_labelled_mean(int64_t count, const int32_t *label, const double *value);
+/* Clear it in any case. */
+facet_status facet_moments_make(int64_t classes, facet_moments *moments);
+void facet_moments_clear(facet_moments *moments);
+/* Before the first values, which facet_moments_add takes. */
+void facet_moments_begin(facet_moments *moments);
+void facet_moments_add(facet_moments *moments, int64_t count, const int32_t *label, const double *value);
+/* After the last: mean is true, NaN for none. facet_moments_spread takes all values once more then. */
+void facet_moments_means(facet_moments *moments);
+void facet_moments_spread(facet_moments *moments, int64_t count, const int32_t *label, const double *value);
+/* After the last again: deviation is true, n - 1, NaN for fewer than two. */
+void facet_moments_deviations(facet_moments *moments);
+
+/* The mean of all values whose label is known, finite or not; some at a time. Begins with zeros. */
+typedef struct {
+  double sum;
+  int64_t number;
+} facet_labelled_mean;
+void facet_labelled_mean_add(facet_labelled_mean *mean, int64_t count, const int32_t *label, const double *value);
+double facet_labelled_mean_of(const facet_labelled_mean *mean); /* NaN for none */
 
 /* Of the rows of a table of rows x columns, by their group 0 .. groups-1, in each column. mean, deviation: groups x
  * columns; deviation: n - 1, NaN for one row. A value that is not finite, as the margin of a network that always says

@@ -19,7 +19,67 @@
 
 #include "base/base.h"
 #include "base/deal.h"
+#include "base/sorter.h"
 #include "near.h"
+
+/* ---- sorting ---- */
+
+static int by_number(const void *left, const void *right)
+{
+  const int64_t *a = left, *b = right;
+  return *a < *b ? -1 : *a > *b;
+}
+
+/* `count` numbers, all different, go in shuffled and come out in order. */
+static void sort_and_look(int64_t count)
+{
+  facet_sorter *sorter;
+  int64_t *shuffled = test_malloc((size_t)(count + 1) * sizeof *shuffled), next;
+  bool found = true;
+  facet_random_permutation((facet_random){7, 0}, 0, count, shuffled);
+  assert_int_equal(facet_sorter_create(sizeof next, by_number, count, &sorter), FACET_OK);
+  for (int64_t i = 0; i < count; i++)
+    assert_int_equal(facet_sorter_add(sorter, &shuffled[i]), FACET_OK);
+  for (int64_t i = 0; i < count; i++) {
+    assert_int_equal(facet_sorter_next(sorter, &next, &found), FACET_OK);
+    assert_true(found && next == i);
+  }
+  assert_int_equal(facet_sorter_next(sorter, &next, &found), FACET_OK);
+  assert_false(found);
+  facet_sorter_destroy(&sorter);
+  test_free(shuffled);
+}
+
+static void test_sorting(void **state)
+{
+  (void)state;
+  const int64_t counts[] = {0, 1, 5, 16384, 16385, 3 * 16384, 100001, 5000000};
+  for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
+    sort_and_look(counts[i]);
+  assert_true(facet_sorter_bytes(8, 4000000) == facet_sorter_bytes(8, 20000));
+  assert_true(facet_sorter_bytes(24, 1000000) < 1 << 19);
+}
+
+static void test_sorting_without_room(void **state)
+{
+  (void)state;
+  facet_sorter *sorter;
+  facet_status status = FACET_OK;
+  const char *before = getenv("TMPDIR");
+  char *kept = facet_copy_text(before);
+  setenv("TMPDIR", "/nowhere", 1);
+  assert_int_equal(facet_sorter_create(sizeof(int64_t), by_number, 20000, &sorter), FACET_OK);
+  for (int64_t i = 0; i < 20000 && status == FACET_OK; i++)
+    status = facet_sorter_add(sorter, &i);
+  assert_int_equal(status, FACET_IO);
+  assert_non_null(strstr(facet_message(), "/nowhere, the folder TMPDIR"));
+  facet_sorter_destroy(&sorter);
+  if (kept)
+    setenv("TMPDIR", kept, 1);
+  else
+    unsetenv("TMPDIR");
+  facet_free(&kept);
+}
 
 /* ---- status ---- */
 
@@ -771,6 +831,8 @@ int main(void)
       cmocka_unit_test(test_normal),
       cmocka_unit_test(test_permutation),
       cmocka_unit_test(test_dealing),
+      cmocka_unit_test(test_sorting),
+      cmocka_unit_test(test_sorting_without_room),
       cmocka_unit_test_setup_teardown(test_progress_in_a_log, make_place, remove_place),
       cmocka_unit_test(test_progress_on_a_terminal),
   };

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h> /* needs the above */
 
@@ -20,7 +21,8 @@ static void fragile_samples(void **state)
   const int32_t label[] = {0, 1, 1, -1}, dense[] = {0, 1, 0, 1}, a[] = {0, 0, 0, 0}, b[] = {1, 0, 1, 1};
   const double margin[] = {2, 1, -1, NAN}, margin_a[] = {1, -0.5, -2, NAN}, margin_b[] = {-3, -1, 1, NAN};
   facet_fragility f;
-  assert_int_equal(facet_fragility_begin(4, 2, label, dense, margin, &f), FACET_OK);
+  assert_int_equal(facet_fragility_make(5, 2, &f), FACET_OK);
+  facet_fragility_begin(&f, 4, label, dense, margin);
   facet_fragility_add(&f, dense, margin, false);
   facet_fragility_add(&f, a, margin_a, true);
   facet_fragility_add(&f, b, margin_b, true);
@@ -33,10 +35,11 @@ static void fragile_samples(void **state)
   facet_fragility_exemplars(&f, exemplar); /* votes: 0 and 1, twice 0, 0 and 1, 0 and 1: of equals the first */
   const uint8_t named[] = {0, 1, 0, 1};
   assert_memory_equal(exemplar, named, sizeof named);
-  int64_t rank[4];
-  assert_int_equal(facet_fragility_rank(&f, rank), FACET_OK);
-  const int64_t order[] = {1, 0, 2, 3};
-  assert_memory_equal(rank, order, sizeof order);
+  facet_fragile list[] = {{3, 1, -1, INFINITY}, {2, 1, 1, -2}, {1, 2, 1, -1}, {0, 1, 0, -3}, {4, 1, 0, -2}};
+  qsort(list, 5, sizeof *list, facet_more_fragile);
+  const int64_t order[] = {1, 0, 2, 4, 3};
+  for (int i = 0; i < 5; i++)
+    assert_int_equal(list[i].sample, order[i]);
   double lost[] = {NAN, NAN, NAN, NAN};
   facet_fragility_lost(&f, 0.5, (const int32_t[]){1, 2, 2, 2}, 2, lost); /* half is not more than half */
   assert_true(isnan(lost[0]) && lost[1] == 0.5 && isnan(lost[2]) && isnan(lost[3]));
@@ -51,16 +54,30 @@ static void moments_by_class(void **state)
   (void)state;
   const int32_t label[] = {0, 1, 0, -1, 0, 2, 1};
   const double value[] = {1, 5, 2, 100, 6, INFINITY, NAN};
-  int64_t number[4];
-  double mean[4], deviation[4];
-  facet_moments(7, 3, label, value, number, mean, deviation);
-  assert_true(number[0] == 3 && number[1] == 1 && number[2] == 0 && number[3] == 4);
-  assert_true(mean[0] == 3 && mean[1] == 5 && isnan(mean[2]) && mean[3] == 3.5);
-  assert_near(deviation[0], sqrt(7), 1e-15);
-  assert_true(isnan(deviation[1]) && isnan(deviation[2]));
-  assert_near(deviation[3], sqrt(17.0 / 3), 1e-15);
-  assert_true(facet_labelled_mean(5, label, value) == 3.5 && facet_labelled_mean(6, label, value) == (double)INFINITY);
-  assert_true(isnan(facet_labelled_mean(1, label + 3, value)));
+  facet_moments m;
+  assert_int_equal(facet_moments_make(3, &m), FACET_OK);
+  for (int at_once = 7; at_once > 0; at_once -= 6) { /* all, then one by one */
+    facet_moments_begin(&m);
+    for (int i = 0; i < 7; i += at_once)
+      facet_moments_add(&m, at_once, label + i, value + i);
+    facet_moments_means(&m);
+    for (int i = 0; i < 7; i += at_once)
+      facet_moments_spread(&m, at_once, label + i, value + i);
+    facet_moments_deviations(&m);
+    assert_true(m.number[0] == 3 && m.number[1] == 1 && m.number[2] == 0 && m.number[3] == 4);
+    assert_true(m.mean[0] == 3 && m.mean[1] == 5 && isnan(m.mean[2]) && m.mean[3] == 3.5);
+    assert_near(m.deviation[0], sqrt(7), 1e-15);
+    assert_true(isnan(m.deviation[1]) && isnan(m.deviation[2]));
+    assert_near(m.deviation[3], sqrt(17.0 / 3), 1e-15);
+  }
+  facet_moments_clear(&m);
+  facet_labelled_mean mean = {.number = 0};
+  facet_labelled_mean_add(&mean, 1, label + 3, value + 3);
+  assert_true(isnan(facet_labelled_mean_of(&mean)));
+  facet_labelled_mean_add(&mean, 5, label, value);
+  assert_true(facet_labelled_mean_of(&mean) == 3.5);
+  facet_labelled_mean_add(&mean, 1, label + 5, value + 5);
+  assert_true(facet_labelled_mean_of(&mean) == (double)INFINITY);
 }
 
 /* Clean, two severities of corruption 0, one of corruption 1; the network errs more than its reference. */
@@ -99,7 +116,7 @@ static void moments_by_group(void **state)
   assert_true(isnan(deviation[1]) && isnan(deviation[2]) && isnan(deviation[3]));
 }
 
-static void calibration_and_correlation(void **state)
+static void calibration(void **state)
 {
   (void)state;
   facet_calibration_bins bins = {.count = {0}};
@@ -109,20 +126,45 @@ static void calibration_and_correlation(void **state)
   assert_near(facet_calibration_error(&bins), fabs(2.0 / 3 - 0.75), 1e-15);
   facet_calibration_add(&bins, 1, 2, (const double[]){NAN, 0}, (const int32_t[]){0});
   assert_true(isnan(facet_calibration_error(&bins)));
-  assert_near(facet_correlation(3, (double[]){1, 2, 3}, (double[]){2, 4, 6}), 1, 1e-15);
-  assert_near(facet_correlation(3, (double[]){1, 2, 3}, (double[]){1, 0, -1}), -1, 1e-15);
-  assert_true(isnan(facet_correlation(3, (double[]){1, 1, 1}, (double[]){1, 2, 3})));
-  double all[4];
-  facet_correlations(2, 3, 4, (double[]){1, 2, 3, -9, 1, 0, -1, 9}, all);
-  assert_near(all[0], 1, 1e-15);
-  assert_near(all[1], -1, 1e-15);
-  assert_true(all[2] == all[1] && all[3] == all[0]);
-  double one[130], mixed[130]; /* 130 / 130 does not add up to 1 */
-  for (int i = 0; i < 130; i++) {
-    one[i] = 1;
-    mixed[i] = i % 3;
+}
+
+/* Of `lists` lists of `count` numbers, side by side, some at a time. */
+static void correlate(int lists, int64_t count, const double *list, int64_t at_once, double *found)
+{
+  facet_correlations c;
+  assert_int_equal(facet_correlations_make(lists, count, &c), FACET_OK);
+  for (int again = 0; again < 2; again++) { /* what was there before does not matter */
+    facet_correlations_begin(&c);
+    for (int64_t i = 0; i < count; i += at_once)
+      facet_correlations_add(&c, count - i < at_once ? count - i : at_once, count, list + i);
+    for (int64_t i = 0; i < count; i += at_once)
+      facet_correlations_spread(&c, count - i < at_once ? count - i : at_once, count, list + i);
+    facet_correlations_of(&c, found);
   }
-  assert_true(isnan(facet_correlation(130, one, one)) && isnan(facet_correlation(130, mixed, one)));
+  facet_correlations_clear(&c);
+}
+
+static void correlation(void **state)
+{
+  (void)state;
+  double found[16], other[16];
+  correlate(4, 3, (const double[]){1, 2, 3, 2, 4, 6, 1, 0, -1, 1, 1, 1}, 3, found);
+  assert_near(found[1], 1, 1e-15);
+  assert_near(found[2], -1, 1e-15);
+  for (int i = 0; i < 4; i++)
+    assert_true(isnan(found[4 * i + 3]) && isnan(found[12 + i]));
+  assert_true(found[4] == found[1] && found[8] == found[2]);
+  assert_near(found[0], 1, 1e-15);
+  double list[3 * 130]; /* 130 / 130 does not add up to 1 */
+  for (int i = 0; i < 130; i++) {
+    list[i] = 1;
+    list[130 + i] = i % 3;
+    list[260 + i] = i % 7;
+  }
+  correlate(3, 130, list, 130, found);
+  correlate(3, 130, list, 7, other);
+  assert_true(isnan(found[0]) && isnan(found[1]) && !isnan(found[5]));
+  assert_memory_equal(found, other, 9 * sizeof *found);
 }
 
 /* 19 coordinates: two whole vectors and a rest, one of them not known. */
@@ -169,12 +211,9 @@ static void tree_and_layout(void **state)
 
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(fragile_samples),
-                                     cmocka_unit_test(moments_by_class),
-                                     cmocka_unit_test(corruption_errors),
-                                     cmocka_unit_test(moments_by_group),
-                                     cmocka_unit_test(calibration_and_correlation),
-                                     cmocka_unit_test(squared_differences),
-                                     cmocka_unit_test(tree_and_layout)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(fragile_samples),     cmocka_unit_test(moments_by_class),
+                                     cmocka_unit_test(corruption_errors),   cmocka_unit_test(moments_by_group),
+                                     cmocka_unit_test(calibration),         cmocka_unit_test(correlation),
+                                     cmocka_unit_test(squared_differences), cmocka_unit_test(tree_and_layout)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
