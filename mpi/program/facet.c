@@ -73,28 +73,32 @@ static const command commands[] = {
      inspect},
     {"corrupt", "STUDY.yaml DIR", "write the study's test samples under its conditions, as .npy files", "", false,
      facet_corrupt_study},
-    {"verify", "STUDY.h5", "hold the file, all that is done in it, and the networks beside it against their checksums",
-     "", true, facet_verify},
+    {"verify", "STUDY.h5",
+     "hold the file, all that is done in it, and the networks beside it against their checksums;\n"
+     "--tiles: so many parts of the analysis, picked at random, computed again and compared bit for bit;\n"
+     "--seed: the ones that this number picks; --data: the study's data, too, looked for in that folder first;\n"
+     "-n: on so many ranks",
+     "[-n RANKS] [--tiles K] [--seed S] [--data DIR]", true, facet_verify},
     {"checksum", "STUDY.h5", "one line that depends on the results alone", "", false, checksum},
     {"repack", "STUDY.h5", "compress a finished study's file in place; all that reads it reads it still", "", false,
      repack},
 };
-enum { COMMANDS = sizeof commands / sizeof commands[0] };
+enum { COMMANDS = sizeof commands / sizeof commands[0], USAGE = 100 };
 
 static const char statuses[] =
     "Exit status: 0 done, 64 usage, 65 bad input, 66 input missing, 70 internal error, 71 out of memory,\n"
     "73 cannot create output, 74 reading or writing failed (disk full), 75 interrupted and resumable.\n";
 
 /* "run STUDY.yaml [-n RANKS] [--fresh]". The options are looked up there, too. */
-static const char *usage_of(const command *c, char text[80])
+static const char *usage_of(const command *c, char text[USAGE])
 {
-  (void)snprintf(text, 80, "%s %s%s%s", c->name, c->takes, c->options[0] ? " " : "", c->options);
+  (void)snprintf(text, USAGE, "%s %s%s%s", c->name, c->takes, c->options[0] ? " " : "", c->options);
   return text;
 }
 
 static void print_command(const command *c)
 {
-  char usage[80];
+  char usage[USAGE];
   printf("  facet %s\n", usage_of(c, usage));
   for (const char *line = c->says, *end; *line; line = end + (*end == '\n')) {
     end = line + strcspn(line, "\n");
@@ -117,7 +121,7 @@ static facet_status print_help(void)
 
 static facet_status refuse(void)
 {
-  char all[COMMANDS * 80] = "", usage[80];
+  char all[COMMANDS * USAGE] = "", usage[USAGE];
   for (int i = 0; i < COMMANDS; i++)
     facet_append(all, sizeof all, " | ", "%s", usage_of(&commands[i], usage));
   return facet_raise(FACET_USAGE, "usage: facet %s | --help | --version", all);
@@ -141,9 +145,9 @@ static facet_status take_number(const char *option, const char *text, int least,
 }
 
 /* An option of the command, and the word behind it; *words that were taken. */
-static facet_status take_option(const command *c, const char *option, const char *next, arguments *a, int *words)
+static facet_status take_option(const command *c, const char *option, char *next, arguments *a, int *words)
 {
-  static char *const known[] = {"-n", "--fresh", "--profile", "--verbose", "--help"};
+  static char *const known[] = {"-n", "--fresh", "--profile", "--verbose", "--tiles", "--seed", "--data", "--help"};
   const int count = sizeof known / sizeof known[0];
   int columns;
   *words = 2;
@@ -161,6 +165,13 @@ static facet_status take_option(const command *c, const char *option, const char
   }
   if (strcmp(option, "-n") == 0)
     return take_number(option, next, 1, &a->call.ranks);
+  if (strcmp(option, "--tiles") == 0)
+    return take_number(option, next, 0, &a->call.tiles);
+  if (strcmp(option, "--seed") == 0 || strcmp(option, "--data") == 0) {
+    FACET_CHECK(next, FACET_USAGE, "%s: what?", option);
+    *(option[2] == 's' ? &a->call.seed : &a->call.data) = next;
+    return FACET_OK;
+  }
   *words = 1;
   a->call.fresh |= strcmp(option, "--fresh") == 0;
   a->call.profile |= strcmp(option, "--profile") == 0;
@@ -182,15 +193,20 @@ static facet_status take_arguments(const command *c, int argc, char **argv, argu
 
 /* ---- running it ---- */
 
-static facet_status launch(const facet_call *call, bool *speaks)
+/* All words but the -n that ranks are started by. */
+static facet_status launch(const facet_call *call, int argc, char **argv, bool *speaks)
 {
-  char *argument[4] = {call->file[0]};
-  int count = 1;
-  if (call->fresh)
-    argument[count++] = "--fresh";
-  if (call->profile)
-    argument[count] = "--profile";
-  return facet_launch(call->ranks, argument, speaks);
+  char **argument;
+  int count = 0;
+  FACET_NEW(argument, argc);
+  for (int i = 1; i < argc; i++)
+    if (strcmp(argv[i], "-n") == 0)
+      i++;
+    else
+      argument[count++] = argv[i];
+  facet_status status = facet_launch(call->ranks, argument, speaks);
+  facet_free(&argument);
+  return status;
 }
 
 /* Collective commands come with MPI. */
@@ -203,8 +219,8 @@ static facet_status start(const command *c, int argc, char **argv, arguments *a,
     facet_phase(NULL);
     return status;
   }
-  if (a->call.ranks > 0 && c->run == facet_run)
-    return launch(&a->call, speaks);
+  if (a->call.ranks > 0 && c->run != facet_check) /* of which -n is a question */
+    return launch(&a->call, argc, argv, speaks);
   facet_blas_core_fit(argv); /* every rank for itself: nodes may differ */
   facet_store_begin();
   MPI_Init(&argc, &argv);
@@ -250,7 +266,7 @@ static facet_status dispatch(int argc, char **argv, arguments *a, bool *speaks)
 int main(int argc, char **argv)
 {
   bool speaks = true;
-  arguments a = {0};
+  arguments a = {.call.tiles = -1};
   facet_memory_begin();
   facet_status status = dispatch(argc, argv, &a, &speaks);
   if (status != FACET_OK && speaks)

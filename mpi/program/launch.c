@@ -123,11 +123,11 @@ static void become_mpirun(int ranks, int columns, char *const arguments[])
   for (char *word = options ? strtok_r(options, " ", &rest) : NULL; word && n < MOST_ARGUMENTS / 2;
        word = strtok_r(NULL, " ", &rest))
     argument[n++] = word;
-  char *const ours[] = {"-n", count, self, "run", "--ranked", wide};
+  char *const ours[] = {"-n", count, self, arguments[0], "--ranked", wide};
   for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
     argument[n++] = ours[i];
-  for (; *arguments && n < MOST_ARGUMENTS - 1; arguments++)
-    argument[n++] = *arguments;
+  for (int i = 1; arguments[i] && n < MOST_ARGUMENTS - 1; i++)
+    argument[n++] = arguments[i];
   execvp(FACET_BUILD_MPIRUN, argument);
   execvp("mpirun", argument);
 }

@@ -1,14 +1,14 @@
-/* `facet run -n RANKS`: starts the ranks itself. See launch.c. */
+/* `-n RANKS`: facet starts the ranks itself. See launch.c. */
 #ifndef FACET_LAUNCH_H
 #define FACET_LAUNCH_H
 
 #include "base/base.h"
 
-/* Before MPI begins. Runs this program under mpirun with so many ranks, each given the arguments that follow --ranked
- * (columns of the terminal, 0 without one), passes on what they say and what signals ask, and returns when they have
- * ended: rank 0's status. FACET_USAGE under a launcher; FACET_NO_INPUT without mpirun; FACET_INTERNAL where ranks
- * ended without a word, killed for instance. arguments: ends with NULL. *speaks, true before: whether the message is
- * still to be said, because no rank has. */
+/* Before MPI begins. Runs this program under mpirun with so many ranks, each given the command and, behind --ranked
+ * (columns of the terminal, 0 without one), the arguments after it, passes on what they say and what signals ask, and
+ * returns when they have ended: rank 0's status. FACET_USAGE under a launcher; FACET_NO_INPUT without mpirun;
+ * FACET_INTERNAL where ranks ended without a word, killed for instance. arguments: the command first, NULL last.
+ * *speaks, true before: whether the message is still to be said, because no rank has. */
 facet_status facet_launch(int ranks, char *const arguments[], bool *speaks);
 /* On rank 0 of such a run, at the very end: its status for the launcher. All ranks exit with 0 then, so that mpirun
  * has no reason to end anyone early. */

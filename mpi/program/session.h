@@ -29,12 +29,17 @@ typedef struct {
   char *file[2];
   bool fresh, verbose, profile; /* --fresh, --verbose, --profile */
   int ranks;                    /* -n; 0: not given */
+  int tiles;                    /* --tiles; -1: not given */
+  char *seed, *data;            /* --seed, a number; --data; NULL: not given */
 } facet_call;
 typedef facet_status facet_command(const facet_call *call);
 /* Collective over all ranks: `facet run STUDY`, and `facet check STUDY`. */
 facet_command facet_run, facet_check;
 /* Collective: `facet verify STUDY.h5`. FACET_BAD_INPUT where something does not hold, after a line for each. */
 facet_command facet_verify;
+/* Collective, after the file was found to hold: its data held against it, and as many tiles as the call says computed
+ * again; *bad: so many of both are others. */
+facet_status facet_verify_again(MPI_Comm comm, const facet_call *call, int64_t *bad);
 /* Collective: what it finds. */
 facet_status facet_verify_store(MPI_Comm comm, const char *path, bool says, facet_store_verified *found);
 /* Not collective: `facet corrupt STUDY FOLDER`. Writes, in the layout of CIFAR-10-C, FOLDER/<corruption>.npy (uint8,

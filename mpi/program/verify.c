@@ -1,4 +1,4 @@
-/* `facet verify`: a result file, and the networks beside it, held against their checksums. */
+/* `facet verify`: a result file, and the networks beside it, held against their checksums; and what again.c does. */
 #include <stdio.h>
 
 #include "ranks/agree.h"
@@ -18,12 +18,19 @@ facet_status facet_verify_store(MPI_Comm comm, const char *path, bool says, face
 facet_status facet_verify(const facet_call *call)
 {
   MPI_Comm comm = MPI_COMM_WORLD;
+  const char *path = call->file[0];
   facet_store_verified found;
-  FACET_TRY(facet_verify_store(comm, call->file[0], true, &found));
-  FACET_CHECK(found.bad == 0, FACET_BAD_INPUT, "%s: %lld of %lld parts and %lld networks do not hold", call->file[0],
+  int64_t bad = 0;
+  FACET_CHECK(!call->seed || call->tiles > 0, FACET_USAGE, "--seed picks tiles: say how many, by --tiles");
+  FACET_TRY(facet_verify_store(comm, path, true, &found));
+  FACET_CHECK(found.bad == 0, FACET_BAD_INPUT, "%s: %lld of %lld parts and %lld networks do not hold", path,
               (long long)found.bad, (long long)found.parts, (long long)found.networks);
   if (facet_rank(comm) == 0)
-    printf("%s: %lld parts and %lld networks hold their checksums%s\n", call->file[0], (long long)found.parts,
+    printf("%s: %lld parts and %lld networks hold their checksums%s\n", path, (long long)found.parts,
            (long long)found.networks, found.missing > 0 ? "; it is not finished" : "");
+  if (call->tiles >= 0 || call->data)
+    FACET_TRY(facet_verify_again(comm, call, &bad));
+  FACET_CHECK(bad == 0, FACET_BAD_INPUT,
+              "%s: %lld of its data sets, or of the tiles that were computed again, are others", path, (long long)bad);
   return FACET_OK;
 }

@@ -4,6 +4,7 @@
  * Which rank takes a tile changes nothing in it: batches are fixed by the plan.  Tiles come in such an order that all
  * variants see some blocks, as many as a rank can keep the corrupted pixels of, before the next ones come. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/process_memory.h"
@@ -18,8 +19,10 @@
 typedef struct {
   const facet_context *context;
   const facet_plan *plan;
-  int64_t span;       /* of facet_plan_in_order */
-  bool only_features; /* of this tile: the rest is taken over */
+  int64_t span;         /* of facet_plan_in_order */
+  bool only_features;   /* of this tile: the rest is taken over */
+  const uint8_t *again; /* tiles that are computed again, to be compared; NULL: all, to be stored */
+  int64_t others;       /* of these, so many are not what is stored */
   facet_pixels *pixels;
   /* one tile's results */
   double *logits, *loss, *angle, *length, *margin, *cosine;
@@ -44,7 +47,7 @@ static facet_status make(const facet_context *c, int ranks, void *self)
   analysis *a = self;
   const facet_store_plan *s = &c->plan->store;
   int64_t n = s->block;
-  *a = (analysis){.context = c, .plan = c->plan, .span = facet_plan_span(c->plan, ranks)};
+  *a = (analysis){.context = c, .plan = c->plan, .span = facet_plan_span(c->plan, ranks), .again = a->again};
   FACET_TRY(facet_pixels_create(&c->plan->source, c->plan->room, &a->pixels));
   FACET_NEW(a->logits, n * s->classes);
   FACET_NEW(a->loss, n);
@@ -209,11 +212,40 @@ static int64_t tiles_together(const analysis *a, const facet_tile *t)
   return t->block % part > 0 ? 0 : blocks - t->block < part ? blocks - t->block : part;
 }
 
+void facet_analyse_name(const facet_plan *plan, int64_t tile, char *text, size_t size)
+{
+  const facet_store_plan *s = &plan->store;
+  facet_tile t = facet_plan_tile(plan, tile);
+  (void)snprintf(text, size, "analyse of %s, %s, block %lld", s->variant[t.variant].name, s->condition[t.condition],
+                 (long long)t.block);
+}
+
+/* What was put of a tile, or of those that have digests in common. */
+static facet_status compare(analysis *a, const facet_tile *t)
+{
+  char name[200];
+  bool same;
+  facet_analyse_name(a->plan, facet_plan_number(a->plan, t), name, sizeof name);
+  FACET_TRY(facet_again_end(a->context->store, name, &same));
+  a->others += !same;
+  return FACET_OK;
+}
+
+/* Whether tiles from this one on are to be computed again. */
+static bool is_again(const analysis *a, int64_t number, int64_t tiles)
+{
+  bool is = false;
+  for (int64_t i = 0; i < tiles; i++)
+    is = is || a->again[number + i];
+  return is;
+}
+
 static facet_status run_tiles(void *self, facet_dealer *dealer, int64_t unit)
 {
   analysis *a = self;
-  facet_tile t = facet_plan_in_order(a->plan, a->span, unit);
-  int64_t number = facet_plan_number(a->plan, &t), part = a->plan->store.digest_blocks;
+  const facet_tile first = facet_plan_in_order(a->plan, a->span, unit);
+  int64_t number = facet_plan_number(a->plan, &first), part = a->plan->store.digest_blocks;
+  facet_tile t = first;
   bool digested = part > 0 && t.linear > 0;
   if (digested)
     facet_kept_begin(&a->kept, t.block / part);
@@ -221,7 +253,9 @@ static facet_status run_tiles(void *self, facet_dealer *dealer, int64_t unit)
     t = facet_plan_tile(a->plan, number + i);
     FACET_TRY(run_tile(a, dealer, &t));
   }
-  return digested ? facet_kept_end(&a->kept) : FACET_OK;
+  if (digested)
+    FACET_TRY(facet_kept_end(&a->kept));
+  return a->again ? compare(a, &first) : FACET_OK;
 }
 
 /* ---- all tiles ---- */
@@ -232,12 +266,13 @@ static facet_unit unit_of(const void *self, int64_t i)
   facet_tile t = facet_plan_in_order(a->plan, a->span, i);
   double rows = lacks_features(a, &t) ? 0 : (double)(a->plan->store.linear_rows + 1);
   int64_t together = tiles_together(a, &t);
+  int64_t number = facet_plan_number(a->plan, &t);
   double passes = (double)(together ? together : 1) * ((double)t.count + (double)t.linear * rows);
   return (facet_unit){.cost = passes * (1 + (double)a->plan->store.variant[t.variant].cost.flops),
                       .group = 2 * t.variant + (t.linear > 0),
-                      .part = facet_plan_number(a->plan, &t),
+                      .part = number,
                       .parts = together,
-                      .none = together == 0};
+                      .none = together == 0 || (a->again && !is_again(a, number, together))};
 }
 
 static const facet_tiled tiled = {
@@ -248,6 +283,20 @@ static const facet_tiled tiled = {
 static facet_status run(const facet_context *c)
 {
   return facet_tiled_run(c, &tiled, &(analysis){.context = NULL});
+}
+
+facet_status facet_analyse_again(const facet_context *c, const uint8_t *chosen, int64_t *others)
+{
+  analysis a = {.again = chosen};
+  facet_tiles tiles = tiled.tiles;
+  tiles.count = facet_plan_tiles(c->plan);
+  tiles.self = &a;
+  facet_status status = facet_agree(c->comm, make(c, facet_ranks(c->comm), &a));
+  if (status == FACET_OK)
+    status = facet_tiles_run(c->comm, &tiles, NULL);
+  clear(&a);
+  *others = a.others;
+  return status == FACET_OK ? facet_sum(c->comm, others, 1, "comparing") : status;
 }
 
 /* Tiles that lack features are the stage's own to copy. */

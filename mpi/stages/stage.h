@@ -87,6 +87,12 @@ typedef struct {
 facet_status facet_tiled_run(const facet_context *context, const facet_tiled *tiled, void *self);
 /* Not collective. As a stage's memory: all of it made, entered, measured, and thrown away. */
 facet_status facet_tiled_memory(const facet_context *context, const facet_tiled *tiled, void *self, double *bytes);
+/* Collective. Computes tiles of the analysis again, 1 of `chosen`, and holds them against the store, which was opened
+ * for that by facet_again_open: a line for each array that is another; *others: so many of the tiles have one. Tiles
+ * whose sums are one, with those that are chosen. */
+facet_status facet_analyse_again(const facet_context *context, const uint8_t *chosen, int64_t *others);
+/* "analyse of dense, clean, block 3". */
+void facet_analyse_name(const facet_plan *plan, int64_t tile, char *text, size_t size);
 #define FACET_DECLARE_STAGE(name) extern const facet_stage facet_stage_##name;
 FACET_STAGES(FACET_DECLARE_STAGE)
 extern const facet_stage *const facet_stages[]; /* all of them in their order; the last is NULL */

@@ -90,11 +90,20 @@ static bool has_shape(const facet_store *s, const facet_store_shape_array *a)
   return same;
 }
 
+/* Whether an array is filled, or counted, by a stage; NULL: any. */
+static bool is_of_stage(const facet_store *s, const facet_store_shape_array *a, const char *stage)
+{
+  const char *own = facet_row_of_stage(a->row) ? s->shape.plan->stage[a->variant].name : facet_row_table[a->row].stage;
+  return !stage || strcmp(own, stage) == 0;
+}
+
 /* Whatever is wrong with some, all ranks make the same calls to the end. Says what is wrong with the first. */
-static facet_status open_arrays(facet_store *s)
+facet_status facet_store_open_arrays(facet_store *s, const char *stage)
 {
   facet_store_shape_array bad = {.number = -1};
   for (facet_store_shape_array a = bad; facet_store_shape_next(&s->shape, &a);) {
+    if (!is_of_stage(s, &a, stage))
+      continue;
     char *path = facet_store_shape_path(&s->shape, &a);
     s->set[a.number] = path ? H5Dopen2(s->file, path, H5P_DEFAULT) : -1;
     if (!has_shape(s, &a) && bad.number < 0)
@@ -223,7 +232,7 @@ static facet_status check_file(facet_store *s)
   facet_status status;
   FACET_GO(done, status, facet_store_open_alone(s->path, &s->file));
   FACET_GO(done, status, same_attributes(s));
-  FACET_GO(done, status, open_arrays(s));
+  FACET_GO(done, status, facet_store_open_arrays(s, NULL));
   FACET_GO(done, status, same_labels(s));
   status = same_head(s);
 done:
@@ -262,7 +271,7 @@ static facet_status open_file(facet_store *s)
                                     : facet_raise(FACET_BAD_INPUT, "%s: cannot be opened: not an HDF5 file, or damaged",
                                                   s->path));
   FACET_TRY(facet_sums_identity(s->file, s->shape.plan->variants, s->shape.names.variant, &s->identity));
-  return open_arrays(s);
+  return facet_store_open_arrays(s, NULL);
 }
 
 /* Closes what is open. Collective. */
@@ -270,6 +279,7 @@ static facet_status release(facet_store **store)
 {
   facet_store *s = *store;
   facet_sums_end(&s->sums);
+  facet_again_free(&s->again);
   facet_status status = close_file(s);
   H5_CLOSE(s->list);
   if (s->raw >= 0)
@@ -382,15 +392,13 @@ facet_status facet_store_move(const char *path, facet_store_transfer t)
   return facet_store_move(path, rest);
 }
 
-static facet_status move_place(const facet_store *s, facet_row row, const facet_place *place, char *data, bool write)
+facet_status facet_store_part(const facet_store *s, facet_row row, const facet_place *place,
+                              facet_store_transfer *transfer)
 {
   facet_store_shape_array a;
   bool there = facet_store_shape_find(&s->shape, row, place->variant, place->condition, &a) && s->set[a.number] >= 0;
-  facet_store_transfer t = {.memory = facet_store_memory(&s->shape, row, place->as),
-                            .list = s->list,
-                            .most = MOST_AT_ONCE,
-                            .data = data,
-                            .write = write};
+  facet_store_transfer t = {
+      .memory = facet_store_memory(&s->shape, row, place->as), .list = s->list, .most = MOST_AT_ONCE};
   for (int i = 0; there && i < a.axes; i++) {
     int64_t start = place->part[i].start, count = place->part[i].count;
     count = start == 0 && count == 0 ? a.axis[i].size : count;
@@ -401,17 +409,30 @@ static facet_status move_place(const facet_store *s, facet_row row, const facet_
   FACET_CHECK(there, FACET_INTERNAL, "%s: no such part of %s", s->path, facet_row_table[row].path);
   t.set = s->set[a.number];
   t.axes = a.axes;
+  *transfer = t;
+  return FACET_OK;
+}
+
+static facet_status move_place(const facet_store *s, facet_row row, const facet_place *place, char *data, bool write)
+{
+  facet_store_transfer t;
+  FACET_TRY(facet_store_part(s, row, place, &t));
+  t.data = data;
+  t.write = write;
   return facet_store_move(s->path, t);
 }
 
 facet_status facet_store_put(facet_store *s, facet_row row, facet_place place, const void *data)
 {
   facet_store_listener before = facet_store_listen();
-  return facet_store_unlisten(before, move_place(s, row, &place, (char *)data, true));
+  return facet_store_unlisten(before, s->again ? facet_again_put(s, row, &place, data)
+                                               : move_place(s, row, &place, (char *)data, true));
 }
 
 facet_status facet_store_get(facet_store *s, facet_row row, facet_place place, void *data)
 {
+  if (s->again && facet_again_get(s, row, &place, data))
+    return FACET_OK;
   facet_store_listener before = facet_store_listen();
   return facet_store_unlisten(before, move_place(s, row, &place, data, false));
 }

@@ -221,6 +221,20 @@ typedef struct {
 facet_status facet_store_verify(MPI_Comm comm, const char *path, int stages, const facet_store_stage *stage, bool says,
                                 facet_store_verified *found);
 
+/* ---- a file whose parts are computed again ---- */
+
+/* Not collective, all of them. A text that the file says of itself, by the name of its attribute; "": nothing. Caller
+ * frees. FACET_NO_INPUT, FACET_BAD_INPUT. */
+facet_status facet_again_said(const char *path, const char *name, char **text);
+/* Its variants, and what was handled at once for each, FACET_BATCHES numbers. Caller frees, the names by
+ * facet_free_list, also after a failure. FACET_BAD_INPUT. */
+facet_status facet_again_variants(const char *path, int64_t **batch, char ***variant, int *count);
+/* Opens a file, which is not written, so that whatever is put of this stage is held against what is there.
+ * FACET_BAD_INPUT if its arrays are not those of the plan, which must outlive it. To be closed as any store. */
+facet_status facet_again_open(const char *path, const facet_store_plan *plan, const char *stage, facet_store **store);
+/* After all that a part puts: a line on standard output for each array that is another, bit for bit. */
+facet_status facet_again_end(facet_store *store, const char *part, bool *same);
+
 /* ---- the store of a version of the study before this one ---- */
 
 /* Open for reading; variants are known again by their networks' SHA-256, conditions by their names. */

@@ -119,9 +119,12 @@ struct facet_store {
   int raw;    /* the same file as the system knows it, for syncing */
   hid_t *set; /* of every array of the shape; -1: not there */
   uint64_t identity;
-  struct facet_sums *sums; /* of the stage whose parts were marked last; NULL: none yet */
-  int sums_of;             /* its number */
+  struct facet_sums *sums;   /* of the stage whose parts were marked last; NULL: none yet */
+  int sums_of;               /* its number */
+  struct facet_again *again; /* what is put is compared instead; NULL: it is not */
 };
+/* Opens the arrays of a stage with its marks; NULL: all. Collective where the file is. FACET_BAD_INPUT. */
+facet_status facet_store_open_arrays(facet_store *store, const char *stage);
 
 /* A part of an array. `digest`, or another array from `there` on, takes what is read, piece by piece: each lies where
  * `data` begins then. */
@@ -139,6 +142,17 @@ typedef struct {
 } facet_store_transfer;
 /* Moves it in pieces that lie one behind the other. */
 facet_status facet_store_move(const char *path, facet_store_transfer transfer);
+
+/* A part of an array, by its place: without data. FACET_INTERNAL: there is none. */
+facet_status facet_store_part(const facet_store *store, facet_row row, const facet_place *place,
+                              facet_store_transfer *transfer);
+
+/* ---- parts that are computed again: again.c ---- */
+
+facet_status facet_again_put(facet_store *store, facet_row row, const facet_place *place, const void *data);
+/* Whether these numbers were put, to be gone on with. */
+bool facet_again_get(facet_store *store, facet_row row, const facet_place *place, void *data);
+void facet_again_free(struct facet_again **again);
 
 /* ---- checksums of the parts of a stage: sums.c ---- */
 

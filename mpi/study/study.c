@@ -66,11 +66,10 @@ static facet_status locate(const char *path, facet_schema_reader *r)
   return r->file ? FACET_OK : FACET_OS;
 }
 
-facet_status facet_study_read(const char *path, facet_study_taken *taken, facet_study **out)
+facet_status facet_study_parse(const char *path, const void *bytes, size_t count, facet_study_taken *taken,
+                               facet_study **out)
 {
   facet_status status = FACET_OK;
-  uint8_t *bytes = NULL;
-  size_t count = 0;
   facet_tree *root = NULL;
   facet_study *study = NULL;
   facet_schema_reader r = {0};
@@ -81,8 +80,6 @@ facet_status facet_study_read(const char *path, facet_study_taken *taken, facet_
     status = FACET_OS;
     goto done;
   }
-  FACET_GO(done, status, check_size(path));
-  FACET_GO(done, status, facet_read_file(path, &bytes, &count));
   FACET_GO(done, status, locate(path, &r));
   FACET_GO(done, status, facet_tree_read(study->settings.file, bytes, count, &root));
   FACET_GO(done, status, read_tree(&r, root, taken, study));
@@ -91,8 +88,19 @@ facet_status facet_study_read(const char *path, facet_study_taken *taken, facet_
 done:
   facet_tree_destroy(&root);
   facet_study_destroy(&study);
-  facet_free(&bytes);
   facet_free(&r.file);
+  return status;
+}
+
+facet_status facet_study_read(const char *path, facet_study_taken *taken, facet_study **out)
+{
+  uint8_t *bytes = NULL;
+  size_t count = 0;
+  *out = NULL;
+  FACET_TRY(check_size(path));
+  FACET_TRY(facet_read_file(path, &bytes, &count));
+  facet_status status = facet_study_parse(path, bytes, count, taken, out);
+  facet_free(&bytes);
   return status;
 }
 

@@ -98,6 +98,9 @@ enum { FACET_MOST_VARIANTS = 10000, FACET_MOST_CONDITIONS = 1000 }; /* that a st
  * one line each: FACET_NO_INPUT; FACET_BAD_INPUT "FILE:LINE: variants[2].sparsity: 1.3 is not in [0, 1)". Touches no
  * other file. */
 facet_status facet_study_read(const char *path, facet_study_taken *taken, facet_study **study);
+/* The same of a text; path: a file that it stands for, in messages, and that its paths lie beside. */
+facet_status facet_study_parse(const char *path, const void *text, size_t bytes, facet_study_taken *taken,
+                               facet_study **study);
 void facet_study_destroy(facet_study **study);
 /* The study as YAML with all defaults filled in: what `facet check` shows. */
 facet_status facet_study_text(const facet_study *study, char **yaml); /* caller frees */

@@ -192,6 +192,40 @@ done:
   return status;
 }
 
+/* Keeps those that have a name, and says where they lie. */
+static facet_status keep_named(facet_family *family, const char *folder, int count, char *const *name)
+{
+  int kept = 0;
+  for (int i = 0; i < family->count; i++) {
+    facet_member *m = &family->member[i];
+    if (!facet_is_among(m->variant.name, name, count)) {
+      member_clear(m);
+      continue;
+    }
+    facet_free(&m->file);
+    m->file = facet_format("%s/%s.onnx", folder, m->variant.name);
+    FACET_CHECK(m->file, FACET_OS, "out of memory");
+    family->member[kept++] = *m;
+    if (kept <= i)
+      *m = (facet_member){.file = NULL};
+  }
+  family->count = kept;
+  for (int i = 0; i < count; i++)
+    FACET_CHECK(count == kept && strcmp(family->member[i].variant.name, name[i]) == 0, FACET_BAD_INPUT,
+                "%s: the study has no variant %s there", family->making.settings->file, name[i]);
+  return FACET_OK;
+}
+
+facet_status facet_family_read(MPI_Comm comm, const facet_making *making, const char *folder, int count,
+                               char *const *name, facet_family *family)
+{
+  FACET_AGREE(comm, list_members(making, family));
+  FACET_AGREE(comm, keep_named(family, folder, count, name));
+  for (int i = 0; i < family->count; i++)
+    FACET_TRY(read_member(comm, &family->making, &family->member[i]));
+  return FACET_OK;
+}
+
 /* The digest of what the output has of a member already. */
 static facet_status digest_known(const facet_family *family, facet_member *m)
 {

@@ -30,6 +30,10 @@ typedef struct {
 /* Collective. Makes or reads every network, trains where the study says so, writes the files (rank 0), and leaves the
  * same family on every rank. FACET_BAD_INPUT where networks, data and classes do not fit each other. */
 facet_status facet_family_make(MPI_Comm comm, const facet_making *making, facet_family *family);
+/* Collective. The networks of these names, in the study's order, as they lie in a folder: nothing is made, nor written.
+ * FACET_NO_INPUT, FACET_BAD_INPUT. Clear it in any case. */
+facet_status facet_family_read(MPI_Comm comm, const facet_making *making, const char *folder, int count,
+                               char *const *name, facet_family *family);
 /* Not collective. The family as `facet check` needs it: nothing is trained or written; networks that would be trained
  * have their first weights. Those that the output has already have the SHA-256 of what is there, others none. */
 facet_status facet_family_sketch(const facet_making *making, facet_family *family);

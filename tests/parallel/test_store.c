@@ -166,7 +166,7 @@ static facet_status write_linear(facet_store *store, const fixture *f, int v, in
   return facet_store_put(store, FACET_ROW_TIES, at, ties);
 }
 
-static facet_status write_tile(facet_store *store, const fixture *f, int v, int c, int64_t block)
+static facet_status put_tile(facet_store *store, const fixture *f, int v, int c, int64_t block)
 {
   double logits[BLOCK * K], cosine[BLOCK * K], loss[BLOCK], angle[BLOCK], length[BLOCK], margin[BLOCK];
   float pixels[BLOCK * D];
@@ -195,8 +195,13 @@ static facet_status write_tile(facet_store *store, const fixture *f, int v, int 
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
     FACET_TRY(facet_store_put(store, all[i].row, at_tile, all[i].data));
   int64_t linear = LINEAR - first < count ? LINEAR - first : count;
-  if (c == 0 && linear > 0 && f->variant[v].linearize && f->plan.linear_samples > 0)
-    FACET_TRY(write_linear(store, f, v, first, linear));
+  bool linearized = c == 0 && linear > 0 && f->variant[v].linearize && f->plan.linear_samples > 0;
+  return linearized ? write_linear(store, f, v, first, linear) : FACET_OK;
+}
+
+static facet_status write_tile(facet_store *store, const fixture *f, int v, int c, int64_t block)
+{
+  FACET_TRY(put_tile(store, f, v, c, block));
   return facet_store_mark(store, "analyse", (v * C + c) * BLOCKS + block);
 }
 
@@ -736,6 +741,40 @@ static void test_opening_changes_nothing(void **state)
     unlink(at("new.h5"));
 }
 
+/* A tile that holds its checksum, and is not what its networks give. */
+static facet_status write_wrong(facet_store *store, const fixture *f, int v, int c, int64_t block)
+{
+  const double logits[K] = {0};
+  FACET_TRY(put_tile(store, f, v, c, block));
+  FACET_TRY(
+      facet_store_put(store, FACET_ROW_LOGITS, (facet_place){.part = {{v, 1}, {c, 1}, {block * BLOCK, 1}}}, logits));
+  return facet_store_mark(store, "analyse", (v * C + c) * BLOCKS + block);
+}
+
+static void test_tiles_that_are_computed_again(void **state)
+{
+  (void)state;
+  fixture f;
+  facet_store *store;
+  bool same = false, wrong = true;
+  make_fixture(&f);
+  for (int twice = 0; twice < 2; twice++) {
+    f.settings.precision = twice ? FACET_F64 : FACET_F32;
+    assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("again.h5"), &f.plan) == FACET_OK);
+    assert_everywhere(facet_store_open(MPI_COMM_WORLD, at("again.h5"), &f.plan, &store) == FACET_OK);
+    assert_everywhere(rank > 0 ||
+                      (write_tile(store, &f, 0, 0, 2) == FACET_OK && write_wrong(store, &f, 1, 0, 2) == FACET_OK));
+    assert_everywhere(facet_store_close(&store) == FACET_OK);
+    assert_everywhere(facet_again_open(at("again.h5"), &f.plan, "analyse", &store) == FACET_OK);
+    assert_everywhere(put_tile(store, &f, 0, 0, 2) == FACET_OK && facet_again_end(store, "one", &same) == FACET_OK);
+    assert_everywhere(put_tile(store, &f, 1, 0, 2) == FACET_OK && facet_again_end(store, "two", &wrong) == FACET_OK);
+    assert_everywhere(same && !wrong);
+    assert_everywhere(facet_store_close(&store) == FACET_OK);
+    if (rank == 0)
+      unlink(at("again.h5"));
+  }
+}
+
 static void assert_refused(const fixture *f, const char *words)
 {
   facet_store *store = (void *)&rank;
@@ -989,6 +1028,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(test_nothing_is_overwritten),
       cmocka_unit_test(test_goes_on_after_a_kill),
       cmocka_unit_test(test_opening_changes_nothing),
+      cmocka_unit_test(test_tiles_that_are_computed_again),
       cmocka_unit_test(test_refuses_what_does_not_fit),
       cmocka_unit_test(test_ranks_that_see_it_otherwise),
       cmocka_unit_test(test_hdf5_is_left_as_it_was),

@@ -4,12 +4,13 @@ FACET_FLIPS=50 tries so many bits with facet verify: make test-flips."""
 
 import os
 import shutil
+import subprocess
 
 import h5py
 import numpy as np
 import pytest
 
-from conftest import STUDY, checksum, make_digits, run
+from conftest import FACET, STUDY, checksum, make_digits, run
 from test_stages import MORE
 
 FLIPS = int(os.environ.get("FACET_FLIPS", "3"))
@@ -175,6 +176,68 @@ def test_verify_of_an_older_file(study):
         file.attrs["schema_version"] = 7
     done = run("verify", path)
     assert done.returncode == 65 and "older than checksums" in done.stderr
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_tiles_are_the_same(study, ranks):
+    """All of them; a few, always the same by one seed; started by facet itself."""
+    path = study / "out/study.h5"
+    done = run("verify", path, "--tiles", 1000, ranks=ranks)
+    assert done.returncode == 0 and "the same, bit for bit" in done.stdout, done.stdout + done.stderr
+    assert done.stdout.count("  analyse of ") == 4 * 3 * 7
+    three = [run("verify", path, "--tiles", 3, "--seed", 5, *more).stdout for more in ([], ["-n", ranks])]
+    assert three[0] == three[1] and three[0].count("  analyse of ") == 3 and "--seed 5" in three[0], three
+
+
+@pytest.mark.parametrize("more", ["precision: double", "keep: rows", "keep: digest", "store: float16", "repack"])
+def test_tiles_of_what_is_kept_otherwise(tmp_path, more):
+    make_digits(tmp_path, train=200, test=70)
+    study = STUDY.replace("samples: 70", f"samples: 50, {more}") if more[0] in "ks" else STUDY.replace("samples: 70", "samples: 50")
+    (tmp_path / "study.yaml").write_text(study + (more if more[0] == "p" else ""))
+    assert run("run", tmp_path / "study.yaml").returncode == 0
+    if more == "repack":
+        assert run("repack", tmp_path / "out/study.h5").returncode == 0
+    done = run("verify", tmp_path / "out/study.h5", "--tiles", 100)
+    assert done.returncode == 0 and "the same, bit for bit" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_tiles_of_another_processor(tmp_path, monkeypatch, ranks):
+    """Whose last digits are others: that is said before the file is blamed, and which tiles and arrays they are of."""
+    make_digits(tmp_path)
+    (tmp_path / "study.yaml").write_text(STUDY)
+    with monkeypatch.context() as older:
+        older.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")
+        if run("--version").stdout == subprocess.run([FACET, "--version"], capture_output=True, text=True, env={}).stdout:
+            pytest.skip("this processor has nothing newer")
+        assert run("run", tmp_path / "study.yaml").returncode == 0
+    path = tmp_path / "out/study.h5"
+    assert run("verify", path).returncode == 0
+    done = run("verify", path, "--tiles", 1000, ranks=ranks)
+    assert done.returncode == 65, done.stdout + done.stderr
+    other, tile = done.stdout.find("was made by another build"), done.stdout.find("computed again, has another ")
+    assert 0 < other < tile, done.stdout
+    assert f"{path}: analyse of dense, clean, block 0, computed again, has another linear/dense/W: " in done.stdout
+
+
+def test_data(study, tmp_path):
+    """In a folder of their own; changed; without what tiles do not need."""
+    for file in study.glob("*-*"):
+        shutil.copy(file, tmp_path)
+    good, bad = run("verify", study / "out/study.h5", "--data", tmp_path), []
+    assert good.returncode == 0 and good.stdout.count(f"{tmp_path}/") == 4, good.stdout + good.stderr
+    for file in "test-images", "test-labels", "train-images":
+        flip(tmp_path / file, (tmp_path / file).stat().st_size - 1, 0)
+        bad.append(run("verify", study / "out/study.h5", "--data", tmp_path, "--tiles", 2))
+        assert bad[-1].returncode == 65 and f"{tmp_path}/{file}: is not what" in bad[-1].stdout, bad[-1].stdout
+        assert "computed again, " not in bad[-1].stdout
+        shutil.copy(study / file, tmp_path)
+    train = study / "train-images"
+    train.rename(study / "elsewhere")
+    (tmp_path / "train-images").unlink()
+    done = run("verify", study / "out/study.h5", "--data", tmp_path, "--tiles", 2)
+    (study / "elsewhere").rename(train)
+    assert done.returncode == 0 and f"{train}: is not there, and not checked" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("flip_number", range(FLIPS))

@@ -1,0 +1,222 @@
+/* What `facet verify` does beyond checksums: holds the data against the digests in the file, and computes tiles again,
+ * which are picked at random, from the networks beside it and the data, with nothing but what the file says. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ranks/agree.h"
+#include "session.h"
+#include "stages/stage.h"
+
+/* ---- the study, as the file has it, and its data ---- */
+
+/* What lies in the folder by its last name is taken from there. */
+static facet_status look_in(const char *folder, char **path)
+{
+  char *name = *path ? strrchr(*path, '/') : NULL;
+  if (!name)
+    return FACET_OK;
+  char *there = facet_format("%s%s", folder, name);
+  FACET_CHECK(there, FACET_OS, "out of memory");
+  if (facet_exists(there)) {
+    char *before = *path;
+    *path = there;
+    there = before;
+  }
+  facet_free(&there);
+  return FACET_OK;
+}
+
+static facet_status look_for_files(const char *folder, facet_study *study)
+{
+  facet_texts *files[] = {&study->data.test.images, &study->data.test.labels, &study->data.train.images,
+                          &study->data.train.labels};
+  for (size_t f = 0; f < sizeof files / sizeof files[0]; f++)
+    for (int i = 0; i < files[f]->count; i++)
+      FACET_TRY(look_in(folder, &files[f]->item[i]));
+  for (int c = 0; c < study->conditions.count; c++)
+    FACET_TRY(look_in(folder, &study->conditions.item[c].published));
+  return FACET_OK;
+}
+
+/* Tiles are of test samples alone, so those without the training data can check them, too. */
+static void leave_training_data_out(facet_study *study, bool says)
+{
+  const facet_texts *images = &study->data.train.images;
+  if (!study->data.has_train || facet_exists(images->item[0]))
+    return;
+  if (says)
+    printf("%s: is not there, and not checked\n", images->item[0]);
+  study->data.has_train = false;
+  study->stages.embed.samples = 0;
+}
+
+static facet_status read_study(const facet_call *call, bool says, facet_session *s)
+{
+  const char *path = call->file[0];
+  char *text = NULL;
+  facet_status status;
+  FACET_GO(done, status, facet_again_said(path, "study_filled", &text));
+  FACET_GO(done, status, facet_study_parse(path, text, strlen(text), facet_store_name_taken, &s->study));
+  facet_kernels_threads(s->study->settings.threads);
+  FACET_GO(done, status, facet_study_text(s->study, &s->filled));
+  if (call->data)
+    FACET_GO(done, status, look_for_files(call->data, s->study));
+  leave_training_data_out(s->study, says);
+done:
+  facet_free(&text);
+  return status;
+}
+
+/* By the digests in the file. */
+static facet_status check_data(const char *path, const facet_study_data *data, int64_t *bad)
+{
+  for (int i = 0; i < data->origins; i++) {
+    const facet_data_origin *o = &data->origin[i];
+    char *then = NULL;
+    FACET_TRY(facet_again_said(path, o->name, &then));
+    bool same = strcmp(then, o->sha256) == 0;
+    *bad += !same;
+    printf("%s%s: %s\n", o->file, o->more ? " and those after it" : "",
+           same ? "what the study was made with" : "is not what the study was made with: its SHA-256 is another");
+    facet_free(&then);
+  }
+  return FACET_OK;
+}
+
+/* ---- the plan ---- */
+
+/* Whatever else may have changed the bits is said before any are. */
+static facet_status say_made(const char *path, const facet_plan *plan, bool *other)
+{
+  char *then;
+  FACET_TRY(facet_again_said(path, "made", &then));
+  *other = strcmp(then, plan->store.made) != 0;
+  if (*other)
+    printf("%s: was made by another build, with other libraries or on another processor, so last digits may differ "
+           "without being wrong\n  made:     %s\n  computed: %s\n",
+           path, then, plan->store.made);
+  facet_free(&then);
+  return FACET_OK;
+}
+
+/* What was handled at once is as it was, whatever would be chosen here. */
+static void take_batches(const int64_t *batch, facet_plan *plan)
+{
+  for (int v = 0; v < plan->store.variants; v++, batch += FACET_BATCHES)
+    plan->work[v] = (facet_work){batch[0], batch[1], batch[2]};
+}
+
+static facet_status make_plan(MPI_Comm comm, const char *path, facet_session *s)
+{
+  facet_making making = facet_session_making(s);
+  int64_t *batch = NULL;
+  char **variant = NULL, *folder = facet_path_beside(path, "variants");
+  int count = 0;
+  facet_status status = facet_agree(comm, folder ? facet_again_variants(path, &batch, &variant, &count) : FACET_OS);
+  if (status == FACET_OK)
+    status = facet_family_read(comm, &making, folder, count, variant, &s->family);
+  if (status == FACET_OK)
+    status = facet_agree(comm, facet_session_plan(s, facet_ranks(comm)));
+  if (status == FACET_OK)
+    take_batches(batch, &s->plan);
+  if (status == FACET_OK) /* the order of tiles follows from what was measured */
+    status = facet_share(comm, &s->plan.room, 1, "sharing the plan");
+  facet_free_list(&variant, count);
+  FACET_FREE(&batch, &folder);
+  return status;
+}
+
+/* ---- tiles ---- */
+
+static facet_status find_seed(const facet_call *call, int64_t *seed)
+{
+  char *end = NULL;
+  *seed = call->seed ? strtoll(call->seed, &end, 10) : (int64_t)((uint32_t)time(NULL) ^ (uint32_t)getpid() << 16);
+  FACET_CHECK(!end || (!*end && end != call->seed && *seed >= 0 && *seed <= UINT32_MAX), FACET_USAGE,
+              "--seed: '%s' is no whole number from 0 to 4294967295", call->seed);
+  return FACET_OK;
+}
+
+/* Of those that are done, so many, and says which. */
+static facet_status pick(const facet_context *c, const char *path, int tiles, uint32_t seed, uint8_t *chosen)
+{
+  int64_t count = facet_plan_tiles(c->plan), picked = 0, *order;
+  uint8_t *done = NULL;
+  char name[200];
+  facet_status status;
+  FACET_NEW(order, count);
+  FACET_NEW_GO(end, status, done, count);
+  FACET_GO(end, status, facet_store_marks(c->store, facet_stage_analyse.name, done));
+  facet_random_permutation((facet_random){seed, FACET_STREAM_VERIFY}, 0, count, order);
+  printf("%s: tiles are computed again, picked by --seed %u:\n", path, seed);
+  for (int64_t i = 0; i < count && picked < tiles; i++)
+    if (done[order[i]] == 1) {
+      chosen[order[i]] = 1;
+      picked++;
+      facet_analyse_name(c->plan, order[i], name, sizeof name);
+      printf("  %s\n", name);
+    }
+  fflush(stdout);
+end:
+  facet_free(&order);
+  facet_free(&done);
+  return status;
+}
+
+static facet_status compute(facet_context *c, const facet_call *call, int64_t *bad)
+{
+  uint8_t *chosen = facet_allocate((size_t)facet_plan_tiles(c->plan), 1);
+  int64_t seed = 0, others;
+  bool speaks = facet_rank(c->comm) == 0;
+  facet_status status;
+  FACET_GO(done, status, facet_agree(c->comm, chosen ? find_seed(call, &seed) : FACET_OS));
+  FACET_GO(done, status,
+           facet_agree(c->comm, speaks ? pick(c, call->file[0], call->tiles, (uint32_t)seed, chosen) : FACET_OK));
+  FACET_GO(done, status, facet_share(c->comm, (char *)chosen, facet_plan_tiles(c->plan), "picking tiles"));
+  FACET_GO(done, status, facet_analyse_again(c, chosen, &others));
+  *bad += others;
+  if (speaks && others == 0)
+    printf("%s: they are the same, bit for bit\n", call->file[0]);
+done:
+  facet_free(&chosen);
+  return status;
+}
+
+static facet_status compare(MPI_Comm comm, const facet_call *call, facet_session *s, int64_t *bad)
+{
+  facet_context c = {.comm = comm, .plan = &s->plan, .data = &s->data, .family = &s->family};
+  const char *path = call->file[0];
+  bool other = false;
+  FACET_TRY(make_plan(comm, path, s));
+  FACET_AGREE(comm, facet_rank(comm) == 0 ? say_made(path, &s->plan, &other) : FACET_OK);
+  facet_status status = facet_agree(comm, facet_again_open(path, &s->plan.store, facet_stage_analyse.name, &c.store));
+  if (status == FACET_OK)
+    status = compute(&c, call, bad);
+  facet_store *store = c.store;
+  (void)facet_store_close(&store);
+  return status;
+}
+
+static facet_status verify(MPI_Comm comm, const facet_call *call, facet_session *s, int64_t *bad)
+{
+  bool speaks = facet_rank(comm) == 0;
+  int64_t others = 0;
+  FACET_AGREE(comm, read_study(call, speaks, s));
+  FACET_TRY(facet_study_data_read(comm, s->study, &s->data));
+  FACET_TRY(facet_study_data_digest(comm, s->study, &s->data));
+  FACET_AGREE(comm, speaks ? check_data(call->file[0], &s->data, &others) : FACET_OK);
+  FACET_TRY(facet_sum(comm, &others, 1, "verifying"));
+  *bad += others;
+  return call->tiles > 0 && others == 0 ? compare(comm, call, s, bad) : FACET_OK;
+}
+
+facet_status facet_verify_again(MPI_Comm comm, const facet_call *call, int64_t *bad)
+{
+  facet_session s = {0};
+  facet_status status = verify(comm, call, &s, bad);
+  facet_session_clear(&s);
+  return status;
+}
