@@ -11,6 +11,7 @@
   STAGE(judge)                                                                                                         \
   STAGE(timing)                                                                                                        \
   STAGE(summary)                                                                                                       \
+  STAGE(columns)                                                                                                       \
   STAGE(compare)                                                                                                       \
   STAGE(similarity)                                                                                                    \
   STAGE(change)                                                                                                        \

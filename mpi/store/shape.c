@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "geometry/quantiles.h"
 #include "store_file.h"
 
 /* ---- dimensions ---- */

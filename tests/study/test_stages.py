@@ -19,10 +19,10 @@ embed: {layers: [12], perplexity: 12, batch: 200, epochs: 2, explain: 30}
 
 # A stage and an array that it fills, the first axis of which its marks have, unless it has one mark.
 FILLS = {"analyse": "prediction/loss", "map": "embed/position", "judge": "embed/quality", "timing": "cost/forward_seconds",
-         "summary": "summary/accuracy", "compare": "summary/agreement", "similarity": "similarity/distance",
+         "summary": "summary/accuracy", "columns": "view/margin", "compare": "summary/agreement", "similarity": "similarity/distance",
          "change": "change/magnitude-global-0.5/total", "spectra": "aggregate/effective_rank",
          "angles": "aggregate/principal_angles", "cka": "aggregate/cka"}
-ORDER = ["analyse", "encoder", "map", "judge", "timing", "summary", "compare", "similarity", "change", "spectra", "angles", "cka"]
+ORDER = ["analyse", "encoder", "map", "judge", "timing", "summary", "columns", "compare", "similarity", "change", "spectra", "angles", "cka"]
 
 
 def stages_run(stderr):

@@ -11,6 +11,7 @@
 #include "geometry/errors.h"
 #include "geometry/fragility.h"
 #include "geometry/moments.h"
+#include "geometry/quantiles.h"
 #include "geometry/similarity.h"
 #include "near.h"
 
@@ -209,11 +210,57 @@ static void tree_and_layout(void **state)
   }
 }
 
+static int by_size(const void *a, const void *b)
+{
+  float x = *(const float *)a, y = *(const float *)b;
+  return (x > y) - (x < y);
+}
+
+/* Exact ones, whatever the parts that numbers come in; sorted, beside. Of none, one, a few, and many numbers: some
+ * equal, of all sizes and signs, and some that are none. */
+static void quantiles_of_many(void **state)
+{
+  (void)state;
+  enum { MOST = 5000 };
+  static float number[MOST], sorted[MOST];
+  static const int64_t sizes[] = {0, 1, 7, 64, 100, MOST};
+  for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+    int64_t n = sizes[s], finite = 0;
+    for (int64_t i = 0; i < n; i++) {
+      double x = sin((double)(i + 1) * 12.9898) * 43758.5453;
+      number[i] = (float)(i % 5 == 0 ? 0.25 : i % 7 == 0 ? -0.0 : ldexp(x - floor(x) - 0.4, (int)(i % 300) - 150));
+      if (i > 10 && i % 11 == 0)
+        number[i] = i % 2 ? (float)NAN : i % 3 ? (float)INFINITY : -(float)INFINITY;
+      if (isfinite(number[i]))
+        sorted[finite++] = number[i];
+    }
+    qsort(sorted, (size_t)finite, sizeof *sorted, by_size);
+    facet_quantiles q;
+    float edge[FACET_BINS + 1];
+    assert_int_equal(facet_quantiles_begin(&q), FACET_OK);
+    do {
+      facet_quantiles_add(&q, n / 3, number);
+      facet_quantiles_add(&q, n - n / 3, number + n / 3);
+    } while (facet_quantiles_next(&q));
+    facet_quantiles_edges(&q, edge);
+    facet_quantiles_clear(&q);
+    for (int t = 0; t <= FACET_BINS; t++)
+      assert_true(finite > 0 ? edge[t] == sorted[t < FACET_BINS ? t * finite / FACET_BINS : finite - 1]
+                             : isnan(edge[t]));
+    for (int64_t i = 0; i < n; i++) {
+      int bin = 0;
+      for (int t = 1; t < FACET_BINS; t++)
+        bin += edge[t] <= number[i];
+      assert_int_equal(facet_bin_of(edge, number[i]), isfinite(number[i]) ? bin : FACET_NO_BIN);
+    }
+  }
+}
+
 int main(void)
 {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(fragile_samples),     cmocka_unit_test(moments_by_class),
-                                     cmocka_unit_test(corruption_errors),   cmocka_unit_test(moments_by_group),
-                                     cmocka_unit_test(calibration),         cmocka_unit_test(correlation),
-                                     cmocka_unit_test(squared_differences), cmocka_unit_test(tree_and_layout)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(fragile_samples),     cmocka_unit_test(moments_by_class),  cmocka_unit_test(corruption_errors),
+      cmocka_unit_test(moments_by_group),    cmocka_unit_test(calibration),       cmocka_unit_test(correlation),
+      cmocka_unit_test(squared_differences), cmocka_unit_test(quantiles_of_many), cmocka_unit_test(tree_and_layout)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
