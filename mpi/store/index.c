@@ -1,9 +1,9 @@
 /* The index of a file: where in it the numbers of its arrays lie, so that a reader goes by byte offset, without HDF5.
  *
- * A JSON array, an object for every array of numbers that lies in one piece, in order of path:
+ * A JSON array, an object for every array, in order of path:
  *   {"path": "/geometry/margin", "offset": 4096, "shape": [4, 3, 130], "type": "<f8"}
- * Texts, and what is in chunks, are not in it.  It follows from the file itself, so a copy whose arrays lie elsewhere
- * can be told: facet_store_index_holds. */
+ * The offset is -1 of texts, and of numbers that do not lie in one piece (in chunks).  It follows from the file itself,
+ * so a copy whose arrays lie elsewhere can be told: facet_store_index_holds. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,27 +24,42 @@ static void put_string(FILE *out, const char *text)
   (void)putc('"', out);
 }
 
-/* As numpy says it: "<f8", "|u1"; '\0' where a reader would not know it. */
-static char kind_of(hid_t type)
+/* As numpy says it, and "text". */
+static void put_type(FILE *out, hid_t type)
 {
+  size_t bytes = H5Tget_size(type);
   H5T_class_t class = H5Tget_class(type);
-  if (class == H5T_FLOAT)
-    return 'f';
-  return class != H5T_INTEGER ? '\0' : H5Tget_sign(type) == H5T_SGN_NONE ? 'u' : 'i';
+  if (class == H5T_STRING)
+    (void)fputs("text", out);
+  else
+    (void)fprintf(out, "%c%c%zu", bytes == 1 ? '|' : '<',
+                  class == H5T_FLOAT                  ? 'f'
+                  : H5Tget_sign(type) == H5T_SGN_NONE ? 'u'
+                                                      : 'i',
+                  bytes);
 }
 
-static void put_entry(FILE *out, const char *name, hid_t set, hid_t type, hid_t space, bool first)
+/* -1: its numbers, if it has any, do not lie in one piece. */
+static long long offset_of(hid_t set, hid_t type, hid_t made)
+{
+  if (H5Tget_class(type) == H5T_STRING || H5Pget_layout(made) != H5D_CONTIGUOUS)
+    return -1;
+  haddr_t offset = H5Dget_offset(set);
+  return offset == HADDR_UNDEF ? -1 : (long long)offset;
+}
+
+static void put_entry(FILE *out, const char *path, long long offset, hid_t type, hid_t space)
 {
   hsize_t size[H5S_MAX_RANK];
-  haddr_t offset = H5Dget_offset(set);
   int axes = H5Sget_simple_extent_dims(space, size, NULL);
-  size_t bytes = H5Tget_size(type);
-  (void)fprintf(out, "%s{\"path\": ", first ? "[" : ",\n");
-  put_string(out, name);
-  (void)fprintf(out, ", \"offset\": %llu, \"shape\": [", (unsigned long long)offset);
+  (void)fputs("{\"path\": ", out);
+  put_string(out, path);
+  (void)fprintf(out, ", \"offset\": %lld, \"shape\": [", offset);
   for (int i = 0; i < axes; i++)
     (void)fprintf(out, "%s%llu", i ? ", " : "", (unsigned long long)size[i]);
-  (void)fprintf(out, "], \"type\": \"%c%c%zu\"}", bytes == 1 ? '|' : '<', kind_of(type), bytes);
+  (void)fputs("], \"type\": \"", out);
+  put_type(out, type);
+  (void)fputs("\"}", out);
 }
 
 typedef struct {
@@ -61,8 +76,9 @@ static herr_t visit(hid_t root, const char *name, const H5O_info_t *info, void *
   hid_t set = path ? H5Dopen2(root, name, H5P_DEFAULT) : -1, made = set < 0 ? -1 : H5Dget_create_plist(set);
   hid_t type = set < 0 ? -1 : H5Dget_type(set), space = set < 0 ? -1 : H5Dget_space(set);
   bool read = made >= 0 && type >= 0 && space >= 0;
-  if (read && kind_of(type) && H5Pget_layout(made) == H5D_CONTIGUOUS && H5Dget_offset(set) != HADDR_UNDEF) {
-    put_entry(l->out, path, set, type, space, l->first);
+  if (read) {
+    (void)fputs(l->first ? "[" : ",\n", l->out);
+    put_entry(l->out, path, offset_of(set, type, made), type, space);
     l->first = false;
   }
   H5_CLOSE(space, type, made, set);

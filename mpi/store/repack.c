@@ -2,7 +2,7 @@
  *
  * A run needs contiguous arrays, which all ranks overwrite in place; once nothing is written any more they may be
  * smaller.  Everything is copied as it is, type by type and attribute by attribute, but for how numbers lie in the
- * file; scales of dimensions, which point to each other, are attached anew, and the index lists
+ * file; scales of dimensions, which point to each other, are attached anew, and the index says
  * what still lies in one piece.  The checksum of both files has to be the
  * same before one takes the place of the other. */
 #include <errno.h>
