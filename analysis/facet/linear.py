@@ -13,6 +13,7 @@ from facet.hdf import Array, plain, strings
 RANKS = {"W": None, "row": 2, "b": 2, "b_node": 3, "residual": 1, "ties": 1, "node": 1}
 NOT_KEPT = {"rows": {"b_node", "node"}, "digest": {"W"}}  # by what the study says at linearize.keep
 UNSPLIT = "all nodes"
+BOUND = {4: 1e-3, 8: 1e-11}  # of a certificate, by the bytes of the study's numbers: the same as mpi/store/certificates.c
 
 
 class Linear:
@@ -109,6 +110,15 @@ class Linear:
     def residual(self) -> Array:
         """Relative certificate of every sample, n."""
         return np.asarray(self._group["residual"][()])
+
+    @property
+    def warning(self) -> str:
+        """What is to be said of certificates that do not hold; nothing where all do."""
+        bound = BOUND[self._group["residual"].dtype.itemsize]
+        bad = int(np.sum(~(self.residual <= bound)))  # NaN, too
+        then = "use precision: double" if bound == BOUND[4] else "its numbers are too large for double"
+        return f"{bad} of {len(self.residual)} certificates are above {bound:g}, or no numbers: W and b are not what the " \
+            f"network does there; {then}" if bad else ""
 
     @functools.cached_property
     def ties(self) -> Array:

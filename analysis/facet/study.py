@@ -76,8 +76,9 @@ class Study(Store):
         return groups
 
     def warnings(self, variant: str) -> list[str]:
-        """What the program had to say of a variant's layers."""
-        return texts(self.recipe(variant), "warnings")
+        """What the program had to say of a variant's layers, and of certificates that do not hold."""
+        own = self.linear(variant).warning if variant in self.linearized else ""
+        return texts(self.recipe(variant), "warnings") + [own] * bool(own)
 
     # ---- numbers, as numpy ----
 

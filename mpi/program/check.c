@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/process_memory.h"
+#include "certified.h"
 #include "output.h"
 #include "prune/inspect.h"
 #include "ranks/agree.h"
@@ -274,13 +275,16 @@ static facet_status look(const facet_session *s, facet_making *making, facet_out
   return FACET_OK;
 }
 
-static void print_next(const facet_call *call, const facet_plan *plan, facet_output_state state, const forecast *f)
+static void print_next(const facet_call *call, const facet_context *context, facet_output_state state,
+                       const forecast *f)
 {
+  const facet_plan *plan = context->plan;
   bool finished = state == FACET_OUTPUT_SAME;
   for (int i = 0, stage = 0; facet_stages[i] && finished; i++)
     if (facet_stages[i]->marks && facet_stage_wanted(facet_stages[i], plan))
       finished = f->reused[i] == facet_store_stage_parts(&plan->store, stage++);
   if (finished) {
+    facet_certified_warn(plan->store.settings->output, context->family);
     printf("finished         next: python -m facet report %s/study.h5\n", plan->store.settings->output);
     return;
   }
@@ -329,7 +333,7 @@ static facet_status check(int ranks, const facet_call *call, facet_session *s)
   facet_versions_warn();
   warn_of_folding(&s->family);
   FACET_TRY(print_all(&context, state, &f, call->verbose ? s->filled : NULL));
-  print_next(call, &s->plan, state, &f);
+  print_next(call, &context, state, &f);
   return FACET_OK;
 }
 

@@ -1,6 +1,7 @@
 /* `facet run`: a study from beginning to end, stage by stage, or from where a run before was stopped. */
 #include <stdio.h>
 
+#include "certified.h"
 #include "lock.h"
 #include "output.h"
 #include "profiling.h"
@@ -180,6 +181,8 @@ static void say_done(const facet_session *s, bool finished, double seconds, int 
   const char *output = s->study->settings.output;
   if (finished) {
     printf("%s/study.h5 is finished, nothing to do; next: python -m facet report %s/study.h5\n", output, output);
+    fflush(stdout);
+    facet_certified_warn(output, &s->family);
     return;
   }
   printf("%s/study.h5: %d variants, %d conditions, %lld samples, %lld of them linearized, in %.1f s on %d rank%s\n",
@@ -188,6 +191,7 @@ static void say_done(const facet_session *s, bool finished, double seconds, int 
   printf("next: python -m facet report %s/study.h5, or facet checksum %s/study.h5\n", output, output);
   fflush(stdout);
   say_warnings(&s->plan);
+  facet_certified_warn(output, &s->family);
 }
 
 facet_status facet_run(const facet_call *call)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/hdf5_held.h"
+#include "base/hdf5_turn.h"
 #include "store_file.h"
 
 static _Thread_local char words[200];
@@ -44,6 +45,7 @@ facet_store_listener facet_store_listen(void)
 
 facet_status facet_store_unlisten(facet_store_listener before, facet_status status)
 {
+  facet_hdf5_reads(NULL);
   H5Eset_auto2(H5E_DEFAULT, before.function, before.data);
   return status;
 }
@@ -65,6 +67,7 @@ hid_t facet_store_access(void)
 facet_status facet_store_open_alone(const char *path, hid_t *file)
 {
   hid_t list = facet_store_access();
+  facet_hdf5_reads(path);
   *file = H5Fopen(path, H5F_ACC_RDONLY, list);
   H5_CLOSE(list);
   FACET_CHECK(*file >= 0, FACET_BAD_INPUT, "%s: cannot be opened: not an HDF5 file, or damaged", path);

@@ -235,6 +235,17 @@ facet_status facet_again_open(const char *path, const facet_store_plan *plan, co
 /* After all that a part puts: a line on standard output for each array that is another, bit for bit. */
 facet_status facet_again_end(facet_store *store, const char *part, bool *same);
 
+/* Certificates of the W of a variant, and how many of them are above a bound, or no numbers. all: 0 where it is not
+ * linearized. */
+typedef struct {
+  int64_t all, bad;
+  double bound;
+  bool is_double; /* the study's precision */
+} facet_store_certificates;
+/* Not collective. Of these variants of a finished file. FACET_BAD_INPUT, FACET_IO. */
+facet_status facet_store_certified(const char *path, int variants, const char *const *variant,
+                                   facet_store_certificates *found);
+
 /* ---- the store of a version of the study before this one ---- */
 
 /* Open for reading; variants are known again by their networks' SHA-256, conditions by their names. */

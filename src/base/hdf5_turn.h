@@ -10,6 +10,11 @@
 void facet_hdf5_lock(void); /* not to be taken twice */
 void facet_hdf5_unlock(void);
 
+/* HDF5 itself crashes on some damaged files. From here until facet_hdf5_unlock, or NULL, a crash is that of this file,
+ * which a program may say (the handler of signals in mpi/program/exhausted.c). path: borrowed. */
+void facet_hdf5_reads(const char *path);
+const char *facet_hdf5_read(void); /* NULL: none */
+
 /* status = call, of a function that uses HDF5 and does not do this again. */
 #define FACET_WITH_HDF5(status, call)                                                                                  \
   do {                                                                                                                 \

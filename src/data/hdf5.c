@@ -65,6 +65,7 @@ static facet_status source_open(const char *path, const char *otherwise, source 
   facet_status status;
   FACET_GO(done, status, file ? FACET_OK : FACET_OS);
   FACET_CHECK_GO(done, status, access(file, R_OK) == 0, FACET_NO_INPUT, "%s: %s", file, strerror(errno));
+  facet_hdf5_reads(path);
   status = open_set(path, file, colon ? colon + 1 : otherwise, s);
 done:
   facet_free(&file);
@@ -155,6 +156,7 @@ struct facet_hdf5_set {
 static facet_status take(const facet_hdf5_set *set, int64_t first, int64_t count, void *to)
 {
   const source *s = &set->from;
+  facet_hdf5_reads(set->path);
   hsize_t start[4] = {(hsize_t)first}, size[4] = {(hsize_t)count};
   for (int i = 1; i < s->rank; i++)
     size[i] = (hsize_t)s->dim[i];

@@ -227,6 +227,7 @@ static facet_status check_links(const facet_network *network, const facet_mask *
 static facet_status read_file(const facet_network *network, const char *path, facet_mask *mask)
 {
   FACET_CHECK(access(path, R_OK) == 0, FACET_NO_INPUT, "%s", strerror(errno));
+  facet_hdf5_reads(path);
   hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
   FACET_CHECK(file >= 0, FACET_BAD_INPUT, "not an HDF5 file, or truncated or damaged");
   hid_t group = H5Lexists(file, GROUP, H5P_DEFAULT) > 0 ? H5Gopen2(file, GROUP, H5P_DEFAULT) : -1;

@@ -64,17 +64,27 @@ with h5py.File(hdf5, "w") as file:
     file["images"], file["labels"] = images, np.arange(3)
     file.create_dataset("packed", data=images, chunks=(1, 1, 4, 4), compression="gzip")
 for number, content in enumerate([idx(8, images[:, 0]), gzip.compress(idx(8, np.arange(3).astype("u1"))),
-                                  bytes(3073), npy(images.astype("f4")), gzip.compress(npy(np.arange(3))),
-                                  hdf5.getvalue()]):
+                                  bytes(3073), npy(images.astype("f4")), gzip.compress(npy(np.arange(3)))]):
     put("data", str(number), bytes([number]) + content)
+put("data", "doubles", bytes([3]) + npy(images.astype("f8")))
+put("hdf5", "bytes", hdf5.getvalue())
+hdf5 = io.BytesIO()
+with h5py.File(hdf5, "w") as file:
+    file.create_dataset("images", data=images.astype("f4"), chunks=(2, 1, 4, 4), compression="gzip", shuffle=True)
+    file.create_dataset("labels", data=np.arange(3), chunks=(2,), maxshape=(None,))
+put("hdf5", "packed", hdf5.getvalue())
+hdf5 = io.BytesIO()
+with h5py.File(hdf5, "w", libver="latest") as file:
+    file["images"], file["labels"] = images.astype("f8"), np.arange(3, dtype="u1")
+put("hdf5", "latest", hdf5.getvalue())
 
 put("published", "set", npy(random.integers(0, 256, (10, 4, 4, 3), "u1")))
 put("published", "labels", npy(np.array([1, 0] * 5, "u1")))
 
 masks = io.BytesIO()
 with h5py.File(masks, "w") as file:
-    file["conv0.weight"] = np.ones((2, 1, 3, 3), "u1")
-    file.attrs["format"] = "facet masks"
+    for name, shape in ("conv1", (2, 1, 3, 3)), ("dense2", (4, 72)), ("dense3", (3, 4)):
+        file.create_dataset(f"masks/{name}.weight", data=np.ones(shape, "u1"), compression="gzip")
 put("masks", "one", masks.getvalue())
 
 root = pathlib.Path(__file__).parents[2]

@@ -1,0 +1,65 @@
+"""Hostile and odd input: one line, the status that says what it is, no crash, and no room taken that a file only asks for."""
+
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+from conftest import run
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def one_line(done, status, words):
+    """It ended with that status and one line, which has the words."""
+    assert done.returncode == status, (done.returncode, done.stderr)
+    assert len(done.stderr.splitlines()) == 1 and words in done.stderr, done.stderr
+
+
+def two_layers(folder, first, second):
+    """y = second relu(first x), on 20 samples of 1 x 4 x 4, and a study of it."""
+    nodes = [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("Gemm", ["f", "a"], ["h"], transB=1),
+             helper.make_node("Relu", ["h"], ["r"]), helper.make_node("Gemm", ["r", "b"], ["y"], transB=1)]
+    graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", 1, ["N", 1, 4, 4])],
+                              [helper.make_tensor_value_info("y", 1, ["N", len(second)])],
+                              [numpy_helper.from_array(v.astype("f4"), k) for k, v in (("a", first), ("b", second))])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), folder / "m.onnx")
+    random = np.random.default_rng(1)
+    np.save(folder / "i.npy", random.random((20, 1, 4, 4), dtype="f4") * np.float32(1e-30))
+    np.save(folder / "l.npy", random.integers(0, len(second), 20))
+    study = folder / "s.yaml"
+    study.write_text("output: out\ndata: {test: {format: npy, images: i.npy, labels: l.npy}}\nmodel: {onnx: m.onnx}\n"
+                     "linearize: {}\n")
+    return study
+
+
+def test_certificates_that_do_not_hold_are_said(tmp_path):
+    """Logits are small, but W is beyond what float holds: by the run, by one that has nothing to do, check and the report."""
+    random = np.random.default_rng(2)
+    study = two_layers(tmp_path, 1e25 * random.standard_normal((8, 16)), 1e25 * random.standard_normal((3, 8)))
+    said = "facet: warning: dense: 20 of 20 certificates are above 0.001, or no numbers: W and b are not what the network " \
+        "does there; use precision: double"
+    for command in ("run", "run", "check"):
+        done = run(command, study)
+        assert done.returncode == 0 and said in done.stderr.splitlines(), done.stderr
+    done = subprocess.run([sys.executable, "-m", "facet", "report", tmp_path / "out/study.h5"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert said.partition("dense: ")[2] in (tmp_path / "out/report/report.html").read_text()
+    study.write_text(study.read_text() + "precision: double\n")
+    done = run("run", study, "--fresh")
+    assert done.returncode == 0 and "warning" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_file_that_hdf5_crashes_on(tmp_path, ranks):
+    """Whether this HDF5 does or not."""
+    study = two_layers(tmp_path, np.ones((8, 16)), np.ones((3, 8)))
+    shutil.copy(HERE / "damaged_heap.h5", tmp_path / "i.h5")
+    study.write_text(study.read_text().replace("npy, images: i.npy", "hdf5, images: i.h5"))
+    done = run("run", study, "-n", ranks)
+    one_line(done, 65, f"{tmp_path}/i.h5: ")
