@@ -23,6 +23,7 @@ typedef struct {
   bool only_features;   /* of this tile: the rest is taken over */
   const uint8_t *again; /* tiles that are computed again, to be compared; NULL: all, to be stored */
   int64_t others;       /* of these, so many are not what is stored */
+  int64_t unkept;       /* the first sample whose W is still wanted: those before are in the digest of its part */
   facet_pixels *pixels;
   /* one tile's results */
   double *logits, *loss, *angle, *length, *margin, *cosine;
@@ -162,7 +163,7 @@ static facet_status run_batch(analysis *a, const facet_tile *t, int64_t i, int64
   if (a->only_features)
     return FACET_OK;
   measure(a, t, i, count);
-  return i < t->linear ? linearize(a, t->first + i, count, logits) : FACET_OK;
+  return i < t->linear && t->first + i >= a->unkept ? linearize(a, t->first + i, count, logits) : FACET_OK;
 }
 
 static facet_status store_tile(const analysis *a, const facet_tile *t)
@@ -240,22 +241,45 @@ static bool is_again(const analysis *a, int64_t number, int64_t tiles)
   return is;
 }
 
+/* Tiles whose samples are in a digest but for the last have been stored. */
+static facet_status run_together(analysis *a, facet_dealer *dealer, int64_t number, int64_t count)
+{
+  for (int64_t i = 0; i < count; i++) {
+    facet_tile t = facet_plan_tile(a->plan, number + i);
+    if (t.first + t.count >= a->unkept)
+      FACET_TRY(run_tile(a, dealer, &t));
+  }
+  return FACET_OK;
+}
+
+/* Tiles that have a digest together are one unit, which may be long: it is left between two batches, and taken up. */
+static facet_status run_digested(analysis *a, facet_dealer *dealer, const facet_tile *t)
+{
+  int64_t part = t->block / a->plan->store.digest_blocks, done = 0;
+  char said[1000];
+  FACET_TRY(facet_kept_begin(&a->kept, part, a->again ? NULL : &done));
+  a->unkept = t->first + done;
+  if (done > 0)
+    fprintf(stderr, "facet: analyse: digest %lld of %s goes on behind %lld samples\n", (long long)part,
+            a->plan->store.variant[t->variant].name, (long long)done);
+  facet_status status = run_together(a, dealer, facet_plan_number(a->plan, t), tiles_together(a, t));
+  a->unkept = 0;
+  if (status == FACET_OK)
+    return facet_kept_end(&a->kept);
+  if (status != FACET_INTERRUPTED || a->again)
+    return status;
+  (void)snprintf(said, sizeof said, "%s", facet_message());
+  FACET_TRY(facet_kept_leave(&a->kept));
+  return facet_raise(FACET_INTERRUPTED, "%s", said);
+}
+
 static facet_status run_tiles(void *self, facet_dealer *dealer, int64_t unit)
 {
   analysis *a = self;
-  const facet_tile first = facet_plan_in_order(a->plan, a->span, unit);
-  int64_t number = facet_plan_number(a->plan, &first), part = a->plan->store.digest_blocks;
-  facet_tile t = first;
-  bool digested = part > 0 && t.linear > 0;
-  if (digested)
-    facet_kept_begin(&a->kept, t.block / part);
-  for (int64_t i = 0, count = tiles_together(a, &t); i < count; i++) {
-    t = facet_plan_tile(a->plan, number + i);
-    FACET_TRY(run_tile(a, dealer, &t));
-  }
-  if (digested)
-    FACET_TRY(facet_kept_end(&a->kept));
-  return a->again ? compare(a, &first) : FACET_OK;
+  facet_tile t = facet_plan_in_order(a->plan, a->span, unit);
+  bool digested = a->plan->store.digest_blocks > 0 && t.linear > 0;
+  FACET_TRY(digested ? run_digested(a, dealer, &t) : run_tile(a, dealer, &t));
+  return a->again ? compare(a, &t) : FACET_OK;
 }
 
 /* ---- all tiles ---- */

@@ -2,6 +2,7 @@
 #include "kept.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "linear/half.h"
 
@@ -186,15 +187,85 @@ facet_status facet_kept_write(const facet_kept *kept)
   return kept->half ? write_rounding(kept) : FACET_OK;
 }
 
-void facet_kept_begin(facet_kept *kept, int64_t part)
+/* ---- parts ---- */
+
+/* The rows of each class in a part that is not whole are stored as numbers below 0, from the -1 on that a new file has:
+ * nothing but facet_kept_leave writes others, and no power loss makes them, since what they are of is durable first. */
+static int64_t as_unfinished(int64_t rows)
 {
+  return -1 - rows;
+}
+
+static facet_place part_of(const facet_kept *kept)
+{
+  return (facet_place){.variant = kept->variant, .part = {{kept->part, 1}}};
+}
+
+/* Rows that a run left behind, one number for each class, or false. */
+static bool are_unfinished(const facet_kept *kept, int64_t *rows, int64_t *all)
+{
+  *all = 0;
+  for (int k = 0; k < kept->plan->classes; k++) {
+    if (rows[k] >= 0)
+      return false;
+    rows[k] = as_unfinished(rows[k]);
+    *all += rows[k];
+  }
+  return *all % kept->plan->linear_rows == 0;
+}
+
+/* From here on the sums change in their places: a kill leaves nothing that looks like a beginning. */
+static facet_status take_up(facet_kept *kept, int64_t *rows, int64_t *done)
+{
+  int64_t all;
+  FACET_TRY(facet_store_get(kept->store, FACET_ROW_EXPLAINED, part_of(kept), rows));
+  if (!are_unfinished(kept, rows, &all))
+    return FACET_OK;
+  facet_digest_resume(&kept->digest, rows);
+  *done = all / kept->plan->linear_rows;
+  memset(rows, 0, (size_t)kept->plan->classes * sizeof *rows);
+  FACET_TRY(facet_store_put(kept->store, FACET_ROW_EXPLAINED, part_of(kept), rows));
+  return facet_store_settle(kept->store);
+}
+
+facet_status facet_kept_begin(facet_kept *kept, int64_t part, int64_t *done)
+{
+  int64_t *rows;
   kept->part = part;
   facet_digest_begin(&kept->digest);
+  if (!done || wants_gram(kept->plan))
+    return FACET_OK;
+  *done = 0;
+  FACET_NEW(rows, kept->plan->classes);
+  facet_status status = take_up(kept, rows, done);
+  facet_free(&rows);
+  return status;
+}
+
+static facet_status leave(facet_kept *kept, int64_t *rows)
+{
+  for (int k = 0; k < kept->plan->classes; k++)
+    rows[k] = as_unfinished(kept->digest.rows[k]);
+  FACET_TRY(facet_digest_leave(&kept->digest));
+  FACET_TRY(facet_store_settle(kept->store));
+  FACET_TRY(facet_store_put(kept->store, FACET_ROW_EXPLAINED, part_of(kept), rows));
+  return facet_store_settle(kept->store);
+}
+
+facet_status facet_kept_leave(facet_kept *kept)
+{
+  int64_t *rows;
+  if (wants_gram(kept->plan))
+    return FACET_OK;
+  FACET_NEW(rows, kept->plan->classes);
+  facet_status status = leave(kept, rows);
+  facet_free(&rows);
+  return status;
 }
 
 facet_status facet_kept_end(facet_kept *kept)
 {
-  const facet_place at = {.variant = kept->variant, .part = {{kept->part, 1}}};
+  const facet_place at = part_of(kept);
   FACET_TRY(facet_digest_end(&kept->digest));
   if (wants_gram(kept->plan))
     FACET_TRY(facet_store_put(kept->store, FACET_ROW_GRAM, at, kept->digest.gram.sum));

@@ -35,8 +35,13 @@ facet_status facet_kept_make(const facet_store_plan *plan, facet_store *store, i
                              int64_t chunk, facet_kept *kept);
 void facet_kept_clear(facet_kept *kept);
 
-/* Before the batches of a part, or before a batch: who wants its chunks. */
-void facet_kept_begin(facet_kept *kept, int64_t part);
+/* Before the batches of a part. *done: how many of its samples are added up already, by a run that was interrupted;
+ * NULL: whatever is there, it begins anew. */
+facet_status facet_kept_begin(facet_kept *kept, int64_t part, int64_t *done);
+/* Between two batches of a part that is interrupted: what is added up is durable, and the next run goes on from it.
+ * With a Gram matrix nothing is kept: lines of W wait for each other there. */
+facet_status facet_kept_leave(facet_kept *kept);
+/* Before a batch: who wants its chunks. */
 facet_w_sink facet_kept_batch(facet_kept *kept, int64_t first, int64_t count, const double *logits);
 /* After a batch: the rest of what it leaves in the store. FACET_BAD_INPUT where float16 does not hold W. */
 facet_status facet_kept_write(const facet_kept *kept);

@@ -508,13 +508,19 @@ static facet_status mark_some(facet_store *s, const facet_store_shape_array *a, 
   return facet_store_unlisten(before, status);
 }
 
+facet_status facet_store_settle(facet_store *s)
+{
+  double begun = facet_seconds();
+  FACET_CHECK(fdatasync(s->raw) == 0, FACET_IO, "%s: %s", s->path, strerror(errno));
+  facet_profile_stored(facet_seconds() - begun);
+  return FACET_OK;
+}
+
 facet_status facet_store_mark_parts(facet_store *s, const char *stage, int64_t count, const int64_t *part)
 {
   facet_store_shape_array a;
   FACET_CHECK(find_marks(s, FACET_ROW_MARKS, stage, &a), FACET_INTERNAL, "%s: no stage %s", s->path, stage);
-  double begun = facet_seconds();
-  FACET_CHECK(fdatasync(s->raw) == 0, FACET_IO, "%s: %s", s->path, strerror(errno)); /* marks come after their data */
-  facet_profile_stored(facet_seconds() - begun);
+  FACET_TRY(facet_store_settle(s)); /* marks come after their data */
   return mark_some(s, &a, count, part);
 }
 

@@ -163,6 +163,8 @@ facet_status facet_store_close(facet_store **store);
 
 /* Collective. Everything written before, by any rank, is durable and seen by all. */
 facet_status facet_store_sync(facet_store *store);
+/* Not collective. What this rank has put is durable. */
+facet_status facet_store_settle(facet_store *store);
 
 /* ---- numbers, by row of the schema (rows.def) ---- */
 

@@ -137,10 +137,21 @@ facet_status facet_digest_add(facet_digest *d, int64_t k, const void *w, const v
   return FACET_OK;
 }
 
-facet_status facet_digest_end(facet_digest *d)
+facet_status facet_digest_leave(facet_digest *d)
 {
   for (int64_t p = 0; p < d->places; p++)
     FACET_TRY(give_up(d, p));
+  return FACET_OK;
+}
+
+void facet_digest_resume(facet_digest *d, const int64_t *rows)
+{
+  memcpy(d->rows, rows, (size_t)d->classes * sizeof *d->rows);
+}
+
+facet_status facet_digest_end(facet_digest *d)
+{
+  FACET_TRY(facet_digest_leave(d));
   memset(d->sums, 0, (size_t)(2 * d->inputs) * sizeof *d->sums);
   for (int64_t k = 0; k < d->classes; k++)
     if (d->rows[k] == 0)

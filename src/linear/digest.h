@@ -38,6 +38,10 @@ void facet_digest_clear(facet_digest *digest);
 void facet_digest_begin(facet_digest *digest);
 /* Adds a row of W of sample x, which explains class k. Errors of the keeper. */
 facet_status facet_digest_add(facet_digest *digest, int64_t k, const void *w, const void *x);
+/* Without a Gram matrix: the keeper has the sums of all classes, and rows of the digest says how many those are of. So
+ * it may be left, and taken up again elsewhere by facet_digest_begin and facet_digest_resume. Errors of the keeper. */
+facet_status facet_digest_leave(facet_digest *digest);
+void facet_digest_resume(facet_digest *digest, const int64_t *rows);
 /* The Gram matrix is whole, both its triangles, and the keeper has the sums of all classes. */
 facet_status facet_digest_end(facet_digest *digest);
 

@@ -2,6 +2,9 @@
 after a kill, and what is not kept is said by name."""
 
 import re
+import signal
+import subprocess
+import time
 
 import h5py
 import numpy as np
@@ -9,7 +12,7 @@ import onnx
 import pytest
 
 import facet
-from conftest import STUDY, checksum, make_digits, run
+from conftest import FACET, STUDY, checksum, environment, make_digits, run
 
 KEPT = """\
 variants: [{method: magnitude, sparsity: 0.5}]
@@ -206,3 +209,74 @@ def test_float16_states_its_error(kept):
     got = half["rounded_residual"][:]
     np.testing.assert_allclose(got, miss / np.maximum(1, np.abs(logits[:110]).max(1)), rtol=1e-2, atol=1e-6)
     assert got.max() > 10 * whole["residual"][:].max()
+
+
+LONG = """\
+output: out
+precision: double
+data:
+  test: {format: npy, images: x.npy, labels: y.npy}
+  normalize: {scale: 255}
+model: {onnx: net.onnx}
+block: 4
+linearize: {rows: {top: 2}, keep: digest}
+"""
+
+
+def test_a_digest_is_left_and_taken_up(tmp_path):
+    """All of 96 samples have one digest, a unit of work that is stopped twice in its middle, and goes on behind the samples
+    that are in it. What a kill leaves of it is not used."""
+    random = np.random.default_rng(0)
+    convolutions(tmp_path / "net.onnx", random)
+    np.save(tmp_path / "x.npy", random.integers(0, 256, (96, 3, 32, 32), dtype=np.uint8))
+    np.save(tmp_path / "y.npy", random.integers(0, 100, 96))
+    (tmp_path / "study.yaml").write_text(LONG)
+    (tmp_path / "whole.yaml").write_text(LONG.replace("output: out", "output: whole").replace("output", "study: study\noutput"))
+    assert run("run", tmp_path / "whole.yaml").returncode == 0
+    behind, there = [], 0
+    for ask in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT, None):
+        process = subprocess.Popen([FACET, "run", tmp_path / "study.yaml"], env=environment(), stderr=subprocess.PIPE, text=True)
+        while ask and linearized(tmp_path / "out/study.h5") <= there + 8:
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.005)
+        if ask:
+            process.send_signal(ask)
+        said = process.communicate(timeout=60)[1]
+        assert process.returncode == {None: 0, signal.SIGKILL: -9}.get(ask, 75), said
+        behind.append(int((re.search(r"digest 0 of dense goes on behind (\d+) samples", said) or [0, 0])[1]))
+        if ask == signal.SIGKILL:
+            clear(tmp_path / "out/study.h5")
+        there = linearized(tmp_path / "out/study.h5")
+    assert behind[0] == 0 and behind[1] > 8 and behind[2] == 0 and behind[3] > 8, behind
+    assert checksum(tmp_path / "out/study.h5") == checksum(tmp_path / "whole/study.h5")
+
+
+def convolutions(path, random):
+    """Slow enough to be stopped."""
+    nodes, arrays, last, channels = [], {}, "x", 3
+    for i, width in enumerate((16, 24, 24)):
+        arrays[f"w{i}"] = random.normal(size=(width, channels, 3, 3)) * np.sqrt(2 / (9 * channels))
+        nodes += [onnx.helper.make_node("Conv", [last, f"w{i}"], [f"c{i}"], pads=[1] * 4),
+                  onnx.helper.make_node("Relu", [f"c{i}"], [f"r{i}"])]
+        last, channels = f"r{i}", width
+    arrays["f"] = random.normal(size=(100, channels))
+    nodes += [onnx.helper.make_node("GlobalAveragePool", [last], ["p"]), onnx.helper.make_node("Flatten", ["p"], ["q"]),
+              onnx.helper.make_node("Gemm", ["q", "f"], ["y"], transB=1)]
+    graph = onnx.helper.make_graph(nodes, "slow", [onnx.helper.make_tensor_value_info("x", 1, ["N", 3, 32, 32])],
+                                   [onnx.helper.make_tensor_value_info("y", 1, ["N", 100])],
+                                   [onnx.numpy_helper.from_array(a.astype("f4"), name) for name, a in arrays.items()])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=7), path)
+
+
+def linearized(store):
+    """Samples that have a certificate."""
+    if not store.exists():
+        return 0
+    with h5py.File(store, "r", locking=False) as h5:
+        return int(np.count_nonzero(h5["linear/dense/row"][:, 0] >= 0))
+
+
+def clear(store):
+    """So that it can be seen when samples are done anew."""
+    with h5py.File(store, "r+") as h5:
+        h5["linear/dense/row"][...] = -1
