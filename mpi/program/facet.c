@@ -79,6 +79,10 @@ static const command commands[] = {
      "--seed: the ones that this number picks; --data: the study's data, too, looked for in that folder first;\n"
      "-n: on so many ranks",
      "[-n RANKS] [--tiles K] [--seed S] [--data DIR]", true, facet_verify},
+    {"view", "STUDY.h5",
+     "the viewer in the browser: serves it and the study on this machine alone, until Ctrl-C;\n"
+     "--port: which (else any that is free); --no-browser: only says the address",
+     "[--port N] [--no-browser]", false, facet_view},
     {"checksum", "STUDY.h5", "one line that depends on the results alone", "", false, checksum},
     {"repack", "STUDY.h5", "compress a finished study's file in place; all that reads it reads it still", "", false,
      repack},
@@ -144,10 +148,21 @@ static facet_status take_number(const char *option, const char *text, int least,
   return FACET_OK;
 }
 
+/* Whether the command's usage has it: "[-n RANKS] [--fresh]". */
+static bool has_option(const command *c, const char *option)
+{
+  size_t length = strlen(option);
+  for (const char *at = c->options; (at = strchr(at, '[')); at++)
+    if (strncmp(at + 1, option, length) == 0 && strchr(" ]", at[1 + length]))
+      return true;
+  return false;
+}
+
 /* An option of the command, and the word behind it; *words that were taken. */
 static facet_status take_option(const command *c, const char *option, char *next, arguments *a, int *words)
 {
-  static char *const known[] = {"-n", "--fresh", "--profile", "--verbose", "--tiles", "--seed", "--data", "--help"};
+  static char *const known[] = {"-n",     "--fresh", "--profile", "--verbose",    "--tiles",
+                                "--seed", "--data",  "--port",    "--no-browser", "--help"};
   const int count = sizeof known / sizeof known[0];
   int columns;
   *words = 2;
@@ -157,9 +172,9 @@ static facet_status take_option(const command *c, const char *option, char *next
     a->ranked = true;
     return FACET_OK;
   }
-  if (!facet_is_among(option, known, count) || !strstr(c->options, option)) {
+  if (!facet_is_among(option, known, count) || !has_option(c, option)) {
     const char *near = facet_nearest_word(option, (const char *const *)known, count);
-    return near && (strstr(c->options, near) || asks_help(near))
+    return near && (has_option(c, near) || asks_help(near))
                ? facet_raise(FACET_USAGE, "there is no option '%s'; did you mean '%s'?", option, near)
                : facet_raise(FACET_USAGE, "there is no option '%s'", option);
   }
@@ -172,9 +187,12 @@ static facet_status take_option(const command *c, const char *option, char *next
     *(option[2] == 's' ? &a->call.seed : &a->call.data) = next;
     return FACET_OK;
   }
+  if (strcmp(option, "--port") == 0)
+    return take_number(option, next, 0, &a->call.port);
   *words = 1;
   a->call.fresh |= strcmp(option, "--fresh") == 0;
   a->call.profile |= strcmp(option, "--profile") == 0;
+  a->call.no_browser |= strcmp(option, "--no-browser") == 0;
   a->call.verbose |= strcmp(option, "--verbose") == 0;
   return FACET_OK;
 }

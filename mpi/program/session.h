@@ -31,6 +31,8 @@ typedef struct {
   int ranks;                    /* -n; 0: not given */
   int tiles;                    /* --tiles; -1: not given */
   char *seed, *data;            /* --seed, a number; --data; NULL: not given */
+  int port;                     /* --port; 0: any */
+  bool no_browser;              /* --no-browser */
 } facet_call;
 typedef facet_status facet_command(const facet_call *call);
 /* Collective over all ranks: `facet run STUDY`, and `facet check STUDY`. */
@@ -47,5 +49,9 @@ facet_status facet_verify_store(MPI_Comm comm, const char *path, bool says, face
  * the conditions, and FOLDER/labels.npy (uint8, S x N for the most severities; 255 where there is no label). Existing
  * files are replaced. Errors as facet_session_read and facet_make_folder; FACET_IO. */
 facet_command facet_corrupt_study;
+
+/* Not collective: `facet view STUDY.h5`: serves viewer and study on loopback until SIGINT, SIGTERM or SIGHUP.
+ * FACET_NO_INPUT: also where no viewer is built; FACET_BAD_INPUT, FACET_CANNOT_CREATE, FACET_USAGE as of served.h. */
+facet_command facet_view;
 
 #endif

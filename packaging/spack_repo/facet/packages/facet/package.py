@@ -32,6 +32,7 @@ class Facet(MakefilePackage):
     depends_on("libyaml")
     depends_on("libjpeg-turbo")
     depends_on("xxhash@0.8:")
+    depends_on("libmicrohttpd@0.9.71:")
     depends_on("zlib-api")
     depends_on("openssl@3:")
     depends_on("random123", type="build")
