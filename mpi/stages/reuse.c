@@ -70,11 +70,45 @@ done:
 /* speaks: this process finds the tiles. */
 static facet_status open_reused(facet_context *c, const char *path, bool aside, bool speaks)
 {
+  bool damaged;
   FACET_NEW(c->reused, 1);
   c->reused->aside = aside;
   FACET_NEW(c->reused->tile, facet_plan_tiles(c->plan));
-  FACET_TRY(facet_before_open(path, &c->plan->store, &c->reused->before));
+  FACET_TRY(facet_before_open(path, &c->plan->store, &c->reused->before, &damaged));
+  if (damaged && speaks)
+    fprintf(stderr,
+            "facet: %s: attributes, coordinates or labels do not hold their checksum, and nothing is taken over\n",
+            path);
   return c->reused->before && speaks ? find_tiles(c) : FACET_OK;
+}
+
+/* Collective. Of a stage that was entered, parts that do not hold their checksum there are not taken over: each rank
+ * looks at its share, and says it. */
+static facet_status hold(const facet_context *c, int64_t parts, uint8_t *take)
+{
+  facet_before *before = c->reused->before;
+  facet_status status = FACET_OK;
+  int *kept = facet_allocate((size_t)parts, sizeof *kept);
+  for (int64_t i = 0; kept && i < parts && status == FACET_OK; i++) {
+    bool holds = true;
+    char name[200];
+    if (take[i] && i % facet_ranks(c->comm) == facet_rank(c->comm))
+      status = facet_before_holds(before, i, &holds);
+    if (status == FACET_OK && !holds) {
+      facet_before_name(before, i, name, sizeof name);
+      fprintf(stderr, "facet: %s in the study before does not hold its checksum, and is not taken over\n", name);
+    }
+    kept[i] = holds;
+    if (status == FACET_OK)
+      status = facet_interrupt_check();
+  }
+  status = facet_agree(c->comm, kept ? status : FACET_OS);
+  if (status == FACET_OK)
+    status = facet_least(c->comm, kept, parts, "taking over");
+  for (int64_t i = 0; i < parts && status == FACET_OK; i++)
+    take[i] = kept[i] ? take[i] : FACET_TAKEN_NOT;
+  facet_free(&kept);
+  return status;
 }
 
 static facet_status open_own(facet_context *c)
@@ -88,8 +122,13 @@ static facet_status open_own(facet_context *c)
 /* Rank 0 alone looks what there is. */
 facet_status facet_reuse_begin(facet_context *c)
 {
+  int64_t tiles = facet_plan_tiles(c->plan);
   FACET_AGREE(c->comm, open_own(c));
-  return facet_share(c->comm, (char *)c->reused->tile, facet_plan_tiles(c->plan), "taking tiles over");
+  FACET_TRY(facet_share(c->comm, (char *)c->reused->tile, tiles, "taking tiles over"));
+  if (!c->reused->before)
+    return FACET_OK;
+  FACET_AGREE(c->comm, facet_before_enter(c->reused->before, facet_stage_analyse.name));
+  return hold(c, tiles, c->reused->tile);
 }
 
 void facet_reuse_end(facet_context *c)
@@ -215,6 +254,8 @@ static facet_status take_parts(const facet_context *c, const facet_stage *stage,
   FACET_AGREE(c->comm, facet_before_enter(c->reused->before, stage->name));
   FACET_AGREE(c->comm, speaks ? find_parts(c, stage, parts, take) : FACET_OK);
   FACET_TRY(facet_share(c->comm, (char *)take, parts, "taking over"));
+  if (stage != &facet_stage_analyse) /* which was looked at already */
+    FACET_TRY(hold(c, parts, take));
   if (speaks)
     say_taken(c, stage, take, parts);
   if (count_taken(take, parts) == 0)

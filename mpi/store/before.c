@@ -4,12 +4,13 @@
  * its bits follow from is the same.  For a tile of the analysis that is the network (SHA-256), how it takes samples,
  * what is handled at once; the condition, and the seed if it corrupts, or the published images; the samples, compared
  * pixel by pixel; whatever `made` says of the rest.  For a later stage, the tiles that a part read (the stage knows
- * which), and whatever `follows` of the stage says of the rest.  Which parts of which arrays are a part's follows from
- * the dimensions in rows.def: variant and condition by their numbers there and here, samples by the tile's. */
+ * which), and whatever `follows` of the stage says of the rest.  Which boxes of which arrays are a part's
+ * says boxes.h, here and there: variant and condition have their numbers here and there, samples are the same.  What
+ * does not hold its checksum there is not taken over. */
 #include <string.h>
 
+#include "boxes.h"
 #include "ranks/versions.h"
-#include "store_file.h"
 
 struct facet_before {
   const facet_store_plan *plan;
@@ -17,8 +18,7 @@ struct facet_before {
   char *path;
   hid_t file;
   /* of the file */
-  int variants, conditions, clean;
-  char **variant, **condition;
+  facet_sums_source in;
   int64_t samples;
   int64_t *linear; /* linearized samples of each variant */
   bool *kept;      /* of each: its features are there */
@@ -26,10 +26,11 @@ struct facet_before {
   bool same_seed;
   char *room; /* for what is copied; NULL: nothing was yet */
   /* of the stage that was entered */
-  const char *stage;               /* NULL: none */
-  facet_store_shape_array marks;   /* in the plan */
-  hsize_t marked[FACET_MOST_AXES]; /* the sizes there */
-  uint8_t *done;                   /* NULL: nothing of it can be true */
+  const char *stage;        /* NULL: none */
+  facet_marked here, there; /* its marks in the plan, and in the file */
+  uint8_t *done;            /* NULL: nothing of it can be true */
+  facet_sums *sums;         /* NULL, too */
+  int64_t *sum;             /* of each part, as it was */
   /* of the plan */
   int *variant_of, *condition_of; /* their numbers in the file; -1: not there */
   hid_t *set; /* of every array of the plan's shape that is the stage's: the same in the file; -1: not there */
@@ -77,7 +78,7 @@ static bool read_batches(const facet_before *b)
   H5T_class_t class;
   size_t bytes;
   return H5LTget_attribute_info(b->file, "/", "batches", &count, &class, &bytes) >= 0 &&
-         count == (hsize_t)b->variants * FACET_BATCHES &&
+         count == (hsize_t)b->in.variants * FACET_BATCHES &&
          H5LTget_attribute(b->file, "/", "batches", H5T_NATIVE_INT64, b->batch) >= 0;
 }
 
@@ -93,16 +94,15 @@ static facet_status read_file(facet_before *b, bool *fit)
     return FACET_OK;
   b->samples = (int64_t)size[0];
   b->same_seed = facet_store_attribute(b->file, "seed", &seed) && seed == b->plan->settings->seed;
-  FACET_TRY(facet_store_texts(b->file, facet_dimension_table[FACET_DIM_VARIANT].coordinate, &b->variant, &b->variants));
-  FACET_TRY(
-      facet_store_texts(b->file, facet_dimension_table[FACET_DIM_CONDITION].coordinate, &b->condition, &b->conditions));
-  FACET_NEW(b->linear, b->variants);
-  FACET_NEW(b->kept, b->variants);
-  FACET_NEW(b->batch, b->variants * FACET_BATCHES);
-  for (int v = 0; v < b->variants; v++) {
-    b->linear[v] =
-        find_sizes_of(b->file, facet_row_table[FACET_ROW_TIES].path, b->variant[v], size) == 1 ? (int64_t)size[0] : 0;
-    b->kept[v] = find_sizes_of(b->file, facet_row_table[FACET_ROW_FEATURE].path, b->variant[v], size) >= 0;
+  FACET_TRY(facet_sums_describe(b->path, b->file, &b->in));
+  FACET_NEW(b->linear, b->in.variants);
+  FACET_NEW(b->kept, b->in.variants);
+  FACET_NEW(b->batch, b->in.variants * FACET_BATCHES);
+  for (int v = 0; v < b->in.variants; v++) {
+    b->linear[v] = find_sizes_of(b->file, facet_row_table[FACET_ROW_TIES].path, b->in.variant[v], size) == 1
+                       ? (int64_t)size[0]
+                       : 0;
+    b->kept[v] = find_sizes_of(b->file, facet_row_table[FACET_ROW_FEATURE].path, b->in.variant[v], size) >= 0;
   }
   *fit = read_batches(b);
   return FACET_OK;
@@ -123,8 +123,8 @@ static bool has_condition(facet_row row)
 /* The number of a variant in the file that is the same network, taking samples the same way. */
 static int find_variant(const facet_before *b, const facet_store_variant *v)
 {
-  for (int i = 0; i < b->variants && v->sha256[0]; i++) {
-    char *object = facet_format("/variants/%s", b->variant[i]);
+  for (int i = 0; i < b->in.variants && v->sha256[0]; i++) {
+    char *object = facet_format("/variants/%s", b->in.variant[i]);
     bool same = has_text(b->file, object, "sha256", v->sha256) &&
                 has_text(b->file, object, "layout", facet_input_layout_name(&v->input)) &&
                 has_text(b->file, object, "order", facet_order_name(v->input.order)) &&
@@ -136,7 +136,7 @@ static int find_variant(const facet_before *b, const facet_store_variant *v)
   return -1;
 }
 
-static int find_text(char *const *text, int count, const char *wanted)
+static int find_text(const char *const *text, int count, const char *wanted)
 {
   for (int i = 0; i < count; i++)
     if (strcmp(text[i], wanted) == 0)
@@ -147,7 +147,7 @@ static int find_text(char *const *text, int count, const char *wanted)
 /* The number of a condition in the file; a published one must have the same images there. */
 static int find_condition(const facet_before *b, const char *name)
 {
-  int c = find_text(b->condition, b->conditions, name);
+  int c = find_text(b->in.condition, b->in.conditions, name);
   for (int i = 0; i < b->plan->origins && c >= 0; i++) {
     const facet_data_origin *o = &b->plan->origin[i];
     size_t length = strlen(name);
@@ -163,7 +163,7 @@ static void open_array(facet_before *b, const facet_store_shape_array *a)
   const facet_row_about *about = &facet_row_table[a->row];
   int v = has_variant(a->row) ? b->variant_of[a->variant] : 0,
       c = has_condition(a->row) ? b->condition_of[a->condition] : 0;
-  char *path = v < 0 || c < 0 ? NULL : facet_store_path(about->path, b->variant[v], b->condition[c]);
+  char *path = v < 0 || c < 0 ? NULL : facet_store_path(about->path, b->in.variant[v], b->in.condition[c]);
   hid_t set = path && H5LTpath_valid(b->file, path, true) > 0 ? H5Dopen2(b->file, path, H5P_DEFAULT) : -1;
   hid_t type = set < 0 ? -1 : H5Dget_type(set);
   facet_free(&path);
@@ -183,7 +183,6 @@ static facet_status match(facet_before *b)
   FACET_NEW(b->condition_of, p->conditions);
   FACET_NEW(b->size, b->shape.arrays);
   FACET_NEW(b->set, b->shape.arrays);
-  b->clean = p->clean < 0 ? -1 : find_text(b->condition, b->conditions, p->condition[p->clean]);
   for (int v = 0; v < p->variants; v++)
     b->variant_of[v] = find_variant(b, &p->variant[v]);
   for (int c = 0; c < p->conditions; c++)
@@ -199,37 +198,71 @@ static void leave(facet_before *b)
     H5_CLOSE(b->set[i]);
     b->set[i] = -1;
   }
+  facet_sums_end(&b->sums);
+  facet_free(&b->sum);
   facet_free(&b->done);
 }
 
+/* What the marks count, here and there. */
+static void find_marked(facet_before *b, const facet_store_shape_array *marks)
+{
+  const facet_store_plan *p = b->plan;
+  int64_t blocks = (p->linear_samples + p->block - 1) / p->block;
+  b->here = (facet_marked){.axes = marks->axes, .clean = p->clean, .block = p->block, .linear_blocks = blocks};
+  for (int i = 0; i < marks->axes; i++) {
+    b->here.dimension[i] = marks->axis[i].dimension;
+    b->here.size[i] = (hsize_t)marks->axis[i].size;
+  }
+  b->there = b->here;
+  b->there.clean = b->in.clean;
+  b->there.linear_blocks = b->in.linear_blocks;
+}
+
+static facet_status read_sums(facet_before *b, const char *marks)
+{
+  char *path = facet_store_path(facet_row_table[FACET_ROW_SUMS].path, b->stage, "");
+  facet_status status = path ? facet_sums_begin(&b->in, b->stage, marks, &b->sums) : FACET_OS;
+  if (status == FACET_OK)
+    FACET_NEW_GO(done, status, b->sum, facet_sums_parts(b->sums));
+  if (status == FACET_OK && !facet_store_integers(b->file, path, facet_sums_parts(b->sums), b->sum))
+    status = facet_raise(FACET_BAD_INPUT, "%s: has no checksums of %s", b->path, b->stage);
+done:
+  facet_free(&path);
+  return status;
+}
+
 /* The marks of a stage of the plan, where it followed from the same there. */
-static void read_stage(facet_before *b, int number)
+static facet_status read_stage(facet_before *b, int number)
 {
   const facet_store_stage *stage = &b->plan->stage[number];
+  facet_store_shape_array marks;
   size_t count;
   int axes = -1;
   b->stage = stage->name;
-  (void)facet_store_shape_find(&b->shape, FACET_ROW_MARKS, number, 0, &b->marks);
-  char *path = facet_store_shape_path(&b->shape, &b->marks);
+  (void)facet_store_shape_find(&b->shape, FACET_ROW_MARKS, number, 0, &marks);
+  find_marked(b, &marks);
+  char *path = facet_store_shape_path(&b->shape, &marks);
   bool there = path && H5LTpath_valid(b->file, path, true) > 0;
   if (there && (!stage->follows[0] || has_text(b->file, path, "follows", stage->follows)))
-    b->done = read_marks(b->file, b->stage, b->marked, &axes, &count);
-  if (b->done && axes != b->marks.axes)
+    b->done = read_marks(b->file, b->stage, b->there.size, &axes, &count);
+  if (b->done && axes != b->here.axes)
     facet_free(&b->done);
   facet_free(&path);
+  return b->done ? read_sums(b, stage->marks) : FACET_OK;
 }
 
 facet_status facet_before_enter(facet_before *b, const char *stage)
 {
   facet_store_listener listener = facet_store_listen();
+  facet_status status = FACET_OK;
   leave(b);
-  for (int i = 0; i < b->plan->stages; i++)
+  for (int i = 0; i < b->plan->stages && status == FACET_OK; i++)
     if (strcmp(b->plan->stage[i].name, stage) == 0)
-      read_stage(b, i);
+      status = read_stage(b, i);
   for (facet_store_shape_array a = {.number = -1}; b->done && facet_store_shape_next(&b->shape, &a);)
     if (strcmp(facet_row_table[a.row].stage, b->stage) == 0)
       open_array(b, &a);
-  return facet_store_unlisten(listener, FACET_OK);
+  return facet_store_unlisten(listener, status);
 }
 
 void facet_before_close(facet_before **before)
@@ -240,8 +273,7 @@ void facet_before_close(facet_before **before)
   leave(b);
   if (b->file >= 0)
     H5Fclose(b->file);
-  facet_free_list(&b->variant, b->variants);
-  facet_free_list(&b->condition, b->conditions);
+  facet_sums_forget(&b->in);
   FACET_FREE(&b->path, &b->room, &b->linear, &b->kept, &b->batch, &b->variant_of, &b->condition_of, &b->set, &b->size);
   facet_store_shape_clear(&b->shape);
   facet_free(before);
@@ -256,16 +288,20 @@ static facet_status open_before(const char *path, facet_before *b, bool *fit)
   return *fit ? match(b) : FACET_OK;
 }
 
-facet_status facet_before_open(const char *path, const facet_store_plan *plan, facet_before **before)
+facet_status facet_before_open(const char *path, const facet_store_plan *plan, facet_before **before, bool *damaged)
 {
   bool fit = false;
   *before = NULL;
+  *damaged = false;
   if (!facet_exists(path))
     return FACET_OK;
   FACET_NEW(*before, 1);
   **before = (facet_before){.plan = plan, .file = -1};
   facet_store_listener listener = facet_store_listen();
   facet_status status = open_before(path, *before, &fit);
+  if (status == FACET_OK && fit)
+    status = facet_store_head_holds(path, (*before)->file, &fit);
+  *damaged = status == FACET_OK && !fit && (*before)->set;
   if (status == FACET_BAD_INPUT) /* no store: nothing can be taken from it */
     status = FACET_OK;
   if (status != FACET_OK || !fit)
@@ -298,18 +334,14 @@ int64_t facet_before_parts(const char *path, const char *stage)
 /* A part of the marks: -1 for what these do not count. */
 typedef struct {
   int variant, condition;
-  int64_t first, count; /* of samples, or of places */
-  int64_t there;        /* its number in the file; -1: not there, or not done */
+  int64_t first, count;                               /* samples of a block; 0, 0: none is counted */
+  hsize_t here[FACET_MOST_AXES], at[FACET_MOST_AXES]; /* where it is here, and in the file */
+  int64_t there;                                      /* its number in the file; -1: not there, or not done */
 } piece;
 
 static int64_t least(int64_t a, int64_t b)
 {
   return a < b ? a : b;
-}
-
-static bool is_of_samples(facet_dimension d)
-{
-  return d == FACET_DIM_SAMPLE || d == FACET_DIM_LINEAR || d == FACET_DIM_EXPLAINED || d == FACET_DIM_CHANGE;
 }
 
 /* How many numbers of a piece are within the first `of`. */
@@ -340,8 +372,6 @@ static int64_t take_apart(const facet_before *b, facet_dimension dimension, int6
     p->count = least(plan->block, plan->samples - p->first);
     return least(plan->block, b->samples - p->first) == p->count ? at : -1;
   case FACET_DIM_CHANGE_PLACE:
-    p->first = at;
-    p->count = 1;
     return at;
   default:
     return -1;
@@ -350,54 +380,41 @@ static int64_t take_apart(const facet_before *b, facet_dimension dimension, int6
 
 static piece find_piece(const facet_before *b, int64_t part)
 {
-  piece p = {.variant = -1, .condition = -1, .first = -1, .there = b->done ? 0 : -1};
-  int64_t step = 1;
-  for (int i = b->marks.axes - 1; i >= 0 && p.there >= 0; i--) {
-    int64_t size = b->marks.axis[i].size, at = take_apart(b, b->marks.axis[i].dimension, part % size, &p);
-    part /= size;
-    p.there = at < 0 || at >= (int64_t)b->marked[i] ? -1 : p.there + at * step;
-    step *= (int64_t)b->marked[i];
+  piece p = {.variant = -1, .condition = -1, .there = b->done ? 0 : -1};
+  facet_boxes_place(&b->here, part, p.here);
+  for (int i = 0; i < b->here.axes && p.there >= 0; i++) {
+    int64_t at = take_apart(b, b->here.dimension[i], (int64_t)p.here[i], &p), size = (int64_t)b->there.size[i];
+    p.there = at < 0 || at >= size ? -1 : p.there * size + at;
+    p.at[i] = (hsize_t)at;
   }
   if (p.there >= 0 && b->done[p.there] != 1)
     p.there = -1;
   return p;
 }
 
-/* Whether a piece fills something of an array: what no condition has is of clean ones if it is of the first samples,
- * and else of the first piece of its samples. */
-static bool fills(const facet_before *b, const piece *p, const facet_store_shape_array *a)
+/* An array of the stage, with its sizes here, or in the file, if it is there. */
+static facet_boxed boxed_of(const facet_before *b, const facet_store_shape_array *a, bool there)
 {
-  bool variant = has_variant(a->row), condition = has_condition(a->row), few = false;
+  facet_boxed boxed = {.row = a->row, .variant = a->variant, .condition = a->condition, .axes = a->axes};
   for (int i = 0; i < a->axes; i++) {
-    variant = variant || a->axis[i].dimension == FACET_DIM_VARIANT;
-    condition = condition || a->axis[i].dimension == FACET_DIM_CONDITION;
-    few = few || a->axis[i].dimension == FACET_DIM_LINEAR || a->axis[i].dimension == FACET_DIM_EXPLAINED;
+    boxed.dimension[i] = a->axis[i].dimension;
+    boxed.size[i] = there ? b->size[a->number][i] : (hsize_t)a->axis[i].size;
   }
-  return (variant || p->variant <= 0) && (condition || p->condition < 0 || p->condition == (few ? b->plan->clean : 0));
+  return boxed;
 }
 
-/* The part of an axis that is the piece's, here and in the file; false: the file does not have it. */
-static bool find_axis(const facet_before *b, const piece *p, facet_store_shape_axis axis, int64_t size, int64_t *here,
-                      int64_t *there, int64_t *count)
+/* Whether a box is the same here and there, and within what is there: of variants and conditions, which have other
+ * numbers there, only one that the marks count. */
+static bool same_box(const facet_marked *marked, const facet_boxed *array, const facet_box *here,
+                     const facet_box *there)
 {
-  facet_dimension d = axis.dimension;
-  *here = *there = 0;
-  *count = 1;
-  if (d == FACET_DIM_VARIANT && p->variant >= 0) {
-    *here = p->variant;
-    *there = b->variant_of[p->variant];
-  } else if (d == FACET_DIM_CONDITION && p->condition >= 0) {
-    *here = p->condition;
-    *there = b->condition_of[p->condition];
-  } else if (is_of_samples(d) && p->first >= 0) {
-    *here = *there = p->first;
-    *count = within(p, axis.size);
-    return *count == within(p, size);
-  } else {
-    *count = axis.size;
-    return *count == size && d != FACET_DIM_VARIANT && d != FACET_DIM_CONDITION;
+  bool same = true;
+  for (int i = 0; i < array->axes; i++) {
+    bool numbered = array->dimension[i] == FACET_DIM_VARIANT || array->dimension[i] == FACET_DIM_CONDITION;
+    same = same && here->count[i] == there->count[i] && there->start[i] + there->count[i] <= array->size[i] &&
+           (!numbered || facet_boxes_cut(marked, array, i) >= 0);
   }
-  return *there < size;
+  return same;
 }
 
 /* The part of an array that is the piece's, here and in the file; false: the file does not have it. *empty: there is
@@ -405,18 +422,25 @@ static bool find_axis(const facet_before *b, const piece *p, facet_store_shape_a
 static bool find_part(const facet_before *b, const piece *p, const facet_store_shape_array *a,
                       facet_store_transfer *part, bool *empty)
 {
-  bool has = true;
+  facet_box here[2], there[2];
+  const facet_boxed own = boxed_of(b, a, false), other = boxed_of(b, a, true);
   *part = (facet_store_transfer){.set = b->set[a->number], .axes = a->axes};
-  *empty = !fills(b, p, a) || is_digest(a);
-  for (int i = 0; i < a->axes && !*empty; i++) {
-    int64_t here, there, count, size = part->set < 0 ? a->axis[i].size : (int64_t)b->size[a->number][i];
-    has = find_axis(b, p, a->axis[i], size, &here, &there, &count) && has;
-    part->there[i] = (hsize_t)here;
-    part->start[i] = (hsize_t)there;
-    part->count[i] = (hsize_t)count;
-    *empty = has && count == 0;
+  *empty = is_digest(a) || !facet_boxes_fills(&b->here, &own, p->here);
+  if (*empty)
+    return true;
+  int boxes = facet_boxes_cut_out(&b->here, &own, p->here, here);
+  if (part->set < 0) {
+    *empty = boxes == 0;
+    return *empty;
   }
-  return *empty || (part->set >= 0 && has);
+  bool same = facet_boxes_cut_out(&b->there, &other, p->at, there) == boxes;
+  *empty = same && boxes == 0;
+  if (*empty || !same || boxes > 1 || !same_box(&b->there, &other, &here[0], &there[0]))
+    return *empty;
+  memcpy(part->there, here[0].start, sizeof here[0].start);
+  memcpy(part->start, there[0].start, sizeof there[0].start);
+  memcpy(part->count, here[0].count, sizeof here[0].count);
+  return true;
 }
 
 /* The next array that a piece may fill something of, from one of zeros with row -1 on; false: no more. */
@@ -436,12 +460,12 @@ static bool next_array(const facet_before *b, const piece *p, facet_store_shape_
 
 int64_t facet_before_plan_parts(const facet_before *b)
 {
-  return (int64_t)b->marks.elements;
+  return facet_boxes_parts(&b->here);
 }
 
 int64_t facet_before_marked(const facet_before *b, int axis)
 {
-  return b->done ? (int64_t)b->marked[axis] : 0;
+  return b->done ? (int64_t)b->there.size[axis] : 0;
 }
 
 int64_t facet_before_count(const facet_before *b)
@@ -561,10 +585,25 @@ facet_status facet_before_samples(facet_before *b, int64_t first, int64_t count,
                                   const int32_t *label, bool *same)
 {
   int64_t block = first / b->plan->block;
-  *same = b->done && b->marks.axes == 3 && block < (int64_t)b->marked[2] && b->done[block] == 1;
+  *same = b->done && b->here.axes == 3 && block < (int64_t)b->there.size[2] && b->done[block] == 1;
   if (*same)
     FACET_TRY(facet_before_equal(b, FACET_ROW_IMAGE, first, count, pixels, same));
   return *same ? facet_before_equal(b, FACET_ROW_LABEL, first, count, label, same) : FACET_OK;
+}
+
+facet_status facet_before_holds(facet_before *b, int64_t part, bool *holds)
+{
+  const piece p = find_piece(b, part);
+  int64_t now = -1;
+  facet_store_listener listener = facet_store_listen();
+  facet_status status = p.there < 0 ? FACET_OK : facet_sums_find(b->sums, p.there, &now);
+  *holds = p.there >= 0 && now == b->sum[p.there];
+  return facet_store_unlisten(listener, status);
+}
+
+void facet_before_name(const facet_before *b, int64_t part, char *text, size_t size)
+{
+  facet_sums_name(b->sums, find_piece(b, part).there, text, size);
 }
 
 static facet_status copy_all(const facet_before *b, const piece *p, facet_store *s)

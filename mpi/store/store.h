@@ -253,8 +253,9 @@ facet_status facet_store_certified(const char *path, int variants, const char *c
 /* Open for reading; variants are known again by their networks' SHA-256, conditions by their names. */
 typedef struct facet_before facet_before;
 /* Not collective, as all of these. *before is NULL, and nothing is wrong, where nothing in the file can be true in the
- * plan: there is none, it is of another schema, or was made otherwise. */
-facet_status facet_before_open(const char *path, const facet_store_plan *plan, facet_before **before);
+ * plan: there is none, it is of another schema, or was made otherwise; or *damaged: what it was made with does not hold
+ * its checksum. */
+facet_status facet_before_open(const char *path, const facet_store_plan *plan, facet_before **before, bool *damaged);
 void facet_before_close(facet_before **before);
 /* How many parts of a stage are done in a store; -1: it is none, or has no such stage. */
 int64_t facet_before_parts(const char *path, const char *stage);
@@ -282,6 +283,9 @@ facet_status facet_before_number(facet_before *before, facet_row row, int varian
 /* Whether it has a part, made as the plan would have it made, if all that the part reads is the same. *features: and
  * the features, where the plan has them. */
 bool facet_before_has(const facet_before *before, int64_t part, bool *features);
+/* Whether one that it has holds its checksum; and its name there, for messages. */
+facet_status facet_before_holds(facet_before *before, int64_t part, bool *holds);
+void facet_before_name(const facet_before *before, int64_t part, char *text, size_t size);
 /* Copies one that it has into the store: in every array of the stage what belongs to it. */
 facet_status facet_before_copy(facet_before *before, int64_t part, facet_store *store);
 

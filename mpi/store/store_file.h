@@ -88,6 +88,8 @@ hid_t facet_store_set(hid_t file, const char *path);
 /* Integers of an array of exactly so many; or of an attribute of the file, which is one. False: there is none such. */
 bool facet_store_integers(hid_t file, const char *path, int64_t count, int64_t *to);
 bool facet_store_attribute(hid_t file, const char *name, int64_t *to);
+/* How many elements an array has; 0: it is not there. */
+int64_t facet_store_count(hid_t file, const char *path);
 /* The sizes of an array; how many, -1: it is not open, or has more than arrays have here. */
 int facet_store_sizes(hid_t set, hsize_t size[FACET_MOST_AXES]);
 /* A text of an object; "" if it has none of that name. The caller frees it. */
@@ -167,6 +169,10 @@ typedef struct {
   uint64_t identity;
 } facet_sums_source;
 
+/* Of a file alone, which has its names, sizes and identity itself; names are to be forgotten in any case.
+ * FACET_BAD_INPUT. */
+facet_status facet_sums_describe(const char *path, hid_t file, facet_sums_source *source);
+void facet_sums_forget(facet_sums_source *source);
 typedef struct facet_sums facet_sums;
 /* marks: the dimensions of the stage's. FACET_BAD_INPUT where the file has others. End it in any case. */
 facet_status facet_sums_begin(const facet_sums_source *source, const char *stage, const char *marks, facet_sums **sums);
@@ -187,5 +193,7 @@ facet_status facet_store_index_holds(const char *path, hid_t file, bool *holds);
 /* Of what was written when the file was made, but for the index, which follows from where things lie; never negative.
  */
 facet_status facet_store_head(const char *path, hid_t file, int64_t *sum);
+/* Whether that is what it was. */
+facet_status facet_store_head_holds(const char *path, hid_t file, bool *holds);
 
 #endif

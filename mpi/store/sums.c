@@ -1,35 +1,26 @@
 /* Checksums of the parts of a stage: what a part's mark promises, held against the numbers.
  *
- * XXH3 over all that the part fills, array by array in the order of rows.def: its path, the box of it, its numbers as
- * the file holds them.  Which boxes are a part's follows from the dimensions: those that the stage's marks count
- * select, all others are whole.  The number of the part and the identity of the study, its text, networks and variants,
- * are mixed in, so that the checksum of one part is none of another, nor of another study. */
+ * XXH3 over all that the part fills (boxes.h), array by array in the order of rows.def: its path, the box of it, its
+ * numbers as the file holds them.  The number of the part and the identity of the study, its text, networks and
+ * variants, are mixed in, so that the checksum of one part is none of another, nor of another study. */
 #include <stdio.h>
 #include <string.h>
 
 #include <xxhash.h>
 
-#include "store_file.h"
-
-enum { ROWS_AND_COLUMNS = 2 };
+#include "boxes.h"
 
 typedef struct {
-  facet_row row;
-  int variant, condition; /* 0 where the path has none */
+  facet_boxed boxed;
   char *path;
   hid_t set;
   bool own; /* to be closed */
-  int axes;
-  facet_dimension dimension[FACET_MOST_AXES];
-  hsize_t size[FACET_MOST_AXES];
 } array;
 
 struct facet_sums {
   facet_sums_source source;
   const char *stage;
-  int axes;
-  facet_dimension dimension[FACET_MOST_AXES]; /* of the marks */
-  hsize_t size[FACET_MOST_AXES];
+  facet_marked marked;
   int64_t parts;
   int arrays, room;
   array *array;
@@ -39,21 +30,10 @@ struct facet_sums {
 
 /* ---- arrays ---- */
 
-static int take_dimensions(const char *list, facet_dimension dimension[FACET_MOST_AXES])
-{
-  int axes = 0;
-  while (*list && strcmp(list, ANY_LAYOUT) != 0 && axes < FACET_MOST_AXES) {
-    size_t length = strcspn(list, ",");
-    dimension[axes++] = facet_dimension_called(list, length);
-    list += length + (list[length] == ',' ? 2 : 0);
-  }
-  return axes;
-}
-
 static facet_status add_array(facet_sums *s, facet_row row, int variant, int condition)
 {
   const facet_sums_source *from = &s->source;
-  array a = {.row = row, .variant = variant, .condition = condition, .set = -1};
+  array a = {.boxed = {.row = row, .variant = variant, .condition = condition}, .set = -1};
   facet_store_shape_array there;
   a.path = facet_store_path(facet_row_table[row].path, from->variant[variant], from->condition[condition]);
   FACET_CHECK(a.path, FACET_OS, "out of memory");
@@ -63,10 +43,8 @@ static facet_status add_array(facet_sums *s, facet_row row, int variant, int con
     a.set = facet_store_set(from->file, a.path);
     a.own = true;
   }
-  for (int i = 0; i < FACET_MOST_AXES; i++)
-    a.dimension[i] = FACET_DIMENSIONS;
-  (void)take_dimensions(facet_row_table[row].dimensions, a.dimension);
-  if ((a.axes = facet_store_sizes(a.set, a.size)) < 0) {
+  (void)facet_boxes_dimensions(facet_row_table[row].dimensions, a.boxed.dimension);
+  if ((a.boxed.axes = facet_store_sizes(a.set, a.boxed.size)) < 0) {
     if (a.own)
       H5_CLOSE(a.set);
     facet_free(&a.path);
@@ -112,15 +90,17 @@ static facet_status begin(facet_sums *s, const char *marks)
       set = s->source.store->set[there.number];
   if (path && !s->source.store)
     set = facet_store_set(s->source.file, path);
-  axes = facet_store_sizes(set, s->size);
+  axes = facet_store_sizes(set, s->marked.size);
   if (!s->source.store)
     H5_CLOSE(set);
   facet_free(&path);
-  s->axes = take_dimensions(marks, s->dimension);
-  FACET_CHECK(axes == s->axes, FACET_BAD_INPUT, "%s: /progress/%s is not that of the stage", s->source.path, s->stage);
-  s->parts = 1;
-  for (int i = 0; i < axes; i++)
-    s->parts *= (int64_t)s->size[i];
+  s->marked.clean = s->source.clean;
+  s->marked.block = s->source.block;
+  s->marked.linear_blocks = s->source.linear_blocks;
+  s->marked.axes = facet_boxes_dimensions(marks, s->marked.dimension);
+  FACET_CHECK(axes == s->marked.axes, FACET_BAD_INPUT, "%s: /progress/%s is not that of the stage", s->source.path,
+              s->stage);
+  s->parts = facet_boxes_parts(&s->marked);
   FACET_TRY(add_arrays(s));
   s->piece = facet_allocate(FACET_STORE_PIECE, 1);
   s->state = XXH3_createState();
@@ -157,103 +137,14 @@ int64_t facet_sums_parts(const facet_sums *s)
   return s->parts;
 }
 
-/* ---- which boxes are a part's ---- */
-
-typedef struct {
-  hsize_t start[FACET_MOST_AXES], count[FACET_MOST_AXES];
-} box;
-
-static void cut(box *b, int axis, hsize_t start, hsize_t count)
-{
-  b->start[axis] = start;
-  b->count[axis] = count;
-}
-
-/* Whether an axis is cut by what a dimension of marks counts. */
-static bool is_cut_by(facet_dimension axis, facet_dimension mark)
-{
-  if (mark == FACET_DIM_BLOCK)
-    return axis == FACET_DIM_SAMPLE || axis == FACET_DIM_LINEAR || axis == FACET_DIM_EXPLAINED ||
-           axis == FACET_DIM_DIGEST;
-  return axis == (mark == FACET_DIM_CHANGE_PLACE ? FACET_DIM_CHANGE : mark);
-}
-
-/* Samples of a block; of digests the one that begins with it. False: none. */
-static bool cut_block(const facet_sums *s, const array *a, int axis, hsize_t at, box *b)
-{
-  hsize_t size = a->size[axis], first = at * (hsize_t)s->source.block;
-  if (a->dimension[axis] == FACET_DIM_DIGEST) {
-    hsize_t blocks = (hsize_t)s->source.linear_blocks, each = size > 0 ? (blocks + size - 1) / size : 1;
-    cut(b, axis, at / each, 1);
-    return at % each == 0 && at / each < size;
-  }
-  if (first >= size)
-    return false;
-  cut(b, axis, first, size - first < (hsize_t)s->source.block ? size - first : (hsize_t)s->source.block);
-  return true;
-}
-
-/* What has no axis of that kind is of the one whose folder it lies in, or of the first, and of linearized samples of
- * clean ones. */
-static bool is_of(const facet_sums *s, const array *a, facet_dimension mark, hsize_t at)
-{
-  const char *path = facet_row_table[a->row].path;
-  bool few = false;
-  for (int i = 0; i < a->axes; i++)
-    few = few || a->dimension[i] == FACET_DIM_LINEAR || a->dimension[i] == FACET_DIM_EXPLAINED ||
-          a->dimension[i] == FACET_DIM_DIGEST;
-  if (mark == FACET_DIM_VARIANT && strstr(path, "{variant}"))
-    return at == (hsize_t)a->variant;
-  if (mark == FACET_DIM_CONDITION && strstr(path, "{condition}"))
-    return at == (hsize_t)a->condition;
-  return at == (mark == FACET_DIM_CONDITION && few ? (hsize_t)s->source.clean : 0);
-}
-
-/* A table of one kind by itself: a part is a pair both ways, or a row and a column from the diagonal on. */
-static int cut_table(const facet_sums *s, const int axis[2], const hsize_t *at, int mark, box b[2])
-{
-  bool pairs = mark + 1 < s->axes && s->dimension[mark + 1] == s->dimension[mark];
-  hsize_t i = at[mark], j = pairs ? at[mark + 1] : i, rest = pairs ? 1 : s->size[mark] - i;
-  if (j > i)
-    return 0;
-  b[1] = b[0];
-  cut(&b[0], axis[0], i, 1);
-  cut(&b[0], axis[1], j, rest);
-  cut(&b[1], axis[0], pairs ? j : i + 1, pairs ? 1 : rest - 1);
-  cut(&b[1], axis[1], i, 1);
-  return (pairs ? i != j : rest > 1) ? ROWS_AND_COLUMNS : 1;
-}
-
-static int find_boxes(const facet_sums *s, const array *a, const hsize_t *at, box b[2])
-{
-  int boxes = 1;
-  b[0] = (box){.start = {0}};
-  memcpy(b[0].count, a->size, sizeof b[0].count);
-  for (int m = 0; m < s->axes && boxes > 0; m++) {
-    int axis[2], found = 0;
-    for (int i = 0; i < a->axes && found < 2; i++)
-      if (is_cut_by(a->dimension[i], s->dimension[m]))
-        axis[found++] = i;
-    if (found == 0)
-      boxes = is_of(s, a, s->dimension[m], at[m]) ? boxes : 0;
-    else if (found == 2)
-      return cut_table(s, axis, at, m, b);
-    else if (s->dimension[m] == FACET_DIM_BLOCK)
-      boxes = cut_block(s, a, axis[0], at[m], &b[0]) ? boxes : 0;
-    else
-      cut(&b[0], axis[0], at[m], 1);
-  }
-  return boxes;
-}
-
 /* ---- sums ---- */
 
-static facet_status add_box(facet_sums *s, const array *a, const box *b)
+static facet_status add_box(facet_sums *s, const array *a, const facet_box *b)
 {
   facet_store_transfer t = {.set = a->set,
                             .memory = H5Dget_type(a->set),
                             .list = H5P_DEFAULT,
-                            .axes = a->axes,
+                            .axes = a->boxed.axes,
                             .most = FACET_STORE_PIECE,
                             .data = s->piece,
                             .sum = s->state};
@@ -267,22 +158,14 @@ static facet_status add_box(facet_sums *s, const array *a, const box *b)
   return status;
 }
 
-static void find_place(const facet_sums *s, int64_t part, hsize_t at[FACET_MOST_AXES])
-{
-  for (int i = s->axes - 1; i >= 0; i--) {
-    at[i] = (hsize_t)part % s->size[i];
-    part /= (int64_t)s->size[i];
-  }
-}
-
 facet_status facet_sums_find(facet_sums *s, int64_t part, int64_t *sum)
 {
   hsize_t at[FACET_MOST_AXES] = {0};
-  box b[2];
-  find_place(s, part, at);
+  facet_box b[2];
+  facet_boxes_place(&s->marked, part, at);
   XXH3_64bits_reset(s->state);
   for (int i = 0; i < s->arrays; i++)
-    for (int k = 0, boxes = find_boxes(s, &s->array[i], at, b); k < boxes; k++)
+    for (int k = 0, boxes = facet_boxes_find(&s->marked, &s->array[i].boxed, at, b); k < boxes; k++)
       FACET_TRY(add_box(s, &s->array[i], &b[k]));
   XXH3_64bits_update(s->state, &part, sizeof part);
   XXH3_64bits_update(s->state, s->stage, strlen(s->stage));
@@ -294,10 +177,10 @@ facet_status facet_sums_find(facet_sums *s, int64_t part, int64_t *sum)
 void facet_sums_name(const facet_sums *s, int64_t part, char *text, size_t size)
 {
   hsize_t at[FACET_MOST_AXES] = {0};
-  find_place(s, part, at);
+  facet_boxes_place(&s->marked, part, at);
   (void)snprintf(text, size, "%s", s->stage);
-  for (int i = 0; i < s->axes; i++) {
-    facet_dimension d = s->dimension[i];
+  for (int i = 0; i < s->marked.axes; i++) {
+    facet_dimension d = s->marked.dimension[i];
     size_t used = strlen(text);
     const char *between = i ? ", " : " of ";
     if (d == FACET_DIM_VARIANT)
@@ -338,4 +221,55 @@ facet_status facet_sums_identity(hid_t file, int variants, const char *const *va
     facet_free(&text);
   }
   return FACET_OK;
+}
+
+/* ---- what a file says of itself ---- */
+
+int64_t facet_store_count(hid_t file, const char *path)
+{
+  hid_t set = facet_store_set(file, path);
+  hid_t space = set < 0 ? -1 : H5Dget_space(set);
+  hssize_t count = space < 0 ? 0 : H5Sget_simple_extent_npoints(space);
+  H5_CLOSE(space, set);
+  return count;
+}
+
+/* Samples of a tile: where the second block begins, or all of them. */
+static facet_status find_block(facet_sums_source *s)
+{
+  const char *path = facet_dimension_table[FACET_DIM_BLOCK].coordinate;
+  int64_t blocks = facet_store_count(s->file, path), *first;
+  s->block = facet_store_count(s->file, facet_row_table[FACET_ROW_LABEL].path);
+  FACET_NEW(first, blocks);
+  bool read = blocks > 0 && facet_store_integers(s->file, path, blocks, first);
+  if (read && blocks > 1)
+    s->block = first[1];
+  facet_free(&first);
+  FACET_CHECK(read && s->block > 0, FACET_BAD_INPUT, "%s: has no blocks of samples", s->path);
+  int64_t linear = facet_store_count(s->file, facet_dimension_table[FACET_DIM_LINEAR].coordinate);
+  s->linear_blocks = (linear + s->block - 1) / s->block;
+  return FACET_OK;
+}
+
+facet_status facet_sums_describe(const char *path, hid_t file, facet_sums_source *s)
+{
+  char **variant = NULL, **condition = NULL;
+  *s = (facet_sums_source){.path = path, .file = file, .clean = -1};
+  FACET_TRY(facet_store_texts(file, facet_dimension_table[FACET_DIM_VARIANT].coordinate, &variant, &s->variants));
+  s->variant = (const char *const *)variant;
+  FACET_TRY(facet_store_texts(file, facet_dimension_table[FACET_DIM_CONDITION].coordinate, &condition, &s->conditions));
+  s->condition = (const char *const *)condition;
+  for (int c = 0; c < s->conditions; c++)
+    if (strcmp(condition[c], "clean") == 0)
+      s->clean = c;
+  FACET_CHECK(s->variants > 0 && s->conditions > 0, FACET_BAD_INPUT, "%s: names no variants or conditions", path);
+  FACET_TRY(find_block(s));
+  return facet_sums_identity(file, s->variants, s->variant, &s->identity);
+}
+
+void facet_sums_forget(facet_sums_source *s)
+{
+  facet_free_list(&s->variant, s->variants);
+  facet_free_list(&s->condition, s->conditions);
+  s->variants = s->conditions = 0;
 }

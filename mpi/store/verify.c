@@ -11,55 +11,9 @@ typedef struct {
   const char *path;
   bool says;
   hid_t file;
-  char **variant, **condition;
   facet_sums_source source;
   facet_store_verified *found;
 } verification;
-
-/* ---- what the file says of itself ---- */
-
-static int64_t count_of(hid_t file, const char *path)
-{
-  hid_t set = facet_store_set(file, path);
-  hid_t space = set < 0 ? -1 : H5Dget_space(set);
-  hssize_t count = space < 0 ? 0 : H5Sget_simple_extent_npoints(space);
-  H5_CLOSE(space, set);
-  return count;
-}
-
-/* Samples of a tile: where the second block begins, or all of them. */
-static facet_status find_block(verification *v)
-{
-  const char *path = facet_dimension_table[FACET_DIM_BLOCK].coordinate;
-  int64_t blocks = count_of(v->file, path), *first;
-  v->source.block = count_of(v->file, facet_row_table[FACET_ROW_LABEL].path);
-  FACET_NEW(first, blocks);
-  bool read = blocks > 0 && facet_store_integers(v->file, path, blocks, first);
-  if (read && blocks > 1)
-    v->source.block = first[1];
-  facet_free(&first);
-  FACET_CHECK(read && v->source.block > 0, FACET_BAD_INPUT, "%s: has no blocks of samples", v->path);
-  int64_t linear = count_of(v->file, facet_dimension_table[FACET_DIM_LINEAR].coordinate);
-  v->source.linear_blocks = (linear + v->source.block - 1) / v->source.block;
-  return FACET_OK;
-}
-
-static facet_status describe(verification *v)
-{
-  facet_sums_source *s = &v->source;
-  *s = (facet_sums_source){.path = v->path, .file = v->file, .clean = -1};
-  FACET_TRY(facet_store_texts(v->file, facet_dimension_table[FACET_DIM_VARIANT].coordinate, &v->variant, &s->variants));
-  FACET_TRY(
-      facet_store_texts(v->file, facet_dimension_table[FACET_DIM_CONDITION].coordinate, &v->condition, &s->conditions));
-  s->variant = (const char *const *)v->variant;
-  s->condition = (const char *const *)v->condition;
-  for (int c = 0; c < s->conditions; c++)
-    if (strcmp(v->condition[c], "clean") == 0)
-      s->clean = c;
-  FACET_CHECK(s->variants > 0 && s->conditions > 0, FACET_BAD_INPUT, "%s: names no variants or conditions", v->path);
-  FACET_TRY(find_block(v));
-  return facet_sums_identity(v->file, s->variants, s->variant, &s->identity);
-}
 
 /* ---- stages ---- */
 
@@ -87,7 +41,7 @@ static facet_status check_parts(verification *v, const facet_store_stage *stage,
   facet_status status = marks && path ? FACET_OK : FACET_OS;
   FACET_NEW_GO(done, status, mark, parts);
   FACET_NEW_GO(done, status, then, parts);
-  if (count_of(v->file, marks) != parts || H5LTread_dataset(v->file, marks, H5T_NATIVE_UINT8, mark) < 0 ||
+  if (facet_store_count(v->file, marks) != parts || H5LTread_dataset(v->file, marks, H5T_NATIVE_UINT8, mark) < 0 ||
       !facet_store_integers(v->file, path, parts, then))
     FACET_GO(done, status, facet_raise(FACET_BAD_INPUT, "%s: has no checksums of %s", v->path, stage->name));
   for (int64_t i = facet_rank(v->comm); i < parts; i += facet_ranks(v->comm))
@@ -124,7 +78,7 @@ static void find_bad(verification *v, const char *what)
 
 static facet_status check_head(verification *v)
 {
-  int64_t version = 0, then = -1, now;
+  int64_t version = 0;
   bool holds;
   FACET_CHECK(facet_store_attribute(v->file, "schema_version", &version), FACET_BAD_INPUT,
               "%s: is not a store of facet: it has no schema_version", v->path);
@@ -134,9 +88,8 @@ static facet_status check_head(verification *v)
               version < FACET_SCHEMA_SUMMED ? "it is older than checksums" : "it is newer");
   if (facet_rank(v->comm) != 0)
     return FACET_OK;
-  bool read = facet_store_integers(v->file, facet_row_table[FACET_ROW_HEAD].path, 1, &then);
-  FACET_TRY(facet_store_head(v->path, v->file, &now));
-  if (!read || then != now)
+  FACET_TRY(facet_store_head_holds(v->path, v->file, &holds));
+  if (!holds)
     find_bad(v, "attributes, coordinates, labels or the list of arrays do not hold their checksum");
   FACET_TRY(facet_store_index_holds(v->path, v->file, &holds));
   if (!holds)
@@ -149,7 +102,7 @@ static facet_status check_all(verification *v, int stages, const facet_store_sta
   FACET_CHECK(facet_exists(v->path), FACET_NO_INPUT, "%s: No such file or directory", v->path);
   FACET_TRY(facet_store_open_alone(v->path, &v->file));
   FACET_TRY(check_head(v));
-  FACET_TRY(describe(v));
+  FACET_TRY(facet_sums_describe(v->path, v->file, &v->source));
   for (int i = 0; i < stages; i++)
     FACET_TRY(check_stage(v, &stage[i]));
   return FACET_OK;
@@ -158,7 +111,8 @@ static facet_status check_all(verification *v, int stages, const facet_store_sta
 /* The copy of a network beside the file, by the digest that its variant has. */
 static facet_status check_network(verification *v, int i)
 {
-  char *object = facet_format("/variants/%s", v->variant[i]), *name = NULL, *then = NULL, *inside = NULL, *file = NULL;
+  char *object = facet_format("/variants/%s", v->source.variant[i]), *name = NULL, *then = NULL, *inside = NULL,
+       *file = NULL;
   char now[65] = "";
   facet_status status;
   FACET_GO(done, status, object ? FACET_OK : FACET_OS);
@@ -197,8 +151,7 @@ facet_status facet_store_verify(MPI_Comm comm, const char *path, int stages, con
   verification v = {.comm = comm, .path = path, .says = says, .file = -1, .found = found};
   facet_store_listener before = facet_store_listen();
   facet_status status = facet_agree(comm, verify(&v, stages, stage));
-  facet_free_list(&v.variant, v.source.variants);
-  facet_free_list(&v.condition, v.source.conditions);
+  facet_sums_forget(&v.source);
   if (v.file >= 0)
     H5Fclose(v.file);
   (void)facet_store_unlisten(before, status);

@@ -60,7 +60,7 @@ def arrays(store):
     """All that a store holds but times, which no two runs share, and checksums, which are of one study alone."""
     found = {}
     with h5py.File(store) as f:
-        f.visititems(lambda path, o: found.update({path: o[()]}) if isinstance(o, h5py.Dataset) else None)
+        f.visititems(lambda path, o: found.update({path: np.asarray(o[()])}) if isinstance(o, h5py.Dataset) else None)
     return {path: a for path, a in found.items() if not path.endswith("_seconds") and not path.startswith("checksum/")}
 
 
@@ -441,3 +441,28 @@ def test_kills_lose_nothing(tmp_path):
     assert counted(said)[0] >= old and "train" not in said
     go(tmp_path, study, output="fresh")
     assert_same(out / "study.h5", tmp_path / "fresh/study.h5")
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_what_does_not_hold_is_not_taken_over(tmp_path, ranks):
+    """One bit of a tile, of features and of a map in the study before; then one of what its file was made with."""
+    make_digits(tmp_path)
+    study = {**BASE, "embed": EMBED, "aggregate": {"spectrum": 3}}
+    go(tmp_path, study, ranks=ranks)
+    edited = {**study, "conditions": ["clean", {"corruption": ["gaussian_noise"], "severity": [1]}]}
+    store = tmp_path / "out/study.h5"
+    with h5py.File(store, "r+") as f:
+        f["linear/dense/W"][25, 0, 0, 3, 3] += 0.5
+        f["feature/random-layer-0.5-s3/value"][1, 47, 2] += 0.5
+        f["embed/position"][1, 0, 3, 1] += 0.5
+    said = go(tmp_path, edited, ranks=ranks)
+    lost = re.findall(r"facet: (.*) in the study before does not hold its checksum, and is not taken over", said)
+    assert sorted(lost) == ["analyse of dense, clean, block 1", "analyse of random-layer-0.5-s3, gaussian_noise/1, block 2",
+                            "map of magnitude-global-0.5, clean, block 0"], said
+    assert counted(said)[0] == 4 * 2 * 6 - 2 and parts(said)["map"][0] == 4 * 2 * 6 - 3
+    go(tmp_path, edited, output="fresh", ranks=ranks)
+    assert_same(store, tmp_path / "fresh/study.h5")
+    with h5py.File(store, "r+") as f:
+        f["label"][5] = 3 - f["label"][5]
+    said = go(tmp_path, study, ranks=ranks)
+    assert "nothing is taken over" in said and counted(said)[0] == 0
