@@ -1,7 +1,13 @@
 /* The views in the order of the page. */
+import { cost } from "./cost";
 import { evaluation } from "./evaluation";
+import { geometry } from "./geometry";
+import { layers } from "./layers";
+import { map } from "./map";
+import { parallel } from "./parallel";
+import { similarity } from "./similarity";
 import type { View } from "./view";
 
 export const views: readonly View[] = [
-  evaluation,
+  evaluation, similarity, cost, geometry, parallel, map, layers,
 ];

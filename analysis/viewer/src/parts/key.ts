@@ -1,0 +1,32 @@
+/* The legend of a view: marks with their names. Where something can be chosen by it, its entries are buttons. */
+import { h, svg } from "./dom";
+import { outline, type Look } from "./looks";
+
+export interface Entry { name: string; look: Look; dim?: boolean; chosen?: boolean; title?: string }
+
+/** A mark as a small picture. */
+export function markPicture(look: Look, size = 14): SVGSVGElement {
+  const { path, open } = outline(look.shape, 0.36 * size * size);
+  return svg("svg", { width: size, height: size, viewBox: `${-size / 2} ${-size / 2} ${size} ${size}`, "aria-hidden": "true" },
+    svg("path", { d: path, style: open ? `fill:none;stroke:${look.colour};stroke-width:2` : `fill:${look.colour}` }));
+}
+
+/** Fills a place with a legend. choose: called with the number of the entry that was clicked. */
+export function fillLegend(where: HTMLElement, entries: readonly Entry[], choose?: (at: number, event: MouseEvent) => void): void {
+  where.classList.add("legend");
+  where.replaceChildren(...entries.map((entry, at) => {
+    const parts = [markPicture(entry.look), h("span", {}, entry.name)];
+    const name = entry.dim ? "legend-item dim" : "legend-item";
+    return choose
+      ? h("button", { class: name, type: "button", title: entry.title, "aria-pressed": String(entry.chosen ?? false), onclick: (event: MouseEvent) => choose(at, event) }, ...parts)
+      : h("span", { class: name, title: entry.title }, ...parts);
+  }));
+}
+
+/** A bar of colours with the numbers at its ends, for what is drawn by colour. */
+export function fillRamp(where: HTMLElement, colour: (t: number) => string, title: string, low: string, high: string): void {
+  const stops = Array.from({ length: 11 }, (_, i) => colour(i / 10)).join(", ");
+  where.classList.add("legend");
+  where.replaceChildren(h("span", {}, title), h("span", { class: "ramp-end" }, low),
+    h("span", { class: "ramp", style: `background:linear-gradient(to right, ${stops})` }), h("span", { class: "ramp-end" }, high));
+}

@@ -1,0 +1,287 @@
+/* Layers: what pruning removed of each, which gates changed, and which part of the bias b and of the margin's change each
+ * node has. The means follow what is selected; the sample that is shown has marks of its own. */
+import { axisTop } from "d3-axis";
+import { scaleBand, scaleLinear } from "d3-scale";
+import { interpolateBlues } from "d3-scale-chromatic";
+import { select } from "d3-selection";
+import { cut, withUnit } from "../parts/axes";
+import { h } from "../parts/dom";
+import { fillRamp } from "../parts/key";
+import { count, percent, short } from "../parts/numbers";
+import { Plot } from "../parts/plot";
+import { hideTip, showTip } from "../parts/tooltip";
+import { counted } from "../state/store";
+import type { Context, Study, Variant, View } from "./view";
+
+const NUMBERS = 4_000_000;   // numbers that are read of a table by node; of more samples the first ones
+const MOST = 40;             // nodes of a picture; of more those with the largest numbers
+
+interface Removed { name: string; variants: Variant[]; layers: string[]; share: number[]; size: number[] }
+/** Numbers by sample and node: of sample s (its number among all: samples[s]) and node n: values[s * nodes.length + n]. */
+interface Table { samples: Float64Array; nodes: string[]; values: Float64Array }
+interface Bar { name: string; means: number[]; own: number[] }
+
+/** Mean of each column over samples that are members and have a number there; NaN without any. count: samples with any. */
+export function means({ samples, nodes, values }: Table, members: Uint8Array): { mean: number[]; count: number } {
+  const sums = new Float64Array(nodes.length), counts = new Uint32Array(nodes.length);
+  let found = 0;
+  for (let s = 0; s < samples.length; s++) {
+    if (!members[samples[s]]) continue;
+    let some = 0;
+    for (let n = 0; n < nodes.length; n++) {
+      const value = values[s * nodes.length + n];
+      if (!Number.isFinite(value)) continue;
+      sums[n] += value;
+      counts[n]++;
+      some = 1;
+    }
+    found += some;
+  }
+  return { mean: [...sums].map((sum, n) => sum / counts[n]), count: found };
+}
+
+/** One picture of bars: a row for each node, a bar for each of one or two networks, and the shown sample's marks. */
+class Bars {
+  readonly where = h("div", { class: "layer-part" });
+  private readonly title = h("h3", {});
+  private readonly note = h("p", { class: "note" });
+  private readonly plot: Plot;
+  private bars: Bar[] = [];
+  private names: string[] = [];
+  private unit = "";
+
+  constructor(title: string, private readonly colours: readonly string[]) {
+    this.title.textContent = title;
+    this.where.append(this.title);
+    this.plot = new Plot(this.where, { layers: 0, height: () => Math.max(1, 34 + this.bars.length * (12 + 9 * this.colours.length)), name: title, draw: () => this.draw() });
+    this.where.append(this.note);
+  }
+
+  show(bars: Bar[], names: string[], unit: string, note: string): void {
+    const size = (bar: Bar): number => Math.max(...bar.means.map((v) => Math.abs(v) || 0));
+    const least = bars.length > MOST ? bars.map(size).sort((a, b) => b - a)[MOST - 1] : -1;
+    this.bars = bars.filter((bar) => size(bar) >= least).slice(0, MOST);
+    [this.names, this.unit] = [names, unit];
+    this.note.textContent = note + (this.bars.length < bars.length ? ` Shown: the ${this.bars.length} of ${bars.length} nodes with the largest numbers.` : "");
+    this.plot.root.hidden = bars.length === 0;
+    this.plot.draw();
+  }
+
+  private draw(): void {
+    if (!this.bars.length) return;
+    const { width, height } = this.plot, svg = select(this.plot.svg), left = Math.min(150, Math.max(70, width * 0.26));
+    const all = this.bars.flatMap((b) => [...b.means, ...b.own]).filter(Number.isFinite);
+    const x = scaleLinear([Math.min(0, ...all), Math.max(0, ...all) || 1], [left, width - 14]).nice();
+    const y = scaleBand(this.bars.map((b) => b.name), [32, height]).paddingInner(0.25).paddingOuter(0.1), own = y.bandwidth() / this.colours.length;
+    svg.selectAll("g.axes").remove();
+    const axes = svg.insert("g", ":first-child").attr("class", "axes");
+    axes.append("g").attr("class", "axis grid").attr("transform", "translate(0,30)")
+      .call(axisTop(x).ticks(Math.max(2, Math.floor(width / 90))).tickSizeInner(-(height - 32)).tickPadding(3).tickSizeOuter(0));
+    axes.append("text").attr("class", "axis-name").attr("x", width - 14).attr("y", 10).attr("text-anchor", "end").text(this.unit);
+    svg.selectAll("line.zero").data([0]).join("line").attr("class", "zero").attr("x1", x(0)).attr("x2", x(0)).attr("y1", 32).attr("y2", height);
+    svg.selectAll<SVGGElement, Bar>("g.node").data(this.bars, (b) => b.name).join((enter) => {
+      const g = enter.append("g").attr("class", "node hot");
+      g.append("rect").attr("class", "back");
+      g.append("text").attr("class", "class-name").attr("text-anchor", "end");
+      return g;
+    }).attr("transform", (b) => `translate(0,${y(b.name) ?? 0})`).attr("data-node", (b) => b.name).attr("data-means", (b) => b.means.join(" "))
+      .on("pointermove", (event: PointerEvent, b) => showTip(event.clientX, event.clientY, b.name, this.names.flatMap((name, i) => [
+        [`${name}, mean`, short(b.means[i])] as const, ...(Number.isFinite(b.own[i]) ? [[`${name}, the sample`, short(b.own[i])] as const] : [])])))
+      .on("pointerleave", hideTip)
+      .each((b, at, nodes) => {
+        const g = select(nodes[at]);
+        g.select("rect.back").attr("width", width).attr("height", y.bandwidth()).style("fill", "transparent");
+        g.select("text").attr("x", left - 6).attr("y", y.bandwidth() / 2 + 4).text(cut(b.name, Math.floor((left - 8) / 6.5)));
+        g.selectAll("rect.value").data(b.means).join("rect").attr("class", "value").attr("y", (_, i) => i * own).attr("height", Math.max(1, own - 1))
+          .attr("x", (v) => (Number.isFinite(v) ? Math.min(x(0), x(v)) : x(0))).attr("width", (v) => (Number.isFinite(v) ? Math.abs(x(v) - x(0)) : 0)).style("fill", (_, i) => this.colours[i]);
+        g.selectAll("path.own").data(b.own.map((v, i) => [v, i] as const).filter(([v]) => Number.isFinite(v))).join("path").attr("class", "own")
+          .attr("d", ([v, i]) => `M${x(v)},${i * own - 1}v${own + 1}`);
+      });
+  }
+
+  remove(): void {
+    this.plot.remove();
+  }
+}
+
+class Layers {
+  private readonly heat: Plot;
+  private readonly ramp = h("div", { class: "legend" });
+  private removed: Removed[] = [];
+  private rows: string[] = [];
+  private readonly bias = new Bars("Bias by node", ["var(--first)", "var(--second)"]);
+  private readonly change = new Bars("Change of the margin by node", ["var(--second)"]);
+  private readonly gates = new Bars("Gates that changed", ["var(--second)"]);
+  private readonly tables = new Map<string, Promise<Table | null>>();
+  private turn = 0;
+  private readonly ends: (() => void)[] = [];
+
+  constructor(where: HTMLElement, private readonly context: Context) {
+    const { store } = context;
+    const left = h("div", { class: "layer-part" }, h("h3", {}, "Weights removed by layer"));
+    this.heat = new Plot(left, { layers: 0, height: () => (this.removed.length ? this.named() + 8 + 22 * this.rows.length : 1), name: "Share of the weights removed, by layer and variant", draw: () => this.table() });
+    left.append(this.ramp);
+    where.append(h("div", { class: "layer-parts" }, left, this.bias.where, this.change.where, this.gates.where));
+    fillRamp(this.ramp, (t) => interpolateBlues(0.05 + 0.9 * t), "removed", "0 %", "100 %");
+    this.ends.push(store.on(["first", "second", "condition", "selected", "passing", "sample"], () => void this.renew()));
+    this.ends.push(store.on(["first", "second", "filters"], () => this.heat.draw()));
+  }
+
+  async load(): Promise<void> {
+    const { study } = this.context, groups = new Map<string, Variant[]>();
+    const recipes = await Promise.all(study.variants.map((v) => study.attributes(`/variants/${v.name}`)));
+    for (const v of study.variants) if (recipes[v.index].layer !== undefined && v.method !== "dense") groups.set(v.replicate, [...(groups.get(v.replicate) ?? []), v]);
+    const list = <T,>(value: unknown): T[] => (value === undefined ? [] : Array.isArray(value) || ArrayBuffer.isView(value) ? Array.from(value as unknown as ArrayLike<T>) : [value as T]);
+    this.removed = [...groups].map(([name, variants]) => {
+      const layers = list<unknown>(recipes[variants[0].index].layer).map(String);
+      const shares = variants.map((v) => list<number>(recipes[v.index].layer_achieved).map(Number));
+      return { name, variants, layers, share: layers.map((_, l) => shares.reduce((sum, s) => sum + s[l], 0) / shares.length), size: list<number>(recipes[variants[0].index].layer_size).map(Number) };
+    });
+    this.rows = [...new Set(this.removed.flatMap((r) => r.layers))];
+    this.heat.draw();
+    await this.renew();
+  }
+
+  /* Names of columns stand upright; they take so much room. */
+  private named(): number {
+    return 14 + 6.2 * Math.min(24, Math.max(...this.removed.map((r) => r.name.length)));
+  }
+
+  private table(): void {
+    const { store } = this.context, { width, height } = this.heat, only = store.state.filters.variants, svg = select(this.heat.svg);
+    const shown = this.removed.filter((r) => !only || r.variants.some((v) => only.includes(v.index)));
+    if (!this.removed.length) return;
+    const top = this.named(), left = Math.min(130, Math.max(50, width * 0.24));
+    const x = scaleBand(shown.map((r) => r.name), [left, width - 6]).paddingInner(0.06), y = scaleBand(this.rows, [top, height - 4]).paddingInner(0.08);
+    svg.selectAll("text.class-name").data(this.rows).join("text").attr("class", "class-name").attr("text-anchor", "end").attr("x", left - 6)
+      .attr("y", (l) => (y(l) ?? 0) + y.bandwidth() / 2 + 4).text((l) => cut(l, Math.floor((left - 8) / 6.5)));
+    const { first, second } = store.state, chosen = (r: Removed): boolean => r.variants.some((v) => v.index === first || v.index === second);
+    svg.selectAll<SVGTextElement, Removed>("text.column").data(shown, (r) => r.name).join("text").attr("class", "column hot").classed("chosen", chosen)
+      .classed("failed", (r) => r.variants[0].failed).attr("transform", (r) => `translate(${(x(r.name) ?? 0) + x.bandwidth() / 2 + 4},${top - 6}) rotate(-90)`)
+      .text((r) => (x.step() < 9 ? "" : cut(r.name, 24))).on("click", (event: MouseEvent, r) => this.take(r, event));
+    const cells = shown.flatMap((r) => r.layers.map((layer, l) => ({ r, layer, share: r.share[l], size: r.size[l] })));
+    const group = svg.selectAll<SVGGElement, (typeof cells)[number]>("g.cell").data(cells, (c) => `${c.r.name}\n${c.layer}`).join((enter) => {
+      const g = enter.append("g");
+      g.append("rect");
+      g.append("text").attr("text-anchor", "middle");
+      return g;
+    }).attr("class", "cell hot").classed("failed", (c) => c.r.variants[0].failed).attr("data-variant", (c) => c.r.name).attr("data-layer", (c) => c.layer).attr("data-share", (c) => c.share)
+      .attr("transform", (c) => `translate(${x(c.r.name)},${y(c.layer)})`)
+      .on("pointermove", (event: PointerEvent, c) => showTip(event.clientX, event.clientY, `${c.r.name}: ${c.layer}`, [["removed", percent(c.share, 2)], ["weights", count(c.size)],
+        ...(c.r.variants.length > 1 ? [["mean of replicates", count(c.r.variants.length)] as const] : [])]))
+      .on("pointerleave", hideTip).on("click", (event: MouseEvent, c) => this.take(c.r, event));
+    group.select("rect").attr("width", x.bandwidth()).attr("height", y.bandwidth()).style("fill", (c) => interpolateBlues(0.05 + 0.9 * c.share));
+    group.select("text").attr("x", x.bandwidth() / 2).attr("y", y.bandwidth() / 2 + 4).style("fill", (c) => (c.share > 0.55 ? "#ffffff" : "#1b1f24"))
+      .text((c) => (x.bandwidth() < 24 ? "" : almost(100 * c.share)));
+  }
+
+  private take(r: Removed, event: MouseEvent): void {
+    this.context.store.set(event.shiftKey ? { first: r.variants[0].index } : { second: r.variants[0].index });
+  }
+
+  private kept(key: string, read: () => Promise<Table | null>): Promise<Table | null> {
+    let table = this.tables.get(key);
+    if (!table) {
+      this.tables.set(key, table = read());
+      if (this.tables.size > 12) this.tables.delete(this.tables.keys().next().value as string);
+    }
+    return table;
+  }
+
+  /** b by node of the row that explains the class which the network gives a sample. */
+  private biasOf(variant: Variant): Promise<Table | null> {
+    return this.kept(`b ${variant.index}`, async () => {
+      const { study } = this.context, path = `/linear/${variant.name}`, [n, k, nodes] = study.shape(`${path}/b_node`);
+      if (!n) return null;
+      const clean = Math.max(0, study.conditions.indexOf("clean")), read = Math.min(n, Math.max(1, Math.floor(NUMBERS / (k * nodes))));
+      const [parts, rows, names, all, predicted] = await Promise.all([study.read(`${path}/b_node`, [0], [read]), study.read(`${path}/row`, [0], [read]),
+        study.texts(`${path}/node`), study.read(study.has("/linear/sample") ? "/linear/sample" : "/linear/linear_sample"), study.predicted(variant.index, clean)]);
+      const samples = Float64Array.from(all.subarray(0, read)), values = new Float64Array(read * nodes).fill(NaN);
+      for (let s = 0; s < read; s++) {
+        let row = 0;
+        while (row < k && rows[s * k + row] !== predicted[samples[s]]) row++;
+        if (row < k) for (let node = 0; node < nodes; node++) values[s * nodes + node] = parts[(s * k + row) * nodes + node];
+      }
+      return { samples, nodes: names, values };
+    });
+  }
+
+  private changeOf(variant: Variant, condition: string, what: "node" | "gates"): Promise<Table | null> {
+    return this.kept(`${what} ${variant.index} ${condition}`, async () => {
+      const { study } = this.context, path = `/change/${variant.name}`, place = condition === "" ? path : `${path}/${condition}`, [n, width] = study.shape(`${place}/${what}`);
+      if (!n || !width) return null;
+      const read = Math.min(n, Math.max(1, Math.floor(NUMBERS / width)));
+      const [parts, names, all, total] = await Promise.all([study.read(`${place}/${what}`, [0], [read]), study.texts(`${path}/${what === "node" ? "node_name" : "gate_name"}`),
+        study.read(study.has("/change/sample") ? "/change/sample" : "/change/change_sample"), study.read(`${place}/total`, [0], [read])]);
+      const samples = Float64Array.from(all.subarray(0, read));
+      if (what === "gates") return { samples, nodes: names, values: Float64Array.from(parts, (v) => (v < 0 ? NaN : v)) };
+      // What the nodes do not have, the pixels have: they add up to the total.
+      const values = new Float64Array(read * (width + 1));
+      for (let s = 0; s < read; s++) {
+        let rest = total[s];
+        for (let node = 0; node < width; node++) {
+          values[s * (width + 1) + node + 1] = parts[s * width + node];
+          rest -= parts[s * width + node];
+        }
+        values[s * (width + 1)] = rest;
+      }
+      return { samples, nodes: ["all pixels", ...names], values };
+    });
+  }
+
+  private async renew(): Promise<void> {
+    const { study, store } = this.context, { first, second, condition, sample } = store.state, turn = ++this.turn;
+    const [a, b] = [study.variants[first], study.variants[second]], named = study.conditions[condition];
+    const corrupted = named !== "clean" && study.has(`/change/${b.name}/${named}/node`) ? named : "";
+    const [before, after, change, gates] = await Promise.all([this.biasOf(a), this.biasOf(b), this.changeOf(b, corrupted, "node"), this.changeOf(b, corrupted, "gates")]);
+    if (turn !== this.turn) return;
+    const members = counted(store.state), tell = (found: number, of: number): string => `Means over ${count(found)} of the ${count(of)} samples that were taken apart${store.state.selected ? " (the selected ones)" : ""}; ticks: the sample that is shown.`;
+    const own = (table: Table, node: number): number => {
+      const at = sample === null ? -1 : table.samples.indexOf(sample);
+      return at < 0 ? NaN : table.values[at * table.nodes.length + node];
+    };
+    const sides = [before, after].map((table) => (table ? { table, ...means(table, members) } : null)), nodes = [...new Set(sides.flatMap((s) => s?.table.nodes ?? []))];
+    this.bias.show(nodes.map((name) => {
+      const at = sides.map((s) => s?.table.nodes.indexOf(name) ?? -1);
+      return { name, means: at.map((i, s) => (i < 0 ? NaN : sides[s]?.mean[i] ?? NaN)), own: at.map((i, s) => { const side = sides[s]; return i < 0 || !side ? NaN : own(side.table, i); }) };
+    }), [a.name, b.name], withUnit("part of b, predicted class", study.unit("/linear/<variant>/b_node") || "logit"), nodes.length === 0
+      ? `Neither ${a.name} nor ${b.name} is linearized in this study.`
+      : [...[a, b].map((v, i) => (sides[i] ? "" : `${v.name} is not linearized in this study.`)), tell(sides[0]?.count ?? sides[1]?.count ?? 0, (sides[0] ?? sides[1])?.table.samples.length ?? 0)].filter(Boolean).join(" "));
+    const why = b.index === 0 ? "Choose a pruned variant as the second network." : study.paths().some((p) => p.startsWith("/change/"))
+      ? `The changes of ${b.name} were not taken apart in this study.` : "This study takes no changes apart (the key change of a study asks for it).";
+    const what = corrupted ? `${b.name}: from clean to ${corrupted}.` : `From ${study.variants[0].name} to ${b.name}, clean.`;
+    for (const [bars, table, unit] of [[this.change, change, withUnit("adds to the margin", study.unit("/geometry/margin"))], [this.gates, gates, "elements on another piece"]] as const) {
+      if (!table) {
+        bars.show([], [], "", why);
+        continue;
+      }
+      const { mean, count: found } = means(table, members);
+      bars.show(table.nodes.map((name, i) => ({ name, means: [mean[i]], own: [own(table, i)] })), [b.name], unit, `${what} ${tell(found, table.samples.length)}`);
+    }
+  }
+
+  remove(): void {
+    this.turn++;
+    this.ends.forEach((end) => end());
+    this.heat.remove();
+    for (const bars of [this.bias, this.change, this.gates]) bars.remove();
+  }
+}
+
+/** A percentage without digits, but 99.6 is not 100. */
+function almost(value: number): string {
+  return value >= 99.5 && value < 100 ? ">99" : value > 0 && value < 0.5 ? "<1" : value.toFixed(0);
+}
+
+export const layers: View = {
+  id: "layers",
+  title: "Layers",
+  width: "whole",
+  help: "Layer by layer: what pruning removed, what each node adds to the bias of the two networks and to the change of the margin, and how many gates changed.",
+  wanted: (study: Study) => (study.paths().some((p) => p.endsWith("/b_node") && p.startsWith("/linear/")) || study.variants.length > 1 ? null : "This file has one variant, which is not linearized."),
+  async mount(where, context) {
+    const view = new Layers(where, context);
+    await view.load();
+    return () => view.remove();
+  },
+};

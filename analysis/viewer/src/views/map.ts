@@ -1,0 +1,376 @@
+/* Map: where the parametric t-SNE puts every sample, moved from the first network to the second and on through the
+ * severities of a corruption. Points by regl-scatterplot (one WebGL context); over them the paths of what is selected. */
+import { extent } from "d3-array";
+import { scaleLinear, type ScaleLinear } from "d3-scale";
+import { symbolCircle } from "d3-shape";
+import createScatterplot from "regl-scatterplot";
+import { corruptions, severities } from "../parts/conditions";
+import { choice } from "../parts/controls";
+import { css, h } from "../parts/dom";
+import { picking, stepping, type Points, type Tool } from "../parts/lasso";
+import { fillLegend, fillRamp } from "../parts/key";
+import { classLook, diverging, outline, sequential, type Look } from "../parts/looks";
+import { count, short } from "../parts/numbers";
+import { Plot } from "../parts/plot";
+import { hideTip, showTip } from "../parts/tooltip";
+import { howMany } from "../state/store";
+import type { Context, Study, View } from "./view";
+
+type Colouring = "class" | "right" | "margin" | "change" | "group";
+interface Step { variant: number; condition: number }
+/** What is drawn by colour: a code for each sample, and the looks of the codes; of a ramp the ends. */
+interface Paint { codes: Uint8Array | Uint16Array; looks: Look[]; names: string[]; ramp?: { title: string; low: string; high: string; colour: (t: number) => string } }
+
+const SHADES = 32;
+const PATHS = 500;           // up to so many selected samples have paths
+const MOVE = 900;            // milliseconds from one step to the next
+const OUTCOMES = ["right in both", "lost: right in the first alone", "won: right in the second alone", "wrong in both"];
+
+/** The steps of the animation: first network, second network, and it under the severities of a corruption. */
+export function steps(study: Study, first: number, second: number, condition: number, corruption: string): Step[] {
+  const clean = Math.max(0, study.conditions.indexOf("clean"));
+  const from = corruption ? clean : condition;
+  const start = first === second ? [] : [{ variant: first, condition: from }];
+  return [...start, { variant: second, condition: from }, ...severities(study, corruption).map((c) => ({ variant: second, condition: c }))];
+}
+
+class Embedding {
+  private readonly plot: Plot;
+  private scatter: ReturnType<typeof createScatterplot> | null = null;
+  private readonly positions = new Map<string, Promise<Float32Array>>();   // x, y of every sample, in the data's units
+  private readonly axesCount: number;
+  private plane: [number, number] = [0, 1];
+  private track: Step[] = [];
+  private at = 0;
+  private playing = 0;
+  private tool: Tool = "lasso";
+  private colouring: Colouring = "class";
+  private corruption = "";
+  private paint: Paint | null = null;
+  private x: ScaleLinear<number, number>;
+  private y: ScaleLinear<number, number>;
+  private domain: { x: [number, number]; y: [number, number] } | null = null;
+  private current: Float32Array | null = null;
+  private points: Points | null = null;
+  private trail: Float32Array[] = [];
+  private drawing: Promise<void> = Promise.resolve();
+  private turn = 0;
+  private readonly ends: (() => void)[] = [];
+  private readonly legend = h("div", { class: "legend" });
+  private readonly stops = h("span", { class: "stops", role: "group", "aria-label": "steps of the animation" });
+  private readonly play = h("button", { type: "button", onclick: () => void this.toggle() }, "▶ play");
+  private readonly note = h("p", { class: "note" });
+
+  constructor(where: HTMLElement, private readonly context: Context) {
+    const { study, store } = context;
+    this.axesCount = study.shape("/embed/position")[3] ?? 2;
+    const names = ["x", "y", "z"];
+    const planes: [string, string][] = this.axesCount < 3 ? [] : [["0,1", "x, y"], ["0,2", "x, z"], ["1,2", "y, z"]];
+    where.append(h("div", { class: "choices" },
+      choice("Colour", [["class", "class"], ["right", "right or wrong"], ["margin", "margin"], ["change", "change of the margin"], ["group", "my groups"]], this.colouring,
+        (v) => { this.colouring = v as Colouring; void this.repaint(); }),
+      choice("Drag to", [["lasso", "draw a lasso"], ["brush", "choose a rectangle"], ["pan", "move (wheel: zoom)"]], this.tool, (v) => this.use(v as Tool)),
+      corruptions(study).length ? choice("Severities of", [["", "none"], ...corruptions(study).map((c) => [c, c] as const)], "", (v) => { this.corruption = v; void this.retrack(); }) : "",
+      planes.length ? choice("Plane", planes, "0,1", (v) => { this.plane = v.split(",").map(Number) as [number, number]; this.positions.clear(); this.domain = null; void this.retrack(); }) : "",
+      h("button", { type: "button", onclick: () => this.scatter?.reset() }, "whole map")),
+    h("div", { class: "choices" }, this.play, this.stops));
+    this.x = scaleLinear();
+    this.y = scaleLinear();
+    this.plot = new Plot(where, { layers: 2, height: (w) => Math.min(620, Math.max(320, 0.62 * w)), name: `Map of the samples: ${names.slice(0, this.axesCount).join(", ")} of the embedding`,
+      draw: (_, resized) => this.draw(resized) });
+    this.plot.layers[0].dataset.own = "yes";
+    where.append(this.legend, this.note);
+    this.ends.push(picking(this.plot, { store, tool: () => this.tool, points: () => this.points, hover: (i, event) => void this.hover(i, event) }));
+    stepping(this.plot, store);
+    this.ends.push(store.on(["first", "second", "condition"], () => void this.retrack()));
+    this.ends.push(store.on(["groups", "metric"], () => void this.repaint()));
+    this.ends.push(store.on(["passing", "selected"], () => this.choose()));
+    this.ends.push(store.on(["sample"], () => this.plot.draw()));
+  }
+
+  async start(): Promise<void> {
+    await this.retrack();
+  }
+
+  private use(tool: Tool): void {
+    this.tool = tool;
+    this.plot.root.classList.toggle("panning", tool === "pan");
+  }
+
+  private position({ variant, condition }: Step): Promise<Float32Array> {
+    const key = `${variant} ${condition}`;
+    let found = this.positions.get(key);
+    if (!found) {
+      found = this.context.study.read("/embed/position", [variant, condition], [1, 1]).then((all) => {
+        const n = this.context.study.samples, two = new Float32Array(2 * n);
+        for (let i = 0; i < n; i++) {
+          two[2 * i] = all[i * this.axesCount + this.plane[0]];
+          two[2 * i + 1] = this.axesCount > 1 ? all[i * this.axesCount + this.plane[1]] : 0;
+        }
+        return two;
+      });
+      this.positions.set(key, found);
+      if (this.positions.size > 24) this.positions.delete(this.positions.keys().next().value as string);
+    }
+    return found;
+  }
+
+  /** The steps anew; shown is the last one that the state names: the second network. */
+  private async retrack(): Promise<void> {
+    const { study, store } = this.context, { first, second, condition } = store.state, turn = ++this.turn;
+    this.stop();
+    this.track = steps(study, first, second, condition, this.corruption);
+    this.at = Math.min(this.track.length - 1, first === second ? 0 : 1);
+    const all = await Promise.all(this.track.map((step) => this.position(step)));
+    if (turn !== this.turn) return;
+    this.trail = all;
+    this.domain = this.extents(all);
+    this.buttons();
+    await this.repaint();
+  }
+
+  private extents(all: Float32Array[]): { x: [number, number]; y: [number, number] } {
+    const ends = (offset: 0 | 1): [number, number] => {
+      let low = Infinity, high = -Infinity;
+      for (const two of all) {
+        for (let i = offset; i < two.length; i += 2) {
+          if (two[i] < low) low = two[i];
+          if (two[i] > high) high = two[i];
+        }
+      }
+      return low < high ? [low, high] : [low - 1 || -1, low + 1 || 1];
+    };
+    return { x: ends(0), y: ends(1) };
+  }
+
+  private buttons(): void {
+    const { study } = this.context;
+    this.stops.replaceChildren(...this.track.map(({ variant, condition }, i) => {
+      const before = this.track[i - 1], name = study.variants[variant].name;
+      return h("button", { type: "button", class: "stop", "aria-pressed": String(i === this.at), onclick: () => { this.stop(); void this.go(i); } },
+        before?.variant === variant ? study.conditions[condition] : `${name}, ${study.conditions[condition]}`);
+    }));
+    this.play.disabled = this.track.length < 2;
+  }
+
+  private async toggle(): Promise<void> {
+    if (this.playing) return this.stop();
+    const mine = (this.playing = ++this.turn);
+    this.play.textContent = "■ stop";
+    await this.go(0);
+    for (let i = 1; i < this.track.length && this.playing === mine; i++) await this.go(i);
+    if (this.playing === mine) this.stop();
+  }
+
+  private stop(): void {
+    this.playing = 0;
+    this.play.textContent = "▶ play";
+  }
+
+  private async go(to: number): Promise<void> {
+    this.at = to;
+    this.buttons();
+    if (this.colouring === "class" || this.colouring === "group" || this.colouring === "right") await this.show(true);
+    else await this.repaint(true);
+  }
+
+  /** Codes of colour for what is shown. */
+  private async painted(): Promise<Paint> {
+    const { study, store } = this.context, { first, second, groups } = store.state, { samples, labels } = study, K = study.classes.length;
+    const { variant, condition } = this.track[this.at], none = K;
+    if (this.colouring === "class") {
+      return { codes: Uint16Array.from(labels, (k) => (k < 0 ? none : k)), names: [...study.classes, "no label"],
+        looks: [...study.classes.map((_, k) => classLook(k, K)), { colour: "#888888", shape: symbolCircle }] };
+    }
+    if (this.colouring === "right") {
+      const [a, b] = await Promise.all([study.predicted(first, condition), study.predicted(second, condition)]);
+      return { codes: Uint8Array.from(labels, (k, i) => (k < 0 ? 4 : a[i] === k ? (b[i] === k ? 0 : 1) : b[i] === k ? 2 : 3)), names: [...OUTCOMES, "no label"],
+        looks: ["#56b4e9", "#d55e00", "#009e73", "#5c5c5c", "#bbbbbb"].map((colour, i) => ({ colour, shape: classLook(i, 10).shape })) };
+    }
+    if (this.colouring === "group") {
+      const codes = new Uint8Array(samples).fill(groups.length);
+      groups.forEach((group, g) => group.members.forEach((member, i) => { if (member) codes[i] = g; }));
+      return { codes, names: [...groups.map((g) => g.name), "in none"],
+        looks: [...groups.map((_, g) => classLook(g % 10, 10)), { colour: "#9a9a9a", shape: symbolCircle }] };
+    }
+    const [margin, dense] = await Promise.all([study.column("margin", variant, condition), study.column("margin", first, Math.max(0, study.conditions.indexOf("clean")))]);
+    const change = this.colouring === "change", values = change ? margin.map((m, i) => m - dense[i]) : margin;
+    const sizes = values.filter(Number.isFinite).map(Math.abs).sort(), most = sizes[Math.floor(0.98 * (sizes.length - 1))] || 1;
+    const [low = -most, high = most] = change ? [-most, most] : (extent(values.filter(Number.isFinite)) as [number, number]);
+    const colour = change ? diverging : sequential;
+    const looks = Array.from({ length: SHADES }, (_, i) => ({ colour: colour(i / (SHADES - 1)), shape: symbolCircle }));
+    return { codes: Uint8Array.from(values, (v) => (Number.isFinite(v) ? Math.max(0, Math.min(SHADES - 1, Math.floor(((v - low) / (high - low || 1)) * SHADES))) : SHADES)),
+      looks: [...looks, { colour: "#888888", shape: symbolCircle }], names: [],
+      ramp: { title: change ? `margin minus that of ${study.variants[first].name}, clean (${study.unit("/geometry/margin")})` : `margin (${study.unit("/geometry/margin")})`,
+        low: short(low), high: short(high), colour } };
+  }
+
+  private async repaint(moving = false): Promise<void> {
+    const turn = this.turn, paint = await this.painted();
+    if (turn !== this.turn) return;
+    this.paint = paint;
+    if (paint.ramp) fillRamp(this.legend, paint.ramp.colour, paint.ramp.title, paint.ramp.low, paint.ramp.high);
+    else {
+      const there = new Set(paint.codes);
+      const shown = paint.looks.map((_, i) => i).filter((i) => there.has(i)).slice(0, 40);
+      fillLegend(this.legend, shown.map((i) => ({ name: paint.names[i], look: paint.looks[i] })));
+    }
+    await this.show(moving);
+  }
+
+  /** Draws the step that is chosen; moving: from where the points are now. */
+  private show(moving: boolean): Promise<void> {
+    const next = this.drawing.then(() => this.reallyShow(moving), () => this.reallyShow(moving));
+    this.drawing = next.catch((error: Error) => { this.note.textContent = `The map cannot be drawn: ${error.message}`; });
+    return next;
+  }
+
+  private async reallyShow(moving: boolean): Promise<void> {
+    const { paint, domain } = this, two = this.trail[this.at];
+    if (!paint || !domain || !two || !this.plot.width) return;
+    const plot = this.scatter ?? this.create();
+    const n = this.context.study.samples, x = new Float32Array(n), y = new Float32Array(n);
+    const half = Math.max(domain.x[1] - domain.x[0], domain.y[1] - domain.y[0]) / 2 * 1.04;
+    const cx = (domain.x[0] + domain.x[1]) / 2, cy = (domain.y[0] + domain.y[1]) / 2;
+    for (let i = 0; i < n; i++) {
+      x[i] = Number.isFinite(two[2 * i]) ? (two[2 * i] - cx) / half : -9;
+      y[i] = Number.isFinite(two[2 * i + 1]) ? (two[2 * i + 1] - cy) / half : -9;
+    }
+    const wide = this.plot.width / this.plot.height;
+    this.x.domain([cx - half * wide, cx + half * wide]);
+    this.y.domain([cy - half, cy + half]);
+    plot.set({ pointColor: paint.looks.map(({ colour }) => hex(colour)), pointColorActive: paint.looks.map(({ colour }) => hex(colour)) as never, colorBy: "valueA" });
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const transition = moving && !still && this.current !== null && this.current !== two;
+    this.current = two;
+    this.points = null;
+    await plot.draw({ x, y, z: paint.codes }, { transition, transitionDuration: MOVE, zDataType: "categorical", preventFilterReset: true });
+    this.choose();
+  }
+
+  private create(): ReturnType<typeof createScatterplot> {
+    const canvas = this.plot.layers[0], { width, height } = this.plot, n = this.context.study.samples;
+    const scatter = createScatterplot({
+      canvas, width, height, xScale: this.x as never, yScale: this.y as never, mouseMode: "panZoom", lassoInitiator: false, deselectOnEscape: false, deselectOnDblClick: false,
+      pointSize: n > 30000 ? 1.5 : n > 3000 ? 2.5 : 5, pointSizeSelected: 1, pointOutlineWidth: 0, opacity: n > 30000 ? 0.5 : 0.75, opacityInactiveMax: 0.08, opacityInactiveScale: 0.15,
+      backgroundColor: hex(css("--ground") || "#ffffff"), spatialIndexUseWorker: false, showReticle: false,
+    });
+    scatter.subscribe("view", () => { this.points = null; this.plot.draw(); });
+    this.scatter = scatter;
+    return scatter;
+  }
+
+  /** Shows what passes and what is selected. */
+  private choose(): void {
+    const { scatter } = this, { passing, selected } = this.context.store.state;
+    if (!scatter) return;
+    const two = this.current, numbers = (which: (i: number) => boolean): number[] => {
+      const found: number[] = [];
+      for (let i = 0; i < passing.length; i++) if (which(i)) found.push(i);
+      return found;
+    };
+    const there = (i: number): boolean => passing[i] === 1 && !!two && Number.isFinite(two[2 * i]);
+    const shown = numbers(there);
+    if (shown.length < passing.length) void scatter.filter(shown, { preventEvent: true });
+    else void scatter.unfilter({ preventEvent: true });
+    if (selected) scatter.select(numbers((i) => selected[i] === 1 && there(i)), { preventEvent: true });
+    else scatter.deselect({ preventEvent: true });
+    this.plot.draw();
+  }
+
+  private draw(resized: boolean): void {
+    const { scatter, plot } = this;
+    if (!scatter) {
+      if (this.paint) void this.show(false);
+      return;
+    }
+    if (resized) {
+      scatter.set({ width: plot.width, height: plot.height, backgroundColor: hex(css("--ground") || "#ffffff") });
+      this.points = null;
+      if (this.current) void this.show(false);
+    }
+    const two = this.current;
+    if (!two) return;
+    if (!this.points) {
+      const n = this.context.study.samples, px = new Float32Array(n), py = new Float32Array(n);
+      const x = scatter.get("xScale") ?? this.x, y = scatter.get("yScale") ?? this.y;
+      for (let i = 0; i < n; i++) {
+        px[i] = x(two[2 * i]);
+        py[i] = y(two[2 * i + 1]);
+      }
+      this.points = { x: px, y: py };
+    }
+    this.overlay();
+  }
+
+  /** The paths of the selected samples through the steps up to here, and the sample that is shown. */
+  private overlay(): void {
+    const { scatter, points } = this, { study, store } = this.context, { selected, passing, sample } = store.state, pen = this.plot.pen(1);
+    if (!scatter || !points) return;
+    const x = scatter.get("xScale") ?? this.x, y = scatter.get("yScale") ?? this.y, chosen: number[] = [];
+    if (selected) for (let i = 0; i < selected.length && chosen.length <= PATHS; i++) if (selected[i] && passing[i]) chosen.push(i);
+    const followed = chosen.length <= PATHS ? [...chosen] : [];
+    if (sample !== null && !followed.includes(sample)) followed.push(sample);
+    pen.lineJoin = "round";
+    for (const i of followed) {
+      pen.strokeStyle = study.labels[i] < 0 ? "#888888" : classLook(study.labels[i], study.classes.length).colour;
+      pen.globalAlpha = i === sample ? 1 : followed.length > 60 ? 0.25 : 0.6;
+      pen.lineWidth = i === sample ? 2 : 1;
+      pen.beginPath();
+      this.trail.slice(0, this.at + 1).forEach((two, s) => (s ? pen.lineTo(x(two[2 * i]), y(two[2 * i + 1])) : pen.moveTo(x(two[2 * i]), y(two[2 * i + 1]))));
+      pen.stroke();
+    }
+    pen.globalAlpha = 1;
+    if (sample !== null && Number.isFinite(points.x[sample])) {
+      const mark = new Path2D(outline(classLook(Math.max(0, study.labels[sample]), study.classes.length).shape, 120).path);
+      pen.translate(points.x[sample], points.y[sample]);
+      pen.strokeStyle = css("--ink") || "#222222";
+      pen.lineWidth = 2;
+      pen.stroke(mark);
+    }
+    this.words(chosen.length);
+  }
+
+  private words(chosen: number): void {
+    const { study, store } = this.context, { variant, condition } = this.track[this.at];
+    this.note.textContent = `${study.variants[variant].name}${study.variants[variant].failed ? " (failed)" : ""}, ${study.conditions[condition]}: ${count(howMany(store.state.passing))} samples. `
+      + "Distances between far clusters mean little. " + (chosen > PATHS ? `Lines: select at most ${PATHS} samples to see their paths. ` : "Lines: the paths of selected samples through the steps so far. ")
+      + "Drag to select, with Shift to add, with Alt to take away; click for a sample; Left and Right go through them.";
+  }
+
+  private async hover(i: number, event: PointerEvent): Promise<void> {
+    if (i < 0) return hideTip();
+    const { study, store } = this.context, { variant, condition } = this.track[this.at], of = (k: number): string => (k < 0 ? "none" : study.classes[k] ?? String(k));
+    const [predicted, margin] = await Promise.all([study.predicted(variant, condition), study.column("margin", variant, condition)]);
+    if (store.state.passing[i]) showTip(event.clientX, event.clientY, `sample ${i}: ${of(study.labels[i])}`, [
+      [study.variants[variant].name, of(predicted[i])], ["margin", short(margin[i])],
+      ["position", `${short(this.trail[this.at][2 * i])}, ${short(this.trail[this.at][2 * i + 1])}`]]);
+  }
+
+  remove(): void {
+    this.turn++;
+    this.playing = 0;
+    this.ends.forEach((end) => end());
+    this.scatter?.destroy();
+    this.plot.remove();
+  }
+}
+
+/** As #rrggbb, which the scatter plot wants. */
+function hex(colour: string): string {
+  if (colour.startsWith("#")) return colour;
+  return `#${(colour.match(/[\d.]+/g) ?? []).slice(0, 3).map((v) => Math.round(Number(v)).toString(16).padStart(2, "0")).join("")}`;
+}
+
+export const map: View = {
+  id: "map",
+  title: "Map",
+  width: "whole",
+  help: "Where a parametric t-SNE, learned from the dense network, puts every sample: like lies near like. Play moves the samples from the first network to the second, and on through a corruption.",
+  wanted: (study: Study) => (study.has("/embed/position") ? null : "This study makes no map: its file holds no /embed (the key embed of a study asks for it)."),
+  async mount(where, context) {
+    const view = new Embedding(where, context);
+    await view.start();
+    return () => view.remove();
+  },
+};
