@@ -1,5 +1,5 @@
 /* The frame of a picture: canvases for what is many, an SVG over them for axes, marks and text, as wide as its place.
-   It draws at most once a frame, again when its place or the theme changes. */
+   It draws at most once a frame, again when its place or the theme changes, and only while it is near what is seen. */
 
 import { h, onTheme, svg } from "./dom";
 import { hideTip } from "./tooltip";
@@ -18,8 +18,11 @@ export class Plot {
   width = 0;
   height = 0;
   private asked = 0;
+  private near = true;             // to what is seen
+  private due = false;             // something has changed while it was not
   private resized = true;
   private readonly observer: ResizeObserver;
+  private readonly seen: IntersectionObserver;
   private readonly untheme: () => void;
 
   constructor(where: HTMLElement, private readonly options: PlotOptions) {
@@ -34,11 +37,18 @@ export class Plot {
     this.observer = new ResizeObserver(again);
     this.observer.observe(this.root);
     this.untheme = onTheme(again);
+    this.seen = new IntersectionObserver((entries) => {
+      this.near = entries[entries.length - 1].isIntersecting;
+      if (this.near && this.due) this.draw();
+    }, { rootMargin: "150px" });
+    this.seen.observe(this.root);
   }
 
-  /** Draws with the next frame. */
+  /** Draws with the next frame; what is far from what is seen, when it comes near. */
   draw(): void {
     if (this.asked) return;
+    this.due = !this.near && this.width > 0;
+    if (this.due) return;
     this.asked = requestAnimationFrame(() => {
       this.asked = 0;
       const width = Math.floor(this.root.clientWidth);
@@ -88,6 +98,7 @@ export class Plot {
   remove(): void {
     cancelAnimationFrame(this.asked);
     this.observer.disconnect();
+    this.seen.disconnect();
     this.untheme();
     hideTip();
     this.root.remove();

@@ -55,6 +55,7 @@ class Embedding {
   private trail: Float32Array[] = [];
   private drawing: Promise<void> = Promise.resolve();
   private turn = 0;
+  private chooses = false;                                                 // who passes or is selected has changed
   private readonly ends: (() => void)[] = [];
   private readonly legend = h("div", { class: "legend" });
   private readonly stops = h("span", { class: "stops", role: "group", "aria-label": "steps of the animation" });
@@ -84,7 +85,7 @@ class Embedding {
     stepping(this.plot, store);
     this.ends.push(store.on(["first", "second", "condition"], () => void this.retrack()));
     this.ends.push(store.on(["groups", "metric"], () => void this.repaint()));
-    this.ends.push(store.on(["passing", "selected"], () => this.choose()));
+    this.ends.push(store.on(["passing", "selected"], () => { this.chooses = true; this.plot.draw(); }));
     this.ends.push(store.on(["sample"], () => this.plot.draw()));
   }
 
@@ -245,7 +246,8 @@ class Embedding {
     this.current = two;
     this.points = null;
     await plot.draw({ x, y, z: paint.codes }, { transition, transitionDuration: MOVE, zDataType: "categorical", preventFilterReset: true });
-    this.choose();
+    this.chooses = true;
+    this.plot.draw();
   }
 
   private create(): ReturnType<typeof createScatterplot> {
@@ -264,6 +266,7 @@ class Embedding {
   private choose(): void {
     const { scatter } = this, { passing, selected } = this.context.store.state;
     if (!scatter) return;
+    this.chooses = false;
     const two = this.current, numbers = (which: (i: number) => boolean): number[] => {
       const found: number[] = [];
       for (let i = 0; i < passing.length; i++) if (which(i)) found.push(i);
@@ -275,7 +278,6 @@ class Embedding {
     else void scatter.unfilter({ preventEvent: true });
     if (selected) scatter.select(numbers((i) => selected[i] === 1 && there(i)), { preventEvent: true });
     else scatter.deselect({ preventEvent: true });
-    this.plot.draw();
   }
 
   private draw(resized: boolean): void {
@@ -291,6 +293,7 @@ class Embedding {
     }
     const two = this.current;
     if (!two) return;
+    if (this.chooses) this.choose();
     if (!this.points) {
       const n = this.context.study.samples, px = new Float32Array(n), py = new Float32Array(n);
       const x = scatter.get("xScale") ?? this.x, y = scatter.get("yScale") ?? this.y;
