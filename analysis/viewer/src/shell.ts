@@ -1,72 +1,72 @@
-/* The page around the views: header, filters, and the views one below the other, each drawn when it comes near. */
+/* The page around the views: header, the bar with what all views share, and the views one below the other. */
+import { bar } from "./bar";
+import { card } from "./card";
+import { guide } from "./guide";
 import { h } from "./parts/dom";
+import { bytes, count } from "./parts/numbers";
 import { switchTheme } from "./parts/theme";
-import { saveSvg, savePng, saveCsv } from "./parts/export";
-import { count } from "./parts/numbers";
 import { keepAddress, parsed } from "./state/address";
 import { keepPassing } from "./state/passing";
-import { counted, createStore, howMany, initial, type Store } from "./state/store";
+import { createStore, initial } from "./state/store";
 import type { Study } from "./study/study";
 import { views } from "./views/list";
-import type { Context, View } from "./views/view";
+import type { Context } from "./views/view";
 
-/** Shows a study; gives back what takes the page down. */
+/** Shows a study; gives back what takes the page down. `pick` opens another file. */
 export function shell(root: HTMLElement, study: Study, pick: (file: File) => void): () => void {
   const store = createStore({ ...initial(study), ...parsed(study, location.hash) });
   const context: Context = { study, store };
   const downs: (() => void)[] = [keepPassing(study, store), keepAddress(study, store), () => study.close()];
-  const main = h("main", { class: "views" }, ...views.map((view) => card(view, context, downs)));
-  root.replaceChildren(header(study, pick), status(study, store, downs), main);
-  if (store.state.view) document.getElementById(store.state.view)?.scrollIntoView();
-  downs.push(store.on(["view"], ({ view }) => { if (view) document.getElementById(view)?.scrollIntoView(); }));
+  const help = guide(study);
+  const strip = bar(context, downs);
+  root.replaceChildren(
+    h("a", { class: "skip", href: "#", onclick: (event: Event) => { event.preventDefault(); (root.querySelector(".card button, .card select") as HTMLElement | null)?.focus(); } }, "Skip to the views"),
+    header(study, pick, help), strip,
+    h("main", { class: "views" }, ...views.map((view) => card(view, context, downs))),
+    h("footer", { class: "foot" }, `${study.file.name}, ${bytes(study.file.size)}, schema version ${study.schema}, read ${study.how}. Nothing leaves this computer.`), help);
+  const go = (view: string | null): void => { if (view) document.getElementById(view)?.scrollIntoView({ block: "start" }); };
+  go(store.state.view);
+  downs.push(store.on(["view"], ({ view }) => go(view)), keys(context, help));
   return () => downs.forEach((down) => down());
 }
 
-function header(study: Study, pick: (file: File) => void): HTMLElement {
+function header(study: Study, pick: (file: File) => void, help: HTMLDialogElement): HTMLElement {
   const input = h("input", { type: "file", accept: ".h5,.hdf5,.he5", hidden: true, onchange: () => { if (input.files?.[0]) pick(input.files[0]); } });
   const open = study.stages.filter(({ done, of }) => done < of);
   return h("header", { class: "head" },
     h("h1", {}, study.name),
-    h("span", { class: "facts" }, `${study.variants.length} variants × ${study.conditions.length} conditions × ${count(study.samples)} samples`),
-    open.length ? h("span", { class: "missing" }, `not finished: ${open.map(({ name, done, of }) => `${name} ${Math.floor((100 * done) / of)} %`).join(", ")}`) : null,
-    h("span", { class: "space" }),
-    input, h("button", { onclick: () => input.click() }, "Open…"), h("button", { onclick: switchTheme, title: "dark or light" }, "◐"));
+    h("span", { class: "facts" }, [plural(study.variants.length, "variant"), plural(study.conditions.length, "condition"), plural(study.samples, "sample"),
+      plural(study.classes.length, "class", "classes")].join(" · ")),
+    h("span", { class: "space" }), input,
+    h("nav", { "aria-label": "views" }, ...views.map((view) => h("a", { href: `#${view.id}`, onclick: (event: Event) => {
+      event.preventDefault();
+      document.getElementById(view.id)?.scrollIntoView({ block: "start" });
+    } }, view.title))),
+    h("button", { onclick: () => help.showModal(), title: "what angle, length and margin are, and all keys (?)" }, "Guide"),
+    h("button", { onclick: () => input.click(), title: "open another study" }, "Open…"),
+    h("button", { onclick: switchTheme, title: "dark or light (d)", "aria-label": "dark or light" }, "◐"),
+    open.length ? h("p", { class: "missing", role: "status" }, h("b", {}, "This study is not finished. "),
+      `Not done yet, or only so far: ${open.map(({ name, done, of }) => `${name} ${Math.floor((100 * done) / of)} %`).join(", ")}. What follows from these is missing here; facet run goes on where it was stopped.`) : null,
+    study.diverged.length ? h("p", { class: "missing" }, h("b", {}, "Variants that are missing: "), `${study.diverged.join("; ")}.`) : null);
 }
 
-function status(study: Study, store: Store, downs: (() => void)[]): HTMLElement {
-  const text = h("output", {});
-  const say = (): void => {
-    const { selected, passing } = store.state;
-    text.textContent = selected ? `${count(howMany(counted(store.state)))} selected of ${count(howMany(passing))}` : `${count(howMany(passing))} of ${count(study.samples)} samples`;
+function plural(number: number, one: string, more = `${one}s`): string {
+  return `${count(number)} ${number === 1 ? one : more}`;
+}
+
+/* Keys of the page: / search, Escape nothing selected, ? guide, d dark or light, 1 … 9 views. */
+function keys({ store }: Context, help: HTMLDialogElement): () => void {
+  const press = (event: KeyboardEvent): void => {
+    const on = event.target as HTMLElement;
+    if (event.ctrlKey || event.metaKey || event.altKey || help.open || on.matches?.("input, select, textarea")) return;
+    if (event.key === "/") (document.getElementById("search") as HTMLElement | null)?.focus();
+    else if (event.key === "Escape") store.set({ selected: null });
+    else if (event.key === "?") help.showModal();
+    else if (event.key === "d") switchTheme();
+    else if (/^[1-9]$/.test(event.key) && views[Number(event.key) - 1]) document.getElementById(views[Number(event.key) - 1].id)?.scrollIntoView({ block: "start" });
+    else return;
+    event.preventDefault();
   };
-  say();
-  downs.push(store.on(["selected", "passing"], say));
-  return h("div", { class: "bar" }, text, h("button", { onclick: () => store.set({ selected: null }) }, "clear"));
-}
-
-function card(view: View, context: Context, downs: (() => void)[]): HTMLElement {
-  const body = h("div", { class: "body" });
-  const element = h("section", { id: view.id, class: `card ${view.width}`, "aria-label": view.title },
-    h("header", {}, h("h2", {}, view.title), h("span", { class: "space" }),
-      h("button", { onclick: () => saveSvg(body, `${context.study.name}-${view.id}`) }, "SVG"),
-      h("button", { onclick: () => void savePng(body, `${context.study.name}-${view.id}`) }, "PNG"),
-      view.table ? h("button", { onclick: () => void view.table?.(context).then((rows) => saveCsv(rows, `${context.study.name}-${view.id}`)) }, "CSV") : null),
-    h("p", { class: "help" }, view.help), body);
-  const why = view.wanted(context.study);
-  if (why) {
-    body.append(h("p", { class: "unavailable" }, why));
-    return element;
-  }
-  let down: (() => void) | null = null;
-  const observer = new IntersectionObserver((entries) => {
-    if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
-    observer.disconnect();
-    view.mount(body, context).then((off) => { down = off; }, (error: Error) => {
-      console.error(error);
-      body.replaceChildren(h("p", { class: "problem" }, `${view.title} cannot be drawn: ${error.message}`));
-    });
-  }, { rootMargin: "400px" });
-  observer.observe(element);
-  downs.push(() => { observer.disconnect(); down?.(); });
-  return element;
+  document.addEventListener("keydown", press);
+  return () => document.removeEventListener("keydown", press);
 }

@@ -1,17 +1,19 @@
 /* Opens a study: reads its names, labels and marks, and answers for what Study promises. */
+import { bisectRight } from "d3-array";
 import { Arrays } from "../file/arrays";
 import { openHdf5 } from "../file/hdf5";
 import type { Source } from "../file/source";
 import type { Numbers } from "../file/types";
 import { Kept } from "./kept";
-import { METRICS, type Metric, type Study, type Variant } from "./study";
+import type { Metric, Study, Variant } from "./study";
 import { meaningOf, unitOf } from "./units";
 
 /* Schema versions of result files that have what the first view shows. */
 const OLDEST = 4;
 const NEWEST = 9;
-const BINS = 32;
+const BINS = 64;
 const MIB = 1 << 20;
+const SLAB = 16 * MIB;
 
 const PLACE: Record<Metric, string> = {
   angle: "/geometry/angle", length: "/geometry/length", margin: "/geometry/margin", loss: "/prediction/loss",
@@ -25,6 +27,7 @@ export async function openStudy(source: Source): Promise<Study> {
     const schema = Number(root.schema_version);
     if (!Number.isFinite(schema)) throw new Error(`${source.name}: an HDF5 file, but no study of facet`);
     if (schema < OLDEST) throw new Error(`${source.name}: of schema version ${schema}; this viewer reads versions ${OLDEST} to ${NEWEST}: run the study again`);
+    if (schema > NEWEST) throw new Error(`${source.name}: of schema version ${schema}, which is newer than this viewer (version ${NEWEST}): build it anew with make viewer`);
     const study = new OpenStudy(source, await Arrays.open(source, hdf5), schema, root);
     await study.start();
     return study;
@@ -48,7 +51,11 @@ class OpenStudy implements Study {
   readonly file: { name: string; size: number };
   private readonly columns = new Kept<Float32Array>(256 * MIB);
   private readonly binned = new Kept<Uint8Array>(128 * MIB);
-  private readonly classesOf = new Kept<Int32Array>(128 * MIB);
+  private readonly classesOf = new Kept<Int32Array>(64 * MIB);
+  private readonly slabs = new Kept<Numbers>(64 * MIB);
+  private readonly rights = new Kept<Uint8Array>(128 * MIB);
+  private tiles: Uint8Array | null = null; // marks of tiles, where some are not done
+  private blocks: Numbers = new Int32Array(); // first sample of each block
   private readonly edged = new Map<Metric, Promise<Float64Array>>();
 
   constructor(source: Source, private readonly arrays: Arrays, readonly schema: number, root: Record<string, unknown>) {
@@ -68,25 +75,53 @@ class OpenStudy implements Study {
     const [, channels, height, width] = this.shape("/image");
     this.image = { channels: channels ?? 1, height: height ?? 1, width: width ?? 1 };
     const recipes = await this.arrays.hdf5.attributes(names.map((name) => `/variants/${name}`));
-    const accuracy = this.has("/summary/accuracy") ? await this.read("/summary/accuracy") : null;
-    const clean = Math.max(0, this.conditions.indexOf("clean"));
+    await this.findMarks();
+    const failed = await this.findFailed(names.length);
     this.variants = names.map((name, index) => {
       const recipe = recipes[index];
-      const right = accuracy?.[index * this.conditions.length + clean];
       return {
         index, name, method: String(recipe.method ?? (index === 0 ? "dense" : "")), scope: String(recipe.scope ?? ""),
         seed: Number(recipe.seed ?? 0), sparsity: Number(recipe.sparsity ?? 0), achieved: Number(recipe.achieved ?? recipe.sparsity ?? 0),
-        replicate: String(recipe.replicate ?? name), failed: right !== undefined && nearChance(right, this.labels, this.classes.length),
+        replicate: String(recipe.replicate ?? name), failed: failed[index],
       };
     });
+  }
+
+  /* What is done of each stage; and of analyse, which tiles: variant, condition and block of samples. */
+  private async findMarks(): Promise<void> {
     const marks = this.paths().filter((path) => path.startsWith("/progress/") && this.arrays.type(path) === "u8");
     this.stages = await Promise.all(marks.map(async (path) => {
       const parts = await this.read(path);
       let done = 0;
       for (const part of parts) done += part ? 1 : 0;
-      return { name: path.slice("/progress/".length), done, of: parts.length };
+      const name = path.slice("/progress/".length);
+      if ((name === "analyse" || name === "tile") && done < parts.length) this.tiles = parts as Uint8Array;
+      return { name, done, of: parts.length };
     }));
+    if (this.tiles) this.blocks = await this.read("/progress/block");
   }
+
+  /* As the stage findings has it, or by its rule: five standard errors or less above the most frequent class, or less than
+   * half as far above it as dense. */
+  private async findFailed(variants: number): Promise<boolean[]> {
+    if (this.has("/summary/failed") && this.finished("findings")) return Array.from(await this.read("/summary/failed"), (one) => one === 1);
+    if (!this.has("/summary/accuracy")) return new Array<boolean>(variants).fill(false);
+    const accuracy = await this.read("/summary/accuracy");
+    const clean = Math.max(0, this.conditions.indexOf("clean"));
+    const counts = new Int32Array(this.classes.length);
+    let labelled = 0;
+    for (const label of this.labels) {
+      if (label < 0) continue;
+      counts[label]++;
+      labelled++;
+    }
+    const chance = Math.max(...counts) / labelled;
+    const above = (variant: number): number => accuracy[variant * this.conditions.length + clean] - chance;
+    return Array.from({ length: variants }, (_, variant) => variant > 0 &&
+      (above(variant) <= 5 * Math.sqrt((chance * (1 - chance)) / labelled) || (above(0) > 0 && above(variant) < above(0) / 2)));
+  }
+
+  private finished(stage: string): boolean { return this.stages.some(({ name, done, of }) => name === stage && done === of); }
 
   has(path: string): boolean { return this.arrays.has(path); }
   shape(path: string): number[] { return this.arrays.shape(path); }
@@ -103,11 +138,34 @@ class OpenStudy implements Study {
     return this.read(path, [variant, condition], [1, 1]);
   }
 
+  /* The same of what many pairs are wanted of at once: read with its neighbours, some variants at a time. */
+  private async among(path: string, variant: number, condition: number): Promise<Numbers> {
+    const conditions = this.conditions.length;
+    const size = this.arrays.type(path) === "u8" ? 1 : 4;
+    const variants = Math.max(1, Math.floor(SLAB / (conditions * this.samples * size)));
+    const first = Math.floor(variant / variants) * variants;
+    const slab = await this.slabs.get(`${path} ${first}`, () => this.read(path, [first], [Math.min(variants, this.variants.length - first)]));
+    const at = ((variant - first) * conditions + condition) * this.samples;
+    return slab.subarray(at, at + this.samples);
+  }
+
+  /* Samples whose tile is not done: in large arrays there is 0 where nothing was written yet. */
+  private blank(column: { fill(value: number, from: number, to: number): unknown }, value: number, variant: number, condition: number): void {
+    if (!this.tiles) return;
+    const blocks = this.tiles.length / (this.variants.length * this.conditions.length);
+    const first = (variant * this.conditions.length + condition) * blocks;
+    for (let block = 0; block < blocks; block++) {
+      if (!this.tiles[first + block]) column.fill(value, this.blocks[block], this.blocks[block + 1] ?? this.samples);
+    }
+  }
+
   column(metric: Metric, variant: number, condition: number): Promise<Float32Array> {
     return this.columns.get(`${metric} ${variant} ${condition}`, async () => {
       const compact = `/view/${metric}`;
-      const numbers = await this.row(this.has(compact) ? compact : PLACE[metric], variant, condition);
-      return numbers instanceof Float32Array ? numbers : Float32Array.from(numbers);
+      const numbers = await this.row(this.has(compact) && this.finished("columns") ? compact : PLACE[metric], variant, condition);
+      const column = numbers instanceof Float32Array ? numbers : Float32Array.from(numbers);
+      this.blank(column, NaN, variant, condition);
+      return column;
     });
   }
 
@@ -119,54 +177,43 @@ class OpenStudy implements Study {
 
   private async makeEdges(metric: Metric): Promise<Float64Array> {
     const stored = `/view/${metric}_edge`;
-    if (this.has(stored)) return Float64Array.from(await this.read(stored));
-    // Equal widths between the 1st and the 99th percentile of a few networks: dense and two others, first and last condition.
-    const some = new Set([0, this.variants.length >> 1, this.variants.length - 1]);
+    if (this.has(stored) && this.finished("columns")) return Float64Array.from(await this.read(stored));
+    // Quantiles, as those of the file are, of some of the numbers: every variant in turn under one condition or another.
     const all: number[] = [];
-    for (const variant of some) {
-      if (this.variants[variant].failed) continue;
-      for (const condition of new Set([0, this.conditions.length - 1])) {
-        const column = await this.column(metric, variant, condition);
-        const step = Math.max(1, Math.floor(column.length / 5000));
-        for (let i = 0; i < column.length; i += step) if (Number.isFinite(column[i])) all.push(column[i]);
-      }
+    const pairs = this.variants.filter(({ failed }) => !failed).slice(0, 24);
+    const step = Math.max(1, Math.floor((this.samples * pairs.length) / 100_000));
+    for (const { index } of pairs) {
+      const column = await this.column(metric, index, index % this.conditions.length);
+      for (let i = index % step; i < column.length; i += step) if (Number.isFinite(column[i])) all.push(column[i]);
     }
     const sorted = Float64Array.from(all).sort();
-    const low = sorted[Math.floor(0.01 * (sorted.length - 1))] ?? 0;
-    const high = sorted[Math.ceil(0.99 * (sorted.length - 1))] ?? 1;
-    const width = (high - low || 1) / BINS;
-    return Float64Array.from({ length: BINS + 1 }, (_, i) => low + i * width);
+    return Float64Array.from({ length: BINS + 1 }, (_, i) => (sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * i) / BINS))] : NaN));
   }
 
   bins(metric: Metric, variant: number, condition: number): Promise<Uint8Array> {
     return this.binned.get(`${metric} ${variant} ${condition}`, async () => {
       const stored = `/view/${metric}_bin`;
-      if (this.has(stored)) return (await this.row(stored, variant, condition)) as Uint8Array;
+      if (this.has(stored) && this.finished("columns")) return (await this.among(stored, variant, condition)) as Uint8Array;
       const [column, edges] = await Promise.all([this.column(metric, variant, condition), this.edges(metric)]);
-      const last = edges.length - 2;
-      const low = edges[0];
-      const scale = (last + 1) / (edges[last + 1] - low);
-      return Uint8Array.from(column, (value) => (Number.isFinite(value) ? Math.max(0, Math.min(last, Math.floor((value - low) * scale))) : 255));
+      const inner = edges.subarray(1, -1);
+      return Uint8Array.from(column, (value) => (Number.isFinite(value) ? bisectRight(inner, value) : 255));
+    });
+  }
+
+  right(variant: number, condition: number): Promise<Uint8Array> {
+    return this.rights.get(`${variant} ${condition}`, async () => {
+      const given = (await this.among("/prediction/class", variant, condition)) as Int32Array;
+      const right = Uint8Array.from(given, (one, i) => (this.labels[i] < 0 ? 255 : one === this.labels[i] ? 1 : 0));
+      this.blank(right, 255, variant, condition);
+      return right;
     });
   }
 
   predicted(variant: number, condition: number): Promise<Int32Array> {
-    return this.classesOf.get(`${variant} ${condition}`, async () => (await this.row("/prediction/class", variant, condition)) as Int32Array);
+    return this.classesOf.get(`${variant} ${condition}`, async () => {
+      const given = (await this.row("/prediction/class", variant, condition)) as Int32Array;
+      this.blank(given, -1, variant, condition);
+      return given;
+    });
   }
 }
-
-/* No better than always guessing the most frequent class, and a tenth of the way from there to everything right. */
-function nearChance(accuracy: number, labels: Int32Array, classes: number): boolean {
-  if (Number.isNaN(accuracy)) return false;
-  const counts = new Int32Array(classes);
-  let all = 0;
-  for (const label of labels) {
-    if (label < 0) continue;
-    counts[label]++;
-    all++;
-  }
-  const chance = all ? Math.max(...counts) / all : 0;
-  return accuracy <= chance + 0.1 * (1 - chance);
-}
-
-export { METRICS };

@@ -43,10 +43,12 @@ export interface Study {
   column(metric: Metric, variant: number, condition: number): Promise<Float32Array>;
   /** The bin of each sample's number, for histograms; 255: not finite. Kept, as columns are. */
   bins(metric: Metric, variant: number, condition: number): Promise<Uint8Array>;
-  /** Edges of the bins: one more than there are bins; the same for all variants and conditions. */
+  /** Edges of the bins, one more than there are bins: quantiles over all variants and conditions, so of unequal widths. */
   edges(metric: Metric): Promise<Float64Array>;
   /** The class that a network gives each sample. */
   predicted(variant: number, condition: number): Promise<Int32Array>;
+  /** 1: the network gives the sample its true class, 0: another; 255: it has no label, or is not done yet. */
+  right(variant: number, condition: number): Promise<Uint8Array>;
   /** Reads of the file by the HDF5 library, for the measurements. */
   readsThroughHdf5(): Promise<{ count: number; bytes: number }>;
   /** Lets go of the file. */

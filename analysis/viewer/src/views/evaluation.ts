@@ -1,21 +1,506 @@
-/* Variant by condition. */
-import { h, onWidth } from "../parts/dom";
-import { percent } from "../parts/numbers";
+/* The evaluation table: every variant under every condition, as a heat map with small histograms; replicates folded. */
+import { detail } from "./evaluation_detail";
+import { css, h, onTheme, svg } from "../parts/dom";
+import { Counts, drawnRange, evened, Means } from "../parts/histogram";
+import { percent, short } from "../parts/numbers";
+import { hideTip, showTip, type Line } from "../parts/tooltip";
+import { counted, type State } from "../state/store";
+import { METRICS, type Metric, type Study } from "../study/study";
 import type { Context, View } from "./view";
+
+type Measure = "accuracy" | Metric;
+interface Row { name: string; members: number[]; folded: boolean; part: boolean } // part: a replicate of the row above
+interface Value { mean: number; deviation: number; of: number }
+
+const DRAWN = 40; // bins of a small histogram
+
+/** Variants that differ in their seeds alone, in the order of the first of each. */
+export function replicates(study: Study, shown: readonly number[] | null): { name: string; members: number[] }[] {
+  const groups = new Map<string, number[]>();
+  for (const { index, name, replicate } of study.variants) {
+    if (shown && !shown.includes(index)) continue;
+    const key = replicate || name;
+    groups.set(key, [...(groups.get(key) ?? []), index]);
+  }
+  return [...groups].map(([name, members]) => ({ name: members.length === 1 ? study.variants[members[0]].name : name, members }));
+}
+
+/** Mean and standard deviation (n - 1) of what is finite. */
+export function spread(values: readonly number[]): Value {
+  const finite = values.filter(Number.isFinite);
+  const mean = finite.reduce((a, b) => a + b, 0) / finite.length;
+  const square = finite.reduce((a, b) => a + (b - mean) ** 2, 0);
+  return { mean, deviation: finite.length > 1 ? Math.sqrt(square / (finite.length - 1)) : NaN, of: finite.length };
+}
+
+class Table {
+  measure: Measure = "accuracy";
+  relative = false;
+  sort: { by: number | "sparsity" | "corrupted" | null; down: boolean } = { by: null, down: true };
+  readonly open = new Set<string>();
+  readonly bins: Counts;
+  readonly all: Counts; // the same of all that pass
+  readonly rights: Counts;
+  means: Means;
+  private binned: Metric | null = null;
+  private meansOf: Metric | null = null;
+  edges: ArrayLike<number> = [0, 1];
+  private summary = new Map<Measure, ArrayLike<number>>();
+
+  constructor(readonly study: Study, private readonly state: () => Readonly<State>) {
+    const pairs = study.variants.length * study.conditions.length;
+    const samples = counted(state());
+    this.bins = new Counts(pairs, 254, samples);
+    this.all = new Counts(pairs, 254, state().passing);
+    this.rights = new Counts(pairs, 2, samples);
+    this.means = new Means(pairs, samples);
+  }
+
+  pair(variant: number, condition: number): number { return variant * this.study.conditions.length + condition; }
+  conditions(): number[] { return [...(this.state().filters.conditions ?? this.study.conditions.keys())]; }
+
+  rows(): Row[] {
+    const rows: Row[] = [];
+    for (const group of this.sorted(replicates(this.study, this.state().filters.variants))) {
+      rows.push({ ...group, folded: group.members.length > 1, part: false });
+      if (group.members.length > 1 && this.open.has(group.name)) {
+        for (const member of group.members) rows.push({ name: this.study.variants[member].name, members: [member], folded: false, part: true });
+      }
+    }
+    return rows;
+  }
+
+  private sorted(groups: { name: string; members: number[] }[]): { name: string; members: number[] }[] {
+    const { by, down } = this.sort;
+    if (by === null) return groups;
+    const key = (members: number[]): number => {
+      const value = by === "sparsity" ? this.study.variants[members[0]].achieved : by === "corrupted" ? this.corrupted(members).mean : this.value(members, by).mean;
+      return Number.isFinite(value) ? (down ? -value : value) : Infinity;
+    };
+    const failed = (members: number[]): number => (this.failed(members) ? 1 : 0);
+    return [...groups].sort((a, b) => failed(a.members) - failed(b.members) || key(a.members) - key(b.members));
+  }
+
+  failed(members: readonly number[]): boolean { return members.every((member) => this.study.variants[member].failed); }
+
+  /* Nothing is filtered or selected: the file has the numbers. */
+  private whole(): boolean {
+    const { selected, passing } = this.state();
+    return selected === null && !passing.includes(0);
+  }
+
+  one(variant: number, condition: number): number {
+    const pair = this.pair(variant, condition);
+    const ready = this.summary.get(this.measure);
+    if (ready && this.whole() && Number.isFinite(ready[pair])) return ready[pair];
+    if (this.measure !== "accuracy") return this.means.get(pair);
+    const counts = this.rights.get(pair);
+    return counts ? counts[1] / (counts[0] + counts[1]) : NaN;
+  }
+
+  private plain(members: readonly number[], condition: number): Value {
+    // Of a group, those that have not failed, as long as there is one.
+    const good = members.filter((member) => !this.study.variants[member].failed);
+    return spread((good.length ? good : members).map((member) => this.one(member, condition)));
+  }
+
+  value(members: readonly number[], condition: number): Value {
+    const value = this.plain(members, condition);
+    return this.relative ? { ...value, mean: value.mean - this.one(this.state().first, condition) } : value;
+  }
+
+  corrupted(members: readonly number[]): Value {
+    const others = this.conditions().filter((condition) => this.study.conditions[condition] !== "clean");
+    const values = others.map((condition) => this.value(members, condition).mean);
+    return { mean: values.reduce((a, b) => a + b, 0) / values.length, deviation: NaN, of: values.length };
+  }
+
+  text(value: number): string {
+    const sign = this.relative && value > 0 ? "+" : "";
+    return sign + (this.measure === "accuracy" ? percent(value) : short(value));
+  }
+  /* A deviation: in points, if it is of a share. */
+  deviation(value: number): string { return this.measure === "accuracy" ? (100 * value).toFixed(1) : short(value); }
+
+  /** Reads what the table shows now and is not there yet; `came` is called as it comes. */
+  async need(came: () => void): Promise<void> {
+    const { metric } = this.state();
+    if (!this.summary.has(this.measure)) {
+      const path = `/summary/${this.measure}`;
+      this.summary.set(this.measure, this.study.has(path) ? await this.study.read(path) : []);
+      came();
+    }
+    if (this.binned !== metric) {
+      this.binned = metric;
+      this.bins.forget();
+      this.all.forget();
+      const edges = await this.study.edges(metric);
+      if (this.binned !== metric) return;
+      this.edges = edges;
+    }
+    if (this.measure !== "accuracy" && this.meansOf !== this.measure) {
+      this.meansOf = this.measure;
+      this.means = new Means(this.study.variants.length * this.study.conditions.length, counted(this.state()));
+    }
+    const ready = this.summary.get(this.measure);
+    const whole = this.whole();
+    const jobs: (() => Promise<void>)[] = [];
+    for (const { members } of this.rows().filter(({ part }) => !part)) {
+      for (const member of members) {
+        for (const condition of this.conditions()) {
+          const pair = this.pair(member, condition);
+          if (!this.bins.has(pair)) jobs.push(async () => {
+            const bins = await this.study.bins(metric, member, condition);
+            if (this.binned !== metric) return;
+            this.bins.give(pair, bins);
+            this.all.give(pair, bins);
+          });
+          if (whole && Number.isFinite(ready?.[pair])) continue;
+          if (this.measure === "accuracy" && !this.rights.has(pair)) jobs.push(async () => this.rights.give(pair, await this.study.right(member, condition)));
+          if (this.measure !== "accuracy" && !this.means.has(pair)) {
+            const { measure, means } = this;
+            jobs.push(async () => means.give(pair, await this.study.column(measure as Metric, member, condition)));
+          }
+        }
+      }
+    }
+    jobs.reverse();
+    const work = async (): Promise<void> => {
+      for (let job = jobs.pop(); job; job = jobs.pop()) {
+        await job();
+        came();
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(8, jobs.length) }, work));
+  }
+
+  use(): void {
+    const samples = counted(this.state());
+    this.bins.use(samples);
+    this.all.use(this.state().passing);
+    this.rights.use(samples);
+    this.means.use(samples);
+  }
+
+  /** Counts of a row under a condition, its members together. */
+  counts(of: Counts, members: readonly number[], condition: number): Int32Array | null {
+    if (members.length === 1) return of.get(this.pair(members[0], condition));
+    let sum: Int32Array | null = null;
+    for (const member of members) {
+      const counts = of.get(this.pair(member, condition));
+      if (!counts) continue;
+      sum ??= new Int32Array(counts.length);
+      for (let i = 0; i < counts.length; i++) sum[i] += counts[i];
+    }
+    return sum;
+  }
+}
+
+/* ---- a small histogram ---- */
+
+const scratch = [new Float64Array(DRAWN), new Float64Array(DRAWN)];
+
+function shapes(table: Table, members: readonly number[], condition: number, width: number, height: number, chosen: boolean): { d: string; fill: string; opacity: number }[] {
+  const all = table.counts(table.all, members, condition);
+  if (!all) return [];
+  const [low, high] = drawnRange(table.edges);
+  const edges = table.edges;
+  const bars = (counts: Int32Array, out: (typeof scratch)[0]) => evened(counts.subarray(0, edges.length - 1), edges, low, high, DRAWN, out);
+  const ground = bars(all, scratch[0]);
+  const tallest = Math.max(...ground) || 1;
+  const path = (heights: ArrayLike<number>, scale: number): string => {
+    let d = `M0 ${height}`;
+    for (let i = 0; i < DRAWN; i++) {
+      const y = (height - Math.min(1, heights[i] / scale) * (height - 1)).toFixed(1);
+      d += `L${((i * width) / DRAWN).toFixed(1)} ${y}L${(((i + 1) * width) / DRAWN).toFixed(1)} ${y}`;
+    }
+    return `${d}L${width} ${height}Z`;
+  };
+  const out = [{ d: path(ground, tallest), fill: "--ink", opacity: chosen ? 0.16 : 0.4 }];
+  const some = chosen ? table.counts(table.bins, members, condition) : null;
+  if (some) {
+    const picked = bars(some, scratch[1]);
+    const most = Math.max(...picked);
+    // Each as high as there is room: it is the shapes that are compared.
+    if (most > 0) out.push({ d: path(picked, most), fill: "--mark", opacity: 0.7 });
+  }
+  return out;
+}
+
+function drawShapes(canvas: HTMLCanvasElement, paths: { d: string; fill: string; opacity: number }[]): void {
+  const width = canvas.clientWidth;
+  const height = canvas.clientHeight;
+  const scale = window.devicePixelRatio || 1;
+  if (canvas.width !== Math.round(width * scale)) {
+    canvas.width = Math.round(width * scale);
+    canvas.height = Math.round(height * scale);
+  }
+  const draw = canvas.getContext("2d");
+  if (!draw) return;
+  draw.setTransform(scale, 0, 0, scale, 0, 0);
+  draw.clearRect(0, 0, width, height);
+  for (const { d, fill, opacity } of paths) {
+    draw.globalAlpha = opacity;
+    draw.fillStyle = css(fill);
+    draw.fill(new Path2D(d));
+  }
+  (canvas as unknown as { facetPaths: unknown }).facetPaths = paths.map((one) => ({ ...one, fill: css(one.fill) }));
+}
+
+/* ---- the view ---- */
 
 export const evaluation: View = {
   id: "evaluation",
   title: "Evaluation",
-  help: "Accuracy of every variant under every condition.",
+  help: "Every variant (rows; replicates folded into mean ± deviation over seeds, ▸ unfolds them) under every condition (columns). A cell's colour and number are the measure over the samples that pass the filters, or over those that are selected; its histogram is the metric's (grey: all that pass, coloured: selected). Click a heading to sort, a cell to compare its variant under its condition (with Shift: as the first of the two). Bold is the best pruned variant. Failed variants, near chance when clean, are grey, come last and stand in no ranking. Drag in the histograms below to select samples.",
   width: "whole",
-  wanted: (study) => (study.has("/summary/accuracy") ? null : "this study has no summary yet"),
-  async mount(where: HTMLElement, { study }: Context) {
-    const accuracy = await study.read("/summary/accuracy");
-    const table = h("table", {},
-      h("tr", {}, h("th", {}, "variant"), ...study.conditions.map((name) => h("th", {}, name))),
-      ...study.variants.map((variant) => h("tr", {}, h("th", {}, variant.name),
-        ...study.conditions.map((_, c) => h("td", {}, percent(accuracy[variant.index * study.conditions.length + c]))))));
-    where.append(table);
-    return onWidth(where, () => {});
+  wanted: (study) => (study.has("/geometry/margin") ? null : "this study has no geometry"),
+
+  async mount(where: HTMLElement, { study, store }: Context) {
+    const table = new Table(study, () => store.state);
+    const measure = h("select", { "aria-label": "measure", onchange: () => {
+      table.measure = measure.value as Measure;
+      renew();
+    } }, h("option", { value: "accuracy" }, "accuracy"), ...METRICS.map((metric) => h("option", { value: metric }, `mean ${metric}`)));
+    const relative = h("input", { type: "checkbox", onchange: () => {
+      table.relative = relative.checked;
+      build();
+    } });
+    const relativeTo = h("span", {});
+    const legend = h("span", { class: "legend" });
+    const scroller = h("div", { class: "evaluation", role: "region", tabIndex: -1 });
+    const below = h("div", {});
+    where.append(h("div", { class: "choices" }, h("label", {}, "measure ", measure), h("label", {}, relative, relativeTo), legend), scroller, below);
+    let cells: { td: HTMLTableCellElement; row: Row; condition: number }[] = [];
+    let seen = new Set<Element>();
+    const watch = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) {
+        if (isIntersecting) seen.add(target);
+        else seen.delete(target);
+      }
+      drawAll();
+    }, { root: null, rootMargin: "60px" });
+
+    function select(row: Row, condition: number, first: boolean): void {
+      const variant = row.members.find((member) => !study.variants[member].failed) ?? row.members[0];
+      store.set({ [first ? "first" : "second"]: variant, condition });
+    }
+
+    function tip(cell: { row: Row; condition: number }, x: number, y: number): void {
+      const { row, condition } = cell;
+      const lines: Line[] = row.members.length > 1
+        ? row.members.map((member) => [`${study.variants[member].name}${study.variants[member].failed ? " (failed)" : ""}`, table.text(table.value([member], condition).mean)] as const) : [];
+      const { mean, deviation, of } = table.value(row.members, condition);
+      lines.push([row.members.length > 1 ? `mean of ${of}` : measure.selectedOptions[0].text, table.text(mean)]);
+      if (Number.isFinite(deviation)) lines.push(["standard deviation", table.measure === "accuracy" ? `${table.deviation(deviation)} points` : table.deviation(deviation)]);
+      lines.push(["samples", table.bins.total.toLocaleString("en-US")]);
+      showTip(x, y, `${row.name} · ${study.conditions[condition]}`, lines);
+    }
+
+    /* The table anew: other rows, columns or order. */
+    function build(): void {
+      relativeTo.textContent = ` minus ${study.variants[store.state.first].name}`;
+      const conditions = table.conditions();
+      const corrupted = conditions.some((condition) => study.conditions[condition] !== "clean") && conditions.length > 2;
+      const share = `width:${(72 / conditions.length).toFixed(2)}%`;
+      const heading = (name: string, by: number | "sparsity" | "corrupted", title: string): HTMLElement => {
+        const on = table.sort.by === by;
+        return h("th", { scope: "col", style: typeof by === "number" ? share : undefined, "aria-sort": on ? (table.sort.down ? "descending" : "ascending") : "none" },
+          h("button", { title: `${title}: sort by it`, onclick: () => {
+            table.sort = !on ? { by, down: true } : table.sort.down ? { by, down: false } : { by: null, down: true };
+            build();
+          } }, name, h("span", { class: "sort" }, on ? (table.sort.down ? " ▼" : " ▲") : "")));
+      };
+      cells = [];
+      watch.disconnect();
+      seen = new Set();
+      const rows = table.rows().map((row) => {
+        const failed = table.failed(row.members);
+        const isOpen = table.open.has(row.name);
+        const name = h("th", { scope: "row", class: row.part ? "part" : "" },
+          row.folded ? h("button", { class: "fold", "aria-expanded": String(isOpen), title: isOpen ? "fold its seeds" : "show its seeds", onclick: () => {
+            if (isOpen) table.open.delete(row.name);
+            else table.open.add(row.name);
+            build();
+          } }, isOpen ? "▾" : "▸") : h("span", { class: "fold" }),
+          h("span", { class: "name", title: row.name }, row.name), row.folded ? h("span", { class: "seeds" }, `×${row.members.length}`) : null,
+          failed ? h("span", { class: "failed-tag", title: "near chance when clean: left out of rankings" }, "failed") : null);
+        const values = conditions.map((condition) => {
+          const td = h("td", { tabIndex: -1 }, h("span", { class: "number" }), h("canvas", { class: "small-histogram" }));
+          cells.push({ td, row, condition });
+          return td;
+        });
+        const tr = h("tr", { class: failed ? "failed" : "" }, name,
+          h("td", { class: "plain" }, row.members[0] === 0 ? "–" : percent(study.variants[row.members[0]].achieved)),
+          ...values, corrupted ? h("td", { class: "plain corrupted" }) : null);
+        return tr;
+      });
+      scroller.replaceChildren(h("table", {}, h("caption", { class: "visually-hidden" }, "Measure by variant and condition"),
+        h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "corner" }, "variant"), heading("sparsity", "sparsity", "share of weights removed"),
+          ...conditions.map((condition) => heading(study.conditions[condition], condition, study.conditions[condition])),
+          corrupted ? heading("mean of corrupted", "corrupted", "mean over the shown conditions but clean") : null)),
+        h("tbody", {}, ...rows)));
+      rows.forEach((row) => watch.observe(row));
+      const start = cells[0];
+      if (start) start.td.tabIndex = 0;
+      fill();
+    }
+
+    /* Numbers and colours. */
+    function fill(): void {
+      const { first, second, condition: now } = store.state;
+      const values = cells.map(({ row, condition }) => table.value(row.members, condition));
+      const scaled = values.filter((_, i) => !table.failed(cells[i].row.members) && Number.isFinite(values[i].mean)).map(({ mean }) => mean);
+      let low = Math.min(...scaled);
+      let high = Math.max(...scaled);
+      if (table.relative) {
+        high = Math.max(Math.abs(low), Math.abs(high));
+        low = -high;
+      }
+      const best = new Map<number, number>();
+      const better = table.measure === "loss" || table.measure === "angle" ? -1 : 1;
+      cells.forEach(({ row, condition }, i) => {
+        if (row.part || row.members.includes(0) || table.failed(row.members)) return;
+        const value = better * values[i].mean;
+        if (value > (best.get(condition) ?? -Infinity)) best.set(condition, value);
+      });
+      cells.forEach(({ td, row, condition }, i) => {
+        const { mean, deviation } = values[i];
+        const failed = table.failed(row.members);
+        const [number] = td.children;
+        number.replaceChildren(table.text(mean), ...(Number.isFinite(deviation) ? [h("small", {}, ` ±${table.deviation(deviation)}`)] : []));
+        number.classList.toggle("best", !failed && !row.part && !row.members.includes(0) && better * mean === best.get(condition));
+        td.style.background = failed || !Number.isFinite(mean) ? "" : heat(low === high ? 0.5 : (mean - low) / (high - low), table.relative);
+        td.classList.toggle("is-first", condition === now && row.members.includes(first));
+        td.classList.toggle("is-second", condition === now && row.members.includes(second));
+      });
+      const trs = [...scroller.querySelectorAll("tbody tr")];
+      const rows = table.rows();
+      trs.forEach((tr, i) => {
+        const td = tr.querySelector(".corrupted");
+        if (td && rows[i]) td.textContent = table.text(table.corrupted(rows[i].members).mean);
+      });
+      const unit = table.measure === "accuracy" ? "" : study.unit(table.measure === "loss" ? "/prediction/loss" : `/geometry/${table.measure}`);
+      legend.replaceChildren(...(scaled.length ? scale(table.text(low), table.text(high), table.relative, `${measure.selectedOptions[0].text}${unit ? `, ${unit}` : ""}`) : []));
+      drawAll();
+    }
+
+    function drawAll(): void {
+      const chosen = store.state.selected !== null;
+      for (const { td, row, condition } of cells) {
+        if (!seen.has(td.parentElement as Element)) continue;
+        const canvas = td.lastElementChild as HTMLCanvasElement;
+        if (canvas.clientWidth > 0) drawShapes(canvas, shapes(table, row.members, condition, canvas.clientWidth, canvas.clientHeight, chosen));
+      }
+    }
+
+    let waiting = 0;
+    const soon = (): void => {
+      if (waiting) return;
+      waiting = requestAnimationFrame(() => {
+        waiting = 0;
+        fill();
+      });
+    };
+    /* Renewed after what it needs is there; what comes meanwhile is drawn as it comes. */
+    const renew = (): void => {
+      table.use();
+      soon();
+      table.need(soon).then(soon, (error: Error) => console.error(error));
+    };
+
+    const cellOf = (event: Event): { td: HTMLTableCellElement; row: Row; condition: number } | undefined => {
+      const td = (event.target as Element).closest("td");
+      return cells.find((cell) => cell.td === td);
+    };
+    scroller.addEventListener("click", (event) => {
+      const cell = cellOf(event);
+      if (cell) select(cell.row, cell.condition, (event as MouseEvent).shiftKey);
+    });
+    scroller.addEventListener("mousemove", (event) => {
+      const cell = cellOf(event);
+      if (cell) tip(cell, event.clientX, event.clientY);
+      else hideTip();
+    });
+    scroller.addEventListener("mouseleave", hideTip);
+    scroller.addEventListener("focusin", (event) => {
+      const cell = cellOf(event);
+      if (!cell || !cell.td.matches(":focus-visible")) return;
+      const box = cell.td.getBoundingClientRect();
+      tip(cell, box.right, box.top);
+    });
+    scroller.addEventListener("focusout", hideTip);
+    scroller.addEventListener("keydown", (event) => {
+      const cell = cellOf(event);
+      if (!cell) return;
+      const columns = table.conditions().length;
+      const at = cells.indexOf(cell);
+      const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
+      if (step !== undefined && cells[at + step]) {
+        cell.td.tabIndex = -1;
+        cells[at + step].td.tabIndex = 0;
+        cells[at + step].td.focus();
+      } else if (event.key === "Enter" || event.key === " ") {
+        select(cell.row, cell.condition, event.shiftKey);
+      } else return;
+      event.preventDefault();
+    });
+
+    build();
+    renew();
+    const downs = [
+      await detail(below, { study, store }),
+      store.on(["selected", "passing", "metric"], renew),
+      store.on(["first", "second", "condition"], () => {
+        relativeTo.textContent = ` minus ${study.variants[store.state.first].name}`;
+        soon();
+      }),
+      store.on(["filters"], () => {
+        build();
+        renew();
+      }),
+      onTheme(soon),
+      () => watch.disconnect(),
+      () => cancelAnimationFrame(waiting),
+    ];
+    const resized = new ResizeObserver(soon);
+    resized.observe(scroller);
+    return () => {
+      resized.disconnect();
+      downs.forEach((down) => down());
+    };
+  },
+
+  async table({ study, store }: Context) {
+    const table = new Table(study, () => store.state);
+    const rows: (string | number)[][] = [["variant", "replicate", "method", "scope", "seed", "sparsity", "achieved", "failed", "condition", "samples", "accuracy", ...METRICS.map((metric) => `mean ${metric}`)]];
+    const measures: Measure[] = ["accuracy", ...METRICS];
+    const found = new Map<string, number>();
+    for (const measure of measures) {
+      table.measure = measure;
+      await table.need(() => {});
+      for (const variant of study.variants) for (const condition of table.conditions()) found.set(`${measure} ${variant.index} ${condition}`, table.one(variant.index, condition));
+    }
+    for (const variant of study.variants) {
+      for (const condition of table.conditions()) {
+        rows.push([variant.name, variant.replicate, variant.method, variant.scope, variant.seed, variant.sparsity, variant.achieved, variant.failed ? 1 : 0, study.conditions[condition],
+          table.bins.total, ...measures.map((measure) => found.get(`${measure} ${variant.index} ${condition}`) ?? NaN)]);
+      }
+    }
+    return rows;
   },
 };
+
+/* Tints of the ground, so that text on them can be read in the dark and the light. */
+function heat(share: number, relative: boolean): string {
+  const strength = (part: number): string => `${(8 + 52 * Math.max(0, Math.min(1, part))).toFixed(0)}%`;
+  if (!relative) return `color-mix(in srgb, var(--heat) ${strength(share)}, var(--ground))`;
+  return share < 0.5 ? `color-mix(in srgb, var(--heat-less) ${strength(1 - 2 * share)}, var(--ground))` : `color-mix(in srgb, var(--heat) ${strength(2 * share - 1)}, var(--ground))`;
+}
+
+function scale(low: string, high: string, relative: boolean, name: string): Node[] {
+  const parts = 24;
+  const bar = svg("svg", { width: 120, height: 10, "aria-hidden": "true" });
+  for (let i = 0; i < parts; i++) bar.append(svg("rect", { x: (i * 120) / parts, width: 120 / parts + 0.5, height: 10, style: `fill:${heat(i / (parts - 1), relative)}` }));
+  return [h("span", {}, name), h("span", {}, low), bar, h("span", {}, high), h("span", { class: "bold-note" }, h("b", {}, "bold"), ": best pruned variant")];
+}

@@ -1,0 +1,49 @@
+/* The frame of a view: title, help, export; the view itself is drawn when it comes near what is seen. */
+import { h } from "./parts/dom";
+import { saveCsv, savePng, saveSvg } from "./parts/export";
+import { selectionTable } from "./parts/selection_table";
+import type { Context, View } from "./views/view";
+
+export function card(view: View, context: Context, downs: (() => void)[]): HTMLElement {
+  const { study } = context;
+  const body = h("div", { class: "body" });
+  const help = h("p", { class: "help", hidden: true, id: `${view.id}-help` }, view.help);
+  const name = `${study.name}-${view.id}`;
+  const asks = h("button", { "aria-expanded": "false", "aria-controls": help.id, title: "how to read this", onclick: () => {
+    help.hidden = !help.hidden;
+    asks.setAttribute("aria-expanded", String(!help.hidden));
+  } }, "?");
+  const saves = h("span", { class: "saves" },
+    h("button", { title: "save this view as SVG", onclick: () => saveSvg(body, name) }, "SVG"),
+    h("button", { title: "save this view as PNG", onclick: () => void savePng(body, name) }, "PNG"),
+    h("button", { title: view.table ? "save these numbers as CSV" : "save the selected samples as CSV", onclick: () =>
+      void (view.table ? view.table(context) : selectionTable(context)).then((rows) => saveCsv(rows, view.table ? name : `${study.name}-selection`)) }, "CSV"));
+  const wide = h("button", { title: "as wide as the page", "aria-pressed": "false", onclick: () => {
+    const whole = element.classList.toggle("half");
+    wide.setAttribute("aria-pressed", String(!whole));
+  } }, "↔");
+  const element = h("section", { id: view.id, class: `card ${view.width}`, "aria-label": view.title },
+    h("header", {}, h("h2", {}, view.title), asks, h("span", { class: "space" }), saves, view.width === "half" ? wide : null), help, body);
+  const why = view.wanted(study);
+  if (why) {
+    body.append(h("p", { class: "unavailable" }, why));
+    saves.hidden = true;
+    return element;
+  }
+  body.setAttribute("aria-busy", "true");
+  let down: (() => void) | null = null;
+  const observer = new IntersectionObserver((entries) => {
+    if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+    observer.disconnect();
+    view.mount(body, context).then((off) => { down = off; }, (error: Error) => {
+      console.error(error);
+      body.replaceChildren(h("p", { class: "problem" }, `This view cannot be drawn: ${error.message}`));
+    }).finally(() => body.removeAttribute("aria-busy"));
+  }, { rootMargin: "300px" });
+  observer.observe(element);
+  downs.push(() => {
+    observer.disconnect();
+    down?.();
+  });
+  return element;
+}

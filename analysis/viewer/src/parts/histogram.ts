@@ -1,0 +1,143 @@
+/* Histograms as counts of bins, kept up by difference: when the selection changes, only samples that came or went are
+ * counted. And their shapes: bins are quantiles, of unequal widths, so heights are densities. */
+
+const NEVER = -2;
+
+/* Something about a set of samples for each of many columns, brought up to the set when it is asked for. */
+abstract class ByDifference<Column> {
+  protected readonly columns: (Column | null)[];
+  /** At which set a column was last brought up, counted from 0. */
+  private readonly at: number[];
+  private set: Uint8Array;
+  private members: Int32Array;
+  private came: Int32Array = new Int32Array();
+  private went: Int32Array = new Int32Array();
+  private turn = 0;
+
+  constructor(columns: number, samples: Uint8Array) {
+    this.columns = new Array<Column | null>(columns).fill(null);
+    this.at = new Array<number>(columns).fill(NEVER);
+    this.set = samples;
+    this.members = listed(samples);
+  }
+
+  protected abstract clear(column: number): void;
+  protected abstract add(column: number, data: Column, samples: Int32Array, sign: 1 | -1): void;
+
+  /** How many samples are in the set. */
+  get total(): number { return this.members.length; }
+
+  /** The column's data came. */
+  give(column: number, data: Column): void {
+    this.columns[column] = data;
+    this.at[column] = NEVER;
+  }
+  has(column: number): boolean { return this.columns[column] !== null; }
+  /** Lets go of all columns' data. */
+  forget(): void { this.columns.fill(null); }
+
+  /** Another set of samples. Sets are not written to. */
+  use(samples: Uint8Array): void {
+    if (samples === this.set) return;
+    this.came = listed(samples, this.set);
+    this.went = listed(this.set, samples);
+    this.set = samples;
+    this.members = listed(samples);
+    this.turn++;
+  }
+
+  /** Brings a column up to the set; false: its data are not there. */
+  protected bring(column: number): boolean {
+    const data = this.columns[column];
+    if (!data) return false;
+    if (this.at[column] === this.turn) return true;
+    if (this.at[column] === this.turn - 1 && this.came.length + this.went.length < this.members.length) {
+      this.add(column, data, this.came, 1);
+      this.add(column, data, this.went, -1);
+    } else {
+      this.clear(column);
+      this.add(column, data, this.members, 1);
+    }
+    this.at[column] = this.turn;
+    return true;
+  }
+}
+
+/** Counts of the bins of many columns; bins of `size` and more are not counted. */
+export class Counts extends ByDifference<Uint8Array> {
+  private readonly counts: Int32Array[];
+
+  constructor(columns: number, private readonly size: number, samples: Uint8Array) {
+    super(columns, samples);
+    this.counts = Array.from({ length: columns }, () => new Int32Array(256));
+  }
+  protected clear(column: number): void { this.counts[column].fill(0); }
+  protected add(column: number, bins: Uint8Array, samples: Int32Array, sign: 1 | -1): void {
+    const counts = this.counts[column];
+    for (let i = 0; i < samples.length; i++) counts[bins[samples[i]]] += sign;
+  }
+  /** Null if the column's bins are not there. The array is the same from call to call. */
+  get(column: number): Int32Array | null { return this.bring(column) ? this.counts[column].subarray(0, this.size) : null; }
+}
+
+/** Means of many columns over their finite numbers. */
+export class Means extends ByDifference<Float32Array> {
+  private readonly sums: Float64Array;
+  private readonly finite: Int32Array;
+
+  constructor(columns: number, samples: Uint8Array) {
+    super(columns, samples);
+    this.sums = new Float64Array(columns);
+    this.finite = new Int32Array(columns);
+  }
+  protected clear(column: number): void { this.sums[column] = this.finite[column] = 0; }
+  protected add(column: number, data: Float32Array, samples: Int32Array, sign: 1 | -1): void {
+    let sum = 0;
+    let count = 0;
+    for (let i = 0; i < samples.length; i++) {
+      const value = data[samples[i]];
+      if (value - value === 0) {
+        sum += value;
+        count++;
+      }
+    }
+    this.sums[column] += sign * sum;
+    this.finite[column] += sign * count;
+  }
+  /** NaN if there is none, or the column is not there. */
+  get(column: number): number { return this.bring(column) && this.finite[column] > 0 ? this.sums[column] / this.finite[column] : NaN; }
+}
+
+/* Numbers of the samples of a set, without those of another one. */
+function listed(samples: Uint8Array, without?: Uint8Array): Int32Array {
+  const list = new Int32Array(samples.length);
+  let at = 0;
+  for (let i = 0; i < samples.length; i++) if (samples[i] && !(without && without[i])) list[at++] = i;
+  return list.slice(0, at);
+}
+
+/** Where bins lie that are drawn at equal widths: so many between two values, from quantile bins whose counts are spread
+ * evenly over their widths. Shares of the total by bin. */
+export function evened(counts: Int32Array, edges: ArrayLike<number>, low: number, high: number, into: number, out = new Float64Array(into)): Float64Array {
+  out.fill(0);
+  const width = (high - low) / into;
+  for (let bin = 0; bin < counts.length; bin++) {
+    const n = counts[bin];
+    if (!n) continue;
+    const from = Math.max(low, Math.min(high, edges[bin]));
+    const to = Math.max(low, Math.min(high, edges[bin + 1]));
+    const first = Math.min(into - 1, Math.floor((from - low) / width));
+    const last = Math.min(into - 1, Math.floor((to - low) / width));
+    if (first === last) out[first] += n;
+    else for (let i = first; i <= last; i++) out[i] += (n * Math.max(0, Math.min(to, low + (i + 1) * width) - Math.max(from, low + i * width))) / (to - from);
+  }
+  return out;
+}
+
+/** The range in which a histogram is drawn: without the outermost of the bins, which may be far out. */
+export function drawnRange(edges: ArrayLike<number>): [number, number] {
+  const low = edges[1];
+  const high = edges[edges.length - 2];
+  const more = (high - low) * 0.06 || 0.5;
+  return [Math.max(edges[0], low - more), Math.min(edges[edges.length - 1], high + more)];
+}
