@@ -136,41 +136,84 @@ void facet_decoded_tell(const facet_bytes *bytes, facet_decoded *decoded)
 
 enum { STEP = 1 << 18 };
 
-static facet_status copy_out(const char *path, gzFile file, uint8_t *room, facet_bytes *scratch)
+typedef struct {
+  const char *path;
+  int file;
+  z_stream stream;
+  uint8_t *in, *out; /* STEP each */
+  bool end;          /* of the file */
+  bool whole;        /* a member ended, and the next one did not begin */
+  facet_bytes *scratch;
+  facet_bytes_most *most; /* NULL: none */
+} gunzip;
+
+static facet_status fill(gunzip *g)
 {
-  for (int got = 1; got > 0;) {
-    int problem;
-    got = gzread(file, room, STEP);
-    gzerror(file, &problem);
-    FACET_CHECK(problem != Z_ERRNO, FACET_IO, "%s: cannot be read: %s", path, strerror(errno));
-    FACET_CHECK(problem != Z_BUF_ERROR, FACET_BAD_INPUT, "%s: truncated gzip", path);
-    FACET_CHECK(got >= 0 && problem == Z_OK, FACET_BAD_INPUT, "%s: damaged gzip", path);
-    bool plain = gzdirect(file); /* zlib passes on what does not begin with gzip's two bytes */
-    FACET_CHECK(!plain || scratch->size + (size_t)got >= 2, FACET_BAD_INPUT, "%s: truncated gzip", path);
-    FACET_CHECK(!plain, FACET_BAD_INPUT, "%s: not a gzip file", path);
-    FACET_TRY(facet_scratch_add(scratch, (size_t)got, room));
-  }
+  ssize_t got = read(g->file, g->in, STEP);
+  if (got < 0 && errno == EINTR)
+    return FACET_OK;
+  FACET_CHECK(got >= 0, FACET_IO, "%s: cannot be read: %s", g->path, strerror(errno));
+  g->end = got == 0;
+  g->stream.next_in = g->in;
+  g->stream.avail_in = (unsigned)got;
   return FACET_OK;
 }
 
-/* Takes the open file over. */
-static facet_status gunzip(const char *path, int packed, facet_bytes *scratch)
+/* What is there of the input, until the output is full. Members follow each other, as gzip has it. */
+static facet_status inflate_some(gunzip *g)
 {
-  uint8_t *room = NULL;
-  gzFile file = gzdopen(packed, "rb");
-  if (!file) {
-    close(packed);
-    return FACET_OS;
+  if (g->whole && g->stream.avail_in > 0) {
+    FACET_CHECK(g->stream.next_in[0] == 0x1f, FACET_BAD_INPUT, "%s: other bytes follow the end of the gzip", g->path);
+    g->whole = false;
+    FACET_CHECK(inflateReset(&g->stream) == Z_OK, FACET_OS, "out of memory");
   }
-  gzbuffer(file, STEP);
-  facet_status status = (room = facet_allocate(STEP, 1)) ? copy_out(path, file, room, scratch) : FACET_OS;
-  if (gzclose_r(file) != Z_OK && status == FACET_OK)
-    status = facet_raise(FACET_BAD_INPUT, "%s: truncated gzip", path);
-  facet_free(&room);
+  int done = g->whole ? Z_OK : inflate(&g->stream, Z_NO_FLUSH);
+  g->whole = g->whole || done == Z_STREAM_END;
+  FACET_CHECK(done != Z_MEM_ERROR, FACET_OS, "out of memory");
+  FACET_CHECK(g->whole || done == Z_OK || done == Z_BUF_ERROR, FACET_BAD_INPUT,
+              g->stream.total_out == 0 && g->scratch->size == 0 ? "%s: not a gzip file, or damaged"
+                                                                : "%s: damaged gzip",
+              g->path);
+  return FACET_OK;
+}
+
+/* Until all is decoded, or more than it says that it is: who opens it finds that out, too. */
+static facet_status decode(gunzip *g)
+{
+  for (bool more = true; more;) {
+    g->stream.next_out = g->out;
+    g->stream.avail_out = STEP;
+    while (g->stream.avail_out > 0 && !(g->end && g->stream.avail_in == 0)) {
+      if (g->stream.avail_in == 0)
+        FACET_TRY(fill(g));
+      FACET_TRY(inflate_some(g));
+    }
+    size_t count = STEP - g->stream.avail_out;
+    FACET_TRY(facet_scratch_add(g->scratch, count, g->out));
+    more = g->stream.avail_out == 0;
+    if (more && g->most && g->scratch->size > g->most(g->scratch))
+      return FACET_OK;
+  }
+  FACET_CHECK(g->whole, FACET_BAD_INPUT, "%s: truncated gzip", g->path);
+  return FACET_OK;
+}
+
+static facet_status decode_file(const char *path, int file, facet_bytes_most *most, facet_bytes *scratch)
+{
+  gunzip g = {.path = path, .file = file, .scratch = scratch, .most = most};
+  facet_status status;
+  FACET_CHECK(inflateInit2(&g.stream, 16 + MAX_WBITS) == Z_OK, FACET_OS, "out of memory"); /* 16: of gzip */
+  FACET_NEW_GO(done, status, g.in, STEP);
+  FACET_NEW_GO(done, status, g.out, STEP);
+  status = decode(&g);
+done:
+  inflateEnd(&g.stream);
+  FACET_FREE(&g.in, &g.out);
   return status;
 }
 
-facet_status facet_bytes_open(const char *path, facet_decoded *decoded, facet_bytes **bytes)
+facet_status facet_bytes_open_most(const char *path, facet_decoded *decoded, facet_bytes_most *most,
+                                   facet_bytes **bytes)
 {
   int file;
   size_t size;
@@ -184,14 +227,17 @@ facet_status facet_bytes_open(const char *path, facet_decoded *decoded, facet_by
   if (!packed)
     return bytes_new(path, file, size, bytes);
   facet_status status = facet_scratch_open(path, bytes);
-  if (status != FACET_OK) {
-    close(file);
-    return status;
-  }
-  status = gunzip(path, file, *bytes);
+  if (status == FACET_OK)
+    status = decode_file(path, file, most, *bytes);
+  close(file);
   if (status != FACET_OK)
     facet_bytes_close(bytes);
   else
     facet_decoded_tell(*bytes, decoded);
   return status;
+}
+
+facet_status facet_bytes_open(const char *path, facet_decoded *decoded, facet_bytes **bytes)
+{
+  return facet_bytes_open_most(path, decoded, NULL, bytes);
 }

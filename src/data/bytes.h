@@ -18,6 +18,13 @@ typedef struct {
 /* A file whose name ends in .gz is decoded into a file without a name, unless `decoded` knows one. FACET_NO_INPUT,
  * FACET_IO, FACET_BAD_INPUT "FILE: truncated gzip". decoded: may be NULL. Caller closes. */
 facet_status facet_bytes_open(const char *path, facet_decoded *decoded, facet_bytes **bytes);
+/* How many bytes what has been decoded says that it is, of as many as are there; SIZE_MAX: that is not known yet, 0: it
+ * cannot be right. */
+typedef size_t facet_bytes_most(const facet_bytes *bytes);
+/* The same, and decodes no more than some bytes beyond that, so that a small file fills no disk. The caller finds too
+ * many bytes, as in a file that is not compressed. */
+facet_status facet_bytes_open_most(const char *path, facet_decoded *decoded, facet_bytes_most *most,
+                                   facet_bytes **bytes);
 /* `count` bytes from `at` on. FACET_IO, also where the file has become shorter. */
 facet_status facet_bytes_take(const facet_bytes *bytes, size_t at, size_t count, void *to);
 void facet_bytes_close(facet_bytes **bytes);

@@ -38,10 +38,26 @@ static facet_status read_header(const char *path, const facet_bytes *f, int leas
   return FACET_OK;
 }
 
+/* As facet_bytes_most. */
+static size_t most_bytes(const facet_bytes *f)
+{
+  uint8_t bytes[4 + 4 * MOST];
+  if (f->size < sizeof bytes)
+    return SIZE_MAX;
+  if (facet_bytes_take(f, 0, sizeof bytes, bytes) != FACET_OK || bytes[0] || bytes[1] || bytes[3] > MOST)
+    return 0;
+  size_t size = 1;
+  for (int i = 0; i < bytes[3]; i++) {
+    size_t dim = facet_bytes_big32(bytes + 4 + 4 * i);
+    size = dim == 0 ? 0 : size < SIZE_MAX / 2 / dim ? size * dim : SIZE_MAX / 2;
+  }
+  return 4 + 4 * (size_t)bytes[3] + size;
+}
+
 facet_status facet_idx_pixels(const char *path, facet_part *part)
 {
   idx h;
-  FACET_TRY(facet_bytes_open(path, part->decoded, &part->bytes));
+  FACET_TRY(facet_bytes_open_most(path, part->decoded, most_bytes, &part->bytes));
   FACET_TRY(read_header(path, part->bytes, 2, MOST, &h));
   FACET_TRY(facet_part_shape(path, h.rank, h.dim, part));
   part->start = h.start;
@@ -68,7 +84,7 @@ static facet_status read_labels(const char *path, const facet_bytes *f, facet_pa
 facet_status facet_idx_labels(const char *path, facet_part *part)
 {
   facet_bytes *f;
-  FACET_TRY(facet_bytes_open(path, NULL, &f));
+  FACET_TRY(facet_bytes_open_most(path, NULL, most_bytes, &f));
   facet_status status = read_labels(path, f, part);
   facet_bytes_close(&f);
   return status;

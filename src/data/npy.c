@@ -127,10 +127,24 @@ static facet_status check_size(const char *path, const facet_npy *a)
   return FACET_OK;
 }
 
+/* As facet_bytes_most. */
+static size_t most_bytes(const facet_bytes *bytes)
+{
+  facet_npy a = {.bytes = (facet_bytes *)bytes};
+  if (bytes->size < LONGEST_HEADER)
+    return SIZE_MAX;
+  if (read_header(bytes->path, &a) != FACET_OK)
+    return 0;
+  size_t size = (size_t)a.width;
+  for (int i = 0; i < a.rank; i++)
+    size = a.dim[i] <= 0 ? 0 : size < SIZE_MAX / 2 / (size_t)a.dim[i] ? size * (size_t)a.dim[i] : SIZE_MAX / 2;
+  return a.start + size;
+}
+
 facet_status facet_npy_open(const char *path, facet_decoded *decoded, facet_npy *a)
 {
   *a = (facet_npy){0};
-  FACET_TRY(facet_bytes_open(path, decoded, &a->bytes));
+  FACET_TRY(facet_bytes_open_most(path, decoded, most_bytes, &a->bytes));
   facet_status status = read_header(path, a);
   if (status == FACET_OK)
     status = check_size(path, a);

@@ -2,12 +2,14 @@
 #include <hdf5.h>
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -207,6 +209,58 @@ static void gzip_cut_short(void **state)
   refused(FACET_NO_INPUT, facet_data_format_find("idx"), "folder.gz", NULL, "is a folder");
   put_gz("short.gz", bytes, 39); /* the gzip file is whole, what is in it is not */
   refused(FACET_BAD_INPUT, facet_data_format_find("idx"), "short.gz", NULL, "short.gz: truncated");
+}
+
+/* Members one behind the other are one file; anything else behind the end is said. */
+static void gzip_members(void **state)
+{
+  (void)state;
+  uint8_t bytes[40], *one, *two;
+  size_t size = idx_images(bytes), first, second;
+  facet_dataset *d = NULL;
+  put_gz("one.gz", bytes, 20);
+  put_gz("two.gz", bytes + 20, (unsigned)size - 20);
+  assert_int_equal(facet_read_file(in_folder("one.gz"), &one, &first), FACET_OK);
+  assert_int_equal(facet_read_file(in_folder("two.gz"), &two, &second), FACET_OK);
+  assert_int_equal(facet_grow(&one, first, first + second + 1, 1), FACET_OK);
+  memcpy(one + first, two, second);
+  put("both.gz", one, first + second);
+  assert_int_equal(open_data(facet_data_format_find("idx"), "both.gz", NULL, 0, &d), FACET_OK);
+  facet_dataset_destroy(&d);
+  one[first + second] = 'x';
+  put("behind.gz", one, first + second + 1);
+  refused(FACET_BAD_INPUT, facet_data_format_find("idx"), "behind.gz", NULL, "other bytes follow the end of the gzip");
+  one[first + second] = 0x1f;
+  put("behind.gz", one, first + second + 1);
+  refused(FACET_BAD_INPUT, facet_data_format_find("idx"), "behind.gz", NULL, "truncated gzip");
+  facet_free(&one);
+  facet_free(&two);
+}
+
+/* What decodes to more than its header says is not decoded to its end, so that it fills no disk. */
+static void gzip_bombs(void **state)
+{
+  (void)state;
+  enum { MOST = 4 << 20, ALL = 64 << 20 };
+  static const char npy[] = "\x93NUMPY\1\0\x76\0{'descr': '|u1', 'fortran_order': False, 'shape': (2, 1, 3, 3), }";
+  uint8_t *bytes = facet_allocate(ALL, 1);
+  struct rlimit before, limit;
+  assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+  limit = (struct rlimit){MOST, before.rlim_max};
+  for (int format = 0; format < 2; format++) {
+    memset(bytes, ' ', 128);
+    if (format == 0)
+      (void)idx_images(bytes);
+    else
+      memcpy(bytes, npy, sizeof npy - 1);
+    put_gz("bomb.gz", bytes, ALL);
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    refused(FACET_BAD_INPUT, facet_data_format_find(format ? "npy" : "idx"), "bomb.gz", NULL, "too long");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    (void)signal(SIGXFSZ, handler);
+  }
+  facet_free(&bytes);
 }
 
 static void cifar(void **state)
@@ -1133,6 +1187,8 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(idx),
       cmocka_unit_test(gzip_cut_short),
+      cmocka_unit_test(gzip_members),
+      cmocka_unit_test(gzip_bombs),
       cmocka_unit_test(cifar),
       cmocka_unit_test(numpy),
       cmocka_unit_test(numpy_headers),
