@@ -16,14 +16,19 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
 
-/* The path of a file of that name, in a folder of this process that lives in memory where it can. */
+/* The path of a file of that name, in a folder of this process, in the one that FUZZ_FOLDER names: who sets it takes it
+ * away, whatever happens here. */
 static inline const char *fuzz_path(const char *name)
 {
   static char folder[64], path[4][128];
   static unsigned turn;
   if (!folder[0]) {
-    (void)snprintf(folder, sizeof folder, "%s/facet-fuzz-%ld", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp",
-                   (long)getpid());
+    const char *in = getenv("FUZZ_FOLDER");
+    if (!in) {
+      fprintf(stderr, "FUZZ_FOLDER is not set: a folder for the files that are tried\n");
+      abort();
+    }
+    (void)snprintf(folder, sizeof folder, "%s/%ld", in, (long)getpid());
     (void)mkdir(folder, 0700);
   }
   char *to = path[turn++ % 4];
