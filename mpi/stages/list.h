@@ -17,6 +17,7 @@
   STAGE(change)                                                                                                        \
   STAGE(spectra)                                                                                                       \
   STAGE(angles)                                                                                                        \
-  STAGE(cka)
+  STAGE(cka)                                                                                                           \
+  STAGE(findings)
 
 #endif

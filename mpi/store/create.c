@@ -289,7 +289,7 @@ static hid_t creation_list(facet_row_type type, double bytes)
   H5Pset_fill_time(list, bytes > MOST_FILLED ? H5D_FILL_TIME_NEVER : H5D_FILL_TIME_ALLOC);
   if (type == FACET_ROW_REAL || type == FACET_ROW_LEAN || type == FACET_ROW_F32 || type == FACET_ROW_F64)
     H5Pset_fill_value(list, H5T_NATIVE_DOUBLE, &nan);
-  else if (type != FACET_ROW_U8 && type != FACET_ROW_TEXT)
+  else if (type != FACET_ROW_U8 && type != FACET_ROW_TEXT && type != FACET_ROW_LINE)
     H5Pset_fill_value(list, H5T_NATIVE_INT, &none);
   return list;
 }

@@ -1,5 +1,6 @@
 /* Names that follow from other names: corruptions among the conditions, methods and replicates among the variants, and
  * pairs of variant and condition. */
+#include <math.h>
 #include <string.h>
 
 #include "store.h"
@@ -66,6 +67,69 @@ static facet_status name_replicates(const facet_store_plan *p, facet_store_names
   return FACET_OK;
 }
 
+/* ---- findings: which there are follows from methods, sparsities and corruptions ---- */
+
+double facet_store_next_sparsity(const facet_store_plan *p, const facet_store_names *n, double last)
+{
+  double next = NAN;
+  for (int v = 0; v < p->variants; v++) {
+    double s = p->variant[v].sparsity;
+    if (n->method_of[v] >= 0 && s > last && !(next <= s))
+      next = s;
+  }
+  return next;
+}
+
+/* What each is called, and what of a study it is of: of each sparsity; whether it needs corruptions, or pruned
+ * variants. */
+static const struct {
+  const char *name;
+  bool each, corrupted, pruned;
+} kinds[FACET_FINDING_KINDS] = {
+    [FACET_FINDING_FAILED] = {.name = "failed"},
+    [FACET_FINDING_BEST_CLEAN] = {.name = "best of clean at", .each = true},
+    [FACET_FINDING_BEST_CORRUPTED] = {.name = "best of corrupted at", .each = true, .corrupted = true},
+    [FACET_FINDING_MARGIN_PRUNED] = {.name = "margin and pruning", .pruned = true},
+    [FACET_FINDING_MARGIN_CORRUPTED] = {.name = "margin and corruption", .corrupted = true},
+    [FACET_FINDING_CLASS_PRUNED] = {.name = "classes and pruning", .pruned = true},
+    [FACET_FINDING_CLASS_CORRUPTED] = {.name = "classes and corruption", .corrupted = true},
+    [FACET_FINDING_CORRUPTION] = {.name = "corruption and pruning", .corrupted = true, .pruned = true},
+    [FACET_FINDING_LOST] = {.name = "samples lost", .pruned = true},
+};
+
+static facet_status name_finding(facet_store_names *n, facet_finding_kind kind, double sparsity)
+{
+  if (kinds[kind].corrupted && n->corruptions == 0)
+    return FACET_OK;
+  n->about[n->findings] = (facet_finding){kind, sparsity};
+  n->finding[n->findings] =
+      kinds[kind].each ? facet_format("%s %g", kinds[kind].name, sparsity) : facet_copy_text(kinds[kind].name);
+  return n->finding[n->findings++] ? FACET_OK : FACET_OS;
+}
+
+static facet_status name_findings(const facet_store_plan *p, facet_store_names *n)
+{
+  bool pruned = false;
+  FACET_NEW(n->about, FACET_FINDING_KINDS + 2 * p->variants);
+  FACET_NEW(n->finding, FACET_FINDING_KINDS + 2 * p->variants);
+  for (int v = 0; v < p->variants; v++)
+    pruned = pruned || facet_store_is_pruned(p, n, v);
+  FACET_TRY(name_finding(n, FACET_FINDING_FAILED, NAN));
+  for (double s = facet_store_next_sparsity(p, n, -1); !isnan(s); s = facet_store_next_sparsity(p, n, s)) {
+    FACET_TRY(name_finding(n, FACET_FINDING_BEST_CLEAN, s));
+    FACET_TRY(name_finding(n, FACET_FINDING_BEST_CORRUPTED, s));
+  }
+  for (int kind = 0; kind < FACET_FINDING_KINDS; kind++)
+    if (kind != FACET_FINDING_FAILED && !kinds[kind].each && (pruned || !kinds[kind].pruned))
+      FACET_TRY(name_finding(n, (facet_finding_kind)kind, NAN));
+  return FACET_OK;
+}
+
+bool facet_store_is_pruned(const facet_store_plan *p, const facet_store_names *n, int variant)
+{
+  return n->method_of[variant] >= 0 || strcmp(p->variant[variant].method, "mask") == 0;
+}
+
 int64_t facet_store_items(const facet_store_plan *p)
 {
   int64_t items = (int64_t)p->variants * p->conditions;
@@ -78,6 +142,7 @@ facet_status facet_store_names_make(const facet_store_plan *p, facet_store_names
   FACET_TRY(name_corruptions(p, n));
   FACET_TRY(name_methods(p, n));
   FACET_TRY(name_replicates(p, n));
+  FACET_TRY(name_findings(p, n));
   FACET_NEW(n->variant, p->variants);
   for (int v = 0; v < p->variants; v++)
     n->variant[v] = p->variant[v].name;
@@ -94,7 +159,8 @@ void facet_store_names_clear(facet_store_names *n)
   facet_free_list(&n->method, n->methods);
   facet_free_list(&n->replicate, n->replicates);
   facet_free_list(&n->item, n->items);
-  FACET_FREE(&n->variant, &n->corruption_of, &n->method_of, &n->replicate_of, &n->replicate_size);
+  facet_free_list(&n->finding, n->findings);
+  FACET_FREE(&n->about, &n->variant, &n->corruption_of, &n->method_of, &n->replicate_of, &n->replicate_size);
 }
 
 bool facet_store_has_spectrum(const facet_store_plan *p, int variant)

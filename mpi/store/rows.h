@@ -21,7 +21,7 @@ typedef enum {
 } facet_row;
 
 /* REAL: the study's precision. LEAN: that, or float16 where the study says so. TEXT: of variable length, as
- * coordinates; written with the file alone. */
+ * coordinates; written with the file alone. LINE: UTF-8 of fixed length, overwritten in place as numbers are. */
 typedef enum {
   FACET_ROW_REAL,
   FACET_ROW_LEAN,
@@ -30,8 +30,11 @@ typedef enum {
   FACET_ROW_I32,
   FACET_ROW_I64,
   FACET_ROW_U8,
-  FACET_ROW_TEXT
+  FACET_ROW_TEXT,
+  FACET_ROW_LINE
 } facet_row_type;
+
+enum { FACET_LINE_BYTES = 4096 }; /* of a LINE, its NUL included */
 
 typedef struct {
   const char *name, *coordinate; /* a path, which may hold {variant} */

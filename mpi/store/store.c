@@ -44,6 +44,18 @@ hid_t facet_store_text_type(void)
   return text;
 }
 
+/* Texts of one length, which are overwritten in place as numbers are. */
+static hid_t line_type(void)
+{
+  static hid_t line = -1;
+  if (line >= 0)
+    return line;
+  line = H5Tcopy(H5T_C_S1);
+  H5Tset_size(line, FACET_LINE_BYTES);
+  H5Tset_cset(line, H5T_CSET_UTF8);
+  return line;
+}
+
 hid_t facet_store_file_type(const facet_store_shape *shape, facet_row row)
 {
   bool twice = shape->plan->settings->precision == FACET_F64;
@@ -51,7 +63,8 @@ hid_t facet_store_file_type(const facet_store_shape *shape, facet_row row)
   const hid_t type[] = {[FACET_ROW_REAL] = real,          [FACET_ROW_LEAN] = shape->plan->half ? half_type() : real,
                         [FACET_ROW_F32] = H5T_IEEE_F32LE, [FACET_ROW_F64] = H5T_IEEE_F64LE,
                         [FACET_ROW_I32] = H5T_STD_I32LE,  [FACET_ROW_I64] = H5T_STD_I64LE,
-                        [FACET_ROW_U8] = H5T_STD_U8LE,    [FACET_ROW_TEXT] = facet_store_text_type()};
+                        [FACET_ROW_U8] = H5T_STD_U8LE,    [FACET_ROW_TEXT] = facet_store_text_type(),
+                        [FACET_ROW_LINE] = line_type()};
   return type[facet_row_table[row].type];
 }
 
@@ -71,7 +84,8 @@ hid_t facet_store_memory(const facet_store_shape *shape, facet_row row, facet_st
                         [FACET_ROW_I32] = H5T_NATIVE_INT32,
                         [FACET_ROW_I64] = H5T_NATIVE_INT64,
                         [FACET_ROW_U8] = H5T_NATIVE_UINT8,
-                        [FACET_ROW_TEXT] = facet_store_text_type()};
+                        [FACET_ROW_TEXT] = facet_store_text_type(),
+                        [FACET_ROW_LINE] = line_type()};
   return type[facet_row_table[row].type];
 }
 

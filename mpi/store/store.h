@@ -113,6 +113,24 @@ typedef struct facet_store facet_store;
 
 enum { FACET_MOST_ITEMS = 4000, FACET_CLASS_RANKS = 100 }; /* more items have no /similarity */
 
+/* What a finding is about; the sparsity, of those that are of one. */
+typedef enum {
+  FACET_FINDING_FAILED,
+  FACET_FINDING_BEST_CLEAN,
+  FACET_FINDING_BEST_CORRUPTED,
+  FACET_FINDING_MARGIN_PRUNED,
+  FACET_FINDING_MARGIN_CORRUPTED,
+  FACET_FINDING_CLASS_PRUNED,
+  FACET_FINDING_CLASS_CORRUPTED,
+  FACET_FINDING_CORRUPTION,
+  FACET_FINDING_LOST,
+  FACET_FINDING_KINDS
+} facet_finding_kind;
+typedef struct {
+  facet_finding_kind kind;
+  double sparsity;
+} facet_finding;
+
 typedef struct {
   const char **variant;            /* of all of them; borrowed */
   int corruptions, *corruption_of; /* of each condition; -1: clean */
@@ -124,10 +142,16 @@ typedef struct {
   int64_t *replicate_size; /* variants of each */
   int64_t items;           /* facet_store_items */
   char **item;
+  int findings;
+  facet_finding *about; /* of each finding */
+  char **finding;
 } facet_store_names;
 /* Not collective. Clear it in any case. */
 facet_status facet_store_names_make(const facet_store_plan *plan, facet_store_names *names);
 void facet_store_names_clear(facet_store_names *names);
+/* Whether a variant was pruned, here or elsewhere. The next sparsity after `last` that methods have; NaN: no more. */
+bool facet_store_is_pruned(const facet_store_plan *plan, const facet_store_names *names, int variant);
+double facet_store_next_sparsity(const facet_store_plan *plan, const facet_store_names *names, double last);
 /* Pairs of variant and condition that are compared: V x C, or 0 for fewer than two, or too many. */
 int64_t facet_store_items(const facet_store_plan *plan);
 /* Whether the plan has a spectrum of a variant; how many pairs of variant and condition are in /aggregate/cka. */

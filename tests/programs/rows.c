@@ -31,7 +31,8 @@ static void print_dimensions(void)
 
 static void print_arrays(void)
 {
-  static const char *const types[] = {"real", "real or f16", "f32", "f64", "i32", "i64", "u8", "text"};
+  static const char *const types[] = {"real", "real or f16",       "f32", "f64", "i32", "i64", "u8",
+                                      "text", "text of 4096 bytes"};
   printf("| path | shape | type | unit | stage | checksum | meaning |\n|---|---|---|---|---|---|---|\n");
   for (int r = 0; r < FACET_ROWS; r++) {
     const facet_row_about *row = &facet_row_table[r];

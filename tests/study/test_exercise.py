@@ -94,7 +94,7 @@ facet_status facet_square_read(const char *path, facet_part *part)
         "mpi/store/rows.def": [("ROW(COST_EPOCHS,", 'ROW(TALLY, "/tally/given", "V, C", I32, "", always, "tally", APART,\n'
                                 '    "classes that some sample is given")\n\n')]},
     "stage": {
-        "mpi/stages/list.h": [("  STAGE(cka)", "  STAGE(tally) \\\n")],
+        "mpi/stages/list.h": [("  STAGE(findings)", "  STAGE(tally) \\\n")],
         "mpi/stages/tally.c": [(NEW, """\
 /* The stage tally: how many classes a variant gives under each condition. */
 #include <string.h>

@@ -13,7 +13,7 @@ import facet
 
 SIZES = {"V": 4, "C": 3, "N": 130, "K": 4, "channel": 1, "y": 12, "x": 12, "n": 70, "k": 4, "R": 4, "block": 7, "X": 1, "M": 2, "P": 130, "Q": 100,
          "I": 12, "axis": 2, "leaf": 12, "merge": 11, "column": 4, "s": 20, "r": 5, "J": 12, "position axis": 2, "epoch": 4, "training place": 600,
-         "merit": 3, "e": 30, "bin edge": 65}
+         "merit": 3, "e": 30, "bin edge": 65, "F": 11}
 # Dimensions of what is there under `keep: digest`, and `--profile`, alone; and arrays under `store: float16`.
 ELSEWHERE = {"g", "D", "phase", "profiled rank"}
 ROUNDED = re.compile("/linear/<variant>/round.*")
@@ -47,7 +47,8 @@ def store(small):
 
 def test_arrays_are_those_of_the_documentation(store):
     rows = documented()
-    kinds = {"real": "<f4", "real or f16": "<f4", "f64": "<f8", "i32": "<i4", "i64": "<i8", "u8": "|u1", "f32": "<f4", "text": "|O"}
+    kinds = {"real": "<f4", "real or f16": "<f4", "f64": "<f8", "i32": "<i4", "i64": "<i8", "u8": "|u1", "f32": "<f4", "text": "|O",
+             "text of 4096 bytes": "|S4096"}
     with h5py.File(store) as h5:
         expected = {scale for dim, scale in SCALES.items() if "<variant>" not in scale and dim not in ELSEWHERE}
         marks = rows.pop("/progress/<stage>")
