@@ -118,7 +118,8 @@ const does: { [name in keyof Answers]: (...args: Parameters<Answers[name]>) => R
     const at = module._malloc(bytes) as number;
     if (!at && bytes) throw new Error(`${path}: ${bytes} bytes are too much at once`);
     try {
-      module.get_dataset_data(set.file_id, path, count.map(BigInt), start.map(BigInt), start.map(() => 1n), BigInt(at));
+      const box = count.length ? [count.map(BigInt), start.map(BigInt), start.map(() => 1n)] : [null, null, null]; // a scalar has no boxes
+      module.get_dataset_data(set.file_id, path, ...box, BigInt(at));
       return { type: of.type, bytes: (module.HEAPU8 as Uint8Array).slice(at, at + bytes).buffer as ArrayBuffer };
     } finally {
       module._free(at);
