@@ -341,7 +341,7 @@ help:
 	@echo 'make test       unit, parallel, ONNX and whole-run tests; SANITIZE=1: unit and ONNX under sanitizers'
 	@echo 'make test-disk  a disk that fails at every single call that writes; make test has a few'
 	@echo 'make test-edits 24 random edits of a study, each against a fresh run; make test has five'
-	@echo 'make test-flips 50 bits of a finished study changed, one after the other: facet verify finds each; make test has three'
+	@echo 'make test-flips 50 bits of a finished study changed, one after the other: facet verify finds each; make test has five'
 	@echo 'make test-slurm studies on a private four-node Slurm on this machine, and all that can happen to a job'
 	@echo 'make campaign   a study disturbed 300 times (SEED= COUNT=): killed, stopped, short of disk and memory; has to end the same'
 	@echo 'make test-mpich the same bits under MPICH, which it installs beside Open MPI and builds for in build/mpich'

@@ -28,17 +28,20 @@ static facet_status close_store(facet_store **store, facet_status status)
 }
 
 /* Creates the store unless a run before did, and opens it. */
-static facet_status open_store(MPI_Comm comm, const char *path, const facet_store_plan *plan, facet_store **store)
+static facet_status open_store(const char *path, facet_context *c)
 {
+  MPI_Comm comm = c->comm;
+  const facet_store_plan *plan = &c->plan->store;
   facet_status status;
   int there = facet_rank(comm) == 0 && facet_exists(path);
   FACET_TRY(facet_share(comm, &there, 1, "opening the store"));
   if (!there)
     FACET_TRY(facet_store_create(comm, path, plan));
-  FACET_TRY(facet_store_open(comm, path, plan, store));
-  if (there && (status = facet_store_check(*store)) != FACET_OK)
-    return close_store(store, status);
-  return FACET_OK;
+  FACET_TRY(facet_store_open(comm, path, plan, &c->store));
+  status = there ? facet_store_check(c->store) : FACET_OK;
+  if (there && status == FACET_OK)
+    status = facet_stages_hold(c);
+  return status == FACET_OK ? FACET_OK : close_store(&c->store, status);
 }
 
 static facet_status run_all(const facet_context *context, facet_profiling *profiling)
@@ -114,7 +117,7 @@ static facet_status make_store(facet_context *context, facet_session *s, const c
   FACET_TRY(facet_plan_share(comm, &s->plan));
   now_comes(comm, "creating or opening the result file");
   FACET_TRY(facet_profiling_plan(profiling, path, &s->plan.store));
-  FACET_TRY(open_store(comm, path, &s->plan.store, &context->store));
+  FACET_TRY(open_store(path, context));
   facet_status status = facet_profiling_phase(profiling, NULL);
   if (status == FACET_OK)
     status = run_stages(context, profiling);

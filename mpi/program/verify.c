@@ -23,11 +23,14 @@ facet_status facet_verify(const facet_call *call)
   int64_t bad = 0;
   FACET_CHECK(!call->seed || call->tiles > 0, FACET_USAGE, "--seed picks tiles: say how many, by --tiles");
   FACET_TRY(facet_verify_store(comm, path, true, &found));
-  FACET_CHECK(found.bad == 0, FACET_BAD_INPUT, "%s: %lld of %lld parts and %lld networks do not hold", path,
-              (long long)found.bad, (long long)found.parts, (long long)found.networks);
+  FACET_CHECK(found.bad == 0, FACET_BAD_INPUT,
+              "%s: of %lld parts, %lld networks and %lld files beside them %lld %s not hold", path,
+              (long long)found.parts, (long long)found.networks, (long long)found.files, (long long)found.bad,
+              found.bad == 1 ? "does" : "do");
   if (facet_rank(comm) == 0)
-    printf("%s: %lld parts and %lld networks hold their checksums%s\n", path, (long long)found.parts,
-           (long long)found.networks, found.missing > 0 ? "; it is not finished" : "");
+    printf("%s: %lld parts, %lld networks and %lld files beside them hold their checksums%s\n", path,
+           (long long)found.parts, (long long)found.networks, (long long)found.files,
+           found.missing > 0 ? "; it is not finished" : "");
   if (call->tiles >= 0 || call->data)
     FACET_TRY(facet_verify_again(comm, call, &bad));
   FACET_CHECK(bad == 0, FACET_BAD_INPUT,

@@ -7,6 +7,7 @@
 #include "embed.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "embed/tsne_step.h"
@@ -337,16 +338,28 @@ static facet_status describe(const facet_context *c, int ranks, training *t)
   return FACET_OK;
 }
 
-/* Rank 0. The record comes before the network, and goes after it: what has a file has a record. */
-static facet_status write_encoder(const facet_plan *plan, const facet_network *encoder, const char *file)
+static facet_status write_with_record(const facet_plan *plan, const uint8_t *bytes, size_t count, const char *file)
 {
   facet_record record = {.seconds = NAN};
   char *path = facet_format(ENCODER_RECORD, plan->store.settings->output);
   facet_status status = path ? find_digest(plan, record.from[FACET_FROM_RECIPE]) : FACET_OS;
   if (status == FACET_OK)
+    status = facet_sha256_bytes(bytes, count, record.network);
+  if (status == FACET_OK)
     status = facet_record_write(path, &record);
   facet_free(&path);
-  return status == FACET_OK ? facet_onnx_write(encoder, file) : status;
+  return status == FACET_OK ? facet_write_file(file, bytes, count) : status;
+}
+
+/* Rank 0. The record comes before the network, and goes after it: what has a file has a record. */
+static facet_status write_encoder(const facet_plan *plan, const facet_network *encoder, const char *file)
+{
+  uint8_t *bytes;
+  size_t count;
+  FACET_TRY(facet_onnx_write_bytes(encoder, &bytes, &count));
+  facet_status status = write_with_record(plan, bytes, count, file);
+  facet_free(&bytes);
+  return status;
 }
 
 static facet_status train_and_write(const facet_context *c, const char *file)
@@ -389,6 +402,55 @@ static facet_status find_spoilt(const facet_context *c, int *spoilt)
   return FACET_OK;
 }
 
+/* Rank 0. Whether the encoder, if there is one, is what its record says; says if it is not. */
+static facet_status find_whole(const facet_settings *settings, bool *whole)
+{
+  char *file = facet_format(ENCODER_FILE, settings->output), *path = facet_format(ENCODER_RECORD, settings->output);
+  facet_status status = file && path ? FACET_OK : FACET_OS;
+  *whole = true;
+  if (status == FACET_OK && facet_exists(file)) {
+    const facet_record record = facet_record_read(path);
+    status = facet_record_holds(&record, file, whole);
+  }
+  if (status == FACET_OK && !*whole)
+    fprintf(stderr, "facet: %s does not hold the digest in its record, and is made anew\n", file);
+  FACET_FREE(&file, &path);
+  return status;
+}
+
+static facet_status share_whole(const facet_context *c, int *whole)
+{
+  bool is = true;
+  FACET_AGREE(c->comm, facet_rank(c->comm) == 0 ? find_whole(c->plan->store.settings, &is) : FACET_OK);
+  *whole = is;
+  return facet_share(c->comm, whole, 1, "looking at the encoder");
+}
+
+/* Rank 0. What a training would have gone on from. */
+static facet_status drop_damaged_checkpoint(const facet_settings *settings)
+{
+  char *path = facet_format("%s/embed/encoder.checkpoint", settings->output);
+  bool holds = true;
+  facet_status status = path ? FACET_OK : FACET_OS;
+  if (status == FACET_OK && facet_exists(path))
+    status = facet_checkpoint_holds(path, &holds);
+  if (status == FACET_OK && !holds) {
+    fprintf(stderr, "facet: %s does not hold its checksum, and is removed\n", path);
+    facet_checkpoint_remove(path);
+  }
+  facet_free(&path);
+  return status;
+}
+
+/* What is drawn with it is drawn anew, too: that it was trained once is seen by its checksum, which stays. */
+static facet_status hold(const facet_context *c)
+{
+  int whole;
+  FACET_AGREE(c->comm, facet_rank(c->comm) == 0 ? drop_damaged_checkpoint(c->plan->store.settings) : FACET_OK);
+  FACET_TRY(share_whole(c, &whole));
+  return whole ? FACET_OK : facet_store_forget(c->store, facet_stage_encoder.name);
+}
+
 /* So that it is trained from the beginning. */
 static facet_status remove_all(const facet_settings *settings, const char *file)
 {
@@ -405,17 +467,19 @@ static facet_status run(const facet_context *c)
   const facet_settings *settings = c->plan->store.settings;
   char *folder = facet_format("%s/embed", settings->output), *file = facet_format(ENCODER_FILE, settings->output);
   bool own = facet_rank(c->comm) == 0;
-  int there = own && file && facet_exists(file), spoilt = 0;
+  int there = own && file && facet_exists(file), spoilt = 0, whole = 1;
   facet_status status = folder && file ? FACET_OK : FACET_OS;
   FACET_GO(done, status, facet_agree(c->comm, status == FACET_OK && own ? facet_make_folder(folder) : status));
   FACET_GO(done, status, facet_share(c->comm, &there, 1, "looking for the encoder"));
   FACET_GO(done, status, facet_agree(c->comm, find_spoilt(c, &spoilt)));
-  if (spoilt) {
+  if (!spoilt)
+    FACET_GO(done, status, share_whole(c, &whole));
+  if (spoilt || !whole) {
     FACET_GO(done, status, facet_agree(c->comm, own ? remove_all(settings, file) : FACET_OK));
     for (size_t i = 0; i < sizeof drawn / sizeof drawn[0]; i++)
       FACET_GO(done, status, facet_store_forget(c->store, drawn[i]));
   }
-  if (!there || spoilt)
+  if (!there || spoilt || !whole)
     status = train_and_write(c, file);
 done:
   FACET_FREE(&folder, &file);
@@ -479,6 +543,10 @@ static facet_status still(const facet_context *c, uint8_t *take)
   if (status == FACET_OK && take[0]) {
     facet_record record = facet_record_read(file[0]);
     take[0] = same && strcmp(record.from[FACET_FROM_RECIPE], digest) == 0 && facet_exists(file[1]);
+    bool holds = true;
+    if (take[0])
+      status = facet_record_holds(&record, file[1], &holds);
+    take[0] = take[0] && holds;
   }
   FACET_FREE(&file[0], &file[1]);
   return status;
@@ -600,4 +668,5 @@ const facet_stage facet_stage_encoder = {.name = "encoder",
                                          .follows = facet_embed_follows,
                                          .still = still,
                                          .adopt = adopt,
+                                         .hold = hold,
                                          .run = run};

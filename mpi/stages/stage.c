@@ -38,6 +38,14 @@ facet_status facet_stage_run(const facet_context *c, const facet_stage *stage)
   return facet_store_finish(c->store, stage->name);
 }
 
+facet_status facet_stages_hold(const facet_context *c)
+{
+  for (const facet_stage *const *stage = facet_stages; *stage; stage++)
+    if ((*stage)->hold && facet_stage_wanted(*stage, c->plan))
+      FACET_TRY((*stage)->hold(c));
+  return FACET_OK;
+}
+
 static facet_tiles tiles_of(const facet_context *c, const facet_tiled *t, void *self)
 {
   facet_tiles tiles = t->tiles;

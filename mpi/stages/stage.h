@@ -56,6 +56,9 @@ typedef struct {
   facet_status (*still)(const facet_context *context, uint8_t *take);
   /* Not collective. What of it lies beside the store, after its only part was taken over. NULL: nothing. */
   facet_status (*adopt)(const facet_context *context);
+  /* Collective, before any stage is run of a store that a run before has left. What of it lies beside the store is held
+   * against its digest; what does not hold is said, and does not count as done. NULL: nothing. */
+  facet_status (*hold)(const facet_context *context);
   /* Collective. Does what is not done yet and marks it as done, unit by unit, so that a run that was stopped goes on
    * from there. Called unless all marks are set. FACET_INTERRUPTED after a unit. The bits of its results do not depend
    * on the number of ranks. NULL: it is done before there is a plan. */
@@ -73,6 +76,8 @@ static inline bool facet_stage_wanted(const facet_stage *stage, const facet_plan
 /* Collective. Runs a stage unless it is done, and marks all of it; what it wrote is durable and seen by all ranks then.
  */
 facet_status facet_stage_run(const facet_context *context, const facet_stage *stage);
+/* Collective. `hold` of all stages. */
+facet_status facet_stages_hold(const facet_context *context);
 /* Collective. Marks of a stage's parts, 1 = done; the caller frees them in any case. */
 facet_status facet_stage_marks(const facet_context *context, const char *stage, uint8_t **done);
 /* What a stage does whose units need things made before, as long as all of them run, and whose memory is measured. */

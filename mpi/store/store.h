@@ -237,13 +237,15 @@ facet_status facet_store_forget(facet_store *store, const char *stage);
 /* Collective. A stage is over: what it wrote is durable, then all of its parts are marked. */
 facet_status facet_store_finish(facet_store *store, const char *stage);
 
-/* What was found: parts of stages, those that are not done, networks, and how many of all do not hold. */
+/* What was found: parts of stages, those that are not done, networks of variants, other files beside them (an encoder,
+ * records, checkpoints), and how many of all do not hold. */
 typedef struct {
-  int64_t parts, missing, networks, bad;
+  int64_t parts, missing, networks, files, bad;
 } facet_store_verified;
 /* Collective, each rank for its share, with nothing but the file: holds what was written when it was made, and every
- * part that is done of these stages, against their checksums. says: also the networks beside it, and a line on standard
- * output for what does not hold. FACET_BAD_INPUT where it has no checksums, FACET_NO_INPUT. */
+ * part that is done of these stages, against their checksums, and the encoder beside it. says: also the networks,
+ * records and checkpoints there, and a line on standard output for what does not hold. FACET_BAD_INPUT where it has no
+ * checksums, FACET_NO_INPUT. */
 facet_status facet_store_verify(MPI_Comm comm, const char *path, int stages, const facet_store_stage *stage, bool says,
                                 facet_store_verified *found);
 

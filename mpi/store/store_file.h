@@ -173,6 +173,8 @@ typedef struct {
  * FACET_BAD_INPUT. */
 facet_status facet_sums_describe(const char *path, hid_t file, facet_sums_source *source);
 void facet_sums_forget(facet_sums_source *source);
+/* What lies beside that file: beside.c. says: also networks of variants, and a line for what does not hold. */
+facet_status facet_store_verify_beside(const facet_sums_source *source, bool says, facet_store_verified *found);
 typedef struct facet_sums facet_sums;
 /* marks: the dimensions of the stage's. FACET_BAD_INPUT where the file has others. End it in any case. */
 facet_status facet_sums_begin(const facet_sums_source *source, const char *stage, const char *marks, facet_sums **sums);

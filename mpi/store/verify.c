@@ -1,4 +1,5 @@
-/* A file held against its own checksums, without its study: names and sizes are those of the file. */
+/* A file held against its own checksums, without its study: names and sizes are those of the file. What lies beside it:
+ * beside.c. */
 #include <stdio.h>
 #include <string.h>
 
@@ -108,40 +109,10 @@ static facet_status check_all(verification *v, int stages, const facet_store_sta
   return FACET_OK;
 }
 
-/* The copy of a network beside the file, by the digest that its variant has. */
-static facet_status check_network(verification *v, int i)
-{
-  char *object = facet_format("/variants/%s", v->source.variant[i]), *name = NULL, *then = NULL, *inside = NULL,
-       *file = NULL;
-  char now[65] = "";
-  facet_status status;
-  FACET_GO(done, status, object ? FACET_OK : FACET_OS);
-  FACET_GO(done, status, facet_store_text(v->file, object, "onnx", &name));
-  FACET_GO(done, status, facet_store_text(v->file, object, "sha256", &then));
-  inside = facet_format("variants/%s", name);
-  file = inside ? facet_path_beside(v->path, inside) : NULL;
-  FACET_GO(done, status, file ? FACET_OK : FACET_OS);
-  if (!facet_exists(file)) {
-    printf("%s: is not there, and not checked\n", file);
-    goto done;
-  }
-  FACET_GO(done, status, facet_sha256_file(file, now));
-  v->found->networks++;
-  if (strcmp(now, then) != 0) {
-    v->found->bad++;
-    printf("%s: is not the network that was analysed: its SHA-256 is another\n", file);
-  }
-done:
-  FACET_FREE(&object, &name, &then, &inside, &file);
-  return status;
-}
-
 static facet_status verify(verification *v, int stages, const facet_store_stage *stage)
 {
   FACET_TRY(check_all(v, stages, stage));
-  for (int i = 0; i < v->source.variants && v->says && facet_rank(v->comm) == 0; i++)
-    FACET_TRY(check_network(v, i));
-  return FACET_OK;
+  return facet_rank(v->comm) == 0 ? facet_store_verify_beside(&v->source, v->says, v->found) : FACET_OK;
 }
 
 facet_status facet_store_verify(MPI_Comm comm, const char *path, int stages, const facet_store_stage *stage, bool says,
@@ -156,8 +127,8 @@ facet_status facet_store_verify(MPI_Comm comm, const char *path, int stages, con
     H5Fclose(v.file);
   (void)facet_store_unlisten(before, status);
   FACET_TRY(status);
-  int64_t all[] = {found->parts, found->missing, found->networks, found->bad};
-  FACET_TRY(facet_sum(comm, all, 4, "verifying"));
-  *found = (facet_store_verified){all[0], all[1], all[2], all[3]};
+  int64_t all[] = {found->parts, found->missing, found->networks, found->files, found->bad};
+  FACET_TRY(facet_sum(comm, all, 5, "verifying"));
+  *found = (facet_store_verified){all[0], all[1], all[2], all[3], all[4]};
   return FACET_OK;
 }

@@ -59,14 +59,6 @@ static facet_status write_record(const facet_making *making, const facet_member 
   return status;
 }
 
-facet_record facet_groups_record(const facet_member *m)
-{
-  char *path = facet_known_beside(m->file, "record");
-  facet_record record = facet_record_read(path ? path : "");
-  facet_free(&path);
-  return record;
-}
-
 /* FACET_BAD_INPUT if something has changed since the member was made from it, or given up with it. */
 static facet_status same_origins(const facet_making *making, const facet_member *m, const facet_record *then)
 {
@@ -78,22 +70,47 @@ static facet_status same_origins(const facet_making *making, const facet_member 
   return FACET_OK;
 }
 
-/* An external network is copied byte by byte, or with the data of its other files inside, so that the copy and its
- * digest are those of the whole; a copy that differs from it now is refused. */
-static facet_status copy_external(const char *from, const char *to)
+/* The record comes before the network: what has a file has a record. */
+static facet_status write_network(const facet_making *making, const facet_member *m, facet_record record,
+                                  const uint8_t *bytes, size_t count)
 {
+  FACET_TRY(facet_sha256_bytes(bytes, count, record.network));
+  FACET_TRY(write_record(making, m, record));
+  return facet_write_file(m->file, bytes, count);
+}
+
+/* Whether a network's file is what was written; says if it is not. */
+static facet_status is_whole(const facet_record *record, const char *file, bool *whole)
+{
+  FACET_TRY(facet_record_holds(record, file, whole));
+  if (!*whole)
+    fprintf(stderr, "facet: %s: %s, and it is made anew\n", file,
+            record->damaged ? "its record does not hold its checksum" : "does not hold the digest in its record");
+  return FACET_OK;
+}
+
+/* An external network is copied byte by byte, or with the data of its other files inside, so that the copy and its
+ * digest are those of the whole; a copy that differs from it now is refused, unless it is not the copy that was made.
+ */
+static facet_status copy_external(const facet_making *making, const facet_member *m, const char *from)
+{
+  const facet_record record = facet_known_record(m->file);
   uint8_t *bytes;
   size_t count;
-  char now[65], then[65];
+  char now[65] = "", then[65] = "";
+  bool whole = facet_exists(m->file), same = false;
+  if (whole)
+    FACET_TRY(is_whole(&record, m->file, &whole));
   FACET_TRY(facet_onnx_whole(from, &bytes, &count));
-  bool there = facet_exists(to);
-  facet_status status = there ? facet_sha256_bytes(bytes, count, now) : facet_write_file(to, bytes, count);
+  facet_status status = facet_sha256_bytes(bytes, count, now);
+  if (status == FACET_OK && whole)
+    status = facet_sha256_file(m->file, then);
+  same = whole && strcmp(now, then) == 0;
+  if (status == FACET_OK && (!whole || (same && !record.network[0])))
+    status = write_network(making, m, (facet_record){.seconds = NAN}, bytes, count);
   facet_free(&bytes);
   FACET_TRY(status);
-  if (!there)
-    return FACET_OK;
-  FACET_TRY(facet_sha256_file(to, then));
-  FACET_CHECK(strcmp(now, then) == 0, FACET_BAD_INPUT,
+  FACET_CHECK(!whole || same, FACET_BAD_INPUT,
               "%s: has changed since this study began; use --fresh or another output folder", from);
   return FACET_OK;
 }
@@ -106,15 +123,19 @@ static facet_status take_external(const facet_origin *o, const facet_member *m)
   facet_status status = recipe ? facet_source_external(o->making, recipe, o->dense, &network) : FACET_OK;
   facet_network_destroy(&network);
   FACET_TRY(status);
-  return copy_external(facet_making_external(o->making, &m->variant), m->file);
+  return copy_external(o->making, m, facet_making_external(o->making, &m->variant));
 }
 
-/* Rank 0. The record comes before the network: what has a file has a record. */
+/* Rank 0. */
 static facet_status write_made(const facet_making *making, const facet_member *m, const facet_network *made,
                                double seconds)
 {
-  FACET_TRY(write_record(making, m, (facet_record){.seconds = seconds}));
-  return facet_onnx_write(made, m->file);
+  uint8_t *bytes;
+  size_t count;
+  FACET_TRY(facet_onnx_write_bytes(made, &bytes, &count));
+  facet_status status = write_network(making, m, (facet_record){.seconds = seconds}, bytes, count);
+  facet_free(&bytes);
+  return status;
 }
 
 /* Says at once that a training has diverged, and keeps it for the end. */
@@ -150,33 +171,50 @@ done:
 /* A network that was made under another name, with what is remembered of it. */
 static facet_status copy_known(const facet_making *making, const char *file, const facet_member *m)
 {
-  char *path = facet_known_beside(file, "record");
-  facet_record record = facet_record_read(path ? path : "");
+  const facet_record record = facet_known_record(file);
   uint8_t *bytes;
   size_t count;
-  facet_free(&path);
   FACET_TRY(same_origins(making, m, &record));
   FACET_TRY(facet_read_file(file, &bytes, &count));
   (void)unlink(m->file); /* of another recipe: it must not be there with this one's record */
-  facet_status status = write_record(making, m, record);
-  if (status == FACET_OK)
-    status = facet_write_file(m->file, bytes, count);
+  facet_status status = write_network(making, m, record, bytes, count);
   facet_free(&bytes);
+  return status;
+}
+
+/* Rank 0. The file of a network that is the member, or NULL: a network that does not hold its digest is none, and
+ * neither is one whose own record does not. */
+static facet_status find_whole(const facet_family *family, const facet_member *m, const facet_record *own, char **file)
+{
+  bool whole = true;
+  FACET_TRY(facet_known_find(family, m, file));
+  facet_status status = FACET_OK;
+  if (*file) {
+    const facet_record record = facet_known_record(*file);
+    status = is_whole(&record, *file, &whole);
+  } else if (own->damaged) {
+    status = is_whole(own, m->file, &whole);
+  }
+  if (status != FACET_OK || !whole)
+    facet_free(file);
   return status;
 }
 
 /* Rank 0. */
 static facet_status look_for(const facet_family *family, const facet_member *m, int *state)
 {
-  char *file;
-  FACET_TRY(facet_known_find(family, m, &file));
-  facet_record record = facet_groups_record(m);
-  bool external = facet_making_external(&family->making, &m->variant) != NULL; /* always: it may have changed */
-  bool same = facet_known_same(&record, m->recipe, !family->making.edited);
+  char *file = NULL;
+  *state = FACET_TO_MAKE;
+  if (facet_making_external(&family->making, &m->variant)) /* always: it may have changed */
+    return FACET_OK;
+  facet_record record = facet_known_record(m->file);
+  FACET_TRY(find_whole(family, m, &record, &file));
+  bool same = !record.damaged && facet_known_same(&record, m->recipe, !family->making.edited);
   bool elsewhere = file && strcmp(file, m->file) != 0;
   facet_status status = FACET_OK;
-  *state = external || !file ? FACET_TO_MAKE : FACET_THERE;
-  if (*state == FACET_TO_MAKE && m != family->member && same && record.diverged[0])
+  if (file)
+    *state = FACET_THERE;
+  else if (m != family->member && same && record.diverged[0])
     *state = FACET_GIVEN_UP;
   if (*state == FACET_THERE && elsewhere)
     status = copy_known(&family->making, file, m);

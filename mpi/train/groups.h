@@ -18,7 +18,5 @@ facet_status facet_groups_make_one(MPI_Comm comm, const facet_origin *origin, co
 /* Makes all that is to be made but dense; ranks split into as many groups as there are networks to train, at most. What
  * comes out does not depend on how. A training that diverges costs its own network alone: state says so. */
 facet_status facet_groups_make(MPI_Comm comm, const facet_origin *origin, const facet_family *family, int *state);
-/* Rank 0 reads what is remembered of how a member was made; nothing: no time is known. Not collective. */
-facet_record facet_groups_record(const facet_member *member);
 
 #endif

@@ -49,13 +49,19 @@ bool facet_known_same(const facet_record *record, const char *recipe, bool other
   return then[0] ? strcmp(then, recipe) == 0 : otherwise;
 }
 
-/* Whether the network of a file was made by a recipe. */
-static bool made_by(const char *file, const char *recipe, bool otherwise)
+facet_record facet_known_record(const char *file)
 {
   char *path = facet_known_beside(file, "record");
   facet_record record = facet_record_read(path ? path : "");
   facet_free(&path);
-  return facet_exists(file) && facet_known_same(&record, recipe, otherwise);
+  return record;
+}
+
+/* Whether the network of a file was made by a recipe. */
+static bool made_by(const char *file, const char *recipe, bool otherwise)
+{
+  facet_record record = facet_known_record(file);
+  return facet_exists(file) && !record.damaged && facet_known_same(&record, recipe, otherwise);
 }
 
 /* The first file of a folder, in order of name, that was made by a recipe. */

@@ -11,6 +11,8 @@ facet_status facet_known_recipe(const facet_family *family, facet_member *member
 /* The file of a network that is that member, its own or another; NULL: there is none. What has no record counts for
  * what its name says unless the study was edited. Caller frees. */
 facet_status facet_known_find(const facet_family *family, const facet_member *member, char **file);
+/* What is remembered of the network of a file. */
+facet_record facet_known_record(const char *file);
 /* Whether a record is of that recipe; `otherwise` where it does not say. */
 bool facet_known_same(const facet_record *record, const char *recipe, bool otherwise);
 /* A file beside a network's own: "checkpoint", which its training goes on from, or "record". Caller frees. */

@@ -17,11 +17,24 @@ typedef struct {
 
 /* ---- checkpoints ---- */
 
+/* One that is damaged is said: otherwise nobody would know why a training begins anew. */
+static facet_status read_or_say(const char *path, const char digest[65], int pieces, const facet_piece *piece,
+                                bool *found)
+{
+  bool holds = true;
+  FACET_TRY(facet_checkpoint_read(path, digest, pieces, piece, found));
+  if (!*found && facet_exists(path))
+    FACET_TRY(facet_checkpoint_holds(path, &holds));
+  if (!holds)
+    fprintf(stderr, "facet: %s does not hold its checksum, and the training begins anew\n", path);
+  return FACET_OK;
+}
+
 facet_status facet_checkpoint_share(MPI_Comm comm, const char *path, const char digest[65], int pieces,
                                     const facet_piece *piece, bool *found)
 {
   *found = false;
-  FACET_AGREE(comm, facet_rank(comm) == 0 ? facet_checkpoint_read(path, digest, pieces, piece, found) : FACET_OK);
+  FACET_AGREE(comm, facet_rank(comm) == 0 ? read_or_say(path, digest, pieces, piece, found) : FACET_OK);
   FACET_TRY(facet_share(comm, (char *)found, sizeof *found, "checkpoint"));
   for (int i = 0; i < pieces && *found; i++)
     FACET_TRY(facet_share(comm, (char *)piece[i].data, (int64_t)piece[i].bytes, "checkpoint"));

@@ -80,7 +80,7 @@ static facet_status read_records(MPI_Comm comm, facet_family *family)
   for (int i = 0; i < family->count; i++) {
     facet_record *record = &family->member[i].record;
     if (facet_rank(comm) == 0)
-      *record = facet_groups_record(&family->member[i]);
+      *record = facet_known_record(family->member[i].file);
     FACET_TRY(facet_share(comm, (char *)record, sizeof *record, "reading records"));
   }
   return FACET_OK;

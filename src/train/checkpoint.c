@@ -1,13 +1,13 @@
 /* Checkpoints: a line that says what it is, the version of facet, the digest of what the state follows from, the digest
- * of the state, and the state's pieces one after the other.  A file is used only if all of these and the size are
- * right: what one version began another may not end, since its steps may be others. */
+ * of all of the file but itself, and the state's pieces one after the other.  A file is used only if all of these and
+ * the size are right: what one version began another may not end, since its steps may be others. */
 #include "checkpoint.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static const char title[] = "facet checkpoint 2\n";
+static const char title[] = "facet checkpoint 3\n";
 enum { TITLE = sizeof title - 1, FIELD = 65, HEADER = TITLE + 3 * FIELD };
 
 /* The header but for its last field, the digest of the state. */
@@ -17,6 +17,20 @@ static void begin_header(const char digest[FIELD], uint8_t header[HEADER])
   memcpy(header, title, TITLE);
   snprintf((char *)header + TITLE, FIELD, "%s %s", FACET_VERSION, facet_revision());
   memcpy(header + TITLE + FIELD, digest, FIELD);
+}
+
+/* Of all of a file but the last field of its header. */
+static facet_status digest_all(const uint8_t *bytes, size_t size, char hex[FIELD])
+{
+  facet_sha256 *digest;
+  facet_status status;
+  FACET_TRY(facet_sha256_begin(&digest));
+  FACET_GO(done, status, facet_sha256_add(digest, bytes, HEADER - FIELD));
+  FACET_GO(done, status, facet_sha256_add(digest, bytes + HEADER, size - HEADER));
+  status = facet_sha256_end(&digest, hex);
+done:
+  facet_sha256_drop(&digest);
+  return status;
 }
 
 static size_t size_of(int pieces, const facet_piece *piece)
@@ -39,7 +53,7 @@ facet_status facet_checkpoint_write(const char *path, const char digest[65], int
     at += piece[i].bytes;
   }
   facet_status status;
-  FACET_GO(done, status, facet_sha256_bytes(bytes + HEADER, size - HEADER, state));
+  FACET_GO(done, status, digest_all(bytes, size, state));
   memcpy(bytes + HEADER - FIELD, state, FIELD);
   status = facet_write_file(path, bytes, size);
 done:
@@ -47,18 +61,27 @@ done:
   return status;
 }
 
+/* Whether a file is what was written. */
+static facet_status is_whole(const uint8_t *bytes, size_t count, bool *whole)
+{
+  char all[FIELD];
+  *whole = false;
+  if (count < HEADER)
+    return FACET_OK;
+  FACET_TRY(digest_all(bytes, count, all));
+  *whole = memcmp(bytes, title, TITLE) == 0 && memcmp(bytes + HEADER - FIELD, all, FIELD) == 0;
+  return FACET_OK;
+}
+
 /* Whether what was read is the state that is asked for. */
 static facet_status fits(const uint8_t *bytes, size_t count, size_t size, const char *digest, bool *good)
 {
   uint8_t header[HEADER];
-  char state[FIELD];
   *good = false;
   begin_header(digest, header);
   if (count != size || memcmp(bytes, header, HEADER - FIELD) != 0)
     return FACET_OK;
-  FACET_TRY(facet_sha256_bytes(bytes + HEADER, size - HEADER, state));
-  *good = memcmp(bytes + HEADER - FIELD, state, FIELD) == 0;
-  return FACET_OK;
+  return is_whole(bytes, count, good);
 }
 
 /* The bytes of a file that fits; *bytes stays NULL if there is none. */
@@ -88,6 +111,16 @@ facet_status facet_checkpoint_read(const char *path, const char digest[65], int 
     memcpy(piece[i].data, bytes + at, piece[i].bytes);
   facet_free(&bytes);
   return FACET_OK;
+}
+
+facet_status facet_checkpoint_holds(const char *path, bool *holds)
+{
+  uint8_t *bytes;
+  size_t count;
+  FACET_TRY(facet_read_file(path, &bytes, &count));
+  facet_status status = is_whole(bytes, count, holds);
+  facet_free(&bytes);
+  return status;
 }
 
 void facet_checkpoint_remove(const char *path)

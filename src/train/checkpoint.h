@@ -11,6 +11,8 @@ facet_status facet_checkpoint_write(const char *path, const char digest[65], int
  * version of facet, another digest or other pieces: such a file is of no use and no error. */
 facet_status facet_checkpoint_read(const char *path, const char digest[65], int pieces, const facet_piece *piece,
                                    bool *found);
+/* Whether a file is a checkpoint as it was written, whatever it is of. FACET_NO_INPUT, FACET_IO. */
+facet_status facet_checkpoint_holds(const char *path, bool *holds);
 /* To be called once what was trained is safe. */
 void facet_checkpoint_remove(const char *path);
 

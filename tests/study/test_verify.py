@@ -13,7 +13,7 @@ import pytest
 from conftest import FACET, STUDY, checksum, make_digits, run
 from test_stages import MORE
 
-FLIPS = int(os.environ.get("FACET_FLIPS", "3"))
+FLIPS = int(os.environ.get("FACET_FLIPS", "5"))
 MADE_WITH_FILE = ("label", "cost", "replicates/size", "linear/sample", "linear/linear_sample", "checksum", "progress")
 
 
@@ -149,7 +149,7 @@ def test_a_file_that_says_more_than_it_holds(study, command, change):
 def test_verify(study, ranks):
     path = study / "out/study.h5"
     done = run("verify", path, ranks=ranks)
-    assert done.returncode == 0 and "parts and 4 networks hold their checksums" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "parts, 4 networks and 7 files beside them hold their checksums" in done.stdout, done.stdout + done.stderr
     (first, size), = [p[2:] for p in places(path) if p[0] == "linear/dense/W"]
     flip(path, first + size - 1, 3)
     done = run("verify", path, ranks=ranks)
@@ -240,18 +240,80 @@ def test_data(study, tmp_path):
     assert done.returncode == 0 and f"{train}: is not there, and not checked" in done.stdout, done.stdout + done.stderr
 
 
+BESIDE = ["variants/dense.onnx", "variants/magnitude-global-0.5.onnx", "variants/magnitude-global-0.9.record",
+          "embed/encoder.onnx", "embed/encoder.record", "embed/encoder.checkpoint"]
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_what_lies_beside(study, name):
+    """A bit of a network, a record, the encoder or its checkpoint: said, made anew, and then as it was."""
+    path, target = study / "out/study.h5", study / "out" / name
+    good, bytes_before = checksum(path), target.read_bytes()
+    with h5py.File(path) as file:
+        before = {array: file[array][()] for array in ("embed/loss", "embed/position", "embed/quality")}
+    flip(target, len(bytes_before) // 2, 3)
+    found = run("verify", path)
+    assert found.returncode == 65 and str(target) in found.stdout, found.stdout + found.stderr
+    done = run("run", study / "study.yaml", ranks=2)
+    said = [line for line in done.stderr.splitlines() if "does not hold" in line]
+    assert done.returncode == 0 and len(said) == 1 and str(target.with_suffix(""))[-12:] in said[0], done.stderr
+    assert checksum(path) == good
+    if target.suffix == ".onnx":
+        assert target.read_bytes() == bytes_before
+    with h5py.File(path) as file:
+        for array, numbers in before.items():
+            assert np.array_equal(file[array][()], numbers, equal_nan=True), array
+    again = run("run", study / "study.yaml")
+    assert "nothing to do" in again.stdout and "does not hold" not in again.stderr, again.stdout + again.stderr
+
+
+@pytest.mark.parametrize("name", BESIDE[:3])
+def test_networks_before_there_is_a_store(study, tmp_path, name):
+    shutil.copytree(study / "out/variants", tmp_path / "out/variants")
+    shutil.copy(study / "out/study.yaml", tmp_path / "out")
+    for file in [*study.glob("*-*"), study / "study.yaml"]:
+        shutil.copy(file, tmp_path)
+    target = tmp_path / "out" / name
+    flip(target, target.stat().st_size // 2, 3)
+    done = run("run", tmp_path / "study.yaml", ranks=2)
+    assert done.returncode == 0 and "and it is made anew" in done.stderr, done.stderr
+    assert checksum(tmp_path / "out/study.h5") == checksum(study / "good.h5")
+
+
+@pytest.mark.parametrize("target", ["out/variants/dense.onnx", "out/variants/other.onnx", "out/variants/other.record", "dense.onnx"])
+def test_networks_from_elsewhere(study, tmp_path, target):
+    """A copy that is not what was copied is copied anew; a network that has changed since is another matter."""
+    for name, file in ("dense", "dense"), ("other", "random-layer-0.5"):
+        shutil.copy(study / f"out/variants/{file}.onnx", tmp_path / f"{name}.onnx")
+    for file in study.glob("test-*"):
+        shutil.copy(file, tmp_path)
+    (tmp_path / "study.yaml").write_text("study: elsewhere\noutput: out\ndata: {test: {format: idx, images: test-images, "
+        "labels: test-labels, count: 20}, normalize: {scale: 255, mean: [0.2], std: [0.3]}}\n"
+        "model: {onnx: dense.onnx}\nvariants: [{onnx: other.onnx}]\nconditions: [clean]\n")
+    assert run("run", tmp_path / "study.yaml").returncode == 0
+    good = checksum(tmp_path / "out/study.h5")
+    flip(tmp_path / target, (tmp_path / target).stat().st_size // 2, 3)
+    done = run("run", tmp_path / "study.yaml")
+    if target == "dense.onnx":
+        assert done.returncode == 65 and "has changed since" in done.stderr, done.stderr
+        return
+    assert done.returncode == 0 and "and it is made anew" in done.stderr, done.stderr
+    assert checksum(tmp_path / "out/study.h5") == good and run("verify", tmp_path / "out/study.h5").returncode == 0
+
+
 @pytest.mark.parametrize("flip_number", range(FLIPS))
 def test_any_bit_is_found(study, flip_number):
-    """Of any array, of any byte, or of any network, in turn."""
+    """Of any array, of any byte of the arrays, of a network, or of what else lies beside the file, in turn."""
     path, random = study / "out/study.h5", np.random.default_rng(1000 + flip_number)
-    arrays, networks = places(path), sorted((study / "out/variants").glob("*.onnx"))
+    arrays = places(path)
     sizes = np.array([size for *_, size in arrays], float)
-    if flip_number % 3 == 2:
-        target = networks[random.integers(len(networks))]
+    beside = sorted((study / "out").glob("*/*" if flip_number % 2 else "*/*.onnx"))
+    if flip_number % 5 > 2:
+        target = beside[random.integers(len(beside))]
         first, size, name = 0, target.stat().st_size, str(target)
     else:
         target = path
-        name, _, first, size = arrays[random.choice(len(arrays), p=sizes / sizes.sum() if flip_number % 3 else None)]
+        name, _, first, size = arrays[random.choice(len(arrays), p=sizes / sizes.sum() if flip_number % 5 else None)]
     good = target.read_bytes()
     flip(target, first + int(random.integers(size)), int(random.integers(8)))
     done = run("verify", path)

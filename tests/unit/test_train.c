@@ -6,11 +6,14 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "rooms.h"
+#include "train/checkpoint.h"
 #include "train/method.h"
+#include "train/record.h"
 
 enum { N = 48, SIDE = 6, K = 3, BATCH = 16, STEPS = 6, MOST_PARTS = 5 };
 
@@ -146,9 +149,61 @@ static void rates(void **state)
   assert_true(fabs(facet_training_rate(&of, 30, 100, 10) - 0.005) < 1e-15);
 }
 
+/* A copy of a file with one bit changed, in another file. */
+static void flip(const char *from, const char *to, size_t at, int bit)
+{
+  uint8_t *bytes;
+  size_t count;
+  assert_int_equal(facet_read_file(from, &bytes, &count), FACET_OK);
+  bytes[at] ^= (uint8_t)(1 << bit);
+  assert_int_equal(facet_write_file(to, bytes, count), FACET_OK);
+  facet_free(&bytes);
+}
+
+/* Whatever bit of a record, or of a checkpoint, is changed. */
+static void every_bit_counts(void **state)
+{
+  (void)state;
+  char folder[] = "/tmp/facet-bits-XXXXXX";
+  assert_non_null(mkdtemp(folder));
+  char *whole = facet_format("%s/whole", folder), *changed = facet_format("%s/changed", folder);
+  facet_record record = {.seconds = 1.5};
+  memset(record.from[FACET_FROM_RECIPE], 'a', 64);
+  memset(record.network, 'b', 64);
+  assert_int_equal(facet_record_write(whole, &record), FACET_OK);
+  const facet_record read = facet_record_read(whole);
+  assert_false(read.damaged);
+  assert_string_equal(read.network, record.network);
+  assert_string_equal(read.from[FACET_FROM_RECIPE], record.from[FACET_FROM_RECIPE]);
+  for (size_t i = 0, end = strlen("seconds 1.500\nrecipe \nnetwork \nsum \n") + (size_t)3 * 64; i < end; i++) {
+    flip(whole, changed, i, (int)(i % 8));
+    assert_true(facet_record_read(changed).damaged);
+  }
+  const char digest[65] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+  double numbers[4] = {1, 2, 3, 4};
+  const facet_piece piece = {numbers, sizeof numbers};
+  bool holds, found;
+  assert_int_equal(facet_checkpoint_write(whole, digest, 1, &piece), FACET_OK);
+  assert_true(facet_checkpoint_holds(whole, &holds) == FACET_OK && holds);
+  uint8_t *bytes;
+  size_t count;
+  assert_int_equal(facet_read_file(whole, &bytes, &count), FACET_OK);
+  facet_free(&bytes);
+  for (size_t i = 0; i < count; i++) {
+    flip(whole, changed, i, (int)(i % 8));
+    assert_true(facet_checkpoint_holds(changed, &holds) == FACET_OK && !holds);
+    assert_true(facet_checkpoint_read(changed, digest, 1, &piece, &found) == FACET_OK && !found);
+  }
+  facet_checkpoint_remove(whole);
+  facet_checkpoint_remove(changed);
+  rmdir(folder);
+  FACET_FREE(&whole, &changed);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(parts_move_as_one),
-                                     cmocka_unit_test(what_is_not_finite_has_diverged), cmocka_unit_test(rates)};
+                                     cmocka_unit_test(what_is_not_finite_has_diverged), cmocka_unit_test(rates),
+                                     cmocka_unit_test(every_bit_counts)};
   return cmocka_run_group_tests(tests, make_data, NULL);
 }
