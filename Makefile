@@ -223,6 +223,8 @@ ifeq ($(SANITIZE),1)
 	@tests/run $(BUILD) unit conformance
 else
 	@tools/venv analysis/requirements.txt tests/requirements.txt
+	@PIP_RETRIES=0 tools/venv tests/viewer/requirements.txt || echo "test: no Playwright, going on without the tests of the viewer"
+	@$(MAKE) --no-print-directory viewer
 	@PIP_RETRIES=0 tools/venv tests/study/torch.txt || echo "test: no PyTorch, going on without the tests that need it"
 	$(BUILD_NOW) all tests
 	@tests/run $(BUILD) unit parallel conformance study

@@ -39,9 +39,11 @@ async function show(source: Source): Promise<void> {
   try {
     const study = await openStudy(source);
     document.title = `${study.name} – facet`;
-    down = shell(root, study, pick);
+    const shown = shell(root, study, pick);
+    down = shown.down;
     const hdf5 = await study.readsThroughHdf5();
-    Object.assign(window, { facetOpened: { milliseconds: performance.now() - started, reads, hdf5 }, facetStudy: study });
+    // For whoever looks at a study from the browser's console, and for the tests.
+    Object.assign(window, { facetViewer: { study, store: shown.store, opened: { milliseconds: performance.now() - started, reads: { ...reads }, hdf5 } } });
   } catch (error) {
     welcome(error instanceof Error ? error.message : String(error));
   }

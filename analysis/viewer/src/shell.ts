@@ -7,13 +7,13 @@ import { bytes, count } from "./parts/numbers";
 import { switchTheme } from "./parts/theme";
 import { keepAddress, parsed } from "./state/address";
 import { keepPassing } from "./state/passing";
-import { createStore, initial } from "./state/store";
+import { createStore, initial, type Store } from "./state/store";
 import type { Study } from "./study/study";
 import { views } from "./views/list";
 import type { Context } from "./views/view";
 
-/** Shows a study; gives back what takes the page down. `pick` opens another file. */
-export function shell(root: HTMLElement, study: Study, pick: (file: File) => void): () => void {
+/** Shows a study; `down` takes the page down. `pick` opens another file. */
+export function shell(root: HTMLElement, study: Study, pick: (file: File) => void): { store: Store; down: () => void } {
   const store = createStore({ ...initial(study), ...parsed(study, location.hash) });
   const context: Context = { study, store };
   const downs: (() => void)[] = [keepPassing(study, store), keepAddress(study, store), () => study.close()];
@@ -27,7 +27,7 @@ export function shell(root: HTMLElement, study: Study, pick: (file: File) => voi
   const go = (view: string | null): void => { if (view) document.getElementById(view)?.scrollIntoView({ block: "start" }); };
   go(store.state.view);
   downs.push(store.on(["view"], ({ view }) => go(view)), keys(context, help));
-  return () => downs.forEach((down) => down());
+  return { store, down: () => downs.forEach((down) => down()) };
 }
 
 function header(study: Study, pick: (file: File) => void, help: HTMLDialogElement): HTMLElement {

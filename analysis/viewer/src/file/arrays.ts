@@ -31,6 +31,8 @@ export class Arrays {
     if (index && (await arrays.holds(index))) {
       for (const entry of index) arrays.add(entry);
       arrays.how = "by offset";
+      // An index of numbers alone does not name the texts.
+      if (!arrays.has("/variant")) for (const of of await hdf5.list()) if (!arrays.has(of.path)) arrays.add({ ...of, offset: -1 });
     } else {
       arrays.how = index ? "through HDF5: the file's index does not hold, it was rewritten" : "through HDF5: the file has no index";
       for (const of of await hdf5.list()) arrays.add({ ...of, offset: -1 });

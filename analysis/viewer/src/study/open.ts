@@ -54,6 +54,7 @@ class OpenStudy implements Study {
   private readonly classesOf = new Kept<Int32Array>(64 * MIB);
   private readonly slabs = new Kept<Numbers>(64 * MIB);
   private readonly rights = new Kept<Uint8Array>(128 * MIB);
+  private underWay = 0;
   private tiles: Uint8Array | null = null; // marks of tiles, where some are not done
   private blocks: Numbers = new Int32Array(); // first sample of each block
   private readonly edged = new Map<Metric, Promise<Float64Array>>();
@@ -129,8 +130,17 @@ class OpenStudy implements Study {
   meaning(path: string): string { return meaningOf(path); }
   paths(): string[] { return this.arrays.paths(); }
   async attributes(path: string): Promise<Record<string, unknown>> { return (await this.arrays.hdf5.attributes([path]))[0]; }
-  read(path: string, start?: number[], count?: number[]): Promise<Numbers> { return this.arrays.read(path, start, count); }
-  texts(path: string): Promise<string[]> { return this.arrays.texts(path); }
+  read(path: string, start?: number[], count?: number[]): Promise<Numbers> { return this.count(this.arrays.read(path, start, count)); }
+  texts(path: string): Promise<string[]> { return this.count(this.arrays.texts(path)); }
+  pending(): number { return this.underWay; }
+  private async count<T>(what: Promise<T>): Promise<T> {
+    this.underWay++;
+    try {
+      return await what;
+    } finally {
+      this.underWay--;
+    }
+  }
   readsThroughHdf5(): Promise<{ count: number; bytes: number }> { return this.arrays.hdf5.reads(); }
   close(): void { this.arrays.hdf5.end(); }
 

@@ -51,6 +51,8 @@ export interface Study {
   right(variant: number, condition: number): Promise<Uint8Array>;
   /** Reads of the file by the HDF5 library, for the measurements. */
   readsThroughHdf5(): Promise<{ count: number; bytes: number }>;
+  /** How many reads are under way. */
+  pending(): number;
   /** Lets go of the file. */
   close(): void;
 }
