@@ -214,6 +214,7 @@ demo:
 	$(BUILD_NOW) all
 	build/facet run jobs/demo.yaml -n $(CORES)
 	$(PYTHON) -m facet report results/demo/study.h5
+	@[ ! -f $(OUT)/viewer/single.html ] || $(PYTHON) -m facet view results/demo/study.h5
 
 # SANITIZE=1: the unit tests and the ONNX cases alone, under the address and undefined-behaviour sanitizers.
 test:

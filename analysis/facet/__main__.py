@@ -16,6 +16,7 @@ from facet.errors import IO, NOT_THERE, USAGE, FacetError
 # {command: (module, what it does)}; a module has arguments(parser) and run(options)
 COMMANDS = {
     "report": ("facet.commands.report", "the report of a study: one HTML page, and its pictures"),
+    "view": ("facet.commands.view", "a study and the viewer as one page, which opens by a double click"),
     "masks": ("facet.commands.masks", "masks of torch.nn.utils.prune to a mask file of facet, and back"),
     "pack": ("facet.commands.pack", "a data set (ImageFolder, PyTorch, Hugging Face, CSV) as one HDF5 file that studies read"),
     "parquet": ("facet.commands.parquet", "a study's numbers as tidy tables in Parquet"),

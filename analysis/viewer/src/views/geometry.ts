@@ -239,8 +239,8 @@ export const geometry: View = {
   title: "Local geometry",
   width: "whole",
   help: "Where the feature of every sample lies in two networks: right is longer (more confident), up is further away from the direction of its own class.",
-  wanted: (study: Study) => study.has("/geometry/angle") && study.labels.some((k) => k >= 0) ? null
-    : study.has("/geometry/angle") ? "The test samples have no labels, so there are no angles." : "This file holds no /geometry.",
+  wanted: (study: Study) => (study.has("/view/angle") || study.has("/geometry/angle")) && study.labels.some((k) => k >= 0) ? null
+    : study.has("/view/angle") || study.has("/geometry/angle") ? "The test samples have no labels, so there are no angles." : "This file holds no /geometry.",
   async mount(where, context) {
     const view = new Geometry(where, context);
     await view.load();
