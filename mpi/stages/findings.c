@@ -138,11 +138,22 @@ static facet_status begin(work *w)
   return find_duels(t);
 }
 
+/* Bytes of a sample of a block, and samples of one. */
+static int64_t bytes_of_sample(int variants, int corruptions)
+{
+  return 4 * (2 * (int64_t)variants + 2 * (int64_t)corruptions);
+}
+
+static int64_t find_block(int64_t each)
+{
+  int64_t own = BLOCK_BYTES / each;
+  return own < LEAST_BLOCK ? LEAST_BLOCK : own > MOST_BLOCK ? MOST_BLOCK : own;
+}
+
 static facet_status begin_blocks(work *w)
 {
   const facet_store_plan *p = w->tally->plan;
-  int64_t each = 4 * (2 * (int64_t)p->variants + 2 * w->tally->names.corruptions), own = BLOCK_BYTES / each;
-  w->block = own < LEAST_BLOCK ? LEAST_BLOCK : own > MOST_BLOCK ? MOST_BLOCK : own;
+  w->block = find_block(bytes_of_sample(p->variants, w->tally->names.corruptions));
   FACET_NEW(w->predicted, w->block);
   FACET_NEW(w->margin, w->block);
   FACET_NEW(w->clean, p->variants * w->block);
@@ -488,7 +499,9 @@ static facet_status memory(const facet_context *context, int ranks, double *byte
 {
   const facet_store_plan *p = &context->plan->store;
   double v = p->variants, own = (double)p->samples / ranks;
-  *bytes = 1.5 * BLOCK_BYTES + 100 * v * v / 2 + 8 * v * p->conditions + own * (sizeof(sound) + 32);
+  int64_t each = bytes_of_sample(p->variants, p->conditions); /* corruptions are no more */
+  *bytes =
+      1.5 * (double)(find_block(each) * each) + 100 * v * v / 2 + 8 * v * p->conditions + own * (sizeof(sound) + 32);
   return FACET_OK;
 }
 
