@@ -12,7 +12,7 @@ const COLOURED = 20;     // up to so many classes have colours in the density
 export interface Scatter { points: Points; labels: Int32Array; classes: number; width: number; height: number; plain: string }
 
 /** Draws those that are shown; gives back how: "marks", "dots" or "density". */
-export function drawPoints(pen: CanvasRenderingContext2D, what: Scatter, shown: (i: number) => boolean, count: number): string {
+export function drawPoints(pen: CanvasRenderingContext2D, what: Scatter, shown: Uint8Array, count: number): string {
   if (count > DOTTED) {
     density(pen, what, shown);
     return "density";
@@ -20,7 +20,7 @@ export function drawPoints(pen: CanvasRenderingContext2D, what: Scatter, shown: 
   const { x, y } = what.points, marked = count <= MARKED;
   const paths = new Map<number, Path2D>();
   for (let i = 0; i < x.length; i++) {
-    if (!shown(i) || !(x[i] > -1e6)) continue;
+    if (!shown[i] || !(x[i] > -1e6)) continue;
     const k = what.labels[i];
     let path = paths.get(k);
     if (!path) paths.set(k, (path = new Path2D()));
@@ -40,15 +40,26 @@ export function drawPoints(pen: CanvasRenderingContext2D, what: Scatter, shown: 
 }
 
 let cells = new Uint32Array(0);
+let kept: OffscreenCanvas | null = null;
+function canvasOf(width: number, height: number): OffscreenCanvas {
+  if (kept?.width !== width || kept.height !== height) kept = new OffscreenCanvas(width, height);
+  return kept;
+}
 
-function density(pen: CanvasRenderingContext2D, what: Scatter, shown: (i: number) => boolean): void {
+/** A colour as the lower bytes of a pixel. */
+function packed(colour: string): number {
+  const [r, g, b] = rgbOf(colour);
+  return r | (g << 8) | (b << 16);
+}
+
+function density(pen: CanvasRenderingContext2D, what: Scatter, shown: Uint8Array): void {
   const width = Math.ceil(what.width / CELL), height = Math.ceil(what.height / CELL);
   const kinds = what.classes <= COLOURED ? what.classes + 1 : 1;         // the last: no label
   if (cells.length < width * height * kinds) cells = new Uint32Array(width * height * kinds);
   const counts = cells.subarray(0, width * height * kinds).fill(0);
   const { x, y } = what.points, { labels } = what;
   for (let i = 0; i < x.length; i++) {
-    if (!shown(i)) continue;
+    if (!shown[i]) continue;
     const column = Math.floor(x[i] / CELL), row = Math.floor(y[i] / CELL);
     if (!(column >= 0 && row >= 0 && column < width && row < height)) continue;
     const kind = kinds === 1 ? 0 : labels[i] < 0 ? kinds - 1 : labels[i];
@@ -65,15 +76,13 @@ function density(pen: CanvasRenderingContext2D, what: Scatter, shown: (i: number
     }
     most = Math.max(most, sums[c]);
   }
-  const image = new ImageData(width, height), plain = rgbOf(what.plain);
-  const colours = Array.from({ length: kinds }, (_, k) => (kinds === 1 || k === kinds - 1 ? plain : rgbOf(classLook(k, what.classes).colour)));
+  const image = new ImageData(width, height), pixels = new Uint32Array(image.data.buffer), plain = packed(what.plain), log = Math.log1p(most);
+  const colours = Array.from({ length: kinds }, (_, k) => (kinds === 1 || k === kinds - 1 ? plain : packed(classLook(k, what.classes).colour)));
   for (let c = 0; c < width * height; c++) {
-    if (!sums[c]) continue;
-    const [r, g, b] = colours[first[c]];
-    image.data.set([r, g, b, 255 * Math.min(1, 0.3 + 0.7 * Math.log1p(sums[c]) / Math.log1p(most))], 4 * c);
+    if (sums[c]) pixels[c] = (colours[first[c]] | (Math.min(255, 255 * (0.4 + (0.6 * Math.log1p(sums[c])) / log)) << 24)) >>> 0;
   }
-  const small = new OffscreenCanvas(width, height);
-  small.getContext("2d")!.putImageData(image, 0, 0);
+  const small = canvasOf(width, height);
+  small.getContext("2d")?.putImageData(image, 0, 0);
   pen.imageSmoothingEnabled = false;
   pen.drawImage(small, 0, 0, width * CELL, height * CELL);
 }

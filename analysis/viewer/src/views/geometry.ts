@@ -14,7 +14,7 @@ import { count, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
 import { drawPoints } from "../parts/scatter";
 import { hideTip, showTip } from "../parts/tooltip";
-import { howMany } from "../state/store";
+import { counted, howMany } from "../state/store";
 import type { Context, State, Study, View } from "./view";
 
 const MARGINS = { top: 26, right: 12, bottom: 40, left: 52 };
@@ -46,6 +46,8 @@ class Geometry {
   private scales: { x: ScaleLinear<number, number>; y: ScaleLinear<number, number> } | null = null;
   private tool: Tool = "brush";
   private loading = 0;
+  private readonly stale = [true, true];       // more than the selection has changed
+  private how = "";
   private readonly ends: (() => void)[] = [];
   private readonly legend: HTMLElement;
   private readonly note: HTMLElement;
@@ -67,7 +69,8 @@ class Geometry {
       stepping(plot, store);
     });
     this.ends.push(store.on(["first", "second", "condition"], () => void this.load()));
-    this.ends.push(store.on(["passing", "selected", "sample"], () => this.plots.forEach((p) => p.draw())));
+    this.ends.push(store.on(["passing", "sample"], () => this.anew()));
+    this.ends.push(store.on(["selected"], () => this.plots.forEach((p) => p.draw())));
   }
 
   async load(): Promise<void> {
@@ -80,6 +83,11 @@ class Geometry {
     if (turn !== this.loading) return;
     this.sides = sides;
     this.scales = null;
+    this.anew();
+  }
+
+  private anew(): void {
+    this.stale.fill(true);
     this.plots.forEach((p) => p.draw());
   }
 
@@ -106,23 +114,27 @@ class Geometry {
     if (!side) return;
     if (!this.scales || (resized && at === 0)) {
       this.place();
-      this.plots[1 - at].draw();
+      this.anew();
     }
+    const stale = this.stale[at] || resized;
+    this.stale[at] = false;
     const { study, store } = this.context, { passing, selected } = store.state, state = store.state;
     const plain = css("--soft") || "#808080";
     const scatter = { points: side.points, labels: study.labels, classes: study.classes.length, width: plot.width, height: plot.height, plain };
     const total = howMany(passing);
-    const how = drawPoints(plot.pen(0), scatter, (i) => passing[i] === 1, total);
+    if (stale) this.how = drawPoints(plot.pen(0), scatter, passing, total);
     plot.layers[0].style.opacity = selected ? "0.22" : "1";
     const pen = plot.pen(1);
     let chosen = 0;
     if (selected) {
-      for (let i = 0; i < selected.length; i++) chosen += selected[i] & passing[i];
-      drawPoints(pen, scatter, (i) => (selected[i] & passing[i]) === 1, chosen);
+      const both = counted(state);
+      chosen = howMany(both);
+      drawPoints(pen, scatter, both, chosen);
     }
     if (at === 1 && selected && chosen <= ARROWS) this.sampleArrows(pen, selected);
-    this.overlay(plot, at, state);
-    if (at === 1) this.words(how, total, chosen);
+    if (stale) this.overlay(plot, at, state);
+    if (at === 1) this.words(total, chosen);
+    if (at === 1 && stale) this.marks();
   }
 
   private sampleArrows(pen: CanvasRenderingContext2D, selected: Uint8Array): void {
@@ -166,15 +178,17 @@ class Geometry {
     const own = means[at];
     svg.selectAll<SVGGElement, number>("g.mean").data(named.filter((k) => own.count[k]), (k) => String(k)).join((enter) => {
       const g = enter.append("g").attr("class", "mean hot");
+      g.append("path").attr("class", "halo");
       g.append("path");
       return g;
     }).attr("transform", (k) => `translate(${x(own.length[k])},${y(own.angle[k])})`)
       .attr("data-class", (k) => k).attr("data-angle", (k) => own.angle[k]).attr("data-length", (k) => own.length[k])
       .on("pointermove", (event: PointerEvent, k) => { event.stopPropagation(); this.meanTip(event, k, means, at); })
       .on("pointerleave", hideTip)
-      .select("path").each(function (k) {
+      .each(function (k) {
         const look = classLook(k, study.classes.length), mark = outline(look.shape, 110);
-        select(this).attr("d", mark.path).style("fill", mark.open ? "none" : look.colour).attr("class", mark.open ? "mark open" : "mark")
+        select(this).select(".halo").attr("d", mark.path);
+        select(this).select("path:last-child").attr("d", mark.path).style("fill", mark.open ? "none" : look.colour).attr("class", mark.open ? "mark open" : "mark")
           .style("stroke", mark.open ? look.colour : "var(--ground)");
       });
     const { points } = this.sides[at], s = state.sample;
@@ -191,10 +205,18 @@ class Geometry {
     return all.filter((k) => Number.isFinite(moved(k))).sort((a, b) => moved(b) - moved(a)).slice(0, NAMED);
   }
 
-  private words(how: string, total: number, chosen: number): void {
+  /** The legend; its classes are a filter. */
+  private marks(): void {
+    const { study, store } = this.context, { filters } = store.state, shown = this.legendClasses();
+    fillLegend(this.legend, shown.map((k) => ({ name: study.classes[k], look: classLook(k, study.classes.length), chosen: filters.classes?.includes(k), title: "let this class alone pass; again: all" })), (at) => {
+      const k = shown[at], before = filters.classes ?? [], after = before.includes(k) ? before.filter((other) => other !== k) : [...before, k];
+      store.set({ filters: { ...store.state.filters, classes: after.length ? after : null } });
+    });
+  }
+
+  private words(total: number, chosen: number): void {
     const { study } = this.context;
-    if (study.classes.length <= 100) fillLegend(this.legend, this.legendClasses().map((k) => ({ name: study.classes[k], look: classLook(k, study.classes.length) })));
-    const drawn = how === "density" ? "Cells are coloured by the class that most of their samples have, the stronger the more samples." : "Each mark is a sample.";
+    const drawn = this.how === "density" ? "Cells are coloured by the class that most of their samples have, the stronger the more samples." : "Each mark is a sample.";
     const many = study.classes.length > NAMED ? ` Means: the ${NAMED} classes of ${study.classes.length} that move most.` : "";
     this.note.textContent = `${count(total)} samples${chosen ? `, ${count(chosen)} selected` : ""}. ${drawn} Large marks: means of the classes; arrows: from the first network to the second.${many} `
       + "Drag to select, with Shift to add, with Alt to take away; click for a sample; Left and Right go through them, Escape drops the selection.";

@@ -1,7 +1,6 @@
 /* Map: where the parametric t-SNE puts every sample, moved from the first network to the second and on through the
  * severities of a corruption. Points by regl-scatterplot (one WebGL context); over them the paths of what is selected. */
 import { extent } from "d3-array";
-import { scaleLinear, type ScaleLinear } from "d3-scale";
 import { symbolCircle } from "d3-shape";
 import createScatterplot from "regl-scatterplot";
 import { corruptions, severities } from "../parts/conditions";
@@ -23,6 +22,7 @@ interface Paint { codes: Uint8Array | Uint16Array; looks: Look[]; names: string[
 
 const SHADES = 32;
 const PATHS = 500;           // up to so many selected samples have paths
+const NAMED = 20;            // up to so many classes are named in the map
 const MOVE = 900;            // milliseconds from one step to the next
 const OUTCOMES = ["right in both", "lost: right in the first alone", "won: right in the second alone", "wrong in both"];
 
@@ -47,14 +47,16 @@ class Embedding {
   private colouring: Colouring = "class";
   private corruption = "";
   private paint: Paint | null = null;
-  private x: ScaleLinear<number, number>;
-  private y: ScaleLinear<number, number>;
-  private domain: { x: [number, number]; y: [number, number] } | null = null;
+  private frame: { x: number; y: number; half: number } | null = null;     // what is drawn: the middle, and half of the larger side
   private current: Float32Array | null = null;
   private points: Points | null = null;
   private trail: Float32Array[] = [];
+  private middles: [number, number][] = [];                                // of the classes, in pixels
+  private middlesOf: [Points | null, Uint8Array | null] = [null, null];
   private drawing: Promise<void> = Promise.resolve();
   private turn = 0;
+  private moving = false;                                                  // from one step to the next
+  private rest = 0;                                                        // not before then the points are drawn again
   private chooses = false;                                                 // who passes or is selected has changed
   private readonly ends: (() => void)[] = [];
   private readonly legend = h("div", { class: "legend" });
@@ -72,11 +74,9 @@ class Embedding {
         (v) => { this.colouring = v as Colouring; void this.repaint(); }),
       choice("Drag to", [["lasso", "draw a lasso"], ["brush", "choose a rectangle"], ["pan", "move (wheel: zoom)"]], this.tool, (v) => this.use(v as Tool)),
       corruptions(study).length ? choice("Severities of", [["", "none"], ...corruptions(study).map((c) => [c, c] as const)], "", (v) => { this.corruption = v; void this.retrack(); }) : "",
-      planes.length ? choice("Plane", planes, "0,1", (v) => { this.plane = v.split(",").map(Number) as [number, number]; this.positions.clear(); this.domain = null; void this.retrack(); }) : "",
+      planes.length ? choice("Plane", planes, "0,1", (v) => { this.plane = v.split(",").map(Number) as [number, number]; this.positions.clear(); this.frame = null; void this.retrack(); }) : "",
       h("button", { type: "button", onclick: () => this.scatter?.reset() }, "whole map")),
     h("div", { class: "choices" }, this.play, this.stops));
-    this.x = scaleLinear();
-    this.y = scaleLinear();
     this.plot = new Plot(where, { layers: 2, height: (w) => Math.min(620, Math.max(320, 0.62 * w)), name: `Map of the samples: ${names.slice(0, this.axesCount).join(", ")} of the embedding`,
       draw: (_, resized) => this.draw(resized) });
     this.plot.layers[0].dataset.own = "yes";
@@ -125,23 +125,31 @@ class Embedding {
     const all = await Promise.all(this.track.map((step) => this.position(step)));
     if (turn !== this.turn) return;
     this.trail = all;
-    this.domain = this.extents(all);
+    this.frame = this.framed(all);
     this.buttons();
     await this.repaint();
   }
 
-  private extents(all: Float32Array[]): { x: [number, number]; y: [number, number] } {
-    const ends = (offset: 0 | 1): [number, number] => {
-      let low = Infinity, high = -Infinity;
-      for (const two of all) {
-        for (let i = offset; i < two.length; i += 2) {
-          if (two[i] < low) low = two[i];
-          if (two[i] > high) high = two[i];
-        }
+  /** What holds all steps. */
+  private framed(all: Float32Array[]): { x: number; y: number; half: number } {
+    const ends = [Infinity, -Infinity, Infinity, -Infinity];
+    for (const two of all) {
+      for (let i = 0; i < two.length; i++) {
+        const at = 2 * (i & 1);
+        if (two[i] < ends[at]) ends[at] = two[i];
+        if (two[i] > ends[at + 1]) ends[at + 1] = two[i];
       }
-      return low < high ? [low, high] : [low - 1 || -1, low + 1 || 1];
-    };
-    return { x: ends(0), y: ends(1) };
+    }
+    const [left, right, bottom, top] = ends;
+    return left <= right && bottom <= top ? { x: (left + right) / 2, y: (bottom + top) / 2, half: (Math.max(right - left, top - bottom) / 2) * 1.04 || 1 } : { x: 0, y: 0, half: 1 };
+  }
+
+  /** From the data to pixels of the picture, as the camera sees them now: px = x * data + left, py = y * data + top. */
+  private seen(): { x: number; left: number; y: number; top: number } {
+    const view = (this.scatter?.get("cameraView") ?? [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]) as unknown as number[];
+    const { width, height } = this.plot, { x, y, half } = this.frame ?? { x: 0, y: 0, half: 1 };
+    const sx = (view[0] * height) / 2 / half, sy = (-view[5] * height) / 2 / half;     // the projection divides x by width / height
+    return { x: sx, left: width / 2 + (view[12] * height) / 2 - sx * x, y: sy, top: height / 2 - (view[13] * height) / 2 - sy * y };
   }
 
   private buttons(): void {
@@ -227,25 +235,24 @@ class Embedding {
   }
 
   private async reallyShow(moving: boolean): Promise<void> {
-    const { paint, domain } = this, two = this.trail[this.at];
-    if (!paint || !domain || !two || !this.plot.width) return;
+    const { paint, frame } = this, two = this.trail[this.at];
+    if (!paint || !frame || !two || !this.plot.width) return;
     const plot = this.scatter ?? this.create();
     const n = this.context.study.samples, x = new Float32Array(n), y = new Float32Array(n);
-    const half = Math.max(domain.x[1] - domain.x[0], domain.y[1] - domain.y[0]) / 2 * 1.04;
-    const cx = (domain.x[0] + domain.x[1]) / 2, cy = (domain.y[0] + domain.y[1]) / 2;
     for (let i = 0; i < n; i++) {
-      x[i] = Number.isFinite(two[2 * i]) ? (two[2 * i] - cx) / half : -9;
-      y[i] = Number.isFinite(two[2 * i + 1]) ? (two[2 * i + 1] - cy) / half : -9;
+      const there = Number.isFinite(two[2 * i] + two[2 * i + 1]);
+      x[i] = there ? (two[2 * i] - frame.x) / frame.half : -9;
+      y[i] = there ? (two[2 * i + 1] - frame.y) / frame.half : -9;
     }
-    const wide = this.plot.width / this.plot.height;
-    this.x.domain([cx - half * wide, cx + half * wide]);
-    this.y.domain([cy - half, cy + half]);
     plot.set({ pointColor: paint.looks.map(({ colour }) => hex(colour)), pointColorActive: paint.looks.map(({ colour }) => hex(colour)) as never, colorBy: "valueA" });
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const transition = moving && !still && this.current !== null && this.current !== two;
     this.current = two;
     this.points = null;
+    this.moving = transition;
+    if (transition) this.plot.pen(1);
     await plot.draw({ x, y, z: paint.codes }, { transition, transitionDuration: MOVE, zDataType: "categorical", preventFilterReset: true });
+    this.moving = false;
     this.chooses = true;
     this.plot.draw();
   }
@@ -253,7 +260,7 @@ class Embedding {
   private create(): ReturnType<typeof createScatterplot> {
     const canvas = this.plot.layers[0], { width, height } = this.plot, n = this.context.study.samples;
     const scatter = createScatterplot({
-      canvas, width, height, xScale: this.x as never, yScale: this.y as never, mouseMode: "panZoom", lassoInitiator: false, deselectOnEscape: false, deselectOnDblClick: false,
+      canvas, width, height, mouseMode: "panZoom", lassoInitiator: false, deselectOnEscape: false, deselectOnDblClick: false,
       pointSize: n > 30000 ? 1.5 : n > 3000 ? 2.5 : 5, pointSizeSelected: 1, pointOutlineWidth: 0, opacity: n > 30000 ? 0.5 : 0.75, opacityInactiveMax: 0.08, opacityInactiveScale: 0.15,
       backgroundColor: hex(css("--ground") || "#ffffff"), spatialIndexUseWorker: false, showReticle: false,
     });
@@ -267,6 +274,9 @@ class Embedding {
     const { scatter } = this, { passing, selected } = this.context.store.state;
     if (!scatter) return;
     this.chooses = false;
+    // Where drawing is slow (no GPU), the map follows a brush more slowly than the other views.
+    const begun = performance.now();
+    requestAnimationFrame(() => setTimeout(() => { const now = performance.now(); this.rest = now + 2 * Math.max(0, now - begun - 20); }));
     const two = this.current, numbers = (which: (i: number) => boolean): number[] => {
       const found: number[] = [];
       for (let i = 0; i < passing.length; i++) if (which(i)) found.push(i);
@@ -293,24 +303,25 @@ class Embedding {
     }
     const two = this.current;
     if (!two) return;
-    if (this.chooses) this.choose();
+    if (this.chooses && performance.now() > this.rest) this.choose();
+    else if (this.chooses) setTimeout(() => this.plot.draw(), 50);
     if (!this.points) {
       const n = this.context.study.samples, px = new Float32Array(n), py = new Float32Array(n);
-      const x = scatter.get("xScale") ?? this.x, y = scatter.get("yScale") ?? this.y;
+      const { x, left, y, top } = this.seen();
       for (let i = 0; i < n; i++) {
-        px[i] = x(two[2 * i]);
-        py[i] = y(two[2 * i + 1]);
+        px[i] = x * two[2 * i] + left;
+        py[i] = y * two[2 * i + 1] + top;
       }
       this.points = { x: px, y: py };
     }
-    this.overlay();
+    if (!this.moving) this.overlay();
   }
 
   /** The paths of the selected samples through the steps up to here, and the sample that is shown. */
   private overlay(): void {
     const { scatter, points } = this, { study, store } = this.context, { selected, passing, sample } = store.state, pen = this.plot.pen(1);
     if (!scatter || !points) return;
-    const x = scatter.get("xScale") ?? this.x, y = scatter.get("yScale") ?? this.y, chosen: number[] = [];
+    const { x, left, y, top } = this.seen(), chosen: number[] = [];
     if (selected) for (let i = 0; i < selected.length && chosen.length <= PATHS; i++) if (selected[i] && passing[i]) chosen.push(i);
     const followed = chosen.length <= PATHS ? [...chosen] : [];
     if (sample !== null && !followed.includes(sample)) followed.push(sample);
@@ -320,18 +331,54 @@ class Embedding {
       pen.globalAlpha = i === sample ? 1 : followed.length > 60 ? 0.25 : 0.6;
       pen.lineWidth = i === sample ? 2 : 1;
       pen.beginPath();
-      this.trail.slice(0, this.at + 1).forEach((two, s) => (s ? pen.lineTo(x(two[2 * i]), y(two[2 * i + 1])) : pen.moveTo(x(two[2 * i]), y(two[2 * i + 1]))));
+      this.trail.slice(0, this.at + 1).forEach((two, s) => (s ? pen.lineTo(x * two[2 * i] + left, y * two[2 * i + 1] + top) : pen.moveTo(x * two[2 * i] + left, y * two[2 * i + 1] + top)));
       pen.stroke();
     }
     pen.globalAlpha = 1;
     if (sample !== null && Number.isFinite(points.x[sample])) {
       const mark = new Path2D(outline(classLook(Math.max(0, study.labels[sample]), study.classes.length).shape, 120).path);
+      pen.save();
       pen.translate(points.x[sample], points.y[sample]);
       pen.strokeStyle = css("--ink") || "#222222";
       pen.lineWidth = 2;
       pen.stroke(mark);
+      pen.restore();
     }
+    if (!this.moving && this.colouring === "class" && study.classes.length <= NAMED) this.names(pen, points);
     this.words(chosen.length);
+  }
+
+  /** Mark and name of every class at the middle of its samples: the median of both coordinates. */
+  private names(pen: CanvasRenderingContext2D, points: Points): void {
+    const { study, store } = this.context, { passing } = store.state;
+    if (this.middlesOf[0] !== points || this.middlesOf[1] !== passing) {
+      const own: number[][] = study.classes.map(() => []), middle = (values: number[]): number => Float64Array.from(values).sort()[values.length >> 1];
+      for (let i = 0; i < passing.length; i++) if (passing[i] && study.labels[i] >= 0 && Number.isFinite(points.x[i])) own[study.labels[i]].push(i);
+      this.middles = own.map((members) => [middle(members.map((i) => points.x[i])), middle(members.map((i) => points.y[i]))]);
+      this.middlesOf = [points, passing];
+    }
+    pen.font = "600 12px system-ui, sans-serif";
+    pen.textBaseline = "middle";
+    pen.lineJoin = "round";
+        this.middles.forEach(([x, y], k) => {
+      if (!Number.isFinite(x)) return;
+      const { colour, shape } = classLook(k, study.classes.length), { path, open } = outline(shape, 110);
+      pen.save();
+      pen.translate(x, y);
+      pen.strokeStyle = css("--ground") || "#ffffff";
+      pen.lineWidth = open ? 6 : 3;
+      pen.stroke(new Path2D(path));
+      pen.fillStyle = pen.strokeStyle = colour;
+      pen.lineWidth = 2.4;
+      if (open) pen.stroke(new Path2D(path));
+      else pen.fill(new Path2D(path));
+      pen.strokeStyle = css("--ground") || "#ffffff";
+      pen.lineWidth = 4;
+      pen.strokeText(study.classes[k], 10, 0);
+      pen.fillStyle = css("--ink") || "#222222";
+      pen.fillText(study.classes[k], 10, 0);
+      pen.restore();
+    });
   }
 
   private words(chosen: number): void {

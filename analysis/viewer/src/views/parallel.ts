@@ -43,6 +43,8 @@ class Parallel {
   private base: (Pairs | null)[] = [null, null];
   private chosen: (Pairs | null)[] = [null, null];
   private shown: number[] = [];
+  private small = new OffscreenCanvas(1, 1);
+  private stale = [true, true];                   // more than the selection has changed
   private used: [number, number] = [0, BINS];     // the bins that are drawn: from, to
   private order: Order;
   private from = 0;
@@ -77,6 +79,7 @@ class Parallel {
   }
 
   private all(): void {
+    this.stale = [true, true];
     for (const plot of [...this.plots, this.strip]) plot?.draw();
   }
 
@@ -134,7 +137,9 @@ class Parallel {
 
   /** One byte for each sample that was read. */
   private members(of: Uint8Array, and?: Uint8Array): Uint8Array {
-    return Uint8Array.from(this.picked, (i) => of[i] & (and ? and[i] : 1));
+    const { picked } = this, members = new Uint8Array(picked.length);
+    for (let i = 0; i < picked.length; i++) members[i] = and ? of[picked[i]] & and[picked[i]] : of[picked[i]];
+    return members;
   }
 
   private axes(plot: Plot) {
@@ -147,42 +152,46 @@ class Parallel {
   private draw(at: number, resized: boolean): void {
     const plot = this.plots[at], side = this.sides[at], base = this.base[at], chosen = this.chosen[at];
     if (!side || !base || !chosen) return;
-    const { store } = this.context, { passing, selected } = store.state;
-    const changed = base.follow(this.members(passing));
-    if (changed || resized || plot.layers[0].dataset.order !== this.shown.join()) {
+    const { store } = this.context, { passing, selected } = store.state, stale = this.stale[at] || resized;
+    this.stale[at] = false;
+    if (stale) {
+      base.follow(this.members(passing));
       this.lines(plot, 0, base, css("--soft") || "#707070");
-      plot.layers[0].dataset.order = this.shown.join();
     }
     plot.layers[0].style.opacity = selected ? "0.35" : "1";
     if (selected) {
       chosen.follow(this.members(selected, passing));
       this.lines(plot, 1, chosen, css("--mark") || "#c2410c");
     } else plot.pen(1);
-    this.overlay(plot, at);
+    if (stale) this.overlay(plot, at);
     if (at === 1) this.words();
   }
 
   private lines(plot: Plot, layer: number, pairs: Pairs, colour: string): void {
-    const pen = plot.pen(layer), { x } = this.axes(plot), [r, g, b] = rgbOf(colour);
-    const gaps = this.shown.length - 1, columns = Math.max(2, Math.round(x.step()));
-    const densities = Array.from({ length: gaps }, (_, gap) => {
-      const density = new Float32Array(columns * ROWS);
-      gapDensity(pairs.counts, gap, columns, ROWS, density);
-      return density;
-    });
-    const most = Math.log1p(densities.reduce((m, d) => d.reduce((n, v) => Math.max(n, v), m), 0));
-    const small = new OffscreenCanvas(columns, ROWS), image = new ImageData(columns, ROWS);
-    densities.forEach((density, gap) => {
-      for (let i = 0; i < density.length; i++) {
-        image.data[4 * i] = r;
-        image.data[4 * i + 1] = g;
-        image.data[4 * i + 2] = b;
-        image.data[4 * i + 3] = density[i] ? 255 * (0.06 + 0.94 * (Math.log1p(density[i]) / most) ** 1.5) : 0;
+    const pen = plot.pen(layer), { x } = this.axes(plot), [r, g, b] = rgbOf(colour), gaps = this.shown.length - 1;
+    if (gaps < 1) return;
+    const columns = Math.max(2, Math.round(x.step() / 2)), gap = new Float32Array(columns * ROWS), densities = new Float32Array(gaps * gap.length);
+    let most = 0;
+    for (let at = 0; at < gaps; at++) {
+      gapDensity(pairs.counts, at, columns, ROWS, gap);
+      densities.set(gap, at * gap.length);
+      for (let i = 0; i < gap.length; i++) if (gap[i] > most) most = gap[i];
+    }
+    const image = new ImageData(columns * gaps, ROWS), pixels = new Uint32Array(image.data.buffer), plain = r | (g << 8) | (b << 16), log = Math.log1p(most);
+    const shade = (density: number): number => ((plain | ((255 * (0.06 + 0.94 * (Math.log1p(density) / log) ** 1.5)) << 24)) >>> 0);
+    const shades = most < 65536 ? Uint32Array.from({ length: most + 1 }, (_, density) => (density ? shade(density) : 0)) : null;
+    for (let at = 0; at < gaps; at++) {
+      for (let row = 0; row < ROWS; row++) {
+        for (let column = 0; column < columns; column++) {
+          const density = densities[(at * ROWS + row) * columns + column];
+          if (density) pixels[(row * gaps + at) * columns + column] = shades ? shades[density] : shade(density);
+        }
       }
-      small.getContext("2d")?.putImageData(image, 0, 0);
-      const rows = ROWS / BINS, [from, to] = this.used;
-      pen.drawImage(small, 0, (BINS - to) * rows, columns, (to - from) * rows, x(this.shown[gap]) ?? 0, MARGINS.top, x.step(), plot.height - MARGINS.top - MARGINS.bottom);
-    });
+    }
+    if (this.small.width !== image.width || this.small.height !== ROWS) this.small = new OffscreenCanvas(image.width, ROWS);
+    this.small.getContext("2d")?.putImageData(image, 0, 0);
+    const rows = ROWS / BINS, [from, to] = this.used;
+    pen.drawImage(this.small, 0, (BINS - to) * rows, image.width, (to - from) * rows, x(this.shown[0]) ?? 0, MARGINS.top, x.step() * gaps, plot.height - MARGINS.top - MARGINS.bottom);
   }
 
   private overlay(plot: Plot, at: number): void {
