@@ -46,7 +46,9 @@ export function drawAxes(svg: SVGSVGElement, options: AxesOptions): void {
   }
 }
 
-/** A text cut to so many letters, for places that are narrow; the whole is in a tooltip. */
+/** A text cut to so many letters, for places that are narrow, its ends kept (class 12, class 13); the whole is in a tooltip. */
 export function cut(text: string, letters: number): string {
-  return text.length > letters ? text.slice(0, Math.max(1, letters - 1)) + "…" : text;
+  if (text.length <= letters) return text;
+  const end = Math.floor((letters - 1) * 0.4);
+  return `${text.slice(0, Math.max(1, letters - 1 - end)).trimEnd()}…${text.slice(text.length - end)}`;
 }

@@ -28,11 +28,11 @@ export function variantLooks(study: Study): Look[] {
   return study.variants.map((v) => {
     const at = families.indexOf(family(v));
     if (at < 0) return { colour: css("--ink") || "#1a1a1a", shape: symbolStar };
-    const shape = SHAPES[at % SHAPES.length];
+    const shape = SHAPES[(at + Math.floor(at / HUES.length)) % SHAPES.length];
     if (v.failed) return { colour: "#9a9a9a", shape };
     const steps = [...new Set(pruned.filter((o) => family(o) === family(v)).map((o) => o.sparsity))].sort((a, b) => a - b);
     const step = steps.length > 1 ? steps.indexOf(v.sparsity) / (steps.length - 1) : 0;
-    const shade = 0.4 - 0.7 * step;
+    const shade = (document.documentElement.dataset.theme === "dark" ? 0.6 : 0.4) - 0.7 * step;
     return { colour: interpolateRgb(HUES[at % HUES.length], shade > 0 ? "#ffffff" : "#000000")(Math.abs(shade)), shape };
   });
 }

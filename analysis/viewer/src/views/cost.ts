@@ -51,7 +51,7 @@ export function operation(variant: Variant, epochs: number): string {
 
 class Cost {
   private readonly plot: Plot;
-  private readonly looks: Look[];
+  private looks: Look[];
   private readonly costs = new Map<string, Float64Array>();
   private accuracy = new Float64Array();       // variants x conditions
   private counts: Counts | null = null;
@@ -161,6 +161,7 @@ class Cost {
   private draw(): void {
     const { study, store } = this.context, { width, height } = this.plot, svg = select(this.plot.svg);
     if (!this.accuracy.length) return;
+    this.looks = variantLooks(study);
     this.points = this.gather();
     const best = front(this.points), drawn = this.points.filter((p) => Number.isFinite(p.cost) && Number.isFinite(p.accuracy));
     const { x, y, logarithmic } = this.scales(drawn), name = COSTS.find(([key]) => key === this.what)?.[1] ?? this.what, unit = study.unit(`/cost/${this.what}`);
@@ -217,7 +218,7 @@ class Cost {
     const some = selected || passing.includes(0);
     this.note.textContent = [
       some ? (this.counts && this.countsFor === store.state.condition ? "Accuracy on the samples that are selected and pass the filters." : "Accuracy on all samples (too many to count a selection here).") : "",
-      best.length ? `Dotted, with dark rims: no other one is as good for less (${best.map((p) => p.name).join(", ")}).` : "",
+      best.length ? `On the dotted line, with a rim: no other one is as good for less (${best.map((p) => p.name).join(", ")}).` : "",
       "Bars: one standard deviation over seeds.",
       this.lineage ? `Thin curves: made from ${this.context.study.variants[0].name}.${untrained.length ? ` From the weights before training: ${untrained.map((p) => p.name).join(", ")}.` : ""}` : "",
       "Click: the second network of the comparison; with Shift the first.",

@@ -218,10 +218,13 @@ class Embedding {
     const turn = this.turn, paint = await this.painted();
     if (turn !== this.turn) return;
     this.paint = paint;
-    if (paint.ramp) fillRamp(this.legend, paint.ramp.colour, paint.ramp.title, paint.ramp.low, paint.ramp.high);
+    const { study } = this.context, many = study.classes.length > NAMED;
+    if (this.colouring === "class" && many)
+      fillRamp(this.legend, (t) => classLook(Math.min(study.classes.length - 1, Math.floor(t * study.classes.length)), study.classes.length).colour, `${count(study.classes.length)} classes by number:`, study.classes[0], study.classes[study.classes.length - 1]);
+    else if (paint.ramp) fillRamp(this.legend, paint.ramp.colour, paint.ramp.title, paint.ramp.low, paint.ramp.high);
     else {
       const there = new Set(paint.codes);
-      const shown = paint.looks.map((_, i) => i).filter((i) => there.has(i)).slice(0, 40);
+      const shown = paint.looks.map((_, i) => i).filter((i) => there.has(i));
       fillLegend(this.legend, shown.map((i) => ({ name: paint.names[i], look: paint.looks[i] })));
     }
     await this.show(moving);

@@ -170,7 +170,7 @@ class Parallel {
   private lines(plot: Plot, layer: number, pairs: Pairs, colour: string): void {
     const pen = plot.pen(layer), { x } = this.axes(plot), [r, g, b] = rgbOf(colour), gaps = this.shown.length - 1;
     if (gaps < 1) return;
-    const columns = Math.max(2, Math.round(x.step() / 2)), gap = new Float32Array(columns * ROWS), densities = new Float32Array(gaps * gap.length);
+    const columns = Math.max(2, Math.min(48, Math.round(x.step() / 2))), gap = new Float32Array(columns * ROWS), densities = new Float32Array(gaps * gap.length);
     let most = 0;
     for (let at = 0; at < gaps; at++) {
       gapDensity(pairs.counts, at, columns, ROWS, gap);
@@ -203,7 +203,7 @@ class Parallel {
     svg.selectAll("line.rail").data(this.shown).join("line").attr("class", "rail").attr("x1", (k) => x(k) ?? 0).attr("x2", (k) => x(k) ?? 0)
       .attr("y1", MARGINS.top).attr("y2", plot.height - MARGINS.bottom);
     svg.selectAll("line.zero").data([0]).join("line").attr("class", "zero").attr("x1", MARGINS.left).attr("x2", plot.width - MARGINS.right + 8).attr("y1", y(0)).attr("y2", y(0));
-    const letters = Math.max(2, Math.floor(room / 6.4));
+    const letters = Math.max(2, Math.floor((room - 8) / 6.4));
     svg.selectAll("text.class-name").data(this.shown).join("text").attr("class", "class-name").attr("text-anchor", "middle")
       .attr("x", (k) => x(k) ?? 0).attr("y", plot.height - 8).text((k) => cut(study.classes[k], letters));
     svg.selectAll<SVGPathElement, number>("path.mean").data(this.shown.filter((k) => side.ownCount[k])).join("path").attr("class", (k) => (outline(classLook(k, study.classes.length).shape, 1).open ? "mean mark open" : "mean mark"))

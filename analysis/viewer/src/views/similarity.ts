@@ -36,7 +36,7 @@ export function kept(layout: ArrayLike<number>, distances: ArrayLike<number>, it
 
 class Similarity {
   private readonly plot: Plot;
-  private readonly looks: Look[];
+  private looks: Look[];
   private layout = new Float64Array();
   private keeps = NaN;
   private distance: Float64Array | null = null;   // of everything to the reference
@@ -109,6 +109,7 @@ class Similarity {
   private draw(): void {
     if (!this.layout.length) return;
     const { study, store } = this.context, { width, height } = this.plot, svg = select(this.plot.svg), clean = Math.max(0, study.conditions.indexOf("clean"));
+    this.looks = variantLooks(study);
     this.items = this.gather();
     const [x0 = 0, x1 = 1] = extent(this.items, (i) => i.x), [y0 = 0, y1 = 1] = extent(this.items, (i) => i.y);
     const inner = { width: width - MARGINS.left - MARGINS.right, height: height - MARGINS.top - MARGINS.bottom };
