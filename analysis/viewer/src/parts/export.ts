@@ -61,7 +61,7 @@ function picture(where: HTMLElement): { svg: SVGSVGElement; width: number; heigh
       image.setAttribute("href", source);
       for (const [name, value] of [["x", x], ["y", y], ["width", at.width], ["height", at.height]] as const) image.setAttribute(name, String(value));
       image.setAttribute("preserveAspectRatio", "none");
-      image.setAttribute("style", `image-rendering:${style.imageRendering}`);
+      image.setAttribute("style", `image-rendering:${style.imageRendering};opacity:${style.opacity}`);
       out.append(image);
     } else {
       if (style.backgroundColor !== "rgba(0, 0, 0, 0)" && at.width && at.height) {
