@@ -1,4 +1,5 @@
 /* The legend of a view: marks with their names. Where something can be chosen by it, its entries are buttons. */
+import type { Store } from "../state/store";
 import { h, svg } from "./dom";
 import { outline, type Look } from "./looks";
 
@@ -11,16 +12,25 @@ export function markPicture(look: Look, size = 14): SVGSVGElement {
     svg("path", { d: path, style: open ? `fill:none;stroke:${look.colour};stroke-width:2` : `fill:${look.colour}` }));
 }
 
-/** Fills a place with a legend. choose: called with the number of the entry that was clicked. */
+const MOST = 40;
+
+/** Fills a place with a legend; of very many entries the first. choose: called with the number of the entry that was clicked. */
 export function fillLegend(where: HTMLElement, entries: readonly Entry[], choose?: (at: number, event: MouseEvent) => void): void {
   where.classList.add("legend");
-  where.replaceChildren(...entries.map((entry, at) => {
+  where.replaceChildren(...entries.slice(0, MOST).map((entry, at) => {
     const parts = [markPicture(entry.look), h("span", {}, entry.name)];
     const name = entry.dim ? "legend-item dim" : "legend-item";
     return choose
       ? h("button", { class: name, type: "button", title: entry.title, "aria-pressed": String(entry.chosen ?? false), onclick: (event: MouseEvent) => choose(at, event) }, ...parts)
       : h("span", { class: name, title: entry.title }, ...parts);
-  }));
+  }), ...(entries.length > MOST ? [h("span", {}, `… and ${entries.length - MOST} more`)] : []));
+}
+
+/** Lets a class pass the filters, or, if it did because it was chosen, no longer; all, when none is chosen. */
+export function toggleClass(store: Store, index: number, classes: number): void {
+  const { filters } = store.state, before = filters.classes ?? [];
+  const after = before.includes(index) ? before.filter((other) => other !== index) : [...before, index];
+  if (index < classes) store.set({ filters: { ...filters, classes: after.length ? after : null } });
 }
 
 /** A bar of colours with the numbers at its ends, for what is drawn by colour. */

@@ -2,6 +2,7 @@
    It draws at most once a frame, again when its place or the theme changes, and only while it is near what is seen. */
 
 import { h, onTheme, svg } from "./dom";
+import { whenNear } from "./near";
 import { hideTip } from "./tooltip";
 
 export interface PlotOptions {
@@ -17,12 +18,9 @@ export class Plot {
   readonly layers: HTMLCanvasElement[];
   width = 0;
   height = 0;
-  private asked = 0;
-  private near = true;             // to what is seen
-  private due = false;             // something has changed while it was not
   private resized = true;
   private readonly observer: ResizeObserver;
-  private readonly seen: IntersectionObserver;
+  private readonly near: { ask: () => void; end: () => void };
   private readonly untheme: () => void;
 
   constructor(where: HTMLElement, private readonly options: PlotOptions) {
@@ -37,28 +35,22 @@ export class Plot {
     this.observer = new ResizeObserver(again);
     this.observer.observe(this.root);
     this.untheme = onTheme(again);
-    this.seen = new IntersectionObserver((entries) => {
-      this.near = entries[entries.length - 1].isIntersecting;
-      if (this.near && this.due) this.draw();
-    }, { rootMargin: "150px" });
-    this.seen.observe(this.root);
+    this.near = whenNear(this.root, () => this.drawNow());
   }
 
   /** Draws with the next frame; what is far from what is seen, when it comes near. */
   draw(): void {
-    if (this.asked) return;
-    this.due = !this.near && this.width > 0;
-    if (this.due) return;
-    this.asked = requestAnimationFrame(() => {
-      this.asked = 0;
-      const width = Math.floor(this.root.clientWidth);
-      if (width < 40) return;
-      const height = Math.round(this.options.height(width));
-      const resized = this.resized || width !== this.width || height !== this.height;
-      this.resized = false;
-      if (resized) this.size(width, height);
-      this.options.draw(this, resized);
-    });
+    this.near.ask();
+  }
+
+  private drawNow(): void {
+    const width = Math.floor(this.root.clientWidth);
+    if (width < 40) return;
+    const height = Math.round(this.options.height(width));
+    const resized = this.resized || width !== this.width || height !== this.height;
+    this.resized = false;
+    if (resized) this.size(width, height);
+    this.options.draw(this, resized);
   }
 
   private size(width: number, height: number): void {
@@ -96,9 +88,8 @@ export class Plot {
   }
 
   remove(): void {
-    cancelAnimationFrame(this.asked);
     this.observer.disconnect();
-    this.seen.disconnect();
+    this.near.end();
     this.untheme();
     hideTip();
     this.root.remove();

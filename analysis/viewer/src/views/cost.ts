@@ -8,6 +8,7 @@ import { choice, toggle } from "../parts/controls";
 import { h } from "../parts/dom";
 import { fillLegend } from "../parts/key";
 import { outline, variantLooks, type Look } from "../parts/looks";
+import { whenNear } from "../parts/near";
 import { count, percent, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
 import { hideTip, showTip } from "../parts/tooltip";
@@ -79,7 +80,8 @@ class Cost {
     this.plot = new Plot(where, { layers: 0, height: (w) => Math.min(460, Math.max(280, 0.55 * w)), name: "Accuracy against cost; Left and Right go through the variants, Enter compares one", draw: () => this.draw() });
     where.append(this.legend, this.note);
     this.plot.root.addEventListener("keydown", (event) => this.key(event));
-    this.ends.push(store.on(["condition", "selected", "passing"], () => void this.recount()));
+    const near = whenNear(this.plot.root, () => void this.recount());
+    this.ends.push(near.end, store.on(["condition", "selected", "passing"], near.ask));
     this.ends.push(store.on(["first", "second", "filters"], () => this.plot.draw()));
   }
 
@@ -279,5 +281,11 @@ export const cost: View = {
     const view = new Cost(where, context);
     await view.load();
     return () => view.remove();
+  },
+  async table({ study }) {
+    const keys = COSTS.map(([key]) => key).filter((key) => study.has(`/cost/${key}`)), C = study.conditions.length;
+    const [accuracy, ...costs] = await Promise.all([study.read("/summary/accuracy"), ...keys.map((key) => study.read(`/cost/${key}`))]);
+    return [["variant", "replicate", "failed", ...keys, ...study.conditions.map((name) => `accuracy ${name}`)], ...study.variants.map((v) =>
+      [v.name, v.replicate, Number(v.failed), ...costs.map((of) => of[v.index]), ...study.conditions.map((_, c) => accuracy[v.index * C + c])])];
   },
 };

@@ -8,7 +8,7 @@ import { drawAxes, cut, withUnit } from "../parts/axes";
 import { choice } from "../parts/controls";
 import { css, h } from "../parts/dom";
 import { picking, stepping, type Points, type Tool } from "../parts/lasso";
-import { fillLegend } from "../parts/key";
+import { fillLegend, toggleClass } from "../parts/key";
 import { classLook, outline } from "../parts/looks";
 import { count, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
@@ -24,11 +24,11 @@ const NAMED = 20;          // up to so many classes have means with marks and na
 interface Side { variant: number; angle: Float32Array; length: Float32Array; predicted: Int32Array; points: Points }
 
 /** Mean angle and length of every class over samples; NaN for a class that has none. */
-export function classMeans(labels: Int32Array, classes: number, angle: Float32Array, length: Float32Array, shown: (i: number) => boolean): { angle: Float64Array; length: Float64Array; count: Uint32Array } {
+export function classMeans(labels: Int32Array, classes: number, angle: Float32Array, length: Float32Array, shown: Uint8Array): { angle: Float64Array; length: Float64Array; count: Uint32Array } {
   const sums = { angle: new Float64Array(classes), length: new Float64Array(classes), count: new Uint32Array(classes) };
   for (let i = 0; i < labels.length; i++) {
     const k = labels[i];
-    if (k < 0 || k >= classes || !shown(i) || !Number.isFinite(angle[i] + length[i])) continue;
+    if (k < 0 || k >= classes || !shown[i] || !Number.isFinite(angle[i] + length[i])) continue;
     sums.angle[k] += angle[i];
     sums.length[k] += length[i];
     sums.count[k]++;
@@ -161,8 +161,7 @@ class Geometry {
     const variant = study.variants[this.sides[at].variant];
     svg.selectAll("text.plot-title").data([`${at ? "second" : "first"}: ${variant.name}${variant.failed ? " (failed)" : ""}`]).join("text")
       .attr("class", "plot-title").attr("x", MARGINS.left).attr("y", 15).text((t) => cut(t, Math.floor((width - 60) / 7)));
-    const shown = (i: number) => state.passing[i] === 1;
-    const means = this.sides.map((s) => classMeans(study.labels, study.classes.length, s.angle, s.length, shown));
+    const means = this.sides.map((s) => classMeans(study.labels, study.classes.length, s.angle, s.length, state.passing));
     const named = this.named(means);
     const arrow = at === 1 ? named.filter((k) => Number.isFinite(means[0].length[k] + means[1].length[k])) : [];
     svg.selectAll<SVGGElement, number>("g.arrow").data(arrow, (k) => String(k)).join((enter) => {
@@ -208,10 +207,7 @@ class Geometry {
   /** The legend; its classes are a filter. */
   private marks(): void {
     const { study, store } = this.context, { filters } = store.state, shown = this.legendClasses();
-    fillLegend(this.legend, shown.map((k) => ({ name: study.classes[k], look: classLook(k, study.classes.length), chosen: filters.classes?.includes(k), title: "let this class alone pass; again: all" })), (at) => {
-      const k = shown[at], before = filters.classes ?? [], after = before.includes(k) ? before.filter((other) => other !== k) : [...before, k];
-      store.set({ filters: { ...store.state.filters, classes: after.length ? after : null } });
-    });
+    fillLegend(this.legend, shown.map((k) => ({ name: study.classes[k], look: classLook(k, study.classes.length), chosen: filters.classes?.includes(k), title: "let this class alone pass; again: all" })), (at) => toggleClass(store, shown[at], study.classes.length));
   }
 
   private words(total: number, chosen: number): void {
@@ -267,5 +263,14 @@ export const geometry: View = {
     const view = new Geometry(where, context);
     await view.load();
     return () => view.remove();
+  },
+  async table({ study, store }) {
+    const { first, second, condition } = store.state, members = counted(store.state);
+    const [a, b] = await Promise.all([first, second].map(async (variant) => {
+      const [angle, length] = await Promise.all([study.column("angle", variant, condition), study.column("length", variant, condition)]);
+      return classMeans(study.labels, study.classes.length, angle, length, members);
+    }));
+    return [["class", "samples", ...["angle", "length"].flatMap((metric) => [first, second].map((v) => `${metric} ${study.variants[v].name}`))],
+      ...study.classes.map((name, k) => [name, a.count[k], a.angle[k], b.angle[k], a.length[k], b.length[k]])];
   },
 };

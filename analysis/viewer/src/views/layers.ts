@@ -7,6 +7,7 @@ import { select } from "d3-selection";
 import { cut, withUnit } from "../parts/axes";
 import { h } from "../parts/dom";
 import { fillRamp } from "../parts/key";
+import { whenNear } from "../parts/near";
 import { count, percent, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
 import { hideTip, showTip } from "../parts/tooltip";
@@ -104,6 +105,17 @@ class Bars {
   }
 }
 
+/** What pruning removed of every layer, replicates as their mean. */
+async function removedBy(study: Study): Promise<Removed[]> {
+  const groups = new Map<string, Variant[]>(), recipes = await Promise.all(study.variants.map((v) => study.attributes(`/variants/${v.name}`)));
+  for (const v of study.variants) if (recipes[v.index].layer !== undefined && v.method !== "dense") groups.set(v.replicate, [...(groups.get(v.replicate) ?? []), v]);
+  const list = (value: unknown): unknown[] => (value === undefined ? [] : Array.isArray(value) || ArrayBuffer.isView(value) ? Array.from(value as unknown as ArrayLike<unknown>) : [value]);
+  return [...groups].map(([name, variants]) => {
+    const { layer, layer_size } = recipes[variants[0].index], layers = list(layer).map(String), shares = variants.map((v) => list(recipes[v.index].layer_achieved).map(Number));
+    return { name, variants, layers, share: layers.map((_, l) => shares.reduce((sum, s) => sum + s[l], 0) / shares.length), size: list(layer_size).map(Number) };
+  });
+}
+
 class Layers {
   private readonly heat: Plot;
   private readonly ramp = h("div", { class: "legend" });
@@ -123,20 +135,13 @@ class Layers {
     left.append(this.ramp);
     where.append(h("div", { class: "layer-parts" }, left, this.bias.where, this.change.where, this.gates.where));
     fillRamp(this.ramp, (t) => interpolateBlues(0.05 + 0.9 * t), "removed", "0 %", "100 %");
-    this.ends.push(store.on(["first", "second", "condition", "selected", "passing", "sample"], () => void this.renew()));
+    const near = whenNear(where, () => void this.renew());
+    this.ends.push(near.end, store.on(["first", "second", "condition", "selected", "passing", "sample"], near.ask));
     this.ends.push(store.on(["first", "second", "filters"], () => this.heat.draw()));
   }
 
   async load(): Promise<void> {
-    const { study } = this.context, groups = new Map<string, Variant[]>();
-    const recipes = await Promise.all(study.variants.map((v) => study.attributes(`/variants/${v.name}`)));
-    for (const v of study.variants) if (recipes[v.index].layer !== undefined && v.method !== "dense") groups.set(v.replicate, [...(groups.get(v.replicate) ?? []), v]);
-    const list = <T,>(value: unknown): T[] => (value === undefined ? [] : Array.isArray(value) || ArrayBuffer.isView(value) ? Array.from(value as unknown as ArrayLike<T>) : [value as T]);
-    this.removed = [...groups].map(([name, variants]) => {
-      const layers = list<unknown>(recipes[variants[0].index].layer).map(String);
-      const shares = variants.map((v) => list<number>(recipes[v.index].layer_achieved).map(Number));
-      return { name, variants, layers, share: layers.map((_, l) => shares.reduce((sum, s) => sum + s[l], 0) / shares.length), size: list<number>(recipes[variants[0].index].layer_size).map(Number) };
-    });
+    this.removed = await removedBy(this.context.study);
     this.rows = [...new Set(this.removed.flatMap((r) => r.layers))];
     this.heat.draw();
     await this.renew();
@@ -283,5 +288,9 @@ export const layers: View = {
     const view = new Layers(where, context);
     await view.load();
     return () => view.remove();
+  },
+  async table({ study }) {
+    const removed = await removedBy(study);
+    return [["variant", "layer", "weights", "removed"], ...removed.flatMap((r) => r.layers.map((layer, l) => [r.name, layer, r.size[l], r.share[l]]))];
   },
 };

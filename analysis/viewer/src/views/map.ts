@@ -7,7 +7,7 @@ import { corruptions, severities } from "../parts/conditions";
 import { choice } from "../parts/controls";
 import { css, h } from "../parts/dom";
 import { picking, stepping, type Points, type Tool } from "../parts/lasso";
-import { fillLegend, fillRamp } from "../parts/key";
+import { fillLegend, fillRamp, toggleClass } from "../parts/key";
 import { classLook, diverging, outline, sequential, type Look } from "../parts/looks";
 import { count, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
@@ -84,7 +84,7 @@ class Embedding {
     this.ends.push(picking(this.plot, { store, tool: () => this.tool, points: () => this.points, hover: (i, event) => void this.hover(i, event) }));
     stepping(this.plot, store);
     this.ends.push(store.on(["first", "second", "condition"], () => void this.retrack()));
-    this.ends.push(store.on(["groups", "metric"], () => void this.repaint()));
+    this.ends.push(store.on(["groups"], () => void this.repaint()), store.on(["filters"], () => this.key()));
     this.ends.push(store.on(["passing", "selected"], () => { this.chooses = true; this.plot.draw(); }));
     this.ends.push(store.on(["sample"], () => this.plot.draw()));
   }
@@ -218,16 +218,22 @@ class Embedding {
     const turn = this.turn, paint = await this.painted();
     if (turn !== this.turn) return;
     this.paint = paint;
-    const { study } = this.context, many = study.classes.length > NAMED;
-    if (this.colouring === "class" && many)
-      fillRamp(this.legend, (t) => classLook(Math.min(study.classes.length - 1, Math.floor(t * study.classes.length)), study.classes.length).colour, `${count(study.classes.length)} classes by number:`, study.classes[0], study.classes[study.classes.length - 1]);
-    else if (paint.ramp) fillRamp(this.legend, paint.ramp.colour, paint.ramp.title, paint.ramp.low, paint.ramp.high);
-    else {
-      const there = new Set(paint.codes);
-      const shown = paint.looks.map((_, i) => i).filter((i) => there.has(i));
-      fillLegend(this.legend, shown.map((i) => ({ name: paint.names[i], look: paint.looks[i] })));
-    }
+    this.key();
     await this.show(moving);
+  }
+
+  /** The legend. */
+  private key(): void {
+    const { paint } = this, { study, store } = this.context, { filters } = store.state, classes = this.colouring === "class", of = study.classes.length;
+    if (!paint) return;
+    if (classes && of > NAMED) {
+      fillRamp(this.legend, (t) => classLook(Math.min(of - 1, Math.floor(t * of)), of).colour, `${count(of)} classes by number:`, study.classes[0], study.classes[of - 1]);
+    } else if (paint.ramp) fillRamp(this.legend, paint.ramp.colour, paint.ramp.title, paint.ramp.low, paint.ramp.high);
+    else {
+      const there = new Set(paint.codes), shown = paint.looks.map((_, i) => i).filter((i) => there.has(i));
+      fillLegend(this.legend, shown.map((i) => ({ name: paint.names[i], look: paint.looks[i], chosen: classes && filters.classes?.includes(i) })),
+        classes ? (at) => toggleClass(store, shown[at], of) : undefined);
+    }
   }
 
   /** Draws the step that is chosen; moving: from where the points are now. */

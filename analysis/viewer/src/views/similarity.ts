@@ -203,4 +203,9 @@ export const similarity: View = {
     await view.load();
     return () => view.remove();
   },
+  async table({ study }) {
+    const layout = await study.read("/similarity/layout"), C = study.conditions.length;
+    return [["variant", "condition", "x", "y"], ...study.variants.flatMap((v) => study.conditions.map((name, c) =>
+      [v.name, name, layout[2 * (v.index * C + c)], layout[2 * (v.index * C + c) + 1]]))];
+  },
 };
