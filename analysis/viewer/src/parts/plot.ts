@@ -28,14 +28,17 @@ export class Plot {
     this.svg = svg("svg");
     this.root = h("div", { class: "plot", tabIndex: 0, role: "group", "aria-label": options.name, onpointerleave: hideTip }, ...this.layers, this.svg);
     where.append(this.root);
-    const again = (): void => {
-      this.resized = true;
-      this.draw();
-    };
+    const again = (): void => this.again();
     this.observer = new ResizeObserver(again);
     this.observer.observe(this.root);
     this.untheme = onTheme(again);
     this.near = whenNear(this.root, () => this.drawNow());
+  }
+
+  /** Draws all of it anew, its canvases sized anew. */
+  again(): void {
+    this.resized = true;
+    this.draw();
   }
 
   /** Draws with the next frame; what is far from what is seen, when it comes near. */

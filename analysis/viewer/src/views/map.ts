@@ -55,6 +55,7 @@ class Embedding {
   private middlesOf: [Points | null, Uint8Array | null] = [null, null];
   private drawing: Promise<void> = Promise.resolve();
   private turn = 0;
+  private flat = false;                                                    // no WebGL
   private moving = false;                                                  // from one step to the next
   private rest = 0;                                                        // not before then the points are drawn again
   private chooses = false;                                                 // who passes or is selected has changed
@@ -246,7 +247,13 @@ class Embedding {
   private async reallyShow(moving: boolean): Promise<void> {
     const { paint, frame } = this, two = this.trail[this.at];
     if (!paint || !frame || !two || !this.plot.width) return;
-    const plot = this.scatter ?? this.create();
+    const plot = this.flat ? null : this.scatter ?? this.create();
+    if (!plot) {
+      this.current = two;
+      this.points = null;
+      this.plot.draw();
+      return;
+    }
     const n = this.context.study.samples, x = new Float32Array(n), y = new Float32Array(n);
     for (let i = 0; i < n; i++) {
       const there = Number.isFinite(two[2 * i] + two[2 * i + 1]);
@@ -266,7 +273,20 @@ class Embedding {
     this.plot.draw();
   }
 
-  private create(): ReturnType<typeof createScatterplot> {
+  /** The plot that draws the points; null where there is no WebGL: then they are drawn on a canvas, without zoom. */
+  private create(): ReturnType<typeof createScatterplot> | null {
+    try {
+      return (this.scatter = this.created());
+    } catch (error) {
+      console.warn("no WebGL:", error);
+      this.flat = true;
+      delete this.plot.layers[0].dataset.own;
+      this.plot.again();
+      return null;
+    }
+  }
+
+  private created(): ReturnType<typeof createScatterplot> {
     const canvas = this.plot.layers[0], { width, height } = this.plot, n = this.context.study.samples;
     const scatter = createScatterplot({
       canvas, width, height, mouseMode: "panZoom", lassoInitiator: false, deselectOnEscape: false, deselectOnDblClick: false,
@@ -274,7 +294,6 @@ class Embedding {
       backgroundColor: hex(css("--ground") || "#ffffff"), spatialIndexUseWorker: false, showReticle: false,
     });
     scatter.subscribe("view", () => { this.points = null; this.plot.draw(); });
-    this.scatter = scatter;
     return scatter;
   }
 
@@ -301,13 +320,13 @@ class Embedding {
 
   private draw(resized: boolean): void {
     const { scatter, plot } = this;
-    if (!scatter) {
+    if (!scatter && !this.flat) {
       if (this.paint) void this.show(false);
       return;
     }
-    if (resized) {
+    if (resized) this.points = null;
+    if (resized && scatter) {
       scatter.set({ width: plot.width, height: plot.height, backgroundColor: hex(css("--ground") || "#ffffff") });
-      this.points = null;
       if (this.current) void this.show(false);
     }
     const two = this.current;
@@ -323,13 +342,29 @@ class Embedding {
       }
       this.points = { x: px, y: py };
     }
+    if (this.flat) this.flatPoints(this.points);
     if (!this.moving) this.overlay();
+  }
+
+  private flatPoints({ x, y }: Points): void {
+    const pen = this.plot.pen(0), { passing, selected } = this.context.store.state, { paint } = this;
+    if (!paint) return;
+    const size = passing.length > 3000 ? 2 : 4;
+    for (const chosen of selected ? [false, true] : [true]) {
+      pen.globalAlpha = chosen ? 0.8 : 0.12;
+      for (let code = 0; code < paint.looks.length; code++) {
+        pen.fillStyle = paint.looks[code].colour;
+        for (let i = 0; i < passing.length; i++) {
+          if (passing[i] && paint.codes[i] === code && (!selected || (selected[i] === 1) === chosen)) pen.fillRect(x[i] - size / 2, y[i] - size / 2, size, size);
+        }
+      }
+    }
   }
 
   /** The paths of the selected samples through the steps up to here, and the sample that is shown. */
   private overlay(): void {
-    const { scatter, points } = this, { study, store } = this.context, { selected, passing, sample } = store.state, pen = this.plot.pen(1);
-    if (!scatter || !points) return;
+    const { points } = this, { study, store } = this.context, { selected, passing, sample } = store.state, pen = this.plot.pen(1);
+    if (!points) return;
     const { x, left, y, top } = this.seen(), chosen: number[] = [];
     if (selected) for (let i = 0; i < selected.length && chosen.length <= PATHS; i++) if (selected[i] && passing[i]) chosen.push(i);
     const followed = chosen.length <= PATHS ? [...chosen] : [];
