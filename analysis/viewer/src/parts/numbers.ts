@@ -23,3 +23,6 @@ export function bytes(number: number): string {
   }
   return `${unit && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
+/** Names, of many the first ones. */
+export const listed = (names: readonly string[], most = 8): string =>
+  names.length > most + 1 ? `${names.slice(0, most).join(", ")} and ${names.length - most} more` : names.join(", ");

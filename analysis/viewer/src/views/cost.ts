@@ -9,7 +9,7 @@ import { h } from "../parts/dom";
 import { fillLegend } from "../parts/key";
 import { outline, variantLooks, type Look } from "../parts/looks";
 import { whenNear } from "../parts/near";
-import { count, percent, short } from "../parts/numbers";
+import { count, listed, percent, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
 import { hideTip, showTip } from "../parts/tooltip";
 import { counted } from "../state/store";
@@ -220,9 +220,10 @@ class Cost {
     const some = selected || passing.includes(0);
     this.note.textContent = [
       some ? (this.counts && this.countsFor === store.state.condition ? "Accuracy on the samples that are selected and pass the filters." : "Accuracy on all samples (too many to count a selection here).") : "",
-      best.length ? `On the dotted line, with a rim: no other one is as good for less (${best.map((p) => p.name).join(", ")}).` : "",
-      "Bars: one standard deviation over seeds.",
-      this.lineage ? `Thin curves: made from ${this.context.study.variants[0].name}.${untrained.length ? ` From the weights before training: ${untrained.map((p) => p.name).join(", ")}.` : ""}` : "",
+      best.length ? `On the dotted line, with a rim: no other one is as good for less (${listed(best.map((p) => p.name))}).` : "",
+      this.points.some((p) => Number.isFinite(p.deviation)) ? "Bars: one standard deviation over seeds." : "",
+      this.points.every((p) => Number.isNaN(p.accuracy)) ? "The stage summary of this study is not done yet: there are no accuracies." : "",
+      this.lineage && this.parents.some((parent) => parent !== null) ? `Thin curves: made from ${this.context.study.variants[0].name}.${untrained.length ? ` From the weights before training: ${listed(untrained.map((p) => p.name))}.` : ""}` : "",
       "Click: the second network of the comparison; with Shift the first.",
     ].filter(Boolean).join(" ");
   }

@@ -427,7 +427,8 @@ class Embedding {
 
   private words(chosen: number): void {
     const { study, store } = this.context, { variant, condition } = this.track[this.at];
-    this.note.textContent = `${study.variants[variant].name}${study.variants[variant].failed ? " (failed)" : ""}, ${study.conditions[condition]}: ${count(howMany(store.state.passing))} samples. `
+    const stage = study.stages.find(({ name, done, of }) => name === "map" && done < of);
+    this.note.textContent = `${stage ? `The stage map of this study is done to ${Math.floor((100 * stage.done) / stage.of)} %: what is missing lies at 0, 0 or nowhere. ` : ""}${study.variants[variant].name}${study.variants[variant].failed ? " (failed)" : ""}, ${study.conditions[condition]}: ${count(howMany(store.state.passing))} samples. `
       + "Distances between far clusters mean little. " + (chosen > PATHS ? `Lines: select at most ${PATHS} samples to see their paths. ` : "Lines: the paths of selected samples through the steps so far. ")
       + "Drag to select, with Shift to add, with Alt to take away; click for a sample; Left and Right go through them.";
   }

@@ -108,6 +108,10 @@ class Parallel {
         }
       }
     })]);
+    // What is not analysed yet has no angle; its cosines say nothing.
+    this.picked.forEach((sample, i) => {
+      if (study.labels[sample] >= 0 && !Number.isFinite(angle[sample])) for (let k = 0; k < classes; k++) codes[k * samples + i] = NONE;
+    });
     // The cosine of a sample to its own class is that of its angle: of all samples, whatever was read.
     const own = new Float64Array(classes), ownCount = new Uint32Array(classes);
     for (let i = 0; i < study.samples; i++) {

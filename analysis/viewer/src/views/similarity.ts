@@ -9,7 +9,7 @@ import { corruptions, severities } from "../parts/conditions";
 import { h } from "../parts/dom";
 import { fillLegend } from "../parts/key";
 import { outline, variantLooks, type Look } from "../parts/looks";
-import { count, percent, short } from "../parts/numbers";
+import { count, listed, percent, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
 import { hideTip, showTip } from "../parts/tooltip";
 import type { Context, Study, Variant, View } from "./view";
@@ -155,10 +155,11 @@ class Similarity {
     const groups = [...new Map(this.items.map((i) => [i.variants[0].replicate, i.variants[0]])).values()];
     fillLegend(this.legend, groups.map((v) => ({ name: v.failed ? `${v.replicate} (failed)` : v.replicate, look: this.looks[v.index], dim: v.failed, chosen: study.variants.some((o) => o.replicate === v.replicate && (o.index === store.state.first || o.index === store.state.second)) })),
       (i, event) => store.set(event.shiftKey ? { first: groups[i].index } : { second: groups[i].index }));
-    this.note.textContent = [`${count(this.items.length)} points of ${count(names.length)} ${this.folded ? "groups of replicates" : "variants"}.`,
+    this.note.textContent = this.layout.some(Number.isFinite) ? "" : "The stage similarity of this study is not done yet: nothing can be shown.";
+    if (this.items.length) this.note.textContent = [`${count(this.items.length)} points of ${count(names.length)} ${this.folded ? "groups of replicates" : "variants"}.`,
       "Large: clean; lines: from there through the severities of a corruption.",
       Number.isFinite(this.keeps) ? `The plane shows ${percent(this.keeps)} of all squared distances (of angle, length and margin of every sample).` : "",
-      out.length && !this.failed ? `Left out, since they have failed (near chance): ${out.map((v) => v.name).join(", ")}.` : "",
+      out.length && !this.failed ? `Left out, since they have failed (near chance): ${listed(out.map((v) => v.name))}.` : "",
       "Rings: the two networks that are compared. Click: second network and condition; with Shift the first."].filter(Boolean).join(" ");
   }
 
