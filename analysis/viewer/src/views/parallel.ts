@@ -17,7 +17,7 @@ import type { Context, Study, View } from "./view";
 const MARGINS = { top: 26, right: 46, bottom: 26, left: 52 };
 const ALL = 24;              // up to so many classes all have axes
 const SOME = 16;             // of more, so many
-const NUMBERS = 6_000_000;   // cosines that are read of a network; of more samples some
+const NUMBERS = 2_500_000;   // cosines that are read of a network; of more samples some
 const RUNS = 32;             // in so many runs of neighbours, spread over the samples
 const ROWS = 192;            // of pixels of the density
 
