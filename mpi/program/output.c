@@ -6,6 +6,7 @@
 #include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/store.h"
@@ -58,9 +59,20 @@ static facet_status remove_aside(const char *path)
   return status;
 }
 
+/* Behind a link lies what may be somebody else's, too. */
+static facet_status check_own(const char *folder)
+{
+  struct stat about;
+  FACET_CHECK(lstat(folder, &about) != 0 || !S_ISLNK(about.st_mode), FACET_CANNOT_CREATE,
+              "%s: is a link to another folder, in which --fresh removes nothing: remove the link first", folder);
+  return FACET_OK;
+}
+
 /* Removes what facet itself makes there, and nothing else. */
 static facet_status start_over(char *const path[PATHS])
 {
+  FACET_TRY(check_own(path[VARIANTS]));
+  FACET_TRY(check_own(path[EMBED]));
   FACET_TRY(empty_folder(path[VARIANTS]));
   FACET_TRY(empty_folder(path[EMBED]));
   FACET_TRY(remove_aside(path[ENCODER]));

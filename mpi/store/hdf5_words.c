@@ -66,6 +66,7 @@ hid_t facet_store_access(void)
 
 facet_status facet_store_open_alone(const char *path, hid_t *file)
 {
+  FACET_TRY(facet_check_file(path));
   hid_t list = facet_store_access();
   facet_hdf5_reads(path);
   *file = H5Fopen(path, H5F_ACC_RDONLY, list);

@@ -77,7 +77,13 @@ static facet_status first_weights(const facet_making *m, facet_network **network
   const facet_image image = m->data->test->image;
   const facet_model_keys *model = m->model;
   int64_t classes = count_classes(m);
-  FACET_CHECK(classes > 1, FACET_BAD_INPUT, "%s: the training data has no labels", m->keys->train.images.item[0]);
+  FACET_CHECK(classes > 0, FACET_BAD_INPUT, "%s: the training data has no labels", m->keys->train.images.item[0]);
+  FACET_CHECK(classes > 1, FACET_BAD_INPUT, "%s: the training data is all of one class: there is nothing to learn",
+              facet_label_file(&m->keys->train));
+  FACET_CHECK(
+      m->keys->classes.count > 0 || classes <= m->data->train->count, FACET_BAD_INPUT,
+      "%s: label %lld makes more classes than there are samples, %lld: is it one? Otherwise name them in data.classes",
+      facet_label_file(&m->keys->train), (long long)classes - 1, (long long)m->data->train->count);
   FACET_TRY(facet_dataset_check_labels(m->data->train, facet_label_file(&m->keys->train), classes));
   facet_shape input = {3, {image.channels, image.height, image.width}};
   if (model->resnet)

@@ -117,6 +117,10 @@ facet_status facet_sha256_bytes(const void *bytes, size_t count, char hex[65]);
 facet_status facet_sha256_file(const char *path, char hex[65]);
 /* Reads a whole file. Errors: FACET_NO_INPUT (missing), FACET_IO. Caller frees *bytes; a NUL follows the last byte. */
 facet_status facet_read_file(const char *path, uint8_t **bytes, size_t *count);
+/* Opens a regular file for reading, and its bytes; and whether that could be done. FACET_NO_INPUT "PATH: is a pipe, not
+ * a file", without waiting for what may come through it. Caller closes. */
+facet_status facet_open_file(const char *path, int *file, size_t *size);
+facet_status facet_check_file(const char *path);
 /* Writes a file whole or not at all: to a temporary beside it, synced, then renamed. FACET_CANNOT_CREATE, FACET_IO. */
 facet_status facet_write_file(const char *path, const void *bytes, size_t count);
 /* Removes the temporaries, NAME.part-NUMBER, that killed processes have left in a folder; none may be writing there. */

@@ -13,6 +13,35 @@
 
 /* ---- reading ---- */
 
+/* Opening a pipe does not wait for who writes into it. */
+facet_status facet_open_file(const char *path, int *file, size_t *size)
+{
+  struct stat about = {0};
+  *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  FACET_CHECK(*file >= 0, FACET_NO_INPUT, "%s: %s", path, strerror(errno));
+  facet_status status = FACET_OK;
+  if (fstat(*file, &about) != 0)
+    status = facet_raise(FACET_IO, "%s: %s", path, strerror(errno));
+  else if (!S_ISREG(about.st_mode))
+    status = facet_raise(FACET_NO_INPUT, "%s: is a %s, not a file", path,
+                         S_ISDIR(about.st_mode)    ? "folder"
+                         : S_ISFIFO(about.st_mode) ? "pipe"
+                                                   : "device");
+  if (status != FACET_OK)
+    close(*file);
+  *size = (size_t)about.st_size;
+  return status;
+}
+
+facet_status facet_check_file(const char *path)
+{
+  int file;
+  size_t size;
+  FACET_TRY(facet_open_file(path, &file, &size));
+  close(file);
+  return FACET_OK;
+}
+
 static facet_status read_all(int file, const char *path, uint8_t **bytes, size_t *count)
 {
   size_t room = *count + 1; /* one more than the expected size sees the end without growing, and holds the NUL */
@@ -40,18 +69,9 @@ facet_status facet_read_file(const char *path, uint8_t **bytes, size_t *count)
 {
   *bytes = NULL;
   *count = 0;
-  int file = open(path, O_RDONLY | O_CLOEXEC);
-  FACET_CHECK(file >= 0, FACET_NO_INPUT, "%s: %s", path, strerror(errno));
-  struct stat about;
-  facet_status status = FACET_OK;
-  if (fstat(file, &about) != 0)
-    status = facet_raise(FACET_IO, "%s: %s", path, strerror(errno));
-  else if (S_ISDIR(about.st_mode))
-    status = facet_raise(FACET_NO_INPUT, "%s: is a folder, not a file", path);
-  else {
-    *count = about.st_size > 0 ? (size_t)about.st_size : 0;
-    status = read_all(file, path, bytes, count);
-  }
+  int file;
+  FACET_TRY(facet_open_file(path, &file, count));
+  facet_status status = read_all(file, path, bytes, count);
   close(file);
   if (status != FACET_OK) {
     facet_free(bytes);

@@ -58,28 +58,6 @@ facet_status facet_bytes_take(const facet_bytes *b, size_t at, size_t count, voi
   return FACET_OK;
 }
 
-/* ---- files as they are ---- */
-
-/* Opening a pipe does not wait for who writes into it. */
-static facet_status open_regular(const char *path, int *file, size_t *size)
-{
-  struct stat about = {0};
-  *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  FACET_CHECK(*file >= 0, FACET_NO_INPUT, "%s: %s", path, strerror(errno));
-  facet_status status = FACET_OK;
-  if (fstat(*file, &about) != 0)
-    status = facet_raise(FACET_IO, "%s: %s", path, strerror(errno));
-  else if (!S_ISREG(about.st_mode))
-    status = facet_raise(FACET_NO_INPUT, "%s: is a %s, not a file", path,
-                         S_ISDIR(about.st_mode)    ? "folder"
-                         : S_ISFIFO(about.st_mode) ? "pipe"
-                                                   : "device");
-  if (status != FACET_OK)
-    close(*file);
-  *size = (size_t)about.st_size;
-  return status;
-}
-
 /* ---- files without a name ---- */
 
 facet_status facet_scratch_open(const char *path, facet_bytes **scratch)
@@ -223,7 +201,7 @@ facet_status facet_bytes_open_most(const char *path, facet_decoded *decoded, fac
     FACET_TRY(facet_decoded_take(path, decoded, bytes));
   if (*bytes)
     return FACET_OK;
-  FACET_TRY(open_regular(path, &file, &size));
+  FACET_TRY(facet_open_file(path, &file, &size));
   if (!packed)
     return bytes_new(path, file, size, bytes);
   facet_status status = facet_scratch_open(path, bytes);

@@ -2,9 +2,7 @@
  *
  * Images are read by hyperslab, and the file stays open. Where they are compressed they are decoded first, a row of
  * chunks at a time, because samples that are asked for one by one, in any order, would each decode a chunk. */
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/hdf5_held.h"
 #include "base/hdf5_turn.h"
@@ -64,7 +62,7 @@ static facet_status source_open(const char *path, const char *otherwise, source 
   char *file = facet_format("%.*s", colon ? (int)(colon - path) : (int)strlen(path), path);
   facet_status status;
   FACET_GO(done, status, file ? FACET_OK : FACET_OS);
-  FACET_CHECK_GO(done, status, access(file, R_OK) == 0, FACET_NO_INPUT, "%s: %s", file, strerror(errno));
+  FACET_GO(done, status, facet_check_file(file));
   facet_hdf5_reads(path);
   status = open_set(path, file, colon ? colon + 1 : otherwise, s);
 done:

@@ -1,9 +1,7 @@
 /* Masks in HDF5: below /masks one uint8 dataset per prunable layer, of the shape of its weights, 1 kept and 0 removed.
  * It is called as the weights' initializer is in ONNX, with | for / (which HDF5 keeps for groups); where there is none
  * of that name, the node's name counts. */
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/hdf5_held.h"
 #include "base/hdf5_turn.h"
@@ -226,7 +224,6 @@ static facet_status check_links(const facet_network *network, const facet_mask *
 
 static facet_status read_file(const facet_network *network, const char *path, facet_mask *mask)
 {
-  FACET_CHECK(access(path, R_OK) == 0, FACET_NO_INPUT, "%s", strerror(errno));
   facet_hdf5_reads(path);
   hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
   FACET_CHECK(file >= 0, FACET_BAD_INPUT, "not an HDF5 file, or truncated or damaged");
@@ -245,6 +242,7 @@ done:
 
 facet_status facet_mask_read(const facet_network *network, const char *path, facet_mask **mask)
 {
+  FACET_TRY(facet_check_file(path));
   FACET_TRY(facet_mask_of_zeros(network, mask));
   facet_status status;
   FACET_WITH_HDF5(status, read_file(network, path, *mask));

@@ -21,6 +21,8 @@ import tempfile
 import threading
 import time
 
+import h5py
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/study"))
 from conftest import FACET, MPIRUN, STUDY as SMALL, environment, make_digits  # noqa: E402
@@ -177,6 +179,57 @@ def second_end(run):
         run.reader.join()
 
 
+def flip(path, at, bit):
+    with open(path, "r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 1 << bit]))
+
+
+def arrays(path):
+    """[(file, first byte, bytes, name)] of the arrays of numbers in a store."""
+    found = []
+
+    def note(name, item):
+        if isinstance(item, h5py.Dataset) and item.dtype.kind != "O" and item.id.get_offset() and item.id.get_storage_size():
+            found.append((path, item.id.get_offset(), item.id.get_storage_size(), name))
+    if path.exists():
+        with h5py.File(path) as file:
+            file.visititems(note)
+    return found
+
+
+def whole(out, *patterns):
+    paths = sorted(path for pattern in patterns for path in out.glob(pattern))
+    return [(path, 0, path.stat().st_size, "") for path in paths if path.stat().st_size]
+
+
+FLIPPED = {"array": lambda out: arrays(out / "study.h5"), "network": lambda out: whole(out, "variants/*.onnx", "embed/*.onnx"),
+           "checkpoint": lambda out: whole(out, "*/*.checkpoint", "*/*.record")}
+
+
+def flipped(dice, folder, moment):
+    """A run is killed, a bit of what it left changed: the next one computes anew, or ends with 65; then the bit is as before."""
+    run = Run(folder / "study.yaml", dice.choice((1, 2)), True)
+    wait_for(run, moment, dice)
+    for pid in (*run.ranks(), run.process.pid):
+        send(pid, signal.SIGKILL)
+    run.end()
+    found = [(what, *one) for what in FLIPPED for one in FLIPPED[what](folder / "out")]
+    if not found:
+        return "nothing there to flip", 0, {0}, run.lines
+    what = dice.choice(sorted({one[0] for one in found}))
+    _, path, first, size, name = dice.choice([one for one in found if one[0] == what])
+    at, bit = first + dice.randrange(size), dice.randrange(8)
+    flip(path, at, bit)
+    again = Run(folder / "study.yaml", dice.choice((1, 2)), True)
+    status = again.end()
+    if status != 0:
+        flip(path, at, bit)
+    return f"bit {bit} of byte {at} of {path.name} {name}".rstrip(), status, {0, 65}, run.lines + again.lines
+
+
 KINDS = {
     **{f"kill {whom}": signalled(signal.SIGKILL, whom) for whom in ("rank", "all", "launcher")},
     **{f"{number.name} {whom}": signalled(number, whom) for number in STOPS for whom in ("rank", "all", "launcher")},
@@ -184,6 +237,7 @@ KINDS = {
     "memory": limited("as", 2e8, 2e9, {0, 71}, (1, 2)),
     "two at once": two_at_once,
     "failing disk": failing_disk,
+    "flipped bit": flipped,
 }
 DISK = None
 
@@ -226,10 +280,28 @@ def fresh(folder):
 
 
 def main():
-    global DISK
     seed, count, only = (int(os.environ.get(name) or value) for name, value in (("SEED", 1), ("COUNT", 300), ("TRY", -1)))
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)  # orphans come to us, so that none is missed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("campaign: stopped"))
     here = pathlib.Path(tempfile.mkdtemp(prefix="facet-campaign-"))
+    (here / "tmp").mkdir()  # all that MPI, too, puts anywhere while it runs, and may leave when it is killed
+    os.environ.update({"TMPDIR": str(here / "tmp"), "OMPI_MCA_orte_tmpdir_base": str(here / "tmp"),
+                       "OMPI_MCA_btl_vader_backing_directory": str(here / "tmp")})
+    try:
+        return attempts(here, seed, count, only)
+    finally:
+        for pid in kin(os.getpid()):
+            send(pid, signal.SIGKILL)
+        kept = {path.parent for path in here.glob("try-*/said")}  # what did not survive, and nothing else
+        for path in set(here.iterdir()) - kept:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if not kept:
+            here.rmdir()
+
+
+def attempts(here, seed, count, only):
+    """Exit status: 1 if something did not survive."""
+    global DISK
     source, DISK = ROOT / "tests/study/failing_disk.c", here / "failing_disk.so"
     if not source.exists():
         del KINDS["failing disk"]
@@ -256,8 +328,6 @@ def main():
               f"  what it said: {folder}/said; again: make campaign SEED={seed} TRY={number}", flush=True)
     print(", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items())))
     print(f"survived {survived} of {tried}")
-    if survived == tried:
-        shutil.rmtree(here)
     return survived != tried
 
 

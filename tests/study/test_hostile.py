@@ -1,5 +1,6 @@
 """Hostile and odd input: one line, the status that says what it is, no crash, and no room taken that a file only asks for."""
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from conftest import run
+from conftest import STUDY, make_digits, run
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -63,3 +64,42 @@ def test_a_file_that_hdf5_crashes_on(tmp_path, ranks):
     study.write_text(study.read_text().replace("npy, images: i.npy", "hdf5, images: i.h5"))
     done = run("run", study, "-n", ranks)
     one_line(done, 65, f"{tmp_path}/i.h5: ")
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for command in ("inspect", "check", "checksum", "verify"):
+        for path, what in ((tmp_path / "pipe", "pipe"), ("/dev/zero", "device")):
+            one_line(run(command, path, timeout=60), 66, f"{path}: is a {what}, not a file")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not read")
+def test_a_file_that_may_not_be_read(tmp_path):
+    (tmp_path / "s.h5").write_bytes(b"")
+    (tmp_path / "s.h5").chmod(0)
+    tmp_path.chmod(0o777)
+    for folder in tmp_path.parents[:2]:
+        folder.chmod(0o755)
+    one_line(run("checksum", tmp_path / "s.h5", user=65534, group=65534, extra_groups=[], cwd="/"), 66, "s.h5: Permission denied")
+
+
+@pytest.mark.parametrize("labels, words", [("one class", "all of one class"), ("a number", "label 1000000 makes more classes than")])
+def test_labels_that_make_no_classes(tmp_path, labels, words):
+    make_digits(tmp_path)
+    (tmp_path / "study.yaml").write_text(STUDY.replace("train: {format: idx, images: train-images, labels: train-labels}",
+                                                       "train: {format: npy, images: i.npy, labels: l.npy}"))
+    np.save(tmp_path / "i.npy", np.zeros((600, 1, 12, 12), "u1"))
+    np.save(tmp_path / "l.npy", np.array([0] * 599 + [0 if labels == "one class" else 1000000]))
+    one_line(run("run", tmp_path / "study.yaml"), 65, words)
+
+
+@pytest.mark.parametrize("name", ["variants", "embed"])
+def test_fresh_removes_nothing_behind_a_link(tmp_path, name):
+    study = two_layers(tmp_path, np.ones((8, 16)), np.ones((3, 8)))
+    assert run("run", study).returncode == 0
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs/mine.onnx").write_bytes(b"mine")
+    shutil.rmtree(tmp_path / "out" / name, ignore_errors=True)
+    (tmp_path / "out" / name).symlink_to(tmp_path / "theirs")
+    one_line(run("run", study, "--fresh"), 73, f"out/{name}: is a link to another folder")
+    assert (tmp_path / "theirs/mine.onnx").read_bytes() == b"mine"
