@@ -246,6 +246,8 @@ static facet_status start(const command *c, int argc, char **argv, arguments *a,
   *speaks = facet_rank(MPI_COMM_WORLD) == 0;
   facet_status status = facet_launch_check(facet_ranks(MPI_COMM_WORLD), speaks);
   if (status == FACET_OK)
+    status = facet_agree(MPI_COMM_WORLD, facet_blas_begin());
+  if (status == FACET_OK)
     status = c->run(&a->call);
   MPI_Finalize();
   return status;

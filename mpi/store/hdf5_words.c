@@ -52,7 +52,8 @@ facet_status facet_store_unlisten(facet_store_listener before, facet_status stat
 
 facet_status facet_store_raise(const char *path, const char *what)
 {
-  return facet_raise(FACET_IO, "%s: %s: %s", path, what, words[0] ? words : "HDF5 failed");
+  facet_status status = strstr(words, "memory allocation failed") ? FACET_OS : FACET_IO;
+  return facet_raise(status, "%s: %s: %s", path, what, words[0] ? words : "HDF5 failed");
 }
 
 hid_t facet_store_access(void)

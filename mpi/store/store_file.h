@@ -70,7 +70,7 @@ typedef struct {
 facet_store_listener facet_store_listen(void);
 facet_status facet_store_unlisten(facet_store_listener before, facet_status status); /* returns status */
 
-/* FACET_IO with HDF5's own innermost words about its last failure: "PATH: WHAT: ...". */
+/* FACET_IO, or FACET_OS, with HDF5's own innermost words about its last failure: "PATH: WHAT: ...". */
 facet_status facet_store_raise(const char *path, const char *what);
 /* A list for opening files without locks, which many parallel file systems lack; facet takes none on shared files
  * anyway. Caller closes. */

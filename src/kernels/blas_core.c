@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* What OpenBLAS obeys; and, for the program that was started again, what it had chosen by itself. */
@@ -74,4 +75,17 @@ void facet_blas_core_fit(char **arguments)
   }
   unsetenv(told); /* then as it is */
   unsetenv(before);
+}
+
+/* Bytes of the buffer that OpenBLAS maps for its calls, by as many threads as call it, and some more. */
+enum { BUFFER = 136 << 20 };
+
+facet_status facet_blas_begin(void)
+{
+  double one = 1, sum = 0;
+  void *room = mmap(NULL, BUFFER, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  FACET_CHECK(room != MAP_FAILED, FACET_OS, "out of memory: a limit leaves too little for OpenBLAS (ulimit -v)");
+  munmap(room, BUFFER);
+  cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, 1, 1, 1, &one, 1, 0, &sum, 1);
+  return FACET_OK;
 }

@@ -114,6 +114,9 @@ const char *facet_blas_core_better(const char *core, facet_vectors can);
 void facet_blas_core_fit(char **arguments);
 /* What OpenBLAS had chosen, where facet told it better; NULL: it was not told. */
 const char *facet_blas_core_before(void);
+/* Lets OpenBLAS map its buffer, which it keeps: later, where a limit on address space left no room, it would ask for it
+ * again and again, for ever. FACET_OS. */
+facet_status facet_blas_begin(void);
 
 /* Raises FACET_BAD_INPUT unless the shape makes sense and the layouts of u and z fit it. */
 facet_status facet_conv_check(const facet_conv_shape *shape, int64_t batch, facet_layout in, facet_layout out);

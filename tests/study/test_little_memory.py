@@ -22,3 +22,13 @@ def test_ends_with_71_and_a_line(small):
         pytest.skip("the limits are too wide for these libraries")
     assert run("run", small / "study.yaml").returncode == 0
     checksum(small / "out/study.h5")
+
+
+@pytest.mark.parametrize("megabytes", [540, 570, 600, 630])
+def test_a_late_stage_does_not_wait_for_memory(small, megabytes):
+    """The first product of matrices comes after training and analysis; OpenBLAS would ask for its buffer for ever."""
+    with (small / "study.yaml").open("a") as study:
+        study.write("embed: {layers: [12], perplexity: 12, batch: 200, epochs: 2, explain: 30}\n")
+    done = run("run", small / "study.yaml", timeout=100,
+               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20)))
+    assert done.returncode in (0, 71), done.stderr
