@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 from facet import __version__
-from facet.errors import IO, NOT_THERE, USAGE, FacetError
+from facet.errors import BAD_INPUT, IO, NOT_THERE, USAGE, FacetError
 
 # {command: (module, what it does)}; a module has arguments(parser) and run(options)
 COMMANDS = {
@@ -33,6 +33,10 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
+def first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:200]
+
+
 def run(words: list[str]) -> int:
     """Exit status of a command; what is wrong goes to stderr, one line."""
     name = words[0] if words else ""
@@ -49,6 +53,12 @@ def run(words: list[str]) -> int:
     except FacetError as error:
         print(f"facet {name}: {error}", file=sys.stderr)
         return error.status
+    except (LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        if "study" not in options or os.environ.get("FACET_TRACEBACK"):
+            raise  # what goes wrong with a study's numbers is nearly always in its file
+        print(f"facet {name}: {options.study}: its arrays do not fit together ({type(error).__name__}: {first_line(error)}); facet "
+              "verify says whether the file is damaged, FACET_TRACEBACK=1 where this is", file=sys.stderr)
+        return BAD_INPUT
     except ModuleNotFoundError as error:
         print(f"facet {name}: the Python package {error.name} is not installed", file=sys.stderr)
         return NOT_THERE

@@ -67,6 +67,14 @@ class Store:
                                  f"{lines[1]} conditions, {lines[2]} samples")
         if 0 in lines:
             raise StudyError(f"{self.path}: holds no samples")
+        self._check_numbers("label", self.label, -1, len(self.classes))
+
+    def _check_numbers(self, path: str, found: Array, first: int, end: int) -> None:
+        """What counts classes or samples has to be numbers of some: negative ones would count from the end."""
+        if found.dtype.kind not in "iu":
+            raise StudyError(f"{self.path}: /{path} holds {found.dtype}, not whole numbers")
+        if found.size and not first <= found.min() <= found.max() < end:
+            raise StudyError(f"{self.path}: /{path} holds {found.min()} to {found.max()}, not {first} to {end - 1}")
 
     def missing_stages(self) -> list[str]:
         """Stages of the study that are not done, with how far they are: "analyse (12 of 80 parts are done)"."""
@@ -178,7 +186,9 @@ class Store:
         """Numbers of the samples that /linear, /change or /embed is about, int64; none where there is no such folder."""
         for path in (f"{folder}/{folder}_sample", f"{folder}/sample"):  # the second before schema version 7
             if path in self.file:
-                return np.asarray(self.file[path][()])
+                found = np.asarray(self.file[path][()])
+                self._check_numbers(path, found, 0, self.samples)
+                return found
         return np.zeros(0, dtype=np.int64)
 
     def dataset(self, path: str) -> h5py.Dataset:

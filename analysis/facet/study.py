@@ -195,7 +195,9 @@ class Study(Store):
 
     @functools.cache  # noqa: B019
     def _linear(self, variant: str) -> Linear:
-        return Linear(self.file[f"linear/{variant}"], self.numbers("linear"), self.shape, self.classes)
+        found = Linear(self.file[f"linear/{variant}"], self.numbers("linear"), self.shape, self.classes)
+        self._check_numbers(f"linear/{variant}/row", np.asarray(found.row[()]), 0, len(self.classes))
+        return found
 
     def row(self, variant: str, sample: int, cls: str | int | None = None) -> xarray.DataArray:
         """The row of W that explains class `cls` (a name or a number; default: the predicted class) of a sample: channel x

@@ -427,6 +427,16 @@ def spoil(path, how):
                 del f.attrs["normalize_scale"]
             elif how == "no bias":
                 del f["linear/dense/b"]
+            elif how in ("large rows", "negative rows"):
+                f["linear/dense/row"][...] = 1000000 if how == "large rows" else -3
+            elif how == "samples":
+                f["linear/sample"][...] = 1000000
+            elif how == "labels":
+                f["label"][...] = -7
+            elif how == "ranks":
+                logits = f["prediction/logits"][()]
+                del f["prediction/logits"]
+                f["prediction/logits"] = logits[..., :1]
             elif how == "misfit":
                 del f["label"]
                 f["label"] = np.zeros(3, "i4")
@@ -444,6 +454,11 @@ def spoil(path, how):
     ("no normalisation", 65, "attribute normalize_scale is missing"),
     ("no bias", 65, "/linear/dense/b is missing or does not fit"),
     ("misfit", 65, "/label has shape (3,)"),
+    ("large rows", 65, "/linear/dense/row holds 1000000 to 1000000, not 0 to "),
+    ("negative rows", 65, "/linear/dense/row holds -3 to -3, not 0 to "),
+    ("samples", 65, "/linear/sample holds 1000000 to 1000000, not 0 to "),
+    ("labels", 65, "/label holds -7 to -7, not -1 to "),
+    ("ranks", 65, "its arrays do not fit together ("),
 ])
 def test_bad_input_is_one_line(tmp_path, how, status, says):
     path = tmp_path / "study.h5"
