@@ -242,6 +242,7 @@ done:
 
 facet_status facet_mask_read(const facet_network *network, const char *path, facet_mask **mask)
 {
+  *mask = NULL;
   FACET_TRY(facet_check_file(path));
   FACET_TRY(facet_mask_of_zeros(network, mask));
   facet_status status;
