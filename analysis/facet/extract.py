@@ -26,7 +26,7 @@ from facet.study import Study
 METRICS = {"angle": "geometry/angle", "length": "geometry/length", "margin": "geometry/margin", "loss": "prediction/loss"}
 BINS, NO_BIN = 64, 255
 SMALL = 1 << 18  # bytes: what is no larger stays whole
-NEVER = re.compile("checksum/|profile/|feature/|index$|prediction/(logits|loss)$|geometry/|embed/[^/]+/|view/")
+NEVER = re.compile("checksum/|profile/|feature/|index$|prediction/loss$|geometry/(angle|length|margin)$|embed/[^/]+/|view/")
 # Arrays whose values are numbers of samples, and the dimensions that count some of them.
 NUMBERS = re.compile("(linear|change|embed)/(sample|(linear|change|embed)_sample)$")
 SOME = re.compile("/(linear|change|embed)/(sample|(linear|change|embed)_sample)$")
@@ -287,8 +287,9 @@ class Extract:
             said.append(f"/image: {len(self.shown)} pictures")
         if self.cut.half:
             said.append("/view, /embed/position, and pixels of /linear and /change: in half precision")
-        said.append("logits, cosines, features, and the linearized map of positions")
-        return said
+        large = [name for name, path in (("logits", "prediction/logits"), ("cosines", "geometry/cosine"))
+                 if path in self.source and not self.wanted(path, self.source[path])]
+        return [*said, ", ".join([*large, "features", "the linearized map of positions"])]
 
 
 def edges(column: Array) -> Array:

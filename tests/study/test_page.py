@@ -68,14 +68,14 @@ def opened(tmp_path, source, cut):
 
 def test_the_page(study, tmp_path, monkeypatch):
     done = command(study, "-o", tmp_path / "study.html", monkeypatch=monkeypatch)
-    assert done.returncode == 0 and "/linear: " not in done.stdout and "logits" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and "/linear: " not in done.stdout and "features" in done.stdout, done.stdout + done.stderr
     page = (tmp_path / "study.html").read_text()
     assert "<title>&lt;b&gt;&quot;small&quot;&lt;/b&gt;</title>" in page and "@STUDY@" not in page
     packed = re.search('id="study">([A-Za-z0-9+/=]+)</script>', page)[1]
     (tmp_path / "page.h5").write_bytes(gzip.decompress(base64.b64decode(packed)))
     assert_index(tmp_path / "page.h5")
     with h5py.File(study) as whole, h5py.File(tmp_path / "page.h5") as h5:
-        left = ("checksum/", "feature/", "geometry/", "prediction/lo", "embed/dense/", "embed/magnitude", "embed/random", "embed/train", "embed/embed_sample", "index")
+        left = ("checksum/", "feature/", "geometry/angle", "geometry/length", "geometry/margin", "prediction/loss", "embed/dense/", "embed/magnitude", "embed/random", "embed/train", "embed/embed_sample", "index")
         for name, item in arrays(whole).items():
             assert (name in h5) != name.startswith(left) or name in ("index",), name
             if name in h5 and name != "index":

@@ -4,7 +4,9 @@ stay text, and nothing is asked of the network."""
 import base64
 import csv
 import gzip
+import os
 import re
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as xml
@@ -316,7 +318,9 @@ def test_one_page_with_a_study_inside_opens_from_the_disk(viewer, folder, made):
     page.close()
 
 
-def test_a_study_of_facet_itself(viewer, folder):  # noqa: F811
+@pytest.fixture(scope="session")
+def own(folder):
+    """A study that facet made."""
     sys.path.insert(0, str(ROOT / "tests/study"))
     try:
         from conftest import STUDY, make_digits, run
@@ -328,9 +332,12 @@ def test_a_study_of_facet_itself(viewer, folder):  # noqa: F811
     (folder / "study.yaml").write_text(STUDY)
     done = run("run", folder / "study.yaml")
     assert done.returncode == 0, done.stderr
-    path = folder / "out/study.h5"
-    page = viewer.open(path, height=8000)
-    with h5py.File(path) as h5:
+    return folder / "out/study.h5"
+
+
+def test_a_study_of_facet_itself(viewer, own):  # noqa: F811
+    page = viewer.open(own, height=8000)
+    with h5py.File(own) as h5:
         assert "by offset" in page.text_content(".foot")
         accuracy = h5["summary/accuracy"][:]
         assert numbers(page)["dense"] == [percent(a) for a in accuracy[0]]
@@ -339,4 +346,45 @@ def test_a_study_of_facet_itself(viewer, folder):  # noqa: F811
             np.testing.assert_array_equal(np.array(there, float), h5[array][:].astype(float).ravel(), array)
         for array in ("geometry/angle", "prediction/loss", "image"):
             assert page.evaluate(f"window.facetViewer.study.unit('/{array}')") == h5[array].attrs["units"]
+    page.close()
+
+
+def test_facet_view_serves_it(viewer, own):  # noqa: F811
+    """In ranges, to the page that it serves itself."""
+    from conftest import FACET, FOUND, environment
+
+    if "FACET_HTTP" not in FOUND["CFLAGS"]:
+        pytest.skip("facet was built without libmicrohttpd")
+    process = subprocess.Popen([FACET, "view", own, "--no-browser"], stdout=subprocess.PIPE, text=True,
+                               env={**environment(), "FACET_VIEWER": str(BUILT)})
+    try:
+        page = viewer.page()
+        page.goto(re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())[0])
+        page.wait_for_function("window.facetViewer")
+        settled(page)
+        with h5py.File(own) as h5:
+            assert numbers(page)["dense"] == [percent(a) for a in h5["summary/accuracy"][0]]
+        opened = page.evaluate("window.facetViewer.opened")
+        assert opened["reads"]["count"] + opened["hdf5"]["count"] < 60 and "by offset" in page.text_content(".foot")
+        page.close()
+    finally:
+        process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 0
+
+
+def test_one_page_of_it_opens_from_the_disk(viewer, own, folder):  # noqa: F811
+    """The page of python -m facet view: numbers of h5py, and all that the most telling samples have."""
+    done = subprocess.run([sys.executable, "-m", "facet", "view", own, "-o", folder / "own.html"], capture_output=True, text=True,
+                          env={**os.environ, "FACET_VIEWER": str(BUILT), "PYTHONPATH": str(ROOT / "analysis")})
+    assert done.returncode == 0, done.stderr
+    page = viewer.page()
+    page.goto((folder / "own.html").as_uri())
+    page.wait_for_function("window.facetViewer")
+    settled(page)
+    assert "by offset" in page.text_content(".foot") and "Not in this page, but in the study: features" in page.text_content(".foot")
+    with h5py.File(own) as h5:
+        assert numbers(page)["dense"] == [percent(a) for a in h5["summary/accuracy"][0]]
+        for array in "view/margin", "view/loss_bin", "linear/dense/W", "prediction/class", "image", "label":
+            there = page.evaluate(f"window.facetViewer.study.read('/{array}').then((numbers) => Array.from(numbers))")
+            np.testing.assert_array_equal(np.array(there, float), h5[array][:].astype(float).ravel(), array)
     page.close()

@@ -23,11 +23,20 @@ export function shell(root: HTMLElement, study: Study, pick: (file: File) => voi
     h("a", { class: "skip", href: "#", onclick: (event: Event) => { event.preventDefault(); (root.querySelector(".card button, .card select") as HTMLElement | null)?.focus(); } }, "Skip to the views"),
     header(study, pick, help), strip,
     h("main", { class: "views" }, ...views.map((view) => card(view, context, downs))),
-    h("footer", { class: "foot" }, `${study.file.name}, ${bytes(study.file.size)}, schema version ${study.schema}, read ${study.how}. Nothing leaves this computer.`), help);
+    foot(study), help);
   const go = (view: string | null): void => { if (view) document.getElementById(view)?.scrollIntoView({ block: "start" }); };
   go(store.state.view);
   downs.push(store.on(["view"], ({ view }) => go(view)), keys(context, help));
   return { store, down: () => downs.forEach((down) => down()) };
+}
+
+/* What is read, and how; of a page that holds a part of a study (python -m facet view), what it does not hold. */
+function foot(study: Study): HTMLElement {
+  const made = h("footer", { class: "foot" }, `${study.file.name}, ${bytes(study.file.size)}, schema version ${study.schema}, read ${study.how}. Nothing leaves this computer.`);
+  void study.attributes("/").then(({ left_out: out }) => {
+    if (out) made.append(h("p", {}, `Not in this page, but in the study: ${(Array.isArray(out) ? out : [out]).join("; ")}.`));
+  });
+  return made;
 }
 
 function header(study: Study, pick: (file: File) => void, help: HTMLDialogElement): HTMLElement {

@@ -254,7 +254,7 @@ export const evaluation: View = {
   title: "Evaluation",
   help: "Every variant (rows; replicates folded into mean ± deviation over seeds, ▸ unfolds them) under every condition (columns). A cell's colour and number are the measure over the samples that pass the filters, or over those that are selected; its histogram is the metric's (grey: all that pass, coloured: selected). Click a heading to sort, a cell to compare its variant under its condition (with Shift: as the first of the two). Bold is the best pruned variant. Failed variants, near chance when clean, are grey, come last and stand in no ranking. Drag in the histograms below to select samples.",
   width: "whole",
-  wanted: (study) => (study.has("/geometry/margin") ? null : "this study has no geometry"),
+  wanted: (study) => (study.has("/view/margin") || study.has("/geometry/margin") ? null : "this study has no geometry"),
 
   async mount(where: HTMLElement, { study, store }: Context) {
     const table = new Table(study, () => store.state);
