@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import math
 import pathlib
 import re
 import tempfile
@@ -25,7 +26,9 @@ from facet.study import Study
 
 METRICS = {"angle": "geometry/angle", "length": "geometry/length", "margin": "geometry/margin", "loss": "prediction/loss"}
 BINS, NO_BIN = 64, 255
+AT_ONCE = 1 << 26  # bytes
 SMALL = 1 << 18  # bytes: what is no larger stays whole
+ALWAYS = ("image", "label", "prediction/class", "embed/position", "progress/columns")
 NEVER = re.compile("checksum/|profile/|feature/|index$|prediction/loss$|geometry/(angle|length|margin)$|embed/[^/]+/|view/")
 # Arrays whose values are numbers of samples, and the dimensions that count some of them.
 NUMBERS = re.compile("(linear|change|embed)/(sample|(linear|change|embed)_sample)$")
@@ -123,8 +126,11 @@ class Extract:
     def wanted(self, path: str, item: h5py.Dataset) -> bool:
         if NEVER.match(path):
             return False
-        some = any(pick is not None for pick in self.picks(item))
-        return some or path in ("image", "label", "prediction/class", "embed/position", "progress/columns") or item.size * item.dtype.itemsize <= SMALL
+        picks = self.picks(item)
+        stays = math.prod(length if pick is None else len(pick) for length, pick in zip(item.shape, picks))
+        if path in ("prediction/logits", "geometry/cosine") or all(pick is None for pick in picks):
+            return path in ALWAYS or stays * item.dtype.itemsize <= SMALL
+        return True
 
     def read(self, item: h5py.Dataset) -> Array:
         """Of an array what stays."""
@@ -136,10 +142,7 @@ class Extract:
         assert pick is not None
         out = np.empty((*item.shape[:first], len(pick), *item.shape[first + 1:]), item.dtype)
         for at in np.ndindex(*item.shape[:first]):
-            if first == item.ndim - 1:
-                out[at] = item[at][pick]
-            else:
-                out[at] = np.stack([item[(*at, place)] for place in pick]) if len(pick) else out[at]
+            out[at] = chosen(item, at, pick)
         for axis, more in enumerate(picks[first + 1:], first + 1):
             out = out if more is None else out.take(more, axis)
         return out
@@ -290,6 +293,14 @@ class Extract:
         large = [name for name, path in (("logits", "prediction/logits"), ("cosines", "geometry/cosine"))
                  if path in self.source and not self.wanted(path, self.source[path])]
         return [*said, ", ".join([*large, "features", "the linearized map of positions"])]
+
+
+def chosen(item: h5py.Dataset, at: tuple[int, ...], places: Array) -> Array:
+    """Of the axis behind `at` these places, which ascend: all between read at once, unless that is much."""
+    line = math.prod(item.shape[len(at) + 1:]) * item.dtype.itemsize
+    if len(places) and (int(places[-1]) - int(places[0]) + 1) * line <= AT_ONCE:
+        return np.asarray(item[(*at, slice(int(places[0]), int(places[-1]) + 1))][places - places[0]])
+    return np.array([item[(*at, place)] for place in places], item.dtype).reshape(len(places), *item.shape[len(at) + 1:])
 
 
 def edges(column: Array) -> Array:

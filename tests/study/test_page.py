@@ -117,7 +117,7 @@ def test_fewer_samples_are_numbered_anew(study, tmp_path):
     with h5py.File(study) as whole, opened(tmp_path, study, Cut(4, True, False, 40)) as h5:
         kept = h5["sample"][()]
         assert 40 <= len(kept) < 70 and (np.diff(kept) > 0).all()
-        assert np.array_equal(h5["label"], whole["label"][()][kept])
+        assert np.array_equal(h5["label"], whole["label"][()][kept]) and np.array_equal(h5["geometry/cosine"], whole["geometry/cosine"][()][:, :, kept])
         assert np.array_equal(h5["prediction/class"], whole["prediction/class"][()][..., kept])
         assert np.array_equal(h5["view/loss"], whole["view/loss"][()][..., kept].astype("<f2"))
         assert np.array_equal(h5["fragility/first_lost"], whole["fragility/first_lost"][()][..., kept], equal_nan=True)
