@@ -27,6 +27,7 @@ from facet.study import Study
 METRICS = {"angle": "geometry/angle", "length": "geometry/length", "margin": "geometry/margin", "loss": "prediction/loss"}
 BINS, NO_BIN = 64, 255
 AT_ONCE = 1 << 26  # bytes
+COSINES = 1 << 25  # bytes of an array that is mostly NaN, which packs to nothing
 SMALL = 1 << 18  # bytes: what is no larger stays whole
 ALWAYS = ("image", "label", "prediction/class", "embed/position", "progress/columns")
 NEVER = re.compile("checksum/|profile/|feature/|index$|prediction/loss$|geometry/(angle|length|margin)$|embed/[^/]+/|view/")
@@ -34,6 +35,7 @@ NEVER = re.compile("checksum/|profile/|feature/|index$|prediction/loss$|geometry
 NUMBERS = re.compile("(linear|change|embed)/(sample|(linear|change|embed)_sample)$")
 SOME = re.compile("/(linear|change|embed)/(sample|(linear|change|embed)_sample)$")
 OF_SCALES = {"DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME", "DIMENSION_LABELS"}
+MOST_LINES = 16  # pairs of variant and condition whose cosines stay
 OF_A_CLASS = 3  # samples of each class, beside the most fragile
 
 
@@ -128,6 +130,8 @@ class Extract:
             return False
         picks = self.picks(item)
         stays = math.prod(length if pick is None else len(pick) for length, pick in zip(item.shape, picks))
+        if path == "geometry/cosine" and 2 * stays <= COSINES:
+            return True
         if path in ("prediction/logits", "geometry/cosine") or all(pick is None for pick in picks):
             return path in ALWAYS or stays * item.dtype.itemsize <= SMALL
         return True
@@ -156,6 +160,8 @@ class Extract:
     def numbers(self, path: str, item: h5py.Dataset) -> Array:
         if path == "image":
             return self.pictures(item)
+        if path == "geometry/cosine":
+            return self.some_cosines(item)
         if path in ("fragility/rank", "fragility/class_rank") and len(self.kept) < self.study.samples:
             return self.ranks(item)
         found = self.read(item)
@@ -163,6 +169,24 @@ class Extract:
             found = self.renumbered(found)
         large = path == "embed/position" or (self.cut.half and is_of_some(item) and found.dtype.kind == "f")
         return self.narrow(found) if large else found
+
+    def some_cosines(self, item: h5py.Dataset) -> Array:
+        """All where they are small, else in half precision those of dense, and clean those of a network of each group of
+        replicates; NaN for the others."""
+        kept = self.pick("/sample")
+        shape = (*item.shape[:2], len(self.kept), item.shape[3])
+        if math.prod(shape) * item.dtype.itemsize <= SMALL:
+            return self.read(item)
+        found = np.full(shape, np.nan, "<f2")
+        for variant, condition in self.cosine_lines():
+            line = item[variant, condition]
+            found[variant, condition] = line if kept is None else line[kept]
+        return found
+
+    def cosine_lines(self) -> list[tuple[int, int]]:
+        clean = self.study.condition_index(self.study.reference)
+        firsts = [(self.study.variant_index(group[0]), clean) for group in self.study.replicates.values()]
+        return list(dict.fromkeys([*((0, c) for c in range(len(self.study.conditions))), *firsts]))[:MOST_LINES]
 
     def pictures(self, item: h5py.Dataset) -> Array:
         """Bytes, where pixels are whole numbers that fit."""
@@ -292,6 +316,9 @@ class Extract:
             said.append("/view, /embed/position, and pixels of /linear and /change: in half precision")
         large = [name for name, path in (("logits", "prediction/logits"), ("cosines", "geometry/cosine"))
                  if path in self.source and not self.wanted(path, self.source[path])]
+        cosine = self.source.get("geometry/cosine")
+        if cosine is not None and cosine.size * cosine.dtype.itemsize > SMALL and self.wanted("geometry/cosine", cosine):
+            said.append("/geometry/cosine: of dense, and clean of one network of each group of replicates")
         return [*said, ", ".join([*large, "features", "the linearized map of positions"])]
 
 

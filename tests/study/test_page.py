@@ -105,6 +105,15 @@ def test_the_most_telling_samples(study, tmp_path):
         assert any(line.startswith(f"/linear: {len(numbers)} of 70") for line in h5.attrs["left_out"])
 
 
+def test_cosines_of_some(study, tmp_path, monkeypatch):
+    """Where all of them are much: of dense, and clean of one of each group."""
+    monkeypatch.setattr("facet.extract.SMALL", 1000)
+    with h5py.File(study) as whole, opened(tmp_path, study, Cut()) as h5:
+        cosine = whole["geometry/cosine"][()].astype("<f2")
+        assert np.array_equal(h5["geometry/cosine"][0], cosine[0]) and np.array_equal(h5["geometry/cosine"][:, 0], cosine[:, 0])
+        assert np.isnan(h5["geometry/cosine"][1:, 1:]).all() and "prediction/logits" not in h5
+
+
 def test_half_precision(study, tmp_path):
     with h5py.File(study) as whole, opened(tmp_path, study, Cut(half=True)) as h5:
         assert "view/margin_bin" not in h5 and np.array_equal(h5["view/margin_edge"], whole["view/margin_edge"])
