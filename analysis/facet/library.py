@@ -27,7 +27,7 @@ class Shape(ctypes.Structure):
 class ExecutorOptions(ctypes.Structure):
     _name_ = "facet_executor_options"
     _fields_ = [("kernels", ctypes.c_void_p), ("real", ctypes.c_int), ("batch", ctypes.c_int64), ("rows", ctypes.c_int64),
-                ("room", ctypes.c_bool), ("training", ctypes.c_bool)]
+                ("room", ctypes.c_bool), ("training", ctypes.c_bool), ("touched", ctypes.c_bool)]
 
 
 class LinearizationBuffers(ctypes.Structure):

@@ -16,6 +16,7 @@ typedef struct {
   int64_t rows;                 /* rows of W per sample and pullback; 0: no pullback */
   bool room;                    /* the memory that pullbacks write W to has room for a whole batch, always */
   bool training;                /* batch norm from the batch's own statistics; gradients wanted */
+  bool touched;                 /* remembers where ties are, for facet_executor_touched */
 } facet_executor_options;
 
 /* The network must outlive the executor. FACET_INTERNAL: options that make no sense; FACET_BAD_INPUT: a node that the
@@ -48,6 +49,14 @@ facet_status facet_executor_output(const facet_executor *executor, double *logit
 facet_status facet_executor_value(const facet_executor *executor, int value, double *out);
 /* Ties per sample: gates and maxima that the rule decided. In float: 0 until settled. ties: count. */
 void facet_executor_ties(const facet_executor *executor, int32_t *ties);
+/* Which inputs ties touch: 1 at every input for which W, in some of the k rows of the sample (row: count x k, as for a
+ * pullback; -1: none), may be another where the ties are decided otherwise: where a gate that is tied is on its other
+ * piece, or another of the tied candidates of a maximum wins, in any combination. That is where a way of weights that
+ * are not 0, open gates and winners leads from a row through something tied to the input. At all other inputs W is the
+ * same whatever the ties say: what the output gains there per step up and per step down is W. Where both differ, the
+ * input is touched; the reverse holds but where ways cancel, or one tie leaves another no choice. touched: count x D,
+ * in the network's input order; all 0 for a sample without ties. Needs options.touched (FACET_INTERNAL). */
+facet_status facet_executor_touched(facet_executor *executor, int64_t k, const int32_t *row, uint8_t *touched);
 
 /* Nodes whose pattern a sample chooses (gates, maxima), in order. Names belong to the network. */
 int facet_executor_gates(const facet_executor *executor);

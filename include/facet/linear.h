@@ -22,7 +22,7 @@ typedef struct {
   double *b;        /* count x k */
   double *b_node;   /* count x k x facet_executor_constant_nodes */
   double *residual; /* count: max over the k rows of |F - (Wx + b)| / max(1, max_k |F|), F from the forward pass */
-  int32_t *ties;    /* count */
+  int32_t *ties;    /* count: where W is one of several; facet_executor_touched says at which inputs */
 } facet_linearization;
 
 /* Linearizes the samples of the executor's last forward pass, on the facet that its pattern says: settled

@@ -35,16 +35,16 @@ typedef struct {
   /* The largest |z|; 0 of none. */
   double (*largest)(int64_t size, const void *z);
   /* What is within `bound` of a boundary is a tie: it is added to *ties, and a rule decides which piece the pattern
-   * says, so that rounding does not (negative: nothing is a tie).  Values are what they are without it.  One sample
-   * each.
+   * says, so that rounding does not (negative: nothing is a tie).  Values are what they are without it.  near (or
+   * NULL): 1 where there is one, else as it was.  One sample each.
    *
    * out = z for z > 0, else alpha * z; slope likewise, alpha where there is a tie; out may be z. Of the `size` elements
    * `padding` are always 0 and do not count. */
   void (*gate)(int64_t size, int64_t padding, double alpha, double bound, const void *z, void *out, void *slope,
-               int32_t *ties);
+               int32_t *ties, uint8_t *near);
   /* A gate of any pieces; with a tie it is on the lower one. Writes slope and (unless NULL) offset of every element. */
   void (*pieces)(facet_layout layout, const facet_pieces *pieces, double bound, const void *z, void *out, void *slope,
-                 void *offset, int32_t *ties);
+                 void *offset, int32_t *ties, uint8_t *near);
   /* out = the largest (sign 1) or smallest (sign -1) of the candidates, winner = its number. Of equal ones, and of a
    * tie (all within `bound` of the best), the first wins. */
   void (*select)(facet_layout layout, int candidates, const void *const *candidate, double sign, double bound,
@@ -73,10 +73,18 @@ typedef struct {
   void (*scatter)(int64_t samples, int64_t runs, const facet_run *run, const void *src, int64_t src_size, void *dst,
                   int64_t dst_size);
   /* Windows of one sample: means; or maxima with winner[i] = element of the input that won, ties as in `select`, not
-   * counted where the winner is within `bound` of 0 and flat_zero: both candidates are off. */
+   * counted where the winner is within `bound` of 0 and flat_zero: both candidates are off.  near (or NULL): 1 for
+   * every position of a window that is tied, `near` as it counts, or also where the winner is 0 if *ties was not 0
+   * before; of position number t in channel c of block b at near[(b * positions of all windows + t) * block + c]; else
+   * as it was. */
   void (*window_mean)(const facet_windows *w, facet_layout in, const void *u, void *out);
   void (*window_max)(const facet_windows *w, facet_layout in, double bound, bool flat_zero, const void *u, void *out,
-                     int32_t *winner, int32_t *ties);
+                     int32_t *winner, int32_t *ties, uint8_t *near);
+  /* near[j * size + i] = 1: candidate j of element i is within `bound` of the best, and not alone there. */
+  void (*select_near)(int64_t size, int candidates, const void *const *candidate, double sign, double bound,
+                      uint8_t *near);
+  /* open[i] |= bit where slope[i] is not 0. */
+  void (*gate_open)(int64_t size, const void *slope, uint16_t bit, uint16_t *open);
   /* Adjoints, added to gu. */
   void (*window_mean_pullback)(const facet_windows *w, facet_layout in, int64_t adjoints, const void *g, void *gu);
   void (*window_max_pullback)(int64_t out_size, int64_t in_size, int64_t samples, int64_t rows, const int32_t *winner,

@@ -28,16 +28,19 @@ static double NAME(largest)(int64_t size, const void *z_)
 }
 
 static void NAME(gate)(int64_t size, int64_t padding, double alpha, double bound, const void *z_, void *out_,
-                       void *slope_, int32_t *ties)
+                       void *slope_, int32_t *ties, uint8_t *near)
 {
   const REAL *z = z_;
   REAL *out = out_, *slope = slope_;
   REAL a = (REAL)alpha, shut = (REAL)(bound > 0 ? bound : 0);
   if (bound >= 0) {
-    INTEGER near = 0;
+    INTEGER count = -(INTEGER)padding;
     for (int64_t i = 0; i < size; i++)
-      near += ABSOLUTE(z[i]) <= shut;
-    *ties += (int32_t)(near - (INTEGER)padding);
+      count += ABSOLUTE(z[i]) <= shut;
+    *ties += (int32_t)count;
+    if (near && count > 0 && alpha != 1)
+      FOR_EACH(i, size)
+        near[i] = ABSOLUTE(z[i]) <= shut;
   }
   FOR_EACH(i, size) {
     REAL u = z[i];
@@ -52,7 +55,7 @@ static void NAME(gate)(int64_t size, int64_t padding, double alpha, double bound
     if ((lanes = (layout).channels - b * (layout).block, lanes = lanes < (layout).block ? lanes : (layout).block) > 0)
 
 static void NAME(pieces)(facet_layout layout, const facet_pieces *p, double bound, const void *z_, void *out_,
-                         void *slope_, void *offset_, int32_t *ties)
+                         void *slope_, void *offset_, int32_t *ties, uint8_t *near)
 {
   const REAL *z = z_, *slope_of = p->slope_of;
   REAL *out = out_, *slope = slope_, *offset = offset_, shut = (REAL)(bound > 0 ? bound : 0);
@@ -70,6 +73,8 @@ static void NAME(pieces)(facet_layout layout, const facet_pieces *p, double boun
         tie |= ABSOLUTE(beyond) <= shut;
       }
       *ties += tie && !padding && bound >= 0;
+      if (near)
+        near[i] = tie && !padding && bound >= 0;
       slope[i] = padding ? 0 : ruled == 0 ? lowest : (REAL)p->slope[ruled];
       if (offset)
         offset[i] = padding ? 0 : (REAL)p->offset[ruled];
@@ -247,15 +252,30 @@ static void NAME(window_mean)(const facet_windows *w, facet_layout in, const voi
 #define PICK(is, a, b)      (((is) & (a)) | (~(is) & (b)))
 #define PICK_WIDE(is, a, b) ((NAME(wide))PICK(is, (NAME(truth))(a), (NAME(truth))(b)))
 
+/* Writes down which of eight neighbours are near, at every position of a window, if the window is tied in any. near: at
+ * the first of them at the first position. */
+static inline void NAME(write_near)(NAME(truth) tie, NAME(wide) top, const int64_t *position, int64_t positions,
+                                    int64_t k, REAL sign, REAL bound, const REAL *u, uint8_t *near)
+{
+  INTEGER any = 0;
+  for (int c = 0; c < NAME(WIDE); c++)
+    any |= tie[c];
+  for (int64_t t = 0; any && t < positions; t++) {
+    NAME(truth) is = tie & (top - sign * *(const NAME(wide) *)(u + position[t] * k) <= bound);
+    for (int c = 0; c < NAME(WIDE); c++)
+      near[t * k + c] = is[c] != 0;
+  }
+}
+
 /* Eight neighbouring channels of a block, of which `lanes` are there: values, winners and, where `count`, how many
- * ties. Padding lanes are written, too: their inputs are 0. */
+ * ties, and where (near: at the first of them; or NULL). Padding lanes are written, too: their inputs are 0. */
 static inline int32_t NAME(window_wide)(const facet_windows *w, int64_t k, int lanes, int32_t base, bool count,
                                         REAL bound, bool flat_zero, const REAL *restrict u, REAL *restrict out,
-                                        int32_t *restrict winner)
+                                        int32_t *restrict winner, uint8_t *restrict near, bool zeros)
 {
   const REAL sign = (REAL)w->sign;
   const NAME(truth) always = (NAME(truth)){0} == 0, judged = flat_zero ? ~always : always;
-  NAME(truth) near = {0};
+  NAME(truth) found = {0};
   for (int64_t s = 0; s < w->out_spatial; s++, out += k, winner += k) {
     int64_t begin = w->begin[s], t = begin, end = w->begin[s + 1], at = w->position[t] * k;
     NAME(wide) first = sign * *(const NAME(wide) *)(u + at), second = (NAME(wide)){0} - (REAL)INFINITY;
@@ -271,8 +291,13 @@ static inline int32_t NAME(window_wide)(const facet_windows *w, int64_t k, int l
       best = PICK(wins, (INTEGER)at + (NAME(truth)){0}, best);
       first = PICK_WIDE(wins, x, first);
     }
-    if (count)
-      near -= (first - second <= bound) & (judged | (first > bound));
+    if (count) {
+      NAME(truth) tie = first - second <= bound, counted = tie & (judged | (first > bound));
+      found -= counted;
+      if (near)
+        NAME(write_near)
+      (zeros ? tie : counted, first, w->position + begin, end - begin, k, sign, bound, u, near + begin * k);
+    }
     while (count && --t >= begin) { /* the first of those near the top, found last */
       at = w->position[t] * k;
       NAME(wide) x = sign * *(const NAME(wide) *)(u + at);
@@ -284,13 +309,14 @@ static inline int32_t NAME(window_wide)(const facet_windows *w, int64_t k, int l
   }
   int32_t ties = 0;
   for (int c = 0; c < lanes; c++)
-    ties += (int32_t)near[c];
+    ties += (int32_t)found[c];
   return ties;
 }
 
 /* One channel of a block, as above. */
 static int32_t NAME(window_lane)(const facet_windows *w, int64_t k, int32_t base, bool count, REAL bound,
-                                 bool flat_zero, const REAL *restrict u, REAL *restrict out, int32_t *restrict winner)
+                                 bool flat_zero, const REAL *restrict u, REAL *restrict out, int32_t *restrict winner,
+                                 uint8_t *restrict near, bool zeros)
 {
   const REAL sign = (REAL)w->sign;
   int32_t ties = 0;
@@ -304,8 +330,10 @@ static int32_t NAME(window_lane)(const facet_windows *w, int64_t k, int32_t base
       best = x > first ? at : best;
       first = x > first ? x : first;
     }
-    bool tie = count && first - second <= bound;
-    ties += tie && !(flat_zero && first <= bound);
+    bool tie = count && first - second <= bound, counted = tie && !(flat_zero && first <= bound);
+    ties += counted;
+    for (int64_t i = begin; near && (zeros ? tie : counted) && i < t; i++)
+      near[i * k] = first - sign * u[w->position[i] * k] <= bound;
     while (tie && --t >= begin) /* the first of those near the top, found last */
       best = first - sign * u[w->position[t] * k] <= bound ? w->position[t] * k : best;
     out[s * k] = sign * first;
@@ -315,11 +343,11 @@ static int32_t NAME(window_lane)(const facet_windows *w, int64_t k, int32_t base
 }
 
 static void NAME(window_max)(const facet_windows *w, facet_layout in, double bound, bool flat_zero, const void *u_,
-                             void *out_, int32_t *winner_, int32_t *ties)
+                             void *out_, int32_t *winner_, int32_t *ties, uint8_t *near_)
 {
-  int64_t k = in.block;
-  bool count = bound >= 0;
-  REAL near = (REAL)bound;
+  int64_t k = in.block, positions = w->begin[w->out_spatial];
+  bool count = bound >= 0, zeros = *ties > 0;
+  REAL reach = (REAL)bound;
   int step = k % NAME(WIDE) == 0 ? NAME(WIDE) : 1;
   FOR_BLOCKS(in, b, lanes)
   for (int64_t c = 0; c < lanes; c += step) {
@@ -328,18 +356,45 @@ static void NAME(window_max)(const facet_windows *w, facet_layout in, double bou
     const REAL *u = (const REAL *)u_ + base;
     REAL *out = (REAL *)out_ + to;
     int32_t *winner = winner_ + to;
+    uint8_t *near = near_ ? near_ + b * positions * k + c : NULL;
     int there = lanes - c < step ? (int)(lanes - c) : step;
     if (step == 1)
-      *ties += NAME(window_lane)(w, k, base, count, near, flat_zero, u, out, winner);
-    else if (count) /* constants, so that float has none of it */
-      *ties += NAME(window_wide)(w, k, there, base, true, near, flat_zero, u, out, winner);
+      *ties += NAME(window_lane)(w, k, base, count, reach, flat_zero, u, out, winner, near, zeros);
+    else if (count && near) /* constants, so that float, and who does not ask, have none of it */
+      *ties += NAME(window_wide)(w, k, there, base, true, reach, flat_zero, u, out, winner, near, zeros);
+    else if (count)
+      *ties += NAME(window_wide)(w, k, there, base, true, reach, flat_zero, u, out, winner, NULL, false);
     else
-      NAME(window_wide)(w, k, there, base, false, near, flat_zero, u, out, winner);
+      NAME(window_wide)(w, k, there, base, false, reach, flat_zero, u, out, winner, NULL, false);
   }
 }
 
 #undef PICK
 #undef PICK_WIDE
+
+static void NAME(select_near)(int64_t size, int candidates, const void *const *candidate, double sign, double bound,
+                              uint8_t *near)
+{
+  for (int64_t i = 0; i < size; i++) {
+    REAL first = -(REAL)INFINITY;
+    int count = 0;
+    for (int j = 0; j < candidates; j++) {
+      REAL x = (REAL)sign * ((const REAL *)candidate[j])[i];
+      first = x > first ? x : first;
+    }
+    for (int j = 0; j < candidates; j++)
+      count += near[j * size + i] = first - (REAL)sign * ((const REAL *)candidate[j])[i] <= (REAL)bound;
+    for (int j = 0; j < candidates && count == 1; j++)
+      near[j * size + i] = 0;
+  }
+}
+
+static void NAME(gate_open)(int64_t size, const void *slope_, uint16_t bit, uint16_t *open)
+{
+  const REAL *slope = slope_;
+  FOR_EACH(i, size)
+    open[i] |= slope[i] != 0 ? bit : 0;
+}
 
 static void NAME(window_mean_pullback)(const facet_windows *w, facet_layout in, int64_t adjoints, const void *g_,
                                        void *gu_)
@@ -649,6 +704,8 @@ static const facet_elementwise NAME(table) = {
     .scatter = NAME(scatter),
     .window_mean = NAME(window_mean),
     .window_max = NAME(window_max),
+    .select_near = NAME(select_near),
+    .gate_open = NAME(gate_open),
     .window_mean_pullback = NAME(window_mean_pullback),
     .window_max_pullback = NAME(window_max_pullback),
     .channel_sums = NAME(channel_sums),

@@ -69,12 +69,14 @@ void facet_executor_destroy(facet_executor **executor)
     for (int k = 0; k < s->sources; k++)
       facet_free(&s->source[k].by_channel);
     FACET_FREE(&s->in_slot, &s->way, &s->run, &s->runs, &s->fold, &s->total, &s->scale, &s->shift, &s->slope,
-               &s->offset, &s->slope_of, &s->rival, &s->winner, &s->constants, &s->mean, &s->deviation, &s->source);
+               &s->offset, &s->slope_of, &s->rival, &s->winner, &s->constants, &s->mean, &s->deviation, &s->source,
+               &s->tied, &s->marked, &s->present);
   }
   facet_slots_end(&x->values);
   facet_slots_end(&x->adjoints);
   FACET_FREE(&x->layout, &x->slot, &x->keep, &x->step, &x->constant_name, &x->ties, &x->sums, &x->parameter,
-             &x->scratch, &x->whole, &x->size, &x->terms, &x->adjoint_sums);
+             &x->scratch, &x->whole, &x->size, &x->terms, &x->adjoint_sums, &x->reach, &x->reach_at, &x->plain[0],
+             &x->plain[1]);
   facet_free(executor);
 }
 
@@ -137,6 +139,7 @@ static facet_status forward(facet_executor *x, const void *samples, int64_t coun
 static void take_pattern(facet_executor *x, int64_t s, int64_t from)
 {
   x->ties[s] = x->exact->ties[from];
+  facet_touched_take(x, s, from);
   for (int i = 0; i < x->patterned; i++) {
     const facet_step *to = &x->step[i], *exact = &x->exact->step[i];
     int64_t size = facet_value_size(x, to->output);
@@ -162,7 +165,7 @@ static int64_t settled_at_once(const facet_executor *x)
 
 facet_status facet_executor_ready(facet_executor *x)
 {
-  facet_executor_options options = {.kernels = &facet_kernels_exact, .real = FACET_F64};
+  facet_executor_options options = {.kernels = &facet_kernels_exact, .real = FACET_F64, .touched = x->options.touched};
   if (x->exact || x->options.real != FACET_F32 || x->options.training || x->patterned == 0)
     return FACET_OK;
   options.batch = settled_at_once(x);

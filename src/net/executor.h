@@ -1,5 +1,6 @@
 /* Private to src/net: the executor's insides, shared by executor_compile.c (from a network to steps),
  * executor_buffers.c (where their values lie), executor_parts.c (what the kinds share), rounding.c (what is a tie),
+ * touched.c and touched_linear.c (which inputs ties touch),
  * executor.c (running them: the public calls) and the kinds (kind_*.c: what one step does).
  *
  * A step is one node, or a linear or diagonal node with the diagonals by channel after it (batch norm, Mul, Add) folded
@@ -60,6 +61,11 @@ typedef struct facet_step {
   double *mean, *deviation; /* batch norm in training */
   double gain, constant;    /* what an input's size and the step's constants can become: rounding.c */
   int64_t terms;            /* linear: of one element's sum */
+  uint8_t *tied;            /* of touched.c: batch samples of tied_size each; NULL: nothing there can be tied */
+  int64_t tied_size;
+  bool *marked;     /* per sample: whether it is tied there at all */
+  uint8_t *present; /* linear, for the same: 1 at every weight, as the kernel has them, that is not 0 */
+  bool dense;       /* none is */
   int sources;
   facet_source *source;
 } facet_step;
@@ -85,9 +91,12 @@ struct facet_executor {
   double *size;  /* double, not in training: per value and sample, how large the terms of its sums are; else NULL */
   double *terms; /* then too, per value: how many there are on the longest way to it */
   facet_executor *exact; /* the same steps in double, a few samples, made at first need: settles the pattern */
-  double *sums;          /* scratch: channels */
-  float *adjoint_sums;   /* scratch: channels of every adjoint, from a pullback that sums on its way */
-  size_t own_bytes;      /* beside the slots */
+  uint16_t *reach;       /* touched.c: what it finds, of all values, each at its own reach_at; else NULL */
+  int64_t *reach_at;
+  uint16_t *plain[2];  /* then too: scratch, the largest value each */
+  double *sums;        /* scratch: channels */
+  float *adjoint_sums; /* scratch: channels of every adjoint, from a pullback that sums on its way */
+  size_t own_bytes;    /* beside the slots */
   facet_parameter *parameter;
   int parameters;
   void *scratch; /* real: the largest parameter */
@@ -150,6 +159,20 @@ void facet_rounding_follow(facet_executor *x, const facet_step *step); /* right 
  * a tie. */
 double facet_rounding(const facet_executor *x, int value, int64_t sample);
 
+/* ---- which inputs ties touch: touched.c, where options.touched ---- */
+
+facet_status facet_touched_create(facet_executor *x); /* steps, layouts and kinds being made */
+/* Weights of a linear step, as its kernel takes them. */
+facet_status facet_touched_weights(facet_executor *x, facet_step *step, const void *weights);
+/* While a step runs forward: where to write down what is tied there, all 0 and not marked so far; NULL: nobody asks. */
+uint8_t *facet_touched_near(const facet_executor *x, const facet_step *step, int64_t sample);
+/* The same, whole, of a select. */
+void facet_touched_select(facet_executor *x, const facet_step *step, int64_t sample, const void *const *candidate);
+/* Sample s takes what sample `from` of the double-precision executor remembers. */
+void facet_touched_take(facet_executor *x, int64_t s, int64_t from);
+/* What reaches a linear step's output reaches its input by weights that are not 0: touched_linear.c. */
+void facet_touched_linear(facet_executor *x, const facet_step *step);
+
 /* ---- what kinds share: executor_parts.c ---- */
 
 /* Allocates and counts for facet_executor_bytes. */
@@ -163,6 +186,15 @@ void facet_executor_put(const facet_executor *x, void *array, int64_t i, double 
 /* A constant spread over the step's output, one sample in its layout. Owned by the executor's step. */
 facet_status facet_executor_spread(facet_executor *x, const facet_step *step, const facet_tensor *constant,
                                    void *pointer_to_pointer);
+/* A linear step as its kernel sees it: A goes from `in` to `out`. */
+typedef struct {
+  facet_layout in, out;
+  int64_t images; /* per sample */
+} facet_ends;
+facet_ends facet_step_ends(const facet_executor *x, const facet_step *step);
+/* The layout that a window step sees: all elements in one channel where windows are flat. */
+facet_layout facet_window_layout(const facet_executor *x, const facet_step *step, int value);
+facet_windows facet_step_windows(const facet_executor *x, const facet_step *step);
 /* The layout of the step's output as its sources see channels, and how many such images make a sample. */
 static inline facet_layout facet_step_channels(const facet_executor *x, const facet_step *step, int64_t *images)
 {

@@ -200,6 +200,7 @@ facet_status facet_executor_compile(facet_executor *x)
   for (int i = 0; i < x->steps; i++)
     if (x->step[i].slope || x->step[i].winner)
       x->patterned = i + 1;
+  FACET_TRY(facet_touched_create(x));
   FACET_TRY(facet_executor_plan_buffers(x));
   return facet_executor_refresh(x);
 }

@@ -8,19 +8,13 @@
 
 #include "executor.h"
 
-/* The node as its kernel sees it: A goes from `in` to `out`. */
-typedef struct {
-  facet_layout in, out;
-  int64_t images; /* per sample */
-} ends;
-
-static ends ends_of(const facet_executor *x, const facet_step *step)
+facet_ends facet_step_ends(const facet_executor *x, const facet_step *step)
 {
   const facet_lowered *l = step->lowered;
-  ends e = {x->layout[step->input[0]], x->layout[step->output], 1};
+  facet_ends e = {x->layout[step->input[0]], x->layout[step->output], 1};
   if (l->viewed)
-    return (ends){l->in, l->out, l->images};
-  return l->adjoint ? (ends){e.out, e.in, 1} : e;
+    return (facet_ends){l->in, l->out, l->images};
+  return l->adjoint ? (facet_ends){e.out, e.in, 1} : e;
 }
 
 static facet_status linear_create(facet_executor *x, facet_step *step)
@@ -28,7 +22,7 @@ static facet_status linear_create(facet_executor *x, facet_step *step)
   const facet_lowered *l = step->lowered;
   const facet_kernels *k = x->options.kernels;
   facet_type real = x->options.real;
-  ends e = ends_of(x, step);
+  facet_ends e = facet_step_ends(x, step);
   int64_t batch = x->options.batch * e.images, adjoints = batch * x->options.rows;
   facet_task forward = l->adjoint ? FACET_PULLBACK : FACET_FORWARD, back = l->adjoint ? FACET_FORWARD : FACET_PULLBACK;
   facet_status status;
@@ -148,6 +142,7 @@ static facet_status linear_refresh(facet_executor *x, facet_step *step)
   const void *weights = ready_weights(x, step);
   if (x->size)
     weigh_sums(step, weights);
+  FACET_GO(done, status, facet_touched_weights(x, step, weights));
   FACET_GO(done, status, k->conv_weights(step->forward, weights, bias));
   if (step->pullback)
     status = k->conv_weights(step->pullback, weights, NULL);

@@ -125,18 +125,17 @@ const facet_kind_row facet_kind_move = {move_create, NULL, move_forward, move_pu
 
 /* ---- window ---- */
 
-/* The layout that windows see: all elements in one channel where they are flat. */
-static facet_layout window_layout(const facet_executor *x, const facet_step *step, int value)
+facet_layout facet_window_layout(const facet_executor *x, const facet_step *step, int value)
 {
   facet_layout layout = x->layout[value];
   return step->lowered->flat ? (facet_layout){1, facet_layout_size(layout), 1} : layout;
 }
 
-static facet_windows windows_of(const facet_executor *x, const facet_step *step)
+facet_windows facet_step_windows(const facet_executor *x, const facet_step *step)
 {
   const facet_lowered *l = step->lowered;
-  return (facet_windows){.in_spatial = window_layout(x, step, step->input[0]).spatial,
-                         .out_spatial = window_layout(x, step, step->output).spatial,
+  return (facet_windows){.in_spatial = facet_window_layout(x, step, step->input[0]).spatial,
+                         .out_spatial = facet_window_layout(x, step, step->output).spatial,
                          .begin = l->begin,
                          .position = l->position,
                          .weight = l->weight_of,
@@ -165,13 +164,23 @@ static bool from_relu(const facet_executor *x, int value)
          l->slope_of == NO_VALUE;
 }
 
+static void window_max(facet_executor *x, facet_step *step, int64_t sample, const void *u, void *to)
+{
+  facet_windows w = facet_step_windows(x, step);
+  bool flat_zero = step->lowered->sign > 0 && from_relu(x, step->input[0]);
+  uint8_t *near = facet_touched_near(x, step, sample);
+  x->e->window_max(&w, facet_window_layout(x, step, step->input[0]), 2 * facet_rounding(x, step->input[0], sample),
+                   flat_zero, u, to, step->winner + sample * facet_value_size(x, step->output), &x->ties[sample], near);
+  if (near)
+    step->marked[sample] = x->ties[sample] > 0;
+}
+
 static facet_status window_forward(facet_executor *x, facet_step *step)
 {
-  facet_windows w = windows_of(x, step);
-  facet_layout in = window_layout(x, step, step->input[0]);
+  facet_windows w = facet_step_windows(x, step);
+  facet_layout in = facet_window_layout(x, step, step->input[0]);
   int64_t in_size = facet_layout_size(in), out_size = facet_value_size(x, step->output);
-  bool flat_zero = step->lowered->sign > 0 && from_relu(x, step->input[0]);
-  facet_layout out = window_layout(x, step, step->output);
+  facet_layout out = facet_window_layout(x, step, step->output);
   bool padded = out.channels % out.block != 0 || x->count < x->options.batch;
   if (padded) /* what no window writes is 0 */
     memset(facet_value_data(x, step->out_slot), 0, (size_t)(x->options.batch * out_size) * x->real);
@@ -181,8 +190,7 @@ static facet_status window_forward(facet_executor *x, facet_step *step)
     if (!step->winner)
       x->e->window_mean(&w, in, u, to);
     else
-      x->e->window_max(&w, in, 2 * facet_rounding(x, step->input[0], s), flat_zero, u, to, step->winner + s * out_size,
-                       &x->ties[s]);
+      window_max(x, step, s, u, to);
     if (step->shift)
       x->e->add(out_size, to, 1, step->shift, to);
   }
@@ -197,13 +205,13 @@ static void window_bias(facet_executor *x, const facet_step *step, int64_t sampl
 
 static facet_status window_pullback(facet_executor *x, facet_step *step)
 {
-  facet_windows w = windows_of(x, step);
+  facet_windows w = facet_step_windows(x, step);
   const facet_way *way = &step->way[0];
   const void *g = facet_adjoint_data(x, step->g_slot);
   void *to = facet_adjoint_data(x, way->to);
   if (!step->winner) {
     facet_way_open(x, way, step->input[0]);
-    x->e->window_mean_pullback(&w, window_layout(x, step, step->input[0]), facet_adjoints(x), g, to);
+    x->e->window_mean_pullback(&w, facet_window_layout(x, step, step->input[0]), facet_adjoints(x), g, to);
     return FACET_OK;
   }
   int64_t in_size = facet_value_size(x, step->input[0]), out_size = facet_value_size(x, step->output);

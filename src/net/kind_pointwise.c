@@ -252,10 +252,14 @@ static facet_status gate_forward(facet_executor *x, facet_step *step)
     void *out = facet_at(x, facet_value_data(x, step->out_slot), s * size), *slope = facet_at(x, step->slope, s * size);
     void *offset = step->offset ? facet_at(x, step->offset, s * size) : NULL;
     double bound = facet_rounding(x, step->input[0], s);
+    int32_t before = x->ties[s];
+    uint8_t *near = facet_touched_near(x, step, s);
     if (is_simple(l))
-      x->e->gate(size, padding, l->slope[0], bound, z, out, slope, &x->ties[s]);
+      x->e->gate(size, padding, l->slope[0], bound, z, out, slope, &x->ties[s], near);
     else
-      x->e->pieces(layout, &pieces, bound, z, out, slope, offset, &x->ties[s]);
+      x->e->pieces(layout, &pieces, bound, z, out, slope, offset, &x->ties[s], near);
+    if (near)
+      step->marked[s] = x->ties[s] > before;
   }
   return FACET_OK;
 }
@@ -308,6 +312,7 @@ static facet_status select_forward(facet_executor *x, facet_step *step)
       candidate[j] = facet_at(x, facet_value_data(x, step->in_slot[j]), s * size);
     x->e->select(layout, step->inputs + l->constants, candidate, l->sign, 2 * facet_rounding(x, step->output, s),
                  facet_at(x, facet_value_data(x, step->out_slot), s * size), step->winner + s * size, &x->ties[s]);
+    facet_touched_select(x, step, s, candidate);
   }
   facet_free(&candidate);
   return FACET_OK;

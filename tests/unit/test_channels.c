@@ -104,7 +104,7 @@ static void logits_of(const facet_network *n, double *logits)
   double *x = facet_allocate((size_t)(SAMPLES * size), sizeof *x);
   for (int64_t i = 0; i < SAMPLES * size; i++)
     x[i] = 2 * noise((uint64_t)(1000000 + i));
-  facet_executor_options options = {&facet_kernels_reference, FACET_F64, SAMPLES, 0, false, false};
+  facet_executor_options options = {.kernels = &facet_kernels_reference, .real = FACET_F64, .batch = SAMPLES};
   assert_int_equal(facet_executor_create(n, options, &e), FACET_OK);
   assert_int_equal(facet_executor_forward(e, x, SAMPLES), FACET_OK);
   assert_int_equal(facet_executor_output(e, logits), FACET_OK);

@@ -88,7 +88,8 @@ static void from_pruning_to_a_certificate(void **state)
   assert_int_equal(facet_onnx_write(n, path), FACET_OK);
   assert_int_equal(facet_onnx_read(path, &again), FACET_OK);
   assert_int_equal(facet_network_parameters(again), facet_network_parameters(n));
-  const facet_executor_options options = {facet_kernels_find("reference"), FACET_F64, SAMPLES, 2, false, false};
+  const facet_executor_options options = {
+      .kernels = facet_kernels_find("reference"), .real = FACET_F64, .batch = SAMPLES, .rows = 2};
   assert_int_equal(facet_executor_create(again, options, &executor), FACET_OK);
   double *b_node = calloc((size_t)(SAMPLES * CLASSES * facet_executor_constant_nodes(executor)), sizeof *b_node);
   facet_linearization out = {w, b, b_node, residual, ties};

@@ -133,7 +133,8 @@ static facet_status explain(const facet_network *network, int number, results *r
     x[i] = (float)noise(i);
   snprintf(path, sizeof path, "%s/masks-%d.h5", folder, number);
   FACET_GO(out, status,
-           facet_executor_create(network, (facet_executor_options){0, FACET_F32, SAMPLES, 2, false, false}, &executor));
+           facet_executor_create(network, (facet_executor_options){.real = FACET_F32, .batch = SAMPLES, .rows = 2},
+                                 &executor));
   FACET_GO(out, status, facet_executor_forward(executor, x, SAMPLES));
   FACET_GO(out, status, facet_executor_output(executor, r->logits));
   facet_rows_choose(FACET_ROWS_ALL, CLASSES, CLASSES, r->logits, SAMPLES, row);
