@@ -125,6 +125,21 @@ class Linear:
         """Gates that sit exactly on a boundary, n."""
         return np.asarray(self._group["ties"][()])
 
+    def touched(self, sample: int) -> Array:
+        """The pixels of a sample that its ties touch, channel x y x x: where W is one of several, in some stored row. At all
+        others it is the same however ties are decided. Files that facet wrote before it knew have no such array."""
+        i = self.position(sample)
+        if "touched" not in self._group:
+            why = "the study kept digests; run it with keep: all or rows (key linearize)" if self.keep == "digest" else \
+                "an earlier facet wrote this file"
+            raise StudyError(f"{self._group.file.filename}: which pixels ties touch in {self.variant} is not there: {why}")
+        return np.asarray(self._group["touched"][i], bool)
+
+    @property
+    def knows_touched(self) -> bool:
+        """Whether the file says which pixels ties touch."""
+        return "touched" in self._group
+
     def position(self, sample: int) -> int:
         """Where a sample of the test set lies along n."""
         found = np.flatnonzero(self.sample == sample)

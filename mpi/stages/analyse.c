@@ -71,8 +71,11 @@ static facet_status enter(void *self, int group)
   const facet_member *m = &a->context->family->member[group / 2];
   const facet_work *work = &a->plan->work[group / 2];
   int64_t n = linear ? work->linear_batch : work->forward_batch, chunk = linear ? work->linear_chunk : 0;
-  facet_executor_options options = {
-      .real = a->plan->store.settings->precision, .batch = n, .rows = chunk, .room = true};
+  facet_executor_options options = {.real = a->plan->store.settings->precision,
+                                    .batch = n,
+                                    .rows = chunk,
+                                    .room = true,
+                                    .touched = linear && facet_kept_touched(&a->plan->store)};
   a->has_head = facet_network_features(m->network, NULL) > 0;
   if (a->has_head)
     FACET_TRY(facet_network_head(m->network, &a->head));

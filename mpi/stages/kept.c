@@ -29,12 +29,18 @@ void facet_kept_plan(bool gram, facet_store_plan *p)
   p->digests = (blocks + p->digest_blocks - 1) / p->digest_blocks;
 }
 
-double facet_kept_bytes(const facet_store_plan *p, int64_t adjoints)
+bool facet_kept_touched(const facet_store_plan *p)
 {
-  int64_t inputs = facet_image_inputs(p->image);
+  return p->keep != FACET_KEEP_DIGEST;
+}
+
+double facet_kept_bytes(const facet_store_plan *p, int64_t batch, int64_t chunk)
+{
+  double inputs = (double)facet_image_inputs(p->image), n = (double)batch;
   if (p->digests > 0)
-    return facet_digest_bytes(inputs, p->classes, wants_gram(p));
-  return p->half ? (double)adjoints * ((double)inputs * sizeof(uint16_t) + 3 * sizeof(double)) : 0;
+    return facet_digest_bytes(facet_image_inputs(p->image), p->classes, wants_gram(p));
+  double half = p->half ? n * (double)chunk * (inputs * sizeof(uint16_t) + 3 * sizeof(double)) : 0;
+  return half + inputs * (n + 1);
 }
 
 /* ---- digests: where sums by class lie ---- */
@@ -65,6 +71,8 @@ facet_status facet_kept_make(const facet_store_plan *plan, facet_store *store, i
   if (plan->digests > 0)
     return facet_digest_make(plan->settings->precision, kept->inputs, plan->classes, wants_gram(plan),
                              (facet_class_keeper){get_sums, put_sums, kept}, &kept->digest);
+  FACET_NEW(kept->touched, pass->batch * kept->inputs);
+  FACET_NEW(kept->image, kept->inputs);
   if (!plan->half)
     return FACET_OK;
   FACET_NEW(kept->half, pass->batch * chunk * kept->inputs);
@@ -77,7 +85,7 @@ facet_status facet_kept_make(const facet_store_plan *plan, facet_store *store, i
 void facet_kept_clear(facet_kept *kept)
 {
   facet_digest_clear(&kept->digest);
-  FACET_FREE(&kept->half, &kept->rounding, &kept->relative, &kept->rounded_residual);
+  FACET_FREE(&kept->half, &kept->rounding, &kept->relative, &kept->rounded_residual, &kept->touched, &kept->image);
 }
 
 /* ---- chunks ---- */
@@ -174,6 +182,18 @@ static facet_status write_rounding(const facet_kept *kept)
   return facet_store_put(kept->store, FACET_ROW_ROUNDED_RESIDUAL, at, kept->rounded_residual);
 }
 
+static facet_status write_touched(const facet_kept *kept)
+{
+  const facet_pass *pass = kept->pass;
+  const facet_place at = {.variant = kept->variant, .part = {{kept->first, kept->count}}};
+  FACET_TRY(facet_executor_touched(pass->executor, kept->plan->linear_rows, pass->row, kept->touched));
+  for (int64_t s = 0; s < kept->count && pass->loader.input->order == FACET_CHANNELS_LAST; s++) {
+    facet_channels_first(kept->plan->image, 1, kept->touched + s * kept->inputs, kept->image);
+    memcpy(kept->touched + s * kept->inputs, kept->image, (size_t)kept->inputs);
+  }
+  return facet_store_put(kept->store, FACET_ROW_TOUCHED, at, kept->touched);
+}
+
 facet_status facet_kept_write(const facet_kept *kept)
 {
   const facet_place at = {.variant = kept->variant, .part = {{kept->first, kept->count}}};
@@ -184,6 +204,8 @@ facet_status facet_kept_write(const facet_kept *kept)
     FACET_TRY(facet_store_put(kept->store, FACET_ROW_B_NODE, at, r->b_node));
   FACET_TRY(facet_store_put(kept->store, FACET_ROW_RESIDUAL, at, r->residual));
   FACET_TRY(facet_store_put(kept->store, FACET_ROW_TIES, at, r->ties));
+  if (kept->touched)
+    FACET_TRY(write_touched(kept));
   return kept->half ? write_rounding(kept) : FACET_OK;
 }
 

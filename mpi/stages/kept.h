@@ -20,6 +20,8 @@ typedef struct {
   /* float16 */
   uint16_t *half;                                 /* of a chunk */
   double *rounding, *relative, *rounded_residual; /* of each sample of a batch */
+  /* what ties touch, where W is kept: of a batch as the network has it, and of one sample as images are */
+  uint8_t *touched, *image;
   /* digests, of one part at a time */
   int64_t part;
   facet_digest digest;
@@ -28,8 +30,10 @@ typedef struct {
 /* Parts of the linearized samples with digests of their own, and blocks of one: filled in where the study wants them;
  * gram: with a Gram matrix. */
 void facet_kept_plan(bool gram, facet_store_plan *plan);
-/* Bytes that facet_kept_make takes at most, where so many rows of W are made at once. */
-double facet_kept_bytes(const facet_store_plan *plan, int64_t adjoints);
+/* Whether it is asked what ties touch: executors for it are to remember that (options.touched). */
+bool facet_kept_touched(const facet_store_plan *plan);
+/* Bytes that facet_kept_make takes at most for a batch of samples, so many rows of each at once. */
+double facet_kept_bytes(const facet_store_plan *plan, int64_t batch, int64_t chunk);
 /* Not collective. pass: made for linearizing, `chunk` rows of W at once. Clear it in any case. */
 facet_status facet_kept_make(const facet_store_plan *plan, facet_store *store, int variant, const facet_pass *pass,
                              int64_t chunk, facet_kept *kept);

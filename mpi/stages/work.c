@@ -44,8 +44,10 @@ static facet_status measure(const facet_network *network, facet_executor_options
   return status;
 }
 
-static facet_status measure_costs(const facet_network *network, facet_type real, bool linear, costs *c)
+static facet_status measure_costs(const facet_network *network, const facet_store_plan *plan, bool linear, costs *c)
 {
+  facet_type real = plan->settings->precision;
+  bool touched = facet_kept_touched(plan);
   double more;
   *c = (costs){0};
   FACET_TRY(measure(network, (facet_executor_options){.real = real, .batch = 1}, &c->first));
@@ -53,10 +55,14 @@ static facet_status measure_costs(const facet_network *network, facet_type real,
   c->sample = more - c->first;
   if (!linear)
     return FACET_OK;
-  FACET_TRY(measure(network, (facet_executor_options){.real = real, .batch = 1, .rows = 1, .room = true}, &c->row));
-  FACET_TRY(measure(network, (facet_executor_options){.real = real, .batch = 1, .rows = 2, .room = true}, &more));
+  FACET_TRY(measure(network,
+                    (facet_executor_options){.real = real, .batch = 1, .rows = 1, .room = true, .touched = touched},
+                    &c->row));
+  FACET_TRY(measure(
+      network, (facet_executor_options){.real = real, .batch = 1, .rows = 2, .room = true, .touched = touched}, &more));
   c->more_row = more - c->row;
-  FACET_TRY(measure(network, (facet_executor_options){.real = real, .batch = 2, .rows = 1, .room = true}, &more));
+  FACET_TRY(measure(
+      network, (facet_executor_options){.real = real, .batch = 2, .rows = 1, .room = true, .touched = touched}, &more));
   c->linear_sample = more - c->row - c->more_row;
   return FACET_OK;
 }
@@ -84,7 +90,7 @@ static double linear_bytes(const bound *b, const costs *c, int constants, int64_
   double k = (double)b->plan->linear_rows;
   double samples = d * ((sizeof(float) + real + sizeof(double)) * n + sizeof(double) + sizeof(float));
   return executor + samples + n * (double)chunk * d * real + n * k * (2 + constants) * sizeof(double) +
-         facet_kept_bytes(b->plan, batch * chunk);
+         facet_kept_bytes(b->plan, batch, chunk);
 }
 
 /* Labels, networks and one tile's results. */
@@ -127,7 +133,7 @@ static facet_status choose(bound *b, const facet_member *m, int constants, bool 
   double room = (double)s->settings->memory - b->fixed;
   costs c;
   *work = (facet_work){.forward_batch = s->block < FORWARD_BATCH ? s->block : FORWARD_BATCH};
-  FACET_TRY(measure_costs(m->network, s->settings->precision, linear, &c));
+  FACET_TRY(measure_costs(m->network, s, linear, &c));
   while (work->forward_batch > 1 && forward_bytes(b, &c, work->forward_batch) > room)
     work->forward_batch--;
   double needed = forward_bytes(b, &c, work->forward_batch);

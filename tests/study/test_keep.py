@@ -64,12 +64,21 @@ def same(a, b, but=()):
 
 def test_what_is_kept_is_the_same(kept):
     first = kept[1][ALL].file
-    for key, missing in ((ROWS, {"b_node", "node"}), (DIGEST, {"W"}), (HALF, set())):
+    for key, missing in ((ROWS, {"b_node", "node"}), (DIGEST, {"W", "touched"}), (HALF, set())):
         h5 = kept[1][key].file
         assert len(same(first, h5, but=("W",) if key == HALF else ())) > 20
         for name in VARIANTS:
             assert first[f"linear/{name}"].keys() - h5[f"linear/{name}"].keys() == missing
             assert h5[f"linear/{name}"].attrs["keep"] == key[0]
+
+
+def test_what_ties_touch_is_kept_with_w(kept):
+    for key in (ALL, ROWS, HALF):
+        linear = kept[1][key].linear("dense")
+        assert linear.knows_touched and linear.touched(3).shape == (1, 12, 12) and linear.touched(3).dtype == bool
+    assert not kept[1][DIGEST].linear("dense").knows_touched
+    with pytest.raises(facet.StudyError, match="which pixels ties touch in dense is not there: the study kept digests"):
+        kept[1][DIGEST].linear("dense").touched(3)
 
 
 def test_digests(kept):

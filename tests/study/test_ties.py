@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import conftest
+import facet
 from conftest import SHARED, run
 
 FASHION = "/usr/share/datasets/fashion-mnist/t10k-"
@@ -90,3 +91,60 @@ def test_w_is_the_same_everywhere(tmp_path, model):
         assert off.max() <= 1e-5, (what, off.max())
         assert (np.abs(other[1] - b).max(axis=1) / size_b).max() <= 1e-5
         assert np.array_equal(other[2], ties)
+
+
+def small_pooled(path):
+    """The demo's pattern, smaller; a third of the weights are 0."""
+    random = np.random.default_rng(5)
+
+    def weights(name, *shape):
+        w = random.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
+        return numpy_helper.from_array((w * (random.random(shape) > 1 / 3)).astype(np.float32), name)
+
+    nodes = [
+        helper.make_node("Conv", ["x", "w1", "b1"], ["c1"], pads=[1, 1, 1, 1], strides=[2, 2]),
+        helper.make_node("Relu", ["c1"], ["r1"]),
+        helper.make_node("MaxPool", ["r1"], ["p1"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Conv", ["p1", "w2", "b2"], ["c2"]),
+        helper.make_node("Relu", ["c2"], ["r2"]),
+        helper.make_node("Flatten", ["r2"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "w3"], ["y"], transB=1),
+    ]
+    bias = [numpy_helper.from_array(np.linspace(-0.2, 0.6, count, dtype=np.float32), name) for name, count in (("b1", 4), ("b2", 6))]
+    graph = helper.make_graph(
+        nodes, "small", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 28, 28])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 10])],
+        [weights("w1", 4, 1, 3, 3), weights("w2", 6, 4, 3, 3), weights("w3", 10, 150), *bias],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), path)
+
+
+def differ(network, x, rows, step=2.0 ** -18):
+    """By one-sided differences in double: pixels per step of which some row gains otherwise up than down."""
+    around = x[None] + step * np.eye(x.size).reshape(-1, *x.shape)
+    up, down, here = (network(points)[:, rows] for points in (around, 2 * x[None] - around, x[None]))
+    return (np.abs(up - 2 * here + down) / step).max(axis=1).reshape(x.shape) > 2e-9  # rounding: 3e-10
+
+
+def test_what_ties_touch(tmp_path):
+    """200 pictures: a pixel is touched exactly where the slopes to its two sides differ, in a row that is stored."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    import torch_onnx
+
+    small_pooled(tmp_path / "net.onnx")
+    network = torch_onnx.load(tmp_path / "net.onnx")
+    (tmp_path / "study.yaml").write_text(
+        f"output: out\ndata:\n  test: {MNIST_LIKE.replace('COUNT', '200')}\n  normalize: {{scale: 255, mean: 0.286, std: 0.353}}\n"
+        "model: {onnx: net.onnx}\nlinearize: {rows: {top: 2}}\n"
+    )
+    done = run("run", tmp_path / "study.yaml")
+    assert done.returncode == 0, done.stderr
+    with facet.open(tmp_path / "out" / "study.h5") as study, torch.no_grad():
+        linear, touched = study.linear("dense"), []
+        for i in range(200):
+            wanted = differ(lambda x: network(torch.from_numpy(x)).numpy(), study.input(i).astype(np.float32).astype(float), linear.row[i])
+            touched.append(linear.touched(i))
+            assert np.array_equal(touched[-1], wanted), i
+        share = np.mean(touched, axis=(1, 2, 3))
+        assert share.min() < 0.2 and share.max() > 0.4 and not np.any(touched, axis=(1, 2, 3))[linear.ties == 0].any()
+        assert study.file["linear/dense/touched"].dtype == np.uint8

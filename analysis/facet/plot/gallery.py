@@ -9,15 +9,13 @@ import numpy as np
 
 from facet.explain import Contributions, contrast, contrast_change, contributions
 from facet.plot.choice import representatives
-from facet.plot.pixels import bound, flat_sum, image_of, ledger, pixel_map
+from facet.plot.pixels import bound, flat_sum, hatch, image_of, ledger, pixel_map
 from facet.plot.style import DENSE, GREY, PLUS, WIDTH, Picture, picture, styled
 from facet.plot.words import class_name, count, grey_note, short, signed
 
 if TYPE_CHECKING:
-    from facet.study import Study
+    from matplotlib.axes import Axes
 
-
-if TYPE_CHECKING:
     from facet.study import Study
 
 
@@ -58,6 +56,7 @@ def gallery(study: Study, variant: str, limit: int = 6) -> Picture | None:
         row[0].set_xlabel(f"{class_name(study, part.cls)}{mark}", fontsize=7.5, labelpad=2, color=PLUS if mark else DENSE)
         row[0].set_ylabel(f"sample {sample}", fontsize=7, color=GREY)
         pixel_map(row[1], part.w, bound(flat_sum(part.w)))
+        _hatch(row[1], study, variant, sample)
         pixel_map(row[2], part.pixels, bound(flat_sum(part.pixels)))
         ledger(row[3], part.pixels.sum(), part.b, part.node, part.b_node, _sum(part))
     for axis, title in zip(axes[0], ("sample", "W, row of the prediction", "contributions W·x")):
@@ -66,12 +65,25 @@ def gallery(study: Study, variant: str, limit: int = 6) -> Picture | None:
     return figure.says(f"Why the network {variant} says what it says, exactly. The row of W is the network's own slope at this sample; times "
                     "the normalised input it gives each pixel's contribution to the logit (red adds, blue takes away, scale "
                     "below each map). On the right: pixels plus bias add up to the logit, and the bias by the node it comes "
-                    f"from.{grey_note(study)} Shown: {len(picks)} of {count(all_of)} linearized samples.")
+                    f"from.{_touched_note(study, [(sample, variant) for sample in picks])}{grey_note(study)} Shown: {len(picks)} of "
+                    f"{count(all_of)} linearized samples.")
 
 
 def _has_predicted(study: Study, variant: str, sample: int) -> bool:
     v, c = study.variant_index(variant), study.condition_index("clean")
     return study.linear(variant).has(sample, int(study.file["prediction/class"][v, c, sample]))
+
+
+def _hatch(axis: Axes, study: Study, variant: str, sample: int) -> None:
+    if study.linear(variant).knows_touched:
+        hatch(axis, study.linear(variant).touched(sample))
+
+
+def _touched_note(study: Study, shown: list[tuple[int, str]]) -> str:
+    """What the hatching means, where some pixel is hatched."""
+    parts = [study.linear(variant).touched(sample).mean() for sample, variant in shown if study.linear(variant).knows_touched]
+    return f" Hatched: pixels that ties touch, {100 * min(parts):.0f} to {100 * max(parts):.0f} % of a sample; W there is one of " \
+        "several, all as true." if parts and max(parts) > 0 else ""
 
 
 def _sum(part: Contributions) -> str:
@@ -123,7 +135,7 @@ def gallery_changed(study: Study, limit: int = 4) -> Picture | None:
               "by bias node: exact, like everything here.") if contrasts else ""
     return figure.says("Samples that the dense network has right and a pruned one wrong: each network's row of W for its own "
                     "prediction, the contributions W·x, and the sums. Both networks share the scale printed below the maps."
-                    f"{change}{grey_note(study)} Shown: {len(picks)} of {count(total)} such cases among the linearized samples, "
+                    f"{change}{_touched_note(study, [(s, v) for s, name in picks for v in ('dense', name)])}{grey_note(study)} Shown: {len(picks)} of {count(total)} such cases among the linearized samples, "
                     "those that lose most margin.")
 
 
@@ -153,6 +165,7 @@ def _changed_block(figure: Any, grid: Any, study: Study, sample: int, variant: s
     for row, (part, title) in enumerate(((dense, "dense"), (pruned, "pruned"))):
         weights, pixels, sums = (figure.add_subplot(grid[row, column]) for column in (1, 2, 3))
         pixel_map(weights, part.w, bounds[0], note=row == 1)
+        _hatch(weights, study, ("dense", variant)[row], sample)
         pixel_map(pixels, part.pixels, bounds[1], note=row == 1)
         weights.set_title(f"W, {class_name(study, part.cls, 15)}", fontsize=7.5, pad=3)
         pixels.set_title("W·x", fontsize=7.5, pad=3)

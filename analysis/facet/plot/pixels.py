@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 
 from facet.hdf import Array
 from facet.plot.style import DENSE, GREY, LIGHT, MINUS, PLUS, SIGNED, mix
@@ -73,6 +75,22 @@ def pixel_map(axis: Axes, values: Array, bound: float, note: bool = True) -> Non
             spine.set_color(LIGHT)
     if note:
         axis.set_xlabel(f"±{bound:#.2g}", fontsize=7, color=GREY, labelpad=2)
+
+
+def hatch(axis: Axes, touched: Array) -> None:
+    """Lines over the pixels of a map that ties touch, in any channel; below the bars of flat data, a mark."""
+    if touched.shape[1] == 1 or touched.shape[2] == 1:
+        at = np.flatnonzero(touched.ravel())
+        axis.plot(at, np.zeros(len(at)), "|", color=DENSE, markersize=3, transform=axis.get_xaxis_transform(), clip_on=False)
+        return
+    runs = []
+    for y, line in enumerate(np.asarray(touched.any(axis=0))):
+        edges = np.flatnonzero(np.diff(np.concatenate(([0], line, [0]))))
+        runs += [Path([(a - 0.5, y - 0.5), (b - 0.5, y - 0.5), (b - 0.5, y + 0.5), (a - 0.5, y + 0.5), (a - 0.5, y - 0.5)], closed=True)
+                 for a, b in zip(edges[::2], edges[1::2])]
+    if runs:
+        axis.add_patch(PathPatch(Path.make_compound_path(*runs), facecolor="none", edgecolor=mix(GREY, "white", 0.25),
+                                 linewidth=0, hatch="//////"))
 
 
 def ledger(axis: Axes, pixels: float, b: float, node: list[str], split: Array, title: str, most: int = 6, room: float = 0.25) -> None:

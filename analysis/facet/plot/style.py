@@ -39,7 +39,7 @@ STYLE: dict[Any, Any] = {
     "axes.linewidth": 0.7, "xtick.major.width": 0.7, "ytick.major.width": 0.7, "xtick.major.size": 3,
     "ytick.major.size": 3, "lines.linewidth": 1.4, "lines.markersize": 4.5, "axes.titlelocation": "left",
     "figure.constrained_layout.use": True, "figure.dpi": 100, "savefig.dpi": 200, "pdf.fonttype": 42,
-    "figure.facecolor": "white", "axes.axisbelow": True, "image.interpolation": "nearest",
+    "figure.facecolor": "white", "hatch.linewidth": 0.45, "axes.axisbelow": True, "image.interpolation": "nearest",
 }
 
 
