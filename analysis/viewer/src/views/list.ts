@@ -5,9 +5,10 @@ import { geometry } from "./geometry";
 import { layers } from "./layers";
 import { map } from "./map";
 import { parallel } from "./parallel";
+import { sample } from "./sample";
 import { similarity } from "./similarity";
 import type { View } from "./view";
 
 export const views: readonly View[] = [
-  evaluation, similarity, cost, geometry, parallel, map, layers,
+  evaluation, similarity, cost, geometry, parallel, map, sample, layers,
 ];
