@@ -1,0 +1,134 @@
+"""The page of one sample in a real Chromium, of a study that facet made: predictions, contributions, changes of margin, places
+in the map and touched pixels are h5py's numbers and facet's in Python."""
+
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from browsing import ROOT, lacking, viewer  # noqa: F401
+
+sys.path[:0] = [str(ROOT / "tests/study"), str(ROOT / "analysis")]
+import conftest as whole_runs  # noqa: E402
+import facet  # noqa: E402
+
+pytestmark = pytest.mark.skipif(bool(lacking()), reason=lacking() or "-")
+PRUNED = "magnitude-global-0.5"
+MORE = """\
+change: {samples: 20, conditions: all}
+embed: {epochs: 2, batch: 60, perplexity: 10}
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sample")
+    whole_runs.make_digits(folder)
+    images = np.fromfile(folder / "test-images", np.uint8)[16:].reshape(-1, 12, 12)
+    images[:, 5:][images[:, 5:] < 60] = 0  # constant background, where pools tie
+    whole_runs.write_idx(folder / "test-images", images)
+    text = whole_runs.STUDY.replace("rows: all", "rows: {top: 3}").replace("  normalize", "  classes: [<b>zero</b>, one, two, three]\n  normalize")
+    (folder / "study.yaml").write_text(text + MORE)
+    done = whole_runs.run("run", folder / "study.yaml")
+    assert done.returncode == 0, done.stderr
+    with facet.open(folder / "out/study.h5") as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(viewer, study):  # noqa: F811
+    shown = viewer.page()
+    shown.goto(viewer.server.url(study.path, f"view=sample&sample=7&second={PRUNED}"))
+    shown.wait_for_selector(".sample-network")
+    yield shown
+    shown.close()
+    assert not viewer.wrong
+
+
+def ledger(page, where):
+    """{name: number} of the first ledger there."""
+    rows = page.query_selector_all(f"{where} .ledger >> nth=0 >> tr")
+    return {row.query_selector(".name").text_content(): float(row.query_selector("[data-value]").get_attribute("data-value")) for row in rows}
+
+
+def choose(page, name, value):
+    """Of a choice of the page, and waits until it is drawn anew."""
+    old = page.query_selector(".sample-network")
+    page.select_option(f"#sample .choices label:has-text('{name}') select", value)
+    page.wait_for_function("(old) => !old.isConnected && document.querySelector('.sample-network')", arg=old)
+
+
+def network(variant):
+    return f".sample-network[data-variant='{variant}']"
+
+
+def test_predictions_of_every_variant_under_every_condition(page, study):
+    rows = page.query_selector_all(".sample-said tbody tr")
+    assert [row.query_selector("th").text_content() for row in rows] == study.variants
+    said = [[int(cell.get_attribute("data-class")) for cell in row.query_selector_all("td")] for row in rows]
+    with h5py.File(study.path) as h5:
+        assert np.array_equal(said, h5["prediction/class"][:, :, 7])
+    assert page.query_selector("#sample b") is None  # a class's name is text
+
+
+@pytest.mark.parametrize("variant", ["dense", PRUNED])
+def test_contributions_and_contrasts(page, study, variant):
+    stored = [study.classes[c] for c in study.linear(variant).row[7]]
+    both = [c for c in stored if study.classes.index(c) in study.linear("dense").row[7] and study.classes.index(c) in study.linear(PRUNED).row[7]]
+    choose(page, "output", str(study.classes.index(both[1])))
+    part, found = study.contributions(variant, 7, both[1]), ledger(page, network(variant))
+    assert found["all pixels"] == pytest.approx(part.pixels.sum(), rel=1e-9)
+    assert found["bias"] == pytest.approx(part.b, rel=1e-5) and found["sum"] == pytest.approx(part.output, abs=1e-5)
+    for name, value in zip(part.node, part.b_node):
+        assert found.get(name, value) == pytest.approx(value, rel=1e-9)
+    choose(page, "against", str(study.classes.index(both[0])))
+    other, found = study.contrast(variant, 7, both[1], both[0]), ledger(page, network(variant))
+    assert found["all pixels"] == pytest.approx(other.pixels.sum(), rel=1e-9) and found["sum"] == pytest.approx(other.sum, abs=1e-5)
+    choose(page, "baseline", "black")
+    black, found = (0 - 0.2) / 0.3, ledger(page, network(variant))
+    w = study.contributions(variant, 7, both[1]).w - study.contributions(variant, 7, both[0]).w
+    assert found["all pixels"] == pytest.approx((w * (study.input(7) - black)).sum(), rel=1e-9)
+    assert found["W × baseline"] == pytest.approx((w * black).sum(), rel=1e-9) and found["sum"] == pytest.approx(other.sum, abs=1e-5)
+
+
+def test_what_ties_touch_and_the_certificate(page, study):
+    linear = study.linear("dense")
+    note = page.text_content(f"{network('dense')} .note")
+    touched, at = linear.touched(7)[0], int(linear.position(7))
+    assert f"certificate {linear.residual[at]:.2e}".replace("e-0", "e-") in note
+    assert touched.any() and f"{100 * touched.mean():.1f} % of the pixels" in note
+    box = page.locator(f"{network('dense')} .pixel-map .plot >> nth=0")
+    box.scroll_into_view_if_needed()
+    size = box.bounding_box()
+    part = study.contributions("dense", 7)
+    for y, x in [np.argwhere(touched)[0], np.argwhere(~touched)[0]]:
+        box.hover(position={"x": (x + 0.5) * size["width"] / 12, "y": (y + 0.5) * size["height"] / 12}, force=True)
+        text = page.text_content(".tip")
+        assert f"pixel y {y}, x {x}" in text and ("touched by a tie" in text) == bool(touched[y, x])
+        assert f"{abs(part.w[0, y, x]):.3f}" in text or abs(part.w[0, y, x]) < 1e-3
+
+
+def test_change_of_the_margin_and_place_in_the_map(page, study):
+    sample = int(study.numbers("change")[study.numbers("change") < 70][0])
+    page.fill("#sample input[type=number]", str(sample))
+    page.press("#sample input[type=number]", "Enter")
+    page.wait_for_function(f"location.hash.includes('sample={sample}&') || location.hash.endsWith('sample={sample}')")
+    page.wait_for_selector(".sample-change")
+    page.wait_for_selector(".sample-place")
+    change, found = study.margin_change(PRUNED, sample), ledger(page, ".sample-change")
+    assert found["all pixels"] == pytest.approx(change.pixels.sum(), rel=1e-9) and found["sum"] == pytest.approx(change.total, abs=1e-5)
+    assert study.classes[change.rivals[1]] in page.text_content(".sample-change .note")
+    note = page.locator(".sample-place >> nth=0").text_content().replace("\u2212", "-")
+    with h5py.File(study.path) as h5:
+        for axis in range(2):
+            assert f"{h5['embed/position'][0, 0, sample, axis]:.3g}"[:4] in note
+
+
+def test_keyboard_and_steps(page):
+    page.focus(".pixel-map .plot")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    assert "pixel y 1, x 0" in page.text_content(".tip")
+    page.click("#sample button[title='the next sample']")
+    page.wait_for_function("document.querySelector('#sample figcaption').textContent.includes('sample 8')")
