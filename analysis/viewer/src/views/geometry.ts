@@ -191,6 +191,8 @@ class Geometry {
           .style("stroke", mark.open ? look.colour : "var(--ground)");
       });
     const { points } = this.sides[at], s = state.sample;
+    const from = this.sides[0].points, moved = at === 1 && s !== null && Number.isFinite(points.x[s] + from.x[s]) ? [s] : [];
+    svg.selectAll("path.sample").data(moved).join("path").attr("class", "sample").attr("d", (i) => arrowPath([from.x[i], from.y[i]], [points.x[i], points.y[i]]));
     svg.selectAll("circle.sample").data(s !== null && Number.isFinite(points.x[s]) ? [s] : []).join("circle").attr("class", "sample").attr("r", 7)
       .attr("cx", (i) => points.x[i]).attr("cy", (i) => points.y[i]);
   }

@@ -304,7 +304,7 @@ class Embedding {
     this.chooses = false;
     // Where drawing is slow (no GPU), the map follows a brush more slowly than the other views.
     const begun = performance.now();
-    requestAnimationFrame(() => setTimeout(() => { const now = performance.now(); this.rest = now + 2 * Math.max(0, now - begun - 20); }));
+    requestAnimationFrame(() => setTimeout(() => { const now = performance.now(); this.rest = now + 4 * Math.max(0, now - begun - 20); }));
     const two = this.current, numbers = (which: (i: number) => boolean): number[] => {
       const found: number[] = [];
       for (let i = 0; i < passing.length; i++) if (which(i)) found.push(i);
