@@ -114,8 +114,8 @@ def test_local_geometry_shows_the_means_of_the_classes(page, h5):
         angle, length = h5["geometry/angle"][side, 0], h5["geometry/length"][side, 0]
         found = data(page, f"#geometry .plot >> nth={side} >> g.mean", "class", "angle", "length")
         assert [int(k) for k, _, _ in found] == list(range(CLASSES))
-        for k, a, l in found:
-            assert [float(a), float(l)] == pytest.approx([angle[label == int(k)].mean(), length[label == int(k)].mean()], rel=1e-6)
+        for k, *means in found:
+            assert [float(m) for m in means] == pytest.approx([angle[label == int(k)].mean(), length[label == int(k)].mean()], rel=1e-6)
 
 
 def test_brush_in_one_view_is_what_the_others_count(page, h5):
