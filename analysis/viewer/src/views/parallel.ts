@@ -174,7 +174,7 @@ class Parallel {
   private lines(plot: Plot, layer: number, pairs: Pairs, colour: string): void {
     const pen = plot.pen(layer), { x } = this.axes(plot), [r, g, b] = rgbOf(colour), gaps = this.shown.length - 1;
     if (gaps < 1) return;
-    const columns = Math.max(2, Math.min(48, Math.round(x.step() / 2))), gap = new Float32Array(columns * ROWS), densities = new Float32Array(gaps * gap.length);
+    const columns = Math.max(2, Math.round(Math.min(x.step() / 2, 480 / gaps))), gap = new Float32Array(columns * ROWS), densities = new Float32Array(gaps * gap.length);
     let most = 0;
     for (let at = 0; at < gaps; at++) {
       gapDensity(pairs.counts, at, columns, ROWS, gap);
@@ -224,7 +224,7 @@ class Parallel {
 
   private words(): void {
     const { study, store } = this.context, read = this.picked.length;
-    const parts = [`${count(read)} samples${read < study.samples ? ` of ${count(study.samples)}, in ${RUNS} runs spread over all` : ""}: the darker, the more.`,
+    const parts = [`${count(read)} samples${read < study.samples ? ` of ${count(study.samples)}, in ${RUNS} runs spread over all` : ""}: the stronger, the more.`,
       "Marks: the mean cosine of a class's own samples (of all of them) to its own direction."];
     if (store.state.selected) parts.push("In colour: the selected samples.");
     if (this.shown.length < study.classes.length) parts.push(`${this.shown.length} of ${count(study.classes.length)} classes have axes; the strip above shows all, dark where most samples are.`);
