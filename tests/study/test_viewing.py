@@ -35,7 +35,7 @@ def assert_index(path, least):
         h5.visititems(lambda _, item: arrays.append(item) if isinstance(item, h5py.Dataset) else None)
         assert list(index) == [array.name for array in arrays]
         for array in arrays:
-            entry, text = index[array.name], array.dtype.kind == "O"
+            entry, text = index[array.name], array.dtype.kind in "OS"
             whole = not text and array.chunks is None
             assert entry == {"offset": array.id.get_offset() if whole else -1, "shape": list(array.shape),
                              "type": "text" if text else array.dtype.str}, array.name
