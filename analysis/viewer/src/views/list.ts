@@ -1,6 +1,7 @@
 /* The views in the order of the page. */
 import { cost } from "./cost";
 import { evaluation } from "./evaluation";
+import { findings } from "./findings";
 import { geometry } from "./geometry";
 import { layers } from "./layers";
 import { map } from "./map";
@@ -10,5 +11,5 @@ import { similarity } from "./similarity";
 import type { View } from "./view";
 
 export const views: readonly View[] = [
-  evaluation, similarity, cost, geometry, parallel, map, sample, layers,
+  findings, evaluation, similarity, cost, geometry, parallel, map, sample, layers,
 ];
