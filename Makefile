@@ -37,7 +37,7 @@ all:
 SETTINGS := CC CFLAGS CPPFLAGS LDFLAGS MPI_CFLAGS MPI_LIBS HDF5_DIR SCALAPACK_LIBS OPENBLAS_LIBS ONEDNN_DIR \
   RANDOM123_DIR ONNX_PROTO YAML_DIR PKG_CONFIG PKG_CONFIG_PATH
 GIVEN := $(foreach name,$(SETTINGS),$(name)='$($(name))')
-ifneq ($(filter-out deps venv viewer demo test test-disk test-edits test-flips fuzz test-slurm test-mpich cross campaign bench lint format clean help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps venv viewer demo test test-disk test-edits test-flips fuzz test-slurm test-mpich cross campaign bench bench-viewer lint format clean help,$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell [ -w $(firstword $(wildcard $(OUT) build) .) ] || echo no),)
 $(error $(CURDIR) is not yours to write in: build a copy)
 endif
@@ -290,6 +290,11 @@ bench:
 	@tools/venv tests/bench/maps.txt || echo "bench: no UMAP, going on without the comparison"
 	$(BUILD_NOW) all bench-programs
 	$(PYTHON) tests/bench/run.py
+# The viewer on sparse files of 50 GB, in Chromium: opening, brushing, memory. Some minutes.
+bench-viewer: viewer
+	@tools/venv analysis/requirements.txt tests/requirements.txt tests/viewer/requirements.txt
+	$(PYTHON) tests/viewer/bench.py
+.PHONY: bench-viewer
 # Strong and weak scaling on 1 and 2 ranks, and what follows for more (docs/scaling.md). Some three minutes.
 scaling:
 	@tools/venv analysis/requirements.txt
@@ -353,6 +358,7 @@ help:
 	@echo 'make docs       the manual page and the tables in docs/, derived from the program; make docs-check holds them against it'
 	@echo 'make scaling    1 and 2 ranks measured, 64 to 4,096 forecast; a table'
 	@echo 'make bench      speed against PyTorch; table, and results/bench.json'
+	@echo 'make bench-viewer the viewer on files of 50 GB: opening, brushing, memory'
 	@echo 'make install    PREFIX=$(PREFIX) LIBDIR=PREFIX/lib DESTDIR= (docs/install.md)'
 	@echo 'make clean      remove build/'
 	@echo 'Settings: V=1 CC CFLAGS LDFLAGS ARCH CORES; where libraries are: HDF5_DIR ONEDNN_DIR RANDOM123_DIR YAML_DIR'

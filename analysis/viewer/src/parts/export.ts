@@ -2,6 +2,11 @@
  * picture, so that it looks the same elsewhere. */
 import { css, h } from "./dom";
 
+/** What a canvas shows, as paths for a file, where it has no need of pixels. */
+export interface VectorPath { d: string; fill: string; opacity: number }
+const drawn = new WeakMap<HTMLCanvasElement, () => VectorPath[]>();
+export function drawsPaths(canvas: HTMLCanvasElement, paths: () => VectorPath[]): void { drawn.set(canvas, paths); }
+
 function save(name: string, blob: Blob): void {
   const url = URL.createObjectURL(blob);
   const link = h("a", { href: url, download: name.replace(/[^\w.+-]+/g, "-") });
@@ -49,6 +54,11 @@ function picture(where: HTMLElement): { svg: SVGSVGElement; width: number; heigh
       copy.setAttribute("width", String(at.width));
       copy.setAttribute("height", String(at.height));
       out.append(copy);
+    } else if (element instanceof HTMLCanvasElement && drawn.has(element)) {
+      for (const { d, fill, opacity } of drawn.get(element)?.() ?? []) {
+        const path = out.appendChild(document.createElementNS(space, "path"));
+        for (const [name, value] of [["d", d], ["fill", fill], ["opacity", opacity], ["transform", `translate(${x} ${y})`]] as const) path.setAttribute(name, String(value));
+      }
     } else if (element instanceof HTMLCanvasElement || element instanceof HTMLImageElement) {
       const image = document.createElementNS(space, "image");
       let source = "";

@@ -1,12 +1,14 @@
 /* Legends: of classes (colour, shape and letter) and of whatever has a name and a colour. */
-import { symbol } from "d3-shape";
 import { classColour, classLetter, classShape } from "./colours";
 import { h, svg } from "./dom";
+import { outline } from "./looks";
 
-/** A class's mark, as text of SVG's: its shape in its colour. */
+/** A class's mark: its shape in its colour. */
 export function classMark(index: number, of: number, size = 64): SVGSVGElement {
-  const path = symbol(classShape(index), size)() ?? "";
-  return svg("svg", { width: 14, height: 14, viewBox: "-7 -7 14 14", "aria-hidden": "true" }, svg("path", { d: path, fill: classColour(index, of) }));
+  const { path, open } = outline(classShape(index), size);
+  const colour = classColour(index, of);
+  return svg("svg", { width: 14, height: 14, viewBox: "-7 -7 14 14", "aria-hidden": "true" },
+    svg("path", open ? { d: path, fill: "none", stroke: colour, "stroke-width": 2 } : { d: path, fill: colour }));
 }
 
 /** Names of the classes with their marks; clicked, where `choose` is given. More than `most` are folded into a note. */

@@ -2,6 +2,7 @@
 import { detail } from "./evaluation_detail";
 import { css, h, onTheme, svg } from "../parts/dom";
 import { Counts, drawnRange, evened, Means } from "../parts/histogram";
+import { drawsPaths, type VectorPath } from "../parts/export";
 import { percent, short } from "../parts/numbers";
 import { hideTip, showTip, type Line } from "../parts/tooltip";
 import { counted, type State } from "../state/store";
@@ -198,53 +199,48 @@ class Table {
 
 /* ---- a small histogram ---- */
 
+interface Bars { heights: Float64Array; of: number; fill: "--ink" | "--mark"; opacity: number }
 const scratch = [new Float64Array(DRAWN), new Float64Array(DRAWN)];
 
-function shapes(table: Table, members: readonly number[], condition: number, width: number, height: number, chosen: boolean): { d: string; fill: string; opacity: number }[] {
+/* Bars of all that pass and of what is selected, each as high as there is room: it is the shapes that are compared. */
+function bars(table: Table, members: readonly number[], condition: number, chosen: boolean): Bars[] {
   const all = table.counts(table.all, members, condition);
   if (!all) return [];
   const [low, high] = drawnRange(table.edges);
-  const edges = table.edges;
-  const bars = (counts: Int32Array, out: (typeof scratch)[0]) => evened(counts.subarray(0, edges.length - 1), edges, low, high, DRAWN, out);
-  const ground = bars(all, scratch[0]);
-  const tallest = Math.max(...ground) || 1;
-  const path = (heights: ArrayLike<number>, scale: number): string => {
-    let d = `M0 ${height}`;
-    for (let i = 0; i < DRAWN; i++) {
-      const y = (height - Math.min(1, heights[i] / scale) * (height - 1)).toFixed(1);
-      d += `L${((i * width) / DRAWN).toFixed(1)} ${y}L${(((i + 1) * width) / DRAWN).toFixed(1)} ${y}`;
-    }
-    return `${d}L${width} ${height}Z`;
+  const one = (counts: Int32Array, turn: number, fill: Bars["fill"], opacity: number): Bars => {
+    const heights = evened(counts.subarray(0, table.edges.length - 1), table.edges, low, high, DRAWN, scratch[turn]);
+    return { heights, of: Math.max(...heights), fill, opacity };
   };
-  const out = [{ d: path(ground, tallest), fill: "--ink", opacity: chosen ? 0.16 : 0.4 }];
+  const out = [one(all, 0, "--ink", chosen ? 0.16 : 0.4)];
   const some = chosen ? table.counts(table.bins, members, condition) : null;
-  if (some) {
-    const picked = bars(some, scratch[1]);
-    const most = Math.max(...picked);
-    // Each as high as there is room: it is the shapes that are compared.
-    if (most > 0) out.push({ d: path(picked, most), fill: "--mark", opacity: 0.7 });
-  }
-  return out;
+  if (some) out.push(one(some, 1, "--mark", 0.7));
+  return out.filter(({ of }) => of > 0);
 }
 
-function drawShapes(canvas: HTMLCanvasElement, paths: { d: string; fill: string; opacity: number }[]): void {
-  const width = canvas.clientWidth;
-  const height = canvas.clientHeight;
-  const scale = window.devicePixelRatio || 1;
-  if (canvas.width !== Math.round(width * scale)) {
-    canvas.width = Math.round(width * scale);
-    canvas.height = Math.round(height * scale);
-  }
-  const draw = canvas.getContext("2d");
-  if (!draw) return;
-  draw.setTransform(scale, 0, 0, scale, 0, 0);
+function drawBars(draw: CanvasRenderingContext2D, all: readonly Bars[], width: number, height: number, colours: Record<Bars["fill"], string>): void {
   draw.clearRect(0, 0, width, height);
-  for (const { d, fill, opacity } of paths) {
+  const step = width / DRAWN;
+  for (const { heights, of, fill, opacity } of all) {
     draw.globalAlpha = opacity;
-    draw.fillStyle = css(fill);
-    draw.fill(new Path2D(d));
+    draw.fillStyle = colours[fill];
+    draw.beginPath();
+    draw.moveTo(0, height);
+    for (let i = 0; i < DRAWN; i++) {
+      const y = height - (heights[i] / of) * (height - 1);
+      draw.lineTo(i * step, y);
+      draw.lineTo((i + 1) * step, y);
+    }
+    draw.lineTo(width, height);
+    draw.fill();
   }
-  (canvas as unknown as { facetPaths: unknown }).facetPaths = paths.map((one) => ({ ...one, fill: css(one.fill) }));
+}
+
+/* The same for a file. */
+function paths(all: readonly Bars[], width: number, height: number): VectorPath[] {
+  return all.map(({ heights, of, fill, opacity }) => ({
+    d: `M0 ${height}${Array.from(heights, (one, i) => `V${(height - (one / of) * (height - 1)).toFixed(2)}H${(((i + 1) * width) / DRAWN).toFixed(2)}`).join("")}V${height}Z`,
+    fill: css(fill), opacity,
+  }));
 }
 
 /* ---- the view ---- */
@@ -271,7 +267,9 @@ export const evaluation: View = {
     const scroller = h("div", { class: "evaluation", role: "region", tabIndex: -1 });
     const below = h("div", {});
     where.append(h("div", { class: "choices" }, h("label", {}, "measure ", measure), h("label", {}, relative, relativeTo), legend), scroller, below);
-    let cells: { td: HTMLTableCellElement; row: Row; condition: number }[] = [];
+    interface Cell { td: HTMLTableCellElement; row: Row; condition: number; number: HTMLElement; canvas: HTMLCanvasElement; draw: CanvasRenderingContext2D | null; said: string }
+    let cells: Cell[] = [];
+    let size = { width: 0, height: 0 }; // of a small histogram
     let seen = new Set<Element>();
     const watch = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) {
@@ -302,16 +300,18 @@ export const evaluation: View = {
       relativeTo.textContent = ` minus ${study.variants[store.state.first].name}`;
       const conditions = table.conditions();
       const corrupted = conditions.some((condition) => study.conditions[condition] !== "clean") && conditions.length > 2;
-      const share = `width:${(72 / conditions.length).toFixed(2)}%`;
       const heading = (name: string, by: number | "sparsity" | "corrupted", title: string): HTMLElement => {
         const on = table.sort.by === by;
-        return h("th", { scope: "col", style: typeof by === "number" ? share : undefined, "aria-sort": on ? (table.sort.down ? "descending" : "ascending") : "none" },
+        return h("th", { scope: "col", class: typeof by === "number" ? "" : by, "aria-sort": on ? (table.sort.down ? "descending" : "ascending") : "none" },
           h("button", { title: `${title}: sort by it`, onclick: () => {
             table.sort = !on ? { by, down: true } : table.sort.down ? { by, down: false } : { by: null, down: true };
             build();
           } }, name, h("span", { class: "sort" }, on ? (table.sort.down ? " ▼" : " ▲") : "")));
       };
+      const longest = Math.max(...table.rows().map(({ name, members }) => name.length + (table.failed(members) ? 7 : 0)));
+      const wide = Math.min(20, Math.max(9, 4.2 + 0.5 * longest));
       cells = [];
+      size = { width: 0, height: 0 };
       watch.disconnect();
       seen = new Set();
       const rows = table.rows().map((row) => {
@@ -326,8 +326,11 @@ export const evaluation: View = {
           h("span", { class: "name", title: row.name }, row.name), row.folded ? h("span", { class: "seeds" }, `×${row.members.length}`) : null,
           failed ? h("span", { class: "failed-tag", title: "near chance when clean: left out of rankings" }, "failed") : null);
         const values = conditions.map((condition) => {
-          const td = h("td", { tabIndex: -1 }, h("span", { class: "number" }), h("canvas", { class: "small-histogram" }));
-          cells.push({ td, row, condition });
+          const number = h("span", { class: "number" });
+          const canvas = h("canvas", { class: "small-histogram" });
+          const td = h("td", { tabIndex: -1 }, number, canvas);
+          drawsPaths(canvas, () => paths(bars(table, row.members, condition, store.state.selected !== null), canvas.clientWidth, canvas.clientHeight));
+          cells.push({ td, row, condition, number, canvas, draw: canvas.getContext("2d"), said: "" });
           return td;
         });
         const tr = h("tr", { class: failed ? "failed" : "" }, name,
@@ -335,10 +338,10 @@ export const evaluation: View = {
           ...values, corrupted ? h("td", { class: "plain corrupted" }) : null);
         return tr;
       });
-      scroller.replaceChildren(h("table", {}, h("caption", { class: "visually-hidden" }, "Measure by variant and condition"),
-        h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "corner" }, "variant"), heading("sparsity", "sparsity", "share of weights removed"),
+      scroller.replaceChildren(h("table", { style: `min-width:${wide + 4.5 + 6.7 * conditions.length + (corrupted ? 8 : 0)}rem` }, h("caption", { class: "visually-hidden" }, "Measure by variant and condition"),
+        h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "corner", style: `width:${wide}rem` }, "variant"), heading("sparsity", "sparsity", "share of weights removed"),
           ...conditions.map((condition) => heading(study.conditions[condition], condition, study.conditions[condition])),
-          corrupted ? heading("mean of corrupted", "corrupted", "mean over the shown conditions but clean") : null)),
+          corrupted ? heading("mean corrupted", "corrupted", "mean over the shown conditions but clean") : null)),
         h("tbody", {}, ...rows)));
       rows.forEach((row) => watch.observe(row));
       const start = cells[0];
@@ -364,11 +367,16 @@ export const evaluation: View = {
         const value = better * values[i].mean;
         if (value > (best.get(condition) ?? -Infinity)) best.set(condition, value);
       });
-      cells.forEach(({ td, row, condition }, i) => {
+      cells.forEach((cell, i) => {
+        const { td, row, condition, number } = cell;
         const { mean, deviation } = values[i];
         const failed = table.failed(row.members);
-        const [number] = td.children;
-        number.replaceChildren(table.text(mean), ...(Number.isFinite(deviation) ? [h("small", {}, ` ±${table.deviation(deviation)}`)] : []));
+        const text = table.text(mean);
+        const more = Number.isFinite(deviation) ? ` ±${table.deviation(deviation)}` : "";
+        if (cell.said !== text + more) {
+          cell.said = text + more;
+          number.replaceChildren(text, ...(more ? [h("small", {}, more)] : []));
+        }
         number.classList.toggle("best", !failed && !row.part && !row.members.includes(0) && better * mean === best.get(condition));
         td.style.background = failed || !Number.isFinite(mean) ? "" : heat(low === high ? 0.5 : (mean - low) / (high - low), table.relative);
         td.classList.toggle("is-first", condition === now && row.members.includes(first));
@@ -387,10 +395,18 @@ export const evaluation: View = {
 
     function drawAll(): void {
       const chosen = store.state.selected !== null;
-      for (const { td, row, condition } of cells) {
-        if (!seen.has(td.parentElement as Element)) continue;
-        const canvas = td.lastElementChild as HTMLCanvasElement;
-        if (canvas.clientWidth > 0) drawShapes(canvas, shapes(table, row.members, condition, canvas.clientWidth, canvas.clientHeight, chosen));
+      const colours = { "--ink": css("--ink"), "--mark": css("--mark") };
+      const scale = window.devicePixelRatio || 1;
+      for (const { td, row, condition, canvas, draw } of cells) {
+        if (!draw || !seen.has(td.parentElement as Element)) continue;
+        if (size.width === 0) size = { width: canvas.clientWidth, height: canvas.clientHeight }; // of all: columns are equally wide
+        const { width, height } = size;
+        if (canvas.width !== Math.round(width * scale)) {
+          canvas.width = Math.round(width * scale);
+          canvas.height = Math.round(height * scale);
+          draw.setTransform(scale, 0, 0, scale, 0, 0);
+        }
+        drawBars(draw, bars(table, row.members, condition, chosen), width, height, colours);
       }
     }
 
@@ -409,7 +425,7 @@ export const evaluation: View = {
       table.need(soon).then(soon, (error: Error) => console.error(error));
     };
 
-    const cellOf = (event: Event): { td: HTMLTableCellElement; row: Row; condition: number } | undefined => {
+    const cellOf = (event: Event): Cell | undefined => {
       const td = (event.target as Element).closest("td");
       return cells.find((cell) => cell.td === td);
     };
@@ -463,7 +479,10 @@ export const evaluation: View = {
       () => watch.disconnect(),
       () => cancelAnimationFrame(waiting),
     ];
-    const resized = new ResizeObserver(soon);
+    const resized = new ResizeObserver(() => {
+      size = { width: 0, height: 0 };
+      soon();
+    });
     resized.observe(scroller);
     return () => {
       resized.disconnect();
