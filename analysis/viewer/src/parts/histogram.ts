@@ -108,13 +108,20 @@ export class Means extends ByDifference<Float32Array> {
   get(column: number): number { return this.bring(column) && this.finite[column] > 0 ? this.sums[column] / this.finite[column] : NaN; }
 }
 
-/* Numbers of the samples of a set, without those of another one. */
+/* Numbers of the samples of a set, without those of another one. Several views ask for the same: the last answers are kept. */
 function listed(samples: Uint8Array, without?: Uint8Array): Int32Array {
-  const list = new Int32Array(samples.length);
+  const old = answers.find((answer) => answer.samples === samples && answer.without === without);
+  if (old) return old.list;
+  const long = new Int32Array(samples.length);
   let at = 0;
-  for (let i = 0; i < samples.length; i++) if (samples[i] && !(without && without[i])) list[at++] = i;
-  return list.slice(0, at);
+  if (without) for (let i = 0; i < samples.length; i++) { if (samples[i] > without[i]) long[at++] = i; }
+  else for (let i = 0; i < samples.length; i++) { if (samples[i]) long[at++] = i; }
+  const list = long.slice(0, at);
+  answers.unshift({ samples, without, list });
+  answers.length = Math.min(answers.length, 6);
+  return list;
 }
+const answers: { samples: Uint8Array; without: Uint8Array | undefined; list: Int32Array }[] = [];
 
 /** Where bins lie that are drawn at equal widths: so many between two values, from quantile bins whose counts are spread
  * evenly over their widths. Shares of the total by bin. */

@@ -89,14 +89,17 @@ export function createStore(start: State): Store {
   };
 }
 
-/** Samples that views count: those that pass and, if there is a selection, are selected. */
-export function counted(state: Readonly<State>): Uint8Array {
-  const { selected, passing } = state;
+/** Samples that views count: those that pass and, if there is a selection, are selected. The same array for the same two. */
+export function counted({ selected, passing }: Readonly<State>): Uint8Array {
   if (!selected) return passing;
-  const both = new Uint8Array(passing.length);
-  for (let i = 0; i < both.length; i++) both[i] = selected[i] & passing[i];
-  return both;
+  if (last.selected !== selected || last.passing !== passing) {
+    const both = new Uint8Array(passing.length);
+    for (let i = 0; i < both.length; i++) both[i] = selected[i] & passing[i];
+    last = { selected, passing, both };
+  }
+  return last.both;
 }
+let last: { selected: Uint8Array | null; passing: Uint8Array | null; both: Uint8Array } = { selected: null, passing: null, both: new Uint8Array() };
 
 export function howMany(samples: Uint8Array): number {
   let sum = 0;
