@@ -7,6 +7,7 @@ import gzip
 import os
 import re
 import signal
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as xml
@@ -385,6 +386,22 @@ def test_one_page_of_it_opens_from_the_disk(viewer, own, folder):  # noqa: F811
     with h5py.File(own) as h5:
         assert numbers(page)["dense"] == [percent(a) for a in h5["summary/accuracy"][0]]
         for array in "view/margin", "view/loss_bin", "linear/dense/W", "prediction/class", "image", "label":
+            there = page.evaluate(f"window.facetViewer.study.read('/{array}').then((numbers) => Array.from(numbers))")
+            np.testing.assert_array_equal(np.array(there, float), h5[array][:].astype(float).ravel(), array)
+    page.close()
+
+
+def test_a_packed_study_is_read_through_hdf5_where_it_is_in_chunks(viewer, own, folder):  # noqa: F811
+    from conftest import run
+
+    path = folder / "repacked.h5"
+    shutil.copy(own, path)
+    done = run("repack", path)
+    assert done.returncode == 0, done.stderr
+    page = viewer.open(path)
+    with h5py.File(path) as h5:
+        assert h5["linear/dense/W"].chunks and "by offset" in page.text_content(".foot")
+        for array in ("linear/dense/W", "label"):
             there = page.evaluate(f"window.facetViewer.study.read('/{array}').then((numbers) => Array.from(numbers))")
             np.testing.assert_array_equal(np.array(there, float), h5[array][:].astype(float).ravel(), array)
     page.close()

@@ -306,7 +306,7 @@ export const evaluation: View = {
           h("button", { title: `${title}: sort by it`, onclick: () => {
             table.sort = !on ? { by, down: true } : table.sort.down ? { by, down: false } : { by: null, down: true };
             build();
-          } }, name, h("span", { class: "sort" }, on ? (table.sort.down ? " ▼" : " ▲") : "")));
+          } }, ...name.split(/(?<=[_/ ])/).flatMap((word, i) => (i ? [document.createElement("wbr"), word] : [word])), h("span", { class: "sort" }, on ? (table.sort.down ? " ▼" : " ▲") : "")));
       };
       const longest = Math.max(...table.rows().map(({ name, members }) => name.length + (table.failed(members) ? 7 : 0)));
       const wide = Math.min(20, Math.max(9, 4.2 + 0.5 * longest));
