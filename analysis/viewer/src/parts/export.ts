@@ -25,20 +25,30 @@ function styled(from: Element, to: Element): void {
   for (let i = 0; i < from.children.length; i++) styled(from.children[i], to.children[i]);
 }
 
-/* What a view draws: its SVGs, canvases and texts of HTML, each at its place, as one SVG. */
+/* What a view draws: its SVGs, canvases and texts of HTML, each at its place, as one SVG; also what would have to be
+ * scrolled to. */
 function picture(where: HTMLElement): { svg: SVGSVGElement; width: number; height: number } {
+  where.classList.add("exporting");
+  try {
+    return drawing(where);
+  } finally {
+    where.classList.remove("exporting");
+  }
+}
+
+const MARGIN = 12;
+function drawing(where: HTMLElement): { svg: SVGSVGElement; width: number; height: number } {
   const box = where.getBoundingClientRect();
   const space = "http://www.w3.org/2000/svg";
   const out = document.createElementNS(space, "svg");
-  const width = Math.ceil(Math.max(box.width, where.scrollWidth));
-  const height = Math.ceil(Math.max(box.height, where.scrollHeight));
+  const width = Math.ceil(Math.max(box.width, where.scrollWidth)) + 2 * MARGIN;
+  const height = Math.ceil(Math.max(box.height, where.scrollHeight)) + 2 * MARGIN;
   out.setAttribute("xmlns", space);
   out.setAttribute("width", String(width));
   out.setAttribute("height", String(height));
-  out.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  out.setAttribute("viewBox", `${-MARGIN} ${-MARGIN} ${width} ${height}`);
   const ground = out.appendChild(document.createElementNS(space, "rect"));
-  ground.setAttribute("width", "100%");
-  ground.setAttribute("height", "100%");
+  for (const [name, value] of [["x", -MARGIN], ["y", -MARGIN], ["width", width], ["height", height]] as const) ground.setAttribute(name, String(value));
   ground.setAttribute("fill", css("--ground") || "#ffffff");
   const add = (element: Element): void => {
     const style = getComputedStyle(element);
@@ -73,6 +83,10 @@ function picture(where: HTMLElement): { svg: SVGSVGElement; width: number; heigh
       image.setAttribute("preserveAspectRatio", "none");
       image.setAttribute("style", `image-rendering:${style.imageRendering};opacity:${style.opacity}`);
       out.append(image);
+    } else if (element instanceof HTMLSelectElement) {
+      write(out, element.selectedOptions[0]?.text ?? "", x + 6, y + 0.68 * at.height, style);
+    } else if (element instanceof HTMLInputElement) {
+      if (element.type === "checkbox" || element.type === "radio") write(out, element.checked ? "\u2611" : "\u2610", x, y + 0.9 * at.height, style);
     } else {
       if (style.backgroundColor !== "rgba(0, 0, 0, 0)" && at.width && at.height) {
         const rect = document.createElementNS(space, "rect");
@@ -107,13 +121,17 @@ function lines(node: Text, style: CSSStyleDeclaration, box: DOMRect, where: HTML
     }
   }
   for (const { text, rect } of parts) {
-    const line = document.createElementNS(out.namespaceURI as string, "text") as SVGTextElement;
-    line.textContent = style.textTransform === "uppercase" ? text.toUpperCase() : text;
-    line.setAttribute("x", String(rect.left - box.left + where.scrollLeft));
-    line.setAttribute("y", String(rect.top - box.top + where.scrollTop + 0.78 * rect.height));
-    line.setAttribute("style", `fill:${style.color};font-size:${style.fontSize};font-family:${style.fontFamily.replace(/"/g, "'")};font-weight:${style.fontWeight};font-style:${style.fontStyle}`);
-    out.append(line);
+    write(out, style.textTransform === "uppercase" ? text.toUpperCase() : text, rect.left - box.left + where.scrollLeft, rect.top - box.top + where.scrollTop + 0.78 * rect.height, style);
   }
+}
+
+function write(out: SVGSVGElement, text: string, x: number, y: number, style: CSSStyleDeclaration): void {
+  const line = document.createElementNS(out.namespaceURI as string, "text") as SVGTextElement;
+  line.textContent = text;
+  line.setAttribute("x", String(x));
+  line.setAttribute("y", String(y));
+  line.setAttribute("style", `fill:${style.color};font-size:${style.fontSize};font-family:${style.fontFamily.replace(/"/g, "'")};font-weight:${style.fontWeight};font-style:${style.fontStyle}`);
+  out.append(line);
 }
 
 const text = (svg: SVGSVGElement): string => `<?xml version="1.0" encoding="UTF-8"?>\n${new XMLSerializer().serializeToString(svg)}\n`;
