@@ -2,6 +2,7 @@
  * The index is believed after a self-check: of a few arrays spread over the file, some values are read in both ways.
  * A file that was rewritten (h5repack, say) has its data elsewhere, in chunks perhaps, and fails it. */
 import type { Found, Hdf5 } from "./hdf5";
+import { Kept } from "./kept";
 import type { Source } from "./source";
 import { decoded, SIZE, type Numbers, type Type } from "./types";
 
@@ -16,9 +17,11 @@ const TYPES: Record<string, Type> = {
 const GAP = 1 << 17;
 const LONGEST = 1 << 26;
 const AT_ONCE = 8;
+const PAGE = 1 << 16;
 
 export class Arrays {
   private readonly entries = new Map<string, Entry>();
+  private readonly pages = new Kept<ArrayBuffer>(16 << 20);
   private readonly groups = new Set<string>(["/"]);
   /** How arrays are read, for the page's foot: by offset, or through h5wasm and why. */
   how = "";
@@ -161,7 +164,27 @@ export class Arrays {
     return out.buffer;
   }
 
+  /* What is small lies among other small things, which are wanted, too: by pages, which are kept. */
+  private async small(offset: number, length: number): Promise<ArrayBuffer> {
+    const out = new Uint8Array(length);
+    const first = Math.floor(offset / PAGE);
+    const last = Math.floor((offset + length - 1) / PAGE);
+    const pages = await Promise.all(Array.from({ length: last - first + 1 }, (_, i) => {
+      const from = (first + i) * PAGE;
+      return this.pages.get(String(first + i), () => this.source.read(from, Math.min(PAGE, this.source.size - from)));
+    }));
+    pages.forEach((page, i) => {
+      const at = (first + i) * PAGE;
+      const from = Math.max(offset, at);
+      const bytes = new Uint8Array(page, from - at, Math.min(offset + length, at + page.byteLength) - from);
+      out.set(bytes, from - offset);
+    });
+    return out.buffer;
+  }
+
   private async long(offset: number, length: number): Promise<ArrayBuffer> {
+    if (offset + length > this.source.size) throw new Error("the file ends before its data do");
+    if (length <= PAGE / 4) return this.small(offset, length);
     if (length <= LONGEST) return this.source.read(offset, length);
     const whole = new Uint8Array(length);
     for (let at = 0; at < length; at += LONGEST) {

@@ -4,7 +4,7 @@ import { Arrays } from "../file/arrays";
 import { openHdf5 } from "../file/hdf5";
 import type { Source } from "../file/source";
 import type { Numbers } from "../file/types";
-import { Kept } from "./kept";
+import { Kept } from "../file/kept";
 import type { Metric, Study, Variant } from "./study";
 import { meaningOf, unitOf } from "./units";
 
