@@ -61,7 +61,8 @@ class OpenStudy implements Study {
 
   constructor(source: Source, private readonly arrays: Arrays, readonly schema: number, root: Record<string, unknown>) {
     this.name = String(root.study_name ?? source.name);
-    this.diverged = Array.isArray(root.diverged) ? root.diverged.map(String) : [];
+    const list = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : typeof value === "string" && value ? [value] : []);
+    this.diverged = list(root.diverged);
     this.how = arrays.how;
     this.file = { name: source.name, size: source.size };
   }
