@@ -123,7 +123,8 @@ class OpenStudy implements Study {
       (above(variant) <= 5 * Math.sqrt((chance * (1 - chance)) / labelled) || (above(0) > 0 && above(variant) < above(0) / 2)));
   }
 
-  private finished(stage: string): boolean { return this.stages.some(({ name, done, of }) => name === stage && done === of); }
+  /* A part of a study, in a page, has no marks, and what it holds is done. */
+  private finished(stage: string): boolean { return this.stages.every(({ name, done, of }) => name !== stage || done === of); }
 
   has(path: string): boolean { return this.arrays.has(path); }
   shape(path: string): number[] { return this.arrays.shape(path); }
