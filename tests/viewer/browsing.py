@@ -114,11 +114,21 @@ def settled(page):
     page.wait_for_function("window.facetViewer.study.pending() === 0")
 
 
+shared = {"users": 0}
+
+
 @pytest.fixture(scope="session")
 def viewer():
+    """One browser for all files of tests that a process runs: each has this fixture as its own, and Playwright starts once."""
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield Viewer(browser)
-        browser.close()
+    if shared["users"] == 0:
+        shared["playwright"] = sync_playwright().start()
+        shared["browser"] = shared["playwright"].chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        shared["viewer"] = Viewer(shared["browser"])
+    shared["users"] += 1
+    yield shared["viewer"]
+    shared["users"] -= 1
+    if shared["users"] == 0:
+        shared["browser"].close()
+        shared["playwright"].stop()
