@@ -46,6 +46,9 @@ class Table {
   private binned: Metric | null = null;
   private meansOf: Metric | null = null;
   edges: ArrayLike<number> = [0, 1];
+  private asked: Uint8Array | null = null;
+  private allPass = true;
+  private readonly sum = new Int32Array(256);
   private summary = new Map<Measure, ArrayLike<number>>();
 
   constructor(readonly study: Study, private readonly state: () => Readonly<State>) {
@@ -87,7 +90,12 @@ class Table {
   /* Nothing is filtered or selected: the file has the numbers. */
   private whole(): boolean {
     const { selected, passing } = this.state();
-    return selected === null && !passing.includes(0);
+    if (selected !== null) return false;
+    if (this.asked !== passing) {
+      this.asked = passing;
+      this.allPass = !passing.includes(0);
+    }
+    return this.allPass;
   }
 
   one(variant: number, condition: number): number {
@@ -183,17 +191,18 @@ class Table {
     this.means.use(samples);
   }
 
-  /** Counts of a row under a condition, its members together. */
+  /** Counts of a row under a condition, its members together; good until the next call. */
   counts(of: Counts, members: readonly number[], condition: number): Int32Array | null {
     if (members.length === 1) return of.get(this.pair(members[0], condition));
-    let sum: Int32Array | null = null;
+    const sum = this.sum.fill(0);
+    let some = false;
     for (const member of members) {
       const counts = of.get(this.pair(member, condition));
       if (!counts) continue;
-      sum ??= new Int32Array(counts.length);
-      for (let i = 0; i < counts.length; i++) sum[i] += counts[i];
+      some = true;
+      for (let i = 0; i < this.edges.length - 1; i++) sum[i] += counts[i];
     }
-    return sum;
+    return some ? sum : null;
   }
 }
 
