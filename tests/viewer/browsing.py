@@ -84,6 +84,8 @@ class Viewer:
         self.browser, self.server, self.asked, self.wrong = browser, Server(), [], []
 
     def page(self, width=1440, height=1000):
+        if not self.browser.contexts:  # of the pages that are open alone
+            self.wrong.clear()
         page = self.browser.new_page(viewport={"width": width, "height": height}, accept_downloads=True)
         page.on("request", lambda request: self.asked.append(request.url))
         page.on("pageerror", lambda error: self.wrong.append(str(error)))

@@ -50,7 +50,7 @@ def write_index(file):
 def make(path, variants=4, conditions=3, samples=300, classes=4, side=8, seed=0, index=True, view=True, schema=9, hole=0, names=None,
          condition_names=None, class_names=None, done=True, study_name="made", replicates=2):
     """variants: dense, then `replicates` seeds of each sparsity, and, of more than two, the last one failed. `hole`: so many bytes of
-    /linear/dense/W that were never written. `done`: False leaves the last variant's second half of samples unanalysed."""
+    /feature/dense/value that were never written. `done`: False leaves the last variant's second half of samples unanalysed."""
     random = np.random.default_rng(seed)
     label = random.integers(0, classes, samples).astype("i4")
     if names is None:
@@ -91,8 +91,7 @@ def make(path, variants=4, conditions=3, samples=300, classes=4, side=8, seed=0,
         for metric, column in columns.items():
             contiguous(file, f"summary/{metric}", accuracy.shape, "<f8", column.astype("f8").mean(axis=2) if done else np.full(accuracy.shape, np.nan))
         if hole:
-            rows = hole // (classes * side * side * 4)
-            contiguous(file, "linear/dense/W", (rows, classes, 1, side, side), "<f4")
+            contiguous(file, "feature/dense/value", (conditions, samples, hole // (conditions * samples * 4)), "<f4")
         stages = {"analyse": marks, "summary": np.full(conditions, done, "u1")}
         if view:
             stages["columns"] = np.full(4, done, "u1")
