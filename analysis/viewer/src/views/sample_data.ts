@@ -69,7 +69,7 @@ function inOrder(numbers: Float64Array, order: unknown, { channels, height, widt
 
 export async function explained(study: Study, variant: Variant, sample: number): Promise<Explained | null> {
   const path = `/linear/${variant.name}`;
-  if (!study.has(`${path}/row`)) return null;
+  if (![`${path}/row`, `${path}/b`, `${path}/residual`, `${path}/ties`, "/prediction/logits"].every((needed) => study.has(needed))) return null;
   const at = await placeIn(study, ["/linear/sample", "/linear/linear_sample"], sample);
   if (at < 0) return null;
   const clean = Math.max(0, study.conditions.indexOf("clean")), there = (name: string): boolean => study.has(`${path}/${name}`);
