@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from facet import explain
+from facet import explain, findings
 from facet.errors import StudyError, known
 from facet.hdf import Array, plain, strings, texts
 from facet.linear import Linear
@@ -28,6 +28,7 @@ class Study(Store):
 
         study = facet.open("results/demo/study.h5")
         study                                               what is in it
+        study.findings(), study.failed                      what the data supports, in sentences; who has failed
         study.accuracy()                                    replicates folded: mean, deviation, seeds
         study.fragile(10)                                   the most fragile samples, with their images
         study.row("dense", 7, "Coat")                       a row of W, channel x y x x
@@ -79,6 +80,17 @@ class Study(Store):
         """What the program had to say of a variant's layers, and of certificates that do not hold."""
         own = self.linear(variant).warning if variant in self.linearized else ""
         return texts(self.recipe(variant), "warnings") + [own] * bool(own)
+
+    # ---- what was found ----
+
+    @functools.cached_property
+    def failed(self) -> list[str]:
+        """Names of the variants that have failed, which rankings and most pictures leave out (docs/results.md, Findings)."""
+        return findings.failed(self)
+
+    def findings(self) -> list[findings.Finding]:
+        """What the data supports, in sentences, each with its numbers."""
+        return findings.findings(self)
 
     # ---- numbers, as numpy ----
 

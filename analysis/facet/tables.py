@@ -119,7 +119,8 @@ def pareto(study: Study, what: str, condition: str | None) -> pandas.DataFrame:
     table = pandas.DataFrame({what: price, "accuracy": mean, "deviation": deviation},
                              index=pandas.Index(list(study.replicates), name="replicate"))
     beaten = [bool(np.any((price <= p) & (mean >= a) & ((price < p) | (mean > a)))) for p, a in zip(price, mean)]
-    table["best"] = ~np.array(beaten) & np.isfinite(price) & np.isfinite(mean)
+    gone = [set(group) <= set(study.failed) for group in study.replicates.values()]
+    table["best"] = ~np.array(beaten) & np.isfinite(price) & np.isfinite(mean) & ~np.array(gone)
     return table.sort_values([what, "accuracy"], ascending=[True, False])
 
 

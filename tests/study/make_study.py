@@ -90,7 +90,7 @@ def cost(nets, samples, width):
             "train_seconds": np.where(late, np.nan, 1.5 + place), "forward_seconds": np.where(late, np.nan, 1e-6 * (7 + place))}
 
 
-def write(path, *, variants, conditions, classes, image, label, measured, linear=None, sample=(), recipes=None,
+def write(path, *, variants, conditions, classes, image, label, measured, linear=None, sample=(), recipes=None, failed=(),
           normalize=(1.0, 0.0, 1.0), double=False, name="synthetic", done=True, layout=("channels_first",) * 2, costs=None):
     """Writes the file as docs/results.md has it. measured[v][c], linear[variant]: dicts of measure() and linearize().
     layout: the attributes `layout` and `order` of W. costs: {name: one number for each variant}."""
@@ -125,6 +125,8 @@ def write(path, *, variants, conditions, classes, image, label, measured, linear
         groups = list(dict.fromkeys(of.tolist()))
         scale("replicate", groups, text)
         dataset("replicates/size", [(of == group).sum() for group in groups], "i8", ["replicate"])
+        if failed is not None:
+            dataset("summary/failed", np.isin(variants, list(failed)), "u1", ["variant"])
         for key, values in summary.items():
             dataset(f"summary/{key}", values, "f8", ["variant", "condition"])
             parts = [values[of == group] for group in groups]
@@ -167,8 +169,9 @@ def write(path, *, variants, conditions, classes, image, label, measured, linear
 
 def synthesize(path, *, shape=(1, 6, 5), classes=3, samples=60, linearized=20, sparsities=(0.5, 0.9), randoms=(0.5,),
                severities=(1, 3, 5), rows="all", hidden=24, double=False, seed=1, clean=True, done=True,
-               layout=("channels_first",) * 2, seeds=(), others=()):
-    """A whole small study of prototypes in noise. others: names of more methods, which prune by magnitude.
+               layout=("channels_first",) * 2, seeds=(), others=(), failed=()):
+    """A whole small study of prototypes in noise. others: names of more methods, which prune by magnitude;
+    failed: variants that are marked so, None: as files before there were such marks.
     Returns the networks by variant, normalised inputs and labels."""
     rng = np.random.default_rng(seed)
     d = int(np.prod(shape))
@@ -208,6 +211,6 @@ def synthesize(path, *, shape=(1, 6, 5), classes=3, samples=60, linearized=20, s
         linear[name] = linearize(net, x[:linearized], chosen)
     write(path, variants=list(nets), conditions=conditions, classes=[f"class {k}" for k in range(classes)],
           image=image.reshape(-1, *shape), label=label, measured=measured, linear=linear, sample=np.arange(linearized),
-          recipes=recipes, normalize=(255.0, mean, std), double=double, done=done, layout=layout,
+          recipes=recipes, failed=failed, normalize=(255.0, mean, std), double=double, done=done, layout=layout,
           costs=cost(nets, samples, 8 if double else 4))
     return nets, x, label

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+import json
 import pathlib
 import re
 import subprocess
@@ -19,7 +20,6 @@ from conftest import ROOT
 import facet
 from facet.__main__ import main
 from facet.plot.choice import pick
-from facet.plot.style import Look
 from facet.report.page import Report
 
 DEMO = ROOT / "results" / "demo" / "study.h5"
@@ -249,10 +249,9 @@ def test_figures_of_many_variants_stay_readable(tmp_path):
     make_study.synthesize(tmp_path / "study.h5", **KINDS["thirty pruned, with seeds"])
     with facet.open(tmp_path / "study.h5") as study:
         assert len(study.variants) == 31
-        look = Look(study)
         shown = ["dense"] + [f"{method}-0.98" for method in ("magnitude-global", "random-layer", "gmp-global", "lrr-global",
                                                             "lth-global")]
-        assert pick(study, look, 8) == shown and pick(study, look, 11) == list(study.replicates)
+        assert pick(study, 8) == shown and pick(study, 11) == list(study.replicates)
         drawn = study.plot.accuracy_by_severity()
         caption = drawn.caption
         assert [text.get_text() for text in drawn.legends[0].get_texts()] == shown
@@ -273,6 +272,77 @@ def test_figures_of_many_variants_stay_readable(tmp_path):
         for name in ("geometry_distributions", "geometry_shift"):
             caption = getattr(study.plot, name)().caption
             assert "6 of 11 variants" in caption and "first seed" in caption
+
+
+def test_what_has_failed_is_marked_and_left_out(tmp_path):
+    """One method at 0.98 has failed in all seeds, another in one."""
+    gone = [f"lth-global-0.98-s{seed}" for seed in (1, 2, 3)]
+    make_study.synthesize(tmp_path / "study.h5", **KINDS["thirty pruned, with seeds"], linearized=0, failed=[*gone, "gmp-global-0.98-s1"])
+    with facet.open(tmp_path / "study.h5") as study:
+        assert sorted(study.failed) == ["gmp-global-0.98-s1", *gone]
+        shown = ["dense", *(f"{m}-0.98" for m in ("magnitude-global", "random-layer", "gmp-global", "lrr-global"))]
+        assert pick(study, 8) == shown and "lth-global-0.98" not in pick(study, 11) and len(pick(study, 11)) == 10
+        assert pick(study, 3)[0] == "dense" and all(name in shown for name in pick(study, 3)) and len(pick(study, 3)) == 3
+        for name in ("accuracy_by_severity", "error_table", "class_damage", "pareto", "geometry_distributions", "accuracy_by_sparsity"):
+            assert re.search(r"failed: lth-global-0.98(-s1)?\.", getattr(study.plot, name)().caption), name
+        assert [text.get_text() for text in study.plot.error_table().axes[0].get_yticklabels()] == pick(study, 24)
+        assert "gmp-global-0.98-s2" in [text.get_text() for text in study.plot.geometry_distributions().axes[0].get_yticklabels()]
+        assert not study.pareto().loc["lth-global-0.98", "best"]
+    text = parts(tmp_path / "study.h5", "accuracy", "methods")
+    table = [(name, cells) for name, cells in rows(text, "methods-compared").items() if cells[0] == "0.98"]
+    assert table[-1][0] == "lth-global-0.98 failed" and [cells[1] for _, cells in table] == ["1", "2", "3", "4", "–"]
+    assert text.count("failed</span>") == 2  # in both tables
+
+
+def test_older_files_have_failed_by_the_same_rule(tmp_path):
+    make_study.synthesize(tmp_path / "study.h5", failed=None, linearized=0, samples=400)
+    with h5py.File(tmp_path / "study.h5", "a") as f:
+        label = f["label"][()]
+        f["prediction/class"][1, 0] = 0  # one class alone
+        f["prediction/class"][0] = label
+        f["summary/accuracy"][...] = (f["prediction/class"][()] == label).mean(axis=2)
+        accuracy, chance = f["summary/accuracy"][:, 0], np.bincount(label).max() / len(label)
+    with facet.open(tmp_path / "study.h5") as study:
+        bad = (accuracy < chance + 5 * np.sqrt(chance * (1 - chance) / 400)) | (accuracy - chance < (1 - chance) / 2)
+        assert bad[1] and not bad[0] and study.failed == [name for name, own in zip(study.variants, bad) if own]
+        assert study.findings() == []
+
+
+def test_the_page_begins_with_the_findings(tmp_path):
+    """Each leads to what shows it, and has its numbers; what is empty is left out, and markup stays text."""
+    make_study.synthesize(tmp_path / "study.h5")
+    said = [("failed", "No variant has failed: all <b>are</b> well.", {"chance": 0.5}), ("best of clean at 0.9", "", {}),
+            ("best of corrupted at 0.9", "At sparsity 0.9 one is best: by far.", {"best": "x"}), ("samples lost", "Two are lost.", {"lost": 2})]
+    with h5py.File(tmp_path / "study.h5", "a") as f:
+        f["findings/finding"] = np.array([about for about, _, _ in said], dtype=h5py.string_dtype())
+        kind = h5py.string_dtype("utf-8", 4096)
+        f["findings/text"] = np.array([text.encode() for _, text, _ in said], dtype=kind)
+        f["findings/view"] = np.array([b"#view=sample"] * 4, dtype=kind)
+        f["findings/number"] = np.array([json.dumps(numbers).encode() for _, _, numbers in said], dtype=kind)
+    with facet.open(tmp_path / "study.h5") as study:
+        assert [(found.about, found.text, found.numbers) for found in study.findings()] == [one for one in said if one[1]]
+        assert study.findings()[0].view == "#view=sample"
+        text = Report(study, tmp_path).html()
+    start = text.partition('<ol class="findings">')[2].partition("</ol>")[0]
+    assert text.index('<ol class="findings">') < text.index('<div class="tiles">') < text.index("<section")
+    assert start.count("<li>") == 3 and "all &lt;b&gt;are&lt;/b&gt; well." in start and "&#34;chance&#34;: 0.5" in start
+    assert 'href="#accuracy_by_severity"' in start
+    for anchor in re.findall(r'href="#([^"]+)"', start):
+        assert f'id="{anchor}"' in text
+    with h5py.File(tmp_path / "study.h5", "a") as f:
+        f["findings/text"][...] = b""
+    with facet.open(tmp_path / "study.h5") as study:
+        assert "The data of this study supports no finding." in Report(study, tmp_path).html()
+
+
+def test_tables_fit_a_printed_page(tmp_path):
+    """Many conditions are cut into tables of ten columns, and all are there."""
+    make_study.synthesize(tmp_path / "study.h5", linearized=0, severities=tuple(range(1, 24)))
+    text = parts(tmp_path / "study.h5", "accuracy")
+    tables = re.findall(r"<table>(.*?)</table>", text, re.DOTALL)
+    heads = [re.findall(r"<th>([^<]*)</th>", table.rpartition("</thead>")[0].rpartition("<tr>")[2])[1:] for table in tables]
+    assert sum(heads, []) == ["clean", *map(str, range(1, 24))] and max(map(len, heads)) <= 10
+    assert all(len(re.findall("<tr>", table.partition("<tbody>")[2])) == 4 for table in tables)
 
 
 def test_infinite_margins_are_counted(tmp_path):
@@ -301,7 +371,7 @@ def test_every_kind_of_study_gets_a_page(tmp_path, kind):
     outside = re.findall(r"""(?:src|href)\s*=\s*["']?(?!data:|\#)[^"'>]+|url\(|@import""", text)
     assert not outside, "the page must hold all it shows"
     names = re.findall(r'<figure id="(\w+)">', text)
-    assert len(names) == text.count("data:image/png;base64,") == len(list(folder.glob("*.png")))
+    assert len(names) == text.count('" src="data:image/png;base64,') == len(list(folder.glob("*.png")))
     for name in names:
         assert (folder / f"{name}.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
         assert (folder / f"{name}.pdf").read_bytes()[:5] == b"%PDF-"

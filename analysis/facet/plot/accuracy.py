@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
 
 from facet.hdf import Array
-from facet.plot.choice import asked, corruptions, pick, removed, seeds
+from facet.plot.choice import alive, asked, corruptions, pick, removed, seeds
 from facet.plot.style import DENSE, LIGHT, WIDTH, Look, Picture, legend, picture, styled
 from facet.plot.words import bars_note, left_out, spoken
 
@@ -35,7 +35,7 @@ def accuracy_by_severity(study: Study, limit: int = 8) -> Picture | None:
     groups = corruptions(study)
     if not groups or not np.isfinite(study.summary("accuracy")).any():
         return None
-    shown = pick(study, look, limit)
+    shown = pick(study, limit)
     names = list(study.replicates)
     mean, deviation = (part[[names.index(name) for name in shown]] for part in study.folded("accuracy"))
     panels: list[tuple[str, list[tuple[int, str]], tuple[float, float] | None]] = [(spoken(name), steps, None) for name, steps in groups.items()]
@@ -76,7 +76,7 @@ def accuracy_by_severity(study: Study, limit: int = 8) -> Picture | None:
     more = " The close-up leaves out what lies far below the rest." if close else ""
     return figure.says("Share of test samples classified correctly as the corruption grows. One line per variant: one hue per "
                     f"pruning recipe, darker where more weights are gone; black is the dense network.{more}{bars_note(study)}"
-                    + left_out(shown, names, "variants"))
+                    + left_out(shown, names, "variants", study=study))
 
 
 def _close_up(mean: Array, deviation: Array) -> tuple[float, float] | None:
@@ -86,7 +86,7 @@ def _close_up(mean: Array, deviation: Array) -> tuple[float, float] | None:
     near = level > level.max() - 0.12
     error = np.nan_to_num(deviation[near])
     low, high = (mean[near] - error).min(), (mean[near] + error).max()
-    if near.sum() < 2 or mean[near].min() - mean.min() < 0.2:
+    if near.sum() < 2 or mean[near].min() - mean.min() < 0.12:
         return None
     pad = max(0.05 * (high - low), 0.002)
     return low - pad, high + pad
@@ -95,8 +95,9 @@ def _close_up(mean: Array, deviation: Array) -> tuple[float, float] | None:
 @styled
 def accuracy_by_sparsity(study: Study) -> Picture | None:
     look = Look(study)
-    lines = {name: members for name, members in look.families.items()
-             if max(removed(study, g) for g in members) > 0}
+    there = set(alive(study))
+    lines = {name: [g for g in members if g in there] for name, members in look.families.items()}
+    lines = {name: members for name, members in lines.items() if members and max(removed(study, g) for g in members) > 0}
     if not lines or not np.isfinite(study.summary("accuracy")).any():
         return None
     base = study.condition_index(study.reference)
@@ -129,7 +130,8 @@ def accuracy_by_sparsity(study: Study) -> Picture | None:
     more = " The close-ups leave out what lies far below the rest." if any(close) else ""
     beside = " Points of one sparsity stand side by side." if seeds(study) > 1 else ""
     return figure.says("Accuracy against the share of weights removed. One line per pruning recipe; the horizontal line is the "
-                    f"dense network.{more}{bars_note(study)}{beside}")
+                    f"dense network.{more}{bars_note(study)}{beside}"
+                    + left_out([name for name in names if name in there], names, "variants", study=study))
 
 
 def _sparsity_lines(axis: Axes, study: Study, look: Look, lines: dict[str, list[str]], mean: Array, deviation: Array) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 if TYPE_CHECKING:
-    from facet.plot.style import Look
     from facet.study import Study
 
 T = TypeVar("T")
@@ -45,14 +44,30 @@ def asked(study: Study, name: str) -> float:
     return value if value > 0 else removed(study, name)
 
 
-def representatives(study: Study) -> list[str]:
-    """The first of each group of replicates."""
-    return [group[0] for group in study.replicates.values()]
+def first(study: Study, name: str) -> str:
+    """The first seed of a group of replicates that has not failed; the first, if all have."""
+    group = study.replicates[name]
+    return next((v for v in group if v not in study.failed), group[0])
 
 
 def firsts(study: Study, names: Sequence[str]) -> list[str]:
-    """The first seed of each of these replicates."""
-    return [study.replicates[name][0] for name in names]
+    """The same of each of these groups."""
+    return [first(study, name) for name in names]
+
+
+def representatives(study: Study) -> list[str]:
+    """The same of all groups."""
+    return firsts(study, list(study.replicates))
+
+
+def has_failed(study: Study, name: str) -> bool:
+    """Whether all of a group of replicates has, or a variant."""
+    return set(study.replicates.get(name, [name])) <= set(study.failed)
+
+
+def alive(study: Study) -> list[str]:
+    """Groups of replicates that have not failed; all of them, if all have."""
+    return [name for name in study.replicates if not has_failed(study, name)] or list(study.replicates)
 
 
 def seeds(study: Study) -> int:
@@ -71,13 +86,23 @@ def corruptions(study: Study) -> dict[str, list[tuple[int, str]]]:
     return {name: sorted(steps) for name, steps in found.items()}
 
 
-def pick(study: Study, look: Look, limit: int) -> list[str]:
-    """At most `limit` replicates for one picture: dense, and as many of each recipe as there is room for, the sparsest
-    always among them."""
-    names = list(study.replicates)
+def pick(study: Study, limit: int, among: Sequence[str] | None = None) -> list[str]:
+    """At most `limit` groups of replicates for one picture, none that has failed: dense, and whole sparsities, the sparsest
+    with several methods first, so that methods stand beside each other at one. Where even that has no room, its best."""
+    names = [name for name in alive(study) if among is None or name in among]
     if len(names) <= limit:
         return names
-    recipes = choose(list(look.families), limit - 1)
-    each = (limit - 1) // len(recipes)
-    kept = {"dense"}.union(*(choose(look.families[recipe][::-1], each) for recipe in recipes))
+    kept = {"dense"} & set(names)
+    levels: dict[float, list[str]] = {}
+    for name in names:
+        if name != "dense":
+            levels.setdefault(round(asked(study, name), 6), []).append(name)
+    score = study.spread(study.summary("accuracy")[:, study.condition_index(study.reference)])[0]
+    best = dict(zip(study.replicates, np.nan_to_num(score, nan=-1)))
+    for _, level in sorted(levels.items(), key=lambda item: (len(item[1]) < 2, -item[0])):
+        room = limit - len(kept)
+        if len(level) <= room:
+            kept.update(level)
+        elif kept <= {"dense"}:
+            kept.update(sorted(level, key=lambda name: -best[name])[:room])
     return [name for name in names if name in kept]

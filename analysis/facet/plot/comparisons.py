@@ -3,16 +3,17 @@ classes, similarity, and what changed a sample's margin, pixel by pixel."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
 from facet.hdf import Array
-from facet.plot.choice import choose, corruptions, representatives, seeds, sparsity
+from facet.plot.choice import alive, choose, corruptions, firsts, pick, representatives, seeds, sparsity
 from facet.plot.pixels import bound, flat_sum, image_of, ledger, pixel_map
-from facet.plot.style import DENSE, GREY, LIGHT, WIDTH, Look, Picture, color_bar, legend, palette, picture, styled
-from facet.plot.words import class_name, count, left_out, signed, spoken
+from facet.plot.style import DENSE, GREY, LIGHT, WIDTH, Look, Picture, color_bar, legend, mark, palette, picture, styled
+from facet.plot.words import class_name, count, left_out, short, signed, spoken
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +42,7 @@ def error_table(study: Study, limit: int = 24) -> Picture | None:
     groups = corruptions(study)
     if not groups or not np.isfinite(study.summary("accuracy")).any():
         return None
-    names = choose(list(study.replicates), limit)
+    names = pick(study, limit)
     rows = [list(study.replicates).index(name) for name in names]
     error = 1 - study.spread(study.summary("accuracy"))[0][rows]
     columns, titles = [], []
@@ -63,14 +64,15 @@ def error_table(study: Study, limit: int = 24) -> Picture | None:
     axis.set_yticks(range(len(names)), names, fontsize=7)
     _strip(axis)
     color_bar(figure, image, "error", ax=axis, pad=0.01, aspect=18)
-    left = f" Shown: {len(names)} of {len(study.replicates)} variants." if len(names) < len(study.replicates) else ""
-    return figure.says(f"Error in percent under each corruption, the mean over its severities{' and over seeds' * (seeds(study) > 1)}.{left}")
+    axis.set_xlabel("condition")
+    return figure.says(f"Error in percent under each corruption, the mean over its severities{' and over seeds' * (seeds(study) > 1)}."
+                       + left_out(names, study.replicates, "variants", study=study))
 
 
 @styled
-def class_movement(study: Study, limit: int = 3, most_classes: Any = 20) -> Picture | None:
+def class_movement(study: Study, limit: int = 4, most_classes: Any = 20) -> Picture | None:
     """Angle against length by class: where each class lies in the dense network, and where pruning takes it."""
-    others = choose([v for v in representatives(study) if v != "dense"], limit)
+    others = [v for v in firsts(study, pick(study, limit + 1)) if v != "dense"][:limit]
     if "dense" not in study.variants or not others:
         return None
     condition, label = study.reference, study.label
@@ -83,30 +85,39 @@ def class_movement(study: Study, limit: int = 3, most_classes: Any = 20) -> Pict
     if not classes or not np.isfinite(study.geometry("angle", "dense", condition)).any():
         return None
     dense = means("dense")
-    figure, axes = picture(1, len(others), squeeze=False, sharey=True, figsize=(WIDTH, 2.9))
+    columns = 2 if len(others) == 4 else min(len(others), 3)
+    lines = -(-len(others) // columns)
+    figure, axes = picture(lines, columns, squeeze=False, sharex=True, sharey=True, figsize=(WIDTH, 2.6 * lines + 0.5))
     colors = palette(len(classes))
-    for axis, variant in zip(axes[0], others):
+    for axis in axes.flat[len(others):]:
+        axis.set_visible(False)
+    for axis, variant in zip(axes.flat, others):
         after = means(variant)
         for i, k in enumerate(classes):
             color = colors[i % len(colors)]
             axis.annotate("", after[i], dense[i], arrowprops={"arrowstyle": "-|>", "color": color, "linewidth": 1, "shrinkA": 2, "shrinkB": 0})
-            axis.plot(*dense[i], "o", color="white", markeredgecolor=color, markersize=4.5, zorder=3)
-            axis.plot(*after[i], ".", color=color, markersize=3, label=class_name(study, k) if axis is axes[0][0] else None)
+            axis.plot(*after[i], ".", color=color, markersize=2)
+            axis.plot(*dense[i], "o", color="white", markeredgecolor=color, markersize=9, zorder=3)
+            axis.plot(*dense[i], marker=mark(k), linestyle="", color=color, markeredgewidth=0, markersize=5, zorder=4,
+                      label=class_name(study, k) if axis is axes[0][0] else None)
         axis.set_title(variant, fontsize=8)
-        axis.set_xlabel("length of the feature")
+        axis.margins(0.1)
         axis.grid(color=LIGHT, linewidth=0.5)
-    axes[0][0].set_ylabel("angle (radians)")
+    for axis in axes[-1]:
+        axis.set_xlabel("length of the feature")
+    for line in axes:
+        line[0].set_ylabel("angle (radians)")
     handles, labels = axes[0][0].get_legend_handles_labels()
     legend(figure, handles, labels, 5)
-    return figure.says(f"Where each class lies ({condition}): the mean angle and length of its samples in the dense network (circle) and after "
+    return figure.says(f"Where each class lies ({condition}): the mean angle and length of its samples in the dense network (the circle with its number) and after "
                     "pruning (tip of the arrow). Up is away from the class's own direction, left is less confident."
-                    + left_out(others, [v for v in representatives(study) if v != "dense"], "variants"))
+                    + left_out(others, [v for v in representatives(study) if v != "dense"], "variants", study=study))
 
 
 @styled
 def directions(study: Study, most_samples: Any = 5000, most_classes: Any = 200, bins: Any = 60) -> Picture | None:
     """Cosines to all class directions, as parallel coordinates whose lines are so many that their density is drawn."""
-    others = [v for v in representatives(study) if v != "dense"]
+    others = [v for v in firsts(study, alive(study)) if v != "dense"]
     if "dense" not in study.variants or not others or "geometry/cosine" not in study.file:
         return None
     sparsest = max(others, key=lambda v: sparsity(study, v))
@@ -130,13 +141,27 @@ def directions(study: Study, most_samples: Any = 5000, most_classes: Any = 200, 
     axes[1].set_xticks(shown, [class_name(study, classes[i], 12) for i in shown], rotation=40, ha="right", rotation_mode="anchor", fontsize=7)
     color_bar(figure, image, "share of samples", ax=axes, pad=0.01, aspect=30)
     return figure.says("How the features of all samples point to the directions of all classes, one column each: dark is where most samples are. "
-                    f"The blue mark is the mean of the class's own samples. Above dense, below {sparsest}, which has most weights removed."
+                    f"The blue mark is the mean of the class's own samples. Above dense, below {sparsest}, of which most weights are gone."
                     + (f" Shown: {len(classes)} of {len(study.classes)} classes." if len(classes) < len(study.classes) else ""))
 
 
+def fold(study: Study, table: Array, groups: Sequence[str], conditions: Sequence[int]) -> Array:
+    """A table of items (variants x conditions) by itself, folded over seeds: of each two groups of replicates under two
+    conditions the mean over pairs of networks; of a group with itself over different networks, unless it has one alone."""
+    count = len(study.conditions)
+    items = [(name, c) for name in groups for c in conditions]
+    found = np.full((len(items), len(items)), np.nan)
+    for i, (one, c) in enumerate(items):
+        for j, (other, d) in enumerate(items):
+            at = [(study.variant_index(v) * count + c, study.variant_index(w) * count + d)
+                  for v in study.replicates[one] for w in study.replicates[other] if one != other or v != w or len(study.replicates[one]) == 1]
+            found[i, j] = np.mean([table[pair] for pair in at])
+    return found
+
+
 @styled
-def similarity(study: Study, limit: int = 60) -> Picture | None:
-    """Every variant under every condition in the plane, and the distances in the tree's order."""
+def similarity(study: Study, limit: int = 24) -> Picture | None:
+    """Every variant under every condition in the plane, and the distances between groups of replicates."""
     look = Look(study)
     if "similarity/layout" not in study.file:
         return None
@@ -144,11 +169,13 @@ def similarity(study: Study, limit: int = 60) -> Picture | None:
     distance = study.file["similarity/distance"][()]
     if not np.isfinite(distance).all() or not distance.any():
         return None
-    conditions = len(study.conditions)
-    figure, axes = picture(1, 2, figsize=(WIDTH, 3.5), gridspec_kw={"width_ratios": [1.25, 1]})
-    base = study.condition_index(study.reference)
-    for name, group in study.replicates.items():
-        for variant in group:
+    conditions, base = len(study.conditions), study.condition_index(study.reference)
+    names = alive(study)
+    figure, axes = picture(1, 2, figsize=(WIDTH, 4.2), gridspec_kw={"width_ratios": [1.15, 1]})
+    for name in names:
+        for variant in study.replicates[name]:
+            if variant in study.failed and name in names and len(names) > 1 and variant != study.replicates[name][0]:
+                continue
             at = study.variant_index(variant) * conditions
             points = layout[at:at + conditions]
             for c in range(conditions):
@@ -156,32 +183,38 @@ def similarity(study: Study, limit: int = 60) -> Picture | None:
                     axes[0].plot(*zip(points[base], points[c]), color=look.color[name], linewidth=0.4, alpha=0.5, zorder=1)
             axes[0].plot(*np.delete(points, base, axis=0).T, ".", color=look.color[name], markersize=2.5, zorder=2)
             axes[0].plot(*points[base], look.marker[name], color=look.color[name], markeredgecolor="white", markeredgewidth=0.5,
-                         markersize=6, zorder=3, label=name if variant == group[0] else None)
+                         markersize=6, zorder=3, label=name if variant == study.replicates[name][0] else None)
     axes[0].set_aspect("equal", adjustable="datalim")
-    axes[0].set_xticks([])
-    axes[0].set_yticks([])
-    axes[0].legend(fontsize=6, loc="best", handletextpad=0.2)
-    shown = order[np.unique(np.linspace(0, len(order) - 1, min(len(order), limit)).astype(int))]
-    image = axes[1].imshow(distance[np.ix_(shown, shown)], cmap="viridis_r")
-    variants = [study.variants[i // conditions] for i in shown]
-    starts = [i for i in range(len(shown)) if i == 0 or variants[i] != variants[i - 1]]
-    kept: list[int] = []
-    for start in starts:  # as many names as have room
-        if not kept or start - kept[-1] >= len(shown) / 20:
-            kept.append(start)
-    axes[1].set_yticks(kept, [variants[i] for i in kept], fontsize=5.5)
-    axes[1].set_xticks([])
+    axes[0].set_xlabel("first axis of the layout (standard deviations)")
+    axes[0].set_ylabel("second axis")
+    shown = pick(study, limit)
+    place = {name: min(int(np.flatnonzero(order == study.variant_index(v) * conditions + base)[0]) for v in study.replicates[name])
+             for name in shown}
+    shown = sorted(shown, key=lambda name: place[name])
+    table = fold(study, distance, shown, [base])
+    image = axes[1].imshow(table, cmap="viridis_r", vmin=0)
+    for (row, column), value in np.ndenumerate(table):
+        if len(shown) <= 12:
+            red, green, blue, _ = image.cmap(image.norm(value))
+            axes[1].text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=5.5,
+                         color="white" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.5 else DENSE)
+    axes[1].set_yticks(range(len(shown)), shown, fontsize=6)
+    axes[1].set_xticks(range(len(shown)), shown, fontsize=6, rotation=60, ha="right", rotation_mode="anchor")
     _strip(axes[1])
-    color_bar(figure, image, "distance", ax=axes[1], pad=0.02, aspect=22, shrink=0.8)
-    more = f" The matrix shows {len(shown)} of {len(order)}." if len(shown) < len(order) else ""
+    color_bar(figure, image, "distance (standard deviations)", ax=axes[1], pad=0.02, aspect=22, shrink=0.7)
+    handles, labels = axes[0].get_legend_handles_labels()
+    legend(figure, handles, labels)
+    several = " Over seeds the mean, on the diagonal between different seeds." if seeds(study) > 1 else ""
     return figure.says("How alike networks are to their samples: each is a point whose coordinates are the angle, length and margin of every "
-                    f"sample, laid out in the plane by classical scaling. Large: {study.reference}; dots, joined to it: the corrupted "
-                    f"samples. Right: all distances, in the order of their tree (average linkage).{more}")
+                    f"sample, each divided by its standard deviation, laid out in the plane by classical scaling. Large: {study.reference}; "
+                    f"dots, joined to it: the corrupted samples. Right: the distances under {study.reference}, in the order of "
+                    f"their tree (average linkage).{several}" + left_out(shown, study.replicates, "variants", study=study))
 
 
 def compared(study: Study) -> list[str]:
-    """Names of the variants whose changes of margin from dense are in the file."""
-    return [v for v in study.variants if f"change/{v}/pixel" in study.file]
+    """Names of the variants whose changes of margin from dense are in the file, without those that have failed."""
+    found = [v for v in study.variants if f"change/{v}/pixel" in study.file]
+    return [v for v in found if v not in study.failed] or found
 
 
 @styled
@@ -213,7 +246,10 @@ def fragile_samples(study: Study, limit: int = 5) -> Picture | None:
         gates = group["gates"][i].astype(float)
         known = gates >= 0
         row[3].barh(-np.arange(len(gates))[known], gates[known], color="#7a8fa3", linewidth=0, height=0.8)
-        row[3].set_yticks([])
+        gate = [n.decode() if isinstance(n, bytes) else n for n in group["gate_name"][()]]
+        few = [g for g in range(len(gates)) if known[g]][:10]
+        row[3].set_yticks([-g for g in few], [short(gate[g], 12, keep_end=True) for g in few], fontsize=5.5)
+        row[3].tick_params(axis="y", length=0, pad=1)
         row[3].set_xticks([])
         row[3].spines["bottom"].set_visible(False)
         row[3].set_xlabel(f"{count(int(gates[known].sum()))} gates changed", fontsize=7, labelpad=2)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import PercentFormatter
 
+from facet.plot.choice import alive
 from facet.plot.style import DENSE, GREY, LIGHT, WIDTH, Look, Picture, legend, picture, styled
+from facet.plot.words import left_out
 
 if TYPE_CHECKING:
     from facet.study import Study
@@ -23,6 +25,7 @@ def pareto(study: Study, cost: str = "flops_sparse", condition: str | None = Non
     if not np.isfinite(table[["accuracy", cost]].to_numpy()).all(axis=1).any():
         return None
     figure, axis = picture(figsize=(0.75 * WIDTH, 3.2))
+    table = table[[name in alive(study) for name in table.index]]
     best = table[table["best"]]
     axis.step(best[cost], best["accuracy"], where="post", color=GREY, linewidth=0.8, linestyle=":", zorder=1)
     for name, row in table.iterrows():
@@ -38,4 +41,5 @@ def pareto(study: Study, cost: str = "flops_sparse", condition: str | None = Non
     handles, labels = axis.get_legend_handles_labels()
     legend(figure, handles, labels, 3)
     return figure.says("Accuracy against cost; on the dotted line, and ringed, are those for which no other one is as good and "
-                       "cheaper. Bars: one standard deviation over seeds.")
+                       "cheaper. Bars: one standard deviation over seeds."
+                       + left_out([str(name) for name in table.index], study.replicates, "variants", study=study))

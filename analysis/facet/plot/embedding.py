@@ -13,9 +13,9 @@ from matplotlib.ticker import MaxNLocator
 
 from facet.explain import movement, position
 from facet.hdf import Array
-from facet.plot.choice import choose, corruptions, representatives
+from facet.plot.choice import choose, corruptions, firsts, pick, representatives
 from facet.plot.pixels import bound, flat_sum, image_of, pixel_map
-from facet.plot.style import DENSE, GREY, LIGHT, WIDTH, Picture, palette, picture, styled
+from facet.plot.style import DENSE, GREY, LIGHT, NAMED, WIDTH, Picture, legend, mark, palette, picture, styled
 from facet.plot.words import class_name, left_out, short
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 
 MOST_POINTS = 12000  # in one map
-NAMED = 20  # classes that have their names written
 
 
 def mapped(study: Study) -> list[str]:
@@ -75,6 +74,23 @@ def _bare(axis: Axes) -> None:
         spine.set_color(LIGHT)
 
 
+def _axes_named(axes: Any) -> None:
+    """What a map's axes are: places alone, without a unit."""
+    for axis in axes[-1]:
+        axis.set_xlabel("map, x", fontsize=7, color=GREY)
+    for line in axes:
+        line[0].set_ylabel("map, y", fontsize=7, color=GREY)
+
+
+def _numbered(axis: Axes, study: Study, points: Array, colours: Sequence[Any]) -> None:
+    """The numbers of few classes, at the medians of their points."""
+    classes = [k for k in range(len(study.classes)) if (study.label == k).any()]
+    for k in classes if len(classes) <= NAMED else ():
+        axis.plot(*np.median(points[study.label == k], axis=0), "o", color="white", markersize=9, alpha=0.8, zorder=4)
+        axis.plot(*np.median(points[study.label == k], axis=0), marker=mark(k), linestyle="", color=colours[k % len(colours)], markersize=5.5,
+                  markeredgewidth=0, zorder=5, label=class_name(study, k))
+
+
 def _points(axis: Axes, study: Study, points: Array, colours: Array, size: float) -> None:
     step = -(-len(points) // MOST_POINTS)
     order = np.random.default_rng(1).permutation(len(points))[::step]  # so that no class covers another
@@ -110,8 +126,9 @@ def the_map(study: Study) -> Picture | None:
     for k in classes if len(classes) <= NAMED else ():
         axis.annotate(class_name(study, k), np.median(points[study.label == k], axis=0), ha="center", va="center", fontsize=8,
                       fontweight="bold", color=DENSE, bbox={"boxstyle": "round,pad=0.2", "fc": "white", "ec": "none", "alpha": 0.75})
+    _axes_named(np.array([[axis]]))
     named = ("names stand at the median of their classes." if len(classes) <= NAMED else
-             f"{len(classes)} classes share {20 if len(classes) > 10 else 10} colours.") if classes else "the samples have no labels."
+             f"{len(classes)} classes share {len(palette(len(classes)))} colours.") if classes else "the samples have no labels."
     shown = f" Shown: {min(len(points), MOST_POINTS)} of {len(points)} samples." if len(points) > MOST_POINTS else ""
     return figure.says(f"The clean test samples of {variant} in the map, coloured by class; {named}{shown}{_axes_note(study)}")
 
@@ -120,7 +137,7 @@ def the_map(study: Study) -> Picture | None:
 def maps_of_variants(study: Study, limit: int = 6) -> Picture | None:
     """Small maps side by side, all with the same axes."""
     every = [v for v in representatives(study) if v in mapped(study)]
-    shown = choose(every, limit)
+    shown = [v for v in firsts(study, pick(study, limit)) if v in every]
     if len(shown) < 2:
         return None
     columns = min(3, len(shown))
@@ -132,22 +149,27 @@ def maps_of_variants(study: Study, limit: int = 6) -> Picture | None:
         axis.set_axis_off()
     for axis, variant in zip(axes.ravel(), shown):
         _points(axis, study, found[variant], colours, 1.5)
+        _numbered(axis, study, found[variant], palette(len(study.classes)))
         _frame(axis, low, high)
         _bare(axis)
         axis.set_title(short(variant, 34), fontsize=8)
+    _axes_named(axes)
+    handles, labels = axes.ravel()[0].get_legend_handles_labels()
+    if handles:
+        legend(figure, handles, labels, 5)
     return figure.says("The same samples (clean) as other variants see them, in the same map and with the same axes: one encoder places them "
-                    "all." + left_out(shown, every, "variants") + _axes_note(study))
+                    "all." + left_out(shown, every, "variants", study=study) + _axes_note(study))
 
 
 def _pairs(study: Study, limit: int) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
     """[(title, variant, condition)] of what is compared with the clean samples of dense: variants, then corruptions."""
-    variants = choose([v for v in representatives(study) if v in mapped(study) and v != "dense"], limit)
+    variants = [v for v in firsts(study, pick(study, limit + 1)) if v in mapped(study) and v != "dense"][:limit]
     worst = [steps[-1][1] for steps in corruptions(study).values()]
     return [(v, v, "clean") for v in variants], [(f"dense, {c}", "dense", c) for c in choose([c for c in worst if c != "clean"], limit)]
 
 
 @styled
-def movements(study: Study, limit: int = 3, longest: int = 150, most_classes: int = 20) -> Picture | None:
+def movements(study: Study, limit: int = 4, longest: int = 150, most_classes: int = 20) -> Picture | None:
     """Arrows from the clean samples of dense to those of variants, and to corrupted ones."""
     if "dense" not in mapped(study):
         return None
@@ -172,10 +194,17 @@ def movements(study: Study, limit: int = 3, longest: int = 150, most_classes: in
                 start, end = (points[label == k].mean(axis=0) for points in (before, moved))
                 colour = colours[k % len(colours)]
                 axis.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0})
-                axis.plot(*start, "o", color="white", markeredgecolor=colour, markersize=4.5, zorder=3)
+                axis.plot(*start, "o", color="white", markeredgecolor=colour, markersize=8, zorder=3)
+                axis.plot(*start, marker=mark(k), linestyle="", color=colour, markeredgewidth=0, markersize=4.5, zorder=4,
+                          label=class_name(study, k))
             _frame(axis, low, high)
             _bare(axis)
             axis.set_title(short(title, 34), fontsize=8)
+            axis.set_xlabel("map, x", fontsize=7, color=GREY)
+        line[0].set_ylabel("map, y", fontsize=7, color=GREY)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    if 0 < len(handles) <= NAMED:
+        legend(figure, handles, labels, 5)
     return figure.says("From the clean samples of the dense network to those of a pruned one, and to corrupted ones: arrows join the means "
                     f"of the classes, grey lines are the {min(longest, len(before))} samples that move the farthest." + _axes_note(study))
 
@@ -195,7 +224,7 @@ def training(study: Study) -> Picture | None:
     for axis, (title, curve) in zip(axes[0], curves.items()):
         axis.plot(epoch, curve, color=DENSE, linewidth=1.1)
         axis.set_xlabel("epoch")
-        axis.set_title(title, fontsize=8)
+        axis.set_ylabel(title)
         axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axis.grid(axis="y", color=LIGHT, linewidth=0.5)
     return figure.says("How the encoder learned: the divergence of the map's similarities from those of the features (Kullback-Leibler), and "
@@ -204,11 +233,12 @@ def training(study: Study) -> Picture | None:
 
 def farthest(study: Study, limit: int) -> list[tuple[int, str | None]]:
     """[(sample, variant)]: of each class the explained sample that pruning moves farthest, in the variant that moves it
-    most; without pruned variants, of each class the first. The farthest come first, then second ones of the classes."""
+    most, each variant in its turn; without pruned variants, of each class the first. The farthest come first, then second ones of the classes."""
     names = explained(study)
     if not names:
         return []
     others = [v for v in names if v != "dense"] if "dense" in names else []
+    others = [v for v in others if v not in study.failed] or others
     sample, c = study.numbers("embed"), study.condition_index("clean")
     y = {v: study.file["embed/position"][study.variant_index(v), c][()][sample] for v in names}
     far = np.array([np.linalg.norm(y[v] - y["dense"], axis=1) for v in others] or [np.zeros(len(sample))])
@@ -218,7 +248,16 @@ def farthest(study: Study, limit: int) -> list[tuple[int, str | None]]:
         own = order[study.label[sample[order]] == k]
         turn[own] = np.arange(len(own))
     order = order[np.argsort(turn[order], kind="stable")][:limit]
-    return [(int(sample[i]), others[int(far[:, i].argmax())] if others else None) for i in order]
+    picks: list[tuple[int, str | None]] = []
+    used = np.zeros(len(others))
+    for i in order:  # each variant in its turn, so that one does not stand for all
+        if not others:
+            picks.append((int(sample[i]), None))
+            continue
+        turn_of = int(np.argmax(np.where(used == used.min(), far[:, i], -1)))
+        picks.append((int(sample[i]), others[turn_of]))
+        used[turn_of] += 1
+    return picks
 
 
 @styled

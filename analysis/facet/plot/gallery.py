@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from facet.study import Study
+
+
+MOST_TRIED = 100  # samples of a variant that are looked at, whether its network answers to them
 
 
 def gallery_picks(study: Study, variant: str, limit: int = 6) -> list[int]:
@@ -59,6 +63,7 @@ def gallery(study: Study, variant: str, limit: int = 6) -> Picture | None:
         _hatch(row[1], study, variant, sample)
         pixel_map(row[2], part.pixels, bound(flat_sum(part.pixels)))
         ledger(row[3], part.pixels.sum(), part.b, part.node, part.b_node, _sum(part))
+    axes[-1][3].set_xlabel("logits", fontsize=7, labelpad=2)
     for axis, title in zip(axes[0], ("sample", "W, row of the prediction", "contributions W·x")):
         axis.set_title(title, loc="center", fontsize=8)
     all_of = len(study.linear(variant).sample)
@@ -101,14 +106,15 @@ def changed(study: Study, limit: int = 4) -> tuple[list[tuple[int, str]], int]:
     queues, total = [], 0
     first = representatives(study)
     for variant in sorted(study.linearized, key=lambda v: v not in first):  # other seeds last
-        if variant == "dense":
+        if variant == "dense" or variant in study.failed:
             continue
         after = study.file["prediction/class"][study.variant_index(variant), c]
         common = np.intersect1d(study.linear("dense").sample, study.linear(variant).sample)
         lost = common[(before[common] == study.label[common]) & (after[common] != study.label[common])]
         loss = (margin - study.geometry("margin", variant, "clean"))[lost]
         total += len(lost)
-        queues.append([(int(s), variant) for s in lost[np.argsort(-np.nan_to_num(loss), kind="stable")[:limit]]])
+        order = lost[np.argsort(-np.nan_to_num(loss), kind="stable")[:MOST_TRIED]]
+        queues.append([(int(s), variant) for s in itertools.islice((s for s in order if _answers(study, variant, int(s))), limit)])
     picks: list[tuple[int, str]] = []
     while any(queues) and len(picks) < limit:
         for queue in queues:
@@ -116,6 +122,11 @@ def changed(study: Study, limit: int = 4) -> tuple[list[tuple[int, str]], int]:
             if queue and len(picks) < limit:
                 picks.append(queue.pop(0))
     return picks, total
+
+
+def _answers(study: Study, variant: str, sample: int) -> bool:
+    """Whether a network answers to the input at all: where all its gates are shut there is nothing to see."""
+    return not _has_predicted(study, variant, sample) or bool(np.any(contributions(study, variant, sample).w))
 
 
 @styled

@@ -39,7 +39,7 @@ def _density(values: Array, low: float, high: float, points: int = 220) -> tuple
 @styled
 def distributions(study: Study, limit: int = 8) -> Picture | None:
     look = Look(study)
-    shown = firsts(study, pick(study, look, limit))
+    shown = firsts(study, pick(study, limit))
     condition = study.reference
     data = {m: {v: study.geometry(m, v, condition).astype(float) for v in shown} for m in METRICS}
     if not np.isfinite(data["length"][shown[0]]).any():
@@ -75,7 +75,7 @@ def distributions(study: Study, limit: int = 8) -> Picture | None:
     axes[0].set_ylim(-len(shown) + 0.75, 0.95)
     return figure.says(f"How the features of all samples lie ({condition}), one row per variant; the black outline repeats the "
                     "dense network. Circle and bar: median and middle half. The shaded side of margin zero is misclassified."
-                    + infinite_note(data["margin"]) + left_out(shown, representatives(study), "variants")
+                    + infinite_note(data["margin"]) + left_out(shown, representatives(study), "variants", study=study)
                     + one_seed(study))
 
 
@@ -83,7 +83,7 @@ def distributions(study: Study, limit: int = 8) -> Picture | None:
 def shift(study: Study, limit: int = 6, most_corruptions: int = 4) -> Picture | None:
     look = Look(study)
     groups = {name: steps for name, steps in corruptions(study).items() if len(steps) > 1 and steps[0][1] == "clean"}
-    shown = [v for v in firsts(study, pick(study, look, limit))
+    shown = [v for v in firsts(study, pick(study, limit))
              if groups and np.isfinite(study.geometry("length", v, "clean")).any()]
     if not shown:
         return None
@@ -111,13 +111,12 @@ def shift(study: Study, limit: int = 6, most_corruptions: int = 4) -> Picture | 
     legend(figure, handles[::-1], labels[::-1], 3)
     return figure.says("How far corruption moves each sample from where it lay clean: medians of the change; the band is the "
                     f"middle half of {shown[0]}. A growing angle and a shrinking margin bring a sample to the decision boundary."
-                    + left_out(shown, representatives(study), "variants") + left_out(picked, groups, "corruptions")
+                    + left_out(shown, representatives(study), "variants", study=study) + left_out(picked, groups, "corruptions")
                     + one_seed(study))
 
 
 @styled
 def margin_against_dense(study: Study, limit: int = 6) -> Picture | None:
-    look = Look(study)
     others = [v for v in representatives(study) if v != "dense"]
     if "dense" not in study.variants or not others:
         return None
@@ -126,14 +125,14 @@ def margin_against_dense(study: Study, limit: int = 6) -> Picture | None:
     dense = study.geometry("margin", "dense", condition).astype(float)
     if not np.isfinite(dense).any():
         return None
-    shown = [v for v in firsts(study, pick(study, look, limit + 1)) if v != "dense"]
+    shown = [v for v in firsts(study, pick(study, limit + 1)) if v != "dense"]
     data = {v: study.geometry("margin", v, condition).astype(float) for v in shown}
     both = np.concatenate([dense] + list(data.values()))
     low, high = np.quantile(both[np.isfinite(both)], [0.002, 0.998])
     low, high = min(low, -0.05 * abs(high)), max(high, 0.05 * abs(low))
     pad = 0.04 * (high - low)
     low, high = low - pad, high + pad
-    columns = min(3, len(shown))
+    columns = 2 if len(shown) == 4 else min(3, len(shown))
     rows = -(-len(shown) // columns)
     figure, axes = picture(rows, columns, squeeze=False, sharex=True, sharey=True,
                                 figsize=(WIDTH * columns / 3 + (0.7 if columns < 3 else 0.2), 2.35 * rows + 0.3))
@@ -165,4 +164,4 @@ def margin_against_dense(study: Study, limit: int = 6) -> Picture | None:
     color_bar(figure, image, "samples", ax=axes, shrink=min(1, 2.0 / (2.35 * rows)), pad=0.02, aspect=22)
     return figure.says("Every sample's margin before and after pruning; on the dotted diagonal nothing changed. Below the "
                     "horizontal line the pruned network is wrong: “lost” were right in the dense network, “won” were wrong."
-                    + infinite_note(data) + left_out(shown, others, "pruned variants") + one_seed(study))
+                    + infinite_note(data) + left_out(shown, others, "pruned variants", study=study) + one_seed(study))

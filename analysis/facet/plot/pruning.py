@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import PercentFormatter
 
-from facet.plot.choice import choose, removed, seeds
+from facet.plot.choice import choose, pick, removed, seeds
 from facet.plot.style import DENSE, SIGNED, WIDTH, Picture, color_bar, picture, styled
 from facet.plot.words import left_out, short
 
@@ -30,7 +30,7 @@ def layer_sparsity(study: Study, limit: int = 30, most_layers: int = 60) -> Pict
             named[name] = dict(zip(np.atleast_1d(recipes[0]["layer"]), gone))
     if not named:
         return None
-    shown = choose(list(named), limit)
+    shown = list(named) if len(named) <= limit else pick(study, limit, list(named))
     every = list(dict.fromkeys(layer for name in shown for layer in named[name]))
     layers = choose(every, most_layers)
     table = np.array([[named[name].get(layer, np.nan) for name in shown] for layer in layers]
@@ -69,7 +69,7 @@ def _almost(value: float) -> str:
 def class_damage(study: Study, condition: str | None = None, limit: int = 24, most_classes: int = 40) -> Picture | None:
     """Accuracy by class minus that of dense."""
     table = study.class_damage(condition)
-    names = choose([name for name in table.index if name != "dense"], limit)
+    names = [name for name in pick(study, limit + 1) if name != "dense"]
     if not names or not np.isfinite(table.loc[names].to_numpy()).any():
         return None
     worst_first = table.loc[names].mean().sort_values().index.to_list()
@@ -91,7 +91,7 @@ def class_damage(study: Study, condition: str | None = None, limit: int = 24, mo
     more = f" Shown: the {len(classes)} of {len(worst_first)} classes that lose most." if len(classes) < len(worst_first) else ""
     return figure.says(f"Which classes pay for pruning: the accuracy of each class in percent minus that of the dense network "
                        f"({condition or study.reference}), the most damaged on the left.{more}"
-                       + (" Means over seeds." if seeds(study) > 1 else "") + left_out(names, [str(n) for n in table.index if n != "dense"], "variants"))
+                       + (" Means over seeds." if seeds(study) > 1 else "") + left_out(names, [str(n) for n in table.index if n != "dense"], "variants", study=study))
 
 
 def _points(value: float) -> str:

@@ -10,8 +10,9 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
-from facet.hdf import Array, plain, strings
-from facet.plot.choice import choose, representatives
+from facet.hdf import Array, plain
+from facet.plot.choice import choose, pick, seeds
+from facet.plot.comparisons import fold
 from facet.plot.gallery import folded
 from facet.plot.pixels import bound, flat_sum, pixel_map
 from facet.plot.style import DENSE, GREY, LIGHT, WIDTH, Look, Picture, color_bar, legend, picture, styled
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from facet.study import Study
 
 
-ALL_PAIRS = 400  # beyond so many items, variants are compared with each other under clean alone
 SHARED = "YlGnBu"  # light: nothing in common, dark: the same
 
 
@@ -40,10 +40,10 @@ def spectra(study: Study) -> list[str]:
 
 
 def with_spectra(study: Study, limit: int) -> list[str]:
-    """At most `limit` variants with spectra, first seeds before others, dense among them."""
+    """At most `limit` variants with spectra, one of each group of replicates, dense among them."""
     names = spectra(study)
-    firsts = [v for v in names if v in representatives(study)]
-    return choose(firsts or names, limit)
+    groups = {name: next(v for v in group if v in names) for name, group in study.replicates.items() if set(group) & set(names)}
+    return [groups[name] for name in pick(study, limit, list(groups))]
 
 
 @styled
@@ -76,7 +76,7 @@ def singular_values(study: Study, limit: int = 12) -> Picture | None:
     legend(figure, handles[::-1], labels[::-1])
     return figure.says("Singular values of all rows of W of all linearized samples, stacked (logits per normalised input), and the "
                     "share of the sum of all squares that the first directions explain together."
-                    + left_out(shown, spectra(study), "variants"))
+                    + left_out(shown, spectra(study), "variants", study=study))
 
 
 def directions_of(study: Study, variant: str) -> Array:
@@ -127,7 +127,7 @@ def leading_directions(study: Study, limit: int = 6, most: int = 6) -> Picture |
              "same place is positive." if "dense" in found else " The sign of a direction means nothing.")
     return figure.says("The input directions to which the outputs of each network answer most, over all linearized samples, with the share "
                     f"of the sum of squares that each explains. {how}{signs} Directions with nearly equal singular values may come "
-                    "mixed or swapped." + left_out(shown, spectra(study), "variants"))
+                    "mixed or swapped." + left_out(shown, spectra(study), "variants", study=study))
 
 
 def _coloured(study: Study) -> bool:
@@ -163,7 +163,7 @@ def principal_angles(study: Study, limit: int = 20, lines: int = 10) -> Picture 
     if known is None or not np.isfinite(known[1]).any():
         return None
     names, table = known
-    shown = choose(names, limit)
+    shown = [v for v in with_spectra(study, limit) if v in names]
     at = [names.index(v) for v in shown]
     finite = np.isfinite(table)
     mean = (np.where(finite, table, 0).sum(axis=2) / np.where(finite.any(axis=2), finite.sum(axis=2), np.nan))[np.ix_(at, at)]
@@ -210,41 +210,37 @@ def _matrix(figure: Any, axis: Axes, table: Any, names: Sequence[str], colours: 
     color_bar(figure, image, title, ax=axis, pad=0.02, aspect=22, shrink=0.8)
 
 
-def cka_items(study: Study, count: int, limit: int) -> tuple[list[int], list[str]]:
-    """Which of the items of /aggregate/cka are shown, with their names: all of them, or variants under the reference and
-    the last condition, or under the reference alone."""
-    variants, conditions = list(range(len(study.variants))), list(range(len(study.conditions)))
-    if count != len(variants) * len(conditions):
-        shown, item = choose(range(count), limit), strings(study.file["aggregate/item"])
-        return shown, [_label(item[i], 44) for i in shown]
+def cka_items(study: Study, limit: int) -> tuple[list[str], list[int]]:
+    """Which groups of replicates and which conditions are shown: all, or the reference and the last one, or the reference
+    alone, as many as have room for their names."""
     clean = study.condition_index(study.reference)
-    if count > limit:
-        conditions = [clean] if count > ALL_PAIRS else sorted({clean, conditions[-1]})
-        variants = choose(variants, limit // len(conditions))
-    shown = [v * len(study.conditions) + c for v in variants for c in conditions]
-    if len(shown) <= 24:
-        return shown, [_label(study.variants[v] + (f", {study.conditions[c]}" if len(conditions) > 1 else ""), 44)
-                       for v in variants for c in conditions]
-    middle = conditions[len(conditions) // 2]  # variants alone, each in the middle of its conditions
-    return shown, [_label(study.variants[v], 30) if c == middle else "" for v in variants for c in conditions]
+    conditions = list(range(len(study.conditions)))
+    names = pick(study, limit)
+    if len(names) * len(conditions) > limit:
+        conditions = sorted({clean, conditions[-1]})
+    if len(names) * len(conditions) > limit:
+        conditions = [clean]
+    return names, conditions
 
 
 @styled
-def cka(study: Study, limit: int = 160) -> Picture | None:
-    """Linear CKA of the features of all pairs of variant and condition."""
+def cka(study: Study, limit: int = 24) -> Picture | None:
+    """Linear CKA of the features of variants under conditions, seeds folded."""
     if "aggregate/cka" not in study.file:
         return None
     table = study.file["aggregate/cka"][()]
-    if not np.isfinite(table).any():
+    if not np.isfinite(table).any() or len(table) != len(study.variants) * len(study.conditions):
         return None
-    shown, names = cka_items(study, len(table), limit)
-    part = table[np.ix_(shown, shown)]
-    side = float(np.clip(0.25 * len(shown) + 2.2, 3.2, WIDTH - 0.6))
+    groups, conditions = cka_items(study, limit)
+    part = fold(study, table, groups, conditions)
+    names = [_label(name + (f", {study.conditions[c]}" if len(conditions) > 1 else ""), 44) for name in groups for c in conditions]
+    side = float(np.clip(0.25 * len(names) + 2.2, 3.2, WIDTH - 0.6))
     figure, axis = picture(figsize=(side + 0.6, side))
     low = min(float(np.nanmin(part)), 0.99)
     _matrix(figure, axis, part, names, SHARED, (low, 1), "{:.2f}", "linear CKA")
     more = " Grey pairs are not compared." if not np.isfinite(part).all() else ""
-    more += " Each variant's conditions stand side by side, in the study's order." if "" in names else ""
-    more += f" Shown: {len(shown)} of {len(table)}." if len(shown) < len(table) else ""
+    more += " Of replicates the mean over seeds, on the diagonal between different ones." if seeds(study) > 1 else ""
+    left = left_out([study.conditions[c] for c in conditions], study.conditions, "conditions")
     return figure.says("How alike the features of two networks, or of one under two conditions, are over all test samples: linear CKA, 1 where one "
-                    f"is a rotated and scaled copy of the other. The colours begin at the smallest value.{more}")
+                       "is a rotated and scaled copy of the other. The colours begin at the smallest value."
+                       f"{more}{left_out(groups, study.replicates, 'variants', study=study)}{left}")

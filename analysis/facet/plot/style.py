@@ -116,10 +116,21 @@ def color_bar(figure: Picture, image: Any, label: str, **options: Any) -> None:
     bar.outline.set_visible(False)
 
 
+# Paul Tol's muted scheme, safe for colour-blind readers, and black; beside it every class has its number.
+CLASSES = ["#332288", "#CC6677", "#117733", "#DDCC77", "#88CCEE", "#882255", "#44AA99", "#999933", "#AA4499", "#222222"]
+NAMED = 20  # classes that have their names and numbers written
+
+
 def palette(count: int) -> list[tuple[float, float, float]]:
-    """Colours for so many classes: 10, or 20 that repeat."""
-    colors: Any = matplotlib.colormaps["tab20" if count > 10 else "tab10"]
-    return list(colors.colors)
+    """Colours for so many classes: ten, which repeat, the next ten lighter."""
+    colors = [to_rgb(color) for color in CLASSES]
+    lighter = [((red + 1) / 2, (green + 1) / 2, (blue + 1) / 2) for red, green, blue in colors]
+    return colors + lighter if count > len(colors) else colors
+
+
+def mark(cls: int) -> str:
+    """What stands for a class where its colour alone would: its number, as a marker."""
+    return f"$\\mathbf{{{cls}}}$"
 
 
 def thumbnail(image: Array, width: int = 56) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facet.hdf import Array
-from facet.plot.choice import seeds
+from facet.plot.choice import has_failed, seeds
 
 if TYPE_CHECKING:
     from facet.study import Study
@@ -43,12 +43,14 @@ def signed(value: float, digits: int = 2) -> str:
     return (text[1:] if float(text) == 0 else text).replace("-", "−")
 
 
-def left_out(shown: Sequence[str], all_of: Iterable[str], what: str, most: int = 6) -> str:
-    """What a picture does not show: how many, and by name if they are few."""
+def left_out(shown: Sequence[str], all_of: Iterable[str], what: str, most: int = 6, study: Study | None = None) -> str:
+    """What a picture does not show: how many, and by name if they are few; of a study's variants, which have failed."""
     every = list(all_of)
-    rest = [name for name in every if name not in shown]
-    names = f"; left out: {', '.join(rest)}" if len(rest) <= most else ""
-    return f" Shown: {len(shown)} of {len(every)} {what}{names}." if rest else ""
+    gone = [name for name in every if study and name not in shown and has_failed(study, name)]
+    rest = [name for name in every if name not in shown and name not in gone]
+    names = f"; left out: {', '.join(rest)}" if rest and len(rest) <= most else ""
+    names += f"; failed: {', '.join(gone[:most])}{' and more' if len(gone) > most else ''}" if gone else ""
+    return f" Shown: {len(shown)} of {len(every)} {what}{names}." if rest or gone else ""
 
 
 def one_seed(study: Study) -> str:

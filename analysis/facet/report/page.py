@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import pathlib
+import re
 from typing import TYPE_CHECKING
 
 import jinja2
@@ -12,11 +13,11 @@ from markupsafe import Markup
 from matplotlib.colors import to_hex
 
 from facet.explain import check_sums
-from facet.plot.choice import seeds
+from facet.plot.choice import has_failed, seeds
 from facet.plot.style import Look, Picture
 from facet.plot.words import count, spoken
 from facet.report import numbers
-from facet.report.sections import SECTIONS, header, tiles
+from facet.report.sections import SECTIONS, header, sentences, tiles
 
 if TYPE_CHECKING:
     from facet.study import Study
@@ -31,6 +32,11 @@ def templates() -> jinja2.Environment:
     return made
 
 
+def made_figures(sections: dict[str, str]) -> list[str]:
+    """The anchors of a page: of its sections and figures."""
+    return [found for text in sections.values() for found in re.findall(r'<(?:section|figure) id="([^"]+)"', text)]
+
+
 class Report:
     """The report of a study: every picture goes into the page and, under its own name, into the folder."""
 
@@ -41,6 +47,7 @@ class Report:
         self.base = study.reference
         self.seeds = seeds(study)
         self.mean, self.deviation = (part[:, study.condition_index(self.base)] for part in study.folded("accuracy"))
+        self.failed = {name for name in study.replicates if has_failed(study, name)} | set(study.failed)
         self.warned = {name for name, group in study.replicates.items()
                        for v in group if study.warnings(v) for name in (name, v)}
         self.checks = {v: check_sums(study, v) for v in study.linearized if study.linear(v).keep != "digest"} if "clean" in study.conditions else {}
@@ -77,5 +84,5 @@ class Report:
         made = {name: self.section(name) for name in SECTIONS}
         links = [(title.lower().replace(" ", "-"), title) for name, (title, _) in SECTIONS.items() if made[name]]
         return templates().get_template("page.html").render(
-            study=self.study, facts=header(self), tiles=tiles(self), links=links, sections=[text for text in made.values() if text],
+            study=self.study, facts=header(self), tiles=tiles(self), findings=sentences(self, set(made_figures(made))), links=links, sections=[text for text in made.values() if text],
             file=pathlib.Path(self.study.path).name)

@@ -3,11 +3,13 @@ has nothing for is None."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from markupsafe import Markup
 
 from facet.hdf import Array, plain
 from facet.plot import accuracy as accuracies
@@ -18,11 +20,13 @@ from facet.plot import embedding, gallery, pruning
 from facet.plot import geometry as features
 from facet.plot import spectra as spectral
 from facet.plot.choice import corruptions, removed
-from facet.plot.words import count
+from facet.plot.style import thumbnail
+from facet.plot.words import class_name, count
 from facet.report.numbers import metric, percent, small, spread
 
 if TYPE_CHECKING:
     from facet.report.page import Report
+    from facet.study import Study
 
 Context = dict[str, Any]
 
@@ -34,6 +38,24 @@ class Cell:
     text: str
     shade: float | None = None
     bad: bool = False
+
+
+# Where the page shows what a finding is about: the first of these figures and sections that there is.
+SHOWN = {"failed": ("accuracy_by_severity", "accuracy"), "best of clean": ("methods-compared", "accuracy"),
+         "best of corrupted": ("accuracy_by_severity", "accuracy"), "margin and pruning": ("margin_against_dense",),
+         "margin and corruption": ("geometry_shift", "geometry-of-the-features"), "classes and pruning": ("class_damage",),
+         "classes and corruption": ("geometry_shift", "geometry-of-the-features"), "corruption and pruning": ("error_table",),
+         "samples lost": ("fragile-samples",)}
+
+
+def sentences(page: Report, anchors: set[str]) -> list[tuple[str, str, str, str]]:
+    """(what it says first, the rest, anchor of what shows it, its numbers as text) of every finding."""
+    found = []
+    for finding in page.study.findings():
+        places = next((places for about, places in SHOWN.items() if finding.about.startswith(about)), ())
+        lead, _, rest = finding.text.partition(": ")
+        found.append((lead + ":" * bool(rest), rest, next((place for place in places if place in anchors), ""), json.dumps(finding.numbers, indent=1)))
+    return found
 
 
 Row = tuple[str, list[Any]]  # the variant, and its cells: texts or Cells
@@ -59,7 +81,7 @@ def tiles(page: Report) -> list[tuple[str, str, str]]:
     found = []
     if "dense" in mean:
         found.append(("dense network", percent(mean["dense"]), f"{about['dense']}accuracy, {page.base}"))
-    pruned = [name for name in names if name != "dense" and np.isfinite(mean[name])]
+    pruned = [name for name in names if name != "dense" and np.isfinite(mean[name]) and name not in page.failed]
     if pruned:
         best = max(pruned, key=lambda name: float(mean[name]))
         found.append(("best other variant", percent(mean[best]),
@@ -101,25 +123,42 @@ def accuracy(page: Report) -> Context | None:
     groups = corruptions(s)
     plain_ones = [c for c in s.conditions if c == "clean"] + [
         c for c in s.conditions if not any(c == name for steps in groups.values() for _, name in steps)] if groups else s.conditions
-    order = [(c, c) for c in plain_ones]
-    above = []
-    for name, steps in groups.items():
-        noisy = [step for step in steps if step[1] != "clean"]
-        above.append((name, len(noisy)))
-        order += [(str(level), condition) for level, condition in noisy]
+    parts = [(name, [(str(level), c) for level, c in steps if c != "clean"]) for name, steps in groups.items()]
+    return {"labelled": True, "tables": [_accuracies(page, part) for part in _portions([("", [(c, c) for c in plain_ones]), *parts])],
+            "by_severity": page.figure("accuracy_by_severity", accuracies.accuracy_by_severity(s)),
+            "by_sparsity": page.figure("accuracy_by_sparsity", accuracies.accuracy_by_sparsity(s))}
+
+
+MOST_COLUMNS = 10  # of a table: what a printed page has room for
+
+
+def _portions(groups: list[tuple[str, list[tuple[str, str]]]]) -> list[list[tuple[str, list[tuple[str, str]]]]]:
+    """Named groups of columns, as many together as a page has room for; a group that has more columns is cut."""
+    cut = [(name, columns[i:i + MOST_COLUMNS]) for name, columns in groups for i in range(0, len(columns), MOST_COLUMNS)]
+    found: list[list[tuple[str, list[tuple[str, str]]]]] = [[]]
+    for name, columns in cut:
+        if found[-1] and sum(len(own) for _, own in found[-1]) + len(columns) > MOST_COLUMNS:
+            found.append([])
+        found[-1].append((name, columns))
+    return found
+
+
+def _accuracies(page: Report, groups: list[tuple[str, list[tuple[str, str]]]]) -> Context:
+    """A table of accuracies under these conditions. Shades go from the worst to the best that has not failed."""
+    s = page.study
     mean, deviation = s.folded("accuracy")
-    low, high = np.nanmin(mean), np.nanmax(mean)
+    living = [place for place, name in enumerate(s.replicates) if name not in page.failed] or list(range(len(mean)))
+    low, high = np.nanmin(mean[living]), np.nanmax(mean[living])
+    order = [column for _, columns in groups for column in columns]
     rows: list[Row] = []
     for place, name in enumerate(s.replicates):
         cells = []
         for _, condition in order:
             value, error = (part[place, s.condition_index(condition)] for part in (mean, deviation))
-            shade = 0.04 + 0.34 * (value - low) / (high - low) if high > low and np.isfinite(value) else 0.04
+            shade = 0.04 + 0.34 * max((value - low) / (high - low), 0) if high > low and np.isfinite(value) else 0.04
             cells.append(Cell(spread(100 * value, 100 * error), shade))
         rows.append((name, cells))
-    return {"labelled": True, "head": [title for title, _ in order], "rows": rows, "above": above, "plain": len(plain_ones),
-            "by_severity": page.figure("accuracy_by_severity", accuracies.accuracy_by_severity(s)),
-            "by_sparsity": page.figure("accuracy_by_sparsity", accuracies.accuracy_by_sparsity(s))}
+    return {"head": [title for title, _ in order], "rows": rows, "above": [(name, len(columns)) for name, columns in groups]}
 
 
 def _spread_of_cost(page: Report, what: str) -> Array:
@@ -147,10 +186,11 @@ def methods(page: Report) -> Context | None:
         unknown |= bool(np.isnan(budget).any())
         if np.nan_to_num(np.ptp(budget)) > 0.01 * np.min(budget):
             unequal.append(f"{target:g}")
-        for rank, place in enumerate(sorted(places, key=lambda p: -float(page.mean[p])), 1):
+        places = sorted(places, key=lambda p: (names[p] in page.failed, -float(page.mean[p])))
+        for rank, place in enumerate(places, 1):
             parts = before[place], own[place]
             epochs = "{:g} = {:g} + {:g}".format(sum(parts), *parts) if np.isfinite(sum(parts)) else "–"
-            rows.append((names[place], [f"{target:g}", str(rank), spread(100 * page.mean[place], 100 * page.deviation[place]),
+            rows.append((names[place], [f"{target:g}", "–" if names[place] in page.failed else str(rank), spread(100 * page.mean[place], 100 * page.deviation[place]),
                                         str(len(s.replicates[names[place]])), epochs, percent(removed(s, names[place]), 2)]))
     return {"rows": rows, "unequal": unequal, "unknown": unknown} if rows else None
 
@@ -264,12 +304,23 @@ def fragile(page: Report) -> Context | None:
         return None
     flips, exemplar = s.file["fragility/flips"][()], s.file["fragility/exemplar"][()]
     pairs = len(s.variants) * len(s.conditions)
-    rows = [(str(sample), [row["class"] or "–", f"{count(row['flips'])} of {count(pairs)}",
-                           f"{row['worst_margin']:+.2f}".replace("-", "−"), "yes" if row["exemplar"] else ""])
-            for sample, row in s.fragile(8).table.iterrows()]
+    found = s.fragile(8)
+    rows = [(Markup(thumbnail(image, 44)) + f" {sample}",
+             [row["class"] or "–", *_said(s, int(str(sample))), f"{count(row['flips'])} of {count(pairs)}",
+              f"{row['worst_margin']:+.2f}".replace("-", "−"), "yes" if row["exemplar"] else ""])
+            for image, (sample, row) in zip(found.images, found.table.iterrows())]
     return {"rows": rows, "flipped": int((flips > 0).sum()), "exemplars": int(exemplar.sum()),
             "certificate": compare.margin_certificate(s),
             "samples": page.figure("fragile_samples", compare.fragile_samples(s))}
+
+
+def _said(study: Study, sample: int) -> list[str]:
+    """What dense says of a sample, and what most pruned networks do that have not failed, with how many."""
+    said = study.file["prediction/class"][:, study.condition_index(study.reference), sample]
+    others = [v for v in study.variants if v != "dense" and v not in study.failed]
+    classes, votes = np.unique(said[[study.variant_index(v) for v in others]], return_counts=True)
+    most = f"{class_name(study, int(classes[votes.argmax()]))} ({votes.max()} of {len(others)})" if others else "–"
+    return [class_name(study, int(said[study.variant_index("dense")])) if "dense" in study.variants else "–", most]
 
 
 def explanations(page: Report) -> Context | None:
