@@ -28,7 +28,7 @@ def test_the_page_compares_and_explains(tmp_path, capsys):
         flips = h5["fragility/flips"][:]
         assert f"{(flips > 0).sum()} of 130 samples get another class" in page
         first = int(h5["fragility/rank"][0])
-        assert f"<td>{first}</td>" in page and f"<td>{flips[first]} of 63</td>" in page  # 9 variants x 7 conditions
+        assert f"> {first}</td>" in page and f"<td>{flips[first]} of 63</td>" in page  # 9 variants x 7 conditions
         mean = 100 * h5["summary/mean_error"][:][1:3].mean()
         assert f"{mean:.2f}\u202f%" in page or f"{mean:.2f} %" in page
         worst = max(np.nanmax(h5[f"change/{v}/residual"][:]) for v in h5["variant"].asstr()[1:])
