@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from facet.network import Network
     from facet.plot import Plots
     from facet.tables import Fragile
+    from facet.verified import Verified
 
 
 class Study(Store):
@@ -38,6 +39,7 @@ class Study(Store):
         study.class_damage()                                which classes pay for it
         study.layer_sparsity()                              where the weights went
         study.profile()                                     where the run's time went, by stage and rank
+        study.verified, study.verify(tiles=5)               whether all of it holds its checksums; parts computed again
         study.costs(), study.pareto()                       what each variant takes; which are worth it
         study.table("geometry/margin", variant="dense")     any arrays as a tidy table of pandas
         study.labelled("geometry/angle"), study.tree()      the same as xarray, read when used
@@ -295,6 +297,25 @@ class Study(Store):
         from facet import tables
 
         return tables.pareto(self, cost, condition)
+
+    # ---- does it hold? ----
+
+    def verify(self, tiles: int = 0, seed: int | None = None, data: str | None = None) -> Verified:
+        """Holds the file, and the networks beside it, against their checksums, by the program `facet verify`; tiles: computes
+        so many parts of the analysis again, those that `seed` picks, from the data where they were or in the folder `data`,
+        and compares every bit. True where all holds; its lines say what does not. StudyError where there is no program."""
+        from facet.verified import verify
+
+        return verify(self.path, tiles, seed, data)
+
+    @functools.cached_property
+    def verified(self) -> bool | None:
+        """Whether file and networks hold their checksums, once looked at; None where nobody can say: there is no program to
+        ask, or the file has no checksums."""
+        try:
+            return bool(self.verify())
+        except StudyError:
+            return None
 
     def table(self, *paths: str, **pick: Any) -> pandas.DataFrame:
         """Arrays as one tidy table: a row for each element, a column for each dimension and each array. pick: as

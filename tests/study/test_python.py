@@ -2,6 +2,7 @@
 happens on import, and the examples of docs/python.md run."""
 
 import re
+import shutil
 import subprocess
 import sys
 
@@ -51,6 +52,23 @@ def h5(path):
 
 def index(h5, of, name):
     return list(h5[of].asstr()[:]).index(name)
+
+
+# ---- does it hold? ----
+
+
+def test_whether_it_holds(study, path, tmp_path, monkeypatch):
+    assert study.verified is True and study.verify(tiles=2, seed=1)
+    assert sum("analyse of " in line for line in study.verify(tiles=2, seed=1).lines) == 2
+    shutil.copytree(path.parent, tmp_path / "out")
+    with h5py.File(tmp_path / "out/study.h5", "r+") as file:
+        file["geometry/margin"][0, 1, 3] += 1
+    with facet.open(tmp_path / "out/study.h5") as changed:
+        found = changed.verify()
+        assert not found and changed.verified is False and any("analyse of dense, gaussian_noise/1, block 0" in line for line in found.lines)
+        monkeypatch.setenv("FACET_PROGRAM", str(tmp_path / "nowhere"))
+        with pytest.raises(facet.StudyError, match="cannot be verified"):
+            changed.verify()
 
 
 # ---- the ten questions ----

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import os
 import pathlib
 import re
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ from facet.report.sections import SECTIONS, header, sentences, tiles
 
 if TYPE_CHECKING:
     from facet.study import Study
+
+
+LARGEST = 4 << 30  # bytes of a file that a report holds against its checksums: some seconds
 
 
 @functools.cache
@@ -79,10 +83,21 @@ class Report:
         text = templates().get_template(f"{name}.html").render(page=self, study=self.study, title=title, anchor=anchor, **found)
         return Markup(text)
 
+    def holds(self) -> str:
+        """Whether the file holds its checksums: what takes long to read is not read for that."""
+        if os.path.getsize(self.study.path) > LARGEST:
+            return Markup("It is large, and was not held against its checksums: <code>facet verify</code> does that.")
+        if self.study.verified is None:
+            return "It was not held against checksums: it has none that this program knows, or the program is not here."
+        if self.study.verified:
+            return "All of it, and the networks beside it, hold their checksums."
+        return Markup('<span class="bad">It does not hold its checksums</span>, or something beside it does not: '
+                      "<code>facet verify</code> says what.")
+
     def html(self) -> str:
         """The whole page."""
         made = {name: self.section(name) for name in SECTIONS}
         links = [(title.lower().replace(" ", "-"), title) for name, (title, _) in SECTIONS.items() if made[name]]
         return templates().get_template("page.html").render(
             study=self.study, facts=header(self), tiles=tiles(self), findings=sentences(self, set(made_figures(made))), links=links, sections=[text for text in made.values() if text],
-            file=pathlib.Path(self.study.path).name)
+            file=pathlib.Path(self.study.path).name, holds=self.holds())
