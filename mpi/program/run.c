@@ -6,6 +6,7 @@
 #include "output.h"
 #include "profiling.h"
 #include "ranks/agree.h"
+#include "ranks/levels.h"
 #include "ranks/versions.h"
 #include "session.h"
 #include "stages/reuse.h"
@@ -205,6 +206,7 @@ facet_status facet_run(const facet_call *call)
   facet_profiling *profiling = NULL;
   double start = facet_seconds();
   int finished = 0;
+  FACET_TRY(facet_levels_agree(comm));
   FACET_TRY(facet_interrupt_listen(comm));
   facet_status status = facet_profiling_begin(comm, call->profile, &profiling);
   if (status == FACET_OK)

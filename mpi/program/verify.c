@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "ranks/agree.h"
+#include "ranks/levels.h"
 #include "session.h"
 #include "stages/stage.h"
 
@@ -21,6 +22,7 @@ facet_status facet_verify(const facet_call *call)
   const char *path = call->file[0];
   facet_store_verified found;
   int64_t bad = 0;
+  FACET_TRY(facet_levels_agree(comm));
   FACET_CHECK(!call->seed || call->tiles > 0, FACET_USAGE, "--seed picks tiles: say how many, by --tiles");
   FACET_TRY(facet_verify_store(comm, path, true, &found));
   FACET_CHECK(found.bad == 0, FACET_BAD_INPUT,

@@ -67,6 +67,14 @@ static void find_version(void)
   snprintf(version, sizeof version, "%d.%d.%d", v->major, v->minor, v->patch);
 }
 
+facet_status facet_dense_limit(facet_vectors most)
+{
+  static const dnnl_cpu_isa_t isa[] = {dnnl_cpu_isa_sse41, dnnl_cpu_isa_avx2, dnnl_cpu_isa_avx512_core};
+  FACET_CHECK(dnnl_set_max_cpu_isa(isa[most]) == dnnl_success, FACET_INTERNAL,
+              "oneDNN cannot be limited to what the ranks' processors have in common");
+  return FACET_OK;
+}
+
 const char *facet_onednn_version(void)
 {
   static pthread_once_t once = PTHREAD_ONCE_INIT;

@@ -107,6 +107,10 @@ facet_vectors facet_processor_vectors(void);
  * DNNL_MAX_CPU_ISA) allows. Its name: "AVX2"; a build for one kind of processor says so instead. */
 facet_vectors facet_level(void);
 const char *facet_level_name(void);
+/* From now on that is at most this one: to be called before anything is computed. Not thread-safe. */
+void facet_level_limit(facet_vectors most);
+/* The same of oneDNN, which may be told once. FACET_INTERNAL: too late. */
+facet_status facet_dense_limit(facet_vectors most);
 /* The core whose kernels such a processor should run where OpenBLAS has chosen `core`; NULL: `core`. */
 const char *facet_blas_core_better(const char *core, facet_vectors can);
 /* Starts this program again, with the same arguments, if OpenBLAS should have chosen a better core, and tells it so by

@@ -21,9 +21,16 @@ static facet_vectors allowed(void)
   return most && strncasecmp(most, "AVX2", strlen("AVX2")) == 0 ? FACET_VECTORS_AVX2 : FACET_VECTORS_AVX512;
 }
 
+static _Atomic int known; /* plus 1; threads find the same */
+
+void facet_level_limit(facet_vectors most)
+{
+  if (most < facet_level())
+    atomic_store_explicit(&known, (int)most + 1, memory_order_relaxed);
+}
+
 facet_vectors facet_level(void)
 {
-  static _Atomic int known; /* plus 1; threads find the same */
   int level = atomic_load_explicit(&known, memory_order_relaxed) - 1;
   if (level < 0) {
     facet_vectors can = facet_processor_vectors(), may = allowed();

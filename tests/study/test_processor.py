@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import BUILD, ROOT, environment, run
+from conftest import BUILD, FOUND, MPIRUN, ROOT, checksum, environment, run
 
 FLAGS = open("/proc/cpuinfo").read().split("flags", 1)[-1].split("\n", 1)[0].split() if os.path.exists("/proc/cpuinfo") else []
 pytestmark = pytest.mark.skipif("sse2" not in FLAGS, reason="no x86-64")
@@ -62,3 +62,25 @@ def test_kernels_of_older_processors(isa):
     for name in ("test_kernels", "test_tsne"):
         done = subprocess.run([BUILD / "tests/unit" / name], capture_output=True, text=True, env={**environment(), "DNNL_MAX_CPU_ISA": isa})
         assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("isa", ["AVX2", "SSE41"])
+def test_ranks_whose_processors_differ(small, isa):
+    """One is like an older one: all compute as it does, and a line says so. Where OpenBLAS differs, a line says what to do."""
+    best = re.search("^kernels +(.*)$", run("--version").stdout, re.M)[1]
+    if FOUND["MPI"] != "openmpi" or best not in ("AVX-512", "AVX2") or best == isa:
+        pytest.skip("this processor has nothing newer")
+    run_it = [str(BUILD / "facet"), "run", str(small / "study.yaml")]
+
+    def two(variable, *more):
+        return subprocess.run([*MPIRUN, "-n", "1", *run_it, *more, ":", "-n", "1", "-x", variable, *run_it, *more], capture_output=True,
+                              text=True, timeout=300, env=environment())
+    older = subprocess.run(run_it, capture_output=True, text=True, env={**environment(), "ONEDNN_MAX_CPU_ISA": isa})
+    assert older.returncode == 0, older.stderr
+    wanted = checksum(small / "out/study.h5")
+    assert not [line for line in older.stderr.splitlines() if "processors differ" in line]
+    done = two(f"ONEDNN_MAX_CPU_ISA={isa}", "--fresh")
+    assert done.returncode == 0 and done.stderr.count("the ranks' processors differ") == 1, done.stderr
+    assert checksum(small / "out/study.h5") == wanted
+    done = two("OPENBLAS_CORETYPE=Nehalem")
+    assert "start all ranks with OPENBLAS_CORETYPE=" in done.stderr and "kernels on rank 1" in done.stderr, done.stderr
