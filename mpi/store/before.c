@@ -380,7 +380,10 @@ static int64_t take_apart(const facet_before *b, facet_dimension dimension, int6
 
 static piece find_piece(const facet_before *b, int64_t part)
 {
-  piece p = {.variant = -1, .condition = -1, .there = b->done ? 0 : -1};
+  piece p = {.variant = -1, .condition = -1, .there = -1};
+  if (!b->done)
+    return p;
+  p.there = 0;
   facet_boxes_place(&b->here, part, p.here);
   for (int i = 0; i < b->here.axes && p.there >= 0; i++) {
     int64_t at = take_apart(b, b->here.dimension[i], (int64_t)p.here[i], &p), size = (int64_t)b->there.size[i];
