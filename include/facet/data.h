@@ -48,11 +48,11 @@ static inline bool facet_image_same(facet_image a, facet_image b)
 
 typedef struct facet_dataset facet_dataset;
 
-/* Opens the files, reads the labels, and looks through real numbers for NaN. Pixels are read when they are asked for:
- * the files stay open and must stay as they are. One whose name ends in .gz, and HDF5 that is compressed, is decoded
- * into a file without a name in TMPDIR (otherwise /tmp). Errors name the file: FACET_NO_INPUT (missing, no regular
- * file), FACET_BAD_INPUT (wrong magic, truncated, shapes that differ between files, NaN, labels of another count),
- * FACET_IO. Dimensions that the file cannot hold are refused before memory is asked for. Caller destroys. */
+/* Opens the files, looks at the labels, and looks through real numbers for NaN. Pixels are read when they are asked
+ * for: the files stay open and must stay as they are. One whose name ends in .gz, and HDF5 that is compressed, is
+ * decoded into a file without a name in TMPDIR (otherwise /tmp). Errors name the file: FACET_NO_INPUT (missing, no
+ * regular file), FACET_BAD_INPUT (wrong magic, truncated, shapes that differ between files, NaN, labels of another
+ * count), FACET_IO. Dimensions that the file cannot hold are refused before memory is asked for. Caller destroys. */
 facet_status facet_dataset_open(const facet_data_source *source, facet_dataset **dataset);
 void facet_dataset_destroy(facet_dataset **dataset);
 /* FACET_BAD_INPUT "FILE: label 11 of sample 3 is not in 0..9" unless every label is -1 or in [0, classes). */
@@ -60,7 +60,8 @@ facet_status facet_dataset_check_labels(const facet_dataset *dataset, const char
 
 int64_t facet_dataset_count(const facet_dataset *dataset); /* samples N */
 facet_image facet_dataset_image(const facet_dataset *dataset);
-const int32_t *facet_dataset_labels(const facet_dataset *dataset); /* N, -1 where there is none; the data set's own */
+/* labels of samples first .. first+count-1, -1 where there is none. FACET_IO. */
+facet_status facet_dataset_labels(const facet_dataset *dataset, int64_t first, int64_t count, int32_t *label);
 /* pixels before normalisation, as floats: count x channel x y x x. FACET_IO with the file's name. */
 facet_status facet_dataset_pixels(const facet_dataset *dataset, int64_t first, int64_t count, float *pixels);
 

@@ -83,9 +83,11 @@ static facet_status write_labels(const work *w, const char *path)
   FACET_TRY(facet_npy_begin(path, 1, &labels, &file));
   facet_status status = FACET_OK;
   for (int64_t i = 0; i < labels && status == FACET_OK; i++) {
-    int32_t label = w->test->label[i % w->test->count];
+    int32_t label = -1;
+    status = facet_dataset_labels(w->test, i % w->test->count, 1, &label);
     uint8_t byte = (uint8_t)(label >= 0 && label < 255 ? label : 255);
-    status = facet_npy_add(&file, &byte, 1);
+    if (status == FACET_OK)
+      status = facet_npy_add(&file, &byte, 1);
   }
   return facet_npy_end(&file, status);
 }

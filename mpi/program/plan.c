@@ -201,7 +201,7 @@ static facet_status fill_plan(const facet_session *session, int ranks, facet_pla
                           .study_filled = session->filled,
                           .samples = data->test->count,
                           .image = data->test->image,
-                          .label = data->test->label,
+                          .test = data->test,
                           .origins = data->origins,
                           .origin = data->origin,
                           .block = study->settings.block,

@@ -27,7 +27,7 @@ typedef struct {
   facet_pixels *pixels;
   /* one tile's results */
   double *logits, *loss, *angle, *length, *margin, *cosine;
-  int32_t *predicted;
+  int32_t *predicted, *label;
   /* what belongs to the variant that was entered */
   facet_pass pass;
   facet_kept kept;
@@ -40,7 +40,7 @@ static void clear(void *self)
 {
   analysis *a = self;
   facet_pixels_destroy(&a->pixels);
-  FACET_FREE(&a->logits, &a->loss, &a->angle, &a->length, &a->margin, &a->cosine, &a->predicted);
+  FACET_FREE(&a->logits, &a->loss, &a->angle, &a->length, &a->margin, &a->cosine, &a->predicted, &a->label);
 }
 
 static facet_status make(const facet_context *c, int ranks, void *self)
@@ -57,6 +57,7 @@ static facet_status make(const facet_context *c, int ranks, void *self)
   FACET_NEW(a->margin, n);
   FACET_NEW(a->cosine, n * s->classes);
   FACET_NEW(a->predicted, n);
+  FACET_NEW(a->label, n);
   return FACET_OK;
 }
 
@@ -125,12 +126,12 @@ static facet_status linearize(analysis *a, int64_t first, int64_t count, const d
 }
 
 /* Samples i, i+1, ... of the tile, which are the present batch. */
-static void measure(analysis *a, const facet_tile *t, int64_t first, int64_t count)
+static void measure(analysis *a, int64_t first, int64_t count)
 {
   int64_t classes = a->plan->store.classes;
   for (int64_t i = first; i < first + count; i++) {
     const double *logits = a->logits + i * classes;
-    int32_t y = a->context->data->test->label[t->first + i];
+    int32_t y = a->label[i];
     facet_rows_choose(FACET_ROWS_PREDICTED, 1, classes, logits, 1, &a->predicted[i]);
     if (a->has_head) { /* the last linear node in double: the loss is that of the geometry, to the last digit */
       facet_geometry(&a->head, a->feature + i * a->head.features, y, &a->angle[i], &a->length[i], &a->margin[i],
@@ -165,7 +166,7 @@ static facet_status run_batch(analysis *a, const facet_tile *t, int64_t i, int64
     FACET_TRY(facet_executor_value(a->pass.executor, a->head.feature, a->feature + i * a->head.features));
   if (a->only_features)
     return FACET_OK;
-  measure(a, t, i, count);
+  measure(a, i, count);
   return i < t->linear && t->first + i >= a->unkept ? linearize(a, t->first + i, count, logits) : FACET_OK;
 }
 
@@ -197,6 +198,7 @@ static facet_status run_tile(analysis *a, facet_dealer *dealer, const facet_tile
 {
   a->only_features = lacks_features(a, t);
   FACET_TRY(a->only_features ? facet_reuse_copy(a->context, facet_plan_number(a->plan, t)) : store_images(a, t));
+  FACET_TRY(facet_dataset_labels(a->context->data->test, t->first, t->count, a->label));
   for (int64_t i = 0, count; i < t->count; i += count) {
     int64_t end = i < t->linear ? t->linear : t->count;
     count = end - i < a->pass.batch ? end - i : a->pass.batch;

@@ -106,7 +106,7 @@ static facet_status run_side(change *c, side *s, int condition, int64_t first, i
 {
   for (int64_t i = 0; i < count; i++) {
     int64_t sample = c->sample[first + i];
-    c->label[i] = c->context->data->test->label[sample];
+    FACET_TRY(facet_dataset_labels(c->context->data->test, sample, 1, &c->label[i]));
     FACET_TRY(facet_pass_load(&s->pass, condition, sample, i));
     memcpy(s->image + i * c->inputs, s->pass.loader.image, (size_t)c->inputs * sizeof *s->image);
   }

@@ -15,12 +15,9 @@ facet_status facet_embed_samples_deal(facet_embed_samples *s)
   s->batches = (int)facet_embed_batches(&s->plan->keys->embed, s->count);
   FACET_NEW(s->batch, s->batches);
   FACET_NEW(s->order, s->count);
-  FACET_NEW(s->label, s->count);
   FACET_NEW(s->mean, s->features);
   facet_random_permutation((facet_random){s->plan->store.settings->seed, FACET_STREAM_EMBED}, UINT64_MAX, s->count,
                            s->order);
-  for (int64_t i = 0; i < s->count; i++)
-    s->label[i] = s->data->label[s->order[i]];
   for (int i = 0; i < s->batches; i++) {
     s->batch[i].first = s->count * i / s->batches;
     s->batch[i].count = s->count * (i + 1) / s->batches - s->batch[i].first;
@@ -32,7 +29,7 @@ void facet_embed_samples_clear(facet_embed_samples *s)
 {
   for (int i = 0; s->batch && i < s->batches; i++)
     facet_blockmatrix_destroy(&s->batch[i].x);
-  FACET_FREE(&s->batch, &s->order, &s->label, &s->mean);
+  FACET_FREE(&s->batch, &s->order, &s->mean);
 }
 
 /* ---- features ---- */

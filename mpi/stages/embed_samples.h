@@ -19,7 +19,6 @@ typedef struct {
   const facet_member *member; /* whose features they are */
   int64_t count, features;
   int64_t *order; /* the permutation: samples of the data */
-  int32_t *label; /* in that order */
   int batches;
   facet_embed_batch *batch;
   double *mean, scale; /* x = (feature - mean) / scale */

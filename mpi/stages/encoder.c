@@ -285,11 +285,21 @@ static facet_status fold(const training *t, facet_network **encoder)
 
 /* ---- where the training samples came to lie ---- */
 
+static facet_status store_labels(const training *t, const facet_embed_batch *b)
+{
+  for (int64_t i = b->first; i < b->first + b->count; i++) {
+    int32_t label;
+    FACET_TRY(facet_dataset_labels(t->from.data, t->from.order[i], 1, &label));
+    FACET_TRY(facet_store_put(t->store, FACET_ROW_EMBED_TRAIN_LABEL, (facet_place){.part = {{i, 1}}}, &label));
+  }
+  return FACET_OK;
+}
+
 static facet_status store_batch(const training *t, const facet_embed_batch *b)
 {
   const facet_place at = {.part = {{b->first, b->count}}};
   FACET_TRY(facet_store_put(t->store, FACET_ROW_EMBED_TRAIN_SAMPLE, at, t->from.order + b->first));
-  FACET_TRY(facet_store_put(t->store, FACET_ROW_EMBED_TRAIN_LABEL, at, t->from.label + b->first));
+  FACET_TRY(store_labels(t, b));
   return facet_store_put(t->store, FACET_ROW_EMBED_TRAIN_POSITION, at, t->y);
 }
 
@@ -591,8 +601,7 @@ static double train_memory(const training *t, double while_finding)
     rows += ceil((double)t->from.batch[i].count / t->ranks);
   double state = 3 * sizeof *t->state * facet_encoder_parameters(&t->shape);
   double always = rows * (double)t->from.features * (double)facet_type_size(t->shape.real) +
-                  (double)t->from.count * (sizeof *t->from.order + sizeof *t->from.label) + state +
-                  facet_encoder_bytes(t->ranks, &t->shape);
+                  (double)t->from.count * (sizeof *t->from.order) + state + facet_encoder_bytes(t->ranks, &t->shape);
   return always + fmax(while_finding, step_memory(t, state));
 }
 

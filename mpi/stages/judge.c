@@ -19,7 +19,7 @@ typedef struct {
   const facet_store_plan *s;
   float *x; /* N x numbers: what the map is drawn from, of a variant's test samples */
   double *position, *reference;
-  int32_t *reference_label;
+  int32_t *label, *reference_label;
   uint8_t *done; /* per variant: 1 */
   facet_pixels *pixels;
   facet_features *reader; /* of a variant */
@@ -29,7 +29,7 @@ typedef struct {
 
 static void judgement_clear(judgement *j)
 {
-  FACET_FREE(&j->x, &j->position, &j->reference, &j->reference_label, &j->done);
+  FACET_FREE(&j->x, &j->position, &j->reference, &j->label, &j->reference_label, &j->done);
   facet_pixels_destroy(&j->pixels);
   facet_progress_end(&j->progress);
 }
@@ -49,7 +49,9 @@ static facet_status prepare(judgement *j)
   FACET_NEW(j->x, s->samples * s->embed_inputs);
   FACET_NEW(j->position, s->samples * s->embed_axes);
   FACET_NEW(j->reference, s->embed_train * s->embed_axes);
+  FACET_NEW(j->label, s->samples);
   FACET_NEW(j->reference_label, s->embed_train);
+  FACET_TRY(facet_dataset_labels(j->context->data->test, 0, s->samples, j->label));
   FACET_TRY(facet_store_get(j->context->store, FACET_ROW_EMBED_TRAIN_LABEL, (facet_place){0}, j->reference_label));
   FACET_TRY(facet_store_get(j->context->store, FACET_ROW_EMBED_TRAIN_POSITION, (facet_place){0}, j->reference));
   return facet_progress_begin(&j->progress, "judge", "variants", left, facet_rank(j->comm) != 0);
@@ -110,8 +112,8 @@ static facet_status find_error(judgement *j, double *error)
                              .queries = s->samples,
                              .reference = held_out ? j->reference : j->position,
                              .query = j->position,
-                             .reference_label = held_out ? j->reference_label : s->label,
-                             .query_label = s->label,
+                             .reference_label = held_out ? j->reference_label : j->label,
+                             .query_label = j->label,
                              .leave_out = !held_out};
   for (int64_t i = 0; i < labelled.references; i++)
     known = known || labelled.reference_label[i] >= 0;
@@ -189,7 +191,7 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
   const facet_store_plan *s = &c->plan->store;
   double n = (double)s->samples, features = 4 * n * (double)s->embed_inputs, axes = s->embed_axes;
   double sum = ranks > 1 ? fmin(features, 4 * (double)SUMMED_AT_ONCE) : 0; /* MPI sums in a copy */
-  *bytes = features + 8 * axes * n + (8 * axes + 4) * (double)s->embed_train +
+  *bytes = features + (8 * axes + 4) * n + (8 * axes + 4) * (double)s->embed_train +
            fmax(sum, facet_ranking_bytes(s->samples)) + FACET_BLAS_BYTES;
   return FACET_OK;
 }

@@ -28,8 +28,8 @@ static int64_t least(int64_t a, int64_t b)
   return a < b ? a : b;
 }
 
-/* Of each block of samples whether it is there. pixels: room for `step` of them. */
-static facet_status compare_blocks(const facet_context *c, int64_t step, float *pixels, bool *same)
+/* Of each block of samples whether it is there. pixels, label: room for `step` of them. */
+static facet_status compare_blocks(const facet_context *c, int64_t step, float *pixels, int32_t *label, bool *same)
 {
   const facet_dataset *data = c->data->test;
   const int64_t block = c->plan->store.block;
@@ -39,7 +39,8 @@ static facet_status compare_blocks(const facet_context *c, int64_t step, float *
     for (int64_t i = b * block, count; i < end && same[b]; i += count) {
       count = least(step, end - i);
       FACET_TRY(facet_dataset_pixels(data, i, count, pixels));
-      FACET_TRY(facet_before_samples(c->reused->before, i, count, pixels, data->label + i, &same[b]));
+      FACET_TRY(facet_dataset_labels(data, i, count, label));
+      FACET_TRY(facet_before_samples(c->reused->before, i, count, pixels, label, &same[b]));
     }
   }
   return FACET_OK;
@@ -49,20 +50,22 @@ static facet_status find_tiles(const facet_context *c)
 {
   const facet_plan *plan = c->plan;
   float *pixels = NULL;
+  int32_t *label = NULL;
   bool *same = NULL;
   facet_status status;
   int64_t step = 1 + least(plan->store.block, COMPARED / plan->inputs);
   FACET_NEW_GO(done, status, pixels, step * plan->inputs);
+  FACET_NEW_GO(done, status, label, step);
   FACET_NEW_GO(done, status, same, plan->blocks);
   FACET_GO(done, status, facet_before_enter(c->reused->before, facet_stage_analyse.name));
-  FACET_GO(done, status, compare_blocks(c, step, pixels, same));
+  FACET_GO(done, status, compare_blocks(c, step, pixels, label, same));
   for (int64_t i = 0; i < facet_plan_tiles(plan); i++) {
     bool features;
     if (same[facet_plan_tile(plan, i).block] && facet_before_has(c->reused->before, i, &features))
       c->reused->tile[i] = features ? FACET_TAKEN_WHOLE : FACET_TAKEN_BUT_FEATURES;
   }
 done:
-  facet_free(&pixels);
+  FACET_FREE(&pixels, &label);
   facet_free(&same);
   return status;
 }

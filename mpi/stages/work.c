@@ -14,8 +14,15 @@
 
 /* Adjoints, samples times rows, that a pullback handles at once: enough to keep the kernels busy, few enough to stay in
  * cache (measured on ResNet-20). PROGRAM: bytes of the program, its libraries, and what they take for themselves.
- * MOST_KEPT: more would not save more time. */
-enum { ADJOINTS = 40, FORWARD_BATCH = 50, PROGRAM = 64 << 20, STEP = 1 << 16, MOST_KEPT = 128 << 20 };
+ * MOST_KEPT, SAMPLES_KEPT: more would not save more time. */
+enum {
+  ADJOINTS = 40,
+  FORWARD_BATCH = 50,
+  PROGRAM = 64 << 20,
+  STEP = 1 << 16,
+  MOST_KEPT = 128 << 20,
+  SAMPLES_KEPT = 10000
+};
 
 /* In bytes; doubles, because what a study asks for may be more than can be counted. */
 typedef struct {
@@ -93,7 +100,7 @@ static double linear_bytes(const bound *b, const costs *c, int constants, int64_
          facet_kept_bytes(b->plan, batch, chunk);
 }
 
-/* Labels, networks and one tile's results. */
+/* Networks, one tile's results, and labels as if they were held: what is chosen stays as it was when they were. */
 static double fixed_bytes(const facet_store_plan *s, const facet_study_data *data, const facet_family *family)
 {
   const facet_dataset *sets[] = {data->train, data->test};
@@ -175,6 +182,7 @@ facet_status facet_work_share(const facet_store_plan *plan, const facet_study_da
     else
       FACET_TRY(choose(&b, &family->member[i], v->constant_nodes, i == 0 ? linear : v->linearize, &work[i]));
   }
-  *room = fmin((double)plan->settings->memory - b.fixed - b.most, MOST_KEPT);
+  double most = fmin(MOST_KEPT, SAMPLES_KEPT * inputs_of(plan) * sizeof(float));
+  *room = fmin((double)plan->settings->memory - b.fixed - b.most, most);
   return FACET_OK;
 }

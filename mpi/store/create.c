@@ -187,12 +187,50 @@ static facet_status describe(const facet_store *s, const char *path, const char 
              (attribute[]){{"units", TEXT, SINGLE, &units}, {"long_name", TEXT, SINGLE, &meaning}, {.name = NULL}});
 }
 
-/* 0, step, 2 step, ...; the caller frees. */
-static facet_status count_up(int64_t count, int64_t step, int64_t **number)
+enum { AT_ONCE = 4096 };
+
+/* Numbers first .. first+count-1 of a list. */
+static facet_status write_some(const facet_store *s, const char *path, hid_t set, int64_t first, int64_t count,
+                               hid_t type, void *data)
 {
-  FACET_NEW(*number, count);
-  for (int64_t i = 0; i < count; i++)
-    (*number)[i] = i * step;
+  facet_store_transfer t = {.set = set,
+                            .memory = type,
+                            .list = H5P_DEFAULT,
+                            .axes = 1,
+                            .start = {(hsize_t)first},
+                            .count = {(hsize_t)count},
+                            .most = SIZE_MAX,
+                            .data = data,
+                            .write = true};
+  return facet_store_move(s->path, t) == FACET_OK ? FACET_OK : facet_store_raise(s->path, path);
+}
+
+static int64_t some(int64_t left)
+{
+  return left < AT_ONCE ? left : AT_ONCE;
+}
+
+/* 0, step, 2 step, ... */
+static facet_status count_up(const facet_store *s, const char *path, hid_t set, int64_t size, int64_t step)
+{
+  int64_t number[AT_ONCE];
+  for (int64_t first = 0, count; first < size; first += count) {
+    count = some(size - first);
+    for (int64_t i = 0; i < count; i++)
+      number[i] = (first + i) * step;
+    FACET_TRY(write_some(s, path, set, first, count, H5T_NATIVE_INT64, number));
+  }
+  return FACET_OK;
+}
+
+static facet_status write_labels(const facet_store *s, const char *path, hid_t set)
+{
+  int32_t label[AT_ONCE];
+  for (int64_t first = 0, count; first < s->shape.plan->samples; first += count) {
+    count = some(s->shape.plan->samples - first);
+    FACET_TRY(facet_dataset_labels(s->shape.plan->test, first, count, label));
+    FACET_TRY(write_some(s, path, set, first, count, H5T_NATIVE_INT32, label));
+  }
   return FACET_OK;
 }
 
@@ -201,19 +239,18 @@ static facet_status fill_scale(const facet_store *s, const char *path, facet_sto
 {
   const facet_dimension_about *about = &facet_dimension_table[axis.dimension];
   hsize_t size = (hsize_t)axis.size;
-  int64_t *number;
   char meaning[300];
-  FACET_TRY(count_up(axis.size, axis.dimension == FACET_DIM_BLOCK ? s->shape.plan->block : 1, &number));
   hid_t text = facet_store_text_type(), set;
-  const void *data = about->text ? (const void *)s->shape.extent[variant][axis.dimension].text : number;
   facet_status status =
       make_set(s, path, about->text ? text : H5T_STD_I64LE, H5Pcreate(H5P_DATASET_CREATE), 1, &size, &set);
-  if (status == FACET_OK &&
-      (H5Dwrite(set, about->text ? text : H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0 ||
-       H5DSset_scale(set, strrchr(path, '/') + 1) < 0))
+  if (status == FACET_OK && !about->text)
+    status = count_up(s, path, set, axis.size, axis.dimension == FACET_DIM_BLOCK ? s->shape.plan->block : 1);
+  else if (status == FACET_OK &&
+           H5Dwrite(set, text, H5S_ALL, H5S_ALL, H5P_DEFAULT, s->shape.extent[variant][axis.dimension].text) < 0)
+    status = facet_store_raise(s->path, path);
+  if (status == FACET_OK && H5DSset_scale(set, strrchr(path, '/') + 1) < 0)
     status = facet_store_raise(s->path, path);
   status = close_set(s, path, set, status);
-  facet_free(&number);
   (void)snprintf(meaning, sizeof meaning, "%s: %s", about->length, about->meaning);
   return status == FACET_OK ? describe(s, path, "", meaning) : status;
 }
@@ -294,16 +331,6 @@ static hid_t creation_list(facet_row_type type, double bytes)
   return list;
 }
 
-static facet_status write_count(const facet_store *s, const facet_store_shape_array *a, hid_t set)
-{
-  int64_t *number;
-  FACET_TRY(count_up((int64_t)a->elements, 1, &number));
-  herr_t written = H5Dwrite(set, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, number);
-  facet_free(&number);
-  H5_CHECK(s->path, facet_row_table[a->row].path, written);
-  return FACET_OK;
-}
-
 /* What is known at once: labels, costs, the sizes of replicates, and which samples are linearized. */
 static facet_status write_known(const facet_store *s, const facet_store_shape_array *a, hid_t set)
 {
@@ -313,8 +340,7 @@ static facet_status write_known(const facet_store *s, const facet_store_shape_ar
     facet_row row;
     const void *first;
     size_t step;
-  } known[] = {{FACET_ROW_LABEL, p->label, sizeof *p->label},
-               {FACET_ROW_REPLICATES, s->shape.names.replicate_size, sizeof(int64_t)},
+  } known[] = {{FACET_ROW_REPLICATES, s->shape.names.replicate_size, sizeof(int64_t)},
                {FACET_ROW_COST_EPOCHS, &cost->epochs, sizeof p->variant[0]},
                {FACET_ROW_COST_EPOCHS_BEFORE, &cost->epochs_before, sizeof p->variant[0]},
                {FACET_ROW_COST_SAMPLES, &cost->samples, sizeof p->variant[0]},
@@ -329,7 +355,9 @@ static facet_status write_known(const facet_store *s, const facet_store_shape_ar
   while (k < most && known[k].row != a->row)
     k++;
   if (k == most)
-    return a->row == FACET_ROW_LINEAR_SAMPLE ? write_count(s, a, set) : FACET_OK;
+    return a->row == FACET_ROW_LABEL           ? write_labels(s, facet_row_table[a->row].path, set)
+           : a->row == FACET_ROW_LINEAR_SAMPLE ? count_up(s, facet_row_table[a->row].path, set, (int64_t)a->elements, 1)
+                                               : FACET_OK;
   hid_t memory = facet_store_memory(&s->shape, a->row, FACET_AS_DOUBLE);
   size_t size = H5Tget_size(memory), count = (size_t)a->elements;
   char *number;

@@ -74,8 +74,8 @@ typedef struct {
   const char **class_name;
   int64_t samples; /* N test samples */
   facet_image image;
-  const int32_t *label; /* N */
-  int origins;          /* of samples and labels */
+  const facet_dataset *test; /* whose labels these are */
+  int origins;               /* of samples and labels */
   const facet_data_origin *origin;
   int64_t linear_samples, linear_rows;   /* n, k; the first n test samples; 0: no linearization */
   facet_keep keep;                       /* what of linearizations is stored */

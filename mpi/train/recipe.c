@@ -22,13 +22,14 @@ static facet_status calibrate(const facet_origin *o, const facet_recipe *recipe,
     return FACET_OS;
   }
   facet_status status = facet_dataset_pixels(d, 0, count, pixels);
+  if (status == FACET_OK)
+    status = facet_dataset_labels(d, 0, count, *label);
   if (status != FACET_OK) {
     facet_free(&pixels);
     return status;
   }
   facet_normalize(&o->making->keys->normalize, d->image, count, pixels, pixels);
   facet_input_arrange(o->input, d->image, count, sizeof **x, pixels, *x);
-  memcpy(*label, d->label, (size_t)count * sizeof **label);
   facet_free(&pixels);
   int64_t batch = recipe->training.batch;
   *set = (facet_calibration){*x, *label, count, batch < count ? batch : count};

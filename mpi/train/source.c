@@ -64,19 +64,18 @@ facet_status facet_source_fits(const facet_making *m, const facet_recipe *recipe
 }
 
 /* The number of classes: named, or by the largest label of the training data. */
-static int64_t count_classes(const facet_making *m)
+static facet_status count_classes(const facet_making *m, int64_t *classes)
 {
-  int64_t classes = m->keys->classes.count;
-  for (int64_t i = 0; m->keys->classes.count == 0 && i < m->data->train->count; i++)
-    classes = m->data->train->label[i] >= classes ? m->data->train->label[i] + 1 : classes;
-  return classes;
+  *classes = m->keys->classes.count;
+  return *classes > 0 ? FACET_OK : facet_dataset_classes(m->data->train, classes);
 }
 
 static facet_status first_weights(const facet_making *m, facet_network **network)
 {
   const facet_image image = m->data->test->image;
   const facet_model_keys *model = m->model;
-  int64_t classes = count_classes(m);
+  int64_t classes;
+  FACET_TRY(count_classes(m, &classes));
   FACET_CHECK(classes > 0, FACET_BAD_INPUT, "%s: the training data has no labels", m->keys->train.images.item[0]);
   FACET_CHECK(classes > 1, FACET_BAD_INPUT, "%s: the training data is all of one class: there is nothing to learn",
               facet_label_file(&m->keys->train));

@@ -37,6 +37,27 @@ facet_status facet_scratch_add(facet_bytes *scratch, size_t count, const void *f
 facet_status facet_decoded_take(const char *path, facet_decoded *decoded, facet_bytes **bytes);
 void facet_decoded_tell(const facet_bytes *bytes, facet_decoded *decoded);
 
+/* ---- labels ---- */
+
+enum { FACET_LABELS_HELD = 1 << 14 }; /* more of a file are in a file without a name, once for a node */
+
+/* Begins with zeros; a file without labels keeps them. */
+typedef struct {
+  int64_t count, added;
+  int64_t room;   /* of label */
+  int32_t *label; /* all of them, or those that wait; NULL: in the file, or there are none */
+  facet_bytes *file;
+  bool is_there; /* the file, whole: another process has made it */
+} facet_labels;
+
+/* So many; then each of them; then the end. decoded: as for facet_bytes_open. FACET_IO: no room in TMPDIR. */
+facet_status facet_labels_begin(const char *path, int64_t count, facet_decoded *decoded, facet_labels *labels);
+facet_status facet_labels_add(facet_labels *labels, int32_t label);
+facet_status facet_labels_end(facet_decoded *decoded, facet_labels *labels);
+/* Labels first .. first+count-1; -1 where there are none. */
+facet_status facet_labels_take(const facet_labels *labels, int64_t first, int64_t count, int32_t *to);
+void facet_labels_clear(facet_labels *labels);
+
 /* Samples of an HDF5 file that stays open: hdf5.c. */
 typedef struct facet_hdf5_set facet_hdf5_set;
 facet_status facet_hdf5_take(const facet_hdf5_set *set, int64_t first, int64_t count, void *to);
@@ -53,7 +74,7 @@ typedef struct facet_part {
   size_t start, stride;   /* of the first sample, and from one to the next, in the file */
   size_t width;           /* of a number there: 1, 4, or 8, which becomes float32 */
   facet_hdf5_set *set;
-  int32_t *label; /* NULL: pixels only */
+  facet_labels labels;
 } facet_part;
 
 void facet_part_clear(facet_part *part);
@@ -69,9 +90,9 @@ facet_status facet_part_shape(const char *path, int rank, const int64_t *dim, fa
 /* FACET_BAD_INPUT if a float pixel is not finite. Reads all of them. */
 facet_status facet_part_finite(const char *path, const facet_part *part);
 
-/* Makes room for so many labels. FACET_BAD_INPUT if another number is wanted: before memory is asked for. */
+/* Begins so many labels. FACET_BAD_INPUT if another number is wanted: before memory is asked for. */
 facet_status facet_part_labels(const char *path, int64_t count, facet_part *part);
-/* Stores the label of sample i. FACET_BAD_INPUT unless it is -1 or more and fits 32 bits. */
-facet_status facet_part_label(const char *path, int64_t i, int64_t label, facet_part *part);
+/* Adds the label of the next sample. FACET_BAD_INPUT unless it is -1 or more and fits 32 bits. */
+facet_status facet_part_label(const char *path, int64_t label, facet_part *part);
 
 #endif

@@ -20,10 +20,12 @@ struct facet_dataset {
   const void *pixels;      /* N x channel x y x x, borrowed; NULL: they are read from the files when asked for */
   struct facet_part *part; /* the files, open */
   int parts;
-  int32_t *label; /* N; -1 where there is none */
+  int32_t *label; /* N, -1 where there is none; NULL: they are read when asked for, being many */
   facet_data_digest digest;
 };
 
+/* One more than the largest label. */
+facet_status facet_dataset_classes(const facet_dataset *dataset, int64_t *classes);
 /* Samples first .. first+count-1 as they are kept, bytes or float32. */
 facet_status facet_dataset_take(const facet_dataset *dataset, int64_t first, int64_t count, void *to);
 

@@ -1,5 +1,6 @@
 /* A data set: parts from its files, one after the other, cut to the count that the study asks for; and the table of
- * formats.  To add one, write its reader in a file of its own, and its row.  Labels are in memory, pixels are not. */
+ * formats.  To add one, write its reader in a file of its own, and its row.  Few labels are in memory, pixels are not.
+ */
 #include <string.h>
 
 #include "bytes.h"
@@ -73,28 +74,23 @@ static facet_status append(const char *path, facet_part *part, facet_dataset *d)
   if (d->parts == 0)
     *d = (facet_dataset){.image = part->image, .is_float = part->is_float};
   FACET_TRY(same_size(path, d, part));
-  size_t old = (size_t)d->count, count = old + (size_t)part->count;
-  FACET_TRY(facet_grow(&d->label, old, count, sizeof *d->label));
-  for (size_t i = 0; i < (size_t)part->count; i++)
-    d->label[old + i] = part->label ? part->label[i] : -1;
   FACET_TRY(facet_grow(&d->part, (size_t)d->parts, (size_t)d->parts + 1, sizeof *d->part));
-  facet_free(&part->label);
   part->decoded = NULL;
+  d->count += part->count;
   d->part[d->parts++] = *part;
   *part = (facet_part){.count = 0};
-  d->count = (int64_t)count;
   return FACET_OK;
 }
 
 /* Gives the samples of images' file i their labels, if there are any. */
 static facet_status read_labels(const facet_data_source *s, int i, facet_part *samples)
 {
-  facet_part labels = {.count = samples->count};
+  facet_part labels = {.count = samples->count, .decoded = samples->decoded};
   facet_part_reader *reader = s->labels ? formats[s->format].labels : formats[s->format].beside;
   facet_status status = reader ? reader(s->labels ? s->labels[i] : s->images[i], &labels) : FACET_OK;
-  if (status == FACET_OK && labels.label) {
-    samples->label = labels.label;
-    labels.label = NULL;
+  if (status == FACET_OK && labels.labels.count > 0) {
+    samples->labels = labels.labels;
+    labels.labels = (facet_labels){.count = 0};
   }
   facet_part_clear(&labels);
   return status;
@@ -110,6 +106,37 @@ static facet_status read_file(const facet_data_source *s, int i, facet_decoded *
     status = append(s->images[i], &samples, d);
   facet_part_clear(&samples);
   return status;
+}
+
+static facet_status read_labels_of_parts(const facet_dataset *d, int64_t first, int64_t count, int32_t *to)
+{
+  for (int i = 0; i < d->parts && count > 0; first -= d->part[i++].count) {
+    int64_t there = d->part[i].count - first;
+    if (there <= 0)
+      continue;
+    there = there < count ? there : count;
+    FACET_TRY(facet_labels_take(&d->part[i].labels, first, there, to));
+    to += there;
+    first += there;
+    count -= there;
+  }
+  return FACET_OK;
+}
+
+static facet_status hold_labels(facet_dataset *d)
+{
+  if (d->count > FACET_LABELS_HELD)
+    return FACET_OK;
+  FACET_NEW(d->label, d->count);
+  return read_labels_of_parts(d, 0, d->count, d->label);
+}
+
+facet_status facet_dataset_labels(const facet_dataset *d, int64_t first, int64_t count, int32_t *label)
+{
+  if (!d->label)
+    return read_labels_of_parts(d, first, count, label);
+  memcpy(label, d->label + first, (size_t)count * sizeof *label);
+  return FACET_OK;
 }
 
 facet_status facet_dataset_open_decoded(const facet_data_source *source, facet_decoded *decoded,
@@ -129,6 +156,7 @@ facet_status facet_dataset_open_decoded(const facet_data_source *source, facet_d
                  (long long)d->count);
   if (source->count > 0)
     d->count = source->count;
+  FACET_GO(failed, status, hold_labels(d));
   *dataset = d;
   return FACET_OK;
 failed:
@@ -151,12 +179,37 @@ void facet_dataset_destroy(facet_dataset **dataset)
   facet_free(dataset);
 }
 
+enum { LABELS_AT_ONCE = 1024 };
+
+static int64_t labels_at_once(const facet_dataset *d, int64_t first)
+{
+  return d->count - first < LABELS_AT_ONCE ? d->count - first : LABELS_AT_ONCE;
+}
+
 facet_status facet_dataset_check_labels(const facet_dataset *d, const char *file, int64_t classes)
 {
-  for (int64_t i = 0; i < d->count; i++)
-    FACET_CHECK(d->label[i] >= -1 && d->label[i] < classes, FACET_BAD_INPUT,
-                "%s: label %d of sample %lld is not in 0..%lld", file, d->label[i], (long long)i,
-                (long long)classes - 1);
+  int32_t label[LABELS_AT_ONCE];
+  for (int64_t first = 0, count; first < d->count; first += count) {
+    count = labels_at_once(d, first);
+    FACET_TRY(facet_dataset_labels(d, first, count, label));
+    for (int64_t i = 0; i < count; i++)
+      FACET_CHECK(label[i] >= -1 && label[i] < classes, FACET_BAD_INPUT,
+                  "%s: label %d of sample %lld is not in 0..%lld", file, label[i], (long long)(first + i),
+                  (long long)classes - 1);
+  }
+  return FACET_OK;
+}
+
+facet_status facet_dataset_classes(const facet_dataset *d, int64_t *classes)
+{
+  int32_t label[LABELS_AT_ONCE];
+  *classes = 0;
+  for (int64_t first = 0, count; first < d->count; first += count) {
+    count = labels_at_once(d, first);
+    FACET_TRY(facet_dataset_labels(d, first, count, label));
+    for (int64_t i = 0; i < count; i++)
+      *classes = label[i] >= *classes ? label[i] + 1 : *classes;
+  }
   return FACET_OK;
 }
 
@@ -202,9 +255,4 @@ int64_t facet_dataset_count(const facet_dataset *dataset)
 facet_image facet_dataset_image(const facet_dataset *dataset)
 {
   return dataset->image;
-}
-
-const int32_t *facet_dataset_labels(const facet_dataset *dataset)
-{
-  return dataset->label;
 }

@@ -30,6 +30,25 @@ facet_status facet_dataset_digest_piece(const facet_dataset *d, int64_t piece, c
   return status;
 }
 
+enum { AT_ONCE = 1024 };
+
+static facet_status digest_labels(const facet_dataset *d, char hex[65])
+{
+  int32_t label[AT_ONCE];
+  facet_sha256 *sum;
+  facet_status status = facet_sha256_begin(&sum);
+  for (int64_t first = 0, count; first < d->count && status == FACET_OK; first += count) {
+    count = d->count - first < AT_ONCE ? d->count - first : AT_ONCE;
+    status = facet_dataset_labels(d, first, count, label);
+    if (status == FACET_OK)
+      status = facet_sha256_add(sum, label, (size_t)count * sizeof *label);
+  }
+  if (status == FACET_OK)
+    return facet_sha256_end(&sum, hex);
+  facet_sha256_drop(&sum);
+  return status;
+}
+
 facet_status facet_dataset_digest_join(const facet_dataset *d, const char *pieces, facet_data_digest *digest)
 {
   char *all = facet_format("%s %lld x %lld x %lld x %lld\n%.*s", d->is_float ? "float" : "byte", (long long)d->count,
@@ -38,7 +57,7 @@ facet_status facet_dataset_digest_join(const facet_dataset *d, const char *piece
   facet_status status = all ? facet_sha256_bytes(all, strlen(all), digest->images) : FACET_OS;
   facet_free(&all);
   FACET_TRY(status);
-  return facet_sha256_bytes(d->label, (size_t)d->count * sizeof *d->label, digest->labels);
+  return digest_labels(d, digest->labels);
 }
 
 facet_status facet_dataset_digest(const facet_dataset *d, facet_data_digest *digest)

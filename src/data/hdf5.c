@@ -9,6 +9,7 @@
 #include "bytes.h"
 
 static const char IMAGES[] = "/images", LABELS[] = "/labels";
+enum { LABELS_AT_ONCE = 1024 };
 
 /* AT_ONCE: bytes that are decoded, unless a sample is more. */
 enum { AT_ONCE = 64 << 20, LONGEST_NAME = 1024 };
@@ -261,10 +262,24 @@ static facet_status pixels(const char *path, facet_part *part)
   return decode_part(path, part);
 }
 
+/* `count` labels from `first` on. */
+static facet_status read_some_labels(const char *path, const source *s, hsize_t first, hsize_t count, int64_t *label,
+                                     facet_part *part)
+{
+  hid_t memory = H5Screate_simple(1, &count, NULL), all = H5Dget_space(s->set);
+  bool read = H5Sselect_hyperslab(all, H5S_SELECT_SET, &first, NULL, &count, NULL) >= 0 &&
+              H5Dread(s->set, H5T_NATIVE_INT64, memory, all, H5P_DEFAULT, label) >= 0;
+  H5Sclose(memory);
+  H5Sclose(all);
+  FACET_CHECK(read, FACET_BAD_INPUT, "%s: cannot be read: truncated or damaged", path);
+  for (hsize_t i = 0; i < count; i++)
+    FACET_TRY(facet_part_label(path, label[i], part));
+  return FACET_OK;
+}
+
 static facet_status read_labels(const char *path, const source *s, facet_part *part)
 {
-  int64_t *wide;
-  facet_status status = FACET_OK;
+  int64_t label[LABELS_AT_ONCE];
   FACET_CHECK(
       s->rank != 2, FACET_BAD_INPUT,
       "%s: labels must be a list of integers, one class for each sample, but are %lld x %lld: one-hot, or several "
@@ -273,13 +288,11 @@ static facet_status read_labels(const char *path, const source *s, facet_part *p
   FACET_CHECK(s->class == H5T_INTEGER && s->rank == 1, FACET_BAD_INPUT, "%s: labels must be a list of integers", path);
   FACET_TRY(check_held(path, s));
   FACET_TRY(facet_part_labels(path, s->dim[0], part));
-  FACET_NEW(wide, s->dim[0]);
-  if (H5Dread(s->set, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, wide) < 0)
-    status = facet_raise(FACET_BAD_INPUT, "%s: cannot be read: truncated or damaged", path);
-  for (int64_t i = 0; status == FACET_OK && i < part->count; i++)
-    status = facet_part_label(path, i, wide[i], part);
-  facet_free(&wide);
-  return status;
+  for (int64_t first = 0, count; first < s->dim[0]; first += count) {
+    count = s->dim[0] - first < LABELS_AT_ONCE ? s->dim[0] - first : LABELS_AT_ONCE;
+    FACET_TRY(read_some_labels(path, s, (hsize_t)first, (hsize_t)count, label, part));
+  }
+  return facet_labels_end(part->decoded, &part->labels);
 }
 
 static facet_status labels(const char *path, facet_part *part)

@@ -76,9 +76,9 @@ static facet_status read_labels(const char *path, const facet_bytes *f, facet_pa
     count = h.size - i < sizeof room ? h.size - i : sizeof room;
     FACET_TRY(facet_bytes_take(f, h.start + i, count, room));
     for (size_t j = 0; j < count; j++)
-      part->label[i + j] = room[j];
+      FACET_TRY(facet_part_label(path, room[j], part));
   }
-  return FACET_OK;
+  return facet_labels_end(part->decoded, &part->labels);
 }
 
 facet_status facet_idx_labels(const char *path, facet_part *part)

@@ -196,9 +196,9 @@ static facet_status read_labels(const char *path, const facet_npy *a, facet_part
     count = all - i < most ? all - i : most;
     FACET_TRY(facet_bytes_take(a->bytes, a->start + i * width, count * width, room));
     for (size_t j = 0; j < count; j++)
-      FACET_TRY(facet_part_label(path, (int64_t)(i + j), integer_at(a, room + j * width), part));
+      FACET_TRY(facet_part_label(path, integer_at(a, room + j * width), part));
   }
-  return FACET_OK;
+  return facet_labels_end(part->decoded, &part->labels);
 }
 
 facet_status facet_npy_labels(const char *path, facet_part *part)

@@ -10,7 +10,7 @@ void facet_part_clear(facet_part *part)
 {
   facet_bytes_close(&part->bytes);
   facet_hdf5_close(&part->set);
-  facet_free(&part->label);
+  facet_labels_clear(&part->labels);
 }
 
 /* Images published for CIFAR-10-C are N x 32 x 32 x 3. */
@@ -118,15 +118,13 @@ facet_status facet_part_labels(const char *path, int64_t count, facet_part *part
 {
   FACET_CHECK(part->count == 0 || part->count == count, FACET_BAD_INPUT, "%s: %lld labels for the %lld samples", path,
               (long long)count, (long long)part->count);
-  FACET_NEW(part->label, count);
   part->count = count;
-  return FACET_OK;
+  return facet_labels_begin(path, count, part->decoded, &part->labels);
 }
 
-facet_status facet_part_label(const char *path, int64_t i, int64_t label, facet_part *part)
+facet_status facet_part_label(const char *path, int64_t label, facet_part *part)
 {
   FACET_CHECK(label >= -1 && label <= INT32_MAX, FACET_BAD_INPUT, "%s: label %lld of sample %lld is no class", path,
-              (long long)label, (long long)i);
-  part->label[i] = (int32_t)label;
-  return FACET_OK;
+              (long long)label, (long long)part->labels.added);
+  return facet_labels_add(&part->labels, (int32_t)label);
 }

@@ -138,14 +138,22 @@ facet_status facet_published_pixels(const facet_published *published, int severi
   return status;
 }
 
+enum { LABELS_AT_ONCE = 1024 };
+
 static facet_status same_labels(const char *path, const facet_part *part, const facet_dataset *like)
 {
   FACET_CHECK(part->count >= like->count, FACET_BAD_INPUT, "%s: %lld labels for %lld test samples", path,
               (long long)part->count, (long long)like->count);
-  for (int64_t i = 0; i < like->count; i++)
-    FACET_CHECK(like->label[i] < 0 || part->label[i] == like->label[i], FACET_BAD_INPUT,
-                "%s: label %d of sample %lld is not that of the test set, %d", path, part->label[i], (long long)i,
-                like->label[i]);
+  int32_t own[LABELS_AT_ONCE], its[LABELS_AT_ONCE];
+  for (int64_t first = 0, count; first < like->count; first += count) {
+    count = like->count - first < LABELS_AT_ONCE ? like->count - first : LABELS_AT_ONCE;
+    FACET_TRY(facet_labels_take(&part->labels, first, count, own));
+    FACET_TRY(facet_dataset_labels(like, first, count, its));
+    for (int64_t i = 0; i < count; i++)
+      FACET_CHECK(its[i] < 0 || own[i] == its[i], FACET_BAD_INPUT,
+                  "%s: label %d of sample %lld is not that of the test set, %d", path, own[i], (long long)(first + i),
+                  its[i]);
+  }
   return FACET_OK;
 }
 

@@ -142,9 +142,12 @@ static facet_status micro_gradient(facet_sgd *t, int64_t epoch, int64_t first, i
   FACET_TRY(load(t, epoch, order, count));
   FACET_TRY(facet_executor_forward(t->executor, t->x, count));
   FACET_TRY(facet_executor_output(t->executor, t->logits));
-  for (int64_t i = 0; i < count; i++)
-    t->loss += loss_and_slope(t->logits + i * t->classes, t->classes, data->label[order[i]], t->job->how->smoothing,
-                              t->batch, t->dlogits + i * t->classes);
+  for (int64_t i = 0; i < count; i++) {
+    int32_t label;
+    FACET_TRY(facet_dataset_labels(data, order[i], 1, &label));
+    t->loss += loss_and_slope(t->logits + i * t->classes, t->classes, label, t->job->how->smoothing, t->batch,
+                              t->dlogits + i * t->classes);
+  }
   t->seen += count;
   FACET_TRY(facet_executor_gradient(t->executor, t->dlogits, gradient));
   double share = (double)count / (double)t->batch; /* statistics are averaged over the step's samples */

@@ -125,7 +125,7 @@ static void make_fixture(int count)
                 .class_name = (const char **)classes,
                 .samples = N,
                 .image = {1, 1, 2},
-                .label = f.label,
+                .test = &f.data,
                 .block = N,
                 .cka = true},
       .source = {&f.settings, &f.normalize, NULL, &f.data},

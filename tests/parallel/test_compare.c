@@ -29,6 +29,7 @@ typedef struct {
   const char *names[MANY];
   facet_store_variant variant[V];
   int32_t label[N];
+  facet_dataset test;
   facet_store_plan plan;
 } fixture;
 
@@ -61,6 +62,7 @@ static void make_fixture(bool clean)
   }
   for (int i = 0; i < N; i++)
     f.label[i] = i % 11 == 5 ? -1 : i % K;
+  f.test = (facet_dataset){.count = N, .label = f.label};
   f.plan = (facet_store_plan){.settings = &f.settings,
                               .normalize = &f.normalize,
                               .study_filled = "study: s\n",
@@ -79,7 +81,7 @@ static void make_fixture(bool clean)
                               .class_name = (const char **)classes,
                               .samples = N,
                               .image = {1, 1, 1},
-                              .label = f.label,
+                              .test = &f.test,
                               .block = N};
 }
 

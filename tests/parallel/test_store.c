@@ -44,6 +44,7 @@ typedef struct {
   facet_normalization normalize;
   facet_store_variant variant[V];
   int32_t label[N];
+  facet_dataset test;
   facet_store_plan plan;
 } fixture;
 
@@ -86,6 +87,7 @@ static void make_fixture(fixture *f)
   f->variant[1].input = flat;
   for (int i = 0; i < N; i++)
     f->label[i] = i % 4 == 3 ? -1 : i % K;
+  f->test = (facet_dataset){.count = N, .label = f->label};
   f->plan = (facet_store_plan){.settings = &f->settings,
                                .normalize = &f->normalize,
                                .study_filled = "study: store\n",
@@ -103,7 +105,7 @@ static void make_fixture(fixture *f)
                                .class_name = classes,
                                .samples = N,
                                .image = {CH, Y, X},
-                               .label = f->label,
+                               .test = &f->test,
                                .linear_samples = LINEAR,
                                .linear_rows = ROWS,
                                .block = BLOCK};

@@ -128,6 +128,13 @@ static void two_refused(int format, const char *first, const char *second, const
   assert_null(d);
 }
 
+static void check_labels(const facet_dataset *d, int64_t first, int64_t count, const int32_t *wanted)
+{
+  int32_t label[16];
+  assert_int_equal(facet_dataset_labels(d, first, count, label), FACET_OK);
+  assert_memory_equal(label, wanted, (size_t)count * sizeof *label);
+}
+
 /* 3 images of 2 x 4 pixels that count up, labels 2 0 1. */
 static const uint8_t idx_head[16] = {0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 4};
 static const uint8_t idx_labels[11] = {0, 0, 8, 1, 0, 0, 0, 3, 2, 0, 1};
@@ -649,6 +656,104 @@ static void file_becomes_shorter(void **state)
   facet_dataset_destroy(&d);
 }
 
+/* ---- many labels ---- */
+
+enum { MANY = 40000 };
+
+static int32_t label_of(int64_t i)
+{
+  return (int32_t)(i * i % 251);
+}
+
+/* Two files of MANY samples each, from which `count` are taken. */
+static void check_many(int format, char *images, char *labels, facet_decoded *decoded)
+{
+  char *image[2] = {images, images}, *label[2] = {labels, labels};
+  facet_data_source source = {format, 2, image, labels ? label : NULL, 2 * MANY - 5, FACET_ORDER_AUTO};
+  facet_dataset *d;
+  int32_t *found = test_malloc((2 * MANY - 5) * sizeof *found);
+  int64_t classes;
+  assert_int_equal(facet_dataset_open_decoded(&source, decoded, &d), FACET_OK);
+  assert_null(d->label);
+  assert_int_equal(facet_dataset_labels(d, 0, d->count, found), FACET_OK);
+  for (int64_t i = 0; i < d->count; i++)
+    assert_int_equal(found[i], label_of(i % MANY));
+  check_labels(d, MANY - 2, 4, (int32_t[]){label_of(MANY - 2), label_of(MANY - 1), label_of(0), label_of(1)});
+  assert_int_equal(facet_dataset_check_labels(d, "f", 250), FACET_OK);
+  assert_int_equal(facet_dataset_check_labels(d, "f", 249), FACET_BAD_INPUT);
+  assert_int_equal(facet_dataset_classes(d, &classes), FACET_OK);
+  assert_int_equal(classes, 250);
+  if (decoded && !decoded->shared) { /* another process of the node, while this one has them open */
+    facet_decoded other = *decoded;
+    other.shared = true;
+    check_many(format, images, labels, &other);
+    assert_int_equal(other.next, other.count);
+  }
+  test_free(found);
+  facet_dataset_destroy(&d);
+}
+
+static void check_many_both(int format, char *images, char *labels)
+{
+  facet_decoded decoded = {.shared = false};
+  const char *before = getenv("TMPDIR");
+  char *kept = facet_copy_text(before);
+  check_many(format, images, labels, &decoded);
+  assert_int_equal(decoded.count, 2);
+  assert_true(decoded.item[0].file >= 0);
+  setenv("TMPDIR", "/nowhere", 1); /* then they stay in memory */
+  decoded = (facet_decoded){.shared = false};
+  check_many(format, images, labels, &decoded);
+  if (kept)
+    setenv("TMPDIR", kept, 1);
+  else
+    unsetenv("TMPDIR");
+  facet_free(&kept);
+}
+
+/* More than are held: of every format, joined from two files, by the process that read them and by another. */
+static void many_labels(void **state)
+{
+  (void)state;
+  uint8_t *bytes = test_calloc(MANY, 3073), head[16] = {0, 0, 8, 1, 0, 0, MANY >> 8, MANY & 255};
+  int64_t *wide = test_malloc(MANY * sizeof *wide);
+  char images[300], labels[300], shape[40];
+  for (int64_t i = 0; i < MANY; i++) {
+    bytes[8 + i] = (uint8_t)label_of(i);
+    wide[i] = label_of(i);
+  }
+  memcpy(bytes, head, 8);
+  put("many-l", bytes, 8 + MANY);
+  (void)snprintf(labels, sizeof labels, "%s", in_folder("many-l"));
+  memset(bytes, 0, 8 + MANY);
+  memcpy(bytes, (uint8_t[]){0, 0, 8, 2, 0, 0, MANY >> 8, MANY & 255, 0, 0, 0, 1}, 12);
+  put("many-i", bytes, 12 + MANY);
+  (void)snprintf(images, sizeof images, "%s", in_folder("many-i"));
+  check_many_both(facet_data_format_find("idx"), images, labels);
+  (void)snprintf(shape, sizeof shape, "%d,", MANY);
+  put("many-l.npy", bytes, npy(bytes, "<i8", "False", shape, wide, MANY * sizeof *wide));
+  (void)snprintf(labels, sizeof labels, "%s", in_folder("many-l.npy"));
+  memset(bytes, 0, 1000);
+  (void)snprintf(shape, sizeof shape, "%d, 1", MANY);
+  put("many-i.npy", bytes, npy(bytes, "|u1", "False", shape, wide, MANY));
+  (void)snprintf(images, sizeof images, "%s", in_folder("many-i.npy"));
+  check_many_both(facet_data_format_find("npy"), images, labels);
+  hid_t file = H5Fcreate(in_folder("many.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  write_set(file, "images", H5T_NATIVE_UINT8, 2, (hsize_t[]){MANY, 1}, bytes);
+  write_set(file, "labels", H5T_NATIVE_INT64, 1, (hsize_t[]){MANY}, wide);
+  H5Fclose(file);
+  (void)snprintf(images, sizeof images, "%s", in_folder("many.h5"));
+  check_many_both(facet_data_format_find("hdf5"), images, NULL);
+  for (int64_t i = 0; i < MANY; i++)
+    bytes[3073 * i] = (uint8_t)label_of(i);
+  put("many-c", bytes, MANY * 3073);
+  (void)snprintf(images, sizeof images, "%s", in_folder("many-c"));
+  check_many_both(facet_data_format_find("cifar10"), images, NULL);
+  unlink(in_folder("many-c"));
+  test_free(bytes);
+  test_free(wide);
+}
+
 /* Pixels of two files, one of them compressed, in any order; decoded by one, and read by the other from that. */
 static void decoded_once(void **state)
 {
@@ -902,7 +1007,7 @@ static void fashion_mnist(void **state)
   facet_free(&pixels);
   assert_near(sum / (double)size, 0.2860, 5e-5);
   assert_near(sqrt(square / (double)size - sum / (double)size * sum / (double)size), 0.3530, 5e-5);
-  assert_memory_equal(d->label, ((int32_t[]){9, 0, 0, 3, 0, 2, 7, 2, 5, 5}), 10 * sizeof *d->label);
+  check_labels(d, 0, 10, (int32_t[]){9, 0, 0, 3, 0, 2, 7, 2, 5, 5});
   facet_dataset_destroy(&d);
 }
 
@@ -921,7 +1026,7 @@ static void cifar10(void **state)
   }
   assert_int_equal(facet_dataset_open(&source, &d), FACET_OK);
   assert_int_equal(d->count, 20000);
-  assert_memory_equal(d->label, ((int32_t[]){6, 9, 9, 4, 1, 1, 2, 7, 8, 3}), 10 * sizeof *d->label);
+  check_labels(d, 0, 10, (int32_t[]){6, 9, 9, 4, 1, 1, 2, 7, 8, 3});
   assert_pixels(d, (uint8_t[]){59, 43, 50}, 3);
   assert_int_equal(facet_dataset_check_labels(d, first, 10), FACET_OK);
   facet_dataset_destroy(&d);
@@ -1200,6 +1305,7 @@ int main(void)
       cmocka_unit_test(hdf5_elsewhere),
       cmocka_unit_test(no_files),
       cmocka_unit_test(file_becomes_shorter),
+      cmocka_unit_test(many_labels),
       cmocka_unit_test(decoded_once),
       cmocka_unit_test(normalization),
       cmocka_unit_test(noise),
