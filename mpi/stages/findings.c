@@ -3,16 +3,16 @@
  *
  * Ranks share the samples, and go through their own block by block, all variants and conditions of it; a rank's counts
  * are whole numbers, and so are their sums: the bits do not depend on the number of ranks. The ranks of margins among
- * all samples are counted by passing the margins around. */
+ * all samples are counted by rank 0, which sorts them in a file. */
 #include "findings.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/sorter.h"
 #include "ranks/agree.h"
 
-enum { MOST_BLOCK = 4096, LEAST_BLOCK = 64, BLOCK_BYTES = 16 << 20 };
+enum { MOST_BLOCK = 4096, LEAST_BLOCK = 64, BLOCK_BYTES = 16 << 20, PORTION = 1024 };
 
 /* A sample that dense has right: its margin, and how many pruned networks, and corruptions of dense, leave it right. */
 typedef struct {
@@ -24,14 +24,14 @@ typedef struct {
   MPI_Comm comm;
   facet_store *store;
   facet_tally *tally;
-  int64_t first, count, most; /* samples of this rank; of the one that has most */
+  int64_t first, count; /* samples of this rank */
   int64_t block;
   int32_t *predicted, *clean, *hurt; /* block; V x block: right answers clean, and under corruption */
   int32_t *dense_under, *under;      /* X x block: of dense, and of all pruned networks together */
   double *margin;                    /* block */
-  sound *sound;                      /* of this rank's samples */
-  int64_t sounds;
-  int64_t wrong[FACET_WORST]; /* answers, of the tally's worst */
+  int32_t *label;                    /* block */
+  facet_sorter *sounds;              /* of this rank's samples */
+  int64_t wrong[FACET_WORST];        /* answers, of the tally's worst */
   facet_progress *progress;
 } work;
 
@@ -44,18 +44,24 @@ static bool has_failed(const facet_tally *t, int v)
   return own <= 5 * sqrt(t->chance * (1 - t->chance) / n) || (dense > 0 && own < dense / 2);
 }
 
-static void find_chance(facet_tally *t)
+static facet_status find_chance(facet_tally *t)
 {
   const facet_store_plan *p = t->plan;
   int64_t largest = 0;
-  for (int64_t i = 0; i < p->samples; i++)
-    if (p->label[i] >= 0)
-      t->members[p->label[i]]++;
+  int32_t label[PORTION];
+  for (int64_t first = 0, count; first < p->samples; first += count) {
+    count = p->samples - first < PORTION ? p->samples - first : PORTION;
+    FACET_TRY(facet_dataset_labels(p->test, first, count, label));
+    for (int64_t i = 0; i < count; i++)
+      if (label[i] >= 0)
+        t->members[label[i]]++;
+  }
   for (int k = 0; k < p->classes; k++) {
     t->labelled += t->members[k];
     largest = t->members[k] > largest ? t->members[k] : largest;
   }
   t->chance = t->labelled > 0 ? (double)largest / (double)t->labelled : NAN;
+  return FACET_OK;
 }
 
 static int entrant_at(const facet_tally *t, int method, double sparsity)
@@ -124,7 +130,7 @@ static facet_status begin(work *w)
   FACET_NEW(t->lost, t->names.methods);
   FACET_NEW(t->worse, t->names.corruptions);
   FACET_TRY(facet_store_get(w->store, FACET_ROW_MEAN_ACCURACY, (facet_place){0}, t->accuracy));
-  find_chance(t);
+  FACET_TRY(find_chance(t));
   for (int v = 0; v < p->variants; v++)
     t->failed[v] = has_failed(t, v);
   FACET_TRY(find_entrants(t));
@@ -138,29 +144,30 @@ static facet_status begin(work *w)
   return find_duels(t);
 }
 
-/* Bytes of a sample of a block, and samples of one. */
-static int64_t bytes_of_sample(int variants, int corruptions)
+static int by_margin(const void *a, const void *b)
 {
-  return 4 * (2 * (int64_t)variants + 2 * (int64_t)corruptions);
+  const sound *x = a, *y = b;
+  return (x->margin > y->margin) - (x->margin < y->margin);
 }
 
-static int64_t find_block(int64_t each)
+static int64_t block_of(int64_t variants, int64_t corruptions)
 {
-  int64_t own = BLOCK_BYTES / each;
+  int64_t own = BLOCK_BYTES / (4 * (2 * variants + 2 * corruptions));
   return own < LEAST_BLOCK ? LEAST_BLOCK : own > MOST_BLOCK ? MOST_BLOCK : own;
 }
 
 static facet_status begin_blocks(work *w)
 {
   const facet_store_plan *p = w->tally->plan;
-  w->block = find_block(bytes_of_sample(p->variants, w->tally->names.corruptions));
+  w->block = block_of(p->variants, w->tally->names.corruptions);
   FACET_NEW(w->predicted, w->block);
   FACET_NEW(w->margin, w->block);
   FACET_NEW(w->clean, p->variants * w->block);
   FACET_NEW(w->hurt, p->variants * w->block);
   FACET_NEW(w->dense_under, w->tally->names.corruptions * w->block);
   FACET_NEW(w->under, w->tally->names.corruptions * w->block);
-  FACET_NEW(w->sound, w->count);
+  FACET_NEW(w->label, w->block);
+  FACET_TRY(facet_sorter_create(sizeof(sound), by_margin, w->count, &w->sounds));
   for (int i = 0; i < FACET_WORST; i++)
     w->tally->worst[i] = -1;
   return FACET_OK;
@@ -175,18 +182,19 @@ static void clear(work *w)
              &t->members, &t->right, &t->lost, &t->lost_of_class);
   for (int i = 0; i < 2; i++)
     FACET_FREE(&t->kept[i], &t->ranks[i], &t->answers[i], &t->gone[i]);
-  FACET_FREE(&w->predicted, &w->clean, &w->hurt, &w->dense_under, &w->under, &w->margin, &w->sound);
+  FACET_FREE(&w->predicted, &w->clean, &w->hurt, &w->dense_under, &w->under, &w->margin, &w->label);
+  facet_sorter_destroy(&w->sounds);
 }
 
 /* ---- a block: answers ---- */
 
-static void add_right(const work *w, int v, int c, int64_t first, int64_t count)
+static void add_right(const work *w, int v, int c, int64_t count)
 {
   const facet_tally *t = w->tally;
   int x = t->names.corruption_of[c];
   bool pruned = !t->failed[v] && facet_store_is_pruned(t->plan, &t->names, v);
   for (int64_t i = 0; i < count; i++) {
-    int right = w->predicted[i] == t->plan->label[first + i];
+    int right = w->predicted[i] == w->label[i];
     if (c == t->plan->clean)
       w->clean[v * w->block + i] = right;
     if (x < 0)
@@ -207,11 +215,12 @@ static facet_status read_block(const work *w, int64_t first, int64_t count)
   memset(w->clean, 0, (size_t)p->variants * bytes);
   memset(w->under, 0, (size_t)w->tally->names.corruptions * bytes);
   memset(w->dense_under, 0, (size_t)w->tally->names.corruptions * bytes);
+  FACET_TRY(facet_dataset_labels(p->test, first, count, w->label));
   for (int v = 0; v < p->variants; v++)
     for (int c = 0; c < p->conditions; c++) {
       facet_place at = {.part = {{v, 1}, {c, 1}, {first, count}}};
       FACET_TRY(facet_store_get(w->store, FACET_ROW_PREDICTED, at, w->predicted));
-      add_right(w, v, c, first, count);
+      add_right(w, v, c, count);
     }
   if (p->clean < 0)
     return FACET_OK;
@@ -305,17 +314,17 @@ static void add_losses(work *w, int64_t sample, int64_t kept, int64_t i, const i
   for (int x = 0; x < t->names.corruptions; x++)
     wrong -= w->under[x * w->block + i];
   t->lost_by_all++;
-  t->lost_of_class[t->plan->label[sample]]++;
+  t->lost_of_class[w->label[i]]++;
   keep_worst(sample, wrong, t->worst, w->wrong);
 }
 
-static void add_sample(work *w, int64_t sample, int64_t i, int64_t *answers)
+static facet_status add_sample(work *w, int64_t sample, int64_t i, int64_t *answers)
 {
   facet_tally *t = w->tally;
-  int k = t->plan->label[sample];
+  int k = w->label[i];
   add_duels(w, w->hurt, t->hurt, answers, i);
   if (t->plan->clean < 0)
-    return;
+    return FACET_OK;
   add_duels(w, w->clean, t->clean, answers, i);
   int64_t kept = pruned_right(w, i), under = w->hurt[i];
   t->answers[0][k] += kept;
@@ -323,13 +332,14 @@ static void add_sample(work *w, int64_t sample, int64_t i, int64_t *answers)
   t->right[k] += w->clean[i];
   add_corruptions(w, kept, i);
   if (!w->clean[i])
-    return;
+    return FACET_OK;
   t->sound++;
   t->gone[0][k] += 2 * (t->pruned - kept) > t->pruned;
   t->gone[1][k] += 2 * (t->corrupted - under) > t->corrupted;
   add_losses(w, sample, kept, i, answers);
-  if (!isnan(w->margin[i]))
-    w->sound[w->sounds++] = (sound){w->margin[i], {(int32_t)kept, (int32_t)under}};
+  if (isnan(w->margin[i]))
+    return FACET_OK;
+  return facet_sorter_add(w->sounds, &(sound){w->margin[i], {(int32_t)kept, (int32_t)under}});
 }
 
 static facet_status count_samples(work *w)
@@ -341,8 +351,8 @@ static facet_status count_samples(work *w)
     int64_t count = w->count - first < w->block ? w->count - first : w->block;
     status = read_block(w, w->first + first, count);
     for (int64_t i = 0; i < count && status == FACET_OK; i++)
-      if (w->tally->plan->label[w->first + first + i] >= 0)
-        add_sample(w, w->first + first + i, i, answers);
+      if (w->label[i] >= 0)
+        status = add_sample(w, w->first + first + i, i, answers);
     facet_progress_at(w->progress, first + count);
     if (status == FACET_OK)
       status = facet_interrupt_check();
@@ -353,64 +363,141 @@ static facet_status count_samples(work *w)
 
 /* ---- ranks of margins ---- */
 
-static int by_margin(const void *a, const void *b)
-{
-  const sound *x = a, *y = b;
-  return (x->margin > y->margin) - (x->margin < y->margin);
-}
+/* A portion of a rank's own, in order of their margins; fewer than PORTION: there are no more; -1: it failed. */
+typedef struct {
+  int64_t count;
+  sound sound[PORTION];
+} portion;
 
-/* Adds to how many of `other` lie below, and at, each of the rank's own margins; both are sorted. */
-static void count_below(const work *w, int64_t count, const double *other, int64_t *below, int64_t *at)
+static facet_status take_portion(facet_sorter *from, portion *p)
 {
-  int64_t low = 0, high = 0;
-  for (int64_t i = 0; i < w->sounds; i++) {
-    while (low < count && other[low] < w->sound[i].margin)
-      low++;
-    while (high < count && other[high] <= w->sound[i].margin)
-      high++;
-    below[i] += low;
-    at[i] += high - low;
-  }
-}
-
-/* passing: `most` margins, of one rank after the other. */
-static facet_status pass_margins(const work *w, double *passing, int64_t *counts, int64_t *below, int64_t *at)
-{
-  int rank = facet_rank(w->comm), ranks = facet_ranks(w->comm), next = (rank + 1) % ranks;
-  int before = (rank + ranks - 1) % ranks;
-  counts[rank] = w->sounds;
-  FACET_TRY(facet_sum(w->comm, counts, ranks, "counting margins"));
-  for (int64_t i = 0; i < w->sounds; i++)
-    passing[i] = w->sound[i].margin;
-  for (int turn = 0; turn < ranks; turn++) {
-    count_below(w, counts[(rank + ranks - turn) % ranks], passing, below, at);
-    if (turn + 1 < ranks)
-      FACET_TRY(facet_mpi_check(
-          MPI_Sendrecv_replace(passing, (int)w->most, MPI_DOUBLE, next, 0, before, 0, w->comm, MPI_STATUS_IGNORE),
-          "passing margins"));
+  bool found = true;
+  p->count = 0;
+  while (found && p->count < PORTION) {
+    facet_status status = facet_sorter_next(from, &p->sound[p->count], &found);
+    p->count += found;
+    if (status == FACET_OK)
+      continue;
+    p->count = -1;
+    return status;
   }
   return FACET_OK;
 }
 
-static facet_status rank_margins(work *w)
+static facet_status add_portion(const portion *p, facet_sorter *all)
 {
-  facet_tally *t = w->tally;
-  double *passing = facet_allocate((size_t)w->most, sizeof *passing);
-  int64_t *counts = facet_allocate((size_t)facet_ranks(w->comm), sizeof *counts);
-  int64_t *below = facet_allocate((size_t)w->sounds, sizeof *below),
-          *at = facet_allocate((size_t)w->sounds, sizeof *at);
-  qsort(w->sound, (size_t)w->sounds, sizeof *w->sound, by_margin);
-  facet_status status = facet_agree(w->comm, passing && counts && below && at ? FACET_OK : FACET_OS);
-  if (status == FACET_OK)
-    status = pass_margins(w, passing, counts, below, at);
-  for (int64_t i = 0; i < w->sounds && status == FACET_OK; i++) {
-    facet_pairs_add(&t->alike, at[i]);
+  for (int64_t i = 0; i < p->count; i++)
+    FACET_TRY(facet_sorter_add(all, &p->sound[i]));
+  return FACET_OK;
+}
+
+/* Rank 0. Hears a rank to its end, whatever happens. */
+static facet_status hear(const work *w, int rank, portion *p, facet_sorter *all)
+{
+  facet_status status = FACET_OK;
+  do {
+    FACET_TRY(facet_mpi_check(MPI_Recv(p, (int)sizeof *p, MPI_BYTE, rank, 0, w->comm, MPI_STATUS_IGNORE),
+                              "gathering margins"));
+    if (status == FACET_OK)
+      status = add_portion(p, all);
+  } while (p->count == PORTION);
+  return status;
+}
+
+static facet_status tell(const work *w, portion *p)
+{
+  facet_status status;
+  do {
+    status = take_portion(w->sounds, p);
+    FACET_TRY(facet_mpi_check(MPI_Send(p, (int)sizeof *p, MPI_BYTE, 0, 0, w->comm), "gathering margins"));
+  } while (p->count == PORTION);
+  return status;
+}
+
+/* Rank 0 has the margins of all in `all` then. */
+static facet_status gather(const work *w, portion *p, facet_sorter *all)
+{
+  facet_status status = FACET_OK;
+  if (facet_rank(w->comm) != 0)
+    return tell(w, p);
+  do {
+    status = take_portion(w->sounds, p);
+    if (status == FACET_OK)
+      status = add_portion(p, all);
+  } while (status == FACET_OK && p->count == PORTION);
+  for (int r = 1; r < facet_ranks(w->comm); r++) {
+    facet_status own = hear(w, r, p, all);
+    status = status == FACET_OK ? own : status;
+  }
+  return status;
+}
+
+/* Samples whose margins are one: `below` lie below them; how many of them have each number of answers right. */
+typedef struct {
+  double margin;
+  int64_t below, at, *alike[2];
+} level;
+
+static void end_level(facet_tally *t, level *l)
+{
+  for (int64_t i = 0; i < l->at; i++)
+    facet_pairs_add(&t->alike, l->at);
+  for (int k = 0; k < 2; k++)
+    for (int64_t i = 0; i <= (k == 0 ? t->pruned : t->corrupted); i++) {
+      t->ranks[k][i] += l->alike[k][i] * (2 * l->below + l->at + 1);
+      l->alike[k][i] = 0;
+    }
+  l->below += l->at;
+  l->at = 0;
+}
+
+static facet_status count_ranks(facet_tally *t, facet_sorter *all, level *l)
+{
+  sound next;
+  bool found = true;
+  for (;;) {
+    FACET_TRY(facet_sorter_next(all, &next, &found));
+    if (!found || next.margin != l->margin)
+      end_level(t, l);
+    if (!found)
+      return FACET_OK;
+    l->margin = next.margin;
+    l->at++;
     for (int k = 0; k < 2; k++) {
-      t->kept[k][w->sound[i].kept[k]]++;
-      t->ranks[k][w->sound[i].kept[k]] += 2 * below[i] + at[i] + 1;
+      t->kept[k][next.kept[k]]++;
+      l->alike[k][next.kept[k]]++;
     }
   }
-  FACET_FREE(&passing, &counts, &below, &at);
+}
+
+static facet_status rank_all(work *w, facet_sorter *all)
+{
+  facet_tally *t = w->tally;
+  level l = {.margin = NAN};
+  facet_status status = FACET_OK;
+  FACET_NEW_GO(done, status, l.alike[0], t->pruned + 1);
+  FACET_NEW_GO(done, status, l.alike[1], t->corrupted + 1);
+  status = count_ranks(t, all, &l);
+done:
+  FACET_FREE(&l.alike[0], &l.alike[1]);
+  return status;
+}
+
+static facet_status rank_margins(work *w)
+{
+  facet_sorter *all = NULL;
+  portion *p = facet_allocate(1, sizeof *p);
+  bool first = facet_rank(w->comm) == 0;
+  facet_status status = p ? FACET_OK : FACET_OS;
+  if (status == FACET_OK && first)
+    status = facet_sorter_create(sizeof(sound), by_margin, w->tally->plan->samples, &all);
+  status = facet_agree(w->comm, status);
+  if (status == FACET_OK)
+    status = facet_agree(w->comm, gather(w, p, all));
+  if (status == FACET_OK)
+    status = facet_agree(w->comm, first ? rank_all(w, all) : FACET_OK);
+  facet_sorter_destroy(&all);
+  facet_free(&p);
   return status;
 }
 
@@ -480,7 +567,6 @@ static facet_status run(const facet_context *c)
   work w = {.comm = c->comm, .store = c->store, .tally = &tally, .first = p->samples * rank / ranks};
   facet_status status;
   w.count = p->samples * (rank + 1) / ranks - w.first;
-  w.most = (p->samples + ranks - 1) / ranks;
   FACET_GO(done, status, facet_agree(c->comm, begin(&w)));
   FACET_GO(done, status, facet_agree(c->comm, begin_blocks(&w)));
   FACET_GO(done, status,
@@ -494,14 +580,13 @@ done:
   return status;
 }
 
-/* A block, the duels, and of a rank's samples the margins, theirs and those that are passed, and their ranks. */
+/* A block, the duels, and what sorts margins, of a rank and of all; corruptions are no more than conditions. */
 static facet_status memory(const facet_context *context, int ranks, double *bytes)
 {
   const facet_store_plan *p = &context->plan->store;
-  double v = p->variants, own = (double)p->samples / ranks;
-  int64_t each = bytes_of_sample(p->variants, p->conditions); /* corruptions are no more */
-  *bytes =
-      1.5 * (double)(find_block(each) * each) + 100 * v * v / 2 + 8 * v * p->conditions + own * (sizeof(sound) + 32);
+  double v = p->variants, x = p->conditions, block = (double)block_of(p->variants, p->conditions);
+  *bytes = block * (8 * v + 8 * x + 16) + 100 * v * v / 2 + 8 * v * x + sizeof(portion) +
+           facet_sorter_bytes(sizeof(sound), p->samples / ranks) + facet_sorter_bytes(sizeof(sound), p->samples);
   return FACET_OK;
 }
 

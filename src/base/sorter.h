@@ -7,7 +7,7 @@
 
 typedef struct facet_sorter facet_sorter;
 
-/* Of at most `most` records of so many bytes; compare as for qsort, never 0 for two of them. Caller destroys. */
+/* Of at most `most` records of so many bytes; compare as for qsort; of equal ones, any comes first. Caller destroys. */
 facet_status facet_sorter_create(size_t size, int (*compare)(const void *, const void *), int64_t most,
                                  facet_sorter **sorter);
 void facet_sorter_destroy(facet_sorter **sorter);
