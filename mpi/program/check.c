@@ -8,6 +8,7 @@
 
 #include "base/process_memory.h"
 #include "certified.h"
+#include "disk.h"
 #include "output.h"
 #include "prune/inspect.h"
 #include "ranks/agree.h"
@@ -22,7 +23,8 @@ enum { BESIDE = 12 << 20 }; /* bytes that HDF5 and MPI take for the store in a r
 /* What a run will take. */
 typedef struct {
   int ranks;
-  double seconds, memory;            /* of all stages; bytes of a rank */
+  double seconds, memory; /* of all stages; bytes of a rank */
+  facet_disk disk;
   char parts[1000];                  /* "training 3 s, analyse 12 s" */
   int64_t networks;                  /* that are there and true */
   int64_t reused[FACET_MOST_STAGES]; /* parts of each stage */
@@ -181,7 +183,11 @@ static void print_plan(const facet_context *context, const forecast *f, const do
   printf("time             about %s on %d rank%s: %s\n", short_time(f->seconds, text), f->ranks,
          f->ranks == 1 ? "" : "s", f->parts);
   printf("memory per rank  about %.3f GiB (%d rank%s)\n", f->memory / 0x1p30, f->ranks, f->ranks == 1 ? "" : "s");
-  printf("disk             %.2f GiB in %s/study.h5\n", (double)facet_store_bytes(s) / 0x1p30, s->settings->output);
+  printf("disk             %.2f GiB in %s/study.h5", (double)facet_store_bytes(s) / 0x1p30, s->settings->output);
+  printf(", %.2f GiB in networks yet to be made and checkpoints", (f->disk.networks + f->disk.checkpoints) / 0x1p30);
+  if (f->disk.free >= 0)
+    printf("; %.2f GiB free", f->disk.free / 0x1p30);
+  printf("\n");
 }
 
 /* What of the output is still true, so that a run need not make it. */
@@ -242,6 +248,14 @@ static void print_verdict(const facet_context *context, facet_output_state state
   }
 }
 
+static bool has_store(const facet_context *context)
+{
+  char *store = facet_format("%s/study.h5", context->plan->store.settings->output);
+  bool there = store && facet_exists(store);
+  facet_free(&store);
+  return there;
+}
+
 /* Memory comes first: before anything is made to be timed. */
 static facet_status print_all(const facet_context *context, facet_output_state state, forecast *f, const char *filled)
 {
@@ -256,6 +270,7 @@ static facet_status print_all(const facet_context *context, facet_output_state s
   facet_phase("looking for what a run need not do again");
   FACET_GO(done, status, find_reused(context, state, f));
   facet_phase(NULL);
+  f->disk = facet_disk_find(context->plan, context->family, f->ranks, state == FACET_OUTPUT_SAME && has_store(context));
   print_verdict(context, state, f);
   if (filled)
     printf("\n%s", filled);
@@ -334,6 +349,8 @@ static facet_status check(int ranks, const facet_call *call, facet_session *s)
   warn_of_folding(&s->family);
   FACET_TRY(print_all(&context, state, &f, call->verbose ? s->filled : NULL));
   print_next(call, &context, state, &f);
+  if (facet_disk_check(&s->plan, &f.disk) != FACET_OK)
+    fprintf(stderr, "facet: warning: %s\n", facet_message());
   return FACET_OK;
 }
 

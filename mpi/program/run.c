@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "certified.h"
+#include "disk.h"
 #include "lock.h"
 #include "output.h"
 #include "profiling.h"
@@ -79,6 +80,38 @@ static facet_status claim(const facet_session *s, bool fresh, facet_making *maki
   return facet_output_claim(s->study->settings.output, s->filled, dense, fresh, &making->edited);
 }
 
+static bool trains(const facet_study *study)
+{
+  bool any = study->model.train;
+  for (int i = 0; i < study->recipes.count; i++)
+    any = any || study->recipes.item[i].retrain;
+  return any;
+}
+
+/* Rank 0. Before networks are trained for hours: whether there is room for them, and for the result file that comes
+ * then. Without training that file comes at once, and says so itself. */
+static facet_status check_disk(const facet_session *s, const facet_making *making, int ranks)
+{
+  char *path = facet_format("%s/study.h5", s->study->settings.output);
+  bool standing = path && !making->edited && facet_exists(path);
+  facet_session trial = *s;
+  facet_free(&path);
+  trial.family = (facet_family){.count = 0};
+  trial.plan = (facet_plan){.blocks = 0};
+  if (standing || !trains(s->study))
+    return FACET_OK;
+  facet_status status = facet_family_sketch(making, &trial.family);
+  if (status == FACET_OK)
+    status = facet_session_outline(&trial, ranks);
+  if (status == FACET_OK) {
+    facet_disk disk = facet_disk_find(&trial.plan, &trial.family, ranks, false);
+    status = facet_disk_check(&trial.plan, &disk);
+  }
+  facet_session_forget_plan(&trial);
+  facet_family_clear(&trial.family);
+  return status;
+}
+
 /* Rank 0. Without a plan, which takes time where there are many networks. */
 static facet_status look_finished(const facet_session *s, const char *path, int *finished)
 {
@@ -151,6 +184,7 @@ static facet_status run(MPI_Comm comm, const facet_call *call, facet_session *s,
   FACET_TRY(facet_study_data_digest(comm, s->study, &s->data));
   facet_making making = facet_session_making(s);
   FACET_AGREE(comm, facet_rank(comm) == 0 ? claim(s, call->fresh, &making) : FACET_OK);
+  FACET_AGREE(comm, facet_rank(comm) == 0 ? check_disk(s, &making, facet_ranks(comm)) : FACET_OK);
   now_comes(comm, "making or reading the networks");
   FACET_TRY(facet_profiling_phase(profiling, NULL));
   FACET_TRY(facet_family_make(comm, &making, &s->family));

@@ -21,6 +21,8 @@ facet_making facet_session_making(const facet_session *session);
 /* Not collective. From study, data and networks, or a sketch of these, to the plan of a run on so many ranks.
  * FACET_BAD_INPUT where the study's memory is not enough. */
 facet_status facet_session_plan(facet_session *session, int ranks);
+/* The same without what executors handle at once, and what follows from it: enough to know the result file's size. */
+facet_status facet_session_outline(facet_session *session, int ranks);
 void facet_session_forget_plan(facet_session *session);
 void facet_session_clear(facet_session *session);
 

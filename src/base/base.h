@@ -138,6 +138,8 @@ facet_status facet_nameless_file(const char *what, int *file, char **folder);
 /* FACET_IO, with what is free, if so many bytes are more than there are in the file's folder; what cannot be asked is
  * not held against it. */
 facet_status facet_space_check(const char *path, double bytes);
+/* Bytes that are free where a folder is or would be made, to those who are not root; false: that cannot be asked. */
+bool facet_space_free(const char *folder, double *bytes);
 /* Gives every byte of a file that will be `path` and is there as `temporary` its block on the disk, and makes it
  * durable. FACET_CANNOT_CREATE; FACET_IO: where the disk is full it is removed. */
 facet_status facet_space_reserve(const char *path, const char *temporary);

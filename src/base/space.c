@@ -28,6 +28,17 @@ facet_status facet_space_check(const char *path, double bytes)
   return check_space(path, bytes, false);
 }
 
+bool facet_space_free(const char *folder, double *bytes)
+{
+  struct statvfs s = {.f_frsize = 0};
+  char *at = facet_copy_text(folder), *slash;
+  while (at && statvfs(at, &s) != 0 && (slash = strrchr(at, '/')) && slash > at)
+    *slash = '\0';
+  facet_free(&at);
+  *bytes = (double)s.f_bavail * (double)s.f_frsize;
+  return s.f_blocks > 0;
+}
+
 /* 0 or errno. */
 static int reserve(int file, off_t *size)
 {
