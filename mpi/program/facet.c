@@ -244,6 +244,8 @@ static facet_status start(const command *c, int argc, char **argv, arguments *a,
   MPI_Init(&argc, &argv);
   facet_exhausted_listen(a->ranked);
   *speaks = facet_rank(MPI_COMM_WORLD) == 0;
+  if (!a->ranked && *speaks && facet_launched()) /* by an mpirun that is not ours */
+    facet_interrupt_say("facet: asked to stop; what is done is kept: run the same command again to go on\n");
   facet_status status = facet_launch_check(facet_ranks(MPI_COMM_WORLD), speaks);
   if (status == FACET_OK)
     status = facet_agree(MPI_COMM_WORLD, facet_blas_begin());

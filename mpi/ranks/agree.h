@@ -30,6 +30,8 @@ int facet_ranks(MPI_Comm comm);
 /* Collective. From now on SIGINT, SIGTERM and SIGUSR1 (which mpirun forwards) to any rank only set a flag, which is not
  * set yet, on all of them. */
 facet_status facet_interrupt_listen(MPI_Comm comm);
+/* What this rank says on standard error the moment it gets SIGTERM, before it is killed; NULL: nothing. */
+void facet_interrupt_say(const char *words);
 /* Whether it is; passes it on. Not collective, but every rank looks now and then; facet_agree does while it waits. */
 bool facet_interrupted(void);
 /* Collective: the end of listening to others, which listening anew begins with. */

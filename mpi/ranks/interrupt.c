@@ -5,6 +5,8 @@
  * (see agree.c). Along each edge of the tree goes one message each way, at the latest when all is over, so that none is
  * left unread. */
 #include <signal.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "agree.h"
 
@@ -15,9 +17,19 @@ static MPI_Comm tree = MPI_COMM_NULL;
 static int neighbour[NEIGHBOURS], neighbours, heard;
 static bool told;
 
+/* An mpirun that is ended by a signal sends SIGTERM to its ranks, and kills them a second later. */
+static const char *last_words;
+
 static void remember(int signal_number)
 {
+  if (signal_number == SIGTERM && !caught && last_words)
+    (void)!write(STDERR_FILENO, last_words, strlen(last_words));
   caught = signal_number;
+}
+
+void facet_interrupt_say(const char *words)
+{
+  last_words = words;
 }
 
 static void find_neighbours(void)

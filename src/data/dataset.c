@@ -202,7 +202,7 @@ facet_status facet_dataset_check_labels(const facet_dataset *d, const char *file
 
 facet_status facet_dataset_classes(const facet_dataset *d, int64_t *classes)
 {
-  int32_t label[LABELS_AT_ONCE];
+  int32_t label[LABELS_AT_ONCE] = {0};
   *classes = 0;
   for (int64_t first = 0, count; first < d->count; first += count) {
     count = labels_at_once(d, first);

@@ -4,9 +4,11 @@ bits. A few moments by default; `make test-disk` takes them all."""
 import errno
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 
 from conftest import FACET, STUDY, checksum, environment, make_digits
@@ -76,3 +78,33 @@ def test_a_folder_that_vanishes(disk):
     assert process.returncode in (66, 73, 74) and len([line for line in said.splitlines() if line.startswith("facet: ")]) == 1, said
     (folder / "gone").rename(folder / "out")
     assert go().returncode == 0 and checksum(folder / "out/study.h5") == whole
+
+
+WIDE = """\
+output: out
+data:
+  train: {format: npy, images: x.npy, labels: y.npy}
+  test: {format: npy, images: x.npy, labels: y.npy}
+  normalize: {scale: 255}
+model: {architecture: {dense: [2]}, train: {epochs: 1}}
+variants: [{method: magnitude, sparsity: 0.5, retrain: {epochs: 1}}]
+block: 4
+linearize: {}
+"""
+
+
+def test_room_is_looked_at_before_training(tmp_path):
+    """2 TB of W: nothing is trained for it, and check warns of it. Networks and checkpoints count."""
+    np.save(tmp_path / "x.npy", np.zeros((20000, 768), dtype=np.uint8))
+    np.save(tmp_path / "y.npy", np.arange(20000) % 2 * 19999)
+    (tmp_path / "study.yaml").write_text(WIDE)
+    done = subprocess.run([FACET, "run", tmp_path / "study.yaml"], env=environment(), capture_output=True, text=True, timeout=120)
+    words = r"facet: \S+/out: no space left: \d+\.\d\d GB needed \(result file 2\d{3}\.\d\d, networks 0\.\d\d, checkpoints 0\.\d\d\), "
+    assert done.returncode == 74 and re.search(words + r"\d+\.\d\d GB free", done.stderr), done.stderr
+    assert not list((tmp_path / "out/variants").glob("*"))
+    (tmp_path / "study.yaml").write_text(WIDE.replace("linearize: {}\n", ""))
+    np.save(tmp_path / "y.npy", np.arange(20000) % 2 * 9)
+    done = subprocess.run([FACET, "check", tmp_path / "study.yaml"], env=environment(), capture_output=True, text=True, timeout=120)
+    # two networks of (768 + 1) 2 + (2 + 1) 10 numbers; at one time one checkpoint of four such lists beside another
+    beside = float(re.search(r", (\d+\.\d\d) GiB in networks", done.stdout)[1])
+    assert done.returncode == 0 and "no space left" not in done.stderr and beside < 0.01, done.stdout

@@ -6,7 +6,7 @@ import pytest
 
 from conftest import checksum, run
 
-LIMITS = [200, 230, 263, 340, 380, 420, 443, 460, 500]  # MB: from where OpenBLAS cannot start to where nothing is missing
+LIMITS = [200, 230, 263, 340, 420, 443, 460, 470, 480, 490, 500]  # MB: from where OpenBLAS cannot start to where nothing is missing
 
 
 def test_ends_with_71_and_a_line(small):
