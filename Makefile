@@ -30,14 +30,14 @@ GENERATED := $(OUT)/generated
 # How targets that first install what the build needs then build: on all cores, unless -j says otherwise.
 BUILD_NOW = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES))
 
-.PHONY: all tests deps venv viewer demo test test-disk test-edits test-flips fuzz test-slurm test-mpich cross campaign bench lint format docs docs-check install clean help
+.PHONY: all tests deps venv viewer demo test test-disk test-edits test-flips test-ranks fuzz test-slurm test-mpich cross campaign bench lint format docs docs-check install clean help
 all:
 
 # ---- what was found on this machine, found again when one of these variables changes ----
 SETTINGS := CC CFLAGS CPPFLAGS LDFLAGS MPI_CFLAGS MPI_LIBS HDF5_DIR SCALAPACK_LIBS OPENBLAS_LIBS ONEDNN_DIR \
   RANDOM123_DIR ONNX_PROTO YAML_DIR PKG_CONFIG PKG_CONFIG_PATH
 GIVEN := $(foreach name,$(SETTINGS),$(name)='$($(name))')
-ifneq ($(filter-out deps venv viewer demo test test-disk test-edits test-flips fuzz test-slurm test-mpich cross campaign bench bench-viewer lint format clean help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps venv viewer demo test test-disk test-edits test-flips test-ranks fuzz test-slurm test-mpich cross campaign bench bench-viewer lint format clean help,$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell [ -w $(firstword $(wildcard $(OUT) build) .) ] || echo no),)
 $(error $(CURDIR) is not yours to write in: build a copy)
 endif
@@ -241,6 +241,11 @@ test-flips:
 	$(BUILD_NOW) all
 	FACET_FLIPS=50 $(PYTHON) -m pytest -q tests/study/test_verify.py -k any_bit
 
+test-ranks:
+	@tools/venv analysis/requirements.txt tests/requirements.txt
+	$(BUILD_NOW) all
+	FACET_RANKS=64 $(PYTHON) -m pytest -q tests/study/test_ranks.py
+
 # A disk that fails at every single call that writes, instead of at a few; some 40 minutes.
 test-disk:
 	@tools/venv analysis/requirements.txt tests/requirements.txt
@@ -350,6 +355,7 @@ help:
 	@echo 'make test-disk  a disk that fails at every single call that writes; make test has a few'
 	@echo 'make test-edits 24 random edits of a study, each against a fresh run; make test has five'
 	@echo 'make test-flips 50 bits of a finished study changed, one after the other: facet verify finds each; make test has five'
+	@echo 'make test-ranks 64 ranks on this machine and 1,000 tiles of three samples: the bits of one rank; make test has five'
 	@echo 'make test-slurm studies on a private four-node Slurm on this machine, and all that can happen to a job'
 	@echo 'make campaign   a study disturbed 300 times (SEED= COUNT=): killed, stopped, short of disk and memory; has to end the same'
 	@echo 'make test-mpich the same bits under MPICH, which it installs beside Open MPI and builds for in build/mpich'
