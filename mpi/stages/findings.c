@@ -580,13 +580,25 @@ done:
   return status;
 }
 
+/* At most so many methods meet at a sparsity. */
+static facet_status count_methods(const facet_store_plan *p, double *methods)
+{
+  facet_store_names names;
+  facet_status status = facet_store_names_make(p, &names);
+  *methods = names.methods;
+  facet_store_names_clear(&names);
+  return status;
+}
+
 /* A block, the duels, and what sorts margins, of a rank and of all; corruptions are no more than conditions. */
 static facet_status memory(const facet_context *context, int ranks, double *bytes)
 {
   const facet_store_plan *p = &context->plan->store;
-  double v = p->variants, x = p->conditions, block = (double)block_of(p->variants, p->conditions);
-  *bytes = block * (8 * v + 8 * x + 16) + 100 * v * v / 2 + 8 * v * x + sizeof(portion) +
-           facet_sorter_bytes(sizeof(sound), p->samples / ranks) + facet_sorter_bytes(sizeof(sound), p->samples);
+  double v = p->variants, x = p->conditions, block = (double)block_of(p->variants, p->conditions), methods;
+  FACET_TRY(count_methods(p, &methods));
+  *bytes = block * (8 * v + 8 * x + 16) + v * methods / 2 * (2 * sizeof(facet_pairs) + sizeof(facet_duel)) + 8 * v * x +
+           sizeof(portion) + facet_sorter_bytes(sizeof(sound), p->samples / ranks) +
+           facet_sorter_bytes(sizeof(sound), p->samples);
   return FACET_OK;
 }
 
