@@ -215,6 +215,7 @@ demo:
 	build/facet run jobs/demo.yaml -n $(CORES)
 	$(PYTHON) -m facet report results/demo/study.h5
 	@[ ! -f $(OUT)/viewer/single.html ] || $(PYTHON) -m facet view results/demo/study.h5
+	@echo "demo: open results/demo/report/report.html$$([ ! -f results/demo/study.html ] || echo ' and results/demo/study.html')"
 
 # SANITIZE=1: the unit tests and the ONNX cases alone, under the address and undefined-behaviour sanitizers.
 test:
