@@ -40,11 +40,14 @@ export interface Store {
 
 export const noFilters: Filters = { classes: null, variants: null, conditions: null, first: "any", second: "any", lost: null, group: null };
 
-/* The variant that says most beside the first: the sparsest that has not failed; of equal ones the first. */
+/* The variant that says most beside the first: the sparsest of those that are linearized, or of all, without the failed;
+ * of equal ones the first. */
 function telling(study: Study): number {
+  const well = study.variants.filter((variant) => !variant.failed && variant.index > 0);
+  const linear = well.filter((variant) => study.has(`/linear/${variant.name}/row`));
   let best = 0;
-  for (const variant of study.variants) {
-    if (!variant.failed && variant.index > 0 && (best === 0 || variant.achieved > study.variants[best].achieved)) best = variant.index;
+  for (const variant of linear.length > 0 ? linear : well) {
+    if (best === 0 || variant.achieved > study.variants[best].achieved) best = variant.index;
   }
   return best || (study.variants.length > 1 ? 1 : 0);
 }
