@@ -659,8 +659,8 @@ facet_status facet_store_check(facet_store *s)
 facet_status facet_store_spoilt(facet_store *s, const char *stage, int64_t part, bool *spoilt)
 {
   facet_store_shape_array a;
-  uint8_t done;
-  int64_t sum;
+  uint8_t done = 0;
+  int64_t sum = 0;
   FACET_CHECK(find_marks(s, FACET_ROW_MARKS, stage, &a), FACET_INTERNAL, "%s: no stage %s", s->path, stage);
   FACET_TRY(facet_store_get(s, FACET_ROW_MARKS, place_of(&a, part), &done));
   FACET_TRY(facet_store_get(s, FACET_ROW_SUMS, place_of(&a, part), &sum));
