@@ -725,7 +725,7 @@ static void say_other_corruptions(writer *w, int most, const double *holm)
     say(w, " and %lld more", (long long)(others - said));
   if (others > 0)
     say(w, ".");
-  if (least != most)
+  if (!is_worse(t, least, holm[least]))
     say(w, " Least: %s (%s).", t->names.corruption[least], points(excess(t, least), true, number));
 }
 

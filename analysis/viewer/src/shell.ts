@@ -7,6 +7,7 @@ import { bytes, count } from "./parts/numbers";
 import { switchTheme } from "./parts/theme";
 import { keepAddress, parsed } from "./state/address";
 import { keepPassing } from "./state/passing";
+import { goTo } from "./parts/scroll";
 import { createStore, initial, type Store } from "./state/store";
 import type { Study } from "./study/study";
 import { views } from "./views/list";
@@ -24,9 +25,8 @@ export function shell(root: HTMLElement, study: Study, pick: (file: File) => voi
     header(study, pick, help), strip,
     h("main", { class: "views" }, ...views.map((view) => card(view, context, downs))),
     foot(study), help);
-  const go = (view: string | null): void => { if (view) document.getElementById(view)?.scrollIntoView({ block: "start" }); };
-  go(store.state.view);
-  downs.push(store.on(["view"], ({ view }) => go(view)), keys(context, help));
+  goTo(store.state.view);
+  downs.push(store.on(["view"], ({ view }) => goTo(view)), keys(context, help));
   return { store, down: () => downs.forEach((down) => down()) };
 }
 
@@ -49,7 +49,7 @@ function header(study: Study, pick: (file: File) => void, help: HTMLDialogElemen
     h("span", { class: "space" }), input,
     h("nav", { "aria-label": "views" }, ...views.map((view) => h("a", { href: `#${view.id}`, onclick: (event: Event) => {
       event.preventDefault();
-      document.getElementById(view.id)?.scrollIntoView({ block: "start" });
+      goTo(view.id);
     } }, view.title))),
     h("button", { onclick: () => help.showModal(), title: "what angle, length and margin are, and all keys (?)" }, "Guide"),
     h("button", { onclick: () => input.click(), title: "open another study" }, "Open…"),
@@ -72,7 +72,7 @@ function keys({ store }: Context, help: HTMLDialogElement): () => void {
     else if (event.key === "Escape") store.set({ selected: null });
     else if (event.key === "?") help.showModal();
     else if (event.key === "d") switchTheme();
-    else if (/^[1-9]$/.test(event.key) && views[Number(event.key) - 1]) document.getElementById(views[Number(event.key) - 1].id)?.scrollIntoView({ block: "start" });
+    else if (/^[1-9]$/.test(event.key) && views[Number(event.key) - 1]) goTo(views[Number(event.key) - 1].id);
     else return;
     event.preventDefault();
   };

@@ -1,4 +1,5 @@
 /* What the data supports, in sentences that the run has written: each leads to the picture and the state that show it. */
+import { goTo } from "../parts/scroll";
 import { h } from "../parts/dom";
 import { parsed } from "../state/address";
 import type { Context, Study, View } from "./view";
@@ -25,7 +26,7 @@ function indented(numbers: string): string {
 function go({ study, store }: Context, finding: Finding): void {
   const state = parsed(study, finding.view);
   store.set({ ...state, groups: store.state.groups });
-  if (state.view) document.getElementById(state.view)?.scrollIntoView({ block: "start" });
+  goTo(state.view ?? null);
 }
 
 function item(context: Context, finding: Finding): HTMLElement {
