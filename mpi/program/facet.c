@@ -251,6 +251,7 @@ static facet_status start(const command *c, int argc, char **argv, arguments *a,
     status = facet_agree(MPI_COMM_WORLD, facet_blas_begin());
   if (status == FACET_OK)
     status = c->run(&a->call);
+  facet_interrupt_say(NULL);
   MPI_Finalize();
   return status;
 }

@@ -85,9 +85,9 @@ facet_status facet_square_read(const char *path, facet_part *part)
   for (int64_t i = 0; i < part->count; i++) {
     uint8_t label;
     FACET_TRY(facet_bytes_take(bytes, (size_t)i * RECORD, 1, &label));
-    part->label[i] = label;
+    FACET_TRY(facet_labels_add(&part->labels, label));
   }
-  return FACET_OK;
+  return facet_labels_end(part->decoded, &part->labels);
 }
 """)]},
     "array": {
