@@ -164,12 +164,7 @@ void facet_again_free(struct facet_again **again)
 static facet_status open_again(const char *path, const facet_store_plan *plan, const char *stage, facet_store *s)
 {
   FACET_NEW(s->again, 1);
-  FACET_TRY(facet_store_shape_make(plan, &s->shape));
-  FACET_NEW(s->set, s->shape.arrays);
-  for (int64_t i = 0; i < s->shape.arrays; i++)
-    s->set[i] = -1;
-  s->path = facet_copy_text(path);
-  FACET_CHECK(s->path, FACET_OS, "out of memory");
+  FACET_TRY(facet_store_lay_out(s, path, plan));
   FACET_TRY(facet_store_open_alone(path, &s->file));
   return facet_store_open_arrays(s, stage);
 }

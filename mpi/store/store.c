@@ -33,27 +33,28 @@ static hid_t half_type(void)
   return half;
 }
 
+/* Of UTF-8; made once, as above. */
+static hid_t text_of(size_t bytes, hid_t *text)
+{
+  if (*text >= 0)
+    return *text;
+  *text = H5Tcopy(H5T_C_S1);
+  H5Tset_size(*text, bytes);
+  H5Tset_cset(*text, H5T_CSET_UTF8);
+  return *text;
+}
+
 hid_t facet_store_text_type(void)
 {
   static hid_t text = -1;
-  if (text >= 0)
-    return text;
-  text = H5Tcopy(H5T_C_S1);
-  H5Tset_size(text, H5T_VARIABLE);
-  H5Tset_cset(text, H5T_CSET_UTF8);
-  return text;
+  return text_of(H5T_VARIABLE, &text);
 }
 
 /* Texts of one length, which are overwritten in place as numbers are. */
 static hid_t line_type(void)
 {
   static hid_t line = -1;
-  if (line >= 0)
-    return line;
-  line = H5Tcopy(H5T_C_S1);
-  H5Tset_size(line, FACET_LINE_BYTES);
-  H5Tset_cset(line, H5T_CSET_UTF8);
-  return line;
+  return text_of(FACET_LINE_BYTES, &line);
 }
 
 hid_t facet_store_file_type(const facet_store_shape *shape, facet_row row)
@@ -265,15 +266,20 @@ done:
 
 /* ---- opening and closing ---- */
 
-/* What a rank needs before the collective part begins. */
-static facet_status prepare(facet_store *s, const char *path, const facet_store_plan *plan)
+facet_status facet_store_lay_out(facet_store *s, const char *path, const facet_store_plan *plan)
 {
   FACET_TRY(facet_store_shape_make(plan, &s->shape));
   FACET_NEW(s->set, s->shape.arrays);
   for (int64_t i = 0; i < s->shape.arrays; i++)
     s->set[i] = -1;
   s->path = facet_copy_text(path);
-  FACET_CHECK(s->path, FACET_OS, "out of memory");
+  return s->path ? FACET_OK : FACET_OS;
+}
+
+/* What a rank needs before the collective part begins. */
+static facet_status prepare(facet_store *s, const char *path, const facet_store_plan *plan)
+{
+  FACET_TRY(facet_store_lay_out(s, path, plan));
   s->raw = open(path, O_RDWR | O_CLOEXEC);
   FACET_CHECK(s->raw >= 0, FACET_IO, "%s: %s", path, strerror(errno));
   s->list = H5Pcreate(H5P_DATASET_XFER);

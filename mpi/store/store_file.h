@@ -125,6 +125,8 @@ struct facet_store {
   int sums_of;               /* its number */
   struct facet_again *again; /* what is put is compared instead; NULL: it is not */
 };
+/* Knows the shape of the file at `path`, and none of its arrays is open yet. Not collective. */
+facet_status facet_store_lay_out(facet_store *store, const char *path, const facet_store_plan *plan);
 /* Opens the arrays of a stage with its marks; NULL: all. Collective where the file is. FACET_BAD_INPUT. */
 facet_status facet_store_open_arrays(facet_store *store, const char *stage);
 

@@ -188,18 +188,25 @@ void facet_touched_linear(facet_executor *x, const facet_step *step)
   }
 }
 
+static bool is_weight(const facet_executor *x, const void *weights, int64_t i)
+{
+  return x->options.real == FACET_F64 ? ((const double *)weights)[i] != 0 : ((const float *)weights)[i] != 0;
+}
+
 facet_status facet_touched_weights(facet_executor *x, facet_step *step, const void *weights)
 {
   if (!x->options.touched)
     return FACET_OK;
-  int64_t size = facet_shape_size(x->network->value[step->lowered->weight].shape);
+  const int64_t size = facet_shape_size(x->network->value[step->lowered->weight].shape);
+  int64_t i = 0;
+  while (i < size && is_weight(x, weights, i))
+    i++;
+  step->dense = i == size;
+  if (step->dense)
+    return FACET_OK;
   if (!step->present)
     FACET_TRY(facet_executor_own(x, (size_t)size, 1, &step->present));
-  step->dense = true;
-  for (int64_t i = 0; i < size; i++) {
-    step->present[i] =
-        x->options.real == FACET_F64 ? ((const double *)weights)[i] != 0 : ((const float *)weights)[i] != 0;
-    step->dense = step->dense && step->present[i];
-  }
+  for (i = 0; i < size; i++)
+    step->present[i] = is_weight(x, weights, i);
   return FACET_OK;
 }

@@ -21,11 +21,9 @@ import tempfile
 import threading
 import time
 
-import h5py
-
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/study"))
-from conftest import FACET, MPIRUN, STUDY as SMALL, environment, make_digits  # noqa: E402
+from conftest import FACET, MPIRUN, STUDY as SMALL, environment, flip, make_digits, places  # noqa: E402
 
 STUDY = SMALL.split("variants:")[0] + """\
 variants:
@@ -179,25 +177,9 @@ def second_end(run):
         run.reader.join()
 
 
-def flip(path, at, bit):
-    with open(path, "r+b") as file:
-        file.seek(at)
-        byte = file.read(1)[0]
-        file.seek(at)
-        file.write(bytes([byte ^ 1 << bit]))
-
-
 def arrays(path):
     """[(file, first byte, bytes, name)] of the arrays of numbers in a store."""
-    found = []
-
-    def note(name, item):
-        if isinstance(item, h5py.Dataset) and item.dtype.kind != "O" and item.id.get_offset() and item.id.get_storage_size():
-            found.append((path, item.id.get_offset(), item.id.get_storage_size(), name))
-    if path.exists():
-        with h5py.File(path) as file:
-            file.visititems(note)
-    return found
+    return [(path, first, size, name) for name, _, first, size in places(path)] if path.exists() else []
 
 
 def whole(out, *patterns):

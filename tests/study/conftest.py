@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import pytest
 
@@ -88,3 +89,25 @@ def checksum(store):
     done = run("checksum", store)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+# ---- files that are damaged ----
+
+def places(path):
+    """Path, whether it is a scale, first byte and bytes of every array of numbers in a result file."""
+    found = []
+
+    def note(name, item):
+        if isinstance(item, h5py.Dataset) and item.dtype.kind != "O" and item.id.get_offset() and item.id.get_storage_size():
+            found.append((name, item.is_scale, item.id.get_offset(), item.id.get_storage_size()))
+    with h5py.File(path) as file:
+        file.visititems(note)
+    return found
+
+
+def flip(path, at, bit):
+    with open(path, "r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 1 << bit]))

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, STUDY, checksum, make_digits, run
+from conftest import FACET, STUDY, checksum, flip, make_digits, places, run
 from test_stages import MORE
 
 FLIPS = int(os.environ.get("FACET_FLIPS", "5"))
@@ -32,26 +32,6 @@ def finished(tmp_path_factory):
 def study(finished):
     yield finished
     shutil.copy(finished / "good.h5", finished / "out/study.h5")
-
-
-def places(path):
-    """Path, first byte and bytes of every array of numbers in a file."""
-    found = []
-
-    def note(name, item):
-        if isinstance(item, h5py.Dataset) and item.dtype.kind != "O" and item.id.get_offset() is not None:
-            found.append((name, item.is_scale, item.id.get_offset(), item.id.get_storage_size()))
-    with h5py.File(path) as file:
-        file.visititems(note)
-    return found
-
-
-def flip(path, at, bit):
-    with open(path, "r+b") as file:
-        file.seek(at)
-        byte = file.read(1)[0]
-        file.seek(at)
-        file.write(bytes([byte ^ 1 << bit]))
 
 
 def holds(done):
