@@ -4,6 +4,7 @@
  * one tells the others: a signal to one rank stops all, in whatever groups they work, also those that wait for others
  * (see agree.c). Along each edge of the tree goes one message each way, at the latest when all is over, so that none is
  * left unread. */
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,8 +23,10 @@ static const char *last_words;
 
 static void remember(int signal_number)
 {
+  const int kept = errno; /* whoever is interrupted may be about to look at it */
   if (signal_number == SIGTERM && !caught && last_words)
     (void)!write(STDERR_FILENO, last_words, strlen(last_words));
+  errno = kept;
   caught = signal_number;
 }
 

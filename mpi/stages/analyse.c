@@ -200,7 +200,8 @@ static facet_status run_tile(analysis *a, facet_dealer *dealer, const facet_tile
   FACET_TRY(a->only_features ? facet_reuse_copy(a->context, facet_plan_number(a->plan, t)) : store_images(a, t));
   FACET_TRY(facet_dataset_labels(a->context->data->test, t->first, t->count, a->label));
   for (int64_t i = 0, count; i < t->count; i += count) {
-    int64_t end = i < t->linear ? t->linear : t->count;
+    int64_t end = i < t->linear ? t->linear : t->count, kept = a->unkept - t->first;
+    end = i < kept && kept < end ? kept : end; /* what is in a digest already ends a batch */
     count = end - i < a->pass.batch ? end - i : a->pass.batch;
     FACET_TRY(run_batch(a, t, i, count));
     FACET_TRY(facet_dealer_pause(dealer));

@@ -133,7 +133,7 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
   (void)c;
   (void)ranks;
-  *bytes = (double)sizeof(work) + (FACET_BINS + 1) * 2048 * sizeof(int64_t);
+  *bytes = (double)sizeof(work) + facet_quantiles_bytes();
   return FACET_OK;
 }
 

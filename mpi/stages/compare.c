@@ -247,30 +247,14 @@ done:
 
 /* ---- fragile samples: each rank's own ---- */
 
-static bool is_pruned(const work *w, int v)
-{
-  return w->names.method_of[v] >= 0 || strcmp(w->plan->variant[v].method, "mask") == 0;
-}
-
-/* The next sparsity of a method after `last`, of its variants; NaN: no more. */
-static double next_sparsity(const work *w, int method, double last)
-{
-  double next = NAN;
-  for (int v = 0; v < w->plan->variants; v++) {
-    double s = w->plan->variant[v].sparsity;
-    if (w->names.method_of[v] == method && s > last && !(next <= s))
-      next = s;
-  }
-  return next;
-}
-
 static facet_status find_first_lost(const work *w, portion p, const facet_fragility *f, int method, double *lost,
                                     int32_t *wrong)
 {
   const facet_store_plan *plan = w->plan;
   for (int64_t i = 0; i < p.count; i++)
     lost[i] = NAN;
-  for (double s = next_sparsity(w, method, -1); !isnan(s); s = next_sparsity(w, method, s)) {
+  for (double s = facet_store_next_sparsity(plan, &w->names, method, -1); !isnan(s);
+       s = facet_store_next_sparsity(plan, &w->names, method, s)) {
     int networks = 0;
     memset(wrong, 0, (size_t)p.count * sizeof *wrong);
     for (int v = 0; v < plan->variants; v++) {
@@ -302,7 +286,7 @@ static facet_status add_lines(work *w, portion p, facet_fragility *f)
     for (int c = 0; c < plan->conditions; c++) {
       FACET_TRY(read_line(w, FACET_ROW_PREDICTED, v, c, p, w->predicted));
       FACET_TRY(read_line(w, FACET_ROW_MARGIN, v, c, p, w->value));
-      facet_fragility_add(f, w->predicted, w->value, c == w->clean && is_pruned(w, v));
+      facet_fragility_add(f, w->predicted, w->value, c == w->clean && facet_store_is_pruned(plan, &w->names, v));
     }
   return step(w);
 }

@@ -287,12 +287,16 @@ static facet_status fold(const training *t, facet_network **encoder)
 
 static facet_status store_labels(const training *t, const facet_embed_batch *b)
 {
-  for (int64_t i = b->first; i < b->first + b->count; i++) {
-    int32_t label;
-    FACET_TRY(facet_dataset_labels(t->from.data, t->from.order[i], 1, &label));
-    FACET_TRY(facet_store_put(t->store, FACET_ROW_EMBED_TRAIN_LABEL, (facet_place){.part = {{i, 1}}}, &label));
-  }
-  return FACET_OK;
+  facet_status status = FACET_OK;
+  int32_t *label;
+  FACET_NEW(label, b->count);
+  for (int64_t i = 0; i < b->count && status == FACET_OK; i++)
+    status = facet_dataset_labels(t->from.data, t->from.order[b->first + i], 1, &label[i]);
+  if (status == FACET_OK)
+    status =
+        facet_store_put(t->store, FACET_ROW_EMBED_TRAIN_LABEL, (facet_place){.part = {{b->first, b->count}}}, label);
+  facet_free(&label);
+  return status;
 }
 
 static facet_status store_batch(const training *t, const facet_embed_batch *b)

@@ -77,9 +77,11 @@ static facet_status find_entrants(facet_tally *t)
   const facet_store_plan *p = t->plan;
   FACET_NEW(t->entrant, p->variants);
   FACET_NEW(t->entrant_of, p->variants);
+  FACET_NEW(t->stays, p->variants);
   for (int v = 0; v < p->variants; v++) {
     t->entrant_of[v] = -1;
-    t->pruned += !t->failed[v] && facet_store_is_pruned(p, &t->names, v);
+    t->stays[v] = !t->failed[v] && facet_store_is_pruned(p, &t->names, v);
+    t->pruned += t->stays[v];
     if (t->names.method_of[v] < 0)
       continue;
     int e = entrant_at(t, t->names.method_of[v], p->variant[v].sparsity);
@@ -120,8 +122,12 @@ static facet_status begin(work *w)
   const facet_store_plan *p = t->plan;
   FACET_TRY(facet_store_names_make(p, &t->names));
   t->reference = p->clean < 0 ? 0 : p->clean;
+  FACET_NEW(t->severities, t->names.corruptions);
   for (int c = 0; c < p->conditions; c++)
-    t->corrupted += t->names.corruption_of[c] >= 0;
+    if (t->names.corruption_of[c] >= 0) {
+      t->corrupted++;
+      t->severities[t->names.corruption_of[c]]++;
+    }
   FACET_NEW(t->accuracy, (int64_t)p->variants * p->conditions);
   FACET_NEW(t->failed, p->variants);
   FACET_NEW(t->members, p->classes);
@@ -179,7 +185,7 @@ static void clear(work *w)
   facet_progress_end(&w->progress);
   facet_store_names_clear(&t->names);
   FACET_FREE(&t->accuracy, &t->failed, &t->entrant, &t->entrant_of, &t->duel, &t->clean, &t->hurt, &t->worse,
-             &t->members, &t->right, &t->lost, &t->lost_of_class);
+             &t->members, &t->right, &t->lost, &t->lost_of_class, &t->severities, &t->stays);
   for (int i = 0; i < 2; i++)
     FACET_FREE(&t->kept[i], &t->ranks[i], &t->answers[i], &t->gone[i]);
   FACET_FREE(&w->predicted, &w->clean, &w->hurt, &w->dense_under, &w->under, &w->margin, &w->label);
@@ -192,7 +198,6 @@ static void add_right(const work *w, int v, int c, int64_t count)
 {
   const facet_tally *t = w->tally;
   int x = t->names.corruption_of[c];
-  bool pruned = !t->failed[v] && facet_store_is_pruned(t->plan, &t->names, v);
   for (int64_t i = 0; i < count; i++) {
     int right = w->predicted[i] == w->label[i];
     if (c == t->plan->clean)
@@ -202,7 +207,7 @@ static void add_right(const work *w, int v, int c, int64_t count)
     w->hurt[v * w->block + i] += right;
     if (v == 0)
       w->dense_under[x * w->block + i] += right;
-    if (pruned)
+    if (t->stays[v])
       w->under[x * w->block + i] += right;
   }
 }
@@ -249,7 +254,7 @@ static int64_t pruned_right(const work *w, int64_t i)
   const facet_tally *t = w->tally;
   int64_t sum = 0;
   for (int v = 0; v < t->plan->variants; v++)
-    if (!t->failed[v] && facet_store_is_pruned(t->plan, &t->names, v))
+    if (t->stays[v])
       sum += w->clean[v * w->block + i];
   return sum;
 }
@@ -260,11 +265,8 @@ static void add_corruptions(const work *w, int64_t kept, int64_t i)
   const facet_tally *t = w->tally;
   int64_t clean = (int64_t)t->pruned * w->clean[i] - kept;
   for (int x = 0; x < t->names.corruptions; x++) {
-    int64_t severities = 0;
-    for (int c = 0; c < t->plan->conditions; c++)
-      severities += t->names.corruption_of[c] == x;
     int64_t taken = (int64_t)t->pruned * w->dense_under[x * w->block + i] - w->under[x * w->block + i];
-    facet_pairs_add(&t->worse[x], taken - severities * clean);
+    facet_pairs_add(&t->worse[x], taken - t->severities[x] * clean);
   }
 }
 
@@ -300,7 +302,7 @@ static void add_losses(work *w, int64_t sample, int64_t kept, int64_t i, const i
 {
   facet_tally *t = w->tally;
   int methods = 0, losing = 0;
-  int64_t wrong = t->pruned - kept;
+  int64_t wrong = t->pruned - kept + (int64_t)t->pruned * t->corrupted;
   for (int m = 0; m < t->names.methods; m++) {
     bool there, loses = method_loses(t, m, answers, &there);
     t->lost[m] += loses;
@@ -309,8 +311,6 @@ static void add_losses(work *w, int64_t sample, int64_t kept, int64_t i, const i
   }
   if (losing < methods || methods == 0)
     return;
-  for (int c = 0; c < t->plan->conditions; c++)
-    wrong += t->names.corruption_of[c] >= 0 ? t->pruned : 0;
   for (int x = 0; x < t->names.corruptions; x++)
     wrong -= w->under[x * w->block + i];
   t->lost_by_all++;

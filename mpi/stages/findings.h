@@ -28,7 +28,9 @@ typedef struct {
   double chance;            /* the share of the largest class */
   int64_t labelled;
   uint8_t *failed; /* V */
-  int pruned;      /* variants that were pruned and have not failed */
+  int *severities; /* X: conditions of a corruption */
+  bool *stays;     /* V: was pruned and has not failed */
+  int pruned;      /* how many do */
   int entrants, *entrant_of;
   facet_entrant *entrant;
   int64_t duels;

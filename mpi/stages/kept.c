@@ -241,7 +241,7 @@ static facet_status take_up(facet_kept *kept, int64_t *rows, int64_t *done)
 {
   int64_t all;
   FACET_TRY(facet_store_get(kept->store, FACET_ROW_EXPLAINED, part_of(kept), rows));
-  if (!are_unfinished(kept, rows, &all))
+  if (!are_unfinished(kept, rows, &all) || all == 0)
     return FACET_OK;
   facet_digest_resume(&kept->digest, rows);
   *done = all / kept->plan->linear_rows;

@@ -94,8 +94,7 @@ static bool has_room(const writer *w)
 
 static void put_json(writer *w, const char *text)
 {
-  size_t used = strlen(w->f.number);
-  (void)snprintf(w->f.number + used, sizeof w->f.number - used, "%s", text);
+  facet_append(w->f.number, sizeof w->f.number, "", "%s", text);
 }
 
 static void begin_item(writer *w)
@@ -106,24 +105,23 @@ static void begin_item(writer *w)
 
 static void put_key(writer *w, const char *key)
 {
-  char text[100];
   begin_item(w);
-  (void)snprintf(text, sizeof text, "\"%s\": ", key);
-  put_json(w, text);
+  facet_append(w->f.number, sizeof w->f.number, "", "\"%s\": ", key);
 }
 
 static void put_number(writer *w, const char *key, double value)
 {
-  char text[40];
   put_key(w, key);
-  (void)snprintf(text, sizeof text, isfinite(value) ? "%.17g" : "null", value);
-  put_json(w, text);
+  if (isfinite(value))
+    facet_append(w->f.number, sizeof w->f.number, "", "%.17g", value);
+  else
+    put_json(w, "null");
 }
 
-/* A name, as much of it as 60 bytes hold. */
+/* A name, as much of it as 300 bytes hold: with some numbers it fits JSON_ROOM. */
 static void put_name(writer *w, const char *key, const char *name)
 {
-  char text[500];
+  char text[300];
   size_t used = 0;
   put_key(w, key);
   text[used++] = '"';
@@ -186,11 +184,11 @@ static int middle_pruned(const facet_tally *t)
 {
   for (int v = 0; v < t->plan->variants; v++) {
     int below = 0;
-    if (t->failed[v] || !facet_store_is_pruned(t->plan, &t->names, v))
+    if (!t->stays[v])
       continue;
     for (int u = 0; u < t->plan->variants; u++)
-      below += !t->failed[u] && facet_store_is_pruned(t->plan, &t->names, u) &&
-               (accuracy_of(t, u) < accuracy_of(t, v) || (accuracy_of(t, u) == accuracy_of(t, v) && u < v));
+      below +=
+          t->stays[u] && (accuracy_of(t, u) < accuracy_of(t, v) || (accuracy_of(t, u) == accuracy_of(t, v) && u < v));
     if (below == (t->pruned - 1) / 2)
       return v;
   }
@@ -229,8 +227,7 @@ static void list_failed(writer *w, int failed)
     if (!t->failed[v])
       continue;
     if (said < 5)
-      say(w, "%s%s (%s right)", between(said, failed < 5 ? failed : 6), t->plan->variant[v].name,
-          percent(accuracy_of(t, v), number));
+      say(w, "%s%s (%s right)", between(said, failed), t->plan->variant[v].name, percent(accuracy_of(t, v), number));
     if (said++ == 0)
       show_variants(w, 0, v);
     if (has_room(w)) {
@@ -667,10 +664,7 @@ static facet_status write_class(writer *w, bool corrupted)
 
 static double corruption_unit(const facet_tally *t, int x)
 {
-  int severities = 0;
-  for (int c = 0; c < t->plan->conditions; c++)
-    severities += t->names.corruption_of[c] == x;
-  return (double)t->pruned * severities;
+  return (double)t->pruned * t->severities[x];
 }
 
 static double excess(const facet_tally *t, int x)

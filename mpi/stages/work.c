@@ -62,14 +62,14 @@ static facet_status measure_costs(const facet_network *network, const facet_stor
   c->sample = more - c->first;
   if (!linear)
     return FACET_OK;
-  FACET_TRY(measure(network,
-                    (facet_executor_options){.real = real, .batch = 1, .rows = 1, .room = true, .touched = touched},
-                    &c->row));
-  FACET_TRY(measure(
-      network, (facet_executor_options){.real = real, .batch = 1, .rows = 2, .room = true, .touched = touched}, &more));
+  facet_executor_options options = {.real = real, .batch = 1, .rows = 1, .room = true, .touched = touched};
+  FACET_TRY(measure(network, options, &c->row));
+  options.rows = 2;
+  FACET_TRY(measure(network, options, &more));
   c->more_row = more - c->row;
-  FACET_TRY(measure(
-      network, (facet_executor_options){.real = real, .batch = 2, .rows = 1, .room = true, .touched = touched}, &more));
+  options.rows = 1;
+  options.batch = 2;
+  FACET_TRY(measure(network, options, &more));
   c->linear_sample = more - c->row - c->more_row;
   return FACET_OK;
 }

@@ -69,12 +69,13 @@ static facet_status name_replicates(const facet_store_plan *p, facet_store_names
 
 /* ---- findings: which there are follows from methods, sparsities and corruptions ---- */
 
-double facet_store_next_sparsity(const facet_store_plan *p, const facet_store_names *n, double last)
+double facet_store_next_sparsity(const facet_store_plan *p, const facet_store_names *n, int method, double last)
 {
   double next = NAN;
   for (int v = 0; v < p->variants; v++) {
     double s = p->variant[v].sparsity;
-    if (n->method_of[v] >= 0 && s > last && !(next <= s))
+    bool of = method < 0 ? n->method_of[v] >= 0 : n->method_of[v] == method;
+    if (of && s > last && !(next <= s))
       next = s;
   }
   return next;
@@ -115,7 +116,7 @@ static facet_status name_findings(const facet_store_plan *p, facet_store_names *
   for (int v = 0; v < p->variants; v++)
     pruned = pruned || facet_store_is_pruned(p, n, v);
   FACET_TRY(name_finding(n, FACET_FINDING_FAILED, NAN));
-  for (double s = facet_store_next_sparsity(p, n, -1); !isnan(s); s = facet_store_next_sparsity(p, n, s)) {
+  for (double s = facet_store_next_sparsity(p, n, -1, -1); !isnan(s); s = facet_store_next_sparsity(p, n, -1, s)) {
     FACET_TRY(name_finding(n, FACET_FINDING_BEST_CLEAN, s));
     FACET_TRY(name_finding(n, FACET_FINDING_BEST_CORRUPTED, s));
   }

@@ -103,7 +103,9 @@ static facet_status copy_external(const facet_making *making, const facet_member
     FACET_TRY(is_whole(&record, m->file, &whole));
   FACET_TRY(facet_onnx_whole(from, &bytes, &count));
   facet_status status = facet_sha256_bytes(bytes, count, now);
-  if (status == FACET_OK && whole)
+  if (status == FACET_OK && whole && record.network[0]) /* which is what the file was found to have */
+    memcpy(then, record.network, sizeof then);
+  else if (status == FACET_OK && whole)
     status = facet_sha256_file(m->file, then);
   same = whole && strcmp(now, then) == 0;
   if (status == FACET_OK && (!whole || (same && !record.network[0])))

@@ -211,7 +211,7 @@ static facet_status keep_named(facet_family *family, const char *folder, int cou
   }
   family->count = kept;
   for (int i = 0; i < count; i++)
-    FACET_CHECK(count == kept && strcmp(family->member[i].variant.name, name[i]) == 0, FACET_BAD_INPUT,
+    FACET_CHECK(i < kept && strcmp(family->member[i].variant.name, name[i]) == 0, FACET_BAD_INPUT,
                 "%s: the study has no variant %s there", family->making.settings->file, name[i]);
   return FACET_OK;
 }

@@ -31,6 +31,11 @@ facet_status facet_quantiles_begin(facet_quantiles *q)
   return FACET_OK;
 }
 
+double facet_quantiles_bytes(void)
+{
+  return (FACET_BINS + 1.0) * WIDTH * sizeof(int64_t);
+}
+
 void facet_quantiles_clear(facet_quantiles *q)
 {
   facet_free(&q->count);

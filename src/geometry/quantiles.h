@@ -24,6 +24,7 @@ typedef struct {
 /* The caller clears it in any case. */
 facet_status facet_quantiles_begin(facet_quantiles *q);
 void facet_quantiles_clear(facet_quantiles *q);
+double facet_quantiles_bytes(void); /* that it takes at most */
 /* Counts numbers in this pass; those that are not finite are none. */
 void facet_quantiles_add(facet_quantiles *q, int64_t count, const float *number);
 /* Ends a pass, after all numbers; false: it was the last one. */
