@@ -90,6 +90,24 @@ def test_sorting_by_a_condition(page, made):
     assert page.get_attribute("#evaluation thead th:nth-child(4)", "aria-sort") == "descending"
 
 
+def test_mean_of_the_corrupted_stays_in_its_row(page, made):
+    right = made[1]["given"] == made[1]["label"]
+    page.click("#evaluation thead th:nth-child(4) button")
+    settled(page)
+    order = list(numbers(page))
+    better = "dense" if order[0] == "dense" else "magnitude-global-0.1"
+    rows = {"dense": right[:1], "magnitude-global-0.1": right[1:3]}
+    [other] = set(rows) - {better}
+    selected = ~rows[better][:, 1].any(axis=0) & rows[other][:, 1].any(axis=0)  # of these the second row is the best
+    assert selected.any()
+    page.evaluate("(selected) => facetViewer.store.set({ selected: Uint8Array.from(selected) })", selected.astype(int).tolist())
+    page.wait_for_function(f"document.querySelector('.count').textContent.startsWith('{selected.sum()} ')")
+    settled(page)
+    assert list(numbers(page)) == order
+    said = {row.query_selector(".name").text_content(): float(row.query_selector("td.corrupted").text_content().removesuffix(" %")) for row in page.query_selector_all("#evaluation tbody tr")}
+    assert [said[name] for name in rows] == pytest.approx([100 * of[:, 1:, selected].mean() for of in rows.values()], abs=0.051)
+
+
 def test_brush_selects_and_every_number_follows(page, made):
     data = made[1]
     brush = page.query_selector("#evaluation .evaluation-detail .brush .overlay")

@@ -32,16 +32,21 @@ export function card(view: View, context: Context, downs: (() => void)[]): HTMLE
   }
   body.setAttribute("aria-busy", "true");
   let down: (() => void) | null = null;
+  let gone = false;
   const observer = new IntersectionObserver((entries) => {
     if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
     observer.disconnect();
-    view.mount(body, context).then((off) => { down = off; }, (error: Error) => {
+    view.mount(body, context).then((off) => {
+      if (gone) off();
+      else down = off;
+    }, (error: Error) => {
       console.error(error);
       body.replaceChildren(h("p", { class: "problem" }, `This view cannot be drawn: ${error.message}`));
     }).finally(() => body.removeAttribute("aria-busy"));
   }, { rootMargin: "300px" });
   observer.observe(element);
   downs.push(() => {
+    gone = true;
     observer.disconnect();
     down?.();
   });

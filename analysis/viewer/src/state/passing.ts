@@ -15,8 +15,8 @@ async function compute(study: Study, state: Readonly<State>): Promise<Uint8Array
   }
   for (const [variant, outcome] of [[first, filters.first], [second, filters.second]] as const) {
     if (outcome === "any") continue;
-    const predicted = await study.predicted(variant, condition);
-    keep((i) => labels[i] >= 0 && (predicted[i] === labels[i]) === (outcome === "right"));
+    const right = await study.right(variant, condition);
+    keep((i) => right[i] === (outcome === "right" ? 1 : 0));
   }
   if (filters.lost && study.has("/fragility/first_lost")) {
     const methods = await study.texts("/fragility/method");
@@ -35,12 +35,14 @@ async function compute(study: Study, state: Readonly<State>): Promise<Uint8Array
 export function keepPassing(study: Study, store: Store): () => void {
   let last = 0;
   let said = "";
+  let saidMembers: Uint8Array | undefined;
   const renew = (): void => {
     const { filters, first, second, condition, groups } = store.state;
-    const key = JSON.stringify([{ ...filters, variants: null, conditions: null }, filters.first !== "any" && [first, condition], filters.second !== "any" && [second, condition],
-      filters.group && groups.length]);
-    if (key === said) return;
+    const key = JSON.stringify([{ ...filters, variants: null, conditions: null }, filters.first !== "any" && [first, condition], filters.second !== "any" && [second, condition]]);
+    const members = groups.find(({ name }) => name === filters.group)?.members;
+    if (key === said && members === saidMembers) return;
     said = key;
+    saidMembers = members;
     const turn = ++last;
     void compute(study, store.state).then((passing) => { if (turn === last) store.set({ passing }); }, (error: Error) => console.error(error));
   };

@@ -119,8 +119,8 @@ class OpenStudy implements Study {
     }
     const chance = Math.max(...counts) / labelled;
     const above = (variant: number): number => accuracy[variant * this.conditions.length + clean] - chance;
-    return Array.from({ length: variants }, (_, variant) => variant > 0 &&
-      (above(variant) <= 5 * Math.sqrt((chance * (1 - chance)) / labelled) || (above(0) > 0 && above(variant) < above(0) / 2)));
+    return Array.from({ length: variants }, (_, variant) =>
+      above(variant) <= 5 * Math.sqrt((chance * (1 - chance)) / labelled) || (above(0) > 0 && above(variant) < above(0) / 2));
   }
 
   /* A part of a study, in a page, has no marks, and what it holds is done. */

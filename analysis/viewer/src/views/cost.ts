@@ -2,10 +2,10 @@
  * samples selected, the accuracy on these, counted as they come and go. */
 import { scaleLinear, scaleLog } from "d3-scale";
 import { select } from "d3-selection";
-import { Counts } from "../parts/changes";
 import { drawAxes, withUnit } from "../parts/axes";
 import { choice, toggle } from "../parts/controls";
 import { h } from "../parts/dom";
+import { Counts } from "../parts/histogram";
 import { fillLegend } from "../parts/key";
 import { outline, variantLooks, type Look } from "../parts/looks";
 import { whenNear } from "../parts/near";
@@ -13,7 +13,7 @@ import { count, listed, percent, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
 import { hideTip, showTip } from "../parts/tooltip";
 import { counted } from "../state/store";
-import type { Context, Study, Variant, View } from "./view";
+import { mounted, type Context, type Study, type Variant, type View } from "./view";
 
 const MARGINS = { top: 14, right: 18, bottom: 42, left: 60 };
 const KEPT = 64 << 20;       // bytes of right-or-wrong of all variants; with more, selections are not counted here
@@ -63,7 +63,6 @@ class Cost {
   private lineage = true;
   private points: Point[] = [];
   private focus = -1;
-  private loading = 0;
   private readonly ends: (() => void)[] = [];
   private readonly legend = h("div", { class: "legend" });
   private readonly note = h("p", { class: "note" });
@@ -109,18 +108,16 @@ class Cost {
 
   /** With a selection or a filter, right and wrong of every variant is read once, and counted by what came and went. */
   private async recount(): Promise<void> {
-    const { study, store } = this.context, { condition, selected, passing } = store.state, turn = ++this.loading;
+    const { study, store } = this.context, { condition, selected, passing } = store.state;
     const some = selected !== null || passing.includes(0);
     if (some && study.variants.length * study.samples <= KEPT && this.countsFor !== condition) {
-      const kinds = await Promise.all(study.variants.map(async (v) => {
-        const predicted = await study.predicted(v.index, condition);
-        return Uint8Array.from(study.labels, (k, i) => (k < 0 ? 2 : predicted[i] === k ? 1 : 0));
-      }));
-      if (turn !== this.loading) return;
-      this.counts = new Counts(kinds, 3, study.samples);
+      const counts = new Counts(study.variants.length, 2, counted(store.state));
+      await Promise.all(study.variants.map(async (v) => counts.give(v.index, await study.right(v.index, condition))));
+      if (condition !== store.state.condition) return;
+      this.counts = counts;
       this.countsFor = condition;
     }
-    if (some && this.countsFor === condition) this.counts?.follow(counted(store.state));
+    if (some && this.countsFor === condition) this.counts?.use(counted(store.state));
     this.plot.draw();
   }
 
@@ -128,8 +125,8 @@ class Cost {
   private accuracyOf(v: Variant): number {
     const { study, store } = this.context, { condition, selected, passing } = store.state;
     if ((selected || passing.includes(0)) && this.counts && this.countsFor === condition) {
-      const [wrong, right] = this.counts.counts[v.index];
-      return right / (right + wrong);
+      const n = this.counts.get(v.index);
+      return n ? n[1] / (n[0] + n[1]) : NaN;
     }
     return this.accuracy[v.index * study.conditions.length + condition];
   }
@@ -252,7 +249,6 @@ class Cost {
   }
 
   remove(): void {
-    this.loading++;
     this.ends.forEach((end) => end());
     this.plot.remove();
   }
@@ -278,11 +274,7 @@ export const cost: View = {
   help: "What accuracy costs: each variant's accuracy under the chosen condition against its size, its work or its training.",
   wanted: (study: Study) => !study.has("/summary/accuracy") ? "This file holds no /summary/accuracy."
     : COSTS.some(([key]) => study.has(`/cost/${key}`)) ? null : "This file holds no /cost.",
-  async mount(where, context) {
-    const view = new Cost(where, context);
-    await view.load();
-    return () => view.remove();
-  },
+  mount: mounted(Cost),
   async table({ study }) {
     const keys = COSTS.map(([key]) => key).filter((key) => study.has(`/cost/${key}`)), C = study.conditions.length;
     const [accuracy, ...costs] = await Promise.all([study.read("/summary/accuracy"), ...keys.map((key) => study.read(`/cost/${key}`))]);

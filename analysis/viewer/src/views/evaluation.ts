@@ -131,15 +131,15 @@ class Table {
   /* A deviation: in points, if it is of a share. */
   deviation(value: number): string { return this.measure === "accuracy" ? (100 * value).toFixed(1) : short(value); }
 
-  /** Reads what the table shows now and is not there yet; `came` is called as it comes. */
-  async need(came: () => void): Promise<void> {
+  /** Reads what the table shows now and is not there yet, or its numbers alone; `came` is called as it comes. */
+  async need(came: () => void, histograms = true): Promise<void> {
     const { metric } = this.state();
     if (!this.summary.has(this.measure)) {
       const path = `/summary/${this.measure}`;
       this.summary.set(this.measure, this.study.has(path) ? await this.study.read(path) : []);
       came();
     }
-    if (this.binned !== metric) {
+    if (histograms && this.binned !== metric) {
       this.binned = metric;
       this.bins.forget();
       this.all.forget();
@@ -158,7 +158,7 @@ class Table {
       for (const member of members) {
         for (const condition of this.conditions()) {
           const pair = this.pair(member, condition);
-          if (!this.bins.has(pair)) jobs.push(async () => {
+          if (histograms && !this.bins.has(pair)) jobs.push(async () => {
             const bins = await this.study.bins(metric, member, condition);
             if (this.binned !== metric) return;
             this.bins.give(pair, bins);
@@ -278,6 +278,7 @@ export const evaluation: View = {
     where.append(h("div", { class: "choices" }, h("label", {}, "measure ", measure), h("label", {}, relative, relativeTo), legend), scroller, below);
     interface Cell { td: HTMLTableCellElement; row: Row; condition: number; number: HTMLElement; canvas: HTMLCanvasElement; draw: CanvasRenderingContext2D | null; said: string }
     let cells: Cell[] = [];
+    let lasts: { td: HTMLTableCellElement; row: Row }[] = []; // means of what is corrupted
     let size = { width: 0, height: 0 }; // of a small histogram
     let seen = new Set<Element>();
     const watch = new IntersectionObserver((entries) => {
@@ -320,6 +321,7 @@ export const evaluation: View = {
       const longest = Math.max(...table.rows().map(({ name, members }) => name.length + (table.failed(members) ? 7 : 0)));
       const wide = Math.min(20, Math.max(9, 4.2 + 0.5 * longest));
       cells = [];
+      lasts = [];
       size = { width: 0, height: 0 };
       watch.disconnect();
       seen = new Set();
@@ -342,10 +344,10 @@ export const evaluation: View = {
           cells.push({ td, row, condition, number, canvas, draw: canvas.getContext("2d"), said: "" });
           return td;
         });
-        const tr = h("tr", { class: failed ? "failed" : "" }, name,
-          h("td", { class: "plain" }, row.members[0] === 0 ? "–" : percent(study.variants[row.members[0]].achieved)),
-          ...values, corrupted ? h("td", { class: "plain corrupted" }) : null);
-        return tr;
+        const last = corrupted ? h("td", { class: "plain corrupted" }) : null;
+        if (last) lasts.push({ td: last, row });
+        return h("tr", { class: failed ? "failed" : "" }, name,
+          h("td", { class: "plain" }, row.members[0] === 0 ? "–" : percent(study.variants[row.members[0]].achieved)), ...values, last);
       });
       scroller.replaceChildren(h("table", { style: `min-width:${wide + 4.5 + 6.7 * conditions.length + (corrupted ? 8 : 0)}rem` }, h("caption", { class: "visually-hidden" }, "Measure by variant and condition"),
         h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "corner", style: `width:${wide}rem` }, "variant"), heading("sparsity", "sparsity", "share of weights removed"),
@@ -391,12 +393,7 @@ export const evaluation: View = {
         td.classList.toggle("is-first", condition === now && row.members.includes(first));
         td.classList.toggle("is-second", condition === now && row.members.includes(second));
       });
-      const trs = [...scroller.querySelectorAll("tbody tr")];
-      const rows = table.rows();
-      trs.forEach((tr, i) => {
-        const td = tr.querySelector(".corrupted");
-        if (td && rows[i]) td.textContent = table.text(table.corrupted(rows[i].members).mean);
-      });
+      for (const { td, row } of lasts) td.textContent = table.text(table.corrupted(row.members).mean);
       const unit = table.measure === "accuracy" ? "" : study.unit(table.measure === "loss" ? "/prediction/loss" : `/geometry/${table.measure}`);
       legend.replaceChildren(...(scaled.length ? scale(table.text(low), table.text(high), table.relative, `${measure.selectedOptions[0].text}${unit ? `, ${unit}` : ""}`) : []));
       drawAll();
@@ -504,12 +501,14 @@ export const evaluation: View = {
     const rows: (string | number)[][] = [["variant", "replicate", "method", "scope", "seed", "sparsity", "achieved", "failed", "condition", "samples", "accuracy", ...METRICS.map((metric) => `mean ${metric}`)]];
     const measures: Measure[] = ["accuracy", ...METRICS];
     const found = new Map<string, number>();
+    const only = store.state.filters.variants;
+    const shown = study.variants.filter(({ index }) => !only || only.includes(index));
     for (const measure of measures) {
       table.measure = measure;
-      await table.need(() => {});
-      for (const variant of study.variants) for (const condition of table.conditions()) found.set(`${measure} ${variant.index} ${condition}`, table.one(variant.index, condition));
+      await table.need(() => {}, false);
+      for (const variant of shown) for (const condition of table.conditions()) found.set(`${measure} ${variant.index} ${condition}`, table.one(variant.index, condition));
     }
-    for (const variant of study.variants) {
+    for (const variant of shown) {
       for (const condition of table.conditions()) {
         rows.push([variant.name, variant.replicate, variant.method, variant.scope, variant.seed, variant.sparsity, variant.achieved, variant.failed ? 1 : 0, study.conditions[condition],
           table.bins.total, ...measures.map((measure) => found.get(`${measure} ${variant.index} ${condition}`) ?? NaN)]);

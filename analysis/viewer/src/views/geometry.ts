@@ -15,7 +15,7 @@ import { Plot } from "../parts/plot";
 import { drawPoints } from "../parts/scatter";
 import { hideTip, showTip } from "../parts/tooltip";
 import { counted, howMany } from "../state/store";
-import type { Context, State, Study, View } from "./view";
+import { mounted, type Context, type State, type Study, type View } from "./view";
 
 const MARGINS = { top: 26, right: 12, bottom: 40, left: 52 };
 const ARROWS = 300;        // up to so many selected samples have arrows of their own
@@ -261,11 +261,7 @@ export const geometry: View = {
   help: "Where the feature of every sample lies in two networks: right is longer (more confident), up is further away from the direction of its own class.",
   wanted: (study: Study) => (study.has("/view/angle") || study.has("/geometry/angle")) && study.labels.some((k) => k >= 0) ? null
     : study.has("/view/angle") || study.has("/geometry/angle") ? "The test samples have no labels, so there are no angles." : "This file holds no /geometry.",
-  async mount(where, context) {
-    const view = new Geometry(where, context);
-    await view.load();
-    return () => view.remove();
-  },
+  mount: mounted(Geometry),
   async table({ study, store }) {
     const { first, second, condition } = store.state, members = counted(store.state);
     const [a, b] = await Promise.all([first, second].map(async (variant) => {

@@ -12,7 +12,7 @@ import { count, percent, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
 import { hideTip, showTip } from "../parts/tooltip";
 import { counted } from "../state/store";
-import type { Context, Study, Variant, View } from "./view";
+import { mounted, type Context, type Study, type Variant, type View } from "./view";
 
 const NUMBERS = 4_000_000;   // numbers that are read of a table by node; of more samples the first ones
 const MOST = 40;             // nodes of a picture; of more those with the largest numbers
@@ -284,11 +284,7 @@ export const layers: View = {
   width: "whole",
   help: "Layer by layer: what pruning removed, what each node adds to the bias of the two networks and to the change of the margin, and how many gates changed.",
   wanted: (study: Study) => (study.paths().some((p) => p.endsWith("/b_node") && p.startsWith("/linear/")) || study.variants.length > 1 ? null : "This file has one variant, which is not linearized."),
-  async mount(where, context) {
-    const view = new Layers(where, context);
-    await view.load();
-    return () => view.remove();
-  },
+  mount: mounted(Layers),
   async table({ study }) {
     const removed = await removedBy(study);
     return [["variant", "layer", "weights", "removed"], ...removed.flatMap((r) => r.layers.map((layer, l) => [r.name, layer, r.size[l], r.share[l]]))];

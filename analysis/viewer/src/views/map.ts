@@ -13,7 +13,7 @@ import { count, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
 import { hideTip, showTip } from "../parts/tooltip";
 import { howMany } from "../state/store";
-import type { Context, Study, View } from "./view";
+import { mounted, type Context, type Study, type View } from "./view";
 
 type Colouring = "class" | "right" | "margin" | "change" | "group";
 interface Step { variant: number; condition: number }
@@ -54,7 +54,9 @@ class Embedding {
   private middles: [number, number][] = [];                                // of the classes, in pixels
   private middlesOf: [Points | null, Uint8Array | null] = [null, null];
   private drawing: Promise<void> = Promise.resolve();
-  private turn = 0;
+  private turn = 0;                                                        // of the track
+  private paints = 0;
+  private plays = 0;
   private flat = false;                                                    // no WebGL
   private moving = false;                                                  // from one step to the next
   private rest = 0;                                                        // not before then the points are drawn again
@@ -90,7 +92,7 @@ class Embedding {
     this.ends.push(store.on(["sample"], () => this.plot.draw()));
   }
 
-  async start(): Promise<void> {
+  async load(): Promise<void> {
     await this.retrack();
   }
 
@@ -121,10 +123,12 @@ class Embedding {
   private async retrack(): Promise<void> {
     const { study, store } = this.context, { first, second, condition } = store.state, turn = ++this.turn;
     this.stop();
-    this.track = steps(study, first, second, condition, this.corruption);
-    this.at = Math.min(this.track.length - 1, first === second ? 0 : 1);
-    const all = await Promise.all(this.track.map((step) => this.position(step)));
+    const track = steps(study, first, second, condition, this.corruption);
+    const all = await Promise.all(track.map((step) => this.position(step)));
     if (turn !== this.turn) return;
+    this.stop();
+    this.track = track;
+    this.at = Math.min(track.length - 1, first === second ? 0 : 1);
     this.trail = all;
     this.frame = this.framed(all);
     this.buttons();
@@ -165,7 +169,7 @@ class Embedding {
 
   private async toggle(): Promise<void> {
     if (this.playing) return this.stop();
-    const mine = (this.playing = ++this.turn);
+    const mine = (this.playing = ++this.plays);
     this.play.textContent = "■ stop";
     await this.go(0);
     for (let i = 1; i < this.track.length && this.playing === mine; i++) await this.go(i);
@@ -180,7 +184,7 @@ class Embedding {
   private async go(to: number): Promise<void> {
     this.at = to;
     this.buttons();
-    if (this.colouring === "class" || this.colouring === "group" || this.colouring === "right") await this.show(true);
+    if (this.colouring === "class" || this.colouring === "group") await this.show(true);
     else await this.repaint(true);
   }
 
@@ -193,8 +197,8 @@ class Embedding {
         looks: [...study.classes.map((_, k) => classLook(k, K)), { colour: "#888888", shape: symbolCircle }] };
     }
     if (this.colouring === "right") {
-      const [a, b] = await Promise.all([study.predicted(first, condition), study.predicted(second, condition)]);
-      return { codes: Uint8Array.from(labels, (k, i) => (k < 0 ? 4 : a[i] === k ? (b[i] === k ? 0 : 1) : b[i] === k ? 2 : 3)), names: [...OUTCOMES, "no label"],
+      const [a, b] = await Promise.all([study.right(first, condition), study.right(second, condition)]);
+      return { codes: Uint8Array.from(a, (right, i) => (right === 255 || b[i] === 255 ? 4 : right ? (b[i] ? 0 : 1) : b[i] ? 2 : 3)), names: [...OUTCOMES, "no label, or not done yet"],
         looks: ["#56b4e9", "#d55e00", "#009e73", "#5c5c5c", "#bbbbbb"].map((colour, i) => ({ colour, shape: classLook(i, 10).shape })) };
     }
     if (this.colouring === "group") {
@@ -216,8 +220,9 @@ class Embedding {
   }
 
   private async repaint(moving = false): Promise<void> {
-    const turn = this.turn, paint = await this.painted();
-    if (turn !== this.turn) return;
+    if (!this.track.length) return;
+    const turn = ++this.paints, paint = await this.painted();
+    if (turn !== this.paints) return;
     this.paint = paint;
     this.key();
     await this.show(moving);
@@ -444,7 +449,9 @@ class Embedding {
 
   remove(): void {
     this.turn++;
+    this.paints++;
     this.playing = 0;
+    this.paint = null;         // nothing is drawn any more
     this.ends.forEach((end) => end());
     this.scatter?.destroy();
     this.plot.remove();
@@ -463,9 +470,5 @@ export const map: View = {
   width: "whole",
   help: "Where a parametric t-SNE, learned from the dense network, puts every sample: like lies near like. Play moves the samples from the first network to the second, and on through a corruption.",
   wanted: (study: Study) => (study.has("/embed/position") ? null : "This study makes no map: its file holds no /embed (the key embed of a study asks for it)."),
-  async mount(where, context) {
-    const view = new Embedding(where, context);
-    await view.start();
-    return () => view.remove();
-  },
+  mount: mounted(Embedding),
 };

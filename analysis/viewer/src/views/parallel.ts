@@ -12,7 +12,7 @@ import { classLook, outline, rgbOf } from "../parts/looks";
 import { count, percent, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
 import { hideTip, showTip } from "../parts/tooltip";
-import type { Context, Study, View } from "./view";
+import { mounted, type Context, type Study, type View } from "./view";
 
 const MARGINS = { top: 26, right: 46, bottom: 26, left: 52 };
 const ALL = 24;              // up to so many classes all have axes
@@ -357,9 +357,5 @@ export const parallel: View = {
   width: "whole",
   help: "How the features of all samples point to the directions of all classes: an axis for each class, and the density of the samples' lines.",
   wanted: (study: Study) => (study.has("/geometry/cosine") ? null : "This file holds no /geometry/cosine: the cosines of the features to all classes were not kept."),
-  async mount(where, context) {
-    const view = new Parallel(where, context);
-    await view.load();
-    return () => view.remove();
-  },
+  mount: mounted(Parallel),
 };

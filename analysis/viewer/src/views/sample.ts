@@ -7,7 +7,7 @@ import { diverging } from "../parts/looks";
 import { count, percent, short } from "../parts/numbers";
 import { boundOf, imageMap, signedMap, summed, type PixelMap } from "../parts/pixel_map";
 import { changeOf, explained, partsOf, pictureOf, placeOf, predictions, type Explained, type Parts } from "./sample_data";
-import type { Context, Study, Variant, View } from "./view";
+import { mounted, type Context, type Study, type Variant, type View } from "./view";
 
 const BASELINES = ["zero", "black", "white", "background", "mean"] as const;
 type Baseline = (typeof BASELINES)[number];
@@ -60,7 +60,7 @@ class SamplePage {
     }));
   }
 
-  async start(): Promise<void> {
+  async load(): Promise<void> {
     const { study, store } = this.context;
     this.shown = store.state.sample ?? (study.has("/fragility/rank") ? Math.max(0, Number((await study.read("/fragility/rank", [0], [1]))[0])) : 0);
     await this.renew();
@@ -205,9 +205,5 @@ export const sample: View = {
   id: "sample", title: "One sample", width: "whole",
   help: "What every network says of a sample, and why the two compared ones do: the row of W that explains an output, or the difference of two (against); times the sample, less a baseline, it gives every pixel's contribution, red adds and blue takes away. Pixels and the bias by node add up to what the network says, to the last digits: the certificate says how far. Hatched pixels are touched by a tie, where W is one of several. Below: which pixels changed the margin, with the rival class, and what puts the sample where it is in the map. Clicking a sample in any view, or its number in the search, brings it here.",
   wanted: (study) => (study.has("/image") ? null : "This file holds no pictures of its samples."),
-  async mount(where, context) {
-    const page = new SamplePage(where, context);
-    await page.start();
-    return () => page.remove();
-  },
+  mount: mounted(SamplePage),
 };

@@ -12,7 +12,7 @@ import { outline, variantLooks, type Look } from "../parts/looks";
 import { count, listed, percent, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
 import { hideTip, showTip } from "../parts/tooltip";
-import type { Context, Study, Variant, View } from "./view";
+import { mounted, type Context, type Study, type Variant, type View } from "./view";
 
 const MARGINS = { top: 12, right: 16, bottom: 40, left: 52 };
 const MATRIX = 1000;         // up to so many pairs the distances are read, to say what the plane keeps of them
@@ -82,8 +82,9 @@ class Similarity {
   /** Distances of everything to the first network under the chosen condition. */
   private async measure(): Promise<void> {
     const { study, store } = this.context, at = store.state.first * study.conditions.length + store.state.condition;
-    if (!study.has("/similarity/distance")) return;
+    if (at === this.distanceOf || !study.has("/similarity/distance")) return;
     const row = Float64Array.from(await study.read("/similarity/distance", [at], [1]));
+    if (at !== store.state.first * study.conditions.length + store.state.condition) return;
     this.distance = row;
     this.distanceOf = at;
     this.plot.draw();
@@ -199,11 +200,7 @@ export const similarity: View = {
     if (!study.has("/similarity/layout")) return "This file holds no /similarity: one variant under one condition alone, or too many of them.";
     return study.shape("/similarity/layout")[0] === study.variants.length * study.conditions.length ? null : "The items of /similarity are not the variants and conditions of this file.";
   },
-  async mount(where, context) {
-    const view = new Similarity(where, context);
-    await view.load();
-    return () => view.remove();
-  },
+  mount: mounted(Similarity),
   async table({ study }) {
     const layout = await study.read("/similarity/layout"), C = study.conditions.length;
     return [["variant", "condition", "x", "y"], ...study.variants.flatMap((v) => study.conditions.map((name, c) =>

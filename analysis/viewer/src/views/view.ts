@@ -20,5 +20,17 @@ export interface View {
   table?(context: Context): Promise<(string | number)[][]>;
 }
 
+/** Mounts a view that is a class: what it began is taken down when it cannot be loaded, too. */
+export const mounted = (Made: new (where: HTMLElement, context: Context) => { load(): Promise<void>; remove(): void }): View["mount"] => async (where, context) => {
+  const view = new Made(where, context);
+  try {
+    await view.load();
+  } catch (error) {
+    view.remove();
+    throw error;
+  }
+  return () => view.remove();
+};
+
 export type { State, Store } from "../state/store";
 export type { Metric, Study, Variant } from "../study/study";
