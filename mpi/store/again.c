@@ -197,11 +197,10 @@ facet_status facet_again_said(const char *path, const char *name, char **text)
 static facet_status read_variants(const char *path, hid_t file, int64_t **batch, char ***variant, int *count)
 {
   FACET_TRY(facet_store_texts(file, facet_dimension_table[FACET_DIM_VARIANT].coordinate, variant, count));
-  hsize_t there = 0, wanted = (hsize_t)*count * FACET_BATCHES;
-  FACET_NEW(*batch, wanted);
-  bool read = H5LTget_attribute_info(file, "/", "batches", &there, &(H5T_class_t){H5T_NO_CLASS}, &(size_t){0}) >= 0 &&
-              there == wanted && H5LTget_attribute(file, "/", "batches", H5T_NATIVE_INT64, *batch) >= 0;
-  FACET_CHECK(read && *count > 0, FACET_BAD_INPUT, "%s: does not say what was handled at once", path);
+  const int64_t numbers = (int64_t)*count * FACET_BATCHES;
+  FACET_NEW(*batch, numbers);
+  bool read = numbers > 0 && facet_store_attribute(file, "batches", numbers, *batch);
+  FACET_CHECK(read, FACET_BAD_INPUT, "%s: does not say what was handled at once", path);
   return FACET_OK;
 }
 

@@ -72,28 +72,18 @@ static uint8_t *read_marks(hid_t file, const char *stage, hsize_t size[FACET_MOS
   return done;
 }
 
-static bool read_batches(const facet_before *b)
-{
-  hsize_t count = 0;
-  H5T_class_t class;
-  size_t bytes;
-  return H5LTget_attribute_info(b->file, "/", "batches", &count, &class, &bytes) >= 0 &&
-         count == (hsize_t)b->in.variants * FACET_BATCHES &&
-         H5LTget_attribute(b->file, "/", "batches", H5T_NATIVE_INT64, b->batch) >= 0;
-}
-
 /* What the file holds. False: nothing that could be used. */
 static facet_status read_file(facet_before *b, bool *fit)
 {
   int64_t version = 0, seed = -1;
   hsize_t size[FACET_MOST_AXES] = {0};
-  *fit = b->plan->made && facet_store_attribute(b->file, "schema_version", &version) &&
+  *fit = b->plan->made && facet_store_attribute(b->file, "schema_version", 1, &version) &&
          version == FACET_SCHEMA_VERSION && has_text(b->file, "/", "made", b->plan->made) &&
          find_sizes_of(b->file, facet_row_table[FACET_ROW_LABEL].path, "", size) == 1;
   if (!*fit)
     return FACET_OK;
   b->samples = (int64_t)size[0];
-  b->same_seed = facet_store_attribute(b->file, "seed", &seed) && seed == b->plan->settings->seed;
+  b->same_seed = facet_store_attribute(b->file, "seed", 1, &seed) && seed == b->plan->settings->seed;
   FACET_TRY(facet_sums_describe(b->path, b->file, &b->in));
   FACET_NEW(b->linear, b->in.variants);
   FACET_NEW(b->kept, b->in.variants);
@@ -104,7 +94,7 @@ static facet_status read_file(facet_before *b, bool *fit)
                        : 0;
     b->kept[v] = find_sizes_of(b->file, facet_row_table[FACET_ROW_FEATURE].path, b->in.variant[v], size) >= 0;
   }
-  *fit = read_batches(b);
+  *fit = facet_store_attribute(b->file, "batches", (int64_t)b->in.variants * FACET_BATCHES, b->batch);
   return FACET_OK;
 }
 
@@ -164,7 +154,7 @@ static void open_array(facet_before *b, const facet_store_shape_array *a)
   int v = has_variant(a->row) ? b->variant_of[a->variant] : 0,
       c = has_condition(a->row) ? b->condition_of[a->condition] : 0;
   char *path = v < 0 || c < 0 ? NULL : facet_store_path(about->path, b->in.variant[v], b->in.condition[c]);
-  hid_t set = path && H5LTpath_valid(b->file, path, true) > 0 ? H5Dopen2(b->file, path, H5P_DEFAULT) : -1;
+  hid_t set = path ? facet_store_set(b->file, path) : -1;
   hid_t type = set < 0 ? -1 : H5Dget_type(set);
   facet_free(&path);
   if (facet_store_sizes(set, b->size[a->number]) == a->axes &&
@@ -290,7 +280,7 @@ static facet_status open_before(const char *path, facet_before *b, bool *fit)
 
 facet_status facet_before_open(const char *path, const facet_store_plan *plan, facet_before **before, bool *damaged)
 {
-  bool fit = false;
+  bool fit = false, holds = true;
   *before = NULL;
   *damaged = false;
   if (!facet_exists(path))
@@ -300,8 +290,9 @@ facet_status facet_before_open(const char *path, const facet_store_plan *plan, f
   facet_store_listener listener = facet_store_listen();
   facet_status status = open_before(path, *before, &fit);
   if (status == FACET_OK && fit)
-    status = facet_store_head_holds(path, (*before)->file, &fit);
-  *damaged = status == FACET_OK && !fit && (*before)->set;
+    status = facet_store_head_holds(path, (*before)->file, &holds);
+  *damaged = status == FACET_OK && !holds;
+  fit = fit && holds;
   if (status == FACET_BAD_INPUT) /* no store: nothing can be taken from it */
     status = FACET_OK;
   if (status != FACET_OK || !fit)

@@ -248,10 +248,9 @@ facet_status facet_store_head_holds(const char *path, hid_t file, bool *holds)
   int64_t then = -1, now;
   const char *head = facet_row_table[FACET_ROW_HEAD].path;
   *holds = facet_store_integers(file, head, 1, &then);
-  if (*holds)
-    FACET_TRY(facet_store_head(path, file, &now));
-  *holds = *holds && now == then;
-  return FACET_OK;
+  facet_status status = *holds ? facet_store_head(path, file, &now) : FACET_OK;
+  *holds = *holds && status == FACET_OK && now == then;
+  return status == FACET_BAD_INPUT ? FACET_OK : status; /* what says more than the file can hold is damaged */
 }
 
 /* The checksum of an earlier schema is another one, and what was taken out of a file is missed. */
@@ -259,7 +258,7 @@ static facet_status check_head(const char *path, hid_t file)
 {
   int64_t version = 0;
   bool holds;
-  FACET_CHECK(facet_store_attribute(file, "schema_version", &version), FACET_BAD_INPUT,
+  FACET_CHECK(facet_store_attribute(file, "schema_version", 1, &version), FACET_BAD_INPUT,
               "%s: is not a store of facet: it has no schema_version", path);
   FACET_CHECK(version >= FACET_SCHEMA_SUMMED && version <= FACET_SCHEMA_VERSION, FACET_BAD_INPUT,
               "%s: has schema version %lld, this facet reads %d to %d", path, (long long)version, FACET_SCHEMA_SUMMED,

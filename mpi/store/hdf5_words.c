@@ -115,12 +115,13 @@ bool facet_store_integers(hid_t file, const char *path, int64_t count, int64_t *
   return read;
 }
 
-bool facet_store_attribute(hid_t file, const char *name, int64_t *to)
+bool facet_store_attribute(hid_t file, const char *name, int64_t count, int64_t *to)
 {
   bool there = H5Aexists(file, name) > 0;
   hid_t attribute = there ? H5Aopen(file, name, H5P_DEFAULT) : -1;
   hid_t space = attribute < 0 ? -1 : H5Aget_space(attribute);
-  bool read = space >= 0 && H5Sget_simple_extent_npoints(space) == 1 && H5Aread(attribute, H5T_NATIVE_INT64, to) >= 0;
+  bool read =
+      space >= 0 && H5Sget_simple_extent_npoints(space) == count && H5Aread(attribute, H5T_NATIVE_INT64, to) >= 0;
   H5_CLOSE(space, attribute);
   return read;
 }

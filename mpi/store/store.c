@@ -201,7 +201,7 @@ static facet_status same_attributes(const facet_store *s)
 {
   const facet_store_plan *p = s->shape.plan;
   int64_t version = 0;
-  FACET_CHECK(facet_store_attribute(s->file, "schema_version", &version), FACET_BAD_INPUT,
+  FACET_CHECK(facet_store_attribute(s->file, "schema_version", 1, &version), FACET_BAD_INPUT,
               "%s: is not a store of facet: it has no schema_version", s->path);
   FACET_CHECK(version == FACET_SCHEMA_VERSION, FACET_BAD_INPUT, "%s: has schema version %lld, this facet writes %d",
               s->path, (long long)version, FACET_SCHEMA_VERSION);
@@ -340,14 +340,13 @@ int64_t facet_store_profiled(const char *path)
   facet_store_listener before = facet_store_listen();
   const char *ranks = facet_dimension_table[FACET_DIM_PROFILED].coordinate;
   hid_t file = -1;
-  hsize_t size = 0;
-  if (facet_exists(path) && facet_store_open_alone(path, &file) == FACET_OK && H5LTpath_valid(file, ranks, true) > 0 &&
-      H5LTget_dataset_info(file, ranks, &size, NULL, NULL) < 0)
-    size = 0;
+  int64_t size = 0;
+  if (facet_exists(path) && facet_store_open_alone(path, &file) == FACET_OK)
+    size = facet_store_count(file, ranks);
   if (file >= 0)
     H5Fclose(file);
   (void)facet_store_unlisten(before, FACET_OK);
-  return (int64_t)size;
+  return size;
 }
 
 int64_t facet_store_profile_ranks(const facet_store *s)

@@ -85,9 +85,9 @@ facet_status facet_store_same(const char *path, hid_t file, const facet_store_pl
 facet_status facet_store_texts(hid_t file, const char *path, char ***text, int *count);
 /* Opens an array by its path. Negative: it is not there, or says more than its file can hold. */
 hid_t facet_store_set(hid_t file, const char *path);
-/* Integers of an array of exactly so many; or of an attribute of the file, which is one. False: there is none such. */
+/* Integers of an array, or an attribute of the file, of exactly so many. False: there is none such. */
 bool facet_store_integers(hid_t file, const char *path, int64_t count, int64_t *to);
-bool facet_store_attribute(hid_t file, const char *name, int64_t *to);
+bool facet_store_attribute(hid_t file, const char *name, int64_t count, int64_t *to);
 /* How many elements an array has; 0: it is not there. */
 int64_t facet_store_count(hid_t file, const char *path);
 /* The sizes of an array; how many, -1: it is not open, or has more than arrays have here. */

@@ -30,6 +30,23 @@ struct facet_sums {
 
 /* ---- arrays ---- */
 
+static void forget(array *a)
+{
+  if (a->own)
+    H5_CLOSE(a->set);
+  facet_free(&a->path);
+}
+
+static facet_status make_room(facet_sums *s)
+{
+  int room = 2 * s->room + 16;
+  if (s->arrays < s->room)
+    return FACET_OK;
+  FACET_TRY(facet_grow(&s->array, (size_t)s->room, (size_t)room, sizeof *s->array));
+  s->room = room;
+  return FACET_OK;
+}
+
 static facet_status add_array(facet_sums *s, facet_row row, int variant, int condition)
 {
   const facet_sums_source *from = &s->source;
@@ -45,22 +62,15 @@ static facet_status add_array(facet_sums *s, facet_row row, int variant, int con
   }
   (void)facet_boxes_dimensions(facet_row_table[row].dimensions, a.boxed.dimension);
   if ((a.boxed.axes = facet_store_sizes(a.set, a.boxed.size)) < 0) {
-    if (a.own)
-      H5_CLOSE(a.set);
-    facet_free(&a.path);
+    forget(&a);
     return FACET_OK;
   }
-  if (s->arrays == s->room) {
-    array *more;
-    FACET_NEW(more, 2 * s->room + 16);
-    if (s->arrays > 0)
-      memcpy(more, s->array, (size_t)s->arrays * sizeof *more);
-    facet_free(&s->array);
-    s->array = more;
-    s->room = 2 * s->room + 16;
-  }
-  s->array[s->arrays++] = a;
-  return FACET_OK;
+  facet_status status = make_room(s);
+  if (status == FACET_OK)
+    s->array[s->arrays++] = a;
+  else
+    forget(&a);
+  return status;
 }
 
 static facet_status add_arrays(facet_sums *s)
@@ -122,11 +132,8 @@ void facet_sums_end(facet_sums **sums)
   facet_sums *s = *sums;
   if (!s)
     return;
-  for (int i = 0; i < s->arrays; i++) {
-    if (s->array[i].own)
-      H5_CLOSE(s->array[i].set);
-    facet_free(&s->array[i].path);
-  }
+  for (int i = 0; i < s->arrays; i++)
+    forget(&s->array[i]);
   XXH3_freeState(s->state);
   FACET_FREE(&s->array, &s->piece);
   facet_free(sums);

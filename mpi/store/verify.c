@@ -45,11 +45,13 @@ static facet_status check_parts(verification *v, const facet_store_stage *stage,
   if (facet_store_count(v->file, marks) != parts || H5LTread_dataset(v->file, marks, H5T_NATIVE_UINT8, mark) < 0 ||
       !facet_store_integers(v->file, path, parts, then))
     FACET_GO(done, status, facet_raise(FACET_BAD_INPUT, "%s: has no checksums of %s", v->path, stage->name));
-  for (int64_t i = facet_rank(v->comm); i < parts; i += facet_ranks(v->comm))
+  for (int64_t i = facet_rank(v->comm); i < parts; i += facet_ranks(v->comm)) {
+    FACET_GO(done, status, facet_interrupt_check());
     if (mark[i])
       FACET_GO(done, status, check_part(v, sums, i, mark[i], then[i]));
     else
       v->found->missing++;
+  }
 done:
   FACET_FREE(&marks, &path, &mark, &then);
   return status;
@@ -81,7 +83,7 @@ static facet_status check_head(verification *v)
 {
   int64_t version = 0;
   bool holds;
-  FACET_CHECK(facet_store_attribute(v->file, "schema_version", &version), FACET_BAD_INPUT,
+  FACET_CHECK(facet_store_attribute(v->file, "schema_version", 1, &version), FACET_BAD_INPUT,
               "%s: is not a store of facet: it has no schema_version", v->path);
   FACET_CHECK(version >= FACET_SCHEMA_SUMMED && version <= FACET_SCHEMA_VERSION, FACET_BAD_INPUT,
               "%s: has schema version %lld, and this facet reads %d to %d: %s, so nothing can be checked", v->path,

@@ -1005,6 +1005,93 @@ static void test_parts_that_are_none(void **state)
     unlink(at("new.h5"));
 }
 
+/* Gives a file other `batches`, of that many dimensions: so many numbers, and as many again. */
+static bool craft_batches(const char *path, int axes)
+{
+  hsize_t size[H5S_MAX_RANK] = {(hsize_t)V * FACET_BATCHES, 2};
+  int64_t number[2 * V * FACET_BATCHES] = {0};
+  for (int i = 2; i < axes; i++)
+    size[i] = 1;
+  hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), space = H5Screate_simple(axes, size, NULL);
+  bool done = H5Adelete(file, "batches") >= 0;
+  hid_t attribute = H5Acreate2(file, "batches", H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT);
+  done = done && H5Awrite(attribute, H5T_NATIVE_INT64, number) >= 0;
+  H5Aclose(attribute);
+  H5Sclose(space);
+  return H5Fclose(file) >= 0 && done;
+}
+
+static bool open_before(const char *path, const facet_store_plan *plan, bool damaged)
+{
+  facet_before *before;
+  bool found;
+  facet_status status = facet_before_open(path, plan, &before, &found);
+  bool opened = before != NULL;
+  facet_before_close(&before);
+  return status == FACET_OK && found == damaged && !(opened && damaged) && (opened || damaged);
+}
+
+/* An attribute of more dimensions, or numbers, than facet writes is none: nothing is read beyond what it has room for.
+ */
+static void test_batches_of_another_shape(void **state)
+{
+  (void)state;
+  const int axes[] = {2, H5S_MAX_RANK};
+  fixture f;
+  make_fixture(&f);
+  f.plan.made = "by hand";
+  assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("new.h5"), &f.plan) == FACET_OK);
+  assert_everywhere(open_before(at("new.h5"), &f.plan, false));
+  for (int i = 0; i < 2; i++) {
+    int64_t *batch;
+    char **variant;
+    int count;
+    bool damaged = true;
+    facet_before *before;
+    MPI_Barrier(MPI_COMM_WORLD);
+    assert_everywhere(rank != 0 || craft_batches(at("new.h5"), axes[i]));
+    assert_everywhere(facet_again_variants(at("new.h5"), &batch, &variant, &count) == FACET_BAD_INPUT &&
+                      message_is_line_with("new.h5: does not say what was handled at once"));
+    facet_free_list(&variant, count);
+    facet_free(&batch);
+    assert_everywhere(facet_before_open(at("new.h5"), &f.plan, &before, &damaged) == FACET_OK && !before && !damaged);
+  }
+  if (rank == 0)
+    unlink(at("new.h5"));
+}
+
+/* A dataset of 8 TiB, in a file that holds none of it. */
+static bool craft_size(const char *path)
+{
+  hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+  hid_t space = H5Screate_simple(1, &(hsize_t){(hsize_t)1 << 40}, NULL);
+  hid_t set = H5Dcreate2(file, "/more", H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  bool done = set >= 0;
+  H5Dclose(set);
+  H5Sclose(space);
+  return H5Fclose(file) >= 0 && done;
+}
+
+/* A store whose head cannot be read is damaged, and that is said: of one before, of one gone on with, and of a finished
+ * one. */
+static void test_what_says_more_than_its_file_holds(void **state)
+{
+  (void)state;
+  fixture f;
+  char hex[65];
+  make_fixture(&f);
+  f.plan.made = "by hand";
+  assert_everywhere(write_store(MPI_COMM_WORLD, at("new.h5"), &f) == FACET_OK);
+  assert_everywhere(open_before(at("new.h5"), &f.plan, false));
+  MPI_Barrier(MPI_COMM_WORLD);
+  assert_everywhere(rank != 0 || craft_size(at("new.h5")));
+  assert_everywhere(open_before(at("new.h5"), &f.plan, true));
+  assert_refused(&f, "damaged");
+  assert_everywhere(facet_store_checksum(at("new.h5"), hex) == FACET_BAD_INPUT && message_is_line_with("damaged"));
+  if (rank == 0)
+    unlink(at("new.h5"));
+}
+
 int main(int argc, char **argv)
 {
   MPI_Init(&argc, &argv);
@@ -1038,6 +1125,8 @@ int main(int argc, char **argv)
       cmocka_unit_test(test_parts_that_are_none),
       cmocka_unit_test(test_without_linearizations),
       cmocka_unit_test(test_no_constants_and_many_variants),
+      cmocka_unit_test(test_batches_of_another_shape),
+      cmocka_unit_test(test_what_says_more_than_its_file_holds),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   MPI_Barrier(MPI_COMM_WORLD);
