@@ -342,7 +342,10 @@ def test_a_clone_of_somebody_else():
         assert re.fullmatch(r"Makefile:\d+: \*\*\* .*/a clone is not yours to write in: build a copy\.  Stop\.\n", refused.stderr)
         for path in (pathlib.Path(name) / "a clone", *(pathlib.Path(name) / "a clone").rglob("*")):
             os.lchown(path, 65534, 65534)
-        built = make("build/src/base/version.o", "CFLAGS=-DTEXT='\"a\"'", folder=f"{name}/a clone", by=NOBODY)
+        os.mkdir(f"{name}/scratch")  # where the machine's own may be another's
+        os.chown(f"{name}/scratch", 65534, 65534)
+        built = make("build/src/base/version.o", "CFLAGS=-DTEXT='\"a\"'", folder=f"{name}/a clone",
+                     by=[*NOBODY, "env", f"TMPDIR={name}/scratch"])
         assert built.returncode == 0, built.stderr
         strings = (pathlib.Path(name) / "a clone/build/src/base/version.o").read_bytes()
         assert revision(f"{name}/a clone").encode() in strings and b"-DTEXT='\"a\"'" in strings
