@@ -19,7 +19,7 @@ static facet_status check_options(const facet_executor_options *o)
   return FACET_OK;
 }
 
-/* `blocks`: the kernel set whose liking decides the layouts. */
+/* `blocks`: the kernel set whose liking decides the layouts, of another executor, which this one is to settle; or NULL. */
 static facet_status create(const facet_network *network, facet_executor_options options, const facet_kernels *blocks,
                            facet_executor **executor)
 {
@@ -33,6 +33,7 @@ static facet_status create(const facet_network *network, facet_executor_options 
     options.rows = 1;
   x->network = network;
   x->options = options;
+  x->settles = blocks != NULL;
   x->blocks = blocks ? blocks : options.kernels;
   x->e = facet_elementwise_of(options.real);
   x->real = facet_type_size(options.real);

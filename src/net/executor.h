@@ -75,6 +75,7 @@ struct facet_executor {
   const facet_network *network;
   facet_executor_options options;
   const facet_kernels *blocks; /* whose liking decided the layouts */
+  bool settles;                /* another one's pattern: it is another's `exact`, and follows no ties back */
   const facet_elementwise *e;
   size_t real; /* bytes of a number */
   int64_t count;

@@ -83,6 +83,8 @@ facet_status facet_touched_create(facet_executor *x)
     FACET_TRY(facet_executor_own(x, (size_t)x->options.batch, sizeof *step->marked, &step->marked));
     largest = step->tied_size > largest ? step->tied_size : largest;
   }
+  if (x->settles)
+    return FACET_OK;
   FACET_TRY(facet_executor_own(x, (size_t)x->network->values, sizeof *x->reach_at, &x->reach_at));
   for (int v = 0; v < x->network->values; v++) {
     int64_t size = x->layout[v].block > 0 ? facet_value_size(x, v) : 0;

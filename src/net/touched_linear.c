@@ -195,7 +195,7 @@ static bool is_weight(const facet_executor *x, const void *weights, int64_t i)
 
 facet_status facet_touched_weights(facet_executor *x, facet_step *step, const void *weights)
 {
-  if (!x->options.touched)
+  if (!x->options.touched || x->settles)
     return FACET_OK;
   const int64_t size = facet_shape_size(x->network->value[step->lowered->weight].shape);
   int64_t i = 0;

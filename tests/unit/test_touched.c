@@ -144,6 +144,30 @@ static void refused(void **state)
   facet_network_destroy(&n);
 }
 
+/* What settles the pattern in double remembers where ties are, and needs nothing that follows them back. */
+static void settling_remembers_alone(void **state)
+{
+  enum { BATCH = 2, GATES = 4 };
+  size_t more[2];
+  (void)state;
+  facet_network *n = begin_net((facet_shape){1, {3}});
+  add_gemm(n, "x", "z", 3, GATES, (double[3 * GATES]){1}, NULL);
+  add_node(n, "Relu", "z", "r", 0, NULL);
+  add_gemm(n, "r", "y", GATES, 1, (double[GATES]){1}, NULL);
+  end_net(n, "y");
+  for (int remembers = 0; remembers < 2; remembers++) {
+    facet_executor *e;
+    facet_executor_options options = {.real = FACET_F32, .batch = BATCH, .touched = remembers};
+    assert_int_equal(facet_executor_create(n, options, &e), FACET_OK);
+    size_t before = facet_executor_bytes(e);
+    assert_int_equal(facet_executor_ready(e), FACET_OK);
+    more[remembers] = facet_executor_bytes(e) - before;
+    facet_executor_destroy(&e);
+  }
+  assert_int_equal(more[1] - more[0], BATCH * (GATES + sizeof(bool)));
+  facet_network_destroy(&n);
+}
+
 /* ---- against one-sided differences ---- */
 
 enum { SIDE = 6, PIXELS = SIDE * SIDE };
@@ -314,6 +338,7 @@ int main(void)
       cmocka_unit_test(gates),
       cmocka_unit_test(behind_gates),
       cmocka_unit_test(refused),
+      cmocka_unit_test(settling_remembers_alone),
       cmocka_unit_test(one_sided_differences),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
