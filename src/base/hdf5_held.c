@@ -18,6 +18,20 @@ static uint64_t most_of_byte(hid_t list)
   return most;
 }
 
+static bool lies_elsewhere(hid_t list)
+{
+  return H5Pget_layout(list) == H5D_VIRTUAL || H5Pget_external_count(list) > 0;
+}
+
+bool facet_hdf5_elsewhere(hid_t set)
+{
+  hid_t list = H5Dget_create_plist(set);
+  bool elsewhere = list >= 0 && lies_elsewhere(list);
+  if (list >= 0)
+    H5Pclose(list);
+  return elsewhere;
+}
+
 uint64_t facet_hdf5_held(hid_t set)
 {
   hid_t list = H5Dget_create_plist(set), file = H5Iget_file_id(set);
@@ -27,7 +41,7 @@ uint64_t facet_hdf5_held(hid_t set)
     size = 0;
   held = held < size ? held : size;
   held = held < UINT64_MAX / most ? held * most : UINT64_MAX;
-  if (list >= 0 && (H5Pget_layout(list) == H5D_VIRTUAL || H5Pget_external_count(list) > 0))
+  if (list >= 0 && lies_elsewhere(list))
     held = UINT64_MAX;
   if (list >= 0)
     H5Pclose(list);
@@ -46,17 +60,35 @@ static bool fits(int axes, const hsize_t *size, uint64_t left)
   return left > 0;
 }
 
-bool facet_hdf5_can_hold(hid_t set)
+/* Where a dataset has chunks, one of them. */
+static bool chunk_fits(hid_t list, int axes, uint64_t left)
 {
-  hsize_t size[H5S_MAX_RANK], chunk[H5S_MAX_RANK];
+  hsize_t chunk[H5S_MAX_RANK];
+  return H5Pget_layout(list) != H5D_CHUNKED || (H5Pget_chunk(list, axes, chunk) == axes && fits(axes, chunk, left));
+}
+
+/* Whether what was never written is as somebody wants it: some of it was written, or he has said by which value it is
+ * filled. numbers: of the dataset. */
+static bool is_filled(hid_t set, hid_t list, int axes, uint64_t numbers)
+{
+  H5D_fill_value_t fill = H5D_FILL_VALUE_UNDEFINED;
+  if (H5Dget_storage_size(set) == 0)
+    return H5Pfill_value_defined(list, &fill) >= 0 && fill == H5D_FILL_VALUE_USER_DEFINED;
+  return H5Pget_layout(list) == H5D_CHUNKED && chunk_fits(list, axes, numbers);
+}
+
+/* filled: of what was never written, too. */
+static bool can_hold(hid_t set, bool filled)
+{
+  hsize_t size[H5S_MAX_RANK];
   hid_t space = H5Dget_space(set), type = H5Dget_type(set), list = H5Dget_create_plist(set);
   bool can = space >= 0 && type >= 0 && list >= 0 && H5Tget_size(type) > 0;
   if (can && H5Sget_simple_extent_type(space) != H5S_NULL) {
     int axes = H5Sget_simple_extent_dims(space, size, NULL);
+    hssize_t numbers = H5Sget_simple_extent_npoints(space);
     uint64_t left = facet_hdf5_held(set) / H5Tget_size(type);
-    can = axes >= 0 && fits(axes, size, left);
-    if (can && H5Pget_layout(list) == H5D_CHUNKED && H5Sget_simple_extent_npoints(space) > 0)
-      can = H5Pget_chunk(list, axes, chunk) == axes && fits(axes, chunk, left);
+    can = axes >= 0 && fits(axes, size, left) && (numbers <= 0 || chunk_fits(list, axes, left));
+    can = can || (filled && axes >= 0 && numbers > 0 && is_filled(set, list, axes, (uint64_t)numbers));
   }
   if (list >= 0)
     H5Pclose(list);
@@ -65,4 +97,14 @@ bool facet_hdf5_can_hold(hid_t set)
   if (space >= 0)
     H5Sclose(space);
   return can;
+}
+
+bool facet_hdf5_can_hold(hid_t set)
+{
+  return can_hold(set, false);
+}
+
+bool facet_hdf5_can_fill(hid_t set)
+{
+  return can_hold(set, true);
 }

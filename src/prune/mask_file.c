@@ -163,7 +163,8 @@ static facet_status check_shape(hid_t set, const char *name, facet_shape wanted)
 static facet_status read_set(hid_t set, const char *name, facet_shape shape, struct facet_mask_layer *layer)
 {
   FACET_TRY(check_shape(set, name, shape));
-  FACET_CHECK(facet_hdf5_can_hold(set), FACET_BAD_INPUT,
+  FACET_CHECK(!facet_hdf5_elsewhere(set), FACET_BAD_INPUT, "the numbers of mask %s lie in other files", name);
+  FACET_CHECK(facet_hdf5_can_fill(set), FACET_BAD_INPUT,
               "mask %s says more than its file can hold: truncated or damaged", name);
   FACET_CHECK(H5Dread(set, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, layer->keep) >= 0, FACET_BAD_INPUT,
               "mask %s cannot be read: truncated or damaged", name);

@@ -152,6 +152,84 @@ static void every_fault_has_its_line(void **state)
   refused(FACET_BAD_INPUT, "mask a/w says more than its file can hold: truncated or damaged");
 }
 
+/* A mask of the layer b that is 1 where nothing was written, if it says so; in chunks of `chunk`. */
+static hid_t sparse_set(by_hand f, const hsize_t *chunk, bool says)
+{
+  hid_t list = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(2, DENSE, (hsize_t[]){H5S_UNLIMITED, 3});
+  H5Pset_chunk(list, 2, chunk);
+  H5Pset_deflate(list, 9);
+  if (says)
+    H5Pset_fill_value(list, H5T_NATIVE_UINT8, &(uint8_t){1});
+  hid_t set = H5Dcreate2(f.group, "b", H5T_STD_U8LE, space, H5P_DEFAULT, list, H5P_DEFAULT);
+  assert_true(set >= 0);
+  H5Sclose(space);
+  H5Pclose(list);
+  return set;
+}
+
+/* The first rows of it. */
+static void write_rows(hid_t set, hsize_t rows, uint8_t value)
+{
+  uint8_t byte[24];
+  memset(byte, value, sizeof byte);
+  hsize_t count[2] = {rows, 3};
+  hid_t there = H5Dget_space(set), here = H5Screate_simple(2, count, NULL);
+  H5Sselect_hyperslab(there, H5S_SELECT_SET, (hsize_t[]){0, 0}, NULL, count, NULL);
+  assert_true(H5Dwrite(set, H5T_NATIVE_UINT8, here, there, H5P_DEFAULT, byte) >= 0);
+  H5Sclose(here);
+  H5Sclose(there);
+}
+
+/* What was never written is the fill value, as HDF5 has it. */
+static void parts_never_written(void **state)
+{
+  (void)state;
+  for (int says = 0; says < 2; says++)
+    for (hsize_t rows = says ? 0 : 2; rows <= 2; rows += 2) {
+      facet_network *n = small_net();
+      facet_mask *mask;
+      by_hand f = file_begin("masks");
+      add_set(f, "conv", H5T_STD_U8LE, 4, CONV, 1);
+      hid_t set = sparse_set(f, (hsize_t[]){2, 3}, says);
+      if (rows > 0)
+        write_rows(set, rows, says ? 0 : 1);
+      H5Dclose(set);
+      file_end(f);
+      if (facet_mask_read(n, path, &mask) != FACET_OK)
+        fail_msg("%s", facet_message());
+      assert_int_equal(mask->layer[1].removed, says ? 3 * rows : 24 - 3 * rows);
+      facet_mask_destroy(&mask);
+      facet_network_destroy(&n);
+    }
+}
+
+static void chunks_larger_than_the_file(void **state)
+{
+  (void)state;
+  by_hand f = file_begin("masks");
+  add_set(f, "conv", H5T_STD_U8LE, 4, CONV, 1);
+  hid_t set = sparse_set(f, (hsize_t[]){1 << 30, 3}, true);
+  assert_true(H5Dwrite_chunk(set, H5P_DEFAULT, 0, (hsize_t[]){0, 0}, 9, "no zlib.") >= 0);
+  H5Dclose(set);
+  file_end(f);
+  refused(FACET_BAD_INPUT, "mask b says more than its file can hold: truncated or damaged");
+}
+
+/* HDF5 reads zeros where the other file is missing, and all would be removed. */
+static void numbers_in_other_files(void **state)
+{
+  (void)state;
+  by_hand f = file_begin("masks");
+  add_set(f, "conv", H5T_STD_U8LE, 4, CONV, 1);
+  hid_t list = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(2, DENSE, NULL);
+  H5Pset_virtual(list, space, "missing.h5", "/b", space);
+  H5Dclose(H5Dcreate2(f.group, "b", H5T_STD_U8LE, space, H5P_DEFAULT, list, H5P_DEFAULT));
+  H5Sclose(space);
+  H5Pclose(list);
+  file_end(f);
+  refused(FACET_BAD_INPUT, "the numbers of mask b lie in other files");
+}
+
 static void nowhere_to_write(void **state)
 {
   (void)state;
@@ -188,6 +266,9 @@ int main(void)
       cmocka_unit_test(round_trip),
       cmocka_unit_test(node_names_will_do),
       cmocka_unit_test(every_fault_has_its_line),
+      cmocka_unit_test(parts_never_written),
+      cmocka_unit_test(chunks_larger_than_the_file),
+      cmocka_unit_test(numbers_in_other_files),
       cmocka_unit_test(nowhere_to_write),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
