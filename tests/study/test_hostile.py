@@ -103,3 +103,15 @@ def test_fresh_removes_nothing_behind_a_link(tmp_path, name):
     (tmp_path / "out" / name).symlink_to(tmp_path / "theirs")
     one_line(run("run", study, "--fresh"), 73, f"out/{name}: is a link to another folder")
     assert (tmp_path / "theirs/mine.onnx").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("target", ["hdf5", "data"])
+@pytest.mark.parametrize("does, status", [("exit 1", 1), ("echo stat::number_of_executed_units: 7", 0)])
+def test_a_fuzz_target_that_does_not_start_has_found_nothing_out(tmp_path, target, does, status):
+    (tmp_path / "tests/fuzz").mkdir(parents=True)
+    program = tmp_path / f"tests/fuzz/fuzz_{target}"
+    program.write_text(f"#!/bin/sh\n{does}\n")
+    program.chmod(0o755)
+    done = subprocess.run([HERE.parent / "fuzz/run", tmp_path, "1", target], capture_output=True, text=True)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert f"fuzz {target}: {7 if status == 0 else 0} executions in at most 1 s, status {status}" in done.stdout
