@@ -19,7 +19,8 @@ static facet_status check_options(const facet_executor_options *o)
   return FACET_OK;
 }
 
-/* `blocks`: the kernel set whose liking decides the layouts, of another executor, which this one is to settle; or NULL. */
+/* `blocks`: the kernel set whose liking decides the layouts, of another executor, which this one is to settle; or NULL.
+ */
 static facet_status create(const facet_network *network, facet_executor_options options, const facet_kernels *blocks,
                            facet_executor **executor)
 {
