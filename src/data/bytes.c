@@ -18,6 +18,11 @@ uint32_t facet_bytes_big32(const uint8_t *at)
   return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
+size_t facet_bytes_times(size_t size, size_t count)
+{
+  return count == 0 ? 0 : size < SIZE_MAX / 2 / count ? size * count : SIZE_MAX / 2;
+}
+
 static bool ends_with(const char *text, const char *end)
 {
   size_t a = strlen(text), b = strlen(end);
@@ -123,6 +128,7 @@ typedef struct {
   bool whole;        /* a member ended, and the next one did not begin */
   facet_bytes *scratch;
   facet_bytes_most *most; /* NULL: none */
+  size_t said;            /* by `most`; SIZE_MAX: nothing yet */
 } gunzip;
 
 static facet_status fill(gunzip *g)
@@ -169,7 +175,9 @@ static facet_status decode(gunzip *g)
     size_t count = STEP - g->stream.avail_out;
     FACET_TRY(facet_scratch_add(g->scratch, count, g->out));
     more = g->stream.avail_out == 0;
-    if (more && g->most && g->scratch->size > g->most(g->scratch))
+    if (more && g->most && g->said == SIZE_MAX)
+      g->said = g->most(g->scratch);
+    if (more && g->scratch->size > g->said)
       return FACET_OK;
   }
   FACET_CHECK(g->whole, FACET_BAD_INPUT, "%s: truncated gzip", g->path);
@@ -178,7 +186,7 @@ static facet_status decode(gunzip *g)
 
 static facet_status decode_file(const char *path, int file, facet_bytes_most *most, facet_bytes *scratch)
 {
-  gunzip g = {.path = path, .file = file, .scratch = scratch, .most = most};
+  gunzip g = {.path = path, .file = file, .scratch = scratch, .most = most, .said = SIZE_MAX};
   facet_status status;
   FACET_CHECK(inflateInit2(&g.stream, 16 + MAX_WBITS) == Z_OK, FACET_OS, "out of memory"); /* 16: of gzip */
   FACET_NEW_GO(done, status, g.in, STEP);

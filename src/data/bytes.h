@@ -18,8 +18,8 @@ typedef struct {
 /* A file whose name ends in .gz is decoded into a file without a name, unless `decoded` knows one. FACET_NO_INPUT,
  * FACET_IO, FACET_BAD_INPUT "FILE: truncated gzip". decoded: may be NULL. Caller closes. */
 facet_status facet_bytes_open(const char *path, facet_decoded *decoded, facet_bytes **bytes);
-/* How many bytes what has been decoded says that it is, of as many as are there; SIZE_MAX: that is not known yet, 0: it
- * cannot be right. */
+/* How many bytes what has been decoded says that it is, of as many as are there; SIZE_MAX: that is not known yet, so
+ * it is asked again, 0: it cannot be right. */
 typedef size_t facet_bytes_most(const facet_bytes *bytes);
 /* The same, and decodes no more than some bytes beyond that, so that a small file fills no disk. The caller finds too
  * many bytes, as in a file that is not compressed. */
@@ -28,7 +28,8 @@ facet_status facet_bytes_open_most(const char *path, facet_decoded *decoded, fac
 /* `count` bytes from `at` on. FACET_IO, also where the file has become shorter. */
 facet_status facet_bytes_take(const facet_bytes *bytes, size_t at, size_t count, void *to);
 void facet_bytes_close(facet_bytes **bytes);
-uint32_t facet_bytes_big32(const uint8_t *at); /* big endian */
+uint32_t facet_bytes_big32(const uint8_t *at);       /* big endian */
+size_t facet_bytes_times(size_t size, size_t count); /* at most SIZE_MAX / 2: more than any file has */
 
 /* A file without a name, for what another says. FACET_IO where there is no room. Caller closes. */
 facet_status facet_scratch_open(const char *path, facet_bytes **scratch);

@@ -47,10 +47,8 @@ static size_t most_bytes(const facet_bytes *f)
   if (facet_bytes_take(f, 0, sizeof bytes, bytes) != FACET_OK || bytes[0] || bytes[1] || bytes[3] > MOST)
     return 0;
   size_t size = 1;
-  for (int i = 0; i < bytes[3]; i++) {
-    size_t dim = facet_bytes_big32(bytes + 4 + 4 * i);
-    size = dim == 0 ? 0 : size < SIZE_MAX / 2 / dim ? size * dim : SIZE_MAX / 2;
-  }
+  for (int i = 0; i < bytes[3]; i++)
+    size = facet_bytes_times(size, facet_bytes_big32(bytes + 4 + 4 * i));
   return 4 + 4 * (size_t)bytes[3] + size;
 }
 

@@ -137,7 +137,7 @@ static size_t most_bytes(const facet_bytes *bytes)
     return 0;
   size_t size = (size_t)a.width;
   for (int i = 0; i < a.rank; i++)
-    size = a.dim[i] <= 0 ? 0 : size < SIZE_MAX / 2 / (size_t)a.dim[i] ? size * (size_t)a.dim[i] : SIZE_MAX / 2;
+    size = facet_bytes_times(size, a.dim[i] < 0 ? 0 : (size_t)a.dim[i]);
   return a.start + size;
 }
 
