@@ -182,17 +182,6 @@ static facet_status write_redundancy(const work *w, int v, facet_correlations *p
   return facet_store_put(w->store, FACET_ROW_REDUNDANCY, (facet_place){.part = {{v, 1}}}, number);
 }
 
-static facet_status count_labelled(const work *w, int64_t *labelled)
-{
-  *labelled = 0;
-  for (portion p = portion_at(0, w->plan->samples); p.count > 0; p = portion_at(p.first + p.count, w->plan->samples)) {
-    FACET_TRY(read_column(w, FACET_ROW_LABEL, p, w->label));
-    for (int64_t i = 0; i < p.count; i++)
-      *labelled += w->label[i] >= 0;
-  }
-  return FACET_OK;
-}
-
 static facet_status compare_corruptions(work *w)
 {
   double *accuracy = NULL, *errors = NULL, *number = NULL;
@@ -203,7 +192,7 @@ static facet_status compare_corruptions(work *w)
   FACET_NEW_GO(done, status, errors, (int64_t)w->names.corruptions * AT_ONCE);
   FACET_NEW_GO(done, status, number, w->names.corruptions * w->names.corruptions);
   FACET_GO(done, status, facet_store_get(w->store, FACET_ROW_MEAN_ACCURACY, (facet_place){0}, accuracy));
-  FACET_GO(done, status, count_labelled(w, &labelled));
+  FACET_GO(done, status, facet_dataset_labelled(w->plan->test, &labelled));
   FACET_GO(done, status, facet_correlations_make(w->names.corruptions, labelled, &pairs));
   for (int v = w->rank; v < w->plan->variants; v += w->ranks) {
     FACET_GO(done, status, write_errors(w, accuracy, v, number));

@@ -48,14 +48,12 @@ static facet_status find_chance(facet_tally *t)
 {
   const facet_store_plan *p = t->plan;
   int64_t largest = 0;
-  int32_t label[PORTION];
-  for (int64_t first = 0, count; first < p->samples; first += count) {
-    count = p->samples - first < PORTION ? p->samples - first : PORTION;
-    FACET_TRY(facet_dataset_labels(p->test, first, count, label));
-    for (int64_t i = 0; i < count; i++)
-      if (label[i] >= 0)
-        t->members[label[i]]++;
-  }
+  facet_label_walk w = {.of = p->test};
+  while (facet_labels_walk(&w))
+    for (int64_t i = 0; i < w.count; i++)
+      if (w.label[i] >= 0)
+        t->members[w.label[i]]++;
+  FACET_TRY(w.status);
   for (int k = 0; k < p->classes; k++) {
     t->labelled += t->members[k];
     largest = t->members[k] > largest ? t->members[k] : largest;

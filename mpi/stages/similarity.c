@@ -137,23 +137,11 @@ static void place(const work *w, block b, const double *sum, int64_t labelled)
     }
 }
 
-static facet_status count_labelled(const work *w, int64_t *labelled)
-{
-  *labelled = 0;
-  for (int64_t i = 0, count; i < w->plan->samples; i += count) {
-    count = w->plan->samples - i < LINE ? w->plan->samples - i : LINE;
-    FACET_TRY(facet_store_get(w->store, FACET_ROW_LABEL, (facet_place){.part = {{i, count}}}, w->label));
-    for (int64_t k = 0; k < count; k++)
-      *labelled += w->label[k] >= 0;
-  }
-  return FACET_OK;
-}
-
 /* The blocks of others come into `points`, which are done with. */
 static facet_status gather(const work *w)
 {
   int64_t labelled = 0;
-  FACET_AGREE(w->comm, w->rank == 0 ? count_labelled(w, &labelled) : FACET_OK);
+  FACET_AGREE(w->comm, w->rank == 0 ? facet_dataset_labelled(w->plan->test, &labelled) : FACET_OK);
   for (int64_t i = 0; i < w->blocks; i++) {
     int owner = (int)(i % w->ranks), code = MPI_SUCCESS;
     double *sum = owner == w->rank ? w->sum + i / w->ranks * BLOCK : w->points;

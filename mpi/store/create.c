@@ -225,13 +225,10 @@ static facet_status count_up(const facet_store *s, const char *path, hid_t set, 
 
 static facet_status write_labels(const facet_store *s, const char *path, hid_t set)
 {
-  int32_t label[AT_ONCE];
-  for (int64_t first = 0, count; first < s->shape.plan->samples; first += count) {
-    count = some(s->shape.plan->samples - first);
-    FACET_TRY(facet_dataset_labels(s->shape.plan->test, first, count, label));
-    FACET_TRY(write_some(s, path, set, first, count, H5T_NATIVE_INT32, label));
-  }
-  return FACET_OK;
+  facet_label_walk w = {.of = s->shape.plan->test};
+  while (facet_labels_walk(&w))
+    FACET_TRY(write_some(s, path, set, w.first, w.count, H5T_NATIVE_INT32, w.label));
+  return w.status;
 }
 
 /* The coordinates of a dimension: a list that is a dimension scale. */

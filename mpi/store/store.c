@@ -217,28 +217,23 @@ facet_status facet_store_same(const char *path, hid_t file, const facet_store_pl
   return same_attributes(&(facet_store){.path = path, .file = file, .shape = {.plan = plan}});
 }
 
-enum { LABELS_AT_ONCE = 4096 };
-
 static facet_status same_labels(const facet_store *s)
 {
-  const facet_store_plan *p = s->shape.plan;
-  facet_store_transfer t = {.memory = H5T_NATIVE_INT32, .list = H5P_DEFAULT, .axes = 1, .most = SIZE_MAX};
-  int32_t label[LABELS_AT_ONCE], then[LABELS_AT_ONCE];
+  facet_label_walk w = {.of = s->shape.plan->test};
+  int32_t then[FACET_LABELS_AT_ONCE];
+  facet_store_transfer t = {
+      .memory = H5T_NATIVE_INT32, .list = H5P_DEFAULT, .axes = 1, .most = SIZE_MAX, .data = (char *)then};
   facet_status status = FACET_OK;
-  t.set = facet_store_set(s->file, "/label");
-  t.data = (char *)then;
-  for (int64_t first = 0, count; first < p->samples && status == FACET_OK; first += count) {
-    count = p->samples - first < LABELS_AT_ONCE ? p->samples - first : LABELS_AT_ONCE;
-    t.start[0] = (hsize_t)first;
-    t.count[0] = (hsize_t)count;
-    status = facet_dataset_labels(p->test, first, count, label);
-    if (status == FACET_OK)
-      status = facet_store_move(s->path, t);
-    if (status == FACET_OK && memcmp(label, then, (size_t)count * sizeof *label) != 0)
+  t.set = facet_store_set(s->file, facet_row_table[FACET_ROW_LABEL].path);
+  while (status == FACET_OK && facet_labels_walk(&w)) {
+    t.start[0] = (hsize_t)w.first;
+    t.count[0] = (hsize_t)w.count;
+    status = facet_store_move(s->path, t);
+    if (status == FACET_OK && memcmp(w.label, then, (size_t)w.count * sizeof *then) != 0)
       status = facet_raise(FACET_BAD_INPUT, "%s: was made with other labels; use --fresh or another output", s->path);
   }
   H5_CLOSE(t.set);
-  return status;
+  return status == FACET_OK ? w.status : status;
 }
 
 /* What nobody writes again. */

@@ -24,8 +24,22 @@ struct facet_dataset {
   facet_data_digest digest;
 };
 
+enum { FACET_LABELS_AT_ONCE = 4096 };
+
+/* A walk over all labels, some at a time; it begins with `of` alone set. */
+typedef struct {
+  const facet_dataset *of;
+  int64_t first, count; /* of those that are here now */
+  int32_t label[FACET_LABELS_AT_ONCE];
+  facet_status status;
+} facet_label_walk;
+
+/* Goes on to the next ones. False: those were all, or `status` says what kept them. */
+bool facet_labels_walk(facet_label_walk *walk);
 /* One more than the largest label. */
 facet_status facet_dataset_classes(const facet_dataset *dataset, int64_t *classes);
+/* How many samples have a label. */
+facet_status facet_dataset_labelled(const facet_dataset *dataset, int64_t *labelled);
 /* Samples first .. first+count-1 as they are kept, bytes or float32. */
 facet_status facet_dataset_take(const facet_dataset *dataset, int64_t first, int64_t count, void *to);
 

@@ -123,12 +123,16 @@ static facet_status read_labels_of_parts(const facet_dataset *d, int64_t first, 
   return FACET_OK;
 }
 
+/* Few labels are held by the data set, and no longer by its parts. */
 static facet_status hold_labels(facet_dataset *d)
 {
   if (d->count > FACET_LABELS_HELD)
     return FACET_OK;
   FACET_NEW(d->label, d->count);
-  return read_labels_of_parts(d, 0, d->count, d->label);
+  facet_status status = read_labels_of_parts(d, 0, d->count, d->label);
+  for (int i = 0; i < d->parts; i++)
+    facet_labels_clear(&d->part[i].labels);
+  return status;
 }
 
 facet_status facet_dataset_labels(const facet_dataset *d, int64_t first, int64_t count, int32_t *label)
@@ -179,38 +183,43 @@ void facet_dataset_destroy(facet_dataset **dataset)
   facet_free(dataset);
 }
 
-enum { LABELS_AT_ONCE = 1024 };
-
-static int64_t labels_at_once(const facet_dataset *d, int64_t first)
+bool facet_labels_walk(facet_label_walk *w)
 {
-  return d->count - first < LABELS_AT_ONCE ? d->count - first : LABELS_AT_ONCE;
+  int64_t left = w->of->count - (w->first += w->count);
+  w->count = left < FACET_LABELS_AT_ONCE ? left : FACET_LABELS_AT_ONCE;
+  w->status = w->count > 0 ? facet_dataset_labels(w->of, w->first, w->count, w->label) : FACET_OK;
+  return w->count > 0 && w->status == FACET_OK;
 }
 
 facet_status facet_dataset_check_labels(const facet_dataset *d, const char *file, int64_t classes)
 {
-  int32_t label[LABELS_AT_ONCE];
-  for (int64_t first = 0, count; first < d->count; first += count) {
-    count = labels_at_once(d, first);
-    FACET_TRY(facet_dataset_labels(d, first, count, label));
-    for (int64_t i = 0; i < count; i++)
-      FACET_CHECK(label[i] >= -1 && label[i] < classes, FACET_BAD_INPUT,
-                  "%s: label %d of sample %lld is not in 0..%lld", file, label[i], (long long)(first + i),
+  facet_label_walk w = {.of = d};
+  while (facet_labels_walk(&w))
+    for (int64_t i = 0; i < w.count; i++)
+      FACET_CHECK(w.label[i] >= -1 && w.label[i] < classes, FACET_BAD_INPUT,
+                  "%s: label %d of sample %lld is not in 0..%lld", file, w.label[i], (long long)(w.first + i),
                   (long long)classes - 1);
-  }
-  return FACET_OK;
+  return w.status;
 }
 
 facet_status facet_dataset_classes(const facet_dataset *d, int64_t *classes)
 {
-  int32_t label[LABELS_AT_ONCE] = {0};
+  facet_label_walk w = {.of = d};
   *classes = 0;
-  for (int64_t first = 0, count; first < d->count; first += count) {
-    count = labels_at_once(d, first);
-    FACET_TRY(facet_dataset_labels(d, first, count, label));
-    for (int64_t i = 0; i < count; i++)
-      *classes = label[i] >= *classes ? label[i] + 1 : *classes;
-  }
-  return FACET_OK;
+  while (facet_labels_walk(&w))
+    for (int64_t i = 0; i < w.count; i++)
+      *classes = w.label[i] >= *classes ? w.label[i] + 1 : *classes;
+  return w.status;
+}
+
+facet_status facet_dataset_labelled(const facet_dataset *d, int64_t *labelled)
+{
+  facet_label_walk w = {.of = d};
+  *labelled = 0;
+  while (facet_labels_walk(&w))
+    for (int64_t i = 0; i < w.count; i++)
+      *labelled += w.label[i] >= 0;
+  return w.status;
 }
 
 facet_status facet_dataset_take(const facet_dataset *d, int64_t first, int64_t count, void *to)

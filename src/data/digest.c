@@ -30,23 +30,17 @@ facet_status facet_dataset_digest_piece(const facet_dataset *d, int64_t piece, c
   return status;
 }
 
-enum { AT_ONCE = 1024 };
-
 static facet_status digest_labels(const facet_dataset *d, char hex[65])
 {
-  int32_t label[AT_ONCE];
+  facet_label_walk w = {.of = d};
   facet_sha256 *sum;
   facet_status status = facet_sha256_begin(&sum);
-  for (int64_t first = 0, count; first < d->count && status == FACET_OK; first += count) {
-    count = d->count - first < AT_ONCE ? d->count - first : AT_ONCE;
-    status = facet_dataset_labels(d, first, count, label);
-    if (status == FACET_OK)
-      status = facet_sha256_add(sum, label, (size_t)count * sizeof *label);
-  }
-  if (status == FACET_OK)
+  while (status == FACET_OK && facet_labels_walk(&w))
+    status = facet_sha256_add(sum, w.label, (size_t)w.count * sizeof *w.label);
+  if (status == FACET_OK && w.status == FACET_OK)
     return facet_sha256_end(&sum, hex);
   facet_sha256_drop(&sum);
-  return status;
+  return status == FACET_OK ? w.status : status;
 }
 
 facet_status facet_dataset_digest_join(const facet_dataset *d, const char *pieces, facet_data_digest *digest)

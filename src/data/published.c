@@ -138,23 +138,20 @@ facet_status facet_published_pixels(const facet_published *published, int severi
   return status;
 }
 
-enum { LABELS_AT_ONCE = 1024 };
-
 static facet_status same_labels(const char *path, const facet_part *part, const facet_dataset *like)
 {
   FACET_CHECK(part->count >= like->count, FACET_BAD_INPUT, "%s: %lld labels for %lld test samples", path,
               (long long)part->count, (long long)like->count);
-  int32_t own[LABELS_AT_ONCE], its[LABELS_AT_ONCE];
-  for (int64_t first = 0, count; first < like->count; first += count) {
-    count = like->count - first < LABELS_AT_ONCE ? like->count - first : LABELS_AT_ONCE;
-    FACET_TRY(facet_labels_take(&part->labels, first, count, own));
-    FACET_TRY(facet_dataset_labels(like, first, count, its));
-    for (int64_t i = 0; i < count; i++)
-      FACET_CHECK(its[i] < 0 || own[i] == its[i], FACET_BAD_INPUT,
-                  "%s: label %d of sample %lld is not that of the test set, %d", path, own[i], (long long)(first + i),
-                  its[i]);
+  int32_t own[FACET_LABELS_AT_ONCE];
+  facet_label_walk its = {.of = like};
+  while (facet_labels_walk(&its)) {
+    FACET_TRY(facet_labels_take(&part->labels, its.first, its.count, own));
+    for (int64_t i = 0; i < its.count; i++)
+      FACET_CHECK(its.label[i] < 0 || own[i] == its.label[i], FACET_BAD_INPUT,
+                  "%s: label %d of sample %lld is not that of the test set, %d", path, own[i],
+                  (long long)(its.first + i), its.label[i]);
   }
-  return FACET_OK;
+  return its.status;
 }
 
 facet_status facet_published_check_labels(const char *folder, const facet_dataset *like)
