@@ -123,7 +123,8 @@ class Extract:
         if scale in ("/sample", "/fragility/place"):
             return None if len(self.kept) == self.study.samples else self.kept if scale == "/sample" else np.arange(len(self.kept))
         some = SOME.match(scale)
-        return self.places.get(some[1]) if some else None
+        folder = "change" if scale == "/progress/change_place" else some[1] if some else ""
+        return self.places.get(folder)
 
     def wanted(self, path: str, item: h5py.Dataset) -> bool:
         if NEVER.match(path):
@@ -242,7 +243,7 @@ class Extract:
         self.put_columns(out)
         for path, item in sorted(arrays.items()):
             self.attach(out, path, item)
-        out.attrs["schema_version"] = max(9, int(self.source.attrs.get("schema_version", 1)))
+        out.attrs["schema_version"] = max(10, int(self.source.attrs.get("schema_version", 1)))
         out.attrs["left_out"] = self.left_out()
         write_index(out)
 

@@ -36,6 +36,7 @@ class Study(Store):
         study.contributions("dense", 7)                     why sample 7 gets its class: pixels.sum() + b == output
         study.contrast("dense", 7, "Coat", "Shirt")         why this class and not that
         study.margin_change("lrr-global-0.98-s1", 7)        what pruning did to sample 7, pixel by pixel
+        study.image(7, "fog/5")                             its pixels as networks saw them
         study.class_damage()                                which classes pay for it
         study.layer_sparsity()                              where the weights went
         study.profile()                                     where the run's time went, by stage and rank
@@ -66,7 +67,8 @@ class Study(Store):
         return found
 
     def recipe(self, variant: str) -> dict[str, Any]:
-        """How a variant came about: method, scope, sparsity, achieved, layer, ... (docs/results.md, Attributes)."""
+        """How a variant came about: parent, operation, method, scope, sparsity, achieved, layer, ... (docs/results.md,
+        Attributes)."""
         self.variant_index(variant)
         return self._recipes[variant]
 
@@ -147,9 +149,20 @@ class Study(Store):
             return (np.array([part.mean(axis=0) for part in parts]),
                     np.array([part.std(axis=0, ddof=1) if len(part) > 1 else alone for part in parts]))
 
-    def image(self, sample: int) -> Array:
-        """Pixels as they lie in the data set: channel x y x x."""
-        return np.asarray(self.file["image"][self.sample_index(sample)])
+    def image(self, sample: int, condition: str | None = None) -> Array:
+        """Pixels as they lie in the data set: channel x y x x; with a condition, as networks saw them under it, of the samples
+        of study.numbers("change")."""
+        sample = self.sample_index(sample)
+        if condition is None:
+            return np.asarray(self.file["image"][sample])
+        c, at = self.condition_index(condition), np.flatnonzero(self.numbers("change") == sample)
+        there = "change/picture" in self.file
+        if not there or not at.size or ("progress/pictures" in self.file and self.file["progress/pictures"][c, at[0]] != 1):
+            why = ("the file has none" if not there else "the run has not got that far" if at.size else
+                   f"those of {len(self.numbers('change'))} samples are: study.numbers('change')")
+            raise StudyError(f"{self.path}: the picture of sample {sample} under {condition} is not there: {why}; facet.corrupt "
+                             "makes it again")
+        return np.asarray(self.file["change/picture"][at[0], c])
 
     @functools.cached_property
     def normalization(self) -> tuple[float, Array, Array]:
@@ -164,11 +177,11 @@ class Study(Store):
         mean, std = (np.broadcast_to(value.ravel(), channels).reshape(-1, 1, 1) for value in (mean, std))
         return float(scale), mean, std
 
-    def input(self, sample: int, variant: str | None = None) -> Array:
+    def input(self, sample: int, variant: str | None = None, condition: str | None = None) -> Array:
         """What the network sees: the normalised image, float64, channel x y x x; with a variant, as its network takes it, in
-        its order and shape."""
+        its order and shape. condition: as of `image`."""
         scale, mean, std = self.normalization
-        x = np.asarray((self.image(sample).astype(float) / scale - mean) / std)
+        x = np.asarray((self.image(sample, condition).astype(float) / scale - mean) / std)
         if variant is None:
             return x
         recipe = self.recipe(variant)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "pass.h"
+#include "picked.h"
 #include "ranks/agree.h"
 #include "reuse.h"
 
@@ -219,18 +220,6 @@ static void clear(void *self)
   FACET_FREE(&c->label, &c->pixel, &c->moved, &c->total, &c->residual, &c->sample);
 }
 
-/* The samples that the study asks for: the most fragile ones as /fragility/rank has them, or the first. */
-static facet_status pick(const facet_context *c, int64_t *sample)
-{
-  int64_t count = c->plan->store.change_samples;
-  const facet_place all = {.part = {{0, count}}};
-  for (int64_t i = 0; i < count; i++)
-    sample[i] = i;
-  return c->store && c->plan->keys->change.pick == FACET_PICK_FRAGILE
-             ? facet_store_get(c->store, FACET_ROW_FRAGILE, all, sample)
-             : FACET_OK;
-}
-
 static facet_status make(const facet_context *context, int ranks, void *self)
 {
   (void)ranks;
@@ -248,7 +237,7 @@ static facet_status make(const facet_context *context, int ranks, void *self)
   FACET_NEW(c->moved, c->batch * c->inputs);
   FACET_NEW(c->total, c->batch);
   FACET_NEW(c->residual, c->batch);
-  FACET_TRY(pick(context, c->sample));
+  FACET_TRY(facet_picked_samples(context, c->sample));
   if (!context->store || facet_rank(context->comm) != 0)
     return FACET_OK;
   FACET_TRY(facet_store_put(context->store, FACET_ROW_CHANGE_SAMPLE, (facet_place){0}, c->sample));
@@ -336,12 +325,11 @@ static void keep_unit(const facet_context *c, int v, int64_t first, bool same, c
   memset(take + v * p->change_samples + first, same, (size_t)(end - first));
 }
 
-/* Before a run it is not known which samples are the most fragile. */
 static facet_status keep_units(const facet_context *c, const int64_t *sample, uint8_t *take)
 {
   const facet_store_plan *p = &c->plan->store;
   facet_before *before = facet_reused_from(c);
-  bool known = (c->store || c->plan->keys->change.pick != FACET_PICK_FRAGILE) && facet_before_dense(before);
+  bool known = facet_picked_known(c) && facet_before_dense(before);
   for (int64_t first = 0; first < p->change_samples; first += UNIT) {
     int64_t left = p->change_samples - first, count = left < UNIT ? left : UNIT;
     bool same = known && (count == UNIT || facet_before_marked(before, 1) == p->change_samples);
@@ -357,7 +345,7 @@ static facet_status still(const facet_context *c, uint8_t *take)
 {
   int64_t *sample;
   FACET_NEW(sample, c->plan->store.change_samples);
-  facet_status status = pick(c, sample);
+  facet_status status = facet_picked_samples(c, sample);
   if (status == FACET_OK)
     status = keep_units(c, sample, take);
   facet_free(&sample);

@@ -15,6 +15,7 @@
   STAGE(compare)                                                                                                       \
   STAGE(similarity)                                                                                                    \
   STAGE(change)                                                                                                        \
+  STAGE(pictures)                                                                                                      \
   STAGE(spectra)                                                                                                       \
   STAGE(angles)                                                                                                        \
   STAGE(cka)                                                                                                           \

@@ -1,4 +1,4 @@
-/* The store: <output>/study.h5, schema version 9 (docs/results.md).  Created whole by
+/* The store: <output>/study.h5, schema version 10 (docs/results.md).  Created whole by
  * facet_store_create, closed, and from then on only overwritten in place by all ranks, so a killed run
  * leaves a valid file.  The only writer of results; beside it, data/hdf5.c and prune/mask_file.c call HDF5. */
 #ifndef FACET_STORE_H
@@ -26,6 +26,8 @@ enum { FACET_BATCHES = 5 };
 typedef struct {
   const char *name, *method, *scope; /* scope "" where there is none */
   const char *replicate;             /* what it shares with its replicates over seeds */
+  const char *parent; /* the variant that it was made from; "": it is from elsewhere, or from first weights */
+  char *operation;    /* what was done to that, owned */
   uint32_t seed;
   double sparsity, achieved; /* asked for and reached */
   const char *onnx, *sha256; /* file name in <output>/variants/, and its digest */
@@ -56,7 +58,7 @@ typedef struct {
   const char *name, *marks;
   char follows[65]; /* SHA-256 of what all of it follows from, beside what its parts read; "": of nothing */
 } facet_store_stage;
-enum { FACET_MOST_STAGES = 16 };
+enum { FACET_MOST_STAGES = 20 };
 
 /* What the store is made for. All arrays belong to the caller. */
 typedef struct {

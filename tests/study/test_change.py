@@ -7,6 +7,7 @@ import onnx
 import pytest
 
 from conftest import STUDY, checksum, make_digits, run
+import facet  # in conftest's path
 
 CHANGE = """\
 variants:
@@ -104,6 +105,28 @@ def test_gates_are_counted(study):
     filters = [name for name in names if "filter" in name][0]
     assert (h5[f"change/{filters}/gates"][:] == -1).any()  # layers of another width have nothing to compare
     assert h5["change/dense/gaussian_noise/5/gates"][:].sum() > 0
+
+
+def test_pictures_are_what_networks_saw(study):
+    """Of every sample under every condition, bit for bit: as the library corrupts it, as `facet corrupt` writes it, and such
+    that networks say of it what they said."""
+    folder, h5, _ = study
+    picture = h5["change/picture"]
+    assert picture.shape == (50, 3, 1, 12, 12) and picture.dtype == np.float32
+    assert [scale[0].name for scale in picture.dims] == ["/change/change_sample", "/condition", "/channel", "/y", "/x"]
+    assert np.array_equal(picture[:, 0], h5["image"][:50])
+    assert run("corrupt", folder / "study.yaml", folder / "made").returncode == 0
+    made = np.load(folder / "made/gaussian_noise.npy").reshape(2, -1, 1, 12, 12)
+    for c, severity in ((1, 1), (2, 5)):
+        again = facet.corrupt(h5["image"][:50], "gaussian_noise", severity, seed=3)
+        assert np.array_equal(picture[:, c], again) and not np.array_equal(picture[:, c], picture[:, 0])
+        assert np.array_equal(np.rint(picture[:, c]), made[c - 1, :50])
+    with facet.open(folder / "out1/study.h5") as opened:
+        x = np.stack([opened.input(i, "dense", "gaussian_noise/5") for i in range(50)])
+        np.testing.assert_allclose(opened.network("dense")(x), h5["prediction/logits"][0, 2, :50], atol=1e-5)
+        assert np.array_equal(opened.image(7, "gaussian_noise/1"), picture[7, 1])
+        with pytest.raises(facet.StudyError, match=r"sample 60 under gaussian_noise/1 is not there: those of 50 samples are"):
+            opened.image(60, "gaussian_noise/1")
 
 
 @pytest.mark.parametrize("change, words", [

@@ -60,7 +60,10 @@ def test_where_nothing_can_be_written(folder):
 # ---- published sets: what `facet corrupt` writes is one ----
 
 ALL = "conditions: [{corruption: [fog, jpeg]}, {corruption: shot_noise}]\n"
-PUBLISHED = "conditions: [clean, {corruption: fog, severity: [2, 5]}, {corruption: [fog, jpeg], severity: [2, 5], published: sets/Made-C}]\n"
+PUBLISHED = """\
+conditions: [clean, {corruption: fog, severity: [2, 5]}, {corruption: [fog, jpeg], severity: [2, 5], published: sets/Made-C}]
+change: {samples: 5, pick: first}
+"""
 
 
 @pytest.fixture
@@ -82,6 +85,8 @@ def test_published_sets_are_conditions(published):
             names = list(f["condition"].asstr()[:])
             assert names == ["clean", "fog/2", "fog/5", "Made-C/fog/2", "Made-C/fog/5", "Made-C/jpeg/2", "Made-C/jpeg/5"]
             logits = f["prediction/logits"][0]
+            picture, severe = f["change/picture"][:, 4], np.load(published / "sets/Made-C/fog.npy")[80:85]
+            assert np.array_equal(picture, severe.transpose(0, 3, 1, 2))
             assert list(f["corruption"].asstr()[:]) == ["fog", "Made-C/fog", "Made-C/jpeg"]
         # bytes, where facet's own corruption keeps fractions
         np.testing.assert_allclose(logits[3:5], logits[1:3], atol=0.1)

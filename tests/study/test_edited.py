@@ -290,7 +290,7 @@ def made_again(folder, study, ranks=1):
     taken = parts(said)
     for stage, (count, of) in taken.items():
         words = f" {stage}" if of == 1 else f" {stage} {count} of {of}"
-        unknown = stage == "change" and study["change"]["pick"] == "fragile"  # which samples those are
+        unknown = stage in ("change", "pictures") and study["change"]["pick"] == "fragile"  # which samples those are
         assert "train" in said or unknown or f",{words}," in check.stdout, (stage, check.stdout)
     return taken
 
@@ -302,15 +302,15 @@ def test_later_stages_are_taken_over(tmp_path):
     go(tmp_path, study)
     study["variants"].insert(0, {"method": "filter", "sparsity": 0.25})
     assert made_again(tmp_path, study) == {"encoder": (1, 1), "map": (72, 90), "judge": (4, 5), "summary": (12, 15),
-                                           "spectra": (4, 5), "change": (120, 150)}
+                                           "spectra": (4, 5), "change": (120, 150), "pictures": (90, 90)}
     study["conditions"].insert(1, {"corruption": "fog", "severity": 1})
     study["change"]["samples"] = 24  # the first unit alone: the other one's batches would be others
     study["embed"]["explain"] = 20  # the second block of the map is another one
     assert made_again(tmp_path, study) == {"encoder": (1, 1), "map": (85, 120), "judge": (5, 5), "summary": (15, 20),
-                                           "spectra": (5, 5), "change": (120, 120)}
+                                           "spectra": (5, 5), "change": (120, 120), "pictures": (72, 96)}
     study["data"]["test"]["count"] = 120  # the last block is another one
     assert made_again(tmp_path, study) == {"encoder": (1, 1), "map": (100, 120), "spectra": (5, 5),
-                                           "change": (120, 120)}
+                                           "change": (120, 120), "pictures": (96, 96)}
 
 
 def test_published_sets_are_known_by_their_images(tmp_path):
@@ -344,16 +344,17 @@ def test_what_follows_from_something_else_is_made_again(tmp_path):
     study = later()
     go(tmp_path, study)
     study["embed"]["perplexity"] = 6
-    rest = {"summary": (12, 12), "spectra": (4, 4), "change": (120, 120)}
+    rest = {"summary": (12, 12), "spectra": (4, 4), "change": (120, 120), "pictures": (90, 90)}
     assert made_again(tmp_path, study) == rest
     study["aggregate"]["method"] = "random"
     study["change"]["pick"] = "fragile"
-    assert made_again(tmp_path, study) == {"encoder": (1, 1), "map": (72, 72), "judge": (4, 4), "summary": (12, 12)}
+    assert made_again(tmp_path, study) == {"encoder": (1, 1), "map": (72, 72), "judge": (4, 4), "summary": (12, 12),
+                                           "pictures": (3, 90)}  # of a sample that has the place that it had
     with h5py.File(tmp_path / "out/study.h5") as f:
         assert f["embed/ranks"][()] == 1 and list(f["aggregate/ranks"][()]) == [1] * 4
     study["conditions"].reverse()
     taken = made_again(tmp_path, study, ranks=2)  # what other ranks would find otherwise
-    assert not taken.keys() & {"encoder", "map", "judge", "spectra"} and taken["change"] == (120, 120)
+    assert not taken.keys() & {"encoder", "map", "judge", "spectra"} and taken["change"] == (120, 120) and taken["pictures"] == (90, 90)
 
 
 @pytest.mark.parametrize("ranks", [1, 2])

@@ -20,9 +20,9 @@ embed: {layers: [12], perplexity: 12, batch: 200, epochs: 2, explain: 30}
 # A stage and an array that it fills, the first axis of which its marks have, unless it has one mark.
 FILLS = {"analyse": "prediction/loss", "map": "embed/position", "judge": "embed/quality", "timing": "cost/forward_seconds",
          "summary": "summary/accuracy", "columns": "view/margin", "compare": "summary/agreement", "similarity": "similarity/distance",
-         "change": "change/magnitude-global-0.5/total", "spectra": "aggregate/effective_rank",
+         "change": "change/magnitude-global-0.5/total", "pictures": "change/picture", "spectra": "aggregate/effective_rank",
          "angles": "aggregate/principal_angles", "cka": "aggregate/cka", "findings": "findings/text"}
-ORDER = ["analyse", "encoder", "map", "judge", "timing", "summary", "columns", "compare", "similarity", "change", "spectra", "angles", "cka", "findings"]
+ORDER = ["analyse", "encoder", "map", "judge", "timing", "summary", "columns", "compare", "similarity", "change", "pictures", "spectra", "angles", "cka", "findings"]
 
 
 def stages_run(stderr):
