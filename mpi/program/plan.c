@@ -12,7 +12,8 @@
 
 static void variant_clear(facet_store_variant *v)
 {
-  FACET_FREE(&v->layer, &v->layer_achieved, &v->layer_size, &v->constant_node, &v->change_node, &v->gate);
+  FACET_FREE(&v->layer, &v->layer_achieved, &v->layer_size, &v->constant_node, &v->change_node, &v->gate,
+             &v->operation);
   facet_free_list(&v->warning, v->warnings);
   facet_free_list(&v->embed_node, v->embed_nodes);
 }
@@ -58,23 +59,17 @@ static facet_status collect_warnings(const facet_member *m, facet_store_variant 
   return FACET_OK;
 }
 
-/* Epochs of the network that a variant begins with: dense as trained, unless its method wants the first weights. */
-static double epochs_before(const facet_making *making, const facet_variant *variant)
-{
-  bool first = variant->method && variant->method->from_first;
-  bool from_dense = variant->recipe >= 0 && !facet_making_external(making, variant) && !first;
-  return from_dense && making->model->train ? making->model->training.epochs : 0;
-}
-
 /* All but the time of a forward pass, which is not known yet. */
 static facet_status count_cost(const facet_making *making, const facet_member *m, facet_store_cost *cost)
 {
   const facet_training *how = facet_making_training(making, &m->variant);
+  const facet_training *dense = making->model->train ? &making->model->training : NULL;
   const facet_dataset *data = making->data->train;
+  bool from_dense = facet_variant_from_dense(making, &m->variant);
   facet_cost *count;
   FACET_TRY(facet_network_cost(m->network, &count));
   *cost = (facet_store_cost){.epochs = how ? how->epochs : 0,
-                             .epochs_before = epochs_before(making, &m->variant),
+                             .epochs_before = from_dense && dense ? dense->epochs : 0,
                              .samples = how && data ? facet_training_samples(how, data->count) : 0,
                              .parameters = facet_network_parameters(m->network),
                              .flops = 2 * count->all.products,
@@ -99,6 +94,9 @@ static facet_status describe_variant(const facet_study *study, const facet_makin
   bool pruned = recipe && !recipe->onnx && !recipe->mask;
   v->method = !recipe ? "dense" : pruned ? m->variant.method->name : recipe->onnx ? "external" : "mask";
   v->scope = pruned ? facet_scope_name((int)m->variant.scope) : "";
+  v->parent = facet_variant_from_dense(making, &m->variant) ? "dense" : "";
+  v->operation = facet_variant_operation(making, &m->variant);
+  FACET_CHECK(v->operation, FACET_OS, "out of memory");
   v->onnx = slash ? slash + 1 : m->file;
   v->achieved = facet_mask_sparsity(m->zeros);
   v->layers = m->zeros->layers;

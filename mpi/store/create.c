@@ -111,6 +111,8 @@ static facet_status variant_attributes(const facet_store *s, const facet_store_v
                            {"scope", TEXT, SINGLE, &v->scope},
                            {"seed", WHOLE, SINGLE, &seed},
                            {"replicate", TEXT, SINGLE, &v->replicate},
+                           {"parent", TEXT, v->parent ? SINGLE : 0, &v->parent},
+                           {"operation", TEXT, v->operation ? SINGLE : 0, &v->operation},
                            {"warnings", TEXT, v->warnings, v->warning},
                            {"sparsity", REAL, SINGLE, &v->sparsity},
                            {"achieved", REAL, SINGLE, &v->achieved},

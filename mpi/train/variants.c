@@ -12,6 +12,23 @@
 #include "ranks/exchange.h"
 #include "source.h"
 
+bool facet_variant_from_dense(const facet_making *making, const facet_variant *variant)
+{
+  bool first = variant->method && variant->method->from_first && making->model->train;
+  return variant->recipe >= 0 && !facet_making_external(making, variant) && !first;
+}
+
+char *facet_variant_operation(const facet_making *making, const facet_variant *variant)
+{
+  const facet_recipe *recipe = facet_making_recipe(making, variant);
+  const facet_method *method = variant->method;
+  if (!recipe || recipe->onnx)
+    return facet_copy_text(facet_making_external(making, variant) ? "load" : "train");
+  const char *prunes = recipe->mask ? "mask" : method->operation ? method->operation : "prune";
+  return facet_format("%s%s%s", prunes, recipe->remove_dead ? ", remove dead channels" : "",
+                      recipe->retrain && !(method && method->rule) ? ", train" : "");
+}
+
 static facet_status list_members(const facet_making *making, facet_family *family)
 {
   facet_variant *variant;

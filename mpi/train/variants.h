@@ -27,6 +27,13 @@ typedef struct {
   char **diverged_line;
 } facet_family;
 
+/* Whether a variant is made from dense as it ended; else from its first weights, or it is read from elsewhere, or is
+ * dense. */
+bool facet_variant_from_dense(const facet_making *making, const facet_variant *variant);
+/* What is done to a network to get it, step by step, ", " between them: "prune, train". Caller frees; NULL: no memory.
+ */
+char *facet_variant_operation(const facet_making *making, const facet_variant *variant);
+
 /* Collective. Makes or reads every network, trains where the study says so, writes the files (rank 0), and leaves the
  * same family on every rank. FACET_BAD_INPUT where networks, data and classes do not fit each other. */
 facet_status facet_family_make(MPI_Comm comm, const facet_making *making, facet_family *family);

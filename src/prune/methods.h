@@ -53,11 +53,12 @@ struct facet_method {
   facet_scorer *score; /* this, or one of the next two */
   facet_masker *mask;
   const facet_rule *rule;
-  bool needs_data;     /* samples to score with */
-  bool from_first;     /* the network that comes in has its first weights; otherwise as trained */
-  bool filters;        /* whole ones go: by layer, how many follows from the shapes alone */
-  const char *keys[2]; /* of the study's `variants`: those that not all methods take */
-  const char *removes; /* for the documents, in Markdown */
+  bool needs_data;       /* samples to score with */
+  bool from_first;       /* the network that comes in has its first weights; otherwise as trained */
+  bool filters;          /* whole ones go: by layer, how many follows from the shapes alone */
+  const char *operation; /* what is done to the network, step by step; NULL: "prune" */
+  const char *keys[2];   /* of the study's `variants`: those that not all methods take */
+  const char *removes;   /* for the documents, in Markdown */
   const char *source;
 };
 

@@ -42,6 +42,34 @@ def test_training_costs(study):
         assert 0 < h5["cost/forward_seconds"][i] < 1
 
 
+def origins(h5):
+    return {name: (group.attrs["parent"], group.attrs["operation"]) for name, group in h5["variants"].items()}
+
+
+def test_where_each_came_from(study, tmp_path):
+    """Of networks that are trained here, and of those that are read from elsewhere."""
+    folder, h5, _, _ = study
+    found = origins(h5)
+    assert found["dense"] == ("", "train") and found["finetune-global-0.8-s1"] == ("dense", "prune, train")
+    assert found["lth-global-0.8-s2"] == ("", "train, prune, rewind weights")
+    assert found["random-global-0.5-s3"] == found["empty"] == found["filter-global-0.5"] == ("dense", "prune")
+    make_digits(tmp_path)
+    network = folder / "out/variants/dense.onnx"
+    recipes = f"""\
+variants:
+- {{name: other, onnx: {folder}/out/variants/random-global-0.5-s1.onnx}}
+- {{method: magnitude, sparsity: 0.5, retrain: {{epochs: 1}}}}
+- {{method: filter, sparsity: 0.5, remove_dead: true, retrain: {{epochs: 1}}}}
+- {{method: lth, sparsity: 0.5, budget: {{epochs: 2}}}}
+"""
+    (tmp_path / "study.yaml").write_text(HEAD.split("model:")[0] + f"model: {{onnx: {network}}}\n" + recipes)
+    assert run("run", tmp_path / "study.yaml").returncode == 0
+    with h5py.File(tmp_path / "out/study.h5") as read:
+        assert origins(read) == {"dense": ("", "load"), "other": ("", "load"), "magnitude-global-0.5": ("dense", "prune, train"),
+                                 "filter-global-0.5": ("dense", "prune, remove dead channels, train"),
+                                 "lth-global-0.5": ("dense", "train, prune, rewind weights")}  # its first weights are dense's
+
+
 def test_arithmetic_and_bytes(study):
     folder, h5, names, _ = study
     for i, name in enumerate(names):
