@@ -1,7 +1,6 @@
 /* What `facet verify` does beyond checksums: holds the data against the digests in the file, and computes tiles again,
  * which are picked at random, from the networks beside it and the data, with nothing but what the file says. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -131,18 +130,10 @@ static facet_status make_plan(MPI_Comm comm, const char *path, facet_session *s)
 
 /* ---- tiles ---- */
 
-static facet_status find_seed(const facet_call *call, int64_t *seed)
-{
-  char *end = NULL;
-  *seed = call->seed ? strtoll(call->seed, &end, 10) : (int64_t)((uint32_t)time(NULL) ^ (uint32_t)getpid() << 16);
-  FACET_CHECK(!end || (!*end && end != call->seed && *seed >= 0 && *seed <= UINT32_MAX), FACET_USAGE,
-              "--seed: '%s' is no whole number from 0 to 4294967295", call->seed);
-  return FACET_OK;
-}
-
 /* Of those that are done, so many, and says which. */
-static facet_status pick(const facet_context *c, const char *path, int tiles, uint32_t seed, uint8_t *chosen)
+static facet_status pick(const facet_context *c, const facet_call *call, uint8_t *chosen)
 {
+  uint32_t seed = call->seed >= 0 ? (uint32_t)call->seed : (uint32_t)time(NULL) ^ (uint32_t)getpid() << 16;
   int64_t count = facet_plan_tiles(c->plan), picked = 0, *order;
   uint8_t *done = NULL;
   char name[200];
@@ -151,8 +142,8 @@ static facet_status pick(const facet_context *c, const char *path, int tiles, ui
   FACET_NEW_GO(end, status, done, count);
   FACET_GO(end, status, facet_store_marks(c->store, facet_stage_analyse.name, done));
   facet_random_permutation((facet_random){seed, FACET_STREAM_VERIFY}, 0, count, order);
-  printf("%s: tiles are computed again, picked by --seed %u:\n", path, seed);
-  for (int64_t i = 0; i < count && picked < tiles; i++)
+  printf("%s: tiles are computed again, picked by --seed %u:\n", call->file[0], seed);
+  for (int64_t i = 0; i < count && picked < call->tiles; i++)
     if (done[order[i]] == 1) {
       chosen[order[i]] = 1;
       picked++;
@@ -169,12 +160,11 @@ end:
 static facet_status compute(facet_context *c, const facet_call *call, int64_t *bad)
 {
   uint8_t *chosen = facet_allocate((size_t)facet_plan_tiles(c->plan), 1);
-  int64_t seed = 0, others;
+  int64_t others;
   bool speaks = facet_rank(c->comm) == 0;
   facet_status status;
-  FACET_GO(done, status, facet_agree(c->comm, chosen ? find_seed(call, &seed) : FACET_OS));
-  FACET_GO(done, status,
-           facet_agree(c->comm, speaks ? pick(c, call->file[0], call->tiles, (uint32_t)seed, chosen) : FACET_OK));
+  FACET_GO(done, status, facet_agree(c->comm, chosen ? FACET_OK : FACET_OS));
+  FACET_GO(done, status, facet_agree(c->comm, speaks ? pick(c, call, chosen) : FACET_OK));
   FACET_GO(done, status, facet_share(c->comm, (char *)chosen, facet_plan_tiles(c->plan), "picking tiles"));
   FACET_GO(done, status, facet_analyse_again(c, chosen, &others));
   *bad += others;

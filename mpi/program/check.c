@@ -305,7 +305,7 @@ static void print_next(const facet_call *call, const facet_context *context, fac
   }
   printf("next: facet run %s", call->file[0]);
   if (call->ranks > 0)
-    printf(" -n %d", call->ranks);
+    printf(" -n %lld", (long long)call->ranks);
   printf("%s\n", state == FACET_OUTPUT_OTHER ? " --fresh, which removes what is there" : "");
 }
 
@@ -333,7 +333,7 @@ static bool needs_digests(const facet_study *study, facet_output_state state)
 static facet_status check(int ranks, const facet_call *call, facet_session *s)
 {
   facet_context context = {.comm = MPI_COMM_SELF, .plan = &s->plan, .data = &s->data, .family = &s->family};
-  forecast f = {.ranks = call->ranks > 0 ? call->ranks : ranks};
+  forecast f = {.ranks = call->ranks > 0 ? (int)call->ranks : ranks};
   facet_output_state state;
   facet_phase("reading the data");
   FACET_TRY(facet_session_read(MPI_COMM_SELF, call->file[0], s));

@@ -138,13 +138,17 @@ static bool asks_help(const char *word)
 
 /* ---- arguments ---- */
 
-static facet_status take_number(const char *option, const char *text, int least, int *number)
+/* Of ranks, tiles and columns. */
+enum { MOST = (1 << 20) - 1 };
+
+static facet_status take_number(const char *option, const char *text, int64_t least, int64_t most, int64_t *number)
 {
   char *end = NULL;
-  long value = text ? strtol(text, &end, 10) : 0;
-  FACET_CHECK(text && end != text && !*end && value >= least && value < 1 << 20, FACET_USAGE,
-              "%s: '%s' is no whole number from %d on", option, text ? text : "", least);
-  *number = (int)value;
+  long long value = text ? strtoll(text, &end, 10) : 0; /* what is too large for it is beyond `most`, too */
+  FACET_CHECK(text && end != text && !*end && value >= least && value <= most, FACET_USAGE,
+              "%s: '%s' is no whole number from %lld to %lld", option, text ? text : "", (long long)least,
+              (long long)most);
+  *number = value;
   return FACET_OK;
 }
 
@@ -164,11 +168,11 @@ static facet_status take_option(const command *c, const char *option, char *next
   static char *const known[] = {"-n",     "--fresh", "--profile", "--verbose",    "--tiles",
                                 "--seed", "--data",  "--port",    "--no-browser", "--help"};
   const int count = sizeof known / sizeof known[0];
-  int columns;
+  int64_t columns;
   *words = 2;
   if (strcmp(option, "--ranked") == 0) { /* the launcher's: columns of its terminal, 0 without one */
-    FACET_TRY(take_number(option, next, 0, &columns));
-    facet_progress_columns(columns);
+    FACET_TRY(take_number(option, next, 0, MOST, &columns));
+    facet_progress_columns((int)columns);
     a->ranked = true;
     return FACET_OK;
   }
@@ -179,16 +183,18 @@ static facet_status take_option(const command *c, const char *option, char *next
                : facet_raise(FACET_USAGE, "there is no option '%s'", option);
   }
   if (strcmp(option, "-n") == 0)
-    return take_number(option, next, 1, &a->call.ranks);
+    return take_number(option, next, 1, MOST, &a->call.ranks);
   if (strcmp(option, "--tiles") == 0)
-    return take_number(option, next, 0, &a->call.tiles);
-  if (strcmp(option, "--seed") == 0 || strcmp(option, "--data") == 0) {
+    return take_number(option, next, 0, MOST, &a->call.tiles);
+  if (strcmp(option, "--seed") == 0)
+    return take_number(option, next, 0, UINT32_MAX, &a->call.seed);
+  if (strcmp(option, "--data") == 0) {
     FACET_CHECK(next, FACET_USAGE, "%s: what?", option);
-    *(option[2] == 's' ? &a->call.seed : &a->call.data) = next;
+    a->call.data = next;
     return FACET_OK;
   }
   if (strcmp(option, "--port") == 0)
-    return take_number(option, next, 0, &a->call.port);
+    return take_number(option, next, 0, UINT16_MAX, &a->call.port);
   *words = 1;
   a->call.fresh |= strcmp(option, "--fresh") == 0;
   a->call.profile |= strcmp(option, "--profile") == 0;
@@ -222,7 +228,7 @@ static facet_status launch(const facet_call *call, int argc, char **argv, bool *
       i++;
     else
       argument[count++] = argv[i];
-  facet_status status = facet_launch(call->ranks, argument, speaks);
+  facet_status status = facet_launch((int)call->ranks, argument, speaks);
   facet_free(&argument);
   return status;
 }
@@ -289,7 +295,7 @@ static facet_status dispatch(int argc, char **argv, arguments *a, bool *speaks)
 int main(int argc, char **argv)
 {
   bool speaks = true;
-  arguments a = {.call.tiles = -1};
+  arguments a = {.call = {.tiles = -1, .seed = -1}};
   facet_memory_begin();
   facet_status status = dispatch(argc, argv, &a, &speaks);
   if (status != FACET_OK && speaks)

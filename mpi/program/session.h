@@ -30,10 +30,10 @@ void facet_session_clear(facet_session *session);
 typedef struct {
   char *file[2];
   bool fresh, verbose, profile; /* --fresh, --verbose, --profile */
-  int ranks;                    /* -n; 0: not given */
-  int tiles;                    /* --tiles; -1: not given */
-  char *seed, *data;            /* --seed, a number; --data; NULL: not given */
-  int port;                     /* --port; 0: any */
+  int64_t ranks;                /* -n; 0: not given */
+  int64_t tiles, seed;          /* --tiles, --seed; -1: not given */
+  char *data;                   /* --data; NULL: not given */
+  int64_t port;                 /* --port; 0: any */
   bool no_browser;              /* --no-browser */
 } facet_call;
 typedef facet_status facet_command(const facet_call *call);

@@ -23,7 +23,7 @@ facet_status facet_verify(const facet_call *call)
   facet_store_verified found;
   int64_t bad = 0;
   FACET_TRY(facet_levels_agree(comm));
-  FACET_CHECK(!call->seed || call->tiles > 0, FACET_USAGE, "--seed picks tiles: say how many, by --tiles");
+  FACET_CHECK(call->seed < 0 || call->tiles > 0, FACET_USAGE, "--seed picks tiles: say how many, by --tiles");
   FACET_TRY(facet_verify_store(comm, path, true, &found));
   FACET_CHECK(found.bad == 0, FACET_BAD_INPUT,
               "%s: of %lld parts, %lld networks and %lld files beside them %lld %s not hold", path,

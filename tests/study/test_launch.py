@@ -85,7 +85,7 @@ def test_the_terminal_keeps_its_bar(small):
 
 def test_usage(small, tmp_path):
     study = small / "study.yaml"
-    for arguments, words in [(["-n", "0", study], "'0' is no whole number from 1 on"), (["-n", "two", study], "'two' is no whole number"), (["-n"], "''"),
+    for arguments, words in [(["-n", "0", study], "'0' is no whole number from 1 to 1048575"), (["-n", "two", study], "'two' is no whole number"), (["-n"], "''"),
                              (["--frehs", study], "did you mean '--fresh'?")]:
         done = run("run", *arguments)
         assert done.returncode == 64 and len(done.stderr.splitlines()) == 1 and words in done.stderr, done.stderr

@@ -169,6 +169,14 @@ def test_tiles_are_the_same(study, ranks):
     assert three[0] == three[1] and three[0].count("  analyse of ") == 3 and "--seed 5" in three[0], three
 
 
+@pytest.mark.parametrize("seed", ["-1", "4294967296", "5x", "", "99999999999999999999"])
+def test_a_seed_that_is_none(seed):
+    """Said before anything is read."""
+    done = run("verify", "none.h5", "--tiles", 3, "--seed", seed)
+    assert done.returncode == 64 and len(done.stderr.splitlines()) == 1, done.stderr
+    assert f"--seed: '{seed}' is no whole number from 0 to 4294967295" in done.stderr
+
+
 @pytest.mark.parametrize("more", ["precision: double", "keep: rows", "keep: digest", "store: float16", "repack"])
 def test_tiles_of_what_is_kept_otherwise(tmp_path, more):
     make_digits(tmp_path, train=200, test=70)

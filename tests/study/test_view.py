@@ -187,7 +187,7 @@ def test_what_is_wrong_is_said(folder, tmp_path):
     (tmp_path / "text.h5").write_text("not one")
     for words, status, said in (([tmp_path / "none.h5"], 66, "none.h5: No such file"), ([tmp_path / "text.h5"], 65, "text.h5: is not an HDF5 file"),
                                 ([folder], 65, "is not an HDF5 file"), ([folder / "mine.h5", "-n", "2"], 64, "there is no option '-n'"),
-                                ([folder / "mine.h5", "--port", "70000"], 64, "70000 is no port"), ([], 64, "usage"),
+                                ([folder / "mine.h5", "--port", "70000"], 64, "'70000' is no whole number from 0 to 65535"), ([], 64, "usage"),
                                 ([folder / "mine.h5", "--no-brwser"], 64, "did you mean '--no-browser'")):
         done = refused(*words, viewer=folder / "viewer")
         assert done.returncode == status and said in done.stderr and done.stdout == "", done.stderr
