@@ -120,9 +120,9 @@ static facet_status make_plan(MPI_Comm comm, const char *path, facet_session *s)
   if (status == FACET_OK)
     status = facet_agree(comm, facet_session_plan(s, facet_ranks(comm)));
   if (status == FACET_OK)
+    status = facet_plan_share(comm, &s->plan);
+  if (status == FACET_OK)
     take_batches(batch, &s->plan);
-  if (status == FACET_OK) /* the order of tiles follows from what was measured */
-    status = facet_share(comm, &s->plan.room, 1, "sharing the plan");
   facet_free_list(&variant, count);
   FACET_FREE(&batch, &folder);
   return status;

@@ -248,14 +248,6 @@ static void print_verdict(const facet_context *context, facet_output_state state
   }
 }
 
-static bool has_store(const facet_context *context)
-{
-  char *store = facet_format("%s/study.h5", context->plan->store.settings->output);
-  bool there = store && facet_exists(store);
-  facet_free(&store);
-  return there;
-}
-
 /* Memory comes first: before anything is made to be timed. */
 static facet_status print_all(const facet_context *context, facet_output_state state, forecast *f, const char *filled)
 {
@@ -270,7 +262,8 @@ static facet_status print_all(const facet_context *context, facet_output_state s
   facet_phase("looking for what a run need not do again");
   FACET_GO(done, status, find_reused(context, state, f));
   facet_phase(NULL);
-  f->disk = facet_disk_find(context->plan, context->family, f->ranks, state == FACET_OUTPUT_SAME && has_store(context));
+  bool standing = state == FACET_OUTPUT_SAME && facet_output_has_store(context->plan->store.settings->output);
+  f->disk = facet_disk_find(context->plan, context->family, f->ranks, standing);
   print_verdict(context, state, f);
   if (filled)
     printf("\n%s", filled);

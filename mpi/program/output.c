@@ -186,6 +186,14 @@ facet_status facet_output_claim(const char *output, const char *text, bool dense
   return status;
 }
 
+bool facet_output_has_store(const char *output)
+{
+  char *store = facet_format("%s/study.h5", output);
+  bool there = store && facet_exists(store);
+  facet_free(&store);
+  return there;
+}
+
 facet_status facet_output_finish(const char *output)
 {
   char *path[PATHS];

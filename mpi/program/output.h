@@ -14,7 +14,9 @@ facet_status facet_output_look(const char *output, const char *text, bool dense,
  * afresh. The store of another version of the study takes the name study.h5.before. FACET_BAD_INPUT for another
  * study's, FACET_CANNOT_CREATE also for what cannot be removed, FACET_IO. *edited: there is such a store. */
 facet_status facet_output_claim(const char *output, const char *text, bool dense, bool fresh, bool *edited);
-/* Removes that store: the study's own is finished. */
+/* Whether the study's own store is there. */
+bool facet_output_has_store(const char *output);
+/* Removes that of another version: the study's own is finished. */
 facet_status facet_output_finish(const char *output);
 
 #endif

@@ -183,7 +183,7 @@ static facet_status say_follows(const facet_session *session, facet_plan *plan)
   return FACET_OK;
 }
 
-static facet_status fill_plan(const facet_session *session, int ranks, bool outline, facet_plan *plan)
+static facet_status fill_outline(const facet_session *session, int ranks, facet_plan *plan)
 {
   const facet_study *study = session->study;
   const facet_study_data *data = &session->data;
@@ -220,22 +220,22 @@ static facet_status fill_plan(const facet_session *session, int ranks, bool outl
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
     if ((*stage)->marks && facet_stage_wanted(*stage, plan))
       s->stage[s->stages++] = (facet_store_stage){.name = (*stage)->name, .marks = (*stage)->marks};
-  if (outline)
-    return FACET_OK;
-  FACET_NEW(plan->work, s->variants);
-  FACET_TRY(facet_work_share(s, data, family, facet_conditions_bytes(&plan->source), plan->work, &plan->room));
-  FACET_TRY(say_made(plan, s));
-  return say_follows(session, plan);
-}
-
-facet_status facet_session_plan(facet_session *session, int ranks)
-{
-  session->plan = (facet_plan){.blocks = 0};
-  return fill_plan(session, ranks, false, &session->plan);
+  return FACET_OK;
 }
 
 facet_status facet_session_outline(facet_session *session, int ranks)
 {
   session->plan = (facet_plan){.blocks = 0};
-  return fill_plan(session, ranks, true, &session->plan);
+  return fill_outline(session, ranks, &session->plan);
+}
+
+facet_status facet_session_plan(facet_session *session, int ranks)
+{
+  facet_plan *plan = &session->plan;
+  FACET_TRY(facet_session_outline(session, ranks));
+  FACET_NEW(plan->work, plan->store.variants);
+  FACET_TRY(facet_work_share(&plan->store, &session->data, &session->family, facet_conditions_bytes(&plan->source),
+                             plan->work, &plan->room));
+  FACET_TRY(say_made(plan, &plan->store));
+  return say_follows(session, plan);
 }

@@ -92,10 +92,8 @@ static bool trains(const facet_study *study)
  * then. Without training that file comes at once, and says so itself. */
 static facet_status check_disk(const facet_session *s, const facet_making *making, int ranks)
 {
-  char *path = facet_format("%s/study.h5", s->study->settings.output);
-  bool standing = path && !making->edited && facet_exists(path);
+  bool standing = !making->edited && facet_output_has_store(s->study->settings.output);
   facet_session trial = *s;
-  facet_free(&path);
   trial.family = (facet_family){.count = 0};
   trial.plan = (facet_plan){.blocks = 0};
   if (standing || !trains(s->study))

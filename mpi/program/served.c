@@ -95,16 +95,14 @@ static wanted find_range(const char *text, int64_t size, int64_t *first, int64_t
   to = take_number(&text);
   if (*text || (from < 0 && to < 0) || (to >= 0 && from > to))
     return WHOLE;
-  if (from < 0) {
-    from = to < size ? size - to : 0;
-    to = to > 0 ? size - 1 : -1; /* the last 0 bytes are none */
-  }
-  if (from >= size || (from > to && to >= 0) || size == 0)
-    return BEYOND;
-  if (to < 0 && *(text - 1) != '-')
+  if (from < 0) /* the last so many; the last 0 are none */
+    from = to < size ? size - to : 0, to = size - 1;
+  else if (to < 0 || to >= size)
+    to = size - 1;
+  if (from >= size)
     return BEYOND;
   *first = from;
-  *count = (to < 0 || to >= size ? size - 1 : to) - from + 1;
+  *count = to - from + 1;
   return PART;
 }
 
