@@ -34,7 +34,7 @@ static bool is_sum(const facet_store *s, facet_row row, const facet_place *place
 {
   facet_store_shape_array a;
   (void)facet_store_shape_find(&s->shape, row, place->variant, place->condition, &a);
-  return a.axes > 0 && a.axis[0].dimension == FACET_DIM_DIGEST;
+  return facet_store_shape_is_digest(&a);
 }
 
 static facet_status find_held(struct facet_again *again, facet_row row, const facet_place *place, held **array)

@@ -172,22 +172,17 @@ static facet_status match(facet_before *b)
   FACET_NEW(b->variant_of, p->variants);
   FACET_NEW(b->condition_of, p->conditions);
   FACET_NEW(b->size, b->shape.arrays);
-  FACET_NEW(b->set, b->shape.arrays);
+  FACET_TRY(facet_store_sets_make(&b->shape, &b->set));
   for (int v = 0; v < p->variants; v++)
     b->variant_of[v] = find_variant(b, &p->variant[v]);
   for (int c = 0; c < p->conditions; c++)
     b->condition_of[c] = find_condition(b, p->condition[c]);
-  for (int64_t i = 0; i < b->shape.arrays; i++)
-    b->set[i] = -1;
   return FACET_OK;
 }
 
 static void leave(facet_before *b)
 {
-  for (int64_t i = 0; b->set && i < b->shape.arrays; i++) {
-    H5_CLOSE(b->set[i]);
-    b->set[i] = -1;
-  }
+  facet_store_sets_close(&b->shape, b->set);
   facet_sums_end(&b->sums);
   facet_free(&b->sum);
   facet_free(&b->done);
@@ -208,37 +203,22 @@ static void find_marked(facet_before *b, const facet_store_shape_array *marks)
   b->there.linear_blocks = b->in.linear_blocks;
 }
 
-static facet_status read_sums(facet_before *b, const char *marks)
-{
-  char *path = facet_store_path(facet_row_table[FACET_ROW_SUMS].path, b->stage, "");
-  facet_status status = path ? facet_sums_begin(&b->in, b->stage, marks, &b->sums) : FACET_OS;
-  if (status == FACET_OK)
-    FACET_NEW_GO(done, status, b->sum, facet_sums_parts(b->sums));
-  if (status == FACET_OK && !facet_store_integers(b->file, path, facet_sums_parts(b->sums), b->sum))
-    status = facet_raise(FACET_BAD_INPUT, "%s: has no checksums of %s", b->path, b->stage);
-done:
-  facet_free(&path);
-  return status;
-}
-
 /* The marks of a stage of the plan, where it followed from the same there. */
 static facet_status read_stage(facet_before *b, int number)
 {
   const facet_store_stage *stage = &b->plan->stage[number];
   facet_store_shape_array marks;
-  size_t count;
-  int axes = -1;
   b->stage = stage->name;
   (void)facet_store_shape_find(&b->shape, FACET_ROW_MARKS, number, 0, &marks);
   find_marked(b, &marks);
   char *path = facet_store_shape_path(&b->shape, &marks);
-  bool there = path && H5LTpath_valid(b->file, path, true) > 0;
-  if (there && (!stage->follows[0] || has_text(b->file, path, "follows", stage->follows)))
-    b->done = read_marks(b->file, b->stage, b->there.size, &axes, &count);
-  if (b->done && axes != b->here.axes)
-    facet_free(&b->done);
+  bool same = path && find_sizes_of(b->file, path, "", b->there.size) == b->here.axes &&
+              (!stage->follows[0] || has_text(b->file, path, "follows", stage->follows));
   facet_free(&path);
-  return b->done ? read_sums(b, stage->marks) : FACET_OK;
+  if (!same)
+    return FACET_OK;
+  FACET_TRY(facet_sums_begin(&b->in, b->stage, stage->marks, &b->sums));
+  return facet_sums_read(b->sums, &b->done, &b->sum);
 }
 
 facet_status facet_before_enter(facet_before *b, const char *stage)
@@ -341,12 +321,6 @@ static int64_t within(const piece *p, int64_t of)
   return p->first < of ? least(p->count, of - p->first) : 0;
 }
 
-/* Whether an array sums up tiles: those with linearizations are then not taken over. */
-static bool is_digest(const facet_store_shape_array *a)
-{
-  return a->axes > 0 && a->axis[0].dimension == FACET_DIM_DIGEST;
-}
-
 /* Takes a place along one axis of the marks; its number there. */
 static int64_t take_apart(const facet_before *b, facet_dimension dimension, int64_t at, piece *p)
 {
@@ -419,7 +393,8 @@ static bool find_part(const facet_before *b, const piece *p, const facet_store_s
   facet_box here[2], there[2];
   const facet_boxed own = boxed_of(b, a, false), other = boxed_of(b, a, true);
   *part = (facet_store_transfer){.set = b->set[a->number], .axes = a->axes};
-  *empty = is_digest(a) || !facet_boxes_fills(&b->here, &own, p->here);
+  *empty = facet_store_shape_is_digest(a) || /* tiles with linearizations are then not taken over */
+           !facet_boxes_fills(&b->here, &own, p->here);
   if (*empty)
     return true;
   int boxes = facet_boxes_cut_out(&b->here, &own, p->here, here);

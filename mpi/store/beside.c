@@ -16,9 +16,7 @@ typedef struct {
 
 static void find_bad(const beside *b, const char *file, const char *what)
 {
-  b->found->bad++;
-  if (b->says)
-    printf("%s: %s\n", file, what);
+  facet_store_find_bad(b->found, b->says, "%s: %s", file, what);
 }
 
 /* The copy of a network beside the file, by the digest that its variant has. */

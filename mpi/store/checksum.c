@@ -237,9 +237,8 @@ facet_status facet_store_head(const char *path, hid_t file, int64_t *number)
   char hex[65] = "";
   facet_status status = add_all(&s, file, hex);
   facet_sha256_drop(&s.digest);
-  *number = 0;
-  for (int i = 0; i < 15; i++) /* 60 bits of it */
-    *number = *number << 4 | (int64_t)(strchr("0123456789abcdef", hex[i]) - "0123456789abcdef");
+  hex[15] = '\0'; /* 60 bits of it */
+  *number = strtoll(hex, NULL, 16);
   return status;
 }
 
@@ -253,16 +252,23 @@ facet_status facet_store_head_holds(const char *path, hid_t file, bool *holds)
   return status == FACET_BAD_INPUT ? FACET_OK : status; /* what says more than the file can hold is damaged */
 }
 
-/* The checksum of an earlier schema is another one, and what was taken out of a file is missed. */
-static facet_status check_head(const char *path, hid_t file)
+facet_status facet_store_check_version(const char *path, hid_t file)
 {
   int64_t version = 0;
-  bool holds;
   FACET_CHECK(facet_store_attribute(file, "schema_version", 1, &version), FACET_BAD_INPUT,
               "%s: is not a store of facet: it has no schema_version", path);
   FACET_CHECK(version >= FACET_SCHEMA_SUMMED && version <= FACET_SCHEMA_VERSION, FACET_BAD_INPUT,
-              "%s: has schema version %lld, this facet reads %d to %d", path, (long long)version, FACET_SCHEMA_SUMMED,
-              FACET_SCHEMA_VERSION);
+              "%s: has schema version %lld, this facet reads %d to %d: it is %s", path, (long long)version,
+              FACET_SCHEMA_SUMMED, FACET_SCHEMA_VERSION,
+              version < FACET_SCHEMA_SUMMED ? "older than checksums" : "newer");
+  return FACET_OK;
+}
+
+/* The checksum of an earlier schema is another one, and what was taken out of a file is missed. */
+static facet_status check_head(const char *path, hid_t file)
+{
+  bool holds;
+  FACET_TRY(facet_store_check_version(path, file));
   FACET_TRY(facet_store_head_holds(path, file, &holds));
   FACET_CHECK(holds, FACET_BAD_INPUT,
               "%s: is not whole, or damaged: its attributes, coordinates and arrays are not those it was made with",

@@ -133,6 +133,7 @@ facet_status facet_store_texts(hid_t file, const char *path, char ***text, int *
   hssize_t there = space < 0 || H5Tis_variable_str(type) <= 0 ? 0 : H5Sget_simple_extent_npoints(space);
   char **read = facet_allocate((size_t)there + 1, sizeof *read);
   *text = facet_allocate((size_t)there + 1, sizeof **text);
+  *count = 0;
   facet_status status = read && *text ? FACET_OK : FACET_OS;
   if (status == FACET_OK && there > 0 && H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, read) >= 0) {
     for (*count = 0; *count < there && status == FACET_OK; ++*count)

@@ -115,6 +115,11 @@ bool facet_store_shape_find(const facet_store_shape *s, facet_row row, int varia
   return there;
 }
 
+bool facet_store_shape_is_digest(const facet_store_shape_array *a)
+{
+  return a->axes > 0 && a->axis[0].dimension == FACET_DIM_DIGEST;
+}
+
 /* How many arrays a row stands for: of variants or stages, and of conditions. */
 static void count_arrays(const facet_store_plan *p, int row, int *variants, int *conditions)
 {
@@ -187,6 +192,22 @@ facet_status facet_store_shape_make(const facet_store_plan *plan, facet_store_sh
     s->arrays += (int64_t)variants * conditions;
   }
   return FACET_OK;
+}
+
+facet_status facet_store_sets_make(const facet_store_shape *s, hid_t **set)
+{
+  FACET_NEW(*set, s->arrays);
+  for (int64_t i = 0; i < s->arrays; i++)
+    (*set)[i] = -1;
+  return FACET_OK;
+}
+
+void facet_store_sets_close(const facet_store_shape *s, hid_t *set)
+{
+  for (int64_t i = 0; set && i < s->arrays; i++) {
+    H5_CLOSE(set[i]);
+    set[i] = -1;
+  }
 }
 
 int64_t facet_store_stage_parts(const facet_store_plan *plan, int stage)

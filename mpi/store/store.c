@@ -140,10 +140,7 @@ facet_status facet_store_open_arrays(facet_store *s, const char *stage)
 
 static facet_status close_file(facet_store *s)
 {
-  for (int64_t i = 0; s->set && i < s->shape.arrays; i++) {
-    H5_CLOSE(s->set[i]);
-    s->set[i] = -1;
-  }
+  facet_store_sets_close(&s->shape, s->set);
   herr_t synced = s->file < 0 ? 0 : H5Fflush(s->file, H5F_SCOPE_GLOBAL); /* a collective MPI_File_sync */
   herr_t closed = s->file < 0 ? 0 : H5Fclose(s->file);
   s->file = -1;
@@ -264,9 +261,7 @@ done:
 facet_status facet_store_lay_out(facet_store *s, const char *path, const facet_store_plan *plan)
 {
   FACET_TRY(facet_store_shape_make(plan, &s->shape));
-  FACET_NEW(s->set, s->shape.arrays);
-  for (int64_t i = 0; i < s->shape.arrays; i++)
-    s->set[i] = -1;
+  FACET_TRY(facet_store_sets_make(&s->shape, &s->set));
   s->path = facet_copy_text(path);
   return s->path ? FACET_OK : FACET_OS;
 }
@@ -613,7 +608,7 @@ static facet_status unmark(facet_store *s, const facet_store_shape_array *a, con
 {
   const uint8_t none = 0;
   char name[200];
-  facet_status status = take_sums(s, a);
+  facet_status status = FACET_OK;
   for (int64_t i = 0; i < (int64_t)a->elements && status == FACET_OK; i++)
     if (bad[i]) {
       facet_sums_name(s->sums, i, name, sizeof name);

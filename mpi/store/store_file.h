@@ -51,12 +51,17 @@ void facet_store_shape_clear(facet_store_shape *shape);
 /* An array; false: it is not there. */
 bool facet_store_shape_find(const facet_store_shape *shape, facet_row row, int variant, int condition,
                             facet_store_shape_array *array);
+/* Whether an array sums up tiles. */
+bool facet_store_shape_is_digest(const facet_store_shape_array *array);
 /* The next array that is there; from an array of zeros with number -1 the first. False after the last. */
 bool facet_store_shape_next(const facet_store_shape *shape, facet_store_shape_array *array);
 /* Paths; the caller frees. NULL: no memory. */
 char *facet_store_shape_path(const facet_store_shape *shape, const facet_store_shape_array *array);
 /* Of a pattern of rows.def, where {variant}, or {stage}, and {condition} have these names. */
 char *facet_store_path(const char *pattern, const char *variant, const char *condition);
+/* Room for the array of each number, none of which is open: -1. Closes those that are. */
+facet_status facet_store_sets_make(const facet_store_shape *shape, hid_t **set);
+void facet_store_sets_close(const facet_store_shape *shape, hid_t *set);
 char *facet_store_shape_coordinate_path(const facet_store_shape *shape, facet_store_shape_axis axis, int variant);
 
 /* ---- HDF5 ---- */
@@ -92,6 +97,8 @@ bool facet_store_attribute(hid_t file, const char *name, int64_t count, int64_t 
 int64_t facet_store_count(hid_t file, const char *path);
 /* The sizes of an array; how many, -1: it is not open, or has more than arrays have here. */
 int facet_store_sizes(hid_t set, hsize_t size[FACET_MOST_AXES]);
+/* FACET_BAD_INPUT unless this facet reads a file's schema version, and holds it against checksums. */
+facet_status facet_store_check_version(const char *path, hid_t file);
 /* A text of an object; "" if it has none of that name. The caller frees it. */
 facet_status facet_store_text(hid_t file, const char *object, const char *name, char **text);
 
@@ -175,6 +182,9 @@ typedef struct {
  * FACET_BAD_INPUT. */
 facet_status facet_sums_describe(const char *path, hid_t file, facet_sums_source *source);
 void facet_sums_forget(facet_sums_source *source);
+/* Something does not hold: counted, and said by a line on standard output. */
+void facet_store_find_bad(facet_store_verified *found, bool says, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* What lies beside that file: beside.c. says: also networks of variants, and a line for what does not hold. */
 facet_status facet_store_verify_beside(const facet_sums_source *source, bool says, facet_store_verified *found);
 typedef struct facet_sums facet_sums;
@@ -184,6 +194,8 @@ void facet_sums_end(facet_sums **sums);
 int64_t facet_sums_parts(const facet_sums *sums);
 /* The checksum of a part as it is now; never negative. */
 facet_status facet_sums_find(facet_sums *sums, int64_t part, int64_t *sum);
+/* Of a file alone: marks and checksums of all parts, as it has them; the caller frees. FACET_BAD_INPUT: it has none. */
+facet_status facet_sums_read(const facet_sums *sums, uint8_t **mark, int64_t **sum);
 /* "analyse of dense, clean, block 3". */
 void facet_sums_name(const facet_sums *sums, int64_t part, char *text, size_t size);
 /* What tells a study from others: its text, but for where files lie, and its networks. */

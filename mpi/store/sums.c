@@ -144,6 +144,23 @@ int64_t facet_sums_parts(const facet_sums *s)
   return s->parts;
 }
 
+facet_status facet_sums_read(const facet_sums *s, uint8_t **mark, int64_t **sum)
+{
+  const facet_sums_source *from = &s->source;
+  char *marks = facet_store_path(facet_row_table[FACET_ROW_MARKS].path, s->stage, "");
+  char *sums = facet_store_path(facet_row_table[FACET_ROW_SUMS].path, s->stage, "");
+  facet_status status = marks && sums ? FACET_OK : FACET_OS;
+  FACET_NEW_GO(done, status, *mark, s->parts);
+  FACET_NEW_GO(done, status, *sum, s->parts);
+  if (status == FACET_OK && (facet_store_count(from->file, marks) != s->parts ||
+                             H5LTread_dataset(from->file, marks, H5T_NATIVE_UINT8, *mark) < 0 ||
+                             !facet_store_integers(from->file, sums, s->parts, *sum)))
+    status = facet_raise(FACET_BAD_INPUT, "%s: has no checksums of %s", from->path, s->stage);
+done:
+  FACET_FREE(&marks, &sums);
+  return status;
+}
+
 /* ---- sums ---- */
 
 static facet_status add_box(facet_sums *s, const array *a, const facet_box *b)

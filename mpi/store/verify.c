@@ -1,5 +1,6 @@
 /* A file held against its own checksums, without its study: names and sizes are those of the file. What lies beside it:
  * beside.c. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,18 @@ typedef struct {
   facet_store_verified *found;
 } verification;
 
+void facet_store_find_bad(facet_store_verified *found, bool says, const char *format, ...)
+{
+  va_list list;
+  found->bad++;
+  if (!says)
+    return;
+  va_start(list, format);
+  vprintf(format, list);
+  va_end(list);
+  putchar('\n');
+}
+
 /* ---- stages ---- */
 
 static facet_status check_part(verification *v, facet_sums *sums, int64_t part, uint8_t mark, int64_t then)
@@ -26,25 +39,17 @@ static facet_status check_part(verification *v, facet_sums *sums, int64_t part, 
   FACET_TRY(facet_sums_find(sums, part, &now));
   if (mark == 1 && now == then)
     return FACET_OK;
-  v->found->bad++;
   facet_sums_name(sums, part, name, sizeof name);
-  if (v->says)
-    printf("%s: %s does not hold its checksum\n", v->path, name);
+  facet_store_find_bad(v->found, v->says, "%s: %s does not hold its checksum", v->path, name);
   return FACET_OK;
 }
 
-static facet_status check_parts(verification *v, const facet_store_stage *stage, facet_sums *sums)
+static facet_status check_parts(verification *v, facet_sums *sums)
 {
   int64_t parts = facet_sums_parts(sums), *then = NULL;
-  char *marks = facet_store_path(facet_row_table[FACET_ROW_MARKS].path, stage->name, "");
-  char *path = facet_store_path(facet_row_table[FACET_ROW_SUMS].path, stage->name, "");
   uint8_t *mark = NULL;
-  facet_status status = marks && path ? FACET_OK : FACET_OS;
-  FACET_NEW_GO(done, status, mark, parts);
-  FACET_NEW_GO(done, status, then, parts);
-  if (facet_store_count(v->file, marks) != parts || H5LTread_dataset(v->file, marks, H5T_NATIVE_UINT8, mark) < 0 ||
-      !facet_store_integers(v->file, path, parts, then))
-    FACET_GO(done, status, facet_raise(FACET_BAD_INPUT, "%s: has no checksums of %s", v->path, stage->name));
+  facet_status status;
+  FACET_GO(done, status, facet_sums_read(sums, &mark, &then));
   for (int64_t i = facet_rank(v->comm); i < parts; i += facet_ranks(v->comm)) {
     FACET_GO(done, status, facet_interrupt_check());
     if (mark[i])
@@ -53,7 +58,7 @@ static facet_status check_parts(verification *v, const facet_store_stage *stage,
       v->found->missing++;
   }
 done:
-  FACET_FREE(&marks, &path, &mark, &then);
+  FACET_FREE(&mark, &then);
   return status;
 }
 
@@ -67,36 +72,27 @@ static facet_status check_stage(verification *v, const facet_store_stage *stage)
     return FACET_OK;
   facet_status status = facet_sums_begin(&v->source, stage->name, stage->marks, &sums);
   if (status == FACET_OK)
-    status = check_parts(v, stage, sums);
+    status = check_parts(v, sums);
   facet_sums_end(&sums);
   return status;
 }
 
-static void find_bad(verification *v, const char *what)
-{
-  v->found->bad++;
-  if (v->says)
-    printf("%s: %s\n", v->path, what);
-}
-
 static facet_status check_head(verification *v)
 {
-  int64_t version = 0;
   bool holds;
-  FACET_CHECK(facet_store_attribute(v->file, "schema_version", 1, &version), FACET_BAD_INPUT,
-              "%s: is not a store of facet: it has no schema_version", v->path);
-  FACET_CHECK(version >= FACET_SCHEMA_SUMMED && version <= FACET_SCHEMA_VERSION, FACET_BAD_INPUT,
-              "%s: has schema version %lld, and this facet reads %d to %d: %s, so nothing can be checked", v->path,
-              (long long)version, FACET_SCHEMA_SUMMED, FACET_SCHEMA_VERSION,
-              version < FACET_SCHEMA_SUMMED ? "it is older than checksums" : "it is newer");
+  FACET_TRY(facet_store_check_version(v->path, v->file));
   if (facet_rank(v->comm) != 0)
     return FACET_OK;
   FACET_TRY(facet_store_head_holds(v->path, v->file, &holds));
   if (!holds)
-    find_bad(v, "attributes, coordinates, labels or the list of arrays do not hold their checksum");
+    facet_store_find_bad(v->found, v->says,
+                         "%s: attributes, coordinates, labels or the list of arrays do not hold their checksum",
+                         v->path);
   FACET_TRY(facet_store_index_holds(v->path, v->file, &holds));
   if (!holds)
-    find_bad(v, "/index does not say where the arrays lie; readers by byte offset must not use it");
+    facet_store_find_bad(v->found, v->says,
+                         "%s: /index does not say where the arrays lie; readers by byte offset must not use it",
+                         v->path);
   return FACET_OK;
 }
 
