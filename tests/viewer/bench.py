@@ -7,6 +7,8 @@ import sys
 import tempfile
 import time
 
+import numpy as np
+
 import made_study
 from browsing import ARGUMENTS, CHROMIUM, Viewer, lacking, settled
 
@@ -29,16 +31,16 @@ BRUSH = """async () => {
     last = now;
   }
   send(window, "mouseup", overlay.left + overlay.width * 0.8);
-  return { frames: steps / (last - began) * 1000, longest, selected: window.facetViewer.store.state.selected.reduce((a, b) => a + b, 0) };
+  return { steps: steps + 10, frames: steps / (last - began) * 1000, longest, selected: window.facetViewer.store.state.selected.reduce((a, b) => a + b, 0) };
 }"""
 
 
-def memory():
-    """Bytes that the browser's processes, which this one has started, have for themselves."""
-    parent, total = {}, 0
+def browser():
+    """The browser's processes, which this one has started: for each the fields of its stat from the third on."""
+    found = {}
     for status in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
-            parent[int(status.parent.name)] = int(status.read_text().rsplit(")", 1)[1].split()[1])
+            found[int(status.parent.name)] = status.read_text().rsplit(")", 1)[1].split()
         except OSError:
             pass
 
@@ -46,17 +48,45 @@ def memory():
         while pid > 1:
             if pid == os.getpid():
                 return True
-            pid = parent.get(pid, 0)
+            pid = int(found[pid][1]) if pid in found else 0
         return False
 
-    for pid in filter(mine, parent):
+    def named(pid):
         try:
-            if "chrom" in pathlib.Path(f"/proc/{pid}/cmdline").read_text():
-                lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-                total += sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Private_"))
+            return "chrom" in pathlib.Path(f"/proc/{pid}/cmdline").read_text()
+        except OSError:
+            return False
+
+    return {pid: fields for pid, fields in found.items() if mine(pid) and named(pid)}
+
+
+def memory():
+    """Bytes that they have for themselves."""
+    total = 0
+    for pid in browser():
+        try:
+            lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            total += sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Private_"))
         except OSError:
             pass
     return total
+
+
+def processor():
+    """Seconds of processor time that they have taken."""
+    return sum(int(fields[11]) + int(fields[12]) for fields in browser().values()) / os.sysconf("SC_CLK_TCK")
+
+
+class Work:
+    """Processor time of a page: of its main thread, and of all processes of the browser. Load of others does not count."""
+
+    def __init__(self, page):
+        self.session = page.context.new_cdp_session(page)
+        self.session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def now(self):
+        told = {metric["name"]: metric["value"] for metric in self.session.send("Performance.getMetrics")["metrics"]}
+        return np.array([told["TaskDuration"], told["ScriptDuration"], processor()])
 
 
 def measure(viewer, path, samples):
@@ -74,9 +104,13 @@ def measure(viewer, path, samples):
     print(f"  over HTTP: first numbers {first:.2f} s, {reads} reads; all histograms {time.perf_counter() - began:.2f} s, {viewer.server.reads} reads, {viewer.server.bytes / 1e6:.1f} MB")
     page.evaluate(BRUSH)  # what brushing reads the first time
     settled(page)
+    work = Work(page)
     for turn in range(2):
+        before = work.now()
         told = page.evaluate(BRUSH)
+        main, script, whole = 1000 * (work.now() - before) / told["steps"]
     print(f"  brushing: {told['frames']:.0f} frames a second, the longest {told['longest']:.0f} ms ({told['selected']:,.0f} selected at the end)")
+    print(f"  processor time a frame: {main:.1f} ms of the main thread, {script:.1f} ms of them scripts; {whole:.1f} ms of all processes (drawing in software)")
     heap = page.evaluate("performance.memory ? performance.memory.usedJSHeapSize : 0")
     print(f"  memory: {memory() / 1e6:.0f} MB of all processes of the browser, {heap / 1e6:.0f} MB of them the script's heap")
     page.close()
