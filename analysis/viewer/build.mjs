@@ -11,7 +11,7 @@ import { gzipSync } from "node:zlib";
 const here = dirname(fileURLToPath(import.meta.url));
 const out = resolve(process.argv[2] ?? join(here, "../../build/viewer"));
 
-/* Units and meanings of the arrays: the table of docs/results.md, which is itself made from mpi/store/rows.def. */
+/* Units of the arrays: the table of docs/results.md, which is itself made from mpi/store/rows.def. */
 async function rows() {
   const text = await readFile(join(here, "../../docs/results.md"), "utf8");
   const table = text.split("<!-- table rows arrays -->")[1]?.split("<!-- end -->")[0];
@@ -20,7 +20,7 @@ async function rows() {
   for (const line of table.split("\n")) {
     const cells = line.replace(/\\\|/g, "\u0001").split("|").map((cell) => cell.replace(/\u0001/g, "|").trim());
     const path = cells[1]?.match(/^`(\/.*)`$/)?.[1];
-    if (path) found.push([path, cells[4], cells[7].replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").replace(/`/g, "").replace(/\*\*/g, "")]);
+    if (path) found.push([path, cells[4]]);
   }
   if (found.length === 0) throw new Error("docs/results.md: no arrays");
   return found;

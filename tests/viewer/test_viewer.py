@@ -175,6 +175,65 @@ def test_address_restores_the_state(viewer, page, made):  # noqa: F811
     third.close()
 
 
+CONTROLS = """[...document.querySelectorAll('#evaluation .choices select, #evaluation .choices input')].map((one) => one.type === 'checkbox' ? one.checked : one.value)"""
+
+
+def test_a_reload_restores_what_was_chosen_in_a_view(viewer, page, made):  # noqa: F811
+    choose(page, "#evaluation .choices select", "length")
+    page.check("#evaluation .choices input")
+    page.click("#evaluation thead th:nth-child(4) button")
+    settled(page)
+    page.click("#evaluation thead th:nth-child(4) button")  # rising
+    settled(page)
+    page.click("#evaluation .fold[aria-expanded=false]")
+    settled(page)
+    table, sort = numbers(page), page.get_attribute("#evaluation thead th:nth-child(4)", "aria-sort")
+    assert sort == "ascending" and "magnitude-global-0.1-s2" in table and page.evaluate(CONTROLS) == ["length", True]
+    page.wait_for_function("location.hash.includes('evaluation.open')")
+    page.reload()
+    page.wait_for_function("window.facetViewer")
+    settled(page)
+    assert list(numbers(page).items()) == list(table.items()) and page.evaluate(CONTROLS) == ["length", True]
+    assert page.get_attribute("#evaluation thead th:nth-child(4)", "aria-sort") == sort
+    page.evaluate("location.hash = 'evaluation.measure=beauty&evaluation.sort=noise/2&evaluation.open=nobody&evaluation.wings=2&cost.cost=flops'")
+    page.wait_for_function("document.querySelector('#evaluation thead th:nth-child(5)').getAttribute('aria-sort') === 'descending'")
+    settled(page)
+    assert page.evaluate(CONTROLS) == ["accuracy", False] and page.evaluate("Object.keys(facetViewer.store.state.choices).join()") == "evaluation.sort"
+
+
+def test_own_groups_are_kept_in_the_address(page, made):
+    page.on("dialog", lambda dialog: dialog.accept("odd, & <b>"))
+    page.fill("#search", "3, 10-12")
+    page.press("#search", "Enter")
+    settled(page)
+    page.click(".status button:has-text('Keep as group')")
+    page.wait_for_function("location.hash.includes('group=')")
+    page.reload()
+    page.wait_for_function("window.facetViewer")
+    assert page.evaluate("facetViewer.store.state.groups.map(({ name, members }) => [name, members.reduce((a, b) => a + b, 0)]).join('|')") == "odd, & <b>,4"
+    page.click("text=Filters")
+    page.check(".filters .group input")
+    page.wait_for_function("document.querySelector('.count').textContent.includes('4 that pass')")
+
+
+def test_a_seed_that_has_failed_is_left_out_of_its_group(viewer, folder):  # noqa: F811
+    path = folder / "seed.h5"
+    data = made_study.make(path, variants=4, replicates=3)
+    with h5py.File(path, "a") as h5:
+        made_study.contiguous(h5, "cost/parameters", (4,), "<i8", np.array([100, 10, 20, 90]))
+        del h5["index"]
+        made_study.write_index(h5)
+    page = viewer.open(path)
+    mean, deviation = data["accuracy"][1:3].mean(axis=0), data["accuracy"][1:3].std(axis=0, ddof=1)
+    assert numbers(page)["magnitude-global-0.1"] == [f"{percent(m)} ±{100 * d:.1f}" for m, d in zip(mean, deviation)]
+    assert not page.query_selector("#evaluation tr.failed")
+    page.eval_on_selector("#cost", "(element) => element.scrollIntoView({ behavior: 'instant' })")
+    page.wait_for_selector("#cost g.variant >> nth=1", state="attached")
+    cost = page.eval_on_selector("#cost g.variant[data-name='magnitude-global-0.1']", "({ dataset }) => [Number(dataset.cost), Number(dataset.accuracy)]")
+    assert cost == pytest.approx([15, mean[0]])
+    page.close()
+
+
 def test_large_selections_fit_the_address(page):
     text = page.evaluate("""() => { const selected = new Uint8Array(300); for (let i = 0; i < 300; i += 1 + i % 3) selected[i] = 1;
         window.facetViewer.store.set({ selected }); return selected.join() }""")
@@ -305,7 +364,7 @@ def test_one_variant_and_two_hundred_classes(viewer, folder):  # noqa: F811
 def test_first_view_takes_at_most_forty_reads(viewer, folder):  # noqa: F811
     path = folder / "large.h5"
     data = made_study.make(path, variants=10, conditions=20, samples=2003, hole=2 << 30)
-    page = viewer.open(path, height=700)
+    page = viewer.open(path, height=700)  # with all its histograms
     print(f"\nreads to the first view: {viewer.server.reads}, {viewer.server.bytes / 1e6:.1f} MB of {path.stat().st_size / 1e9:.1f} GB")
     assert viewer.server.reads <= 40 and viewer.server.bytes < 20e6
     assert numbers(page)["dense"] == [percent(a) for a in data["accuracy"][0]]

@@ -204,10 +204,10 @@ def test_click_compares(page):
 def test_cost_marks_those_that_none_beats(page, h5):
     see(page, "cost", "g.variant")
     accuracy, cost = h5["summary/accuracy"][:, 0], h5["cost/flops_sparse"][:].astype(float)
-    mean = {"dense": (cost[0], accuracy[0]), "magnitude-global-0.1": (cost[1:3].mean(), accuracy[1:3].mean()), "magnitude-global-0.2": (cost[3], accuracy[3])}
+    mean = {"dense": (cost[0], accuracy[0]), "magnitude-global-0.1": (cost[1:3].mean(), accuracy[1:3].mean()), "magnitude-global-0.2-s1": (cost[3], accuracy[3])}
     found = {n: (float(c), float(a), b == "true") for n, c, a, b in data(page, "#cost g.variant", "name", "cost", "accuracy", "best")}
     assert {n: f[:2] for n, f in found.items()} == {n: pytest.approx(m) for n, m in mean.items()}
-    alive = {n: m for n, m in mean.items() if n != "magnitude-global-0.2"}  # it has failed
+    alive = {n: m for n, m in mean.items() if n != "magnitude-global-0.2-s1"}  # it has failed
     beaten = {n for n, (c, a) in alive.items() for d, b in alive.values() if d <= c and b >= a and (d, b) != (c, a)}
     assert {n for n, f in found.items() if f[2]} == set(alive) - beaten
 
@@ -215,7 +215,7 @@ def test_cost_marks_those_that_none_beats(page, h5):
 def test_layers_show_what_was_removed_and_what_changed(page, h5):
     see(page, "layers", "g.node")
     removed = {(v, layer): float(s) for v, layer, s in data(page, "#layers g.cell", "variant", "layer", "share")}
-    assert removed["magnitude-global-0.1", "conv1"] == pytest.approx(0.15) and removed["magnitude-global-0.2", "dense2"] == pytest.approx(0.7)
+    assert removed["magnitude-global-0.1", "conv1"] == pytest.approx(0.15) and removed["magnitude-global-0.2-s1", "dense2"] == pytest.approx(0.7)
     part = "#layers .layer-part >> nth={} >> g.node"
     name, given = h5["variant"].asstr()[1], h5["prediction/class"][:, 0]
     for node, means in data(page, part.format(1), "node", "means"):
@@ -247,6 +247,29 @@ def test_map_selects_where_the_samples_lie(page, h5):
     page.select_option("#map select >> nth=2", "noise")
     page.wait_for_function("document.querySelectorAll('#map .stop').length === 4")
     settled(page)
+
+
+def test_a_reload_restores_what_was_chosen_in_the_views(page):
+    offered = [("cost", 0, "parameters"), ("geometry", 0, "lasso"), ("parallel", 0, "kept"), ("map", 0, "margin"), ("map", 1, "pan"), ("map", 2, "noise")]
+    for view, at, value in offered:
+        see(page, view, ".choices select")
+        page.select_option(f"#{view} .choices select >> nth={at}", value)
+        settled(page)
+    page.check("#similarity input >> nth=0")
+    page.click("#similarity button[title='as wide as the page']")
+    page.wait_for_function("document.querySelectorAll('#map .stop').length === 4")
+    page.click("#map .stop >> nth=2")
+    page.wait_for_function("location.hash.includes('map.step=noise/1')")
+    page.reload()
+    page.wait_for_function("window.facetViewer")
+    for view, at, value in offered:
+        see(page, view, ".choices select")
+        assert page.input_value(f"#{view} .choices select >> nth={at}") == value, view
+    page.wait_for_function("document.querySelectorAll('#map .stop').length === 4")
+    assert page.get_attribute("#map .stop >> nth=2", "aria-pressed") == "true"
+    assert [k for k, in data(page, "#parallel .plot >> nth=0 >> path.mean", "class")] != ["0", "1", "2", "3"]
+    see(page, "similarity", "g.item")
+    assert page.is_checked("#similarity input >> nth=0") and not page.query_selector("#similarity.half")
 
 
 def test_views_without_their_arrays_say_why(viewer, tmp_path):  # noqa: F811

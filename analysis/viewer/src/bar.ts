@@ -69,7 +69,8 @@ function search(study: Study, store: Store): HTMLElement {
   return h("span", { class: "search" }, input, list, problem);
 }
 
-function status({ study, store }: Context, downs: (() => void)[]): HTMLElement {
+function status(context: Context, downs: (() => void)[]): HTMLElement {
+  const { study, store } = context;
   const text = h("output", { class: "count" });
   const clear = h("button", { onclick: () => store.set({ selected: null }), title: "Escape" }, "Clear");
   const keep = h("button", { title: "name these samples, to filter by them and to colour them", onclick: () => {
@@ -79,7 +80,7 @@ function status({ study, store }: Context, downs: (() => void)[]): HTMLElement {
     store.set({ groups: [...store.state.groups.filter((group) => group.name !== name), { name, members: members.slice() }] });
   } }, "Keep as group…");
   const save = h("button", { title: "the selected samples with what the two compared variants make of them", onclick: () =>
-    void selectionTable({ study, store }).then((rows) => saveCsv(rows, `${study.name}-selection`)) }, "CSV");
+    void selectionTable(context).then((rows) => saveCsv(rows, `${study.name}-selection`)) }, "CSV");
   const only = h("span", { class: "selected-only" }, clear, keep);
   const say = (): void => {
     const { selected, passing } = store.state;

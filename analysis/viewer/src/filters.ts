@@ -1,14 +1,15 @@
 /* The panel of filters. */
 import { classColour, classLetter } from "./parts/colours";
 import { h } from "./parts/dom";
-import { classMark } from "./parts/legend";
+import { markPicture } from "./parts/key";
+import { classLook } from "./parts/looks";
 import type { Filters, Outcome, State } from "./state/store";
 import type { Context } from "./views/view";
 
 export function filterPanel({ study, store }: Context, downs: (() => void)[]): HTMLElement {
   const change = (filters: Partial<Filters>): void => store.set({ filters: { ...store.state.filters, ...filters } });
   const parts = [
-    many("class", study.classes, (index) => h("span", { class: "legend-item" }, classMark(index, study.classes.length), `${classLetter(index)} ${study.classes[index]}`), "classes"),
+    many("class", study.classes, (index) => h("span", { class: "legend-item" }, markPicture(classLook(index, study.classes.length)), `${classLetter(index)} ${study.classes[index]}`), "classes"),
     outcomes(),
     lost(),
     groups(),
@@ -87,11 +88,11 @@ export function filterPanel({ study, store }: Context, downs: (() => void)[]): H
       if (chosen) sparsity.value = chosen.sparsity === null ? "never" : String(chosen.sparsity);
       sparsity.disabled = !method.value;
     };
-    void study.texts("/fragility/method").then((names) => {
+    downs.push(store.on(["filters"], show));
+    study.texts("/fragility/method").then((names) => {
       method.append(h("option", { value: "" }, "any method"), ...names.map((name) => h("option", { value: name }, name)));
       show();
-      downs.push(store.on(["filters"], show));
-    });
+    }, (error: Error) => box.append(h("p", { class: "problem" }, error.message)));
     box.append(h("div", { class: "ticks" }, h("label", {}, "by ", method), h("label", {}, "at sparsity ", sparsity)));
     return box;
   }

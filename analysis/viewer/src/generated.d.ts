@@ -1,6 +1,6 @@
 declare module "generated:rows" {
-  /** Path, unit and meaning of each array of docs/results.md. */
-  const rows: [path: string, unit: string, meaning: string][];
+  /** Path and unit of each array of docs/results.md. */
+  const rows: [path: string, unit: string][];
   export default rows;
 }
 /* In workers only, which the library of the page does not know. */

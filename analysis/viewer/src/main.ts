@@ -17,9 +17,15 @@ async function served(): Promise<Source | null> {
   return there?.ok ? httpSource("study.h5") : null;
 }
 
-function welcome(message?: string): void {
+/* Takes down what is shown. */
+function leave(): void {
   down?.();
   down = null;
+  delete (window as { facetViewer?: unknown }).facetViewer;
+}
+
+function welcome(message?: string): void {
+  leave();
   const input = h("input", { type: "file", accept: ".h5,.hdf5,.he5", hidden: true, onchange: () => { if (input.files?.[0]) void show(blobSource(input.files[0], input.files[0].name)); } });
   root.replaceChildren(h("main", { class: "welcome" },
     h("h1", {}, "facet"),
@@ -33,8 +39,7 @@ function welcome(message?: string): void {
 
 async function show(source: Source): Promise<void> {
   const started = performance.now();
-  down?.();
-  down = null;
+  leave();
   root.replaceChildren(h("main", { class: "welcome" }, h("h1", {}, "facet"), h("p", { role: "status" }, `Reading ${source.name} …`)));
   try {
     const study = await openStudy(source);

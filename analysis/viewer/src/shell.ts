@@ -1,13 +1,14 @@
 /* The page around the views: header, the bar with what all views share, and the views one below the other. */
 import { bar } from "./bar";
-import { card } from "./card";
+import { card, ownChoices } from "./card";
 import { guide } from "./guide";
 import { h } from "./parts/dom";
 import { bytes, count } from "./parts/numbers";
 import { switchTheme } from "./parts/theme";
-import { keepAddress, parsed } from "./state/address";
+import { hideTip } from "./parts/tooltip";
+import { keepAddress, parsed, type Known } from "./state/address";
 import { keepPassing } from "./state/passing";
-import { goTo } from "./parts/scroll";
+import { goTo, stay } from "./parts/scroll";
 import { createStore, initial, type Store } from "./state/store";
 import type { Study } from "./study/study";
 import { views } from "./views/list";
@@ -15,9 +16,10 @@ import type { Context } from "./views/view";
 
 /** Shows a study; `down` takes the page down. `pick` opens another file. */
 export function shell(root: HTMLElement, study: Study, pick: (file: File) => void): { store: Store; down: () => void } {
-  const store = createStore({ ...initial(study), ...parsed(study, location.hash) });
-  const context: Context = { study, store };
-  const downs: (() => void)[] = [keepPassing(study, store), keepAddress(study, store), () => study.close()];
+  const known = knownChoices(study);
+  const store = createStore({ ...initial(study), ...parsed(study, location.hash, known) });
+  const context: Context = { study, store, parsed: (address) => parsed(study, address, known) };
+  const downs: (() => void)[] = [keepPassing(study, store), keepAddress(study, store, known), () => study.close(), stay, hideTip];
   const help = guide(study);
   const strip = bar(context, downs);
   root.replaceChildren(
@@ -28,6 +30,13 @@ export function shell(root: HTMLElement, study: Study, pick: (file: File) => voi
   goTo(store.state.view);
   downs.push(store.on(["view"], ({ view }) => goTo(view)), keys(context, help));
   return { store, down: () => downs.forEach((down) => down()) };
+}
+
+/* What can be chosen in single views: in those that can be shown, and how wide those are that have half of the page. */
+function knownChoices(study: Study): Known {
+  const all = new Map(views.filter((view) => view.wanted(study) === null).flatMap((view) => ownChoices(view, study).map(({ name, options }) =>
+    [`${view.id}.${name}` as string, new Set(options.map(([value]) => value))] as const)));
+  return (choice, value) => all.get(choice)?.has(value) ?? false;
 }
 
 /* What is read, and how; of a page that holds a part of a study (python -m facet view), what it does not hold. */

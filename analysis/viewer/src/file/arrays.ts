@@ -150,14 +150,28 @@ export class Arrays {
       if (job && at - (place(job.last) + run) <= GAP && at + run - place(job.first) <= LONGEST) job.last = number;
       else jobs.push({ first: number, last: number });
     }
+    const span = ({ first, last }: { first: number; last: number }): { offset: number; length: number } => ({ offset: place(first), length: place(last) + run - place(first) });
+    const take = ({ first, last }: { first: number; last: number }, bytes: Uint8Array): void => {
+      for (let number = first; number <= last; number++) {
+        const at = place(number) - place(first);
+        out.set(bytes.subarray(at, at + run), number * run);
+      }
+    };
+    const parts = jobs.map(span), all = parts.reduce((sum, { length }) => sum + length, 0);
+    if (this.source.several && jobs.length > AT_ONCE && all <= LONGEST) {
+      if (parts.some(({ offset, length }) => offset + length > this.source.size)) throw new Error("the file ends before its data do");
+      const bytes = new Uint8Array(await this.source.several(parts));
+      let at = 0;
+      jobs.forEach((job, i) => {
+        take(job, bytes.subarray(at, at + parts[i].length));
+        at += parts[i].length;
+      });
+      return out.buffer;
+    }
     const work = async (): Promise<void> => {
       for (let job = jobs.pop(); job; job = jobs.pop()) {
-        const from = place(job.first);
-        const bytes = new Uint8Array(await this.long(from, place(job.last) + run - from));
-        for (let number = job.first; number <= job.last; number++) {
-          const at = place(number) - from;
-          out.set(bytes.subarray(at, at + run), number * run);
-        }
+        const { offset, length } = span(job);
+        take(job, new Uint8Array(await this.long(offset, length)));
       }
     };
     await Promise.all(Array.from({ length: Math.min(AT_ONCE, jobs.length) }, work));

@@ -37,7 +37,7 @@ export async function openHdf5(parts: SourceParts): Promise<Hdf5> {
       worker.postMessage({ id: next++, does, args });
     });
   const hdf5 = { end: () => worker.terminate() } as unknown as Hdf5;
-  for (const name of ["open", "list", "describe", "attributes", "texts", "read", "names", "reads"] as const) {
+  for (const name of ["open", "list", "describe", "attributes", "texts", "read", "reads"] as const) {
     (hdf5 as unknown as Record<string, unknown>)[name] = call(name);
   }
   try {

@@ -11,6 +11,8 @@ export interface Source {
   readonly parts: SourceParts;
   /** Bytes offset … offset + length - 1; throws if they are not all there. */
   read(offset: number, length: number): Promise<ArrayBuffer>;
+  /** Many parts, one behind the other, in one read; where there is no such thing they are read one by one. */
+  several?(parts: readonly { offset: number; length: number }[]): Promise<ArrayBuffer>;
 }
 
 /** How often and how much was read, for the measurements and for who wonders. */
@@ -27,10 +29,12 @@ export function blobSource(blob: Blob, name: string): Source {
   return {
     name, size: blob.size, parts: { kind: "blob", blob },
     read: async (offset, length) => counted(await blob.slice(offset, offset + length).arrayBuffer(), length),
+    several: async (parts) => counted(await new Blob(parts.map(({ offset, length }) => blob.slice(offset, offset + length))).arrayBuffer(),
+      parts.reduce((sum, { length }) => sum + length, 0)),
   };
 }
 
-export function bytesSource(bytes: Uint8Array, name: string): Source {
+function bytesSource(bytes: Uint8Array, name: string): Source {
   return {
     name, size: bytes.length, parts: { kind: "bytes", bytes },
     read: async (offset, length) => counted(bytes.slice(offset, offset + length).buffer, length),

@@ -15,7 +15,6 @@ export interface Answers {
   attributes(paths: string[]): Record<string, unknown>[];
   texts(path: string): string[];
   read(path: string, start: number[], count: number[]): { type: Type; bytes: ArrayBuffer };
-  names(path: string): string[];
   reads(): { count: number; bytes: number };
 }
 
@@ -124,10 +123,6 @@ const does: { [name in keyof Answers]: (...args: Parameters<Answers[name]>) => R
     } finally {
       module._free(at);
     }
-  },
-  names(path) {
-    const entity = path === "/" ? opened() : opened().get(path);
-    return entity instanceof Group ? entity.keys() : [];
   },
   reads: () => ({ ...(source?.reads ?? { count: 0, bytes: 0 }) }),
 };

@@ -3,9 +3,9 @@
 import { axisBottom, axisLeft, type AxisScale } from "d3-axis";
 import { select } from "d3-selection";
 
-export interface Margins { top: number; right: number; bottom: number; left: number }
+interface Margins { top: number; right: number; bottom: number; left: number }
 
-export interface AxesOptions {
+interface AxesOptions {
   width: number;
   height: number;
   margins: Margins;

@@ -1,5 +1,5 @@
 /* Colours and marks. Classes have a colour of a set that colour-blind people tell apart, and a letter or shape of their
- * own as well; methods have a colour and a dash. */
+ * own as well. */
 import { symbolCircle, symbolCross, symbolDiamond, symbolSquare, symbolStar, symbolTriangle, symbolWye, symbolTimes, symbolPlus, symbolAsterisk, type SymbolType } from "d3-shape";
 import { interpolateCividis } from "d3-scale-chromatic";
 import { rgb } from "d3-color";
@@ -24,9 +24,3 @@ export const classShape = (index: number): SymbolType => SHAPES[Math.max(0, inde
 /** One or two letters that stand for a class: A … Z, AA … */
 export const classLetter = (index: number): string =>
   index < 0 ? "?" : (index >= LETTERS.length ? LETTERS[Math.floor(index / LETTERS.length) - 1] ?? "#" : "") + LETTERS[index % LETTERS.length];
-
-/** Colours and dashes of the methods, in the order of their first variant. */
-export function methodColours(methods: readonly string[]): Map<string, { colour: string; dash: string }> {
-  const dashes = ["", "6 3", "2 2", "8 3 2 3", "4 4", "1 3"];
-  return new Map([...new Set(methods)].map((method, i) => [method, { colour: TEN[i % TEN.length], dash: dashes[i % dashes.length] }]));
-}

@@ -13,26 +13,27 @@ export interface Coded { codes: Uint8Array; samples: number; axes: number }
 export class Pairs {
   readonly counts: Uint32Array;
   private readonly before: Uint8Array;
+  private readonly changed: Int32Array;
 
   constructor(private readonly coded: Coded, private readonly order: readonly number[]) {
     this.counts = new Uint32Array(Math.max(0, order.length - 1) * BINS * BINS);
     this.before = new Uint8Array(coded.samples);
+    this.changed = new Int32Array(coded.samples);
   }
 
-  /** Counts the members; only samples that came or went are looked at. Gives back how many these were. */
-  follow(members: Uint8Array): number {
-    const changed: number[] = [];
-    for (let i = 0; i < members.length; i++) if (members[i] !== this.before[i]) changed.push(i);
-    const { codes, samples } = this.coded;
+  /** Counts the members; only samples that came or went are looked at. */
+  follow(members: Uint8Array): void {
+    const { changed, before, coded: { codes, samples } } = this;
+    let many = 0;
+    for (let i = 0; i < members.length; i++) if (members[i] !== before[i]) changed[many++] = i;
     for (let gap = 0; gap + 1 < this.order.length; gap++) {
       const left = this.order[gap] * samples, right = this.order[gap + 1] * samples, base = gap * BINS * BINS;
-      for (const i of changed) {
-        const a = codes[left + i], b = codes[right + i];
+      for (let at = 0; at < many; at++) {
+        const i = changed[at], a = codes[left + i], b = codes[right + i];
         if (a !== NONE && b !== NONE) this.counts[base + a * BINS + b] += members[i] ? 1 : -1;
       }
     }
-    this.before.set(members);
-    return changed.length;
+    before.set(members);
   }
 }
 

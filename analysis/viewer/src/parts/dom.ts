@@ -40,8 +40,16 @@ export function onWidth(element: HTMLElement, draw: (width: number) => void): ()
   return () => observer.disconnect();
 }
 
+/* Asked for in every frame that is drawn, where it would make the browser settle the style in between: kept for a theme. */
+const known = new Map<string, string>();
+document.addEventListener("facet-theme", () => known.clear());
+
 /** The value of a colour (or another property) of the page's style: css("--ink"). */
-export const css = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+export function css(name: string): string {
+  let value = known.get(name);
+  if (!value) known.set(name, value = getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+  return value;
+}
 
 /** Calls `what` when dark turns light or the other way round, for what is drawn on a canvas. */
 export function onTheme(what: () => void): () => void {

@@ -155,7 +155,7 @@ export async function savePng(where: HTMLElement, name: string, scale = 2): Prom
 }
 
 /** Rows as CSV (RFC 4180), the first with the names of the columns. */
-export function csv(rows: readonly (readonly (string | number)[])[]): string {
+function csv(rows: readonly (readonly (string | number)[])[]): string {
   const cell = (value: string | number): string => {
     const as = typeof value === "number" ? (Number.isNaN(value) ? "" : String(value)) : value;
     return /[",\r\n]/.test(as) ? `"${as.replace(/"/g, '""')}"` : as;

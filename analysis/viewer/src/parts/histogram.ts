@@ -1,6 +1,8 @@
 /* Histograms as counts of bins, kept up by difference: when the selection changes, only samples that came or went are
  * counted. And their shapes: bins are quantiles, of unequal widths, so heights are densities. */
 
+import { membersOf } from "./members";
+
 const NEVER = -2;
 
 /* Something about a set of samples for each of many columns, brought up to the set when it is asked for. */
@@ -18,7 +20,7 @@ abstract class ByDifference<Column> {
     this.columns = new Array<Column | null>(columns).fill(null);
     this.at = new Array<number>(columns).fill(NEVER);
     this.set = samples;
-    this.members = listed(samples);
+    this.members = membersOf(samples);
   }
 
   protected abstract clear(column: number): void;
@@ -39,10 +41,10 @@ abstract class ByDifference<Column> {
   /** Another set of samples. Sets are not written to. */
   use(samples: Uint8Array): void {
     if (samples === this.set) return;
-    this.came = listed(samples, this.set);
-    this.went = listed(this.set, samples);
+    this.came = membersOf(samples, this.set);
+    this.went = membersOf(this.set, samples);
     this.set = samples;
-    this.members = listed(samples);
+    this.members = membersOf(samples);
     this.turn++;
   }
 
@@ -66,10 +68,12 @@ abstract class ByDifference<Column> {
 /** Counts of the bins of many columns; bins of `size` and more are not counted. */
 export class Counts extends ByDifference<Uint8Array> {
   private readonly counts: Int32Array[];
+  private readonly shown: Int32Array[];
 
-  constructor(columns: number, private readonly size: number, samples: Uint8Array) {
+  constructor(columns: number, size: number, samples: Uint8Array) {
     super(columns, samples);
     this.counts = Array.from({ length: columns }, () => new Int32Array(256));
+    this.shown = this.counts.map((counts) => counts.subarray(0, size));
   }
   protected clear(column: number): void { this.counts[column].fill(0); }
   protected add(column: number, bins: Uint8Array, samples: Int32Array, sign: 1 | -1): void {
@@ -77,7 +81,7 @@ export class Counts extends ByDifference<Uint8Array> {
     for (let i = 0; i < samples.length; i++) counts[bins[samples[i]]] += sign;
   }
   /** Null if the column's bins are not there. The array is the same from call to call. */
-  get(column: number): Int32Array | null { return this.bring(column) ? this.counts[column].subarray(0, this.size) : null; }
+  get(column: number): Int32Array | null { return this.bring(column) ? this.shown[column] : null; }
 }
 
 /** Means of many columns over their finite numbers. */
@@ -108,37 +112,41 @@ export class Means extends ByDifference<Float32Array> {
   get(column: number): number { return this.bring(column) && this.finite[column] > 0 ? this.sums[column] / this.finite[column] : NaN; }
 }
 
-/* Numbers of the samples of a set, without those of another one. Several views ask for the same: the last answers are kept. */
-function listed(samples: Uint8Array, without?: Uint8Array): Int32Array {
-  const old = answers.find((answer) => answer.samples === samples && answer.without === without);
-  if (old) return old.list;
-  const long = new Int32Array(samples.length);
-  let at = 0;
-  if (without) for (let i = 0; i < samples.length; i++) { if (samples[i] > without[i]) long[at++] = i; }
-  else for (let i = 0; i < samples.length; i++) { if (samples[i]) long[at++] = i; }
-  const list = long.slice(0, at);
-  answers.unshift({ samples, without, list });
-  answers.length = Math.min(answers.length, 6);
-  return list;
-}
-const answers: { samples: Uint8Array; without: Uint8Array | undefined; list: Int32Array }[] = [];
+/** Bars of equal widths between two values from quantile bins, whose counts are spread evenly over their widths. */
+export class Evened {
+  /* Bin b gives share[i] of its count to bar[i], start[b] <= i < start[b + 1]. */
+  private readonly start: Int32Array;
+  private readonly bar: number[] = [];
+  private readonly share: number[] = [];
 
-/** Where bins lie that are drawn at equal widths: so many between two values, from quantile bins whose counts are spread
- * evenly over their widths. Shares of the total by bin. */
-export function evened(counts: Int32Array, edges: ArrayLike<number>, low: number, high: number, into: number, out = new Float64Array(into)): Float64Array {
-  out.fill(0);
-  const width = (high - low) / into;
-  for (let bin = 0; bin < counts.length; bin++) {
-    const n = counts[bin];
-    if (!n) continue;
-    const from = Math.max(low, Math.min(high, edges[bin]));
-    const to = Math.max(low, Math.min(high, edges[bin + 1]));
-    const first = Math.min(into - 1, Math.floor((from - low) / width));
-    const last = Math.min(into - 1, Math.floor((to - low) / width));
-    if (first === last) out[first] += n;
-    else for (let i = first; i <= last; i++) out[i] += (n * Math.max(0, Math.min(to, low + (i + 1) * width) - Math.max(from, low + i * width))) / (to - from);
+  constructor(edges: ArrayLike<number>, low: number, high: number, readonly bars: number) {
+    const bins = edges.length - 1, width = (high - low) / bars;
+    this.start = new Int32Array(bins + 1);
+    for (let bin = 0; bin < bins; bin++) {
+      const from = Math.max(low, Math.min(high, edges[bin]));
+      const to = Math.max(low, Math.min(high, edges[bin + 1]));
+      const first = Math.min(bars - 1, Math.floor((from - low) / width));
+      const last = Math.min(bars - 1, Math.floor((to - low) / width));
+      for (let i = first; i <= last; i++) {
+        this.bar.push(i);
+        this.share.push(first === last ? 1 : Math.max(0, Math.min(to, low + (i + 1) * width) - Math.max(from, low + i * width)) / (to - from));
+      }
+      this.start[bin + 1] = this.bar.length;
+    }
   }
-  return out;
+
+  /** Heights of the bars; gives back the tallest. */
+  heights(counts: Int32Array, out: Float64Array): number {
+    const { start, bar, share } = this;
+    out.fill(0);
+    for (let bin = 0; bin + 1 < start.length; bin++) {
+      const n = counts[bin];
+      if (n) for (let i = start[bin]; i < start[bin + 1]; i++) out[bar[i]] += n * share[i];
+    }
+    let tallest = 0;
+    for (let i = 0; i < out.length; i++) if (out[i] > tallest) tallest = out[i];
+    return tallest;
+  }
 }
 
 /** The range in which a histogram is drawn: without the outermost of the bins, which may be far out. */

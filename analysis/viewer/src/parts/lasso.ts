@@ -10,10 +10,10 @@ export type Tool = "brush" | "lasso" | "pan";
 /** Where the samples are in a picture, in CSS pixels; NaN: nowhere. */
 export interface Points { x: Float32Array; y: Float32Array }
 
-export type Region = { kind: "brush"; x0: number; y0: number; x1: number; y1: number } | { kind: "lasso"; path: [number, number][] };
+type Region = { kind: "brush"; x0: number; y0: number; x1: number; y1: number } | { kind: "lasso"; path: [number, number][] };
 
 /** 1 for every point in the region that passes. */
-export function within(region: Region, points: Points, passing: Uint8Array): Uint8Array {
+function within(region: Region, points: Points, passing: Uint8Array): Uint8Array {
   const { x, y } = points, found = new Uint8Array(x.length);
   if (region.kind === "brush") {
     const { x0, x1, y0, y1 } = region;
@@ -63,7 +63,7 @@ export function nearest(points: Points, passing: Uint8Array, x: number, y: numbe
   return best;
 }
 
-export interface Picking {
+interface Picking {
   store: Store;
   tool: () => Tool;
   points: () => Points | null;

@@ -8,14 +8,24 @@ import { classColour, classShape } from "./colours";
 import { css } from "./dom";
 
 export interface Look { colour: string; shape: SymbolType }
+/** path: for an SVG; drawn: the same for a canvas. */
+export interface Outline { path: string; drawn: Path2D; open: boolean }
 
 const HUES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 const SHAPES = [symbolCircle, symbolSquare, symbolTriangle, symbolDiamond, symbolCross, symbolWye];
 
 /** The outline of a shape of so many square pixels; shapes that d3 strokes (times, plus, asterisk) have no area. */
-export function outline(shape: SymbolType, area: number): { path: string; open: boolean } {
-  return { path: symbol(shape, area)() ?? "", open: OPEN.has(shape) };
+export function outline(shape: SymbolType, area: number): Outline {
+  const known = outlines.get(shape) ?? new Map<number, Outline>();
+  outlines.set(shape, known);
+  let found = known.get(area);
+  if (!found) {
+    const path = symbol(shape, area)() ?? "";
+    known.set(area, found = { path, drawn: new Path2D(path), open: OPEN.has(shape) });
+  }
+  return found;
 }
+const outlines = new Map<SymbolType, Map<number, Outline>>();
 const OPEN = new Set<SymbolType>([7, 8, 9].map(classShape));
 
 export const classLook = (index: number, of: number): Look => ({ colour: classColour(index, of), shape: classShape(index) });

@@ -1,5 +1,6 @@
 /* Numbers as people read them: as many digits as say something, a real minus. */
 
+const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 }); // toLocaleString makes one at every call
 const minus = (text: string): string => text.replace(/^-/, "\u2212");
 
 /** Three digits or so: 0.937, 12.4, 1,240, 3.1e-7. */
@@ -8,11 +9,11 @@ export function short(value: number): string {
   const size = Math.abs(value);
   if (value === 0) return "0";
   if (size >= 1e6 || size < 1e-3) return minus(value.toExponential(2));
-  if (size >= 1000) return minus(Math.round(value).toLocaleString("en-US"));
+  if (size >= 1000) return minus(whole.format(value));
   return minus(value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3));
 }
 export const percent = (share: number, digits = 1): string => (Number.isFinite(share) ? `${minus((100 * share).toFixed(digits))} %` : "\u2013");
-export const count = (number: number): string => number.toLocaleString("en-US");
+export const count = (number: number): string => whole.format(number);
 export function bytes(number: number): string {
   const units = ["bytes", "kB", "MB", "GB", "TB"];
   let unit = 0;

@@ -5,7 +5,7 @@ import { h, onTheme, svg } from "./dom";
 import { whenNear } from "./near";
 import { hideTip } from "./tooltip";
 
-export interface PlotOptions {
+interface PlotOptions {
   layers: number;                                  // canvases, the lowest first
   height: (width: number) => number;
   name: string;                                    // for those who do not see it
@@ -19,6 +19,7 @@ export class Plot {
   width = 0;
   height = 0;
   private resized = true;
+  private room = 0;                                 // the place's width
   private readonly observer: ResizeObserver;
   private readonly near: { ask: () => void; end: () => void };
   private readonly untheme: () => void;
@@ -29,7 +30,10 @@ export class Plot {
     this.root = h("div", { class: "plot", tabIndex: 0, role: "group", "aria-label": options.name, onpointerleave: hideTip }, ...this.layers, this.svg);
     where.append(this.root);
     const again = (): void => this.again();
-    this.observer = new ResizeObserver(again);
+    this.observer = new ResizeObserver(() => {
+      this.room = Math.floor(this.root.clientWidth);
+      again();
+    });
     this.observer.observe(this.root);
     this.untheme = onTheme(again);
     this.near = whenNear(this.root, () => this.drawNow());
@@ -47,7 +51,7 @@ export class Plot {
   }
 
   private drawNow(): void {
-    const width = Math.floor(this.root.clientWidth);
+    const width = this.room || Math.floor(this.root.clientWidth);     // not asked of the browser in every frame
     if (width < 40) return;
     const height = Math.round(this.options.height(width));
     const resized = this.resized || width !== this.width || height !== this.height;

@@ -1,13 +1,16 @@
-/* The state in the page's address, as its fragment, by names: #view=geometry&first=dense&condition=gaussian_noise/3&class=shirt
+/* The state in the page's address, as its fragment, by names: #view=geometry&first=dense&condition=gaussian_noise/3&class=shirt&map.colour=margin
  * What a study does not have is ignored; what is as at the start is left out. */
 import type { Study } from "../study/study";
 import { METRICS, type Metric } from "../study/study";
 import { packed, unpackedSet } from "./packed";
 import { initial, noFilters, type Filters, type Outcome, type State, type Store } from "./store";
 
-const KEYS: (keyof State)[] = ["selected", "filters", "sample", "first", "second", "condition", "metric", "groups", "view"];
+const KEYS: (keyof State)[] = ["selected", "filters", "sample", "first", "second", "condition", "metric", "groups", "view", "choices"];
 
-export function fragment(study: Study, state: Readonly<State>): string {
+/** Whether there is such a choice in a view, of this value. */
+export type Known = (choice: string, value: string) => boolean;
+
+function fragment(study: Study, state: Readonly<State>): string {
   const start = initial(study);
   const pairs: [string, string][] = [];
   const say = (key: string, value: string | null | undefined): void => { if (value != null) pairs.push([key, value]); };
@@ -26,12 +29,13 @@ export function fragment(study: Study, state: Readonly<State>): string {
   if (filters.lost) say("lost", `${filters.lost.method}@${filters.lost.sparsity ?? "never"}`);
   for (const group of state.groups) say("group", `${packed(group.members)}:${group.name}`);
   say("in", filters.group);
+  for (const [choice, values] of Object.entries(state.choices)) for (const value of values) say(choice, value);
   if (state.selected) say("selected", packed(state.selected));
   return pairs.map(([key, value]) => `${key}=${encodeURIComponent(value).replace(/%2F/g, "/").replace(/%2C/g, ",").replace(/%3A/g, ":")}`).join("&");
 }
 
 /** What a fragment says of the state; the rest as at the start. */
-export function parsed(study: Study, text: string): Partial<State> {
+export function parsed(study: Study, text: string, known: Known): Partial<State> {
   const start = initial(study);
   const said = new Map<string, string[]>();
   for (const pair of text.replace(/^#/, "").split("&")) {
@@ -69,17 +73,18 @@ export function parsed(study: Study, text: string): Partial<State> {
     group: groups.some(({ name }) => name === one("in")) ? (one("in") as string) : null,
   };
   const sample = Number(one("sample") ?? NaN);
+  const choices = Object.fromEntries([...said].map(([key, values]) => [key, values.filter((value) => known(key, value))] as const).filter(([, values]) => values.length));
   return {
     view: one("view") ?? null, first: place(names, one("first"), start.first), second: place(names, one("second"), start.second),
     condition: place(study.conditions, one("condition"), start.condition),
     metric: METRICS.includes(one("metric") as Metric) ? (one("metric") as Metric) : start.metric,
     sample: Number.isInteger(sample) && sample >= 0 && sample < study.samples ? sample : null,
-    filters, groups, selected: one("selected") ? unpackedSet(one("selected") as string, study.samples) : null,
+    filters, groups, choices, selected: one("selected") ? unpackedSet(one("selected") as string, study.samples) : null,
   };
 }
 
 /** Writes the state into the address as it changes, and the other way when somebody changes the address or goes back. */
-export function keepAddress(study: Study, store: Store): () => void {
+export function keepAddress(study: Study, store: Store, known: Known): () => void {
   let timer = 0;
   const write = (): void => {
     clearTimeout(timer);
@@ -88,7 +93,7 @@ export function keepAddress(study: Study, store: Store): () => void {
       if (location.hash.replace(/^#/, "") !== text) history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
     }, 150);
   };
-  const read = (): void => store.set(parsed(study, location.hash));
+  const read = (): void => store.set(parsed(study, location.hash, known));
   window.addEventListener("hashchange", read);
   const off = store.on(KEYS, write);
   return () => {

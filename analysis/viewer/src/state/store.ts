@@ -27,9 +27,13 @@ export interface State {
   metric: Metric;
   groups: readonly Group[];
   view: string | null;                    // the view that the address names
+  choices: Choices;                       // of single views
 }
 
-export type Listener = (state: Readonly<State>) => void;
+/** What was chosen in single views, by "view.choice"; what is as at the start is not there. */
+export type Choices = Readonly<Record<string, readonly string[]>>;
+
+type Listener = (state: Readonly<State>) => void;
 export interface Store {
   readonly state: Readonly<State>;
   /** Changes some of the state; who listens to what has changed hears of it once, in the next frame. */
@@ -55,7 +59,7 @@ function telling(study: Study): number {
 export function initial(study: Study): State {
   return {
     selected: null, filters: noFilters, passing: new Uint8Array(study.samples).fill(1), sample: null, first: 0, second: telling(study),
-    condition: Math.max(0, study.conditions.indexOf("clean")), metric: "margin", groups: [], view: null,
+    condition: Math.max(0, study.conditions.indexOf("clean")), metric: "margin", groups: [], view: null, choices: {},
   };
 }
 

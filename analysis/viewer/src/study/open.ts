@@ -6,7 +6,7 @@ import type { Source } from "../file/source";
 import type { Numbers } from "../file/types";
 import { Kept } from "../file/kept";
 import type { Metric, Study, Variant } from "./study";
-import { meaningOf, unitOf } from "./units";
+import { unitOf } from "./units";
 
 /* Schema versions of result files that have what the first view shows. */
 const OLDEST = 4;
@@ -129,7 +129,6 @@ class OpenStudy implements Study {
   has(path: string): boolean { return this.arrays.has(path); }
   shape(path: string): number[] { return this.arrays.shape(path); }
   unit(path: string): string { return unitOf(path); }
-  meaning(path: string): string { return meaningOf(path); }
   paths(): string[] { return this.arrays.paths(); }
   async attributes(path: string): Promise<Record<string, unknown>> { return (await this.arrays.hdf5.attributes([path]))[0]; }
   read(path: string, start?: number[], count?: number[]): Promise<Numbers> { return this.count(this.arrays.read(path, start, count)); }

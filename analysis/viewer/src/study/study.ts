@@ -32,7 +32,6 @@ export interface Study {
   /** Dimensions; of what is not there, none. */
   shape(path: string): number[];
   unit(path: string): string;
-  meaning(path: string): string;
   /** All arrays of the file. */
   paths(): string[];
   attributes(path: string): Promise<Record<string, unknown>>;

@@ -1,10 +1,8 @@
-/* Units and meanings of arrays, from the table of docs/results.md (build.mjs). */
+/* Units of arrays, from the table of docs/results.md (build.mjs). */
 import rows from "generated:rows";
 
-const patterns = rows.map(([path, unit, meaning]) => ({
-  path: new RegExp(`^${path.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/<[a-z]+>/g, "[^/]+")}$`), unit, meaning,
+const patterns = rows.map(([path, unit]) => ({
+  path: new RegExp(`^${path.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/<[a-z]+>/g, "[^/]+")}$`), unit,
 }));
-const row = (path: string) => patterns.find((pattern) => pattern.path.test(path));
 
-export const unitOf = (path: string): string => row(path)?.unit ?? "";
-export const meaningOf = (path: string): string => row(path)?.meaning ?? "";
+export const unitOf = (path: string): string => patterns.find((pattern) => pattern.path.test(path))?.unit ?? "";

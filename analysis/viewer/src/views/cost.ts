@@ -3,7 +3,7 @@
 import { scaleLinear, scaleLog } from "d3-scale";
 import { select } from "d3-selection";
 import { drawAxes, withUnit } from "../parts/axes";
-import { choice, toggle } from "../parts/controls";
+import { Choices, onOff, type Choice } from "../parts/choices";
 import { h } from "../parts/dom";
 import { Counts } from "../parts/histogram";
 import { fillLegend } from "../parts/key";
@@ -11,6 +11,7 @@ import { outline, variantLooks, type Look } from "../parts/looks";
 import { whenNear } from "../parts/near";
 import { count, listed, percent, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
+import { chosenOf, replicated, replicates, spread, type Replicates } from "../parts/replicates";
 import { hideTip, showTip } from "../parts/tooltip";
 import { counted } from "../state/store";
 import { mounted, type Context, type Study, type Variant, type View } from "./view";
@@ -25,11 +26,22 @@ const COSTS: readonly (readonly [string, string])[] = [
   ["train_seconds", "training time"], ["forward_seconds", "time of a sample"],
 ];
 
+const costsOf = (study: Study): typeof COSTS => COSTS.filter(([key]) => study.has(`/cost/${key}`));
+
+function choices(study: Study): readonly Choice[] {
+  const offered = costsOf(study);
+  return [
+    { name: "cost", title: "Cost", options: offered, start: offered[0][0] },
+    ...(replicated(study) ? [onOff("folded", "replicates as their mean", true)] : []),
+    onOff("from", "where each came from", true),
+  ];
+}
+
 /** A point of the picture: a variant, or replicates as one by their mean. */
-export interface Point { name: string; variants: Variant[]; cost: number; accuracy: number; deviation: number; failed: boolean; best: boolean }
+interface Point extends Replicates { cost: number; accuracy: number; deviation: number; best: boolean }
 
 /** Marks those for which no other one is as good and cheaper; the failed neither win nor beat. */
-export function front(points: Point[]): Point[] {
+function front(points: Point[]): Point[] {
   const alive = points.filter((p) => !p.failed && Number.isFinite(p.cost) && Number.isFinite(p.accuracy));
   for (const p of points) {
     p.best = alive.includes(p) && !alive.some((q) => q.cost <= p.cost && q.accuracy >= p.accuracy && (q.cost < p.cost || q.accuracy > p.accuracy));
@@ -37,14 +49,8 @@ export function front(points: Point[]): Point[] {
   return points.filter((p) => p.best).sort((a, b) => a.cost - b.cost || b.accuracy - a.accuracy);
 }
 
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
-function deviation(values: readonly number[]): number {
-  const m = mean(values);
-  return values.length > 1 ? Math.sqrt(values.reduce((s, v) => s + (v - m) ** 2, 0) / (values.length - 1)) : NaN;
-}
-
 /** What was done to a network to get a variant, in words. */
-export function operation(variant: Variant, epochs: number): string {
+function operation(variant: Variant, epochs: number): string {
   if (variant.method === "dense") return "as trained";
   const trained = epochs > 0 ? `, trained ${short(epochs)} epochs of its own` : ", not trained after";
   return `${variant.method}${variant.scope ? `, ${variant.scope}` : ""}, ${percent(variant.achieved)} removed${trained}`;
@@ -58,9 +64,7 @@ class Cost {
   private counts: Counts | null = null;
   private countsFor = -1;
   private readonly parents: (string | null)[] = [];
-  private what: string;
-  private folded = true;
-  private lineage = true;
+  private readonly choices: Choices;
   private points: Point[] = [];
   private focus = -1;
   private readonly ends: (() => void)[] = [];
@@ -68,25 +72,24 @@ class Cost {
   private readonly note = h("p", { class: "note" });
 
   constructor(where: HTMLElement, private readonly context: Context) {
-    const { study, store } = context, offered = COSTS.filter(([key]) => study.has(`/cost/${key}`));
-    this.what = offered[0][0];
+    const { study, store } = context, offered = choices(study);
     this.looks = variantLooks(study);
-    const some = study.variants.some((v) => study.variants.some((o) => o !== v && o.replicate === v.replicate));
-    where.append(h("div", { class: "choices" },
-      choice("Cost", offered, this.what, (v) => { this.what = v; this.plot.draw(); }),
-      some ? toggle("replicates as their mean", true, (v) => { this.folded = v; this.focus = -1; this.plot.draw(); }) : "",
-      toggle("where each came from", true, (v) => { this.lineage = v; this.plot.draw(); })));
-    this.plot = new Plot(where, { layers: 0, height: (w) => Math.min(460, Math.max(280, 0.55 * w)), name: "Accuracy against cost; Left and Right go through the variants, Enter compares one", draw: () => this.draw() });
+    this.choices = new Choices(store, "cost", offered, () => {
+      this.focus = -1;
+      this.plot.draw();
+    });
+    where.append(h("div", { class: "choices" }, ...offered.map(({ name }) => this.choices.control(name))));
+    this.plot = new Plot(where, { layers: 0, height: (w) => Math.min(460, Math.max(280, 0.55 * w)), name: "Accuracy against cost; Left and Right go through the variants, Enter compares one", draw: (_, resized) => this.draw(resized) });
     where.append(this.legend, this.note);
     this.plot.root.addEventListener("keydown", (event) => this.key(event));
     const near = whenNear(this.plot.root, () => void this.recount());
-    this.ends.push(near.end, store.on(["condition", "selected", "passing"], near.ask));
+    this.ends.push(() => this.choices.remove(), near.end, store.on(["condition", "selected", "passing"], near.ask));
     this.ends.push(store.on(["first", "second", "filters"], () => this.plot.draw()));
   }
 
   async load(): Promise<void> {
     const { study } = this.context;
-    await Promise.all([...COSTS.filter(([key]) => study.has(`/cost/${key}`)).map(([key]) => key), "epochs_before"].map(async (key) => {
+    await Promise.all([...costsOf(study).map(([key]) => key), "epochs_before"].map(async (key) => {
       if (study.has(`/cost/${key}`)) this.costs.set(key, Float64Array.from(await study.read(`/cost/${key}`)));
     }));
     this.accuracy = Float64Array.from(await study.read("/summary/accuracy"));
@@ -131,18 +134,14 @@ class Cost {
     return this.accuracy[v.index * study.conditions.length + condition];
   }
 
+  private what(): string { return this.choices.get("cost"); }
+  private lineage(): boolean { return this.choices.on("from"); }
+
   private gather(): Point[] {
-    const { study, store } = this.context, costs = this.costs.get(this.what), only = store.state.filters.variants;
-    const groups = new Map<string, Variant[]>();
-    for (const v of study.variants) {
-      if (only && !only.includes(v.index)) continue;
-      const key = this.folded ? v.replicate : v.name;
-      groups.set(key, [...(groups.get(key) ?? []), v]);
-    }
-    return [...groups].map(([name, variants]) => {
-      const accuracies = variants.map((v) => this.accuracyOf(v));
-      return { name, variants, cost: mean(variants.map((v) => costs?.[v.index] ?? NaN)), accuracy: mean(accuracies), deviation: deviation(accuracies),
-        failed: variants.every((v) => v.failed), best: false };
+    const { study, store } = this.context, costs = this.costs.get(this.what()), only = store.state.filters.variants;
+    return replicates(study.variants.filter((v) => !only || only.includes(v.index)), this.choices.on("folded")).map((group) => {
+      const { mean, deviation } = spread(group.counted.map((v) => this.accuracyOf(v)));
+      return { ...group, cost: spread(group.counted.map((v) => costs?.[v.index] ?? NaN)).mean, accuracy: mean, deviation, best: false };
     });
   }
 
@@ -157,13 +156,13 @@ class Cost {
     return { x, y, logarithmic };
   }
 
-  private draw(): void {
+  private draw(resized: boolean): void {
     const { study, store } = this.context, { width, height } = this.plot, svg = select(this.plot.svg);
     if (!this.accuracy.length) return;
-    this.looks = variantLooks(study);
+    if (resized) this.looks = variantLooks(study);     // the theme may be another
     this.points = this.gather();
     const best = front(this.points), drawn = this.points.filter((p) => Number.isFinite(p.cost) && Number.isFinite(p.accuracy));
-    const { x, y, logarithmic } = this.scales(drawn), name = COSTS.find(([key]) => key === this.what)?.[1] ?? this.what, unit = study.unit(`/cost/${this.what}`);
+    const { x, y, logarithmic } = this.scales(drawn), name = COSTS.find(([key]) => key === this.what())?.[1] ?? this.what(), unit = study.unit(`/cost/${this.what()}`);
     const [low, high] = x.domain(), decades = Math.log10(high / low);
     drawAxes(this.plot.svg, { width, height, margins: MARGINS, grid: true,
       x: { scale: x, name: withUnit(name, unit), format: logarithmic ? (v) => (tidy(v, decades) ? readable(v) : "") : readable },
@@ -172,7 +171,7 @@ class Cost {
     const paths = svg.selectAll<SVGGElement, number>("g.paths").data([0]).join("g").attr("class", "paths");
     paths.selectAll("path.front").data(best.length > 1 ? [best] : []).join("path").attr("class", "front")
       .attr("d", (b) => `M${b.map(at).map(([px, py], i) => (i ? `H${px}V${py}` : `${px},${py}`)).join("")}`);
-    const children = this.lineage ? drawn.flatMap((p) => {
+    const children = this.lineage() ? drawn.flatMap((p) => {
       const parent = this.parents[p.variants[0].index];
       const from = drawn.find((q) => q !== p && q.variants.some((v) => v.name === parent));
       return from ? [{ p, from }] : [];
@@ -193,10 +192,10 @@ class Cost {
     marks.select(".bar").attr("d", (p) => (Number.isFinite(p.deviation) ? `M0,${y(p.accuracy - p.deviation) - y(p.accuracy)}V${y(p.accuracy + p.deviation) - y(p.accuracy)}` : null));
     marks.select(".ring").attr("r", 9).style("display", (p) => (this.chosen(p) || this.points[this.focus] === p ? null : "none"))
       .style("stroke", (p) => this.ring(p));
-    marks.select(".mark").attr("d", (p) => outline(this.looks[p.variants[0].index].shape, p.best ? 90 : 62).path).style("fill", (p) => this.looks[p.variants[0].index].colour)
+    marks.select(".mark").attr("d", (p) => outline(this.looks[chosenOf(p)].shape, p.best ? 90 : 62).path).style("fill", (p) => this.looks[chosenOf(p)].colour)
       .style("stroke", (p) => (p.best ? "var(--ink)" : "var(--ground)"));
     marks.on("pointermove", (event: PointerEvent, p) => this.tip(event.clientX, event.clientY, p)).on("pointerleave", hideTip)
-      .on("click", (event: MouseEvent, p) => store.set(event.shiftKey ? { first: p.variants[0].index } : { second: p.variants[0].index }));
+      .on("click", (event: MouseEvent, p) => store.set({ [event.shiftKey ? "first" : "second"]: chosenOf(p) }));
     this.words(best);
   }
 
@@ -212,25 +211,25 @@ class Cost {
   private words(best: readonly Point[]): void {
     const { store } = this.context, { selected, passing } = store.state;
     const untrained = this.points.filter((p) => this.parents[p.variants[0].index] === null && p.variants[0].method !== "dense" && p.variants[0].method !== "external");
-    fillLegend(this.legend, this.points.map((p) => ({ name: p.failed ? `${p.name} (failed)` : p.name, look: this.looks[p.variants[0].index], dim: p.failed, chosen: this.chosen(p) })),
-      (i, event) => store.set(event.shiftKey ? { first: this.points[i].variants[0].index } : { second: this.points[i].variants[0].index }));
+    fillLegend(this.legend, this.points.map((p) => ({ name: p.failed ? `${p.name} (failed)` : p.name, look: this.looks[chosenOf(p)], dim: p.failed, chosen: this.chosen(p) })),
+      (i, event) => store.set({ [event.shiftKey ? "first" : "second"]: chosenOf(this.points[i]) }));
     const some = selected || passing.includes(0);
     this.note.textContent = [
       some ? (this.counts && this.countsFor === store.state.condition ? "Accuracy on the samples that are selected and pass the filters." : "Accuracy on all samples (too many to count a selection here).") : "",
       best.length ? `On the dotted line, with a rim: no other one is as good for less (${listed(best.map((p) => p.name))}).` : "",
       this.points.some((p) => Number.isFinite(p.deviation)) ? "Bars: one standard deviation over seeds." : "",
       this.points.every((p) => Number.isNaN(p.accuracy)) ? "The stage summary of this study is not done yet: there are no accuracies." : "",
-      this.lineage && this.parents.some((parent) => parent !== null) ? `Thin curves: made from ${this.context.study.variants[0].name}.${untrained.length ? ` From the weights before training: ${listed(untrained.map((p) => p.name))}.` : ""}` : "",
+      this.lineage() && this.parents.some((parent) => parent !== null) ? `Thin curves: made from ${this.context.study.variants[0].name}.${untrained.length ? ` From the weights before training: ${listed(untrained.map((p) => p.name))}.` : ""}` : "",
       "Click: the second network of the comparison; with Shift the first.",
     ].filter(Boolean).join(" ");
   }
 
   private tip(px: number, py: number, p: Point): void {
-    const v = p.variants[0], parent = this.parents[v.index], epochs = this.costs.get("epochs")?.[v.index] ?? 0, name = COSTS.find(([key]) => key === this.what)?.[1] ?? "";
+    const v = p.counted[0], parent = this.parents[v.index], epochs = this.costs.get("epochs")?.[v.index] ?? 0, name = COSTS.find(([key]) => key === this.what())?.[1] ?? "";
     showTip(px, py, p.name + (p.failed ? " (failed)" : ""), [
-      ["accuracy", percent(p.accuracy, 2) + (Number.isFinite(p.deviation) ? ` ± ${percent(p.deviation, 2)}` : "")], [name, `${readable(p.cost)} ${this.context.study.unit(`/cost/${this.what}`)}`.trim()],
+      ["accuracy", percent(p.accuracy, 2) + (Number.isFinite(p.deviation) ? ` ± ${percent(p.deviation, 2)}` : "")], [name, `${readable(p.cost)} ${this.context.study.unit(`/cost/${this.what()}`)}`.trim()],
       ["from", parent ?? (v.method === "dense" ? "training" : v.method === "external" ? "another file" : "weights before training")], ["by", operation(v, epochs)],
-      ...(p.variants.length > 1 ? [["replicates", count(p.variants.length)] as const] : [])]);
+      ...(p.variants.length > 1 ? [["mean of replicates", count(p.counted.length)] as const] : [])]);
   }
 
   private key(event: KeyboardEvent): void {
@@ -242,8 +241,7 @@ class Cost {
       this.tip(box.left + x(p.cost), box.top + y(p.accuracy), p);
       this.plot.draw();
     } else if (event.key === "Enter" && this.points[this.focus]) {
-      const { index } = this.points[this.focus].variants[0];
-      this.context.store.set(event.shiftKey ? { first: index } : { second: index });
+      this.context.store.set({ [event.shiftKey ? "first" : "second"]: chosenOf(this.points[this.focus]) });
     } else return;
     event.preventDefault();
   }
@@ -271,12 +269,13 @@ export const cost: View = {
   id: "cost",
   title: "Cost",
   width: "half",
+  choices,
   help: "What accuracy costs: each variant's accuracy under the chosen condition against its size, its work or its training.",
   wanted: (study: Study) => !study.has("/summary/accuracy") ? "This file holds no /summary/accuracy."
     : COSTS.some(([key]) => study.has(`/cost/${key}`)) ? null : "This file holds no /cost.",
   mount: mounted(Cost),
   async table({ study }) {
-    const keys = COSTS.map(([key]) => key).filter((key) => study.has(`/cost/${key}`)), C = study.conditions.length;
+    const keys = costsOf(study).map(([key]) => key), C = study.conditions.length;
     const [accuracy, ...costs] = await Promise.all([study.read("/summary/accuracy"), ...keys.map((key) => study.read(`/cost/${key}`))]);
     return [["variant", "replicate", "failed", ...keys, ...study.conditions.map((name) => `accuracy ${name}`)], ...study.variants.map((v) =>
       [v.name, v.replicate, Number(v.failed), ...costs.map((of) => of[v.index]), ...study.conditions.map((_, c) => accuracy[v.index * C + c])])];

@@ -16,7 +16,8 @@ const HEIGHT = 64;
 const TOP = 16;
 const LEFT = 8;
 
-export async function detail(where: HTMLElement, { study, store }: Context): Promise<() => void> {
+/** Draws them into an empty place; gives back what takes them down. */
+export function detail(where: HTMLElement, { study, store }: Context): () => void {
   const box = h("div", { class: "evaluation-detail" });
   where.append(box);
   let columns: Float32Array[] = [];
@@ -25,7 +26,7 @@ export async function detail(where: HTMLElement, { study, store }: Context): Pro
   let some = new Counts(2, BARS, counted(store.state));
   let width = 0;
   let mine: Uint8Array | null = null; // the selection that a drag here has made
-  let paths: { all: SVGPathElement; some: SVGPathElement; count: SVGTextElement }[] = [];
+  let paths: { all: SVGPathElement; some: SVGPathElement; count: SVGTextElement; said: { all: string; some: string } }[] = [];
   let clearBrushes: (() => void)[] = [];
 
   const variants = (): number[] => [store.state.first, store.state.second];
@@ -66,7 +67,7 @@ export async function detail(where: HTMLElement, { study, store }: Context): Pro
     variants().forEach((variant, i) => {
       const row = svg("g", { transform: `translate(0 ${i * (HEIGHT + TOP)})` });
       const parts = { all: svg("path", { class: "histogram-all", transform: `translate(0 ${TOP})` }), some: svg("path", { class: "histogram-some", transform: `translate(0 ${TOP})` }),
-        count: svg("text", { x: width - LEFT, y: 11, "text-anchor": "end" }) };
+        count: svg("text", { x: width - LEFT, y: 11, "text-anchor": "end" }), said: { all: "", some: "" } };
       parts.all.style.fill = `var(--${i ? "second" : "first"})`;
       row.append(parts.all, parts.some, svg("line", { x1: LEFT, x2: width - LEFT, y1: TOP + HEIGHT, y2: TOP + HEIGHT, stroke: "var(--line)" }),
         svg("rect", { x: LEFT, y: 3, width: 9, height: 9, style: `fill:var(--${i ? "second" : "first"})` }),
@@ -140,10 +141,13 @@ export async function detail(where: HTMLElement, { study, store }: Context): Pro
       return `${d}V${HEIGHT}Z`;
     };
     paths.forEach((parts, i) => {
-      parts.all.setAttribute("d", shape(both[i]));
+      const put = (which: "all" | "some", d: string): void => {
+        if (parts.said[which] !== d) parts[which].setAttribute("d", parts.said[which] = d);
+      };
+      put("all", shape(both[i]));
       parts.all.style.opacity = chosen ? "0.28" : "0.75";
       const picked = chosen ? some.get(i) : null;
-      parts.some.setAttribute("d", picked ? shape(picked) : "");
+      put("some", picked ? shape(picked) : "");
       const total = picked ?? both[i];
       let sum = 0;
       for (const one of total) sum += one;

@@ -1,7 +1,6 @@
 /* What the data supports, in sentences that the run has written: each leads to the picture and the state that show it. */
 import { goTo } from "../parts/scroll";
 import { h } from "../parts/dom";
-import { parsed } from "../state/address";
 import type { Context, Study, View } from "./view";
 
 interface Finding { about: string; text: string; view: string; numbers: string }
@@ -22,10 +21,10 @@ function indented(numbers: string): string {
   }
 }
 
-/** Sets what views share as a finding has it; the user's own groups stay, and what was selected goes. */
-function go({ study, store }: Context, finding: Finding): void {
-  const state = parsed(study, finding.view);
-  store.set({ ...state, groups: store.state.groups });
+/** Sets what views share as a finding has it; the user's own groups and choices stay, and what was selected goes. */
+function go({ store, parsed }: Context, finding: Finding): void {
+  const state = parsed(finding.view), { groups, choices } = store.state;
+  store.set({ ...state, groups, choices: { ...choices, ...state.choices } });
   goTo(state.view ?? null);
 }
 

@@ -5,26 +5,32 @@ import { extent } from "d3-array";
 import { scaleLinear, type ScaleLinear } from "d3-scale";
 import { select } from "d3-selection";
 import { drawAxes, cut, withUnit } from "../parts/axes";
-import { choice } from "../parts/controls";
+import { Choices, type Choice } from "../parts/choices";
 import { css, h } from "../parts/dom";
 import { picking, stepping, type Points, type Tool } from "../parts/lasso";
 import { fillLegend, toggleClass } from "../parts/key";
 import { classLook, outline } from "../parts/looks";
+import { membersOf } from "../parts/members";
 import { count, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
-import { drawPoints } from "../parts/scatter";
+import { Scattered } from "../parts/scatter";
 import { hideTip, showTip } from "../parts/tooltip";
-import { counted, howMany } from "../state/store";
+import { counted } from "../state/store";
 import { mounted, type Context, type State, type Study, type View } from "./view";
 
 const MARGINS = { top: 26, right: 12, bottom: 40, left: 52 };
 const ARROWS = 300;        // up to so many selected samples have arrows of their own
 const NAMED = 20;          // up to so many classes have means with marks and names
 
-interface Side { variant: number; angle: Float32Array; length: Float32Array; predicted: Int32Array; points: Points }
+const CHOICES: readonly Choice[] = [{ name: "tool", title: "Drag to", options: [["brush", "choose a rectangle"], ["lasso", "draw a lasso"]], start: "brush" }];
+
+interface Side {
+  variant: number; angle: Float32Array; length: Float32Array; predicted: Int32Array; points: Points;
+  passing: Scattered | null; selected: Scattered | null;     // null: the points have no places yet
+}
 
 /** Mean angle and length of every class over samples; NaN for a class that has none. */
-export function classMeans(labels: Int32Array, classes: number, angle: Float32Array, length: Float32Array, shown: Uint8Array): { angle: Float64Array; length: Float64Array; count: Uint32Array } {
+function classMeans(labels: Int32Array, classes: number, angle: Float32Array, length: Float32Array, shown: Uint8Array): { angle: Float64Array; length: Float64Array; count: Uint32Array } {
   const sums = { angle: new Float64Array(classes), length: new Float64Array(classes), count: new Uint32Array(classes) };
   for (let i = 0; i < labels.length; i++) {
     const k = labels[i];
@@ -44,7 +50,7 @@ class Geometry {
   private readonly plots: Plot[];
   private sides: Side[] = [];
   private scales: { x: ScaleLinear<number, number>; y: ScaleLinear<number, number> } | null = null;
-  private tool: Tool = "brush";
+  private readonly choices: Choices;
   private loading = 0;
   private readonly stale = [true, true];       // more than the selection has changed
   private how = "";
@@ -57,18 +63,18 @@ class Geometry {
     const pair = h("div", { class: "pair" });
     this.legend = h("div", { class: "legend" });
     this.note = h("p", { class: "note" });
-    where.append(h("div", { class: "choices" },
-      choice("Drag to", [["brush", "choose a rectangle"], ["lasso", "draw a lasso"]], this.tool, (v) => { this.tool = v as Tool; })), pair, this.legend, this.note);
+    this.choices = new Choices(store, "geometry", CHOICES, () => {});
+    where.append(h("div", { class: "choices" }, this.choices.control("tool")), pair, this.legend, this.note);
     this.plots = [0, 1].map((at) => new Plot(pair, {
       layers: 2, height: (w) => Math.min(440, Math.max(260, 0.8 * w)),
       name: at ? "Angle against length in the second network, with arrows from the first" : "Angle against length in the first network",
       draw: (_, resized) => this.draw(at, resized),
     }));
     this.plots.forEach((plot, at) => {
-      this.ends.push(picking(plot, { store, tool: () => this.tool, points: () => this.sides[at]?.points ?? null, hover: (i, event) => this.hover(i, event) }));
+      this.ends.push(picking(plot, { store, tool: () => this.choices.get("tool") as Tool, points: () => this.sides[at]?.points ?? null, hover: (i, event) => this.hover(i, event) }));
       stepping(plot, store);
     });
-    this.ends.push(store.on(["first", "second", "condition"], () => void this.load()));
+    this.ends.push(() => this.choices.remove(), store.on(["first", "second", "condition"], () => void this.load()));
     this.ends.push(store.on(["passing", "sample"], () => this.anew()));
     this.ends.push(store.on(["selected"], () => this.plots.forEach((p) => p.draw())));
   }
@@ -78,7 +84,7 @@ class Geometry {
     const sides = await Promise.all([first, second].map(async (variant) => {
       const [angle, length, predicted] = await Promise.all([
         study.column("angle", variant, condition), study.column("length", variant, condition), study.predicted(variant, condition)]);
-      return { variant, angle, length, predicted, points: { x: new Float32Array(study.samples), y: new Float32Array(study.samples) } };
+      return { variant, angle, length, predicted, points: { x: new Float32Array(study.samples), y: new Float32Array(study.samples) }, passing: null, selected: null };
     }));
     if (turn !== this.loading) return;
     this.sides = sides;
@@ -102,11 +108,17 @@ class Geometry {
     const x = scaleLinear(range("length"), [MARGINS.left, width - MARGINS.right]).nice();
     const y = scaleLinear(range("angle"), [height - MARGINS.bottom, MARGINS.top]).nice();
     this.scales = { x, y };
-    for (const { length, angle, points } of this.sides)
+    const { labels, classes } = this.context.study;
+    for (const side of this.sides) {
+      const { length, angle, points } = side;
       for (let i = 0; i < length.length; i++) {
         points.x[i] = x(length[i]);
         points.y[i] = y(angle[i]);
       }
+      const what = { points, labels, classes: classes.length, width, height };
+      side.passing = new Scattered(what);
+      side.selected = new Scattered(what);
+    }
   }
 
   private draw(at: number, resized: boolean): void {
@@ -118,18 +130,16 @@ class Geometry {
     }
     const stale = this.stale[at] || resized;
     this.stale[at] = false;
-    const { study, store } = this.context, { passing, selected } = store.state, state = store.state;
-    const plain = css("--soft") || "#808080";
-    const scatter = { points: side.points, labels: study.labels, classes: study.classes.length, width: plot.width, height: plot.height, plain };
-    const total = howMany(passing);
-    if (stale) this.how = drawPoints(plot.pen(0), scatter, passing, total);
+    const { store } = this.context, { passing, selected } = store.state, state = store.state;
+    const plain = css("--soft") || "#808080", total = membersOf(passing).length;
+    if (stale) this.how = side.passing?.draw(plot.pen(0), passing, total, plain) ?? "";
     plot.layers[0].style.opacity = selected ? "0.22" : "1";
     const pen = plot.pen(1);
     let chosen = 0;
     if (selected) {
       const both = counted(state);
-      chosen = howMany(both);
-      drawPoints(pen, scatter, both, chosen);
+      chosen = membersOf(both).length;
+      side.selected?.draw(pen, both, chosen, plain);
     }
     if (at === 1 && selected && chosen <= ARROWS) this.sampleArrows(pen, selected);
     if (stale) this.overlay(plot, at, state);
@@ -258,6 +268,7 @@ export const geometry: View = {
   id: "geometry",
   title: "Local geometry",
   width: "whole",
+  choices: () => CHOICES,
   help: "Where the feature of every sample lies in two networks: right is longer (more confident), up is further away from the direction of its own class.",
   wanted: (study: Study) => (study.has("/view/angle") || study.has("/geometry/angle")) && study.labels.some((k) => k >= 0) ? null
     : study.has("/view/angle") || study.has("/geometry/angle") ? "The test samples have no labels, so there are no angles." : "This file holds no /geometry.",

@@ -10,6 +10,7 @@ import { fillRamp } from "../parts/key";
 import { whenNear } from "../parts/near";
 import { count, percent, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
+import { chosenOf, replicates, type Replicates } from "../parts/replicates";
 import { hideTip, showTip } from "../parts/tooltip";
 import { counted } from "../state/store";
 import { mounted, type Context, type Study, type Variant, type View } from "./view";
@@ -17,13 +18,13 @@ import { mounted, type Context, type Study, type Variant, type View } from "./vi
 const NUMBERS = 4_000_000;   // numbers that are read of a table by node; of more samples the first ones
 const MOST = 40;             // nodes of a picture; of more those with the largest numbers
 
-interface Removed { name: string; variants: Variant[]; layers: string[]; share: number[]; size: number[] }
+interface Removed extends Replicates { layers: string[]; share: number[]; size: number[] }
 /** Numbers by sample and node: of sample s (its number among all: samples[s]) and node n: values[s * nodes.length + n]. */
 interface Table { samples: Float64Array; nodes: string[]; values: Float64Array }
 interface Bar { name: string; means: number[]; own: number[] }
 
 /** Mean of each column over samples that are members and have a number there; NaN without any. count: samples with any. */
-export function means({ samples, nodes, values }: Table, members: Uint8Array): { mean: number[]; count: number } {
+function means({ samples, nodes, values }: Table, members: Uint8Array): { mean: number[]; count: number } {
   const sums = new Float64Array(nodes.length), counts = new Uint32Array(nodes.length);
   let found = 0;
   for (let s = 0; s < samples.length; s++) {
@@ -107,12 +108,11 @@ class Bars {
 
 /** What pruning removed of every layer, replicates as their mean. */
 async function removedBy(study: Study): Promise<Removed[]> {
-  const groups = new Map<string, Variant[]>(), recipes = await Promise.all(study.variants.map((v) => study.attributes(`/variants/${v.name}`)));
-  for (const v of study.variants) if (recipes[v.index].layer !== undefined && v.method !== "dense") groups.set(v.replicate, [...(groups.get(v.replicate) ?? []), v]);
+  const recipes = await Promise.all(study.variants.map((v) => study.attributes(`/variants/${v.name}`)));
   const list = (value: unknown): unknown[] => (value === undefined ? [] : Array.isArray(value) || ArrayBuffer.isView(value) ? Array.from(value as unknown as ArrayLike<unknown>) : [value]);
-  return [...groups].map(([name, variants]) => {
-    const { layer, layer_size } = recipes[variants[0].index], layers = list(layer).map(String), shares = variants.map((v) => list(recipes[v.index].layer_achieved).map(Number));
-    return { name, variants, layers, share: layers.map((_, l) => shares.reduce((sum, s) => sum + s[l], 0) / shares.length), size: list(layer_size).map(Number) };
+  return replicates(study.variants.filter((v) => recipes[v.index].layer !== undefined && v.method !== "dense")).map((group) => {
+    const { layer, layer_size } = recipes[chosenOf(group)], layers = list(layer).map(String), shares = group.counted.map((v) => list(recipes[v.index].layer_achieved).map(Number));
+    return { ...group, layers, share: layers.map((_, l) => shares.reduce((sum, s) => sum + s[l], 0) / shares.length), size: list(layer_size).map(Number) };
   });
 }
 
@@ -162,7 +162,7 @@ class Layers {
       .attr("y", (l) => (y(l) ?? 0) + y.bandwidth() / 2 + 4).text((l) => cut(l, Math.floor((left - 8) / 6.5)));
     const { first, second } = store.state, chosen = (r: Removed): boolean => r.variants.some((v) => v.index === first || v.index === second);
     svg.selectAll<SVGTextElement, Removed>("text.column").data(shown, (r) => r.name).join("text").attr("class", "column hot").classed("chosen", chosen)
-      .classed("failed", (r) => r.variants[0].failed).attr("transform", (r) => `translate(${(x(r.name) ?? 0) + x.bandwidth() / 2 + 4},${top - 6}) rotate(-90)`)
+      .classed("failed", (r) => r.failed).attr("transform", (r) => `translate(${(x(r.name) ?? 0) + x.bandwidth() / 2 + 4},${top - 6}) rotate(-90)`)
       .text((r) => (x.step() < 9 ? "" : cut(r.name, 24))).on("click", (event: MouseEvent, r) => this.take(r, event));
     const cells = shown.flatMap((r) => r.layers.map((layer, l) => ({ r, layer, share: r.share[l], size: r.size[l] })));
     const group = svg.selectAll<SVGGElement, (typeof cells)[number]>("g.cell").data(cells, (c) => `${c.r.name}\n${c.layer}`).join((enter) => {
@@ -170,10 +170,10 @@ class Layers {
       g.append("rect");
       g.append("text").attr("text-anchor", "middle");
       return g;
-    }).attr("class", "cell hot").classed("failed", (c) => c.r.variants[0].failed).attr("data-variant", (c) => c.r.name).attr("data-layer", (c) => c.layer).attr("data-share", (c) => c.share)
+    }).attr("class", "cell hot").classed("failed", (c) => c.r.failed).attr("data-variant", (c) => c.r.name).attr("data-layer", (c) => c.layer).attr("data-share", (c) => c.share)
       .attr("transform", (c) => `translate(${x(c.r.name)},${y(c.layer)})`)
       .on("pointermove", (event: PointerEvent, c) => showTip(event.clientX, event.clientY, `${c.r.name}: ${c.layer}`, [["removed", percent(c.share, 2)], ["weights", count(c.size)],
-        ...(c.r.variants.length > 1 ? [["mean of replicates", count(c.r.variants.length)] as const] : [])]))
+        ...(c.r.variants.length > 1 ? [["mean of replicates", count(c.r.counted.length)] as const] : [])]))
       .on("pointerleave", hideTip).on("click", (event: MouseEvent, c) => this.take(c.r, event));
     group.select("rect").attr("width", x.bandwidth()).attr("height", y.bandwidth()).style("fill", (c) => interpolateBlues(0.05 + 0.9 * c.share));
     group.select("text").attr("x", x.bandwidth() / 2).attr("y", y.bandwidth() / 2 + 4).style("fill", (c) => (c.share > 0.55 ? "#ffffff" : "#1b1f24"))
@@ -181,7 +181,7 @@ class Layers {
   }
 
   private take(r: Removed, event: MouseEvent): void {
-    this.context.store.set(event.shiftKey ? { first: r.variants[0].index } : { second: r.variants[0].index });
+    this.context.store.set({ [event.shiftKey ? "first" : "second"]: chosenOf(r) });
   }
 
   private kept(key: string, read: () => Promise<Table | null>): Promise<Table | null> {

@@ -4,7 +4,7 @@ import { extent } from "d3-array";
 import { symbolCircle } from "d3-shape";
 import createScatterplot from "regl-scatterplot";
 import { corruptions, severities } from "../parts/conditions";
-import { choice } from "../parts/controls";
+import { Choices, type Choice } from "../parts/choices";
 import { css, h } from "../parts/dom";
 import { picking, stepping, type Points, type Tool } from "../parts/lasso";
 import { fillLegend, fillRamp, toggleClass } from "../parts/key";
@@ -26,8 +26,23 @@ const NAMED = 20;            // up to so many classes are named in the map
 const MOVE = 900;            // milliseconds from one step to the next
 const OUTCOMES = ["right in both", "lost: right in the first alone", "won: right in the second alone", "wrong in both"];
 
+const PLANES: readonly (readonly [string, string])[] = [["xy", "x, y"], ["xz", "x, z"], ["yz", "y, z"]];
+const axesOf = (study: Study): number => study.shape("/embed/position")[3] ?? 2;
+
+/* A step is named by the network, or, of a corruption, by the condition. */
+function choices(study: Study): readonly Choice[] {
+  const all = corruptions(study);
+  return [
+    { name: "colour", title: "Colour", options: [["class", "class"], ["right", "right or wrong"], ["margin", "margin"], ["change", "change of the margin"], ["group", "my groups"]], start: "class" },
+    { name: "tool", title: "Drag to", options: [["lasso", "draw a lasso"], ["brush", "choose a rectangle"], ["pan", "move (wheel: zoom)"]], start: "lasso" },
+    ...(all.length ? [{ name: "corruption", title: "Severities of", options: [["", "none"], ...all.map((c) => [c, c] as const)] as const, start: "" }] : []),
+    ...(axesOf(study) < 3 ? [] : [{ name: "plane", title: "Plane", options: PLANES, start: "xy" }]),
+    { name: "step", title: "step", options: [["second", ""], ["first", ""], ...study.conditions.map((c) => [c, ""] as const)], start: "second" },
+  ];
+}
+
 /** The steps of the animation: first network, second network, and it under the severities of a corruption. */
-export function steps(study: Study, first: number, second: number, condition: number, corruption: string): Step[] {
+function steps(study: Study, first: number, second: number, condition: number, corruption: string): Step[] {
   const clean = Math.max(0, study.conditions.indexOf("clean"));
   const from = corruption ? clean : condition;
   const start = first === second ? [] : [{ variant: first, condition: from }];
@@ -39,13 +54,10 @@ class Embedding {
   private scatter: ReturnType<typeof createScatterplot> | null = null;
   private readonly positions = new Map<string, Promise<Float32Array>>();   // x, y of every sample, in the data's units
   private readonly axesCount: number;
-  private plane: [number, number] = [0, 1];
   private track: Step[] = [];
   private at = 0;
   private playing = 0;
-  private tool: Tool = "lasso";
-  private colouring: Colouring = "class";
-  private corruption = "";
+  private readonly choices: Choices;
   private paint: Paint | null = null;
   private frame: { x: number; y: number; half: number } | null = null;     // what is drawn: the middle, and half of the larger side
   private current: Float32Array | null = null;
@@ -69,24 +81,21 @@ class Embedding {
 
   constructor(where: HTMLElement, private readonly context: Context) {
     const { study, store } = context;
-    this.axesCount = study.shape("/embed/position")[3] ?? 2;
-    const names = ["x", "y", "z"];
-    const planes: [string, string][] = this.axesCount < 3 ? [] : [["0,1", "x, y"], ["0,2", "x, z"], ["1,2", "y, z"]];
+    this.axesCount = axesOf(study);
+    const names = ["x", "y", "z"], offered = choices(study);
+    this.choices = new Choices(store, "map", offered, (name) => this.chosen(name));
     where.append(h("div", { class: "choices" },
-      choice("Colour", [["class", "class"], ["right", "right or wrong"], ["margin", "margin"], ["change", "change of the margin"], ["group", "my groups"]], this.colouring,
-        (v) => { this.colouring = v as Colouring; void this.repaint(); }),
-      choice("Drag to", [["lasso", "draw a lasso"], ["brush", "choose a rectangle"], ["pan", "move (wheel: zoom)"]], this.tool, (v) => this.use(v as Tool)),
-      corruptions(study).length ? choice("Severities of", [["", "none"], ...corruptions(study).map((c) => [c, c] as const)], "", (v) => { this.corruption = v; void this.retrack(); }) : "",
-      planes.length ? choice("Plane", planes, "0,1", (v) => { this.plane = v.split(",").map(Number) as [number, number]; this.positions.clear(); this.frame = null; void this.retrack(); }) : "",
+      ...offered.filter(({ name }) => name !== "step").map(({ name }) => this.choices.control(name)),
       h("button", { type: "button", onclick: () => this.scatter?.reset() }, "whole map")),
     h("div", { class: "choices" }, this.play, this.stops));
     this.plot = new Plot(where, { layers: 2, height: (w) => Math.min(620, Math.max(320, 0.62 * w)), name: `Map of the samples: ${names.slice(0, this.axesCount).join(", ")} of the embedding`,
       draw: (_, resized) => this.draw(resized) });
     this.plot.layers[0].dataset.own = "yes";
     where.append(this.legend, this.note);
-    this.ends.push(picking(this.plot, { store, tool: () => this.tool, points: () => this.points, hover: (i, event) => void this.hover(i, event) }));
+    this.ends.push(picking(this.plot, { store, tool: () => this.choices.get("tool") as Tool, points: () => this.points, hover: (i, event) => void this.hover(i, event) }));
     stepping(this.plot, store);
-    this.ends.push(store.on(["first", "second", "condition"], () => void this.retrack()));
+    this.chosen("tool");
+    this.ends.push(() => this.choices.remove(), store.on(["first", "second", "condition"], () => void this.retrack()));
     this.ends.push(store.on(["groups"], () => void this.repaint()), store.on(["filters"], () => this.key()));
     this.ends.push(store.on(["passing", "selected"], () => { this.chooses = true; this.plot.draw(); }));
     this.ends.push(store.on(["sample"], () => this.plot.draw()));
@@ -96,20 +105,49 @@ class Embedding {
     await this.retrack();
   }
 
-  private use(tool: Tool): void {
-    this.tool = tool;
-    this.plot.root.classList.toggle("panning", tool === "pan");
+  private chosen(name: string): void {
+    if (name === "tool") this.plot.root.classList.toggle("panning", this.choices.get("tool") === "pan");
+    else if (name === "colour") void this.repaint();
+    else if (name === "step") this.stepChosen();
+    else {
+      if (name === "plane") this.positions.clear();
+      void this.retrack();
+    }
+  }
+
+  private get colouring(): Colouring { return this.choices.get("colour") as Colouring; }
+  private get corruption(): string { return this.choices.has("corruption") ? this.choices.get("corruption") : ""; }
+  private plane(): [number, number] {
+    const [a, b] = this.choices.has("plane") ? this.choices.get("plane") : "xy";
+    return ["xyz".indexOf(a), "xyz".indexOf(b)];
+  }
+
+  /** What a step of the track is called in the address. */
+  private nameOf(at: number): string {
+    const networks = this.context.store.state.first === this.context.store.state.second ? ["second"] : ["first", "second"];
+    return networks[at] ?? this.context.study.conditions[this.track[at].condition];
+  }
+  /** The step that is chosen; of what is no step of the track, the second network. */
+  private chosenStep(): number {
+    const all = this.track.map((_, at) => this.nameOf(at)), at = all.indexOf(this.choices.get("step"));
+    return at < 0 ? all.indexOf("second") : at;
+  }
+  /* By the address; a step that is gone to is chosen, and then nothing is left to do. */
+  private stepChosen(): void {
+    const at = this.chosenStep();
+    if (this.playing || at === this.at || !this.track.length) return;
+    void this.go(at);
   }
 
   private position({ variant, condition }: Step): Promise<Float32Array> {
-    const key = `${variant} ${condition}`;
+    const key = `${variant} ${condition}`, plane = this.plane();
     let found = this.positions.get(key);
     if (!found) {
       found = this.context.study.read("/embed/position", [variant, condition], [1, 1]).then((all) => {
         const n = this.context.study.samples, two = new Float32Array(2 * n);
         for (let i = 0; i < n; i++) {
-          two[2 * i] = all[i * this.axesCount + this.plane[0]];
-          two[2 * i + 1] = this.axesCount > 1 ? all[i * this.axesCount + this.plane[1]] : 0;
+          two[2 * i] = all[i * this.axesCount + plane[0]];
+          two[2 * i + 1] = this.axesCount > 1 ? all[i * this.axesCount + plane[1]] : 0;
         }
         return two;
       });
@@ -119,7 +157,7 @@ class Embedding {
     return found;
   }
 
-  /** The steps anew; shown is the last one that the state names: the second network. */
+  /** The steps anew; shown is the one that is chosen, at first the second network. */
   private async retrack(): Promise<void> {
     const { study, store } = this.context, { first, second, condition } = store.state, turn = ++this.turn;
     this.stop();
@@ -128,7 +166,7 @@ class Embedding {
     if (turn !== this.turn) return;
     this.stop();
     this.track = track;
-    this.at = Math.min(track.length - 1, first === second ? 0 : 1);
+    this.at = this.chosenStep();
     this.trail = all;
     this.frame = this.framed(all);
     this.buttons();
@@ -177,12 +215,14 @@ class Embedding {
   }
 
   private stop(): void {
+    if (this.playing) this.choices.set("step", this.nameOf(this.at));
     this.playing = 0;
     this.play.textContent = "▶ play";
   }
 
   private async go(to: number): Promise<void> {
     this.at = to;
+    if (!this.playing) this.choices.set("step", this.nameOf(to));
     this.buttons();
     if (this.colouring === "class" || this.colouring === "group") await this.show(true);
     else await this.repaint(true);
@@ -385,7 +425,7 @@ class Embedding {
     }
     pen.globalAlpha = 1;
     if (sample !== null && Number.isFinite(points.x[sample])) {
-      const mark = new Path2D(outline(classLook(Math.max(0, study.labels[sample]), study.classes.length).shape, 120).path);
+      const mark = outline(classLook(Math.max(0, study.labels[sample]), study.classes.length).shape, 120).drawn;
       pen.save();
       pen.translate(points.x[sample], points.y[sample]);
       pen.strokeStyle = css("--ink") || "#222222";
@@ -409,18 +449,18 @@ class Embedding {
     pen.font = "600 12px system-ui, sans-serif";
     pen.textBaseline = "middle";
     pen.lineJoin = "round";
-        this.middles.forEach(([x, y], k) => {
+    this.middles.forEach(([x, y], k) => {
       if (!Number.isFinite(x)) return;
-      const { colour, shape } = classLook(k, study.classes.length), { path, open } = outline(shape, 110);
+      const { colour, shape } = classLook(k, study.classes.length), { drawn, open } = outline(shape, 110);
       pen.save();
       pen.translate(x, y);
       pen.strokeStyle = css("--ground") || "#ffffff";
       pen.lineWidth = open ? 6 : 3;
-      pen.stroke(new Path2D(path));
+      pen.stroke(drawn);
       pen.fillStyle = pen.strokeStyle = colour;
       pen.lineWidth = 2.4;
-      if (open) pen.stroke(new Path2D(path));
-      else pen.fill(new Path2D(path));
+      if (open) pen.stroke(drawn);
+      else pen.fill(drawn);
       pen.strokeStyle = css("--ground") || "#ffffff";
       pen.lineWidth = 4;
       pen.strokeText(study.classes[k], 10, 0);
@@ -468,6 +508,7 @@ export const map: View = {
   id: "map",
   title: "Map",
   width: "whole",
+  choices,
   help: "Where a parametric t-SNE, learned from the dense network, puts every sample: like lies near like. Play moves the samples from the first network to the second, and on through a corruption.",
   wanted: (study: Study) => (study.has("/embed/position") ? null : "This study makes no map: its file holds no /embed (the key embed of a study asks for it)."),
   mount: mounted(Embedding),

@@ -4,7 +4,7 @@
 import { scaleLinear, scalePoint } from "d3-scale";
 import { select } from "d3-selection";
 import { cut, drawAxes } from "../parts/axes";
-import { choice } from "../parts/controls";
+import { Choices, type Choice } from "../parts/choices";
 import { BINS, gapDensity, histograms, NONE, Pairs, usedBins, type Coded } from "../parts/density";
 import { css, h } from "../parts/dom";
 import { combined, stepping } from "../parts/lasso";
@@ -22,13 +22,22 @@ const RUNS = 32;             // in so many runs of neighbours, spread over the s
 const ROWS = 192;            // of pixels of the density
 
 interface Side { variant: number; coded: Coded; own: Float64Array; ownCount: Uint32Array }
-type Order = "moved" | "kept" | "number";
+
+/* Which classes have axes, in which order; and of many from which on, where they are beside each other. */
+function choices(study: Study): readonly Choice[] {
+  const many = study.classes.length > ALL;
+  return [
+    { name: "order", title: "Classes", options: [["number", many ? "beside each other, from the place in the strip" : "by number"],
+      ["moved", many ? "those whose own samples moved most" : "most moved first"], ["kept", many ? "those that moved least" : "least moved first"]], start: many ? "moved" : "number" },
+    { name: "from", title: "from", options: study.classes.map((name) => [name, name] as const), start: study.classes[0] },
+  ];
+}
 
 /** The cosine at a place on the axis, counted in bins. */
 const cosineOf = (bin: number): number => (bin / BINS) * 2 - 1;
 
 /** Which samples are read: runs of neighbours, all if they are few. */
-export function runs(samples: number, classes: number): { start: number; length: number }[] {
+function runs(samples: number, classes: number): { start: number; length: number }[] {
   const most = Math.floor(NUMBERS / Math.max(1, classes));
   if (samples <= most) return [{ start: 0, length: samples }];
   const length = Math.max(1, Math.floor(most / RUNS));
@@ -46,22 +55,18 @@ class Parallel {
   private small = new OffscreenCanvas(1, 1);
   private stale = [true, true];                   // more than the selection has changed
   private used: [number, number] = [0, BINS];     // the bins that are drawn: from, to
-  private order: Order;
-  private from = 0;
+  private readonly choices: Choices;
+  private counted: { of: Uint8Array; and?: Uint8Array; members: Uint8Array }[] = [];       // of the samples that were read, the last ones asked for
+  private strips: { coded: Coded; passing: Uint8Array; counts: Uint32Array } | null = null; // what the strip shows
   private loading = 0;
   private readonly ends: (() => void)[] = [];
   private readonly note = h("p", { class: "note" });
 
   constructor(where: HTMLElement, private readonly context: Context) {
     const { study, store } = context, many = study.classes.length > ALL;
-    this.order = many ? "moved" : "number";
+    this.choices = new Choices(store, "parallel", choices(study), () => this.arrange());
     this.picked = Int32Array.from(runs(study.samples, study.classes.length).flatMap(({ start, length }) => Array.from({ length }, (_, i) => start + i)));
-    const controls = h("div", { class: "choices" }, choice("Classes", [["number", many ? "beside each other, from the place in the strip" : "by number"],
-      ["moved", many ? "those whose own samples moved most" : "most moved first"], ["kept", many ? "those that moved least" : "least moved first"]], this.order, (v) => {
-      this.order = v as Order;
-      this.arrange();
-    }));
-    where.append(controls);
+    where.append(h("div", { class: "choices" }, this.choices.control("order")));
     this.strip = many ? new Plot(where, { layers: 1, height: () => 130, name: "Cosines to all classes, a column each", draw: () => this.drawStrip() }) : null;
     this.plots = [0, 1].map((at) => new Plot(where, {
       layers: 2, height: (w) => Math.min(260, Math.max(190, 0.3 * w)),
@@ -73,7 +78,7 @@ class Parallel {
       stepping(plot, store);
     });
     if (this.strip) this.listenStrip(this.strip);
-    this.ends.push(store.on(["first", "second", "condition"], () => void this.load()));
+    this.ends.push(() => this.choices.remove(), store.on(["first", "second", "condition"], () => void this.load()));
     this.ends.push(store.on(["selected"], () => this.plots.forEach((p) => p.draw())));
     this.ends.push(store.on(["passing", "sample"], () => this.all()));
   }
@@ -128,21 +133,26 @@ class Parallel {
   private arrange(): void {
     if (!this.sides.length) return;
     const classes = this.context.study.classes.length, [a, b] = this.sides;
-    const every = Array.from({ length: classes }, (_, k) => k);
+    const order = this.choices.get("order"), every = Array.from({ length: classes }, (_, k) => k);
     const moved = (k: number): number => (Number.isFinite(a.own[k] - b.own[k]) ? Math.abs(a.own[k] - b.own[k]) : -1);
-    if (this.order === "moved") every.sort((i, j) => moved(j) - moved(i) || i - j);
-    else if (this.order === "kept") every.sort((i, j) => moved(i) - moved(j) || i - j);
-    const most = classes > ALL ? SOME : classes, start = this.order === "number" ? Math.max(0, Math.min(classes - most, this.from)) : 0;
+    if (order === "moved") every.sort((i, j) => moved(j) - moved(i) || i - j);
+    else if (order === "kept") every.sort((i, j) => moved(i) - moved(j) || i - j);
+    const most = classes > ALL ? SOME : classes, start = order === "number" ? Math.max(0, Math.min(classes - most, this.from())) : 0;
     this.shown = every.slice(start, start + most);
     this.base = this.sides.map((s) => new Pairs(s.coded, this.shown));
     this.chosen = this.sides.map((s) => new Pairs(s.coded, this.shown));
     this.all();
   }
 
-  /** One byte for each sample that was read. */
+  private from(): number { return this.context.study.classes.indexOf(this.choices.get("from")); }
+
+  /** One byte for each sample that was read; not to be written to. */
   private members(of: Uint8Array, and?: Uint8Array): Uint8Array {
+    const known = this.counted.find((one) => one.of === of && one.and === and);
+    if (known) return known.members;
     const { picked } = this, members = new Uint8Array(picked.length);
     for (let i = 0; i < picked.length; i++) members[i] = and ? of[picked[i]] & and[picked[i]] : of[picked[i]];
+    this.counted = [{ of, and, members }, ...this.counted.slice(0, 1)];
     return members;
   }
 
@@ -280,7 +290,7 @@ class Parallel {
   private tip(event: PointerEvent, at: number, k: number): void {
     const { study, store } = this.context, side = this.sides[at], { codes, samples } = side.coded;
     const { y } = this.axes(this.plots[at]), code = Math.max(0, Math.min(BINS - 1, Math.floor(((y.invert(this.plots[at].at(event)[1]) + 1) / 2) * BINS)));
-    const members = this.members(store.state.passing, store.state.selected ?? undefined);
+    const { passing, selected } = store.state, members = selected ? this.members(selected, passing) : this.members(passing);
     let here = 0, all = 0;
     for (let i = 0; i < samples; i++) {
       if (!members[i] || codes[k * samples + i] === NONE) continue;
@@ -297,7 +307,11 @@ class Parallel {
     const plot = this.strip, side = this.sides[1];
     if (!plot || !side) return;
     const { study, store } = this.context, classes = study.classes.length, pen = plot.pen(0);
-    const counts = histograms(side.coded, this.members(store.state.passing));
+    const { passing } = store.state;
+    if (this.strips?.coded !== side.coded || this.strips.passing !== passing) {
+      this.strips = { coded: side.coded, passing, counts: histograms(side.coded, this.members(passing)) };
+    }
+    const { counts } = this.strips;
     const columns = Math.min(classes, Math.max(1, plot.width - MARGINS.left - MARGINS.right)), image = new ImageData(columns, BINS), [r, g, b] = rgbOf(css("--ink") || "#222222");
     const sums = new Float64Array(columns * BINS);
     for (let k = 0; k < classes; k++) for (let c = 0; c < BINS; c++) sums[c * columns + Math.floor((k * columns) / classes)] += counts[k * BINS + c];
@@ -324,11 +338,8 @@ class Parallel {
     const at = (event: PointerEvent): number =>
       Math.max(0, Math.min(classes - 1, Math.floor(((plot.at(event)[0] - MARGINS.left) / (plot.width - MARGINS.left - MARGINS.right)) * classes)));
     const go = (to: number): void => {
-      this.from = Math.max(0, Math.min(classes - SOME, to));
-      this.order = "number";
-      const select = plot.root.parentElement?.querySelector("select");
-      if (select) select.value = "number";
-      this.arrange();
+      this.choices.set("from", study.classes[Math.max(0, Math.min(classes - SOME, to))]);
+      this.choices.set("order", "number");
     };
     plot.root.addEventListener("pointerdown", (event) => go(at(event) - SOME / 2));
     plot.root.addEventListener("pointermove", (event) => {
@@ -339,7 +350,7 @@ class Parallel {
     });
     plot.root.addEventListener("keydown", (event) => {
       if (event.key !== "ArrowRight" && event.key !== "ArrowLeft") return;
-      go(this.from + (event.key === "ArrowRight" ? SOME : -SOME));
+      go(this.from() + (event.key === "ArrowRight" ? SOME : -SOME));
       event.preventDefault();
     });
   }
@@ -355,6 +366,7 @@ export const parallel: View = {
   id: "parallel",
   title: "Global geometry",
   width: "whole",
+  choices,
   help: "How the features of all samples point to the directions of all classes: an axis for each class, and the density of the samples' lines.",
   wanted: (study: Study) => (study.has("/geometry/cosine") ? null : "This file holds no /geometry/cosine: the cosines of the features to all classes were not kept."),
   mount: mounted(Parallel),

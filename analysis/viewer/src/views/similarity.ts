@@ -4,23 +4,33 @@ import { extent } from "d3-array";
 import { scaleLinear, type ScaleLinear } from "d3-scale";
 import { select } from "d3-selection";
 import { drawAxes } from "../parts/axes";
-import { choice, toggle } from "../parts/controls";
+import { Choices, onOff, type Choice } from "../parts/choices";
 import { corruptions, severities } from "../parts/conditions";
 import { h } from "../parts/dom";
 import { fillLegend } from "../parts/key";
 import { outline, variantLooks, type Look } from "../parts/looks";
 import { count, listed, percent, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
+import { chosenOf, replicated, replicates, type Replicates } from "../parts/replicates";
 import { hideTip, showTip } from "../parts/tooltip";
-import { mounted, type Context, type Study, type Variant, type View } from "./view";
+import { mounted, type Context, type Study, type View } from "./view";
 
 const MARGINS = { top: 12, right: 16, bottom: 40, left: 52 };
 const MATRIX = 1000;         // up to so many pairs the distances are read, to say what the plane keeps of them
 
-interface Item { name: string; variants: Variant[]; condition: number; x: number; y: number }
+interface Item extends Replicates { condition: number; x: number; y: number }
+
+function choices(study: Study): readonly Choice[] {
+  const all = corruptions(study);
+  return [
+    ...(all.length > 1 ? [{ name: "corruption", title: "Corruption", options: [["", "all"], ...all.map((c) => [c, c] as const)] as const, start: "" }] : []),
+    ...(replicated(study) ? [onOff("folded", "replicates as their mean", false)] : []),
+    ...(study.variants.some((v) => v.failed) ? [onOff("failed", "with what has failed", false)] : []),
+  ];
+}
 
 /** Share of the squared distances that a layout shows: its squares about the middle, of those of all dimensions. */
-export function kept(layout: ArrayLike<number>, distances: ArrayLike<number>, items: number): number {
+function kept(layout: ArrayLike<number>, distances: ArrayLike<number>, items: number): number {
   let shown = 0, all = 0;
   for (const axis of [0, 1]) {
     let sum = 0, squares = 0;
@@ -41,9 +51,7 @@ class Similarity {
   private keeps = NaN;
   private distance: Float64Array | null = null;   // of everything to the reference
   private distanceOf = -1;
-  private folded = false;
-  private failed = false;
-  private corruption = "*";
+  private readonly choices: Choices;
   private items: Item[] = [];
   private focus = -1;
   private scales: { x: ScaleLinear<number, number>; y: ScaleLinear<number, number> } | null = null;
@@ -52,18 +60,15 @@ class Similarity {
   private readonly note = h("p", { class: "note" });
 
   constructor(where: HTMLElement, private readonly context: Context) {
-    const { study, store } = context, all = corruptions(study);
+    const { study, store } = context, offered = choices(study);
     this.looks = variantLooks(study);
-    const replicated = study.variants.some((v) => study.variants.some((o) => o !== v && o.replicate === v.replicate));
-    where.append(h("div", { class: "choices" },
-      all.length > 1 ? choice("Corruption", [["*", "all"], ...all.map((c) => [c, c] as const)], "*", (v) => { this.corruption = v; this.renew(); }) : "",
-      replicated ? toggle("replicates as their mean", false, (v) => { this.folded = v; this.renew(); }) : "",
-      study.variants.some((v) => v.failed) ? toggle("with what has failed", false, (v) => { this.failed = v; this.renew(); }) : ""));
+    this.choices = new Choices(store, "similarity", offered, () => this.renew());
+    where.append(h("div", { class: "choices" }, ...offered.map(({ name }) => this.choices.control(name))));
     this.plot = new Plot(where, { layers: 0, height: (w) => Math.min(560, Math.max(300, 0.7 * w)),
-      name: "Variants and conditions in the plane; Left and Right go through them, Enter compares one", draw: () => this.draw() });
+      name: "Variants and conditions in the plane; Left and Right go through them, Enter compares one", draw: (_, resized) => this.draw(resized) });
     where.append(this.legend, this.note);
     this.plot.root.addEventListener("keydown", (event) => this.key(event));
-    this.ends.push(store.on(["first", "second", "condition"], () => { this.plot.draw(); void this.measure(); }));
+    this.ends.push(() => this.choices.remove(), store.on(["first", "second", "condition"], () => { this.plot.draw(); void this.measure(); }));
     this.ends.push(store.on(["filters"], () => this.renew()));
   }
 
@@ -92,25 +97,21 @@ class Similarity {
 
   private gather(): Item[] {
     const { study, store } = this.context, { variants, conditions } = store.state.filters, C = study.conditions.length;
-    const groups = new Map<string, Variant[]>();
-    for (const v of study.variants) {
-      if ((variants && !variants.includes(v.index)) || (v.failed && !this.failed && v.index > 0)) continue;
-      const key = this.folded ? v.replicate : v.name;
-      groups.set(key, [...(groups.get(key) ?? []), v]);
-    }
+    const groups = replicates(study.variants.filter((v) => (!variants || variants.includes(v.index)) && (!v.failed || this.choices.on("failed") || v.index === 0)), this.choices.on("folded"));
+    const corruption = this.choices.has("corruption") ? this.choices.get("corruption") : "";
     const shown = (c: number): boolean => (!conditions || conditions.includes(c)) &&
-      (this.corruption === "*" || !study.conditions[c].includes("/") || study.conditions[c].startsWith(`${this.corruption}/`));
-    return [...groups].flatMap(([name, of]) => study.conditions.flatMap((_, condition) => {
-      const mean = (axis: number): number => of.reduce((sum, v) => sum + this.layout[2 * (v.index * C + condition) + axis], 0) / of.length;
-      const item = { name, variants: of, condition, x: mean(0), y: mean(1) };
+      (corruption === "" || !study.conditions[c].includes("/") || study.conditions[c].startsWith(`${corruption}/`));
+    return groups.flatMap((group) => study.conditions.flatMap((_, condition) => {
+      const mean = (axis: number): number => group.counted.reduce((sum, v) => sum + this.layout[2 * (v.index * C + condition) + axis], 0) / group.counted.length;
+      const item = { ...group, condition, x: mean(0), y: mean(1) };
       return shown(condition) && Number.isFinite(item.x + item.y) ? [item] : [];
     }));
   }
 
-  private draw(): void {
+  private draw(resized: boolean): void {
     if (!this.layout.length) return;
     const { study, store } = this.context, { width, height } = this.plot, svg = select(this.plot.svg), clean = Math.max(0, study.conditions.indexOf("clean"));
-    this.looks = variantLooks(study);
+    if (resized) this.looks = variantLooks(study);     // the theme may be another
     this.items = this.gather();
     const [x0 = 0, x1 = 1] = extent(this.items, (i) => i.x), [y0 = 0, y1 = 1] = extent(this.items, (i) => i.y);
     const inner = { width: width - MARGINS.left - MARGINS.right, height: height - MARGINS.top - MARGINS.bottom };
@@ -125,17 +126,17 @@ class Similarity {
       return steps.length > 1 ? [steps] : [];
     }));
     const group = svg.selectAll<SVGGElement, number>("g.paths").data([0]).join("g").attr("class", "paths");
-    group.selectAll("path.severity").data(paths).join("path").attr("class", "severity").classed("failed", ([i]) => i.variants[0].failed)
-      .attr("d", (steps) => `M${steps.map((i) => `${x(i.x)},${y(i.y)}`).join("L")}`).style("stroke", ([i]) => this.looks[i.variants[0].index].colour);
+    group.selectAll("path.severity").data(paths).join("path").attr("class", "severity").classed("failed", ([i]) => i.failed)
+      .attr("d", (steps) => `M${steps.map((i) => `${x(i.x)},${y(i.y)}`).join("L")}`).style("stroke", ([i]) => this.looks[chosenOf(i)].colour);
     const marks = svg.selectAll<SVGGElement, Item>("g.item").data(this.items, (i) => `${i.name}\n${i.condition}`).join((enter) => {
       const g = enter.append("g");
       g.append("circle").attr("class", "ring");
       g.append("path").attr("class", "mark");
       return g;
-    }).attr("class", "item hot").classed("failed", (i) => i.variants[0].failed).attr("transform", (i) => `translate(${x(i.x)},${y(i.y)})`)
+    }).attr("class", "item hot").classed("failed", (i) => i.failed).attr("transform", (i) => `translate(${x(i.x)},${y(i.y)})`)
       .attr("data-name", (i) => i.name).attr("data-condition", (i) => study.conditions[i.condition]).attr("data-x", (i) => i.x).attr("data-y", (i) => i.y);
-    marks.select(".mark").classed("small", (i) => i.condition !== clean).attr("d", (i) => outline(this.looks[i.variants[0].index].shape, i.condition === clean ? 90 : 22).path)
-      .style("fill", (i) => this.looks[i.variants[0].index].colour).style("stroke", "var(--ground)");
+    marks.select(".mark").classed("small", (i) => i.condition !== clean).attr("d", (i) => outline(this.looks[chosenOf(i)].shape, i.condition === clean ? 90 : 22).path)
+      .style("fill", (i) => this.looks[chosenOf(i)].colour).style("stroke", "var(--ground)");
     const { first, second, condition } = store.state;
     const ring = (i: Item): string | null => this.items[this.focus] === i ? "var(--accent)" : i.condition !== condition ? null
       : i.variants.some((v) => v.index === second) ? "var(--second)" : i.variants.some((v) => v.index === first) ? "var(--first)" : null;
@@ -147,30 +148,30 @@ class Similarity {
   }
 
   private take(item: Item, first: boolean): void {
-    this.context.store.set({ [first ? "first" : "second"]: item.variants[0].index, condition: item.condition });
+    this.context.store.set({ [first ? "first" : "second"]: chosenOf(item), condition: item.condition });
   }
 
   private words(): void {
     const { study, store } = this.context, names = [...new Set(this.items.map((i) => i.name))], out = study.variants.filter((v) => v.failed && v.index > 0);
     // Replicates look alike: one entry for all of them.
-    const groups = [...new Map(this.items.map((i) => [i.variants[0].replicate, i.variants[0]])).values()];
-    fillLegend(this.legend, groups.map((v) => ({ name: v.failed ? `${v.replicate} (failed)` : v.replicate, look: this.looks[v.index], dim: v.failed, chosen: study.variants.some((o) => o.replicate === v.replicate && (o.index === store.state.first || o.index === store.state.second)) })),
-      (i, event) => store.set(event.shiftKey ? { first: groups[i].index } : { second: groups[i].index }));
+    const groups = replicates([...new Set(this.items.flatMap((i) => i.variants))]);
+    fillLegend(this.legend, groups.map((g) => ({ name: g.failed ? `${g.name} (failed)` : g.name, look: this.looks[chosenOf(g)], dim: g.failed, chosen: g.variants.some((v) => v.index === store.state.first || v.index === store.state.second) })),
+      (i, event) => store.set({ [event.shiftKey ? "first" : "second"]: chosenOf(groups[i]) }));
     this.note.textContent = this.layout.some(Number.isFinite) ? "" : "The stage similarity of this study is not done yet: nothing can be shown.";
-    if (this.items.length) this.note.textContent = [`${count(this.items.length)} points of ${count(names.length)} ${this.folded ? "groups of replicates" : "variants"}.`,
+    if (this.items.length) this.note.textContent = [`${count(this.items.length)} points of ${count(names.length)} ${this.choices.on("folded") ? "groups of replicates" : "variants"}.`,
       "Large: clean; lines: from there through the severities of a corruption.",
       Number.isFinite(this.keeps) ? `The plane shows ${percent(this.keeps)} of all squared distances (of angle, length and margin of every sample).` : "",
-      out.length && !this.failed ? `Left out, since they have failed (near chance): ${listed(out.map((v) => v.name))}.` : "",
+      out.length && !this.choices.on("failed") ? `Left out, since they have failed (near chance): ${listed(out.map((v) => v.name))}.` : "",
       "Rings: the two networks that are compared. Click: second network and condition; with Shift the first."].filter(Boolean).join(" ");
   }
 
   private tip(px: number, py: number, item: Item): void {
     const { study, store } = this.context, C = study.conditions.length;
     const far = this.distance && this.distanceOf === store.state.first * C + store.state.condition
-      ? item.variants.reduce((sum, v) => sum + (this.distance?.[v.index * C + item.condition] ?? NaN), 0) / item.variants.length : NaN;
-    showTip(px, py, `${item.name}, ${study.conditions[item.condition]}${item.variants[0].failed ? " (failed)" : ""}`, [
+      ? item.counted.reduce((sum, v) => sum + (this.distance?.[v.index * C + item.condition] ?? NaN), 0) / item.counted.length : NaN;
+    showTip(px, py, `${item.name}, ${study.conditions[item.condition]}${item.failed ? " (failed)" : ""}`, [
       ...(Number.isFinite(far) ? [[`distance to ${study.variants[store.state.first].name}, ${study.conditions[store.state.condition]}`, short(far)] as const] : []),
-      ["coordinates", `${short(item.x)}, ${short(item.y)}`], ...(item.variants.length > 1 ? [["replicates", String(item.variants.length)] as const] : [])]);
+      ["coordinates", `${short(item.x)}, ${short(item.y)}`], ...(item.variants.length > 1 ? [["mean of replicates", String(item.counted.length)] as const] : [])]);
   }
 
   private key(event: KeyboardEvent): void {
@@ -195,6 +196,7 @@ export const similarity: View = {
   id: "similarity",
   title: "Similarity",
   width: "half",
+  choices,
   help: "How alike networks are to their samples: near each other are those that give the samples like angles, lengths and margins.",
   wanted: (study: Study) => {
     if (!study.has("/similarity/layout")) return "This file holds no /similarity: one variant under one condition alone, or too many of them.";

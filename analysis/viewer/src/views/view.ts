@@ -1,8 +1,14 @@
 /* What a view is. Each has a file here and a row in list.ts. */
-import type { Store } from "../state/store";
+import type { Choice } from "../parts/choices";
+import type { State, Store } from "../state/store";
 import type { Study } from "../study/study";
 
-export interface Context { study: Study; store: Store }
+export interface Context {
+  study: Study;
+  store: Store;
+  /** What an address says of the state. */
+  parsed(address: string): Partial<State>;
+}
 
 export interface View {
   /** Its name in the address (#view=…) and its element's id. */
@@ -12,6 +18,8 @@ export interface View {
   help: string;
   /** How much of the page's width it takes where there is room for two. */
   width: "whole" | "half";
+  /** What can be chosen in it alone, and is kept in the address. */
+  choices?(study: Study): readonly Choice[];
   /** null: it can be shown; else why not, which is shown in its place. */
   wanted(study: Study): string | null;
   /** Draws into an empty element, at that element's width; gives back what takes it down. */
