@@ -7,6 +7,7 @@
  * runs at a time. */
 #include "image.h"
 #include "inner.h"
+#include "sparse.h"
 #include "winograd.h"
 
 #include <oneapi/dnnl/dnnl.h>
@@ -279,6 +280,8 @@ struct facet_conv {
   facet_winograd *winograd;        /* a kernel of our own; NULL all: the primitive */
   facet_image *image;
   facet_inner *inner;
+  facet_sparse *sparse; /* in place of any of them, where so few weights are not 0 that it is ... */
+  bool sparse_worth;    /* ... worth it */
   int threads;
   int parts;            /* of the batch, one per thread, for a kernel of our own ... */
   size_t part_scratch;  /* ... and the bytes that each needs */
@@ -467,6 +470,11 @@ static facet_status choose(const node *n, const descriptions *d, dnnl_primitive_
 
 /* ---- compiling ---- */
 
+static size_t most(size_t a, size_t b)
+{
+  return a > b ? a : b;
+}
+
 static size_t round_up(size_t bytes)
 {
   return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -499,8 +507,8 @@ static facet_status make_parts(facet_conv *c, const descriptions *d, const_dnnl_
   FACET_TRY(check(dnnl_primitive_create(&c->primitive, pd), "primitive"));
   FACET_TRY(check(make_end(&c->u, VIEW(d->u), u, pull, &bytes), "input"));
   FACET_TRY(check(make_end(&c->z, VIEW(d->z), z, task == FACET_FORWARD, &bytes), "output"));
-  c->scratch_bytes = bytes;
-  FACET_TRY(need_scratch(bytes));
+  c->scratch_bytes = most(c->scratch_bytes, bytes);
+  FACET_TRY(need_scratch(c->scratch_bytes));
   FACET_TRY(check(dnnl_stream_create(&c->stream, here.engine, dnnl_stream_default_flags), "stream"));
   FACET_TRY(check(dnnl_memory_create(&c->scratch, scratch, here.engine, DNNL_MEMORY_NONE), "scratchpad"));
   FACET_NEW(c->weights_data, dnnl_memory_desc_get_size(w) / sizeof(float));
@@ -567,6 +575,7 @@ static void dense_destroy(facet_conv **conv)
   facet_winograd_destroy(&c->winograd);
   facet_image_destroy(&c->image);
   facet_inner_destroy(&c->inner);
+  facet_sparse_destroy(&c->sparse);
   facet_free(&c->weights_data);
   facet_free(&c->bias_data);
   facet_free(conv);
@@ -629,10 +638,16 @@ static int64_t dense_block(int64_t channels)
   return channels <= HALF && here.block > HALF ? HALF : here.block;
 }
 
-/* Whether a kernel of our own does the work. */
+/* Whether there is a kernel of our own, whatever the weights. */
 static bool own(const facet_conv *c)
 {
   return c->winograd || c->image || c->inner;
+}
+
+/* Whether one does the work with these weights. */
+static bool ours(const facet_conv *c)
+{
+  return c->sparse_worth || own(c);
 }
 
 /* A kernel of our own, if one fits. */
@@ -642,7 +657,7 @@ static facet_status create_own(facet_conv *c, const facet_conv_shape *shape, fac
   c->parts = c->threads < batch ? c->threads : (int)batch;
   if (facet_inner_fits(shape, task)) {
     FACET_TRY(facet_inner_create(shape, task, in, out, &c->inner));
-    c->part_scratch = round_up(facet_inner_scratch(c->inner, (batch + c->parts - 1) / c->parts));
+    c->part_scratch = facet_inner_scratch(c->inner, (batch + c->parts - 1) / c->parts);
   } else if (task != FACET_GRADIENT && facet_winograd_fits(shape, in, out)) {
     FACET_TRY(facet_winograd_create(shape, FACET_F32, task, in, out, &c->winograd));
     c->part_scratch = facet_winograd_scratch(c->winograd);
@@ -653,6 +668,11 @@ static facet_status create_own(facet_conv *c, const facet_conv_shape *shape, fac
     FACET_TRY(facet_image_create(shape, out, &c->image));
     c->part_scratch = facet_image_gradient_scratch(c->image) * sizeof(float);
   }
+  if (task != FACET_GRADIENT && facet_sparse_fits(shape, in, out)) {
+    FACET_TRY(facet_sparse_create(shape, FACET_F32, task, in, out, &c->sparse));
+    c->part_scratch = most(c->part_scratch, facet_sparse_scratch(c->sparse));
+  }
+  c->part_scratch = round_up(c->part_scratch);
   c->scratch_bytes = (size_t)c->parts * c->part_scratch;
   return need_scratch(c->scratch_bytes);
 }
@@ -732,6 +752,9 @@ static facet_status dense_weights(facet_conv *c, const void *weights, const void
 {
   if (c->node.task == FACET_GRADIENT)
     return FACET_OK;
+  c->sparse_worth = c->sparse && facet_sparse_worth(c->sparse, weights);
+  if (c->sparse_worth)
+    return facet_sparse_weights(c->sparse, weights, bias);
   if (c->winograd)
     facet_winograd_weights(c->winograd, weights, bias);
   if (c->image)
@@ -755,7 +778,9 @@ static void run_part(const facet_conv *c, int part, unsigned char *scratch, cons
 {
   facet_part p = {c->u.batch * part / c->parts, c->u.batch * (part + 1) / c->parts};
   void *room = scratch + (size_t)part * c->part_scratch;
-  if (c->winograd)
+  if (c->sparse_worth)
+    facet_sparse_run(c->sparse, p, room, from, with, to);
+  else if (c->winograd)
     facet_winograd_run(c->winograd, p, room, from, with, to);
   else if (c->inner)
     facet_inner_run(c->inner, p, room, from, to);
@@ -776,7 +801,7 @@ static facet_status run_own(const facet_conv *c, const float *from, const facet_
 static facet_status dense_forward(facet_conv *c, const void *u, void *z)
 {
   FACET_CHECK(c->node.task == FACET_FORWARD, FACET_INTERNAL, "dense kernels: not compiled for forward");
-  if (own(c))
+  if (ours(c))
     return run_own(c, u, NULL, z);
   FACET_TRY(need_scratch(c->scratch_bytes));
   FACET_TRY(check(bring(c, &c->u, u), "reordering the input"));
@@ -799,14 +824,14 @@ static int dense_fuses(const facet_conv *c)
 
 static facet_status dense_pullback_with(facet_conv *c, const void *gz, const facet_fusion *with, void *gu)
 {
-  FACET_CHECK(own(c), FACET_INTERNAL, "dense kernels: nothing to fuse with");
+  FACET_CHECK(ours(c), FACET_INTERNAL, "dense kernels: nothing to fuse with");
   return run_own(c, gz, with, gu);
 }
 
 static facet_status dense_pullback(facet_conv *c, const void *gz, void *gu)
 {
   FACET_CHECK(c->node.task == FACET_PULLBACK, FACET_INTERNAL, "dense kernels: not compiled for pullback");
-  if (own(c))
+  if (ours(c))
     return dense_pullback_with(c, gz, NULL, gu);
   FACET_TRY(need_scratch(c->scratch_bytes));
   FACET_TRY(check(bring(c, &c->z, gz), "reordering the output's adjoint"));

@@ -1,10 +1,14 @@
-/* The exact kernels: what settles in double where float is unsure.  The reference kernels, but for 3x3 convolutions
- * forward, which Winograd's algorithm in double does several times faster, to 1e-15. */
+/* The exact kernels: what settles in double where float is unsure.  The reference kernels, but for convolutions
+ * forward: 3x3 ones Winograd's algorithm in double does several times faster, to 1e-15, and those with few weights go
+ * by these alone. */
+#include "sparse.h"
 #include "winograd.h"
 
 struct facet_conv {
   facet_conv *plain; /* by the reference kernels; or */
   facet_winograd *winograd;
+  facet_sparse *sparse; /* in place of either, where so few weights are not 0 that it is ... */
+  bool sparse_worth;    /* ... worth it */
   unsigned char *scratch;
   int64_t batch;
 };
@@ -16,6 +20,7 @@ static void exact_destroy(facet_conv **conv)
     return;
   facet_kernels_reference.conv_destroy(&c->plain);
   facet_winograd_destroy(&c->winograd);
+  facet_sparse_destroy(&c->sparse);
   facet_free(&c->scratch);
   facet_free(conv);
 }
@@ -39,12 +44,18 @@ static facet_status exact_create(const facet_conv_shape *shape, facet_type real,
   FACET_TRY(facet_conv_check(shape, batch, in, out));
   FACET_NEW(c, 1);
   c->batch = batch;
+  size_t bytes = 0;
+  if (task == FACET_FORWARD && facet_sparse_fits(shape, in, out)) {
+    FACET_GO(failed, status, facet_sparse_create(shape, real, task, in, out, &c->sparse));
+    bytes = facet_sparse_scratch(c->sparse);
+  }
   if (task == FACET_FORWARD && facet_winograd_fits(shape, in, out)) {
     FACET_GO(failed, status, facet_winograd_create(shape, real, task, in, out, &c->winograd));
-    FACET_NEW_GO(failed, status, c->scratch, facet_winograd_scratch(c->winograd));
+    bytes = bytes > facet_winograd_scratch(c->winograd) ? bytes : facet_winograd_scratch(c->winograd);
   } else {
     FACET_GO(failed, status, facet_kernels_reference.conv_create(shape, real, task, batch, in, out, &c->plain));
   }
+  FACET_NEW_GO(failed, status, c->scratch, bytes);
   *conv = c;
   return FACET_OK;
 failed:
@@ -54,6 +65,9 @@ failed:
 
 static facet_status exact_weights(facet_conv *c, const void *weights, const void *bias)
 {
+  c->sparse_worth = c->sparse && facet_sparse_worth(c->sparse, weights);
+  if (c->sparse_worth)
+    return facet_sparse_weights(c->sparse, weights, bias);
   if (!c->winograd)
     return facet_kernels_reference.conv_weights(c->plain, weights, bias);
   facet_winograd_weights(c->winograd, weights, bias);
@@ -62,9 +76,13 @@ static facet_status exact_weights(facet_conv *c, const void *weights, const void
 
 static facet_status exact_forward(facet_conv *c, const void *u, void *z)
 {
-  if (!c->winograd)
+  const facet_part all = {0, c->batch};
+  if (!c->winograd && !c->sparse_worth)
     return facet_kernels_reference.conv_forward(c->plain, u, z);
-  facet_winograd_run(c->winograd, (facet_part){0, c->batch}, c->scratch, u, NULL, z);
+  if (c->sparse_worth)
+    facet_sparse_run(c->sparse, all, c->scratch, u, NULL, z);
+  else
+    facet_winograd_run(c->winograd, all, c->scratch, u, NULL, z);
   return FACET_OK;
 }
 

@@ -9,6 +9,7 @@
 #include "elementwise.h"
 #include "image.h"
 #include "inner.h"
+#include "sparse.h"
 #include "winograd.h"
 
 /* oneDNN's words for what it may use at most; it knows many, and what is none of these limits nothing here. */
@@ -80,6 +81,22 @@ FACET_LEVELED_VOID(facet_inner_weights, (facet_inner * n, const float *weights, 
 FACET_LEVELED_VOID(facet_inner_run,
                    (const facet_inner *n, facet_part part, void *scratch, const float *from, float *to),
                    (n, part, scratch, from, to))
+
+/* ---- sparse.c ---- */
+FACET_LEVELED(bool, facet_sparse_fits, (const facet_conv_shape *s, facet_layout in, facet_layout out), (s, in, out))
+FACET_LEVELED(facet_status, facet_sparse_create,
+              (const facet_conv_shape *s, facet_type real, facet_task task, facet_layout in, facet_layout out,
+               facet_sparse **p),
+              (s, real, task, in, out, p))
+FACET_LEVELED_VOID(facet_sparse_destroy, (facet_sparse * *p), (p))
+FACET_LEVELED(size_t, facet_sparse_scratch, (const facet_sparse *p), (p))
+FACET_LEVELED(bool, facet_sparse_worth, (const facet_sparse *p, const void *weights), (p, weights))
+FACET_LEVELED(facet_status, facet_sparse_weights, (facet_sparse * p, const void *weights, const void *bias),
+              (p, weights, bias))
+FACET_LEVELED_VOID(facet_sparse_run,
+                   (const facet_sparse *p, facet_part part, void *scratch, const void *source, const facet_fusion *with,
+                    void *result),
+                   (p, part, scratch, source, with, result))
 
 /* ---- winograd.c ---- */
 FACET_LEVELED(bool, facet_winograd_fits, (const facet_conv_shape *s, facet_layout in, facet_layout out), (s, in, out))

@@ -3,10 +3,12 @@
  *   bench_kernels [ADJOINTS]           one JSON line per layer shape of ResNet-20: GFLOP/s of both
  *   bench_kernels resnet20 SAMPLES     one JSON line: seconds per sample for the 10-row pullback of its 19
  * convolutions; resnet56 likewise, of its 55
+ *   bench_kernels sparse [ADJOINTS]    one JSON line per layer shape and share of weights that are not 0: GFLOP/s, as
+ * if none were 0, of the usual kernels, of those for few weights, and of the choice
  *
  * One thread. Every time is the best of several, so that other programs disturb it little. The yardstick talks to
  * oneDNN by itself, on purpose: it shares nothing with the kernels it measures. */
-#include "kernels/kernels.h"
+#include "kernels/sparse.h"
 
 #include <math.h>
 #include <oneapi/dnnl/dnnl.h>
@@ -28,6 +30,12 @@ typedef struct {
 
 static const layer shapes[] = {{3, 16, 32, 3, 1},  {16, 16, 32, 3, 1}, {32, 32, 16, 3, 1}, {64, 64, 8, 3, 1},
                                {16, 32, 32, 3, 2}, {32, 64, 16, 3, 2}, {16, 32, 32, 1, 2}, {32, 64, 16, 1, 2}};
+
+/* Of a ResNet-50, too. */
+static const layer more[] = {{16, 16, 32, 3, 1},   {32, 32, 16, 3, 1},   {64, 64, 8, 3, 1},   {16, 32, 32, 3, 2},
+                             {32, 64, 16, 3, 2},   {32, 64, 16, 1, 2},   {8, 16, 14, 3, 1},   {64, 64, 56, 3, 1},
+                             {128, 128, 28, 3, 1}, {256, 256, 14, 3, 1}, {512, 512, 7, 3, 1}, {64, 256, 56, 1, 1},
+                             {256, 64, 56, 1, 1},  {1024, 256, 14, 1, 1}};
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
@@ -183,43 +191,104 @@ static double bare_total(list layers, int64_t batch)
 
 /* ---- our kernels ---- */
 
-static facet_status kernel_seconds(layer l, int64_t batch, double *best)
+typedef struct {
+  layer l;
+  int64_t batch;
+  facet_conv_shape shape;
+  facet_layout in, to;
+  float *gz, *gu, *w;
+} problem;
+
+static void drop_problem(problem *p)
+{
+  facet_free(&p->gz);
+  facet_free(&p->gu);
+  facet_free(&p->w);
+}
+
+/* A layer, with so large a share of its weights not 0, and adjoints. */
+static facet_status make_problem(layer l, int64_t batch, double share, problem *p)
 {
   const facet_kernels *k = &facet_kernels_dense;
-  int64_t out = result_extent(l), pad = l.kernel / 2;
-  facet_conv_shape shape = {.spatial = 2,
-                            .in_channels = l.in,
-                            .out_channels = l.out,
-                            .groups = 1,
-                            .in = {l.extent, l.extent},
-                            .out = {out, out},
-                            .kernel = {l.kernel, l.kernel},
-                            .stride = {l.stride, l.stride},
-                            .dilation = {1, 1},
-                            .pad_begin = {pad, pad},
-                            .pad_end = {pad, pad}};
-  facet_layout in = {l.in, l.extent * l.extent, k->block(l.in)}, to = {l.out, out * out, k->block(l.out)};
+  int64_t out = result_extent(l), pad = l.kernel / 2, weights = l.in * l.out * l.kernel * l.kernel;
+  facet_status status = FACET_OK;
+  *p = (problem){.l = l,
+                 .batch = batch,
+                 .shape = {.spatial = 2,
+                           .in_channels = l.in,
+                           .out_channels = l.out,
+                           .groups = 1,
+                           .in = {l.extent, l.extent},
+                           .out = {out, out},
+                           .kernel = {l.kernel, l.kernel},
+                           .stride = {l.stride, l.stride},
+                           .dilation = {1, 1},
+                           .pad_begin = {pad, pad},
+                           .pad_end = {pad, pad}},
+                 .in = {l.in, l.extent * l.extent, k->block(l.in)},
+                 .to = {l.out, out * out, k->block(l.out)}};
+  FACET_NEW_GO(failed, status, p->gz, batch * facet_layout_size(p->to));
+  FACET_NEW_GO(failed, status, p->gu, batch * facet_layout_size(p->in));
+  FACET_NEW_GO(failed, status, p->w, weights);
+  for (int64_t i = 0; i < batch * facet_layout_size(p->to); i++)
+    p->gz[i] = 0.01f * (float)(i % 7);
+  for (int64_t i = 0; i < weights; i++)
+    if (facet_random_uniform((facet_random){1, 1}, 0, (uint64_t)i) < share)
+      p->w[i] = 0.01f * (float)(i % 5 + 1);
+  return FACET_OK;
+failed:
+  drop_problem(p);
+  return status;
+}
+
+/* By what the kernels choose. */
+static facet_status kernel_seconds(const problem *p, double *best)
+{
+  const facet_kernels *k = &facet_kernels_dense;
   facet_status status = FACET_OK;
   facet_conv *conv = NULL;
-  float *gz = NULL, *gu = NULL, *w = NULL;
-  FACET_NEW_GO(done, status, gz, batch * facet_layout_size(to));
-  FACET_NEW_GO(done, status, gu, batch * facet_layout_size(in));
-  FACET_NEW_GO(done, status, w, l.in * l.out * l.kernel * l.kernel);
-  for (int64_t i = 0; i < batch * facet_layout_size(to); i++)
-    gz[i] = 0.01f * (float)(i % 7);
-  FACET_GO(done, status, k->conv_create(&shape, FACET_F32, FACET_PULLBACK, batch, in, to, &conv));
-  FACET_GO(done, status, k->conv_weights(conv, w, NULL));
+  FACET_GO(done, status, k->conv_create(&p->shape, FACET_F32, FACET_PULLBACK, p->batch, p->in, p->to, &conv));
+  FACET_GO(done, status, k->conv_weights(conv, p->w, NULL));
   *best = INFINITY;
   for (int pass = 0; pass < PASSES; pass++) {
     double start = facet_seconds();
-    FACET_GO(done, status, k->conv_pullback(conv, gz, gu));
+    FACET_GO(done, status, k->conv_pullback(conv, p->gz, p->gu));
     *best = fmin(*best, facet_seconds() - start);
   }
 done:
   k->conv_destroy(&conv);
-  facet_free(&gz);
-  facet_free(&gu);
-  facet_free(&w);
+  return status;
+}
+
+/* By the kernel for few weights, however many there are. */
+static facet_status sparse_seconds(const problem *p, double *best)
+{
+  facet_status status = FACET_OK;
+  facet_sparse *sparse = NULL;
+  unsigned char *scratch = NULL;
+  *best = INFINITY;
+  if (!facet_sparse_fits(&p->shape, p->in, p->to))
+    return FACET_OK;
+  FACET_GO(done, status, facet_sparse_create(&p->shape, FACET_F32, FACET_PULLBACK, p->in, p->to, &sparse));
+  FACET_GO(done, status, facet_sparse_weights(sparse, p->w, NULL));
+  FACET_NEW_GO(done, status, scratch, facet_sparse_scratch(sparse));
+  for (int pass = 0; pass < PASSES; pass++) {
+    double start = facet_seconds();
+    facet_sparse_run(sparse, (facet_part){0, p->batch}, scratch, p->gz, NULL, p->gu);
+    *best = fmin(*best, facet_seconds() - start);
+  }
+done:
+  facet_sparse_destroy(&sparse);
+  facet_free(&scratch);
+  return status;
+}
+
+static facet_status layer_seconds(layer l, int64_t batch, double *best)
+{
+  problem p;
+  FACET_TRY(make_problem(l, batch, 1, &p));
+  facet_status status = kernel_seconds(&p, best);
+  drop_problem(&p);
   return status;
 }
 
@@ -228,7 +297,7 @@ static facet_status kernel_total(list layers, int64_t batch, double *total)
   *total = 0;
   for (int i = 0; i < layers.layers; i++) {
     double seconds = 0;
-    FACET_TRY(kernel_seconds(layers.layer[i], batch, &seconds));
+    FACET_TRY(layer_seconds(layers.layer[i], batch, &seconds));
     *total += seconds;
   }
   return FACET_OK;
@@ -241,12 +310,41 @@ static facet_status print_layers(list layers, int64_t batch)
   for (int i = 0; i < layers.layers; i++) {
     layer l = layers.layer[i];
     double yardstick = bare_seconds(l, batch), ours = 0;
-    FACET_TRY(kernel_seconds(l, batch, &ours));
+    FACET_TRY(layer_seconds(l, batch, &ours));
     printf("{\"in\": %d, \"out\": %d, \"extent\": %d, \"kernel\": %d, \"stride\": %d, \"adjoints\": %lld, "
            "\"bare_gflops\": %.1f, \"facet_gflops\": %.1f}\n",
            (int)l.in, (int)l.out, (int)l.extent, (int)l.kernel, (int)l.stride, (long long)batch,
            operations(l, batch) / yardstick * 1e-9, operations(l, batch) / ours * 1e-9);
     fflush(stdout);
+  }
+  return FACET_OK;
+}
+
+static facet_status print_share(layer l, int64_t batch, double share, double usual)
+{
+  problem p;
+  double sparse = INFINITY, chosen = INFINITY, work = operations(l, batch) * 1e-9;
+  FACET_TRY(make_problem(l, batch, share, &p));
+  facet_status status = sparse_seconds(&p, &sparse);
+  if (status == FACET_OK)
+    status = kernel_seconds(&p, &chosen);
+  printf("{\"in\": %d, \"out\": %d, \"extent\": %d, \"kernel\": %d, \"stride\": %d, \"adjoints\": %lld, "
+         "\"share\": %g, \"usual_gflops\": %.1f, \"sparse_gflops\": %.1f, \"chosen_gflops\": %.1f}\n",
+         (int)l.in, (int)l.out, (int)l.extent, (int)l.kernel, (int)l.stride, (long long)batch, share, work / usual,
+         work / sparse, work / chosen);
+  fflush(stdout);
+  drop_problem(&p);
+  return status;
+}
+
+static facet_status print_shares(list layers, int64_t batch)
+{
+  static const double share[] = {0.2, 0.15, 0.1, 0.05, 0.02, 0.01};
+  for (int i = 0; i < layers.layers; i++) {
+    double usual;
+    FACET_TRY(layer_seconds(layers.layer[i], batch, &usual));
+    for (int j = 0; j < COUNT(share); j++)
+      FACET_TRY(print_share(layers.layer[i], batch, share[j], usual));
   }
   return FACET_OK;
 }
@@ -282,17 +380,20 @@ static list resnet(const char *name, int each)
 int main(int argc, char **argv)
 {
   enum { ADJOINTS = 160 };
-  bool total = argc > 1 && strncmp(argv[1], "resnet", 6) == 0;
-  int64_t count = argc > 1 + total ? atoll(argv[1 + total]) : ADJOINTS / (total ? ROWS : 1);
-  if (count <= 0 || argc > 2 + total) {
-    fprintf(stderr, "usage: bench_kernels [ADJOINTS] | bench_kernels resnet20|resnet56 [SAMPLES]\n");
+  bool total = argc > 1 && strncmp(argv[1], "resnet", 6) == 0, sparse = argc > 1 && strcmp(argv[1], "sparse") == 0;
+  int named = total || sparse;
+  int64_t count = argc > 1 + named ? atoll(argv[1 + named]) : ADJOINTS / (total ? ROWS : 1);
+  if (count <= 0 || argc > 2 + named) {
+    fprintf(stderr, "usage: bench_kernels [sparse] [ADJOINTS] | bench_kernels resnet20|resnet56 [SAMPLES]\n");
     return FACET_USAGE;
   }
   facet_kernels_threads(1);
   must(dnnl_engine_create(&engine, dnnl_cpu, 0));
   must(dnnl_stream_create(&stream, engine, dnnl_stream_default_flags));
-  facet_status status = total ? print_total(resnet(argv[1], strcmp(argv[1], "resnet56") == 0 ? 18 : 6), count)
-                              : print_layers((list){"layers", shapes, COUNT(shapes)}, count);
+  list all = {"layers", shapes, COUNT(shapes)};
+  facet_status status = total    ? print_total(resnet(argv[1], strcmp(argv[1], "resnet56") == 0 ? 18 : 6), count)
+                        : sparse ? print_shares((list){"more", more, COUNT(more)}, count)
+                                 : print_layers(all, count);
   if (status != FACET_OK)
     fprintf(stderr, "bench_kernels: %s\n", facet_message());
   dnnl_stream_destroy(stream);

@@ -75,6 +75,9 @@ static void define(problem *p)
       }
 }
 
+/* The share of weights that are not 0 in the problems that are made next. */
+static double share = 1;
+
 static problem make_problem(facet_conv_shape shape, int64_t batch)
 {
   problem p = {.shape = shape, .batch = batch, .in_positions = 1, .out_positions = 1, .volume = 1};
@@ -91,6 +94,8 @@ static problem make_problem(facet_conv_shape shape, int64_t batch)
   p.gz = numbers(out, true);
   p.z = numbers(out, false);
   p.w = numbers(weights, true);
+  for (int64_t i = 0; share < 1 && i < weights; i++)
+    p.w[i] = draw() + 0.5 < share ? p.w[i] : 0;
   p.gw = numbers(weights, false);
   p.bias = numbers(shape.out_channels, true);
   p.gb = numbers(shape.out_channels, false);
@@ -314,6 +319,19 @@ static void dense_grid(void **state)
 {
   (void)state;
   grid(&dense);
+}
+
+/* Weights that are mostly 0, for which there are kernels of their own; all of them 0, too. */
+static void few_weights(void **state)
+{
+  static const double shares[] = {0.15, 0.03, 0};
+  (void)state;
+  for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
+    share = shares[i];
+    grid(&dense);
+    grid(&exact);
+  }
+  share = 1;
 }
 
 /* Inner products, also of values with positions, in every layout. */
@@ -732,6 +750,7 @@ int main(void)
       cmocka_unit_test(long_inner_products),
       cmocka_unit_test(adjoint_identities),
       cmocka_unit_test(same_bits),
+      cmocka_unit_test(few_weights),
       cmocka_unit_test(winograd),
       cmocka_unit_test(winograd_is_accurate),
       cmocka_unit_test(images),
