@@ -135,6 +135,10 @@ bool facet_exists(const char *path);
  * name the caller frees. what: what names of such files begin with, while they have one. FACET_IO where none can be
  * made. */
 facet_status facet_nameless_file(const char *what, int *file, char **folder);
+/* Reads from a place of an open file, or writes there, whatever interrupts; got: fewer bytes where the file ends. 0, or
+ * errno. */
+int facet_read_at(int file, size_t at, size_t count, void *to, size_t *got);
+int facet_write_at(int file, size_t at, size_t count, const void *from);
 /* FACET_IO, with what is free, if so many bytes are more than there are in the file's folder; what cannot be asked is
  * not held against it. */
 facet_status facet_space_check(const char *path, double bytes);

@@ -80,7 +80,33 @@ facet_status facet_read_file(const char *path, uint8_t **bytes, size_t *count)
   return status;
 }
 
+int facet_read_at(int file, size_t at, size_t count, void *to, size_t *got)
+{
+  for (*got = 0; *got < count;) {
+    ssize_t some = pread(file, (char *)to + *got, count - *got, (off_t)(at + *got));
+    if (some < 0 && errno == EINTR)
+      continue;
+    if (some <= 0)
+      return some < 0 ? errno : 0;
+    *got += (size_t)some;
+  }
+  return 0;
+}
+
 /* ---- writing ---- */
+
+int facet_write_at(int file, size_t at, size_t count, const void *from)
+{
+  for (size_t put = 0; put < count;) {
+    ssize_t some = pwrite(file, (const char *)from + put, count - put, (off_t)(at + put));
+    if (some < 0 && errno == EINTR)
+      continue;
+    if (some <= 0)
+      return some < 0 ? errno : ENOSPC;
+    put += (size_t)some;
+  }
+  return 0;
+}
 
 /* A full disk is not a wrong name: it may be emptied, and the same command works. */
 static bool disk_is_full(int error)

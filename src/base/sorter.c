@@ -1,7 +1,6 @@
 /* Sorted runs, and a heap of where each of them is: see sorter.h. */
 #include "sorter.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,14 +70,9 @@ static facet_status write_run(facet_sorter *s)
   size_t bytes = (size_t)s->filled * s->size, at = (size_t)s->runs * (size_t)s->length * s->size;
   if (s->file < 0)
     FACET_TRY(facet_nameless_file("facet-sort", &s->file, &s->folder));
-  for (size_t written = 0; written < bytes;) {
-    ssize_t put = pwrite(s->file, s->record + written, bytes - written, (off_t)(at + written));
-    if (put < 0 && errno == EINTR)
-      continue;
-    FACET_CHECK(put > 0, FACET_IO, "%s, the folder TMPDIR: samples cannot be sorted there: %s", s->folder,
-                strerror(put < 0 ? errno : ENOSPC));
-    written += (size_t)put;
-  }
+  int problem = facet_write_at(s->file, at, bytes, s->record);
+  FACET_CHECK(problem == 0, FACET_IO, "%s, the folder TMPDIR: samples cannot be sorted there: %s", s->folder,
+              strerror(problem));
   s->run[s->runs++].left = s->filled;
   s->filled = 0;
   return FACET_OK;
@@ -88,15 +82,10 @@ static facet_status write_run(facet_sorter *s)
 static facet_status read_more(facet_sorter *s, run *r)
 {
   int64_t share = s->length / s->runs, count = r->left < share ? r->left : share;
-  size_t bytes = (size_t)count * s->size;
-  for (size_t filled = 0; filled < bytes;) {
-    ssize_t got = pread(s->file, r->record + filled, bytes - filled, (off_t)((size_t)r->next * s->size + filled));
-    if (got < 0 && errno == EINTR)
-      continue;
-    FACET_CHECK(got > 0, FACET_IO, "%s, the folder TMPDIR: what was sorted there cannot be read: %s", s->folder,
-                got < 0 ? strerror(errno) : "it has become shorter");
-    filled += (size_t)got;
-  }
+  size_t bytes = (size_t)count * s->size, got;
+  int problem = facet_read_at(s->file, (size_t)r->next * s->size, bytes, r->record, &got);
+  FACET_CHECK(problem == 0 && got == bytes, FACET_IO, "%s, the folder TMPDIR: what was sorted there cannot be read: %s",
+              s->folder, problem ? strerror(problem) : "it has become shorter");
   r->next += count;
   r->left -= count;
   r->count = count;

@@ -52,14 +52,10 @@ void facet_bytes_close(facet_bytes **bytes)
 
 facet_status facet_bytes_take(const facet_bytes *b, size_t at, size_t count, void *to)
 {
-  for (size_t filled = 0; filled < count;) {
-    ssize_t got = pread(b->file, (char *)to + filled, count - filled, (off_t)(at + filled));
-    if (got < 0 && errno == EINTR)
-      continue;
-    FACET_CHECK(got >= 0, FACET_IO, "%s: cannot be read: %s", b->path, strerror(errno));
-    FACET_CHECK(got > 0, FACET_IO, "%s: has become shorter since it was opened", b->path);
-    filled += (size_t)got;
-  }
+  size_t got;
+  int problem = facet_read_at(b->file, at, count, to, &got);
+  FACET_CHECK(problem == 0, FACET_IO, "%s: cannot be read: %s", b->path, strerror(problem));
+  FACET_CHECK(got == count, FACET_IO, "%s: has become shorter since it was opened", b->path);
   return FACET_OK;
 }
 
@@ -78,14 +74,9 @@ facet_status facet_scratch_open(const char *path, facet_bytes **scratch)
 
 facet_status facet_scratch_add(facet_bytes *scratch, size_t count, const void *from)
 {
-  for (size_t written = 0; written < count;) {
-    ssize_t put = write(scratch->file, (const char *)from + written, count - written);
-    if (put < 0 && errno == EINTR)
-      continue;
-    FACET_CHECK(put >= 0, FACET_IO, "%s: cannot be decoded into the folder TMPDIR (otherwise /tmp): %s", scratch->path,
-                strerror(errno));
-    written += (size_t)put;
-  }
+  int problem = facet_write_at(scratch->file, scratch->size, count, from);
+  FACET_CHECK(problem == 0, FACET_IO, "%s: cannot be decoded into the folder TMPDIR (otherwise /tmp): %s",
+              scratch->path, strerror(problem));
   scratch->size += count;
   return FACET_OK;
 }

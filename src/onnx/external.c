@@ -124,17 +124,11 @@ failed:
 
 facet_status facet_external_read(facet_external *e, void *into, size_t bytes)
 {
-  uint8_t *to = into;
-  while (bytes > 0) {
-    ssize_t got = pread(e->file, to, bytes, (off_t)e->at);
-    if (got < 0 && errno == EINTR)
-      continue;
-    FACET_CHECK(got >= 0, FACET_IO, "data file %s: cannot be read: %s", e->location, strerror(errno));
-    FACET_CHECK(got > 0, FACET_IO, "data file %s: became shorter while it was read", e->location);
-    to += got;
-    bytes -= (size_t)got;
-    e->at += (uint64_t)got;
-  }
+  size_t got;
+  int problem = facet_read_at(e->file, (size_t)e->at, bytes, into, &got);
+  FACET_CHECK(problem == 0, FACET_IO, "data file %s: cannot be read: %s", e->location, strerror(problem));
+  FACET_CHECK(got == bytes, FACET_IO, "data file %s: became shorter while it was read", e->location);
+  e->at += got;
   return FACET_OK;
 }
 
