@@ -11,11 +11,10 @@
 /* refused: the system has said so already. */
 static facet_status check_space(const char *path, double needed, bool refused)
 {
-  struct statvfs s = {.f_frsize = 0};
   char *folder = facet_path_beside(path, ".");
-  bool known = folder && statvfs(folder, &s) == 0 && s.f_blocks > 0;
+  double room = 0;
+  bool known = folder && facet_space_free(folder, &room);
   facet_free(&folder);
-  double room = (double)s.f_bavail * (double)s.f_frsize;
   int digits = needed < 1e9 ? 6 : 2;
   FACET_CHECK(!refused || known, FACET_IO, "%s: no space left: %.*f GB needed", path, digits, needed / 1e9);
   FACET_CHECK(!refused && (!known || needed <= room), FACET_IO, "%s: no space left: %.*f GB needed, %.*f GB free", path,
