@@ -168,8 +168,9 @@ facet_status facet_touched_create(facet_executor *x); /* steps, layouts and kind
 facet_status facet_touched_weights(facet_executor *x, facet_step *step, const void *weights);
 /* While a step runs forward: where to write down what is tied there, all 0 and not marked so far; NULL: nobody asks. */
 uint8_t *facet_touched_near(const facet_executor *x, const facet_step *step, int64_t sample);
-/* The same, whole, of a select. */
-void facet_touched_select(facet_executor *x, const facet_step *step, int64_t sample, const void *const *candidate);
+/* The same, whole, of a select; before: how many ties the sample had before it. */
+void facet_touched_select(facet_executor *x, const facet_step *step, int64_t sample, int32_t before,
+                          const void *const *candidate);
 /* Sample s takes what sample `from` of the double-precision executor remembers. */
 void facet_touched_take(facet_executor *x, int64_t s, int64_t from);
 /* What reaches a linear step's output reaches its input by weights that are not 0: touched_linear.c. */

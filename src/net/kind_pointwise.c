@@ -310,9 +310,10 @@ static facet_status select_forward(facet_executor *x, facet_step *step)
   for (int64_t s = 0; s < x->count; s++) {
     for (int j = 0; j < step->inputs; j++)
       candidate[j] = facet_at(x, facet_value_data(x, step->in_slot[j]), s * size);
+    int32_t before = x->ties[s];
     x->e->select(layout, step->inputs + l->constants, candidate, l->sign, 2 * facet_rounding(x, step->output, s),
                  facet_at(x, facet_value_data(x, step->out_slot), s * size), step->winner + s * size, &x->ties[s]);
-    facet_touched_select(x, step, s, candidate);
+    facet_touched_select(x, step, s, before, candidate);
   }
   facet_free(&candidate);
   return FACET_OK;

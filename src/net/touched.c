@@ -100,10 +100,11 @@ facet_status facet_touched_create(facet_executor *x)
 
 /* ---- remembering, while a sample runs forward ---- */
 
-void facet_touched_select(facet_executor *x, const facet_step *step, int64_t sample, const void *const *candidate)
+void facet_touched_select(facet_executor *x, const facet_step *step, int64_t sample, int32_t before,
+                          const void *const *candidate)
 {
   uint8_t *near = facet_touched_near(x, step, sample);
-  if (!near || x->ties[sample] == 0)
+  if (!near || x->ties[sample] == before)
     return;
   x->e->select_near(facet_value_size(x, step->output), candidates_of(step), candidate, step->lowered->sign,
                     2 * facet_rounding(x, step->output, sample), near);
