@@ -299,7 +299,7 @@ static facet_status write_fragility(work *w, portion p, facet_fragility *f, uint
 
 static facet_status write_own_fragility(work *w)
 {
-  facet_fragility fragility = {.most = 0};
+  facet_fragility fragility = {.samples = 0};
   uint8_t *exemplar = NULL;
   int32_t *wrong = NULL;
   facet_status status = FACET_OK;

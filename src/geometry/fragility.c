@@ -6,7 +6,7 @@
 
 facet_status facet_fragility_make(int64_t most, int64_t classes, facet_fragility *f)
 {
-  *f = (facet_fragility){.most = most, .classes = classes};
+  *f = (facet_fragility){.classes = classes};
   FACET_NEW(f->dense, most);
   FACET_NEW(f->dense_margin, most);
   FACET_NEW(f->flips, most);

@@ -7,7 +7,7 @@
 #include "base/base.h"
 
 typedef struct {
-  int64_t most, samples, classes;
+  int64_t samples, classes;
   const int32_t *label; /* borrowed; -1: unknown */
   int32_t *dense;       /* N: classes of the dense network, clean */
   double *dense_margin; /* N */
