@@ -226,7 +226,7 @@ def test_a_seed_that_has_failed_is_left_out_of_its_group(viewer, folder):  # noq
     page = viewer.open(path)
     mean, deviation = data["accuracy"][1:3].mean(axis=0), data["accuracy"][1:3].std(axis=0, ddof=1)
     assert numbers(page)["magnitude-global-0.1"] == [f"{percent(m)} ±{100 * d:.1f}" for m, d in zip(mean, deviation)]
-    assert not page.query_selector("#evaluation tr.failed")
+    assert not page.query_selector("#evaluation tr.failed") and page.text_content("#evaluation .seeds") == "×2 of 3"
     page.eval_on_selector("#cost", "(element) => element.scrollIntoView({ behavior: 'instant' })")
     page.wait_for_selector("#cost g.variant >> nth=1", state="attached")
     cost = page.eval_on_selector("#cost g.variant[data-name='magnitude-global-0.1']", "({ dataset }) => [Number(dataset.cost), Number(dataset.accuracy)]")
@@ -367,6 +367,7 @@ def test_first_view_takes_at_most_forty_reads(viewer, folder):  # noqa: F811
     page = viewer.open(path, height=700)  # with all its histograms
     print(f"\nreads to the first view: {viewer.server.reads}, {viewer.server.bytes / 1e6:.1f} MB of {path.stat().st_size / 1e9:.1f} GB")
     assert viewer.server.reads <= 40 and viewer.server.bytes < 20e6
+    assert page.query_selector("#sample .waiting")  # what is far down reads nothing yet
     assert numbers(page)["dense"] == [percent(a) for a in data["accuracy"][0]]
     page.close()
     path.unlink()

@@ -7,7 +7,7 @@ import type { Context, Study, View } from "./views/view";
 
 /** The choices of a view, and, of one that has half of the page's width, whether it has all of it. */
 export function ownChoices(view: View, study: Study): readonly Choice[] {
-  return [...(view.choices?.(study) ?? []), ...(view.width === "half" ? [WIDE] : [])];
+  return [...(view.wanted(study) === null ? view.choices?.(study) ?? [] : []), ...(view.width === "half" ? [WIDE] : [])];
 }
 const WIDE = onOff("wide", "as wide as the page", false);
 

@@ -32,9 +32,9 @@ export function shell(root: HTMLElement, study: Study, pick: (file: File) => voi
   return { store, down: () => downs.forEach((down) => down()) };
 }
 
-/* What can be chosen in single views: in those that can be shown, and how wide those are that have half of the page. */
+/* What can be chosen in single views. */
 function knownChoices(study: Study): Known {
-  const all = new Map(views.filter((view) => view.wanted(study) === null).flatMap((view) => ownChoices(view, study).map(({ name, options }) =>
+  const all = new Map(views.flatMap((view) => ownChoices(view, study).map(({ name, options }) =>
     [`${view.id}.${name}` as string, new Set(options.map(([value]) => value))] as const)));
   return (choice, value) => all.get(choice)?.has(value) ?? false;
 }

@@ -178,11 +178,12 @@ class Evaluation {
   }
 
   private rowHead(row: Row): HTMLElement {
-    const isOpen = this.table.open.includes(row.name);
+    const isOpen = this.table.open.includes(row.name), lost = row.variants.filter((variant) => !row.counted.includes(variant));
     return h("th", { scope: "row", class: row.part ? "part" : "" },
       row.folded ? h("button", { class: "fold", "aria-expanded": String(isOpen), title: isOpen ? "fold its seeds" : "show its seeds", onclick: () =>
         this.choices.set("open", ...(isOpen ? this.table.open.filter((one) => one !== row.name) : [...this.table.open, row.name])) }, isOpen ? "▾" : "▸") : h("span", { class: "fold" }),
-      h("span", { class: "name", title: row.name }, row.name), row.folded ? h("span", { class: "seeds" }, `×${row.variants.length}`) : null,
+      h("span", { class: "name", title: row.name }, row.name), row.folded ? h("span", { class: "seeds", title: lost.length ? `numbers without those that have failed: ${lost.map(({ name }) => name).join(", ")}` : "replicates" },
+        `×${row.counted.length}${lost.length ? ` of ${row.variants.length}` : ""}`) : null,
       row.failed ? h("span", { class: "failed-tag", title: "near chance when clean: left out of rankings" }, "failed") : null);
   }
 
@@ -208,7 +209,7 @@ class Evaluation {
         h("td", { class: "plain" }, row.variants[0].index === 0 ? "–" : percent(row.variants[0].achieved)), ...values, last);
       return { row, tr, last, bars: new RowBars(table, row, conditions) };
     });
-    this.scroller.replaceChildren(h("table", { style: `min-width:${wide + 4.5 + 6.7 * conditions.length + (corrupted ? 8 : 0)}rem` }, h("caption", { class: "visually-hidden" }, "Measure by variant and condition"),
+    this.scroller.replaceChildren(h("table", { style: `min-width:${wide + 4.5 + 6.7 * conditions.length + (corrupted ? 9.2 : 0)}rem` }, h("caption", { class: "visually-hidden" }, "Measure by variant and condition"),
       h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "corner", style: `width:${wide}rem` }, "variant"), this.heading("sparsity", "sparsity", "share of weights removed"),
         ...conditions.map((condition) => this.heading(study.conditions[condition], study.conditions[condition], study.conditions[condition])),
         corrupted ? this.heading("mean corrupted", "corrupted", "mean over the shown conditions but clean") : null)),
@@ -302,10 +303,10 @@ class Evaluation {
   private place(): boolean {
     const cells = this.cells.slice(0, this.table.conditions().length), box = this.scroller.getBoundingClientRect();
     if (!box.width) return false;
-    const { scrollLeft, scrollTop } = this.scroller, boxes = cells.map(({ td }) => td.getBoundingClientRect());
+    const { scrollLeft, scrollTop, clientTop } = this.scroller, boxes = cells.map(({ td }) => td.getBoundingClientRect());
     const columns = { lefts: boxes.map(({ left }) => left - box.left + scrollLeft), widths: boxes.map(({ width }) => width) };
     const tops = this.lines.map(({ tr }) => tr.getBoundingClientRect());
-    this.lines.forEach(({ bars }, i) => bars.place(columns, tops[i].top - box.top + scrollTop, tops[i].height));
+    this.lines.forEach(({ bars }, i) => bars.place(columns, tops[i].top - box.top + scrollTop - clientTop, tops[i].height));
     return true;
   }
 
@@ -324,7 +325,7 @@ class Evaluation {
 export const evaluation: View = {
   id: "evaluation",
   title: "Evaluation",
-  help: "Every variant (rows; replicates folded into mean ± deviation over seeds, ▸ unfolds them) under every condition (columns). A cell's colour and number are the measure over the samples that pass the filters, or over those that are selected; its histogram is the metric's (grey: all that pass, coloured: selected). Click a heading to sort, a cell to compare its variant under its condition (with Shift: as the first of the two). Bold is the best pruned variant. Failed variants, near chance when clean, are grey, come last and stand in no ranking. Drag in the histograms below to select samples.",
+  help: "Every variant (rows; replicates folded into mean ± deviation over seeds, ▸ unfolds them) under every condition (columns). A cell's colour and number are the measure over the samples that pass the filters, or over those that are selected; its histogram is the metric's (grey: all that pass, coloured: selected). Click a heading to sort, a cell to compare its variant under its condition (with Shift: as the first of the two). Bold is the best pruned variant; ×2 of 3: one seed has failed and is left out. Failed variants, near chance when clean, are grey, come last and stand in no ranking. Drag in the histograms below to select samples.",
   width: "whole",
   choices,
   wanted: (study) => (study.has("/view/margin") || study.has("/geometry/margin") ? null : "this study has no geometry"),

@@ -149,7 +149,7 @@ class Layers {
 
   /* Names of columns stand upright; they take so much room. */
   private named(): number {
-    return 14 + 6.2 * Math.min(24, Math.max(...this.removed.map((r) => r.name.length)));
+    return 14 + 7.2 * Math.min(24, Math.max(...this.removed.map((r) => r.name.length)));
   }
 
   private table(): void {
