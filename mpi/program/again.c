@@ -1,5 +1,6 @@
-/* What `facet verify` does beyond checksums: holds the data against the digests in the file, and computes tiles again,
- * which are picked at random, from the networks beside it and the data, with nothing but what the file says. */
+/* What `facet verify` does beyond checksums: holds the data against the digests in the file, and computes tiles and
+ * parts of later stages again, which are picked at random, from the networks beside it and the data, with nothing but
+ * what the file says. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -128,51 +129,118 @@ static facet_status make_plan(MPI_Comm comm, const char *path, facet_session *s)
   return status;
 }
 
-/* ---- tiles ---- */
+/* ---- parts of stages ---- */
 
-/* Of those that are done, so many, and says which. */
-static facet_status pick(const facet_context *c, const facet_call *call, uint8_t *chosen)
+/* Of those that are done, so many. number: of the stage, so that each has a lot of its own. */
+static facet_status pick(const facet_context *c, const char *stage, uint64_t number, int64_t most, uint32_t seed,
+                         uint8_t *chosen)
 {
-  uint32_t seed = call->seed >= 0 ? (uint32_t)call->seed : (uint32_t)time(NULL) ^ (uint32_t)getpid() << 16;
-  int64_t count = facet_plan_tiles(c->plan), picked = 0, *order;
+  int64_t count = facet_store_parts(c->store, stage), picked = 0, *order;
   uint8_t *done = NULL;
-  char name[200];
   facet_status status;
   FACET_NEW(order, count);
   FACET_NEW_GO(end, status, done, count);
-  FACET_GO(end, status, facet_store_marks(c->store, facet_stage_analyse.name, done));
-  facet_random_permutation((facet_random){seed, FACET_STREAM_VERIFY}, 0, count, order);
-  printf("%s: tiles are computed again, picked by --seed %u:\n", call->file[0], seed);
-  for (int64_t i = 0; i < count && picked < call->tiles; i++)
-    if (done[order[i]] == 1) {
-      chosen[order[i]] = 1;
-      picked++;
-      facet_analyse_name(c->plan, order[i], name, sizeof name);
-      printf("  %s\n", name);
-    }
-  fflush(stdout);
+  FACET_GO(end, status, facet_store_marks(c->store, stage, done));
+  facet_random_permutation((facet_random){seed, FACET_STREAM_VERIFY}, number, count, order);
+  for (int64_t i = 0; i < count && picked < most; i++) {
+    chosen[order[i]] = done[order[i]] == 1;
+    picked += chosen[order[i]];
+  }
 end:
-  facet_free(&order);
-  facet_free(&done);
+  FACET_FREE(&order, &done);
   return status;
 }
 
-static facet_status compute(facet_context *c, const facet_call *call, int64_t *bad)
+/* Collective: by rank 0. Caller frees, also after a failure. */
+static facet_status choose(const facet_context *c, const char *stage, uint64_t number, int64_t most, uint32_t seed,
+                           uint8_t **chosen)
 {
-  uint8_t *chosen = facet_allocate((size_t)facet_plan_tiles(c->plan), 1);
-  int64_t others;
+  int64_t parts = facet_store_parts(c->store, stage);
+  *chosen = facet_allocate((size_t)parts, 1);
+  FACET_AGREE(c->comm, *chosen ? FACET_OK : FACET_OS);
+  FACET_AGREE(c->comm, facet_rank(c->comm) == 0 ? pick(c, stage, number, most, seed, *chosen) : FACET_OK);
+  return facet_share(c->comm, (char *)*chosen, parts, "picking parts");
+}
+
+static void say_tiles(const facet_context *c, const char *path, uint32_t seed, const uint8_t *chosen)
+{
+  char name[200];
+  printf("%s: tiles are computed again, picked by --seed %u:\n", path, seed);
+  for (int64_t i = 0; i < facet_plan_tiles(c->plan); i++)
+    if (chosen[i]) {
+      facet_analyse_name(c->plan, i, name, sizeof name);
+      printf("  %s\n", name);
+    }
+  fflush(stdout);
+}
+
+static facet_status compute_tiles(const facet_context *c, const facet_call *call, uint32_t seed, int64_t *bad)
+{
+  uint8_t *chosen = NULL;
+  int64_t others = 0;
   bool speaks = facet_rank(c->comm) == 0;
-  facet_status status;
-  FACET_GO(done, status, facet_agree(c->comm, chosen ? FACET_OK : FACET_OS));
-  FACET_GO(done, status, facet_agree(c->comm, speaks ? pick(c, call, chosen) : FACET_OK));
-  FACET_GO(done, status, facet_share(c->comm, (char *)chosen, facet_plan_tiles(c->plan), "picking tiles"));
-  FACET_GO(done, status, facet_analyse_again(c, chosen, &others));
-  *bad += others;
-  if (speaks && others == 0)
+  facet_status status = choose(c, facet_stage_analyse.name, 0, call->tiles, seed, &chosen);
+  if (status == FACET_OK && speaks)
+    say_tiles(c, call->file[0], seed, chosen);
+  if (status == FACET_OK)
+    status = facet_analyse_again(c, chosen, &others);
+  if (status == FACET_OK && speaks && others == 0)
     printf("%s: they are the same, bit for bit\n", call->file[0]);
-done:
+  *bad += others;
   facet_free(&chosen);
   return status;
+}
+
+static facet_status open_arrays(const facet_context *c, const facet_stage *stage)
+{
+  FACET_TRY(facet_again_add(c->store, stage->again));
+  return facet_again_add(c->store, stage->name);
+}
+
+/* The stage runs as it always does, for what is chosen alone. */
+static facet_status run_again(const facet_context *c, const facet_stage *stage, const uint8_t *chosen, bool *same)
+{
+  char name[100];
+  facet_again_choose(c->store, stage->name, chosen);
+  facet_status status = stage->run(c);
+  facet_again_choose(c->store, NULL, NULL);
+  FACET_TRY(status);
+  (void)snprintf(name, sizeof name, "part of %s", stage->name);
+  return facet_agree(c->comm, facet_again_end(c->store, name, same));
+}
+
+static facet_status compute_parts(const facet_context *c, const facet_call *call, int number, uint32_t seed,
+                                  int64_t *bad)
+{
+  const facet_stage *stage = facet_stages[number];
+  uint8_t *chosen = NULL;
+  int64_t others = 0, parts = 0;
+  bool same = true;
+  FACET_AGREE(c->comm, open_arrays(c, stage));
+  facet_status status = choose(c, stage->name, (uint64_t)number, call->tiles, seed, &chosen);
+  for (int64_t i = 0; status == FACET_OK && i < facet_store_parts(c->store, stage->name); i++)
+    parts += chosen[i];
+  if (status == FACET_OK && parts > 0)
+    status = run_again(c, stage, chosen, &same);
+  facet_free(&chosen);
+  FACET_TRY(status);
+  others = !same;
+  FACET_TRY(facet_sum(c->comm, &others, 1, "comparing"));
+  if (facet_rank(c->comm) == 0 && others == 0 && parts > 0)
+    printf("%s: %lld %s of %s, computed again from what they read, %s the same\n", call->file[0], (long long)parts,
+           parts == 1 ? "part" : "parts", stage->name, parts == 1 ? "is" : "are");
+  *bad += others > 0;
+  return FACET_OK;
+}
+
+static facet_status compute(const facet_context *c, const facet_call *call, int64_t *bad)
+{
+  uint32_t seed = call->seed >= 0 ? (uint32_t)call->seed : (uint32_t)time(NULL) ^ (uint32_t)getpid() << 16;
+  FACET_TRY(compute_tiles(c, call, seed, bad));
+  for (int i = 0; facet_stages[i]; i++)
+    if (facet_stages[i]->again && facet_stage_wanted(facet_stages[i], c->plan))
+      FACET_TRY(compute_parts(c, call, i, seed, bad));
+  return FACET_OK;
 }
 
 static facet_status compare(MPI_Comm comm, const facet_call *call, facet_session *s, int64_t *bad)

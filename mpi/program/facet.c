@@ -75,7 +75,8 @@ static const command commands[] = {
      facet_corrupt_study},
     {"verify", "STUDY.h5",
      "hold the file, all that is done in it, and the networks beside it against their checksums;\n"
-     "--tiles: so many parts of the analysis, picked at random, computed again and compared bit for bit;\n"
+     "--tiles: so many parts of the analysis, and of some later stages, picked at random, computed again and\n"
+     "compared bit for bit;\n"
      "--seed: the ones that this number picks; --data: the study's data, too, looked for in that folder first;\n"
      "-n: on so many ranks",
      "[-n RANKS] [--tiles K] [--seed S] [--data DIR]", true, facet_verify},

@@ -41,8 +41,8 @@ typedef facet_status facet_command(const facet_call *call);
 facet_command facet_run, facet_check;
 /* Collective: `facet verify STUDY.h5`. FACET_BAD_INPUT where something does not hold, after a line for each. */
 facet_command facet_verify;
-/* Collective, after the file was found to hold: its data held against it, and as many tiles as the call says computed
- * again; *bad: so many of both are others. */
+/* Collective, after the file was found to hold: its data held against it, and as many tiles, and parts of each
+ * stage that can, as the call says computed again; *bad: so many data sets, tiles and stages are others. */
 facet_status facet_verify_again(MPI_Comm comm, const facet_call *call, int64_t *bad);
 /* Collective: what it finds. */
 facet_status facet_verify_store(MPI_Comm comm, const char *path, bool says, facet_store_verified *found);

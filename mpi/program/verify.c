@@ -36,6 +36,7 @@ facet_status facet_verify(const facet_call *call)
   if (call->tiles >= 0 || call->data)
     FACET_TRY(facet_verify_again(comm, call, &bad));
   FACET_CHECK(bad == 0, FACET_BAD_INPUT,
-              "%s: %lld of its data sets, or of the tiles that were computed again, are others", path, (long long)bad);
+              "%s: %lld of its data sets, tiles and stages of which parts were computed again are others", path,
+              (long long)bad);
   return FACET_OK;
 }

@@ -423,4 +423,5 @@ const facet_stage facet_stage_change = {.name = "change",
                                         .memory = memory,
                                         .seconds = seconds,
                                         .still = still,
-                                        .run = run};
+                                        .run = run,
+                                        .again = "create analyse compare"};

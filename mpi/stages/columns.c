@@ -147,4 +147,4 @@ static facet_status seconds(const facet_context *c, const facet_speeds *speeds, 
 }
 
 const facet_stage facet_stage_columns = {
-    .name = "columns", .marks = "V, C", .memory = memory, .seconds = seconds, .run = run};
+    .name = "columns", .marks = "V, C", .memory = memory, .seconds = seconds, .run = run, .again = "analyse"};

@@ -130,4 +130,5 @@ const facet_stage facet_stage_pictures = {.name = "pictures",
                                           .memory = memory,
                                           .seconds = seconds,
                                           .still = still,
-                                          .run = run};
+                                          .run = run,
+                                          .again = "create analyse compare"};

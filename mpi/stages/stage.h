@@ -63,6 +63,10 @@ typedef struct {
    * from there. Called unless all marks are set. FACET_INTERRUPTED after a unit. The bits of its results do not depend
    * on the number of ranks. NULL: it is done before there is a plan. */
   facet_status (*run)(const facet_context *context);
+  /* Stages of which `run` reads arrays, ' ' between them, where it reads nothing else but data and networks, and has
+   * the same bits whenever it is run: parts of it can be computed again then, and held against a file. NULL: they
+   * cannot. */
+  const char *again;
   /* Not collective. Says at the end, on standard error, what a user must not miss, also of a stage that is not wanted.
    * NULL: nothing. */
   void (*warn)(const facet_plan *plan);

@@ -206,5 +206,10 @@ static facet_status seconds(const facet_context *c, const facet_speeds *speeds, 
   return FACET_OK;
 }
 
-const facet_stage facet_stage_summary = {
-    .name = "summary", .marks = "V, C", .memory = memory, .seconds = seconds, .still = still, .run = run};
+const facet_stage facet_stage_summary = {.name = "summary",
+                                         .marks = "V, C",
+                                         .memory = memory,
+                                         .seconds = seconds,
+                                         .still = still,
+                                         .run = run,
+                                         .again = "create analyse"};

@@ -25,6 +25,8 @@ typedef struct {
 } kept;
 
 struct facet_again {
+  const char *stage;     /* of which some parts are chosen; NULL: none */
+  const uint8_t *chosen; /* borrowed: 1 of each of them */
   int count, keeps;
   held *array;
   kept *sum;
@@ -161,12 +163,39 @@ void facet_again_free(struct facet_again **again)
   facet_free(again);
 }
 
+void facet_again_choose(facet_store *s, const char *stage, const uint8_t *chosen)
+{
+  s->again->stage = stage;
+  s->again->chosen = chosen;
+}
+
+bool facet_again_marks(const facet_store *s, const char *stage, int64_t parts, uint8_t *done)
+{
+  const struct facet_again *again = s->again;
+  if (!again->stage || strcmp(again->stage, stage) != 0)
+    return false;
+  for (int64_t i = 0; i < parts; i++)
+    done[i] = !again->chosen[i];
+  return true;
+}
+
 static facet_status open_again(const char *path, const facet_store_plan *plan, const char *stage, facet_store *s)
 {
   FACET_NEW(s->again, 1);
   FACET_TRY(facet_store_lay_out(s, path, plan));
   FACET_TRY(facet_store_open_alone(path, &s->file));
   return facet_store_open_arrays(s, stage);
+}
+
+facet_status facet_again_add(facet_store *s, const char *stages)
+{
+  char *names = facet_copy_text(stages), *rest = names;
+  facet_store_listener before = facet_store_listen();
+  facet_status status = names ? FACET_OK : FACET_OS;
+  for (const char *name; status == FACET_OK && (name = strsep(&rest, " "));)
+    status = facet_store_open_arrays(s, name);
+  facet_free(&names);
+  return facet_store_unlisten(before, status);
 }
 
 facet_status facet_again_open(const char *path, const facet_store_plan *plan, const char *stage, facet_store **store)

@@ -117,7 +117,7 @@ facet_status facet_store_open_arrays(facet_store *s, const char *stage)
 {
   facet_store_shape_array bad = {.number = -1};
   for (facet_store_shape_array a = bad; facet_store_shape_next(&s->shape, &a);) {
-    if (!is_of_stage(s, &a, stage))
+    if (!is_of_stage(s, &a, stage) || s->set[a.number] >= 0)
       continue;
     char *path = facet_store_shape_path(&s->shape, &a);
     s->set[a.number] = path ? H5Dopen2(s->file, path, H5P_DEFAULT) : -1;
@@ -537,6 +537,8 @@ facet_status facet_store_settle(facet_store *s)
 facet_status facet_store_mark_parts(facet_store *s, const char *stage, int64_t count, const int64_t *part)
 {
   facet_store_shape_array a;
+  if (s->again)
+    return FACET_OK;
   FACET_CHECK(find_marks(s, FACET_ROW_MARKS, stage, &a), FACET_INTERNAL, "%s: no stage %s", s->path, stage);
   FACET_TRY(facet_store_settle(s)); /* marks come after their data */
   return mark_some(s, &a, count, part);
@@ -551,6 +553,8 @@ facet_status facet_store_marks(facet_store *s, const char *stage, uint8_t *done)
 {
   facet_store_shape_array a;
   FACET_CHECK(find_marks(s, FACET_ROW_MARKS, stage, &a), FACET_INTERNAL, "%s: no stage %s", s->path, stage);
+  if (s->again && facet_again_marks(s, stage, (int64_t)a.elements, done))
+    return FACET_OK;
   return facet_store_get(s, FACET_ROW_MARKS, (facet_place){.variant = a.variant}, done);
 }
 

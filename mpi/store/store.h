@@ -259,9 +259,14 @@ facet_status facet_again_said(const char *path, const char *name, char **text);
 /* Its variants, and what was handled at once for each, FACET_BATCHES numbers. Caller frees, the names by
  * facet_free_list, also after a failure. FACET_BAD_INPUT. */
 facet_status facet_again_variants(const char *path, int64_t **batch, char ***variant, int *count);
-/* Opens a file, which is not written, so that whatever is put of this stage is held against what is there.
+/* Opens a file, which is not written, so that whatever is put of this stage is held against what is there, and
+ * marks are not set.
  * FACET_BAD_INPUT if its arrays are not those of the plan, which must outlive it. To be closed as any store. */
 facet_status facet_again_open(const char *path, const facet_store_plan *plan, const char *stage, facet_store **store);
+/* Other stages, ' ' between their names, whose arrays may be read or put then, too. FACET_BAD_INPUT. */
+facet_status facet_again_add(facet_store *store, const char *stages);
+/* Parts of a stage, 1 of `chosen`, which is borrowed, alone count as not done yet, so that the stage computes them. */
+void facet_again_choose(facet_store *store, const char *stage, const uint8_t *chosen);
 /* After all that a part puts: a line on standard output for each array that is another, bit for bit. */
 facet_status facet_again_end(facet_store *store, const char *part, bool *same);
 

@@ -163,6 +163,8 @@ facet_status facet_store_part(const facet_store *store, facet_row row, const fac
 facet_status facet_again_put(facet_store *store, facet_row row, const facet_place *place, const void *data);
 /* Whether these numbers were put, to be gone on with. */
 bool facet_again_get(facet_store *store, facet_row row, const facet_place *place, void *data);
+/* Marks of a stage that some parts are chosen of; false: it is another stage. */
+bool facet_again_marks(const facet_store *store, const char *stage, int64_t parts, uint8_t *done);
 void facet_again_free(struct facet_again **again);
 
 /* ---- checksums of the parts of a stage: sums.c ---- */

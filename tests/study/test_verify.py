@@ -165,8 +165,11 @@ def test_tiles_are_the_same(study, ranks):
     done = run("verify", path, "--tiles", 1000, ranks=ranks)
     assert done.returncode == 0 and "the same, bit for bit" in done.stdout, done.stdout + done.stderr
     assert done.stdout.count("  analyse of ") == 4 * 3 * 7
+    for parts, stage in (4 * 3, "summary"), (4 * 3, "columns"), (4 * 30, "change"):
+        assert f"{path}: {parts} parts of {stage}, computed again from what they read, are the same" in done.stdout, done.stdout
     three = [run("verify", path, "--tiles", 3, "--seed", 5, *more).stdout for more in ([], ["-n", ranks])]
     assert three[0] == three[1] and three[0].count("  analyse of ") == 3 and "--seed 5" in three[0], three
+    assert "3 parts of summary, computed again" in three[0], three
 
 
 @pytest.mark.parametrize("seed", ["-1", "4294967296", "5x", "", "99999999999999999999"])
@@ -193,7 +196,7 @@ def test_tiles_of_what_is_kept_otherwise(tmp_path, more):
 def test_tiles_of_another_processor(tmp_path, monkeypatch, ranks):
     """Whose last digits are others: that is said before the file is blamed, and which tiles and arrays they are of."""
     make_digits(tmp_path)
-    (tmp_path / "study.yaml").write_text(STUDY)
+    (tmp_path / "study.yaml").write_text(STUDY + "change: {samples: 5}\n")
     with monkeypatch.context() as older:
         older.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")
         if run("--version").stdout == subprocess.run([FACET, "--version"], capture_output=True, text=True, env={}).stdout:
@@ -206,6 +209,8 @@ def test_tiles_of_another_processor(tmp_path, monkeypatch, ranks):
     other, tile = done.stdout.find("was made by another build"), done.stdout.find("computed again, has another ")
     assert 0 < other < tile, done.stdout
     assert f"{path}: analyse of dense, clean, block 0, computed again, has another linear/dense/W: " in done.stdout
+    assert f"{path}: part of change, computed again, has another change/" in done.stdout
+    assert f"{path}: 12 parts of summary, computed again from what they read, are the same" in done.stdout
 
 
 def test_data(study, tmp_path):
