@@ -1,12 +1,14 @@
 """The page of one sample in a real Chromium, of a study that facet made: predictions, contributions, changes of margin, places
-in the map and touched pixels are h5py's numbers and facet's in Python."""
+in the map, pictures and touched pixels are h5py's numbers and facet's in Python."""
 
+import shutil
 import sys
 
 import h5py
 import numpy as np
 import pytest
 
+import made_study
 from browsing import ROOT, lacking, viewer  # noqa: F401
 
 sys.path[:0] = [str(ROOT / "tests/study"), str(ROOT / "analysis")]
@@ -123,6 +125,65 @@ def test_change_of_the_margin_and_place_in_the_map(page, study):
     with h5py.File(study.path) as h5:
         for axis in range(2):
             assert f"{h5['embed/position'][0, 0, sample, axis]:.3g}"[:4] in note
+
+
+def colours(page, number):
+    """Of a map of the sample's pictures: red, green and blue in the middle of every pixel."""
+    return np.array(page.eval_on_selector_all(".sample-picture .pixel-map canvas", """(all, number) => {
+        const canvas = all[number], pen = canvas.getContext("2d"), found = [];
+        for (let y = 0; y < 12; y++) for (let x = 0; x < 12; x++)
+            found.push([...pen.getImageData(Math.floor(((x + 0.5) * canvas.width) / 12), Math.floor(((y + 0.5) * canvas.height) / 12), 1, 1).data].slice(0, 3));
+        return found;
+    }""", number)).reshape(12, 12, 3)
+
+
+def choose_condition(page, condition):
+    page.click(f".sample-said thead button:text-is('{condition}')")
+    page.wait_for_function("(name) => document.querySelector('.sample-said th.chosen').textContent === name", arg=condition)
+    page.wait_for_function("window.facetViewer.study.pending() === 0")
+
+
+def test_the_picture_that_networks_saw(page, study):
+    """Beside the sample, and beside what it changed about the margin: pixel by pixel the file's numbers."""
+    sample = int(study.numbers("change")[3])
+    page.fill("#sample input[type=number]", str(sample))
+    page.press("#sample input[type=number]", "Enter")
+    page.wait_for_selector(f".sample-picture figcaption:has-text('sample {sample},')")
+    assert page.locator(".sample-picture .pixel-map").count() == 1
+    choose_condition(page, "gaussian_noise/5")
+    page.wait_for_selector(".sample-picture figcaption:text-is('under gaussian_noise/5')")
+    page.wait_for_selector(".sample-change figcaption:text-is('under gaussian_noise/5')")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    with h5py.File(study.path) as h5:
+        clean, seen = h5["image"][sample, 0], h5["change/picture"][3, list(h5["condition"].asstr()[:]).index("gaussian_noise/5"), 0]
+    assert np.abs(seen - clean).max() > 20
+    for number, wanted in ((0, clean), (1, seen)):
+        shade = np.floor(wanted.astype(float) + 0.5)  # as JavaScript rounds
+        assert np.array_equal(colours(page, number), np.repeat(shade[..., None], 3, axis=2))
+    box = page.locator(".sample-picture .pixel-map .plot >> nth=2")
+    size = box.bounding_box()
+    y, x = np.unravel_index(np.abs(seen - clean).argmax(), seen.shape)
+    box.hover(position={"x": (x + 0.5) * size["width"] / 12, "y": (y + 0.5) * size["height"] / 12}, force=True)
+    assert f"{seen[y, x] - clean[y, x]:.1f}".replace("-", "\u2212") in page.text_content(".tip")
+
+
+def test_why_there_is_no_such_picture(viewer, study, tmp_path):  # noqa: F811
+    """Another sample; one that the run has not got to; a file of an earlier version."""
+    known = study.numbers("change")
+    other = next(i for i in range(70) if i not in known)
+    shutil.copy(study.path, tmp_path / "killed.h5")
+    with h5py.File(tmp_path / "killed.h5", "r+") as file:
+        file["progress/pictures"][2, 0] = 0
+    made_study.make(tmp_path / "older.h5", condition_names=["clean", "gaussian_noise/1", "gaussian_noise/5"])
+    for path, sample, words in ((study.path, other, "holds those of 20 samples (change: samples), and this is none of them"),
+                                (tmp_path / "killed.h5", known[0], "has not stored the picture under gaussian_noise/5 yet"),
+                                (tmp_path / "older.h5", 7, "This file holds no pictures under conditions")):
+        page = viewer.page()
+        page.goto(viewer.server.url(path, f"view=sample&sample={sample}&condition=gaussian_noise/5"))
+        page.wait_for_selector(f".sample-picture .note:has-text('{words}')")
+        assert page.locator(".sample-picture .pixel-map").count() == 1
+        page.close()
+        assert not viewer.wrong
 
 
 def test_keyboard_and_steps(page):

@@ -79,12 +79,13 @@ class OpenStudy implements Study {
     const recipes = await this.arrays.hdf5.attributes(names.map((name) => `/variants/${name}`));
     await this.findMarks();
     const failed = await this.findFailed(names.length);
+    const said = (value: unknown): string | null => (typeof value === "string" ? value : null);
     this.variants = names.map((name, index) => {
       const recipe = recipes[index];
       return {
         index, name, method: String(recipe.method ?? (index === 0 ? "dense" : "")), scope: String(recipe.scope ?? ""),
         seed: Number(recipe.seed ?? 0), sparsity: Number(recipe.sparsity ?? 0), achieved: Number(recipe.achieved ?? recipe.sparsity ?? 0),
-        replicate: String(recipe.replicate ?? name), failed: failed[index],
+        replicate: String(recipe.replicate ?? name), failed: failed[index], parent: said(recipe.parent), operation: said(recipe.operation),
       };
     });
   }

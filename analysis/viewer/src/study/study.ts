@@ -4,9 +4,11 @@ import type { Numbers } from "../file/types";
 export type Metric = "angle" | "length" | "margin" | "loss";
 export const METRICS: readonly Metric[] = ["angle", "length", "margin", "loss"];
 
-/** A network. failed: near chance when clean; greyed, and left out of rankings. */
+/** A network. failed: near chance when clean; greyed, and left out of rankings. parent: the network that it was made from, ""
+ * for none; operation: by which steps; null: the file does not say. */
 export interface Variant {
   index: number; name: string; method: string; scope: string; seed: number; sparsity: number; achieved: number; replicate: string; failed: boolean;
+  parent: string | null; operation: string | null;
 }
 
 export interface Study {

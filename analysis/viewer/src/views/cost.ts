@@ -51,9 +51,10 @@ function front(points: Point[]): Point[] {
 
 /** What was done to a network to get a variant, in words. */
 function operation(variant: Variant, epochs: number): string {
-  if (variant.method === "dense") return "as trained";
+  if (variant.method === "dense") return variant.operation === "load" ? "as loaded" : "as trained";
   const trained = epochs > 0 ? `, trained ${short(epochs)} epochs of its own` : ", not trained after";
-  return `${variant.method}${variant.scope ? `, ${variant.scope}` : ""}, ${percent(variant.achieved)} removed${trained}`;
+  const steps = variant.operation ? `${variant.operation} (` : "";
+  return `${steps}${variant.method}${variant.scope ? `, ${variant.scope}` : ""}, ${percent(variant.achieved)} removed${trained}${steps ? ")" : ""}`;
 }
 
 class Cost {
@@ -93,16 +94,15 @@ class Cost {
       if (study.has(`/cost/${key}`)) this.costs.set(key, Float64Array.from(await study.read(`/cost/${key}`)));
     }));
     this.accuracy = Float64Array.from(await study.read("/summary/accuracy"));
-    for (const v of study.variants) this.parents[v.index] = await this.parentOf(v);
+    for (const v of study.variants) this.parents[v.index] = this.parentOf(v);
     await this.recount();
   }
 
-  /** The network that a variant was made from: dense as trained, or none: the weights before training. */
-  private async parentOf(v: Variant): Promise<string | null> {
+  /** The network that a variant was made from: dense as trained, or none: the weights before training. What older files do not
+   * say follows from costs. */
+  private parentOf(v: Variant): string | null {
     const { study } = this.context;
-    if (v.method === "dense" || v.index === 0) return null;
-    const said = (await study.attributes(`/variants/${v.name}`)).parent;
-    if (typeof said === "string") return said;
+    if (v.parent !== null || v.index === 0) return v.parent || null;
     const before = this.costs.get("epochs_before");
     // External networks and masks of others say nothing; what began untrained has no epochs before.
     if (v.method === "external" || !before) return null;

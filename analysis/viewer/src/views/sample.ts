@@ -6,7 +6,7 @@ import { fillRamp } from "../parts/key";
 import { diverging } from "../parts/looks";
 import { count, percent, short } from "../parts/numbers";
 import { boundOf, imageMap, signedMap, summed, type PixelMap } from "../parts/pixel_map";
-import { changeOf, explained, partsOf, pictureOf, placeOf, predictions, type Explained, type Parts } from "./sample_data";
+import { changeOf, corruptedOf, explained, partsOf, pictureOf, placeOf, predictions, type Explained, type Parts } from "./sample_data";
 import { mounted, type Context, type Study, type Variant, type View } from "./view";
 
 const BASELINES = ["zero", "black", "white", "background", "mean"] as const;
@@ -35,7 +35,7 @@ function ledger(title: string, pixels: number, nodes: readonly string[], b: read
     ...b.flatMap((value, i): [string, number, string][] => (kept.has(i) ? [[nodes[i], value, "part"]] : [])), ...(kept.size < b.length ? [[`${b.length - kept.size} others`, rest, "part"] as [string, number, string]] : [])];
   const largest = Math.max(...rows.map(([, value]) => Math.abs(value)), 1e-30);
   return h("div", { class: "ledger" }, h("h4", {}, title), h("table", {}, h("tbody", {},
-    ...rows.map(([name, value, kind]) => h("tr", { class: kind, title: name }, h("td", { class: "name" }, name), h("td", { class: "bar-cell" }, h("span", {
+    ...rows.map(([name, value, kind]) => h("tr", { class: kind, title: name }, h("td", { class: "name" }, h("bdi", {}, name)), h("td", { class: "bar-cell" }, h("span", {
       class: value < 0 ? "minus" : "plus", style: `width:${(50 * Math.abs(value)) / largest}%;${value < 0 ? "right" : "left"}:50%` })), h("td", { "data-value": value }, short(value)))),
     h("tr", { class: "sum" }, h("td", { class: "name" }, "sum"), h("td", {}), h("td", { "data-value": sum }, short(sum))))), h("p", { class: "note" }, says));
 }
@@ -84,16 +84,15 @@ class SamplePage {
     }
     const x = picture.raw.map((pixel, at) => picture.normal(pixel, at));
     const changes = await Promise.all([changeOf(study, study.variants[second], "", sample), moved ? changeOf(study, study.variants[second], moved, sample) : null]);
-    const places = await Promise.all(variants.map((v) => placeOf(study, v, sample, x)));
+    const [seen, places] = await Promise.all([moved ? corruptedOf(study, condition, sample) : null, Promise.all(variants.map((v) => placeOf(study, v, sample, x)))]);
     if (turn !== this.turn) return;
     this.clear();
     const clean = Math.max(0, study.conditions.indexOf("clean")), predicted = said[first * study.conditions.length + clean];
     const cls = this.cls ?? predicted, here = all.filter((e): e is Explained => e !== null);
     this.controls(sample, cls, here);
-    this.top.replaceChildren(h("div", { class: "sample-picture" }, this.keep(imageMap(`sample ${sample}, as in the data`, picture.raw, study.image, picture.scale)),
-      h("p", { class: "note" }, study.labels[sample] < 0 ? "without label" : `label: ${this.name(study.labels[sample])}`),
-      h("p", { class: "note" }, moved ? `Under ${moved} networks saw another picture. It is not in the file: facet corrupt STUDY.yaml DIR makes it again.`
-        : "Corrupted pictures are not in the file: facet corrupt makes them.")), this.table(sample, said));
+    const corrupted = seen instanceof Float64Array ? seen : null;
+    this.top.replaceChildren(this.pictures(sample, picture, moved, seen), this.table(sample, said));
+    this.top.classList.toggle("has-corrupted", corrupted !== null);
     const plane = study.image.height * study.image.width, raw = baselineOf(this.baseline, picture.raw, picture.scale, plane);
     const base = raw ? raw.map((pixel, at) => picture.normal(pixel, at)) : new Float64Array(x.length);
     const parts = here.map((e) => partsOf(e, cls, this.other, x, base));
@@ -107,8 +106,21 @@ class SamplePage {
         const e = all[i];
         return e ? this.network(e, parts[here.indexOf(e)], cls, most, mostPixels) : h("section", {}, h("h3", {}, v.name), h("p", { class: "unavailable" }, this.without(study, v)));
       }),
-      ...changes.flatMap((c, i) => (c ? [this.change(study.variants[second], i ? moved : "", c)] : [])),
+      ...changes.flatMap((c, i) => (c ? [this.change(study.variants[second], i ? moved : "", c, i && corrupted ? this.keep(imageMap(`under ${moved}`, corrupted, study.image, picture.scale)) : null)] : [])),
       ...places.flatMap((p, i) => (p ? [this.place(variants[i], p)] : [])));
+  }
+
+  /* The sample as it is, and beside it as networks saw it under the chosen condition, and what that changed; or why it is not
+   * there. */
+  private pictures(sample: number, picture: { raw: Float64Array; scale: number }, moved: string, seen: Float64Array | string | null): HTMLElement {
+    const { study } = this.context, size = study.image, maps = [imageMap(`sample ${sample}, as in the data`, picture.raw, size, picture.scale)];
+    if (seen instanceof Float64Array) {
+      const changed = seen.map((value, at) => value - picture.raw[at]);
+      maps.push(imageMap(`under ${moved}`, seen, size, picture.scale), signedMap(`what ${moved} adds`, changed, size, boundOf(summed(changed, size)), "pixel"));
+    }
+    return h("div", { class: "sample-picture" }, h("div", { class: "sample-pictures" }, ...maps.map((map) => this.keep(map))),
+      h("p", { class: "note" }, study.labels[sample] < 0 ? "without label" : `label: ${this.name(study.labels[sample])}`),
+      typeof seen === "string" ? h("p", { class: "note" }, seen) : !moved && study.conditions.length > 1 ? h("p", { class: "note" }, "A condition, chosen above or in the table, puts what networks saw under it beside this.") : null);
   }
 
   private clear(): void {
@@ -147,7 +159,7 @@ class SamplePage {
   private table(sample: number, said: Int32Array): HTMLElement {
     const { study, store } = this.context, { first, second, condition, filters } = store.state, label = study.labels[sample];
     const variants = study.variants.filter((v) => !filters.variants || filters.variants.includes(v.index)), conditions = study.conditions.map((_, c) => c).filter((c) => !filters.conditions || filters.conditions.includes(c));
-    return h("div", { class: "sample-said" }, h("table", { "aria-label": "predictions" }, h("thead", {}, h("tr", {}, h("th", {}, "network"), ...conditions.map((c) => h("th", { class: c === condition ? "chosen" : "" }, study.conditions[c])))),
+    return h("div", { class: "sample-said" }, h("table", { "aria-label": "predictions" }, h("thead", {}, h("tr", {}, h("th", {}, "network"), ...conditions.map((c) => h("th", { class: c === condition ? "chosen" : "" }, h("button", { title: "look at this condition", onclick: () => store.set({ condition: c }) }, study.conditions[c]))))),
       h("tbody", {}, ...variants.map((v) => h("tr", { class: [v.index === first ? "is-first" : "", v.index === second ? "is-second" : "", v.failed ? "failed" : ""].join(" ") },
         h("th", { scope: "row", title: v.name }, h("button", { title: "compare this network (second); with Shift as the first", onclick: (event: MouseEvent) => store.set(event.shiftKey ? { first: v.index } : { second: v.index }) }, v.name)),
         ...conditions.map((c) => {
@@ -176,12 +188,12 @@ class SamplePage {
     return section;
   }
 
-  private change(variant: Variant, condition: string, c: NonNullable<Awaited<ReturnType<typeof changeOf>>>): HTMLElement {
+  private change(variant: Variant, condition: string, c: NonNullable<Awaited<ReturnType<typeof changeOf>>>, picture: HTMLElement | null): HTMLElement {
     const { study } = this.context, size = study.image, shown = c.moved ? [c.pixels, c.moved] : [c.pixels];
     const bound = boundOf(...shown.map((map) => summed(map, size))), sum = (all: ArrayLike<number>): number => Array.from(all).reduce((a, value) => a + value, 0);
     const pixels = sum(c.pixels) + (c.moved ? sum(c.moved) : 0), rivals = c.before === c.rival ? `rival: ${this.name(c.rival)}` : `rival: ${this.name(c.before)}, then ${this.name(c.rival)}`;
-    return h("section", { class: "sample-change" }, h("h3", {}, condition ? `Change of the margin of ${variant.name}, from clean to ${condition}` : `Change of the margin from ${study.variants[0].name} to ${variant.name}, clean`),
-      h("p", { class: "note" }, `${rivals} · certificate ${short(c.residual)}`), h("div", { class: "sample-maps" },
+    return h("section", { class: `sample-change${picture ? " has-picture" : ""}` }, h("h3", {}, condition ? `Change of the margin of ${variant.name}, from clean to ${condition}` : `Change of the margin from ${study.variants[0].name} to ${variant.name}, clean`),
+      h("p", { class: "note" }, `${rivals} · certificate ${short(c.residual)}`), h("div", { class: "sample-maps" }, picture,
         this.keep(signedMap(c.moved ? "by the changed pattern" : "by pixel", c.pixels, size, bound, "feature")),
         c.moved ? this.keep(signedMap("by the pixel's own change", c.moved, size, bound, "feature")) : null,
         ledger("margin", pixels, c.nodes, c.b, pixels + sum(c.b), `the margin changed by ${short(c.total)}`)));
@@ -203,7 +215,7 @@ class SamplePage {
 
 export const sample: View = {
   id: "sample", title: "One sample", width: "whole",
-  help: "What every network says of a sample, and why the two compared ones do: the row of W that explains an output, or the difference of two (against); times the sample, less a baseline, it gives every pixel's contribution, red adds and blue takes away. Pixels and the bias by node add up to what the network says, to the last digits: the certificate says how far. Hatched pixels are touched by a tie, where W is one of several. Below: which pixels changed the margin, with the rival class, and what puts the sample where it is in the map. Clicking a sample in any view, or its number in the search, brings it here.",
+  help: "What every network says of a sample, and why the two compared ones do: the row of W that explains an output, or the difference of two (against); times the sample, less a baseline, it gives every pixel's contribution, red adds and blue takes away. Pixels and the bias by node add up to what the network says, to the last digits: the certificate says how far. Hatched pixels are touched by a tie, where W is one of several. Below: which pixels changed the margin, with the rival class, and what puts the sample where it is in the map. Under a condition, what networks saw stands beside the picture. Clicking a sample in any view, or its number in the search, brings it here.",
   wanted: (study) => (study.has("/image") ? null : "This file holds no pictures of its samples."),
   mount: mounted(SamplePage),
 };

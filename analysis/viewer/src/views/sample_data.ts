@@ -55,6 +55,17 @@ export async function pictureOf(study: Study, sample: number): Promise<{ raw: Fl
   return { raw, scale, normal: (pixel, at) => { const c = Math.floor(at / plane); return (pixel / scale - mean[c]) / deviation[c]; } };
 }
 
+/** Pixels as networks saw them under a condition; or, in a sentence, why they are not there. */
+export async function corruptedOf(study: Study, condition: number, sample: number): Promise<Float64Array | string> {
+  const name = study.conditions[condition], again = name.split("/").length === 2 ? " facet corrupt STUDY.yaml DIR makes it again." : "";
+  const path = "/change/picture", lists = ["/change/sample", "/change/change_sample"];
+  if (!study.has(path)) return `Under ${name} networks saw another picture. This file holds no pictures under conditions: facet keeps those of the samples whose changes it takes apart (change).${again}`;
+  const at = await placeIn(study, lists, sample);
+  if (at < 0) return `Under ${name} networks saw another picture. This file holds those of ${study.shape(path)[0]} samples (change: samples), and this is none of them.${again}`;
+  if (study.has("/progress/pictures") && (await study.read("/progress/pictures", [condition, at], [1, 1]))[0] !== 1) return `The run has not stored the picture under ${name} yet.`;
+  return Float64Array.from(await study.read(path, [at, condition], [1, 1]));
+}
+
 /** What every variant says of the sample under every condition: classes, variant by variant. */
 export async function predictions(study: Study, sample: number): Promise<Int32Array> {
   return Int32Array.from(await study.read("/prediction/class", [0, 0, sample], [study.variants.length, study.conditions.length, 1]));
