@@ -1,5 +1,7 @@
 """The parts of the report that compare variants, conditions and samples, on a study that facet ran."""
 
+import re
+
 import h5py
 import numpy as np
 from conftest import STUDY, make_digits, run
@@ -29,6 +31,10 @@ def test_the_page_compares_and_explains(tmp_path, capsys):
         assert f"{(flips > 0).sum()} of 130 samples get another class" in page
         first = int(h5["fragility/rank"][0])
         assert f"> {first}</td>" in page and f"<td>{flips[first]} of 63</td>" in page  # 9 variants x 7 conditions
+        failed, said = h5["summary/failed"][:] == 1, h5["prediction/class"][:, :, first]
+        under = (said[~failed] != said[0, 0]).sum(axis=0)
+        hardest = 1 + int(under[1:].argmax())  # its picture, and how many
+        assert re.search(rf'<td><img [^>]*> {h5["condition"].asstr()[hardest]}: {under[hardest]} of {(~failed).sum()}</td>', page)
         mean = 100 * h5["summary/mean_error"][:][1:3].mean()
         assert f"{mean:.2f}\u202f%" in page or f"{mean:.2f} %" in page
         worst = max(np.nanmax(h5[f"change/{v}/residual"][:]) for v in h5["variant"].asstr()[1:])

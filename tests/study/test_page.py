@@ -97,7 +97,7 @@ def test_the_most_telling_samples(study, tmp_path):
             assert np.array_equal(h5[f"linear/random-layer-0.5/{name}"], whole[f"linear/random-layer-0.5/{name}"][()][numbers]), name
         changed = h5["change/change_sample"][()]
         places = [list(whole["change/change_sample"]).index(number) for number in changed]
-        for name in "magnitude-global-0.9/pixel", "dense/gaussian_noise/5/moved":
+        for name in "magnitude-global-0.9/pixel", "dense/gaussian_noise/5/moved", "picture":
             assert np.array_equal(h5["change/" + name], whole["change/" + name][()][places]), name
         shown = h5["image_sample"][()]
         assert np.array_equal(shown, np.union1d(numbers, changed)) and np.array_equal(h5["image"], whole["image"][()][shown])

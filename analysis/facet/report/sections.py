@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
+from facet.errors import StudyError
 from facet.hdf import Array, plain
 from facet.plot import accuracy as accuracies
 from facet.plot import certificate as certificates
@@ -305,13 +306,32 @@ def fragile(page: Report) -> Context | None:
     flips, exemplar = s.file["fragility/flips"][()], s.file["fragility/exemplar"][()]
     pairs = len(s.variants) * len(s.conditions)
     found = s.fragile(8)
+    hardest = [_hardest(s, int(str(sample))) for sample in found.table.index]
+    seen = any(hardest)
     rows = [(Markup(thumbnail(image, 44)) + f" {sample}",
              [row["class"] or "–", *_said(s, int(str(sample))), f"{count(row['flips'])} of {count(pairs)}",
-              f"{row['worst_margin']:+.2f}".replace("-", "−"), "yes" if row["exemplar"] else ""])
-            for image, (sample, row) in zip(found.images, found.table.iterrows())]
-    return {"rows": rows, "flipped": int((flips > 0).sum()), "exemplars": int(exemplar.sum()),
+              f"{row['worst_margin']:+.2f}".replace("-", "−"), "yes" if row["exemplar"] else "", *[under or "–"] * seen])
+            for image, under, (sample, row) in zip(found.images, hardest, found.table.iterrows())]
+    return {"rows": rows, "seen": seen, "flipped": int((flips > 0).sum()), "exemplars": int(exemplar.sum()),
             "certificate": compare.margin_certificate(s),
             "samples": page.figure("fragile_samples", compare.fragile_samples(s))}
+
+
+def _hardest(study: Study, sample: int) -> Markup | None:
+    """The corrupted condition under which most networks that have not failed give a sample another class than dense clean: as
+    they saw it, and how many. None where its picture is not in the file."""
+    if "dense" not in study.variants or study.reference != "clean" or len(study.conditions) < 2:
+        return None
+    said = study.file["prediction/class"][:, :, sample]
+    clean, v = study.condition_index("clean"), [study.variant_index(one) for one in study.variants if one not in study.failed]
+    flips = (said[v] != said[study.variant_index("dense"), clean]).sum(axis=0)
+    flips[clean] = -1
+    c = int(flips.argmax())
+    try:
+        picture = study.image(sample, study.conditions[c])
+    except StudyError:
+        return None
+    return Markup(thumbnail(picture, 44)) + f" {study.conditions[c]}: {flips[c]} of {len(v)}"
 
 
 def _said(study: Study, sample: int) -> list[str]:
