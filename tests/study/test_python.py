@@ -203,6 +203,8 @@ def test_tidy_tables(study, h5):
     (lambda s: s.position("dense", 99), "position of sample 99 of dense is not explained"),
     (lambda s: s.row("dense", 7, 8), "no class 8"),
     (lambda s: s.image(1000), "no sample 1000"),
+    (lambda s: s.image(s.numbers("change")[0], "fog"), "no condition is called fog: did you mean fog/"),
+    (lambda s: s.input(min({*range(30)} - {*s.numbers("change")}), "dense", "fog/5"), "under fog/5 is not there: those of 20 samples are"),
 ])
 def test_what_is_not_there_is_told(study, ask, words):
     with pytest.raises(facet.StudyError) as caught:
@@ -215,6 +217,8 @@ def test_rows_that_are_not_stored_are_told(tmp_path):
 
     make_study.synthesize(tmp_path / "study.h5", rows="predicted")
     with facet.open(tmp_path / "study.h5") as study:
+        with pytest.raises(facet.StudyError, match="sample 7 under gaussian_noise/1 is not there: the file has none"):
+            study.image(7, "gaussian_noise/1")
         stored = study.contributions("dense", 7).name
         other = next(name for name in study.classes if name != stored)
         with pytest.raises(facet.StudyError, match=f"class {other} is not stored for sample 7 of dense; stored: {stored}$"):
