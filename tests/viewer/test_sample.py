@@ -186,6 +186,17 @@ def test_why_there_is_no_such_picture(viewer, study, tmp_path):  # noqa: F811
         assert not viewer.wrong
 
 
+def test_where_a_network_came_from(page, study):
+    """The view of costs says it of each: what it was made from, and how."""
+    page.evaluate("document.querySelector('#cost').scrollIntoView()")
+    page.wait_for_selector("#cost g.variant")
+    for name, wanted in (("dense", "training"), (PRUNED, "dense"), (PRUNED, "prune, train (magnitude")):
+        page.hover(f"#cost g.variant[data-name='{name}'] .mark", force=True)
+        page.wait_for_selector(f".tip:has-text('{name}')")
+        assert wanted in page.text_content(".tip")
+    assert study.recipe(PRUNED)["parent"] == "dense" and study.recipe(PRUNED)["operation"] == "prune, train"
+
+
 def test_keyboard_and_steps(page):
     page.focus(".pixel-map .plot")
     page.keyboard.press("ArrowRight")

@@ -228,7 +228,7 @@ class Cost {
     const v = p.counted[0], parent = this.parents[v.index], epochs = this.costs.get("epochs")?.[v.index] ?? 0, name = COSTS.find(([key]) => key === this.what())?.[1] ?? "";
     showTip(px, py, p.name + (p.failed ? " (failed)" : ""), [
       ["accuracy", percent(p.accuracy, 2) + (Number.isFinite(p.deviation) ? ` ± ${percent(p.deviation, 2)}` : "")], [name, `${readable(p.cost)} ${this.context.study.unit(`/cost/${this.what()}`)}`.trim()],
-      ["from", parent ?? (v.method === "dense" ? "training" : v.method === "external" ? "another file" : "weights before training")], ["by", operation(v, epochs)],
+      ["from", parent ?? (v.operation === "load" || v.method === "external" ? "another file" : v.method === "dense" ? "training" : "weights before training")], ["by", operation(v, epochs)],
       ...(p.variants.length > 1 ? [["mean of replicates", count(p.counted.length)] as const] : [])]);
   }
 
