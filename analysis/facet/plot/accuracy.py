@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     from facet.study import Study
 
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from facet.study import Study
-
-
 def _errors(deviation: Array) -> Array | None:
     """Error bars, where there are several seeds at all."""
     return deviation if np.isfinite(deviation).any() else None

@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     from facet.study import Study
 
 
-if TYPE_CHECKING:
-    from facet.study import Study
-
-
 @styled
 def residuals(study: Study, limit: int = 30) -> Picture | None:
     look = Look(study)

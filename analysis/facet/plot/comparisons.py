@@ -21,12 +21,6 @@ if TYPE_CHECKING:
     from facet.study import Study
 
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from facet.study import Study
-
-
 HEAT = LinearSegmentedColormap.from_list("error", ["#f4f7fa", "#f0c9a0", "#c4532b", "#5a1208"])
 
 

@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     from facet.study import Study
 
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from facet.study import Study
-
-
 MOST_POINTS = 12000  # in one map
 
 

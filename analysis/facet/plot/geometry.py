@@ -16,10 +16,6 @@ from facet.plot.words import infinite_note, left_out, one_seed, spoken
 if TYPE_CHECKING:
     from facet.study import Study
 
-
-if TYPE_CHECKING:
-    from facet.study import Study
-
 METRICS = {"angle": "angle (radians)", "length": "length of the feature", "margin": "margin (signed distance)"}
 
 

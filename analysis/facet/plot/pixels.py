@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     from facet.study import Study
 
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from facet.study import Study
-
-
 def bound(*arrays: Any) -> float:
     """A symmetric colour limit that a few extreme pixels do not spoil."""
     values = np.abs(np.concatenate([a.ravel() for a in arrays]))

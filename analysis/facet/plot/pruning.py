@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from facet.study import Study
 
 
-if TYPE_CHECKING:
-    from facet.study import Study
-
-
 @styled
 def layer_sparsity(study: Study, limit: int = 30, most_layers: int = 60) -> Picture | None:
     named = {}

@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     from facet.study import Study
 
 
-if TYPE_CHECKING:
-    from facet.study import Study
-
-
 def count(number: float) -> str:
     """10000 -> 10 000, with spaces that do not break."""
     return f"{number:,}".replace(",", "\u202f")
