@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 
-from facet.hdf import Array
+from facet.hdf import Array, strings
 from facet.plot.choice import alive, choose, corruptions, firsts, pick, representatives, seeds, sparsity
 from facet.plot.pixels import bound, flat_sum, image_of, ledger, pixel_map
 from facet.plot.style import DENSE, GREY, LIGHT, WIDTH, Look, Picture, color_bar, legend, mark, palette, picture, styled
@@ -230,7 +230,7 @@ def fragile_samples(study: Study, limit: int = 5) -> Picture | None:
         variant = variants[int(np.argmin(total[:, i]))]
         group, sample = study.file[f"change/{variant}"], int(samples[i])
         pixel, node = group["pixel"][i].astype(float), group["node"][i].astype(float)
-        names = [n.decode() if isinstance(n, bytes) else n for n in group["node_name"][()]]
+        names = strings(group["node_name"])
         label = int(study.label[sample])
         image_of(row[0], study, sample)
         row[0].set_ylabel(f"sample {sample}", fontsize=7, color=GREY)
@@ -240,7 +240,7 @@ def fragile_samples(study: Study, limit: int = 5) -> Picture | None:
         gates = group["gates"][i].astype(float)
         known = gates >= 0
         row[3].barh(-np.arange(len(gates))[known], gates[known], color="#7a8fa3", linewidth=0, height=0.8)
-        gate = [n.decode() if isinstance(n, bytes) else n for n in group["gate_name"][()]]
+        gate = strings(group["gate_name"])
         few = [g for g in range(len(gates)) if known[g]][:10]
         row[3].set_yticks([-g for g in few], [short(gate[g], 12, keep_end=True) for g in few], fontsize=5.5)
         row[3].tick_params(axis="y", length=0, pad=1)

@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.ticker import MaxNLocator
 
 from facet.explain import movement, position
-from facet.hdf import Array
+from facet.hdf import Array, strings
 from facet.plot.choice import choose, corruptions, firsts, pick, representatives
 from facet.plot.pixels import bound, flat_sum, image_of, pixel_map
 from facet.plot.style import DENSE, GREY, LIGHT, NAMED, WIDTH, Picture, legend, mark, palette, picture, styled
@@ -261,7 +261,7 @@ def explanations(study: Study, limit: int = 5) -> Picture | None:
     if not picks:
         return None
     origin = "dense" if "dense" in explained(study) else explained(study)[0]
-    axes_names = [name.decode() if isinstance(name, bytes) else name for name in study.file["embed/axis"][()]]
+    axes_names = strings(study.file["embed/axis"])
     moves, count = picks[0][1] is not None, len(axes_names)
     figure, axes = picture(len(picks), 1 + count * (1 + moves), squeeze=False, figsize=(WIDTH, 1.62 * len(picks) + 0.3))
     for line, (sample, variant) in zip(axes, picks):
