@@ -12,7 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from facet.hdf import Array, strings
 from facet.plot.choice import alive, choose, corruptions, firsts, pick, representatives, seeds, sparsity
 from facet.plot.pixels import bound, flat_sum, image_of, ledger, pixel_map
-from facet.plot.style import DENSE, GREY, LIGHT, WIDTH, Look, Picture, color_bar, legend, mark, palette, picture, styled
+from facet.plot.style import DENSE, GREY, LIGHT, WIDTH, Look, Picture, color_bar, legend, numbered, palette, picture, styled
 from facet.plot.words import class_name, count, left_out, short, signed, spoken
 
 if TYPE_CHECKING:
@@ -91,9 +91,7 @@ def class_movement(study: Study, limit: int = 4, most_classes: Any = 20) -> Pict
             color = colors[i % len(colors)]
             axis.annotate("", after[i], dense[i], arrowprops={"arrowstyle": "-|>", "color": color, "linewidth": 1, "shrinkA": 2, "shrinkB": 0})
             axis.plot(*after[i], ".", color=color, markersize=2)
-            axis.plot(*dense[i], "o", color="white", markeredgecolor=color, markersize=9, zorder=3)
-            axis.plot(*dense[i], marker=mark(k), linestyle="", color=color, markeredgewidth=0, markersize=5, zorder=4,
-                      label=class_name(study, k) if axis is axes[0][0] else None)
+            numbered(axis, dense[i], k, color, class_name(study, k) if axis is axes[0][0] else None)
         axis.set_title(variant, fontsize=8)
         axis.margins(0.1)
         axis.grid(color=LIGHT, linewidth=0.5)

@@ -15,7 +15,7 @@ from facet.explain import movement, position
 from facet.hdf import Array, strings
 from facet.plot.choice import choose, corruptions, firsts, pick, representatives
 from facet.plot.pixels import bound, flat_sum, image_of, pixel_map
-from facet.plot.style import DENSE, GREY, LIGHT, NAMED, WIDTH, Picture, legend, mark, palette, picture, styled
+from facet.plot.style import DENSE, GREY, LIGHT, NAMED, WIDTH, Picture, legend, numbered, palette, picture, styled
 from facet.plot.words import class_name, left_out, short
 
 if TYPE_CHECKING:
@@ -80,9 +80,7 @@ def _numbered(axis: Axes, study: Study, points: Array, colours: Sequence[Any]) -
     """The numbers of few classes, at the medians of their points."""
     classes = [k for k in range(len(study.classes)) if (study.label == k).any()]
     for k in classes if len(classes) <= NAMED else ():
-        axis.plot(*np.median(points[study.label == k], axis=0), "o", color="white", markersize=9, alpha=0.8, zorder=4)
-        axis.plot(*np.median(points[study.label == k], axis=0), marker=mark(k), linestyle="", color=colours[k % len(colours)], markersize=5.5,
-                  markeredgewidth=0, zorder=5, label=class_name(study, k))
+        numbered(axis, np.median(points[study.label == k], axis=0), k, colours[k % len(colours)], class_name(study, k), rim=False)
 
 
 def _points(axis: Axes, study: Study, points: Array, colours: Array, size: float) -> None:
@@ -188,9 +186,7 @@ def movements(study: Study, limit: int = 4, longest: int = 150, most_classes: in
                 start, end = (points[label == k].mean(axis=0) for points in (before, moved))
                 colour = colours[k % len(colours)]
                 axis.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0})
-                axis.plot(*start, "o", color="white", markeredgecolor=colour, markersize=8, zorder=3)
-                axis.plot(*start, marker=mark(k), linestyle="", color=colour, markeredgewidth=0, markersize=4.5, zorder=4,
-                          label=class_name(study, k))
+                numbered(axis, start, k, colour, class_name(study, k))
             _frame(axis, low, high)
             _bare(axis)
             axis.set_title(short(title, 34), fontsize=8)

@@ -24,6 +24,8 @@ from facet.hdf import Array
 from facet.plot.choice import family, removed
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from facet.study import Study
 
 WIDTH = 7.2  # inches: two columns of a journal page
@@ -131,6 +133,12 @@ def palette(count: int) -> list[tuple[float, float, float]]:
 def mark(cls: int) -> str:
     """What stands for a class where its colour alone would: its number, as a marker."""
     return f"$\\mathbf{{{cls}}}$"
+
+
+def numbered(axis: Axes, place: Any, cls: int, color: Any, label: str | None, rim: bool = True) -> None:
+    """The number of a class in a white circle; without a rim, what is below shines through."""
+    axis.plot(*place, "o", color="white", markeredgecolor=color if rim else "none", alpha=1 if rim else 0.8, markersize=9, zorder=3)
+    axis.plot(*place, marker=mark(cls), linestyle="", color=color, markeredgewidth=0, markersize=5, zorder=4, label=label)
 
 
 def thumbnail(image: Array, width: int = 56) -> str:
