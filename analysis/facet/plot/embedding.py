@@ -70,8 +70,8 @@ def _bare(axis: Axes) -> None:
 
 def _axes_named(axes: Any) -> None:
     """What a map's axes are: places alone, without a unit."""
-    for axis in axes[-1]:
-        axis.set_xlabel("map, x", fontsize=7, color=GREY)
+    for column in axes.T:  # below the last map of each
+        [axis for axis in column if axis.axison][-1].set_xlabel("map, x", fontsize=7, color=GREY)
     for line in axes:
         line[0].set_ylabel("map, y", fontsize=7, color=GREY)
 
@@ -190,8 +190,7 @@ def movements(study: Study, limit: int = 4, longest: int = 150, most_classes: in
             _frame(axis, low, high)
             _bare(axis)
             axis.set_title(short(title, 34), fontsize=8)
-            axis.set_xlabel("map, x", fontsize=7, color=GREY)
-        line[0].set_ylabel("map, y", fontsize=7, color=GREY)
+    _axes_named(axes)
     handles, labels = axes[0][0].get_legend_handles_labels()
     if 0 < len(handles) <= NAMED:
         legend(figure, handles, labels, 5)
