@@ -25,7 +25,7 @@ def pareto(study: Study, cost: str = "flops_sparse", condition: str | None = Non
     if not np.isfinite(table[["accuracy", cost]].to_numpy()).all(axis=1).any():
         return None
     figure, axis = picture(figsize=(0.75 * WIDTH, 3.2))
-    table = table[[name in alive(study) for name in table.index]]
+    table = table[table.index.isin(alive(study))]
     best = table[table["best"]]
     axis.step(best[cost], best["accuracy"], where="post", color=GREY, linewidth=0.8, linestyle=":", zorder=1)
     for name, row in table.iterrows():

@@ -237,12 +237,11 @@ def farthest(study: Study, limit: int) -> list[tuple[int, str | None]]:
         own = order[study.label[sample[order]] == k]
         turn[own] = np.arange(len(own))
     order = order[np.argsort(turn[order], kind="stable")][:limit]
+    if not others:
+        return [(int(sample[i]), None) for i in order]
     picks: list[tuple[int, str | None]] = []
     used = np.zeros(len(others))
     for i in order:  # each variant in its turn, so that one does not stand for all
-        if not others:
-            picks.append((int(sample[i]), None))
-            continue
         turn_of = int(np.argmax(np.where(used == used.min(), far[:, i], -1)))
         picks.append((int(sample[i]), others[turn_of]))
         used[turn_of] += 1
