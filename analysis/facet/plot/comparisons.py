@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.colors import LinearSegmentedColormap
 
 from facet.hdf import Array, strings
@@ -137,6 +138,25 @@ def directions(study: Study, most_samples: Any = 5000, most_classes: Any = 200, 
                     + (f" Shown: {len(classes)} of {len(study.classes)} classes." if len(classes) < len(study.classes) else ""))
 
 
+def matrix(figure: Any, axis: Axes, table: Any, names: Sequence[str], colours: str, limits: tuple[float, float], form: str, title: str) -> None:
+    """A heat map with as many names as have room (empty ones are not written), and with values where they can be read."""
+    low, high = limits
+    image = axis.imshow(table, cmap=colormaps.get_cmap(colours).with_extremes(bad="#ececec"), vmin=low, vmax=high)
+    if len(table) <= 16:
+        for (row, column), value in np.ndenumerate(table):
+            if np.isfinite(value):
+                red, green, blue, _ = image.cmap(image.norm(value))
+                dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
+                axis.text(column, row, form.format(value), ha="center", va="center", color="white" if dark else DENSE,
+                          fontsize=min(7, 64 / len(table)))
+    at = choose([i for i, name in enumerate(names) if name], 40)
+    size = 7 if len(at) <= 12 else 5.5
+    axis.set_yticks(at, [names[i] for i in at], fontsize=size)
+    axis.set_xticks(at, [names[i] for i in at], fontsize=size, rotation=50, ha="right", rotation_mode="anchor")
+    _strip(axis)
+    color_bar(figure, image, title, ax=axis, pad=0.02, aspect=22, shrink=0.8)
+
+
 def fold(study: Study, table: Array, groups: Sequence[str], conditions: Sequence[int]) -> Array:
     """A table of items (variants x conditions) by itself, folded over seeds: of each two groups of replicates under two
     conditions the mean over pairs of networks; of a group with itself over different networks, unless it has one alone."""
@@ -184,16 +204,7 @@ def similarity(study: Study, limit: int = 24) -> Picture | None:
              for name in shown}
     shown = sorted(shown, key=lambda name: place[name])
     table = fold(study, distance, shown, [base])
-    image = axes[1].imshow(table, cmap="viridis_r", vmin=0)
-    for (row, column), value in np.ndenumerate(table):
-        if len(shown) <= 12:
-            red, green, blue, _ = image.cmap(image.norm(value))
-            axes[1].text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=5.5,
-                         color="white" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.5 else DENSE)
-    axes[1].set_yticks(range(len(shown)), shown, fontsize=6)
-    axes[1].set_xticks(range(len(shown)), shown, fontsize=6, rotation=60, ha="right", rotation_mode="anchor")
-    _strip(axes[1])
-    color_bar(figure, image, "distance (standard deviations)", ax=axes[1], pad=0.02, aspect=22, shrink=0.7)
+    matrix(figure, axes[1], table, shown, "viridis_r", (0, float(np.nanmax(table, initial=0))), "{:.1f}", "distance (standard deviations)")
     handles, labels = axes[0].get_legend_handles_labels()
     legend(figure, handles, labels)
     several = " Over seeds the mean, on the diagonal between different seeds." if seeds(study) > 1 else ""

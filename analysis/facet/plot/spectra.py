@@ -3,19 +3,17 @@ principal angles, and the similarity of features (CKA), from /aggregate."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 from facet.hdf import Array, plain
-from facet.plot.choice import choose, pick, seeds
-from facet.plot.comparisons import fold
+from facet.plot.choice import pick, seeds
+from facet.plot.comparisons import fold, matrix
 from facet.plot.gallery import folded
 from facet.plot.pixels import bound, flat_sum, pixel_map
-from facet.plot.style import DENSE, GREY, LIGHT, WIDTH, Look, Picture, color_bar, legend, picture, styled
+from facet.plot.style import GREY, LIGHT, WIDTH, Look, Picture, legend, picture, styled
 from facet.plot.words import grey_note, left_out, short
 
 if TYPE_CHECKING:
@@ -163,7 +161,7 @@ def principal_angles(study: Study, limit: int = 20, lines: int = 10) -> Picture 
     mean = (np.where(finite, table, 0).sum(axis=2) / np.where(finite.any(axis=2), finite.sum(axis=2), np.nan))[np.ix_(at, at)]
     others = [v for v in with_spectra(study, lines + 1) if v != "dense"] if "dense" in names else []
     figure, axes = picture(1, 1 + bool(others), squeeze=False, figsize=(WIDTH if others else 0.6 * WIDTH, 3.1 + 0.16 * -(-len(others) // 4)))
-    _matrix(figure, axes[0][0], mean, [_label(v, 26) for v in shown], SHARED + "_r", (0, 90), "{:.0f}", "mean angle (degrees)")
+    matrix(figure, axes[0][0], mean, [_label(v, 26) for v in shown], SHARED + "_r", (0, 90), "{:.0f}", "mean angle (degrees)")
     for variant in others:
         curve = table[names.index("dense"), names.index(variant)]
         curve = curve[np.isfinite(curve)]
@@ -182,26 +180,6 @@ def principal_angles(study: Study, limit: int = 20, lines: int = 10) -> Picture 
 
 def _label(name: str, most: int) -> str:
     return short(name, most)
-
-
-def _matrix(figure: Any, axis: Axes, table: Any, names: Sequence[str], colours: str, limits: tuple[float, float], form: str, title: str) -> None:
-    """A heat map with as many names as have room (empty ones are not written), and with values where they can be read."""
-    low, high = limits
-    image = axis.imshow(table, cmap=colormaps.get_cmap(colours).with_extremes(bad="#ececec"), vmin=low, vmax=high)
-    if len(table) <= 16:
-        for (row, column), value in np.ndenumerate(table):
-            if np.isfinite(value):
-                red, green, blue, _ = image.cmap(image.norm(value))
-                dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
-                axis.text(column, row, form.format(value), ha="center", va="center", color="white" if dark else DENSE,
-                          fontsize=min(7, 64 / len(table)))
-    at = choose([i for i, name in enumerate(names) if name], 40)
-    size = 7 if len(at) <= 12 else 5.5
-    axis.set_yticks(at, [names[i] for i in at], fontsize=size)
-    axis.set_xticks(at, [names[i] for i in at], fontsize=size, rotation=50, ha="right", rotation_mode="anchor")
-    axis.tick_params(length=0)
-    axis.spines[:].set_visible(False)
-    color_bar(figure, image, title, ax=axis, pad=0.02, aspect=22, shrink=0.8)
 
 
 def cka_items(study: Study, limit: int) -> tuple[list[str], list[int]]:
@@ -231,7 +209,7 @@ def cka(study: Study, limit: int = 24) -> Picture | None:
     side = float(np.clip(0.25 * len(names) + 2.2, 3.2, WIDTH - 0.6))
     figure, axis = picture(figsize=(side + 0.6, side))
     low = min(float(np.nanmin(part)), 0.99)
-    _matrix(figure, axis, part, names, SHARED, (low, 1), "{:.2f}", "linear CKA")
+    matrix(figure, axis, part, names, SHARED, (low, 1), "{:.2f}", "linear CKA")
     more = " Grey pairs are not compared." if not np.isfinite(part).all() else ""
     more += " Of replicates the mean over seeds, on the diagonal between different ones." if seeds(study) > 1 else ""
     left = left_out([study.conditions[c] for c in conditions], study.conditions, "conditions")
