@@ -6,8 +6,6 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from facet.hdf import strings
 
 if TYPE_CHECKING:
@@ -33,15 +31,12 @@ def findings(study: Study) -> list[Finding]:
 
 
 def failed(study: Study) -> list[str]:
-    """Names of the variants that have failed: from the file, or by its rule (docs/results.md, Findings) where it is older."""
-    if "summary/failed" in study.file:
-        marks = study.file["summary/failed"][()] == 1
-    else:
-        accuracy = study.summary("accuracy")[:, study.condition_index(study.reference)]
-        members = np.bincount(study.label[study.label >= 0], minlength=1)
-        if not members.sum():
-            return []
-        chance = members.max() / members.sum()
-        gain, dense = accuracy - chance, accuracy[0] - chance
-        marks = (gain <= 5 * np.sqrt(chance * (1 - chance) / members.sum())) | ((dense > 0) & (gain < dense / 2))
-    return [name for name, mark in zip(study.variants, marks) if mark]
+    """Names of the variants that have failed; none in files that do not say so."""
+    if "summary/failed" not in study.file:
+        return []
+    return [name for name, mark in zip(study.variants, study.file["summary/failed"][()] == 1) if mark]
+
+
+def has_failed(study: Study, name: str) -> bool:
+    """Whether all of a group of replicates has, or a variant."""
+    return set(study.replicates.get(name, [name])) <= set(study.failed)

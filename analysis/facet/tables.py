@@ -9,6 +9,7 @@ import numpy as np
 import pandas
 
 from facet.errors import StudyError, known
+from facet.findings import has_failed
 from facet.hdf import Array, strings
 
 if TYPE_CHECKING:
@@ -118,9 +119,9 @@ def pareto(study: Study, what: str, condition: str | None) -> pandas.DataFrame:
     mean, deviation = (part[:, c] for part in study.folded("accuracy"))
     table = pandas.DataFrame({what: price, "accuracy": mean, "deviation": deviation},
                              index=pandas.Index(list(study.replicates), name="replicate"))
-    beaten = [bool(np.any((price <= p) & (mean >= a) & ((price < p) | (mean > a)))) for p, a in zip(price, mean)]
-    gone = [set(group) <= set(study.failed) for group in study.replicates.values()]
-    table["best"] = ~np.array(beaten) & np.isfinite(price) & np.isfinite(mean) & ~np.array(gone)
+    gone = np.array([has_failed(study, name) for name in study.replicates])
+    beaten = [bool(np.any(~gone & (price <= p) & (mean >= a) & ((price < p) | (mean > a)))) for p, a in zip(price, mean)]
+    table["best"] = ~np.array(beaten) & np.isfinite(price) & np.isfinite(mean) & ~gone
     return table.sort_values([what, "accuracy"], ascending=[True, False])
 
 

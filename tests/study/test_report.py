@@ -19,6 +19,7 @@ from conftest import ROOT
 
 import facet
 from facet.__main__ import main
+from facet.plot import choice, spectra
 from facet.plot.choice import pick
 from facet.report.page import Report
 
@@ -294,18 +295,51 @@ def test_what_has_failed_is_marked_and_left_out(tmp_path):
     assert text.count("failed</span>") == 2  # in both tables
 
 
-def test_older_files_have_failed_by_the_same_rule(tmp_path):
-    make_study.synthesize(tmp_path / "study.h5", failed=None, linearized=0, samples=400)
+def test_what_has_failed_beats_nobody(tmp_path):
+    """It is the cheapest and, by its numbers, the best."""
+    make_study.synthesize(tmp_path / "study.h5", failed=["magnitude-global-0.9"], linearized=0)
     with h5py.File(tmp_path / "study.h5", "a") as f:
-        label = f["label"][()]
-        f["prediction/class"][1, 0] = 0  # one class alone
-        f["prediction/class"][0] = label
-        f["summary/accuracy"][...] = (f["prediction/class"][()] == label).mean(axis=2)
-        accuracy, chance = f["summary/accuracy"][:, 0], np.bincount(label).max() / len(label)
+        names = list(f["variant"].asstr())
+        f["cost/flops_sparse"][...] = 100 + np.arange(len(names))
+        f["cost/flops_sparse"][names.index("magnitude-global-0.9")] = 1
+        f["replicates/accuracy_mean"][...] = 0.5
+        f["replicates/accuracy_mean"][list(f["replicate"].asstr()).index("magnitude-global-0.9")] = 1
     with facet.open(tmp_path / "study.h5") as study:
-        bad = (accuracy < chance + 5 * np.sqrt(chance * (1 - chance) / 400)) | (accuracy - chance < (1 - chance) / 2)
-        assert bad[1] and not bad[0] and study.failed == [name for name, own in zip(study.variants, bad) if own]
-        assert study.findings() == []
+        table = study.pareto()
+        assert list(table.index[table["best"]]) == ["dense"] and table.index[0] == "magnitude-global-0.9"
+
+
+def test_seeds_that_have_failed_are_not_drawn(tmp_path):
+    """Of three the first has: the second stands for them, and means are over two."""
+    make_study.synthesize(tmp_path / "study.h5", **KINDS["three seeds"], linearized=0, failed=["magnitude-global-0.5-s1"])
+    random = np.random.default_rng(3)
+    with h5py.File(tmp_path / "study.h5", "a") as f:
+        names, conditions = list(f["variant"].asstr()), len(f["condition"])
+        for name in names:
+            f[f"aggregate/{name}/singular_values"] = np.arange(3.0, 0, -1)
+        place = random.normal(size=(len(names) * conditions, 2))
+        distance = f["similarity/distance"] = np.linalg.norm(place - place[:, None], axis=2)
+        f["similarity/layout"], f["similarity/order"] = place, np.arange(len(place))
+    with facet.open(tmp_path / "study.h5") as study:
+        group = study.replicates["magnitude-global-0.5"]
+        assert choice.living(study, "magnitude-global-0.5") == group[1:] and choice.first(study, "magnitude-global-0.5") == group[1]
+        assert spectra.with_spectra(study, 20) == [group[1] if name == "magnitude-global-0.5" else own[0] for name, own in study.replicates.items()]
+        drawn = study.plot.similarity()
+        rows = {text.get_text(): row for row, text in enumerate(drawn.axes[1].get_yticklabels())}
+        table = drawn.axes[1].images[0].get_array()
+        at = [names.index(v) * conditions for v in group[1:]]
+        row = rows["magnitude-global-0.5"]
+        assert table[row, rows["dense"]] == pytest.approx(distance[at, 0].mean()) and table[row, row] == pytest.approx(distance[at[0], at[1]])
+        large = [line.get_xydata()[0] for line in drawn.axes[0].lines if line.get_markersize() == 6]
+        there = [names.index(v) * conditions for v in names if v != group[0]]
+        assert sorted(map(tuple, large)) == sorted(map(tuple, place[there])) and "Seeds that have failed are left out." in drawn.caption
+        assert {text.get_text() for text in drawn.legends[0].get_texts()} == set(study.replicates)
+
+
+def test_files_that_do_not_say_who_has_failed(tmp_path):
+    page(tmp_path, failed=None)
+    with facet.open(tmp_path / "study.h5") as study:
+        assert study.failed == [] and study.findings() == []
 
 
 def test_the_page_begins_with_the_findings(tmp_path):

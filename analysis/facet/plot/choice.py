@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from facet.findings import has_failed
+
 if TYPE_CHECKING:
     from facet.study import Study
 
@@ -44,10 +46,15 @@ def asked(study: Study, name: str) -> float:
     return value if value > 0 else removed(study, name)
 
 
-def first(study: Study, name: str) -> str:
-    """The first seed of a group of replicates that has not failed; the first, if all have."""
+def living(study: Study, name: str) -> list[str]:
+    """Those of a group of replicates that have not failed; all of them, if all have."""
     group = study.replicates[name]
-    return next((v for v in group if v not in study.failed), group[0])
+    return [v for v in group if v not in study.failed] or group
+
+
+def first(study: Study, name: str) -> str:
+    """The first of these."""
+    return living(study, name)[0]
 
 
 def firsts(study: Study, names: Sequence[str]) -> list[str]:
@@ -58,11 +65,6 @@ def firsts(study: Study, names: Sequence[str]) -> list[str]:
 def representatives(study: Study) -> list[str]:
     """The same of all groups."""
     return firsts(study, list(study.replicates))
-
-
-def has_failed(study: Study, name: str) -> bool:
-    """Whether all of a group of replicates has, or a variant."""
-    return set(study.replicates.get(name, [name])) <= set(study.failed)
 
 
 def alive(study: Study) -> list[str]:

@@ -11,10 +11,10 @@ from matplotlib import colormaps
 from matplotlib.colors import LinearSegmentedColormap
 
 from facet.hdf import Array, strings
-from facet.plot.choice import alive, choose, corruptions, firsts, pick, representatives, seeds, sparsity
+from facet.plot.choice import alive, choose, corruptions, first, firsts, living, pick, representatives, seeds, sparsity
 from facet.plot.pixels import bound, flat_sum, image_of, ledger, pixel_map
 from facet.plot.style import DENSE, GREY, LIGHT, WIDTH, Look, Picture, color_bar, legend, numbered, palette, picture, styled
-from facet.plot.words import class_name, count, left_out, short, signed, spoken
+from facet.plot.words import class_name, count, failed_seeds, left_out, short, signed, spoken
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -158,15 +158,16 @@ def matrix(figure: Any, axis: Axes, table: Any, names: Sequence[str], colours: s
 
 
 def fold(study: Study, table: Array, groups: Sequence[str], conditions: Sequence[int]) -> Array:
-    """A table of items (variants x conditions) by itself, folded over seeds: of each two groups of replicates under two
-    conditions the mean over pairs of networks; of a group with itself over different networks, unless it has one alone."""
+    """A table of items (variants x conditions) by itself, folded over the seeds that have not failed: of each two groups of
+    replicates under two conditions the mean over pairs of networks; of a group with itself over different networks, unless
+    it has one alone."""
     count = len(study.conditions)
-    items = [(name, c) for name in groups for c in conditions]
+    items = [(living(study, name), c) for name in groups for c in conditions]
     found = np.full((len(items), len(items)), np.nan)
     for i, (one, c) in enumerate(items):
         for j, (other, d) in enumerate(items):
             at = [(study.variant_index(v) * count + c, study.variant_index(w) * count + d)
-                  for v in study.replicates[one] for w in study.replicates[other] if one != other or v != w or len(study.replicates[one]) == 1]
+                  for v in one for w in other if v != w or len(one) == 1]
             found[i, j] = np.mean([table[pair] for pair in at])
     return found
 
@@ -185,9 +186,7 @@ def similarity(study: Study, limit: int = 24) -> Picture | None:
     names = alive(study)
     figure, axes = picture(1, 2, figsize=(WIDTH, 4.2), gridspec_kw={"width_ratios": [1.15, 1]})
     for name in names:
-        for variant in study.replicates[name]:
-            if variant in study.failed and name in names and len(names) > 1 and variant != study.replicates[name][0]:
-                continue
+        for variant in living(study, name):
             at = study.variant_index(variant) * conditions
             points = layout[at:at + conditions]
             for c in range(conditions):
@@ -195,12 +194,12 @@ def similarity(study: Study, limit: int = 24) -> Picture | None:
                     axes[0].plot(*zip(points[base], points[c]), color=look.color[name], linewidth=0.4, alpha=0.5, zorder=1)
             axes[0].plot(*np.delete(points, base, axis=0).T, ".", color=look.color[name], markersize=2.5, zorder=2)
             axes[0].plot(*points[base], look.marker[name], color=look.color[name], markeredgecolor="white", markeredgewidth=0.5,
-                         markersize=6, zorder=3, label=name if variant == study.replicates[name][0] else None)
+                         markersize=6, zorder=3, label=name if variant == first(study, name) else None)
     axes[0].set_aspect("equal", adjustable="datalim")
     axes[0].set_xlabel("first axis of the layout (standard deviations)")
     axes[0].set_ylabel("second axis")
     shown = pick(study, limit)
-    place = {name: min(int(np.flatnonzero(order == study.variant_index(v) * conditions + base)[0]) for v in study.replicates[name])
+    place = {name: min(int(np.flatnonzero(order == study.variant_index(v) * conditions + base)[0]) for v in living(study, name))
              for name in shown}
     shown = sorted(shown, key=lambda name: place[name])
     table = fold(study, distance, shown, [base])
@@ -208,6 +207,7 @@ def similarity(study: Study, limit: int = 24) -> Picture | None:
     handles, labels = axes[0].get_legend_handles_labels()
     legend(figure, handles, labels)
     several = " Over seeds the mean, on the diagonal between different seeds." if seeds(study) > 1 else ""
+    several += failed_seeds(study, names)
     return figure.says("How alike networks are to their samples: each is a point whose coordinates are the angle, length and margin of every "
                     f"sample, each divided by its standard deviation, laid out in the plane by classical scaling. Large: {study.reference}; "
                     f"dots, joined to it: the corrupted samples. Right: the distances under {study.reference}, in the order of "

@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 from facet.hdf import Array, plain
-from facet.plot.choice import pick, seeds
+from facet.plot.choice import living, pick, seeds
 from facet.plot.comparisons import fold, matrix
 from facet.plot.gallery import folded
 from facet.plot.pixels import bound, flat_sum, pixel_map
 from facet.plot.style import GREY, LIGHT, WIDTH, Look, Picture, legend, picture, styled
-from facet.plot.words import grey_note, left_out, short
+from facet.plot.words import failed_seeds, grey_note, left_out, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,10 +32,10 @@ def spectra(study: Study) -> list[str]:
 
 
 def with_spectra(study: Study, limit: int) -> list[str]:
-    """At most `limit` variants with spectra, one of each group of replicates, dense among them."""
+    """At most `limit` variants with spectra, the first that has not failed of each group of replicates, dense among them."""
     names = spectra(study)
-    groups = {name: next(v for v in group if v in names) for name, group in study.replicates.items() if set(group) & set(names)}
-    return [groups[name] for name in pick(study, limit, list(groups))]
+    groups = {name: [v for v in living(study, name) if v in names] for name in study.replicates}
+    return [groups[name][0] for name in pick(study, limit, [name for name in groups if groups[name]])]
 
 
 @styled
@@ -212,6 +212,7 @@ def cka(study: Study, limit: int = 24) -> Picture | None:
     matrix(figure, axis, part, names, SHARED, (low, 1), "{:.2f}", "linear CKA")
     more = " Grey pairs are not compared." if not np.isfinite(part).all() else ""
     more += " Of replicates the mean over seeds, on the diagonal between different ones." if seeds(study) > 1 else ""
+    more += failed_seeds(study, groups)
     left = left_out([study.conditions[c] for c in conditions], study.conditions, "conditions")
     return figure.says("How alike the features of two networks, or of one under two conditions, are over all test samples: linear CKA, 1 where one "
                        "is a rotated and scaled copy of the other. The colours begin at the smallest value."

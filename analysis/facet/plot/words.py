@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from facet.findings import has_failed
 from facet.hdf import Array
-from facet.plot.choice import has_failed, seeds
+from facet.plot.choice import living, seeds
 
 if TYPE_CHECKING:
     from facet.study import Study
@@ -51,6 +52,12 @@ def left_out(shown: Sequence[str], all_of: Iterable[str], what: str, most: int =
 
 def one_seed(study: Study) -> str:
     return " Of replicates the first seed is shown." if seeds(study) > 1 else ""
+
+
+def failed_seeds(study: Study, names: Iterable[str]) -> str:
+    """Of which of these groups of replicates some have failed, where those are left out."""
+    some = any(len(living(study, name)) < len(study.replicates[name]) for name in names)
+    return " Seeds that have failed are left out." if some else ""
 
 
 def bars_note(study: Study) -> str:

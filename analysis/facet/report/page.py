@@ -14,7 +14,8 @@ from markupsafe import Markup
 from matplotlib.colors import to_hex
 
 from facet.explain import check_sums
-from facet.plot.choice import has_failed, seeds
+from facet.findings import has_failed
+from facet.plot.choice import seeds
 from facet.plot.style import Look, Picture
 from facet.plot.words import count, spoken
 from facet.report import numbers
