@@ -6,7 +6,6 @@ import base64
 import functools
 import os
 import pathlib
-import re
 from typing import TYPE_CHECKING
 
 import jinja2
@@ -37,11 +36,6 @@ def templates() -> jinja2.Environment:
     return made
 
 
-def made_figures(sections: dict[str, str]) -> list[str]:
-    """The anchors of a page: of its sections and figures."""
-    return [found for text in sections.values() for found in re.findall(r'<(?:section|figure) id="([^"]+)"', text)]
-
-
 class Report:
     """The report of a study: every picture goes into the page and, under its own name, into the folder."""
 
@@ -49,6 +43,7 @@ class Report:
         self.study, self.folder = study, folder
         self.look = Look(study)
         self.pictures = 0
+        self.anchors: set[str] = set()  # of figures and sections
         self.base = study.reference
         self.seeds = seeds(study)
         self.mean, self.deviation = (part[:, study.condition_index(self.base)] for part in study.folded("accuracy"))
@@ -62,6 +57,7 @@ class Report:
         if drawn is None:
             return ""
         self.pictures += 1
+        self.anchors.add(name)
         png = drawn.png()
         drawn.set_layout_engine("none")  # the PDF keeps the places found for the PNG
         drawn.save(self.folder / f"{name}.pdf")
@@ -81,6 +77,7 @@ class Report:
         if found is None:
             return ""
         anchor = title.lower().replace(" ", "-")
+        self.anchors.add(anchor)
         text = templates().get_template(f"{name}.html").render(page=self, study=self.study, title=title, anchor=anchor, **found)
         return Markup(text)
 
@@ -100,5 +97,5 @@ class Report:
         made = {name: self.section(name) for name in SECTIONS}
         links = [(title.lower().replace(" ", "-"), title) for name, (title, _) in SECTIONS.items() if made[name]]
         return templates().get_template("page.html").render(
-            study=self.study, facts=header(self), tiles=tiles(self), findings=sentences(self, set(made_figures(made))), links=links, sections=[text for text in made.values() if text],
+            study=self.study, facts=header(self), tiles=tiles(self), findings=sentences(self), links=links, sections=[text for text in made.values() if text],
             file=pathlib.Path(self.study.path).name, holds=self.holds())

@@ -49,13 +49,13 @@ SHOWN = {"failed": ("accuracy_by_severity", "accuracy"), "best of clean": ("meth
          "samples lost": ("fragile-samples",)}
 
 
-def sentences(page: Report, anchors: set[str]) -> list[tuple[str, str, str, str]]:
+def sentences(page: Report) -> list[tuple[str, str, str, str]]:
     """(what it says first, the rest, anchor of what shows it, its numbers as text) of every finding."""
     found = []
     for finding in page.study.findings():
         places = next((places for about, places in SHOWN.items() if finding.about.startswith(about)), ())
         lead, _, rest = finding.text.partition(": ")
-        found.append((lead + ":" * bool(rest), rest, next((place for place in places if place in anchors), ""), json.dumps(finding.numbers, indent=1)))
+        found.append((lead + ":" * bool(rest), rest, next((place for place in places if place in page.anchors), ""), json.dumps(finding.numbers, indent=1)))
     return found
 
 
