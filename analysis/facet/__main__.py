@@ -55,9 +55,9 @@ def run(words: list[str]) -> int:
         return error.status
     except (LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         if "study" not in options or os.environ.get("FACET_TRACEBACK"):
-            raise  # what goes wrong with a study's numbers is nearly always in its file
-        print(f"facet {name}: {options.study}: its arrays do not fit together ({type(error).__name__}: {first_line(error)}); facet "
-              "verify says whether the file is damaged, FACET_TRACEBACK=1 where this is", file=sys.stderr)
+            raise
+        print(f"facet {name}: {options.study}: could not be read to the end ({type(error).__name__}: {first_line(error)}): the file "
+              "may be damaged (facet verify), or this is a fault of facet's (FACET_TRACEBACK=1 shows where)", file=sys.stderr)
         return BAD_INPUT
     except ModuleNotFoundError as error:
         print(f"facet {name}: the Python package {error.name} is not installed", file=sys.stderr)

@@ -56,15 +56,15 @@ class Store:
 
     def _check_shapes(self) -> None:
         lines = (len(self.variants), len(self.conditions), self.samples)
-        wanted = {"label": lines[2:], "image": lines[2:], "prediction/class": lines, "prediction/logits": lines,
+        wanted = {"label": lines[2:], "image": lines[2:], "prediction/class": lines, "prediction/logits": (*lines, len(self.classes)),
                   "geometry/angle": lines, "geometry/length": lines, "geometry/margin": lines}
         wanted.update({f"cost/{name}": lines[:1] for name in self.file.get("cost", ())})
         for name, shape in wanted.items():
             found = self.file[name].shape
-            rank = {"image": 4, "prediction/logits": 4}.get(name, len(shape))
+            rank = 4 if name == "image" else len(shape)
             if found[:len(shape)] != shape or len(found) != rank:
                 raise StudyError(f"{self.path}: /{name} has shape {found}, which does not fit {lines[0]} variants, "
-                                 f"{lines[1]} conditions, {lines[2]} samples")
+                                 f"{lines[1]} conditions, {lines[2]} samples, {len(self.classes)} classes")
         if 0 in lines:
             raise StudyError(f"{self.path}: holds no samples")
         self._check_numbers("label", self.label, -1, len(self.classes))

@@ -541,6 +541,10 @@ def spoil(path, how):
                 logits = f["prediction/logits"][()]
                 del f["prediction/logits"]
                 f["prediction/logits"] = logits[..., :1]
+            elif how == "summary":
+                accuracy = f["summary/accuracy"][()]
+                del f["summary/accuracy"]
+                f["summary/accuracy"] = accuracy[:1]
             elif how == "misfit":
                 del f["label"]
                 f["label"] = np.zeros(3, "i4")
@@ -562,7 +566,8 @@ def spoil(path, how):
     ("negative rows", 65, "/linear/dense/row holds -3 to -3, not 0 to "),
     ("samples", 65, "/linear/sample holds 1000000 to 1000000, not 0 to "),
     ("labels", 65, "/label holds -7 to -7, not -1 to "),
-    ("ranks", 65, "its arrays do not fit together ("),
+    ("ranks", 65, "/prediction/logits has shape ("),
+    ("summary", 65, "could not be read to the end (IndexError: "),
 ])
 def test_bad_input_is_one_line(tmp_path, how, status, says):
     path = tmp_path / "study.h5"
