@@ -3,8 +3,8 @@
 Summaries, comparisons, costs and columns of all samples stay; of what is large for a sample (W, its parts, changes by
 pixel) the most telling samples stay: the most fragile, and some of each class. Where that is still too much, columns,
 positions and what is large for a sample become half precision and bins go, which follow from the columns; then pictures
-go but for those samples'; and last of all samples go, evenly: those that stay are numbered anew, and /sample says what
-their numbers were."""
+go but for those samples'; then of the hundred most fragile forty stay, then fifteen; and last of all samples go, evenly:
+those that stay are numbered anew, and /sample says what their numbers were."""
 
 from __future__ import annotations
 
@@ -290,17 +290,24 @@ class Extract:
             item = self.source[of]
             there = f"view/{metric}" in self.source
             column = self.read(self.source[f"view/{metric}"] if there else item).astype("<f4")
-            edge = self.source[f"view/{metric}_edge"][()] if there else edges(column)
+            edge = self.source[f"view/{metric}_edge"][()] if there else edges(item[()].astype("<f4"))
             code = self.read(self.source[f"view/{metric}_bin"]) if there else bins(column, edge)
             if "view/edge" not in out:
                 numbers = out.create_dataset("view/edge", data=np.arange(BINS + 1), track_times=False)
                 numbers.attrs.update(units="1", long_name=f"edges of bins: 0 … {BINS}")
                 numbers.make_scale("edge")
-            for path, values in ((metric, self.narrow(column)), (f"{metric}_bin", code), (f"{metric}_edge", edge)):
+            unit = item.attrs.get("units", "")
+            for path, values, units, meaning in (
+                    (metric, self.narrow(column), unit, f"/{of} in single precision"),
+                    (f"{metric}_bin", code, "1", f"which bin /view/{metric} is in; {NO_BIN}: it is not finite"),
+                    (f"{metric}_edge", edge, unit, f"where bins end: quantiles of all of /view/{metric}; NaN: there is no finite number")):
                 if self.cut.half and path.endswith("_bin"):
                     continue
                 made = out.create_dataset(f"view/{path}", data=values, track_times=False)
-                self.describe(self.source[f"view/{path}"] if there else item, made)
+                if there:
+                    self.describe(self.source[f"view/{path}"], made)
+                else:
+                    made.attrs.update(units=units, long_name=meaning)
                 scales = ["view/edge"] if path.endswith("_edge") else ["variant", "condition", "sample"]
                 for axis, scale in enumerate(scales):
                     made.dims[axis].attach_scale(out[scale])

@@ -14,7 +14,7 @@ import pytest
 from conftest import STUDY, make_digits, run
 
 import facet
-from facet.extract import Cut, Extract, cuts, expected
+from facet.extract import METRICS, Cut, Extract, cuts, expected
 
 TEMPLATE = "<html><head><title>facet</title></head><script type=\"text/plain\" id=\"study\">@STUDY@</script></html>"
 
@@ -148,7 +148,15 @@ def test_columns_are_made_where_a_study_has_none(study, tmp_path):
         del h5["view"], h5["progress/columns"]
     with h5py.File(study) as whole, opened(tmp_path, older, Cut()) as h5:
         assert (h5["progress/columns"][()] == 1).all() and h5["progress/columns"].shape == (4, 3)
-        assert all(np.array_equal(h5["view"][name], array) for name, array in whole["view"].items())
+        for name, array in whole["view"].items():
+            assert np.array_equal(h5["view"][name], array), name
+            if name != "edge":
+                assert {key: h5["view"][name].attrs[key].replace("`", "") for key in ("units", "long_name")} == \
+                    {key: array.attrs[key].replace("`", "") for key in ("units", "long_name")}, name
+    with h5py.File(study) as whole, opened(tmp_path, older, Cut(4, False, False, 40)) as h5:
+        for name in METRICS:
+            assert len(h5["sample"]) < len(whole["sample"]) and np.array_equal(h5[f"view/{name}_edge"], whole[f"view/{name}_edge"])
+            assert np.array_equal(h5[f"view/{name}_bin"], whole[f"view/{name}_bin"][()][..., h5["sample"][()]])
 
 
 def test_a_page_has_its_size(study, tmp_path, monkeypatch):
