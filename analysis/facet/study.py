@@ -325,6 +325,8 @@ class Study(Store):
     def verified(self) -> bool | None:
         """Whether file and networks hold their checksums, once looked at; None where nobody can say: there is no program to
         ask, or the file has no checksums."""
+        if "checksum" not in self.file:
+            return None
         try:
             return bool(self.verify())
         except StudyError:

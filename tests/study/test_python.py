@@ -69,6 +69,11 @@ def test_whether_it_holds(study, path, tmp_path, monkeypatch):
         monkeypatch.setenv("FACET_PROGRAM", str(tmp_path / "nowhere"))
         with pytest.raises(facet.StudyError, match="cannot be verified"):
             changed.verify()
+    with h5py.File(tmp_path / "out/study.h5", "r+") as file:
+        del file["checksum"]
+    with facet.open(tmp_path / "out/study.h5") as without:
+        monkeypatch.setattr(facet.Study, "verify", lambda _: pytest.fail("there is nothing to hold it against"))
+        assert without.verified is None
 
 
 # ---- the ten questions ----
