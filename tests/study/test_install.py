@@ -253,6 +253,7 @@ def test_the_python_side(installed):
     tree = installed / "share/facet/analysis"
     modules = sorted(str(file.relative_to(ROOT / "analysis")) for file in (ROOT / "analysis").rglob("*.py")
                      if "/build/" not in str(file) and "/viewer/" not in str(file))
+    assert not (tree / "viewer").exists()  # of which what was built is installed
     assert modules and sorted(str(file.relative_to(tree)) for file in tree.rglob("*.py")) == modules
     with tarfile.open(installed / f"share/facet/facet-{VERSION}.tar.gz") as archive:
         inside = {member.name for member in archive.getmembers() if member.isfile()}
