@@ -30,7 +30,7 @@ GENERATED := $(OUT)/generated
 # How targets that first install what the build needs then build: on all cores, unless -j says otherwise.
 BUILD_NOW = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES))
 
-.PHONY: all tests deps venv viewer demo test test-disk test-edits test-flips test-ranks fuzz test-slurm test-mpich cross campaign bench lint format docs docs-check install clean help
+.PHONY: all tests deps venv viewer demo test test-disk test-edits test-flips test-ranks fuzz test-slurm test-mpich cross campaign bench bench-viewer lint format docs docs-check install clean help
 all:
 
 # ---- what was found on this machine, found again when one of these variables changes ----
@@ -301,7 +301,6 @@ bench:
 bench-viewer: viewer
 	@tools/venv analysis/requirements.txt tests/requirements.txt tests/viewer/requirements.txt
 	$(PYTHON) tests/viewer/bench.py
-.PHONY: bench-viewer
 # Strong and weak scaling on 1 and 2 ranks, and what follows for more (docs/scaling.md). Some three minutes.
 scaling:
 	@tools/venv analysis/requirements.txt
