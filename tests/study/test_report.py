@@ -13,6 +13,7 @@ import warnings
 import h5py
 import numpy as np
 import pytest
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 import make_study
 from conftest import ROOT
@@ -430,6 +431,17 @@ def test_the_page_says_what_the_file_says(tmp_path):
     again = as_a_user(tmp_path / "study.h5", "--out", tmp_path / "again")
     assert again.returncode == 0 and again.stderr == ""
     assert (tmp_path / "again" / "report.html").read_text(encoding="utf-8") == text, "the same file, the same page"
+
+
+def test_a_picture_is_laid_out_once_for_both_files(tmp_path, monkeypatch):
+    make_study.synthesize(tmp_path / "study.h5", linearized=0)
+    calls, execute = [], ConstrainedLayoutEngine.execute
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", lambda engine, figure: calls.append(figure) or execute(engine, figure))
+    with facet.open(tmp_path / "study.h5") as study:
+        made = Report(study, tmp_path)
+        made.section("accuracy")
+        assert made.pictures == 2 == len(calls) == len(set(calls))
+        assert study.plot.accuracy_by_severity().png() == (tmp_path / "accuracy_by_severity.png").read_bytes()
 
 
 def test_names_are_not_markup(tmp_path):

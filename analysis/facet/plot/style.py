@@ -40,7 +40,7 @@ STYLE: dict[Any, Any] = {
     "legend.fontsize": 7.5, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
     "axes.linewidth": 0.7, "xtick.major.width": 0.7, "ytick.major.width": 0.7, "xtick.major.size": 3,
     "ytick.major.size": 3, "lines.linewidth": 1.4, "lines.markersize": 4.5, "axes.titlelocation": "left",
-    "figure.constrained_layout.use": True, "figure.dpi": 100, "savefig.dpi": 200, "pdf.fonttype": 42,
+    "figure.dpi": 100, "savefig.dpi": 200, "pdf.fonttype": 42,
     "figure.facecolor": "white", "hatch.linewidth": 0.45, "axes.axisbelow": True, "image.interpolation": "nearest",
 }
 
@@ -66,7 +66,7 @@ class Picture(Figure):
     """A figure of matplotlib with a `caption` that says how to read it. A notebook shows it; `save` writes it."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(layout="constrained", **options)
         FigureCanvasAgg(self)
         self.caption = ""
 
@@ -82,6 +82,15 @@ class Picture(Figure):
     @styled
     def savefig(self, fname: Any, **options: Any) -> None:
         super().savefig(fname, **options)
+
+    @styled
+    def settle(self) -> None:
+        """Finds the places of everything once and keeps them: before each file is written, matplotlib draws all to find them."""
+        engine = self.get_layout_engine()
+        if engine is not None:
+            self.set_dpi(matplotlib.rcParams["savefig.dpi"])
+            engine.execute(self)
+            self.set_layout_engine(None)
 
     def png(self) -> bytes:
         """As a PNG of 200 dots an inch."""

@@ -58,8 +58,8 @@ class Report:
             return ""
         self.pictures += 1
         self.anchors.add(name)
+        drawn.settle()
         png = drawn.png()
-        drawn.set_layout_engine("none")  # the PDF keeps the places found for the PNG
         drawn.save(self.folder / f"{name}.pdf")
         (self.folder / f"{name}.png").write_bytes(png)
         text = templates().get_template("figure.html").render(
