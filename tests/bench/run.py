@@ -1,6 +1,6 @@
 """make bench: facet against PyTorch, onnxruntime and bare oneDNN, side by side in one run, on stated shapes.
 
-    run.py [PART ...]   parts: linearize, scale, forward, train, removed, geometry, embed; all of them if none is named
+    run.py [PART ...]   parts: linearize, scale, forward, train, removed, sparse, geometry, embed; all of them if none is named
 
 Prints a table and writes results/bench.json: a list of {name, facet, peer, unit, ratio}; ratio above 1 is in facet's
 favour.  Parts that are named take the place of what the file says under the same names; the rest of it stays.  Every
@@ -225,6 +225,12 @@ def removed_rows():
     return removed.rows()
 
 
+def sparse_rows():
+    import sparse  # which uses this file, too
+
+    return sparse.rows()
+
+
 def geometry_rows():
     import geometry  # which uses this file, too
 
@@ -243,6 +249,7 @@ PARTS = {  # each gives rows of (name, facet's rate, the peer's); one more part 
     "forward": of_networks(forward),
     "train": train.rows,
     "removed": removed_rows,
+    "sparse": sparse_rows,
     "geometry": geometry_rows,
     "embed": embed_rows,
 }
