@@ -1,7 +1,10 @@
 /* What an encoder learns from: see embed_samples.h. */
 #include "embed_samples.h"
 
+#include <errno.h>
 #include <math.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "ranks/agree.h"
 #include "study/data.h"
@@ -12,24 +15,77 @@ enum { FEATURES_AT_ONCE = 64 };
 
 facet_status facet_embed_samples_deal(facet_embed_samples *s)
 {
+  const facet_random random = {s->plan->store.settings->seed, FACET_STREAM_EMBED};
   s->batches = (int)facet_embed_batches(&s->plan->keys->embed, s->count);
+  s->largest = facet_embed_largest(&s->plan->keys->embed, s->count);
+  s->file = -1;
   FACET_NEW(s->batch, s->batches);
-  FACET_NEW(s->order, s->count);
+  FACET_NEW(s->order, s->largest);
   FACET_NEW(s->mean, s->features);
-  facet_random_permutation((facet_random){s->plan->store.settings->seed, FACET_STREAM_EMBED}, UINT64_MAX, s->count,
-                           s->order);
   for (int i = 0; i < s->batches; i++) {
     s->batch[i].first = s->count * i / s->batches;
     s->batch[i].count = s->count * (i + 1) / s->batches - s->batch[i].first;
   }
-  return FACET_OK;
+  return facet_shuffle_create(random, s->count, &s->shuffle);
 }
 
 void facet_embed_samples_clear(facet_embed_samples *s)
 {
   for (int i = 0; s->batch && i < s->batches; i++)
     facet_blockmatrix_destroy(&s->batch[i].x);
-  FACET_FREE(&s->batch, &s->order, &s->mean);
+  if (s->folder)
+    close(s->file);
+  facet_shuffle_destroy(&s->shuffle);
+  FACET_FREE(&s->batch, &s->order, &s->folder, &s->mean);
+}
+
+const int64_t *facet_embed_samples_of(facet_embed_samples *s, const facet_embed_batch *b, int64_t first, int64_t count)
+{
+  facet_shuffle_take(s->shuffle, UINT64_MAX, b->first + first, count, s->order);
+  return s->order;
+}
+
+static int64_t first_row(const facet_embed_batch *b)
+{
+  return b->x->local_rows ? facet_blockmatrix_row(b->x, 0) : 0;
+}
+
+/* ---- batches that are not held ---- */
+
+/* This rank's numbers of a batch, and where they lie: all batches have as much room. */
+static facet_piece piece_of(const facet_embed_samples *s, const facet_embed_batch *b, off_t *at)
+{
+  size_t row = (size_t)s->features * facet_type_size(b->x->type);
+  *at = (off_t)((size_t)(b - s->batch - s->held) * (size_t)b->x->row_block * row);
+  return (facet_piece){b->x->local, (size_t)b->x->local_rows * row};
+}
+
+static facet_status put_away(facet_embed_samples *s, const facet_embed_batch *b)
+{
+  off_t at;
+  facet_piece piece = piece_of(s, b, &at);
+  if (s->file < 0)
+    FACET_TRY(facet_nameless_file("facet-embed", &s->file, &s->folder));
+  for (size_t done = 0; done < piece.bytes;) {
+    ssize_t put = pwrite(s->file, (const char *)piece.data + done, piece.bytes - done, at + (off_t)done);
+    FACET_CHECK(put >= 0 || errno == EINTR, FACET_IO, "%s, the folder TMPDIR: features cannot be written: %s", s->folder,
+                strerror(errno));
+    done += put > 0 ? (size_t)put : 0;
+  }
+  return FACET_OK;
+}
+
+static facet_status take_back(const facet_embed_samples *s, const facet_embed_batch *b)
+{
+  off_t at;
+  facet_piece piece = piece_of(s, b, &at);
+  for (size_t done = 0; done < piece.bytes;) {
+    ssize_t got = pread(s->file, (char *)piece.data + done, piece.bytes - done, at + (off_t)done);
+    FACET_CHECK(got > 0 || (got < 0 && errno == EINTR), FACET_IO,
+                "%s, the folder TMPDIR: features cannot be read again: %s", s->folder, got ? strerror(errno) : "gone");
+    done += got > 0 ? (size_t)got : 0;
+  }
+  return FACET_OK;
 }
 
 /* ---- features ---- */
@@ -63,18 +119,19 @@ static facet_status source_make(const facet_embed_samples *s, source *from)
 }
 
 /* This rank's rows of a batch, and what they add to the sums of all features and their squares. */
-static facet_status fill_batch(const facet_embed_samples *s, source *from, facet_embed_batch *b, double *sum,
+static facet_status fill_batch(facet_embed_samples *s, source *from, const facet_embed_batch *b, double *sum,
                                double *squares)
 {
-  int64_t rows = b->x->local_rows, own = b->first + (rows ? facet_blockmatrix_row(b->x, 0) : 0);
+  int64_t rows = b->x->local_rows, own = first_row(b);
   for (int64_t first = 0; first < rows; first += FEATURES_AT_ONCE) {
     int64_t count = rows - first < FEATURES_AT_ONCE ? rows - first : FEATURES_AT_ONCE;
-    FACET_TRY(facet_features_run(from->reader, -1, s->order, own + first, count, from->feature));
+    const int64_t *order = facet_embed_samples_of(s, b, own + first, count);
+    FACET_TRY(facet_features_run(from->reader, -1, order, 0, count, from->feature));
     for (int64_t i = 0; i < count; i++)
       for (int64_t j = 0; j < s->features; j++) {
         double h = from->feature[i * s->features + j];
         FACET_CHECK(isfinite(h), FACET_BAD_INPUT, "%s:%d: embed: the features of sample %lld are not finite",
-                    s->plan->store.settings->file, s->plan->keys->embed.line, (long long)s->order[own + first + i]);
+                    s->plan->store.settings->file, s->plan->keys->embed.line, (long long)order[i]);
         facet_blockmatrix_set(b->x, first + i + j * rows, h);
         sum[j] += h;
         squares[j] += h * h;
@@ -83,12 +140,21 @@ static facet_status fill_batch(const facet_embed_samples *s, source *from, facet
   return FACET_OK;
 }
 
-static facet_status fill_batches(facet_embed_samples *s, double *sum, double *squares)
+static facet_status fill_batches(MPI_Comm comm, const facet_encoder *encoder, facet_embed_samples *s, double *sum,
+                                 double *squares)
 {
   source from;
-  facet_status status = source_make(s, &from);
-  for (int i = 0; i < s->batches && status == FACET_OK; i++)
-    status = fill_batch(s, &from, &s->batch[i], sum, squares);
+  facet_status status = facet_agree(comm, source_make(s, &from));
+  for (int i = 0; i < s->batches && status == FACET_OK; i++) {
+    facet_embed_batch *b = &s->batch[i];
+    FACET_GO(done, status, facet_encoder_input(encoder, b->count, &b->x));
+    status = fill_batch(s, &from, b, sum, squares);
+    if (status == FACET_OK && i >= s->held)
+      status = put_away(s, b);
+    facet_embed_samples_leave(s, i);
+    status = facet_agree(comm, status);
+  }
+done:
   source_clear(&from);
   return status;
 }
@@ -120,21 +186,39 @@ static void standardize(const facet_embed_samples *s, const facet_blockmatrix *x
     }
 }
 
-facet_status facet_embed_samples_take(MPI_Comm comm, facet_embed_samples *s)
+facet_status facet_embed_samples_take(MPI_Comm comm, const facet_encoder *encoder, facet_embed_samples *s)
 {
   double *sum = facet_allocate((size_t)s->features, sizeof *sum),
          *squares = facet_allocate((size_t)s->features, sizeof *sum);
   facet_status status;
-  FACET_GO(done, status, facet_agree(comm, sum && squares ? fill_batches(s, sum, squares) : FACET_OS));
+  FACET_GO(done, status, facet_agree(comm, sum && squares ? FACET_OK : FACET_OS));
+  FACET_GO(done, status, fill_batches(comm, encoder, s, sum, squares));
   FACET_GO(done, status, facet_sum(comm, sum, s->features, "adding up features"));
   FACET_GO(done, status, facet_sum(comm, squares, s->features, "adding up features"));
   FACET_GO(done, status, find_scale(s, sum, squares));
-  for (int i = 0; i < s->batches; i++)
+  for (int i = 0; i < s->batches && i < s->held; i++)
     standardize(s, s->batch[i].x);
 done:
   facet_free(&sum);
   facet_free(&squares);
   return status;
+}
+
+facet_status facet_embed_samples_enter(MPI_Comm comm, const facet_encoder *encoder, facet_embed_samples *s, int batch)
+{
+  facet_embed_batch *b = &s->batch[batch];
+  if (b->x)
+    return FACET_OK;
+  FACET_TRY(facet_encoder_input(encoder, b->count, &b->x));
+  FACET_AGREE(comm, take_back(s, b));
+  standardize(s, b->x);
+  return FACET_OK;
+}
+
+void facet_embed_samples_leave(facet_embed_samples *s, int batch)
+{
+  if (batch >= s->held)
+    facet_blockmatrix_destroy(&s->batch[batch].x);
 }
 
 facet_status facet_embed_samples_memory(const facet_embed_samples *s, double *bytes)

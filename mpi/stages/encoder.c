@@ -33,9 +33,8 @@ typedef struct {
   const facet_embedding *keys;
   facet_store *store;
   facet_embed_samples from;
-  facet_affinity *affinity;   /* of each batch */
+  facet_affinity *affinity;   /* of each batch that is held; of others they are made at every visit */
   int64_t most;               /* samples of the largest batch */
-  int64_t kept;               /* while they fit into `memory`: of the first so many; others are made at every visit */
   facet_blockmatrix *blurred; /* a batch, with noise */
   facet_grid *grid;
   facet_encoder *encoder;
@@ -63,6 +62,13 @@ static void training_clear(training *t)
 
 /* ---- making ready ---- */
 
+/* Of a rank's part of so many samples. */
+static double features_bytes(const facet_plan *plan, int ranks, int64_t samples)
+{
+  return ceil((double)samples / ranks) * (double)plan->store.embed_inputs *
+         (double)facet_type_size(plan->store.settings->precision);
+}
+
 int64_t facet_embed_batches_kept(const facet_plan *plan, int ranks)
 {
   const facet_settings *s = plan->store.settings;
@@ -70,7 +76,7 @@ int64_t facet_embed_batches_kept(const facet_plan *plan, int ranks)
   int64_t batches = facet_embed_batches(&plan->keys->embed, samples),
           most = facet_embed_largest(&plan->keys->embed, samples);
   double room = (double)s->memory - facet_affinity_peak(ranks, s->precision, most, inputs);
-  double kept = floor(room / facet_affinity_bytes(ranks, s->precision, most));
+  double kept = floor(room / (facet_affinity_bytes(ranks, s->precision, most) + features_bytes(plan, ranks, most)));
   return kept < 0 ? -1 : kept < (double)batches ? (int64_t)kept : batches;
 }
 
@@ -115,9 +121,7 @@ static facet_status prepare(training *t)
   t->state_size = HEAD + facet_encoder_state_size(t->encoder);
   t->state = facet_allocate((size_t)t->state_size, sizeof *t->state);
   FACET_AGREE(t->comm, t->state ? FACET_OK : FACET_OS);
-  for (int i = 0; i < t->from.batches; i++)
-    FACET_TRY(facet_encoder_input(t->encoder, t->from.batch[i].count, &t->from.batch[i].x));
-  return facet_embed_samples_take(t->comm, &t->from);
+  return facet_embed_samples_take(t->comm, t->encoder, &t->from);
 }
 
 /* ---- training ---- */
@@ -142,11 +146,11 @@ static void move_alpha(training *t, double by_alpha, double rate, double count)
  * new samples come to lie near those that they are like. */
 static facet_status blur(training *t, const facet_embed_batch *b, int epoch)
 {
+  int64_t rows = b->x->local_rows, first = rows ? facet_blockmatrix_row(b->x, 0) : 0;
   facet_encoder_noise noise = {.random = {t->settings->seed, FACET_STREAM_EMBED_NOISE},
                                .deviation = t->keys->noise,
                                .visit = epoch,
-                               .sample =
-                                   t->from.order + b->first + (b->x->local_rows ? facet_blockmatrix_row(b->x, 0) : 0)};
+                               .sample = facet_embed_samples_of(&t->from, b, first, rows)};
   facet_blockmatrix_destroy(&t->blurred);
   FACET_TRY(facet_encoder_input(t->encoder, b->count, &t->blurred));
   facet_encoder_blur(b->x, &noise, t->blurred);
@@ -160,6 +164,7 @@ static facet_status step(training *t, int epoch, int number, double *loss, doubl
   const facet_embedding *e = t->keys;
   facet_tsne_gradient g = {.y = t->dy};
   double gradient, rate = rate_at(t, epoch, number), factor = epoch < e->exaggeration_epochs ? e->exaggeration : 1;
+  FACET_TRY(facet_embed_samples_enter(t->comm, t->encoder, &t->from, number));
   if (!affinity->p)
     FACET_TRY(facet_affinity_make(b->x, e->perplexity, affinity));
   if (e->noise > 0)
@@ -174,8 +179,9 @@ static facet_status step(training *t, int epoch, int number, double *loss, doubl
   facet_encoder_move(t->encoder, (facet_encoder_step){optimizer, rate, e->momentum});
   if (e->learn_alpha)
     move_alpha(t, g.alpha, rate, (double)epoch * t->from.batches + number + 1);
-  if (number >= t->kept)
+  if (number >= t->from.held)
     facet_affinity_clear(affinity);
+  facet_embed_samples_leave(&t->from, number);
   *loss += g.loss / t->from.batches;
   *norm += gradient / t->from.batches;
   return FACET_OK;
@@ -285,13 +291,13 @@ static facet_status fold(const training *t, facet_network **encoder)
 
 /* ---- where the training samples came to lie ---- */
 
-static facet_status store_labels(const training *t, const facet_embed_batch *b)
+static facet_status store_labels(const training *t, const facet_embed_batch *b, const int64_t *order)
 {
   facet_status status = FACET_OK;
   int32_t *label;
   FACET_NEW(label, b->count);
   for (int64_t i = 0; i < b->count && status == FACET_OK; i++)
-    status = facet_dataset_labels(t->from.data, t->from.order[b->first + i], 1, &label[i]);
+    status = facet_dataset_labels(t->from.data, order[i], 1, &label[i]);
   if (status == FACET_OK)
     status =
         facet_store_put(t->store, FACET_ROW_EMBED_TRAIN_LABEL, (facet_place){.part = {{b->first, b->count}}}, label);
@@ -299,18 +305,21 @@ static facet_status store_labels(const training *t, const facet_embed_batch *b)
   return status;
 }
 
-static facet_status store_batch(const training *t, const facet_embed_batch *b)
+static facet_status store_batch(training *t, const facet_embed_batch *b)
 {
   const facet_place at = {.part = {{b->first, b->count}}};
-  FACET_TRY(facet_store_put(t->store, FACET_ROW_EMBED_TRAIN_SAMPLE, at, t->from.order + b->first));
-  FACET_TRY(store_labels(t, b));
+  const int64_t *order = facet_embed_samples_of(&t->from, b, 0, b->count);
+  FACET_TRY(facet_store_put(t->store, FACET_ROW_EMBED_TRAIN_SAMPLE, at, order));
+  FACET_TRY(store_labels(t, b, order));
   return facet_store_put(t->store, FACET_ROW_EMBED_TRAIN_POSITION, at, t->y);
 }
 
 static facet_status store_positions(training *t)
 {
   for (int i = 0; i < t->from.batches; i++) {
+    FACET_TRY(facet_embed_samples_enter(t->comm, t->encoder, &t->from, i));
     FACET_TRY(facet_encoder_forward(t->encoder, t->from.batch[i].x, t->y));
+    facet_embed_samples_leave(&t->from, i);
     FACET_AGREE(t->comm, facet_rank(t->comm) == 0 ? store_batch(t, &t->from.batch[i]) : FACET_OK);
   }
   const facet_place all = {0};
@@ -339,11 +348,11 @@ static facet_status describe(const facet_context *c, int ranks, training *t)
                   .keys = e,
                   .store = c->store,
                   .most = facet_embed_largest(e, plan->store.embed_train),
-                  .kept = facet_embed_batches_kept(plan, ranks),
                   .from = {.plan = plan,
                            .data = c->data->train ? c->data->train : c->data->test,
                            .member = member_named(c->family, e->variant),
                            .count = plan->store.embed_train,
+                           .held = facet_embed_batches_kept(plan, ranks),
                            .features = plan->store.embed_inputs},
                   .shape = facet_embed_shape(plan),
                   .alpha = e->alpha};
@@ -593,19 +602,18 @@ static double step_memory(const training *t, double state)
   double pass = facet_encoder_pass_bytes(t->ranks, &t->shape, most);
   if (t->keys->noise > 0)
     pass += ceil((double)most / t->ranks) * (double)t->from.features * (double)facet_type_size(t->shape.real);
-  for (int64_t i = 0; i + 1 < batches && i < t->kept; i++)
+  for (int64_t i = 0; i + 1 < batches && i < t->from.held; i++)
     kept += facet_affinity_bytes(t->ranks, t->shape.real, t->from.batch[i].count);
   return kept + fmax(peak + (batches > 1 ? pass : 0), last + pass + state); /* the first comes before any pass */
 }
 
 static double train_memory(const training *t, double while_finding)
 {
-  double rows = 0;
-  for (int i = 0; i < t->from.batches; i++)
-    rows += ceil((double)t->from.batch[i].count / t->ranks);
+  int64_t held = t->from.held < t->from.batches ? t->from.held + 1 : t->from.batches; /* and the one whose turn it is */
   double state = 3 * sizeof *t->state * facet_encoder_parameters(&t->shape);
-  double always = rows * (double)t->from.features * (double)facet_type_size(t->shape.real) +
-                  (double)t->from.count * (sizeof *t->from.order) + state + facet_encoder_bytes(t->ranks, &t->shape);
+  double order = (double)t->most * sizeof *t->from.order + 16.0 * FACET_SHUFFLE_WINDOW;
+  double always = (double)held * features_bytes(t->plan, t->ranks, t->most) + order + state +
+                  facet_encoder_bytes(t->ranks, &t->shape);
   return always + fmax(while_finding, step_memory(t, state));
 }
 

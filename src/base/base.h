@@ -171,8 +171,10 @@ enum { /* streams */
 void facet_random_bits(facet_random random, uint64_t sample, uint64_t draw, uint32_t bits[4]);
 double facet_random_uniform(facet_random random, uint64_t sample, uint64_t draw);              /* in (0, 1) */
 void facet_random_normal(facet_random random, uint64_t sample, uint64_t draw, double pair[2]); /* N(0,1), Box-Muller */
-/* A permutation of 0..count-1 (Fisher-Yates) that depends on (seed, stream, sample). */
+/* A permutation of 0..count-1 (Fisher-Yates) that depends on (seed, stream, sample); one of many: see shuffle.h. */
 void facet_random_permutation(facet_random random, uint64_t sample, int64_t count, int64_t *order);
+/* Which place of 0..place it exchanges with `place`: uniform, up to 2^-64 place. */
+int64_t facet_random_exchange(facet_random random, uint64_t sample, int64_t place);
 
 /* The one of `count` words nearest to `text`, or NULL if none is near: for "did you mean". */
 const char *facet_nearest_word(const char *text, const char *const *word, int count);

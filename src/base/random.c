@@ -45,15 +45,19 @@ void facet_random_normal(facet_random random, uint64_t sample, uint64_t draw, do
   pair[1] = radius * sin(turn);
 }
 
+int64_t facet_random_exchange(facet_random random, uint64_t sample, int64_t place)
+{
+  uint32_t bits[4];
+  facet_random_bits(random, sample, (uint64_t)place, bits);
+  return (int64_t)((wide)join(bits) * (uint64_t)(place + 1) >> 64);
+}
+
 void facet_random_permutation(facet_random random, uint64_t sample, int64_t count, int64_t *order)
 {
   for (int64_t i = 0; i < count; i++)
     order[i] = i;
   for (int64_t i = count - 1; i > 0; i--) {
-    uint32_t bits[4];
-    facet_random_bits(random, sample, (uint64_t)i, bits);
-    int64_t j = (int64_t)((wide)join(bits) * (uint64_t)(i + 1) >> 64); /* uniform in 0..i up to 2^-64 i */
-    int64_t kept = order[i];
+    int64_t j = facet_random_exchange(random, sample, i), kept = order[i];
     order[i] = order[j];
     order[j] = kept;
   }

@@ -13,6 +13,7 @@ void facet_sgd_destroy(facet_sgd **sgd)
   if (!t)
     return;
   facet_executor_destroy(&t->executor);
+  facet_shuffle_destroy(&t->shuffle);
   FACET_FREE(&t->parameter, &t->gradient, &t->velocity, &t->sum, &t->order, &t->pixels, &t->x, &t->dlogits, &t->logits,
              &t->room);
   facet_free(sgd);
@@ -47,7 +48,8 @@ static facet_status prepare(facet_sgd *t)
   FACET_NEW(t->gradient, own * t->total);
   FACET_NEW(t->velocity, t->total);
   FACET_NEW(t->sum, t->total);
-  FACET_NEW(t->order, data->count);
+  FACET_TRY(facet_shuffle_create((facet_random){t->job->seed, FACET_STREAM_SHUFFLE}, data->count, &t->shuffle));
+  FACET_NEW(t->order, t->micro);
   FACET_NEW(t->pixels, t->micro * t->inputs);
   FACET_NEW(t->x, t->micro * t->inputs);
   FACET_NEW(t->room, t->inputs);
@@ -114,9 +116,10 @@ static double loss_and_slope(double *logits, int64_t classes, int32_t label, dou
   return largest + log(sum) - meant;
 }
 
-/* Samples order[first..] of an epoch, as the network takes them, in t->x. */
-static facet_status load(facet_sgd *t, int64_t epoch, const int64_t *order, int64_t count)
+/* The samples of t->order, as the network takes them, in t->x. */
+static facet_status load(facet_sgd *t, int64_t epoch, int64_t count)
 {
+  const int64_t *order = t->order;
   const facet_dataset *d = t->job->data;
   const facet_augmentation *a = &t->job->how->augment;
   uint32_t seed = t->job->seed;
@@ -132,19 +135,19 @@ static facet_status load(facet_sgd *t, int64_t epoch, const int64_t *order, int6
   return FACET_OK;
 }
 
-/* Gradient of micro-batch `micro` of the step whose samples start at order[first]. */
+/* Gradient of micro-batch `micro` of the step whose samples start at place `first` of the epoch's order. */
 static facet_status micro_gradient(facet_sgd *t, int64_t epoch, int64_t first, int64_t micro, float *gradient)
 {
   const facet_dataset *data = t->job->data;
   int64_t begin = micro * t->micro, end = begin + t->micro < t->batch ? begin + t->micro : t->batch;
   int64_t count = end - begin;
-  const int64_t *order = t->order + first + begin;
-  FACET_TRY(load(t, epoch, order, count));
+  facet_shuffle_take(t->shuffle, (uint64_t)epoch, first + begin, count, t->order);
+  FACET_TRY(load(t, epoch, count));
   FACET_TRY(facet_executor_forward(t->executor, t->x, count));
   FACET_TRY(facet_executor_output(t->executor, t->logits));
   for (int64_t i = 0; i < count; i++) {
     int32_t label;
-    FACET_TRY(facet_dataset_labels(data, order[i], 1, &label));
+    FACET_TRY(facet_dataset_labels(data, t->order[i], 1, &label));
     t->loss += loss_and_slope(t->logits + i * t->classes, t->classes, label, t->job->how->smoothing, t->batch,
                               t->dlogits + i * t->classes);
   }
@@ -165,21 +168,11 @@ static float *data_of(const facet_network *network, int value)
   return network->value[value].constant->data;
 }
 
-static void order_samples(facet_sgd *t, int64_t epoch)
-{
-  if (t->ordered == epoch + 1)
-    return;
-  facet_random_permutation((facet_random){t->job->seed, FACET_STREAM_SHUFFLE}, (uint64_t)epoch, t->job->data->count,
-                           t->order);
-  t->ordered = epoch + 1;
-}
-
 facet_status facet_sgd_gradients(facet_sgd *t, int64_t step, double *largest)
 {
   int64_t epoch = step / t->epoch, first = step % t->epoch * t->batch;
   t->own = 0;
   *largest = 0;
-  order_samples(t, epoch);
   FACET_TRY(facet_executor_refresh(t->executor));
   for (int64_t m = t->part; m < t->micros; m += t->parts, t->own++) {
     float *gradient = t->gradient + t->own * t->total;

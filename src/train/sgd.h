@@ -5,6 +5,7 @@
 #ifndef FACET_SGD_H
 #define FACET_SGD_H
 
+#include "base/shuffle.h"
 #include "data/data.h"
 #include "net/net.h"
 #include "prune/prune.h"
@@ -55,8 +56,8 @@ typedef struct {
   int64_t micro, micros, own; /* samples of a micro-batch; micro-batches of a step, and of this part of one */
   int exponent;               /* sums are integers times 2^-exponent */
   float *gradient;            /* own micro-batches of a step, one after the other */
-  int64_t *order;
-  int64_t ordered; /* 1 + the epoch that `order` is of */
+  facet_shuffle *shuffle;     /* of the data, for each epoch */
+  int64_t *order;             /* micro: a piece of it */
   float *pixels, *x, *dlogits, *room;
   double *logits;
   double loss; /* of the own samples since it was last shown */

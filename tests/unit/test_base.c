@@ -19,6 +19,7 @@
 
 #include "base/base.h"
 #include "base/deal.h"
+#include "base/shuffle.h"
 #include "base/sorter.h"
 #include "near.h"
 
@@ -652,6 +653,33 @@ static void test_permutation(void **state)
   assert_int_equal(order[0], 0);
 }
 
+/* Places in any order, pieces across the ends of windows, two orders in turn. */
+static void test_shuffle(void **state)
+{
+  (void)state;
+  const int64_t counts[] = {1, 1000, FACET_SHUFFLE_WINDOW, FACET_SHUFFLE_WINDOW + 1, 3 * FACET_SHUFFLE_WINDOW + 77};
+  for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
+    int64_t n = counts[c], *whole = calloc((size_t)n, sizeof *whole), *piece = calloc((size_t)n, sizeof *piece);
+    facet_shuffle *shuffle;
+    assert_non_null(whole);
+    assert_non_null(piece);
+    size_t before = facet_memory_in_use();
+    assert_int_equal(facet_shuffle_create(some, n, &shuffle), FACET_OK);
+    assert_true(facet_memory_in_use() - before <= 16 * FACET_SHUFFLE_WINDOW + 512);
+    for (uint64_t sample = 3; sample < 6; sample++) {
+      const int64_t first[] = {0, n / 3, n / 2, 0}, count[] = {n, n - n / 3, n / 2 > 100 ? 100 : n / 2, n / 3};
+      facet_random_permutation(some, sample % 2, n, whole);
+      for (int i = 0; i < 4; i++) {
+        facet_shuffle_take(shuffle, sample % 2, first[i], count[i], piece);
+        assert_memory_equal(piece, whole + first[i], (size_t)count[i] * sizeof *piece);
+      }
+    }
+    facet_shuffle_destroy(&shuffle);
+    free(whole);
+    free(piece);
+  }
+}
+
 /* ---- progress, as it looks in a log and on a terminal ---- */
 
 /* Runs a stage of 200 units with stderr going to `file`. */
@@ -831,6 +859,7 @@ int main(void)
       cmocka_unit_test(test_uniform),
       cmocka_unit_test(test_normal),
       cmocka_unit_test(test_permutation),
+      cmocka_unit_test(test_shuffle),
       cmocka_unit_test(test_dealing),
       cmocka_unit_test(test_sorting),
       cmocka_unit_test(test_sorting_without_room),
