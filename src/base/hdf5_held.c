@@ -4,10 +4,12 @@
 /* Bytes out of one: of deflate at most 1032; of zstd, and whatever else there may be, 2^15. */
 enum { DEFLATED = 1032, MOST_COMPRESSED = 1 << 15 };
 
-/* The most that a dataset's filters make of a byte. */
+/* The most that a dataset's filters make of a byte; only chunks go through them. */
 static uint64_t most_of_byte(hid_t list)
 {
   uint64_t most = 1;
+  if (H5Pget_layout(list) != H5D_CHUNKED)
+    return most;
   for (int i = 0, filters = H5Pget_nfilters(list); i < filters; i++) {
     unsigned flags;
     size_t values = 0;

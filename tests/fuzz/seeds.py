@@ -92,3 +92,7 @@ for study in (root / "jobs").glob("*.yaml"):
     put("study", study.name, study.read_bytes())
 put("record", "one", b"seconds: 1.5\ndiverged: the loss is no longer finite\nimages: " + b"0" * 64 + b"\n")
 put("record", "none", b"")
+
+for reader in range(5):  # of a result file, with one bit of it changed, and with as many as make all of it another
+    put("store", f"one{reader}", bytes([reader, 0, 4 * reader, 7, 1]))
+    put("store", f"many{reader}", bytes([reader]) + bytes(random.integers(0, 256, 400, "u1")))
