@@ -1,7 +1,6 @@
 /* What an encoder learns from: see embed_samples.h. */
 #include "embed_samples.h"
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
@@ -53,38 +52,31 @@ static int64_t first_row(const facet_embed_batch *b)
 /* ---- batches that are not held ---- */
 
 /* This rank's numbers of a batch, and where they lie: all batches have as much room. */
-static facet_piece piece_of(const facet_embed_samples *s, const facet_embed_batch *b, off_t *at)
+static facet_piece piece_of(const facet_embed_samples *s, const facet_embed_batch *b, size_t *at)
 {
   size_t row = (size_t)s->features * facet_type_size(b->x->type);
-  *at = (off_t)((size_t)(b - s->batch - s->held) * (size_t)b->x->row_block * row);
+  *at = (size_t)(b - s->batch - s->held) * (size_t)b->x->row_block * row;
   return (facet_piece){b->x->local, (size_t)b->x->local_rows * row};
 }
 
 static facet_status put_away(facet_embed_samples *s, const facet_embed_batch *b)
 {
-  off_t at;
+  size_t at;
   facet_piece piece = piece_of(s, b, &at);
   if (s->file < 0)
     FACET_TRY(facet_nameless_file("facet-embed", &s->file, &s->folder));
-  for (size_t done = 0; done < piece.bytes;) {
-    ssize_t put = pwrite(s->file, (const char *)piece.data + done, piece.bytes - done, at + (off_t)done);
-    FACET_CHECK(put >= 0 || errno == EINTR, FACET_IO, "%s, the folder TMPDIR: features cannot be written: %s", s->folder,
-                strerror(errno));
-    done += put > 0 ? (size_t)put : 0;
-  }
+  int failed = facet_write_at(s->file, at, piece.bytes, piece.data);
+  FACET_CHECK(!failed, FACET_IO, "%s, the folder TMPDIR: features cannot be written: %s", s->folder, strerror(failed));
   return FACET_OK;
 }
 
 static facet_status take_back(const facet_embed_samples *s, const facet_embed_batch *b)
 {
-  off_t at;
+  size_t at, got;
   facet_piece piece = piece_of(s, b, &at);
-  for (size_t done = 0; done < piece.bytes;) {
-    ssize_t got = pread(s->file, (char *)piece.data + done, piece.bytes - done, at + (off_t)done);
-    FACET_CHECK(got > 0 || (got < 0 && errno == EINTR), FACET_IO,
-                "%s, the folder TMPDIR: features cannot be read again: %s", s->folder, got ? strerror(errno) : "gone");
-    done += got > 0 ? (size_t)got : 0;
-  }
+  int failed = facet_read_at(s->file, at, piece.bytes, piece.data, &got);
+  FACET_CHECK(!failed && got == piece.bytes, FACET_IO, "%s, the folder TMPDIR: features cannot be read again: %s",
+              s->folder, failed ? strerror(failed) : "they are gone");
   return FACET_OK;
 }
 

@@ -20,7 +20,7 @@ typedef struct {
   const facet_dataset *data;
   const facet_member *member; /* whose features they are */
   int64_t count, features;
-  int64_t held;           /* the first so many batches are */
+  int64_t held; /* the first so many batches are */
   int batches;
   facet_embed_batch *batch;
   int64_t largest;        /* samples of the largest batch */

@@ -1,36 +1,29 @@
 /* The stage judge: figures of merit of the map, the nearest neighbour's label, trustworthiness and continuity of every
  * variant's positions of the clean test samples. */
 #include <math.h>
-#include <string.h>
 
 #include "embed.h"
-#include "feature.h"
+#include "judge_samples.h"
 #include "quality.h"
 #include "ranks/agree.h"
 #include "reuse.h"
-#include "tiles.h"
 
 /* WIDEST, SAMPLES, QUERIES: of what is timed. */
-enum { NEIGHBOURS = 12, SUMMED_AT_ONCE = 1 << 24, WIDEST = 4096, SAMPLES = 1024, QUERIES = 128 };
+enum { NEIGHBOURS = 12, WIDEST = 4096, SAMPLES = 1024, QUERIES = 128, LABELS = 1024 };
 
 typedef struct {
   const facet_context *context;
   MPI_Comm comm;
   const facet_store_plan *s;
-  float *x; /* N x numbers: what the map is drawn from, of a variant's test samples */
-  double *position, *reference;
-  int32_t *label, *reference_label;
+  facet_judge_samples samples;
   uint8_t *done; /* per variant: 1 */
-  facet_pixels *pixels;
-  facet_features *reader; /* of a variant */
-  double *feature;        /* of a few samples */
   facet_progress *progress;
 } judgement;
 
 static void judgement_clear(judgement *j)
 {
-  FACET_FREE(&j->x, &j->position, &j->reference, &j->label, &j->reference_label, &j->done);
-  facet_pixels_destroy(&j->pixels);
+  facet_judge_samples_clear(&j->samples);
+  facet_free(&j->done);
   facet_progress_end(&j->progress);
 }
 
@@ -41,96 +34,60 @@ static bool is_left(const judgement *j, int v)
 
 static facet_status prepare(judgement *j)
 {
-  const facet_store_plan *s = j->s;
-  FACET_TRY(facet_pixels_create(&j->context->plan->source, 0, &j->pixels));
+  FACET_TRY(facet_judge_samples_make(j->context, &j->samples));
   int left = 0;
-  for (int v = 0; v < s->variants; v++)
+  for (int v = 0; v < j->s->variants; v++)
     left += is_left(j, v);
-  FACET_NEW(j->x, s->samples * s->embed_inputs);
-  FACET_NEW(j->position, s->samples * s->embed_axes);
-  FACET_NEW(j->reference, s->embed_train * s->embed_axes);
-  FACET_NEW(j->label, s->samples);
-  FACET_NEW(j->reference_label, s->embed_train);
-  FACET_TRY(facet_dataset_labels(j->context->data->test, 0, s->samples, j->label));
-  FACET_TRY(facet_store_get(j->context->store, FACET_ROW_EMBED_TRAIN_LABEL, (facet_place){0}, j->reference_label));
-  FACET_TRY(facet_store_get(j->context->store, FACET_ROW_EMBED_TRAIN_POSITION, (facet_place){0}, j->reference));
   return facet_progress_begin(&j->progress, "judge", "variants", left, facet_rank(j->comm) != 0);
 }
 
-/* ---- what a map is drawn from ---- */
+/* ---- figures ---- */
 
-static facet_status find_some(void *self, int64_t first, int64_t count)
+static facet_status any_label(const facet_many *labels, int64_t all, bool *any)
 {
-  judgement *j = self;
-  FACET_TRY(facet_features_run(j->reader, j->s->clean, NULL, first, count, j->feature));
-  for (int64_t k = 0; k < count * j->s->embed_inputs; k++)
-    j->x[first * j->s->embed_inputs + k] = (float)j->feature[k];
-  return FACET_OK;
-}
-
-static facet_status make_reader(judgement *j, const facet_feature_source *source)
-{
-  FACET_NEW(j->feature, source->batch * j->s->embed_inputs);
-  return facet_features_create(source, &j->reader);
-}
-
-/* What this rank has found of all samples; the rest is zeros. */
-static facet_status find_own(judgement *j, int v)
-{
-  facet_feature_source source = facet_feature_source_of(j->context, v, j->pixels);
-  source.inputs = j->context->plan->keys->embed.source == FACET_SOURCE_PIXELS;
-  memset(j->x, 0, (size_t)(j->s->samples * j->s->embed_inputs) * sizeof *j->x);
-  facet_status status = facet_agree(j->comm, make_reader(j, &source));
-  const facet_portions all = {"judge", j->s->samples, source.batch, source.batch, j, find_some};
-  if (status == FACET_OK)
-    status = facet_portions_run(j->comm, &all);
-  facet_features_destroy(&j->reader);
-  facet_free(&j->feature);
-  return status;
-}
-
-/* Adds up what each rank has. */
-static facet_status share(judgement *j)
-{
-  const int64_t all = j->s->samples * j->s->embed_inputs;
-  for (int64_t i = 0; i < all; i += SUMMED_AT_ONCE) {
-    int count = (int)(all - i < SUMMED_AT_ONCE ? all - i : SUMMED_AT_ONCE);
-    FACET_TRY(facet_sum(j->comm, j->x + i, count, "sharing features"));
+  int32_t label[LABELS];
+  *any = false;
+  for (int64_t first = 0, count; first < all && !*any; first += count) {
+    count = all - first < LABELS ? all - first : LABELS;
+    FACET_TRY(labels->take(labels->self, first, count, label));
+    for (int64_t i = 0; i < count; i++)
+      *any = *any || label[i] >= 0;
   }
   return FACET_OK;
 }
-
-/* ---- figures ---- */
 
 /* Of test samples among the training samples, or, where those are the same, of each among the others. */
 static facet_status find_error(judgement *j, double *error)
 {
   const facet_store_plan *s = j->s;
-  bool held_out = j->context->data->train != NULL, known = false;
+  const facet_judge_samples *from = &j->samples;
+  bool held_out = j->context->data->train != NULL, known;
   facet_labelled labelled = {.dimensions = s->embed_axes,
                              .references = held_out ? s->embed_train : s->samples,
                              .queries = s->samples,
-                             .reference = held_out ? j->reference : j->position,
-                             .query = j->position,
-                             .reference_label = held_out ? j->reference_label : j->label,
-                             .query_label = j->label,
+                             .reference = held_out ? from->reference : from->position,
+                             .query = from->position,
+                             .reference_label = held_out ? from->reference_label : from->label,
+                             .query_label = from->label,
                              .leave_out = !held_out};
-  for (int64_t i = 0; i < labelled.references; i++)
-    known = known || labelled.reference_label[i] >= 0;
+  FACET_AGREE(j->comm, any_label(&labelled.reference_label, labelled.references, &known));
   return known ? facet_nearest_error_find(j->comm, &labelled, error) : FACET_OK;
+}
+
+static facet_embedded embedded_of(const facet_store_plan *s)
+{
+  return (facet_embedded){
+      .samples = s->samples, .features = s->embed_inputs, .dimensions = s->embed_axes, .neighbours = NEIGHBOURS};
 }
 
 static facet_status find_ranks(judgement *j, double *trustworthiness, double *continuity)
 {
-  facet_embedded embedded = {.samples = j->s->samples,
-                             .features = j->s->embed_inputs,
-                             .dimensions = j->s->embed_axes,
-                             .x = j->x,
-                             .y = j->position,
-                             .neighbours = NEIGHBOURS};
+  facet_embedded embedded = embedded_of(j->s);
   facet_rank_qualities found;
   if (j->s->samples <= 2 * NEIGHBOURS)
     return FACET_OK;
+  embedded.x = j->samples.x;
+  embedded.y = j->samples.position;
   FACET_TRY(facet_rank_qualities_find(j->comm, &embedded, &found));
   *trustworthiness = found.trustworthiness;
   *continuity = found.continuity;
@@ -146,12 +103,13 @@ static facet_status write(const judgement *j, int v, const double found[3])
 static facet_status judge_variant(judgement *j, int v)
 {
   double found[3] = {NAN, NAN, NAN};
-  FACET_TRY(find_own(j, v));
-  FACET_TRY(share(j));
-  const facet_place at = {.part = {{v, 1}, {j->s->clean, 1}}};
-  FACET_AGREE(j->comm, facet_store_get(j->context->store, FACET_ROW_EMBED_POSITION, at, j->position));
-  FACET_TRY(find_error(j, &found[0]));
-  FACET_TRY(find_ranks(j, &found[1], &found[2]));
+  facet_status status = facet_judge_samples_enter(&j->samples, v);
+  if (status == FACET_OK)
+    status = find_error(j, &found[0]);
+  if (status == FACET_OK)
+    status = find_ranks(j, &found[1], &found[2]);
+  facet_judge_samples_leave(&j->samples);
+  FACET_TRY(status);
   return facet_agree(j->comm, facet_rank(j->comm) == 0 ? write(j, v, found) : FACET_OK);
 }
 
@@ -185,14 +143,12 @@ static facet_status still(const facet_context *c, uint8_t *take)
 
 /* ---- what it takes ---- */
 
-/* Everybody has the features and positions of all samples. */
 static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
   const facet_store_plan *s = &c->plan->store;
-  double n = (double)s->samples, features = 4 * n * (double)s->embed_inputs, axes = s->embed_axes;
-  double sum = ranks > 1 ? fmin(features, 4 * (double)SUMMED_AT_ONCE) : 0; /* MPI sums in a copy */
-  *bytes = features + (8 * axes + 4) * n + (8 * axes + 4) * (double)s->embed_train +
-           fmax(sum, facet_ranking_bytes(s->samples)) + FACET_BLAS_BYTES;
+  facet_embedded embedded = embedded_of(s);
+  *bytes = facet_judge_samples_bytes(c, ranks) +
+           fmax(facet_ranking_bytes(&embedded), facet_nearest_bytes(s->embed_axes)) + FACET_BLAS_BYTES;
   return FACET_OK;
 }
 
@@ -215,12 +171,12 @@ static facet_status time_pairs(const facet_store_plan *s, double *rank_pair, dou
     x[i] = (float)facet_random_uniform(random, 0, (uint64_t)i);
   for (int64_t i = 0; i < n * s->embed_axes; i++)
     y[i] = facet_random_uniform(random, 1, (uint64_t)i);
-  facet_embedded embedded = {n, inputs, s->embed_axes, x, y, NEIGHBOURS};
-  facet_labelled labelled = {s->embed_axes, n, n, y, y, label, label, true};
+  facet_embedded embedded = {n, inputs, s->embed_axes, {.held = x}, {.held = y}, NEIGHBOURS};
+  facet_labelled labelled = {s->embed_axes, n, n, {.held = y}, {.held = y}, {.held = label}, {.held = label}, true};
   double begun, scale = (double)s->embed_inputs / (double)inputs;
   FACET_GO(done, status, facet_ranking_create(&embedded, &ranking));
   begun = facet_seconds();
-  facet_rank_penalties_add(ranking, 0, QUERIES, &penalties);
+  FACET_GO(done, status, facet_rank_penalties_add(ranking, 0, QUERIES, &penalties));
   *rank_pair = scale * (facet_seconds() - begun) / (double)(QUERIES * n);
   begun = facet_seconds();
   FACET_GO(done, status, facet_nearest_errors_add(&labelled, 0, QUERIES, &errors));

@@ -139,6 +139,9 @@ facet_status facet_nameless_file(const char *what, int *file, char **folder);
  * errno. */
 int facet_read_at(int file, size_t at, size_t count, void *to, size_t *got);
 int facet_write_at(int file, size_t at, size_t count, const void *from);
+/* Opens for reading what another process of this machine has open, by its number there, unless that is another file by
+ * now, or in another container; -1: it cannot be opened. */
+int facet_open_of_process(int64_t process, int64_t file, int64_t device, int64_t inode);
 /* FACET_IO, with what is free, if so many bytes are more than there are in the file's folder; what cannot be asked is
  * not held against it. */
 facet_status facet_space_check(const char *path, double bytes);

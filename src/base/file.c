@@ -264,3 +264,15 @@ facet_status facet_nameless_file(const char *what, int *file, char **folder)
   facet_free(&name);
   return status;
 }
+
+int facet_open_of_process(int64_t process, int64_t file, int64_t device, int64_t inode)
+{
+  struct stat about;
+  char name[64];
+  (void)snprintf(name, sizeof name, "/proc/%lld/fd/%lld", (long long)process, (long long)file);
+  int own = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (own < 0 || (fstat(own, &about) == 0 && (int64_t)about.st_dev == device && (int64_t)about.st_ino == inode))
+    return own;
+  close(own);
+  return -1;
+}

@@ -84,17 +84,15 @@ facet_status facet_scratch_add(facet_bytes *scratch, size_t count, const void *f
 facet_status facet_decoded_take(const char *path, facet_decoded *decoded, facet_bytes **bytes)
 {
   struct stat about;
-  char name[64];
   if (!decoded || !decoded->shared || decoded->next == decoded->count)
     return FACET_OK;
   const facet_decoded_file *f = &decoded->item[decoded->next++];
-  (void)snprintf(name, sizeof name, "/proc/%lld/fd/%lld", (long long)f->process, (long long)f->file);
-  int file = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  int file = facet_open_of_process(f->process, f->file, f->device, f->inode);
   if (file < 0)
     return FACET_OK;
-  if (fstat(file, &about) == 0 && (int64_t)about.st_dev == f->device && (int64_t)about.st_ino == f->inode)
+  if (fstat(file, &about) == 0)
     return bytes_new(path, file, (size_t)about.st_size, bytes);
-  close(file); /* of another process: numbers may differ between containers */
+  close(file);
   return FACET_OK;
 }
 

@@ -3,39 +3,116 @@
  * A product in float gives each squared distance |x|^2 + |z|^2 - 2 xz to within a bound that holds for every order of
  * summation (Higham 2002, 3.1).  Where the bounds of two distances that have to be compared overlap, which is rare,
  * they are computed in double, always in the same order.  So the ranks are those of plain loops, ties included,
- * whatever the BLAS does and however large its blocks are. */
+ * whatever the BLAS does and however large its blocks are.
+ *
+ * Samples go by a block at a time: once for the nearest of each query, and once more, by then known which these are,
+ * for how many are nearer than those.  Where one block holds them all, both are done while it is there. */
 #include <cblas.h>
 #include <float.h>
 #include <limits.h>
 #include <math.h>
+#include <string.h>
 
 #include "quality.h"
 
 enum {
   LANES = 8, /* as many sums as a vector takes: their order is the same on all processors */
   CHUNK = 256,
-  AT_ONCE = 64,          /* numbers that are looked at together first */
-  MOST_ROWS = 64,        /* queries of one product */
-  MOST_PRODUCT = 1 << 23 /* and its elements, if more than one row */
+  AT_ONCE = 64,              /* numbers that are looked at together first */
+  ROWS = 64,                 /* queries of one product with all samples, */
+  MOST_SAMPLES = 1 << 16,    /* of which there are no more than these; */
+  ROWS_OF_BLOCK = 256,       /* of one with a block of them, */
+  SAMPLES_OF_BLOCK = 1 << 13 /* of so many at most */
 };
 
-/* The squared distances of one query from all samples: between low and high, which are one array where all are known.
- * Infinite for the query itself. */
+/* Rows of many that are in memory. */
 typedef struct {
-  int64_t samples, features;
+  const facet_many *of;
+  size_t row; /* bytes */
+  int64_t first, count;
+  char *room; /* NULL: all of them are */
+} window;
+
+/* The squared distances of one query from the samples of a block: between low and high, which are one array where all
+ * are known. Infinite for the query itself. */
+typedef struct {
+  int64_t first, samples, features;
   const float *x, *query;
   double *low, *high;
 } distances;
 
+/* One of the nearest in another space, and how many are nearer in this one. */
+typedef struct {
+  int64_t sample, nearer;
+  double far;
+} target;
+
+/* What is known of a query in one space: the k nearest and how far they are; those that are the other space's, but not
+ * this one's. */
+typedef struct {
+  int64_t *near;
+  double *far;
+  target *target;
+  int64_t targets;
+} neighbourhood;
+
+typedef struct {
+  int64_t number;
+  const float *x;
+  const double *y;
+  double square; /* |x|^2 */
+  neighbourhood input, output;
+} query;
+
 struct facet_ranking {
   const facet_embedded *e;
-  int64_t rows, first, end; /* queries of one product; of the present one */
-  float *product;           /* rows x samples */
-  double *square;           /* samples: |x|^2 */
+  int64_t rows, width; /* queries looked at together; samples of a block */
+  float *product;      /* rows x width */
+  double *square;      /* of the block: |x|^2 */
+  window x, y;         /* the block */
+  window query_x, query_y;
   distances input, output;
-  int64_t *near_input, *near_output; /* the k nearest */
-  double *nearest;                   /* and how far they are */
+  float *zero;  /* features of it */
+  float *one_x; /* of a sample that is not in the block */
+  double *one_y;
+  query *query; /* rows */
+  int64_t *near;
+  double *far;
+  target *target;
 };
+
+/* ---- rows of many ---- */
+
+static facet_status window_make(const facet_many *of, size_t row, int64_t most, window *w)
+{
+  *w = (window){.of = of, .row = row};
+  return of->held || (w->room = facet_allocate((size_t)most, row)) ? FACET_OK : FACET_OS;
+}
+
+static facet_status window_take(window *w, int64_t first, int64_t count)
+{
+  if (w->first == first && w->count == count)
+    return FACET_OK;
+  w->count = 0;
+  if (w->room)
+    FACET_TRY(w->of->take(w->of->self, first, count, w->room));
+  w->first = first;
+  w->count = count;
+  return FACET_OK;
+}
+
+static const void *window_row(const window *w, int64_t i)
+{
+  return w->room ? w->room + (size_t)(i - w->first) * w->row : (const char *)w->of->held + (size_t)i * w->row;
+}
+
+/* A row wherever it is; room: for one. */
+static facet_status window_find(const window *w, int64_t i, void *room, const void **row)
+{
+  bool there = !w->room || (w->first <= i && i < w->first + w->count);
+  *row = there ? window_row(w, i) : room;
+  return there ? FACET_OK : w->of->take(w->of->self, i, 1, room);
+}
 
 /* ---- distances ---- */
 
@@ -76,28 +153,37 @@ static bool any_below(int64_t count, const double *value, double bound)
 
 /* What the product of a query in float says. A relative error of u in each of n roundings is one of n u / (1 - n u) in
  * the sum of |x z|, which is at most (|x|^2 + |z|^2) / 2; the few more are for the rest, in double. */
-static void bound_distances(const facet_ranking *w, int64_t query, const float *product)
+static void bound_distances(const facet_ranking *w, double square, const float *product)
 {
   double n = (double)w->e->features + 16, unit = n * FLT_EPSILON / 2;
   double relative = unit < 0.5 ? unit / (1 - unit) : INFINITY, underflow = 4 * n * FLT_MIN;
-  const double *square = w->square;
-  for (int64_t l = 0; l < w->e->samples; l++) {
-    double squares = square[query] + square[l], middle = squares - 2 * (double)product[l];
+  for (int64_t l = 0; l < w->input.samples; l++) {
+    double squares = square + w->square[l], middle = squares - 2 * (double)product[l];
     double error = relative * squares + underflow;
     bool known = isfinite(middle) && isfinite(error);
     w->input.low[l] = known ? middle - error : (double)-INFINITY;
     w->input.high[l] = known ? middle + error : (double)INFINITY;
   }
-  w->input.low[query] = w->input.high[query] = INFINITY;
 }
 
-static void know_distances(const facet_ranking *w, int64_t query)
+/* Nobody is his own neighbour. */
+static void leave_out(const distances *all, int64_t sample)
 {
-  int64_t d = w->e->dimensions;
-  place_distances(d, w->e->y + query * d, w->e->samples, w->e->y, w->output.low);
-  w->output.low[query] = INFINITY;
+  if (all->first <= sample && sample < all->first + all->samples)
+    all->low[sample - all->first] = all->high[sample - all->first] = INFINITY;
 }
 
+/* Of a query from the samples of the block; product: with them. */
+static void know_distances(facet_ranking *w, const query *q, const float *product)
+{
+  w->input.query = q->x;
+  bound_distances(w, q->square, product);
+  leave_out(&w->input, q->number);
+  place_distances(w->e->dimensions, q->y, w->output.samples, window_row(&w->y, w->output.first), w->output.low);
+  leave_out(&w->output, q->number);
+}
+
+/* sample: of the block. */
 static void settle(const distances *all, int64_t sample)
 {
   if (all->low[sample] < all->high[sample])
@@ -106,42 +192,32 @@ static void settle(const distances *all, int64_t sample)
 
 /* ---- neighbours and ranks ---- */
 
-/* The `wanted` smallest of so many finite values, ascending, of equal ones the first; their numbers. */
-static void smallest(int64_t count, const double *value, int64_t wanted, double *found, int64_t *number)
+/* Those of the block that are nearer than the k nearest so far take their places; of equal ones the first stays. */
+static void add_nearest(const distances *all, int64_t k, neighbourhood *n)
 {
-  for (int64_t k = 0; k < wanted; k++)
-    found[k] = INFINITY;
-  for (int64_t l = 0; l < count; l++) {
-    int64_t k = wanted - 1;
-    while (l % AT_ONCE == 0 && count - l >= AT_ONCE && !any_below(AT_ONCE, value + l, found[k]))
+  const double *farthest = &n->far[k - 1];
+  for (int64_t l = 0; l < all->samples; l++) {
+    while (l % AT_ONCE == 0 && all->samples - l >= AT_ONCE && !any_below(AT_ONCE, all->low + l, *farthest))
       l += AT_ONCE;
-    if (l == count || !(value[l] < found[k]))
+    if (l == all->samples || !(all->low[l] < *farthest))
       continue;
-    for (; k > 0 && value[l] < found[k - 1]; k--) {
-      found[k] = found[k - 1];
-      number[k] = number[k - 1];
+    settle(all, l);
+    int64_t i = k - 1;
+    if (!(all->low[l] < *farthest))
+      continue;
+    for (; i > 0 && all->low[l] < n->far[i - 1]; i--) {
+      n->far[i] = n->far[i - 1];
+      n->near[i] = n->near[i - 1];
     }
-    found[k] = value[l];
-    number[k] = l;
+    n->far[i] = all->low[l];
+    n->near[i] = all->first + l;
   }
 }
 
-/* What may be as near as the k-th is settled; then the k lowest bounds are those of the k nearest. */
-static void find_nearest(const facet_ranking *w, const distances *all, int64_t *near)
+/* How many of the samples first .. end-1 of the block are nearer than one at a distance; j: that one's place among
+ * them, or outside of them. */
+static int64_t count_nearer(const distances *all, int64_t j, double far, int64_t first, int64_t end)
 {
-  int64_t k = w->e->neighbours;
-  smallest(all->samples, all->high, k, w->nearest, near);
-  double farthest = w->nearest[k - 1];
-  for (int64_t l = 0; l < all->samples; l++)
-    if (all->low[l] <= farthest)
-      settle(all, l);
-  smallest(all->samples, all->low, k, w->nearest, near);
-}
-
-/* How many of the samples first .. end-1 are nearer than sample j, at a known distance. */
-static int64_t count_nearer(const distances *all, int64_t j, int64_t first, int64_t end)
-{
-  double far = all->low[j];
   int64_t nearer = 0, perhaps = 0;
   for (int64_t l = first; l < end; l++) {
     nearer += all->high[l] < far;
@@ -158,13 +234,15 @@ static int64_t count_nearer(const distances *all, int64_t j, int64_t first, int6
   return nearer;
 }
 
-static int64_t rank_of(const distances *all, int64_t j)
+static void count_block(const distances *all, neighbourhood *n)
 {
-  int64_t rank = 1;
-  settle(all, j);
-  for (int64_t first = 0; first < all->samples; first += CHUNK)
-    rank += count_nearer(all, j, first, first + CHUNK < all->samples ? first + CHUNK : all->samples);
-  return rank;
+  for (target *t = n->target; t < n->target + n->targets; t++) {
+    int64_t j = t->sample - all->first;
+    if (0 <= j && j < all->samples)
+      settle(all, j);
+    for (int64_t first = 0; first < all->samples; first += CHUNK)
+      t->nearer += count_nearer(all, j, t->far, first, first + CHUNK < all->samples ? first + CHUNK : all->samples);
+  }
 }
 
 static bool among(int64_t count, const int64_t *numbers, int64_t j)
@@ -175,28 +253,58 @@ static bool among(int64_t count, const int64_t *numbers, int64_t j)
   return false;
 }
 
-/* Rank - k of the neighbours in another space that are none in this one. */
-static int64_t penalty(int64_t k, const distances *here, const int64_t *near_here, const int64_t *near_there)
+/* What the other space's neighbours are in the input space: those that are none there. */
+static facet_status find_input_targets(const facet_ranking *w, query *q)
+{
+  const void *x;
+  int64_t k = w->e->neighbours;
+  for (int64_t i = 0; i < k; i++) {
+    int64_t sample = q->output.near[i];
+    if (among(k, q->input.near, sample))
+      continue;
+    FACET_TRY(window_find(&w->x, sample, w->one_x, &x));
+    q->input.target[q->input.targets++] = (target){.sample = sample, .far = distance(w->e->features, q->x, x)};
+  }
+  return FACET_OK;
+}
+
+static facet_status find_output_targets(const facet_ranking *w, query *q)
+{
+  const void *y;
+  int64_t k = w->e->neighbours;
+  for (int64_t i = 0; i < k; i++) {
+    target t = {.sample = q->input.near[i]};
+    if (among(k, q->output.near, t.sample))
+      continue;
+    FACET_TRY(window_find(&w->y, t.sample, w->one_y, &y));
+    place_distances(w->e->dimensions, q->y, 1, y, &t.far);
+    q->output.target[q->output.targets++] = t;
+  }
+  return FACET_OK;
+}
+
+/* Rank - k of all targets. */
+static int64_t penalty(int64_t k, const neighbourhood *n)
 {
   int64_t sum = 0;
-  for (int64_t i = 0; i < k; i++)
-    if (!among(k, near_here, near_there[i]))
-      sum += rank_of(here, near_there[i]) - k;
+  for (int64_t i = 0; i < n->targets; i++)
+    sum += n->target[i].nearer + 1 - k;
   return sum;
 }
 
 /* ---- all queries ---- */
 
-/* Of samples first .. end-1; `what` they are. */
-static facet_status check_places(const char *what, int64_t first, int64_t end, int64_t dimensions, const double *place)
+/* place: of samples first .. first+count-1; `what` they are. */
+static facet_status check_places(const char *what, int64_t first, int64_t count, int64_t dimensions,
+                                 const double *place)
 {
-  for (int64_t i = first * dimensions; i < end * dimensions; i++)
+  for (int64_t i = 0; i < count * dimensions; i++)
     FACET_CHECK(fabs(place[i]) <= 1e150, FACET_BAD_INPUT, "position of %s %lld is %g", what,
-                (long long)(i / dimensions), place[i]);
+                (long long)(first + i / dimensions), place[i]);
   return FACET_OK;
 }
 
-static facet_status check_embedded(const facet_embedded *e)
+static facet_status check_counts(const facet_embedded *e)
 {
   FACET_CHECK(e->neighbours >= 1 && 2 * e->neighbours < e->samples, FACET_BAD_INPUT,
               "%lld neighbours of %lld samples: must be at least 1 and less than half", (long long)e->neighbours,
@@ -204,65 +312,204 @@ static facet_status check_embedded(const facet_embedded *e)
   FACET_CHECK(e->samples <= INT_MAX && e->features >= 1 && e->features <= INT_MAX && e->dimensions >= 1,
               FACET_BAD_INPUT, "%lld samples of %lld features in %lld dimensions", (long long)e->samples,
               (long long)e->features, (long long)e->dimensions);
-  for (int64_t i = 0; i < e->samples * e->features; i++)
-    FACET_CHECK(isfinite(e->x[i]), FACET_BAD_INPUT, "feature %lld of sample %lld is not finite",
-                (long long)(i % e->features), (long long)(i / e->features));
-  return check_places("sample", 0, e->samples, e->dimensions, e->y);
+  return FACET_OK;
+}
+
+static facet_status check_features(const facet_embedded *e, int64_t first, int64_t count, const float *x)
+{
+  for (int64_t i = 0; i < count * e->features; i++)
+    FACET_CHECK(isfinite(x[i]), FACET_BAD_INPUT, "feature %lld of sample %lld is not finite",
+                (long long)(i % e->features), (long long)(first + i / e->features));
+  return FACET_OK;
+}
+
+/* ---- blocks ---- */
+
+static int64_t least(int64_t a, int64_t b)
+{
+  return a < b ? a : b;
+}
+
+static int64_t block_of(const facet_embedded *e)
+{
+  int64_t most = FACET_RANKING_BLOCK / e->features;
+  if (e->samples <= least(most, MOST_SAMPLES))
+    return e->samples;
+  return most < 1 ? 1 : least(least(most, SAMPLES_OF_BLOCK), e->samples);
+}
+
+int64_t facet_ranking_rows(const facet_embedded *e)
+{
+  int64_t most = FACET_RANKING_BLOCK / e->features;
+  int64_t rows = block_of(e) == e->samples ? ROWS : least(ROWS_OF_BLOCK, most < 1 ? 1 : most);
+  return least(rows, e->samples);
+}
+
+/* The samples from `first` on. */
+static facet_status enter_block(facet_ranking *w, int64_t first)
+{
+  int64_t count = least(w->width, w->e->samples - first), features = w->e->features;
+  bool there = w->input.first == first && w->input.samples == count;
+  FACET_TRY(window_take(&w->x, first, count));
+  FACET_TRY(window_take(&w->y, first, count));
+  w->input.x = window_row(&w->x, first);
+  w->input.first = w->output.first = first;
+  w->input.samples = w->output.samples = count;
+  for (int64_t l = 0; l < count && !there; l++)
+    w->square[l] = distance(features, w->input.x + l * features, w->zero);
+  return FACET_OK;
+}
+
+/* Of so many queries with the block. */
+static void multiply(facet_ranking *w, int64_t count)
+{
+  int features = (int)w->e->features, samples = (int)w->input.samples;
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)count, samples, features, 1, w->query[0].x, features,
+              w->input.x, features, 0, w->product, samples);
+}
+
+static void count_in_block(facet_ranking *w, query *q)
+{
+  count_block(&w->input, &q->input);
+  count_block(&w->output, &q->output);
+}
+
+/* Where one block is all there is, what is in it is counted at once. */
+static facet_status find_neighbours(facet_ranking *w, query *q)
+{
+  add_nearest(&w->input, w->e->neighbours, &q->input);
+  add_nearest(&w->output, w->e->neighbours, &q->output);
+  if (w->input.first + w->input.samples < w->e->samples)
+    return FACET_OK;
+  FACET_TRY(find_input_targets(w, q));
+  FACET_TRY(find_output_targets(w, q));
+  if (w->width == w->e->samples)
+    count_in_block(w, q);
+  return FACET_OK;
+}
+
+static facet_status begin_queries(facet_ranking *w, int64_t first, int64_t count)
+{
+  FACET_TRY(window_take(&w->query_x, first, count));
+  FACET_TRY(window_take(&w->query_y, first, count));
+  for (int64_t i = 0; i < count; i++) {
+    query *q = &w->query[i];
+    q->number = first + i;
+    q->x = window_row(&w->query_x, first + i);
+    q->y = window_row(&w->query_y, first + i);
+    q->square = distance(w->e->features, q->x, w->zero);
+    q->input.targets = q->output.targets = 0;
+    for (int64_t k = 0; k < w->e->neighbours; k++)
+      q->input.far[k] = q->output.far[k] = INFINITY;
+  }
+  return FACET_OK;
+}
+
+/* Of at most `rows` queries. */
+static facet_status add_queries(facet_ranking *w, int64_t first, int64_t count, facet_rank_penalties *sum)
+{
+  int passes = w->width < w->e->samples ? 2 : 1;
+  FACET_TRY(begin_queries(w, first, count));
+  for (int pass = 0; pass < passes; pass++)
+    for (int64_t from = 0; from < w->e->samples; from += w->width) {
+      FACET_TRY(enter_block(w, from));
+      multiply(w, count);
+      for (int64_t i = 0; i < count; i++) {
+        know_distances(w, &w->query[i], w->product + i * w->input.samples);
+        if (pass == 0)
+          FACET_TRY(find_neighbours(w, &w->query[i]));
+        else
+          count_in_block(w, &w->query[i]);
+      }
+    }
+  for (int64_t i = 0; i < count; i++) {
+    sum->trustworthiness += penalty(w->e->neighbours, &w->query[i].input);
+    sum->continuity += penalty(w->e->neighbours, &w->query[i].output);
+  }
+  return FACET_OK;
+}
+
+facet_status facet_rank_penalties_add(facet_ranking *w, int64_t first, int64_t count, facet_rank_penalties *sum)
+{
+  for (int64_t some; count > 0; first += some, count -= some) {
+    some = least(w->rows, count);
+    FACET_TRY(add_queries(w, first, some, sum));
+  }
+  return FACET_OK;
+}
+
+/* ---- making ready ---- */
+
+static facet_status make_queries(facet_ranking *w)
+{
+  int64_t k = w->e->neighbours;
+  FACET_NEW(w->query, w->rows);
+  FACET_NEW(w->near, 2 * k * w->rows);
+  FACET_NEW(w->far, 2 * k * w->rows);
+  FACET_NEW(w->target, 2 * k * w->rows);
+  for (int64_t i = 0; i < w->rows; i++) {
+    int64_t in = 2 * k * i, out = in + k;
+    w->query[i].input = (neighbourhood){w->near + in, w->far + in, w->target + in, 0};
+    w->query[i].output = (neighbourhood){w->near + out, w->far + out, w->target + out, 0};
+  }
+  return FACET_OK;
 }
 
 static facet_status prepare(facet_ranking *w)
 {
   const facet_embedded *e = w->e;
-  FACET_NEW(w->product, w->rows * e->samples);
-  FACET_NEW(w->square, e->samples);
-  FACET_NEW(w->input.low, e->samples);
-  FACET_NEW(w->input.high, e->samples);
-  FACET_NEW(w->output.low, e->samples);
+  size_t x = (size_t)e->features * sizeof(float), y = (size_t)e->dimensions * sizeof(double);
+  FACET_NEW(w->product, w->rows * w->width);
+  FACET_NEW(w->square, w->width);
+  FACET_NEW(w->input.low, w->width);
+  FACET_NEW(w->input.high, w->width);
+  FACET_NEW(w->output.low, w->width);
   w->output.high = w->output.low;
-  FACET_NEW(w->near_input, e->neighbours);
-  FACET_NEW(w->near_output, e->neighbours);
-  FACET_NEW(w->nearest, e->neighbours);
-  float *origin;
-  FACET_NEW(origin, e->features);
-  for (int64_t l = 0; l < e->samples; l++)
-    w->square[l] = distance(e->features, e->x + l * e->features, origin);
-  facet_free(&origin);
+  FACET_NEW(w->zero, e->features);
+  FACET_NEW(w->one_x, e->features);
+  FACET_NEW(w->one_y, e->dimensions);
+  FACET_TRY(window_make(&e->x, x, w->width, &w->x));
+  FACET_TRY(window_make(&e->y, y, w->width, &w->y));
+  FACET_TRY(window_make(&e->x, x, w->rows, &w->query_x));
+  FACET_TRY(window_make(&e->y, y, w->rows, &w->query_y));
+  return make_queries(w);
+}
+
+/* All of the numbers, once. */
+static facet_status check_numbers(facet_ranking *w)
+{
+  const facet_embedded *e = w->e;
+  for (int64_t first = 0; first < e->samples; first += w->width) {
+    FACET_TRY(enter_block(w, first));
+    FACET_TRY(check_features(e, first, w->input.samples, w->input.x));
+    FACET_TRY(check_places("sample", first, w->input.samples, e->dimensions, window_row(&w->y, first)));
+  }
   return FACET_OK;
 }
 
-static void add_query(facet_ranking *w, int64_t query, const float *product, facet_rank_penalties *sum)
+double facet_ranking_bytes(const facet_embedded *e)
 {
-  w->input.query = w->e->x + query * w->e->features;
-  bound_distances(w, query, product);
-  know_distances(w, query);
-  find_nearest(w, &w->input, w->near_input);
-  find_nearest(w, &w->output, w->near_output);
-  sum->trustworthiness += penalty(w->e->neighbours, &w->input, w->near_input, w->near_output);
-  sum->continuity += penalty(w->e->neighbours, &w->output, w->near_output, w->near_input);
-}
-
-/* Queries of one product. */
-static int64_t rows_at_once(int64_t samples)
-{
-  int64_t rows = MOST_PRODUCT / samples;
-  return rows > MOST_ROWS ? MOST_ROWS : rows < 1 ? 1 : rows;
-}
-
-double facet_ranking_bytes(int64_t samples)
-{
-  return (double)samples * (double)(rows_at_once(samples) * (int64_t)sizeof(float) + 4 * (int64_t)sizeof(double));
+  double rows = (double)facet_ranking_rows(e), width = (double)block_of(e), k = (double)e->neighbours;
+  double x = e->x.held ? 0 : (double)sizeof(float) * (double)e->features;
+  double y = e->y.held ? 0 : (double)sizeof(double) * (double)e->dimensions;
+  return rows * width * sizeof(float) + (rows + width) * (x + y) + width * 4 * sizeof(double) +
+         rows * (sizeof(query) + 2 * k * (sizeof(target) + sizeof(double) + sizeof(int64_t))) +
+         (double)e->features * 2 * sizeof(float);
 }
 
 facet_status facet_ranking_create(const facet_embedded *e, facet_ranking **ranking)
 {
   facet_ranking *w = *ranking = NULL;
-  FACET_TRY(check_embedded(e));
+  FACET_TRY(check_counts(e));
   FACET_NEW(w, 1);
   *w = (facet_ranking){.e = e,
-                       .rows = rows_at_once(e->samples),
-                       .input = {.samples = e->samples, .features = e->features, .x = e->x},
-                       .output = {.samples = e->samples}};
+                       .rows = facet_ranking_rows(e),
+                       .width = block_of(e),
+                       .input = {.features = e->features},
+                       .output = {.features = e->dimensions}};
   facet_status status = prepare(w);
+  if (status == FACET_OK)
+    status = check_numbers(w);
   *ranking = w;
   if (status != FACET_OK)
     facet_ranking_destroy(ranking);
@@ -273,29 +520,9 @@ void facet_ranking_destroy(facet_ranking **ranking)
 {
   facet_ranking *w = *ranking;
   if (w)
-    FACET_FREE(&w->product, &w->square, &w->input.low, &w->input.high, &w->output.low, &w->near_input, &w->near_output,
-               &w->nearest);
+    FACET_FREE(&w->product, &w->square, &w->input.low, &w->input.high, &w->output.low, &w->zero, &w->one_x, &w->one_y,
+               &w->x.room, &w->y.room, &w->query_x.room, &w->query_y.room, &w->query, &w->near, &w->far, &w->target);
   facet_free(ranking);
-}
-
-/* Of the queries from `first` on. */
-static void multiply(facet_ranking *w, int64_t first)
-{
-  const facet_embedded *e = w->e;
-  int features = (int)e->features, samples = (int)e->samples;
-  w->first = first;
-  w->end = e->samples - first < w->rows ? e->samples : first + w->rows;
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)(w->end - first), samples, features, 1,
-              e->x + first * e->features, features, e->x, features, 0, w->product, samples);
-}
-
-void facet_rank_penalties_add(facet_ranking *w, int64_t first, int64_t count, facet_rank_penalties *sum)
-{
-  for (int64_t i = first; i < first + count; i++) {
-    if (i < w->first || i >= w->end)
-      multiply(w, i);
-    add_query(w, i, w->product + (i - w->first) * w->e->samples, sum);
-  }
 }
 
 double facet_rank_quality(int64_t samples, int64_t neighbours, int64_t penalty)
@@ -306,34 +533,94 @@ double facet_rank_quality(int64_t samples, int64_t neighbours, int64_t penalty)
 
 /* ---- the nearest one's label ---- */
 
-/* The reference with a label that is nearest to a query, or -1. */
-static int64_t nearest_reference(const facet_labelled *l, int64_t query)
+typedef struct {
+  double far;
+  int64_t number; /* -1: none yet */
+  int32_t label;
+} nearest;
+
+typedef struct {
+  const facet_labelled *l;
+  window reference, reference_label, query, query_label;
+  nearest nearest[FACET_NEAREST_QUERIES];
+} labels;
+
+/* Of a query, among the references of the block with a label. */
+static void look_for_nearer(const labels *w, int64_t number, nearest *found)
 {
-  double least = INFINITY, far[AT_ONCE];
-  int64_t nearest = -1, d = l->dimensions;
-  for (int64_t first = 0; first < l->references; first += AT_ONCE) {
-    int64_t count = l->references - first < AT_ONCE ? l->references - first : AT_ONCE;
-    place_distances(d, l->query + query * d, count, l->reference + first * d, far);
-    for (int64_t r = any_below(count, far, least) ? first : first + count; r < first + count; r++)
-      if (far[r - first] < least && l->reference_label[r] >= 0 && !(l->leave_out && r == query)) {
-        least = far[r - first];
-        nearest = r;
-      }
+  const facet_labelled *l = w->l;
+  double far[AT_ONCE];
+  int64_t d = l->dimensions;
+  const double *at = window_row(&w->query, number);
+  const int32_t *label = window_row(&w->reference_label, w->reference.first);
+  for (int64_t first = 0; first < w->reference.count; first += AT_ONCE) {
+    int64_t count = least(w->reference.count - first, AT_ONCE), block = w->reference.first + first;
+    place_distances(d, at, count, window_row(&w->reference, block), far);
+    for (int64_t r = any_below(count, far, found->far) ? 0 : count; r < count; r++)
+      if (far[r] < found->far && label[first + r] >= 0 && !(l->leave_out && block + r == number))
+        *found = (nearest){far[r], block + r, label[first + r]};
   }
-  return nearest;
+}
+
+static facet_status find_nearest(labels *w, int64_t first, int64_t count)
+{
+  const facet_labelled *l = w->l;
+  for (int64_t i = 0; i < count; i++)
+    w->nearest[i] = (nearest){INFINITY, -1, -1};
+  for (int64_t from = 0; from < l->references; from += FACET_NEAREST_REFERENCES) {
+    int64_t some = least(l->references - from, FACET_NEAREST_REFERENCES);
+    FACET_TRY(window_take(&w->reference, from, some));
+    FACET_TRY(window_take(&w->reference_label, from, some));
+    FACET_TRY(check_places("reference", from, some, l->dimensions, window_row(&w->reference, from)));
+    for (int64_t i = 0; i < count; i++)
+      if (*(const int32_t *)window_row(&w->query_label, first + i) >= 0)
+        look_for_nearer(w, first + i, &w->nearest[i]);
+  }
+  return FACET_OK;
+}
+
+static facet_status add_errors(labels *w, int64_t first, int64_t count, facet_nearest_errors *sum)
+{
+  FACET_TRY(window_take(&w->query, first, count));
+  FACET_TRY(window_take(&w->query_label, first, count));
+  FACET_TRY(check_places("query", first, count, w->l->dimensions, window_row(&w->query, first)));
+  FACET_TRY(find_nearest(w, first, count));
+  for (int64_t i = 0; i < count; i++) {
+    int32_t label = *(const int32_t *)window_row(&w->query_label, first + i);
+    if (label < 0)
+      continue;
+    FACET_CHECK(w->nearest[i].number >= 0, FACET_BAD_INPUT, "no reference with a label beside query %lld",
+                (long long)(first + i));
+    sum->wrong += w->nearest[i].label != label;
+    sum->counted++;
+  }
+  return FACET_OK;
+}
+
+static facet_status labels_make(const facet_labelled *l, labels *w)
+{
+  size_t place = (size_t)l->dimensions * sizeof(double);
+  *w = (labels){.l = l};
+  FACET_TRY(window_make(&l->reference, place, FACET_NEAREST_REFERENCES, &w->reference));
+  FACET_TRY(window_make(&l->reference_label, sizeof(int32_t), FACET_NEAREST_REFERENCES, &w->reference_label));
+  FACET_TRY(window_make(&l->query, place, FACET_NEAREST_QUERIES, &w->query));
+  return window_make(&l->query_label, sizeof(int32_t), FACET_NEAREST_QUERIES, &w->query_label);
+}
+
+double facet_nearest_bytes(int64_t dimensions)
+{
+  return (double)(FACET_NEAREST_REFERENCES + FACET_NEAREST_QUERIES) *
+         ((double)dimensions * sizeof(double) + sizeof(int32_t));
 }
 
 facet_status facet_nearest_errors_add(const facet_labelled *l, int64_t first, int64_t count, facet_nearest_errors *sum)
 {
-  FACET_TRY(check_places("reference", 0, l->references, l->dimensions, l->reference));
-  FACET_TRY(check_places("query", first, first + count, l->dimensions, l->query));
-  for (int64_t q = first; q < first + count; q++) {
-    if (l->query_label[q] < 0)
-      continue;
-    int64_t nearest = nearest_reference(l, q);
-    FACET_CHECK(nearest >= 0, FACET_BAD_INPUT, "no reference with a label beside query %lld", (long long)q);
-    sum->wrong += l->reference_label[nearest] != l->query_label[q];
-    sum->counted++;
+  labels w;
+  facet_status status = labels_make(l, &w);
+  for (int64_t some; count > 0 && status == FACET_OK; first += some, count -= some) {
+    some = least(count, FACET_NEAREST_QUERIES);
+    status = add_errors(&w, first, some, sum);
   }
-  return FACET_OK;
+  FACET_FREE(&w.reference.room, &w.reference_label.room, &w.query.room, &w.query_label.room);
+  return status;
 }

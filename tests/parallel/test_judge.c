@@ -44,13 +44,20 @@ void facet_ranking_destroy(facet_ranking **ranking)
   facet_free(ranking);
 }
 
-void facet_rank_penalties_add(facet_ranking *ranking, int64_t first, int64_t count, facet_rank_penalties *sum)
+int64_t facet_ranking_rows(const facet_embedded *embedded)
+{
+  (void)embedded;
+  return 64;
+}
+
+facet_status facet_rank_penalties_add(facet_ranking *ranking, int64_t first, int64_t count, facet_rank_penalties *sum)
 {
   assert_in_range(first + count, 1, ranking->embedded->samples);
   work(first, count);
   for (int64_t i = first; i < first + count; i++)
     sum->trustworthiness += i;
   sum->continuity += count;
+  return FACET_OK;
 }
 
 double facet_rank_quality(int64_t samples, int64_t neighbours, int64_t penalty)

@@ -32,7 +32,7 @@ static void make_samples(void)
 
 static facet_embedded samples(int64_t count)
 {
-  return (facet_embedded){count, D, DIMENSIONS, x, y, count == N ? K : 1};
+  return (facet_embedded){count, D, DIMENSIONS, {.held = x}, {.held = y}, count == N ? K : 1};
 }
 
 /* Few samples, too: ranks that have none. */
@@ -48,13 +48,13 @@ static void test_the_bits_of_one_rank(void **state)
     facet_rank_qualities found;
     facet_ranking *ranking;
     assert_int_equal(facet_ranking_create(&e, &ranking), FACET_OK);
-    facet_rank_penalties_add(ranking, 0, n, &alone);
+    assert_int_equal(facet_rank_penalties_add(ranking, 0, n, &alone), FACET_OK);
     facet_ranking_destroy(&ranking);
     assert_int_equal(facet_rank_qualities_find(MPI_COMM_WORLD, &e, &found), FACET_OK);
     assert_true(found.trustworthiness == facet_rank_quality(n, e.neighbours, alone.trustworthiness));
     assert_true(found.continuity == facet_rank_quality(n, e.neighbours, alone.continuity));
     assert_true(n < N || (found.trustworthiness > 0.5 && found.trustworthiness < 0.95));
-    facet_labelled l = {DIMENSIONS, n, n, y, y, label, label, true};
+    facet_labelled l = {DIMENSIONS, n, n, {.held = y}, {.held = y}, {.held = label}, {.held = label}, true};
     facet_nearest_errors errors = {0, 0};
     double error;
     assert_int_equal(facet_nearest_errors_add(&l, 0, n, &errors), FACET_OK);
@@ -73,7 +73,9 @@ static void test_failures_and_no_labels(void **state)
   facet_embedded e = samples(N);
   y[N] = NAN;
   assert_int_equal(facet_rank_qualities_find(MPI_COMM_WORLD, &e, &found), FACET_BAD_INPUT);
-  facet_labelled queries = {DIMENSIONS, 1, N, (const double[]){0, 0}, y, (const int32_t[]){1}, label, false};
+  facet_labelled queries = {
+      DIMENSIONS,      1,    N, {.held = (const double[]){0, 0}}, {.held = y}, {.held = (const int32_t[]){1}},
+      {.held = label}, false};
   assert_int_equal(facet_nearest_error_find(MPI_COMM_WORLD, &queries, &error), FACET_BAD_INPUT); /* on one rank alone */
   assert_string_equal(facet_message(), "position of query 750 is nan");
   make_samples();

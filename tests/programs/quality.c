@@ -37,12 +37,18 @@ static facet_status show(const facet_dataset *x, const facet_dataset *places, in
   FACET_GO(out, status, facet_dataset_pixels(x, 0, n, pixel));
   for (int64_t i = 0; i < n * dimensions; i++)
     y[i] = place[i];
-  facet_embedded embedded = {n, x->image.width, dimensions, pixel, y, neighbours};
-  facet_labelled held_out = {
-      dimensions, references, n - references, y, y + references * dimensions, x->label, x->label + references, false};
-  facet_labelled others = {dimensions, n, n, y, y, x->label, x->label, true};
+  facet_embedded embedded = {n, x->image.width, dimensions, {.held = pixel}, {.held = y}, neighbours};
+  facet_labelled held_out = {dimensions,
+                             references,
+                             n - references,
+                             {.held = y},
+                             {.held = y + references * dimensions},
+                             {.held = x->label},
+                             {.held = x->label + references},
+                             false};
+  facet_labelled others = {dimensions, n, n, {.held = y}, {.held = y}, {.held = x->label}, {.held = x->label}, true};
   FACET_GO(out, status, facet_ranking_create(&embedded, &ranking));
-  facet_rank_penalties_add(ranking, 0, n, &penalties);
+  FACET_GO(out, status, facet_rank_penalties_add(ranking, 0, n, &penalties));
   FACET_GO(out, status, facet_nearest_errors_add(&held_out, 0, n - references, &behind));
   FACET_GO(out, status, facet_nearest_errors_add(&others, 0, n, &all));
   printf("%.17g %.17g %lld %lld\n", facet_rank_quality(n, neighbours, penalties.trustworthiness),

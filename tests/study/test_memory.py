@@ -1,5 +1,8 @@
-"""Memory per rank: what facet check predicts against what a run takes, the bound of the study, and W streamed."""
+"""Memory per rank: what facet check predicts against what a run takes, the bound of the study, and W streamed.
 
+FACET_LONG=1 takes a million samples, too."""
+
+import os
 import pathlib
 import re
 import shutil
@@ -31,7 +34,7 @@ def peak(study, ranks=1):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     done = subprocess.run([*mpirun, sys.executable, "-c", PEAK, str(folder), str(FACET), "run", str(study)],
-                          capture_output=True, text=True, env=environment(), timeout=900)
+                          capture_output=True, text=True, env=environment(), timeout=3600)
     assert done.returncode == 0, done.stderr
     found = [int(file.read_text()) / 1024 for file in folder.iterdir()]
     assert len(found) == ranks
@@ -254,6 +257,44 @@ def test_memory_does_not_grow_with_samples(tmp_path):
         taken[count] = check(write(tmp_path, "{format: npy, images: x.npy, labels: y.npy}", "net.onnx", MANY))
         shutil.rmtree(tmp_path / "out")
     assert taken[200000] < 1.05 * taken[10000]
+
+
+TRAIN = "{epochs: 1, batch: 1000, micro_batch: 500, rate: 0.001}"
+MAP = """\
+embed: {layers: [16], batch: 2000, perplexity: 10, epochs: 1, source: pixels, noise: 0.1}
+memory: 80 MiB
+"""
+
+
+def grown(folder, train, test):
+    """The most that a rank takes of studies that train a network and an encoder on so many samples, and judge the map of
+    so many others."""
+    random, taken = np.random.default_rng(0), []
+    linear_network(folder / "net.onnx", 16, 10)
+    for counts in zip(train, test):
+        for name, n in zip(("", "t"), counts):
+            np.save(folder / f"{name}x.npy", random.integers(0, 256, (n, 4, 4), dtype=np.uint8))
+            np.save(folder / f"{name}y.npy", random.integers(0, 10, n))
+        study = write(folder, "{format: npy, images: tx.npy, labels: ty.npy}", "net.onnx", MAP)
+        text = study.read_text().replace("  normalize", "  train: {format: npy, images: x.npy, labels: y.npy}\n  normalize")
+        study.write_text(text.replace("model: {onnx: net.onnx}", f"model: {{onnx: net.onnx, train: {TRAIN}}}"))
+        taken.append(check(study))
+        shutil.rmtree(folder / "out")
+    return taken
+
+
+def test_memory_does_not_grow_with_training_samples(tmp_path):
+    """Through training, the encoder's, and the judge, who looks for the nearest training samples."""
+    taken = grown(tmp_path, (10000, 80000), (500, 500))
+    assert taken[1] < 1.05 * taken[0]
+
+
+@pytest.mark.skipif(not os.environ.get("FACET_LONG"), reason="long: set FACET_LONG=1")
+@pytest.mark.parametrize("train, test", [((10000, 1000000), (5000, 5000)), ((10000, 10000), (10000, 100000))])
+def test_memory_does_not_grow_with_a_million_samples(tmp_path, train, test):
+    """A million are trained on; a hundred thousand judged, whose pairs are 10^10."""
+    taken = grown(tmp_path, train, test)
+    assert taken[1] < 1.05 * taken[0]
 
 
 def test_corruptions_of_wide_data_take_what_they_need(tmp_path):

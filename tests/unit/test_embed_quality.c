@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h> /* needs the above */
 
@@ -71,15 +72,15 @@ static facet_status add_penalties(const facet_embedded *e, int64_t first, int64_
 {
   facet_ranking *ranking;
   FACET_TRY(facet_ranking_create(e, &ranking));
-  facet_rank_penalties_add(ranking, first, count, sum);
+  facet_status status = facet_rank_penalties_add(ranking, first, count, sum);
   facet_ranking_destroy(&ranking);
-  return FACET_OK;
+  return status;
 }
 
 /* Whole, and in parts. */
 static void penalties_are_those_of_plain_loops(int64_t features, int64_t k)
 {
-  facet_embedded e = {N, features, DIMENSIONS, x, y, k};
+  facet_embedded e = {N, features, DIMENSIONS, {.held = x}, {.held = y}, k};
   facet_rank_penalties whole = {0, 0}, parts = {0, 0}, plain = plain_penalties(features, k, 0, N);
   assert_int_equal(add_penalties(&e, 0, N, &whole), FACET_OK);
   assert_int_equal(whole.trustworthiness, plain.trustworthiness);
@@ -89,7 +90,7 @@ static void penalties_are_those_of_plain_loops(int64_t features, int64_t k)
   facet_ranking *ranking;
   assert_int_equal(facet_ranking_create(&e, &ranking), FACET_OK);
   for (int i = 0; i < 5; i++)
-    facet_rank_penalties_add(ranking, start[i], start[i + 1] - start[i], &parts);
+    assert_int_equal(facet_rank_penalties_add(ranking, start[i], start[i + 1] - start[i], &parts), FACET_OK);
   facet_ranking_destroy(&ranking);
   assert_memory_equal(&whole, &parts, sizeof whole);
 }
@@ -102,7 +103,7 @@ static void a_line_by_hand(void **state)
   (void)state;
   const float line[] = {0, 1, 3, 7, 15};
   const double moved[] = {10, 1, 3, 7, 15};
-  facet_embedded e = {5, 1, 1, line, moved, 2};
+  facet_embedded e = {5, 1, 1, {.held = line}, {.held = moved}, 2};
   const facet_rank_penalties wanted[] = {
       {3, 3}, /* near 1 3 become 7 15: ranks 3, 4 before; of those lost 4, 3 after */
       {1, 1}, /* near 0 3 become 3 7 */
@@ -162,12 +163,64 @@ static void hard_for_float(void **state)
   }
 }
 
+/* ---- samples by the block ---- */
+
+enum { WIDE = 20000 };
+
+static int64_t most_taken, fails_at = -1;
+
+/* The D features of a sample, and zeros: so many that not all samples are in memory at once. */
+static facet_status take_wide(void *self, int64_t first, int64_t count, void *to)
+{
+  (void)self;
+  float *wide = to;
+  memset(wide, 0, (size_t)(count * WIDE) * sizeof *wide);
+  for (int64_t i = 0; i < count; i++)
+    memcpy(wide + i * WIDE, x + (first + i) * D, D * sizeof *wide);
+  most_taken = count > most_taken ? count : most_taken;
+  return first <= fails_at && fails_at < first + count ? facet_raise(FACET_IO, "no more") : FACET_OK;
+}
+
+static facet_status take_places(void *self, int64_t first, int64_t count, void *to)
+{
+  (void)self;
+  memcpy(to, y + first * DIMENSIONS, (size_t)(count * DIMENSIONS) * sizeof *y);
+  return FACET_OK;
+}
+
+static void blocks_give_the_same(void **state)
+{
+  (void)state;
+  for (int64_t i = 0; i < N * D; i++)
+    x[i] = (float)uniform(i, 11);
+  for (int64_t i = 0; i < N * DIMENSIONS; i++)
+    y[i] = uniform(i, 12);
+  facet_embedded e = {N, WIDE, DIMENSIONS, {.take = take_wide}, {.take = take_places}, 12};
+  facet_rank_penalties sum = {0, 0}, plain = plain_penalties(D, 12, 0, N);
+  size_t before = facet_memory_in_use(), taken;
+  facet_ranking *ranking;
+  most_taken = 0;
+  fails_at = -1;
+  assert_int_equal(facet_ranking_create(&e, &ranking), FACET_OK);
+  taken = facet_memory_in_use() - before;
+  assert_true((double)taken < 1.01 * facet_ranking_bytes(&e) && (double)taken > 0.95 * facet_ranking_bytes(&e));
+  assert_int_equal(facet_rank_penalties_add(ranking, 0, 7, &sum), FACET_OK);
+  assert_int_equal(facet_rank_penalties_add(ranking, 7, N - 7, &sum), FACET_OK);
+  assert_true(most_taken < N);
+  assert_memory_equal(&sum, &plain, sizeof sum);
+  fails_at = 250;
+  assert_int_equal(facet_rank_penalties_add(ranking, 0, 1, &sum), FACET_IO);
+  assert_string_equal(facet_message(), "no more");
+  facet_ranking_destroy(&ranking);
+  assert_int_equal(facet_ranking_create(&e, &ranking), FACET_IO);
+}
+
 static void an_embedding_that_keeps_everything(void **state)
 {
   (void)state;
   for (int64_t i = 0; i < N * DIMENSIONS; i++)
     y[i] = x[i] = (float)uniform(i, 4);
-  facet_embedded e = {N, DIMENSIONS, DIMENSIONS, x, y, 12};
+  facet_embedded e = {N, DIMENSIONS, DIMENSIONS, {.held = x}, {.held = y}, 12};
   facet_rank_penalties sum = {0, 0};
   assert_int_equal(add_penalties(&e, 0, N, &sum), FACET_OK);
   assert_true(sum.trustworthiness == 0 && sum.continuity == 0);
@@ -185,7 +238,7 @@ static void bad_input_is_refused(void **state)
   (void)state;
   float in[8] = {0};
   double out[4] = {0};
-  facet_embedded e = {4, 2, 1, in, out, 2};
+  facet_embedded e = {4, 2, 1, {.held = in}, {.held = out}, 2};
   refused(&e, "2 neighbours of 4 samples: must be at least 1 and less than half");
   e.neighbours = 0;
   refused(&e, "0 neighbours of 4 samples: must be at least 1 and less than half");
@@ -203,6 +256,48 @@ static void bad_input_is_refused(void **state)
 
 /* ---- the nearest one's label ---- */
 
+enum { MANY = FACET_NEAREST_REFERENCES + 100 };
+
+/* On a line: reference r is at r / 2, with label r % 3; those behind the first block are there, too. */
+static facet_status take_line(void *self, int64_t first, int64_t count, void *to)
+{
+  (void)self;
+  for (int64_t i = 0; i < count; i++)
+    ((double *)to)[i] = (double)((first + i) / 2);
+  return FACET_OK;
+}
+
+static facet_status take_label(void *self, int64_t first, int64_t count, void *to)
+{
+  for (int64_t i = 0; i < count; i++)
+    ((int32_t *)to)[i] = (int32_t)((first + i + *(int64_t *)self) % 3);
+  return FACET_OK;
+}
+
+/* Of two in one place the first is nearest, or, being left out, the second; queries ask for the label that they find.
+ */
+static void nearest_labels_by_the_block(void **state)
+{
+  (void)state;
+  int64_t own = 0, other = 1;
+  facet_nearest_errors sum = {0, 0};
+  facet_labelled l = {1,
+                      MANY,
+                      MANY,
+                      {.take = take_line},
+                      {.take = take_line},
+                      {.take = take_label, .self = &own},
+                      {.take = take_label, .self = &own},
+                      false};
+  assert_int_equal(facet_nearest_errors_add(&l, 0, MANY, &sum), FACET_OK);
+  assert_true(sum.wrong == MANY / 2 && sum.counted == MANY);
+  l.leave_out = true;
+  l.query_label.self = &other;
+  sum = (facet_nearest_errors){0, 0};
+  assert_int_equal(facet_nearest_errors_add(&l, 0, MANY, &sum), FACET_OK);
+  assert_true(sum.wrong == MANY / 2 && sum.counted == MANY); /* even ones have the next one's label, odd ones not */
+}
+
 static void nearest_is(const facet_labelled *l, int64_t wrong, int64_t counted)
 {
   facet_nearest_errors sum = {100, 1000};
@@ -218,14 +313,14 @@ static void nearest_labels_by_hand(void **state)
   const double place[] = {0, 0, 2, 0, 1, 0, 1, 0, 9, 9}, query[] = {1, 0, 2, 1, 8, 9, 1, 0};
   const int32_t label[] = {0, 1, 2, 3, -1};
   const int32_t first_of_equals[] = {2, 1, 1, -1}, others[] = {3, 0, 2, -1};
-  facet_labelled l = {2, 5, 4, place, query, label, first_of_equals, false};
+  facet_labelled l = {2, 5, 4, {.held = place}, {.held = query}, {.held = label}, {.held = first_of_equals}, false};
   nearest_is(&l, 0, 3); /* beside (8, 9) one without label, which takes no part; then (2, 0) */
-  l.query_label = others;
+  l.query_label.held = others;
   nearest_is(&l, 3, 3);
-  l = (facet_labelled){2, 5, 5, place, place, label, label, false};
+  l = (facet_labelled){2, 5, 5, {.held = place}, {.held = place}, {.held = label}, {.held = label}, false};
   nearest_is(&l, 1, 4);                      /* of the two at (1, 0) the first, for both */
   const int32_t beside[] = {2, 2, 3, 2, -1}; /* labels of the nearest others */
-  l = (facet_labelled){2, 5, 5, place, place, label, beside, true};
+  l = (facet_labelled){2, 5, 5, {.held = place}, {.held = place}, {.held = label}, {.held = beside}, true};
   nearest_is(&l, 0, 4);
 }
 
@@ -247,7 +342,8 @@ static void nearest_labels_against_plain_loops(void **state)
     wrong += label[i] != label[nearest];
   }
   assert_true(wrong > 10 && wrong < N / 2);
-  nearest_is(&(facet_labelled){DIMENSIONS, N, N, y, y, label, label, true}, wrong, N);
+  nearest_is(&(facet_labelled){DIMENSIONS, N, N, {.held = y}, {.held = y}, {.held = label}, {.held = label}, true},
+             wrong, N);
 }
 
 static void nearest_refused(void **state)
@@ -256,7 +352,7 @@ static void nearest_refused(void **state)
   double place[] = {0, 1};
   int32_t label[] = {4, -1}, query_label[] = {4, 4};
   facet_nearest_errors sum = {0, 0};
-  facet_labelled l = {1, 2, 2, place, place, label, query_label, true};
+  facet_labelled l = {1, 2, 2, {.held = place}, {.held = place}, {.held = label}, {.held = query_label}, true};
   assert_int_equal(facet_nearest_errors_add(&l, 0, 2, &sum), FACET_BAD_INPUT);
   assert_string_equal(facet_message(), "no reference with a label beside query 0");
   label[1] = 4;
@@ -273,6 +369,8 @@ int main(void)
       cmocka_unit_test(random_samples),
       cmocka_unit_test(equal_distances_go_by_number),
       cmocka_unit_test(hard_for_float),
+      cmocka_unit_test(blocks_give_the_same),
+      cmocka_unit_test(nearest_labels_by_the_block),
       cmocka_unit_test(an_embedding_that_keeps_everything),
       cmocka_unit_test(bad_input_is_refused),
       cmocka_unit_test(nearest_labels_by_hand),
