@@ -272,6 +272,52 @@ def test_a_reload_restores_what_was_chosen_in_the_views(page):
     assert page.is_checked("#similarity input >> nth=0") and not page.query_selector("#similarity.half")
 
 
+# Counts observers that observe, and listeners of the window and the document.
+LIVE = """window.live = { observers: new Set(), listeners: new Map() };
+for (const name of ["ResizeObserver", "IntersectionObserver"]) {
+  window[name] = class extends window[name] {
+    observe(...what) { live.observers.add(this); return super.observe(...what); }
+    disconnect() { live.observers.delete(this); return super.disconnect(); }
+  };
+}
+const { addEventListener, removeEventListener } = EventTarget.prototype;
+const key = (on, type, what) => (on === window || on === undefined ? "window " : on === document ? "document " : null) + type;
+EventTarget.prototype.addEventListener = function (type, what, options) {
+  const on = this ?? window;
+  if (on === window || on === document) {
+    const all = live.listeners.get(what) ?? new Set();
+    live.listeners.set(what, all.add(key(on, type)));
+    options?.signal?.addEventListener("abort", () => all.delete(key(on, type)));
+  }
+  return addEventListener.call(on, type, what, options);
+};
+EventTarget.prototype.removeEventListener = function (type, what, options) {
+  live.listeners.get(what)?.delete(key(this ?? window, type));
+  return removeEventListener.call(this ?? window, type, what, options);
+};"""
+COUNTED = "[live.observers.size, [...live.listeners.values()].flatMap((all) => [...all]).sort().join()]"
+
+
+def test_a_study_that_is_left_leaves_nothing_behind(viewer, path, tmp_path):  # noqa: F811
+    (tmp_path / "none.h5").write_text("no study" * 100)
+    page = viewer.page()
+    page.add_init_script(LIVE)
+    page.goto(f"http://127.0.0.1:{viewer.server.server_address[1]}/")
+    page.wait_for_selector(".welcome .big")
+    before = page.evaluate(COUNTED)
+    page.set_input_files(".welcome input[type=file]", path)
+    page.wait_for_function("window.facetViewer")
+    for view in ("evaluation", "similarity", "cost", "geometry", "parallel", "map", "sample", "layers"):
+        see(page, view, ".body:not([aria-busy])")
+    assert page.evaluate("live.observers.size") > 20
+    page.set_input_files(".head input[type=file]", tmp_path / "none.h5")
+    page.wait_for_selector(".problem")
+    page.evaluate("new Promise((done) => setTimeout(done))")
+    assert page.evaluate(COUNTED) == before and page.evaluate("window.facetViewer") is None
+    page.close()
+    assert not viewer.wrong
+
+
 def test_views_without_their_arrays_say_why(viewer, tmp_path):  # noqa: F811
     made_study.make(tmp_path / "bare.h5", variants=1, conditions=1)
     page = viewer.open(tmp_path / "bare.h5")
