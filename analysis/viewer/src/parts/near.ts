@@ -11,7 +11,7 @@ export function whenNear(where: Element, work: () => void): { ask: () => void; e
   const observer = new IntersectionObserver((entries) => {
     near = entries[entries.length - 1].isIntersecting;
     if (near && due) ask();
-  }, { rootMargin: "150px" });
+  }, { rootMargin: "30px" });
   observer.observe(where);
   return { ask, end: () => { observer.disconnect(); cancelAnimationFrame(asked); } };
 }
