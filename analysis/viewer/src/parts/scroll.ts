@@ -5,15 +5,24 @@ let staying: AbortController | null = null;
 export function stay(): void { staying?.abort(); }
 
 export function goTo(id: string | null): void {
-  const target = id ? document.getElementById(id) : null;
-  if (!target?.parentElement) return;
-  const show = (): void => target.scrollIntoView({ block: "start" });
+  const target = id ? document.getElementById(id) : null, views = target?.parentElement;
+  if (!target || !views) return;
+  let top = 0, height = 0;
+  const show = (): void => {
+    target.scrollIntoView({ block: "start", behavior: "instant" });  // at once: a way that is gone slowly ends where the view was when it began
+    [top, height] = [target.getBoundingClientRect().top, views.offsetHeight];
+  };
   const grows = new ResizeObserver(show);
   stay();
   const until = (staying = new AbortController());
+  const end = (): void => until.abort();
   until.signal.addEventListener("abort", () => grows.disconnect());
-  grows.observe(target.parentElement);
+  grows.observe(views);
   // Captured, so that the key that led here does not end it.
-  for (const what of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(what, () => until.abort(), { capture: true, passive: true, signal: until.signal });
+  for (const what of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(what, end, { capture: true, passive: true, signal: until.signal });
+  // By the scroll bar, too: the view has moved, and no other one has grown.
+  addEventListener("scroll", () => {
+    if (views.offsetHeight === height && Math.abs(target.getBoundingClientRect().top - top) > 2) end();
+  }, { passive: true, signal: until.signal });
   show();
 }
