@@ -85,6 +85,16 @@ def small(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Pictures of a report are made, but not drawn, which takes most of its time: for tests of what a page says."""
+    from facet.plot.style import Picture
+
+    monkeypatch.setattr(Picture, "settle", lambda picture: None)
+    monkeypatch.setattr(Picture, "png", lambda picture: b"")
+    monkeypatch.setattr(Picture, "save", lambda picture, path: None)
+
+
 def checksum(store):
     done = run("checksum", store)
     assert done.returncode == 0, done.stderr

@@ -6,8 +6,9 @@ import h5py
 import numpy as np
 from conftest import STUDY, make_digits, run
 
-from facet.__main__ import main
+from facet import Study
 from facet.report.numbers import small
+from facet.report.page import Report
 
 VARIANTS = """\
 variants:
@@ -17,15 +18,21 @@ change: {samples: 20}
 """
 
 
-def test_the_page_compares_and_explains(tmp_path, capsys):
+def sections(path):
+    """Those of the page that are here; their pictures lie beside the study."""
+    with Study(path) as study:
+        made = Report(study, path.parent)
+        return "".join(made.section(name) for name in ("comparisons", "fragile"))
+
+
+def test_the_page_compares_and_explains(tmp_path):
     make_digits(tmp_path)
     (tmp_path / "study.yaml").write_text(STUDY.split("variants:")[0] + VARIANTS)
     done = run("run", tmp_path / "study.yaml", ranks=2)
     assert done.returncode == 0, done.stderr
-    assert main(["report", str(tmp_path / "out/study.h5")]) == 0
-    page = (tmp_path / "out/report/report.html").read_text(encoding="utf-8")
+    page = sections(tmp_path / "out/study.h5")
     for name in ("error_table", "class_movement", "directions", "similarity", "fragile_samples"):
-        assert f'<figure id="{name}">' in page and (tmp_path / f"out/report/{name}.png").stat().st_size > 5000, name
+        assert f'<figure id="{name}">' in page and (tmp_path / f"out/{name}.png").stat().st_size > 5000, name
     with h5py.File(tmp_path / "out/study.h5") as h5:
         flips = h5["fragility/flips"][:]
         assert f"{(flips > 0).sum()} of 130 samples get another class" in page
@@ -45,6 +52,5 @@ def test_a_file_without_comparisons_has_none_of_it(tmp_path):
     make_digits(tmp_path)
     (tmp_path / "study.yaml").write_text(STUDY.split("variants:")[0] + "conditions: [clean]\n")
     assert run("run", tmp_path / "study.yaml").returncode == 0
-    assert main(["report", str(tmp_path / "out/study.h5")]) == 0
-    page = (tmp_path / "out/report/report.html").read_text(encoding="utf-8")
+    page = sections(tmp_path / "out/study.h5")
     assert "fragile_samples" not in page and "error_table" not in page and 'id="similarity"' not in page

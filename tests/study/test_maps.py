@@ -1,9 +1,6 @@
 """The report's map: positions are sums over pixels, movements the difference of two of them, and the page shows the file's
 numbers, or nothing of it where the study has no map."""
 
-import subprocess
-import sys
-
 import h5py
 import numpy as np
 import pytest
@@ -12,6 +9,7 @@ from conftest import STUDY, make_digits, run
 
 from facet import Study, StudyError
 from facet.plot import embedding as maps
+from facet.report.page import Report
 
 EMBED = "embed: {layers: [24, 16], perplexity: 12, batch: 250, epochs: 20, explain: 40}\n"
 
@@ -29,10 +27,10 @@ def path(tmp_path_factory):
     return made(tmp_path_factory.mktemp("map"), EMBED)
 
 
-def report(path):
-    done = subprocess.run([sys.executable, "-m", "facet", "report", path], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return (path.parent / "report/report.html").read_text()
+def section(path):
+    """That of the map, as the page has it; its pictures lie beside the study."""
+    with Study(path) as study:
+        return Report(study, path.parent).section("map")
 
 
 def test_positions_and_movements_are_sums(path):
@@ -67,13 +65,13 @@ def test_farthest_are_of_all_classes(path):
 
 
 def test_the_page_has_the_map(path):
-    page = report(path)
+    page = section(path)
     assert '<section id="map">' in page
     with h5py.File(path) as f:
         error, trust, _ = f["embed/quality"][0]
         assert f"<td>{100 * error:.2f}</td><td>{trust:.4f}</td>" in page
     for name in ("map", "maps_of_variants", "movements", "explained_positions", "embedding_training"):
-        assert f'<figure id="{name}">' in page and (path.parent / f"report/{name}.png").stat().st_size > 5000
+        assert f'<figure id="{name}">' in page and (path.parent / f"{name}.png").stat().st_size > 5000
 
 
 @pytest.mark.parametrize("dimensions, words", [(1, "one axis"), (3, "third axis")])
@@ -86,5 +84,4 @@ def test_maps_of_one_and_three_dimensions(tmp_path, dimensions, words):
 
 
 def test_no_map_without_embed(tmp_path):
-    page = report(made(tmp_path, ""))
-    assert '<section id="map">' not in page
+    assert section(made(tmp_path, "")) == ""

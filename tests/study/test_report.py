@@ -58,6 +58,12 @@ def page(tmp_path, **kind):
     return (folder / "report.html").read_text(encoding="utf-8"), folder
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """The page of the first kind, and its folder; nobody changes either."""
+    return page(tmp_path_factory.mktemp("plain"))
+
+
 KINDS = {
     "grey pictures": {},
     "coloured pictures, predicted row": {"shape": (3, 6, 5), "rows": "predicted"},
@@ -93,7 +99,7 @@ def test_contributions_are_pictures_in_every_layout(tmp_path):
         assert np.array_equal(part.w, parts[0].w)
 
 
-def test_a_study_of_schema_1_is_read(tmp_path):
+def test_a_study_of_schema_1_is_read(tmp_path, undrawn):
     make_study.synthesize(tmp_path / "study.h5")
     with h5py.File(tmp_path / "study.h5", "a") as f:
         f.attrs["schema_version"] = 1
@@ -132,7 +138,7 @@ def said(values, digits=2):
     return f"{np.mean(values):.{digits}f}" + (f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else "")
 
 
-def test_replicates_are_summed_up(tmp_path):
+def test_replicates_are_summed_up(tmp_path, undrawn):
     make_study.synthesize(tmp_path / "study.h5", **KINDS["three seeds"], linearized=0)
     text = parts(tmp_path / "study.h5", "accuracy", "geometry", "pruning")
     accuracy = rows(text, "accuracy")
@@ -153,7 +159,7 @@ def test_replicates_are_summed_up(tmp_path):
 
 
 @pytest.mark.parametrize("version", [2, 3])
-def test_summaries_of_replicates_are_those_of_numpy(tmp_path, version):
+def test_summaries_of_replicates_are_those_of_numpy(tmp_path, version, undrawn):
     make_study.synthesize(tmp_path / "study.h5", **KINDS["three seeds"])
     with h5py.File(tmp_path / "study.h5", "a") as f:
         f.attrs["schema_version"] = version
@@ -211,7 +217,7 @@ def test_methods_are_ranked_at_equal_sparsity_and_budget(tmp_path):
     assert rows(text, "methods-compared")["lth-global-0.98"][4] == "–"
 
 
-def test_costs_are_those_of_the_file(tmp_path):
+def test_costs_are_those_of_the_file(tmp_path, undrawn):
     make_study.synthesize(tmp_path / "study.h5")
     table, size = rows(parts(tmp_path / "study.h5", "costs"), "what-the-variants-cost"), 24 * 30 + 3 * 24
     with facet.open(tmp_path / "study.h5") as study:
@@ -226,7 +232,7 @@ def test_costs_are_those_of_the_file(tmp_path):
     assert table["random-layer-0.5"][2] == table["random-layer-0.5"][-1] == "–"  # times that are not known
 
 
-def test_warnings_and_the_missing_are_named_first(tmp_path):
+def test_warnings_and_the_missing_are_named_first(tmp_path, undrawn):
     make_study.synthesize(tmp_path / "study.h5", **KINDS["three seeds"], linearized=0)
     with h5py.File(tmp_path / "study.h5", "a") as f:
         f.attrs["diverged"] = np.array(["wild-0.9-s2: diverged: at step 3 of <epoch> 1"], dtype=h5py.string_dtype())
@@ -276,7 +282,7 @@ def test_figures_of_many_variants_stay_readable(tmp_path):
             assert "6 of 11 variants" in caption and "first seed" in caption
 
 
-def test_what_has_failed_is_marked_and_left_out(tmp_path):
+def test_what_has_failed_is_marked_and_left_out(tmp_path, undrawn):
     """One method at 0.98 has failed in all seeds, another in one."""
     gone = [f"lth-global-0.98-s{seed}" for seed in (1, 2, 3)]
     make_study.synthesize(tmp_path / "study.h5", **KINDS["thirty pruned, with seeds"], linearized=0, failed=[*gone, "gmp-global-0.98-s1"])
@@ -337,13 +343,13 @@ def test_seeds_that_have_failed_are_not_drawn(tmp_path):
         assert {text.get_text() for text in drawn.legends[0].get_texts()} == set(study.replicates)
 
 
-def test_files_that_do_not_say_who_has_failed(tmp_path):
+def test_files_that_do_not_say_who_has_failed(tmp_path, undrawn):
     page(tmp_path, failed=None)
     with facet.open(tmp_path / "study.h5") as study:
         assert study.failed == [] and study.findings() == []
 
 
-def test_the_page_begins_with_the_findings(tmp_path):
+def test_the_page_begins_with_the_findings(tmp_path, undrawn):
     """Each leads to what shows it, and has its numbers; what is empty is left out, and markup stays text."""
     make_study.synthesize(tmp_path / "study.h5")
     said = [("failed", "No variant has failed: all <b>are</b> well.", {"chance": 0.5}), ("best of clean at 0.9", "", {}),
@@ -370,7 +376,7 @@ def test_the_page_begins_with_the_findings(tmp_path):
         assert "The data of this study supports no finding." in Report(study, tmp_path).html()
 
 
-def test_tables_fit_a_printed_page(tmp_path):
+def test_tables_fit_a_printed_page(tmp_path, undrawn):
     """Many conditions are cut into tables of ten columns, and all are there."""
     make_study.synthesize(tmp_path / "study.h5", linearized=0, severities=tuple(range(1, 24)))
     text = parts(tmp_path / "study.h5", "accuracy")
@@ -380,7 +386,7 @@ def test_tables_fit_a_printed_page(tmp_path):
     assert all(len(re.findall("<tr>", table.partition("<tbody>")[2])) == 4 for table in tables)
 
 
-def test_infinite_margins_are_counted(tmp_path):
+def test_infinite_margins_are_counted(tmp_path, undrawn):
     """Where two classes have one direction the margin is infinite; such samples are lost all the same."""
     make_study.synthesize(tmp_path / "study.h5", linearized=0)
     text = parts(tmp_path / "study.h5", "pruning")
@@ -401,8 +407,8 @@ def test_infinite_margins_are_counted(tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_study_gets_a_page(tmp_path, kind):
-    text, folder = page(tmp_path, **KINDS[kind])
+def test_every_kind_of_study_gets_a_page(tmp_path, kind, request):
+    text, folder = page(tmp_path, **KINDS[kind]) if KINDS[kind] else request.getfixturevalue("plain")
     outside = re.findall(r"""(?:src|href)\s*=\s*["']?(?!data:|\#)[^"'>]+|url\(|@import""", text)
     assert not outside, "the page must hold all it shows"
     names = re.findall(r'<figure id="(\w+)">', text)
@@ -418,9 +424,9 @@ def test_every_kind_of_study_gets_a_page(tmp_path, kind):
         assert "of 30 variants" in text and "of 29 pruned variants" in text
 
 
-def test_the_page_says_what_the_file_says(tmp_path):
-    text, _ = page(tmp_path)
-    with facet.open(tmp_path / "study.h5") as study:
+def test_the_page_says_what_the_file_says(plain, tmp_path):
+    text, folder = plain
+    with facet.open(folder.parent / "study.h5") as study:
         for fact in ("synthetic", study.attrs["facet_version"], study.attrs["git_revision"], *study.variants):
             assert fact in text
         for value in study.summary("accuracy").ravel():
@@ -428,7 +434,7 @@ def test_the_page_says_what_the_file_says(tmp_path):
         before, after = (study.prediction("class", v, "clean") for v in ("dense", "magnitude-global-0.9"))
         lost = np.mean((before == study.label) & (after != study.label))
         assert f"<td>{100 * lost:.2f}</td>" in text
-    again = as_a_user(tmp_path / "study.h5", "--out", tmp_path / "again")
+    again = as_a_user(folder.parent / "study.h5", "--out", tmp_path / "again")
     assert again.returncode == 0 and again.stderr == ""
     assert (tmp_path / "again" / "report.html").read_text(encoding="utf-8") == text, "the same file, the same page"
 

@@ -119,7 +119,7 @@ def test_channels_last_is_put_in_order(folder, tmp_path):
         assert np.array_equal(drawn > 0.5, picture[0] > 0)
 
 
-def test_nothing_without_aggregate_and_part_of_it_alone(folder, tmp_path):
+def test_nothing_without_aggregate_and_part_of_it_alone(folder, tmp_path, undrawn):
     assert section(folder / "none/study.h5", tmp_path) == ""
     text = section(folder / "features/study.h5", tmp_path)
     assert 'id="cka"' in text and "<table>" not in text and 'id="singular_values"' not in text
