@@ -21,6 +21,16 @@ sys.path.insert(0, str(ROOT / "analysis"))  # facet, the Python package
 os.environ["PYTHONPATH"] = str(ROOT / "analysis")  # and for the commands that tests start
 
 
+# Files that take a minute or more: they begin first, so that no worker is left with one of them when all else is done.
+LONG = ("test_light.py", "test_install.py", "test_report.py", "test_torch_export.py", "test_memory.py", "test_edited.py", "test_run.py",
+        "test_aggregate.py", "test_exercise.py")
+
+
+def pytest_collection_modifyitems(items):
+    place = {name: turn for turn, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONG)))
+
+
 def run(*arguments, ranks=1, timeout=300, **options):
     """Runs the build's facet (under mpirun for more than one rank); returns the finished process, output as text."""
     command = [str(FACET), *map(str, arguments)]
