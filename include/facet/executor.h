@@ -17,6 +17,7 @@ typedef struct {
   bool room;                    /* the memory that pullbacks write W to has room for a whole batch, always */
   bool training;                /* batch norm from the batch's own statistics; gradients wanted */
   bool touched;                 /* remembers where ties are, for facet_executor_touched */
+  bool blank;                   /* takes no constants until facet_executor_refresh: for what it takes of memory */
 } facet_executor_options;
 
 /* The network must outlive the executor. FACET_INTERNAL: options that make no sense; FACET_BAD_INPUT: a node that the

@@ -167,7 +167,8 @@ static int64_t settled_at_once(const facet_executor *x)
 
 facet_status facet_executor_ready(facet_executor *x)
 {
-  facet_executor_options options = {.kernels = &facet_kernels_exact, .real = FACET_F64, .touched = x->options.touched};
+  facet_executor_options options = {
+      .kernels = &facet_kernels_exact, .real = FACET_F64, .touched = x->options.touched, .blank = x->options.blank};
   if (x->exact || x->options.real != FACET_F32 || x->options.training || x->patterned == 0)
     return FACET_OK;
   options.batch = settled_at_once(x);

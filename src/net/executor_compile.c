@@ -202,5 +202,5 @@ facet_status facet_executor_compile(facet_executor *x)
       x->patterned = i + 1;
   FACET_TRY(facet_touched_create(x));
   FACET_TRY(facet_executor_plan_buffers(x));
-  return facet_executor_refresh(x);
+  return x->options.blank ? FACET_OK : facet_executor_refresh(x);
 }
