@@ -94,6 +94,26 @@ def test_contributions_and_contrasts(page, study, variant):
     assert found["W × baseline"] == pytest.approx((w * black).sum(), rel=1e-9) and found["sum"] == pytest.approx(other.sum, abs=1e-5)
 
 
+def test_choices_come_back(page, study):
+    """By the address: the output, what it is held against, the baseline. Outputs go with the sample."""
+    row = study.linear(PRUNED).row[7]
+    first, second = (study.classes[c] for c in row[:2])
+    choose(page, "output", str(row[0]))
+    choose(page, "against", str(row[1]))
+    choose(page, "baseline", "mean")
+    page.wait_for_function("location.hash.includes('sample.baseline=mean')")
+    page.reload()
+    page.wait_for_selector(".sample-network h3")
+    shown = lambda name: page.eval_on_selector(f"#sample .choices label:has-text('{name}') select", "(s) => s.selectedOptions[0].textContent")
+    assert (shown("output"), shown("against"), page.input_value("#sample .choices label:has-text('baseline') select")) == (first, second, "mean")
+    page.fill("#sample input[type=number]", "8")
+    page.press("#sample input[type=number]", "Enter")
+    page.wait_for_selector(".sample-picture figcaption:has-text('sample 8,')")
+    page.wait_for_function("location.hash.includes('sample=8')")
+    assert "sample.output" not in page.evaluate("location.hash") and shown("against") == "nothing"
+    assert page.input_value("#sample .choices label:has-text('baseline') select") == "mean"
+
+
 def test_what_ties_touch_and_the_certificate(page, study):
     linear = study.linear("dense")
     note = page.text_content(f"{network('dense')} .note")

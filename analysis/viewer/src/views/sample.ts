@@ -1,5 +1,6 @@
 /* The page of one sample: its picture, what every network says of it, and what makes two networks say so, by pixel and by
  * node; how its margin changed, and where it lies in the map. */
+import { Choices, some, type Choice } from "../parts/choices";
 import { choice } from "../parts/controls";
 import { h } from "../parts/dom";
 import { fillRamp } from "../parts/key";
@@ -12,6 +13,10 @@ import { mounted, type Context, type Study, type Variant, type View } from "./vi
 const BASELINES = ["zero", "black", "white", "background", "mean"] as const;
 type Baseline = (typeof BASELINES)[number];
 const BASELINE: Record<Baseline, string> = { zero: "0, normalised (W × x)", black: "black", white: "white", background: "its commonest pixel", mean: "its mean pixel" };
+
+/* The output that is explained, none: what the first network predicts; the one that it is held against, none: nothing. */
+const choices = (study: Study): readonly Choice[] => [some("output", study.classes), some("against", study.classes),
+  { name: "baseline", title: "baseline", options: BASELINES.map((kind) => [kind, BASELINE[kind]] as const), start: "zero" }];
 
 /* The baseline in the image's own numbers; null: the normalised 0. */
 function baselineOf(kind: Baseline, raw: Float64Array, scale: number, plane: number): Float64Array | null {
@@ -46,19 +51,37 @@ class SamplePage {
   private readonly body = h("div", { class: "sample-body" });
   private maps: PixelMap[] = [];
   private turn = 0;
-  private cls: number | null = null;      // null: what the first network predicts
-  private other: number | null = null;    // null: the output alone
-  private baseline: Baseline = "zero";
   private shown = 0;
+  private asked = "";                     // the outputs that were chosen for it
+  private readonly choices: Choices;
+  private readonly base: HTMLElement;     // the control of the baseline
   private readonly ends: (() => void)[] = [];
 
   constructor(where: HTMLElement, private readonly context: Context) {
     where.append(this.head, this.top, this.body);
-    this.ends.push(context.store.on(["sample", "first", "second", "condition"], ({ sample }) => {
-      if (sample !== null && sample !== this.shown) this.cls = this.other = null;
+    this.choices = new Choices(context.store, "sample", choices(context.study), () => void this.renew());
+    this.base = this.choices.control("baseline");
+    this.ends.push(() => this.choices.remove(), context.store.on(["sample", "first", "second", "condition"], ({ sample }) => {
+      if (sample !== null && sample !== this.shown && this.outputs() === this.asked) this.forget();
       void this.renew();
     }));
   }
+
+  private outputs(): string { return JSON.stringify([this.choices.get("output"), this.choices.get("against")]); }
+
+  /* Outputs that were chosen for one sample say nothing of the next; those that come with it do. */
+  private forget(): void {
+    this.choices.set("output");
+    this.choices.set("against");
+  }
+
+  /* A class that is chosen; null: none. */
+  private chosen(name: "output" | "against"): number | null {
+    const at = this.context.study.classes.indexOf(this.choices.get(name));
+    return at < 0 ? null : at;
+  }
+
+  private get baseline(): Baseline { return this.choices.get("baseline") as Baseline; }
 
   async load(): Promise<void> {
     const { study, store } = this.context;
@@ -75,6 +98,7 @@ class SamplePage {
 
   async renew(): Promise<void> {
     const { study, store } = this.context, turn = ++this.turn, { first, second, condition } = store.state;
+    this.asked = this.outputs();
     const sample = this.shown = store.state.sample ?? this.shown, variants = [...new Set([first, second])].map((v) => study.variants[v]);
     const moved = study.conditions[condition] === "clean" ? "" : study.conditions[condition];
     const [picture, said, all] = await Promise.all([pictureOf(study, sample), predictions(study, sample), Promise.all(variants.map((v) => explained(study, v, sample)))]);
@@ -88,14 +112,14 @@ class SamplePage {
     if (turn !== this.turn) return;
     this.clear();
     const clean = Math.max(0, study.conditions.indexOf("clean")), predicted = said[first * study.conditions.length + clean];
-    const cls = this.cls ?? predicted, here = all.filter((e): e is Explained => e !== null);
-    this.controls(sample, cls, here);
+    const cls = this.chosen("output") ?? predicted, other = this.chosen("against"), here = all.filter((e): e is Explained => e !== null);
+    this.controls(sample, cls, other, here);
     const corrupted = seen instanceof Float64Array ? seen : null;
     this.top.replaceChildren(this.pictures(sample, picture, moved, seen), this.table(sample, said));
     this.top.classList.toggle("has-corrupted", corrupted !== null);
     const plane = study.image.height * study.image.width, raw = baselineOf(this.baseline, picture.raw, picture.scale, plane);
     const base = raw ? raw.map((pixel, at) => picture.normal(pixel, at)) : new Float64Array(x.length);
-    const parts = here.map((e) => partsOf(e, cls, this.other, x, base));
+    const parts = here.map((e) => partsOf(e, cls, other, x, base));
     const bounds = (of: (p: Parts) => Float64Array): number => boundOf(...parts.filter((p): p is Parts => p !== null).map((p) => summed(of(p), study.image)));
     const [most, mostPixels] = [bounds((p) => p.w), bounds((p) => p.pixels)];
     const key = h("div", { class: "sample-key" });
@@ -131,7 +155,7 @@ class SamplePage {
   /* Of a file that was cut down: predictions are all there is of most samples. */
   private unpictured(sample: number, said: Int32Array): void {
     this.clear();
-    this.controls(sample, -1, []);
+    this.controls(sample, -1, null, []);
     this.top.replaceChildren(h("p", { class: "unavailable" }, "This file was cut down to the pictures of some samples, and this is none of them. The study it was made of has all."), this.table(sample, said));
     this.body.replaceChildren();
   }
@@ -140,7 +164,7 @@ class SamplePage {
     return study.has(`/linear/${v.name}/row`) ? "This sample is not among those that the study linearized (linearize: samples)." : "The study did not linearize this network, or this file does not hold it.";
   }
 
-  private controls(sample: number, cls: number, here: Explained[]): void {
+  private controls(sample: number, cls: number, other: number | null, here: Explained[]): void {
     const { study, store } = this.context;
     const number = h("input", { type: "number", min: 0, max: study.samples - 1, value: sample, style: "width:6.5em", onchange: () => {
       const to = Math.round(Number(number.value));
@@ -148,11 +172,13 @@ class SamplePage {
     } });
     const step = (by: number): HTMLElement => h("button", { title: by < 0 ? "the sample before" : "the next sample", disabled: sample + by < 0 || sample + by >= study.samples, onclick: () => store.set({ sample: sample + by }) }, by < 0 ? "‹" : "›");
     const stored = [...new Set(here.flatMap((e) => e.classes))].sort((a, b) => a - b), names = stored.map((c) => [String(c), this.name(c)] as const);
-    const again = (): void => void this.renew();
     this.head.replaceChildren(h("label", {}, h("span", {}, "sample"), number), step(-1), step(1),
-      ...(stored.length ? [choice("output", names, String(cls), (value) => { this.cls = Number(value); again(); }),
-        choice("against", [["", "nothing"], ...names.filter(([c]) => Number(c) !== cls)], this.other === null ? "" : String(this.other), (value) => { this.cls = cls; this.other = value === "" ? null : Number(value); again(); }),
-        choice("baseline", BASELINES.map((kind) => [kind, BASELINE[kind]] as const), this.baseline, (value) => { this.baseline = value as Baseline; again(); })] : []));
+      ...(stored.length ? [choice("output", names, String(cls), (value) => this.choices.set("output", this.name(Number(value)))),
+        choice("against", [["", "nothing"], ...names.filter(([c]) => Number(c) !== cls)], other === null ? "" : String(other), (value) => {
+          this.choices.set("output", this.name(cls));
+          this.choices.set("against", ...(value === "" ? [] : [this.name(Number(value))]));
+        }),
+        this.base] : []));
   }
 
   /* Predictions of all networks under all conditions. */
@@ -169,7 +195,7 @@ class SamplePage {
   }
 
   private network(e: Explained, parts: Parts | null, cls: number, most: number, mostPixels: number): HTMLElement {
-    const { study } = this.context, what = this.other === null ? this.name(cls) : `${this.name(cls)} − ${this.name(this.other)}`;
+    const { study } = this.context, other = this.chosen("against"), what = other === null ? this.name(cls) : `${this.name(cls)} − ${this.name(other)}`;
     const colour = e.variant.index === this.context.store.state.first ? "--first" : "--second";
     const touched = e.touched ? e.touched.reduce((sum: number, one) => sum + one, 0) / e.touched.length : NaN;
     const facts = [`certificate ${short(e.residual)}`, e.ties ? `${count(e.ties)} ties` : "no ties",
@@ -177,7 +203,7 @@ class SamplePage {
     const section = h("section", { class: "sample-network", "data-variant": e.variant.name }, h("h3", {}, h("span", { class: "swatch", style: `background:var(${colour})` }), ` ${e.variant.name}`), h("p", { class: "note" }, facts));
     if (!parts) {
       section.append(h("p", { class: "unavailable" }, !e.w.length ? "The study kept no rows of W of single samples (linearize: keep: digest)." :
-        `The row of ${[cls, ...(this.other === null ? [] : [this.other])].filter((c) => !e.classes.includes(c)).map((c) => this.name(c)).join(" and of ")} is not stored for this sample; stored: ${e.classes.map((c) => this.name(c)).join(", ")}.`));
+        `The row of ${[cls, ...(other === null ? [] : [other])].filter((c) => !e.classes.includes(c)).map((c) => this.name(c)).join(" and of ")} is not stored for this sample; stored: ${e.classes.map((c) => this.name(c)).join(", ")}.`));
       return section;
     }
     const pixels = parts.pixels.reduce((sum, value) => sum + value, 0);
@@ -218,4 +244,5 @@ export const sample: View = {
   help: "What every network says of a sample, and why the two compared ones do: the row of W that explains an output, or the difference of two (against); times the sample, less a baseline, it gives every pixel's contribution, red adds and blue takes away. Pixels and the bias by node add up to what the network says, to the last digits: the certificate says how far. Hatched pixels are touched by a tie, where W is one of several. Below: which pixels changed the margin, with the rival class, and what puts the sample where it is in the map. Under a condition, what networks saw stands beside the picture. Clicking a sample in any view, or its number in the search, brings it here.",
   wanted: (study) => (study.has("/image") ? null : "This file holds no pictures of its samples."),
   mount: mounted(SamplePage),
+  choices,
 };
