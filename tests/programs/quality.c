@@ -29,10 +29,13 @@ static facet_status show(const facet_dataset *x, const facet_dataset *places, in
   facet_status status;
   facet_ranking *ranking = NULL;
   double *y = NULL;
+  int32_t *label = NULL;
   FACET_CHECK(places->count == n && references <= n, FACET_BAD_INPUT, "not as many positions as samples");
   FACET_NEW_GO(out, status, y, n * dimensions);
   FACET_NEW_GO(out, status, place, n * dimensions);
   FACET_NEW_GO(out, status, pixel, n * x->image.width);
+  FACET_NEW_GO(out, status, label, n);
+  FACET_GO(out, status, facet_dataset_labels(x, 0, n, label));
   FACET_GO(out, status, facet_dataset_pixels(places, 0, n, place));
   FACET_GO(out, status, facet_dataset_pixels(x, 0, n, pixel));
   for (int64_t i = 0; i < n * dimensions; i++)
@@ -43,10 +46,10 @@ static facet_status show(const facet_dataset *x, const facet_dataset *places, in
                              n - references,
                              {.held = y},
                              {.held = y + references * dimensions},
-                             {.held = x->label},
-                             {.held = x->label + references},
+                             {.held = label},
+                             {.held = label + references},
                              false};
-  facet_labelled others = {dimensions, n, n, {.held = y}, {.held = y}, {.held = x->label}, {.held = x->label}, true};
+  facet_labelled others = {dimensions, n, n, {.held = y}, {.held = y}, {.held = label}, {.held = label}, true};
   FACET_GO(out, status, facet_ranking_create(&embedded, &ranking));
   FACET_GO(out, status, facet_rank_penalties_add(ranking, 0, n, &penalties));
   FACET_GO(out, status, facet_nearest_errors_add(&held_out, 0, n - references, &behind));
@@ -55,7 +58,7 @@ static facet_status show(const facet_dataset *x, const facet_dataset *places, in
          facet_rank_quality(n, neighbours, penalties.continuity), (long long)behind.wrong, (long long)all.wrong);
 out:
   facet_ranking_destroy(&ranking);
-  FACET_FREE(&y, &place, &pixel);
+  FACET_FREE(&y, &place, &pixel, &label);
   return status;
 }
 
