@@ -7,7 +7,8 @@
 #include "ranks/agree.h"
 #include "tiles.h"
 
-enum { UNIT = 64 }; /* queries at once, of few references */
+/* Queries that are dealt together, and between two looks at who asks; more, where as many are looked at together. */
+enum { UNIT = 64, STEP = 16 };
 
 typedef struct {
   facet_ranking *ranking;
@@ -26,9 +27,9 @@ facet_status facet_rank_qualities_find(MPI_Comm comm, const facet_embedded *e, f
 {
   counting c = {0};
   facet_status status = facet_agree(comm, facet_ranking_create(e, &c.ranking));
-  int64_t unit = facet_ranking_rows(e);
+  int64_t step = facet_ranking_rows(e), unit = step > UNIT ? step : UNIT;
   if (status == FACET_OK)
-    status = facet_portions_run(comm, &(facet_portions){"judge", e->samples, unit, unit, &c, count_penalties});
+    status = facet_portions_run(comm, &(facet_portions){"judge", e->samples, unit, step, &c, count_penalties});
   facet_ranking_destroy(&c.ranking);
   FACET_TRY(status);
   int64_t sum[] = {c.penalties.trustworthiness, c.penalties.continuity};
@@ -47,8 +48,9 @@ static facet_status count_errors(void *self, int64_t first, int64_t count)
 facet_status facet_nearest_error_find(MPI_Comm comm, const facet_labelled *l, double *error)
 {
   counting c = {.labelled = l};
-  int64_t unit = l->references > FACET_NEAREST_REFERENCES ? FACET_NEAREST_QUERIES : UNIT;
-  FACET_TRY(facet_portions_run(comm, &(facet_portions){"judge", l->queries, unit, unit, &c, count_errors}));
+  bool many = l->references > FACET_NEAREST_REFERENCES; /* which are read anew for each step */
+  int64_t unit = many ? FACET_NEAREST_QUERIES : UNIT, step = many ? unit : STEP;
+  FACET_TRY(facet_portions_run(comm, &(facet_portions){"judge", l->queries, unit, step, &c, count_errors}));
   int64_t sum[] = {c.errors.wrong, c.errors.counted};
   FACET_TRY(facet_sum(comm, sum, 2, "adding up errors"));
   *error = sum[1] > 0 ? (double)sum[0] / (double)sum[1] : (double)NAN;

@@ -174,16 +174,19 @@ void facet_progress_more(facet_progress *progress, int64_t more)
     progress->total += more;
 }
 
+/* At once: where a launcher passes on what ranks say, pieces of a line may be parted. */
 static void draw_end(const facet_progress *progress, double now)
 {
-  char speed[32], duration[32];
+  char speed[32], duration[32], stopped[48] = "";
   say_rate(speed, sizeof speed, rate(progress, now));
   say_duration(duration, sizeof duration, now - progress->begun);
-  fprintf(stderr, "%s%s: ", progress->terminal ? "\r\033[K" : "", progress->stage);
   if (progress->done < progress->total)
-    fprintf(stderr, "stopped at %lld of ", (long long)progress->done);
-  fprintf(stderr, "%lld %s in %s, %s%s%s\n", (long long)progress->total, progress->unit, duration, speed,
-          progress->note[0] ? "  " : "", progress->note);
+    snprintf(stopped, sizeof stopped, "stopped at %lld of ", (long long)progress->done);
+  char line[LINE_BYTES];
+  snprintf(line, sizeof line, "%s%s: %s%lld %s in %s, %s%s%s\n", progress->terminal ? "\r\033[K" : "", progress->stage,
+           stopped, (long long)progress->total, progress->unit, duration, speed, progress->note[0] ? "  " : "",
+           progress->note);
+  fputs(line, stderr);
   fflush(stderr);
 }
 

@@ -19,7 +19,7 @@ enum {
   LANES = 8, /* as many sums as a vector takes: their order is the same on all processors */
   CHUNK = 256,
   AT_ONCE = 64,              /* numbers that are looked at together first */
-  ROWS = 64,                 /* queries of one product with all samples, */
+  ROWS = 16,                 /* queries of one product with all samples, */
   MOST_SAMPLES = 1 << 16,    /* of which there are no more than these; */
   ROWS_OF_BLOCK = 256,       /* of one with a block of them, */
   SAMPLES_OF_BLOCK = 1 << 13 /* of so many at most */

@@ -10,6 +10,7 @@
 #include "sparse.h"
 #include "winograd.h"
 
+#include <errno.h>
 #include <oneapi/dnnl/dnnl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,7 +27,7 @@ static facet_status check(dnnl_status_t status, const char *what)
 {
   if (status == dnnl_success)
     return FACET_OK;
-  if (status == dnnl_out_of_memory)
+  if (status == dnnl_out_of_memory || (status == dnnl_runtime_error && errno == ENOMEM))
     return facet_raise(FACET_OS, "out of memory: oneDNN, %s", what);
   if (status == dnnl_unimplemented)
     return facet_raise(FACET_BAD_INPUT, "oneDNN has no implementation: %s", what);
@@ -301,6 +302,7 @@ static dnnl_status_t execute(const facet_conv *c, dnnl_primitive_t primitive, in
                              const dnnl_exec_arg_t *arguments)
 {
   int before = use_threads(c->threads);
+  errno = 0; /* tells what version 3 calls an error at run time alone */
   dnnl_status_t status = dnnl_primitive_execute(primitive, c->stream, count, arguments);
   if (status == dnnl_success)
     status = dnnl_stream_wait(c->stream);

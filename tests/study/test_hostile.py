@@ -11,15 +11,17 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from conftest import STUDY, make_digits, run
+from conftest import FACET, STUDY, environment, make_digits, run
 
 HERE = pathlib.Path(__file__).resolve().parent
 
 
 def one_line(done, status, words):
-    """It ended with that status and one line, which has the words."""
+    """It ended with that status and one line, which has the words. Open MPI's own ("[host][...] Unable to find ...", where
+    the network is odd) do not count."""
     assert done.returncode == status, (done.returncode, done.stderr)
-    assert len(done.stderr.splitlines()) == 1 and words in done.stderr, done.stderr
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("[")]
+    assert len(lines) == 1 and words in lines[0], done.stderr
 
 
 def two_layers(folder, first, second):
@@ -80,7 +82,10 @@ def test_a_file_that_may_not_be_read(tmp_path):
     tmp_path.chmod(0o777)
     for folder in tmp_path.parents[:3]:
         folder.chmod(0o755)
-    one_line(run("checksum", tmp_path / "s.h5", user=65534, group=65534, extra_groups=[], cwd="/"), 66, "s.h5: Permission denied")
+    program = shutil.copy(FACET, tmp_path / "facet")  # where it lies may be closed to others, too
+    done = subprocess.run([program, "checksum", tmp_path / "s.h5"], capture_output=True, text=True, env=environment(), user=65534,
+                          group=65534, extra_groups=[], cwd="/")
+    one_line(done, 66, "s.h5: Permission denied")
 
 
 @pytest.mark.parametrize("labels, words", [("one class", "all of one class"), ("a number", "label 1000000 makes more classes than")])

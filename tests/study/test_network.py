@@ -324,18 +324,19 @@ def test_each_thread_has_its_own_message(tmp_path):
 def test_a_network_is_closed(studies, inputs):
     network = studies["float"].network("dense")
     pruned = network.prune("magnitude", 0.5)
-    linear, waiting = network.linearize(inputs), threading.Event()
+    linear, begun = network.linearize(inputs), [threading.Event() for _ in range(3)]
 
     def work(i):
         if i == 0:
-            waiting.wait()
+            for event in begun:
+                event.wait()
             network.close()
             return None
         found = []
         try:
             while True:
                 found.append(network.linearize(inputs[:12]).W)
-                waiting.set()
+                begun[i - 1].set()
         except facet.NetworkError as error:
             assert "is closed" in str(error)
         return all(np.array_equal(w, linear.W[:12]) for w in found) and len(found)
