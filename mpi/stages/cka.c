@@ -19,9 +19,10 @@
 #include "geometry/cka.h"
 #include "ranks/agree.h"
 #include "stage.h"
+#include "work.h"
 
 /* MOST_HELD: where units are dealt; more would save little reading, and leave fewer blocks than ranks. */
-enum { PANEL = 32 << 20, PROGRAM = 64 << 20, MOST_PAIRED = 400, MOST_HELD = 16, READING = 64 };
+enum { PANEL = 32 << 20, MOST_PAIRED = 400, MOST_HELD = 16, READING = 64 };
 
 /* Items first, first + step, ...: `count` are held, and from there to `all` compared with those. */
 typedef struct {
@@ -328,7 +329,7 @@ static facet_status share_out(work *w)
   MPI_Comm comm = w->context->comm;
   int64_t n = w->p->samples, most = most_features(w->context);
   FACET_AGREE(comm, prepare(w, most));
-  double room = (double)w->p->settings->memory - PROGRAM - (double)facet_memory_in_use();
+  double room = (double)w->p->settings->memory - FACET_PROGRAM_BYTES - (double)facet_memory_in_use();
   FACET_TRY(facet_least(comm, &room, 1, "comparing"));
   w->dealt = are_stored(w->context) && room >= 2 * 8 * (double)n * (double)most;
   w->comm = w->dealt ? MPI_COMM_SELF : comm;

@@ -13,16 +13,9 @@
 #include "kept.h"
 
 /* Adjoints, samples times rows, that a pullback handles at once: enough to keep the kernels busy, few enough to stay in
- * cache (measured on ResNet-20). PROGRAM: bytes of the program, its libraries, and what they take for themselves.
+ * cache (measured on ResNet-20).
  * MOST_KEPT, SAMPLES_KEPT: more would not save more time. */
-enum {
-  ADJOINTS = 40,
-  FORWARD_BATCH = 50,
-  PROGRAM = 64 << 20,
-  STEP = 1 << 16,
-  MOST_KEPT = 128 << 20,
-  SAMPLES_KEPT = 10000
-};
+enum { ADJOINTS = 40, FORWARD_BATCH = 50, STEP = 1 << 16, MOST_KEPT = 128 << 20, SAMPLES_KEPT = 10000 };
 
 /* In bytes; doubles, because what a study asks for may be more than can be counted. */
 typedef struct {
@@ -117,7 +110,7 @@ static double linear_bytes(const bound *b, const costs *c, int constants, int64_
 static double fixed_bytes(const facet_store_plan *s, const facet_study_data *data, const facet_family *family)
 {
   const facet_dataset *sets[] = {data->train, data->test};
-  double bytes = PROGRAM + (double)s->block * (double)(2 * s->classes + 6) * sizeof(double);
+  double bytes = FACET_PROGRAM_BYTES + (double)s->block * (double)(2 * s->classes + 6) * sizeof(double);
   for (int i = 0; i < 2; i++)
     if (sets[i])
       bytes += (double)sets[i]->count * sizeof(int32_t);

@@ -131,7 +131,8 @@ def test_inside_an_epoch_of_the_encoder(tmp_path):
 
 def test_bare_mpirun(tmp_path):
     """SIGUSR1, which mpirun passes on: as ever. By SIGTERM and SIGINT it ends itself, with 1, and kills its ranks a second
-    later: rank 0 has said how to go on by then, and what is done is kept."""
+    later: rank 0 has said how to go on by then (Open MPI 5 passes nothing on any more), and what is done is kept."""
+    version = re.search(r"\d+", subprocess.run(["mpirun", "--version"], capture_output=True, text=True).stdout)[0]
     make_digits(tmp_path)
     (tmp_path / "study.yaml").write_text(STUDY.replace("epochs: 2", "epochs: 100"))  # some seconds of training
     store = tmp_path / "out/study.h5"
@@ -145,6 +146,6 @@ def test_bare_mpirun(tmp_path):
         process.send_signal(asked)
         said = process.communicate(timeout=60)[1]
         words = [line for line in said.splitlines() if "run the same command again to go on" in line]
-        assert words and process.returncode == status, said
+        assert (words or int(version) >= 5 and status == 1) and process.returncode == status, said
         assert run("run", "-n", "2", tmp_path / "study.yaml").returncode == 0
         assert checksum(store) == whole
