@@ -19,7 +19,7 @@ void facet_sparse_destroy(facet_sparse **sparse);
 /* Bytes of working memory that a run needs. */
 size_t facet_sparse_scratch(const facet_sparse *sparse);
 /* Whether so few of the weights (out x in/groups x kernel) are not 0, in a convolution that has work enough, that this
- * is faster than the usual kernels. Where that begins was measured (make bench: kernels), and is the same on every
+ * is faster than the usual kernels. Where that begins was measured (docs/performance.md), and is the same on every
  * machine: results depend on no clock. */
 bool facet_sparse_worth(const facet_sparse *sparse, const void *weights);
 /* The weights that are not 0, and the bias (forward, or NULL), are copied. FACET_OS. */
