@@ -5,7 +5,6 @@ many samples, less one on few.
 """
 
 import pathlib
-import subprocess
 import tempfile
 import time
 
@@ -22,10 +21,8 @@ MANY, FEW = 6000, 250
 def seconds(folder, count):
     path = folder / f"{count}.yaml"
     path.write_text(STUDY.format(count=count))
-    environment = {**run.ENVIRONMENT, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     before = time.perf_counter()
-    subprocess.run([run.ROOT / "build" / "facet", "run", path, "--fresh"], check=True, env=environment,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run.study(path, "--fresh")
     return time.perf_counter() - before
 
 

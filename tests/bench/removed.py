@@ -5,33 +5,15 @@ with zeros and as a smaller one, in facet and in onnxruntime on one core.
 """
 
 import pathlib
-import subprocess
 import tempfile
 
 import run
 
-STUDY = """\
-data: {test: {format: npy, images: images.npy}}
-model: {onnx: model.onnx}
-output: out
-variants:
+VARIANTS = """\
   - {name: masked, method: filter, scope: layer, sparsity: 0.5}
   - {name: removed, method: filter, scope: layer, sparsity: 0.5, remove_dead: true}
 """
 BATCH = 64
-
-
-def make(folder):
-    """Both networks, by facet itself."""
-    import numpy
-
-    run.resnet20.write_onnx(folder / "model.onnx", run.resnet20.weights(blocks=3), 3)
-    numpy.save(folder / "images.npy", numpy.zeros((1, 3, 32, 32), numpy.float32))
-    (folder / "study.yaml").write_text(STUDY)
-    environment = {**run.ENVIRONMENT, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    subprocess.run([run.ROOT / "build" / "facet", "run", folder / "study.yaml"], check=True, env=environment,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return [folder / "out" / "variants" / f"{name}.onnx" for name in ("removed", "masked")]
 
 
 def rows():
@@ -43,7 +25,8 @@ def rows():
     }
     table = []
     with tempfile.TemporaryDirectory() as folder:
-        models = make(pathlib.Path(folder))
+        pruned = run.prune_resnet20(pathlib.Path(folder), VARIANTS)
+        models = [pruned / "removed.onnx", pruned / "masked.onnx"]
         for way, rate in ways.items():
             try:
                 table.append((f"{way} {shape}: taken out against zeros", *map(rate, models)))

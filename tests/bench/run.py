@@ -5,9 +5,10 @@
 Prints a table and writes results/bench.json: a list of {name, facet, peer, unit, ratio}; ratio above 1 is in facet's
 favour.  Parts that are named take the place of what the file says under the same names; the rest of it stays.  Every
 time is the best of several, so that other programs disturb it little.  What is not installed is left out of the
-comparison, and said.  About eight minutes.
+comparison, and said.  An hour for all of them.
 """
 
+import importlib
 import json
 import os
 import pathlib
@@ -27,7 +28,7 @@ BATCHES = (1, 8, 32, 64, 256)
 FORWARD_BATCHES = (1, 32, 256)
 SAMPLES = 192  # that facet linearizes in a measurement, in each process
 SECONDS = 1.2  # of every measurement, if a call does not take longer
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = train.ENVIRONMENT
 
 
 def repeat(work, seconds=SECONDS):
@@ -52,6 +53,24 @@ def together(program, *arguments, processes=CORES):
 
 def total(reports):
     return sum(1 / report["seconds_per_sample"] for report in reports)
+
+
+def study(path, *options):
+    """Runs facet on a study."""
+    subprocess.run([ROOT / "build" / "facet", "run", path, *options], check=True, env=ENVIRONMENT, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+
+
+def prune_resnet20(folder, variants):
+    """Pruned networks, made by facet from a ResNet-20 in folder/model.onnx: the folder where they lie."""
+    import numpy
+
+    resnet20.write_onnx(folder / "model.onnx", resnet20.weights(blocks=3), 3)
+    numpy.save(folder / "images.npy", numpy.zeros((1, 3, 32, 32), numpy.float32))
+    (folder / "study.yaml").write_text("data: {test: {format: npy, images: images.npy}}\nmodel: {onnx: model.onnx}\noutput: out\n"
+                                       f"variants:\n{variants}")
+    study(folder / "study.yaml")
+    return folder / "out" / "variants"
 
 
 # ---- linearization ----
@@ -219,28 +238,9 @@ def of_networks(rows_of):
     return rows
 
 
-def removed_rows():
-    import removed  # which uses this file, too
-
-    return removed.rows()
-
-
-def sparse_rows():
-    import sparse  # which uses this file, too
-
-    return sparse.rows()
-
-
-def geometry_rows():
-    import geometry  # which uses this file, too
-
-    return geometry.rows()
-
-
-def embed_rows():
-    import embed
-
-    return embed.rows()
+def of_file(name):
+    """A part with a file of its own, which uses this one and is read when its turn comes."""
+    return lambda: importlib.import_module(name).rows()
 
 
 PARTS = {  # each gives rows of (name, facet's rate, the peer's); one more part is one more line
@@ -248,10 +248,10 @@ PARTS = {  # each gives rows of (name, facet's rate, the peer's); one more part 
     "scale": of_networks(scale),
     "forward": of_networks(forward),
     "train": train.rows,
-    "removed": removed_rows,
-    "sparse": sparse_rows,
-    "geometry": geometry_rows,
-    "embed": embed_rows,
+    "removed": of_file("removed"),
+    "sparse": of_file("sparse"),
+    "geometry": of_file("geometry"),
+    "embed": of_file("embed"),
 }
 
 
