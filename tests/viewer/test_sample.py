@@ -114,6 +114,26 @@ def test_choices_come_back(page, study):
     assert page.input_value("#sample .choices label:has-text('baseline') select") == "mean"
 
 
+def test_what_changes_together_is_read_once(page, study):
+    """An output and what it is held against; a sample, with which they go."""
+    page.evaluate("""() => {
+        const { study } = facetViewer, { read } = study;
+        window.reads = 0;
+        study.read = function (path, start, count) {
+            if (path === "/prediction/class" && count[2] === 1) window.reads++;
+            return read.call(this, path, start, count);
+        };
+    }""")
+    settled = "facetViewer.study.pending() === 0 && new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
+    choose(page, "against", str(study.linear(PRUNED).row[7][1]))
+    page.wait_for_function(settled)
+    assert page.evaluate("Object.keys(facetViewer.store.state.choices).sort().join()") == "sample.against,sample.output" and page.evaluate("reads") == 1
+    page.click("#sample button[title='the next sample']")
+    page.wait_for_selector(".sample-picture figcaption:has-text('sample 8,')")
+    page.wait_for_function(settled)
+    assert page.evaluate("Object.keys(facetViewer.store.state.choices).join()") == "" and page.evaluate("reads") == 2
+
+
 def test_what_ties_touch_and_the_certificate(page, study):
     linear = study.linear("dense")
     note = page.text_content(f"{network('dense')} .note")

@@ -272,6 +272,16 @@ def test_a_reload_restores_what_was_chosen_in_the_views(page):
     assert page.is_checked("#similarity input >> nth=0") and not page.query_selector("#similarity.half")
 
 
+def test_a_step_comes_with_its_corruption(page):
+    see(page, "map", ".stop")
+    page.click("#map .stop >> nth=0")
+    page.wait_for_function("location.hash.includes('map.step=first')")
+    settled(page)
+    page.evaluate("location.hash = location.hash.replace('map.step=first', 'map.corruption=noise&map.step=noise/1')")
+    page.wait_for_selector("#map .stop[aria-pressed=true]:text-is('noise/1')")
+    assert page.evaluate("facetViewer.store.state.choices['map.step'].join()") == "noise/1"
+
+
 # Counts observers that observe, and listeners of the window and the document.
 LIVE = """window.live = { observers: new Set(), listeners: new Map() };
 for (const name of ["ResizeObserver", "IntersectionObserver"]) {

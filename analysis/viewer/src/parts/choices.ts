@@ -14,19 +14,21 @@ export const onOff = (name: string, title: string, start: boolean): Choice => ({
 /** Some of many, none at the start: by name alone, without a control. */
 export const some = (name: string, options: readonly string[]): Choice => ({ name, title: name, options: options.map((value) => [value, value] as const), start: "" });
 
-/** The choices of one view: what holds, its controls, and who hears of a change, by whatever it was made. */
+/** The choices of one view: what holds, its controls, and who hears of a change, by whatever it was made: once, with the names
+ * of all that have changed together. */
 export class Choices {
   private readonly end: () => void;
   private readonly shown: (() => void)[] = [];
   private said: Map<string, string>;
 
-  constructor(private readonly store: Store, private readonly view: string, private readonly all: readonly Choice[], changed: (name: string) => void) {
+  constructor(private readonly store: Store, private readonly view: string, private readonly all: readonly Choice[], changed: (names: ReadonlySet<string>) => void) {
     this.said = this.now();
     this.end = store.on(["choices"], () => {
       const before = this.said;
       this.said = this.now();
       this.shown.forEach((show) => show());
-      for (const [name, value] of this.said) if (before.get(name) !== value) changed(name);
+      const names = new Set([...this.said.keys()].filter((name) => before.get(name) !== this.said.get(name)));
+      if (names.size) changed(names);
     });
   }
 

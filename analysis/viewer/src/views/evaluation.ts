@@ -45,7 +45,7 @@ class Evaluation {
   constructor(where: HTMLElement, private readonly context: Context) {
     const { study, store } = context;
     this.table = new Table(study, () => store.state);
-    this.choices = new Choices(store, "evaluation", choices(study), (name) => this.chosen(name));
+    this.choices = new Choices(store, "evaluation", choices(study), (names) => this.chosen(names));
     const relative = this.choices.control("relative");
     this.relativeTo = relative.querySelector("span") as HTMLElement;
     const below = h("div", {});
@@ -77,10 +77,10 @@ class Evaluation {
     table.open = chosen.several("open");
   }
 
-  private chosen(name: string): void {
+  private chosen(names: ReadonlySet<string>): void {
     this.take();
     this.unsorted = true;
-    if (name !== "measure") this.build();
+    if (names.size > 1 || !names.has("measure")) this.build();
     this.renew();
   }
 

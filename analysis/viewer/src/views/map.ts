@@ -83,7 +83,7 @@ class Embedding {
     const { study, store } = context;
     this.axesCount = axesOf(study);
     const names = ["x", "y", "z"], offered = choices(study);
-    this.choices = new Choices(store, "map", offered, (name) => this.chosen(name));
+    this.choices = new Choices(store, "map", offered, (names) => this.chosen(names));
     where.append(h("div", { class: "choices" },
       ...offered.filter(({ name }) => name !== "step").map(({ name }) => this.choices.control(name)),
       h("button", { type: "button", onclick: () => this.scatter?.reset() }, "whole map")),
@@ -94,7 +94,7 @@ class Embedding {
     where.append(this.legend, this.note);
     this.ends.push(picking(this.plot, { store, tool: () => this.choices.get("tool") as Tool, points: () => this.points, hover: (i, event) => void this.hover(i, event) }));
     stepping(this.plot, store);
-    this.chosen("tool");
+    this.toolChosen();
     this.ends.push(() => this.choices.remove(), store.on(["first", "second", "condition"], () => void this.retrack()));
     this.ends.push(store.on(["groups"], () => void this.repaint()), store.on(["filters"], () => this.key()));
     this.ends.push(store.on(["passing", "selected"], () => { this.chooses = true; this.plot.draw(); }));
@@ -105,15 +105,15 @@ class Embedding {
     await this.retrack();
   }
 
-  private chosen(name: string): void {
-    if (name === "tool") this.plot.root.classList.toggle("panning", this.choices.get("tool") === "pan");
-    else if (name === "colour") void this.repaint();
-    else if (name === "step") this.stepChosen();
-    else {
-      if (name === "plane") this.positions.clear();
-      void this.retrack();
-    }
+  private chosen(names: ReadonlySet<string>): void {
+    if (names.has("tool")) this.toolChosen();
+    if (names.has("plane")) this.positions.clear();
+    if (names.has("plane") || names.has("corruption")) return void this.retrack();    // paints anew, and shows the step
+    if (names.has("colour")) void this.repaint();
+    if (names.has("step")) this.stepChosen();
   }
+
+  private toolChosen(): void { this.plot.root.classList.toggle("panning", this.choices.get("tool") === "pan"); }
 
   private get colouring(): Colouring { return this.choices.get("colour") as Colouring; }
   private get corruption(): string { return this.choices.has("corruption") ? this.choices.get("corruption") : ""; }

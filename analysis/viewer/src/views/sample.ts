@@ -59,7 +59,9 @@ class SamplePage {
 
   constructor(where: HTMLElement, private readonly context: Context) {
     where.append(this.head, this.top, this.body);
-    this.choices = new Choices(context.store, "sample", choices(context.study), () => void this.renew());
+    this.choices = new Choices(context.store, "sample", choices(context.study), (names) => {
+      if (names.has("baseline") || this.outputs() !== this.asked) void this.renew();     // else they were forgotten with the last sample
+    });
     this.base = this.choices.control("baseline");
     this.ends.push(() => this.choices.remove(), context.store.on(["sample", "first", "second", "condition"], ({ sample }) => {
       if (sample !== null && sample !== this.shown && this.outputs() === this.asked) this.forget();
