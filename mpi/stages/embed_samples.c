@@ -17,7 +17,6 @@ facet_status facet_embed_samples_deal(facet_embed_samples *s)
   const facet_random random = {s->plan->store.settings->seed, FACET_STREAM_EMBED};
   s->batches = (int)facet_embed_batches(&s->plan->keys->embed, s->count);
   s->largest = facet_embed_largest(&s->plan->keys->embed, s->count);
-  s->file = -1;
   FACET_NEW(s->batch, s->batches);
   FACET_NEW(s->order, s->largest);
   FACET_NEW(s->mean, s->features);
@@ -44,11 +43,6 @@ const int64_t *facet_embed_samples_of(facet_embed_samples *s, const facet_embed_
   return s->order;
 }
 
-static int64_t first_row(const facet_embed_batch *b)
-{
-  return b->x->local_rows ? facet_blockmatrix_row(b->x, 0) : 0;
-}
-
 /* ---- batches that are not held ---- */
 
 /* This rank's numbers of a batch, and where they lie: all batches have as much room. */
@@ -63,7 +57,7 @@ static facet_status put_away(facet_embed_samples *s, const facet_embed_batch *b)
 {
   size_t at;
   facet_piece piece = piece_of(s, b, &at);
-  if (s->file < 0)
+  if (!s->folder)
     FACET_TRY(facet_nameless_file("facet-embed", &s->file, &s->folder));
   int failed = facet_write_at(s->file, at, piece.bytes, piece.data);
   FACET_CHECK(!failed, FACET_IO, "%s, the folder TMPDIR: features cannot be written: %s", s->folder, strerror(failed));
@@ -114,7 +108,7 @@ static facet_status source_make(const facet_embed_samples *s, source *from)
 static facet_status fill_batch(facet_embed_samples *s, source *from, const facet_embed_batch *b, double *sum,
                                double *squares)
 {
-  int64_t rows = b->x->local_rows, own = first_row(b);
+  int64_t rows = b->x->local_rows, own = facet_blockmatrix_row(b->x, 0);
   for (int64_t first = 0; first < rows; first += FEATURES_AT_ONCE) {
     int64_t count = rows - first < FEATURES_AT_ONCE ? rows - first : FEATURES_AT_ONCE;
     const int64_t *order = facet_embed_samples_of(s, b, own + first, count);

@@ -26,8 +26,8 @@ typedef struct {
   int64_t largest;        /* samples of the largest batch */
   facet_shuffle *shuffle; /* the permutation: samples of the data */
   int64_t *order;         /* largest: a piece of it */
-  int file;               /* -1: none */
-  char *folder;
+  int file;
+  char *folder;        /* of the file; NULL: there is none */
   double *mean, scale; /* x = (feature - mean) / scale */
 } facet_embed_samples;
 

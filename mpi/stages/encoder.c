@@ -34,7 +34,6 @@ typedef struct {
   facet_store *store;
   facet_embed_samples from;
   facet_affinity *affinity;   /* of each batch that is held; of others they are made at every visit */
-  int64_t most;               /* samples of the largest batch */
   facet_blockmatrix *blurred; /* a batch, with noise */
   facet_grid *grid;
   facet_encoder *encoder;
@@ -107,8 +106,8 @@ static facet_status prepare_own(training *t)
 {
   FACET_TRY(facet_embed_samples_deal(&t->from));
   FACET_NEW(t->affinity, t->from.batches);
-  FACET_NEW(t->y, t->most * t->keys->dimensions);
-  FACET_NEW(t->dy, t->most * t->keys->dimensions);
+  FACET_NEW(t->y, t->from.largest * t->keys->dimensions);
+  FACET_NEW(t->dy, t->from.largest * t->keys->dimensions);
   t->checkpoint = facet_format("%s/embed/encoder.checkpoint", t->settings->output);
   return t->checkpoint ? find_digest(t->plan, t->digest) : FACET_OS;
 }
@@ -146,11 +145,11 @@ static void move_alpha(training *t, double by_alpha, double rate, double count)
  * new samples come to lie near those that they are like. */
 static facet_status blur(training *t, const facet_embed_batch *b, int epoch)
 {
-  int64_t rows = b->x->local_rows, first = rows ? facet_blockmatrix_row(b->x, 0) : 0;
-  facet_encoder_noise noise = {.random = {t->settings->seed, FACET_STREAM_EMBED_NOISE},
-                               .deviation = t->keys->noise,
-                               .visit = epoch,
-                               .sample = facet_embed_samples_of(&t->from, b, first, rows)};
+  facet_encoder_noise noise = {
+      .random = {t->settings->seed, FACET_STREAM_EMBED_NOISE},
+      .deviation = t->keys->noise,
+      .visit = epoch,
+      .sample = facet_embed_samples_of(&t->from, b, facet_blockmatrix_row(b->x, 0), b->x->local_rows)};
   facet_blockmatrix_destroy(&t->blurred);
   FACET_TRY(facet_encoder_input(t->encoder, b->count, &t->blurred));
   facet_encoder_blur(b->x, &noise, t->blurred);
@@ -347,7 +346,6 @@ static facet_status describe(const facet_context *c, int ranks, training *t)
                   .settings = settings,
                   .keys = e,
                   .store = c->store,
-                  .most = facet_embed_largest(e, plan->store.embed_train),
                   .from = {.plan = plan,
                            .data = c->data->train ? c->data->train : c->data->test,
                            .member = member_named(c->family, e->variant),
@@ -596,7 +594,7 @@ static facet_status adopt(const facet_context *c)
  * saved, which takes a copy of it. */
 static double step_memory(const training *t, double state)
 {
-  int64_t most = t->most, batches = t->from.batches;
+  int64_t most = t->from.largest, batches = t->from.batches;
   double last = facet_affinity_bytes(t->ranks, t->shape.real, most), kept = 0;
   double peak = facet_affinity_peak(t->ranks, t->shape.real, most, t->from.features);
   double pass = facet_encoder_pass_bytes(t->ranks, &t->shape, most);
@@ -611,8 +609,8 @@ static double train_memory(const training *t, double while_finding)
 {
   int64_t held = t->from.held < t->from.batches ? t->from.held + 1 : t->from.batches; /* and the one whose turn it is */
   double state = 3 * sizeof *t->state * facet_encoder_parameters(&t->shape);
-  double order = (double)t->most * sizeof *t->from.order + 16.0 * FACET_SHUFFLE_WINDOW;
-  double always = (double)held * features_bytes(t->plan, t->ranks, t->most) + order + state +
+  double order = (double)t->from.largest * sizeof *t->from.order + 16.0 * FACET_SHUFFLE_WINDOW;
+  double always = (double)held * features_bytes(t->plan, t->ranks, t->from.largest) + order + state +
                   facet_encoder_bytes(t->ranks, &t->shape);
   return always + fmax(while_finding, step_memory(t, state));
 }

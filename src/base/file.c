@@ -251,6 +251,7 @@ bool facet_exists(const char *path)
 facet_status facet_nameless_file(const char *what, int *file, char **folder)
 {
   const char *asked = getenv("TMPDIR");
+  *file = -1;
   *folder = facet_copy_text(asked && asked[0] ? asked : "/tmp");
   char *name = *folder ? facet_format("%s/%s-XXXXXX", *folder, what) : NULL;
   if (!name)
