@@ -4,7 +4,6 @@
 #include "judge_samples.h"
 
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ranks/agree.h"
@@ -80,28 +79,26 @@ static facet_status read_features(void *self, int64_t first, int64_t count, void
 
 static facet_status make_file(facet_judge_samples *s)
 {
-  s->writes = true;
-  return facet_nameless_file("facet-judge", &s->file, &s->folder);
+  FACET_TRY(facet_nameless_file("facet-judge", &s->file, &s->folder));
+  s->filed = true;
+  return FACET_OK;
 }
 
 /* A rank that cannot open its neighbour's file has one of its own. */
 static facet_status open_file(MPI_Comm node, facet_judge_samples *s)
 {
-  struct stat about;
-  int64_t told[4] = {0};
+  facet_told_file told = {.file = -1};
   bool first = facet_rank(node) == 0;
   facet_status status = first ? make_file(s) : FACET_OK;
-  if (first && status == FACET_OK && fstat(s->file, &about) == 0)
-    memcpy(told, (int64_t[]){getpid(), s->file, (int64_t)about.st_dev, (int64_t)about.st_ino}, sizeof told);
+  if (s->filed)
+    (void)facet_file_tell(s->file, &told);
   FACET_AGREE(node, status);
-  FACET_TRY(facet_share(node, told, 4, "sharing features"));
-  if (first)
-    return facet_agree(node, FACET_OK);
-  s->file = facet_open_of_process(told[0], told[1], told[2], told[3]);
-  if (s->file < 0)
-    status = make_file(s);
-  else if (!(s->folder = facet_copy_text("")))
-    status = FACET_OS;
+  FACET_TRY(facet_share(node, (int64_t *)&told, sizeof told / sizeof(int64_t), "sharing features"));
+  if (!first) {
+    s->file = facet_file_open_told(&told);
+    s->filed = s->file >= 0;
+    status = s->filed ? FACET_OK : make_file(s);
+  }
   return facet_agree(node, status); /* the first keeps its own until the others have it */
 }
 
@@ -118,7 +115,7 @@ static facet_status share_file(MPI_Comm comm, facet_judge_samples *s)
 static facet_status write_block(const facet_judge_samples *s, int64_t first, int64_t count)
 {
   size_t row = (size_t)plan_of(s)->embed_inputs * sizeof *s->found;
-  int failed = s->writes ? facet_write_at(s->file, (size_t)first * row, (size_t)count * row, s->found) : 0;
+  int failed = s->folder ? facet_write_at(s->file, (size_t)first * row, (size_t)count * row, s->found) : 0;
   FACET_CHECK(!failed, FACET_IO, "%s, the folder TMPDIR: features cannot be written: %s", s->folder, strerror(failed));
   return FACET_OK;
 }
@@ -154,7 +151,7 @@ static facet_status find_block(facet_judge_samples *s, int64_t first, int64_t co
   memset(s->found, 0, (size_t)numbers * sizeof *s->found);
   FACET_TRY(facet_portions_run(comm, &(facet_portions){"judge", count, s->batch, s->batch, &p, find_some}));
   FACET_TRY(facet_sum(comm, s->found, numbers, "sharing features"));
-  return s->folder ? facet_agree(comm, write_block(s, first, count)) : FACET_OK;
+  return s->filed ? facet_agree(comm, write_block(s, first, count)) : FACET_OK;
 }
 
 static facet_status find_all(facet_judge_samples *s)
@@ -166,8 +163,8 @@ static facet_status find_all(facet_judge_samples *s)
     FACET_TRY(share_file(s->context->comm, s));
   for (int64_t first = 0; first < n; first += s->block)
     FACET_TRY(find_block(s, first, n - first < s->block ? n - first : s->block));
-  s->x = s->folder ? (facet_many){.take = read_file, .self = s} : (facet_many){.held = s->found};
-  if (s->folder)
+  s->x = s->filed ? (facet_many){.take = read_file, .self = s} : (facet_many){.held = s->found};
+  if (s->filed)
     facet_free(&s->found);
   facet_features_destroy(&s->reader); /* before what the judge takes itself */
   return FACET_OK;
@@ -212,8 +209,9 @@ facet_status facet_judge_samples_enter(facet_judge_samples *s, int variant)
 void facet_judge_samples_leave(facet_judge_samples *s)
 {
   facet_features_destroy(&s->reader);
-  if (s->folder)
+  if (s->filed)
     close(s->file);
+  s->filed = false;
   FACET_FREE(&s->feature, &s->found, &s->folder);
 }
 

@@ -17,9 +17,9 @@ typedef struct {
   double *feature; /* of a batch */
   int64_t block;   /* samples of `found` */
   float *found;    /* by passes through the network, of a block, or of all samples where that is one */
-  int file;        /* of all of them otherwise; for all ranks of a node */
-  bool writes;     /* this rank does */
-  char *folder;    /* NULL: there is no file */
+  bool filed;      /* there is a file of all of them otherwise, for all ranks of a node: */
+  int file;
+  char *folder; /* of one that this rank made, and writes; NULL: another's */
 } facet_judge_samples;
 
 /* Not collective. For a study; clear it in any case. */

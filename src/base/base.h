@@ -139,9 +139,16 @@ facet_status facet_nameless_file(const char *what, int *file, char **folder);
  * errno. */
 int facet_read_at(int file, size_t at, size_t count, void *to, size_t *got);
 int facet_write_at(int file, size_t at, size_t count, const void *from);
-/* Opens for reading what another process of this machine has open, by its number there, unless that is another file by
- * now, or in another container; -1: it cannot be opened. */
-int facet_open_of_process(int64_t process, int64_t file, int64_t device, int64_t inode);
+/* A file that a process of this machine holds open, as number `file`, told to others; file -1: there is none. */
+typedef struct {
+  int64_t process, file, device, inode;
+} facet_told_file;
+
+/* Of a file of this process. False: it cannot be told. */
+bool facet_file_tell(int file, facet_told_file *told);
+/* Opens it for reading in another process, unless that is another file by now, or in another container; -1: it cannot
+ * be opened. */
+int facet_file_open_told(const facet_told_file *told);
 /* FACET_IO, with what is free, if so many bytes are more than there are in the file's folder; what cannot be asked is
  * not held against it. */
 facet_status facet_space_check(const char *path, double bytes);

@@ -266,13 +266,22 @@ facet_status facet_nameless_file(const char *what, int *file, char **folder)
   return status;
 }
 
-int facet_open_of_process(int64_t process, int64_t file, int64_t device, int64_t inode)
+bool facet_file_tell(int file, facet_told_file *told)
 {
   struct stat about;
+  if (fstat(file, &about) != 0)
+    return false;
+  *told = (facet_told_file){getpid(), file, (int64_t)about.st_dev, (int64_t)about.st_ino};
+  return true;
+}
+
+int facet_file_open_told(const facet_told_file *told)
+{
+  facet_told_file there;
   char name[64];
-  (void)snprintf(name, sizeof name, "/proc/%lld/fd/%lld", (long long)process, (long long)file);
+  (void)snprintf(name, sizeof name, "/proc/%lld/fd/%lld", (long long)told->process, (long long)told->file);
   int own = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (own < 0 || (fstat(own, &about) == 0 && (int64_t)about.st_dev == device && (int64_t)about.st_ino == inode))
+  if (own < 0 || (facet_file_tell(own, &there) && there.device == told->device && there.inode == told->inode))
     return own;
   close(own);
   return -1;

@@ -86,8 +86,7 @@ facet_status facet_decoded_take(const char *path, facet_decoded *decoded, facet_
   struct stat about;
   if (!decoded || !decoded->shared || decoded->next == decoded->count)
     return FACET_OK;
-  const facet_decoded_file *f = &decoded->item[decoded->next++];
-  int file = facet_open_of_process(f->process, f->file, f->device, f->inode);
+  int file = facet_file_open_told(&decoded->item[decoded->next++]);
   if (file < 0)
     return FACET_OK;
   if (fstat(file, &about) == 0)
@@ -98,10 +97,8 @@ facet_status facet_decoded_take(const char *path, facet_decoded *decoded, facet_
 
 void facet_decoded_tell(const facet_bytes *bytes, facet_decoded *decoded)
 {
-  struct stat about;
-  if (decoded && !decoded->shared && decoded->count < FACET_MOST_DECODED && fstat(bytes->file, &about) == 0)
-    decoded->item[decoded->count++] =
-        (facet_decoded_file){getpid(), bytes->file, (int64_t)about.st_dev, (int64_t)about.st_ino};
+  if (decoded && !decoded->shared && decoded->count < FACET_MOST_DECODED)
+    decoded->count += facet_file_tell(bytes->file, &decoded->item[decoded->count]);
 }
 
 /* ---- gzip ---- */

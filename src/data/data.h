@@ -47,16 +47,11 @@ facet_status facet_dataset_take(const facet_dataset *dataset, int64_t first, int
 
 enum { FACET_MOST_DECODED = 64 }; /* further files are decoded by each process for itself */
 
-/* A file without a name that a process holds open, as number `file`. */
-typedef struct {
-  int64_t process, file, device, inode;
-} facet_decoded_file;
-
 /* Of gzip, and of HDF5 whose numbers are compressed; in the order in which a data set opens them. */
 typedef struct {
   bool shared; /* they are another process's, which has also looked whether all pixels are finite; false: to be told */
   int64_t count, next;
-  facet_decoded_file item[FACET_MOST_DECODED];
+  facet_told_file item[FACET_MOST_DECODED];
 } facet_decoded;
 
 /* As facet_dataset_open. The process that told of them keeps its data set until the others have opened theirs. */

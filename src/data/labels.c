@@ -14,7 +14,7 @@ static int64_t room_for(int64_t count)
 static facet_status hold_all(facet_labels *l, facet_decoded *decoded)
 {
   if (decoded && !decoded->shared && decoded->count < FACET_MOST_DECODED)
-    decoded->item[decoded->count++] = (facet_decoded_file){.process = 0, .file = -1};
+    decoded->item[decoded->count++] = (facet_told_file){.file = -1};
   FACET_NEW(l->label, l->count);
   l->room = l->count;
   return FACET_OK;
