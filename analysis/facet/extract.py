@@ -22,6 +22,7 @@ import h5py
 import numpy as np
 
 from facet.hdf import Array, dimension, strings
+from facet.store import SCHEMAS
 from facet.study import Study
 
 METRICS = {"angle": "geometry/angle", "length": "geometry/length", "margin": "geometry/margin", "loss": "prediction/loss"}
@@ -243,7 +244,7 @@ class Extract:
         self.put_columns(out)
         for path, item in sorted(arrays.items()):
             self.attach(out, path, item)
-        out.attrs["schema_version"] = max(10, int(self.source.attrs.get("schema_version", 1)))
+        out.attrs["schema_version"] = SCHEMAS[-1]
         out.attrs["left_out"] = self.left_out()
         write_index(out)
 

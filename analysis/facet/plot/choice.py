@@ -46,10 +46,14 @@ def asked(study: Study, name: str) -> float:
     return value if value > 0 else removed(study, name)
 
 
+def sound(study: Study, variants: list[str]) -> list[str]:
+    """Those of some variants that have not failed; all of them, if all have."""
+    return [v for v in variants if v not in study.failed] or variants
+
+
 def living(study: Study, name: str) -> list[str]:
-    """Those of a group of replicates that have not failed; all of them, if all have."""
-    group = study.replicates[name]
-    return [v for v in group if v not in study.failed] or group
+    """The same of a group of replicates."""
+    return sound(study, study.replicates[name])
 
 
 def first(study: Study, name: str) -> str:

@@ -11,7 +11,7 @@ from matplotlib import colormaps
 from matplotlib.colors import LinearSegmentedColormap
 
 from facet.hdf import Array, strings
-from facet.plot.choice import alive, choose, corruptions, first, firsts, living, pick, representatives, seeds, sparsity
+from facet.plot.choice import alive, choose, corruptions, first, firsts, living, pick, representatives, seeds, sound, sparsity
 from facet.plot.pixels import bound, flat_sum, image_of, ledger, pixel_map
 from facet.plot.style import DENSE, GREY, LIGHT, WIDTH, Look, Picture, color_bar, legend, numbered, palette, picture, styled
 from facet.plot.words import class_name, count, failed_seeds, left_out, short, signed, spoken
@@ -216,8 +216,7 @@ def similarity(study: Study, limit: int = 24) -> Picture | None:
 
 def compared(study: Study) -> list[str]:
     """Names of the variants whose changes of margin from dense are in the file, without those that have failed."""
-    found = [v for v in study.variants if f"change/{v}/pixel" in study.file]
-    return [v for v in found if v not in study.failed] or found
+    return sound(study, [v for v in study.variants if f"change/{v}/pixel" in study.file])
 
 
 @styled

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from facet.explain import movement, position
 from facet.hdf import Array, strings
-from facet.plot.choice import choose, corruptions, firsts, pick, representatives
+from facet.plot.choice import choose, corruptions, firsts, pick, representatives, sound
 from facet.plot.pixels import bound, flat_sum, image_of, pixel_map
 from facet.plot.style import DENSE, GREY, LIGHT, NAMED, WIDTH, Picture, legend, numbered, palette, picture, styled
 from facet.plot.words import class_name, left_out, short
@@ -226,8 +226,7 @@ def farthest(study: Study, limit: int) -> list[tuple[int, str | None]]:
     names = explained(study)
     if not names:
         return []
-    others = [v for v in names if v != "dense"] if "dense" in names else []
-    others = [v for v in others if v not in study.failed] or others
+    others = sound(study, [v for v in names if v != "dense"] if "dense" in names else [])
     sample, c = study.numbers("embed"), study.condition_index("clean")
     y = {v: study.file["embed/position"][study.variant_index(v), c][()][sample] for v in names}
     far = np.array([np.linalg.norm(y[v] - y["dense"], axis=1) for v in others] or [np.zeros(len(sample))])

@@ -32,10 +32,10 @@ def flat_sum(values: Array) -> Array:
     return values if values.shape[1] == 1 or values.shape[2] == 1 else values.sum(axis=0)
 
 
-def image_of(axis: Axes, study: Study, sample: int, condition: str | None = None) -> None:
+def image_of(axis: Axes, study: Study, sample: int) -> None:
     axis.set_xticks([])
     axis.set_yticks([])
-    image = study.image(sample, condition).astype(float)
+    image = study.image(sample).astype(float)
     if study.flat:
         bars(axis, image.ravel(), GREY)
         axis.spines[:].set_visible(False)
