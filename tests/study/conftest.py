@@ -6,6 +6,7 @@ import re
 import struct
 import subprocess
 import sys
+import warnings
 
 import h5py
 import numpy as np
@@ -103,6 +104,19 @@ def undrawn(monkeypatch):
     monkeypatch.setattr(Picture, "settle", lambda picture: None)
     monkeypatch.setattr(Picture, "png", lambda picture: b"")
     monkeypatch.setattr(Picture, "save", lambda picture, path: None)
+
+
+def sections(path, *names, folder=None):
+    """Some sections of the page of a study, as one text, made without the rest; their pictures lie in `folder`, or beside the
+    study. Any warning is a failure."""
+    from facet import Study
+    from facet.report.page import Report
+
+    with Study(path) as study, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", DeprecationWarning)  # of matplotlib's own libraries
+        made = Report(study, folder or path.parent)
+        return "".join(made.section(name) for name in names)
 
 
 def checksum(store):

@@ -4,11 +4,9 @@ import re
 
 import h5py
 import numpy as np
-from conftest import STUDY, make_digits, run
+from conftest import STUDY, make_digits, run, sections
 
-from facet import Study
 from facet.report.numbers import small
-from facet.report.page import Report
 
 VARIANTS = """\
 variants:
@@ -18,19 +16,12 @@ change: {samples: 20}
 """
 
 
-def sections(path):
-    """Those of the page that are here; their pictures lie beside the study."""
-    with Study(path) as study:
-        made = Report(study, path.parent)
-        return "".join(made.section(name) for name in ("comparisons", "fragile"))
-
-
 def test_the_page_compares_and_explains(tmp_path):
     make_digits(tmp_path)
     (tmp_path / "study.yaml").write_text(STUDY.split("variants:")[0] + VARIANTS)
     done = run("run", tmp_path / "study.yaml", ranks=2)
     assert done.returncode == 0, done.stderr
-    page = sections(tmp_path / "out/study.h5")
+    page = sections(tmp_path / "out/study.h5", "comparisons", "fragile")
     for name in ("error_table", "class_movement", "directions", "similarity", "fragile_samples"):
         assert f'<figure id="{name}">' in page and (tmp_path / f"out/{name}.png").stat().st_size > 5000, name
     with h5py.File(tmp_path / "out/study.h5") as h5:
@@ -52,5 +43,5 @@ def test_a_file_without_comparisons_has_none_of_it(tmp_path):
     make_digits(tmp_path)
     (tmp_path / "study.yaml").write_text(STUDY.split("variants:")[0] + "conditions: [clean]\n")
     assert run("run", tmp_path / "study.yaml").returncode == 0
-    page = sections(tmp_path / "out/study.h5")
+    page = sections(tmp_path / "out/study.h5", "comparisons", "fragile")
     assert "fragile_samples" not in page and "error_table" not in page and 'id="similarity"' not in page

@@ -5,11 +5,10 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import STUDY, make_digits, run
+from conftest import STUDY, make_digits, run, sections
 
 from facet import Study, StudyError
 from facet.plot import embedding as maps
-from facet.report.page import Report
 
 EMBED = "embed: {layers: [24, 16], perplexity: 12, batch: 250, epochs: 20, explain: 40}\n"
 
@@ -25,12 +24,6 @@ def made(folder, tail):
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     return made(tmp_path_factory.mktemp("map"), EMBED)
-
-
-def section(path):
-    """That of the map, as the page has it; its pictures lie beside the study."""
-    with Study(path) as study:
-        return Report(study, path.parent).section("map")
 
 
 def test_positions_and_movements_are_sums(path):
@@ -65,7 +58,7 @@ def test_farthest_are_of_all_classes(path):
 
 
 def test_the_page_has_the_map(path):
-    page = section(path)
+    page = sections(path, "map")
     assert '<section id="map">' in page
     with h5py.File(path) as f:
         error, trust, _ = f["embed/quality"][0]
@@ -84,4 +77,4 @@ def test_maps_of_one_and_three_dimensions(tmp_path, dimensions, words):
 
 
 def test_no_map_without_embed(tmp_path):
-    assert section(made(tmp_path, "")) == ""
+    assert sections(made(tmp_path, ""), "map") == ""

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import io
 import json
-import pathlib
 import re
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import pytest
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 import make_study
-from conftest import ROOT
+from conftest import ROOT, sections
 
 import facet
 from facet.__main__ import main
@@ -114,15 +113,6 @@ def test_a_study_of_schema_1_is_read(tmp_path, undrawn):
     assert report(tmp_path / "study.h5").returncode == 0
 
 
-def parts(path, *names):
-    """Some sections of the page of a study, made without the rest."""
-    with facet.open(path) as study, warnings.catch_warnings():
-        warnings.simplefilter("error")
-        warnings.simplefilter("ignore", DeprecationWarning)
-        made = Report(study, path.parent)
-        return "".join(made.section(name) for name in names)
-
-
 def rows(text, section):
     """{variant: cells} of the first table of a section."""
     table = text.partition(f'<section id="{section}">')[2].partition("</table>")[0]
@@ -140,7 +130,7 @@ def said(values, digits=2):
 
 def test_replicates_are_summed_up(tmp_path, undrawn):
     make_study.synthesize(tmp_path / "study.h5", **KINDS["three seeds"], linearized=0)
-    text = parts(tmp_path / "study.h5", "accuracy", "geometry", "pruning")
+    text = sections(tmp_path / "study.h5", "accuracy", "geometry", "pruning")
     accuracy = rows(text, "accuracy")
     changes, geometry = rows(text, "what-pruning-changes"), rows(text, "geometry-of-the-features")
     with facet.open(tmp_path / "study.h5") as study:
@@ -185,14 +175,14 @@ def test_summaries_of_replicates_are_those_of_numpy(tmp_path, version, undrawn):
         assert ("cost/epochs" in study.file) == (version == 3)
     if version == 2:
         assert report(tmp_path / "study.h5").returncode == 0
-    text = parts(tmp_path / "study.h5", "methods", "costs")
+    text = sections(tmp_path / "study.h5", "methods", "costs")
     assert ('id="what-the-variants-cost"' in text) == (version == 3)
     assert ("What training each took is not wholly known" in text) == (version == 2)
 
 
 def test_methods_are_ranked_at_equal_sparsity_and_budget(tmp_path):
     make_study.synthesize(tmp_path / "study.h5", **KINDS["thirty pruned, with seeds"], linearized=0)
-    text = parts(tmp_path / "study.h5", "methods")
+    text = sections(tmp_path / "study.h5", "methods")
     table = rows(text, "methods-compared")
     with facet.open(tmp_path / "study.h5") as study:
         mean = dict(zip(study.replicates, study.folded("accuracy")[0][:, 0]))
@@ -207,19 +197,19 @@ def test_methods_are_ranked_at_equal_sparsity_and_budget(tmp_path):
     with h5py.File(tmp_path / "study.h5", "a") as f:
         mine = np.char.startswith(f["variant"].asstr()[()].astype(str), "lrr-global-0.98")
         f["cost/epochs"][...] = np.where(mine, 9, f["cost/epochs"][()])
-    text = parts(tmp_path / "study.h5", "methods")
+    text = sections(tmp_path / "study.h5", "methods")
     assert "Budgets are not equal</span> at sparsity 0.98:" in text and "took the same" not in text
     assert rows(text, "methods-compared")["lrr-global-0.98"][4] == "11 = 2 + 9"
     with h5py.File(tmp_path / "study.h5", "a") as f:
         f["cost/epochs_before"][-1] = np.nan
-    text = parts(tmp_path / "study.h5", "methods")
+    text = sections(tmp_path / "study.h5", "methods")
     assert "not wholly known" in text and "took the same" not in text
     assert rows(text, "methods-compared")["lth-global-0.98"][4] == "–"
 
 
 def test_costs_are_those_of_the_file(tmp_path, undrawn):
     make_study.synthesize(tmp_path / "study.h5")
-    table, size = rows(parts(tmp_path / "study.h5", "costs"), "what-the-variants-cost"), 24 * 30 + 3 * 24
+    table, size = rows(sections(tmp_path / "study.h5", "costs"), "what-the-variants-cost"), 24 * 30 + 3 * 24
     with facet.open(tmp_path / "study.h5") as study:
         v = study.variant_index("magnitude-global-0.9")
         nonzero = int(study.cost("flops_sparse")["magnitude-global-0.9"]) // 2
@@ -250,7 +240,7 @@ def test_warnings_and_the_missing_are_named_first(tmp_path, undrawn):
     marked = set(re.findall(r'</span>([^<]+) <a class="bad"', text.partition('id="accuracy"')[2].partition("</table>")[0]))
     assert marked == {"magnitude-global-0.9", "random-layer-0.5", "random-layer-0.9"}
     make_study.synthesize(tmp_path / "study.h5", linearized=0)
-    assert parts(tmp_path / "study.h5", "warnings") == ""
+    assert sections(tmp_path / "study.h5", "warnings") == ""
 
 
 def test_figures_of_many_variants_stay_readable(tmp_path):
@@ -296,7 +286,7 @@ def test_what_has_failed_is_marked_and_left_out(tmp_path, undrawn):
         assert [text.get_text() for text in study.plot.error_table().axes[0].get_yticklabels()] == pick(study, 24)
         assert "gmp-global-0.98-s2" in [text.get_text() for text in study.plot.geometry_distributions().axes[0].get_yticklabels()]
         assert not study.pareto().loc["lth-global-0.98", "best"]
-    text = parts(tmp_path / "study.h5", "accuracy", "methods")
+    text = sections(tmp_path / "study.h5", "accuracy", "methods")
     table = [(name, cells) for name, cells in rows(text, "methods-compared").items() if cells[0] == "0.98"]
     assert table[-1][0] == "lth-global-0.98 failed" and [cells[1] for _, cells in table] == ["1", "2", "3", "4", "–"]
     assert text.count("failed</span>") == 2  # in both tables
@@ -379,7 +369,7 @@ def test_the_page_begins_with_the_findings(tmp_path, undrawn):
 def test_tables_fit_a_printed_page(tmp_path, undrawn):
     """Many conditions are cut into tables of ten columns, and all are there."""
     make_study.synthesize(tmp_path / "study.h5", linearized=0, severities=tuple(range(1, 24)))
-    text = parts(tmp_path / "study.h5", "accuracy")
+    text = sections(tmp_path / "study.h5", "accuracy")
     tables = re.findall(r"<table>(.*?)</table>", text, re.DOTALL)
     heads = [re.findall(r"<th>([^<]*)</th>", table.rpartition("</thead>")[0].rpartition("<tr>")[2])[1:] for table in tables]
     assert sum(heads, []) == ["clean", *map(str, range(1, 24))] and max(map(len, heads)) <= 10
@@ -389,14 +379,14 @@ def test_tables_fit_a_printed_page(tmp_path, undrawn):
 def test_infinite_margins_are_counted(tmp_path, undrawn):
     """Where two classes have one direction the margin is infinite; such samples are lost all the same."""
     make_study.synthesize(tmp_path / "study.h5", linearized=0)
-    text = parts(tmp_path / "study.h5", "pruning")
+    text = sections(tmp_path / "study.h5", "pruning")
     with h5py.File(tmp_path / "study.h5", "a") as f:
         wrong = (f["prediction/class"][3, 0] != f["label"][()])
         f["geometry/margin"][3, 0] = np.where(wrong, -np.inf, f["geometry/margin"][3, 0])
         f["summary/margin"][3, 0] = f["replicates/margin_mean"][3, 0] = -np.inf
     assert wrong.any() and not wrong.all()
     before = rows(text, "what-pruning-changes")["random-layer-0.5"]
-    text = parts(tmp_path / "study.h5", "geometry", "pruning")
+    text = sections(tmp_path / "study.h5", "geometry", "pruning")
     assert rows(text, "what-pruning-changes")["random-layer-0.5"][:4] == before[:4]
     assert rows(text, "geometry-of-the-features")["random-layer-0.5"][3] == "−∞"
     assert f"for up to {100 * wrong.mean():.0f} % of the samples (random-layer-0.5)" in text

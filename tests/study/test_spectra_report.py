@@ -2,19 +2,17 @@
 
 import re
 import shutil
-import warnings
 
 import h5py
 import numpy as np
 import pytest
 
-from conftest import STUDY, make_digits, run
+from conftest import STUDY, make_digits, run, sections
 
 from facet import Study
 from facet.__main__ import main
 from facet.plot import spectra
 from facet.report.numbers import small
-from facet.report.page import Report
 
 MORE = """\
 variants:
@@ -45,14 +43,6 @@ def folder(tmp_path_factory):
     return folder
 
 
-def section(path, out):
-    """The sections that this part adds to the page of a study, as one text; any warning is a failure."""
-    with Study(path) as study, warnings.catch_warnings():
-        warnings.simplefilter("error")
-        warnings.simplefilter("ignore", DeprecationWarning)  # of matplotlib's own libraries
-        return Report(study, out).section("spectra")
-
-
 def cells(text):
     """{variant: cells} of the table."""
     rows = re.findall(r"<tr>(<td>.*?)</tr>", text)
@@ -62,7 +52,7 @@ def cells(text):
 
 @pytest.mark.parametrize("method", ["gram", "random"])
 def test_the_numbers_of_the_file(folder, tmp_path, method):
-    text = section(folder / method / "study.h5", tmp_path)
+    text = sections(folder / method / "study.h5", "spectra", folder=tmp_path)
     for name in FIGURES:
         assert f'<figure id="{name}">' in text and (tmp_path / f"{name}.png").stat().st_size > 5000, name
     found = cells(text)
@@ -120,8 +110,8 @@ def test_channels_last_is_put_in_order(folder, tmp_path):
 
 
 def test_nothing_without_aggregate_and_part_of_it_alone(folder, tmp_path, undrawn):
-    assert section(folder / "none/study.h5", tmp_path) == ""
-    text = section(folder / "features/study.h5", tmp_path)
+    assert sections(folder / "none/study.h5", "spectra", folder=tmp_path) == ""
+    text = sections(folder / "features/study.h5", "spectra", folder=tmp_path)
     assert 'id="cka"' in text and "<table>" not in text and 'id="singular_values"' not in text
     assert main(["report", str(folder / "none/study.h5"), "--out", str(tmp_path / "none")]) == 0
     assert 'id="spectra"' not in (tmp_path / "none/report.html").read_text(encoding="utf-8")
@@ -136,10 +126,10 @@ def test_unfinished_and_odd_texts(folder, tmp_path):
         h5["aggregate/dense"].attrs["method"] = "<i>odd"
         for part in ("singular_values", "share", "directions"):
             h5[f"aggregate/magnitude-global-0.95/{part}"][...] = np.nan
-    text = section(tmp_path / "study.h5", tmp_path)
+    text = sections(tmp_path / "study.h5", "spectra", folder=tmp_path)
     assert "&lt;i&gt;odd" in text and "<i>" not in text and list(cells(text)) == ["dense"]
     assert 'id="principal_angles"' not in text and "nan" not in text.split("<img")[0]
     with h5py.File(tmp_path / "study.h5", "a") as h5:
         h5["aggregate/dense/singular_values"][...] = np.nan
         h5["aggregate/cka"][...] = np.nan
-    assert section(tmp_path / "study.h5", tmp_path) == ""
+    assert sections(tmp_path / "study.h5", "spectra", folder=tmp_path) == ""
