@@ -108,6 +108,14 @@ export function counted({ selected, passing }: Readonly<State>): Uint8Array {
 }
 let last: { selected: Uint8Array | null; passing: Uint8Array | null; both: Uint8Array } = { selected: null, passing: null, both: new Uint8Array() };
 
+/** Whether all samples count: nothing is selected, and all pass. */
+export function allCount({ selected, passing }: Readonly<State>): boolean {
+  if (selected) return false;
+  if (looked.passing !== passing) looked = { passing, all: !passing.includes(0) };
+  return looked.all;
+}
+let looked: { passing: Uint8Array | null; all: boolean } = { passing: null, all: false };
+
 export function howMany(samples: Uint8Array): number {
   let sum = 0;
   for (let i = 0; i < samples.length; i++) sum += samples[i];

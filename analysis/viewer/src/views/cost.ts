@@ -13,7 +13,7 @@ import { count, listed, percent, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
 import { chosenOf, replicated, replicates, spread, type Replicates } from "../parts/replicates";
 import { hideTip, showTip } from "../parts/tooltip";
-import { counted } from "../state/store";
+import { allCount, counted } from "../state/store";
 import { mounted, type Context, type Study, type Variant, type View } from "./view";
 
 const MARGINS = { top: 14, right: 18, bottom: 42, left: 60 };
@@ -111,8 +111,7 @@ class Cost {
 
   /** With a selection or a filter, right and wrong of every variant is read once, and counted by what came and went. */
   private async recount(): Promise<void> {
-    const { study, store } = this.context, { condition, selected, passing } = store.state;
-    const some = selected !== null || passing.includes(0);
+    const { study, store } = this.context, { condition } = store.state, some = !allCount(store.state);
     if (some && study.variants.length * study.samples <= KEPT && this.countsFor !== condition) {
       const counts = new Counts(study.variants.length, 2, counted(store.state));
       await Promise.all(study.variants.map(async (v) => counts.give(v.index, await study.right(v.index, condition))));
@@ -126,8 +125,8 @@ class Cost {
 
   /** Accuracy of a variant over the samples that count; of all, the file's own. */
   private accuracyOf(v: Variant): number {
-    const { study, store } = this.context, { condition, selected, passing } = store.state;
-    if ((selected || passing.includes(0)) && this.counts && this.countsFor === condition) {
+    const { study, store } = this.context, { condition } = store.state;
+    if (!allCount(store.state) && this.counts && this.countsFor === condition) {
       const n = this.counts.get(v.index);
       return n ? n[1] / (n[0] + n[1]) : NaN;
     }
@@ -209,13 +208,12 @@ class Cost {
   }
 
   private words(best: readonly Point[]): void {
-    const { store } = this.context, { selected, passing } = store.state;
+    const { store } = this.context;
     const untrained = this.points.filter((p) => this.parents[p.variants[0].index] === null && p.variants[0].method !== "dense" && p.variants[0].method !== "external");
     fillLegend(this.legend, this.points.map((p) => ({ name: p.failed ? `${p.name} (failed)` : p.name, look: this.looks[chosenOf(p)], dim: p.failed, chosen: this.chosen(p) })),
       (i, event) => store.set({ [event.shiftKey ? "first" : "second"]: chosenOf(this.points[i]) }));
-    const some = selected || passing.includes(0);
     this.note.textContent = [
-      some ? (this.counts && this.countsFor === store.state.condition ? "Accuracy on the samples that are selected and pass the filters." : "Accuracy on all samples (too many to count a selection here).") : "",
+      !allCount(store.state) ? (this.counts && this.countsFor === store.state.condition ? "Accuracy on the samples that are selected and pass the filters." : "Accuracy on all samples (too many to count a selection here).") : "",
       best.length ? `On the dotted line, with a rim: no other one is as good for less (${listed(best.map((p) => p.name))}).` : "",
       this.points.some((p) => Number.isFinite(p.deviation)) ? "Bars: one standard deviation over seeds." : "",
       this.points.every((p) => Number.isNaN(p.accuracy)) ? "The stage summary of this study is not done yet: there are no accuracies." : "",

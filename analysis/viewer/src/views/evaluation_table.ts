@@ -3,7 +3,7 @@
 import { Counts, drawnRange, Evened, Means } from "../parts/histogram";
 import { percent, short } from "../parts/numbers";
 import { replicates, spread, type Replicates, type Spread } from "../parts/replicates";
-import { counted, type State } from "../state/store";
+import { allCount, counted, type State } from "../state/store";
 import type { Metric, Study } from "../study/study";
 
 export type Measure = "accuracy" | Metric;
@@ -27,8 +27,6 @@ export class Table {
   private binned: Metric | null = null;
   private meansOf: Metric | null = null;
   private evened: Evened | null = null;
-  private asked: Uint8Array | null = null;
-  private allPass = true;
   private readonly sum = new Int32Array(256);
   private summary = new Map<Measure, ArrayLike<number>>();
 
@@ -69,22 +67,11 @@ export class Table {
     return [...groups].sort((a, b) => Number(a.failed) - Number(b.failed) || (keys.get(a) ?? 0) - (keys.get(b) ?? 0));
   }
 
-  /* Nothing is filtered or selected: the file has the numbers. */
-  private whole(): boolean {
-    const { selected, passing } = this.now();
-    if (selected !== null) return false;
-    if (this.asked !== passing) {
-      this.asked = passing;
-      this.allPass = !passing.includes(0);
-    }
-    return this.allPass;
-  }
-
   /** The measure of one variant. */
   one(variant: number, condition: number): number {
     const pair = this.pair(variant, condition);
     const ready = this.summary.get(this.measure);
-    if (ready && this.whole() && Number.isFinite(ready[pair])) return ready[pair];
+    if (ready && allCount(this.now()) && Number.isFinite(ready[pair])) return ready[pair]; // the file has it
     if (this.measure !== "accuracy") return this.means.get(pair);
     const counts = this.rights.get(pair);
     return counts ? counts[1] / (counts[0] + counts[1]) : NaN;
@@ -144,7 +131,7 @@ export class Table {
 
   /* What is not there yet, pair by pair. */
   private jobs(metric: Metric, histograms: boolean): (() => Promise<void>)[] {
-    const { study, measure, means } = this, ready = this.summary.get(measure), whole = this.whole();
+    const { study, measure, means } = this, ready = this.summary.get(measure), whole = allCount(this.now());
     const jobs: (() => Promise<void>)[] = [];
     for (const { index } of this.groups().flatMap(({ variants }) => variants)) {
       for (const condition of this.conditions()) {
