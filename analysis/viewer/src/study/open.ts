@@ -5,7 +5,7 @@ import { openHdf5 } from "../file/hdf5";
 import type { Source } from "../file/source";
 import type { Numbers } from "../file/types";
 import { Kept } from "../file/kept";
-import type { Metric, Study, Variant } from "./study";
+import { PLACE, type Metric, type Study, type Variant } from "./study";
 import { unitOf } from "./units";
 
 /* Schema versions of result files that have what the first view shows. */
@@ -14,10 +14,6 @@ const NEWEST = 10;
 const BINS = 64;
 const MIB = 1 << 20;
 const SLAB = 16 * MIB;
-
-const PLACE: Record<Metric, string> = {
-  angle: "/geometry/angle", length: "/geometry/length", margin: "/geometry/margin", loss: "/prediction/loss",
-};
 
 /** Opens the study in a source. Throws an error whose message is one sentence for the reader. */
 export async function openStudy(source: Source): Promise<Study> {

@@ -3,6 +3,10 @@ import type { Numbers } from "../file/types";
 
 export type Metric = "angle" | "length" | "margin" | "loss";
 export const METRICS: readonly Metric[] = ["angle", "length", "margin", "loss"];
+/** Where a study has them. */
+export const PLACE: Record<Metric, string> = {
+  angle: "/geometry/angle", length: "/geometry/length", margin: "/geometry/margin", loss: "/prediction/loss",
+};
 
 /** A network. failed: near chance when clean; greyed, and left out of rankings. parent: the network that it was made from, ""
  * for none; operation: by which steps; null: the file does not say. */

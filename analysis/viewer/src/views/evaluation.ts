@@ -7,7 +7,7 @@ import { h, onTheme, svg } from "../parts/dom";
 import { count, percent } from "../parts/numbers";
 import { chosenOf, replicates, type Spread } from "../parts/replicates";
 import { hideTip, showTip, type Line } from "../parts/tooltip";
-import { METRICS, type Study } from "../study/study";
+import { METRICS, PLACE, type Study } from "../study/study";
 import { mounted, type Context, type View } from "./view";
 
 interface Cell { td: HTMLTableCellElement; row: Row; condition: number; number: HTMLElement; text: Text; more: HTMLElement; said: string; ground: string }
@@ -288,7 +288,7 @@ class Evaluation {
   }
 
   private scale(low: number, high: number): void {
-    const { table, context: { study } } = this, unit = table.measure === "accuracy" ? "" : study.unit(table.measure === "loss" ? "/prediction/loss" : `/geometry/${table.measure}`);
+    const { table, context: { study } } = this, unit = table.measure === "accuracy" ? "" : study.unit(PLACE[table.measure]);
     this.legend.hidden = !(low <= high);
     if (this.scaled?.relative !== table.relative) {
       this.scaled = { relative: table.relative, name: h("span"), low: h("span"), high: h("span") };

@@ -9,6 +9,7 @@ import { Counts } from "../parts/histogram";
 import { count, short } from "../parts/numbers";
 import { hideTip, showTip } from "../parts/tooltip";
 import { counted } from "../state/store";
+import { PLACE } from "../study/study";
 import type { Context } from "./view";
 
 const BARS = 120;
@@ -58,7 +59,6 @@ export function detail(where: HTMLElement, { study, store }: Context): () => voi
   function draw(): void {
     if (!width || columns.length < 2) return;
     const { metric, condition } = store.state;
-    const path = metric === "loss" ? "/prediction/loss" : `/geometry/${metric}`;
     const x = scaleLinear(range, [LEFT, width - LEFT]);
     const height = 2 * (HEIGHT + TOP) + 40;
     const picture = svg("svg", { width, height, role: "img", "aria-label": `${metric} of the two compared variants under ${study.conditions[condition]}` });
@@ -118,7 +118,7 @@ export function detail(where: HTMLElement, { study, store }: Context): () => voi
     });
     const axis = svg("g", { class: "axis", transform: `translate(0 ${2 * (HEIGHT + TOP)})` });
     select(axis).call(axisBottom(x).ticks(Math.max(3, width / 110)).tickSizeOuter(0));
-    const unit = study.unit(path);
+    const unit = study.unit(PLACE[metric]);
     picture.append(axis, svg("text", { x: width / 2, y: height - 6, "text-anchor": "middle" }, unit ? `${metric} (${unit})` : metric));
     box.replaceChildren(picture);
     fill();
