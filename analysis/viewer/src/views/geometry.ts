@@ -135,24 +135,19 @@ class Geometry {
     if (stale) this.how = side.passing?.draw(plot.pen(0), passing, total, plain) ?? "";
     plot.layers[0].style.opacity = selected ? "0.22" : "1";
     const pen = plot.pen(1);
-    let chosen = 0;
-    if (selected) {
-      const both = counted(state);
-      chosen = membersOf(both).length;
-      side.selected?.draw(pen, both, chosen, plain);
-    }
-    if (at === 1 && selected && chosen <= ARROWS) this.sampleArrows(pen, selected);
+    const chosen = selected ? membersOf(counted(state)) : new Int32Array();
+    if (selected) side.selected?.draw(pen, counted(state), chosen.length, plain);
+    if (at === 1 && chosen.length <= ARROWS) this.sampleArrows(pen, chosen);
     if (stale) this.overlay(plot, at, state);
-    if (at === 1) this.words(total, chosen);
+    if (at === 1) this.words(total, chosen.length);
     if (at === 1 && stale) this.marks();
   }
 
-  private sampleArrows(pen: CanvasRenderingContext2D, selected: Uint8Array): void {
-    const [from, to] = this.sides.map((s) => s.points), { study, store } = this.context;
+  private sampleArrows(pen: CanvasRenderingContext2D, samples: Int32Array): void {
+    const [from, to] = this.sides.map((s) => s.points), { study } = this.context;
     pen.lineWidth = 1;
     pen.globalAlpha = 0.6;
-    for (let i = 0; i < selected.length; i++) {
-      if (!selected[i] || !store.state.passing[i]) continue;
+    for (const i of samples) {
       const k = study.labels[i];
       pen.strokeStyle = k < 0 ? "#888888" : classLook(k, study.classes.length).colour;
       pen.beginPath();

@@ -9,10 +9,11 @@ import { css, h } from "../parts/dom";
 import { picking, stepping, type Points, type Tool } from "../parts/lasso";
 import { fillLegend, fillRamp, toggleClass } from "../parts/key";
 import { classLook, diverging, outline, sequential, type Look } from "../parts/looks";
+import { membersOf } from "../parts/members";
 import { count, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
 import { hideTip, showTip } from "../parts/tooltip";
-import { howMany } from "../state/store";
+import { counted, howMany } from "../state/store";
 import { mounted, type Context, type Study, type View } from "./view";
 
 type Colouring = "class" | "right" | "margin" | "change" | "group";
@@ -408,10 +409,9 @@ class Embedding {
 
   /** The paths of the selected samples through the steps up to here, and the sample that is shown. */
   private overlay(): void {
-    const { points } = this, { study, store } = this.context, { selected, passing, sample } = store.state, pen = this.plot.pen(1);
+    const { points } = this, { study, store } = this.context, { selected, sample } = store.state, pen = this.plot.pen(1);
     if (!points) return;
-    const { x, left, y, top } = this.seen(), chosen: number[] = [];
-    if (selected) for (let i = 0; i < selected.length && chosen.length <= PATHS; i++) if (selected[i] && passing[i]) chosen.push(i);
+    const { x, left, y, top } = this.seen(), chosen = selected ? membersOf(counted(store.state)) : new Int32Array();
     const followed = chosen.length <= PATHS ? [...chosen] : [];
     if (sample !== null && !followed.includes(sample)) followed.push(sample);
     pen.lineJoin = "round";
