@@ -121,8 +121,9 @@ class Similarity {
     this.scales = { x, y };
     drawAxes(this.plot.svg, { width, height, margins: MARGINS, grid: true, x: { scale: x, name: "first coordinate (standard deviations)" }, y: { scale: y, name: "second coordinate" } });
     const by = new Map(this.items.map((i) => [`${i.name} ${i.condition}`, i]));
-    const paths = [...new Set(this.items.map((i) => i.name))].flatMap((name) => corruptions(study).flatMap((corruption) => {
-      const steps = [clean, ...severities(study, corruption)].map((c) => by.get(`${name} ${c}`)).filter((i): i is Item => !!i);
+    const tracks = corruptions(study).map((corruption) => [clean, ...severities(study, corruption)]);
+    const paths = [...new Set(this.items.map((i) => i.name))].flatMap((name) => tracks.flatMap((track) => {
+      const steps = track.map((c) => by.get(`${name} ${c}`)).filter((i): i is Item => !!i);
       return steps.length > 1 ? [steps] : [];
     }));
     const group = svg.selectAll<SVGGElement, number>("g.paths").data([0]).join("g").attr("class", "paths");
