@@ -2,8 +2,7 @@
 #ifndef STORE_MADE_H
 #define STORE_MADE_H
 
-#include "ranks/agree.h"
-#include "stages/stage.h"
+#include "summarize.h"
 
 enum {
   V = 3,
@@ -200,19 +199,6 @@ static facet_status write_tiles(MPI_Comm comm, facet_store *store, const fixture
     if ((tile * 7 + 3) % all == me)
       FACET_TRY(write_tile(store, f, tile / (C * BLOCKS), tile / BLOCKS % C, tile % BLOCKS));
   }
-  return FACET_OK;
-}
-
-/* The stages that follow from the tiles, of an open store; its plan names them. Collective over `comm`. */
-static facet_status summarize(MPI_Comm comm, facet_store *store, const facet_store_plan *plan)
-{
-  const facet_stage *const stage[] = {&facet_stage_summary, &facet_stage_compare, &facet_stage_similarity};
-  const facet_plan whole = {.store = *plan};
-  const facet_context context = {.comm = comm, .plan = &whole, .store = store};
-  FACET_TRY(facet_store_finish(store, "analyse"));
-  for (int i = 0; i < 3; i++)
-    if (facet_stage_wanted(stage[i], &whole))
-      FACET_TRY(facet_stage_run(&context, stage[i]));
   return FACET_OK;
 }
 

@@ -14,8 +14,7 @@
 
 #include <cmocka.h>
 
-#include "ranks/agree.h"
-#include "stages/stage.h"
+#include "summarize.h"
 
 enum { V = 5, X = 6, SEVERITIES = 5, C = 1 + X * SEVERITIES, K = 3, N = 300, ITEMS = V * C, METRICS = 3, MANY = 1000 };
 
@@ -142,19 +141,6 @@ static facet_status write_zeros(facet_store *store)
   const int64_t order[N] = {0};
   FACET_TRY(facet_store_put(store, FACET_ROW_FIRST_LOST, (facet_place){0}, lost));
   return facet_store_put(store, FACET_ROW_FRAGILE, (facet_place){0}, order);
-}
-
-/* The stages that follow from the tiles, of an open store; its plan names them. Collective over `comm`. */
-static facet_status summarize(MPI_Comm comm, facet_store *store, const facet_store_plan *plan)
-{
-  const facet_stage *const stage[] = {&facet_stage_summary, &facet_stage_compare, &facet_stage_similarity};
-  const facet_plan whole = {.store = *plan};
-  const facet_context context = {.comm = comm, .plan = &whole, .store = store};
-  FACET_TRY(facet_store_finish(store, "analyse"));
-  for (int i = 0; i < 3; i++)
-    if (facet_stage_wanted(stage[i], &whole))
-      FACET_TRY(facet_stage_run(&context, stage[i]));
-  return FACET_OK;
 }
 
 static facet_status write_store(MPI_Comm comm, const char *file)
