@@ -151,7 +151,8 @@ typedef struct {
 /* Not collective. Clear it in any case. */
 facet_status facet_store_names_make(const facet_store_plan *plan, facet_store_names *names);
 void facet_store_names_clear(facet_store_names *names);
-/* Whether a variant was pruned, here or elsewhere. The next sparsity after `last` that methods have; NaN: no more. */
+/* Whether a variant was pruned, here or elsewhere. The next sparsity after `last` that a method has, -1: any of them
+ * has; NaN: no more. */
 bool facet_store_is_pruned(const facet_store_plan *plan, const facet_store_names *names, int variant);
 double facet_store_next_sparsity(const facet_store_plan *plan, const facet_store_names *names, int method, double last);
 /* Pairs of variant and condition that are compared: V x C, or 0 for fewer than two, or too many. */

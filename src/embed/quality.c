@@ -502,11 +502,7 @@ facet_status facet_ranking_create(const facet_embedded *e, facet_ranking **ranki
   facet_ranking *w = *ranking = NULL;
   FACET_TRY(check_counts(e));
   FACET_NEW(w, 1);
-  *w = (facet_ranking){.e = e,
-                       .rows = facet_ranking_rows(e),
-                       .width = block_of(e),
-                       .input = {.features = e->features},
-                       .output = {.features = e->dimensions}};
+  *w = (facet_ranking){.e = e, .rows = facet_ranking_rows(e), .width = block_of(e), .input = {.features = e->features}};
   facet_status status = prepare(w);
   if (status == FACET_OK)
     status = check_numbers(w);

@@ -63,10 +63,9 @@ typedef struct facet_step {
   int64_t terms;            /* linear: of one element's sum */
   uint8_t *tied;            /* of touched.c: batch samples of tied_size each; NULL: nothing there can be tied */
   int64_t tied_size;
-  bool *marked; /* per sample: whether it is tied there at all */
-  uint8_t
-      *present; /* linear, for the same: 1 at every weight, as the kernel has them, that is not 0; unset where dense */
-  bool dense;   /* no weight is 0 */
+  bool *marked;     /* per sample: whether it is tied there at all */
+  bool dense;       /* linear, for the same: no weight is 0; else */
+  uint8_t *present; /* 1 at every weight, as the kernel has them, that is not 0 */
   int sources;
   facet_source *source;
 } facet_step;
