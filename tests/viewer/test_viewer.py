@@ -367,7 +367,7 @@ def test_first_view_takes_at_most_forty_reads(viewer, folder):  # noqa: F811
     page = viewer.open(path, height=700)  # with all its histograms
     print(f"\nreads to the first view: {viewer.server.reads}, {viewer.server.bytes / 1e6:.1f} MB of {path.stat().st_size / 1e9:.1f} GB")
     assert viewer.server.reads <= 40 and viewer.server.bytes < 20e6
-    assert page.query_selector("#sample .waiting")  # what is far down reads nothing yet
+    assert page.query_selector("#sample .body[aria-busy]")  # what is far down reads nothing yet
     assert numbers(page)["dense"] == [percent(a) for a in data["accuracy"][0]]
     page.close()
     path.unlink()

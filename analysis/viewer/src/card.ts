@@ -42,7 +42,6 @@ export function card(view: View, context: Context, downs: (() => void)[]): HTMLE
     return element;
   }
   body.setAttribute("aria-busy", "true");
-  body.classList.add("waiting");
   let down: (() => void) | null = null;
   let gone = false;
   const observer = new IntersectionObserver((entries) => {
@@ -54,10 +53,7 @@ export function card(view: View, context: Context, downs: (() => void)[]): HTMLE
     }, (error: Error) => {
       console.error(error);
       body.replaceChildren(h("p", { class: "problem" }, `This view cannot be drawn: ${error.message}`));
-    }).finally(() => {
-      body.removeAttribute("aria-busy");
-      body.classList.remove("waiting");
-    });
+    }).finally(() => body.removeAttribute("aria-busy"));
   }, { rootMargin: "300px" });
   observer.observe(element);
   downs.push(() => {
