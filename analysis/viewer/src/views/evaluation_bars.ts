@@ -12,7 +12,6 @@ const SIDE = 6;   // between a cell's edge and its bars
 export interface Columns { lefts: readonly number[]; widths: readonly number[] }
 
 interface Bars { heights: Float64Array; of: number }
-type Fill = "--ink" | "--mark";
 
 export class RowBars {
   readonly canvas = h("canvas", { class: "row-bars" });
@@ -57,6 +56,12 @@ export class RowBars {
     return this.some;
   }
 
+  /* What is drawn, on the canvas and for a file: the lowest first. */
+  private layers(selected: boolean): { fill: string; opacity: number; of: (at: number) => Bars }[] {
+    const all = { fill: css("--ink"), opacity: selected ? 0.16 : 0.4, of: (at: number) => this.all[at] };
+    return selected ? [all, { fill: css("--mark"), opacity: 0.7, of: (at) => this.chosen(at) }] : [all];
+  }
+
   /** Draws the columns between two places of what scrolls. */
   draw(passing: Uint8Array, selected: boolean, from: number, to: number): void {
     const { pen, columns: { lefts, widths } } = this;
@@ -66,27 +71,24 @@ export class RowBars {
     pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     this.renew(passing);
-    const draw = (fill: Fill, opacity: number, of: (at: number) => Bars): void => {
+    for (const { fill, opacity, of } of this.layers(selected)) {
       pen.globalAlpha = opacity;
-      pen.fillStyle = css(fill);
+      pen.fillStyle = fill;
       pen.beginPath();
       for (let at = 0; at < lefts.length; at++) if (lefts[at] + widths[at] > from && lefts[at] < to) trace(pen, of(at), ...this.cell(at));
       pen.fill();
-    };
-    draw("--ink", selected ? 0.16 : 0.4, (at) => this.all[at]);
-    if (selected) draw("--mark", 0.7, (at) => this.chosen(at));
+    }
   }
 
   /* The same for a file. */
   private paths(): VectorPath[] {
     const { passing, selected } = this.table.now();
     this.renew(passing);
-    const one = ({ heights, of }: Bars, at: number, fill: Fill, opacity: number): VectorPath[] => {
-      const [left, width] = this.cell(at);
+    return this.layers(selected !== null).flatMap(({ fill, opacity, of: bars }) => this.conditions.flatMap((_, at) => {
+      const [left, width] = this.cell(at), { heights, of } = bars(at);
       return of > 0 ? [{ d: `M${left} ${HEIGHT}${Array.from(heights, (height, i) =>
-        `V${(HEIGHT - (height / of) * (HEIGHT - 1)).toFixed(2)}H${(left + ((i + 1) * width) / DRAWN).toFixed(2)}`).join("")}V${HEIGHT}Z`, fill: css(fill), opacity }] : [];
-    };
-    return this.conditions.flatMap((_, at) => [...one(this.all[at], at, "--ink", selected ? 0.16 : 0.4), ...(selected ? one(this.chosen(at), at, "--mark", 0.7) : [])]);
+        `V${(HEIGHT - (height / of) * (HEIGHT - 1)).toFixed(2)}H${(left + ((i + 1) * width) / DRAWN).toFixed(2)}`).join("")}V${HEIGHT}Z`, fill, opacity }] : [];
+    }));
   }
 }
 
