@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/process_memory.h"
+#include "file_errors.h"
 
 typedef enum { MESSAGE, WAITING, COLLECTIVE, STORING } kind;
 
@@ -46,6 +47,16 @@ static void leave(kind what, double begun, int count, MPI_Datatype type)
     leave(what, begun, __VA_ARGS__);                                                                                   \
     return code;                                                                                                       \
   }
+/* One that all ranks call to change a file; s: its status. */
+#define KEPT(name, parameters, arguments, s, n, t)                                                                     \
+  int MPI_##name parameters                                                                                            \
+  {                                                                                                                    \
+    double begun = enter();                                                                                            \
+    facet_file_error_watch();                                                                                          \
+    int code = facet_file_error_keep(PMPI_##name arguments, s, n, t);                                                  \
+    leave(STORING, begun, n, t);                                                                                       \
+    return code;                                                                                                       \
+  }
 #define COMM    MPI_Comm c
 #define OUT     const void *a, int n, MPI_Datatype t
 #define IN      void *b, int m, MPI_Datatype u
@@ -72,11 +83,11 @@ COUNTED(Comm_dup, COLLECTIVE, (COMM, MPI_Comm *other), (c, other), 0, MPI_BYTE)
 COUNTED(Comm_split, COLLECTIVE, (COMM, int color, int key, MPI_Comm *other), (c, color, key, other), 0, MPI_BYTE)
 COUNTED(File_open, STORING, (COMM, const char *name, int mode, MPI_Info i, MPI_File *f), (c, name, mode, i, f), 0, MPI_BYTE)
 COUNTED(File_close, STORING, (MPI_File *f), (f), 0, MPI_BYTE)
-COUNTED(File_sync, STORING, (MPI_File f), (f), 0, MPI_BYTE)
+KEPT(File_sync, (MPI_File f), (f), NULL, 0, MPI_BYTE)
 COUNTED(File_read_at, STORING, (FILE_AT, IN, MPI_Status *s), (f, at, b, m, u, s), m, u)
 COUNTED(File_read_at_all, STORING, (FILE_AT, IN, MPI_Status *s), (f, at, b, m, u, s), m, u)
 COUNTED(File_write_at, STORING, (FILE_AT, OUT, MPI_Status *s), (f, at, a, n, t, s), n, t)
-COUNTED(File_write_at_all, STORING, (FILE_AT, OUT, MPI_Status *s), (f, at, a, n, t, s), n, t)
+KEPT(File_write_at_all, (FILE_AT, OUT, MPI_Status *s), (f, at, a, n, t, s), s, n, t)
 /* clang-format on */
 
 /* ---- taking ---- */

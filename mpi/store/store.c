@@ -10,6 +10,7 @@
 #include <xxhash.h>
 
 #include "ranks/exchange.h"
+#include "ranks/file_errors.h"
 #include "ranks/profile.h"
 #include "ranks/versions.h"
 #include "store_file.h"
@@ -138,15 +139,23 @@ facet_status facet_store_open_arrays(facet_store *s, const char *stage)
   return status;
 }
 
+/* After a collective call of HDF5 that gave this. */
+static facet_status collective(const facet_store *s, const char *what, herr_t done)
+{
+  const char *error = facet_file_error_take();
+  FACET_CHECK(!error, FACET_IO, "%s: %s: %s", s->path, what, error);
+  return done < 0 ? facet_store_raise(s->path, what) : FACET_OK;
+}
+
 static facet_status close_file(facet_store *s)
 {
   facet_store_sets_close(&s->shape, s->set);
-  herr_t synced = s->file < 0 ? 0 : H5Fflush(s->file, H5F_SCOPE_GLOBAL); /* a collective MPI_File_sync */
-  herr_t closed = s->file < 0 ? 0 : H5Fclose(s->file);
+  if (s->file < 0)
+    return FACET_OK;
+  facet_status synced = collective(s, "syncing", H5Fflush(s->file, H5F_SCOPE_GLOBAL)); /* MPI_File_sync */
+  facet_status closed = collective(s, "closing", H5Fclose(s->file));
   s->file = -1;
-  H5_CHECK(s->path, "syncing", synced);
-  H5_CHECK(s->path, "closing", closed);
-  return FACET_OK;
+  return synced != FACET_OK ? synced : closed;
 }
 
 /* ---- does a file fit? Asked by rank 0, which opens it alone, so that no rank waits for one that found out ---- */
@@ -347,9 +356,7 @@ int64_t facet_store_profile_ranks(const facet_store *s)
 facet_status facet_store_sync(facet_store *s)
 {
   facet_store_listener before = facet_store_listen();
-  facet_status status = FACET_OK;
-  if (H5Fflush(s->file, H5F_SCOPE_GLOBAL) < 0) /* a collective MPI_File_sync */
-    status = facet_store_raise(s->path, "syncing");
+  facet_status status = collective(s, "syncing", H5Fflush(s->file, H5F_SCOPE_GLOBAL)); /* MPI_File_sync */
   return facet_agree(s->comm, facet_store_unlisten(before, status));
 }
 

@@ -36,10 +36,10 @@ def disk(tmp_path_factory):
     make_digits(folder, train=64, test=24)
     (folder / "study.yaml").write_text(STUDY.split("variants:")[0] + LATE)
 
-    def go(**variables):
+    def go(*options, **variables):
         more = {"LD_PRELOAD": str(shim), "DISK_FOLDER": str(folder / "out"), **{k: str(v) for k, v in variables.items()}}
-        return subprocess.run([FACET, "run", folder / "study.yaml"], env={**environment(), **more}, capture_output=True,
-                              text=True, timeout=120)
+        return subprocess.run([FACET, "run", folder / "study.yaml", *options], env={**environment(), **more},
+                              capture_output=True, text=True, timeout=120)
 
     done = go(DISK_COUNT=folder / "count")
     assert done.returncode == 0, done.stderr
@@ -64,6 +64,22 @@ def test_goes_on_after_the_disk_failed(disk, error, once):
         left = [path for path in out.rglob("*") if ".part-" in path.name or path.suffix == ".new"]
         assert not left and not list((out / "variants").glob("*.checkpoint"))
     assert failed >= MOMENTS // 2
+
+
+def test_no_rank_waits_for_one_whose_disk_is_full(disk):
+    """HDF5 leaves the others alone with a file that it cannot close."""
+    folder, go, _, whole = disk
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    assert go("-n", "2", DISK_COUNT=folder / "count of two").returncode == 0
+    calls, failed = int((folder / "count of two").read_text()), 0
+    for part in (0.5, 0.7, 0.9):
+        shutil.rmtree(folder / "out")
+        done = go("-n", "2", DISK_CALL=int(part * calls), DISK_ERROR=errno.ENOSPC)
+        said = [line for line in done.stderr.splitlines() if line.startswith("facet: ") and "..." not in line]
+        assert done.returncode == 0 or done.returncode in (73, 74) and len(said) == 1, (part, done.stderr)
+        failed += done.returncode != 0
+    assert failed
+    assert go("-n", "2").returncode == 0 and checksum(folder / "out/study.h5") == whole
 
 
 def test_a_folder_that_vanishes(disk):
