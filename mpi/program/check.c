@@ -275,10 +275,13 @@ done:
 
 static facet_status look(const facet_session *s, facet_making *making, facet_output_state *state)
 {
-  bool dense;
+  bool dense, changed = false;
   making->edited = true;
   FACET_TRY(facet_family_stands(making, &dense));
   FACET_TRY(facet_output_look(s->study->settings.output, s->filled, dense, state));
+  if (*state == FACET_OUTPUT_SAME)
+    FACET_TRY(facet_family_changed(making, &changed));
+  *state = changed ? FACET_OUTPUT_EDITED : *state;
   making->edited = *state != FACET_OUTPUT_SAME;
   return FACET_OK;
 }

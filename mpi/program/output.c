@@ -125,7 +125,7 @@ static facet_status set_aside(char *const path[PATHS])
   return FACET_OK;
 }
 
-static facet_status claim(const char *output, char *const path[PATHS], const char *text, bool dense)
+static facet_status claim(const char *output, char *const path[PATHS], const char *text, bool dense, bool changed)
 {
   facet_output_state state;
   FACET_TRY(facet_make_folder(output));
@@ -133,7 +133,7 @@ static facet_status claim(const char *output, char *const path[PATHS], const cha
   FACET_CHECK(state != FACET_OUTPUT_OTHER, FACET_BAD_INPUT,
               "%s: holds the results of a different study (%s); choose another output, or --fresh to start over",
               output, path[TEXT]);
-  if (state == FACET_OUTPUT_EDITED)
+  if (state == FACET_OUTPUT_EDITED || changed)
     FACET_TRY(set_aside(path));
   if (state != FACET_OUTPUT_SAME)
     FACET_TRY(facet_write_file(path[TEXT], text, strlen(text)));
@@ -174,14 +174,15 @@ facet_status facet_output_look(const char *output, const char *text, bool dense,
   return status;
 }
 
-facet_status facet_output_claim(const char *output, const char *text, bool dense, bool fresh, bool *edited)
+facet_status facet_output_claim(const char *output, const char *text, bool dense, bool changed, bool fresh,
+                                bool *edited)
 {
   char *path[PATHS];
   FACET_TRY(name_paths(output, path));
   facet_status status = fresh ? start_over(path) : FACET_OK;
   if (status == FACET_OK)
-    status = claim(output, path, text, dense);
-  *edited = status == FACET_OK && facet_exists(path[BEFORE]);
+    status = claim(output, path, text, dense, changed);
+  *edited = status == FACET_OK && (changed || facet_exists(path[BEFORE]));
   forget_paths(path);
   return status;
 }

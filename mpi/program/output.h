@@ -11,9 +11,11 @@ typedef enum { FACET_OUTPUT_EMPTY, FACET_OUTPUT_SAME, FACET_OUTPUT_EDITED, FACET
  * the network, is the study's, that of another version of the study: one of the same name. */
 facet_status facet_output_look(const char *output, const char *text, bool dense, facet_output_state *state);
 /* Makes the folder, or recognises it as this study's own, and removes first what facet made there if it is to begin
- * afresh. The store of another version of the study takes the name study.h5.before. FACET_BAD_INPUT for another
- * study's, FACET_CANNOT_CREATE also for what cannot be removed, FACET_IO. *edited: there is such a store. */
-facet_status facet_output_claim(const char *output, const char *text, bool dense, bool fresh, bool *edited);
+ * afresh. The store of another version of the study takes the name study.h5.before; changed: what is there counts as
+ * one, since a variant is made from another file now. FACET_BAD_INPUT for another study's, FACET_CANNOT_CREATE also for
+ * what cannot be removed, FACET_IO. *edited: it is changed, or there is such a store. */
+facet_status facet_output_claim(const char *output, const char *text, bool dense, bool changed, bool fresh,
+                                bool *edited);
 /* Whether the study's own store is there. */
 bool facet_output_has_store(const char *output);
 /* Removes that of another version: the study's own is finished. */

@@ -73,11 +73,17 @@ static facet_status run_stages(facet_context *context, facet_profiling *profilin
 /* Rank 0: makes the output the study's own. */
 static facet_status claim(const facet_session *s, bool fresh, facet_making *making)
 {
-  bool dense = false;
+  const char *output = s->study->settings.output;
+  bool dense = false, changed = false;
+  facet_output_state state = FACET_OUTPUT_EMPTY;
   making->edited = true; /* then what no record tells of does not count */
-  if (!fresh)
+  if (!fresh) {
     FACET_TRY(facet_family_stands(making, &dense));
-  return facet_output_claim(s->study->settings.output, s->filled, dense, fresh, &making->edited);
+    FACET_TRY(facet_output_look(output, s->filled, dense, &state));
+  }
+  if (state == FACET_OUTPUT_SAME)
+    FACET_TRY(facet_family_changed(making, &changed));
+  return facet_output_claim(output, s->filled, dense, changed, fresh, &making->edited);
 }
 
 static bool trains(const facet_study *study)

@@ -90,8 +90,8 @@ static facet_status is_whole(const facet_record *record, const char *file, bool 
 }
 
 /* An external network is copied byte by byte, or with the data of its other files inside, so that the copy and its
- * digest are those of the whole; a copy that differs from it now is refused, unless it is not the copy that was made.
- */
+ * digest are those of the whole; a copy that differs from it now is refused, unless it is not the copy that was made:
+ * that is dense, or one that changed since the run began. */
 static facet_status copy_external(const facet_making *making, const facet_member *m, const char *from)
 {
   const facet_record record = facet_known_record(m->file);
@@ -211,7 +211,7 @@ static facet_status look_for(const facet_family *family, const facet_member *m, 
     return FACET_OK;
   facet_record record = facet_known_record(m->file);
   FACET_TRY(find_whole(family, m, &record, &file));
-  bool same = !record.damaged && facet_known_same(&record, m->recipe, !family->making.edited);
+  bool same = !record.damaged && facet_known_same(&record, m, !family->making.edited);
   bool elsewhere = file && strcmp(file, m->file) != 0;
   facet_status status = FACET_OK;
   if (file)

@@ -4,6 +4,7 @@
  * resumed run works with is what the first run worked with, bit for bit.  Rank 0 alone looks at the folder. */
 #include "variants.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "groups.h"
@@ -261,6 +262,26 @@ facet_status facet_family_stands(const facet_making *making, bool *stands)
   if (status == FACET_OK)
     status = digest_known(&family, &family.member[0]);
   *stands = status == FACET_OK && family.member[0].sha256[0];
+  facet_family_clear(&family);
+  return status;
+}
+
+facet_status facet_family_changed(const facet_making *making, bool *changed)
+{
+  facet_family family;
+  facet_status status = list_members(making, &family);
+  *changed = false;
+  for (int i = 1; i < family.count && status == FACET_OK; i++) {
+    const facet_member *m = &family.member[i];
+    const char *file;
+    status = facet_known_changed(making, m, &file);
+    if (status != FACET_OK || !file)
+      continue;
+    *changed = true;
+    fprintf(stderr,
+            "facet: %s: has changed since %s was made from it: that is made anew, with all that follows from it\n",
+            file, m->variant.name);
+  }
   facet_family_clear(&family);
   return status;
 }

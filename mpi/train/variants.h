@@ -16,6 +16,7 @@ typedef struct {
   char *file;               /* in <output>/variants/ */
   char sha256[65];
   char recipe[65];     /* digest of how it is made; "": not known yet, or elsewhere */
+  char masks[65];      /* digest of the file of masks it is made with; "": not known yet, or none */
   facet_record record; /* what is remembered of how it was made */
 } facet_member;
 
@@ -46,6 +47,8 @@ facet_status facet_family_read(MPI_Comm comm, const facet_making *making, const 
 facet_status facet_family_sketch(const facet_making *making, facet_family *family);
 /* Not collective. Whether the output has a network that is the study's dense one. */
 facet_status facet_family_stands(const facet_making *making, bool *stands);
+/* Not collective. Whether a file that a variant was made from, of masks or a network, has changed since; says each. */
+facet_status facet_family_changed(const facet_making *making, bool *changed);
 /* Not collective. Bytes that a rank of so many takes for training the networks of a sketch, at most one at a time. */
 facet_status facet_family_memory(const facet_family *family, int ranks, size_t *bytes);
 void facet_family_clear(facet_family *family);

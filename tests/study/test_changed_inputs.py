@@ -84,20 +84,95 @@ def test_published_conditions_of_a_store(small, ranks):
     refuses(small, "Set-C/jpeg_compression.npy", ".*/out/study.h5", ranks)
 
 
-def test_masks(small):
-    def write(seed):
-        weights = onnx.load(small / "out/variants/dense.onnx").graph.initializer
-        with h5py.File(small / "masks.h5", "w") as f:
-            for w in weights:
-                if len(w.dims) > 1:
-                    f[f"masks/{w.name}"] = np.random.default_rng(seed).integers(0, 2, w.dims).astype("u1")
+MASKED = """\
+variants:
+  - {name: own, mask: masks.h5, retrain: {epochs: 1}}
+  - {name: other, mask: others.h5, retrain: {epochs: 1}}
+  - {name: given, onnx: given.onnx}
+  - {method: random, scope: layer, sparsity: 0.5}
+conditions: [clean]
+linearize: {variants: all, samples: 70, rows: all}
+"""
 
+
+def write_masks(path, dense, seed):
+    with h5py.File(path, "w") as f:
+        for w in onnx.load(dense).graph.initializer:
+            if len(w.dims) > 1:
+                f[f"masks/{w.name}"] = np.random.default_rng(seed).integers(0, 2, w.dims).astype("u1")
+
+
+@pytest.fixture
+def masked(small):
+    """A study with two variants by masks and one from elsewhere; its dense network, as trained."""
+    (small / "study.yaml").write_text(STUDY.split("variants:")[0] + "variants: [{method: random, sparsity: 0.5}]\n")
     go(small)
-    (small / "study.yaml").write_text(STUDY.replace("  - {method: random", "  - {name: own, mask: masks.h5}\n  - {method: random"))
-    write(1)
-    go(small, "--fresh").unlink()
-    write(2)
-    refuses(small, "masks.h5", "own")
+    dense = shutil.copy(small / "out/variants/dense.onnx", small / "trained.onnx")
+    shutil.copy(small / "out/variants/random-global-0.5.onnx", small / "given.onnx")
+    (small / "study.yaml").write_text(STUDY.split("variants:")[0] + MASKED)
+    write_masks(small / "masks.h5", dense, 1)
+    write_masks(small / "others.h5", dense, 2)
+    go(small, "--fresh")
+    return small
+
+
+def assert_as_fresh(folder, ranks=1):
+    found = checksum(folder / "out/study.h5")
+    assert found == checksum(go(folder, "--fresh", ranks=ranks))
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_masks_of_a_store(masked, ranks):
+    """A file of masks that changed costs its own network and tiles: the rest is taken over, and all is as made afresh."""
+    before = {path.name: path.stat().st_mtime_ns for path in (masked / "out/variants").glob("*.onnx")}
+    write_masks(masked / "masks.h5", masked / "trained.onnx", 3)
+    line = f"facet: {masked}/masks.h5: has changed since own was made from it: that is made anew, with all that follows from it\n"
+    done = run("check", masked / "study.yaml")
+    assert done.returncode == 0 and line in done.stderr and "reused           4 of 5 networks, 28 of 35 tiles" in done.stdout, done
+    done = run("run", masked / "study.yaml", ranks=ranks)
+    assert done.returncode == 0 and done.stderr.count("has changed") == 1 and line in done.stderr, done.stderr
+    assert "28 of 35 tiles are taken over" in done.stderr and "train other" not in done.stderr, done.stderr
+    after = {path.name: path.stat().st_mtime_ns for path in (masked / "out/variants").glob("*.onnx")}
+    assert {name for name in after if after[name] != before[name]} == {"own.onnx", "given.onnx"}  # that is only a copy
+    assert not (masked / "out/study.h5.before").exists()
+    done = run("run", masked / "study.yaml", ranks=ranks)
+    assert done.returncode == 0 and "nothing to do" in done.stdout and "changed" not in done.stderr, done
+    assert_as_fresh(masked, ranks)
+
+
+def test_masks_before_there_is_a_store(masked):
+    (masked / "out/study.h5").unlink()
+    own = (masked / "out/variants/own.onnx").read_bytes()
+    write_masks(masked / "masks.h5", masked / "trained.onnx", 3)
+    done = run("run", masked / "study.yaml")
+    assert done.returncode == 0 and f"{masked}/masks.h5: has changed since own was made from it" in done.stderr, done.stderr
+    assert "train other" not in done.stderr and (masked / "out/variants/own.onnx").read_bytes() != own
+    assert_as_fresh(masked)
+
+
+def test_masks_that_came_to_nothing(masked):
+    """What is made by one file of masks is not taken for what another makes, though all else is the same."""
+    (masked / "out/study.h5").unlink()
+    (masked / "out/variants/other.onnx").unlink()  # killed before it was made
+    (masked / "out/variants/other.record").unlink()
+    done = run("run", masked / "study.yaml")
+    assert done.returncode == 0 and "changed" not in done.stderr, done.stderr
+    assert_as_fresh(masked)
+
+
+@pytest.mark.parametrize("store", [True, False])
+def test_a_network_from_elsewhere(masked, store):
+    if not store:
+        (masked / "out/study.h5").unlink()
+    model = onnx.load(masked / "given.onnx")
+    weights = next(w for w in model.graph.initializer if len(w.dims) > 1)
+    weights.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weights) * np.float32(1.5), weights.name))
+    onnx.save(model, masked / "given.onnx")
+    done = run("run", masked / "study.yaml")
+    line = f"{masked}/given.onnx: has changed since given was made from it: that is made anew, with all that follows from it"
+    assert done.returncode == 0 and line in done.stderr and "train" not in done.stderr, done.stderr
+    assert ("28 of 35 tiles are taken over" in done.stderr) == store
+    assert_as_fresh(masked)
 
 
 def test_what_was_made_before_there_were_digests_is_used(small):
