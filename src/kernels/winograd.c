@@ -7,13 +7,15 @@
 
 #include <string.h>
 
+#include "lanes.h"
+
 enum {
-  WIDTH = 8,             /* channels of every group that is worked on are a multiple of it */
-  TILE = 4,              /* outputs of a tile, in each direction */
-  SIDE = TILE + 2,       /* sources and points of a tile, in each direction */
-  POINTS = SIDE * SIDE,  /* products of a tile */
-  ROWS = 6,              /* tiles of a block of products that registers hold */
-  BUDGET = 384,          /* tiles times channels of a chunk, while channels are few */
+  WIDTH = 8,                            /* channels of every group that is worked on are a multiple of it */
+  TILE = 4,                             /* outputs of a tile, in each direction */
+  SIDE = TILE + 2,                      /* sources and points of a tile, in each direction */
+  POINTS = SIDE * SIDE,                 /* products of a tile */
+  ROWS = FACET_REGISTERS == 32 ? 8 : 6, /* tiles of a block of products that registers hold, twice as wide */
+  BUDGET = 384,                         /* tiles times channels of a chunk, while channels are few */
   APART = 16,            /* numbers between the matrices: their rows must not meet in one set of the cache */
   STEP = BUDGET + APART, /* from matrix to matrix, unless there are very many channels */
   WIDEST = 16            /* block of a layout */
@@ -21,6 +23,7 @@ enum {
 
 typedef struct {
   size_t real;
+  int64_t columns; /* channels of a block of products */
   void (*weights)(facet_winograd *w, const void *weights, const void *bias);
   void (*run)(const facet_winograd *w, facet_part part, void *scratch, const void *source, const facet_fusion *with,
               void *result);
@@ -102,16 +105,36 @@ static inline int64_t channel_place(facet_layout l, int64_t c)
 #define PASS static __attribute__((noinline))
 
 #define REAL    float
+#define LANES   (FACET_REGISTER / 4)
 #define NAME(x) x##_f32
 #include "winograd_body.h"
 #undef REAL
+#undef LANES
 #undef NAME
 
 #define REAL    double
+#define LANES   (FACET_REGISTER / 8)
 #define NAME(x) x##_f64
 #include "winograd_body.h"
 #undef REAL
+#undef LANES
 #undef NAME
+
+/* Registers that hold more than the channels of a block: half of one. */
+#define REAL    float
+#define LANES   WIDTH
+#define NAME(x) x##_half
+#include "winograd_body.h"
+#undef REAL
+#undef LANES
+#undef NAME
+
+static const body *body_of(facet_type real, facet_layout in, facet_layout out)
+{
+  bool whole = in.block % (FACET_REGISTER / (int64_t)sizeof(float)) == 0 &&
+               out.block % (FACET_REGISTER / (int64_t)sizeof(float)) == 0;
+  return real == FACET_F64 ? &body_f64 : whole ? &body_f32 : &body_half;
+}
 
 /* ---- for both ---- */
 
@@ -152,7 +175,7 @@ facet_status facet_winograd_create(const facet_conv_shape *s, facet_type real, f
 {
   facet_winograd *w;
   FACET_NEW(w, 1);
-  w->body = real == FACET_F64 ? &body_f64 : &body_f32;
+  w->body = body_of(real, in, out);
   w->shape = *s;
   w->forward = task == FACET_FORWARD;
   w->source = w->forward ? in : out;
@@ -165,7 +188,7 @@ facet_status facet_winograd_create(const facet_conv_shape *s, facet_type real, f
   int64_t most = w->from > w->to ? w->from : w->to;
   w->chunk = chunk_of(most);
   w->step = w->chunk * most <= BUDGET ? STEP : w->chunk * most + APART;
-  w->kernel = facet_allocate((size_t)(POINTS * w->from * up(w->to, WIDEST)), w->body->real);
+  w->kernel = facet_allocate((size_t)(POINTS * w->from * up(w->to, w->body->columns)), w->body->real);
   w->bias = facet_allocate((size_t)w->to, w->body->real);
   w->nothing = facet_allocate(SIDE * WIDEST, w->body->real);
   if (w->kernel && w->bias && w->nothing) {

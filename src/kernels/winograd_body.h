@@ -1,11 +1,9 @@
-/* The body of winograd.c for one REAL; NAME(x) makes names unique.  No include guard: included twice. */
+/* The body of winograd.c for one REAL and LANES channels at once; NAME(x) makes names unique.  No include guard:
+ * included for each. */
 
-enum {
-  NAME(LANES) = 32 / sizeof(REAL), /* channels at once */
-  NAME(COLUMNS) = 2 * NAME(LANES)  /* channels of a block of products that registers hold */
-};
+enum { NAME(COLUMNS) = 2 * LANES }; /* channels of a block of products that registers hold */
 
-typedef REAL NAME(lanes) __attribute__((vector_size(32), aligned(sizeof(REAL))));
+typedef REAL NAME(lanes) __attribute__((vector_size(LANES * sizeof(REAL)), aligned(sizeof(REAL))));
 
 /* One place of a matrix of the kernel: row f (channel of sources), column t (of results). */
 static int64_t NAME(kernel_place)(const facet_winograd *w, int p, int64_t f, int64_t t)
@@ -106,7 +104,7 @@ static place NAME(transform_sources)(const facet_winograd *w, place at, int64_t 
 {
   int64_t size = facet_layout_size(w->source);
   for (int64_t t = 0; t < count; t++, at = next_place(w, at))
-    for (int64_t c = 0; c < w->from; c += NAME(LANES)) {
+    for (int64_t c = 0; c < w->from; c += LANES) {
       NAME(lanes) half[POINTS];
       NAME(lanes) sum = NAME(load_tile)(w, at, source + at.adjoint * size + channel_place(w->source, c), half);
       if (sums)
@@ -119,26 +117,26 @@ static place NAME(transform_sources)(const facet_winograd *w, place at, int64_t 
 /* ---- products ---- */
 
 /* ROWS tiles times LANES or COLUMNS channels of products, all of it in registers. */
-static inline void NAME(multiply_block)(const REAL *a, const REAL *b, int64_t depth, int wide, REAL *out, int64_t to)
+static inline __attribute__((always_inline)) void NAME(multiply_block)(const REAL *a, const REAL *b, int64_t depth,
+                                                                       int wide, REAL *out, int64_t to)
 {
   NAME(lanes) sum[ROWS][2] = {{{0}}};
 #pragma GCC unroll 16
   for (int64_t k = 0; k < depth; k++) {
     NAME(lanes)
-    left = *(const NAME(lanes) *)(b + k * NAME(COLUMNS)),
-    right = *(const NAME(lanes) *)(b + k * NAME(COLUMNS) + NAME(LANES));
-#pragma GCC unroll 6
+    left = *(const NAME(lanes) *)(b + k * NAME(COLUMNS)), right = *(const NAME(lanes) *)(b + k * NAME(COLUMNS) + LANES);
+#pragma GCC unroll 12
     for (int r = 0; r < ROWS; r++) {
       sum[r][0] += a[r * depth + k] * left;
       if (wide)
         sum[r][1] += a[r * depth + k] * right;
     }
   }
-#pragma GCC unroll 6
+#pragma GCC unroll 12
   for (int r = 0; r < ROWS; r++) {
     *(NAME(lanes) *)(out + r * to) = sum[r][0];
     if (wide)
-      *(NAME(lanes) *)(out + r * to + NAME(LANES)) = sum[r][1];
+      *(NAME(lanes) *)(out + r * to + LANES) = sum[r][1];
   }
 }
 
@@ -148,7 +146,7 @@ static inline void NAME(multiply_matrix)(int64_t count, const REAL *a, const REA
 {
   for (int64_t n = 0; n < to; n += NAME(COLUMNS))
     for (int64_t t = 0; t < count; t += ROWS)
-      if (n + NAME(LANES) < to)
+      if (n + LANES < to)
         NAME(multiply_block)(a + t * depth, b + n * depth, depth, 1, out + t * to + n, to);
       else
         NAME(multiply_block)(a + t * depth, b + n * depth, depth, 0, out + t * to + n, to);
@@ -240,7 +238,7 @@ static place NAME(transform_products)(const facet_winograd *w, place at, int64_t
   const REAL *addend = with ? with->addend : NULL, *slope = with ? with->slope : NULL;
   for (int64_t t = 0; t < count; t++, at = next_place(w, at)) {
     int64_t sample = slope ? at.adjoint / with->rows : 0;
-    for (int64_t c = 0; c < w->to; c += NAME(LANES)) {
+    for (int64_t c = 0; c < w->to; c += LANES) {
       int64_t inside = channel_place(w->result, c) + (at.y * w->width + at.x) * w->result.block;
       int64_t here = at.adjoint * size + inside;
       NAME(lanes) half[TILE * SIDE];
@@ -275,4 +273,4 @@ static void NAME(run)(const facet_winograd *w, facet_part part, void *scratch_, 
   }
 }
 
-static const body NAME(body) = {sizeof(REAL), NAME(weights), NAME(run)};
+static const body NAME(body) = {sizeof(REAL), NAME(COLUMNS), NAME(weights), NAME(run)};
