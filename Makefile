@@ -66,7 +66,8 @@ endif
 LIBRARY_SOURCES := $(sort $(wildcard src/*/*.c))
 PROGRAM_SOURCES := $(sort $(wildcard mpi/*/*.c))
 # What is compiled for several levels of processors, where no one kind is asked for (src/kernels/levels.h).
-LEVELED := src/kernels/elementwise src/kernels/image src/kernels/inner src/kernels/sparse src/kernels/winograd src/embed/tsne_pairs
+LEVELED := src/kernels/elementwise src/kernels/image src/kernels/inner src/kernels/sparse src/kernels/winograd \
+  src/embed/near src/embed/tsne_pairs
 LEVELS := $(if $(ARCH)$(filter 1,$(SANITIZE))$(findstring -march=,$(FOUND_CC) $(CPPFLAGS) $(CFLAGS)),,$(FOUND_LEVELS))
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/onnx.pb-c.o \
   $(foreach level,$(LEVELS),$(LEVELED:%=$(BUILD)/%.$(level).o))
@@ -143,10 +144,10 @@ FAST_tsne_pairs := -ffast-math -ffp-contract=fast
 LEVEL_avx2 := -mavx2 -mfma
 LEVEL_avx512 := $(LEVEL_avx2) -mavx512f -mavx512cd -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=256
 LEVELED_NAMES := $(if $(LEVELS),$(shell sed -nE 's/^FACET_LEVELED(_VOID)?.([^,]*, )?(facet_[a-z0-9_]+),.*/\3/p' \
-  src/kernels/levels.c src/embed/tsne_levels.c))
+  src/kernels/levels.c src/embed/levels.c))
 named = $(foreach name,$(LEVELED_NAMES),-D$(name)=$(name)_$(1))
 $(LEVELED:%=$(BUILD)/%.o): private EXTRA = $(FAST_$(basename $(@F))) $(if $(LEVELS),$(call named,old))
-$(if $(LEVELS),$(BUILD)/src/kernels/levels.o $(BUILD)/src/embed/tsne_levels.o): private EXTRA = -DFACET_LEVELS
+$(if $(LEVELS),$(BUILD)/src/kernels/levels.o $(BUILD)/src/embed/levels.o): private EXTRA = -DFACET_LEVELS
 define level_rule
 $(BUILD)/%.$(1).o: %.c $(BUILD)/flags | $(GENERATED)/onnx.pb-c.h
 	@mkdir -p $$(@D)

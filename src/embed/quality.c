@@ -1,25 +1,25 @@
 /* Ranks of neighbours in the input space and in the embedding: see quality.h.
  *
- * A product in float gives each squared distance |x|^2 + |z|^2 - 2 xz to within a bound that holds for every order of
- * summation (Higham 2002, 3.1).  Where the bounds of two distances that have to be compared overlap, which is rare,
- * they are computed in double, always in the same order.  So the ranks are those of plain loops, ties included,
+ * Of most distances a float is enough: from a product in the input space, |x|^2 + |z|^2 - 2 xz with a bound of its
+ * error, and rounded in the embedding (near.h).  Where two that have to be compared are closer than that, which is
+ * rare, they are computed in double, always in the same order.  So the ranks are those of plain loops, ties included,
  * whatever the BLAS does and however large its blocks are.
  *
  * Samples go by a block at a time: once for the nearest of each query, and once more, by then known which these are,
- * for how many are nearer than those.  Where one block holds them all, both are done while it is there. */
+ * for how many are nearer than those. */
 #include <cblas.h>
-#include <float.h>
 #include <limits.h>
 #include <math.h>
 #include <string.h>
 
+#include "near.h"
 #include "quality.h"
 
 enum {
-  LANES = 8, /* as many sums as a vector takes: their order is the same on all processors */
-  CHUNK = 256,
-  AT_ONCE = 64,              /* numbers that are looked at together first */
-  ROWS = 16,                 /* queries of one product with all samples, */
+  CHUNK = 1024,              /* samples that are compared with all targets before the next ones */
+  AT_ONCE = 64,              /* and of these, where some are too close to tell, so many */
+  TOGETHER = 256,            /* samples among which nearer ones are looked for */
+  ROWS = 64,                 /* queries of one product with all samples, */
   MOST_SAMPLES = 1 << 16,    /* of which there are no more than these; */
   ROWS_OF_BLOCK = 256,       /* of one with a block of them, */
   SAMPLES_OF_BLOCK = 1 << 13 /* of so many at most */
@@ -33,12 +33,16 @@ typedef struct {
   char *room; /* NULL: all of them are */
 } window;
 
-/* The squared distances of one query from the samples of a block: between low and high, which are one array where all
- * are known. Infinite for the query itself. */
+/* The squared distances of one query from the samples of a block: between low and high, but for rounding; one array
+ * where they are known but for that. Those that were settled are known exactly. Infinite for the query itself. */
 typedef struct {
   int64_t first, samples, features;
-  const float *x, *query;
-  double *low, *high;
+  const float *x, *query; /* in the input space; or */
+  facet_near_layout y;    /* in the embedding, */
+  const double *place;    /* of the query */
+  float *low, *high;
+  uint8_t *settled;
+  double *exact;
 } distances;
 
 /* One of the nearest in another space, and how many are nearer in this one. */
@@ -68,7 +72,8 @@ struct facet_ranking {
   const facet_embedded *e;
   int64_t rows, width; /* queries looked at together; samples of a block */
   float *product;      /* rows x width */
-  double *square;      /* of the block: |x|^2 */
+  float *square;       /* of the block: |x|^2 */
+  double *place;       /* of the block: dimensions x width */
   window x, y;         /* the block */
   window query_x, query_y;
   distances input, output;
@@ -80,6 +85,11 @@ struct facet_ranking {
   double *far;
   target *target;
 };
+
+static int64_t least(int64_t a, int64_t b)
+{
+  return a < b ? a : b;
+}
 
 /* ---- rows of many ---- */
 
@@ -116,133 +126,113 @@ static facet_status window_find(const window *w, int64_t i, void *room, const vo
 
 /* ---- distances ---- */
 
-/* Sum of (a - b)^2. */
-static double distance(int64_t features, const float *a, const float *b)
-{
-  double lane[LANES] = {0}, sum = 0;
-  int64_t f = 0;
-  for (; f + LANES <= features; f += LANES)
-    for (int i = 0; i < LANES; i++) {
-      double off = (double)a[f + i] - (double)b[f + i];
-      lane[i] += off * off;
-    }
-  for (; f < features; f++)
-    sum += ((double)a[f] - (double)b[f]) * ((double)a[f] - (double)b[f]);
-  for (int i = 0; i < LANES; i++)
-    sum += lane[i];
-  return sum;
-}
-
-/* Squared distances of a place from so many others. */
-static void place_distances(int64_t dimensions, const double *place, int64_t count, const double *others, double *far)
-{
-  for (int64_t l = 0; l < count; l++)
-    far[l] = 0;
-  for (int64_t d = 0; d < dimensions; d++)
-    for (int64_t l = 0; l < count; l++)
-      far[l] += (place[d] - others[l * dimensions + d]) * (place[d] - others[l * dimensions + d]);
-}
-
-static bool any_below(int64_t count, const double *value, double bound)
-{
-  int64_t below = 0;
-  for (int64_t l = 0; l < count; l++)
-    below += value[l] < bound;
-  return below > 0;
-}
-
-/* What the product of a query in float says. A relative error of u in each of n roundings is one of n u / (1 - n u) in
- * the sum of |x z|, which is at most (|x|^2 + |z|^2) / 2; the few more are for the rest, in double. */
-static void bound_distances(const facet_ranking *w, double square, const float *product)
-{
-  double n = (double)w->e->features + 16, unit = n * FLT_EPSILON / 2;
-  double relative = unit < 0.5 ? unit / (1 - unit) : INFINITY, underflow = 4 * n * FLT_MIN;
-  for (int64_t l = 0; l < w->input.samples; l++) {
-    double squares = square + w->square[l], middle = squares - 2 * (double)product[l];
-    double error = relative * squares + underflow;
-    bool known = isfinite(middle) && isfinite(error);
-    w->input.low[l] = known ? middle - error : (double)-INFINITY;
-    w->input.high[l] = known ? middle + error : (double)INFINITY;
-  }
-}
-
 /* Nobody is his own neighbour. */
 static void leave_out(const distances *all, int64_t sample)
 {
-  if (all->first <= sample && sample < all->first + all->samples)
-    all->low[sample - all->first] = all->high[sample - all->first] = INFINITY;
+  int64_t l = sample - all->first;
+  if (l < 0 || l >= all->samples)
+    return;
+  all->low[l] = all->high[l] = INFINITY;
+  all->exact[l] = INFINITY;
+  all->settled[l] = 1;
 }
 
 /* Of a query from the samples of the block; product: with them. */
 static void know_distances(facet_ranking *w, const query *q, const float *product)
 {
+  int64_t samples = w->input.samples;
+  facet_near_float own = facet_near_float_make(w->e->features, q->square);
   w->input.query = q->x;
-  bound_distances(w, q->square, product);
+  w->output.place = q->y;
+  memset(w->input.settled, 0, (size_t)samples);
+  memset(w->output.settled, 0, (size_t)samples);
+  facet_near_bound(&own, samples, w->square, product, w->input.low, w->input.high);
+  facet_near_places(&w->output.y, q->y, 0, samples, w->output.low);
   leave_out(&w->input, q->number);
-  place_distances(w->e->dimensions, q->y, w->output.samples, window_row(&w->y, w->output.first), w->output.low);
   leave_out(&w->output, q->number);
 }
 
-/* sample: of the block. */
-static void settle(const distances *all, int64_t sample)
+/* The exact distance of sample `l` of the block. */
+static double settle(const distances *all, int64_t l)
 {
-  if (all->low[sample] < all->high[sample])
-    all->low[sample] = all->high[sample] = distance(all->features, all->query, all->x + sample * all->features);
+  if (all->settled[l])
+    return all->exact[l];
+  all->settled[l] = 1;
+  if (all->place)
+    return all->exact[l] = facet_near_place(&all->y, all->place, l);
+  all->exact[l] = facet_near_distance(all->features, all->query, all->x + l * all->features);
+  all->low[l] = all->high[l] = (float)all->exact[l];
+  return all->exact[l];
 }
 
 /* ---- neighbours and ranks ---- */
 
+static void enter_nearest(int64_t k, int64_t sample, double far, neighbourhood *n)
+{
+  int64_t i = k - 1;
+  for (; i > 0 && far < n->far[i - 1]; i--) {
+    n->far[i] = n->far[i - 1];
+    n->near[i] = n->near[i - 1];
+  }
+  n->far[i] = far;
+  n->near[i] = sample;
+}
+
 /* Those of the block that are nearer than the k nearest so far take their places; of equal ones the first stays. */
 static void add_nearest(const distances *all, int64_t k, neighbourhood *n)
 {
-  const double *farthest = &n->far[k - 1];
-  for (int64_t l = 0; l < all->samples; l++) {
-    while (l % AT_ONCE == 0 && all->samples - l >= AT_ONCE && !any_below(AT_ONCE, all->low + l, *farthest))
-      l += AT_ONCE;
-    if (l == all->samples || !(all->low[l] < *farthest))
-      continue;
-    settle(all, l);
-    int64_t i = k - 1;
-    if (!(all->low[l] < *farthest))
-      continue;
-    for (; i > 0 && all->low[l] < n->far[i - 1]; i--) {
-      n->far[i] = n->far[i - 1];
-      n->near[i] = n->near[i - 1];
+  int32_t place[TOGETHER + 1];
+  float most = facet_near_range_of(n->far[k - 1]).perhaps;
+  for (int64_t first = 0; first < all->samples; first += TOGETHER) {
+    int64_t found = facet_near_find(least(all->samples - first, TOGETHER), all->low + first, most, place);
+    for (int64_t i = 0; i < found; i++) {
+      int64_t l = first + place[i];
+      double far = all->low[l] <= most ? settle(all, l) : INFINITY;
+      if (!(far < n->far[k - 1]))
+        continue;
+      enter_nearest(k, all->first + l, far, n);
+      most = facet_near_range_of(n->far[k - 1]).perhaps;
     }
-    n->far[i] = all->low[l];
-    n->near[i] = all->first + l;
   }
 }
 
-/* How many of the samples first .. end-1 of the block are nearer than one at a distance; j: that one's place among
- * them, or outside of them. */
-static int64_t count_nearer(const distances *all, int64_t j, double far, int64_t first, int64_t end)
+/* How many of the samples first .. end-1 of the block are nearer than one at a distance, or as near and have a lower
+ * number; t: that one. */
+static int64_t count_one_by_one(const distances *all, const target *t, facet_near_range range, int64_t first,
+                                int64_t end)
 {
-  int64_t nearer = 0, perhaps = 0;
+  int64_t nearer = 0, j = t->sample - all->first;
   for (int64_t l = first; l < end; l++) {
-    nearer += all->high[l] < far;
-    perhaps += all->low[l] <= far;
+    if (all->high[l] <= range.surely) {
+      nearer++;
+    } else if (all->low[l] <= range.perhaps) {
+      double far = settle(all, l);
+      nearer += far < t->far || (far == t->far && l < j);
+    }
   }
-  if (perhaps == nearer + (first <= j && j < end)) /* j itself is as near as it is */
+  return nearer;
+}
+
+static int64_t count_nearer(const distances *all, const target *t, int64_t first, int64_t end)
+{
+  facet_near_range range = facet_near_range_of(t->far);
+  int64_t j = t->sample - all->first, nearer = facet_near_count(end - first, all->high + first, range.surely);
+  int64_t perhaps = facet_near_count(end - first, all->low + first, range.perhaps);
+  if (perhaps == nearer + (first <= j && j < end)) /* itself is as near as it is */
     return nearer;
+  if (end - first <= AT_ONCE)
+    return count_one_by_one(all, t, range, first, end);
   nearer = 0;
-  for (int64_t l = first; l < end; l++) {
-    if (all->low[l] <= far && all->high[l] >= far)
-      settle(all, l);
-    nearer += all->low[l] < far || (all->low[l] == far && l < j);
-  }
+  for (int64_t from = first; from < end; from += AT_ONCE)
+    nearer += count_nearer(all, t, from, least(end, from + AT_ONCE));
   return nearer;
 }
 
 static void count_block(const distances *all, neighbourhood *n)
 {
-  for (target *t = n->target; t < n->target + n->targets; t++) {
-    int64_t j = t->sample - all->first;
-    if (0 <= j && j < all->samples)
-      settle(all, j);
-    for (int64_t first = 0; first < all->samples; first += CHUNK)
-      t->nearer += count_nearer(all, j, t->far, first, first + CHUNK < all->samples ? first + CHUNK : all->samples);
-  }
+  for (int64_t first = 0; first < all->samples; first += CHUNK)
+    for (target *t = n->target; t < n->target + n->targets; t++)
+      t->nearer += count_nearer(all, t, first, least(all->samples, first + CHUNK));
 }
 
 static bool among(int64_t count, const int64_t *numbers, int64_t j)
@@ -263,7 +253,8 @@ static facet_status find_input_targets(const facet_ranking *w, query *q)
     if (among(k, q->input.near, sample))
       continue;
     FACET_TRY(window_find(&w->x, sample, w->one_x, &x));
-    q->input.target[q->input.targets++] = (target){.sample = sample, .far = distance(w->e->features, q->x, x)};
+    q->input.target[q->input.targets++] =
+        (target){.sample = sample, .far = facet_near_distance(w->e->features, q->x, x)};
   }
   return FACET_OK;
 }
@@ -277,7 +268,7 @@ static facet_status find_output_targets(const facet_ranking *w, query *q)
     if (among(k, q->output.near, t.sample))
       continue;
     FACET_TRY(window_find(&w->y, t.sample, w->one_y, &y));
-    place_distances(w->e->dimensions, q->y, 1, y, &t.far);
+    t.far = facet_near_place(&(facet_near_layout){w->e->dimensions, 1, y}, q->y, 0);
     q->output.target[q->output.targets++] = t;
   }
   return FACET_OK;
@@ -325,11 +316,6 @@ static facet_status check_features(const facet_embedded *e, int64_t first, int64
 
 /* ---- blocks ---- */
 
-static int64_t least(int64_t a, int64_t b)
-{
-  return a < b ? a : b;
-}
-
 static int64_t block_of(const facet_embedded *e)
 {
   int64_t most = FACET_RANKING_BLOCK / e->features;
@@ -345,6 +331,14 @@ int64_t facet_ranking_rows(const facet_embedded *e)
   return least(rows, e->samples);
 }
 
+/* Places one after the other into dimensions one after the other. */
+static void turn_places(int64_t dimensions, int64_t count, const double *place, int64_t stride, double *to)
+{
+  for (int64_t l = 0; l < count; l++)
+    for (int64_t d = 0; d < dimensions; d++)
+      to[d * stride + l] = place[l * dimensions + d];
+}
+
 /* The samples from `first` on. */
 static facet_status enter_block(facet_ranking *w, int64_t first)
 {
@@ -355,8 +349,11 @@ static facet_status enter_block(facet_ranking *w, int64_t first)
   w->input.x = window_row(&w->x, first);
   w->input.first = w->output.first = first;
   w->input.samples = w->output.samples = count;
-  for (int64_t l = 0; l < count && !there; l++)
-    w->square[l] = distance(features, w->input.x + l * features, w->zero);
+  if (there)
+    return FACET_OK;
+  for (int64_t l = 0; l < count; l++)
+    w->square[l] = (float)facet_near_distance(features, w->input.x + l * features, w->zero);
+  turn_places(w->e->dimensions, count, window_row(&w->y, first), w->width, w->place);
   return FACET_OK;
 }
 
@@ -397,7 +394,7 @@ static facet_status begin_queries(facet_ranking *w, int64_t first, int64_t count
     q->number = first + i;
     q->x = window_row(&w->query_x, first + i);
     q->y = window_row(&w->query_y, first + i);
-    q->square = distance(w->e->features, q->x, w->zero);
+    q->square = facet_near_distance(w->e->features, q->x, w->zero);
     q->input.targets = q->output.targets = 0;
     for (int64_t k = 0; k < w->e->neighbours; k++)
       q->input.far[k] = q->output.far[k] = INFINITY;
@@ -465,6 +462,12 @@ static facet_status prepare(facet_ranking *w)
   FACET_NEW(w->input.high, w->width);
   FACET_NEW(w->output.low, w->width);
   w->output.high = w->output.low;
+  FACET_NEW(w->input.settled, w->width);
+  FACET_NEW(w->output.settled, w->width);
+  FACET_NEW(w->input.exact, w->width);
+  FACET_NEW(w->output.exact, w->width);
+  FACET_NEW(w->place, w->width * e->dimensions);
+  w->output.y = (facet_near_layout){e->dimensions, w->width, w->place};
   FACET_NEW(w->zero, e->features);
   FACET_NEW(w->one_x, e->features);
   FACET_NEW(w->one_y, e->dimensions);
@@ -492,7 +495,8 @@ double facet_ranking_bytes(const facet_embedded *e)
   double rows = (double)facet_ranking_rows(e), width = (double)block_of(e), k = (double)e->neighbours;
   double x = e->x.held ? 0 : (double)sizeof(float) * (double)e->features;
   double y = e->y.held ? 0 : (double)sizeof(double) * (double)e->dimensions;
-  return rows * width * sizeof(float) + (rows + width) * (x + y) + width * 4 * sizeof(double) +
+  double of_sample = 4 * sizeof(float) + 2 * sizeof(uint8_t) + (2 + (double)e->dimensions) * sizeof(double);
+  return rows * width * sizeof(float) + (rows + width) * (x + y) + width * of_sample +
          rows * (sizeof(query) + 2 * k * (sizeof(target) + sizeof(double) + sizeof(int64_t))) +
          (double)e->features * 2 * sizeof(float);
 }
@@ -516,7 +520,8 @@ void facet_ranking_destroy(facet_ranking **ranking)
 {
   facet_ranking *w = *ranking;
   if (w)
-    FACET_FREE(&w->product, &w->square, &w->input.low, &w->input.high, &w->output.low, &w->zero, &w->one_x, &w->one_y,
+    FACET_FREE(&w->product, &w->square, &w->input.low, &w->input.high, &w->output.low, &w->input.settled,
+               &w->output.settled, &w->input.exact, &w->output.exact, &w->place, &w->zero, &w->one_x, &w->one_y,
                &w->x.room, &w->y.room, &w->query_x.room, &w->query_y.room, &w->query, &w->near, &w->far, &w->target);
   facet_free(ranking);
 }
@@ -538,6 +543,8 @@ typedef struct {
 typedef struct {
   const facet_labelled *l;
   window reference, reference_label, query, query_label;
+  double *turned; /* dimensions x references of a block */
+  facet_near_layout place;
   nearest nearest[FACET_NEAREST_QUERIES];
 } labels;
 
@@ -545,16 +552,20 @@ typedef struct {
 static void look_for_nearer(const labels *w, int64_t number, nearest *found)
 {
   const facet_labelled *l = w->l;
-  double far[AT_ONCE];
-  int64_t d = l->dimensions;
+  int32_t place[TOGETHER + 1];
+  float far[TOGETHER];
   const double *at = window_row(&w->query, number);
   const int32_t *label = window_row(&w->reference_label, w->reference.first);
-  for (int64_t first = 0; first < w->reference.count; first += AT_ONCE) {
-    int64_t count = least(w->reference.count - first, AT_ONCE), block = w->reference.first + first;
-    place_distances(d, at, count, window_row(&w->reference, block), far);
-    for (int64_t r = any_below(count, far, found->far) ? 0 : count; r < count; r++)
-      if (far[r] < found->far && label[first + r] >= 0 && !(l->leave_out && block + r == number))
-        *found = (nearest){far[r], block + r, label[first + r]};
+  for (int64_t first = 0; first < w->reference.count; first += TOGETHER) {
+    int64_t count = least(w->reference.count - first, TOGETHER);
+    facet_near_places(&w->place, at, first, count, far);
+    count = facet_near_find(count, far, facet_near_range_of(found->far).perhaps, place);
+    for (int64_t i = 0; i < count; i++) {
+      int64_t r = first + place[i], block = w->reference.first + r;
+      double exact = facet_near_place(&w->place, at, r);
+      if (exact < found->far && label[r] >= 0 && !(l->leave_out && block == number))
+        *found = (nearest){exact, block, label[r]};
+    }
   }
 }
 
@@ -568,6 +579,7 @@ static facet_status find_nearest(labels *w, int64_t first, int64_t count)
     FACET_TRY(window_take(&w->reference, from, some));
     FACET_TRY(window_take(&w->reference_label, from, some));
     FACET_TRY(check_places("reference", from, some, l->dimensions, window_row(&w->reference, from)));
+    turn_places(l->dimensions, some, window_row(&w->reference, from), w->place.stride, w->turned);
     for (int64_t i = 0; i < count; i++)
       if (*(const int32_t *)window_row(&w->query_label, first + i) >= 0)
         look_for_nearer(w, first + i, &w->nearest[i]);
@@ -596,7 +608,10 @@ static facet_status add_errors(labels *w, int64_t first, int64_t count, facet_ne
 static facet_status labels_make(const facet_labelled *l, labels *w)
 {
   size_t place = (size_t)l->dimensions * sizeof(double);
+  int64_t most = least(l->references, FACET_NEAREST_REFERENCES);
   *w = (labels){.l = l};
+  FACET_NEW(w->turned, most * l->dimensions);
+  w->place = (facet_near_layout){l->dimensions, most, w->turned};
   FACET_TRY(window_make(&l->reference, place, FACET_NEAREST_REFERENCES, &w->reference));
   FACET_TRY(window_make(&l->reference_label, sizeof(int32_t), FACET_NEAREST_REFERENCES, &w->reference_label));
   FACET_TRY(window_make(&l->query, place, FACET_NEAREST_QUERIES, &w->query));
@@ -606,7 +621,8 @@ static facet_status labels_make(const facet_labelled *l, labels *w)
 double facet_nearest_bytes(int64_t dimensions)
 {
   return (double)(FACET_NEAREST_REFERENCES + FACET_NEAREST_QUERIES) *
-         ((double)dimensions * sizeof(double) + sizeof(int32_t));
+             ((double)dimensions * sizeof(double) + sizeof(int32_t)) +
+         FACET_NEAREST_REFERENCES * (double)dimensions * sizeof(double);
 }
 
 facet_status facet_nearest_errors_add(const facet_labelled *l, int64_t first, int64_t count, facet_nearest_errors *sum)
@@ -617,6 +633,6 @@ facet_status facet_nearest_errors_add(const facet_labelled *l, int64_t first, in
     some = least(count, FACET_NEAREST_QUERIES);
     status = add_errors(&w, first, some, sum);
   }
-  FACET_FREE(&w.reference.room, &w.reference_label.room, &w.query.room, &w.query_label.room);
+  FACET_FREE(&w.turned, &w.reference.room, &w.reference_label.room, &w.query.room, &w.query_label.room);
   return status;
 }
