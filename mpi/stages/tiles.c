@@ -11,6 +11,7 @@
 #include "tiles.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/deal.h"
 #include "kernels/kernels.h"
@@ -23,7 +24,7 @@ enum { TAG_REPORT = 1, TAG_ANSWER = 2, ASKS = 1, FAILED = 2, LEAVES = 4, EARLY =
   0.25 /* seconds between two reports for the progress line, of up to FEW ranks; of more, less often                   \
         */
 #define FEW        64
-#define MARK_EVERY 1 /* seconds: a mark waits for the disk */
+#define MARK_EVERY 1 /* seconds: marks wait for the disk, beside what is computed */
 
 struct facet_dealer {
   MPI_Comm comm;
@@ -36,7 +37,8 @@ struct facet_dealer {
   facet_status status;
   facet_range queue;           /* of this rank */
   bool told;                   /* that there is no more */
-  int64_t unmarked, *finished; /* units that are done and not marked yet */
+  int64_t unmarked, *finished; /* units that are done and not marked yet; */
+  int64_t settling;            /* so many of these, the first, are being made durable */
   double marked_at;
   /* ranks but 0 */
   bool asked;
@@ -167,24 +169,63 @@ static facet_status enter(facet_dealer *d, int group)
   return d->tiles->enter(d->tiles->self, group);
 }
 
-static facet_status mark_parts(const facet_dealer *d, int64_t count, int64_t *part)
+typedef facet_status marking(facet_store *store, const char *stage, int64_t count, const int64_t *part);
+
+/* The parts of the first so many finished units, which are then no longer unmarked. */
+static facet_status mark_units(facet_dealer *d, int64_t units, marking *mark)
 {
-  for (int64_t i = 0, k = 0; i < d->unmarked; i++) {
+  int64_t count = 0, *part;
+  for (int64_t i = 0; i < units; i++)
+    count += unit_of(d->tiles, d->finished[i]).parts;
+  FACET_NEW(part, count);
+  for (int64_t i = 0, k = 0; i < units; i++) {
     facet_unit u = unit_of(d->tiles, d->finished[i]);
     for (int64_t j = 0; j < u.parts; j++)
       part[k++] = part_of(&u, j);
   }
-  return facet_store_mark_parts(d->store, d->tiles->stage, count, part);
+  facet_status status = count > 0 ? mark(d->store, d->tiles->stage, count, part) : FACET_OK;
+  facet_free(&part);
+  d->unmarked -= units;
+  memmove(d->finished, d->finished + units, (size_t)d->unmarked * sizeof *d->finished);
+  return status;
 }
 
+/* Whether this rank marks what is done. */
+static bool marks(const facet_dealer *d)
+{
+  return d->store && (!d->tiles->together || d->rank == 0);
+}
+
+static facet_status mark_settled(facet_dealer *d)
+{
+  int64_t units = d->settling;
+  d->settling = 0;
+  return mark_units(d, units, facet_store_mark_settled);
+}
+
+/* Marks what has become durable meanwhile, and begins with what was done since. */
+static facet_status keep_marking(facet_dealer *d)
+{
+  if (!marks(d)) {
+    d->unmarked = 0;
+    return FACET_OK;
+  }
+  if (d->settling > 0 && facet_store_settle_over(d->store))
+    FACET_TRY(mark_settled(d));
+  if (d->settling > 0 || facet_seconds() - d->marked_at < MARK_EVERY)
+    return FACET_OK;
+  d->marked_at = facet_seconds();
+  FACET_TRY(facet_store_settle_begin(d->store));
+  d->settling = d->unmarked;
+  return FACET_OK;
+}
+
+/* All that is done. */
 static facet_status mark_finished(facet_dealer *d)
 {
-  int64_t count = 0, *part;
-  for (int64_t i = 0; i < d->unmarked && d->store && (!d->tiles->together || d->rank == 0); i++)
-    count += unit_of(d->tiles, d->finished[i]).parts;
-  FACET_NEW(part, count);
-  facet_status status = count > 0 ? mark_parts(d, count, part) : FACET_OK;
-  facet_free(&part);
+  facet_status status = d->settling > 0 ? mark_settled(d) : FACET_OK;
+  if (status == FACET_OK && marks(d))
+    status = mark_units(d, d->unmarked, facet_store_mark_parts);
   d->unmarked = 0;
   d->marked_at = facet_seconds();
   return status;
@@ -197,7 +238,7 @@ static facet_status run_next(facet_dealer *d)
   FACET_TRY(d->tiles->run(d->tiles->self, d, unit));
   d->finished[d->unmarked++] = unit;
   facet_profile_unit();
-  return facet_seconds() - d->marked_at > MARK_EVERY ? mark_finished(d) : FACET_OK;
+  return keep_marking(d);
 }
 
 /* Whatever else happened, what is done is marked. */

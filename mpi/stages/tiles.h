@@ -31,7 +31,8 @@ typedef struct {
 } facet_tiles;
 
 /* Collective. Runs every unit of which not all parts are marked in the store, each on one rank, and marks it,
- * together with others of the same second: a mark waits for the disk. store NULL: nothing is marked. A rank that fails
+ * together with others of the same second, once the disk has their data, which is waited for beside the next units.
+ * store NULL: nothing is marked. A rank that fails
  * or is interrupted stops at the end of its unit; the others, told so, at the end of theirs; all return the same. */
 facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles, facet_store *store);
 /* To be called by `run` between batches, on its rank: FACET_INTERRUPTED, or FACET_OK. Meanwhile rank 0 answers those

@@ -306,6 +306,7 @@ static facet_status open_file(facet_store *s)
 static facet_status release(facet_store **store)
 {
   facet_store *s = *store;
+  (void)facet_store_settle_end(s); /* whoever began it has failed */
   facet_sums_end(&s->sums);
   facet_again_free(&s->again);
   facet_status status = close_file(s);
@@ -541,14 +542,26 @@ facet_status facet_store_settle(facet_store *s)
   return FACET_OK;
 }
 
-facet_status facet_store_mark_parts(facet_store *s, const char *stage, int64_t count, const int64_t *part)
+/* settle: makes their data durable, which is to happen before. */
+static facet_status mark_behind(facet_store *s, facet_status (*settle)(facet_store *s), const char *stage,
+                                int64_t count, const int64_t *part)
 {
   facet_store_shape_array a;
   if (s->again)
     return FACET_OK;
   FACET_CHECK(find_marks(s, FACET_ROW_MARKS, stage, &a), FACET_INTERNAL, "%s: no stage %s", s->path, stage);
-  FACET_TRY(facet_store_settle(s)); /* marks come after their data */
+  FACET_TRY(settle(s));
   return mark_some(s, &a, count, part);
+}
+
+facet_status facet_store_mark_parts(facet_store *s, const char *stage, int64_t count, const int64_t *part)
+{
+  return mark_behind(s, facet_store_settle, stage, count, part);
+}
+
+facet_status facet_store_mark_settled(facet_store *s, const char *stage, int64_t count, const int64_t *part)
+{
+  return mark_behind(s, facet_store_settle_end, stage, count, part);
 }
 
 facet_status facet_store_mark(facet_store *s, const char *stage, int64_t part)

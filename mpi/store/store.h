@@ -192,6 +192,11 @@ facet_status facet_store_close(facet_store **store);
 facet_status facet_store_sync(facet_store *store);
 /* Not collective. What this rank has put is durable. */
 facet_status facet_store_settle(facet_store *store);
+/* The same for what this rank has put until now, while it goes on; what it puts meanwhile is to be settled again. Once
+ * at a time: whether it is over is asked for without waiting, and it is ended by waiting. FACET_IO. */
+facet_status facet_store_settle_begin(facet_store *store);
+bool facet_store_settle_over(const facet_store *store);
+facet_status facet_store_settle_end(facet_store *store);
 
 /* ---- numbers, by row of the schema (rows.def) ---- */
 
@@ -225,6 +230,8 @@ facet_status facet_store_get(facet_store *store, facet_row row, facet_place plac
  * data, so power loss costs at most the parts since the last facet_store_sync or close. Not collective. */
 facet_status facet_store_mark(facet_store *store, const char *stage, int64_t part);
 facet_status facet_store_mark_parts(facet_store *store, const char *stage, int64_t count, const int64_t *part);
+/* The same for parts whose data were put before facet_store_settle_begin, which is ended. */
+facet_status facet_store_mark_settled(facet_store *store, const char *stage, int64_t count, const int64_t *part);
 /* How many parts a stage of a plan has, by its number. Not collective. */
 int64_t facet_store_stage_parts(const facet_store_plan *plan, int stage);
 /* How many parts a stage has, 0 if the study does not want it; and all of its marks, 1 = done. Not collective. */

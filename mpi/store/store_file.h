@@ -128,9 +128,10 @@ struct facet_store {
   int raw;    /* the same file as the system knows it, for syncing */
   hid_t *set; /* of every array of the shape; -1: not there */
   uint64_t identity;
-  struct facet_sums *sums;   /* of the stage whose parts were marked last; NULL: none yet */
-  int sums_of;               /* its number */
-  struct facet_again *again; /* what is put is compared instead; NULL: it is not */
+  struct facet_sums *sums;         /* of the stage whose parts were marked last; NULL: none yet */
+  int sums_of;                     /* its number */
+  struct facet_again *again;       /* what is put is compared instead; NULL: it is not */
+  struct facet_settling *settling; /* what is being made durable: settle.c; NULL: nothing */
 };
 /* Knows the shape of the file at `path`, and none of its arrays is open yet. Not collective. */
 facet_status facet_store_lay_out(facet_store *store, const char *path, const facet_store_plan *plan);

@@ -1,10 +1,12 @@
 /* The store on any number of ranks: the same results whoever writes them, valid at every moment, and refused where it
  * does not fit.  Ranks agree on every outcome before they assert it, so a failure never leaves one of them waiting. */
+#include <errno.h>
 #include <fcntl.h>
 #include <hdf5.h>
 #include <hdf5_hl.h>
 #include <math.h>
 #include <mpi.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -51,6 +54,19 @@ static const char *at(const char *name)
 static bool message_is_line_with(const char *words)
 {
   return strstr(facet_message(), words) && !strchr(facet_message(), '\n');
+}
+
+/* A disk that keeps who waits for it waiting, or fails: takes the place of the system's. */
+static pthread_mutex_t disk = PTHREAD_MUTEX_INITIALIZER;
+static bool disk_fails;
+
+int fdatasync(int file)
+{
+  pthread_mutex_lock(&disk);
+  bool fails = disk_fails;
+  pthread_mutex_unlock(&disk);
+  errno = EIO;
+  return fails ? -1 : (int)syscall(SYS_fdatasync, file);
 }
 
 /* ---- tests ---- */
@@ -756,6 +772,39 @@ static void test_finished_is_when_every_stage_is(void **state)
     unlink(at("new.h5"));
 }
 
+/* While the disk is waited for, the next tile is put; what was begun with is marked when it is durable, and never if it
+ * is not. */
+static void test_marks_wait_for_a_slow_disk(void **state)
+{
+  (void)state;
+  fixture f;
+  facet_store *store;
+  uint8_t done[V * C * BLOCKS];
+  const int64_t part = rank, next = C * BLOCKS + rank; /* of the first two variants */
+  make_fixture(&f);
+  assert_everywhere(facet_store_create(MPI_COMM_WORLD, at("new.h5"), &f.plan) == FACET_OK);
+  assert_everywhere(facet_store_open(MPI_COMM_WORLD, at("new.h5"), &f.plan, &store) == FACET_OK);
+  assert_everywhere(put_tile(store, &f, 0, 0, rank) == FACET_OK);
+  pthread_mutex_lock(&disk);
+  assert_everywhere(facet_store_settle_begin(store) == FACET_OK && !facet_store_settle_over(store));
+  assert_everywhere(put_tile(store, &f, 1, 0, rank) == FACET_OK && !facet_store_settle_over(store));
+  assert_everywhere(facet_store_settle_begin(store) == FACET_INTERNAL);
+  pthread_mutex_unlock(&disk);
+  assert_everywhere(facet_store_mark_settled(store, "analyse", 1, &part) == FACET_OK);
+  disk_fails = true;
+  assert_everywhere(facet_store_settle_begin(store) == FACET_OK);
+  assert_everywhere(facet_store_mark_settled(store, "analyse", 1, &next) == FACET_IO && facet_store_settle_over(store));
+  disk_fails = false;
+  assert_everywhere(facet_store_sync(store) == FACET_OK);
+  assert_everywhere(facet_store_marks(store, "analyse", done) == FACET_OK);
+  for (int i = 0; i < V * C * BLOCKS; i++)
+    assert_int_equal(done[i], i < ranks);
+  assert_everywhere(facet_store_settle_begin(store) == FACET_OK); /* and left so */
+  assert_everywhere(facet_store_close(&store) == FACET_OK);
+  if (rank == 0)
+    unlink(at("new.h5"));
+}
+
 /* What is no part of an array is refused, and touches nothing. */
 static void test_parts_that_are_none(void **state)
 {
@@ -897,6 +946,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(test_ranks_that_see_it_otherwise),
       cmocka_unit_test(test_hdf5_is_left_as_it_was),
       cmocka_unit_test(test_finished_is_when_every_stage_is),
+      cmocka_unit_test(test_marks_wait_for_a_slow_disk),
       cmocka_unit_test(test_parts_that_are_none),
       cmocka_unit_test(test_without_linearizations),
       cmocka_unit_test(test_no_constants_and_many_variants),
