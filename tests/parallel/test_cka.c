@@ -1,5 +1,5 @@
 /* CKA of features that are stored: the same bits on any number of ranks, one of which is slow, and after a stop. A
- * product takes a known time here. */
+ * product takes a known time here. And of features that are not, which all ranks make together. */
 #include <hdf5.h>
 #include <hdf5_hl.h>
 #include <math.h>
@@ -27,14 +27,14 @@ void cblas_dgemm(int order, int ta, int tb, int m, int n, int k, double alpha, c
 void cblas_dgemm(int order, int ta, int tb, int m, int n, int k, double alpha, const double *a, int lda,
                  const double *b, int ldb, double beta, double *c, int ldc)
 {
-  (void)order, (void)ta, (void)tb, (void)alpha, (void)beta;
+  (void)order, (void)ta, (void)tb, (void)alpha;
   double begun = facet_seconds();
   for (int i = 0; i < m; i++)
     for (int j = 0; j < n; j++) {
       double sum = 0;
       for (int l = 0; l < k; l++)
         sum += a[l * lda + i] * b[l * ldb + j];
-      c[i * ldc + j] = sum;
+      c[i * ldc + j] = beta == 0 ? sum : sum + c[i * ldc + j];
     }
   if (nap > 0)
     nanosleep(&(struct timespec){.tv_nsec = (long)(nap * 1e9)}, NULL);
@@ -72,11 +72,19 @@ typedef struct {
 
 static fixture f;
 
-static facet_network *make_network(int features)
+static double weight_of(int v, int i)
 {
-  double zeros[16] = {0};
+  return (double)(float)noise((uint64_t)(77777 + v * 16 + i));
+}
+
+static facet_network *make_network(int v)
+{
+  double zeros[16] = {0}, own[16];
+  int features = features_of(v);
+  for (int i = 0; i < 2 * features; i++)
+    own[i] = weight_of(v, i);
   facet_network *n = begin_net((facet_shape){1, {2}});
-  add_gemm(n, "x", "h", 2, features, zeros, NULL);
+  add_gemm(n, "x", "h", 2, features, own, NULL);
   add_node(n, "Relu", "h", "r", 0, NULL);
   add_gemm(n, "r", "y", features, K, zeros, NULL);
   return end_net(n, "y");
@@ -96,7 +104,7 @@ static void make_fixture(int count)
   }
   for (int v = 0; v < V; v++) {
     (void)snprintf(f.name[v], sizeof f.name[v], "net%d", v);
-    f.member[v].network = make_network(features_of(v));
+    f.member[v].network = make_network(v);
     f.work[v].forward_batch = N;
     f.variant[v] = (facet_store_variant){.name = f.name[v],
                                          .replicate = f.name[v],
@@ -265,6 +273,74 @@ static void test_more_than_are_paired(void **state)
   clear_fixture();
 }
 
+static float pixel[N * 2];
+
+/* What a network makes of a pixel, centred over all samples. */
+static void make_centred(int v, double *x)
+{
+  int d = features_of(v);
+  for (int k = 0; k < d; k++) {
+    double mean = 0;
+    for (int i = 0; i < N; i++) {
+      x[i * d + k] = fmax(0, weight_of(v, 2 * k) * pixel[2 * i] + weight_of(v, 2 * k + 1) * pixel[2 * i + 1]);
+      mean += x[i * d + k] / N;
+    }
+    for (int i = 0; i < N; i++)
+      x[i * d + k] -= mean;
+  }
+}
+
+static double product_of(int v, const double *x, int w, const double *y)
+{
+  double all = 0;
+  for (int a = 0; a < features_of(v); a++)
+    for (int b = 0; b < features_of(w); b++) {
+      double sum = 0;
+      for (int i = 0; i < N; i++)
+        sum += x[i * features_of(v) + a] * y[i * features_of(w) + b];
+      all += sum * sum;
+    }
+  return all;
+}
+
+/* Also on a rank that has few samples; against the definition. */
+static void test_features_that_are_not_stored(void **state)
+{
+  (void)state;
+  static double table[V * V], x[V][N * 4];
+  make_fixture(1);
+  for (int i = 0; i < N * 2; i++)
+    pixel[i] = (float)(3 + noise((uint64_t)(555 + i)));
+  facet_condition clean = {.name = f.condition[0]};
+  const facet_conditions known = {.count = 1, .item = &clean};
+  f.plan.source.conditions = &known;
+  f.data.pixels = pixel;
+  f.data.is_float = true;
+  for (int v = 0; v < V; v++) {
+    f.variant[v].features = 0;
+    f.member[v].input = f.variant[v].input;
+    make_centred(v, x[v]);
+  }
+  facet_store *store;
+  assert_int_equal(facet_store_create(MPI_COMM_WORLD, path, &f.plan.store), FACET_OK);
+  assert_int_equal(facet_store_open(MPI_COMM_WORLD, path, &f.plan.store, &store), FACET_OK);
+  const facet_context context = {.comm = MPI_COMM_WORLD, .plan = &f.plan, .family = &f.family, .store = store};
+  assert_int_equal(facet_stage_run(&context, &facet_stage_cka), FACET_OK);
+  assert_int_equal(facet_store_close(&store), FACET_OK);
+  if (rank == 0) {
+    read_table(path, table);
+    for (int v = 0; v < V; v++)
+      for (int w = 0; w < V; w++) {
+        double both = sqrt(product_of(v, x[v], v, x[v]) * product_of(w, x[w], w, x[w]));
+        assert_true(fabs(table[v * V + w] - product_of(v, x[v], w, x[w]) / both) < 1e-5);
+        assert_true(v == w ? table[v * V + w] == 1 : table[v * V + w] == table[w * V + v]);
+      }
+    unlink(path);
+  }
+  MPI_Barrier(MPI_COMM_WORLD);
+  clear_fixture();
+}
+
 int main(int argc, char **argv)
 {
   MPI_Init(&argc, &argv);
@@ -277,7 +353,8 @@ int main(int argc, char **argv)
   (void)snprintf(path, sizeof path, "%s/all.h5", folder);
   (void)snprintf(other, sizeof other, "%s/one.h5", folder);
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_slow_rank), cmocka_unit_test(test_a_stop),
-                                     cmocka_unit_test(test_more_than_are_paired)};
+                                     cmocka_unit_test(test_more_than_are_paired),
+                                     cmocka_unit_test(test_features_that_are_not_stored)};
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   MPI_Barrier(MPI_COMM_WORLD);
   if (rank == 0) {

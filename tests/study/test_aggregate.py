@@ -271,8 +271,8 @@ CORRUPTIONS = ("brightness", "contrast", "fog", "gaussian_noise", "impulse_noise
 
 
 def test_many_pairs_and_little_memory(tmp_path):
-    """Beyond 400 pairs of variant and condition, clean ones are compared with each other and those of a variant; and where
-    memory holds one item at a time, the others are made anew, with the same result."""
+    """Beyond 400 pairs of variant and condition, clean ones are compared with each other and those of a variant; and the
+    study's memory changes nothing."""
     make_digits(tmp_path)
     text = STUDY.split("variants:")[0].replace("test-labels}", "test-labels, count: 20}")
     many = (f"variants:\n- {{method: magnitude, sparsity: [0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95]}}\nconditions:\n- clean\n"

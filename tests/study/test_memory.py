@@ -259,6 +259,28 @@ def test_memory_does_not_grow_with_samples(tmp_path):
     assert taken[200000] < 1.05 * taken[10000]
 
 
+def alignment(x, y):
+    """Linear CKA by its definition."""
+    a, b = x - x.mean(axis=0), y - y.mean(axis=0)
+    return np.linalg.norm(a.T @ b) ** 2 / np.linalg.norm(a.T @ a) / np.linalg.norm(b.T @ b)
+
+
+def test_memory_does_not_grow_with_samples_that_are_compared(tmp_path):
+    """CKA goes through the samples in pieces of 4,096 here, and comes to what its definition says."""
+    taken = {}
+    for count in (5000, 50000):
+        dense_network(tmp_path / "mlp.onnx", 16, 64)
+        np.save(tmp_path / "x.npy", np.random.default_rng(2).integers(0, 256, (count, 4, 4), dtype=np.uint8))
+        more = "conditions: [clean, {corruption: [contrast, brightness], severity: [1, 3, 5]}]\naggregate: {spectrum: none}"
+        taken[count] = check(write(tmp_path, "{format: npy, images: x.npy}", "mlp.onnx", more))
+        with h5py.File(tmp_path / "out/study.h5") as h5:
+            feature, cka = h5["feature/dense/value"][:].astype("f8"), h5["aggregate/cka"][:]
+        for i in range(1, 7):
+            assert cka[0, i] == cka[i, 0] == pytest.approx(alignment(feature[0], feature[i]), rel=1e-10)
+        shutil.rmtree(tmp_path / "out")
+    assert taken[50000] < 1.05 * taken[5000]
+
+
 TRAIN = "{epochs: 1, batch: 1000, micro_batch: 500, rate: 0.001}"
 MAP = """\
 embed: {layers: [16], batch: 2000, perplexity: 10, epochs: 1, source: pixels, noise: 0.1}
