@@ -9,6 +9,7 @@ the last one with the checksum. What did not survive is kept, with what it said,
 
 import collections
 import ctypes
+import errno
 import os
 import pathlib
 import random
@@ -154,7 +155,7 @@ def limited(what, least, most, allowed, ranks):
 
 
 def failing_disk(dice, folder, _):
-    call, problem, once = int(400 ** dice.random()), dice.choice((5, 28)), dice.random() < 0.3
+    call, problem, once = int(400 ** dice.random()), dice.choice(DISK_ERRORS), dice.random() < 0.3
     env = {"LD_PRELOAD": str(DISK), "DISK_FOLDER": str(folder / "out"), "DISK_CALL": str(call), "DISK_ERROR": str(problem)}
     run = Run(folder / "study.yaml", dice.choice((1, 2)), True, None, {**env, **({"DISK_ONCE": "1"} if once else {})})
     return f"error {problem} of call {call}{' alone' if once else ''}", run.end(), {0, 73, 74}, run.lines
@@ -222,6 +223,8 @@ KINDS = {
     "flipped bit": flipped,
 }
 DISK = None
+DISK_ERRORS = (errno.EIO, errno.ENOSPC, errno.EROFS, errno.EDQUOT)
+EVERYWHERE = {"memory", "failing disk"}  # they come where they come, not after a moment
 
 
 def checksum(folder):
@@ -235,12 +238,14 @@ def files(folder):
 
 
 def attempt(dice, folder, where, wanted):
-    """[(what happened)], and what is wrong, or None."""
-    said, wrong = [], None
+    """[(what happened)], what is wrong, or None, and the stages behind which it happened."""
+    said, wrong, met = [], None, set()
     for kind in dice.sample(sorted(KINDS), dice.choice((1, 1, 2, 3))):
         moment = dice.choice(where)
         words, status, allowed, lines = KINDS[kind](dice, folder, moment)
-        said.append((kind, f"{words} after {moment[0] or 'the start'}: {status}", lines))
+        when = "" if kind in EVERYWHERE else f" after {moment[0] or 'the start'}"
+        met |= {moment[0]} if when else set()
+        said.append((kind, f"{words}{when}: {status}", lines))
         if status is None or status == "left running" or (allowed is not None and status not in allowed):
             wrong = wrong or f"{kind}: status {status}"
     run = Run(folder / "study.yaml", dice.choice((1, 2, 3)), True)
@@ -251,7 +256,7 @@ def attempt(dice, folder, where, wanted):
     if wrong is None and checksum(folder) != wanted:
         wrong = f"checksum {checksum(folder)}, not {wanted}"
     left = sorted(files(folder) - files(folder.parent / "whole"))
-    return said, wrong or (f"left behind: {', '.join(left)}" if left else None)
+    return said, wrong or (f"left behind: {', '.join(left)}" if left else None), met
 
 
 def fresh(folder):
@@ -294,11 +299,12 @@ def attempts(here, seed, count, only):
         sys.exit("\n".join(["campaign: the study itself fails", *(line for _, line in run.lines)]))
     wanted, where = checksum(here / "whole"), moments(run.lines)
     print(f"seed {seed}: {wanted}; {run.lines[-1][0]:.1f} s undisturbed; faults after {len(where)} moments", flush=True)
-    survived, tried, kinds = 0, 0, collections.Counter()
+    survived, tried, kinds, met = 0, 0, collections.Counter(), set()
     for number in range(count) if only < 0 else [only]:
         folder = fresh(here / f"try-{number}")
-        said, wrong = attempt(random.Random(f"{seed}/{number}"), folder, where, wanted)
+        said, wrong, moments_met = attempt(random.Random(f"{seed}/{number}"), folder, where, wanted)
         tried += 1
+        met |= moments_met
         kinds.update(kind for kind, _, _ in said[:-1])
         if wrong is None:
             survived += 1
@@ -309,7 +315,7 @@ def attempts(here, seed, count, only):
         print(f"try {number}: {wrong}\n  {'; '.join(words for _, words, _ in said)}\n"
               f"  what it said: {folder}/said; again: make campaign SEED={seed} TRY={number}", flush=True)
     print(", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items())))
-    print(f"survived {survived} of {tried}")
+    print(f"survived {survived} of {tried}, with {kinds.total()} faults after {len(met)} of {len(where)} moments")
     return survived != tried
 
 
