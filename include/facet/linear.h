@@ -1,5 +1,5 @@
-/* Linearization of samples: F(x) = W x + b on the facet that x lies in, with a certificate; and the margin of a sample
- * taken apart the same way. */
+/* Linearization of samples: F(x) = W x + b on the facet that x lies in, with a certificate; the margin of a sample
+ * taken apart the same way; and what happens between two samples, facet by facet. */
 #ifndef FACET_FACE_LINEAR_H
 #define FACET_FACE_LINEAR_H
 
@@ -65,6 +65,46 @@ facet_status facet_margin_take_apart(facet_executor *executor, const facet_head 
  * gradient_from (x_to - x_from), and then pixel holds the rest, (gradient_to - gradient_from) x_to. */
 void facet_margin_change(int64_t inputs, const double *gradient_from, const double *x_from, const double *gradient_to,
                          const double *x_to, double *pixel, double *moved);
+
+/* ---- the straight segment from one input to another, in double: exact integrated gradients ---- */
+
+typedef struct facet_path facet_path; /* its memory; one thread at a time */
+
+/* bytes: of memory for what is known at once, of which more is a little faster; the result is the same but for
+ * rounding. The network must outlive it. Caller destroys. */
+facet_status facet_path_create(const facet_network *network, double bytes, facet_path **path);
+void facet_path_destroy(facet_path **path);
+
+typedef struct {
+  facet_rows_choice rows;               /* by the logits at the end, as facet_rows_choose does */
+  int64_t k;                            /* rows: facet_rows_count says how many */
+  int64_t crossings;                    /* numbers that `crossing` has room for */
+  int64_t points;                       /* of `curve`, at least 2; 0: none */
+  facet_status (*pause)(void *context); /* called now and then; not FACET_OK: is returned, with nothing done; or NULL */
+  void *context;
+} facet_path_options;
+
+/* Of one segment; buffers are the caller's. Its ends are x0 and x1, t from 0 to 1 is the share of the way, and W(t) the
+ * map of the facet at t: piece by piece one map, and in the finitely many points between two pieces either of both. */
+typedef struct {
+  int32_t *row; /* k: which outputs */
+  double
+      *attribution; /* k x D: (x1 - x0) times the integral of the row of W(t) over t, input by input: each piece's row
+                       times its length (Sundararajan et al. 2017, arXiv 1703.01365, here without a quadrature) */
+  double *total;    /* k: F(x1) - F(x0), by two plain forward passes */
+  double residual;  /* max over the k rows of |total - sum of attribution| / max(1, largest |F| at both ends) */
+  int64_t pieces;   /* with a pattern of their own */
+  int64_t changes;  /* how often the predicted class changes */
+  double *crossing; /* at which t it does, in order; NaN behind */
+  double *curve;    /* points x K: logits at equal steps of t, from 0 to 1 */
+} facet_path_result;
+
+/* Follows the segment from start to end (D numbers each, in the network's input order). All changes of the pattern, max
+ * pools included, are found layer by layer, from the values at those of the layers before. Changes nearer than 2^-43 of
+ * the way are one; what is within rounding of a boundary all along a piece is decided by the rule of
+ * facet_executor_settle. */
+facet_status facet_path_follow(facet_path *path, const double *start, const double *end,
+                               const facet_path_options *options, facet_path_result *result);
 
 FACET_END
 

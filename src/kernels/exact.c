@@ -1,6 +1,6 @@
-/* The exact kernels: what settles in double where float is unsure.  The reference kernels, but for convolutions
- * forward: 3x3 ones Winograd's algorithm in double does several times faster, to 1e-15, and those with few weights go
- * by these alone. */
+/* The exact kernels: what settles in double where float is unsure, and what follows paths.  The reference kernels, but
+ * for convolutions: 3x3 ones, and their pullbacks, Winograd's algorithm in double does several times faster, to 1e-15,
+ * and those with few weights go forward by these alone. */
 #include "sparse.h"
 #include "winograd.h"
 
@@ -49,7 +49,7 @@ static facet_status exact_create(const facet_conv_shape *shape, facet_type real,
     FACET_GO(failed, status, facet_sparse_create(shape, real, task, in, out, &c->sparse));
     bytes = facet_sparse_scratch(c->sparse);
   }
-  if (task == FACET_FORWARD && facet_winograd_fits(shape, in, out)) {
+  if (task != FACET_GRADIENT && facet_winograd_fits(shape, in, out)) {
     FACET_GO(failed, status, facet_winograd_create(shape, real, task, in, out, &c->winograd));
     bytes = bytes > facet_winograd_scratch(c->winograd) ? bytes : facet_winograd_scratch(c->winograd);
   } else {
@@ -88,8 +88,11 @@ static facet_status exact_forward(facet_conv *c, const void *u, void *z)
 
 static facet_status exact_pullback(facet_conv *c, const void *gz, void *gu)
 {
-  FACET_CHECK(c->plain, FACET_INTERNAL, "exact kernels: not compiled for pullback");
-  return facet_kernels_reference.conv_pullback(c->plain, gz, gu);
+  const facet_part all = {0, c->batch};
+  if (!c->winograd)
+    return facet_kernels_reference.conv_pullback(c->plain, gz, gu);
+  facet_winograd_run(c->winograd, all, c->scratch, gz, NULL, gu);
+  return FACET_OK;
 }
 
 static int exact_fuses(const facet_conv *c)

@@ -222,8 +222,7 @@ const facet_kind_row facet_kind_sum = {sum_create, NULL, sum_forward, sum_pullba
 
 /* ---- gate ---- */
 
-/* ReLU and its like: two pieces that meet at 0, the upper one as it is. */
-static bool is_simple(const facet_lowered *l)
+bool facet_gate_is_simple(const facet_lowered *l)
 {
   return l->pieces == 2 && l->at[0] == 0 && l->slope[1] == 1 && l->offset[0] == 0 && l->offset[1] == 0 &&
          l->slope_of == NO_VALUE;
@@ -254,7 +253,7 @@ static facet_status gate_forward(facet_executor *x, facet_step *step)
     double bound = facet_rounding(x, step->input[0], s);
     int32_t before = x->ties[s];
     uint8_t *near = facet_touched_near(x, step, s);
-    if (is_simple(l))
+    if (facet_gate_is_simple(l))
       x->e->gate(size, padding, l->slope[0], bound, z, out, slope, &x->ties[s], near);
     else
       x->e->pieces(layout, &pieces, bound, z, out, slope, offset, &x->ties[s], near);

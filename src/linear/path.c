@@ -1,0 +1,188 @@
+/* What happens on the segment between two inputs: exact integrated gradients, certificate, pieces, changes of the
+ * predicted class.  The segment is cut into parts of which each has as many changes as there is memory for. */
+#include <facet/linear.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "net/walk.h"
+
+/* How far logits differ by rounding, as a share of the largest. */
+static const double share_of_rounding = 0x1p-46;
+
+struct facet_path {
+  facet_walk *walk;
+  int64_t inputs, classes;
+  double *ends;     /* 2 x K: logits */
+  double *gradient; /* k x D, of the present call; W integrated so far */
+  int64_t rows;     /* that it has room for */
+  int64_t now;      /* the class predicted so far */
+};
+
+facet_status facet_path_create(const facet_network *network, double bytes, facet_path **path)
+{
+  facet_path *p;
+  *path = NULL;
+  FACET_NEW(p, 1);
+  p->inputs = facet_network_inputs(network);
+  p->classes = facet_network_outputs(network);
+  facet_status status = facet_walk_create(network, bytes, &p->walk);
+  if (status == FACET_OK && !(p->ends = facet_allocate((size_t)(2 * p->classes), sizeof *p->ends)))
+    status = FACET_OS;
+  if (status != FACET_OK)
+    facet_path_destroy(&p);
+  *path = p;
+  return status;
+}
+
+void facet_path_destroy(facet_path **path)
+{
+  facet_path *p = *path;
+  if (!p)
+    return;
+  facet_walk_destroy(&p->walk);
+  FACET_FREE(&p->ends, &p->gradient);
+  facet_free(path);
+}
+
+/* ---- the predicted class ---- */
+
+/* Who overtakes the present class first between two points, and after what share of the way; -1: nobody. */
+static int64_t next_class(const facet_path *p, const double *before, const double *after, double *share)
+{
+  int64_t next = -1;
+  double largest = 0;
+  for (int64_t c = 0; c < p->classes; c++)
+    largest = fmax(largest, fmax(fabs(before[c]), fabs(after[c])));
+  for (int64_t c = 0; c < p->classes; c++) {
+    double gained = after[c] - after[p->now], behind = fmax(before[p->now] - before[c], 0);
+    if (!(gained > share_of_rounding * largest))
+      continue;
+    double at = behind / (behind + gained);
+    if (next < 0 || at < *share || (at == *share && after[c] > after[next])) {
+      next = c;
+      *share = at;
+    }
+  }
+  return next;
+}
+
+/* Of the part that was walked last. At the start the class is the one of the first piece. */
+static void find_crossings(facet_path *p, const facet_path_options *o, facet_path_result *r)
+{
+  for (int64_t i = 0; i + 1 < facet_walk_points(p->walk); i++) {
+    const double *before = facet_walk_logits(p->walk, i), *after = facet_walk_logits(p->walk, i + 1);
+    double from = facet_walk_point(p->walk, i), to = facet_walk_point(p->walk, i + 1), share = 0;
+    for (int64_t next; (next = next_class(p, before, after, &share)) >= 0; p->now = next) {
+      double t = from + share * (to - from);
+      if (t == 0)
+        continue;
+      if (r->changes < o->crossings)
+        r->crossing[r->changes] = t;
+      r->changes++;
+    }
+  }
+}
+
+/* ---- parts ---- */
+
+static void draw_curve(const facet_path *p, const facet_path_options *o, facet_path_result *r)
+{
+  int64_t points = facet_walk_points(p->walk);
+  double first = facet_walk_point(p->walk, 0), last = facet_walk_point(p->walk, points - 1);
+  for (int64_t c = 0, i = 0; c < o->points; c++) {
+    double t = (double)c / (double)(o->points - 1);
+    if (t < first || t > last)
+      continue;
+    while (i + 2 < points && facet_walk_point(p->walk, i + 1) < t)
+      i++;
+    double from = facet_walk_point(p->walk, i), share = (t - from) / (facet_walk_point(p->walk, i + 1) - from);
+    const double *a = facet_walk_logits(p->walk, i), *b = facet_walk_logits(p->walk, i + 1);
+    for (int64_t k = 0; k < p->classes; k++)
+      r->curve[c * p->classes + k] = (1 - share) * a[k] + share * b[k];
+  }
+}
+
+static facet_status take_part(facet_path *p, const facet_path_options *o, facet_path_result *r)
+{
+  r->pieces += facet_walk_points(p->walk) - 2;
+  find_crossings(p, o, r);
+  draw_curve(p, o, r);
+  for (int64_t k = 0; k < o->k; k++) {
+    if (o->pause)
+      FACET_TRY(o->pause(o->context));
+    FACET_TRY(facet_walk_integrate(p->walk, r->row[k], p->gradient + k * p->inputs));
+  }
+  return FACET_OK;
+}
+
+/* The next part is as long as the last one promises. Cuts at halves and the like are where changes may lie, too. */
+static facet_status take_parts(facet_path *p, const facet_path_options *o, facet_path_result *r)
+{
+  const double shorter = 0.4375, full = 0.8;
+  double width = 1;
+  for (double t = 0; t < 1;) {
+    bool fits;
+    double to = t + width < 1 ? t + width : 1;
+    FACET_TRY(facet_walk_part(p->walk, t, to, &fits));
+    if (!fits) {
+      width = (to - t) * shorter;
+      continue;
+    }
+    FACET_TRY(take_part(p, o, r));
+    width *= fmin(2, full * (double)facet_walk_most(p->walk) / (double)facet_walk_points(p->walk));
+    t = to;
+  }
+  return FACET_OK;
+}
+
+/* ---- all of it ---- */
+
+static facet_status begin(facet_path *p, const double *start, const double *end, const facet_path_options *o,
+                          facet_path_result *r)
+{
+  if (p->rows < o->k) {
+    facet_free(&p->gradient);
+    FACET_NEW(p->gradient, o->k * p->inputs);
+    p->rows = o->k;
+  }
+  memset(p->gradient, 0, (size_t)(o->k * p->inputs) * sizeof *p->gradient);
+  FACET_TRY(facet_walk_begin(p->walk, start, end, p->ends));
+  facet_rows_choose(o->rows, o->k, p->classes, p->ends + p->classes, 1, r->row);
+  p->now = 0;
+  for (int64_t c = 1; c < p->classes; c++)
+    p->now = p->ends[c] > p->ends[p->now] ? c : p->now;
+  for (int64_t i = 0; i < o->crossings; i++)
+    r->crossing[i] = NAN;
+  r->pieces = 1;
+  r->changes = 0;
+  return FACET_OK;
+}
+
+static void finish(const facet_path *p, const double *start, const double *end, const facet_path_options *o,
+                   facet_path_result *r)
+{
+  double largest = 1;
+  for (int64_t c = 0; c < 2 * p->classes; c++)
+    largest = fmax(largest, fabs(p->ends[c]));
+  r->residual = 0;
+  for (int64_t k = 0; k < o->k; k++) {
+    double sum = 0;
+    for (int64_t i = 0; i < p->inputs; i++)
+      sum += r->attribution[k * p->inputs + i] = (end[i] - start[i]) * p->gradient[k * p->inputs + i];
+    r->total[k] = p->ends[p->classes + r->row[k]] - p->ends[r->row[k]];
+    double distance = fabs(r->total[k] - sum) / largest;
+    r->residual = distance <= r->residual ? r->residual : distance; /* lets NaN through */
+  }
+}
+
+facet_status facet_path_follow(facet_path *p, const double *start, const double *end, const facet_path_options *o,
+                               facet_path_result *r)
+{
+  FACET_CHECK(o->k > 0 && o->k <= p->classes && o->points != 1, FACET_INTERNAL, "a path of %lld rows, %lld points",
+              (long long)o->k, (long long)o->points);
+  FACET_TRY(begin(p, start, end, o, r));
+  FACET_TRY(take_parts(p, o, r));
+  finish(p, start, end, o, r);
+  return FACET_OK;
+}

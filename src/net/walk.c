@@ -1,0 +1,224 @@
+/* A walk: its memory, a part of the segment, and the integral over it. See walk.h. */
+#include "walk.h"
+
+#include <string.h>
+
+#include "walk_parts.h"
+
+enum { FEWEST = 16, MOST = 4096, FIRST_CHANGES = 1024 };
+
+/* ---- memory ---- */
+
+/* Kernels in double are fastest where channels lie in eights. */
+static int64_t eights(int64_t channels)
+{
+  return channels >= 8 ? 8 : 1;
+}
+
+/* Where each slot begins, for `most` points, and how many numbers all of them have of one point. */
+static int64_t lay_out(const facet_slots *slots, int64_t most, int64_t *at)
+{
+  int64_t numbers = 0;
+  for (int i = 1; i < slots->count; i++) {
+    at[i] = numbers * most;
+    numbers += (int64_t)(slots->slot[i].bytes / AT_ONCE / sizeof(double));
+  }
+  return numbers;
+}
+
+/* Bytes of one point. */
+static double point_bytes(facet_walk *w)
+{
+  const facet_executor *x = w->x;
+  int64_t values = lay_out(&x->values, 0, w->value_at), adjoints = lay_out(&x->adjoints, 0, w->adjoint_at);
+  int64_t inputs = facet_walk_size(w, x->network->input);
+  double bytes = 8 * (double)((values > adjoints ? values : adjoints) + inputs);
+  for (int i = 0; i < x->steps; i++)
+    if (facet_walk_cuts(&x->step[i]))
+      bytes += (double)facet_walk_size(w, x->step[i].output) * (x->step[i].slope ? 1 : sizeof(int32_t));
+  return bytes;
+}
+
+static facet_status make_points(facet_walk *w)
+{
+  const facet_executor *x = w->x;
+  int64_t values = lay_out(&x->values, w->most, w->value_at);
+  int64_t adjoints = lay_out(&x->adjoints, w->most, w->adjoint_at);
+  FACET_NEW(w->memory, (values > adjoints ? values : adjoints) * w->most);
+  FACET_NEW(w->outside, facet_walk_size(w, x->network->input) * w->most);
+  FACET_NEW(w->logits, facet_network_outputs(x->network) * w->most);
+  FACET_NEW(w->t, w->most);
+  FACET_NEW(w->parent, w->most);
+  FACET_NEW(w->order, w->most);
+  FACET_NEW(w->spare, w->most);
+  FACET_NEW(w->change, FIRST_CHANGES);
+  w->change_room = FIRST_CHANGES;
+  for (int i = 0; i < x->steps; i++) {
+    int64_t size = facet_walk_size(w, x->step[i].output) * w->most;
+    if (x->step[i].slope)
+      FACET_NEW(w->step[i].piece, size);
+    else if (x->step[i].winner)
+      FACET_NEW(w->step[i].winner, size);
+  }
+  return FACET_OK;
+}
+
+/* Candidates of the widest maximum. */
+static int64_t most_rivals(const facet_walk *w)
+{
+  int64_t most = 1;
+  for (int i = 0; i < w->x->steps; i++) {
+    const facet_lowered *l = w->x->step[i].lowered;
+    int64_t count = l->inputs + (l->kind == KIND_SELECT ? l->constants : 0);
+    int64_t windows = l->kind == KIND_WINDOW ? facet_step_windows(w->x, &w->x->step[i]).out_spatial : 0;
+    most = count > most ? count : most;
+    for (int64_t s = 0; s < windows; s++)
+      most = l->begin[s + 1] - l->begin[s] > most ? l->begin[s + 1] - l->begin[s] : most;
+  }
+  return most;
+}
+
+static facet_status make(const facet_network *network, double bytes, facet_walk *w)
+{
+  w->kernels = facet_kernels_exact;
+  w->kernels.block = eights;
+  facet_executor_options options = {.kernels = &w->kernels, .real = FACET_F64, .batch = AT_ONCE, .rows = 1};
+  FACET_TRY(facet_executor_create(network, options, &w->x));
+  FACET_NEW(w->ends, AT_ONCE * facet_network_inputs(network));
+  FACET_NEW(w->step, w->x->steps);
+  FACET_NEW(w->value_at, w->x->values.count);
+  FACET_NEW(w->adjoint_at, w->x->adjoints.count);
+  FACET_NEW(w->low, most_rivals(w));
+  FACET_NEW(w->high, most_rivals(w));
+  double most = bytes / point_bytes(w);
+  w->most = most < FEWEST ? FEWEST : most > MOST ? MOST : (int64_t)most / AT_ONCE * AT_ONCE;
+  FACET_TRY(make_points(w));
+  return facet_walk_find_live(w);
+}
+
+facet_status facet_walk_create(const facet_network *network, double bytes, facet_walk **walk)
+{
+  *walk = NULL;
+  facet_walk *w;
+  FACET_NEW(w, 1);
+  facet_status status = make(network, bytes, w);
+  if (status != FACET_OK)
+    facet_walk_destroy(&w);
+  *walk = w;
+  return status;
+}
+
+void facet_walk_destroy(facet_walk **walk)
+{
+  facet_walk *w = *walk;
+  if (!w)
+    return;
+  for (int i = 0; w->step && i < w->x->steps; i++) {
+    facet_walk_step *s = &w->step[i];
+    FACET_FREE(&s->piece, &s->winner, &s->values.slot, &s->values.size, &s->adjoints.slot, &s->adjoints.size);
+  }
+  facet_executor_destroy(&w->x);
+  FACET_FREE(&w->ends, &w->step, &w->value_at, &w->adjoint_at, &w->low, &w->high, &w->memory, &w->outside, &w->logits,
+             &w->t, &w->parent, &w->order, &w->spare, &w->change);
+  facet_free(walk);
+}
+
+int64_t facet_walk_most(const facet_walk *w)
+{
+  return w->most;
+}
+
+/* ---- there ---- */
+
+facet_status facet_walk_begin(facet_walk *w, const double *start, const double *end, double *logits)
+{
+  int64_t inputs = facet_network_inputs(w->x->network);
+  memcpy(w->ends, start, (size_t)inputs * sizeof *start);
+  memcpy(w->ends + inputs, end, (size_t)inputs * sizeof *end);
+  FACET_TRY(facet_executor_forward(w->x, w->ends, 2));
+  return facet_executor_output(w->x, logits);
+}
+
+static void place_end(facet_walk *w, int64_t point, double t)
+{
+  int64_t inputs = facet_network_inputs(w->x->network);
+  const double *start = w->ends, *end = w->ends + inputs;
+  double *to = facet_walk_value(w, w->x->slot[w->x->network->input]) + point * inputs;
+  w->t[point] = t;
+  w->order[point] = point;
+  for (int64_t i = 0; i < inputs; i++)
+    to[i] = t == 1 ? end[i] : start[i] + t * (end[i] - start[i]);
+}
+
+static void take_logits(facet_walk *w)
+{
+  const facet_executor *x = w->x;
+  facet_layout layout = x->layout[x->network->output];
+  int64_t size = facet_layout_size(layout), outputs = layout.channels * layout.spatial;
+  for (int64_t p = 0; p < w->count; p++)
+    x->e->unpack(layout, facet_walk_value(w, x->slot[x->network->output]) + p * size, w->logits + p * outputs);
+}
+
+facet_status facet_walk_part(facet_walk *w, double t0, double t1, bool *fits)
+{
+  *fits = true;
+  w->found = 0;
+  w->count = 2;
+  place_end(w, 0, t0);
+  place_end(w, 1, t1);
+  for (int i = 0; i < w->x->steps; i++) {
+    if (facet_walk_cuts(&w->x->step[i]))
+      FACET_TRY(facet_walk_cut(w, i, fits));
+    if (!*fits)
+      return FACET_OK;
+    FACET_TRY(facet_walk_there(w, i));
+  }
+  take_logits(w);
+  w->found = w->count;
+  return FACET_OK;
+}
+
+int64_t facet_walk_points(const facet_walk *w)
+{
+  return w->found;
+}
+
+double facet_walk_point(const facet_walk *w, int64_t i)
+{
+  return w->t[w->order[i]];
+}
+
+const double *facet_walk_logits(const facet_walk *w, int64_t i)
+{
+  return w->logits + w->order[i] * facet_network_outputs(w->x->network);
+}
+
+/* ---- and back ---- */
+
+/* Pieces times their length. */
+static void place_adjoints(facet_walk *w, int32_t row)
+{
+  const facet_executor *x = w->x;
+  facet_layout layout = x->layout[x->network->output];
+  int64_t size = facet_layout_size(layout), at = facet_layout_at(layout, row / layout.spatial, row % layout.spatial);
+  double *g = facet_walk_adjoint(w, x->output_adjoint);
+  memset(g, 0, (size_t)(w->found * size) * sizeof *g);
+  for (int64_t i = 0; i + 1 < w->found; i++)
+    g[w->order[i] * size + at] = w->t[w->order[i + 1]] - w->t[w->order[i]];
+}
+
+facet_status facet_walk_integrate(facet_walk *w, int32_t row, double *gradient)
+{
+  int64_t inputs = facet_network_inputs(w->x->network);
+  FACET_CHECK(w->found > 0 && row >= 0 && row < facet_network_outputs(w->x->network), FACET_INTERNAL,
+              "no part of a walk, or no row %d", row);
+  if (w->x->input_adjoint == NO_SLOT)
+    return FACET_OK;
+  w->count = w->found;
+  place_adjoints(w, row);
+  for (int i = w->x->steps - 1; i >= 0; i--)
+    FACET_TRY(facet_walk_back(w, i));
+  for (int64_t i = 0; i < inputs; i++)
+    gradient[i] += w->outside[i];
+  return FACET_OK;
+}

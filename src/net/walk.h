@@ -1,0 +1,38 @@
+/* For src/linear: a walk along the straight segment between two inputs, in double.
+ *
+ * On the segment a piecewise-linear network is piecewise linear in t, the share of the way.  What it computes is known
+ * on a part of the segment once its values are known at "points": the ends of the part, and every t at which some gate
+ * or maximum changes.  Between two neighbouring points, on a "piece", all values are affine in t, and the pattern is
+ * one.
+ *
+ * Points are found layer by layer: a linear layer is applied to the points found so far; the gate after it has new
+ * points where an element crosses a boundary within a piece, found by the values at the piece's ends alone, and the
+ * values there lie on the straight line between them (Sotoudeh & Thakur 2019, arXiv 1908.06214, in one dimension).  So
+ * a layer costs what it costs at the points of the layers before it.  Backwards the same in reverse: the adjoints of
+ * all pieces, each times its length, go down together, and below a gate those are added whose pieces the gate alone had
+ * cut: their pattern is the same from there on. */
+#ifndef FACET_WALK_H
+#define FACET_WALK_H
+
+#include "net.h"
+
+typedef struct facet_walk facet_walk;
+
+/* bytes: memory for points, which a part has as many of as fit. The network must outlive it. Caller destroys. */
+facet_status facet_walk_create(const facet_network *network, double bytes, facet_walk **walk);
+void facet_walk_destroy(facet_walk **walk);
+int64_t facet_walk_most(const facet_walk *walk); /* points of a part, at most */
+
+/* The segment: D numbers of each end, borrowed, in the network's input order. logits: 2 x K, by plain passes. */
+facet_status facet_walk_begin(facet_walk *walk, const double *start, const double *end, double *logits);
+/* All points of the part from t0 to t1. *fits: whether there is room for them; else try a shorter one. */
+facet_status facet_walk_part(facet_walk *walk, double t0, double t1, bool *fits);
+
+/* Of the last part that fitted, in order of t: the number of points, both ends among them; their t; their logits. */
+int64_t facet_walk_points(const facet_walk *walk);
+double facet_walk_point(const facet_walk *walk, int64_t i);
+const double *facet_walk_logits(const facet_walk *walk, int64_t i); /* K */
+/* Adds to w (D, input order) the integral of row `row` of W over that part: each piece's row times its length. */
+facet_status facet_walk_integrate(facet_walk *walk, int32_t row, double *w);
+
+#endif

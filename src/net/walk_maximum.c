@@ -1,0 +1,157 @@
+/* Where maxima (max pools, Max, Min) change inside a piece, and who wins on it.  Candidates are affine there, so that
+ * the largest is the upper envelope of a few lines, followed from left to right.  Of candidates that are one within
+ * rounding at both ends the first wins, as everywhere in facet. */
+#include <math.h>
+
+#include "walk_parts.h"
+
+/* One element's candidates at the two ends of a piece, larger is better. */
+typedef struct {
+  int64_t count;
+  const double *low, *high;
+  double rounding;
+} rivals;
+
+/* What the elements of a maximum are made of, as windows over one input or as several inputs. */
+typedef struct {
+  facet_windows windows;
+  facet_layout out;
+  bool window;
+  double sign;
+} maximum;
+
+static maximum maximum_of(const facet_walk *w, const facet_step *step)
+{
+  maximum m = {.window = step->lowered->kind == KIND_WINDOW, .sign = step->lowered->sign};
+  if (m.window) {
+    m.windows = facet_step_windows(w->x, step);
+    m.out = facet_window_layout(w->x, step, step->output);
+  }
+  return m;
+}
+
+/* Where candidate t of a window lies in the input. */
+static int64_t element_of(const maximum *m, int64_t i, int64_t t)
+{
+  int64_t k = m->out.block, s = i / k % m->windows.out_spatial;
+  return i / (k * m->windows.out_spatial) * m->windows.in_spatial * k +
+         m->windows.position[m->windows.begin[s] + t] * k + i % k;
+}
+
+/* Fills in what competes for element i at points a and b. */
+static rivals rivals_of(const facet_walk *w, const facet_step *step, const maximum *m, int64_t i, int64_t a, int64_t b)
+{
+  rivals r = {.low = w->low, .high = w->high};
+  if (m->window) {
+    int64_t s = i / m->out.block % m->windows.out_spatial, in = facet_walk_size(w, step->input[0]);
+    const double *u = facet_walk_value(w, step->in_slot[0]);
+    r.count = m->windows.begin[s + 1] - m->windows.begin[s];
+    for (int64_t t = 0; t < r.count; t++) {
+      int64_t at = element_of(m, i, t);
+      w->low[t] = m->sign * u[a * in + at];
+      w->high[t] = m->sign * u[b * in + at];
+    }
+    return r;
+  }
+  int64_t size = facet_walk_size(w, step->output);
+  for (int j = 0; j < step->inputs; j++, r.count++) {
+    const double *u = facet_walk_value(w, step->in_slot[j]);
+    w->low[j] = m->sign * u[a * size + i];
+    w->high[j] = m->sign * u[b * size + i];
+  }
+  for (int k = 0; k < step->lowered->constants; k++, r.count++)
+    w->low[r.count] = w->high[r.count] = m->sign * ((const double *)step->rival[k])[i];
+  return r;
+}
+
+static int64_t largest(int64_t count, const double *x)
+{
+  int64_t best = 0;
+  for (int64_t j = 1; j < count; j++)
+    best = x[j] > x[best] ? j : best;
+  return best;
+}
+
+/* The one that is ahead right after the left end. */
+static int64_t first_ahead(const rivals *r)
+{
+  double top = r->low[largest(r->count, r->low)];
+  int64_t ahead = -1;
+  for (int64_t j = 0; j < r->count; j++)
+    if (top - r->low[j] <= r->rounding && (ahead < 0 || r->high[j] > r->high[ahead]))
+      ahead = j;
+  return ahead;
+}
+
+/* Who overtakes `now` first, and after what share of the piece; -1: nobody. */
+static int64_t next_ahead(const rivals *r, int64_t now, double *share)
+{
+  int64_t next = -1;
+  for (int64_t j = 0; j < r->count; j++) {
+    double gained = r->high[j] - r->high[now], behind = fmax(r->low[now] - r->low[j], 0);
+    if (!(gained > r->rounding))
+      continue;
+    double at = behind / (behind + gained);
+    if (next < 0 || at < *share || (at == *share && r->high[j] > r->high[next])) {
+      next = j;
+      *share = at;
+    }
+  }
+  return next;
+}
+
+static double rounding_of(const facet_walk *w, const facet_step *step)
+{
+  double most = 0;
+  for (int j = 0; j < step->inputs; j++)
+    most = fmax(most, facet_walk_rounding(w, step->in_slot[j], facet_walk_size(w, step->input[j])));
+  return most;
+}
+
+facet_status facet_walk_maximum_changes(facet_walk *w, const facet_step *step)
+{
+  const maximum m = maximum_of(w, step);
+  int64_t size = facet_walk_size(w, step->output);
+  double rounding = rounding_of(w, step);
+  for (int64_t place = 0; place + 1 < w->count; place++)
+    for (int64_t i = 0; i < size; i++) {
+      rivals r = rivals_of(w, step, &m, i, w->order[place], w->order[place + 1]);
+      double share = 0;
+      r.rounding = rounding;
+      if (largest(r.count, r.low) == largest(r.count, r.high))
+        continue;
+      for (int64_t now = first_ahead(&r); (now = next_ahead(&r, now, &share)) >= 0;)
+        FACET_TRY(facet_walk_note(w, place, share));
+    }
+  return FACET_OK;
+}
+
+/* Who wins on a whole piece. */
+static int64_t winner_of(const rivals *r)
+{
+  int64_t best = 0;
+  for (int64_t j = 1; j < r->count; j++)
+    best = r->low[j] + r->high[j] > r->low[best] + r->high[best] ? j : best;
+  for (int64_t j = 0; j < best; j++)
+    if (fabs(r->low[best] - r->low[j]) <= r->rounding && fabs(r->high[best] - r->high[j]) <= r->rounding)
+      return j;
+  return best;
+}
+
+void facet_walk_maximum_pattern(const facet_walk *w, const facet_step *step, int32_t *winner)
+{
+  const maximum m = maximum_of(w, step);
+  int64_t size = facet_walk_size(w, step->output);
+  double rounding = rounding_of(w, step);
+  for (int64_t i = 0; i < size; i++) /* to the right of the right end is nothing */
+    winner[size + i] = 0;
+  for (int64_t place = 0; place + 1 < w->count; place++) {
+    int64_t left = w->order[place];
+    for (int64_t i = 0; i < size; i++) {
+      rivals r = rivals_of(w, step, &m, i, left, w->order[place + 1]);
+      r.rounding = rounding;
+      int64_t best = winner_of(&r);
+      winner[left * size + i] = (int32_t)(m.window ? element_of(&m, i, best) : best);
+    }
+  }
+}

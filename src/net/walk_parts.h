@@ -1,0 +1,86 @@
+/* Private to walk*.c.  Points have numbers in the order in which they were found, and so have pieces, by the point at
+ * their left: 0 is the left end of the part, 1 the right one, to the right of which nothing is. */
+#ifndef FACET_WALK_PARTS_H
+#define FACET_WALK_PARTS_H
+
+#include "executor.h"
+#include "walk.h"
+
+enum { AT_ONCE = 8 }; /* points that kernels take at once */
+
+/* A change inside a piece. */
+typedef struct {
+  double t;
+  int64_t left;
+} facet_change_point;
+
+typedef struct {
+  int count, *slot;
+  int64_t *size; /* numbers of one point there */
+} facet_live_slots;
+
+/* What the walk knows of a step beside the executor. */
+typedef struct {
+  uint8_t *piece;                    /* gate, of every piece: which piece of the gate, by element */
+  int32_t *winner;                   /* maximum: who won */
+  facet_live_slots values, adjoints; /* steps that cut pieces: what is read then or later, there and back */
+  int64_t before, after;             /* points before it was run, and after */
+} facet_walk_step;
+
+struct facet_walk {
+  facet_executor *x; /* whose steps these are; its buffers serve the plain passes */
+  facet_kernels kernels;
+  double *ends;               /* 2 x D */
+  int64_t most, count, found; /* points there is room for; in use; of the whole part */
+  double *t;                  /* most */
+  int64_t *parent;            /* of a piece: the one that it was cut from */
+  int64_t *order, *spare;     /* point numbers in order of t */
+  facet_change_point *change; /* of one step */
+  int64_t changes, change_room;
+  facet_walk_step *step;
+  double *memory;                 /* values on the way there, adjoints on the way back */
+  int64_t *value_at, *adjoint_at; /* per slot of the executor: where it begins in `memory`, for `most` points */
+  double *low, *high;             /* of a maximum: what competes at the two ends of a piece */
+  double *logits;                 /* of every point */
+  double *outside;                /* adjoints of the input */
+};
+
+static inline double *facet_walk_value(const facet_walk *w, int slot)
+{
+  return w->memory + w->value_at[slot];
+}
+
+static inline double *facet_walk_adjoint(const facet_walk *w, int slot)
+{
+  return slot == NO_SLOT ? NULL : slot == OUTSIDE ? w->outside : w->memory + w->adjoint_at[slot];
+}
+
+static inline int64_t facet_walk_size(const facet_walk *w, int value)
+{
+  return facet_layout_size(w->x->layout[value]);
+}
+
+/* Whether a step has a pattern, and so may cut pieces. */
+static inline bool facet_walk_cuts(const facet_step *step)
+{
+  return step->slope || step->winner;
+}
+
+/* Which slots are live when steps that cut run: walk_live.c. */
+facet_status facet_walk_find_live(facet_walk *walk);
+/* Right before a step that cuts is run: new points where it changes, values there, and the pattern of every piece.
+ * *fits false: there are too many. walk_cut.c */
+facet_status facet_walk_cut(facet_walk *walk, int step, bool *fits);
+/* Notes the changes of a step, piece by piece; afterwards its pattern on every piece. walk_gate.c, walk_maximum.c */
+facet_status facet_walk_note(facet_walk *walk, int64_t place, double share);
+facet_status facet_walk_gate_changes(facet_walk *walk, const facet_step *step);
+void facet_walk_gate_pattern(const facet_walk *walk, const facet_step *step, uint8_t *piece);
+facet_status facet_walk_maximum_changes(facet_walk *walk, const facet_step *step);
+void facet_walk_maximum_pattern(const facet_walk *walk, const facet_step *step, int32_t *winner);
+/* What is within rounding of 0, of values like those of a slot at all points. */
+double facet_walk_rounding(const facet_walk *walk, int slot, int64_t size);
+/* A step's values at all points: walk_there.c. Its adjoints, at all pieces: walk_back.c. */
+facet_status facet_walk_there(facet_walk *walk, int step);
+facet_status facet_walk_back(facet_walk *walk, int step);
+
+#endif
