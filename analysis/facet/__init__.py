@@ -12,10 +12,10 @@ Commands: python -m facet --help. Nothing is drawn, changed or read when this is
 
 import os
 
-from facet.answers import Geometry, Linearization, Margins
+from facet.answers import Geometry, Linearization, Margins, Paths
 from facet.corruptions import corrupt, corruptions
 from facet.errors import FacetError, MaskError, NetworkError, StudyError
-from facet.explain import Contrast, Contributions, MarginChange, Position, check_sums, contrast_change
+from facet.explain import Contrast, Contributions, MarginChange, Path, Position, check_sums, contrast_change
 from facet.library import set_threads
 from facet.linear import Linear
 from facet.network import Network
@@ -25,7 +25,7 @@ from facet.study import Study
 
 __version__ = "0.1.0"
 __all__ = ["Contrast", "Contributions", "FacetError", "Geometry", "Linear", "Linearization", "MarginChange", "Margins", "Mask",
-           "MaskError", "Network", "NetworkError", "Packed", "Position", "Study", "StudyError", "check_sums", "contrast_change",
+           "MaskError", "Network", "NetworkError", "Packed", "Path", "Paths", "Position", "Study", "StudyError", "check_sums", "contrast_change",
            "corrupt", "corruptions", "methods", "open", "pack", "set_threads"]
 
 

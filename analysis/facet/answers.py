@@ -122,6 +122,32 @@ class Geometry(Answer):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Paths(Answer):
+    """What happens on the straight ways from one input to another, exactly, in double. Of a batch of N; of one way alone,
+    arrays lack the first dimension.
+
+    attribution  N x k x the network's input shape, logits: exact integrated gradients, which add up to total
+    row          N x k, the class that each explains
+    total        N x k, the logit at the end less that at the start
+    residual     N, certificate: |total - sum of attribution|, relative to the largest |F| at both ends, or 1
+    pieces       N, with a pattern of their own
+    crossing     N x 16, at which share t of the way the predicted class changes; NaN beyond
+    logits       N x 65 x K, at t = 0, 1/64, ..., 1"""
+
+    each = "residual"
+    attribution: Array
+    row: Array
+    total: Array
+    residual: Array
+    pieces: Array
+    crossing: Array
+    logits: Array
+
+    def __repr__(self) -> str:
+        return f"<facet.Paths to {self._samples()}, {np.sum(self.pieces):,} pieces{worst(self.residual)}>"
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Margins(Answer):
     """Margins of samples as sums over inputs and nodes, exactly: (gradient * x).sum() + node.sum() is the margin. Of a batch
     of N samples; of one sample given alone, arrays lack the first dimension.

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facet.errors import StudyError
-from facet.hdf import Array, strings
+from facet.hdf import Array, plain, strings
+from facet.linear import picture
 
 if TYPE_CHECKING:
     from facet.study import Study
@@ -110,6 +111,30 @@ class MarginChange:
                 f"{self.pixels.sum() + self.moved.sum():+.4f}, nodes {self.b_node.sum():+.4f}>")
 
 
+@dataclass(repr=False)
+class Path:
+    """What happens on the straight way to a sample, in one variant: exact integrated gradients of k logits, in logits.
+    pixels[i].sum() is total[i], up to `residual`."""
+
+    sample: int
+    variant: str
+    condition: str  # of the sample at the end
+    start: str  # where the way begins: a number, mean, blur, clean, or a file
+    cls: list[int]
+    name: list[str]
+    pixels: Array  # k x channel x y x x
+    total: Array  # k: the logit at the end less that at the start
+    residual: float
+    pieces: int
+    crossing: Array  # t, the share of the way, where the predicted class changes: the first 16
+    t: Array
+    logits: Array  # at each t, K of them
+
+    def __repr__(self) -> str:
+        return (f"<facet.Path to sample {self.sample}, {self.variant}, {self.condition}, from {self.start}: {self.pieces:,} pieces, "
+                f"{', '.join(f'{name} {total:+.4f}' for name, total in zip(self.name, self.total))}, residual {self.residual:.1e}>")
+
+
 def contributions(study: Study, variant: str, sample: int, cls: str | int | None = None) -> Contributions:
     """What every pixel and bias node adds to the output for class `cls`, a name or a number (default: the class predicted
     on clean data)."""
@@ -162,6 +187,27 @@ def margin_change(study: Study, variant: str, sample: int, condition: str | None
                         group["node"][i].astype(float), strings(names["node_name"]), gates,
                         (int(group["rival_before"][i]), int(group["rival"][i])), float(group["total"][i]),
                         float(group["residual"][i]))
+
+
+def path(study: Study, variant: str, sample: int, condition: str | None = None) -> Path:
+    """What happens on the way to a sample: clean, or under a condition."""
+    study.variant_index(variant), study.sample_index(sample)
+    if condition is not None:
+        study.condition_index(condition)
+    clean = condition in (None, "clean")
+    where, there = f"paths/{variant}" + ("" if clean else f"/{condition}"), study.numbers("paths")
+    at = np.flatnonzero(there == sample)
+    if f"{where}/attribution" not in study.file or not len(at):
+        raise StudyError(f"{study.path}: the path to sample {sample} in {variant}, {condition or 'clean'}, is not there; "
+                         + (f"those to {len(there)} samples are: study.numbers('paths')" if len(there) else
+                            "the study asks for none (paths: {})"))
+    group, i = study.file[where], int(at[0])
+    rows, crossing = group["attribution"], group["crossing"][i]
+    order = str(plain(rows.attrs.get("order", "channels_first")))
+    cls, logits = [int(k) for k in group["class"][i]], group["logits"][i].astype(float)
+    return Path(sample, variant, condition or "clean", str(plain(study.file["paths"].attrs["from"])), cls, [study.classes[k] for k in cls],
+                picture(rows[i].astype(float), study.shape, order, 1), group["total"][i], float(group["residual"][i]),
+                int(group["pieces"][i]), crossing[np.isfinite(crossing)], np.linspace(0, 1, len(logits)), logits)
 
 
 def position(study: Study, variant: str, sample: int) -> Position:

@@ -40,6 +40,18 @@ class MarginBuffers(ctypes.Structure):
     _fields_ = [(name, ctypes.c_void_p) for name in ("gradient", "node", "margin", "residual", "rival")]
 
 
+class PathOptions(ctypes.Structure):
+    _name_ = "facet_path_options"
+    _fields_ = [("rows", ctypes.c_int), ("k", ctypes.c_int64), ("crossings", ctypes.c_int64), ("points", ctypes.c_int64),
+                ("pause", ctypes.c_void_p), ("context", ctypes.c_void_p)]
+
+
+class PathBuffers(ctypes.Structure):
+    _name_ = "facet_path_result"
+    _fields_ = [("row", ctypes.c_void_p), ("attribution", ctypes.c_void_p), ("total", ctypes.c_void_p), ("residual", ctypes.c_double),
+                ("pieces", ctypes.c_int64), ("changes", ctypes.c_int64), ("crossing", ctypes.c_void_p), ("curve", ctypes.c_void_p)]
+
+
 class Head(ctypes.Structure):
     _name_ = "facet_head"
     _fields_ = [("feature", ctypes.c_int), ("node", ctypes.c_int), ("features", ctypes.c_int64), ("classes", ctypes.c_int64),
@@ -74,7 +86,7 @@ class CorruptionSettings(ctypes.Structure):
                 ("image", Image)]
 
 
-STRUCTURES = (Shape, ExecutorOptions, LinearizationBuffers, MarginBuffers, Head, Pruning, Calibration, MaskLayer, Image,
+STRUCTURES = (Shape, ExecutorOptions, LinearizationBuffers, MarginBuffers, PathOptions, PathBuffers, Head, Pruning, Calibration, MaskLayer, Image,
               CorruptionSettings)
 FLOAT, DOUBLE = 1, 2  # facet_type
 
@@ -117,6 +129,10 @@ facet_status facet_linearize(facet_executor *executor, const void *x, int64_t co
                              facet_linearization *out);
 facet_status facet_margin_take_apart(facet_executor *executor, const facet_head *head, const void *x, int64_t count,
                                      const int32_t *label, facet_margin_map *map);
+facet_status facet_path_create(const facet_network *network, double bytes, facet_path **path);
+void facet_path_destroy(facet_path **path);
+facet_status facet_path_follow(facet_path *path, const double *start, const double *end,
+                               const facet_path_options *options, facet_path_result *result);
 void facet_geometry(const facet_head *head, const double *h, int32_t y, double *angle, double *length, double *margin,
                     double *cosine);
 double facet_loss_from_geometry(const facet_head *head, double length, const double *cosine, int32_t y);

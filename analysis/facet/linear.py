@@ -16,6 +16,15 @@ UNSPLIT = "all nodes"
 BOUND = {4: 1e-3, 8: 1e-11}  # of a certificate, by the bytes of the study's numbers: the same as mpi/store/certificates.c
 
 
+def picture(rows: Array, shape: tuple[int, ...], order: str, before: int = 0) -> Array:
+    """Inputs of a network in their order as channel x y x x; `before`: dimensions that stand before these."""
+    rows = rows.reshape(*rows.shape[:before], -1)
+    channel, y, x = shape
+    if order == "channels_last":
+        return np.moveaxis(rows.reshape(*rows.shape[:-1], y, x, channel), -1, -3)
+    return np.asarray(rows.reshape(*rows.shape[:-1], channel, y, x))
+
+
 class Linear:
     """The linearizations of one variant. `W`, `b`, `b_node`, `row` are h5py datasets: slice them to read.
 
@@ -100,11 +109,7 @@ class Linear:
         return self._picture(rows.astype(float), 2 - len(index))
 
     def _picture(self, rows: Array, before: int = 0) -> Array:
-        rows = rows.reshape(*rows.shape[:before], -1)
-        channel, y, x = self.shape
-        if self.order == "channels_last":
-            return np.moveaxis(rows.reshape(*rows.shape[:-1], y, x, channel), -1, -3)
-        return np.asarray(rows.reshape(*rows.shape[:-1], channel, y, x))
+        return picture(rows, self.shape, self.order, before)
 
     @functools.cached_property
     def residual(self) -> Array:

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from facet.answers import Geometry, Linearization, Margins, numbers
+from facet.answers import Geometry, Linearization, Margins, Paths, numbers
 from facet.errors import NetworkError, known
 from facet.handles import Handles
 from facet.hdf import Array
@@ -24,11 +24,14 @@ from facet.library import (
     Head,
     LinearizationBuffers,
     MarginBuffers,
+    PathBuffers,
+    PathOptions,
     library,
 )
 from facet.pruning import Mask, make, read
 
 FORWARD, ADJOINTS = 50, 40  # samples of a forward pass; samples times rows of a pullback: as in the program
+CROSSINGS, POINTS = 16, 65  # of a path: as in the program
 ALL, PREDICTED, TOP = range(3)  # facet_rows_choice
 Rows = str | int | Sequence[int] | Array
 
@@ -47,6 +50,7 @@ class Network:
         network = facet.Network("model.onnx")
         linear = network.linearize(x)               W, b, b_node, residual, ties of a sample, or of a batch
         network.margins(x, label)                   a margin as a sum over inputs and nodes
+        network.path(start, x)                      exact integrated gradients on the way from start to x
         network.geometry(x, label)                  angle, length, margin, loss, features
         smaller = network.prune("magnitude", 0.9)   another network; smaller.mask says what went
         smaller.write("smaller.onnx")
@@ -233,6 +237,38 @@ class Network:
                 facet.linearize(executor, address(taken), len(taken), k, address(row[part]), ctypes.byref(out))
         whole = (W.reshape(n, k, *self.shape), b, b_node, node, row, residual, ties, found)
         return Linearization(*whole)[0] if single else Linearization(*whole)
+
+    def path(self, start: Any, end: Any, rows: str = "predicted", *, top: int | None = None, memory: float = 2**28) -> Paths:
+        """What happens on the straight way from one sample to another, or to N: exact integrated gradients with a certificate,
+        pieces, and where the predicted class changes. Always in double.
+
+        start: one sample for all of `end`, or as many. rows, top: as in linearize, by the logits at the end. memory: bytes for
+        what is known at once."""
+        facet, (samples, single) = self._handles.library, self._batch(end)
+        given, _ = self._batch(start)
+        if len(given) not in (1, len(samples)):
+            raise NetworkError(f"{self.name}: {len(given)} starts of {len(samples)} ways")
+        choice, k, fixed = self._chosen(rows, top, len(samples))
+        if fixed is not None:
+            raise NetworkError(f"{self.name}: rows of a path are all or predicted")
+        n, starts = len(samples), np.broadcast_to(given, samples.shape)
+        attribution, row, total = np.empty((n, k, samples.shape[1])), np.empty((n, k), np.int32), np.empty((n, k))
+        residual, pieces, crossing = np.empty(n), np.empty(n, np.int64), np.empty((n, CROSSINGS))
+        logits, walk = np.empty((n, POINTS, self.classes)), ctypes.c_void_p()
+        options = PathOptions(rows=choice, k=k, crossings=CROSSINGS, points=POINTS)
+        with self._handles.network() as network:
+            facet.path_create(network, memory, ctypes.byref(walk))
+            try:
+                for i in range(n):
+                    ends = [np.ascontiguousarray(x[i], np.float64) for x in (starts, samples)]
+                    out = PathBuffers(row=address(row[i]), attribution=address(attribution[i]), total=address(total[i]),
+                                      crossing=address(crossing[i]), curve=address(logits[i]))
+                    facet.path_follow(walk, address(ends[0]), address(ends[1]), ctypes.byref(options), ctypes.byref(out))
+                    residual[i], pieces[i] = out.residual, out.pieces
+            finally:
+                facet.path_destroy(ctypes.byref(walk))
+        whole = (attribution.reshape(n, k, *self.shape), row, total, residual, pieces, crossing, logits)
+        return Paths(*whole)[0] if single else Paths(*whole)
 
     def _constant_nodes(self, executor: ctypes.c_void_p) -> list[str]:
         facet = self._handles.library

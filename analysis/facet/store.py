@@ -16,7 +16,7 @@ from facet.hdf import Array, dimension_names, labelled, plain, select, strings, 
 if TYPE_CHECKING:
     import xarray
 
-SCHEMAS = range(1, 11)  # that this reader knows
+SCHEMAS = range(1, 12)  # that this reader knows
 NEEDED = ("variant", "condition", "class", "sample", "label", "image", "prediction/logits", "prediction/class",
           "geometry/angle", "geometry/length", "geometry/margin")
 

@@ -74,6 +74,8 @@ typedef struct facet_path facet_path; /* its memory; one thread at a time */
  * rounding. The network must outlive it. Caller destroys. */
 facet_status facet_path_create(const facet_network *network, double bytes, facet_path **path);
 void facet_path_destroy(facet_path **path);
+/* Elements of gates and maxima, each of which may change on a path. About half of them do on a long one. */
+int64_t facet_path_elements(const facet_network *network);
 
 typedef struct {
   facet_rows_choice rows;               /* by the logits at the end, as facet_rows_choose does */

@@ -25,7 +25,7 @@ void facet_session_forget_plan(facet_session *session)
   for (int i = 0; s->variant && i < s->variants; i++)
     variant_clear(&s->variant[i]);
   facet_free_list(&s->class_name, s->classes);
-  FACET_FREE(&s->condition, &s->variant, &s->change_condition, &s->made, &plan->work);
+  FACET_FREE(&s->condition, &s->variant, &s->change_condition, &s->path_condition, &s->made, &plan->work);
 }
 
 /* Names of the nodes with constants and of the gates, as an executor numbers them. */

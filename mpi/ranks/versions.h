@@ -5,7 +5,7 @@
 #include <facet/base.h>
 
 /* And the oldest that has checksums of its parts: what they cover is the same since. */
-enum { FACET_SCHEMA_VERSION = 10, FACET_SCHEMA_SUMMED = 8 };
+enum { FACET_SCHEMA_VERSION = 11, FACET_SCHEMA_SUMMED = 8 };
 
 typedef struct {
   const char *key;   /* as an attribute of the store: "hdf5_version" */

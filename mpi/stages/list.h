@@ -16,6 +16,7 @@
   STAGE(similarity)                                                                                                    \
   STAGE(change)                                                                                                        \
   STAGE(pictures)                                                                                                      \
+  STAGE(paths)                                                                                                         \
   STAGE(spectra)                                                                                                       \
   STAGE(angles)                                                                                                        \
   STAGE(cka)                                                                                                           \

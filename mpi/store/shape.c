@@ -33,10 +33,10 @@ static void find_extents(const facet_store_plan *p, const facet_store_names *n, 
 
 /* ---- which arrays are there, beside: those whose dimensions are ---- */
 
-static bool is_moved(const facet_store_plan *p, int condition)
+static bool is_among(int condition, int count, const int *list)
 {
-  for (int i = 0; i < p->change_conditions; i++)
-    if (p->change_condition[i] == condition)
+  for (int i = 0; i < count; i++)
+    if (list[i] == condition)
       return true;
   return false;
 }
@@ -48,8 +48,10 @@ static bool is_there(const facet_store_plan *p, facet_row row, int variant, int 
   bool always = true, linearized = v->linearize, stored = linearized && p->keep != FACET_KEEP_DIGEST,
        halved = stored && p->half, by_node = linearized && p->keep != FACET_KEEP_ROWS,
        digested = linearized && p->digests > 0, changed = v->change && variant > 0, embedded = v->embed_nodes > 0,
-       moved = v->change && is_moved(p, condition), spectral = facet_store_has_spectrum(p, variant),
-       any_spectrum = p->components > 0, summed_up = digested && spectral, mapped = p->embed_axes > 0;
+       moved = v->change && is_among(condition, p->change_conditions, p->change_condition),
+       pathed = v->path && p->path_clean, way = v->path && is_among(condition, p->path_conditions, p->path_condition),
+       spectral = facet_store_has_spectrum(p, variant), any_spectrum = p->components > 0,
+       summed_up = digested && spectral, mapped = p->embed_axes > 0;
   const bool there[FACET_ROWS] = {
 #include "rows.def"
   };

@@ -1,4 +1,4 @@
-/* The store: <output>/study.h5, schema version 10 (docs/results.md).  Created whole by
+/* The store: <output>/study.h5, schema version 11 (docs/results.md).  Created whole by
  * facet_store_create, closed, and from then on only overwritten in place by all ranks, so a killed run
  * leaves a valid file.  The only writer of results; beside it, data/hdf5.c and prune/mask_file.c call HDF5. */
 #ifndef FACET_STORE_H
@@ -42,6 +42,7 @@ typedef struct {
   int64_t features;             /* that are kept of each sample; 0: none are */
   facet_input_layout input;     /* the dimensions of a row of W */
   bool change;                  /* how its margins differ from dense's is taken apart */
+  bool path;                    /* paths are followed in it */
   int change_nodes, gates;      /* constant nodes of dense and of this one; nodes whose pattern a sample chooses */
   const char **change_node;     /* names */
   const char **gate;
@@ -59,6 +60,8 @@ typedef struct {
   char follows[65]; /* SHA-256 of what all of it follows from, beside what its parts read; "": of nothing */
 } facet_store_stage;
 enum { FACET_MOST_STAGES = 20 };
+
+enum { FACET_PATH_CROSSINGS = 16, FACET_PATH_POINTS = 65 }; /* of a path: what there is room for */
 
 /* What the store is made for. All arrays belong to the caller. */
 typedef struct {
@@ -87,6 +90,10 @@ typedef struct {
   int64_t change_samples;                /* whose changes of margin are taken apart; 0: none */
   int change_conditions;                 /* under which they are compared with clean */
   int *change_condition;                 /* their numbers */
+  int64_t path_samples, path_rows;       /* that paths lead to, the first ones; rows of each. 0: none */
+  const char *path_from;                 /* where they begin, as the study says; borrowed */
+  bool path_clean;                       /* to clean samples, too */
+  int path_conditions, *path_condition;  /* under which they are an end; their numbers */
   int64_t components;                    /* singular values and directions of each spectrum; 0: none */
   facet_spectrum_method spectrum_method; /* never auto */
   bool cka;                              /* similarity of features of pairs of variant and condition */

@@ -1,5 +1,6 @@
 /* What the rows of keys.def cannot say of the study's keys, each as a function that its row or its table names; and the
  * tables themselves. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,15 +202,35 @@ static const facet_kind recipe_kinds[] = {[KIND_ONNX] = {"onnx", "which is taken
 /* "top: 3" and top 3 beside what the row says. */
 static facet_status read_rows(const facet_schema_reader *r, const facet_key *key, const facet_tree *node, void *target)
 {
-  facet_linearize_keys *keys = target;
+  char *keys = target;
   const char *text = node->kind == FACET_TREE_SCALAR ? node->text : "";
   if (strncmp(text, "top", 3) != 0 || strspn(text + 3, ": ") == 0)
     return facet_schema_value(r, key, node, target);
   facet_tree number = *node;
   number.text = node->text + 3 + strspn(text + 3, ": ");
   number.quoted = false;
-  keys->rows = FACET_ROWS_TOP;
-  return facet_schema_whole(&number, key->keys->key[0].range, &keys->top);
+  *(facet_rows_choice *)(void *)(keys + key->target) = FACET_ROWS_TOP;
+  return facet_schema_whole(&number, key->keys->key[0].range, (int64_t *)(void *)(keys + key->keys->key[0].target));
+}
+
+/* What is neither a number nor a word is a file. */
+static facet_status check_paths(const facet_schema_reader *r, const facet_tree *node, void *target)
+{
+  facet_paths_keys *p = target;
+  const facet_tree *from = facet_tree_find(node, "from");
+  char *end = NULL;
+  double number = strtod(p->from, &end);
+  if (strcmp(p->from, "clean") == 0)
+    return p->all_conditions || p->conditions.count > 0
+               ? FACET_OK
+               : facet_tree_raise(from,
+                                  "where a path begins at the clean sample, 'conditions' has to say where it ends");
+  if (strcmp(p->from, "mean") == 0 || strcmp(p->from, "blur") == 0)
+    return FACET_OK;
+  if (end != p->from && *end == '\0')
+    return isfinite(number) ? FACET_OK : facet_tree_raise(from, "%s is not finite", p->from);
+  facet_free(&p->from);
+  return facet_schema_path(r, from, &p->from);
 }
 
 enum { USUAL_SPECTRUM = 32 };

@@ -30,10 +30,13 @@ static facet_status check_clean(const facet_tree *root, const facet_study *study
 {
   if (study->conditions.clean >= 0)
     return FACET_OK;
-  const char *key = study->stages.linearize.wanted ? "linearize" : study->stages.change.wanted ? "change" : "embed";
-  if (study->stages.linearize.wanted || study->stages.change.wanted || study->stages.embed.wanted)
-    return facet_tree_raise(facet_tree_find(root, key), "needs 'clean' among the conditions");
-  return FACET_OK;
+  const facet_stage_keys *s = &study->stages;
+  const char *key = s->linearize.wanted ? "linearize"
+                    : s->change.wanted  ? "change"
+                    : s->paths.wanted   ? "paths"
+                    : s->embed.wanted   ? "embed"
+                                        : NULL;
+  return key ? facet_tree_raise(facet_tree_find(root, key), "needs 'clean' among the conditions") : FACET_OK;
 }
 
 /* Whether every name that is asked for is among those that there are; `what` they are, and `list`, where they stand. */
@@ -59,15 +62,17 @@ static const facet_tree *node_of(const facet_tree *root, const char *mapping, co
   return node ? facet_tree_find(node, key) : NULL;
 }
 
-/* The conditions under which changes are asked for are there. */
-static facet_status check_change_conditions(const facet_tree *root, const facet_study *study)
+/* The conditions under which changes and paths are asked for are there. */
+static facet_status check_stage_conditions(const facet_tree *root, const facet_study *study)
 {
   facet_texts name = {.count = study->conditions.count};
   FACET_NEW(name.item, name.count);
   for (int i = 0; i < name.count; i++)
     name.item[i] = study->conditions.item[i].name;
-  const facet_tree *node = node_of(root, "change", "conditions");
-  facet_status status = check_known(node, "condition", &study->stages.change.conditions, &name);
+  facet_status status =
+      check_known(node_of(root, "change", "conditions"), "condition", &study->stages.change.conditions, &name);
+  if (status == FACET_OK)
+    status = check_known(node_of(root, "paths", "conditions"), "condition", &study->stages.paths.conditions, &name);
   facet_free(&name.item);
   return status;
 }
@@ -127,8 +132,10 @@ static facet_status check_names(const facet_tree *root, const facet_study *study
            check_known(node_of(root, "linearize", "variants"), "variant", &study->stages.linearize.variants, &name));
   FACET_GO(done, status,
            check_known(node_of(root, "change", "variants"), "variant", &study->stages.change.variants, &name));
+  FACET_GO(done, status,
+           check_known(node_of(root, "paths", "variants"), "variant", &study->stages.paths.variants, &name));
   FACET_GO(done, status, check_known(node_of(root, "embed", "variant"), "variant", &learned, &name));
-  status = check_change_conditions(root, study);
+  status = check_stage_conditions(root, study);
 done:
   facet_free(&name.item);
   facet_variants_free(&variant, name.count);

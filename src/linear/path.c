@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "net/lowered.h"
 #include "net/walk.h"
 
 /* How far logits differ by rounding, as a share of the largest. */
@@ -43,6 +44,17 @@ void facet_path_destroy(facet_path **path)
   facet_walk_destroy(&p->walk);
   FACET_FREE(&p->ends, &p->gradient);
   facet_free(path);
+}
+
+int64_t facet_path_elements(const facet_network *network)
+{
+  int64_t sum = 0;
+  for (int i = 0; i < network->nodes; i++) {
+    const facet_lowered *l = network->node[i].lowered;
+    if (l->kind == KIND_GATE || l->kind == KIND_SELECT || (l->kind == KIND_WINDOW && l->maximum))
+      sum += facet_shape_size(l->full);
+  }
+  return sum;
 }
 
 /* ---- the predicted class ---- */

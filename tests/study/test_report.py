@@ -566,7 +566,7 @@ def spoil(path, how):
     ("another file", 65, "not a facet study: /variant, /condition, "),
     ("no margin", 65, "not a facet study: /geometry/margin is missing"),
     ("unfinished", 65, "not finished: tile (63 of 64 parts are done) is missing"),
-    ("newer schema", 65, "schema version 99, this reader knows 1 to 10"),
+    ("newer schema", 65, "schema version 99, this reader knows 1 to 11"),
     ("no normalisation", 65, "attribute normalize_scale is missing"),
     ("no bias", 65, "/linear/dense/b is missing or does not fit"),
     ("misfit", 65, "/label has shape (3,)"),

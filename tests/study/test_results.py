@@ -104,7 +104,7 @@ def test_attributes_are_those_of_the_documentation(store):
         for variant in h5["variants"].values():
             assert sorted({*variant.attrs, "warnings"}) == sorted(of_variant)  # left out where there are none, as is
         assert sorted({*h5.attrs, "diverged"}) == sorted(re.findall(r"`(\w+)`", rest))
-        assert h5.attrs["schema_version"] == 10 and isinstance(h5.attrs["study"], str)
+        assert h5.attrs["schema_version"] == 11 and isinstance(h5.attrs["study"], str)
 
 
 def test_xarray_sees_named_dimensions(store):

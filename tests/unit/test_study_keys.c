@@ -42,6 +42,7 @@ static const struct {
     {"variants", "budget", "{}", NULL},
     {"conditions", "corruption", "fog", NULL},
     {"linearize.rows", "top", "1", NULL},
+    {"paths.rows", "top", "1", NULL},
 };
 
 /* Values that a row does not tell, or not with what else is given. */
@@ -55,6 +56,9 @@ static const struct {
     {"linearize.variants", "[dense, gmp-global-0.5]"},
     {"change.variants", "gmp-global-0.5"},
     {"change.conditions", "[fog/1, fog/3]"},
+    {"paths.from", "blur"},
+    {"paths.variants", "[dense, gmp-global-0.5]"},
+    {"paths.conditions", "fog/2"},
     {"embed.variant", "gmp-global-0.5"},
 };
 

@@ -10,7 +10,7 @@ import { unitOf } from "./units";
 
 /* Schema versions of result files that have what the first view shows. */
 const OLDEST = 4;
-const NEWEST = 10;
+const NEWEST = 11;
 const BINS = 64;
 const MIB = 1 << 20;
 const SLAB = 16 * MIB;

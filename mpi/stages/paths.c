@@ -1,0 +1,503 @@
+/* The stage paths: what happens on the straight way from a baseline to a sample, or from the clean sample to the
+ * corrupted one: exact integrated gradients, pieces, changes of the predicted class.
+ *
+ * It is done in double precision, whatever the study's.  A unit of work is a sample in a variant, with all ways that
+ * end at it; what is known of a way at once follows from the study's memory alone, so results are the same on any rank.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "linear/digest.h"
+#include "ranks/agree.h"
+#include "reuse.h"
+
+/* SLOWER: what kernels for double are. BACK: a row there and back, in forward passes. */
+enum { SLOWER = 4, AT_ONCE = 64, BLUR = 8 };
+static const double back = 1.5;
+
+typedef enum { FROM_IMAGES, FROM_BLUR, FROM_CLEAN } from;
+
+typedef struct {
+  const facet_context *context;
+  const facet_store_plan *plan;
+  const facet_paths_keys *keys;
+  int64_t inputs, rows, classes;
+  facet_pixels *pixels;
+  from from;
+  int64_t baselines; /* of a way's end: 1 but for images */
+  float *baseline;   /* FROM_IMAGES: that many x D pixels; else one, made for each sample */
+  double *kernel;    /* of the blur, from its middle on */
+  int64_t radius;
+  float *blurred;
+  /* of the variant that was entered */
+  int variant;
+  facet_path *path;
+  facet_loader loader;
+  double *start, *end;
+  facet_path_result way, mean; /* of one baseline, and of all */
+  facet_dealer *dealer;
+} paths;
+
+/* ---- where paths begin ---- */
+
+static from from_of(const facet_paths_keys *k)
+{
+  return strcmp(k->from, "clean") == 0 ? FROM_CLEAN : strcmp(k->from, "blur") == 0 ? FROM_BLUR : FROM_IMAGES;
+}
+
+static bool is_number(const char *text, double *number)
+{
+  char *end;
+  *number = strtod(text, &end);
+  return end != text && *end == '\0';
+}
+
+static bool is_file(const facet_paths_keys *k)
+{
+  double number;
+  return from_of(k) == FROM_IMAGES && strcmp(k->from, "mean") != 0 && !is_number(k->from, &number);
+}
+
+/* FACET_NO_INPUT, FACET_BAD_INPUT with the study's file, line and key. Caller destroys. */
+static facet_status open_images(const facet_plan *plan, facet_dataset **images)
+{
+  const facet_paths_keys *k = &plan->keys->paths;
+  char *file = k->from;
+  const facet_data_source source = {.format = facet_data_format_find("npy"), .files = 1, .images = &file};
+  facet_image image = plan->store.image;
+  facet_status status = facet_dataset_open(&source, images);
+  if (status == FACET_OK && !facet_image_same(facet_dataset_image(*images), image)) {
+    facet_image other = facet_dataset_image(*images);
+    status = facet_raise(FACET_BAD_INPUT, "images of %lld x %lld x %lld, but samples are %lld x %lld x %lld: %s",
+                         (long long)other.channels, (long long)other.height, (long long)other.width,
+                         (long long)image.channels, (long long)image.height, (long long)image.width, file);
+    facet_dataset_destroy(images);
+  }
+  return status == FACET_OK ? FACET_OK
+                            : facet_raise_in(status, "%s:%d: paths.from: ", plan->store.settings->file, k->line);
+}
+
+static facet_status read_images(paths *w)
+{
+  facet_dataset *images = NULL;
+  FACET_TRY(open_images(w->context->plan, &images));
+  facet_status status = FACET_OK;
+  w->baselines = facet_dataset_count(images);
+  FACET_NEW_GO(done, status, w->baseline, w->baselines * w->inputs);
+  status = facet_dataset_pixels(images, 0, w->baselines, w->baseline);
+done:
+  facet_dataset_destroy(&images);
+  return status;
+}
+
+/* The mean of all test samples, added up in their order. */
+static facet_status add_samples(const paths *w, double *sum, float *some)
+{
+  const facet_dataset *test = w->context->data->test;
+  for (int64_t first = 0, n; first < w->plan->samples; first += n) {
+    n = w->plan->samples - first < AT_ONCE ? w->plan->samples - first : AT_ONCE;
+    FACET_TRY(facet_dataset_pixels(test, first, n, some));
+    for (int64_t i = 0; i < n * w->inputs; i++)
+      sum[i % w->inputs] += some[i];
+    FACET_TRY(facet_interrupt_check());
+  }
+  return FACET_OK;
+}
+
+static facet_status find_mean(paths *w)
+{
+  double *sum = NULL;
+  float *some = NULL;
+  facet_status status;
+  FACET_NEW_GO(done, status, sum, w->inputs);
+  FACET_NEW_GO(done, status, some, AT_ONCE * w->inputs);
+  FACET_GO(done, status, add_samples(w, sum, some));
+  for (int64_t i = 0; i < w->inputs; i++)
+    w->baseline[i] = (float)(sum[i] / (double)w->plan->samples);
+done:
+  FACET_FREE(&sum, &some);
+  return status;
+}
+
+/* exp(-d^2 / 2 s^2), s an eighth of the longer side, as far as three of it. */
+static facet_status make_kernel(paths *w)
+{
+  facet_image image = w->plan->image;
+  double side = (double)(image.width > image.height ? image.width : image.height), deviation = side / BLUR;
+  w->radius = (int64_t)ceil(3 * deviation);
+  FACET_NEW(w->kernel, w->radius + 1);
+  FACET_NEW(w->blurred, w->inputs);
+  for (int64_t d = 0; d <= w->radius; d++)
+    w->kernel[d] = exp(-(double)(d * d) / (2 * deviation * deviation));
+  return FACET_OK;
+}
+
+static facet_status make_baseline(paths *w)
+{
+  double number;
+  w->baselines = 1;
+  if (is_file(w->keys))
+    return read_images(w);
+  FACET_NEW(w->baseline, w->inputs);
+  if (w->from == FROM_BLUR)
+    return make_kernel(w);
+  if (strcmp(w->keys->from, "mean") == 0)
+    return w->context->store ? find_mean(w) : FACET_OK;
+  for (int64_t i = 0; w->from == FROM_IMAGES && is_number(w->keys->from, &number) && i < w->inputs; i++)
+    w->baseline[i] = (float)number;
+  return FACET_OK;
+}
+
+/* One line of `length` pixels, `step` apart: each the mean of its neighbours, weighed, as far as there are any. */
+static void blur_line(const paths *w, int64_t length, int64_t step, const float *x, float *to)
+{
+  for (int64_t i = 0; i < length; i++) {
+    double sum = 0, weights = 0;
+    for (int64_t d = -w->radius; d <= w->radius; d++) {
+      if (i + d < 0 || i + d >= length)
+        continue;
+      sum += w->kernel[d < 0 ? -d : d] * (double)x[(i + d) * step];
+      weights += w->kernel[d < 0 ? -d : d];
+    }
+    to[i * step] = (float)(sum / weights);
+  }
+}
+
+static void blur(const paths *w, const float *pixels)
+{
+  facet_image image = w->plan->image;
+  for (int64_t line = 0; line < image.channels * image.height; line++)
+    blur_line(w, image.width, 1, pixels + line * image.width, w->blurred + line * image.width);
+  for (int64_t c = 0; c < image.channels; c++)
+    for (int64_t x = 0; x < image.width; x++) {
+      int64_t at = c * facet_image_plane(image) + x;
+      blur_line(w, image.height, image.width, w->blurred + at, w->baseline + at);
+    }
+}
+
+/* Number `b` of the baselines of a sample under a condition, as the network takes it. */
+static facet_status take_start(paths *w, int condition, int64_t sample, int64_t b)
+{
+  facet_loader *l = &w->loader;
+  const float *pixels = w->baseline + b * w->inputs;
+  if (w->from == FROM_CLEAN)
+    return facet_loader_load(l, w->plan->clean, sample, NULL, w->start);
+  if (w->from == FROM_BLUR) {
+    const float *own;
+    FACET_TRY(facet_pixels_take(w->pixels, condition, sample, &own));
+    blur(w, own);
+  }
+  facet_normalize_double(l->normalize, l->size, 1, pixels, l->image);
+  facet_input_arrange(l->input, l->size, 1, sizeof(double), l->image, w->start);
+  return FACET_OK;
+}
+
+/* ---- entering ---- */
+
+static facet_status make_result(const paths *w, facet_path_result *r)
+{
+  FACET_NEW(r->row, w->rows);
+  FACET_NEW(r->attribution, w->rows * w->inputs);
+  FACET_NEW(r->total, w->rows);
+  FACET_NEW(r->crossing, FACET_PATH_CROSSINGS);
+  FACET_NEW(r->curve, FACET_PATH_POINTS * w->classes);
+  return FACET_OK;
+}
+
+static void clear_result(facet_path_result *r)
+{
+  FACET_FREE(&r->row, &r->attribution, &r->total, &r->crossing, &r->curve);
+}
+
+/* An eighth of what a rank may take, and no more than pays. */
+static double bytes_of(const facet_store_plan *p)
+{
+  const double most = 1 << 28;
+  return fmin(most, (double)p->settings->memory / 8);
+}
+
+static facet_status enter(void *self, int v)
+{
+  paths *w = self;
+  const facet_member *member = &w->context->family->member[v];
+  w->variant = v;
+  FACET_TRY(facet_loader_make(w->pixels, &member->input, &w->loader));
+  FACET_NEW(w->start, w->inputs);
+  FACET_NEW(w->end, w->inputs);
+  FACET_TRY(make_result(w, &w->way));
+  FACET_TRY(make_result(w, &w->mean));
+  return facet_path_create(member->network, bytes_of(w->plan), &w->path);
+}
+
+static void leave(void *self)
+{
+  paths *w = self;
+  facet_path_destroy(&w->path);
+  facet_loader_clear(&w->loader);
+  clear_result(&w->way);
+  clear_result(&w->mean);
+  FACET_FREE(&w->start, &w->end);
+}
+
+/* ---- one sample ---- */
+
+static facet_status pause(void *context)
+{
+  return facet_dealer_pause(context);
+}
+
+static void add(double *sum, const double *x, int64_t count, double share)
+{
+  for (int64_t i = 0; i < count; i++)
+    sum[i] = (share < 1 ? sum[i] : 0) + share * x[i];
+}
+
+/* What was found from baseline b becomes part of the mean of all. */
+static void take_part(paths *w, int64_t b)
+{
+  const facet_path_result *r = &w->way;
+  facet_path_result *m = &w->mean;
+  double share = 1 / (double)w->baselines;
+  if (b == 0) {
+    memset(m->attribution, 0, (size_t)(w->rows * w->inputs) * sizeof *m->attribution);
+    memset(m->total, 0, (size_t)w->rows * sizeof *m->total);
+    memset(m->curve, 0, (size_t)(FACET_PATH_POINTS * w->classes) * sizeof *m->curve);
+    memcpy(m->row, r->row, (size_t)w->rows * sizeof *m->row);
+    memcpy(m->crossing, r->crossing, FACET_PATH_CROSSINGS * sizeof *m->crossing);
+    m->residual = 0;
+    m->pieces = 0;
+  }
+  add(m->attribution, r->attribution, w->rows * w->inputs, share);
+  add(m->total, r->total, w->rows, share);
+  add(m->curve, r->curve, FACET_PATH_POINTS * w->classes, share);
+  m->residual = r->residual <= m->residual ? m->residual : r->residual; /* lets NaN through */
+  m->pieces += r->pieces;
+}
+
+/* condition: of the end. */
+static facet_status put(const paths *w, int condition, int64_t place)
+{
+  const facet_path_result *m = &w->mean;
+  const facet_place at = {.variant = w->variant, .condition = condition, .part = {{place, 1}}};
+  const struct {
+    facet_row clean, corrupted;
+    const void *data;
+  } arrays[] = {{FACET_ROW_PATH_ATTRIBUTION, FACET_ROW_WAY_ATTRIBUTION, m->attribution},
+                {FACET_ROW_PATH_CLASS, FACET_ROW_WAY_CLASS, m->row},
+                {FACET_ROW_PATH_PIECES, FACET_ROW_WAY_PIECES, &m->pieces},
+                {FACET_ROW_PATH_TOTAL, FACET_ROW_WAY_TOTAL, m->total},
+                {FACET_ROW_PATH_RESIDUAL, FACET_ROW_WAY_RESIDUAL, &m->residual},
+                {FACET_ROW_PATH_CROSSING, FACET_ROW_WAY_CROSSING, m->crossing},
+                {FACET_ROW_PATH_LOGITS, FACET_ROW_WAY_LOGITS, m->curve}};
+  for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
+    FACET_TRY(facet_store_put(w->context->store, condition == w->plan->clean ? arrays[i].clean : arrays[i].corrupted,
+                              at, arrays[i].data));
+  return FACET_OK;
+}
+
+/* All baselines of one end. */
+static facet_status follow(paths *w, int condition, int64_t sample)
+{
+  const facet_path_options options = {.rows = w->keys->rows,
+                                      .k = w->rows,
+                                      .crossings = FACET_PATH_CROSSINGS,
+                                      .points = FACET_PATH_POINTS,
+                                      .pause = pause,
+                                      .context = w->dealer};
+  FACET_TRY(facet_loader_load(&w->loader, condition, sample, NULL, w->end));
+  for (int64_t b = 0; b < w->baselines; b++) {
+    FACET_TRY(take_start(w, condition, sample, b));
+    FACET_TRY(facet_path_follow(w->path, w->start, w->end, &options, &w->way));
+    take_part(w, b);
+  }
+  return put(w, condition, sample);
+}
+
+static facet_status run_unit(void *self, facet_dealer *dealer, int64_t unit)
+{
+  paths *w = self;
+  int64_t sample = unit % w->plan->path_samples;
+  w->dealer = dealer;
+  if (w->plan->path_clean)
+    FACET_TRY(follow(w, w->plan->clean, sample));
+  for (int i = 0; i < w->plan->path_conditions; i++)
+    FACET_TRY(follow(w, w->plan->path_condition[i], sample));
+  return FACET_OK;
+}
+
+/* ---- all of it ---- */
+
+static facet_unit unit_of(const void *self, int64_t i)
+{
+  const facet_store_plan *p = ((const paths *)self)->plan;
+  int v = (int)(i / p->path_samples);
+  return (facet_unit){
+      .cost = 1 + (double)p->variant[v].cost.flops, .group = v, .part = i, .parts = 1, .none = !p->variant[v].path};
+}
+
+static int64_t count(const facet_context *context)
+{
+  return context->plan->store.variants * context->plan->store.path_samples;
+}
+
+static void clear(void *self)
+{
+  paths *w = self;
+  facet_pixels_destroy(&w->pixels);
+  FACET_FREE(&w->baseline, &w->kernel, &w->blurred);
+}
+
+static facet_status put_samples(const paths *w)
+{
+  int64_t *sample;
+  FACET_NEW(sample, w->plan->path_samples);
+  for (int64_t i = 0; i < w->plan->path_samples; i++)
+    sample[i] = i;
+  facet_status status = facet_store_put(w->context->store, FACET_ROW_PATH_SAMPLE, (facet_place){0}, sample);
+  if (status == FACET_OK)
+    status = facet_store_put(w->context->store, FACET_ROW_PATH_LABEL, (facet_place){0}, sample);
+  facet_free(&sample);
+  return status;
+}
+
+static facet_status make(const facet_context *context, int ranks, void *self)
+{
+  (void)ranks;
+  paths *w = self;
+  const facet_plan *plan = context->plan;
+  *w = (paths){.context = context,
+               .plan = &plan->store,
+               .keys = &plan->keys->paths,
+               .inputs = plan->inputs,
+               .rows = plan->store.path_rows,
+               .classes = plan->store.classes,
+               .from = from_of(&plan->keys->paths)};
+  FACET_TRY(facet_pixels_create(&plan->source, 0, &w->pixels));
+  FACET_TRY(make_baseline(w));
+  return context->store && facet_rank(context->comm) == 0 ? put_samples(w) : FACET_OK;
+}
+
+static const facet_tiled tiled = {
+    .tiles = {.stage = "paths", .name = "paths", .unit = unit_of, .enter = enter, .leave = leave, .run = run_unit},
+    .count = count,
+    .make = make,
+    .clear = clear};
+
+/* ---- taking paths over ---- */
+
+static facet_status follows(const facet_context *c, FILE *out)
+{
+  const facet_paths_keys *k = &c->plan->keys->paths;
+  const facet_store_plan *p = &c->plan->store;
+  char digest[65] = "";
+  if (is_file(k))
+    FACET_TRY(facet_sha256_file(k->from, digest));
+  fprintf(out, "from %s, %d %lld, %.0f bytes", digest[0] ? digest : k->from, (int)k->rows, (long long)p->path_rows,
+          bytes_of(p));
+  if (strcmp(k->from, "mean") == 0)
+    fprintf(out, ", mean of %lld", (long long)p->samples);
+  for (int i = 0; i < p->path_conditions; i++)
+    fprintf(out, ", %s", p->condition[p->path_condition[i]]);
+  return FACET_OK;
+}
+
+/* A path reads its sample, clean and corrupted, and the mean of all. */
+static facet_status still(const facet_context *c, uint8_t *take)
+{
+  const facet_store_plan *p = &c->plan->store;
+  bool of_all = strcmp(c->plan->keys->paths.from, "mean") == 0;
+  for (int v = 0; v < p->variants; v++)
+    for (int64_t sample = 0; sample < p->path_samples; sample++) {
+      facet_tile t = {.variant = v, .condition = p->clean, .block = sample / p->block};
+      bool same = facet_reused_tile(c, facet_plan_number(c->plan, &t)) != FACET_TAKEN_NOT;
+      same = same && (!of_all || facet_reused_line(c, v, p->clean, p->samples));
+      for (int i = 0; i < p->path_conditions; i++) {
+        t.condition = p->path_condition[i];
+        same = same && facet_reused_tile(c, facet_plan_number(c->plan, &t)) != FACET_TAKEN_NOT;
+      }
+      take[v * p->path_samples + sample] = take[v * p->path_samples + sample] && same;
+    }
+  return FACET_OK;
+}
+
+/* ---- the stage ---- */
+
+static facet_status run(const facet_context *context)
+{
+  return facet_tiled_run(context, &tiled, &(paths){.context = NULL});
+}
+
+static bool wanted(const facet_plan *plan)
+{
+  return plan->store.path_samples > 0;
+}
+
+static facet_status memory(const facet_context *context, int ranks, double *bytes)
+{
+  (void)ranks;
+  return facet_tiled_memory(context, &tiled, &(paths){.context = NULL}, bytes);
+}
+
+/* About half of all elements change on a way, and a layer is run at the points of those before it: there at half of the
+ * pieces, and back for each row. */
+static facet_status seconds(const facet_context *context, const facet_speeds *speeds, int ranks, double *sum)
+{
+  const facet_store_plan *p = &context->plan->store;
+  const facet_paths_keys *k = &context->plan->keys->paths;
+  double baselines = 1;
+  *sum = 0;
+  if (is_file(k)) {
+    facet_dataset *images = NULL;
+    FACET_TRY(open_images(context->plan, &images));
+    baselines = (double)facet_dataset_count(images);
+    facet_dataset_destroy(&images);
+  }
+  for (int v = 0; v < p->variants; v++) {
+    if (!p->variant[v].path)
+      continue;
+    double pieces = 1 + (double)facet_path_elements(context->family->member[v].network) / 2;
+    double ways = baselines * (double)p->path_samples * (p->path_clean + p->path_conditions);
+    *sum += ways * pieces / 2 * SLOWER * speeds->forward[v] * (1 + back * (double)p->path_rows) / ranks;
+  }
+  return FACET_OK;
+}
+
+static facet_status plan_own(const facet_study_data *data, const facet_family *family, int ranks, facet_plan *plan)
+{
+  (void)data, (void)family, (void)ranks;
+  const facet_paths_keys *k = &plan->keys->paths;
+  facet_store_plan *s = &plan->store;
+  if (!k->wanted)
+    return FACET_OK;
+  if (is_file(k)) {
+    facet_dataset *images = NULL;
+    FACET_TRY(open_images(plan, &images));
+    facet_dataset_destroy(&images);
+  }
+  s->path_samples = k->samples && k->samples < s->samples ? k->samples : s->samples;
+  s->path_rows = facet_rows_count(k->rows, k->top, s->classes);
+  s->path_from = k->from;
+  s->path_clean = from_of(k) != FROM_CLEAN;
+  FACET_NEW(s->path_condition, s->conditions);
+  for (int c = 0; c < s->conditions; c++)
+    if (c != s->clean &&
+        (k->all_conditions || facet_is_among(s->condition[c], k->conditions.item, k->conditions.count)))
+      s->path_condition[s->path_conditions++] = c;
+  for (int v = 0; v < s->variants; v++)
+    s->variant[v].path =
+        k->variants.count == 0 || facet_is_among(s->variant[v].name, k->variants.item, k->variants.count);
+  return FACET_OK;
+}
+
+const facet_stage facet_stage_paths = {.name = "paths",
+                                       .marks = "V, path place",
+                                       .wanted = wanted,
+                                       .plan = plan_own,
+                                       .memory = memory,
+                                       .seconds = seconds,
+                                       .follows = follows,
+                                       .still = still,
+                                       .run = run,
+                                       .again = "create analyse"};

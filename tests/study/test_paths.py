@@ -1,0 +1,183 @@
+"""Paths from baselines to samples: their exact integrated gradients against many linearizations along the way, certificates,
+the same on any number of ranks, and going on after some were lost."""
+
+import h5py
+import numpy as np
+import pytest
+
+from conftest import STUDY, checksum, make_digits, run
+import facet  # in conftest's path
+
+HEAD = STUDY.split("variants:")[0].replace("epochs: 2", "epochs: 1")
+SAMPLES, CLASSES = 3, 4
+
+
+def write(folder, out, paths, more=""):
+    text = HEAD.replace("output: out", f"output: {out}") + "variants: [{method: magnitude, sparsity: 0.5}]\n"
+    text += "conditions: [clean, {corruption: gaussian_noise, severity: [1, 5]}]\n"
+    (folder / "study.yaml").write_text(f"{text}paths: {{samples: {SAMPLES}, {paths}}}\n{more}")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("paths")
+    make_digits(folder, train=160, test=40)
+    sums = []
+    for ranks in (1, 2, 3):
+        write(folder, f"out{ranks}", "from: mean, rows: all, conditions: gaussian_noise/5", "precision: double\n")
+        done = run("run", folder / "study.yaml", ranks=ranks)
+        assert done.returncode == 0, done.stderr
+        sums.append(checksum(folder / f"out{ranks}/study.h5"))
+    assert sums[0] == sums[1] == sums[2]
+    with h5py.File(folder / "out1/study.h5") as h5:
+        yield folder, h5
+
+
+def groups(h5):
+    return [h5[f"paths/{name}{condition}"] for name in ("dense", "magnitude-global-0.5") for condition in ("", "/gaussian_noise/5")]
+
+
+def test_parts_add_up_on_every_sample(study):
+    _, h5 = study
+    assert list(h5["paths/sample"][:]) == list(range(SAMPLES))
+    for group in groups(h5):
+        assert group["attribution"].shape == (SAMPLES, CLASSES, 1, 12, 12)
+        assert group["residual"][:].max() <= 1e-12
+        added = group["attribution"][:].reshape(SAMPLES, CLASSES, -1).sum(2)
+        np.testing.assert_allclose(added, group["total"][:], rtol=0, atol=1e-10)
+        np.testing.assert_allclose(group["logits"][:, -1] - group["logits"][:, 0], group["total"][:], rtol=0, atol=1e-10)
+        assert np.all(group["class"][:] == np.arange(CLASSES)) and group["pieces"][:].min() > 100
+    logits = h5["prediction/logits"][:, :, :SAMPLES]
+    for v, c, group in ((0, 0, groups(h5)[0]), (1, 2, groups(h5)[3])):
+        np.testing.assert_allclose(group["logits"][:, -1], logits[v, c], rtol=0, atol=1e-5)
+
+
+def normalised(image):
+    return (image.astype(float) / 255 - 0.2) / 0.3
+
+
+def test_it_is_the_integral_of_w_along_the_way(study):
+    """Within what so many midpoints can be wrong by: half a step at each change of the pattern."""
+    folder, h5 = study
+    steps, images = 2000, h5["image"][:]
+    start, end = normalised(images.astype(np.float32).mean(0, dtype=float).astype(np.float32)), normalised(images[1])
+    t = (np.arange(steps) + 0.5) / steps
+    with facet.Network(folder / "out1/variants/dense.onnx", precision="double") as network:
+        w = network.linearize(start + t[:, None, None, None] * (end - start)).W
+        logits = network.logits(np.stack([start, end]))
+    group = h5["paths/dense"]
+    jumps = np.abs(np.diff(w, axis=0)).sum(0) / steps
+    wanted = (end - start) * w.mean(0)
+    assert np.all(np.abs(group["attribution"][1] - wanted) <= np.abs(end - start) * jumps + 1e-10)
+    assert np.abs(wanted).max() > 0.01
+    np.testing.assert_allclose(group["total"][1], logits[1] - logits[0], rtol=0, atol=1e-11)
+    assert group["pieces"][1] > np.sum(np.abs(np.diff(w.reshape(steps, -1), axis=0)).max(1) > 1e-12)
+
+
+def test_where_the_class_changes(study):
+    _, h5 = study
+    for group in groups(h5):
+        for curve, crossing in zip(group["logits"][:], group["crossing"][:]):
+            best = curve.argmax(1)
+            seen = np.flatnonzero(np.diff(best)) / (len(best) - 1)
+            crossing = crossing[np.isfinite(crossing)]
+            assert len(crossing) >= len(seen) and np.all(np.diff(crossing) > 0)
+            for t in seen:
+                assert np.any((crossing >= t) & (crossing <= t + 1 / (len(best) - 1)))
+    assert any(np.isfinite(group["crossing"][:]).any() for group in groups(h5))
+
+
+def test_what_was_lost_is_followed_again(study):
+    folder, _ = study
+    out = folder / "out2"
+    before = checksum(out / "study.h5")
+    with h5py.File(out / "study.h5", "r+") as h5:
+        h5["paths/dense/attribution"][1] = np.nan
+        h5["progress/paths"][0, 1] = 0
+    write(folder, "out2", "from: mean, rows: all, conditions: gaussian_noise/5", "precision: double\n")
+    done = run("run", folder / "study.yaml")
+    assert done.returncode == 0, done.stderr
+    assert checksum(out / "study.h5") == before
+    done = run("verify", "--tiles", 1, out / "study.h5")
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = run("check", folder / "study.yaml")
+    assert done.returncode == 0 and "paths" in done.stdout, done.stdout
+
+
+def test_python(study):
+    folder, h5 = study
+    opened = facet.open(folder / "out1/study.h5")
+    way = opened.path("magnitude-global-0.5", 2, "gaussian_noise/5")
+    group = h5["paths/magnitude-global-0.5/gaussian_noise/5"]
+    assert way.start == "mean" and way.cls == [0, 1, 2, 3] and way.pieces == group["pieces"][2]
+    np.testing.assert_allclose(way.pixels.sum((1, 2, 3)), way.total, rtol=0, atol=1e-10)
+    assert way.pixels.shape == (4, 1, 12, 12) and way.logits.shape == (65, 4) and "pieces" in repr(way)
+    with pytest.raises(facet.StudyError, match="the path to sample 9 in dense, clean, is not there; those to 3 samples are"):
+        opened.path("dense", 9)
+    start = normalised(h5["image"][:].astype(np.float32).mean(0, dtype=float).astype(np.float32))
+    with facet.Network(folder / "out1/variants/dense.onnx") as network:
+        found = network.path(start, normalised(h5["image"][:SAMPLES]), rows="all")
+        one = network.path(start, normalised(h5["image"][1]), top=2)
+        with pytest.raises(facet.NetworkError, match="2 starts of 3 ways"):
+            network.path(np.stack([start, start]), normalised(h5["image"][:SAMPLES]))
+    group = h5["paths/dense"]
+    for name in ("attribution", "total", "crossing", "pieces"):
+        np.testing.assert_allclose(getattr(found, name), group[name][:], rtol=1e-9, atol=1e-11)
+    assert one.attribution.shape == (2, 1, 12, 12) and one.pieces == found.pieces[1]
+    assert len(found) == SAMPLES and found[1].residual <= 1e-12 and "pieces" in repr(found)
+
+
+def followed(folder, out, paths):
+    write(folder, out, paths)
+    done = run("run", folder / "study.yaml")
+    assert done.returncode == 0, done.stderr
+    with h5py.File(folder / f"{out}/study.h5") as h5:
+        return {name: h5[f"paths/dense/{name}"][()] for name in ("attribution", "total", "class", "pieces", "residual")}
+
+
+def test_baselines(study):
+    folder, _ = study
+    grey, black = np.full((1, 1, 12, 12), 60, np.uint8), np.zeros((1, 1, 12, 12), np.uint8)
+    np.save(folder / "two.npy", np.concatenate([black, grey]))
+    zero, sixty = followed(folder, "zero", "rows: {top: 2}"), followed(folder, "sixty", "from: 60, rows: {top: 2}")
+    both = followed(folder, "both", "from: two.npy, rows: {top: 2}")
+    blurred = followed(folder, "blurred", "from: blur, variants: dense")
+    assert zero["attribution"].shape == (SAMPLES, 2, 1, 12, 12) and blurred["attribution"].shape == (SAMPLES, 1, 1, 12, 12)
+    np.testing.assert_array_equal(both["pieces"], zero["pieces"] + sixty["pieces"])
+    for name in ("attribution", "total"):
+        np.testing.assert_allclose(both[name], (zero[name] + sixty[name]) / 2, rtol=1e-5, atol=1e-6)
+        assert np.abs(zero[name] - sixty[name]).max() > 1e-3
+    for found in (zero, sixty, both, blurred):  # a study in float keeps attributions in float
+        assert found["residual"].max() <= 1e-12
+        added = found["attribution"].astype(float).reshape(SAMPLES, -1, 144).sum(2)
+        np.testing.assert_allclose(added, found["total"], rtol=0, atol=1e-4)
+
+
+def test_from_clean_to_corrupted(study):
+    folder, _ = study
+    write(folder, "ways", "from: clean, conditions: all, variants: dense")
+    done = run("run", folder / "study.yaml")
+    assert done.returncode == 0, done.stderr
+    with h5py.File(folder / "ways/study.h5") as h5:
+        assert sorted(h5["paths/dense"]) == ["gaussian_noise"] and "magnitude-global-0.5" not in h5["paths"]
+        for severity, c in ((1, 1), (5, 2)):
+            group = h5[f"paths/dense/gaussian_noise/{severity}"]
+            change = h5["prediction/logits"][0, c, :SAMPLES].astype(float) - h5["prediction/logits"][0, 0, :SAMPLES]
+            np.testing.assert_allclose(group["total"][:], np.take_along_axis(change, group["class"][:].astype(int), 1), atol=1e-4)
+
+
+@pytest.mark.parametrize("paths, wanted", [
+    ("from: nowhere.npy", "study.yaml:14: paths.from: "),
+    ("from: narrow.npy", "images of 1 x 12 x 11, but samples are 1 x 12 x 12"),
+    ("from: clean", "study.yaml:14: paths.from: where a path begins at the clean sample, 'conditions' has to say where it ends"),
+    ("from: inf", "paths.from: inf is not finite"),
+    ("variants: dence", "did you mean 'dense'?"),
+    ("conditions: gaussian_noise/2", "there is no condition 'gaussian_noise/2'"),
+])
+def test_what_cannot_be(study, paths, wanted):
+    folder, _ = study
+    np.save(folder / "narrow.npy", np.zeros((2, 1, 12, 11), np.uint8))
+    write(folder, "wrong", paths)
+    done = run("check", folder / "study.yaml")
+    assert done.returncode in (65, 66) and wanted in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1
