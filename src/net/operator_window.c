@@ -389,33 +389,46 @@ static facet_status resize_map(facet_node *node, facet_shape in, axis_taps *cons
   return FACET_OK;
 }
 
+/* Dimensions from `from` on along which a point may lie between two others; -1 for all others. How many. */
+static int find_split(facet_shape full, axis_taps *const *taps, int from, int split[FACET_MAX_RANK])
+{
+  int splits = 0;
+  for (int d = from; d < full.rank; d++) {
+    split[d] = -1;
+    for (int64_t i = 0; i < full.dim[d] && split[d] < 0; i++)
+      if (taps[d][i].factor[1] != 0)
+        split[d] = splits++;
+  }
+  return splits;
+}
+
 /* Linear: weighted windows over the spatial plane (`from` 2), or over all elements (`from` 0); what lies outside is the
  * constant. */
 static facet_status resize_windows(facet_node *node, facet_shape in, axis_taps *const *taps, int from, double outside)
 {
   facet_lowered *l = node->lowered;
-  int64_t outs = 1, most = 1;
+  int split[FACET_MAX_RANK];
+  const int corners = 1 << find_split(l->full, taps, from, split);
+  int64_t outs = 1;
   for (int d = from; d < in.rank; d++)
     outs *= l->full.dim[d];
-  for (int d = from; d < in.rank; d++)
-    most *= in.dim[d] == l->full.dim[d] ? 1 : 2;
-  if (outs > ((int64_t)1 << 24) / most)
+  if (outs > ((int64_t)1 << 24) / corners)
     return facet_node_raise(node, "output of %s is too large", facet_shape_text(l->full));
   l->flat = l->plain = from == 0;
   if (outside != 0)
     FACET_TRY(facet_tensor_create(FACET_F64, l->full, &l->shift));
   FACET_NEW(l->begin, outs + 1);
-  FACET_NEW(l->position, outs * (1 << (in.rank - from)));
-  FACET_NEW(l->tap, outs * (1 << (in.rank - from)));
+  FACET_NEW(l->position, outs * corners);
+  FACET_NEW(l->tap, outs * corners);
   FACET_NEW(l->weight_of, outs);
   int64_t index[FACET_MAX_RANK] = {0}, used = 0;
   for (int64_t o = 0; o < outs; o++) {
-    for (int corner = 0; corner < 1 << (in.rank - from); corner++) {
+    for (int corner = 0; corner < corners; corner++) {
       int64_t at = 0;
       double factor = 1;
       for (int d = from; d < in.rank; d++) {
         const axis_taps *t = &taps[d][index[d]];
-        int side = corner >> (d - from) & 1;
+        int side = split[d] < 0 ? 0 : corner >> split[d] & 1;
         at = t->index[0] < 0 ? -1 : at < 0 ? at : at * in.dim[d] + t->index[side];
         factor *= t->factor[side];
       }

@@ -120,3 +120,17 @@ def test_a_fuzz_target_that_does_not_start_has_found_nothing_out(tmp_path, targe
     done = subprocess.run([HERE.parent / "fuzz/run", tmp_path, "1", target], capture_output=True, text=True)
     assert done.returncode == status, done.stdout + done.stderr
     assert f"fuzz {target}: {7 if status == 0 else 0} executions in at most 1 s, status {status}" in done.stdout
+
+
+def test_resizing_holds_corners_of_what_is_resized_alone(tmp_path):
+    """Of seven dimensions two grow: a point lies between four others, not between 32, which would take 1 GiB here."""
+    nodes = [helper.make_node("Resize", ["x", "", "s"], ["r"], mode="linear"),
+             helper.make_node("GlobalMaxPool", ["r"], ["p"]), helper.make_node("Flatten", ["p"], ["y"])]
+    scales = numpy_helper.from_array(np.array([1, 1, 1, 1, 1, 2, 2], "f4"), "s")
+    graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", 1, ["N", 1, 1, 1, 1, 512, 1024])],
+                              [helper.make_tensor_value_info("y", 1, ["N", 1])], [scales])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), tmp_path / "m.onnx")
+    done = subprocess.run(["prlimit", f"--as={1300 << 20}", FACET, "inspect", tmp_path / "m.onnx"], capture_output=True, text=True,
+                          env=environment())
+    assert "memory" not in done.stderr and done.returncode != 71, done.stderr
+    assert "Resize" in done.stdout + done.stderr, done
