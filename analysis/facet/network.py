@@ -50,7 +50,7 @@ class Network:
         network = facet.Network("model.onnx")
         linear = network.linearize(x)               W, b, b_node, residual, ties of a sample, or of a batch
         network.margins(x, label)                   a margin as a sum over inputs and nodes
-        network.path(start, x)                      exact integrated gradients on the way from start to x
+        network.integrated_gradients(start, x)      exactly, on the way from start to x
         network.geometry(x, label)                  angle, length, margin, loss, features
         smaller = network.prune("magnitude", 0.9)   another network; smaller.mask says what went
         smaller.write("smaller.onnx")
@@ -238,7 +238,7 @@ class Network:
         whole = (W.reshape(n, k, *self.shape), b, b_node, node, row, residual, ties, found)
         return Linearization(*whole)[0] if single else Linearization(*whole)
 
-    def path(self, start: Any, end: Any, rows: str = "predicted", *, top: int | None = None, memory: float = 2**28) -> Paths:
+    def integrated_gradients(self, start: Any, end: Any, rows: str = "predicted", *, top: int | None = None, memory: float = 2**26) -> Paths:
         """What happens on the straight way from one sample to another, or to N: exact integrated gradients with a certificate,
         pieces, and where the predicted class changes. Always in double.
 

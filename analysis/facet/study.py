@@ -250,7 +250,7 @@ class Study(Store):
         condition, from clean to that condition in the variant."""
         return explain.margin_change(self, variant, sample, condition)
 
-    def path(self, variant: str, sample: int, condition: str | None = None) -> explain.Path:
+    def integrated_gradients(self, variant: str, sample: int, condition: str | None = None) -> explain.Path:
         """What happens on the way to a sample, clean or under a condition: exact integrated gradients, pieces, logits."""
         return explain.path(self, variant, sample, condition)
 

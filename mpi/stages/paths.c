@@ -211,10 +211,10 @@ static void clear_result(facet_path_result *r)
   FACET_FREE(&r->row, &r->attribution, &r->total, &r->crossing, &r->curve);
 }
 
-/* An eighth of what a rank may take, and no more than pays. */
+/* An eighth of what a rank may take, and no more than pays: points come and go through the cache. */
 static double bytes_of(const facet_store_plan *p)
 {
-  const double most = 1 << 28;
+  const double most = 1 << 26;
   return fmin(most, (double)p->settings->memory / 8);
 }
 

@@ -63,6 +63,16 @@ static facet_status make_points(facet_walk *w)
   return FACET_OK;
 }
 
+/* Elements of the largest gate. */
+static int64_t largest_gate(const facet_walk *w)
+{
+  int64_t most = 1;
+  for (int i = 0; i < w->x->steps; i++)
+    if (w->x->step[i].slope && facet_walk_size(w, w->x->step[i].output) > most)
+      most = facet_walk_size(w, w->x->step[i].output);
+  return most;
+}
+
 /* Candidates of the widest maximum. */
 static int64_t most_rivals(const facet_walk *w)
 {
@@ -90,6 +100,7 @@ static facet_status make(const facet_network *network, double bytes, facet_walk 
   FACET_NEW(w->adjoint_at, w->x->adjoints.count);
   FACET_NEW(w->low, most_rivals(w));
   FACET_NEW(w->high, most_rivals(w));
+  FACET_NEW(w->slope, largest_gate(w));
   double most = bytes / point_bytes(w);
   w->most = most < FEWEST ? FEWEST : most > MOST ? MOST : (int64_t)most / AT_ONCE * AT_ONCE;
   FACET_TRY(make_points(w));
@@ -118,8 +129,8 @@ void facet_walk_destroy(facet_walk **walk)
     FACET_FREE(&s->piece, &s->winner, &s->values.slot, &s->values.size, &s->adjoints.slot, &s->adjoints.size);
   }
   facet_executor_destroy(&w->x);
-  FACET_FREE(&w->ends, &w->step, &w->value_at, &w->adjoint_at, &w->low, &w->high, &w->memory, &w->outside, &w->logits,
-             &w->t, &w->parent, &w->order, &w->spare, &w->change);
+  FACET_FREE(&w->ends, &w->step, &w->value_at, &w->adjoint_at, &w->low, &w->high, &w->slope, &w->memory, &w->outside,
+             &w->logits, &w->t, &w->parent, &w->order, &w->spare, &w->change);
   facet_free(walk);
 }
 

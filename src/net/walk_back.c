@@ -54,20 +54,33 @@ static void sum(const facet_walk *w, const facet_step *step, const double *g)
   }
 }
 
+/* Slopes of one piece. */
+static void find_slopes(const facet_lowered *l, const double *lowest, const uint8_t *piece, int64_t size, double *slope)
+{
+  double low = l->slope[0], high = l->slope[1];
+  if (!lowest && l->pieces == 2)
+    for (int64_t i = 0; i < size; i++)
+      slope[i] = piece[i] ? high : low;
+  else
+    for (int64_t i = 0; i < size; i++)
+      slope[i] = piece[i] == 0 && lowest ? lowest[i] : l->slope[piece[i]];
+}
+
 static void gate(const facet_walk *w, const facet_step *step, const uint8_t *piece, const double *g)
 {
-  const facet_lowered *l = step->lowered;
-  const double *lowest = step->slope_of, *more = facet_walk_adjoint(w, step->more),
-               *addend = facet_walk_adjoint(w, step->way[0].addend);
+  const double *more = facet_walk_adjoint(w, step->more), *addend = facet_walk_adjoint(w, step->way[0].addend);
   double *to = facet_walk_adjoint(w, step->way[0].to);
   int64_t size = facet_walk_size(w, step->output);
   if (more)
     g = facet_walk_adjoint(w, step->first);
-  for (int64_t p = 0; p < w->count; p++, piece += size)
-    for (int64_t i = 0, at = p * size; i < size; i++, at++) {
-      double slope = piece[i] == 0 && lowest ? lowest[i] : l->slope[piece[i]];
-      to[at] = (addend ? addend[at] : 0) + slope * (more ? g[at] + more[at] : g[at]);
-    }
+  for (int64_t p = 0; p < w->count; p++) {
+    int64_t at = p * size;
+    find_slopes(step->lowered, step->slope_of, piece + at, size, w->slope);
+    if (more)
+      w->x->e->gate_pullback_sum(size, 1, 1, w->slope, g + at, more + at, to + at);
+    else
+      w->x->e->gate_pullback(size, 1, 1, 0, w->slope, g + at, addend ? addend + at : NULL, to + at);
+  }
 }
 
 static void choose(const facet_walk *w, const facet_step *step, const int32_t *winner, const double *g)

@@ -1,5 +1,6 @@
 /* Cutting pieces: where a step changes inside a piece, it is cut, and what later steps want there is put on the
  * straight line between its ends. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "walk_parts.h"
@@ -10,9 +11,13 @@ static const double nearest = 0x1p-43;
 /* Share of rounding in values, of the largest among them. Far above what happens. */
 static const double share_of_rounding = 0x1p-46;
 
-double facet_walk_rounding(const facet_walk *w, int slot, int64_t size)
+static double rounding_of(const facet_walk *w, const facet_step *step)
 {
-  return share_of_rounding * w->x->e->largest(w->count * size, facet_walk_value(w, slot));
+  double most = 0;
+  for (int j = 0; j < step->inputs; j++)
+    most = fmax(most,
+                w->x->e->largest(w->count * facet_walk_size(w, step->input[j]), facet_walk_value(w, step->in_slot[j])));
+  return share_of_rounding * most;
 }
 
 facet_status facet_walk_note(facet_walk *w, int64_t place, double share)
@@ -86,6 +91,7 @@ facet_status facet_walk_cut(facet_walk *w, int number, bool *fits)
   const facet_step *step = &w->x->step[number];
   facet_walk_step *s = &w->step[number];
   w->changes = 0;
+  w->rounding = rounding_of(w, step);
   FACET_TRY(s->piece ? facet_walk_gate_changes(w, step) : facet_walk_maximum_changes(w, step));
   sort_changes(w);
   *fits = w->count + w->changes <= w->most;

@@ -100,24 +100,15 @@ static int64_t next_ahead(const rivals *r, int64_t now, double *share)
   return next;
 }
 
-static double rounding_of(const facet_walk *w, const facet_step *step)
-{
-  double most = 0;
-  for (int j = 0; j < step->inputs; j++)
-    most = fmax(most, facet_walk_rounding(w, step->in_slot[j], facet_walk_size(w, step->input[j])));
-  return most;
-}
-
 facet_status facet_walk_maximum_changes(facet_walk *w, const facet_step *step)
 {
   const maximum m = maximum_of(w, step);
   int64_t size = facet_walk_size(w, step->output);
-  double rounding = rounding_of(w, step);
   for (int64_t place = 0; place + 1 < w->count; place++)
     for (int64_t i = 0; i < size; i++) {
       rivals r = rivals_of(w, step, &m, i, w->order[place], w->order[place + 1]);
       double share = 0;
-      r.rounding = rounding;
+      r.rounding = w->rounding;
       if (largest(r.count, r.low) == largest(r.count, r.high))
         continue;
       for (int64_t now = first_ahead(&r); (now = next_ahead(&r, now, &share)) >= 0;)
@@ -142,14 +133,13 @@ void facet_walk_maximum_pattern(const facet_walk *w, const facet_step *step, int
 {
   const maximum m = maximum_of(w, step);
   int64_t size = facet_walk_size(w, step->output);
-  double rounding = rounding_of(w, step);
   for (int64_t i = 0; i < size; i++) /* to the right of the right end is nothing */
     winner[size + i] = 0;
   for (int64_t place = 0; place + 1 < w->count; place++) {
     int64_t left = w->order[place];
     for (int64_t i = 0; i < size; i++) {
       rivals r = rivals_of(w, step, &m, i, left, w->order[place + 1]);
-      r.rounding = rounding;
+      r.rounding = w->rounding;
       int64_t best = winner_of(&r);
       winner[left * size + i] = (int32_t)(m.window ? element_of(&m, i, best) : best);
     }

@@ -40,6 +40,8 @@ struct facet_walk {
   facet_walk_step *step;
   double *memory;                 /* values on the way there, adjoints on the way back */
   int64_t *value_at, *adjoint_at; /* per slot of the executor: where it begins in `memory`, for `most` points */
+  double *slope;                  /* of a gate, on one piece */
+  double rounding;                /* of the step that cuts: what is within rounding of 0 there */
   double *low, *high;             /* of a maximum: what competes at the two ends of a piece */
   double *logits;                 /* of every point */
   double *outside;                /* adjoints of the input */
@@ -77,8 +79,6 @@ facet_status facet_walk_gate_changes(facet_walk *walk, const facet_step *step);
 void facet_walk_gate_pattern(const facet_walk *walk, const facet_step *step, uint8_t *piece);
 facet_status facet_walk_maximum_changes(facet_walk *walk, const facet_step *step);
 void facet_walk_maximum_pattern(const facet_walk *walk, const facet_step *step, int32_t *winner);
-/* What is within rounding of 0, of values like those of a slot at all points. */
-double facet_walk_rounding(const facet_walk *walk, int slot, int64_t size);
 /* A step's values at all points: walk_there.c. Its adjoints, at all pieces: walk_back.c. */
 facet_status facet_walk_there(facet_walk *walk, int step);
 facet_status facet_walk_back(facet_walk *walk, int step);

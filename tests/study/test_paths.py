@@ -1,12 +1,11 @@
 """Paths from baselines to samples: their exact integrated gradients against many linearizations along the way, certificates,
 the same on any number of ranks, and going on after some were lost."""
 
+import facet  # in conftest's path
 import h5py
 import numpy as np
 import pytest
-
 from conftest import STUDY, checksum, make_digits, run
-import facet  # in conftest's path
 
 HEAD = STUDY.split("variants:")[0].replace("epochs: 2", "epochs: 1")
 SAMPLES, CLASSES = 3, 4
@@ -107,19 +106,19 @@ def test_what_was_lost_is_followed_again(study):
 def test_python(study):
     folder, h5 = study
     opened = facet.open(folder / "out1/study.h5")
-    way = opened.path("magnitude-global-0.5", 2, "gaussian_noise/5")
+    way = opened.integrated_gradients("magnitude-global-0.5", 2, "gaussian_noise/5")
     group = h5["paths/magnitude-global-0.5/gaussian_noise/5"]
     assert way.start == "mean" and way.cls == [0, 1, 2, 3] and way.pieces == group["pieces"][2]
     np.testing.assert_allclose(way.pixels.sum((1, 2, 3)), way.total, rtol=0, atol=1e-10)
     assert way.pixels.shape == (4, 1, 12, 12) and way.logits.shape == (65, 4) and "pieces" in repr(way)
     with pytest.raises(facet.StudyError, match="the path to sample 9 in dense, clean, is not there; those to 3 samples are"):
-        opened.path("dense", 9)
+        opened.integrated_gradients("dense", 9)
     start = normalised(h5["image"][:].astype(np.float32).mean(0, dtype=float).astype(np.float32))
     with facet.Network(folder / "out1/variants/dense.onnx") as network:
-        found = network.path(start, normalised(h5["image"][:SAMPLES]), rows="all")
-        one = network.path(start, normalised(h5["image"][1]), top=2)
+        found = network.integrated_gradients(start, normalised(h5["image"][:SAMPLES]), rows="all")
+        one = network.integrated_gradients(start, normalised(h5["image"][1]), top=2)
         with pytest.raises(facet.NetworkError, match="2 starts of 3 ways"):
-            network.path(np.stack([start, start]), normalised(h5["image"][:SAMPLES]))
+            network.integrated_gradients(np.stack([start, start]), normalised(h5["image"][:SAMPLES]))
     group = h5["paths/dense"]
     for name in ("attribution", "total", "crossing", "pieces"):
         np.testing.assert_allclose(getattr(found, name), group[name][:], rtol=1e-9, atol=1e-11)
