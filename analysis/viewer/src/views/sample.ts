@@ -7,7 +7,8 @@ import { fillRamp } from "../parts/key";
 import { diverging } from "../parts/looks";
 import { count, percent, short } from "../parts/numbers";
 import { boundOf, imageMap, signedMap, summed, type PixelMap } from "../parts/pixel_map";
-import { changeOf, corruptedOf, explained, partsOf, pictureOf, placeOf, predictions, type Explained, type Parts } from "./sample_data";
+import { changeOf, corruptedOf, explained, partsOf, pictureOf, placeOf, predictions, wayOf, type Explained, type Parts } from "./sample_data";
+import { waySection } from "./sample_way";
 import { mounted, type Context, type Study, type Variant, type View } from "./view";
 
 const BASELINES = ["zero", "black", "white", "background", "mean"] as const;
@@ -110,6 +111,7 @@ class SamplePage {
     }
     const x = picture.raw.map((pixel, at) => picture.normal(pixel, at));
     const changes = await Promise.all([changeOf(study, study.variants[second], "", sample), moved ? changeOf(study, study.variants[second], moved, sample) : null]);
+    const ways = await Promise.all([...variants.map((v) => ({ v, c: "" })), ...(moved ? [{ v: study.variants[second], c: moved }] : [])].map(async ({ v, c }) => ({ v, c, way: await wayOf(study, v, c, sample) })));
     const [seen, places] = await Promise.all([moved ? corruptedOf(study, condition, sample) : null, Promise.all(variants.map((v) => placeOf(study, v, sample, x)))]);
     if (turn !== this.turn) return;
     this.clear();
@@ -133,6 +135,7 @@ class SamplePage {
         return e ? this.network(e, parts[here.indexOf(e)], cls, most, mostPixels) : h("section", {}, h("h3", {}, v.name), h("p", { class: "unavailable" }, this.without(study, v)));
       }),
       ...changes.flatMap((c, i) => (c ? [this.change(study.variants[second], i ? moved : "", c, i && corrupted ? this.keep(imageMap(`under ${moved}`, corrupted, study.image, picture.scale)) : null)] : [])),
+      ...ways.flatMap(({ v, c, way }) => (way ? [waySection(study, v, c, way, cls, (map) => this.keep(map))] : [])),
       ...places.flatMap((p, i) => (p ? [this.place(variants[i], p)] : [])));
   }
 
@@ -243,7 +246,7 @@ class SamplePage {
 
 export const sample: View = {
   id: "sample", title: "One sample", width: "whole",
-  help: "What every network says of a sample, and why the two compared ones do: the row of W that explains an output, or the difference of two (against); times the sample, less a baseline, it gives every pixel's contribution, red adds and blue takes away. Pixels and the bias by node add up to what the network says, to the last digits: the certificate says how far. Hatched pixels are touched by a tie, where W is one of several. Below: which pixels changed the margin, with the rival class, and what puts the sample where it is in the map. Under a condition, what networks saw stands beside the picture. Clicking a sample in any view, or its number in the search, brings it here.",
+  help: "What every network says of a sample, and why the two compared ones do: the row of W that explains an output, or the difference of two (against); times the sample, less a baseline, it gives every pixel's contribution, red adds and blue takes away. Pixels and the bias by node add up to what the network says, to the last digits: the certificate says how far. Hatched pixels are touched by a tie, where W is one of several. Below: which pixels changed the margin, with the rival class, what happens on the straight way to it from a baseline (paths), and what puts the sample where it is in the map. Under a condition, what networks saw stands beside the picture. Clicking a sample in any view, or its number in the search, brings it here.",
   wanted: (study) => (study.has("/image") ? null : "This file holds no pictures of its samples."),
   mount: mounted(SamplePage),
   choices,

@@ -24,6 +24,9 @@ export interface Parts { w: Float64Array; pixels: Float64Array; nodes: string[];
 export interface Change { total: number; residual: number; before: number; rival: number; pixels: Float64Array; moved: Float64Array | null; nodes: string[]; b: number[] }
 export interface Place { total: number[]; pixels: Float64Array[]; b: number[]; residual: number }
 
+/** What happens on the straight way to a sample: by explained class its exact integrated gradients, channel by channel. */
+export interface Way { from: string; classes: number[]; pixels: Float64Array[]; total: number[]; residual: number; pieces: number; crossing: number[]; logits: number[][] }
+
 /* Samples of a part of the study, kept by study and path: where a sample lies in it. */
 const lists = new WeakMap<Study, Map<string, Promise<Map<number, number>>>>();
 
@@ -128,6 +131,22 @@ export async function changeOf(study: Study, variant: Variant, condition: string
     study.texts(`${own}/node_name`), study.has(`${path}/moved`) ? one(study, `${path}/moved`, at) : null,
   ] as const) as [Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, Float64Array, string[], Float64Array | null];
   return { pixels, moved, nodes, b: [...node], total: total[0], residual: residual[0], before: before[0], rival: rival[0] };
+}
+
+/** The way to a sample, clean (condition "") or under a condition. */
+export async function wayOf(study: Study, variant: Variant, condition: string, sample: number): Promise<Way | null> {
+  const path = `/paths/${variant.name}${condition === "" ? "" : `/${condition}`}`;
+  if (!study.has(`${path}/attribution`)) return null;
+  const at = await placeIn(study, ["/paths/sample", "/paths/path_sample"], sample);
+  if (at < 0 || (study.has("/progress/paths") && (await study.read("/progress/paths", [variant.index, at], [1, 1]))[0] !== 1)) return null;
+  const [rows, classes, pieces, total, residual, crossing, curve] = await Promise.all(["attribution", "class", "pieces", "total", "residual", "crossing", "logits"].map((name) => one(study, `${path}/${name}`, at)));
+  const [about, group] = await Promise.all([study.attributes(`${path}/attribution`), study.attributes("/paths")]);
+  const size = rows.length / classes.length, k = study.classes.length;
+  return {
+    from: String(group.from ?? ""), classes: [...classes], total: [...total], residual: residual[0], pieces: pieces[0], crossing: [...crossing].filter(Number.isFinite),
+    pixels: [...classes].map((_, r) => inOrder(rows.slice(r * size, (r + 1) * size), about.order, study.image)),
+    logits: Array.from({ length: curve.length / k }, (_, i) => [...curve.subarray(i * k, (i + 1) * k)]),
+  };
 }
 
 /** Where the sample lies in the map, by pixel, axis by axis. */
