@@ -5,7 +5,7 @@ import facet  # in conftest's path
 import h5py
 import numpy as np
 import pytest
-from conftest import STUDY, checksum, make_digits, run
+from conftest import STUDY, checksum, make_digits, run, sections
 
 HEAD = STUDY.split("variants:")[0].replace("epochs: 2", "epochs: 1")
 SAMPLES, CLASSES = 3, 4
@@ -180,3 +180,11 @@ def test_what_cannot_be(study, paths, wanted):
     done = run("check", folder / "study.yaml")
     assert done.returncode in (65, 66) and wanted in done.stderr, done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_report(study):
+    folder, h5 = study
+    text = sections(folder / "out1/study.h5", "ways")
+    assert "On the way to a sample" in text and "the mean of all test images" in text
+    assert f"{int(np.median(h5['paths/dense/pieces'][:])):,}" in text and "integrated gradients are those of all pieces" in text
+    assert text.count("gaussian_noise/5") == 2

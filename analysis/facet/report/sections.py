@@ -17,7 +17,7 @@ from facet.plot import accuracy as accuracies
 from facet.plot import certificate as certificates
 from facet.plot import comparisons as compare
 from facet.plot import cost as prices
-from facet.plot import embedding, gallery, pruning
+from facet.plot import embedding, gallery, pruning, ways
 from facet.plot import geometry as features
 from facet.plot import spectra as spectral
 from facet.plot.choice import corruptions, removed
@@ -352,6 +352,27 @@ def explanations(page: Report) -> Context | None:
             "changed": page.figure("gallery_changed", gallery.gallery_changed(s))}
 
 
+def on_the_way(page: Report) -> Context | None:
+    s = page.study
+    if not len(s.numbers("paths")):
+        return None
+    rows: list[Row] = []
+    for variant in s.variants:
+        for condition in s.conditions:
+            group = s.file.get(f"paths/{variant}" if condition == "clean" else f"paths/{variant}/{condition}")
+            if group is None or "pieces" not in group:
+                continue
+            pieces, residual = group["pieces"][()], float(np.max(group["residual"][()]))
+            changes = np.isfinite(group["crossing"][()]).sum(axis=1)
+            rows.append((variant, [condition, count(len(pieces)), count(int(np.median(pieces))), count(int(pieces.max())),
+                                   f"{changes.mean():.1f}", Cell(small(residual), bad=not residual <= 1e-11)]))
+    shown = ways.followed(s)
+    start = str(plain(s.file["paths"].attrs["from"]))
+    return {"rows": rows, "start": {"0": "black", "mean": "the mean of all test images", "blur": "the sample blurred",
+                                    "clean": "the clean sample"}.get(start, start),
+            "picture": page.figure("ways", ways.ways(s, shown[0])) if shown else ""}
+
+
 def costs(page: Report) -> Context | None:
     s = page.study
     what = ("epochs", "samples", "train_seconds", "parameters", "flops", "flops_sparse", "bytes", "bytes_sparse",
@@ -388,5 +409,5 @@ SECTIONS: dict[str, tuple[str, Callable[[Report], Context | None]]] = {
     "geometry": ("Geometry of the features", geometry), "pruning": ("What pruning changes", pruned),
     "comparisons": ("Corruption and similarity", comparisons), "spectra": ("Spectra", spectra), "map": ("Map", the_map),
     "fragile": ("Fragile samples", fragile), "explanations": ("Samples explained exactly", explanations),
-    "costs": ("What the variants cost", costs), "certificate": ("Certificate", certificate),
+    "ways": ("On the way to a sample", on_the_way), "costs": ("What the variants cost", costs), "certificate": ("Certificate", certificate),
 }
