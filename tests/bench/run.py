@@ -1,6 +1,6 @@
 """make bench: facet against PyTorch, onnxruntime and bare oneDNN, side by side in one run, on stated shapes.
 
-    run.py [PART ...]   parts: linearize, scale, forward, train, removed, sparse, geometry, embed; all of them if none is named
+    run.py [PART ...]   parts: linearize, scale, forward, train, removed, sparse, geometry, embed, paths; all of them if none is named
 
 Prints a table and writes results/bench.json: a list of {name, facet, peer, unit, ratio}; ratio above 1 is in facet's
 favour.  Parts that are named take the place of what the file says under the same names; the rest of it stays.  Every
@@ -252,6 +252,7 @@ PARTS = {  # each gives rows of (name, facet's rate, the peer's); one more part 
     "sparse": of_file("sparse"),
     "geometry": of_file("geometry"),
     "embed": of_file("embed"),
+    "paths": of_file("paths"),
 }
 
 

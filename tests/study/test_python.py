@@ -21,6 +21,7 @@ variants:
 conditions: [clean, {corruption: [gaussian_noise, fog], severity: [1, 5]}]
 linearize: {variants: all, samples: 40, rows: all}
 change: {samples: 20, conditions: [gaussian_noise/5]}
+paths: {samples: 8, variants: [dense, magnitude-global-0.9-s2]}
 aggregate: {spectrum: 4}
 embed: {layers: [8], perplexity: 10, batch: 300, epochs: 3, explain: 30}
 """
@@ -339,7 +340,7 @@ def test_the_page_names_every_command():
 def test_every_picture_is_drawn(study):
     names = [name for name in dir(type(study.plot)) if name[0] != "_"]
     asked = {"contributions": ("dense", 7, "dress"), "contrast": ("dense", 7, "dress", "coat"), "gallery": ("dense",),
-             "margin_change": (PRUNED, study.file["change/sample"][0])}
+             "ways": ("dense",), "margin_change": (PRUNED, study.file["change/sample"][0])}
     for name in names:
         try:
             picture = getattr(study.plot, name)(*asked.get(name, ()))

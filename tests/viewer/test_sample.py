@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(bool(lacking()), reason=lacking() or "-")
 PRUNED = "magnitude-global-0.5"
 MORE = """\
 change: {samples: 20, conditions: all}
+paths: {samples: 8, from: mean, rows: all, conditions: gaussian_noise/5}
 embed: {epochs: 2, batch: 60, perplexity: 10}
 """
 
@@ -244,3 +245,19 @@ def test_keyboard_and_steps(page):
     assert "pixel y 1, x 0" in page.text_content(".tip")
     page.click("#sample button[title='the next sample']")
     page.wait_for_function("document.querySelector('#sample figcaption').textContent.includes('sample 8')")
+
+
+def test_the_way_to_a_sample(page, study):
+    for variant in ("dense", PRUNED):
+        where = f'.sample-way[data-variant="{variant}"]'
+        way = study.integrated_gradients(variant, 7)
+        said = page.text_content(f"{where} .note >> nth=0")
+        assert f"{way.pieces:,} pieces" in said.replace("\u2009", ",").replace("\u202f", ","), said
+        assert ("does not change" in said) == (len(way.crossing) == 0)
+        assert len(page.query_selector_all(f"{where} line.crossing")) == len(way.crossing)
+        cls = int(study.file["prediction/class"][0, 0, 7])
+        total = float(page.get_attribute(f"{where} [data-total]", "data-total"))
+        assert total == pytest.approx(float(way.total[way.cls.index(cls)]), abs=1e-12)
+        assert "from mean to the sample" in page.text_content(f"{where} h3")
+    page.click("text=gaussian_noise/5 >> nth=0")
+    page.wait_for_selector(".sample-way >> text=to gaussian_noise/5")

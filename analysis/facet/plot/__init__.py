@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec
 from facet.errors import StudyError
 from facet.plot import accuracy, certificate, comparisons, cost, embedding, geometry, pruning, samples, spectra
 from facet.plot import gallery as galleries
+from facet.plot import ways as on_the_way
 from facet.plot.style import Picture
 
 if TYPE_CHECKING:
@@ -75,4 +76,5 @@ class Plots:
     margin_change = Drawn(samples.margin_change)
     gallery = Drawn(galleries.gallery)
     gallery_changed = Drawn(galleries.gallery_changed)
+    ways = Drawn(on_the_way.ways)
     residuals = Drawn(certificate.residuals)
