@@ -66,8 +66,8 @@ endif
 LIBRARY_SOURCES := $(sort $(wildcard src/*/*.c))
 PROGRAM_SOURCES := $(sort $(wildcard mpi/*/*.c))
 # What is compiled for several levels of processors, where no one kind is asked for (src/kernels/levels.h).
-LEVELED := src/kernels/elementwise src/kernels/image src/kernels/inner src/kernels/sparse src/kernels/winograd \
-  src/embed/near src/embed/tsne_pairs
+LEVELED := src/kernels/block src/kernels/elementwise src/kernels/image src/kernels/inner src/kernels/sparse \
+  src/kernels/winograd src/embed/near src/embed/tsne_pairs
 LEVELS := $(if $(ARCH)$(filter 1,$(SANITIZE))$(findstring -march=,$(FOUND_CC) $(CPPFLAGS) $(CFLAGS)),,$(FOUND_LEVELS))
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/onnx.pb-c.o \
   $(foreach level,$(LEVELS),$(LEVELED:%=$(BUILD)/%.$(level).o))
@@ -133,6 +133,7 @@ $(BUILD)/mpi/program/launch.o: private EXTRA = -DFACET_BUILD_MPIRUN='"$(FOUND_MP
 
 # Products and sums in one instruction, where nothing but speed depends on it: C17 alone would keep them apart. And
 # vector versions of exp and log, which compilers take under -ffast-math alone.
+FAST_block := -ffp-contract=fast
 FAST_image := -ffp-contract=fast
 FAST_inner := -ffp-contract=fast
 FAST_sparse := -ffp-contract=fast

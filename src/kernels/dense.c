@@ -877,6 +877,7 @@ static facet_status dense_gradient(facet_conv *c, const void *u, const void *gz,
 
 const facet_kernels facet_kernels_dense = {
     .name = "dense",
+    .blocks = true,
     .offers = dense_offers,
     .block = dense_block,
     .conv_create = dense_create,

@@ -73,6 +73,7 @@ typedef struct facet_conv facet_conv; /* one linear node compiled for one task a
 
 struct facet_kernels {
   const char *name;
+  bool blocks; /* whether training may do whole blocks of a network as one: block.h */
   bool (*offers)(facet_type real);
   /* The block that this set likes best for a value of so many channels at convolutions (1 for inner products). */
   int64_t (*block)(int64_t channels);

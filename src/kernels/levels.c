@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "block.h"
 #include "elementwise.h"
 #include "image.h"
 #include "inner.h"
@@ -48,6 +49,21 @@ const char *facet_level_name(void)
   static const char *const name[] = {"SSE2", "AVX2", "AVX-512"};
   return name[facet_level()];
 }
+
+/* ---- block.c ---- */
+FACET_LEVELED(bool, facet_block_fits, (const facet_block_shape *s), (s))
+FACET_LEVELED(facet_status, facet_block_create, (const facet_block_shape *s, int64_t batch, facet_block **b),
+              (s, batch, b))
+FACET_LEVELED_VOID(facet_block_destroy, (facet_block * *b), (b))
+FACET_LEVELED(size_t, facet_block_bytes, (const facet_block *b), (b))
+FACET_LEVELED_VOID(facet_block_weights, (facet_block * b, const float *weights), (b, weights))
+FACET_LEVELED_VOID(facet_block_forward,
+                   (facet_block * b, int64_t samples, const facet_block_norm *norm, const float *u, float *result),
+                   (b, samples, norm, u, result))
+FACET_LEVELED_VOID(facet_block_backward,
+                   (facet_block * b, int64_t samples, const facet_block_norm *norm, const float *u, const float *g,
+                    float *gu, float *gw, double *grad_gamma, double *grad_beta),
+                   (b, samples, norm, u, g, gu, gw, grad_gamma, grad_beta))
 
 /* ---- elementwise.c ---- */
 FACET_LEVELED(const facet_elementwise *, facet_elementwise_of, (facet_type real), (real))

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "kernels/block.h"
+
 const facet_kind_row *const facet_kinds[] = {
     [KIND_LINEAR] = &facet_kind_linear, [KIND_DIAGONAL] = &facet_kind_diagonal, [KIND_SUM] = &facet_kind_sum,
     [KIND_GATE] = &facet_kind_gate,     [KIND_SELECT] = &facet_kind_select,     [KIND_MOVE] = &facet_kind_move,
@@ -72,7 +74,8 @@ void facet_executor_destroy(facet_executor **executor)
       facet_free(&s->source[k].by_channel);
     FACET_FREE(&s->in_slot, &s->way, &s->run, &s->runs, &s->fold, &s->total, &s->scale, &s->shift, &s->slope,
                &s->offset, &s->slope_of, &s->rival, &s->winner, &s->constants, &s->mean, &s->deviation, &s->source,
-               &s->tied, &s->marked, &s->present);
+               &s->tied, &s->marked, &s->present, &s->gamma, &s->beta);
+    facet_block_destroy(&s->block);
   }
   facet_slots_end(&x->values);
   facet_slots_end(&x->adjoints);
@@ -86,7 +89,7 @@ facet_status facet_executor_refresh(facet_executor *x)
 {
   facet_executor_destroy(&x->exact); /* made anew from the new constants when needed */
   for (int i = 0; i < x->steps; i++) {
-    const facet_kind_row *kind = facet_kinds[x->step[i].lowered->kind];
+    const facet_kind_row *kind = facet_kind_of(&x->step[i]);
     if (kind->refresh)
       FACET_TRY(kind->refresh(x, &x->step[i]));
   }
@@ -132,7 +135,7 @@ static facet_status forward(facet_executor *x, const void *samples, int64_t coun
   facet_rounding_begin(x);
   for (int i = 0; i < last; i++) {
     facet_rounding_follow(x, &x->step[i]);
-    FACET_TRY(facet_kinds[x->step[i].lowered->kind]->forward(x, &x->step[i]));
+    FACET_TRY(facet_kind_of(&x->step[i])->forward(x, &x->step[i]));
   }
   return FACET_OK;
 }
@@ -232,7 +235,7 @@ const char *facet_executor_constant_node(const facet_executor *x, int i)
 /* What a step's constants add to b, once the adjoint of its output is complete. */
 static void take_bias(facet_executor *x, const facet_step *step, double *b_node)
 {
-  const facet_kind_row *kind = facet_kinds[step->lowered->kind];
+  const facet_kind_row *kind = facet_kind_of(step);
   int64_t size = facet_value_size(x, step->output);
   if (kind->bias && step->sources > 0)
     for (int64_t a = 0; a < facet_adjoints(x); a++)
@@ -245,7 +248,7 @@ static facet_status backward(facet_executor *x, double *b_node, float *gradient)
 {
   for (int i = x->steps - 1; i >= 0; i--) {
     facet_step *step = &x->step[i];
-    const facet_kind_row *kind = facet_kinds[step->lowered->kind];
+    const facet_kind_row *kind = facet_kind_of(step);
     if (b_node && !step->sums_with_pullback)
       take_bias(x, step, b_node);
     if (gradient && kind->gradient)

@@ -59,9 +59,12 @@ typedef struct facet_step {
   bool covers;              /* move: every element of the input is read */
   void *constants;          /* move with fill: the fill where it stands; real, output's layout */
   double *mean, *deviation; /* batch norm in training */
-  double gain, constant;    /* what an input's size and the step's constants can become: rounding.c */
-  int64_t terms;            /* linear: of one element's sum */
-  uint8_t *tied;            /* of touched.c: batch samples of tied_size each; NULL: nothing there can be tied */
+  bool is_block; /* linear: a block in training (kind_block.c), whose nodes after the convolution are `fold` */
+  struct facet_block *block;
+  double *gamma, *beta;  /* its norm's */
+  double gain, constant; /* what an input's size and the step's constants can become: rounding.c */
+  int64_t terms;         /* linear: of one element's sum */
+  uint8_t *tied;         /* of touched.c: batch samples of tied_size each; NULL: nothing there can be tied */
   int64_t tied_size;
   bool *marked;     /* per sample: whether it is tied there at all */
   bool dense;       /* linear, for the same: no weight is 0; else */
@@ -117,7 +120,12 @@ typedef struct {
 
 extern const facet_kind_row *const facet_kinds[]; /* by facet_kind */
 extern const facet_kind_row facet_kind_linear, facet_kind_diagonal, facet_kind_sum, facet_kind_gate, facet_kind_select,
-    facet_kind_move, facet_kind_window;
+    facet_kind_move, facet_kind_window, facet_kind_block;
+
+static inline const facet_kind_row *facet_kind_of(const facet_step *step)
+{
+  return step->is_block ? &facet_kind_block : facet_kinds[step->lowered->kind];
+}
 
 static inline int64_t facet_value_size(const facet_executor *x, int value)
 {
@@ -188,6 +196,9 @@ void facet_executor_put(const facet_executor *x, void *array, int64_t i, double 
 /* A constant spread over the step's output, one sample in its layout. Owned by the executor's step. */
 facet_status facet_executor_spread(facet_executor *x, const facet_step *step, const facet_tensor *constant,
                                    void *pointer_to_pointer);
+/* Layouts being chosen: joins a step and the nodes after it, if they make a block that training does as one; sets
+ * joined[] of these nodes. reader: by value, the last node that reads it, or -1. */
+facet_status facet_block_join(const facet_executor *x, const int *reader, facet_step *step, bool *joined);
 /* A linear step as its kernel sees it: A goes from `in` to `out`. */
 typedef struct {
   facet_layout in, out;

@@ -2,6 +2,8 @@
  * only elementwise kinds connect share a layout, blocked if a convolution touches them. */
 #include "executor.h"
 
+#include <string.h>
+
 /* ---- steps ---- */
 
 /* The diagonal by channel that can be folded into what makes value v: its only reader. reader: the last one, by value.
@@ -53,20 +55,25 @@ static facet_status fill_step(facet_executor *x, facet_step *step, const facet_n
   return FACET_OK;
 }
 
-static facet_status make_steps(facet_executor *x)
+/* The last node that reads each value; -1: none. Caller frees. */
+static facet_status find_readers(const facet_network *n, int **reader)
+{
+  FACET_NEW(*reader, n->values);
+  for (int v = 0; v < n->values; v++)
+    (*reader)[v] = -1;
+  for (int i = 0; i < n->nodes; i++)
+    for (int j = 0; j < n->node[i].lowered->inputs; j++)
+      (*reader)[n->node[i].lowered->input[j]] = i;
+  return FACET_OK;
+}
+
+static facet_status make_steps(facet_executor *x, const int *reader)
 {
   const facet_network *n = x->network;
   facet_status status = FACET_OK;
-  int *reader = NULL;
   bool *folded = NULL;
   FACET_NEW(x->step, n->nodes);
-  FACET_NEW_GO(done, status, folded, n->nodes);
-  FACET_NEW_GO(done, status, reader, n->values);
-  for (int v = 0; v < n->values; v++)
-    reader[v] = -1;
-  for (int i = 0; i < n->nodes; i++)
-    for (int j = 0; j < n->node[i].lowered->inputs; j++)
-      reader[n->node[i].lowered->input[j]] = i;
+  FACET_NEW(folded, n->nodes);
   for (int i = 0; i < n->nodes; i++) {
     if (folded[i])
       continue;
@@ -76,8 +83,30 @@ static facet_status make_steps(facet_executor *x)
       FACET_GO(done, status, collect_folds(x, step, reader, folded));
   }
 done:
-  facet_free(&reader);
   facet_free(&folded);
+  return status;
+}
+
+/* Steps whose nodes a block does go. */
+static facet_status join_blocks(facet_executor *x, const int *reader)
+{
+  facet_status status = FACET_OK;
+  int kept = 0;
+  bool *joined;
+  FACET_NEW(joined, x->network->nodes);
+  for (int i = 0; i < x->steps; i++)
+    FACET_GO(done, status, facet_block_join(x, reader, &x->step[i], joined));
+  for (int i = 0; i < x->steps; i++) {
+    facet_step *step = &x->step[i];
+    if (joined[step->node - x->network->node])
+      FACET_FREE(&step->in_slot, &step->way, &step->run, &step->runs);
+    else
+      x->step[kept++] = *step;
+  }
+  memset(x->step + kept, 0, (size_t)(x->steps - kept) * sizeof *x->step);
+  x->steps = kept;
+done:
+  facet_free(&joined);
   return status;
 }
 
@@ -174,12 +203,24 @@ static facet_status number_constants(facet_executor *x)
 
 /* ---- all of it ---- */
 
+static facet_status plan_steps(facet_executor *x)
+{
+  int *reader;
+  FACET_TRY(find_readers(x->network, &reader));
+  facet_status status = make_steps(x, reader);
+  if (status == FACET_OK)
+    status = choose_layouts(x);
+  if (status == FACET_OK && x->options.training && x->options.kernels->blocks)
+    status = join_blocks(x, reader);
+  facet_free(&reader);
+  return status;
+}
+
 facet_status facet_executor_compile(facet_executor *x)
 {
   const facet_network *n = x->network;
   int64_t channels = 1, largest = 1;
-  FACET_TRY(make_steps(x));
-  FACET_TRY(choose_layouts(x));
+  FACET_TRY(plan_steps(x));
   FACET_TRY(number_constants(x));
   FACET_TRY(facet_network_parameter_list(n, &x->parameter, &x->parameters));
   for (int i = 0; i < x->parameters; i++)
@@ -196,7 +237,7 @@ facet_status facet_executor_compile(facet_executor *x)
   FACET_TRY(facet_executor_own(x, (size_t)x->options.batch, sizeof *x->ties, &x->ties));
   FACET_TRY(facet_rounding_create(x));
   for (int i = 0; i < x->steps; i++)
-    FACET_TRY(facet_kinds[x->step[i].lowered->kind]->create(x, &x->step[i]));
+    FACET_TRY(facet_kind_of(&x->step[i])->create(x, &x->step[i]));
   for (int i = 0; i < x->steps; i++)
     if (x->step[i].slope || x->step[i].winner)
       x->patterned = i + 1;

@@ -1,4 +1,5 @@
 /* The kernel sets against the definition of a convolution, against each other and against identities of adjoints. */
+#include "kernels/block.h"
 #include "kernels/image.h"
 #include "kernels/winograd.h"
 
@@ -616,6 +617,48 @@ static void winograd(void **state)
   assert_false(facet_winograd_fits(&shape, (facet_layout){16, 4, 8}, (facet_layout){32, 4, 8}));
 }
 
+/* A block in training is the same bits on any number of threads. */
+static void block_on_threads(void **state)
+{
+  (void)state;
+  enum { SEVERAL = 19, INPUTS = 8, POSITIONS = 36, RESULT = 16 * 9, WEIGHTS = 16 * INPUTS * 9 };
+  facet_block_shape shape = {.in = {INPUTS, POSITIONS, 8}, .out = {16, POSITIONS, 16}, .pooled = true, .pulled = true};
+  shape.shape = (facet_conv_shape){2, INPUTS, 16, 1, {6, 6}, {6, 6}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}};
+  static float u[SEVERAL * INPUTS * POSITIONS], g[SEVERAL * RESULT], weights[WEIGHTS];
+  static float result[2][SEVERAL * RESULT], gu[2][SEVERAL * INPUTS * POSITIONS], gw[2][WEIGHTS];
+  double gamma[16], beta[16] = {0}, grad[2][2][16];
+  for (size_t i = 0; i < sizeof u / sizeof *u; i++)
+    u[i] = (float)(i * 2654435761U % 1000) / 500 - 1;
+  for (size_t i = 0; i < sizeof g / sizeof *g; i++)
+    g[i] = (float)(i * 2246822519U % 1000) / 500 - 1;
+  for (int i = 0; i < WEIGHTS; i++)
+    weights[i] = (float)((unsigned)i * 3266489917U % 1000) / 5000 - 0.1F;
+  for (int i = 0; i < 16; i++)
+    gamma[i] = i % 3 - 1.2; /* negative ones, too: a maximum is none of the convolution then */
+  assert_true(facet_block_fits(&shape));
+  for (int k = 0; k < 2; k++) {
+    facet_block *b;
+    double mean[16], variance[16];
+    facet_block_norm norm = {1e-5, gamma, beta, mean, variance};
+    facet_kernels_threads(k == 0 ? 1 : 3);
+    assert_int_equal(facet_block_create(&shape, SEVERAL, &b), FACET_OK);
+    facet_block_weights(b, weights);
+    facet_block_forward(b, SEVERAL, &norm, u, result[k]);
+    facet_block_backward(b, SEVERAL, &norm, u, g, gu[k], gw[k], grad[k][0], grad[k][1]);
+    facet_block_destroy(&b);
+  }
+  facet_kernels_threads(1);
+  assert_memory_equal(result[0], result[1], sizeof result[0]);
+  assert_memory_equal(gu[0], gu[1], sizeof gu[0]);
+  assert_memory_equal(gw[0], gw[1], sizeof gw[0]);
+  assert_memory_equal(grad[0], grad[1], sizeof grad[0]);
+  shape.in.block = 1;
+  assert_false(facet_block_fits(&shape)); /* in plain order those of an image alone */
+  shape.in.block = 8;
+  shape.shape.stride[0] = 2;
+  assert_false(facet_block_fits(&shape));
+}
+
 /* Its error beside that of a plain sum in float: the points are good ones. */
 static void winograd_is_accurate(void **state)
 {
@@ -752,6 +795,7 @@ int main(void)
       cmocka_unit_test(same_bits),
       cmocka_unit_test(few_weights),
       cmocka_unit_test(winograd),
+      cmocka_unit_test(block_on_threads),
       cmocka_unit_test(winograd_is_accurate),
       cmocka_unit_test(images),
       cmocka_unit_test(refusals),

@@ -563,6 +563,52 @@ static void gradients_of_plain(void **state)
   check_gradients(n);
 }
 
+/* Blocks that training does as one (kernels/block.h) against their nodes one by one, by the reference kernels: widths
+ * that tiles fit and do not fit, layouts in blocks of 8 and 16, with and without a maximum behind. */
+static void blocks_agree(void **state)
+{
+  (void)state;
+  static const struct {
+    int64_t channels, height, width, conv[3];
+    int convs;
+  } networks[] = {{1, 28, 28, {8, 16, 16}, 3}, {3, 16, 20, {16, 24, 8}, 3}, {2, 12, 10, {32, 6}, 2}, {4, 7, 9, {5}, 1}};
+  const facet_kernels *const kernels[2] = {&facet_kernels_reference, &facet_kernels_dense};
+  for (size_t i = 0; i < sizeof networks / sizeof networks[0]; i++) {
+    facet_network *n;
+    facet_parameter *list;
+    int count;
+    const facet_shape input = {3, {networks[i].channels, networks[i].height, networks[i].width}};
+    const int64_t size = facet_shape_size(input), samples = 7, five = 5;
+    assert_int_equal(
+        facet_network_plain(&(facet_plain){input, networks[i].convs, networks[i].conv, 1, &five, 4, 3}, &n), FACET_OK);
+    assert_int_equal(facet_network_parameter_list(n, &list, &count), FACET_OK);
+    double *x = facet_allocate((size_t)(BATCH * size), sizeof *x);
+    float *single = facet_allocate((size_t)(BATCH * size), sizeof *single), d[BATCH * ANSWERS], *gradient[2];
+    fill(x, (int)(BATCH * size), 3);
+    for (int64_t j = 0; j < BATCH * size; j++)
+      single[j] = (float)x[j];
+    for (int j = 0; j < BATCH * ANSWERS; j++)
+      d[j] = (float)noise(5000 + (uint64_t)j);
+    for (int k = 0; k < 2; k++) {
+      facet_executor *e = trainer(n, FACET_F32, kernels[k]);
+      gradient[k] = facet_allocate((size_t)facet_network_parameters(n), sizeof **gradient);
+      assert_int_equal(facet_executor_forward(e, single, samples), FACET_OK);
+      assert_int_equal(facet_executor_gradient(e, d, gradient[k]), FACET_OK);
+      facet_executor_destroy(&e);
+    }
+    for (int p = 0; p < count; p++) {
+      const float *one = gradient[0] + list[p].offset, *other = gradient[1] + list[p].offset;
+      double largest = 0;
+      for (int64_t j = 0; j < list[p].size; j++)
+        largest = fmax(largest, fabs((double)one[j]));
+      for (int64_t j = 0; j < list[p].size; j++)
+        assert_near((double)other[j], (double)one[j], 1e-4 * largest + 1e-6);
+    }
+    FACET_FREE(&x, &single, &gradient[0], &gradient[1], &list);
+    facet_network_destroy(&n);
+  }
+}
+
 static void gradients_of_resnet(void **state)
 {
   (void)state;
@@ -607,12 +653,19 @@ static void resnet20_is_that_of_the_paper(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(golden_a_in_double),          cmocka_unit_test(golden_b),
-      cmocka_unit_test(every_kind_is_exact),         cmocka_unit_test(bias_free),
-      cmocka_unit_test(dense_agrees_with_reference), cmocka_unit_test(rows_are_chosen),
-      cmocka_unit_test(gradients_of_plain),          cmocka_unit_test(gradients_of_resnet),
-      cmocka_unit_test(golden_a_in_float),           cmocka_unit_test(resnet20_is_that_of_the_paper),
-      cmocka_unit_test(fused_pullbacks_agree),       cmocka_unit_test(chunks_of_rows_are_the_same_bits),
+      cmocka_unit_test(golden_a_in_double),
+      cmocka_unit_test(golden_b),
+      cmocka_unit_test(every_kind_is_exact),
+      cmocka_unit_test(bias_free),
+      cmocka_unit_test(dense_agrees_with_reference),
+      cmocka_unit_test(rows_are_chosen),
+      cmocka_unit_test(gradients_of_plain),
+      cmocka_unit_test(blocks_agree),
+      cmocka_unit_test(gradients_of_resnet),
+      cmocka_unit_test(golden_a_in_float),
+      cmocka_unit_test(resnet20_is_that_of_the_paper),
+      cmocka_unit_test(fused_pullbacks_agree),
+      cmocka_unit_test(chunks_of_rows_are_the_same_bits),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
