@@ -17,6 +17,7 @@ enum {
   WIDEST = 16,                          /* block of a layout */
   TOGETHER = 8,                         /* samples whose gradients are added up first */
   PARTIAL = 4,                          /* sums side by side */
+  PAIR = 16,                            /* lanes of a register that holds two positions of 8 channels */
   DEPTH = FACET_REGISTERS == 32 ? 8 : 4 /* channels of u that meet z's adjoint at once, at three taps */
 };
 
@@ -39,6 +40,8 @@ typedef struct {
  * [channels of the block][lanes]. */
 typedef struct {
   const side *from, *to;
+  bool paired; /* registers hold two positions of 8 channels: [two][8] in place of lanes, four in place of three in a
+                  row */
   float *weights;
 } conv;
 
@@ -92,6 +95,17 @@ static facet_layout result_layout(const facet_block *b)
   return l;
 }
 
+/* Floats of the weights, and of their gradient. */
+static int64_t weights_size(const conv *c)
+{
+  return c->to->blocks * c->to->step * c->from->blocks * c->from->step * (c->paired ? 2 * 12 : TAPS);
+}
+
+static int64_t gradient_size(const conv *c)
+{
+  return c->to->blocks * c->to->step * c->from->blocks * c->from->step * TAPS;
+}
+
 /* Positions of a tile in a row: where no number of them fits, the last tiles overlap. */
 static int columns_of(int64_t width)
 {
@@ -119,8 +133,10 @@ static int columns_of(int64_t width)
 #undef LANES
 #undef NAME
 #define FOR_LANES(side, name, arguments) ((side)->lanes == 8 ? name##_half arguments : name##_whole arguments)
+#define CONVOLVE(c, arguments)           ((c)->paired ? convolve_whole arguments : FOR_LANES((c)->to, convolve, arguments))
 #else
 #define FOR_LANES(side, name, arguments) name##_whole arguments
+#define CONVOLVE(c, arguments)           convolve_whole arguments
 #endif
 
 /* ---- making ---- */
@@ -155,17 +171,18 @@ static int64_t frame_size(const side *e)
   return e->blocks * e->plane;
 }
 
-static int64_t weights_size(const conv *c)
-{
-  return c->to->blocks * c->to->step * c->from->blocks * TAPS * c->from->step;
-}
-
 void facet_block_destroy(facet_block **block)
 {
   facet_block *b = *block;
   if (b)
     FACET_FREE(&b->forward.weights, &b->back.weights, &b->z, &b->frames, &b->gradient, &b->statistics);
   facet_free(block);
+}
+
+static conv make_conv(const side *from, const side *to)
+{
+  bool wide = FACET_REGISTER == PAIR * sizeof(float);
+  return (conv){.from = from, .to = to, .paired = wide && to->step == 8 && to->width % 2 == 0 && to->width >= 4};
 }
 
 facet_status facet_block_create(const facet_block_shape *shape, int64_t batch, facet_block **block)
@@ -178,8 +195,8 @@ facet_status facet_block_create(const facet_block_shape *shape, int64_t batch, f
   b->in = make_side(shape->in, &shape->shape);
   b->out = make_side(shape->out, &shape->shape);
   b->channels = b->out.blocks * b->out.step;
-  b->forward = (conv){.from = &b->in, .to = &b->out};
-  b->back = (conv){.from = &b->out, .to = &b->in};
+  b->forward = make_conv(&b->in, &b->out);
+  b->back = make_conv(&b->out, &b->in);
   b->groups = (batch + TOGETHER - 1) / TOGETHER;
   b->frame[0] = frame_size(&b->in);
   b->frame[1] = frame_size(&b->out);
@@ -188,7 +205,7 @@ facet_status facet_block_create(const facet_block_shape *shape, int64_t batch, f
     FACET_NEW_GO(failed, status, b->back.weights, weights_size(&b->back));
   FACET_NEW_GO(failed, status, b->z, batch * facet_layout_size(shape->out));
   FACET_NEW_GO(failed, status, b->frames, b->groups * (b->frame[0] + b->frame[1]));
-  FACET_NEW_GO(failed, status, b->gradient, b->groups * weights_size(&b->forward));
+  FACET_NEW_GO(failed, status, b->gradient, b->groups * gradient_size(&b->forward));
   FACET_NEW_GO(failed, status, b->statistics, batch * STATISTICS * b->channels);
   *block = b;
   return FACET_OK;
@@ -200,15 +217,27 @@ failed:
 size_t facet_block_bytes(const facet_block *b)
 {
   int64_t floats = b->batch * facet_layout_size(b->shape.out) + b->groups * (b->frame[0] + b->frame[1]) +
-                   (b->groups + 1) * weights_size(&b->forward) + (b->shape.pulled ? weights_size(&b->back) : 0);
+                   b->groups * gradient_size(&b->forward) + weights_size(&b->forward) +
+                   (b->shape.pulled ? weights_size(&b->back) : 0);
   return (size_t)floats * sizeof(float) + (size_t)(b->batch * STATISTICS * b->channels) * sizeof(double);
 }
 
-/* The place of the weight at a tap between a channel of the source and one of the result. */
-static int64_t weight_place(const conv *c, int64_t from, int64_t to, int64_t tap)
+/* The place of what belongs to a tap, a channel of the source and one of the result: [registers][blocks][taps][channels
+ * of a block][lanes]. */
+static int64_t place_of(const conv *c, int64_t from, int64_t to, int64_t tap, int64_t taps, int64_t lanes)
 {
   int64_t block = to / c->to->lanes * c->from->blocks + from / c->from->step;
-  return ((block * TAPS + tap) * c->from->step + from % c->from->step) * c->to->lanes + to % c->to->lanes;
+  return ((block * taps + tap) * c->from->step + from % c->from->step) * lanes + to % c->to->lanes;
+}
+
+static void put_weight(const conv *c, int64_t from, int64_t to, int64_t tap, float weight)
+{
+  if (!c->paired) {
+    c->weights[place_of(c, from, to, tap, TAPS, c->to->lanes)] = weight;
+    return;
+  }
+  int64_t first = place_of(c, from, to, tap / 3 * 4 + tap % 3, 12, PAIR), next = c->from->step * PAIR + PAIR / 2;
+  c->weights[first] = c->weights[first + next] = weight; /* of the second position, one source further on */
 }
 
 void facet_block_weights(facet_block *b, const float *weights)
@@ -216,10 +245,10 @@ void facet_block_weights(facet_block *b, const float *weights)
   const facet_conv_shape *s = &b->shape.shape;
   for (int64_t o = 0; o < s->out_channels; o++)
     for (int64_t i = 0; i < s->in_channels; i++)
-      for (int64_t t = 0; t < TAPS; t++, weights++) {
-        b->forward.weights[weight_place(&b->forward, i, o, t)] = *weights;
+      for (int t = 0; t < TAPS; t++, weights++) {
+        put_weight(&b->forward, i, o, t, *weights);
         if (b->shape.pulled) /* which meets the kernel turned round */
-          b->back.weights[weight_place(&b->back, o, i, TAPS - 1 - t)] = *weights;
+          put_weight(&b->back, o, i, TAPS - 1 - t, *weights);
       }
 }
 
@@ -258,7 +287,7 @@ static void convolve_group(const facet_block *b, int64_t group, int64_t samples,
   float *frame = frame_of(b, group, 0);
   for (int64_t s = part.first; s < part.end; s++) {
     frame_sample(&b->in, u + s * size, frame);
-    FOR_LANES(&b->out, convolve, (&b->forward, frame, b->z + s * z_size));
+    CONVOLVE(&b->forward, (&b->forward, frame, b->z + s * z_size));
     FOR_LANES(&b->out, measure, (b, s));
   }
 }
@@ -333,14 +362,14 @@ static void pull_group(const facet_block *b, int64_t group, int64_t samples, con
   facet_part part = group_part(group, samples);
   int64_t in_size = facet_layout_size(b->shape.in), z_size = facet_layout_size(b->shape.out), size = result_size(b);
   float *frame = frame_of(b, group, 0), *back = frame_of(b, group, 1);
-  float *gradient = b->gradient + group * weights_size(&b->forward);
-  memset(gradient, 0, (size_t)weights_size(&b->forward) * sizeof *gradient);
+  float *gradient = b->gradient + group * gradient_size(&b->forward);
+  memset(gradient, 0, (size_t)gradient_size(&b->forward) * sizeof *gradient);
   for (int64_t s = part.first; s < part.end; s++) {
     frame_sample(&b->in, u + s * in_size, frame);
     FOR_LANES(&b->out, begin_back, (b, ch, b->z + s * z_size, g + s * size, back));
     FOR_LANES(&b->out, gradient, (&b->in, &b->out, frame, back, gradient));
     if (gu)
-      FOR_LANES(&b->in, convolve, (&b->back, back, gu + s * in_size));
+      CONVOLVE(&b->back, (&b->back, back, gu + s * in_size));
   }
 }
 
@@ -348,14 +377,14 @@ static void pull_group(const facet_block *b, int64_t group, int64_t samples, con
 static void take_gradient(const facet_block *b, int64_t groups, float *gw)
 {
   const facet_conv_shape *s = &b->shape.shape;
-  int64_t size = weights_size(&b->forward);
+  int64_t size = gradient_size(&b->forward);
   for (int64_t g = 1; g < groups; g++)
     for (int64_t i = 0; i < size; i++)
       b->gradient[i] += b->gradient[g * size + i];
   for (int64_t o = 0; o < s->out_channels; o++)
     for (int64_t i = 0; i < s->in_channels; i++)
       for (int64_t t = 0; t < TAPS; t++, gw++)
-        *gw = b->gradient[weight_place(&b->forward, i, o, t)];
+        *gw = b->gradient[place_of(&b->forward, i, o, t, TAPS, b->out.lanes)];
 }
 
 void facet_block_backward(facet_block *b, int64_t samples, const facet_block_norm *norm, const float *u, const float *g,

@@ -12,24 +12,27 @@ typedef int32_t NAME(truth) __attribute__((vector_size(LANES * sizeof(float)), a
 
 /* ---- convolutions ---- */
 
-/* rows x columns positions of LANES channels; from: the first one's first source. */
-ALWAYS void NAME(tile)(const side *e, const float *from, const float *w, int step, int rows, int columns, float *to,
-                       int64_t to_line, int64_t to_step)
+/* rows x columns registers of sums; from: the first one's first source. paired: a register is two positions side by
+ * side of half as many channels, which meet four sources in a row. */
+ALWAYS void NAME(tile)(const side *e, const float *from, const float *w, int step, bool paired, int rows, int columns,
+                       float *to, int64_t to_line, int64_t to_step)
 {
   NAME(lanes) sum[TILE] = {{0}};
+  const int reach = paired ? 4 : 3, apart = paired ? 2 * step : step;
   for (int64_t b = 0; b < e->blocks; b++)
-    for (int i = 0; i < TAPS; i++) {
-      const float *at = from + b * e->plane + i / 3 * e->line + i % 3 * step;
+    for (int i = 0; i < 3; i++)
+      for (int j = 0; j < reach; j++) {
+        const float *at = from + b * e->plane + i * e->line + j * step;
 #pragma GCC unroll 2
-      for (int k = 0; k < step; k++, at++, w += LANES) {
-        NAME(lanes) weight = READ(w);
+        for (int k = 0; k < step; k++, at++, w += LANES) {
+          NAME(lanes) weight = READ(w);
 #pragma GCC unroll 2
-        for (int r = 0; r < rows; r++)
+          for (int r = 0; r < rows; r++)
 #pragma GCC unroll 16
-          for (int p = 0; p < columns; p++)
-            sum[r * columns + p] += at[r * e->line + p * step] * weight;
+            for (int p = 0; p < columns; p++)
+              sum[r * columns + p] += at[r * e->line + p * apart] * weight;
+        }
       }
-    }
 #pragma GCC unroll 2
   for (int r = 0; r < rows; r++)
 #pragma GCC unroll 16
@@ -38,61 +41,72 @@ ALWAYS void NAME(tile)(const side *e, const float *from, const float *w, int ste
 }
 
 /* All positions; where tiles do not fit, the last ones lie over those before. */
-ALWAYS void NAME(cover)(const conv *c, const float *frame, const float *w, int step, int rows, int columns, float *to)
+ALWAYS void NAME(cover)(const conv *c, const float *frame, const float *w, int step, bool paired, int rows, int columns,
+                        float *to)
 {
   const side *e = c->from;
-  int64_t to_step = c->to->step, to_line = e->width * to_step;
+  int64_t to_step = c->to->step * (paired ? 2 : 1), to_line = e->width * c->to->step;
+  int64_t width = paired ? e->width / 2 : e->width, apart = paired ? 2 * step : step;
   for (int64_t y0 = 0; y0 < e->height; y0 += rows)
-    for (int64_t x0 = 0; x0 < e->width; x0 += columns) {
-      int64_t y = y0 < e->height - rows ? y0 : e->height - rows, x = x0 < e->width - columns ? x0 : e->width - columns;
+    for (int64_t x0 = 0; x0 < width; x0 += columns) {
+      int64_t y = y0 < e->height - rows ? y0 : e->height - rows, x = x0 < width - columns ? x0 : width - columns;
       NAME(tile)
-      (e, frame + y * e->line + x * step, w, step, rows, columns, to + y * to_line + x * to_step, to_line, to_step);
+      (e, frame + y * e->line + x * apart, w, step, paired, rows, columns, to + y * to_line + x * to_step, to_line,
+       to_step);
     }
 }
 
-ALWAYS void NAME(cover_in)(const conv *c, const float *frame, const float *w, int step, float *to)
+ALWAYS void NAME(cover_in)(const conv *c, const float *frame, const float *w, int step, bool paired, float *to)
 {
-  switch (columns_of(c->from->width)) { /* constants make the sums registers */
+  switch (columns_of(paired ? c->from->width / 2 : c->from->width)) { /* constants make the sums registers */
 #if TILE == 16
   case 16:
-    NAME(cover)(c, frame, w, step, 1, 16, to);
+    NAME(cover)(c, frame, w, step, paired, 1, 16, to);
     break;
   case 14:
-    NAME(cover)(c, frame, w, step, 1, 14, to);
+    NAME(cover)(c, frame, w, step, paired, 1, 14, to);
     break;
 #endif
   case 8:
-    NAME(cover)(c, frame, w, step, TILE / 8, 8, to);
+    NAME(cover)(c, frame, w, step, paired, TILE / 8, 8, to);
     break;
   case 7:
-    NAME(cover)(c, frame, w, step, TILE / 8, 7, to);
+    NAME(cover)(c, frame, w, step, paired, TILE / 8, 7, to);
     break;
   case 4:
-    NAME(cover)(c, frame, w, step, 2, 4, to);
+    NAME(cover)(c, frame, w, step, paired, 2, 4, to);
     break;
   default:
-    NAME(cover)(c, frame, w, step, 2, 2, to);
+    NAME(cover)(c, frame, w, step, paired, 2, 2, to);
   }
 }
 
 /* One sample, out of its frame. */
-static void NAME(convolve)(const conv *c, const float *frame, float *to)
+ALWAYS void NAME(convolve_as)(const conv *c, const float *frame, bool paired, float *to)
 {
-  int64_t size = c->from->blocks * TAPS * c->from->step * LANES;
-  for (int64_t n = 0; n < c->to->blocks * c->to->step; n += LANES) {
-    const float *w = c->weights + n / LANES * size;
+  int64_t group = paired ? LANES / 2 : LANES, size = weights_size(c) * group / (c->to->blocks * c->to->step);
+  for (int64_t n = 0; n < c->to->blocks * c->to->step; n += group) {
+    const float *w = c->weights + n / group * size;
     float *first = to + channel_place(c->to->layout, n);
     if (c->from->step == 1)
-      NAME(cover_in)(c, frame, w, 1, first);
+      NAME(cover_in)(c, frame, w, 1, paired, first);
     else if (c->from->step == 8)
-      NAME(cover_in)(c, frame, w, 8, first);
+      NAME(cover_in)(c, frame, w, 8, paired, first);
     else
-      NAME(cover_in)(c, frame, w, WIDEST, first);
+      NAME(cover_in)(c, frame, w, WIDEST, paired, first);
   }
 }
 
-/* Adds the products of `depth` channels of u, from channel `first` of a block on, in a row of taps. */
-ALWAYS void NAME(meet)(const side *in, const side *out, const float *u, const float *g, int step, int depth, float *to)
+static void NAME(convolve)(const conv *c, const float *frame, float *to)
+{
+  if (LANES == PAIR && c->paired)
+    NAME(convolve_as)(c, frame, LANES == PAIR, to);
+  else
+    NAME(convolve_as)(c, frame, false, to);
+}
+
+/* Adds the products of DEPTH channels of u in a row of taps. */
+ALWAYS void NAME(meet)(const side *in, const side *out, const float *u, const float *g, int step, float *to)
 {
   NAME(lanes) sum[3 * DEPTH] = {{0}};
   for (int64_t y = 0; y < in->height; y++)
@@ -102,14 +116,31 @@ ALWAYS void NAME(meet)(const side *in, const side *out, const float *u, const fl
 #pragma GCC unroll 3
       for (int j = 0; j < 3; j++)
 #pragma GCC unroll 8
-        for (int k = 0; k < depth; k++)
-          sum[j * depth + k] += at[j * step + k] * with;
+        for (int k = 0; k < DEPTH; k++)
+          sum[j * DEPTH + k] += at[j * step + k] * with;
     }
 #pragma GCC unroll 3
   for (int j = 0; j < 3; j++)
 #pragma GCC unroll 8
-    for (int k = 0; k < depth; k++)
-      AT(to + (j * step + k) * LANES) += sum[j * depth + k];
+    for (int k = 0; k < DEPTH; k++)
+      AT(to + (j * step + k) * LANES) += sum[j * DEPTH + k];
+}
+
+/* The same of one channel of an image, all taps at once. */
+ALWAYS void NAME(meet_image)(const side *in, const side *out, const float *u, const float *g, float *to)
+{
+  NAME(lanes) sum[TAPS] = {{0}};
+  for (int64_t y = 0; y < in->height; y++)
+    for (int64_t x = 0; x < in->width; x++) {
+      const float *at = u + y * in->line + x;
+      NAME(lanes) with = READ(g + y * out->line + x * out->step);
+#pragma GCC unroll 9
+      for (int i = 0; i < TAPS; i++)
+        sum[i] += at[i / 3 * in->line + i % 3] * with;
+    }
+#pragma GCC unroll 9
+  for (int i = 0; i < TAPS; i++)
+    AT(to + i * LANES) += sum[i];
 }
 
 /* Adds one sample's gradient of the weights, in their order, from the frames of u and of z's adjoint. */
@@ -117,21 +148,41 @@ static void NAME(gradient)(const side *in, const side *out, const float *u, cons
 {
   for (int64_t n = 0; n < out->blocks * out->step; n += LANES) {
     const float *g = gz + n / out->step * out->plane + n % out->step + out->line + out->step;
-    for (int64_t b = 0; b < in->blocks; b++)
-      for (int i = 0; i < 3; i++, to += 3 * in->step * LANES) {
-        const float *at = u + b * in->plane + i * in->line;
-        for (int k = 0; k < in->step; k += DEPTH)
-          if (in->step == 1)
-            NAME(meet)(in, out, at, g, 1, 1, to);
-          else if (in->step == 8)
-            NAME(meet)(in, out, at + k, g, 8, DEPTH, to + k * LANES);
-          else
-            NAME(meet)(in, out, at + k, g, WIDEST, DEPTH, to + k * LANES);
-      }
+    for (int64_t b = 0; b < in->blocks; b++, to += TAPS * in->step * LANES)
+      if (in->step == 1)
+        NAME(meet_image)(in, out, u + b * in->plane, g, to);
+      else
+        for (int i = 0; i < 3; i++)
+          for (int k = 0; k < in->step; k += DEPTH) {
+            const float *at = u + b * in->plane + i * in->line + k;
+            float *there = to + (3 * i * in->step + k) * LANES;
+            if (in->step == 8)
+              NAME(meet)(in, out, at, g, 8, there);
+            else
+              NAME(meet)(in, out, at, g, WIDEST, there);
+          }
   }
 }
 
 /* ---- batch norm, gate, maximum ---- */
+
+/* Of so many positions, the sum of z - near, or of its squares. */
+ALWAYS NAME(lanes) NAME(add_up)(const float *z, int64_t positions, int64_t step, NAME(lanes) near, bool squares)
+{
+  NAME(lanes) sum[PARTIAL] = {{0}};
+  int64_t p = 0;
+  for (; p + PARTIAL <= positions; p += PARTIAL)
+#pragma GCC unroll 4
+    for (int i = 0; i < PARTIAL; i++) {
+      NAME(lanes) distance = READ(z + (p + i) * step) - near;
+      sum[i] += squares ? distance * distance : distance;
+    }
+  for (; p < positions; p++) {
+    NAME(lanes) distance = READ(z + p * step) - near;
+    sum[0] += squares ? distance * distance : distance;
+  }
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
 
 /* The statistics of one sample. */
 static void NAME(measure)(const facet_block *b, int64_t sample)
@@ -142,20 +193,12 @@ static void NAME(measure)(const facet_block *b, int64_t sample)
                            statistics_of(b, sample, DISTANCES)};
   for (int64_t c = 0; c < b->channels; c += LANES) {
     const float *z = b->z + sample * facet_layout_size(out->layout) + channel_place(out->layout, c);
-    NAME(lanes) sum[PARTIAL] = {{0}}, far[PARTIAL] = {{0}}, near;
-    for (int64_t p = 0; p < positions; p++)
-      sum[p % PARTIAL] += READ(z + p * step);
-    sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-    near = sum[0] / (float)positions;
-    for (int64_t p = 0; p < positions; p++) {
-      NAME(lanes) distance = READ(z + p * step) - near;
-      far[p % PARTIAL] += distance * distance;
-    }
-    far[0] = (far[0] + far[1]) + (far[2] + far[3]);
+    NAME(lanes) none = {0}, sum = NAME(add_up)(z, positions, step, none, false), near = sum / (float)positions;
+    NAME(lanes) far = NAME(add_up)(z, positions, step, near, true);
     for (int i = 0; i < LANES; i++) {
-      found[SUM][c + i] = (double)sum[0][i];
+      found[SUM][c + i] = (double)sum[i];
       found[NEAR][c + i] = (double)near[i];
-      found[DISTANCES][c + i] = (double)far[0][i];
+      found[DISTANCES][c + i] = (double)far[i];
     }
   }
 }
@@ -208,38 +251,43 @@ static void NAME(finish)(const facet_block *b, const channels *ch, const float *
   }
 }
 
+/* The z of a position of the block's result, where what got through is the largest of four, and its normed value. */
+ALWAYS NAME(lanes) NAME(passed)(const facet_block *b, const channels *ch, int64_t c, const float *z, NAME(lanes) * top)
+{
+  int64_t step = b->out.step;
+  if (b->shape.pooled) {
+    NAME(lanes) four[4];
+    NAME(truth) wins[4];
+    NAME(four)(z, b->out.width * step, step, four);
+    *top = NAME(largest)(four, ch, c, wins);
+    return PICK(wins[3], four[3], PICK(wins[2], four[2], PICK(wins[1], four[1], four[0])));
+  }
+  NAME(lanes) z0 = READ(z);
+  *top = (z0 - READ(ch->mean + c)) * READ(ch->scale + c) + READ(ch->shift + c);
+  return z0;
+}
+
 /* The sums of one sample that the norm's adjoint needs. */
 static void NAME(measure_back)(const facet_block *b, const channels *ch, int64_t sample, const float *g_)
 {
   const side *e = &b->out;
-  int64_t step = e->step, line = e->width * step, columns = e->width / 2;
+  int64_t step = e->step, line = e->width * step, apart = b->shape.pooled ? 2 : 1;
   facet_layout from = result_layout(b);
   double *adjoints = statistics_of(b, sample, OF_ADJOINT), *products = statistics_of(b, sample, OF_PRODUCTS);
   for (int64_t c = 0; c < b->channels; c += LANES) {
     const float *z = b->z + sample * facet_layout_size(e->layout) + channel_place(e->layout, c);
     const float *g = g_ + channel_place(from, c);
-    NAME(lanes) mean = READ(ch->mean + c), one[PARTIAL] = {{0}}, two[PARTIAL] = {{0}};
-    for (int64_t p = 0; p < from.spatial; p++) {
-      NAME(lanes) with = READ(g + p * step), at, top;
-      if (b->shape.pooled) {
-        NAME(lanes) four[4];
-        NAME(truth) wins[4];
-        NAME(four)(z + p / columns * 2 * line + p % columns * 2 * step, line, step, four);
-        top = NAME(largest)(four, ch, c, wins);
-        at = PICK(wins[3], four[3], PICK(wins[2], four[2], PICK(wins[1], four[1], four[0])));
-      } else {
-        at = READ(z + p * step);
-        top = NORMED(at, ch, c);
+    NAME(lanes) mean = READ(ch->mean + c), one = {0}, two = {0};
+    for (int64_t y = 0, p = 0; y < e->height; y += apart)
+      for (int64_t x = 0; x < e->width; x += apart, p++) {
+        NAME(lanes) top, at = NAME(passed)(b, ch, c, z + y * line + x * step, &top);
+        NAME(lanes) with = WHERE(top > 0, READ(g + p * step));
+        one += with;
+        two += with * (at - mean);
       }
-      with = WHERE(top > 0, with);
-      one[p % PARTIAL] += with;
-      two[p % PARTIAL] += with * (at - mean);
-    }
-    one[0] = (one[0] + one[1]) + (one[2] + one[3]);
-    two[0] = (two[0] + two[1]) + (two[2] + two[3]);
     for (int i = 0; i < LANES; i++) {
-      adjoints[c + i] = (double)one[0][i];
-      products[c + i] = (double)two[0][i];
+      adjoints[c + i] = (double)one[i];
+      products[c + i] = (double)two[i];
     }
   }
 }
