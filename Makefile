@@ -66,8 +66,8 @@ endif
 LIBRARY_SOURCES := $(sort $(wildcard src/*/*.c))
 PROGRAM_SOURCES := $(sort $(wildcard mpi/*/*.c))
 # What is compiled for several levels of processors, where no one kind is asked for (src/kernels/levels.h).
-LEVELED := src/kernels/block src/kernels/elementwise src/kernels/image src/kernels/inner src/kernels/sparse \
-  src/kernels/winograd src/embed/near src/embed/tsne_pairs
+LEVELED := src/kernels/block src/kernels/elementwise src/kernels/image src/kernels/inner src/kernels/panel \
+  src/kernels/sparse src/kernels/winograd src/embed/near src/embed/tsne_pairs
 LEVELS := $(if $(ARCH)$(filter 1,$(SANITIZE))$(findstring -march=,$(FOUND_CC) $(CPPFLAGS) $(CFLAGS)),,$(FOUND_LEVELS))
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/onnx.pb-c.o \
   $(foreach level,$(LEVELS),$(LEVELED:%=$(BUILD)/%.$(level).o))

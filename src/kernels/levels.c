@@ -10,6 +10,7 @@
 #include "elementwise.h"
 #include "image.h"
 #include "inner.h"
+#include "panel.h"
 #include "sparse.h"
 #include "winograd.h"
 
@@ -97,6 +98,12 @@ FACET_LEVELED_VOID(facet_inner_weights, (facet_inner * n, const float *weights, 
 FACET_LEVELED_VOID(facet_inner_run,
                    (const facet_inner *n, facet_part part, void *scratch, const float *from, float *to),
                    (n, part, scratch, from, to))
+
+/* ---- panel.c ---- */
+FACET_LEVELED_VOID(facet_panel_f32, (int64_t count, const float *a, const float *b, const float *start, float *sum),
+                   (count, a, b, start, sum))
+FACET_LEVELED_VOID(facet_panel_f64, (int64_t count, const double *a, const double *b, const double *start, double *sum),
+                   (count, a, b, start, sum))
 
 /* ---- sparse.c ---- */
 FACET_LEVELED(bool, facet_sparse_fits, (const facet_conv_shape *s, facet_layout in, facet_layout out), (s, in, out))

@@ -4,19 +4,12 @@
  * reads; read backwards it says the same for the pullback.  The numbers that a few neighbouring positions need are
  * gathered into a panel, and all output channels are formed from it, four at a time.  Every sum runs over channel, then
  * kernel position, in order; a sample is computed by itself, so nothing depends on the rest of the batch. */
-#include "kernels.h"
+#include "panel.h"
 
 #include <limits.h>
 #include <string.h>
 
-enum { ROWS = 4 }; /* output channels formed together */
-
-/* The same C, and the same bits, for the vector units there are: chosen when the program starts. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define CLONED __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define CLONED
-#endif
+enum { ROWS = FACET_PANEL_ROWS }; /* output channels formed together */
 
 /* One end of the node: u or z, per group. */
 typedef struct {

@@ -1,35 +1,6 @@
 /* The arithmetic of reference.c for one REAL; NAME(x) makes names unique.  No include guard: included twice. */
 
-/* Two vectors of 32 bytes: output positions (or weights, in the gradient) that share their loop. */
-typedef REAL NAME(lanes) __attribute__((vector_size(32)));
-enum { NAME(width) = 64 / sizeof(REAL) };
-
-/* sum[row][lane] = start[row] + sum over k of a[k][row] * b[k][lane], k in order. */
-CLONED static void NAME(multiply)(int64_t count, const REAL *a, const REAL *b, const REAL *start, REAL *sum)
-{
-  const NAME(lanes) *x = (const NAME(lanes) *)b;
-  NAME(lanes) *out = (NAME(lanes) *)sum, zero = {0};
-  NAME(lanes) s00 = zero + start[0], s10 = zero + start[1], s20 = zero + start[2], s30 = zero + start[3];
-  NAME(lanes) s01 = s00, s11 = s10, s21 = s20, s31 = s30;
-  for (int64_t k = 0; k < count; k++, a += ROWS, x += 2) {
-    s00 += a[0] * x[0];
-    s01 += a[0] * x[1];
-    s10 += a[1] * x[0];
-    s11 += a[1] * x[1];
-    s20 += a[2] * x[0];
-    s21 += a[2] * x[1];
-    s30 += a[3] * x[0];
-    s31 += a[3] * x[1];
-  }
-  out[0] = s00;
-  out[1] = s01;
-  out[2] = s10;
-  out[3] = s11;
-  out[4] = s20;
-  out[5] = s21;
-  out[6] = s30;
-  out[7] = s31;
-}
+enum { NAME(width) = FACET_PANEL / sizeof(REAL) }; /* output positions (or weights, in the gradient) side by side */
 
 /* A sample from its layout into plain order; an inner product takes all samples at once, side by side. */
 static const REAL *NAME(load)(const side *s, int64_t sample, const REAL *data, REAL *plain)
@@ -88,14 +59,14 @@ static void NAME(gather)(const facet_conv *c, int64_t first, const REAL *plain, 
 static void NAME(apply_plain)(const facet_conv *c, const REAL *from, REAL *to)
 {
   int64_t count = c->from->channels * c->volume, positions = c->to->positions;
-  REAL *panel = c->panel, sum[ROWS * NAME(width)] __attribute__((aligned(64)));
+  REAL *panel = c->panel, sum[ROWS * NAME(width)] __attribute__((aligned(FACET_PANEL)));
   for (int64_t g = 0; g < c->groups; g++, from += c->from->channels * c->from->positions)
     for (int64_t first = 0; first < positions; first += NAME(width)) {
       int64_t lanes = positions - first < NAME(width) ? positions - first : NAME(width);
       NAME(gather)(c, first, from, panel);
       for (int64_t b = 0; b < c->row_blocks; b++) {
         int64_t block = g * c->row_blocks + b;
-        NAME(multiply)
+        NAME(facet_panel)
         (count, (const REAL *)c->weights + block * count * ROWS, panel, (const REAL *)c->start + block * ROWS, sum);
         for (int64_t r = 0; r < ROWS && b * ROWS + r < c->to->channels; r++)
           memcpy(to + (g * c->to->channels + b * ROWS + r) * positions + first, sum + r * NAME(width),
@@ -122,7 +93,7 @@ static void NAME(gradient_group)(const facet_conv *c, const REAL *u, const REAL 
 {
   int64_t count = c->from->channels * c->volume, positions = c->to->positions;
   static const REAL zero[ROWS];
-  REAL *panel = c->panel, *rows = c->rows, sum[ROWS * NAME(width)] __attribute__((aligned(64)));
+  REAL *panel = c->panel, *rows = c->rows, sum[ROWS * NAME(width)] __attribute__((aligned(FACET_PANEL)));
   for (int64_t o = 0; o < c->to->channels; o++)
     for (int64_t p = 0; p < positions; p++)
       rows[(o / ROWS * positions + p) * ROWS + o % ROWS] = gz[o * positions + p];
@@ -135,7 +106,7 @@ static void NAME(gradient_group)(const facet_conv *c, const REAL *u, const REAL 
         panel[p * NAME(width) + j] = at[p] < 0 ? 0 : plane[at[p]];
     }
     for (int64_t b = 0; b < c->row_blocks; b++) {
-      NAME(multiply)(positions, rows + b * positions * ROWS, panel, zero, sum);
+      NAME(facet_panel)(positions, rows + b * positions * ROWS, panel, zero, sum);
       for (int64_t r = 0; r < ROWS && b * ROWS + r < c->to->channels; r++)
         for (int64_t j = 0; j < lanes; j++)
           gw[(b * ROWS + r) * count + first + j] += sum[r * NAME(width) + j];
