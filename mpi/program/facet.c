@@ -248,6 +248,7 @@ static facet_status start(const command *c, int argc, char **argv, arguments *a,
     return launch(&a->call, argc, argv, speaks);
   facet_blas_core_fit(argv); /* every rank for itself: nodes may differ */
   facet_store_begin();
+  facet_launch_alone();
   MPI_Init(&argc, &argv);
   facet_exhausted_listen(a->ranked);
   *speaks = facet_rank(MPI_COMM_WORLD) == 0;

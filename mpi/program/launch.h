@@ -16,6 +16,9 @@ void facet_launch_report(facet_status status);
 /* FACET_USAGE where a launcher started several processes, but MPI sees one alone: each would do the whole study, and
  * all would write the same files. ranks: as MPI says. speaks: is that of one of them then. */
 facet_status facet_launch_check(int ranks, bool *speaks);
+/* Before MPI begins, where no launcher has started this process: what spares a rank that is alone Open MPI's daemon
+ * beside it and the search for networks. What the user has told Open MPI stays. */
+void facet_launch_alone(void);
 /* Whether a launcher of ranks has started this process: mpirun's, srun's or another's. */
 bool facet_launched(void);
 

@@ -1,6 +1,7 @@
 """`facet run -n RANKS` starts its ranks itself: what they say arrives, signals and statuses are passed on."""
 
 import os
+import pathlib
 import pty
 import re
 import select
@@ -29,6 +30,16 @@ def test_same_bits_as_mpirun(small):
     shutil.rmtree(small / "out")
     assert run("run", small / "study.yaml", ranks=2).returncode == 0
     assert checksum(small / "out/study.h5") == mine
+
+
+def test_a_rank_alone_starts_no_daemon(small, tmp_path_factory):
+    """Whose folder would lie beside the program's own; and nothing is left there."""
+    if not re.search("Open MPI v?4", run("--version").stdout):
+        pytest.skip("another MPI, which starts none")
+    folder = tmp_path_factory.mktemp("tmp")
+    done = subprocess.run([FACET, "run", small / "study.yaml"], env={**environment(), "TMPDIR": str(folder)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert [path.relative_to(folder) for path in folder.rglob("*")] == [pathlib.Path(f"ompi.facet.{os.geteuid()}")]
 
 
 def test_every_message_arrives(small):
