@@ -18,7 +18,7 @@
 #include "stages/reuse.h"
 #include "study/loader.h"
 
-enum { BESIDE = 12 << 20 }; /* bytes that HDF5 and MPI take for the store in a run. Measured. */
+enum { BESIDE = 10 << 20 }; /* bytes that HDF5 and MPI take for the store in a run. Measured. */
 
 /* What a run will take. */
 typedef struct {

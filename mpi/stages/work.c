@@ -31,11 +31,14 @@ typedef struct {
 
 static facet_status measure(const facet_network *network, facet_executor_options options, double *bytes)
 {
-  facet_executor *executor;
+  facet_executor *executor = NULL;
   facet_kernels_release();
   size_t before = facet_memory_in_use();
-  FACET_TRY(facet_executor_create(network, options, &executor));
-  facet_status status = options.rows > 0 ? facet_executor_ready(executor) : FACET_OK;
+  facet_memory_measured(true);
+  facet_status status = facet_executor_create(network, options, &executor);
+  if (status == FACET_OK && options.rows > 0)
+    status = facet_executor_ready(executor);
+  facet_memory_measured(false);
   size_t steps = (facet_memory_in_use() - before + STEP - 1) / STEP; /* the allocator rounds up a little, not evenly */
   *bytes = (double)steps * STEP;
   facet_executor_destroy(&executor);

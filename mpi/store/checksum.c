@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/hdf5_held.h"
+#include "base/process_memory.h"
 #include "ranks/versions.h"
 #include "store_file.h"
 
@@ -223,7 +224,8 @@ facet_status facet_store_finished(const char *path, const facet_store_plan *plan
 static facet_status add_all(sum *s, hid_t file, char hex[65])
 {
   FACET_TRY(facet_sha256_begin(&s->digest));
-  FACET_NEW(s->piece, FACET_STORE_PIECE);
+  s->piece = facet_allocate_room(FACET_STORE_PIECE);
+  FACET_TRY(s->piece ? FACET_OK : FACET_OS);
   herr_t seen = H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, visit_object, s);
   facet_free(&s->piece);
   if (seen < 0)

