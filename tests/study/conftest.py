@@ -1,5 +1,6 @@
 """What the whole-run tests share: the program, small data made on the spot, and running it on ranks."""
 
+import gc
 import os
 import pathlib
 import re
@@ -22,6 +23,8 @@ sys.path.insert(0, str(ROOT / "analysis"))  # facet, the Python package
 os.environ["PYTHONPATH"] = str(ROOT / "analysis")  # and for the commands that tests start
 
 
+gc.set_threshold(50_000, 20, 20)  # figures, models and their libraries are millions of objects: looking for cycles was a seventh of the time
+
 # Files that take a minute or more: they begin first, so that no worker is left with one of them when all else is done.
 LONG = ("test_light.py", "test_install.py", "test_report.py", "test_torch_export.py", "test_memory.py", "test_edited.py", "test_run.py",
         "test_aggregate.py", "test_exercise.py")
@@ -41,10 +44,10 @@ def run(*arguments, ranks=1, timeout=300, **options):
 
 
 def environment():
-    """Root may run Open MPI, and every rank has one thread; tests run side by side, so none of them has its own core.
-    Nothing is said of what takes long, as everything may on a busy machine."""
+    """Root may run Open MPI, and every rank has one thread; tests run side by side, so none of them has its own core,
+    and ranks that wait give theirs away. Nothing is said of what takes long, as everything may on a busy machine."""
     return {"FACET_SILENCE": "1000", **os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1",
-            "OMPI_MCA_hwloc_base_binding_policy": "none"}
+            "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_mpi_yield_when_idle": "1"}
 
 
 def write_idx(path, array):
