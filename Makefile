@@ -250,11 +250,12 @@ test-ranks:
 	$(BUILD_NOW) all
 	FACET_RANKS=64 $(PYTHON) -m pytest -q tests/study/test_ranks.py
 
-# A disk that fails at every single call that writes, instead of at a few; some 40 minutes.
+# A disk that fails at every single call that writes, instead of at a few, on one rank and on two; an hour or two.
 test-disk:
 	@tools/venv analysis/requirements.txt tests/requirements.txt
 	$(BUILD_NOW) all
 	FACET_DISK_MOMENTS=0 $(PYTHON) -m pytest -q tests/study/test_disk.py
+	FACET_DISK_MOMENTS=0 FACET_DISK_RANKS=2 $(PYTHON) -m pytest -q tests/study/test_disk.py -k goes_on
 
 # SECONDS= for each target; FUZZ= another clang. Bytes that were found to do harm go to $(OUT)/fuzz/found.
 fuzz:
@@ -272,11 +273,11 @@ test-slurm:
 	$(BUILD_NOW) all
 	@tests/slurm/run.sh
 
-# Faults by the hundred: SEED= which, COUNT= how many, TRY= one alone.
+# Faults by the hundred: SEED= which, COUNT= how many tries, TRY= one alone, LONGEST= seconds until a run counts as hanging.
 campaign:
 	@tools/venv analysis/requirements.txt tests/requirements.txt
 	$(BUILD_NOW) all
-	@SEED=$(SEED) COUNT=$(COUNT) TRY=$(TRY) $(PYTHON) tests/campaign/run.py
+	@SEED=$(SEED) COUNT=$(COUNT) TRY=$(TRY) LONGEST=$(LONGEST) $(PYTHON) tests/campaign/run.py
 
 # A build of its own, for MPICH: the tests of running on ranks, and the same checksums as the build for Open MPI.
 test-mpich:

@@ -2,6 +2,7 @@
 run that nobody disturbed, leaving nothing behind.
 
 SEED=n   which faults (default 1);  COUNT=n   how many tries (default 300);  TRY=n   that try alone, as SEED has it
+LONGEST=n   seconds that a run may take (default 300): more, where the machine has much else to do
 
 A try is one to three disturbed runs, each by its own kind of fault, in its own stage, on its own number of ranks, and
 then one undisturbed run. A try survives if every disturbed run ends in time with a status that its fault allows, and
@@ -36,7 +37,7 @@ change: {samples: 20}
 aggregate: {spectrum: 4}
 embed: {layers: [16], perplexity: 12, batch: 100, epochs: 4, explain: 20}
 """
-LONGEST = 300  # seconds: a run that takes longer hangs
+LONGEST = int(os.environ.get("LONGEST") or 300)  # seconds: a run that takes longer hangs
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 PR_SET_CHILD_SUBREAPER = 36
 

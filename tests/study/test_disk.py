@@ -1,5 +1,5 @@
 """A disk that fails at any moment of a run (see failing_disk.c): 73 or 74, one line, and the next run goes on to the same
-bits. A few moments by default; `make test-disk` takes them all."""
+bits. A few moments by default; `make test-disk` takes them all, on one rank and on two."""
 
 import errno
 import os
@@ -13,6 +13,8 @@ import pytest
 
 from conftest import FACET, STUDY, checksum, environment, make_digits
 
+RANKS = int(os.environ.get("FACET_DISK_RANKS", "1"))  # of which the first one's disk fails
+OPTIONS = ["-n", str(RANKS)] if RANKS > 1 else []
 MOMENTS = int(os.environ.get("FACET_DISK_MOMENTS", "4"))  # of each kind; 0: all
 LATE = """\
 variants:
@@ -41,7 +43,7 @@ def disk(tmp_path_factory):
         return subprocess.run([FACET, "run", folder / "study.yaml", *options], env={**environment(), **more},
                               capture_output=True, text=True, timeout=120)
 
-    done = go(DISK_COUNT=folder / "count")
+    done = go(*OPTIONS, DISK_COUNT=folder / "count")
     assert done.returncode == 0, done.stderr
     return folder, go, int((folder / "count").read_text()), checksum(folder / "out/study.h5")
 
@@ -54,12 +56,13 @@ def test_goes_on_after_the_disk_failed(disk, error, once):
     failed = 0
     for call in range(1, calls + 1, max(1, calls // MOMENTS) if MOMENTS else 1):
         shutil.rmtree(out, ignore_errors=True)
-        done = go(DISK_CALL=call, DISK_ERROR=error, **({"DISK_ONCE": 1} if once else {}))
-        said = [line for line in done.stderr.splitlines() if line.startswith("facet: ")]
-        # what need not be written, or is written again, may fail once
-        assert (once and done.returncode == 0) or (done.returncode in (73, 74) and len(said) == 1), (call, done.stderr)
+        done = go(*OPTIONS, DISK_CALL=call, DISK_ERROR=error, **({"DISK_ONCE": 1} if once else {}))
+        said = [line for line in done.stderr.splitlines() if line.startswith("facet: ") and "..." not in line]
+        # what need not be written, or is written again, may fail once; and how much a rank of several writes is by chance
+        fine = once or (RANKS > 1 and call > 0.8 * calls)
+        assert (fine and done.returncode == 0) or (done.returncode in (73, 74) and len(said) == 1), (call, done.stderr)
         failed += done.returncode != 0
-        done = go()
+        done = go(*OPTIONS)
         assert done.returncode == 0 and checksum(out / "study.h5") == whole, (call, done.stderr)
         left = [path for path in out.rglob("*") if ".part-" in path.name or path.suffix == ".new"]
         assert not left and not list((out / "variants").glob("*.checkpoint"))
