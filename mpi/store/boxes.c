@@ -46,6 +46,8 @@ static bool is_cut_by(facet_dimension axis, facet_dimension mark)
   if (mark == FACET_DIM_BLOCK)
     return axis == FACET_DIM_SAMPLE || axis == FACET_DIM_LINEAR || axis == FACET_DIM_EXPLAINED ||
            axis == FACET_DIM_DIGEST;
+  if (mark == FACET_DIM_PATH_PLACE)
+    return axis == FACET_DIM_PATH_SAMPLE;
   return axis == (mark == FACET_DIM_CHANGE_PLACE ? FACET_DIM_CHANGE : mark);
 }
 

@@ -1,6 +1,8 @@
 """Paths from baselines to samples: their exact integrated gradients against many linearizations along the way, certificates,
 the same on any number of ranks, and going on after some were lost."""
 
+import re
+
 import facet  # in conftest's path
 import h5py
 import numpy as np
@@ -90,13 +92,16 @@ def test_what_was_lost_is_followed_again(study):
     folder, _ = study
     out = folder / "out2"
     before = checksum(out / "study.h5")
+    assert run("verify", out / "study.h5").returncode == 0
     with h5py.File(out / "study.h5", "r+") as h5:
         h5["paths/dense/attribution"][1] = np.nan
         h5["progress/paths"][0, 1] = 0
     write(folder, "out2", "from: mean, rows: all, conditions: gaussian_noise/5", "precision: double\n")
     done = run("run", folder / "study.yaml")
     assert done.returncode == 0, done.stderr
-    assert checksum(out / "study.h5") == before
+    assert checksum(out / "study.h5") == before and "checksum" not in done.stderr
+    again = run("run", folder / "study.yaml", ranks=2)
+    assert again.returncode == 0 and "paths" not in again.stderr, again.stderr
     done = run("verify", "--tiles", 1, out / "study.h5")
     assert done.returncode == 0, done.stdout + done.stderr
     done = run("check", folder / "study.yaml")
@@ -188,3 +193,21 @@ def test_report(study):
     assert "On the way to a sample" in text and "the mean of all test images" in text
     assert f"{int(np.median(h5['paths/dense/pieces'][:])):,}" in text and "integrated gradients are those of all pieces" in text
     assert text.count("gaussian_noise/5") == 2
+
+
+def test_an_edited_study_takes_paths_over(study):
+    """Another variant: paths of the old ones are taken over; another baseline: none is."""
+    folder, _ = study
+    settings = "from: mean, rows: predicted, variants: {}"
+    write(folder, "edited", settings.format("dense"))
+    assert run("run", folder / "study.yaml").returncode == 0
+    write(folder, "edited", settings.format("all"))
+    done = run("run", folder / "study.yaml")
+    assert done.returncode == 0 and re.search(r"paths: 3 paths in", done.stderr), done.stderr
+    edited = checksum(folder / "edited/study.h5")
+    done = run("run", folder / "study.yaml", "--fresh")
+    assert done.returncode == 0 and re.search(r"paths: 6 paths in", done.stderr), done.stderr
+    assert checksum(folder / "edited/study.h5") == edited
+    write(folder, "edited", settings.format("all").replace("mean", "blur"))
+    done = run("run", folder / "study.yaml")
+    assert done.returncode == 0 and re.search(r"paths: 6 paths in", done.stderr), done.stderr
