@@ -36,14 +36,22 @@ typedef struct {
   int64_t lanes;       /* channels of a register that adds up to this value */
 } side;
 
-/* What a convolution between two sides computes with: [registers of channels of the result][blocks of the source][taps]
- * [channels of the block][lanes]. */
+/* What a convolution between two sides computes with.  A register is LANES channels of the result at one position, or,
+ * paired, 8 channels at two positions side by side, which meet four sources in a row in place of three. */
 typedef struct {
   const side *from, *to;
-  bool paired; /* registers hold two positions of 8 channels: [two][8] in place of lanes, four in place of three in a
-                  row */
-  float *weights;
+  bool paired;
+  float *weights;         /* [registers of channels of the result][blocks of the source][taps][channels of it][lanes] */
+  float *left;            /* of each register of channels, those that are not all 0, one after the other ... */
+  int32_t *offset, *most; /* ... where in a frame what each meets is, from its first source on; and how many */
 } conv;
+
+/* The weights of one register of channels: all of them, in order, or those that are left. */
+typedef struct {
+  int64_t count;
+  const float *weights;
+  const int32_t *offset; /* NULL: all */
+} kept;
 
 struct facet_block {
   facet_block_shape shape;
@@ -95,15 +103,40 @@ static facet_layout result_layout(const facet_block *b)
   return l;
 }
 
+/* Weights of a register of channels that meet one source each, as many as there may be. */
+static int64_t most_kept(const conv *c)
+{
+  return c->from->blocks * c->from->step * (c->paired ? 12 : TAPS);
+}
+
+static int64_t lanes_of(const conv *c)
+{
+  return c->paired ? PAIR : c->to->lanes;
+}
+
+static int64_t groups_of_channels(const conv *c)
+{
+  return c->to->blocks * c->to->step / c->to->lanes;
+}
+
 /* Floats of the weights, and of their gradient. */
 static int64_t weights_size(const conv *c)
 {
-  return c->to->blocks * c->to->step * c->from->blocks * c->from->step * (c->paired ? 2 * 12 : TAPS);
+  return groups_of_channels(c) * most_kept(c) * lanes_of(c);
 }
 
 static int64_t gradient_size(const conv *c)
 {
   return c->to->blocks * c->to->step * c->from->blocks * c->from->step * TAPS;
+}
+
+/* Most of them: going through all in order is faster, to the same sums. */
+static inline kept kept_of(const conv *c, int64_t group)
+{
+  int64_t most = most_kept(c), first = group * most;
+  if (c->most[group] > 3 * most / 4)
+    return (kept){.weights = c->weights + first * lanes_of(c)};
+  return (kept){c->most[group], c->left + first * lanes_of(c), c->offset + first};
 }
 
 /* Positions of a tile in a row: where no number of them fits, the last tiles overlap. */
@@ -175,7 +208,8 @@ void facet_block_destroy(facet_block **block)
 {
   facet_block *b = *block;
   if (b)
-    FACET_FREE(&b->forward.weights, &b->back.weights, &b->z, &b->frames, &b->gradient, &b->statistics);
+    FACET_FREE(&b->forward.weights, &b->forward.left, &b->forward.offset, &b->forward.most, &b->back.weights,
+               &b->back.left, &b->back.offset, &b->back.most, &b->z, &b->frames, &b->gradient, &b->statistics);
   facet_free(block);
 }
 
@@ -183,6 +217,15 @@ static conv make_conv(const side *from, const side *to)
 {
   bool wide = FACET_REGISTER == PAIR * sizeof(float);
   return (conv){.from = from, .to = to, .paired = wide && to->step == 8 && to->width % 2 == 0 && to->width >= 4};
+}
+
+static facet_status make_weights(conv *c)
+{
+  FACET_NEW(c->weights, weights_size(c));
+  FACET_NEW(c->left, weights_size(c));
+  FACET_NEW(c->offset, groups_of_channels(c) * most_kept(c));
+  FACET_NEW(c->most, groups_of_channels(c));
+  return FACET_OK;
 }
 
 facet_status facet_block_create(const facet_block_shape *shape, int64_t batch, facet_block **block)
@@ -200,9 +243,9 @@ facet_status facet_block_create(const facet_block_shape *shape, int64_t batch, f
   b->groups = (batch + TOGETHER - 1) / TOGETHER;
   b->frame[0] = frame_size(&b->in);
   b->frame[1] = frame_size(&b->out);
-  FACET_NEW_GO(failed, status, b->forward.weights, weights_size(&b->forward));
+  FACET_GO(failed, status, make_weights(&b->forward));
   if (shape->pulled)
-    FACET_NEW_GO(failed, status, b->back.weights, weights_size(&b->back));
+    FACET_GO(failed, status, make_weights(&b->back));
   FACET_NEW_GO(failed, status, b->z, batch * facet_layout_size(shape->out));
   FACET_NEW_GO(failed, status, b->frames, b->groups * (b->frame[0] + b->frame[1]));
   FACET_NEW_GO(failed, status, b->gradient, b->groups * gradient_size(&b->forward));
@@ -214,12 +257,18 @@ failed:
   return status;
 }
 
+static size_t conv_bytes(const conv *c)
+{
+  int64_t lists = groups_of_channels(c) * (most_kept(c) + 1);
+  return c->weights ? (size_t)(2 * weights_size(c)) * sizeof(float) + (size_t)lists * sizeof(int32_t) : 0;
+}
+
 size_t facet_block_bytes(const facet_block *b)
 {
-  int64_t floats = b->batch * facet_layout_size(b->shape.out) + b->groups * (b->frame[0] + b->frame[1]) +
-                   b->groups * gradient_size(&b->forward) + weights_size(&b->forward) +
-                   (b->shape.pulled ? weights_size(&b->back) : 0);
-  return (size_t)floats * sizeof(float) + (size_t)(b->batch * STATISTICS * b->channels) * sizeof(double);
+  int64_t floats =
+      b->batch * facet_layout_size(b->shape.out) + b->groups * (b->frame[0] + b->frame[1] + gradient_size(&b->forward));
+  return conv_bytes(&b->forward) + conv_bytes(&b->back) + (size_t)floats * sizeof(float) +
+         (size_t)(b->batch * STATISTICS * b->channels) * sizeof(double);
 }
 
 /* The place of what belongs to a tap, a channel of the source and one of the result: [registers][blocks][taps][channels
@@ -240,6 +289,28 @@ static void put_weight(const conv *c, int64_t from, int64_t to, int64_t tap, flo
   c->weights[first] = c->weights[first + next] = weight; /* of the second position, one source further on */
 }
 
+/* Leaves out what is 0 for all that a register holds: of pruned weights much. */
+static void take_left(conv *c)
+{
+  int64_t lanes = lanes_of(c), most = most_kept(c), row = c->paired ? 4 : 3, step = c->from->step;
+  for (int64_t group = 0; group < groups_of_channels(c); group++) {
+    int32_t count = 0;
+    for (int64_t i = 0; i < most; i++) {
+      const float *w = c->weights + (group * most + i) * lanes;
+      int64_t tap = i / step % (3 * row), block = i / step / (3 * row), place = group * most + count;
+      bool any = false;
+      for (int64_t l = 0; l < lanes; l++)
+        any |= w[l] != 0;
+      if (!any)
+        continue;
+      memcpy(c->left + place * lanes, w, (size_t)lanes * sizeof *w);
+      c->offset[place] = (int32_t)(block * c->from->plane + tap / row * c->from->line + tap % row * step + i % step);
+      count++;
+    }
+    c->most[group] = count;
+  }
+}
+
 void facet_block_weights(facet_block *b, const float *weights)
 {
   const facet_conv_shape *s = &b->shape.shape;
@@ -250,6 +321,9 @@ void facet_block_weights(facet_block *b, const float *weights)
         if (b->shape.pulled) /* which meets the kernel turned round */
           put_weight(&b->back, o, i, TAPS - 1 - t, *weights);
       }
+  take_left(&b->forward);
+  if (b->shape.pulled)
+    take_left(&b->back);
 }
 
 /* ---- forward ---- */

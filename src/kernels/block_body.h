@@ -12,27 +12,37 @@ typedef int32_t NAME(truth) __attribute__((vector_size(LANES * sizeof(float)), a
 
 /* ---- convolutions ---- */
 
-/* rows x columns registers of sums; from: the first one's first source. paired: a register is two positions side by
- * side of half as many channels, which meet four sources in a row. */
-ALWAYS void NAME(tile)(const side *e, const float *from, const float *w, int step, bool paired, int rows, int columns,
+/* One weight meets the sources of all sums of a tile. */
+ALWAYS void NAME(add)(const float *at, int64_t line, int apart, NAME(lanes) weight, int rows, int columns,
+                      NAME(lanes) * sum)
+{
+#pragma GCC unroll 2
+  for (int r = 0; r < rows; r++)
+#pragma GCC unroll 16
+    for (int p = 0; p < columns; p++)
+      sum[r * columns + p] += at[r * line + p * apart] * weight;
+}
+
+/* rows x columns registers of sums; from: the first one's first source. */
+ALWAYS void NAME(tile)(const side *e, const float *from, kept list, int step, bool paired, int rows, int columns,
                        float *to, int64_t to_line, int64_t to_step)
 {
   NAME(lanes) sum[TILE] = {{0}};
   const int reach = paired ? 4 : 3, apart = paired ? 2 * step : step;
-  for (int64_t b = 0; b < e->blocks; b++)
-    for (int i = 0; i < 3; i++)
-      for (int j = 0; j < reach; j++) {
-        const float *at = from + b * e->plane + i * e->line + j * step;
+  const float *w = list.weights;
+  if (list.offset)
 #pragma GCC unroll 2
-        for (int k = 0; k < step; k++, at++, w += LANES) {
-          NAME(lanes) weight = READ(w);
+    for (int64_t n = 0; n < list.count; n++, w += LANES)
+      NAME(add)(from + list.offset[n], e->line, apart, READ(w), rows, columns, sum);
+  else
+    for (int64_t b = 0; b < e->blocks; b++)
+      for (int i = 0; i < 3; i++)
+        for (int j = 0; j < reach; j++) {
+          const float *at = from + b * e->plane + i * e->line + j * step;
 #pragma GCC unroll 2
-          for (int r = 0; r < rows; r++)
-#pragma GCC unroll 16
-            for (int p = 0; p < columns; p++)
-              sum[r * columns + p] += at[r * e->line + p * apart] * weight;
+          for (int k = 0; k < step; k++, at++, w += LANES)
+            NAME(add)(at, e->line, apart, READ(w), rows, columns, sum);
         }
-      }
 #pragma GCC unroll 2
   for (int r = 0; r < rows; r++)
 #pragma GCC unroll 16
@@ -41,59 +51,59 @@ ALWAYS void NAME(tile)(const side *e, const float *from, const float *w, int ste
 }
 
 /* All positions; where tiles do not fit, the last ones lie over those before. */
-ALWAYS void NAME(cover)(const conv *c, const float *frame, const float *w, int step, bool paired, int rows, int columns,
+ALWAYS void NAME(cover)(const conv *c, const float *frame, kept list, int step, bool paired, int rows, int columns,
                         float *to)
 {
   const side *e = c->from;
+  const int apart = paired ? 2 * step : step;
   int64_t to_step = c->to->step * (paired ? 2 : 1), to_line = e->width * c->to->step;
-  int64_t width = paired ? e->width / 2 : e->width, apart = paired ? 2 * step : step;
+  int64_t width = paired ? e->width / 2 : e->width;
   for (int64_t y0 = 0; y0 < e->height; y0 += rows)
     for (int64_t x0 = 0; x0 < width; x0 += columns) {
       int64_t y = y0 < e->height - rows ? y0 : e->height - rows, x = x0 < width - columns ? x0 : width - columns;
       NAME(tile)
-      (e, frame + y * e->line + x * apart, w, step, paired, rows, columns, to + y * to_line + x * to_step, to_line,
+      (e, frame + y * e->line + x * apart, list, step, paired, rows, columns, to + y * to_line + x * to_step, to_line,
        to_step);
     }
 }
 
-ALWAYS void NAME(cover_in)(const conv *c, const float *frame, const float *w, int step, bool paired, float *to)
+ALWAYS void NAME(cover_in)(const conv *c, const float *frame, kept list, int step, bool paired, float *to)
 {
   switch (columns_of(paired ? c->from->width / 2 : c->from->width)) { /* constants make the sums registers */
 #if TILE == 16
   case 16:
-    NAME(cover)(c, frame, w, step, paired, 1, 16, to);
+    NAME(cover)(c, frame, list, step, paired, 1, 16, to);
     break;
   case 14:
-    NAME(cover)(c, frame, w, step, paired, 1, 14, to);
+    NAME(cover)(c, frame, list, step, paired, 1, 14, to);
     break;
 #endif
   case 8:
-    NAME(cover)(c, frame, w, step, paired, TILE / 8, 8, to);
+    NAME(cover)(c, frame, list, step, paired, TILE / 8, 8, to);
     break;
   case 7:
-    NAME(cover)(c, frame, w, step, paired, TILE / 8, 7, to);
+    NAME(cover)(c, frame, list, step, paired, TILE / 8, 7, to);
     break;
   case 4:
-    NAME(cover)(c, frame, w, step, paired, 2, 4, to);
+    NAME(cover)(c, frame, list, step, paired, 2, 4, to);
     break;
   default:
-    NAME(cover)(c, frame, w, step, paired, 2, 2, to);
+    NAME(cover)(c, frame, list, step, paired, 2, 2, to);
   }
 }
 
 /* One sample, out of its frame. */
 ALWAYS void NAME(convolve_as)(const conv *c, const float *frame, bool paired, float *to)
 {
-  int64_t group = paired ? LANES / 2 : LANES, size = weights_size(c) * group / (c->to->blocks * c->to->step);
-  for (int64_t n = 0; n < c->to->blocks * c->to->step; n += group) {
-    const float *w = c->weights + n / group * size;
-    float *first = to + channel_place(c->to->layout, n);
+  for (int64_t group = 0; group < groups_of_channels(c); group++) {
+    kept list = kept_of(c, group);
+    float *first = to + channel_place(c->to->layout, group * (paired ? LANES / 2 : LANES));
     if (c->from->step == 1)
-      NAME(cover_in)(c, frame, w, 1, paired, first);
+      NAME(cover_in)(c, frame, list, 1, paired, first);
     else if (c->from->step == 8)
-      NAME(cover_in)(c, frame, w, 8, paired, first);
+      NAME(cover_in)(c, frame, list, 8, paired, first);
     else
-      NAME(cover_in)(c, frame, w, WIDEST, paired, first);
+      NAME(cover_in)(c, frame, list, WIDEST, paired, first);
   }
 }
 

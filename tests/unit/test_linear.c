@@ -564,10 +564,10 @@ static void gradients_of_plain(void **state)
 }
 
 /* Blocks that training does as one (kernels/block.h) against their nodes one by one, by the reference kernels: widths
- * that tiles fit and do not fit, layouts in blocks of 8 and 16, with and without a maximum behind. */
-static void blocks_agree(void **state)
+ * that tiles fit and do not fit, layouts in blocks of 8 and 16, with and without a maximum behind, all weights or few
+ * of them. */
+static void check_blocks(bool pruned)
 {
-  (void)state;
   static const struct {
     int64_t channels, height, width, conv[3];
     int convs;
@@ -582,6 +582,9 @@ static void blocks_agree(void **state)
     assert_int_equal(
         facet_network_plain(&(facet_plain){input, networks[i].convs, networks[i].conv, 1, &five, 4, 3}, &n), FACET_OK);
     assert_int_equal(facet_network_parameter_list(n, &list, &count), FACET_OK);
+    for (int p = 0; pruned && p < count; p++)
+      for (int64_t j = 0; list[p].role == FACET_WEIGHT && j < list[p].size; j++)
+        ((float *)n->value[list[p].value].constant->data)[j] *= j % 11 == 0;
     double *x = facet_allocate((size_t)(BATCH * size), sizeof *x);
     float *single = facet_allocate((size_t)(BATCH * size), sizeof *single), d[BATCH * ANSWERS], *gradient[2];
     fill(x, (int)(BATCH * size), 3);
@@ -607,6 +610,13 @@ static void blocks_agree(void **state)
     FACET_FREE(&x, &single, &gradient[0], &gradient[1], &list);
     facet_network_destroy(&n);
   }
+}
+
+static void blocks_agree(void **state)
+{
+  (void)state;
+  check_blocks(false);
+  check_blocks(true);
 }
 
 static void gradients_of_resnet(void **state)
