@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "killed.h"
 #include "ranks/versions.h"
 
 #ifndef FACET_BUILD_MPIRUN
@@ -199,6 +200,7 @@ facet_status facet_launch(int ranks, char *const arguments[], bool *speaks)
   FACET_CHECK(!facet_launched(), FACET_USAGE, "-n %d: ranks are started already, by mpirun or srun; leave it out",
               ranks);
   FACET_CHECK(pipe2(ends, O_CLOEXEC) == 0, FACET_OS, "pipe: %s", strerror(errno));
+  long killed = facet_killed_for_memory();
   mpirun = fork();
   FACET_CHECK(mpirun >= 0, FACET_OS, "fork: %s", strerror(errno));
   if (mpirun == 0)
@@ -212,6 +214,9 @@ facet_status facet_launch(int ranks, char *const arguments[], bool *speaks)
   *speaks = status < 0;
   if (*speaks && asked) /* before mpirun listened, say */
     return facet_raise(FACET_INTERRUPTED, "interrupted; run the same command again to go on");
+  FACET_CHECK(!*speaks || facet_killed_for_memory() <= killed, FACET_OS,
+              "out of memory: the system killed a rank, since the cgroup of this job or container has a limit; facet "
+              "check says what a study takes");
   FACET_CHECK(!*speaks, FACET_INTERNAL,
               "ranks ended without a word, mpirun's status is %d; run the same command again to go on",
               WIFEXITED(ended) ? WEXITSTATUS(ended) : 128 + WTERMSIG(ended));

@@ -1,5 +1,7 @@
-"""Under a limit of the address space a run ends with 71 and a line, or well; never with a crash."""
+"""Under a limit of the address space, or of a cgroup, a run ends with 71 and a line, or well; never with a crash."""
 
+import os
+import pathlib
 import resource
 
 import pytest
@@ -32,3 +34,31 @@ def test_a_late_stage_does_not_wait_for_memory(small, megabytes):
     done = run("run", small / "study.yaml", timeout=100,
                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20)))
     assert done.returncode in (0, 71), done.stderr
+
+
+@pytest.fixture
+def group():
+    """A cgroup with a limit on memory; as root, where the system has them."""
+    for parent, limit in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+        folder = pathlib.Path(parent) / f"facet-test-{os.getpid()}"
+        try:
+            folder.mkdir()
+        except OSError:
+            continue
+        if (folder / limit).exists():
+            (folder / limit).write_text(str(40 << 20))
+            yield folder
+            folder.rmdir()
+            return
+        folder.rmdir()
+    pytest.skip("no cgroup can be made here")
+
+
+def test_a_cgroup_that_is_full(small, group):
+    """The system kills a rank, which cannot say why: the launcher does."""
+    done = run("run", small / "study.yaml", "-n", "2",
+               preexec_fn=lambda: (group / "cgroup.procs").write_text(str(os.getpid())))
+    said = [line for line in done.stderr.splitlines() if line.startswith("facet: ") and "share" not in line]
+    assert done.returncode == 71 and len(said) == 1, done.stderr
+    assert "out of memory: the system killed a rank, since the cgroup of this job or container has a limit" in said[0]
+    assert run("run", small / "study.yaml", "-n", "2").returncode == 0
