@@ -24,7 +24,8 @@ enum { TAG_REPORT = 1, TAG_ANSWER = 2, ASKS = 1, FAILED = 2, LEAVES = 4, EARLY =
   0.25 /* seconds between two reports for the progress line, of up to FEW ranks; of more, less often                   \
         */
 #define FEW        64
-#define MARK_EVERY 1 /* seconds: marks wait for the disk, beside what is computed */
+#define MARK_EVERY 1      /* seconds: marks wait for the disk, beside what is computed; */
+#define MUCH       0x1p26 /* bytes of a rank that the disk is not kept waiting for */
 
 struct facet_dealer {
   MPI_Comm comm;
@@ -212,7 +213,8 @@ static facet_status keep_marking(facet_dealer *d)
   }
   if (d->settling > 0 && facet_store_settle_over(d->store))
     FACET_TRY(mark_settled(d));
-  if (d->settling > 0 || facet_seconds() - d->marked_at < MARK_EVERY)
+  bool much = (double)facet_store_unsettled(d->store) > MUCH;
+  if (d->settling > 0 || (facet_seconds() - d->marked_at < MARK_EVERY && !much))
     return FACET_OK;
   d->marked_at = facet_seconds();
   FACET_TRY(facet_store_settle_begin(d->store));

@@ -50,6 +50,7 @@ facet_status facet_store_settle_begin(facet_store *store)
   FACET_CHECK(!store->settling, FACET_INTERNAL, "%s: is being synced already", store->path);
   if (store->again) /* nothing is written */
     return FACET_OK;
+  store->unsettled = 0;
   FACET_NEW(s, 1);
   s->file = store->raw;
   atomic_init(&s->over, false);
@@ -59,6 +60,11 @@ facet_status facet_store_settle_begin(facet_store *store)
   }
   store->settling = s;
   return FACET_OK;
+}
+
+int64_t facet_store_unsettled(const facet_store *store)
+{
+  return store->unsettled;
 }
 
 bool facet_store_settle_over(const facet_store *store)

@@ -439,12 +439,18 @@ facet_status facet_store_part(const facet_store *s, facet_row row, const facet_p
   return FACET_OK;
 }
 
-static facet_status move_place(const facet_store *s, facet_row row, const facet_place *place, char *data, bool write)
+/* Adds the bytes to what has been moved. */
+static facet_status move_place(const facet_store *s, facet_row row, const facet_place *place, char *data, bool write,
+                               int64_t *moved)
 {
   facet_store_transfer t;
   FACET_TRY(facet_store_part(s, row, place, &t));
+  int64_t bytes = (int64_t)H5Tget_size(t.memory);
+  for (int i = 0; i < t.axes; i++)
+    bytes *= (int64_t)t.count[i];
   t.data = data;
   t.write = write;
+  *moved += bytes;
   return facet_store_move(s->path, t);
 }
 
@@ -452,7 +458,7 @@ facet_status facet_store_put(facet_store *s, facet_row row, facet_place place, c
 {
   facet_store_listener before = facet_store_listen();
   return facet_store_unlisten(before, s->again ? facet_again_put(s, row, &place, data)
-                                               : move_place(s, row, &place, (char *)data, true));
+                                               : move_place(s, row, &place, (char *)data, true, &s->unsettled));
 }
 
 facet_status facet_store_get(facet_store *s, facet_row row, facet_place place, void *data)
@@ -460,7 +466,8 @@ facet_status facet_store_get(facet_store *s, facet_row row, facet_place place, v
   if (s->again && facet_again_get(s, row, &place, data))
     return FACET_OK;
   facet_store_listener before = facet_store_listen();
-  return facet_store_unlisten(before, move_place(s, row, &place, data, false));
+  int64_t bytes = 0;
+  return facet_store_unlisten(before, move_place(s, row, &place, data, false, &bytes));
 }
 
 /* ---- marks ---- */

@@ -203,6 +203,7 @@ facet_status facet_store_settle(facet_store *store);
  * at a time: whether it is over is asked for without waiting, and it is ended by waiting. FACET_IO. */
 facet_status facet_store_settle_begin(facet_store *store);
 bool facet_store_settle_over(const facet_store *store);
+int64_t facet_store_unsettled(const facet_store *store); /* bytes that were put since it began last */
 facet_status facet_store_settle_end(facet_store *store);
 
 /* ---- numbers, by row of the schema (rows.def) ---- */

@@ -132,6 +132,7 @@ struct facet_store {
   int sums_of;                     /* its number */
   struct facet_again *again;       /* what is put is compared instead; NULL: it is not */
   struct facet_settling *settling; /* what is being made durable: settle.c; NULL: nothing */
+  int64_t unsettled;               /* bytes that were put since that began */
 };
 /* Knows the shape of the file at `path`, and none of its arrays is open yet. Not collective. */
 facet_status facet_store_lay_out(facet_store *store, const char *path, const facet_store_plan *plan);
