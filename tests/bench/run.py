@@ -1,6 +1,7 @@
 """make bench: facet against PyTorch, onnxruntime and bare oneDNN, side by side in one run, on stated shapes.
 
-    run.py [PART ...]   parts: linearize, scale, forward, train, removed, sparse, geometry, embed, paths; all of them if none is named
+    run.py [PART ...]   parts: linearize, scale, forward, train, removed, sparse, geometry, embed, paths, spectra, judge, store;
+                        all of them if none is named
 
 Prints a table and writes results/bench.json: a list of {name, facet, peer, unit, ratio}; ratio above 1 is in facet's
 favour.  Parts that are named take the place of what the file says under the same names; the rest of it stays.  Every
@@ -243,7 +244,7 @@ def of_file(name):
     return lambda: importlib.import_module(name).rows()
 
 
-PARTS = {  # each gives rows of (name, facet's rate, the peer's); one more part is one more line
+PARTS = {  # each gives rows of (name, facet's rate, the peer's, and the unit if not samples/s); one more part is one more line
     "linearize": of_networks(linearize),
     "scale": of_networks(scale),
     "forward": of_networks(forward),
@@ -253,6 +254,9 @@ PARTS = {  # each gives rows of (name, facet's rate, the peer's); one more part 
     "geometry": of_file("geometry"),
     "embed": of_file("embed"),
     "paths": of_file("paths"),
+    "spectra": of_file("spectra"),
+    "judge": of_file("judge"),
+    "store": of_file("store"),
 }
 
 
@@ -265,16 +269,16 @@ def measure(parts):
         except ImportError as missing:
             print(f"bench: {missing}: {part} is left out")
     return [
-        {"name": name, "facet": facet, "peer": peer, "unit": "samples/s", "ratio": facet / peer}
-        for name, facet, peer in rows
+        {"name": name, "facet": facet, "peer": peer, "unit": unit[0] if unit else "samples/s", "ratio": facet / peer}
+        for name, facet, peer, *unit in rows
     ]
 
 
 def show(results):
     width = max(len(r["name"]) for r in results)
-    print(f"\n{'samples/s':{width}}  {'facet':>9} {'peer':>9} {'ratio':>6}")
+    print(f"\n{'':{width}}  {'facet':>9} {'peer':>9} {'unit':9} {'ratio':>6}")
     for r in results:
-        print(f"{r['name']:{width}}  {r['facet']:9.1f} {r['peer']:9.1f} {r['ratio']:6.2f}")
+        print(f"{r['name']:{width}}  {r['facet']:9.1f} {r['peer']:9.1f} {r['unit']:9} {r['ratio']:6.2f}")
 
 
 def keep(results, whole):
