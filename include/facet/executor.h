@@ -62,9 +62,15 @@ facet_status facet_executor_touched(facet_executor *executor, int64_t k, const i
 /* Nodes whose pattern a sample chooses (gates, maxima), in order. Names belong to the network. */
 int facet_executor_gates(const facet_executor *executor);
 const char *facet_executor_gate(const facet_executor *executor, int gate);
-/* How many elements of gate number `gate` of `a` are on another piece (slope or offset), or won by another element, for
- * sample_a of the last forward pass of `a` than for sample_b of that of `b`. -1: `b` has no such gate by name, layout
- * and precision. */
+int64_t facet_executor_gate_size(const facet_executor *executor, int gate); /* its elements, of one sample */
+/* The pieces of a gate on which its output is constant: bit p of piece p, the lowest is 0. 0 for maxima. */
+uint32_t facet_executor_gate_off(const facet_executor *executor, int gate);
+/* The pattern at gate number `gate`, of a sample of the last forward pass: of each element, in the network's own order,
+ * which piece it is on, or which candidate of a maximum has won: its number in the window, or of the input. The same in
+ * any precision and layout, as far as rounding is settled. piece: the gate's elements. */
+void facet_executor_pieces(const facet_executor *executor, int64_t sample, int gate, int32_t *piece);
+/* How many elements of gate number `gate` of `a` are on another piece, or won by another element, for sample_a of the
+ * last forward pass of `a` than for sample_b of that of `b`. -1: `b` has no such gate by name and layout. */
 int64_t facet_executor_gate_differs(const facet_executor *a, int64_t sample_a, const facet_executor *b,
                                     int64_t sample_b, int gate);
 

@@ -29,28 +29,86 @@ const char *facet_executor_gate(const facet_executor *x, int gate)
   return gate_of(x, gate)->node->name;
 }
 
-/* Elements of which one of the `parts` of the pattern differs; each part has `width` bytes an element. */
-typedef struct {
-  const char *a, *b;
-  size_t width;
-} part;
+/* ---- pieces ---- */
 
-static int64_t count_differing(const part *p, int parts, int64_t size)
+/* Which piece of a gate has that slope and offset. */
+static int32_t piece_with(const facet_step *s, double slope, double offset, bool narrow)
 {
-  int64_t count = 0;
-  for (int64_t i = 0; i < size; i++) {
-    bool same = true;
-    for (int k = 0; k < parts; k++)
-      same = same && memcmp(p[k].a + (size_t)i * p[k].width, p[k].b + (size_t)i * p[k].width, p[k].width) == 0;
-    count += !same;
+  const facet_lowered *l = s->lowered;
+  int32_t p = l->pieces - 1; /* the lowest one's slope may be anything: slope_of */
+  for (; p > 0; p--) {
+    double own = narrow ? (double)(float)l->slope[p] : l->slope[p];
+    double at = narrow ? (double)(float)l->offset[p] : l->offset[p];
+    if (slope == own && offset == at)
+      break;
   }
-  return count;
+  return p;
 }
 
-static part part_of(const void *a, int64_t sample_a, const void *b, int64_t sample_b, int64_t size, size_t width)
+static double number(const facet_executor *x, const void *array, int64_t at)
 {
-  return (part){(const char *)a + (size_t)(sample_a * size) * width,
-                (const char *)b + (size_t)(sample_b * size) * width, width};
+  return !array ? 0 : x->options.real == FACET_F32 ? (double)((const float *)array)[at] : ((const double *)array)[at];
+}
+
+/* Of the element that lies at `at` among all samples. */
+static int32_t piece_at(const facet_executor *x, const facet_step *s, int64_t at)
+{
+  return piece_with(s, number(x, s->slope, at), number(x, s->offset, at), x->options.real == FACET_F32);
+}
+
+/* The number, in its window, of what has won at output position `place` of a maximum. */
+static int32_t candidate_at(const facet_executor *x, const facet_step *s, int64_t place, int32_t winner)
+{
+  facet_windows w = facet_step_windows(x, s);
+  int64_t block = facet_window_layout(x, s, s->input[0]).block, position = winner % (block * w.in_spatial) / block;
+  int32_t number = 0;
+  while (w.position[w.begin[place] + number] != position)
+    number++;
+  return number;
+}
+
+int64_t facet_executor_gate_size(const facet_executor *x, int gate)
+{
+  facet_layout l = x->layout[gate_of(x, gate)->output];
+  return l.channels * l.spatial;
+}
+
+uint32_t facet_executor_gate_off(const facet_executor *x, int gate)
+{
+  const facet_step *s = gate_of(x, gate);
+  uint32_t off = 0;
+  for (int p = 0; s->slope && p < s->lowered->pieces; p++)
+    if (s->lowered->slope[p] == 0 && !(p == 0 && s->slope_of))
+      off |= 1U << p;
+  return off;
+}
+
+static int32_t element(const facet_executor *x, const facet_step *s, int64_t at, int64_t place)
+{
+  if (s->slope)
+    return piece_at(x, s, at);
+  return s->lowered->kind == KIND_WINDOW ? candidate_at(x, s, place, s->winner[at]) : s->winner[at];
+}
+
+void facet_executor_pieces(const facet_executor *x, int64_t sample, int gate, int32_t *piece)
+{
+  const facet_step *s = gate_of(x, gate);
+  facet_layout l = x->layout[s->output];
+  int64_t first = sample * facet_layout_size(l);
+  for (int64_t c = 0; c < l.channels; c++)
+    for (int64_t p = 0; p < l.spatial; p++)
+      piece[c * l.spatial + p] =
+          element(x, s, first + facet_layout_at(l, c, p), s->lowered->flat ? c * l.spatial + p : p);
+}
+
+/* ---- comparing ---- */
+
+/* Of gate `t` of another executor. */
+static bool comparable(const facet_executor *a, const facet_step *s, const facet_executor *b, const facet_step *t)
+{
+  return t && !s->slope == !t->slope && s->lowered->pieces == t->lowered->pieces &&
+         facet_layout_size(a->layout[s->output]) == facet_layout_size(b->layout[t->output]) &&
+         facet_layout_same(a->layout[s->output], b->layout[t->output]);
 }
 
 int64_t facet_executor_gate_differs(const facet_executor *a, int64_t sample_a, const facet_executor *b,
@@ -60,17 +118,11 @@ int64_t facet_executor_gate_differs(const facet_executor *a, int64_t sample_a, c
   for (int i = 0; i < b->steps && !t; i++)
     if (has_pattern(&b->step[i]) && strcmp(b->step[i].node->name, s->node->name) == 0)
       t = &b->step[i];
-  if (!t || a->real != b->real || !s->slope != !t->slope || !s->offset != !t->offset ||
-      memcmp(&a->layout[s->output], &b->layout[t->output], sizeof a->layout[s->output]) != 0)
+  if (!comparable(a, s, b, t))
     return -1;
-  int64_t size = facet_value_size(a, s->output);
-  part p[2];
-  int parts = 0;
-  if (s->slope)
-    p[parts++] = part_of(s->slope, sample_a, t->slope, sample_b, size, a->real);
-  if (s->offset)
-    p[parts++] = part_of(s->offset, sample_a, t->offset, sample_b, size, a->real);
-  if (s->winner && t->winner)
-    p[parts++] = part_of(s->winner, sample_a, t->winner, sample_b, size, sizeof *s->winner);
-  return count_differing(p, parts, size);
+  int64_t size = facet_layout_size(a->layout[s->output]), count = 0;
+  for (int64_t i = 0; i < size; i++)
+    count += s->slope ? piece_at(a, s, sample_a * size + i) != piece_at(b, t, sample_b * size + i)
+                      : s->winner[sample_a * size + i] != t->winner[sample_b * size + i];
+  return count;
 }
