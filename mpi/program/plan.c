@@ -12,8 +12,8 @@
 
 static void variant_clear(facet_store_variant *v)
 {
-  FACET_FREE(&v->layer, &v->layer_achieved, &v->layer_size, &v->constant_node, &v->change_node, &v->gate,
-             &v->operation);
+  FACET_FREE(&v->layer, &v->layer_achieved, &v->layer_size, &v->constant_node, &v->change_node, &v->gate, &v->gate_size,
+             &v->gate_off, &v->operation);
   facet_free_list(&v->warning, v->warnings);
   facet_free_list(&v->embed_node, v->embed_nodes);
 }
@@ -25,7 +25,20 @@ void facet_session_forget_plan(facet_session *session)
   for (int i = 0; s->variant && i < s->variants; i++)
     variant_clear(&s->variant[i]);
   facet_free_list(&s->class_name, s->classes);
-  FACET_FREE(&s->condition, &s->variant, &s->change_condition, &s->path_condition, &s->made, &plan->work);
+  FACET_FREE(&s->condition, &s->variant, &s->change_condition, &s->path_condition, &s->census_condition, &s->made,
+             &plan->work);
+}
+
+static facet_status size_gates(const facet_executor *executor, facet_store_variant *v)
+{
+  FACET_NEW(v->gate_size, v->gates);
+  FACET_NEW(v->gate_off, v->gates);
+  for (int i = 0; i < v->gates; i++) {
+    v->gate_size[i] = facet_executor_gate_size(executor, i);
+    v->gate_off[i] = facet_executor_gate_off(executor, i);
+    v->gate_elements += v->gate_size[i];
+  }
+  return FACET_OK;
 }
 
 /* Names of the nodes with constants and of the gates, as an executor numbers them. */
@@ -42,8 +55,9 @@ static facet_status constant_nodes(const facet_study *study, const facet_network
   v->gate = facet_allocate((size_t)v->gates, sizeof *v->gate);
   for (int i = 0; v->gate && i < v->gates; i++)
     v->gate[i] = facet_executor_gate(executor, i);
+  facet_status status = v->constant_node && v->gate ? size_gates(executor, v) : FACET_OS;
   facet_executor_destroy(&executor);
-  return v->constant_node && v->gate ? FACET_OK : FACET_OS;
+  return status;
 }
 
 /* What is to be said of a pruned network's layers. */

@@ -17,6 +17,8 @@
   STAGE(change)                                                                                                        \
   STAGE(pictures)                                                                                                      \
   STAGE(paths)                                                                                                         \
+  STAGE(census)                                                                                                        \
+  STAGE(regions)                                                                                                       \
   STAGE(spectra)                                                                                                       \
   STAGE(angles)                                                                                                        \
   STAGE(cka)                                                                                                           \

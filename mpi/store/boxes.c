@@ -45,7 +45,7 @@ static bool is_cut_by(facet_dimension axis, facet_dimension mark)
 {
   if (mark == FACET_DIM_BLOCK)
     return axis == FACET_DIM_SAMPLE || axis == FACET_DIM_LINEAR || axis == FACET_DIM_EXPLAINED ||
-           axis == FACET_DIM_DIGEST;
+           axis == FACET_DIM_DIGEST || axis == FACET_DIM_BLOCK;
   if (mark == FACET_DIM_PATH_PLACE)
     return axis == FACET_DIM_PATH_SAMPLE;
   return axis == (mark == FACET_DIM_CHANGE_PLACE ? FACET_DIM_CHANGE : mark);
@@ -59,18 +59,20 @@ int facet_boxes_cut(const facet_marked *marked, const facet_boxed *a, int axis)
   return m < marked->axes ? m : -1;
 }
 
-/* Samples of a block; of digests the one that begins with it. False: none. */
+/* The block itself, or its samples; of digests the one that begins with it. False: none. */
 static bool cut_block(const facet_marked *marked, const facet_boxed *a, int axis, hsize_t at, facet_box *b)
 {
-  hsize_t size = a->size[axis], block = (hsize_t)marked->block, first = at * block;
+  hsize_t size = a->size[axis], each = a->dimension[axis] == FACET_DIM_BLOCK ? 1 : (hsize_t)marked->block;
+  hsize_t first = at * each;
   if (a->dimension[axis] == FACET_DIM_DIGEST) {
-    hsize_t blocks = (hsize_t)marked->linear_blocks, each = size > 0 ? (blocks + size - 1) / size : 1;
+    hsize_t blocks = (hsize_t)marked->linear_blocks;
+    each = size > 0 ? (blocks + size - 1) / size : 1;
     cut(b, axis, at / each, 1);
     return at % each == 0 && at / each < size;
   }
   if (first >= size)
     return false;
-  cut(b, axis, first, size - first < block ? size - first : block);
+  cut(b, axis, first, size - first < each ? size - first : each);
   return true;
 }
 

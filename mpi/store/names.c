@@ -169,6 +169,14 @@ bool facet_store_has_spectrum(const facet_store_plan *p, int variant)
   return p->components > 0 && p->variant[variant].linearize;
 }
 
+bool facet_store_counts(const facet_store_plan *p, int variant, int condition)
+{
+  bool counted = false;
+  for (int i = 0; i < p->census_conditions; i++)
+    counted = counted || p->census_condition[i] == condition;
+  return counted && p->variant[variant].census;
+}
+
 int64_t facet_store_cka_items(const facet_store_plan *p)
 {
   return p->cka ? facet_store_items(p) : 0;

@@ -46,6 +46,9 @@ typedef struct {
   int change_nodes, gates;      /* constant nodes of dense and of this one; nodes whose pattern a sample chooses */
   const char **change_node;     /* names */
   const char **gate;
+  int64_t *gate_size, gate_elements; /* elements of each, and of all */
+  uint32_t *gate_off;                /* facet_executor_gate_off */
+  bool census;                       /* patterns of its samples are counted */
   int embed_nodes;   /* constant nodes of the network from its input to a position; 0: it has no positions */
   char **embed_node; /* names, owned */
   int warnings;
@@ -82,18 +85,20 @@ typedef struct {
   const facet_dataset *test; /* whose labels these are */
   int origins;               /* of samples and labels */
   const facet_data_origin *origin;
-  int64_t linear_samples, linear_rows;   /* n, k; the first n test samples; 0: no linearization */
-  facet_keep keep;                       /* what of linearizations is stored */
-  bool half;                             /* W is float16 */
-  int64_t digests, digest_blocks;        /* parts of the linearized samples that have digests each; blocks of one */
-  int64_t block;                         /* samples of a tile */
-  int64_t change_samples;                /* whose changes of margin are taken apart; 0: none */
-  int change_conditions;                 /* under which they are compared with clean */
-  int *change_condition;                 /* their numbers */
-  int64_t path_samples, path_rows;       /* that paths lead to, the first ones; rows of each. 0: none */
-  const char *path_from;                 /* where they begin, as the study says; borrowed */
-  bool path_clean;                       /* to clean samples, too */
-  int path_conditions, *path_condition;  /* under which they are an end; their numbers */
+  int64_t linear_samples, linear_rows;  /* n, k; the first n test samples; 0: no linearization */
+  facet_keep keep;                      /* what of linearizations is stored */
+  bool half;                            /* W is float16 */
+  int64_t digests, digest_blocks;       /* parts of the linearized samples that have digests each; blocks of one */
+  int64_t block;                        /* samples of a tile */
+  int64_t change_samples;               /* whose changes of margin are taken apart; 0: none */
+  int change_conditions;                /* under which they are compared with clean */
+  int *change_condition;                /* their numbers */
+  int64_t path_samples, path_rows;      /* that paths lead to, the first ones; rows of each. 0: none */
+  const char *path_from;                /* where they begin, as the study says; borrowed */
+  bool path_clean;                      /* to clean samples, too */
+  int path_conditions, *path_condition; /* under which they are an end; their numbers */
+  int census_conditions;                /* under which patterns are counted; 0: none are */
+  int *census_condition;
   int64_t components;                    /* singular values and directions of each spectrum; 0: none */
   facet_spectrum_method spectrum_method; /* never auto */
   bool cka;                              /* similarity of features of pairs of variant and condition */
@@ -167,6 +172,8 @@ int64_t facet_store_items(const facet_store_plan *plan);
 /* Whether the plan has a spectrum of a variant; how many pairs of variant and condition are in /aggregate/cka. */
 bool facet_store_has_spectrum(const facet_store_plan *plan, int variant);
 int64_t facet_store_cka_items(const facet_store_plan *plan);
+/* Whether patterns of a variant under a condition are counted. */
+bool facet_store_counts(const facet_store_plan *plan, int variant, int condition);
 
 /* ---- the file ---- */
 

@@ -62,7 +62,7 @@ static const facet_tree *node_of(const facet_tree *root, const char *mapping, co
   return node ? facet_tree_find(node, key) : NULL;
 }
 
-/* The conditions under which changes and paths are asked for are there. */
+/* The conditions under which stages are asked for are there. */
 static facet_status check_stage_conditions(const facet_tree *root, const facet_study *study)
 {
   facet_texts name = {.count = study->conditions.count};
@@ -73,6 +73,8 @@ static facet_status check_stage_conditions(const facet_tree *root, const facet_s
       check_known(node_of(root, "change", "conditions"), "condition", &study->stages.change.conditions, &name);
   if (status == FACET_OK)
     status = check_known(node_of(root, "paths", "conditions"), "condition", &study->stages.paths.conditions, &name);
+  if (status == FACET_OK)
+    status = check_known(node_of(root, "census", "conditions"), "condition", &study->stages.census.conditions, &name);
   facet_free(&name.item);
   return status;
 }
@@ -135,6 +137,8 @@ static facet_status check_names(const facet_tree *root, const facet_study *study
   FACET_GO(done, status,
            check_known(node_of(root, "paths", "variants"), "variant", &study->stages.paths.variants, &name));
   FACET_GO(done, status, check_known(node_of(root, "embed", "variant"), "variant", &learned, &name));
+  FACET_GO(done, status,
+           check_known(node_of(root, "census", "variants"), "variant", &study->stages.census.variants, &name));
   status = check_stage_conditions(root, study);
 done:
   facet_free(&name.item);
