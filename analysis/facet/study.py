@@ -39,6 +39,7 @@ class Study(Store):
         study.image(7, "fog/5")                             its pixels as networks saw them
         study.class_damage()                                which classes pay for it
         study.layer_sparsity()                              where the weights went
+        study.regions(), study.gates("dense")               who shares a linear region; what gates do over the samples
         study.profile()                                     where the run's time went, by stage and rank
         study.verified, study.verify(tiles=5)               whether all of it holds its checksums; parts computed again
         study.costs(), study.pareto()                       what each variant takes; which are worth it
@@ -288,6 +289,26 @@ class Study(Store):
         from facet import tables
 
         return tables.layer_sparsity(self)
+
+    def regions(self) -> pandas.DataFrame:
+        """The linear regions that the samples lie in, by variant and condition: `regions`, how many; `largest`, samples in the
+        one with most; `alone`, samples with one of their own."""
+        from facet import census
+
+        return census.regions(self)
+
+    def gates(self, variant: str, condition: str | None = None) -> pandas.DataFrame:
+        """Activation patterns of a variant by gate: `elements`, those that are `constant` over the samples, those that are
+        `dead`, and the mean `distance_dense` and `distance_clean` of a sample's pattern, in elements."""
+        from facet import census
+
+        return census.gates(self, variant, condition)
+
+    def pattern_distance(self, variant: str, condition: str | None = None, reference: str = "dense") -> Array:
+        """In how many elements the pattern of each sample is another than in `reference`: dense, or the same variant clean. N."""
+        from facet import census
+
+        return census.distance(self, variant, condition, reference)
 
     def cost(self, what: str) -> pandas.Series[float]:
         """epochs, epochs_before, samples, parameters, flops, flops_sparse, bytes, bytes_sparse, train_seconds or

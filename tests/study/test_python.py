@@ -24,6 +24,7 @@ change: {samples: 20, conditions: [gaussian_noise/5]}
 paths: {samples: 8, variants: [dense, magnitude-global-0.9-s2]}
 aggregate: {spectrum: 4}
 embed: {layers: [8], perplexity: 10, batch: 300, epochs: 3, explain: 30}
+census: {variants: [dense, magnitude-global-0.9-s2]}
 """
 PRUNED = "magnitude-global-0.9-s2"
 
@@ -146,6 +147,20 @@ def test_class_damage(study, h5):
     assert list(table.columns) == ["dress", "coat", "bag", "boot"] and (table.loc["dense"] == 0).all()
 
 
+def test_patterns(study, h5):
+    regions, group, c = study.regions(), h5["census"][PRUNED], index(h5, "condition", "gaussian_noise/5")
+    assert set(regions.index) == {(v, str(k)) for v in ("dense", PRUNED) for k in h5["condition"].asstr()[:]}
+    shared = group["shared"][c]
+    assert regions.loc[(PRUNED, "gaussian_noise/5")].tolist() == [
+        h5["census/regions"][index(h5, "variant", PRUNED), c], shared.max(), (shared == 1).sum()]
+    gates = study.gates(PRUNED, "gaussian_noise/5")
+    assert gates.index.tolist() == group["gate"].asstr()[:].tolist() and gates["elements"].sum() == len(group["element"])
+    assert gates["dead"].tolist() == group["dead"][c].tolist()
+    assert np.allclose(gates["distance_clean"], group["distance"][c, :, 1].mean(axis=0))
+    assert np.array_equal(study.pattern_distance(PRUNED, "gaussian_noise/5", "clean"), group["distance"][c, :, 1].sum(axis=1))
+    assert (study.pattern_distance("dense") == 0).all()
+
+
 def test_layer_sparsity(study, h5):
     table = study.layer_sparsity()
     seeds = [h5[f"variants/magnitude-global-0.9-s{s}"].attrs for s in (1, 2)]
@@ -195,6 +210,8 @@ def test_tidy_tables(study, h5):
     (lambda s: s.warnings("nope"), "no variant is called nope"),
     (lambda s: s.accuracy("fog"), "no condition is called fog: did you mean fog/"),
     (lambda s: s.class_damage(origin="dens"), "did you mean dense"),
+    (lambda s: s.gates("magnitude-global-0.5-s1"), "patterns of magnitude-global-0.5-s1 were not counted"),
+    (lambda s: s.pattern_distance("dense", reference="clear"), "did you mean clean"),
     (lambda s: s.fragile(3, "cot"), "did you mean coat"),
     (lambda s: s.geometry("angel"), "no geometry is called angel: did you mean angle"),
     (lambda s: s.geometry("angle", "dense", "cleen"), "did you mean clean"),

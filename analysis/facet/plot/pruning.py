@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.ticker import PercentFormatter
 
 from facet.plot.choice import choose, pick, removed, seeds
+from facet.plot.shares import by_layer
 from facet.plot.style import DENSE, SIGNED, WIDTH, Picture, color_bar, picture, styled
 from facet.plot.words import left_out, short
 
@@ -31,34 +30,10 @@ def layer_sparsity(study: Study, limit: int = 30, most_layers: int = 60) -> Pict
     layers = choose(every, most_layers)
     table = np.array([[named[name].get(layer, np.nan) for name in shown] for layer in layers]
                      + [[removed(study, name) for name in shown]])
-    layers = layers + ["whole network"]
-    tight = len(shown) > 12
-    figure, axis = picture(figsize=(min(WIDTH, 1.9 + 0.62 * len(shown)), 0.21 * len(layers) + (1.5 if tight else 1.25)))
-    tint = LinearSegmentedColormap.from_list("gone", ["#f4f7fa", "#86b0d1", "#2f6d9f", "#0b2f52"])
-    image = axis.imshow(table, cmap=tint, vmin=0, vmax=1, aspect="auto")
-    if not tight:
-        for (row, column), value in np.ndenumerate(table):
-            if np.isfinite(value):
-                axis.text(column, row, _almost(100 * value), ha="center", va="center", fontsize=7,
-                          color="white" if value > 0.55 else DENSE)
-    axis.set_yticks(range(len(layers)), layers, fontsize=7)
-    axis.set_xticks(range(len(shown)), shown, rotation=35 if not tight else 60, ha="right", rotation_mode="anchor", fontsize=7)
-    axis.tick_params(length=0)
-    for spine in axis.spines.values():
-        spine.set_visible(False)
-    axis.set_xticks(np.arange(len(shown) + 1) - 0.5, minor=True)
-    axis.set_yticks(np.arange(len(layers) + 1) - 0.5, minor=True)
-    axis.grid(which="minor", color="white", linewidth=1.2)
-    axis.tick_params(which="minor", length=0)
-    color_bar(figure, image, "weights removed", ax=axis, pad=0.02, aspect=18, format=PercentFormatter(1, decimals=0))
+    figure = by_layer(table, [*layers, "whole network"], shown, "weights removed")
     return figure.says("Share of the weights that pruning really removed, in percent, layer by layer from the input down, and of all weights together."
                     + (" Means over seeds." if seeds(study) > 1 else "")
                     + left_out(shown, named, "variants") + left_out(layers[:-1], every, "layers"))
-
-
-def _almost(value: float) -> str:
-    """A percentage without digits, but 99.6 is not 100."""
-    return ">99" if 99.5 <= value < 100 else f"{value:.0f}"
 
 
 @styled

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
+from facet import census
 from facet.errors import StudyError
 from facet.hdf import Array, plain
 from facet.plot import accuracy as accuracies
+from facet.plot import census as drawn_census
 from facet.plot import certificate as certificates
 from facet.plot import comparisons as compare
 from facet.plot import cost as prices
@@ -257,6 +259,26 @@ def comparisons(page: Report) -> Context | None:
     return found if any(found.values()) else None
 
 
+def patterns(page: Report) -> Context | None:
+    """Regions that samples share, and what gates do over the data set."""
+    s = page.study
+    if not census.counted(s):
+        return None
+    rows: list[Row] = []
+    found = census.regions(s)
+    for variant in found.index.unique("variant"):
+        of = found.loc[variant]
+        condition = page.base if page.base in of.index else of.index[0]
+        gates, base = census.gates(s, variant, condition), of.loc[condition]
+        share = []
+        for what in ("constant", "dead", "distance_dense"):
+            known = gates[gates[what].notna()]
+            share.append(percent(known[what].sum() / known["elements"].sum()) if len(known) else "–")
+        rows.append((variant, [count(base["regions"]), count(base["largest"]), *share]))
+    return {"rows": rows, "dead": page.figure("dead_elements", drawn_census.dead_elements(s)),
+            "moved": page.figure("pattern_change", drawn_census.pattern_change(s))}
+
+
 def spectra(page: Report) -> Context | None:
     s = page.study
     if "aggregate" not in s.file:
@@ -407,7 +429,7 @@ def certificate(page: Report) -> Context | None:
 SECTIONS: dict[str, tuple[str, Callable[[Report], Context | None]]] = {
     "warnings": ("Warnings", warnings), "accuracy": ("Accuracy", accuracy), "methods": ("Methods compared", methods),
     "geometry": ("Geometry of the features", geometry), "pruning": ("What pruning changes", pruned),
-    "comparisons": ("Corruption and similarity", comparisons), "spectra": ("Spectra", spectra), "map": ("Map", the_map),
+    "comparisons": ("Corruption and similarity", comparisons), "patterns": ("Activation patterns", patterns), "spectra": ("Spectra", spectra), "map": ("Map", the_map),
     "fragile": ("Fragile samples", fragile), "explanations": ("Samples explained exactly", explanations),
     "ways": ("On the way to a sample", on_the_way), "costs": ("What the variants cost", costs), "certificate": ("Certificate", certificate),
 }
