@@ -51,6 +51,11 @@ void facet_kernels_threads(int threads)
   omp_set_num_threads(wanted_threads);
 }
 
+int facet_kernels_thread_count(void)
+{
+  return wanted_threads;
+}
+
 /* oneDNN asks OpenMP how many threads there are, when a primitive is made and when it runs, and must hear the same.
  * Returns what the caller had. */
 static int use_threads(int threads)

@@ -98,6 +98,9 @@ extern const facet_kernels facet_kernels_dense;
 /* The reference kernels in double, with a faster algorithm for the forward pass where there is one (winograd.h). */
 extern const facet_kernels facet_kernels_exact;
 
+/* As facet_kernels_threads was told. */
+int facet_kernels_thread_count(void);
+
 /* ---- OpenBLAS's kernels (blas_core.c) ---- */
 
 /* How wide vectors the processor can compute with; OLD: less than AVX2, or another architecture. */

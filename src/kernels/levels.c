@@ -10,6 +10,7 @@
 #include "elementwise.h"
 #include "image.h"
 #include "inner.h"
+#include "lane_conv.h"
 #include "panel.h"
 #include "sparse.h"
 #include "winograd.h"
@@ -104,6 +105,45 @@ FACET_LEVELED_VOID(facet_panel_f32, (int64_t count, const float *a, const float 
                    (count, a, b, start, sum))
 FACET_LEVELED_VOID(facet_panel_f64, (int64_t count, const double *a, const double *b, const double *start, double *sum),
                    (count, a, b, start, sum))
+
+/* ---- lane_conv.c ---- */
+FACET_LEVELED(facet_lanes_layout, facet_lanes_layout_of,
+              (int64_t channels, int64_t height, int64_t width, int64_t border), (channels, height, width, border))
+FACET_LEVELED(int64_t, facet_lanes_border, (const facet_conv_shape *s, facet_task task), (s, task))
+FACET_LEVELED(facet_status, facet_lanes_create,
+              (const facet_conv_shape *s, facet_type real, facet_task task, const facet_lanes_layout *from,
+               const facet_lanes_layout *to, facet_lanes **n),
+              (s, real, task, from, to, n))
+FACET_LEVELED_VOID(facet_lanes_destroy, (facet_lanes * *n), (n))
+FACET_LEVELED(facet_status, facet_lanes_weights, (facet_lanes * n, const void *weights, const void *bias),
+              (n, weights, bias))
+FACET_LEVELED_VOID(facet_lanes_run,
+                   (const facet_lanes *n, const void *source, const facet_lanes_fusion *with, void *result),
+                   (n, source, with, result))
+FACET_LEVELED_VOID(facet_lanes_map,
+                   (const facet_lanes_layout *l, facet_type real, const void *scale, const void *g,
+                    const facet_lanes_fusion *with, void *to),
+                   (l, real, scale, g, with, to))
+FACET_LEVELED_VOID(facet_lanes_move, (const facet_lanes_moves *m, facet_type real, const void *g, void *to),
+                   (m, real, g, to))
+FACET_LEVELED_VOID(facet_lanes_win,
+                   (const facet_lanes_layout *l, facet_type real, const facet_lanes_fusion *with,
+                    const int32_t *const *winner, const int32_t *place, const void *g, void *to),
+                   (l, real, with, winner, place, g, to))
+FACET_LEVELED_VOID(facet_lanes_sums, (const facet_lanes_layout *l, facet_type real, const void *g, double *sums),
+                   (l, real, g, sums))
+FACET_LEVELED_VOID(facet_lanes_dot,
+                   (const facet_lanes_layout *l, facet_type real, const void *g, const facet_lanes_fusion *with,
+                    double *sums),
+                   (l, real, g, with, sums))
+FACET_LEVELED_VOID(facet_lanes_pack,
+                   (const facet_lanes_layout *l, facet_type real, facet_layout layout, int count,
+                    const void *const *from, void *lanes),
+                   (l, real, layout, count, from, lanes))
+FACET_LEVELED_VOID(facet_lanes_unpack,
+                   (const facet_lanes_layout *l, facet_type real, facet_layout layout, int count, const void *lanes,
+                    void *const *to),
+                   (l, real, layout, count, lanes, to))
 
 /* ---- sparse.c ---- */
 FACET_LEVELED(bool, facet_sparse_fits, (const facet_conv_shape *s, facet_layout in, facet_layout out), (s, in, out))

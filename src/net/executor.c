@@ -1,5 +1,6 @@
 /* The executor: runs a compiled network, forward with its pattern, and back through it. */
 #include "executor.h"
+#include "lanes.h"
 
 #include <string.h>
 
@@ -28,10 +29,12 @@ static facet_status create(const facet_network *network, facet_executor_options 
 {
   facet_executor *x;
   FACET_CHECK(network->finished, FACET_INTERNAL, "the network is not finished");
+  bool may_lanes = !options.kernels || options.kernels == &facet_kernels_dense;
   if (!options.kernels)
     options.kernels = options.real == FACET_F64 ? &facet_kernels_reference : &facet_kernels_dense;
   FACET_TRY(check_options(&options));
   FACET_NEW(x, 1);
+  x->may_lanes = may_lanes;
   if (options.training)
     options.rows = 1;
   x->network = network;
@@ -60,6 +63,7 @@ void facet_executor_destroy(facet_executor **executor)
   if (!x)
     return;
   facet_executor_destroy(&x->exact);
+  facet_lanes_plan_destroy(x);
   for (int i = 0; i < x->steps; i++) {
     facet_step *s = &x->step[i];
     facet_conv **conv[] = {&s->forward, &s->pullback, &s->gradient};
@@ -88,6 +92,9 @@ void facet_executor_destroy(facet_executor **executor)
 facet_status facet_executor_refresh(facet_executor *x)
 {
   facet_executor_destroy(&x->exact); /* made anew from the new constants when needed */
+  FACET_TRY(facet_lanes_choose(x));
+  if (!facet_lanes_chosen(x))
+    FACET_TRY(facet_executor_need_adjoints(x));
   for (int i = 0; i < x->steps; i++) {
     const facet_kind_row *kind = facet_kind_of(&x->step[i]);
     if (kind->refresh)
@@ -269,19 +276,22 @@ facet_status facet_executor_pullback(facet_executor *x, const int32_t *row, void
   int output = x->network->output;
   facet_layout layout = x->layout[output];
   int64_t size = facet_layout_size(layout), outputs = layout.channels * layout.spatial;
+  for (int64_t a = 0; a < facet_adjoints(x); a++)
+    FACET_CHECK(row[a] < outputs, FACET_INTERNAL, "row %d of %lld outputs", row[a], (long long)outputs);
+  memset(b_node, 0, (size_t)(facet_adjoints(x) * x->constants) * sizeof *b_node);
+  if (facet_lanes_chosen(x))
+    return facet_lanes_pullback(x, row, w, b_node);
   void *g = facet_adjoint_data(x, x->output_adjoint);
   memset(g, 0, (size_t)(x->options.batch * x->options.rows * size) * x->real);
   for (int64_t a = 0; a < facet_adjoints(x); a++) {
     if (row[a] < 0)
       continue;
-    FACET_CHECK(row[a] < outputs, FACET_INTERNAL, "row %d of %lld outputs", row[a], (long long)outputs);
     int64_t at = a * size + facet_layout_at(layout, row[a] / layout.spatial, row[a] % layout.spatial);
     if (x->options.real == FACET_F64)
       ((double *)g)[at] = 1;
     else
       ((float *)g)[at] = 1;
   }
-  memset(b_node, 0, (size_t)(facet_adjoints(x) * x->constants) * sizeof *b_node);
   if (x->count == x->options.batch || x->options.room) {
     x->adjoints.slot[OUTSIDE].data = w;
     return backward(x, b_node, NULL);

@@ -76,8 +76,10 @@ typedef struct facet_step {
 struct facet_executor {
   const facet_network *network;
   facet_executor_options options;
-  const facet_kernels *blocks; /* whose liking decided the layouts */
-  bool settles;                /* another one's pattern: it is another's `exact`, and follows no ties back */
+  const facet_kernels *blocks;    /* whose liking decided the layouts */
+  bool may_lanes;                 /* the caller left the kernels to us, or wants the fast ones */
+  struct facet_lanes_plan *lanes; /* lanes.h; NULL: the network is none for these */
+  bool settles;                   /* another one's pattern: it is another's `exact`, and follows no ties back */
   const facet_elementwise *e;
   size_t real; /* bytes of a number */
   int64_t count;
@@ -87,6 +89,7 @@ struct facet_executor {
   int steps;
   facet_step *step;
   facet_slots values, adjoints;
+  bool adjoints_there;               /* allocated */
   int output_adjoint, input_adjoint; /* slots */
   int constants;
   const char **constant_name;
@@ -157,6 +160,8 @@ static inline char *facet_at(const facet_executor *x, void *data, int64_t elemen
 facet_status facet_executor_compile(facet_executor *x);
 /* Plans and allocates what values and adjoints lie in, once the steps, their layouts and kernels are made. */
 facet_status facet_executor_plan_buffers(facet_executor *x);
+/* Allocates adjoints, which it leaves: for pullbacks by the kernels. Again does nothing. */
+facet_status facet_executor_need_adjoints(facet_executor *x);
 
 /* ---- what is within rounding: rounding.c ---- */
 

@@ -171,10 +171,18 @@ static facet_status plan_backward(facet_executor *x)
     FACET_GO(done, status, facet_executor_own(x, value_bytes(x, n->input), 1, &x->whole));
     x->adjoints.slot[OUTSIDE].data = x->whole;
   }
-  status = facet_slots_allocate(&x->adjoints);
 done:
   facet_free(&have);
   return status;
+}
+
+facet_status facet_executor_need_adjoints(facet_executor *x)
+{
+  if (x->adjoints_there)
+    return FACET_OK;
+  FACET_TRY(facet_slots_allocate(&x->adjoints));
+  x->adjoints_there = true;
+  return FACET_OK;
 }
 
 facet_status facet_executor_plan_buffers(facet_executor *x)

@@ -1,6 +1,7 @@
 /* From a network to steps: diagonals by channel are folded into the node before them, except in training; values that
  * only elementwise kinds connect share a layout, blocked if a convolution touches them. */
 #include "executor.h"
+#include "lanes.h"
 
 #include <string.h>
 
@@ -243,5 +244,6 @@ facet_status facet_executor_compile(facet_executor *x)
       x->patterned = i + 1;
   FACET_TRY(facet_touched_create(x));
   FACET_TRY(facet_executor_plan_buffers(x));
-  return x->options.blank ? FACET_OK : facet_executor_refresh(x);
+  FACET_TRY(facet_lanes_plan_create(x));
+  return x->options.blank ? facet_executor_need_adjoints(x) : facet_executor_refresh(x);
 }

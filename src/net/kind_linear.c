@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "executor.h"
+#include "lanes.h"
 
 facet_ends facet_step_ends(const facet_executor *x, const facet_step *step)
 {
@@ -145,7 +145,8 @@ static facet_status linear_refresh(facet_executor *x, facet_step *step)
   FACET_GO(done, status, facet_touched_weights(x, step, weights));
   FACET_GO(done, status, k->conv_weights(step->forward, weights, bias));
   if (step->pullback)
-    status = k->conv_weights(step->pullback, weights, NULL);
+    status =
+        facet_lanes_chosen(x) ? facet_lanes_take(x, step, weights) : k->conv_weights(step->pullback, weights, NULL);
 done:
   facet_free(&own);
   facet_free(&bias);

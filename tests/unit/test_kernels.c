@@ -1,6 +1,7 @@
 /* The kernel sets against the definition of a convolution, against each other and against identities of adjoints. */
 #include "kernels/block.h"
 #include "kernels/image.h"
+#include "kernels/lane_conv.h"
 #include "kernels/winograd.h"
 
 #include <math.h>
@@ -297,6 +298,93 @@ static void grid(const contender *k)
   every_layout(make_shape(3, 16, 16, 1, 5, 3, 1, 1, 1, 1), k);
   every_layout(make_shape(2, 16, 16, 1, 8, 5, 1, 1, 4, 3), k); /* more padding than 'same' */
   every_layout(make_shape(2, 8, 16, 1, 8, 3, 2, 1, 0, 2), k);  /* padding that no window reaches */
+}
+
+/* ---- in lanes ---- */
+
+static facet_lanes_layout lanes_of(int64_t count, const int64_t *extent, int spatial, int64_t border)
+{
+  return facet_lanes_layout_of(count, spatial > 1 ? extent[0] : 1, extent[spatial - 1], border);
+}
+
+static void *vectors(facet_lanes_layout l)
+{
+  void *data = facet_allocate((size_t)l.size, FACET_LANES_BYTES);
+  assert_non_null(data);
+  return data;
+}
+
+/* Samples, or adjoints, of a task by lanes, in the layout that they came in. */
+static void *run_lanes(const problem *p, facet_type real, facet_task task, facet_layout in, facet_layout out)
+{
+  const facet_conv_shape *s = &p->shape;
+  bool forward = task == FACET_FORWARD;
+  int64_t border = facet_lanes_border(s, task);
+  facet_lanes_layout ends[] = {lanes_of(s->in_channels, s->in, s->spatial, border),
+                               lanes_of(s->out_channels, s->out, s->spatial, border)};
+  facet_layout from = forward ? in : out, to = forward ? out : in;
+  facet_lanes *lanes = NULL;
+  assert_int_equal(facet_lanes_create(s, real, task, &ends[!forward], &ends[forward], &lanes), FACET_OK);
+  void *w = flat(p->w, count_weights(p), real), *bias = flat(p->bias, s->out_channels, real);
+  assert_int_equal(facet_lanes_weights(lanes, w, forward ? bias : NULL), FACET_OK);
+  void *source = laid_out(forward ? p->u : p->gz, p->batch, from, real);
+  void *result = dirty(p->batch * facet_layout_size(to), real);
+  void *packed = vectors(ends[!forward]), *made = vectors(ends[forward]);
+  const void *each[FACET_MOST_LANES];
+  void *each_result[FACET_MOST_LANES];
+  for (int64_t i = 0; i < p->batch; i++) {
+    each[i] = (char *)source + (size_t)(i * facet_layout_size(from)) * facet_type_size(real);
+    each_result[i] = (char *)result + (size_t)(i * facet_layout_size(to)) * facet_type_size(real);
+  }
+  facet_lanes_pack(&ends[!forward], real, from, (int)p->batch, each, packed);
+  facet_lanes_run(lanes, packed, NULL, made);
+  facet_lanes_unpack(&ends[forward], real, to, (int)p->batch, made, each_result);
+  facet_lanes_destroy(&lanes);
+  void **owned[] = {&w, &bias, &source, &packed, &made};
+  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+    facet_free(owned[i]);
+  return result;
+}
+
+static void check_lanes(facet_conv_shape shape)
+{
+  problem p = make_problem(shape, 3);
+  for (int kind = 0; kind < 4; kind++)
+    for (int real = FACET_F32; real <= FACET_F64; real++) {
+      facet_layout in = layout_of(shape.in_channels, p.in_positions, kind);
+      facet_layout out = layout_of(shape.out_channels, p.out_positions, 3 - kind);
+      double tolerance = real == FACET_F64 ? 1e-13 : 1e-5;
+      void *z = run_lanes(&p, (facet_type)real, FACET_FORWARD, in, out);
+      void *gu = run_lanes(&p, (facet_type)real, FACET_PULLBACK, in, out);
+      same_numbers(p.z, z, 3, out, (facet_type)real, tolerance);
+      same_numbers(p.gu, gu, 3, in, (facet_type)real, tolerance);
+      facet_free(&z);
+      facet_free(&gu);
+    }
+  drop_problem(&p);
+}
+
+/* Rows of every remainder of a tile, strides beyond the kernel, groups, and no weight at all. */
+static void lanes(void **state)
+{
+  static const double shares[] = {1, 0.2, 0};
+  (void)state;
+  for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
+    share = shares[i];
+    for (int64_t extent = 2; extent <= 19; extent++)
+      check_lanes(make_shape(2, 3, 5, 1, extent, 3, 1, 1, 1, 1));
+    for (int64_t stride = 1; stride <= 3; stride++)
+      for (int64_t dilation = 1; dilation <= 2; dilation++) {
+        check_lanes(make_shape(1, 5, 16, 1, 13, 3, stride, dilation, 0, 2));
+        check_lanes(make_shape(2, 16, 8, 1, 9, 3, stride, dilation, 2, 0));
+        check_lanes(make_shape(2, 16, 16, 16, 9, 3, stride, dilation, 1, 1));
+        check_lanes(make_shape(2, 24, 16, 8, 9, 2, stride, dilation, 1, 2));
+        check_lanes(make_shape(2, 3, 8, 1, 18, 1, stride, 1, 0, 0));
+      }
+    check_lanes(make_shape(2, 5, 8, 1, 8, 5, 1, 1, 4, 3));
+    check_lanes(make_shape(2, 40, 24, 1, 1, 1, 1, 1, 0, 0));
+  }
+  share = 1;
 }
 
 static const contender reference_double = {&facet_kernels_reference, FACET_F64, 1e-13};
@@ -794,6 +882,7 @@ int main(void)
       cmocka_unit_test(adjoint_identities),
       cmocka_unit_test(same_bits),
       cmocka_unit_test(few_weights),
+      cmocka_unit_test(lanes),
       cmocka_unit_test(winograd),
       cmocka_unit_test(block_on_threads),
       cmocka_unit_test(winograd_is_accurate),

@@ -3,6 +3,7 @@
 
 #include "mixed.h"
 #include "near.h"
+#include "net/lanes.h"
 
 enum { MOST = 4000 };
 
@@ -15,6 +16,7 @@ typedef struct {
 
 static facet_type real_of_test = FACET_F64;
 static const facet_kernels *kernels_of_test;
+static bool lanes_of_test;
 
 static void linearize_rows(const facet_network *n, int64_t rows, const double *x, linearized *out)
 {
@@ -42,6 +44,8 @@ static void linearize_rows(const facet_network *n, int64_t rows, const double *x
   for (int64_t i = 0; i < 2 * classes; i++)
     row[i] = (int32_t)(i % classes);
   assert_int_equal(facet_executor_create(n, options, &e), FACET_OK);
+  if (lanes_of_test)
+    assert_int_equal(facet_lanes_insist(e), FACET_OK);
   out->nodes = facet_executor_constant_nodes(e);
   facet_linearization result = {w, many, many + MOST, residual, ties};
   assert_int_equal(facet_executor_forward(e, samples, 2), FACET_OK);
@@ -288,6 +292,81 @@ static void fused_pullbacks_agree(void **state)
 }
 
 /* No constants: b = 0 and F(2x) = 2 F(x). */
+/* In lanes, all rows at once or two, by what the kernels make of them. */
+static void check_lanes(const facet_network *n, facet_type real, double tolerance)
+{
+  static linearized exact, lanes, few;
+  int64_t classes = facet_network_outputs(n);
+  double x[243];
+  fill(x, 243, 10);
+  for (int i = 0; i < 243; i++)
+    x[i] = (double)(float)x[i];
+  linearize(n, x, &exact);
+  real_of_test = real;
+  lanes_of_test = true;
+  linearize(n, x, &lanes);
+  linearize_rows(n, 2, x, &few);
+  lanes_of_test = false;
+  real_of_test = FACET_F64;
+  assert_true(lanes.residual < tolerance);
+  for (int64_t i = 0; i < classes * 243; i++)
+    assert_near(lanes.w[i], exact.w[i], tolerance);
+  for (int64_t i = 0; i < classes * exact.nodes; i++)
+    assert_near(lanes.b_node[i], exact.b_node[i], tolerance);
+  assert_memory_equal(lanes.w, few.w, (size_t)(classes * 243) * sizeof *few.w);
+  assert_memory_equal(lanes.b_node, few.b_node, (size_t)(classes * exact.nodes) * sizeof *few.b_node);
+}
+
+static void lanes_agree(void **state)
+{
+  (void)state;
+  facet_network *nets[] = {mixed_net(true), residual_net()};
+  for (int i = 0; i < 2; i++) {
+    check_lanes(nets[i], FACET_F64, 1e-12);
+    check_lanes(nets[i], FACET_F32, 1e-5);
+    facet_network_destroy(&nets[i]);
+  }
+}
+
+/* Leaves one weight of so many. */
+static void thin(facet_network *n, int64_t every)
+{
+  facet_parameter *list;
+  int count;
+  assert_int_equal(facet_network_parameter_list(n, &list, &count), FACET_OK);
+  for (int i = 0; i < count; i++)
+    for (int64_t k = 0; list[i].role == FACET_WEIGHT && k < list[i].size; k++)
+      if (k % every != 0)
+        facet_tensor_set(n->value[list[i].value].constant, k, 0);
+  facet_free(&list);
+}
+
+static bool by_lanes(const facet_network *n)
+{
+  facet_executor *e;
+  facet_executor_options options = {.real = FACET_F32, .batch = 8, .rows = 10};
+  assert_int_equal(facet_executor_create(n, options, &e), FACET_OK);
+  bool lanes = facet_lanes_chosen(e);
+  facet_executor_destroy(&e);
+  return lanes;
+}
+
+/* Where few weights are left of many, and nowhere else. */
+static void lanes_are_chosen(void **state)
+{
+  (void)state;
+  facet_network *n;
+  assert_int_equal(facet_network_resnet((facet_shape){3, {3, 32, 32}}, 1, 10, 1, &n), FACET_OK);
+  assert_false(by_lanes(n));
+  thin(n, 20);
+  assert_true(by_lanes(n));
+  facet_network_destroy(&n);
+  assert_int_equal(facet_network_resnet((facet_shape){3, {3, 8, 8}}, 1, 10, 1, &n), FACET_OK);
+  thin(n, 20);
+  assert_false(by_lanes(n));
+  facet_network_destroy(&n);
+}
+
 static void bias_free(void **state)
 {
   (void)state;
@@ -667,6 +746,8 @@ int main(void)
       cmocka_unit_test(golden_b),
       cmocka_unit_test(every_kind_is_exact),
       cmocka_unit_test(bias_free),
+      cmocka_unit_test(lanes_agree),
+      cmocka_unit_test(lanes_are_chosen),
       cmocka_unit_test(dense_agrees_with_reference),
       cmocka_unit_test(rows_are_chosen),
       cmocka_unit_test(gradients_of_plain),

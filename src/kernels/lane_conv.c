@@ -1,0 +1,285 @@
+/* Convolutions in lanes: see lane_conv.h.
+ *
+ * Along a dimension of stride s, dilation d, output o meets kernel position k at input o s + k d - pad.  Forward, the
+ * results side by side are all outputs, and their sources s apart.  Pulled back, inputs are parted by the remainder of
+ * (input + pad) by s: those of one part are s apart and meet the same kernel positions, and their sources lie side by
+ * side.  Either way a weight's source is the result's place, times a step, and an offset that belongs to the weight. */
+#include "lane_conv.h"
+
+#include <string.h>
+
+/* Bytes of a register, and how many rows of RUN positions they hold at once. Wider ones than there are would be kept in
+ * memory. */
+#if defined __AVX512F__
+enum { REGISTER = 64, ROWS = 2 };
+#elif defined __AVX__
+enum { REGISTER = 32, ROWS = 1 };
+#else
+enum { REGISTER = 16, ROWS = 1 };
+#endif
+
+enum {
+  RUN = 8,    /* positions of a row that are computed together */
+  SLACK = 32, /* vectors behind a value that they may touch beyond what is stored */
+  PLANAR = 2, /* dimensions */
+  CHAINS = 4, /* of sums, where there is one position */
+  PARTS = FACET_LANES_BYTES / REGISTER
+};
+
+/* Results that meet the same kernel positions: from y, x on, the layer's step apart. */
+typedef struct {
+  int64_t y, x, rows, columns;
+} phase;
+
+typedef struct {
+  size_t real;
+  void (*keep)(facet_lanes *s, const void *weights, const void *bias);
+  int64_t (*count)(int64_t count, const void *weights);
+  void (*run)(const facet_lanes *s, const void *source, const facet_lanes_fusion *with, void *result);
+} body;
+
+struct facet_lanes {
+  const body *body;
+  facet_conv_shape shape; /* of two dimensions */
+  bool forward;
+  facet_lanes_layout source, result;
+  int64_t step[PLANAR], source_step[PLANAR]; /* from result to result, and of their sources */
+  int phases;
+  phase *phase;
+  int64_t volume;  /* positions of the kernel */
+  int64_t *shift;  /* of each: vectors from a result's source place to its own */
+  int *part;       /* of each: the phase that meets it */
+  int64_t *first;  /* result channels x phases + 1: where the terms of each begin */
+  int32_t *offset; /* of every term: numbers */
+  void *weight;
+  void *bias;   /* of the result's channels */
+  int64_t room; /* for terms */
+};
+
+facet_lanes_layout facet_lanes_layout_of(int64_t channels, int64_t height, int64_t width, int64_t border)
+{
+  facet_lanes_layout l = {.channels = channels, .height = height, .width = width};
+  l.pitch = width + border; /* what lies behind a row lies before the next one */
+  l.plane = (height + border) * l.pitch;
+  l.before = border * l.pitch + border;
+  l.size = l.before + channels * l.plane + border * l.pitch + SLACK;
+  return l;
+}
+
+#define REAL    float
+#define WHOLE   int32_t
+#define NAME(x) x##_f32
+#include "lane_conv_body.h"
+#undef REAL
+#undef WHOLE
+#undef NAME
+
+#define REAL    double
+#define WHOLE   int64_t
+#define NAME(x) x##_f64
+#include "lane_conv_body.h"
+#undef REAL
+#undef WHOLE
+#undef NAME
+
+/* ---- shapes ---- */
+
+/* The same convolution over two dimensions. */
+static facet_conv_shape planar(const facet_conv_shape *c)
+{
+  facet_conv_shape s = *c;
+  for (int d = 0; d < PLANAR; d++) {
+    int own = d - (PLANAR - c->spatial);
+    s.in[d] = own < 0 ? 1 : c->in[own];
+    s.out[d] = own < 0 ? 1 : c->out[own];
+    s.kernel[d] = own < 0 ? 1 : c->kernel[own];
+    s.stride[d] = own < 0 ? 1 : c->stride[own];
+    s.dilation[d] = own < 0 ? 1 : c->dilation[own];
+    s.pad_begin[d] = own < 0 ? 0 : c->pad_begin[own];
+  }
+  s.spatial = PLANAR;
+  return s;
+}
+
+static int64_t floor_of(int64_t a, int64_t b)
+{
+  return a >= 0 ? a / b : -((-a + b - 1) / b);
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+  return a > b ? a : b;
+}
+
+int64_t facet_lanes_border(const facet_conv_shape *shape, facet_task task)
+{
+  int64_t border = 0;
+  if (shape->spatial > PLANAR)
+    return -1;
+  facet_conv_shape c = planar(shape);
+  for (int d = 0; d < PLANAR; d++) {
+    int64_t reach = (c.kernel[d] - 1) * c.dilation[d], s = c.stride[d], pad = c.pad_begin[d];
+    if (task == FACET_FORWARD) {
+      border = larger(border, pad);
+      border = larger(border, (c.out[d] - 1) * s + reach - pad - (c.in[d] - 1));
+    } else {
+      border = larger(border, -floor_of(pad - reach, s));
+      border = larger(border, floor_of(c.in[d] - 1 + pad, s) - (c.out[d] - 1));
+    }
+  }
+  return border;
+}
+
+/* Results of remainder r by the stride, along dimension d: which come first, and how many. */
+static int64_t phase_of(const facet_lanes *s, int d, int64_t r, int64_t *count)
+{
+  const facet_conv_shape *c = &s->shape;
+  int64_t first = ((r - c->pad_begin[d]) % c->stride[d] + c->stride[d]) % c->stride[d];
+  *count = first < c->in[d] ? (c->in[d] - 1 - first) / c->stride[d] + 1 : 0;
+  return first;
+}
+
+static void find_phases(facet_lanes *s)
+{
+  const facet_conv_shape *c = &s->shape;
+  for (int d = 0; d < PLANAR; d++) {
+    s->step[d] = s->forward ? 1 : c->stride[d];
+    s->source_step[d] = s->forward ? c->stride[d] : 1;
+  }
+  if (s->forward) {
+    s->phase[0] = (phase){0, 0, c->out[0], c->out[1]};
+    return;
+  }
+  for (int64_t r = 0; r < s->phases; r++) {
+    phase *p = &s->phase[r];
+    p->y = phase_of(s, 0, r / c->stride[1], &p->rows);
+    p->x = phase_of(s, 1, r % c->stride[1], &p->columns);
+  }
+}
+
+/* Of kernel position k. */
+static void find_shift(facet_lanes *s, int64_t k)
+{
+  const facet_conv_shape *c = &s->shape;
+  int64_t at[] = {k / c->kernel[1], k % c->kernel[1]}, shift[PLANAR], part = 0;
+  for (int d = 0; d < PLANAR; d++) {
+    int64_t tap = at[d] * c->dilation[d], count;
+    if (s->forward) {
+      shift[d] = tap - c->pad_begin[d];
+      continue;
+    }
+    int64_t remainder = tap % c->stride[d];
+    part = part * c->stride[d] + remainder;
+    shift[d] = (phase_of(s, d, remainder, &count) + c->pad_begin[d] - tap) / c->stride[d]; /* without a remainder */
+  }
+  s->shift[k] = s->source.before + shift[0] * s->source.pitch + shift[1];
+  s->part[k] = (int)part;
+}
+
+facet_status facet_lanes_create(const facet_conv_shape *shape, facet_type real, facet_task task,
+                                const facet_lanes_layout *source, const facet_lanes_layout *result, facet_lanes **lanes)
+{
+  facet_lanes *s;
+  facet_status status = FACET_OK;
+  FACET_NEW(s, 1);
+  s->body = real == FACET_F64 ? &body_f64 : &body_f32;
+  s->shape = planar(shape);
+  s->forward = task == FACET_FORWARD;
+  s->source = *source;
+  s->result = *result;
+  s->volume = s->shape.kernel[0] * s->shape.kernel[1];
+  s->phases = s->forward ? 1 : (int)(s->shape.stride[0] * s->shape.stride[1]);
+  FACET_NEW_GO(failed, status, s->phase, s->phases);
+  FACET_NEW_GO(failed, status, s->shift, s->volume);
+  FACET_NEW_GO(failed, status, s->part, s->volume);
+  FACET_NEW_GO(failed, status, s->first, result->channels * s->phases + 1);
+  FACET_GO(failed, status, (s->bias = facet_allocate((size_t)result->channels, s->body->real)) ? FACET_OK : FACET_OS);
+  find_phases(s);
+  for (int64_t k = 0; k < s->volume; k++)
+    find_shift(s, k);
+  *lanes = s;
+  return FACET_OK;
+failed:
+  facet_lanes_destroy(&s);
+  return status;
+}
+
+void facet_lanes_destroy(facet_lanes **lanes)
+{
+  facet_lanes *s = *lanes;
+  if (s) {
+    facet_free(&s->phase);
+    facet_free(&s->shift);
+    facet_free(&s->part);
+    facet_free(&s->first);
+    facet_free(&s->offset);
+    facet_free(&s->weight);
+    facet_free(&s->bias);
+  }
+  facet_free(lanes);
+}
+
+facet_status facet_lanes_weights(facet_lanes *s, const void *weights, const void *bias)
+{
+  int64_t all = s->shape.out_channels * (s->shape.in_channels / s->shape.groups) * s->volume;
+  int64_t left = s->body->count(all, weights);
+  if (left > s->room) {
+    facet_free(&s->offset);
+    facet_free(&s->weight);
+    s->room = 0;
+    FACET_NEW(s->offset, left);
+    FACET_CHECK(s->weight = facet_allocate((size_t)left, s->body->real), FACET_OS, "out of memory");
+    s->room = left;
+  }
+  s->body->keep(s, weights, bias);
+  return FACET_OK;
+}
+
+/* ---- for both ---- */
+
+void facet_lanes_run(const facet_lanes *s, const void *source, const facet_lanes_fusion *with, void *result)
+{
+  s->body->run(s, source, with, result);
+}
+
+#define EITHER(name, ...) (real == FACET_F64 ? name##_f64(__VA_ARGS__) : name##_f32(__VA_ARGS__))
+
+void facet_lanes_map(const facet_lanes_layout *layout, facet_type real, const void *scale, const void *g,
+                     const facet_lanes_fusion *with, void *to)
+{
+  EITHER(map, layout, scale, g, with, to);
+}
+
+void facet_lanes_move(const facet_lanes_moves *moves, facet_type real, const void *g, void *to)
+{
+  EITHER(move, moves, g, to);
+}
+
+void facet_lanes_win(const facet_lanes_layout *layout, facet_type real, const facet_lanes_fusion *with,
+                     const int32_t *const *winner, const int32_t *place, const void *g, void *to)
+{
+  EITHER(win, layout, with, winner, place, g, to);
+}
+
+void facet_lanes_sums(const facet_lanes_layout *layout, facet_type real, const void *g, double *sums)
+{
+  EITHER(sums, layout, g, sums);
+}
+
+void facet_lanes_dot(const facet_lanes_layout *layout, facet_type real, const void *g, const facet_lanes_fusion *with,
+                     double *sums)
+{
+  EITHER(dot, layout, g, with, sums);
+}
+
+void facet_lanes_pack(const facet_lanes_layout *to, facet_type real, facet_layout layout, int count,
+                      const void *const *from, void *lanes)
+{
+  EITHER(pack, to, layout, count, from, lanes);
+}
+
+void facet_lanes_unpack(const facet_lanes_layout *from, facet_type real, facet_layout layout, int count,
+                        const void *lanes, void *const *to)
+{
+  EITHER(unpack, from, layout, count, lanes, to);
+}
