@@ -13,9 +13,11 @@ import facet
 
 SIZES = {"V": 4, "C": 3, "N": 130, "K": 4, "channel": 1, "y": 12, "x": 12, "n": 70, "k": 4, "R": 4, "block": 7, "X": 1, "M": 2, "P": 130, "Q": 100,
          "I": 12, "axis": 2, "leaf": 12, "merge": 11, "column": 4, "s": 20, "r": 5, "J": 12, "position axis": 2, "epoch": 4, "training place": 600,
-         "merit": 3, "e": 30, "bin edge": 65, "F": 11, "reference": 2}
+         "merit": 3, "e": 30, "bin edge": 65, "F": 11, "path": 4, "path k": 1, "crossing": 16, "path point": 65,
+         "path K": 4, "reference": 2}
 # Dimensions of what is there under `keep: digest`, and `--profile`, alone; and arrays under `store: float16`.
 ELSEWHERE = {"g", "D", "phase", "profiled rank"}
+ROOTED = ("/linear/sample", "/change/sample", "/paths/sample")
 ROUNDED = re.compile("/linear/<variant>/round.*")
 PAGE = (ROOT / "docs" / "results.md").read_text()
 SCALES = dict(re.findall(r"^\| ([\w ]+?) \| .+? \| `(/.+?)` \| (?:text|i64) \|", PAGE.partition("## Arrays")[0], re.MULTILINE))
@@ -44,7 +46,7 @@ def beside(array, scale):
 @pytest.fixture
 def store(small):
     with (small / "study.yaml").open("a") as study:
-        study.write("change: {samples: 20, conditions: [gaussian_noise/5]}\naggregate: {spectrum: 5}\n"
+        study.write("change: {samples: 20, conditions: [gaussian_noise/5]}\npaths: {samples: 4, conditions: gaussian_noise/5}\naggregate: {spectrum: 5}\n"
                     "embed: {layers: [8], perplexity: 10, batch: 300, epochs: 4, explain: 30}\ncensus: {}\n")
     done = run("run", small / "study.yaml", ranks=2)
     assert done.returncode == 0, done.stderr
@@ -144,14 +146,14 @@ def test_the_whole_file_opens_as_a_tree(store):
             for node in tree.subtree:
                 for name, array in node.dataset.variables.items():
                     path = f"{node.path}/{name}"
-                    if path not in h5 or h5[path].is_scale or path in ("/linear/sample", "/change/sample"):
-                        continue  # coordinates, and their names of before, where xarray shows those of the root
+                    if path not in h5 or h5[path].is_scale or path in ROOTED or re.fullmatch("/paths/.+/class", path):
+                        continue  # coordinates, and names of theirs, where a tree of xarray shows those of the root
                     assert len(set(array.dims)) == array.ndim and set(array.dims) <= set(node.coords), path
                     assert array.attrs["units"] and array.attrs["long_name"], path
                     assert all(len(node.coords[d]) == size for d, size in array.sizes.items()), path
                     assert array.shape == h5[path].shape, path
                     found += 1
-            assert found == len([1 for item in datasets(h5) if not item.is_scale]) - 2
+            assert found == len([1 for item in datasets(h5) if not item.is_scale]) - len(ROOTED) - 2 * 4
             agreement = tree["summary/agreement"].sel(condition="clean", variant="dense", variant_2="random-layer-0.5")
             assert agreement.item() == h5["summary/agreement"][0, 0, 3]
             assert tree["embed/position"].sizes["sample"] == 130 and tree["embed/dense/W"].sizes["embed_sample"] == 30
