@@ -60,8 +60,8 @@ struct facet_block {
   conv forward, back; /* back without weights: nobody wants it */
   int64_t groups;     /* of TOGETHER samples */
   float *z;           /* batch samples, in blocks */
-  float *frames;      /* per group: of u, and of z's adjoint */
-  int64_t frame[2];   /* floats of each */
+  float *frames;      /* of u, per sample: filled forward, and there on the way back */
+  float *back_frames; /* of z's adjoint, per group */
   float *gradient;    /* per group, as forward.weights */
   double *statistics; /* per sample: STATISTICS times the channels */
 };
@@ -209,7 +209,8 @@ void facet_block_destroy(facet_block **block)
   facet_block *b = *block;
   if (b)
     FACET_FREE(&b->forward.weights, &b->forward.left, &b->forward.offset, &b->forward.most, &b->back.weights,
-               &b->back.left, &b->back.offset, &b->back.most, &b->z, &b->frames, &b->gradient, &b->statistics);
+               &b->back.left, &b->back.offset, &b->back.most, &b->z, &b->frames, &b->back_frames, &b->gradient,
+               &b->statistics);
   facet_free(block);
 }
 
@@ -241,13 +242,12 @@ facet_status facet_block_create(const facet_block_shape *shape, int64_t batch, f
   b->forward = make_conv(&b->in, &b->out);
   b->back = make_conv(&b->out, &b->in);
   b->groups = (batch + TOGETHER - 1) / TOGETHER;
-  b->frame[0] = frame_size(&b->in);
-  b->frame[1] = frame_size(&b->out);
   FACET_GO(failed, status, make_weights(&b->forward));
   if (shape->pulled)
     FACET_GO(failed, status, make_weights(&b->back));
   FACET_NEW_GO(failed, status, b->z, batch * facet_layout_size(shape->out));
-  FACET_NEW_GO(failed, status, b->frames, b->groups * (b->frame[0] + b->frame[1]));
+  FACET_NEW_GO(failed, status, b->frames, batch * frame_size(&b->in));
+  FACET_NEW_GO(failed, status, b->back_frames, b->groups * frame_size(&b->out));
   FACET_NEW_GO(failed, status, b->gradient, b->groups * gradient_size(&b->forward));
   FACET_NEW_GO(failed, status, b->statistics, batch * STATISTICS * b->channels);
   *block = b;
@@ -265,8 +265,8 @@ static size_t conv_bytes(const conv *c)
 
 size_t facet_block_bytes(const facet_block *b)
 {
-  int64_t floats =
-      b->batch * facet_layout_size(b->shape.out) + b->groups * (b->frame[0] + b->frame[1] + gradient_size(&b->forward));
+  int64_t floats = b->batch * (facet_layout_size(b->shape.out) + frame_size(&b->in)) +
+                   b->groups * (frame_size(&b->out) + gradient_size(&b->forward));
   return conv_bytes(&b->forward) + conv_bytes(&b->back) + (size_t)floats * sizeof(float) +
          (size_t)(b->batch * STATISTICS * b->channels) * sizeof(double);
 }
@@ -349,17 +349,12 @@ static int64_t groups_of(int64_t samples)
   return (samples + TOGETHER - 1) / TOGETHER;
 }
 
-static float *frame_of(const facet_block *b, int64_t group, int which)
-{
-  return b->frames + group * (b->frame[0] + b->frame[1]) + (which ? b->frame[0] : 0);
-}
-
 static void convolve_group(const facet_block *b, int64_t group, int64_t samples, const float *u)
 {
   facet_part part = group_part(group, samples);
   int64_t size = facet_layout_size(b->shape.in), z_size = facet_layout_size(b->shape.out);
-  float *frame = frame_of(b, group, 0);
   for (int64_t s = part.first; s < part.end; s++) {
+    float *frame = b->frames + s * frame_size(&b->in);
     frame_sample(&b->in, u + s * size, frame);
     CONVOLVE(&b->forward, (&b->forward, frame, b->z + s * z_size));
     FOR_LANES(&b->out, measure, (b, s));
@@ -430,18 +425,17 @@ static void take_back(const facet_block *b, int64_t samples, const facet_block_n
   }
 }
 
-static void pull_group(const facet_block *b, int64_t group, int64_t samples, const channels *ch, const float *u,
-                       const float *g, float *gu)
+static void pull_group(const facet_block *b, int64_t group, int64_t samples, const channels *ch, const float *g,
+                       float *gu)
 {
   facet_part part = group_part(group, samples);
   int64_t in_size = facet_layout_size(b->shape.in), z_size = facet_layout_size(b->shape.out), size = result_size(b);
-  float *frame = frame_of(b, group, 0), *back = frame_of(b, group, 1);
+  float *back = b->back_frames + group * frame_size(&b->out);
   float *gradient = b->gradient + group * gradient_size(&b->forward);
   memset(gradient, 0, (size_t)gradient_size(&b->forward) * sizeof *gradient);
   for (int64_t s = part.first; s < part.end; s++) {
-    frame_sample(&b->in, u + s * in_size, frame);
     FOR_LANES(&b->out, begin_back, (b, ch, b->z + s * z_size, g + s * size, back));
-    FOR_LANES(&b->out, gradient, (&b->in, &b->out, frame, back, gradient));
+    FOR_LANES(&b->out, gradient, (&b->in, &b->out, b->frames + s * frame_size(&b->in), back, gradient));
     if (gu)
       CONVOLVE(&b->back, (&b->back, back, gu + s * in_size));
   }
@@ -461,8 +455,8 @@ static void take_gradient(const facet_block *b, int64_t groups, float *gw)
         *gw = b->gradient[place_of(&b->forward, i, o, t, TAPS, b->out.lanes)];
 }
 
-void facet_block_backward(facet_block *b, int64_t samples, const facet_block_norm *norm, const float *u, const float *g,
-                          float *gu, float *gw, double *grad_gamma, double *grad_beta)
+void facet_block_backward(facet_block *b, int64_t samples, const facet_block_norm *norm, const float *g, float *gu,
+                          float *gw, double *grad_gamma, double *grad_beta)
 {
   channels ch;
   int64_t size = result_size(b), groups = groups_of(samples);
@@ -473,6 +467,6 @@ void facet_block_backward(facet_block *b, int64_t samples, const facet_block_nor
   take_back(b, samples, norm, &ch, grad_gamma, grad_beta);
 #pragma omp parallel for schedule(static)
   for (int64_t group = 0; group < groups; group++)
-    pull_group(b, group, samples, &ch, u, g, b->shape.pulled ? gu : NULL);
+    pull_group(b, group, samples, &ch, g, b->shape.pulled ? gu : NULL);
   take_gradient(b, groups, gw);
 }

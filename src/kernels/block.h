@@ -41,7 +41,7 @@ void facet_block_forward(facet_block *block, int64_t samples, const facet_block_
                          float *result);
 /* After facet_block_forward of the same samples. g: adjoint of the result. Overwrites gw (as the weights), the
  * gradients of gamma and beta, and gu (if pulled). */
-void facet_block_backward(facet_block *block, int64_t samples, const facet_block_norm *norm, const float *u,
-                          const float *g, float *gu, float *gw, double *grad_gamma, double *grad_beta);
+void facet_block_backward(facet_block *block, int64_t samples, const facet_block_norm *norm, const float *g, float *gu,
+                          float *gw, double *grad_gamma, double *grad_beta);
 
 #endif

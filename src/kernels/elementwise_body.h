@@ -216,8 +216,11 @@ static void NAME(gather)(int64_t samples, int64_t runs, const facet_run *run, co
   REAL *dst = dst_;
   for (int64_t s = 0; s < samples; s++, src += src_size, dst += dst_size)
     for (int64_t r = 0; r < runs; r++)
-      for (int32_t i = 0; i < run[r].length; i++)
-        dst[run[r].target + i] = src[run[r].source + i];
+      if (run[r].length == 1) /* of blocks, all of them */
+        dst[run[r].target] = src[run[r].source];
+      else
+        for (int32_t i = 0; i < run[r].length; i++)
+          dst[run[r].target + i] = src[run[r].source + i];
 }
 
 static void NAME(scatter)(int64_t samples, int64_t runs, const facet_run *run, const void *src_, int64_t src_size,
@@ -227,8 +230,11 @@ static void NAME(scatter)(int64_t samples, int64_t runs, const facet_run *run, c
   REAL *dst = dst_;
   for (int64_t s = 0; s < samples; s++, src += src_size, dst += dst_size)
     for (int64_t r = 0; r < runs; r++)
-      for (int32_t i = 0; i < run[r].length; i++)
-        dst[run[r].source + i] += src[run[r].target + i];
+      if (run[r].length == 1)
+        dst[run[r].source] += src[run[r].target];
+      else
+        for (int32_t i = 0; i < run[r].length; i++)
+          dst[run[r].source + i] += src[run[r].target + i];
 }
 
 static void NAME(window_mean)(const facet_windows *w, facet_layout in, const void *u_, void *out_)

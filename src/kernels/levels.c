@@ -63,9 +63,9 @@ FACET_LEVELED_VOID(facet_block_forward,
                    (facet_block * b, int64_t samples, const facet_block_norm *norm, const float *u, float *result),
                    (b, samples, norm, u, result))
 FACET_LEVELED_VOID(facet_block_backward,
-                   (facet_block * b, int64_t samples, const facet_block_norm *norm, const float *u, const float *g,
-                    float *gu, float *gw, double *grad_gamma, double *grad_beta),
-                   (b, samples, norm, u, g, gu, gw, grad_gamma, grad_beta))
+                   (facet_block * b, int64_t samples, const facet_block_norm *norm, const float *g, float *gu,
+                    float *gw, double *grad_gamma, double *grad_beta),
+                   (b, samples, norm, g, gu, gw, grad_gamma, grad_beta))
 
 /* ---- elementwise.c ---- */
 FACET_LEVELED(const facet_elementwise *, facet_elementwise_of, (facet_type real), (real))

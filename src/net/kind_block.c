@@ -136,8 +136,8 @@ static facet_status block_gradient(facet_executor *x, facet_step *step, float *g
   facet_status status = FACET_OK;
   FACET_NEW_GO(done, status, grad_gamma, channels);
   FACET_NEW_GO(done, status, grad_beta, channels);
-  facet_block_backward(step->block, x->count, &statistics, facet_value_data(x, step->in_slot[0]),
-                       facet_adjoint_data(x, step->g_slot), to, part, grad_gamma, grad_beta);
+  facet_block_backward(step->block, x->count, &statistics, facet_adjoint_data(x, step->g_slot), to, part, grad_gamma,
+                       grad_beta);
   if (way->addend != NO_SLOT && !step->left_to_gate)
     x->e->add(x->count * facet_value_size(x, step->input[0]), facet_adjoint_data(x, way->addend), 1, to,
               facet_adjoint_data(x, way->to));

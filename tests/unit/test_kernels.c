@@ -732,7 +732,7 @@ static void block_on_threads(void **state)
     assert_int_equal(facet_block_create(&shape, SEVERAL, &b), FACET_OK);
     facet_block_weights(b, weights);
     facet_block_forward(b, SEVERAL, &norm, u, result[k]);
-    facet_block_backward(b, SEVERAL, &norm, u, g, gu[k], gw[k], grad[k][0], grad[k][1]);
+    facet_block_backward(b, SEVERAL, &norm, g, gu[k], gw[k], grad[k][0], grad[k][1]);
     facet_block_destroy(&b);
   }
   facet_kernels_threads(1);
