@@ -53,7 +53,7 @@ static void mark_above(const double *a, const double *b, int64_t size, double at
   for (int64_t i = 0; i < size; i++) {
     double before = a[i] - at, after = b[i] - at;
     bool off = (fabs(before) > rounding) | (fabs(after) > rounding);
-    on[i] = (before + after > 0) & off ? above : on[i];
+    on[i] = ((before + after > 0) & off) ? above : on[i];
   }
 }
 
