@@ -25,8 +25,8 @@ os.environ["PYTHONPATH"] = str(ROOT / "analysis")  # and for the commands that t
 
 gc.set_threshold(50_000, 20, 20)  # figures, models and their libraries are millions of objects: looking for cycles was a seventh of the time
 
-# Files that take a minute or more: they begin first, so that no worker is left with one of them when all else is done.
-LONG = ("test_light.py", "test_install.py", "test_report.py", "test_torch_export.py", "test_memory.py", "test_edited.py", "test_run.py",
+# Files that take a minute or more: they begin first, the longest before the others, so that no worker is left with one of them when all else is done.
+LONG = ("test_torch_export.py", "test_report.py", "test_memory.py", "test_light.py", "test_install.py", "test_edited.py", "test_run.py",
         "test_aggregate.py", "test_exercise.py")
 
 
