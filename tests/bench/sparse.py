@@ -19,10 +19,11 @@ ADJOINTS = 40  # as many as mpi/stages/work.c takes at once
 def layers():
     said = subprocess.run([run.BUILD / "bench_kernels", "sparse", str(ADJOINTS)], check=True, env=run.ENVIRONMENT,
                           capture_output=True, text=True).stdout
-    print("  pullback of one layer, GFLOP/s as if no weight were 0: usual kernels, those for few weights, the choice")
+    print("  pullback of one layer, GFLOP/s as if no weight were 0: usual kernels, those for few weights, the "
+          "choice, lanes")
     for line in map(json.loads, said.splitlines()):
         print("  {in}x{kernel}x{kernel} to {out} at {extent}, stride {stride}, share {share}: {usual_gflops:.0f} "
-              "{sparse_gflops:.0f} {chosen_gflops:.0f}".format_map(line))
+              "{sparse_gflops:.0f} {chosen_gflops:.0f} {lanes_gflops:.0f}".format_map(line))
 
 
 def rows():
