@@ -259,5 +259,3 @@ def test_the_way_to_a_sample(page, study):
         total = float(page.get_attribute(f"{where} [data-total]", "data-total"))
         assert total == pytest.approx(float(way.total[way.cls.index(cls)]), abs=1e-12)
         assert "from mean to the sample" in page.text_content(f"{where} h3")
-    page.click("text=gaussian_noise/5 >> nth=0")
-    page.wait_for_selector(".sample-way >> text=to gaussian_noise/5")
