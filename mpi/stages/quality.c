@@ -8,7 +8,7 @@
 #include "tiles.h"
 
 /* Queries that are dealt together, and between two looks at who asks; more, where as many are looked at together. */
-enum { UNIT = 64, STEP = 64 };
+enum { UNIT = 64, STEP = 16 };
 
 typedef struct {
   facet_ranking *ranking;
