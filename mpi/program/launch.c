@@ -58,21 +58,6 @@ bool facet_launched(void)
   return false;
 }
 
-/* Without a daemon every process of a user takes itself for the same job: for that, a folder of its own. */
-void facet_launch_alone(void)
-{
-  const char *folder = getenv("TMPDIR");
-  char own[4096];
-  if (facet_launched())
-    return;
-  (void)snprintf(own, sizeof own, "%s/ompi.facet.%lu/%ld", folder && *folder ? folder : "/tmp",
-                 (unsigned long)geteuid(), (long)getpid());
-  setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
-  setenv("OMPI_MCA_orte_jobfam_session_dir", own, 0);
-  setenv("OMPI_MCA_pml", "ob1", 0);
-  setenv("OMPI_MCA_btl", "self", 0);
-}
-
 facet_status facet_launch_check(int ranks, bool *speaks)
 {
   static const char *const names[][2] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"}, {"PMI_SIZE", "PMI_RANK"}};

@@ -1,17 +1,16 @@
 """`facet run -n RANKS` starts its ranks itself: what they say arrives, signals and statuses are passed on."""
 
 import os
-import pathlib
 import pty
 import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
 import pytest
-
 from conftest import FACET, STUDY, checksum, environment, make_digits, run
 
 LAUNCHES = int(os.environ.get("FACET_LAUNCHES", "10"))  # a hundred take a minute
@@ -33,13 +32,23 @@ def test_same_bits_as_mpirun(small):
 
 
 def test_a_rank_alone_starts_no_daemon(small, tmp_path_factory):
-    """Whose folder would lie beside the program's own; and nothing is left there."""
+    """Whose folder would lie beside the program's own; nothing is left there, not even by one that was killed, and who has
+    told Open MPI to make no folders is heard."""
     if not re.search("Open MPI v?4", run("--version").stdout):
         pytest.skip("another MPI, which starts none")
     folder = tmp_path_factory.mktemp("tmp")
-    done = subprocess.run([FACET, "run", small / "study.yaml"], env={**environment(), "TMPDIR": str(folder)}, capture_output=True, text=True)
+    own = folder / f"ompi.facet.{socket.gethostname()}.{os.geteuid()}"
+    own.mkdir(mode=0o700)
+    killed = own / "1/1/0"  # as of a process that lived once
+    killed.mkdir(parents=True)
+    (killed / "study.h5.sm").write_bytes(b"x")
+    told = {**environment(), "TMPDIR": str(folder)}
+    done = subprocess.run([FACET, "run", small / "study.yaml"], env=told, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert [path.relative_to(folder) for path in folder.rglob("*")] == [pathlib.Path(f"ompi.facet.{os.geteuid()}")]
+    assert list(folder.rglob("*")) == [own]
+    done = subprocess.run([FACET, "check", small / "study.yaml"], env={**told, "OMPI_MCA_orte_no_session_dirs": "/home"},
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_message_arrives(small):
