@@ -128,7 +128,7 @@ static void round_row(facet_kept *kept, int64_t s, int64_t k, int64_t line, cons
   double distance = fabs(logit - (wx + kept->pass->linear.b[at]));
   kept->rounding[s] = fmax(kept->rounding[s], off);
   kept->relative[s] = fmax(kept->relative[s], largest > 0 ? off / largest : 0);
-  *residual = distance <= *residual ? *residual : distance; /* lets NaN through */
+  *residual = isnan(*residual) || distance <= *residual ? *residual : distance; /* NaN stays */
 }
 
 static facet_status round_chunk(void *context, int64_t from, int64_t rows, const void *w)

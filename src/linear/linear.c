@@ -107,7 +107,7 @@ static void certify(const linearizing *l, int64_t from, int64_t rows, const char
         *b += l->out->b_node[at * l->nodes + n];
       double wx = row_times_sample(l->real, w + (size_t)(s * rows + r) * line, l->x + (size_t)s * line, l->inputs);
       double distance = fabs(l->logits[s * l->classes + l->row[at]] - (wx + *b));
-      *worst = distance <= *worst ? *worst : distance; /* lets NaN through */
+      *worst = isnan(*worst) || distance <= *worst ? *worst : distance; /* NaN stays */
     }
 }
 

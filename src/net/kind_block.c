@@ -10,6 +10,8 @@ static bool is_pool(const facet_lowered *l, const facet_conv_shape *s)
   int64_t width = s->out[1], positions = s->out[0] * width / 4;
   if (l->kind != KIND_WINDOW || !l->maximum || l->flat || l->sign < 0 || l->shift || s->out[0] % 2 || width % 2)
     return false;
+  if (l->full.rank != 4 || l->full.dim[2] != s->out[0] / 2 || l->full.dim[3] != width / 2)
+    return false;
   for (int64_t i = 0; i < positions; i++) {
     int64_t first = i / (width / 2) * 2 * width + i % (width / 2) * 2;
     const int64_t four[] = {first, first + 1, first + width, first + width + 1};

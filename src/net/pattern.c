@@ -61,10 +61,10 @@ static int32_t candidate_at(const facet_executor *x, const facet_step *s, int64_
 {
   facet_windows w = facet_step_windows(x, s);
   int64_t block = facet_window_layout(x, s, s->input[0]).block, position = winner % (block * w.in_spatial) / block;
-  int32_t number = 0;
-  while (w.position[w.begin[place] + number] != position)
+  int64_t first = w.begin[place], number = 0;
+  while (first + number < w.begin[place + 1] && w.position[first + number] != position)
     number++;
-  return number;
+  return (int32_t)number;
 }
 
 int64_t facet_executor_gate_size(const facet_executor *x, int gate)

@@ -111,7 +111,7 @@ facet_status facet_walk_maximum_changes(facet_walk *w, const facet_step *step)
       r.rounding = w->rounding;
       if (largest(r.count, r.low) == largest(r.count, r.high))
         continue;
-      for (int64_t now = first_ahead(&r); (now = next_ahead(&r, now, &share)) >= 0;)
+      for (int64_t now = first_ahead(&r); now >= 0 && (now = next_ahead(&r, now, &share)) >= 0;) /* -1: NaN */
         FACET_TRY(facet_walk_note(w, place, share));
     }
   return FACET_OK;

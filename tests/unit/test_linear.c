@@ -739,11 +739,35 @@ static void resnet20_is_that_of_the_paper(void **state)
   assert_int_equal(facet_network_resnet((facet_shape){1, {3}}, 3, 10, 1, &n[0]), FACET_BAD_INPUT);
 }
 
+/* One row of two is no number, and the certificate says so, whichever it is. */
+static void a_row_that_is_no_number(void **state)
+{
+  (void)state;
+  for (int bad = 0; bad < 2; bad++) {
+    double w[] = {1, 2, 3, 4}, x[] = {0, 1}, got[4], b[2], b_node[2], residual;
+    int32_t row[] = {0, 1}, ties;
+    facet_executor *e;
+    w[(size_t)bad * 2] = INFINITY; /* times 0 */
+    facet_network *n = begin_net((facet_shape){1, {2}});
+    add_gemm(n, "x", "y", 2, 2, w, NULL);
+    end_net(n, "y");
+    facet_executor_options options = {.real = FACET_F64, .batch = 1, .rows = 1};
+    facet_linearization result = {got, b, b_node, &residual, &ties};
+    assert_int_equal(facet_executor_create(n, options, &e), FACET_OK);
+    assert_int_equal(facet_executor_forward(e, x, 1), FACET_OK);
+    assert_int_equal(facet_linearize(e, x, 1, 2, row, &result), FACET_OK);
+    assert_true(isnan(residual));
+    facet_executor_destroy(&e);
+    facet_network_destroy(&n);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(golden_a_in_double),
       cmocka_unit_test(golden_b),
+      cmocka_unit_test(a_row_that_is_no_number),
       cmocka_unit_test(every_kind_is_exact),
       cmocka_unit_test(bias_free),
       cmocka_unit_test(lanes_agree),
