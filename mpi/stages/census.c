@@ -46,12 +46,21 @@ static facet_status side_make(census *c, int variant, facet_pass *pass)
   return facet_pass_make(m->network, options, c->pixels, &m->input, true, pass);
 }
 
+/* As many samples as fit, three sides of them in double, where a forward pass has so many of one. */
+static int64_t batch_of(const facet_plan *plan, int v)
+{
+  int64_t own = plan->work[v].forward_batch, dense = plan->work[0].forward_batch;
+  int64_t fits = (own < dense ? own : dense) / (2 * SIDES);
+  return fits < 1 ? 1 : fits > MOST_BATCH ? MOST_BATCH : fits;
+}
+
 static facet_status enter(void *self, int v)
 {
   census *c = self;
   const facet_store_variant *own = &c->p->variant[v];
   int64_t largest = 0, n = c->p->block;
   c->variant = v;
+  c->batch = batch_of(c->context->plan, v);
   FACET_TRY(side_make(c, v, &c->side[OWN]));
   if (c->p->clean >= 0)
     FACET_TRY(side_make(c, v, &c->side[CLEAN]));
@@ -166,8 +175,7 @@ static facet_status make(const facet_context *context, int ranks, void *self)
 {
   (void)ranks;
   census *c = self;
-  int64_t most = context->plan->work[0].forward_batch;
-  *c = (census){.context = context, .p = &context->plan->store, .batch = most < MOST_BATCH ? most : MOST_BATCH};
+  *c = (census){.context = context, .p = &context->plan->store};
   return facet_pixels_create(&context->plan->source, context->plan->room, &c->pixels);
 }
 
