@@ -272,7 +272,7 @@ static void take_part(paths *w, int64_t b)
   add(m->attribution, r->attribution, w->rows * w->inputs, share);
   add(m->total, r->total, w->rows, share);
   add(m->curve, r->curve, FACET_PATH_POINTS * w->classes, share);
-  m->residual = r->residual <= m->residual ? m->residual : r->residual; /* lets NaN through */
+  m->residual = isnan(m->residual) || r->residual <= m->residual ? m->residual : r->residual; /* NaN stays */
   m->pieces += r->pieces;
 }
 

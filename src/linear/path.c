@@ -184,7 +184,7 @@ static void finish(const facet_path *p, const double *start, const double *end, 
       sum += r->attribution[k * p->inputs + i] = (end[i] - start[i]) * p->gradient[k * p->inputs + i];
     r->total[k] = p->ends[p->classes + r->row[k]] - p->ends[r->row[k]];
     double distance = fabs(r->total[k] - sum) / largest;
-    r->residual = distance <= r->residual ? r->residual : distance; /* lets NaN through */
+    r->residual = isnan(r->residual) || distance <= r->residual ? r->residual : distance; /* NaN stays */
   }
 }
 

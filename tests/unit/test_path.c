@@ -111,6 +111,23 @@ static void the_tent_map(void **state)
   facet_network_destroy(&n);
 }
 
+/* What is not a number in one row is not hidden by the next, which is right. */
+static void a_row_that_is_no_number(void **state)
+{
+  (void)state;
+  static followed f;
+  facet_network *n = begin_net((facet_shape){1, {1}});
+  add_gemm(n, "x", "l1", 1, 1, (double[]){1}, NULL);
+  add_node(n, "Relu", "l1", "r1", 0, NULL);
+  add_gemm(n, "r1", "l2", 1, 2, (double[]){1, 2}, (double[]){NAN, 0});
+  n = end_net(n, "l2");
+  follow(n, (double[]){-1}, (double[]){1}, &f);
+  assert_true(isnan(f.total[0]));
+  assert_near(f.total[1], 2, 1e-12);
+  assert_true(isnan(f.r.residual));
+  facet_network_destroy(&n);
+}
+
 /* max(x1, x2), as a Max of two branches and as a pool over both. */
 static void a_maximum(void **state)
 {
@@ -335,9 +352,15 @@ static void it_can_be_stopped(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_small_network),    cmocka_unit_test(the_tent_map),      cmocka_unit_test(a_maximum),
-      cmocka_unit_test(ties_along_the_way), cmocka_unit_test(every_kind),        cmocka_unit_test(other_gates),
-      cmocka_unit_test(the_class_changes),  cmocka_unit_test(it_can_be_stopped),
+      cmocka_unit_test(a_small_network),
+      cmocka_unit_test(the_tent_map),
+      cmocka_unit_test(a_maximum),
+      cmocka_unit_test(ties_along_the_way),
+      cmocka_unit_test(every_kind),
+      cmocka_unit_test(other_gates),
+      cmocka_unit_test(the_class_changes),
+      cmocka_unit_test(it_can_be_stopped),
+      cmocka_unit_test(a_row_that_is_no_number),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
