@@ -38,7 +38,7 @@ static facet_status look_for_files(const char *folder, facet_study *study)
       FACET_TRY(look_in(folder, &files[f]->item[i]));
   for (int c = 0; c < study->conditions.count; c++)
     FACET_TRY(look_in(folder, &study->conditions.item[c].published));
-  return FACET_OK;
+  return look_in(folder, &study->stages.paths.from); /* a number or a word has no folder */
 }
 
 /* Tiles are of test samples alone, so those without the training data can check them, too. */

@@ -54,12 +54,6 @@ static bool is_number(const char *text, double *number)
   return end != text && *end == '\0';
 }
 
-static bool is_file(const facet_paths_keys *k)
-{
-  double number;
-  return from_of(k) == FROM_IMAGES && strcmp(k->from, "mean") != 0 && !is_number(k->from, &number);
-}
-
 /* FACET_NO_INPUT, FACET_BAD_INPUT with the study's file, line and key. Caller destroys. */
 static facet_status open_images(const facet_plan *plan, facet_dataset **images)
 {
@@ -138,7 +132,7 @@ static facet_status make_baseline(paths *w)
 {
   double number;
   w->baselines = 1;
-  if (is_file(w->keys))
+  if (facet_paths_file(w->keys))
     return read_images(w);
   FACET_NEW(w->baseline, w->inputs);
   if (w->from == FROM_BLUR)
@@ -392,7 +386,7 @@ static facet_status follows(const facet_context *c, FILE *out)
   const facet_paths_keys *k = &c->plan->keys->paths;
   const facet_store_plan *p = &c->plan->store;
   char digest[65] = "";
-  if (is_file(k))
+  if (facet_paths_file(k))
     FACET_TRY(facet_sha256_file(k->from, digest));
   fprintf(out, "from %s, %d %lld, %.0f bytes", digest[0] ? digest : k->from, (int)k->rows, (long long)p->path_rows,
           bytes_of(p));
@@ -448,7 +442,7 @@ static facet_status seconds(const facet_context *context, const facet_speeds *sp
   const facet_paths_keys *k = &context->plan->keys->paths;
   double baselines = 1;
   *sum = 0;
-  if (is_file(k)) {
+  if (facet_paths_file(k)) {
     facet_dataset *images = NULL;
     FACET_TRY(open_images(context->plan, &images));
     baselines = (double)facet_dataset_count(images);
@@ -471,7 +465,7 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
   facet_store_plan *s = &plan->store;
   if (!k->wanted)
     return FACET_OK;
-  if (is_file(k)) {
+  if (facet_paths_file(k)) {
     facet_dataset *images = NULL;
     FACET_TRY(open_images(plan, &images));
     facet_dataset_destroy(&images);

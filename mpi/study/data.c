@@ -11,6 +11,11 @@ const char *facet_label_file(const facet_source_keys *source)
   return source->labels.count > 0 ? source->labels.item[0] : source->images.item[0];
 }
 
+const char *facet_paths_file(const facet_paths_keys *keys)
+{
+  return keys->wanted && strchr(keys->from, '/') ? keys->from : NULL; /* resolved: no number and no word has one */
+}
+
 /* Ranks of one node, among which the first decodes what is compressed, and looks through pixels. */
 typedef struct {
   MPI_Comm all, node;
@@ -299,9 +304,25 @@ done:
   return status;
 }
 
+/* By its bytes, which are few. */
+static facet_status add_baselines(MPI_Comm comm, const facet_study *study, facet_study_data *data)
+{
+  const facet_paths_keys *keys = &study->stages.paths;
+  const char *file = facet_paths_file(keys);
+  char hex[HEX + 1] = "";
+  if (!file)
+    return FACET_OK;
+  facet_status status = facet_rank(comm) == 0 ? facet_sha256_file(file, hex) : FACET_OK;
+  if (status != FACET_OK)
+    status = facet_raise_in(status, "%s:%d: paths.from: ", study->settings.file, keys->line);
+  FACET_AGREE(comm, status);
+  FACET_TRY(facet_share(comm, hex, HEX, "digesting data"));
+  return facet_agree(comm, add_origin(data, facet_copy_text("paths_from_sha256"), facet_copy_text(file), false, hex));
+}
+
 static facet_status add_sets(const facet_study *study, facet_study_data *data)
 {
-  FACET_NEW(data->origin, 4 + study->conditions.count);
+  FACET_NEW(data->origin, 5 + study->conditions.count);
   FACET_TRY(add_set(data, "test", &study->data.test, &data->test->digest));
   return data->train ? add_set(data, "train", &study->data.train, &data->train->digest) : FACET_OK;
 }
@@ -312,6 +333,7 @@ facet_status facet_study_data_digest(MPI_Comm comm, const facet_study *study, fa
   if (data->train)
     FACET_TRY(digest_set(comm, data->train));
   FACET_AGREE(comm, add_sets(study, data));
+  FACET_TRY(add_baselines(comm, study, data));
   return digest_conditions(comm, &study->conditions, data);
 }
 

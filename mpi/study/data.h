@@ -15,7 +15,7 @@ typedef struct {
 
 typedef struct {
   facet_dataset *train, *test; /* train NULL: nothing is trained */
-  int origins;                 /* of test, train and published conditions; 0 until facet_study_data_digest */
+  int origins;                 /* of test, train, baselines of paths, published conditions; 0 until they are digested */
   facet_data_origin *origin;
 } facet_study_data;
 
@@ -27,10 +27,12 @@ const facet_data_origin *facet_data_origin_find(const facet_study_data *data, co
 /* FACET_BAD_INPUT unless a digest that was kept with `made`, if one was (otherwise ""), is that of now. */
 facet_status facet_data_same(const facet_data_origin *now, const char *then, const char *made);
 
-/* Collective. Finds the digests of data sets and published conditions, which all ranks have alike; the ranks share the
- * work. */
+/* Collective. Finds the digests of data sets, baselines of paths and published conditions, which all ranks have alike;
+ * the ranks share the work. */
 facet_status facet_study_data_digest(MPI_Comm comm, const facet_study *study, facet_study_data *data);
 void facet_study_data_clear(facet_study_data *data);
+/* The file of baselines that paths begin at; NULL: none are followed, or they begin elsewhere. */
+const char *facet_paths_file(const facet_paths_keys *keys);
 /* The first file that holds labels, for messages. */
 const char *facet_label_file(const facet_source_keys *source);
 

@@ -157,6 +157,31 @@ def test_baselines(study):
         np.testing.assert_allclose(added, found["total"], rtol=0, atol=1e-4)
 
 
+def test_baselines_that_changed_under_their_name_are_refused(study):
+    """Paths of two sets of baselines are not mixed; under another name only the paths are made anew."""
+    folder, _ = study
+    out, file = folder / "named/study.h5", folder / "grey.npy"
+    np.save(file, np.full((1, 1, 12, 12), 60, np.uint8))
+    before = followed(folder, "named", "from: grey.npy, variants: dense")
+    (folder / "moved").mkdir()
+    file.rename(folder / "moved/grey.npy")
+    done = run("verify", "--tiles", 1, "--data", folder / "moved", out)
+    assert done.returncode == 0 and f"{folder}/moved/grey.npy: what the study was made with" in done.stdout, done.stdout + done.stderr
+    np.save(file, np.full((1, 1, 12, 12), 200, np.uint8))
+    done = run("verify", "--data", folder, out)
+    assert done.returncode == 65 and f"{file}: is not what the study was made with" in done.stdout, done.stdout + done.stderr
+    for finished in (True, False):
+        if not finished:
+            with h5py.File(out, "r+") as h5:
+                h5["progress/paths"][0, 1] = 0
+        done = run("run", folder / "study.yaml")
+        assert done.returncode == 65 and done.stderr.count("\n") == 1, done.stderr
+        assert f"{file}: has changed since" in done.stderr and "study.h5 was made from it" in done.stderr
+    file.rename(folder / "light.npy")
+    after = followed(folder, "named", "from: light.npy, variants: dense")
+    assert np.all(np.abs(after["total"] - before["total"]).reshape(SAMPLES, -1).max(1) > 1e-3)
+
+
 def test_from_clean_to_corrupted(study):
     folder, _ = study
     write(folder, "ways", "from: clean, conditions: all, variants: dense")
