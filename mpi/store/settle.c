@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "ranks/profile.h"
@@ -50,6 +49,7 @@ facet_status facet_store_settle_begin(facet_store *store)
   FACET_CHECK(!store->settling, FACET_INTERNAL, "%s: is being synced already", store->path);
   if (store->again) /* nothing is written */
     return FACET_OK;
+  FACET_TRY(facet_store_synced(store, 0));
   store->unsettled = 0;
   FACET_NEW(s, 1);
   s->file = store->raw;
@@ -76,12 +76,11 @@ facet_status facet_store_settle_end(facet_store *store)
 {
   struct facet_settling *s = store->settling;
   if (!s)
-    return FACET_OK;
+    return facet_store_synced(store, 0);
   double begun = facet_seconds();
   (void)pthread_join(s->thread, NULL);
   facet_profile_stored(facet_seconds() - begun);
   int failed = s->failed;
   facet_free(&store->settling);
-  FACET_CHECK(failed == 0, FACET_IO, "%s: %s", store->path, strerror(failed));
-  return FACET_OK;
+  return facet_store_synced(store, failed);
 }

@@ -306,7 +306,8 @@ static facet_status open_file(facet_store *s)
 static facet_status release(facet_store **store)
 {
   facet_store *s = *store;
-  (void)facet_store_settle_end(s); /* whoever began it has failed */
+  if (s->settling)
+    (void)facet_store_settle_end(s); /* whoever began it has failed */
   facet_sums_end(&s->sums);
   facet_again_free(&s->again);
   facet_status status = close_file(s);
@@ -358,7 +359,13 @@ facet_status facet_store_sync(facet_store *s)
 {
   facet_store_listener before = facet_store_listen();
   facet_status status = collective(s, "syncing", H5Fflush(s->file, H5F_SCOPE_GLOBAL)); /* MPI_File_sync */
-  return facet_agree(s->comm, facet_store_unlisten(before, status));
+  if (status == FACET_OK)
+    status = facet_store_synced(s, 0);
+  status = facet_agree(s->comm, facet_store_unlisten(before, status));
+  s->unsettled = 0;
+  if (status != FACET_OK && s->lost == 0)
+    s->lost = EIO;
+  return status;
 }
 
 facet_status facet_store_close(facet_store **store)
@@ -541,10 +548,20 @@ static facet_status mark_some(facet_store *s, const facet_store_shape_array *a, 
   return facet_store_unlisten(before, status);
 }
 
+facet_status facet_store_synced(facet_store *s, int failed)
+{
+  if (s->lost == 0)
+    s->lost = failed;
+  FACET_CHECK(s->lost == 0, FACET_IO, "%s: %s", s->path, strerror(s->lost));
+  return FACET_OK;
+}
+
 facet_status facet_store_settle(facet_store *s)
 {
   double begun = facet_seconds();
-  FACET_CHECK(fdatasync(s->raw) == 0, FACET_IO, "%s: %s", s->path, strerror(errno));
+  FACET_TRY(facet_store_synced(s, 0));
+  s->unsettled = 0;
+  FACET_TRY(facet_store_synced(s, fdatasync(s->raw) == 0 ? 0 : errno));
   facet_profile_stored(facet_seconds() - begun);
   return FACET_OK;
 }

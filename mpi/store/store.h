@@ -202,15 +202,16 @@ int64_t facet_store_profile_ranks(const facet_store *store);
 /* Collective. Makes everything durable and closes. */
 facet_status facet_store_close(facet_store **store);
 
-/* Collective. Everything written before, by any rank, is durable and seen by all. */
+/* Collective. Everything written before, by any rank, is durable and seen by all. FACET_IO: not durable, and then no
+ * sync of this open store succeeds any more, nor any mark. */
 facet_status facet_store_sync(facet_store *store);
-/* Not collective. What this rank has put is durable. */
+/* Not collective. What this rank has put is durable. FACET_IO, as above. */
 facet_status facet_store_settle(facet_store *store);
 /* The same for what this rank has put until now, while it goes on; what it puts meanwhile is to be settled again. Once
- * at a time: whether it is over is asked for without waiting, and it is ended by waiting. FACET_IO. */
+ * at a time: whether it is over is asked for without waiting, and it is ended by waiting. FACET_IO, as above. */
 facet_status facet_store_settle_begin(facet_store *store);
 bool facet_store_settle_over(const facet_store *store);
-int64_t facet_store_unsettled(const facet_store *store); /* bytes that were put since it began last */
+int64_t facet_store_unsettled(const facet_store *store); /* bytes that were put since any sync began last */
 facet_status facet_store_settle_end(facet_store *store);
 
 /* ---- numbers, by row of the schema (rows.def) ---- */

@@ -132,8 +132,12 @@ struct facet_store {
   int sums_of;                     /* its number */
   struct facet_again *again;       /* what is put is compared instead; NULL: it is not */
   struct facet_settling *settling; /* what is being made durable: settle.c; NULL: nothing */
-  int64_t unsettled;               /* bytes that were put since that began */
+  int64_t unsettled;               /* bytes that were put since any sync began last */
+  int lost;                        /* errno of the first sync that failed: what was put may be lost; 0: none */
 };
+/* What a sync gave, an errno or 0. After one that failed all fail: the system tells of lost data once, so a later one
+ * that goes well says nothing of them. FACET_IO. */
+facet_status facet_store_synced(facet_store *store, int failed);
 /* Knows the shape of the file at `path`, and none of its arrays is open yet. Not collective. */
 facet_status facet_store_lay_out(facet_store *store, const char *path, const facet_store_plan *plan);
 /* Opens the arrays of a stage with its marks; NULL: all. Collective where the file is. FACET_BAD_INPUT. */
