@@ -121,8 +121,8 @@ const facet_network *facet_executor_network(const facet_executor *x)
 
 size_t facet_executor_bytes(const facet_executor *x)
 {
-  return x->own_bytes + facet_slots_bytes(&x->values) + facet_slots_bytes(&x->adjoints) +
-         (x->exact ? facet_executor_bytes(x->exact) : 0);
+  return x->own_bytes + facet_slots_bytes(&x->values) + (x->adjoints_there ? facet_slots_bytes(&x->adjoints) : 0) +
+         (facet_lanes_chosen(x) ? (size_t)x->lanes->bytes : 0) + (x->exact ? facet_executor_bytes(x->exact) : 0);
 }
 
 /* ---- running ---- */

@@ -162,6 +162,8 @@ facet_status facet_executor_compile(facet_executor *x);
 facet_status facet_executor_plan_buffers(facet_executor *x);
 /* Allocates adjoints, which it leaves: for pullbacks by the kernels. Again does nothing. */
 facet_status facet_executor_need_adjoints(facet_executor *x);
+/* Frees them, until they are needed again. */
+void facet_executor_drop_adjoints(facet_executor *x);
 
 /* ---- what is within rounding: rounding.c ---- */
 

@@ -185,6 +185,12 @@ facet_status facet_executor_need_adjoints(facet_executor *x)
   return FACET_OK;
 }
 
+void facet_executor_drop_adjoints(facet_executor *x)
+{
+  facet_slots_empty(&x->adjoints);
+  x->adjoints_there = false;
+}
+
 facet_status facet_executor_plan_buffers(facet_executor *x)
 {
   FACET_TRY(choose_kept(x));

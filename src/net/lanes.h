@@ -12,7 +12,6 @@
 /* How one step brings an adjoint to one of its inputs. */
 typedef struct {
   int to, addend, after; /* slots; NO_SLOT: 0. What was there so far is `addend`, or `after` behind a slope */
-  bool open;             /* moves and windows: `to` begins as the addend */
 } facet_lanes_way;
 
 typedef struct {
@@ -37,9 +36,10 @@ typedef struct facet_lanes_plan {
   facet_lanes_layout *slot; /* how each lies: one for values of one shape alone, for what is around stays 0 */
   int output, input;        /* slots of their adjoints */
   int workers;
-  void **data;  /* workers x slots, allocated when lanes are chosen */
-  double *sums; /* workers x channels x lanes */
-  void *made;   /* workers x sums that steps make on their way, of the type */
+  int64_t bytes; /* of what is allocated when lanes are chosen: what follows, and what steps need */
+  void **data;   /* workers x slots */
+  double *sums;  /* workers x channels x lanes */
+  void *made;    /* workers x sums that steps make on their way, of the type */
   int64_t made_size;
   int turns; /* linear steps */
   int64_t most_channels;
@@ -48,7 +48,14 @@ typedef struct facet_lanes_plan {
 /* Leaves x->lanes NULL where a step is of a kind that lanes do not offer. */
 facet_status facet_lanes_plan_create(facet_executor *x);
 void facet_lanes_plan_destroy(facet_executor *x);
-/* Chooses by the network's constants, before steps take theirs, and makes room. FACET_OS. */
+/* Makes what steps need, of which nothing is there. FACET_OS. */
+facet_status facet_lanes_equip(facet_executor *x);
+/* What that takes for step i, at most, weights aside. */
+int64_t facet_lanes_step_bytes(const facet_executor *x, int i);
+/* Frees what is allocated when lanes are chosen. */
+void facet_lanes_release(facet_executor *x);
+/* Chooses by the network's constants, before steps take theirs, and makes room: in place of the adjoints of the other
+ * way, which it frees, and no more than these take, whatever the number of threads. FACET_OS. */
 facet_status facet_lanes_choose(facet_executor *x);
 static inline bool facet_lanes_chosen(const facet_executor *x)
 {

@@ -1,6 +1,6 @@
-/* Whether lanes are faster: the time of both ways, from weights and shapes alone.  What a product, a number and a
- * convolution take was measured (docs/performance.md); only what one is to the other counts, and that is much the same
- * on one machine as on another. */
+/* Whether lanes are faster, and find room: the time and the memory of both ways, from weights, shapes, batch and rows
+ * alone.  What a product, a number and a convolution take was measured (docs/performance.md); only what one is to the
+ * other counts, and that is much the same on one machine as on another. */
 #include "lanes.h"
 
 /* Lanes, nanoseconds: of a weight that is left at one position of all lanes, and of a result that is stored. */
@@ -61,39 +61,79 @@ static void add_linear(const facet_executor *x, int i, times *t)
   t->products += products;
 }
 
-static bool worth(const facet_executor *x)
+/* Of lanes; one lot goes through a worker at once. */
+static int64_t lots_of(const facet_executor *x)
 {
-  times t = {0};
-  int64_t lanes = facet_lanes_count(x->options.real), adjoints = x->options.batch * x->options.rows;
-  int64_t lots = (adjoints + lanes - 1) / lanes;
-  for (int i = 0; i < x->steps; i++)
-    if (x->step[i].lowered->kind == KIND_LINEAR)
-      add_linear(x, i, &t);
-  double usual = t.usual * (x->options.real == FACET_F64 ? DOUBLE : 1),
-         empty = (double)(lots * lanes) / (double)adjoints;
-  return t.left <= SHARE * t.weights && t.products >= LEAST && t.lanes * empty <= MARGIN * usual;
+  int64_t lanes = facet_lanes_count(x->options.real);
+  return (x->options.batch * x->options.rows + lanes - 1) / lanes;
 }
 
-static facet_status allocate(facet_executor *x)
+/* What each worker takes. */
+static int64_t worker_bytes(const facet_executor *x)
+{
+  const facet_lanes_plan *p = x->lanes;
+  int64_t bytes = p->made_size * (int64_t)x->real + p->most_channels * FACET_MOST_LANES * (int64_t)sizeof *p->sums;
+  for (int s = 0; s < p->slots; s++)
+    bytes += p->slot[s].size * FACET_LANES_BYTES;
+  return bytes;
+}
+
+/* What all share. */
+static int64_t shared_bytes(const facet_executor *x, const times *t)
+{
+  int64_t bytes = (int64_t)t->left * (int64_t)(sizeof(int32_t) + x->real);
+  for (int i = 0; i < x->steps; i++)
+    bytes += facet_lanes_step_bytes(x, i);
+  return bytes;
+}
+
+/* Workers that find room where the adjoints of the usual way would lie: `memory` counts these alone. */
+static int64_t workers_in_room(const facet_executor *x, const times *t)
+{
+  int64_t room = (int64_t)facet_slots_bytes(&x->adjoints) - shared_bytes(x, t);
+  return room > 0 ? room / worker_bytes(x) : 0;
+}
+
+static bool worth(const facet_executor *x, const times *t)
+{
+  int64_t lanes = facet_lanes_count(x->options.real), adjoints = x->options.batch * x->options.rows;
+  double usual = t->usual * (x->options.real == FACET_F64 ? DOUBLE : 1),
+         empty = (double)(lots_of(x) * lanes) / (double)adjoints;
+  return t->left <= SHARE * t->weights && t->products >= LEAST && t->lanes * empty <= MARGIN * usual &&
+         workers_in_room(x, t) > 0;
+}
+
+static facet_status allocate(facet_executor *x, const times *t)
 {
   facet_lanes_plan *p = x->lanes;
-  int64_t lanes = facet_lanes_count(x->options.real), lots = (x->options.batch * x->options.rows + lanes - 1) / lanes;
-  if (p->data)
-    return FACET_OK;
-  p->workers = facet_kernels_thread_count() < lots ? facet_kernels_thread_count() : (int)lots;
+  int64_t lots = lots_of(x), room = workers_in_room(x, t);
+  int64_t most = p->insisted || lots < room ? lots : room;
+  p->workers = facet_kernels_thread_count() < most ? facet_kernels_thread_count() : (int)most;
+  p->bytes = p->workers * worker_bytes(x) + shared_bytes(x, t);
   FACET_NEW(p->data, (int64_t)p->workers * p->slots);
   for (int i = 0; i < p->workers * p->slots; i++)
-    FACET_TRY(facet_executor_own(x, (size_t)p->slot[i % p->slots].size, FACET_LANES_BYTES, &p->data[i]));
-  FACET_TRY(facet_executor_own(x, (size_t)(p->workers * p->made_size), x->real, &p->made));
-  return facet_executor_own(x, (size_t)(p->workers * p->most_channels * FACET_MOST_LANES), sizeof *p->sums, &p->sums);
+    if (!(p->data[i] = facet_allocate((size_t)p->slot[i % p->slots].size, FACET_LANES_BYTES)))
+      return FACET_OS;
+  if (!(p->made = facet_allocate((size_t)(p->workers * p->made_size), x->real)))
+    return FACET_OS;
+  FACET_NEW(p->sums, p->workers * p->most_channels * FACET_MOST_LANES);
+  return facet_lanes_equip(x);
 }
 
 facet_status facet_lanes_choose(facet_executor *x)
 {
+  times t = {0};
   if (!x->lanes)
     return FACET_OK;
-  x->lanes->chosen = x->lanes->insisted || worth(x);
-  return x->lanes->chosen ? allocate(x) : FACET_OK;
+  facet_lanes_release(x);
+  for (int i = 0; i < x->steps; i++)
+    if (x->step[i].lowered->kind == KIND_LINEAR)
+      add_linear(x, i, &t);
+  x->lanes->chosen = x->lanes->insisted || worth(x, &t);
+  if (!x->lanes->chosen)
+    return FACET_OK;
+  facet_executor_drop_adjoints(x);
+  return allocate(x, &t);
 }
 
 facet_status facet_lanes_insist(facet_executor *x)

@@ -168,7 +168,7 @@ static facet_status plan_way(planning *d, int i, int j)
   int v = step->input[j];
   bool pass = passes(d, step, j);
   facet_lanes_way *way = &own->way[j];
-  *way = (facet_lanes_way){NO_SLOT, NO_SLOT, NO_SLOT, .open = kind == KIND_MOVE || kind == KIND_WINDOW};
+  *way = (facet_lanes_way){NO_SLOT, NO_SLOT, NO_SLOT};
   *(kind == KIND_GATE || (kind == KIND_DIAGONAL && !step->lowered->by_channel) ? &way->after : &way->addend) =
       d->have[v];
   if (kind == KIND_LINEAR && (own->gate = gate_before(d, v))) {
@@ -226,8 +226,6 @@ static facet_status plan_steps(planning *d)
       continue;
     FACET_NEW(own->way, x->step[i].inputs);
     own->g = d->have[x->step[i].output];
-    if (own->g == NO_SLOT) /* nothing reads it */
-      FACET_TRY(take(d, x->step[i].output, &own->g));
     plan_sums(d, i);
     for (int j = 0; j < x->step[i].inputs; j++)
       FACET_TRY(plan_way(d, i, j));
@@ -277,6 +275,12 @@ static void add_move(facet_lanes_moves *m, int64_t source, int64_t target)
   ((int32_t *)(uintptr_t)m->target)[m->count++] = (int32_t)target;
 }
 
+/* The input that element i of the output comes from; -1: none. */
+static int64_t moves_from(const facet_lowered *l, int64_t i)
+{
+  return facet_move_source(l, i) < 0 ? -1 : l->from ? l->from[i] : 0;
+}
+
 static facet_status find_moves(const facet_executor *x, const facet_step *step, facet_lanes_step *own)
 {
   const facet_lowered *l = step->lowered;
@@ -285,10 +289,13 @@ static facet_status find_moves(const facet_executor *x, const facet_step *step, 
   for (int j = 0; j < step->inputs; j++) {
     const facet_lanes_layout *in = &x->lanes->layout[step->input[j]];
     int64_t inner = in->height * in->width;
-    FACET_TRY(make_moves(&own->moves[j], size, false));
+    int64_t count = 0;
+    for (int64_t i = 0; i < size; i++)
+      count += moves_from(l, i) == j;
+    FACET_TRY(make_moves(&own->moves[j], count, false));
     for (int64_t i = 0; i < size; i++) {
       int64_t from = facet_move_source(l, i);
-      if (from >= 0 && (l->from ? l->from[i] : 0) == j)
+      if (moves_from(l, i) == j)
         add_move(&own->moves[j], facet_lanes_place(out, i / spatial, i % spatial),
                  facet_lanes_place(in, from / inner, from % inner));
     }
@@ -361,10 +368,68 @@ facet_status facet_lanes_plan_create(facet_executor *x)
     facet_lanes_plan_destroy(x);
     return FACET_OK;
   }
-  FACET_TRY(deal_slots(x));
+  return deal_slots(x);
+}
+
+facet_status facet_lanes_equip(facet_executor *x)
+{
   for (int i = 0; i < x->steps; i++)
     FACET_TRY(equip(x, i));
   return FACET_OK;
+}
+
+static int64_t linear_bytes(const facet_executor *x, const facet_conv_shape *c)
+{
+  int64_t volume = 1, phases = 1, real = (int64_t)x->real;
+  for (int d = 0; d < c->spatial; d++) {
+    volume *= c->kernel[d];
+    phases *= c->stride[d];
+  }
+  int64_t begins = (c->in_channels * phases + 1) * (int64_t)sizeof(int64_t);
+  return begins + c->in_channels * real + (phases + volume) * FACET_LANES_BYTES;
+}
+
+int64_t facet_lanes_step_bytes(const facet_executor *x, int i)
+{
+  const facet_step *step = &x->step[i];
+  const facet_lowered *l = step->lowered;
+  const facet_lanes_layout *out = &x->lanes->layout[step->output];
+  int64_t positions = out->height * out->width, move = 2 * (int64_t)sizeof(int32_t);
+  switch (l->kind) {
+  case KIND_LINEAR:
+    return linear_bytes(x, &l->conv);
+  case KIND_SUM:
+    return step->inputs * out->channels * (int64_t)x->real;
+  case KIND_MOVE:
+    return out->channels * positions * move;
+  case KIND_WINDOW:
+    return l->maximum ? facet_value_size(x, step->input[0]) * (int64_t)sizeof(int32_t)
+                      : l->begin[positions] * (move + (int64_t)sizeof(double));
+  default:
+    return 0;
+  }
+}
+
+static void strip(const facet_step *step, facet_lanes_step *s)
+{
+  for (int j = 0; s->moves && j < (step->lowered->kind == KIND_MOVE ? step->inputs : 1); j++) {
+    void *source = (void *)(uintptr_t)s->moves[j].source, *target = (void *)(uintptr_t)s->moves[j].target;
+    void *factor = (void *)(uintptr_t)s->moves[j].factor;
+    FACET_FREE(&source, &target, &factor);
+  }
+  facet_lanes_destroy(&s->conv);
+  FACET_FREE(&s->moves, &s->place, &s->factor);
+}
+
+void facet_lanes_release(facet_executor *x)
+{
+  facet_lanes_plan *p = x->lanes;
+  for (int i = 0; p->step && i < x->steps; i++)
+    strip(&x->step[i], &p->step[i]);
+  for (int i = 0; p->data && i < p->workers * p->slots; i++)
+    facet_free(&p->data[i]);
+  FACET_FREE(&p->data, &p->sums, &p->made);
+  p->bytes = 0;
 }
 
 void facet_lanes_plan_destroy(facet_executor *x)
@@ -372,18 +437,9 @@ void facet_lanes_plan_destroy(facet_executor *x)
   facet_lanes_plan *p = x->lanes;
   if (!p)
     return;
-  for (int i = 0; p->step && i < x->steps; i++) {
-    facet_lanes_step *s = &p->step[i];
-    for (int j = 0; s->moves && j < (x->step[i].lowered->kind == KIND_MOVE ? x->step[i].inputs : 1); j++) {
-      void *source = (void *)(uintptr_t)s->moves[j].source, *target = (void *)(uintptr_t)s->moves[j].target;
-      void *factor = (void *)(uintptr_t)s->moves[j].factor;
-      FACET_FREE(&source, &target, &factor);
-    }
-    facet_lanes_destroy(&s->conv);
-    FACET_FREE(&s->way, &s->moves, &s->place, &s->factor);
-  }
-  for (int i = 0; p->data && i < p->workers * p->slots; i++)
-    facet_free(&p->data[i]);
-  FACET_FREE(&p->layout, &p->step, &p->slot, &p->data, &p->sums, &p->made);
+  facet_lanes_release(x);
+  for (int i = 0; p->step && i < x->steps; i++)
+    facet_free(&p->step[i].way);
+  FACET_FREE(&p->layout, &p->step, &p->slot);
   facet_free(&x->lanes);
 }

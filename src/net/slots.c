@@ -62,10 +62,15 @@ size_t facet_slots_bytes(const facet_slots *slots)
   return bytes;
 }
 
-void facet_slots_end(facet_slots *slots)
+void facet_slots_empty(facet_slots *slots)
 {
   for (int i = 1; i < slots->count; i++)
     facet_free(&slots->slot[i].data);
+}
+
+void facet_slots_end(facet_slots *slots)
+{
+  facet_slots_empty(slots);
   facet_free(&slots->slot);
   slots->count = 0;
 }

@@ -26,6 +26,7 @@ void facet_slots_share(facet_slots *slots, int slot);                       /* o
 void facet_slots_release(facet_slots *slots, int slot);                     /* one user less */
 facet_status facet_slots_allocate(facet_slots *slots);
 size_t facet_slots_bytes(const facet_slots *slots);
+void facet_slots_empty(facet_slots *slots); /* frees the memory; what was planned stays */
 void facet_slots_end(facet_slots *slots);
 
 #endif

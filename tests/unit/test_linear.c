@@ -351,6 +351,43 @@ static bool by_lanes(const facet_network *n)
   return lanes;
 }
 
+/* Of what takes the networks' constants; and whether by lanes. */
+static size_t memory_of(const facet_network *n, int64_t batch, bool *lanes)
+{
+  facet_executor *e;
+  facet_executor_options options = {.real = FACET_F32, .batch = batch, .rows = 10};
+  size_t before = facet_memory_in_use();
+  assert_int_equal(facet_executor_create(n, options, &e), FACET_OK);
+  size_t bytes = facet_memory_in_use() - before;
+  *lanes = facet_lanes_chosen(e);
+  facet_executor_destroy(&e);
+  return bytes;
+}
+
+/* ResNet-20 of few weights, at batches small and large: lanes lie where adjoints would, or are not taken: with
+ * threads as without. */
+static void lanes_take_no_more(void **state)
+{
+  (void)state;
+  facet_network *n;
+  size_t dense[9];
+  bool lanes;
+  assert_int_equal(facet_network_resnet((facet_shape){3, {3, 32, 32}}, 3, 10, 1, &n), FACET_OK);
+  for (int64_t batch = 1; batch < 9; batch++) {
+    dense[batch] = memory_of(n, batch, &lanes);
+    assert_false(lanes);
+  }
+  thin(n, 20);
+  facet_kernels_threads(4);
+  for (int64_t batch = 1; batch < 9; batch++) {
+    size_t bytes = memory_of(n, batch, &lanes);
+    assert_true(bytes <= dense[batch] + (1 << 18)); /* what sparse kernels of the forward pass keep for themselves */
+    assert_int_equal(lanes, batch >= 3);
+  }
+  facet_kernels_threads(1);
+  facet_network_destroy(&n);
+}
+
 /* Where few weights are left of many, and nowhere else. */
 static void lanes_are_chosen(void **state)
 {
@@ -772,6 +809,7 @@ int main(void)
       cmocka_unit_test(bias_free),
       cmocka_unit_test(lanes_agree),
       cmocka_unit_test(lanes_are_chosen),
+      cmocka_unit_test(lanes_take_no_more),
       cmocka_unit_test(dense_agrees_with_reference),
       cmocka_unit_test(rows_are_chosen),
       cmocka_unit_test(gradients_of_plain),
