@@ -271,7 +271,7 @@ def test_the_tree_holds_the_file(study, h5):
     for node in tree.subtree:
         for name, array in node.data_vars.items():
             path = f"{node.path}/{name}".replace("//", "/")
-            item = h5[path] if path in h5 else h5[re.sub("/(prediction|train)_", "/", path)]
+            item = h5[path] if path in h5 else h5[f"{node.path}/{name.removeprefix(f'{node.name}_')}"]
             assert array.shape == item.shape, path
             found += 1
     assert found == len(set(study.arrays()) - {"linear/sample", "change/sample"}) and tree["embed"].sizes["sample"] == 130
