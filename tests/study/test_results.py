@@ -111,7 +111,7 @@ def test_attributes_are_those_of_the_documentation(store):
         of_variant = re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in table.splitlines() if line[:3] == "| `"))
         for variant in h5["variants"].values():
             assert sorted({*variant.attrs, "warnings"}) == sorted(of_variant)  # left out where there are none, as is
-        assert sorted({*h5.attrs, "diverged"}) == sorted(re.findall(r"`(\w+)`", rest))
+        assert sorted({*h5.attrs, "diverged", "paths_from_sha256"}) == sorted(re.findall(r"`(\w+)`", rest))
         assert h5.attrs["schema_version"] == 11 and isinstance(h5.attrs["study"], str)
 
 
