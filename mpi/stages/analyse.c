@@ -391,8 +391,7 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
   s->half = plan->keys->linearize.store == FACET_W_HALF;
   s->linear_rows = facet_rows_count(plan->keys->linearize.rows, plan->keys->linearize.top, s->classes);
   for (int v = 0; v < s->variants; v++) {
-    const facet_texts *asked = &plan->keys->linearize.variants;
-    s->variant[v].linearize = asked->count == 0 || facet_is_among(s->variant[v].name, asked->item, asked->count);
+    s->variant[v].linearize = facet_texts_ask(&plan->keys->linearize.variants, s->variant[v].name);
   }
   facet_kept_plan(plan->keys->aggregate.wanted && plan->keys->aggregate.spectrum > 0, s);
   return FACET_OK;

@@ -207,12 +207,11 @@ static facet_status still(const facet_context *c, uint8_t *take)
 {
   const facet_store_plan *p = &c->plan->store;
   for (int64_t i = 0; i < facet_plan_tiles(c->plan); i++) {
-    facet_tile own = facet_plan_tile(c->plan, i), dense = own, clean = own;
-    dense.variant = 0;
-    clean.condition = p->clean >= 0 ? p->clean : own.condition;
-    take[i] = take[i] && facet_before_dense(facet_reused_from(c)) && facet_reused_tile(c, i) != FACET_TAKEN_NOT &&
-              facet_reused_tile(c, facet_plan_number(c->plan, &dense)) != FACET_TAKEN_NOT &&
-              facet_reused_tile(c, facet_plan_number(c->plan, &clean)) != FACET_TAKEN_NOT;
+    const facet_tile t = facet_plan_tile(c->plan, i);
+    take[i] = take[i] && facet_before_dense(facet_reused_from(c)) &&
+              facet_reused_sample(c, t.variant, t.condition, t.first) &&
+              facet_reused_sample(c, 0, t.condition, t.first) &&
+              (p->clean < 0 || facet_reused_sample(c, t.variant, p->clean, t.first));
   }
   return FACET_OK;
 }
@@ -255,11 +254,10 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
     return FACET_OK;
   FACET_NEW(s->census_condition, s->conditions);
   for (int c = 0; c < s->conditions; c++)
-    if (k->conditions.count == 0 || facet_is_among(s->condition[c], k->conditions.item, k->conditions.count))
+    if (facet_texts_ask(&k->conditions, s->condition[c]))
       s->census_condition[s->census_conditions++] = c;
   for (int v = 0; v < s->variants; v++)
-    s->variant[v].census =
-        k->variants.count == 0 || facet_is_among(s->variant[v].name, k->variants.item, k->variants.count);
+    s->variant[v].census = facet_texts_ask(&k->variants, s->variant[v].name);
   return FACET_OK;
 }
 

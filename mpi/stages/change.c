@@ -304,14 +304,9 @@ static const facet_tiled tiled = {
 static bool reads_same(const facet_context *c, int v, int64_t sample)
 {
   const facet_store_plan *p = &c->plan->store;
-  facet_tile t = {.variant = v, .condition = p->clean, .block = sample / p->block}, dense = t;
-  dense.variant = 0;
-  bool same = facet_reused_tile(c, facet_plan_number(c->plan, &t)) != FACET_TAKEN_NOT &&
-              facet_reused_tile(c, facet_plan_number(c->plan, &dense)) != FACET_TAKEN_NOT;
-  for (int i = 0; i < p->change_conditions; i++) {
-    t.condition = p->change_condition[i];
-    same = same && facet_reused_tile(c, facet_plan_number(c->plan, &t)) != FACET_TAKEN_NOT;
-  }
+  bool same = facet_reused_sample(c, v, p->clean, sample) && facet_reused_sample(c, 0, p->clean, sample);
+  for (int i = 0; i < p->change_conditions; i++)
+    same = same && facet_reused_sample(c, v, p->change_condition[i], sample);
   return same;
 }
 
@@ -403,14 +398,9 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
   if (!k->wanted)
     return FACET_OK;
   s->change_samples = k->samples && k->samples < s->samples ? k->samples : s->samples;
-  FACET_NEW(s->change_condition, s->conditions);
-  for (int c = 0; c < s->conditions; c++)
-    if (c != s->clean &&
-        (k->all_conditions || facet_is_among(s->condition[c], k->conditions.item, k->conditions.count)))
-      s->change_condition[s->change_conditions++] = c;
+  FACET_TRY(facet_plan_corrupted(s, k->all_conditions, &k->conditions, &s->change_conditions, &s->change_condition));
   for (int v = 0; v < s->variants; v++) {
-    s->variant[v].change =
-        k->variants.count == 0 || facet_is_among(s->variant[v].name, k->variants.item, k->variants.count);
+    s->variant[v].change = facet_texts_ask(&k->variants, s->variant[v].name);
     FACET_TRY(join_nodes(&s->variant[0], &s->variant[v]));
   }
   return FACET_OK;

@@ -404,13 +404,10 @@ static facet_status still(const facet_context *c, uint8_t *take)
   bool of_all = strcmp(c->plan->keys->paths.from, "mean") == 0;
   for (int v = 0; v < p->variants; v++)
     for (int64_t sample = 0; sample < p->path_samples; sample++) {
-      facet_tile t = {.variant = v, .condition = p->clean, .block = sample / p->block};
-      bool same = facet_reused_tile(c, facet_plan_number(c->plan, &t)) != FACET_TAKEN_NOT;
+      bool same = facet_reused_sample(c, v, p->clean, sample);
       same = same && (!of_all || facet_reused_line(c, v, p->clean, p->samples));
-      for (int i = 0; i < p->path_conditions; i++) {
-        t.condition = p->path_condition[i];
-        same = same && facet_reused_tile(c, facet_plan_number(c->plan, &t)) != FACET_TAKEN_NOT;
-      }
+      for (int i = 0; i < p->path_conditions; i++)
+        same = same && facet_reused_sample(c, v, p->path_condition[i], sample);
       take[v * p->path_samples + sample] = take[v * p->path_samples + sample] && same;
     }
   return FACET_OK;
@@ -474,14 +471,9 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
   s->path_rows = facet_rows_count(k->rows, k->top, s->classes);
   s->path_from = k->from;
   s->path_clean = from_of(k) != FROM_CLEAN;
-  FACET_NEW(s->path_condition, s->conditions);
-  for (int c = 0; c < s->conditions; c++)
-    if (c != s->clean &&
-        (k->all_conditions || facet_is_among(s->condition[c], k->conditions.item, k->conditions.count)))
-      s->path_condition[s->path_conditions++] = c;
+  FACET_TRY(facet_plan_corrupted(s, k->all_conditions, &k->conditions, &s->path_conditions, &s->path_condition));
   for (int v = 0; v < s->variants; v++)
-    s->variant[v].path =
-        k->variants.count == 0 || facet_is_among(s->variant[v].name, k->variants.item, k->variants.count);
+    s->variant[v].path = facet_texts_ask(&k->variants, s->variant[v].name);
   return FACET_OK;
 }
 

@@ -78,11 +78,9 @@ static facet_status keep_place(const facet_context *c, int64_t place, int64_t sa
   bool same = facet_picked_known(c);
   if (same)
     FACET_TRY(facet_before_equal(facet_reused_from(c), FACET_ROW_CHANGE_SAMPLE, place, 1, &sample, &same));
-  for (int condition = 0; condition < p->conditions; condition++) {
-    const facet_tile of_dense = {.condition = condition, .block = sample / p->block};
-    if (!same || facet_reused_tile(c, facet_plan_number(c->plan, &of_dense)) == FACET_TAKEN_NOT)
+  for (int condition = 0; condition < p->conditions; condition++)
+    if (!same || !facet_reused_sample(c, 0, condition, sample))
       take[condition * p->change_samples + place] = 0;
-  }
   return FACET_OK;
 }
 

@@ -10,6 +10,19 @@ facet_status facet_plan_share(MPI_Comm comm, facet_plan *plan)
   return facet_share(comm, &plan->room, 1, "sharing the plan");
 }
 
+facet_status facet_plan_corrupted(const facet_store_plan *plan, bool all, const facet_texts *asked, int *count,
+                                  int **condition)
+{
+  int *own;
+  FACET_NEW(own, plan->conditions);
+  *condition = own;
+  *count = 0;
+  for (int c = 0; c < plan->conditions; c++)
+    if (c != plan->clean && (all || facet_is_among(plan->condition[c], asked->item, asked->count)))
+      own[(*count)++] = c;
+  return FACET_OK;
+}
+
 int64_t facet_plan_tiles(const facet_plan *plan)
 {
   return (int64_t)plan->store.variants * plan->store.conditions * plan->blocks;

@@ -22,6 +22,11 @@ typedef struct {
  * what rank 0 measured counts for all. */
 facet_status facet_plan_share(MPI_Comm comm, facet_plan *plan);
 
+/* Not collective. Numbers of the corrupted conditions that the study asks for: all, or those of a list. The caller
+ * frees. */
+facet_status facet_plan_corrupted(const facet_store_plan *plan, bool all, const facet_texts *asked, int *count,
+                                  int **condition);
+
 /* The number of tiles, and tile i: variants outermost, then conditions, then blocks. */
 int64_t facet_plan_tiles(const facet_plan *plan);
 facet_tile facet_plan_tile(const facet_plan *plan, int64_t i);

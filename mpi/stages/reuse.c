@@ -150,6 +150,12 @@ facet_taken facet_reused_tile(const facet_context *c, int64_t tile)
   return c->reused ? (facet_taken)c->reused->tile[tile] : FACET_TAKEN_NOT;
 }
 
+bool facet_reused_sample(const facet_context *c, int variant, int condition, int64_t sample)
+{
+  const facet_tile t = {.variant = variant, .condition = condition, .block = sample / c->plan->store.block};
+  return facet_reused_tile(c, facet_plan_number(c->plan, &t)) != FACET_TAKEN_NOT;
+}
+
 bool facet_reused_tile_features(const facet_context *c, int64_t tile)
 {
   return facet_reused_tile(c, tile) == FACET_TAKEN_WHOLE &&

@@ -19,6 +19,8 @@ facet_status facet_reuse_copy(const facet_context *context, int64_t part);
 /* What is taken over of a tile of the analysis, by its number. But for features: the analysis copies it and goes on. */
 typedef enum { FACET_TAKEN_NOT, FACET_TAKEN_BUT_FEATURES, FACET_TAKEN_WHOLE } facet_taken;
 facet_taken facet_reused_tile(const facet_context *context, int64_t tile);
+/* Whether the tile of a sample is, with its features or without: what reads the sample reads the same. */
+bool facet_reused_sample(const facet_context *context, int variant, int condition, int64_t sample);
 /* Whether all tiles of the first so many samples of a variant under a condition are, and, where those are all, there
  * were no more; and, for those who read features of all, whether these were stored there as they are here. condition
  * -1: there is nothing to read. */

@@ -18,6 +18,11 @@ typedef struct {
   int count;
   char **item;
 } facet_texts;
+/* Whether a list of names asks for this one: an empty list is `all`. */
+static inline bool facet_texts_ask(const facet_texts *list, const char *name)
+{
+  return list->count == 0 || facet_is_among(name, list->item, list->count);
+}
 
 typedef struct {
   int count;
