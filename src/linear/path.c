@@ -8,9 +8,6 @@
 #include "net/lowered.h"
 #include "net/walk.h"
 
-/* How far logits differ by rounding, as a share of the largest. */
-static const double share_of_rounding = 0x1p-46;
-
 struct facet_path {
   facet_walk *walk;
   int64_t inputs, classes;
@@ -62,21 +59,10 @@ int64_t facet_path_elements(const facet_network *network)
 /* Who overtakes the present class first between two points, and after what share of the way; -1: nobody. */
 static int64_t next_class(const facet_path *p, const double *before, const double *after, double *share)
 {
-  int64_t next = -1;
   double largest = 0;
   for (int64_t c = 0; c < p->classes; c++)
     largest = fmax(largest, fmax(fabs(before[c]), fabs(after[c])));
-  for (int64_t c = 0; c < p->classes; c++) {
-    double gained = after[c] - after[p->now], behind = fmax(before[p->now] - before[c], 0);
-    if (!(gained > share_of_rounding * largest))
-      continue;
-    double at = behind / (behind + gained);
-    if (next < 0 || at < *share || (at == *share && after[c] > after[next])) {
-      next = c;
-      *share = at;
-    }
-  }
-  return next;
+  return facet_walk_next_ahead(p->classes, before, after, FACET_WALK_ROUNDING * largest, p->now, share);
 }
 
 /* Of the part that was walked last. At the start the class is the one of the first piece. */

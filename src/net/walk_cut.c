@@ -8,16 +8,13 @@
 /* Changes nearer than that to a point, or to each other, are at one: rounding moves them so far at most. */
 static const double nearest = 0x1p-43;
 
-/* Share of rounding in values, of the largest among them. Far above what happens. */
-static const double share_of_rounding = 0x1p-46;
-
 static double rounding_of(const facet_walk *w, const facet_step *step)
 {
   double most = 0;
   for (int j = 0; j < step->inputs; j++)
     most = fmax(most,
                 w->x->e->largest(w->count * facet_walk_size(w, step->input[j]), facet_walk_value(w, step->in_slot[j])));
-  return share_of_rounding * most;
+  return FACET_WALK_ROUNDING * most;
 }
 
 facet_status facet_walk_note(facet_walk *w, int64_t place, double share)

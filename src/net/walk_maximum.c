@@ -83,21 +83,26 @@ static int64_t first_ahead(const rivals *r)
   return ahead;
 }
 
-/* Who overtakes `now` first, and after what share of the piece; -1: nobody. */
-static int64_t next_ahead(const rivals *r, int64_t now, double *share)
+int64_t facet_walk_next_ahead(int64_t count, const double *low, const double *high, double rounding, int64_t now,
+                              double *share)
 {
   int64_t next = -1;
-  for (int64_t j = 0; j < r->count; j++) {
-    double gained = r->high[j] - r->high[now], behind = fmax(r->low[now] - r->low[j], 0);
-    if (!(gained > r->rounding))
+  for (int64_t j = 0; j < count; j++) {
+    double gained = high[j] - high[now], behind = fmax(low[now] - low[j], 0);
+    if (!(gained > rounding))
       continue;
     double at = behind / (behind + gained);
-    if (next < 0 || at < *share || (at == *share && r->high[j] > r->high[next])) {
+    if (next < 0 || at < *share || (at == *share && high[j] > high[next])) {
       next = j;
       *share = at;
     }
   }
   return next;
+}
+
+static int64_t next_ahead(const rivals *r, int64_t now, double *share)
+{
+  return facet_walk_next_ahead(r->count, r->low, r->high, r->rounding, now, share);
 }
 
 facet_status facet_walk_maximum_changes(facet_walk *w, const facet_step *step)
