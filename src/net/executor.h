@@ -224,8 +224,9 @@ static inline facet_layout facet_step_channels(const facet_executor *x, const fa
 }
 /* b of every source from the sums over the channels of one adjoint. */
 void facet_channels_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b);
-/* Whether a gate is ReLU or its like: two pieces that meet at 0, the upper one as it is. */
+/* Whether a node is a gate like ReLU: two pieces that meet at 0, the upper one as it is. And whether it is ReLU. */
 bool facet_gate_is_simple(const facet_lowered *lowered);
+bool facet_gate_is_relu(const facet_lowered *lowered);
 /* by_channel of every source, `total` of the step: the constants of the nodes, those after them applied. own: what the
  * step's own node adds per channel, or NULL. */
 facet_status facet_fold_channels(facet_executor *x, facet_step *step, int64_t channels, const double *own);

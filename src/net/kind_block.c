@@ -24,12 +24,6 @@ static bool is_pool(const facet_lowered *l, const facet_conv_shape *s)
   return true;
 }
 
-static bool is_relu(const facet_lowered *l)
-{
-  return l->kind == KIND_GATE && l->pieces == 2 && l->at[0] == 0 && l->slope[0] == 0 && l->slope[1] == 1 &&
-         l->offset[0] == 0 && l->offset[1] == 0 && l->slope_of == NO_VALUE;
-}
-
 /* The one node that reads what a node makes, and nobody else, inside the network or out; or NULL. */
 static const facet_node *only_reader(const facet_executor *x, const int *reader, const facet_node *node)
 {
@@ -46,7 +40,7 @@ static int find(const facet_executor *x, const facet_node *node, const int *read
       l->transposed || l->images != 1 || l->weight_factor != 1)
     return 0;
   if (!(member[0] = only_reader(x, reader, node)) || !member[0]->lowered->batch_norm ||
-      !(member[1] = only_reader(x, reader, member[0])) || !is_relu(member[1]->lowered))
+      !(member[1] = only_reader(x, reader, member[0])) || !facet_gate_is_relu(member[1]->lowered))
     return 0;
   member[2] = only_reader(x, reader, member[1]);
   return member[2] && is_pool(member[2]->lowered, &l->conv) ? 3 : 2;

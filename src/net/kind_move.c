@@ -159,9 +159,7 @@ static facet_status window_create(facet_executor *x, facet_step *step)
 static bool from_relu(const facet_executor *x, int value)
 {
   int producer = x->network->value[value].producer;
-  const facet_lowered *l = producer >= 0 ? x->network->node[producer].lowered : NULL;
-  return l && l->kind == KIND_GATE && l->pieces == 2 && l->at[0] == 0 && l->slope[0] == 0 && l->offset[0] == 0 &&
-         l->slope_of == NO_VALUE;
+  return producer >= 0 && facet_gate_is_relu(x->network->node[producer].lowered);
 }
 
 static void window_max(facet_executor *x, facet_step *step, int64_t sample, const void *u, void *to)

@@ -228,6 +228,11 @@ bool facet_gate_is_simple(const facet_lowered *l)
          l->slope_of == NO_VALUE;
 }
 
+bool facet_gate_is_relu(const facet_lowered *l)
+{
+  return facet_gate_is_simple(l) && l->slope[0] == 0;
+}
+
 static facet_status gate_create(facet_executor *x, facet_step *step)
 {
   const facet_lowered *l = step->lowered;
