@@ -8,6 +8,8 @@
 #ifndef FACET_EXECUTOR_H
 #define FACET_EXECUTOR_H
 
+#include <string.h>
+
 #include "kernels/elementwise.h"
 #include "lowered.h"
 #include "slots.h"
@@ -196,7 +198,16 @@ void facet_touched_linear(facet_executor *x, const facet_step *step);
 facet_status facet_executor_own(facet_executor *x, size_t count, size_t size, void *pointer_to_pointer);
 /* What a linear step's constants add to b, from the sums that its pullback made. */
 void facet_linear_bias_late(facet_executor *x, const facet_step *step, double *b_node);
-/* Makes `to` the sum so far (copy of addend, or zeros) before a kind adds to it. */
+/* Makes `to` the sum so far (copy of addend, which may be `to` itself, or zeros where it is NULL) before a kind adds to
+ * it. */
+__attribute__((nonnull(1))) static inline void facet_adjoint_open(void *to, const void *addend, size_t bytes)
+{
+  if (!addend)
+    memset(to, 0, bytes);
+  else if (addend != to)
+    memcpy(to, addend, bytes);
+}
+/* The same for all adjoints of a value. */
 void facet_way_open(const facet_executor *x, const facet_way *way, int value);
 /* Element i of a real array. */
 void facet_executor_put(const facet_executor *x, void *array, int64_t i, double value);

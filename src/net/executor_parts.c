@@ -15,12 +15,8 @@ facet_status facet_executor_own(facet_executor *x, size_t count, size_t size, vo
 
 void facet_way_open(const facet_executor *x, const facet_way *way, int value)
 {
-  void *to = facet_adjoint_data(x, way->to);
-  size_t bytes = (size_t)(facet_adjoints(x) * facet_value_size(x, value)) * x->real;
-  if (way->addend == NO_SLOT)
-    memset(to, 0, bytes);
-  else if (way->addend != way->to)
-    memcpy(to, facet_adjoint_data(x, way->addend), bytes);
+  facet_adjoint_open(facet_adjoint_data(x, way->to), facet_adjoint_data(x, way->addend),
+                     (size_t)(facet_adjoints(x) * facet_value_size(x, value)) * x->real);
 }
 
 float *facet_gradient_of(const facet_executor *x, int value, float *gradient)

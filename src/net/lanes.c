@@ -113,13 +113,9 @@ static void take_bias(const pullback *b, const lot *l, const facet_step *step, c
 
 /* ---- steps ---- */
 
-/* Before a step that only adds. */
 static void open_way(const pullback *b, const lot *l, const facet_lanes_way *way)
 {
-  if (way->addend == NO_SLOT)
-    memset(l->data[way->to], 0, slot_bytes(b->p, way->to));
-  else if (way->addend != way->to)
-    memcpy(l->data[way->to], l->data[way->addend], slot_bytes(b->p, way->to));
+  facet_adjoint_open(l->data[way->to], slot_data(l, way->addend), slot_bytes(b->p, way->to));
 }
 
 static void pull_linear(const pullback *b, const lot *l, const facet_lanes_step *own, const void *g)

@@ -1,18 +1,11 @@
 /* The steps of a walk backward: adjoints of all pieces that there were when the step was run forward.  They go the ways
  * that the executor planned. */
-#include <string.h>
-
 #include "walk_parts.h"
 
-/* Makes `to` the sum so far before a kind adds to it. */
 static double *open_way(const facet_walk *w, const facet_way *way, int64_t numbers)
 {
   double *to = facet_walk_adjoint(w, way->to);
-  size_t bytes = (size_t)numbers * sizeof *to;
-  if (way->addend == NO_SLOT)
-    memset(to, 0, bytes);
-  else if (way->addend != way->to)
-    memcpy(to, facet_walk_adjoint(w, way->addend), bytes);
+  facet_adjoint_open(to, facet_walk_adjoint(w, way->addend), (size_t)numbers * sizeof *to);
   return to;
 }
 
