@@ -94,6 +94,18 @@ static inline facet_network *end_net(facet_network *n, const char *output)
   return n;
 }
 
+/* Golden net A of SCIENCE 1, whose numbers follow by hand. */
+static inline facet_network *golden_a(void)
+{
+  facet_network *n = begin_net((facet_shape){1, {2}});
+  add_gemm(n, "x", "l1", 2, 3, (double[]){1, -2, 3, 1, -1, 1}, (double[]){1, -2, 0.5});
+  add_node(n, "Relu", "l1", "r1", 0, NULL);
+  add_gemm(n, "r1", "l2", 3, 2, (double[]){1, -1, 2, -1, 2, 1}, (double[]){-0.5, 0.25});
+  add_node(n, "Relu", "l2", "r2", 0, NULL);
+  add_gemm(n, "r2", "l3", 2, 2, (double[]){2, -1, -1, 3}, (double[]){0.125, -1});
+  return end_net(n, "l3");
+}
+
 /* Pseudo-random numbers in (-1, 1). */
 static inline double noise(uint64_t i)
 {

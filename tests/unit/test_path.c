@@ -32,17 +32,6 @@ static void follow(const facet_network *n, const double *start, const double *en
 
 /* ---- golden values ---- */
 
-static facet_network *golden_a(void)
-{
-  facet_network *n = begin_net((facet_shape){1, {2}});
-  add_gemm(n, "x", "l1", 2, 3, (double[]){1, -2, 3, 1, -1, 1}, (double[]){1, -2, 0.5});
-  add_node(n, "Relu", "l1", "r1", 0, NULL);
-  add_gemm(n, "r1", "l2", 3, 2, (double[]){1, -1, 2, -1, 2, 1}, (double[]){-0.5, 0.25});
-  add_node(n, "Relu", "l2", "r2", 0, NULL);
-  add_gemm(n, "r2", "l3", 2, 2, (double[]){2, -1, -1, 3}, (double[]){0.125, -1});
-  return end_net(n, "l3");
-}
-
 static void a_small_network(void **state)
 {
   (void)state;
