@@ -141,6 +141,7 @@ static facet_status begin(facet_path *p, const double *start, const double *end,
 {
   if (p->rows < o->k) {
     facet_free(&p->gradient);
+    p->rows = 0;
     FACET_NEW(p->gradient, o->k * p->inputs);
     p->rows = o->k;
   }
