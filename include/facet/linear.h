@@ -71,7 +71,8 @@ void facet_margin_change(int64_t inputs, const double *gradient_from, const doub
 typedef struct facet_path facet_path; /* its memory; one thread at a time */
 
 /* bytes: of memory for what is known at once, of which more is a little faster; the result is the same but for
- * rounding. The network must outlive it. Caller destroys. */
+ * rounding. 16 points of the segment are known at once in any case, even if they take more. The network must outlive
+ * it. Caller destroys. */
 facet_status facet_path_create(const facet_network *network, double bytes, facet_path **path);
 void facet_path_destroy(facet_path **path);
 /* Elements of gates and maxima, each of which may change on a path. About half of them do on a long one. */
