@@ -132,6 +132,12 @@ static inline const facet_kind_row *facet_kind_of(const facet_step *step)
   return step->is_block ? &facet_kind_block : facet_kinds[step->lowered->kind];
 }
 
+/* Whether a sample chooses the step's pattern: a gate or a maximum. */
+static inline bool facet_step_chooses(const facet_step *step)
+{
+  return step->slope || step->winner;
+}
+
 static inline int64_t facet_value_size(const facet_executor *x, int value)
 {
   return facet_layout_size(x->layout[value]);

@@ -240,7 +240,7 @@ facet_status facet_executor_compile(facet_executor *x)
   for (int i = 0; i < x->steps; i++)
     FACET_TRY(facet_kind_of(&x->step[i])->create(x, &x->step[i]));
   for (int i = 0; i < x->steps; i++)
-    if (x->step[i].slope || x->step[i].winner)
+    if (facet_step_chooses(&x->step[i]))
       x->patterned = i + 1;
   FACET_TRY(facet_touched_create(x));
   FACET_TRY(facet_executor_plan_buffers(x));

@@ -3,15 +3,10 @@
 
 #include <string.h>
 
-static bool has_pattern(const facet_step *step)
-{
-  return step->slope || step->winner;
-}
-
 static const facet_step *gate_of(const facet_executor *x, int gate)
 {
   for (int i = 0; i < x->steps; i++)
-    if (has_pattern(&x->step[i]) && gate-- == 0)
+    if (facet_step_chooses(&x->step[i]) && gate-- == 0)
       return &x->step[i];
   return NULL;
 }
@@ -20,7 +15,7 @@ int facet_executor_gates(const facet_executor *x)
 {
   int count = 0;
   for (int i = 0; i < x->steps; i++)
-    count += has_pattern(&x->step[i]);
+    count += facet_step_chooses(&x->step[i]);
   return count;
 }
 
@@ -116,7 +111,7 @@ int64_t facet_executor_gate_differs(const facet_executor *a, int64_t sample_a, c
 {
   const facet_step *s = gate_of(a, gate), *t = NULL;
   for (int i = 0; i < b->steps && !t; i++)
-    if (has_pattern(&b->step[i]) && strcmp(b->step[i].node->name, s->node->name) == 0)
+    if (facet_step_chooses(&b->step[i]) && strcmp(b->step[i].node->name, s->node->name) == 0)
       t = &b->step[i];
   if (!comparable(a, s, b, t))
     return -1;

@@ -34,7 +34,7 @@ static double point_bytes(facet_walk *w)
   int64_t inputs = facet_walk_size(w, x->network->input);
   double bytes = 8 * (double)((values > adjoints ? values : adjoints) + inputs);
   for (int i = 0; i < x->steps; i++)
-    if (facet_walk_cuts(&x->step[i]))
+    if (facet_step_chooses(&x->step[i]))
       bytes += (double)facet_walk_size(w, x->step[i].output) * (x->step[i].slope ? 1 : sizeof(int32_t));
   return bytes;
 }
@@ -178,7 +178,7 @@ facet_status facet_walk_part(facet_walk *w, double t0, double t1, bool *fits)
   place_end(w, 0, t0);
   place_end(w, 1, t1);
   for (int i = 0; i < w->x->steps; i++) {
-    if (facet_walk_cuts(&w->x->step[i]))
+    if (facet_step_chooses(&w->x->step[i]))
       FACET_TRY(facet_walk_cut(w, i, fits));
     if (!*fits)
       return FACET_OK;

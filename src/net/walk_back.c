@@ -145,7 +145,7 @@ facet_status facet_walk_back(facet_walk *w, int number)
     window(w, step, s->winner, g);
     break;
   }
-  if (facet_walk_cuts(step))
+  if (facet_step_chooses(step))
     join(w, s);
   return FACET_OK;
 }

@@ -50,7 +50,7 @@ static facet_status find(facet_walk *w, int *made, int *read, int *have)
   for (int i = x->steps - 1; i >= 0; i--) {
     for (int j = 0; j < x->step[i].inputs; j++)
       have[x->step[i].input[j]] = x->step[i].way[j].to;
-    if (!facet_walk_cuts(&x->step[i]))
+    if (!facet_step_chooses(&x->step[i]))
       continue;
     FACET_TRY(find_values(w, i, made, read));
     FACET_TRY(find_adjoints(w, i, made, have));

@@ -62,12 +62,6 @@ static inline int64_t facet_walk_size(const facet_walk *w, int value)
   return facet_layout_size(w->x->layout[value]);
 }
 
-/* Whether a step has a pattern, and so may cut pieces. */
-static inline bool facet_walk_cuts(const facet_step *step)
-{
-  return step->slope || step->winner;
-}
-
 /* Which slots are live when steps that cut run: walk_live.c. */
 facet_status facet_walk_find_live(facet_walk *walk);
 /* Right before a step that cuts is run: new points where it changes, values there, and the pattern of every piece.
