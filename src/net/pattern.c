@@ -26,29 +26,27 @@ const char *facet_executor_gate(const facet_executor *x, int gate)
 
 /* ---- pieces ---- */
 
-/* Which piece of a gate has that slope and offset. */
-static int32_t piece_with(const facet_step *s, double slope, double offset, bool narrow)
+/* A number as the executor holds it. */
+static double held(const facet_executor *x, double number)
 {
-  const facet_lowered *l = s->lowered;
-  int32_t p = l->pieces - 1; /* the lowest one's slope may be anything: slope_of */
-  for (; p > 0; p--) {
-    double own = narrow ? (double)(float)l->slope[p] : l->slope[p];
-    double at = narrow ? (double)(float)l->offset[p] : l->offset[p];
-    if (slope == own && offset == at)
-      break;
-  }
-  return p;
+  return x->options.real == FACET_F32 ? (double)(float)number : number;
 }
 
-static double number(const facet_executor *x, const void *array, int64_t at)
+/* Element `at` of a real array; NULL: all 0. */
+static double number_at(const facet_executor *x, const void *array, int64_t at)
 {
   return !array ? 0 : x->options.real == FACET_F32 ? (double)((const float *)array)[at] : ((const double *)array)[at];
 }
 
-/* Of the element that lies at `at` among all samples. */
+/* Which piece of a gate element `at` among all samples is on: the one whose slope and offset it has. */
 static int32_t piece_at(const facet_executor *x, const facet_step *s, int64_t at)
 {
-  return piece_with(s, number(x, s->slope, at), number(x, s->offset, at), x->options.real == FACET_F32);
+  const facet_lowered *l = s->lowered;
+  double slope = number_at(x, s->slope, at), offset = number_at(x, s->offset, at);
+  int32_t p = l->pieces - 1; /* the lowest one's slope may be anything: slope_of */
+  while (p > 0 && !(slope == held(x, l->slope[p]) && offset == held(x, l->offset[p])))
+    p--;
+  return p;
 }
 
 /* The number, in its window, of what has won at output position `place` of a maximum. */
@@ -56,10 +54,10 @@ static int32_t candidate_at(const facet_executor *x, const facet_step *s, int64_
 {
   facet_windows w = facet_step_windows(x, s);
   int64_t block = facet_window_layout(x, s, s->input[0]).block, position = winner % (block * w.in_spatial) / block;
-  int64_t first = w.begin[place], number = 0;
-  while (first + number < w.begin[place + 1] && w.position[first + number] != position)
-    number++;
-  return (int32_t)number;
+  int64_t first = w.begin[place], t = 0;
+  while (first + t < w.begin[place + 1] && w.position[first + t] != position)
+    t++;
+  return (int32_t)t;
 }
 
 int64_t facet_executor_gate_size(const facet_executor *x, int gate)
@@ -102,7 +100,6 @@ void facet_executor_pieces(const facet_executor *x, int64_t sample, int gate, in
 static bool comparable(const facet_executor *a, const facet_step *s, const facet_executor *b, const facet_step *t)
 {
   return t && !s->slope == !t->slope && s->lowered->pieces == t->lowered->pieces &&
-         facet_layout_size(a->layout[s->output]) == facet_layout_size(b->layout[t->output]) &&
          facet_layout_same(a->layout[s->output], b->layout[t->output]);
 }
 
