@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "lanes.h"
+#include "registers.h"
 
 enum {
   TAPS = 9,

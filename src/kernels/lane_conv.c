@@ -8,22 +8,15 @@
 
 #include <string.h>
 
-/* Bytes of a register, and how many rows of RUN positions they hold at once. Wider ones than there are would be kept in
- * memory. */
-#if defined __AVX512F__
-enum { REGISTER = 64, ROWS = 2 };
-#elif defined __AVX__
-enum { REGISTER = 32, ROWS = 1 };
-#else
-enum { REGISTER = 16, ROWS = 1 };
-#endif
+#include "registers.h"
 
 enum {
-  RUN = 8,    /* positions of a row that are computed together */
-  SLACK = 32, /* vectors behind a value that they may touch beyond what is stored */
-  PLANAR = 2, /* dimensions */
-  CHAINS = 4, /* of sums, where there is one position */
-  PARTS = FACET_LANES_BYTES / REGISTER
+  RUN = 8,                             /* positions of a row that are computed together */
+  ROWS = FACET_REGISTER == 64 ? 2 : 1, /* rows of so many that registers hold at once; more would be kept in memory */
+  SLACK = 32,                          /* vectors behind a value that they may touch beyond what is stored */
+  PLANAR = 2,                          /* dimensions */
+  CHAINS = 4,                          /* of sums, where there is one position */
+  PARTS = FACET_LANES_BYTES / FACET_REGISTER
 };
 
 /* Results that meet the same kernel positions: from y, x on, the layer's step apart. */

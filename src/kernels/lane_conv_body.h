@@ -3,11 +3,11 @@
 
 enum {
   NAME(LANES) = FACET_LANES_BYTES / sizeof(REAL),
-  NAME(WIDE) = REGISTER / sizeof(REAL) /* lanes of a register */
+  NAME(WIDE) = FACET_REGISTER / sizeof(REAL) /* lanes of a register */
 };
 
-typedef REAL NAME(wide) __attribute__((vector_size(REGISTER), aligned(sizeof(REAL))));
-typedef WHOLE NAME(bits) __attribute__((vector_size(REGISTER), aligned(sizeof(REAL))));
+typedef REAL NAME(wide) __attribute__((vector_size(FACET_REGISTER), aligned(sizeof(REAL))));
+typedef WHOLE NAME(bits) __attribute__((vector_size(FACET_REGISTER), aligned(sizeof(REAL))));
 
 static inline NAME(wide) NAME(all)(REAL x)
 {

@@ -1,7 +1,7 @@
 /* Products of panels, for registers of every width: see panel.h. */
 #include "panel.h"
 
-#include "lanes.h"
+#include "registers.h"
 
 /* As many registers side by side as keep both pipes of a processor busy. */
 enum { SIDE_BY_SIDE = (int)FACET_REGISTER == (int)FACET_PANEL ? 1 : 2 };

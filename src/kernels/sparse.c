@@ -13,17 +13,10 @@
 
 #include <string.h>
 
-/* Bytes of a register, and how many vectors of a plane registers hold at once. Wider ones than there are would be kept
- * in memory. */
-#if defined __AVX512F__
-enum { REGISTER = 64, MOST_VECTORS = 8 };
-#elif defined __AVX__
-enum { REGISTER = 32, MOST_VECTORS = 8 };
-#else
-enum { REGISTER = 16, MOST_VECTORS = 8 };
-#endif
+#include "registers.h"
 
 enum {
+  MOST_VECTORS = 8, /* of a plane that registers hold at once; more would be kept in memory */
   GROUP = 8,   /* channels of results that are finished together; every block that is offered is a multiple of it */
   WIDEST = 16, /* block of a layout */
   SLACK = 16,  /* numbers past a plane's end that a run of vectors may touch */

@@ -1,11 +1,11 @@
 /* The body of sparse.c for one REAL; NAME(x) makes names unique.  No include guard: included twice. */
 
 enum {
-  NAME(LANES) = 32 / sizeof(REAL),     /* channels, and positions, of a tile */
-  NAME(WIDE) = REGISTER / sizeof(REAL) /* positions of a vector */
+  NAME(LANES) = 32 / sizeof(REAL),           /* channels, and positions, of a tile */
+  NAME(WIDE) = FACET_REGISTER / sizeof(REAL) /* positions of a vector */
 };
 
-typedef REAL NAME(wide) __attribute__((vector_size(REGISTER), aligned(sizeof(REAL))));
+typedef REAL NAME(wide) __attribute__((vector_size(FACET_REGISTER), aligned(sizeof(REAL))));
 
 static int64_t NAME(count)(int64_t count, const void *weights_)
 {

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "lanes.h"
+#include "registers.h"
 
 enum {
   WIDTH = 8,                            /* channels of every group that is worked on are a multiple of it */

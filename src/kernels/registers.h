@@ -1,6 +1,6 @@
 /* The vector registers that a file is compiled for: how many bytes one holds, and how many there are. */
-#ifndef FACET_LANES_H
-#define FACET_LANES_H
+#ifndef FACET_REGISTERS_H
+#define FACET_REGISTERS_H
 
 #if defined(__AVX512F__)
 enum { FACET_REGISTER = 64, FACET_REGISTERS = 32 };
