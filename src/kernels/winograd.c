@@ -120,7 +120,7 @@ static inline int64_t channel_place(facet_layout l, int64_t c)
 #undef LANES
 #undef NAME
 
-/* Registers that hold more than the channels of a block: half of one. */
+#if defined __AVX512F__ /* whose registers may hold more than the channels of a block: half of one */
 #define REAL    float
 #define LANES   WIDTH
 #define NAME(x) x##_half
@@ -128,6 +128,9 @@ static inline int64_t channel_place(facet_layout l, int64_t c)
 #undef REAL
 #undef LANES
 #undef NAME
+#else
+#define body_half body_f32
+#endif
 
 static const body *body_of(facet_type real, facet_layout in, facet_layout out)
 {
