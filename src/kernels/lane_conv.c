@@ -1,9 +1,9 @@
 /* Convolutions in lanes: see lane_conv.h.
  *
- * Along a dimension of stride s, dilation d, output o meets kernel position k at input o s + k d - pad.  Forward, the
- * results side by side are all outputs, and their sources s apart.  Pulled back, inputs are parted by the remainder of
- * (input + pad) by s: those of one part are s apart and meet the same kernel positions, and their sources lie side by
- * side.  Either way a weight's source is the result's place, times a step, and an offset that belongs to the weight. */
+ * Along a dimension of stride s, dilation d, output o meets kernel position k at input o s + k d - pad.  Inputs, which
+ * are the results here, are parted by the remainder of (input + pad) by s: those of one part are s apart and meet the
+ * same kernel positions, and their sources lie side by side.  So a weight's source is the result's place in its part,
+ * and an offset that belongs to the weight. */
 #include "lane_conv.h"
 
 #include <string.h>
@@ -26,7 +26,7 @@ typedef struct {
 
 typedef struct {
   size_t real;
-  void (*keep)(facet_lanes *s, const void *weights, const void *bias);
+  void (*keep)(facet_lanes *s, const void *weights);
   int64_t (*count)(int64_t count, const void *weights);
   void (*run)(const facet_lanes *s, const void *source, const facet_lanes_fusion *with, void *result);
 } body;
@@ -34,9 +34,7 @@ typedef struct {
 struct facet_lanes {
   const body *body;
   facet_conv_shape shape; /* of two dimensions */
-  bool forward;
   facet_lanes_layout source, result;
-  int64_t step[PLANAR], source_step[PLANAR]; /* from result to result, and of their sources */
   int phases;
   phase *phase;
   int64_t volume;  /* positions of the kernel */
@@ -45,7 +43,6 @@ struct facet_lanes {
   int64_t *first;  /* result channels x phases + 1: where the terms of each begin */
   int32_t *offset; /* of every term: numbers */
   void *weight;
-  void *bias;   /* of the result's channels */
   int64_t room; /* for terms */
 };
 
@@ -104,7 +101,7 @@ static int64_t larger(int64_t a, int64_t b)
   return a > b ? a : b;
 }
 
-int64_t facet_lanes_border(const facet_conv_shape *shape, facet_task task)
+int64_t facet_lanes_border(const facet_conv_shape *shape)
 {
   int64_t border = 0;
   if (shape->spatial > PLANAR)
@@ -112,13 +109,8 @@ int64_t facet_lanes_border(const facet_conv_shape *shape, facet_task task)
   facet_conv_shape c = planar(shape);
   for (int d = 0; d < PLANAR; d++) {
     int64_t reach = (c.kernel[d] - 1) * c.dilation[d], s = c.stride[d], pad = c.pad_begin[d];
-    if (task == FACET_FORWARD) {
-      border = larger(border, pad);
-      border = larger(border, (c.out[d] - 1) * s + reach - pad - (c.in[d] - 1));
-    } else {
-      border = larger(border, -floor_of(pad - reach, s));
-      border = larger(border, floor_of(c.in[d] - 1 + pad, s) - (c.out[d] - 1));
-    }
+    border = larger(border, -floor_of(pad - reach, s));
+    border = larger(border, floor_of(c.in[d] - 1 + pad, s) - (c.out[d] - 1));
   }
   return border;
 }
@@ -135,14 +127,6 @@ static int64_t phase_of(const facet_lanes *s, int d, int64_t r, int64_t *count)
 static void find_phases(facet_lanes *s)
 {
   const facet_conv_shape *c = &s->shape;
-  for (int d = 0; d < PLANAR; d++) {
-    s->step[d] = s->forward ? 1 : c->stride[d];
-    s->source_step[d] = s->forward ? c->stride[d] : 1;
-  }
-  if (s->forward) {
-    s->phase[0] = (phase){0, 0, c->out[0], c->out[1]};
-    return;
-  }
   for (int64_t r = 0; r < s->phases; r++) {
     phase *p = &s->phase[r];
     p->y = phase_of(s, 0, r / c->stride[1], &p->rows);
@@ -157,10 +141,6 @@ static void find_shift(facet_lanes *s, int64_t k)
   int64_t at[] = {k / c->kernel[1], k % c->kernel[1]}, shift[PLANAR], part = 0;
   for (int d = 0; d < PLANAR; d++) {
     int64_t tap = at[d] * c->dilation[d], count;
-    if (s->forward) {
-      shift[d] = tap - c->pad_begin[d];
-      continue;
-    }
     int64_t remainder = tap % c->stride[d];
     part = part * c->stride[d] + remainder;
     shift[d] = (phase_of(s, d, remainder, &count) + c->pad_begin[d] - tap) / c->stride[d]; /* without a remainder */
@@ -169,24 +149,22 @@ static void find_shift(facet_lanes *s, int64_t k)
   s->part[k] = (int)part;
 }
 
-facet_status facet_lanes_create(const facet_conv_shape *shape, facet_type real, facet_task task,
-                                const facet_lanes_layout *source, const facet_lanes_layout *result, facet_lanes **lanes)
+facet_status facet_lanes_create(const facet_conv_shape *shape, facet_type real, const facet_lanes_layout *gz,
+                                const facet_lanes_layout *gu, facet_lanes **lanes)
 {
   facet_lanes *s;
   facet_status status = FACET_OK;
   FACET_NEW(s, 1);
   s->body = real == FACET_F64 ? &body_f64 : &body_f32;
   s->shape = planar(shape);
-  s->forward = task == FACET_FORWARD;
-  s->source = *source;
-  s->result = *result;
+  s->source = *gz;
+  s->result = *gu;
   s->volume = s->shape.kernel[0] * s->shape.kernel[1];
-  s->phases = s->forward ? 1 : (int)(s->shape.stride[0] * s->shape.stride[1]);
+  s->phases = (int)(s->shape.stride[0] * s->shape.stride[1]);
   FACET_NEW_GO(failed, status, s->phase, s->phases);
   FACET_NEW_GO(failed, status, s->shift, s->volume);
   FACET_NEW_GO(failed, status, s->part, s->volume);
-  FACET_NEW_GO(failed, status, s->first, result->channels * s->phases + 1);
-  FACET_GO(failed, status, (s->bias = facet_allocate((size_t)result->channels, s->body->real)) ? FACET_OK : FACET_OS);
+  FACET_NEW_GO(failed, status, s->first, gu->channels * s->phases + 1);
   find_phases(s);
   for (int64_t k = 0; k < s->volume; k++)
     find_shift(s, k);
@@ -207,12 +185,11 @@ void facet_lanes_destroy(facet_lanes **lanes)
     facet_free(&s->first);
     facet_free(&s->offset);
     facet_free(&s->weight);
-    facet_free(&s->bias);
   }
   facet_free(lanes);
 }
 
-facet_status facet_lanes_weights(facet_lanes *s, const void *weights, const void *bias)
+facet_status facet_lanes_weights(facet_lanes *s, const void *weights)
 {
   int64_t all = s->shape.out_channels * (s->shape.in_channels / s->shape.groups) * s->volume;
   int64_t left = s->body->count(all, weights);
@@ -224,15 +201,15 @@ facet_status facet_lanes_weights(facet_lanes *s, const void *weights, const void
     FACET_CHECK(s->weight = facet_allocate((size_t)left, s->body->real), FACET_OS, "out of memory");
     s->room = left;
   }
-  s->body->keep(s, weights, bias);
+  s->body->keep(s, weights);
   return FACET_OK;
 }
 
 /* ---- for both ---- */
 
-void facet_lanes_run(const facet_lanes *s, const void *source, const facet_lanes_fusion *with, void *result)
+void facet_lanes_run(const facet_lanes *s, const void *gz, const facet_lanes_fusion *with, void *gu)
 {
-  s->body->run(s, source, with, result);
+  s->body->run(s, gz, with, gu);
 }
 
 #define EITHER(name, ...) (real == FACET_F64 ? name##_f64(__VA_ARGS__) : name##_f32(__VA_ARGS__))
@@ -263,12 +240,6 @@ void facet_lanes_dot(const facet_lanes_layout *layout, facet_type real, const vo
                      double *sums)
 {
   EITHER(dot, layout, g, with, sums);
-}
-
-void facet_lanes_pack(const facet_lanes_layout *to, facet_type real, facet_layout layout, int count,
-                      const void *const *from, void *lanes)
-{
-  EITHER(pack, to, layout, count, from, lanes);
 }
 
 void facet_lanes_unpack(const facet_lanes_layout *from, facet_type real, facet_layout layout, int count,

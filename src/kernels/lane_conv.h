@@ -1,6 +1,6 @@
-/* Lanes: what 64 bytes hold of one position, of as many adjoints or samples as that is, side by side.
+/* Lanes: what 64 bytes hold of one position, of as many adjoints as that is, side by side.
  *
- * All adjoints of a network share its weights.  So for each weight that is left a convolution, or its pullback, is one
+ * All adjoints of a network share its weights.  So for each weight that is left the pullback of a convolution is one
  * multiple of a run of such vectors added to others: no index arithmetic inside, and what is 0 costs nothing.  Around
  * every channel lie zeros, so that there are no borders to think of.  What a lane becomes depends on that lane alone.
  */
@@ -47,15 +47,14 @@ typedef struct {
 typedef struct facet_lanes facet_lanes; /* the weights of one convolution that are left */
 
 /* The border that it needs around its source; -1: it is not offered (at most two dimensions are). */
-int64_t facet_lanes_border(const facet_conv_shape *shape, facet_task task);
-/* FACET_FORWARD: from u to z, or FACET_PULLBACK: from gz to gu, that lie so. FACET_OS. Caller destroys. */
-facet_status facet_lanes_create(const facet_conv_shape *shape, facet_type real, facet_task task,
-                                const facet_lanes_layout *source, const facet_lanes_layout *result,
-                                facet_lanes **lanes);
+int64_t facet_lanes_border(const facet_conv_shape *shape);
+/* From gz to gu, that lie so. FACET_OS. Caller destroys. */
+facet_status facet_lanes_create(const facet_conv_shape *shape, facet_type real, const facet_lanes_layout *gz,
+                                const facet_lanes_layout *gu, facet_lanes **lanes);
 void facet_lanes_destroy(facet_lanes **lanes);
-/* Weights (out x in/groups x kernel) that are not 0, and the bias (forward, or NULL), are copied. FACET_OS. */
-facet_status facet_lanes_weights(facet_lanes *lanes, const void *weights, const void *bias);
-void facet_lanes_run(const facet_lanes *lanes, const void *source, const facet_lanes_fusion *with, void *result);
+/* Weights (out x in/groups x kernel) that are not 0 are copied. FACET_OS. */
+facet_status facet_lanes_weights(facet_lanes *lanes, const void *weights);
+void facet_lanes_run(const facet_lanes *lanes, const void *gz, const facet_lanes_fusion *with, void *gu);
 
 /* to = slope * (scale[c] g + addend) + after; scale NULL: 1. */
 void facet_lanes_map(const facet_lanes_layout *layout, facet_type real, const void *scale, const void *g,
@@ -77,9 +76,7 @@ void facet_lanes_sums(const facet_lanes_layout *layout, facet_type real, const v
 /* Of each lane, the sum of all of g times the slopes of its sample: one number a lane. */
 void facet_lanes_dot(const facet_lanes_layout *layout, facet_type real, const void *g, const facet_lanes_fusion *with,
                      double *sums);
-/* Between lanes and `count` arrays of a layout, lane by lane; lanes beyond become 0, padding of blocks too. */
-void facet_lanes_pack(const facet_lanes_layout *to, facet_type real, facet_layout layout, int count,
-                      const void *const *from, void *lanes);
+/* To `count` arrays of a layout, lane by lane; padding of blocks becomes 0. */
 void facet_lanes_unpack(const facet_lanes_layout *from, facet_type real, facet_layout layout, int count,
                         const void *lanes, void *const *to);
 

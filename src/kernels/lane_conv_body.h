@@ -30,31 +30,26 @@ static int64_t NAME(keep_part)(facet_lanes *s, int64_t channel, int part, const 
 {
   const facet_conv_shape *c = &s->shape;
   int64_t inputs = c->in_channels / c->groups, outputs = c->out_channels / c->groups;
-  int64_t sources = s->forward ? inputs : outputs, group = channel / (s->forward ? outputs : inputs);
+  int64_t group = channel / inputs, in = channel % inputs;
   REAL *weight = s->weight;
-  for (int64_t i = 0; i < sources; i++)
+  for (int64_t out = group * outputs; out < (group + 1) * outputs; out++)
     for (int64_t k = 0; k < s->volume; k++) {
-      int64_t out = s->forward ? channel : group * outputs + i, in = s->forward ? i : channel - group * inputs;
       REAL w = weights[(out * inputs + in) * s->volume + k];
       if (w == 0 || s->part[k] != part)
         continue;
-      s->offset[next] = (int32_t)(((group * sources + i) * s->source.plane + s->shift[k]) * NAME(LANES));
+      s->offset[next] = (int32_t)((out * s->source.plane + s->shift[k]) * NAME(LANES));
       weight[next++] = w;
     }
   return next;
 }
 
-static void NAME(keep)(facet_lanes *s, const void *weights, const void *bias_)
+static void NAME(keep)(facet_lanes *s, const void *weights)
 {
-  const REAL *bias = bias_;
-  REAL *own = s->bias;
-  for (int64_t c = 0; c < s->result.channels; c++) {
-    own[c] = bias ? bias[c] : 0;
+  for (int64_t c = 0; c < s->result.channels; c++)
     for (int p = 0; p < s->phases; p++) {
       int64_t at = c * s->phases + p;
       s->first[at + 1] = NAME(keep_part)(s, c, p, weights, s->first[at]);
     }
-  }
 }
 
 /* ---- what meets a result ---- */
@@ -131,7 +126,6 @@ typedef struct {
   int64_t count;
   const int32_t *offset;
   const REAL *weight;
-  REAL bias;
   REAL *total; /* of the channel, or NULL */
 } NAME(terms);
 
@@ -141,23 +135,23 @@ static inline void NAME(add_total)(const NAME(terms) * t, int part, NAME(wide) t
     *(NAME(wide) *)(t->total + part * NAME(WIDE)) += total;
 }
 
-/* Of `rows` rows of `run` positions each; their sources are `step` vectors apart. */
+/* Of `rows` rows of `run` positions each; the rows' sources are `down` numbers apart. */
 static inline __attribute__((always_inline)) void NAME(add)(const NAME(terms) * t, const REAL *source, int rows,
-                                                            int run, int64_t step, int64_t down, NAME(wide) * sum)
+                                                            int run, int64_t down, NAME(wide) * sum)
 {
 #pragma GCC unroll 16
   for (int i = 0; i < rows * run; i++)
-    sum[i] = NAME(all)(t->bias);
+    sum[i] = (NAME(wide)){0};
   for (int64_t k = 0; k < t->count; k++) {
     const REAL *from = source + t->offset[k], *below = from + down;
     NAME(wide) w = NAME(all)(t->weight[k]);
 #pragma GCC unroll 8
     for (int i = 0; i < run; i++)
-      sum[i] += w * *(const NAME(wide) *)(from + i * step * NAME(LANES));
+      sum[i] += w * *(const NAME(wide) *)(from + i * NAME(LANES));
     if (rows > 1)
 #pragma GCC unroll 8
       for (int i = 0; i < run; i++)
-        sum[run + i] += w * *(const NAME(wide) *)(below + i * step * NAME(LANES));
+        sum[run + i] += w * *(const NAME(wide) *)(below + i * NAME(LANES));
   }
 }
 
@@ -171,34 +165,22 @@ typedef struct {
   int64_t down, result_down, slope_down; /* from row to row: numbers */
 } NAME(tile);
 
-static inline __attribute__((always_inline)) void NAME(make)(const NAME(tile) * t, const NAME(terms) * terms,
-                                                             NAME(where) at, int rows, int run, int64_t step)
-{
-  NAME(wide) sum[2 * RUN], total = {0};
-  NAME(add)(terms, t->source, rows, run, step, t->down, sum);
-  for (int r = 0; r < rows; r++) {
-    NAME(where) here = {at.to + r * t->result_down, at.slope + r * t->slope_down};
-    total += NAME(finish)(t->target, sum + r * run, run, t->count, here, t->lanes->step[1], t->part, t->result);
-  }
-  NAME(add_total)(terms, t->part, total);
-}
-
 static inline __attribute__((always_inline)) void NAME(make_run)(const NAME(tile) * t, const NAME(terms) * terms,
                                                                  NAME(where) at, int rows, int run)
 {
-  int64_t step = t->lanes->source_step[1];
-  if (step == 1)
-    NAME(make)(t, terms, at, rows, run, 1);
-  else if (step == 2)
-    NAME(make)(t, terms, at, rows, run, 2);
-  else
-    NAME(make)(t, terms, at, rows, run, step);
+  NAME(wide) sum[2 * RUN], total = {0};
+  NAME(add)(terms, t->source, rows, run, t->down, sum);
+  for (int r = 0; r < rows; r++) {
+    NAME(where) here = {at.to + r * t->result_down, at.slope + r * t->slope_down};
+    total += NAME(finish)(t->target, sum + r * run, run, t->count, here, t->lanes->shape.stride[1], t->part, t->result);
+  }
+  NAME(add_total)(terms, t->part, total);
 }
 
 /* One position: chains, so that one sum need not wait for the last. */
 static inline void NAME(make_single)(const NAME(tile) * t, const NAME(terms) * terms, NAME(where) at)
 {
-  NAME(wide) sum[CHAINS] = {NAME(all)(terms->bias)};
+  NAME(wide) sum[CHAINS] = {{0}};
   int64_t k = 0;
   for (; k + CHAINS <= terms->count; k += CHAINS)
 #pragma GCC unroll 4
@@ -215,10 +197,10 @@ static inline __attribute__((always_inline)) void NAME(make_channels)(const NAME
                                                                       int rows, int run, facet_layout slopes)
 {
   const facet_lanes *s = t->lanes;
-  const REAL *bias = s->bias, *weight = s->weight;
+  const REAL *weight = s->weight;
   for (int64_t c = 0; c < s->result.channels; c++) {
     int64_t first = s->first[c * s->phases + number], end = s->first[c * s->phases + number + 1];
-    NAME(terms) terms = {end - first, s->offset + first, weight + first, bias[c], NULL};
+    NAME(terms) terms = {end - first, s->offset + first, weight + first, NULL};
     if (t->target->sums)
       terms.total = t->target->sums + c * NAME(LANES);
     NAME(where)
@@ -294,22 +276,22 @@ static void NAME(run_rows)(const facet_lanes *s, int number, int64_t i, int64_t 
 {
   const phase *p = &s->phase[number];
   for (int64_t j = 0; j < p->columns; j += RUN) {
-    int64_t y = p->y + i * s->step[0], x = p->x + j * s->step[1], left = p->columns - j;
+    int64_t y = p->y + i * s->shape.stride[0], x = p->x + j * s->shape.stride[1], left = p->columns - j;
     NAME(tile)
     t = {.lanes = s,
          .target = target,
-         .source = source + (i * s->source_step[0] * s->source.pitch + j * s->source_step[1]) * NAME(LANES),
+         .source = source + (i * s->source.pitch + j) * NAME(LANES),
          .result = result,
          .count = left < RUN ? (int)left : RUN,
-         .down = s->source_step[0] * s->source.pitch * NAME(LANES),
-         .result_down = s->step[0] * s->result.pitch * NAME(LANES),
-         .slope_down = s->step[0] * s->result.width * target->block};
+         .down = s->source.pitch * NAME(LANES),
+         .result_down = s->shape.stride[0] * s->result.pitch * NAME(LANES),
+         .slope_down = s->shape.stride[0] * s->result.width * target->block};
     if (t.count > 1) {
       NAME(run_tile)(t, number, y, x, rows, slopes);
       continue;
     }
     for (int64_t r = 0; r < rows; r++, t.source += t.down) /* tiles of one position have one row */
-      NAME(run_tile)(t, number, y + r * s->step[0], x, 1, slopes);
+      NAME(run_tile)(t, number, y + r * s->shape.stride[0], x, 1, slopes);
   }
 }
 
@@ -421,19 +403,7 @@ static void NAME(dot)(const facet_lanes_layout *l, const void *g_, const facet_l
     }
 }
 
-/* ---- to lanes and from them ---- */
-
-static void NAME(pack)(const facet_lanes_layout *l, facet_layout layout, int count, const void *const *from,
-                       void *lanes)
-{
-  for (int64_t c = 0; c < l->channels; c++)
-    for (int64_t p = 0; p < l->height * l->width; p++) {
-      REAL *to = (REAL *)lanes + facet_lanes_place(l, c, p) * NAME(LANES);
-      int64_t at = facet_layout_at(layout, c, p);
-      for (int i = 0; i < NAME(LANES); i++)
-        to[i] = i < count ? ((const REAL *)from[i])[at] : 0;
-    }
-}
+/* ---- from lanes ---- */
 
 static void NAME(unpack)(const facet_lanes_layout *l, facet_layout layout, int count, const void *lanes,
                          void *const *to)

@@ -145,5 +145,5 @@ facet_status facet_lanes_insist(facet_executor *x)
 
 facet_status facet_lanes_take(facet_executor *x, const facet_step *step, const void *weights)
 {
-  return facet_lanes_weights(x->lanes->step[step - x->step].conv, weights, NULL);
+  return facet_lanes_weights(x->lanes->step[step - x->step].conv, weights);
 }

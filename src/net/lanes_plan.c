@@ -18,7 +18,7 @@ static bool linear_fits(const facet_executor *x, const facet_step *step)
   if (l->adjoint || l->images != 1 || (l->viewed && !inner) || (inner && !(is_row(in) && is_row(out))))
     return false;
   return l->conv.in_channels == in->channels && l->conv.out_channels == out->channels &&
-         facet_lanes_border(&l->conv, FACET_PULLBACK) >= 0;
+         facet_lanes_border(&l->conv) >= 0;
 }
 
 static bool step_fits(const facet_executor *x, const facet_step *step)
@@ -63,7 +63,7 @@ static bool fits(facet_executor *x)
   int64_t border = 0;
   for (int i = 0; i < x->steps; i++) {
     const facet_lowered *l = x->step[i].lowered;
-    int64_t own = l->kind == KIND_LINEAR ? facet_lanes_border(&l->conv, FACET_PULLBACK) : 0;
+    int64_t own = l->kind == KIND_LINEAR ? facet_lanes_border(&l->conv) : 0;
     if (own < 0)
       return false;
     border = own > border ? own : border;
@@ -338,8 +338,7 @@ static facet_status equip(facet_executor *x, int i)
   int64_t channels = layout[step->output].channels;
   switch (l->kind) {
   case KIND_LINEAR:
-    return facet_lanes_create(&l->conv, x->options.real, FACET_PULLBACK, &layout[step->output], &layout[step->input[0]],
-                              &own->conv);
+    return facet_lanes_create(&l->conv, x->options.real, &layout[step->output], &layout[step->input[0]], &own->conv);
   case KIND_SUM:
     if (!(own->factor = facet_allocate((size_t)(step->inputs * channels), x->real)))
       return FACET_OS;
