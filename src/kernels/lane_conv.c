@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "left.h"
 #include "registers.h"
 
 enum {
@@ -24,26 +25,10 @@ typedef struct {
   int64_t y, x, rows, columns;
 } phase;
 
-typedef struct {
-  size_t real;
-  void (*keep)(facet_lanes *s, const void *weights);
-  int64_t (*count)(int64_t count, const void *weights);
-  void (*run)(const facet_lanes *s, const void *source, const facet_lanes_fusion *with, void *result);
-} body;
-
 struct facet_lanes {
-  const body *body;
-  facet_conv_shape shape; /* of two dimensions */
+  facet_left left; /* of two dimensions */
   facet_lanes_layout source, result;
-  int phases;
-  phase *phase;
-  int64_t volume;  /* positions of the kernel */
-  int64_t *shift;  /* of each: vectors from a result's source place to its own */
-  int *part;       /* of each: the phase that meets it */
-  int64_t *first;  /* result channels x phases + 1: where the terms of each begin */
-  int32_t *offset; /* of every term: numbers */
-  void *weight;
-  int64_t room; /* for terms */
+  phase *phase; /* of each of its parts */
 };
 
 facet_lanes_layout facet_lanes_layout_of(int64_t channels, int64_t height, int64_t width, int64_t border)
@@ -118,7 +103,7 @@ int64_t facet_lanes_border(const facet_conv_shape *shape)
 /* Results of remainder r by the stride, along dimension d: which come first, and how many. */
 static int64_t phase_of(const facet_lanes *s, int d, int64_t r, int64_t *count)
 {
-  const facet_conv_shape *c = &s->shape;
+  const facet_conv_shape *c = &s->left.shape;
   int64_t first = ((r - c->pad_begin[d]) % c->stride[d] + c->stride[d]) % c->stride[d];
   *count = first < c->in[d] ? (c->in[d] - 1 - first) / c->stride[d] + 1 : 0;
   return first;
@@ -126,8 +111,8 @@ static int64_t phase_of(const facet_lanes *s, int d, int64_t r, int64_t *count)
 
 static void find_phases(facet_lanes *s)
 {
-  const facet_conv_shape *c = &s->shape;
-  for (int64_t r = 0; r < s->phases; r++) {
+  const facet_conv_shape *c = &s->left.shape;
+  for (int64_t r = 0; r < s->left.parts; r++) {
     phase *p = &s->phase[r];
     p->y = phase_of(s, 0, r / c->stride[1], &p->rows);
     p->x = phase_of(s, 1, r % c->stride[1], &p->columns);
@@ -137,7 +122,7 @@ static void find_phases(facet_lanes *s)
 /* Of kernel position k. */
 static void find_shift(facet_lanes *s, int64_t k)
 {
-  const facet_conv_shape *c = &s->shape;
+  const facet_conv_shape *c = &s->left.shape;
   int64_t at[] = {k / c->kernel[1], k % c->kernel[1]}, shift[PLANAR], part = 0;
   for (int d = 0; d < PLANAR; d++) {
     int64_t tap = at[d] * c->dilation[d], count;
@@ -145,28 +130,24 @@ static void find_shift(facet_lanes *s, int64_t k)
     part = part * c->stride[d] + remainder;
     shift[d] = (phase_of(s, d, remainder, &count) + c->pad_begin[d] - tap) / c->stride[d]; /* without a remainder */
   }
-  s->shift[k] = s->source.before + shift[0] * s->source.pitch + shift[1];
-  s->part[k] = (int)part;
+  s->left.shift[k] = (s->source.before + shift[0] * s->source.pitch + shift[1]) * facet_lanes_count(s->left.real);
+  s->left.part[k] = (int32_t)part;
 }
 
 facet_status facet_lanes_create(const facet_conv_shape *shape, facet_type real, const facet_lanes_layout *gz,
                                 const facet_lanes_layout *gu, facet_lanes **lanes)
 {
   facet_lanes *s;
+  facet_conv_shape c = planar(shape);
   facet_status status = FACET_OK;
   FACET_NEW(s, 1);
-  s->body = real == FACET_F64 ? &body_f64 : &body_f32;
-  s->shape = planar(shape);
   s->source = *gz;
   s->result = *gu;
-  s->volume = s->shape.kernel[0] * s->shape.kernel[1];
-  s->phases = (int)(s->shape.stride[0] * s->shape.stride[1]);
-  FACET_NEW_GO(failed, status, s->phase, s->phases);
-  FACET_NEW_GO(failed, status, s->shift, s->volume);
-  FACET_NEW_GO(failed, status, s->part, s->volume);
-  FACET_NEW_GO(failed, status, s->first, gu->channels * s->phases + 1);
+  FACET_GO(failed, status, facet_left_create(&c, real, FACET_PULLBACK, &s->left));
+  FACET_NEW_GO(failed, status, s->phase, s->left.parts);
+  s->left.apart = gz->plane * facet_lanes_count(real);
   find_phases(s);
-  for (int64_t k = 0; k < s->volume; k++)
+  for (int64_t k = 0; k < s->left.volume; k++)
     find_shift(s, k);
   *lanes = s;
   return FACET_OK;
@@ -180,39 +161,25 @@ void facet_lanes_destroy(facet_lanes **lanes)
   facet_lanes *s = *lanes;
   if (s) {
     facet_free(&s->phase);
-    facet_free(&s->shift);
-    facet_free(&s->part);
-    facet_free(&s->first);
-    facet_free(&s->offset);
-    facet_free(&s->weight);
+    facet_left_destroy(&s->left);
   }
   facet_free(lanes);
 }
 
 facet_status facet_lanes_weights(facet_lanes *s, const void *weights)
 {
-  int64_t all = s->shape.out_channels * (s->shape.in_channels / s->shape.groups) * s->volume;
-  int64_t left = s->body->count(all, weights);
-  if (left > s->room) {
-    facet_free(&s->offset);
-    facet_free(&s->weight);
-    s->room = 0;
-    FACET_NEW(s->offset, left);
-    FACET_CHECK(s->weight = facet_allocate((size_t)left, s->body->real), FACET_OS, "out of memory");
-    s->room = left;
-  }
-  s->body->keep(s, weights);
-  return FACET_OK;
+  return facet_left_take(&s->left, weights);
 }
 
 /* ---- for both ---- */
 
+#define EITHER(name, ...) (real == FACET_F64 ? name##_f64(__VA_ARGS__) : name##_f32(__VA_ARGS__))
+
 void facet_lanes_run(const facet_lanes *s, const void *gz, const facet_lanes_fusion *with, void *gu)
 {
-  s->body->run(s, gz, with, gu);
+  facet_type real = s->left.real;
+  EITHER(run, s, gz, with, gu);
 }
-
-#define EITHER(name, ...) (real == FACET_F64 ? name##_f64(__VA_ARGS__) : name##_f32(__VA_ARGS__))
 
 void facet_lanes_map(const facet_lanes_layout *layout, facet_type real, const void *scale, const void *g,
                      const facet_lanes_fusion *with, void *to)

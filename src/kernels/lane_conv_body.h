@@ -14,44 +14,6 @@ static inline NAME(wide) NAME(all)(REAL x)
   return x - (NAME(wide)){0};
 }
 
-/* ---- weights ---- */
-
-static int64_t NAME(count)(int64_t count, const void *weights_)
-{
-  const REAL *weights = weights_;
-  int64_t left = 0;
-  for (int64_t i = 0; i < count; i++)
-    left += weights[i] != 0;
-  return left;
-}
-
-/* The terms of a channel of results in one phase, from term `next` on; the number after the last. */
-static int64_t NAME(keep_part)(facet_lanes *s, int64_t channel, int part, const REAL *weights, int64_t next)
-{
-  const facet_conv_shape *c = &s->shape;
-  int64_t inputs = c->in_channels / c->groups, outputs = c->out_channels / c->groups;
-  int64_t group = channel / inputs, in = channel % inputs;
-  REAL *weight = s->weight;
-  for (int64_t out = group * outputs; out < (group + 1) * outputs; out++)
-    for (int64_t k = 0; k < s->volume; k++) {
-      REAL w = weights[(out * inputs + in) * s->volume + k];
-      if (w == 0 || s->part[k] != part)
-        continue;
-      s->offset[next] = (int32_t)((out * s->source.plane + s->shift[k]) * NAME(LANES));
-      weight[next++] = w;
-    }
-  return next;
-}
-
-static void NAME(keep)(facet_lanes *s, const void *weights)
-{
-  for (int64_t c = 0; c < s->result.channels; c++)
-    for (int p = 0; p < s->phases; p++) {
-      int64_t at = c * s->phases + p;
-      s->first[at + 1] = NAME(keep_part)(s, c, p, weights, s->first[at]);
-    }
-}
-
 /* ---- what meets a result ---- */
 
 /* A fusion, made ready: which bits of each register belong to which sample. */
@@ -172,7 +134,8 @@ static inline __attribute__((always_inline)) void NAME(make_run)(const NAME(tile
   NAME(add)(terms, t->source, rows, run, t->down, sum);
   for (int r = 0; r < rows; r++) {
     NAME(where) here = {at.to + r * t->result_down, at.slope + r * t->slope_down};
-    total += NAME(finish)(t->target, sum + r * run, run, t->count, here, t->lanes->shape.stride[1], t->part, t->result);
+    total +=
+        NAME(finish)(t->target, sum + r * run, run, t->count, here, t->lanes->left.shape.stride[1], t->part, t->result);
   }
   NAME(add_total)(terms, t->part, total);
 }
@@ -197,10 +160,11 @@ static inline __attribute__((always_inline)) void NAME(make_channels)(const NAME
                                                                       int rows, int run, facet_layout slopes)
 {
   const facet_lanes *s = t->lanes;
-  const REAL *weight = s->weight;
+  const facet_left *left = &s->left;
+  const REAL *weight = left->weight;
   for (int64_t c = 0; c < s->result.channels; c++) {
-    int64_t first = s->first[c * s->phases + number], end = s->first[c * s->phases + number + 1];
-    NAME(terms) terms = {end - first, s->offset + first, weight + first, NULL};
+    int64_t first = left->first[c * left->parts + number], end = left->first[c * left->parts + number + 1];
+    NAME(terms) terms = {end - first, left->offset + first, weight + first, NULL};
     if (t->target->sums)
       terms.total = t->target->sums + c * NAME(LANES);
     NAME(where)
@@ -276,7 +240,7 @@ static void NAME(run_rows)(const facet_lanes *s, int number, int64_t i, int64_t 
 {
   const phase *p = &s->phase[number];
   for (int64_t j = 0; j < p->columns; j += RUN) {
-    int64_t y = p->y + i * s->shape.stride[0], x = p->x + j * s->shape.stride[1], left = p->columns - j;
+    int64_t y = p->y + i * s->left.shape.stride[0], x = p->x + j * s->left.shape.stride[1], left = p->columns - j;
     NAME(tile)
     t = {.lanes = s,
          .target = target,
@@ -284,14 +248,14 @@ static void NAME(run_rows)(const facet_lanes *s, int number, int64_t i, int64_t 
          .result = result,
          .count = left < RUN ? (int)left : RUN,
          .down = s->source.pitch * NAME(LANES),
-         .result_down = s->shape.stride[0] * s->result.pitch * NAME(LANES),
-         .slope_down = s->shape.stride[0] * s->result.width * target->block};
+         .result_down = s->left.shape.stride[0] * s->result.pitch * NAME(LANES),
+         .slope_down = s->left.shape.stride[0] * s->result.width * target->block};
     if (t.count > 1) {
       NAME(run_tile)(t, number, y, x, rows, slopes);
       continue;
     }
     for (int64_t r = 0; r < rows; r++, t.source += t.down) /* tiles of one position have one row */
-      NAME(run_tile)(t, number, y + r * s->shape.stride[0], x, 1, slopes);
+      NAME(run_tile)(t, number, y + r * s->left.shape.stride[0], x, 1, slopes);
   }
 }
 
@@ -300,7 +264,7 @@ static void NAME(run)(const facet_lanes *s, const void *source, const facet_lane
   NAME(target) t;
   NAME(aim)(with, &t);
   facet_layout slopes = with ? with->layout : (facet_layout){0};
-  for (int p = 0; p < s->phases; p++) {
+  for (int p = 0; p < s->left.parts; p++) {
     int64_t rows = s->phase[p].rows, tiles = (rows + ROWS - 1) / ROWS;
     for (int64_t k = 0; k < tiles; k++) {
       int64_t i = (with && with->backwards ? tiles - 1 - k : k) * ROWS, left = rows - i;
@@ -417,5 +381,3 @@ static void NAME(unpack)(const facet_lanes_layout *l, facet_layout layout, int c
         ((REAL *)to[i])[at] = c < l->channels ? from[i] : 0;
     }
 }
-
-static const body NAME(body) = {sizeof(REAL), NAME(keep), NAME(count), NAME(run)};

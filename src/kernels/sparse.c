@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "left.h"
 #include "registers.h"
 
 enum {
@@ -39,26 +40,16 @@ typedef struct {
 
 typedef struct {
   size_t real;
-  void (*keep)(facet_sparse *s, const void *weights, const void *bias);
-  int64_t (*count)(int64_t count, const void *weights);
   void (*run)(const facet_sparse *s, facet_part part, void *scratch, const void *source, const facet_fusion *with,
               void *result);
 } body;
 
 struct facet_sparse {
   const body *body;
-  facet_conv_shape shape;
-  bool forward;
+  facet_left left; /* a part of a channel of results: a plane */
   planes source, result;
-  int64_t length;  /* numbers of a result plane that are computed */
-  int64_t volume;  /* positions of the kernel */
-  int32_t *shift;  /* of each: into a channel's source planes */
-  int32_t *part;   /* of each: which of a channel's result planes */
-  int64_t *first;  /* result channels x parts + 1: where the terms of each plane begin */
-  int32_t *offset; /* of every term, into the source planes */
-  void *weight;    /* of every term */
-  void *bias;      /* forward: of the results, padded */
-  int64_t room;    /* for terms */
+  int64_t length; /* numbers of a result plane that are computed */
+  void *bias;     /* forward: of the results, padded */
 };
 
 /* ---- where things lie ---- */
@@ -76,12 +67,12 @@ typedef struct {
 /* Dimension d of three; those that the shape lacks are 1 long. */
 static side describe_side(const facet_sparse *s, int d)
 {
-  const facet_conv_shape *c = &s->shape;
+  const facet_conv_shape *c = &s->left.shape;
   int own = d - (FACET_MAX_SPATIAL - c->spatial);
   if (own < 0)
     return (side){1, 1, 1, 1, 1, 1, 1, 0, 0, 1};
   int64_t stride = c->stride[own], reach = (c->kernel[own] - 1) * c->dilation[own] / stride;
-  if (s->forward)
+  if (s->left.forward)
     return (side){.extent = c->out[own] + reach,
                   .source = c->in[own],
                   .result = c->out[own],
@@ -107,14 +98,14 @@ static side describe_side(const facet_sparse *s, int d)
 /* How far the source's place is from the result's for kernel position k, and the remainder that parts planes. */
 static int64_t shift_of(const facet_sparse *s, int d, int64_t k, int64_t *remainder)
 {
-  const facet_conv_shape *c = &s->shape;
+  const facet_conv_shape *c = &s->left.shape;
   int own = d - (FACET_MAX_SPATIAL - c->spatial);
   *remainder = 0;
   if (own < 0)
     return 0;
   int64_t stride = c->stride[own], reach = (c->kernel[own] - 1) * c->dilation[own] / stride;
   *remainder = k * c->dilation[own] % stride;
-  return s->forward ? k * c->dilation[own] / stride : reach - k * c->dilation[own] / stride;
+  return s->left.forward ? k * c->dilation[own] / stride : reach - k * c->dilation[own] / stride;
 }
 
 /* A value's positions along one dimension. */
@@ -175,17 +166,17 @@ static void find_stretches(planes *v, const side *sides, bool source)
 static void find_shifts(facet_sparse *s, const side *sides)
 {
   int64_t size[FACET_MAX_SPATIAL] = {1, 1, 1};
-  for (int d = 0; d < s->shape.spatial; d++)
-    size[FACET_MAX_SPATIAL - s->shape.spatial + d] = s->shape.kernel[d];
-  for (int64_t k = 0; k < s->volume; k++) {
+  for (int d = 0; d < s->left.shape.spatial; d++)
+    size[FACET_MAX_SPATIAL - s->left.shape.spatial + d] = s->left.shape.kernel[d];
+  for (int64_t k = 0; k < s->left.volume; k++) {
     int64_t index[] = {k / size[2] / size[1], k / size[2] % size[1], k % size[2]}, part = 0, shift = 0;
     for (int d = 0; d < FACET_MAX_SPATIAL; d++) {
       int64_t remainder, own = shift_of(s, d, index[d], &remainder);
       part = part * (sides[d].parts_in * sides[d].parts_out) + remainder;
       shift = shift * sides[d].extent + own;
     }
-    s->shift[k] = (int32_t)(s->forward ? part * s->source.plane + shift : shift);
-    s->part[k] = (int32_t)(s->forward ? 0 : part);
+    s->left.shift[k] = s->left.forward ? part * s->source.plane + shift : shift;
+    s->left.part[k] = (int32_t)(s->left.forward ? 0 : part);
   }
 }
 
@@ -274,11 +265,7 @@ void facet_sparse_destroy(facet_sparse **sparse)
   if (s) {
     facet_free(&s->source.stretch);
     facet_free(&s->result.stretch);
-    facet_free(&s->shift);
-    facet_free(&s->part);
-    facet_free(&s->first);
-    facet_free(&s->offset);
-    facet_free(&s->weight);
+    facet_left_destroy(&s->left);
     facet_free(&s->bias);
   }
   facet_free(sparse);
@@ -307,21 +294,15 @@ facet_status facet_sparse_create(const facet_conv_shape *shape, facet_type real,
   facet_status status = FACET_OK;
   FACET_NEW(s, 1);
   s->body = real == FACET_F64 ? &body_f64 : &body_f32;
-  s->shape = *shape;
-  s->forward = task == FACET_FORWARD;
-  s->source.layout = s->forward ? in : out;
-  s->result.layout = s->forward ? out : in;
-  s->volume = 1;
-  for (int d = 0; d < shape->spatial; d++)
-    s->volume *= shape->kernel[d];
+  FACET_GO(failed, status, facet_left_create(shape, real, task, &s->left));
+  s->source.layout = s->left.forward ? in : out;
+  s->result.layout = s->left.forward ? out : in;
   for (int d = 0; d < FACET_MAX_SPATIAL; d++)
     sides[d] = describe_side(s, d);
   find_planes(s, sides);
+  s->left.apart = s->source.parts * s->source.plane;
   FACET_NEW_GO(failed, status, s->source.stretch, s->source.layout.spatial);
   FACET_NEW_GO(failed, status, s->result.stretch, s->result.layout.spatial);
-  FACET_NEW_GO(failed, status, s->shift, s->volume);
-  FACET_NEW_GO(failed, status, s->part, s->volume);
-  FACET_NEW_GO(failed, status, s->first, s->result.layout.channels * s->result.parts + 1);
   FACET_GO(failed, status,
            (s->bias = facet_allocate((size_t)padded(s->result.layout), s->body->real)) ? FACET_OK : FACET_OS);
   find_stretches(&s->source, sides, true);
@@ -339,34 +320,23 @@ size_t facet_sparse_scratch(const facet_sparse *s)
   return (size_t)(source_size(s) + GROUP * s->result.parts * s->result.plane + SLACK) * s->body->real;
 }
 
-static int64_t count_left(const facet_sparse *s, const void *weights, int64_t *all)
-{
-  *all = s->shape.out_channels * (s->shape.in_channels / s->shape.groups) * s->volume;
-  return s->body->count(*all, weights);
-}
-
 bool facet_sparse_worth(const facet_sparse *s, const void *weights)
 {
   enum { SHARE = 8, PRODUCTS = 16, CACHE = 1 << 19 }; /* at most every 8th weight; products a number; bytes of planes */
-  int64_t all, left = count_left(s, weights, &all);
+  int64_t all = s->left.all, left = facet_left_count(&s->left, weights);
   int64_t numbers = facet_layout_size(s->source.layout) + facet_layout_size(s->result.layout);
-  int64_t products = all * (s->forward ? s->result.layout.spatial : s->source.layout.spatial);
+  int64_t products = all * (s->left.forward ? s->result.layout.spatial : s->source.layout.spatial);
   return left * SHARE <= all && products >= PRODUCTS * numbers && source_size(s) * (int64_t)s->body->real <= CACHE;
 }
 
 facet_status facet_sparse_weights(facet_sparse *s, const void *weights, const void *bias)
 {
-  int64_t all, left = count_left(s, weights, &all);
-  if (left > s->room) {
-    facet_free(&s->offset);
-    facet_free(&s->weight);
-    s->room = 0;
-    FACET_NEW(s->offset, left);
-    FACET_CHECK(s->weight = facet_allocate((size_t)left, s->body->real), FACET_OS, "out of memory");
-    s->room = left;
-  }
-  s->body->keep(s, weights, bias);
-  return FACET_OK;
+  size_t bytes = (size_t)s->result.layout.channels * s->body->real;
+  if (s->left.forward && bias)
+    memcpy(s->bias, bias, bytes);
+  else
+    memset(s->bias, 0, bytes);
+  return facet_left_take(&s->left, weights);
 }
 
 void facet_sparse_run(const facet_sparse *s, facet_part part, void *scratch, const void *source,

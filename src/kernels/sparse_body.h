@@ -7,46 +7,6 @@ enum {
 
 typedef REAL NAME(wide) __attribute__((vector_size(FACET_REGISTER), aligned(sizeof(REAL))));
 
-static int64_t NAME(count)(int64_t count, const void *weights_)
-{
-  const REAL *weights = weights_;
-  int64_t left = 0;
-  for (int64_t i = 0; i < count; i++)
-    left += weights[i] != 0;
-  return left;
-}
-
-/* The terms of plane `part` of a channel of results, from term `next` on; the number after the last. */
-static int64_t NAME(keep_plane)(facet_sparse *s, int64_t channel, int64_t part, const REAL *weights, int64_t next)
-{
-  const facet_conv_shape *c = &s->shape;
-  int64_t inputs = c->in_channels / c->groups, outputs = c->out_channels / c->groups;
-  int64_t sources = s->forward ? inputs : outputs, group = channel / (s->forward ? outputs : inputs);
-  REAL *weight = s->weight;
-  for (int64_t i = 0; i < sources; i++)
-    for (int64_t k = 0; k < s->volume; k++) {
-      int64_t out = s->forward ? channel : group * outputs + i, in = s->forward ? i : channel - group * inputs;
-      REAL w = weights[(out * inputs + in) * s->volume + k];
-      if (w == 0 || s->part[k] != part)
-        continue;
-      s->offset[next] = (int32_t)((group * sources + i) * s->source.parts * s->source.plane + s->shift[k]);
-      weight[next++] = w;
-    }
-  return next;
-}
-
-static void NAME(keep)(facet_sparse *s, const void *weights, const void *bias_)
-{
-  const REAL *bias = bias_;
-  REAL *own = s->bias;
-  int64_t channels = s->result.layout.channels, parts = s->result.parts;
-  for (int64_t c = 0; c < channels; c++) {
-    own[c] = s->forward && bias ? bias[c] : 0;
-    for (int64_t p = 0; p < parts; p++)
-      s->first[c * parts + p + 1] = NAME(keep_plane)(s, c, p, weights, s->first[c * parts + p]);
-  }
-}
-
 /* ---- into planes ---- */
 
 /* LANES channels of some positions side by side, at most LANES, to as many planes. */
@@ -118,13 +78,13 @@ static void NAME(fill)(const facet_sparse *s, const REAL *from, REAL *sums, REAL
 static inline void NAME(add_terms)(const facet_sparse *s, int64_t first, int64_t end, REAL bias, const REAL *source,
                                    int vectors, REAL *to)
 {
-  const REAL *weight = s->weight;
+  const REAL *weight = s->left.weight;
   NAME(wide) sum[MOST_VECTORS];
 #pragma GCC unroll 16
   for (int i = 0; i < vectors; i++)
     sum[i] = bias - (NAME(wide)){0};
   for (int64_t t = first; t < end; t++) {
-    const REAL *from = source + s->offset[t];
+    const REAL *from = source + s->left.offset[t];
     NAME(wide) w = weight[t] - (NAME(wide)){0};
 #pragma GCC unroll 16
     for (int i = 0; i < vectors; i++)
@@ -157,7 +117,7 @@ static void NAME(make_group)(const facet_sparse *s, int64_t channel, const REAL 
     int64_t p = channel * parts + i, c = p / parts;
     bool own = c < s->result.layout.channels;
     NAME(make_plane)
-    (s, own ? s->first[p] : 0, own ? s->first[p + 1] : 0, own ? bias[c] : 0, source, to + i * s->length);
+    (s, own ? s->left.first[p] : 0, own ? s->left.first[p + 1] : 0, own ? bias[c] : 0, source, to + i * s->length);
   }
 }
 
@@ -232,4 +192,4 @@ static void NAME(run)(const facet_sparse *s, facet_part part, void *scratch_, co
   }
 }
 
-static const body NAME(body) = {sizeof(REAL), NAME(keep), NAME(count), NAME(run)};
+static const body NAME(body) = {sizeof(REAL), NAME(run)};
