@@ -1,4 +1,4 @@
-/* What is true of a linear node whatever computes it: its shape makes sense and its layouts fit. */
+/* What is true of a linear node whatever computes it: its shape makes sense and its layouts fit; and over more axes. */
 #include "kernels.h"
 
 static facet_status check_dimension(const facet_conv_shape *s, int d)
@@ -37,4 +37,21 @@ facet_status facet_conv_check(const facet_conv_shape *s, int64_t batch, facet_la
                   out.spatial == out_positions,
               FACET_BAD_INPUT, "convolution: layouts do not fit the shape");
   return FACET_OK;
+}
+
+facet_conv_shape facet_conv_over(const facet_conv_shape *shape, int axes)
+{
+  facet_conv_shape s = *shape;
+  s.spatial = axes;
+  for (int a = 0; a < axes; a++) {
+    int own = a - (axes - shape->spatial);
+    s.in[a] = own < 0 ? 1 : shape->in[own];
+    s.out[a] = own < 0 ? 1 : shape->out[own];
+    s.kernel[a] = own < 0 ? 1 : shape->kernel[own];
+    s.stride[a] = own < 0 ? 1 : shape->stride[own];
+    s.dilation[a] = own < 0 ? 1 : shape->dilation[own];
+    s.pad_begin[a] = own < 0 ? 0 : shape->pad_begin[own];
+    s.pad_end[a] = own < 0 ? 0 : shape->pad_end[own];
+  }
+  return s;
 }

@@ -128,5 +128,7 @@ facet_status facet_blas_begin(void);
 
 /* Raises FACET_BAD_INPUT unless the shape makes sense and the layouts of u and z fit it. */
 facet_status facet_conv_check(const facet_conv_shape *shape, int64_t batch, facet_layout in, facet_layout out);
+/* The same convolution over so many axes, of which there are enough: those that it lacks come first, and are 1 long. */
+facet_conv_shape facet_conv_over(const facet_conv_shape *shape, int axes);
 
 #endif

@@ -59,23 +59,6 @@ facet_lanes_layout facet_lanes_layout_of(int64_t channels, int64_t height, int64
 
 /* ---- shapes ---- */
 
-/* The same convolution over two dimensions. */
-static facet_conv_shape planar(const facet_conv_shape *c)
-{
-  facet_conv_shape s = *c;
-  for (int d = 0; d < PLANAR; d++) {
-    int own = d - (PLANAR - c->spatial);
-    s.in[d] = own < 0 ? 1 : c->in[own];
-    s.out[d] = own < 0 ? 1 : c->out[own];
-    s.kernel[d] = own < 0 ? 1 : c->kernel[own];
-    s.stride[d] = own < 0 ? 1 : c->stride[own];
-    s.dilation[d] = own < 0 ? 1 : c->dilation[own];
-    s.pad_begin[d] = own < 0 ? 0 : c->pad_begin[own];
-  }
-  s.spatial = PLANAR;
-  return s;
-}
-
 static int64_t floor_of(int64_t a, int64_t b)
 {
   return a >= 0 ? a / b : -((-a + b - 1) / b);
@@ -91,7 +74,7 @@ int64_t facet_lanes_border(const facet_conv_shape *shape)
   int64_t border = 0;
   if (shape->spatial > PLANAR)
     return -1;
-  facet_conv_shape c = planar(shape);
+  facet_conv_shape c = facet_conv_over(shape, PLANAR);
   for (int d = 0; d < PLANAR; d++) {
     int64_t reach = (c.kernel[d] - 1) * c.dilation[d], s = c.stride[d], pad = c.pad_begin[d];
     border = larger(border, -floor_of(pad - reach, s));
@@ -138,7 +121,7 @@ facet_status facet_lanes_create(const facet_conv_shape *shape, facet_type real, 
                                 const facet_lanes_layout *gu, facet_lanes **lanes)
 {
   facet_lanes *s;
-  facet_conv_shape c = planar(shape);
+  facet_conv_shape c = facet_conv_over(shape, PLANAR);
   facet_status status = FACET_OK;
   FACET_NEW(s, 1);
   s->source = *gz;

@@ -46,7 +46,7 @@ typedef struct {
 
 struct facet_sparse {
   const body *body;
-  facet_left left; /* a part of a channel of results: a plane */
+  facet_left left; /* over all axes; a part of a channel of results: a plane */
   planes source, result;
   int64_t length; /* numbers of a result plane that are computed */
   void *bias;     /* forward: of the results, padded */
@@ -64,34 +64,31 @@ typedef struct {
   int64_t length;              /* places of a result plane */
 } side;
 
-/* Dimension d of three; those that the shape lacks are 1 long. */
+/* Along dimension d. */
 static side describe_side(const facet_sparse *s, int d)
 {
   const facet_conv_shape *c = &s->left.shape;
-  int own = d - (FACET_MAX_SPATIAL - c->spatial);
-  if (own < 0)
-    return (side){1, 1, 1, 1, 1, 1, 1, 0, 0, 1};
-  int64_t stride = c->stride[own], reach = (c->kernel[own] - 1) * c->dilation[own] / stride;
+  int64_t stride = c->stride[d], reach = (c->kernel[d] - 1) * c->dilation[d] / stride;
   if (s->left.forward)
-    return (side){.extent = c->out[own] + reach,
-                  .source = c->in[own],
-                  .result = c->out[own],
+    return (side){.extent = c->out[d] + reach,
+                  .source = c->in[d],
+                  .result = c->out[d],
                   .parts_in = stride,
                   .parts_out = 1,
                   .step_in = stride,
                   .step_out = 1,
-                  .begin_in = c->pad_begin[own],
-                  .length = c->out[own]};
-  int64_t before = c->pad_begin[own] / stride, length = (c->in[own] - 1 + c->pad_begin[own]) / stride - before + 1;
+                  .begin_in = c->pad_begin[d],
+                  .length = c->out[d]};
+  int64_t before = c->pad_begin[d] / stride, length = (c->in[d] - 1 + c->pad_begin[d]) / stride - before + 1;
   return (side){.extent = length + reach,
-                .source = c->out[own],
-                .result = c->in[own],
+                .source = c->out[d],
+                .result = c->in[d],
                 .parts_in = 1,
                 .parts_out = stride,
                 .step_in = 1,
                 .step_out = stride,
                 .begin_in = reach - before,
-                .begin_out = c->pad_begin[own] - before * stride,
+                .begin_out = c->pad_begin[d] - before * stride,
                 .length = length};
 }
 
@@ -99,13 +96,9 @@ static side describe_side(const facet_sparse *s, int d)
 static int64_t shift_of(const facet_sparse *s, int d, int64_t k, int64_t *remainder)
 {
   const facet_conv_shape *c = &s->left.shape;
-  int own = d - (FACET_MAX_SPATIAL - c->spatial);
-  *remainder = 0;
-  if (own < 0)
-    return 0;
-  int64_t stride = c->stride[own], reach = (c->kernel[own] - 1) * c->dilation[own] / stride;
-  *remainder = k * c->dilation[own] % stride;
-  return s->left.forward ? k * c->dilation[own] / stride : reach - k * c->dilation[own] / stride;
+  int64_t stride = c->stride[d], reach = (c->kernel[d] - 1) * c->dilation[d] / stride;
+  *remainder = k * c->dilation[d] % stride;
+  return s->left.forward ? k * c->dilation[d] / stride : reach - k * c->dilation[d] / stride;
 }
 
 /* A value's positions along one dimension. */
@@ -165,9 +158,7 @@ static void find_stretches(planes *v, const side *sides, bool source)
 
 static void find_shifts(facet_sparse *s, const side *sides)
 {
-  int64_t size[FACET_MAX_SPATIAL] = {1, 1, 1};
-  for (int d = 0; d < s->left.shape.spatial; d++)
-    size[FACET_MAX_SPATIAL - s->left.shape.spatial + d] = s->left.shape.kernel[d];
+  const int64_t *size = s->left.shape.kernel;
   for (int64_t k = 0; k < s->left.volume; k++) {
     int64_t index[] = {k / size[2] / size[1], k / size[2] % size[1], k % size[2]}, part = 0, shift = 0;
     for (int d = 0; d < FACET_MAX_SPATIAL; d++) {
@@ -291,10 +282,11 @@ facet_status facet_sparse_create(const facet_conv_shape *shape, facet_type real,
 {
   facet_sparse *s;
   side sides[FACET_MAX_SPATIAL];
+  facet_conv_shape c = facet_conv_over(shape, FACET_MAX_SPATIAL);
   facet_status status = FACET_OK;
   FACET_NEW(s, 1);
   s->body = real == FACET_F64 ? &body_f64 : &body_f32;
-  FACET_GO(failed, status, facet_left_create(shape, real, task, &s->left));
+  FACET_GO(failed, status, facet_left_create(&c, real, task, &s->left));
   s->source.layout = s->left.forward ? in : out;
   s->result.layout = s->left.forward ? out : in;
   for (int d = 0; d < FACET_MAX_SPATIAL; d++)

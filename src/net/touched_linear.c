@@ -6,28 +6,7 @@
 
 #include "executor.h"
 
-/* A convolution over three axes; those that it has not are 1 long, and first. */
-typedef struct {
-  int64_t in[FACET_MAX_SPATIAL], out[FACET_MAX_SPATIAL], kernel[FACET_MAX_SPATIAL], stride[FACET_MAX_SPATIAL],
-      dilation[FACET_MAX_SPATIAL], pad[FACET_MAX_SPATIAL];
-} planes;
-
-static planes planes_of(const facet_conv_shape *c)
-{
-  planes p;
-  for (int a = 0; a < FACET_MAX_SPATIAL; a++) {
-    int d = a - (FACET_MAX_SPATIAL - c->spatial);
-    p.in[a] = d < 0 ? 1 : c->in[d];
-    p.out[a] = d < 0 ? 1 : c->out[d];
-    p.kernel[a] = d < 0 ? 1 : c->kernel[d];
-    p.stride[a] = d < 0 ? 1 : c->stride[d];
-    p.dilation[a] = d < 0 ? 1 : c->dilation[d];
-    p.pad[a] = d < 0 ? 0 : c->pad_begin[d];
-  }
-  return p;
-}
-
-static int64_t volume_of(const planes *p)
+static int64_t volume_of(const facet_conv_shape *p)
 {
   return p->kernel[0] * p->kernel[1] * p->kernel[2];
 }
@@ -37,11 +16,11 @@ typedef struct {
   int64_t offset[FACET_MAX_SPATIAL], first[FACET_MAX_SPATIAL], end[FACET_MAX_SPATIAL];
 } meeting;
 
-static meeting meeting_at(const planes *p, int64_t tap)
+static meeting meeting_at(const facet_conv_shape *p, int64_t tap)
 {
   meeting m;
   for (int a = FACET_MAX_SPATIAL - 1; a >= 0; a--) {
-    int64_t offset = tap % p->kernel[a] * p->dilation[a] - p->pad[a], room = p->in[a] - 1 - offset;
+    int64_t offset = tap % p->kernel[a] * p->dilation[a] - p->pad_begin[a], room = p->in[a] - 1 - offset;
     tap /= p->kernel[a];
     m.offset[a] = offset;
     m.first[a] = offset >= 0 ? 0 : (-offset + p->stride[a] - 1) / p->stride[a];
@@ -52,7 +31,8 @@ static meeting meeting_at(const planes *p, int64_t tap)
 }
 
 /* to |= from, one channel each, where they meet: from outputs to inputs, or the other way round. */
-static void follow_tap(const planes *p, meeting m, bool adjoint, const uint16_t *restrict from, uint16_t *restrict to)
+static void follow_tap(const facet_conv_shape *p, meeting m, bool adjoint, const uint16_t *restrict from,
+                       uint16_t *restrict to)
 {
   int64_t length = m.end[2] - m.first[2], step = p->stride[2];
   for (int64_t i = m.first[0]; i < m.end[0]; i++)
@@ -75,7 +55,7 @@ static void follow_tap(const planes *p, meeting m, bool adjoint, const uint16_t 
 /* What ways follow in one image: planes of channels, plain. */
 typedef struct {
   const facet_step *step;
-  planes p;
+  facet_conv_shape p;           /* over all axes */
   int64_t from_plane, to_plane; /* elements of a channel */
   int64_t from_group, to_group; /* channels of a group */
   uint16_t *from, *to;
@@ -167,7 +147,7 @@ void facet_touched_linear(facet_executor *x, const facet_step *step)
   facet_layout from = l->adjoint ? e.in : e.out, to = l->adjoint ? e.out : e.in;
   int64_t outs = c->out_channels / (c->spatial ? c->groups : 1), ins = c->in_channels / (c->spatial ? c->groups : 1);
   image i = {.step = step,
-             .p = planes_of(c),
+             .p = facet_conv_over(c, FACET_MAX_SPATIAL),
              .from_plane = from.spatial,
              .to_plane = to.spatial,
              .from_group = l->adjoint ? ins : outs,
