@@ -128,15 +128,19 @@ static inline int64_t channel_place(facet_layout l, int64_t c)
 #undef REAL
 #undef LANES
 #undef NAME
-#else
-#define body_half body_f32
 #endif
 
 static const body *body_of(facet_type real, facet_layout in, facet_layout out)
 {
-  bool whole = in.block % (FACET_REGISTER / (int64_t)sizeof(float)) == 0 &&
-               out.block % (FACET_REGISTER / (int64_t)sizeof(float)) == 0;
-  return real == FACET_F64 ? &body_f64 : whole ? &body_f32 : &body_half;
+#if defined __AVX512F__
+  int64_t whole = FACET_REGISTER / (int64_t)sizeof(float);
+  if (real == FACET_F32 && (in.block % whole != 0 || out.block % whole != 0))
+    return &body_half;
+#else
+  (void)in;
+  (void)out;
+#endif
+  return real == FACET_F64 ? &body_f64 : &body_f32;
 }
 
 /* ---- for both ---- */
