@@ -36,9 +36,15 @@ static double weight_at(const facet_left *l, const void *weights, int64_t i)
 
 int64_t facet_left_count(const facet_left *l, const void *weights)
 {
-  int64_t count = 0;
-  for (int64_t i = 0; i < l->all; i++)
-    count += weight_at(l, weights, i) != 0;
+  const double *doubles = weights;
+  const float *floats = weights;
+  int64_t count = 0, all = l->all;
+  if (l->real == FACET_F64)
+    for (int64_t i = 0; i < all; i++)
+      count += doubles[i] != 0;
+  else
+    for (int64_t i = 0; i < all; i++)
+      count += floats[i] != 0;
   return count;
 }
 
