@@ -377,15 +377,15 @@ facet_status facet_lanes_equip(facet_executor *x)
   return FACET_OK;
 }
 
-static int64_t linear_bytes(const facet_executor *x, const facet_conv_shape *c)
+static int64_t linear_bytes(const facet_conv_shape *c)
 {
-  int64_t volume = 1, phases = 1, real = (int64_t)x->real;
+  int64_t volume = 1, phases = 1;
   for (int d = 0; d < c->spatial; d++) {
     volume *= c->kernel[d];
     phases *= c->stride[d];
   }
   int64_t begins = (c->in_channels * phases + 1) * (int64_t)sizeof(int64_t);
-  return begins + c->in_channels * real + (phases + volume) * FACET_LANES_BYTES;
+  return begins + (phases + volume) * FACET_LANES_BYTES;
 }
 
 int64_t facet_lanes_step_bytes(const facet_executor *x, int i)
@@ -396,7 +396,7 @@ int64_t facet_lanes_step_bytes(const facet_executor *x, int i)
   int64_t positions = out->height * out->width, move = 2 * (int64_t)sizeof(int32_t);
   switch (l->kind) {
   case KIND_LINEAR:
-    return linear_bytes(x, &l->conv);
+    return linear_bytes(&l->conv);
   case KIND_SUM:
     return step->inputs * out->channels * (int64_t)x->real;
   case KIND_MOVE:

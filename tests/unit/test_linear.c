@@ -354,7 +354,7 @@ static size_t memory_of(const facet_network *n, int64_t batch, bool *lanes)
 }
 
 /* ResNet-20 of few weights, at batches small and large: lanes lie where adjoints would, or are not taken: with
- * threads as without. */
+ * threads, of which all may keep room for themselves. */
 static void lanes_take_no_more(void **state)
 {
   (void)state;
@@ -362,12 +362,12 @@ static void lanes_take_no_more(void **state)
   size_t dense[9];
   bool lanes;
   assert_int_equal(facet_network_resnet((facet_shape){3, {3, 32, 32}}, 3, 10, 1, &n), FACET_OK);
+  facet_kernels_threads(4);
   for (int64_t batch = 1; batch < 9; batch++) {
     dense[batch] = memory_of(n, batch, &lanes);
     assert_false(lanes);
   }
   thin(n, 20);
-  facet_kernels_threads(4);
   for (int64_t batch = 1; batch < 9; batch++) {
     size_t bytes = memory_of(n, batch, &lanes);
     assert_true(bytes <= dense[batch] + (1 << 18)); /* what sparse kernels of the forward pass keep for themselves */
