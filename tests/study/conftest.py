@@ -4,6 +4,7 @@ import gc
 import os
 import pathlib
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -48,6 +49,14 @@ def environment():
     and ranks that wait give theirs away. Nothing is said of what takes long, as everything may on a busy machine."""
     return {"FACET_SILENCE": "1000", **os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1",
             "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_mpi_yield_when_idle": "1"}
+
+
+def preloaded(name, folder):
+    """The library that the C file of that name in this folder makes, for LD_PRELOAD; a test without a compiler is skipped."""
+    compiler = shutil.which("cc") or pytest.skip("no C compiler")
+    library, source = folder / f"{name}.so", pathlib.Path(__file__).with_name(f"{name}.c")
+    subprocess.run([compiler, "-D_GNU_SOURCE", "-std=c17", "-O1", "-fPIC", "-shared", "-o", library, source, "-ldl"], check=True)
+    return library
 
 
 def write_idx(path, array):

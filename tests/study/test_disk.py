@@ -3,7 +3,6 @@ bits. A few moments by default; `make test-disk` takes them all, on one rank and
 
 import errno
 import os
-import pathlib
 import re
 import shutil
 import subprocess
@@ -11,7 +10,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from conftest import FACET, STUDY, checksum, environment, make_digits
+from conftest import FACET, STUDY, checksum, environment, make_digits, preloaded
 
 RANKS = int(os.environ.get("FACET_DISK_RANKS", "1"))  # of which the first one's disk fails
 OPTIONS = ["-n", str(RANKS)] if RANKS > 1 else []
@@ -30,11 +29,8 @@ embed: {layers: [8], perplexity: 5, batch: 30, epochs: 2, explain: 5}
 @pytest.fixture(scope="module")
 def disk(tmp_path_factory):
     """(a folder with a study, how to run it on a failing disk, calls of a run without failure, its checksum)."""
-    compiler = shutil.which("cc") or pytest.skip("no C compiler")
     folder = tmp_path_factory.mktemp("disk")
-    shim = folder / "failing_disk.so"
-    source = pathlib.Path(__file__).with_name("failing_disk.c")
-    subprocess.run([compiler, "-D_GNU_SOURCE", "-std=c17", "-O1", "-fPIC", "-shared", "-o", shim, source, "-ldl"], check=True)
+    shim = preloaded("failing_disk", folder)
     make_digits(folder, train=64, test=24)
     (folder / "study.yaml").write_text(STUDY.split("variants:")[0] + LATE)
 

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, STUDY, checksum, environment, make_digits, run
+from conftest import FACET, STUDY, checksum, environment, make_digits, preloaded, run
 
 LATE = """\
 change: {samples: 40}
@@ -21,9 +21,24 @@ embed: {layers: [24, 16], perplexity: 12, batch: 100, epochs: 40, explain: 30}
 """
 
 
-def start(folder, *command):
+def start(folder, *command, **more):
     return subprocess.Popen([*command, "run", folder / "study.yaml", *([] if command[0] == "mpirun" else ["-n", "2"])],
-                            env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                            env=environment() | more, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def held(tmp_path):
+    """held(where, command...): a run whose rank 0 has just made what `where` ends the path of, and waits there until it hears a
+    signal or the mark is removed, which stands beside the process: so that nothing depends on who is how fast."""
+    library = preloaded("held", tmp_path)
+
+    def go(where, *command):
+        mark = tmp_path / "held"
+        mark.unlink(missing_ok=True)
+        process = start(tmp_path, *command, LD_PRELOAD=str(library), HELD_AT=where, HELD_MARK=str(mark))
+        wait_for(mark.exists, process)
+        return process, mark
+    return go
 
 
 def ranks_of(process):
@@ -60,8 +75,8 @@ def stopped(process):
 
 
 @pytest.mark.parametrize("asked", [0, 1, None], ids=["rank 0", "rank 1", "launcher"])
-def test_inside_an_epoch(tmp_path, asked):
-    """Two trainings side by side, of one long epoch each: both stop, and go on from the very step."""
+def test_inside_an_epoch(tmp_path, held, asked):
+    """Asked before two trainings side by side, of one epoch each: both stop after a step, and go on from it."""
     make_digits(tmp_path)
     text = STUDY.split("variants:")[0].replace("conv: [4, 8]", "conv: [16, 24]").replace("epochs: 2", "epochs: 1")
     more = "variants:\n- {method: [gmp, finetune], sparsity: 0.7, budget: {epochs: 1, batch: 1, rate: 0.001}}\n"
@@ -69,9 +84,10 @@ def test_inside_an_epoch(tmp_path, asked):
     assert run("run", tmp_path / "study.yaml").returncode == 0
     whole = checksum(tmp_path / "out/study.h5")
     shutil.rmtree(tmp_path / "out")
-    process = start(tmp_path, FACET)
-    wait_for((tmp_path / "out/variants/dense.onnx").exists, process)
+    process, mark = held("out/variants/dense.onnx", FACET)
     os.kill(process.pid if asked is None else ranks_of(process)[asked], signal.SIGUSR1)
+    if asked == 1:
+        mark.unlink()
     stopped(process)
     assert len(list((tmp_path / "out/variants").glob("*.checkpoint"))) == 2
     done = run("run", tmp_path / "study.yaml", ranks=3)
@@ -112,16 +128,16 @@ def test_again_and_again(tmp_path):
     assert stops >= 2 and checksum(store) == whole
 
 
-def test_inside_an_epoch_of_the_encoder(tmp_path):
+def test_inside_an_epoch_of_the_encoder(tmp_path, held):
     make_digits(tmp_path, train=2000)
     late = LATE.replace("epochs: 40", "epochs: 2").replace("batch: 100", "batch: 40").replace("[24, 16]", "[600, 600]")
     (tmp_path / "study.yaml").write_text(STUDY.split("variants:")[0] + late.split("\n", 2)[2])
     assert run("run", "-n", "2", tmp_path / "study.yaml").returncode == 0
     whole = checksum(tmp_path / "out/study.h5")
     shutil.rmtree(tmp_path / "out")
-    process = start(tmp_path, FACET)
-    wait_for((tmp_path / "out/embed").exists, process)
+    process, mark = held("out/embed", FACET)
     os.kill(ranks_of(process)[1], signal.SIGUSR1)
+    mark.unlink()
     stopped(process)
     state = np.fromfile(tmp_path / "out/embed/encoder.checkpoint", offset=len("facet checkpoint 2\n") + 3 * 65, count=2)
     assert state[0] < 2 and 0 < state[1] < 50, state  # epochs, and steps of the next
@@ -129,20 +145,18 @@ def test_inside_an_epoch_of_the_encoder(tmp_path):
     assert checksum(tmp_path / "out/study.h5") == whole
 
 
-def test_bare_mpirun(tmp_path):
+def test_bare_mpirun(tmp_path, held):
     """SIGUSR1, which mpirun passes on: as ever. By SIGTERM and SIGINT it ends itself, with 1, and kills its ranks a second
     later: rank 0 has said how to go on by then (Open MPI 5 passes nothing on any more), and what is done is kept."""
     version = re.search(r"\d+", subprocess.run(["mpirun", "--version"], capture_output=True, text=True).stdout)[0]
     make_digits(tmp_path)
-    (tmp_path / "study.yaml").write_text(STUDY.replace("epochs: 2", "epochs: 100"))  # some seconds of training
+    (tmp_path / "study.yaml").write_text(STUDY)
     store = tmp_path / "out/study.h5"
     assert run("run", tmp_path / "study.yaml").returncode == 0
     whole = checksum(store)
     for asked, status in ((signal.SIGTERM, 1), (signal.SIGINT, 1), (signal.SIGUSR1, 75)):
         shutil.rmtree(tmp_path / "out")
-        process = subprocess.Popen(["mpirun", "--oversubscribe", "--bind-to", "none", "-n", "2", FACET, "run", tmp_path / "study.yaml"],
-                                   env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        wait_for((tmp_path / "out/variants").exists, process)
+        process, _ = held("out/variants", "mpirun", "--oversubscribe", "--bind-to", "none", "-n", "2", FACET)
         process.send_signal(asked)
         said = process.communicate(timeout=60)[1]
         words = [line for line in said.splitlines() if "run the same command again to go on" in line]
