@@ -229,6 +229,7 @@ ifeq ($(SANITIZE),1)
 	@tests/run $(BUILD) unit conformance
 else
 	@tools/venv analysis/requirements.txt tests/requirements.txt
+	@tools/deps browser || echo "test: no Chromium, going on without the tests of the viewer"
 	@PIP_RETRIES=0 tools/venv tests/viewer/requirements.txt || echo "test: no Playwright, going on without the tests of the viewer"
 	@$(MAKE) --no-print-directory viewer
 	@PIP_RETRIES=0 tools/venv tests/study/torch.txt || echo "test: no PyTorch, going on without the tests that need it"
