@@ -1,6 +1,6 @@
 """make bench: facet against PyTorch, onnxruntime and bare oneDNN, side by side in one run, on stated shapes.
 
-    run.py [PART ...]   parts: linearize, scale, forward, train, removed, sparse, geometry, embed, paths, spectra, judge, store;
+    run.py [PART ...]   parts: linearize, scale, forward, train, removed, sparse, geometry, embed, paths, spectra, judge, store, safe;
                         all of them if none is named
 
 Prints a table and writes results/bench.json: a list of {name, facet, peer, unit, ratio}; ratio above 1 is in facet's
@@ -257,6 +257,7 @@ PARTS = {  # each gives rows of (name, facet's rate, the peer's, and the unit if
     "spectra": of_file("spectra"),
     "judge": of_file("judge"),
     "store": of_file("store"),
+    "safe": of_file("safe"),
 }
 
 
