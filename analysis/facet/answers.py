@@ -46,7 +46,10 @@ class Answer:
         """One sample, or some, of a batch."""
         len(self)
         parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
-        return type(self)(**{name: part if isinstance(part, list) else part[i] for name, part in parts.items()})
+        return type(self)(**{name: part if isinstance(part, (list, bool)) else part[i] for name, part in parts.items()})
+
+
+SECANT = "secant: W is not the Jacobian"  # as the files say it
 
 
 def worst(residual: Array) -> str:
@@ -65,7 +68,8 @@ class Linearization(Answer):
     row       N x k, the class that each row explains
     residual  N, certificate: the largest |F - (W x + b)| of a sample's rows, relative to its largest |F|, or 1
     ties      N, gates that sit on a boundary as far as rounding can tell
-    logits    N x K, F"""
+    logits    N x K, F
+    jacobian  whether W is the Jacobian; not of what is frozen at each sample (gates: secant)"""
 
     each = "residual"
     W: Array
@@ -76,6 +80,7 @@ class Linearization(Answer):
     residual: Array
     ties: Array
     logits: Array
+    jacobian: bool = True
 
     def __call__(self, x: Any) -> Array:
         """W x + b, in double: N x k logits, for x of W's samples, or for other inputs to see where the facet ends."""
@@ -86,7 +91,7 @@ class Linearization(Answer):
         k = self.row.shape[-1]
         size = " x ".join(map(str, self.W.shape[self.row.ndim:]))
         return (f"<facet.Linearization of {self._samples()}, {k} row{'s' * (k != 1)} of W each ({size}, {self.W.dtype})"
-                f"{worst(self.residual)}>")
+                f"{worst(self.residual)}{'' if self.jacobian else ', ' + SECANT}>")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

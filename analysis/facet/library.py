@@ -99,8 +99,9 @@ void facet_free(void *pointer_to_pointer);
 const facet_kernels *facet_kernels_find(const char *name);
 void facet_kernels_threads(int threads);
 
-facet_status facet_onnx_read(const char *path, facet_network **network);
-facet_status facet_onnx_read_bytes(const char *name, const uint8_t *bytes, size_t count, facet_network **network);
+facet_status facet_onnx_read_gates(const char *path, facet_gates gates, facet_network **network);
+facet_status facet_onnx_read_bytes_gates(const char *name, const uint8_t *bytes, size_t count, facet_gates gates,
+                                         facet_network **network);
 facet_status facet_onnx_write(const facet_network *network, const char *path);
 facet_status facet_network_copy(const facet_network *network, facet_network **copy);
 void facet_network_destroy(facet_network **network);
@@ -108,6 +109,7 @@ const char *facet_network_name(const facet_network *network);
 facet_shape facet_network_input_shape(const facet_network *network);
 int64_t facet_network_outputs(const facet_network *network);
 int64_t facet_network_parameters(const facet_network *network);
+bool facet_network_is_piecewise_linear(const facet_network *network);
 bool facet_network_softmax_stripped(const facet_network *network);
 const char *facet_network_node_name(const facet_network *network, int node);
 const char *facet_network_value_name(const facet_network *network, int value);
@@ -157,7 +159,7 @@ facet_status facet_corrupt(const facet_corruption_settings *how, int64_t first, 
 
 NUMBERS: dict[str, Any] = {
     "void": None, "bool": ctypes.c_bool, "int": ctypes.c_int, "double": ctypes.c_double, "size_t": ctypes.c_size_t,
-    "int32_t": ctypes.c_int32, "int64_t": ctypes.c_int64, "facet_status": ctypes.c_int, "facet_rows_choice": ctypes.c_int,
+    "int32_t": ctypes.c_int32, "int64_t": ctypes.c_int64, "facet_status": ctypes.c_int, "facet_rows_choice": ctypes.c_int, "facet_gates": ctypes.c_int,
     "facet_shape": Shape, "facet_executor_options": ExecutorOptions}
 
 

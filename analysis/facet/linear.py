@@ -42,6 +42,8 @@ class Linear:
     def __init__(self, group: h5py.Group, sample: Array, shape: tuple[int, ...], classes: list[str]) -> None:
         self.sample, self.shape, self.classes = sample, tuple(shape), classes
         self.keep = str(plain(group.attrs.get("keep", "all")))
+        self.gates = str(plain(group.attrs.get("gates", "")))
+        """"secant: W is not the Jacobian" where the network is not piecewise linear, and frozen at each sample; else empty."""
         for name, rank in RANKS.items():
             if name in NOT_KEPT.get(self.keep, ()):
                 continue
@@ -63,7 +65,7 @@ class Linear:
         size = " x ".join(map(str, self._group["contribution" if self.keep == "digest" else "W"].shape[2:]))
         kept = {"all": "", "rows": "no b by node, ", "digest": "digests of them, "}[self.keep]
         return (f"<facet.Linear of {self.variant}: {n} samples, {k} row{'s' * (k > 1)} of W each ({size}, {self.layout}), {kept}"
-                f"worst residual {np.max(self.residual):.1e}>")
+                f"worst residual {np.max(self.residual):.1e}{', ' * bool(self.gates)}{self.gates}>")
 
     def _kept(self, name: str, what: str) -> h5py.Dataset:
         if name not in self._group:

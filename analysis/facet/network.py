@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from facet.answers import Geometry, Linearization, Margins, Paths, numbers
+from facet.answers import SECANT, Geometry, Linearization, Margins, Paths, numbers
 from facet.errors import NetworkError, known
 from facet.handles import Handles
 from facet.hdf import Array
@@ -33,6 +33,7 @@ from facet.pruning import Mask, make, read
 FORWARD, ADJOINTS = 50, 40  # samples of a forward pass; samples times rows of a pullback: as in the program
 CROSSINGS, POINTS = 16, 65  # of a path: as in the program
 ALL, PREDICTED, TOP = range(3)  # facet_rows_choice
+GATES = ("pieces", "secant")  # facet_gates
 Rows = str | int | Sequence[int] | Array
 
 
@@ -57,6 +58,8 @@ class Network:
 
     model: path of an ONNX file, or its bytes, which messages call `name`. precision: "float" or "double", of all that is computed, as in a study.
     kernels: "dense" (float), "reference" or "exact" (double); None: dense for float, reference for double.
+    gates: "pieces" refuses what is not piecewise linear; "secant" freezes it at each sample (docs/networks.md): W x + b is F there,
+    but W is not the Jacobian (`piecewise_linear` says so), and paths, margins and pruning by gradients refuse such a network.
 
     Samples are what the network takes, normalised, in its own input shape: one of them, or N of them. In double they go to
     the library as they are; in float they are rounded, and which facet they lie in is decided in double.
@@ -65,14 +68,16 @@ class Network:
     Errors are NetworkError with the library's line."""
 
     def __init__(self, model: str | os.PathLike[str] | bytes, *, precision: str = "float", kernels: str | None = None,
-                 name: str = "ONNX bytes") -> None:
+                 gates: str = "pieces", name: str = "ONNX bytes") -> None:
         facet, pointer = library(), ctypes.c_void_p()
+        if gates not in GATES:
+            raise NetworkError(known("word for gates", gates, GATES))
         if isinstance(model, (bytes, bytearray, memoryview)):
             data = np.frombuffer(model, np.uint8)
-            facet.onnx_read_bytes(name.encode(), address(data), data.size, ctypes.byref(pointer))
+            facet.onnx_read_bytes_gates(name.encode(), address(data), data.size, GATES.index(gates), ctypes.byref(pointer))
         else:
             name = os.fspath(model)
-            facet.onnx_read(os.fsencode(name), ctypes.byref(pointer))
+            facet.onnx_read_gates(os.fsencode(name), GATES.index(gates), ctypes.byref(pointer))
         try:
             self._begin(Handles(facet, pointer, name), precision, kernels)
         except NetworkError:
@@ -80,7 +85,8 @@ class Network:
             raise
 
     @classmethod
-    def from_torch(cls, module: Any, example: Any, *, precision: str = "float", kernels: str | None = None) -> Network:
+    def from_torch(cls, module: Any, example: Any, *, precision: str = "float", kernels: str | None = None,
+                   gates: str = "pieces") -> Network:
         """A module of PyTorch as it is in eval mode. Batch norm stays as it is, not folded into the weights before it, so that
         magnitudes mean what they mean in the module. example: a batch of samples, whose numbers do not matter."""
         import torch
@@ -93,7 +99,7 @@ class Network:
                               dynamic_axes={"x": {0: "N"}, "logits": {0: "N"}})
         finally:
             module.train(trained)
-        return cls(buffer.getvalue(), precision=precision, kernels=kernels, name=type(module).__name__)
+        return cls(buffer.getvalue(), precision=precision, kernels=kernels, gates=gates, name=type(module).__name__)
 
     def _begin(self, handles: Handles, precision: str, kernels: str | None) -> None:
         if precision not in ("float", "double"):
@@ -116,6 +122,8 @@ class Network:
             """How many logits there are, K."""
             self.parameters = int(facet.network_parameters(network))
             """Numbers that training may change."""
+            self.piecewise_linear = bool(facet.network_is_piecewise_linear(network))
+            """Whether W is the Jacobian: nothing is frozen at each sample."""
             self.softmax_stripped = bool(facet.network_softmax_stripped(network))
             """Whether the file ends in a softmax or a sigmoid, which was taken off: the logits before it are explained."""
         self._finalize = weakref.finalize(self, handles.close)
@@ -138,7 +146,7 @@ class Network:
     def __repr__(self) -> str:
         pruned = f", {self.mask.sparsity:.1%} of its weights removed" if self.mask else ""
         return (f"<facet.Network {self.name}: {words(self.shape)} to {self.classes} logits, {self.parameters:,} parameters, "
-                f"{self.precision}{pruned}>")
+                f"{self.precision}{pruned}{'' if self.piecewise_linear else ', ' + SECANT}>")
 
     # ---- samples ----
 
@@ -235,7 +243,7 @@ class Network:
                     facet.rows_choose(choice, k, self.classes, address(logits), len(logits), address(row[part]))
                 out = LinearizationBuffers(*(address(a[part]) for a in (W, b, b_node, residual, ties)))
                 facet.linearize(executor, address(taken), len(taken), k, address(row[part]), ctypes.byref(out))
-        whole = (W.reshape(n, k, *self.shape), b, b_node, node, row, residual, ties, found)
+        whole = (W.reshape(n, k, *self.shape), b, b_node, node, row, residual, ties, found, self.piecewise_linear)
         return Linearization(*whole)[0] if single else Linearization(*whole)
 
     def integrated_gradients(self, start: Any, end: Any, rows: str = "predicted", *, top: int | None = None, memory: float = 2**26) -> Paths:

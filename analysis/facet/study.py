@@ -82,9 +82,11 @@ class Study(Store):
         return groups
 
     def warnings(self, variant: str) -> list[str]:
-        """What the program had to say of a variant's layers, and of certificates that do not hold."""
-        own = self.linear(variant).warning if variant in self.linearized else ""
-        return texts(self.recipe(variant), "warnings") + [own] * bool(own)
+        """What the program had to say of a variant's layers, of W that is no Jacobian, and of certificates that do not hold."""
+        linear = self.linear(variant) if variant in self.linearized else None
+        said = [f"{linear.gates}; F = W x + b holds at each sample, where what is not piecewise linear is frozen" * bool(linear.gates),
+                linear.warning] if linear else []
+        return texts(self.recipe(variant), "warnings") + [line for line in said if line]
 
     # ---- what was found ----
 
@@ -194,7 +196,8 @@ class Study(Store):
         from facet.network import Network
 
         file = pathlib.Path(self.path).parent / "variants" / self.recipe(variant)["onnx"]
-        return Network(file, precision="double" if self.file["image"].dtype.itemsize == 8 else "float")
+        return Network(file, precision="double" if self.file["image"].dtype.itemsize == 8 else "float",
+                       gates="secant" if "gates" in self.recipe(variant) else "pieces")
 
     # ---- linearizations ----
 

@@ -27,6 +27,12 @@ typedef struct facet_network facet_network;
 /* Reads an ONNX file. Constants may lie in other files of the same folder. FACET_NO_INPUT; FACET_BAD_INPUT with "FILE:
  * node NAME (Type): why" where it is damaged, or not piecewise linear. Caller destroys. */
 facet_status facet_onnx_read(const char *path, facet_network **network);
+/* What becomes of operators that are not piecewise linear: they are refused; or they are frozen at each sample, so that
+ * F = W x + b holds there exactly, but W is no Jacobian (docs/networks.md says how each is frozen). */
+typedef enum { FACET_GATES_PIECES, FACET_GATES_SECANT } facet_gates;
+facet_status facet_onnx_read_gates(const char *path, facet_gates gates, facet_network **network);
+facet_status facet_onnx_read_bytes_gates(const char *name, const uint8_t *bytes, size_t count, facet_gates gates,
+                                         facet_network **network);
 /* The same from memory, where no constant may lie in another file; `name` stands for the file in messages. */
 facet_status facet_onnx_read_bytes(const char *name, const uint8_t *bytes, size_t count, facet_network **network);
 /* Writes an ordinary ONNX file (opset of the network, batch dimension "N"), whole or not at all; the bytes depend on
@@ -70,6 +76,16 @@ const char *facet_network_node_name(const facet_network *network, int node);
 const char *facet_network_node_type(const facet_network *network, int node); /* ONNX operator */
 const char *facet_network_value_name(const facet_network *network, int value);
 facet_shape facet_network_value_shape(const facet_network *network, int value);
+
+/* Whether no node is frozen at each sample: whether W is the Jacobian. */
+bool facet_network_is_piecewise_linear(const facet_network *network);
+/* FACET_BAD_INPUT "WHAT: only of a piecewise-linear network, but node ..." unless it is. What follows patterns, or
+ * needs gradients, asks this first. */
+facet_status facet_network_need_pieces(const facet_network *network, const char *what);
+/* How a node is frozen at each sample: not at all, by itself as its own function of its input, or as a factor, and then
+ * the number of the value that is taken as it is there. */
+enum { FACET_FROZEN_NOT = -1, FACET_FROZEN_ITSELF = -2 };
+int facet_network_frozen(const facet_network *network, int node);
 
 /* A parameter: a constant that training may change. */
 typedef enum { FACET_WEIGHT, FACET_BIAS, FACET_SCALE, FACET_SHIFT, FACET_MEAN, FACET_VARIANCE } facet_parameter_role;

@@ -123,6 +123,7 @@ static facet_status describe_variant(const facet_study *study, const facet_makin
     v->layer_size[i] = layer->size;
     v->layer_achieved[i] = layer->size ? (double)layer->removed / (double)layer->size : 0;
   }
+  v->secant = !facet_network_is_piecewise_linear(m->network);
   FACET_TRY(collect_warnings(m, v));
   FACET_TRY(count_cost(making, m, &v->cost));
   return constant_nodes(study, m->network, v);

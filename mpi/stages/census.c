@@ -247,7 +247,7 @@ static facet_status seconds(const facet_context *context, const facet_speeds *sp
 
 static facet_status plan_own(const facet_study_data *data, const facet_family *family, int ranks, facet_plan *plan)
 {
-  (void)data, (void)family, (void)ranks;
+  (void)data, (void)ranks;
   const facet_census_keys *k = &plan->keys->census;
   facet_store_plan *s = &plan->store;
   if (!k->wanted)
@@ -257,7 +257,8 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
     if (facet_texts_ask(&k->conditions, s->condition[c]))
       s->census_condition[s->census_conditions++] = c;
   for (int v = 0; v < s->variants; v++)
-    s->variant[v].census = facet_texts_ask(&k->variants, s->variant[v].name);
+    if ((s->variant[v].census = facet_texts_ask(&k->variants, s->variant[v].name)))
+      FACET_TRY(facet_plan_need_pieces(plan, family, "census", v));
   return FACET_OK;
 }
 

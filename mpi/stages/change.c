@@ -392,15 +392,17 @@ static facet_status join_nodes(const facet_store_variant *dense, facet_store_var
 
 static facet_status plan_own(const facet_study_data *data, const facet_family *family, int ranks, facet_plan *plan)
 {
-  (void)data, (void)family, (void)ranks;
+  (void)data, (void)ranks;
   const facet_change_keys *k = &plan->keys->change;
   facet_store_plan *s = &plan->store;
   if (!k->wanted)
     return FACET_OK;
+  FACET_TRY(facet_plan_need_pieces(plan, family, "change", 0));
   s->change_samples = k->samples && k->samples < s->samples ? k->samples : s->samples;
   FACET_TRY(facet_plan_corrupted(s, k->all_conditions, &k->conditions, &s->change_conditions, &s->change_condition));
   for (int v = 0; v < s->variants; v++) {
-    s->variant[v].change = facet_texts_ask(&k->variants, s->variant[v].name);
+    if ((s->variant[v].change = facet_texts_ask(&k->variants, s->variant[v].name)))
+      FACET_TRY(facet_plan_need_pieces(plan, family, "change", v));
     FACET_TRY(join_nodes(&s->variant[0], &s->variant[v]));
   }
   return FACET_OK;

@@ -457,7 +457,7 @@ static facet_status seconds(const facet_context *context, const facet_speeds *sp
 
 static facet_status plan_own(const facet_study_data *data, const facet_family *family, int ranks, facet_plan *plan)
 {
-  (void)data, (void)family, (void)ranks;
+  (void)data, (void)ranks;
   const facet_paths_keys *k = &plan->keys->paths;
   facet_store_plan *s = &plan->store;
   if (!k->wanted)
@@ -473,7 +473,8 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
   s->path_clean = from_of(k) != FROM_CLEAN;
   FACET_TRY(facet_plan_corrupted(s, k->all_conditions, &k->conditions, &s->path_conditions, &s->path_condition));
   for (int v = 0; v < s->variants; v++)
-    s->variant[v].path = facet_texts_ask(&k->variants, s->variant[v].name);
+    if ((s->variant[v].path = facet_texts_ask(&k->variants, s->variant[v].name)))
+      FACET_TRY(facet_plan_need_pieces(plan, family, "paths", v));
   return FACET_OK;
 }
 

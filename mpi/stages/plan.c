@@ -23,6 +23,14 @@ facet_status facet_plan_corrupted(const facet_store_plan *plan, bool all, const 
   return FACET_OK;
 }
 
+facet_status facet_plan_need_pieces(const facet_plan *plan, const facet_family *family, const char *key, int v)
+{
+  const facet_member *m = &family->member[v];
+  facet_status status = facet_network_need_pieces(m->network, key);
+  return status == FACET_OK ? FACET_OK
+                            : facet_raise_in(status, "%s: variant %s: ", plan->store.settings->file, m->variant.name);
+}
+
 int64_t facet_plan_tiles(const facet_plan *plan)
 {
   return (int64_t)plan->store.variants * plan->store.conditions * plan->blocks;

@@ -27,6 +27,10 @@ facet_status facet_plan_share(MPI_Comm comm, facet_plan *plan);
 facet_status facet_plan_corrupted(const facet_store_plan *plan, bool all, const facet_texts *asked, int *count,
                                   int **condition);
 
+/* Not collective. FACET_BAD_INPUT "STUDY: KEY: variant V: ..." unless the network of variant v is piecewise linear:
+ * what follows its pattern, or takes W for its Jacobian, asks this in its plan. */
+facet_status facet_plan_need_pieces(const facet_plan *plan, const facet_family *family, const char *key, int v);
+
 /* The number of tiles, and tile i: variants outermost, then conditions, then blocks. */
 int64_t facet_plan_tiles(const facet_plan *plan);
 facet_tile facet_plan_tile(const facet_plan *plan, int64_t i);

@@ -107,6 +107,8 @@ static facet_status variant_attributes(const facet_store *s, const facet_store_v
 {
   const int64_t seed = v->seed;
   const char *method = facet_spectrum_name(s->shape.plan->spectrum_method);
+  const char *gates = "secant: W is not the Jacobian"; /* said of such networks alone */
+  const attribute secant[] = {{"gates", TEXT, SINGLE, &gates}, {.name = NULL}};
   const attribute own[] = {{"method", TEXT, SINGLE, &v->method},
                            {"scope", TEXT, SINGLE, &v->scope},
                            {"seed", WHOLE, SINGLE, &seed},
@@ -125,11 +127,17 @@ static facet_status variant_attributes(const facet_store *s, const facet_store_v
                            {.name = NULL}};
   FACET_TRY(put(s, "/variants/", v->name, own));
   FACET_TRY(put_layout(s, "/variants/", v->name, &v->input));
+  if (v->secant)
+    FACET_TRY(put(s, "/variants/", v->name, secant));
   if (v->linearize) {
     const char *keep = facet_keep_name(s->shape.plan->keep);
     FACET_TRY(put_layout(s, "/linear/", v->name, &v->input));
     FACET_TRY(put(s, "/linear/", v->name, (attribute[]){{"keep", TEXT, SINGLE, &keep}, {.name = NULL}}));
+    if (v->secant)
+      FACET_TRY(put(s, "/linear/", v->name, secant));
   }
+  if (spectrum && v->secant)
+    FACET_TRY(put(s, "/aggregate/", v->name, secant));
   return spectrum ? put(s, "/aggregate/", v->name, (attribute[]){{"method", TEXT, SINGLE, &method}, {.name = NULL}})
                   : FACET_OK;
 }

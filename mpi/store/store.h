@@ -38,6 +38,7 @@ typedef struct {
   int constant_nodes; /* what b is split over */
   const char **constant_node;
   bool linearize;
+  bool secant;                  /* not piecewise linear: what is frozen makes W no Jacobian */
   int64_t batch[FACET_BATCHES]; /* what the analysis handles at once, and which rows of W; bits may depend on it */
   int64_t features;             /* that are kept of each sample; 0: none are */
   facet_input_layout input;     /* the dimensions of a row of W */

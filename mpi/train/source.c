@@ -95,7 +95,7 @@ static facet_status first_weights(const facet_making *m, facet_network **network
 facet_status facet_source_first(const facet_making *m, facet_network **network, facet_input_layout *layout)
 {
   const char *onnx = m->model->onnx;
-  FACET_TRY(onnx ? facet_onnx_read(onnx, network) : first_weights(m, network));
+  FACET_TRY(onnx ? facet_onnx_read_gates(onnx, m->model->gates, network) : first_weights(m, network));
   return facet_source_fits(m, NULL, onnx ? onnx : "to be trained", *network, layout);
 }
 
@@ -103,7 +103,7 @@ facet_status facet_source_external(const facet_making *m, const facet_recipe *re
                                    facet_network **network)
 {
   facet_input_layout layout;
-  FACET_TRY(facet_onnx_read(recipe->onnx, network));
+  FACET_TRY(facet_onnx_read_gates(recipe->onnx, m->model->gates, network));
   FACET_TRY(facet_source_fits(m, recipe, recipe->onnx, *network, &layout));
   int64_t outputs = facet_network_outputs(*network), wanted = dense ? facet_network_outputs(dense) : outputs;
   FACET_CHECK(outputs == wanted, FACET_BAD_INPUT, "%s: has %lld outputs but dense has %lld", recipe->onnx,

@@ -74,7 +74,7 @@ static facet_status share_file(MPI_Comm comm, const char *path, uint8_t **bytes,
 
 static facet_status parse_member(const facet_making *making, const uint8_t *bytes, size_t count, facet_member *m)
 {
-  FACET_TRY(facet_onnx_read_bytes(m->file, bytes, count, &m->network));
+  FACET_TRY(facet_onnx_read_bytes_gates(m->file, bytes, count, making->model->gates, &m->network));
   FACET_TRY(facet_source_fits(making, facet_making_recipe(making, &m->variant), m->file, m->network, &m->input));
   FACET_TRY(facet_sha256_bytes(bytes, count, m->sha256));
   return facet_mask_of_zeros(m->network, &m->zeros);
@@ -186,12 +186,28 @@ static facet_status make_members(MPI_Comm comm, facet_origin *o, facet_family *f
   return FACET_OK;
 }
 
+/* Training and scores by gradients are of piecewise-linear networks alone. */
+static facet_status need_pieces(const facet_making *making, const facet_variant *variant, const facet_network *first)
+{
+  const facet_recipe *recipe = facet_making_recipe(making, variant);
+  bool gradients = variant->method && variant->method->gradients;
+  if (!gradients && !facet_making_training(making, variant))
+    return FACET_OK;
+  facet_status status = facet_network_need_pieces(first, gradients ? variant->method->name : "training");
+  return status == FACET_OK || !recipe
+             ? status
+             : facet_raise_in(status, "%s:%d: variant %s: ", making->settings->file, recipe->line, variant->name);
+}
+
 static facet_status begin(const facet_making *making, facet_family *family, facet_network **first,
                           facet_input_layout *input, int **state)
 {
   FACET_TRY(list_members(making, family));
   FACET_NEW(*state, family->count);
-  return facet_source_first(making, first, input);
+  FACET_TRY(facet_source_first(making, first, input));
+  for (int i = 0; i < family->count; i++)
+    FACET_TRY(need_pieces(making, &family->member[i].variant, *first));
+  return FACET_OK;
 }
 
 facet_status facet_family_make(MPI_Comm comm, const facet_making *making, facet_family *family)

@@ -23,6 +23,7 @@ static facet_status work_make(const facet_executor *executor, const facet_head *
 {
   facet_executor_options o = facet_executor_settings(executor);
   int64_t inputs = facet_shape_size(facet_network_input_shape(facet_executor_network(executor)));
+  FACET_TRY(facet_network_need_pieces(facet_executor_network(executor), "margins taken apart"));
   FACET_CHECK(count == facet_executor_count(executor), FACET_INTERNAL,
               "%lld margins to take apart, but %lld samples of the last forward pass", (long long)count,
               (long long)facet_executor_count(executor));

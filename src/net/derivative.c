@@ -89,6 +89,7 @@ facet_status facet_derivative_create(const facet_network *network, facet_derivat
                                      facet_derivative **derivative)
 {
   *derivative = NULL;
+  FACET_TRY(facet_network_need_pieces(network, "derivatives by weights"));
   FACET_CHECK(options.batch > 0, FACET_INTERNAL, "derivative of no samples");
   facet_derivative *d;
   FACET_NEW(d, 1);

@@ -141,8 +141,10 @@ static int64_t terms_of(const facet_derivative *d, int node, int64_t sample, int
     return move_terms(d, l, i, constant);
   case KIND_WINDOW:
     return window_terms(d, l, sample, i, constant);
-  case KIND_LINEAR:
-    break; /* in derivative_linear.c */
+  case KIND_LINEAR: /* in derivative_linear.c */
+  case KIND_CURVE:  /* refused, as is what follows */
+  case KIND_SCALE:
+    break;
   }
   return 0;
 }

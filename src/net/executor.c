@@ -9,7 +9,7 @@
 const facet_kind_row *const facet_kinds[] = {
     [KIND_LINEAR] = &facet_kind_linear, [KIND_DIAGONAL] = &facet_kind_diagonal, [KIND_SUM] = &facet_kind_sum,
     [KIND_GATE] = &facet_kind_gate,     [KIND_SELECT] = &facet_kind_select,     [KIND_MOVE] = &facet_kind_move,
-    [KIND_WINDOW] = &facet_kind_window,
+    [KIND_WINDOW] = &facet_kind_window, [KIND_CURVE] = &facet_kind_curve,       [KIND_SCALE] = &facet_kind_scale,
 };
 
 static facet_status check_options(const facet_executor_options *o)
@@ -29,6 +29,8 @@ static facet_status create(const facet_network *network, facet_executor_options 
 {
   facet_executor *x;
   FACET_CHECK(network->finished, FACET_INTERNAL, "the network is not finished");
+  if (options.training)
+    FACET_TRY(facet_network_need_pieces(network, "training"));
   bool may_lanes = !options.kernels || options.kernels == &facet_kernels_dense;
   if (!options.kernels)
     options.kernels = options.real == FACET_F64 ? &facet_kernels_reference : &facet_kernels_dense;
@@ -256,6 +258,8 @@ static facet_status backward(facet_executor *x, double *b_node, float *gradient)
   for (int i = x->steps - 1; i >= 0; i--) {
     facet_step *step = &x->step[i];
     const facet_kind_row *kind = facet_kind_of(step);
+    if (step->g_slot == NO_SLOT)
+      continue; /* frozen */
     if (b_node && !step->sums_with_pullback)
       take_bias(x, step, b_node);
     if (gradient && kind->gradient)
@@ -281,6 +285,8 @@ facet_status facet_executor_pullback(facet_executor *x, const int32_t *row, void
   memset(b_node, 0, (size_t)(facet_adjoints(x) * x->constants) * sizeof *b_node);
   if (facet_lanes_chosen(x))
     return facet_lanes_pullback(x, row, w, b_node);
+  if (x->input_adjoint == NO_SLOT) /* nothing but what is frozen depends on the input */
+    memset(w, 0, (size_t)(facet_adjoints(x) * facet_value_size(x, x->network->input)) * x->real);
   void *g = facet_adjoint_data(x, x->output_adjoint);
   memset(g, 0, (size_t)(x->options.batch * x->options.rows * size) * x->real);
   for (int64_t a = 0; a < facet_adjoints(x); a++) {

@@ -35,12 +35,14 @@ typedef struct facet_step {
   const facet_node **fold; /* diagonals by channel folded into this step, in order */
   const facet_lowered *lowered;
   int inputs;
+  int ways;    /* of them, the first so many: where adjoints go; the others are frozen */
+  bool pulled; /* an adjoint comes to the output: else it is read by what takes it as it is alone */
   const int *input;
   int output;
   int *in_slot; /* forward */
   int out_slot;
-  int g_slot;        /* adjoint of the output */
-  facet_way *way;    /* per input */
+  int g_slot;        /* adjoint of the output; NO_SLOT where it is not pulled */
+  facet_way *way;    /* per way */
   bool left_to_gate; /* linear: its part of the adjoint stays in scratch; the gate before it adds it (to the slot in */
   int first, more;   /* way->addend) while it pulls back.  gate: those two slots; more NO_SLOT: nothing was left */
   struct facet_step *gate; /* linear: the gate right before it, whose pullback is done with this one's; or NULL */
@@ -50,8 +52,8 @@ typedef struct facet_step {
   facet_conv *forward, *pullback, *gradient; /* linear */
   double *total;                             /* linear, diagonal by channel: factors of all that is folded in */
   void *scale, *shift;                       /* diagonal: one sample in the output's layout, or per channel, padded;
-                                                sum and linear: shift, one sample, or NULL; real */
-  void *slope, *offset;                      /* gate: batch samples; offset NULL: all 0 */
+                                                sum, linear and curve: shift, one sample, or NULL; real */
+  void *slope, *offset;                      /* gate: batch samples; offset NULL: all 0. curve, scale: the factor */
   void *slope_of;                            /* gate: slopes of the lowest piece, one sample */
   void **rival;                              /* select: constants, one sample each */
   int32_t *winner;                           /* window max, select: batch samples */
@@ -125,7 +127,7 @@ typedef struct {
 
 extern const facet_kind_row *const facet_kinds[]; /* by facet_kind */
 extern const facet_kind_row facet_kind_linear, facet_kind_diagonal, facet_kind_sum, facet_kind_gate, facet_kind_select,
-    facet_kind_move, facet_kind_window, facet_kind_block;
+    facet_kind_move, facet_kind_window, facet_kind_curve, facet_kind_scale, facet_kind_block;
 
 static inline const facet_kind_row *facet_kind_of(const facet_step *step)
 {
@@ -135,7 +137,7 @@ static inline const facet_kind_row *facet_kind_of(const facet_step *step)
 /* Whether a sample chooses the step's pattern: a gate or a maximum. */
 static inline bool facet_step_chooses(const facet_step *step)
 {
-  return step->slope || step->winner;
+  return step->winner || (step->slope && step->lowered->kind == KIND_GATE);
 }
 
 static inline int64_t facet_value_size(const facet_executor *x, int value)
@@ -182,6 +184,11 @@ void facet_rounding_follow(facet_executor *x, const facet_step *step); /* right 
 /* How far rounding may carry elements of a value, whose step runs or has run; -1: in float, and in training, nothing is
  * a tie. */
 double facet_rounding(const facet_executor *x, int value, int64_t sample);
+/* The same for the step that takes the value, of whose ties nobody asks where it is not pulled: -1. */
+static inline double facet_rounding_at(const facet_executor *x, const facet_step *step, int value, int64_t sample)
+{
+  return step->pulled ? facet_rounding(x, value, sample) : -1;
+}
 
 /* ---- which inputs ties touch: touched.c, where options.touched ---- */
 

@@ -40,7 +40,7 @@ static facet_status plan_forward(facet_executor *x)
     facet_step *step = &x->step[i];
     int first = step->input[0], slot = x->slot[first];
     bool last = left[first] == 1 && !x->keep[first] && x->values.slot[slot].users == 1;
-    bool pointwise = step->lowered->kind == KIND_GATE ||
+    bool pointwise = step->lowered->kind == KIND_GATE || facet_kind_is_frozen(step->lowered->kind) ||
                      (step->lowered->kind == KIND_DIAGONAL && !(x->options.training && step->lowered->batch_norm));
     for (int j = 0; j < step->inputs; j++)
       step->in_slot[j] = x->slot[step->input[j]];
@@ -75,7 +75,8 @@ static facet_status plan_way(facet_executor *x, facet_step *step, int j, int *ha
   *way = (facet_way){.to = NO_SLOT, .addend = have[v], .scratch = NO_SLOT};
   if (have[v] == NO_SLOT) {
     bool pass = (kind == KIND_SUM && step->lowered->coefficient[j] == 1) || (kind == KIND_MOVE && step->alias);
-    bool in_place = (kind == KIND_GATE || kind == KIND_DIAGONAL) && slots->slot[step->g_slot].users == 1;
+    bool pointwise = kind == KIND_GATE || kind == KIND_DIAGONAL || facet_kind_is_frozen(kind);
+    bool in_place = pointwise && slots->slot[step->g_slot].users == 1;
     if (!outside && (pass || in_place)) {
       way->to = step->g_slot;
       facet_slots_share(slots, step->g_slot);
@@ -104,8 +105,9 @@ static void leave_sums_to_gates(facet_executor *x)
 {
   for (int i = 1; i < x->steps; i++) {
     facet_step *linear = &x->step[i], *gate = linear - 1;
-    if (linear->lowered->kind != KIND_LINEAR || linear->way[0].addend == NO_SLOT || gate->lowered->kind != KIND_GATE ||
-        gate->output != linear->input[0] || gate->way[0].addend != NO_SLOT || gate->sources > 0)
+    if (!linear->pulled || linear->lowered->kind != KIND_LINEAR || linear->way[0].addend == NO_SLOT ||
+        gate->lowered->kind != KIND_GATE || gate->output != linear->input[0] || gate->way[0].addend != NO_SLOT ||
+        gate->sources > 0)
       continue;
     linear->left_to_gate = true;
     gate->first = linear->way[0].addend;
@@ -130,7 +132,7 @@ static facet_status fuse_pullbacks(facet_executor *x)
   for (int i = 0; i < x->steps; i++) {
     facet_step *step = &x->step[i];
     bool plain = step->lowered->viewed || step->lowered->adjoint || x->options.training;
-    int offered = step->pullback && !plain ? k->conv_fuses(step->pullback) : 0;
+    int offered = step->pullback && step->pulled && !plain ? k->conv_fuses(step->pullback) : 0;
     step->sums_with_pullback = offered & FACET_FUSES_SUMS && step->sources > 0;
     if (step->sums_with_pullback) {
       facet_layout l = x->layout[step->output];
@@ -160,7 +162,9 @@ static facet_status plan_backward(facet_executor *x)
   for (int i = x->steps - 1; i >= 0; i--) {
     facet_step *step = &x->step[i];
     step->g_slot = have[step->output];
-    for (int j = 0; j < step->inputs; j++)
+    if (step->g_slot == NO_SLOT)
+      continue;
+    for (int j = 0; j < step->ways; j++)
       FACET_GO(done, status, plan_way(x, step, j, have));
     facet_slots_release(&x->adjoints, step->g_slot);
   }

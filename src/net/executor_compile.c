@@ -45,6 +45,7 @@ static facet_status fill_step(facet_executor *x, facet_step *step, const facet_n
   step->node = node;
   step->lowered = node->lowered;
   step->inputs = node->lowered->inputs;
+  step->ways = step->inputs - node->lowered->frozen;
   step->input = node->lowered->input;
   step->output = node->lowered->output;
   step->more = NO_SLOT;
@@ -204,11 +205,29 @@ static facet_status number_constants(facet_executor *x)
 
 /* ---- all of it ---- */
 
+/* From the output on, by ways. */
+static facet_status find_pulled(facet_executor *x)
+{
+  bool *reached;
+  FACET_NEW(reached, x->network->values);
+  reached[x->network->output] = true;
+  for (int i = x->steps - 1; i >= 0; i--) {
+    facet_step *step = &x->step[i];
+    step->pulled = reached[step->output];
+    for (int j = 0; step->pulled && j < step->ways; j++)
+      reached[step->input[j]] = true;
+  }
+  facet_free(&reached);
+  return FACET_OK;
+}
+
 static facet_status plan_steps(facet_executor *x)
 {
   int *reader;
   FACET_TRY(find_readers(x->network, &reader));
   facet_status status = make_steps(x, reader);
+  if (status == FACET_OK)
+    status = find_pulled(x);
   if (status == FACET_OK)
     status = choose_layouts(x);
   if (status == FACET_OK && x->options.training && x->options.kernels->blocks)
@@ -240,7 +259,7 @@ facet_status facet_executor_compile(facet_executor *x)
   for (int i = 0; i < x->steps; i++)
     FACET_TRY(facet_kind_of(&x->step[i])->create(x, &x->step[i]));
   for (int i = 0; i < x->steps; i++)
-    if (facet_step_chooses(&x->step[i]))
+    if (x->step[i].pulled && facet_step_chooses(&x->step[i]))
       x->patterned = i + 1;
   FACET_TRY(facet_touched_create(x));
   FACET_TRY(facet_executor_plan_buffers(x));

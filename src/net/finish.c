@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "finish.h"
+#include "frozen.h"
 
 /* ---- order ---- */
 
@@ -126,6 +127,7 @@ static facet_status set_shape(facet_network *network, const facet_node *node)
   FACET_TRY(facet_node_count(network, node, l->full));
   value->whole = l->full.rank == 0 || l->full.dim[0] != 1;
   value->shape = l->full;
+  value->bounded = facet_frozen_bounded(network, l);
   if (value->whole && network->batch > 1)
     return facet_node_raise(node, "output %s does not keep the batch of %lld samples first", facet_shape_text(l->full),
                             (long long)network->batch);
@@ -144,6 +146,8 @@ facet_status facet_node_lower(facet_network *network, facet_node *node)
                                                                    : "operator is not supported");
   if (!node->op->lower)
     return facet_node_raise(node, "not piecewise linear, and only the last node may be left out");
+  if (facet_kind_is_frozen(node->op->kind))
+    FACET_TRY(facet_frozen_allowed(network, node, "not piecewise linear"));
   FACET_NEW(node->lowered, 1);
   facet_lowered *l = node->lowered;
   FACET_NEW(l->input, node->inputs + 1);

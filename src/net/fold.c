@@ -319,6 +319,8 @@ static facet_status range(const facet_network *network, const facet_node *node, 
 static double element_of(const facet_network *network, const facet_lowered *l, int64_t i)
 {
   const facet_tensor *u = network->value[l->input[0]].constant;
+  if (l->kind == KIND_CURVE)
+    return facet_curve_at(l, facet_tensor_get(u, i));
   if (l->kind == KIND_GATE) {
     double x = facet_tensor_get(u, i);
     int p = 0;
@@ -341,7 +343,8 @@ static facet_status evaluate_lowered(const facet_network *network, const facet_n
 {
   const facet_lowered *l = node->lowered;
   const facet_tensor *first = network->value[l->input[0]].constant;
-  if ((l->kind != KIND_MOVE && l->kind != KIND_GATE && l->kind != KIND_WINDOW) || (l->kind == KIND_WINDOW && !l->flat))
+  bool known = l->kind == KIND_MOVE || l->kind == KIND_GATE || l->kind == KIND_CURVE;
+  if (!known && (l->kind != KIND_WINDOW || !l->flat))
     return facet_node_raise(node, "all inputs are constants: such an expression is not supported");
   FACET_TRY(facet_tensor_create(first->type, l->full, out));
   for (int64_t i = 0; i < facet_shape_size(l->full); i++) {

@@ -167,8 +167,9 @@ static void window_max(facet_executor *x, facet_step *step, int64_t sample, cons
   facet_windows w = facet_step_windows(x, step);
   bool flat_zero = step->lowered->sign > 0 && from_relu(x, step->input[0]);
   uint8_t *near = facet_touched_near(x, step, sample);
-  x->e->window_max(&w, facet_window_layout(x, step, step->input[0]), 2 * facet_rounding(x, step->input[0], sample),
-                   flat_zero, u, to, step->winner + sample * facet_value_size(x, step->output), &x->ties[sample], near);
+  x->e->window_max(&w, facet_window_layout(x, step, step->input[0]),
+                   2 * facet_rounding_at(x, step, step->input[0], sample), flat_zero, u, to,
+                   step->winner + sample * facet_value_size(x, step->output), &x->ties[sample], near);
   if (near)
     step->marked[sample] = x->ties[sample] > 0;
 }

@@ -255,7 +255,7 @@ static facet_status gate_forward(facet_executor *x, facet_step *step)
     const void *z = facet_at(x, facet_value_data(x, step->in_slot[0]), s * size);
     void *out = facet_at(x, facet_value_data(x, step->out_slot), s * size), *slope = facet_at(x, step->slope, s * size);
     void *offset = step->offset ? facet_at(x, step->offset, s * size) : NULL;
-    double bound = facet_rounding(x, step->input[0], s);
+    double bound = facet_rounding_at(x, step, step->input[0], s);
     int32_t before = x->ties[s];
     uint8_t *near = facet_touched_near(x, step, s);
     if (facet_gate_is_simple(l))
@@ -315,7 +315,8 @@ static facet_status select_forward(facet_executor *x, facet_step *step)
     for (int j = 0; j < step->inputs; j++)
       candidate[j] = facet_at(x, facet_value_data(x, step->in_slot[j]), s * size);
     int32_t before = x->ties[s];
-    x->e->select(layout, step->inputs + l->constants, candidate, l->sign, 2 * facet_rounding(x, step->output, s),
+    x->e->select(layout, step->inputs + l->constants, candidate, l->sign,
+                 2 * facet_rounding_at(x, step, step->output, s),
                  facet_at(x, facet_value_data(x, step->out_slot), s * size), step->winner + s * size, &x->ties[s]);
     facet_touched_select(x, step, s, before, candidate);
   }

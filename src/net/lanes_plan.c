@@ -29,6 +29,8 @@ static bool step_fits(const facet_executor *x, const facet_step *step)
   case KIND_WINDOW:
     return !step->lowered->flat;
   case KIND_SELECT:
+  case KIND_CURVE:
+  case KIND_SCALE:
     return false;
   default:
     return true;

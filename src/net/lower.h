@@ -58,6 +58,9 @@ facet_status facet_fold(facet_network *network, facet_node *node, bool *folded);
 
 typedef facet_status facet_lower(facet_network *network, facet_node *node);
 
+/* A product or quotient of two branches that depend on the input, of which one is frozen. */
+facet_status facet_lower_branches(facet_network *network, facet_node *node, bool quotient);
+
 /* A window operator along spatial dimensions: what Conv and pooling share. */
 typedef struct {
   int spatial;

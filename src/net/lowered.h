@@ -1,7 +1,7 @@
 /* What shape inference works out of a node: for the executor, for derivatives, and for src/prune, which follows
  * channels through it.
  *
- * Every operator is lowered to one of seven kinds, and the executor knows only kinds:
+ * Every operator is lowered to a kind, and the executor knows only kinds.  Seven of them are piecewise linear:
  *   linear    z = A u + a          Conv, ConvTranspose, Gemm, MatMul
  *   diagonal  z = d * u + a        BatchNormalization; Add, Sub, Mul, Div with a constant; Neg
  *   sum       z = sum_j c_j u_j    Add, Sub, Sum, Mean of branches
@@ -9,22 +9,38 @@
  *   select    z_i = the largest or smallest of u_ji: Max, Min of branches and constants
  *   move      z_i = u_map(i)       Reshape, Transpose, Slice, Pad, Concat, Gather, Resize nearest: index maps
  *   window    z_s = weighted sum, maximum or minimum of u over window s: pooling, Reduce*, Resize linear
+ * The others are frozen at the sample, where `gates: secant` allows that (frozen.c): linear there, but the factor is no
+ * slope.
+ *   curve     z = s u + a(0), s = (a(u) - a(0)) / u: Sigmoid, Tanh, Gelu, HardSwish and the like
+ *   scale     z = f u, or u / f, of two branches of which f is taken as it is: Mul, Div
  *
  * Operators see ONNX shapes with the batch dimension in front, and the batch is 1: a "full" shape.  A value whose full
  * shape starts with 1 is a batch; one whose full shape does not ("whole") belongs to one sample as it is. */
 #ifndef FACET_LOWERED_H
 #define FACET_LOWERED_H
 
+#include "curve.h"
 #include "net.h"
 
-typedef enum { KIND_LINEAR, KIND_DIAGONAL, KIND_SUM, KIND_GATE, KIND_SELECT, KIND_MOVE, KIND_WINDOW } facet_kind;
+typedef enum {
+  KIND_LINEAR,
+  KIND_DIAGONAL,
+  KIND_SUM,
+  KIND_GATE,
+  KIND_SELECT,
+  KIND_MOVE,
+  KIND_WINDOW,
+  KIND_CURVE, /* from here on frozen */
+  KIND_SCALE
+} facet_kind;
 
-enum { NO_VALUE = -1, MOST_PIECES = 3 };
+enum { NO_VALUE = -1, MOST_PIECES = 3, MOST_PARAMETERS = 2 };
 
 struct facet_lowered {
   facet_kind kind;
   int inputs; /* values that depend on the network's input, in order */
   int *input; /* owned */
+  int frozen; /* the last so many of them are taken as they are at the sample: no adjoint goes there */
   int output;
   facet_shape full; /* of the output */
   bool plain;       /* the values must lie in plain order */
@@ -55,6 +71,11 @@ struct facet_lowered {
   int pieces;
   double at[MOST_PIECES - 1], slope[MOST_PIECES], offset[MOST_PIECES];
   int slope_of;
+
+  /* curve: the row of curve.c, its parameters, and what follows from these */
+  const facet_curve *curve;
+  double parameter[MOST_PARAMETERS], at_zero;
+  bool inverse; /* scale: u / f */
 
   /* select: these constants compete too, spread over `full`; window: they do not */
   double sign; /* select, window: 1 the largest wins, -1 the smallest */
@@ -94,6 +115,16 @@ int64_t facet_spread_index(facet_shape constant, facet_shape shape, int64_t i);
 /* Factor and constant of element i of a diagonal. */
 void facet_diagonal_element(const facet_network *network, const facet_lowered *l, int64_t i, double *scale,
                             double *shift);
+/* Whether a kind, or a node of it, is linear only as it is frozen at a sample. */
+static inline bool facet_kind_is_frozen(facet_kind kind)
+{
+  return kind >= KIND_CURVE;
+}
+/* a(u) of a curve. */
+static inline double facet_curve_at(const facet_lowered *l, double u)
+{
+  return l->curve->secant(u, l->parameter) * u + l->at_zero;
+}
 static inline int64_t facet_move_source(const facet_lowered *l, int64_t i)
 {
   return l->source ? l->source[i] : i;

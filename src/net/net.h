@@ -25,6 +25,7 @@ typedef struct {
 
 facet_status facet_tensor_create(facet_type type, facet_shape shape, facet_tensor **tensor); /* zeroed */
 facet_status facet_tensor_copy(const facet_tensor *tensor, facet_tensor **copy);
+facet_status facet_tensor_of_one(double number, facet_tensor **tensor); /* F64, of rank 0 */
 void facet_tensor_destroy(facet_tensor **tensor);
 double facet_tensor_get(const facet_tensor *tensor, int64_t i); /* any type, as double */
 int64_t facet_whole_of(double x);                               /* cut off; the nearest there is, and 0 for NaN */
@@ -63,6 +64,7 @@ typedef struct {
   facet_tensor *constant; /* owned; NULL for values that depend on the input */
   facet_shape shape;      /* per sample if it depends on the input, else the constant's own */
   bool whole;             /* depends on the input, and `shape` is all of it: there is no batch dimension before */
+  bool bounded;           /* has a bound whatever the sample: frozen.c */
   int producer;           /* node number; -1: network input or constant */
   int consumers;          /* how often live nodes read it; the network output counts once */
 } facet_value;
@@ -78,6 +80,7 @@ struct facet_network {
   int input, output;    /* value numbers */
   int64_t batch;        /* of the file: how many samples it fixes, or one of the names below */
   const char *stripped; /* "Softmax", "LogSoftmax", "Sigmoid": came last, the logits before it are explained; or NULL */
+  bool secant;          /* what is not piecewise linear may be frozen at each sample: frozen.c */
   int64_t elements;     /* of all values that finishing has made so far */
   bool finished;
   int node_room, value_room; /* allocated */

@@ -260,6 +260,7 @@ facet_status facet_network_copy_open(const facet_network *network, facet_network
   for (int i = 0; i < network->nodes; i++)
     FACET_GO(failed, status, node_copy(network, &network->node[i], n));
   n->batch = network->batch;
+  n->secant = network->secant;
   n->input = network->input;
   n->output = network->output;
   *copy = n;

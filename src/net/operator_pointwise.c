@@ -48,13 +48,6 @@ static facet_status scaled_copy(const facet_tensor *from, double factor, bool in
   return FACET_OK;
 }
 
-static facet_status constant_factor(double factor, facet_tensor **scale)
-{
-  FACET_TRY(facet_tensor_create(FACET_F64, (facet_shape){0}, scale));
-  facet_tensor_set(*scale, 0, factor);
-  return FACET_OK;
-}
-
 static facet_status lower_with_constant(facet_network *network, facet_node *node, char operation)
 {
   facet_lowered *l = node->lowered;
@@ -75,7 +68,7 @@ static facet_status lower_with_constant(facet_network *network, facet_node *node
   if (operation == '*' || operation == '/')
     return scaled_copy(c, 1, operation == '/', &l->scale);
   if (operation == '-' && side == 0)
-    FACET_TRY(constant_factor(-1, &l->scale));
+    FACET_TRY(facet_tensor_of_one(-1, &l->scale));
   return scaled_copy(c, operation == '-' && side == 1 ? -1 : 1, false, &l->shift);
 }
 
@@ -84,7 +77,7 @@ facet_status facet_lower_neg(facet_network *network, facet_node *node)
   FACET_TRY(facet_node_one_input(node));
   node->lowered->full = facet_node_shape(network, node);
   node->lowered->by_channel = node->lowered->full.rank >= 2 && node->lowered->full.dim[0] == 1;
-  return constant_factor(-1, &node->lowered->scale);
+  return facet_tensor_of_one(-1, &node->lowered->scale);
 }
 
 /* ---- sums ---- */
@@ -154,7 +147,7 @@ static facet_status lower_arithmetic(facet_network *network, facet_node *node, c
   if (l->inputs == 1)
     return lower_with_constant(network, node, operation);
   if (operation == '*' || operation == '/')
-    return facet_node_raise(node, "a product or quotient of two branches is not piecewise linear");
+    return facet_lower_branches(network, node, operation == '/');
   FACET_TRY(lower_sum_of(network, node, 1));
   l->coefficient[1] = operation == '-' ? -1 : 1;
   return FACET_OK;

@@ -110,6 +110,13 @@ static void weigh(const facet_executor *x, facet_step *step, double *terms)
     *gain = 1;
     *constant = largest_of(x, step->output, step->constants);
     break;
+  case KIND_CURVE:
+    *gain = l->curve->steepest(l->parameter);
+    *terms = 2;
+    break;
+  case KIND_SCALE: /* by what the sample makes of the factor: see facet_rounding_follow */
+    *terms = 1;
+    break;
   case KIND_WINDOW:
     *gain = l->maximum ? 1 : 0;
     if (!l->maximum)
@@ -135,8 +142,8 @@ void facet_rounding_refresh(facet_executor *x)
     facet_step *step = &x->step[i];
     double own = 0, before = 0;
     weigh(x, step, &own);
-    for (int j = 0; j < step->inputs; j++)
-      before = larger(before, x->terms[step->input[j]]);
+    for (int j = 0; j < step->inputs; j++) /* what errors of two factors make adds up */
+      before = step->lowered->frozen ? before + x->terms[step->input[j]] : larger(before, x->terms[step->input[j]]);
     x->terms[step->output] = before + own;
   }
 }
@@ -149,11 +156,28 @@ void facet_rounding_begin(facet_executor *x)
     size_of(x, input)[s] = x->e->largest(elements, facet_at(x, facet_value_data(x, x->slot[input]), s * elements));
 }
 
+/* Of a product, that of its factors' sizes; of u / f, that of u and of f / f^2, f the smallest there is. */
+static double scaled_size(const facet_executor *x, const facet_step *step, int64_t s)
+{
+  double size = size_of(x, step->input[0])[s] * size_of(x, step->input[1])[s], least = INFINITY;
+  facet_layout layout = x->layout[step->input[1]];
+  const double *f = (const double *)facet_value_data(x, step->in_slot[1]) + s * facet_layout_size(layout);
+  if (!step->lowered->inverse)
+    return size;
+  for (int64_t i = 0; i < layout.channels * layout.spatial; i++)
+    least = fmin(least, fabs(f[facet_layout_at(layout, i / layout.spatial, i % layout.spatial)]));
+  return size / (least * least);
+}
+
 void facet_rounding_follow(facet_executor *x, const facet_step *step)
 {
   const facet_lowered *l = step->lowered;
   for (int64_t s = 0; x->size && s < x->count; s++) {
     double size = 0;
+    if (l->kind == KIND_SCALE) {
+      size_of(x, step->output)[s] = scaled_size(x, step, s);
+      continue;
+    }
     for (int j = 0; j < step->inputs; j++) {
       int64_t elements = facet_value_size(x, step->input[j]);
       if (l->kind == KIND_LINEAR)

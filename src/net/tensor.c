@@ -52,6 +52,13 @@ facet_status facet_tensor_copy(const facet_tensor *tensor, facet_tensor **copy)
   return FACET_OK;
 }
 
+facet_status facet_tensor_of_one(double number, facet_tensor **tensor)
+{
+  FACET_TRY(facet_tensor_create(FACET_F64, (facet_shape){0}, tensor));
+  facet_tensor_set(*tensor, 0, number);
+  return FACET_OK;
+}
+
 void facet_tensor_destroy(facet_tensor **tensor)
 {
   if (*tensor)

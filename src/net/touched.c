@@ -172,6 +172,19 @@ static bool gather_tied(const facet_executor *x, const facet_step *step, const g
   return any;
 }
 
+/* What is frozen has no ties of its own. */
+static void through_factor(const facet_executor *x, const facet_step *step, const group *g)
+{
+  int64_t size = facet_value_size(x, step->output);
+  const uint16_t *from = reach_of(x, step->output);
+  uint16_t *to = reach_of(x, step->input[0]), *open = x->plain[0];
+  memset(open, 0, (size_t)size * sizeof *open);
+  for (int j = 0; j < g->count; j++)
+    x->e->gate_open(size, facet_at(x, step->slope, g->sample[j] * size), both(j), open);
+  for (int64_t i = 0; i < size; i++)
+    to[i] |= from[i] & open[i];
+}
+
 static void through_gate(const facet_executor *x, const facet_step *step, const group *g)
 {
   int64_t size = facet_value_size(x, step->output);
@@ -268,6 +281,10 @@ static void through(facet_executor *x, const facet_step *step, const group *g)
   case KIND_LINEAR:
     facet_touched_linear(x, step);
     break;
+  case KIND_CURVE:
+  case KIND_SCALE:
+    through_factor(x, step, g);
+    break;
   case KIND_DIAGONAL:
     through_diagonal(x, step);
     break;
@@ -308,7 +325,8 @@ static void follow(facet_executor *x, const group *g, int64_t k, const int32_t *
         reach_of(x, output)[facet_layout_at(layout, c / layout.spatial, c % layout.spatial)] |= (uint16_t)(1U << j);
     }
   for (int i = x->steps - 1; i >= 0; i--)
-    through(x, &x->step[i], g);
+    if (x->step[i].pulled)
+      through(x, &x->step[i], g);
   for (int j = 0; j < g->count; j++)
     for (int64_t i = 0; i < inputs; i++)
       touched[g->sample[j] * inputs + i] = reach_of(x, input)[i] >> (8 + j) & 1;

@@ -110,6 +110,7 @@ static facet_status make(const facet_network *network, double bytes, facet_walk 
 facet_status facet_walk_create(const facet_network *network, double bytes, facet_walk **walk)
 {
   *walk = NULL;
+  FACET_TRY(facet_network_need_pieces(network, "a path"));
   facet_walk *w;
   FACET_NEW(w, 1);
   facet_status status = make(network, bytes, w);

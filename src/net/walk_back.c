@@ -144,6 +144,9 @@ facet_status facet_walk_back(facet_walk *w, int number)
   case KIND_WINDOW:
     window(w, step, s->winner, g);
     break;
+  case KIND_CURVE:
+  case KIND_SCALE:
+    break; /* refused */
   }
   if (facet_step_chooses(step))
     join(w, s);

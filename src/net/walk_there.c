@@ -122,6 +122,9 @@ facet_status facet_walk_there(facet_walk *w, int number)
   case KIND_WINDOW:
     window(w, step, u, z);
     break;
+  case KIND_CURVE:
+  case KIND_SCALE:
+    break; /* refused */
   }
   for (int64_t p = 0; step->shift && p < w->count; p++)
     w->x->e->add(size, z + p * size, 1, step->shift, z + p * size);

@@ -15,7 +15,8 @@ facet_status facet_onnx_default(const Onnx__FunctionProto *function, const char 
                                 Onnx__AttributeProto **attribute);
 
 /* The finished network of a model. FACET_BAD_INPUT says what does not fit. Caller destroys. */
-facet_status facet_onnx_build(const Onnx__ModelProto *model, const char *path, facet_network **network);
+facet_status facet_onnx_build(const Onnx__ModelProto *model, const char *path, facet_gates gates,
+                              facet_network **network);
 
 const Onnx__TensorProto *facet_onnx_initializer(const Onnx__GraphProto *graph, const char *name); /* or NULL */
 const Onnx__AttributeProto *facet_onnx_attribute(const Onnx__NodeProto *node, const char *name);  /* or NULL */

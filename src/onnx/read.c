@@ -208,7 +208,8 @@ static facet_status build(const Onnx__GraphProto *graph, const char *path, bool 
   return check_infinities(network);
 }
 
-static facet_status build_network(const Onnx__ModelProto *model, const char *path, bool whole, facet_network **network)
+static facet_status build_network(const Onnx__ModelProto *model, const char *path, facet_gates gates, bool whole,
+                                  facet_network **network)
 {
   facet_onnx_inlined inlined;
   int opset;
@@ -217,6 +218,7 @@ static facet_status build_network(const Onnx__ModelProto *model, const char *pat
   facet_status status;
   FACET_GO(done, status, facet_onnx_inline(model, &inlined));
   FACET_GO(done, status, facet_network_create(model->graph->name ? model->graph->name : "", opset, network));
+  (*network)->secant = gates == FACET_GATES_SECANT;
   status = build(&inlined.graph, path, whole, *network);
 done:
   if (status != FACET_OK && *network && (whole || (*network)->batch <= 1))
@@ -227,35 +229,47 @@ done:
 
 /* A first dimension that is fixed and above 1 is a batch, unless the network does not treat it as one (784 x 1): then
  * the whole input is one sample. */
-facet_status facet_onnx_build(const Onnx__ModelProto *model, const char *path, facet_network **network)
+facet_status facet_onnx_build(const Onnx__ModelProto *model, const char *path, facet_gates gates,
+                              facet_network **network)
 {
-  facet_status status = build_network(model, path, false, network);
+  facet_status status = build_network(model, path, gates, false, network);
   if (status == FACET_OK || !*network)
     return status;
   facet_network_destroy(network);
-  return status == FACET_BAD_INPUT ? build_network(model, path, true, network) : status;
+  return status == FACET_BAD_INPUT ? build_network(model, path, gates, true, network) : status;
 }
 
 /* ---- the file ---- */
 
-facet_status facet_onnx_read_bytes(const char *name, const uint8_t *bytes, size_t count, facet_network **network)
+facet_status facet_onnx_read_bytes_gates(const char *name, const uint8_t *bytes, size_t count, facet_gates gates,
+                                         facet_network **network)
 {
   Onnx__ModelProto *model;
   *network = NULL;
   facet_status status;
   FACET_GO(done, status, facet_onnx_unpack(bytes, count, &model));
-  status = facet_onnx_build(model, NULL, network);
+  status = facet_onnx_build(model, NULL, gates, network);
 done:
   facet_onnx_free(&model);
   return status == FACET_OK ? FACET_OK : facet_raise_in(status, "%s: ", name);
 }
 
-facet_status facet_onnx_read(const char *path, facet_network **network)
+facet_status facet_onnx_read_gates(const char *path, facet_gates gates, facet_network **network)
 {
   Onnx__ModelProto *model;
   *network = NULL;
   FACET_TRY(facet_onnx_unpack_file(path, &model));
-  facet_status status = facet_onnx_build(model, path, network);
+  facet_status status = facet_onnx_build(model, path, gates, network);
   facet_onnx_free(&model);
   return status == FACET_OK ? FACET_OK : facet_raise_in(status, "%s: ", path);
+}
+
+facet_status facet_onnx_read(const char *path, facet_network **network)
+{
+  return facet_onnx_read_gates(path, FACET_GATES_PIECES, network);
+}
+
+facet_status facet_onnx_read_bytes(const char *name, const uint8_t *bytes, size_t count, facet_network **network)
+{
+  return facet_onnx_read_bytes_gates(name, bytes, count, FACET_GATES_PIECES, network);
 }

@@ -3,10 +3,10 @@
 
 #include "graph.h"
 
-/* A Softmax or Sigmoid within the network is known, but not supported. */
+/* A Softmax within the network is known, but not supported. */
 static bool is_inner(const Onnx__GraphProto *graph, const Onnx__NodeProto *p)
 {
-  static const char *const last[] = {"Softmax", "LogSoftmax", "Sigmoid"};
+  static const char *const last[] = {"Softmax", "LogSoftmax"};
   bool known = false;
   for (size_t i = 0; facet_onnx_node_known(p) && i < sizeof last / sizeof last[0]; i++)
     known = known || strcmp(p->op_type, last[i]) == 0;

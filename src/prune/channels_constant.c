@@ -106,6 +106,22 @@ static bool of_gate(const channel_plan *p, const facet_lowered *l, int64_t c, do
   return true;
 }
 
+static bool of_curve(const channel_plan *p, const facet_lowered *l, int64_t c, double *number)
+{
+  int64_t u = p->first[l->input[0]] + c;
+  *number = p->known[u] ? facet_curve_at(l, p->number[u]) : 0;
+  return p->known[u];
+}
+
+static bool of_scale(const channel_plan *p, const facet_lowered *l, int64_t c, double *number)
+{
+  int64_t u = p->first[l->input[0]] + c, f = p->first[l->input[1]] + c;
+  if (!p->known[u] || !p->known[f])
+    return false;
+  *number = l->inverse ? p->number[u] / p->number[f] : p->number[u] * p->number[f];
+  return true;
+}
+
 static bool of_select(const channel_plan *p, const facet_lowered *l, int64_t c, double *number)
 {
   for (int j = 0; j < l->inputs; j++) {
@@ -176,6 +192,10 @@ static bool of_node(const channel_plan *p, const facet_node *node, int64_t c, do
     return of_select(p, node->lowered, c, number);
   case KIND_MOVE:
     return of_move(p, node->lowered, c, number);
+  case KIND_CURVE:
+    return of_curve(p, node->lowered, c, number);
+  case KIND_SCALE:
+    return of_scale(p, node->lowered, c, number);
   case KIND_WINDOW:
     break;
   }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/base.h"
 #include "onnx/onnx.h"
 #include "prune.h"
 
@@ -43,7 +44,10 @@ static double percent(int64_t part, int64_t all)
 static void print_row(const facet_network *n, const facet_node *node, const tally *t,
                       const struct facet_channel_layer *channels)
 {
-  printf("%-36s %-20s %-18s", node->name, node->type, facet_shape_text(n->value[node->output[0]].shape));
+  bool frozen = facet_network_frozen(n, (int)(node - n->node)) != FACET_FROZEN_NOT;
+  char *type = facet_format("%s%s", node->type, frozen ? ", frozen" : "");
+  printf("%-36s %-20s %-18s", node->name, type ? type : node->type, facet_shape_text(n->value[node->output[0]].shape));
+  facet_free(&type);
   if (t->parameters)
     printf(" %12lld", (long long)t->parameters);
   if (t->weights)
@@ -108,6 +112,22 @@ static tally print_rows(const facet_network *n, const facet_channels *channels)
   return all;
 }
 
+/* What is frozen at each sample, and of products which of their two values. */
+static void print_frozen(const facet_network *n)
+{
+  int count = 0;
+  for (int i = 0; i < n->nodes; i++) {
+    int value = facet_network_frozen(n, i);
+    count += value != FACET_FROZEN_NOT;
+    if (value >= 0)
+      printf("frozen      in %s: %s\n", n->node[i].name, n->value[value].name);
+  }
+  if (count > 0)
+    printf("note        not piecewise linear: %d node%s frozen at each sample, which a study wants 'gates: secant' in "
+           "'model' for; W is then not the Jacobian\n",
+           count, count > 1 ? "s are" : " is");
+}
+
 /* Nodes with shapes, parameters, zeros and dead channels of a network that was read. */
 static void print_network(const facet_network *n)
 {
@@ -127,6 +147,7 @@ static void print_network(const facet_network *n)
     printf("note        a last %s is left out: the logits before it are explained%s\n", n->stripped,
            strcmp(n->stripped, "Sigmoid") == 0 ? "; of several labels at once (multi-label) the largest alone counts"
                                                : "");
+  print_frozen(n);
   if (facet_folded_note(n))
     printf("note        %s\n", facet_folded_note(n));
   printf("supported   yes\n");
@@ -155,7 +176,7 @@ facet_status facet_inspect(const char *path)
   facet_network *network;
   facet_onnx_survey *survey = NULL;
   facet_error aside = {.status = FACET_OK};
-  facet_status status = facet_onnx_read(path, &network);
+  facet_status status = facet_onnx_read_gates(path, FACET_GATES_SECANT, &network);
   if (status == FACET_OK)
     print_network(network);
   facet_error *present = facet_error_use(&aside); /* what is said in the end is why it could not be read */

@@ -54,6 +54,7 @@ struct facet_method {
   facet_masker *mask;
   const facet_rule *rule;
   bool needs_data;       /* samples to score with */
+  bool gradients;        /* of the weights: piecewise-linear networks alone have them here */
   bool from_first;       /* the network that comes in has its first weights; otherwise as trained */
   bool filters;          /* whole ones go: by layer, how many follows from the shapes alone */
   const char *operation; /* what is done to the network, step by step; NULL: "prune" */

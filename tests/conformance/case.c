@@ -135,7 +135,7 @@ static facet_status with_choice(const onnx_case *c, int data, int out, user *use
 
 static facet_status build(Onnx__ModelProto *model, void *context)
 {
-  return facet_onnx_build(model, NULL, context);
+  return facet_onnx_build(model, NULL, FACET_GATES_SECANT, context);
 }
 
 facet_status case_build(const onnx_case *c, int data, int out, facet_network **network)

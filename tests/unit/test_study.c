@@ -486,6 +486,7 @@ static void text_has_all_defaults(void **state)
                       "  train: {epochs: 4, batch: 128, micro_batch: 32, rate: 0.05, momentum: 0.9, "
                       "decay: 0.0005, schedule: cosine, step_epochs: 30, step_factor: 0.1, warmup: 0, smoothing: 0, "
                       "augment: {shift: 0, flip: false, cutout: 0}}\n"
+                      "  gates: pieces\n"
                       "variants:\n"
                       "  - method: random\n"
                       "    scope: global\n"

@@ -1,0 +1,169 @@
+/* The table of curves: see curve.h. */
+#include "curve.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+static const double SQRT_2 = 1.4142135623730951, TWO_OVER_ROOT_PI = 1.1283791670955126, LOG_2 = 0.6931471805599453;
+
+/* ---- without parameters ---- */
+
+static double sigmoid(double u, const double *p)
+{
+  (void)p;
+  return u == 0 ? 0.25 : tanh(u / 2) / (2 * u);
+}
+
+static double one_half(const double *p)
+{
+  (void)p;
+  return 0.5;
+}
+
+static double hyperbolic_tangent(double u, const double *p)
+{
+  (void)p;
+  return u == 0 ? 1 : tanh(u) / u;
+}
+
+static double error_function(double u, const double *p)
+{
+  (void)p;
+  return u == 0 ? TWO_OVER_ROOT_PI : erf(u) / u;
+}
+
+/* log(1 + e^u) - log 2. */
+static double soft_plus_rise(double u)
+{
+  enum { LARGE = 30 };
+  return u > LARGE ? u + log1p(exp(-u)) - LOG_2 : log1p(expm1(u) / 2);
+}
+
+static double soft_plus(double u, const double *p)
+{
+  (void)p;
+  return u == 0 ? 0.5 : soft_plus_rise(u) / u;
+}
+
+static double log_two(const double *p)
+{
+  (void)p;
+  return LOG_2;
+}
+
+static double soft_sign(double u, const double *p)
+{
+  (void)p;
+  return 1 / (1 + fabs(u));
+}
+
+static double hard_swish(double u, const double *p)
+{
+  (void)p;
+  double share = (u + 3) / 6;
+  return share < 0 ? 0 : share > 1 ? 1 : share;
+}
+
+static double mish(double u, const double *p)
+{
+  (void)p;
+  return tanh(soft_plus_rise(u) + LOG_2);
+}
+
+/* ---- with parameters ---- */
+
+/* p[0]: whether by tanh. */
+static double gelu(double u, const double *p)
+{
+  const double cube = 0.044715, factor = TWO_OVER_ROOT_PI / SQRT_2;
+  return p[0] != 0 ? (1 + tanh(factor * (u + cube * u * u * u))) / 2 : erfc(-u / SQRT_2) / 2;
+}
+
+/* p[0]: alpha. */
+static double swish(double u, const double *p)
+{
+  return 1 / (1 + exp(-p[0] * u));
+}
+
+/* p[0]: alpha. At 0 the lower side's, as a gate there is on its lower piece. */
+static double elu(double u, const double *p)
+{
+  return u > 0 ? 1 : u == 0 ? p[0] : p[0] * expm1(u) / u;
+}
+
+static double celu(double u, const double *p)
+{
+  return u >= 0 ? 1 : p[0] * expm1(u / p[0]) / u;
+}
+
+/* p[1]: gamma. */
+static double selu(double u, const double *p)
+{
+  return p[1] * elu(u, p);
+}
+
+/* ---- the steepest ---- */
+
+static double one_quarter(const double *p)
+{
+  (void)p;
+  return 0.25;
+}
+
+static double one(const double *p)
+{
+  (void)p;
+  return 1;
+}
+
+static double of_error_function(const double *p)
+{
+  (void)p;
+  return TWO_OVER_ROOT_PI;
+}
+
+static double of_bump(const double *p) /* Gelu 1.129, Swish 1.1, Mish 1.09 */
+{
+  (void)p;
+  return 1.13;
+}
+
+static double of_hard_swish(const double *p)
+{
+  (void)p;
+  return 1.5;
+}
+
+static double of_elu(const double *p)
+{
+  return fmax(1, fabs(p[0]));
+}
+
+static double of_selu(const double *p)
+{
+  return fabs(p[1]) * of_elu(p);
+}
+
+static const facet_curve curves[] = {
+    {"Celu", celu, NULL, one, false},
+    {"Elu", elu, NULL, of_elu, false},
+    {"Erf", error_function, NULL, of_error_function, true},
+    {"Gelu", gelu, NULL, of_bump, false},
+    {"HardSwish", hard_swish, NULL, of_hard_swish, false},
+    {"Mish", mish, NULL, of_bump, false},
+    {"Selu", selu, NULL, of_selu, false},
+    {"Sigmoid", sigmoid, one_half, one_quarter, true},
+    {"Softplus", soft_plus, log_two, one, false},
+    {"Softsign", soft_sign, NULL, one, true},
+    {"Swish", swish, NULL, of_bump, false},
+    {"Tanh", hyperbolic_tangent, NULL, one, true},
+};
+
+const facet_curve *facet_curve_find(const char *type)
+{
+  for (size_t i = 0; i < sizeof curves / sizeof curves[0]; i++)
+    if (strcmp(curves[i].type, type) == 0)
+      return &curves[i];
+  return NULL;
+}

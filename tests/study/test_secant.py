@@ -1,0 +1,139 @@
+"""Networks that are not piecewise linear, frozen at each sample (`gates: secant`): logits, W and b against PyTorch in float64, W
+against its gradient with gates detached; and what refuses such networks."""
+
+import itertools
+import logging
+
+import h5py
+import numpy as np
+import pytest
+
+import facet
+from conftest import run
+from test_torch_export import export, linearized, near, quick_exporter  # noqa: F401
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed (tools/venv tests/study/torch.txt installs it)")
+from secant_family import SECANT, build, frozen  # noqa: E402
+from test_torch_export import exact  # noqa: E402
+
+BOUND = {"double": 1e-6, "float": 1e-5}  # of the largest element: files hold rounded numbers, such as 1 / sqrt 2
+CASES = [
+    (name, *case) for name, case in itertools.product(SECANT, [("script", "open", "float", 0), ("dynamo", "one", "double", 1)])
+    if SECANT[name][2].get("only", case[0]) == case[0]
+]
+SAID = "secant: W is not the Jacobian"
+
+
+def samples(shape, seed):
+    return np.random.default_rng(seed).normal(size=(3, *shape)).astype(np.float32).astype(np.float64)
+
+
+@pytest.mark.parametrize("name, exporter, batch, precision, seed", CASES)
+def test_frozen_gates(tmp_path, name, exporter, batch, precision, seed):
+    if exporter == "dynamo":
+        pytest.importorskip("onnxscript", reason="onnxscript is not installed (tools/venv tests/study/torch.txt installs it)")
+        logging.getLogger("onnxscript").setLevel(logging.ERROR)
+    net, shape, _ = build(name, seed)
+    export(net, torch.randn(1 if batch == "one" else 2, *shape), tmp_path / "net.onnx", exporter, batch, False)
+    net, x = net.double(), samples(shape, seed)
+    f, jacobian, _ = exact(net, x)
+    with frozen():
+        same, w, b = exact(net, x)
+    near(same, f, 1e-12, "the detached network")
+    logits, rows, offset, residual = linearized(tmp_path, x, precision, "net.onnx, gates: secant")
+    near(logits, f, 1e-5, "logits")
+    near(rows, w, BOUND[precision], "W")
+    near(offset, b, BOUND[precision], "b")
+    assert residual.max() <= (1e-12 if precision == "double" else 1e-5)
+    assert np.abs(rows - jacobian).max() > 1e-3 * np.abs(jacobian).max()  # it is not the Jacobian, and says so
+    with h5py.File(tmp_path / f"out-{precision}" / "study.h5") as h5:
+        assert h5["linear/dense"].attrs["gates"] == h5["variants/dense"].attrs["gates"] == SAID
+
+
+# ---- what takes such a network, and what refuses it ----
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A network with frozen gates, and labelled samples."""
+    folder = tmp_path_factory.mktemp("secant")
+    net, shape, _ = build("mobile_net_v3", 0)
+    export(net, torch.randn(2, *shape), folder / "net.onnx", "script", "open", False)
+    np.save(folder / "x.npy", np.random.default_rng(3).random((12, *shape), np.float32))
+    np.save(folder / "y.npy", np.arange(12) % 5)
+    return folder
+
+
+def study(folder, text, model="onnx: net.onnx, gates: secant", data="test"):
+    files = "{format: npy, images: x.npy, labels: y.npy}"
+    path = folder / "study.yaml"
+    path.write_text(f"output: out\nmodel: {{{model}}}\ndata: {{{', '.join(f'{which}: {files}' for which in data.split())}}}\n{text}")
+    return path
+
+
+@pytest.mark.parametrize("text, data, said", [
+    ("paths: {}\n", "test", "variant dense: paths: "),
+    ("census: {}\n", "test", "variant dense: census: "),
+    ("change: {}\n", "test", "variant dense: change: "),
+    ("variants: [{method: snip, sparsity: 0.5}]\n", "train test", "study.yaml:4: variant snip-global-0.5: snip: "),
+    ("variants: [{method: synflow, sparsity: 0.5}]\n", "train test", "study.yaml:4: variant synflow-global-0.5: synflow: "),
+    ("variants: [{method: magnitude, sparsity: 0.5, retrain: {}}]\n", "train test", ": training: "),
+])
+def test_refused_by(folder, text, data, said):
+    for command in ("check", "run"):
+        done = run(command, study(folder, text, data=data))
+        assert done.returncode == 65 and done.stderr.count("\n") == 1, done.stderr
+        assert said in done.stderr and "only of a piecewise-linear network, but node" in done.stderr
+        assert "(HardSwish) is frozen at each sample (gates: secant)" in done.stderr
+
+
+def test_refused_without_the_key(folder):
+    done = run("run", study(folder, "", model="onnx: net.onnx"))
+    assert done.returncode == 65 and "not piecewise linear; 'gates: secant' freezes it at each sample" in done.stderr
+
+
+def test_a_study(folder):
+    """Pruned, its dead channels taken out, compared and mapped; the same on any number of ranks."""
+    text = "linearize: {rows: {top: 2}}\nconditions: [clean, {corruption: fog, severity: 2}]\n" \
+        "variants: [{method: filter, sparsity: 0.5, remove_dead: true}]\n"
+    sums = []
+    for ranks, more in (("1", ""), ("3", ""), ("2", "aggregate: {}\nembed: {epochs: 2, layers: [8], perplexity: 3}\n")):
+        done = run("run", study(folder, text + more), "--fresh", "-n", ranks)
+        assert done.returncode == 0, done.stderr
+        sums.append(run("checksum", folder / "out" / "study.h5").stdout)
+        assert run("verify", folder / "out" / "study.h5", "--tiles", "4").returncode == 0
+    assert sums[0] == sums[1] and len(sums[0]) > 16
+    with facet.open(folder / "out" / "study.h5") as opened:
+        for variant in opened.variants:
+            linear = opened.linear(variant)
+            near(opened.network(variant).linearize(opened.input(0, variant), linear.row[0]).W.ravel(), linear.W[0].ravel(), 1e-5, "W")
+            assert linear.residual.max() <= 1e-5 and SAID in repr(linear) and SAID in "".join(opened.warnings(variant))
+
+
+def test_inspect(folder):
+    done = run("inspect", folder / "net.onnx")
+    assert done.returncode == 0 and "HardSwish, frozen" in done.stdout and "Mul, frozen" in done.stdout, done
+    assert "note        not piecewise linear: " in done.stdout and "frozen      in " in done.stdout
+
+
+def test_in_python(folder):
+    with pytest.raises(facet.NetworkError, match="'gates: secant' freezes it"):
+        facet.Network(folder / "net.onnx")
+    with facet.Network(folder / "net.onnx", gates="secant", precision="double") as network:
+        x = np.load(folder / "x.npy")[:2]
+        linear = network.linearize(x)
+        assert not network.piecewise_linear and SAID in repr(network) and SAID in repr(linear) and not linear[0].jacobian
+        near(linear(x), network(x), 1e-12, "W x + b")
+        for refused in (lambda: network.integrated_gradients(0 * x[0], x), lambda: network.margins(x, [0, 1]),
+                        lambda: network.prune("taylor", 0.5, x=x, label=[0, 1])):
+            with pytest.raises(facet.NetworkError, match="only of a piecewise-linear network"):
+                refused()
+        assert network.prune("magnitude", 0.5).mask.sparsity > 0.4
+
+
+def test_a_rectifier_stays_one(tmp_path):
+    """The key changes nothing where all is piecewise linear."""
+    net = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+    export(net, torch.randn(2, 6), tmp_path / "net.onnx", "script", "open", False)
+    with facet.Network(tmp_path / "net.onnx", gates="secant") as network:
+        assert network.piecewise_linear and network.linearize(np.ones(6)).jacobian
+        assert "secant" not in repr(network)
