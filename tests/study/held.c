@@ -1,5 +1,5 @@
-/* A run that waits for a test: preloaded, it holds rank 0 where it has made the folder or moved the file that HELD_AT ends
- * the path of, until somebody removes HELD_MARK, which it makes, or a signal has been heard.
+/* A run that waits for a test: preloaded, it holds rank 0 where it has made the folder or moved the file that HELD_AT
+ * ends the path of, until somebody removes HELD_MARK, which it makes, or a signal has been heard.
  *
  *   LD_PRELOAD=build/tests/held.so HELD_AT=variants/dense.onnx HELD_MARK=mark facet run ... */
 #include <dlfcn.h>
