@@ -12,7 +12,7 @@ Commands: python -m facet --help. Nothing is drawn, changed or read when this is
 
 import os
 
-from facet.answers import Geometry, Linearization, Margins, Paths
+from facet.answers import Geometry, Linearization, Margins, Paths, Reach
 from facet.corruptions import corrupt, corruptions
 from facet.errors import FacetError, MaskError, NetworkError, StudyError
 from facet.explain import Contrast, Contributions, MarginChange, Path, Position, check_sums, contrast_change
@@ -25,7 +25,7 @@ from facet.study import Study
 
 __version__ = "0.1.0"
 __all__ = ["Contrast", "Contributions", "FacetError", "Geometry", "Linear", "Linearization", "MarginChange", "Margins", "Mask",
-           "MaskError", "Network", "NetworkError", "Packed", "Path", "Paths", "Position", "Study", "StudyError", "check_sums", "contrast_change",
+           "MaskError", "Network", "NetworkError", "Packed", "Path", "Paths", "Position", "Reach", "Study", "StudyError", "check_sums", "contrast_change",
            "corrupt", "corruptions", "methods", "open", "pack", "set_threads"]
 
 

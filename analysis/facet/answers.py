@@ -153,6 +153,46 @@ class Paths(Answer):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Reach(Answer):
+    """How far the linearizations of samples hold, exactly, in double. Of a batch of N; of one sample alone, arrays lack the
+    first dimension. Arrays over 2 norms: the max norm, the 2-norm.
+
+    max_norm, two_norm  N, the largest radius within which the pattern does not change; 0 where the sample lies on a boundary
+    untied    N x 2, the same without boundaries that the sample lies on, of which there are `tied` (N)
+    error     N x 2, how far rounding may carry untied
+    limit     N x 2, the name of the gate or maximum that bounds it; element: which of its elements; next: the piece, or
+              the candidate, it is on beyond
+    boundary  N x 2, distance to the nearest decision boundary of the map: no point of another class in the facet is nearer
+    other     N x 2, the class beyond it
+    inside    N x 2, whether point (N x 2 x the network's input shape) lies in the facet: then it is the nearest one there;
+              and the nearest of all, where boundary is at most the radius
+    within, beyond  N x 2, elements of the pattern that are others by plain passes at 63/64 and 65/64 of the radius
+    residual  N, certificate of rows and points
+    rows      N, how many rows had to be pulled back"""
+
+    each = "residual"
+    max_norm: Array
+    two_norm: Array
+    untied: Array
+    error: Array
+    limit: Array
+    element: Array
+    next: Array
+    boundary: Array
+    other: Array
+    inside: Array
+    point: Array
+    within: Array
+    beyond: Array
+    tied: Array
+    residual: Array
+    rows: Array
+
+    def __repr__(self) -> str:
+        return f"<facet.Reach of {self._samples()}{worst(self.residual)}>"
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Margins(Answer):
     """Margins of samples as sums over inputs and nodes, exactly: (gradient * x).sum() + node.sum() is the margin. Of a batch
     of N samples; of one sample given alone, arrays lack the first dimension.

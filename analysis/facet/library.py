@@ -52,6 +52,23 @@ class PathBuffers(ctypes.Structure):
                 ("pieces", ctypes.c_int64), ("changes", ctypes.c_int64), ("crossing", ctypes.c_void_p), ("curve", ctypes.c_void_p)]
 
 
+class ReachOptions(ctypes.Structure):
+    _name_ = "facet_reach_options"
+    _fields_ = [("scale", ctypes.c_void_p), ("certain", ctypes.c_bool), ("pause", ctypes.c_void_p), ("context", ctypes.c_void_p)]
+
+
+class ReachNorm(ctypes.Structure):
+    _name_ = "facet_reach_norm"
+    _fields_ = [("radius", ctypes.c_double), ("untied", ctypes.c_double), ("error", ctypes.c_double), ("gate", ctypes.c_int),
+                ("element", ctypes.c_int64), ("next", ctypes.c_int32), ("boundary", ctypes.c_double), ("other", ctypes.c_int32),
+                ("inside", ctypes.c_bool), ("within", ctypes.c_int64), ("beyond", ctypes.c_int64), ("point", ctypes.c_void_p)]
+
+
+class ReachResult(ctypes.Structure):
+    _name_ = "facet_reach_result"
+    _fields_ = [("tied", ctypes.c_int64), ("residual", ctypes.c_double), ("tied_of", ctypes.c_void_p), ("rows", ctypes.c_int64), ("norm", ReachNorm * 2)]
+
+
 class Head(ctypes.Structure):
     _name_ = "facet_head"
     _fields_ = [("feature", ctypes.c_int), ("node", ctypes.c_int), ("features", ctypes.c_int64), ("classes", ctypes.c_int64),
@@ -86,8 +103,8 @@ class CorruptionSettings(ctypes.Structure):
                 ("image", Image)]
 
 
-STRUCTURES = (Shape, ExecutorOptions, LinearizationBuffers, MarginBuffers, PathOptions, PathBuffers, Head, Pruning, Calibration, MaskLayer, Image,
-              CorruptionSettings)
+STRUCTURES = (Shape, ExecutorOptions, LinearizationBuffers, MarginBuffers, PathOptions, PathBuffers, ReachOptions, ReachNorm, ReachResult,
+              Head, Pruning, Calibration, MaskLayer, Image, CorruptionSettings)
 FLOAT, DOUBLE = 1, 2  # facet_type
 
 # ---- functions ----
@@ -125,6 +142,8 @@ facet_status facet_executor_output(const facet_executor *executor, double *logit
 facet_status facet_executor_value(const facet_executor *executor, int value, double *out);
 int facet_executor_constant_nodes(const facet_executor *executor);
 const char *facet_executor_constant_node(const facet_executor *executor, int i);
+int facet_executor_gates(const facet_executor *executor);
+const char *facet_executor_gate(const facet_executor *executor, int gate);
 
 void facet_rows_choose(facet_rows_choice choice, int64_t k, int64_t classes, const double *logits, int64_t count, int32_t *row);
 facet_status facet_linearize(facet_executor *executor, const void *x, int64_t count, int64_t k, const int32_t *row,
@@ -135,6 +154,9 @@ facet_status facet_path_create(const facet_network *network, double bytes, facet
 void facet_path_destroy(facet_path **path);
 facet_status facet_path_follow(facet_path *path, const double *start, const double *end,
                                const facet_path_options *options, facet_path_result *result);
+facet_status facet_reach_create(const facet_network *network, facet_reach_options options, facet_reach **reach);
+void facet_reach_destroy(facet_reach **reach);
+facet_status facet_reach_find(facet_reach *reach, const double *x, facet_reach_result *result);
 void facet_geometry(const facet_head *head, const double *h, int32_t y, double *angle, double *length, double *margin,
                     double *cosine);
 double facet_loss_from_geometry(const facet_head *head, double length, const double *cosine, int32_t y);
@@ -160,7 +182,7 @@ facet_status facet_corrupt(const facet_corruption_settings *how, int64_t first, 
 NUMBERS: dict[str, Any] = {
     "void": None, "bool": ctypes.c_bool, "int": ctypes.c_int, "double": ctypes.c_double, "size_t": ctypes.c_size_t,
     "int32_t": ctypes.c_int32, "int64_t": ctypes.c_int64, "facet_status": ctypes.c_int, "facet_rows_choice": ctypes.c_int, "facet_gates": ctypes.c_int,
-    "facet_shape": Shape, "facet_executor_options": ExecutorOptions}
+    "facet_shape": Shape, "facet_executor_options": ExecutorOptions, "facet_reach_options": ReachOptions}
 
 
 def _type(words: str) -> Any:

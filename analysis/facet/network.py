@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from facet.answers import SECANT, Geometry, Linearization, Margins, Paths, numbers
+from facet.answers import SECANT, Geometry, Linearization, Margins, Paths, Reach, numbers
 from facet.errors import NetworkError, known
 from facet.handles import Handles
 from facet.hdf import Array
@@ -26,6 +26,8 @@ from facet.library import (
     MarginBuffers,
     PathBuffers,
     PathOptions,
+    ReachOptions,
+    ReachResult,
     library,
 )
 from facet.pruning import Mask, make, read
@@ -34,6 +36,7 @@ FORWARD, ADJOINTS = 50, 40  # samples of a forward pass; samples times rows of a
 CROSSINGS, POINTS = 16, 65  # of a path: as in the program
 ALL, PREDICTED, TOP = range(3)  # facet_rows_choice
 GATES = ("pieces", "secant")  # facet_gates
+REACHED = ("untied", "error", "element", "next", "boundary", "other", "inside", "within", "beyond")  # of facet_reach_norm
 Rows = str | int | Sequence[int] | Array
 
 
@@ -52,6 +55,7 @@ class Network:
         linear = network.linearize(x)               W, b, b_node, residual, ties of a sample, or of a batch
         network.margins(x, label)                   a margin as a sum over inputs and nodes
         network.integrated_gradients(start, x)      exactly, on the way from start to x
+        network.reach(x)                            how far W, b hold; the nearest boundary
         network.geometry(x, label)                  angle, length, margin, loss, features
         smaller = network.prune("magnitude", 0.9)   another network; smaller.mask says what went
         smaller.write("smaller.onnx")
@@ -277,6 +281,38 @@ class Network:
                 facet.path_destroy(ctypes.byref(walk))
         whole = (attribution.reshape(n, k, *self.shape), row, total, residual, pieces, crossing, logits)
         return Paths(*whole)[0] if single else Paths(*whole)
+
+    def reach(self, x: Any, *, scale: Any = None, certain: bool = False) -> Reach:
+        """How far the linearization of a sample, or of N, holds: the exact radius of its facet in the max norm and the 2-norm, and the
+        nearest decision boundary. Always in double.
+
+        scale: how far each input moves for a step of 1 in what distances are measured in: of a network's input shape, or one
+        number; 1 / deviation for distances in pixels. certain: nothing is left to chance of 2^-100, which takes D passes."""
+        facet, (samples, single) = self._handles.library, self._batch(x)
+        n, inputs = samples.shape
+        step = None if scale is None else np.ascontiguousarray(np.broadcast_to(np.asarray(scale, np.float64), self.shape).reshape(inputs))
+        point, found = np.empty((n, 2, inputs)), []
+        reach, out = ctypes.c_void_p(), ReachResult()
+        options = ReachOptions(scale=None if step is None else address(step), certain=certain)
+        with self._handles.executor(self._options(1, 0)) as executor:
+            gates = [facet.executor_gate(executor, i).decode() for i in range(facet.executor_gates(executor))]
+        with self._handles.network() as network:
+            facet.reach_create(network, options, ctypes.byref(reach))
+            try:
+                for i in range(n):
+                    start = np.ascontiguousarray(samples[i], np.float64)
+                    for j in range(2):
+                        out.norm[j].point = address(point[i, j])
+                    facet.reach_find(reach, address(start), ctypes.byref(out))
+                    one: dict[str, Any] = {name: [getattr(norm, name) for norm in out.norm] for name in REACHED}
+                    one |= {"limit": [gates[norm.gate] if norm.gate >= 0 else "" for norm in out.norm]}
+                    one |= {name: norm.radius for name, norm in zip(("max_norm", "two_norm"), out.norm)}
+                    found.append(one | {name: getattr(out, name) for name in ("tied", "residual", "rows")})
+            finally:
+                facet.reach_destroy(ctypes.byref(reach))
+        fields = {name: np.array([one[name] for one in found]) for name in found[0]}
+        answer = Reach(point=point.reshape(n, 2, *self.shape), **fields)
+        return answer[0] if single else answer
 
     def _constant_nodes(self, executor: ctypes.c_void_p) -> list[str]:
         facet = self._handles.library

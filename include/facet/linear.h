@@ -109,6 +109,62 @@ typedef struct {
 facet_status facet_path_follow(facet_path *path, const double *start, const double *end,
                                const facet_path_options *options, facet_path_result *result);
 
+/* ---- how far the linearization of a sample holds, in double ---- */
+
+enum { FACET_NORM_MAX, FACET_NORM_TWO, FACET_NORMS }; /* max |x'_i - x_i|; the root of the sum of squares */
+
+typedef struct facet_reach facet_reach; /* its memory; one thread at a time */
+
+typedef struct {
+  /* D: how far each input of the network moves for a step of 1 in what distances are measured in (pixels, say); NULL: 1
+   * each. Borrowed. */
+  const double *scale;
+  /* Lengths of rows are bounded by D passes, one an input, and not by 48 random directions, whose bound is too small
+   * with probability 2^-100. Where D is not above 48 they always are. */
+  bool certain;
+  facet_status (*pause)(void *context); /* called now and then; not FACET_OK: is returned, with nothing done; or NULL */
+  void *context;
+} facet_reach_options;
+
+/* The network must outlive it. Caller destroys. */
+facet_status facet_reach_create(const facet_network *network, facet_reach_options options, facet_reach **reach);
+void facet_reach_destroy(facet_reach **reach);
+/* Passes forward through the network that a sample takes, rows back included, about; what is found decides. */
+double facet_reach_passes(const facet_network *network, bool certain);
+
+/* Of a sample x, in one norm. On its facet every gate's input, every difference between who won a maximum and who did
+ * not, and every logit is affine: d(x') = a x' + c, so that d is 0 first at a distance of d(x) / |a|, with the dual
+ * norm of a (the sum of |a_i| for the max norm). */
+typedef struct {
+  double radius; /* the largest within which the pattern does not change: the least of these distances of all gates and
+                    maxima; 0 where the sample lies on a boundary (`tied`); INFINITY: there is none */
+  double untied; /* the same without boundaries that the sample lies on */
+  double error;  /* how far rounding may carry `untied` */
+  int gate;      /* who bounds `untied`: of facet_executor_gates; -1: nobody */
+  int64_t element; /* of the gate, in the network's own order */
+  int32_t next;    /* the piece, or candidate of a maximum, it is on beyond: facet_executor_pieces */
+  double boundary; /* to the nearest decision boundary of the map: no point of another class in the facet is nearer */
+  int32_t other;   /* the class beyond it; -1: there is none, and `boundary` is INFINITY */
+  bool inside; /* whether `point` lies in the facet (its boundary included): then it is on that boundary, exactly, and
+                  the nearest point of another class in the facet; in all, if `boundary` is not above `radius` */
+  int64_t within, beyond; /* elements of the pattern that are others, by plain passes, at 63/64 and 65/64 of the radius
+                             towards what bounds it; -1: tied, or nothing does */
+  double *point; /* D, of the caller: the nearest point of the decision boundary of the map; NaN: there is none. In the
+                    max norm one of several, where rows have zeros */
+} facet_reach_norm;
+
+typedef struct {
+  int64_t tied;     /* boundaries of gates and maxima within rounding of the sample, but for those that never move */
+  double residual;  /* certificate: max of |d - (a x + c)| / max(1, |d|) of what bounds, c from the network's constants
+                       alone; and of |F_c - F_k| / max(1, max |F|) at points that are `inside`, by plain passes */
+  int32_t *tied_of; /* the same by gate or maximum, of the caller; or NULL */
+  int64_t rows;     /* how many rows were needed */
+  facet_reach_norm norm[FACET_NORMS];
+} facet_reach_result;
+
+/* x: D numbers in the network's input order. */
+facet_status facet_reach_find(facet_reach *reach, const double *x, facet_reach_result *result);
+
 FACET_END
 
 #endif

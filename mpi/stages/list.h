@@ -17,6 +17,7 @@
   STAGE(change)                                                                                                        \
   STAGE(pictures)                                                                                                      \
   STAGE(paths)                                                                                                         \
+  STAGE(reach)                                                                                                         \
   STAGE(census)                                                                                                        \
   STAGE(regions)                                                                                                       \
   STAGE(spectra)                                                                                                       \

@@ -338,6 +338,7 @@ static int64_t take_apart(const facet_before *b, facet_dimension dimension, int6
     return least(plan->block, b->samples - p->first) == p->count ? at : -1;
   case FACET_DIM_CHANGE_PLACE:
   case FACET_DIM_PATH_PLACE:
+  case FACET_DIM_REACH_PLACE:
     return at;
   default:
     return -1;

@@ -48,6 +48,8 @@ static bool is_cut_by(facet_dimension axis, facet_dimension mark)
            axis == FACET_DIM_DIGEST || axis == FACET_DIM_BLOCK;
   if (mark == FACET_DIM_PATH_PLACE)
     return axis == FACET_DIM_PATH_SAMPLE;
+  if (mark == FACET_DIM_REACH_PLACE)
+    return axis == FACET_DIM_REACH_SAMPLE;
   return axis == (mark == FACET_DIM_CHANGE_PLACE ? FACET_DIM_CHANGE : mark);
 }
 

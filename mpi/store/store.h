@@ -50,6 +50,7 @@ typedef struct {
   int64_t *gate_size, gate_elements; /* elements of each, and of all */
   uint32_t *gate_off;                /* facet_executor_gate_off */
   bool census;                       /* patterns of its samples are counted */
+  bool reach;                        /* facets of its samples are measured */
   int embed_nodes;   /* constant nodes of the network from its input to a position; 0: it has no positions */
   char **embed_node; /* names, owned */
   int warnings;
@@ -63,7 +64,7 @@ typedef struct {
   const char *name, *marks;
   char follows[65]; /* SHA-256 of what all of it follows from, beside what its parts read; "": of nothing */
 } facet_store_stage;
-enum { FACET_MOST_STAGES = 20 };
+enum { FACET_MOST_STAGES = 24 };
 
 enum { FACET_PATH_CROSSINGS = 16, FACET_PATH_POINTS = 65 }; /* of a path: what there is room for */
 
@@ -98,6 +99,7 @@ typedef struct {
   const char *path_from;                /* where they begin, as the study says; borrowed */
   bool path_clean;                      /* to clean samples, too */
   int path_conditions, *path_condition; /* under which they are an end; their numbers */
+  int64_t reach_samples;                /* whose facets are measured, the first ones; 0: none */
   int census_conditions;                /* under which patterns are counted; 0: none are */
   int *census_condition;
   int64_t components;                    /* singular values and directions of each spectrum; 0: none */

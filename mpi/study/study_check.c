@@ -34,6 +34,7 @@ static facet_status check_clean(const facet_tree *root, const facet_study *study
   const char *key = s->linearize.wanted ? "linearize"
                     : s->change.wanted  ? "change"
                     : s->paths.wanted   ? "paths"
+                    : s->reach.wanted   ? "reach"
                     : s->embed.wanted   ? "embed"
                                         : NULL;
   return key ? facet_tree_raise(facet_tree_find(root, key), "needs 'clean' among the conditions") : FACET_OK;
@@ -139,6 +140,8 @@ static facet_status check_names(const facet_tree *root, const facet_study *study
   FACET_GO(done, status, check_known(node_of(root, "embed", "variant"), "variant", &learned, &name));
   FACET_GO(done, status,
            check_known(node_of(root, "census", "variants"), "variant", &study->stages.census.variants, &name));
+  FACET_GO(done, status,
+           check_known(node_of(root, "reach", "variants"), "variant", &study->stages.reach.variants, &name));
   status = check_stage_conditions(root, study);
 done:
   facet_free(&name.item);

@@ -175,6 +175,7 @@ enum { /* streams */
        FACET_STREAM_PROJECT = 7,
        FACET_STREAM_EMBED_NOISE = 8,
        FACET_STREAM_VERIFY = 9,
+       FACET_STREAM_PROBE = 10,
        FACET_STREAM_CORRUPT = 16 /* + index of the corruption */
 };
 

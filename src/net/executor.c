@@ -129,8 +129,7 @@ size_t facet_executor_bytes(const facet_executor *x)
 
 /* ---- running ---- */
 
-/* Runs steps up to `last` for the samples given; batch norm and all as compiled. */
-static facet_status forward(facet_executor *x, const void *samples, int64_t count, int last)
+facet_status facet_executor_begin(facet_executor *x, const void *samples, int64_t count)
 {
   FACET_CHECK(count >= 1 && count <= x->options.batch, FACET_INTERNAL, "%lld samples in a batch of %lld",
               (long long)count, (long long)x->options.batch);
@@ -142,6 +141,13 @@ static facet_status forward(facet_executor *x, const void *samples, int64_t coun
   memset(x->ties, 0, (size_t)x->options.batch * sizeof *x->ties);
   x->count = count;
   facet_rounding_begin(x);
+  return FACET_OK;
+}
+
+/* Runs steps up to `last` for the samples given; batch norm and all as compiled. */
+static facet_status forward(facet_executor *x, const void *samples, int64_t count, int last)
+{
+  FACET_TRY(facet_executor_begin(x, samples, count));
   for (int i = 0; i < last; i++) {
     facet_rounding_follow(x, &x->step[i]);
     FACET_TRY(facet_kind_of(&x->step[i])->forward(x, &x->step[i]));
@@ -252,24 +258,29 @@ static void take_bias(facet_executor *x, const facet_step *step, double *b_node)
                  b_node + a * x->constants);
 }
 
-/* Steps from last to first; each time the adjoint of an output is complete, b takes what meets its constants. */
+facet_status facet_executor_step_back(facet_executor *x, int number, double *b_node, float *gradient)
+{
+  facet_step *step = &x->step[number];
+  const facet_kind_row *kind = facet_kind_of(step);
+  if (step->g_slot == NO_SLOT)
+    return FACET_OK; /* frozen */
+  if (b_node && !step->sums_with_pullback)
+    take_bias(x, step, b_node);
+  if (gradient && kind->gradient)
+    FACET_TRY(kind->gradient(x, step, gradient));
+  bool unread = x->options.training && step->lowered->kind == KIND_LINEAR && step->way[0].to == OUTSIDE;
+  if (!step->done_by_linear && !unread) /* in training nobody wants W */
+    FACET_TRY(kind->pullback(x, step));
+  if (b_node && step->sums_with_pullback)
+    facet_linear_bias_late(x, step, b_node);
+  return FACET_OK;
+}
+
+/* Steps from last to first. */
 static facet_status backward(facet_executor *x, double *b_node, float *gradient)
 {
-  for (int i = x->steps - 1; i >= 0; i--) {
-    facet_step *step = &x->step[i];
-    const facet_kind_row *kind = facet_kind_of(step);
-    if (step->g_slot == NO_SLOT)
-      continue; /* frozen */
-    if (b_node && !step->sums_with_pullback)
-      take_bias(x, step, b_node);
-    if (gradient && kind->gradient)
-      FACET_TRY(kind->gradient(x, step, gradient));
-    bool unread = x->options.training && step->lowered->kind == KIND_LINEAR && step->way[0].to == OUTSIDE;
-    if (!step->done_by_linear && !unread) /* in training nobody wants W */
-      FACET_TRY(kind->pullback(x, step));
-    if (b_node && step->sums_with_pullback)
-      facet_linear_bias_late(x, step, b_node);
-  }
+  for (int i = x->steps - 1; i >= 0; i--)
+    FACET_TRY(facet_executor_step_back(x, i, b_node, gradient));
   return FACET_OK;
 }
 

@@ -175,6 +175,14 @@ facet_status facet_executor_need_adjoints(facet_executor *x);
 /* Frees them, until they are needed again. */
 void facet_executor_drop_adjoints(facet_executor *x);
 
+/* ---- a pass, step by step: executor.c ---- */
+
+/* Before the first step forward: the samples, as facet_executor_forward takes them. */
+facet_status facet_executor_begin(facet_executor *x, const void *samples, int64_t count);
+/* From the adjoint of a step's output, which is complete, to those of its inputs; b_node (NULL: nobody wants it) takes
+ * what meets the step's constants. */
+facet_status facet_executor_step_back(facet_executor *x, int step, double *b_node, float *gradient);
+
 /* ---- what is within rounding: rounding.c ---- */
 
 facet_status facet_rounding_create(facet_executor *x);

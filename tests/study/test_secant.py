@@ -72,6 +72,7 @@ def study(folder, text, model="onnx: net.onnx, gates: secant", data="test"):
 
 @pytest.mark.parametrize("text, data, said", [
     ("paths: {}\n", "test", "variant dense: paths: "),
+    ("reach: {}\n", "test", "variant dense: reach: "),
     ("census: {}\n", "test", "variant dense: census: "),
     ("change: {}\n", "test", "variant dense: change: "),
     ("variants: [{method: snip, sparsity: 0.5}]\n", "train test", "study.yaml:4: variant snip-global-0.5: snip: "),
@@ -123,7 +124,7 @@ def test_in_python(folder):
         linear = network.linearize(x)
         assert not network.piecewise_linear and SAID in repr(network) and SAID in repr(linear) and not linear[0].jacobian
         near(linear(x), network(x), 1e-12, "W x + b")
-        for refused in (lambda: network.integrated_gradients(0 * x[0], x), lambda: network.margins(x, [0, 1]),
+        for refused in (lambda: network.integrated_gradients(0 * x[0], x), lambda: network.margins(x, [0, 1]), lambda: network.reach(x[0]),
                         lambda: network.prune("taylor", 0.5, x=x, label=[0, 1])):
             with pytest.raises(facet.NetworkError, match="only of a piecewise-linear network"):
                 refused()

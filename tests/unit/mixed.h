@@ -90,4 +90,27 @@ static inline facet_network *mixed_net(bool bias)
   return end_net(n, "probabilities");
 }
 
+/* Gates of three pieces, with slopes of their own, absolute values, maxima with constants: 6 inputs, 3 outputs. */
+static inline facet_network *other_net(void)
+{
+  double numbers[900];
+  for (int i = 0; i < 900; i++)
+    numbers[i] = 2 * noise((uint64_t)i);
+  facet_network *n = begin_net((facet_shape){1, {6}});
+  add_gemm(n, "x", "a", 6, 12, numbers, numbers + 100);
+  add_numbers(n, "low", (facet_shape){0, {0}}, (double[]){-0.5});
+  add_numbers(n, "high", (facet_shape){0, {0}}, (double[]){1.5});
+  add_node(n, "Clip", "a,low,high", "b", 0, NULL);
+  add_gemm(n, "b", "c", 12, 12, numbers + 120, numbers + 300);
+  add_node(n, "Abs", "c", "d", 0, NULL);
+  add_gemm(n, "d", "e", 12, 12, numbers + 320, numbers + 500);
+  add_numbers(n, "slope", (facet_shape){1, {12}}, numbers + 520);
+  add_node(n, "PRelu", "e,slope", "f", 0, NULL);
+  add_node(n, "HardSigmoid", "f", "g", 0, NULL);
+  add_numbers(n, "bar", (facet_shape){1, {12}}, numbers + 540);
+  add_node(n, "Min", "g,b,bar", "h", 0, NULL);
+  add_gemm(n, "h", "out", 12, 3, numbers + 600, NULL);
+  return end_net(n, "out");
+}
+
 #endif

@@ -267,31 +267,14 @@ static void every_kind(void **state)
   facet_network_destroy(&n);
 }
 
-/* Gates of three pieces, with slopes of their own, absolute values, maxima with constants. */
 static void other_gates(void **state)
 {
   (void)state;
-  double numbers[900], start[6], end[6];
-  for (int i = 0; i < 900; i++)
-    numbers[i] = 2 * noise((uint64_t)i);
-  facet_network *n = begin_net((facet_shape){1, {6}});
-  add_gemm(n, "x", "a", 6, 12, numbers, numbers + 100);
-  add_numbers(n, "low", (facet_shape){0, {0}}, (double[]){-0.5});
-  add_numbers(n, "high", (facet_shape){0, {0}}, (double[]){1.5});
-  add_node(n, "Clip", "a,low,high", "b", 0, NULL);
-  add_gemm(n, "b", "c", 12, 12, numbers + 120, numbers + 300);
-  add_node(n, "Abs", "c", "d", 0, NULL);
-  add_gemm(n, "d", "e", 12, 12, numbers + 320, numbers + 500);
-  add_numbers(n, "slope", (facet_shape){1, {12}}, numbers + 520);
-  add_node(n, "PRelu", "e,slope", "f", 0, NULL);
-  add_node(n, "HardSigmoid", "f", "g", 0, NULL);
-  add_numbers(n, "bar", (facet_shape){1, {12}}, numbers + 540);
-  add_node(n, "Min", "g,b,bar", "h", 0, NULL);
-  add_gemm(n, "h", "out", 12, 3, numbers + 600, NULL);
-  end_net(n, "out");
+  double start[6], end[6];
+  facet_network *n = other_net();
   for (int i = 0; i < 6; i++) {
-    start[i] = -4 + numbers[700 + i];
-    end[i] = 4 + numbers[720 + i];
+    start[i] = -4 + 2 * noise(700 + (uint64_t)i);
+    end[i] = 4 + 2 * noise(720 + (uint64_t)i);
   }
   check_against_search(n, start, end);
   facet_network_destroy(&n);

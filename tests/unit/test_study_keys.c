@@ -59,6 +59,7 @@ static const struct {
     {"paths.from", "blur"},
     {"paths.variants", "[dense, gmp-global-0.5]"},
     {"paths.conditions", "fog/2"},
+    {"reach.variants", "dense"},
     {"census.variants", "dense"},
     {"census.conditions", "[clean, fog/3]"},
     {"embed.variant", "gmp-global-0.5"},

@@ -1,0 +1,262 @@
+/* The stage reach: how far the linearization of each sample holds: the exact radius of its facet, in two norms, and the
+ * nearest decision boundary.
+ *
+ * It is done in double precision, whatever the study's.  A unit of work is a sample in a variant. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ranks/agree.h"
+#include "reuse.h"
+
+/* SLOWER: what kernels for double are, in forward passes of the study's precision. */
+enum { SLOWER = 4 };
+
+typedef struct {
+  const facet_context *context;
+  const facet_store_plan *plan;
+  const facet_reach_keys *keys;
+  int64_t inputs;
+  facet_pixels *pixels;
+  /* of the variant that was entered */
+  int variant;
+  facet_reach *reach;
+  facet_loader loader;
+  double *x, *scale; /* D each; scale: for distances in pixels, else NULL */
+  double *point;     /* norms x D */
+  int32_t *tied;     /* by gate */
+  facet_dealer *dealer;
+} reaching;
+
+/* ---- entering ---- */
+
+/* An image of nothing but `white`, as the network takes it. */
+static facet_status take_even(const facet_loader *l, float white, double *x)
+{
+  float *pixels;
+  FACET_NEW(pixels, l->inputs);
+  for (int64_t i = 0; i < l->inputs; i++)
+    pixels[i] = white;
+  facet_normalize_double(l->normalize, l->size, 1, pixels, l->image);
+  facet_input_arrange(l->input, l->size, 1, sizeof(double), l->image, x);
+  facet_free(&pixels);
+  return FACET_OK;
+}
+
+/* How far each input moves when its pixel moves by 1. */
+static facet_status find_scale(reaching *w)
+{
+  FACET_NEW(w->scale, w->inputs);
+  FACET_TRY(take_even(&w->loader, 1, w->scale));
+  FACET_TRY(take_even(&w->loader, 0, w->x));
+  for (int64_t i = 0; i < w->inputs; i++)
+    w->scale[i] -= w->x[i];
+  return FACET_OK;
+}
+
+static facet_status pause(void *context)
+{
+  const reaching *w = context;
+  return w->dealer ? facet_dealer_pause(w->dealer) : FACET_OK;
+}
+
+static facet_status enter(void *self, int v)
+{
+  reaching *w = self;
+  const facet_member *member = &w->context->family->member[v];
+  w->variant = v;
+  FACET_TRY(facet_loader_make(w->pixels, &member->input, &w->loader));
+  FACET_NEW(w->x, w->inputs);
+  FACET_NEW(w->point, FACET_NORMS * w->inputs);
+  FACET_NEW(w->tied, w->plan->variant[v].gates);
+  if (w->keys->unit == FACET_REACH_PIXEL)
+    FACET_TRY(find_scale(w));
+  const facet_reach_options options = {.scale = w->scale, .certain = w->keys->certain, .pause = pause, .context = w};
+  return facet_reach_create(member->network, options, &w->reach);
+}
+
+static void leave(void *self)
+{
+  reaching *w = self;
+  facet_reach_destroy(&w->reach);
+  facet_loader_clear(&w->loader);
+  FACET_FREE(&w->x, &w->scale, &w->point, &w->tied);
+}
+
+/* ---- one sample ---- */
+
+static facet_status put(const reaching *w, int64_t sample, const facet_reach_result *r)
+{
+  const facet_place at = {.variant = w->variant, .part = {{sample, 1}}};
+  double untied[FACET_NORMS], error[FACET_NORMS], boundary[FACET_NORMS];
+  int32_t limit[FACET_NORMS], next[FACET_NORMS], other[FACET_NORMS];
+  int64_t element[FACET_NORMS], within[FACET_NORMS], beyond[FACET_NORMS];
+  uint8_t inside[FACET_NORMS];
+  for (int i = 0; i < FACET_NORMS; i++) {
+    const facet_reach_norm *n = &r->norm[i];
+    untied[i] = n->untied;
+    error[i] = n->error;
+    limit[i] = n->gate;
+    element[i] = n->element;
+    next[i] = n->next;
+    boundary[i] = n->boundary;
+    other[i] = n->other;
+    inside[i] = n->inside;
+    within[i] = n->within;
+    beyond[i] = n->beyond;
+  }
+  const struct {
+    facet_row row;
+    const void *data;
+  } arrays[] = {{FACET_ROW_REACH_MAX_NORM, &r->norm[FACET_NORM_MAX].radius},
+                {FACET_ROW_REACH_TWO_NORM, &r->norm[FACET_NORM_TWO].radius},
+                {FACET_ROW_REACH_UNTIED, untied},
+                {FACET_ROW_REACH_ERROR, error},
+                {FACET_ROW_REACH_NUMBER, limit},
+                {FACET_ROW_REACH_ELEMENT, element},
+                {FACET_ROW_REACH_NEXT, next},
+                {FACET_ROW_REACH_TIED, w->tied},
+                {FACET_ROW_REACH_BOUNDARY, boundary},
+                {FACET_ROW_REACH_OTHER, other},
+                {FACET_ROW_REACH_INSIDE, inside},
+                {FACET_ROW_REACH_POINT, w->point},
+                {FACET_ROW_REACH_WITHIN, within},
+                {FACET_ROW_REACH_BEYOND, beyond},
+                {FACET_ROW_REACH_RESIDUAL, &r->residual},
+                {FACET_ROW_REACH_ROWS, &r->rows}};
+  for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
+    FACET_TRY(facet_store_put(w->context->store, arrays[i].row, at, arrays[i].data));
+  return FACET_OK;
+}
+
+static facet_status run_unit(void *self, facet_dealer *dealer, int64_t unit)
+{
+  reaching *w = self;
+  int64_t sample = unit % w->plan->reach_samples;
+  facet_reach_result r = {.tied_of = w->tied};
+  for (int i = 0; i < FACET_NORMS; i++)
+    r.norm[i].point = w->point + i * w->inputs;
+  w->dealer = dealer;
+  FACET_TRY(facet_loader_load(&w->loader, w->plan->clean, sample, NULL, w->x));
+  FACET_TRY(facet_reach_find(w->reach, w->x, &r));
+  return put(w, sample, &r);
+}
+
+/* ---- all of it ---- */
+
+static facet_unit unit_of(const void *self, int64_t i)
+{
+  const facet_store_plan *p = ((const reaching *)self)->plan;
+  int v = (int)(i / p->reach_samples);
+  return (facet_unit){
+      .cost = 1 + (double)p->variant[v].cost.flops, .group = v, .part = i, .parts = 1, .none = !p->variant[v].reach};
+}
+
+static int64_t count(const facet_context *context)
+{
+  return context->plan->store.variants * context->plan->store.reach_samples;
+}
+
+static void clear(void *self)
+{
+  facet_pixels_destroy(&((reaching *)self)->pixels);
+}
+
+static facet_status put_samples(const reaching *w)
+{
+  int64_t *sample;
+  FACET_NEW(sample, w->plan->reach_samples);
+  for (int64_t i = 0; i < w->plan->reach_samples; i++)
+    sample[i] = i;
+  facet_status status = facet_store_put(w->context->store, FACET_ROW_REACH_SAMPLE, (facet_place){0}, sample);
+  if (status == FACET_OK)
+    status = facet_store_put(w->context->store, FACET_ROW_REACH_LABEL, (facet_place){0}, sample);
+  facet_free(&sample);
+  return status;
+}
+
+static facet_status make(const facet_context *context, int ranks, void *self)
+{
+  (void)ranks;
+  reaching *w = self;
+  const facet_plan *plan = context->plan;
+  *w = (reaching){.context = context, .plan = &plan->store, .keys = &plan->keys->reach, .inputs = plan->inputs};
+  FACET_TRY(facet_pixels_create(&plan->source, 0, &w->pixels));
+  return context->store && facet_rank(context->comm) == 0 ? put_samples(w) : FACET_OK;
+}
+
+static const facet_tiled tiled = {
+    .tiles = {.stage = "reach", .name = "facets", .unit = unit_of, .enter = enter, .leave = leave, .run = run_unit},
+    .count = count,
+    .make = make,
+    .clear = clear};
+
+static facet_status follows(const facet_context *c, FILE *out)
+{
+  const facet_reach_keys *k = &c->plan->keys->reach;
+  fprintf(out, "unit %d, certain %d", (int)k->unit, k->certain);
+  return FACET_OK;
+}
+
+static facet_status still(const facet_context *c, uint8_t *take)
+{
+  const facet_store_plan *p = &c->plan->store;
+  for (int v = 0; v < p->variants; v++)
+    for (int64_t sample = 0; sample < p->reach_samples; sample++) {
+      int64_t i = v * p->reach_samples + sample;
+      take[i] = take[i] && facet_reused_sample(c, v, p->clean, sample);
+    }
+  return FACET_OK;
+}
+
+static facet_status run(const facet_context *context)
+{
+  return facet_tiled_run(context, &tiled, &(reaching){.context = NULL});
+}
+
+static bool wanted(const facet_plan *plan)
+{
+  return plan->store.reach_samples > 0;
+}
+
+static facet_status memory(const facet_context *context, int ranks, double *bytes)
+{
+  (void)ranks;
+  return facet_tiled_memory(context, &tiled, &(reaching){.context = NULL}, bytes);
+}
+
+static facet_status seconds(const facet_context *context, const facet_speeds *speeds, int ranks, double *sum)
+{
+  const facet_store_plan *p = &context->plan->store;
+  bool certain = context->plan->keys->reach.certain;
+  *sum = 0;
+  for (int v = 0; v < p->variants; v++)
+    if (p->variant[v].reach)
+      *sum += (double)p->reach_samples * facet_reach_passes(context->family->member[v].network, certain) * SLOWER *
+              speeds->forward[v] / ranks;
+  return FACET_OK;
+}
+
+static facet_status plan_own(const facet_study_data *data, const facet_family *family, int ranks, facet_plan *plan)
+{
+  (void)data, (void)ranks;
+  const facet_reach_keys *k = &plan->keys->reach;
+  facet_store_plan *s = &plan->store;
+  if (!k->wanted)
+    return FACET_OK;
+  s->reach_samples = k->samples && k->samples < s->samples ? k->samples : s->samples;
+  for (int v = 0; v < s->variants; v++)
+    if ((s->variant[v].reach = facet_texts_ask(&k->variants, s->variant[v].name)))
+      FACET_TRY(facet_plan_need_pieces(plan, family, "reach", v));
+  return FACET_OK;
+}
+
+const facet_stage facet_stage_reach = {.name = "reach",
+                                       .marks = "V, reach place",
+                                       .wanted = wanted,
+                                       .plan = plan_own,
+                                       .memory = memory,
+                                       .seconds = seconds,
+                                       .follows = follows,
+                                       .still = still,
+                                       .run = run,
+                                       .again = "create analyse"};

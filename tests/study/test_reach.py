@@ -1,0 +1,237 @@
+"""How far linearizations hold, against PyTorch: the rows of every gate and max pool by autograd in float64, points inside and
+outside of the radius; the same on any number of ranks, and taken over where it is still true."""
+
+import re
+
+import facet  # in conftest's path
+import h5py
+import numpy as np
+import pytest
+from conftest import STUDY, checksum, make_digits, run
+
+torch = pytest.importorskip("torch")
+
+HEAD = STUDY.split("variants:")[0].replace("epochs: 2", "epochs: 1")
+SAMPLES = 4
+DUAL = (1, 2)  # of the max norm and the 2-norm
+
+
+def write(folder, out, reach, more=""):
+    text = HEAD.replace("output: out", f"output: {out}") + "variants: [{method: magnitude, sparsity: 0.5}]\n"
+    (folder / "study.yaml").write_text(f"{text}reach: {{samples: {SAMPLES}, {reach}}}\n{more}")
+    return folder / "study.yaml"
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reach")
+    make_digits(folder, train=160, test=40)
+    images = bytearray((folder / "test-images").read_bytes())
+    images[16:16 + 6 * 12] = bytes(6 * 12)  # the first one's upper half is black: under a max pool that is a tie
+    (folder / "test-images").write_bytes(images)
+    sums = []
+    for ranks in (1, 2, 3):
+        done = run("run", write(folder, f"out{ranks}", "variants: all"), ranks=ranks)
+        assert done.returncode == 0, done.stderr
+        sums.append((checksum(folder / f"out{ranks}/study.h5"), arrays(folder / f"out{ranks}/study.h5")))
+    assert sums[0] == sums[1] == sums[2]
+    with h5py.File(folder / "out1/study.h5") as h5:
+        yield folder, h5
+
+
+def arrays(path):
+    found = {}
+    with h5py.File(path) as f:
+        f["reach"].visititems(lambda name, a: found.update({name: repr(a[()].tolist())}) if isinstance(a, h5py.Dataset) else None)
+    return found
+
+
+def normalised(image):
+    return (image.astype(float) / 255 - 0.2) / 0.3
+
+
+def walls(model, x):
+    """Of one sample, by gate: every d (elements, or elements x candidates), which is at least 0 in its facet, and how many
+    candidates; and the logits: functions of x, in float64, by PyTorch."""
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(model).graph
+    value = {i.name: torch.tensor(numpy_helper.to_array(i).astype(float)) for i in graph.initializer}
+    value[graph.input[0].name] = x
+    found = {}
+    for node in graph.node:
+        u, *more = (value[name] for name in node.input)
+        attribute = {a.name: a for a in node.attribute}
+        if node.op_type == "Conv":
+            z = torch.nn.functional.conv2d(u, *more, padding=1)
+        elif node.op_type == "BatchNormalization":
+            epsilon = attribute["epsilon"].f if "epsilon" in attribute else 1e-5
+            gamma, beta, mean, variance = (m[:, None, None] for m in more)
+            z = (u - mean) / torch.sqrt(variance + epsilon) * gamma + beta
+        elif node.op_type == "Relu":
+            z = torch.relu(u)
+            found[node.name] = torch.where(u > 0, u, -u).reshape(-1, 1)
+        elif node.op_type == "MaxPool":
+            n, c, h, w = u.shape
+            four = u.reshape(n, c, h // 2, 2, w // 2, 2).permute(0, 1, 2, 4, 3, 5).reshape(n, c, h // 2, w // 2, 4)
+            best = four.argmax(-1, keepdim=True)
+            z = four.gather(-1, best)[..., 0]
+            found[node.name] = (z[..., None] - four).reshape(-1, 4)
+        elif node.op_type == "Gemm":
+            z = u @ more[0].T + more[1]
+        else:
+            assert node.op_type in ("Flatten", "Reshape"), node.op_type
+            z = u.reshape(len(u), -1)
+        value[node.output[0]] = z
+    return found, value[graph.output[0].name][0]
+
+
+def rows(d, x):
+    """The row of each d, by autograd."""
+    return torch.stack([torch.autograd.grad(one, x, retain_graph=True)[0].reshape(-1) for one in d.reshape(-1)])
+
+
+def every_row(model, image):
+    """{gate: (d, rows)}, and of the logits, of a sample."""
+    x = torch.tensor(image[None], requires_grad=True)
+    found, logits = walls(model, x)
+    return ({name: (d.detach().numpy().reshape(-1), rows(d, x).numpy()) for name, d in found.items()},
+            logits.detach().numpy(), rows(logits, x).numpy())
+
+
+@pytest.mark.parametrize("variant, sample", [("dense", 1), ("dense", 2), ("magnitude-global-0.5", 1)])
+def test_against_the_rows_of_every_gate(study, variant, sample):
+    folder, h5 = study
+    image = normalised(h5["image"][sample])
+    found, logits, w = every_row(folder / f"out1/variants/{variant}.onnx", image)
+    group, names = h5[f"reach/{variant}"], [g.decode() for g in h5[f"reach/{variant}/gate"]]
+    assert names == list(found) and (group["tied"][sample] == 0).all()
+    c = logits.argmax()
+    for n, dual in enumerate(DUAL):
+        least = {}
+        for name, (d, a) in found.items():
+            length = np.linalg.norm(a, ord=dual, axis=1)
+            moves = length > 1e-12
+            least[name] = np.where(moves, d / np.where(moves, length, 1), np.inf)
+        radius = min(part.min() for part in least.values())
+        np.testing.assert_allclose(group[("max_norm", "two_norm")[n]][sample], radius, rtol=1e-9)
+        assert group["untied"][sample, n] == group[("max_norm", "two_norm")[n]][sample]
+        assert 0 <= group["error"][sample, n] < 1e-6 * radius
+        limit = names[group["limit"][sample, n]]
+        candidates = 4 if "pool" in limit.lower() else 1
+        assert least[limit].argmin() // candidates == group["element"][sample, n]
+        assert np.isclose(least[limit].min(), radius, rtol=1e-9)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            distance = (logits[c] - logits) / np.linalg.norm(w[c] - w, ord=dual, axis=1)
+        distance[c] = np.inf
+        np.testing.assert_allclose(group["boundary"][sample, n], distance.min(), rtol=1e-9)
+        k = group["other"][sample, n]
+        assert k == distance.argmin()
+        # the nearest point, and whether all d are at least 0 there
+        row = w[c] - w[k]
+        step = np.sign(row) if n == 0 else row / np.linalg.norm(row)
+        point = image.reshape(-1) - distance[k] * step
+        np.testing.assert_allclose(group["point"][sample, n].reshape(-1), point, atol=1e-5)
+        moved = min((d + a @ (point - image.reshape(-1))).min() for d, a in found.values())
+        assert group["inside"][sample, n] == (moved >= -1e-9)
+    assert group["residual"][sample] <= 1e-12
+
+
+def test_points_inside_and_just_outside(study):
+    folder, h5 = study
+    rng = np.random.default_rng(1)
+    with facet.Network(folder / "out1/variants/dense.onnx", precision="double") as network:
+        for sample in range(1, SAMPLES):
+            image, group = normalised(h5["image"][sample]), h5["reach/dense"]
+            w = network.linearize(image, rows="all")
+            for n, name in enumerate(("max_norm", "two_norm")):
+                steps = rng.uniform(-1, 1, (200, *image.shape))
+                steps[::2] = np.sign(steps[::2]) if n == 0 else steps[::2]
+                if n == 1:
+                    steps /= np.linalg.norm(steps.reshape(200, -1), axis=1)[:, None, None, None]
+                points = image + group[name][sample] * (1 - 1e-9) * steps
+                inside = network.linearize(points, rows="all")
+                # one map: W and b of every point are those of the sample
+                assert np.abs(inside.W - w.W).max() <= 1e-12 and np.abs(inside.b - w.b).max() <= 1e-12
+            assert (group["within"][sample] == 0).all() and (group["beyond"][sample] > 0).all()
+
+
+def test_ties(study):
+    """Candidates of a max pool over black are equal."""
+    _, h5 = study
+    group = h5["reach/dense"]
+    assert group["tied"][0].sum() > 0 and group["max_norm"][0] == 0 and group["two_norm"][0] == 0
+    assert (group["untied"][0] > 0).all() and (group["within"][0] == -1).all() and (group["beyond"][0] == -1).all()
+    assert (group["tied"][1:] == 0).all() and (group["max_norm"][1:] > 0).all()
+
+
+def test_certain_and_in_pixels(study):
+    folder, h5 = study
+    for out, reach in (("certain", "certain: true"), ("pixel", "unit: pixel")):
+        done = run("run", write(folder, out, f"{reach}, variants: dense"), "--fresh")
+        assert done.returncode == 0, done.stderr
+    with h5py.File(folder / "certain/study.h5") as certain, h5py.File(folder / "pixel/study.h5") as pixel:
+        for name, array in h5["reach/dense"].items():
+            if name != "rows":
+                np.testing.assert_array_equal(certain[f"reach/dense/{name}"][()], array[()])
+        assert (certain["reach/dense/rows"][:] <= h5["reach/dense/rows"][:]).all()
+        for name in ("max_norm", "two_norm", "untied", "boundary"):  # one channel: all inputs move by 1 / (255 * 0.3)
+            np.testing.assert_allclose(pixel[f"reach/dense/{name}"][()], h5[f"reach/dense/{name}"][()] * 255 * 0.3, rtol=1e-9)
+        np.testing.assert_allclose(pixel["reach/dense/point"][()], h5["reach/dense/point"][()], atol=1e-5)
+    write(folder, "out1", "variants: all")
+
+
+def test_what_was_lost_is_measured_again(study):
+    folder, _ = study
+    out = folder / "out2/study.h5"
+    before = arrays(out)
+    path = write(folder, "out2", "variants: all")
+    with h5py.File(out, "r+") as h5:
+        h5["reach/dense/max_norm"][1] = np.nan
+        h5["progress/reach"][0, 1] = 0
+    done = run("run", path)
+    assert done.returncode == 0, done.stderr
+    assert arrays(out) == before and re.search("reach: 1 facets? in", done.stderr), done.stderr
+    again = run("run", path, ranks=2)
+    assert again.returncode == 0 and "reach" not in again.stderr, again.stderr
+    done = run("verify", "--tiles", 1000, out)
+    assert done.returncode == 0 and "8 parts of reach, computed again from what they read, are the same" in done.stdout, done.stdout
+    done = run("check", path)
+    assert done.returncode == 0 and "reach" in done.stdout, done.stdout
+
+
+def test_an_edited_study_takes_facets_over(study):
+    folder, _ = study
+    assert run("run", write(folder, "edited", "variants: dense")).returncode == 0
+    done = run("run", write(folder, "edited", "variants: all"))
+    assert done.returncode == 0 and re.search("reach: 4 facets in", done.stderr), done.stderr
+    edited = arrays(folder / "edited/study.h5")
+    done = run("run", write(folder, "edited", "variants: all"), "--fresh")
+    assert done.returncode == 0 and arrays(folder / "edited/study.h5") == edited
+    done = run("run", write(folder, "edited", "variants: all, unit: pixel"))
+    assert done.returncode == 0 and re.search("reach: 8 facets in", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("reach, wanted", [("variants: dence", "did you mean 'dense'?"), ("unit: pixels", "did you mean 'pixel'?"),
+                                           ("certain: 2", "reach.certain")])
+def test_what_cannot_be(study, reach, wanted):
+    folder, _ = study
+    done = run("check", write(folder, "wrong", reach))
+    assert done.returncode == 65 and wanted in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_in_python(study):
+    folder, h5 = study
+    images = normalised(h5["image"][:SAMPLES])
+    group = h5["reach/dense"]
+    with facet.Network(folder / "out1/variants/dense.onnx") as network:
+        found, one = network.reach(images), network.reach(images[1], certain=True)
+        pixels = network.reach(images[1], scale=1 / (255 * 0.3))
+    for name in ("max_norm", "two_norm", "untied", "boundary", "element", "next", "other", "inside", "within", "beyond"):
+        np.testing.assert_allclose(getattr(found, name), group[name][()], rtol=1e-9)
+    names = [g.decode() for g in group["gate"]]
+    assert [names[i] for i in group["limit"][1]] == list(one.limit) and one.max_norm == found.max_norm[1]
+    assert found.tied.tolist() == group["tied"][()].sum(1).tolist()
+    np.testing.assert_allclose(pixels.untied, one.untied * 255 * 0.3, rtol=1e-9)
+    assert one.point.shape == (2, 1, 12, 12) and "Reach of one sample" in repr(one)
