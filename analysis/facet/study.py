@@ -40,6 +40,7 @@ class Study(Store):
         study.class_damage()                                which classes pay for it
         study.layer_sparsity()                              where the weights went
         study.regions(), study.gates("dense")               who shares a linear region; what gates do over the samples
+        study.radii(), study.reach("dense")                 how far linearizations hold, and the nearest boundary
         study.profile()                                     where the run's time went, by stage and rank
         study.verified, study.verify(tiles=5)               whether all of it holds its checksums; parts computed again
         study.costs(), study.pareto()                       what each variant takes; which are worth it
@@ -312,6 +313,22 @@ class Study(Store):
         from facet import census
 
         return census.distance(self, variant, condition, reference)
+
+    def radii(self) -> pandas.DataFrame:
+        """How far linearizations hold, by variant: medians over the samples of the radius in both norms (`untied_`: without
+        boundaries that a sample lies on) and of the distance to the nearest decision boundary, shares of samples that are
+        `tied`, and whose nearest point of another class lies `inside` the facet, and the worst certificate."""
+        from facet import reach
+
+        return reach.radii(self)
+
+    def reach(self, variant: str) -> pandas.DataFrame:
+        """How far the linearization of each sample holds, and what is next: by norm (`max`, `two`) the radius, the gate that
+        ends it (`limit_`), the nearest decision boundary and the class beyond it, whether its nearest point lies `inside` the
+        facet, and the distance within which no input at all is of another class (`safe_`, a lower bound)."""
+        from facet import reach
+
+        return reach.reach(self, variant)
 
     def cost(self, what: str) -> pandas.Series[float]:
         """epochs, epochs_before, samples, parameters, flops, flops_sparse, bytes, bytes_sparse, train_seconds or

@@ -243,6 +243,7 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
   facet_store_plan *s = &plan->store;
   if (!k->wanted)
     return FACET_OK;
+  s->reach_unit = k->unit == FACET_REACH_PIXEL ? "pixel" : "input";
   s->reach_samples = k->samples && k->samples < s->samples ? k->samples : s->samples;
   for (int v = 0; v < s->variants; v++)
     if ((s->variant[v].reach = facet_texts_ask(&k->variants, s->variant[v].name)))

@@ -99,6 +99,7 @@ typedef struct {
   const char *path_from;                /* where they begin, as the study says; borrowed */
   bool path_clean;                      /* to clean samples, too */
   int path_conditions, *path_condition; /* under which they are an end; their numbers */
+  const char *reach_unit;               /* as the study says */
   int64_t reach_samples;                /* whose facets are measured, the first ones; 0: none */
   int census_conditions;                /* under which patterns are counted; 0: none are */
   int *census_condition;

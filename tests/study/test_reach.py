@@ -7,7 +7,7 @@ import facet  # in conftest's path
 import h5py
 import numpy as np
 import pytest
-from conftest import STUDY, checksum, make_digits, run
+from conftest import STUDY, checksum, make_digits, run, sections
 
 torch = pytest.importorskip("torch")
 
@@ -235,3 +235,32 @@ def test_in_python(study):
     assert found.tied.tolist() == group["tied"][()].sum(1).tolist()
     np.testing.assert_allclose(pixels.untied, one.untied * 255 * 0.3, rtol=1e-9)
     assert one.point.shape == (2, 1, 12, 12) and "Reach of one sample" in repr(one)
+
+
+def test_tables(study):
+    folder, h5 = study
+    opened, group = facet.open(folder / "out1/study.h5"), h5["reach/dense"]
+    table, names = opened.reach("dense"), [g.decode() for g in group["gate"]]
+    assert table.index.tolist() == list(range(SAMPLES))
+    for n, norm in enumerate(("max", "two")):
+        assert table[f"{norm}_norm"].tolist() == group[f"{norm}_norm"][()].tolist()
+        assert table[f"boundary_{norm}"].tolist() == group["boundary"][:, n].tolist()
+        assert table[f"limit_{norm}"].tolist() == [names[i] for i in group["limit"][:, n]]
+        assert table[f"inside_{norm}"].tolist() == [bool(i) for i in group["inside"][:, n]]
+        assert table[f"safe_{norm}"].tolist() == np.minimum(group["boundary"][:, n], group[f"{norm}_norm"][()]).tolist()
+    assert table["tied"].tolist() == group["tied"][()].sum(1).tolist()
+    radii = opened.radii()
+    assert radii.index.tolist() == ["dense", "magnitude-global-0.5"]
+    assert radii.loc["dense", "max_norm"] == np.median(group["max_norm"][()]) and radii.loc["dense", "tied"] == 1 / SAMPLES
+    assert radii.loc["dense", "untied_two"] == np.median(group["untied"][:, 1])
+    text = opened.file["reach"].attrs["unit"]
+    assert text == "input"
+    with pytest.raises(facet.StudyError, match="did you mean dense"):
+        opened.reach("dens")
+
+
+def test_report(study):
+    folder, h5 = study
+    text = sections(folder / "out1/study.h5", "reach")
+    assert "How far linearizations hold" in text and f"{np.median(h5['reach/dense/untied'][:, 0]):.3g}" in text
+    assert "Which gate or maximum changes first" in text and "Distances are in normalised inputs" in text

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
-from facet import census
+from facet import census, reach
 from facet.errors import StudyError
 from facet.hdf import Array, plain
 from facet.plot import accuracy as accuracies
@@ -21,6 +21,7 @@ from facet.plot import comparisons as compare
 from facet.plot import cost as prices
 from facet.plot import embedding, gallery, pruning, ways
 from facet.plot import geometry as features
+from facet.plot import reach as drawn_reach
 from facet.plot import spectra as spectral
 from facet.plot.choice import corruptions, removed
 from facet.plot.style import thumbnail
@@ -279,6 +280,20 @@ def patterns(page: Report) -> Context | None:
             "moved": page.figure("pattern_change", drawn_census.pattern_change(s))}
 
 
+def facets(page: Report) -> Context | None:
+    """How far linearizations hold."""
+    s = page.study
+    if not reach.measured(s):
+        return None
+    rows: list[Row] = []
+    for variant, row in reach.radii(s).iterrows():
+        near = [f"{row[name]:.3g}" for name in ("untied_max", "untied_two", "boundary_max", "boundary_two")]
+        rows.append((str(variant), [*near, percent(row["inside_two"]), percent(row["tied"]),
+                                    Cell(small(row["residual"]), bad=not row["residual"] <= 1e-11)]))
+    return {"rows": rows, "unit": reach.unit(s), "radii": page.figure("facet_radii", drawn_reach.facet_radii(s)),
+            "limits": page.figure("facet_limits", drawn_reach.facet_limits(s))}
+
+
 def spectra(page: Report) -> Context | None:
     s = page.study
     if "aggregate" not in s.file:
@@ -429,7 +444,8 @@ def certificate(page: Report) -> Context | None:
 SECTIONS: dict[str, tuple[str, Callable[[Report], Context | None]]] = {
     "warnings": ("Warnings", warnings), "accuracy": ("Accuracy", accuracy), "methods": ("Methods compared", methods),
     "geometry": ("Geometry of the features", geometry), "pruning": ("What pruning changes", pruned),
-    "comparisons": ("Corruption and similarity", comparisons), "patterns": ("Activation patterns", patterns), "spectra": ("Spectra", spectra), "map": ("Map", the_map),
+    "comparisons": ("Corruption and similarity", comparisons), "patterns": ("Activation patterns", patterns),
+    "reach": ("How far linearizations hold", facets), "spectra": ("Spectra", spectra), "map": ("Map", the_map),
     "fragile": ("Fragile samples", fragile), "explanations": ("Samples explained exactly", explanations),
     "ways": ("On the way to a sample", on_the_way), "costs": ("What the variants cost", costs), "certificate": ("Certificate", certificate),
 }
