@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas
     import xarray
 
+    from facet.groups import GroupChange
     from facet.network import Network
     from facet.plot import Plots
     from facet.tables import Fragile
@@ -39,6 +40,7 @@ class Study(Store):
         study.image(7, "fog/5")                             its pixels as networks saw them
         study.class_damage()                                which classes pay for it
         study.layer_sparsity()                              where the weights went
+        study.group_changes(), study.group_change(variant, "class/dress")   why pruning broke a group of samples
         study.regions(), study.gates("dense")               who shares a linear region; what gates do over the samples
         study.radii(), study.reach("dense")                 how far linearizations hold, and the nearest boundary
         study.profile()                                     where the run's time went, by stage and rank
@@ -254,6 +256,20 @@ class Study(Store):
         """What every pixel and node adds to the change of a sample's margin: from dense to the variant, or, with a
         condition, from clean to that condition in the variant."""
         return explain.margin_change(self, variant, sample, condition)
+
+    def group_change(self, variant: str, group: str, condition: str | None = None) -> GroupChange:
+        """What every pixel and node adds to the change of the margins of a group of samples, added up: from dense to the
+        variant, or, with a condition, from clean to that condition in the variant."""
+        from facet import groups
+
+        return groups.group_change(self, variant, group, condition)
+
+    def group_changes(self) -> pandas.DataFrame:
+        """How margins of groups changed, by variant, condition and group: `samples`, `lost`, `won`, the change of the mean
+        `margin`, and its parts: `pixels` + `moved` + `nodes`."""
+        from facet import groups
+
+        return groups.group_changes(self)
 
     def integrated_gradients(self, variant: str, sample: int, condition: str | None = None) -> explain.Path:
         """What happens on the way to a sample, clean or under a condition: exact integrated gradients, pieces, logits."""

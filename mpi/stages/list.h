@@ -15,6 +15,7 @@
   STAGE(compare)                                                                                                       \
   STAGE(similarity)                                                                                                    \
   STAGE(change)                                                                                                        \
+  STAGE(groups)                                                                                                        \
   STAGE(pictures)                                                                                                      \
   STAGE(paths)                                                                                                         \
   STAGE(reach)                                                                                                         \

@@ -95,6 +95,8 @@ typedef struct {
   int64_t change_samples;               /* whose changes of margin are taken apart; 0: none */
   int change_conditions;                /* under which they are compared with clean */
   int *change_condition;                /* their numbers */
+  int change_groups;                    /* of samples, over which changes are added up; 0: none are */
+  char **change_group;                  /* names, owned */
   int64_t path_samples, path_rows;      /* that paths lead to, the first ones; rows of each. 0: none */
   const char *path_from;                /* where they begin, as the study says; borrowed */
   bool path_clean;                      /* to clean samples, too */

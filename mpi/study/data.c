@@ -16,6 +16,11 @@ const char *facet_paths_file(const facet_paths_keys *keys)
   return keys->wanted && strchr(keys->from, '/') ? keys->from : NULL; /* resolved: no number and no word has one */
 }
 
+const char *facet_group_file(const facet_change_keys *keys, int i)
+{
+  return strchr(keys->groups.item[i], '/'); /* resolved: the word has none */
+}
+
 /* Ranks of one node, among which the first decodes what is compressed, and looks through pixels. */
 typedef struct {
   MPI_Comm all, node;
@@ -320,9 +325,29 @@ static facet_status add_baselines(MPI_Comm comm, const facet_study *study, facet
   return facet_agree(comm, add_origin(data, facet_copy_text("paths_from_sha256"), facet_copy_text(file), false, hex));
 }
 
+/* The files of groups, likewise. */
+static facet_status add_groups(MPI_Comm comm, const facet_study *study, facet_study_data *data)
+{
+  const facet_change_keys *keys = &study->stages.change;
+  for (int i = 0, files = 0; keys->wanted && i < keys->groups.count; i++) {
+    const char *file = facet_group_file(keys, i);
+    char hex[HEX + 1] = "";
+    if (!file)
+      continue;
+    facet_status status = facet_rank(comm) == 0 ? facet_sha256_file(file, hex) : FACET_OK;
+    if (status != FACET_OK)
+      status = facet_raise_in(status, "%s:%d: change.groups: ", study->settings.file, keys->groups_line);
+    FACET_AGREE(comm, status);
+    FACET_TRY(facet_share(comm, hex, HEX, "digesting data"));
+    char *name = files++ == 0 ? facet_copy_text("groups_sha256") : facet_format("groups_%d_sha256", files);
+    FACET_AGREE(comm, add_origin(data, name, facet_copy_text(file), false, hex));
+  }
+  return FACET_OK;
+}
+
 static facet_status add_sets(const facet_study *study, facet_study_data *data)
 {
-  FACET_NEW(data->origin, 5 + study->conditions.count);
+  FACET_NEW(data->origin, 5 + study->conditions.count + study->stages.change.groups.count);
   FACET_TRY(add_set(data, "test", &study->data.test, &data->test->digest));
   return data->train ? add_set(data, "train", &study->data.train, &data->train->digest) : FACET_OK;
 }
@@ -334,6 +359,7 @@ facet_status facet_study_data_digest(MPI_Comm comm, const facet_study *study, fa
     FACET_TRY(digest_set(comm, data->train));
   FACET_AGREE(comm, add_sets(study, data));
   FACET_TRY(add_baselines(comm, study, data));
+  FACET_TRY(add_groups(comm, study, data));
   return digest_conditions(comm, &study->conditions, data);
 }
 

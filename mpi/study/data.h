@@ -27,12 +27,14 @@ const facet_data_origin *facet_data_origin_find(const facet_study_data *data, co
 /* FACET_BAD_INPUT unless a digest that was kept with `made`, if one was (otherwise ""), is that of now. */
 facet_status facet_data_same(const facet_data_origin *now, const char *then, const char *made);
 
-/* Collective. Finds the digests of data sets, baselines of paths and published conditions, which all ranks have alike;
- * the ranks share the work. */
+/* Collective. Finds the digests of data sets, baselines of paths, groups and published conditions, which all ranks have
+ * alike; the ranks share the work. */
 facet_status facet_study_data_digest(MPI_Comm comm, const facet_study *study, facet_study_data *data);
 void facet_study_data_clear(facet_study_data *data);
 /* The file of baselines that paths begin at; NULL: none are followed, or they begin elsewhere. */
 const char *facet_paths_file(const facet_paths_keys *keys);
+/* The file of item i of `change.groups`; NULL: it is a word. */
+const char *facet_group_file(const facet_change_keys *keys, int i);
 /* The first file that holds labels, for messages. */
 const char *facet_label_file(const facet_source_keys *source);
 

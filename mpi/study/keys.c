@@ -213,6 +213,20 @@ static facet_status read_rows(const facet_schema_reader *r, const facet_key *key
   return facet_schema_whole(&number, key->keys->key[0].range, (int64_t *)(void *)(keys + key->keys->key[0].target));
 }
 
+/* What is no word is a file. */
+static facet_status check_change(const facet_schema_reader *r, const facet_tree *node, void *target)
+{
+  facet_change_keys *c = target;
+  const facet_tree *groups = facet_tree_find(node, "groups");
+  for (int i = 0; i < c->groups.count; i++) {
+    if (strcmp(c->groups.item[i], "class") == 0)
+      continue;
+    facet_free(&c->groups.item[i]);
+    FACET_TRY(facet_schema_path(r, facet_tree_item(groups, i), &c->groups.item[i]));
+  }
+  return FACET_OK;
+}
+
 /* What is neither a number nor a word is a file. */
 static facet_status check_paths(const facet_schema_reader *r, const facet_tree *node, void *target)
 {

@@ -81,6 +81,10 @@ char *facet_published_path(const char *folder, int corruption);
 /* SHA-256 of the first samples of one severity. */
 facet_status facet_published_digest(const facet_published *published, int severity, int64_t count, char hex[65]);
 
+/* So many whole numbers, -1 or more, or false and true, of a file of numpy's. FACET_BAD_INPUT, FACET_NO_INPUT, FACET_IO
+ * with its name. */
+facet_status facet_npy_whole_numbers(const char *path, int64_t count, int32_t *number);
+
 /* ---- augmentation for training ---- */
 
 /* What a training sample goes through; 0 is off everywhere. */

@@ -209,3 +209,13 @@ facet_status facet_npy_labels(const char *path, facet_part *part)
   facet_bytes_close(&a.bytes);
   return status;
 }
+
+facet_status facet_npy_whole_numbers(const char *path, int64_t count, int32_t *number)
+{
+  facet_part part = {.count = count};
+  facet_status status = facet_npy_labels(path, &part);
+  if (status == FACET_OK)
+    status = facet_labels_take(&part.labels, 0, count, number);
+  facet_part_clear(&part);
+  return status;
+}

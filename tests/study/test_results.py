@@ -14,7 +14,7 @@ import facet
 SIZES = {"V": 4, "C": 3, "N": 130, "K": 4, "channel": 1, "y": 12, "x": 12, "n": 70, "k": 4, "R": 4, "block": 7, "X": 1, "M": 2, "P": 130, "Q": 100,
          "I": 12, "axis": 2, "leaf": 12, "merge": 11, "column": 4, "s": 20, "r": 5, "J": 12, "position axis": 2, "epoch": 4, "training place": 600,
          "merit": 3, "e": 30, "bin edge": 65, "F": 11, "path": 4, "path k": 1, "crossing": 16, "path point": 65,
-         "path K": 4, "reference": 2, "reached": 6, "norm": 2}
+         "path K": 4, "reference": 2, "group": 5, "reached": 6, "norm": 2}
 # Dimensions of what is there under `keep: digest`, and `--profile`, alone; and arrays under `store: float16`.
 ELSEWHERE = {"g", "D", "phase", "profiled rank"}
 ROOTED = ("/linear/sample", "/change/sample", "/paths/sample", "/reach/sample")
@@ -46,7 +46,7 @@ def beside(array, scale):
 @pytest.fixture
 def store(small):
     with (small / "study.yaml").open("a") as study:
-        study.write("change: {samples: 20, conditions: [gaussian_noise/5]}\npaths: {samples: 4, conditions: gaussian_noise/5}\naggregate: {spectrum: 5}\n"
+        study.write("change: {samples: 20, conditions: [gaussian_noise/5], groups: class}\npaths: {samples: 4, conditions: gaussian_noise/5}\naggregate: {spectrum: 5}\n"
                     "embed: {layers: [8], perplexity: 10, batch: 300, epochs: 4, explain: 30}\ncensus: {}\nreach: {samples: 6}\n")
     done = run("run", small / "study.yaml", ranks=2)
     assert done.returncode == 0, done.stderr
@@ -111,7 +111,7 @@ def test_attributes_are_those_of_the_documentation(store):
         of_variant = re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in table.splitlines() if line[:3] == "| `"))
         for variant in h5["variants"].values():
             assert sorted({*variant.attrs, "warnings"}) == sorted(of_variant)  # left out where there are none, as is
-        assert sorted({*h5.attrs, "diverged", "paths_from_sha256"}) == sorted(re.findall(r"`(\w+)`", rest))
+        assert sorted({*h5.attrs, "diverged", "paths_from_sha256", "groups_sha256", "groups_2_sha256"}) == sorted(re.findall(r"`(\w+)`", rest))
         assert h5.attrs["schema_version"] == 11 and isinstance(h5.attrs["study"], str)
 
 

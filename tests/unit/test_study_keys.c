@@ -56,6 +56,7 @@ static const struct {
     {"linearize.variants", "[dense, gmp-global-0.5]"},
     {"change.variants", "gmp-global-0.5"},
     {"change.conditions", "[fog/1, fog/3]"},
+    {"change.groups", "class"},
     {"paths.from", "blur"},
     {"paths.variants", "[dense, gmp-global-0.5]"},
     {"paths.conditions", "fog/2"},

@@ -7,7 +7,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec
 
 from facet.errors import StudyError
-from facet.plot import accuracy, census, certificate, comparisons, cost, embedding, geometry, pruning, reach, samples, spectra
+from facet.plot import (
+    accuracy,
+    census,
+    certificate,
+    comparisons,
+    cost,
+    embedding,
+    geometry,
+    groups,
+    pruning,
+    reach,
+    samples,
+    spectra,
+)
 from facet.plot import gallery as galleries
 from facet.plot import ways as on_the_way
 from facet.plot.style import Picture
@@ -57,6 +70,7 @@ class Plots:
     class_damage = Drawn(pruning.class_damage)
     dead_elements = Drawn(census.dead_elements)
     pattern_change = Drawn(census.pattern_change)
+    group_change = Drawn(groups.group_change)
     facet_radii = Drawn(reach.facet_radii)
     facet_limits = Drawn(reach.facet_limits)
     pareto = Drawn(cost.pareto)

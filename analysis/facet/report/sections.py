@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
-from facet import census, reach
+from facet import census, groups, reach
 from facet.errors import StudyError
 from facet.hdf import Array, plain
 from facet.plot import accuracy as accuracies
@@ -21,6 +21,7 @@ from facet.plot import comparisons as compare
 from facet.plot import cost as prices
 from facet.plot import embedding, gallery, pruning, ways
 from facet.plot import geometry as features
+from facet.plot import groups as drawn_groups
 from facet.plot import reach as drawn_reach
 from facet.plot import spectra as spectral
 from facet.plot.choice import corruptions, removed
@@ -280,6 +281,28 @@ def patterns(page: Report) -> Context | None:
             "moved": page.figure("pattern_change", drawn_census.pattern_change(s))}
 
 
+MOST_GROUPS = 60
+
+
+def of_groups(page: Report) -> Context | None:
+    """Why pruning changed the margins of groups of samples."""
+    s = page.study
+    variants = [v for v, condition in groups.compared(s) if condition == "clean"]
+    if not variants:
+        return None
+    table = groups.group_changes(s).reset_index()
+    table = table[(table["condition"] == "clean") & (table["samples"] > 0)].sort_values("margin", kind="stable")
+    rows: list[Row] = []
+    for _, row in table.iterrows():
+        rows.append((row["variant"], [row["group"], count(row["samples"]), count(row["lost"]), count(row["won"]),
+                                    *(f"{row[name]:+.3f}" for name in ("margin", "pixels", "nodes")),
+                                    Cell(small(row["residual"]), bad=not row["residual"] <= 1e-4)]))
+    worst = rows[0][0] if rows else variants[0]
+    return {"rows": rows[:MOST_GROUPS], "samples": count(len(s.numbers("change"))),
+            "more": f"The {MOST_GROUPS} of {count(len(rows))} that lose most." if len(rows) > MOST_GROUPS else "",
+            "picture": page.figure("group_change", drawn_groups.group_change(s, worst))}
+
+
 def facets(page: Report) -> Context | None:
     """How far linearizations hold."""
     s = page.study
@@ -445,7 +468,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Report], Context | None]]] = {
     "warnings": ("Warnings", warnings), "accuracy": ("Accuracy", accuracy), "methods": ("Methods compared", methods),
     "geometry": ("Geometry of the features", geometry), "pruning": ("What pruning changes", pruned),
     "comparisons": ("Corruption and similarity", comparisons), "patterns": ("Activation patterns", patterns),
-    "reach": ("How far linearizations hold", facets), "spectra": ("Spectra", spectra), "map": ("Map", the_map),
+    "groups": ("What changed for groups of samples", of_groups), "reach": ("How far linearizations hold", facets), "spectra": ("Spectra", spectra), "map": ("Map", the_map),
     "fragile": ("Fragile samples", fragile), "explanations": ("Samples explained exactly", explanations),
     "ways": ("On the way to a sample", on_the_way), "costs": ("What the variants cost", costs), "certificate": ("Certificate", certificate),
 }
