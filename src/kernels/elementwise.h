@@ -92,6 +92,9 @@ typedef struct {
   /* sum[c] of one adjoint over its positions, channels of the layout. */
   void (*channel_sums)(facet_layout layout, const void *g, double *sum);
   double (*dot)(int64_t count, const void *a, const void *b);
+  /* out += a b, of rows x inner and inner x columns, row-major, each the other way round where it is turned. */
+  void (*matrices)(int64_t rows, int64_t inner, int64_t columns, const void *a, bool a_turned, const void *b,
+                   bool b_turned, void *out);
   /* Batch norm in training: statistics over samples and positions per channel, then (u - mean) * scale + shift. */
   void (*norm_statistics)(facet_layout layout, int64_t samples, const void *u, double *mean, double *variance);
   void (*norm)(facet_layout layout, int64_t samples, const double *mean, const double *scale, const double *shift,

@@ -694,6 +694,23 @@ static void NAME(unpack)(facet_layout layout, const void *packed_, double *plain
       plain[c * layout.spatial + s] = packed[facet_layout_at(layout, c, s)];
 }
 
+static void NAME(matrices)(int64_t rows, int64_t inner, int64_t columns, const void *a_, bool a_turned, const void *b_,
+                           bool b_turned, void *out_)
+{
+  const REAL *a = a_, *b = b_;
+  REAL *out = out_;
+  for (int64_t r = 0; r < rows; r++, out += columns)
+    for (int64_t i = 0; i < inner; i++) {
+      REAL factor = a[a_turned ? i * rows + r : r * inner + i];
+      if (b_turned)
+        for (int64_t c = 0; c < columns; c++)
+          out[c] += factor * b[c * inner + i];
+      else
+        FOR_EACH(c, columns)
+          out[c] += factor * b[i * columns + c];
+    }
+}
+
 static const facet_elementwise NAME(table) = {
     .largest = NAME(largest),
     .gate = NAME(gate),
@@ -716,6 +733,7 @@ static const facet_elementwise NAME(table) = {
     .window_max_pullback = NAME(window_max_pullback),
     .channel_sums = NAME(channel_sums),
     .dot = NAME(dot),
+    .matrices = NAME(matrices),
     .norm_statistics = NAME(norm_statistics),
     .norm = NAME(norm),
     .norm_pullback = NAME(norm_pullback),

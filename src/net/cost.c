@@ -28,6 +28,12 @@ static void add_parameter(const facet_network *n, const facet_parameter *p, stru
   layer->bytes_sparse += non_zeros(t) * width;
 }
 
+/* Of matrices that both depend on the sample no weight is counted. */
+static void add_matrices(const facet_lowered *l, struct facet_cost_layer *layer)
+{
+  layer->products = layer->products_sparse = l->stacks * l->rows * l->inner * l->columns;
+}
+
 static void add_products(const facet_network *n, const facet_lowered *l, struct facet_cost_layer *layer)
 {
   const facet_tensor *w = n->value[l->weight].constant;
@@ -45,6 +51,9 @@ static facet_status fill_layers(const facet_network *n, const facet_parameter *l
     bool any = l->kind == KIND_LINEAR && l->weight != NO_VALUE;
     if (any)
       add_products(n, l, layer);
+    if (l->kind == KIND_PRODUCT)
+      add_matrices(l, layer);
+    any = any || l->kind == KIND_PRODUCT;
     for (int p = 0; p < count; p++)
       if (list[p].node == i) {
         add_parameter(n, &list[p], layer);

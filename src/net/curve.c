@@ -86,6 +86,24 @@ static double swish(double u, const double *p)
   return 1 / (1 + exp(-p[0] * u));
 }
 
+/* p[0]: the exponent. Without a limit at 0 it is 0. */
+static double power(double u, const double *p)
+{
+  return u == 0 && p[0] < 1 ? 0 : pow(u, p[0] - 1);
+}
+
+static double square_root(double u, const double *p)
+{
+  (void)p;
+  return u == 0 ? 0 : 1 / sqrt(u);
+}
+
+static double reciprocal(double u, const double *p)
+{
+  (void)p;
+  return 1 / (u * u);
+}
+
 /* p[0]: alpha. At 0 the lower side's, as a gate there is on its lower piece. */
 static double elu(double u, const double *p)
 {
@@ -105,59 +123,87 @@ static double selu(double u, const double *p)
 
 /* ---- the steepest ---- */
 
-static double one_quarter(const double *p)
+static double one_quarter(const double *p, double least, double most)
 {
+  (void)least, (void)most;
   (void)p;
   return 0.25;
 }
 
-static double one(const double *p)
+static double one(const double *p, double least, double most)
 {
+  (void)least, (void)most;
   (void)p;
   return 1;
 }
 
-static double of_error_function(const double *p)
+static double of_error_function(const double *p, double least, double most)
 {
+  (void)least, (void)most;
   (void)p;
   return TWO_OVER_ROOT_PI;
 }
 
-static double of_bump(const double *p) /* Gelu 1.129, Swish 1.1, Mish 1.09 */
+static double of_bump(const double *p, double least, double most) /* Gelu 1.129, Swish 1.1, Mish 1.09 */
 {
+  (void)least, (void)most;
   (void)p;
   return 1.13;
 }
 
-static double of_hard_swish(const double *p)
+static double of_hard_swish(const double *p, double least, double most)
 {
+  (void)least, (void)most;
   (void)p;
   return 1.5;
 }
 
-static double of_elu(const double *p)
+static double of_elu(const double *p, double least, double most)
 {
+  (void)least, (void)most;
   return fmax(1, fabs(p[0]));
 }
 
-static double of_selu(const double *p)
+static double of_selu(const double *p, double least, double most)
 {
-  return fabs(p[1]) * of_elu(p);
+  (void)least, (void)most;
+  return fabs(p[1]) * of_elu(p, 0, 0);
+}
+
+/* Of u^q |q| u^(q - 1), which is largest at one end or the other. */
+static double of_power(const double *p, double least, double most)
+{
+  return fabs(p[0]) * pow(p[0] < 1 ? least : most, p[0] - 1);
+}
+
+static double of_root(const double *p, double least, double most)
+{
+  (void)p, (void)most;
+  return 1 / (2 * sqrt(least));
+}
+
+static double of_reciprocal(const double *p, double least, double most)
+{
+  (void)p, (void)most;
+  return 1 / (least * least);
 }
 
 static const facet_curve curves[] = {
-    {"Celu", celu, NULL, one, false},
-    {"Elu", elu, NULL, of_elu, false},
-    {"Erf", error_function, NULL, of_error_function, true},
-    {"Gelu", gelu, NULL, of_bump, false},
-    {"HardSwish", hard_swish, NULL, of_hard_swish, false},
-    {"Mish", mish, NULL, of_bump, false},
-    {"Selu", selu, NULL, of_selu, false},
-    {"Sigmoid", sigmoid, one_half, one_quarter, true},
-    {"Softplus", soft_plus, log_two, one, false},
-    {"Softsign", soft_sign, NULL, one, true},
-    {"Swish", swish, NULL, of_bump, false},
-    {"Tanh", hyperbolic_tangent, NULL, one, true},
+    {"Celu", celu, NULL, one, false, false},
+    {"Elu", elu, NULL, of_elu, false, false},
+    {"Erf", error_function, NULL, of_error_function, true, false},
+    {"Gelu", gelu, NULL, of_bump, false, false},
+    {"HardSwish", hard_swish, NULL, of_hard_swish, false, false},
+    {"Mish", mish, NULL, of_bump, false, false},
+    {"Pow", power, NULL, of_power, false, true},
+    {"Reciprocal", reciprocal, NULL, of_reciprocal, false, true},
+    {"Selu", selu, NULL, of_selu, false, false},
+    {"Sigmoid", sigmoid, one_half, one_quarter, true, false},
+    {"Softplus", soft_plus, log_two, one, false, false},
+    {"Softsign", soft_sign, NULL, one, true, false},
+    {"Sqrt", square_root, NULL, of_root, false, true},
+    {"Swish", swish, NULL, of_bump, false, false},
+    {"Tanh", hyperbolic_tangent, NULL, one, true, false},
 };
 
 const facet_curve *facet_curve_find(const char *type)

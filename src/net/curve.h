@@ -12,8 +12,11 @@ typedef struct {
   const char *type;                                    /* ONNX's operator */
   double (*secant)(double u, const double *parameter); /* s(u) */
   double (*at_zero)(const double *parameter);          /* a(0); NULL: 0 */
-  double (*steepest)(const double *parameter);         /* the largest |a'| */
-  bool bounded;                                        /* |a| has a bound */
+  /* The largest |a'| there is for |u| from `least` to `most`, which has to be looked at only where `at_least` says so.
+   */
+  double (*steepest)(const double *parameter, double least, double most);
+  bool bounded;  /* |a| has a bound */
+  bool at_least; /* a grows without bound at 0 */
 } facet_curve;
 
 /* NULL: no curve is that operator. */

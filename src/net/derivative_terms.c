@@ -144,6 +144,9 @@ static int64_t terms_of(const facet_derivative *d, int node, int64_t sample, int
   case KIND_LINEAR: /* in derivative_linear.c */
   case KIND_CURVE:  /* refused, as is what follows */
   case KIND_SCALE:
+  case KIND_NORM:
+  case KIND_PRODUCT:
+  case KIND_CONSTANT:
     break;
   }
   return 0;

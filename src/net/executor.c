@@ -10,6 +10,7 @@ const facet_kind_row *const facet_kinds[] = {
     [KIND_LINEAR] = &facet_kind_linear, [KIND_DIAGONAL] = &facet_kind_diagonal, [KIND_SUM] = &facet_kind_sum,
     [KIND_GATE] = &facet_kind_gate,     [KIND_SELECT] = &facet_kind_select,     [KIND_MOVE] = &facet_kind_move,
     [KIND_WINDOW] = &facet_kind_window, [KIND_CURVE] = &facet_kind_curve,       [KIND_SCALE] = &facet_kind_scale,
+    [KIND_NORM] = &facet_kind_norm,     [KIND_PRODUCT] = &facet_kind_product,   [KIND_CONSTANT] = &facet_kind_constant,
 };
 
 static facet_status check_options(const facet_executor_options *o)
@@ -165,8 +166,8 @@ static void take_pattern(facet_executor *x, int64_t s, int64_t from)
     int64_t size = facet_value_size(x, to->output);
     if (to->winner)
       memcpy(to->winner + s * size, exact->winner + from * size, (size_t)size * sizeof *to->winner);
-    for (int64_t j = 0; to->slope && j < size; j++)
-      ((float *)to->slope)[s * size + j] = (float)((const double *)exact->slope)[from * size + j];
+    for (int64_t j = 0, n = to->slopes; to->slope && j < n; j++)
+      ((float *)to->slope)[s * n + j] = (float)((const double *)exact->slope)[from * n + j];
     for (int64_t j = 0; to->offset && j < size; j++)
       ((float *)to->offset)[s * size + j] = (float)((const double *)exact->offset)[from * size + j];
   }

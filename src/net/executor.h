@@ -53,11 +53,13 @@ typedef struct facet_step {
   double *total;                             /* linear, diagonal by channel: factors of all that is folded in */
   void *scale, *shift;                       /* diagonal: one sample in the output's layout, or per channel, padded;
                                                 sum, linear and curve: shift, one sample, or NULL; real */
-  void *slope, *offset;                      /* gate: batch samples; offset NULL: all 0. curve, scale: the factor */
-  void *slope_of;                            /* gate: slopes of the lowest piece, one sample */
-  void **rival;                              /* select: constants, one sample each */
-  int32_t *winner;                           /* window max, select: batch samples */
-  facet_run **run;                           /* move: per input */
+  void *slope, *offset; /* gate: batch samples; offset NULL: all 0. Where something is frozen, what that is: factors, of
+                           a norm by group and of a product as it came; a constant is an offset */
+  int64_t slopes;       /* of one sample */
+  void *slope_of;       /* gate: slopes of the lowest piece, one sample */
+  void **rival;         /* select: constants, one sample each */
+  int32_t *winner;      /* window max, select: batch samples */
+  facet_run **run;      /* move: per input */
   int64_t *runs;
   bool alias;               /* move that changes nothing: output shares the input's slot */
   bool covers;              /* move: every element of the input is read */
@@ -127,7 +129,8 @@ typedef struct {
 
 extern const facet_kind_row *const facet_kinds[]; /* by facet_kind */
 extern const facet_kind_row facet_kind_linear, facet_kind_diagonal, facet_kind_sum, facet_kind_gate, facet_kind_select,
-    facet_kind_move, facet_kind_window, facet_kind_curve, facet_kind_scale, facet_kind_block;
+    facet_kind_move, facet_kind_window, facet_kind_curve, facet_kind_scale, facet_kind_norm, facet_kind_product,
+    facet_kind_constant, facet_kind_block;
 
 static inline const facet_kind_row *facet_kind_of(const facet_step *step)
 {
@@ -192,6 +195,8 @@ void facet_rounding_follow(facet_executor *x, const facet_step *step); /* right 
 /* How far rounding may carry elements of a value, whose step runs or has run; -1: in float, and in training, nothing is
  * a tie. */
 double facet_rounding(const facet_executor *x, int value, int64_t sample);
+/* Of a step that knows only when it has run how large the terms of its sums are. */
+void facet_rounding_grow(facet_executor *x, const facet_step *step, int64_t sample, double gain, double constant);
 /* The same for the step that takes the value, of whose ties nobody asks where it is not pulled: -1. */
 static inline double facet_rounding_at(const facet_executor *x, const facet_step *step, int value, int64_t sample)
 {
@@ -232,6 +237,10 @@ __attribute__((nonnull(1))) static inline void facet_adjoint_open(void *to, cons
 void facet_way_open(const facet_executor *x, const facet_way *way, int value);
 /* Element i of a real array. */
 void facet_executor_put(const facet_executor *x, void *array, int64_t i, double value);
+static inline double facet_executor_get(const facet_executor *x, const void *array, int64_t i)
+{
+  return x->options.real == FACET_F64 ? ((const double *)array)[i] : (double)((const float *)array)[i];
+}
 /* A constant spread over the step's output, one sample in its layout. Owned by the executor's step. */
 facet_status facet_executor_spread(facet_executor *x, const facet_step *step, const facet_tensor *constant,
                                    void *pointer_to_pointer);

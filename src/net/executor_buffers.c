@@ -40,7 +40,7 @@ static facet_status plan_forward(facet_executor *x)
     facet_step *step = &x->step[i];
     int first = step->input[0], slot = x->slot[first];
     bool last = left[first] == 1 && !x->keep[first] && x->values.slot[slot].users == 1;
-    bool pointwise = step->lowered->kind == KIND_GATE || facet_kind_is_frozen(step->lowered->kind) ||
+    bool pointwise = step->lowered->kind == KIND_GATE || facet_kind_is_factor(step->lowered->kind) ||
                      (step->lowered->kind == KIND_DIAGONAL && !(x->options.training && step->lowered->batch_norm));
     for (int j = 0; j < step->inputs; j++)
       step->in_slot[j] = x->slot[step->input[j]];
@@ -75,7 +75,7 @@ static facet_status plan_way(facet_executor *x, facet_step *step, int j, int *ha
   *way = (facet_way){.to = NO_SLOT, .addend = have[v], .scratch = NO_SLOT};
   if (have[v] == NO_SLOT) {
     bool pass = (kind == KIND_SUM && step->lowered->coefficient[j] == 1) || (kind == KIND_MOVE && step->alias);
-    bool pointwise = kind == KIND_GATE || kind == KIND_DIAGONAL || facet_kind_is_frozen(kind);
+    bool pointwise = kind == KIND_GATE || kind == KIND_DIAGONAL || facet_kind_is_factor(kind);
     bool in_place = pointwise && slots->slot[step->g_slot].users == 1;
     if (!outside && (pass || in_place)) {
       way->to = step->g_slot;

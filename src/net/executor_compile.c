@@ -137,7 +137,7 @@ static facet_status choose_layouts(facet_executor *x)
   for (int i = 0; i < x->steps; i++) {
     const facet_step *step = &x->step[i];
     facet_kind kind = step->lowered->kind;
-    if (kind != KIND_LINEAR && kind != KIND_MOVE && !step->lowered->flat)
+    if (kind != KIND_LINEAR && kind != KIND_MOVE && kind != KIND_PRODUCT && !step->lowered->flat)
       for (int j = 0; j < step->inputs; j++)
         group[group_of(group, step->input[j])] = group_of(group, step->output);
   }
@@ -183,7 +183,7 @@ static bool adds_constant(const facet_lowered *l)
   for (int p = 0; l->kind == KIND_GATE && p < l->pieces; p++)
     offset = offset || l->offset[p] != 0;
   return l->bias != NO_VALUE || l->shift || l->batch_norm || offset || (l->kind == KIND_SELECT && l->constants > 0) ||
-         (l->kind == KIND_MOVE && (l->fill != 0 || l->fill_of));
+         l->beta != NO_VALUE || l->kind == KIND_CONSTANT || (l->kind == KIND_MOVE && (l->fill != 0 || l->fill_of));
 }
 
 static facet_status number_constants(facet_executor *x)

@@ -117,6 +117,15 @@ done:
 
 /* ---- lowering ---- */
 
+/* Whether a value is a part, along the first dimension, of one that is no batch: then it is none, either, though it may
+ * be 1 long there. */
+static bool is_part_of_whole(const facet_network *network, const facet_node *node)
+{
+  const facet_value *in = &network->value[node->lowered->input[0]];
+  return strcmp(node->type, "Slice") == 0 && in->whole && in->shape.rank > 0 &&
+         node->lowered->full.dim[0] != in->shape.dim[0];
+}
+
 /* A full shape that starts with 1 is that of a batch; otherwise the value belongs to one sample as it is. */
 static facet_status set_shape(facet_network *network, const facet_node *node)
 {
@@ -125,7 +134,7 @@ static facet_status set_shape(facet_network *network, const facet_node *node)
   if (facet_shape_size(l->full) <= 0)
     return facet_node_raise(node, "output is empty");
   FACET_TRY(facet_node_count(network, node, l->full));
-  value->whole = l->full.rank == 0 || l->full.dim[0] != 1;
+  value->whole = l->full.rank == 0 || l->full.dim[0] != 1 || is_part_of_whole(network, node);
   value->shape = l->full;
   value->bounded = facet_frozen_bounded(network, l);
   if (value->whole && network->batch > 1)

@@ -45,9 +45,14 @@ bool facet_frozen_bounded(const facet_network *network, const facet_lowered *l)
   case KIND_GATE:
     return is_closed(l) || inputs_bounded(network, l);
   case KIND_CURVE:
-    return l->curve->bounded || inputs_bounded(network, l);
+    return l->curve->bounded || (!l->curve->at_least && inputs_bounded(network, l));
   case KIND_SCALE:
     return !l->inverse && inputs_bounded(network, l);
+  case KIND_NORM: /* as what it is made of is not, where it is written out */
+  case KIND_PRODUCT:
+    return false;
+  case KIND_CONSTANT:
+    return true;
   default:
     return inputs_bounded(network, l);
   }
@@ -81,5 +86,5 @@ int facet_network_frozen(const facet_network *network, int node)
   const facet_lowered *l = network->node[node].lowered;
   if (!facet_kind_is_frozen(l->kind))
     return FACET_FROZEN_NOT;
-  return l->frozen ? l->input[l->inputs - 1] : FACET_FROZEN_ITSELF;
+  return l->kind == KIND_SCALE || l->kind == KIND_PRODUCT ? l->input[1] : FACET_FROZEN_ITSELF;
 }

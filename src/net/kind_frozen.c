@@ -4,14 +4,10 @@
 
 static facet_status make_factor(facet_executor *x, facet_step *step)
 {
+  step->slopes = facet_value_size(x, step->output);
   if (!step->pulled)
     return FACET_OK;
-  return facet_executor_own(x, (size_t)(x->options.batch * facet_value_size(x, step->output)), x->real, &step->slope);
-}
-
-static double number_at(const facet_executor *x, const void *array, int64_t i)
-{
-  return x->options.real == FACET_F64 ? ((const double *)array)[i] : (double)((const float *)array)[i];
+  return facet_executor_own(x, (size_t)(x->options.batch * step->slopes), x->real, &step->slope);
 }
 
 /* out = f u + shift of one sample, f as `factor_of` says of element i; what pads a block is 0. All in double. */
@@ -25,10 +21,10 @@ static void multiply(const facet_executor *x, const facet_step *step, int64_t sa
   for (int64_t i = 0; i < size; i++) {
     bool padding = i / (l.block * l.spatial) * l.block + i % l.block >= l.channels;
     double f = padding ? 0 : factor_of(x, step, sample, i);
-    double shift = step->shift ? number_at(x, step->shift, i) : 0;
+    double shift = step->shift ? facet_executor_get(x, step->shift, i) : 0;
     if (step->slope)
       facet_executor_put(x, step->slope, first + i, f);
-    facet_executor_put(x, out, i, padding ? 0 : f * number_at(x, u, i) + shift);
+    facet_executor_put(x, out, i, padding ? 0 : f * facet_executor_get(x, u, i) + shift);
   }
 }
 
@@ -54,7 +50,7 @@ static double secant_of(const facet_executor *x, const facet_step *step, int64_t
 {
   const facet_lowered *l = step->lowered;
   const void *u = facet_value_data(x, step->in_slot[0]);
-  return l->curve->secant(number_at(x, u, sample * facet_value_size(x, step->output) + i), l->parameter);
+  return l->curve->secant(facet_executor_get(x, u, sample * facet_value_size(x, step->output) + i), l->parameter);
 }
 
 static facet_status curve_forward(facet_executor *x, facet_step *step)
@@ -77,7 +73,7 @@ const facet_kind_row facet_kind_curve = {curve_create, NULL, curve_forward, fact
 static double other_of(const facet_executor *x, const facet_step *step, int64_t sample, int64_t i)
 {
   const void *other = facet_value_data(x, step->in_slot[1]);
-  double f = number_at(x, other, sample * facet_value_size(x, step->output) + i);
+  double f = facet_executor_get(x, other, sample * facet_value_size(x, step->output) + i);
   return step->lowered->inverse ? 1 / f : f;
 }
 

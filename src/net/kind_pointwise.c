@@ -236,7 +236,8 @@ bool facet_gate_is_relu(const facet_lowered *l)
 static facet_status gate_create(facet_executor *x, facet_step *step)
 {
   const facet_lowered *l = step->lowered;
-  size_t size = (size_t)(x->options.batch * facet_value_size(x, step->output));
+  step->slopes = facet_value_size(x, step->output);
+  size_t size = (size_t)(x->options.batch * step->slopes);
   if (step->sources > 0)
     FACET_TRY(facet_executor_own(x, size, x->real, &step->offset));
   if (l->slope_of != NO_VALUE)

@@ -31,6 +31,9 @@ static bool step_fits(const facet_executor *x, const facet_step *step)
   case KIND_SELECT:
   case KIND_CURVE:
   case KIND_SCALE:
+  case KIND_NORM:
+  case KIND_PRODUCT:
+  case KIND_CONSTANT:
     return false;
   default:
     return true;

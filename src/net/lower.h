@@ -60,6 +60,8 @@ typedef facet_status facet_lower(facet_network *network, facet_node *node);
 
 /* A product or quotient of two branches that depend on the input, of which one is frozen. */
 facet_status facet_lower_branches(facet_network *network, facet_node *node, bool quotient);
+/* The same of matrices. */
+facet_status facet_lower_matrices(facet_network *network, facet_node *node);
 
 /* A window operator along spatial dimensions: what Conv and pooling share. */
 typedef struct {

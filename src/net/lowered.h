@@ -13,6 +13,9 @@
  * slope.
  *   curve     z = s u + a(0), s = (a(u) - a(0)) / u: Sigmoid, Tanh, Gelu, HardSwish and the like
  *   scale     z = f u, or u / f, of two branches of which f is taken as it is: Mul, Div
+ *   norm      z = gamma r (u - mean u) + beta, r of the sample: LayerNormalization and the like
+ *   product   z = F u, or u F, of matrices of which F is taken as it is: MatMul of two branches
+ *   constant  z is taken as it is: Softmax
  *
  * Operators see ONNX shapes with the batch dimension in front, and the batch is 1: a "full" shape.  A value whose full
  * shape starts with 1 is a batch; one whose full shape does not ("whole") belongs to one sample as it is. */
@@ -31,7 +34,10 @@ typedef enum {
   KIND_MOVE,
   KIND_WINDOW,
   KIND_CURVE, /* from here on frozen */
-  KIND_SCALE
+  KIND_SCALE,
+  KIND_NORM,
+  KIND_PRODUCT,
+  KIND_CONSTANT
 } facet_kind;
 
 enum { NO_VALUE = -1, MOST_PIECES = 3, MOST_PARAMETERS = 2 };
@@ -77,6 +83,16 @@ struct facet_lowered {
   double parameter[MOST_PARAMETERS], at_zero;
   bool inverse; /* scale: u / f */
 
+  /* norm: so many neighbours share mean and deviation; without `centred` there is no mean. gamma and beta, above, go on
+   * by one every `stride` elements, and begin again. constant: a Softmax along such neighbours, `stride` apart */
+  int64_t length, stride;
+  bool centred;
+
+  /* product: stacks of rows x inner by inner x columns; position: of each product the number of its left matrix, then
+   * of each that of its right one. right: the right one is linear */
+  int64_t stacks, rows, inner, columns;
+  bool right;
+
   /* select: these constants compete too, spread over `full`; window: they do not */
   double sign; /* select, window: 1 the largest wins, -1 the smallest */
   int constants;
@@ -119,6 +135,11 @@ void facet_diagonal_element(const facet_network *network, const facet_lowered *l
 static inline bool facet_kind_is_frozen(facet_kind kind)
 {
   return kind >= KIND_CURVE;
+}
+/* Whether it is element by element, each times a factor. */
+static inline bool facet_kind_is_factor(facet_kind kind)
+{
+  return kind == KIND_CURVE || kind == KIND_SCALE;
 }
 /* a(u) of a curve. */
 static inline double facet_curve_at(const facet_lowered *l, double u)

@@ -338,8 +338,10 @@ static bool matmul_shape(facet_shape a, facet_shape b, facet_shape *stack, facet
 facet_status facet_lower_matmul(facet_network *network, facet_node *node)
 {
   facet_lowered *l = node->lowered;
-  if (node->inputs != 2 || l->inputs != 1)
-    return facet_node_raise(node, "a product of two branches is not piecewise linear");
+  if (node->inputs == 2 && l->inputs == 2)
+    return facet_lower_matrices(network, node);
+  if (node->inputs != 2)
+    return facet_node_raise(node, "has %d inputs", node->inputs);
   int side = node->input[0] == l->input[0] ? 0 : 1; /* of the data */
   FACET_TRY(facet_node_real(network, node, 1 - side, "weights", &l->weight));
   facet_shape u = facet_node_shape(network, node), c = network->value[l->weight].shape, stack, full;

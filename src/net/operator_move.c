@@ -267,8 +267,8 @@ facet_status facet_lower_slice(facet_network *network, facet_node *node)
     FACET_TRY(slice_axis(node, in.dim[d], start[i], end[i], by, &axis[d]));
     node->lowered->full.dim[d] = axis[d].count;
   }
-  if (facet_shape_size(node->lowered->full) == 0)
-    return facet_node_raise(node, "output is empty");
+  if (facet_shape_size(node->lowered->full) == 0) /* of a list of dimensions that may be */
+    return value->constant ? FACET_OK : facet_node_raise(node, "output is empty");
   node->lowered->keeps_axes = true;
   return axes_move(node, in.rank, axis);
 }

@@ -110,12 +110,22 @@ static void weigh(const facet_executor *x, facet_step *step, double *terms)
     *gain = 1;
     *constant = largest_of(x, step->output, step->constants);
     break;
-  case KIND_CURVE:
-    *gain = l->curve->steepest(l->parameter);
+  case KIND_CURVE: /* these by what the sample makes of them: see facet_rounding_follow */
     *terms = 2;
     break;
-  case KIND_SCALE: /* by what the sample makes of the factor: see facet_rounding_follow */
+  case KIND_SCALE:
     *terms = 1;
+    break;
+  case KIND_NORM: /* its own forward pass knows */
+    *terms = (double)l->length;
+    break;
+  case KIND_PRODUCT:
+    *terms = (double)l->inner;
+    break;
+  case KIND_CONSTANT: /* of a Softmax no derivative is larger */
+    *gain = 0.5;
+    *constant = 1;
+    *terms = (double)l->length;
     break;
   case KIND_WINDOW:
     *gain = l->maximum ? 1 : 0;
@@ -143,7 +153,8 @@ void facet_rounding_refresh(facet_executor *x)
     double own = 0, before = 0;
     weigh(x, step, &own);
     for (int j = 0; j < step->inputs; j++) /* what errors of two factors make adds up */
-      before = step->lowered->frozen ? before + x->terms[step->input[j]] : larger(before, x->terms[step->input[j]]);
+      before = step->inputs - step->ways == 1 && step->ways == 1 ? before + x->terms[step->input[j]]
+                                                                 : larger(before, x->terms[step->input[j]]);
     x->terms[step->output] = before + own;
   }
 }
@@ -156,17 +167,40 @@ void facet_rounding_begin(facet_executor *x)
     size_of(x, input)[s] = x->e->largest(elements, facet_at(x, facet_value_data(x, x->slot[input]), s * elements));
 }
 
-/* Of a product, that of its factors' sizes; of u / f, that of u and of f / f^2, f the smallest there is. */
-static double scaled_size(const facet_executor *x, const facet_step *step, int64_t s)
+/* The smallest there is of one sample. */
+static double least_of(const facet_executor *x, const facet_step *step, int j, int64_t s)
 {
-  double size = size_of(x, step->input[0])[s] * size_of(x, step->input[1])[s], least = INFINITY;
-  facet_layout layout = x->layout[step->input[1]];
-  const double *f = (const double *)facet_value_data(x, step->in_slot[1]) + s * facet_layout_size(layout);
-  if (!step->lowered->inverse)
-    return size;
+  facet_layout layout = x->layout[step->input[j]];
+  const double *u = (const double *)facet_value_data(x, step->in_slot[j]) + s * facet_layout_size(layout);
+  double least = INFINITY;
   for (int64_t i = 0; i < layout.channels * layout.spatial; i++)
-    least = fmin(least, fabs(f[facet_layout_at(layout, i / layout.spatial, i % layout.spatial)]));
+    least = fmin(least, fabs(u[facet_layout_at(layout, i / layout.spatial, i % layout.spatial)]));
+  return least;
+}
+
+/* Of a product, that of its factors' sizes; of u / f, that of u and of f / f^2, f the smallest there is; of a curve, as
+ * steep as it is there. */
+static double frozen_size(const facet_executor *x, const facet_step *step, int64_t s)
+{
+  const facet_lowered *l = step->lowered;
+  double size = size_of(x, step->input[0])[s];
+  if (l->kind == KIND_CURVE) {
+    int64_t elements = facet_value_size(x, step->input[0]);
+    double most = x->e->largest(elements, facet_at(x, facet_value_data(x, step->in_slot[0]), s * elements));
+    double least = l->curve->at_least ? least_of(x, step, 0, s) : 0;
+    return l->curve->steepest(l->parameter, least, most) * size + fabs(l->at_zero);
+  }
+  size *= size_of(x, step->input[1])[s];
+  if (l->kind == KIND_PRODUCT)
+    return size * (double)l->inner;
+  double least = l->inverse ? least_of(x, step, 1, s) : 1;
   return size / (least * least);
+}
+
+void facet_rounding_grow(facet_executor *x, const facet_step *step, int64_t sample, double gain, double constant)
+{
+  if (x->size)
+    size_of(x, step->output)[sample] = gain * size_of(x, step->input[0])[sample] + constant;
 }
 
 void facet_rounding_follow(facet_executor *x, const facet_step *step)
@@ -174,8 +208,8 @@ void facet_rounding_follow(facet_executor *x, const facet_step *step)
   const facet_lowered *l = step->lowered;
   for (int64_t s = 0; x->size && s < x->count; s++) {
     double size = 0;
-    if (l->kind == KIND_SCALE) {
-      size_of(x, step->output)[s] = scaled_size(x, step, s);
+    if (facet_kind_is_factor(l->kind) || l->kind == KIND_PRODUCT) {
+      size_of(x, step->output)[s] = frozen_size(x, step, s);
       continue;
     }
     for (int j = 0; j < step->inputs; j++) {

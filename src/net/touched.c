@@ -185,6 +185,42 @@ static void through_factor(const facet_executor *x, const facet_step *step, cons
     to[i] |= from[i] & open[i];
 }
 
+/* Within a group of a norm all hear of all. */
+static void through_norm(const facet_executor *x, const facet_step *step)
+{
+  int64_t size = facet_value_size(x, step->output), length = step->lowered->length;
+  const uint16_t *from = reach_of(x, step->output);
+  uint16_t *to = reach_of(x, step->input[0]);
+  for (int64_t first = 0; first < size; first += length) {
+    uint16_t all = 0;
+    for (int64_t i = first; i < first + length; i++)
+      all |= from[i];
+    for (int64_t i = first; i < first + length; i++)
+      to[i] |= all;
+  }
+}
+
+/* By every element of the frozen matrices that is not 0 in some sample of the group. */
+static void through_product(const facet_executor *x, const facet_step *step, const group *g)
+{
+  const facet_lowered *l = step->lowered;
+  const uint16_t *from = reach_of(x, step->output);
+  uint16_t *to = reach_of(x, step->input[0]), *open = x->plain[0];
+  int64_t m = l->rows, n = l->columns, k = l->inner;
+  for (int64_t s = 0; s < l->stacks; s++) {
+    int64_t left = l->position[s] * m * k, right = l->position[l->stacks + s] * k * n, frozen = l->right ? left : right;
+    memset(open, 0, (size_t)(l->right ? m * k : k * n) * sizeof *open);
+    for (int j = 0; j < g->count; j++)
+      x->e->gate_open(l->right ? m * k : k * n, facet_at(x, step->slope, g->sample[j] * step->slopes + frozen), both(j),
+                      open);
+    for (int64_t r = 0; r < m; r++)
+      for (int64_t i = 0; i < k; i++)
+        for (int64_t c = 0; c < n; c++)
+          to[l->right ? right + i * n + c : left + r * k + i] |=
+              from[(s * m + r) * n + c] & open[l->right ? r * k + i : i * n + c];
+  }
+}
+
 static void through_gate(const facet_executor *x, const facet_step *step, const group *g)
 {
   int64_t size = facet_value_size(x, step->output);
@@ -284,6 +320,14 @@ static void through(facet_executor *x, const facet_step *step, const group *g)
   case KIND_CURVE:
   case KIND_SCALE:
     through_factor(x, step, g);
+    break;
+  case KIND_NORM:
+    through_norm(x, step);
+    break;
+  case KIND_PRODUCT:
+    through_product(x, step, g);
+    break;
+  case KIND_CONSTANT:
     break;
   case KIND_DIAGONAL:
     through_diagonal(x, step);

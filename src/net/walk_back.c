@@ -146,6 +146,9 @@ facet_status facet_walk_back(facet_walk *w, int number)
     break;
   case KIND_CURVE:
   case KIND_SCALE:
+  case KIND_NORM:
+  case KIND_PRODUCT:
+  case KIND_CONSTANT:
     break; /* refused */
   }
   if (facet_step_chooses(step))

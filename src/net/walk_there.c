@@ -124,6 +124,9 @@ facet_status facet_walk_there(facet_walk *w, int number)
     break;
   case KIND_CURVE:
   case KIND_SCALE:
+  case KIND_NORM:
+  case KIND_PRODUCT:
+  case KIND_CONSTANT:
     break; /* refused */
   }
   for (int64_t p = 0; step->shift && p < w->count; p++)

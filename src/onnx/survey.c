@@ -3,13 +3,10 @@
 
 #include "graph.h"
 
-/* A Softmax within the network is known, but not supported. */
+/* A LogSoftmax within the network is known, but not supported. */
 static bool is_inner(const Onnx__GraphProto *graph, const Onnx__NodeProto *p)
 {
-  static const char *const last[] = {"Softmax", "LogSoftmax"};
-  bool known = false;
-  for (size_t i = 0; facet_onnx_node_known(p) && i < sizeof last / sizeof last[0]; i++)
-    known = known || strcmp(p->op_type, last[i]) == 0;
+  bool known = facet_onnx_node_known(p) && strcmp(p->op_type, "LogSoftmax") == 0;
   for (size_t i = 0; known && p->n_output > 0 && i < graph->n_node; i++)
     for (size_t j = 0; j < graph->node[i]->n_input; j++)
       if (strcmp(graph->node[i]->input[j], p->output[0]) == 0)

@@ -131,6 +131,8 @@ channel_node channel_node_of(const channel_plan *p, const facet_node *node)
     return of_linear(p, node);
   if (l->kind == KIND_MOVE)
     return of_move(p, node);
+  if (facet_kind_is_frozen(l->kind) && !facet_kind_is_factor(l->kind))
+    return CHANNELS_STAY;
   for (int j = 0; j < l->inputs; j++)
     if (channel_count(p, l->input[j]) != channels)
       return CHANNELS_STAY;

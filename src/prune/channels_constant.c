@@ -196,6 +196,10 @@ static bool of_node(const channel_plan *p, const facet_node *node, int64_t c, do
     return of_curve(p, node->lowered, c, number);
   case KIND_SCALE:
     return of_scale(p, node->lowered, c, number);
+  case KIND_NORM: /* they stay: channels.c */
+  case KIND_PRODUCT:
+  case KIND_CONSTANT:
+    return false;
   case KIND_WINDOW:
     break;
   }

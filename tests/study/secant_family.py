@@ -166,3 +166,148 @@ def with_rectifiers():
         lambda m, x: m.head(functional.relu(m.b(m.act(m.a(x)))) * taken(torch.sigmoid(functional.relu(m.c(x))))),
         a=nn.Linear(20, 16), b=nn.Linear(16, 12), c=nn.Linear(20, 12), act=Curve(functional.gelu), head=nn.Linear(12, 5),
     )
+
+
+# ---- normalization by a sample's own statistics: the mean is linear, the deviation is frozen ----
+
+class Norm(nn.Module):
+    """A norm of PyTorch; frozen, the deviation of each group is detached. groups: of x, as N x groups x elements."""
+
+    def __init__(self, module, groups, centred=True):
+        super().__init__()
+        self.module, self.groups, self.centred = module, groups, centred
+
+    def forward(self, x):
+        if not detached:
+            return self.module(x)
+        u = self.groups(x)
+        d = u - u.mean(-1, keepdim=True) if self.centred else u
+        z = (d / torch.sqrt((d * d).mean(-1, keepdim=True) + self.module.eps).detach()).reshape(x.shape)
+        by_channel = isinstance(self.module, (nn.GroupNorm, nn.InstanceNorm2d))
+        scale, shift = self.module.weight, getattr(self.module, "bias", None)
+        if by_channel:
+            scale, shift = scale[:, None, None], shift[:, None, None]
+        return z * scale + (0 if shift is None else shift)
+
+
+def layer_norm(features, **more):
+    return Norm(nn.LayerNorm(features, **more), lambda x: x)
+
+
+class Channels(nn.Module):
+    """A layer norm over channels of N x channel x y x x."""
+
+    def __init__(self, features):
+        super().__init__()
+        self.norm = layer_norm(features, eps=1e-6)
+
+    def forward(self, x):
+        return self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class NextBlock(nn.Module):
+    """A block of ConvNeXt: convolution by channel, norm, two layers by position, scaled."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.conv, self.norm = conv(width, width, 7, groups=width), layer_norm(width, eps=1e-6)
+        self.a, self.b, self.act = nn.Linear(width, 4 * width), nn.Linear(4 * width, width), Curve(functional.gelu)
+        self.scale = nn.Parameter(torch.rand(width) + 0.5)
+
+    def forward(self, x):
+        y = self.norm(self.conv(x).permute(0, 2, 3, 1))
+        return x + (self.b(self.act(self.a(y))) * self.scale).permute(0, 3, 1, 2)
+
+
+@secant()
+def conv_next():
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 2, 2), Channels(8), NextBlock(8), Channels(8), nn.Conv2d(8, 12, 2, 2), NextBlock(12), nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(), layer_norm(12), nn.Linear(12, 5),
+    )
+
+
+@secant()
+def group_and_instance_norms():
+    return nn.Sequential(
+        conv(3, 8), Norm(nn.GroupNorm(2, 8), lambda x: x.reshape(len(x), 2, -1)), nn.ReLU(),
+        conv(8, 6), Norm(nn.InstanceNorm2d(6, affine=True), lambda x: x.flatten(2)), Curve(functional.silu), nn.Flatten(), nn.Linear(384, 5),
+    )
+
+
+@secant((4, 12), only="dynamo")  # the other exporter knows no such norm
+def root_mean_square():
+    return nn.Sequential(nn.Linear(12, 8), Norm(nn.RMSNorm(8, eps=1e-5), lambda x: x, False), nn.Flatten(), nn.Linear(32, 5))
+
+
+# ---- attention: its weights are frozen ----
+
+class Attention(nn.Module):
+    """Self-attention. function: scaled_dot_product_attention, or one layer of PyTorch."""
+
+    def __init__(self, width, heads, layer=False):
+        super().__init__()
+        self.heads = heads
+        self.layer = nn.MultiheadAttention(width, heads, batch_first=True) if layer else None
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x):
+        if self.layer and not detached:
+            return self.layer(x, x, x, need_weights=False)[0]
+        n, t, width = x.shape
+        qkv = functional.linear(x, self.layer.in_proj_weight, self.layer.in_proj_bias) if self.layer else self.qkv(x)
+        q, k, v = qkv.reshape(n, t, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        if detached:
+            y = torch.softmax(q @ k.transpose(-1, -2) / (width // self.heads) ** 0.5, -1).detach() @ v
+        else:
+            y = functional.scaled_dot_product_attention(q, k, v)
+        y = y.transpose(1, 2).reshape(n, t, width)
+        return self.layer.out_proj(y) if self.layer else self.out(y)
+
+
+class Encoder(nn.Module):
+    def __init__(self, width, heads, layer, act=None):
+        super().__init__()
+        self.first, self.attention, self.second = layer_norm(width), Attention(width, heads, layer), layer_norm(width)
+        self.a, self.b, self.act = nn.Linear(width, 2 * width), nn.Linear(2 * width, width), act or Curve(functional.gelu)
+
+    def forward(self, x):
+        x = x + self.attention(self.first(x))
+        return x + self.b(self.act(self.a(self.second(x))))
+
+
+def vision_transformer(layer):
+    """Patches, a class token, positions, two encoders, a head on the class token."""
+
+    def forward(m, x):
+        tokens = m.patch(x).reshape(x.shape[0], 12, -1).permute(0, 2, 1)
+        tokens = torch.cat([m.token.expand(x.shape[0], -1, -1), tokens], dim=1) + m.position
+        return m.head(m.norm(m.b(m.a(tokens)))[:, 0])
+
+    net = Net(forward, patch=nn.Conv2d(3, 12, 4, 4), a=Encoder(12, 3, layer), b=Encoder(12, 3, layer), norm=layer_norm(12), head=nn.Linear(12, 5))
+    net.token, net.position = nn.Parameter(torch.randn(1, 1, 12)), nn.Parameter(torch.randn(1, 5, 12))
+    return net
+
+
+@secant()
+def vision_transformer_of_layers():
+    return vision_transformer(True)
+
+
+@secant()
+def vision_transformer_of_functions():
+    return vision_transformer(False)
+
+
+@secant((4, 12))
+def softmax_alone():
+    """A Softmax that is no factor is a constant of the sample."""
+    return Net(lambda m, x: m.head((taken(torch.softmax(m.a(x), -1)) + m.b(x)).flatten(1)), a=nn.Linear(12, 6), b=nn.Linear(12, 6), head=nn.Linear(24, 5))
+
+
+@secant((4, 12))
+def transformer_with_rectifiers():
+    """Gates whose ties are looked for behind norms and attention; a class token by a maximum."""
+    return Net(
+        lambda m, x: m.head(m.b(m.a(x)).amax(1)), a=Encoder(12, 3, False, nn.ReLU()), b=Encoder(12, 2, False, nn.ReLU()), head=nn.Linear(12, 5)
+    )

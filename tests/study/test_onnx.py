@@ -250,7 +250,7 @@ def test_broken_files(tmp_path):
 @pytest.mark.parametrize(
     "operator, reason",
     [
-        ("LayerNormalization", "not piecewise linear: its scale depends on the input"),
+        ("LpNormalization", "not piecewise linear: its scale depends on the input"),
         ("Floor", "not continuous: no gradient tells what it does"),
         ("LSTM", "not piecewise linear: it multiplies what depends on the input"),
         ("QuantizeLinear", "quantized networks are not supported"),
@@ -269,7 +269,10 @@ def test_reasons(tmp_path, operator, reason):
 
 def test_softmax_inside_is_marked(tmp_path):
     nodes = [gemm(), helper.make_node("Softmax", ["h"], ["s"], name="inner"), helper.make_node("Relu", ["s"], ["y"])]
-    text = refused(save(tmp_path / "net.onnx", nodes, {"w": WEIGHT, "b": BIAS}), 65, "node inner (Softmax): ")
+    text = inspected(save(tmp_path / "net.onnx", nodes, {"w": WEIGHT, "b": BIAS}))
+    assert row(text, "inner")[1] == "Softmax, frozen"
+    nodes[1].op_type = "LogSoftmax"
+    text = refused(save(tmp_path / "net.onnx", nodes, {"w": WEIGHT, "b": BIAS}), 65, "node inner (LogSoftmax): ")
     assert row(text, "inner")[2] == "not supported: not piecewise linear, unless it comes last"
 
 

@@ -462,8 +462,8 @@ static void test_operators_are_refused(void **state)
   assert_refused(&s, "node leak (Cos): not piecewise linear");
   s.leak.op_type = (char *)"Elu";
   assert_refused(&s, "node leak (Elu): not piecewise linear; 'gates: secant' freezes it at each sample");
-  s.leak.op_type = (char *)"LayerNormalization";
-  assert_refused(&s, "node leak (LayerNormalization): not piecewise linear: its scale depends on the input");
+  s.leak.op_type = (char *)"LRN";
+  assert_refused(&s, "node leak (LRN): not piecewise linear: its scale depends on the input");
   s.leak.op_type = (char *)"ThresholdedRelu";
   assert_refused(&s, "node leak (ThresholdedRelu): not continuous: no gradient tells what it does");
   s.leak.op_type = (char *)"Loop";
