@@ -13,7 +13,8 @@ typedef struct {
   const facet_kernels *kernels; /* NULL: dense for F32, reference for F64 */
   facet_type real;              /* FACET_F32 or FACET_F64: the type of every buffer below */
   int64_t batch;                /* samples per call, at most */
-  int64_t rows;                 /* rows of W per sample and pullback; 0: no pullback */
+  int64_t rows;                 /* rows of W per sample and pullback; 0: no pullback, and in float no pattern until that
+                                   is settled */
   bool room;                    /* the memory that pullbacks write W to has room for a whole batch, always */
   bool training;                /* batch norm from the batch's own statistics; gradients wanted */
   bool touched;                 /* remembers where ties are, for facet_executor_touched */

@@ -1,9 +1,10 @@
 /* Convolutions in lanes: see lane_conv.h.
  *
- * Along a dimension of stride s, dilation d, output o meets kernel position k at input o s + k d - pad.  Inputs, which
- * are the results here, are parted by the remainder of (input + pad) by s: those of one part are s apart and meet the
- * same kernel positions, and their sources lie side by side.  So a weight's source is the result's place in its part,
- * and an offset that belongs to the weight. */
+ * Along a dimension of stride s, dilation d, output o meets kernel position k at input o s + k d - pad.  Forward, the
+ * results side by side are all outputs, and their sources s apart.  Pulled back, inputs are parted by the remainder of
+ * (input + pad) by s: those of one part are s apart and meet the same kernel positions, and their sources lie side by
+ * side.  Either way a weight's source is the result's place in its part, times a step, and an offset that belongs to
+ * the weight. */
 #include "lane_conv.h"
 
 #include <string.h>
@@ -13,6 +14,7 @@
 
 enum {
   RUN = 8,                             /* positions of a row that are computed together */
+  WIDEST_STEP = 2,                     /* from source to source of these; where they are farther apart, one at a time */
   ROWS = FACET_REGISTER == 64 ? 2 : 1, /* rows of so many that registers hold at once; more would be kept in memory */
   SLACK = 32,                          /* vectors behind a value that they may touch beyond what is stored */
   PLANAR = 2,                          /* dimensions */
@@ -28,7 +30,9 @@ typedef struct {
 struct facet_lanes {
   facet_left left; /* of two dimensions */
   facet_lanes_layout source, result;
-  phase *phase; /* of each of its parts */
+  phase *phase;                            /* of each of its parts */
+  int64_t step[PLANAR], from_step[PLANAR]; /* from result to result of a part, and of their sources */
+  void *bias;                              /* of the result's channels */
 };
 
 facet_lanes_layout facet_lanes_layout_of(int64_t channels, int64_t height, int64_t width, int64_t border)
@@ -69,7 +73,7 @@ static int64_t larger(int64_t a, int64_t b)
   return a > b ? a : b;
 }
 
-int64_t facet_lanes_border(const facet_conv_shape *shape)
+int64_t facet_lanes_border(const facet_conv_shape *shape, facet_task task)
 {
   int64_t border = 0;
   if (shape->spatial > PLANAR)
@@ -77,8 +81,13 @@ int64_t facet_lanes_border(const facet_conv_shape *shape)
   facet_conv_shape c = facet_conv_over(shape, PLANAR);
   for (int d = 0; d < PLANAR; d++) {
     int64_t reach = (c.kernel[d] - 1) * c.dilation[d], s = c.stride[d], pad = c.pad_begin[d];
-    border = larger(border, -floor_of(pad - reach, s));
-    border = larger(border, floor_of(c.in[d] - 1 + pad, s) - (c.out[d] - 1));
+    if (task == FACET_FORWARD) {
+      border = larger(border, pad);
+      border = larger(border, (c.out[d] - 1) * s + reach - pad - (c.in[d] - 1));
+    } else {
+      border = larger(border, -floor_of(pad - reach, s));
+      border = larger(border, floor_of(c.in[d] - 1 + pad, s) - (c.out[d] - 1));
+    }
   }
   return border;
 }
@@ -95,6 +104,14 @@ static int64_t phase_of(const facet_lanes *s, int d, int64_t r, int64_t *count)
 static void find_phases(facet_lanes *s)
 {
   const facet_conv_shape *c = &s->left.shape;
+  for (int d = 0; d < PLANAR; d++) {
+    s->step[d] = s->left.forward ? 1 : c->stride[d];
+    s->from_step[d] = s->left.forward ? c->stride[d] : 1;
+  }
+  if (s->left.forward) {
+    s->phase[0] = (phase){0, 0, c->out[0], c->out[1]};
+    return;
+  }
   for (int64_t r = 0; r < s->left.parts; r++) {
     phase *p = &s->phase[r];
     p->y = phase_of(s, 0, r / c->stride[1], &p->rows);
@@ -109,6 +126,10 @@ static void find_shift(facet_lanes *s, int64_t k)
   int64_t at[] = {k / c->kernel[1], k % c->kernel[1]}, shift[PLANAR], part = 0;
   for (int d = 0; d < PLANAR; d++) {
     int64_t tap = at[d] * c->dilation[d], count;
+    if (s->left.forward) {
+      shift[d] = tap - c->pad_begin[d];
+      continue;
+    }
     int64_t remainder = tap % c->stride[d];
     part = part * c->stride[d] + remainder;
     shift[d] = (phase_of(s, d, remainder, &count) + c->pad_begin[d] - tap) / c->stride[d]; /* without a remainder */
@@ -117,18 +138,20 @@ static void find_shift(facet_lanes *s, int64_t k)
   s->left.part[k] = (int32_t)part;
 }
 
-facet_status facet_lanes_create(const facet_conv_shape *shape, facet_type real, const facet_lanes_layout *gz,
-                                const facet_lanes_layout *gu, facet_lanes **lanes)
+facet_status facet_lanes_create(const facet_conv_shape *shape, facet_type real, facet_task task,
+                                const facet_lanes_layout *source, const facet_lanes_layout *result, facet_lanes **lanes)
 {
   facet_lanes *s;
   facet_conv_shape c = facet_conv_over(shape, PLANAR);
   facet_status status = FACET_OK;
   FACET_NEW(s, 1);
-  s->source = *gz;
-  s->result = *gu;
-  FACET_GO(failed, status, facet_left_create(&c, real, FACET_PULLBACK, &s->left));
+  s->source = *source;
+  s->result = *result;
+  FACET_GO(failed, status, facet_left_create(&c, real, task, &s->left));
   FACET_NEW_GO(failed, status, s->phase, s->left.parts);
-  s->left.apart = gz->plane * facet_lanes_count(real);
+  FACET_GO(failed, status,
+           (s->bias = facet_allocate((size_t)result->channels, facet_type_size(real))) ? FACET_OK : FACET_OS);
+  s->left.apart = source->plane * facet_lanes_count(real);
   find_phases(s);
   for (int64_t k = 0; k < s->left.volume; k++)
     find_shift(s, k);
@@ -144,13 +167,19 @@ void facet_lanes_destroy(facet_lanes **lanes)
   facet_lanes *s = *lanes;
   if (s) {
     facet_free(&s->phase);
+    facet_free(&s->bias);
     facet_left_destroy(&s->left);
   }
   facet_free(lanes);
 }
 
-facet_status facet_lanes_weights(facet_lanes *s, const void *weights)
+facet_status facet_lanes_weights(facet_lanes *s, const void *weights, const void *bias)
 {
+  size_t bytes = (size_t)s->result.channels * facet_type_size(s->left.real);
+  if (bias)
+    memcpy(s->bias, bias, bytes);
+  else
+    memset(s->bias, 0, bytes);
   return facet_left_take(&s->left, weights);
 }
 
@@ -158,16 +187,16 @@ facet_status facet_lanes_weights(facet_lanes *s, const void *weights)
 
 #define EITHER(name, ...) (real == FACET_F64 ? name##_f64(__VA_ARGS__) : name##_f32(__VA_ARGS__))
 
-void facet_lanes_run(const facet_lanes *s, const void *gz, const facet_lanes_fusion *with, void *gu)
+void facet_lanes_run(const facet_lanes *s, const void *source, const facet_lanes_fusion *with, void *result)
 {
   facet_type real = s->left.real;
-  EITHER(run, s, gz, with, gu);
+  EITHER(run, s, source, with, result);
 }
 
-void facet_lanes_map(const facet_lanes_layout *layout, facet_type real, const void *scale, const void *g,
-                     const facet_lanes_fusion *with, void *to)
+void facet_lanes_map(const facet_lanes_layout *layout, facet_type real, const void *scale, const void *shift,
+                     const void *g, const facet_lanes_fusion *with, void *to)
 {
-  EITHER(map, layout, scale, g, with, to);
+  EITHER(map, layout, scale, shift, g, with, to);
 }
 
 void facet_lanes_move(const facet_lanes_moves *moves, facet_type real, const void *g, void *to)
@@ -181,6 +210,12 @@ void facet_lanes_win(const facet_lanes_layout *layout, facet_type real, const fa
   EITHER(win, layout, with, winner, place, g, to);
 }
 
+void facet_lanes_window(const facet_lanes_layout *in, const facet_lanes_layout *out, facet_type real,
+                        const facet_lanes_windows *windows, const void *u, void *to)
+{
+  EITHER(window, in, out, windows, u, to);
+}
+
 void facet_lanes_sums(const facet_lanes_layout *layout, facet_type real, const void *g, double *sums)
 {
   EITHER(sums, layout, g, sums);
@@ -190,6 +225,12 @@ void facet_lanes_dot(const facet_lanes_layout *layout, facet_type real, const vo
                      double *sums)
 {
   EITHER(dot, layout, g, with, sums);
+}
+
+void facet_lanes_pack(const facet_lanes_layout *to, facet_type real, facet_layout layout, int count,
+                      const void *const *from, void *lanes)
+{
+  EITHER(pack, to, layout, count, from, lanes);
 }
 
 void facet_lanes_unpack(const facet_lanes_layout *from, facet_type real, facet_layout layout, int count,

@@ -14,12 +14,20 @@ static inline NAME(wide) NAME(all)(REAL x)
   return x - (NAME(wide)){0};
 }
 
+/* a where the mask says so, else b. */
+static inline NAME(wide) NAME(choose)(NAME(bits) mask, NAME(wide) a, NAME(wide) b)
+{
+  return (NAME(wide))((mask & (NAME(bits))a) | (~mask & (NAME(bits))b));
+}
+
 /* ---- what meets a result ---- */
 
 /* A fusion, made ready: which bits of each register belong to which sample. */
 typedef struct {
   const REAL *addend, *after;
   REAL *sums;
+  bool gated;
+  REAL alpha;
   int samples;
   int64_t block;
   const REAL *slope[FACET_MOST_LANES];
@@ -34,6 +42,8 @@ static void NAME(aim)(const facet_lanes_fusion *with, NAME(target) * t)
   t->addend = with->addend;
   t->after = with->after;
   t->sums = with->sums;
+  t->gated = with->gated;
+  t->alpha = (REAL)with->alpha;
   t->samples = with->samples;
   t->block = with->layout.block;
   for (int q = 0; q < t->samples; q++) {
@@ -57,28 +67,40 @@ typedef struct {
   int64_t to, slope;
 } NAME(where);
 
-/* The first `count` of `run` sums; their sum. */
+/* `count` of `run` sums, which become what is stored; what that adds up to. */
 static inline __attribute__((always_inline)) NAME(wide)
-    NAME(finish)(const NAME(target) * t, const NAME(wide) * sum, int run, int count, NAME(where) at, int64_t step,
-                 int part, REAL *result)
+    NAME(meet)(const NAME(target) * t, NAME(wide) * sum, int run, int count, NAME(where) at, int64_t step, int part,
+               REAL *result)
 {
   NAME(wide) total = {0};
-#pragma GCC unroll 8
-  for (int i = 0; i < run; i++) {
-    if (i >= count)
-      break;
-    int64_t to = at.to + i * step * NAME(LANES);
-    NAME(wide) r = sum[i];
-    if (t->addend)
-      r += *(const NAME(wide) *)(t->addend + to);
-    if (t->samples > 0)
-      r *= NAME(slopes)(t, at.slope + i * step * t->block, part);
-    if (t->after)
-      r += *(const NAME(wide) *)(t->after + to);
-    *(NAME(wide) *)(result + to) = r;
-    total += r;
+  step *= NAME(LANES);
+#define EACH(...)                                                                                                      \
+  _Pragma("GCC unroll 8") for (int i = 0; i < run; i++)                                                                \
+  {                                                                                                                    \
+    if (i >= count)                                                                                                    \
+      break;                                                                                                           \
+    __VA_ARGS__;                                                                                                       \
   }
+  if (t->addend)
+    EACH(sum[i] += *(const NAME(wide) *)(t->addend + at.to + i * step))
+  if (t->gated)
+    EACH(sum[i] = NAME(choose)((NAME(bits))(sum[i] > 0), sum[i], t->alpha * sum[i]))
+  if (t->samples > 0)
+    EACH(sum[i] *= NAME(slopes)(t, at.slope + i * step / NAME(LANES) * t->block, part))
+  if (t->after)
+    EACH(sum[i] += *(const NAME(wide) *)(t->after + at.to + i * step))
+  EACH(*(NAME(wide) *)(result + at.to + i * step) = sum[i]; total += sum[i])
+#undef EACH
   return total;
+}
+
+/* Mostly all of them are stored, which need not be asked of each. */
+static inline __attribute__((always_inline)) NAME(wide)
+    NAME(finish)(const NAME(target) * t, NAME(wide) * sum, int run, int count, NAME(where) at, int64_t step, int part,
+                 REAL *result)
+{
+  return count == run ? NAME(meet)(t, sum, run, run, at, step, part, result)
+                      : NAME(meet)(t, sum, run, count, at, step, part, result);
 }
 
 /* ---- sums ---- */
@@ -88,6 +110,7 @@ typedef struct {
   int64_t count;
   const int32_t *offset;
   const REAL *weight;
+  REAL bias;
   REAL *total; /* of the channel, or NULL */
 } NAME(terms);
 
@@ -97,23 +120,24 @@ static inline void NAME(add_total)(const NAME(terms) * t, int part, NAME(wide) t
     *(NAME(wide) *)(t->total + part * NAME(WIDE)) += total;
 }
 
-/* Of `rows` rows of `run` positions each; the rows' sources are `down` numbers apart. */
+/* Of `rows` rows of `run` positions each, whose sources are `step` vectors apart; the rows' are `down` numbers apart.
+ */
 static inline __attribute__((always_inline)) void NAME(add)(const NAME(terms) * t, const REAL *source, int rows,
-                                                            int run, int64_t down, NAME(wide) * sum)
+                                                            int run, int step, int64_t down, NAME(wide) * sum)
 {
 #pragma GCC unroll 16
   for (int i = 0; i < rows * run; i++)
-    sum[i] = (NAME(wide)){0};
+    sum[i] = NAME(all)(t->bias);
   for (int64_t k = 0; k < t->count; k++) {
     const REAL *from = source + t->offset[k], *below = from + down;
     NAME(wide) w = NAME(all)(t->weight[k]);
 #pragma GCC unroll 8
     for (int i = 0; i < run; i++)
-      sum[i] += w * *(const NAME(wide) *)(from + i * NAME(LANES));
+      sum[i] += w * *(const NAME(wide) *)(from + i * step * NAME(LANES));
     if (rows > 1)
 #pragma GCC unroll 8
       for (int i = 0; i < run; i++)
-        sum[run + i] += w * *(const NAME(wide) *)(below + i * NAME(LANES));
+        sum[run + i] += w * *(const NAME(wide) *)(below + i * step * NAME(LANES));
   }
 }
 
@@ -128,14 +152,13 @@ typedef struct {
 } NAME(tile);
 
 static inline __attribute__((always_inline)) void NAME(make_run)(const NAME(tile) * t, const NAME(terms) * terms,
-                                                                 NAME(where) at, int rows, int run)
+                                                                 NAME(where) at, int rows, int run, int step)
 {
   NAME(wide) sum[2 * RUN], total = {0};
-  NAME(add)(terms, t->source, rows, run, t->down, sum);
+  NAME(add)(terms, t->source, rows, run, step, t->down, sum);
   for (int r = 0; r < rows; r++) {
     NAME(where) here = {at.to + r * t->result_down, at.slope + r * t->slope_down};
-    total +=
-        NAME(finish)(t->target, sum + r * run, run, t->count, here, t->lanes->left.shape.stride[1], t->part, t->result);
+    total += NAME(finish)(t->target, sum + r * run, run, t->count, here, t->lanes->step[1], t->part, t->result);
   }
   NAME(add_total)(terms, t->part, total);
 }
@@ -143,7 +166,7 @@ static inline __attribute__((always_inline)) void NAME(make_run)(const NAME(tile
 /* One position: chains, so that one sum need not wait for the last. */
 static inline void NAME(make_single)(const NAME(tile) * t, const NAME(terms) * terms, NAME(where) at)
 {
-  NAME(wide) sum[CHAINS] = {{0}};
+  NAME(wide) sum[CHAINS] = {NAME(all)(terms->bias)};
   int64_t k = 0;
   for (; k + CHAINS <= terms->count; k += CHAINS)
 #pragma GCC unroll 4
@@ -157,14 +180,14 @@ static inline void NAME(make_single)(const NAME(tile) * t, const NAME(terms) * t
 
 /* All channels of a tile. */
 static inline __attribute__((always_inline)) void NAME(make_channels)(const NAME(tile) * t, int number, NAME(where) at,
-                                                                      int rows, int run, facet_layout slopes)
+                                                                      int rows, int run, int step, facet_layout slopes)
 {
   const facet_lanes *s = t->lanes;
   const facet_left *left = &s->left;
-  const REAL *weight = left->weight;
+  const REAL *weight = left->weight, *bias = s->bias;
   for (int64_t c = 0; c < s->result.channels; c++) {
     int64_t first = left->first[c * left->parts + number], end = left->first[c * left->parts + number + 1];
-    NAME(terms) terms = {end - first, left->offset + first, weight + first, NULL};
+    NAME(terms) terms = {end - first, left->offset + first, weight + first, bias[c], NULL};
     if (t->target->sums)
       terms.total = t->target->sums + c * NAME(LANES);
     NAME(where)
@@ -173,51 +196,53 @@ static inline __attribute__((always_inline)) void NAME(make_channels)(const NAME
     if (run == 1)
       NAME(make_single)(t, &terms, here);
     else
-      NAME(make_run)(t, &terms, here, rows, run);
+      NAME(make_run)(t, &terms, here, rows, run, step);
   }
 }
 
 /* Functions of their own: within one another they need more registers than there are. */
-#define OF_RUN(rows, run)                                                                                              \
-  static __attribute__((noinline)) void NAME(make_##rows##_##run)(const NAME(tile) * t, int number, NAME(where) at,    \
-                                                                  facet_layout slopes)                                 \
+#define OF_RUN(rows, run, step)                                                                                        \
+  static __attribute__((noinline)) void NAME(make_##rows##_##run##_##step)(const NAME(tile) * t, int number,           \
+                                                                           NAME(where) at, facet_layout slopes)        \
   {                                                                                                                    \
-    NAME(make_channels)(t, number, at, rows, run, slopes);                                                             \
+    NAME(make_channels)(t, number, at, rows, run, step, slopes);                                                       \
   }
 
-OF_RUN(1, 1)
-OF_RUN(1, 2)
-OF_RUN(1, 4)
-OF_RUN(1, 8)
+OF_RUN(1, 1, 1)
+OF_RUN(1, 2, 1)
+OF_RUN(1, 4, 1)
+OF_RUN(1, 8, 1)
+OF_RUN(1, 2, 2)
+OF_RUN(1, 4, 2)
+OF_RUN(1, 8, 2)
 #if defined __AVX512F__
-OF_RUN(2, 2)
-OF_RUN(2, 4)
-OF_RUN(2, 8)
+OF_RUN(2, 2, 1)
+OF_RUN(2, 4, 1)
+OF_RUN(2, 8, 1)
+OF_RUN(2, 2, 2)
+OF_RUN(2, 4, 2)
+OF_RUN(2, 8, 2)
 #endif
 #undef OF_RUN
 
+/* Of so many rows and positions, and steps: those that are computed together, which may be more. */
 static inline void NAME(make_tile)(const NAME(tile) * t, int number, NAME(where) at, int64_t rows, facet_layout slopes)
 {
-  (void)rows;
+  typedef void make(const NAME(tile) * t, int number, NAME(where) at, facet_layout slopes);
+  static make *const one[WIDEST_STEP][3] = {{NAME(make_1_2_1), NAME(make_1_4_1), NAME(make_1_8_1)},
+                                            {NAME(make_1_2_2), NAME(make_1_4_2), NAME(make_1_8_2)}};
 #if defined __AVX512F__
-  if (rows > 1 && t->count > 1) {
-    if (t->count > 4)
-      NAME(make_2_8)(t, number, at, slopes);
-    else if (t->count > 2)
-      NAME(make_2_4)(t, number, at, slopes);
-    else
-      NAME(make_2_2)(t, number, at, slopes);
+  static make *const two[WIDEST_STEP][3] = {{NAME(make_2_2_1), NAME(make_2_4_1), NAME(make_2_8_1)},
+                                            {NAME(make_2_2_2), NAME(make_2_4_2), NAME(make_2_8_2)}};
+#else
+  make *const(*two)[3] = one; /* ROWS is 1 */
+#endif
+  if (t->count == 1) {
+    NAME(make_1_1_1)(t, number, at, slopes);
     return;
   }
-#endif
-  if (t->count > 4)
-    NAME(make_1_8)(t, number, at, slopes);
-  else if (t->count > 2)
-    NAME(make_1_4)(t, number, at, slopes);
-  else if (t->count > 1)
-    NAME(make_1_2)(t, number, at, slopes);
-  else
-    NAME(make_1_1)(t, number, at, slopes);
+  int run = t->count > 4 ? 2 : t->count > 2 ? 1 : 0;
+  (rows > 1 ? two : one)[t->lanes->from_step[1] == WIDEST_STEP][run](t, number, at, slopes);
 }
 
 /* A tile of `rows` rows; y, x: its first result. */
@@ -239,23 +264,24 @@ static void NAME(run_rows)(const facet_lanes *s, int number, int64_t i, int64_t 
                            const NAME(target) * target, facet_layout slopes, REAL *result)
 {
   const phase *p = &s->phase[number];
-  for (int64_t j = 0; j < p->columns; j += RUN) {
-    int64_t y = p->y + i * s->left.shape.stride[0], x = p->x + j * s->left.shape.stride[1], left = p->columns - j;
+  int64_t most = s->from_step[1] > WIDEST_STEP ? 1 : RUN;
+  for (int64_t j = 0; j < p->columns; j += most) {
+    int64_t y = p->y + i * s->step[0], x = p->x + j * s->step[1], left = p->columns - j;
     NAME(tile)
     t = {.lanes = s,
          .target = target,
-         .source = source + (i * s->source.pitch + j) * NAME(LANES),
+         .source = source + (i * s->from_step[0] * s->source.pitch + j * s->from_step[1]) * NAME(LANES),
          .result = result,
-         .count = left < RUN ? (int)left : RUN,
-         .down = s->source.pitch * NAME(LANES),
-         .result_down = s->left.shape.stride[0] * s->result.pitch * NAME(LANES),
-         .slope_down = s->left.shape.stride[0] * s->result.width * target->block};
+         .count = left < most ? (int)left : (int)most,
+         .down = s->from_step[0] * s->source.pitch * NAME(LANES),
+         .result_down = s->step[0] * s->result.pitch * NAME(LANES),
+         .slope_down = s->step[0] * s->result.width * target->block};
     if (t.count > 1) {
       NAME(run_tile)(t, number, y, x, rows, slopes);
       continue;
     }
     for (int64_t r = 0; r < rows; r++, t.source += t.down) /* tiles of one position have one row */
-      NAME(run_tile)(t, number, y + r * s->left.shape.stride[0], x, 1, slopes);
+      NAME(run_tile)(t, number, y + r * s->step[0], x, 1, slopes);
   }
 }
 
@@ -275,22 +301,22 @@ static void NAME(run)(const facet_lanes *s, const void *source, const facet_lane
 
 /* ---- element by element ---- */
 
-static void NAME(map)(const facet_lanes_layout *l, const void *scale_, const void *g_, const facet_lanes_fusion *with,
-                      void *to)
+static void NAME(map)(const facet_lanes_layout *l, const void *scale_, const void *shift_, const void *g_,
+                      const facet_lanes_fusion *with, void *to)
 {
-  const REAL *scale = scale_, *g = g_;
+  const REAL *scale = scale_, *shift = shift_, *g = g_;
   NAME(target) t;
   NAME(aim)(with, &t);
   for (int64_t c = 0; c < l->channels; c++) {
     int64_t slope = t.samples ? facet_layout_at(with->layout, c, 0) : 0;
-    REAL factor = scale ? scale[c] : 1;
+    REAL factor = scale ? scale[c] : 1, constant = shift ? shift[c] : 0;
     for (int64_t y = 0; y < l->height; y++)
       for (int64_t x = 0; x < l->width; x++)
         for (int part = 0; part < PARTS; part++) {
           NAME(where)
           at = {(l->before + c * l->plane + y * l->pitch + x) * NAME(LANES) + part * NAME(WIDE),
                 slope + (y * l->width + x) * t.block};
-          NAME(wide) r = factor * *(const NAME(wide) *)(g + at.to);
+          NAME(wide) r = factor * *(const NAME(wide) *)(g + at.to) + constant;
           (void)NAME(finish)(&t, &r, 1, 1, at, 1, part, to);
         }
   }
@@ -326,6 +352,29 @@ static void NAME(win)(const facet_lanes_layout *l, const facet_lanes_fusion *wit
           won[i] += from[i];
       }
     }
+}
+
+static void NAME(window)(const facet_lanes_layout *in, const facet_lanes_layout *out, const facet_lanes_windows *w,
+                         const void *u_, void *to_)
+{
+  REAL sign = (REAL)w->sign;
+  for (int64_t c = 0; c < out->channels; c++)
+    for (int64_t s = 0; s < out->height * out->width; s++)
+      for (int lane = 0; lane < NAME(LANES); lane += NAME(WIDE)) {
+        const REAL *u = (const REAL *)u_ + (in->before + c * in->plane) * NAME(LANES) + lane;
+        NAME(wide) r = {0};
+        if (!w->weight && w->begin[s] < w->begin[s + 1])
+          r = *(const NAME(wide) *)(u + (int64_t)w->place[w->begin[s]] * NAME(LANES));
+        for (int64_t t = w->begin[s]; t < w->begin[s + 1]; t++) {
+          NAME(wide) one = *(const NAME(wide) *)(u + (int64_t)w->place[t] * NAME(LANES));
+          if (w->weight)
+            r += w->tap ? (REAL)w->tap[t] * one : one;
+          else
+            r = NAME(choose)((NAME(bits))(sign * one > sign * r), one, r);
+        }
+        *(NAME(wide) *)((REAL *)to_ + facet_lanes_place(out, c, s) * NAME(LANES) + lane) =
+            w->weight ? (REAL)w->weight[s] * r : r;
+      }
 }
 
 static void NAME(sums)(const facet_lanes_layout *l, const void *g_, double *sums)
@@ -367,7 +416,19 @@ static void NAME(dot)(const facet_lanes_layout *l, const void *g_, const facet_l
     }
 }
 
-/* ---- from lanes ---- */
+/* ---- to lanes, and from them ---- */
+
+static void NAME(pack)(const facet_lanes_layout *l, facet_layout layout, int count, const void *const *from,
+                       void *lanes)
+{
+  for (int64_t c = 0; c < l->channels; c++)
+    for (int64_t p = 0; p < l->height * l->width; p++) {
+      REAL *to = (REAL *)lanes + facet_lanes_place(l, c, p) * NAME(LANES);
+      int64_t at = facet_layout_at(layout, c, p);
+      for (int i = 0; i < NAME(LANES); i++)
+        to[i] = i < count ? ((const REAL *)from[i])[at] : 0;
+    }
+}
 
 static void NAME(unpack)(const facet_lanes_layout *l, facet_layout layout, int count, const void *lanes,
                          void *const *to)

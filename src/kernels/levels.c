@@ -109,19 +109,29 @@ FACET_LEVELED_VOID(facet_panel_f64, (int64_t count, const double *a, const doubl
 /* ---- lane_conv.c ---- */
 FACET_LEVELED(facet_lanes_layout, facet_lanes_layout_of,
               (int64_t channels, int64_t height, int64_t width, int64_t border), (channels, height, width, border))
-FACET_LEVELED(int64_t, facet_lanes_border, (const facet_conv_shape *s), (s))
+FACET_LEVELED(int64_t, facet_lanes_border, (const facet_conv_shape *s, facet_task task), (s, task))
 FACET_LEVELED(facet_status, facet_lanes_create,
-              (const facet_conv_shape *s, facet_type real, const facet_lanes_layout *gz, const facet_lanes_layout *gu,
-               facet_lanes **n),
-              (s, real, gz, gu, n))
+              (const facet_conv_shape *s, facet_type real, facet_task task, const facet_lanes_layout *source,
+               const facet_lanes_layout *result, facet_lanes **n),
+              (s, real, task, source, result, n))
 FACET_LEVELED_VOID(facet_lanes_destroy, (facet_lanes * *n), (n))
-FACET_LEVELED(facet_status, facet_lanes_weights, (facet_lanes * n, const void *weights), (n, weights))
-FACET_LEVELED_VOID(facet_lanes_run, (const facet_lanes *n, const void *gz, const facet_lanes_fusion *with, void *gu),
-                   (n, gz, with, gu))
+FACET_LEVELED(facet_status, facet_lanes_weights, (facet_lanes * n, const void *weights, const void *bias),
+              (n, weights, bias))
+FACET_LEVELED_VOID(facet_lanes_run,
+                   (const facet_lanes *n, const void *source, const facet_lanes_fusion *with, void *result),
+                   (n, source, with, result))
 FACET_LEVELED_VOID(facet_lanes_map,
-                   (const facet_lanes_layout *l, facet_type real, const void *scale, const void *g,
+                   (const facet_lanes_layout *l, facet_type real, const void *scale, const void *shift, const void *g,
                     const facet_lanes_fusion *with, void *to),
-                   (l, real, scale, g, with, to))
+                   (l, real, scale, shift, g, with, to))
+FACET_LEVELED_VOID(facet_lanes_window,
+                   (const facet_lanes_layout *in, const facet_lanes_layout *out, facet_type real,
+                    const facet_lanes_windows *w, const void *u, void *to),
+                   (in, out, real, w, u, to))
+FACET_LEVELED_VOID(facet_lanes_pack,
+                   (const facet_lanes_layout *l, facet_type real, facet_layout layout, int count,
+                    const void *const *from, void *lanes),
+                   (l, real, layout, count, from, lanes))
 FACET_LEVELED_VOID(facet_lanes_move, (const facet_lanes_moves *m, facet_type real, const void *g, void *to),
                    (m, real, g, to))
 FACET_LEVELED_VOID(facet_lanes_win,

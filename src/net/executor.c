@@ -98,6 +98,8 @@ facet_status facet_executor_refresh(facet_executor *x)
   FACET_TRY(facet_lanes_choose(x));
   if (!facet_lanes_chosen(x))
     FACET_TRY(facet_executor_need_adjoints(x));
+  if (!facet_lanes_chosen_forward(x))
+    FACET_TRY(facet_executor_need_values(x));
   for (int i = 0; i < x->steps; i++) {
     const facet_kind_row *kind = facet_kind_of(&x->step[i]);
     if (kind->refresh)
@@ -124,8 +126,9 @@ const facet_network *facet_executor_network(const facet_executor *x)
 
 size_t facet_executor_bytes(const facet_executor *x)
 {
-  return x->own_bytes + facet_slots_bytes(&x->values) + (x->adjoints_there ? facet_slots_bytes(&x->adjoints) : 0) +
-         (facet_lanes_chosen(x) ? (size_t)x->lanes->bytes : 0) + (x->exact ? facet_executor_bytes(x->exact) : 0);
+  return x->own_bytes + (x->values_there ? facet_slots_bytes(&x->values) : 0) +
+         (x->adjoints_there ? facet_slots_bytes(&x->adjoints) : 0) + (x->lanes ? (size_t)x->lanes->bytes : 0) +
+         (x->exact ? facet_executor_bytes(x->exact) : 0);
 }
 
 /* ---- running ---- */
@@ -134,13 +137,15 @@ facet_status facet_executor_begin(facet_executor *x, const void *samples, int64_
 {
   FACET_CHECK(count >= 1 && count <= x->options.batch, FACET_INTERNAL, "%lld samples in a batch of %lld",
               (long long)count, (long long)x->options.batch);
+  x->count = count;
+  if (facet_lanes_chosen_forward(x))
+    return FACET_OK; /* which take the samples as they are */
   int input = x->network->input;
   int64_t size = facet_value_size(x, input);
   char *to = facet_value_data(x, x->slot[input]);
   memcpy(to, samples, (size_t)(count * size) * x->real);
   memset(facet_at(x, to, count * size), 0, (size_t)((x->options.batch - count) * size) * x->real);
   memset(x->ties, 0, (size_t)x->options.batch * sizeof *x->ties);
-  x->count = count;
   facet_rounding_begin(x);
   return FACET_OK;
 }
@@ -149,6 +154,8 @@ facet_status facet_executor_begin(facet_executor *x, const void *samples, int64_
 static facet_status forward(facet_executor *x, const void *samples, int64_t count, int last)
 {
   FACET_TRY(facet_executor_begin(x, samples, count));
+  if (facet_lanes_chosen_forward(x))
+    return facet_lanes_forward(x, samples, count);
   for (int i = 0; i < last; i++) {
     facet_rounding_follow(x, &x->step[i]);
     FACET_TRY(facet_kind_of(&x->step[i])->forward(x, &x->step[i]));
@@ -222,9 +229,9 @@ facet_status facet_executor_value(const facet_executor *x, int value, double *ou
   FACET_CHECK(x->keep[value] || value == x->network->input, FACET_INTERNAL, "value %s is not kept",
               x->network->value[value].name);
   facet_layout layout = x->layout[value];
+  void *data = facet_lanes_chosen_forward(x) ? x->lanes->kept[value] : facet_value_data(x, x->slot[value]);
   for (int64_t s = 0; s < x->count; s++)
-    x->e->unpack(layout, facet_at(x, facet_value_data(x, x->slot[value]), s * facet_layout_size(layout)),
-                 out + s * layout.channels * layout.spatial);
+    x->e->unpack(layout, facet_at(x, data, s * facet_layout_size(layout)), out + s * layout.channels * layout.spatial);
   return FACET_OK;
 }
 

@@ -95,7 +95,7 @@ struct facet_executor {
   int steps;
   facet_step *step;
   facet_slots values, adjoints;
-  bool adjoints_there;               /* allocated */
+  bool values_there, adjoints_there; /* allocated */
   int output_adjoint, input_adjoint; /* slots */
   int constants;
   const char **constant_name;
@@ -171,11 +171,13 @@ static inline char *facet_at(const facet_executor *x, void *data, int64_t elemen
 
 /* Fills an executor whose network, options and kernels are set. The caller destroys it in any case. */
 facet_status facet_executor_compile(facet_executor *x);
-/* Plans and allocates what values and adjoints lie in, once the steps, their layouts and kernels are made. */
+/* Plans what values and adjoints lie in, once the steps, their layouts and kernels are made. */
 facet_status facet_executor_plan_buffers(facet_executor *x);
-/* Allocates adjoints, which it leaves: for pullbacks by the kernels. Again does nothing. */
+/* Allocate values and adjoints, which it leaves: for passes by the kernels. Again they do nothing. */
+facet_status facet_executor_need_values(facet_executor *x);
 facet_status facet_executor_need_adjoints(facet_executor *x);
-/* Frees them, until they are needed again. */
+/* Free them, until they are needed again. */
+void facet_executor_drop_values(facet_executor *x);
 void facet_executor_drop_adjoints(facet_executor *x);
 
 /* ---- a pass, step by step: executor.c ---- */

@@ -55,7 +55,6 @@ static facet_status plan_forward(facet_executor *x)
       if (--left[step->input[j]] == 0 && !x->keep[step->input[j]])
         facet_slots_release(&x->values, step->in_slot[j]);
   }
-  status = facet_slots_allocate(&x->values);
 done:
   facet_free(&left);
   return status;
@@ -180,6 +179,15 @@ done:
   return status;
 }
 
+facet_status facet_executor_need_values(facet_executor *x)
+{
+  if (x->values_there)
+    return FACET_OK;
+  FACET_TRY(facet_slots_allocate(&x->values));
+  x->values_there = true;
+  return FACET_OK;
+}
+
 facet_status facet_executor_need_adjoints(facet_executor *x)
 {
   if (x->adjoints_there)
@@ -187,6 +195,12 @@ facet_status facet_executor_need_adjoints(facet_executor *x)
   FACET_TRY(facet_slots_allocate(&x->adjoints));
   x->adjoints_there = true;
   return FACET_OK;
+}
+
+void facet_executor_drop_values(facet_executor *x)
+{
+  facet_slots_empty(&x->values);
+  x->values_there = false;
 }
 
 void facet_executor_drop_adjoints(facet_executor *x)

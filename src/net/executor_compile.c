@@ -264,5 +264,8 @@ facet_status facet_executor_compile(facet_executor *x)
   FACET_TRY(facet_touched_create(x));
   FACET_TRY(facet_executor_plan_buffers(x));
   FACET_TRY(facet_lanes_plan_create(x));
-  return x->options.blank ? facet_executor_need_adjoints(x) : facet_executor_refresh(x);
+  if (!x->options.blank)
+    return facet_executor_refresh(x);
+  FACET_TRY(facet_executor_need_values(x));
+  return facet_executor_need_adjoints(x);
 }

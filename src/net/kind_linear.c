@@ -143,10 +143,12 @@ static facet_status linear_refresh(facet_executor *x, facet_step *step)
   if (x->size)
     weigh_sums(step, weights);
   FACET_GO(done, status, facet_touched_weights(x, step, weights));
-  FACET_GO(done, status, k->conv_weights(step->forward, weights, bias));
+  FACET_GO(done, status,
+           facet_lanes_chosen_forward(x) ? facet_lanes_take(x, step, weights, bias)
+                                         : k->conv_weights(step->forward, weights, bias));
   if (step->pullback)
-    status =
-        facet_lanes_chosen(x) ? facet_lanes_take(x, step, weights) : k->conv_weights(step->pullback, weights, NULL);
+    status = facet_lanes_chosen(x) ? facet_lanes_take(x, step, weights, NULL)
+                                   : k->conv_weights(step->pullback, weights, NULL);
 done:
   facet_free(&own);
   facet_free(&bias);

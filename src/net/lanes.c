@@ -146,7 +146,7 @@ static void pull_pointwise(const pullback *b, const lot *l, const facet_step *st
     else if (!w->by_channel)
       aim(b, l, step->scale, 0, step->output, &with);
     if (own->way[j].to != own->g || own->way[j].addend != NO_SLOT || w->kind != KIND_SUM)
-      facet_lanes_map(layout, b->x->options.real, scale, g, &with, l->data[own->way[j].to]);
+      facet_lanes_map(layout, b->x->options.real, scale, NULL, g, &with, l->data[own->way[j].to]);
   }
 }
 

@@ -1,4 +1,5 @@
-/* Planning a pullback in lanes: how each value lies, which memory its adjoint has, and what each step needs. */
+/* Planning a pass in lanes: how each value lies, which memory its adjoint has, and what each step needs. The slots of a
+ * forward pass are dealt in lanes_forward_plan.c. */
 #include "lanes.h"
 
 enum { PLANE = 2 }; /* dimensions of a value beside channels */
@@ -17,12 +18,13 @@ static bool linear_fits(const facet_executor *x, const facet_step *step)
   bool inner = l->conv.spatial == 0;
   if (l->adjoint || l->images != 1 || (l->viewed && !inner) || (inner && !(is_row(in) && is_row(out))))
     return false;
-  return l->conv.in_channels == in->channels && l->conv.out_channels == out->channels &&
-         facet_lanes_border(&l->conv) >= 0;
+  return l->conv.in_channels == in->channels && l->conv.out_channels == out->channels;
 }
 
 static bool step_fits(const facet_executor *x, const facet_step *step)
 {
+  if (x->lanes->forward && !facet_lanes_fits_forward(x, step))
+    return false;
   switch (step->lowered->kind) {
   case KIND_LINEAR:
     return linear_fits(x, step);
@@ -68,7 +70,8 @@ static bool fits(facet_executor *x)
   int64_t border = 0;
   for (int i = 0; i < x->steps; i++) {
     const facet_lowered *l = x->step[i].lowered;
-    int64_t own = l->kind == KIND_LINEAR ? facet_lanes_border(&l->conv) : 0;
+    int64_t own =
+        l->kind == KIND_LINEAR ? facet_lanes_border(&l->conv, x->lanes->forward ? FACET_FORWARD : FACET_PULLBACK) : 0;
     if (own < 0)
       return false;
     border = own > border ? own : border;
@@ -93,7 +96,7 @@ typedef struct {
   int *maker;   /* per value: the linear step that stored its adjoint as it is so far; -1: none */
 } planning;
 
-static bool lies_same(const facet_lanes_layout *a, const facet_lanes_layout *b)
+bool facet_lanes_same(const facet_lanes_layout *a, const facet_lanes_layout *b)
 {
   return a->channels == b->channels && a->height == b->height && a->width == b->width && a->pitch == b->pitch &&
          a->plane == b->plane;
@@ -103,7 +106,7 @@ static facet_status take(planning *d, int v, int *slot)
 {
   facet_lanes_plan *p = d->p;
   for (int s = 0; d->users && s < p->slots; s++)
-    if (d->users[s] == 0 && lies_same(&p->slot[s], &p->layout[v])) {
+    if (d->users[s] == 0 && facet_lanes_same(&p->slot[s], &p->layout[v])) {
       d->users[s] = 1;
       *slot = s;
       return FACET_OK;
@@ -146,7 +149,7 @@ static facet_status add_to(planning *d, int v, int *to)
 static bool passes(const planning *d, const facet_step *step, int j)
 {
   const facet_lowered *l = step->lowered;
-  bool same = lies_same(&d->p->layout[step->input[j]], &d->p->layout[step->output]);
+  bool same = facet_lanes_same(&d->p->layout[step->input[j]], &d->p->layout[step->output]);
   return d->have[step->input[j]] == NO_SLOT && same &&
          ((l->kind == KIND_SUM && l->coefficient[j] == 1) || (l->kind == KIND_MOVE && step->alias));
 }
@@ -286,11 +289,12 @@ static int64_t moves_from(const facet_lowered *l, int64_t i)
   return facet_move_source(l, i) < 0 ? -1 : l->from ? l->from[i] : 0;
 }
 
-static facet_status find_moves(const facet_executor *x, const facet_step *step, facet_lanes_step *own)
+facet_status facet_lanes_find_moves(const facet_executor *x, const facet_step *step, facet_lanes_step *own)
 {
   const facet_lowered *l = step->lowered;
   const facet_lanes_layout *out = &x->lanes->layout[step->output];
   int64_t spatial = out->height * out->width, size = out->channels * spatial;
+  FACET_NEW(own->moves, step->inputs);
   for (int j = 0; j < step->inputs; j++) {
     const facet_lanes_layout *in = &x->lanes->layout[step->input[j]];
     int64_t inner = in->height * in->width;
@@ -300,9 +304,11 @@ static facet_status find_moves(const facet_executor *x, const facet_step *step, 
     FACET_TRY(make_moves(&own->moves[j], count, false));
     for (int64_t i = 0; i < size; i++) {
       int64_t from = facet_move_source(l, i);
-      if (moves_from(l, i) == j)
-        add_move(&own->moves[j], facet_lanes_place(out, i / spatial, i % spatial),
-                 facet_lanes_place(in, from / inner, from % inner));
+      if (moves_from(l, i) != j)
+        continue;
+      int64_t above = facet_lanes_place(out, i / spatial, i % spatial);
+      int64_t below = facet_lanes_place(in, from / inner, from % inner);
+      add_move(&own->moves[j], x->lanes->forward ? below : above, x->lanes->forward ? above : below);
     }
   }
   return FACET_OK;
@@ -334,25 +340,30 @@ static facet_status find_window(const facet_executor *x, const facet_step *step,
   return FACET_OK;
 }
 
+facet_status facet_lanes_find_factors(const facet_executor *x, const facet_step *step, facet_lanes_step *own)
+{
+  int64_t channels = x->lanes->layout[step->output].channels;
+  if (!(own->factor = facet_allocate((size_t)(step->inputs * channels), x->real)))
+    return FACET_OS;
+  for (int64_t k = 0; k < step->inputs * channels; k++)
+    facet_executor_put(x, own->factor, k, step->lowered->coefficient[k / channels]);
+  return FACET_OK;
+}
+
 static facet_status equip(facet_executor *x, int i)
 {
   const facet_step *step = &x->step[i];
   const facet_lowered *l = step->lowered;
   facet_lanes_step *own = &x->lanes->step[i];
   const facet_lanes_layout *layout = x->lanes->layout;
-  int64_t channels = layout[step->output].channels;
   switch (l->kind) {
   case KIND_LINEAR:
-    return facet_lanes_create(&l->conv, x->options.real, &layout[step->output], &layout[step->input[0]], &own->conv);
+    return facet_lanes_create(&l->conv, x->options.real, FACET_PULLBACK, &layout[step->output], &layout[step->input[0]],
+                              &own->conv);
   case KIND_SUM:
-    if (!(own->factor = facet_allocate((size_t)(step->inputs * channels), x->real)))
-      return FACET_OS;
-    for (int64_t k = 0; k < step->inputs * channels; k++)
-      facet_executor_put(x, own->factor, k, l->coefficient[k / channels]);
-    return FACET_OK;
+    return facet_lanes_find_factors(x, step, own);
   case KIND_MOVE:
-    FACET_NEW(own->moves, step->inputs);
-    return find_moves(x, step, own);
+    return facet_lanes_find_moves(x, step, own);
   case KIND_WINDOW:
     FACET_NEW(own->moves, 1);
     return find_window(x, step, own);
@@ -363,22 +374,24 @@ static facet_status equip(facet_executor *x, int i)
 
 facet_status facet_lanes_plan_create(facet_executor *x)
 {
-  if (x->options.rows == 0 || x->options.training || !x->may_lanes)
+  bool forward = x->options.rows == 0;
+  if (x->options.training || !x->may_lanes || (forward && (x->options.real != FACET_F32 || x->options.touched)))
     return FACET_OK;
   FACET_NEW(x->lanes, 1);
+  x->lanes->forward = forward;
   FACET_NEW(x->lanes->layout, x->network->values);
   FACET_NEW(x->lanes->step, x->steps);
   if (!fits(x)) {
     facet_lanes_plan_destroy(x);
     return FACET_OK;
   }
-  return deal_slots(x);
+  return forward ? facet_lanes_plan_forward(x) : deal_slots(x);
 }
 
 facet_status facet_lanes_equip(facet_executor *x)
 {
   for (int i = 0; i < x->steps; i++)
-    FACET_TRY(equip(x, i));
+    FACET_TRY(x->lanes->forward ? facet_lanes_equip_forward(x, i) : equip(x, i));
   return FACET_OK;
 }
 
@@ -390,7 +403,7 @@ static int64_t linear_bytes(const facet_conv_shape *c)
     phases *= c->stride[d];
   }
   int64_t begins = (c->in_channels * phases + 1) * (int64_t)sizeof(int64_t);
-  return begins + (phases + volume) * FACET_LANES_BYTES;
+  return begins + (phases + volume) * FACET_LANES_BYTES + (c->in_channels + c->out_channels) * (int64_t)sizeof(double);
 }
 
 int64_t facet_lanes_step_bytes(const facet_executor *x, int i)
@@ -407,8 +420,8 @@ int64_t facet_lanes_step_bytes(const facet_executor *x, int i)
   case KIND_MOVE:
     return out->channels * positions * move;
   case KIND_WINDOW:
-    return l->maximum ? facet_value_size(x, step->input[0]) * (int64_t)sizeof(int32_t)
-                      : l->begin[positions] * (move + (int64_t)sizeof(double));
+    return l->maximum && !x->lanes->forward ? facet_value_size(x, step->input[0]) * (int64_t)sizeof(int32_t)
+                                            : l->begin[positions] * (move + (int64_t)sizeof(double));
   default:
     return 0;
   }
@@ -432,7 +445,9 @@ void facet_lanes_release(facet_executor *x)
     strip(&x->step[i], &p->step[i]);
   for (int i = 0; p->data && i < p->workers * p->slots; i++)
     facet_free(&p->data[i]);
-  FACET_FREE(&p->data, &p->sums, &p->made);
+  for (int v = 0; p->kept && v < x->network->values; v++)
+    facet_free(&p->kept[v]);
+  FACET_FREE(&p->data, &p->sums, &p->made, &p->kept);
   p->bytes = 0;
 }
 
@@ -444,6 +459,6 @@ void facet_lanes_plan_destroy(facet_executor *x)
   facet_lanes_release(x);
   for (int i = 0; p->step && i < x->steps; i++)
     facet_free(&p->step[i].way);
-  FACET_FREE(&p->layout, &p->step, &p->slot);
+  FACET_FREE(&p->layout, &p->step, &p->slot, &p->slot_of, &p->order);
   facet_free(&x->lanes);
 }

@@ -3,8 +3,8 @@
 
 #include "net.h"
 
-enum { MOST_SAMPLES = 8, TURNS = 3 };
-static const double long_enough = 0.05; /* seconds of all turns */
+enum { FEW_SAMPLES = 8, TURNS = 3 };
+static const double long_enough = 0.05, quick = 0.5; /* seconds of all turns; of a batch */
 
 static void *make_noise(int64_t count, facet_type precision)
 {
@@ -19,9 +19,9 @@ static void *make_noise(int64_t count, facet_type precision)
   return x;
 }
 
-facet_status facet_forward_measure(const facet_network *network, facet_type precision, int64_t batch, double *seconds)
+/* Of so many samples at once. */
+static facet_status measure(const facet_network *network, facet_type precision, int64_t count, double *seconds)
 {
-  int64_t most = precision == FACET_F64 ? 1 : MOST_SAMPLES, count = batch < most ? batch : most; /* double is slow */
   facet_executor *executor = NULL;
   facet_status status = FACET_OK;
   void *x = make_noise(count * facet_shape_size(facet_network_input_shape(network)), precision);
@@ -43,4 +43,13 @@ done:
   facet_executor_destroy(&executor);
   facet_free(&x);
   return status;
+}
+
+facet_status facet_forward_measure(const facet_network *network, facet_type precision, int64_t batch, double *seconds)
+{
+  int64_t few = precision == FACET_F64 ? 1 : FEW_SAMPLES; /* double is slow */
+  FACET_TRY(measure(network, precision, batch < few ? batch : few, seconds));
+  return batch > few && precision != FACET_F64 && *seconds * (double)batch < quick
+             ? measure(network, precision, batch, seconds)
+             : FACET_OK;
 }

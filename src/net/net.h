@@ -132,8 +132,8 @@ facet_status facet_network_stack(const facet_network *lower, int value, const fa
 
 /* ---- time ---- */
 
-/* Seconds of a forward pass of one sample: the best of several passes of a few samples of noise, of at most `batch` at
- * once. */
+/* Seconds of a forward pass of one sample: the best of several passes of noise, `batch` samples at once where that is
+ * quick, else fewer. */
 facet_status facet_forward_measure(const facet_network *network, facet_type precision, int64_t batch, double *seconds);
 
 #endif

@@ -290,13 +290,13 @@ static facet_status lanes_seconds(const problem *p, double *best)
   facet_status status = FACET_OK;
   facet_lanes *lanes = NULL;
   float *gz = NULL, *gu = NULL;
-  int64_t border = facet_lanes_border(&p->shape);
+  int64_t border = facet_lanes_border(&p->shape, FACET_PULLBACK);
   int64_t images = (p->batch + FACET_MOST_LANES - 1) / FACET_MOST_LANES;
   facet_lanes_layout in = facet_lanes_layout_of(p->shape.in_channels, p->shape.in[0], p->shape.in[1], border);
   facet_lanes_layout out = facet_lanes_layout_of(p->shape.out_channels, p->shape.out[0], p->shape.out[1], border);
   *best = INFINITY;
-  FACET_GO(done, status, facet_lanes_create(&p->shape, FACET_F32, &out, &in, &lanes));
-  FACET_GO(done, status, facet_lanes_weights(lanes, p->w));
+  FACET_GO(done, status, facet_lanes_create(&p->shape, FACET_F32, FACET_PULLBACK, &out, &in, &lanes));
+  FACET_GO(done, status, facet_lanes_weights(lanes, p->w, NULL));
   FACET_NEW_GO(done, status, gz, images * out.size * FACET_MOST_LANES);
   FACET_NEW_GO(done, status, gu, images * in.size * FACET_MOST_LANES);
   for (int pass = 0; pass < PASSES; pass++) {

@@ -1,5 +1,5 @@
-"""What weights that pruning has set to 0 gain: ResNet-20, all ten rows, on one core, with and without them; and single
-layers, in the kernels for few weights against the usual ones.
+"""What weights that pruning has set to 0 gain: ResNet-20, forward and all ten rows, on one core, with and without them;
+and single layers, in the kernels for few weights against the usual ones.
 
 `rows()` gives (name, the pruned network's samples per second, the dense one's) as run.py has them; single layers are
 printed, in GFLOP/s as if no weight were 0.
@@ -13,7 +13,7 @@ import tempfile
 import run
 
 VARIANTS = "  - {method: magnitude, scope: [global, layer], sparsity: [0.9, 0.95, 0.98]}\n"
-ADJOINTS = 40  # as many as mpi/stages/work.c takes at once
+ADJOINTS, SAMPLES = 40, 48  # as many as mpi/stages/work.c takes at once, back and forward
 
 
 def layers():
@@ -32,6 +32,9 @@ def rows():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         for model in sorted(run.prune_resnet20(folder, VARIANTS).glob("magnitude-*.onnx")):
+            rate = [run.total(run.together("bench_forward", at, SAMPLES, run.SECONDS, processes=1))
+                    for at in (model, folder / "model.onnx")]
+            table.append((f"forward pass of ResNet-20, {model.stem}, 1 core, batch {SAMPLES}: against dense", *rate))
             for how in ("plain", "settle"):
                 rate = [run.total(run.together("bench_linear", at, run.SAMPLES, how, ADJOINTS, processes=1))
                         for at in (model, folder / "model.onnx")]

@@ -314,38 +314,35 @@ static void *vectors(facet_lanes_layout l)
   return data;
 }
 
-/* Adjoints in lanes; further lanes are 0. */
-static void *packed(const problem *p, facet_type real, const facet_lanes_layout *l)
-{
-  int64_t count = p->shape.out_channels, positions = p->out_positions;
-  void *lanes = vectors(*l);
-  for (int64_t i = 0; i < p->batch; i++)
-    for (int64_t c = 0; c < count; c++)
-      for (int64_t s = 0; s < positions; s++)
-        put(lanes, real, facet_lanes_place(l, c, s) * facet_lanes_count(real) + i,
-            p->gz[(i * count + c) * positions + s]);
-  return lanes;
-}
-
-static void *pulled_by_lanes(const problem *p, facet_type real, facet_layout in)
+/* Samples, or adjoints, of a task by lanes, in the layout that they came in. */
+static void *run_lanes(const problem *p, facet_type real, facet_task task, facet_layout in, facet_layout out)
 {
   const facet_conv_shape *s = &p->shape;
-  int64_t border = facet_lanes_border(s);
-  facet_lanes_layout gu = lanes_of(s->in_channels, s->in, s->spatial, border);
-  facet_lanes_layout gz = lanes_of(s->out_channels, s->out, s->spatial, border);
+  bool forward = task == FACET_FORWARD;
+  int64_t border = facet_lanes_border(s, task);
+  facet_lanes_layout ends[] = {lanes_of(s->in_channels, s->in, s->spatial, border),
+                               lanes_of(s->out_channels, s->out, s->spatial, border)};
+  facet_layout from = forward ? in : out, to = forward ? out : in;
   facet_lanes *lanes = NULL;
-  assert_int_equal(facet_lanes_create(s, real, &gz, &gu, &lanes), FACET_OK);
-  void *w = flat(p->w, count_weights(p), real), *source = packed(p, real, &gz), *made = vectors(gu);
-  assert_int_equal(facet_lanes_weights(lanes, w), FACET_OK);
-  facet_lanes_run(lanes, source, NULL, made);
-  void *result = dirty(p->batch * facet_layout_size(in), real), *each[FACET_MOST_LANES];
-  for (int64_t i = 0; i < p->batch; i++)
-    each[i] = (char *)result + (size_t)(i * facet_layout_size(in)) * facet_type_size(real);
-  facet_lanes_unpack(&gu, real, in, (int)p->batch, made, each);
+  assert_int_equal(facet_lanes_create(s, real, task, &ends[!forward], &ends[forward], &lanes), FACET_OK);
+  void *w = flat(p->w, count_weights(p), real), *bias = flat(p->bias, s->out_channels, real);
+  assert_int_equal(facet_lanes_weights(lanes, w, forward ? bias : NULL), FACET_OK);
+  void *source = laid_out(forward ? p->u : p->gz, p->batch, from, real);
+  void *result = dirty(p->batch * facet_layout_size(to), real);
+  void *packed = vectors(ends[!forward]), *made = vectors(ends[forward]);
+  const void *each[FACET_MOST_LANES];
+  void *each_result[FACET_MOST_LANES];
+  for (int64_t i = 0; i < p->batch; i++) {
+    each[i] = (char *)source + (size_t)(i * facet_layout_size(from)) * facet_type_size(real);
+    each_result[i] = (char *)result + (size_t)(i * facet_layout_size(to)) * facet_type_size(real);
+  }
+  facet_lanes_pack(&ends[!forward], real, from, (int)p->batch, each, packed);
+  facet_lanes_run(lanes, packed, NULL, made);
+  facet_lanes_unpack(&ends[forward], real, to, (int)p->batch, made, each_result);
   facet_lanes_destroy(&lanes);
-  facet_free(&w);
-  facet_free(&source);
-  facet_free(&made);
+  void **owned[] = {&w, &bias, &source, &packed, &made};
+  for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+    facet_free(owned[i]);
   return result;
 }
 
@@ -355,8 +352,13 @@ static void check_lanes(facet_conv_shape shape)
   for (int kind = 0; kind < 4; kind++)
     for (int real = FACET_F32; real <= FACET_F64; real++) {
       facet_layout in = layout_of(shape.in_channels, p.in_positions, kind);
-      void *gu = pulled_by_lanes(&p, (facet_type)real, in);
-      same_numbers(p.gu, gu, 3, in, (facet_type)real, real == FACET_F64 ? 1e-13 : 1e-5);
+      facet_layout out = layout_of(shape.out_channels, p.out_positions, 3 - kind);
+      double tolerance = real == FACET_F64 ? 1e-13 : 1e-5;
+      void *z = run_lanes(&p, (facet_type)real, FACET_FORWARD, in, out);
+      void *gu = run_lanes(&p, (facet_type)real, FACET_PULLBACK, in, out);
+      same_numbers(p.z, z, 3, out, (facet_type)real, tolerance);
+      same_numbers(p.gu, gu, 3, in, (facet_type)real, tolerance);
+      facet_free(&z);
       facet_free(&gu);
     }
   drop_problem(&p);
