@@ -66,7 +66,7 @@ endif
 LIBRARY_SOURCES := $(sort $(wildcard src/*/*.c))
 PROGRAM_SOURCES := $(sort $(wildcard mpi/*/*.c))
 # What is compiled for several levels of processors, where no one kind is asked for (src/kernels/levels.h).
-LEVELED := $(addprefix src/kernels/,block elementwise image inner lane_conv panel sparse winograd) \
+LEVELED := $(addprefix src/kernels/,block elementwise image inner lane_block lane_conv panel sparse winograd) \
   src/embed/near src/embed/tsne_pairs
 LEVELS := $(if $(ARCH)$(filter 1,$(SANITIZE))$(findstring -march=,$(FOUND_CC) $(CPPFLAGS) $(CFLAGS)),,$(FOUND_LEVELS))
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/onnx.pb-c.o \
@@ -136,6 +136,7 @@ $(BUILD)/mpi/program/launch.o: private EXTRA = -DFACET_BUILD_MPIRUN='"$(FOUND_MP
 FAST_block := -ffp-contract=fast
 FAST_image := -ffp-contract=fast
 FAST_inner := -ffp-contract=fast
+FAST_lane_block := -ffp-contract=fast
 FAST_lane_conv := -ffp-contract=fast
 FAST_sparse := -ffp-contract=fast
 FAST_winograd := -ffp-contract=fast

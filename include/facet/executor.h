@@ -88,6 +88,9 @@ facet_status facet_executor_pullback(facet_executor *executor, const int32_t *ro
  * the order and at the offsets of facet_network_parameter_list (MEAN and VARIANCE hold the batch's statistics instead).
  * real F32. */
 facet_status facet_executor_gradient(facet_executor *executor, const float *dlogits, float *gradient);
+/* From the next facet_executor_refresh on, in training: weights that are 0 stay so, and their gradients, which may be 0
+ * then, are not wanted. */
+void facet_executor_hold(facet_executor *executor, bool held);
 
 FACET_END
 

@@ -80,7 +80,7 @@ facet_status facet_train_step(MPI_Comm comm, facet_sgd *sgd, facet_status before
                               const facet_mask *mask, bool *asked)
 {
   double all[3] = {0}; /* what ranks have in common: the largest gradient, whether one failed, was interrupted */
-  facet_status status = before == FACET_OK ? facet_sgd_gradients(sgd, step, &all[0]) : before;
+  facet_status status = before == FACET_OK ? facet_sgd_gradients(sgd, step, mask, &all[0]) : before;
   all[1] = status != FACET_OK;
   all[2] = facet_interrupted();
   FACET_TRY(facet_largest(comm, all, 3, "training"));

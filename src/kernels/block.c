@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "lane_block.h"
 #include "registers.h"
 
 enum {
@@ -57,13 +58,15 @@ struct facet_block {
   facet_block_shape shape;
   int64_t batch, channels; /* of z, padding included */
   side in, out;
-  conv forward, back; /* back without weights: nobody wants it */
-  int64_t groups;     /* of TOGETHER samples */
-  float *z;           /* batch samples, in blocks */
-  float *frames;      /* of u, per sample: filled forward, and there on the way back */
-  float *back_frames; /* of z's adjoint, per group */
-  float *gradient;    /* per group, as forward.weights */
-  double *statistics; /* per sample: STATISTICS times the channels */
+  conv forward, back;      /* back without weights: nobody wants it */
+  int64_t groups;          /* of TOGETHER samples */
+  float *z;                /* batch samples, in blocks */
+  float *frames;           /* of u, per sample: filled forward, and there on the way back */
+  float *back_frames;      /* of z's adjoint, per group */
+  float *gradient;         /* per group, as forward.weights */
+  double *statistics;      /* per sample: STATISTICS times the channels */
+  facet_lane_block *lanes; /* NULL: the batch does not fill them */
+  bool by_lanes;           /* with the weights that it has */
 };
 
 /* Per sample and channel: of z, its sum, a mean near the sample's own and the squared distances from that; on the way
@@ -207,10 +210,12 @@ static int64_t frame_size(const side *e)
 void facet_block_destroy(facet_block **block)
 {
   facet_block *b = *block;
-  if (b)
+  if (b) {
+    facet_lane_block_destroy(&b->lanes);
     FACET_FREE(&b->forward.weights, &b->forward.left, &b->forward.offset, &b->forward.most, &b->back.weights,
                &b->back.left, &b->back.offset, &b->back.most, &b->z, &b->frames, &b->back_frames, &b->gradient,
                &b->statistics);
+  }
   facet_free(block);
 }
 
@@ -250,6 +255,8 @@ facet_status facet_block_create(const facet_block_shape *shape, int64_t batch, f
   FACET_NEW_GO(failed, status, b->back_frames, b->groups * frame_size(&b->out));
   FACET_NEW_GO(failed, status, b->gradient, b->groups * gradient_size(&b->forward));
   FACET_NEW_GO(failed, status, b->statistics, batch * STATISTICS * b->channels);
+  if (facet_lane_block_fits(batch))
+    FACET_GO(failed, status, facet_lane_block_create(shape, batch, &b->lanes));
   *block = b;
   return FACET_OK;
 failed:
@@ -268,7 +275,8 @@ size_t facet_block_bytes(const facet_block *b)
   int64_t floats = b->batch * (facet_layout_size(b->shape.out) + frame_size(&b->in)) +
                    b->groups * (frame_size(&b->out) + gradient_size(&b->forward));
   return conv_bytes(&b->forward) + conv_bytes(&b->back) + (size_t)floats * sizeof(float) +
-         (size_t)(b->batch * STATISTICS * b->channels) * sizeof(double);
+         (size_t)(b->batch * STATISTICS * b->channels) * sizeof(double) +
+         (b->lanes ? facet_lane_block_bytes(b->lanes) : 0);
 }
 
 /* The place of what belongs to a tap, a channel of the source and one of the result: [registers][blocks][taps][channels
@@ -311,9 +319,12 @@ static void take_left(conv *c)
   }
 }
 
-void facet_block_weights(facet_block *b, const float *weights)
+facet_status facet_block_weights(facet_block *b, const float *weights, bool held)
 {
   const facet_conv_shape *s = &b->shape.shape;
+  b->by_lanes = held && b->lanes && facet_lane_block_worth(b->lanes, weights);
+  if (b->by_lanes)
+    return facet_lane_block_weights(b->lanes, weights);
   for (int64_t o = 0; o < s->out_channels; o++)
     for (int64_t i = 0; i < s->in_channels; i++)
       for (int t = 0; t < TAPS; t++, weights++) {
@@ -324,6 +335,7 @@ void facet_block_weights(facet_block *b, const float *weights)
   take_left(&b->forward);
   if (b->shape.pulled)
     take_left(&b->back);
+  return FACET_OK;
 }
 
 /* ---- forward ---- */
@@ -392,6 +404,10 @@ static void fill_channels(const facet_block *b, const facet_block_norm *norm, ch
 void facet_block_forward(facet_block *b, int64_t samples, const facet_block_norm *norm, const float *u, float *result)
 {
   channels ch;
+  if (b->by_lanes) {
+    facet_lane_block_forward(b->lanes, samples, norm, u, result);
+    return;
+  }
   int64_t z_size = facet_layout_size(b->shape.out), size = result_size(b), groups = groups_of(samples);
 #pragma omp parallel for schedule(static)
   for (int64_t group = 0; group < groups; group++)
@@ -459,6 +475,10 @@ void facet_block_backward(facet_block *b, int64_t samples, const facet_block_nor
                           float *gw, double *grad_gamma, double *grad_beta)
 {
   channels ch;
+  if (b->by_lanes) {
+    facet_lane_block_backward(b->lanes, samples, norm, g, gu, gw, grad_gamma, grad_beta);
+    return;
+  }
   int64_t size = result_size(b), groups = groups_of(samples);
   fill_channels(b, norm, &ch);
 #pragma omp parallel for schedule(static)

@@ -26,8 +26,9 @@ facet_status facet_block_create(const facet_block_shape *shape, int64_t batch, f
 void facet_block_destroy(facet_block **block);
 /* Bytes that it keeps. */
 size_t facet_block_bytes(const facet_block *block);
-/* weights: out x in x 3 x 3, copied. */
-void facet_block_weights(facet_block *block, const float *weights);
+/* weights: out x in x 3 x 3, copied. held: those that are 0 stay so, and their gradient is not wanted: it may be 0.
+ * Where few are left the block is another's, then (lane_block.h). FACET_OS. */
+facet_status facet_block_weights(facet_block *block, const float *weights, bool held);
 
 /* Of the batch norm, one number per channel. */
 typedef struct {

@@ -193,6 +193,12 @@ void facet_lanes_run(const facet_lanes *s, const void *source, const facet_lanes
   EITHER(run, s, source, with, result);
 }
 
+void facet_lanes_gradient(const facet_lanes *s, const void *u, const void *gz, double *gw)
+{
+  facet_type real = s->left.real;
+  EITHER(gradient, s, u, gz, gw);
+}
+
 void facet_lanes_map(const facet_lanes_layout *layout, facet_type real, const void *scale, const void *shift,
                      const void *g, const facet_lanes_fusion *with, void *to)
 {

@@ -60,6 +60,10 @@ void facet_lanes_destroy(facet_lanes **lanes);
 facet_status facet_lanes_weights(facet_lanes *lanes, const void *weights, const void *bias);
 void facet_lanes_run(const facet_lanes *lanes, const void *source, const facet_lanes_fusion *with, void *result);
 
+/* Of a forward convolution: the gradients of the weights that are left, in their order (out x in/groups x kernel), from
+ * its source and its result's adjoint: one number each, summed over positions and lanes. */
+void facet_lanes_gradient(const facet_lanes *lanes, const void *u, const void *gz, double *gw);
+
 /* to = slope * (scale[c] g + shift[c] + addend) + after; scale NULL: 1, shift NULL: 0. */
 void facet_lanes_map(const facet_lanes_layout *layout, facet_type real, const void *scale, const void *shift,
                      const void *g, const facet_lanes_fusion *with, void *to);

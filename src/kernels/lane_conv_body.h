@@ -299,6 +299,48 @@ static void NAME(run)(const facet_lanes *s, const void *source, const facet_lane
   }
 }
 
+/* ---- gradients of weights ---- */
+
+/* Of `terms` weights of a channel, whose adjoint begins at gz. */
+static inline __attribute__((always_inline)) void
+NAME(add_gradients)(const facet_lanes *s, const int32_t *offset, int terms, const REAL *u, const REAL *gz, double *gw)
+{
+  int64_t across = s->from_step[1] * NAME(LANES), down = s->from_step[0] * s->source.pitch * NAME(LANES);
+  for (int t = 0; t < terms; t++)
+    gw[t] = 0;
+  for (int part = 0; part < PARTS; part++) {
+    NAME(wide) sum[RUN] = {{0}};
+    for (int64_t y = 0; y < s->result.height; y++) {
+      const REAL *g = gz + y * s->result.pitch * NAME(LANES) + part * NAME(WIDE);
+      const REAL *from = u + y * down + part * NAME(WIDE);
+      for (int64_t x = 0; x < s->result.width; x++, g += NAME(LANES), from += across)
+#pragma GCC unroll 8
+        for (int t = 0; t < terms; t++)
+          sum[t] += *(const NAME(wide) *)g * *(const NAME(wide) *)(from + offset[t]);
+    }
+    for (int t = 0; t < terms; t++)
+      for (int i = 0; i < NAME(WIDE); i++)
+        gw[t] += (double)sum[t][i];
+  }
+}
+
+static void NAME(gradient)(const facet_lanes *s, const void *u, const void *gz, double *gw)
+{
+  const facet_left *left = &s->left;
+  for (int64_t c = 0; c < s->result.channels; c++) {
+    const REAL *own = (const REAL *)gz + (s->result.before + c * s->result.plane) * NAME(LANES);
+    int64_t t = left->first[c], end = left->first[c + 1];
+    for (; t + RUN <= end; t += RUN)
+      NAME(add_gradients)(s, left->offset + t, RUN, u, own, gw + t);
+    if (t + RUN / 2 <= end) {
+      NAME(add_gradients)(s, left->offset + t, RUN / 2, u, own, gw + t);
+      t += RUN / 2;
+    }
+    for (; t < end; t++)
+      NAME(add_gradients)(s, left->offset + t, 1, u, own, gw + t);
+  }
+}
+
 /* ---- element by element ---- */
 
 static void NAME(map)(const facet_lanes_layout *l, const void *scale_, const void *shift_, const void *g_,

@@ -10,6 +10,7 @@
 #include "elementwise.h"
 #include "image.h"
 #include "inner.h"
+#include "lane_block.h"
 #include "lane_conv.h"
 #include "panel.h"
 #include "sparse.h"
@@ -58,7 +59,7 @@ FACET_LEVELED(facet_status, facet_block_create, (const facet_block_shape *s, int
               (s, batch, b))
 FACET_LEVELED_VOID(facet_block_destroy, (facet_block * *b), (b))
 FACET_LEVELED(size_t, facet_block_bytes, (const facet_block *b), (b))
-FACET_LEVELED_VOID(facet_block_weights, (facet_block * b, const float *weights), (b, weights))
+FACET_LEVELED(facet_status, facet_block_weights, (facet_block * b, const float *weights, bool held), (b, weights, held))
 FACET_LEVELED_VOID(facet_block_forward,
                    (facet_block * b, int64_t samples, const facet_block_norm *norm, const float *u, float *result),
                    (b, samples, norm, u, result))
@@ -106,6 +107,22 @@ FACET_LEVELED_VOID(facet_panel_f32, (int64_t count, const float *a, const float 
 FACET_LEVELED_VOID(facet_panel_f64, (int64_t count, const double *a, const double *b, const double *start, double *sum),
                    (count, a, b, start, sum))
 
+/* ---- lane_block.c ---- */
+FACET_LEVELED(bool, facet_lane_block_fits, (int64_t batch), (batch))
+FACET_LEVELED(facet_status, facet_lane_block_create, (const facet_block_shape *s, int64_t batch, facet_lane_block **b),
+              (s, batch, b))
+FACET_LEVELED_VOID(facet_lane_block_destroy, (facet_lane_block * *b), (b))
+FACET_LEVELED(size_t, facet_lane_block_bytes, (const facet_lane_block *b), (b))
+FACET_LEVELED(bool, facet_lane_block_worth, (const facet_lane_block *b, const float *weights), (b, weights))
+FACET_LEVELED(facet_status, facet_lane_block_weights, (facet_lane_block * b, const float *weights), (b, weights))
+FACET_LEVELED_VOID(facet_lane_block_forward,
+                   (facet_lane_block * b, int64_t samples, const facet_block_norm *norm, const float *u, float *result),
+                   (b, samples, norm, u, result))
+FACET_LEVELED_VOID(facet_lane_block_backward,
+                   (facet_lane_block * b, int64_t samples, const facet_block_norm *norm, const float *g, float *gu,
+                    float *gw, double *grad_gamma, double *grad_beta),
+                   (b, samples, norm, g, gu, gw, grad_gamma, grad_beta))
+
 /* ---- lane_conv.c ---- */
 FACET_LEVELED(facet_lanes_layout, facet_lanes_layout_of,
               (int64_t channels, int64_t height, int64_t width, int64_t border), (channels, height, width, border))
@@ -120,6 +137,8 @@ FACET_LEVELED(facet_status, facet_lanes_weights, (facet_lanes * n, const void *w
 FACET_LEVELED_VOID(facet_lanes_run,
                    (const facet_lanes *n, const void *source, const facet_lanes_fusion *with, void *result),
                    (n, source, with, result))
+FACET_LEVELED_VOID(facet_lanes_gradient, (const facet_lanes *n, const void *u, const void *gz, double *gw),
+                   (n, u, gz, gw))
 FACET_LEVELED_VOID(facet_lanes_map,
                    (const facet_lanes_layout *l, facet_type real, const void *scale, const void *shift, const void *g,
                     const facet_lanes_fusion *with, void *to),

@@ -331,6 +331,11 @@ facet_status facet_executor_pullback(facet_executor *x, const int32_t *row, void
   return FACET_OK;
 }
 
+void facet_executor_hold(facet_executor *x, bool held)
+{
+  x->held = held;
+}
+
 facet_status facet_executor_gradient(facet_executor *x, const float *dlogits, float *gradient)
 {
   FACET_CHECK(x->options.training && x->options.real == FACET_F32, FACET_INTERNAL, "not a training executor");

@@ -89,6 +89,7 @@ struct facet_executor {
   const facet_elementwise *e;
   size_t real; /* bytes of a number */
   int64_t count;
+  bool held;            /* weights that are 0 stay so */
   facet_layout *layout; /* per value */
   int *slot;            /* per value: where forward leaves it (only kept ones stay valid) */
   bool *keep;

@@ -103,7 +103,7 @@ static facet_status block_refresh(facet_executor *x, facet_step *step)
 {
   const facet_lowered *norm = step->fold[0]->lowered;
   const facet_value *value = x->network->value;
-  facet_block_weights(step->block, value[step->lowered->weight].constant->data);
+  FACET_TRY(facet_block_weights(step->block, value[step->lowered->weight].constant->data, x->held));
   for (int64_t c = 0; c < x->layout[step->output].channels; c++) {
     step->gamma[c] = facet_tensor_get(value[norm->gamma].constant, c);
     step->beta[c] = facet_tensor_get(value[norm->beta].constant, c);

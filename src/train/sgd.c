@@ -168,11 +168,27 @@ static float *data_of(const facet_network *network, int value)
   return network->value[value].constant->data;
 }
 
-facet_status facet_sgd_gradients(facet_sgd *t, int64_t step, double *largest)
+/* Whether the weights that are 0 are those that the mask holds there. */
+static bool holds_zeros(const facet_sgd *t, const facet_mask *mask)
+{
+  bool held = mask && !t->through;
+  for (int l = 0; held && l < mask->layers; l++) {
+    const struct facet_mask_layer *layer = &mask->layer[l];
+    const float *theta = data_of(t->network, layer->value);
+    int64_t others = 0;
+    for (int64_t i = 0; i < layer->size; i++)
+      others += (theta[i] != 0) != (layer->keep[i] != 0);
+    held = others == 0;
+  }
+  return held;
+}
+
+facet_status facet_sgd_gradients(facet_sgd *t, int64_t step, const facet_mask *mask, double *largest)
 {
   int64_t epoch = step / t->epoch, first = step % t->epoch * t->batch;
   t->own = 0;
   *largest = 0;
+  facet_executor_hold(t->executor, holds_zeros(t, mask));
   FACET_TRY(facet_executor_refresh(t->executor));
   for (int64_t m = t->part; m < t->micros; m += t->parts, t->own++) {
     float *gradient = t->gradient + t->own * t->total;

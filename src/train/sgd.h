@@ -75,8 +75,9 @@ facet_status facet_sgd_memory(facet_network *network, const facet_training_job *
 
 /* Step number `step`, counted over all epochs, of this part: its batch is cut into micro-batches that the study fixes,
  * and each part goes through some of them. The network's constants may have been changed since the step before.
- * *largest: of their |gradients|; infinite if one is not finite. */
-facet_status facet_sgd_gradients(facet_sgd *sgd, int64_t step, double *largest);
+ * mask: as facet_sgd_move will have it; gradients of what stays 0 may be left out. *largest: of their |gradients|;
+ * infinite if one is not finite. */
+facet_status facet_sgd_gradients(facet_sgd *sgd, int64_t step, const facet_mask *mask, double *largest);
 /* sum: the gradients of this part's micro-batches, as integers scaled by the largest gradient of all parts, so that
  * adding the parts up is exact. FACET_DIVERGED names job.stage and the step if `largest` is not finite. */
 facet_status facet_sgd_sum(facet_sgd *sgd, int64_t step, double largest);

@@ -1,8 +1,9 @@
 /* Times training of a network like the demo's on made-up Fashion-MNIST-like samples, under mpirun: the median step,
  * with all that a step takes (shuffling apart).
  *
- *   mpirun -n RANKS bench_train SAMPLES BATCH MICRO_BATCH DENSE CONV CONV CONV
+ *   mpirun -n RANKS bench_train SAMPLES BATCH MICRO_BATCH DENSE CONV CONV CONV [PERCENT]
  *
+ * PERCENT: of the weights that a mask holds at 0, the smallest of each layer.
  * rank 0 prints one JSON line. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 #include "ranks/agree.h"
 #include "train/method_run.h"
 
-enum { SIDE = 28, CLASSES = 10, MOST_STEPS = 100000, ARGUMENTS = 7 };
+enum { SIDE = 28, CLASSES = 10, MOST_STEPS = 100000, ARGUMENTS = 8 };
 
 static int ascending(const void *a, const void *b)
 {
@@ -31,6 +32,17 @@ static facet_status make_data(facet_dataset *data)
   return FACET_OK;
 }
 
+static facet_status prune(facet_network *network, int64_t percent, facet_mask **mask)
+{
+  facet_pruning how = {
+      .method = facet_method_find("magnitude"), .scope = FACET_SCOPE_LAYER, .sparsity = (double)percent / 100};
+  if (percent == 0)
+    return FACET_OK;
+  FACET_TRY(facet_mask_create(network, &how, NULL, mask));
+  facet_mask_apply(*mask, network);
+  return FACET_OK;
+}
+
 /* argument: as above. */
 static facet_status bench(const int64_t *argument)
 {
@@ -39,6 +51,7 @@ static facet_status bench(const int64_t *argument)
   const int64_t *dense = argument + 3, *conv = argument + 4;
   facet_network *network;
   facet_sgd *sgd;
+  facet_mask *mask = NULL;
   facet_dataset data = {.count = samples, .image = {1, SIDE, SIDE}};
   facet_normalization normalize = {.scale = 255, .channels = 1, .mean = {0.286}, .std = {0.353}};
   facet_input_layout layout = {.order = FACET_CHANNELS_FIRST, .axes = 3, .size = {1, SIDE, SIDE}};
@@ -48,12 +61,13 @@ static facet_status bench(const int64_t *argument)
   FACET_TRY(make_data(&data));
   FACET_TRY(
       facet_network_plain(&(facet_plain){(facet_shape){3, {1, SIDE, SIDE}}, 3, conv, 1, dense, CLASSES, 1}, &network));
+  FACET_TRY(prune(network, argument[7], &mask));
   FACET_TRY(facet_sgd_create(network, NULL, &job, facet_rank(MPI_COMM_WORLD), facet_ranks(MPI_COMM_WORLD), &sgd));
   bool asked;
   int64_t steps = sgd->epoch < MOST_STEPS ? sgd->epoch : MOST_STEPS;
   for (int64_t step = 0; step < steps; step++) {
     double before = facet_seconds();
-    FACET_TRY(facet_train_step(MPI_COMM_WORLD, sgd, FACET_OK, step, 0.05, NULL, &asked));
+    FACET_TRY(facet_train_step(MPI_COMM_WORLD, sgd, FACET_OK, step, 0.05, mask, &asked));
     time[step] = facet_seconds() - before;
   }
   qsort(time, (size_t)steps, sizeof *time, ascending);
@@ -61,6 +75,7 @@ static facet_status bench(const int64_t *argument)
     printf("{\"seconds_per_sample\": %.9g, \"best\": %.9g, \"ranks\": %d}\n", time[steps / 2] / (double)batch,
            time[steps / 20] / (double)batch, facet_ranks(MPI_COMM_WORLD));
   facet_sgd_destroy(&sgd);
+  facet_mask_destroy(&mask);
   facet_network_destroy(&network);
   facet_free(&data.pixels);
   facet_free(&data.label);
@@ -69,12 +84,12 @@ static facet_status bench(const int64_t *argument)
 
 int main(int argc, char **argv)
 {
-  int64_t argument[ARGUMENTS];
-  if (argc != ARGUMENTS + 1) {
-    fprintf(stderr, "usage: bench_train SAMPLES BATCH MICRO_BATCH DENSE CONV CONV CONV\n");
+  int64_t argument[ARGUMENTS] = {0};
+  if (argc != ARGUMENTS && argc != ARGUMENTS + 1) {
+    fprintf(stderr, "usage: bench_train SAMPLES BATCH MICRO_BATCH DENSE CONV CONV CONV [PERCENT]\n");
     return FACET_USAGE;
   }
-  for (int i = 0; i < ARGUMENTS; i++)
+  for (int i = 0; i + 1 < argc; i++)
     argument[i] = atoll(argv[i + 1]);
   MPI_Init(&argc, &argv);
   facet_status status = bench(argument);

@@ -1,4 +1,5 @@
-"""Training speed: a step of the demo's network, and of a wider one, against the same loop in PyTorch on the same cores.
+"""Training speed: a step of the demo's network, and of a wider one, against the same loop in PyTorch on the same cores;
+and with most weights of every layer held at 0 against the same network dense.
 
 `rows()` gives (name, facet's samples per second, the peer's) as run.py has them; run by itself it prints them.  Both are
 measured in turns, and each has its best turn: what else the machine does disturbs one or the other.
@@ -17,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "build" / "tests" / "bench" / "bench_train"
 CORES = len(os.sched_getaffinity(0))
 STEPS, TURNS = 100, 3
+PRUNED = (80, 90, 95)  # percent
 ENVIRONMENT = {
     **os.environ,
     "OMP_NUM_THREADS": "1",
@@ -35,9 +37,9 @@ class Network(NamedTuple):
 NETWORKS = (Network("demo's network", 64, (8, 16, 16), 32), Network("one of 16, 32, 32, 128", 128, (16, 32, 32), 128))
 
 
-def facet(net, ranks):
+def facet(net, ranks, percent=0):
     """Samples per second on so many ranks: of the median step."""
-    sizes = (net.batch * STEPS, net.batch, 32, net.dense, *net.conv)
+    sizes = (net.batch * STEPS, net.batch, 32, net.dense, *net.conv, percent)
     command = ["mpirun", "--use-hwthread-cpus", "-n", str(ranks), str(PROGRAM), *map(str, sizes)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
     if done.returncode:
@@ -79,10 +81,23 @@ def pytorch(net, threads, layout):
     return batch / statistics.median(times)
 
 
+def pruned_rows():
+    """Each in turns, on one core."""
+    table = []
+    for net in NETWORKS:
+        rates = {percent: 0 for percent in (0, *PRUNED)}
+        for _ in range(TURNS):
+            for percent in rates:
+                rates[percent] = max(rates[percent], facet(net, 1, percent))
+        table += [(f"train {net.name}, batch {net.batch}, 1 core, {percent} % of each layer held at 0: against dense",
+                   rates[percent], rates[0]) for percent in PRUNED]
+    return table
+
+
 def rows():
     import torch  # noqa: F401  (or an ImportError, before anything is measured)
 
-    table = []
+    table = pruned_rows()
     for net in NETWORKS:
         layouts, own = {"contiguous_format": 0, "channels_last": 0}, 0
         for _ in range(TURNS):

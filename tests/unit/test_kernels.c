@@ -706,10 +706,9 @@ static void winograd(void **state)
 }
 
 /* A block in training is the same bits on any number of threads. */
-static void block_on_threads(void **state)
+static void check_threads(bool held)
 {
-  (void)state;
-  enum { SEVERAL = 19, INPUTS = 8, POSITIONS = 36, RESULT = 16 * 9, WEIGHTS = 16 * INPUTS * 9 };
+  enum { SEVERAL = 32, FEWER = 27, INPUTS = 8, POSITIONS = 36, RESULT = 16 * 9, WEIGHTS = 16 * INPUTS * 9 };
   facet_block_shape shape = {.in = {INPUTS, POSITIONS, 8}, .out = {16, POSITIONS, 16}, .pooled = true, .pulled = true};
   shape.shape = (facet_conv_shape){2, INPUTS, 16, 1, {6, 6}, {6, 6}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}};
   static float u[SEVERAL * INPUTS * POSITIONS], g[SEVERAL * RESULT], weights[WEIGHTS];
@@ -720,7 +719,7 @@ static void block_on_threads(void **state)
   for (size_t i = 0; i < sizeof g / sizeof *g; i++)
     g[i] = (float)(i * 2246822519U % 1000) / 500 - 1;
   for (int i = 0; i < WEIGHTS; i++)
-    weights[i] = (float)((unsigned)i * 3266489917U % 1000) / 5000 - 0.1F;
+    weights[i] = held && i % 7 ? 0 : (float)((unsigned)i * 3266489917U % 1000) / 5000 - 0.1F;
   for (int i = 0; i < 16; i++)
     gamma[i] = i % 3 - 1.2; /* negative ones, too: a maximum is none of the convolution then */
   assert_true(facet_block_fits(&shape));
@@ -730,9 +729,9 @@ static void block_on_threads(void **state)
     facet_block_norm norm = {1e-5, gamma, beta, mean, variance};
     facet_kernels_threads(k == 0 ? 1 : 3);
     assert_int_equal(facet_block_create(&shape, SEVERAL, &b), FACET_OK);
-    facet_block_weights(b, weights);
-    facet_block_forward(b, SEVERAL, &norm, u, result[k]);
-    facet_block_backward(b, SEVERAL, &norm, g, gu[k], gw[k], grad[k][0], grad[k][1]);
+    assert_int_equal(facet_block_weights(b, weights, held), FACET_OK);
+    facet_block_forward(b, FEWER, &norm, u, result[k]);
+    facet_block_backward(b, FEWER, &norm, g, gu[k], gw[k], grad[k][0], grad[k][1]);
     facet_block_destroy(&b);
   }
   facet_kernels_threads(1);
@@ -740,11 +739,65 @@ static void block_on_threads(void **state)
   assert_memory_equal(gu[0], gu[1], sizeof gu[0]);
   assert_memory_equal(gw[0], gw[1], sizeof gw[0]);
   assert_memory_equal(grad[0], grad[1], sizeof grad[0]);
+}
+
+static void block_on_threads(void **state)
+{
+  (void)state;
+  check_threads(false);
+  check_threads(true); /* in lanes */
+  facet_block_shape shape = {.in = {8, 36, 8}, .out = {16, 36, 16}, .pooled = true, .pulled = true};
+  shape.shape = (facet_conv_shape){2, 8, 16, 1, {6, 6}, {6, 6}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}};
   shape.in.block = 1;
   assert_false(facet_block_fits(&shape)); /* in plain order those of an image alone */
   shape.in.block = 8;
   shape.shape.stride[0] = 2;
   assert_false(facet_block_fits(&shape));
+}
+
+/* A block of few weights is the same in lanes, with blocks of channels that are not full, too: their padding is 0. */
+static void block_in_lanes(void **state)
+{
+  (void)state;
+  enum { BATCH_OF = 16, FEWER = 13, IN = 8, OUT = 24, BLOCK = 16, SIDE = 6, WEIGHTS = OUT * IN * 9 };
+  enum { U = 16 * SIDE * SIDE, RESULT = 32 * SIDE * SIDE / 4 };
+  facet_block_shape shape = {.in = {IN, SIDE * SIDE, BLOCK}, .out = {OUT, SIDE * SIDE, BLOCK}};
+  shape.shape = (facet_conv_shape){2, IN, OUT, 1, {SIDE, SIDE}, {SIDE, SIDE}, {3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}};
+  shape.pooled = shape.pulled = true;
+  static float u[BATCH_OF * U], g[BATCH_OF * RESULT], weights[WEIGHTS], result[2][BATCH_OF * RESULT];
+  static float gu[2][BATCH_OF * U], gw[2][WEIGHTS];
+  double gamma[OUT], beta[OUT], mean[OUT], variance[OUT], grad[2][2][OUT];
+  for (int i = 0; i < BATCH_OF * U; i++)
+    u[i] = i % BLOCK < IN ? (float)draw() : 0;
+  for (int i = 0; i < BATCH_OF * RESULT; i++)
+    g[i] = i / (RESULT / 2) % 2 == 0 || i % BLOCK < OUT - BLOCK ? (float)draw() : 0;
+  for (int i = 0; i < WEIGHTS; i++)
+    weights[i] = i % 5 == 0 ? (float)draw() : 0;
+  for (int i = 0; i < OUT; i++) {
+    gamma[i] = draw();
+    beta[i] = draw();
+  }
+  assert_true(facet_block_fits(&shape));
+  for (int k = 0; k < 2; k++) {
+    facet_block *b;
+    facet_block_norm norm = {1e-5, gamma, beta, mean, variance};
+    memset(result[k], 1, sizeof result[k]);
+    memset(gu[k], 1, sizeof gu[k]);
+    assert_int_equal(facet_block_create(&shape, BATCH_OF, &b), FACET_OK);
+    assert_int_equal(facet_block_weights(b, weights, k == 1), FACET_OK);
+    facet_block_forward(b, FEWER, &norm, u, result[k]);
+    facet_block_backward(b, FEWER, &norm, g, gu[k], gw[k], grad[k][0], grad[k][1]);
+    facet_block_destroy(&b);
+  }
+  for (int i = 0; i < FEWER * RESULT; i++)
+    assert_true(fabsf(result[0][i] - result[1][i]) < 1e-5F);
+  for (int i = 0; i < FEWER * U; i++)
+    assert_true(fabsf(gu[0][i] - gu[1][i]) < 1e-4F);
+  for (int i = 0; i < WEIGHTS; i++)
+    assert_true(fabsf((weights[i] != 0) * gw[0][i] - gw[1][i]) < 1e-3F);
+  for (int i = 0; i < OUT; i++)
+    for (int k = 0; k < 2; k++)
+      assert_true(fabs(grad[0][k][i] - grad[1][k][i]) < 1e-3);
 }
 
 /* Its error beside that of a plain sum in float: the points are good ones. */
@@ -885,6 +938,7 @@ int main(void)
       cmocka_unit_test(lanes),
       cmocka_unit_test(winograd),
       cmocka_unit_test(block_on_threads),
+      cmocka_unit_test(block_in_lanes),
       cmocka_unit_test(winograd_is_accurate),
       cmocka_unit_test(images),
       cmocka_unit_test(refusals),

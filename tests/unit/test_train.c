@@ -61,7 +61,7 @@ static facet_network *trained(const facet_method *method, int parts)
     double largest = 0, rate[MOST_PARTS], own;
     for (int p = 0; p < parts; p++) {
       assert_int_equal(facet_method_before(&m[p], &rate[p]), FACET_OK);
-      assert_int_equal(facet_sgd_gradients(m[p].sgd, m[p].step, &own), FACET_OK);
+      assert_int_equal(facet_sgd_gradients(m[p].sgd, m[p].step, facet_method_mask(&m[p]), &own), FACET_OK);
       largest = fmax(largest, own);
     }
     for (int p = 0; p < parts; p++)
@@ -124,7 +124,7 @@ static void what_is_not_finite_has_diverged(void **state)
   assert_int_equal(facet_network_plain(&plain, &network), FACET_OK);
   assert_int_equal(facet_sgd_create(network, NULL, &job, 0, 1, &sgd), FACET_OK);
   ((float *)network->value[sgd->parameter[0].value].constant->data)[0] = NAN;
-  assert_int_equal(facet_sgd_gradients(sgd, 4, &largest), FACET_OK);
+  assert_int_equal(facet_sgd_gradients(sgd, 4, NULL, &largest), FACET_OK);
   assert_true(isinf(largest));
   assert_int_equal(facet_sgd_sum(sgd, 4, largest), FACET_DIVERGED);
   assert_non_null(strstr(facet_message(), "train it: diverged: at step 2 of epoch 2"));
