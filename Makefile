@@ -186,6 +186,10 @@ $(UNIT_TESTS:%=%.o) $(PARALLEL_TESTS:%=%.o): private EXTRA = -fno-tree-vectorize
 $(UNIT_TESTS) $(PARALLEL_TESTS) $(TEST_PROGRAMS) $(BENCH_PROGRAMS): %: %.o $(BUILD)/program.a $(BUILD)/rooms.a
 	$(SAY) link $@
 	$(SHOW)$(COMPILE) $^ -o $@ $(MORE) $(LIBRARIES)
+# A yardstick that nobody has to have.
+XSMM := $(shell pkg-config --libs libxsmm 2>/dev/null)
+$(BUILD)/tests/bench/bench_xsmm.o: private EXTRA = $(if $(XSMM),-DFACET_XSMM)
+$(BUILD)/tests/bench/bench_xsmm: private MORE = $(XSMM)
 $(CONFORMANCE): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/conformance/*.c)) $(BUILD)/program.a $(BUILD)/rooms.a
 	$(SAY) link $@
 	$(SHOW)$(COMPILE) $^ -o $@ $(LIBRARIES)

@@ -4,7 +4,7 @@
  *   bench_kernels resnet20 SAMPLES     one JSON line: seconds per sample for the 10-row pullback of its 19
  * convolutions; resnet56 likewise, of its 55
  *   bench_kernels sparse [ADJOINTS]    one JSON line per layer shape and share of weights that are not 0: GFLOP/s, as
- * if none were 0, of the usual kernels, of those for few weights, and of the choice
+ * if none were 0, of bare oneDNN, of the usual kernels, of those for few weights, and of the choice
  *
  * One thread. Every time is the best of several, so that other programs disturb it little. The yardstick talks to
  * oneDNN by itself, on purpose: it shares nothing with the kernels it measures. */
@@ -349,7 +349,7 @@ static facet_status print_layers(list layers, int64_t batch)
   return FACET_OK;
 }
 
-static facet_status print_share(layer l, int64_t batch, double share, double usual)
+static facet_status print_share(layer l, int64_t batch, double share, double usual, double yardstick)
 {
   problem p;
   double sparse = INFINITY, chosen = INFINITY, lanes = INFINITY, work = operations(l, batch) * 1e-9;
@@ -360,10 +360,11 @@ static facet_status print_share(layer l, int64_t batch, double share, double usu
   if (status == FACET_OK)
     status = lanes_seconds(&p, &lanes);
   printf("{\"in\": %d, \"out\": %d, \"extent\": %d, \"kernel\": %d, \"stride\": %d, \"adjoints\": %lld, "
-         "\"share\": %g, \"usual_gflops\": %.1f, \"sparse_gflops\": %.1f, \"chosen_gflops\": %.1f, \"lanes_gflops\": "
+         "\"share\": %g, \"bare_gflops\": %.1f, \"usual_gflops\": %.1f, \"sparse_gflops\": %.1f, \"chosen_gflops\": "
+         "%.1f, \"lanes_gflops\": "
          "%.1f}\n",
-         (int)l.in, (int)l.out, (int)l.extent, (int)l.kernel, (int)l.stride, (long long)batch, share, work / usual,
-         work / sparse, work / chosen, work / lanes);
+         (int)l.in, (int)l.out, (int)l.extent, (int)l.kernel, (int)l.stride, (long long)batch, share, work / yardstick,
+         work / usual, work / sparse, work / chosen, work / lanes);
   fflush(stdout);
   drop_problem(&p);
   return status;
@@ -373,10 +374,10 @@ static facet_status print_shares(list layers, int64_t batch)
 {
   static const double share[] = {1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01};
   for (int i = 0; i < layers.layers; i++) {
-    double usual;
+    double usual, yardstick = bare_seconds(layers.layer[i], batch);
     FACET_TRY(layer_seconds(layers.layer[i], batch, &usual));
     for (int j = 0; j < COUNT(share); j++)
-      FACET_TRY(print_share(layers.layer[i], batch, share[j], usual));
+      FACET_TRY(print_share(layers.layer[i], batch, share[j], usual, yardstick));
   }
   return FACET_OK;
 }
