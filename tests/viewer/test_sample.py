@@ -135,6 +135,19 @@ def test_what_changes_together_is_read_once(page, study):
     assert page.evaluate("Object.keys(facetViewer.store.state.choices).join()") == "" and page.evaluate("reads") == 2
 
 
+def test_where_w_is_no_jacobian(viewer, study, tmp_path):  # noqa: F811
+    """The attribute of a network that is frozen at each sample is told beside its certificate."""
+    said, path = "secant: W is not the Jacobian", str(tmp_path / "study.h5")
+    shutil.copy(study.path, path)
+    with h5py.File(path, "a") as f:
+        f["linear/dense"].attrs["gates"] = said
+    page = viewer.page()
+    page.goto(viewer.server.url(path, f"view=sample&sample=7&second={PRUNED}"))
+    page.wait_for_selector(network(PRUNED))
+    assert said in page.text_content(f"{network('dense')} .note") and said not in page.text_content(f"{network(PRUNED)} .note")
+    page.close()
+
+
 def test_what_ties_touch_and_the_certificate(page, study):
     linear = study.linear("dense")
     note = page.text_content(f"{network('dense')} .note")

@@ -203,8 +203,8 @@ class SamplePage {
     const { study } = this.context, other = this.chosen("against"), what = other === null ? this.name(cls) : `${this.name(cls)} − ${this.name(other)}`;
     const colour = e.variant.index === this.context.store.state.first ? "--first" : "--second";
     const touched = e.touched ? e.touched.reduce((sum: number, one) => sum + one, 0) / e.touched.length : NaN;
-    const facts = [`certificate ${short(e.residual)}`, e.ties ? `${count(e.ties)} ties` : "no ties",
-      ...(Number.isNaN(touched) ? [] : touched ? [`they touch ${percent(touched)} of the pixels`] : ["W is the only one"])].join(" · ");
+    const facts = [...(e.gates ? [e.gates] : []), `certificate ${short(e.residual)}`, e.ties ? `${count(e.ties)} ties` : "no ties",
+      ...(Number.isNaN(touched) ? [] : touched ? [`they touch ${percent(touched)} of the pixels`] : e.gates ? [] : ["W is the only one"])].join(" · ");
     const section = h("section", { class: "sample-network", "data-variant": e.variant.name }, h("h3", {}, h("span", { class: "swatch", style: `background:var(${colour})` }), ` ${e.variant.name}`), h("p", { class: "note" }, facts));
     if (!parts) {
       section.append(h("p", { class: "unavailable" }, !e.w.length ? "The study kept no rows of W of single samples (linearize: keep: digest)." :

@@ -13,6 +13,7 @@ export interface Explained {
   nodes: string[];
   bNode: number[][];            // by row
   residual: number;
+  gates: string;                // "secant: W is not the Jacobian" of a network that is frozen at each sample
   ties: number;
   touched: Uint8Array | null;   // null: the file does not say
   logits: Float64Array;         // F, of every class
@@ -87,16 +88,16 @@ export async function explained(study: Study, variant: Variant, sample: number):
   const at = await placeIn(study, ["/linear/sample", "/linear/linear_sample"], sample);
   if (at < 0) return null;
   const clean = Math.max(0, study.conditions.indexOf("clean")), there = (name: string): boolean => study.has(`${path}/${name}`);
-  const [row, b, residual, ties, logits, nodes, bNode, w, about, touched] = await Promise.all([
+  const [row, b, residual, ties, logits, nodes, bNode, w, about, touched, group] = await Promise.all([
     one(study, `${path}/row`, at), one(study, `${path}/b`, at), one(study, `${path}/residual`, at), one(study, `${path}/ties`, at),
     study.read("/prediction/logits", [variant.index, clean, sample], [1, 1, 1]),
     there("b_node") ? study.texts(`${path}/node`) : ["all nodes"], there("b_node") ? one(study, `${path}/b_node`, at) : null,
     there("W") ? one(study, `${path}/W`, at) : null, there("W") ? study.attributes(`${path}/W`) : {},
-    there("touched") ? study.read(`${path}/touched`, [at], [1]) : null,
+    there("touched") ? study.read(`${path}/touched`, [at], [1]) : null, study.attributes(path),
   ]);
   const k = row.length, size = study.image.channels * study.image.height * study.image.width, order = (about as Record<string, unknown>).order;
   return {
-    variant, classes: [...row], b: [...b], nodes, residual: residual[0], ties: ties[0], logits: Float64Array.from(logits),
+    variant, classes: [...row], b: [...b], nodes, gates: String((group as Record<string, unknown>).gates ?? ""), residual: residual[0], ties: ties[0], logits: Float64Array.from(logits),
     bNode: Array.from({ length: k }, (_, r) => (bNode ? [...bNode.subarray(r * nodes.length, (r + 1) * nodes.length)] : [b[r]])),
     w: w ? Array.from({ length: k }, (_, r) => inOrder(w.subarray(r * size, (r + 1) * size), order, study.image)) : [],
     touched: touched ? Uint8Array.from(touched) : null,
