@@ -33,6 +33,11 @@ static double error_function(double u, const double *p)
   return u == 0 ? TWO_OVER_ROOT_PI : erf(u) / u;
 }
 
+static double log_of_sum(double u) /* log(1 + e^u) */
+{
+  return fmax(u, 0) + log1p(exp(-fabs(u)));
+}
+
 /* log(1 + e^u) - log 2. */
 static double soft_plus_rise(double u)
 {
@@ -68,7 +73,7 @@ static double hard_swish(double u, const double *p)
 static double mish(double u, const double *p)
 {
   (void)p;
-  return tanh(soft_plus_rise(u) + LOG_2);
+  return tanh(log_of_sum(u));
 }
 
 /* ---- with parameters ---- */

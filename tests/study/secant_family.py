@@ -160,6 +160,15 @@ def bilinear():
 
 
 @secant((20,))
+def two_gates():
+    """Both are bounded: the second is frozen."""
+    return Net(
+        lambda m, x: m.head(m.act(m.a(x)) * taken(torch.sigmoid(m.b(x)))),
+        a=nn.Linear(20, 16), b=nn.Linear(20, 16), act=Curve(torch.tanh), head=nn.Linear(16, 5),
+    )
+
+
+@secant((20,))
 def with_rectifiers():
     """Gates and maxima beside what is frozen."""
     return Net(

@@ -72,7 +72,8 @@ def study(folder, text, model="onnx: net.onnx, gates: secant", data="test"):
 
 @pytest.mark.parametrize("text, data, said", [
     ("paths: {}\n", "test", "variant dense: paths: "),
-    ("reach: {}\n", "test", "variant dense: reach: "),
+    ("reach: {samples: 5}\n", "test", "variant dense: reach: "),
+    ("reach: {samples: 5}\n", "test", "variant dense: reach: "),
     ("census: {}\n", "test", "variant dense: census: "),
     ("change: {}\n", "test", "variant dense: change: "),
     ("variants: [{method: snip, sparsity: 0.5}]\n", "train test", "study.yaml:4: variant snip-global-0.5: snip: "),
