@@ -41,12 +41,20 @@ static double percent(int64_t part, int64_t all)
   return all ? 100.0 * (double)part / (double)all : 0.0;
 }
 
+/* Of the column of operators, where some are marked as frozen. */
+static int type_width(const facet_network *n)
+{
+  enum { USUAL = 20, MARKED = 29 };
+  return facet_network_is_piecewise_linear(n) ? USUAL : MARKED;
+}
+
 static void print_row(const facet_network *n, const facet_node *node, const tally *t,
                       const struct facet_channel_layer *channels)
 {
   bool frozen = facet_network_frozen(n, (int)(node - n->node)) != FACET_FROZEN_NOT;
   char *type = facet_format("%s%s", node->type, frozen ? ", frozen" : "");
-  printf("%-36s %-20s %-18s", node->name, type ? type : node->type, facet_shape_text(n->value[node->output[0]].shape));
+  printf("%-36s %-*s %-18s", node->name, type_width(n), type ? type : node->type,
+         facet_shape_text(n->value[node->output[0]].shape));
   facet_free(&type);
   if (t->parameters)
     printf(" %12lld", (long long)t->parameters);
@@ -98,8 +106,8 @@ static tally print_rows(const facet_network *n, const facet_channels *channels)
   int count = 0;
   if (facet_network_parameter_list(n, &list, &count) != FACET_OK)
     count = 0;
-  printf("%-36s %-20s %-18s %12s %22s %13s %13s\n", "node", "operator", "output", "parameters", "zeros in weights",
-         "zero filters", "dead channels");
+  printf("%-36s %-*s %-18s %12s %22s %13s %13s\n", "node", type_width(n), "operator", "output", "parameters",
+         "zeros in weights", "zero filters", "dead channels");
   for (int i = 0, layer = 0; i < n->nodes; i++) {
     tally t = tally_of(n, list, count, i);
     bool linear = channels && layer < channels->layers && channels->layer[layer].node == i;

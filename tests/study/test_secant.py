@@ -108,6 +108,7 @@ def test_a_study(folder):
         for variant in opened.variants:
             linear = opened.linear(variant)
             near(opened.network(variant).linearize(opened.input(0, variant), linear.row[0]).W.ravel(), linear.W[0].ravel(), 1e-5, "W")
+            assert SAID[1:] in opened.plot.contributions(variant, 0).caption and SAID[1:] in opened.plot.contrast(variant, 0, *linear.row[0]).caption
             assert linear.residual.max() <= 1e-5 and SAID in repr(linear) and SAID in "".join(opened.warnings(variant))
 
 
