@@ -20,12 +20,13 @@ from facet.library import set_threads
 from facet.linear import Linear
 from facet.network import Network
 from facet.packing import Packed, pack
+from facet.planes import Plane
 from facet.pruning import Mask, methods
 from facet.study import Study
 
 __version__ = "0.1.0"
 __all__ = ["Contrast", "Contributions", "FacetError", "Geometry", "Linear", "Linearization", "MarginChange", "Margins", "Mask",
-           "MaskError", "Network", "NetworkError", "Packed", "Path", "Paths", "Position", "Reach", "Study", "StudyError", "check_sums", "contrast_change",
+           "MaskError", "Network", "NetworkError", "Packed", "Path", "Paths", "Plane", "Position", "Reach", "Study", "StudyError", "check_sums", "contrast_change",
            "corrupt", "corruptions", "methods", "open", "pack", "set_threads"]
 
 

@@ -69,6 +69,19 @@ class ReachResult(ctypes.Structure):
     _fields_ = [("tied", ctypes.c_int64), ("residual", ctypes.c_double), ("tied_of", ctypes.c_void_p), ("rows", ctypes.c_int64), ("norm", ReachNorm * 2)]
 
 
+class PlaneOptions(ctypes.Structure):
+    _name_ = "facet_plane_options"
+    _fields_ = [("origin", ctypes.c_void_p), ("along", ctypes.c_void_p), ("corners", ctypes.c_int64), ("corner", ctypes.c_void_p),
+                ("most", ctypes.c_int64), ("pause", ctypes.c_void_p), ("context", ctypes.c_void_p)]
+
+
+class PlaneResult(ctypes.Structure):
+    _name_ = "facet_plane_result"
+    _fields_ = [*((name, ctypes.c_int64) for name in ("points", "polygons", "corners", "regions")),
+                *((name, ctypes.c_void_p) for name in ("at", "logits", "first", "corner", "edge", "winner", "region")),
+                ("dropped", ctypes.c_int64), ("uncovered", ctypes.c_double), ("residual", ctypes.c_double), ("full", ctypes.c_int32)]
+
+
 class Head(ctypes.Structure):
     _name_ = "facet_head"
     _fields_ = [("feature", ctypes.c_int), ("node", ctypes.c_int), ("features", ctypes.c_int64), ("classes", ctypes.c_int64),
@@ -103,7 +116,7 @@ class CorruptionSettings(ctypes.Structure):
                 ("image", Image)]
 
 
-STRUCTURES = (Shape, ExecutorOptions, LinearizationBuffers, MarginBuffers, PathOptions, PathBuffers, ReachOptions, ReachNorm, ReachResult,
+STRUCTURES = (Shape, ExecutorOptions, LinearizationBuffers, MarginBuffers, PathOptions, PathBuffers, PlaneOptions, PlaneResult, ReachOptions, ReachNorm, ReachResult,
               Head, Pruning, Calibration, MaskLayer, Image, CorruptionSettings)
 FLOAT, DOUBLE = 1, 2  # facet_type
 
@@ -157,6 +170,11 @@ facet_status facet_path_follow(facet_path *path, const double *start, const doub
 facet_status facet_reach_create(const facet_network *network, facet_reach_options options, facet_reach **reach);
 void facet_reach_destroy(facet_reach **reach);
 facet_status facet_reach_find(facet_reach *reach, const double *x, facet_reach_result *result);
+facet_status facet_plane_through(int64_t inputs, const double *const *x, double *along, double *at);
+void facet_plane_around(const double *at, double margin, double window, double *corner);
+facet_status facet_plane_create(const facet_network *network, double bytes, facet_plane **plane);
+void facet_plane_destroy(facet_plane **plane);
+facet_status facet_plane_cut(facet_plane *plane, const facet_plane_options *options, facet_plane_result *result);
 void facet_geometry(const facet_head *head, const double *h, int32_t y, double *angle, double *length, double *margin,
                     double *cosine);
 double facet_loss_from_geometry(const facet_head *head, double length, const double *cosine, int32_t y);

@@ -26,10 +26,13 @@ from facet.library import (
     MarginBuffers,
     PathBuffers,
     PathOptions,
+    PlaneOptions,
+    PlaneResult,
     ReachOptions,
     ReachResult,
     library,
 )
+from facet.planes import Plane
 from facet.pruning import Mask, make, read
 
 FORWARD, ADJOINTS = 50, 40  # samples of a forward pass; samples times rows of a pullback: as in the program
@@ -44,6 +47,11 @@ def address(array: Array) -> int:
     return int(array.ctypes.data)
 
 
+def copied(at: int, kind: Any, shape: tuple[int, ...]) -> Array:
+    """Numbers that the library keeps, as an array of one's own."""
+    return np.array(np.ctypeslib.as_array(ctypes.cast(at, ctypes.POINTER(kind)), shape))
+
+
 def words(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape)) or "one number"
 
@@ -56,6 +64,7 @@ class Network:
         network.margins(x, label)                   a margin as a sum over inputs and nodes
         network.integrated_gradients(start, x)      exactly, on the way from start to x
         network.reach(x)                            how far W, b hold; the nearest boundary
+        network.plane([x, y, z])                    the plane through three inputs, cut into regions
         network.geometry(x, label)                  angle, length, margin, loss, features
         smaller = network.prune("magnitude", 0.9)   another network; smaller.mask says what went
         smaller.write("smaller.onnx")
@@ -313,6 +322,39 @@ class Network:
         fields = {name: np.array([one[name] for one in found]) for name in found[0]}
         answer = Reach(point=point.reshape(n, 2, *self.shape), **fields)
         return answer[0] if single else answer
+
+    def plane(self, inputs: Any, *, margin: float = 0.2, window: float = 1.0, polygons: int = 100_000, memory: float = 2**28) -> Plane:
+        """The plane through three inputs, cut into the network's regions and by its largest logit, exactly. Always in double.
+
+        margin: how far beyond the rectangle around the three, in shares of its longer side. window: how much of that is looked
+        at, around the first input: 1 is all of it. polygons: at most so many. memory: bytes for corners that are known at once."""
+        facet, (samples, _) = self._handles.library, self._batch(inputs)
+        if len(samples) != 3:
+            raise NetworkError(f"{self.name}: a plane goes through three inputs, not {len(samples)}")
+        x = np.ascontiguousarray(samples, np.float64)
+        along, at, corner = np.empty((2, x.shape[1])), np.empty((3, 2)), np.empty((4, 2))
+        facet.plane_through(x.shape[1], (ctypes.c_void_p * 3)(*map(address, x)), address(along), address(at))
+        facet.plane_around(address(at), margin, window, address(corner))
+        options = PlaneOptions(origin=address(x), along=address(along), corners=4, corner=address(corner), most=polygons)
+        plane, found = ctypes.c_void_p(), PlaneResult()
+        with self._handles.network() as network:
+            facet.plane_create(network, memory, ctypes.byref(plane))
+            try:
+                facet.plane_cut(plane, ctypes.byref(options), ctypes.byref(found))
+                if found.full:
+                    raise NetworkError(f"{self.name}: more than {polygons:,} polygons: look at less of the plane (window), or allow more")
+                at_points, logits = (copied(address_, ctypes.c_double, (found.points, width))
+                                     for address_, width in ((found.at, 2), (found.logits, self.classes)))
+                corners, edge = (copied(address_, kind, (found.corners,))
+                                 for address_, kind in ((found.corner, ctypes.c_int32), (found.edge, ctypes.c_uint8)))
+                first = copied(found.first, ctypes.c_int64, (found.polygons + 1,))
+                cls = copied(found.winner, ctypes.c_int32, (found.polygons,))
+                region = copied(found.region, ctypes.c_int64, (found.polygons,))
+            finally:
+                facet.plane_destroy(ctypes.byref(plane))
+        return Plane(inputs=at, window=corner, origin=x[0].reshape(self.shape), along=along.reshape(2, *self.shape), points=at_points,
+                     logits=logits, corner=corners, first=first, edge=edge, cls=cls, region=region, residual=found.residual,
+                     uncovered=found.uncovered, dropped=found.dropped)
 
     def _constant_nodes(self, executor: ctypes.c_void_p) -> list[str]:
         facet = self._handles.library

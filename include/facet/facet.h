@@ -10,6 +10,7 @@
 #include <facet/kernels.h>
 #include <facet/linear.h>
 #include <facet/network.h>
+#include <facet/plane.h>
 #include <facet/prune.h>
 
 #endif

@@ -8,6 +8,8 @@
 #include "net/lowered.h"
 #include "net/walk.h"
 
+enum { FEWEST = 16 }; /* points at once */
+
 struct facet_path {
   facet_walk *walk;
   int64_t inputs, classes;
@@ -24,7 +26,7 @@ facet_status facet_path_create(const facet_network *network, double bytes, facet
   FACET_NEW(p, 1);
   p->inputs = facet_network_inputs(network);
   p->classes = facet_network_outputs(network);
-  facet_status status = facet_walk_create(network, bytes, &p->walk);
+  facet_status status = facet_walk_create(network, bytes, FEWEST, &p->walk);
   if (status == FACET_OK && !(p->ends = facet_allocate((size_t)(2 * p->classes), sizeof *p->ends)))
     status = FACET_OS;
   if (status != FACET_OK)

@@ -5,7 +5,7 @@
 
 #include "walk_parts.h"
 
-enum { FEWEST = 16, MOST = 4096, FIRST_CHANGES = 1024 };
+enum { MOST = 4096, FIRST_CHANGES = 1024 };
 
 /* ---- memory ---- */
 
@@ -88,7 +88,7 @@ static int64_t most_rivals(const facet_walk *w)
   return most;
 }
 
-static facet_status make(const facet_network *network, double bytes, facet_walk *w)
+static facet_status make(const facet_network *network, double bytes, int64_t fewest, facet_walk *w)
 {
   w->kernels = facet_kernels_exact;
   w->kernels.block = eights;
@@ -102,18 +102,18 @@ static facet_status make(const facet_network *network, double bytes, facet_walk 
   FACET_NEW(w->high, most_rivals(w));
   FACET_NEW(w->slope, largest_gate(w));
   double most = bytes / point_bytes(w);
-  w->most = most < FEWEST ? FEWEST : most > MOST ? MOST : (int64_t)most / AT_ONCE * AT_ONCE;
+  w->most = most < (double)fewest ? fewest : most > MOST ? MOST : (int64_t)most / AT_ONCE * AT_ONCE;
   FACET_TRY(make_points(w));
   return facet_walk_find_live(w);
 }
 
-facet_status facet_walk_create(const facet_network *network, double bytes, facet_walk **walk)
+facet_status facet_walk_create(const facet_network *network, double bytes, int64_t fewest, facet_walk **walk)
 {
   *walk = NULL;
   FACET_TRY(facet_network_need_pieces(network, "a path"));
   facet_walk *w;
   FACET_NEW(w, 1);
-  facet_status status = make(network, bytes, w);
+  facet_status status = make(network, bytes, fewest, w);
   if (status != FACET_OK)
     facet_walk_destroy(&w);
   *walk = w;

@@ -21,9 +21,9 @@
 
 typedef struct facet_walk facet_walk;
 
-/* bytes: memory for points, which a part has as many of as fit, but 16 at least and 4096 at most. The network
- * must outlive it. Caller destroys. */
-facet_status facet_walk_create(const facet_network *network, double bytes, facet_walk **walk);
+/* bytes: memory for points, which a part has as many of as fit, but `fewest` at least, which 8 divides, and 4096 at
+ * most. The network must outlive it. Caller destroys. */
+facet_status facet_walk_create(const facet_network *network, double bytes, int64_t fewest, facet_walk **walk);
 void facet_walk_destroy(facet_walk **walk);
 int64_t facet_walk_most(const facet_walk *walk); /* points of a part, at most */
 

@@ -8,7 +8,7 @@
 /* Changes nearer than that to a point, or to each other, are at one: rounding moves them so far at most. */
 static const double nearest = 0x1p-43;
 
-static double rounding_of(const facet_walk *w, const facet_step *step)
+double facet_walk_rounding_of(const facet_walk *w, const facet_step *step)
 {
   double most = 0;
   for (int j = 0; j < step->inputs; j++)
@@ -58,14 +58,19 @@ static void between(double *x, int64_t size, int64_t left, int64_t right, double
     to[i] = (1 - share) * a[i] + share * b[i];
 }
 
+void facet_walk_between(facet_walk *w, const facet_live_slots *live, int64_t a, int64_t b, double share, int64_t point)
+{
+  for (int i = 0; i < live->count; i++)
+    between(facet_walk_value(w, live->slot[i]), live->size[i], a, b, share, point);
+}
+
 static void add_point(facet_walk *w, const facet_live_slots *live, const facet_change_point *c, int64_t right)
 {
   int64_t point = w->count++;
   double share = (c->t - w->t[c->left]) / (w->t[right] - w->t[c->left]);
   w->t[point] = c->t;
   w->parent[point] = c->left;
-  for (int i = 0; i < live->count; i++)
-    between(facet_walk_value(w, live->slot[i]), live->size[i], c->left, right, share, point);
+  facet_walk_between(w, live, c->left, right, share, point);
 }
 
 static void cut(facet_walk *w, const facet_live_slots *live)
@@ -88,7 +93,7 @@ facet_status facet_walk_cut(facet_walk *w, int number, bool *fits)
   const facet_step *step = &w->x->step[number];
   facet_walk_step *s = &w->step[number];
   w->changes = 0;
-  w->rounding = rounding_of(w, step);
+  w->rounding = facet_walk_rounding_of(w, step);
   FACET_TRY(s->piece ? facet_walk_gate_changes(w, step) : facet_walk_maximum_changes(w, step));
   sort_changes(w);
   *fits = w->count + w->changes <= w->most;

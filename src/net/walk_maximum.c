@@ -12,17 +12,10 @@ typedef struct {
   double rounding;
 } rivals;
 
-/* What the elements of a maximum are made of, as windows over one input or as several inputs. */
-typedef struct {
-  facet_windows windows;
-  facet_layout out;
-  bool window;
-  double sign;
-} maximum;
-
-static maximum maximum_of(const facet_walk *w, const facet_step *step)
+facet_walk_maximum facet_walk_maximum_of(const facet_walk *w, const facet_step *step)
 {
-  maximum m = {.window = step->lowered->kind == KIND_WINDOW, .sign = step->lowered->sign};
+  const facet_lowered *l = step->lowered;
+  facet_walk_maximum m = {.step = step, .window = l->kind == KIND_WINDOW, .sign = l->sign};
   if (m.window) {
     m.windows = facet_step_windows(w->x, step);
     m.out = facet_window_layout(w->x, step, step->output);
@@ -30,37 +23,41 @@ static maximum maximum_of(const facet_walk *w, const facet_step *step)
   return m;
 }
 
+int64_t facet_walk_rivals(const facet_walk_maximum *m, int64_t i)
+{
+  if (!m->window)
+    return m->step->inputs + m->step->lowered->constants;
+  int64_t s = i / m->out.block % m->windows.out_spatial;
+  return m->windows.begin[s + 1] - m->windows.begin[s];
+}
+
 /* Where candidate t of a window lies in the input. */
-static int64_t element_of(const maximum *m, int64_t i, int64_t t)
+static int64_t element_of(const facet_walk_maximum *m, int64_t i, int64_t t)
 {
   int64_t k = m->out.block, s = i / k % m->windows.out_spatial;
   return i / (k * m->windows.out_spatial) * m->windows.in_spatial * k +
          m->windows.position[m->windows.begin[s] + t] * k + i % k;
 }
 
-/* Fills in what competes for element i at points a and b. */
-static rivals rivals_of(const facet_walk *w, const facet_step *step, const maximum *m, int64_t i, int64_t a, int64_t b)
+double facet_walk_rival(const facet_walk *w, const facet_walk_maximum *m, int64_t i, int64_t t, int64_t point)
 {
-  rivals r = {.low = w->low, .high = w->high};
-  if (m->window) {
-    int64_t s = i / m->out.block % m->windows.out_spatial, in = facet_walk_size(w, step->input[0]);
-    const double *u = facet_walk_value(w, step->in_slot[0]);
-    r.count = m->windows.begin[s + 1] - m->windows.begin[s];
-    for (int64_t t = 0; t < r.count; t++) {
-      int64_t at = element_of(m, i, t);
-      w->low[t] = m->sign * u[a * in + at];
-      w->high[t] = m->sign * u[b * in + at];
-    }
-    return r;
+  const facet_step *step = m->step;
+  if (m->window)
+    return m->sign *
+           facet_walk_value(w, step->in_slot[0])[point * facet_walk_size(w, step->input[0]) + element_of(m, i, t)];
+  if (t < step->inputs)
+    return m->sign * facet_walk_value(w, step->in_slot[t])[point * facet_walk_size(w, step->output) + i];
+  return m->sign * ((const double *)step->rival[t - step->inputs])[i];
+}
+
+/* Fills in what competes for element i at points a and b. */
+static rivals rivals_of(const facet_walk *w, const facet_walk_maximum *m, int64_t i, int64_t a, int64_t b)
+{
+  rivals r = {.count = facet_walk_rivals(m, i), .low = w->low, .high = w->high};
+  for (int64_t t = 0; t < r.count; t++) {
+    w->low[t] = facet_walk_rival(w, m, i, t, a);
+    w->high[t] = facet_walk_rival(w, m, i, t, b);
   }
-  int64_t size = facet_walk_size(w, step->output);
-  for (int j = 0; j < step->inputs; j++, r.count++) {
-    const double *u = facet_walk_value(w, step->in_slot[j]);
-    w->low[j] = m->sign * u[a * size + i];
-    w->high[j] = m->sign * u[b * size + i];
-  }
-  for (int k = 0; k < step->lowered->constants; k++, r.count++)
-    w->low[r.count] = w->high[r.count] = m->sign * ((const double *)step->rival[k])[i];
   return r;
 }
 
@@ -107,11 +104,11 @@ static int64_t next_ahead(const rivals *r, int64_t now, double *share)
 
 facet_status facet_walk_maximum_changes(facet_walk *w, const facet_step *step)
 {
-  const maximum m = maximum_of(w, step);
+  const facet_walk_maximum m = facet_walk_maximum_of(w, step);
   int64_t size = facet_walk_size(w, step->output);
   for (int64_t place = 0; place + 1 < w->count; place++)
     for (int64_t i = 0; i < size; i++) {
-      rivals r = rivals_of(w, step, &m, i, w->order[place], w->order[place + 1]);
+      rivals r = rivals_of(w, &m, i, w->order[place], w->order[place + 1]);
       double share = 0;
       r.rounding = w->rounding;
       if (largest(r.count, r.low) == largest(r.count, r.high))
@@ -136,14 +133,14 @@ static int64_t winner_of(const rivals *r)
 
 void facet_walk_maximum_pattern(const facet_walk *w, const facet_step *step, int32_t *winner)
 {
-  const maximum m = maximum_of(w, step);
+  const facet_walk_maximum m = facet_walk_maximum_of(w, step);
   int64_t size = facet_walk_size(w, step->output);
   for (int64_t i = 0; i < size; i++) /* to the right of the right end is nothing */
     winner[size + i] = 0;
   for (int64_t place = 0; place + 1 < w->count; place++) {
     int64_t left = w->order[place];
     for (int64_t i = 0; i < size; i++) {
-      rivals r = rivals_of(w, step, &m, i, left, w->order[place + 1]);
+      rivals r = rivals_of(w, &m, i, left, w->order[place + 1]);
       r.rounding = w->rounding;
       int64_t best = winner_of(&r);
       winner[left * size + i] = (int32_t)(m.window ? element_of(&m, i, best) : best);

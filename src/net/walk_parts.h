@@ -67,10 +67,27 @@ facet_status facet_walk_find_live(facet_walk *walk);
 /* Right before a step that cuts is run: new points where it changes, values there, and the pattern of every piece.
  * *fits false: there are too many. walk_cut.c */
 facet_status facet_walk_cut(facet_walk *walk, int step, bool *fits);
+/* Below that, what a step that cuts reads may be 0, or equal. */
+double facet_walk_rounding_of(const facet_walk *walk, const facet_step *step);
+/* What is live at a new point, which lies between two others. */
+void facet_walk_between(facet_walk *walk, const facet_live_slots *live, int64_t a, int64_t b, double share,
+                        int64_t point);
 /* Notes the changes of a step, piece by piece; afterwards its pattern on every piece. walk_gate.c, walk_maximum.c */
 facet_status facet_walk_note(facet_walk *walk, int64_t place, double share);
 facet_status facet_walk_gate_changes(facet_walk *walk, const facet_step *step);
 void facet_walk_gate_pattern(const facet_walk *walk, const facet_step *step, uint8_t *piece);
+/* What the elements of a maximum are made of, as windows over one input or as several inputs and constants. */
+typedef struct {
+  const facet_step *step;
+  facet_windows windows;
+  facet_layout out;
+  bool window;
+  double sign;
+} facet_walk_maximum;
+facet_walk_maximum facet_walk_maximum_of(const facet_walk *walk, const facet_step *step);
+/* How many compete for element i; candidate t of them at a point, larger is better. */
+int64_t facet_walk_rivals(const facet_walk_maximum *maximum, int64_t i);
+double facet_walk_rival(const facet_walk *walk, const facet_walk_maximum *maximum, int64_t i, int64_t t, int64_t point);
 facet_status facet_walk_maximum_changes(facet_walk *walk, const facet_step *step);
 void facet_walk_maximum_pattern(const facet_walk *walk, const facet_step *step, int32_t *winner);
 /* A step's values at all points: walk_there.c. Its adjoints, at all pieces: walk_back.c. */

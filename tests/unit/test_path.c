@@ -53,7 +53,7 @@ static void a_small_network(void **state)
   assert_true(f.r.residual < 1e-12);
   assert_near(f.curve[0], 5.125, 1e-12);
   assert_near(f.curve[(POINTS - 1) * 2], 133.0 / 40, 1e-12);
-  assert_int_equal(facet_walk_create(n, 1 << 20, &walk), FACET_OK);
+  assert_int_equal(facet_walk_create(n, 1 << 20, 16, &walk), FACET_OK);
   assert_int_equal(facet_walk_begin(walk, start, end, logits), FACET_OK);
   assert_int_equal(facet_walk_part(walk, 0, 1, &fits), FACET_OK);
   assert_true(fits);
