@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from facet.errors import StudyError
 from facet.hdf import Array
+
+if TYPE_CHECKING:
+    from facet.study import Study
 
 
 def _inside(at: Array, logits: Array, u: Array, v: Array) -> tuple[Array, Array]:
@@ -126,3 +131,40 @@ class Plane:
     def __repr__(self) -> str:
         return (f"<facet.Plane through three inputs: {self.regions:,} regions, {len(self):,} polygons, {len(np.unique(self.cls))} classes, "
                 f"residual {self.residual:.1e}>")
+
+
+# ---- of a study ----
+
+
+def cut(study: Study) -> list[str]:
+    """Variants in which planes are cut."""
+    return [v for v in study.variants if f"planes/{v}/polygons" in study.file]
+
+
+def samples(study: Study) -> Array:
+    """planes x 3 numbers of samples; none where the study asks for no plane."""
+    return np.asarray(study.file["planes/through"][()]) if "planes/through" in study.file else np.zeros((0, 3), np.int64)
+
+
+def plane(study: Study, variant: str, number: int = 0) -> Plane:
+    """A plane of the study in one variant, in its network's input."""
+    study.variant_index(variant)
+    through = samples(study)
+    if variant not in cut(study) or not 0 <= number < len(through):
+        raise StudyError(f"{study.path}: plane {number} of {variant} is not there; "
+                         + (f"{len(through)} planes are, in {', '.join(cut(study))}" if len(through) else
+                            "the study asks for none (planes: {})"))
+    group, at = study.file[f"planes/{variant}"], study.file["planes/at"][number]
+    polygons, points = int(group["polygons"][number]), int(group["points"][number])
+    if polygons == 0:
+        raise StudyError(f"{study.path}: plane {number} of {variant} has more polygons than the file has room for: a smaller 'window' in "
+                         "'planes' has fewer")
+    x = np.stack([study.input(int(sample), variant) for sample in through[number]])
+    first = (x[1] - x[0]) / at[1, 0]
+    along = np.stack([first, (x[2] - x[0] - at[2, 0] * first) / at[2, 1]])
+    end = group["end"][number, :polygons]
+    corners = int(end[-1])
+    return Plane(at, study.file["planes/window"][number], x[0], along, group["at"][number, :points], group["logits"][number, :points],
+                 group["corner"][number, :corners], np.concatenate([[0], end]), group["edge"][number, :corners],
+                 group["predicted"][number, :polygons], group["region"][number, :polygons], float(group["residual"][number]),
+                 float(group["uncovered"][number]), int(group["dropped"][number]))

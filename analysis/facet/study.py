@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from facet.groups import GroupChange
     from facet.network import Network
+    from facet.planes import Plane
     from facet.plot import Plots
     from facet.tables import Fragile
     from facet.verified import Verified
@@ -274,6 +275,12 @@ class Study(Store):
     def integrated_gradients(self, variant: str, sample: int, condition: str | None = None) -> explain.Path:
         """What happens on the way to a sample, clean or under a condition: exact integrated gradients, pieces, logits."""
         return explain.path(self, variant, sample, condition)
+
+    def plane(self, variant: str, number: int = 0) -> Plane:
+        """A plane through three samples, cut into the variant's regions: polygons, logits at their corners, classes."""
+        from facet import planes
+
+        return planes.plane(self, variant, number)
 
     def position(self, variant: str, sample: int) -> explain.Position:
         """What every pixel and node adds to a clean sample's place in the map."""

@@ -26,7 +26,7 @@ void facet_session_forget_plan(facet_session *session)
     variant_clear(&s->variant[i]);
   facet_free_list(&s->class_name, s->classes);
   facet_free_list(&s->change_group, s->change_groups);
-  FACET_FREE(&s->condition, &s->variant, &s->change_condition, &s->path_condition, &s->census_condition, &s->made,
+  FACET_FREE(&s->condition, &s->variant, &s->change_condition, &s->path_condition, &s->plane_sample, &s->census_condition, &s->made,
              &plan->work);
 }
 

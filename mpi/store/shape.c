@@ -22,7 +22,8 @@ static void find_extents(const facet_store_plan *p, const facet_store_names *n, 
 {
   static const char *const columns[] = {"first", "second", "distance", "items"}, *const axes[] = {"x", "y", "z"},
                            *const merits[] = {"nearest_error", "trustworthiness", "continuity"},
-                           *const references[] = {"dense", "clean"}, *const norms[] = {"max", "two"};
+                           *const references[] = {"dense", "clean"}, *const norms[] = {"max", "two"},
+                           *const plane_axes[] = {"u", "v"};
   bool compared = p->change_samples > 0 && v->change && (v != p->variant || p->change_conditions > 0);
   const facet_store_extent all[FACET_DIMENSIONS] = {
 #include "rows.def"
@@ -52,7 +53,7 @@ static bool is_there(const facet_store_plan *p, facet_row row, int variant, int 
        moved = v->change && is_among(condition, p->change_conditions, p->change_condition),
        pathed = v->path && p->path_clean, way = v->path && is_among(condition, p->path_conditions, p->path_condition),
        spectral = facet_store_has_spectrum(p, variant), any_spectrum = p->components > 0, counted = v->census,
-       reached = v->reach, any_census = p->census_conditions > 0, grouped = p->change_groups > 0,
+       reached = v->reach, planed = v->plane, any_census = p->census_conditions > 0, grouped = p->change_groups > 0,
        summed_up = digested && spectral, mapped = p->embed_axes > 0;
   const bool there[FACET_ROWS] = {
 #include "rows.def"

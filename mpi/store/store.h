@@ -44,6 +44,7 @@ typedef struct {
   facet_input_layout input;     /* the dimensions of a row of W */
   bool change;                  /* how its margins differ from dense's is taken apart */
   bool path;                    /* paths are followed in it */
+  bool plane;                   /* planes are cut into its regions */
   int change_nodes, gates;      /* constant nodes of dense and of this one; nodes whose pattern a sample chooses */
   const char **change_node;     /* names */
   const char **gate;
@@ -64,8 +65,17 @@ typedef struct {
   const char *name, *marks;
   char follows[65]; /* SHA-256 of what all of it follows from, beside what its parts read; "": of nothing */
 } facet_store_stage;
-enum { FACET_MOST_STAGES = 24 };
+enum { FACET_MOST_STAGES = 32 };
 
+/* Of a plane: as include/facet/plane.h has it. */
+static inline int64_t facet_plane_points(int64_t polygons)
+{
+  return 3 * polygons + 4;
+}
+static inline int64_t facet_plane_corners(int64_t polygons)
+{
+  return 6 * polygons + 4;
+}
 enum { FACET_PATH_CROSSINGS = 16, FACET_PATH_POINTS = 65 }; /* of a path: what there is room for */
 
 /* What the store is made for. All arrays belong to the caller. */
@@ -103,7 +113,10 @@ typedef struct {
   int path_conditions, *path_condition; /* under which they are an end; their numbers */
   const char *reach_unit;               /* as the study says */
   int64_t reach_samples;                /* whose facets are measured, the first ones; 0: none */
-  int census_conditions;                /* under which patterns are counted; 0: none are */
+  int64_t planes, plane_polygons;       /* planes that are cut into regions; what there is room for. 0: none */
+  int64_t *plane_sample;                /* planes x 3 */
+  double plane_margin, plane_window;
+  int census_conditions; /* under which patterns are counted; 0: none are */
   int *census_condition;
   int64_t components;                    /* singular values and directions of each spectrum; 0: none */
   facet_spectrum_method spectrum_method; /* never auto */

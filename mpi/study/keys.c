@@ -247,6 +247,19 @@ static facet_status check_paths(const facet_schema_reader *r, const facet_tree *
   return facet_schema_path(r, from, &p->from);
 }
 
+static facet_status check_planes(const facet_schema_reader *r, const facet_tree *node, void *target)
+{
+  (void)r;
+  const facet_planes_keys *p = target;
+  const facet_tree *through = facet_tree_find(node, "through"), *count = facet_tree_find(node, "count");
+  if (!p->random && p->through.count % 3 != 0)
+    return facet_tree_raise(through, "a plane goes through three samples, and %d are no multiple of three",
+                            p->through.count);
+  if (!p->random && count && !facet_schema_is(count, "1"))
+    return facet_tree_raise(count, "is of random planes, but 'through' says which samples");
+  return FACET_OK;
+}
+
 enum { USUAL_SPECTRUM = 32 };
 
 static facet_status check_linearize(const facet_schema_reader *r, const facet_tree *node, void *target)

@@ -41,6 +41,7 @@ void facet_polygons_clear(facet_polygons *p)
 
 static facet_status make(const facet_network *network, double bytes, facet_plane *s)
 {
+  FACET_TRY(facet_network_need_pieces(network, "a plane"));
   FACET_TRY(facet_walk_create(network, bytes, FEWEST, &s->walk));
   int64_t most = s->walk->most;
   for (s->slots = 16; s->slots < 2 * most;)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
-from facet import census, groups, reach
+from facet import census, groups, planes, reach
 from facet.errors import StudyError
 from facet.hdf import Array, plain
 from facet.plot import accuracy as accuracies
@@ -22,6 +22,7 @@ from facet.plot import cost as prices
 from facet.plot import embedding, gallery, pruning, ways
 from facet.plot import geometry as features
 from facet.plot import groups as drawn_groups
+from facet.plot import planes as drawn_planes
 from facet.plot import reach as drawn_reach
 from facet.plot import spectra as spectral
 from facet.plot.choice import corruptions, removed
@@ -433,6 +434,25 @@ def on_the_way(page: Report) -> Context | None:
             "picture": page.figure("ways", ways.ways(s, shown[0])) if shown else ""}
 
 
+def sliced(page: Report) -> Context | None:
+    s = page.study
+    through = planes.samples(s)
+    rows: list[Row] = []
+    for variant in planes.cut(s):
+        group = s.file[f"planes/{variant}"]
+        for number, three in enumerate(through.tolist()):
+            at, polygons = ", ".join(map(str, three)), int(group["polygons"][number])
+            if polygons == 0:
+                rows.append((variant, [at, "too many", "–", "–", "–", "–"]))
+                continue
+            residual, uncovered = float(group["residual"][number]), float(group["uncovered"][number])
+            classes = np.unique(group["predicted"][number, :polygons])
+            proofs = [Cell(small(value), bad=not value <= 1e-11) for value in (uncovered, residual)]
+            rows.append((variant, [at, count(int(group["regions"][number])), count(polygons), count(len(classes)), *proofs]))
+    pictures = [page.figure(f"plane_{number}", drawn_planes.plane(s, number)) for number in range(min(3, len(through)))]
+    return {"rows": rows, "pictures": pictures} if rows else None
+
+
 def costs(page: Report) -> Context | None:
     s = page.study
     what = ("epochs", "samples", "train_seconds", "parameters", "flops", "flops_sparse", "bytes", "bytes_sparse",
@@ -470,5 +490,6 @@ SECTIONS: dict[str, tuple[str, Callable[[Report], Context | None]]] = {
     "comparisons": ("Corruption and similarity", comparisons), "patterns": ("Activation patterns", patterns),
     "groups": ("What changed for groups of samples", of_groups), "reach": ("How far linearizations hold", facets), "spectra": ("Spectra", spectra), "map": ("Map", the_map),
     "fragile": ("Fragile samples", fragile), "explanations": ("Samples explained exactly", explanations),
-    "ways": ("On the way to a sample", on_the_way), "costs": ("What the variants cost", costs), "certificate": ("Certificate", certificate),
+    "ways": ("On the way to a sample", on_the_way), "planes": ("Regions on a plane", sliced),
+    "costs": ("What the variants cost", costs), "certificate": ("Certificate", certificate),
 }

@@ -1,0 +1,378 @@
+/* The stage planes: planes through three clean samples each, cut into the regions of every variant and by its largest
+ * logit, side by side in one window.
+ *
+ * It is done in double precision, whatever the study's.  A unit of work is a plane in a variant; how many corners are
+ * known at once follows from the study's memory alone, so results are the same on any rank. */
+#include <facet/plane.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ranks/agree.h"
+#include "reuse.h"
+
+/* A plane cuts about half of all elements of gates and maxima, where the whole window is looked at, and those lines
+ * make about as many regions as the square of their number. Of a ResNet-20 on CIFAR-10: 33 thousand in 1/500 of it,
+ * where that says 35. SPARE: of the room that is planned for, as much again. */
+enum { SLOWER = 4, SPARE = 4, TRIES = 10000 };
+
+typedef struct {
+  const facet_context *context;
+  const facet_store_plan *plan;
+  facet_pixels *pixels;
+  int64_t inputs;
+  /* of the variant that was entered */
+  int variant;
+  facet_plane *plane;
+  facet_loader loader;
+  double *x, *along; /* 3 x D; 2 x D */
+  facet_dealer *dealer;
+} planes;
+
+/* ---- which samples ---- */
+
+/* Three samples at random: of different classes if TRIES draws find such, at least different ones. */
+static facet_status draw(const facet_study_data *data, const facet_store_plan *s, int64_t plane, int64_t *sample)
+{
+  facet_random random = {s->settings->seed, FACET_STREAM_PLANES};
+  int32_t label[3];
+  for (uint64_t attempt = 0;; attempt++) {
+    bool same = false, alike = false;
+    for (uint64_t i = 0; i < 3; i++) {
+      double share = facet_random_uniform(random, (uint64_t)plane, 3 * attempt + i);
+      sample[i] = (int64_t)(share * (double)s->samples);
+      FACET_TRY(facet_dataset_labels(data->test, sample[i], 1, &label[i]));
+      for (uint64_t j = 0; j < i; j++) {
+        same = same || sample[i] == sample[j];
+        alike = alike || label[i] == label[j];
+      }
+    }
+    if (!same && (!alike || attempt > TRIES))
+      return FACET_OK;
+  }
+}
+
+static facet_status choose(const facet_study_data *data, const facet_planes_keys *k, facet_store_plan *s)
+{
+  const char *file = s->settings->file;
+  s->planes = k->random ? k->count : k->through.count / 3;
+  FACET_CHECK(s->samples >= 3, FACET_BAD_INPUT, "%s:%d: planes: %lld samples, and a plane goes through three", file,
+              k->line, (long long)s->samples);
+  FACET_NEW(s->plane_sample, 3 * s->planes);
+  for (int64_t p = 0; p < s->planes; p++) {
+    int64_t *own = s->plane_sample + 3 * p;
+    if (k->random)
+      FACET_TRY(draw(data, s, p, own));
+    for (int64_t i = 0; i < 3 && !k->random; i++) {
+      own[i] = k->through.item[3 * p + i];
+      FACET_CHECK(own[i] < s->samples, FACET_BAD_INPUT, "%s:%d: planes.through: there is no sample %lld, but 0 to %lld",
+                  file, k->line, (long long)own[i], (long long)s->samples - 1);
+    }
+  }
+  return FACET_OK;
+}
+
+/* ---- how much of a plane ---- */
+
+static double lines_of(const facet_family *family, int v, double window)
+{
+  return window * (double)facet_path_elements(family->member[v].network) / 2;
+}
+
+static double polygons_of(double lines)
+{
+  return 1 + lines + lines * lines;
+}
+
+/* So much that there is room for what is expected of dense. */
+static double window_that_fits(const facet_family *family, int64_t polygons)
+{
+  double lines = sqrt((double)polygons / SPARE), all = lines_of(family, 0, 1);
+  return lines < all ? lines / all : 1;
+}
+
+/* ---- entering ---- */
+
+/* An eighth of what a rank may take. */
+static double bytes_of(const facet_store_plan *p)
+{
+  const double most = 1 << 28;
+  return fmin(most, (double)p->settings->memory / 8);
+}
+
+static facet_status enter(void *self, int v)
+{
+  planes *w = self;
+  const facet_member *member = &w->context->family->member[v];
+  w->variant = v;
+  FACET_TRY(facet_loader_make(w->pixels, &member->input, &w->loader));
+  FACET_NEW(w->x, 3 * w->inputs);
+  FACET_NEW(w->along, 2 * w->inputs);
+  return facet_plane_create(member->network, bytes_of(w->plan), &w->plane);
+}
+
+static void leave(void *self)
+{
+  planes *w = self;
+  facet_plane_destroy(&w->plane);
+  facet_loader_clear(&w->loader);
+  FACET_FREE(&w->x, &w->along);
+}
+
+/* ---- one plane ---- */
+
+static facet_status pause(void *context)
+{
+  return facet_dealer_pause(context);
+}
+
+static facet_status frame(planes *w, int64_t plane, double at[6], double corner[8])
+{
+  const int64_t *sample = w->plan->plane_sample + 3 * plane;
+  const double *x[3];
+  for (int i = 0; i < 3; i++) {
+    x[i] = w->x + i * w->inputs;
+    FACET_TRY(facet_loader_load(&w->loader, w->plan->clean, sample[i], NULL, w->x + i * w->inputs));
+  }
+  facet_status status = facet_plane_through(w->inputs, x, w->along, at);
+  if (status != FACET_OK)
+    return facet_raise_in(status, "%s:%d: planes.through: samples %lld, %lld and %lld: ", w->plan->settings->file,
+                          w->context->plan->keys->planes.line, (long long)sample[0], (long long)sample[1],
+                          (long long)sample[2]);
+  facet_plane_around(at, w->plan->plane_margin, w->plan->plane_window, corner);
+  return FACET_OK;
+}
+
+/* What belongs to a plane alone goes with the first variant that it is cut in; all would write the same. */
+static facet_status put_frame(const planes *w, int64_t plane, const double at[6], const double corner[8])
+{
+  const facet_place place = {.part = {{plane, 1}}};
+  const int64_t *sample = w->plan->plane_sample + 3 * plane;
+  for (int v = 0; v < w->variant; v++)
+    if (w->plan->variant[v].plane)
+      return FACET_OK;
+  FACET_TRY(facet_store_put(w->context->store, FACET_ROW_PLANE_SAMPLE, place, sample));
+  FACET_TRY(facet_store_put(w->context->store, FACET_ROW_PLANE_AT, place, at));
+  return facet_store_put(w->context->store, FACET_ROW_PLANE_WINDOW, place, corner);
+}
+
+enum { BEHIND = 4096 }; /* numbers at once */
+
+/* What is behind the numbers that there are: NaN, -1, or 0 of bytes, whatever was there. `width` to an item. */
+static facet_status put_behind(const planes *w, facet_row row, int64_t plane, int64_t from, int64_t to, int64_t width)
+{
+  union {
+    double real[BEHIND];
+    int64_t whole[BEHIND];
+    int32_t small[BEHIND];
+    uint8_t byte[BEHIND];
+  } none;
+  facet_row_type type = facet_row_table[row].type;
+  memset(&none, 0, sizeof none);
+  if (type == FACET_ROW_F64)
+    for (int i = 0; i < BEHIND; i++)
+      none.real[i] = NAN;
+  else if (type != FACET_ROW_U8)
+    memset(&none, 0xff, sizeof none);
+  for (int64_t at = from, count; at < to; at += count) {
+    count = to - at < BEHIND / width ? to - at : BEHIND / width;
+    FACET_TRY(facet_store_put(w->context->store, row,
+                              (facet_place){.variant = w->variant, .part = {{plane, 1}, {at, count}}}, &none));
+  }
+  return FACET_OK;
+}
+
+/* `count` of the items that there is room for. */
+static facet_status put_some(const planes *w, facet_row row, int64_t plane, int64_t count, int64_t room, int64_t width,
+                             const void *data)
+{
+  const facet_place place = {.variant = w->variant, .part = {{plane, 1}, {0, count}}};
+  if (count > 0)
+    FACET_TRY(facet_store_put(w->context->store, row, place, data));
+  return put_behind(w, row, plane, count, room, width);
+}
+
+static facet_status put_one(const planes *w, facet_row row, int64_t plane, const void *data)
+{
+  return facet_store_put(w->context->store, row, (facet_place){.variant = w->variant, .part = {{plane, 1}}}, data);
+}
+
+static facet_status put_polygons(const planes *w, int64_t plane, const facet_plane_result *r)
+{
+  int64_t polygons = w->plan->plane_polygons, points = facet_plane_points(polygons),
+          corners = facet_plane_corners(polygons);
+  FACET_TRY(put_some(w, FACET_ROW_PLANE_POINT, plane, r->points, points, 2, r->at));
+  FACET_TRY(put_some(w, FACET_ROW_PLANE_LOGITS, plane, r->points, points, w->plan->classes, r->logits));
+  FACET_TRY(put_some(w, FACET_ROW_PLANE_END, plane, r->polygons, polygons, 1, r->first + 1));
+  FACET_TRY(put_some(w, FACET_ROW_PLANE_CORNER, plane, r->corners, corners, 1, r->corner));
+  FACET_TRY(put_some(w, FACET_ROW_PLANE_EDGE, plane, r->corners, corners, 1, r->edge));
+  FACET_TRY(put_some(w, FACET_ROW_PLANE_WINNER, plane, r->polygons, polygons, 1, r->winner));
+  FACET_TRY(put_some(w, FACET_ROW_PLANE_REGION, plane, r->polygons, polygons, 1, r->region));
+  FACET_TRY(put_one(w, FACET_ROW_PLANE_POLYGONS, plane, &r->polygons));
+  FACET_TRY(put_one(w, FACET_ROW_PLANE_POINTS, plane, &r->points));
+  FACET_TRY(put_one(w, FACET_ROW_PLANE_REGIONS, plane, &r->regions));
+  FACET_TRY(put_one(w, FACET_ROW_PLANE_DROPPED, plane, &r->dropped));
+  FACET_TRY(put_one(w, FACET_ROW_PLANE_UNCOVERED, plane, &r->uncovered));
+  return put_one(w, FACET_ROW_PLANE_RESIDUAL, plane, &r->residual);
+}
+
+static void say_full(const planes *w, int64_t plane)
+{
+  fprintf(stderr,
+          "facet: warning: plane %lld of %s has more than %lld polygons and is left out: let 'window' be smaller in "
+          "'planes', or 'polygons' larger\n",
+          (long long)plane, w->plan->variant[w->variant].name, (long long)w->plan->plane_polygons);
+}
+
+static facet_status run_unit(void *self, facet_dealer *dealer, int64_t unit)
+{
+  planes *w = self;
+  int64_t plane = unit % w->plan->planes;
+  double at[6], corner[8];
+  w->dealer = dealer;
+  FACET_TRY(frame(w, plane, at, corner));
+  const facet_plane_options options = {.origin = w->x,
+                                       .along = w->along,
+                                       .corners = 4,
+                                       .corner = corner,
+                                       .most = w->plan->plane_polygons,
+                                       .pause = pause,
+                                       .context = dealer};
+  facet_plane_result r;
+  FACET_TRY(facet_plane_cut(w->plane, &options, &r));
+  FACET_TRY(put_frame(w, plane, at, corner));
+  if (r.full) {
+    say_full(w, plane);
+    r = (facet_plane_result){.dropped = -1, .uncovered = NAN, .residual = NAN};
+  }
+  return put_polygons(w, plane, &r);
+}
+
+/* ---- all of it ---- */
+
+static facet_unit unit_of(const void *self, int64_t i)
+{
+  const facet_store_plan *p = ((const planes *)self)->plan;
+  int v = (int)(i / p->planes);
+  return (facet_unit){
+      .cost = 1 + (double)p->variant[v].cost.flops, .group = v, .part = i, .parts = 1, .none = !p->variant[v].plane};
+}
+
+static int64_t count(const facet_context *context)
+{
+  return context->plan->store.variants * context->plan->store.planes;
+}
+
+static void clear(void *self)
+{
+  facet_pixels_destroy(&((planes *)self)->pixels);
+}
+
+static facet_status make(const facet_context *context, int ranks, void *self)
+{
+  (void)ranks;
+  planes *w = self;
+  *w = (planes){.context = context, .plan = &context->plan->store, .inputs = context->plan->inputs};
+  return facet_pixels_create(&context->plan->source, 0, &w->pixels);
+}
+
+static const facet_tiled tiled = {
+    .tiles = {.stage = "planes", .name = "planes", .unit = unit_of, .enter = enter, .leave = leave, .run = run_unit},
+    .count = count,
+    .make = make,
+    .clear = clear};
+
+/* ---- taking planes over ---- */
+
+static facet_status follows(const facet_context *c, FILE *out)
+{
+  const facet_store_plan *p = &c->plan->store;
+  fprintf(out, "margin %.17g, window %.17g, %lld polygons, %.0f bytes", p->plane_margin, p->plane_window,
+          (long long)p->plane_polygons, bytes_of(p));
+  for (int64_t i = 0; i < 3 * p->planes; i++)
+    fprintf(out, ", %lld", (long long)p->plane_sample[i]);
+  for (int v = 0; v < p->variants; v++) /* which of them writes what is of a plane alone */
+    if (p->variant[v].plane) {
+      fprintf(out, ", %s", p->variant[v].name);
+      break;
+    }
+  return FACET_OK;
+}
+
+/* A plane reads its three samples. */
+static facet_status still(const facet_context *c, uint8_t *take)
+{
+  const facet_store_plan *p = &c->plan->store;
+  for (int v = 0; v < p->variants; v++)
+    for (int64_t i = 0; i < p->planes; i++)
+      for (int64_t j = 0; j < 3; j++)
+        take[v * p->planes + i] =
+            take[v * p->planes + i] && facet_reused_sample(c, v, p->clean, p->plane_sample[3 * i + j]);
+  return FACET_OK;
+}
+
+/* ---- the stage ---- */
+
+static facet_status run(const facet_context *context)
+{
+  return facet_tiled_run(context, &tiled, &(planes){.context = NULL});
+}
+
+static bool wanted(const facet_plan *plan)
+{
+  return plan->store.planes > 0;
+}
+
+/* Beside corners: what is found of one plane, with room to grow, and what waits. */
+static facet_status memory(const facet_context *context, int ranks, double *bytes)
+{
+  (void)ranks;
+  const facet_store_plan *p = &context->plan->store;
+  double points = (double)facet_plane_points(p->plane_polygons),
+         corners = (double)facet_plane_corners(p->plane_polygons);
+  double found = points * (2 + (double)p->classes) * sizeof(double) + corners * 5 + (double)p->plane_polygons * 20;
+  FACET_TRY(facet_tiled_memory(context, &tiled, &(planes){.context = NULL}, bytes));
+  *bytes += 3 * found;
+  return FACET_OK;
+}
+
+/* Corners are as many as regions, each on half of its way; and a pass for the middle of each region. */
+static facet_status seconds(const facet_context *context, const facet_speeds *speeds, int ranks, double *sum)
+{
+  const facet_store_plan *p = &context->plan->store;
+  *sum = 0;
+  for (int v = 0; v < p->variants; v++) {
+    double polygons = polygons_of(lines_of(context->family, v, p->plane_window));
+    polygons = fmin(polygons, (double)p->plane_polygons);
+    *sum += p->variant[v].plane ? 2 * polygons * (double)p->planes * SLOWER * speeds->forward[v] / ranks : 0;
+  }
+  return FACET_OK;
+}
+
+static facet_status plan_own(const facet_study_data *data, const facet_family *family, int ranks, facet_plan *plan)
+{
+  (void)ranks;
+  const facet_planes_keys *k = &plan->keys->planes;
+  facet_store_plan *s = &plan->store;
+  if (!k->wanted)
+    return FACET_OK;
+  FACET_TRY(choose(data, k, s));
+  s->plane_polygons = k->polygons;
+  s->plane_margin = k->margin;
+  s->plane_window = k->fits ? window_that_fits(family, k->polygons) : k->window;
+  for (int v = 0; v < s->variants; v++)
+    if ((s->variant[v].plane = facet_texts_ask(&k->variants, s->variant[v].name)))
+      FACET_TRY(facet_plan_need_pieces(plan, family, "planes", v));
+  return FACET_OK;
+}
+
+const facet_stage facet_stage_planes = {.name = "planes",
+                                        .marks = "V, plane place",
+                                        .wanted = wanted,
+                                        .plan = plan_own,
+                                        .memory = memory,
+                                        .seconds = seconds,
+                                        .follows = follows,
+                                        .still = still,
+                                        .run = run,
+                                        .again = "create analyse"};
