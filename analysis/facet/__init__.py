@@ -18,6 +18,7 @@ from facet.errors import FacetError, MaskError, NetworkError, StudyError
 from facet.explain import Contrast, Contributions, MarginChange, Path, Position, check_sums, contrast_change
 from facet.library import set_threads
 from facet.linear import Linear
+from facet.lines import Line
 from facet.network import Network
 from facet.packing import Packed, pack
 from facet.planes import Plane
@@ -25,7 +26,7 @@ from facet.pruning import Mask, methods
 from facet.study import Study
 
 __version__ = "0.1.0"
-__all__ = ["Contrast", "Contributions", "FacetError", "Geometry", "Linear", "Linearization", "MarginChange", "Margins", "Mask",
+__all__ = ["Contrast", "Contributions", "FacetError", "Geometry", "Line", "Linear", "Linearization", "MarginChange", "Margins", "Mask",
            "MaskError", "Network", "NetworkError", "Packed", "Path", "Paths", "Plane", "Position", "Reach", "Study", "StudyError", "check_sums", "contrast_change",
            "corrupt", "corruptions", "methods", "open", "pack", "set_threads"]
 

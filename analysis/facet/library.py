@@ -69,6 +69,17 @@ class ReachResult(ctypes.Structure):
     _fields_ = [("tied", ctypes.c_int64), ("residual", ctypes.c_double), ("tied_of", ctypes.c_void_p), ("rows", ctypes.c_int64), ("norm", ReachNorm * 2)]
 
 
+class LineOptions(ctypes.Structure):
+    _name_ = "facet_line_options"
+    _fields_ = [("most", ctypes.c_int64), ("pause", ctypes.c_void_p), ("context", ctypes.c_void_p)]
+
+
+class LineResult(ctypes.Structure):
+    _name_ = "facet_line_result"
+    _fields_ = [*((name, ctypes.c_int64) for name in ("points", "pieces")),
+                *((name, ctypes.c_void_p) for name in ("t", "logits", "piece", "winner")), ("residual", ctypes.c_double), ("full", ctypes.c_int32)]
+
+
 class PlaneOptions(ctypes.Structure):
     _name_ = "facet_plane_options"
     _fields_ = [("origin", ctypes.c_void_p), ("along", ctypes.c_void_p), ("corners", ctypes.c_int64), ("corner", ctypes.c_void_p),
@@ -116,7 +127,7 @@ class CorruptionSettings(ctypes.Structure):
                 ("image", Image)]
 
 
-STRUCTURES = (Shape, ExecutorOptions, LinearizationBuffers, MarginBuffers, PathOptions, PathBuffers, PlaneOptions, PlaneResult, ReachOptions, ReachNorm, ReachResult,
+STRUCTURES = (Shape, ExecutorOptions, LinearizationBuffers, MarginBuffers, PathOptions, PathBuffers, LineOptions, LineResult, PlaneOptions, PlaneResult, ReachOptions, ReachNorm, ReachResult,
               Head, Pruning, Calibration, MaskLayer, Image, CorruptionSettings)
 FLOAT, DOUBLE = 1, 2  # facet_type
 
@@ -170,6 +181,10 @@ facet_status facet_path_follow(facet_path *path, const double *start, const doub
 facet_status facet_reach_create(const facet_network *network, facet_reach_options options, facet_reach **reach);
 void facet_reach_destroy(facet_reach **reach);
 facet_status facet_reach_find(facet_reach *reach, const double *x, facet_reach_result *result);
+facet_status facet_line_create(const facet_network *network, double bytes, facet_line **line);
+void facet_line_destroy(facet_line **line);
+facet_status facet_line_cut(facet_line *line, const double *start, const double *end, const facet_line_options *options,
+                            facet_line_result *result);
 facet_status facet_plane_through(int64_t inputs, const double *const *x, double *along, double *at);
 void facet_plane_around(const double *at, double margin, double window, double *corner);
 facet_status facet_plane_create(const facet_network *network, double bytes, facet_plane **plane);

@@ -23,6 +23,8 @@ from facet.library import (
     ExecutorOptions,
     Head,
     LinearizationBuffers,
+    LineOptions,
+    LineResult,
     MarginBuffers,
     PathBuffers,
     PathOptions,
@@ -32,6 +34,7 @@ from facet.library import (
     ReachResult,
     library,
 )
+from facet.lines import Line
 from facet.planes import Plane
 from facet.pruning import Mask, make, read
 
@@ -64,6 +67,7 @@ class Network:
         network.margins(x, label)                   a margin as a sum over inputs and nodes
         network.integrated_gradients(start, x)      exactly, on the way from start to x
         network.reach(x)                            how far W, b hold; the nearest boundary
+        network.line(x, y)                          the segment between two inputs, cut into pieces
         network.plane([x, y, z])                    the plane through three inputs, cut into regions
         network.geometry(x, label)                  angle, length, margin, loss, features
         smaller = network.prune("magnitude", 0.9)   another network; smaller.mask says what went
@@ -322,6 +326,27 @@ class Network:
         fields = {name: np.array([one[name] for one in found]) for name in found[0]}
         answer = Reach(point=point.reshape(n, 2, *self.shape), **fields)
         return answer[0] if single else answer
+
+    def line(self, start: Any, end: Any, *, points: int = 10_000_000, memory: float = 2**26) -> Line:
+        """The segment from one input to another, cut into the network's pieces, exactly. Always in double.
+
+        points: at most so many ends of pieces and changes of the class. memory: bytes for what is known at once."""
+        facet, (samples, _) = self._handles.library, self._batch(np.stack([np.asarray(start), np.asarray(end)]))
+        x = np.ascontiguousarray(samples, np.float64)
+        line, found, options = ctypes.c_void_p(), LineResult(), LineOptions(most=points)
+        with self._handles.network() as network:
+            facet.line_create(network, memory, ctypes.byref(line))
+            try:
+                facet.line_cut(line, address(x), address(x[1]), ctypes.byref(options), ctypes.byref(found))
+                if found.full:
+                    raise NetworkError(f"{self.name}: more than {points:,} points")
+                t = copied(found.t, ctypes.c_double, (found.points,))
+                logits = copied(found.logits, ctypes.c_double, (found.points, self.classes))
+                piece = copied(found.piece, ctypes.c_int64, (found.points,))
+                cls = copied(found.winner, ctypes.c_int32, (found.points,))
+            finally:
+                facet.line_destroy(ctypes.byref(line))
+        return Line(t, logits, piece[:-1], cls[:-1], float(np.linalg.norm(x[1] - x[0])), found.residual)
 
     def plane(self, inputs: Any, *, margin: float = 0.2, window: float = 1.0, polygons: int = 100_000, memory: float = 2**28) -> Plane:
         """The plane through three inputs, cut into the network's regions and by its largest logit, exactly. Always in double.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import xarray
 
     from facet.groups import GroupChange
+    from facet.lines import Line
     from facet.network import Network
     from facet.planes import Plane
     from facet.plot import Plots
@@ -275,6 +276,12 @@ class Study(Store):
     def integrated_gradients(self, variant: str, sample: int, condition: str | None = None) -> explain.Path:
         """What happens on the way to a sample, clean or under a condition: exact integrated gradients, pieces, logits."""
         return explain.path(self, variant, sample, condition)
+
+    def line(self, variant: str, number: int = 0) -> Line:
+        """A line between two samples, cut into the variant's pieces: logits at their ends, where the predicted class changes."""
+        from facet import lines
+
+        return lines.line(self, variant, number)
 
     def plane(self, variant: str, number: int = 0) -> Plane:
         """A plane through three samples, cut into the variant's regions: polygons, logits at their corners, classes."""

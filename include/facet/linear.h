@@ -165,6 +165,37 @@ typedef struct {
 /* x: D numbers in the network's input order. */
 facet_status facet_reach_find(facet_reach *reach, const double *x, facet_reach_result *result);
 
+/* ---- the same segment, cut into pieces, with the logits at all of their ends ---- */
+
+typedef struct facet_line facet_line; /* its memory; one thread at a time */
+
+/* As facet_path_create. */
+facet_status facet_line_create(const facet_network *network, double bytes, facet_line **line);
+void facet_line_destroy(facet_line **line);
+
+typedef struct {
+  int64_t most;                         /* points, at most */
+  facet_status (*pause)(void *context); /* as of a path */
+  void *context;
+} facet_line_options;
+
+/* Borrowed, until the next call. */
+typedef struct {
+  int64_t points, pieces; /* pieces with a pattern of their own */
+  const double *t;        /* points: the share of the way, in order, from 0 to 1: where a piece ends, or another class
+                             becomes the largest */
+  const double *logits;   /* points x K; between two points they are affine */
+  const int64_t *piece;   /* points: the number of the piece behind it, 0 .. pieces-1; the last one has its own again */
+  const int32_t *winner;  /* points: the largest logit behind it; the last one as before it */
+  double residual;        /* over all middles between two points: max |F - mean of their logits| / max(1, max |F|), F by
+                             a plain forward pass */
+  int32_t full;           /* 1: there are more than `most`, and of the above nothing holds */
+} facet_line_result;
+
+/* From start to end (D numbers each, in the network's input order), as facet_path_follow finds pieces. */
+facet_status facet_line_cut(facet_line *line, const double *start, const double *end, const facet_line_options *options,
+                            facet_line_result *result);
+
 FACET_END
 
 #endif

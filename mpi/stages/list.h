@@ -19,6 +19,7 @@
   STAGE(pictures)                                                                                                      \
   STAGE(paths)                                                                                                         \
   STAGE(reach)                                                                                                         \
+  STAGE(lines)                                                                                                         \
   STAGE(planes)                                                                                                        \
   STAGE(census)                                                                                                        \
   STAGE(regions)                                                                                                       \

@@ -9,12 +9,12 @@
 #include <string.h>
 
 #include "ranks/agree.h"
-#include "reuse.h"
+#include "slices.h"
 
 /* A plane cuts about half of all elements of gates and maxima, where the whole window is looked at, and those lines
  * make about as many regions as the square of their number. Of a ResNet-20 on CIFAR-10: 33 thousand in 1/500 of it,
  * where that says 35. SPARE: of the room that is planned for, as much again. */
-enum { SLOWER = 4, SPARE = 4, TRIES = 10000 };
+enum { SLOWER = 4, SPARE = 4 };
 
 typedef struct {
   const facet_context *context;
@@ -28,49 +28,6 @@ typedef struct {
   double *x, *along; /* 3 x D; 2 x D */
   facet_dealer *dealer;
 } planes;
-
-/* ---- which samples ---- */
-
-/* Three samples at random: of different classes if TRIES draws find such, at least different ones. */
-static facet_status draw(const facet_study_data *data, const facet_store_plan *s, int64_t plane, int64_t *sample)
-{
-  facet_random random = {s->settings->seed, FACET_STREAM_PLANES};
-  int32_t label[3];
-  for (uint64_t attempt = 0;; attempt++) {
-    bool same = false, alike = false;
-    for (uint64_t i = 0; i < 3; i++) {
-      double share = facet_random_uniform(random, (uint64_t)plane, 3 * attempt + i);
-      sample[i] = (int64_t)(share * (double)s->samples);
-      FACET_TRY(facet_dataset_labels(data->test, sample[i], 1, &label[i]));
-      for (uint64_t j = 0; j < i; j++) {
-        same = same || sample[i] == sample[j];
-        alike = alike || label[i] == label[j];
-      }
-    }
-    if (!same && (!alike || attempt > TRIES))
-      return FACET_OK;
-  }
-}
-
-static facet_status choose(const facet_study_data *data, const facet_planes_keys *k, facet_store_plan *s)
-{
-  const char *file = s->settings->file;
-  s->planes = k->random ? k->count : k->through.count / 3;
-  FACET_CHECK(s->samples >= 3, FACET_BAD_INPUT, "%s:%d: planes: %lld samples, and a plane goes through three", file,
-              k->line, (long long)s->samples);
-  FACET_NEW(s->plane_sample, 3 * s->planes);
-  for (int64_t p = 0; p < s->planes; p++) {
-    int64_t *own = s->plane_sample + 3 * p;
-    if (k->random)
-      FACET_TRY(draw(data, s, p, own));
-    for (int64_t i = 0; i < 3 && !k->random; i++) {
-      own[i] = k->through.item[3 * p + i];
-      FACET_CHECK(own[i] < s->samples, FACET_BAD_INPUT, "%s:%d: planes.through: there is no sample %lld, but 0 to %lld",
-                  file, k->line, (long long)own[i], (long long)s->samples - 1);
-    }
-  }
-  return FACET_OK;
-}
 
 /* ---- how much of a plane ---- */
 
@@ -156,40 +113,10 @@ static facet_status put_frame(const planes *w, int64_t plane, const double at[6]
   return facet_store_put(w->context->store, FACET_ROW_PLANE_WINDOW, place, corner);
 }
 
-enum { BEHIND = 4096 }; /* numbers at once */
-
-/* What is behind the numbers that there are: NaN, -1, or 0 of bytes, whatever was there. `width` to an item. */
-static facet_status put_behind(const planes *w, facet_row row, int64_t plane, int64_t from, int64_t to, int64_t width)
-{
-  union {
-    double real[BEHIND];
-    int64_t whole[BEHIND];
-    int32_t small[BEHIND];
-    uint8_t byte[BEHIND];
-  } none;
-  facet_row_type type = facet_row_table[row].type;
-  memset(&none, 0, sizeof none);
-  if (type == FACET_ROW_F64)
-    for (int i = 0; i < BEHIND; i++)
-      none.real[i] = NAN;
-  else if (type != FACET_ROW_U8)
-    memset(&none, 0xff, sizeof none);
-  for (int64_t at = from, count; at < to; at += count) {
-    count = to - at < BEHIND / width ? to - at : BEHIND / width;
-    FACET_TRY(facet_store_put(w->context->store, row,
-                              (facet_place){.variant = w->variant, .part = {{plane, 1}, {at, count}}}, &none));
-  }
-  return FACET_OK;
-}
-
-/* `count` of the items that there is room for. */
 static facet_status put_some(const planes *w, facet_row row, int64_t plane, int64_t count, int64_t room, int64_t width,
                              const void *data)
 {
-  const facet_place place = {.variant = w->variant, .part = {{plane, 1}, {0, count}}};
-  if (count > 0)
-    FACET_TRY(facet_store_put(w->context->store, row, place, data));
-  return put_behind(w, row, plane, count, room, width);
+  return facet_slices_put(w->context->store, row, w->variant, plane, count, room, width, data);
 }
 
 static facet_status put_one(const planes *w, facet_row row, int64_t plane, const void *data)
@@ -302,12 +229,7 @@ static facet_status follows(const facet_context *c, FILE *out)
 /* A plane reads its three samples. */
 static facet_status still(const facet_context *c, uint8_t *take)
 {
-  const facet_store_plan *p = &c->plan->store;
-  for (int v = 0; v < p->variants; v++)
-    for (int64_t i = 0; i < p->planes; i++)
-      for (int64_t j = 0; j < 3; j++)
-        take[v * p->planes + i] =
-            take[v * p->planes + i] && facet_reused_sample(c, v, p->clean, p->plane_sample[3 * i + j]);
+  facet_slices_still(c, c->plan->store.planes, 3, c->plan->store.plane_sample, take);
   return FACET_OK;
 }
 
@@ -356,7 +278,14 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
   facet_store_plan *s = &plan->store;
   if (!k->wanted)
     return FACET_OK;
-  FACET_TRY(choose(data, k, s));
+  const facet_slices_asked asked = {.stage = "planes",
+                                    .key = "through",
+                                    .line = k->line,
+                                    .each = 3,
+                                    .random = k->random,
+                                    .count = k->count,
+                                    .list = &k->through};
+  FACET_TRY(facet_slices_choose(data, s, asked, &s->planes, &s->plane_sample));
   s->plane_polygons = k->polygons;
   s->plane_margin = k->margin;
   s->plane_window = k->fits ? window_that_fits(family, k->polygons) : k->window;

@@ -50,6 +50,8 @@ static bool is_cut_by(facet_dimension axis, facet_dimension mark)
     return axis == FACET_DIM_PATH_SAMPLE;
   if (mark == FACET_DIM_REACH_PLACE)
     return axis == FACET_DIM_REACH_SAMPLE;
+  if (mark == FACET_DIM_LINE_PLACE)
+    return axis == FACET_DIM_LINE;
   if (mark == FACET_DIM_PLANE_PLACE)
     return axis == FACET_DIM_PLANE;
   return axis == (mark == FACET_DIM_CHANGE_PLACE ? FACET_DIM_CHANGE : mark);

@@ -53,8 +53,8 @@ static bool is_there(const facet_store_plan *p, facet_row row, int variant, int 
        moved = v->change && is_among(condition, p->change_conditions, p->change_condition),
        pathed = v->path && p->path_clean, way = v->path && is_among(condition, p->path_conditions, p->path_condition),
        spectral = facet_store_has_spectrum(p, variant), any_spectrum = p->components > 0, counted = v->census,
-       reached = v->reach, planed = v->plane, any_census = p->census_conditions > 0, grouped = p->change_groups > 0,
-       summed_up = digested && spectral, mapped = p->embed_axes > 0;
+       reached = v->reach, planed = v->plane, lined = v->line, any_census = p->census_conditions > 0,
+       grouped = p->change_groups > 0, summed_up = digested && spectral, mapped = p->embed_axes > 0;
   const bool there[FACET_ROWS] = {
 #include "rows.def"
   };

@@ -44,6 +44,7 @@ typedef struct {
   facet_input_layout input;     /* the dimensions of a row of W */
   bool change;                  /* how its margins differ from dense's is taken apart */
   bool path;                    /* paths are followed in it */
+  bool line;                    /* lines are cut into its pieces */
   bool plane;                   /* planes are cut into its regions */
   int change_nodes, gates;      /* constant nodes of dense and of this one; nodes whose pattern a sample chooses */
   const char **change_node;     /* names */
@@ -113,6 +114,8 @@ typedef struct {
   int path_conditions, *path_condition; /* under which they are an end; their numbers */
   const char *reach_unit;               /* as the study says */
   int64_t reach_samples;                /* whose facets are measured, the first ones; 0: none */
+  int64_t lines, line_points;           /* lines that are cut into pieces; what there is room for. 0: none */
+  int64_t *line_sample;                 /* lines x 2 */
   int64_t planes, plane_polygons;       /* planes that are cut into regions; what there is room for. 0: none */
   int64_t *plane_sample;                /* planes x 3 */
   double plane_margin, plane_window;

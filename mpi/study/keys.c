@@ -247,17 +247,30 @@ static facet_status check_paths(const facet_schema_reader *r, const facet_tree *
   return facet_schema_path(r, from, &p->from);
 }
 
+/* A list has `each` samples of every line or plane, and then `count` says nothing. */
+static facet_status check_slices(const facet_tree *node, const char *key, const char *what, const facet_wholes *list,
+                                 int each)
+{
+  const facet_tree *count = facet_tree_find(node, "count");
+  if (list->count % each != 0)
+    return facet_tree_raise(facet_tree_find(node, key), "%s samples, and %d are no multiple", what, list->count);
+  if (count && !facet_schema_is(count, "1"))
+    return facet_tree_raise(count, "is of random ones, but '%s' says which samples", key);
+  return FACET_OK;
+}
+
+static facet_status check_lines(const facet_schema_reader *r, const facet_tree *node, void *target)
+{
+  (void)r;
+  const facet_lines_keys *l = target;
+  return l->random ? FACET_OK : check_slices(node, "between", "a line goes from one to another of two", &l->between, 2);
+}
+
 static facet_status check_planes(const facet_schema_reader *r, const facet_tree *node, void *target)
 {
   (void)r;
   const facet_planes_keys *p = target;
-  const facet_tree *through = facet_tree_find(node, "through"), *count = facet_tree_find(node, "count");
-  if (!p->random && p->through.count % 3 != 0)
-    return facet_tree_raise(through, "a plane goes through three samples, and %d are no multiple of three",
-                            p->through.count);
-  if (!p->random && count && !facet_schema_is(count, "1"))
-    return facet_tree_raise(count, "is of random planes, but 'through' says which samples");
-  return FACET_OK;
+  return p->random ? FACET_OK : check_slices(node, "through", "a plane goes through three", &p->through, 3);
 }
 
 enum { USUAL_SPECTRUM = 32 };

@@ -35,6 +35,7 @@ static facet_status check_clean(const facet_tree *root, const facet_study *study
                     : s->change.wanted  ? "change"
                     : s->paths.wanted   ? "paths"
                     : s->reach.wanted   ? "reach"
+                    : s->lines.wanted   ? "lines"
                     : s->planes.wanted  ? "planes"
                     : s->embed.wanted   ? "embed"
                                         : NULL;
@@ -138,6 +139,8 @@ static facet_status check_names(const facet_tree *root, const facet_study *study
            check_known(node_of(root, "change", "variants"), "variant", &study->stages.change.variants, &name));
   FACET_GO(done, status,
            check_known(node_of(root, "paths", "variants"), "variant", &study->stages.paths.variants, &name));
+  FACET_GO(done, status,
+           check_known(node_of(root, "lines", "variants"), "variant", &study->stages.lines.variants, &name));
   FACET_GO(done, status,
            check_known(node_of(root, "planes", "variants"), "variant", &study->stages.planes.variants, &name));
   FACET_GO(done, status, check_known(node_of(root, "embed", "variant"), "variant", &learned, &name));

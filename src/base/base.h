@@ -176,7 +176,7 @@ enum { /* streams */
        FACET_STREAM_EMBED_NOISE = 8,
        FACET_STREAM_VERIFY = 9,
        FACET_STREAM_PROBE = 10,
-       FACET_STREAM_PLANES = 11,
+       FACET_STREAM_SLICES = 11,
        FACET_STREAM_CORRUPT = 16 /* + index of the corruption */
 };
 

@@ -103,8 +103,18 @@ static void draw_curve(const facet_path *p, const facet_path_options *o, facet_p
   }
 }
 
-static facet_status take_part(facet_path *p, const facet_path_options *o, facet_path_result *r)
+/* One call. */
+typedef struct {
+  facet_path *path;
+  const facet_path_options *options;
+  facet_path_result *result;
+} call;
+
+static facet_status take_part(void *self)
 {
+  facet_path *p = ((call *)self)->path;
+  const facet_path_options *o = ((call *)self)->options;
+  facet_path_result *r = ((call *)self)->result;
   r->pieces += facet_walk_points(p->walk) - 2;
   find_crossings(p, o, r);
   draw_curve(p, o, r);
@@ -112,26 +122,6 @@ static facet_status take_part(facet_path *p, const facet_path_options *o, facet_
     if (o->pause)
       FACET_TRY(o->pause(o->context));
     FACET_TRY(facet_walk_integrate(p->walk, r->row[k], p->gradient + k * p->inputs));
-  }
-  return FACET_OK;
-}
-
-/* The next part is as long as the last one promises. Cuts at halves and the like are where changes may lie, too. */
-static facet_status take_parts(facet_path *p, const facet_path_options *o, facet_path_result *r)
-{
-  const double shorter = 0.4375, full = 0.8;
-  double width = 1;
-  for (double t = 0; t < 1;) {
-    bool fits;
-    double to = t + width < 1 ? t + width : 1;
-    FACET_TRY(facet_walk_part(p->walk, t, to, &fits));
-    if (!fits) {
-      width = (to - t) * shorter;
-      continue;
-    }
-    FACET_TRY(take_part(p, o, r));
-    width *= fmin(2, full * (double)facet_walk_most(p->walk) / (double)facet_walk_points(p->walk));
-    t = to;
   }
   return FACET_OK;
 }
@@ -183,7 +173,7 @@ facet_status facet_path_follow(facet_path *p, const double *start, const double 
   FACET_CHECK(o->k > 0 && o->k <= p->classes && o->points != 1, FACET_INTERNAL, "a path of %lld rows, %lld points",
               (long long)o->k, (long long)o->points);
   FACET_TRY(begin(p, start, end, o, r));
-  FACET_TRY(take_parts(p, o, r));
+  FACET_TRY(facet_walk_parts(p->walk, take_part, &(call){p, o, r}));
   finish(p, start, end, o, r);
   return FACET_OK;
 }

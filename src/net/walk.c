@@ -1,6 +1,7 @@
 /* A walk: its memory, a part of the segment, and the integral over it. See walk.h. */
 #include "walk.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "walk_parts.h"
@@ -95,6 +96,7 @@ static facet_status make(const facet_network *network, double bytes, int64_t few
   facet_executor_options options = {.kernels = &w->kernels, .real = FACET_F64, .batch = AT_ONCE, .rows = 1};
   FACET_TRY(facet_executor_create(network, options, &w->x));
   FACET_NEW(w->ends, AT_ONCE * facet_network_inputs(network));
+  FACET_NEW(w->middles, AT_ONCE * facet_network_inputs(network));
   FACET_NEW(w->step, w->x->steps);
   FACET_NEW(w->value_at, w->x->values.count);
   FACET_NEW(w->adjoint_at, w->x->adjoints.count);
@@ -130,8 +132,8 @@ void facet_walk_destroy(facet_walk **walk)
     FACET_FREE(&s->piece, &s->winner, &s->values.slot, &s->values.size, &s->adjoints.slot, &s->adjoints.size);
   }
   facet_executor_destroy(&w->x);
-  FACET_FREE(&w->ends, &w->step, &w->value_at, &w->adjoint_at, &w->low, &w->high, &w->slope, &w->memory, &w->outside,
-             &w->logits, &w->t, &w->parent, &w->order, &w->spare, &w->change);
+  FACET_FREE(&w->ends, &w->middles, &w->step, &w->value_at, &w->adjoint_at, &w->low, &w->high, &w->slope, &w->memory,
+             &w->outside, &w->logits, &w->t, &w->parent, &w->order, &w->spare, &w->change);
   facet_free(walk);
 }
 
@@ -151,15 +153,30 @@ facet_status facet_walk_begin(facet_walk *w, const double *start, const double *
   return facet_executor_output(w->x, logits);
 }
 
-static void place_end(facet_walk *w, int64_t point, double t)
+static void input_at(const facet_walk *w, double t, double *x)
 {
   int64_t inputs = facet_network_inputs(w->x->network);
   const double *start = w->ends, *end = w->ends + inputs;
-  double *to = facet_walk_value(w, w->x->slot[w->x->network->input]) + point * inputs;
+  for (int64_t i = 0; i < inputs; i++)
+    x[i] = t == 1 ? end[i] : start[i] + t * (end[i] - start[i]);
+}
+
+static void place_end(facet_walk *w, int64_t point, double t)
+{
+  int64_t inputs = facet_network_inputs(w->x->network);
   w->t[point] = t;
   w->order[point] = point;
-  for (int64_t i = 0; i < inputs; i++)
-    to[i] = t == 1 ? end[i] : start[i] + t * (end[i] - start[i]);
+  input_at(w, t, facet_walk_value(w, w->x->slot[w->x->network->input]) + point * inputs);
+}
+
+facet_status facet_walk_pass(facet_walk *w, int64_t count, const double *t, double *logits)
+{
+  int64_t inputs = facet_network_inputs(w->x->network);
+  w->found = 0;
+  for (int64_t i = 0; i < count; i++)
+    input_at(w, t[i], w->middles + i * inputs);
+  FACET_TRY(facet_executor_forward(w->x, w->middles, count));
+  return facet_executor_output(w->x, logits);
 }
 
 static void take_logits(facet_walk *w)
@@ -187,6 +204,26 @@ facet_status facet_walk_part(facet_walk *w, double t0, double t1, bool *fits)
   }
   take_logits(w);
   w->found = w->count;
+  return FACET_OK;
+}
+
+/* The next part is as long as the last one promises. Cuts at halves and the like are where changes may lie, too. */
+facet_status facet_walk_parts(facet_walk *w, facet_status (*take)(void *self), void *self)
+{
+  const double shorter = 0.4375, full = 0.8;
+  double width = 1;
+  for (double t = 0; t < 1;) {
+    bool fits;
+    double to = t + width < 1 ? t + width : 1;
+    FACET_TRY(facet_walk_part(w, t, to, &fits));
+    if (!fits) {
+      width = (to - t) * shorter;
+      continue;
+    }
+    width *= fmin(2, full * (double)w->most / (double)w->found);
+    t = to;
+    FACET_TRY(take(self));
+  }
   return FACET_OK;
 }
 

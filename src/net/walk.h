@@ -32,6 +32,12 @@ facet_status facet_walk_begin(facet_walk *walk, const double *start, const doubl
 /* All points of the part from t0 to t1. *fits: whether there is room for them; else try a shorter one. */
 facet_status facet_walk_part(facet_walk *walk, double t0, double t1, bool *fits);
 
+/* The whole segment, in parts of which each has as many changes as there is room for; `take` is called after each. */
+facet_status facet_walk_parts(facet_walk *walk, facet_status (*take)(void *self), void *self);
+/* Plain passes at so many t, FACET_WALK_PASSES at most: count x K logits. No part is known afterwards. */
+enum { FACET_WALK_PASSES = 8 };
+facet_status facet_walk_pass(facet_walk *walk, int64_t count, const double *t, double *logits);
+
 /* Of the last part that fitted, in order of t: the number of points, both ends among them; their t; their logits. */
 int64_t facet_walk_points(const facet_walk *walk);
 double facet_walk_point(const facet_walk *walk, int64_t i);

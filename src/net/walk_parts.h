@@ -6,7 +6,7 @@
 #include "executor.h"
 #include "walk.h"
 
-enum { AT_ONCE = 8 }; /* points that kernels take at once */
+enum { AT_ONCE = FACET_WALK_PASSES }; /* points that kernels take at once */
 
 /* A change inside a piece. */
 typedef struct {
@@ -31,6 +31,7 @@ struct facet_walk {
   facet_executor *x; /* whose steps these are; its buffers serve the plain passes */
   facet_kernels kernels;
   double *ends;               /* 2 x D */
+  double *middles;            /* AT_ONCE x D, of plain passes */
   int64_t most, count, found; /* points there is room for; in use; of the whole part */
   double *t;                  /* most */
   int64_t *parent;            /* of a piece: the one that it was cut from */

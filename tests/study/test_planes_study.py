@@ -97,7 +97,7 @@ def test_more_than_there_is_room_for(study):
     assert all(len(set(three)) == 3 for three in labels.tolist())
     with pytest.raises(facet.StudyError, match="has more polygons than the file has room for"):
         opened.plane("dense")
-    assert "too many" in sections(study / "full/study.h5", "planes")
+    assert "too many" in sections(study / "full/study.h5", "slices")
 
 
 def test_a_window_that_fits(study):
@@ -110,9 +110,10 @@ def test_a_window_that_fits(study):
 
 
 @pytest.mark.parametrize("planes, wanted", [
-    ("through: [3, 17]", "planes.through: a plane goes through three samples, and 2 are no multiple of three"),
+    ("through: [3, 17]", "planes.through: a plane goes through three samples, and 2 are no multiple"),
     ("through: [3, 17, 40]", "study.yaml:14: planes.through: there is no sample 40, but 0 to 39"),
-    ("through: [3, 17, 4], count: 2", "planes.count: is of random planes, but 'through' says which samples"),
+    ("through: [3, 17, 3]", "study.yaml:14: planes.through: sample 3 stands there twice for one"),
+    ("through: [3, 17, 4], count: 2", "planes.count: is of random ones, but 'through' says which samples"),
     ("window: 0", "planes.window: 0 is not in (0, 1]"),
     ("variants: dence", "did you mean 'dense'?"),
 ])
@@ -123,17 +124,11 @@ def test_what_cannot_be(study, planes, wanted):
     assert done.stderr.count("\n") == 1
 
 
-def test_samples_on_a_line(study):
-    write(study, "line", "through: [3, 17, 3]")
-    done = run("run", study / "study.yaml")
-    assert done.returncode == 65 and "study.yaml:14: planes.through: samples 3, 17 and 3: they lie on a line" in done.stderr, done.stderr
-
-
 def test_picture_and_report(study):
     opened = facet.open(study / "out1/study.h5")
     picture = opened.plot.plane()
     assert "through samples 3, 17 and 5" in picture.caption and len(picture.axes) == 2
     with pytest.raises(facet.StudyError, match="plane 7 of dense is not there"):
         opened.plot.plane(0, ["dense"]) and opened.plane("dense", 7)
-    text = sections(study / "out1/study.h5", "planes")
-    assert "Regions on a plane" in text and text.count("<img") == 2 and "30, 31, 2" in text
+    text = sections(study / "out1/study.h5", "slices")
+    assert "Regions on lines and planes" in text and text.count("<img") == 2 and "30, 31, 2" in text

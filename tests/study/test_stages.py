@@ -14,6 +14,7 @@ from conftest import ROOT, STUDY, checksum, make_digits, run
 MORE = """\
 change: {samples: 30, conditions: [gaussian_noise/5], groups: class}
 paths: {samples: 4, variants: [dense, magnitude-global-0.5]}
+lines: {variants: [dense, magnitude-global-0.5]}
 planes: {count: 2, window: 0.02, variants: [dense, magnitude-global-0.5]}
 aggregate: {spectrum: 4}
 embed: {layers: [12], perplexity: 12, batch: 200, epochs: 2, explain: 30}
@@ -25,9 +26,9 @@ reach: {samples: 3, variants: dense}
 FILLS = {"analyse": "prediction/loss", "map": "embed/position", "judge": "embed/quality", "timing": "cost/forward_seconds",
          "summary": "summary/accuracy", "columns": "view/margin", "compare": "summary/agreement", "similarity": "similarity/distance",
          "change": "change/magnitude-global-0.5/total", "groups": "change/magnitude-global-0.5/group_total", "pictures": "change/picture", "paths": "paths/magnitude-global-0.5/total",
-         "reach": "reach/dense/untied", "planes": "planes/magnitude-global-0.5/regions", "census": "census/dense/distance", "regions": "census/regions", "spectra": "aggregate/effective_rank",
+         "reach": "reach/dense/untied", "lines": "lines/magnitude-global-0.5/pieces", "planes": "planes/magnitude-global-0.5/regions", "census": "census/dense/distance", "regions": "census/regions", "spectra": "aggregate/effective_rank",
          "angles": "aggregate/principal_angles", "cka": "aggregate/cka", "findings": "findings/text"}
-ORDER = ["analyse", "encoder", "map", "judge", "timing", "summary", "columns", "compare", "similarity", "change", "groups", "pictures", "paths", "reach", "planes", "census", "regions",
+ORDER = ["analyse", "encoder", "map", "judge", "timing", "summary", "columns", "compare", "similarity", "change", "groups", "pictures", "paths", "reach", "lines", "planes", "census", "regions",
          "spectra", "angles", "cka", "findings"]
 
 

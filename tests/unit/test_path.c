@@ -100,6 +100,45 @@ static void the_tent_map(void **state)
   facet_network_destroy(&n);
 }
 
+/* The same with all pieces kept; another class between two ends of one piece is a point, too. */
+static void pieces_of_a_line(void **state)
+{
+  (void)state;
+  facet_line *line;
+  facet_line_result r;
+  const facet_line_options options = {.most = 1000};
+  facet_network *n = tent_map(8);
+  for (int little = 0; little < 2; little++) {
+    assert_int_equal(facet_line_create(n, little ? 0 : 1 << 24, &line), FACET_OK);
+    assert_int_equal(facet_line_cut(line, (double[]){0}, (double[]){2.0 / 3}, &options, &r), FACET_OK);
+    assert_int_equal(r.pieces, 171);
+    assert_int_equal(r.points, 172);
+    assert_true(r.residual < 1e-12);
+    for (int64_t i = 0; i < r.points - 1; i++) {
+      assert_near(r.t[i] * 2 / 3, (double)i / 256, 1e-12);
+      assert_near(r.logits[i], (double)(i % 2), 1e-12);
+      assert_int_equal(r.piece[i], i);
+    }
+    facet_line_destroy(&line);
+  }
+  facet_network_destroy(&n);
+  n = begin_net((facet_shape){1, {1}});
+  add_gemm(n, "x", "out", 1, 2, (double[]){1, -1}, (double[]){0, 0.5});
+  end_net(n, "out");
+  assert_int_equal(facet_line_create(n, 1 << 20, &line), FACET_OK);
+  assert_int_equal(facet_line_cut(line, (double[]){0}, (double[]){1}, &options, &r), FACET_OK);
+  assert_int_equal(r.pieces, 1);
+  assert_int_equal(r.points, 3);
+  assert_near(r.t[1], 0.25, 1e-12);
+  assert_int_equal(r.winner[0], 1);
+  assert_int_equal(r.winner[1], 0);
+  const facet_line_options few = {.most = 2};
+  assert_int_equal(facet_line_cut(line, (double[]){0}, (double[]){1}, &few, &r), FACET_OK);
+  assert_true(r.full);
+  facet_line_destroy(&line);
+  facet_network_destroy(&n);
+}
+
 /* What is not a number in one row is not hidden by the next, which is right. */
 static void a_row_that_is_no_number(void **state)
 {
@@ -324,15 +363,11 @@ static void it_can_be_stopped(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_small_network),
-      cmocka_unit_test(the_tent_map),
-      cmocka_unit_test(a_maximum),
-      cmocka_unit_test(ties_along_the_way),
-      cmocka_unit_test(every_kind),
-      cmocka_unit_test(other_gates),
-      cmocka_unit_test(the_class_changes),
-      cmocka_unit_test(it_can_be_stopped),
-      cmocka_unit_test(a_row_that_is_no_number),
+      cmocka_unit_test(a_small_network),    cmocka_unit_test(the_tent_map),
+      cmocka_unit_test(pieces_of_a_line),   cmocka_unit_test(a_maximum),
+      cmocka_unit_test(ties_along_the_way), cmocka_unit_test(every_kind),
+      cmocka_unit_test(other_gates),        cmocka_unit_test(the_class_changes),
+      cmocka_unit_test(it_can_be_stopped),  cmocka_unit_test(a_row_that_is_no_number),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,6 +61,8 @@ static const struct {
     {"paths.variants", "[dense, gmp-global-0.5]"},
     {"paths.conditions", "fog/2"},
     {"reach.variants", "dense"},
+    {"lines.between", "[4, 8, 15, 16]"},
+    {"lines.variants", "dense"},
     {"planes.through", "[4, 8, 15, 16, 23, 42]"},
     {"planes.variants", "dense"},
     {"census.variants", "dense"},

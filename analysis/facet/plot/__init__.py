@@ -22,6 +22,7 @@ from facet.plot import (
     spectra,
 )
 from facet.plot import gallery as galleries
+from facet.plot import lines as segments
 from facet.plot import planes as slices
 from facet.plot import ways as on_the_way
 from facet.plot.style import Picture
@@ -96,5 +97,6 @@ class Plots:
     gallery = Drawn(galleries.gallery)
     gallery_changed = Drawn(galleries.gallery_changed)
     ways = Drawn(on_the_way.ways)
+    line = Drawn(segments.line)
     plane = Drawn(slices.plane)
     residuals = Drawn(certificate.residuals)

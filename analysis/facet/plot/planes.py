@@ -9,7 +9,6 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.patches import Patch
 
 from facet import planes
-from facet.errors import StudyError
 from facet.plot.style import DENSE, GREY, WIDTH, Picture, picture, styled
 from facet.plot.words import class_name, count
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
 MOST = 3  # variants side by side
 COLOURS = ["#a6cee3", "#fdbf6f", "#b2df8a", "#fb9a99", "#cab2d6", "#ffff99", "#d9d9d9", "#99d8c9", "#e5c494", "#f4cae4"]
+DARK = ["#1f78b4", "#ff7f00", "#33a02c", "#e31a1c", "#6a3d9a", "#b15928", "#666666", "#1b9e77", "#a6761d", "#e7298a"]  # lines of the same classes
 
 
 def whole(study: Study, number: int = 0) -> list[str]:
@@ -46,19 +46,14 @@ def _draw(axis: Axes, plane: planes.Plane, labels: list[str]) -> None:
 @styled
 def plane(study: Study, number: int = 0, variants: list[str] | None = None) -> Picture | None:
     """A plane through three samples, cut into the regions of several variants and coloured by the predicted class."""
-    shown = variants or whole(study, number)[:MOST] if len(planes.samples(study)) > number else []
+    shown = variants or (whole(study, number)[:MOST] if len(planes.samples(study)) > number else [])
     if not shown:
         return None
-    try:
-        found = [planes.plane(study, variant, number) for variant in shown]
-    except StudyError:
-        if variants:
-            raise
-        return None
+    found = [planes.plane(study, variant, number) for variant in shown]
     width, height = np.ptp(found[0].window, axis=0)
     each = WIDTH / max(2, len(shown))
     figure, axes = picture(1, len(shown), squeeze=False, sharex=True, sharey=True,
-                           figsize=(each * len(shown), min(1.3, height / width) * (each - 0.3) + 0.75))
+                           figsize=(each * len(shown), min(1.3, height / width) * (each - 0.3) + 1.1))
     through = planes.samples(study)[number].tolist()
     labels = [f"sample {sample}" for sample in through]
     for axis, variant, one in zip(axes[0], shown, found):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
-from facet import census, groups, planes, reach
+from facet import census, groups, lines, planes, reach
 from facet.errors import StudyError
 from facet.hdf import Array, plain
 from facet.plot import accuracy as accuracies
@@ -22,6 +22,7 @@ from facet.plot import cost as prices
 from facet.plot import embedding, gallery, pruning, ways
 from facet.plot import geometry as features
 from facet.plot import groups as drawn_groups
+from facet.plot import lines as drawn_lines
 from facet.plot import planes as drawn_planes
 from facet.plot import reach as drawn_reach
 from facet.plot import spectra as spectral
@@ -435,22 +436,29 @@ def on_the_way(page: Report) -> Context | None:
 
 
 def sliced(page: Report) -> Context | None:
+    """Lines and planes, cut into regions."""
     s = page.study
-    through = planes.samples(s)
+    through, between = planes.samples(s), lines.samples(s)
     rows: list[Row] = []
+    pieces: list[Row] = []
     for variant in planes.cut(s):
         group = s.file[f"planes/{variant}"]
         for number, three in enumerate(through.tolist()):
             at, polygons = ", ".join(map(str, three)), int(group["polygons"][number])
-            if polygons == 0:
-                rows.append((variant, [at, "too many", "–", "–", "–", "–"]))
-                continue
-            residual, uncovered = float(group["residual"][number]), float(group["uncovered"][number])
-            classes = np.unique(group["predicted"][number, :polygons])
-            proofs = [Cell(small(value), bad=not value <= 1e-11) for value in (uncovered, residual)]
-            rows.append((variant, [at, count(int(group["regions"][number])), count(polygons), count(len(classes)), *proofs]))
-    pictures = [page.figure(f"plane_{number}", drawn_planes.plane(s, number)) for number in range(min(3, len(through)))]
-    return {"rows": rows, "pictures": pictures} if rows else None
+            proofs = [Cell(small(value), bad=not value <= 1e-11) for value in (group["uncovered"][number], group["residual"][number])]
+            classes = len(np.unique(group["predicted"][number, :polygons]))
+            rows.append((variant, [at, count(int(group["regions"][number])), count(polygons), count(classes), *proofs]
+                         if polygons else [at, "too many", *["–"] * 4]))
+    for variant in lines.cut(s):
+        group = s.file[f"lines/{variant}"]
+        for number, two in enumerate(between.tolist()):
+            at, there = ", ".join(map(str, two)), int(group["points"][number]) > 0
+            residual = float(group["residual"][number])
+            pieces.append((variant, [at, count(int(group["pieces"][number])), count(len(lines.line(s, variant, number).crossing)),
+                                     Cell(small(residual), bad=not residual <= 1e-11)] if there else [at, "too many", *["–"] * 2]))
+    pictures = [page.figure(f"line_{number}", drawn_lines.line(s, number)) for number in range(min(3, len(between)))]
+    pictures += [page.figure(f"plane_{number}", drawn_planes.plane(s, number)) for number in range(min(3, len(through)))]
+    return {"rows": rows, "pieces": pieces, "pictures": pictures} if rows or pieces else None
 
 
 def costs(page: Report) -> Context | None:
@@ -490,6 +498,6 @@ SECTIONS: dict[str, tuple[str, Callable[[Report], Context | None]]] = {
     "comparisons": ("Corruption and similarity", comparisons), "patterns": ("Activation patterns", patterns),
     "groups": ("What changed for groups of samples", of_groups), "reach": ("How far linearizations hold", facets), "spectra": ("Spectra", spectra), "map": ("Map", the_map),
     "fragile": ("Fragile samples", fragile), "explanations": ("Samples explained exactly", explanations),
-    "ways": ("On the way to a sample", on_the_way), "planes": ("Regions on a plane", sliced),
+    "ways": ("On the way to a sample", on_the_way), "slices": ("Regions on lines and planes", sliced),
     "costs": ("What the variants cost", costs), "certificate": ("Certificate", certificate),
 }

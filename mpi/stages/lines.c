@@ -1,0 +1,245 @@
+/* The stage lines: segments between two clean samples each, cut into the pieces of every variant, with the logits at
+ * all of their ends, and where the predicted class changes.
+ *
+ * As paths, without what leads back to pixels, and with all that paths only count.  It is done in double precision,
+ * whatever the study's.  A unit of work is a line in a variant; what is known at once follows from the study's memory
+ * alone, so results are the same on any rank. */
+#include <math.h>
+#include <stdio.h>
+
+#include "ranks/agree.h"
+#include "slices.h"
+
+/* SLOWER: what kernels for double are. SPARE: points beside those of an element each. */
+enum { SLOWER = 4, SPARE = 64 };
+
+typedef struct {
+  const facet_context *context;
+  const facet_store_plan *plan;
+  facet_pixels *pixels;
+  int64_t inputs;
+  /* of the variant that was entered */
+  int variant;
+  facet_line *line;
+  facet_loader loader;
+  double *start, *end;
+} lines;
+
+/* ---- entering ---- */
+
+/* As of paths. */
+static double bytes_of(const facet_store_plan *p)
+{
+  const double most = 1 << 26;
+  return fmin(most, (double)p->settings->memory / 8);
+}
+
+static facet_status enter(void *self, int v)
+{
+  lines *w = self;
+  const facet_member *member = &w->context->family->member[v];
+  w->variant = v;
+  FACET_TRY(facet_loader_make(w->pixels, &member->input, &w->loader));
+  FACET_NEW(w->start, w->inputs);
+  FACET_NEW(w->end, w->inputs);
+  return facet_line_create(member->network, bytes_of(w->plan), &w->line);
+}
+
+static void leave(void *self)
+{
+  lines *w = self;
+  facet_line_destroy(&w->line);
+  facet_loader_clear(&w->loader);
+  FACET_FREE(&w->start, &w->end);
+}
+
+/* ---- one line ---- */
+
+static facet_status pause(void *context)
+{
+  return facet_dealer_pause(context);
+}
+
+/* What belongs to a line alone goes with the first variant that it is cut in. */
+static facet_status put_ends(const lines *w, int64_t line)
+{
+  double sum = 0;
+  for (int v = 0; v < w->variant; v++)
+    if (w->plan->variant[v].line)
+      return FACET_OK;
+  for (int64_t i = 0; i < w->inputs; i++)
+    sum += (w->end[i] - w->start[i]) * (w->end[i] - w->start[i]);
+  double length = sqrt(sum);
+  const facet_place place = {.part = {{line, 1}}};
+  FACET_TRY(facet_store_put(w->context->store, FACET_ROW_LINE_SAMPLE, place, w->plan->line_sample + 2 * line));
+  return facet_store_put(w->context->store, FACET_ROW_LINE_LENGTH, place, &length);
+}
+
+static facet_status put_points(const lines *w, int64_t line, const facet_line_result *r)
+{
+  const struct {
+    facet_row row;
+    int64_t width;
+    const void *data;
+  } some[] = {{FACET_ROW_LINE_T, 1, r->t},
+              {FACET_ROW_LINE_LOGITS, w->plan->classes, r->logits},
+              {FACET_ROW_LINE_PIECE, 1, r->piece},
+              {FACET_ROW_LINE_WINNER, 1, r->winner}};
+  const facet_place place = {.variant = w->variant, .part = {{line, 1}}};
+  for (size_t i = 0; i < sizeof some / sizeof some[0]; i++)
+    FACET_TRY(facet_slices_put(w->context->store, some[i].row, w->variant, line, r->points, w->plan->line_points,
+                               some[i].width, some[i].data));
+  FACET_TRY(facet_store_put(w->context->store, FACET_ROW_LINE_POINTS, place, &r->points));
+  FACET_TRY(facet_store_put(w->context->store, FACET_ROW_LINE_PIECES, place, &r->pieces));
+  return facet_store_put(w->context->store, FACET_ROW_LINE_RESIDUAL, place, &r->residual);
+}
+
+static facet_status run_unit(void *self, facet_dealer *dealer, int64_t unit)
+{
+  lines *w = self;
+  int64_t line = unit % w->plan->lines;
+  const int64_t *sample = w->plan->line_sample + 2 * line;
+  const facet_line_options options = {.most = w->plan->line_points, .pause = pause, .context = dealer};
+  facet_line_result r;
+  FACET_TRY(facet_loader_load(&w->loader, w->plan->clean, sample[0], NULL, w->start));
+  FACET_TRY(facet_loader_load(&w->loader, w->plan->clean, sample[1], NULL, w->end));
+  FACET_TRY(facet_line_cut(w->line, w->start, w->end, &options, &r));
+  FACET_TRY(put_ends(w, line));
+  if (r.full) {
+    fprintf(stderr,
+            "facet: warning: line %lld of %s has more than %lld points and is left out: let 'points' be larger in "
+            "'lines'\n",
+            (long long)line, w->plan->variant[w->variant].name, (long long)w->plan->line_points);
+    r = (facet_line_result){.residual = NAN};
+  }
+  return put_points(w, line, &r);
+}
+
+/* ---- all of it ---- */
+
+static facet_unit unit_of(const void *self, int64_t i)
+{
+  const facet_store_plan *p = ((const lines *)self)->plan;
+  int v = (int)(i / p->lines);
+  return (facet_unit){
+      .cost = 1 + (double)p->variant[v].cost.flops, .group = v, .part = i, .parts = 1, .none = !p->variant[v].line};
+}
+
+static int64_t count(const facet_context *context)
+{
+  return context->plan->store.variants * context->plan->store.lines;
+}
+
+static void clear(void *self)
+{
+  facet_pixels_destroy(&((lines *)self)->pixels);
+}
+
+static facet_status make(const facet_context *context, int ranks, void *self)
+{
+  (void)ranks;
+  lines *w = self;
+  *w = (lines){.context = context, .plan = &context->plan->store, .inputs = context->plan->inputs};
+  return facet_pixels_create(&context->plan->source, 0, &w->pixels);
+}
+
+static const facet_tiled tiled = {
+    .tiles = {.stage = "lines", .name = "lines", .unit = unit_of, .enter = enter, .leave = leave, .run = run_unit},
+    .count = count,
+    .make = make,
+    .clear = clear};
+
+static facet_status follows(const facet_context *c, FILE *out)
+{
+  const facet_store_plan *p = &c->plan->store;
+  fprintf(out, "%lld points, %.0f bytes", (long long)p->line_points, bytes_of(p));
+  for (int64_t i = 0; i < 2 * p->lines; i++)
+    fprintf(out, ", %lld", (long long)p->line_sample[i]);
+  for (int v = 0; v < p->variants; v++) /* which of them writes what is of a line alone */
+    if (p->variant[v].line) {
+      fprintf(out, ", %s", p->variant[v].name);
+      break;
+    }
+  return FACET_OK;
+}
+
+static facet_status still(const facet_context *c, uint8_t *take)
+{
+  facet_slices_still(c, c->plan->store.lines, 2, c->plan->store.line_sample, take);
+  return FACET_OK;
+}
+
+static facet_status run(const facet_context *context)
+{
+  return facet_tiled_run(context, &tiled, &(lines){.context = NULL});
+}
+
+static bool wanted(const facet_plan *plan)
+{
+  return plan->store.lines > 0;
+}
+
+/* Beside points of the walk, what is found of one line, with room to grow. */
+static facet_status memory(const facet_context *context, int ranks, double *bytes)
+{
+  (void)ranks;
+  const facet_store_plan *p = &context->plan->store;
+  FACET_TRY(facet_tiled_memory(context, &tiled, &(lines){.context = NULL}, bytes));
+  *bytes += 3 * (double)p->line_points * (8 * (double)p->classes + 20);
+  return FACET_OK;
+}
+
+/* Half of all elements change on a line: a forward pass for half of the pieces, and one for the middle of each. */
+static facet_status seconds(const facet_context *context, const facet_speeds *speeds, int ranks, double *sum)
+{
+  const facet_store_plan *p = &context->plan->store;
+  *sum = 0;
+  for (int v = 0; v < p->variants; v++) {
+    double pieces = 1 + (double)facet_path_elements(context->family->member[v].network) / 2;
+    *sum += p->variant[v].line ? 1.5 * pieces * (double)p->lines * SLOWER * speeds->forward[v] / ranks : 0;
+  }
+  return FACET_OK;
+}
+
+static int64_t room_for(const facet_family *family)
+{
+  int64_t most = 0;
+  for (int v = 0; v < family->count; v++) {
+    int64_t elements = facet_path_elements(family->member[v].network);
+    most = elements > most ? elements : most;
+  }
+  return most + SPARE;
+}
+
+static facet_status plan_own(const facet_study_data *data, const facet_family *family, int ranks, facet_plan *plan)
+{
+  (void)ranks;
+  const facet_lines_keys *k = &plan->keys->lines;
+  facet_store_plan *s = &plan->store;
+  if (!k->wanted)
+    return FACET_OK;
+  const facet_slices_asked asked = {.stage = "lines",
+                                    .key = "between",
+                                    .line = k->line,
+                                    .each = 2,
+                                    .random = k->random,
+                                    .count = k->count,
+                                    .list = &k->between};
+  FACET_TRY(facet_slices_choose(data, s, asked, &s->lines, &s->line_sample));
+  s->line_points = k->points > 0 ? k->points : room_for(family);
+  for (int v = 0; v < s->variants; v++)
+    if ((s->variant[v].line = facet_texts_ask(&k->variants, s->variant[v].name)))
+      FACET_TRY(facet_plan_need_pieces(plan, family, "lines", v));
+  return FACET_OK;
+}
+
+const facet_stage facet_stage_lines = {.name = "lines",
+                                       .marks = "V, line place",
+                                       .wanted = wanted,
+                                       .plan = plan_own,
+                                       .memory = memory,
+                                       .seconds = seconds,
+                                       .follows = follows,
+                                       .still = still,
+                                       .run = run,
+                                       .again = "create analyse"};
