@@ -74,9 +74,9 @@ def group_change(study: Study, variant: str, group: str, condition: str | None) 
         raise StudyError(f"{study.path}: {known('group', group, there)}")
     g, pixels = there.index(group), folder["group_pixel"]
     samples, lost, won = (int(folder[f"group_{what}"][g]) for what in ("samples", "lost", "won"))
-    return GroupChange(group, variant, condition or "clean", samples, lost, won, pixels[g], folder["group_moved"][g] if "group_moved" in folder else np.zeros(pixels.shape[1:]),
-                       folder["group_node"][g], strings(study.file[f"change/{variant}/node_name"]), float(folder["group_total"][g]),
-                       float(folder["group_residual"][g]))
+    moved = folder["group_moved"][g] if "group_moved" in folder else np.zeros(pixels.shape[1:])
+    return GroupChange(group, variant, condition or "clean", samples, lost, won, pixels[g], moved, folder["group_node"][g],
+                       strings(study.file[f"change/{variant}/node_name"]), float(folder["group_total"][g]), float(folder["group_residual"][g]))
 
 
 def group_changes(study: Study) -> pandas.DataFrame:
