@@ -149,8 +149,14 @@ def contributions(study: Study, variant: str, sample: int, cls: str | int | None
                          float(study.file["prediction/logits"][v, c, sample, number]))
 
 
-def contrast(study: Study, variant: str, sample: int, cls: str | int, other: str | int) -> Contrast:
-    """F_cls - F_other of one sample by pixel and bias node; needs both rows of W."""
+def contrast(study: Study, variant: str, sample: int, cls: str | int | None = None, other: str | int | None = None) -> Contrast:
+    """F_cls - F_other of one sample by pixel and bias node; needs both rows of W. Default: the class predicted on clean data, and
+    the strongest of the others, which `rows: {top: 2}` stores."""
+    if other is None:
+        v, c = study.variant_index(variant), study.condition_index("clean")
+        logits = study.file["prediction/logits"][v, c, study.sample_index(sample)].astype(float)
+        logits[int(logits.argmax()) if cls is None else study.class_index(cls)] = -np.inf
+        other = int(logits.argmax())
     one, two = (contributions(study, variant, sample, k) for k in (cls, other))
     return Contrast(one.cls, two.cls, one.pixels - two.pixels, one.b - two.b, one.b_node - two.b_node, one.node)
 

@@ -250,8 +250,9 @@ class Study(Store):
         """What every pixel and node adds to the logit of class `cls` (default: the predicted one), exactly."""
         return explain.contributions(self, variant, sample, cls)
 
-    def contrast(self, variant: str, sample: int, cls: str | int, other: str | int) -> explain.Contrast:
-        """What every pixel and node adds to the logit of `cls` minus that of `other`, exactly."""
+    def contrast(self, variant: str, sample: int, cls: str | int | None = None, other: str | int | None = None) -> explain.Contrast:
+        """What every pixel and node adds to the logit of `cls` (default: the predicted one) minus that of `other` (the strongest of
+        the others), exactly."""
         return explain.contrast(self, variant, sample, cls, other)
 
     def margin_change(self, variant: str, sample: int, condition: str | None = None) -> explain.MarginChange:

@@ -20,11 +20,12 @@ variants:
 - {method: magnitude, scope: global, sparsity: [0.5, 0.9], seeds: [1, 2], retrain: {epochs: 1}}
 conditions: [clean, {corruption: [gaussian_noise, fog], severity: [1, 5]}]
 linearize: {variants: all, samples: 40, rows: all}
-change: {samples: 20, conditions: [gaussian_noise/5]}
+change: {samples: 20, conditions: [gaussian_noise/5], groups: class}
 paths: {samples: 8, variants: [dense, magnitude-global-0.9-s2]}
 aggregate: {spectrum: 4}
 embed: {layers: [8], perplexity: 10, batch: 300, epochs: 3, explain: 30}
 census: {variants: [dense, magnitude-global-0.9-s2]}
+reach: {samples: 4, variants: [dense, magnitude-global-0.9-s2]}
 """
 PRUNED = "magnitude-global-0.9-s2"
 
@@ -121,6 +122,12 @@ def test_a_row_of_W_by_sample_and_class(study, h5):
 
 
 def test_contrast_is_the_difference_of_two_logits(study, h5):
+    logits = h5["prediction/logits"][index(h5, "variant", PRUNED), index(h5, "condition", "clean"), 7]
+    best, second = (int(k) for k in np.argsort(-logits)[:2])
+    of_two = study.contrast(PRUNED, 7)
+    assert (of_two.cls, of_two.other) == (best, second) and np.isclose(of_two.sum, logits[best] - logits[second], atol=1e-4)
+    against = study.contrast(PRUNED, 7, second)
+    assert (against.cls, against.other) == (second, best) and np.isclose(against.sum, -of_two.sum)
     part = study.contrast(PRUNED, 7, "coat", "boot")
     w, b = h5[f"linear/{PRUNED}/W"][7].astype(float), h5[f"linear/{PRUNED}/b"][7].astype(float)
     one, two = (row_of(h5, PRUNED, 7, cls) for cls in ("coat", "boot"))
@@ -357,7 +364,7 @@ def test_the_page_names_every_command():
 def test_every_picture_is_drawn(study):
     names = [name for name in dir(type(study.plot)) if name[0] != "_"]
     asked = {"contributions": ("dense", 7, "dress"), "contrast": ("dense", 7, "dress", "coat"), "gallery": ("dense",),
-             "ways": ("dense",), "margin_change": (PRUNED, study.file["change/sample"][0])}
+             "ways": ("dense",), "margin_change": (PRUNED, study.file["change/sample"][0]), "group_change": (PRUNED,)}
     for name in names:
         try:
             picture = getattr(study.plot, name)(*asked.get(name, ()))
