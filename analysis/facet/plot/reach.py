@@ -70,6 +70,6 @@ def facet_limits(study: Study, norm: str = "max", limit: int = 30, most_gates: i
     table = np.array([[columns[name].get(gate, np.nan) for name in shown] for gate in rows])
     if not rows:
         return None
-    return by_layer(table, rows, shown, "samples whose facet it ends").says(
+    return by_layer(table, rows, shown, "of the samples").says(
         f"Which gate or maximum changes first, in percent of the samples ({NAMES[norm]}): where the map stops to hold."
         + " Means over seeds." * (seeds(study) > 1) + left_out(shown, groups, "variants") + left_out(rows, every, "gates"))
