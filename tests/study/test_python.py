@@ -27,6 +27,7 @@ embed: {layers: [8], perplexity: 10, batch: 300, epochs: 3, explain: 30}
 census: {variants: [dense, magnitude-global-0.9-s2]}
 reach: {samples: 4, variants: [dense, magnitude-global-0.9-s2]}
 planes: {window: 0.05, variants: [dense, magnitude-global-0.9-s2]}
+lines: {variants: [dense, magnitude-global-0.9-s2]}
 """
 PRUNED = "magnitude-global-0.9-s2"
 
