@@ -12,7 +12,8 @@ Commands: python -m facet --help. Nothing is drawn, changed or read when this is
 
 import os
 
-from facet.answers import Geometry, Linearization, Margins, Paths, Reach
+from facet.answers import Attributions, Faithfulness, Geometry, Linearization, Margins, Paths, Reach
+from facet.attributing import attributions
 from facet.corruptions import corrupt, corruptions
 from facet.errors import FacetError, MaskError, NetworkError, StudyError
 from facet.explain import Contrast, Contributions, MarginChange, Path, Position, check_sums, contrast_change
@@ -26,8 +27,9 @@ from facet.pruning import Mask, methods
 from facet.study import Study
 
 __version__ = "0.1.0"
-__all__ = ["Contrast", "Contributions", "FacetError", "Geometry", "Line", "Linear", "Linearization", "MarginChange", "Margins", "Mask",
-           "MaskError", "Network", "NetworkError", "Packed", "Path", "Paths", "Plane", "Position", "Reach", "Study", "StudyError", "check_sums", "contrast_change",
+__all__ = ["Attributions", "Contrast", "Contributions", "FacetError", "Faithfulness", "Geometry", "Line", "Linear", "Linearization", "MarginChange",
+           "Margins", "Mask", "MaskError", "Network", "NetworkError", "Packed", "Path", "Paths", "Plane", "Position", "Reach", "Study", "StudyError",
+           "attributions", "check_sums", "contrast_change",
            "corrupt", "corruptions", "methods", "open", "pack", "set_threads"]
 
 

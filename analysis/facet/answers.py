@@ -193,6 +193,58 @@ class Reach(Answer):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Attributions(Answer):
+    """Attributions as the field makes them, next to the exact ones, in double. Of a batch of N; of one sample given alone,
+    arrays lack the first dimension.
+
+    attribution  N x method x k x the network's input shape; NaN where a method says nothing of the network
+    method       their names
+    row          N x k, the class that each explains
+    baseline     N x the network's input shape
+    number       N, numbers of the samples: noise is that of the number"""
+
+    each = "number"
+    attribution: Array
+    method: list[str]
+    row: Array
+    baseline: Array
+    number: Array
+
+    def __repr__(self) -> str:
+        return f"<facet.Attributions of {self._samples()}: {', '.join(self.method)}>"
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Faithfulness(Answer):
+    """How faithful attributions are. Of a batch of N; of one sample given alone, arrays lack the first dimension.
+
+    method       names of the methods
+    deletion     N x method x k x points: the class's probability, more and more of the input being the baseline's
+    insertion    the same, from the baseline to the sample
+    infidelity   N x method x k
+    sensitivity  N x method x k, the largest
+    agreement    N x method x method x k, Spearman's rank correlation of two methods
+    number       N, numbers of the samples"""
+
+    each = "number"
+    method: list[str]
+    deletion: Array
+    insertion: Array
+    infidelity: Array
+    sensitivity: Array
+    agreement: Array
+    number: Array
+
+    def area(self, curve: str = "deletion") -> Array:
+        """The mean height of a curve, "deletion" or "insertion", by the trapezoidal rule: N x method x k."""
+        height = np.asarray(getattr(self, curve))
+        return np.asarray((height[..., 1:] + height[..., :-1]).mean(axis=-1) / 2)
+
+    def __repr__(self) -> str:
+        return f"<facet.Faithfulness of {len(self.method)} methods, {self._samples()}>"
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Margins(Answer):
     """Margins of samples as sums over inputs and nodes, exactly: (gradient * x).sum() + node.sum() is the margin. Of a batch
     of N samples; of one sample given alone, arrays lack the first dimension.

@@ -42,7 +42,7 @@ class MarginBuffers(ctypes.Structure):
 
 class PathOptions(ctypes.Structure):
     _name_ = "facet_path_options"
-    _fields_ = [("rows", ctypes.c_int), ("k", ctypes.c_int64), ("crossings", ctypes.c_int64), ("points", ctypes.c_int64),
+    _fields_ = [("rows", ctypes.c_int), ("given", ctypes.c_void_p), ("k", ctypes.c_int64), ("crossings", ctypes.c_int64), ("points", ctypes.c_int64),
                 ("pause", ctypes.c_void_p), ("context", ctypes.c_void_p)]
 
 
@@ -121,14 +121,38 @@ class Image(ctypes.Structure):
     _fields_ = [(name, ctypes.c_int64) for name in ("channels", "height", "width")]
 
 
+class AttributionOptions(ctypes.Structure):
+    _name_ = "facet_attribution_options"
+    _fields_ = [("steps", ctypes.c_int64), ("noisy", ctypes.c_int64), ("noise", ctypes.c_double), ("epsilon", ctypes.c_double),
+                ("gamma", ctypes.c_double), ("seed", ctypes.c_uint32), ("bytes", ctypes.c_double), ("image", Image),
+                ("layout", ctypes.c_void_p), ("pause", ctypes.c_void_p), ("context", ctypes.c_void_p)]
+
+
+class Explained(ctypes.Structure):
+    _name_ = "facet_explained"
+    _fields_ = [("x", ctypes.c_void_p), ("baseline", ctypes.c_void_p), ("number", ctypes.c_int64), ("k", ctypes.c_int64),
+                ("row", ctypes.c_void_p)]
+
+
+class FaithfulnessOptions(ctypes.Structure):
+    _name_ = "facet_faithfulness_options"
+    _fields_ = [("points", ctypes.c_int64), ("perturbations", ctypes.c_int64), ("radius", ctypes.c_double)]
+
+
+class FaithfulnessBuffers(ctypes.Structure):
+    _name_ = "facet_faithfulness"
+    _fields_ = [(name, ctypes.c_void_p) for name in ("deletion", "insertion", "infidelity", "sensitivity")]
+
+
 class CorruptionSettings(ctypes.Structure):
     _name_ = "facet_corruption_settings"
     _fields_ = [("corruption", ctypes.c_int), ("severity", ctypes.c_int), ("seed", ctypes.c_uint32), ("scale", ctypes.c_double),
                 ("image", Image)]
 
 
-STRUCTURES = (Shape, ExecutorOptions, LinearizationBuffers, MarginBuffers, PathOptions, PathBuffers, LineOptions, LineResult, PlaneOptions, PlaneResult, ReachOptions, ReachNorm, ReachResult,
-              Head, Pruning, Calibration, MaskLayer, Image, CorruptionSettings)
+STRUCTURES = (Shape, ExecutorOptions, LinearizationBuffers, MarginBuffers, PathOptions, PathBuffers, LineOptions, LineResult, PlaneOptions, PlaneResult,
+              ReachOptions, ReachNorm, ReachResult, AttributionOptions, Explained, FaithfulnessOptions, FaithfulnessBuffers, Head, Pruning,
+              Calibration, MaskLayer, Image, CorruptionSettings)
 FLOAT, DOUBLE = 1, 2  # facet_type
 
 # ---- functions ----
@@ -190,6 +214,23 @@ void facet_plane_around(const double *at, double margin, double window, double *
 facet_status facet_plane_create(const facet_network *network, double bytes, facet_plane **plane);
 void facet_plane_destroy(facet_plane **plane);
 facet_status facet_plane_cut(facet_plane *plane, const facet_plane_options *options, facet_plane_result *result);
+int facet_attribution_find(const char *name);
+const char *facet_attribution_name(int method);
+facet_status facet_attributor_create(const facet_network *network, const facet_attribution_options *options,
+                                     facet_attributor **attributor);
+void facet_attributor_destroy(facet_attributor **attributor);
+facet_status facet_attributor_logits(facet_attributor *attributor, const double *x, int64_t count, double *logits);
+facet_status facet_attributor_explain(facet_attributor *attributor, int method, const facet_explained *what,
+                                      double *attribution);
+facet_status facet_faithfulness_measure(facet_attributor *attributor, int method, const facet_explained *what,
+                                        const double *attribution, const facet_faithfulness_options *options,
+                                        facet_faithfulness *result);
+double facet_curve_area(int64_t points, const double *curve);
+facet_status facet_rank_agreement(int64_t count, const double *a, const double *b, int64_t top, double *spearman,
+                                  double *overlap);
+void facet_attribution_noise(uint32_t seed, int64_t number, int64_t draw, int64_t count, double *noise);
+void facet_attribution_shift(uint32_t seed, int64_t number, int64_t draw, int64_t count, double *shift);
+void facet_attribution_rectangle(uint32_t seed, int64_t number, int64_t draw, facet_image image, double *inside);
 void facet_geometry(const facet_head *head, const double *h, int32_t y, double *angle, double *length, double *margin,
                     double *cosine);
 double facet_loss_from_geometry(const facet_head *head, double length, const double *cosine, int32_t y);
@@ -214,8 +255,9 @@ facet_status facet_corrupt(const facet_corruption_settings *how, int64_t first, 
 
 NUMBERS: dict[str, Any] = {
     "void": None, "bool": ctypes.c_bool, "int": ctypes.c_int, "double": ctypes.c_double, "size_t": ctypes.c_size_t,
-    "int32_t": ctypes.c_int32, "int64_t": ctypes.c_int64, "facet_status": ctypes.c_int, "facet_rows_choice": ctypes.c_int, "facet_gates": ctypes.c_int,
-    "facet_shape": Shape, "facet_executor_options": ExecutorOptions, "facet_reach_options": ReachOptions}
+    "int32_t": ctypes.c_int32, "uint32_t": ctypes.c_uint32, "int64_t": ctypes.c_int64, "facet_status": ctypes.c_int,
+    "facet_rows_choice": ctypes.c_int, "facet_gates": ctypes.c_int, "facet_shape": Shape, "facet_image": Image,
+    "facet_executor_options": ExecutorOptions, "facet_reach_options": ReachOptions}
 
 
 def _type(words: str) -> Any:

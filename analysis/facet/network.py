@@ -13,7 +13,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from facet.answers import SECANT, Geometry, Linearization, Margins, Paths, Reach, numbers
+from facet import attributing
+from facet.answers import SECANT, Attributions, Faithfulness, Geometry, Linearization, Margins, Paths, Reach, numbers
 from facet.errors import NetworkError, known
 from facet.handles import Handles
 from facet.hdf import Array
@@ -69,6 +70,7 @@ class Network:
         network.reach(x)                            how far W, b hold; the nearest boundary
         network.line(x, y)                          the segment between two inputs, cut into pieces
         network.plane([x, y, z])                    the plane through three inputs, cut into regions
+        network.attributions(x)                     those that the field makes, next to the exact ones
         network.geometry(x, label)                  angle, length, margin, loss, features
         smaller = network.prune("magnitude", 0.9)   another network; smaller.mask says what went
         smaller.write("smaller.onnx")
@@ -380,6 +382,35 @@ class Network:
         return Plane(inputs=at, window=corner, origin=x[0].reshape(self.shape), along=along.reshape(2, *self.shape), points=at_points,
                      logits=logits, corner=corners, first=first, edge=edge, cls=cls, region=region, residual=found.residual,
                      uncovered=found.uncovered, dropped=found.dropped)
+
+    def attributions(self, x: Any, baseline: Any = 0.0, rows: str = "predicted", *, methods: Sequence[str] | None = None,
+                     top: int | None = None, number: int = 0, **how: Any) -> Attributions:
+        """Attributions of a sample, or of N, as the field makes them, next to the exact ones: `facet.attributions()` has the
+        names. Always in double. Baseline: a number of the network's input, one sample, or one for each. rows, top: as in
+        linearize. number: of the first sample, noise being that of seed and number.
+
+        how: steps=50 of integrated gradients, noisy=50 and noise=0.1 of SmoothGrad, epsilon=1e-9 and gamma=0.25 of LRP, seed=1."""
+        samples, single = self._batch(x)
+        choice, k, fixed = self._chosen(rows, top, len(samples))
+        if fixed is not None:
+            raise NetworkError(f"{self.name}: rows of attributions are all or predicted")
+        start = numbers(baseline)
+        given = np.full((1, samples.shape[1]), start, float) if not start.ndim else self._batch(start)[0]
+        if len(given) not in (1, len(samples)):
+            raise NetworkError(f"{self.name}: {len(given)} baselines of {len(samples)} samples")
+        pair = (np.array(samples, np.float64), np.array(np.broadcast_to(given, samples.shape), np.float64))
+        whole = attributing.explain(self._handles, self.shape, pair, (choice, k), methods, number, how)
+        return whole[0] if single else whole
+
+    def faithfulness(self, x: Any, found: Attributions, *, points: int = 32, perturbations: int = 10, radius: float = 0.02,
+                     **how: Any) -> Faithfulness:
+        """How faithful attributions that `attributions` made of x are. points: of the curves; perturbations: of infidelity, and
+        of sensitivity, where no number of the network's input changes by more than `radius`. how: as it was given there."""
+        samples, single = self._batch(x)
+        if found._count != (None if single else len(samples)):
+            raise NetworkError(f"{self.name}: attributions of {found._samples()}, but {len(samples)} samples")
+        whole = attributing.measure(self._handles, self.shape, np.array(samples, np.float64), found, (points, perturbations, radius), how)
+        return whole[0] if single else whole
 
     def _constant_nodes(self, executor: ctypes.c_void_p) -> list[str]:
         facet = self._handles.library

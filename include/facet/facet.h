@@ -3,6 +3,7 @@
 #ifndef FACET_FACE_H
 #define FACET_FACE_H
 
+#include <facet/attribution.h>
 #include <facet/base.h>
 #include <facet/data.h>
 #include <facet/executor.h>

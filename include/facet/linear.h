@@ -80,6 +80,7 @@ int64_t facet_path_elements(const facet_network *network);
 
 typedef struct {
   facet_rows_choice rows;               /* by the logits at the end, as facet_rows_choose does */
+  const int32_t *given;                 /* k: which rows, in place of what `rows` chooses; or NULL */
   int64_t k;                            /* rows: facet_rows_count says how many */
   int64_t crossings;                    /* numbers that `crossing` has room for */
   int64_t points;                       /* of `curve`, at least 2; 0: none */

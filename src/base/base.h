@@ -177,6 +177,9 @@ enum { /* streams */
        FACET_STREAM_VERIFY = 9,
        FACET_STREAM_PROBE = 10,
        FACET_STREAM_SLICES = 11,
+       FACET_STREAM_NOISE = 12,
+       FACET_STREAM_SHIFT = 13,
+       FACET_STREAM_RECTANGLE = 14,
        FACET_STREAM_CORRUPT = 16 /* + index of the corruption */
 };
 

@@ -139,7 +139,10 @@ static facet_status begin(facet_path *p, const double *start, const double *end,
   }
   memset(p->gradient, 0, (size_t)(o->k * p->inputs) * sizeof *p->gradient);
   FACET_TRY(facet_walk_begin(p->walk, start, end, p->ends));
-  facet_rows_choose(o->rows, o->k, p->classes, p->ends + p->classes, 1, r->row);
+  if (o->given)
+    memmove(r->row, o->given, (size_t)o->k * sizeof *r->row);
+  else
+    facet_rows_choose(o->rows, o->k, p->classes, p->ends + p->classes, 1, r->row);
   p->now = 0;
   for (int64_t c = 1; c < p->classes; c++)
     p->now = p->ends[c] > p->ends[p->now] ? c : p->now;

@@ -61,8 +61,8 @@ static int64_t place(const facet_lowered *l, int64_t i)
   return l->transposed ? i % in * o + i / in : i;
 }
 
-/* to = W from, or W^T from (`back`), for the whole batch; weights of the flat vector. */
-static facet_status apply(facet_derivative *d, int node, bool back, const double *flat, const double *from, double *to)
+facet_status facet_derivative_linear_apply(facet_derivative *d, int node, bool back, const double *flat,
+                                           const double *from, double *to)
 {
   const facet_kernels *k = &facet_kernels_reference;
   const facet_lowered *l = d->network->node[node].lowered;
@@ -106,15 +106,15 @@ facet_status facet_derivative_linear_forward(facet_derivative *d, int node, cons
 {
   const facet_lowered *l = d->network->node[node].lowered;
   const facet_derivative_value *in = &d->value[l->input[0]], *out = &d->value[l->output];
-  FACET_TRY(apply(d, node, false, weight, in->u, out->u));
+  FACET_TRY(facet_derivative_linear_apply(d, node, false, weight, in->u, out->u));
   if (!d->options.absolute)
     add_constants(d, l, out->u);
   if (!along)
     return FACET_OK;
-  FACET_TRY(apply(d, node, false, weight, in->du, out->du));
+  FACET_TRY(facet_derivative_linear_apply(d, node, false, weight, in->du, out->du));
   if (d->node[node].offset < 0)
     return FACET_OK;
-  FACET_TRY(apply(d, node, false, along, in->u, d->scratch));
+  FACET_TRY(facet_derivative_linear_apply(d, node, false, along, in->u, d->scratch));
   add_to(out->du, d->scratch, d->batch * out->size);
   return FACET_OK;
 }
@@ -133,7 +133,7 @@ static facet_status add_gradient(facet_derivative *d, int node, const double *u,
 
 static facet_status add_adjoint(facet_derivative *d, int node, const double *weight, const double *g, double *sum)
 {
-  FACET_TRY(apply(d, node, true, weight, g, d->scratch));
+  FACET_TRY(facet_derivative_linear_apply(d, node, true, weight, g, d->scratch));
   add_to(sum, d->scratch, d->batch * d->value[d->network->node[node].lowered->input[0]].size);
   return FACET_OK;
 }

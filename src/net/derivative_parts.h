@@ -1,4 +1,5 @@
-/* Private to derivative*.c.  Values and adjoints of a batch, all kept, in plain order; `d` marks tangents. */
+/* Private to derivative*.c and rules.c.  Values and adjoints of a batch, all kept, in plain order; `d` marks tangents.
+ */
 #ifndef FACET_DERIVATIVE_PARTS_H
 #define FACET_DERIVATIVE_PARTS_H
 
@@ -44,9 +45,15 @@ facet_status facet_derivative_linear_forward(facet_derivative *d, int node, cons
 facet_status facet_derivative_linear_backward(facet_derivative *d, int node, const double *weight, const double *along,
                                               double *gradient, double *hessian);
 
+/* to = W from, or W^T from (`back`), for the whole batch; weights of the flat vector. */
+facet_status facet_derivative_linear_apply(facet_derivative *d, int node, bool back, const double *flat,
+                                           const double *from, double *to);
+
 /* All other kinds. */
 facet_status facet_derivative_terms_create(facet_derivative *d, int node);
 int64_t facet_derivative_most_terms(const facet_derivative *d, int node);
+/* The terms of one element, in d->term: how many; for the absolute network all of one sign. */
+int64_t facet_derivative_terms(const facet_derivative *d, int node, int64_t sample, int64_t i, double *constant);
 void facet_derivative_terms_forward(facet_derivative *d, int node, bool tangents);
 void facet_derivative_terms_backward(facet_derivative *d, int node, bool tangents);
 

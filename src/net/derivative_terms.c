@@ -152,8 +152,7 @@ static int64_t terms_of(const facet_derivative *d, int node, int64_t sample, int
   return 0;
 }
 
-/* The terms of one element, for the absolute network all of one sign. */
-static int64_t terms(const facet_derivative *d, int node, int64_t sample, int64_t i, double *constant)
+int64_t facet_derivative_terms(const facet_derivative *d, int node, int64_t sample, int64_t i, double *constant)
 {
   int64_t count = terms_of(d, node, sample, i, constant);
   if (d->options.absolute) {
@@ -171,7 +170,7 @@ void facet_derivative_terms_forward(facet_derivative *d, int node, bool tangents
   for (int64_t s = 0; s < d->batch; s++)
     for (int64_t i = 0; i < out->size; i++) {
       double z, dz = 0;
-      int64_t count = terms(d, node, s, i, &z);
+      int64_t count = facet_derivative_terms(d, node, s, i, &z);
       for (int64_t t = 0; t < count; t++) {
         const facet_derivative_value *in = &d->value[l->input[d->term[t].input]];
         int64_t at = s * in->size + d->term[t].element;
@@ -191,7 +190,7 @@ void facet_derivative_terms_backward(facet_derivative *d, int node, bool tangent
   for (int64_t s = 0; s < d->batch; s++)
     for (int64_t i = 0; i < out->size; i++) {
       double constant;
-      int64_t count = terms(d, node, s, i, &constant);
+      int64_t count = facet_derivative_terms(d, node, s, i, &constant);
       for (int64_t t = 0; t < count; t++) {
         facet_derivative_value *in = &d->value[l->input[d->term[t].input]];
         int64_t at = s * in->size + d->term[t].element;
