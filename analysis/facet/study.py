@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas
     import xarray
 
+    from facet import faithful
     from facet.groups import GroupChange
     from facet.lines import Line
     from facet.network import Network
@@ -290,6 +291,12 @@ class Study(Store):
 
         return planes.plane(self, variant, number)
 
+    def attributions(self, variant: str, sample: int) -> faithful.Attributed:
+        """Attributions of a sample's outputs by all methods of the study: `method`, `pixels`."""
+        from facet import faithful
+
+        return faithful.attributions(self, variant, sample)
+
     def position(self, variant: str, sample: int) -> explain.Position:
         """What every pixel and node adds to a clean sample's place in the map."""
         return explain.position(self, variant, sample)
@@ -331,6 +338,20 @@ class Study(Store):
         from facet import census
 
         return census.regions(self)
+
+    def faithfulness(self, fold: bool = True) -> pandas.DataFrame:
+        """How faithful attributions are, by variant and method, a mean over samples and rows: areas below the curves of `deletion`
+        (low is good) and `insertion` (high is good), `infidelity` and largest `sensitivity`. fold=False: each sample's, and k."""
+        from facet import faithful
+
+        return faithful.faithfulness(self, fold)
+
+    def method_agreement(self, variant: str, what: str = "spearman") -> pandas.DataFrame:
+        """How far two methods of attribution agree, a mean over samples: rank correlation over the inputs, or, with "overlap",
+        the share of the largest tenth that is in both."""
+        from facet import faithful
+
+        return faithful.agreement(self, variant, what)
 
     def gates(self, variant: str, condition: str | None = None) -> pandas.DataFrame:
         """Activation patterns of a variant by gate: `elements`, those that are `constant` over the samples, those that are

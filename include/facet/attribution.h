@@ -39,6 +39,8 @@ typedef struct facet_attributor facet_attributor; /* its memory; one thread at a
 facet_status facet_attributor_create(const facet_network *network, const facet_attribution_options *options,
                                      facet_attributor **attributor);
 void facet_attributor_destroy(facet_attributor **attributor);
+/* Makes now what facet_attributor_explain makes at first need. */
+facet_status facet_attributor_ready(facet_attributor *attributor, int method);
 
 /* What is explained: one sample, and k of its outputs. */
 typedef struct {

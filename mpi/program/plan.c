@@ -27,7 +27,7 @@ void facet_session_forget_plan(facet_session *session)
   facet_free_list(&s->class_name, s->classes);
   facet_free_list(&s->change_group, s->change_groups);
   FACET_FREE(&s->condition, &s->variant, &s->change_condition, &s->path_condition, &s->line_sample, &s->plane_sample,
-             &s->census_condition, &s->made, &plan->work);
+             &s->census_condition, &s->attribution_method, &s->attribution_name, &s->made, &plan->work);
 }
 
 static facet_status size_gates(const facet_executor *executor, facet_store_variant *v)

@@ -21,6 +21,7 @@
   STAGE(reach)                                                                                                         \
   STAGE(lines)                                                                                                         \
   STAGE(planes)                                                                                                        \
+  STAGE(attributions)                                                                                                  \
   STAGE(census)                                                                                                        \
   STAGE(regions)                                                                                                       \
   STAGE(spectra)                                                                                                       \

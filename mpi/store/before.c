@@ -341,6 +341,7 @@ static int64_t take_apart(const facet_before *b, facet_dimension dimension, int6
   case FACET_DIM_REACH_PLACE:
   case FACET_DIM_LINE_PLACE:
   case FACET_DIM_PLANE_PLACE:
+  case FACET_DIM_ATTRIBUTED_PLACE:
     return at;
   default:
     return -1;

@@ -54,6 +54,8 @@ static bool is_cut_by(facet_dimension axis, facet_dimension mark)
     return axis == FACET_DIM_LINE;
   if (mark == FACET_DIM_PLANE_PLACE)
     return axis == FACET_DIM_PLANE;
+  if (mark == FACET_DIM_ATTRIBUTED_PLACE)
+    return axis == FACET_DIM_ATTRIBUTED;
   return axis == (mark == FACET_DIM_CHANGE_PLACE ? FACET_DIM_CHANGE : mark);
 }
 

@@ -164,6 +164,9 @@ static facet_status all_attributes(const facet_store *s)
     FACET_TRY(put(s, "/paths", "", (attribute[]){{"from", TEXT, SINGLE, &p->path_from}, {.name = NULL}}));
   if (p->reach_samples > 0)
     FACET_TRY(put(s, "/reach", "", (attribute[]){{"unit", TEXT, SINGLE, &p->reach_unit}, {.name = NULL}}));
+  if (p->attributed > 0)
+    FACET_TRY(put(s, "/attributions", "",
+                  (attribute[]){{"baseline", REAL, SINGLE, &p->attribution_baseline}, {.name = NULL}}));
   for (int v = 0; v < p->variants; v++)
     FACET_TRY(variant_attributes(s, &p->variant[v], facet_store_has_spectrum(p, v)));
   return put(s, "/summary", "", (attribute[]){{"reference", TEXT, SINGLE, &p->variant[0].name}, {.name = NULL}});

@@ -52,6 +52,7 @@ static bool is_there(const facet_store_plan *p, facet_row row, int variant, int 
        digested = linearized && p->digests > 0, changed = v->change && variant > 0, embedded = v->embed_nodes > 0,
        moved = v->change && is_among(condition, p->change_conditions, p->change_condition),
        pathed = v->path && p->path_clean, way = v->path && is_among(condition, p->path_conditions, p->path_condition),
+       attributed = v->attribution, measured = v->attribution && p->curve_points > 0,
        spectral = facet_store_has_spectrum(p, variant), any_spectrum = p->components > 0, counted = v->census,
        reached = v->reach, planed = v->plane, lined = v->line, any_census = p->census_conditions > 0,
        grouped = p->change_groups > 0, summed_up = digested && spectral, mapped = p->embed_axes > 0;

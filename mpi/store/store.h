@@ -46,6 +46,7 @@ typedef struct {
   bool path;                    /* paths are followed in it */
   bool line;                    /* lines are cut into its pieces */
   bool plane;                   /* planes are cut into its regions */
+  bool attribution;             /* its outputs are attributed to inputs */
   int change_nodes, gates;      /* constant nodes of dense and of this one; nodes whose pattern a sample chooses */
   const char **change_node;     /* names */
   const char **gate;
@@ -119,7 +120,12 @@ typedef struct {
   int64_t planes, plane_polygons;       /* planes that are cut into regions; what there is room for. 0: none */
   int64_t *plane_sample;                /* planes x 3 */
   double plane_margin, plane_window;
-  int census_conditions; /* under which patterns are counted; 0: none are */
+  int64_t attributed, attributed_rows; /* samples whose outputs are attributed, the first ones; rows of each. 0: none */
+  int attribution_methods, *attribution_method; /* numbers of the methods */
+  const char **attribution_name;                /* and their names */
+  double attribution_baseline;                  /* in pixels before normalisation */
+  int64_t curve_points;                         /* of curves of deletion; 0: faithfulness is not measured */
+  int census_conditions;                        /* under which patterns are counted; 0: none are */
   int *census_condition;
   int64_t components;                    /* singular values and directions of each spectrum; 0: none */
   facet_spectrum_method spectrum_method; /* never auto */

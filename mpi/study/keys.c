@@ -131,6 +131,11 @@ static facet_word scope_word(int i)
   return (facet_word){facet_scope_name(i), i};
 }
 
+static facet_word attribution_word(int i)
+{
+  return (facet_word){facet_attribution_name(i), i};
+}
+
 enum { KIND_ONNX, KIND_MASK, KIND_METHOD };
 enum { ONLY_ONNX = 1 << KIND_ONNX, ONLY_MASK = 1 << KIND_MASK, ONLY_METHOD = 1 << KIND_METHOD };
 

@@ -3,9 +3,9 @@
  * Each key of the file has a struct of its own, which stands alone: facet_settings (all keys of one value: what every
  * stage may need), facet_data_keys, facet_model_keys, facet_recipes (key `variants`), facet_conditions,
  * facet_linearize_keys, facet_change_keys, facet_paths_keys, facet_reach_keys, facet_lines_keys, facet_planes_keys,
- * facet_census_keys, facet_aggregation, facet_embedding. Their members are named as the keys are, and stand in
- * keys.def, with what they mean, their units and their ranges. What works on one of them takes that one; the whole
- * facet_study is for whoever runs a study. */
+ * facet_census_keys, facet_attributions_keys, facet_aggregation, facet_embedding. Their members are named as the keys
+ * are, and stand in keys.def, with what they mean, their units and their ranges. What works on one of them takes that
+ * one; the whole facet_study is for whoever runs a study. */
 #ifndef FACET_STUDY_H
 #define FACET_STUDY_H
 

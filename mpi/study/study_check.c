@@ -31,14 +31,15 @@ static facet_status check_clean(const facet_tree *root, const facet_study *study
   if (study->conditions.clean >= 0)
     return FACET_OK;
   const facet_stage_keys *s = &study->stages;
-  const char *key = s->linearize.wanted ? "linearize"
-                    : s->change.wanted  ? "change"
-                    : s->paths.wanted   ? "paths"
-                    : s->reach.wanted   ? "reach"
-                    : s->lines.wanted   ? "lines"
-                    : s->planes.wanted  ? "planes"
-                    : s->embed.wanted   ? "embed"
-                                        : NULL;
+  const char *key = s->linearize.wanted      ? "linearize"
+                    : s->change.wanted       ? "change"
+                    : s->paths.wanted        ? "paths"
+                    : s->reach.wanted        ? "reach"
+                    : s->lines.wanted        ? "lines"
+                    : s->planes.wanted       ? "planes"
+                    : s->attributions.wanted ? "attributions"
+                    : s->embed.wanted        ? "embed"
+                                             : NULL;
   return key ? facet_tree_raise(facet_tree_find(root, key), "needs 'clean' among the conditions") : FACET_OK;
 }
 
@@ -148,6 +149,9 @@ static facet_status check_names(const facet_tree *root, const facet_study *study
            check_known(node_of(root, "census", "variants"), "variant", &study->stages.census.variants, &name));
   FACET_GO(done, status,
            check_known(node_of(root, "reach", "variants"), "variant", &study->stages.reach.variants, &name));
+  FACET_GO(
+      done, status,
+      check_known(node_of(root, "attributions", "variants"), "variant", &study->stages.attributions.variants, &name));
   status = check_stage_conditions(root, study);
 done:
   facet_free(&name.item);

@@ -35,9 +35,15 @@ static facet_status add_gradients(facet_attributor *a, const facet_explained *wh
   return FACET_OK;
 }
 
+/* What a method works with beside the executor. */
 static facet_status need_rules(facet_attributor *a)
 {
   return a->rules ? FACET_OK : facet_rules_create(a->network, a->options.gamma, &a->rules);
+}
+
+static facet_status need_path(facet_attributor *a)
+{
+  return a->path ? FACET_OK : facet_path_create(a->network, a->options.bytes, &a->path);
 }
 
 /* ---- gradients ---- */
@@ -104,8 +110,6 @@ static facet_status exact_integrated_gradients(facet_attributor *a, const facet_
   double total;
   facet_path_result result = {.row = &row, .attribution = to, .total = &total};
   const facet_path_options options = {.given = &row, .k = 1, .pause = a->options.pause, .context = a->options.context};
-  if (!a->path)
-    FACET_TRY(facet_path_create(a->network, a->options.bytes, &a->path));
   return facet_path_follow(a->path, what->baseline, what->x, &options, &result);
 }
 
@@ -113,19 +117,16 @@ static facet_status exact_integrated_gradients(facet_attributor *a, const facet_
 
 static facet_status lrp_epsilon(facet_attributor *a, const facet_explained *what, int32_t row, double *to)
 {
-  FACET_TRY(need_rules(a));
   return facet_rules_lrp(a->rules, what->x, a->options.epsilon, false, row, to);
 }
 
 static facet_status lrp_gamma(facet_attributor *a, const facet_explained *what, int32_t row, double *to)
 {
-  FACET_TRY(need_rules(a));
   return facet_rules_lrp(a->rules, what->x, a->options.epsilon, true, row, to);
 }
 
 static facet_status deeplift(facet_attributor *a, const facet_explained *what, int32_t row, double *to)
 {
-  FACET_TRY(need_rules(a));
   return facet_rules_deeplift(a->rules, what->x, what->baseline, row, to);
 }
 
@@ -147,9 +148,8 @@ static void enlarge(facet_attributor *a, facet_shape map, double *to)
 
 static facet_status gradcam(facet_attributor *a, const facet_explained *what, int32_t row, double *to)
 {
-  FACET_TRY(need_rules(a));
   facet_shape map = facet_rules_map(a->rules);
-  if (map.rank != 2) {
+  if (map.rank != 2 || (a->options.image.height == 1 && map.dim[0] > 1)) { /* samples are no pictures */
     for (int64_t d = 0; d < a->inputs; d++)
       to[d] = NAN;
     return FACET_OK;
@@ -170,34 +170,35 @@ static const double gradient_passes = 2.5, rules_passes = 20; /* rules: by the r
 static const struct {
   const char *name;
   facet_status (*make)(facet_attributor *a, const facet_explained *what, int32_t row, double *to);
+  facet_status (*need)(facet_attributor *a); /* NULL: nothing */
   bool adds_up;
   int gradients;
   double passes;
   const char *about;
 } methods[] = {
-    {"gradient", gradient, false, ONCE, gradient_passes,
+    {"gradient", gradient, NULL, false, ONCE, gradient_passes,
      "the row of W: what the logit gains per normalised input (`captum.attr.Saliency`, with its sign)"},
-    {"gradient_x_input", gradient_x_input, true, ONCE, gradient_passes,
+    {"gradient_x_input", gradient_x_input, NULL, true, ONCE, gradient_passes,
      "W times the normalised input: with b, the exact parts of the logit (`captum.attr.InputXGradient`)"},
-    {"integrated_gradients", integrated_gradients, true, STEPS, 0,
+    {"integrated_gradients", integrated_gradients, NULL, true, STEPS, 0,
      "the input less the baseline, times the mean gradient on the straight way between them, by a Gauss-Legendre "
      "quadrature of `steps` points (`captum.attr.IntegratedGradients`)"},
-    {"exact_integrated_gradients", exact_integrated_gradients, true, ONCE, 0,
+    {"exact_integrated_gradients", exact_integrated_gradients, need_path, true, ONCE, 0,
      "the same integral itself, piece by piece ([paths](results.md#paths))"},
-    {"smoothgrad", smoothgrad, false, NOISY, 0,
+    {"smoothgrad", smoothgrad, NULL, false, NOISY, 0,
      "the mean gradient at `noisy` inputs with normal noise, whose deviation is `noise` times the sample's range "
      "(`captum.attr.NoiseTunnel` of `Saliency`, with its sign)"},
-    {"lrp_epsilon", lrp_epsilon, true, ONCE, rules_passes,
+    {"lrp_epsilon", lrp_epsilon, need_rules, true, ONCE, rules_passes,
      "layer-wise relevance propagation, node by node as the network has them: R_j = u_j sum_i w_ij R_i / (z_i + "
      "`epsilon` "
      "sign z_i) (`captum.attr.LRP`, `EpsilonRule`)"},
-    {"lrp_gamma", lrp_gamma, true, ONCE, rules_passes,
+    {"lrp_gamma", lrp_gamma, need_rules, true, ONCE, rules_passes,
      "the same, with weights w + `gamma` max(w, 0) in convolutions and dense layers (`GammaRule`)"},
-    {"deeplift", deeplift, true, ONCE, rules_passes,
+    {"deeplift", deeplift, need_rules, true, ONCE, rules_passes,
      "DeepLIFT's rescale rule: slopes of gates are secants between baseline and sample (`captum.attr.DeepLift`; "
      "windows of "
      "max pools that overlap add up)"},
-    {"gradcam", gradcam, false, ONCE, rules_passes,
+    {"gradcam", gradcam, need_rules, false, ONCE, rules_passes,
      "Grad-CAM at the output of the last convolution, negative numbers as 0, each pixel with the nearest of the map, "
      "in "
      "every channel (`captum.attr.LayerGradCam`, `LayerAttribution.interpolate`); NaN without a convolution"},
@@ -235,9 +236,15 @@ double facet_attribution_passes(int method, int64_t steps, int64_t noisy)
                                                                           : 0);
 }
 
-facet_status facet_attributor_explain(facet_attributor *a, int method, const facet_explained *what, double *attribution)
+facet_status facet_attributor_ready(facet_attributor *a, int method)
 {
   FACET_CHECK(facet_attribution_name(method), FACET_INTERNAL, "no attribution of number %d", method);
+  return methods[method].need ? methods[method].need(a) : FACET_OK;
+}
+
+facet_status facet_attributor_explain(facet_attributor *a, int method, const facet_explained *what, double *attribution)
+{
+  FACET_TRY(facet_attributor_ready(a, method));
   for (int64_t k = 0; k < what->k; k++) {
     FACET_CHECK(what->row[k] >= 0 && what->row[k] < a->classes, FACET_INTERNAL, "row %d of %lld outputs", what->row[k],
                 (long long)a->classes);

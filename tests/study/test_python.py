@@ -28,6 +28,7 @@ census: {variants: [dense, magnitude-global-0.9-s2]}
 reach: {samples: 4, variants: [dense, magnitude-global-0.9-s2]}
 planes: {window: 0.05, variants: [dense, magnitude-global-0.9-s2]}
 lines: {variants: [dense, magnitude-global-0.9-s2]}
+attributions: {samples: 8, steps: 4, noisy: 2, perturbations: 1, variants: [dense, magnitude-global-0.9-s2]}
 """
 PRUNED = "magnitude-global-0.9-s2"
 

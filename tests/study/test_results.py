@@ -15,7 +15,8 @@ SIZES = {"V": 4, "C": 3, "N": 130, "K": 4, "channel": 1, "y": 12, "x": 12, "n": 
          "I": 12, "axis": 2, "leaf": 12, "merge": 11, "column": 4, "s": 20, "r": 5, "J": 12, "position axis": 2, "epoch": 4, "training place": 600,
          "merit": 3, "e": 30, "bin edge": 65, "F": 11, "path": 4, "path k": 1, "crossing": 16, "path point": 65,
          "path K": 4, "reference": 2, "group": 5, "reached": 6, "norm": 2,
-         "line": 2, "line end": 2, "line point": 5000, "line K": 4, "plane": 2, "plane input": 3, "plane axis": 2, "window corner": 4, "polygon": 3000, "plane point": 9004, "corner": 18004, "plane K": 4}
+         "line": 2, "line end": 2, "line point": 5000, "line K": 4, "plane": 2, "plane input": 3, "plane axis": 2, "window corner": 4, "polygon": 3000, "plane point": 9004, "corner": 18004, "plane K": 4, "attributed": 3, "attributed k": 1,
+         "attribution method": 9, "curve point": 7}
 # Dimensions of what is there under `keep: digest`, and `--profile`, alone; and arrays under `store: float16`.
 ELSEWHERE = {"g", "D", "phase", "profiled rank"}
 ROOTED = ("/linear/sample", "/change/sample", "/paths/sample", "/reach/sample")
@@ -48,7 +49,8 @@ def beside(array, scale):
 def store(small):
     with (small / "study.yaml").open("a") as study:
         study.write("change: {samples: 20, conditions: [gaussian_noise/5], groups: class}\npaths: {samples: 4, conditions: gaussian_noise/5}\nlines: {between: [3, 17, 5, 8], points: 5000}\nplanes: {count: 2, window: 0.02, polygons: 3000}\naggregate: {spectrum: 5}\n"
-                    "embed: {layers: [8], perplexity: 10, batch: 300, epochs: 4, explain: 30}\ncensus: {}\nreach: {samples: 6}\n")
+                    "embed: {layers: [8], perplexity: 10, batch: 300, epochs: 4, explain: 30}\ncensus: {}\nreach: {samples: 6}\n"
+                    "attributions: {samples: 3, steps: 5, noisy: 3, perturbations: 2, points: 6}\n")
     done = run("run", small / "study.yaml", ranks=2)
     assert done.returncode == 0, done.stderr
     return small / "out" / "study.h5"

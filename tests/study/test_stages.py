@@ -20,15 +20,16 @@ aggregate: {spectrum: 4}
 embed: {layers: [12], perplexity: 12, batch: 200, epochs: 2, explain: 30}
 census: {variants: dense}
 reach: {samples: 3, variants: dense}
+attributions: {samples: 3, variants: magnitude-global-0.5, steps: 5, noisy: 3, perturbations: 2, points: 6}
 """
 
 # A stage and an array that it fills, the first axis of which its marks have, unless it has one mark.
 FILLS = {"analyse": "prediction/loss", "map": "embed/position", "judge": "embed/quality", "timing": "cost/forward_seconds",
          "summary": "summary/accuracy", "columns": "view/margin", "compare": "summary/agreement", "similarity": "similarity/distance",
          "change": "change/magnitude-global-0.5/total", "groups": "change/magnitude-global-0.5/group_total", "pictures": "change/picture", "paths": "paths/magnitude-global-0.5/total",
-         "reach": "reach/dense/untied", "lines": "lines/magnitude-global-0.5/pieces", "planes": "planes/magnitude-global-0.5/regions", "census": "census/dense/distance", "regions": "census/regions", "spectra": "aggregate/effective_rank",
+         "reach": "reach/dense/untied", "lines": "lines/magnitude-global-0.5/pieces", "planes": "planes/magnitude-global-0.5/regions", "attributions": "attributions/magnitude-global-0.5/row", "census": "census/dense/distance", "regions": "census/regions", "spectra": "aggregate/effective_rank",
          "angles": "aggregate/principal_angles", "cka": "aggregate/cka", "findings": "findings/text"}
-ORDER = ["analyse", "encoder", "map", "judge", "timing", "summary", "columns", "compare", "similarity", "change", "groups", "pictures", "paths", "reach", "lines", "planes", "census", "regions",
+ORDER = ["analyse", "encoder", "map", "judge", "timing", "summary", "columns", "compare", "similarity", "change", "groups", "pictures", "paths", "reach", "lines", "planes", "attributions", "census", "regions",
          "spectra", "angles", "cka", "findings"]
 
 

@@ -671,7 +671,7 @@ static const bad bad_values[] = {
     {SMALL "sede: 3\n", "s.yaml:3: sede: unknown key; did you mean 'seed'?"},
     {SMALL "colour: red\n", "s.yaml:3: colour: unknown key; there are study, seed, output, precision, threads, block, "
                             "memory, data, model, variants, conditions, linearize, change, paths, reach, lines, "
-                            "planes, census, aggregate, embed"},
+                            "planes, census, attributions, aggregate, embed"},
     {SMALL "\n# comment\nvariants:\n  -\n    method: random\n    sparsty: 0.5\n",
      "s.yaml:8: variants[0].sparsty: unknown key; did you mean 'sparsity'?"},
     {SMALL "seed: 1\nblock: 2\nseed: 3\n", "s.yaml:5: seed: given twice, first on line 3"},

@@ -43,6 +43,7 @@ static const struct {
     {"conditions", "corruption", "fog", NULL},
     {"linearize.rows", "top", "1", NULL},
     {"paths.rows", "top", "1", NULL},
+    {"attributions.rows", "top", "1", NULL},
 };
 
 /* Values that a row does not tell, or not with what else is given. */
@@ -65,6 +66,8 @@ static const struct {
     {"lines.variants", "dense"},
     {"planes.through", "[4, 8, 15, 16, 23, 42]"},
     {"planes.variants", "dense"},
+    {"attributions.methods", "[gradcam, lrp_gamma]"},
+    {"attributions.variants", "dense"},
     {"census.variants", "dense"},
     {"census.conditions", "[clean, fog/3]"},
     {"embed.variant", "gmp-global-0.5"},

@@ -21,6 +21,7 @@ from facet.plot import (
     samples,
     spectra,
 )
+from facet.plot import attributions as explained
 from facet.plot import gallery as galleries
 from facet.plot import lines as segments
 from facet.plot import planes as slices
@@ -70,6 +71,9 @@ class Plots:
     margin_against_dense = Drawn(geometry.margin_against_dense)
     layer_sparsity = Drawn(pruning.layer_sparsity)
     class_damage = Drawn(pruning.class_damage)
+    attributions = Drawn(explained.attributions)
+    faithfulness_curves = Drawn(explained.faithfulness_curves)
+    agreement_of_methods = Drawn(explained.agreement)
     dead_elements = Drawn(census.dead_elements)
     pattern_change = Drawn(census.pattern_change)
     group_change = Drawn(groups.group_change)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
-from facet import census, groups, lines, planes, reach
+from facet import census, faithful, groups, lines, planes, reach
 from facet.errors import StudyError
 from facet.hdf import Array, plain
 from facet.plot import accuracy as accuracies
+from facet.plot import attributions as maps
 from facet.plot import census as drawn_census
 from facet.plot import certificate as certificates
 from facet.plot import comparisons as compare
@@ -461,6 +462,31 @@ def sliced(page: Report) -> Context | None:
     return {"rows": rows, "pieces": pieces, "pictures": pictures} if rows or pieces else None
 
 
+def attributions(page: Report) -> Context | None:
+    s = page.study
+    if not faithful.attributed(s):
+        return None
+    rows: list[Row] = []
+    if faithful.measured(s):
+        table, exact = s.faithfulness(), "exact_integrated_gradients"
+        for variant in maps.shown(s, 4):
+            agreement = s.method_agreement(variant)
+            near = agreement[exact].to_numpy() if exact in agreement else np.full(len(agreement), np.nan)
+            figures = table.loc[variant].to_numpy()
+            for method, line, agrees in zip(agreement.index, figures, near):
+                rows.append((variant, [maps.spoken(method), number(line[0], 3), number(line[1], 3), number(line[2]), number(line[3]),
+                                       number(agrees, 2)]))
+    return {"rows": rows, "samples": len(s.numbers("attributions")), "baseline": f"{plain(s.file['attributions'].attrs['baseline']):g}",
+            "maps": page.figure("attributions", maps.attributions(s)),
+            "curves": page.figure("faithfulness_curves", maps.faithfulness_curves(s)),
+            "agreement": page.figure("agreement_of_methods", maps.agreement(s))}
+
+
+def number(value: float, digits: int | None = None) -> str:
+    """With so many digits behind the point, or three in all; – where there is none."""
+    return "–" if not np.isfinite(value) else f"{value:.3g}" if digits is None else f"{value:.{digits}f}"
+
+
 def costs(page: Report) -> Context | None:
     s = page.study
     what = ("epochs", "samples", "train_seconds", "parameters", "flops", "flops_sparse", "bytes", "bytes_sparse",
@@ -498,6 +524,6 @@ SECTIONS: dict[str, tuple[str, Callable[[Report], Context | None]]] = {
     "comparisons": ("Corruption and similarity", comparisons), "patterns": ("Activation patterns", patterns),
     "groups": ("What changed for groups of samples", of_groups), "reach": ("How far linearizations hold", facets), "spectra": ("Spectra", spectra), "map": ("Map", the_map),
     "fragile": ("Fragile samples", fragile), "explanations": ("Samples explained exactly", explanations),
-    "ways": ("On the way to a sample", on_the_way), "slices": ("Regions on lines and planes", sliced),
+    "ways": ("On the way to a sample", on_the_way), "slices": ("Regions on lines and planes", sliced), "attributions": ("Attributions and their faithfulness", attributions),
     "costs": ("What the variants cost", costs), "certificate": ("Certificate", certificate),
 }
