@@ -238,6 +238,7 @@ else
 	@PIP_RETRIES=0 tools/venv tests/viewer/requirements.txt || echo "test: no Playwright, going on without the tests of the viewer"
 	@$(MAKE) --no-print-directory viewer
 	@PIP_RETRIES=0 tools/venv tests/study/torch.txt || echo "test: no PyTorch, going on without the tests that need it"
+	@PIP_RETRIES=0 tools/venv tests/study/explainers.txt || echo "test: no Captum or Quantus, going on without the tests that need them"
 	$(BUILD_NOW) all tests
 	@tests/run $(BUILD) unit parallel conformance study
 endif

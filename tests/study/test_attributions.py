@@ -13,7 +13,7 @@ import pytest
 from facet.library import Image, library
 from scipy import stats
 
-MISSING = "is not installed (tools/venv tests/study/torch.txt installs it)"
+MISSING = "is not installed (tools/venv tests/study/torch.txt tests/study/explainers.txt installs it)"
 torch = pytest.importorskip("torch", reason=f"PyTorch {MISSING}")
 captum = pytest.importorskip("captum", reason=f"Captum {MISSING}")
 pytest.importorskip("onnx", reason="the Python package onnx is not installed")
