@@ -26,10 +26,10 @@ FACET_BEGIN
 /* The plane through three inputs (D numbers each, in the network's input order), x[0] its origin, in coordinates that
  * measure distances in the input: along: 2 x D, two unit vectors, the first towards x[1]; at: 3 x 2, where the three
  * lie. FACET_BAD_INPUT: they lie on a line. */
-facet_status facet_plane_through(int64_t inputs, const double *const x[3], double *along, double at[6]);
+facet_status facet_plane_through(int64_t inputs, const double *const *x, double *along, double *at);
 /* The rectangle around the three, its sides along the coordinates, farther out on every side by `margin` times the
  * longer one; then by `window` towards the first of them: 1 leaves it. corner: 4 x 2, counterclockwise. */
-void facet_plane_around(const double at[6], double margin, double window, double corner[8]);
+void facet_plane_around(const double *at, double margin, double window, double *corner);
 
 typedef struct facet_plane facet_plane; /* its memory; one thread at a time */
 

@@ -22,7 +22,7 @@ static void scale(int64_t inputs, double factor, double *x)
     x[i] *= factor;
 }
 
-facet_status facet_plane_through(int64_t inputs, const double *const x[3], double *along, double at[6])
+facet_status facet_plane_through(int64_t inputs, const double *const *x, double *along, double *at)
 {
   double *e1 = along, *e2 = along + inputs, inner = 0, farther = 0;
   for (int64_t i = 0; i < inputs; i++) {
@@ -49,7 +49,7 @@ facet_status facet_plane_through(int64_t inputs, const double *const x[3], doubl
   return FACET_OK;
 }
 
-void facet_plane_around(const double at[6], double margin, double window, double corner[8])
+void facet_plane_around(const double *at, double margin, double window, double *corner)
 {
   double low[2], high[2];
   for (int i = 0; i < 2; i++) {
