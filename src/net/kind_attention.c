@@ -83,8 +83,10 @@ static facet_status constant_create(facet_executor *x, facet_step *step)
 static void soft_max(const facet_executor *x, int64_t count, int64_t stride, const void *u, void *out)
 {
   double most = -INFINITY, sum = 0;
-  for (int64_t i = 0; i < count; i++)
-    most = fmax(most, facet_executor_get(x, u, i * stride));
+  for (int64_t i = 0; i < count; i++) { /* no fmax: where it vectorizes that, GCC 12 for AArch64 dies */
+    double here = facet_executor_get(x, u, i * stride);
+    most = most > here ? most : here;
+  }
   for (int64_t i = 0; i < count; i++)
     sum += exp(facet_executor_get(x, u, i * stride) - most);
   for (int64_t i = 0; i < count; i++)
