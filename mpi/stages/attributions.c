@@ -6,8 +6,8 @@
  */
 #include <string.h>
 
+#include "items.h"
 #include "ranks/agree.h"
-#include "reuse.h"
 
 /* SLOWER: what kernels for double are. back: a row there and back on a path, in forward passes. */
 enum { SLOWER = 4, TENTH = 10 };
@@ -43,8 +43,7 @@ static facet_status pause(void *context)
 /* As of paths: an eighth of what a rank may take, and no more than pays. */
 static double bytes_of(const facet_store_plan *p)
 {
-  double most = 1 << 26, share = (double)p->settings->memory / 8;
-  return share < most ? share : most;
+  return facet_item_bytes(p, 1 << 26);
 }
 
 static facet_status make_attributor(attributions *w, const facet_member *member)
@@ -208,11 +207,7 @@ static facet_unit unit_of(const void *self, int64_t i)
 {
   const facet_store_plan *p = ((const attributions *)self)->plan;
   int v = (int)(i / p->attributed);
-  return (facet_unit){.cost = 1 + (double)p->variant[v].cost.flops,
-                      .group = v,
-                      .part = i,
-                      .parts = 1,
-                      .none = !p->variant[v].attribution};
+  return facet_item_unit(p, v, i, p->variant[v].attribution);
 }
 
 static int64_t count(const facet_context *context)
@@ -268,11 +263,7 @@ static facet_status follows(const facet_context *c, FILE *out)
 
 static facet_status still(const facet_context *c, uint8_t *take)
 {
-  const facet_store_plan *p = &c->plan->store;
-  for (int v = 0; v < p->variants; v++)
-    for (int64_t sample = 0; sample < p->attributed; sample++)
-      take[v * p->attributed + sample] =
-          take[v * p->attributed + sample] && facet_reused_sample(c, v, p->clean, sample);
+  facet_items_still(c, c->plan->store.attributed, 1, NULL, take);
   return FACET_OK;
 }
 

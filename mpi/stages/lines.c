@@ -30,8 +30,7 @@ typedef struct {
 /* As of paths. */
 static double bytes_of(const facet_store_plan *p)
 {
-  const double most = 1 << 26;
-  return fmin(most, (double)p->settings->memory / 8);
+  return facet_item_bytes(p, 1 << 26);
 }
 
 static facet_status enter(void *self, int v)
@@ -121,8 +120,7 @@ static facet_unit unit_of(const void *self, int64_t i)
 {
   const facet_store_plan *p = ((const lines *)self)->plan;
   int v = (int)(i / p->lines);
-  return (facet_unit){
-      .cost = 1 + (double)p->variant[v].cost.flops, .group = v, .part = i, .parts = 1, .none = !p->variant[v].line};
+  return facet_item_unit(p, v, i, p->variant[v].line);
 }
 
 static int64_t count(const facet_context *context)
@@ -165,7 +163,7 @@ static facet_status follows(const facet_context *c, FILE *out)
 
 static facet_status still(const facet_context *c, uint8_t *take)
 {
-  facet_slices_still(c, c->plan->store.lines, 2, c->plan->store.line_sample, take);
+  facet_items_still(c, c->plan->store.lines, 2, c->plan->store.line_sample, take);
   return FACET_OK;
 }
 

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "items.h"
 #include "linear/digest.h"
 #include "ranks/agree.h"
-#include "reuse.h"
 
 /* SLOWER: what kernels for double are. BACK: a row there and back, in forward passes. */
 enum { SLOWER = 4, AT_ONCE = 64, BLUR = 8 };
@@ -208,8 +208,7 @@ static void clear_result(facet_path_result *r)
 /* An eighth of what a rank may take, and no more than pays: points come and go through the cache. */
 static double bytes_of(const facet_store_plan *p)
 {
-  const double most = 1 << 26;
-  return fmin(most, (double)p->settings->memory / 8);
+  return facet_item_bytes(p, 1 << 26);
 }
 
 static facet_status enter(void *self, int v)
@@ -327,8 +326,7 @@ static facet_unit unit_of(const void *self, int64_t i)
 {
   const facet_store_plan *p = ((const paths *)self)->plan;
   int v = (int)(i / p->path_samples);
-  return (facet_unit){
-      .cost = 1 + (double)p->variant[v].cost.flops, .group = v, .part = i, .parts = 1, .none = !p->variant[v].path};
+  return facet_item_unit(p, v, i, p->variant[v].path);
 }
 
 static int64_t count(const facet_context *context)
@@ -341,19 +339,6 @@ static void clear(void *self)
   paths *w = self;
   facet_pixels_destroy(&w->pixels);
   FACET_FREE(&w->baseline, &w->kernel, &w->blurred);
-}
-
-static facet_status put_samples(const paths *w)
-{
-  int64_t *sample;
-  FACET_NEW(sample, w->plan->path_samples);
-  for (int64_t i = 0; i < w->plan->path_samples; i++)
-    sample[i] = i;
-  facet_status status = facet_store_put(w->context->store, FACET_ROW_PATH_SAMPLE, (facet_place){0}, sample);
-  if (status == FACET_OK)
-    status = facet_store_put(w->context->store, FACET_ROW_PATH_LABEL, (facet_place){0}, sample);
-  facet_free(&sample);
-  return status;
 }
 
 static facet_status make(const facet_context *context, int ranks, void *self)
@@ -370,7 +355,9 @@ static facet_status make(const facet_context *context, int ranks, void *self)
                .from = from_of(&plan->keys->paths)};
   FACET_TRY(facet_pixels_create(&plan->source, 0, &w->pixels));
   FACET_TRY(make_baseline(w));
-  return context->store && facet_rank(context->comm) == 0 ? put_samples(w) : FACET_OK;
+  return context->store && facet_rank(context->comm) == 0
+             ? facet_items_number(context, w->plan->path_samples, FACET_ROW_PATH_SAMPLE, FACET_ROW_PATH_LABEL)
+             : FACET_OK;
 }
 
 static const facet_tiled tiled = {

@@ -53,8 +53,7 @@ static double window_that_fits(const facet_family *family, int64_t polygons)
 /* An eighth of what a rank may take. */
 static double bytes_of(const facet_store_plan *p)
 {
-  const double most = 1 << 28;
-  return fmin(most, (double)p->settings->memory / 8);
+  return facet_item_bytes(p, 1 << 28);
 }
 
 static facet_status enter(void *self, int v)
@@ -181,8 +180,7 @@ static facet_unit unit_of(const void *self, int64_t i)
 {
   const facet_store_plan *p = ((const planes *)self)->plan;
   int v = (int)(i / p->planes);
-  return (facet_unit){
-      .cost = 1 + (double)p->variant[v].cost.flops, .group = v, .part = i, .parts = 1, .none = !p->variant[v].plane};
+  return facet_item_unit(p, v, i, p->variant[v].plane);
 }
 
 static int64_t count(const facet_context *context)
@@ -229,7 +227,7 @@ static facet_status follows(const facet_context *c, FILE *out)
 /* A plane reads its three samples. */
 static facet_status still(const facet_context *c, uint8_t *take)
 {
-  facet_slices_still(c, c->plan->store.planes, 3, c->plan->store.plane_sample, take);
+  facet_items_still(c, c->plan->store.planes, 3, c->plan->store.plane_sample, take);
   return FACET_OK;
 }
 

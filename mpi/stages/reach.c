@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "items.h"
 #include "ranks/agree.h"
-#include "reuse.h"
 
 /* SLOWER: what kernels for double are, in forward passes of the study's precision. */
 enum { SLOWER = 4 };
@@ -147,8 +147,7 @@ static facet_unit unit_of(const void *self, int64_t i)
 {
   const facet_store_plan *p = ((const reaching *)self)->plan;
   int v = (int)(i / p->reach_samples);
-  return (facet_unit){
-      .cost = 1 + (double)p->variant[v].cost.flops, .group = v, .part = i, .parts = 1, .none = !p->variant[v].reach};
+  return facet_item_unit(p, v, i, p->variant[v].reach);
 }
 
 static int64_t count(const facet_context *context)
@@ -161,19 +160,6 @@ static void clear(void *self)
   facet_pixels_destroy(&((reaching *)self)->pixels);
 }
 
-static facet_status put_samples(const reaching *w)
-{
-  int64_t *sample;
-  FACET_NEW(sample, w->plan->reach_samples);
-  for (int64_t i = 0; i < w->plan->reach_samples; i++)
-    sample[i] = i;
-  facet_status status = facet_store_put(w->context->store, FACET_ROW_REACH_SAMPLE, (facet_place){0}, sample);
-  if (status == FACET_OK)
-    status = facet_store_put(w->context->store, FACET_ROW_REACH_LABEL, (facet_place){0}, sample);
-  facet_free(&sample);
-  return status;
-}
-
 static facet_status make(const facet_context *context, int ranks, void *self)
 {
   (void)ranks;
@@ -181,7 +167,9 @@ static facet_status make(const facet_context *context, int ranks, void *self)
   const facet_plan *plan = context->plan;
   *w = (reaching){.context = context, .plan = &plan->store, .keys = &plan->keys->reach, .inputs = plan->inputs};
   FACET_TRY(facet_pixels_create(&plan->source, 0, &w->pixels));
-  return context->store && facet_rank(context->comm) == 0 ? put_samples(w) : FACET_OK;
+  return context->store && facet_rank(context->comm) == 0
+             ? facet_items_number(context, w->plan->reach_samples, FACET_ROW_REACH_SAMPLE, FACET_ROW_REACH_LABEL)
+             : FACET_OK;
 }
 
 static const facet_tiled tiled = {
@@ -199,12 +187,7 @@ static facet_status follows(const facet_context *c, FILE *out)
 
 static facet_status still(const facet_context *c, uint8_t *take)
 {
-  const facet_store_plan *p = &c->plan->store;
-  for (int v = 0; v < p->variants; v++)
-    for (int64_t sample = 0; sample < p->reach_samples; sample++) {
-      int64_t i = v * p->reach_samples + sample;
-      take[i] = take[i] && facet_reused_sample(c, v, p->clean, sample);
-    }
+  facet_items_still(c, c->plan->store.reach_samples, 1, NULL, take);
   return FACET_OK;
 }
 

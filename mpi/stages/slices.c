@@ -59,15 +59,6 @@ facet_status facet_slices_choose(const facet_study_data *data, const facet_store
   return FACET_OK;
 }
 
-void facet_slices_still(const facet_context *c, int64_t count, int64_t each, const int64_t *sample, uint8_t *taken)
-{
-  const facet_store_plan *p = &c->plan->store;
-  for (int v = 0; v < p->variants; v++)
-    for (int64_t i = 0; i < count; i++)
-      for (int64_t j = 0; j < each; j++)
-        taken[v * count + i] = taken[v * count + i] && facet_reused_sample(c, v, p->clean, sample[each * i + j]);
-}
-
 /* ---- arrays ---- */
 
 facet_status facet_slices_put(facet_store *store, facet_row row, int variant, int64_t item, int64_t count, int64_t room,

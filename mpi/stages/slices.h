@@ -3,7 +3,7 @@
 #ifndef FACET_SLICES_H
 #define FACET_SLICES_H
 
-#include "reuse.h"
+#include "items.h"
 
 /* How a study says it. */
 typedef struct {
@@ -19,9 +19,6 @@ typedef struct {
  * FACET_BAD_INPUT with line and key. The caller frees. */
 facet_status facet_slices_choose(const facet_study_data *data, const facet_store_plan *plan, facet_slices_asked asked,
                                  int64_t *count, int64_t **sample);
-/* Not collective. Whether a part of a stage whose marks are V x count is still true: its samples are the same. */
-void facet_slices_still(const facet_context *context, int64_t count, int64_t each, const int64_t *sample,
-                        uint8_t *take);
 /* Not collective. `count` of the items that there is room for, of number `item` in a variant, `width` numbers each;
  * what is behind them becomes NaN, -1, or 0 of bytes, whatever was there. */
 facet_status facet_slices_put(facet_store *store, facet_row row, int variant, int64_t item, int64_t count, int64_t room,
