@@ -73,6 +73,9 @@ facet_status facet_lanes_find_moves(const facet_executor *x, const facet_step *s
 facet_status facet_lanes_find_factors(const facet_executor *x, const facet_step *step, facet_lanes_step *own);
 /* Whether two values lie alike, but for what is behind them. */
 bool facet_lanes_same(const facet_lanes_layout *a, const facet_lanes_layout *b);
+/* A slot that nobody uses and where value v lies alike, or a new one. users: how many values lie in each slot, and now
+ * one more; grows, and is the caller's. FACET_OS. */
+facet_status facet_lanes_slot(facet_lanes_plan *plan, int **users, int v, int *slot);
 /* What that takes for step i, at most, weights aside. */
 int64_t facet_lanes_step_bytes(const facet_executor *x, int i);
 /* Frees what is allocated when lanes are chosen. */

@@ -41,24 +41,6 @@ static void release(planning *d, int v)
     d->users[d->p->slot_of[v]]--;
 }
 
-static facet_status take(planning *d, int v, int *slot)
-{
-  facet_lanes_plan *p = d->p;
-  for (int s = 0; d->users && s < p->slots; s++)
-    if (d->users[s] == 0 && facet_lanes_same(&p->slot[s], &p->layout[v])) {
-      d->users[s] = 1;
-      *slot = s;
-      return FACET_OK;
-    }
-  size_t count = (size_t)p->slots;
-  FACET_TRY(facet_grow(&p->slot, count, count + 1, sizeof *p->slot));
-  FACET_TRY(facet_grow(&d->users, count, count + 1, sizeof *d->users));
-  p->slot[p->slots] = p->layout[v];
-  d->users[p->slots] = 1;
-  *slot = p->slots++;
-  return FACET_OK;
-}
-
 /* The step of a kind that alone reads a value; NULL: there is none. */
 static facet_step *only_reader(const planning *d, int v, facet_kind kind)
 {
@@ -131,7 +113,7 @@ static facet_status plan_step(planning *d, int i)
     *slot = over ? own->way[0].addend : own->way[0].to;
     d->users[*slot]++;
   } else {
-    FACET_TRY(take(d, v, slot));
+    FACET_TRY(facet_lanes_slot(d->p, &d->users, v, slot));
   }
   own->g = *slot;
   own->stores = v;
@@ -169,7 +151,7 @@ static facet_status plan_steps(planning *d)
     }
   for (int v = 0; v < x->network->values; v++)
     d->readers[v] += x->keep[v];
-  FACET_TRY(take(d, x->network->input, &d->p->slot_of[x->network->input]));
+  FACET_TRY(facet_lanes_slot(d->p, &d->users, x->network->input, &d->p->slot_of[x->network->input]));
   d->p->input = d->p->slot_of[x->network->input];
   FACET_TRY(plan_moves(d));
   for (int i = 0; i < x->steps; i++)

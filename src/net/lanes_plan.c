@@ -102,20 +102,19 @@ bool facet_lanes_same(const facet_lanes_layout *a, const facet_lanes_layout *b)
          a->plane == b->plane;
 }
 
-static facet_status take(planning *d, int v, int *slot)
+facet_status facet_lanes_slot(facet_lanes_plan *p, int **users, int v, int *slot)
 {
-  facet_lanes_plan *p = d->p;
-  for (int s = 0; d->users && s < p->slots; s++)
-    if (d->users[s] == 0 && facet_lanes_same(&p->slot[s], &p->layout[v])) {
-      d->users[s] = 1;
+  for (int s = 0; *users && s < p->slots; s++)
+    if ((*users)[s] == 0 && facet_lanes_same(&p->slot[s], &p->layout[v])) {
+      (*users)[s] = 1;
       *slot = s;
       return FACET_OK;
     }
   size_t count = (size_t)p->slots;
   FACET_TRY(facet_grow(&p->slot, count, count + 1, sizeof *p->slot));
-  FACET_TRY(facet_grow(&d->users, count, count + 1, sizeof *d->users));
+  FACET_TRY(facet_grow(users, count, count + 1, sizeof **users));
   p->slot[p->slots] = p->layout[v];
-  d->users[p->slots] = 1;
+  (*users)[p->slots] = 1;
   *slot = p->slots++;
   return FACET_OK;
 }
@@ -139,7 +138,7 @@ static facet_status add_to(planning *d, int v, int *to)
     *to = old;
     return FACET_OK;
   }
-  FACET_TRY(take(d, v, to));
+  FACET_TRY(facet_lanes_slot(d->p, &d->users, v, to));
   if (old != NO_SLOT)
     d->users[old]--;
   return FACET_OK;
@@ -226,7 +225,7 @@ static facet_status plan_steps(planning *d)
   for (int i = 0; i < x->steps; i++)
     for (int j = 0; j < x->step[i].inputs; j++)
       d->pending[x->step[i].input[j]]++;
-  FACET_TRY(take(d, x->network->output, &d->p->output));
+  FACET_TRY(facet_lanes_slot(d->p, &d->users, x->network->output, &d->p->output));
   d->have[x->network->output] = d->p->output;
   for (int i = x->steps - 1; i >= 0; i--) {
     facet_lanes_step *own = &d->p->step[i];
