@@ -62,6 +62,7 @@ def test_table_holds_the_numbers_of_h5py(page, made):
     with h5py.File(path) as h5:
         accuracy, margin = h5["summary/accuracy"][:], h5["geometry/margin"][:].mean(axis=2)
     page.click("#evaluation .fold[aria-expanded=false]")
+    settled(page)
     table = numbers(page)
     assert table["dense"] == [percent(a) for a in accuracy[0]]
     assert table["magnitude-global-0.1-s1"] == [percent(a) for a in accuracy[1]]
