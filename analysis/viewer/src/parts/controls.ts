@@ -12,3 +12,10 @@ export function toggle(name: string, value: boolean, on: (value: boolean) => voi
   const box = h("input", { type: "checkbox", checked: value, onchange: () => on(box.checked) });
   return h("label", {}, box, h("span", {}, name));
 }
+
+/** Puts other controls into an element; who had the focus by keyboard keeps it, on the one at the same place. */
+export function replaceControls(where: HTMLElement, ...controls: HTMLElement[]): void {
+  const all = (): HTMLElement[] => [...where.querySelectorAll<HTMLElement>("button, select, input")], at = all().indexOf(document.activeElement as HTMLElement);
+  where.replaceChildren(...controls);
+  if (at >= 0) all()[at]?.focus();
+}

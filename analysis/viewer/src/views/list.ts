@@ -1,4 +1,5 @@
 /* The views in the order of the page. */
+import { attributions } from "./attributions";
 import { cost } from "./cost";
 import { evaluation } from "./evaluation";
 import { findings } from "./findings";
@@ -11,5 +12,5 @@ import { similarity } from "./similarity";
 import type { View } from "./view";
 
 export const views: readonly View[] = [
-  findings, evaluation, similarity, cost, geometry, parallel, map, sample, layers,
+  findings, evaluation, similarity, cost, geometry, parallel, map, sample, layers, attributions,
 ];

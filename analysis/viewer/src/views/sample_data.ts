@@ -31,7 +31,8 @@ export interface Way { from: string; classes: number[]; pixels: Float64Array[]; 
 /* Samples of a part of the study, kept by study and path: where a sample lies in it. */
 const lists = new WeakMap<Study, Map<string, Promise<Map<number, number>>>>();
 
-async function placeIn(study: Study, paths: readonly string[], sample: number): Promise<number> {
+/** Where a sample lies in a part of the study, by the first of these lists of numbers that there is; -1: it is none of it. */
+export async function placeIn(study: Study, paths: readonly string[], sample: number): Promise<number> {
   const path = paths.find((one) => study.has(one));
   if (!path) return -1;
   const known = lists.get(study) ?? new Map<string, Promise<Map<number, number>>>();
@@ -42,6 +43,12 @@ async function placeIn(study: Study, paths: readonly string[], sample: number): 
 }
 
 const one = async (study: Study, path: string, at: number): Promise<Float64Array> => Float64Array.from(await study.read(path, [at], [1]));
+
+/** Whether a stage has done its part of a variant and the sample at this place of its own; a file without marks is taken as done. */
+export async function isDone(study: Study, stage: string, variant: Variant, at: number): Promise<boolean> {
+  const marks = `/progress/${stage}`;
+  return !study.has(marks) || (await study.read(marks, [variant.index, at], [1, 1]))[0] === 1;
+}
 
 /** Pixels as in the data, and as networks take them: (pixel / scale - mean) / std, channel by channel. null: a file that was
  * cut down to some samples' pictures does not hold this one's. */
@@ -75,8 +82,8 @@ export async function predictions(study: Study, sample: number): Promise<Int32Ar
   return Int32Array.from(await study.read("/prediction/class", [0, 0, sample], [study.variants.length, study.conditions.length, 1]));
 }
 
-/* A row of numbers of a network's own order as a picture: channel by channel. */
-function inOrder(numbers: Float64Array, order: unknown, { channels, height, width }: Picture): Float64Array {
+/** A row of numbers of a network's own order as a picture: channel by channel. */
+export function inOrder(numbers: Float64Array, order: unknown, { channels, height, width }: Picture): Float64Array {
   if (order !== "channels_last" || channels === 1) return numbers;
   const plane = height * width;
   return Float64Array.from(numbers, (_, at) => numbers[(at % plane) * channels + Math.floor(at / plane)]);

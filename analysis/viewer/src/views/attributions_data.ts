@@ -1,0 +1,85 @@
+/* What a study holds of attributions: maps of one output by all methods, and how faithful they are. */
+import { inOrder, isDone } from "./sample_data";
+import type { Study, Variant } from "./view";
+
+/* What methods are called here; others by their names in the study. */
+const NAMES: Record<string, string> = {
+  gradient_x_input: "gradient × input", exact_integrated_gradients: "exact int. gradients", integrated_gradients: "int. gradients", lrp_epsilon: "LRP-ε", lrp_gamma: "LRP-γ",
+  smoothgrad: "SmoothGrad", deeplift: "DeepLIFT", gradcam: "Grad-CAM",
+};
+const SLOPES = ["gradient", "smoothgrad"];
+const EXACT = ["exact_integrated_gradients", "gradient_x_input"];
+
+export interface Method {
+  id: string; name: string; unit: string;
+  /** Its place in the arrays. */
+  at: number;
+  /** What it gives are parts of the logit, input by input. */
+  part: boolean;
+}
+
+/** The exact one first: what the others are held against, if there is such. */
+export async function methodsOf(study: Study): Promise<Method[]> {
+  const all = (await study.texts("/attributions/method")).map((id, at) => ({
+    id, at, name: NAMES[id] ?? id.replace(/_/g, " "), part: !SLOPES.includes(id) && id !== "gradcam",
+    unit: SLOPES.includes(id) ? "logit per input" : id === "gradcam" ? "Grad-CAM" : "logit" }));
+  const exact = exactOf(all);
+  return exact ? [exact, ...all.filter((method) => method !== exact)] : all;
+}
+
+export const exactOf = (methods: readonly Method[]): Method | undefined => EXACT.map((id) => methods.find((method) => method.id === id)).find((method) => method !== undefined);
+
+export const attributed = (study: Study, { name }: Variant): boolean => study.has(`/attributions/${name}/attribution`);
+
+/** The classes whose logits are explained of a sample; none where that is not done yet. */
+export async function classesOf(study: Study, variant: Variant, at: number): Promise<number[]> {
+  if (!(await isDone(study, "attributions", variant, at))) return [];
+  return Array.from(await study.read(`/attributions/${variant.name}/row`, [at], [1]));
+}
+
+/** Of one output, by place of the method: channel by channel. */
+export async function mapsOf(study: Study, variant: Variant, at: number, row: number): Promise<Float64Array[]> {
+  const path = `/attributions/${variant.name}/attribution`, [methods] = study.shape(path);
+  const [numbers, { order }] = await Promise.all([study.read(path, [0, at, row], [methods, 1, 1]), study.attributes(path)]);
+  const size = numbers.length / methods;
+  return Array.from({ length: methods }, (_, m) => inOrder(Float64Array.from(numbers.subarray(m * size, (m + 1) * size)), order, study.image));
+}
+
+/** A figure of faithfulness; better: which way, 1 the higher. */
+export interface Figure { name: string; path: string; better: 1 | -1; says: string }
+export const FIGURES: readonly Figure[] = [
+  { name: "deletion", path: "deletion_area", better: -1, says: "mean probability of the class while its inputs are taken away, the largest attribution first: the lower, the more faithful" },
+  { name: "insertion", path: "insertion_area", better: 1, says: "the same while they come into the baseline: the higher, the more faithful" },
+  { name: "infidelity", path: "infidelity", better: -1, says: "mean squared error of what the attribution says goes with a random rectangle (logit²): the lower, the more faithful" },
+  { name: "sensitivity", path: "sensitivity", better: -1, says: "largest relative change of the attribution when the input changes a little: the lower, the steadier" },
+  { name: "agreement", path: "spearman", better: 1, says: "rank correlation with the exact one over all inputs" },
+];
+
+/** Figures of a variant, by their paths, each by method, sample and row: of method m, sample s and row r at (m * samples + s) * rows + r. */
+export interface Faithfulness { samples: number; rows: number; classes: ArrayLike<number>; figures: ReadonlyMap<string, ArrayLike<number>> }
+
+/** null: it was not measured. */
+export async function faithfulnessOf(study: Study, variant: Variant, exact: Method | undefined): Promise<Faithfulness | null> {
+  const path = `/attributions/${variant.name}`, [methods, samples, rows] = study.shape(`${path}/deletion_area`);
+  if (!methods) return null;
+  const wanted = FIGURES.filter((figure) => study.has(`${path}/${figure.path}`) && (figure.path !== "spearman" || exact));
+  const [classes, ...found] = await Promise.all([study.read(`${path}/row`), ...wanted.map((figure) =>
+    (figure.path === "spearman" ? study.read(`${path}/spearman`, [0, exact?.at ?? 0], [methods, 1]) : study.read(`${path}/${figure.path}`)))]);
+  return { samples, rows, classes, figures: new Map(wanted.map((figure, i) => [figure.path, found[i]])) };
+}
+
+/** The mean of a figure of a method over rows of samples that are members, where it is a number; NaN: nowhere. */
+export function meanOf({ samples, rows, figures }: Faithfulness, figure: string, method: number, numbers: ArrayLike<number>, members: Uint8Array): number {
+  const values = figures.get(figure);
+  let sum = 0, found = 0;
+  for (let s = 0; values && s < samples; s++) {
+    if (!members[numbers[s]]) continue;
+    for (let r = 0; r < rows; r++) {
+      const value = values[(method * samples + s) * rows + r];
+      if (!Number.isFinite(value)) continue;
+      sum += value;
+      found++;
+    }
+  }
+  return sum / found;
+}
