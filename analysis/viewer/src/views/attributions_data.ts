@@ -1,5 +1,5 @@
 /* What a study holds of attributions: maps of one output by all methods, and how faithful they are. */
-import { inOrder, isDone } from "./sample_data";
+import { inOrder, sampleMarks } from "./sample_data";
 import type { Study, Variant } from "./view";
 
 /* What methods are called here; others by their names in the study. */
@@ -33,8 +33,8 @@ export const attributed = (study: Study, { name }: Variant): boolean => study.ha
 
 /** The classes whose logits are explained of a sample; none where that is not done yet. */
 export async function classesOf(study: Study, variant: Variant, at: number): Promise<number[]> {
-  if (!(await isDone(study, "attributions", variant, at))) return [];
-  return Array.from(await study.read(`/attributions/${variant.name}/row`, [at], [1]));
+  const path = `/attributions/${variant.name}/row`, done = await sampleMarks(study, "attributions", variant, study.shape(path)[0]);
+  return done[at] ? Array.from(await study.read(path, [at], [1])) : [];
 }
 
 /** Of one output, by place of the method: channel by channel. */

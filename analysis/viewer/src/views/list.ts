@@ -7,10 +7,11 @@ import { geometry } from "./geometry";
 import { layers } from "./layers";
 import { map } from "./map";
 import { parallel } from "./parallel";
+import { reach } from "./reach";
 import { sample } from "./sample";
 import { similarity } from "./similarity";
 import type { View } from "./view";
 
 export const views: readonly View[] = [
-  findings, evaluation, similarity, cost, geometry, parallel, map, sample, layers, attributions,
+  findings, evaluation, similarity, cost, geometry, parallel, map, sample, layers, attributions, reach,
 ];

@@ -44,10 +44,10 @@ export async function placeIn(study: Study, paths: readonly string[], sample: nu
 
 const one = async (study: Study, path: string, at: number): Promise<Float64Array> => Float64Array.from(await study.read(path, [at], [1]));
 
-/** Whether a stage has done its part of a variant and the sample at this place of its own; a file without marks is taken as done. */
-export async function isDone(study: Study, stage: string, variant: Variant, at: number): Promise<boolean> {
+/** Which samples of its own a stage has done in a variant, by their places; of a file without marks all. */
+export async function sampleMarks(study: Study, stage: string, variant: Variant, samples: number): Promise<ArrayLike<number>> {
   const marks = `/progress/${stage}`;
-  return !study.has(marks) || (await study.read(marks, [variant.index, at], [1, 1]))[0] === 1;
+  return study.has(marks) ? study.read(marks, [variant.index, 0], [1, samples]) : new Uint8Array(samples).fill(1);
 }
 
 /** Pixels as in the data, and as networks take them: (pixel / scale - mean) / std, channel by channel. null: a file that was

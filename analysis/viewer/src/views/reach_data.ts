@@ -1,0 +1,53 @@
+/* What a study holds of how far linearizations hold: radii of regions, and distances to decision boundaries, sample by sample. */
+import { sampleMarks } from "./sample_data";
+import type { Study, Variant } from "./view";
+
+export const NORMS = [["max", "max norm"], ["two", "2-norm"]] as const;
+export const SAMPLES = "/reach/reached_sample";
+
+/** Of one variant, by norm, then by place of the sample; NaN: not measured yet. */
+export interface Reach {
+  variant: Variant;
+  /** Of the region: 0 where the sample lies on a boundary of it. */
+  radius: Float64Array[];
+  /** The same but for boundaries that the sample lies on. */
+  untied: Float64Array[];
+  /** Which gate ends it, by its name; "": none. */
+  limit: string[][];
+  /** Distance to the nearest decision boundary of the sample's map; inside: exact, else a lower bound. */
+  boundary: Float64Array[];
+  inside: boolean[][];
+  /** The class beyond it; -1: there is none. */
+  other: number[][];
+  /** Boundaries of the region that the sample lies on. */
+  tied: number[];
+}
+
+export const measured = (study: Study, { name }: Variant): boolean => study.has(`/reach/${name}/untied`);
+
+/** What distances are measured in. */
+export async function unitOf(study: Study): Promise<string> {
+  const { unit } = await study.attributes("/reach");
+  return unit === "pixel" ? "pixels" : "normalised inputs";
+}
+
+/** What is certain of all inputs: none nearer than this is of another class. */
+export const certain = (reach: Reach, norm: number): Float64Array => reach.boundary[norm].map((value, at) => Math.min(value, reach.radius[norm][at]));
+
+/** null: the study does not measure it, or this file does not hold it. */
+export async function reachOf(study: Study, variant: Variant): Promise<Reach | null> {
+  if (!measured(study, variant)) return null;
+  const path = `/reach/${variant.name}`, [samples] = study.shape(`${path}/untied`), gates = study.shape(`${path}/tied`)[1] ?? 0;
+  const read = (what: string): ReturnType<Study["read"]> => study.read(`${path}/${what}`);
+  const [max, two, untied, boundary, inside, other, limit, tied, done, names] = await Promise.all([read("max_norm"), read("two_norm"), read("untied"), read("boundary"),
+    read("inside"), read("other"), read("limit"), read("tied"), sampleMarks(study, "reach", variant, samples), study.texts(`${path}/gate`)]);
+  const places = Array.from({ length: samples }, (_, at) => at), real = (of: (at: number) => number): Float64Array => Float64Array.from(places, (at) => (done[at] ? of(at) : NaN));
+  const by = <T>(of: (norm: number) => T): T[] => NORMS.map((_, norm) => of(norm));
+  return {
+    variant, radius: [max, two].map((numbers) => real((at) => numbers[at])),
+    untied: by((norm) => real((at) => untied[2 * at + norm])), boundary: by((norm) => real((at) => boundary[2 * at + norm])),
+    inside: by((norm) => places.map((at) => inside[2 * at + norm] === 1)), other: by((norm) => places.map((at) => other[2 * at + norm])),
+    limit: by((norm) => places.map((at) => names[limit[2 * at + norm]] ?? "")),
+    tied: places.map((at) => Array.from({ length: gates }, (_, gate) => tied[at * gates + gate]).reduce((sum, count) => sum + count, 0)),
+  };
+}
