@@ -5,13 +5,15 @@ import { evaluation } from "./evaluation";
 import { findings } from "./findings";
 import { geometry } from "./geometry";
 import { layers } from "./layers";
+import { lines } from "./lines";
 import { map } from "./map";
 import { parallel } from "./parallel";
+import { planes } from "./planes";
 import { reach } from "./reach";
 import { sample } from "./sample";
 import { similarity } from "./similarity";
 import type { View } from "./view";
 
 export const views: readonly View[] = [
-  findings, evaluation, similarity, cost, geometry, parallel, map, sample, layers, attributions, reach,
+  findings, evaluation, similarity, cost, geometry, parallel, map, sample, lines, planes, layers, attributions, reach,
 ];
