@@ -30,3 +30,19 @@ export class Kept<T extends { byteLength: number }> {
     return entry.value;
   }
 }
+
+/** The last few answers of one kind, by key: whatever they are, the one that was asked for first goes first. */
+export class Latest<T> {
+  private readonly all = new Map<string, Promise<T>>();
+
+  constructor(private readonly most: number) {}
+
+  get(key: string, read: () => Promise<T>): Promise<T> {
+    let found = this.all.get(key);
+    if (!found) {
+      this.all.set(key, found = read());
+      if (this.all.size > this.most) this.all.delete(this.all.keys().next().value as string);
+    }
+    return found;
+  }
+}

@@ -1,14 +1,15 @@
 /* Layers: what pruning removed of each, which gates changed, and which part of the bias b and of the margin's change each
  * node has. The means follow what is selected; the sample that is shown has marks of its own. */
-import { axisTop } from "d3-axis";
-import { scaleBand, scaleLinear } from "d3-scale";
+import { scaleBand } from "d3-scale";
 import { interpolateBlues } from "d3-scale-chromatic";
 import { select } from "d3-selection";
+import { Latest } from "../file/kept";
 import { cut, withUnit } from "../parts/axes";
+import { Bars, means, ownOf, type Table } from "../parts/bars";
 import { h } from "../parts/dom";
 import { fillRamp } from "../parts/key";
 import { whenNear } from "../parts/near";
-import { count, percent, short } from "../parts/numbers";
+import { count, percent } from "../parts/numbers";
 import { Plot } from "../parts/plot";
 import { chosenOf, replicates, type Replicates } from "../parts/replicates";
 import { hideTip, showTip } from "../parts/tooltip";
@@ -16,96 +17,8 @@ import { counted } from "../state/store";
 import { mounted, type Context, type Study, type Variant, type View } from "./view";
 
 const NUMBERS = 4_000_000;   // numbers that are read of a table by node; of more samples the first ones
-const MOST = 40;             // nodes of a picture; of more those with the largest numbers
 
 interface Removed extends Replicates { layers: string[]; share: number[]; size: number[] }
-/** Numbers by sample and node: of sample s (its number among all: samples[s]) and node n: values[s * nodes.length + n]. */
-interface Table { samples: Float64Array; nodes: string[]; values: Float64Array }
-interface Bar { name: string; means: number[]; own: number[] }
-
-/** Mean of each column over samples that are members and have a number there; NaN without any. count: samples with any. */
-function means({ samples, nodes, values }: Table, members: Uint8Array): { mean: number[]; count: number } {
-  const sums = new Float64Array(nodes.length), counts = new Uint32Array(nodes.length);
-  let found = 0;
-  for (let s = 0; s < samples.length; s++) {
-    if (!members[samples[s]]) continue;
-    let some = 0;
-    for (let n = 0; n < nodes.length; n++) {
-      const value = values[s * nodes.length + n];
-      if (!Number.isFinite(value)) continue;
-      sums[n] += value;
-      counts[n]++;
-      some = 1;
-    }
-    found += some;
-  }
-  return { mean: [...sums].map((sum, n) => sum / counts[n]), count: found };
-}
-
-/** One picture of bars: a row for each node, a bar for each of one or two networks, and the shown sample's marks. */
-class Bars {
-  readonly where = h("div", { class: "layer-part" });
-  private readonly title = h("h3", {});
-  private readonly note = h("p", { class: "note" });
-  private readonly plot: Plot;
-  private bars: Bar[] = [];
-  private names: string[] = [];
-  private unit = "";
-
-  constructor(title: string, private readonly colours: readonly string[]) {
-    this.title.textContent = title;
-    this.where.append(this.title);
-    this.plot = new Plot(this.where, { layers: 0, height: () => Math.max(1, 34 + this.bars.length * (12 + 9 * this.colours.length)), name: title, draw: () => this.draw() });
-    this.where.append(this.note);
-  }
-
-  show(bars: Bar[], names: string[], unit: string, note: string): void {
-    const size = (bar: Bar): number => Math.max(...bar.means.map((v) => Math.abs(v) || 0));
-    const least = bars.length > MOST ? bars.map(size).sort((a, b) => b - a)[MOST - 1] : -1;
-    this.bars = bars.filter((bar) => size(bar) >= least).slice(0, MOST);
-    [this.names, this.unit] = [names, unit];
-    this.note.textContent = note + (this.bars.length < bars.length ? ` Shown: the ${this.bars.length} of ${bars.length} nodes with the largest numbers.` : "");
-    this.plot.root.hidden = bars.length === 0;
-    this.plot.draw();
-  }
-
-  private draw(): void {
-    if (!this.bars.length) return;
-    const { width, height } = this.plot, svg = select(this.plot.svg), left = Math.min(150, Math.max(70, width * 0.26));
-    const all = this.bars.flatMap((b) => [...b.means, ...b.own]).filter(Number.isFinite);
-    const x = scaleLinear([Math.min(0, ...all), Math.max(0, ...all) || 1], [left, width - 14]).nice();
-    const y = scaleBand(this.bars.map((b) => b.name), [32, height]).paddingInner(0.25).paddingOuter(0.1), own = y.bandwidth() / this.colours.length;
-    svg.selectAll("g.axes").remove();
-    const axes = svg.insert("g", ":first-child").attr("class", "axes");
-    axes.append("g").attr("class", "axis grid").attr("transform", "translate(0,30)")
-      .call(axisTop(x).ticks(Math.max(2, Math.floor(width / 90))).tickSizeInner(-(height - 32)).tickPadding(3).tickSizeOuter(0));
-    axes.append("text").attr("class", "axis-name").attr("x", width - 14).attr("y", 10).attr("text-anchor", "end").text(this.unit);
-    svg.selectAll("line.zero").data([0]).join("line").attr("class", "zero").attr("x1", x(0)).attr("x2", x(0)).attr("y1", 32).attr("y2", height);
-    svg.selectAll<SVGGElement, Bar>("g.node").data(this.bars, (b) => b.name).join((enter) => {
-      const g = enter.append("g").attr("class", "node hot");
-      g.append("rect").attr("class", "back");
-      g.append("text").attr("class", "class-name").attr("text-anchor", "end");
-      return g;
-    }).attr("transform", (b) => `translate(0,${y(b.name) ?? 0})`).attr("data-node", (b) => b.name).attr("data-means", (b) => b.means.join(" "))
-      .on("pointermove", (event: PointerEvent, b) => showTip(event.clientX, event.clientY, b.name, this.names.flatMap((name, i) => [
-        [`${name}, mean`, short(b.means[i])] as const, ...(Number.isFinite(b.own[i]) ? [[`${name}, the sample`, short(b.own[i])] as const] : [])])))
-      .on("pointerleave", hideTip)
-      .each((b, at, nodes) => {
-        const g = select(nodes[at]);
-        g.select("rect.back").attr("width", width).attr("height", y.bandwidth()).style("fill", "transparent");
-        g.select("text").attr("x", left - 6).attr("y", y.bandwidth() / 2 + 4).text(cut(b.name, Math.floor((left - 8) / 6.5)));
-        g.selectAll("rect.value").data(b.means).join("rect").attr("class", "value").attr("y", (_, i) => i * own).attr("height", Math.max(1, own - 1))
-          .attr("x", (v) => (Number.isFinite(v) ? Math.min(x(0), x(v)) : x(0))).attr("width", (v) => (Number.isFinite(v) ? Math.abs(x(v) - x(0)) : 0)).style("fill", (_, i) => this.colours[i]);
-        g.selectAll("path.own").data(b.own.map((v, i) => [v, i] as const).filter(([v]) => Number.isFinite(v))).join("path").attr("class", "own")
-          .attr("d", ([v, i]) => `M${x(v)},${i * own - 1}v${own + 1}`);
-      });
-  }
-
-  remove(): void {
-    this.plot.remove();
-  }
-}
-
 /** What pruning removed of every layer, replicates as their mean. */
 async function removedBy(study: Study): Promise<Removed[]> {
   const recipes = await Promise.all(study.variants.map((v) => study.attributes(`/variants/${v.name}`)));
@@ -124,7 +37,7 @@ class Layers {
   private readonly bias = new Bars("Bias by node", ["var(--first)", "var(--second)"]);
   private readonly change = new Bars("Change of the margin by node", ["var(--second)"]);
   private readonly gates = new Bars("Gates that changed", ["var(--second)"]);
-  private readonly tables = new Map<string, Promise<Table | null>>();
+  private readonly tables = new Latest<Table | null>(12);
   private turn = 0;
   private readonly ends: (() => void)[] = [];
 
@@ -184,18 +97,9 @@ class Layers {
     this.context.store.set({ [event.shiftKey ? "first" : "second"]: chosenOf(r) });
   }
 
-  private kept(key: string, read: () => Promise<Table | null>): Promise<Table | null> {
-    let table = this.tables.get(key);
-    if (!table) {
-      this.tables.set(key, table = read());
-      if (this.tables.size > 12) this.tables.delete(this.tables.keys().next().value as string);
-    }
-    return table;
-  }
-
   /** b by node of the row that explains the class which the network gives a sample. */
   private biasOf(variant: Variant): Promise<Table | null> {
-    return this.kept(`b ${variant.index}`, async () => {
+    return this.tables.get(`b ${variant.index}`, async () => {
       const { study } = this.context, path = `/linear/${variant.name}`, [n, k, nodes] = study.shape(`${path}/b_node`);
       if (!n) return null;
       const clean = Math.max(0, study.conditions.indexOf("clean")), read = Math.min(n, Math.max(1, Math.floor(NUMBERS / (k * nodes))));
@@ -212,7 +116,7 @@ class Layers {
   }
 
   private changeOf(variant: Variant, condition: string, what: "node" | "gates"): Promise<Table | null> {
-    return this.kept(`${what} ${variant.index} ${condition}`, async () => {
+    return this.tables.get(`${what} ${variant.index} ${condition}`, async () => {
       const { study } = this.context, path = `/change/${variant.name}`, place = condition === "" ? path : `${path}/${condition}`, [n, width] = study.shape(`${place}/${what}`);
       if (!n || !width) return null;
       const read = Math.min(n, Math.max(1, Math.floor(NUMBERS / width)));
@@ -241,14 +145,10 @@ class Layers {
     const [before, after, change, gates] = await Promise.all([this.biasOf(a), this.biasOf(b), this.changeOf(b, corrupted, "node"), this.changeOf(b, corrupted, "gates")]);
     if (turn !== this.turn) return;
     const members = counted(store.state), tell = (found: number, of: number): string => `Means over ${count(found)} of the ${count(of)} samples that were taken apart${store.state.selected ? " (the selected ones)" : ""}; ticks: the sample that is shown.`;
-    const own = (table: Table, node: number): number => {
-      const at = sample === null ? -1 : table.samples.indexOf(sample);
-      return at < 0 ? NaN : table.values[at * table.nodes.length + node];
-    };
     const sides = [before, after].map((table) => (table ? { table, ...means(table, members) } : null)), nodes = [...new Set(sides.flatMap((s) => s?.table.nodes ?? []))];
     this.bias.show(nodes.map((name) => {
       const at = sides.map((s) => s?.table.nodes.indexOf(name) ?? -1);
-      return { name, means: at.map((i, s) => (i < 0 ? NaN : sides[s]?.mean[i] ?? NaN)), own: at.map((i, s) => { const side = sides[s]; return i < 0 || !side ? NaN : own(side.table, i); }) };
+      return { name, means: at.map((i, s) => (i < 0 ? NaN : sides[s]?.mean[i] ?? NaN)), own: at.map((i, s) => { const side = sides[s]; return i < 0 || !side ? NaN : ownOf(side.table, sample, i); }) };
     }), [a.name, b.name], withUnit("part of b, predicted class", study.unit("/linear/<variant>/b_node") || "logit"), nodes.length === 0
       ? `Neither ${a.name} nor ${b.name} is linearized in this study.`
       : [...[a, b].map((v, i) => (sides[i] ? "" : `${v.name} is not linearized in this study.`)), tell(sides[0]?.count ?? sides[1]?.count ?? 0, (sides[0] ?? sides[1])?.table.samples.length ?? 0)].filter(Boolean).join(" "));
@@ -261,7 +161,7 @@ class Layers {
         continue;
       }
       const { mean, count: found } = means(table, members);
-      bars.show(table.nodes.map((name, i) => ({ name, means: [mean[i]], own: [own(table, i)] })), [b.name], unit, `${what} ${tell(found, table.samples.length)}`);
+      bars.show(table.nodes.map((name, i) => ({ name, means: [mean[i]], own: [ownOf(table, sample, i)] })), [b.name], unit, `${what} ${tell(found, table.samples.length)}`);
     }
   }
 

@@ -1,5 +1,6 @@
 /* The views in the order of the page. */
 import { attributions } from "./attributions";
+import { census } from "./census";
 import { cost } from "./cost";
 import { evaluation } from "./evaluation";
 import { findings } from "./findings";
@@ -15,5 +16,5 @@ import { similarity } from "./similarity";
 import type { View } from "./view";
 
 export const views: readonly View[] = [
-  findings, evaluation, similarity, cost, geometry, parallel, map, sample, lines, planes, layers, attributions, reach,
+  findings, evaluation, similarity, cost, geometry, parallel, map, sample, lines, planes, layers, attributions, reach, census,
 ];
