@@ -112,6 +112,10 @@ def test_every_pixel_has_the_colour_of_its_class(page, study, number):
                 around = plane.cls[polygon[y - 1:y + 2, x - 1:x + 2]]
                 if polygon[y - 1:y + 2, x - 1:x + 2].min() >= 0 and np.all(around == around[0, 0]):  # not beside a boundary
                     assert colours.setdefault(int(around[0, 0]), tuple(shown[y, x])) == tuple(shown[y, x]), (variant, x, y)
+    planes = [study.plane(variant, number) for variant in CUT]
+    shares = np.array([[plane.areas[plane.cls == k].sum() for k in range(4)] for plane in planes]) / planes[0].areas.sum()
+    wanted = [f"{study.classes[k]}, " + " → ".join(f"{100 * share:.1f} %" for share in shares[:, k]) for k in range(4) if shares[:, k].any()]
+    assert page.eval_on_selector_all("#planes .legend-item", "(all) => all.map(({ textContent }) => textContent)") == wanted
     assert len(set(colours.values())) == len(colours) > 1 and all(colour[3] == 255 for colour in colours.values())
     assert page.eval_on_selector("#planes", "(view) => view.querySelector('b')") is None  # a class's name is text
 
@@ -148,10 +152,14 @@ def test_nearer_farther_and_without_borders(page):
     inked = lambda: page.eval_on_selector("#planes .plot >> nth=0 >> canvas >> nth=1", """(canvas) =>
         canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.reduce((sum, value, i) => sum + (i % 4 === 3 && value > 0), 0)""")
     before, ink = frame(page, 0)[0][0], inked()
-    page.uncheck("#planes .choices input")
+    page.uncheck("#planes .choices input >> nth=0")
     page.wait_for_function("location.hash.includes('planes.borders=no')")
     settled(page)
-    assert 0 < inked() < 0.5 * ink
+    both = inked()
+    page.uncheck("#planes .choices input >> nth=1")
+    page.wait_for_function("location.hash.includes('planes.other=no')")
+    settled(page)
+    assert 0 < inked() < both < 0.5 * ink
     page.focus("#planes .plot >> nth=1")
     page.keyboard.press("+")
     settled(page)
@@ -234,14 +242,14 @@ def test_choices_come_back(page):
     for view in ("lines", "planes"):
         see(page, view)
         choose(page, view, "1")
-    page.uncheck("#planes .choices input")
+    page.uncheck("#planes .choices input >> nth=0")
     page.wait_for_function("location.hash.includes('planes.borders=no')")
     page.reload()
     page.wait_for_function("window.facetViewer")
     for view in ("lines", "planes"):
         see(page, view)
         assert page.input_value(f"#{view} .choices select") == "1" and "1: samples" in page.text_content(f"#{view} .choices select")
-    assert not page.is_checked("#planes .choices input")
+    assert not page.is_checked("#planes .choices input >> nth=0")
 
 
 def test_one_network_alone_and_one_that_is_not_cut(page, study):

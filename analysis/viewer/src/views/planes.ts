@@ -9,7 +9,7 @@ import { css, h } from "../parts/dom";
 import { fillLegend } from "../parts/key";
 import { classLook, outline, rgbOf } from "../parts/looks";
 import { all, moving, nearer, shownAt, type Field, type Look, type Shown } from "../parts/moving";
-import { count, short } from "../parts/numbers";
+import { count, percent, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
 import { areaOf, covering, edges, NOWHERE, polygonAt } from "../parts/polygons";
 import { hideTip, showTip, type Line } from "../parts/tooltip";
@@ -20,7 +20,14 @@ import { mounted, type Context, type Study, type Variant, type View } from "./vi
 const MARGINS = { top: 26, right: 12, bottom: 40, left: 46 };
 const TOLD = 8;            // classes whose logits the tooltip has
 
-const choices = (study: Study): readonly Choice[] => [...choiceOf("plane", study), onOff("borders", "region borders", true)];
+const choices = (study: Study): readonly Choice[] => [...choiceOf("plane", study), onOff("borders", "region borders", true), onOff("other", "decision boundaries of the other network", true)];
+
+/* Of every class the share of the window in which it is predicted. */
+function sharesOf(plane: Plane, classes: number): Float64Array {
+  const shares = new Float64Array(classes), areas = Array.from(plane.predicted, (_, polygon) => areaOf(plane, polygon)), all = areas.reduce((sum, area) => sum + area, 0);
+  plane.predicted.forEach((k, polygon) => { shares[k] += areas[polygon] / all; });
+  return shares;
+}
 
 interface Side { variant: Variant; plane: Plane | null }
 
@@ -50,8 +57,8 @@ class Planes {
     this.lacks = places.map((place) => place.appendChild(h("p", { class: "unavailable", hidden: true })));
     const controls = offered.map(({ name }) => this.choices.control(name));
     this.options = controls[0].querySelector("select");
-    where.append(h("div", { class: "choices" }, ...controls,
-      turn("+", "nearer (+)", (field) => nearer(this.look, field, 1.5)), turn("−", "farther (-)", (field) => nearer(this.look, field, 1 / 1.5)), turn("all of it", "all of it (0)", all)),
+    where.append(h("div", { class: "choices" }, ...controls, h("span", { class: "stops", "data-no-export": true },
+      turn("+", "nearer (+)", (field) => nearer(this.look, field, 1.5)), turn("−", "farther (-)", (field) => nearer(this.look, field, 1 / 1.5)), turn("all of it", "all of it (0)", all))),
     pair, this.legend, this.note);
     this.plots = places.map((place, at) => new Plot(place, {
       layers: 2, name: `Regions of the ${at ? "second" : "first"} network in the plane; arrows move a cursor, + and - come nearer and go farther, 0 shows all`,
@@ -112,7 +119,7 @@ class Planes {
     if (!plane) return;
     const shown = this.shown(plot);
     this.fill(plot, plane, shown);
-    this.strokes(plot, plane, shown);
+    this.strokes(plot, at, plane, shown);
     this.overlay(plot, at, plane, shown);
   }
 
@@ -134,7 +141,8 @@ class Planes {
     pen.putImageData(image, Math.round(x * scale), Math.round(y * scale));
   }
 
-  private strokes(plot: Plot, plane: Plane, shown: Shown): void {
+  private strokes(plot: Plot, at: number, plane: Plane, shown: Shown): void {
+    const other = this.choices.on("other") ? this.sides[1 - at]?.plane : null;
     const pen = plot.pen(1), { x, y, width, height } = shown;
     pen.save();
     pen.beginPath();
@@ -148,14 +156,18 @@ class Planes {
       pen.strokeStyle = css("--ink");
       pen.stroke(edges(plane, shown, width, height, (c) => plane.border[c] === 1));
     }
-    const boundary = edges(plane, shown, width, height, (c) => plane.boundary[c] === 1);
+    const line = (of: Plane, ...looks: readonly (readonly [colour: string, wide: number, alpha: number])[]): void => {
+      const path = edges(of, shown, width, height, (c) => of.boundary[c] === 1);
+      for (const [colour, wide, alpha] of looks) {
+        pen.strokeStyle = css(colour);
+        pen.lineWidth = wide;
+        pen.globalAlpha = alpha;
+        pen.stroke(path);
+      }
+    };
     pen.lineCap = "round";
-    for (const [colour, wide, alpha] of [["--ground", 5, 0.7], ["--ink", 2.2, 1]] as const) {
-      pen.strokeStyle = css(colour);
-      pen.lineWidth = wide;
-      pen.globalAlpha = alpha;
-      pen.stroke(boundary);
-    }
+    line(plane, ["--ground", 5, 0.7], ["--ink", 2.2, 1]);
+    if (other) line(other, ["--ground", 3.6, 0.7], [at ? "--first" : "--second", 1.6, 1]);
     pen.restore();
   }
 
@@ -212,13 +224,14 @@ class Planes {
 
   private words(): void {
     const { study } = this.context, through = this.through[this.number], shown = this.sides.flatMap(({ variant, plane }) => (plane ? [{ variant, plane }] : []));
-    const predicted = new Set(shown.flatMap(({ plane }) => [...new Set(plane.predicted)])), known = study.classes.map((_, k) => k).filter((k) => predicted.has(k));
-    fillLegend(this.legend, known.map((k) => ({ name: study.classes[k], look: classLook(k, study.classes.length) })));
+    const shares = shown.map(({ plane }) => sharesOf(plane, study.classes.length)), known = study.classes.map((_, k) => k).filter((k) => shares.some((share) => share[k] > 0));
+    fillLegend(this.legend, known.map((k) => ({ name: `${study.classes[k]}, ${shares.map((share) => percent(share[k])).join(" → ")}`, look: classLook(k, study.classes.length),
+      title: "the share of the window in which it is predicted" })));
     const { left, right, low, high } = this.field as Field, out = through.filter((_, i) => {
       const [u, v] = [this.inputs[2 * i], this.inputs[2 * i + 1]];
       return u < left || u > right || v < low || v > high;
     });
-    this.note.textContent = [`The plane through ${through.map((sample) => saidOf(study, sample)).join(", ")}. On each polygon the network is one affine map; its colour says which class is predicted there, thick lines are decision boundaries.`,
+    this.note.textContent = [`The plane through ${through.map((sample) => saidOf(study, sample)).join(", ")}. On each polygon the network is one affine map; its colour says which class is predicted there, thick lines are decision boundaries; below is the share of the window that each class has.`,
       out.length ? `Outside of what was cut: ${out.map((sample) => `sample ${sample}`).join(", ")}.` : "",
       ...shown.map(({ variant, plane }) => `${variant.name}: ${count(plane.regions)} regions, ${count(plane.predicted.length)} polygons; certificate ${short(plane.residual)}, uncovered ${short(plane.uncovered)}${plane.dropped ? `, ${count(plane.dropped)} cuts not made` : ""}.`),
       "Drag to move, Ctrl and the wheel or a double click to come nearer; click a sample to look at it."].filter(Boolean).join(" ");
