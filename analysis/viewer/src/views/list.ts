@@ -5,6 +5,7 @@ import { cost } from "./cost";
 import { evaluation } from "./evaluation";
 import { findings } from "./findings";
 import { geometry } from "./geometry";
+import { groups } from "./groups";
 import { layers } from "./layers";
 import { lines } from "./lines";
 import { map } from "./map";
@@ -16,5 +17,5 @@ import { similarity } from "./similarity";
 import type { View } from "./view";
 
 export const views: readonly View[] = [
-  findings, evaluation, similarity, cost, geometry, parallel, map, sample, lines, planes, layers, attributions, reach, census,
+  findings, evaluation, similarity, cost, geometry, parallel, map, sample, lines, planes, layers, attributions, reach, census, groups,
 ];

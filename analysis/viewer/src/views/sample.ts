@@ -4,6 +4,7 @@ import { Choices, some, type Choice } from "../parts/choices";
 import { choice } from "../parts/controls";
 import { h } from "../parts/dom";
 import { fillRamp } from "../parts/key";
+import { ledger } from "../parts/ledger";
 import { diverging } from "../parts/looks";
 import { count, percent, short } from "../parts/numbers";
 import { boundOf, imageMap, signedMap, summed, type PixelMap } from "../parts/pixel_map";
@@ -31,19 +32,6 @@ function baselineOf(kind: Baseline, raw: Float64Array, scale: number, plane: num
     for (const value of channel) counts.set(value, (counts.get(value) ?? 0) + 1);
     return [...counts].sort((a, b) => b[1] - a[1])[0][0];
   });
-}
-
-/* Bars that add up: what pixels and nodes give, and the sum. */
-function ledger(title: string, pixels: number, nodes: readonly string[], b: readonly number[], sum: number, says: string): HTMLElement {
-  const most = 7, order = b.map((_, i) => i).sort((i, j) => Math.abs(b[j]) - Math.abs(b[i]));
-  const kept = new Set(order.slice(0, b.length > most ? most - 1 : most)), rest = b.reduce((all, value, i) => all + (kept.has(i) ? 0 : value), 0);
-  const rows: [string, number, string][] = [["all pixels", pixels, "main"], ["bias", b.reduce((all, value) => all + value, 0), "main"],
-    ...b.flatMap((value, i): [string, number, string][] => (kept.has(i) ? [[nodes[i], value, "part"]] : [])), ...(kept.size < b.length ? [[`${b.length - kept.size} others`, rest, "part"] as [string, number, string]] : [])];
-  const largest = Math.max(...rows.map(([, value]) => Math.abs(value)), 1e-30);
-  return h("div", { class: "ledger" }, h("h4", {}, title), h("table", {}, h("tbody", {},
-    ...rows.map(([name, value, kind]) => h("tr", { class: kind, title: name }, h("td", { class: "name" }, h("bdi", {}, name)), h("td", { class: "bar-cell" }, h("span", {
-      class: value < 0 ? "minus" : "plus", style: `width:${(50 * Math.abs(value)) / largest}%;${value < 0 ? "right" : "left"}:50%` })), h("td", { "data-value": value }, short(value)))),
-    h("tr", { class: "sum" }, h("td", { class: "name" }, "sum"), h("td", {}), h("td", { "data-value": sum }, short(sum))))), h("p", { class: "note" }, says));
 }
 
 class SamplePage {

@@ -31,8 +31,7 @@ export interface Way { from: string; classes: number[]; pixels: Float64Array[]; 
 /* Samples of a part of the study, kept by study and path: where a sample lies in it. */
 const lists = new WeakMap<Study, Map<string, Promise<Map<number, number>>>>();
 
-/** Where a sample lies in a part of the study, by the first of these lists of numbers that there is; -1: it is none of it. */
-export async function placeIn(study: Study, paths: readonly string[], sample: number): Promise<number> {
+async function placeIn(study: Study, paths: readonly string[], sample: number): Promise<number> {
   const path = paths.find((one) => study.has(one));
   if (!path) return -1;
   const known = lists.get(study) ?? new Map<string, Promise<Map<number, number>>>();
