@@ -1,10 +1,10 @@
 """A study cut down to what one page can hold: an HDF5 file of the same structure, with an index of its own.
 
-Summaries, comparisons, costs and columns of all samples stay; of what is large for a sample (W, its parts, changes by
-pixel) the most telling samples stay: the most fragile, and some of each class. Where that is still too much, columns,
-positions and what is large for a sample become half precision and bins go, which follow from the columns; then pictures
-go but for those samples'; then of the hundred most fragile forty stay, then fifteen; and last of all samples go, evenly:
-those that stay are numbered anew, and /sample says what their numbers were."""
+Summaries, comparisons, costs, lines, planes and columns of all samples stay; of what is large for a sample (W, its parts,
+changes by pixel) the most telling samples stay: the most fragile, and some of each class. Where that is still too much, lines
+and planes go; then columns, positions and what is large for a sample become half precision and bins go, which follow from the
+columns; then pictures go but for those samples'; then of the hundred most fragile forty stay, then fifteen; and last of all
+samples go, evenly: those that stay are numbered anew, and /sample says what their numbers were."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from facet import planes
 from facet.hdf import Array, dimension, strings
 from facet.store import SCHEMAS
 from facet.study import Study
@@ -33,8 +34,9 @@ SMALL = 1 << 18  # bytes: what is no larger stays whole
 ALWAYS = ("image", "label", "prediction/class", "embed/position", "progress/columns")
 NEVER = re.compile("checksum/|profile/|feature/|index$|prediction/loss$|geometry/(angle|length|margin)$|embed/[^/]+/|view/")
 # Arrays whose values are numbers of samples, and the dimensions that count some of them.
-NUMBERS = re.compile("(linear|change|embed)/(sample|(linear|change|embed)_sample)$")
+NUMBERS = re.compile(r"(linear|change|embed|paths|reach|attributions)/(\w+_)?sample$|lines/between$|planes/through$")
 SOME = re.compile("/(linear|change|embed)/(sample|(linear|change|embed)_sample)$")
+SLICES = re.compile("(lines|planes)/[^/]+/")  # what variants have of lines and planes
 OF_SCALES = {"DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME", "DIMENSION_LABELS"}
 MOST_LINES = 16  # pairs of variant and condition whose cosines stay
 OF_A_CLASS = 3  # samples of each class, beside the most fragile
@@ -43,16 +45,19 @@ OF_A_CLASS = 3  # samples of each class, beside the most fragile
 @dataclasses.dataclass(frozen=True)
 class Cut:
     """How much stays: telling samples, beside those of each class; in half precision, and without bins; pictures of all
-    samples; and of how many samples anything, 0: of all."""
+    samples; of how many samples anything, 0: of all; and lines and planes."""
 
     telling: int = 100
     half: bool = False
     pictures: bool = True
     samples: int = 0
+    slices: bool = False
 
 
 def cuts(study: Study) -> Iterator[Cut]:
     """From everything that a page may hold to less and less."""
+    if filled(study):
+        yield Cut(slices=True)
     yield from (Cut(), Cut(half=True), Cut(half=True, pictures=False), Cut(40, True, False), Cut(15, True, False))
     samples = study.samples // 2
     while samples >= 500:
@@ -67,15 +72,35 @@ def expected(study: Study, cut: Cut) -> float:
     positions = study.file["embed/position"].shape[-1] if "embed/position" in study.file else 0
     bytes_ = lines * (0.9 * real * (len(METRICS) + positions) + (0.1 if cut.half else 3.1))
     bytes_ += 0.5 * study.file["image"].size * samples / study.samples if cut.pictures else 0
+    room = filled(study) if cut.slices else {}
 
     def add(path: str, item: h5py.HLObject) -> None:
         nonlocal bytes_
+        if isinstance(item, h5py.Dataset) and room and SLICES.match(path):
+            scales = [dimension(item, axis)[1] for axis in range(item.ndim)]
+            bytes_ += 0.7 * item.dtype.itemsize * math.prod(room.get(scale.name, len(scale)) if scale is not None else 1 for scale in scales)
         if isinstance(item, h5py.Dataset) and is_of_some(item) and not NEVER.match(path):
             telling_ = min(len(item), cut.telling + OF_A_CLASS * len(study.classes))
             bytes_ += 0.7 * real * telling_ * item.size / max(1, len(item))
 
     study.file.visititems(add)
     return bytes_
+
+
+def filled(study: Study) -> dict[str, int]:
+    """Of the room that lines and planes have in the file, how much the fullest takes, by the dimension's path."""
+    found: dict[str, int] = {}
+    for kind, count, scale in (("lines", "points", "point"), ("planes", "points", "point"), ("planes", "polygons", "polygon")):
+        for variant in study.variants:
+            if f"{kind}/{variant}/{count}" in study.file:
+                most = int(study.file[f"{kind}/{variant}/{count}"][()].max())
+                found[f"/{kind}/{scale}"] = max(1, most, found.get(f"/{kind}/{scale}", 1))
+    for variant in planes.cut(study):
+        group = study.file[f"planes/{variant}"]
+        for number, polygons in enumerate(group["polygons"][()]):
+            corners = int(group["end"][number, polygons - 1]) if polygons else 1
+            found["/planes/corner_place"] = max(corners, found.get("/planes/corner_place", 1))
+    return found
 
 
 def is_of_some(item: h5py.Dataset) -> bool:
@@ -105,10 +130,13 @@ class Extract:
         self.places = {folder: telling(study, folder, cut.telling) for folder in self.folders}
         shown = [study.numbers(folder)[self.places[folder]] for folder in self.folders] or [telling(study, "", cut.telling)]
         self.shown = functools.reduce(np.union1d, shown)  # samples of which everything is there
+        self.room = filled(study) if cut.slices else {}
         self.kept: Array = np.arange(study.samples)
         if cut.samples:
             even = np.linspace(0, study.samples - 1, cut.samples).astype(np.int64)
-            self.kept = np.union1d(self.shown, even)
+            named = [self.source[path][()].ravel() for path in ("lines/between", "planes/through") if path in self.source]
+            named += [study.numbers(folder) for folder in ("paths", "reach", "attributions")]
+            self.kept = functools.reduce(np.union1d, named, np.union1d(self.shown, even))
 
     # ---- which arrays, and how much of them ----
 
@@ -123,12 +151,14 @@ class Extract:
     def pick(self, scale: str) -> Array | None:
         if scale in ("/sample", "/fragility/place"):
             return None if len(self.kept) == self.study.samples else self.kept if scale == "/sample" else np.arange(len(self.kept))
+        if scale in self.room:
+            return np.arange(self.room[scale])
         some = SOME.match(scale)
         folder = "change" if scale == "/progress/change_place" else some[1] if some else ""
         return self.places.get(folder)
 
     def wanted(self, path: str, item: h5py.Dataset) -> bool:
-        if NEVER.match(path):
+        if NEVER.match(path) or (SLICES.match(path) and not self.cut.slices):
             return False
         picks = self.picks(item)
         stays = math.prod(length if pick is None else len(pick) for length, pick in zip(item.shape, picks))
@@ -323,6 +353,8 @@ class Extract:
             said.append(f"/image: {len(self.shown)} pictures")
         if self.cut.half:
             said.append("/view, /embed/position, and pixels of /linear and /change: in half precision")
+        if not self.cut.slices and filled(self.study):
+            said.append("/lines and /planes")
         large = [name for name, path in (("logits", "prediction/logits"), ("cosines", "geometry/cosine"))
                  if path in self.source and not self.wanted(path, self.source[path])]
         cosine = self.source.get("geometry/cosine")

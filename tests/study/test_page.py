@@ -141,6 +141,31 @@ def test_fewer_samples_are_numbered_anew(study, tmp_path):
             assert (whole["label"][()][kept[row[row >= 0]]] == k).all() and np.count_nonzero(row >= 0) == np.count_nonzero(h5["label"][()] == k)
 
 
+def test_lines_and_planes_stay_while_there_is_room(tmp_path, monkeypatch):
+    """Without the room that they do not take; else none of them, and that is said. Their samples stay, numbered anew."""
+    make_digits(tmp_path, train=160)
+    text = STUDY.split("variants:")[0].replace("epochs: 2", "epochs: 1") + "variants: [{method: magnitude, sparsity: 0.5}]\nconditions: [clean]\n"
+    (tmp_path / "study.yaml").write_text(text + "lines: {between: [3, 117]}\nplanes: {through: [3, 117, 5, 30, 31, 2], window: 0.05}\npaths: {samples: 9}\n")
+    done = run("run", tmp_path / "study.yaml")
+    assert done.returncode == 0, done.stderr
+    source = tmp_path / "out/study.h5"
+    with facet.open(source) as study, opened(tmp_path, source, Cut(slices=True)) as h5:
+        assert list(cuts(study))[0] == Cut(slices=True) and expected(study, Cut(slices=True)) > expected(study, Cut()) > 0
+        for name, item in arrays(study.file).items():
+            if name.startswith(("lines/", "planes/")) and item.dtype.kind != "O":
+                assert np.array_equal(h5[name], item[tuple(map(slice, h5[name].shape))], equal_nan=True), name
+        for what, fullest in (("at", "points"), ("logits", "points"), ("end", "polygons"), ("region", "polygons")):
+            most = max(study.file[f"planes/{v}/{fullest}"][()].max() for v in study.variants)
+            assert all(h5[f"planes/{v}/{what}"].shape[1] == most < study.file[f"planes/{v}/{what}"].shape[1] for v in study.variants), what
+        assert h5["planes/dense/corner"].shape[1] == max(study.file[f"planes/{v}/end"][()].max() for v in study.variants)
+        assert h5["lines/dense/t"].shape[1] == max(study.file[f"lines/{v}/points"][()].max() for v in study.variants)
+        assert not any("lines" in said for said in h5.attrs["left_out"])
+    with h5py.File(source) as whole, opened(tmp_path, source, Cut(4, True, False, 40)) as h5:
+        assert "planes/dense" not in h5 and "lines/dense" not in h5 and "/lines and /planes" in h5.attrs["left_out"]
+        for name in ("lines/between", "planes/through", "paths/path_sample", "paths/sample"):
+            assert np.array_equal(h5["sample"][()][h5[name][()]], whole[name]), name
+
+
 def test_columns_are_made_where_a_study_has_none(study, tmp_path):
     older = tmp_path / "older.h5"
     older.write_bytes(study.read_bytes())

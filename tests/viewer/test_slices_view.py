@@ -15,6 +15,7 @@ from browsing import ROOT, lacking, settled, viewer  # noqa: F401
 sys.path[:0] = [str(ROOT / "tests/study"), str(ROOT / "analysis")]
 import conftest as whole_runs  # noqa: E402
 import facet  # noqa: E402
+from facet.extract import Cut, Extract  # noqa: E402
 
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=lacking() or "-")
 CUT, PRUNED, UNCUT = ["dense", "magnitude-global-0.5"], "magnitude-global-0.5", "magnitude-global-0.9"
@@ -283,3 +284,17 @@ def test_what_is_not_there_is_said(viewer, study, tmp_path):  # noqa: F811
         assert page.text_content(f"#{view} .unavailable") == f"This study cuts no {view}: the key {view} of a study file asks for them ({view}: {{}})."
     page.close()
     assert not viewer.wrong
+
+
+def test_a_page_has_them_or_says_that_it_has_not(viewer, study, tmp_path):  # noqa: F811
+    for cut in (Cut(slices=True), Cut()):
+        (tmp_path / "page.h5").write_bytes(Extract(study, cut).bytes())
+        page = viewer.open(tmp_path / "page.h5", f"second={PRUNED}&planes.plane=1")
+        for view, one in (("lines", "data-pieces"), ("planes", "data-regions")):
+            see(page, view, "text.plot-title" if cut.slices else ".unavailable")
+            if cut.slices:
+                assert page.get_attribute(f"#{view} .plot >> nth=1", one) == str(study.file[f"{view}/{PRUNED}/{one[5:]}"][1 if view == "planes" else 0])
+            else:
+                assert page.text_content(f"#{view} .unavailable") == f"This file was cut down, and does not hold the {view} of its study."
+        page.close()
+        assert not viewer.wrong
