@@ -210,9 +210,10 @@ void facet_line_destroy(facet_line **line);
 facet_status facet_line_cut(facet_line *line, const double *start, const double *end, const facet_line_options *options,
                             facet_line_result *result);
 facet_status facet_plane_through(int64_t inputs, const double *const *x, double *along, double *at);
-void facet_plane_around(const double *at, double margin, double window, double *corner);
+void facet_plane_around(const double *at, double margin, double window, const double *centre, double *corner);
 facet_status facet_plane_create(const facet_network *network, double bytes, facet_plane **plane);
 void facet_plane_destroy(facet_plane **plane);
+facet_status facet_plane_change(facet_plane *plane, const double *const *x, const double *at, double *centre, int32_t *found);
 facet_status facet_plane_cut(facet_plane *plane, const facet_plane_options *options, facet_plane_result *result);
 int facet_attribution_find(const char *name);
 const char *facet_attribution_name(int method);

@@ -350,23 +350,31 @@ class Network:
                 facet.line_destroy(ctypes.byref(line))
         return Line(t, logits, piece[:-1], cls[:-1], float(np.linalg.norm(x[1] - x[0])), found.residual)
 
-    def plane(self, inputs: Any, *, margin: float = 0.2, window: float = 1.0, polygons: int = 100_000, memory: float = 2**28) -> Plane:
+    def plane(self, inputs: Any, *, margin: float = 0.2, window: float = 1.0, around: str = "change", polygons: int = 100_000,
+              memory: float = 2**28) -> Plane:
         """The plane through three inputs, cut into the network's regions and by its largest logit, exactly. Always in double.
 
         margin: how far beyond the rectangle around the three, in shares of its longer side. window: how much of that is looked
-        at, around the first input: 1 is all of it. polygons: at most so many. memory: bytes for corners that are known at once."""
+        at: 1 is all of it. around: what less of it closes in on, "change", where the predicted class changes on the way from the
+        first input to the second or third, the nearer one; or "sample", the first input, as where there is no such change.
+        polygons: at most so many. memory: bytes for corners that are known at once."""
         facet, (samples, _) = self._handles.library, self._batch(inputs)
         if len(samples) != 3:
             raise NetworkError(f"{self.name}: a plane goes through three inputs, not {len(samples)}")
+        if around not in ("change", "sample"):
+            raise NetworkError(f"{self.name}: a window is around 'change' or 'sample', not '{around}'")
         x = np.ascontiguousarray(samples, np.float64)
-        along, at, corner = np.empty((2, x.shape[1])), np.empty((3, 2)), np.empty((4, 2))
-        facet.plane_through(x.shape[1], (ctypes.c_void_p * 3)(*map(address, x)), address(along), address(at))
-        facet.plane_around(address(at), margin, window, address(corner))
+        along, at, centre, corner = np.empty((2, x.shape[1])), np.empty((3, 2)), np.zeros(2), np.empty((4, 2))
+        three, changes = (ctypes.c_void_p * 3)(*map(address, x)), ctypes.c_int32()
+        facet.plane_through(x.shape[1], three, address(along), address(at))
         options = PlaneOptions(origin=address(x), along=address(along), corners=4, corner=address(corner), most=polygons)
         plane, found = ctypes.c_void_p(), PlaneResult()
         with self._handles.network() as network:
             facet.plane_create(network, memory, ctypes.byref(plane))
             try:
+                if around == "change":
+                    facet.plane_change(plane, three, address(at), address(centre), ctypes.byref(changes))
+                facet.plane_around(address(at), margin, window, address(centre), address(corner))
                 facet.plane_cut(plane, ctypes.byref(options), ctypes.byref(found))
                 if found.full:
                     raise NetworkError(f"{self.name}: more than {polygons:,} polygons: look at less of the plane (window), or allow more")

@@ -28,8 +28,9 @@ FACET_BEGIN
  * lie. FACET_BAD_INPUT: they lie on a line. */
 facet_status facet_plane_through(int64_t inputs, const double *const *x, double *along, double *at);
 /* The rectangle around the three, its sides along the coordinates, farther out on every side by `margin` times the
- * longer one; then by `window` towards the first of them: 1 leaves it. corner: 4 x 2, counterclockwise. */
-void facet_plane_around(const double *at, double margin, double window, double *corner);
+ * longer one; then by `window` towards `centre` (u, v; NULL: the first of them): 1 leaves it. corner: 4 x 2,
+ * counterclockwise. */
+void facet_plane_around(const double *at, double margin, double window, const double *centre, double *corner);
 
 typedef struct facet_plane facet_plane; /* its memory; one thread at a time */
 
@@ -37,6 +38,12 @@ typedef struct facet_plane facet_plane; /* its memory; one thread at a time */
  * rounding. 64 are in any case. The network must outlive it. Caller destroys. */
 facet_status facet_plane_create(const facet_network *network, double bytes, facet_plane **plane);
 void facet_plane_destroy(facet_plane **plane);
+
+/* Where the largest logit changes, looked for on the ways from the first of the three inputs x to the other two, the
+ * nearer one: centre: u, v; at: of facet_plane_through. A place to look at: of a change that lasts less than 1/64 of the
+ * way it may know nothing. *found: whether there is one; else centre is that of the first. */
+facet_status facet_plane_change(facet_plane *plane, const double *const *x, const double *at, double *centre,
+                                int32_t *found);
 
 typedef struct {
   const double *origin, *along;         /* D; 2 x D: e1 and e2, in the network's input order */

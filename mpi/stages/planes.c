@@ -1,7 +1,8 @@
 /* The stage planes: planes through three clean samples each, cut into the regions of every variant and by its largest
  * logit, side by side in one window.
  *
- * It is done in double precision, whatever the study's.  A unit of work is a plane in a variant; how many corners are
+ * A window that is smaller than the plane's is around a change of dense's predicted class.  It is done in double
+ * precision, whatever the study's.  A unit of work is a plane in a variant; how many corners are
  * known at once follows from the study's memory alone, so results are the same on any rank. */
 #include <facet/plane.h>
 #include <math.h>
@@ -26,6 +27,9 @@ typedef struct {
   facet_plane *plane;
   facet_loader loader;
   double *x, *along; /* 3 x D; 2 x D */
+  /* dense, where a window is around what it changes at */
+  facet_plane *dense;
+  facet_loader dense_loader;
   facet_dealer *dealer;
 } planes;
 
@@ -82,20 +86,31 @@ static facet_status pause(void *context)
   return facet_dealer_pause(context);
 }
 
+static facet_status load(planes *w, facet_loader *loader, const int64_t *sample)
+{
+  for (int i = 0; i < 3; i++)
+    FACET_TRY(facet_loader_load(loader, w->plan->clean, sample[i], NULL, w->x + i * w->inputs));
+  return FACET_OK;
+}
+
 static facet_status frame(planes *w, int64_t plane, double at[6], double corner[8])
 {
   const int64_t *sample = w->plan->plane_sample + 3 * plane;
-  const double *x[3];
-  for (int i = 0; i < 3; i++) {
-    x[i] = w->x + i * w->inputs;
-    FACET_TRY(facet_loader_load(&w->loader, w->plan->clean, sample[i], NULL, w->x + i * w->inputs));
-  }
+  const double *const x[3] = {w->x, w->x + w->inputs, w->x + 2 * w->inputs};
+  double centre[2] = {0, 0};
+  int32_t found;
+  FACET_TRY(load(w, &w->loader, sample));
   facet_status status = facet_plane_through(w->inputs, x, w->along, at);
   if (status != FACET_OK)
     return facet_raise_in(status, "%s:%d: planes.through: samples %lld, %lld and %lld: ", w->plan->settings->file,
                           w->context->plan->keys->planes.line, (long long)sample[0], (long long)sample[1],
                           (long long)sample[2]);
-  facet_plane_around(at, w->plan->plane_margin, w->plan->plane_window, corner);
+  if (w->dense) { /* whose inputs may lie in another order */
+    FACET_TRY(load(w, &w->dense_loader, sample));
+    FACET_TRY(facet_plane_change(w->dense, x, at, centre, &found));
+    FACET_TRY(load(w, &w->loader, sample));
+  }
+  facet_plane_around(at, w->plan->plane_margin, w->plan->plane_window, centre, corner);
   return FACET_OK;
 }
 
@@ -190,7 +205,10 @@ static int64_t count(const facet_context *context)
 
 static void clear(void *self)
 {
-  facet_pixels_destroy(&((planes *)self)->pixels);
+  planes *w = self;
+  facet_plane_destroy(&w->dense);
+  facet_loader_clear(&w->dense_loader);
+  facet_pixels_destroy(&w->pixels);
 }
 
 static facet_status make(const facet_context *context, int ranks, void *self)
@@ -198,7 +216,12 @@ static facet_status make(const facet_context *context, int ranks, void *self)
   (void)ranks;
   planes *w = self;
   *w = (planes){.context = context, .plan = &context->plan->store, .inputs = context->plan->inputs};
-  return facet_pixels_create(&context->plan->source, 0, &w->pixels);
+  FACET_TRY(facet_pixels_create(&context->plan->source, 0, &w->pixels));
+  if (!w->plan->plane_change)
+    return FACET_OK;
+  const facet_member *dense = &context->family->member[0];
+  FACET_TRY(facet_loader_make(w->pixels, &dense->input, &w->dense_loader));
+  return facet_plane_create(dense->network, 0, &w->dense);
 }
 
 static const facet_tiled tiled = {
@@ -214,6 +237,8 @@ static facet_status follows(const facet_context *c, FILE *out)
   const facet_store_plan *p = &c->plan->store;
   fprintf(out, "margin %.17g, window %.17g, %lld polygons, %.0f bytes", p->plane_margin, p->plane_window,
           (long long)p->plane_polygons, bytes_of(p));
+  if (p->plane_change)
+    fprintf(out, ", around a change of %s", p->variant[0].sha256);
   for (int64_t i = 0; i < 3 * p->planes; i++)
     fprintf(out, ", %lld", (long long)p->plane_sample[i]);
   for (int v = 0; v < p->variants; v++) /* which of them writes what is of a plane alone */
@@ -287,6 +312,7 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
   s->plane_polygons = k->polygons;
   s->plane_margin = k->margin;
   s->plane_window = k->fits ? window_that_fits(family, k->polygons) : k->window;
+  s->plane_change = s->plane_window < 1 && k->around == FACET_AROUND_CHANGE && !s->variant[0].secant;
   for (int v = 0; v < s->variants; v++)
     if ((s->variant[v].plane = facet_texts_ask(&k->variants, s->variant[v].name)))
       FACET_TRY(facet_plan_need_pieces(plan, family, "planes", v));

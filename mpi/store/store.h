@@ -120,6 +120,7 @@ typedef struct {
   int64_t planes, plane_polygons;       /* planes that are cut into regions; what there is room for. 0: none */
   int64_t *plane_sample;                /* planes x 3 */
   double plane_margin, plane_window;
+  bool plane_change; /* the window is around a change of dense's predicted class, not around the first sample */
   int64_t attributed, attributed_rows; /* samples whose outputs are attributed, the first ones; rows of each. 0: none */
   int attribution_methods, *attribution_method; /* numbers of the methods */
   const char **attribution_name;                /* and their names */

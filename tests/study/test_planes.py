@@ -40,8 +40,15 @@ def test_what_a_plane_has():
     ends = plane.boundary.reshape(-1, 2)
     top = np.sort(network.logits(plane.x(ends)), axis=1)
     assert len(ends) > 0 and np.all(top[:, -1] - top[:, -2] < 1e-12 * np.abs(top).max())
-    near = network.plane(three, margin=0.1, window=0.25)
+    near = network.plane(three, margin=0.1, window=0.25, around="sample")
     np.testing.assert_allclose(near.window - near.inputs[0], 0.25 * (plane.window - plane.inputs[0]), atol=1e-12)
+    near = network.plane(three, margin=0.1, window=0.01)  # around a change of class on the way to another input
+    centre = (near.window[0] - 0.01 * plane.window[0]) / 0.99
+    ways = [(plane.inputs[i], np.linalg.norm(plane.inputs[i])) for i in (1, 2)]
+    assert min(np.linalg.norm(centre - np.dot(centre, way) / size**2 * way) for way, size in ways) < 1e-9
+    assert len(np.unique(near.cls)) > 1 and near.boundary.size > 0
+    with pytest.raises(facet.NetworkError, match="around 'change' or 'sample', not 'there'"):
+        network.plane(three, around="there")
     with pytest.raises(facet.NetworkError, match="more than 5 polygons: look at less of the plane"):
         network.plane(three, polygons=5)
     with pytest.raises(facet.NetworkError, match="they lie on a line"):

@@ -48,8 +48,9 @@ def test_polygons_say_what_the_networks_say(study):
                 wanted = network.logits(plane.x(at[inside]))
                 np.testing.assert_allclose(logits[inside], wanted, atol=1e-9)
                 assert np.array_equal(wanted.argmax(axis=1), plane.cls[polygon[inside]])
-                again = network.plane(plane.x(plane.inputs), window=0.05)
-                assert (again.regions, len(again)) == (plane.regions, len(plane))
+                if variant == "dense":  # whose change of class the window is around
+                    again = network.plane(plane.x(plane.inputs), window=0.05)
+                    assert (again.regions, len(again)) == (plane.regions, len(plane))
     group = opened.file["planes"]
     assert group["through"][:].tolist() == [[3, 17, 5], [30, 31, 2]]
     assert np.allclose(opened.plane("dense", 1).inputs[0], 0) and "regions" in repr(opened.plane("dense"))
@@ -107,6 +108,16 @@ def test_a_window_that_fits(study):
     assert done.returncode == 0 and "warning" not in done.stderr, done.stderr
     plane = facet.open(study / "auto/study.h5").plane("dense")
     assert 100 < len(plane) <= 2000
+
+
+def test_a_window_around_a_change(study):
+    """A small window shows where dense changes its class, also of the pruned network, unless it is to be around the sample."""
+    opened = facet.open(study / "out1/study.h5")
+    assert all(len(np.unique(opened.plane("dense", number).cls)) > 1 for number in range(2))
+    write(study, "around", KEYS + ", around: sample")
+    assert run("run", study / "study.yaml").returncode == 0
+    plane = facet.open(study / "around/study.h5").plane(PRUNED, 1)
+    assert np.all(plane.window[0] < 0) and np.all(plane.window[2] > 0)  # the first sample is in it
 
 
 @pytest.mark.parametrize("planes, wanted", [

@@ -281,11 +281,50 @@ static void through_three_inputs(void **state)
   for (int i = 0; i < 3; i++)
     for (int j = 0; j < 4; j++)
       assert_near(a[j] + at[2 * i] * along[j] + at[2 * i + 1] * along[4 + j], x[i][j], 1e-12);
-  facet_plane_around(at, 0.5, 0.5, corner);
+  facet_plane_around(at, 0.5, 0.5, NULL, corner);
   assert_near(corner[0] + corner[2], (at[2] + fmin(0, at[4])) / 2, 1e-12);
   assert_true(corner[2] > corner[0] && corner[5] > corner[3]);
+  double all[8], near[8];
+  facet_plane_around(at, 0.5, 1, NULL, all);
+  facet_plane_around(at, 0.5, 1, at + 2, near); /* the whole is the whole */
+  for (int i = 0; i < 8; i++)
+    assert_near(near[i], all[i], 1e-12);
+  facet_plane_around(at, 0.5, 0.25, at + 2, near);
+  for (int i = 0; i < 8; i++)
+    assert_near(near[i] - at[2 + i % 2], (all[i] - at[2 + i % 2]) / 4, 1e-12);
   x[2] = between;
   assert_int_equal(facet_plane_through(4, x, along, at), FACET_BAD_INPUT);
+}
+
+/* y(x) = (1 - x0, x0 + 4 x1): from the origin the class changes at 1/2 towards (1, 0), and at 1/4 towards (0, 1). */
+static void where_to_look(void **state)
+{
+  (void)state;
+  const double w[4] = {-1, 0, 1, 4}, b[2] = {1, 0}, ends[4][2] = {{0, 0}, {1, 0}, {0, 1}, {0.3, 0}};
+  const double *x[3] = {ends[0], ends[1], ends[2]};
+  double along[4], at[6], centre[2];
+  int32_t found;
+  facet_plane *plane;
+  facet_network *n = begin_net((facet_shape){1, {2}});
+  add_gemm(n, "x", "out", 2, 2, w, b);
+  end_net(n, "out");
+  assert_int_equal(facet_plane_create(n, 0, &plane), FACET_OK);
+  assert_int_equal(facet_plane_through(2, x, along, at), FACET_OK);
+  assert_int_equal(facet_plane_change(plane, x, at, centre, &found), FACET_OK);
+  assert_true(found);
+  assert_near(centre[0], 0, 1e-12);
+  assert_near(centre[1], 0.25, 0x1p-24);
+  x[2] = (const double[2]){0, -1};
+  assert_int_equal(facet_plane_through(2, x, along, at), FACET_OK);
+  assert_int_equal(facet_plane_change(plane, x, at, centre, &found), FACET_OK);
+  assert_true(found);
+  assert_near(centre[0], 0.5, 0x1p-24);
+  x[1] = ends[3];
+  assert_int_equal(facet_plane_through(2, x, along, at), FACET_OK);
+  assert_int_equal(facet_plane_change(plane, x, at, centre, &found), FACET_OK);
+  assert_true(!found && centre[0] == 0 && centre[1] == 0);
+  facet_plane_destroy(&plane);
+  facet_network_destroy(&n);
 }
 
 int main(void)
@@ -297,6 +336,7 @@ int main(void)
       cmocka_unit_test(where_the_class_changes),
       cmocka_unit_test(every_kind),
       cmocka_unit_test(through_three_inputs),
+      cmocka_unit_test(where_to_look),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,4 +65,4 @@ def plane(study: Study, number: int = 0, variants: list[str] | None = None) -> P
                   loc="outside lower center", ncols=min(5, len(classes)), fontsize=7)
     return figure.says(f"The plane through samples {through[0]}, {through[1]} and {through[2]}, distances as the network's input has them. On each polygon the network "
                        "is one affine map; colours say which class is predicted, thick lines where that changes: exactly, not by sampling. "
-                       "Where a sample is not marked, it lies outside of what is looked at, which is around the first.")
+                       "A sample that is not marked lies outside of what is looked at.")
