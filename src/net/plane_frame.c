@@ -126,7 +126,7 @@ facet_status facet_plane_change(facet_plane *plane, const double *const *x, cons
   centre[1] = at[1];
   for (int i = 1; i < 3 && status == FACET_OK; i++) {
     int32_t there = 0;
-    double t;
+    double t = 0;
     status = change_on(plane->walk, x[0], x[i], logits, &t, &there);
     double away = there ? t * hypot(at[2 * i], at[2 * i + 1]) : 0;
     if (status == FACET_OK && there && (!*found || away < nearest)) {

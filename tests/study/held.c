@@ -23,14 +23,14 @@ static void hear(int number)
   meant[number](number);
 }
 
-/* The program's own handlers, with a note that they were called: a wait that a signal interrupts would miss one that comes
- * between a look at the mark and the wait, or that another thread is given. */
+/* The program's own handlers, with a note that they were called: a wait that a signal interrupts would miss one that
+ * comes between a look at the mark and the wait, or that another thread is given. */
 int sigaction(int number, const struct sigaction *wanted, struct sigaction *before)
 {
   int (*next)(int, const struct sigaction *, struct sigaction *) =
       (int (*)(int, const struct sigaction *, struct sigaction *))dlsym(RTLD_NEXT, "sigaction");
-  int ours = wanted && !(wanted->sa_flags & SA_SIGINFO) && wanted->sa_handler != SIG_IGN && wanted->sa_handler != SIG_DFL &&
-             (number == SIGUSR1 || number == SIGTERM || number == SIGINT);
+  int ours = wanted && !(wanted->sa_flags & SA_SIGINFO) && wanted->sa_handler != SIG_IGN &&
+             wanted->sa_handler != SIG_DFL && (number == SIGUSR1 || number == SIGTERM || number == SIGINT);
   if (!ours)
     return next(number, wanted, before);
   struct sigaction noted = *wanted;
