@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "ranks/agree.h"
+#include "ranks/said.h"
 #include "session.h"
 #include "stages/stage.h"
 
@@ -182,8 +183,11 @@ static facet_status compute_tiles(const facet_context *c, const facet_call *call
   facet_status status = choose(c, facet_stage_analyse.name, 0, call->tiles, seed, &chosen);
   if (status == FACET_OK && speaks)
     say_tiles(c, call->file[0], seed, chosen);
-  if (status == FACET_OK)
+  if (status == FACET_OK) {
     status = facet_analyse_again(c, chosen, &others);
+    facet_status said = facet_said_print(c->comm);
+    status = status == FACET_OK ? said : status;
+  }
   if (status == FACET_OK && speaks && others == 0)
     printf("%s: they are the same, bit for bit\n", call->file[0]);
   *bad += others;
@@ -206,7 +210,9 @@ static facet_status run_again(const facet_context *c, const facet_stage *stage, 
   facet_again_choose(c->store, NULL, NULL);
   FACET_TRY(status);
   (void)snprintf(name, sizeof name, "part of %s", stage->name);
-  return facet_agree(c->comm, facet_again_end(c->store, name, same));
+  status = facet_agree(c->comm, facet_again_end(c->store, name, same));
+  facet_status said = facet_said_print(c->comm);
+  return status == FACET_OK ? said : status;
 }
 
 static facet_status compute_parts(const facet_context *c, const facet_call *call, int number, uint32_t seed,

@@ -3,9 +3,9 @@
  * Numbers are made what the file would have made of them, and compared as the file holds them.  What a stage puts more
  * than once, sums that it goes on with, is kept until the end of the part, and given back to it where it asks. */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "ranks/said.h"
 #include "store_file.h"
 
 /* What was put of an array: numbers, how many of them are others, and by how much at most. */
@@ -268,8 +268,8 @@ static facet_status say(const facet_store *s, const char *part, const held *a)
   const facet_store_plan *p = s->shape.plan;
   char *path = facet_store_path(facet_row_table[a->row].path, p->variant[a->variant].name, p->condition[a->condition]);
   FACET_CHECK(path, FACET_OS, "out of memory");
-  printf("%s: %s, computed again, has another %s: %lld of %lld numbers, by up to %.3g\n", s->path, part, path + 1,
-         (long long)a->others, (long long)a->numbers, a->most);
+  facet_said("%s: %s, computed again, has another %s: %lld of %lld numbers, by up to %.3g", s->path, part, path + 1,
+             (long long)a->others, (long long)a->numbers, a->most);
   facet_free(&path);
   return FACET_OK;
 }

@@ -190,7 +190,7 @@ typedef struct {
  * FACET_BAD_INPUT. */
 facet_status facet_sums_describe(const char *path, hid_t file, facet_sums_source *source);
 void facet_sums_forget(facet_sums_source *source);
-/* Something does not hold: counted, and said by a line on standard output. */
+/* Something does not hold: counted, and said by a line (ranks/said.h). */
 void facet_store_find_bad(facet_store_verified *found, bool says, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* What lies beside that file: beside.c. says: also networks of variants, and a line for what does not hold. */

@@ -1,10 +1,10 @@
 /* A file held against its own checksums, without its study: names and sizes are those of the file. What lies beside it:
  * beside.c. */
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "ranks/exchange.h"
+#include "ranks/said.h"
 #include "ranks/versions.h"
 #include "store_file.h"
 
@@ -24,9 +24,8 @@ void facet_store_find_bad(facet_store_verified *found, bool says, const char *fo
   if (!says)
     return;
   va_start(list, format);
-  vprintf(format, list);
+  facet_said_list(format, list);
   va_end(list);
-  putchar('\n');
 }
 
 /* ---- stages ---- */
@@ -124,7 +123,9 @@ facet_status facet_store_verify(MPI_Comm comm, const char *path, int stages, con
   if (v.file >= 0)
     H5Fclose(v.file);
   (void)facet_store_unlisten(before, status);
+  facet_status said = facet_said_print(comm);
   FACET_TRY(status);
+  FACET_TRY(said);
   int64_t all[] = {found->parts, found->missing, found->networks, found->files, found->bad};
   FACET_TRY(facet_sum(comm, all, 5, "verifying"));
   *found = (facet_store_verified){all[0], all[1], all[2], all[3], all[4]};
