@@ -272,3 +272,10 @@ def test_the_way_to_a_sample(page, study):
         total = float(page.get_attribute(f"{where} [data-total]", "data-total"))
         assert total == pytest.approx(float(way.total[way.cls.index(cls)]), abs=1e-12)
         assert "from mean to the sample" in page.text_content(f"{where} h3")
+        logits = study.file[f"paths/{variant}/logits"][7]
+        page.focus(f"{where} .way-plot svg[tabindex]")
+        for _ in range(3):
+            page.keyboard.press("ArrowRight")
+        assert page.text_content(".tip strong") == f"t = {2 / 64:.3f}"
+        told = page.eval_on_selector_all(".tip .tip-line", "(all) => all.map((line) => [...line.children].map((part) => part.textContent))")
+        assert len(told) == 4 and all(float(value.replace("\u2212", "-")) == pytest.approx(logits[2, study.classes.index(name)], rel=6e-3, abs=6e-4) for name, value in told)

@@ -34,6 +34,7 @@ export function guide(study: Study): HTMLDialogElement {
       ["/", "search for samples by number, label or class: 12, 40-60, shirt"], ["Esc", "nothing selected"], ["?", "this page"], ["d", "dark or light"],
       [`1 … ${Math.min(9, views.length)}`, `to a view: ${views.slice(0, 9).map(({ title }) => title).join(", ")}`],
       ["Tab", "through what can be chosen"], ["arrows, Enter", "in the evaluation table: move, compare (Shift+Enter: as the first)"],
+      ["+, −, 0", "in planes: nearer, farther, all of it; arrows move a cursor"], ["Left, Right", "in lines: to the next end of a piece, with Shift to the next change of the class"],
     ].map(([key, does]) => h("tr", {}, h("td", {}, h("kbd", {}, key)), h("td", {}, does)))),
     h("h3", {}, "The views"),
     h("dl", {}, ...views.flatMap(({ title, help }) => [h("dt", {}, title), h("dd", {}, help)])));

@@ -76,10 +76,13 @@ export function moving(plot: Plot, { field, shown, look, move, point }: Options)
     if (!event.ctrlKey || !where || !at) return;
     event.preventDefault();
     move(nearer(look(), where, Math.exp(-event.deltaY / 200), ...at));
+    point(place(event), event.clientX, event.clientY);
   }, { passive: false });
   root.addEventListener("dblclick", (event) => {
     const where = field(), at = place(event);
-    if (where && at) move(nearer(look(), where, event.shiftKey ? 1 / STEP ** 2 : STEP ** 2, ...at));
+    if (!where || !at) return;
+    move(nearer(look(), where, event.shiftKey ? 1 / STEP ** 2 : STEP ** 2, ...at));
+    point(place(event), event.clientX, event.clientY);
   });
   root.addEventListener("blur", () => {
     cursor = null;

@@ -83,12 +83,15 @@ export function polygonAt({ at, corner, end }: Polygons, u: number, v: number): 
   return NOWHERE;
 }
 
+/** The points that are a polygon's corners. */
+export const cornersOf = ({ corner, end }: Polygons, polygon: number): Int32Array => corner.subarray(polygon ? end[polygon - 1] : 0, end[polygon]);
+
 /** The area of one of them. */
-export function areaOf({ at, corner, end }: Polygons, polygon: number): number {
-  const from = polygon ? end[polygon - 1] : 0, [x, y] = [at[2 * corner[from]], at[2 * corner[from] + 1]];
+export function areaOf(polygons: Polygons, polygon: number): number {
+  const { at } = polygons, [first, ...others] = cornersOf(polygons, polygon), [x, y] = [at[2 * first], at[2 * first + 1]];
   let twice = 0;
-  for (let c = from + 1; c + 1 < end[polygon]; c++) {
-    const a = 2 * corner[c], b = 2 * corner[c + 1];
+  for (let i = 0; i + 1 < others.length; i++) {
+    const a = 2 * others[i], b = 2 * others[i + 1];
     twice += (at[a] - x) * (at[b + 1] - y) - (at[b] - x) * (at[a + 1] - y);
   }
   return twice / 2;

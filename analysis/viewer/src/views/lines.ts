@@ -5,14 +5,14 @@ import { select } from "d3-selection";
 import { cut, drawAxes } from "../parts/axes";
 import { Choices, type Choice } from "../parts/choices";
 import { curve } from "../parts/curve";
-import { css, h } from "../parts/dom";
+import { css, h, onTheme } from "../parts/dom";
 import { fillLegend } from "../parts/key";
 import { classLook, outline } from "../parts/looks";
 import { count, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
 import { hideTip, showTip, type Line as Told } from "../parts/tooltip";
 import { behind, lineOf, logitAt, type Line } from "./lines_data";
-import { choiceOf, compared, nameOf, nameOptions, numberIn, saidOf, samplesOf, wantedOf } from "./slices";
+import { choiceOf, compared, nameOf, nameOptions, numberIn, saidOf, samplesOf, showOrSay, wantedOf } from "./slices";
 import { mounted, type Context, type Study, type Variant, type View } from "./view";
 
 const MARGINS = { top: 24, right: 14, bottom: 38, left: 56 };
@@ -68,7 +68,7 @@ class Lines {
       plot.root.addEventListener("blur", () => { this.cursor = null; this.point(null, 0, 0); });
       plot.root.addEventListener("keydown", (event) => this.key(event, at));
     });
-    this.ends.push(() => this.choices.remove(), store.on(["first", "second"], () => void this.renew()));
+    this.ends.push(() => this.choices.remove(), store.on(["first", "second"], () => void this.renew()), onTheme(() => this.words()));
   }
 
   async load(): Promise<void> {
@@ -85,12 +85,7 @@ class Lines {
     this.length = length;
     this.cursor = null;
     this.sides = lines.map((line, i) => ({ variant: variants[i], line: typeof line === "string" ? null : line }));
-    this.plots.forEach((plot, at) => {
-      const line = lines[at];
-      plot.root.hidden = typeof line !== "object";
-      this.lacks[at].hidden = typeof line !== "string";
-      this.lacks[at].textContent = typeof line === "string" ? `${variants[at].name}: ${line}` : "";
-    });
+    showOrSay(this.plots, this.lacks, variants, lines);
     const there = this.there().map(({ line }) => line), K = study.classes.length;
     this.classes = telling(there, K);
     let low = Infinity, high = -Infinity;
@@ -124,15 +119,17 @@ class Lines {
       pen.globalAlpha = 0.1;
       pen.fillRect(x(from), MARGINS.top, x(to) - x(from), bottom - MARGINS.top);
     }
-    // Where pieces end: of many in a column of pixels the stronger.
+    // Where pieces end; of very many one in a quarter of a pixel.
     pen.globalAlpha = Math.min(0.9, Math.max(0.25, (plot.width / t.length) * 0.5));
     pen.strokeStyle = css("--ink");
     pen.lineWidth = 1;
     const ticks = new Path2D(), below = bottom + STRIP + 2 * GAP;
-    for (let i = 1; i < t.length - 1; i++) {
-      if (line.piece[i] === line.piece[i - 1]) continue;
-      ticks.moveTo(x(t[i]), below);
-      ticks.lineTo(x(t[i]), below + TICKS);
+    for (let i = 1, last = -1; i < t.length - 1; i++) {
+      const there = x(t[i]);
+      if (line.piece[i] === line.piece[i - 1] || there - last < 0.25) continue;
+      last = there;
+      ticks.moveTo(there, below);
+      ticks.lineTo(there, below + TICKS);
     }
     pen.stroke(ticks);
     pen.globalAlpha = 1;
@@ -202,7 +199,7 @@ class Lines {
   private words(): void {
     const { study } = this.context, K = study.classes.length, [one, other] = this.between[this.number];
     fillLegend(this.legend, this.classes.map((k) => ({ name: study.classes[k], look: classLook(k, K) })));
-    this.note.textContent = [`The straight line from ${saidOf(study, one)} to ${saidOf(study, other)}, ${short(this.length)} long in the network's input; ticks below are the ends of pieces, between which logits are affine, rules the places where the predicted class changes.`,
+    this.note.textContent = this.there().length === 0 ? "" : [`The straight line from ${saidOf(study, one)} to ${saidOf(study, other)}, ${short(this.length)} long in the network's input; ticks below are the ends of pieces, between which logits are affine, rules the places where the predicted class changes.`,
       this.classes.length < K ? `Drawn: ${this.classes.length} of ${count(K)} classes, those that are predicted, and the largest two at the ends.` : "",
       ...this.there().map(({ variant, line }) => `${variant.name}: certificate ${short(line.residual)}.`), "Left and Right go from piece to piece, with Shift from change to change; click a sample to look at it."].filter(Boolean).join(" ");
   }

@@ -1,20 +1,20 @@
 /* Planes through three samples, cut into the regions of the two compared networks: every polygon in the colour of the class that is
  * predicted there, exactly. Both pictures show the same part. */
-import { interpolateRgb } from "d3-interpolate";
 import { scaleLinear } from "d3-scale";
 import { select } from "d3-selection";
 import { cut, drawAxes, withUnit } from "../parts/axes";
 import { Choices, onOff, type Choice } from "../parts/choices";
-import { css, h } from "../parts/dom";
+import { h, onTheme } from "../parts/dom";
 import { fillLegend } from "../parts/key";
-import { classLook, outline, rgbOf } from "../parts/looks";
+import { classLook, outline } from "../parts/looks";
 import { all, moving, nearer, shownAt, type Field, type Look, type Shown } from "../parts/moving";
 import { count, percent, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
-import { areaOf, covering, edges, NOWHERE, polygonAt } from "../parts/polygons";
+import { areaOf, cornersOf, NOWHERE, polygonAt } from "../parts/polygons";
 import { hideTip, showTip, type Line } from "../parts/tooltip";
 import { frameOf, logitsAt, planeOf, type Plane } from "./planes_data";
-import { choiceOf, compared, nameOf, nameOptions, numberIn, saidOf, samplesOf, wantedOf } from "./slices";
+import { fill, strokes, under } from "./planes_drawing";
+import { choiceOf, compared, nameOf, nameOptions, numberIn, saidOf, samplesOf, showOrSay, wantedOf } from "./slices";
 import { mounted, type Context, type Study, type Variant, type View } from "./view";
 
 const MARGINS = { top: 26, right: 12, bottom: 40, left: 46 };
@@ -50,7 +50,7 @@ class Planes {
 
   constructor(where: HTMLElement, private readonly context: Context) {
     const { study, store } = context, offered = choices(study);
-    this.choices = new Choices(store, "planes", offered, (names) => { if (names.has("plane")) void this.renew(); else this.again(); });
+    this.choices = new Choices(store, "planes", offered, (names) => { if (names.has("plane")) void this.renew(); else this.draws(); });
     const turn = (text: string, title: string, to: (field: Field) => Look): HTMLElement =>
       h("button", { type: "button", title, "aria-label": title, onclick: () => { if (this.field) this.move(to(this.field)); } }, text);
     const pair = h("div", { class: "pair" }), places = [0, 1].map(() => pair.appendChild(h("div", {})));
@@ -61,12 +61,12 @@ class Planes {
       turn("+", "nearer (+)", (field) => nearer(this.look, field, 1.5)), turn("−", "farther (-)", (field) => nearer(this.look, field, 1 / 1.5)), turn("all of it", "all of it (0)", all))),
     pair, this.legend, this.note);
     this.plots = places.map((place, at) => new Plot(place, {
-      layers: 2, name: `Regions of the ${at ? "second" : "first"} network in the plane; arrows move a cursor, + and - come nearer and go farther, 0 shows all`,
+      layers: 3, name: `Regions of the ${at ? "second" : "first"} network in the plane; arrows move a cursor, + and - come nearer and go farther, 0 shows all`,
       height: (width) => this.height(width), draw: () => this.draw(at),
     }));
     this.plots.forEach((plot) => moving(plot, { field: () => this.field, shown: () => this.shown(plot), look: () => this.look, move: (look) => this.move(look),
       point: (at, x, y) => void this.point(at, x, y) }));
-    this.ends.push(() => this.choices.remove(), store.on(["first", "second"], () => void this.renew()), store.on(["sample"], () => this.again()));
+    this.ends.push(() => this.choices.remove(), store.on(["first", "second"], () => void this.renew()), store.on(["sample"], () => this.draws()), onTheme(() => this.words()));
   }
 
   async load(): Promise<void> {
@@ -86,22 +86,17 @@ class Planes {
     if (number !== this.number) this.look = all(this.field);
     this.number = number;
     this.sides = planes.map((plane, i) => ({ variant: variants[i], plane: typeof plane === "string" ? null : plane }));
-    this.plots.forEach((plot, at) => {
-      const plane = planes[at];
-      plot.root.hidden = typeof plane !== "object";
-      this.lacks[at].hidden = typeof plane !== "string";
-      this.lacks[at].textContent = typeof plane === "string" ? `${variants[at].name}: ${plane}` : "";
-    });
+    showOrSay(this.plots, this.lacks, variants, planes);
     void this.point(null, 0, 0);
-    this.again();
+    this.plots.forEach((plot) => plot.again());
     this.words();
   }
 
-  private again(): void { this.plots.forEach((plot) => plot.again()); }
+  private draws(): void { this.plots.forEach((plot) => plot.draw()); }
 
   private move(look: Look): void {
     this.look = look;
-    this.plots.forEach((plot) => plot.draw());
+    this.draws();
   }
 
   private height(width: number): number {
@@ -118,57 +113,9 @@ class Planes {
     const plot = this.plots[at], plane = this.sides[at]?.plane;
     if (!plane) return;
     const shown = this.shown(plot);
-    this.fill(plot, plane, shown);
-    this.strokes(plot, at, plane, shown);
+    fill(plot, plane, shown, this.context.study.classes.length);
+    strokes(plot, shown, { plane, borders: this.choices.on("borders"), zoom: this.look.zoom, other: this.choices.on("other") ? this.sides[1 - at]?.plane : null, colour: at ? "--first" : "--second" });
     this.overlay(plot, at, plane, shown);
-  }
-
-  /* By the pixels of the screen. */
-  private fill(plot: Plot, plane: Plane, { x, y, width, height, left, top, unit }: Shown): void {
-    const pen = plot.pen(0), scale = plot.layers[0].width / plot.width, columns = Math.round(width * scale), rows = Math.round(height * scale);
-    const image = new ImageData(columns, rows), pixels = new Uint32Array(image.data.buffer), classes = this.context.study.classes.length, ground = css("--ground");
-    const colours = new Map<number, number>();
-    const colourOf = (k: number): number => {
-      let colour = colours.get(k);
-      if (colour === undefined) {
-        const [r, g, b] = rgbOf(interpolateRgb(ground, classLook(k, classes).colour)(0.62));
-        colours.set(k, colour = (255 << 24) | (b << 16) | (g << 8) | r);
-      }
-      return colour;
-    };
-    const byPolygon = Int32Array.from(plane.predicted, colourOf), owner = covering(plane, { left, top, unit: unit / scale }, columns, rows);
-    for (let i = 0; i < owner.length; i++) if (owner[i] !== NOWHERE) pixels[i] = byPolygon[owner[i]];
-    pen.putImageData(image, Math.round(x * scale), Math.round(y * scale));
-  }
-
-  private strokes(plot: Plot, at: number, plane: Plane, shown: Shown): void {
-    const other = this.choices.on("other") ? this.sides[1 - at]?.plane : null;
-    const pen = plot.pen(1), { x, y, width, height } = shown;
-    pen.save();
-    pen.beginPath();
-    pen.rect(x, y, width, height);
-    pen.clip();
-    pen.translate(x, y);
-    if (this.choices.on("borders")) {
-      const apart = this.look.zoom * Math.sqrt((width * height) / plane.predicted.length);   // borders, on the whole
-      pen.lineWidth = Math.min(0.8, 0.07 * apart);
-      pen.globalAlpha = 0.55;
-      pen.strokeStyle = css("--ink");
-      pen.stroke(edges(plane, shown, width, height, (c) => plane.border[c] === 1));
-    }
-    const line = (of: Plane, ...looks: readonly (readonly [colour: string, wide: number, alpha: number])[]): void => {
-      const path = edges(of, shown, width, height, (c) => of.boundary[c] === 1);
-      for (const [colour, wide, alpha] of looks) {
-        pen.strokeStyle = css(colour);
-        pen.lineWidth = wide;
-        pen.globalAlpha = alpha;
-        pen.stroke(path);
-      }
-    };
-    pen.lineCap = "round";
-    line(plane, ["--ground", 5, 0.7], ["--ink", 2.2, 1]);
-    if (other) line(other, ["--ground", 3.6, 0.7], [at ? "--first" : "--second", 1.6, 1]);
-    pen.restore();
   }
 
   private overlay(plot: Plot, at: number, plane: Plane, shown: Shown): void {
@@ -198,20 +145,20 @@ class Planes {
       });
   }
 
-  /* What both networks say at a place, and a cross there in both pictures. */
+  /* What both networks say at a place, and in both pictures a cross there and the polygon that it lies in. */
   private async point(at: readonly [number, number] | null, px: number, py: number): Promise<void> {
     const turn = ++this.told, { study } = this.context;
-    this.plots.forEach((plot) => {
-      const { x, y, left, top, unit } = this.shown(plot);
-      select(plot.svg).selectAll("path.cross").data(at ? [at] : []).join("path").attr("class", "cross").attr("data-u", ([u]) => u).attr("data-v", ([, v]) => v).attr("d", "M-9,0H-3M3,0H9M0,-9V-3M0,3V9")
-        .attr("transform", ([u, v]) => `translate(${x + (u - left) / unit},${y + (top - v) / unit})`);
+    const found = this.sides.flatMap(({ variant, plane }, side) => {
+      const polygon = plane && at ? polygonAt(plane, ...at) : NOWHERE;
+      return plane && polygon !== NOWHERE ? [{ side, variant, plane, polygon }] : [];
     });
-    if (!at) return hideTip();
-    const found = this.sides.flatMap(({ variant, plane }) => {
-      const polygon = plane ? polygonAt(plane, ...at) : NOWHERE;
-      return plane && polygon !== NOWHERE ? [{ variant, plane, polygon }] : [];
+    this.plots.forEach((plot, side) => {
+      const shown = this.shown(plot), { x, y, left, top, unit } = shown;
+      select(plot.svg).selectAll("path.cross").data(at ? [at] : []).join("path").attr("class", "cross").attr("data-u", ([u]) => u).attr("data-v", ([, v]) => v)
+        .attr("d", "M-9,0H-3M3,0H9M0,-9V-3M0,3V9").attr("transform", ([u, v]) => `translate(${x + (u - left) / unit},${y + (top - v) / unit})`);
+      under(plot, shown, found.find((one) => one.side === side));
     });
-    if (!found.length) return hideTip();
+    if (!at || !found.length) return hideTip();
     const logits = await Promise.all(found.map(({ plane, polygon }) => logitsAt(plane, polygon, ...at)));
     if (turn !== this.told) return;
     const most = (k: number): number => Math.max(...logits.map((one) => one[k])), order = study.classes.map((_, k) => k).sort((a, b) => most(b) - most(a));
@@ -231,7 +178,7 @@ class Planes {
       const [u, v] = [this.inputs[2 * i], this.inputs[2 * i + 1]];
       return u < left || u > right || v < low || v > high;
     });
-    this.note.textContent = [`The plane through ${through.map((sample) => saidOf(study, sample)).join(", ")}. On each polygon the network is one affine map; its colour says which class is predicted there, thick lines are decision boundaries; below is the share of the window that each class has.`,
+    this.note.textContent = shown.length === 0 ? "" : [`The plane through ${through.map((sample) => saidOf(study, sample)).join(", ")}. On each polygon the network is one affine map; its colour says which class is predicted there, thick lines are decision boundaries; below is the share of the window that each class has.`,
       out.length ? `Outside of what was cut: ${out.map((sample) => `sample ${sample}`).join(", ")}.` : "",
       ...shown.map(({ variant, plane }) => `${variant.name}: ${count(plane.regions)} regions, ${count(plane.predicted.length)} polygons; certificate ${short(plane.residual)}, uncovered ${short(plane.uncovered)}${plane.dropped ? `, ${count(plane.dropped)} cuts not made` : ""}.`),
       "Drag to move, Ctrl and the wheel or a double click to come nearer; click a sample to look at it."].filter(Boolean).join(" ");
@@ -263,7 +210,7 @@ export const planes: View = {
 
 /* Polygon by polygon. */
 function rows(study: Study, { name }: Variant, plane: Plane): (string | number)[][] {
-  const { at, corner, end, predicted, region } = plane;
+  const { at, predicted, region } = plane;
   return Array.from(predicted, (k, polygon) => [name, polygon, region[polygon], study.classes[k], areaOf(plane, polygon),
-    Array.from(corner.subarray(polygon ? end[polygon - 1] : 0, end[polygon]), (c) => `${at[2 * c]} ${at[2 * c + 1]}`).join(";")]);
+    Array.from(cornersOf(plane, polygon), (c) => `${at[2 * c]} ${at[2 * c + 1]}`).join(";")]);
 }

@@ -1,5 +1,5 @@
 /* A plane through three samples in one variant: polygons, on each of which the network is one affine map. */
-import { once, type Polygons } from "../parts/polygons";
+import { cornersOf, once, type Polygons } from "../parts/polygons";
 import { lackOf, numbersOf } from "./slices";
 import type { Study, Variant } from "./view";
 
@@ -36,16 +36,12 @@ export async function planeOf(study: Study, variant: Variant, number: number): P
 }
 
 /** The network at a place of a polygon: the affine map of three of its corners, the largest triangle with the first. */
-export async function logitsAt({ at, corner, end, logits }: Plane, polygon: number, u: number, v: number): Promise<number[]> {
-  const from = polygon ? end[polygon - 1] : 0, [x0, y0] = [at[2 * corner[from]], at[2 * corner[from] + 1]];
-  const to = (c: number): [number, number] => [at[2 * corner[c]] - x0, at[2 * corner[c] + 1] - y0];
-  let best = 0, second = from + 1;
-  for (let c = from + 1; c + 1 < end[polygon]; c++) {
-    const [[a, b], [p, q]] = [to(c), to(c + 1)], area = a * q - b * p;
-    if (area > best) [best, second] = [area, c];
-  }
-  const [[a, b], [p, q]] = [to(second), to(second + 1)], one = ((u - x0) * q - (v - y0) * p) / best, two = (a * (v - y0) - b * (u - x0)) / best;
-  const [f0, f1, f2] = await Promise.all([from, second, second + 1].map((c) => logits(corner[c])));
+export async function logitsAt(plane: Plane, polygon: number, u: number, v: number): Promise<number[]> {
+  const { at } = plane, [first, ...others] = cornersOf(plane, polygon), [x0, y0] = [at[2 * first], at[2 * first + 1]];
+  const spokes = others.map((point): [number, number] => [at[2 * point] - x0, at[2 * point + 1] - y0]);
+  const areas = spokes.slice(1).map(([p, q], i) => spokes[i][0] * q - spokes[i][1] * p), best = areas.indexOf(Math.max(...areas));
+  const [[a, b], [p, q]] = [spokes[best], spokes[best + 1]], one = ((u - x0) * q - (v - y0) * p) / areas[best], two = (a * (v - y0) - b * (u - x0)) / areas[best];
+  const [f0, f1, f2] = await Promise.all([first, others[best], others[best + 1]].map((point) => plane.logits(point)));
   return Array.from(f0, (start, k) => start + one * (f1[k] - start) + two * (f2[k] - start));
 }
 

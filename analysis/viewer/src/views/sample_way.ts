@@ -4,10 +4,12 @@ import { extent } from "d3-array";
 import { scaleLinear } from "d3-scale";
 import { line } from "d3-shape";
 import { drawAxes } from "../parts/axes";
-import { classColour } from "../parts/colours";
 import { h, svg } from "../parts/dom";
+import { fillLegend } from "../parts/key";
+import { classLook } from "../parts/looks";
 import { count, short } from "../parts/numbers";
 import { boundOf, signedMap, summed, type PixelMap } from "../parts/pixel_map";
+import { hideTip, showTip } from "../parts/tooltip";
 import type { Way } from "./sample_data";
 import type { Study, Variant } from "./view";
 
@@ -23,13 +25,48 @@ function drawn(w: Way): number[] {
 function plotOf(w: Way, study: Study): HTMLElement {
   const classes = drawn(w), all = classes.flatMap((k) => w.logits.map((at) => at[k])), [low = 0, high = 1] = extent(all);
   const x = scaleLinear([0, 1], [MARGINS.left, WIDTH - MARGINS.right]), y = scaleLinear([low, high], [HEIGHT - MARGINS.bottom, MARGINS.top]).nice();
-  const root = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": "logits on the way" });
+  const root = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "group", tabindex: 0, "aria-label": "logits on the way; Left and Right read them" });
   drawAxes(root, { width: WIDTH, height: HEIGHT, margins: MARGINS, x: { scale: x, name: "share of the way" }, y: { scale: y, name: "logit" } });
   for (const t of w.crossing) root.append(svg("line", { class: "crossing", x1: x(t), x2: x(t), y1: MARGINS.top, y2: HEIGHT - MARGINS.bottom }));
   const path = line<number>().x((_, i) => x(i / (w.logits.length - 1))).y((value) => y(value));
-  for (const k of classes) root.append(svg("path", { d: path(w.logits.map((at) => at[k])) ?? "", fill: "none", stroke: classColour(k, study.classes.length), "stroke-width": 1.6 }));
-  const key = classes.map((k) => h("span", { class: "legend-item" }, h("span", { class: "swatch", style: `background:${classColour(k, study.classes.length)}` }), ` ${study.classes[k]}`));
-  return h("figure", { class: "way-plot" }, h("figcaption", {}, "logits on the way"), root, h("p", { class: "note" }, ...key));
+  for (const k of classes) root.append(svg("path", { d: path(w.logits.map((at) => at[k])) ?? "", fill: "none", stroke: classLook(k, study.classes.length).colour, "stroke-width": 1.6 }));
+  reading(root, w, study, classes, x);
+  const key = h("div", {});
+  fillLegend(key, classes.map((k) => ({ name: study.classes[k], look: classLook(k, study.classes.length) })));
+  return h("figure", { class: "way-plot" }, h("figcaption", {}, "logits on the way"), root, key);
+}
+
+/* Under the pointer, or by Left and Right, the logits of the nearest point that the study keeps. */
+function reading(root: SVGSVGElement, w: Way, study: Study, classes: readonly number[], x: (t: number) => number): void {
+  const last = w.logits.length - 1, rule = svg("line", { class: "rule", y1: MARGINS.top, y2: HEIGHT - MARGINS.bottom, visibility: "hidden" });
+  let cursor = -1;
+  const tell = (point: number): void => {
+    const box = root.getBoundingClientRect(), there = x(point / last), at = w.logits[point];
+    rule.setAttribute("x1", String(there));
+    rule.setAttribute("x2", String(there));
+    rule.setAttribute("visibility", "visible");
+    showTip(box.left + (there * box.width) / WIDTH, box.top + MARGINS.top, `t = ${(point / last).toFixed(3)}`,
+      [...classes].sort((a, b) => at[b] - at[a]).map((k) => [study.classes[k], short(at[k])] as const));
+  };
+  const leave = (): void => {
+    cursor = -1;
+    rule.setAttribute("visibility", "hidden");
+    hideTip();
+  };
+  root.append(rule);
+  root.addEventListener("pointermove", (event) => {
+    const box = root.getBoundingClientRect(), share = (((event.clientX - box.left) * WIDTH) / box.width - x(0)) / (x(1) - x(0));
+    tell(Math.max(0, Math.min(last, Math.round(share * last))));
+  });
+  root.addEventListener("pointerleave", leave);
+  root.addEventListener("blur", leave);
+  root.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    cursor = cursor < 0 ? 0 : Math.max(0, Math.min(last, cursor + step));
+    tell(cursor);
+  });
 }
 
 /** cls: the class that is looked at; where it is not explained, the first that is. keep: of maps, until they are removed. */

@@ -1,6 +1,7 @@
 /* What the views of lines and of planes have in common: which of them there are, between which samples, and why one is not
  * there. */
 import type { Choice } from "../parts/choices";
+import type { Plot } from "../parts/plot";
 import type { Context, State, Study, Variant } from "./view";
 
 export type Kind = "line" | "plane";
@@ -37,9 +38,9 @@ export const numberIn = ({ choices }: Readonly<State>, view: string, kind: Kind)
 /** The compared variants, each once. */
 export const compared = ({ study, store: { state } }: Context): Variant[] => [...new Set([state.first, state.second])].map((v) => study.variants[v]);
 
-/** Says beside each number to choose from which samples it stands for. */
+/** Says beside each number to choose from which samples it stands for, as far as the run has said it: they are different ones. */
 export function nameOptions(select: HTMLSelectElement | null, samples: readonly number[][]): void {
-  samples.forEach((some, i) => { if (select) select.options[i].text = `${i}: samples ${some.join(", ")}`; });
+  samples.forEach((some, i) => { if (select && new Set(some).size === some.length) select.options[i].text = `${i}: samples ${some.join(", ")}`; });
 }
 
 const labelOf = (study: Study, sample: number): string => study.classes[study.labels[sample]] ?? "";
@@ -54,6 +55,16 @@ export async function lackOf(study: Study, kind: Kind, variant: Variant, number:
   if (study.has(marks) && (await study.read(marks, [variant.index, number], [1, 1]))[0] !== 1) return `The run has not cut this ${kind} in it yet.`;
   if ((await study.read(`/${group}/${variant.name}/${room}`, [number], [1]))[0] === 0) return `This ${kind} has more ${room} in it than the file has room for (${group}: ${room}).`;
   return null;
+}
+
+/** Shows the pictures of what was found, and says of the others why there is none. */
+export function showOrSay(plots: readonly Plot[], lacks: readonly HTMLElement[], variants: readonly Variant[], found: readonly (object | string)[]): void {
+  plots.forEach((plot, at) => {
+    const one = found[at];
+    plot.root.hidden = typeof one !== "object";
+    lacks[at].hidden = typeof one !== "string";
+    lacks[at].textContent = typeof one === "string" ? `${variants[at].name}: ${one}` : "";
+  });
 }
 
 /** A number, or the numbers of one of them, as they are in the file. */
