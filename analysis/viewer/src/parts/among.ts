@@ -30,6 +30,6 @@ export function otherThan(store: Store, sample: number, numbers: ArrayLike<numbe
 
 /** Buttons to the sample before and the next one among some. */
 export function stepsAmong(store: Store, at: number, numbers: ArrayLike<number>): HTMLElement[] {
-  return [-1, 1].map((by) => h("button", { title: by < 0 ? "the one before of these samples" : "the next of these samples", disabled: numbers[at + by] === undefined,
+  return [-1, 1].map((by) => h("button", { title: by < 0 ? "the one before of these samples" : "the next of these samples", "data-no-export": true, disabled: numbers[at + by] === undefined,
     onclick: () => store.set({ sample: numbers[at + by] }) }, by < 0 ? "‹" : "›"));
 }

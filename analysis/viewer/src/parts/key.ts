@@ -13,6 +13,7 @@ export function markPicture(look: Look, size = 14): SVGSVGElement {
 }
 
 const MOST = 40;
+const RAMP = 50;     // rectangles of a bar of colours
 
 /** Fills a place with a legend; of very many entries the first. choose: called with the number of the entry that was clicked. */
 export function fillLegend(where: HTMLElement, entries: readonly Entry[], choose?: (at: number, event: MouseEvent) => void): void {
@@ -33,10 +34,10 @@ export function toggleClass(store: Store, index: number, classes: number): void 
   if (index < classes) store.set({ filters: { ...filters, classes: after.length ? after : null } });
 }
 
-/** A bar of colours with the numbers at its ends, for what is drawn by colour. */
+/** A bar of colours with the numbers at its ends, for what is drawn by colour; of rectangles, so that it is in what is saved, too. */
 export function fillRamp(where: HTMLElement, colour: (t: number) => string, title: string, low: string, high: string): void {
-  const stops = Array.from({ length: 11 }, (_, i) => colour(i / 10)).join(", ");
   where.classList.add("legend");
   where.replaceChildren(h("span", {}, title), h("span", { class: "ramp-end" }, low),
-    h("span", { class: "ramp", style: `background:linear-gradient(to right, ${stops})` }), h("span", { class: "ramp-end" }, high));
+    svg("svg", { class: "ramp", viewBox: `0 0 ${RAMP} 10`, preserveAspectRatio: "none", "aria-hidden": "true" },
+      ...Array.from({ length: RAMP }, (_, i) => svg("rect", { x: i, width: 1.05, height: 10, style: `fill:${colour(i / (RAMP - 1))}` }))), h("span", { class: "ramp-end" }, high));
 }
