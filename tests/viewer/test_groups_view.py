@@ -1,5 +1,7 @@
 """Changes of groups in a real Chromium: parts that add up to h5py's sums, by node and by pixel, and the samples of a group selected."""
 
+import shutil
+
 import h5py
 import numpy as np
 import pytest
@@ -118,6 +120,14 @@ def test_what_is_not_added_up_is_said(viewer, path, h5, tmp_path):  # noqa: F811
     page.evaluate("facetViewer.store.set({ second: 2 })")
     settled(page)
     assert "No changes of magnitude-global-0.1-s2 are added up" in page.text_content("#groups .unavailable") and page.is_hidden("#groups table >> nth=0")
+    page.close()
+    shutil.copy(path, tmp_path / "cut.h5")
+    with h5py.File(tmp_path / "cut.h5", "a") as cut:
+        del cut[f"change/{h5['variant'].asstr()[1]}/group_pixel"], cut["index"]
+    page = viewer.open(tmp_path / "cut.h5", f"second={h5['variant'].asstr()[1]}")
+    see(page, ".groups-one h3")
+    assert "no changes of groups by pixel" in page.text_content("#groups .groups-one .unavailable")
+    assert parts(page)["class/1"][0] == pytest.approx(mean(h5, f"change/{h5['variant'].asstr()[1]}", "pixel", 2))
     page.close()
     made_study.make(tmp_path / "none.h5")
     page = viewer.open(tmp_path / "none.h5")

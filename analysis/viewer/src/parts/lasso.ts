@@ -142,13 +142,14 @@ export function picking(plot: Plot, options: Picking): () => void {
   };
 }
 
-/** By keyboard: Left and Right go through the samples that are selected, or pass; Escape drops the selection. */
-export function stepping(plot: Plot, store: Store): void {
+/** By keyboard: Left and Right go through the samples that are selected, or pass (or those of a picture that has some of them);
+ * Escape drops the selection. */
+export function stepping(plot: Plot, store: Store, passes: () => Uint8Array = () => store.state.passing): void {
   plot.root.addEventListener("keydown", (event) => {
     if (event.target !== plot.root) return;
     if (event.key === "Escape" && store.state.selected) store.set({ selected: null });
     else if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
-      const { passing, selected, sample } = store.state, step = event.key === "ArrowRight" ? 1 : -1, n = passing.length;
+      const { selected, sample } = store.state, passing = passes(), step = event.key === "ArrowRight" ? 1 : -1, n = passing.length;
       let at = sample ?? (step > 0 ? -1 : n);
       for (let tried = 0; tried < n; tried++) {
         at = (at + step + n) % n;

@@ -56,24 +56,24 @@ export const FIGURES: readonly Figure[] = [
 ];
 
 /** Figures of a variant, by their paths, each by method, sample and row: of method m, sample s and row r at (m * samples + s) * rows + r. */
-export interface Faithfulness { samples: number; rows: number; classes: ArrayLike<number>; figures: ReadonlyMap<string, ArrayLike<number>> }
+export interface Faithfulness { samples: number; rows: number; done: ArrayLike<number>; classes: ArrayLike<number>; figures: ReadonlyMap<string, ArrayLike<number>> }
 
 /** null: it was not measured. */
 export async function faithfulnessOf(study: Study, variant: Variant, exact: Method | undefined): Promise<Faithfulness | null> {
   const path = `/attributions/${variant.name}`, [methods, samples, rows] = study.shape(`${path}/deletion_area`);
   if (!methods) return null;
   const wanted = FIGURES.filter((figure) => study.has(`${path}/${figure.path}`) && (figure.path !== "spearman" || exact));
-  const [classes, ...found] = await Promise.all([study.read(`${path}/row`), ...wanted.map((figure) =>
+  const [done, classes, ...found] = await Promise.all([sampleMarks(study, "attributions", variant, samples), study.read(`${path}/row`), ...wanted.map((figure) =>
     (figure.path === "spearman" ? study.read(`${path}/spearman`, [0, exact?.at ?? 0], [methods, 1]) : study.read(`${path}/${figure.path}`)))]);
-  return { samples, rows, classes, figures: new Map(wanted.map((figure, i) => [figure.path, found[i]])) };
+  return { samples, rows, done, classes, figures: new Map(wanted.map((figure, i) => [figure.path, found[i]])) };
 }
 
 /** The mean of a figure of a method over rows of samples that are members, where it is a number; NaN: nowhere. */
-export function meanOf({ samples, rows, figures }: Faithfulness, figure: string, method: number, numbers: ArrayLike<number>, members: Uint8Array): number {
+export function meanOf({ samples, rows, done, figures }: Faithfulness, figure: string, method: number, numbers: ArrayLike<number>, members: Uint8Array): number {
   const values = figures.get(figure);
   let sum = 0, found = 0;
   for (let s = 0; values && s < samples; s++) {
-    if (!members[numbers[s]]) continue;
+    if (!members[numbers[s]] || !done[s]) continue;
     for (let r = 0; r < rows; r++) {
       const value = values[(method * samples + s) * rows + r];
       if (!Number.isFinite(value)) continue;

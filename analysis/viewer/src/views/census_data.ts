@@ -22,7 +22,8 @@ export interface Census {
   regions: number;
 }
 
-export const counts = (study: Study, { name }: Variant): boolean => study.has(`/census/${name}/shared`);
+/** All of it: a file that was cut down may hold some. */
+export const counts = (study: Study, { name }: Variant): boolean => ["gate", "element", "first", "distance", "constant", "dead", "shared"].every((what) => study.has(`/census/${name}/${what}`));
 
 /** null: this variant's patterns were not counted under that condition. */
 export async function censusOf(study: Study, variant: Variant, condition: number): Promise<Census | null> {

@@ -57,7 +57,8 @@ class Groups {
 
   private words(named: string): void {
     const { study, store } = this.context, { changes } = this, variant = study.variants[store.state.second];
-    this.head.replaceChildren(h("p", { class: changes ? "note" : "unavailable" }, changes
+    const done = changes?.groups.some(({ samples }) => samples >= 0);
+    this.head.replaceChildren(h("p", { class: done ? "note" : "unavailable" }, changes && !done ? "The run has not added these changes up yet." : changes
       ? `${this.what()}${named === changes.condition ? "" : ` (${named} is not compared with clean: change: conditions)`}, of each group's mean sample, in units of the ${study.unit("/geometry/margin") || "feature"}; red adds to the margin, blue takes away. Pixels and nodes add up to the sum, which is the change of the margin up to the certificate; samples without a margin are left out.`
       : variant.index === 0 ? "Choose a pruned network as the second one, or a condition that is compared with clean." : `No changes of ${variant.name} are added up over groups in this study, or this file does not hold them.`));
   }
@@ -83,17 +84,17 @@ class Groups {
     this.maps.forEach((map) => map.remove());
     this.maps = [];
     this.table(chosen);
-    if (!changes || !chosen || !maps) return this.one.replaceChildren();
-    const size = study.image, bound = boundOf(summed(maps.pixels, size), ...(maps.moved ? [summed(maps.moved, size)] : [])), key = h("div", {});
-    const map = (title: string, numbers: Float64Array): HTMLElement => {
-      const made = signedMap(title, numbers, size, bound, "feature");
+    if (!changes || !chosen) return this.one.replaceChildren();
+    const size = study.image, shown = [maps?.pixels, maps?.moved].filter((map): map is Float64Array => !!map), bound = boundOf(...shown.map((map) => summed(map, size))), key = h("div", {});
+    const map = (numbers: Float64Array, at: number): HTMLElement => {
+      const made = signedMap(at ? "by the pixel's own change" : maps?.moved ? "by the changed pattern" : "by pixel", numbers, size, bound, "feature");
       this.maps.push(made);
       return made.where;
     };
     fillRamp(key, diverging, "", "takes away", "adds");
     this.one.replaceChildren(h("h3", {}, `Why the margin of ${chosen.name} changed`), h("p", { class: "note" }, `${this.what()}: ${count(chosen.samples)} samples, ${count(chosen.lost)} of them lost, ${count(chosen.won)} won · certificate ${short(chosen.residual)} `,
-      h("button", { onclick: () => void this.select(chosen), title: "the samples of this group, in all views" }, "Select its samples")), key,
-    h("div", { class: "sample-maps" }, map(maps.moved ? "by the changed pattern" : "by pixel", maps.pixels), maps.moved ? map("by the pixel's own change", maps.moved) : null,
+      h("button", { onclick: () => void this.select(chosen), "data-no-export": true, title: "the samples of this group, in all views" }, "Select its samples")), key,
+    h("div", { class: "sample-maps" }, ...shown.map(map), maps ? null : h("p", { class: "unavailable" }, "This file holds no changes of groups by pixel; the study that it was made of does."),
       ledger("margin of the mean sample", chosen.pixels, changes.nodes, chosen.nodes, chosen.sum, `the margin changed by ${short(chosen.change)}`)));
   }
 

@@ -24,7 +24,7 @@ export const added = (study: Study, variant: Variant, condition: string): boolea
 export async function changesOf(study: Study, variant: Variant, condition: string): Promise<Changes | null> {
   if (!added(study, variant, condition)) return null;
   const path = place(variant, condition), read = (what: string): ReturnType<Study["read"]> => study.read(`${path}/group_${what}`), moves = study.has(`${path}/group_moved`);
-  const few = study.shape(`${path}/group_pixel`).reduce((all, length) => all * length, 1) <= NUMBERS;
+  const few = study.has(`${path}/group_pixel`) && study.shape(`${path}/group_pixel`).reduce((all, length) => all * length, 1) <= NUMBERS;
   const [names, nodes, samples, lost, won, total, residual, node, pixel, moved] = await Promise.all([study.texts("/change/group"), study.texts(`/change/${variant.name}/node_name`),
     read("samples"), read("lost"), read("won"), read("total"), read("residual"), read("node"), few ? read("pixel") : null, few && moves ? read("moved") : null]);
   return { path, variant, condition, nodes, groups: names.map((name, at) => {
@@ -36,14 +36,16 @@ export async function changesOf(study: Study, variant: Variant, condition: strin
       for (let i = at * size; i < (at + 1) * size; i++) sum += numbers[i];
       return sum;
     };
-    // Of very many, pixels are what nodes leave of the whole.
+    // Of very many, or where a file was cut down, pixels are what nodes leave of the whole.
     const pixels = pixel ? (sumOf(pixel) + (moved ? sumOf(moved) : 0)) / each : change - constants;
     return { name, at, samples: samples[at], lost: lost[at], won: won[at], pixels, nodes: own, sum: pixels + constants, change, residual: residual[at] };
   }) };
 }
 
-/** What each pixel adds for the mean sample of a group: by the changed pattern, and, under a condition, by its own change. */
-export async function groupMaps(study: Study, { path }: Changes, { at, samples }: GroupChange): Promise<{ pixels: Float64Array; moved: Float64Array | null }> {
+/** What each pixel adds for the mean sample of a group: by the changed pattern, and, under a condition, by its own change. null: a
+ * file that was cut down does not hold it. */
+export async function groupMaps(study: Study, { path }: Changes, { at, samples }: GroupChange): Promise<{ pixels: Float64Array; moved: Float64Array | null } | null> {
+  if (!study.has(`${path}/group_pixel`)) return null;
   const mean = async (what: string): Promise<Float64Array> => Float64Array.from(await study.read(`${path}/group_${what}`, [at], [1]), (value) => value / Math.max(1, samples));
   const [pixels, moved] = await Promise.all([mean("pixel"), study.has(`${path}/group_moved`) ? mean("moved") : null]);
   return { pixels, moved };

@@ -3,7 +3,7 @@
 import { bisectRight, median } from "d3-array";
 import { scaleLinear } from "d3-scale";
 import { select } from "d3-selection";
-import { otherThan, stepsAmong } from "../parts/among";
+import { otherThan, runs, stepsAmong } from "../parts/among";
 import { cut, drawAxes } from "../parts/axes";
 import { Choices, type Choice } from "../parts/choices";
 import { replaceControls } from "../parts/controls";
@@ -64,7 +64,7 @@ class ReachView {
     left.append(this.legend);
     right.append(this.key);
     this.ends.push(picking(this.scatter, { store, tool: () => this.choices.get("tool") as Tool, points: () => this.points, hover: (i, event) => this.hover(i, event) }));
-    stepping(this.scatter, store);
+    stepping(this.scatter, store, () => this.passing);
     this.ends.push(() => this.choices.remove(), store.on(["first", "second"], () => void this.renew()), store.on(["passing"], () => this.anew()),
       store.on(["selected"], () => this.again()), store.on(["sample"], () => { this.again(); this.figures(); }));
   }
@@ -91,6 +91,7 @@ class ReachView {
 
   private anew(): void {
     this.drawn = null;
+    this.marks();
     this.again();
   }
 
@@ -172,10 +173,14 @@ class ReachView {
     const taken = Array.from(this.numbers).filter((number) => members[number]).length, share = (of: (at: number) => boolean): number => Array.from(this.numbers).filter((number, at) => members[number] && of(at)).length;
     this.note.textContent = [
       ...missing.map((name) => `The study did not measure ${name} (reach: variants), or this file does not hold it.`), first === second ? "Choose two networks to hold one against the other." : "",
-      `${count(taken)} of the ${count(this.numbers.length)} samples that were measured (${this.numbers.length ? `${this.numbers[0]}–${this.numbers[this.numbers.length - 1]}` : "none"})${store.state.selected ? ", the selected ones" : ""}.`,
+      `${count(taken)} of the ${count(this.numbers.length)} samples that were measured (${runs(this.numbers)})${store.state.selected ? ", the selected ones" : ""}.`,
       ...this.sides.map((reach) => `${reach.variant.name}: ${count(share((at) => reach.tied[at] > 0))} of them lie on a boundary of their region (ties), so that their radius is 0; the decision boundary is exact for ${count(share((at) => reach.inside[norm][at]))}, a lower bound for the others.`),
       this.sides.length > 1 ? "Dashed: as far in both. Drag to select, with Shift to add, with Alt to take away; click for a sample; Left and Right go through them, Escape drops the selection." : ""].filter(Boolean).join(" ");
-    const k = study.classes.length, { filters } = store.state;
+  }
+
+  /** The legend; its classes are a filter. */
+  private marks(): void {
+    const { study, store } = this.context, k = study.classes.length, { filters } = store.state;
     this.legend.hidden = k > 20 || this.sides.length < 2;
     if (!this.legend.hidden) fillLegend(this.legend, study.classes.map((name, i) => ({ name, look: classLook(i, k), chosen: filters.classes?.includes(i), title: "let this class alone pass; again: all" })), (at) => toggleClass(store, at, k));
   }
@@ -203,6 +208,16 @@ class ReachView {
   }
 }
 
+/** What is saved of a network, by the sample's place. */
+type Column = readonly [name: string, of: (at: number) => string | number];
+function columnsOf(study: Study, { variant, radius, untied, limit, boundary, inside, other, tied }: Reach): Column[] {
+  return [[`${variant.name} ties`, (at) => tied[at]], ...NORMS.flatMap(([, norm], n): Column[] => {
+    const named = (what: string): string => `${variant.name} ${what} (${norm})`;
+    return [[named("radius"), (at) => radius[n][at]], [named("radius, ties aside"), (at) => untied[n][at]], [named("ends at"), (at) => limit[n][at]], [named("decision boundary"), (at) => boundary[n][at]],
+      [named("exact"), (at) => (inside[n][at] ? "yes" : "lower bound")], [named("beyond it"), (at) => study.classes[other[n][at]] ?? ""]];
+  })];
+}
+
 export const reach: View = {
   id: "reach",
   title: "Reach",
@@ -215,10 +230,7 @@ export const reach: View = {
   async table({ study, store }) {
     const members = counted(store.state), numbers = await study.read(SAMPLES);
     const sides = (await Promise.all([...new Set([store.state.first, store.state.second])].map((v) => reachOf(study, study.variants[v])))).filter((one): one is Reach => one !== null);
-    const columns: [string, (at: number) => string | number][] = sides.flatMap((one) => [[`${one.variant.name} ties`, (at: number) => one.tied[at]] as [string, (at: number) => string | number],
-      ...NORMS.flatMap(([, norm], n) => ([["radius", (at: number) => one.radius[n][at]], ["radius, ties aside", (at: number) => one.untied[n][at]], ["ends at", (at: number) => one.limit[n][at]],
-        ["decision boundary", (at: number) => one.boundary[n][at]], ["exact", (at: number) => (one.inside[n][at] ? "yes" : "lower bound")], ["beyond it", (at: number) => study.classes[one.other[n][at]] ?? ""]] as [string, (at: number) => string | number][])
-        .map(([name, of]) => [`${one.variant.name} ${name} (${norm})`, of] as [string, (at: number) => string | number]))]);
+    const columns = sides.flatMap((one) => columnsOf(study, one));
     return [["sample", "label", ...columns.map(([name]) => name)], ...Array.from(numbers, (number, at) => ({ number, at })).filter(({ number }) => members[number])
       .map(({ number, at }) => [number, study.classes[study.labels[number]] ?? "", ...columns.map(([, of]) => of(at))])];
   },

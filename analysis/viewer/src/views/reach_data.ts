@@ -23,7 +23,9 @@ export interface Reach {
   tied: number[];
 }
 
-export const measured = (study: Study, { name }: Variant): boolean => study.has(`/reach/${name}/untied`);
+const ARRAYS = ["max_norm", "two_norm", "untied", "boundary", "inside", "other", "limit", "tied"] as const;
+/** All of it: a file that was cut down may hold some. */
+export const measured = (study: Study, { name }: Variant): boolean => ARRAYS.every((what) => study.has(`/reach/${name}/${what}`));
 
 /** What distances are measured in. */
 export async function unitOf(study: Study): Promise<string> {
@@ -38,9 +40,8 @@ export const certain = (reach: Reach, norm: number): Float64Array => reach.bound
 export async function reachOf(study: Study, variant: Variant): Promise<Reach | null> {
   if (!measured(study, variant)) return null;
   const path = `/reach/${variant.name}`, [samples] = study.shape(`${path}/untied`), gates = study.shape(`${path}/tied`)[1] ?? 0;
-  const read = (what: string): ReturnType<Study["read"]> => study.read(`${path}/${what}`);
-  const [max, two, untied, boundary, inside, other, limit, tied, done, names] = await Promise.all([read("max_norm"), read("two_norm"), read("untied"), read("boundary"),
-    read("inside"), read("other"), read("limit"), read("tied"), sampleMarks(study, "reach", variant, samples), study.texts(`${path}/gate`)]);
+  const [[max, two, untied, boundary, inside, other, limit, tied], done, names] = await Promise.all([Promise.all(ARRAYS.map((what) => study.read(`${path}/${what}`))),
+    sampleMarks(study, "reach", variant, samples), study.texts(`${path}/gate`)]);
   const places = Array.from({ length: samples }, (_, at) => at), real = (of: (at: number) => number): Float64Array => Float64Array.from(places, (at) => (done[at] ? of(at) : NaN));
   const by = <T>(of: (norm: number) => T): T[] => NORMS.map((_, norm) => of(norm));
   return {
