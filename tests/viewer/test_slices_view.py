@@ -115,7 +115,7 @@ def test_every_pixel_has_the_colour_of_its_class(page, study, number):
                     assert colours.setdefault(int(around[0, 0]), tuple(shown[y, x])) == tuple(shown[y, x]), (variant, x, y)
     planes = [study.plane(variant, number) for variant in CUT]
     shares = np.array([[plane.areas[plane.cls == k].sum() for k in range(4)] for plane in planes]) / planes[0].areas.sum()
-    wanted = [f"{study.classes[k]}, " + " → ".join(f"{100 * share:.1f} %" for share in shares[:, k]) for k in range(4) if shares[:, k].any()]
+    wanted = [f"{study.classes[k]}: " + " → ".join(f"{100 * share:.1f} %" for share in shares[:, k]) for k in range(4) if shares[:, k].any()]
     assert page.eval_on_selector_all("#planes .legend-item", "(all) => all.map(({ textContent }) => textContent)") == wanted
     assert len(set(colours.values())) == len(colours) > 1 and all(colour[3] == 255 for colour in colours.values())
     assert page.eval_on_selector("#planes", "(view) => view.querySelector('b')") is None  # a class's name is text

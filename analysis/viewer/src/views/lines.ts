@@ -54,7 +54,7 @@ class Lines {
     const controls = offered.map(({ name }) => this.choices.control(name)), places = [0, 1].map(() => h("div", {}));
     this.options = controls[0]?.querySelector("select") ?? null;
     this.lacks = places.map((place) => place.appendChild(h("p", { class: "unavailable", hidden: true })));
-    where.append(h("div", { class: "choices" }, ...controls), ...places, this.legend, this.note);
+    where.append(...(controls.length ? [h("div", { class: "choices" }, ...controls)] : []), ...places, this.legend, this.note);
     this.plots = places.map((place, at) => new Plot(place, {
       layers: 1, height: () => HEIGHT, draw: () => this.draw(at),
       name: `Logits of the ${at ? "second" : "first"} network on the line; Left and Right go to the next end of a piece, with Shift to the next change of the class`,
@@ -91,7 +91,10 @@ class Lines {
     let low = Infinity, high = -Infinity;
     for (const { logits, t } of there) {
       for (let i = 0; i < t.length; i++) {
-        for (const k of this.classes) [low, high] = [Math.min(low, logits[i * K + k]), Math.max(high, logits[i * K + k])];
+        for (const k of this.classes) {
+          low = Math.min(low, logits[i * K + k]);
+          high = Math.max(high, logits[i * K + k]);
+        }
       }
     }
     this.range = low <= high ? [low, high] : [0, 1];

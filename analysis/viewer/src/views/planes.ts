@@ -172,7 +172,7 @@ class Planes {
   private words(): void {
     const { study } = this.context, through = this.through[this.number], shown = this.sides.flatMap(({ variant, plane }) => (plane ? [{ variant, plane }] : []));
     const shares = shown.map(({ plane }) => sharesOf(plane, study.classes.length)), known = study.classes.map((_, k) => k).filter((k) => shares.some((share) => share[k] > 0));
-    fillLegend(this.legend, known.map((k) => ({ name: `${study.classes[k]}, ${shares.map((share) => percent(share[k])).join(" → ")}`, look: classLook(k, study.classes.length),
+    fillLegend(this.legend, known.map((k) => ({ name: `${study.classes[k]}: ${shares.map((share) => percent(share[k])).join(" → ")}`, look: classLook(k, study.classes.length),
       title: "the share of the window in which it is predicted" })));
     const { left, right, low, high } = this.field as Field, out = through.filter((_, i) => {
       const [u, v] = [this.inputs[2 * i], this.inputs[2 * i + 1]];
