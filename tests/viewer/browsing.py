@@ -10,6 +10,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILT = ROOT / os.environ.get("FACET_BUILD", "build") / "viewer"
+PATIENCE = 300  # seconds until a page counts as hanging: on a busy machine it may take half a minute to open
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
              "--disable-sync", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
@@ -87,6 +88,7 @@ class Viewer:
         if not self.browser.contexts:  # of the pages that are open alone
             self.wrong.clear()
         page = self.browser.new_page(viewport={"width": width, "height": height}, accept_downloads=True)
+        page.set_default_timeout(1000 * PATIENCE)
         page.on("request", lambda request: self.asked.append(request.url))
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
         return page
@@ -126,7 +128,7 @@ def viewer():
 
     if shared["users"] == 0:
         shared["playwright"] = sync_playwright().start()
-        shared["browser"] = shared["playwright"].chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        shared["browser"] = shared["playwright"].chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS, timeout=1000 * PATIENCE)
         shared["viewer"] = Viewer(shared["browser"])
     shared["users"] += 1
     yield shared["viewer"]
