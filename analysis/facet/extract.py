@@ -37,6 +37,9 @@ NEVER = re.compile("checksum/|profile/|feature/|index$|prediction/loss$|geometry
 NUMBERS = re.compile(r"(linear|change|embed|paths|reach|attributions)/(\w+_)?sample$|lines/between$|planes/through$")
 SOME = re.compile("/(linear|change|embed)/(sample|(linear|change|embed)_sample)$")
 SLICES = re.compile("(lines|planes)/[^/]+/")  # what variants have of lines and planes
+# What a page has no room for where it is large, by what it is called.
+ROOMLESS = {"logits": "prediction/logits$", "cosines": "geometry/cosine$", "maps of attributions": "attributions/[^/]+/attribution$", "reach": "reach/[^/]+/(untied|tied|boundary)$",
+            "the census": "census/[^/]+/(distance|piece)$", "changes of groups by pixel": "change/.+/group_pixel$"}
 OF_SCALES = {"DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME", "DIMENSION_LABELS"}
 MOST_LINES = 16  # pairs of variant and condition whose cosines stay
 OF_A_CLASS = 3  # samples of each class, beside the most fragile
@@ -355,8 +358,9 @@ class Extract:
             said.append("/view, /embed/position, and pixels of /linear and /change: in half precision")
         if not self.cut.slices and filled(self.study):
             said.append("/lines and /planes")
-        large = [name for name, path in (("logits", "prediction/logits"), ("cosines", "geometry/cosine"))
-                 if path in self.source and not self.wanted(path, self.source[path])]
+        arrays: dict[str, h5py.Dataset] = {}
+        self.source.visititems(lambda path, item: arrays.update({path: item}) if isinstance(item, h5py.Dataset) and not item.is_scale else None)
+        large = [name for name, pattern in ROOMLESS.items() if any(re.match(pattern, path) and not self.wanted(path, item) for path, item in arrays.items())]
         cosine = self.source.get("geometry/cosine")
         if cosine is not None and cosine.size * cosine.dtype.itemsize > SMALL and self.wanted("geometry/cosine", cosine):
             said.append("/geometry/cosine: of dense, and clean of one network of each group of replicates")

@@ -112,6 +112,7 @@ def test_cosines_of_some(study, tmp_path, monkeypatch):
         cosine = whole["geometry/cosine"][()].astype("<f2")
         assert np.array_equal(h5["geometry/cosine"][0], cosine[0]) and np.array_equal(h5["geometry/cosine"][:, 0], cosine[:, 0])
         assert np.isnan(h5["geometry/cosine"][1:, 1:]).all() and "prediction/logits" not in h5
+        assert h5.attrs["left_out"][-1].startswith("logits, features")
 
 
 def test_half_precision(study, tmp_path):

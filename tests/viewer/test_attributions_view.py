@@ -1,5 +1,7 @@
 """Attributions in a real Chromium: maps and figures of faithfulness are h5py's numbers, and what is not there is said."""
 
+import shutil
+
 import h5py
 import numpy as np
 import pytest
@@ -162,6 +164,13 @@ def test_what_is_not_there_is_said(viewer, path, h5, tmp_path):  # noqa: F811
     page = viewer.open(few)
     see(page)
     assert "the key attributions of a study asks for them" in page.text_content("#attributions .unavailable")
+    page.close()
+    shutil.copy(path, tmp_path / "cut.h5")
+    with h5py.File(tmp_path / "cut.h5", "a") as cut:
+        del cut["attributions/dense/attribution"], cut[f"attributions/{h5['variant'].asstr()[1]}/attribution"], cut["index"]
+    page = viewer.open(tmp_path / "cut.h5")
+    see(page)
+    assert "was cut down" in page.text_content("#attributions .unavailable")
     page.close()
     with h5py.File(few, "a") as file:
         made_study.texts(file, "attributions/method", ["gradient"])

@@ -12,7 +12,7 @@ import { counted } from "../state/store";
 import { attributed, classesOf, exactOf, faithfulnessOf, FIGURES, mapsOf, methodsOf, type Faithfulness, type Method } from "./attributions_data";
 import { figureTable } from "./attributions_table";
 import { pictureOf } from "./sample_data";
-import { mounted, type Context, type Study, type Variant, type View } from "./view";
+import { CUT_DOWN, mounted, type Context, type Study, type Variant, type View } from "./view";
 
 const SAMPLES = "/attributions/attributions_sample";
 const SCALE: Choice = { name: "scale", title: "scale", options: [["own", "each map its own"], ["one", "one for all parts of the logit"]], start: "own" };
@@ -145,7 +145,7 @@ export const attributions: View = {
   help: "What each input adds to an output (red) or takes away from it (blue), by the methods of the field, next to exact integrated gradients: the same sample and output in the two compared networks. "
     + "Gradient and SmoothGrad are slopes, Grad-CAM is never negative, all others are parts of the logit, and their sum is below each. Tables: how faithful each method is, for this output and in the mean.",
   wanted: (study: Study) => (study.variants.some((variant) => attributed(study, variant)) && study.has(SAMPLES) ? null
-    : "This file holds no attributions: the key attributions of a study asks for them."),
+    : study.has(SAMPLES) ? CUT_DOWN : "This file holds no attributions: the key attributions of a study asks for them."),
   mount: mounted(Attributions),
   async table({ study, store }) {
     const [methods, numbers] = await Promise.all([methodsOf(study), study.read(SAMPLES)]), rows: (string | number)[][] = [["network", "method", "sample", "class", ...FIGURES.map(({ name }) => name)]];

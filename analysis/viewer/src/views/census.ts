@@ -8,7 +8,7 @@ import { count, percent } from "../parts/numbers";
 import { counted, selectionOf } from "../state/store";
 import { censusOf, counts, REFERENCES, sizeName, sizeOf, type Census } from "./census_data";
 import { Shares } from "./census_shares";
-import { mounted, type Context, type Study, type View } from "./view";
+import { CUT_DOWN, mounted, type Context, type Study, type View } from "./view";
 
 const TITLES = ["On another piece than in dense", "On another piece than clean"];
 
@@ -92,7 +92,7 @@ export const census: View = {
   title: "Census",
   width: "whole",
   help: "Activation patterns: at every gate, the piece that each element is on (of a ReLU: off, on), at every maximum the winner. Above: how far pruning moved them (from dense), and how far the chosen condition did (from clean), node by node. Below: what elements change at all over the samples, and how many samples share a linear region, where W and b are the same. Means and regions are those of the samples that count.",
-  wanted: (study: Study) => (study.has("/census/regions") && study.variants.some((variant) => counts(study, variant)) ? null : "This file holds no activation patterns: the key census of a study counts them."),
+  wanted: (study: Study) => (study.has("/census/regions") && study.variants.some((variant) => counts(study, variant)) ? null : study.has("/census/regions") ? CUT_DOWN : "This file holds no activation patterns: the key census of a study counts them."),
   mount: mounted(CensusView),
   async table({ study, store }) {
     const members = counted(store.state), rows: (string | number)[][] = [["network", "condition", "node", "elements", "change", "always on", "always off", "percent off dense", "percent off clean"]];

@@ -19,7 +19,7 @@ import { hideTip, showTip } from "../parts/tooltip";
 import { counted, howMany } from "../state/store";
 import { certain, measured, NORMS, reachOf, SAMPLES, unitOf, type Reach } from "./reach_data";
 import { reachTable } from "./reach_table";
-import { mounted, type Context, type Study, type View } from "./view";
+import { CUT_DOWN, mounted, type Context, type Study, type View } from "./view";
 
 const MARGINS = { top: 26, right: 14, bottom: 42, left: 58 };
 const WHAT = {
@@ -225,7 +225,7 @@ export const reach: View = {
   choices: () => CHOICES,
   help: "How far the linearization of a sample holds: within the radius of its region W and b are those of all inputs. And how near another class is: the nearest decision boundary of the sample's own map, which is exact where its nearest point lies in the region, and a lower bound of that elsewhere; the smaller of the two bounds the distance to any input of another class from below. "
     + "Left: the first network against the second, sample by sample; above the dashed line the second one's is larger. Right: the share of the samples that count whose region ends within a distance (solid), and that have a decision boundary within it (dashed).",
-  wanted: (study: Study) => (study.has(SAMPLES) && study.variants.some((variant) => measured(study, variant)) ? null : "This file does not say how far linearizations hold: the key reach of a study asks for it."),
+  wanted: (study: Study) => (study.has(SAMPLES) && study.variants.some((variant) => measured(study, variant)) ? null : study.has(SAMPLES) ? CUT_DOWN : "This file does not say how far linearizations hold: the key reach of a study asks for it."),
   mount: mounted(ReachView),
   async table({ study, store }) {
     const members = counted(store.state), numbers = await study.read(SAMPLES);

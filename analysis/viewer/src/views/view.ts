@@ -28,6 +28,9 @@ export interface View {
   table?(context: Context): Promise<(string | number)[][]>;
 }
 
+/** Why a view cannot be shown of a file that has some of what it wants. */
+export const CUT_DOWN = "This file was cut down and has no room for this; the study that it was made of holds it.";
+
 /** Mounts a view that is a class: what it began is taken down when it cannot be loaded, too. */
 export const mounted = (Made: new (where: HTMLElement, context: Context) => { load(): Promise<void>; remove(): void }): View["mount"] => async (where, context) => {
   const view = new Made(where, context);
