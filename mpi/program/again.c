@@ -183,11 +183,8 @@ static facet_status compute_tiles(const facet_context *c, const facet_call *call
   facet_status status = choose(c, facet_stage_analyse.name, 0, call->tiles, seed, &chosen);
   if (status == FACET_OK && speaks)
     say_tiles(c, call->file[0], seed, chosen);
-  if (status == FACET_OK) {
-    status = facet_analyse_again(c, chosen, &others);
-    facet_status said = facet_said_print(c->comm);
-    status = status == FACET_OK ? said : status;
-  }
+  if (status == FACET_OK)
+    status = facet_said_print(c->comm, facet_analyse_again(c, chosen, &others));
   if (status == FACET_OK && speaks && others == 0)
     printf("%s: they are the same, bit for bit\n", call->file[0]);
   *bad += others;
@@ -210,9 +207,7 @@ static facet_status run_again(const facet_context *c, const facet_stage *stage, 
   facet_again_choose(c->store, NULL, NULL);
   FACET_TRY(status);
   (void)snprintf(name, sizeof name, "part of %s", stage->name);
-  status = facet_agree(c->comm, facet_again_end(c->store, name, same));
-  facet_status said = facet_said_print(c->comm);
-  return status == FACET_OK ? said : status;
+  return facet_said_print(c->comm, facet_agree(c->comm, facet_again_end(c->store, name, same)));
 }
 
 static facet_status compute_parts(const facet_context *c, const facet_call *call, int number, uint32_t seed,

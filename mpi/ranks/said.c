@@ -75,9 +75,9 @@ static facet_status print(MPI_Comm comm)
   return FACET_OK;
 }
 
-facet_status facet_said_print(MPI_Comm comm)
+facet_status facet_said_print(MPI_Comm comm, facet_status status)
 {
-  facet_status status = facet_agree(comm, print(comm));
+  facet_status printed = facet_agree(comm, print(comm));
   forget();
-  return status;
+  return status == FACET_OK ? printed : status;
 }

@@ -12,7 +12,8 @@
  */
 void facet_said(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void facet_said_list(const char *format, va_list list) __attribute__((format(printf, 1, 0)));
-/* Collective. Prints what all ranks have kept, rank by rank. MPI_COMM_NULL: this process alone. FACET_IO. */
-facet_status facet_said_print(MPI_Comm comm);
+/* Collective, also after a failure that all ranks know of: `status`. Prints what all ranks have kept, rank by rank.
+ * Returns status, or where that is FACET_OK what went wrong here: FACET_IO. MPI_COMM_NULL: this process alone. */
+facet_status facet_said_print(MPI_Comm comm, facet_status status);
 
 #endif

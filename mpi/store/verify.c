@@ -123,9 +123,7 @@ facet_status facet_store_verify(MPI_Comm comm, const char *path, int stages, con
   if (v.file >= 0)
     H5Fclose(v.file);
   (void)facet_store_unlisten(before, status);
-  facet_status said = facet_said_print(comm);
-  FACET_TRY(status);
-  FACET_TRY(said);
+  FACET_TRY(facet_said_print(comm, status));
   int64_t all[] = {found->parts, found->missing, found->networks, found->files, found->bad};
   FACET_TRY(facet_sum(comm, all, 5, "verifying"));
   *found = (facet_store_verified){all[0], all[1], all[2], all[3], all[4]};

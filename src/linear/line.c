@@ -71,14 +71,6 @@ static facet_status add(facet_line *l, double t, const double *before, const dou
   return FACET_OK;
 }
 
-static int64_t largest(const facet_line *l, const double *logits)
-{
-  int64_t best = 0;
-  for (int64_t k = 1; k < l->classes; k++)
-    best = logits[k] > logits[best] ? k : best;
-  return best;
-}
-
 /* Where another class becomes the largest between two points of the walk. */
 static facet_status add_changes(facet_line *l, int64_t i)
 {
@@ -106,7 +98,7 @@ static facet_status take_part(void *self)
     const double *logits = facet_walk_logits(l->walk, i);
     bool first = i == 0, last = i == points - 1;
     if (first && t == 0)
-      l->now = largest(l, logits);
+      l->now = facet_walk_largest(l->classes, logits);
     l->r.pieces += first ? t == 0 : !last;
     if (!(first || last) || t == 0 || t == 1)
       FACET_TRY(add(l, t, logits, logits, 0));

@@ -72,15 +72,6 @@ void facet_plane_around(const double *at, double margin, double window, const do
 /* Even parts of a way, of which the first with a change is divided again, so many times in all. */
 enum { PARTS = 64, ROUNDS = 4 };
 
-static int64_t largest_of(int64_t count, const double *logits)
-{
-  int64_t best = 0;
-  for (int64_t k = 1; k < count; k++)
-    if (logits[k] > logits[best])
-      best = k;
-  return best;
-}
-
 /* The first part of the way from t[0] to t[1] at whose end another logit is the largest than `first`: becomes t. */
 static facet_status narrow(facet_walk *w, int64_t first, double *logits, double t[2], int32_t *found)
 {
@@ -92,7 +83,7 @@ static facet_status narrow(facet_walk *w, int64_t first, double *logits, double 
       at[j] = from + (i + j + 1) * part;
     FACET_TRY(facet_walk_pass(w, FACET_WALK_PASSES, at, logits));
     for (int j = 0; j < FACET_WALK_PASSES && !*found; j++)
-      if (largest_of(classes, logits + j * classes) != first) {
+      if (facet_walk_largest(classes, logits + j * classes) != first) {
         t[0] = at[j] - part;
         t[1] = at[j];
         *found = 1;
@@ -107,7 +98,7 @@ static facet_status change_on(facet_walk *w, const double *start, const double *
   double within[2] = {0, 1};
   int32_t again = 1;
   FACET_TRY(facet_walk_begin(w, start, end, logits));
-  int64_t first = largest_of(facet_network_outputs(w->x->network), logits);
+  int64_t first = facet_walk_largest(facet_network_outputs(w->x->network), logits);
   FACET_TRY(narrow(w, first, logits, within, found));
   for (int i = 1; i < ROUNDS && *found && again; i++)
     FACET_TRY(narrow(w, first, logits, within, &again));

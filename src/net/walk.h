@@ -45,6 +45,8 @@ const double *facet_walk_logits(const facet_walk *walk, int64_t i); /* K */
 /* Adds to w (D, input order) the integral of row `row` of W over that part: each piece's row times its length. */
 facet_status facet_walk_integrate(facet_walk *walk, int32_t row, double *w);
 
+/* The first of the largest of `count` numbers. walk_maximum.c */
+int64_t facet_walk_largest(int64_t count, const double *x);
 /* Of `count` numbers that are affine on a piece, `low` at its left end and `high` at its right one: which overtakes
  * number `now` first, and after what share of the piece; -1: none does by more than `rounding`. walk_maximum.c */
 int64_t facet_walk_next_ahead(int64_t count, const double *low, const double *high, double rounding, int64_t now,

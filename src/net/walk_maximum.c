@@ -61,7 +61,7 @@ static rivals rivals_of(const facet_walk *w, const facet_walk_maximum *m, int64_
   return r;
 }
 
-static int64_t largest(int64_t count, const double *x)
+int64_t facet_walk_largest(int64_t count, const double *x)
 {
   int64_t best = 0;
   for (int64_t j = 1; j < count; j++)
@@ -72,7 +72,7 @@ static int64_t largest(int64_t count, const double *x)
 /* The one that is ahead right after the left end. */
 static int64_t first_ahead(const rivals *r)
 {
-  double top = r->low[largest(r->count, r->low)];
+  double top = r->low[facet_walk_largest(r->count, r->low)];
   int64_t ahead = -1;
   for (int64_t j = 0; j < r->count; j++)
     if (top - r->low[j] <= r->rounding && (ahead < 0 || r->high[j] > r->high[ahead]))
@@ -111,7 +111,7 @@ facet_status facet_walk_maximum_changes(facet_walk *w, const facet_step *step)
       rivals r = rivals_of(w, &m, i, w->order[place], w->order[place + 1]);
       double share = 0;
       r.rounding = w->rounding;
-      if (largest(r.count, r.low) == largest(r.count, r.high))
+      if (facet_walk_largest(r.count, r.low) == facet_walk_largest(r.count, r.high))
         continue;
       for (int64_t now = first_ahead(&r); now >= 0 && (now = next_ahead(&r, now, &share)) >= 0;) /* -1: NaN */
         FACET_TRY(facet_walk_note(w, place, share));

@@ -12,10 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SIGNALS = 65 };
-
 static volatile sig_atomic_t heard;
-static void (*meant[SIGNALS])(int);
+static void (*meant[NSIG])(int);
 
 static void hear(int number)
 {

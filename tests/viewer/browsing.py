@@ -1,11 +1,13 @@
 """A browser and a server of byte ranges for the viewer's tests."""
 
+import contextlib
 import http.server
 import os
 import pathlib
 import re
 import threading
 
+import h5py
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -101,6 +103,14 @@ class Viewer:
         settled(page)
         return page
 
+    @contextlib.contextmanager
+    def shown(self, path, fragment=""):
+        """A page that is open for a while, in which nothing may go wrong."""
+        page = self.open(path, fragment)
+        yield page
+        page.close()
+        assert not self.wrong
+
     def problem(self, path):
         """The sentence that the page says of a file that it does not show."""
         page = self.page()
@@ -116,6 +126,20 @@ def settled(page):
     page.wait_for_function("window.facetViewer.study.pending() === 0 && !document.querySelector('#evaluation [aria-busy]')")
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done))))")
     page.wait_for_function("window.facetViewer.study.pending() === 0")
+
+
+def see(page, view, drawn):
+    """Scrolls to a view; when what is looked for is drawn, it goes on."""
+    page.eval_on_selector(f"#{view}", "(element) => element.scrollIntoView({ behavior: 'instant' })")
+    page.wait_for_selector(f"#{view} {drawn}", state="attached")
+    settled(page)
+
+
+@pytest.fixture(scope="module")
+def h5(path):
+    """What the module's own study holds."""
+    with h5py.File(path) as file:
+        yield file
 
 
 shared = {"users": 0}

@@ -47,6 +47,13 @@ def write_index(file):
     file["index"][()] = json.dumps(entries)
 
 
+def put(file, arrays):
+    """Arrays by their places, each in one piece, and the index anew."""
+    for place, values in arrays.items():
+        contiguous(file, place, values.shape, values.dtype.str, values)
+    write_index(file)
+
+
 def make(path, variants=4, conditions=3, samples=300, classes=4, side=8, seed=0, index=True, view=True, schema=9, hole=0, names=None,
          condition_names=None, class_names=None, done=True, study_name="made", replicates=2):
     """variants: dense, then `replicates` seeds of each sparsity, and, of more than two, the last one failed. `hole`: so many bytes of

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import made_study
-from browsing import lacking, settled, viewer  # noqa: F401
+from browsing import h5, lacking, see, settled, viewer  # noqa: F401
 
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=lacking() or "-")
 
@@ -38,31 +38,15 @@ def path(tmp_path_factory):
                     found[figure][METHODS.index("gradcam")] = np.nan
                 found["spearman"][:, METHODS.index("gradcam")] = found["spearman"][METHODS.index("gradcam")] = np.nan
             arrays |= {f"attributions/{name}/{what}": values for what, values in found.items()}
-        for place, values in arrays.items():
-            made_study.contiguous(h5, place, values.shape, values.dtype.str, values)
-        made_study.write_index(h5)
+        made_study.put(h5, arrays)
     return path
-
-
-@pytest.fixture(scope="module")
-def h5(path):
-    with h5py.File(path) as file:
-        yield file
 
 
 @pytest.fixture
 def page(viewer, path, h5):  # noqa: F811
-    shown = viewer.open(path, f"second={h5['variant'].asstr()[1]}")
-    see(shown)
-    yield shown
-    shown.close()
-    assert not viewer.wrong
-
-
-def see(page):
-    page.eval_on_selector("#attributions", "(element) => element.scrollIntoView({ behavior: 'instant' })")
-    page.wait_for_selector("#attributions .attribution-figures, #attributions .unavailable")
-    settled(page)
+    with viewer.shown(path, f"second={h5['variant'].asstr()[1]}") as shown:
+        see(shown, "attributions", ".attribution-figures, #attributions .unavailable")
+        yield shown
 
 
 def sums(page, variant):
@@ -124,7 +108,7 @@ def test_another_output_and_the_scale_are_in_the_address(page, h5):
     page.wait_for_function("location.hash.includes('attributions.scale=one') && location.hash.includes('attributions.output=')")
     page.reload()
     page.wait_for_function("window.facetViewer")
-    see(page)
+    see(page, "attributions", ".attribution-figures, #attributions .unavailable")
     assert float(dict(sums(page, "dense"))["lrp_gamma"]) == pytest.approx(float(h5["attributions/dense/attribution"][2, 0, 0].sum(dtype="f8")), rel=1e-9)
     assert figures(page, "dense") == wanted(h5, "dense", 0, 0, range(len(NUMBERS)))
     bounds = page.eval_on_selector_all("#attributions :is([data-method=lrp_gamma], [data-method=exact_integrated_gradients]) .pixel-map .note", "(all) => all.map((note) => note.textContent)")
@@ -156,28 +140,28 @@ def test_a_sample_that_is_none_of_them_leads_to_the_nearest(page, h5):
 
 def test_what_is_not_there_is_said(viewer, path, h5, tmp_path):  # noqa: F811
     page = viewer.open(path, f"second={h5['variant'].asstr()[2]}")
-    see(page)
+    see(page, "attributions", ".attribution-figures, #attributions .unavailable")
     assert "did not attribute outputs of this network" in page.text_content("#attributions .attribution-sides section >> nth=1")
     page.close()
     few = tmp_path / "few.h5"
     made_study.make(few, index=False)
     page = viewer.open(few)
-    see(page)
+    see(page, "attributions", ".attribution-figures, #attributions .unavailable")
     assert "the key attributions of a study asks for them" in page.text_content("#attributions .unavailable")
     page.close()
     shutil.copy(path, tmp_path / "cut.h5")
     with h5py.File(tmp_path / "cut.h5", "a") as cut:
         del cut["attributions/dense/attribution"], cut[f"attributions/{h5['variant'].asstr()[1]}/attribution"], cut["index"]
     page = viewer.open(tmp_path / "cut.h5")
-    see(page)
+    see(page, "attributions", ".attribution-figures, #attributions .unavailable")
     assert "was cut down" in page.text_content("#attributions .unavailable")
     page.close()
     with h5py.File(few, "a") as file:
         made_study.texts(file, "attributions/method", ["gradient"])
-        for place, values in {"attributions_sample": np.array([4]), "dense/attribution": np.ones((1, 1, 1, 1, 8, 8), "f4"), "dense/row": np.array([[2]], "i4")}.items():
-            made_study.contiguous(file, f"attributions/{place}", values.shape, values.dtype.str, values)
+        arrays = {"attributions_sample": np.array([4]), "dense/attribution": np.ones((1, 1, 1, 1, 8, 8), "f4"), "dense/row": np.array([[2]], "i4")}
+        made_study.put(file, {f"attributions/{place}": values for place, values in arrays.items()})
     page = viewer.open(few)
-    see(page)
+    see(page, "attributions", ".attribution-figures, #attributions .unavailable")
     assert "faithfulness was not measured" in page.text_content("#attributions > .body > .note")
     assert [method for method, _ in sums(page, "dense")] == ["gradient"] and "sample 4" in page.text_content("#attributions .attribution-sample")
     page.close()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import made_study
-from browsing import lacking, settled, viewer  # noqa: F401
+from browsing import h5, lacking, see, settled, viewer  # noqa: F401
 
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=lacking() or "-")
 
@@ -39,31 +39,15 @@ def path(tmp_path_factory):
             found = {"distance": distance, "shared": shared, "constant": constant, "dead": constant // 2, "first": FIRST, "element": np.arange(ELEMENTS.sum())}
             arrays |= {f"census/{name}/{what}": values for what, values in found.items()}
             made_study.texts(h5, f"census/{name}/gate", GATES)
-        for place, values in (arrays | {"census/regions": regions}).items():
-            made_study.contiguous(h5, place, values.shape, values.dtype.str, values)
-        made_study.write_index(h5)
+        made_study.put(h5, arrays | {"census/regions": regions})
     return path
-
-
-@pytest.fixture(scope="module")
-def h5(path):
-    with h5py.File(path) as file:
-        yield file
 
 
 @pytest.fixture
 def page(viewer, path, h5):  # noqa: F811
-    shown = viewer.open(path, f"second={h5['variant'].asstr()[1]}&condition=noise/1")
-    see(shown, "g.gate")
-    yield shown
-    shown.close()
-    assert not viewer.wrong
-
-
-def see(page, drawn):
-    page.eval_on_selector("#census", "(element) => element.scrollIntoView({ behavior: 'instant' })")
-    page.wait_for_selector(f"#census {drawn}", state="attached")
-    settled(page)
+    with viewer.shown(path, f"second={h5['variant'].asstr()[1]}&condition=noise/1") as shown:
+        see(shown, "census", "g.gate")
+        yield shown
 
 
 def bars(page, part):
@@ -122,13 +106,13 @@ def test_who_shares_a_region_and_selecting_them(page, h5):
 
 def test_what_was_not_counted_is_said(viewer, path, h5, tmp_path):  # noqa: F811
     page = viewer.open(path, "condition=noise/2")
-    see(page, ".layer-part")
+    see(page, "census", ".layer-part")
     assert "The patterns of dense under noise/2 were not counted" in page.text_content("#census .layer-part >> nth=2 >> .note")
     assert page.query_selector("#census g.node") is None
     page.close()
     made_study.make(tmp_path / "none.h5")
     page = viewer.open(tmp_path / "none.h5")
-    see(page, ".unavailable")
+    see(page, "census", ".unavailable")
     assert "the key census of a study counts them" in page.text_content("#census .unavailable")
     page.close()
     assert not viewer.wrong

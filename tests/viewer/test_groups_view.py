@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import made_study
-from browsing import lacking, settled, viewer  # noqa: F401
+from browsing import h5, lacking, see, settled, viewer  # noqa: F401
 
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=lacking() or "-")
 
@@ -33,31 +33,15 @@ def path(tmp_path_factory):
                 found["moved"] = random.normal(0, 1, found["pixel"].shape)
             found["total"] = sum(found[part].reshape(4, -1).sum(axis=1) for part in ("pixel", "node", "moved") if part in found)
             arrays |= {f"{where}/group_{what}": values for what, values in found.items()}
-        for place, values in arrays.items():
-            made_study.contiguous(h5, place, values.shape, values.dtype.str, values)
-        made_study.write_index(h5)
+        made_study.put(h5, arrays)
     return path
-
-
-@pytest.fixture(scope="module")
-def h5(path):
-    with h5py.File(path) as file:
-        yield file
 
 
 @pytest.fixture
 def page(viewer, path, h5):  # noqa: F811
-    shown = viewer.open(path, f"second={h5['variant'].asstr()[1]}")
-    see(shown, ".groups-one h3")
-    yield shown
-    shown.close()
-    assert not viewer.wrong
-
-
-def see(page, drawn):
-    page.eval_on_selector("#groups", "(element) => element.scrollIntoView({ behavior: 'instant' })")
-    page.wait_for_selector(f"#groups {drawn}", state="attached")
-    settled(page)
+    with viewer.shown(path, f"second={h5['variant'].asstr()[1]}") as shown:
+        see(shown, "groups", ".groups-one h3")
+        yield shown
 
 
 def parts(page):
@@ -94,7 +78,7 @@ def test_the_chosen_group_by_pixel_and_its_samples(page, h5):
     page.wait_for_function("location.hash.includes('groups.group=2')")
     page.reload()
     page.wait_for_function("window.facetViewer")
-    see(page, ".groups-one h3")
+    see(page, "groups", ".groups-one h3")
     assert page.text_content("#groups .groups-one h3") == "Why the margin of class/1 changed"
     assert "25 samples, 4 of them lost, 1 won" in page.text_content("#groups .groups-one .note")
     rows = {row.query_selector(".name").text_content(): float(row.query_selector("[data-value]").get_attribute("data-value")) for row in page.query_selector_all("#groups .ledger tr")}
@@ -115,7 +99,7 @@ def test_the_chosen_group_by_pixel_and_its_samples(page, h5):
 
 def test_what_is_not_added_up_is_said(viewer, path, h5, tmp_path):  # noqa: F811
     page = viewer.open(path, f"second={h5['variant'].asstr()[1]}&condition=noise/2")
-    see(page, ".groups-one h3")
+    see(page, "groups", ".groups-one h3")
     assert "noise/2 is not compared with clean" in page.text_content("#groups .groups-head")
     page.evaluate("facetViewer.store.set({ second: 2 })")
     settled(page)
@@ -125,13 +109,13 @@ def test_what_is_not_added_up_is_said(viewer, path, h5, tmp_path):  # noqa: F811
     with h5py.File(tmp_path / "cut.h5", "a") as cut:
         del cut[f"change/{h5['variant'].asstr()[1]}/group_pixel"], cut["index"]
     page = viewer.open(tmp_path / "cut.h5", f"second={h5['variant'].asstr()[1]}")
-    see(page, ".groups-one h3")
+    see(page, "groups", ".groups-one h3")
     assert "no changes of groups by pixel" in page.text_content("#groups .groups-one .unavailable")
     assert parts(page)["class/1"][0] == pytest.approx(mean(h5, f"change/{h5['variant'].asstr()[1]}", "pixel", 2))
     page.close()
     made_study.make(tmp_path / "none.h5")
     page = viewer.open(tmp_path / "none.h5")
-    see(page, ".unavailable")
+    see(page, "groups", ".unavailable")
     assert "change: {groups: class}" in page.text_content("#groups .unavailable")
     page.close()
     assert not viewer.wrong

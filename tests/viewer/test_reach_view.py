@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import made_study
-from browsing import lacking, settled, viewer  # noqa: F401
+from browsing import h5, lacking, see, settled, viewer  # noqa: F401
 
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=lacking() or "-")
 
@@ -36,32 +36,16 @@ def path(tmp_path_factory):
                      "inside": random.integers(0, 2, (TAKEN, 2)).astype("u1"), "limit": random.integers(-1, 2, (TAKEN, 2)).astype("i4")}
             arrays |= {f"reach/{name}/{what}": values for what, values in found.items()}
             made_study.texts(h5, f"reach/{name}/gate", ["relu1", "pool1"])
-        for place, values in arrays.items():
-            made_study.contiguous(h5, place, values.shape, values.dtype.str, values)
         h5["reach"].attrs["unit"] = "pixel"
-        made_study.write_index(h5)
+        made_study.put(h5, arrays)
     return path
-
-
-@pytest.fixture(scope="module")
-def h5(path):
-    with h5py.File(path) as file:
-        yield file
 
 
 @pytest.fixture
 def page(viewer, path, h5):  # noqa: F811
-    shown = viewer.open(path, f"second={h5['variant'].asstr()[1]}")
-    see(shown)
-    yield shown
-    shown.close()
-    assert not viewer.wrong
-
-
-def see(page, drawn="path.share"):
-    page.eval_on_selector("#reach", "(element) => element.scrollIntoView({ behavior: 'instant' })")
-    page.wait_for_selector(f"#reach {drawn}", state="attached")
-    settled(page)
+    with viewer.shown(path, f"second={h5['variant'].asstr()[1]}") as shown:
+        see(shown, "reach", "path.share")
+        yield shown
 
 
 def shares(page):
@@ -154,19 +138,19 @@ def test_a_sample_that_was_not_measured_and_choices_in_the_address(page):
     page.wait_for_function("location.hash.includes('reach.what=certain')")
     page.reload()
     page.wait_for_function("window.facetViewer")
-    see(page)
+    see(page, "reach", "path.share")
     assert page.input_value("#reach .choices select >> nth=0") == "certain"
 
 
 def test_one_network_alone_and_none(viewer, path, h5, tmp_path):  # noqa: F811
     page = viewer.open(path, f"second={h5['variant'].asstr()[2]}")
-    see(page)
+    see(page, "reach", "path.share")
     assert {variant for variant, _ in shares(page)} == {"dense"} and page.is_hidden("#reach .plot >> nth=0")
     assert f"did not measure {h5['variant'].asstr()[2]}" in page.text_content("#reach .note")
     page.close()
     made_study.make(tmp_path / "none.h5")
     page = viewer.open(tmp_path / "none.h5")
-    see(page, ".unavailable")
+    see(page, "reach", ".unavailable")
     assert "the key reach of a study asks for it" in page.text_content("#reach .unavailable")
     page.close()
     assert not viewer.wrong

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import made_study
-from browsing import ROOT, lacking, settled, viewer  # noqa: F401
+from browsing import ROOT, lacking, see, settled, viewer  # noqa: F401
 
 sys.path[:0] = [str(ROOT / "tests/study"), str(ROOT / "analysis")]
 import conftest as whole_runs  # noqa: E402
@@ -40,16 +40,8 @@ def study(tmp_path_factory):
 
 @pytest.fixture
 def page(viewer, study):  # noqa: F811
-    shown = viewer.open(study.path, f"second={PRUNED}")
-    yield shown
-    shown.close()
-    assert not viewer.wrong
-
-
-def see(page, view, drawn="text.plot-title"):
-    page.eval_on_selector(f"#{view}", "(element) => element.scrollIntoView({ behavior: 'instant' })")
-    page.wait_for_selector(f"#{view} {drawn}", state="attached")
-    settled(page)
+    with viewer.shown(study.path, f"second={PRUNED}") as shown:
+        yield shown
 
 
 def choose(page, view, value):
@@ -91,7 +83,7 @@ def saved(page, view):
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_every_pixel_has_the_colour_of_its_class(page, study, number):
-    see(page, "planes")
+    see(page, "planes", "text.plot-title")
     choose(page, "planes", str(number))
     colours = {}
     for side, variant in enumerate(CUT):
@@ -122,7 +114,7 @@ def test_every_pixel_has_the_colour_of_its_class(page, study, number):
 
 
 def test_under_the_pointer_is_what_the_network_says(page, study):
-    see(page, "planes")
+    see(page, "planes", "text.plot-title")
     planes = [study.plane(variant) for variant in CUT]
     for place in ([0.2, 0.3], [0.5, 0.6], [0.8, 0.35]):
         u, v = planes[0].window[0] + place * (planes[0].window[2] - planes[0].window[0])
@@ -149,7 +141,7 @@ def inside(at, u, v):
 
 
 def test_nearer_farther_and_without_borders(page):
-    see(page, "planes")
+    see(page, "planes", "text.plot-title")
     inked = lambda: page.eval_on_selector("#planes .plot >> nth=0 >> canvas >> nth=1", """(canvas) =>
         canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.reduce((sum, value, i) => sum + (i % 4 === 3 && value > 0), 0)""")
     before, ink = frame(page, 0)[0][0], inked()
@@ -177,18 +169,18 @@ def test_nearer_farther_and_without_borders(page):
 
 def test_a_sample_of_a_plane_and_of_a_line_is_shown_by_a_click(page, study):
     through = study.file["planes/through"][0]
-    see(page, "planes")
+    see(page, "planes", "text.plot-title")
     page.locator(f"#planes .plot >> nth=0 >> g.input[data-sample='{through[1]}']").dispatch_event("click")
     settled(page)
     assert page.evaluate("facetViewer.store.state.sample") == through[1]
-    see(page, "lines")
+    see(page, "lines", "text.plot-title")
     page.locator("#lines .plot >> nth=1 >> text.end >> nth=0").dispatch_event("click")
     settled(page)
     assert page.evaluate("facetViewer.store.state.sample") == study.file["lines/between"][0, 0]
 
 
 def test_polygons_as_csv(page, study):
-    see(page, "planes")
+    see(page, "planes", "text.plot-title")
     choose(page, "planes", "1")
     rows = saved(page, "planes")
     for variant in CUT:
@@ -199,7 +191,7 @@ def test_polygons_as_csv(page, study):
 
 
 def test_a_line_has_all_pieces_and_changes(page, study):
-    see(page, "lines")
+    see(page, "lines", "text.plot-title")
     choose(page, "lines", "1")
     for side, variant in enumerate(CUT):
         line, plot = study.line(variant, 1), f"#lines .plot >> nth={side}"
@@ -217,7 +209,7 @@ def test_a_line_has_all_pieces_and_changes(page, study):
 
 
 def test_the_way_is_read_by_keyboard_and_pointer(page, study):
-    see(page, "lines")
+    see(page, "lines", "text.plot-title")
     lines = [study.line(variant) for variant in CUT]
     page.focus("#lines .plot >> nth=0")
     stops = [(["ArrowRight"] * 3, lines[0].t[2]), (["Shift+ArrowRight"], lines[0].crossing[0]), (["End"], 1.0), (["ArrowLeft"], lines[0].t[-2]), (["Home"], 0.0)]
@@ -241,14 +233,14 @@ def test_the_way_is_read_by_keyboard_and_pointer(page, study):
 
 def test_choices_come_back(page):
     for view in ("lines", "planes"):
-        see(page, view)
+        see(page, view, "text.plot-title")
         choose(page, view, "1")
     page.uncheck("#planes .choices input >> nth=0")
     page.wait_for_function("location.hash.includes('planes.borders=no')")
     page.reload()
     page.wait_for_function("window.facetViewer")
     for view in ("lines", "planes"):
-        see(page, view)
+        see(page, view, "text.plot-title")
         assert page.input_value(f"#{view} .choices select") == "1" and "1: samples" in page.text_content(f"#{view} .choices select")
     assert not page.is_checked("#planes .choices input >> nth=0")
 
@@ -256,12 +248,12 @@ def test_choices_come_back(page):
 def test_one_network_alone_and_one_that_is_not_cut(page, study):
     page.evaluate("(first) => facetViewer.store.set({ first, second: first })", study.variants.index(PRUNED))
     for view in ("lines", "planes"):
-        see(page, view)
+        see(page, view, "text.plot-title")
         assert [plot.get_attribute("data-variant") for plot in page.query_selector_all(f"#{view} .plot:not([hidden])")] == [PRUNED]
     page.evaluate("(second) => facetViewer.store.set({ second })", study.variants.index(UNCUT))
     settled(page)
     for view in ("lines", "planes"):
-        see(page, view)
+        see(page, view, "text.plot-title")
         assert page.text_content(f"#{view} .unavailable:not([hidden])") == f"{UNCUT}: The study's {view} are of {', '.join(CUT)}."
         assert len(page.query_selector_all(f"#{view} .plot:not([hidden])")) == 1
 

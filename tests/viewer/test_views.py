@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import made_study
-from browsing import lacking, settled, viewer  # noqa: F401
+from browsing import h5, lacking, see, settled, viewer  # noqa: F401
 
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=lacking() or "-")
 
@@ -41,33 +41,16 @@ def path(tmp_path_factory):
                    f"change/{names[1]}/gates": random.integers(0, 30, (TAKEN, 2)).astype("i4")}
         made_study.texts(h5, f"change/{names[1]}/node_name", NODES)
         made_study.texts(h5, f"change/{names[1]}/gate_name", ["relu1", "relu2"])
-        for place, values in arrays.items():
-            made_study.contiguous(h5, place, values.shape, values.dtype.str, values)
         for i, name in enumerate(names[1:]):
             h5[f"variants/{name}"].attrs.update(layer=NODES, layer_achieved=np.array([0.1, 0.5, 0.2]) + 0.1 * i, layer_size=[72, 2000, 320])
-        made_study.write_index(h5)
+        made_study.put(h5, arrays)
     return path
-
-
-@pytest.fixture(scope="module")
-def h5(path):
-    with h5py.File(path) as file:
-        yield file
 
 
 @pytest.fixture
 def page(viewer, path, h5):  # noqa: F811
-    shown = viewer.open(path, f"second={h5['variant'].asstr()[1]}")
-    yield shown
-    shown.close()
-    assert not viewer.wrong
-
-
-def see(page, view, drawn):
-    """Scrolls to a view; when what is looked for is drawn, it goes on."""
-    page.eval_on_selector(f"#{view}", "(element) => element.scrollIntoView({ behavior: 'instant' })")
-    page.wait_for_selector(f"#{view} {drawn}", state="attached")
-    settled(page)
+    with viewer.shown(path, f"second={h5['variant'].asstr()[1]}") as shown:
+        yield shown
 
 
 def data(page, selector, *names):
