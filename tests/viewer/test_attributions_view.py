@@ -14,6 +14,7 @@ pytestmark = pytest.mark.skipif(bool(lacking()), reason=lacking() or "-")
 METHODS = ["gradient", "exact_integrated_gradients", "lrp_gamma", "gradcam"]
 EXACT, NUMBERS, SIDE = 1, [0, 1, 2, 3, 7], 8
 FIGURES = ("deletion_area", "insertion_area", "infidelity", "sensitivity")
+CURVES, POINTS = ("deletion", "insertion"), 5
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +33,10 @@ def path(tmp_path_factory):
                 maps[METHODS.index("gradcam")] = np.nan
             found = {"attribution": maps, "row": np.stack([(given + 1) % 4, given], 1).astype("i4")}
             found |= {figure: random.uniform(0, 1, maps.shape[:3]) for figure in FIGURES}
+            found |= {curve: random.uniform(0, 1, (*maps.shape[:3], POINTS)) for curve in CURVES}
             found["spearman"] = random.uniform(-1, 1, (len(METHODS), *maps.shape[:3]))
             if v == 1:
-                for figure in FIGURES:
+                for figure in FIGURES + CURVES:
                     found[figure][METHODS.index("gradcam")] = np.nan
                 found["spearman"][:, METHODS.index("gradcam")] = found["spearman"][METHODS.index("gradcam")] = np.nan
             arrays |= {f"attributions/{name}/{what}": values for what, values in found.items()}
@@ -99,6 +101,32 @@ def test_faithfulness_of_this_output_and_in_the_mean(page, h5):
     page.evaluate("facetViewer.store.set({ selected: Uint8Array.from({ length: 300 }, (_, i) => Number(i === 1 || i === 7 || i === 50)) })")
     settled(page)
     assert figures(page, "dense") == wanted(h5, "dense", 0, 1, [1, 4]) and "2 of the 5 samples" in page.text_content("#attributions > .body > .note")
+
+
+def curves(page, variant, curve):
+    """{method: points}"""
+    return dict(page.eval_on_selector_all(f"#attributions .attribution-table[data-variant='{variant}'] [data-curve={curve}] path.share",
+                                          "(all) => all.map((path) => [path.dataset.method, path.dataset.values.split(' ').map(Number)])"))
+
+
+def test_curves_of_this_output_and_in_the_mean(page, h5):
+    for v, name in enumerate(h5["variant"].asstr()[:2]):
+        for curve in CURVES:
+            all = h5[f"attributions/{name}/{curve}"]
+            assert curves(page, name, curve) == {method: pytest.approx(all[m, 0, 1], rel=1e-9) for m, method in enumerate(METHODS[:4 - v])}
+    place = page.locator("#attributions .attribution-table[data-variant=dense] [data-curve=insertion] .plot")
+    place.scroll_into_view_if_needed()
+    box, path = place.bounding_box(), page.locator("#attributions .attribution-table[data-variant=dense] [data-curve=insertion] path.share >> nth=1").bounding_box()
+    place.hover(position={"x": path["x"] - box["x"] + path["width"] / 2, "y": 60}, force=True)
+    wanted = h5["attributions/dense/insertion"][METHODS.index("lrp_gamma"), 0, 1, 2]
+    text = page.text_content(".tip")
+    assert "insertion, 50 % of the input" in text and f"LRP-γ{wanted:.3f}"[:9] in text
+    page.select_option("#attributions .choices label:has-text('curves') select", "mean")
+    page.evaluate("facetViewer.store.set({ selected: Uint8Array.from({ length: 300 }, (_, i) => Number(i === 1 || i === 7 || i === 50)) })")
+    settled(page)
+    page.wait_for_function("location.hash.includes('attributions.curves=mean')")
+    for curve in CURVES:
+        assert curves(page, "dense", curve) == {method: pytest.approx(h5[f"attributions/dense/{curve}"][m][[1, 4]].mean(axis=(0, 1)), rel=1e-9) for m, method in enumerate(METHODS)}
 
 
 def test_another_output_and_the_scale_are_in_the_address(page, h5):

@@ -9,15 +9,17 @@ import { diverging } from "../parts/looks";
 import { count, short } from "../parts/numbers";
 import { boundOf, imageMap, signedMap, summed, type PixelMap } from "../parts/pixel_map";
 import { counted } from "../state/store";
-import { attributed, classesOf, exactOf, faithfulnessOf, FIGURES, mapsOf, methodsOf, type Faithfulness, type Method } from "./attributions_data";
+import { CurvePair } from "./attributions_curves";
+import { attributed, classesOf, curvesOf, exactOf, faithfulnessOf, FIGURES, mapsOf, meanCurvesOf, methodsOf, type Faithfulness, type Method } from "./attributions_data";
 import { figureTable } from "./attributions_table";
 import { pictureOf } from "./sample_data";
 import { CUT_DOWN, mounted, type Context, type Study, type Variant, type View } from "./view";
 
 const SAMPLES = "/attributions/attributions_sample";
 const SCALE: Choice = { name: "scale", title: "scale", options: [["own", "each map its own"], ["one", "one for all parts of the logit"]], start: "own" };
+const DRAWN: Choice = { name: "curves", title: "curves", options: [["own", "of this output"], ["mean", "means"]], start: "own" };
 /* The output that is explained; none: what each network predicts. */
-const choices = (study: Study): readonly Choice[] => [some("output", study.classes), SCALE];
+const choices = (study: Study): readonly Choice[] => [some("output", study.classes), SCALE, DRAWN];
 
 /** One network's side of the view: which row is explained, and its maps by place of the method; none: they are not there. */
 interface Side { variant: Variant; classes: number[]; row: number; maps: Float64Array[]; faith: Faithfulness | null }
@@ -31,19 +33,23 @@ class Attributions {
   private readonly note = h("p", { class: "note" });
   private readonly choices: Choices;
   private readonly scale: HTMLElement;
+  private readonly drawn: HTMLElement;
   private readonly ends: (() => void)[] = [];
   private maps: PixelMap[] = [];
+  private pairs: CurvePair[] = [];
   private methods: Method[] = [];
   private numbers: ArrayLike<number> = [];     // of the samples that are attributed
   private sides: Side[] = [];
   private at = -1;                             // where the shown sample lies among them
   private turn = 0;
+  private curvesTurn = 0;
 
   constructor(where: HTMLElement, private readonly context: Context) {
     const { store, study } = context;
     where.append(this.head, this.top, this.tables, this.note);
-    this.choices = new Choices(store, "attributions", choices(study), () => void this.renew());
+    this.choices = new Choices(store, "attributions", choices(study), (names) => (names.size === 1 && names.has("curves") ? this.figures() : void this.renew()));
     this.scale = this.choices.control("scale");
+    this.drawn = this.choices.control("curves");
     this.ends.push(() => this.choices.remove(), store.on(["sample", "first", "second"], () => void this.renew()), store.on(["selected", "passing"], () => this.figures()));
   }
 
@@ -88,7 +94,7 @@ class Attributions {
     fillRamp(key, diverging, "", "takes away", "adds");
     replaceControls(this.head, h("span", {}, `sample ${sample}`), ...stepsAmong(store, this.at, this.numbers),
       choice("output", [["", "what each network predicts"], ...explained.map((c) => [this.name(c), this.name(c)] as const)], explained.includes(cls) ? this.name(cls) : "", (value) => this.choices.set("output", ...(value ? [value] : []))),
-      this.scale, key);
+      this.scale, this.drawn, key);
   }
 
   private keep(map: PixelMap): HTMLElement {
@@ -119,12 +125,34 @@ class Attributions {
     return section;
   }
 
-  /** Tables and what is said below them: their means follow the selection. */
+  private clearCurves(): void {
+    this.pairs.forEach((pair) => pair.remove());
+    this.pairs = [];
+  }
+
+  /** Below the tables, once they are read: of the shown output, or means over the samples that count. */
+  private async curves(measured: readonly Side[], places: readonly HTMLElement[], members: Uint8Array): Promise<void> {
+    const { study } = this.context, turn = ++this.curvesTurn, own = this.choices.get("curves") === "own";
+    const all = await Promise.all(measured.map(({ variant, row, faith }) => (own ? (row < 0 ? null : curvesOf(study, variant, this.at, row)) : meanCurvesOf(study, variant, faith as Faithfulness, this.numbers, members))));
+    if (turn !== this.curvesTurn) return;
+    this.clearCurves();
+    all.forEach((curves, i) => {
+      if (!curves?.size) return;
+      const pair = new CurvePair(measured[i].variant.name, own ? "of the shown output" : "means", curves, this.methods);
+      this.pairs.push(pair);
+      places[i].replaceChildren(pair.where);
+    });
+  }
+
+  /** Tables, curves and what is said below them: means follow the selection. */
   private figures(): void {
     const { store } = this.context, members = counted(store.state), measured = this.sides.filter((side) => side.faith !== null);
     const taken = Array.from(this.numbers).filter((number) => members[number]).length, rows = measured[0]?.faith?.rows ?? 0;
-    this.tables.replaceChildren(...measured.map(({ variant, row, faith }) => h("div", { class: "attribution-table", "data-variant": variant.name },
-      h("h3", {}, `Faithfulness, ${variant.name}`), figureTable(variant.name, faith as Faithfulness, this.methods, this.at, row, this.numbers, members))));
+    const places = measured.map(() => h("div", {}));
+    this.tables.replaceChildren(...measured.map(({ variant, row, faith }, i) => h("div", { class: "attribution-table", "data-variant": variant.name },
+      h("h3", {}, `Faithfulness, ${variant.name}`), figureTable(variant.name, faith as Faithfulness, this.methods, this.at, row, this.numbers, members), places[i])));
+    this.drawn.hidden = !measured.some(({ variant }) => this.context.study.has(`/attributions/${variant.name}/deletion`));
+    void this.curves(measured, places, members);
     this.note.textContent = measured.length ? [`Means over ${rows > 1 ? `${rows} outputs each of ` : ""}${count(taken)} of the ${count(this.numbers.length)} samples that are attributed${store.state.selected ? " (the selected ones)" : ""}; the best mean of each figure is bold.`,
       "Arrows say which way is better; names of figures say more.", exactOf(this.methods) ? `Agreement: rank correlation with ${exactOf(this.methods)?.name}.` : ""].join(" ")
       : "Their faithfulness was not measured (attributions: faithfulness: false), or this file does not hold it.";
@@ -132,7 +160,9 @@ class Attributions {
 
   remove(): void {
     this.turn++;
+    this.curvesTurn++;
     this.clear();
+    this.clearCurves();
     this.ends.forEach((end) => end());
   }
 }
@@ -143,7 +173,8 @@ export const attributions: View = {
   width: "whole",
   choices,
   help: "What each input adds to an output (red) or takes away from it (blue), by the methods of the field, next to exact integrated gradients: the same sample and output in the two compared networks. "
-    + "Gradient and SmoothGrad are slopes, Grad-CAM is never negative, all others are parts of the logit, and their sum is below each. Tables: how faithful each method is, for this output and in the mean.",
+    + "Gradient and SmoothGrad are slopes, Grad-CAM is never negative, all others are parts of the logit, and their sum is below each. Tables: how faithful each method is, for this output and in the mean. "
+    + "Curves: the probability of the class while the largest parts of the input are taken away first (deletion: the faster it falls, the better), and while they are put into the baseline (insertion: the faster it rises).",
   wanted: (study: Study) => (study.variants.some((variant) => attributed(study, variant)) && study.has(SAMPLES) ? null
     : study.has(SAMPLES) ? CUT_DOWN : "This file holds no attributions: the key attributions of a study asks for them."),
   mount: mounted(Attributions),

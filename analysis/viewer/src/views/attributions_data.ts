@@ -68,6 +68,43 @@ export async function faithfulnessOf(study: Study, variant: Variant, exact: Meth
   return { samples, rows, done, classes, figures: new Map(wanted.map((figure, i) => [figure.path, found[i]])) };
 }
 
+export const CURVES = ["deletion", "insertion"] as const;
+export type CurveName = (typeof CURVES)[number];
+
+/** Of every method, by its place: points of a curve, from nothing changed to all; NaN where the method says nothing. */
+export type Curves = ReadonlyMap<CurveName, readonly (readonly number[])[]>;
+
+const pointsOf = (values: ArrayLike<number>, points: number, at: number): number[] => Array.from({ length: points }, (_, i) => values[at * points + i]);
+
+/** The curves that the file holds, each made by `of` from its path. */
+async function curvesBy({ name }: Variant, study: Study, of: (path: string) => Promise<number[][]>): Promise<Curves> {
+  const there = CURVES.map((curve) => [curve, `/attributions/${name}/${curve}`] as const).filter(([, path]) => study.has(path));
+  return new Map(await Promise.all(there.map(async ([curve, path]) => [curve, await of(path)] as const)));
+}
+
+/** Of one output. */
+export const curvesOf = (study: Study, variant: Variant, at: number, row: number): Promise<Curves> => curvesBy(variant, study, async (path) => {
+  const [methods, , , points] = study.shape(path), values = await study.read(path, [0, at, row], [methods, 1, 1]);
+  return Array.from({ length: methods }, (_, m) => pointsOf(values, points, m));
+});
+
+/** Means over rows of samples that are members; one method after the other, for they may be large. */
+export const meanCurvesOf = (study: Study, variant: Variant, { done }: Faithfulness, numbers: ArrayLike<number>, members: Uint8Array): Promise<Curves> => curvesBy(variant, study, async (path) => {
+  const [methods, samples, rows, points] = study.shape(path), means: number[][] = [];
+  for (let m = 0; m < methods; m++) {
+    const values = await study.read(path, [m], [1]), sums = new Array<number>(points).fill(0);
+    let found = 0;
+    for (let at = 0; at < samples * rows; at++) {
+      const s = Math.floor(at / rows);
+      if (!members[numbers[s]] || !done[s] || !Number.isFinite(values[at * points])) continue;
+      for (let i = 0; i < points; i++) sums[i] += values[at * points + i];
+      found++;
+    }
+    means.push(sums.map((sum) => sum / found));
+  }
+  return means;
+});
+
 /** The mean of a figure of a method over rows of samples that are members, where it is a number; NaN: nowhere. */
 export function meanOf({ samples, rows, done, figures }: Faithfulness, figure: string, method: number, numbers: ArrayLike<number>, members: Uint8Array): number {
   const values = figures.get(figure);
