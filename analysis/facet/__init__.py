@@ -8,7 +8,7 @@
     network = facet.Network("model.onnx")       # linearized, measured, pruned in this process
     network.linearize(x)
 
-Commands: python -m facet --help. Nothing is drawn, changed or read when this is imported."""
+Commands: python3 -m facet --help. Nothing is drawn, changed or read when this is imported."""
 
 import os
 

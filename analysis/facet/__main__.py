@@ -1,4 +1,4 @@
-"""The commands: python -m facet COMMAND. Exit status as in the program: 64 wrong usage, 65 bad input, 66 input missing,
+"""The commands: python3 -m facet COMMAND. Exit status as in the program: 64 wrong usage, 65 bad input, 66 input missing,
 69 a package that is not installed, 73 cannot create output, 74 reading or writing failed."""
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COMMANDS = {
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m facet", description="facet's result files and masks in Python.")
+    parser = argparse.ArgumentParser(prog="python3 -m facet", description="facet's result files and masks in Python.")
     parser.add_argument("--version", action="version", version=f"facet {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, (_, what) in COMMANDS.items():
@@ -45,7 +45,7 @@ def run(words: list[str]) -> int:
         return 0
     module, what = COMMANDS[name]
     command = importlib.import_module(module)
-    parser = argparse.ArgumentParser(prog=f"python -m facet {name}", description=what[0].upper() + what[1:] + ".")
+    parser = argparse.ArgumentParser(prog=f"python3 -m facet {name}", description=what[0].upper() + what[1:] + ".")
     command.arguments(parser)
     options = parser.parse_args(words[1:])
     try:

@@ -11,6 +11,7 @@
 #include "disk.h"
 #include "output.h"
 #include "prune/inspect.h"
+#include "python.h"
 #include "ranks/agree.h"
 #include "ranks/versions.h"
 #include "session.h"
@@ -296,7 +297,9 @@ static void print_next(const facet_call *call, const facet_context *context, fac
       finished = f->reused[i] == facet_store_stage_parts(&plan->store, stage++);
   if (finished) {
     facet_certified_warn(plan->store.settings->output, context->family);
-    printf("finished         next: python -m facet report %s/study.h5\n", plan->store.settings->output);
+    printf("finished         ");
+    facet_say_report(plan->store.settings->output);
+    printf("\n");
     return;
   }
   printf("next: facet run %s", call->file[0]);

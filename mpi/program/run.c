@@ -6,6 +6,7 @@
 #include "lock.h"
 #include "output.h"
 #include "profiling.h"
+#include "python.h"
 #include "ranks/agree.h"
 #include "ranks/levels.h"
 #include "ranks/versions.h"
@@ -222,7 +223,9 @@ static void say_done(const facet_session *s, bool finished, double seconds, int 
   const facet_store_plan *p = &s->plan.store;
   const char *output = s->study->settings.output;
   if (finished) {
-    printf("%s/study.h5 is finished, nothing to do; next: python -m facet report %s/study.h5\n", output, output);
+    printf("%s/study.h5 is finished, nothing to do; ", output);
+    facet_say_report(output);
+    printf("\n");
     fflush(stdout);
     facet_certified_warn(output, &s->family);
     return;
@@ -230,7 +233,8 @@ static void say_done(const facet_session *s, bool finished, double seconds, int 
   printf("%s/study.h5: %d variants, %d conditions, %lld samples, %lld of them linearized, in %.1f s on %d rank%s\n",
          output, p->variants, p->conditions, (long long)p->samples, (long long)p->linear_samples, seconds, ranks,
          ranks == 1 ? "" : "s");
-  printf("next: python -m facet report %s/study.h5, or facet checksum %s/study.h5\n", output, output);
+  facet_say_report(output);
+  printf(", or facet checksum %s/study.h5\n", output);
   fflush(stdout);
   say_warnings(&s->plan);
   facet_certified_warn(output, &s->family);

@@ -71,7 +71,7 @@ def export(net, path, names=True, folded=False, masked=True, turned=False):
 
 
 def script(way, *arguments):
-    """Runs python -m facet masks in here (PyTorch takes seconds to load); what subprocess.run would return."""
+    """Runs python3 -m facet masks in here (PyTorch takes seconds to load); what subprocess.run would return."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = main(["masks", way, *map(str, arguments)])
@@ -82,7 +82,7 @@ def script(way, *arguments):
 def test_called_as_a_command():
     for way in ("from-torch", "to-torch"):
         done = subprocess.run([sys.executable, "-m", "facet", "masks", way], capture_output=True, text=True)
-        assert done.returncode == 64 and f"usage: python -m facet masks {way}" in done.stderr
+        assert done.returncode == 64 and f"usage: python3 -m facet masks {way}" in done.stderr
 
 
 CASES = [dict(), dict(masked=False), dict(names=False), dict(names=False, folded=True), dict(names=False, turned=True),

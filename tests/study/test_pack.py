@@ -1,4 +1,4 @@
-"""python -m facet pack: what people have becomes one file that facet reads, sample by sample, or one line says why not."""
+"""python3 -m facet pack: what people have becomes one file that facet reads, sample by sample, or one line says why not."""
 
 import io
 import json

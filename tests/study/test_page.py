@@ -1,4 +1,4 @@
-"""python -m facet view: one page that holds the viewer and as much of a study as fits, with an index that is true."""
+"""python3 -m facet view: one page that holds the viewer and as much of a study as fits, with an index that is true."""
 
 import base64
 import gzip

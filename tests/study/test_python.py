@@ -361,7 +361,7 @@ def test_the_page_names_every_command():
     from facet.__main__ import COMMANDS
 
     page = (ROOT / "docs/python.md").read_text()
-    assert list(dict.fromkeys(re.findall(r"^\| `python -m facet (\w+)", page, re.MULTILINE))) == list(COMMANDS)
+    assert list(dict.fromkeys(re.findall(r"^\| `\.venv/bin/python -m facet (\w+)", page, re.MULTILINE))) == list(COMMANDS)
 
 
 def test_every_picture_is_drawn(study):

@@ -1,12 +1,20 @@
 """What a user is told on the way: that a study is finished, which command comes next, what takes long, and what a wrong
 word was meant to be."""
 
+import pathlib
 import re
+import shutil
 import subprocess
+import sys
 
 import pytest
 
-from conftest import FACET, STUDY, environment, run
+from conftest import FACET, ROOT, STUDY, environment, run
+
+
+VENV = ROOT / ".venv/bin/python"
+HERE = pathlib.Path.cwd()
+PYTHON = "python3" if not VENV.exists() else VENV.relative_to(HERE) if VENV.is_relative_to(HERE) else VENV
 
 
 def last(done):
@@ -17,10 +25,33 @@ def last(done):
 def test_the_last_line_names_the_next_command(small):
     study, store = small / "study.yaml", small / "out/study.h5"
     assert last(run("check", study, "-n", 3)) == f"next: facet run {study} -n 3"
-    assert last(run("run", study)) == f"next: python -m facet report {store}, or facet checksum {store}"
-    assert last(run("check", study)) == f"finished         next: python -m facet report {store}"
+    assert last(run("run", study)) == f"next: {PYTHON} -m facet report {store}, or facet checksum {store}"
+    assert last(run("check", study)) == f"finished         next: {PYTHON} -m facet report {store}"
     study.write_text(STUDY.replace("study: small", "study: other"))
     assert last(run("check", study)) == f"next: facet run {study} --fresh, which removes what is there"
+
+
+def test_the_next_command_works_in_a_clone_and_where_it_is_installed(small):
+    """With the Python of the clone that a build lies in, by the shortest path to it; python3 elsewhere."""
+    shutil.copy(FACET, small / "facet")
+    clone, other = small / "clone", small / "clone/build/other"
+    for folder in (clone / "build", other):
+        folder.mkdir(parents=True)
+        shutil.copy(FACET, folder)
+    assert run("run", small / "study.yaml").returncode == 0
+
+    def said(program, folder):
+        done = subprocess.run([program, "run", small / "study.yaml"], env=environment(), cwd=folder, capture_output=True, text=True)
+        return last(done).split("next: ")[1].split(" -m facet report ")[0]
+
+    (clone / ".venv/bin").mkdir(parents=True)
+    (clone / ".venv/bin/python").symlink_to(sys.executable)
+    assert said(clone / "build/facet", clone) == "python3"  # a folder of another kind
+    (clone / "analysis/facet").mkdir(parents=True)
+    (clone / "analysis/facet/__main__.py").touch()
+    assert said(clone / "build/facet", clone) == said(other / "facet", clone) == ".venv/bin/python"
+    assert said(clone / "build/facet", small / "out") == str(clone / ".venv/bin/python")
+    assert said(small / "facet", small) == "python3"
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
@@ -30,7 +61,7 @@ def test_a_finished_study_says_so_and_makes_nothing(small, ranks):
     stamps = {path: path.stat().st_mtime_ns for path in (small / "out").rglob("*")}
     done = run("run", small / "study.yaml", ranks=ranks)
     assert done.returncode == 0
-    assert done.stdout == f"{store} is finished, nothing to do; next: python -m facet report {store}\n"
+    assert done.stdout == f"{store} is finished, nothing to do; next: {PYTHON} -m facet report {store}\n"
     assert not [line for line in done.stderr.splitlines() if " in 0:" in line]
     assert stamps == {path: path.stat().st_mtime_ns for path in (small / "out").rglob("*")}
 

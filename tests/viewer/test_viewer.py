@@ -453,7 +453,7 @@ def test_facet_view_serves_it(viewer, own):  # noqa: F811
 
 
 def test_one_page_of_it_opens_from_the_disk(viewer, own, folder):  # noqa: F811
-    """The page of python -m facet view: numbers of h5py, and all that the most telling samples have."""
+    """The page of python3 -m facet view: numbers of h5py, and all that the most telling samples have."""
     done = subprocess.run([sys.executable, "-m", "facet", "view", own, "-o", folder / "own.html"], capture_output=True, text=True,
                           env={**os.environ, "FACET_VIEWER": str(BUILT), "PYTHONPATH": str(ROOT / "analysis")})
     assert done.returncode == 0, done.stderr

@@ -1,1 +1,1 @@
-"""Commands of python -m facet: a module each, with `arguments` and `run`."""
+"""Commands of python3 -m facet: a module each, with `arguments` and `run`."""

@@ -1,4 +1,4 @@
-"""python -m facet masks: masks of torch.nn.utils.prune to a mask file of facet (from-torch), and back (to-torch)."""
+"""python3 -m facet masks: masks of torch.nn.utils.prune to a mask file of facet (from-torch), and back (to-torch)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""python -m facet pack: a data set into one HDF5 file that studies read."""
+"""python3 -m facet pack: a data set into one HDF5 file that studies read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""python -m facet parquet: a study's numbers as tidy tables in Parquet, for pandas, polars, DuckDB or R."""
+"""python3 -m facet parquet: a study's numbers as tidy tables in Parquet, for pandas, polars, DuckDB or R."""
 
 from __future__ import annotations
 

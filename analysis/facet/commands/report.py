@@ -1,4 +1,4 @@
-"""python -m facet report: writes the report of a study."""
+"""python3 -m facet report: writes the report of a study."""
 
 from __future__ import annotations
 

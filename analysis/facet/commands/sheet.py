@@ -1,6 +1,6 @@
-"""python -m facet sheet: one sample under every corruption (a row each) and severity.
+"""python3 -m facet sheet: one sample under every corruption (a row each) and severity.
 
-    facet corrupt study.yaml corrupted && python -m facet sheet corrupted --sample 7 --out sheet.png
+    facet corrupt study.yaml corrupted && python3 -m facet sheet corrupted --sample 7 --out sheet.png
 
 The folder has files in the layout of CIFAR-10-C, so those of its authors do as well; labels.npy says how many samples a
 severity has where clean.npy is missing (its length by five)."""

@@ -1,4 +1,4 @@
-"""python -m facet view: a study as one page that holds the viewer and itself, and opens by a double click.
+"""python3 -m facet view: a study as one page that holds the viewer and itself, and opens by a double click.
 
 `facet view STUDY.h5` shows all of a study; this is what fits into a file to be sent to somebody."""
 

@@ -39,7 +39,7 @@ function knownChoices(study: Study): Known {
   return (choice, value) => all.get(choice)?.has(value) ?? false;
 }
 
-/* What is read, and how; of a page that holds a part of a study (python -m facet view), what it does not hold. */
+/* What is read, and how; of a page that holds a part of a study (python3 -m facet view), what it does not hold. */
 function foot(study: Study): HTMLElement {
   const made = h("footer", { class: "foot" }, `${study.file.name}, ${bytes(study.file.size)}, schema version ${study.schema}, read ${study.how}. Nothing leaves this computer.`);
   void study.attributes("/").then(({ left_out: out }) => {
