@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from facet.errors import NetworkError
+from facet.errors import NetworkError, known
 from facet.hdf import Array
 
 
@@ -49,6 +49,7 @@ class Answer:
         return type(self)(**{name: part if isinstance(part, (list, bool)) else part[i] for name, part in parts.items()})
 
 
+CURVES = ("deletion", "insertion")  # of Faithfulness
 SECANT = "secant: W is not the Jacobian"  # as the files say it
 
 
@@ -237,6 +238,8 @@ class Faithfulness(Answer):
 
     def area(self, curve: str = "deletion") -> Array:
         """The mean height of a curve, "deletion" or "insertion", by the trapezoidal rule: N x method x k."""
+        if curve not in CURVES:
+            raise NetworkError(known("curve", curve, CURVES))
         height = np.asarray(getattr(self, curve))
         return np.asarray((height[..., 1:] + height[..., :-1]).mean(axis=-1) / 2)
 

@@ -30,7 +30,7 @@ def _group(study: Study, variant: str) -> Any:
 
 def _condition(study: Study, variant: str, condition: str | None) -> tuple[Any, int]:
     """The group of a variant, and a condition that is counted."""
-    group, c = _group(study, variant), study.condition_index(condition or study.reference)
+    group, c = _group(study, variant), study.condition_index(study.reference if condition is None else condition)
     if study.file["census/regions"][study.variant_index(variant), c] < 0:
         raise StudyError(f"{study.path}: the patterns of {variant} under {study.conditions[c]} were not counted (census)")
     return group, c

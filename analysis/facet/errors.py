@@ -1,7 +1,8 @@
 """What can be wrong, in one line, with the exit status that says so; and what may have been meant by an unknown name."""
 
 import difflib
-from collections.abc import Iterable
+import operator
+from collections.abc import Iterable, Sequence
 
 USAGE, BAD_INPUT, NO_INPUT, NOT_THERE, CANNOT_CREATE, IO = 64, 65, 66, 69, 73, 74  # sysexits, as in the program
 
@@ -35,3 +36,18 @@ def known(what: str, name: object, names: Iterable[object], most: int = 12) -> s
     meant = f": did you mean {near[0]}? There" if near else "; there"
     listed = ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")
     return f"no {what} is called {name}{meant} are: {listed or 'none'}"
+
+
+def number_of(what: str, asked: str | int, names: Sequence[str]) -> int:
+    """The number of one of `names`, asked for by its name or its number; StudyError where there is none of it."""
+    if isinstance(asked, str):
+        if asked not in names:
+            raise StudyError(known(what, asked, names))
+        return names.index(asked)
+    try:
+        number = operator.index(asked)
+    except TypeError as error:
+        raise StudyError(f"a {what} is a name or a whole number, not {asked!r}") from error
+    if not 0 <= number < len(names):
+        raise StudyError(f"no {what} {asked}; there are 0 to {len(names) - 1}")
+    return number

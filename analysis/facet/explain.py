@@ -169,18 +169,23 @@ def contrast_change(before: Contrast, after: Contrast) -> Contrast:
     return Contrast(before.cls, before.other, after.pixels - before.pixels, after.b - before.b, split, node)
 
 
+def _under(study: Study, condition: str | None) -> str:
+    """What a condition adds to the path of a variant's folder: nothing where it is clean."""
+    return "" if condition is None or study.conditions[study.condition_index(condition)] == "clean" else f"/{condition}"
+
+
 def margin_change(study: Study, variant: str, sample: int, condition: str | None = None) -> MarginChange:
     """What each pixel and node adds to the change of a sample's margin: from dense to a variant, or, with a condition, from
     clean to that condition in the variant."""
     study.variant_index(variant), study.sample_index(sample)
-    if condition is not None:
-        study.condition_index(condition)
-    path = f"change/{variant}" + (f"/{condition}" if condition else "")
+    folder = _under(study, condition)
+    path = f"change/{variant}{folder}"
     if f"{path}/pixel" not in study.file:
-        there = [v for v in study.variants if f"change/{v}/{condition}/pixel".replace("/None", "") in study.file]
-        under = f" under {condition}" if condition else ""
+        there = [v for v in study.variants if f"change/{v}{folder}/pixel" in study.file]
+        under = f" under {condition}" if folder else ""
+        asked = "'conditions' in 'change' does not name it" if folder and "change" in study.file else "the study asks for none (change: {})"
         raise StudyError(f"{study.path}: the change of margin of {variant}{under} is not taken apart; "
-                         + (f"those of: {', '.join(there)}" if there else "the study asks for none (change: {})"))
+                         + (f"those of: {', '.join(there)}" if there else asked))
     at = np.flatnonzero(study.numbers("change") == sample)
     if not len(at):
         raise StudyError(f"{study.path}: the change of margin of sample {sample} is not taken apart; those of "
@@ -198,15 +203,15 @@ def margin_change(study: Study, variant: str, sample: int, condition: str | None
 def path(study: Study, variant: str, sample: int, condition: str | None = None) -> Path:
     """What happens on the way to a sample: clean, or under a condition."""
     study.variant_index(variant), study.sample_index(sample)
-    if condition is not None:
-        study.condition_index(condition)
-    clean = condition in (None, "clean")
-    where, there = f"paths/{variant}" + ("" if clean else f"/{condition}"), study.numbers("paths")
+    folder = _under(study, condition)
+    where, there = f"paths/{variant}{folder}", study.numbers("paths")
     at = np.flatnonzero(there == sample)
     if f"{where}/attribution" not in study.file or not len(at):
+        followed = [v for v in study.variants if f"paths/{v}{folder}/attribution" in study.file]
         raise StudyError(f"{study.path}: the path to sample {sample} in {variant}, {condition or 'clean'}, is not there; "
-                         + (f"those to {len(there)} samples are: study.numbers('paths')" if len(there) else
-                            "the study asks for none (paths: {})"))
+                         + ("the study asks for none (paths: {})" if not len(there) else
+                            f"those to {len(there)} samples are: study.numbers('paths')" if variant in followed else
+                            f"those in: {', '.join(followed)}" if followed else "'conditions' in 'paths' does not name it"))
     group, i = study.file[where], int(at[0])
     rows, crossing = group["attribution"], group["crossing"][i]
     order = str(plain(rows.attrs.get("order", "channels_first")))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas
 
-from facet.errors import StudyError, known
+from facet.errors import StudyError, known, number_of
 from facet.hdf import Array, plain, strings
 from facet.linear import picture
 
@@ -29,14 +29,16 @@ class Attributed:
     cls: list[int]  # numbers of the classes that the outputs are of
     name: list[str]
     pixels: Array  # method x k x channel x y x x
+    classes: list[str]  # all of the study
 
-    def of(self, method: str, cls: int | None = None) -> Array:
-        """By one method, of a class (default: the first of cls): channel x y x x."""
+    def of(self, method: str, cls: str | int | None = None) -> Array:
+        """By one method, of a class, a name or a number (default: the first of cls): channel x y x x."""
         if method not in self.method:
             raise StudyError(known("method of attribution", method, self.method))
-        if cls is not None and cls not in self.cls:
-            raise StudyError(f"class {cls} of sample {self.sample} is not explained; explained: {', '.join(map(str, self.cls))}")
-        return np.asarray(self.pixels[self.method.index(method), 0 if cls is None else self.cls.index(cls)])
+        number = self.cls[0] if cls is None else number_of("class", cls, self.classes)
+        if number not in self.cls:
+            raise StudyError(f"class {self.classes[number]} of sample {self.sample} is not explained; explained: {', '.join(self.name)}")
+        return np.asarray(self.pixels[self.method.index(method), self.cls.index(number)])
 
     def __repr__(self) -> str:
         return f"<facet.Attributed, sample {self.sample} of {self.variant}, {', '.join(self.name)}: {', '.join(self.method)}>"
@@ -73,7 +75,7 @@ def attributions(study: Study, variant: str, sample: int) -> Attributed:
     cls = [int(k) for k in group["row"][i]]
     order = str(plain(rows.attrs.get("order", "channels_first")))
     return Attributed(int(sample), variant, methods(study), cls, [study.classes[k] for k in cls],
-                      picture(rows[:, i].astype(float), study.shape, order, 2))
+                      picture(rows[:, i].astype(float), study.shape, order, 2), study.classes)
 
 
 def _measured(study: Study, variant: str) -> Any:

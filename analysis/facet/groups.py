@@ -60,7 +60,7 @@ def compared(study: Study) -> list[tuple[str, str]]:
 
 def _folder(study: Study, variant: str, condition: str | None) -> Any:
     study.variant_index(variant)
-    condition = study.conditions[study.condition_index(condition)] if condition else "clean"
+    condition = "clean" if condition is None else study.conditions[study.condition_index(condition)]
     if (variant, condition) not in compared(study):
         there = ", ".join(dict.fromkeys(v for v, c in compared(study) if c == condition))
         raise StudyError(f"{study.path}: no changes of {variant} are added up over groups, {condition}; "

@@ -7,7 +7,7 @@ import functools
 import h5py
 import numpy as np
 
-from facet.errors import StudyError, known
+from facet.errors import StudyError, number_of
 from facet.hdf import Array, plain, strings
 
 RANKS = {"W": None, "row": 2, "b": 2, "b_node": 3, "residual": 1, "ties": 1, "node": 1}
@@ -94,9 +94,9 @@ class Linear:
         return np.asarray(self._kept("explained", "the digest")[()].sum(axis=0))
 
     def contribution(self, cls: str | int, size: bool = False) -> Array:
-        """Under keep: digest, the mean contribution W x (size: |W x|) of every pixel to the logit of a class, over the rows
-        that explain it: channel x y x x, float64; NaN without such rows."""
-        k = self.classes.index(cls) if isinstance(cls, str) else cls
+        """Under keep: digest, the mean contribution W x (size: |W x|) of every pixel to the logit of a class, a name or a
+        number, over the rows that explain it: channel x y x x, float64; NaN without such rows."""
+        k = number_of("class", cls, self.classes)
         rows = self._kept("magnitude" if size else "contribution", "the digest")[:, k].sum(axis=0)
         return self._picture(rows / self.explained[k] if self.explained[k] else np.full_like(rows, np.nan))
 
@@ -155,18 +155,13 @@ class Linear:
                              f"{self.sample.max()}")
         return int(found[0])
 
-    def has(self, sample: int, cls: int) -> bool:
-        """Whether the row that explains class number `cls` of a sample is stored."""
-        return bool((self.row[self.position(sample)] == cls).any())
+    def has(self, sample: int, cls: str | int) -> bool:
+        """Whether the row that explains class `cls`, a name or a number, of a sample is stored."""
+        return bool((self.row[self.position(sample)] == number_of("class", cls, self.classes)).any())
 
     def find(self, sample: int, cls: str | int) -> tuple[int, int]:
         """(i, k) of the stored row that explains class `cls`, a name or a number, of a sample."""
-        if isinstance(cls, str) and cls not in self.classes:
-            raise StudyError(known("class", cls, self.classes))
-        number = self.classes.index(cls) if isinstance(cls, str) else cls
-        if not 0 <= number < len(self.classes):
-            raise StudyError(f"no class {cls}; there are 0 to {len(self.classes) - 1}")
-        i = self.position(sample)
+        number, i = number_of("class", cls, self.classes), self.position(sample)
         k = np.flatnonzero(self.row[i] == number)
         if not len(k):
             there = ", ".join(self.classes[c] for c in self.row[i])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import os
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import h5py
 import numpy as np
 
-from facet.errors import NO_INPUT, StudyError, known
+from facet.errors import NO_INPUT, StudyError, known, number_of
 from facet.hdf import Array, dimension_names, labelled, plain, select, strings, texts, unlike_the_root
 
 if TYPE_CHECKING:
@@ -163,17 +164,20 @@ class Store:
 
     def class_index(self, cls: str | int) -> int:
         """Number of a class, given by name or number."""
-        if isinstance(cls, str):
-            return self._index(self.classes, cls, "class")
-        if not 0 <= cls < len(self.classes):
-            raise StudyError(f"{self.path}: no class {cls}; there are 0 to {len(self.classes) - 1}")
-        return int(cls)
+        try:
+            return number_of("class", cls, self.classes)
+        except StudyError as error:
+            raise StudyError(f"{self.path}: {error}") from error
 
     def sample_index(self, sample: int) -> int:
         """The number of a test sample, if there is one."""
-        if isinstance(sample, str) or not 0 <= sample < self.samples:
+        try:
+            number = operator.index(sample)
+        except TypeError:  # a name, or half of one
+            number = -1
+        if not 0 <= number < self.samples:
             raise StudyError(f"{self.path}: no sample {sample}; there are 0 to {self.samples - 1}")
-        return int(sample)
+        return number
 
     def _index(self, names: list[str], name: str, what: str) -> int:
         if name not in names:

@@ -127,7 +127,8 @@ class Study(Store):
         """accuracy, or the mean over labelled samples of loss, angle, length or margin: V x C (NaN when none is labelled).
         More of them in newer files: ece, angle_deviation, ..."""
         path = f"summary/{what}"
-        if path in self.file and self.file[path].ndim == 2 and self.file[path].shape[1] == len(self.conditions):
+        found = self.file.get(path)  # or a folder, as by_class
+        if getattr(found, "ndim", 0) == 2 and found.shape[1] == len(self.conditions):
             return np.asarray(self.file[path][()], dtype=float)
         source = {"accuracy": "prediction/class", "loss": "prediction/loss"}.get(what, f"geometry/{what}")
         if what not in ("accuracy", "loss", "angle", "length", "margin"):

@@ -49,6 +49,8 @@ def accuracy(study: Study, condition: str | None, fold: bool) -> pandas.DataFram
 def fragile(study: Study, count: int, cls: str | int | None) -> Fragile:
     if "fragility/rank" not in study.file:
         raise StudyError(f"{study.path}: holds nothing about fragile samples (/fragility)")
+    if count < 0:
+        raise StudyError(f"{study.path}: {count} samples")
     if cls is None:
         rank = study.file["fragility/rank"][:count]
     else:
@@ -65,7 +67,7 @@ def fragile(study: Study, count: int, cls: str | int | None) -> Fragile:
 
 
 def class_damage(study: Study, condition: str | None, origin: str) -> pandas.DataFrame:
-    c, v = study.condition_index(condition or study.reference), study.variant_index(origin)
+    c, v = study.condition_index(study.reference if condition is None else condition), study.variant_index(origin)
     by_class = _accuracy_by_class(study, c)
     mean, _ = study.spread(by_class - by_class[v])
     return pandas.DataFrame(mean, index=pandas.Index(list(study.replicates), name="replicate"),
@@ -114,7 +116,7 @@ def cost(study: Study, what: str) -> pandas.Series[float]:
 
 
 def pareto(study: Study, what: str, condition: str | None) -> pandas.DataFrame:
-    c = study.condition_index(condition or study.reference)
+    c = study.condition_index(study.reference if condition is None else condition)
     price, _ = study.spread(cost(study, what).to_numpy())
     mean, deviation = (part[:, c] for part in study.folded("accuracy"))
     table = pandas.DataFrame({what: price, "accuracy": mean, "deviation": deviation},

@@ -154,6 +154,7 @@ def test_not_kept_is_said_by_name(kept, tmp_path):
     assert half.labelled("linear/dense/W").dtype == np.float32
     assert half.row("dense", 7).dtype == np.float64
     mean, size = (digest.linear("dense").contribution(1, size) for size in (False, True))
+    assert np.array_equal(mean, digest.linear("dense").contribution(digest.classes[1]), equal_nan=True)
     assert mean.shape == (1, 12, 12) and (np.abs(mean) <= size + 1e-9).all()
     from facet.report.page import Report
 

@@ -214,6 +214,14 @@ def test_tidy_tables(study, h5):
     (lambda s: s.contributions("dense", -1, "dress"), "no sample -1"),
     (lambda s: s.linear("dense").find(7, "Coat"), "no class is called Coat: did you mean coat"),
     (lambda s: s.linear("dense").find(7, 9), "no class 9; there are 0 to 3"),
+    (lambda s: s.linear("dense").has(7, "nope"), "no class is called nope; there are: dress, "),
+    (lambda s: s.linear("dense").has(7, -1), "no class -1; there are 0 to 3"),
+    (lambda s: s.linear("dense").contribution("dres"), "no class is called dres: did you mean dress"),
+    (lambda s: s.linear("dense").contribution(-1), "no class -1; there are 0 to 3"),
+    (lambda s: s.attributions("dense", 3).of("gradient", "dres"), "no class is called dres: did you mean dress"),
+    (lambda s: s.attributions("dense", 3).of("gradient", -1), "no class -1; there are 0 to 3"),
+    (lambda s: s.contributions("dense", 7, 1.5), "a class is a name or a whole number, not 1.5"),
+    (lambda s: s.image(7.5), "no sample 7.5; there are 0 to 129"),
     (lambda s: s.linear("densse"), "no variant is called densse: did you mean dense"),
     (lambda s: s.cost("flop"), "no cost is called flop: did you mean flops"),
     (lambda s: s.recipe("nope"), "no variant is called nope; there are: dense, "),
@@ -223,6 +231,13 @@ def test_tidy_tables(study, h5):
     (lambda s: s.gates("magnitude-global-0.5-s1"), "patterns of magnitude-global-0.5-s1 were not counted"),
     (lambda s: s.pattern_distance("dense", reference="clear"), "did you mean clean"),
     (lambda s: s.fragile(3, "cot"), "did you mean coat"),
+    (lambda s: s.fragile(-3), "-3 samples"),
+    (lambda s: s.class_damage(""), "no condition is called ;"),
+    (lambda s: s.gates("dense", ""), "no condition is called ;"),
+    (lambda s: s.pareto(condition=""), "no condition is called ;"),
+    (lambda s: s.group_change(PRUNED, "class/dress", ""), "no condition is called ;"),
+    (lambda s: s.summary("by_class"), "no summary is called by_class; there are: accuracy"),
+    (lambda s: s.plot.facet_limits("one"), "no norm is called one; there are: max, two"),
     (lambda s: s.geometry("angel"), "no geometry is called angel: did you mean angle"),
     (lambda s: s.geometry("angle", "dense", "cleen"), "did you mean clean"),
     (lambda s: s.summary("acuracy"), "no summary is called acuracy: did you mean accuracy"),
@@ -232,7 +247,9 @@ def test_tidy_tables(study, h5):
     (lambda s: s.labelled("geometry/angle", variant=5), "variant 5 is not in 0..4"),
     (lambda s: s.labelled("linear/dense/b", linear_sample=99), "no linear_sample is called 99"),
     (lambda s: s.margin_change("dense", 3), "the change of margin of dense is not taken apart; those of: magnitude"),
-    (lambda s: s.margin_change(PRUNED, 3, "fog/1"), "under fog/1 is not taken apart"),
+    (lambda s: s.margin_change(PRUNED, 3, "fog/1"), "under fog/1 is not taken apart; 'conditions' in 'change' does not name it"),
+    (lambda s: s.integrated_gradients("magnitude-global-0.5-s1", s.numbers("paths")[0]), f"is not there; those in: dense, {PRUNED}"),
+    (lambda s: s.integrated_gradients("dense", 7, "fog/1"), "is not there"),
     (lambda s: s.position("dense", 99), "position of sample 99 of dense is not explained"),
     (lambda s: s.row("dense", 7, 8), "no class 8"),
     (lambda s: s.image(1000), "no sample 1000"),
@@ -243,6 +260,18 @@ def test_what_is_not_there_is_told(study, ask, words):
     with pytest.raises(facet.StudyError) as caught:
         ask(study)
     assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_classes_go_by_name_and_by_number(study):
+    linear, found = study.linear("dense"), study.attributions("dense", 3)
+    assert linear.has(0, "dress") and linear.has(0, 0) and linear.find(7, "coat") == linear.find(7, 1)
+    number, name = found.cls[0], found.name[0]
+    assert np.array_equal(found.of("gradient", name), found.of("gradient", number))
+    other = next(cls for cls in study.classes if cls not in found.name)
+    with pytest.raises(facet.StudyError, match=f"class {other} of sample 3 is not explained; explained: {name}$"):
+        found.of("gradient", other)
+    i = study.numbers("change")[0]
+    assert study.margin_change(PRUNED, i, "clean").total == study.margin_change(PRUNED, i).total  # as groups and paths have it
 
 
 def test_rows_that_are_not_stored_are_told(tmp_path):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facet import reach
+from facet.errors import StudyError, known
 from facet.plot.choice import choose, firsts, pick, seeds
 from facet.plot.shares import by_layer
 from facet.plot.style import WIDTH, Look, Picture, legend, picture, styled
@@ -55,6 +56,8 @@ def facet_radii(study: Study, limit: int = 8) -> Picture | None:
 @styled
 def facet_limits(study: Study, norm: str = "max", limit: int = 30, most_gates: int = 60) -> Picture | None:
     """Which gate or maximum ends the facets of how many samples."""
+    if norm not in reach.NORMS:
+        raise StudyError(known("norm", norm, reach.NORMS))
     there = reach.measured(study)
     groups = {name: [v for v in group if v in there] for name, group in study.replicates.items()}
     groups = {name: group for name, group in groups.items() if group}
