@@ -57,9 +57,14 @@ typedef struct {
 
 /* ---- which groups there are ---- */
 
-static facet_status read_file(const facet_store_plan *p, const facet_change_keys *k, int item, int32_t *number)
+/* As the file was when its digest was taken: it is read when a run is planned, and when groups are made, much later. */
+static facet_status read_file(const facet_study_data *data, const facet_store_plan *p, const facet_change_keys *k,
+                              int item, int32_t *number)
 {
-  facet_status status = facet_npy_whole_numbers(facet_group_file(k, item), p->samples, number);
+  const char *file = facet_group_file(k, item);
+  facet_status status = facet_npy_whole_numbers(file, p->samples, number);
+  if (status == FACET_OK)
+    status = facet_data_hold(data, "groups_", file);
   return status == FACET_OK ? FACET_OK
                             : facet_raise_in(status, "%s:%d: change.groups: ", p->settings->file, k->groups_line);
 }
@@ -91,12 +96,12 @@ static char *stem_of(const char *file)
   return facet_format("%.*s", (int)strcspn(last, "."), last);
 }
 
-static facet_status name_file(facet_store_plan *p, const facet_change_keys *k, int item)
+static facet_status name_file(const facet_study_data *data, facet_store_plan *p, const facet_change_keys *k, int item)
 {
   int32_t *number, largest = -1;
   FACET_NEW(number, p->samples);
   char *stem = stem_of(facet_group_file(k, item));
-  facet_status status = stem ? read_file(p, k, item, number) : FACET_OS;
+  facet_status status = stem ? read_file(data, p, k, item, number) : FACET_OS;
   for (int64_t i = 0; i < p->samples; i++)
     largest = number[i] > largest ? number[i] : largest;
   for (int32_t g = 0; g <= largest && status == FACET_OK; g++)
@@ -105,12 +110,12 @@ static facet_status name_file(facet_store_plan *p, const facet_change_keys *k, i
   return status;
 }
 
-static facet_status name_groups(facet_store_plan *p, const facet_change_keys *k)
+static facet_status name_groups(const facet_study_data *data, facet_store_plan *p, const facet_change_keys *k)
 {
   FACET_TRY(add_name(p, k, facet_copy_text("all")));
   for (int i = 0; i < k->groups.count; i++) {
     if (facet_group_file(k, i))
-      FACET_TRY(name_file(p, k, i));
+      FACET_TRY(name_file(data, p, k, i));
     else
       for (int c = 0; c < p->classes; c++)
         FACET_TRY(add_name(p, k, facet_format("class/%s", p->class_name[c])));
@@ -120,21 +125,27 @@ static facet_status name_groups(facet_store_plan *p, const facet_change_keys *k)
 
 /* ---- who is in them ---- */
 
-/* The number of each sample among the groups of one item, which are `first` and those behind it; *first goes on. */
+/* The number of each sample among the groups of one item, which are `first` and those behind it; *first goes on. There
+ * are as many as were planned: `check` has no digest to tell it that the file is another. */
 static facet_status join_item(groups *w, int item, int32_t *number, int *first)
 {
   const facet_change_keys *k = &w->context->plan->keys->change;
   int32_t largest = -1;
-  if (facet_group_file(k, item))
-    FACET_TRY(read_file(w->p, k, item, number));
+  const char *file = facet_group_file(k, item);
+  if (file)
+    FACET_TRY(read_file(w->context->data, w->p, k, item, number));
   else
     FACET_TRY(facet_dataset_labels(w->context->data->test, 0, w->p->samples, number));
   for (int64_t i = 0; i < w->p->samples; i++)
     largest = number[i] > largest ? number[i] : largest;
+  int64_t there = file ? (int64_t)largest + 1 : w->p->classes;
+  FACET_CHECK(largest < there && there <= w->p->change_groups - *first, FACET_BAD_INPUT,
+              "%s:%d: change.groups: %s: has changed since it was read first", w->p->settings->file, k->groups_line,
+              file ? file : "labels of data.test");
   for (int64_t i = 0; i < w->p->change_samples; i++)
     if (number[w->sample[i]] >= 0)
       w->member[i * w->p->change_groups + *first + number[w->sample[i]]] = 1;
-  *first += facet_group_file(k, item) ? (int)largest + 1 : w->p->classes;
+  *first += (int)there;
   return FACET_OK;
 }
 
@@ -354,9 +365,9 @@ static facet_status seconds(const facet_context *context, const facet_speeds *sp
 
 static facet_status plan_own(const facet_study_data *data, const facet_family *family, int ranks, facet_plan *plan)
 {
-  (void)data, (void)family, (void)ranks;
+  (void)family, (void)ranks;
   const facet_change_keys *k = &plan->keys->change;
-  return k->wanted && k->groups.count > 0 ? name_groups(&plan->store, k) : FACET_OK;
+  return k->wanted && k->groups.count > 0 ? name_groups(data, &plan->store, k) : FACET_OK;
 }
 
 const facet_stage facet_stage_groups = {.name = "groups",

@@ -73,6 +73,15 @@ static facet_status open_images(const facet_plan *plan, facet_dataset **images)
                             : facet_raise_in(status, "%s:%d: paths.from: ", plan->store.settings->file, k->line);
 }
 
+/* The file is what its digest was taken of: it is read when a run is planned, and when paths are, much later. */
+static facet_status hold_images(const facet_context *c)
+{
+  const facet_paths_keys *k = &c->plan->keys->paths;
+  facet_status status = facet_data_hold(c->data, "paths_from_", k->from);
+  return status == FACET_OK ? FACET_OK
+                            : facet_raise_in(status, "%s:%d: paths.from: ", c->plan->store.settings->file, k->line);
+}
+
 static facet_status read_images(paths *w)
 {
   facet_dataset *images = NULL;
@@ -81,6 +90,8 @@ static facet_status read_images(paths *w)
   w->baselines = facet_dataset_count(images);
   FACET_NEW_GO(done, status, w->baseline, w->baselines * w->inputs);
   status = facet_dataset_pixels(images, 0, w->baselines, w->baseline);
+  if (status == FACET_OK)
+    status = hold_images(w->context);
 done:
   facet_dataset_destroy(&images);
   return status;
@@ -373,8 +384,10 @@ static facet_status follows(const facet_context *c, FILE *out)
   const facet_paths_keys *k = &c->plan->keys->paths;
   const facet_store_plan *p = &c->plan->store;
   char digest[65] = "";
-  if (facet_paths_file(k))
+  if (facet_paths_file(k)) {
     FACET_TRY(facet_sha256_file(k->from, digest));
+    FACET_TRY(hold_images(c));
+  }
   fprintf(out, "from %s, %d %lld, %.0f bytes", digest[0] ? digest : k->from, (int)k->rows, (long long)p->path_rows,
           bytes_of(p));
   if (strcmp(k->from, "mean") == 0)

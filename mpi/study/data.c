@@ -221,6 +221,21 @@ facet_status facet_data_same(const facet_data_origin *now, const char *then, con
   return FACET_OK;
 }
 
+facet_status facet_data_hold(const facet_study_data *data, const char *name, const char *file)
+{
+  for (int i = 0; i < data->origins; i++) {
+    const facet_data_origin *o = &data->origin[i];
+    char now[65];
+    if (strncmp(o->name, name, strlen(name)) != 0 || strcmp(o->file, file) != 0)
+      continue;
+    FACET_TRY(facet_sha256_file(file, now));
+    FACET_CHECK(strcmp(now, o->sha256) == 0, FACET_BAD_INPUT,
+                "%s: has changed since this run read it first; bring it back, or use --fresh or another output folder",
+                file);
+  }
+  return FACET_OK;
+}
+
 enum { HEX = 64, WORDS = HEX / sizeof(int64_t) };
 
 /* The pieces that are this rank's; the others stay 0, so that a sum over all ranks brings them together. */

@@ -8,6 +8,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import time
 import warnings
 
 import h5py
@@ -58,6 +59,36 @@ def preloaded(name, folder):
     subprocess.run([compiler, "-D_GNU_SOURCE", "-std=c17", "-O1", "-fPIC", "-shared", "-o", library, source, "-ldl"], check=True)
     return library
 
+
+# ---- runs that wait for a test ----
+
+def wait_for(come, process):
+    while not come():
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.005)
+
+
+def start(folder, *command, **more):
+    return subprocess.Popen([*command, "run", folder / "study.yaml", *([] if command[0] == "mpirun" else ["-n", "2"])],
+                            env=environment() | more, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def held(tmp_path):
+    """held(where, command...): a run whose rank 0 has just made what `where` ends the path of, and waits there until it hears a
+    signal or the mark is removed, which stands beside the process: so that nothing depends on who is how fast."""
+    library = preloaded("held", tmp_path)
+
+    def go(where, *command):
+        mark = tmp_path / "held"
+        mark.unlink(missing_ok=True)
+        process = start(tmp_path, *command, LD_PRELOAD=str(library), HELD_AT=where, HELD_MARK=str(mark))
+        wait_for(mark.exists, process)
+        return process, mark
+    return go
+
+
+# ---- data, and studies of them ----
 
 def write_idx(path, array):
     array = np.ascontiguousarray(array, dtype=np.uint8)

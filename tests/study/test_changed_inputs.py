@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
-from conftest import STUDY, checksum, make_digits, run
+from conftest import FACET, STUDY, checksum, make_digits, run
 
 
 def go(folder, *more, ranks=1):
@@ -221,3 +221,24 @@ def test_what_is_moved_knows_its_study(tmp_path):
     (there / "study.yaml").write_text(text.replace("seed: 3", "seed: 4"))
     done = run("run", there / "study.yaml")
     assert done.returncode == 65 and "different study" in done.stderr
+
+
+@pytest.mark.parametrize("where", ["variants/dense.onnx", "out/study.h5"], ids=["before the plan", "after it"])
+@pytest.mark.parametrize("key, file", [("change.groups", "part.npy"), ("paths.from", "black.npy")])
+def test_files_that_are_read_again_by_the_same_run(tmp_path, held, where, key, file):
+    """They change while networks are trained, or when the result file has been made: groups of more numbers than were planned
+    for, and other baselines."""
+    make_digits(tmp_path, train=64, test=20)
+    first = {"part.npy": np.arange(20) % 2, "black.npy": np.zeros((1, 1, 12, 12), np.float32)}
+    for name, array in first.items():
+        np.save(tmp_path / name, array)
+    more = "change: {samples: 20, groups: part.npy}\npaths: {samples: 1, from: black.npy}\n"
+    (tmp_path / "study.yaml").write_text(STUDY.replace("epochs: 2", "epochs: 1").replace("samples: 70", "samples: 2") + more)
+    process, mark = held(where, FACET)
+    np.save(tmp_path / file, np.arange(20) * 40 if file == "part.npy" else first[file] + 1)
+    mark.unlink()
+    said = [line for line in process.communicate(timeout=120)[1].splitlines() if line.startswith("facet: ")]
+    assert process.returncode == 65 and len(said) == 1, said
+    assert re.search(rf"study.yaml:\d+: {key}: {tmp_path}/{file}: has changed since this run read it first", said[0])
+    np.save(tmp_path / file, first[file])
+    go(tmp_path, ranks=2)

@@ -12,33 +12,13 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, STUDY, checksum, environment, make_digits, preloaded, run
+from conftest import FACET, STUDY, checksum, make_digits, run, start, wait_for
 
 LATE = """\
 change: {samples: 40}
 aggregate: {spectrum: 6}
 embed: {layers: [24, 16], perplexity: 12, batch: 100, epochs: 40, explain: 30}
 """
-
-
-def start(folder, *command, **more):
-    return subprocess.Popen([*command, "run", folder / "study.yaml", *([] if command[0] == "mpirun" else ["-n", "2"])],
-                            env=environment() | more, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-@pytest.fixture
-def held(tmp_path):
-    """held(where, command...): a run whose rank 0 has just made what `where` ends the path of, and waits there until it hears a
-    signal or the mark is removed, which stands beside the process: so that nothing depends on who is how fast."""
-    library = preloaded("held", tmp_path)
-
-    def go(where, *command):
-        mark = tmp_path / "held"
-        mark.unlink(missing_ok=True)
-        process = start(tmp_path, *command, LD_PRELOAD=str(library), HELD_AT=where, HELD_MARK=str(mark))
-        wait_for(mark.exists, process)
-        return process, mark
-    return go
 
 
 def ranks_of(process):
@@ -59,12 +39,6 @@ def ancestors(pid):
     while pid > 1:
         pid = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
         yield pid
-
-
-def wait_for(come, process):
-    while not come():
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.005)
 
 
 def stopped(process):
