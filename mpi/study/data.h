@@ -27,8 +27,9 @@ const facet_data_origin *facet_data_origin_find(const facet_study_data *data, co
 /* FACET_BAD_INPUT unless a digest that was kept with `made`, if one was (otherwise ""), is that of now. */
 facet_status facet_data_same(const facet_data_origin *now, const char *then, const char *made);
 
-/* Not collective. A file that is read again later is still what its digest was taken of, if one was, which has this name
- * or one that begins like it; to be called after it was read. FACET_BAD_INPUT if it is not: "FILE: has changed ...". */
+/* Not collective. A file that is read again later is still what its digest was taken of, if one was, which has this
+ * name or one that begins like it; to be called after it was read. FACET_BAD_INPUT if it is not: "FILE: has changed
+ * ...". */
 facet_status facet_data_hold(const facet_study_data *data, const char *name, const char *file);
 
 /* Collective. Finds the digests of data sets, baselines of paths, groups and published conditions, which all ranks have
