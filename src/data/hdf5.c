@@ -257,7 +257,11 @@ static facet_status pixels(const char *path, facet_part *part)
   part->is_float = part->set->is_float = !(s.is_unsigned && s.width == 1);
   FACET_TRY(facet_part_shape(path, s.rank, s.dim, part));
   FACET_CHECK(s.class == H5T_INTEGER || s.class == H5T_FLOAT, FACET_BAD_INPUT,
-              "%s: pixels must be integers or real numbers", path);
+              "%s: pixels must be bytes or real numbers", path);
+  /* Their white is rarely 255, and nobody would notice: whoever converts them says what it is. */
+  FACET_CHECK(s.class == H5T_FLOAT || s.width == 1, FACET_BAD_INPUT,
+              "%s: pixels are %sint%zu: save them as uint8, float32 or float64", path, s.is_unsigned ? "u" : "",
+              8 * s.width);
   FACET_TRY(check_held(path, &s));
   return decode_part(path, part);
 }

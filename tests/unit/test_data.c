@@ -516,17 +516,19 @@ static void hdf5_types(void **state)
   (void)state;
   static const hsize_t flat[2] = {3, 8}, absurd[2][2] = {{1ULL << 38, 4}, {1ULL << 62, 8}};
   int8_t narrow[24];
-  int32_t whole[24];
+  float whole[24];
   double real[24], one = 1;
   facet_dataset *d;
   for (int i = 0; i < 24; i++) {
     narrow[i] = (int8_t)(i - 12);
-    whole[i] = 10 * i;
+    whole[i] = (float)(10 * i);
     real[i] = 10 * i;
   }
   hid_t file = H5Fcreate(in_folder("t.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
   write_set(file, "narrow", H5T_NATIVE_INT8, 2, flat, narrow);
-  write_set(file, "whole", H5T_NATIVE_INT32, 2, flat, whole);
+  write_set(file, "whole", H5T_NATIVE_FLOAT, 2, flat, whole);
+  write_set(file, "sixteen", H5T_NATIVE_UINT16, 2, flat, (uint16_t[24]){40000});
+  write_set(file, "wide", H5T_NATIVE_INT32, 2, flat, (int32_t[24]){0});
   write_set(file, "real", H5T_NATIVE_DOUBLE, 2, flat, real);
   write_set(file, "list", H5T_NATIVE_DOUBLE, 1, (hsize_t[]){24}, real);
   write_set(file, "few", H5T_NATIVE_INT8, 1, (hsize_t[]){2}, narrow + 12);
@@ -550,13 +552,13 @@ static void hdf5_types(void **state)
   H5Pset_chunk(list, 2, (hsize_t[]){3, 8});
   H5Pset_deflate(list, 9);
   hid_t space = H5Screate_simple(2, flat, NULL);
-  hid_t set = H5Dcreate2(file, "zipped", H5T_NATIVE_INT32, space, H5P_DEFAULT, list, H5P_DEFAULT);
-  assert_true(H5Dwrite(set, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, whole) >= 0);
+  hid_t set = H5Dcreate2(file, "zipped", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, list, H5P_DEFAULT);
+  assert_true(H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, whole) >= 0);
   H5Dclose(set);
   H5Pclose(list);
   list = H5Pcreate(H5P_DATASET_CREATE); /* a view of "whole" */
   assert_true(H5Pset_virtual(list, space, ".", "/whole", space) >= 0);
-  set = H5Dcreate2(file, "view", H5T_NATIVE_INT32, space, H5P_DEFAULT, list, H5P_DEFAULT);
+  set = H5Dcreate2(file, "view", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, list, H5P_DEFAULT);
   assert_true(set >= 0);
   H5Dclose(set);
   H5Pclose(list);
@@ -580,6 +582,9 @@ static void hdf5_types(void **state)
   refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/nan", NULL, "pixel 1 of sample 1 is NaN");
   refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/large", NULL, "pixel 1 of sample 1 is infinite");
   refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/text", NULL, "pixels must be");
+  refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/sixteen", NULL,
+          "pixels are uint16: save them as uint8, float32 or float64");
+  refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/wide", NULL, "pixels are int32: save them");
   refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/list", NULL, "1 dimensions");
   refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/point", NULL, "not an array");
   refused(FACET_BAD_INPUT, facet_data_format_find("hdf5"), "t.h5:/absurd0", NULL, "more than the 0 bytes it holds");
