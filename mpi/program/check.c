@@ -9,8 +9,8 @@
 #include "base/process_memory.h"
 #include "certified.h"
 #include "disk.h"
+#include "noted.h"
 #include "output.h"
-#include "prune/inspect.h"
 #include "python.h"
 #include "ranks/agree.h"
 #include "ranks/versions.h"
@@ -308,18 +308,6 @@ static void print_next(const facet_call *call, const facet_context *context, fac
   printf("%s\n", state == FACET_OUTPUT_OTHER ? " --fresh, which removes what is there" : "");
 }
 
-/* Of a network that comes from elsewhere, and is pruned here. */
-static void warn_of_folding(const facet_family *family)
-{
-  const facet_making *making = &family->making;
-  bool pruned = false;
-  for (int i = 1; i < family->count; i++)
-    pruned = pruned || !facet_making_external(making, &family->member[i].variant);
-  const char *note = pruned && making->model->onnx ? facet_folded_note(family->member[0].network) : NULL;
-  if (note)
-    fprintf(stderr, "facet: warning: %s: %s\n", making->model->onnx, note);
-}
-
 /* What was made of data that are not in the store is known by their digests. */
 static bool needs_digests(const facet_study *study, facet_output_state state)
 {
@@ -345,7 +333,7 @@ static facet_status check(int ranks, const facet_call *call, facet_session *s)
   facet_phase("planning");
   FACET_TRY(facet_session_plan(s, f.ranks));
   facet_versions_warn();
-  warn_of_folding(&s->family);
+  facet_noted_warn(&s->family);
   FACET_TRY(print_all(&context, state, &f, call->verbose ? s->filled : NULL));
   print_next(call, &context, state, &f);
   if (facet_disk_check(&s->plan, &f.disk) != FACET_OK)

@@ -4,6 +4,7 @@
 #include "certified.h"
 #include "disk.h"
 #include "lock.h"
+#include "noted.h"
 #include "output.h"
 #include "profiling.h"
 #include "python.h"
@@ -193,6 +194,8 @@ static facet_status run(MPI_Comm comm, const facet_call *call, facet_session *s,
   now_comes(comm, "making or reading the networks");
   FACET_TRY(facet_profiling_phase(profiling, NULL));
   FACET_TRY(facet_family_make(comm, &making, &s->family));
+  if (facet_rank(comm) == 0)
+    facet_noted_warn(&s->family);
   FACET_TRY(facet_profiling_phase(profiling, &facet_stage_training));
   char *path = facet_format("%s/study.h5", s->study->settings.output);
   facet_status status = facet_agree(comm, path ? FACET_OK : FACET_OS);

@@ -9,6 +9,7 @@
 
 #include "groups.h"
 #include "known.h"
+#include "prune/inspect.h"
 #include "ranks/agree.h"
 #include "ranks/exchange.h"
 #include "source.h"
@@ -205,6 +206,7 @@ static facet_status begin(const facet_making *making, facet_family *family, face
   FACET_TRY(list_members(making, family));
   FACET_NEW(*state, family->count);
   FACET_TRY(facet_source_first(making, first, input));
+  family->note = facet_labels_note(*first);
   for (int i = 0; i < family->count; i++)
     FACET_TRY(need_pieces(making, &family->member[i].variant, *first));
   return FACET_OK;

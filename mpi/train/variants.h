@@ -24,6 +24,7 @@ typedef struct {
   facet_making making; /* borrowed */
   int count;
   facet_member *member; /* member[0] is dense */
+  const char *note;     /* what is to be said of the ending of the file that dense is read from, or NULL */
   int diverged;         /* variants that are not members, because their training diverged, and what was said of each */
   char **diverged_line;
 } facet_family;

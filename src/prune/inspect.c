@@ -136,6 +136,14 @@ static void print_frozen(const facet_network *n)
            count, count > 1 ? "s are" : " is");
 }
 
+const char *facet_labels_note(const facet_network *network)
+{
+  return network->stripped && strcmp(network->stripped, "Sigmoid") == 0
+             ? "a last Sigmoid is left out: the logits before it are explained; of several labels at once (multi-label) "
+               "the largest alone counts, and losses are those of a Softmax"
+             : NULL;
+}
+
 /* Nodes with shapes, parameters, zeros and dead channels of a network that was read. */
 static void print_network(const facet_network *n)
 {
@@ -151,10 +159,10 @@ static void print_network(const facet_network *n)
   print_cost(n);
   if (channels)
     print_pruned(n, &all, channels);
-  if (n->stripped)
-    printf("note        a last %s is left out: the logits before it are explained%s\n", n->stripped,
-           strcmp(n->stripped, "Sigmoid") == 0 ? "; of several labels at once (multi-label) the largest alone counts"
-                                               : "");
+  if (facet_labels_note(n))
+    printf("note        %s\n", facet_labels_note(n));
+  else if (n->stripped)
+    printf("note        a last %s is left out: the logits before it are explained\n", n->stripped);
   print_frozen(n);
   if (facet_folded_note(n))
     printf("note        %s\n", facet_folded_note(n));

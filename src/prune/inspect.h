@@ -11,5 +11,7 @@ facet_status facet_inspect(const char *path);
 /* What to say of a network whose batch normalization an export seems to have folded into its convolutions; NULL:
  * nothing. */
 const char *facet_folded_note(const facet_network *network);
+/* What to say of a network whose file ends in a Sigmoid, as those of several labels at once do; NULL: nothing. */
+const char *facet_labels_note(const facet_network *network);
 
 #endif

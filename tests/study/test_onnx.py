@@ -150,6 +150,17 @@ def test_folded_batch_norm_is_noted(small, tmp_path, kinds, noted):
     assert done.returncode == 0 and (f"facet: warning: {path}: {FOLDED}" in done.stderr) == noted, done.stderr
 
 
+@pytest.mark.parametrize("last, said", [("Sigmoid", True), ("Softmax", False)])
+def test_several_labels_are_said(small, tmp_path, last, said):
+    nodes = [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("Gemm", ["f", "w"], ["h"], transB=1), helper.make_node(last, ["h"], ["y"])]
+    path = save(tmp_path / "net.onnx", nodes, {"w": np.eye(4, 144, dtype=np.float32)}, shape=("N", 1, 12, 12))
+    study_of(small, path)
+    note = f"facet: warning: {path}: a last Sigmoid is left out: the logits before it are explained; of several labels at once (multi-label)"
+    for command in ("check", "run", "run"):  # the second run finds all finished
+        done = run(command, small / "study.yaml")
+        assert done.returncode == 0 and (note in done.stderr) == said, done.stderr
+
+
 def test_last_sigmoid_is_left_out(tmp_path):
     nodes = [gemm(), helper.make_node("Sigmoid", ["h"], ["y"])]
     text = inspected(save(tmp_path / "net.onnx", nodes, {"w": WEIGHT, "b": BIAS}))
