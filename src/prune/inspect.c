@@ -139,7 +139,8 @@ static void print_frozen(const facet_network *n)
 const char *facet_labels_note(const facet_network *network)
 {
   return network->stripped && strcmp(network->stripped, "Sigmoid") == 0
-             ? "a last Sigmoid is left out: the logits before it are explained; of several labels at once (multi-label) "
+             ? "a last Sigmoid is left out: the logits before it are explained; of several labels at once "
+               "(multi-label) "
                "the largest alone counts, and losses are those of a Softmax"
              : NULL;
 }
