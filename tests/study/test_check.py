@@ -1,8 +1,11 @@
 """`facet check` begins with its verdict, folds replicates, and shows all of it with --verbose."""
 
+import pathlib
 import re
 
-from conftest import STUDY, run
+import pytest
+
+from conftest import ROOT, STUDY, run
 
 
 def test_the_verdict_comes_first(small):
@@ -28,3 +31,23 @@ def test_options_of_check(small):
     for option in ("--fresh", "-v", "-verbose", "--"):  # parts of those that there are, too
         done = run("check", small / "study.yaml", option)
         assert done.returncode == 64 and f"there is no option '{option}'" in done.stderr, option
+
+
+FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
+
+
+@pytest.mark.skipif(not FASHION.exists(), reason="no Fashion-MNIST (Debian package: dataset-fashion-mnist)")
+@pytest.mark.parametrize("name", ["demo", "explain"])
+def test_the_studies_that_come_along_are_right(tmp_path, name):
+    text = (ROOT / "jobs" / f"{name}.yaml").read_text()
+    (tmp_path / "study.yaml").write_text(text.replace(f"../results/{name}", "out"))
+    done = run("check", tmp_path / "study.yaml")
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == f"next: facet run {tmp_path / 'study.yaml'}", done.stderr
+
+
+def test_every_key_has_an_example():
+    table = (ROOT / "docs/study.md").read_text().split("<!-- table study_tables study -->")[1].split("<!-- end -->")[0]
+    used = "".join((ROOT / "jobs" / f"{name}.yaml").read_text() for name in ("demo", "explain"))
+    optional = {"precision", "threads", "block", "memory"}  # whose defaults are what most want
+    for key in set(re.findall(r"^\| `(\w+)`", table, re.M)) - optional:
+        assert re.search(rf"^{key}:", used, re.M), key
