@@ -16,7 +16,7 @@ typedef struct {
 } facet_slices_asked;
 
 /* Not collective. *sample: *count x each numbers of samples; of random ones of different classes where there are such.
- * FACET_BAD_INPUT with line and key. The caller frees. */
+ * Two have different pictures, three are not on a line. FACET_BAD_INPUT with line and key. The caller frees. */
 facet_status facet_slices_choose(const facet_study_data *data, const facet_store_plan *plan, facet_slices_asked asked,
                                  int64_t *count, int64_t **sample);
 /* Not collective. `count` of the items that there is room for, of number `item` in a variant, `width` numbers each;

@@ -96,6 +96,12 @@ def write_idx(path, array):
     path.write_bytes(header + array.tobytes())
 
 
+def read_idx(path):
+    data = path.read_bytes()
+    dims = struct.unpack(f">{data[3]}I", data[4 : 4 + 4 * data[3]])
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(dims).copy()
+
+
 def make_digits(folder, train=600, test=130, size=12, classes=4):
     """Images that can be told apart: a bright square whose corner depends on the class, and noise."""
     random = np.random.default_rng(7)

@@ -7,7 +7,7 @@ import facet  # in conftest's path
 import h5py
 import numpy as np
 import pytest
-from conftest import STUDY, checksum, make_digits, run, sections
+from conftest import STUDY, checksum, make_digits, read_idx, run, sections, write_idx
 
 HEAD = STUDY.split("variants:")[0].replace("epochs: 2", "epochs: 1")
 PRUNED = "magnitude-global-0.5"
@@ -112,6 +112,22 @@ def test_what_cannot_be(study, lines, wanted):
     done = run("check", study / "study.yaml")
     assert done.returncode == 65 and wanted in done.stderr, done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_two_of_one_picture(tmp_path):
+    """Given samples are refused at once; random ones are drawn anew."""
+    make_digits(tmp_path, train=64, test=20)
+    images = read_idx(tmp_path / "test-images")
+    images[:19] = images[0]
+    write_idx(tmp_path / "test-images", images)
+    write(tmp_path, "same", "between: [3, 19, 3, 17]")
+    done = run("check", tmp_path / "study.yaml")
+    assert done.returncode == 65 and done.stderr == \
+        f"facet: {tmp_path}/study.yaml:14: lines.between: samples 3 and 17 have one picture: there is no line between them\n"
+    write(tmp_path, "drawn", "count: 5, variants: dense")
+    assert run("run", tmp_path / "study.yaml").returncode == 0
+    with h5py.File(tmp_path / "drawn/study.h5") as h5:
+        assert np.all((h5["lines/between"][:] == 19).sum(1) == 1)
 
 
 def test_picture_and_report(study):

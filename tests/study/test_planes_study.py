@@ -7,7 +7,7 @@ import facet  # in conftest's path
 import h5py
 import numpy as np
 import pytest
-from conftest import STUDY, checksum, make_digits, run, sections
+from conftest import STUDY, checksum, make_digits, read_idx, run, sections, write_idx
 
 HEAD = STUDY.split("variants:")[0].replace("epochs: 2", "epochs: 1")
 PRUNED = "magnitude-global-0.5"
@@ -133,6 +133,30 @@ def test_what_cannot_be(study, planes, wanted):
     done = run("check", study / "study.yaml")
     assert done.returncode == 65 and wanted in done.stderr, done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_three_on_a_line(tmp_path):
+    """Given samples are refused at once; random ones are drawn anew, unless there are none to be found."""
+    make_digits(tmp_path, train=64, test=20)
+    images, labels = (read_idx(tmp_path / f"test-{what}") for what in ("images", "labels"))
+    three = [int(np.flatnonzero(labels == k)[0]) for k in range(3)]
+    first, last = images[three[0]] // 4 * 4, images[three[2]] // 4 * 4
+    images[:] = first  # two pictures in all, and the one between them
+    images[three[2]], images[three[1]] = last, first // 2 + last // 2
+    write_idx(tmp_path / "test-images", images)
+    for planes, said in ((f"through: {three}", f"samples {three[0]}, {three[1]} and {three[2]} lie on a line: there are many such planes"),
+                         ("count: 1", "pictures of random samples lie on a line")):
+        write(tmp_path, "flat", planes)
+        done = run("check", tmp_path / "study.yaml")
+        assert done.returncode == 65 and done.stderr == f"facet: {tmp_path}/study.yaml:14: planes.through: {said}\n", done.stderr
+    images[three[0]] = images[three[0]].T // 2
+    write_idx(tmp_path / "test-images", images)
+    write(tmp_path, "drawn", "count: 6, polygons: 16, window: 0.0001, variants: dense")
+    assert run("run", tmp_path / "study.yaml").returncode == 0
+    with h5py.File(tmp_path / "drawn/study.h5") as h5:
+        flat = images.reshape(len(images), -1).astype(float)
+        through = flat[h5["planes/through"][:]]
+        assert all(np.linalg.matrix_rank(x[1:] - x[0]) == 2 for x in through)
 
 
 def test_picture_and_report(study):

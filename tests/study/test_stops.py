@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, STUDY, checksum, make_digits, run, start, wait_for
+from conftest import FACET, STUDY, checksum, make_digits, run, start
 
 LATE = """\
 change: {samples: 40}
