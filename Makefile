@@ -269,7 +269,7 @@ test-disk:
 fuzz:
 	@tools/deps build demo test fuzz
 	@tools/venv analysis/requirements.txt tests/requirements.txt
-	$(BUILD_NOW) FUZZ=$(or $(FUZZ),clang-14) fuzz-now
+	$(BUILD_NOW) FUZZ=$(or $(FUZZ),clang) fuzz-now
 	@$(PYTHON) tests/fuzz/seeds.py $(OUT)/fuzz/seeds
 	@tests/fuzz/run $(OUT)/fuzz $(or $(SECONDS),60)
 .PHONY: fuzz fuzz-now
