@@ -281,7 +281,7 @@ test-slurm:
 	$(BUILD_NOW) all
 	@tests/slurm/run.sh
 
-# Faults by the hundred: SEED= which, COUNT= how many tries, TRY= one alone, LONGEST= seconds until a run counts as hanging.
+# Faults by the hundred: SEED= which, COUNT= how many, TRY= one alone, LONGEST= seconds until a run counts as hanging.
 campaign:
 	@tools/venv analysis/requirements.txt tests/requirements.txt
 	$(BUILD_NOW) all
@@ -369,7 +369,7 @@ help:
 	@echo 'make test-flips 50 bits of a finished study changed, one after the other: facet verify finds each; make test has five'
 	@echo 'make test-ranks 64 ranks on this machine and 1,000 tiles of three samples: the bits of one rank; make test has five'
 	@echo 'make test-slurm studies on a private four-node Slurm on this machine, and all that can happen to a job'
-	@echo 'make campaign   a study disturbed 300 times (SEED= COUNT=): killed, stopped, short of disk and memory, bits flipped; has to end the same'
+	@echo 'make campaign   300 faults in tiny studies (SEED= COUNT=): killed, stopped, short of disk and memory, bits flipped, edited; have to end the same'
 	@echo 'make test-mpich the same bits under MPICH, which it installs beside Open MPI and builds for in build/mpich'
 	@echo 'make cross      a build for AArch64 in build/arm64, with most unit tests under qemu'
 	@echo 'make lint       clang-format, rooms, clang-tidy; ruff and mypy; make format applies the first'

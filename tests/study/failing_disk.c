@@ -3,8 +3,8 @@
  *
  *   LD_PRELOAD=build/tests/failing_disk.so DISK_FOLDER=out DISK_CALL=17 DISK_ERROR=28 [DISK_ONCE=1] facet run ...
  *
- * DISK_COUNT=FILE: at the end, the number of calls is written there (DISK_CALL=0: none fails). Of rank 0 and of
- * programs without ranks alone. */
+ * DISK_COUNT=FILE: at the end, the number of calls is written there (DISK_CALL=0: none fails). Of one rank, DISK_RANK
+ * (0), and of programs without ranks alone. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +28,7 @@ static long number_of(const char *name)
 static bool is_watched(const char *path)
 {
   const char *folder = getenv("DISK_FOLDER"), *rank = getenv("OMPI_COMM_WORLD_RANK");
-  return folder && path && (!rank || strcmp(rank, "0") == 0) && strstr(path, folder);
+  return folder && path && (!rank || strtol(rank, NULL, 10) == number_of("DISK_RANK")) && strstr(path, folder);
 }
 
 /* Whether this call is to fail. */

@@ -1,0 +1,221 @@
+"""The kinds of faults of a campaign. Each is a function of (dice, folder of a study, a moment to wait for) that disturbs a
+run, and gives back (words, status, statuses that the fault allows or None for any, lines that were said). What it changes of
+the study and its data is as before when it ends."""
+
+import errno
+import shutil
+import signal
+import subprocess
+import time
+
+from running import LONGEST, ROOT, Run, send, wait_for  # which finds conftest, too
+
+from conftest import FACET, environment, flip, places
+
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+STARTED = ("variants/*.checkpoint", "variants/*.record", "study.h5")  # what a run that began has left
+
+
+def signalled(number, whom, twice=False):
+    def fault(dice, folder, moment):
+        run = Run(folder / "study.yaml", dice.choice((1, 2, 2, 3)), dice.random() < 0.5)
+        wait_for(run, moment, dice)
+        ranks = run.ranks() or [run.process.pid]
+        targets = {"launcher": [run.process.pid], "all": ranks, "rank": dice.sample(ranks, 1) if ranks else []}[whom]
+        for pid in targets + (dice.sample(ranks, 1) if twice and ranks else []):
+            send(pid, number)
+        if number == signal.SIGKILL or not moment[0] or (whom == "launcher" and not run.launcher) or ranks == [run.process.pid]:
+            allowed = None  # dead is dead; nobody may listen yet; and mpirun has its own ways with signals
+        else:
+            allowed = {0, 75}
+        return f"{number.name} to {whom}{' and a rank' if twice else ''}", run.end(), allowed, run.lines
+    return fault
+
+
+def killed(dice, folder, moment):
+    """What a run says that is killed at that moment."""
+    run = Run(folder / "study.yaml", dice.choice((1, 2)), True)
+    wait_for(run, moment, dice)
+    for pid in (*run.ranks(), run.process.pid):
+        send(pid, signal.SIGKILL)
+    run.end()
+    return run.lines
+
+
+def stopped_for_a_while(dice, folder, moment):
+    """A rank stands still, as on a node that hangs, and goes on: nobody gives up, and nothing is lost."""
+    run = Run(folder / "study.yaml", dice.choice((2, 3)), True)
+    wait_for(run, moment, dice)
+    ranks = run.ranks()
+    for pid in dice.sample(ranks, 1) if ranks else []:
+        send(pid, signal.SIGSTOP)
+        time.sleep(2 * dice.random())
+        send(pid, signal.SIGCONT)
+    return "a rank that stood still", run.end(), {0}, run.lines
+
+
+def limited(what, least, most, allowed, ranks):
+    def fault(dice, folder, _):
+        limit = f"--{what}={int(least * (most / least) ** dice.random())}"
+        run = Run(folder / "study.yaml", dice.choice(ranks), False, limit)
+        return limit, run.end(), allowed, run.lines
+    return fault
+
+
+# ---- the disk ----
+
+class Disk:
+    """The library that lets calls fail, and how many there are in a run without failures."""
+
+    ERRORS = (errno.EIO, errno.ENOSPC, errno.EROFS, errno.EDQUOT)
+    library, calls = None, 0
+
+    @classmethod
+    def make(cls, folder):
+        cls.library = folder / "failing_disk.so"
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-w", "-D_GNU_SOURCE", ROOT / "tests/study/failing_disk.c", "-o", cls.library, "-ldl"],
+                       check=True)
+
+    @classmethod
+    def variables(cls, folder, **more):
+        return {"LD_PRELOAD": str(cls.library), "DISK_FOLDER": str(folder / "out"), **{name: str(value) for name, value in more.items()}}
+
+
+def failing_disk(dice, folder, _):
+    """From one call on, or that one alone, of any rank: of a run's calls any, or, as often, one of its first."""
+    call = dice.randint(1, Disk.calls) if dice.random() < 0.5 else int(Disk.calls ** dice.random())
+    problem, once, ranks = dice.choice(Disk.ERRORS), dice.random() < 0.3, dice.choice((1, 2))
+    rank = dice.randrange(ranks)
+    variables = Disk.variables(folder, DISK_CALL=call, DISK_ERROR=problem, DISK_RANK=rank, **({"DISK_ONCE": 1} if once else {}))
+    run = Run(folder / "study.yaml", ranks, True, None, variables)
+    return f"error {problem} of call {call}{' alone' if once else ''} of rank {rank} of {ranks}", run.end(), {0, 73, 74}, run.lines
+
+
+def vanished(dice, folder, moment):
+    """The folder is moved away under a run, and back afterwards."""
+    run = Run(folder / "study.yaml", dice.choice((1, 2)), True)
+    wait_for(run, moment, dice)
+    if not (folder / "out").exists():
+        return "no folder to move away", run.end(), {0}, run.lines
+    (folder / "out").rename(folder / "away")
+    over = run.process.poll() is not None
+    status = run.end()
+    if (folder / "out").exists():
+        shutil.rmtree(folder / "out")
+    (folder / "away").rename(folder / "out")
+    return f"the folder moved away{' when all was over' if over else ''}", status, {0} if over else {0, 66, 73, 74}, run.lines
+
+
+# ---- what is not as it was ----
+
+def arrays(path):
+    """[(file, first byte, bytes, name)] of the arrays of numbers in a store."""
+    return [(path, first, size, name) for name, _, first, size in places(path)] if path.exists() else []
+
+
+def whole(out, *patterns):
+    paths = sorted(path for pattern in patterns for path in out.glob(pattern))
+    return [(path, 0, path.stat().st_size, "") for path in paths if path.stat().st_size]
+
+
+FLIPPED = {"array": lambda out: arrays(out / "study.h5"), "network": lambda out: whole(out, "variants/*.onnx", "embed/*.onnx"),
+           "checkpoint": lambda out: whole(out, "*/*.checkpoint", "*/*.record")}
+
+
+def flipped(dice, folder, moment):
+    """A run is killed, a bit of what it left changed: the next one computes anew, or ends with 65; then the bit is as before."""
+    lines = killed(dice, folder, moment)
+    found = [(what, *one) for what in FLIPPED for one in FLIPPED[what](folder / "out")]
+    if not found:
+        return "nothing there to flip", 0, {0}, lines
+    what = dice.choice(sorted({one[0] for one in found}))
+    _, path, first, size, name = dice.choice([one for one in found if one[0] == what])
+    at, bit = first + dice.randrange(size), dice.randrange(8)
+    flip(path, at, bit)
+    again = Run(folder / "study.yaml", dice.choice((1, 2)), True)
+    status = again.end()
+    if status != 0:
+        flip(path, at, bit)
+    return f"bit {bit} of byte {at} of {path.name} {name}".rstrip(), status, {0, 65}, lines + again.lines
+
+
+def begun(folder):
+    return any(one for pattern in STARTED for one in (folder / "out").glob(pattern))
+
+
+def exchanged(dice, folder, moment):
+    """Two labels change places while nothing runs: refused; and then they are where they were."""
+    lines = killed(dice, folder, moment)
+    if not begun(folder):
+        return "nothing begun to mix with", 0, {0}, lines
+    path = folder / dice.choice(("train-labels", "test-labels"))
+    before = path.read_bytes()
+    data, header = bytearray(before), 8
+    a = dice.randrange(header, len(data))
+    b = dice.choice([i for i in range(header, len(data)) if data[i] != data[a]])
+    data[a], data[b] = data[b], data[a]
+    path.write_bytes(data)
+    again = Run(folder / "study.yaml", dice.choice((1, 2)), True)
+    status = again.end()
+    path.write_bytes(before)
+    return f"two labels of {path.name} exchanged", status, {65}, lines + again.lines
+
+
+EDITS = [("sparsity: 0.5", "sparsity: [0.5, 0.8]"), ("severity: 5", "severity: [1, 5]"), ("{spectrum: 4}", "{spectrum: 3}"), ("change: {samples: 20", "change: {samples: 24"),
+         ("samples: 70", "samples: 50"), ("epochs: 4}}", "epochs: 3}}")]
+
+
+def edited(dice, folder, moment):
+    """A killed study is edited, its edition runs, for as long as it likes or is killed as well; then it is as before."""
+    lines = killed(dice, folder, moment)
+    before = (folder / "study.yaml").read_text()
+    old, new = dice.choice([edit for edit in EDITS if edit[0] in before])
+    (folder / "study.yaml").write_text(before.replace(old, new, 1))
+    if dice.random() < 0.5:
+        status, allowed, more = 0, {0}, killed(dice, folder, moment)
+    else:
+        again = Run(folder / "study.yaml", dice.choice((1, 2)), True)
+        status, allowed, more = again.end(), {0}, again.lines
+    (folder / "study.yaml").write_text(before)
+    return f"{old} became {new} and was taken back", status, allowed, lines + more
+
+
+# ---- others ----
+
+def two_at_once(dice, folder, moment):
+    first = Run(folder / "study.yaml", dice.choice((1, 2)), True)
+    wait_for(first, moment, dice)
+    late = first.process.poll() is not None
+    second = Run(folder / "study.yaml", dice.choice((1, 2)), True)
+    statuses = second_end(second), first.end()
+    fine = sorted(str(s) for s in statuses) in (["0", "73"], ["0", "0"]) and (statuses[0] == 73 or late or statuses[1] in (0, 73))
+    return "two at once", statuses, {statuses} if fine else set(), first.lines + second.lines
+
+
+def second_end(run):
+    try:
+        return run.process.wait(LONGEST)
+    finally:
+        run.reader.join()
+
+
+KINDS = {
+    **{f"kill {whom}": signalled(signal.SIGKILL, whom) for whom in ("rank", "all", "launcher")},
+    **{f"{number.name} {whom}": signalled(number, whom) for number in STOPS for whom in ("rank", "all", "launcher")},
+    "kill launcher and rank": signalled(signal.SIGKILL, "launcher", True),
+    "stopped rank": stopped_for_a_while,
+    "memory": limited("as", 2e8, 2e9, {0, 71}, (1, 2)),
+    "two at once": two_at_once,
+    "failing disk": failing_disk,
+    "vanished folder": vanished,
+    "flipped bit": flipped,
+    "exchanged labels": exchanged,
+    "edited study": edited,
+}
+EVERYWHERE = {"memory", "failing disk"}  # they come where they come, not after a moment
+
+
+def checksum(folder):
+    done = subprocess.run([str(FACET), "checksum", str(folder / "out/study.h5")], env=environment(), text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.stdout.strip()
