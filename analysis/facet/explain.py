@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from facet.study import Study
 
 
+def _said(gates: str) -> str:
+    return f", {gates}" if gates else ""
+
+
 @dataclass(repr=False)
 class Contributions:
     """One output F_k of one sample, exactly: F_k = pixels.sum() + b, and b = b_node.sum(). All in logits."""
@@ -30,6 +34,7 @@ class Contributions:
     b_node: Array
     node: list[str]
     output: float  # F_k of the plain forward pass, as stored
+    gates: str = ""  # "secant: W is not the Jacobian" of a network that is frozen at each sample
 
     @property
     def sum(self) -> float:
@@ -37,7 +42,7 @@ class Contributions:
 
     def __repr__(self) -> str:
         return (f"<facet.Contributions to {self.name}, sample {self.sample} of {self.variant}: pixels "
-                f"{self.pixels.sum():+.4f}, b {self.b:+.4f}, sum {self.sum:+.4f}, network {self.output:+.4f}>")
+                f"{self.pixels.sum():+.4f}, b {self.b:+.4f}, sum {self.sum:+.4f}, network {self.output:+.4f}{_said(self.gates)}>")
 
 
 @dataclass(repr=False)
@@ -52,17 +57,18 @@ class Contrast:
     b: float
     b_node: Array
     node: list[str]
+    gates: str = ""  # as of Contributions
 
     @property
     def sum(self) -> float:
         return float(self.pixels.sum() + self.b)
 
     def __truediv__(self, distance: float) -> Contrast:
-        return Contrast(self.cls, self.other, self.pixels / distance, self.b / distance, self.b_node / distance, self.node)
+        return Contrast(self.cls, self.other, self.pixels / distance, self.b / distance, self.b_node / distance, self.node, self.gates)
 
     def __repr__(self) -> str:
         return (f"<facet.Contrast of class {self.cls} minus class {self.other}: pixels {self.pixels.sum():+.4f}, "
-                f"b {self.b:+.4f}, sum {self.sum:+.4f}>")
+                f"b {self.b:+.4f}, sum {self.sum:+.4f}{_said(self.gates)}>")
 
 
 @dataclass(repr=False)
@@ -76,13 +82,14 @@ class Position:
     b_node: Array  # axis x node
     node: list[str]
     total: Array  # axis: of the plain forward pass, as stored
+    gates: str = ""  # as of Contributions
 
     @property
     def sum(self) -> Array:
         return np.asarray(self.pixels.sum(axis=(1, 2, 3)) + self.b)
 
     def __repr__(self) -> str:
-        return f"<facet.Position of sample {self.sample}: {np.round(self.total, 4).tolist()}>"
+        return f"<facet.Position of sample {self.sample}: {np.round(self.total, 4).tolist()}{_said(self.gates)}>"
 
 
 @dataclass(repr=False)
@@ -146,7 +153,7 @@ def contributions(study: Study, variant: str, sample: int, cls: str | int | None
     x, w = study.input(sample), linear.pictures(*found)
     return Contributions(sample, variant, number, study.classes[number], x, w, w * x, float(linear.b[found]),
                          linear.split(*found), linear.node,
-                         float(study.file["prediction/logits"][v, c, sample, number]))
+                         float(study.file["prediction/logits"][v, c, sample, number]), linear.gates)
 
 
 def contrast(study: Study, variant: str, sample: int, cls: str | int | None = None, other: str | int | None = None) -> Contrast:
@@ -158,7 +165,7 @@ def contrast(study: Study, variant: str, sample: int, cls: str | int | None = No
         logits[int(logits.argmax()) if cls is None else study.class_index(cls)] = -np.inf
         other = int(logits.argmax())
     one, two = (contributions(study, variant, sample, k) for k in (cls, other))
-    return Contrast(one.cls, two.cls, one.pixels - two.pixels, one.b - two.b, one.b_node - two.b_node, one.node)
+    return Contrast(one.cls, two.cls, one.pixels - two.pixels, one.b - two.b, one.b_node - two.b_node, one.node, one.gates)
 
 
 def contrast_change(before: Contrast, after: Contrast) -> Contrast:
@@ -166,7 +173,7 @@ def contrast_change(before: Contrast, after: Contrast) -> Contrast:
     if (before.cls, before.other) != (after.cls, after.other):
         raise StudyError("the two contrasts compare different classes")
     node, split = _node_change(before, after)
-    return Contrast(before.cls, before.other, after.pixels - before.pixels, after.b - before.b, split, node)
+    return Contrast(before.cls, before.other, after.pixels - before.pixels, after.b - before.b, split, node, after.gates or before.gates)
 
 
 def _under(study: Study, condition: str | None) -> str:
@@ -230,14 +237,14 @@ def position(study: Study, variant: str, sample: int) -> Position:
     group, i = study.file[path], int(at[0])
     total = study.file["embed/position"][v, study.condition_index("clean"), sample]
     return Position(sample, group["W"][i].astype(float) * study.input(sample), group["b"][i].astype(float),
-                    group["b_node"][i].astype(float), strings(group["node"]), total)
+                    group["b_node"][i].astype(float), strings(group["node"]), total, study.gates_of(variant))
 
 
 def movement(study: Study, variant: str, sample: int, origin: str = "dense") -> Position:
     """How a clean sample moves from one variant to another, by pixel and bias node (matched by name)."""
     before, after = (position(study, v, sample) for v in (origin, variant))
     node, split = _node_change(before, after)
-    return Position(sample, after.pixels - before.pixels, after.b - before.b, split, node, after.total - before.total)
+    return Position(sample, after.pixels - before.pixels, after.b - before.b, split, node, after.total - before.total, after.gates or before.gates)
 
 
 def _node_change(before: Contrast | Position, after: Contrast | Position) -> tuple[list[str], Array]:

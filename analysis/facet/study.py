@@ -79,6 +79,10 @@ class Study(Store):
         self.variant_index(variant)
         return self._recipes[variant]
 
+    def gates_of(self, variant: str) -> str:
+        """"secant: W is not the Jacobian" of a network that is not piecewise linear, and frozen at each sample; else empty."""
+        return str(self.recipe(variant).get("gates", ""))
+
     @functools.cached_property
     def replicates(self) -> dict[str, list[str]]:
         """{name: [variant, ...]}: variants that differ in their seeds alone; most often each is alone, under its own name."""
@@ -204,7 +208,7 @@ class Study(Store):
 
         file = pathlib.Path(self.path).parent / "variants" / self.recipe(variant)["onnx"]
         return Network(file, precision="double" if self.file["image"].dtype.itemsize == 8 else "float",
-                       gates="secant" if "gates" in self.recipe(variant) else "pieces")
+                       gates="secant" if self.gates_of(variant) else "pieces")
 
     # ---- linearizations ----
 

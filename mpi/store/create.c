@@ -138,6 +138,8 @@ static facet_status variant_attributes(const facet_store *s, const facet_store_v
   }
   if (spectrum && v->secant)
     FACET_TRY(put(s, "/aggregate/", v->name, secant));
+  if (v->embed_nodes > 0 && v->secant)
+    FACET_TRY(put(s, "/embed/", v->name, secant));
   return spectrum ? put(s, "/aggregate/", v->name, (attribute[]){{"method", TEXT, SINGLE, &method}, {.name = NULL}})
                   : FACET_OK;
 }

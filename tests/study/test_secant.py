@@ -72,7 +72,9 @@ def study(folder, text, model="onnx: net.onnx, gates: secant", data="test"):
 
 @pytest.mark.parametrize("text, data, said", [
     ("paths: {}\n", "test", "variant dense: paths: "),
-    ("reach: {samples: 5}\n", "test", "variant dense: reach: "),
+    ("lines: {}\n", "test", "variant dense: lines: "),
+    ("planes: {}\n", "test", "variant dense: planes: "),
+    ("attributions: {}\n", "test", "variant dense: attributions: "),
     ("reach: {samples: 5}\n", "test", "variant dense: reach: "),
     ("census: {}\n", "test", "variant dense: census: "),
     ("change: {}\n", "test", "variant dense: change: "),
@@ -93,12 +95,12 @@ def test_refused_without_the_key(folder):
     assert done.returncode == 65 and "not piecewise linear; 'gates: secant' freezes it at each sample" in done.stderr
 
 
-def test_a_study(folder):
+def test_a_study(folder, monkeypatch):
     """Pruned, its dead channels taken out, compared and mapped; the same on any number of ranks."""
     text = "linearize: {rows: {top: 2}}\nconditions: [clean, {corruption: fog, severity: 2}]\n" \
         "variants: [{method: filter, sparsity: 0.5, remove_dead: true}]\n"
     sums = []
-    for ranks, more in (("1", ""), ("3", ""), ("2", "aggregate: {}\nembed: {epochs: 2, layers: [8], perplexity: 3}\n")):
+    for ranks, more in (("1", ""), ("3", ""), ("2", "aggregate: {}\nembed: {epochs: 2, layers: [8], perplexity: 3, explain: 6}\n")):
         done = run("run", study(folder, text + more), "--fresh", "-n", ranks)
         assert done.returncode == 0, done.stderr
         sums.append(run("checksum", folder / "out" / "study.h5").stdout)
@@ -110,6 +112,15 @@ def test_a_study(folder):
             near(opened.network(variant).linearize(opened.input(0, variant), linear.row[0]).W.ravel(), linear.W[0].ravel(), 1e-5, "W")
             assert SAID[1:] in opened.plot.contributions(variant, 0).caption and SAID[1:] in opened.plot.contrast(variant, 0, *linear.row[0]).caption
             assert linear.residual.max() <= 1e-5 and SAID in repr(linear) and SAID in "".join(opened.warnings(variant))
+            contrast = opened.contrast(variant, 0, *linear.row[0])
+            for part in (opened.contributions(variant, 0), contrast, contrast / 2):
+                assert repr(part).endswith(f", {SAID}>")
+        assert opened.file["embed/dense"].attrs["gates"] == SAID
+        for part in (opened.position("dense", 0), opened.movement("dense", 0)):
+            assert repr(part).endswith(f", {SAID}>")
+        monkeypatch.setattr("facet.plot.gallery.changed", lambda study, limit: ([(0, opened.variants[1])], 1))  # whatever it says of it
+        for picture in (opened.plot.gallery("dense"), opened.plot.gallery_changed(), opened.plot.leading_directions(), opened.plot.explained_positions()):
+            assert f" S{SAID[1:]}." in picture.caption and "own slope" not in picture.caption
 
 
 def test_inspect(folder):
@@ -127,6 +138,7 @@ def test_in_python(folder):
         assert not network.piecewise_linear and SAID in repr(network) and SAID in repr(linear) and not linear[0].jacobian
         near(linear(x), network(x), 1e-12, "W x + b")
         for refused in (lambda: network.integrated_gradients(0 * x[0], x), lambda: network.margins(x, [0, 1]), lambda: network.reach(x[0]),
+                        lambda: network.line(x[0], x[1]), lambda: network.plane([x[0], x[1], 0 * x[0]]), lambda: network.attributions(x),
                         lambda: network.prune("taylor", 0.5, x=x, label=[0, 1])):
             with pytest.raises(facet.NetworkError, match="only of a piecewise-linear network"):
                 refused()

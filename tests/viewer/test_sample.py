@@ -140,11 +140,13 @@ def test_where_w_is_no_jacobian(viewer, study, tmp_path):  # noqa: F811
     said, path = "secant: W is not the Jacobian", str(tmp_path / "study.h5")
     shutil.copy(study.path, path)
     with h5py.File(path, "a") as f:
-        f["linear/dense"].attrs["gates"] = said
+        f["linear/dense"].attrs["gates"] = f["embed/dense"].attrs["gates"] = said
     page = viewer.page()
     page.goto(viewer.server.url(path, f"view=sample&sample=7&second={PRUNED}"))
     page.wait_for_selector(network(PRUNED))
     assert said in page.text_content(f"{network('dense')} .note") and said not in page.text_content(f"{network(PRUNED)} .note")
+    places = page.query_selector_all(".sample-place")
+    assert [said in place.query_selector(".note").text_content() for place in places] == [True, False]
     page.close()
 
 

@@ -16,7 +16,7 @@ from facet.hdf import Array, strings
 from facet.plot.choice import choose, corruptions, firsts, pick, representatives, sound
 from facet.plot.pixels import bound, flat_sum, image_of, pixel_map
 from facet.plot.style import DENSE, GREY, LIGHT, NAMED, WIDTH, Picture, legend, numbered, palette, picture, styled
-from facet.plot.words import class_name, left_out, short
+from facet.plot.words import class_name, gates_note, left_out, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -273,7 +273,8 @@ def explanations(study: Study, limit: int = 5) -> Picture | None:
         axis.set_title(title, loc="center", fontsize=8)
     moving = (" Movement: from there to the place in the variant under the picture, split in the same way." if moves else "")
     return figure.says(f"Why samples lie where they lie, exactly: position = sum of W x over the pixels + b, in {origin}. Red adds, blue takes "
-                    f"away, on one scale for the axes.{moving}" + (" Chosen: of each class the explained sample that moves farthest." if moves else ""))
+                    f"away, on one scale for the axes.{moving}" + (" Chosen: of each class the explained sample that moves farthest." if moves else "")
+                    + gates_note(study, [origin, *(variant for _, variant in picks if variant)]))
 
 
 def _signed(value: float, sign: bool = False) -> str:

@@ -12,7 +12,7 @@ from facet.explain import Contributions, contrast, contrast_change, contribution
 from facet.plot.choice import representatives
 from facet.plot.pixels import bound, flat_sum, hatch, image_of, ledger, pixel_map
 from facet.plot.style import DENSE, GREY, PLUS, WIDTH, Picture, picture, styled
-from facet.plot.words import class_name, count, grey_note, short, signed
+from facet.plot.words import class_name, count, gates_note, grey_note, short, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,10 +67,11 @@ def gallery(study: Study, variant: str, limit: int = 6) -> Picture | None:
     for axis, title in zip(axes[0], ("sample", "W, row of the prediction", "contributions W·x")):
         axis.set_title(title, loc="center", fontsize=8)
     all_of = len(study.linear(variant).sample)
-    return figure.says(f"Why the network {variant} says what it says, exactly. The row of W is the network's own slope at this sample; times "
+    slope = "what the network, frozen at this sample, multiplies it by" if study.gates_of(variant) else "the network's own slope at this sample"
+    return figure.says(f"Why the network {variant} says what it says, exactly. The row of W is {slope}; times "
                     "the normalised input it gives each pixel's contribution to the logit (red adds, blue takes away, scale "
                     "below each map). On the right: pixels plus bias add up to the logit, and the bias by the node it comes "
-                    f"from.{_touched_note(study, [(sample, variant) for sample in picks])}{grey_note(study)} Shown: {len(picks)} of "
+                    f"from.{gates_note(study, [variant])}{_touched_note(study, [(sample, variant) for sample in picks])}{grey_note(study)} Shown: {len(picks)} of "
                     f"{count(all_of)} linearized samples.")
 
 
@@ -146,7 +147,8 @@ def gallery_changed(study: Study, limit: int = 4) -> Picture | None:
               "by bias node: exact, like everything here.") if contrasts else ""
     return figure.says("Samples that the dense network has right and a pruned one wrong: each network's row of W for its own "
                     "prediction, the contributions W·x, and the sums. Both networks share the scale printed below the maps."
-                    f"{change}{_touched_note(study, [(s, v) for s, name in picks for v in ('dense', name)])}{grey_note(study)} Shown: {len(picks)} of {count(total)} such cases among the linearized samples, "
+                    f"{change}{gates_note(study, ['dense', *(name for _, name in picks)])}"
+                    f"{_touched_note(study, [(s, v) for s, name in picks for v in ('dense', name)])}{grey_note(study)} Shown: {len(picks)} of {count(total)} such cases among the linearized samples, "
                     "those that lose most margin.")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from facet.plot.pixels import bound, flat_sum, image_of, ledger, pixel_map
 from facet.plot.style import GREY, WIDTH, Picture, picture, styled
-from facet.plot.words import class_name, signed
+from facet.plot.words import class_name, gates_note, signed
 
 if TYPE_CHECKING:
     from facet.study import Study
@@ -45,7 +45,7 @@ def contributions(study: Study, variant: str, sample: int, cls: str | int | None
         axis.set_title(title, loc="center", fontsize=8)
     ledger(axes[3], part.pixels.sum(), part.b, part.node, part.b_node, f"sum {signed(part.sum, 3)}, network {signed(part.output, 3)}")
     return figure.says(f"What the output for {part.name} of {variant} is made of at sample {sample}, exactly: pixels plus bias add up "
-                       f"to the logit; red adds, blue takes away.{_gates(study, variant)}")
+                       f"to the logit; red adds, blue takes away.{gates_note(study, [variant])}")
 
 
 @styled
@@ -55,7 +55,7 @@ def contrast(study: Study, variant: str, sample: int, cls: str | int, other: str
     title = f"{class_name(study, part.cls, 16)} − {class_name(study, part.other, 16)}"
     return _one(study, sample, part.pixels, part.b, part.node, part.b_node, f"sum {signed(part.sum, 3)}", title).says(
         f"Why {variant} gives sample {sample} the one class rather than the other: the difference of the two logits by pixel and by "
-        f"node, exactly; red speaks for the first.{_gates(study, variant)}")
+        f"node, exactly; red speaks for the first.{gates_note(study, [variant])}")
 
 
 @styled
@@ -68,12 +68,6 @@ def margin_change(study: Study, variant: str, sample: int, condition: str | None
                 "margin change by pixel").says(
         f"What changes the margin of sample {sample} {what}, exactly: by pixel and by the constants of nodes; red adds, blue takes "
         "away.")
-
-
-def _gates(study: Study, variant: str) -> str:
-    """A sentence, where the network is frozen at each sample."""
-    said = study.linear(variant).gates
-    return f" {said[0].upper()}{said[1:]}." if said else ""
 
 
 def _one(study: Study, sample: int, pixels: object, b: float, node: list[str], b_node: object, total: str, title: str) -> Picture:

@@ -14,7 +14,7 @@ from facet.plot.comparisons import fold, matrix
 from facet.plot.gallery import folded
 from facet.plot.pixels import bound, flat_sum, pixel_map
 from facet.plot.style import GREY, LIGHT, WIDTH, Look, Picture, legend, picture, styled
-from facet.plot.words import failed_seeds, grey_note, left_out, short
+from facet.plot.words import failed_seeds, gates_note, grey_note, left_out, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -119,7 +119,7 @@ def leading_directions(study: Study, limit: int = 6, most: int = 6) -> Picture |
              "same place is positive." if "dense" in found else " The sign of a direction means nothing.")
     return figure.says("The input directions to which the outputs of each network answer most, over all linearized samples, with the share "
                     f"of the sum of squares that each explains. {how}{signs} Directions with nearly equal singular values may come "
-                    "mixed or swapped." + left_out(shown, spectra(study), "variants", study=study))
+                    "mixed or swapped." + gates_note(study, shown) + left_out(shown, spectra(study), "variants", study=study))
 
 
 def _coloured(study: Study) -> bool:

@@ -50,6 +50,14 @@ def left_out(shown: Sequence[str], all_of: Iterable[str], what: str, most: int =
     return f" Shown: {len(shown)} of {len(every)} {what}{names}." if rest or gone else ""
 
 
+def gates_note(study: Study, variants: Iterable[str]) -> str:
+    """A sentence on the W of these variants, where some are frozen at each sample and W is no Jacobian."""
+    names = list(dict.fromkeys(variants))
+    frozen = [name for name in names if study.gates_of(name)]
+    said = study.gates_of(frozen[0]) if frozen else ""
+    return f" {said[0].upper()}{said[1:]}{'' if len(frozen) == len(names) else ', of ' + ', '.join(frozen)}." if said else ""
+
+
 def one_seed(study: Study) -> str:
     return " Of replicates the first seed is shown." if seeds(study) > 1 else ""
 

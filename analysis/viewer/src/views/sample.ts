@@ -220,7 +220,7 @@ class SamplePage {
 
   private place(variant: Variant, p: NonNullable<Awaited<ReturnType<typeof placeOf>>>): HTMLElement {
     const size = this.context.study.image, bound = boundOf(...p.pixels.map((map) => summed(map, size)));
-    return h("section", { class: "sample-place" }, h("h3", {}, `Where the sample lies in the map, ${variant.name}`), h("p", { class: "note" }, `certificate ${short(p.residual)}`),
+    return h("section", { class: "sample-place" }, h("h3", {}, `Where the sample lies in the map, ${variant.name}`), h("p", { class: "note" }, [...(p.gates ? [p.gates] : []), `certificate ${short(p.residual)}`].join(" · ")),
       h("div", { class: "sample-maps" }, ...p.pixels.map((map, axis) => h("div", {}, this.keep(signedMap(`position, ${"xyz"[axis]}`, map, size, bound, "position")),
         h("p", { class: "note" }, `pixels ${short(map.reduce((a, value) => a + value, 0))} + bias ${short(p.b[axis])} = ${short(p.total[axis])}`)))));
   }

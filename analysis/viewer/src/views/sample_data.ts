@@ -23,7 +23,7 @@ export interface Explained {
 export interface Parts { w: Float64Array; pixels: Float64Array; nodes: string[]; b: number[]; total: number; network: number }
 
 export interface Change { total: number; residual: number; before: number; rival: number; pixels: Float64Array; moved: Float64Array | null; nodes: string[]; b: number[] }
-export interface Place { total: number[]; pixels: Float64Array[]; b: number[]; residual: number }
+export interface Place { total: number[]; pixels: Float64Array[]; b: number[]; residual: number; gates: string }
 
 /** What happens on the straight way to a sample: by explained class its exact integrated gradients, channel by channel. */
 export interface Way { from: string; classes: number[]; pixels: Float64Array[]; total: number[]; residual: number; pieces: number; crossing: number[]; logits: number[][] }
@@ -88,6 +88,8 @@ export function inOrder(numbers: Float64Array, order: unknown, { channels, heigh
   return Float64Array.from(numbers, (_, at) => numbers[(at % plane) * channels + Math.floor(at / plane)]);
 }
 
+const gatesOf = (group: object): string => String((group as Record<string, unknown>).gates ?? "");
+
 export async function explained(study: Study, variant: Variant, sample: number): Promise<Explained | null> {
   const path = `/linear/${variant.name}`;
   if (![`${path}/row`, `${path}/b`, `${path}/residual`, `${path}/ties`, "/prediction/logits"].every((needed) => study.has(needed))) return null;
@@ -103,7 +105,7 @@ export async function explained(study: Study, variant: Variant, sample: number):
   ]);
   const k = row.length, size = study.image.channels * study.image.height * study.image.width, order = (about as Record<string, unknown>).order;
   return {
-    variant, classes: [...row], b: [...b], nodes, gates: String((group as Record<string, unknown>).gates ?? ""), residual: residual[0], ties: ties[0], logits: Float64Array.from(logits),
+    variant, classes: [...row], b: [...b], nodes, gates: gatesOf(group), residual: residual[0], ties: ties[0], logits: Float64Array.from(logits),
     bNode: Array.from({ length: k }, (_, r) => (bNode ? [...bNode.subarray(r * nodes.length, (r + 1) * nodes.length)] : [b[r]])),
     w: w ? Array.from({ length: k }, (_, r) => inOrder(w.subarray(r * size, (r + 1) * size), order, study.image)) : [],
     touched: touched ? Uint8Array.from(touched) : null,
@@ -163,7 +165,7 @@ export async function placeOf(study: Study, variant: Variant, sample: number, x:
   const at = await placeIn(study, ["/embed/embed_sample"], sample);
   if (at < 0) return null;
   const clean = Math.max(0, study.conditions.indexOf("clean"));
-  const [w, b, residual, total] = await Promise.all([one(study, `${path}/W`, at), one(study, `${path}/b`, at), one(study, `${path}/residual`, at),
-    study.read("/embed/position", [variant.index, clean, sample], [1, 1, 1])]);
-  return { total: [...total], b: [...b], residual: residual[0], pixels: [...b].map((_, axis) => w.subarray(axis * x.length, (axis + 1) * x.length).map((value, i) => value * x[i])) };
+  const [w, b, residual, total, group] = await Promise.all([one(study, `${path}/W`, at), one(study, `${path}/b`, at), one(study, `${path}/residual`, at),
+    study.read("/embed/position", [variant.index, clean, sample], [1, 1, 1]), study.attributes(path)]);
+  return { total: [...total], b: [...b], residual: residual[0], gates: gatesOf(group), pixels: [...b].map((_, axis) => w.subarray(axis * x.length, (axis + 1) * x.length).map((value, i) => value * x[i])) };
 }
