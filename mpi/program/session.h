@@ -39,6 +39,8 @@ typedef struct {
 typedef facet_status facet_command(const facet_call *call);
 /* Collective over all ranks: `facet run STUDY`, and `facet check STUDY`. */
 facet_command facet_run, facet_check;
+/* Not collective: `facet progress STUDY`: a line on standard output. Errors as facet_study_read; FACET_IO. */
+facet_command facet_tell_progress;
 /* Collective: `facet verify STUDY.h5`. FACET_BAD_INPUT where something does not hold, after a line for each. */
 facet_command facet_verify;
 /* Collective, after the file was found to hold: its data held against it, and as many tiles, and parts of each

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "profile.h"
+
 int facet_rank(MPI_Comm comm)
 {
   int rank = 0;
@@ -25,11 +27,13 @@ static void find_least(MPI_Comm comm, int mine, int *least)
 {
   MPI_Request request;
   int done = 0;
+  double begun = facet_profile_enter();
   *least = mine;
   MPI_Iallreduce(&mine, least, 1, MPI_INT, MPI_MIN, comm, &request);
   while (MPI_Test(&request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && !done)
     (void)facet_interrupted();
   MPI_Wait(&request, MPI_STATUS_IGNORE); /* over already */
+  facet_profile_leave(begun);
 }
 
 facet_status(facet_agree)(MPI_Comm comm, facet_status status)

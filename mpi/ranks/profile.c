@@ -22,20 +22,36 @@ static struct {
 
 static double enter(void)
 {
-  return all.counts && all.depth++ == 0 ? facet_seconds() : 0;
+  if (all.depth++ > 0)
+    return 0;
+  facet_phase_waits(true);
+  return all.counts ? facet_seconds() : 0;
 }
 
 /* count: numbers of a file that it moved, of that type. */
 static void leave(kind what, double begun, int count, MPI_Datatype type)
 {
   int size = 0;
-  if (!all.counts || --all.depth > 0)
+  if (--all.depth > 0)
+    return;
+  facet_phase_waits(false);
+  if (!all.counts)
     return;
   *(what == STORING ? &all.sums.storing : &all.sums.waiting) += facet_seconds() - begun;
   all.sums.messages += what == MESSAGE;
   all.sums.collective += what == COLLECTIVE;
   if (what == STORING && count > 0 && PMPI_Type_size(type, &size) == MPI_SUCCESS)
     all.sums.bytes += (int64_t)count * size;
+}
+
+double facet_profile_enter(void)
+{
+  return enter();
+}
+
+void facet_profile_leave(double begun)
+{
+  leave(COLLECTIVE, begun, 0, MPI_BYTE);
 }
 
 /* A function, its parameters and how they are passed on; what it is; a file's numbers that it moves, and their type. */
@@ -66,6 +82,7 @@ static void leave(kind what, double begun, int count, MPI_Datatype type)
 COUNTED(Send, MESSAGE, (OUT, int to, int tag, COMM), (a, n, t, to, tag, c), 0, t)
 COUNTED(Isend, MESSAGE, (OUT, int to, int tag, COMM, MPI_Request *r), (a, n, t, to, tag, c, r), 0, t)
 COUNTED(Recv, WAITING, (IN, int from, int tag, COMM, MPI_Status *s), (b, m, u, from, tag, c, s), 0, u)
+COUNTED(Probe, WAITING, (int from, int tag, COMM, MPI_Status *s), (from, tag, c, s), 0, MPI_BYTE)
 COUNTED(Sendrecv, MESSAGE, (OUT, int to, int tag, IN, int from, int other, COMM, MPI_Status *s),
         (a, n, t, to, tag, b, m, u, from, other, c, s), 0, t)
 COUNTED(Waitall, WAITING, (int n, MPI_Request r[], MPI_Status s[]), (n, r, s), 0, MPI_BYTE)
@@ -81,6 +98,7 @@ COUNTED(Allgatherv, COLLECTIVE, (OUT, void *b, const int m[], const int at[], MP
         (a, n, t, b, m, at, u, c), 0, t)
 COUNTED(Comm_dup, COLLECTIVE, (COMM, MPI_Comm *other), (c, other), 0, MPI_BYTE)
 COUNTED(Comm_split, COLLECTIVE, (COMM, int color, int key, MPI_Comm *other), (c, color, key, other), 0, MPI_BYTE)
+COUNTED(Comm_free, COLLECTIVE, (MPI_Comm *c), (c), 0, MPI_BYTE)
 COUNTED(File_open, STORING, (COMM, const char *name, int mode, MPI_Info i, MPI_File *f), (c, name, mode, i, f), 0, MPI_BYTE)
 COUNTED(File_close, STORING, (MPI_File *f), (f), 0, MPI_BYTE)
 KEPT(File_sync, (MPI_File f), (f), NULL, 0, MPI_BYTE)

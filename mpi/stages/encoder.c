@@ -200,7 +200,8 @@ static facet_status save(training *t, progress done)
   FACET_TRY(facet_encoder_save(t->encoder, t->state + HEAD));
   facet_piece piece = {t->state, (size_t)t->state_size * sizeof *t->state};
   bool own = facet_rank(t->comm) == 0;
-  return facet_agree(t->comm, own ? facet_checkpoint_write(t->checkpoint, t->digest, 1, &piece) : FACET_OK);
+  int64_t steps = (int64_t)done.epochs * t->from.batches + done.steps;
+  return facet_agree(t->comm, own ? facet_checkpoint_write(t->checkpoint, t->digest, steps, 1, &piece) : FACET_OK);
 }
 
 static facet_status load(training *t, progress *done)

@@ -343,6 +343,12 @@ typedef struct facet_before facet_before;
  * its checksum. */
 facet_status facet_before_open(const char *path, const facet_store_plan *plan, facet_before **before, bool *damaged);
 void facet_before_close(facet_before **before);
+/* How much of a store is done: marked parts, of all of the stages; rows of W in digests that a stop has left. */
+typedef struct {
+  int64_t parts, all, rows;
+} facet_store_done;
+/* Not collective; a run may be at work in it. FACET_BAD_INPUT. */
+facet_status facet_store_find_done(const char *path, int stages, const char *const *stage, facet_store_done *done);
 /* How many parts of a stage are done in a store; -1: it is none, or has no such stage. */
 int64_t facet_before_parts(const char *path, const char *stage);
 /* How many test samples it has; whether the plan's variant is there, with features or without as in the plan. */

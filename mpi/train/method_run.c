@@ -60,7 +60,7 @@ static facet_status write_state(run *r)
   double before = m->seconds;
   FACET_TRY(facet_method_pieces(m));
   m->seconds += facet_seconds() - r->begun;
-  facet_status status = facet_checkpoint_write(r->checkpoint, r->digest, m->pieces, m->piece);
+  facet_status status = facet_checkpoint_write(r->checkpoint, r->digest, m->step, m->pieces, m->piece);
   m->seconds = before;
   return status;
 }

@@ -1,5 +1,6 @@
 /* What goes on where nothing is counted, said when it takes long: by a timer, since whoever is busy cannot look at the
- * clock. Whatever else is said starts the silence anew. */
+ * clock. Whatever else is said starts the silence anew. Whoever waits for other ranks all the time from one word to the
+ * next says so: one of them may hang. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +10,14 @@
 
 #include "base.h"
 
-enum { FIRST = 2, AGAIN = 20 }; /* seconds of silence */
+enum { FIRST = 2, AGAIN = 20, OFTENER = 10 }; /* seconds of silence; again after so many times the first */
 
 static const char *volatile doing;
 static volatile sig_atomic_t said; /* of this phase already */
 static volatile time_t begun;
+static volatile double again = AGAIN;
+static volatile sig_atomic_t waits;          /* for other ranks */
+static volatile unsigned turns, turns_then; /* it began or ended, up to now and to the last word */
 
 static time_t now(void)
 {
@@ -22,11 +26,15 @@ static time_t now(void)
   return t.tv_sec;
 }
 
+static struct timeval time_of(double seconds)
+{
+  time_t whole = (time_t)seconds;
+  return (struct timeval){whole, (suseconds_t)(1e6 * (seconds - (double)whole))};
+}
+
 static void listen_after(double seconds)
 {
-  struct itimerval timer = {.it_interval = {.tv_sec = AGAIN}};
-  timer.it_value.tv_sec = (time_t)seconds;
-  timer.it_value.tv_usec = (suseconds_t)(1e6 * (seconds - (double)(time_t)seconds));
+  const struct itimerval timer = {.it_interval = time_of(again), .it_value = time_of(seconds)};
   setitimer(ITIMER_REAL, &timer, NULL);
 }
 
@@ -47,12 +55,17 @@ static void say(int signal_number)
     return;
   size_t length = add(line, add(line, 0, "facet: "), what);
   *digit = '\0';
-  for (time_t seconds = now() - begun; seconds > 0; seconds /= 10)
+  time_t seconds = now() - begun;
+  do
     *--digit = (char)('0' + seconds % 10);
-  if (said && *digit)
+  while (seconds /= 10);
+  if (said)
     length = add(line, add(line, add(line, length, ", "), digit), " s");
   else
     length = add(line, length, " ...");
+  if (said && waits && turns == turns_then)
+    length = add(line, length, ": waiting for other ranks");
+  turns_then = turns;
   line[length++] = '\n';
   (void)!write(STDERR_FILENO, line, length);
   said = 1;
@@ -68,6 +81,7 @@ const char *facet_phase(const char *what)
   doing = what;
   said = 0;
   begun = now();
+  again = silence && first > 0 ? OFTENER * first : AGAIN;
   listen_after(what ? first : 0);
   if (what && silence && first <= 0)
     say(SIGALRM);
@@ -77,5 +91,11 @@ const char *facet_phase(const char *what)
 void facet_phase_heard(bool stays)
 {
   if (doing)
-    listen_after(stays ? 0 : AGAIN);
+    listen_after(stays ? 0 : again);
+}
+
+void facet_phase_waits(bool for_others)
+{
+  waits = for_others;
+  turns = turns + 1;
 }

@@ -1,16 +1,18 @@
-/* Checkpoints: a line that says what it is, the version of facet, the digest of what the state follows from, the digest
- * of all of the file but itself, and the state's pieces one after the other.  A file is used only if all of these and
+/* Checkpoints: a line that says what it is, the version of facet, the digest of what the state follows from, how many
+ * steps are behind it, the digest of all of the file but itself, and the state's pieces one after the other.  A file is used only if all of these and
  * the size are right: what one version began another may not end, since its steps may be others. */
 #include "checkpoint.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const char title[] = "facet checkpoint 3\n";
-enum { TITLE = sizeof title - 1, FIELD = 65, HEADER = TITLE + 3 * FIELD };
+static const char title[] = "facet checkpoint 4\n";
+enum { TITLE = sizeof title - 1, FIELD = 65, DONE = TITLE + 2 * FIELD, HEADER = DONE + 2 * FIELD };
 
-/* The header but for its last field, the digest of the state. */
+/* The header but for its last two fields, the steps and the digest of the state. */
 static void begin_header(const char digest[FIELD], uint8_t header[HEADER])
 {
   memset(header, 0, HEADER);
@@ -41,22 +43,24 @@ static size_t size_of(int pieces, const facet_piece *piece)
   return bytes;
 }
 
-facet_status facet_checkpoint_write(const char *path, const char digest[65], int pieces, const facet_piece *piece)
+facet_status facet_checkpoint_write(const char *path, const char digest[65], int64_t done, int pieces,
+                                    const facet_piece *piece)
 {
   size_t size = size_of(pieces, piece), at = HEADER;
   uint8_t *bytes;
   char state[FIELD];
   FACET_NEW(bytes, size);
   begin_header(digest, bytes);
+  snprintf((char *)bytes + DONE, FIELD, "%" PRId64, done);
   for (int i = 0; i < pieces; i++) {
     memcpy(bytes + at, piece[i].data, piece[i].bytes);
     at += piece[i].bytes;
   }
   facet_status status;
-  FACET_GO(done, status, digest_all(bytes, size, state));
+  FACET_GO(end, status, digest_all(bytes, size, state));
   memcpy(bytes + HEADER - FIELD, state, FIELD);
   status = facet_write_file(path, bytes, size);
-done:
+end:
   facet_free(&bytes);
   return status;
 }
@@ -79,7 +83,7 @@ static facet_status fits(const uint8_t *bytes, size_t count, size_t size, const 
   uint8_t header[HEADER];
   *good = false;
   begin_header(digest, header);
-  if (count != size || memcmp(bytes, header, HEADER - FIELD) != 0)
+  if (count != size || memcmp(bytes, header, DONE) != 0)
     return FACET_OK;
   return is_whole(bytes, count, good);
 }
@@ -121,6 +125,17 @@ facet_status facet_checkpoint_holds(const char *path, bool *holds)
   facet_status status = is_whole(bytes, count, holds);
   facet_free(&bytes);
   return status;
+}
+
+int64_t facet_checkpoint_done(const char *path)
+{
+  char header[HEADER + 1] = "";
+  FILE *file = fopen(path, "rb");
+  size_t got = file ? fread(header, 1, HEADER, file) : 0;
+  if (file)
+    (void)fclose(file);
+  header[DONE + FIELD] = '\0';
+  return got == HEADER && memcmp(header, title, TITLE) == 0 ? strtoll(header + DONE, NULL, 10) : 0;
 }
 
 void facet_checkpoint_remove(const char *path)

@@ -18,7 +18,7 @@ static void change_checkpoint(const uint8_t *bytes, size_t count)
   const facet_piece piece[] = {{state, sizeof state}, {&step, sizeof step}},
                     into[] = {{got, sizeof got}, {&got_step, sizeof got_step}};
   const char *path = fuzz_path("checkpoint");
-  if (facet_checkpoint_write(path, digest, 2, piece) != FACET_OK || facet_read_file(path, &all, &size) != FACET_OK)
+  if (facet_checkpoint_write(path, digest, 7, 2, piece) != FACET_OK || facet_read_file(path, &all, &size) != FACET_OK)
     abort();
   size_t over = count < size ? count : size;
   memcpy(all + size - over, bytes, over);

@@ -12,6 +12,7 @@
 #include <cmocka.h> /* needs the above */
 
 #include "balance.h"
+#include "ranks/profile.h"
 #include "stages/plan.h"
 #include "stages/tiles.h"
 
@@ -260,6 +261,27 @@ static void test_a_plan_is_shared(void **state)
   assert_int_equal(facet_plan_span(&plan, 2), 3);
 }
 
+/* Who waits for others to agree, which all stages do when rank 0 works alone, does nothing of its own. Others may be kept
+ * from the processor until rank 0 is there, so the best of some tries counts. */
+static void test_agreeing_is_waiting(void **state)
+{
+  (void)state;
+  const double nap = 0.1;
+  bool first = facet_rank(MPI_COMM_WORLD) == 0, seen = false;
+  facet_profile_begin();
+  for (int i = 0; i < BALANCE_TRIES && !seen; i++) {
+    MPI_Barrier(MPI_COMM_WORLD);
+    (void)facet_profile_take();
+    if (first)
+      nanosleep(&(struct timespec){.tv_nsec = (long)(nap * 1e9)}, NULL);
+    assert_int_equal(facet_agree(MPI_COMM_WORLD, FACET_OK), FACET_OK);
+    facet_profile p = facet_profile_take();
+    assert_true(p.waiting <= p.seconds && p.collective == 1);
+    seen = combined(first ? 1 : p.waiting, MPI_MIN) > nap / 2;
+  }
+  assert_true(seen);
+}
+
 int main(int argc, char **argv)
 {
   MPI_Init(&argc, &argv);
@@ -270,6 +292,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(test_entering_fails),
       cmocka_unit_test(test_an_interrupted_rank),
       cmocka_unit_test(test_a_slow_rank),
+      cmocka_unit_test(test_agreeing_is_waiting),
       cmocka_unit_test(test_memory),
       cmocka_unit_test(test_a_plan_is_shared),
   };

@@ -28,9 +28,9 @@ def write_study(folder, methods):
 
 
 def step_of(checkpoint):
-    """The step that a checkpoint is of (0: there is none): what follows its title, version and two digests."""
+    """The step that a checkpoint is of (0: there is none): what follows its title, version, two digests and steps."""
     try:
-        state = checkpoint.read_bytes()[len("facet checkpoint 2\n") + 3 * 65 :]
+        state = checkpoint.read_bytes()[len("facet checkpoint 4\n") + 4 * 65 :]
     except FileNotFoundError:
         return 0
     return struct.unpack_from("<q", state)[0]

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, STUDY, checksum, make_digits, run, start
+from conftest import FACET, MPIRUN, STUDY, checksum, environment, make_digits, run, start
 
 LATE = """\
 change: {samples: 40}
@@ -48,6 +48,13 @@ def stopped(process):
     return said
 
 
+def told(folder):
+    """What is done, as facet progress says it."""
+    where, _, done = run("progress", folder / "study.yaml").stdout.partition(": ")
+    assert where == str(folder / "out")
+    return done
+
+
 @pytest.mark.parametrize("asked", [0, 1, None], ids=["rank 0", "rank 1", "launcher"])
 def test_inside_an_epoch(tmp_path, held, asked):
     """Asked before two trainings side by side, of one epoch each: both stop after a step, and go on from it."""
@@ -64,9 +71,12 @@ def test_inside_an_epoch(tmp_path, held, asked):
         mark.unlink()
     stopped(process)
     assert len(list((tmp_path / "out/variants").glob("*.checkpoint"))) == 2
+    left = re.search(r"1 networks, 1 records of networks, (\d+) steps of unfinished trainings, 0 of 0 parts", told(tmp_path))
     done = run("run", tmp_path / "study.yaml", ranks=3)
     steps = [int(step) for step in re.findall(r"goes on from (\d+) of 600 samples", done.stderr)]
     assert done.returncode == 0 and len(steps) == 2 and all(0 < step < 600 for step in steps), done.stderr
+    assert int(left[1]) == sum(steps)
+    assert re.match(r"3 networks, 3 records of networks, 0 steps of unfinished trainings, (\d+) of \1 parts, 0 rows", told(tmp_path))
     assert checksum(tmp_path / "out/study.h5") == whole
     assert not list((tmp_path / "out").rglob("*.checkpoint*"))
 
@@ -113,7 +123,7 @@ def test_inside_an_epoch_of_the_encoder(tmp_path, held):
     os.kill(ranks_of(process)[1], signal.SIGUSR1)
     mark.unlink()
     stopped(process)
-    state = np.fromfile(tmp_path / "out/embed/encoder.checkpoint", offset=len("facet checkpoint 2\n") + 3 * 65, count=2)
+    state = np.fromfile(tmp_path / "out/embed/encoder.checkpoint", offset=len("facet checkpoint 4\n") + 4 * 65, count=2)
     assert state[0] < 2 and 0 < state[1] < 50, state  # epochs, and steps of the next
     assert run("run", "-n", "2", tmp_path / "study.yaml").returncode == 0
     assert checksum(tmp_path / "out/study.h5") == whole
@@ -137,3 +147,16 @@ def test_bare_mpirun(tmp_path, held):
         assert (words or int(version) >= 5 and status == 1) and process.returncode == status, said
         assert run("run", "-n", "2", tmp_path / "study.yaml").returncode == 0
         assert checksum(store) == whole
+
+
+def test_who_waits_for_a_rank_that_hangs_says_so(small):
+    """And goes on with it."""
+    env = environment() | {"FACET_SILENCE": "0.01"}
+    with open(small / "said", "w+") as said:
+        process = subprocess.Popen([*MPIRUN, "-n", "2", FACET, "run", small / "study.yaml"], env=env, stdout=said, stderr=said)
+        wait_for((small / "out/variants/dense.record").exists, process)
+        rank = ranks_of(process)[1]
+        os.kill(rank, signal.SIGSTOP)
+        wait_for(lambda: ": waiting for other ranks\n" in (small / "said").read_text(), process)
+        os.kill(rank, signal.SIGCONT)
+        assert process.wait(timeout=60) == 0

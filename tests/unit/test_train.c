@@ -183,7 +183,7 @@ static void every_bit_counts(void **state)
   double numbers[4] = {1, 2, 3, 4};
   const facet_piece piece = {numbers, sizeof numbers};
   bool holds, found;
-  assert_int_equal(facet_checkpoint_write(whole, digest, 1, &piece), FACET_OK);
+  assert_int_equal(facet_checkpoint_write(whole, digest, 12, 1, &piece), FACET_OK);
   assert_true(facet_checkpoint_holds(whole, &holds) == FACET_OK && holds);
   uint8_t *bytes;
   size_t count;
