@@ -464,7 +464,7 @@ static facet_status drop_damaged_checkpoint(const facet_settings *settings)
   return status;
 }
 
-/* What is drawn with it is drawn anew, too: that it was trained once is seen by its checksum, which stays. */
+/* What is drawn with it is drawn anew, too: that it was trained once stays known. */
 static facet_status hold(const facet_context *c)
 {
   int whole;

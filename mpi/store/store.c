@@ -528,6 +528,9 @@ static facet_place place_of(const facet_store_shape_array *a, int64_t part)
   return place;
 }
 
+/* In place of the checksum of a part whose mark was taken back; -1 is that of one that never had any. */
+static const int64_t taken_back = -2;
+
 /* The checksum of a part's data, then its mark; both after the data. */
 static facet_status mark_part(facet_store *s, const facet_store_shape_array *a, int64_t part)
 {
@@ -651,7 +654,7 @@ end:
   return status;
 }
 
-/* Rank 0 says what does not hold, and takes its marks. */
+/* Rank 0 says what does not hold, and takes its marks back. */
 static facet_status unmark(facet_store *s, const facet_store_shape_array *a, const int *bad)
 {
   const uint8_t none = 0;
@@ -662,6 +665,8 @@ static facet_status unmark(facet_store *s, const facet_store_shape_array *a, con
       facet_sums_name(s->sums, i, name, sizeof name);
       fprintf(stderr, "facet: %s: %s does not hold its checksum, and is computed anew\n", s->path, name);
       status = facet_store_put(s, FACET_ROW_MARKS, place_of(a, i), &none);
+      if (status == FACET_OK)
+        status = facet_store_put(s, FACET_ROW_SUMS, place_of(a, i), &taken_back);
     }
   return status;
 }
@@ -707,19 +712,28 @@ facet_status facet_store_spoilt(facet_store *s, const char *stage, int64_t part,
   FACET_CHECK(find_marks(s, FACET_ROW_MARKS, stage, &a), FACET_INTERNAL, "%s: no stage %s", s->path, stage);
   FACET_TRY(facet_store_get(s, FACET_ROW_MARKS, place_of(&a, part), &done));
   FACET_TRY(facet_store_get(s, FACET_ROW_SUMS, place_of(&a, part), &sum));
-  *spoilt = !done && sum >= 0;
+  *spoilt = !done && (sum >= 0 || sum == taken_back);
   return FACET_OK;
 }
 
 static facet_status forget(facet_store *s, const char *stage)
 {
   facet_store_shape_array a;
-  uint8_t *none;
-  if (!find_marks(s, FACET_ROW_MARKS, stage, &a))
+  uint8_t *none = NULL;
+  int64_t *sum = NULL;
+  facet_status status = FACET_OK;
+  const facet_place all = {.variant = find_marks(s, FACET_ROW_MARKS, stage, &a) ? a.variant : -1};
+  if (all.variant < 0)
     return FACET_OK;
-  FACET_NEW(none, a.elements);
-  facet_status status = facet_store_put(s, FACET_ROW_MARKS, (facet_place){.variant = a.variant}, none);
-  facet_free(&none);
+  FACET_NEW_GO(done, status, none, a.elements);
+  FACET_NEW_GO(done, status, sum, a.elements);
+  FACET_GO(done, status, facet_store_get(s, FACET_ROW_SUMS, all, sum));
+  for (int64_t i = 0; i < (int64_t)a.elements; i++)
+    sum[i] = sum[i] >= 0 ? taken_back : sum[i];
+  FACET_GO(done, status, facet_store_put(s, FACET_ROW_MARKS, all, none));
+  status = facet_store_put(s, FACET_ROW_SUMS, all, sum);
+done:
+  FACET_FREE(&none, &sum);
   return status;
 }
 

@@ -43,6 +43,15 @@ static facet_status check_part(verification *v, facet_sums *sums, int64_t part, 
   return FACET_OK;
 }
 
+/* Who takes a mark back takes the checksum, too. */
+static void find_unmarked(verification *v, const facet_sums *sums, int64_t part)
+{
+  char name[200];
+  v->found->parts++;
+  facet_sums_name(sums, part, name, sizeof name);
+  facet_store_find_bad(v->found, v->says, "%s: %s has a checksum and no mark", v->path, name);
+}
+
 static facet_status check_parts(verification *v, facet_sums *sums)
 {
   int64_t parts = facet_sums_parts(sums), *then = NULL;
@@ -53,6 +62,8 @@ static facet_status check_parts(verification *v, facet_sums *sums)
     FACET_GO(done, status, facet_interrupt_check());
     if (mark[i])
       FACET_GO(done, status, check_part(v, sums, i, mark[i], then[i]));
+    else if (then[i] >= 0)
+      find_unmarked(v, sums, i);
     else
       v->found->missing++;
   }

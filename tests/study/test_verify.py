@@ -4,13 +4,14 @@ FACET_FLIPS=50 tries so many bits with facet verify: make test-flips."""
 
 import os
 import shutil
+import signal
 import subprocess
 
 import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, STUDY, checksum, flip, make_digits, places, run
+from conftest import FACET, STUDY, checksum, environment, flip, make_digits, places, run
 from test_stages import MORE
 
 FLIPS = int(os.environ.get("FACET_FLIPS", "5"))
@@ -235,6 +236,28 @@ def test_data(study, tmp_path):
 
 BESIDE = ["variants/dense.onnx", "variants/magnitude-global-0.5.onnx", "variants/magnitude-global-0.9.record",
           "embed/encoder.onnx", "embed/encoder.record", "embed/encoder.checkpoint"]
+
+
+def test_a_mark_that_was_cleared(study):
+    """A part without a mark, but with a checksum, has lost the mark; from what a run finds damaged it takes both back."""
+    path = study / "out/study.h5"
+    good = checksum(path)
+    with h5py.File(path, "r+") as file:
+        file["progress/analyse"][0, 0, 3] = file["progress/compare"][()] = 0
+    found = run("verify", path)
+    lines = [line for line in found.stdout.splitlines() if line.endswith("has a checksum and no mark")]
+    assert found.returncode == 65 and len(lines) == 2 and "analyse of dense, clean, block 3 has" in lines[0], found.stdout + found.stderr
+    assert run("run", study / "study.yaml").returncode == 0 and run("verify", path).returncode == 0 and checksum(path) == good
+    with h5py.File(path, "r+") as file:
+        file["checksum/analyse"][...] += 1
+    process = subprocess.Popen([FACET, "run", study / "study.yaml"], env=environment(), stderr=subprocess.PIPE, text=True)
+    while "is computed anew" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGUSR1)
+    process.communicate(timeout=60)
+    assert process.returncode == 75
+    held = run("verify", path)
+    assert held.returncode == 0 and held.stdout.endswith("it is not finished\n"), held.stdout + held.stderr
 
 
 @pytest.mark.parametrize("name", BESIDE)
