@@ -69,8 +69,9 @@ static const command commands[] = {
      "-n: of a run on so many ranks;\n"
      "--verbose: the study with all defaults, and every replicate",
      "[-n RANKS] [--verbose]", true, facet_check},
-    {"progress", "STUDY.yaml", "one line: where the output lies, and how much is done there that a run need not do again", "",
-     false, facet_tell_progress},
+    {"progress", "STUDY.yaml",
+     "one line: where the output lies, and how much is done there that a run need not do again", "", false,
+     facet_tell_progress},
     {"inspect", "MODEL.onnx", "nodes, shapes, parameters, zeros, dead channels, cost; what is not supported", "", false,
      inspect},
     {"corrupt", "STUDY.yaml DIR", "write the study's test samples under its conditions, as .npy files", "", false,

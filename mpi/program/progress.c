@@ -33,9 +33,9 @@ static facet_status add_folder(const char *output, const char *name, made *m)
 {
   char *folder = facet_format("%s/%s", output, name);
   DIR *entries = folder ? opendir(folder) : NULL;
-  facet_status status = !folder                       ? FACET_OS
+  facet_status status = !folder                      ? FACET_OS
                         : entries || errno == ENOENT ? FACET_OK
-                                                      : facet_raise(FACET_IO, "%s: %s", folder, strerror(errno));
+                                                     : facet_raise(FACET_IO, "%s: %s", folder, strerror(errno));
   for (struct dirent *entry; entries && status == FACET_OK && (entry = readdir(entries));)
     status = add_file(folder, entry->d_name, m);
   if (entries)

@@ -210,8 +210,8 @@ double facet_seconds(void); /* monotonic */
 
 /* What goes on where nothing is counted ("reading data"), until the next or NULL; returns the one before, to go back
  * to. Said on stderr after two seconds without another word (or FACET_SILENCE in the environment; 0: at once), and
- * every twenty after that (ten times FACET_SILENCE). Stages that are counted are such phases, too. `what` must live as long. One thread; takes
- * SIGALRM. */
+ * every twenty after that (ten times FACET_SILENCE). Stages that are counted are such phases, too. `what` must live as
+ * long. One thread; takes SIGALRM. */
 const char *facet_phase(const char *what);
 /* Something else was said; stays: and can be seen all the time. */
 void facet_phase_heard(bool stays);

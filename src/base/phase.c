@@ -16,7 +16,7 @@ static const char *volatile doing;
 static volatile sig_atomic_t said; /* of this phase already */
 static volatile time_t begun;
 static volatile double again = AGAIN;
-static volatile sig_atomic_t waits;          /* for other ranks */
+static volatile sig_atomic_t waits;         /* for other ranks */
 static volatile unsigned turns, turns_then; /* it began or ended, up to now and to the last word */
 
 static time_t now(void)

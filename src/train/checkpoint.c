@@ -1,6 +1,7 @@
 /* Checkpoints: a line that says what it is, the version of facet, the digest of what the state follows from, how many
- * steps are behind it, the digest of all of the file but itself, and the state's pieces one after the other.  A file is used only if all of these and
- * the size are right: what one version began another may not end, since its steps may be others. */
+ * steps are behind it, the digest of all of the file but itself, and the state's pieces one after the other.  A file is
+ * used only if all of these and the size are right: what one version began another may not end, since its steps may be
+ * others. */
 #include "checkpoint.h"
 
 #include <inttypes.h>

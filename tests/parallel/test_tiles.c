@@ -261,8 +261,8 @@ static void test_a_plan_is_shared(void **state)
   assert_int_equal(facet_plan_span(&plan, 2), 3);
 }
 
-/* Who waits for others to agree, which all stages do when rank 0 works alone, does nothing of its own. Others may be kept
- * from the processor until rank 0 is there, so the best of some tries counts. */
+/* Who waits for others to agree, which all stages do when rank 0 works alone, does nothing of its own. Others may be
+ * kept from the processor until rank 0 is there, so the best of some tries counts. */
 static void test_agreeing_is_waiting(void **state)
 {
   (void)state;
@@ -286,14 +286,10 @@ int main(int argc, char **argv)
 {
   MPI_Init(&argc, &argv);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_every_unit_once),
-      cmocka_unit_test(test_random_costs_and_marks),
-      cmocka_unit_test(test_a_failure_is_known_to_all),
-      cmocka_unit_test(test_entering_fails),
-      cmocka_unit_test(test_an_interrupted_rank),
-      cmocka_unit_test(test_a_slow_rank),
-      cmocka_unit_test(test_agreeing_is_waiting),
-      cmocka_unit_test(test_memory),
+      cmocka_unit_test(test_every_unit_once),           cmocka_unit_test(test_random_costs_and_marks),
+      cmocka_unit_test(test_a_failure_is_known_to_all), cmocka_unit_test(test_entering_fails),
+      cmocka_unit_test(test_an_interrupted_rank),       cmocka_unit_test(test_a_slow_rank),
+      cmocka_unit_test(test_agreeing_is_waiting),       cmocka_unit_test(test_memory),
       cmocka_unit_test(test_a_plan_is_shared),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
