@@ -473,14 +473,20 @@ static facet_status hold(const facet_context *c)
   return whole ? FACET_OK : facet_store_forget(c->store, facet_stage_encoder.name);
 }
 
-/* So that it is trained from the beginning. */
-static facet_status remove_all(const facet_settings *settings, const char *file)
+static facet_status remove_checkpoint(const facet_settings *settings)
 {
   char *checkpoint = facet_format("%s/embed/encoder.checkpoint", settings->output);
   FACET_CHECK(checkpoint, FACET_OS, "out of memory");
   facet_checkpoint_remove(checkpoint);
-  facet_checkpoint_remove(file);
   facet_free(&checkpoint);
+  return FACET_OK;
+}
+
+/* So that it is trained from the beginning. */
+static facet_status remove_all(const facet_settings *settings, const char *file)
+{
+  FACET_TRY(remove_checkpoint(settings));
+  facet_checkpoint_remove(file);
   return FACET_OK;
 }
 
@@ -503,6 +509,8 @@ static facet_status run(const facet_context *c)
   }
   if (!there || spoilt || !whole)
     status = train_and_write(c, file);
+  else /* a kill between the two leaves it beside the encoder */
+    status = facet_agree(c->comm, own ? remove_checkpoint(settings) : FACET_OK);
 done:
   FACET_FREE(&folder, &file);
   return status;

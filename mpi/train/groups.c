@@ -202,6 +202,17 @@ static facet_status find_whole(const facet_family *family, const facet_member *m
   return status;
 }
 
+/* Rank 0. A kill between the two leaves what the training of a network that is there would have gone on from. */
+static facet_status remove_checkpoint(const facet_member *m)
+{
+  char *path = facet_known_beside(m->file, "checkpoint");
+  if (!path)
+    return FACET_OS;
+  facet_checkpoint_remove(path);
+  facet_free(&path);
+  return FACET_OK;
+}
+
 /* Rank 0. */
 static facet_status look_for(const facet_family *family, const facet_member *m, int *state)
 {
@@ -222,6 +233,8 @@ static facet_status look_for(const facet_family *family, const facet_member *m, 
     status = copy_known(&family->making, file, m);
   else if (*state != FACET_TO_MAKE)
     status = same_origins(&family->making, m, &record);
+  if (status == FACET_OK && *state != FACET_TO_MAKE)
+    status = remove_checkpoint(m);
   facet_free(&file);
   return status;
 }

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, MPIRUN, ROOT, STUDY, checksum, environment, make_digits, run, write_idx
+from conftest import FACET, MPIRUN, ROOT, STUDY, checksum, environment, make_digits, preloaded, run, write_idx
 
 import facet
 
@@ -231,6 +231,20 @@ def test_what_a_kill_left_half_written_goes(small, more):
         (small / "out" / name).write_bytes(b"half")
     run_study(small, 2, *more)
     assert [name for name in left + others if (small / "out" / name).exists()] == others
+
+
+def test_checkpoints_of_what_was_trained_go(small):
+    """A kill comes right before they are removed; of the encoder before it counts as done."""
+    text = STUDY.replace("retrain: {epochs: 1}", "retrain: {epochs: 2}") + "embed: {layers: [8], perplexity: 5, batch: 65, epochs: 2}\n"
+    (small / "study.yaml").write_text(text)
+    shim = preloaded("kept_checkpoints", small)
+    done = subprocess.run([FACET, "run", small / "study.yaml"], env={**environment(), "LD_PRELOAD": str(shim)}, capture_output=True, text=True)
+    left = {path.relative_to(small / "out").as_posix() for path in (small / "out").rglob("*.checkpoint")}
+    assert done.returncode == 0 and left >= {"variants/dense.checkpoint", "variants/magnitude-global-0.5.checkpoint", "embed/encoder.checkpoint"}, done.stderr
+    with h5py.File(small / "out/study.h5", "a") as file:
+        file["progress/encoder"][...] = 0
+    run_study(small, 2)
+    assert not list((small / "out").rglob("*.checkpoint"))
 
 
 def test_label_out_of_range(small):
