@@ -167,6 +167,33 @@ def test_nearer_farther_and_without_borders(page):
     assert "u " in page.text_content(".tip strong")
 
 
+def test_the_part_that_is_shown_is_in_the_address(page):
+    see(page, "planes", "text.plot-title")
+    axes = lambda: page.eval_on_selector_all("#planes .plot .axes .tick text", "(all) => all.map(({ textContent }) => textContent)")
+    whole = axes()
+    page.focus("#planes .plot >> nth=0")
+    for key in ("+", "+", "ArrowRight", "+"):
+        page.keyboard.press(key)
+    page.wait_for_function("location.hash.includes('planes.look=')")
+    settled(page)
+    part, address = axes(), page.evaluate("location.hash")
+    page.reload()
+    page.wait_for_function("window.facetViewer")
+    see(page, "planes", "text.plot-title")
+    assert axes() == part != whole and page.evaluate("location.hash") == address
+    choose(page, "planes", "1")  # of another plane all is shown
+    page.wait_for_function("!location.hash.includes('planes.look=')")
+    choose(page, "planes", "0")
+    assert axes() == whole
+    page.evaluate("(hash) => { location.hash = hash; }", address)
+    page.wait_for_function("location.hash.includes('planes.look=')")
+    settled(page)
+    assert axes() == part
+    page.evaluate("location.hash = 'planes.look=1,2'")  # which is none
+    settled(page)
+    assert axes() == whole
+
+
 def test_a_sample_of_a_plane_and_of_a_line_is_shown_by_a_click(page, study):
     through = study.file["planes/through"][0]
     see(page, "planes", "text.plot-title")

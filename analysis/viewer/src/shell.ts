@@ -2,6 +2,7 @@
 import { bar } from "./bar";
 import { card, ownChoices } from "./card";
 import { guide } from "./guide";
+import { isOf } from "./parts/choices";
 import { h } from "./parts/dom";
 import { bytes, count } from "./parts/numbers";
 import { switchTheme } from "./parts/theme";
@@ -34,9 +35,11 @@ export function shell(root: HTMLElement, study: Study, pick: (file: File) => voi
 
 /* What can be chosen in single views. */
 function knownChoices(study: Study): Known {
-  const all = new Map(views.flatMap((view) => ownChoices(view, study).map(({ name, options }) =>
-    [`${view.id}.${name}` as string, new Set(options.map(([value]) => value))] as const)));
-  return (choice, value) => all.get(choice)?.has(value) ?? false;
+  const all = new Map(views.flatMap((view) => ownChoices(view, study).map((choice) => [`${view.id}.${choice.name}` as string, choice] as const)));
+  return (name, value) => {
+    const choice = all.get(name);
+    return choice !== undefined && isOf(choice, value);
+  };
 }
 
 /* What is read, and how; of a page that holds a part of a study (python3 -m facet view), what it does not hold. */

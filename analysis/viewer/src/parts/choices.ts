@@ -3,8 +3,11 @@
 import type { Store } from "../state/store";
 import { choice, toggle } from "./controls";
 
-/** start: what holds where nothing was chosen. Options are values, which the address names, and what they are called. */
-export interface Choice { name: string; title: string; options: readonly (readonly [value: string, text: string])[]; start: string }
+/** start: what holds where nothing was chosen. Options are values, which the address names, and what they are called; accepts: of
+ * what has no list of values, whether one is fine. */
+export interface Choice { name: string; title: string; options: readonly (readonly [value: string, text: string])[]; start: string; accepts?: (value: string) => boolean }
+
+export const isOf = ({ options, accepts }: Choice, value: string): boolean => options.some(([option]) => option === value) || (accepts?.(value) ?? false);
 
 /** A switch: a choice of two. */
 export const ON = "yes";
@@ -13,6 +16,9 @@ export const onOff = (name: string, title: string, start: boolean): Choice => ({
 
 /** Some of many, none at the start: by name alone, without a control. */
 export const some = (name: string, options: readonly string[]): Choice => ({ name, title: name, options: options.map((value) => [value, value] as const), start: "" });
+
+/** Values without a list, none at the start: by name alone, too. */
+export const free = (name: string, accepts: (value: string) => boolean): Choice => ({ name, title: name, options: [], start: "", accepts });
 
 /** The choices of one view: what holds, its controls, and who hears of a change, by whatever it was made: once, with the names
  * of all that have changed together. */
@@ -44,8 +50,8 @@ export class Choices {
   get(name: string): string { return this.several(name)[0] ?? this.of(name).start; }
   on(name: string): boolean { return this.has(name) && this.get(name) === ON; }
   several(name: string): readonly string[] {
-    const { options } = this.of(name), given = this.store.state.choices[`${this.view}.${name}`] ?? [];
-    return given.filter((value) => options.some(([option]) => option === value));
+    const choice = this.of(name), given = this.store.state.choices[`${this.view}.${name}`] ?? [];
+    return given.filter((value) => isOf(choice, value));
   }
 
   set(name: string, ...values: string[]): void {

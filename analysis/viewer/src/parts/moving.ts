@@ -8,6 +8,13 @@ export interface Field { left: number; right: number; low: number; high: number 
 /** What a picture shows now: its inner place in pixels, and of the plane the left and upper end and how much a pixel is. */
 export interface Shown { x: number; y: number; width: number; height: number; left: number; top: number; unit: number }
 
+/** As an address says it: the middle and how much larger, as many digits as are seen; and back, null: it says none. */
+export const saidLook = ({ u, v, zoom }: Look): string => [u, v, zoom].map((value) => Number(value.toPrecision(12))).join(",");
+export function lookOf(said: string): Look | null {
+  const numbers = said.split(",").map(Number), [u, v, zoom] = numbers;
+  return said && numbers.length === 3 && numbers.every(Number.isFinite) && zoom >= 1 ? { u, v, zoom } : null;
+}
+
 const LARGEST = 1e7, STEP = 1.5, ARROW = 8;
 
 export const all = ({ left, right, low, high }: Field): Look => ({ u: (left + right) / 2, v: (low + high) / 2, zoom: 1 });

@@ -3,11 +3,11 @@
 import { scaleLinear } from "d3-scale";
 import { select } from "d3-selection";
 import { cut, drawAxes, withUnit } from "../parts/axes";
-import { Choices, onOff, type Choice } from "../parts/choices";
+import { Choices, free, onOff, type Choice } from "../parts/choices";
 import { h, onTheme } from "../parts/dom";
 import { fillLegend } from "../parts/key";
 import { classLook, outline } from "../parts/looks";
-import { all, moving, nearer, shownAt, type Field, type Look, type Shown } from "../parts/moving";
+import { all, lookOf, moving, nearer, saidLook, shownAt, type Field, type Look, type Shown } from "../parts/moving";
 import { count, percent, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
 import { areaOf, cornersOf, NOWHERE, polygonAt } from "../parts/polygons";
@@ -20,7 +20,7 @@ import { mounted, type Context, type Study, type Variant, type View } from "./vi
 const MARGINS = { top: 26, right: 12, bottom: 40, left: 46 };
 const TOLD = 8;            // classes whose logits the tooltip has
 
-const choices = (study: Study): readonly Choice[] => [...choiceOf("plane", study), onOff("borders", "region borders", true), onOff("other", "decision boundaries of the other network", true)];
+const choices = (study: Study): readonly Choice[] => [...choiceOf("plane", study), onOff("borders", "region borders", true), onOff("other", "decision boundaries of the other network", true), free("look", (value) => lookOf(value) !== null)];
 
 /* Of every class the share of the window in which it is predicted. */
 function sharesOf(plane: Plane, classes: number): Float64Array {
@@ -50,12 +50,16 @@ class Planes {
 
   constructor(where: HTMLElement, private readonly context: Context) {
     const { study, store } = context, offered = choices(study);
-    this.choices = new Choices(store, "planes", offered, (names) => { if (names.has("plane")) void this.renew(); else this.draws(); });
+    this.choices = new Choices(store, "planes", offered, (names) => {
+      if (names.has("plane") && !names.has("look")) this.choices.set("look");      // another plane: all of it
+      if (names.has("plane")) void this.renew();
+      else this.see();
+    });
     const turn = (text: string, title: string, to: (field: Field) => Look): HTMLElement =>
       h("button", { type: "button", title, "aria-label": title, onclick: () => { if (this.field) this.move(to(this.field)); } }, text);
     const pair = h("div", { class: "pair" }), places = [0, 1].map(() => pair.appendChild(h("div", {})));
     this.lacks = places.map((place) => place.appendChild(h("p", { class: "unavailable", hidden: true })));
-    const controls = offered.map(({ name }) => this.choices.control(name));
+    const controls = offered.filter(({ options }) => options.length).map(({ name }) => this.choices.control(name));
     this.options = controls[0].querySelector("select");
     where.append(h("div", { class: "choices" }, ...controls, h("span", { class: "stops", "data-no-export": true },
       turn("+", "nearer (+)", (field) => nearer(this.look, field, 1.5)), turn("−", "farther (-)", (field) => nearer(this.look, field, 1 / 1.5)), turn("all of it", "all of it (0)", all))),
@@ -83,8 +87,8 @@ class Planes {
     if (turn !== this.loading) return;
     this.inputs = frame.inputs;
     this.field = frame.window;
-    if (number !== this.number) this.look = all(this.field);
     this.number = number;
+    this.look = this.chosen(this.field);
     this.sides = planes.map((plane, i) => ({ variant: variants[i], plane: typeof plane === "string" ? null : plane }));
     showOrSay(this.plots, this.lacks, variants, planes);
     void this.point(null, 0, 0);
@@ -94,8 +98,21 @@ class Planes {
 
   private draws(): void { this.plots.forEach((plot) => plot.draw()); }
 
+  /** The part that the address names; else all of it. */
+  private chosen(field: Field): Look {
+    const look = lookOf(this.choices.get("look"));
+    return look ? nearer(look, field, 1) : all(field);
+  }
+
+  /** Somebody else may have changed the address. */
+  private see(): void {
+    if (this.field && saidLook(this.look) !== this.choices.get("look")) this.look = this.chosen(this.field);
+    this.draws();
+  }
+
   private move(look: Look): void {
     this.look = look;
+    this.choices.set("look", ...(look.zoom > 1 ? [saidLook(look)] : []));
     this.draws();
   }
 
