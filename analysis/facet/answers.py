@@ -137,7 +137,8 @@ class Paths(Answer):
     total        N x k, the logit at the end less that at the start
     residual     N, certificate: |total - sum of attribution|, relative to the largest |F| at both ends, or 1
     pieces       N, with a pattern of their own
-    crossing     N x 16, at which share t of the way the predicted class changes; NaN beyond
+    changes      N, how often the predicted class changes
+    crossing     N x 16, at which share t of the way it does; NaN beyond
     logits       N x 65 x K, at t = 0, 1/64, ..., 1"""
 
     each = "residual"
@@ -146,6 +147,7 @@ class Paths(Answer):
     total: Array
     residual: Array
     pieces: Array
+    changes: Array
     crossing: Array
     logits: Array
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import h5py
 import numpy as np
 
 from facet.errors import StudyError
@@ -133,7 +134,8 @@ class Path:
     total: Array  # k: the logit at the end less that at the start
     residual: float
     pieces: int
-    crossing: Array  # t, the share of the way, where the predicted class changes: the first 16
+    changes: int  # how often the predicted class does; of several baselines, as crossing, of the way from the first
+    crossing: Array  # t, the share of the way, where it does: the first 16
     t: Array
     logits: Array  # at each t, K of them
 
@@ -207,6 +209,11 @@ def margin_change(study: Study, variant: str, sample: int, condition: str | None
                         float(group["residual"][i]))
 
 
+def changes_of(group: h5py.Group) -> Array:
+    """How often the predicted class changes on each way; older files say it of the first 16 alone."""
+    return np.asarray(group["changes"][()] if "changes" in group else np.isfinite(group["crossing"][()]).sum(axis=1))
+
+
 def path(study: Study, variant: str, sample: int, condition: str | None = None) -> Path:
     """What happens on the way to a sample: clean, or under a condition."""
     study.variant_index(variant), study.sample_index(sample)
@@ -225,7 +232,7 @@ def path(study: Study, variant: str, sample: int, condition: str | None = None) 
     cls, logits = [int(k) for k in group["class"][i]], group["logits"][i].astype(float)
     return Path(sample, variant, condition or "clean", str(plain(study.file["paths"].attrs["from"])), cls, [study.classes[k] for k in cls],
                 picture(rows[i].astype(float), study.shape, order, 1), group["total"][i], float(group["residual"][i]),
-                int(group["pieces"][i]), crossing[np.isfinite(crossing)], np.linspace(0, 1, len(logits)), logits)
+                int(group["pieces"][i]), int(changes_of(group)[i]), crossing[np.isfinite(crossing)], np.linspace(0, 1, len(logits)), logits)
 
 
 def position(study: Study, variant: str, sample: int) -> Position:

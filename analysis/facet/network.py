@@ -280,7 +280,8 @@ class Network:
             raise NetworkError(f"{self.name}: rows of a path are all or predicted")
         n, starts = len(samples), np.broadcast_to(given, samples.shape)
         attribution, row, total = np.empty((n, k, samples.shape[1])), np.empty((n, k), np.int32), np.empty((n, k))
-        residual, pieces, crossing = np.empty(n), np.empty(n, np.int64), np.empty((n, CROSSINGS))
+        residual, crossing = np.empty(n), np.empty((n, CROSSINGS))
+        pieces, changes = np.empty(n, np.int64), np.empty(n, np.int64)
         logits, walk = np.empty((n, POINTS, self.classes)), ctypes.c_void_p()
         options = PathOptions(rows=choice, k=k, crossings=CROSSINGS, points=POINTS)
         with self._handles.network() as network:
@@ -291,10 +292,10 @@ class Network:
                     out = PathBuffers(row=address(row[i]), attribution=address(attribution[i]), total=address(total[i]),
                                       crossing=address(crossing[i]), curve=address(logits[i]))
                     facet.path_follow(walk, address(ends[0]), address(ends[1]), ctypes.byref(options), ctypes.byref(out))
-                    residual[i], pieces[i] = out.residual, out.pieces
+                    residual[i], pieces[i], changes[i] = out.residual, out.pieces, out.changes
             finally:
                 facet.path_destroy(ctypes.byref(walk))
-        whole = (attribution.reshape(n, k, *self.shape), row, total, residual, pieces, crossing, logits)
+        whole = (attribution.reshape(n, k, *self.shape), row, total, residual, pieces, changes, crossing, logits)
         return Paths(*whole)[0] if single else Paths(*whole)
 
     def reach(self, x: Any, *, scale: Any = None, certain: bool = False) -> Reach:

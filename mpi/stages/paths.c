@@ -270,6 +270,7 @@ static void take_part(paths *w, int64_t b)
     memset(m->curve, 0, (size_t)(FACET_PATH_POINTS * w->classes) * sizeof *m->curve);
     memcpy(m->row, r->row, (size_t)w->rows * sizeof *m->row);
     memcpy(m->crossing, r->crossing, FACET_PATH_CROSSINGS * sizeof *m->crossing);
+    m->changes = r->changes;
     m->residual = 0;
     m->pieces = 0;
   }
@@ -294,6 +295,7 @@ static facet_status put(const paths *w, int condition, int64_t place)
                 {FACET_ROW_PATH_TOTAL, FACET_ROW_WAY_TOTAL, m->total},
                 {FACET_ROW_PATH_RESIDUAL, FACET_ROW_WAY_RESIDUAL, &m->residual},
                 {FACET_ROW_PATH_CROSSING, FACET_ROW_WAY_CROSSING, m->crossing},
+                {FACET_ROW_PATH_CHANGES, FACET_ROW_WAY_CHANGES, &m->changes},
                 {FACET_ROW_PATH_LOGITS, FACET_ROW_WAY_LOGITS, m->curve}};
   for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
     FACET_TRY(facet_store_put(w->context->store, condition == w->plan->clean ? arrays[i].clean : arrays[i].corrupted,

@@ -2,6 +2,7 @@
 the same on any number of ranks, and going on after some were lost."""
 
 import re
+import shutil
 
 import facet  # in conftest's path
 import h5py
@@ -78,6 +79,7 @@ def test_it_is_the_integral_of_w_along_the_way(study):
 def test_where_the_class_changes(study):
     _, h5 = study
     for group in groups(h5):
+        assert np.array_equal(group["changes"][:], np.isfinite(group["crossing"][:]).sum(1))  # none has more than 16
         for curve, crossing in zip(group["logits"][:], group["crossing"][:]):
             best = curve.argmax(1)
             seen = np.flatnonzero(np.diff(best)) / (len(best) - 1)
@@ -125,7 +127,7 @@ def test_python(study):
         with pytest.raises(facet.NetworkError, match="2 starts of 3 ways"):
             network.integrated_gradients(np.stack([start, start]), normalised(h5["image"][:SAMPLES]))
     group = h5["paths/dense"]
-    for name in ("attribution", "total", "crossing", "pieces"):
+    for name in ("attribution", "total", "crossing", "changes", "pieces"):
         np.testing.assert_allclose(getattr(found, name), group[name][:], rtol=1e-9, atol=1e-11)
     assert one.attribution.shape == (2, 1, 12, 12) and one.pieces == found.pieces[1]
     assert len(found) == SAMPLES and found[1].residual <= 1e-12 and "pieces" in repr(found)
@@ -136,7 +138,7 @@ def followed(folder, out, paths):
     done = run("run", folder / "study.yaml")
     assert done.returncode == 0, done.stderr
     with h5py.File(folder / f"{out}/study.h5") as h5:
-        return {name: h5[f"paths/dense/{name}"][()] for name in ("attribution", "total", "class", "pieces", "residual")}
+        return {name: h5[f"paths/dense/{name}"][()] for name in ("attribution", "total", "class", "pieces", "residual", "changes", "logits")}
 
 
 def test_baselines(study):
@@ -148,13 +150,15 @@ def test_baselines(study):
     blurred = followed(folder, "blurred", "from: blur, variants: dense")
     assert zero["attribution"].shape == (SAMPLES, 2, 1, 12, 12) and blurred["attribution"].shape == (SAMPLES, 1, 1, 12, 12)
     np.testing.assert_array_equal(both["pieces"], zero["pieces"] + sixty["pieces"])
+    np.testing.assert_array_equal(both["changes"], zero["changes"])
     for name in ("attribution", "total"):
         np.testing.assert_allclose(both[name], (zero[name] + sixty[name]) / 2, rtol=1e-5, atol=1e-6)
         assert np.abs(zero[name] - sixty[name]).max() > 1e-3
     for found in (zero, sixty, both, blurred):  # a study in float keeps attributions in float
         assert found["residual"].max() <= 1e-12
-        added = found["attribution"].astype(float).reshape(SAMPLES, -1, 144).sum(2)
-        np.testing.assert_allclose(added, found["total"], rtol=0, atol=1e-4)
+        stored = found["attribution"].astype(float).reshape(SAMPLES, -1, 144)
+        off, size = np.abs(stored.sum(2) - found["total"]), np.maximum(1, np.abs(found["logits"][:, [0, -1]]).max((1, 2)))[:, None]
+        assert np.all(off <= 1e-5 * size) and np.all(off <= 2.0**-24 * np.abs(stored).sum(2) + 1e-12 * size)  # rounding each by itself
 
 
 def test_baselines_that_changed_under_their_name_are_refused(study):
@@ -218,6 +222,12 @@ def test_report(study):
     assert "On the way to a sample" in text and "the mean of all test images" in text
     assert f"{int(np.median(h5['paths/dense/pieces'][:])):,}" in text and "integrated gradients are those of all pieces" in text
     assert text.count("gaussian_noise/5") == 2
+    shutil.copy(folder / "out1/study.h5", folder / "more.h5")
+    with h5py.File(folder / "more.h5", "r+") as copy:  # more than the file says where
+        copy["paths/dense/crossing"][:], copy["paths/dense/changes"][:] = np.arange(16) / 16, 40
+        copy["paths"].attrs["from"] = "/data/two.npy"
+    assert "<td>40.0</td>" in re.sub(r"<td[^>]*>", "<td>", sections(folder / "more.h5", "ways")) and facet.open(folder / "more.h5").integrated_gradients("dense", 0).changes == 40
+    assert "changes, of the first baseline (where there are several" in facet.open(folder / "more.h5").plot.ways("dense").caption
 
 
 def test_an_edited_study_takes_paths_over(study):

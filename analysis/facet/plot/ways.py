@@ -8,6 +8,7 @@ import numpy as np
 
 from facet.errors import StudyError
 from facet.explain import Path, contributions, path
+from facet.hdf import plain
 from facet.plot.pixels import bound, flat_sum, image_of, pixel_map
 from facet.plot.style import DENSE, GREY, LIGHT, WIDTH, Picture, picture, styled
 from facet.plot.words import class_name, count, grey_note
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 def followed(study: Study) -> list[str]:
     """Variants in which there are ways to clean samples."""
     return [v for v in study.variants if f"paths/{v}/attribution" in study.file]
+
+
+def _first(study: Study) -> str:
+    """What is said of the changes where there may be several baselines."""
+    start = str(plain(study.file["paths"].attrs["from"]))
+    return ", of the first baseline (where there are several, logits are means)" if "/" in start else ""  # a file
 
 
 def _contributions(axis: Axes, study: Study, variant: str, sample: int, cls: int) -> None:
@@ -73,4 +80,4 @@ def ways(study: Study, variant: str, limit: int = 4) -> Picture | None:
     return figure.says(f"What the network {variant} does on the straight way from {'black' if way.start == '0' else way.start} to a sample. {'W·x is of the piece that the sample lies in. ' * linear}"
                        "The integrated gradients are those of all pieces on the way, each times its length, without a quadrature: they add up to "
                        "what the logit gains on the way (red adds, blue takes away, scale below each map). Right: the logits on the way, and lines where the "
-                       f"predicted class changes.{grey_note(study)} Shown: {len(samples)} of {count(len(study.numbers('paths')))} samples.")
+                       f"predicted class changes{_first(study)}.{grey_note(study)} Shown: {len(samples)} of {count(len(study.numbers('paths')))} samples.")

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from facet import census, faithful, groups, lines, planes, reach
 from facet.errors import StudyError
+from facet.explain import changes_of
 from facet.hdf import Array, plain
 from facet.plot import accuracy as accuracies
 from facet.plot import attributions as maps
@@ -426,7 +427,7 @@ def on_the_way(page: Report) -> Context | None:
             if group is None or "pieces" not in group:
                 continue
             pieces, residual = group["pieces"][()], float(np.max(group["residual"][()]))
-            changes = np.isfinite(group["crossing"][()]).sum(axis=1)
+            changes = changes_of(group)
             rows.append((variant, [condition, count(len(pieces)), count(int(np.median(pieces))), count(int(pieces.max())),
                                    f"{changes.mean():.1f}", Cell(small(residual), bad=not residual <= 1e-11)]))
     shown = ways.followed(s)

@@ -26,7 +26,7 @@ export interface Change { total: number; residual: number; before: number; rival
 export interface Place { total: number[]; pixels: Float64Array[]; b: number[]; residual: number; gates: string }
 
 /** What happens on the straight way to a sample: by explained class its exact integrated gradients, channel by channel. */
-export interface Way { from: string; classes: number[]; pixels: Float64Array[]; total: number[]; residual: number; pieces: number; crossing: number[]; logits: number[][] }
+export interface Way { from: string; classes: number[]; pixels: Float64Array[]; total: number[]; residual: number; pieces: number; changes: number; crossing: number[]; logits: number[][] }
 
 /* Samples of a part of the study, kept by study and path: where a sample lies in it. */
 const lists = new WeakMap<Study, Map<string, Promise<Map<number, number>>>>();
@@ -150,9 +150,10 @@ export async function wayOf(study: Study, variant: Variant, condition: string, s
   if (at < 0 || (study.has("/progress/paths") && (await study.read("/progress/paths", [variant.index, at], [1, 1]))[0] !== 1)) return null;
   const [rows, classes, pieces, total, residual, crossing, curve] = await Promise.all(["attribution", "class", "pieces", "total", "residual", "crossing", "logits"].map((name) => one(study, `${path}/${name}`, at)));
   const [about, group] = await Promise.all([study.attributes(`${path}/attribution`), study.attributes("/paths")]);
-  const size = rows.length / classes.length, k = study.classes.length;
+  const size = rows.length / classes.length, k = study.classes.length, first = [...crossing].filter(Number.isFinite);
+  const changes = study.has(`${path}/changes`) ? (await one(study, `${path}/changes`, at))[0] : first.length;     // older files: of the first ones alone
   return {
-    from: String(group.from ?? ""), classes: [...classes], total: [...total], residual: residual[0], pieces: pieces[0], crossing: [...crossing].filter(Number.isFinite),
+    from: String(group.from ?? ""), classes: [...classes], total: [...total], residual: residual[0], pieces: pieces[0], changes, crossing: first,
     pixels: [...classes].map((_, r) => inOrder(rows.slice(r * size, (r + 1) * size), about.order, study.image)),
     logits: Array.from({ length: curve.length / k }, (_, i) => [...curve.subarray(i * k, (i + 1) * k)]),
   };

@@ -72,7 +72,8 @@ function reading(root: SVGSVGElement, w: Way, study: Study, classes: readonly nu
 /** cls: the class that is looked at; where it is not explained, the first that is. keep: of maps, until they are removed. */
 export function waySection(study: Study, variant: Variant, condition: string, w: Way, cls: number, keep: (map: PixelMap) => HTMLElement): HTMLElement {
   const at = Math.max(0, w.classes.indexOf(cls)), pixels = w.pixels[at], sum = pixels.reduce((all, value) => all + value, 0);
-  const changes = w.crossing.length ? `the predicted class changes at ${w.crossing.slice(0, 5).map(short).join(", ")}${w.crossing.length > 5 ? ", …" : ""}` : "the predicted class does not change";
+  const times = w.changes > 5 ? `${count(w.changes)} times: ` : "", several = w.from.includes("/") ? " (from the first baseline; where there are several, logits are means)" : "";
+  const changes = w.changes ? `the predicted class changes ${times}at ${w.crossing.slice(0, 5).map(short).join(", ")}${w.changes > 5 ? ", …" : ""}${several}` : `the predicted class does not change${several}`;
   return h("section", { class: "sample-way", "data-variant": variant.name },
     h("h3", {}, `On the way from ${w.from === "0" ? "0 (black)" : w.from} to ${condition === "" ? "the sample" : condition}, ${variant.name}`),
     h("p", { class: "note" }, `${count(w.pieces)} pieces · certificate ${short(w.residual)} · ${changes}`),
