@@ -60,7 +60,7 @@ class Mask:
         return {name: int(layer.removed) for name, layer in zip(self.names, self._layers)}
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """A mask file (docs/study.md), whole or not at all; facet.masks and studies read it. It holds weights alone: not the
+        """A mask file (docs/study.md, mask files), whole or not at all; facet.masks and studies read it. It holds weights alone: not the
         biases that go with a filter."""
         with self.handles.network() as network:
             self.handles.library.mask_write(network, self.pointer, os.fsencode(path))

@@ -174,8 +174,9 @@ class Study(Store):
         if not there or not at.size or ("progress/pictures" in self.file and self.file["progress/pictures"][c, at[0]] != 1):
             why = ("the file has none" if not there else "the run has not got that far" if at.size else
                    f"those of {len(self.numbers('change'))} samples are: study.numbers('change')")
-            raise StudyError(f"{self.path}: the picture of sample {sample} under {condition} is not there: {why}; facet.corrupt "
-                             "makes it again")
+            raise StudyError(f"{self.path}: the picture of sample {sample} under {condition} is not there: {why}; facet.corrupt("
+                             f"study.image({sample}), CORRUPTION, SEVERITY, seed=study.attrs['seed'], first={sample}, "
+                             "scale=study.normalization[0]) makes it again")
         return np.asarray(self.file["change/picture"][at[0], c])
 
     @functools.cached_property

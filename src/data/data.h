@@ -75,6 +75,8 @@ bool facet_data_format_channels_first(int format);
 
 /* Bytes that facet_corrupt takes beside the pixels. */
 double facet_corruption_bytes(int corruption, facet_image image);
+/* The table of constants in docs/study.md, on stdout. */
+void facet_corruptions_print(void);
 
 /* The file of a published set that has a corruption. Caller frees; NULL: no memory. */
 char *facet_published_path(const char *folder, int corruption);

@@ -54,7 +54,7 @@ facet_status facet_score_first(const facet_network *network, const facet_pruning
 """)]},
     "corruption": {
         "src/data/corrupt.c": [("facet_corruption facet_gaussian_noise,", "facet_corruption facet_negative;\n"),
-                               ("};\nenum { CORRUPTIONS", '    {"negative", facet_negative, 0, {{.2}, {.4}, {.6}, {.8}, {1}}},\n')],
+                               ("};\nenum { CORRUPTIONS", '    {"negative", "share", facet_negative, 0, {{.2}, {.4}, {.6}, {.8}, {1}}},\n')],
         "src/data/corrupt_digital.c": [("/* Towards the mean of each channel. */", """\
 /* Towards the negative. */
 facet_status facet_negative(const facet_canvas *c, double *pixels)
