@@ -30,14 +30,14 @@ GENERATED := $(OUT)/generated
 # How targets that first install what the build needs then build: on all cores, unless -j says otherwise.
 BUILD_NOW = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES))
 
-.PHONY: all tests deps venv viewer demo test test-disk test-edits test-flips test-ranks fuzz test-slurm test-mpich cross campaign bench bench-viewer lint format docs docs-check install clean help
+.PHONY: all tests deps venv viewer demo test test-disk test-edits test-flips test-launches test-ranks fuzz test-slurm test-mpich cross campaign bench bench-viewer lint format docs docs-check install clean help
 all:
 
 # ---- what was found on this machine, found again when one of these variables changes ----
 SETTINGS := CC CFLAGS CPPFLAGS LDFLAGS MPI_CFLAGS MPI_LIBS HDF5_DIR SCALAPACK_LIBS OPENBLAS_LIBS ONEDNN_DIR \
   RANDOM123_DIR ONNX_PROTO YAML_DIR PKG_CONFIG PKG_CONFIG_PATH
 GIVEN := $(foreach name,$(SETTINGS),$(name)='$($(name))')
-ifneq ($(filter-out deps venv viewer demo test test-disk test-edits test-flips test-ranks fuzz test-slurm test-mpich cross campaign bench bench-viewer lint format clean help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps venv viewer demo test test-disk test-edits test-flips test-launches test-ranks fuzz test-slurm test-mpich cross campaign bench bench-viewer lint format clean help,$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell [ -w $(firstword $(wildcard $(OUT) build) .) ] || echo no),)
 $(error $(CURDIR) is not yours to write in: build a copy)
 endif
@@ -258,6 +258,12 @@ test-ranks:
 	$(BUILD_NOW) all
 	FACET_RANKS=64 $(PYTHON) -m pytest -q tests/study/test_ranks.py
 
+# `facet run -n` a hundred times, and each signal ten times, instead of ten times and once: some minutes.
+test-launches:
+	@tools/venv analysis/requirements.txt tests/requirements.txt
+	$(BUILD_NOW) all
+	FACET_LAUNCHES=100 $(PYTHON) -m pytest -q -p no:cacheprovider tests/study/test_launch.py
+
 # A disk that fails at every single call that writes, instead of at a few, on one rank and on two; an hour or two.
 test-disk:
 	@tools/venv analysis/requirements.txt tests/requirements.txt
@@ -367,6 +373,7 @@ help:
 	@echo 'make test-disk  a disk that fails at every single call that writes; make test has a few'
 	@echo 'make test-edits 24 random edits of a study, each against a fresh run; make test has five'
 	@echo 'make test-flips 50 bits of a finished study changed, one after the other: facet verify finds each; make test has five'
+	@echo 'make test-launches facet run -n a hundred times, and each signal ten times: every message and status arrives; make test has ten'
 	@echo 'make test-ranks 64 ranks on this machine and 1,000 tiles of three samples: the bits of one rank; make test has five'
 	@echo 'make test-slurm studies on a private four-node Slurm on this machine, and all that can happen to a job'
 	@echo 'make campaign   300 faults in tiny studies (SEED= COUNT=): killed, stopped, short of disk and memory, bits flipped, edited; have to end the same'

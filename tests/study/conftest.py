@@ -21,8 +21,9 @@ FACET = BUILD / "facet"
 FOUND = dict(re.findall("^FOUND_(.*) := (.*)$", (BUILD / "config.mk").read_text(), re.M))
 MPIRUN = [FOUND["MPIRUN"], *(["--oversubscribe"] if FOUND["MPI"] == "openmpi" else [])]
 SHARED = ROOT.parent / "shared"
-sys.path.insert(0, str(ROOT / "analysis"))  # facet, the Python package
+sys.path[:0] = [str(ROOT / "analysis"), str(ROOT / "tests")]  # facet, the Python package; what all tests share
 os.environ["PYTHONPATH"] = str(ROOT / "analysis")  # and for the commands that tests start
+from patience import PATIENCE  # noqa: E402
 
 
 gc.set_threshold(50_000, 20, 20)  # figures, models and their libraries are millions of objects: looking for cycles was a seventh of the time
@@ -37,7 +38,7 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: place.get(item.path.name, len(LONG)))
 
 
-def run(*arguments, ranks=1, timeout=300, **options):
+def run(*arguments, ranks=1, timeout=PATIENCE, **options):
     """Runs the build's facet (under mpirun for more than one rank); returns the finished process, output as text."""
     command = [str(FACET), *map(str, arguments)]
     if ranks > 1:
@@ -63,9 +64,19 @@ def preloaded(name, folder):
 # ---- runs that wait for a test ----
 
 def wait_for(come, process):
+    """Until that is so; the process must still be at work then."""
+    end = time.monotonic() + PATIENCE
     while not come():
         assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < end, "never came"
         time.sleep(0.005)
+
+
+def own_lines(said):
+    """The lines of facet's own, of what a finished process, or a text, has said on stderr: other libraries and MPI say something
+    on some machines, and facet itself that ranks share processors."""
+    said = said if isinstance(said, str) else said.stderr
+    return [line for line in said.splitlines() if line.startswith("facet: ") and "ranks share" not in line]
 
 
 def start(folder, *command, **more):

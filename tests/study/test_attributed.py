@@ -7,7 +7,7 @@ import facet  # in conftest's path
 import h5py
 import numpy as np
 import pytest
-from conftest import STUDY, checksum, make_digits, run
+from conftest import STUDY, checksum, make_digits, own_lines, run
 
 HEAD = STUDY.split("variants:")[0].replace("epochs: 2", "epochs: 1")
 SAMPLES, PRUNED = 3, "magnitude-global-0.5"
@@ -149,4 +149,4 @@ def test_errors_are_one_line(study, asked, wanted):
     folder, _ = study
     write(folder, "wrong", asked)
     done = run("check", folder / "study.yaml")
-    assert done.returncode == 65 and done.stderr.count("\n") == 1 and wanted in done.stderr, done.stderr
+    assert done.returncode == 65 and len(own_lines(done)) == 1 and wanted in done.stderr, done.stderr

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
-from conftest import FACET, STUDY, checksum, make_digits, run
+from conftest import FACET, PATIENCE, STUDY, checksum, make_digits, own_lines, run
 
 
 def go(folder, *more, ranks=1):
@@ -30,7 +30,7 @@ def change(path):
 
 def refuses(folder, file, made, ranks=1):
     done = run("run", folder / "study.yaml", ranks=ranks)
-    said = [line for line in done.stderr.splitlines() if line.startswith("facet: ")]
+    said = own_lines(done)
     words = rf"{re.escape(str(folder / file))}: has changed since {made} was made from it; use --fresh or another output"
     assert done.returncode == 65 and len(said) == 1 and re.search(words, said[0]), done.stderr
 
@@ -237,7 +237,7 @@ def test_files_that_are_read_again_by_the_same_run(tmp_path, held, where, key, f
     process, mark = held(where, FACET)
     np.save(tmp_path / file, np.arange(20) * 40 if file == "part.npy" else first[file] + 1)
     mark.unlink()
-    said = [line for line in process.communicate(timeout=120)[1].splitlines() if line.startswith("facet: ")]
+    said = own_lines(process.communicate(timeout=PATIENCE)[1])
     assert process.returncode == 65 and len(said) == 1, said
     assert re.search(rf"study.yaml:\d+: {key}: {tmp_path}/{file}: has changed since this run read it first", said[0])
     np.save(tmp_path / file, first[file])

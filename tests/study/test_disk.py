@@ -10,7 +10,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from conftest import FACET, STUDY, checksum, environment, make_digits, preloaded
+from conftest import FACET, PATIENCE, STUDY, checksum, environment, make_digits, own_lines, preloaded, wait_for
 
 RANKS = int(os.environ.get("FACET_DISK_RANKS", "1"))  # of which the first one's disk fails
 OPTIONS = ["-n", str(RANKS)] if RANKS > 1 else []
@@ -37,7 +37,7 @@ def disk(tmp_path_factory):
     def go(*options, **variables):
         more = {"LD_PRELOAD": str(shim), "DISK_FOLDER": str(folder / "out"), **{k: str(v) for k, v in variables.items()}}
         return subprocess.run([FACET, "run", folder / "study.yaml", *options], env={**environment(), **more},
-                              capture_output=True, text=True, timeout=120)
+                              capture_output=True, text=True, timeout=PATIENCE)
 
     done = go(*OPTIONS, DISK_COUNT=folder / "count")
     assert done.returncode == 0, done.stderr
@@ -53,7 +53,7 @@ def test_goes_on_after_the_disk_failed(disk, error, once):
     for call in range(1, calls + 1, max(1, calls // MOMENTS) if MOMENTS else 1):
         shutil.rmtree(out, ignore_errors=True)
         done = go(*OPTIONS, DISK_CALL=call, DISK_ERROR=error, **({"DISK_ONCE": 1} if once else {}))
-        said = [line for line in done.stderr.splitlines() if line.startswith("facet: ") and "..." not in line]
+        said = [line for line in own_lines(done) if "..." not in line]
         # what need not be written, or is written again, may fail once; and how much a rank of several writes is by chance
         fine = once or (RANKS > 1 and call > 0.8 * calls)
         assert (fine and done.returncode == 0) or (done.returncode in (73, 74) and len(said) == 1), (call, done.stderr)
@@ -74,7 +74,7 @@ def test_no_rank_waits_for_one_whose_disk_is_full(disk):
     for part in (0.5, 0.7, 0.9):
         shutil.rmtree(folder / "out")
         done = go("-n", "2", DISK_CALL=int(part * calls), DISK_ERROR=errno.ENOSPC)
-        said = [line for line in done.stderr.splitlines() if line.startswith("facet: ") and "..." not in line]
+        said = [line for line in own_lines(done) if "..." not in line]
         assert done.returncode == 0 or done.returncode in (73, 74) and len(said) == 1, (part, done.stderr)
         failed += done.returncode != 0
     assert failed
@@ -86,11 +86,10 @@ def test_a_folder_that_vanishes(disk):
     folder, go, _, whole = disk
     shutil.rmtree(folder / "out", ignore_errors=True)
     process = subprocess.Popen([FACET, "run", folder / "study.yaml"], env=environment(), stderr=subprocess.PIPE, text=True)
-    while not (folder / "out/variants/dense.checkpoint").exists() and not (folder / "out/variants/dense.onnx").exists():
-        assert process.poll() is None
+    wait_for(lambda: (folder / "out/variants/dense.checkpoint").exists() or (folder / "out/variants/dense.onnx").exists(), process)
     (folder / "out").rename(folder / "gone")
-    said = process.communicate(timeout=120)[1]
-    assert process.returncode in (66, 73, 74) and len([line for line in said.splitlines() if line.startswith("facet: ")]) == 1, said
+    said = process.communicate(timeout=PATIENCE)[1]
+    assert process.returncode in (66, 73, 74) and len(own_lines(said)) == 1, said
     (folder / "gone").rename(folder / "out")
     assert go().returncode == 0 and checksum(folder / "out/study.h5") == whole
 
@@ -113,13 +112,13 @@ def test_room_is_looked_at_before_training(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((20000, 768), dtype=np.uint8))
     np.save(tmp_path / "y.npy", np.arange(20000) % 2 * 19999)
     (tmp_path / "study.yaml").write_text(WIDE)
-    done = subprocess.run([FACET, "run", tmp_path / "study.yaml"], env=environment(), capture_output=True, text=True, timeout=120)
+    done = subprocess.run([FACET, "run", tmp_path / "study.yaml"], env=environment(), capture_output=True, text=True, timeout=PATIENCE)
     words = r"facet: \S+/out: no space left: \d+\.\d\d GB needed \(result file 2\d{3}\.\d\d, networks 0\.\d\d, checkpoints 0\.\d\d\), "
     assert done.returncode == 74 and re.search(words + r"\d+\.\d\d GB free", done.stderr), done.stderr
     assert not list((tmp_path / "out/variants").glob("*"))
     (tmp_path / "study.yaml").write_text(WIDE.replace("linearize: {}\n", ""))
     np.save(tmp_path / "y.npy", np.arange(20000) % 2 * 9)
-    done = subprocess.run([FACET, "check", tmp_path / "study.yaml"], env=environment(), capture_output=True, text=True, timeout=120)
+    done = subprocess.run([FACET, "check", tmp_path / "study.yaml"], env=environment(), capture_output=True, text=True, timeout=PATIENCE)
     # two networks of (768 + 1) 2 + (2 + 1) 10 numbers; at one time one checkpoint of four such lists beside another
     beside = float(re.search(r", (\d+\.\d\d) GiB in networks", done.stdout)[1])
     assert done.returncode == 0 and "no space left" not in done.stderr and beside < 0.01, done.stdout

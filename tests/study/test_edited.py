@@ -12,13 +12,12 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 
 import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, checksum, environment, make_digits, run
+from conftest import FACET, checksum, environment, make_digits, run, wait_for
 
 EDITS = int(os.environ.get("FACET_EDITS", "5"))
 
@@ -411,10 +410,7 @@ def marks(store):
 def kill_when(folder, study, ready):
     process = subprocess.Popen([FACET, "run", write(folder, study)], env=environment(), stderr=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL)
-    end = time.monotonic() + 120
-    while not ready():
-        assert process.poll() is None and time.monotonic() < end, "over before it was killed"
-        time.sleep(0.002)
+    wait_for(ready, process)
     process.send_signal(signal.SIGKILL)
     process.wait()
 

@@ -6,14 +6,14 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import ROOT
+from conftest import PATIENCE, ROOT
 
 HEADERS = sorted((ROOT / "include" / "facet").glob("*.h"))
 COMPILER = os.environ.get("CC", "gcc").split()
 
 
 def shell(command, **options):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, **options)
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout
 

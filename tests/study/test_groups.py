@@ -5,7 +5,7 @@ import facet  # in conftest's path
 import h5py
 import numpy as np
 import pytest
-from conftest import STUDY, make_digits, run, sections
+from conftest import STUDY, make_digits, own_lines, run, sections
 
 HEAD = STUDY.split("variants:")[0].replace("epochs: 2", "epochs: 1")
 PRUNED, CONDITION = "magnitude-global-0.9", "gaussian_noise/5"
@@ -96,7 +96,7 @@ def test_groups_that_changed_under_their_name_are_refused(study):
     assert run("run", path).returncode == 0
     np.save(folder / "sun.npy", -LIGHT * LIGHT)
     done = run("run", path)
-    assert done.returncode == 65 and f"{folder}/sun.npy: has changed since" in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert done.returncode == 65 and f"{folder}/sun.npy: has changed since" in done.stderr and len(own_lines(done)) == 1, done.stderr
 
 
 @pytest.mark.parametrize("groups, status, wanted", [
@@ -110,7 +110,7 @@ def test_what_cannot_be(study, groups, status, wanted):
     (folder / "more").mkdir(exist_ok=True)
     np.save(folder / "more/light.npy", LIGHT)
     done = run("check", write(folder, "wrong", groups))
-    assert done.returncode == status and wanted in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert done.returncode == status and wanted in done.stderr and len(own_lines(done)) == 1, done.stderr
 
 
 def test_in_python(study):

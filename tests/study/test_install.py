@@ -17,7 +17,7 @@ import types
 import numpy as np
 import onnx
 import pytest
-from conftest import ROOT, environment
+from conftest import PATIENCE, ROOT, environment
 from onnx import TensorProto, helper, numpy_helper
 
 COMPILER = os.environ.get("CC", "gcc").split()
@@ -105,7 +105,7 @@ def test_the_readme_example(kind, installed, tmp_path):
     assert (parameters, outputs) == ("63", "3")
     assert 0 <= float(residual) < 1e-6
     missing = subprocess.run([str(tmp_path / "example"), "none.onnx"], cwd=tmp_path, env=places, capture_output=True,
-                             text=True, timeout=60)
+                             text=True, timeout=PATIENCE)
     assert missing.returncode == 66
     assert missing.stderr == "none.onnx: No such file or directory\n"
 

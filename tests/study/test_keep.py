@@ -4,7 +4,6 @@ after a kill, and what is not kept is said by name."""
 import re
 import signal
 import subprocess
-import time
 
 import h5py
 import numpy as np
@@ -12,7 +11,7 @@ import onnx
 import pytest
 
 import facet
-from conftest import FACET, STUDY, checksum, environment, make_digits, run
+from conftest import FACET, PATIENCE, STUDY, checksum, environment, make_digits, run, wait_for
 
 KEPT = """\
 variants: [{method: magnitude, sparsity: 0.5}]
@@ -246,12 +245,10 @@ def test_a_digest_is_left_and_taken_up(tmp_path):
     behind, there = [], 0
     for ask in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT, None):
         process = subprocess.Popen([FACET, "run", tmp_path / "study.yaml"], env=environment(), stderr=subprocess.PIPE, text=True)
-        while ask and linearized(tmp_path / "out/study.h5") <= there + 8:
-            assert process.poll() is None, process.communicate()[1]
-            time.sleep(0.005)
         if ask:
+            wait_for(lambda: linearized(tmp_path / "out/study.h5") > there + 8, process)  # noqa: B023
             process.send_signal(ask)
-        said = process.communicate(timeout=60)[1]
+        said = process.communicate(timeout=PATIENCE)[1]
         assert process.returncode == {None: 0, signal.SIGKILL: -9}.get(ask, 75), said
         behind.append(int((re.search(r"digest 0 of dense goes on behind (\d+) samples", said) or [0, 0])[1]))
         if ask == signal.SIGKILL:

@@ -8,11 +8,10 @@ import shutil
 import signal
 import struct
 import subprocess
-import time
 
 import pytest
 
-from conftest import FACET, STUDY, checksum, environment, make_digits, run
+from conftest import FACET, STUDY, checksum, environment, make_digits, run, wait_for
 
 METHODS = ["gmp", "lth", "lrr", "edge_popup", "biprop"]
 EPOCHS, BATCH, SAMPLES = 30, 32, 600
@@ -57,10 +56,7 @@ def kill_half_way(folder, checkpoints):
         ["mpirun", "-n", "2", str(FACET), "run", str(folder / "study.yaml")],
         env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )
-    end = time.monotonic() + 120
-    while any(step_of(checkpoint) < STEPS // 3 for checkpoint in checkpoints):
-        assert process.poll() is None and time.monotonic() < end, "over before it was killed"
-        time.sleep(0.005)
+    wait_for(lambda: all(step_of(checkpoint) >= STEPS // 3 for checkpoint in checkpoints), process)
     kill_all(process)
     return [step_of(checkpoint) for checkpoint in checkpoints]
 

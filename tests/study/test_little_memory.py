@@ -6,7 +6,7 @@ import resource
 
 import pytest
 
-from conftest import checksum, run
+from conftest import checksum, own_lines, run
 
 LIMITS = [200, 230, 263, 340, 420, 443, 460, 470, 480, 490, 500]  # MB: from where OpenBLAS cannot start to where nothing is missing
 
@@ -14,9 +14,9 @@ LIMITS = [200, 230, 263, 340, 420, 443, 460, 470, 480, 490, 500]  # MB: from whe
 def test_ends_with_71_and_a_line(small):
     endings = []
     for megabytes in LIMITS:
-        done = run("run", small / "study.yaml", "--fresh", timeout=60,
+        done = run("run", small / "study.yaml", "--fresh",
                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20)))
-        said = [line for line in done.stderr.splitlines() if line.startswith("facet: ")]
+        said = own_lines(done)
         assert done.returncode in (0, 71), (megabytes, done.stderr)
         assert done.returncode == 0 or len(said) == 1 and "out of memory" in said[0], (megabytes, done.stderr)
         endings.append(done.returncode)
@@ -31,7 +31,7 @@ def test_a_late_stage_does_not_wait_for_memory(small, megabytes):
     """The first product of matrices comes after training and analysis; OpenBLAS would ask for its buffer for ever."""
     with (small / "study.yaml").open("a") as study:
         study.write("embed: {layers: [12], perplexity: 12, batch: 200, epochs: 2, explain: 30}\n")
-    done = run("run", small / "study.yaml", timeout=100,
+    done = run("run", small / "study.yaml",
                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20)))
     assert done.returncode in (0, 71), done.stderr
 
@@ -61,7 +61,7 @@ def test_a_cgroup_that_is_full(small, group):
     study.write_text(study.read_text().replace("dense: [16]", "dense: [2000]"))
     done = run("run", study, "-n", "2",
                preexec_fn=lambda: (group / "cgroup.procs").write_text(str(os.getpid())))
-    said = [line for line in done.stderr.splitlines() if line.startswith("facet: ") and "share" not in line]
+    said = own_lines(done)
     assert done.returncode == 71 and len(said) == 1, done.stderr
     assert "out of memory: the system killed a rank, since the cgroup of this job or container has a limit" in said[0]
     assert run("run", study, "-n", "2").returncode == 0

@@ -5,9 +5,8 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 
-from conftest import FACET, STUDY, checksum, environment, make_digits, run
+from conftest import FACET, PATIENCE, STUDY, checksum, environment, make_digits, own_lines, run, wait_for
 
 TRIES = int(os.environ.get("FACET_TRIES", "3"))  # 16 take a minute
 
@@ -23,7 +22,7 @@ def write_longer(folder):
 
 
 def refused(done, folder):
-    said = [line for line in done.stderr.splitlines() if line.startswith("facet: ")]
+    said = own_lines(done)
     assert done.returncode == 73 and len(said) == 1, done.stderr
     return re.fullmatch(rf"facet: {folder}/out: another run is at work there: process (\d+) on (\S+), since "
                         r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC; wait for it, or choose another output", said[0])
@@ -32,9 +31,7 @@ def refused(done, folder):
 def test_the_second_is_refused_and_who_died_holds_nobody(tmp_path):
     write_longer(tmp_path)
     first = start(tmp_path)
-    while not (tmp_path / "out/study.yaml").exists():  # it holds the lock by then
-        assert first.poll() is None
-        time.sleep(0.01)
+    wait_for((tmp_path / "out/study.yaml").exists, first)  # it holds the lock by then
     os.kill(first.pid, signal.SIGSTOP)  # it is there, however long the others take
     for ranks, more in ((1, ()), (2, ()), (1, ("--fresh",))):
         said = refused(run("run", tmp_path / "study.yaml", *more, ranks=ranks), tmp_path)
@@ -44,7 +41,7 @@ def test_the_second_is_refused_and_who_died_holds_nobody(tmp_path):
     first.communicate()
     assert (tmp_path / "out/facet.lock").exists()
     second = start(tmp_path)
-    said = second.communicate(timeout=120)[1]
+    said = second.communicate(timeout=PATIENCE)[1]
     assert second.returncode == 0 and "warning" not in said, said
     assert not (tmp_path / "out/facet.lock").exists()
 
@@ -55,7 +52,7 @@ def test_two_started_at_the_same_moment(small):
     for _ in range(TRIES):
         shutil.rmtree(small / "out")
         both = [start(small, "-n", "2"), start(small)]
-        said = [one.communicate(timeout=120)[1] for one in both]
+        said = [one.communicate(timeout=PATIENCE)[1] for one in both]
         statuses = [one.returncode for one in both]
         # the slower one may come when the other is done, and then finds it done
         assert 0 in statuses and set(statuses) <= {0, 73}, said

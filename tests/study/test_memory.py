@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, SHARED, STUDY, checksum, environment, make_digits, run
+from conftest import FACET, SHARED, STUDY, checksum, environment, make_digits, own_lines, run
 
 onnx = pytest.importorskip("onnx")
 from onnx import helper, numpy_helper  # noqa: E402
@@ -160,7 +160,7 @@ def test_a_batch_that_does_not_fit(tmp_path):
     study = noise(tmp_path, 4000, "embed: {layers: [10], epochs: 1}\nmemory: 150 MiB")
     for command in ("check", "run"):
         done = run(command, study)
-        assert done.returncode == 65 and len(done.stderr.splitlines()) == 1, done.stderr
+        assert done.returncode == 65 and len(own_lines(done)) == 1, done.stderr
         assert "study.yaml:6: embed.batch: 4000 samples take 187 MiB for each of 1 rank, but memory is 150 MiB" in done.stderr
     assert run("check", study, ranks=2).returncode == 0
 
@@ -216,7 +216,7 @@ def test_too_little_memory_is_one_line(tmp_path):
         shutil.rmtree(tmp_path / "out", ignore_errors=True)
         for command in ("check", "run"):
             done = run(command, study)
-            assert done.returncode == 65 and len(done.stderr.splitlines()) == 1, done.stderr
+            assert done.returncode == 65 and len(own_lines(done)) == 1, done.stderr
             assert f"study.yaml:7: memory: {bound} MiB" in done.stderr and words in done.stderr
 
 

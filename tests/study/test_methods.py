@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import STUDY, checksum, make_digits, run
+from conftest import STUDY, checksum, make_digits, own_lines, run
 
 HEAD = STUDY.split("variants:")[0]
 SWEEP = """\
@@ -126,8 +126,8 @@ def assert_refused(folder, text, line, words, commands=("check", "run")):
     for command in commands:
         done = run(command, folder / "bad.yaml")
         assert done.returncode == 65, (done.returncode, done.stderr)
-        errors = [one for one in done.stderr.splitlines() if one.startswith("facet: ")]
-        assert errors == done.stderr.splitlines()[-1:] and errors[0].startswith(f"facet: {folder}/bad.yaml:{line}: {words}")
+        errors = own_lines(done)
+        assert len(errors) == 1 and errors[0].startswith(f"facet: {folder}/bad.yaml:{line}: {words}")
 
 
 @pytest.mark.parametrize("variant, words", [

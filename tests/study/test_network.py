@@ -14,7 +14,7 @@ import threading
 import h5py
 import numpy as np
 import pytest
-from conftest import ROOT, STUDY, make_digits, run
+from conftest import PATIENCE, ROOT, STUDY, make_digits, run
 
 import facet
 from facet.library import DECLARATIONS, STRUCTURES, declarations, library
@@ -94,7 +94,7 @@ def test_structures_are_laid_out_as_the_compiler_does(tmp_path):
 def python(code, folder=ROOT / "analysis", **environment):
     """Runs Python elsewhere, with the package in `folder`."""
     given = {name: value for name, value in os.environ.items() if name != "FACET_LIBRARY"}
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, cwd="/",
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, cwd="/",
                           env={**given, "PYTHONPATH": str(folder), **environment})
 
 
@@ -456,7 +456,7 @@ def test_autograd_agrees_in_double(inputs):
 def test_the_example():
     pytest.importorskip("torch", reason="PyTorch is not installed")
     done = subprocess.run([sys.executable, str(ROOT / "analysis" / "examples" / "torch_model.py")], capture_output=True,
-                          text=True, timeout=120, env={**os.environ, "PYTHONPATH": str(ROOT / "analysis")})
+                          text=True, timeout=PATIENCE, env={**os.environ, "PYTHONPATH": str(ROOT / "analysis")})
     assert done.returncode == 0, done.stderr
     off, largest = re.search(r"W and autograd differ by (\S+) of at most (\S+)", done.stdout).groups()
     assert float(off) < 1e-12 * max(1, float(largest))

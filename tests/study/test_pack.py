@@ -9,7 +9,7 @@ import sys
 import h5py
 import numpy as np
 import pytest
-from conftest import ROOT, STUDY, make_digits, run
+from conftest import PATIENCE, ROOT, STUDY, make_digits, run
 
 import facet
 from facet.__main__ import main
@@ -288,7 +288,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 def test_memory_does_not_grow_with_the_data(tmp_path):
     def most(count):
         done = subprocess.run([sys.executable, "-c", CODE, str(count), str(tmp_path / "big.h5")], capture_output=True,
-                              text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(ROOT / "analysis")})
+                              text=True, timeout=PATIENCE, env={**os.environ, "PYTHONPATH": str(ROOT / "analysis")})
         assert done.returncode == 0, done.stderr
         return int(done.stdout) * 1024
 
@@ -301,7 +301,7 @@ def test_the_bar_on_a_terminal(tmp_path):
     folder_of(tmp_path / "f", pictures())
     ours, theirs = os.openpty()
     done = subprocess.run([sys.executable, "-m", "facet", "pack", str(tmp_path / "f"), str(tmp_path / "f.h5")], stderr=theirs,
-                          stdout=subprocess.PIPE, timeout=120, env={**os.environ, "PYTHONPATH": str(ROOT / "analysis")})
+                          stdout=subprocess.PIPE, timeout=PATIENCE, env={**os.environ, "PYTHONPATH": str(ROOT / "analysis")})
     os.close(theirs)
     said = os.read(ours, 1 << 16).decode()
     os.close(ours)

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import BUILD, FOUND, MPIRUN, ROOT, checksum, environment, run
+from conftest import BUILD, FOUND, MPIRUN, PATIENCE, ROOT, checksum, environment, run
 
 FLAGS = open("/proc/cpuinfo").read().split("flags", 1)[-1].split("\n", 1)[0].split() if os.path.exists("/proc/cpuinfo") else []
 pytestmark = pytest.mark.skipif("sse2" not in FLAGS, reason="no x86-64")
@@ -75,7 +75,7 @@ def test_ranks_whose_processors_differ(small, isa):
     def two(variable, *more):
         """`variable` on rank 1 alone; by the shell, for Open MPI 5.0.7 crashes on two programs."""
         only = ["sh", "-c", '[ "$OMPI_COMM_WORLD_RANK" != 1 ] || export "$0"; exec "$@"', variable]
-        return subprocess.run([*MPIRUN, "-n", "2", *only, *run_it, *more], capture_output=True, text=True, timeout=300,
+        return subprocess.run([*MPIRUN, "-n", "2", *only, *run_it, *more], capture_output=True, text=True, timeout=PATIENCE,
                               env=environment())
     older = subprocess.run(run_it, capture_output=True, text=True, env={**environment(), "ONEDNN_MAX_CPU_ISA": isa})
     assert older.returncode == 0, older.stderr

@@ -5,13 +5,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, MPIRUN, ROOT, STUDY, checksum, environment, make_digits, preloaded, run, write_idx
+from conftest import FACET, MPIRUN, PATIENCE, STUDY, checksum, environment, make_digits, own_lines, preloaded, run, wait_for, write_idx
 
 import facet
 
@@ -62,14 +61,6 @@ def marked(store):
         return sum(int(np.count_nonzero(marks[()])) for name, marks in h5["progress"].items() if name != "block")
 
 
-def wait_for(come, process, seconds=120):
-    """Until that is so; the process must still be at work then."""
-    end = time.monotonic() + seconds
-    while not come():
-        assert process.poll() is None and time.monotonic() < end, "over before it was waited for"
-        time.sleep(0.01)
-
-
 def kill(folder, process):
     assert process.poll() is None, "over before it was killed"
     process.kill()  # mpirun alone: its ranks are left to die with it, or are killed here
@@ -99,7 +90,7 @@ def test_interruption_is_resumable(longer):
         process = start(longer)
         wait_for(come, process)
         process.send_signal(signal.SIGUSR1)
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 75, errors
         assert "run the same command again" in errors
     assert checksum(run_study(longer)) == whole
@@ -195,8 +186,8 @@ def test_bad_input_is_one_line(small, broken, status, words):
     for command in ("check", "run"):
         done = run(command, small / "study.yaml")
         assert done.returncode == status, done.stderr
-        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
-        assert done.stderr.startswith("facet: ") and re.search(words, done.stderr), done.stderr
+        assert len(own_lines(done)) == 1, done.stderr
+        assert re.search(words, own_lines(done)[0]), done.stderr
 
 
 def test_another_studys_output_is_not_touched(small):
@@ -215,7 +206,7 @@ def test_fresh_that_cannot_remove_something_fails(small, ranks, what):
     """A folder is where facet would have a file: it is not removed, and nothing is taken for a result."""
     (small / "out" / what / "kept").mkdir(parents=True)
     done = run("run", small / "study.yaml", "--fresh", ranks=ranks)
-    said = [line for line in done.stderr.splitlines() if line.startswith("facet: ")]
+    said = own_lines(done)
     assert done.returncode == 73 and len(said) == 1, done.stderr
     assert f"out/{what}: cannot be removed: " in said[0]
     assert (small / "out" / what / "kept").exists() and not (small / "out/variants/dense.onnx").exists()
@@ -267,7 +258,7 @@ def test_model_that_does_not_fit_the_images(small):
 def test_usage():
     for arguments in ([], ["walk"], ["run"], ["check", "a", "b"]):
         done = run(*arguments)
-        assert done.returncode == 64 and len(done.stderr.splitlines()) == 1
+        assert done.returncode == 64 and len(own_lines(done)) == 1
     assert run("--help").returncode == 0
     version = run("--version").stdout
     for word in ("MPI", "HDF5", "ScaLAPACK", "BLAS", "oneDNN"):

@@ -6,7 +6,7 @@ import subprocess
 import h5py
 import pytest
 
-from conftest import FACET, ROOT, STUDY, environment
+from conftest import FACET, PATIENCE, ROOT, STUDY, environment
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_waiting_for_another_rank_is_no_progress(tmp_path, job):
     command, env = start(0, FACET_STALL="2")
     with open(tmp_path / "log", "a+") as log:
         process = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
-        assert process.wait(timeout=60) > 0
+        assert process.wait(timeout=PATIENCE) > 0
         log.seek(0)
         assert "nothing moved for 2 s; back into the queue" in log.read()
     assert (tmp_path / "requeued").read_text() == "requeue 7\n"

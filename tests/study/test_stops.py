@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, MPIRUN, STUDY, checksum, environment, make_digits, run, start
+from conftest import FACET, MPIRUN, PATIENCE, STUDY, checksum, environment, make_digits, run, start, wait_for
 
 LATE = """\
 change: {samples: 40}
@@ -42,7 +42,7 @@ def ancestors(pid):
 
 
 def stopped(process):
-    said = process.communicate(timeout=60)[1]
+    said = process.communicate(timeout=PATIENCE)[1]
     words = [line for line in said.splitlines() if line.startswith("facet: interrupted")]
     assert process.returncode == 75 and len(words) == 1 and "run the same command again to go on" in words[0], said
     return said
@@ -104,7 +104,7 @@ def test_again_and_again(tmp_path):
             time.sleep(0.005)
         if process.poll() is None:
             process.send_signal(signals[stops % 3])
-        said = process.communicate(timeout=60)[1]
+        said = process.communicate(timeout=PATIENCE)[1]
         if process.returncode == 0:
             break
         assert process.returncode == 75 and "run the same command again to go on" in said, said
@@ -142,7 +142,7 @@ def test_bare_mpirun(tmp_path, held):
         shutil.rmtree(tmp_path / "out")
         process, _ = held("out/variants", "mpirun", "--oversubscribe", "--bind-to", "none", "-n", "2", FACET)
         process.send_signal(asked)
-        said = process.communicate(timeout=60)[1]
+        said = process.communicate(timeout=PATIENCE)[1]
         words = [line for line in said.splitlines() if "run the same command again to go on" in line]
         assert (words or int(version) >= 5 and status == 1) and process.returncode == status, said
         assert run("run", "-n", "2", tmp_path / "study.yaml").returncode == 0
@@ -159,4 +159,4 @@ def test_who_waits_for_a_rank_that_hangs_says_so(small):
         os.kill(rank, signal.SIGSTOP)
         wait_for(lambda: ": waiting for other ranks\n" in (small / "said").read_text(), process)
         os.kill(rank, signal.SIGCONT)
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=PATIENCE) == 0

@@ -7,7 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from conftest import ROOT
+from conftest import PATIENCE, ROOT
 
 PROGRAM = ROOT / "build/tests/programs/tsne"
 SIZES = (40, 17, 9, 2)
@@ -22,7 +22,7 @@ def samples(n=N, seed=0):
 def step(tmp_path, x, perplexity=30, alpha=1.0, real="double", ranks=1):
     x.astype(np.float64).tofile(tmp_path / "x")
     command = ["mpirun", "--oversubscribe", "-n", ranks, PROGRAM, tmp_path / "x", *x.shape, perplexity, alpha, real, *SIZES[1:]]
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300,
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=PATIENCE,
                           env={**os.environ, "OMP_NUM_THREADS": "1"})
     if done.returncode != 0:
         return done

@@ -15,7 +15,7 @@ import urllib.request
 import numpy as np
 import pytest
 
-from conftest import FACET, FOUND, environment
+from conftest import FACET, FOUND, PATIENCE, environment
 
 pytestmark = pytest.mark.skipif("FACET_HTTP" not in FOUND["CFLAGS"], reason="built without libmicrohttpd")
 STUDY = b"\x89HDF\r\n\x1a\n" + np.random.default_rng(5).bytes(300_000)
@@ -47,7 +47,7 @@ def served(folder, *options, **more):
         yield int(found[1])
     finally:
         process.send_signal(signal.SIGINT)
-        rest = process.communicate(timeout=60)
+        rest = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0 and rest == ("", ""), rest
 
 
@@ -58,13 +58,13 @@ def port(folder):
 
 
 def refused(*words, viewer):
-    return subprocess.run([FACET, "view", *map(str, words)], capture_output=True, text=True, timeout=60,
+    return subprocess.run([FACET, "view", *map(str, words)], capture_output=True, text=True, timeout=PATIENCE,
                           env={**environment(), "FACET_VIEWER": str(viewer)})
 
 
 def ask(port, path="/study.h5", method="GET", **headers):
     """Status, headers in small letters, and body, of one request as it stands here."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     connection.putrequest(method, path, skip_host="Host" in headers)
     for name, value in headers.items():
         connection.putheader(name.replace("_", "-"), value)
@@ -76,7 +76,7 @@ def ask(port, path="/study.h5", method="GET", **headers):
 
 
 def test_whole_files(port):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/study.h5", timeout=60) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/study.h5", timeout=PATIENCE) as answer:
         assert answer.status == 200 and answer.read() == STUDY
         assert answer.headers["Accept-Ranges"] == "bytes" and answer.headers["Content-Type"] == "application/x-hdf5"
         assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin" and not answer.headers["Access-Control-Allow-Origin"]

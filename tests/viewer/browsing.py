@@ -5,6 +5,7 @@ import http.server
 import os
 import pathlib
 import re
+import sys
 import threading
 
 import h5py
@@ -12,7 +13,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILT = ROOT / os.environ.get("FACET_BUILD", "build") / "viewer"
-PATIENCE = 300  # seconds until a page counts as hanging: on a busy machine it may take half a minute to open
+sys.path.insert(0, str(ROOT / "tests"))
+from patience import PATIENCE  # noqa: E402
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
              "--disable-sync", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]

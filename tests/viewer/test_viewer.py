@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import made_study
-from browsing import BUILT, ROOT, lacking, settled, viewer  # noqa: F401
+from browsing import BUILT, PATIENCE, ROOT, lacking, settled, viewer  # noqa: F401
 
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=lacking() or "-")
 
@@ -449,7 +449,7 @@ def test_facet_view_serves_it(viewer, own):  # noqa: F811
         page.close()
     finally:
         process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=PATIENCE) == 0
 
 
 def test_one_page_of_it_opens_from_the_disk(viewer, own, folder):  # noqa: F811
