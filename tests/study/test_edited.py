@@ -40,6 +40,9 @@ BASE = {
     "linearize": {"variants": "all", "samples": 70, "rows": "all"},
 }
 
+SOME = ["dense", "magnitude-global-0.5"]  # whose pieces are looked at
+PIECES = {"paths": {"samples": 3}, "reach": {"samples": 3}, "lines": {"count": 1}, "planes": {"window": 0.05}, "census": {},
+          "attributions": {"samples": 3, "steps": 4, "noisy": 2, "perturbations": 1}}
 EMBED = {"layers": [8], "epochs": 2, "batch": 300, "perplexity": 5, "explain": 30}
 
 
@@ -184,6 +187,22 @@ def edit_change(study, chance):
     study.pop("change", None) or study.update(change={"samples": 30, "conditions": "all", "pick": pick})
 
 
+def edit_groups(study, chance):
+    change = study.setdefault("change", {"samples": 30, "pick": "first"})
+    change.pop("groups", None) or change.update(groups="class")
+
+
+def piece(name, key, values):
+    """Adds that stage, takes it away, or changes one of its keys."""
+    def edit(study, chance):
+        if name in study and chance.random() < 0.5:
+            study[name][key] = chance.choice(values)
+        else:
+            study.pop(name, None) or study.update({name: {**PIECES[name], key: chance.choice(values)}})
+    edit.__name__ = f"edit_{name}"
+    return edit
+
+
 def edit_aggregate(study, chance):
     study.pop("aggregate", None) or study.update(aggregate={"spectrum": 3})
 
@@ -200,15 +219,20 @@ def edit_encoder(study, chance):
 
 
 CHANGES = [edit_sparsity, edit_seeds, edit_variant, edit_order, edit_condition, edit_severity, edit_samples, edit_linear,
-           edit_rows, edit_whom, edit_block, edit_change, edit_aggregate, edit_embed, edit_encoder]
+           edit_rows, edit_whom, edit_block, edit_change, edit_groups, edit_aggregate, edit_embed, edit_encoder,
+           piece("paths", "from", [0, "mean"]), piece("reach", "samples", [2, 3]), piece("lines", "count", [1, 2]),
+           piece("planes", "window", [0.05, 0.04]), piece("census", "variants", ["all", ["dense"]]),
+           piece("attributions", "steps", [4, 5])]
+SEED = 12219  # whose first five gain samples, planes, a sparsity, a condition and a variant
 
 
 def test_random_edits_are_what_fresh_runs_make(tmp_path):
     make_digits(tmp_path)
-    chance, study = random.Random(14), copy.deepcopy(BASE)
+    chance, study = random.Random(SEED), copy.deepcopy(BASE)
     go(tmp_path, study)
     reused, later = 0, {}
     order = [change for _ in range(1 + EDITS // len(CHANGES)) for change in chance.sample(CHANGES, len(CHANGES))]
+    assert {"edit_samples", "edit_planes", "edit_sparsity", "edit_condition", "edit_variant"} == {change.__name__ for change in order[:5]}
     for number, change in enumerate(order[:EDITS]):
         before = json.dumps(study)
         while json.dumps(study) == before:
@@ -227,7 +251,7 @@ def test_random_edits_are_what_fresh_runs_make(tmp_path):
         assert taken == 0 or f" {taken} of {tiles} tiles" in check.stdout or "train" in said, change.__name__
         reused += taken
         later.update(parts(said))
-    assert reused > 0 and "summary" in later and (EDITS < len(CHANGES) or {"encoder", "map", "judge"} <= later.keys())
+    assert reused > 0 and {"summary", "planes"} <= later.keys() and (EDITS < len(CHANGES) or {"encoder", "map", "judge"} <= later.keys())
 
 
 def test_a_gained_seed_and_a_new_name_train_nothing_twice(tmp_path):
@@ -310,6 +334,22 @@ def test_later_stages_are_taken_over(tmp_path):
     study["data"]["test"]["count"] = 120  # the last block is another one
     assert made_again(tmp_path, study) == {"encoder": (1, 1), "map": (100, 120), "spectra": (5, 5),
                                            "change": (120, 120), "pictures": (96, 96)}
+
+
+def test_what_is_said_of_pieces_is_taken_over(tmp_path):
+    """4 networks; of two of them 3 samples, 6 blocks under 3 conditions, a line and a plane; a third is wanted then, and
+    another condition. What is not wanted at all counts as taken over; sums over groups are made anew."""
+    make_digits(tmp_path)
+    study = copy.deepcopy(BASE)
+    study.update({name: {**keys, "variants": SOME} for name, keys in copy.deepcopy(PIECES).items()})
+    study["change"] = {"samples": 30, "pick": "first", "groups": "class"}
+    go(tmp_path, study)
+    study["conditions"].append({"corruption": "fog", "severity": 1})
+    for name in PIECES:
+        study[name]["variants"] = [*SOME, "random-layer-0.5-s3"]
+    assert made_again(tmp_path, study) == {"summary": (12, 16), "change": (120, 120), "pictures": (90, 120), "paths": (9, 12),
+                                           "reach": (9, 12), "lines": (3, 4), "planes": (3, 4), "attributions": (9, 12),
+                                           "census": (54, 96)}
 
 
 def test_published_sets_are_known_by_their_images(tmp_path):
