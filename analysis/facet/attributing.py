@@ -19,6 +19,7 @@ from facet.library import (
     FaithfulnessBuffers,
     FaithfulnessOptions,
     Image,
+    address,
     library,
 )
 
@@ -26,17 +27,13 @@ HOW: dict[str, Any] = {"steps": 50, "noisy": 50, "noise": 0.1, "epsilon": 1e-9, 
 MEMORY = 2.0**26  # bytes for the points of a path that are known at once
 
 
-def attributions() -> list[str]:
+def attribution_methods() -> list[str]:
     """Names of the methods of attribution that there are."""
     names: list[str] = []
     facet = library()
     while name := facet.attribution_name(len(names)):
         names.append(name.decode())
     return names
-
-
-def address(array: Array) -> int:
-    return int(array.ctypes.data)
 
 
 def image_of(shape: tuple[int, ...]) -> Image:

@@ -20,8 +20,31 @@ def _said(gates: str) -> str:
     return f", {gates}" if gates else ""
 
 
+class ByPixel:
+    """Parts of a number: its pixels, and what the constants of the nodes make of it."""
+
+    pixels: Array
+    b: float
+
+    @property
+    def sum(self) -> float:
+        return float(self.pixels.sum() + self.b)
+
+
+class Moved:
+    """Parts of a change: by pixels under what changed in the network, by their own change, and by nodes."""
+
+    pixels: Array
+    moved: Array
+    b_node: Array
+
+    @property
+    def sum(self) -> float:
+        return float(self.pixels.sum() + self.moved.sum() + self.b_node.sum())
+
+
 @dataclass(repr=False)
-class Contributions:
+class Contributions(ByPixel):
     """One output F_k of one sample, exactly: F_k = pixels.sum() + b, and b = b_node.sum(). All in logits."""
 
     sample: int
@@ -37,17 +60,13 @@ class Contributions:
     output: float  # F_k of the plain forward pass, as stored
     gates: str = ""  # "secant: W is not the Jacobian" of a network that is frozen at each sample
 
-    @property
-    def sum(self) -> float:
-        return float(self.pixels.sum() + self.b)
-
     def __repr__(self) -> str:
         return (f"<facet.Contributions to {self.name}, sample {self.sample} of {self.variant}: pixels "
                 f"{self.pixels.sum():+.4f}, b {self.b:+.4f}, sum {self.sum:+.4f}, network {self.output:+.4f}{_said(self.gates)}>")
 
 
 @dataclass(repr=False)
-class Contrast:
+class Contrast(ByPixel):
     """The difference of two outputs F_c - F_other, taken apart in the same way, in logits. Dividing everything by the
     distance of the two class directions gives the signed distance to their decision boundary: the margin, for the nearest
     one."""
@@ -59,10 +78,6 @@ class Contrast:
     b_node: Array
     node: list[str]
     gates: str = ""  # as of Contributions
-
-    @property
-    def sum(self) -> float:
-        return float(self.pixels.sum() + self.b)
 
     def __truediv__(self, distance: float) -> Contrast:
         return Contrast(self.cls, self.other, self.pixels / distance, self.b / distance, self.b_node / distance, self.node, self.gates)
@@ -94,7 +109,7 @@ class Position:
 
 
 @dataclass(repr=False)
-class MarginChange:
+class MarginChange(Moved):
     """What changed a sample's margin, in units of the feature: from dense to a variant, clean, or from clean to a condition
     in one variant. total = pixels.sum() + moved.sum() + b_node.sum(), up to `residual`."""
 
@@ -109,10 +124,6 @@ class MarginChange:
     rivals: tuple[int, int]  # classes whose boundaries are nearest, before and after
     total: float
     residual: float
-
-    @property
-    def sum(self) -> float:
-        return float(self.pixels.sum() + self.moved.sum() + self.b_node.sum())
 
     def __repr__(self) -> str:
         return (f"<facet.MarginChange of sample {self.sample}, {self.variant}, {self.condition}: {self.total:+.4f} = pixels "

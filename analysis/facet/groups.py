@@ -9,6 +9,7 @@ import numpy as np
 import pandas
 
 from facet.errors import StudyError, known
+from facet.explain import Moved
 from facet.hdf import Array, strings
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(repr=False)
-class GroupChange:
+class GroupChange(Moved):
     """What changed the margins of a group of samples, added up, in units of the feature: total = pixels.sum() + moved.sum() +
     b_node.sum(), up to `residual`. Divided by `samples` it is the mean sample's."""
 
@@ -32,10 +33,6 @@ class GroupChange:
     node: list[str]
     total: float
     residual: float
-
-    @property
-    def sum(self) -> float:
-        return float(self.pixels.sum() + self.moved.sum() + self.b_node.sum())
 
     def __repr__(self) -> str:
         return (f"<facet.GroupChange of {self.group}, {self.samples} samples, {self.variant}, {self.condition}: {self.total:+.4f} = pixels "

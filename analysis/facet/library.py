@@ -19,6 +19,11 @@ from facet.errors import NOT_THERE, NetworkError
 # ---- structures ----
 
 
+def address(array: Any) -> int:
+    """Where the numbers of an array of numpy lie."""
+    return int(array.ctypes.data)
+
+
 class Shape(ctypes.Structure):
     _name_ = "facet_shape"
     _fields_ = [("rank", ctypes.c_int), ("dim", ctypes.c_int64 * 8)]

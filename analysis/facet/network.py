@@ -33,6 +33,7 @@ from facet.library import (
     PlaneResult,
     ReachOptions,
     ReachResult,
+    address,
     library,
 )
 from facet.lines import Line
@@ -45,10 +46,6 @@ ALL, PREDICTED, TOP = range(3)  # facet_rows_choice
 GATES = ("pieces", "secant")  # facet_gates
 REACHED = ("untied", "error", "element", "next", "boundary", "other", "inside", "within", "beyond")  # of facet_reach_norm
 Rows = str | int | Sequence[int] | Array
-
-
-def address(array: Array) -> int:
-    return int(array.ctypes.data)
 
 
 def copied(at: int, kind: Any, shape: tuple[int, ...]) -> Array:
@@ -394,7 +391,7 @@ class Network:
 
     def attributions(self, x: Any, baseline: Any = 0.0, rows: str = "predicted", *, methods: Sequence[str] | None = None,
                      top: int | None = None, number: int = 0, **how: Any) -> Attributions:
-        """Attributions of a sample, or of N, as the field makes them, next to the exact ones: `facet.attributions()` has the
+        """Attributions of a sample, or of N, as the field makes them, next to the exact ones: `facet.attribution_methods()` has the
         names. Always in double. Baseline: a number of the network's input, one sample, or one for each. rows, top: as in
         linearize. number: of the first sample, noise being that of seed and number.
 

@@ -107,6 +107,7 @@ class Store:
 
     @functools.cached_property
     def name(self) -> str:
+        """What the study is called."""
         return str(self.attrs.get("study_name", "study"))
 
     @functools.cached_property
@@ -126,6 +127,7 @@ class Store:
 
     @functools.cached_property
     def classes(self) -> list[str]:
+        """Names of the classes, in order; their numbers where the study names none."""
         return strings(self.file["class"])
 
     @functools.cached_property
@@ -157,9 +159,11 @@ class Store:
     # ---- places, asked for by name ----
 
     def variant_index(self, variant: str) -> int:
+        """Number of a variant, given by name."""
         return self._index(self.variants, variant, "variant")
 
     def condition_index(self, condition: str) -> int:
+        """Number of a condition, given by name."""
         return self._index(self.conditions, condition, "condition")
 
     def class_index(self, cls: str | int) -> int:

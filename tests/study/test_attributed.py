@@ -42,7 +42,7 @@ def normalised(image):
 def test_they_are_the_librarys(study):
     folder, h5 = study
     x, baseline = normalised(h5["image"][:SAMPLES]), normalised(np.full((1, 12, 12), 30.0))
-    assert list(h5["attributions/method"].asstr()) == facet.attributions() and h5["attributions"].attrs["baseline"] == 30
+    assert list(h5["attributions/method"].asstr()) == facet.attribution_methods() and h5["attributions"].attrs["baseline"] == 30
     for variant in ("dense", PRUNED):
         group = h5[f"attributions/{variant}"]
         with facet.Network(folder / f"out1/variants/{variant}.onnx", precision="double") as network:
@@ -60,7 +60,7 @@ def test_they_are_the_librarys(study):
 
 def test_parts_of_the_logit_add_up(study):
     _, h5 = study
-    group, names = h5["attributions/dense"], facet.attributions()
+    group, names = h5["attributions/dense"], facet.attribution_methods()
     way, steps = (group["attribution"][names.index(name)].reshape(SAMPLES, 2, -1).sum(2)
                   for name in ("exact_integrated_gradients", "integrated_gradients"))
     deep = group["attribution"][names.index("deeplift")].reshape(SAMPLES, 2, -1).sum(2)
@@ -111,7 +111,7 @@ def test_methods_of_choice_without_faithfulness(study):
         assert list(h5["attributions/method"].asstr()) == ["gradient", "deeplift"]
         assert "deletion" not in h5["attributions/dense"]
         for i, name in enumerate(("gradient", "deeplift")):
-            assert np.array_equal(h5["attributions/dense/attribution"][i], whole["attributions/dense/attribution"][facet.attributions().index(name)])
+            assert np.array_equal(h5["attributions/dense/attribution"][i], whole["attributions/dense/attribution"][facet.attribution_methods().index(name)])
     opened = facet.open(folder / "few/study.h5")
     with pytest.raises(facet.StudyError, match="was not measured"):
         opened.faithfulness()

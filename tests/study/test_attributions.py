@@ -318,4 +318,4 @@ def test_errors_are_one_line():
         network.attributions(np.zeros(SHAPE), methods=["gradcamm"])
     with pytest.raises(facet.NetworkError, match="steps"):
         network.attributions(np.zeros(SHAPE), step=3)
-    assert facet.attributions()[0] == "gradient" and len(facet.attributions()) == 9
+    assert facet.attribution_methods()[0] == "gradient" and len(facet.attribution_methods()) == 9

@@ -393,6 +393,19 @@ def test_the_page_names_every_command():
     assert list(dict.fromkeys(re.findall(r"^\| `\.venv/bin/python -m facet (\w+)", page, re.MULTILINE))) == list(COMMANDS)
 
 
+def test_all_names_are_offered_and_written_down():
+    """What a repr calls facet.X is facet.X, and docs/python.md, whose tables are made of the docstrings, has every name."""
+    said = {name for file in (ROOT / "analysis/facet").rglob("*.py") for name in re.findall(r"<facet\.(\w+)", file.read_text())}
+    assert len(said) > 20 and said <= set(facet.__all__)
+    page = (ROOT / "docs/python.md").read_text()
+    for name in facet.__all__:
+        assert getattr(facet, name).__doc__ and f"| `facet.{name}" in page, name
+    for name in [name for kind in (facet.Study, facet.Network) for name in dir(kind) if name[0] != "_"]:
+        assert re.search(rf"^\| `(study|network)\.{name}\b", page, re.M), name
+    for name in [name for name in dir(facet.Plots) if name[0] != "_"]:
+        assert f"| `study.plot.{name}(" in page, name
+
+
 def test_every_picture_is_drawn(study):
     names = [name for name in dir(type(study.plot)) if name[0] != "_"]
     asked = {"contributions": ("dense", 7, "dress"), "contrast": ("dense", 7, "dress", "coat"), "gallery": ("dense",),

@@ -53,9 +53,9 @@ def draw(files: dict[str, Array], sample: int) -> Picture:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--sample", type=int, default=0)
-    parser.add_argument("--out", default="contact_sheet.png")
+    parser.add_argument("folder", type=pathlib.Path, help="what `facet corrupt` wrote, or CIFAR-10-C: an .npy file for each corruption, and labels.npy")
+    parser.add_argument("--sample", type=int, default=0, help="which test sample, from 0 on (default: 0)")
+    parser.add_argument("--out", default="contact_sheet.png", help="the picture; its ending says of which kind (default: contact_sheet.png)")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -25,6 +25,7 @@ def _errors(deviation: Array) -> Array | None:
 
 @styled
 def accuracy_by_severity(study: Study, limit: int = 8) -> Picture | None:
+    """Accuracy against severity, a panel for each corruption, a line for each group of replicates."""
     look = Look(study)
     groups = corruptions(study)
     if not groups or not np.isfinite(study.summary("accuracy")).any():
@@ -88,6 +89,7 @@ def _close_up(mean: Array, deviation: Array) -> tuple[float, float] | None:
 
 @styled
 def accuracy_by_sparsity(study: Study) -> Picture | None:
+    """Accuracy against sparsity, clean and in the mean over corruptions, a line for each method."""
     look = Look(study)
     there = set(alive(study))
     lines = {name: [g for g in members if g in there] for name, members in look.families.items()}

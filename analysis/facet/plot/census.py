@@ -40,6 +40,7 @@ def _shares(study: Study, what: str, limit: int, most_gates: int) -> tuple[Array
 
 @styled
 def dead_elements(study: Study, limit: int = 30, most_gates: int = 60) -> Picture | None:
+    """Which share of each gate's elements is always off over the samples, by variant."""
     found = _shares(study, "dead", limit, most_gates)
     if found is None:
         return None
@@ -51,6 +52,7 @@ def dead_elements(study: Study, limit: int = 30, most_gates: int = 60) -> Pictur
 
 @styled
 def pattern_change(study: Study, limit: int = 30, most_gates: int = 60) -> Picture | None:
+    """Which share of each gate's elements is on another piece than in dense, by variant."""
     found = _shares(study, "distance_dense", limit, most_gates)
     if found is None:
         return None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 @styled
 def residuals(study: Study, limit: int = 30) -> Picture | None:
+    """Certificates of all linearizations, by variant, against what the precision promises."""
     look = Look(study)
     if not study.linearized:
         return None

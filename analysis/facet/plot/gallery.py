@@ -46,6 +46,7 @@ def gallery_picks(study: Study, variant: str, limit: int = 6) -> list[int]:
 
 @styled
 def gallery(study: Study, variant: str, limit: int = 6) -> Picture | None:
+    """Samples, the row of W of their class, and what each pixel adds to its logit."""
     picks = [s for s in gallery_picks(study, variant, limit) if _has_predicted(study, variant, s)]
     if not picks:
         return None
@@ -132,6 +133,7 @@ def _answers(study: Study, variant: str, sample: int) -> bool:
 
 @styled
 def gallery_changed(study: Study, limit: int = 4) -> Picture | None:
+    """Samples that pruning moved to another class, with their contributions in dense and in the variant."""
     picks, total = changed(study, limit)
     picks = [(s, v) for s, v in picks if _has_predicted(study, "dense", s) and _has_predicted(study, v, s)]
     if not picks:

@@ -34,6 +34,7 @@ def _density(values: Array, low: float, high: float, points: int = 220) -> tuple
 
 @styled
 def distributions(study: Study, limit: int = 8) -> Picture | None:
+    """How angle, length and margin of all samples lie, a row for each variant."""
     look = Look(study)
     shown = firsts(study, pick(study, limit))
     condition = study.reference
@@ -77,6 +78,7 @@ def distributions(study: Study, limit: int = 8) -> Picture | None:
 
 @styled
 def shift(study: Study, limit: int = 6, most_corruptions: int = 4) -> Picture | None:
+    """How far corruption moves samples in angle, length and margin: medians, by severity."""
     look = Look(study)
     groups = {name: steps for name, steps in corruptions(study).items() if len(steps) > 1 and steps[0][1] == "clean"}
     shown = [v for v in firsts(study, pick(study, limit))
@@ -113,6 +115,7 @@ def shift(study: Study, limit: int = 6, most_corruptions: int = 4) -> Picture | 
 
 @styled
 def margin_against_dense(study: Study, limit: int = 6) -> Picture | None:
+    """Every sample's margin in a variant against that in dense."""
     others = [v for v in representatives(study) if v != "dense"]
     if "dense" not in study.variants or not others:
         return None

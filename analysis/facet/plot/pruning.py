@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 @styled
 def layer_sparsity(study: Study, limit: int = 30, most_layers: int = 60) -> Picture | None:
+    """Which share of each layer's weights is gone, by variant."""
     named = {}
     for name, group in study.replicates.items():
         recipes = [study.recipe(v) for v in group]
