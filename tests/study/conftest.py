@@ -23,6 +23,7 @@ MPIRUN = [FOUND["MPIRUN"], *(["--oversubscribe"] if FOUND["MPI"] == "openmpi" el
 SHARED = ROOT.parent / "shared"
 sys.path[:0] = [str(ROOT / "analysis"), str(ROOT / "tests")]  # facet, the Python package; what all tests share
 os.environ["PYTHONPATH"] = str(ROOT / "analysis")  # and for the commands that tests start
+os.environ.setdefault("FACET_SILENCE", "1000")  # nothing is said of what takes long, as everything may on a busy machine
 from patience import PATIENCE  # noqa: E402
 
 
@@ -48,8 +49,8 @@ def run(*arguments, ranks=1, timeout=PATIENCE, **options):
 
 def environment():
     """Root may run Open MPI, and every rank has one thread; tests run side by side, so none of them has its own core,
-    and ranks that wait give theirs away. Nothing is said of what takes long, as everything may on a busy machine."""
-    return {"FACET_SILENCE": "1000", **os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1",
+    and ranks that wait give theirs away."""
+    return {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1",
             "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_mpi_yield_when_idle": "1"}
 
 

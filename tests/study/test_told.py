@@ -6,10 +6,15 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
+import make_study
 import pytest
 
-from conftest import FACET, ROOT, STUDY, environment, run
+from conftest import FACET, PATIENCE, ROOT, STUDY, environment, run
+
+from facet.__main__ import main
+from facet.phase import Phases, now
 
 
 VENV = ROOT / ".venv/bin/python"
@@ -94,6 +99,36 @@ def test_commands_without_stages_are_said_too(small):
         done = subprocess.run([FACET, command, *arguments], env={**environment(), "FACET_SILENCE": "0"}, text=True,
                               capture_output=True)
         assert done.returncode == 0 and done.stderr.startswith(f"facet: {command} ...\n"), done.stderr
+
+
+@pytest.mark.parametrize("command, said", [
+    ("report", ["opening the study", "adding up contributions", r"drawing .*, 1 of \d+", "holding checksums against the file"]),
+    ("parquet", ["writing variants, summary and fragility", r"writing samples of dense, variant 1 of \d+"]),
+    ("view", ["looking for what fits", "packing the study, choice 1 of what is left out"]),
+])
+def test_python_says_what_takes_long(tmp_path, undrawn, monkeypatch, capsys, command, said):
+    """At once here; by a thread, where the silence is long enough for one."""
+    make_study.synthesize(tmp_path / "study.h5")
+    (tmp_path / "single.html").write_text("<title></title>@STUDY@")
+    monkeypatch.setenv("FACET_VIEWER", str(tmp_path))
+    for silence in ("0", "1000"):
+        monkeypatch.setenv("FACET_SILENCE", silence)
+        assert main([command, str(tmp_path / "study.h5")]) == 0
+        lines = capsys.readouterr().err.splitlines()
+        for words in said if silence == "0" else []:
+            assert any(re.fullmatch(rf"facet {command}: {words} \.\.\.", line) for line in lines), lines
+        assert silence == "0" or not lines
+
+
+def test_a_phase_is_said_again_and_again(monkeypatch, capsys):
+    monkeypatch.setenv("FACET_SILENCE", "0.01")
+    said, end = "", time.monotonic() + PATIENCE
+    with Phases("report"):
+        now("something long")
+        while not re.fullmatch(r"(facet report: something long \.\.\.\n)(facet report: something long, \d+ s\n)+", said):
+            assert time.monotonic() < end, said
+            said += capsys.readouterr().err
+    now("nothing: no command is at work")
 
 
 def test_every_command_explains_itself():

@@ -10,6 +10,7 @@ import numpy as np
 
 import facet
 from facet.errors import CANNOT_CREATE, FacetError
+from facet.phase import Phases, now
 from facet.study import Study
 
 
@@ -20,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     folder = pathlib.Path(options.out) if options.out else pathlib.Path(options.study).parent / "parquet"
-    with facet.open(options.study) as study:
+    with Phases("parquet"), facet.open(options.study) as study:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -36,6 +37,7 @@ def write(study: Study, folder: pathlib.Path) -> dict[str, int]:
     import pyarrow
     import pyarrow.parquet
 
+    now("writing variants, summary and fragility")
     tables = {"variants": variants(study), "summary": of_group(study, "summary", ("variant", "condition")),
               "fragility": of_group(study, "fragility", ("sample",))}
     rows = {}
@@ -44,7 +46,8 @@ def write(study: Study, folder: pathlib.Path) -> dict[str, int]:
             table.to_parquet(folder / f"{name}.parquet", index=False)
             rows[f"{name}.parquet"] = len(table)
     writer, count = None, 0
-    for v in range(len(study.variants)):
+    for v, variant in enumerate(study.variants):
+        now(f"writing samples of {variant}, variant {v + 1} of {len(study.variants)}")
         for c in range(len(study.conditions)):
             piece: dict[str, Any] = {
                 "variant": pandas.Categorical.from_codes(np.full(study.samples, v), pandas.Index(study.variants)),

@@ -7,6 +7,7 @@ import pathlib
 
 import facet
 from facet import report
+from facet.phase import Phases, now
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,8 +17,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     folder = pathlib.Path(options.out) if options.out else pathlib.Path(options.study).parent / "report"
-    with facet.open(options.study) as study:
-        made = report.write(study, folder)
+    with Phases("report"):
+        now("opening the study")
+        with facet.open(options.study) as study:
+            made = report.write(study, folder)
     for variant, (samples, rows, worst, split) in made.checks.items():
         print(f"{variant}: sum of contributions + b = F to {worst:.1e}, b by node = b to {split:.1e} "
               f"({rows} rows of {samples} samples, float64)")

@@ -15,6 +15,7 @@ import re
 import facet
 from facet.errors import CANNOT_CREATE, NO_INPUT, USAGE, FacetError
 from facet.extract import Extract, cuts, expected
+from facet.phase import Phases, now
 from facet.study import Study
 
 PLACE = "@STUDY@"
@@ -31,7 +32,7 @@ def run(options: argparse.Namespace) -> None:
     if not options.size > 0:
         raise FacetError(f"--size: {options.size} MB is no size", USAGE)
     text = template()
-    with facet.open(options.study) as study:
+    with Phases("view"), facet.open(options.study) as study:
         page, left_out = make(study, text, int(options.size * 1e6))
     try:
         out.write_text(page, encoding="utf-8")
@@ -68,9 +69,11 @@ def make(study: Study, text: str, most: int) -> tuple[str, list[str]]:
     """The page, in at most so many bytes, and what of the study is not in it."""
     text = re.sub("<title>.*?</title>", lambda _: f"<title>{html.escape(study.name)}</title>", text, count=1, flags=re.S)
     room = (most - len(text.encode())) * 3 // 4
-    for cut in cuts(study):
+    now("looking for what fits")
+    for number, cut in enumerate(cuts(study), 1):
         if 0.75 * expected(study, cut) > room:
             continue
+        now(f"packing the study, choice {number} of what is left out")
         extract = Extract(study, cut)
         packed = gzip.compress(extract.bytes(), 6, mtime=0)
         if len(packed) <= room:

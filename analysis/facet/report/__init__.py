@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from facet.errors import CANNOT_CREATE, StudyError
+from facet.phase import now
 
 if TYPE_CHECKING:
     from facet.report.page import Report
@@ -36,6 +37,7 @@ def write(study: Study, folder: str | os.PathLike[str]) -> Report:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StudyError(f"{place}: {error.strerror}", CANNOT_CREATE) from error
+    now("adding up contributions")
     with collected_rarely():
         report = Report(study, place)
         (place / "report.html").write_text(report.html(), encoding="utf-8")

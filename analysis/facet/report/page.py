@@ -14,6 +14,7 @@ from matplotlib.colors import to_hex
 
 from facet.explain import check_sums
 from facet.findings import has_failed
+from facet.phase import now
 from facet.plot.choice import seeds
 from facet.plot.style import Look, Picture
 from facet.plot.words import count, spoken
@@ -94,7 +95,11 @@ class Report:
 
     def html(self) -> str:
         """The whole page."""
-        made = {name: self.section(name) for name in SECTIONS}
+        made = {}
+        for number, (name, (title, _)) in enumerate(SECTIONS.items(), 1):
+            now(f"drawing {title.lower()}, {number} of {len(SECTIONS)}")
+            made[name] = self.section(name)
+        now("holding checksums against the file")
         links = [(title.lower().replace(" ", "-"), title) for name, (title, _) in SECTIONS.items() if made[name]]
         return templates().get_template("page.html").render(
             study=self.study, facts=header(self), tiles=tiles(self), findings=sentences(self), links=links, sections=[text for text in made.values() if text],
