@@ -30,14 +30,18 @@ GENERATED := $(OUT)/generated
 # How targets that first install what the build needs then build: on all cores, unless -j says otherwise.
 BUILD_NOW = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES))
 
-.PHONY: all tests deps venv viewer demo test test-disk test-edits test-flips test-launches test-ranks fuzz test-slurm test-mpich cross campaign bench bench-viewer lint format docs docs-check install clean help
+# What is asked for by name. ALONE: they need no library of the build, or install it first and then call make again.
+ALONE := deps venv viewer demo test test-disk test-edits test-flips test-launches test-ranks fuzz test-slurm test-mpich cross \
+  campaign bench bench-viewer lint format clean help
+TARGETS := all tests docs docs-check scaling install $(ALONE)
+.PHONY: $(TARGETS)
 all:
 
 # ---- what was found on this machine, found again when one of these variables changes ----
 SETTINGS := CC CFLAGS CPPFLAGS LDFLAGS MPI_CFLAGS MPI_LIBS HDF5_DIR SCALAPACK_LIBS OPENBLAS_LIBS ONEDNN_DIR \
   RANDOM123_DIR ONNX_PROTO YAML_DIR PKG_CONFIG PKG_CONFIG_PATH
 GIVEN := $(foreach name,$(SETTINGS),$(name)='$($(name))')
-ifneq ($(filter-out deps venv viewer demo test test-disk test-edits test-flips test-launches test-ranks fuzz test-slurm test-mpich cross campaign bench bench-viewer lint format clean help,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out $(ALONE),$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell [ -w $(firstword $(wildcard $(OUT) build) .) ] || echo no),)
 $(error $(CURDIR) is not yours to write in: build a copy)
 endif
@@ -278,7 +282,7 @@ fuzz:
 	$(BUILD_NOW) FUZZ=$(or $(FUZZ),clang) fuzz-now
 	@$(PYTHON) tests/fuzz/seeds.py $(OUT)/fuzz/seeds
 	@tests/fuzz/run $(OUT)/fuzz $(or $(SECONDS),60)
-.PHONY: fuzz fuzz-now
+.PHONY: fuzz-now
 fuzz-now: $(FUZZ_TARGETS)
 
 test-slurm:
@@ -323,7 +327,7 @@ scaling:
 	@tools/venv analysis/requirements.txt
 	$(BUILD_NOW) all bench-programs
 	$(PYTHON) tests/bench/scaling.py
-.PHONY: bench-programs scaling
+.PHONY: bench-programs
 bench-programs: $(BENCH_PROGRAMS)
 
 lint:

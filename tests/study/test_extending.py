@@ -89,15 +89,34 @@ def anchors(name):
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/extending.md", "docs/networks.md", "docs/results.md", "docs/study.md"])
+PAGES = sorted(str(page.relative_to(ROOT)) for pattern in ("*.md", "docs/*.md", "jobs/*.md") for page in ROOT.glob(pattern))
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page):
     links = re.findall(r"\]\(([^)\s:]*)\)", (ROOT / page).read_text())
-    assert links
     for link in links:
         file, _, anchor = link.partition("#")
         target = (ROOT / page).parent / file if file else ROOT / page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+def test_targets_and_variables_are_documented():
+    """Of make: by `make help` or the README. Of the environment: what the program, Python and the tests ask for, in a table."""
+    makefile = source("Makefile")
+    targets = re.search(r"^ALONE := (.*?[^\\])\nTARGETS := (.*?) \$", makefile, re.M | re.S)
+    said = makefile.split("\nhelp:")[1] + source("README.md")
+    for target in (targets[1] + " " + targets[2]).replace("\\", " ").split():
+        assert target in ("all", "tests", "help") or re.search(rf"make {target}\b", said), target
+    asked = set()
+    for pattern, word in [("src/*/*.c", r'getenv\("(\w+)"'), ("mpi/*/*.c", r'getenv\("(\w+)"'), ("analysis/facet/**/*.py", r'environ\.get\("(\w+)"'),
+                          ("tests/*/*.py", r'environ\.get\("(FACET_\w+)"'), ("tests/run", r"\{(FACET_\w+):-"), ("jobs/facet.sbatch", r"\{(FACET_\w+):-")]:
+        asked |= {name for path in ROOT.glob(pattern) for name in re.findall(word, path.read_text())}
+    assert len(asked) > 20
+    pages = "".join(source(page) for page in ("docs/install.md", "CONTRIBUTING.md", "jobs/README.md"))
+    launchers = {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMI_SIZE", "PMIX_RANK", "SLURM_JOB_ID"}  # what they say of themselves
+    assert [name for name in sorted(asked - launchers) if f"`{name}`" not in pages] == []
 
 
 def test_what_people_look_for_is_where_readme_says():
