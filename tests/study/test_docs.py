@@ -1,5 +1,6 @@
 """tools/docs: the tables in the documents are those of the program."""
 
+import re
 import subprocess
 
 from conftest import ROOT
@@ -20,6 +21,21 @@ def test_the_documents_themselves():
     done = subprocess.run([ROOT / "tools" / "docs", "--check", ROOT / "build/tests/programs", *files],
                           capture_output=True, text=True)
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
+def test_every_section_of_the_report_is_described():
+    from facet.report.sections import SECTIONS
+
+    table = (ROOT / "docs/report.md").read_text().split("| section | shows |")[1]
+    assert re.findall(r"^\| ([A-Z][^|]*) \|", table, re.M) == [title for title, _ in SECTIONS.values()]
+
+
+def test_every_view_of_the_viewer_is_described():
+    source = "".join(path.read_text() for path in (ROOT / "analysis/viewer/src/views").glob("*.ts"))
+    titles = re.findall(r'\bid: "\w+",\s*title: "([^"]+)"', source)
+    page = (ROOT / "docs/viewer.md").read_text().lower()
+    assert len(titles) > 10
+    assert [title for title in titles if f"**{title.lower()}" not in page] == []
 
 
 def test_tables_are_written(tmp_path):
