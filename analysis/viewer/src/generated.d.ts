@@ -1,3 +1,4 @@
+/* What build.mjs makes while it builds: the tables of docs/results.md. */
 declare module "generated:rows" {
   /** Path and unit of each array of docs/results.md. */
   const rows: [path: string, unit: string][];

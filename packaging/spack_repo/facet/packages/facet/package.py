@@ -1,3 +1,5 @@
+# Spack's recipe for facet: from the clone that it lies in, with every library of Spack's own; without the viewer, which
+# npm builds from its registry.
 import os
 
 from spack_repo.builtin.build_systems.makefile import MakefilePackage
