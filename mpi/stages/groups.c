@@ -350,16 +350,20 @@ static facet_status memory(const facet_context *context, int ranks, double *byte
   return FACET_OK;
 }
 
-/* Every number that is read takes as long as some operations of a matrix product. */
+/* Every number that is read takes as long as some operations of a matrix product. A variant is one rank's. */
 static facet_status seconds(const facet_context *context, const facet_speeds *speeds, int ranks, double *sum)
 {
   const facet_store_plan *p = &context->plan->store;
   double numbers = (double)p->change_samples * (double)context->plan->inputs;
-  (void)ranks;
+  int units = 0;
   *sum = 0;
-  for (int v = 0; v < p->variants; v++)
-    if (p->variant[v].change)
-      *sum += speeds->product * ADDED * numbers * ((v > 0) + 2 * p->change_conditions);
+  for (int v = 0; v < p->variants; v++) {
+    if (!p->variant[v].change)
+      continue;
+    *sum += speeds->product * ADDED * numbers * ((v > 0) + 2 * p->change_conditions);
+    units++;
+  }
+  *sum /= ranks < units ? ranks : units > 0 ? units : 1;
   return FACET_OK;
 }
 

@@ -144,7 +144,7 @@ static facet_status put_polygons(const planes *w, int64_t plane, const facet_pla
           corners = facet_plane_corners(polygons);
   FACET_TRY(put_some(w, FACET_ROW_PLANE_POINT, plane, r->points, points, 2, r->at));
   FACET_TRY(put_some(w, FACET_ROW_PLANE_LOGITS, plane, r->points, points, w->plan->classes, r->logits));
-  FACET_TRY(put_some(w, FACET_ROW_PLANE_END, plane, r->polygons, polygons, 1, r->first + 1));
+  FACET_TRY(put_some(w, FACET_ROW_PLANE_END, plane, r->polygons, polygons, 1, r->first ? r->first + 1 : NULL));
   FACET_TRY(put_some(w, FACET_ROW_PLANE_CORNER, plane, r->corners, corners, 1, r->corner));
   FACET_TRY(put_some(w, FACET_ROW_PLANE_EDGE, plane, r->corners, corners, 1, r->edge));
   FACET_TRY(put_some(w, FACET_ROW_PLANE_WINNER, plane, r->polygons, polygons, 1, r->winner));
