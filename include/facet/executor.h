@@ -91,6 +91,9 @@ facet_status facet_executor_gradient(facet_executor *executor, const float *dlog
 /* From the next facet_executor_refresh on, in training: weights that are 0 stay so, and their gradients, which may be 0
  * then, are not wanted. */
 void facet_executor_hold(facet_executor *executor, bool held);
+/* pause: called before each node that is run, there and back, from now on: of a large network in double a pass takes
+ * many seconds. What is not FACET_OK is returned at once, and of the pass nothing holds. NULL: nothing is called. */
+void facet_executor_pauses(facet_executor *executor, facet_status (*pause)(void *context), void *context);
 
 FACET_END
 

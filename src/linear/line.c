@@ -91,8 +91,6 @@ static facet_status take_part(void *self)
 {
   facet_line *l = self;
   int64_t points = facet_walk_points(l->walk);
-  if (l->options->pause)
-    FACET_TRY(l->options->pause(l->options->context));
   for (int64_t i = 0; i < points && !l->r.full; i++) {
     double t = facet_walk_point(l->walk, i);
     const double *logits = facet_walk_logits(l->walk, i);
@@ -122,8 +120,6 @@ static facet_status certify(facet_line *l)
     for (int64_t i = 0; i < count; i++)
       t[i] = (l->t[from + i] + l->t[from + i + 1]) / 2;
     status = facet_walk_pass(l->walk, count, t, logits);
-    if (status == FACET_OK && l->options->pause)
-      status = l->options->pause(l->options->context);
     for (int64_t i = 0; i < count && status == FACET_OK; i++) {
       const double *a = l->logits + (from + i) * l->classes, *b = a + l->classes, *f = logits + i * l->classes;
       double most = 0, size = 1;
@@ -147,6 +143,7 @@ facet_status facet_line_cut(facet_line *l, const double *start, const double *en
 {
   double *ends;
   FACET_NEW(ends, 2 * l->classes);
+  facet_walk_pauses(l->walk, o->pause, o->context);
   facet_status status = facet_walk_begin(l->walk, start, end, ends);
   facet_free(&ends);
   FACET_TRY(status);

@@ -118,11 +118,8 @@ static facet_status take_part(void *self)
   r->pieces += facet_walk_points(p->walk) - 2;
   find_crossings(p, o, r);
   draw_curve(p, o, r);
-  for (int64_t k = 0; k < o->k; k++) {
-    if (o->pause)
-      FACET_TRY(o->pause(o->context));
+  for (int64_t k = 0; k < o->k; k++)
     FACET_TRY(facet_walk_integrate(p->walk, r->row[k], p->gradient + k * p->inputs));
-  }
   return FACET_OK;
 }
 
@@ -138,6 +135,7 @@ static facet_status begin(facet_path *p, const double *start, const double *end,
     p->rows = o->k;
   }
   memset(p->gradient, 0, (size_t)(o->k * p->inputs) * sizeof *p->gradient);
+  facet_walk_pauses(p->walk, o->pause, o->context);
   FACET_TRY(facet_walk_begin(p->walk, start, end, p->ends));
   if (o->given)
     memmove(r->row, o->given, (size_t)o->k * sizeof *r->row);

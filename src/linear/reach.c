@@ -21,6 +21,7 @@ static const double near_by = 1.0 / 64;
 static facet_status make(const facet_network *network, facet_reach *r)
 {
   FACET_TRY(facet_region_create(network, &r->region));
+  facet_region_pauses(r->region, r->options.pause, r->options.context);
   r->inputs = facet_network_inputs(network);
   r->options.certain = r->options.certain || r->inputs <= FACET_PROBES;
   r->probes = r->options.certain ? r->inputs : FACET_PROBES;

@@ -50,7 +50,6 @@ facet_status facet_reach_probe(facet_reach *r)
     for (int64_t i = 0; i < count; i++)
       place_probe(r, first + i, r->point + i * r->inputs);
     FACET_TRY(facet_region_carry(r->region, r->point, count, (facet_wall_sink){take_gains, r}));
-    FACET_TRY(facet_reach_pause(r));
   }
   return FACET_OK;
 }

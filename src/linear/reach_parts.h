@@ -46,11 +46,6 @@ static inline double facet_reach_scale(const facet_reach *r, int64_t i)
   return r->options.scale ? r->options.scale[i] : 1;
 }
 
-static inline facet_status facet_reach_pause(const facet_reach *r)
-{
-  return r->options.pause ? r->options.pause(r->options.context) : FACET_OK;
-}
-
 /* ---- bounds of all rows: reach_bound.c ---- */
 
 /* What |a| is about, in a dual norm, and what it is at most. */

@@ -111,7 +111,7 @@ static facet_status pull(facet_reach *r, int64_t count, const facet_candidate *c
     take_row(r, wall[i], r->row + i * r->inputs);
   }
   r->rows += count;
-  return facet_reach_pause(r);
+  return FACET_OK;
 }
 
 /* The nearest one: first those that may be as near as one that is about the nearest; if it is farther, those that may

@@ -157,6 +157,7 @@ static facet_status forward(facet_executor *x, const void *samples, int64_t coun
   if (facet_lanes_chosen_forward(x))
     return facet_lanes_forward(x, samples, count);
   for (int i = 0; i < last; i++) {
+    FACET_TRY(facet_executor_pause(x));
     facet_rounding_follow(x, &x->step[i]);
     FACET_TRY(facet_kind_of(&x->step[i])->forward(x, &x->step[i]));
   }
@@ -272,6 +273,7 @@ facet_status facet_executor_step_back(facet_executor *x, int number, double *b_n
   const facet_kind_row *kind = facet_kind_of(step);
   if (step->g_slot == NO_SLOT)
     return FACET_OK; /* frozen */
+  FACET_TRY(facet_executor_pause(x));
   if (b_node && !step->sums_with_pullback)
     take_bias(x, step, b_node);
   if (gradient && kind->gradient)
@@ -329,6 +331,12 @@ facet_status facet_executor_pullback(facet_executor *x, const int32_t *row, void
   FACET_TRY(backward(x, b_node, NULL));
   memcpy(w, x->whole, (size_t)(facet_adjoints(x) * inputs) * x->real);
   return FACET_OK;
+}
+
+void facet_executor_pauses(facet_executor *x, facet_status (*pause)(void *context), void *context)
+{
+  x->pause = pause;
+  x->pause_context = context;
 }
 
 void facet_executor_hold(facet_executor *x, bool held)

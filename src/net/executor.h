@@ -113,9 +113,16 @@ struct facet_executor {
   size_t own_bytes;    /* beside the slots */
   facet_parameter *parameter;
   int parameters;
-  void *scratch; /* real: the largest parameter */
-  void *whole;   /* W of a whole batch, made when a call has fewer samples */
+  void *scratch;                        /* real: the largest parameter */
+  void *whole;                          /* W of a whole batch, made when a call has fewer samples */
+  facet_status (*pause)(void *context); /* called before each step; or NULL */
+  void *pause_context;
 };
+
+static inline facet_status facet_executor_pause(const facet_executor *x)
+{
+  return x->pause ? x->pause(x->pause_context) : FACET_OK;
+}
 
 /* What one kind does. create: after layouts are known. backward: adjoints for every input of the step, b split. */
 typedef struct {

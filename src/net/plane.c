@@ -212,8 +212,10 @@ static facet_status start_chunk(facet_plane *s, int *step)
   s->now = polygons;
   s->then.count = s->work.count = 0;
   pop(s);
-  for (int i = 0; i < *step; i++)
+  for (int i = 0; i < *step; i++) {
+    FACET_TRY(facet_executor_pause(w->x));
     FACET_TRY(facet_walk_there(w, i));
+  }
   return FACET_OK;
 }
 
@@ -261,6 +263,7 @@ static facet_status run_chunk(facet_plane *s)
   bool fits = true;
   FACET_TRY(start_chunk(s, &from));
   for (int i = from; i < w->x->steps && fits; i++) {
+    FACET_TRY(facet_executor_pause(w->x));
     if (facet_step_chooses(&w->x->step[i]))
       FACET_TRY(cut(s, i, &fits));
     for (int64_t p = 0; p < s->now.count; p++)
@@ -321,9 +324,8 @@ facet_status facet_plane_cut(facet_plane *s, const facet_plane_options *o, facet
 {
   double area;
   FACET_TRY(begin(s, o, &area));
+  facet_walk_pauses(s->walk, o->pause, o->context);
   while (s->waiting && !s->r.full) {
-    if (o->pause)
-      FACET_TRY(o->pause(o->context));
     FACET_TRY(run_chunk(s));
     s->r.full = s->r.full || polygons_so_far(s) > o->most;
   }

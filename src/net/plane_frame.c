@@ -112,6 +112,7 @@ facet_status facet_plane_change(facet_plane *plane, const double *const *x, cons
   facet_status status = FACET_OK;
   double nearest = 0, *logits;
   FACET_NEW(logits, FACET_WALK_PASSES * facet_network_outputs(plane->walk->x->network));
+  facet_walk_pauses(plane->walk, NULL, NULL); /* a few passes */
   *found = 0;
   centre[0] = at[0];
   centre[1] = at[1];

@@ -118,6 +118,12 @@ void facet_region_destroy(facet_region **region)
   facet_free(region);
 }
 
+void facet_region_pauses(facet_region *r, facet_status (*pause)(void *context), void *context)
+{
+  facet_executor_pauses(r->own, pause, context);
+  facet_executor_pauses(r->points, pause, context);
+}
+
 /* ---- points ---- */
 
 static void turn(const int8_t *side, int64_t count, double *d)
@@ -155,6 +161,7 @@ facet_status facet_region_carry(facet_region *r, const double *x, int64_t count,
   FACET_TRY(facet_executor_begin(y, x, count));
   for (int i = 0, c = 0; i < y->steps; i++) {
     facet_step *step = &y->step[i];
+    FACET_TRY(facet_executor_pause(y));
     facet_rounding_follow(y, step);
     if (!facet_step_chooses(step)) {
       FACET_TRY(facet_kind_of(step)->forward(y, step));

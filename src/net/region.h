@@ -19,6 +19,8 @@ typedef struct facet_region facet_region;
 /* The network must outlive it. Caller destroys. */
 facet_status facet_region_create(const facet_network *network, facet_region **region);
 void facet_region_destroy(facet_region **region);
+/* As facet_executor_pauses. */
+void facet_region_pauses(facet_region *region, facet_status (*pause)(void *context), void *context);
 int64_t facet_region_walls(const facet_region *region); /* contrasts are numbers from here on, one a class */
 
 /* Walls of one gate or maximum stand together, in a part; contrasts are the last part. */

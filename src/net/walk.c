@@ -137,6 +137,11 @@ void facet_walk_destroy(facet_walk **walk)
   facet_free(walk);
 }
 
+void facet_walk_pauses(facet_walk *w, facet_status (*pause)(void *context), void *context)
+{
+  facet_executor_pauses(w->x, pause, context);
+}
+
 int64_t facet_walk_most(const facet_walk *w)
 {
   return w->most;
@@ -196,6 +201,7 @@ facet_status facet_walk_part(facet_walk *w, double t0, double t1, bool *fits)
   place_end(w, 0, t0);
   place_end(w, 1, t1);
   for (int i = 0; i < w->x->steps; i++) {
+    FACET_TRY(facet_executor_pause(w->x));
     if (facet_step_chooses(&w->x->step[i]))
       FACET_TRY(facet_walk_cut(w, i, fits));
     if (!*fits)
@@ -265,8 +271,10 @@ facet_status facet_walk_integrate(facet_walk *w, int32_t row, double *gradient)
     return FACET_OK;
   w->count = w->found;
   place_adjoints(w, row);
-  for (int i = w->x->steps - 1; i >= 0; i--)
+  for (int i = w->x->steps - 1; i >= 0; i--) {
+    FACET_TRY(facet_executor_pause(w->x));
     FACET_TRY(facet_walk_back(w, i));
+  }
   for (int64_t i = 0; i < inputs; i++)
     gradient[i] += w->outside[i];
   return FACET_OK;

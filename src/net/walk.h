@@ -25,6 +25,8 @@ typedef struct facet_walk facet_walk;
  * most. The network must outlive it. Caller destroys. */
 facet_status facet_walk_create(const facet_network *network, double bytes, int64_t fewest, facet_walk **walk);
 void facet_walk_destroy(facet_walk **walk);
+/* As facet_executor_pauses, of all that the walk does from now on; between portions of a step, too. */
+void facet_walk_pauses(facet_walk *walk, facet_status (*pause)(void *context), void *context);
 int64_t facet_walk_most(const facet_walk *walk); /* points of a part, at most */
 
 /* The segment: D numbers of each end, borrowed, in the network's input order. logits: 2 x K, by plain passes. */

@@ -15,9 +15,11 @@ static facet_status linear(const facet_walk *w, const facet_step *step, const do
   const facet_way *way = &step->way[0];
   int64_t in = facet_walk_size(w, step->input[0]), out = facet_walk_size(w, step->output);
   double *to = facet_walk_adjoint(w, way->addend == NO_SLOT ? way->to : way->scratch);
-  for (int64_t p = 0; p < w->count; p += AT_ONCE)
+  for (int64_t p = 0; p < w->count; p += AT_ONCE) {
+    FACET_TRY(facet_executor_pause(w->x));
     FACET_TRY(step->lowered->adjoint ? k->conv_forward(step->pullback, g + p * out, to + p * in)
                                      : k->conv_pullback(step->pullback, g + p * out, to + p * in));
+  }
   if (way->addend != NO_SLOT && !step->left_to_gate)
     w->x->e->add(w->count * in, facet_walk_adjoint(w, way->addend), 1, to, facet_walk_adjoint(w, way->to));
   return FACET_OK;

@@ -8,9 +8,11 @@ static facet_status linear(const facet_walk *w, const facet_step *step, const do
 {
   const facet_kernels *k = &w->kernels;
   int64_t in = facet_walk_size(w, step->input[0]), out = facet_walk_size(w, step->output);
-  for (int64_t p = 0; p < w->count; p += AT_ONCE)
+  for (int64_t p = 0; p < w->count; p += AT_ONCE) {
+    FACET_TRY(facet_executor_pause(w->x));
     FACET_TRY(step->lowered->adjoint ? k->conv_pullback(step->forward, u + p * in, z + p * out)
                                      : k->conv_forward(step->forward, u + p * in, z + p * out));
+  }
   return FACET_OK;
 }
 

@@ -343,6 +343,46 @@ static facet_status stop(void *context)
   return FACET_INTERRUPTED;
 }
 
+/* Counts how often it is called; from `last` on it stops what calls it. */
+typedef struct {
+  int64_t calls, last;
+} counted;
+
+static facet_status count(void *context)
+{
+  counted *c = context;
+  return ++c->calls < c->last ? FACET_OK : FACET_INTERRUPTED;
+}
+
+/* Every step of a pass there and back asks, however few parts there are, and whoever stops leaves nothing behind. */
+static void it_asks_at_every_step(void **state)
+{
+  (void)state;
+  enum { MAPS = 6 };
+  double attribution[1], total[1], before;
+  int32_t row[1];
+  counted c = {.last = INT64_MAX};
+  facet_network *n = tent_map(MAPS);
+  facet_path *path;
+  facet_path_result r = {.row = row, .attribution = attribution, .total = total};
+  const facet_path_options options = {.rows = FACET_ROWS_PREDICTED, .k = 1, .pause = count, .context = &c};
+  assert_int_equal(facet_path_create(n, 1 << 20, &path), FACET_OK);
+  assert_int_equal(facet_path_follow(path, (double[]){0}, (double[]){0.3}, &options, &r), FACET_OK);
+  assert_true(c.calls >= 3 * n->nodes); /* the two ends; there; back */
+  before = attribution[0];
+  int64_t calls = c.calls;
+  for (int64_t last = 1; last < calls; last++) {
+    c = (counted){.last = last};
+    assert_int_equal(facet_path_follow(path, (double[]){0}, (double[]){0.3}, &options, &r), FACET_INTERRUPTED);
+    assert_int_equal(c.calls, last);
+  }
+  c = (counted){.last = INT64_MAX};
+  assert_int_equal(facet_path_follow(path, (double[]){0}, (double[]){0.3}, &options, &r), FACET_OK);
+  assert_true(before == attribution[0] && c.calls == calls);
+  facet_path_destroy(&path);
+  facet_network_destroy(&n);
+}
+
 static void it_can_be_stopped(void **state)
 {
   (void)state;
@@ -363,11 +403,17 @@ static void it_can_be_stopped(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_small_network),    cmocka_unit_test(the_tent_map),
-      cmocka_unit_test(pieces_of_a_line),   cmocka_unit_test(a_maximum),
-      cmocka_unit_test(ties_along_the_way), cmocka_unit_test(every_kind),
-      cmocka_unit_test(other_gates),        cmocka_unit_test(the_class_changes),
-      cmocka_unit_test(it_can_be_stopped),  cmocka_unit_test(a_row_that_is_no_number),
+      cmocka_unit_test(a_small_network),
+      cmocka_unit_test(the_tent_map),
+      cmocka_unit_test(pieces_of_a_line),
+      cmocka_unit_test(a_maximum),
+      cmocka_unit_test(ties_along_the_way),
+      cmocka_unit_test(every_kind),
+      cmocka_unit_test(other_gates),
+      cmocka_unit_test(the_class_changes),
+      cmocka_unit_test(it_can_be_stopped),
+      cmocka_unit_test(it_asks_at_every_step),
+      cmocka_unit_test(a_row_that_is_no_number),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

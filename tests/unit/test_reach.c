@@ -337,6 +337,30 @@ static facet_status stop(void *context)
   return FACET_INTERRUPTED;
 }
 
+static facet_status count(void *context)
+{
+  ++*(int64_t *)context;
+  return FACET_OK;
+}
+
+/* At every step: of the sample's own pass, of it through its map, of the probes, and of the points at the end, twice.
+ */
+static void it_asks_at_every_step(void **state)
+{
+  (void)state;
+  static found f;
+  int64_t asked = 0;
+  facet_network *n = golden_a();
+  facet_reach *reach;
+  for (int norm = 0; norm < FACET_NORMS; norm++)
+    f.r.norm[norm].point = f.point[norm];
+  assert_int_equal(facet_reach_create(n, (facet_reach_options){.pause = count, .context = &asked}, &reach), FACET_OK);
+  assert_int_equal(facet_reach_find(reach, (double[]){0.9, -0.3}, &f.r), FACET_OK);
+  assert_true(asked >= 5 * n->nodes);
+  facet_reach_destroy(&reach);
+  facet_network_destroy(&n);
+}
+
 static void it_can_be_stopped(void **state)
 {
   (void)state;
@@ -365,6 +389,7 @@ int main(void)
       cmocka_unit_test(every_kind),
       cmocka_unit_test(other_gates),
       cmocka_unit_test(it_can_be_stopped),
+      cmocka_unit_test(it_asks_at_every_step),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
