@@ -130,7 +130,8 @@ class AttributionOptions(ctypes.Structure):
     _name_ = "facet_attribution_options"
     _fields_ = [("steps", ctypes.c_int64), ("noisy", ctypes.c_int64), ("noise", ctypes.c_double), ("epsilon", ctypes.c_double),
                 ("gamma", ctypes.c_double), ("seed", ctypes.c_uint32), ("bytes", ctypes.c_double), ("image", Image),
-                ("layout", ctypes.c_void_p), ("pause", ctypes.c_void_p), ("context", ctypes.c_void_p)]
+                ("layout", ctypes.c_void_p), ("pause", ctypes.c_void_p), ("context", ctypes.c_void_p), ("node", ctypes.c_void_p),
+                ("weight", ctypes.c_void_p)]
 
 
 class Explained(ctypes.Structure):

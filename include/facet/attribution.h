@@ -30,11 +30,21 @@ typedef struct {
   const facet_input_layout *layout;     /* NULL: channels first. Borrowed */
   facet_status (*pause)(void *context); /* as of facet_path_options */
   void *context;
+  const double *node, *weight; /* of facet_attribution_quadrature for `steps`, borrowed, where it is made once for many;
+                                  NULL: it is made at first need */
 } facet_attribution_options;
+
+enum { FACET_ATTRIBUTION_STEPS = 10000 }; /* at most: the quadrature takes the square of it, a second for so many */
+
+/* Points and weights (`steps` each) of the Gauss-Legendre quadrature on (0, 1), in rising order. pause: as of
+ * facet_path_options, called before each point. */
+facet_status facet_attribution_quadrature(int64_t steps, facet_status (*pause)(void *context), void *context,
+                                          double *node, double *weight);
 
 typedef struct facet_attributor facet_attributor; /* its memory; one thread at a time */
 
-/* The network must outlive it, and is piecewise linear (FACET_BAD_INPUT). FACET_INTERNAL: options that make no sense.
+/* The network must outlive it, and is piecewise linear (FACET_BAD_INPUT, also where there are more than
+ * FACET_ATTRIBUTION_STEPS). FACET_INTERNAL: options that make no sense.
  * Caller destroys. */
 facet_status facet_attributor_create(const facet_network *network, const facet_attribution_options *options,
                                      facet_attributor **attributor);

@@ -20,6 +20,7 @@ typedef struct {
   int64_t inputs, rows, classes;
   int methods;
   facet_pixels *pixels;
+  double *node, *weight; /* of the quadrature of integrated gradients, for all variants */
   /* of the variant that was entered */
   int variant;
   facet_attributor *attributor;
@@ -59,7 +60,9 @@ static facet_status make_attributor(attributions *w, const facet_member *member)
                                              .image = w->plan->image,
                                              .layout = &member->input,
                                              .pause = pause,
-                                             .context = w};
+                                             .context = w,
+                                             .node = w->node,
+                                             .weight = w->weight};
   FACET_TRY(facet_attributor_create(member->network, &options, &w->attributor));
   for (int m = 0; m < w->methods; m++)
     FACET_TRY(facet_attributor_ready(w->attributor, w->plan->attribution_method[m]));
@@ -217,7 +220,24 @@ static int64_t count(const facet_context *context)
 
 static void clear(void *self)
 {
-  facet_pixels_destroy(&((attributions *)self)->pixels);
+  attributions *w = self;
+  facet_pixels_destroy(&w->pixels);
+  FACET_FREE(&w->node, &w->weight);
+}
+
+static facet_status check(void *context)
+{
+  (void)context;
+  return facet_interrupt_check();
+}
+
+/* Once, and not where a run is forecast: it takes as long as the square of the steps. */
+static facet_status make_quadrature(attributions *w)
+{
+  int64_t steps = w->keys->steps;
+  FACET_NEW(w->node, steps);
+  FACET_NEW(w->weight, steps);
+  return w->context->store ? facet_attribution_quadrature(steps, check, NULL, w->node, w->weight) : FACET_OK;
 }
 
 static facet_status make(const facet_context *context, int ranks, void *self)
@@ -232,6 +252,7 @@ static facet_status make(const facet_context *context, int ranks, void *self)
                       .rows = plan->store.attributed_rows,
                       .classes = plan->store.classes,
                       .methods = plan->store.attribution_methods};
+  FACET_TRY(make_quadrature(w));
   return facet_pixels_create(&plan->source, 0, &w->pixels);
 }
 

@@ -29,8 +29,6 @@ static facet_status add_gradients(facet_attributor *a, const facet_explained *wh
     for (int64_t i = 0; i < now; i++)
       for (int64_t d = 0; d < a->inputs; d++)
         sum[d] += weight[i] * a->w[i * a->inputs + d];
-    if (a->options.pause)
-      FACET_TRY(a->options.pause(a->options.context));
   }
   return FACET_OK;
 }
@@ -41,12 +39,64 @@ static facet_status need_rules(facet_attributor *a)
   return a->rules ? FACET_OK : facet_rules_create(a->network, a->options.gamma, &a->rules);
 }
 
+static facet_status need_quadrature(facet_attributor *a)
+{
+  const facet_attribution_options *o = &a->options;
+  if (o->node || a->node)
+    return FACET_OK;
+  facet_status status = FACET_OK;
+  FACET_NEW_GO(done, status, a->node, o->steps);
+  FACET_NEW_GO(done, status, a->weight, o->steps);
+  status = facet_attribution_quadrature(o->steps, o->pause, o->context, a->node, a->weight);
+done:
+  if (status != FACET_OK) /* it is made anew then */
+    FACET_FREE(&a->node, &a->weight);
+  return status;
+}
+
 static facet_status need_path(facet_attributor *a)
 {
   return a->path ? FACET_OK : facet_path_create(a->network, a->options.bytes, &a->path);
 }
 
 /* ---- gradients ---- */
+
+/* The roots of the Legendre polynomial by Newton's method: each takes `steps` operations a round, of which four do. */
+static void find_point(int64_t steps, int64_t i, double *node, double *weight)
+{
+  enum { ROUNDS = 16 };
+  const double pi = 3.14159265358979323846;
+  double x = -cos(pi * ((double)i + 0.75) / ((double)steps + 0.5)), slope = 1;
+  for (int round = 0; round < ROUNDS; round++) {
+    double value = x, before = 1, slope_before = 0;
+    slope = 1;
+    for (int64_t j = 2; j <= steps; j++) {
+      double next = ((double)(2 * j - 1) * x * value - (double)(j - 1) * before) / (double)j;
+      double steeper = slope_before + (double)(2 * j - 1) * value;
+      slope_before = slope;
+      slope = steeper;
+      before = value;
+      value = next;
+    }
+    double step = value / slope;
+    x -= step;
+    if (fabs(step) <= 0x1p-52)
+      break;
+  }
+  *node = (1 + x) / 2;
+  *weight = 1 / ((1 - x) * (1 + x) * slope * slope);
+}
+
+facet_status facet_attribution_quadrature(int64_t steps, facet_status (*pause)(void *context), void *context,
+                                          double *node, double *weight)
+{
+  for (int64_t i = 0; i < steps; i++) {
+    if (pause)
+      FACET_TRY(pause(context));
+    find_point(steps, i, &node[i], &weight[i]);
+  }
+  return FACET_OK;
+}
 
 static facet_status at_sample(facet_attributor *a, const facet_explained *what, int64_t i, double *x, double *weight)
 {
@@ -71,9 +121,11 @@ static facet_status gradient_x_input(facet_attributor *a, const facet_explained 
 
 static facet_status on_the_way(facet_attributor *a, const facet_explained *what, int64_t i, double *x, double *weight)
 {
+  const facet_attribution_options *o = &a->options;
+  double t = o->node ? o->node[i] : a->node[i];
   for (int64_t d = 0; d < a->inputs; d++)
-    x[d] = what->baseline[d] + a->node[i] * (what->x[d] - what->baseline[d]);
-  *weight = a->weight[i];
+    x[d] = what->baseline[d] + t * (what->x[d] - what->baseline[d]);
+  *weight = o->node ? o->weight[i] : a->weight[i];
   return FACET_OK;
 }
 
@@ -104,12 +156,12 @@ static facet_status smoothgrad(facet_attributor *a, const facet_explained *what,
   return add_gradients(a, what, row, a->options.noisy, with_noise, to);
 }
 
-static facet_status exact_integrated_gradients(facet_attributor *a, const facet_explained *what, int32_t row,
-                                               double *to)
+/* Pieces are found once for all rows, which takes as long as two of them. */
+static facet_status exact_integrated_gradients(facet_attributor *a, const facet_explained *what, double *to)
 {
-  double total;
-  facet_path_result result = {.row = &row, .attribution = to, .total = &total};
-  const facet_path_options options = {.given = &row, .k = 1, .pause = a->options.pause, .context = a->options.context};
+  facet_path_result result = {.row = a->path_row, .attribution = to, .total = a->total};
+  const facet_path_options options = {
+      .given = what->row, .k = what->k, .pause = a->options.pause, .context = a->options.context};
   return facet_path_follow(a->path, what->baseline, what->x, &options, &result);
 }
 
@@ -169,36 +221,37 @@ static const double gradient_passes = 2.5, rules_passes = 20; /* rules: by the r
 
 static const struct {
   const char *name;
-  facet_status (*make)(facet_attributor *a, const facet_explained *what, int32_t row, double *to);
-  facet_status (*need)(facet_attributor *a); /* NULL: nothing */
+  facet_status (*make)(facet_attributor *a, const facet_explained *what, int32_t row, double *to); /* NULL: */
+  facet_status (*make_all)(facet_attributor *a, const facet_explained *what, double *to); /* all rows at once */
+  facet_status (*need)(facet_attributor *a);                                              /* NULL: nothing */
   bool adds_up;
   int gradients;
   double passes;
   const char *about;
 } methods[] = {
-    {"gradient", gradient, NULL, false, ONCE, gradient_passes,
+    {"gradient", gradient, NULL, NULL, false, ONCE, gradient_passes,
      "the row of W: what the logit gains per normalised input (`captum.attr.Saliency`, with its sign)"},
-    {"gradient_x_input", gradient_x_input, NULL, true, ONCE, gradient_passes,
+    {"gradient_x_input", gradient_x_input, NULL, NULL, true, ONCE, gradient_passes,
      "W times the normalised input: with b, the exact parts of the logit (`captum.attr.InputXGradient`)"},
-    {"integrated_gradients", integrated_gradients, NULL, true, STEPS, 0,
+    {"integrated_gradients", integrated_gradients, NULL, need_quadrature, true, STEPS, 0,
      "the input less the baseline, times the mean gradient on the straight way between them, by a Gauss-Legendre "
      "quadrature of `steps` points (`captum.attr.IntegratedGradients`)"},
-    {"exact_integrated_gradients", exact_integrated_gradients, need_path, true, ONCE, 0,
+    {"exact_integrated_gradients", NULL, exact_integrated_gradients, need_path, true, ONCE, 0,
      "the same integral itself, piece by piece ([paths](results.md#paths))"},
-    {"smoothgrad", smoothgrad, NULL, false, NOISY, 0,
+    {"smoothgrad", smoothgrad, NULL, NULL, false, NOISY, 0,
      "the mean gradient at `noisy` inputs with normal noise, whose deviation is `noise` times the sample's range "
      "(`captum.attr.NoiseTunnel` of `Saliency`, with its sign)"},
-    {"lrp_epsilon", lrp_epsilon, need_rules, true, ONCE, rules_passes,
+    {"lrp_epsilon", lrp_epsilon, NULL, need_rules, true, ONCE, rules_passes,
      "layer-wise relevance propagation, node by node as the network has them: R_j = u_j sum_i w_ij R_i / (z_i + "
      "`epsilon` "
      "sign z_i) (`captum.attr.LRP`, `EpsilonRule`)"},
-    {"lrp_gamma", lrp_gamma, need_rules, true, ONCE, rules_passes,
+    {"lrp_gamma", lrp_gamma, NULL, need_rules, true, ONCE, rules_passes,
      "the same, with weights w + `gamma` max(w, 0) in convolutions and dense layers (`GammaRule`)"},
-    {"deeplift", deeplift, need_rules, true, ONCE, rules_passes,
+    {"deeplift", deeplift, NULL, need_rules, true, ONCE, rules_passes,
      "DeepLIFT's rescale rule: slopes of gates are secants between baseline and sample (`captum.attr.DeepLift`; "
      "windows of "
      "max pools that overlap add up)"},
-    {"gradcam", gradcam, need_rules, false, ONCE, rules_passes,
+    {"gradcam", gradcam, NULL, need_rules, false, ONCE, rules_passes,
      "Grad-CAM at the output of the last convolution, negative numbers as 0, each pixel with the nearest of the map, "
      "in "
      "every channel (`captum.attr.LayerGradCam`, `LayerAttribution.interpolate`); NaN without a convolution"},
@@ -245,51 +298,24 @@ facet_status facet_attributor_ready(facet_attributor *a, int method)
 facet_status facet_attributor_explain(facet_attributor *a, int method, const facet_explained *what, double *attribution)
 {
   FACET_TRY(facet_attributor_ready(a, method));
-  for (int64_t k = 0; k < what->k; k++) {
+  for (int64_t k = 0; k < what->k; k++)
     FACET_CHECK(what->row[k] >= 0 && what->row[k] < a->classes, FACET_INTERNAL, "row %d of %lld outputs", what->row[k],
                 (long long)a->classes);
+  if (methods[method].make_all)
+    return methods[method].make_all(a, what, attribution);
+  for (int64_t k = 0; k < what->k; k++)
     FACET_TRY(methods[method].make(a, what, what->row[k], attribution + k * a->inputs));
-  }
   return FACET_OK;
 }
 
 /* ---- memory ---- */
-
-/* Points and weights of the Gauss-Legendre quadrature on (0, 1), in rising order: roots of the Legendre polynomial by
- * Newton's method. */
-static void find_quadrature(int64_t count, double *node, double *weight)
-{
-  const double pi = 3.14159265358979323846;
-  for (int64_t i = 0; i < count; i++) {
-    double x = -cos(pi * ((double)i + 0.75) / ((double)count + 0.5)), slope = 1;
-    for (int round = 0; round < 100; round++) {
-      double value = x, before = 1, slope_before = 0;
-      slope = 1;
-      for (int64_t j = 2; j <= count; j++) {
-        double next = ((double)(2 * j - 1) * x * value - (double)(j - 1) * before) / (double)j;
-        double steeper = slope_before + (double)(2 * j - 1) * value;
-        slope_before = slope;
-        slope = steeper;
-        before = value;
-        value = next;
-      }
-      double step = value / slope;
-      x -= step;
-      if (fabs(step) <= 0x1p-52)
-        break;
-    }
-    node[i] = (1 + x) / 2;
-    weight[i] = 1 / ((1 - x) * (1 + x) * slope * slope);
-  }
-}
 
 static facet_status make(facet_attributor *a)
 {
   facet_executor_options options = {
       .kernels = facet_kernels_find("exact"), .real = FACET_F64, .batch = a->batch, .rows = 1};
   FACET_TRY(facet_executor_create(a->network, options, &a->executor));
-  FACET_NEW(a->node, a->options.steps);
-  FACET_NEW(a->weight, a->options.steps);
+  facet_executor_pauses(a->executor, a->options.pause, a->options.context);
   FACET_NEW(a->x, a->batch * a->inputs);
   FACET_NEW(a->w, a->batch * a->inputs);
   FACET_NEW(a->b, a->batch * facet_executor_constant_nodes(a->executor));
@@ -297,7 +323,8 @@ static facet_status make(facet_attributor *a)
   FACET_NEW(a->noise, a->inputs);
   FACET_NEW(a->logits, a->batch * a->classes);
   FACET_NEW(a->picture, a->inputs);
-  find_quadrature(a->options.steps, a->node, a->weight);
+  FACET_NEW(a->total, a->classes);
+  FACET_NEW(a->path_row, a->classes);
   return FACET_OK;
 }
 
@@ -307,10 +334,11 @@ facet_status facet_attributor_create(const facet_network *network, const facet_a
   facet_attributor *a;
   *attributor = NULL;
   FACET_TRY(facet_network_need_pieces(network, "attributions"));
-  FACET_CHECK(o->steps > 0 && o->noisy > 0 && o->noise >= 0 && o->epsilon > 0 && o->gamma >= 0 &&
+  FACET_CHECK(o->steps > 0 && o->steps <= FACET_ATTRIBUTION_STEPS, FACET_BAD_INPUT, "steps: %lld is not in [1, %d]",
+              (long long)o->steps, FACET_ATTRIBUTION_STEPS);
+  FACET_CHECK(o->noisy > 0 && o->noise >= 0 && o->epsilon > 0 && o->gamma >= 0 &&
                   facet_image_inputs(o->image) == facet_network_inputs(network),
-              FACET_INTERNAL, "attributions of %lld steps, %lld noisy samples", (long long)o->steps,
-              (long long)o->noisy);
+              FACET_INTERNAL, "attributions of %lld noisy samples", (long long)o->noisy);
   FACET_NEW(a, 1);
   a->network = network;
   a->options = *o;
@@ -332,7 +360,8 @@ void facet_attributor_destroy(facet_attributor **attributor)
   facet_executor_destroy(&a->executor);
   facet_rules_destroy(&a->rules);
   facet_path_destroy(&a->path);
-  FACET_FREE(&a->node, &a->weight, &a->x, &a->w, &a->b, &a->row, &a->noise, &a->logits, &a->map, &a->picture);
+  FACET_FREE(&a->node, &a->weight, &a->total, &a->path_row, &a->x, &a->w, &a->b, &a->row, &a->noise, &a->logits,
+             &a->map, &a->picture);
   facet_free(attributor);
 }
 

@@ -13,7 +13,9 @@ struct facet_attributor {
   facet_executor *executor; /* in double, one row at a time */
   facet_rules *rules;       /* made when they are first asked for, as is */
   facet_path *path;
-  double *node, *weight; /* of the quadrature */
+  double *node, *weight; /* of the quadrature, unless the caller has it */
+  double *total;         /* K: of exact integrated gradients, */
+  int32_t *path_row;     /* and their rows */
   double *x, *w;         /* batch x D: where gradients are wanted, and they */
   double *b;             /* what a pullback tells of b */
   int32_t *row;          /* batch */
