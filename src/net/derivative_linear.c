@@ -54,13 +54,6 @@ static int64_t weights_of(const facet_derivative *d, const facet_lowered *l)
   return facet_shape_size(d->network->value[l->weight].shape);
 }
 
-/* Weight i of the kernel's order, out x in x kernel, in that of the file. */
-static int64_t place(const facet_lowered *l, int64_t i)
-{
-  int64_t o = l->conv.out_channels, in = l->conv.in_channels;
-  return l->transposed ? i % in * o + i / in : i;
-}
-
 facet_status facet_derivative_linear_apply(facet_derivative *d, int node, bool back, const double *flat,
                                            const double *from, double *to)
 {
@@ -70,8 +63,8 @@ facet_status facet_derivative_linear_apply(facet_derivative *d, int node, bool b
   const facet_tensor *own = d->network->value[l->weight].constant;
   int64_t count = weights_of(d, l);
   for (int64_t i = 0; i < count; i++)
-    d->plain[i] =
-        l->weight_factor * (n->offset < 0 ? facet_tensor_get(own, place(l, i)) : flat[n->offset + place(l, i)]);
+    d->plain[i] = l->weight_factor * (n->offset < 0 ? facet_tensor_get(own, facet_weight_place(l, i))
+                                                    : flat[n->offset + facet_weight_place(l, i)]);
   facet_conv *conv = back != l->adjoint ? n->pullback : n->forward;
   FACET_TRY(k->conv_weights(conv, d->plain, NULL));
   return conv == n->pullback ? k->conv_pullback(conv, from, to) : k->conv_forward(conv, from, to);
@@ -127,7 +120,7 @@ static facet_status add_gradient(facet_derivative *d, int node, const double *u,
   int64_t count = weights_of(d, l);
   FACET_TRY(facet_kernels_reference.conv_gradient(n->gradient, l->adjoint ? g : u, l->adjoint ? u : g, d->part, NULL));
   for (int64_t i = 0; i < count; i++)
-    sum[n->offset + place(l, i)] += l->weight_factor * d->part[i];
+    sum[n->offset + facet_weight_place(l, i)] += l->weight_factor * d->part[i];
   return FACET_OK;
 }
 

@@ -275,6 +275,10 @@ static inline facet_layout facet_step_channels(const facet_executor *x, const fa
 }
 /* b of every source from the sums over the channels of one adjoint. */
 void facet_channels_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b);
+/* b of a step whose constants are the same for every sample, `shift`; and of one that has those of each sample,
+ * `offset`. */
+void facet_shift_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b);
+void facet_offset_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b);
 /* Whether a node is a gate like ReLU: two pieces that meet at 0, the upper one as it is. And whether it is ReLU. */
 bool facet_gate_is_simple(const facet_lowered *lowered);
 bool facet_gate_is_relu(const facet_lowered *lowered);

@@ -90,3 +90,15 @@ void facet_channels_bias(facet_executor *x, const facet_step *step, int64_t samp
         b[step->source[k].constant] += x->sums[c] * step->source[k].by_channel[c];
   }
 }
+
+void facet_shift_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b)
+{
+  (void)sample;
+  b[step->source[0].constant] += x->e->dot(facet_value_size(x, step->output), g, step->shift);
+}
+
+void facet_offset_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b)
+{
+  int64_t size = facet_value_size(x, step->output);
+  b[step->source[0].constant] += x->e->dot(size, g, facet_at(x, step->offset, sample * size));
+}

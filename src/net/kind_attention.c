@@ -115,11 +115,5 @@ static facet_status constant_pullback(facet_executor *x, facet_step *step)
   return FACET_OK;
 }
 
-static void constant_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b)
-{
-  int64_t size = facet_value_size(x, step->output);
-  b[step->source[0].constant] += x->e->dot(size, g, facet_at(x, step->offset, sample * size));
-}
-
-const facet_kind_row facet_kind_constant = {constant_create,   NULL,          constant_forward,
-                                            constant_pullback, constant_bias, NULL};
+const facet_kind_row facet_kind_constant = {constant_create,   NULL, constant_forward, constant_pullback,
+                                            facet_offset_bias, NULL};

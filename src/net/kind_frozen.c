@@ -60,13 +60,7 @@ static facet_status curve_forward(facet_executor *x, facet_step *step)
   return FACET_OK;
 }
 
-static void curve_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b)
-{
-  (void)sample;
-  b[step->source[0].constant] += x->e->dot(facet_value_size(x, step->output), g, step->shift);
-}
-
-const facet_kind_row facet_kind_curve = {curve_create, NULL, curve_forward, factor_pullback, curve_bias, NULL};
+const facet_kind_row facet_kind_curve = {curve_create, NULL, curve_forward, factor_pullback, facet_shift_bias, NULL};
 
 /* ---- products of two branches ---- */
 

@@ -36,13 +36,6 @@ failed:
   return facet_raise_in(status, "node %s (%s): ", step->node->name, step->node->type);
 }
 
-/* Weight i of the plain order out x in x kernel. */
-static int64_t weight_place(const facet_lowered *l, int64_t i)
-{
-  int64_t o = l->conv.out_channels, in = l->conv.in_channels;
-  return l->transposed ? i % in * o + i / in : i;
-}
-
 /* Channels of the step's output. */
 static int64_t channels_of(const facet_lowered *l)
 {
@@ -72,7 +65,7 @@ static const void *ready_weights(facet_executor *x, const facet_step *step)
     return weight->data;
   for (int64_t i = 0; i < size; i++) {
     double scale = l->weight_factor * (step->folds > 0 ? step->total[i / (size / out)] : 1);
-    facet_executor_put(x, x->scratch, i, scale * facet_tensor_get(weight, weight_place(l, i)));
+    facet_executor_put(x, x->scratch, i, scale * facet_tensor_get(weight, facet_weight_place(l, i)));
   }
   return x->scratch;
 }
@@ -245,7 +238,7 @@ static facet_status linear_gradient(facet_executor *x, facet_step *step, float *
   clear_unused(x, step);
   FACET_TRY(x->options.kernels->conv_gradient(step->gradient, l->adjoint ? g : u, l->adjoint ? u : g, part, NULL));
   for (int64_t i = 0; i < size; i++) /* added: several nodes may share a constant */
-    weight[weight_place(l, i)] += (float)l->weight_factor * part[i];
+    weight[facet_weight_place(l, i)] += (float)l->weight_factor * part[i];
   bool shared = bias && facet_shape_size(x->network->value[l->bias].shape) == 1;
   for (int64_t a = 0; bias && a < x->count * images; a++) {
     x->e->channel_sums(layout, (const char *)g + (size_t)(a * (out / images)) * x->real, x->sums);

@@ -196,12 +196,6 @@ static facet_status window_forward(facet_executor *x, facet_step *step)
   return FACET_OK;
 }
 
-static void window_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b)
-{
-  (void)sample;
-  b[step->source[0].constant] += x->e->dot(facet_value_size(x, step->output), g, step->shift);
-}
-
 static facet_status window_pullback(facet_executor *x, facet_step *step)
 {
   facet_windows w = facet_step_windows(x, step);
@@ -228,4 +222,4 @@ static facet_status window_pullback(facet_executor *x, facet_step *step)
   return FACET_OK;
 }
 
-const facet_kind_row facet_kind_window = {window_create, NULL, window_forward, window_pullback, window_bias, NULL};
+const facet_kind_row facet_kind_window = {window_create, NULL, window_forward, window_pullback, facet_shift_bias, NULL};

@@ -107,10 +107,4 @@ static facet_status norm_pullback(facet_executor *x, facet_step *step)
   return FACET_OK;
 }
 
-static void norm_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b)
-{
-  (void)sample;
-  b[step->source[0].constant] += x->e->dot(facet_value_size(x, step->output), g, step->shift);
-}
-
-const facet_kind_row facet_kind_norm = {norm_create, norm_refresh, norm_forward, norm_pullback, norm_bias, NULL};
+const facet_kind_row facet_kind_norm = {norm_create, norm_refresh, norm_forward, norm_pullback, facet_shift_bias, NULL};

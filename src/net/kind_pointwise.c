@@ -200,12 +200,6 @@ static facet_status sum_forward(facet_executor *x, facet_step *step)
   return FACET_OK;
 }
 
-static void sum_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b)
-{
-  (void)sample;
-  b[step->source[0].constant] += x->e->dot(facet_value_size(x, step->output), g, step->shift);
-}
-
 static facet_status sum_pullback(facet_executor *x, facet_step *step)
 {
   int64_t count = facet_adjoints(x) * facet_value_size(x, step->output);
@@ -218,7 +212,7 @@ static facet_status sum_pullback(facet_executor *x, facet_step *step)
   return FACET_OK;
 }
 
-const facet_kind_row facet_kind_sum = {sum_create, NULL, sum_forward, sum_pullback, sum_bias, NULL};
+const facet_kind_row facet_kind_sum = {sum_create, NULL, sum_forward, sum_pullback, facet_shift_bias, NULL};
 
 /* ---- gate ---- */
 
@@ -269,12 +263,6 @@ static facet_status gate_forward(facet_executor *x, facet_step *step)
   return FACET_OK;
 }
 
-static void gate_bias(facet_executor *x, const facet_step *step, int64_t sample, const void *g, double *b)
-{
-  int64_t size = facet_value_size(x, step->output);
-  b[step->source[0].constant] += x->e->dot(size, g, facet_at(x, step->offset, sample * size));
-}
-
 static facet_status gate_pullback(facet_executor *x, facet_step *step)
 {
   const facet_way *way = &step->way[0];
@@ -289,7 +277,7 @@ static facet_status gate_pullback(facet_executor *x, facet_step *step)
   return FACET_OK;
 }
 
-const facet_kind_row facet_kind_gate = {gate_create, NULL, gate_forward, gate_pullback, gate_bias, NULL};
+const facet_kind_row facet_kind_gate = {gate_create, NULL, gate_forward, gate_pullback, facet_offset_bias, NULL};
 
 /* ---- select ---- */
 

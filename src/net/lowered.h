@@ -146,6 +146,12 @@ static inline double facet_curve_at(const facet_lowered *l, double u)
 {
   return l->curve->secant(u, l->parameter) * u + l->at_zero;
 }
+/* Linear: weight i of the kernel's order, out x in x kernel, in that of the file. */
+static inline int64_t facet_weight_place(const facet_lowered *l, int64_t i)
+{
+  int64_t o = l->conv.out_channels, in = l->conv.in_channels;
+  return l->transposed ? i % in * o + i / in : i;
+}
 static inline int64_t facet_move_source(const facet_lowered *l, int64_t i)
 {
   return l->source ? l->source[i] : i;
