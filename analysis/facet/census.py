@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from facet.study import Study
 
 REFERENCES = ("dense", "clean")
+VARYING = 255  # as files say that an element is not always on the same piece
 
 
 def counted(study: Study) -> list[str]:
@@ -58,6 +59,13 @@ def gates(study: Study, variant: str, condition: str | None) -> pandas.DataFrame
         distance[distance < 0] = np.nan
         table[f"distance_{reference}"] = distance.mean(axis=0)
     return pandas.DataFrame(table, index=pandas.Index(strings(group["gate"]), name="gate"))
+
+
+def constant_elements(study: Study, variant: str, condition: str | None) -> dict[str, Array]:
+    group, c = _condition(study, variant, condition)
+    blocks = group["piece"][c].astype(int)  # of each block of samples: 1 + the piece
+    same = (blocks == blocks[0]).all(axis=0) & (blocks[0] != VARYING)
+    return dict(zip(strings(group["gate"]), np.split(np.where(same, blocks[0] - 1, -1), group["first"][()][1:])))
 
 
 def distance(study: Study, variant: str, condition: str | None, reference: str) -> Array:

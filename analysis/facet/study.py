@@ -366,6 +366,13 @@ class Study(Store):
 
         return census.gates(self, variant, condition)
 
+    def constant_elements(self, variant: str, condition: str | None = None) -> dict[str, Array]:
+        """Which elements never change over the samples, by gate, in the network's own order: the piece that an element is always on
+        (ReLU: 0 off, 1 on), or the candidate that always wins; -1: it changes (or a candidate beyond the 253rd wins). Default: clean."""
+        from facet import census
+
+        return census.constant_elements(self, variant, condition)
+
     def pattern_distance(self, variant: str, condition: str | None = None, reference: str = "dense") -> Array:
         """In how many elements the pattern of each sample is another than in `reference`: dense, or the same variant clean. N."""
         from facet import census

@@ -3,6 +3,7 @@ changes; the same bits on any number of ranks, and taken over where they are sti
 
 import re
 
+import facet  # in conftest's path
 import h5py
 import numpy as np
 import pytest
@@ -69,6 +70,8 @@ def patterns(model, x):
 
 
 def test_against_numpy(counted):
+    with facet.open(counted / "out/study.h5") as opened:
+        always = {(v, c): opened.constant_elements(v, condition) for v in opened.variants for c, condition in enumerate(opened.conditions)}
     with h5py.File(counted / "out/study.h5") as f:
         x = (f["change/picture"][:].astype(float).transpose(1, 0, 2, 3, 4) / 255 - 0.2) / 0.3  # condition, sample, ...
         variants = [v.decode() for v in f["variant"]]
@@ -95,6 +98,7 @@ def test_against_numpy(counted):
                         assert np.array_equal(group["distance"][c, :, reference, g],
                                               (pattern != other[gates[g]]).sum(1))
                     constant = (pattern == pattern[0]).all(0)
+                    assert np.array_equal(always[v, c][gates[g]], np.where(constant, pattern[0], -1))
                     assert group["constant"][c, g] == constant.sum()
                     assert group["dead"][c, g] == ("relu" in gates[g]) * (constant & (pattern[0] == 0)).sum()
                     for b in range(group["piece"].shape[1]):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import facet
-from conftest import own_lines, run
+from conftest import own_lines, run, sections
 from test_torch_export import export, linearized, near, quick_exporter  # noqa: F401
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (tools/venv tests/study/torch.txt installs it)")
@@ -95,7 +95,7 @@ def test_refused_without_the_key(folder):
     assert done.returncode == 65 and "not piecewise linear; 'gates: secant' freezes it at each sample" in done.stderr
 
 
-def test_a_study(folder, monkeypatch):
+def test_a_study(folder, monkeypatch, undrawn):
     """Pruned, its dead channels taken out, compared and mapped; the same on any number of ranks."""
     text = "linearize: {rows: {top: 2}}\nconditions: [clean, {corruption: fog, severity: 2}]\n" \
         "variants: [{method: filter, sparsity: 0.5, remove_dead: true}]\n"
@@ -119,8 +119,12 @@ def test_a_study(folder, monkeypatch):
         for part in (opened.position("dense", 0), opened.movement("dense", 0)):
             assert repr(part).endswith(f", {SAID}>")
         monkeypatch.setattr("facet.plot.gallery.changed", lambda study, limit: ([(0, opened.variants[1])], 1))  # whatever it says of it
-        for picture in (opened.plot.gallery("dense"), opened.plot.gallery_changed(), opened.plot.leading_directions(), opened.plot.explained_positions()):
+        for picture in (opened.plot.gallery("dense"), opened.plot.gallery_contrasts("dense"), opened.plot.gallery_changed(), opened.plot.leading_directions(), opened.plot.explained_positions()):
             assert f" S{SAID[1:]}." in picture.caption and "own slope" not in picture.caption
+
+
+    text = sections(folder / "out" / "study.h5", "explanations")
+    assert '<figure id="gallery_contrasts">' in text and "own slope" not in text and text.count(f"S{SAID[1:]}.") >= 2
 
 
 def test_inspect(folder):

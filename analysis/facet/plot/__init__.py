@@ -100,6 +100,7 @@ class Plots:
     margin_change = Drawn(samples.margin_change)
     gallery = Drawn(galleries.gallery)
     gallery_changed = Drawn(galleries.gallery_changed)
+    gallery_contrasts = Drawn(galleries.gallery_contrasts)
     ways = Drawn(on_the_way.ways)
     line = Drawn(segments.line)
     plane = Drawn(slices.plane)

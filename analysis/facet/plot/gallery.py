@@ -76,6 +76,36 @@ def gallery(study: Study, variant: str, limit: int = 6) -> Picture | None:
                     f"{count(all_of)} linearized samples.")
 
 
+@styled
+def gallery_contrasts(study: Study, variant: str, limit: int = 4) -> Picture | None:
+    """Samples, and why their class rather than the next best one, by pixel and by node."""
+    picks = [s for s in gallery_picks(study, variant, limit) if _has_two(study, variant, s)]
+    if not picks:
+        return None
+    figure, axes = picture(len(picks), 3, squeeze=False, figsize=(0.8 * WIDTH, 1.32 * len(picks) + 0.3), gridspec_kw={"width_ratios": [1, 1, 1.75]})
+    for row, sample in zip(axes, picks):
+        part = contrast(study, variant, sample)
+        image_of(row[0], study, sample)
+        row[0].set_ylabel(f"sample {sample}", fontsize=7, color=GREY)
+        row[0].set_xlabel(f"{class_name(study, part.cls, 13)} − {class_name(study, part.other, 13)}", fontsize=7.5, labelpad=2, color=DENSE)
+        pixel_map(row[1], part.pixels, bound(flat_sum(part.pixels)))
+        _hatch(row[1], study, variant, sample)
+        ledger(row[2], part.pixels.sum(), part.b, part.node, part.b_node, f"sum {signed(part.sum, 3)}")
+    axes[-1][2].set_xlabel("logits", fontsize=7, labelpad=2)
+    for axis, title in zip(axes[0], ("sample", "difference of two W·x", "difference of two logits")):
+        axis.set_title(title, loc="center", fontsize=8)
+    return figure.says(f"Why {variant} says the one class and not the next best one: the difference of the two logits by pixel (red speaks for "
+                    f"the first, blue for the second) and by node, exactly.{gates_note(study, [variant])}"
+                    f"{_touched_note(study, [(sample, variant) for sample in picks])}{grey_note(study)} Shown: {len(picks)} of "
+                    f"{count(len(study.linear(variant).sample))} linearized samples.")
+
+
+def _has_two(study: Study, variant: str, sample: int) -> bool:
+    """True if the rows of the two largest logits are stored."""
+    logits = study.file["prediction/logits"][study.variant_index(variant), study.condition_index("clean"), sample]
+    return all(study.linear(variant).has(sample, int(k)) for k in np.argsort(-logits, kind="stable")[:2])
+
+
 def _has_predicted(study: Study, variant: str, sample: int) -> bool:
     v, c = study.variant_index(variant), study.condition_index("clean")
     return study.linear(variant).has(sample, int(study.file["prediction/class"][v, c, sample]))

@@ -49,8 +49,8 @@ def contributions(study: Study, variant: str, sample: int, cls: str | int | None
 
 
 @styled
-def contrast(study: Study, variant: str, sample: int, cls: str | int, other: str | int) -> Picture | None:
-    """Image, what each pixel adds to the difference of two logits, and the sum."""
+def contrast(study: Study, variant: str, sample: int, cls: str | int | None = None, other: str | int | None = None) -> Picture | None:
+    """Image, what each pixel adds to the difference of two logits, and the sum. Default: the two classes that study.contrast takes."""
     part = study.contrast(variant, sample, cls, other)
     title = f"{class_name(study, part.cls, 16)} − {class_name(study, part.other, 16)}"
     return _one(study, sample, part.pixels, part.b, part.node, part.b_node, f"sum {signed(part.sum, 3)}", title).says(

@@ -410,9 +410,10 @@ def _said(study: Study, sample: int) -> list[str]:
 def explanations(page: Report) -> Context | None:
     s = page.study
     if not page.checks:
-        return {"gallery": "", "changed": ""} if s.not_kept else None
+        return {"gallery": "", "contrasts": "", "changed": ""} if s.not_kept else None
     shown = "dense" if "dense" in s.linearized else s.linearized[0]
     return {"gallery": page.figure("gallery", gallery.gallery(s, shown)),
+            "contrasts": page.figure("gallery_contrasts", gallery.gallery_contrasts(s, shown)),
             "changed": page.figure("gallery_changed", gallery.gallery_changed(s))}
 
 
