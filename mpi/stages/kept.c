@@ -2,6 +2,7 @@
 #include "kept.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "linear/half.h"
@@ -236,24 +237,52 @@ static bool are_unfinished(const facet_kept *kept, int64_t *rows, int64_t *all)
   return *all % kept->plan->linear_rows == 0;
 }
 
+/* The tiles of a part that its first `samples` lie in; *tile is to be freed. */
+static facet_status tiles_of(const facet_kept *kept, int64_t samples, int64_t **tile, int64_t *count)
+{
+  *count = (samples + kept->plan->block - 1) / kept->plan->block;
+  FACET_NEW(*tile, *count);
+  for (int64_t i = 0; i < *count; i++)
+    (*tile)[i] = kept->tile + i;
+  return FACET_OK;
+}
+
+/* Whether what was left is what is there: the sums, and the tiles that will not be computed again. */
+static facet_status left_holds(const facet_kept *kept, int64_t samples, bool *holds)
+{
+  int64_t *tile, count;
+  FACET_TRY(tiles_of(kept, samples, &tile, &count));
+  facet_status status = facet_store_left_hold(kept->store, "analyse", count, tile, holds);
+  facet_free(&tile);
+  if (status == FACET_OK && !*holds)
+    fprintf(stderr, "facet: analyse: what was left of digest %lld of %s does not hold its checksum, and is computed anew\n",
+            (long long)kept->part, kept->plan->variant[kept->variant].name);
+  return status;
+}
+
 /* From here on the sums change in their places: a kill leaves nothing that looks like a beginning. */
 static facet_status take_up(facet_kept *kept, int64_t *rows, int64_t *done)
 {
   int64_t all;
+  bool holds;
   FACET_TRY(facet_store_get(kept->store, FACET_ROW_EXPLAINED, part_of(kept), rows));
   if (!are_unfinished(kept, rows, &all) || all == 0)
     return FACET_OK;
-  facet_digest_resume(&kept->digest, rows);
-  *done = all / kept->plan->linear_rows;
+  FACET_TRY(left_holds(kept, all / kept->plan->linear_rows, &holds));
+  if (holds) {
+    facet_digest_resume(&kept->digest, rows);
+    *done = all / kept->plan->linear_rows;
+  }
   memset(rows, 0, (size_t)kept->plan->classes * sizeof *rows);
   FACET_TRY(facet_store_put(kept->store, FACET_ROW_EXPLAINED, part_of(kept), rows));
   return facet_store_settle(kept->store);
 }
 
-facet_status facet_kept_begin(facet_kept *kept, int64_t part, int64_t *done)
+facet_status facet_kept_begin(facet_kept *kept, int64_t part, int64_t tile, int64_t *done)
 {
   int64_t *rows;
   kept->part = part;
+  kept->tile = tile;
   facet_digest_begin(&kept->digest);
   if (!done || wants_gram(kept->plan))
     return FACET_OK;
@@ -266,12 +295,18 @@ facet_status facet_kept_begin(facet_kept *kept, int64_t part, int64_t *done)
 
 static facet_status leave(facet_kept *kept, int64_t *rows)
 {
-  for (int k = 0; k < kept->plan->classes; k++)
+  int64_t all = 0, *tile, count;
+  for (int k = 0; k < kept->plan->classes; k++) {
     rows[k] = as_unfinished(kept->digest.rows[k]);
+    all += kept->digest.rows[k];
+  }
   FACET_TRY(facet_digest_leave(&kept->digest));
   FACET_TRY(facet_store_settle(kept->store));
   FACET_TRY(facet_store_put(kept->store, FACET_ROW_EXPLAINED, part_of(kept), rows));
-  return facet_store_settle(kept->store);
+  FACET_TRY(tiles_of(kept, all / kept->plan->linear_rows, &tile, &count));
+  facet_status status = facet_store_leave_parts(kept->store, "analyse", count, tile);
+  facet_free(&tile);
+  return status == FACET_OK ? facet_store_settle(kept->store) : status;
 }
 
 facet_status facet_kept_leave(facet_kept *kept)

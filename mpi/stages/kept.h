@@ -23,7 +23,7 @@ typedef struct {
   /* what ties touch, where W is kept: of a batch as the network has it, and of one sample as images are */
   uint8_t *touched, *image;
   /* digests, of one part at a time */
-  int64_t part;
+  int64_t part, tile; /* tile: the number of its first */
   facet_digest digest;
 } facet_kept;
 
@@ -39,9 +39,10 @@ facet_status facet_kept_make(const facet_store_plan *plan, facet_store *store, i
                              int64_t chunk, facet_kept *kept);
 void facet_kept_clear(facet_kept *kept);
 
-/* Before the batches of a part. *done: how many of its samples are added up already, by a run that was interrupted;
- * NULL: whatever is there, it begins anew. */
-facet_status facet_kept_begin(facet_kept *kept, int64_t part, int64_t *done);
+/* Before the batches of a part, whose tiles are numbered from `tile` on. *done: how many of its samples are added up
+ * already, by a run that was interrupted; where that does not hold its checksum any more, with the tiles behind it, a
+ * line says so. NULL: whatever is there, it begins anew. */
+facet_status facet_kept_begin(facet_kept *kept, int64_t part, int64_t tile, int64_t *done);
 /* Between two batches of a part that is interrupted: what is added up is durable, and the next run goes on from it.
  * With a Gram matrix nothing is kept: lines of W wait for each other there. */
 facet_status facet_kept_leave(facet_kept *kept);

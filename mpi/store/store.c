@@ -528,8 +528,14 @@ static facet_place place_of(const facet_store_shape_array *a, int64_t part)
   return place;
 }
 
-/* In place of the checksum of a part whose mark was taken back; -1 is that of one that never had any. */
+/* In place of the checksum of a part whose mark was taken back; -1 is that of one that never had any. What is below is
+ * that of a part that was left. */
 static const int64_t taken_back = -2;
+
+static int64_t as_left(int64_t sum)
+{
+  return taken_back - 1 - sum / 2;
+}
 
 /* The checksum of a part's data, then its mark; both after the data. */
 static facet_status mark_part(facet_store *s, const facet_store_shape_array *a, int64_t part)
@@ -594,6 +600,39 @@ facet_status facet_store_mark_settled(facet_store *s, const char *stage, int64_t
 facet_status facet_store_mark(facet_store *s, const char *stage, int64_t part)
 {
   return facet_store_mark_parts(s, stage, 1, &part);
+}
+
+/* Writes the checksums of parts as they are now, or, with `hold`, asks whether they are those that were written. */
+static facet_status see_left(facet_store *s, const char *stage, int64_t count, const int64_t *part, bool *hold)
+{
+  facet_store_shape_array a;
+  FACET_CHECK(find_marks(s, FACET_ROW_MARKS, stage, &a), FACET_INTERNAL, "%s: no stage %s", s->path, stage);
+  FACET_TRY(take_sums(s, &a));
+  for (int64_t k = 0; k < count; k++) {
+    int64_t now, then;
+    FACET_TRY(facet_sums_find(s->sums, part[k], &now));
+    now = as_left(now);
+    if (!hold) {
+      FACET_TRY(facet_store_put(s, FACET_ROW_SUMS, place_of(&a, part[k]), &now));
+      continue;
+    }
+    FACET_TRY(facet_store_get(s, FACET_ROW_SUMS, place_of(&a, part[k]), &then));
+    *hold = *hold && now == then;
+  }
+  return FACET_OK;
+}
+
+facet_status facet_store_leave_parts(facet_store *s, const char *stage, int64_t count, const int64_t *part)
+{
+  facet_store_listener before = facet_store_listen();
+  return facet_store_unlisten(before, see_left(s, stage, count, part, NULL));
+}
+
+facet_status facet_store_left_hold(facet_store *s, const char *stage, int64_t count, const int64_t *part, bool *hold)
+{
+  facet_store_listener before = facet_store_listen();
+  *hold = true;
+  return facet_store_unlisten(before, see_left(s, stage, count, part, hold));
 }
 
 facet_status facet_store_marks(facet_store *s, const char *stage, uint8_t *done)
