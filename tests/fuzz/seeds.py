@@ -64,7 +64,7 @@ with h5py.File(hdf5, "w") as file:
     file["images"], file["labels"] = images, np.arange(3)
     file.create_dataset("packed", data=images, chunks=(1, 1, 4, 4), compression="gzip")
 for number, content in enumerate([idx(8, images[:, 0]), gzip.compress(idx(8, np.arange(3).astype("u1"))),
-                                  bytes(3073), npy(images.astype("f4")), gzip.compress(npy(np.arange(3)))]):
+                                  bytes(3073), npy(images.astype("f4")), gzip.compress(npy(np.arange(3))), gzip.compress(bytes(3073))]):
     put("data", str(number), bytes([number]) + content)
 put("data", "doubles", bytes([3]) + npy(images.astype("f8")))
 put("hdf5", "bytes", hdf5.getvalue())
