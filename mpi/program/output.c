@@ -199,7 +199,13 @@ facet_status facet_output_finish(const char *output)
 {
   char *path[PATHS];
   FACET_TRY(name_paths(output, path));
-  facet_status status = remove_aside(path[ENCODER]);
+  facet_status status = facet_exists(path[STORE]) ? FACET_OK
+                                                  : facet_raise(FACET_IO,
+                                                                "%s: was moved or removed while the study was at work "
+                                                                "in it",
+                                                                path[STORE]);
+  if (status == FACET_OK)
+    status = remove_aside(path[ENCODER]);
   if (status == FACET_OK)
     status = remove_aside(path[ENCODER_RECORD]);
   if (status == FACET_OK)

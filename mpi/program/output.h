@@ -18,7 +18,7 @@ facet_status facet_output_claim(const char *output, const char *text, bool dense
                                 bool *edited);
 /* Whether the study's own store is there. */
 bool facet_output_has_store(const char *output);
-/* Removes that of another version: the study's own is finished. */
+/* Removes that of another version: the study's own is finished. FACET_IO: it is no longer there. */
 facet_status facet_output_finish(const char *output);
 
 #endif

@@ -243,6 +243,18 @@ static void say_done(const facet_session *s, bool finished, double seconds, int 
   facet_certified_warn(output, &s->family);
 }
 
+/* What has failed because somebody took the folder away is said to be that. Collective. */
+static facet_status look_for_folder(MPI_Comm comm, const facet_session *s, const facet_lock *lock, facet_status status)
+{
+  bool lost = status != FACET_OK && facet_lock_is_lost(lock);
+  return facet_agree(comm, lost
+                               ? facet_raise(FACET_IO,
+                                             "%s: was moved or removed while the study was at work in it; run the same "
+                                             "command again to make what is missing",
+                                             s->study->settings.output)
+                               : status);
+}
+
 facet_status facet_run(const facet_call *call)
 {
   MPI_Comm comm = MPI_COMM_WORLD;
@@ -255,7 +267,7 @@ facet_status facet_run(const facet_call *call)
   FACET_TRY(facet_interrupt_listen(comm));
   facet_status status = facet_profiling_begin(comm, call->profile, &profiling);
   if (status == FACET_OK)
-    status = run(comm, call, &s, &lock, profiling, &finished);
+    status = look_for_folder(comm, &s, &lock, run(comm, call, &s, &lock, profiling, &finished));
   if (status == FACET_OK && facet_rank(comm) == 0) {
     say_done(&s, finished, facet_seconds() - start, facet_ranks(comm));
     facet_profiling_print(profiling);

@@ -255,7 +255,8 @@ static facet_status left_holds(const facet_kept *kept, int64_t samples, bool *ho
   facet_status status = facet_store_left_hold(kept->store, "analyse", count, tile, holds);
   facet_free(&tile);
   if (status == FACET_OK && !*holds)
-    fprintf(stderr, "facet: analyse: what was left of digest %lld of %s does not hold its checksum, and is computed anew\n",
+    fprintf(stderr,
+            "facet: analyse: what was left of digest %lld of %s does not hold its checksum, and is computed anew\n",
             (long long)kept->part, kept->plan->variant[kept->variant].name);
   return status;
 }

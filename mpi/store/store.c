@@ -113,30 +113,58 @@ static bool is_of_stage(const facet_store *s, const facet_store_shape_array *a, 
   return !stage || strcmp(own, stage) == 0;
 }
 
+/* The paths of a stage's arrays that are not open, by their numbers; NULL: of others. To be freed in any case. */
+static facet_status name_arrays(const facet_store *s, const char *stage, char ***path)
+{
+  FACET_NEW(*path, s->shape.arrays);
+  for (facet_store_shape_array a = {.number = -1}; facet_store_shape_next(&s->shape, &a);) {
+    if (!is_of_stage(s, &a, stage) || s->set[a.number] >= 0)
+      continue;
+    (*path)[a.number] = facet_store_shape_path(&s->shape, &a);
+    FACET_CHECK((*path)[a.number], FACET_OS, "out of memory");
+  }
+  return FACET_OK;
+}
+
+static void forget_names(const facet_store *s, char ***path)
+{
+  for (int64_t i = 0; *path && i < s->shape.arrays; i++)
+    facet_free(&(*path)[i]);
+  facet_free(path);
+}
+
 /* Whatever is wrong with some, all ranks make the same calls to the end. Says what is wrong with the first. */
-facet_status facet_store_open_arrays(facet_store *s, const char *stage)
+static facet_status open_named(facet_store *s, char *const *path)
 {
   facet_store_shape_array bad = {.number = -1};
   for (facet_store_shape_array a = bad; facet_store_shape_next(&s->shape, &a);) {
-    if (!is_of_stage(s, &a, stage) || s->set[a.number] >= 0)
+    if (!path[a.number])
       continue;
-    char *path = facet_store_shape_path(&s->shape, &a);
-    s->set[a.number] = path ? H5Dopen2(s->file, path, H5P_DEFAULT) : -1;
+    s->set[a.number] = H5Dopen2(s->file, path[a.number], H5P_DEFAULT);
     if (!has_shape(s, &a) && bad.number < 0)
       bad = a;
-    facet_free(&path);
   }
-  if (bad.number < 0)
-    return FACET_OK;
-  char *path = facet_store_shape_path(&s->shape, &bad);
-  facet_status status =
-      !path ? FACET_OS
-      : s->set[bad.number] < 0
-          ? facet_raise(FACET_BAD_INPUT, "%s: has no dataset %s; use --fresh or another output", s->path, path)
-          : facet_raise(FACET_BAD_INPUT, "%s: the shape of %s is not that of the study; use --fresh or another output",
-                        s->path, path);
-  facet_free(&path);
+  FACET_CHECK(bad.number < 0 || s->set[bad.number] >= 0, FACET_BAD_INPUT,
+              "%s: has no dataset %s; use --fresh or another output", s->path, path[bad.number]);
+  FACET_CHECK(bad.number < 0, FACET_BAD_INPUT,
+              "%s: the shape of %s is not that of the study; use --fresh or another output", s->path, path[bad.number]);
+  return FACET_OK;
+}
+
+/* comm: of those that open the file together, which no rank without memory for a name may leave alone. */
+static facet_status open_arrays(MPI_Comm comm, facet_store *s, const char *stage)
+{
+  char **path = NULL;
+  facet_status status = facet_agree(comm, name_arrays(s, stage, &path));
+  if (status == FACET_OK)
+    status = open_named(s, path);
+  forget_names(s, &path);
   return status;
+}
+
+facet_status facet_store_open_arrays(facet_store *s, const char *stage)
+{
+  return open_arrays(MPI_COMM_NULL, s, stage);
 }
 
 /* After a collective call of HDF5 that gave this. */
@@ -257,6 +285,7 @@ static facet_status check_file(facet_store *s)
   facet_status status;
   FACET_GO(done, status, facet_store_open_alone(s->path, &s->file));
   FACET_GO(done, status, same_attributes(s));
+  FACET_GO(done, status, facet_sums_identity(s->file, s->shape.plan->variants, s->shape.names.variant, &s->identity));
   FACET_GO(done, status, facet_store_open_arrays(s, NULL));
   FACET_GO(done, status, same_labels(s));
   status = same_head(s);
@@ -286,6 +315,16 @@ static facet_status prepare(facet_store *s, const char *path, const facet_store_
   return facet_rank(s->comm) == 0 ? check_file(s) : FACET_OK;
 }
 
+/* A file that is open may be written to when nobody finds it any more. */
+static facet_status still_there(const facet_store *s)
+{
+  FACET_CHECK(facet_still_there(s->path, s->raw), FACET_IO,
+              "%s: was moved or removed while the study was at work in it; run the same command again to make what is "
+              "missing",
+              s->path);
+  return FACET_OK;
+}
+
 /* Collective. */
 static facet_status open_file(facet_store *s)
 {
@@ -295,11 +334,12 @@ static facet_status open_file(facet_store *s)
   H5Pset_coll_metadata_write(list, 1);
   s->file = shared < 0 ? -1 : H5Fopen(s->path, H5F_ACC_RDWR, list);
   H5_CLOSE(list);
+  FACET_AGREE(s->comm, still_there(s));
   FACET_AGREE(s->comm, s->file >= 0 ? FACET_OK
                                     : facet_raise(FACET_BAD_INPUT, "%s: cannot be opened: not an HDF5 file, or damaged",
                                                   s->path));
-  FACET_TRY(facet_sums_identity(s->file, s->shape.plan->variants, s->shape.names.variant, &s->identity));
-  return facet_store_open_arrays(s, NULL);
+  FACET_TRY(facet_share(s->comm, (char *)&s->identity, sizeof s->identity, "opening the store"));
+  return open_arrays(s->comm, s, NULL);
 }
 
 /* Closes what is open. Collective. */
@@ -562,7 +602,7 @@ facet_status facet_store_synced(facet_store *s, int failed)
   if (s->lost == 0)
     s->lost = failed;
   FACET_CHECK(s->lost == 0, FACET_IO, "%s: %s", s->path, strerror(s->lost));
-  return FACET_OK;
+  return still_there(s);
 }
 
 facet_status facet_store_settle(facet_store *s)

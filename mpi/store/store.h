@@ -287,9 +287,11 @@ facet_status facet_store_marks(facet_store *store, const char *stage, uint8_t *d
 facet_status facet_store_check(facet_store *store);
 /* Not collective. Whether a part was done once, and its data do not hold. */
 facet_status facet_store_spoilt(facet_store *store, const char *stage, int64_t part, bool *spoilt);
-/* Not collective. Keeps the checksums of parts as they are now, which a stop leaves half done; whether they are so still. */
+/* Not collective. Keeps the checksums of parts as they are now, which a stop leaves half done; whether they are so
+ * still. */
 facet_status facet_store_leave_parts(facet_store *store, const char *stage, int64_t count, const int64_t *part);
-facet_status facet_store_left_hold(facet_store *store, const char *stage, int64_t count, const int64_t *part, bool *hold);
+facet_status facet_store_left_hold(facet_store *store, const char *stage, int64_t count, const int64_t *part,
+                                   bool *hold);
 /* Collective. No part of a stage counts as done any more. */
 facet_status facet_store_forget(facet_store *store, const char *stage);
 /* Collective. A stage is over: what it wrote is durable, then all of its parts are marked. */

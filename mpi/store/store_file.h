@@ -140,7 +140,7 @@ struct facet_store {
 facet_status facet_store_synced(facet_store *store, int failed);
 /* Knows the shape of the file at `path`, and none of its arrays is open yet. Not collective. */
 facet_status facet_store_lay_out(facet_store *store, const char *path, const facet_store_plan *plan);
-/* Opens the arrays of a stage with its marks; NULL: all. Collective where the file is. FACET_BAD_INPUT. */
+/* Opens the arrays of a stage with its marks, of a file that this rank has for itself; NULL: all. FACET_BAD_INPUT. */
 facet_status facet_store_open_arrays(facet_store *store, const char *stage);
 
 /* A part of an array. `digest`, or another array from `there` on, takes what is read, piece by piece: each lies where

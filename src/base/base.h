@@ -131,6 +131,8 @@ void facet_sync_folder_of(const char *path);
 /* Makes a folder and its parents. FACET_CANNOT_CREATE. */
 facet_status facet_make_folder(const char *path);
 bool facet_exists(const char *path);
+/* Whether a path still is that of an open file: neither was moved, removed or replaced since. */
+bool facet_still_there(const char *path, int file);
 /* Opens a file without a name, which is gone however the process ends, in the folder TMPDIR (otherwise /tmp), whose
  * name the caller frees. what: what names of such files begin with, while they have one. FACET_IO where none can be
  * made. */

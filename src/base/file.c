@@ -246,6 +246,12 @@ bool facet_exists(const char *path)
   return stat(path, &about) == 0;
 }
 
+bool facet_still_there(const char *path, int file)
+{
+  struct stat name, held;
+  return stat(path, &name) == 0 && fstat(file, &held) == 0 && name.st_ino == held.st_ino && name.st_dev == held.st_dev;
+}
+
 /* ---- without a name ---- */
 
 facet_status facet_nameless_file(const char *what, int *file, char **folder)

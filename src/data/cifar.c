@@ -1,7 +1,7 @@
 /* CIFAR-10 binary: per sample one label byte, then 3 x 32 x 32 bytes, channel by channel.
  *
- * No header says how many there are.  A file that is compressed may hold as many as a batch of CIFAR-10, or so many bytes
- * for one of its own, which is many times what deflate makes of photographs; so a small file fills no disk. */
+ * No header says how many there are.  A file that is compressed may hold as many as a batch of CIFAR-10, or so many
+ * bytes for one of its own, which is many times what deflate makes of photographs; so a small file fills no disk. */
 #include <sys/stat.h>
 
 #include "bytes.h"

@@ -5,8 +5,10 @@ import errno
 import os
 import re
 import shutil
+import signal
 import subprocess
 
+import h5py
 import numpy as np
 import pytest
 
@@ -89,9 +91,41 @@ def test_a_folder_that_vanishes(disk):
     wait_for(lambda: (folder / "out/variants/dense.checkpoint").exists() or (folder / "out/variants/dense.onnx").exists(), process)
     (folder / "out").rename(folder / "gone")
     said = process.communicate(timeout=PATIENCE)[1]
-    assert process.returncode in (66, 73, 74) and len(own_lines(said)) == 1, said
+    assert process.returncode in (73, 74) and len(own_lines(said)) == 1, said
     (folder / "gone").rename(folder / "out")
     assert go().returncode == 0 and checksum(folder / "out/study.h5") == whole
+
+
+@pytest.mark.parametrize("where", ["out/variants/dense.onnx", "out/embed", "out/embed/encoder.record"])
+def test_a_folder_that_is_removed(held, tmp_path, where):
+    """While networks are made, before the encoder is, and in the last stages."""
+    make_digits(tmp_path)
+    (tmp_path / "study.yaml").write_text(STUDY + "embed: {layers: [8], perplexity: 12, batch: 100, epochs: 2}\n")
+    process, mark = held(where, FACET)
+    shutil.rmtree(tmp_path / "out")
+    mark.unlink()
+    said = process.communicate(timeout=PATIENCE)[1]
+    assert process.returncode in (73, 74) and len(own_lines(said)) == 1, said
+
+
+def test_a_folder_that_is_removed_from_under_the_analysis(small):
+    """Whose files are open, so that nothing but their path tells."""
+    store = small / "out/study.h5"
+    with subprocess.Popen([FACET, "run", small / "study.yaml"], env=environment(), stderr=subprocess.PIPE, text=True) as process:
+        wait_for(lambda: analysed(store), process)
+        process.send_signal(signal.SIGSTOP)
+        shutil.rmtree(small / "out")
+        process.send_signal(signal.SIGCONT)
+        said = process.communicate(timeout=PATIENCE)[1]
+    assert process.returncode == 74 and len(own_lines(said)) == 1 and "was moved or removed" in said, said
+
+
+def analysed(store):
+    """Whether there is a sample that was."""
+    if not store.exists():
+        return False
+    with h5py.File(store, "r", locking=False) as h5:
+        return bool((h5["linear/dense/row"][()] >= 0).any())
 
 
 WIDE = """\

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 
-from conftest import FACET, PATIENCE, STUDY, checksum, environment, make_digits, own_lines, run, wait_for
+from conftest import FACET, PATIENCE, STUDY, checksum, environment, make_digits, own_lines, preloaded, run, wait_for
 
 TRIES = int(os.environ.get("FACET_TRIES", "3"))  # 16 take a minute
 
@@ -58,3 +58,14 @@ def test_two_started_at_the_same_moment(small):
         assert 0 in statuses and set(statuses) <= {0, 73}, said
         assert all("another run is at work there" in text for text, status in zip(said, statuses) if status), said
         assert checksum(small / "out/study.h5") == whole
+
+
+def test_without_locks_nobody_begins_unasked(small):
+    """On a file system that knows none, where a second run would not be seen."""
+    env = environment() | {"LD_PRELOAD": str(preloaded("no_locks", small))}
+    refused = subprocess.run([FACET, "run", small / "study.yaml"], env=env, capture_output=True, text=True)
+    said = own_lines(refused)
+    assert refused.returncode == 73 and len(said) == 1 and "has no locks (No locks available)" in said[0], refused.stderr
+    assert not (small / "out/study.yaml").exists()
+    asked = subprocess.run([FACET, "run", small / "study.yaml"], env=env | {"FACET_UNLOCKED": "1"}, capture_output=True, text=True)
+    assert asked.returncode == 0, asked.stderr
