@@ -12,15 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ascending.h"
 #include "rooms.h"
 
 enum { POOL = 64 };
-
-static int ascending(const void *a, const void *b)
-{
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
 
 static facet_status bench(const char *path, int64_t samples, bool settle, int64_t adjoints, int64_t most)
 {

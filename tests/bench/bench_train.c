@@ -8,16 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ascending.h"
 #include "ranks/agree.h"
 #include "train/method_run.h"
 
 enum { SIDE = 28, CLASSES = 10, MOST_STEPS = 100000, ARGUMENTS = 8 };
-
-static int ascending(const void *a, const void *b)
-{
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
 
 static facet_status make_data(facet_dataset *data)
 {

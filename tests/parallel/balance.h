@@ -21,4 +21,17 @@ static inline bool balanced(double busy)
   return most <= 1.15 * mean;
 }
 
+/* Whether neither the first nor the last rank does, being the slow one. Collective, as what is tried. */
+static inline bool slow_ranks_hold_nobody(bool (*tried)(int slow))
+{
+  int ranks = facet_ranks(MPI_COMM_WORLD);
+  bool even = true;
+  for (int slow = 0; even && slow<ranks; slow += ranks> 1 ? ranks - 1 : 1) {
+    even = false;
+    for (int i = 0; i < BALANCE_TRIES && !even; i++)
+      even = tried(slow);
+  }
+  return even;
+}
+
 #endif

@@ -7,7 +7,7 @@ import facet  # in conftest's path
 import h5py
 import numpy as np
 import pytest
-from conftest import STUDY, checksum, make_digits, own_lines, run
+from conftest import STUDY, checksum, make_digits, normalised, own_lines, run
 
 HEAD = STUDY.split("variants:")[0].replace("epochs: 2", "epochs: 1")
 SAMPLES, PRUNED = 3, "magnitude-global-0.5"
@@ -33,10 +33,6 @@ def study(tmp_path_factory):
     assert sums[0] == sums[1] == sums[2]
     with h5py.File(folder / "out1/study.h5") as h5:
         yield folder, h5
-
-
-def normalised(image):
-    return (image.astype(float) / 255 - 0.2) / 0.3
 
 
 def test_they_are_the_librarys(study):

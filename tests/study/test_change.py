@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from conftest import STUDY, checksum, make_digits, run
+from conftest import STUDY, checksum, make_digits, normalised, run
 import facet  # in conftest's path
 
 CHANGE = """\
@@ -61,10 +61,6 @@ def test_parts_add_up_to_what_the_margin_changed_by(study):
     assert compared == 7 and "gaussian_noise/1" not in h5["change/dense"]
 
 
-def normalised(h5, sample):
-    return (h5["image"][sample].astype(float) / 255 - 0.2) / 0.3
-
-
 def margin_map(folder, h5, name, sample, y):
     """Gradient, bias by node and rival, from the linearization in the file and the last layer of the network."""
     table = {t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(folder / f"out1/variants/{name}.onnx").graph.initializer}
@@ -86,7 +82,7 @@ def test_parts_are_those_of_the_linearizations(study):
         group = h5[f"change/{name}"]
         nodes = list(group["node_name"].asstr()[:])
         for sample in range(0, 50, 7):
-            y, x = int(h5["label"][sample]), normalised(h5, sample)
+            y, x = int(h5["label"][sample]), normalised(h5["image"][sample)
             before, before_node, before_rival = margin_map(folder, h5, "dense", sample, y)
             after, after_node, rival = margin_map(folder, h5, name, sample, y)
             assert (group["rival_before"][sample], group["rival"][sample]) == (before_rival, rival)

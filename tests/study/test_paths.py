@@ -8,7 +8,7 @@ import facet  # in conftest's path
 import h5py
 import numpy as np
 import pytest
-from conftest import STUDY, checksum, make_digits, own_lines, run, sections
+from conftest import STUDY, checksum, make_digits, normalised, own_lines, run, sections
 
 HEAD = STUDY.split("variants:")[0].replace("epochs: 2", "epochs: 1")
 SAMPLES, CLASSES = 3, 4
@@ -52,10 +52,6 @@ def test_parts_add_up_on_every_sample(study):
     logits = h5["prediction/logits"][:, :, :SAMPLES]
     for v, c, group in ((0, 0, groups(h5)[0]), (1, 2, groups(h5)[3])):
         np.testing.assert_allclose(group["logits"][:, -1], logits[v, c], rtol=0, atol=1e-5)
-
-
-def normalised(image):
-    return (image.astype(float) / 255 - 0.2) / 0.3
 
 
 def test_it_is_the_integral_of_w_along_the_way(study):

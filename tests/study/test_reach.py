@@ -7,7 +7,7 @@ import facet  # in conftest's path
 import h5py
 import numpy as np
 import pytest
-from conftest import STUDY, checksum, make_digits, own_lines, run, sections
+from conftest import STUDY, checksum, make_digits, normalised, own_lines, run, sections
 
 torch = pytest.importorskip("torch")
 
@@ -44,10 +44,6 @@ def arrays(path):
     with h5py.File(path) as f:
         f["reach"].visititems(lambda name, a: found.update({name: repr(a[()].tolist())}) if isinstance(a, h5py.Dataset) else None)
     return found
-
-
-def normalised(image):
-    return (image.astype(float) / 255 - 0.2) / 0.3
 
 
 def walls(model, x):

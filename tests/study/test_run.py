@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, MPIRUN, PATIENCE, STUDY, checksum, environment, make_digits, own_lines, preloaded, run, wait_for, write_idx
+from conftest import FACET, MPIRUN, PATIENCE, STUDY, checksum, environment, make_digits, marked, own_lines, preloaded, run, wait_for, write_idx
 
 import facet
 
@@ -51,14 +51,6 @@ def start(folder):
         [*MPIRUN, "-n", "2", str(FACET), "run", str(folder / "study.yaml")],
         env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )
-
-
-def marked(store):
-    """How many units are marked as done, of all stages; the file may be at work on."""
-    if not store.exists():
-        return 0
-    with h5py.File(store, "r", locking=False) as h5:
-        return sum(int(np.count_nonzero(marks[()])) for name, marks in h5["progress"].items() if name != "block")
 
 
 def kill(folder, process):

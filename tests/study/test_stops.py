@@ -8,11 +8,10 @@ import signal
 import subprocess
 import time
 
-import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, MPIRUN, PATIENCE, STUDY, checksum, environment, make_digits, run, start, wait_for
+from conftest import FACET, MPIRUN, PATIENCE, STUDY, checksum, environment, make_digits, marked, run, start, wait_for
 
 LATE = """\
 change: {samples: 40}
@@ -81,26 +80,18 @@ def test_inside_an_epoch(tmp_path, held, asked):
     assert not list((tmp_path / "out").rglob("*.checkpoint*"))
 
 
-def progress(store):
-    """Marks that are set, of all stages."""
-    if not store.exists():
-        return 0
-    with h5py.File(store, "r", locking=False) as h5:
-        return sum(int(np.count_nonzero(marks[()])) for name, marks in h5["progress"].items() if name != "block")
-
-
 def test_again_and_again(tmp_path):
     """Stopped whenever a sixth has been done, by one signal after the other, from the first tile to the last stage."""
     make_digits(tmp_path)
     (tmp_path / "study.yaml").write_text(STUDY + LATE)
     assert run("run", tmp_path / "study.yaml").returncode == 0
-    whole, marks = checksum(tmp_path / "out/study.h5"), progress(tmp_path / "out/study.h5")
+    whole, marks = checksum(tmp_path / "out/study.h5"), marked(tmp_path / "out/study.h5")
     shutil.rmtree(tmp_path / "out")
     signals = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1]
     store, stops = tmp_path / "out/study.h5", 0
     while True:
-        process, before = start(tmp_path, FACET), progress(store)
-        while process.poll() is None and progress(store) <= before + marks // 6:
+        process, before = start(tmp_path, FACET), marked(store)
+        while process.poll() is None and marked(store) <= before + marks // 6:
             time.sleep(0.005)
         if process.poll() is None:
             process.send_signal(signals[stops % 3])

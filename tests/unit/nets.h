@@ -112,4 +112,17 @@ static inline double noise(uint64_t i)
   return 2 * facet_random_uniform((facet_random){99, 1}, 0, i) - 1;
 }
 
+/* Leaves one weight of so many. */
+static inline void thin(facet_network *n, int64_t every)
+{
+  facet_parameter *list;
+  int count;
+  assert_int_equal(facet_network_parameter_list(n, &list, &count), FACET_OK);
+  for (int i = 0; i < count; i++)
+    for (int64_t k = 0; list[i].role == FACET_WEIGHT && k < list[i].size; k++)
+      if (k % every != 0)
+        facet_tensor_set(n->value[list[i].value].constant, k, 0);
+  facet_free(&list);
+}
+
 #endif

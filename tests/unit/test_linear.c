@@ -317,19 +317,6 @@ static void lanes_agree(void **state)
   }
 }
 
-/* Leaves one weight of so many. */
-static void thin(facet_network *n, int64_t every)
-{
-  facet_parameter *list;
-  int count;
-  assert_int_equal(facet_network_parameter_list(n, &list, &count), FACET_OK);
-  for (int i = 0; i < count; i++)
-    for (int64_t k = 0; list[i].role == FACET_WEIGHT && k < list[i].size; k++)
-      if (k % every != 0)
-        facet_tensor_set(n->value[list[i].value].constant, k, 0);
-  facet_free(&list);
-}
-
 static bool by_lanes(const facet_network *n)
 {
   facet_executor *e;
