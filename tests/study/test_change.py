@@ -82,7 +82,7 @@ def test_parts_are_those_of_the_linearizations(study):
         group = h5[f"change/{name}"]
         nodes = list(group["node_name"].asstr()[:])
         for sample in range(0, 50, 7):
-            y, x = int(h5["label"][sample]), normalised(h5["image"][sample)
+            y, x = int(h5["label"][sample]), normalised(h5["image"][sample])
             before, before_node, before_rival = margin_map(folder, h5, "dense", sample, y)
             after, after_node, rival = margin_map(folder, h5, name, sample, y)
             assert (group["rival_before"][sample], group["rival"][sample]) == (before_rival, rival)
