@@ -492,7 +492,7 @@ static void damage(uint8_t *bytes, size_t count)
   bytes[count / 2] ^= 1;
 }
 
-enum { TITLE = 19, FIELD = 65, HEADER = TITLE + 3 * FIELD };
+enum { TITLE = 19, FIELD = 65, HEADER = TITLE + 4 * FIELD };
 
 /* The file is whole, but its state not what these settings lead to. */
 static void lead_astray(uint8_t *bytes, size_t count)
