@@ -1,5 +1,7 @@
 """Planes through three inputs, cut into regions: against PyTorch on a grid, which knows nothing of polygons, and against what
-SyReNN and SplineCam define them to be."""
+SyReNN and SplineCam define them to be. FACET_LONG=1 takes a grid of a million points."""
+
+import os
 
 import facet  # in conftest's path
 import numpy as np
@@ -14,10 +16,10 @@ def test_a_grid_agrees(name):
     """One pattern in every region, and one region of every pattern; the logits; the largest of them."""
     module, network, three = plane_grid.made(name)
     window = plane_grid.WINDOW.get(name, 1)
-    plane, n = network.plane(three, window=window), 200
+    plane, n = network.plane(three, window=window), 1000 if os.environ.get("FACET_LONG") else 200
     points, wrong, off = plane_grid.disagreements(plane, module, n)
     assert wrong == 0 and off < plane_grid.DEVIATION
-    assert points >= n * n - 10 and plane.regions > 40 and len(np.unique(plane.cls)) > 1
+    assert points >= (1 - 1e-4) * n * n - 10 and plane.regions > 40 and len(np.unique(plane.cls)) > 1
     assert plane.residual < 1e-12 and plane.uncovered < 1e-12 and plane.dropped == 0
     again = network.plane(three, window=window, memory=0)  # 64 corners at once
     assert (again.regions, len(again)) == (plane.regions, len(plane)) and again.residual < 1e-12

@@ -1,13 +1,15 @@
 """How far linearizations hold, against PyTorch: the rows of every gate and max pool by autograd in float64, points inside and
-outside of the radius; the same on any number of ranks, and taken over where it is still true."""
+outside of the radius; the same on any number of ranks, and taken over where it is still true. FACET_LONG=1 takes 10^5 points
+in each of two norms around samples of ResNet-20, half an hour or more on two cores; FACET_TRIES: so many instead."""
 
+import os
 import re
 
 import facet  # in conftest's path
 import h5py
 import numpy as np
 import pytest
-from conftest import STUDY, checksum, make_digits, normalised, own_lines, run, sections
+from conftest import SHARED, STUDY, checksum, make_digits, normalised, own_lines, run, sections
 
 torch = pytest.importorskip("torch")
 
@@ -151,6 +153,43 @@ def test_points_inside_and_just_outside(study):
                 # one map: W and b of every point are those of the sample
                 assert np.abs(inside.W - w.W).max() <= 1e-12 and np.abs(inside.b - w.b).max() <= 1e-12
             assert (group["within"][sample] == 0).all() and (group["beyond"][sample] > 0).all()
+
+
+RESNET, CIFAR = SHARED / "models/akamaster_resnet20.onnx", SHARED / "data/cifar10/test_batch.bin"
+
+
+@pytest.mark.skipif(not os.environ.get("FACET_LONG"), reason="long: set FACET_LONG=1")
+@pytest.mark.skipif(not (RESNET.exists() and CIFAR.exists()), reason="no ../shared/models with ResNet-20, or no CIFAR-10")
+def test_many_points_inside_facets_of_resnet20(monkeypatch):
+    """At none of them is an element of any gate on another side than at the sample; just outside of the radius there is one."""
+    import torch_onnx
+
+    samples, at_once, gates = 5, 100, []
+    monkeypatch.setitem(torch_onnx.OPERATORS, "Relu", lambda a, u: gates.append((u > 0).flatten(1)) or torch.relu(u))
+    forward, rng = torch_onnx.load(RESNET), np.random.default_rng(2)
+
+    def pattern(x):
+        gates.clear()
+        with torch.no_grad():
+            forward(torch.from_numpy(x))
+        return torch.cat(gates, 1)
+
+    images = np.frombuffer(CIFAR.read_bytes(), np.uint8).reshape(-1, 3073)[:samples, 1:].reshape(-1, 3, 32, 32) / 255
+    images = (images - np.reshape([0.485, 0.456, 0.406], (3, 1, 1))) / np.reshape([0.229, 0.224, 0.225], (3, 1, 1))
+    with facet.Network(RESNET, precision="double") as network:
+        found = network.reach(images)
+    assert np.all(found.tied == 0) and np.all(found.within == 0) and np.all(found.beyond > 0)
+    batches = -(-int(os.environ.get("FACET_TRIES", "100000")) // (samples * at_once))
+    for i, image in enumerate(images):
+        own = pattern(image[None])
+        for n, radius in enumerate((found.max_norm[i], found.two_norm[i])):
+            for turn in range(batches):
+                steps = rng.normal(size=(at_once, *image.shape)) if n else rng.uniform(-1, 1, (at_once, *image.shape))
+                if n:
+                    steps /= np.linalg.norm(steps.reshape(at_once, -1), axis=1)[:, None, None, None]
+                elif turn % 2:
+                    steps = np.sign(steps)  # corners: as far as it goes
+                assert torch.equal(pattern(image + radius * (1 - 1e-9) * steps), own.expand(at_once, -1)), (i, n, turn)
 
 
 def test_ties(study):

@@ -6,14 +6,15 @@ from onnx import numpy_helper
 from torch.nn import functional
 
 
-def load(path):
-    """A function from a float64 batch to its logits; `other` constants take the place of those of the same name."""
+def load(path, real=torch.float64):
+    """A function from a batch of float64 (or another type) to its logits; `other` constants take the place of those of the same
+    name."""
     model = onnx.load(path)
     graph = model.graph
     constants = {i.name: torch.from_numpy(numpy_helper.to_array(i).copy()) for i in graph.initializer}
     for name, value in constants.items():
         if value.is_floating_point():
-            constants[name] = value.double()
+            constants[name] = value.to(real)
     (name,) = [i.name for i in graph.input if i.name not in constants]
 
     def forward(x, other=None):
