@@ -36,7 +36,11 @@ static facet_status add_gradients(facet_attributor *a, const facet_explained *wh
 /* What a method works with beside the executor. */
 static facet_status need_rules(facet_attributor *a)
 {
-  return a->rules ? FACET_OK : facet_rules_create(a->network, a->options.gamma, &a->rules);
+  if (a->rules)
+    return FACET_OK;
+  FACET_TRY(facet_rules_create(a->network, a->options.gamma, &a->rules));
+  facet_rules_pauses(a->rules, a->options.pause, a->options.context);
+  return FACET_OK;
 }
 
 static facet_status need_quadrature(facet_attributor *a)

@@ -12,10 +12,12 @@ static const double same = 1e-10; /* what secants take for one point: Captum's *
 struct facet_rules {
   facet_derivative *d;
   double gamma;
-  double *weight, *raised; /* flat */
-  double **baseline;       /* by value: what it is at the baseline */
-  double *kept, *part;     /* one value each */
-  int map;                 /* the value of the last convolution; NO_VALUE */
+  double *weight, *raised;              /* flat */
+  double **baseline;                    /* by value: what it is at the baseline */
+  double *kept, *part;                  /* one value each */
+  int map;                              /* the value of the last convolution; NO_VALUE */
+  facet_status (*pause)(void *context); /* NULL: nothing */
+  void *pause_context;
 };
 
 /* ---- memory ---- */
@@ -93,6 +95,12 @@ void facet_rules_destroy(facet_rules **rules)
   facet_free(rules);
 }
 
+void facet_rules_pauses(facet_rules *r, facet_status (*pause)(void *context), void *context)
+{
+  r->pause = pause;
+  r->pause_context = context;
+}
+
 /* ---- what all rules share ---- */
 
 static const facet_lowered *node_of(const facet_rules *r, int node)
@@ -100,16 +108,23 @@ static const facet_lowered *node_of(const facet_rules *r, int node)
   return r->d->network->node[node].lowered;
 }
 
+static facet_status rest(const facet_rules *r)
+{
+  return r->pause ? r->pause(r->pause_context) : FACET_OK;
+}
+
 static facet_status forward(facet_rules *r, const double *x)
 {
   facet_derivative *d = r->d;
   facet_derivative_value *in = &d->value[d->network->input];
   memcpy(in->u, x, (size_t)in->size * sizeof *x);
-  for (int i = 0; i < d->network->nodes; i++)
+  for (int i = 0; i < d->network->nodes; i++) {
+    FACET_TRY(rest(r));
     if (node_of(r, i)->kind == KIND_LINEAR)
       FACET_TRY(facet_derivative_linear_forward(d, i, r->weight, NULL));
     else
       facet_derivative_terms_forward(d, i, false);
+  }
   return FACET_OK;
 }
 
@@ -187,11 +202,13 @@ facet_status facet_rules_lrp(facet_rules *r, const double *x, double epsilon, bo
   FACET_TRY(forward(r, x));
   FACET_TRY(begin(r, row, 0));
   r->d->value[n->output].g[row] = r->d->value[n->output].u[row];
-  for (int i = n->nodes - 1; i >= 0; i--)
+  for (int i = n->nodes - 1; i >= 0; i--) {
+    FACET_TRY(rest(r));
     if (node_of(r, i)->kind == KIND_LINEAR)
       FACET_TRY(lrp_linear(r, i, epsilon, raised));
     else
       lrp_terms(r, i, epsilon);
+  }
   memcpy(relevance, r->d->value[n->input].g, (size_t)r->d->value[n->input].size * sizeof *relevance);
   return FACET_OK;
 }
@@ -282,8 +299,10 @@ facet_status facet_rules_deeplift(facet_rules *r, const double *x, const double 
   swap_values(r);
   FACET_TRY(forward(r, x));
   FACET_TRY(begin(r, row, 1));
-  for (int i = n->nodes - 1; i >= 0; i--)
+  for (int i = n->nodes - 1; i >= 0; i--) {
+    FACET_TRY(rest(r));
     FACET_TRY(secants(r, i));
+  }
   for (int64_t i = 0; i < in->size; i++)
     attribution[i] = (x[i] - baseline[i]) * in->g[i];
   return FACET_OK;
@@ -309,12 +328,14 @@ facet_status facet_rules_gradcam(facet_rules *r, const double *x, int32_t row, d
   FACET_CHECK(r->map != NO_VALUE, FACET_INTERNAL, "Grad-CAM of a network without convolutions");
   FACET_TRY(forward(r, x));
   FACET_TRY(begin(r, row, 1));
-  for (int i = n->nodes - 1; i > n->value[r->map].producer; i--)
+  for (int i = n->nodes - 1; i > n->value[r->map].producer; i--) {
+    FACET_TRY(rest(r));
     if (node_of(r, i)->kind == KIND_LINEAR)
       FACET_TRY(linear_back(r, i, r->weight, NULL));
     else
       for (int64_t j = 0; j < r->d->value[node_of(r, i)->output].size; j++)
         terms_back(r, i, j, r->d->value[node_of(r, i)->output].g[j], false);
+  }
   const facet_derivative_value *v = &r->d->value[r->map];
   int64_t channels = n->value[r->map].shape.dim[0], plane = v->size / channels;
   memset(map, 0, (size_t)plane * sizeof *map);

@@ -18,6 +18,8 @@ typedef struct facet_rules facet_rules; /* its memory: all values of a sample, t
 /* The network must outlive it. gamma: at least 0. Caller destroys. */
 facet_status facet_rules_create(const facet_network *network, double gamma, facet_rules **rules);
 void facet_rules_destroy(facet_rules **rules);
+/* As facet_executor_pauses. */
+void facet_rules_pauses(facet_rules *rules, facet_status (*pause)(void *context), void *context);
 
 /* x, relevance: D, in the network's input order. Begins with the logit of the row. raised: with gamma, else without. */
 facet_status facet_rules_lrp(facet_rules *rules, const double *x, double epsilon, bool raised, int32_t row,

@@ -1,6 +1,7 @@
 /* What attributions are made with: the quadrature, made once, and pieces of a path that are found once for all rows. */
 #include <facet/attribution.h>
 #include <math.h>
+#include <string.h>
 
 #include "near.h"
 #include "nets.h"
@@ -109,12 +110,33 @@ static void pieces_are_found_once(void **state)
   facet_network_destroy(&n);
 }
 
+/* Every method asks at every node of a pass there and back, at least. */
+static void it_asks_at_every_step(void **state)
+{
+  (void)state;
+  double to[INPUTS];
+  int64_t asked = 0;
+  facet_network *n = golden_a();
+  facet_attributor *a = made(n, 2, NULL, NULL, &asked);
+  const facet_explained what = {
+      .x = (double[]){0.9, -0.3}, .baseline = (double[]){-1, -1}, .k = 1, .row = (const int32_t[]){0}};
+  for (int m = 0; facet_attribution_name(m); m++) {
+    asked = 0;
+    assert_int_equal(facet_attributor_explain(a, m, &what, to), FACET_OK);
+    if (strcmp(facet_attribution_name(m), "gradcam") != 0) /* there is no convolution */
+      assert_true(asked >= 2 * n->nodes);
+  }
+  facet_attributor_destroy(&a);
+  facet_network_destroy(&n);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_quadrature),
       cmocka_unit_test(made_once),
       cmocka_unit_test(pieces_are_found_once),
+      cmocka_unit_test(it_asks_at_every_step),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
