@@ -10,6 +10,7 @@
 #include "ranks/said.h"
 #include "session.h"
 #include "stages/stage.h"
+#include "verify.h"
 
 /* ---- the study, as the file has it, and its data ---- */
 

@@ -8,6 +8,7 @@
 
 #include "base/process_memory.h"
 #include "certified.h"
+#include "commands.h"
 #include "disk.h"
 #include "noted.h"
 #include "output.h"

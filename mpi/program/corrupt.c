@@ -1,6 +1,7 @@
 /* The command `facet corrupt`: a study's test samples under its conditions, as .npy files. */
 #include <math.h>
 
+#include "commands.h"
 #include "data/npy_write.h"
 #include "lock.h"
 #include "session.h"

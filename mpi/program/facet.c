@@ -4,14 +4,14 @@
 #include <string.h>
 
 #include "base/process_memory.h"
+#include "commands.h"
 #include "exhausted.h"
 #include "kernels/kernels.h"
 #include "launch.h"
-#include "lock.h"
 #include "prune/inspect.h"
 #include "ranks/agree.h"
 #include "ranks/versions.h"
-#include "session.h"
+#include "store/store.h"
 
 typedef struct {
   const char *name, *takes;
@@ -37,23 +37,6 @@ static facet_status checksum(const facet_call *call)
   char hex[65];
   FACET_TRY(facet_store_checksum(call->file[0], hex));
   printf("%s\n", hex);
-  return FACET_OK;
-}
-
-static facet_status repack(const facet_call *call)
-{
-  const char *path = call->file[0];
-  int64_t before, after;
-  facet_lock lock = {.file = -1};
-  FACET_CHECK(facet_exists(path), FACET_NO_INPUT, "%s: No such file or directory", path);
-  char *folder = facet_path_beside(path, ".");
-  facet_status status = folder ? facet_lock_take(folder, &lock) : FACET_OS; /* no run may begin meanwhile */
-  if (status == FACET_OK)
-    status = facet_store_repack(path, &before, &after);
-  facet_lock_release(&lock);
-  facet_free(&folder);
-  FACET_TRY(status);
-  printf("%s: %.3g MiB became %.3g MiB\n", call->file[0], (double)before / 0x1p20, (double)after / 0x1p20);
   return FACET_OK;
 }
 
@@ -89,7 +72,7 @@ static const command commands[] = {
      "[--port N] [--no-browser]", false, facet_view},
     {"checksum", "STUDY.h5", "one line that depends on the results alone", "", false, checksum},
     {"repack", "STUDY.h5", "compress a finished study's file in place; all that reads it reads it still", "", false,
-     repack},
+     facet_repack},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0], USAGE = 100 };
 

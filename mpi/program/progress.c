@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "commands.h"
 #include "session.h"
 #include "stages/stage.h"
 #include "train/checkpoint.h"

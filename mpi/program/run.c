@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "certified.h"
+#include "commands.h"
 #include "disk.h"
 #include "lock.h"
 #include "noted.h"
@@ -14,6 +15,7 @@
 #include "session.h"
 #include "stages/reuse.h"
 #include "stages/stage.h"
+#include "verify.h"
 
 /* A phase of the run, as rank 0 says it. */
 static void now_comes(MPI_Comm comm, const char *what)

@@ -26,36 +26,4 @@ facet_status facet_session_outline(facet_session *session, int ranks);
 void facet_session_forget_plan(facet_session *session);
 void facet_session_clear(facet_session *session);
 
-/* A command, of what follows its name. */
-typedef struct {
-  char *file[2];
-  bool fresh, verbose, profile; /* --fresh, --verbose, --profile */
-  int64_t ranks;                /* -n; 0: not given */
-  int64_t tiles, seed;          /* --tiles, --seed; -1: not given */
-  char *data;                   /* --data; NULL: not given */
-  int64_t port;                 /* --port; 0: any */
-  bool no_browser;              /* --no-browser */
-} facet_call;
-typedef facet_status facet_command(const facet_call *call);
-/* Collective over all ranks: `facet run STUDY`, and `facet check STUDY`. */
-facet_command facet_run, facet_check;
-/* Not collective: `facet progress STUDY`: a line on standard output. Errors as facet_study_read; FACET_IO. */
-facet_command facet_tell_progress;
-/* Collective: `facet verify STUDY.h5`. FACET_BAD_INPUT where something does not hold, after a line for each. */
-facet_command facet_verify;
-/* Collective, after the file was found to hold: its data held against it, and as many tiles, and parts of each
- * stage that can, as the call says computed again; *bad: so many data sets, tiles and stages are others. */
-facet_status facet_verify_again(MPI_Comm comm, const facet_call *call, int64_t *bad);
-/* Collective: what it finds. */
-facet_status facet_verify_store(MPI_Comm comm, const char *path, bool says, facet_store_verified *found);
-/* Not collective: `facet corrupt STUDY FOLDER`. Writes, in the layout of CIFAR-10-C, FOLDER/<corruption>.npy (uint8,
- * S x N samples, y, x, channel, the severities of the study one after the other), FOLDER/clean.npy where clean is among
- * the conditions, and FOLDER/labels.npy (uint8, S x N for the most severities; 255 where there is no label). Existing
- * files are replaced. Errors as facet_session_read and facet_make_folder; FACET_IO. */
-facet_command facet_corrupt_study;
-
-/* Not collective: `facet view STUDY.h5`: serves viewer and study on loopback until SIGINT, SIGTERM or SIGHUP.
- * FACET_NO_INPUT: also where no viewer is built; FACET_BAD_INPUT, FACET_CANNOT_CREATE, FACET_USAGE as of served.h. */
-facet_command facet_view;
-
 #endif

@@ -3,8 +3,8 @@
 
 #include "ranks/agree.h"
 #include "ranks/levels.h"
-#include "session.h"
 #include "stages/stage.h"
+#include "verify.h"
 
 facet_status facet_verify_store(MPI_Comm comm, const char *path, bool says, facet_store_verified *found)
 {

@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "commands.h"
 #include "served.h"
-#include "session.h"
 
 /* What the viewer asks for, wherever the file lies. */
 #define STUDY "/study.h5"

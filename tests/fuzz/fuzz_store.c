@@ -8,7 +8,7 @@
 
 #include "fuzz.h"
 #include "parallel/store_made.h"
-#include "program/session.h"
+#include "program/verify.h"
 
 enum { CHANGE = 4, MOST_NUMBERS = 1 << 16 };
 
