@@ -60,10 +60,10 @@ def explain(handles: Handles, shape: tuple[int, ...], pair: tuple[Array, Array],
             methods: Sequence[str] | None, number: int, how: dict[str, Any]) -> Attributions:
     """pair: samples and baselines, N x D; rows: a choice of the library, and how many."""
     facet, (samples, baseline), (choice, k) = handles.library, pair, rows
-    names = attributions() if methods is None else list(methods)
+    names = attribution_methods() if methods is None else list(methods)
     for name in names:
         if facet.attribution_find(name.encode()) < 0:
-            raise NetworkError(known("method of attribution", name, attributions()))
+            raise NetworkError(known("method of attribution", name, attribution_methods()))
     n = len(samples)
     found, row = np.empty((n, len(names), k, samples.shape[1])), np.empty((n, k), np.int32)
     with _attributor(handles, shape, how) as attributor, handles.network() as network:

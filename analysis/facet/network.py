@@ -395,7 +395,7 @@ class Network:
         names. Always in double. Baseline: a number of the network's input, one sample, or one for each. rows, top: as in
         linearize. number: of the first sample, noise being that of seed and number.
 
-        how: steps=50 of integrated gradients, noisy=50 and noise=0.1 of SmoothGrad, epsilon=1e-9 and gamma=0.25 of LRP, seed=1."""
+        how: steps=50 (10,000 at most) of integrated gradients, noisy=50 and noise=0.1 of SmoothGrad, epsilon=1e-9 and gamma=0.25 of LRP, seed=1."""
         samples, single = self._batch(x)
         choice, k, fixed = self._chosen(rows, top, len(samples))
         if fixed is not None:

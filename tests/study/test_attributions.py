@@ -318,4 +318,6 @@ def test_errors_are_one_line():
         network.attributions(np.zeros(SHAPE), methods=["gradcamm"])
     with pytest.raises(facet.NetworkError, match="steps"):
         network.attributions(np.zeros(SHAPE), step=3)
+    with pytest.raises(facet.NetworkError, match=r"steps: 10001 is not in \[1, 10000\]"):
+        network.attributions(np.zeros(SHAPE), steps=10001)
     assert facet.attribution_methods()[0] == "gradient" and len(facet.attribution_methods()) == 9
