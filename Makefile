@@ -31,8 +31,8 @@ GENERATED := $(OUT)/generated
 BUILD_NOW = +$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(CORES))
 
 # What is asked for by name. ALONE: they need no library of the build, or install it first and then call make again.
-ALONE := deps venv viewer demo test test-disk test-edits test-flips test-launches test-ranks fuzz test-slurm test-mpich cross \
-  campaign bench bench-viewer lint format clean help
+ALONE := deps venv viewer demo test test-disk test-edits test-flips test-launches test-ranks agree fuzz test-slurm test-mpich \
+  cross campaign bench bench-viewer lint format clean help
 TARGETS := all tests docs docs-check scaling install $(ALONE)
 .PHONY: $(TARGETS)
 all:
@@ -268,6 +268,13 @@ test-launches:
 	$(BUILD_NOW) all
 	FACET_LAUNCHES=100 $(PYTHON) -m pytest -q -p no:cacheprovider tests/study/test_launch.py
 
+# Whether another build comes to the same W, logits and checksum: OTHER= its folder; MODEL= another network. Some minutes.
+agree:
+	@tools/venv analysis/requirements.txt tests/requirements.txt
+	$(BUILD_NOW) all
+	@[ -x $(call quoted,$(OTHER)/facet) ] || { echo "agree: OTHER= names the folder of another build, as make OUT=build/clang CC=clang all makes one" >&2; exit 64; }
+	@FACET_BUILD=$(BUILD) MODEL=$(call quoted,$(MODEL)) $(PYTHON) tests/agree.py $(call quoted,$(OTHER))
+
 # A disk that fails at every single call that writes, instead of at a few, on one rank and on two; an hour or two.
 test-disk:
 	@tools/venv analysis/requirements.txt tests/requirements.txt
@@ -379,6 +386,7 @@ help:
 	@echo 'make test-flips 50 bits of a finished study changed, one after the other: facet verify finds each; make test has five'
 	@echo 'make test-launches facet run -n a hundred times, and each signal ten times: every message and status arrives; make test has ten'
 	@echo 'make test-ranks 64 ranks on this machine and 1,000 tiles of three samples: the bits of one rank; make test has five'
+	@echo 'make agree      W, logits and checksum of a study by this build and another one, OTHER=build/clang: the largest differences'
 	@echo 'make test-slurm studies on a private four-node Slurm on this machine, and all that can happen to a job'
 	@echo 'make campaign   300 faults in tiny studies (SEED= COUNT=): killed, stopped, short of disk and memory, bits flipped, edited; have to end the same'
 	@echo 'make test-mpich the same bits under MPICH, which it installs beside Open MPI and builds for in build/mpich'
