@@ -34,6 +34,9 @@ facet_status facet_interrupt_listen(MPI_Comm comm);
 void facet_interrupt_say(const char *words);
 /* Whether it is; passes it on. Not collective, but every rank looks now and then; facet_agree does while it waits. */
 bool facet_interrupted(void);
+/* What else this rank does whenever it looks whether it is interrupted, and so while it waits; it looks at nothing
+ * itself. NULL: nothing. */
+void facet_interrupt_meanwhile(void (*what)(void *self), void *self);
 /* Collective: the end of listening to others, which listening anew begins with. */
 void facet_interrupt_settle(void);
 /* FACET_INTERRUPTED with a message that says how to go on, or FACET_OK. */

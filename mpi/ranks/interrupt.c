@@ -84,9 +84,20 @@ facet_status facet_interrupt_listen(MPI_Comm comm)
   return FACET_OK;
 }
 
+static void (*meanwhile)(void *self);
+static void *whose;
+
+void facet_interrupt_meanwhile(void (*what)(void *self), void *self)
+{
+  meanwhile = what;
+  whose = self;
+}
+
 bool facet_interrupted(void)
 {
   int there = 1;
+  if (meanwhile)
+    meanwhile(whose);
   if (tree == MPI_COMM_NULL)
     return caught != 0;
   while (heard < neighbours && MPI_Iprobe(MPI_ANY_SOURCE, 0, tree, &there, MPI_STATUS_IGNORE) == MPI_SUCCESS && there) {

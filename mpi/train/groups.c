@@ -9,6 +9,7 @@
 #include "known.h"
 #include "ranks/agree.h"
 #include "ranks/exchange.h"
+#include "ranks/profile.h"
 #include "source.h"
 #include "train/checkpoint.h"
 
@@ -270,64 +271,148 @@ static int epochs_of(const facet_family *family, int member)
   return how ? how->epochs : 0;
 }
 
-/* Deals the members to make out to groups of ranks, longest first, each to the group that has the least to do. */
-static facet_status deal(const facet_family *family, const int *state, int groups, int *group)
+/* Members that are to be made, the longest first. Each group begins with one; the rest rank 0 hands out one by one: to
+ * the first rank of each group that asks, also while it trains itself, between two steps. Who is slow asks less often.
+ */
+typedef struct {
+  MPI_Comm comm; /* of all ranks, for these messages alone */
+  int count, next, *member;
+  int others; /* rank 0: groups that have not heard the end yet */
+} dealing;
+
+enum { TAG_ASK, TAG_NEXT };
+
+static facet_status put_in_order(const facet_family *family, const int *state, dealing *d)
 {
-  int64_t *load;
-  FACET_NEW(load, groups);
-  for (int i = 0; i < family->count; i++)
-    group[i] = -1;
-  for (int turn = 1; turn < family->count; turn++) {
-    int longest = -1, least = 0;
-    for (int i = 1; i < family->count; i++)
-      if (state[i] == FACET_TO_MAKE && group[i] < 0 &&
-          (longest < 0 || epochs_of(family, i) > epochs_of(family, longest)))
-        longest = i;
-    if (longest < 0)
-      break;
-    for (int g = 1; g < groups; g++)
-      least = load[g] < load[least] ? g : least;
-    group[longest] = least;
-    load[least] += 10 * (int64_t)epochs_of(family, longest) + 1;
+  FACET_NEW(d->member, family->count);
+  for (int i = 1; i < family->count; i++) {
+    int at = d->count;
+    if (state[i] != FACET_TO_MAKE)
+      continue;
+    for (; at > 0 && epochs_of(family, d->member[at - 1]) < epochs_of(family, i); at--)
+      d->member[at] = d->member[at - 1];
+    d->member[at] = i;
+    d->count++;
   }
-  facet_free(&load);
   return FACET_OK;
 }
 
-/* The members of one group of ranks, one after the other. */
-static facet_status make_dealt(MPI_Comm comm, const facet_origin *o, const facet_family *family, const int *group,
-                               int mine, int *state)
+static int take(dealing *d)
 {
-  for (int i = 1; i < family->count; i++) {
-    if (group[i] != mine)
-      continue;
-    facet_status status = facet_groups_make_one(comm, o, &family->member[i]);
-    if (status == FACET_DIVERGED) {
-      status = note_diverged(comm, &family->making, &family->member[i]);
-      state[i] = FACET_GIVEN_UP;
-    }
-    FACET_TRY(status);
+  return d->next < d->count ? d->member[d->next++] : -1;
+}
+
+/* Who has failed is not answered, and nobody begins another one. */
+static void answer(dealing *d)
+{
+  int failed, next = -1;
+  MPI_Status from;
+  MPI_Recv(&failed, 1, MPI_INT, MPI_ANY_SOURCE, TAG_ASK, d->comm, &from);
+  d->next = failed ? d->count : d->next;
+  if (!failed) {
+    next = take(d);
+    MPI_Send(&next, 1, MPI_INT, from.MPI_SOURCE, TAG_NEXT, d->comm);
   }
-  return FACET_OK;
+  d->others -= next < 0;
+}
+
+static void answer_all(void *self)
+{
+  dealing *d = self;
+  int there = 1;
+  while (d->others > 0 && MPI_Iprobe(MPI_ANY_SOURCE, TAG_ASK, d->comm, &there, MPI_STATUS_IGNORE) == MPI_SUCCESS &&
+         there)
+    answer(d);
+}
+
+/* The first rank of a group. Whoever waits hears of signals all the same. */
+static int ask(const dealing *d)
+{
+  int failed = 0, there = 0, next = -1;
+  double begun = facet_profile_enter();
+  MPI_Send(&failed, 1, MPI_INT, 0, TAG_ASK, d->comm);
+  while (MPI_Iprobe(0, TAG_NEXT, d->comm, &there, MPI_STATUS_IGNORE) == MPI_SUCCESS && !there)
+    (void)facet_interrupted();
+  MPI_Recv(&next, 1, MPI_INT, 0, TAG_NEXT, d->comm, MPI_STATUS_IGNORE);
+  facet_profile_leave(begun);
+  return next;
+}
+
+static facet_status next_member(MPI_Comm part, dealing *d, int *next)
+{
+  if (facet_rank(d->comm) == 0) {
+    answer_all(d);
+    *next = take(d);
+  } else if (facet_rank(part) == 0) {
+    *next = ask(d);
+  }
+  return facet_share(part, next, 1, "making variants");
+}
+
+/* So that the others do not wait, nor begin what will not be used. */
+static void give_up(MPI_Comm part, dealing *d)
+{
+  const int failed = 1;
+  if (facet_rank(d->comm) == 0)
+    d->next = d->count;
+  else if (facet_rank(part) == 0)
+    MPI_Send(&failed, 1, MPI_INT, 0, TAG_ASK, d->comm);
+}
+
+static facet_status make_one_or_note(MPI_Comm part, const facet_origin *o, const facet_family *family, int i,
+                                     int *state)
+{
+  facet_status status = facet_groups_make_one(part, o, &family->member[i]);
+  facet_profile_unit();
+  if (status != FACET_DIVERGED)
+    return status;
+  state[i] = FACET_GIVEN_UP;
+  return note_diverged(part, &family->making, &family->member[i]);
+}
+
+/* The members of group number `group`, one after the other. */
+static facet_status make_dealt(MPI_Comm part, const facet_origin *o, const facet_family *family, int group, dealing *d,
+                               int *state)
+{
+  facet_status status = FACET_OK;
+  int next = group < d->count ? d->member[group] : -1;
+  if (facet_rank(d->comm) == 0)
+    facet_interrupt_meanwhile(answer_all, d);
+  do {
+    if (next >= 0)
+      status = make_one_or_note(part, o, family, next, state);
+    if (status == FACET_OK)
+      status = next_member(part, d, &next);
+  } while (status == FACET_OK && next >= 0);
+  if (status != FACET_OK)
+    give_up(part, d);
+  while (d->others > 0)
+    (void)facet_interrupted();
+  if (facet_rank(d->comm) == 0)
+    facet_interrupt_meanwhile(NULL, NULL);
+  return status;
 }
 
 facet_status facet_groups_make(MPI_Comm comm, const facet_origin *o, const facet_family *family, int *state)
 {
-  int ranks = facet_ranks(comm), groups = 0;
+  int ranks = facet_ranks(comm), rank = facet_rank(comm), groups = 0;
   for (int i = 1; i < family->count; i++)
     groups += state[i] == FACET_TO_MAKE && epochs_of(family, i) > 0;
   groups = groups < 1 ? 1 : groups < ranks ? groups : ranks;
-  int mine = facet_rank(comm) * groups / ranks;
-  int *group = facet_allocate((size_t)family->count, sizeof *group);
+  int group = rank * groups / ranks;
   MPI_Comm part = MPI_COMM_NULL;
+  dealing d = {.comm = MPI_COMM_NULL, .next = groups, .others = rank == 0 ? groups - 1 : 0};
   facet_status status;
-  FACET_GO(done, status, facet_agree(comm, group ? deal(family, state, groups, group) : FACET_OS));
-  FACET_GO(done, status, facet_mpi_check(MPI_Comm_split(comm, mine, facet_rank(comm), &part), "splitting ranks"));
-  FACET_GO(done, status, facet_agree(comm, make_dealt(part, o, family, group, mine, state)));
+  FACET_GO(done, status, facet_agree(comm, put_in_order(family, state, &d)));
+  FACET_GO(done, status, facet_mpi_check(MPI_Comm_dup(comm, &d.comm), "splitting ranks"));
+  FACET_GO(done, status, facet_mpi_check(MPI_Comm_split(comm, group, rank, &part), "splitting ranks"));
+  FACET_GO(done, status, facet_agree(comm, make_dealt(part, o, family, group, &d, state)));
   status = facet_largest(comm, state, family->count, "making variants");
 done:
   if (part != MPI_COMM_NULL)
     MPI_Comm_free(&part);
-  facet_free(&group);
+  if (d.comm != MPI_COMM_NULL)
+    MPI_Comm_free(&d.comm);
+  facet_free(&d.member);
   return status;
 }

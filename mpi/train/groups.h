@@ -15,8 +15,9 @@ typedef enum { FACET_THERE, FACET_TO_MAKE, FACET_GIVEN_UP } facet_member_state;
 facet_status facet_groups_missing(MPI_Comm comm, facet_family *family, int first, int end, int *state);
 /* Makes a network and writes its file. Errors as facet_recipe_make. */
 facet_status facet_groups_make_one(MPI_Comm comm, const facet_origin *origin, const facet_member *member);
-/* Makes all that is to be made but dense; ranks split into as many groups as there are networks to train, at most. What
- * comes out does not depend on how. A training that diverges costs its own network alone: state says so. */
+/* Makes all that is to be made but dense; ranks split into as many groups as there are networks to train, at most, and
+ * each takes the next one when it has made one. What comes out does not depend on how. A training that diverges costs
+ * its own network alone: state says so. */
 facet_status facet_groups_make(MPI_Comm comm, const facet_origin *origin, const facet_family *family, int *state);
 
 #endif

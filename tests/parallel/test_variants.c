@@ -7,12 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "balance.h"
 #include "ranks/agree.h"
 #include "ranks/exchange.h"
+#include "ranks/profile.h"
 #include "train/variants.h"
 
 enum { N = 48, SIDE = 4, K = 2 };
@@ -118,6 +121,51 @@ static void test_rank_0_alone_sees_the_folder(void **state)
   facet_family_clear(&again);
 }
 
+/* A rank that is slow in every step. */
+static void nap(void *self)
+{
+  (void)self;
+  nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+}
+
+/* As many networks for each rank as EACH, of equal work: the last rank, which is slow, makes half of its share at most.
+ * Others may be kept from the processor, so the best of some tries counts. */
+static void test_a_slow_rank_makes_less(void **state)
+{
+  (void)state;
+  enum { EACH = 4 };
+  int ranks = facet_ranks(MPI_COMM_WORLD), members = EACH * ranks;
+  const facet_recipe before = recipe[0];
+  double *sparsity = facet_allocate((size_t)members, sizeof *sparsity);
+  bool good = ranks == 1;
+  for (int i = 0; i < members; i++)
+    sparsity[i] = (i + 1.0) / (members + 1);
+  recipe[0].sparsity = (facet_numbers){members, sparsity};
+  recipe[0].retrain = true;
+  facet_profile_begin();
+  for (int try = 0; try < BALANCE_TRIES && !good; try++) {
+    char output[96];
+    facet_family family;
+    snprintf(output, sizeof output, "%s/slow-%d", folder, try);
+    settings.output = output;
+    (void)facet_profile_take();
+    facet_interrupt_meanwhile(rank == ranks - 1 ? nap : NULL, NULL);
+    facet_status status = facet_family_make(MPI_COMM_WORLD, &making, &family);
+    facet_interrupt_meanwhile(NULL, NULL);
+    if (status != FACET_OK)
+      print_error("%s\n", facet_message());
+    assert_everywhere(status == FACET_OK);
+    int64_t all = facet_profile_take().units, own = all;
+    assert_int_equal(facet_sum(MPI_COMM_WORLD, &all, 1, "test"), FACET_OK);
+    assert_int_equal(all, members + 1); /* lth's */
+    good = everywhere(rank < ranks - 1 || own <= EACH / 2);
+    facet_family_clear(&family);
+  }
+  assert_true(good);
+  recipe[0] = before;
+  facet_free(&sparsity);
+}
+
 /* What rank 0 cannot do is known everywhere, with its words. */
 static void test_a_folder_that_cannot_be(void **state)
 {
@@ -156,6 +204,7 @@ int main(int argc, char **argv)
   make_study();
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_rank_0_alone_sees_the_folder),
+      cmocka_unit_test(test_a_slow_rank_makes_less),
       cmocka_unit_test(test_a_folder_that_cannot_be),
       cmocka_unit_test(test_a_sketch_leaves_nothing),
   };
