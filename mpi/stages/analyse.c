@@ -261,10 +261,10 @@ static facet_status run_together(analysis *a, facet_dealer *dealer, int64_t numb
 /* Tiles that have a digest together are one unit, which may be long: it is left between two batches, and taken up. */
 static facet_status run_digested(analysis *a, facet_dealer *dealer, const facet_tile *t)
 {
-  int64_t part = t->block / a->plan->store.digest_blocks, number = facet_plan_number(a->plan, t), done = 0;
+  int64_t part = t->block / a->plan->store.digest_blocks, number = facet_plan_number(a->plan, t), done = 0, from;
   char said[1000];
-  FACET_TRY(facet_kept_begin(&a->kept, part, number, a->again ? NULL : &done));
-  a->unkept = t->first + done;
+  FACET_TRY(facet_kept_begin(&a->kept, part, number, a->again ? NULL : &done, &from));
+  a->unkept = t->first + from;
   if (done > 0)
     fprintf(stderr, "facet: analyse: digest %lld of %s goes on behind %lld samples\n", (long long)part,
             a->plan->store.variant[t->variant].name, (long long)done);

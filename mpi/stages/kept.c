@@ -261,8 +261,26 @@ static facet_status left_holds(const facet_kept *kept, int64_t samples, bool *ho
   return status;
 }
 
+/* The sample from which on W is wanted: one that a batch began with, as bits may depend on what is computed at once. */
+static int64_t batch_before(const facet_kept *kept, int64_t sample)
+{
+  int64_t tile = sample / kept->plan->block * kept->plan->block, batch = kept->pass->batch;
+  return tile + (sample - tile) / batch * batch;
+}
+
+/* Samples that are added up, so many rows. */
+static facet_status go_on(facet_kept *kept, const int64_t *rows, int64_t all, int64_t *done, int64_t *from)
+{
+  int64_t each = kept->plan->linear_rows, waiting = facet_digest_waiting(&kept->digest, all);
+  *done = all / each;
+  *from = waiting > 0 ? batch_before(kept, (all - waiting) / each) : *done;
+  facet_digest_resume(&kept->digest, rows, all - *from * each);
+  return wants_gram(kept->plan) ? facet_store_get(kept->store, FACET_ROW_GRAM, part_of(kept), kept->digest.gram.sum)
+                                : FACET_OK;
+}
+
 /* From here on the sums change in their places: a kill leaves nothing that looks like a beginning. */
-static facet_status take_up(facet_kept *kept, int64_t *rows, int64_t *done)
+static facet_status take_up(facet_kept *kept, int64_t *rows, int64_t *done, int64_t *from)
 {
   int64_t all;
   bool holds;
@@ -270,26 +288,25 @@ static facet_status take_up(facet_kept *kept, int64_t *rows, int64_t *done)
   if (!are_unfinished(kept, rows, &all) || all == 0)
     return FACET_OK;
   FACET_TRY(left_holds(kept, all / kept->plan->linear_rows, &holds));
-  if (holds) {
-    facet_digest_resume(&kept->digest, rows);
-    *done = all / kept->plan->linear_rows;
-  }
+  if (holds)
+    FACET_TRY(go_on(kept, rows, all, done, from));
   memset(rows, 0, (size_t)kept->plan->classes * sizeof *rows);
   FACET_TRY(facet_store_put(kept->store, FACET_ROW_EXPLAINED, part_of(kept), rows));
   return facet_store_settle(kept->store);
 }
 
-facet_status facet_kept_begin(facet_kept *kept, int64_t part, int64_t tile, int64_t *done)
+facet_status facet_kept_begin(facet_kept *kept, int64_t part, int64_t tile, int64_t *done, int64_t *from)
 {
   int64_t *rows;
   kept->part = part;
   kept->tile = tile;
   facet_digest_begin(&kept->digest);
-  if (!done || wants_gram(kept->plan))
+  *from = 0;
+  if (!done)
     return FACET_OK;
   *done = 0;
   FACET_NEW(rows, kept->plan->classes);
-  facet_status status = take_up(kept, rows, done);
+  facet_status status = take_up(kept, rows, done, from);
   facet_free(&rows);
   return status;
 }
@@ -302,6 +319,8 @@ static facet_status leave(facet_kept *kept, int64_t *rows)
     all += kept->digest.rows[k];
   }
   FACET_TRY(facet_digest_leave(&kept->digest));
+  if (wants_gram(kept->plan))
+    FACET_TRY(facet_store_put(kept->store, FACET_ROW_GRAM, part_of(kept), kept->digest.gram.sum));
   FACET_TRY(facet_store_settle(kept->store));
   FACET_TRY(facet_store_put(kept->store, FACET_ROW_EXPLAINED, part_of(kept), rows));
   FACET_TRY(tiles_of(kept, all / kept->plan->linear_rows, &tile, &count));
@@ -313,8 +332,6 @@ static facet_status leave(facet_kept *kept, int64_t *rows)
 facet_status facet_kept_leave(facet_kept *kept)
 {
   int64_t *rows;
-  if (wants_gram(kept->plan))
-    return FACET_OK;
   FACET_NEW(rows, kept->plan->classes);
   facet_status status = leave(kept, rows);
   facet_free(&rows);

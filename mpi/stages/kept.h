@@ -41,10 +41,10 @@ void facet_kept_clear(facet_kept *kept);
 
 /* Before the batches of a part, whose tiles are numbered from `tile` on. *done: how many of its samples are added up
  * already, by a run that was interrupted; where that does not hold its checksum any more, with the tiles behind it, a
- * line says so. NULL: whatever is there, it begins anew. */
-facet_status facet_kept_begin(facet_kept *kept, int64_t part, int64_t tile, int64_t *done);
-/* Between two batches of a part that is interrupted: what is added up is durable, and the next run goes on from it.
- * With a Gram matrix nothing is kept: lines of W wait for each other there. */
+ * line says so. *from: the sample of the part from which on W is wanted, where a batch begins: earlier where lines of W
+ * waited for a Gram matrix. done NULL: whatever is there, it begins anew. */
+facet_status facet_kept_begin(facet_kept *kept, int64_t part, int64_t tile, int64_t *done, int64_t *from);
+/* Between two batches of a part that is interrupted: what is added up is durable, and the next run goes on from it. */
 facet_status facet_kept_leave(facet_kept *kept);
 /* Before a batch: who wants its chunks. */
 facet_w_sink facet_kept_batch(facet_kept *kept, int64_t first, int64_t count, const double *logits);

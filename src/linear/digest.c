@@ -51,7 +51,7 @@ void facet_digest_begin(facet_digest *d)
   for (int64_t k = 0; k < d->classes; k++)
     d->place[k] = -1;
   memset(d->rows, 0, (size_t)d->classes * sizeof *d->rows);
-  d->filled = d->next = 0;
+  d->filled = d->next = d->behind = 0;
   if (d->gram.sum)
     memset(d->gram.sum, 0, (size_t)(d->inputs * d->inputs) * sizeof *d->gram.sum);
 }
@@ -129,6 +129,11 @@ static void mirror(int64_t order, double *matrix)
 facet_status facet_digest_add(facet_digest *d, int64_t k, const void *w, const void *x)
 {
   double *sums;
+  if (d->behind > 0) {
+    if (d->behind-- <= d->waited)
+      keep_line(d, w);
+    return FACET_OK;
+  }
   FACET_TRY(hold(d, k, &sums));
   add_products(d, w, x, sums);
   d->rows[k]++;
@@ -144,9 +149,19 @@ facet_status facet_digest_leave(facet_digest *d)
   return FACET_OK;
 }
 
-void facet_digest_resume(facet_digest *d, const int64_t *rows)
+int64_t facet_digest_waiting(const facet_digest *d, int64_t rows)
 {
+  return d->gram.sum ? rows % d->most : 0;
+}
+
+void facet_digest_resume(facet_digest *d, const int64_t *rows, int64_t again)
+{
+  int64_t all = 0;
   memcpy(d->rows, rows, (size_t)d->classes * sizeof *d->rows);
+  for (int64_t k = 0; k < d->classes; k++)
+    all += rows[k];
+  d->behind = again;
+  d->waited = facet_digest_waiting(d, all);
 }
 
 facet_status facet_digest_end(facet_digest *d)

@@ -17,6 +17,8 @@ typedef struct {
   int64_t inputs, classes;
   /* the Gram matrix, if it is wanted */
   int64_t filled, most; /* lines that wait to be added, and how many do */
+  int64_t behind;       /* rows to come that went by before; of these only the lines that waited are wanted */
+  int64_t waited;       /* so many of the last of them */
   double *line;
   facet_gram_panel gram;
   /* sums by class: of so many at once */
@@ -38,10 +40,14 @@ void facet_digest_clear(facet_digest *digest);
 void facet_digest_begin(facet_digest *digest);
 /* Adds a row of W of sample x, which explains class k. Errors of the keeper. */
 facet_status facet_digest_add(facet_digest *digest, int64_t k, const void *w, const void *x);
-/* Without a Gram matrix: the keeper has the sums of all classes, and rows of the digest says how many those are of. So
- * it may be left, and taken up again elsewhere by facet_digest_begin and facet_digest_resume. Errors of the keeper. */
+/* The keeper has the sums of all classes, and rows of the digest says how many those are of. So it may be left, and
+ * taken up again elsewhere by facet_digest_begin and facet_digest_resume, with what gram.sum held. Errors of the
+ * keeper. */
 facet_status facet_digest_leave(facet_digest *digest);
-void facet_digest_resume(facet_digest *digest, const int64_t *rows);
+/* Of so many rows of all classes: how many of the last ones are in no Gram matrix yet. */
+int64_t facet_digest_waiting(const facet_digest *digest, int64_t rows);
+/* again: so many of the last rows come once more; at least those that waited. */
+void facet_digest_resume(facet_digest *digest, const int64_t *rows, int64_t again);
 /* The Gram matrix is whole, both its triangles, and the keeper has the sums of all classes. */
 facet_status facet_digest_end(facet_digest *digest);
 

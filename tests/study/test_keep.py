@@ -259,6 +259,33 @@ def test_a_digest_is_left_and_taken_up(tmp_path):
     assert checksum(tmp_path / "out/study.h5") == checksum(tmp_path / "whole/study.h5")
 
 
+def test_a_digest_with_a_gram_matrix_is_left_and_taken_up(tmp_path):
+    """Lines of W that waited for it are computed again: 256 of them are added at once, the same ones as without a stop."""
+    random = np.random.default_rng(2)
+    convolutions(tmp_path / "net.onnx", random, side=16)
+    np.save(tmp_path / "x.npy", random.integers(0, 256, (48, 3, 16, 16), dtype=np.uint8))
+    np.save(tmp_path / "y.npy", random.integers(0, 100, 48))
+    text = LONG.replace("top: 2", "top: 20") + "aggregate: {spectrum: 4, method: gram}\n"
+    (tmp_path / "study.yaml").write_text(text)
+    (tmp_path / "whole.yaml").write_text(text.replace("output: out", "study: study\noutput: whole"))
+    assert run("run", tmp_path / "whole.yaml").returncode == 0
+    store, behind = tmp_path / "out/study.h5", []
+    for more in (16, 8, None):  # 320 rows or more: one part of them was added, the rest waits
+        process = subprocess.Popen([FACET, "run", tmp_path / "study.yaml"], env=environment(), stderr=subprocess.PIPE, text=True)
+        if more:
+            there = linearized(store)
+            wait_for(lambda: linearized(store) >= there + more, process)  # noqa: B023
+            process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=PATIENCE)[1]
+        assert process.returncode == (75 if more else 0), said
+        behind.append(int((re.search(r"digest 0 of dense goes on behind (\d+) samples", said) or [0, 0])[1]))
+    assert behind[0] == 0 and 16 <= behind[1] < behind[2], behind
+    with h5py.File(store) as ours, h5py.File(tmp_path / "whole/study.h5") as whole:
+        for name in ("gram", "contribution", "magnitude", "explained"):
+            assert np.array_equal(ours["linear/dense"][name][()], whole["linear/dense"][name][()]), name
+    assert checksum(store) == checksum(tmp_path / "whole/study.h5")
+
+
 def test_what_is_left_of_a_digest_is_held_against_its_checksum(tmp_path):
     """A bit of the sums, or of a tile that is not computed again, which no mark stands for yet."""
     random = np.random.default_rng(1)
@@ -285,7 +312,7 @@ def test_what_is_left_of_a_digest_is_held_against_its_checksum(tmp_path):
     assert len(sums) == 1
 
 
-def convolutions(path, random):
+def convolutions(path, random, side=32):
     """Slow enough to be stopped."""
     nodes, arrays, last, channels = [], {}, "x", 3
     for i, width in enumerate((16, 24, 24)):
@@ -296,7 +323,7 @@ def convolutions(path, random):
     arrays["f"] = random.normal(size=(100, channels))
     nodes += [onnx.helper.make_node("GlobalAveragePool", [last], ["p"]), onnx.helper.make_node("Flatten", ["p"], ["q"]),
               onnx.helper.make_node("Gemm", ["q", "f"], ["y"], transB=1)]
-    graph = onnx.helper.make_graph(nodes, "slow", [onnx.helper.make_tensor_value_info("x", 1, ["N", 3, 32, 32])],
+    graph = onnx.helper.make_graph(nodes, "slow", [onnx.helper.make_tensor_value_info("x", 1, ["N", 3, side, side])],
                                    [onnx.helper.make_tensor_value_info("y", 1, ["N", 100])],
                                    [onnx.numpy_helper.from_array(a.astype("f4"), name) for name, a in arrays.items()])
     onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=7), path)
