@@ -262,6 +262,21 @@ def test_keyboard_and_steps(page):
     page.wait_for_function("document.querySelector('#sample figcaption').textContent.includes('sample 8')")
 
 
+def test_a_way_of_many_changes_from_one_of_several_baselines(viewer, study, tmp_path):  # noqa: F811
+    """All changes are counted, of which the file says where the first are; and whose they are."""
+    path = str(tmp_path / "study.h5")
+    shutil.copy(study.path, path)
+    with h5py.File(path, "r+") as f:
+        f["paths/dense/crossing"][7], f["paths/dense/changes"][7] = np.arange(1, 17) / 17, 40
+        f["paths"].attrs["from"] = "/data/two.npy"
+    page = viewer.page()
+    page.goto(viewer.server.url(path, "view=sample&sample=7"))
+    page.wait_for_selector('.sample-way[data-variant="dense"]')
+    said = page.text_content('.sample-way[data-variant="dense"] .note >> nth=0')
+    assert "changes 40 times: at 0.059, " in said and "from the first baseline" in said, said
+    page.close()
+
+
 def test_the_way_to_a_sample(page, study):
     for variant in ("dense", PRUNED):
         where = f'.sample-way[data-variant="{variant}"]'
