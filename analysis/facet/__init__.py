@@ -18,7 +18,7 @@ from facet.answers import Attributions, Faithfulness, Geometry, Linearization, M
 from facet.attributing import attribution_methods
 from facet.corruptions import corrupt, corruptions
 from facet.errors import FacetError, MaskError, NetworkError, StudyError
-from facet.explain import Contrast, Contributions, MarginChange, Path, Position, check_sums, contrast_change
+from facet.explain import Contrast, Contributions, MarginChange, Position, Way, check_sums, contrast_change
 from facet.library import set_threads
 from facet.linear import Linear
 from facet.lines import Line
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["Attributed", "Attributions", "Contrast", "Contributions", "FacetError", "Faithfulness", "Finding", "Fragile", "Geometry", "GroupChange",
-           "Line", "Linear", "Linearization", "MarginChange", "Margins", "Mask", "MaskError", "Network", "NetworkError", "Packed", "Path", "Paths",
-           "Picture", "Plane", "Plots", "Position", "Reach", "Study", "StudyError", "Verified",
+           "Line", "Linear", "Linearization", "MarginChange", "Margins", "Mask", "MaskError", "Network", "NetworkError", "Packed", "Paths",
+           "Picture", "Plane", "Plots", "Position", "Reach", "Study", "StudyError", "Verified", "Way",
            "attribution_methods", "check_sums", "contrast_change", "corrupt", "corruptions", "methods", "open", "pack", "set_threads"]
 
 # Answers whose modules take pandas or matplotlib along: imported when somebody names them.

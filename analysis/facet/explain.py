@@ -131,7 +131,7 @@ class MarginChange(Moved):
 
 
 @dataclass(repr=False)
-class Path:
+class Way:
     """What happens on the straight way to a sample, in one variant: exact integrated gradients of k logits, in logits.
     pixels[i].sum() is total[i], up to `residual`."""
 
@@ -151,7 +151,7 @@ class Path:
     logits: Array  # at each t, K of them
 
     def __repr__(self) -> str:
-        return (f"<facet.Path to sample {self.sample}, {self.variant}, {self.condition}, from {self.start}: {self.pieces:,} pieces, "
+        return (f"<facet.Way to sample {self.sample}, {self.variant}, {self.condition}, from {self.start}: {self.pieces:,} pieces, "
                 f"{', '.join(f'{name} {total:+.4f}' for name, total in zip(self.name, self.total))}, residual {self.residual:.1e}>")
 
 
@@ -225,7 +225,7 @@ def changes_of(group: h5py.Group) -> Array:
     return np.asarray(group["changes"][()] if "changes" in group else np.isfinite(group["crossing"][()]).sum(axis=1))
 
 
-def path(study: Study, variant: str, sample: int, condition: str | None = None) -> Path:
+def way(study: Study, variant: str, sample: int, condition: str | None = None) -> Way:
     """What happens on the way to a sample: clean, or under a condition."""
     study.variant_index(variant), study.sample_index(sample)
     folder = _under(study, condition)
@@ -241,9 +241,9 @@ def path(study: Study, variant: str, sample: int, condition: str | None = None) 
     rows, crossing = group["attribution"], group["crossing"][i]
     order = str(plain(rows.attrs.get("order", "channels_first")))
     cls, logits = [int(k) for k in group["class"][i]], group["logits"][i].astype(float)
-    return Path(sample, variant, condition or "clean", str(plain(study.file["paths"].attrs["from"])), cls, [study.classes[k] for k in cls],
-                picture(rows[i].astype(float), study.shape, order, 1), group["total"][i], float(group["residual"][i]),
-                int(group["pieces"][i]), int(changes_of(group)[i]), crossing[np.isfinite(crossing)], np.linspace(0, 1, len(logits)), logits)
+    return Way(sample, variant, condition or "clean", str(plain(study.file["paths"].attrs["from"])), cls, [study.classes[k] for k in cls],
+               picture(rows[i].astype(float), study.shape, order, 1), group["total"][i], float(group["residual"][i]),
+               int(group["pieces"][i]), int(changes_of(group)[i]), crossing[np.isfinite(crossing)], np.linspace(0, 1, len(logits)), logits)
 
 
 def position(study: Study, variant: str, sample: int) -> Position:

@@ -281,9 +281,9 @@ class Study(Store):
 
         return groups.group_changes(self)
 
-    def integrated_gradients(self, variant: str, sample: int, condition: str | None = None) -> explain.Path:
+    def integrated_gradients(self, variant: str, sample: int, condition: str | None = None) -> explain.Way:
         """What happens on the way to a sample, clean or under a condition: exact integrated gradients, pieces, logits."""
-        return explain.path(self, variant, sample, condition)
+        return explain.way(self, variant, sample, condition)
 
     def line(self, variant: str, number: int = 0) -> Line:
         """A line between two samples, cut into the variant's pieces: logits at their ends, where the predicted class changes."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facet.errors import StudyError
-from facet.explain import Path, contributions, path
+from facet.explain import Way, contributions
+from facet.explain import way as way_to
 from facet.hdf import plain
 from facet.plot.pixels import bound, flat_sum, image_of, pixel_map
 from facet.plot.style import DENSE, GREY, LIGHT, WIDTH, Picture, picture, styled
@@ -40,7 +41,7 @@ def _contributions(axis: Axes, study: Study, variant: str, sample: int, cls: int
     pixel_map(axis, pixels, bound(flat_sum(pixels)))
 
 
-def _curves(axis: Axes, study: Study, way: Path, cls: int) -> None:
+def _curves(axis: Axes, study: Study, way: Way, cls: int) -> None:
     """The logits of the classes that are largest at either end, and where the predicted class changes."""
     ends = [int(k) for at, most in ((-1, 2), (0, 1)) for k in np.argsort(-way.logits[at])[:most]]
     top = list(dict.fromkeys([cls, *ends]))[:4]
@@ -63,7 +64,7 @@ def ways(study: Study, variant: str, limit: int = 4) -> Picture | None:
     figure, axes = picture(len(samples), len(titles) + 1, squeeze=False, figsize=(WIDTH, 1.45 * len(samples) + 0.3),
                            gridspec_kw={"width_ratios": [*[1] * len(titles), 1.75]})
     for row, sample in zip(axes, samples):
-        way = path(study, variant, sample)
+        way = way_to(study, variant, sample)
         predicted = int(way.logits[-1].argmax())
         at = way.cls.index(predicted) if predicted in way.cls else 0
         image_of(row[0], study, sample)
