@@ -69,3 +69,11 @@ def test_without_locks_nobody_begins_unasked(small):
     assert not (small / "out/study.yaml").exists()
     asked = subprocess.run([FACET, "run", small / "study.yaml"], env=env | {"FACET_UNLOCKED": "1"}, capture_output=True, text=True)
     assert asked.returncode == 0, asked.stderr
+
+
+def test_a_dead_owner_on_another_node_holds_nobody(small):
+    """Nor do the words that it has left, whatever process has its number here: the lock itself went with it."""
+    (small / "out").mkdir()
+    (small / "out/facet.lock").write_text(f"process {os.getpid()} on another-node, since 2026-01-01 00:00:00 UTC\n")
+    done = run("run", small / "study.yaml")
+    assert done.returncode == 0 and not own_lines(done) and not (small / "out/facet.lock").exists(), done.stderr

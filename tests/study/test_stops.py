@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -47,6 +48,23 @@ def stopped(process):
     return said
 
 
+def spent(process):
+    """Processor time of a run so far, in seconds: of the process, and of all below it."""
+    ticks = 0
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if process.pid in (int(entry.name), *ancestors(int(entry.name))):
+                ticks += sum(map(int, (entry / "stat").read_text().rpartition(")")[2].split()[11:15]))
+        except OSError:
+            pass
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def spent_by_ended():
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime + ended.ru_stime
+
+
 def told(folder):
     """What is done, as facet progress says it."""
     where, _, done = run("progress", folder / "study.yaml").stdout.partition(": ")
@@ -64,11 +82,14 @@ def test_inside_an_epoch(tmp_path, held, asked):
     assert run("run", tmp_path / "study.yaml").returncode == 0
     whole = checksum(tmp_path / "out/study.h5")
     shutil.rmtree(tmp_path / "out")
+    before = spent_by_ended()
     process, mark = held("out/variants/dense.onnx", FACET)
+    until = spent(process)
     os.kill(process.pid if asked is None else ranks_of(process)[asked], signal.SIGUSR1)
     if asked == 1:
         mark.unlink()
     stopped(process)
+    assert spent_by_ended() - before - until < 10  # seconds of the processor: those of a clock are other programs', too
     assert len(list((tmp_path / "out/variants").glob("*.checkpoint"))) == 2
     left = re.search(r"1 networks, 1 records of networks, (\d+) steps of unfinished trainings, 0 of 0 parts", told(tmp_path))
     done = run("run", tmp_path / "study.yaml", ranks=3)
