@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, PATIENCE, STUDY, checksum, environment, flip, make_digits, own_lines, places, run
+from conftest import FACET, PATIENCE, STUDY, checksum, environment, flip, make_digits, own_lines, places, preloaded, run
 from test_stages import MORE
 
 FLIPS = int(os.environ.get("FACET_FLIPS", "5"))
@@ -23,9 +23,14 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("verify")
     make_digits(folder)
     (folder / "study.yaml").write_text(STUDY + MORE)
-    done = run("run", folder / "study.yaml", ranks=2)
+    with pytest.MonkeyPatch.context() as patch:  # the encoder's checkpoint stays, as if a kill had come before it went
+        patch.setenv("LD_PRELOAD", str(preloaded("kept_checkpoints", folder)))
+        done = run("run", folder / "study.yaml", ranks=2)
     assert done.returncode == 0, done.stderr
     shutil.copy(folder / "out/study.h5", folder / "good.h5")
+    shutil.copy(folder / "out/embed/encoder.checkpoint", folder / "good.checkpoint")
+    for checkpoint in (folder / "out/variants").glob("*.checkpoint"):
+        checkpoint.unlink()
     return folder
 
 
@@ -33,6 +38,7 @@ def finished(tmp_path_factory):
 def study(finished):
     yield finished
     shutil.copy(finished / "good.h5", finished / "out/study.h5")
+    shutil.copy(finished / "good.checkpoint", finished / "out/embed/encoder.checkpoint")
 
 
 def holds(done):
