@@ -92,7 +92,7 @@ def gallery_contrasts(study: Study, variant: str, limit: int = 4) -> Picture | N
         _hatch(row[1], study, variant, sample)
         ledger(row[2], part.pixels.sum(), part.b, part.node, part.b_node, f"sum {signed(part.sum, 3)}")
     axes[-1][2].set_xlabel("logits", fontsize=7, labelpad=2)
-    for axis, title in zip(axes[0], ("sample", "difference of two W·x", "difference of two logits")):
+    for axis, title in zip(axes[0], ("sample", "difference of two W·x")):
         axis.set_title(title, loc="center", fontsize=8)
     return figure.says(f"Why {variant} says the one class and not the next best one: the difference of the two logits by pixel (red speaks for "
                     f"the first, blue for the second) and by node, exactly.{gates_note(study, [variant])}"

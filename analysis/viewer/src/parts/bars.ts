@@ -9,6 +9,7 @@ import { short } from "./numbers";
 import { Plot } from "./plot";
 import { hideTip, showTip } from "./tooltip";
 
+const HALF_LETTER = 3.5;     // pixels
 const MOST = 40;             // bars of a picture; of more those with the largest numbers
 
 /** Numbers by sample and node: of sample s (its number among all: samples[s]) and node n: values[s * nodes.length + n]. */
@@ -73,6 +74,7 @@ export class Bars {
     const { width, height } = this.plot, svg = select(this.plot.svg), left = Math.min(150, Math.max(70, width * 0.26));
     const all = this.bars.flatMap((b) => [...b.means, ...b.own]).filter(Number.isFinite);
     const x = scaleLinear([Math.min(0, ...all), Math.max(0, ...all) || 1], [left, width - 14]).nice();
+    x.range([left, width - Math.max(14, HALF_LETTER * x.tickFormat()(x.domain()[1]).length)]);     // the last number is whole
     const y = scaleBand(this.bars.map((b) => b.name), [32, height]).paddingInner(0.25).paddingOuter(0.1), own = y.bandwidth() / this.colours.length;
     svg.selectAll("g.axes").remove();
     const axes = svg.insert("g", ":first-child").attr("class", "axes");
