@@ -4,7 +4,9 @@ phase from `facet run --profile`; what messages, agreement and syncs cost; and w
     scaling.py [--times N] [--bandwidth GB/s] [--latency us]    of the cluster's file system, all ranks together, and of its network
 
 The forecast is of a study as large as people's: 30 networks like this one, 10,000 samples under 20 conditions, all
-linearized in full for 7 of them. docs/scaling.md says how each number comes about."""
+linearized in full for 7 of them. What follows the passes, comparing networks, conditions and samples, is measured on a study
+of that many networks and conditions, a tenth of the samples, and a network that takes no time. docs/scaling.md says how each
+number comes about."""
 
 import argparse
 import json
@@ -35,19 +37,51 @@ linearize: {{samples: {linear}}}
 aggregate: {{spectrum: 16}}
 """
 VARIANTS, CONDITIONS = 3, 4
-LARGE = {"networks": 30, "linearized": 7, "samples": 10_000, "conditions": 20, "blocks": 40, "node": 64,
+# As many networks, conditions and classes as the large one, of pictures of 16 numbers.
+LINES = """\
+study: lines
+output: {output}
+data:
+  train: {{format: npy, images: few.npy, labels: few-labels.npy}}
+  test: {{format: npy, images: many.npy, labels: many-labels.npy}}
+model: {{architecture: {{dense: [16]}}, train: {{epochs: 1}}}}
+variants: [{{method: magnitude, sparsity: {sparsities}}}]
+conditions: [clean, {{corruption: [gaussian_noise, shot_noise, impulse_noise, brightness], severity: [1, 2, 3, 4, 5]}}]
+aggregate: {{spectrum: none}}
+"""
+FEW, MANY = 64, 1000
+COMPARING = ("summary", "columns", "compare", "similarity", "cka")
+LARGE = {"networks": 30, "linearized": 7, "samples": 10_000, "conditions": 21, "blocks": 40, "node": 64,
          "data": 60_000 * 3 * SIDE * SIDE, "train": 50_000, "epochs": 4, "parts": 4}  # parts: batch / micro_batch
 RANKS = (1, 2, 64, 256, 1024, 4096)
 
 
-def measure(folder, name, ranks, scale):
+def pictures(folder, name, count, *shape):
+    random = np.random.default_rng(count)
+    np.save(folder / f"{name}.npy", random.random((count, *shape), dtype=np.float32))
+    np.save(folder / f"{name}-labels.npy", random.integers(0, CLASSES, count).astype(np.int64))
+
+
+def passes(scale):
+    """A study of few networks whose passes take the time; scale: how much there is to do."""
+    def write(folder, name):
+        pictures(folder, "train", 256, 3, SIDE, SIDE)
+        pictures(folder, f"test{SAMPLES * scale}", SAMPLES * scale, 3, SIDE, SIDE)
+        return STUDY.format(output=name, samples=SAMPLES * scale, linear=LINEAR * scale, block=BLOCK)
+    return write
+
+
+def lines(folder, name):
+    """A study of many networks whose comparisons take the time."""
+    for part, count in (("few", FEW), ("many", MANY)):
+        pictures(folder, part, count, 1, 4, 4)
+    return LINES.format(output=name, sparsities=[round(i / LARGE["networks"], 3) for i in range(1, LARGE["networks"])])
+
+
+def measure(folder, name, ranks, write):
     """{phase: {array: list by rank}} of a run."""
-    for part, count in (("train", 256), (f"test{SAMPLES * scale}", SAMPLES * scale)):
-        random = np.random.default_rng(count)
-        np.save(folder / f"{part}.npy", random.random((count, 3, SIDE, SIDE), dtype=np.float32))
-        np.save(folder / f"{part}-labels.npy", random.integers(0, CLASSES, count).astype(np.int64))
     study = folder / f"{name}.yaml"
-    study.write_text(STUDY.format(output=name, samples=SAMPLES * scale, linear=LINEAR * scale, block=BLOCK))
+    study.write_text(write(folder, name))
     command = [ROOT / "build/facet", "run", "--profile", study, *(["-n", str(ranks)] if ranks > 1 else [])]
     done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
     if done.returncode:
@@ -59,9 +93,9 @@ def measure(folder, name, ranks, scale):
                 if np.isfinite(group["seconds"][i]).all()}
 
 
-def quickest(folder, name, ranks, scale, times):
+def quickest(folder, name, ranks, write, times):
     """Each phase as in the run that was the quickest through it: other programs disturb some of them."""
-    runs = [measure(folder, f"{name}{i}", ranks, scale) for i in range(times)]
+    runs = [measure(folder, f"{name}{i}", ranks, write) for i in range(times)]
     return {phase: min((run[phase] for run in runs if phase in run), key=lambda p: p["seconds"].max()) for phase in runs[0]}
 
 
@@ -88,8 +122,22 @@ def show_measured(one, two, weak):
               f"{100 * times[0] / times[2]:6.0f}% {share[0]:7.1f}% {share[1]:6.1f}%")
 
 
-def forecast(one, cost, bandwidth, latency):
-    """[(what, seconds by number of ranks, whose it is)] of the large study."""
+def shared(one, two):
+    """{phase: (seconds on one rank, the share of them that is not shared out)} of what compares, by Amdahl's law from two ranks."""
+    found = {}
+    for phase in COMPARING:
+        a, b = seconds(one, phase), seconds(two, phase)
+        if a > 0:
+            found[phase] = (a, min(1.0, max(0.0, 2 * b / a - 1)))
+    return found
+
+
+def show_shared(found):
+    print("\n" + ", ".join(f"{phase} {time:.3f} s, {100 * serial:.0f} % not shared out" for phase, (time, serial) in found.items()))
+
+
+def forecast(one, comparing, cost, bandwidth, latency):
+    """[(what, seconds by number of ranks)] of the large study."""
     own = {phase: seconds(one, phase) - float(one[phase]["storing"].max()) for phase in one}
     passes = VARIANTS * (SAMPLES * CONDITIONS + LINEAR * (CLASSES + 1))
     forward = own["analyse"] / passes
@@ -98,7 +146,6 @@ def forecast(one, cost, bandwidth, latency):
     work = forward * (LARGE["networks"] * LARGE["samples"] * LARGE["conditions"] + linear * (CLASSES + 1))
     written = 4.0 * linear * CLASSES * dim
     tiles = LARGE["networks"] * LARGE["conditions"] * LARGE["blocks"]
-    lines = LARGE["networks"] * LARGE["conditions"] * LARGE["samples"] / (VARIANTS * CONDITIONS * SAMPLES)
     arrays = 12 * LARGE["networks"] + 60
 
     def tail(ranks):  # the last tile of some rank, alone
@@ -126,8 +173,8 @@ def forecast(one, cost, bandwidth, latency):
             ("writing W", lambda p: written / min(bandwidth, p * 1e9)),
             ("marks", lambda p: cost["sync"] * min(work / p, tiles / p)),
             ("opening arrays", lambda p: arrays * 6 * latency * (1 + math.log2(p))),
-            ("summary, cka", lambda p: lines * (own.get("summary", 0) + own.get("cka", 0)) / p),
-            ("compare, similarity", lambda p: lines * (own.get("compare", 0) + own.get("similarity", 0))),
+            *((phase, lambda p, time=time, serial=serial: LARGE["samples"] / MANY * time * (serial + (1 - serial) / p))
+              for phase, (time, serial) in comparing.items()),
             ("spectra", spectra),
             ("agreement", lambda p: 40 * (cost["agreement"] + latency * math.log2(p)))]
     return [(what, [take(p) for p in RANKS]) for what, take in [*rows, ("training", training)]]
@@ -151,12 +198,14 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=ROOT / "results") as name:
         folder = pathlib.Path(name)
-        one, two, weak = (quickest(folder, *how, options.times) for how in (("one", 1, 1), ("two", 2, 1), ("weak", 2, 2)))
+        one, two, weak = (quickest(folder, *how, options.times) for how in (("one", 1, passes(1)), ("two", 2, passes(1)), ("weak", 2, passes(2))))
+        comparing = shared(*(quickest(folder, f"lines{ranks}", ranks, lines, options.times) for ranks in (1, 2)))
         cost = costs(folder)
     show_measured(one, two, weak)
     print("\n" + ", ".join(f"{key} {1e6 * value:.3g} us" for key, value in cost.items()))
+    show_shared(comparing)
     cost["message"] = max(cost["message"], 1e-6 * options.latency)
-    show_forecast(forecast(one, cost, 1e9 * options.bandwidth, 1e-6 * options.latency))
+    show_forecast(forecast(one, comparing, cost, 1e9 * options.bandwidth, 1e-6 * options.latency))
 
 
 main()

@@ -1,6 +1,7 @@
 """What a user is told on the way: that a study is finished, which command comes next, what takes long, and what a wrong
 word was meant to be."""
 
+import io
 import pathlib
 import re
 import shutil
@@ -120,14 +121,15 @@ def test_python_says_what_takes_long(tmp_path, undrawn, monkeypatch, capsys, com
         assert silence == "0" or not lines
 
 
-def test_a_phase_is_said_again_and_again(monkeypatch, capsys):
+def test_a_phase_is_said_again_and_again(monkeypatch):
     monkeypatch.setenv("FACET_SILENCE", "0.01")
-    said, end = "", time.monotonic() + PATIENCE
+    said, end = io.StringIO(), time.monotonic() + PATIENCE
+    monkeypatch.setattr(sys, "stderr", said)  # capsys may lose what another thread says while it is read
     with Phases("report"):
         now("something long")
-        while not re.fullmatch(r"(facet report: something long \.\.\.\n)(facet report: something long, \d+ s\n)+", said):
-            assert time.monotonic() < end, said
-            said += capsys.readouterr().err
+        while not re.fullmatch(r"(facet report: something long \.\.\.\n)(facet report: something long, \d+ s\n)+", said.getvalue()):
+            assert time.monotonic() < end, said.getvalue()
+            time.sleep(0.001)
     now("nothing: no command is at work")
 
 
