@@ -370,6 +370,15 @@ static facet_status make_one_or_note(MPI_Comm part, const facet_origin *o, const
   return note_diverged(part, &family->making, &family->member[i]);
 }
 
+/* Rank 0, which answers the other groups until they have done. */
+static void wait_for_others(const dealing *d)
+{
+  double begun = facet_profile_enter();
+  while (d->others > 0)
+    (void)facet_interrupted();
+  facet_profile_leave(begun);
+}
+
 /* The members of group number `group`, one after the other. */
 static facet_status make_dealt(MPI_Comm part, const facet_origin *o, const facet_family *family, int group, dealing *d,
                                int *state)
@@ -386,8 +395,7 @@ static facet_status make_dealt(MPI_Comm part, const facet_origin *o, const facet
   } while (status == FACET_OK && next >= 0);
   if (status != FACET_OK)
     give_up(part, d);
-  while (d->others > 0)
-    (void)facet_interrupted();
+  wait_for_others(d);
   if (facet_rank(d->comm) == 0)
     facet_interrupt_meanwhile(NULL, NULL);
   return status;
