@@ -8,6 +8,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+enum { PIECE = 1 << 30 }; /* bytes that are reserved at once */
+
 /* refused: the system has said so already. */
 static facet_status check_space(const char *path, double needed, bool refused)
 {
@@ -38,30 +40,34 @@ bool facet_space_free(const char *folder, double *bytes)
   return s.f_blocks > 0;
 }
 
-/* 0 or errno. */
-static int reserve(int file, off_t *size)
+/* 0 or errno. Not posix_fallocate, which writes into every block where the file system cannot reserve: hours for a TB.
+ * Piece by piece, so that timers, whose signals interrupt it, do not send it back to the beginning. */
+static int reserve(int file, off_t size)
 {
-  struct stat about;
-  if (fstat(file, &about) != 0)
-    return errno;
-  *size = about.st_size;
-  int problem = posix_fallocate(file, 0, about.st_size);
-  if (problem == EOPNOTSUPP || problem == EINVAL) /* a file system that cannot: statvfs has to do */
-    problem = 0;
-  return problem == 0 && fsync(file) != 0 ? errno : problem;
+  for (off_t at = 0; at < size;) {
+    off_t piece = size - at < PIECE ? size - at : PIECE;
+    if (fallocate(file, 0, at, piece) == 0)
+      at += piece;
+    else if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) /* it cannot: statvfs has to do */
+      break;
+    else if (errno != EINTR)
+      return errno;
+  }
+  return fsync(file) == 0 ? 0 : errno;
 }
 
 facet_status facet_space_reserve(const char *path, const char *temporary)
 {
-  off_t size = 0;
+  struct stat about = {.st_size = 0};
   int file = open(temporary, O_RDWR | O_CLOEXEC);
   FACET_CHECK(file >= 0, FACET_CANNOT_CREATE, "%s: %s", path, strerror(errno));
-  int problem = reserve(file, &size);
+  int problem = fstat(file, &about) == 0 ? reserve(file, about.st_size) : errno;
   close(file);
   if (problem == ENOSPC) {
     unlink(temporary); /* so that what is free counts without it */
-    return check_space(path, (double)size, true);
+    return check_space(path, (double)about.st_size, true);
   }
-  FACET_CHECK(problem == 0, FACET_IO, "%s: cannot reserve %.3f GB: %s", path, (double)size / 1e9, strerror(problem));
+  FACET_CHECK(problem == 0, FACET_IO, "%s: cannot reserve %.3f GB: %s", path, (double)about.st_size / 1e9,
+              strerror(problem));
   return FACET_OK;
 }

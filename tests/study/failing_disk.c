@@ -81,11 +81,8 @@ ON_FILE(int, fsync, (int file), file)
 ON_FILE(int, fdatasync, (int file), file)
 ON_FILE(int, ftruncate, (int file, off_t size), file, size)
 ON_FILE(int, ftruncate64, (int file, off64_t size), file, size)
-
-int posix_fallocate(int file, off_t from, off_t size)
-{
-  return fails_at(file) ? errno : NEXT(posix_fallocate)(file, from, size);
-}
+ON_FILE(int, fallocate, (int file, int mode, off_t from, off_t size), file, mode, from, size)
+ON_FILE(int, fallocate64, (int file, int mode, off64_t from, off64_t size), file, mode, from, size)
 
 int rename(const char *from, const char *to)
 {

@@ -120,6 +120,13 @@ def test_a_folder_that_is_removed_from_under_the_analysis(small):
     assert process.returncode == 74 and len(own_lines(said)) == 1 and "was moved or removed" in said, said
 
 
+def test_a_file_system_that_cannot_reserve(small):
+    """And says so only after signals, a timer's, have come between."""
+    variables = {"LD_PRELOAD": str(preloaded("no_reserving", small)), "NO_RESERVING_MARK": str(small / "asked")}
+    done = subprocess.run([FACET, "run", small / "study.yaml"], env=environment() | variables, capture_output=True, text=True)
+    assert done.returncode == 0 and (small / "asked").exists(), done.stderr
+
+
 def analysed(store):
     """Whether there is a sample that was."""
     if not store.exists():
