@@ -40,3 +40,13 @@ def failed(study: Study) -> list[str]:
 def has_failed(study: Study, name: str) -> bool:
     """Whether all of a group of replicates has, or a variant."""
     return set(study.replicates.get(name, [name])) <= set(study.failed)
+
+
+def sound(study: Study, variants: list[str]) -> list[str]:
+    """Those of some variants that have not failed; all of them, if all have."""
+    return [v for v in variants if v not in study.failed] or variants
+
+
+def living(study: Study, name: str) -> list[str]:
+    """The same of a group of replicates: those whose numbers are its."""
+    return sound(study, study.replicates[name])

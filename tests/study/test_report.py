@@ -19,7 +19,7 @@ from conftest import ROOT, sections
 
 import facet
 from facet.__main__ import main
-from facet.plot import choice, spectra
+from facet.plot import attributions, choice, reach, spectra
 from facet.plot.choice import pick
 from facet.report.page import Report
 
@@ -350,6 +350,22 @@ def test_seeds_that_have_failed_are_not_drawn(tmp_path):
         there = [names.index(v) * conditions for v in names if v != group[0]]
         assert sorted(map(tuple, large)) == sorted(map(tuple, place[there])) and "Seeds that have failed are left out." in drawn.caption
         assert {text.get_text() for text in drawn.legends[0].get_texts()} == set(study.replicates)
+
+
+def test_of_seeds_one_that_was_measured_is_shown(tmp_path):
+    """Attributions and facets of the second seed alone; where all that were attributed have failed and there is no room, no picture."""
+    measured = ["dense", "magnitude-global-0.5-s2", "magnitude-global-0.9-s2", "random-layer-0.5-s2"]
+    make_study.synthesize(tmp_path / "study.h5", **KINDS["three seeds"], linearized=0)
+    with h5py.File(tmp_path / "study.h5", "a") as f:
+        for v in measured:
+            f[f"reach/{v}/untied"] = f[f"attributions/{v}/attribution"] = f[f"attributions/{v}/deletion"] = np.zeros((1, 2))
+    with facet.open(tmp_path / "study.h5") as study:
+        assert reach._shown(study, 8) == measured == attributions.shown(study, 4)
+        few = attributions.shown(study, 2)
+        assert few[0] == "dense" and len(few) == 2 and few[1] in measured
+        study.failed = [v for v in study.variants if "random-layer-0.9" not in v]
+        assert attributions.shown(study, 4) == measured and attributions.shown(study, 1) == []
+        assert attributions.faithfulness_curves(study, 1) is None and attributions.agreement(study, 1) is None
 
 
 def test_files_that_do_not_say_who_has_failed(tmp_path, undrawn):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facet import faithful
-from facet.plot.choice import pick
+from facet.plot.choice import grouped, pick
 from facet.plot.pixels import bound, flat_sum, image_of, pixel_map
 from facet.plot.style import CLASSES, DENSE, GREY, SIGNED, WIDTH, Picture, color_bar, picture, styled
 from facet.plot.words import class_name, count, left_out, short
@@ -27,9 +27,9 @@ def spoken(method: str) -> str:
 
 def shown(study: Study, limit: int) -> list[str]:
     """Dense and some of the others."""
-    there = faithful.attributed(study)
-    one_each = [next(v for v in group if v in there) for group in study.replicates.values() if any(v in there for v in group)]
-    return one_each if len(one_each) <= limit else [v for v in pick(study, limit, one_each) if v in there]
+    groups = grouped(study, faithful.attributed(study))
+    names = list(groups) if len(groups) <= limit else pick(study, limit, list(groups))
+    return [groups[name][0] for name in names]
 
 
 @styled
@@ -69,6 +69,8 @@ def faithfulness_curves(study: Study, limit: int = 2) -> Picture | None:
     if not faithful.measured(study):
         return None
     variants, names = shown(study, limit), faithful.methods(study)
+    if not variants:
+        return None
     figure, axes = picture(len(variants), 2, squeeze=False, sharex=True, sharey=True, figsize=(WIDTH, 2.35 * len(variants) + 0.3))
     for line, variant in zip(axes, variants):
         for axis, which in zip(line, ("deletion", "insertion")):
@@ -96,6 +98,8 @@ def agreement(study: Study, limit: int = 2) -> Picture | None:
     if not faithful.measured(study):
         return None
     variants = shown(study, limit)
+    if not variants:
+        return None
     tables = [faithful.agreement(study, v, "spearman") for v in variants]
     names = [m for m in tables[0].index if any(np.isfinite(t.loc[m, m]) for t in tables)]
     figure, axes = picture(1, len(variants), squeeze=False, figsize=(WIDTH if len(variants) > 1 else 4.4, 3.6))

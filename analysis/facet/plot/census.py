@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facet import census
-from facet.plot.choice import choose, pick, seeds
+from facet.plot.choice import choose, grouped, pick, seeds
 from facet.plot.shares import by_layer
 from facet.plot.style import Picture, styled
 from facet.plot.words import left_out
@@ -21,8 +21,7 @@ def _shares(study: Study, what: str, limit: int, most_gates: int) -> tuple[Array
     """(gates x variants, gates, variants, what is left out) of a column of study.gates, as a share of the elements."""
     base = study.condition_index(study.reference)
     there = [v for v in census.counted(study) if study.file["census/regions"][study.variant_index(v), base] >= 0]
-    groups = {name: [v for v in group if v in there] for name, group in study.replicates.items()}
-    groups = {name: group for name, group in groups.items() if group and not (what == "distance_dense" and name == "dense")}
+    groups = {name: group for name, group in grouped(study, there).items() if not (what == "distance_dense" and name == "dense")}
     if not groups:
         return None
     shown = list(groups) if len(groups) <= limit else pick(study, limit, list(groups))

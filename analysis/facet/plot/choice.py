@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from facet.findings import has_failed
+from facet.findings import has_failed, living, sound
 
 if TYPE_CHECKING:
     from facet.study import Study
@@ -46,18 +46,8 @@ def asked(study: Study, name: str) -> float:
     return value if value > 0 else removed(study, name)
 
 
-def sound(study: Study, variants: list[str]) -> list[str]:
-    """Those of some variants that have not failed; all of them, if all have."""
-    return [v for v in variants if v not in study.failed] or variants
-
-
-def living(study: Study, name: str) -> list[str]:
-    """The same of a group of replicates."""
-    return sound(study, study.replicates[name])
-
-
 def first(study: Study, name: str) -> str:
-    """The first of these."""
+    """The first variant of a group of replicates that has not failed; the first, if all have."""
     return living(study, name)[0]
 
 
@@ -69,6 +59,13 @@ def firsts(study: Study, names: Sequence[str]) -> list[str]:
 def representatives(study: Study) -> list[str]:
     """The same of all groups."""
     return firsts(study, list(study.replicates))
+
+
+def grouped(study: Study, variants: Sequence[str]) -> dict[str, list[str]]:
+    """{group of replicates: those of some variants that are of it, and have not failed if one of them has not}, without groups
+    that have none of them."""
+    groups = {name: sound(study, [v for v in group if v in variants]) for name, group in study.replicates.items()}
+    return {name: group for name, group in groups.items() if group}
 
 
 def alive(study: Study) -> list[str]:

@@ -10,8 +10,9 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import LinearSegmentedColormap
 
+from facet.findings import living, sound
 from facet.hdf import Array, strings
-from facet.plot.choice import alive, choose, corruptions, first, firsts, living, pick, representatives, seeds, sound, sparsity
+from facet.plot.choice import alive, choose, corruptions, first, firsts, pick, representatives, seeds, sparsity
 from facet.plot.pixels import bound, flat_sum, image_of, ledger, pixel_map
 from facet.plot.style import DENSE, GREY, LIGHT, WIDTH, Look, Picture, color_bar, legend, numbered, palette, picture, styled
 from facet.plot.words import class_name, count, failed_seeds, left_out, short, signed, spoken

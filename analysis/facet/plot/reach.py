@@ -8,7 +8,7 @@ import numpy as np
 
 from facet import reach
 from facet.errors import StudyError, known
-from facet.plot.choice import choose, firsts, pick, seeds
+from facet.plot.choice import choose, grouped, pick, seeds
 from facet.plot.shares import by_layer
 from facet.plot.style import WIDTH, Look, Picture, legend, picture, styled
 from facet.plot.words import count, left_out, one_seed
@@ -20,9 +20,8 @@ NAMES = {"max": "max norm", "two": "2-norm"}
 
 
 def _shown(study: Study, limit: int) -> list[str]:
-    there = reach.measured(study)
-    groups = [name for name, group in study.replicates.items() if any(v in there for v in group)]
-    return [v for v in firsts(study, pick(study, limit, groups)) if v in there] if groups else []
+    groups = grouped(study, reach.measured(study))
+    return [groups[name][0] for name in pick(study, limit, list(groups))]
 
 
 @styled
@@ -58,9 +57,7 @@ def facet_limits(study: Study, norm: str = "max", limit: int = 30, most_gates: i
     """Which gate or maximum ends the facets of how many samples."""
     if norm not in reach.NORMS:
         raise StudyError(known("norm", norm, reach.NORMS))
-    there = reach.measured(study)
-    groups = {name: [v for v in group if v in there] for name, group in study.replicates.items()}
-    groups = {name: group for name, group in groups.items() if group}
+    groups = grouped(study, reach.measured(study))
     if not groups:
         return None
     shown = list(groups) if len(groups) <= limit else pick(study, limit, list(groups))

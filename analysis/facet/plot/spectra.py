@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 from facet.hdf import Array, plain
-from facet.plot.choice import living, pick, seeds
+from facet.plot.choice import grouped, pick, seeds
 from facet.plot.comparisons import fold, matrix
 from facet.plot.gallery import folded
 from facet.plot.pixels import bound, flat_sum, pixel_map
@@ -33,9 +33,8 @@ def spectra(study: Study) -> list[str]:
 
 def with_spectra(study: Study, limit: int) -> list[str]:
     """At most `limit` variants with spectra, the first that has not failed of each group of replicates, dense among them."""
-    names = spectra(study)
-    groups = {name: [v for v in living(study, name) if v in names] for name in study.replicates}
-    return [groups[name][0] for name in pick(study, limit, [name for name in groups if groups[name]])]
+    groups = grouped(study, spectra(study))
+    return [groups[name][0] for name in pick(study, limit, list(groups))]
 
 
 @styled

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from facet.findings import has_failed
+from facet.findings import has_failed, living
 from facet.hdf import Array
-from facet.plot.choice import living, seeds
+from facet.plot.choice import seeds
 
 if TYPE_CHECKING:
     from facet.study import Study
