@@ -149,15 +149,16 @@ class Study(Store):
     def folded(self, what: str) -> tuple[Array, Array]:
         """(mean, deviation) of a summary over the replicates, R x C each: as `spread`, from the file where it has them."""
         paths = [f"replicates/{what}_{part}" for part in ("mean", "deviation")]
-        if paths[0] in self.file and strings(self.file["replicate"]) == list(self.replicates):
+        whole = all(len(findings.living(self, name)) == len(group) for name, group in self.replicates.items())  # the file's are of all seeds
+        if whole and paths[0] in self.file and strings(self.file["replicate"]) == list(self.replicates):
             mean, deviation = (np.asarray(self.file[path][()]) for path in paths)
             return mean, deviation
         return self.spread(self.summary(what))
 
     def spread(self, values: Array) -> tuple[Array, Array]:
-        """(mean, deviation) over the replicates of numbers given by variant, V x ...: R x ... each. The deviation is the
-        standard deviation of the seeds, n - 1; NaN for one."""
-        parts = [np.asarray(values)[[self.variant_index(v) for v in group]] for group in self.replicates.values()]
+        """(mean, deviation) over the replicates of numbers given by variant, V x ...: R x ... each, of the seeds that have not
+        failed, as long as there is one. The deviation is the standard deviation of these seeds, n - 1; NaN for one."""
+        parts = [np.asarray(values)[[self.variant_index(v) for v in findings.living(self, name)]] for name in self.replicates]
         alone = np.full(np.shape(values)[1:], np.nan)
         with np.errstate(invalid="ignore"):  # an infinite margin has no deviation
             return (np.array([part.mean(axis=0) for part in parts]),
@@ -314,8 +315,8 @@ class Study(Store):
     # ---- tables ----
 
     def accuracy(self, condition: str | None = None, fold: bool = True) -> pandas.DataFrame:
-        """Accuracy by replicate and condition: columns mean, deviation (over seeds, n - 1; NaN for one) and seeds; with
-        fold=False by variant and condition: accuracy."""
+        """Accuracy by replicate and condition: columns mean, deviation (over the seeds that have not failed, n - 1; NaN
+        for one) and seeds, how many these are; with fold=False by variant and condition: accuracy."""
         from facet import tables
 
         return tables.accuracy(self, condition, fold)

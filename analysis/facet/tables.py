@@ -9,7 +9,7 @@ import numpy as np
 import pandas
 
 from facet.errors import StudyError, known
-from facet.findings import has_failed
+from facet.findings import has_failed, living
 from facet.hdf import Array, strings
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def accuracy(study: Study, condition: str | None, fold: bool) -> pandas.DataFram
         return pandas.DataFrame({"accuracy": study.summary("accuracy")[:, at].ravel()}, index=index)
     mean, deviation = study.folded("accuracy")
     index = pandas.MultiIndex.from_product([list(study.replicates), conditions], names=["replicate", "condition"])
-    seeds = np.repeat([len(group) for group in study.replicates.values()], len(at))
+    seeds = np.repeat([len(living(study, name)) for name in study.replicates], len(at))
     return pandas.DataFrame({"mean": mean[:, at].ravel(), "deviation": deviation[:, at].ravel(), "seeds": seeds}, index=index)
 
 

@@ -352,6 +352,36 @@ def test_seeds_that_have_failed_are_not_drawn(tmp_path):
         assert {text.get_text() for text in drawn.legends[0].get_texts()} == set(study.replicates)
 
 
+def test_means_are_of_seeds_that_have_not_failed(tmp_path, undrawn):
+    """Of three one has collapsed, and one of another group; where all have, the mean is that of all."""
+    gone, wholly = ["magnitude-global-0.5-s2", "magnitude-global-0.9-s1"], [f"random-layer-0.9-s{seed}" for seed in (1, 2, 5)]
+    make_study.synthesize(tmp_path / "study.h5", **KINDS["three seeds"], linearized=0, failed=gone + wholly)
+    with h5py.File(tmp_path / "study.h5", "a") as f:
+        v = list(f["variant"].asstr()).index(gone[0])
+        f["prediction/class"][v], f["summary/accuracy"][v], f["cost/flops_sparse"][v] = 0, 0.01, 9_000
+    with facet.open(tmp_path / "study.h5") as study:
+        accuracy, flops = study.summary("accuracy")[:, 0], study.cost("flops_sparse").to_numpy()
+        table, pareto, damage = study.accuracy("clean"), study.pareto(), study.class_damage()
+        cells, ranked = ({name.split()[0]: line for name, line in rows(sections(tmp_path / "study.h5", section), place).items()}
+                         for section, place in (("accuracy", "accuracy"), ("methods", "methods-compared")))
+        for name, group in study.replicates.items():
+            counted = [v for v in group if v not in gone]  # all of wholly
+            at = [study.variant_index(v) for v in counted]
+            line = table.loc[(name, "clean")]
+            assert line["seeds"] == len(counted) == (1 if name == "dense" else 2 if name.startswith("magnitude") else 3)
+            assert line["mean"] == pytest.approx(accuracy[at].mean()) == pareto.loc[name, "accuracy"]
+            assert pareto.loc[name, "flops_sparse"] == pytest.approx(flops[at].mean())
+            assert cells[name][0] == said(100 * accuracy[at])
+            right = [[(study.prediction("class", v, "clean") == study.label)[study.label == k].mean() for k in range(3)] for v in ["dense", *counted]]
+            assert damage.loc[name].to_list() == pytest.approx(np.mean(right[1:], axis=0) - right[0])
+            if name != "dense":
+                assert ranked[name][2:4] == [said(100 * accuracy[at]), str(len(counted))]
+        drawn = study.plot.accuracy_by_sparsity()
+        line = next(c for c in drawn.axes[0].containers if c.get_label() == "magnitude-global")
+        assert line.lines[0].get_ydata() == pytest.approx(table.loc[["magnitude-global-0.5", "magnitude-global-0.9"], "mean"])
+        assert "Means over 2 or 3 seeds; bars: one standard deviation. Seeds that have failed are left out." in drawn.caption
+
+
 def test_of_seeds_one_that_was_measured_is_shown(tmp_path):
     """Attributions and facets of the second seed alone; where all that were attributed have failed and there is no room, no picture."""
     measured = ["dense", "magnitude-global-0.5-s2", "magnitude-global-0.9-s2", "random-layer-0.5-s2"]

@@ -62,7 +62,7 @@ def error_table(study: Study, limit: int = 24) -> Picture | None:
     color_bar(figure, image, "error", ax=axis, pad=0.01, aspect=18)
     axis.set_xlabel("condition")
     return figure.says(f"Error in percent under each corruption, the mean over its severities{' and over seeds' * (seeds(study) > 1)}."
-                       + left_out(names, study.replicates, "variants", study=study))
+                       + failed_seeds(study, names) + left_out(names, study.replicates, "variants", study=study))
 
 
 @styled

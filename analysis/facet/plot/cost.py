@@ -9,7 +9,7 @@ from matplotlib.ticker import PercentFormatter
 
 from facet.plot.choice import alive
 from facet.plot.style import DENSE, GREY, LIGHT, WIDTH, Look, Picture, legend, picture, styled
-from facet.plot.words import left_out
+from facet.plot.words import failed_seeds, left_out
 
 if TYPE_CHECKING:
     from facet.study import Study
@@ -42,4 +42,4 @@ def pareto(study: Study, cost: str = "flops_sparse", condition: str | None = Non
     legend(figure, handles, labels, 3)
     return figure.says("Accuracy against cost; on the dotted line, and ringed, are those for which no other one is as good and "
                        "cheaper. Bars: one standard deviation over seeds."
-                       + left_out([str(name) for name in table.index], study.replicates, "variants", study=study))
+                       + failed_seeds(study, map(str, table.index)) + left_out([str(name) for name in table.index], study.replicates, "variants", study=study))

@@ -12,8 +12,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.ticker import MaxNLocator
 
 from facet.explain import movement, position
+from facet.findings import sound
 from facet.hdf import Array, strings
-from facet.plot.choice import choose, corruptions, firsts, pick, representatives, sound
+from facet.plot.choice import choose, corruptions, firsts, pick, representatives
 from facet.plot.pixels import bound, flat_sum, image_of, pixel_map
 from facet.plot.style import DENSE, GREY, LIGHT, NAMED, WIDTH, Picture, legend, numbered, palette, picture, styled
 from facet.plot.words import class_name, gates_note, left_out, short

@@ -9,7 +9,7 @@ import numpy as np
 from facet.plot.choice import choose, pick, removed, seeds
 from facet.plot.shares import by_layer
 from facet.plot.style import DENSE, SIGNED, WIDTH, Picture, color_bar, picture, styled
-from facet.plot.words import left_out, short
+from facet.plot.words import failed_seeds, left_out, short
 
 if TYPE_CHECKING:
     from facet.study import Study
@@ -63,7 +63,7 @@ def class_damage(study: Study, condition: str | None = None, limit: int = 24, mo
     more = f" Shown: the {len(classes)} of {len(worst_first)} classes that lose most." if len(classes) < len(worst_first) else ""
     return figure.says(f"Which classes pay for pruning: the accuracy of each class in percent minus that of the dense network "
                        f"({condition or study.reference}), the most damaged on the left.{more}"
-                       + (" Means over seeds." if seeds(study) > 1 else "") + left_out(names, [str(n) for n in table.index if n != "dense"], "variants", study=study))
+                       + (" Means over seeds." if seeds(study) > 1 else "") + failed_seeds(study, names) + left_out(names, [str(n) for n in table.index if n != "dense"], "variants", study=study))
 
 
 def _points(value: float) -> str:

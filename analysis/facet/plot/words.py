@@ -70,10 +70,10 @@ def failed_seeds(study: Study, names: Iterable[str]) -> str:
 
 def bars_note(study: Study) -> str:
     """What the error bars are."""
-    sizes = sorted({len(group) for group in study.replicates.values()} - {1})
+    sizes = sorted({len(living(study, name)) for name in study.replicates} - {1})
     if not sizes:
         return ""
-    return f" Means over {' or '.join(map(str, sizes))} seeds; bars: one standard deviation."
+    return f" Means over {' or '.join(map(str, sizes))} seeds; bars: one standard deviation.{failed_seeds(study, study.replicates)}"
 
 
 def infinite_note(margins: dict[str, Array]) -> str:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from facet import census, faithful, groups, lines, planes, reach
 from facet.errors import StudyError
 from facet.explain import changes_of
+from facet.findings import living
 from facet.hdf import Array, plain
 from facet.plot import accuracy as accuracies
 from facet.plot import attributions as maps
@@ -84,7 +85,7 @@ def tiles(page: Report) -> list[tuple[str, str, str]]:
     """(what, value, note) of the numbers on top."""
     s, names = page.study, list(page.study.replicates)
     mean = dict(zip(names, page.mean))
-    about = {name: f"± {100 * error:.2f} over {len(s.replicates[name])} seeds; " if np.isfinite(error) else ""
+    about = {name: f"± {100 * error:.2f} over {len(living(s, name))} seeds; " if np.isfinite(error) else ""
              for name, error in zip(names, page.deviation)}
     gone = {name: removed(s, name) for name in names}
     found = []
@@ -156,8 +157,8 @@ def _accuracies(page: Report, groups: list[tuple[str, list[tuple[str, str]]]]) -
     """A table of accuracies under these conditions. Shades go from the worst to the best that has not failed."""
     s = page.study
     mean, deviation = s.folded("accuracy")
-    living = [place for place, name in enumerate(s.replicates) if name not in page.failed] or list(range(len(mean)))
-    low, high = np.nanmin(mean[living]), np.nanmax(mean[living])
+    well = [place for place, name in enumerate(s.replicates) if name not in page.failed] or list(range(len(mean)))
+    low, high = np.nanmin(mean[well]), np.nanmax(mean[well])
     order = [column for _, columns in groups for column in columns]
     rows: list[Row] = []
     for place, name in enumerate(s.replicates):
@@ -200,7 +201,7 @@ def methods(page: Report) -> Context | None:
             parts = before[place], own[place]
             epochs = "{:g} = {:g} + {:g}".format(sum(parts), *parts) if np.isfinite(sum(parts)) else "–"
             rows.append((names[place], [f"{target:g}", "–" if names[place] in page.failed else str(rank), spread(100 * page.mean[place], 100 * page.deviation[place]),
-                                        str(len(s.replicates[names[place]])), epochs, percent(removed(s, names[place]), 2)]))
+                                        str(len(living(s, names[place]))), epochs, percent(removed(s, names[place]), 2)]))
     return {"rows": rows, "unequal": unequal, "unknown": unknown} if rows else None
 
 
