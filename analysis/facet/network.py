@@ -107,14 +107,15 @@ class Network:
         magnitudes mean what they mean in the module. example: a batch of samples, whose numbers do not matter."""
         import torch
 
-        buffer, trained = io.BytesIO(), module.training
+        buffer, trained = io.BytesIO(), {part: part.training for part in module.modules()}
         try:
             module.eval()
             torch.onnx.export(module, (example,), buffer, dynamo=False, do_constant_folding=False,
                               training=torch.onnx.TrainingMode.PRESERVE, input_names=["x"], output_names=["logits"],
                               dynamic_axes={"x": {0: "N"}, "logits": {0: "N"}})
         finally:
-            module.train(trained)
+            for part, training in trained.items():
+                part.training = training
         return cls(buffer.getvalue(), precision=precision, kernels=kernels, gates=gates, name=type(module).__name__)
 
     def _begin(self, handles: Handles, precision: str, kernels: str | None) -> None:
@@ -497,6 +498,7 @@ class Network:
             mask = mask if isinstance(mask, Mask) else read(self._handles, network, os.fspath(mask))
             if mask.handles is not self._handles:
                 raise NetworkError(f"{self.name}: the mask is one of another network; write it to a file to use it here")
+            mask.owner = self
             facet.network_copy(network, ctypes.byref(pointer))
             facet.mask_apply(mask.pointer, pointer)
         made = Network.__new__(Network)

@@ -36,6 +36,7 @@ class Mask:
     def __init__(self, handles: Handles, network: ctypes.c_void_p, pointer: ctypes.c_void_p, what: str) -> None:
         facet = handles.library
         self.handles, self.pointer, self.what = handles, pointer, what
+        self.owner: object = None  # the network that it is of, which is not collected while the mask is there
         weakref.finalize(self, facet.mask_destroy, ctypes.byref(pointer))
         self.sparsity = float(facet.mask_sparsity(pointer))
         """The fraction of all prunable weights that is removed."""

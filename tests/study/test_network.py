@@ -354,6 +354,13 @@ def test_a_network_is_closed(studies, inputs):
         pass
 
 
+def test_a_mask_outlives_the_name_of_its_network(network, tmp_path):
+    smaller = facet.Network(network.name).prune("magnitude", 0.5)
+    smaller.mask.write(tmp_path / "mask.h5")
+    with network.masked(tmp_path / "mask.h5") as again:
+        assert again.mask.removed == smaller.mask.removed
+
+
 def test_memory_comes_back(studies, inputs):
     loaded = ctypes.CDLL(library().path)  # for what Python has no other use for
     loaded.facet_memory_in_use.restype = ctypes.c_size_t
@@ -436,8 +443,10 @@ def test_autograd_agrees_in_double(inputs):
               torch.nn.Linear(150, 20), torch.nn.ReLU(), torch.nn.Dropout(), torch.nn.Linear(20, 4)]
     module, x = torch.nn.Sequential(*layers), torch.from_numpy(inputs).float()
     module(x)  # gives batch norm statistics that are not the first ones
+    layers[1].eval()  # as where it is frozen
     network = facet.Network.from_torch(module, x[:2], precision="double")
-    assert module.training and "Sequential: 1 x 12 x 12 to 4 logits" in repr(network)
+    assert [part.training for part in module] == [layer is not layers[1] for layer in layers] and module.training
+    assert "Sequential: 1 x 12 x 12 to 4 logits" in repr(network)
     assert any("BatchNormalization" in node for node in network.linearize(x[0]).node)
     linear, module, leaf = network.linearize(x), module.eval().double(), x.double().requires_grad_()
     logits = module(leaf)
