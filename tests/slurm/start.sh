@@ -18,6 +18,7 @@ munged --force --key-file="$folder/munge/key" --socket="$folder/munge/socket" --
   --log-file="$folder/munge/log" --seed-file="$folder/munge/seed"
 
 # Quick to see that a node is lost, and to start again what was put back: cred_expire is how long Slurm waits with that.
+# What has ended stays known, however long the whole takes.
 # Ports that nobody listens on: the controller's, then one for each node.
 base=$((17000 + $$ % 1000 * 10))
 cat >"$folder/slurm.conf" <<END
@@ -44,6 +45,7 @@ MpiDefault=none
 ReturnToService=2
 KillWait=5
 SlurmdTimeout=10
+MinJobAge=3600
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SchedulerParameters=batch_sched_delay=0,sched_interval=1
