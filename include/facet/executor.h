@@ -22,7 +22,7 @@ typedef struct {
 } facet_executor_options;
 
 /* The network must outlive the executor. FACET_INTERNAL: options that make no sense; FACET_BAD_INPUT: a node that the
- * kernels do not offer. Caller destroys. */
+ * kernels do not offer; *executor is NULL then. Caller destroys. */
 facet_status facet_executor_create(const facet_network *network, facet_executor_options options,
                                    facet_executor **executor);
 void facet_executor_destroy(facet_executor **executor);

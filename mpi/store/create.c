@@ -308,7 +308,9 @@ static bool is_of_input(facet_store_shape_axis axis)
 static facet_status make_scale_of_array(const facet_store *s, facet_store_shape_axis axis, int variant)
 {
   char *path = facet_store_shape_coordinate_path(&s->shape, axis, variant);
-  bool there = path && H5Lexists(s->file, path, H5P_DEFAULT) > 0;
+  if (!path)
+    return FACET_OS;
+  bool there = H5Lexists(s->file, path, H5P_DEFAULT) > 0;
   facet_free(&path);
   return there ? FACET_OK : make_scale(s, axis, variant);
 }
@@ -319,7 +321,9 @@ static facet_status attach_scales(const facet_store *s, const facet_store_shape_
     if (is_of_input(a->axis[i]) || a->axis[i].beside || a->axis[i].turn > 1)
       FACET_TRY(make_scale_of_array(s, a->axis[i], facet_row_of_stage(a->row) ? 0 : a->variant));
     char *path = facet_store_shape_coordinate_path(&s->shape, a->axis[i], a->variant);
-    hid_t scale = path ? H5Dopen2(s->file, path, H5P_DEFAULT) : -1;
+    if (!path)
+      return FACET_OS;
+    hid_t scale = H5Dopen2(s->file, path, H5P_DEFAULT);
     herr_t attached = scale < 0 ? -1 : H5DSattach_scale(set, scale, (unsigned)i);
     H5_CLOSE(scale);
     facet_free(&path);

@@ -29,6 +29,7 @@ static facet_status create(const facet_network *network, facet_executor_options 
                            facet_executor **executor)
 {
   facet_executor *x;
+  *executor = NULL;
   FACET_CHECK(network->finished, FACET_INTERNAL, "the network is not finished");
   if (options.training)
     FACET_TRY(facet_network_need_pieces(network, "training"));

@@ -8,9 +8,9 @@ import signal
 import subprocess
 import time
 
-from running import LONGEST, ROOT, Run, send, wait_for  # which finds conftest, too
+from running import LONGEST, Run, send, wait_for  # which finds conftest, too
 
-from conftest import FACET, environment, flip, places
+from conftest import FACET, environment, flip, places, preloaded
 
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 STARTED = ("variants/*.checkpoint", "variants/*.record", "study.h5")  # what a run that began has left
@@ -62,33 +62,45 @@ def limited(what, least, most, allowed, ranks):
     return fault
 
 
-# ---- the disk ----
+# ---- disk and memory ----
 
-class Disk:
-    """The library that lets calls fail, and how many there are in a run without failures."""
+class Failing:
+    """A library that lets calls fail (tests/study), and how many there are in a run of two ranks without failures."""
 
-    ERRORS = (errno.EIO, errno.ENOSPC, errno.EROFS, errno.EDQUOT)
-    library, calls = None, 0
+    def __init__(self, what):
+        self.what, self.library, self.calls = what, None, 0
 
-    @classmethod
-    def make(cls, folder):
-        cls.library = folder / "failing_disk.so"
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-w", "-D_GNU_SOURCE", ROOT / "tests/study/failing_disk.c", "-o", cls.library, "-ldl"],
-                       check=True)
+    def make(self, folder):
+        self.library = preloaded(f"failing_{self.what}", folder)
 
-    @classmethod
-    def variables(cls, folder, **more):
-        return {"LD_PRELOAD": str(cls.library), "DISK_FOLDER": str(folder / "out"), **{name: str(value) for name, value in more.items()}}
+    def variables(self, folder, **more):
+        """For a run in that folder. more: what the library looks for, without what its names begin with."""
+        prefix = self.what.upper()
+        return {"LD_PRELOAD": str(self.library), **{f"{prefix}_{name}": str(value) for name, value in (more | {"FOLDER": folder / "out"}).items()}}
 
 
-def failing_disk(dice, folder, _):
+DISK, MEMORY = Failing("disk"), Failing("memory")
+LIBRARIES = (DISK, MEMORY)
+ERRORS = (errno.EIO, errno.ENOSPC, errno.EROFS, errno.EDQUOT)
+
+
+def counting(folder):
+    """Variables for a run in that folder whose calls of each kind are counted (rank 0's), in files beside the folder."""
+    both = [library.variables(folder, COUNT=folder.parent / library.what, RANK=0) for library in LIBRARIES]
+    return {**both[0], **both[1], "LD_PRELOAD": ":".join(variables["LD_PRELOAD"] for variables in both)}
+
+
+def failing(library, allowed, problems=()):
     """From one call on, or that one alone, of any rank: of a run's calls any, or, as often, one of its first."""
-    call = dice.randint(1, Disk.calls) if dice.random() < 0.5 else int(Disk.calls ** dice.random())
-    problem, once, ranks = dice.choice(Disk.ERRORS), dice.random() < 0.3, dice.choice((1, 2))
-    rank = dice.randrange(ranks)
-    variables = Disk.variables(folder, DISK_CALL=call, DISK_ERROR=problem, DISK_RANK=rank, **({"DISK_ONCE": 1} if once else {}))
-    run = Run(folder / "study.yaml", ranks, True, None, variables)
-    return f"error {problem} of call {call}{' alone' if once else ''} of rank {rank} of {ranks}", run.end(), {0, 73, 74}, run.lines
+    def fault(dice, folder, _):
+        call = dice.randint(1, library.calls) if dice.random() < 0.5 else int(library.calls ** dice.random())
+        problem, once, ranks = {"ERROR": dice.choice(problems)} if problems else {}, dice.random() < 0.3, dice.choice((1, 2))
+        rank = dice.randrange(ranks)
+        variables = library.variables(folder, CALL=call, RANK=rank, **problem, **({"ONCE": 1} if once else {}))
+        run = Run(folder / "study.yaml", ranks, True, None, variables)
+        error = f"error {problem['ERROR']} of" if problem else "no memory at"
+        return f"{error} call {call}{' alone' if once else ''} of rank {rank} of {ranks}", run.end(), allowed, run.lines
+    return fault
 
 
 def vanished(dice, folder, moment):
@@ -210,13 +222,14 @@ KINDS = {
     "stopped rank": stopped_for_a_while,
     "memory": limited("as", 2e8, 2e9, {0, 71}, (1, 2)),
     "two at once": two_at_once,
-    "failing disk": failing_disk,
+    "failing disk": failing(DISK, {0, 73, 74}, ERRORS),
+    "failing memory": failing(MEMORY, {0, 71}),
     "vanished folder": vanished,
     "flipped bit": flipped,
     "exchanged labels": exchanged,
     "edited study": edited,
 }
-EVERYWHERE = {"memory", "failing disk"}  # they come where they come, not after a moment
+EVERYWHERE = {"memory", "failing disk", "failing memory"}  # they come where they come, not after a moment
 
 
 def checksum(folder):

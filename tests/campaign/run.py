@@ -21,7 +21,7 @@ import tempfile
 from running import PR_SET_CHILD_SUBREAPER, Run, kin, moments, send
 
 from conftest import STUDY as SMALL, make_digits
-from faults import Disk, EVERYWHERE, KINDS, checksum
+from faults import EVERYWHERE, KINDS, LIBRARIES, checksum, counting
 from test_stages import MORE
 
 VARIANTS = """\
@@ -43,7 +43,7 @@ class Undisturbed:
     """A study's run that nobody disturbs: its checksum, the moments that it has, and its files."""
 
     def __init__(self, folder, study):
-        run = Run(fresh(folder, study) / "study.yaml", 2, True, None, Disk.variables(folder, DISK_COUNT=folder.parent / "calls"))
+        run = Run(fresh(folder, study) / "study.yaml", 2, True, None, counting(folder))
         if run.end() != 0:
             sys.exit("\n".join(["campaign: the study itself fails", *(line for _, line in run.lines)]))
         self.checksum, self.moments, self.files, self.seconds = checksum(folder), moments(run.lines), files(folder), run.lines[-1][0]
@@ -100,9 +100,11 @@ def main():
 
 def attempts(here, seed, count, only):
     """Exit status: 1 if something did not survive."""
-    Disk.make(here)
+    for library in LIBRARIES:
+        library.make(here)
     wholes = {name: Undisturbed(here / f"whole-{name}", study) for name, study in STUDIES.items()}
-    Disk.calls = int((here / "calls").read_text())
+    for library in LIBRARIES:
+        library.calls = int((here / library.what).read_text())
     for name, whole in wholes.items():
         print(f"seed {seed}, keep: {name}: {whole.checksum}; {whole.seconds:.1f} s undisturbed; faults after {len(whole.moments)} moments", flush=True)
     survived, tried, kinds, met = 0, 0, collections.Counter(), set()

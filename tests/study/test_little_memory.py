@@ -1,12 +1,15 @@
-"""Under a limit of the address space, or of a cgroup, a run ends with 71 and a line, or well; never with a crash."""
+"""Under a limit of the address space, or of a cgroup, and when any rank is refused any allocation (see failing_memory.c), a
+run ends with 71 and a line, or well; never with a crash, and no rank waits for another."""
 
 import os
 import pathlib
 import resource
+import shutil
+import subprocess
 
 import pytest
 
-from conftest import checksum, own_lines, run
+from conftest import FACET, PATIENCE, checksum, environment, own_lines, preloaded, run
 
 LIMITS = [200, 230, 263, 340, 420, 443, 460, 470, 480, 490, 500]  # MB: from where OpenBLAS cannot start to where nothing is missing
 
@@ -65,3 +68,25 @@ def test_a_cgroup_that_is_full(small, group):
     assert done.returncode == 71 and len(said) == 1, done.stderr
     assert "out of memory: the system killed a rank, since the cgroup of this job or container has a limit" in said[0]
     assert run("run", study, "-n", "2").returncode == 0
+
+
+@pytest.mark.parametrize("once", [False, True], ids=["all", "one"])
+def test_a_rank_that_is_refused_memory_ends_all(small, once):
+    """Of two ranks the second, at moments from before the networks are read to the last stage: the other one is not left waiting,
+    and what is done is kept. `make campaign` takes any rank and any moment."""
+    shim = preloaded("failing_memory", small)
+
+    def go(**variables):
+        more = {"LD_PRELOAD": str(shim), "MEMORY_RANK": "1", **{name: str(value) for name, value in variables.items()}}
+        return subprocess.run([FACET, "run", small / "study.yaml", "-n", "2"], env=environment() | more, capture_output=True, text=True,
+                              timeout=PATIENCE)
+
+    assert go(MEMORY_COUNT=small / "count").returncode == 0
+    calls, whole = int((small / "count").read_text()), checksum(small / "out/study.h5")
+    for part in (0.01, 0.3, 0.6):
+        shutil.rmtree(small / "out", ignore_errors=True)
+        done = go(MEMORY_CALL=int(part * calls), **({"MEMORY_ONCE": 1} if once else {}))
+        said = [line for line in own_lines(done) if "..." not in line]
+        assert done.returncode == 71 and len(said) == 1 and "out of memory" in said[0], (part, done.stderr)
+    assert run("run", small / "study.yaml", "-n", "2").returncode == 0
+    assert checksum(small / "out/study.h5") == whole
