@@ -185,7 +185,7 @@ static void print_plan(const facet_context *context, const forecast *f, const do
   printf("time             about %s on %d rank%s: %s\n", short_time(f->seconds, text), f->ranks,
          f->ranks == 1 ? "" : "s", f->parts);
   printf("memory per rank  about %.3f GiB (%d rank%s)\n", f->memory / 0x1p30, f->ranks, f->ranks == 1 ? "" : "s");
-  printf("disk             %.2f GiB in %s/study.h5", (double)facet_store_bytes(s) / 0x1p30, s->settings->output);
+  printf("disk             %.2f GiB in %s/study.h5", f->disk.file / 0x1p30, s->settings->output);
   printf(", %.2f GiB in networks yet to be made and checkpoints", (f->disk.networks + f->disk.checkpoints) / 0x1p30);
   if (f->disk.free >= 0)
     printf("; %.2f GiB free", f->disk.free / 0x1p30);
@@ -239,7 +239,7 @@ static void print_verdict(const facet_context *context, facet_output_state state
   char text[32];
   printf("%s: about %s on %d rank%s, %.2f GiB of memory each, %.2f GiB of disk\n", s->settings->name,
          short_time(f->seconds, text), f->ranks, f->ranks == 1 ? "" : "s", f->memory / 0x1p30,
-         (double)facet_store_bytes(s) / 0x1p30);
+         f->disk.file / 0x1p30);
   if (state == FACET_OUTPUT_OTHER)
     printf("output           %s holds the results of a different study: a run needs --fresh, or another output\n",
            output);
@@ -265,7 +265,7 @@ static facet_status print_all(const facet_context *context, facet_output_state s
   FACET_GO(done, status, find_reused(context, state, f));
   facet_phase(NULL);
   bool standing = state == FACET_OUTPUT_SAME && facet_output_has_store(context->plan->store.settings->output);
-  f->disk = facet_disk_find(context->plan, context->family, f->ranks, standing);
+  FACET_GO(done, status, facet_disk_find(context->plan, context->family, f->ranks, standing, &f->disk));
   print_verdict(context, state, f);
   if (filled)
     printf("\n%s", filled);

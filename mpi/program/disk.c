@@ -24,9 +24,12 @@ static double encoder_parameters(const facet_plan *plan)
   return sum;
 }
 
-facet_disk facet_disk_find(const facet_plan *plan, const facet_family *family, int ranks, bool standing)
+facet_status facet_disk_find(const facet_plan *plan, const facet_family *family, int ranks, bool standing,
+                             facet_disk *disk)
 {
-  facet_disk d = {.store = standing ? 0 : (double)facet_store_bytes(&plan->store)};
+  int64_t file;
+  FACET_TRY(facet_store_bytes(&plan->store, &file));
+  facet_disk d = {.file = (double)file, .store = standing ? 0 : (double)file};
   double largest = 0;
   int trained = 0;
   for (int i = 0; i < family->count; i++) {
@@ -46,7 +49,8 @@ facet_disk facet_disk_find(const facet_plan *plan, const facet_family *family, i
   }
   if (!facet_space_free(plan->store.settings->output, &d.free))
     d.free = -1;
-  return d;
+  *disk = d;
+  return FACET_OK;
 }
 
 facet_status facet_disk_check(const facet_plan *plan, const facet_disk *d)

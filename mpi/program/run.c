@@ -112,8 +112,10 @@ static facet_status check_disk(const facet_session *s, const facet_making *makin
   if (status == FACET_OK)
     status = facet_session_outline(&trial, ranks);
   if (status == FACET_OK) {
-    facet_disk disk = facet_disk_find(&trial.plan, &trial.family, ranks, false);
-    status = facet_disk_check(&trial.plan, &disk);
+    facet_disk disk;
+    status = facet_disk_find(&trial.plan, &trial.family, ranks, false, &disk);
+    if (status == FACET_OK)
+      status = facet_disk_check(&trial.plan, &disk);
   }
   facet_session_forget_plan(&trial);
   facet_family_clear(&trial.family);

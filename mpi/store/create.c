@@ -456,12 +456,14 @@ static double shape_bytes(const facet_store_shape *s)
 }
 
 /* In floating point first: a study may ask for more than an int64_t can count. */
-int64_t facet_store_bytes(const facet_store_plan *plan)
+facet_status facet_store_bytes(const facet_store_plan *plan, int64_t *bytes)
 {
   facet_store_shape s;
-  double bytes = facet_store_shape_make(plan, &s) == FACET_OK ? shape_bytes(&s) : 9e18;
+  facet_status status = facet_store_shape_make(plan, &s);
+  double all = status == FACET_OK ? shape_bytes(&s) : 0;
   facet_store_shape_clear(&s);
-  return bytes < 9e18 ? (int64_t)bytes : INT64_MAX;
+  *bytes = all < 9e18 ? (int64_t)all : INT64_MAX;
+  return status;
 }
 
 /* ---- the whole, on the disk ---- */

@@ -206,8 +206,8 @@ bool facet_store_counts(const facet_store_plan *plan, int variant, int condition
 
 /* ---- the file ---- */
 
-/* Bytes that the file will take. */
-int64_t facet_store_bytes(const facet_store_plan *plan);
+/* Bytes that the file will take, INT64_MAX at the most. */
+facet_status facet_store_bytes(const facet_store_plan *plan, int64_t *bytes);
 /* Whether a variant ("{variant}") or the folder of a condition ("{condition}") cannot bear that name: an array of the
  * file has it. */
 bool facet_store_name_taken(const char *hole, const char *name);

@@ -172,6 +172,15 @@ facet_status facet_network_room(facet_network *network, int more)
   return FACET_OK;
 }
 
+/* Who makes attributes need not look at every name. */
+static bool are_named(const facet_node *node)
+{
+  for (int i = 0; i < node->attributes; i++)
+    if (!node->attribute[i].name)
+      return false;
+  return true;
+}
+
 facet_status facet_network_add_node(facet_network *network, const facet_node_words *words)
 {
   facet_attribute *attribute = words->attribute;
@@ -185,7 +194,7 @@ facet_status facet_network_add_node(facet_network *network, const facet_node_wor
   *node = (facet_node){.attributes = words->attributes, .attribute = attribute};
   node->type = facet_copy_text(words->type);
   node->name = words->name && words->name[0] ? facet_copy_text(words->name) : facet_format("%s_%d", words->type, count);
-  if (!node->type || !node->name)
+  if (!node->type || !node->name || !are_named(node))
     return FACET_OS;
   node->inputs = words->inputs;
   node->outputs = words->outputs;
@@ -201,6 +210,8 @@ static facet_status attribute_copy(const facet_attribute *from, facet_attribute 
   *to = (facet_attribute){.kind = from->kind, .integer = from->integer, .number = from->number, .count = from->count};
   to->name = facet_copy_text(from->name);
   to->text = facet_copy_text(from->text);
+  if (!to->name || (from->text && !to->text))
+    return FACET_OS;
   if (from->integers) {
     FACET_NEW(to->integers, from->count);
     memcpy(to->integers, from->integers, (size_t)from->count * sizeof *to->integers);
