@@ -238,8 +238,7 @@ static void print_verdict(const facet_context *context, facet_output_state state
   const char *output = s->settings->output;
   char text[32];
   printf("%s: about %s on %d rank%s, %.2f GiB of memory each, %.2f GiB of disk\n", s->settings->name,
-         short_time(f->seconds, text), f->ranks, f->ranks == 1 ? "" : "s", f->memory / 0x1p30,
-         f->disk.file / 0x1p30);
+         short_time(f->seconds, text), f->ranks, f->ranks == 1 ? "" : "s", f->memory / 0x1p30, f->disk.file / 0x1p30);
   if (state == FACET_OUTPUT_OTHER)
     printf("output           %s holds the results of a different study: a run needs --fresh, or another output\n",
            output);

@@ -424,7 +424,8 @@ static void test_space_is_really_reserved(void **state)
   bool good = true;
   if (rank == 0) {
     int64_t planned;
-    good = facet_store_bytes(&f.plan, &planned) == FACET_OK && stat(at("new.h5"), &about) == 0 && about.st_blocks * 512 >= about.st_size && about.st_size <= planned &&
+    good = facet_store_bytes(&f.plan, &planned) == FACET_OK && stat(at("new.h5"), &about) == 0 &&
+           about.st_blocks * 512 >= about.st_size && about.st_size <= planned &&
            (double)planned < 1.02 * (double)about.st_size;
     if (!good)
       print_error("%lld planned, size %lld, reserved %lld\n", (long long)planned, (long long)about.st_size,

@@ -1,5 +1,5 @@
-/* Memory that runs out: preloaded, it refuses the nth allocation of facet's own (base/memory.c), and all after it, or that
- * one alone.
+/* Memory that runs out: preloaded, it refuses the nth allocation of facet's own (base/memory.c), and all after it, or
+ * that one alone.
  *
  *   LD_PRELOAD=build/tests/failing_memory.so MEMORY_CALL=17 [MEMORY_ONCE=1] facet run ...
  *
