@@ -415,13 +415,16 @@ facet_status facet_embed_read(const facet_settings *settings, facet_network **en
 /* What is drawn with an encoder, whose last digits are another's where other ranks train it anew. */
 static const char *const drawn[] = {"map", "judge"};
 
-/* Whether it was trained once, and what was logged of that, or where its samples came to lie, does not hold. */
-static facet_status find_spoilt(const facet_context *c, int *spoilt)
+/* Collective. Whether it was trained once, and what was logged of that, or where its samples came to lie, does not
+ * hold.
+ */
+static facet_status share_spoilt(const facet_context *c, int *spoilt)
 {
-  bool found;
-  FACET_TRY(facet_store_spoilt(c->store, facet_stage_encoder.name, 0, &found));
+  bool found = false;
+  FACET_AGREE(c->comm,
+              facet_rank(c->comm) == 0 ? facet_store_spoilt(c->store, facet_stage_encoder.name, 0, &found) : FACET_OK);
   *spoilt = found;
-  return FACET_OK;
+  return facet_share(c->comm, spoilt, 1, "looking at the encoder's training");
 }
 
 /* Rank 0. Whether the encoder, if there is one, is what its record says; says if it is not. */
@@ -499,7 +502,7 @@ static facet_status run(const facet_context *c)
   facet_status status = folder && file ? FACET_OK : FACET_OS;
   FACET_GO(done, status, facet_agree(c->comm, status == FACET_OK && own ? facet_make_folder(folder) : status));
   FACET_GO(done, status, facet_share(c->comm, &there, 1, "looking for the encoder"));
-  FACET_GO(done, status, facet_agree(c->comm, find_spoilt(c, &spoilt)));
+  FACET_GO(done, status, share_spoilt(c, &spoilt));
   if (!spoilt)
     FACET_GO(done, status, share_whole(c, &whole));
   if (spoilt || !whole) {

@@ -116,7 +116,7 @@ static facet_status judge_variant(judgement *j, int v)
 static facet_status run(const facet_context *c)
 {
   judgement j = {.context = c, .comm = c->comm, .s = &c->plan->store};
-  facet_status status = facet_stage_marks(c, "judge", &j.done);
+  facet_status status = facet_store_marks_shared(c->comm, c->store, "judge", &j.done);
   if (status == FACET_OK)
     status = facet_agree(c->comm, prepare(&j));
   for (int v = 0, judged = 0; v < j.s->variants && status == FACET_OK; v++) {

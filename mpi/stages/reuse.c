@@ -122,11 +122,24 @@ static facet_status open_own(facet_context *c)
   return status;
 }
 
+/* Collective. A rank that cannot open what others can would go on alone. */
+static facet_status all_alike(const facet_context *c)
+{
+  int least_there = c->reused->before != NULL, most_there = least_there;
+  FACET_TRY(facet_least(c->comm, &least_there, 1, "taking over"));
+  FACET_TRY(facet_largest(c->comm, &most_there, 1, "taking over"));
+  FACET_CHECK(least_there == most_there, FACET_IO,
+              "%s/study.h5.before: can be read by some ranks and not by others; run the same command again to go on",
+              c->plan->store.settings->output);
+  return FACET_OK;
+}
+
 /* Rank 0 alone looks what there is. */
 facet_status facet_reuse_begin(facet_context *c)
 {
   int64_t tiles = facet_plan_tiles(c->plan);
   FACET_AGREE(c->comm, open_own(c));
+  FACET_TRY(all_alike(c));
   FACET_TRY(facet_share(c->comm, (char *)c->reused->tile, tiles, "taking tiles over"));
   if (!c->reused->before)
     return FACET_OK;

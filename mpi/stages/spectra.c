@@ -350,7 +350,7 @@ static facet_status run(const facet_context *context)
   facet_status status;
   FACET_GO(end, status, facet_agree(comm, prepare(&w.spectrum)));
   FACET_GO(end, status, facet_grid_create(comm, 1, w.ranks, &w.grid));
-  FACET_GO(end, status, facet_stage_marks(context, "spectra", &done));
+  FACET_GO(end, status, facet_store_marks_shared(comm, context->store, "spectra", &done));
   status = take_variants(&w, done);
 end:
   facet_progress_end(&w.progress);

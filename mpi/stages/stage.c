@@ -7,18 +7,11 @@
 #define ADDRESS(name) &facet_stage_##name,
 const facet_stage *const facet_stages[] = {FACET_STAGES(ADDRESS) NULL};
 
-facet_status facet_stage_marks(const facet_context *c, const char *stage, uint8_t **done)
-{
-  int64_t parts = facet_store_parts(c->store, stage);
-  *done = facet_allocate((size_t)parts, sizeof **done);
-  return facet_agree(c->comm, *done ? facet_store_marks(c->store, stage, *done) : FACET_OS);
-}
-
 /* Whether all of it is. */
 static facet_status is_done(const facet_context *c, const facet_stage *stage, bool *all)
 {
   uint8_t *done = NULL;
-  facet_status status = facet_stage_marks(c, stage->name, &done);
+  facet_status status = facet_store_marks_shared(c->comm, c->store, stage->name, &done);
   *all = status == FACET_OK;
   for (int64_t i = 0; *all && i < facet_store_parts(c->store, stage->name); i++)
     *all = done[i] == 1;

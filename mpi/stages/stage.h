@@ -82,8 +82,6 @@ static inline bool facet_stage_wanted(const facet_stage *stage, const facet_plan
 facet_status facet_stage_run(const facet_context *context, const facet_stage *stage);
 /* Collective. `hold` of all stages. */
 facet_status facet_stages_hold(const facet_context *context);
-/* Collective. Marks of a stage's parts, 1 = done; the caller frees them in any case. */
-facet_status facet_stage_marks(const facet_context *context, const char *stage, uint8_t **done);
 /* What a stage does whose units need things made before, as long as all of them run, and whose memory is measured. */
 typedef struct {
   facet_tiles tiles;                              /* but for count and self */

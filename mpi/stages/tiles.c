@@ -91,13 +91,11 @@ static facet_status fill_row(facet_dealer *d, const uint8_t *done)
   return FACET_OK;
 }
 
+/* Collective. */
 static facet_status make_row(facet_dealer *d)
 {
-  uint8_t *done;
-  if (!d->store)
-    return fill_row(d, NULL);
-  FACET_NEW(done, facet_store_parts(d->store, d->tiles->stage));
-  facet_status status = facet_store_marks(d->store, d->tiles->stage, done);
+  uint8_t *done = NULL;
+  facet_status status = d->store ? facet_store_marks_shared(d->comm, d->store, d->tiles->stage, &done) : FACET_OK;
   if (status == FACET_OK)
     status = fill_row(d, done);
   facet_free(&done);

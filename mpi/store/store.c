@@ -334,10 +334,15 @@ static facet_status open_file(facet_store *s)
   H5Pset_coll_metadata_write(list, 1);
   s->file = shared < 0 ? -1 : H5Fopen(s->path, H5F_ACC_RDWR, list);
   H5_CLOSE(list);
-  FACET_AGREE(s->comm, still_there(s));
-  FACET_AGREE(s->comm, s->file >= 0 ? FACET_OK
-                                    : facet_raise(FACET_BAD_INPUT, "%s: cannot be opened: not an HDF5 file, or damaged",
-                                                  s->path));
+  facet_status status = facet_agree(s->comm, still_there(s));
+  if (status == FACET_OK)
+    status =
+        facet_agree(s->comm, s->file >= 0 ? FACET_OK
+                                          : facet_raise(FACET_BAD_INPUT,
+                                                        "%s: cannot be opened: not an HDF5 file, or damaged", s->path));
+  if (status != FACET_OK)
+    s->file = -1; /* open on some ranks, which would wait for the others to close it: it stays so, and the run ends */
+  FACET_TRY(status);
   FACET_TRY(facet_share(s->comm, (char *)&s->identity, sizeof s->identity, "opening the store"));
   return open_arrays(s->comm, s, NULL);
 }
@@ -684,6 +689,15 @@ facet_status facet_store_marks(facet_store *s, const char *stage, uint8_t *done)
   return facet_store_get(s, FACET_ROW_MARKS, (facet_place){.variant = a.variant}, done);
 }
 
+facet_status facet_store_marks_shared(MPI_Comm comm, facet_store *s, const char *stage, uint8_t **done)
+{
+  int64_t parts = facet_store_parts(s, stage);
+  *done = facet_allocate((size_t)parts, sizeof **done);
+  facet_status status = !*done ? FACET_OS : facet_rank(comm) == 0 ? facet_store_marks(s, stage, *done) : FACET_OK;
+  FACET_AGREE(comm, status);
+  return facet_share(comm, (char *)*done, parts, "reading marks");
+}
+
 /* This rank's share of the parts that are not marked yet. */
 static facet_status mark_rest(facet_store *s, const char *stage)
 {
@@ -750,11 +764,9 @@ static facet_status unmark(facet_store *s, const facet_store_shape_array *a, con
   return status;
 }
 
-static facet_status check_stage(facet_store *s, const facet_store_shape_array *a, uint8_t *done, int *bad)
+static facet_status check_stage(facet_store *s, const facet_store_shape_array *a, const uint8_t *done, int *bad)
 {
-  const char *stage = s->shape.plan->stage[a->variant].name;
   int64_t marked = 0;
-  FACET_AGREE(s->comm, facet_store_marks(s, stage, done));
   for (int64_t i = 0; i < (int64_t)a->elements; i++)
     marked += done[i];
   if (marked == 0)
@@ -771,9 +783,11 @@ facet_status facet_store_check(facet_store *s)
   for (int i = 0; i < s->shape.plan->stages && status == FACET_OK; i++) {
     facet_store_shape_array a;
     (void)facet_store_shape_find(&s->shape, FACET_ROW_MARKS, i, 0, &a);
-    uint8_t *done = facet_allocate((size_t)a.elements, sizeof *done);
+    uint8_t *done = NULL;
     int *bad = facet_allocate((size_t)a.elements, sizeof *bad);
-    status = facet_agree(s->comm, done && bad ? FACET_OK : FACET_OS);
+    status = facet_agree(s->comm, bad ? FACET_OK : FACET_OS);
+    if (status == FACET_OK)
+      status = facet_store_marks_shared(s->comm, s, s->shape.plan->stage[i].name, &done);
     if (status == FACET_OK)
       status = check_stage(s, &a, done, bad);
     FACET_FREE(&done, &bad);

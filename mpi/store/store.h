@@ -282,6 +282,9 @@ int64_t facet_store_stage_parts(const facet_store_plan *plan, int stage);
 /* How many parts a stage has, 0 if the study does not want it; and all of its marks, 1 = done. Not collective. */
 int64_t facet_store_parts(const facet_store *store, const char *stage);
 facet_status facet_store_marks(facet_store *store, const char *stage, uint8_t *done);
+/* Collective over comm. The same as rank 0 reads them, so that all ranks go the same way; the caller frees in any case.
+ */
+facet_status facet_store_marks_shared(MPI_Comm comm, facet_store *store, const char *stage, uint8_t **done);
 /* Collective. Holds the data of every part that is marked against its checksum. What does not hold is said on standard
  * error and not marked any more, so that its stage computes it anew. FACET_INTERRUPTED. */
 facet_status facet_store_check(facet_store *store);

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, PATIENCE, STUDY, checksum, environment, make_digits, own_lines, preloaded, wait_for
+from conftest import FACET, PATIENCE, STUDY, checksum, environment, make_digits, own_lines, preloaded, run, wait_for
 
 RANKS = int(os.environ.get("FACET_DISK_RANKS", "1"))  # of which the first one's disk fails
 OPTIONS = ["-n", str(RANKS)] if RANKS > 1 else []
@@ -81,6 +81,48 @@ def test_no_rank_waits_for_one_whose_disk_is_full(disk):
         failed += done.returncode != 0
     assert failed
     assert go("-n", "2").returncode == 0 and checksum(folder / "out/study.h5") == whole
+
+
+@pytest.fixture
+def odd(small):
+    """odd(edit, variable=...): a study of two ranks that is done, edit(its file), and its next run, in which rank 1 sees files as
+    odd_rank.c says: that, and the checksum before."""
+    def go(edit, **variables):
+        store = small / "out/study.h5"
+        start = [FACET, "run", "-n", "2", small / "study.yaml"]
+        assert subprocess.run(start, env=environment(), capture_output=True).returncode == 0
+        whole = checksum(store)
+        edit(store)
+        done = subprocess.run(start, env=environment() | {"LD_PRELOAD": str(preloaded("odd_rank", small)), **variables},
+                              capture_output=True, text=True, timeout=PATIENCE)
+        return done, store, whole
+
+    return go
+
+
+def unmark_columns(store):
+    with h5py.File(store, "r+") as h5:
+        h5["progress/columns"][-1] = 0
+
+
+def test_a_rank_that_reads_other_marks(odd):
+    """Of a stage that is done, before one that is not."""
+    done, store, whole = odd(unmark_columns, ODD_MARKS="/progress/analyse")
+    assert done.returncode == 0 and checksum(store) == whole, done.stderr
+
+
+def test_a_rank_that_cannot_open_the_store(odd):
+    done, store, whole = odd(unmark_columns, ODD_FILE="out/study.h5")
+    said = own_lines(done)
+    assert done.returncode == 65 and len(said) == 1 and "out/study.h5: cannot be opened" in said[0], done.stderr
+    assert run("run", store.parent.parent / "study.yaml").returncode == 0 and checksum(store) == whole
+
+
+def test_a_rank_that_cannot_open_the_study_before(odd):
+    done, store, whole = odd(lambda store: store.rename(f"{store}.before"), ODD_FILE="study.h5.before")
+    said = own_lines(done)
+    assert done.returncode == 74 and len(said) == 1 and "study.h5.before: can be read by some ranks" in said[0], done.stderr
+    assert run("run", store.parent.parent / "study.yaml").returncode == 0 and checksum(store) == whole
 
 
 def test_a_folder_that_vanishes(disk):
