@@ -22,8 +22,9 @@
 
 /* HEAD: of a checkpoint, before the encoder's own numbers. */
 enum { CHECKPOINT_SECONDS = 20, HEAD = 7 };
-#define ENCODER_FILE   "%s/embed/encoder.onnx"
-#define ENCODER_RECORD "%s/embed/encoder.record"
+#define ENCODER_FILE       "%s/embed/encoder.onnx"
+#define ENCODER_RECORD     "%s/embed/encoder.record"
+#define ENCODER_CHECKPOINT "%s/embed/encoder.checkpoint"
 
 typedef struct {
   MPI_Comm comm;
@@ -108,7 +109,7 @@ static facet_status prepare_own(training *t)
   FACET_NEW(t->affinity, t->from.batches);
   FACET_NEW(t->y, t->from.largest * t->keys->dimensions);
   FACET_NEW(t->dy, t->from.largest * t->keys->dimensions);
-  t->checkpoint = facet_format("%s/embed/encoder.checkpoint", t->settings->output);
+  t->checkpoint = facet_format(ENCODER_CHECKPOINT, t->settings->output);
   return t->checkpoint ? find_digest(t->plan, t->digest) : FACET_OS;
 }
 
@@ -415,9 +416,7 @@ facet_status facet_embed_read(const facet_settings *settings, facet_network **en
 /* What is drawn with an encoder, whose last digits are another's where other ranks train it anew. */
 static const char *const drawn[] = {"map", "judge"};
 
-/* Collective. Whether it was trained once, and what was logged of that, or where its samples came to lie, does not
- * hold.
- */
+/* Collective. Whether it was trained once, and what was logged of that, or where its samples came to lie, is lost. */
 static facet_status share_spoilt(const facet_context *c, int *spoilt)
 {
   bool found = false;
@@ -454,7 +453,7 @@ static facet_status share_whole(const facet_context *c, int *whole)
 /* Rank 0. What a training would have gone on from. */
 static facet_status drop_damaged_checkpoint(const facet_settings *settings)
 {
-  char *path = facet_format("%s/embed/encoder.checkpoint", settings->output);
+  char *path = facet_format(ENCODER_CHECKPOINT, settings->output);
   bool holds = true;
   facet_status status = path ? FACET_OK : FACET_OS;
   if (status == FACET_OK && facet_exists(path))
@@ -478,7 +477,7 @@ static facet_status hold(const facet_context *c)
 
 static facet_status remove_checkpoint(const facet_settings *settings)
 {
-  char *checkpoint = facet_format("%s/embed/encoder.checkpoint", settings->output);
+  char *checkpoint = facet_format(ENCODER_CHECKPOINT, settings->output);
   FACET_CHECK(checkpoint, FACET_OS, "out of memory");
   facet_checkpoint_remove(checkpoint);
   facet_free(&checkpoint);
