@@ -33,7 +33,7 @@ static void find_least(MPI_Comm comm, int mine, int *least)
   while (MPI_Test(&request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && !done)
     (void)facet_interrupted();
   MPI_Wait(&request, MPI_STATUS_IGNORE); /* over already */
-  facet_profile_leave(begun);
+  facet_profile_leave(begun, true);
 }
 
 facet_status(facet_agree)(MPI_Comm comm, facet_status status)

@@ -34,6 +34,9 @@ facet_status facet_interrupt_listen(MPI_Comm comm);
 void facet_interrupt_say(const char *words);
 /* Whether it is; passes it on. Not collective, but every rank looks now and then; facet_agree does while it waits. */
 bool facet_interrupted(void);
+/* Until there is a message of that rank (MPI_ANY_SOURCE: of any) with that tag, to be received: looks all the time. Not
+ * collective. */
+void facet_interrupt_await(MPI_Comm comm, int rank, int tag);
 /* What else this rank does whenever it looks whether it is interrupted, and so while it waits; it looks at nothing
  * itself. NULL: nothing. */
 void facet_interrupt_meanwhile(void (*what)(void *self), void *self);

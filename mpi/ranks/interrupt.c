@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agree.h"
+#include "profile.h"
 
 enum { NEIGHBOURS = 3 };
 
@@ -113,4 +114,13 @@ facet_status facet_interrupt_check(void)
 {
   return facet_interrupted() ? facet_raise(FACET_INTERRUPTED, "interrupted; run the same command again to go on")
                              : FACET_OK;
+}
+
+void facet_interrupt_await(MPI_Comm comm, int rank, int tag)
+{
+  int there = 0;
+  double begun = facet_profile_enter();
+  while (MPI_Iprobe(rank, tag, comm, &there, MPI_STATUS_IGNORE) == MPI_SUCCESS && !there)
+    (void)facet_interrupted();
+  facet_profile_leave(begun, false);
 }

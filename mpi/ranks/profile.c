@@ -11,7 +11,8 @@
 #include "base/process_memory.h"
 #include "file_errors.h"
 
-typedef enum { MESSAGE, WAITING, COLLECTIVE, STORING } kind;
+/* STORING: numbers of a file, by one rank for itself; TOGETHER: by all ranks, who wait for each other there. */
+typedef enum { MESSAGE, WAITING, COLLECTIVE, STORING, TOGETHER } kind;
 
 static struct {
   bool counts;
@@ -20,11 +21,11 @@ static struct {
   facet_profile sums;
 } all;
 
-static double enter(void)
+static double enter(kind what)
 {
   if (all.depth++ > 0)
     return 0;
-  facet_phase_waits(true);
+  facet_phase_waits(what != STORING);
   return all.counts ? facet_seconds() : 0;
 }
 
@@ -32,33 +33,34 @@ static double enter(void)
 static void leave(kind what, double begun, int count, MPI_Datatype type)
 {
   int size = 0;
+  bool storing = what == STORING || what == TOGETHER;
   if (--all.depth > 0)
     return;
   facet_phase_waits(false);
   if (!all.counts)
     return;
-  *(what == STORING ? &all.sums.storing : &all.sums.waiting) += facet_seconds() - begun;
+  *(storing ? &all.sums.storing : &all.sums.waiting) += facet_seconds() - begun;
   all.sums.messages += what == MESSAGE;
   all.sums.collective += what == COLLECTIVE;
-  if (what == STORING && count > 0 && PMPI_Type_size(type, &size) == MPI_SUCCESS)
+  if (storing && count > 0 && PMPI_Type_size(type, &size) == MPI_SUCCESS)
     all.sums.bytes += (int64_t)count * size;
 }
 
 double facet_profile_enter(void)
 {
-  return enter();
+  return enter(COLLECTIVE);
 }
 
-void facet_profile_leave(double begun)
+void facet_profile_leave(double begun, bool collective)
 {
-  leave(COLLECTIVE, begun, 0, MPI_BYTE);
+  leave(collective ? COLLECTIVE : WAITING, begun, 0, MPI_BYTE);
 }
 
 /* A function, its parameters and how they are passed on; what it is; a file's numbers that it moves, and their type. */
 #define COUNTED(name, what, parameters, arguments, ...)                                                                \
   int MPI_##name parameters                                                                                            \
   {                                                                                                                    \
-    double begun = enter();                                                                                            \
+    double begun = enter(what);                                                                                        \
     int code = PMPI_##name arguments;                                                                                  \
     leave(what, begun, __VA_ARGS__);                                                                                   \
     return code;                                                                                                       \
@@ -67,10 +69,10 @@ void facet_profile_leave(double begun)
 #define KEPT(name, parameters, arguments, s, n, t)                                                                     \
   int MPI_##name parameters                                                                                            \
   {                                                                                                                    \
-    double begun = enter();                                                                                            \
+    double begun = enter(TOGETHER);                                                                                    \
     facet_file_error_watch();                                                                                          \
     int code = facet_file_error_keep(PMPI_##name arguments, s, n, t);                                                  \
-    leave(STORING, begun, n, t);                                                                                       \
+    leave(TOGETHER, begun, n, t);                                                                                      \
     return code;                                                                                                       \
   }
 #define COMM    MPI_Comm c
@@ -99,11 +101,12 @@ COUNTED(Allgatherv, COLLECTIVE, (OUT, void *b, const int m[], const int at[], MP
 COUNTED(Comm_dup, COLLECTIVE, (COMM, MPI_Comm *other), (c, other), 0, MPI_BYTE)
 COUNTED(Comm_split, COLLECTIVE, (COMM, int color, int key, MPI_Comm *other), (c, color, key, other), 0, MPI_BYTE)
 COUNTED(Comm_free, COLLECTIVE, (MPI_Comm *c), (c), 0, MPI_BYTE)
-COUNTED(File_open, STORING, (COMM, const char *name, int mode, MPI_Info i, MPI_File *f), (c, name, mode, i, f), 0, MPI_BYTE)
-COUNTED(File_close, STORING, (MPI_File *f), (f), 0, MPI_BYTE)
+COUNTED(Finalize, COLLECTIVE, (void), (), 0, MPI_BYTE)
+COUNTED(File_open, TOGETHER, (COMM, const char *name, int mode, MPI_Info i, MPI_File *f), (c, name, mode, i, f), 0, MPI_BYTE)
+COUNTED(File_close, TOGETHER, (MPI_File *f), (f), 0, MPI_BYTE)
 KEPT(File_sync, (MPI_File f), (f), NULL, 0, MPI_BYTE)
 COUNTED(File_read_at, STORING, (FILE_AT, IN, MPI_Status *s), (f, at, b, m, u, s), m, u)
-COUNTED(File_read_at_all, STORING, (FILE_AT, IN, MPI_Status *s), (f, at, b, m, u, s), m, u)
+COUNTED(File_read_at_all, TOGETHER, (FILE_AT, IN, MPI_Status *s), (f, at, b, m, u, s), m, u)
 COUNTED(File_write_at, STORING, (FILE_AT, OUT, MPI_Status *s), (f, at, a, n, t, s), n, t)
 KEPT(File_write_at_all, (FILE_AT, OUT, MPI_Status *s), (f, at, a, n, t, s), s, n, t)
 /* clang-format on */

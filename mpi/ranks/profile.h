@@ -1,5 +1,5 @@
 /* Where the time of a rank goes, by what it asks of MPI: every call that waits for other ranks, or moves numbers of a
- * file, is counted and timed, those of HDF5 and ScaLAPACK, too. While one goes on the phase (base.h) knows. */
+ * file, is counted and timed, those of HDF5 and ScaLAPACK, too. While one that waits goes on the phase (base.h) knows. */
 #ifndef FACET_PROFILE_H
 #define FACET_PROFILE_H
 
@@ -20,9 +20,9 @@ typedef struct {
 void facet_profile_begin(void);
 /* What there was since it began, or was taken before, of this rank; zeros where it did not begin. */
 facet_profile facet_profile_take(void);
-/* Around what waits for other ranks by several calls of MPI: as one collective call. */
+/* Around what waits for other ranks by several calls of MPI: as one call, collective or not. */
 double facet_profile_enter(void);
-void facet_profile_leave(double begun);
+void facet_profile_leave(double begun, bool collective);
 /* A unit of work is done. */
 void facet_profile_unit(void);
 /* Seconds that a file took beside MPI: a sync. */

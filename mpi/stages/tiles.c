@@ -6,6 +6,10 @@
  * long even if rank 0 is the slow one.  All messages are a few bytes, and sent, so they need nobody's help to get on
  * their way.
  *
+ * Whoever waits hears of signals all the same, and passes them on to who works.
+ *
+ * A rank that is long in a unit says now and then that it is at work, and rank 0 says so in turn: it does not hang.
+ *
  * Every rank but 0 is told once that there is no more; after that it does not ask.  Its last message says that it
  * leaves; rank 0 waits for it, so no message is ever left unread. */
 #include "tiles.h"
@@ -24,6 +28,7 @@ enum { TAG_REPORT = 1, TAG_ANSWER = 2, ASKS = 1, FAILED = 2, LEAVES = 4, EARLY =
   0.25 /* seconds between two reports for the progress line, of up to FEW ranks; of more, less often                   \
         */
 #define FEW        64
+#define ALIVE      3      /* a rank that is long in a unit says so as often as every third word of a long phase */
 #define MARK_EVERY 1      /* seconds: marks wait for the disk, beside what is computed; */
 #define MUCH       0x1p26 /* bytes of a rank that the disk is not kept waiting for */
 
@@ -43,10 +48,10 @@ struct facet_dealer {
   double marked_at;
   /* ranks but 0 */
   bool asked;
-  int64_t early;    /* units that are left of the piece when more is asked for */
-  facet_range next; /* a piece that came while the one before was not quite done */
-  int64_t unsaid;   /* units done since the last report */
-  double said_at;
+  int64_t early;               /* units that are left of the piece when more is asked for */
+  facet_range next;            /* a piece that came while the one before was not quite done */
+  int64_t unsaid;              /* units done since the last report */
+  double said_at, alive_every; /* seconds */
   /* rank 0 */
   bool *is_told; /* per rank */
   int others;    /* that have not left */
@@ -271,8 +276,10 @@ static void lead(facet_dealer *d)
   end(d);
   if (d->status != FACET_OK)
     stop_all(d);
-  while (d->others > 0)
+  while (d->others > 0) {
+    facet_interrupt_await(d->comm, MPI_ANY_SOURCE, TAG_REPORT);
     hear(d);
+  }
 }
 
 static void run_together(facet_dealer *d)
@@ -305,7 +312,9 @@ static void listen(facet_dealer *d, bool wait)
 {
   int64_t words[2];
   int there = wait;
-  if (!wait)
+  if (wait)
+    facet_interrupt_await(d->comm, 0, TAG_ANSWER);
+  else
     MPI_Iprobe(0, TAG_ANSWER, d->comm, &there, MPI_STATUS_IGNORE);
   if (!there)
     return;
@@ -387,6 +396,7 @@ facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles, facet_stor
                     .early = 1,
                     .others = facet_ranks(comm) - 1,
                     .said_at = facet_seconds(),
+                    .alive_every = ALIVE * facet_phase_every(),
                     .marked_at = facet_seconds()};
   FACET_TRY(facet_mpi_check(MPI_Comm_dup(comm, &d.comm), tiles->stage)); /* no message of others comes between */
   facet_status status = facet_agree(comm, prepare(&d));
@@ -410,6 +420,8 @@ facet_status facet_dealer_pause(facet_dealer *d)
 {
   if (d->rank == 0)
     hear_all(d);
+  else if (!d->tiles->together && facet_seconds() - d->said_at > d->alive_every)
+    report(d, 0);
   return facet_interrupt_check();
 }
 

@@ -36,7 +36,7 @@ typedef struct {
  * or is interrupted stops at the end of its unit; the others, told so, at the end of theirs; all return the same. */
 facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles, facet_store *store);
 /* To be called by `run` between batches, on its rank: FACET_INTERRUPTED, or FACET_OK. Meanwhile rank 0 answers those
- * who ask for more. */
+ * who ask for more, and others tell it that they are at work. */
 facet_status facet_dealer_pause(facet_dealer *dealer);
 /* Numbers 0 .. count-1 in units of `size`, `step` by `step`, of which nothing is marked nor shown. */
 typedef struct {

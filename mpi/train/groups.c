@@ -328,13 +328,10 @@ static void answer_all(void *self)
 /* The first rank of a group. Whoever waits hears of signals all the same. */
 static int ask(const dealing *d)
 {
-  int failed = 0, there = 0, next = -1;
-  double begun = facet_profile_enter();
+  int failed = 0, next = -1;
   MPI_Send(&failed, 1, MPI_INT, 0, TAG_ASK, d->comm);
-  while (MPI_Iprobe(0, TAG_NEXT, d->comm, &there, MPI_STATUS_IGNORE) == MPI_SUCCESS && !there)
-    (void)facet_interrupted();
+  facet_interrupt_await(d->comm, 0, TAG_NEXT);
   MPI_Recv(&next, 1, MPI_INT, 0, TAG_NEXT, d->comm, MPI_STATUS_IGNORE);
-  facet_profile_leave(begun);
   return next;
 }
 
@@ -371,12 +368,12 @@ static facet_status make_one_or_note(MPI_Comm part, const facet_origin *o, const
 }
 
 /* Rank 0, which answers the other groups until they have done. */
-static void wait_for_others(const dealing *d)
+static void wait_for_others(dealing *d)
 {
-  double begun = facet_profile_enter();
-  while (d->others > 0)
-    (void)facet_interrupted();
-  facet_profile_leave(begun);
+  while (d->others > 0) {
+    facet_interrupt_await(d->comm, MPI_ANY_SOURCE, TAG_ASK);
+    answer(d);
+  }
 }
 
 /* The members of group number `group`, one after the other. */
@@ -395,9 +392,8 @@ static facet_status make_dealt(MPI_Comm part, const facet_origin *o, const facet
   } while (status == FACET_OK && next >= 0);
   if (status != FACET_OK)
     give_up(part, d);
+  facet_interrupt_meanwhile(NULL, NULL);
   wait_for_others(d);
-  if (facet_rank(d->comm) == 0)
-    facet_interrupt_meanwhile(NULL, NULL);
   return status;
 }
 

@@ -215,6 +215,8 @@ double facet_seconds(void); /* monotonic */
  * every twenty after that (ten times FACET_SILENCE). Stages that are counted are such phases, too. `what` must live as
  * long. One thread; takes SIGALRM. */
 const char *facet_phase(const char *what);
+/* Seconds from one word of a long phase to the next. */
+double facet_phase_every(void);
 /* Something else was said; stays: and can be seen all the time. */
 void facet_phase_heard(bool stays);
 /* A call that waits for other ranks begins, or ends. */

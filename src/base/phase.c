@@ -1,6 +1,7 @@
 /* What goes on where nothing is counted, said when it takes long: by a timer, since whoever is busy cannot look at the
  * clock. Whatever else is said starts the silence anew. Whoever waits for other ranks all the time from one word to the
  * next says so: one of them may hang. */
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,19 +72,32 @@ static void say(int signal_number)
   said = 1;
 }
 
+/* Seconds of silence that the environment asks for, or negative. */
+static double asked(void)
+{
+  const char *silence = getenv("FACET_SILENCE");
+  return silence ? fmax(0, strtod(silence, NULL)) : -1;
+}
+
+double facet_phase_every(void)
+{
+  double first = asked();
+  return first > 0 ? OFTENER * first : AGAIN;
+}
+
 const char *facet_phase(const char *what)
 {
-  const char *before = doing, *silence = getenv("FACET_SILENCE");
-  double first = silence ? strtod(silence, NULL) : FIRST;
+  const char *before = doing;
+  double first = asked() < 0 ? FIRST : asked();
   struct sigaction action = {.sa_handler = say, .sa_flags = SA_RESTART};
   sigemptyset(&action.sa_mask);
   sigaction(SIGALRM, &action, NULL);
   doing = what;
   said = 0;
   begun = now();
-  again = silence && first > 0 ? OFTENER * first : AGAIN;
+  again = facet_phase_every();
   listen_after(what ? first : 0);
-  if (what && silence && first <= 0)
+  if (what && first <= 0)
     say(SIGALRM);
   return before;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h> /* needs the above */
 
@@ -188,6 +189,91 @@ static void test_an_interrupted_rank(void **state)
   assert_all_once(w);
 }
 
+/* A unit of the last rank goes on for as long as the others do nothing but wait, and they are done with theirs. */
+typedef struct {
+  int units;    /* of the others, before they wait */
+  bool signals; /* rank 0, which waits by then */
+  bool ended;   /* here, and not because patience was at an end */
+} patience;
+
+enum { PATIENT = 20 }; /* seconds at most */
+
+static facet_unit unit_of_patience(const void *self, int64_t i)
+{
+  (void)self;
+  return (facet_unit){.cost = 1, .part = i, .parts = 1};
+}
+
+static facet_status begin_patience(void *self, int group)
+{
+  (void)self, (void)group;
+  return FACET_OK;
+}
+
+/* At the end of a rank's units: rank 0 is given a signal a moment after that. */
+static void end_patience(void *self)
+{
+  const patience *p = self;
+  if (!p->signals || facet_rank(MPI_COMM_WORLD) != 0)
+    return;
+  timer_t timer;
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+  assert_int_equal(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
+  const struct itimerspec soon = {.it_value = {.tv_nsec = 50000000}};
+  assert_int_equal(timer_settime(timer, 0, &soon, NULL), 0);
+}
+
+/* The last unit ends by an interrupt, or once it has made this rank say twice that it is at work. */
+static facet_status run_patience(void *self, facet_dealer *dealer, int64_t unit)
+{
+  patience *p = self;
+  double begun = facet_seconds();
+  int64_t sent = 0;
+  (void)facet_profile_take();
+  while (unit == p->units && !p->ended && facet_seconds() - begun < PATIENT) {
+    facet_status status = facet_dealer_pause(dealer);
+    sent += facet_profile_take().messages;
+    p->ended = p->signals ? status == FACET_INTERRUPTED : sent >= 2;
+    FACET_TRY(status);
+    nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+  }
+  return FACET_OK;
+}
+
+/* Whether the last unit ended in time, on whatever rank. */
+static bool end_in_time(patience *p, facet_status wanted)
+{
+  const facet_tiles tiles = {.stage = "test",
+                             .count = p->units + 1,
+                             .self = p,
+                             .unit = unit_of_patience,
+                             .enter = begin_patience,
+                             .leave = end_patience,
+                             .run = run_patience};
+  facet_interrupt_listen(MPI_COMM_WORLD);
+  facet_profile_begin();
+  assert_int_equal(facet_tiles_run(MPI_COMM_WORLD, &tiles, NULL), wanted);
+  return combined(p->ended, MPI_MAX) > 0;
+}
+
+static void test_a_signal_to_rank_0_while_it_waits(void **state)
+{
+  (void)state;
+  patience p = {.units = facet_ranks(MPI_COMM_WORLD) - 1, .signals = true};
+  if (p.units > 0)
+    assert_true(end_in_time(&p, FACET_INTERRUPTED));
+}
+
+static void test_a_rank_that_is_long_in_a_unit_says_so(void **state)
+{
+  (void)state;
+  patience p = {.units = facet_ranks(MPI_COMM_WORLD) - 1};
+  setenv("FACET_SILENCE", "0.001", 1);
+  if (p.units > 0)
+    assert_true(end_in_time(&p, FACET_OK));
+  unsetenv("FACET_SILENCE");
+}
+
 /* A slow rank takes three times as long for the same. */
 static bool slow_rank_holds_nobody(int slow)
 {
@@ -276,14 +362,62 @@ static void test_agreeing_is_waiting(void **state)
   assert_true(seen);
 }
 
+/* What is said of a call on a file while it goes on: by the file's own handler of errors. */
+static char said_inside[100];
+
+static void look_inside(MPI_File *file, int *code, ...)
+{
+  (void)file, (void)code;
+  int before = dup(STDERR_FILENO), lines[2];
+  assert_int_equal(pipe(lines), 0);
+  dup2(lines[1], STDERR_FILENO);
+  (void)facet_phase("test");
+  for (int i = 0; i < 2; i++) /* the second line says whether it has waited since the first */
+    (void)raise(SIGALRM);
+  (void)facet_phase(NULL);
+  dup2(before, STDERR_FILENO);
+  ssize_t length = read(lines[0], said_inside, sizeof said_inside - 1);
+  said_inside[length > 0 ? length : 0] = '\0';
+  close(before);
+  close(lines[0]);
+  close(lines[1]);
+}
+
+/* Who reads or writes by itself waits for the disk; by calls of all ranks, for others, too. */
+static void test_who_reads_alone_waits_for_nobody(void **state)
+{
+  (void)state;
+  MPI_File file;
+  MPI_Errhandler handler;
+  int number;
+  assert_int_equal(MPI_File_open(MPI_COMM_WORLD, "/dev/null", MPI_MODE_RDONLY, MPI_INFO_NULL, &file), MPI_SUCCESS);
+  MPI_File_create_errhandler(look_inside, &handler);
+  MPI_File_set_errhandler(file, handler);
+  assert_int_not_equal(MPI_File_read_at(file, 0, &number, -1, MPI_INT, MPI_STATUS_IGNORE), MPI_SUCCESS);
+  assert_string_equal(said_inside, "facet: test ...\nfacet: test, 0 s\n");
+  assert_int_not_equal(MPI_File_write_at(file, 0, &number, -1, MPI_INT, MPI_STATUS_IGNORE), MPI_SUCCESS);
+  assert_string_equal(said_inside, "facet: test ...\nfacet: test, 0 s\n");
+  assert_int_not_equal(MPI_File_read_at_all(file, 0, &number, -1, MPI_INT, MPI_STATUS_IGNORE), MPI_SUCCESS);
+  assert_string_equal(said_inside, "facet: test ...\nfacet: test, 0 s: waiting for other ranks\n");
+  MPI_Errhandler_free(&handler);
+  MPI_File_close(&file);
+}
+
 int main(int argc, char **argv)
 {
   MPI_Init(&argc, &argv);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_every_unit_once),           cmocka_unit_test(test_random_costs_and_marks),
-      cmocka_unit_test(test_a_failure_is_known_to_all), cmocka_unit_test(test_entering_fails),
-      cmocka_unit_test(test_an_interrupted_rank),       cmocka_unit_test(test_a_slow_rank),
-      cmocka_unit_test(test_agreeing_is_waiting),       cmocka_unit_test(test_memory),
+      cmocka_unit_test(test_every_unit_once),
+      cmocka_unit_test(test_random_costs_and_marks),
+      cmocka_unit_test(test_a_failure_is_known_to_all),
+      cmocka_unit_test(test_entering_fails),
+      cmocka_unit_test(test_an_interrupted_rank),
+      cmocka_unit_test(test_a_slow_rank),
+      cmocka_unit_test(test_a_signal_to_rank_0_while_it_waits),
+      cmocka_unit_test(test_a_rank_that_is_long_in_a_unit_says_so),
+      cmocka_unit_test(test_who_reads_alone_waits_for_nobody),
+      cmocka_unit_test(test_agreeing_is_waiting),
+      cmocka_unit_test(test_memory),
       cmocka_unit_test(test_a_plan_is_shared),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
