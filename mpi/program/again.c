@@ -250,9 +250,11 @@ static facet_status compare(MPI_Comm comm, const facet_call *call, facet_session
   facet_context c = {.comm = comm, .plan = &s->plan, .data = &s->data, .family = &s->family};
   const char *path = call->file[0];
   bool other = false;
+  facet_session_phase(comm, "planning");
   FACET_TRY(make_plan(comm, path, s));
   FACET_AGREE(comm, facet_rank(comm) == 0 ? say_made(path, &s->plan, &other) : FACET_OK);
   facet_status status = facet_agree(comm, facet_again_open(path, &s->plan.store, facet_stage_analyse.name, &c.store));
+  facet_session_phase(comm, "computing parts again");
   if (status == FACET_OK)
     status = compute(&c, call, bad);
   facet_store *store = c.store;
@@ -265,7 +267,9 @@ static facet_status verify(MPI_Comm comm, const facet_call *call, facet_session 
   bool speaks = facet_rank(comm) == 0;
   int64_t others = 0;
   FACET_AGREE(comm, read_study(call, speaks, s));
+  facet_session_phase(comm, "reading the data");
   FACET_TRY(facet_study_data_read(comm, s->study, &s->data));
+  facet_session_phase(comm, "taking the digests of the data");
   FACET_TRY(facet_study_data_digest(comm, s->study, &s->data));
   FACET_AGREE(comm, speaks ? check_data(call->file[0], &s->data, &others) : FACET_OK);
   FACET_TRY(facet_sum(comm, &others, 1, "verifying"));

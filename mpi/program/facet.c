@@ -247,6 +247,7 @@ static facet_status start(const command *c, int argc, char **argv, arguments *a,
     status = c->run(&a->call);
   facet_interrupt_say(NULL);
   MPI_Finalize();
+  facet_phase(NULL);
   return status;
 }
 

@@ -17,13 +17,6 @@
 #include "stages/stage.h"
 #include "verify.h"
 
-/* A phase of the run, as rank 0 says it. */
-static void now_comes(MPI_Comm comm, const char *what)
-{
-  if (facet_rank(comm) == 0)
-    facet_phase(what);
-}
-
 /* Closing must not hide why what came before it failed. */
 static facet_status close_store(facet_store **store, facet_status status)
 {
@@ -54,7 +47,7 @@ static facet_status run_all(const facet_context *context, facet_profiling *profi
 {
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
     if ((*stage)->run && facet_stage_wanted(*stage, context->plan)) {
-      now_comes(context->comm, (*stage)->name);
+      facet_session_phase(context->comm, (*stage)->name);
       FACET_TRY(facet_stage_run(context, *stage));
       FACET_TRY(facet_profiling_phase(profiling, *stage));
       FACET_TRY(facet_profiling_store(profiling, context->store));
@@ -66,7 +59,7 @@ static facet_status run_stages(facet_context *context, facet_profiling *profilin
 {
   if (facet_rank(context->comm) == 0)
     facet_versions_warn();
-  now_comes(context->comm, "looking for what is still true");
+  facet_session_phase(context->comm, "looking for what is still true");
   facet_status status = facet_reuse_begin(context);
   if (status == FACET_OK)
     status = run_all(context, profiling);
@@ -147,7 +140,7 @@ static facet_status look_finished(const facet_session *s, const char *path, int 
 static facet_status look_whole(MPI_Comm comm, const char *path, int *finished)
 {
   facet_store_verified found;
-  now_comes(comm, "holding checksums against the data");
+  facet_session_phase(comm, "holding checksums against the data");
   FACET_TRY(facet_verify_store(comm, path, false, &found));
   *finished = found.bad == 0;
   return FACET_OK;
@@ -156,10 +149,10 @@ static facet_status look_whole(MPI_Comm comm, const char *path, int *finished)
 static facet_status make_store(facet_context *context, facet_session *s, const char *path, facet_profiling *profiling)
 {
   MPI_Comm comm = context->comm;
-  now_comes(comm, "planning");
+  facet_session_phase(comm, "planning");
   FACET_AGREE(comm, facet_session_plan(s, facet_ranks(comm)));
   FACET_TRY(facet_plan_share(comm, &s->plan));
-  now_comes(comm, "creating or opening the result file");
+  facet_session_phase(comm, "creating or opening the result file");
   FACET_TRY(facet_profiling_plan(profiling, path, &s->plan.store));
   FACET_TRY(open_store(path, context));
   facet_status status = facet_profiling_phase(profiling, NULL);
@@ -187,15 +180,15 @@ static facet_status run(MPI_Comm comm, const facet_call *call, facet_session *s,
                         facet_profiling *profiling, int *finished)
 {
   facet_context context = {.comm = comm, .plan = &s->plan, .data = &s->data, .family = &s->family};
-  now_comes(comm, "reading the data");
+  facet_session_phase(comm, "reading the data");
   FACET_TRY(facet_session_read(comm, call->file[0], s));
   FACET_AGREE(comm, facet_rank(comm) == 0 ? facet_lock_take(s->study->settings.output, lock) : FACET_OK);
-  now_comes(comm, "taking the digests of the data");
+  facet_session_phase(comm, "taking the digests of the data");
   FACET_TRY(facet_study_data_digest(comm, s->study, &s->data));
   facet_making making = facet_session_making(s);
   FACET_AGREE(comm, facet_rank(comm) == 0 ? claim(s, call->fresh, &making) : FACET_OK);
   FACET_AGREE(comm, facet_rank(comm) == 0 ? check_disk(s, &making, facet_ranks(comm)) : FACET_OK);
-  now_comes(comm, "making or reading the networks");
+  facet_session_phase(comm, "making or reading the networks");
   FACET_TRY(facet_profiling_phase(profiling, NULL));
   FACET_TRY(facet_family_make(comm, &making, &s->family));
   if (facet_rank(comm) == 0)
@@ -205,7 +198,6 @@ static facet_status run(MPI_Comm comm, const facet_call *call, facet_session *s,
   facet_status status = facet_agree(comm, path ? FACET_OK : FACET_OS);
   if (status == FACET_OK)
     status = finish(&context, s, path, profiling, finished);
-  now_comes(comm, NULL);
   facet_free(&path);
   return status;
 }
@@ -272,6 +264,7 @@ facet_status facet_run(const facet_call *call)
   facet_status status = facet_profiling_begin(comm, call->profile, &profiling);
   if (status == FACET_OK)
     status = look_for_folder(comm, &s, &lock, run(comm, call, &s, &lock, profiling, &finished));
+  facet_session_phase(comm, "ending"); /* until MPI has, too */
   if (status == FACET_OK && facet_rank(comm) == 0) {
     say_done(&s, finished, facet_seconds() - start, facet_ranks(comm));
     facet_profiling_print(profiling);

@@ -33,3 +33,9 @@ void facet_session_clear(facet_session *s)
   facet_free(&s->text);
   facet_free(&s->filled);
 }
+
+void facet_session_phase(MPI_Comm comm, const char *what)
+{
+  if (facet_rank(comm) == 0)
+    facet_phase(what);
+}

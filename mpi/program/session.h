@@ -25,5 +25,7 @@ facet_status facet_session_plan(facet_session *session, int ranks);
 facet_status facet_session_outline(facet_session *session, int ranks);
 void facet_session_forget_plan(facet_session *session);
 void facet_session_clear(facet_session *session);
+/* What goes on now, as rank 0 says it (facet_phase). Not collective. */
+void facet_session_phase(MPI_Comm comm, const char *what);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "ranks/agree.h"
 #include "ranks/levels.h"
+#include "session.h"
 #include "stages/stage.h"
 #include "verify.h"
 
@@ -24,6 +25,7 @@ facet_status facet_verify(const facet_call *call)
   int64_t bad = 0;
   FACET_TRY(facet_levels_agree(comm));
   FACET_CHECK(call->seed < 0 || call->tiles > 0, FACET_USAGE, "--seed picks tiles: say how many, by --tiles");
+  facet_session_phase(comm, "holding checksums against the data");
   FACET_TRY(facet_verify_store(comm, path, true, &found));
   FACET_CHECK(found.bad == 0, FACET_BAD_INPUT,
               "%s: of %lld parts, %lld networks and %lld files beside them %lld %s not hold", path,

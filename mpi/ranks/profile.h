@@ -1,5 +1,6 @@
 /* Where the time of a rank goes, by what it asks of MPI: every call that waits for other ranks, or moves numbers of a
- * file, is counted and timed, those of HDF5 and ScaLAPACK, too. While one that waits goes on the phase (base.h) knows. */
+ * file, is counted and timed, those of HDF5 and ScaLAPACK, too. While one that waits goes on the phase (base.h) knows.
+ */
 #ifndef FACET_PROFILE_H
 #define FACET_PROFILE_H
 

@@ -81,7 +81,7 @@ def test_what_takes_long_is_said(small):
         said = re.findall(r"^facet: (.*?)(?: \.\.\.|, \d+ s)$", done.stderr, flags=re.M)
         if silence == "0":
             phases = ["reading the data", "taking the digests of the data", "making or reading the networks", "planning",
-                      "creating or opening the result file", "looking for what is still true"]
+                      "creating or opening the result file", "looking for what is still true", "ending"]
             assert [phase for phase in dict.fromkeys(said) if phase in phases] == phases
             assert {"train dense", "analyse", "compare"} <= set(said)
         else:
@@ -100,6 +100,11 @@ def test_commands_without_stages_are_said_too(small):
         done = subprocess.run([FACET, command, *arguments], env={**environment(), "FACET_SILENCE": "0"}, text=True,
                               capture_output=True)
         assert done.returncode == 0 and done.stderr.startswith(f"facet: {command} ...\n"), done.stderr
+    done = subprocess.run([FACET, "verify", small / "out/study.h5", "--tiles", "1"], env={**environment(), "FACET_SILENCE": "0"},
+                          text=True, capture_output=True)
+    assert done.returncode == 0 and list(dict.fromkeys(re.findall(r"^facet: (.*) \.\.\.$", done.stderr, flags=re.M)))[:5] == [
+        "holding checksums against the data", "reading the data", "taking the digests of the data", "planning",
+        "computing parts again"], done.stderr
 
 
 @pytest.mark.parametrize("command, said", [
