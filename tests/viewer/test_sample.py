@@ -242,6 +242,16 @@ def test_why_there_is_no_such_picture(viewer, study, tmp_path):  # noqa: F811
         assert not viewer.wrong
 
 
+def test_a_large_picture_of_no_scale(viewer, tmp_path):  # noqa: F811
+    """As many pixels as one of ImageNet has, white being the largest of them."""
+    made_study.make(tmp_path / "large.h5", samples=4, side=400)
+    page = viewer.page()
+    page.goto(viewer.server.url(tmp_path / "large.h5", "view=sample&sample=2"))
+    page.wait_for_selector("#sample .pixel-map")
+    page.close()
+    assert not viewer.wrong
+
+
 def test_where_a_network_came_from(page, study):
     """The view of costs says it of each: what it was made from, and how."""
     page.evaluate("document.querySelector('#cost').scrollIntoView()")

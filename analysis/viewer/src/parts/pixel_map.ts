@@ -1,5 +1,6 @@
 /* A picture of a sample: its pixels, or a signed number for each of them, red adds and blue takes away; hatched where ties
  * touch. The number under the pointer is in the tooltip; by keyboard, arrows move a cursor. */
+import { max } from "d3-array";
 import { css, h } from "./dom";
 import { diverging } from "./looks";
 import { short } from "./numbers";
@@ -111,7 +112,7 @@ export function signedMap(title: string, numbers: Float64Array, size: Size, boun
 
 /** The sample as it is, in grey or in colours. */
 export function imageMap(title: string, raw: Float64Array, size: Size, scale: number): PixelMap {
-  const plane = size.height * size.width, white = scale > 1 ? scale : Math.max(1, ...raw);
+  const plane = size.height * size.width, white = scale > 1 ? scale : Math.max(1, max(raw) ?? 1);
   const tone = (value: number): number => Math.round(255 * Math.max(0, Math.min(1, value / white)));
   return new PixelMap({
     title, size,

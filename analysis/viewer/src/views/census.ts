@@ -1,5 +1,6 @@
 /* Census: how far activation patterns of the two compared networks are from dense's and from the clean sample's, node by node, what
  * elements never change, and how many samples share a linear region. */
+import { max } from "d3-array";
 import { Latest } from "../file/kept";
 import { Bars, means, ownOf } from "../parts/bars";
 import { h } from "../parts/dom";
@@ -71,7 +72,7 @@ class CensusView {
     const most = Math.max(0, ...found.flatMap((of) => [...of.keys()]));
     this.regions.show(this.sides.length ? Array.from({ length: most + 1 }, (_, size) => ({ name: sizeName(size), means: found.map((of) => of.get(size) ?? 0), own: [] })) : [],
       this.sides.map(({ variant }) => variant.name), "samples", [...missing, ...this.sides.map(({ variant, shared, regions }) =>
-        `${variant.name}: all ${count(shared.length)} samples lie in ${count(regions)} regions, ${percent(shared.filter((many) => many === 1).length / shared.length)} of them alone, and at most ${count(Math.max(...shared))} in one${sample === null ? "" : `; sample ${sample} ${shared[sample] > 1 ? `shares its with ${count(shared[sample] - 1)} more` : "alone"}`}.`),
+        `${variant.name}: all ${count(shared.length)} samples lie in ${count(regions)} regions, ${percent(shared.filter((many) => many === 1).length / shared.length)} of them alone, and at most ${count(max(shared) ?? 0)} in one${sample === null ? "" : `; sample ${sample} ${shared[sample] > 1 ? `shares its with ${count(shared[sample] - 1)} more` : "alone"}`}.`),
       this.sides.length ? "A click, or Enter, selects the samples of a row (second network; with Shift the first)." : ""].join(" "), this.sides.map((side) => this.colour(side)));
   }
 
