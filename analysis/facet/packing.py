@@ -197,8 +197,9 @@ def pack(source: Any, path: str | os.PathLike[str], *, size: tuple[int, int] | N
         for where, given, number in found.samples():
             if done == count:
                 break
-            if number is not None and not 0 <= number < (len(found.classes) or np.iinfo(np.int32).max):
-                raise FacetError(f"{where}: label {number} is not in 0..{len(found.classes) - 1}")
+            most = (len(found.classes) or np.iinfo(np.int32).max) - 1
+            if number is not None and not 0 <= number <= most:
+                raise FacetError(f"{where}: label {number} is not in 0..{most}")
             writer.add(where, array(where, given, size, channels), number)
             done += 1
             show(done)

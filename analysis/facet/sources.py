@@ -3,6 +3,7 @@ a Source, whose samples are made one after the other, so that none has to fit in
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import importlib
@@ -91,6 +92,19 @@ def of_folder(folder: pathlib.Path) -> Source:
 # ---- data sets of PyTorch ----
 
 
+def numbered(label: Any, where: str) -> int | None:
+    """A label as the number of its class; None, as of -1: there is none."""
+    try:
+        number = int(label)
+        whole = bool(label == number)
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last of a tensor of several numbers
+        whole = False
+    if not whole:
+        said = " ".join(repr(label).split())
+        raise FacetError(f"{where}: a label is the number of a class, a whole one, not {said if len(said) <= 40 else said[:39] + '…'}")
+    return None if number == -1 else number
+
+
 def of_dataset(dataset: Any, wanted: Wanted) -> Source:
     """What has a length and items: a torch.utils.data.Dataset of (image, label), or of images, or one of Hugging Face."""
     features = getattr(dataset, "features", None)
@@ -111,7 +125,7 @@ def of_dataset(dataset: Any, wanted: Wanted) -> Source:
                 item, label = item[columns.image], item[columns.label] if columns.label else None
             elif isinstance(item, (tuple, list)):
                 item, label = item[0], item[1] if len(item) > 1 else None
-            yield f"sample {i}", item, None if label is None else int(label)
+            yield f"sample {i}", item, None if label is None else numbered(label, f"{type(dataset).__name__}: sample {i}")
 
     return Source(samples, count, [str(name) for name in names] if isinstance(names, (list, tuple)) else [])
 
@@ -280,7 +294,15 @@ def of_csv(file: pathlib.Path, wanted: Wanted) -> Source:
     """A row for each sample: its label, and either its numbers or the name of its file."""
     import pandas
 
-    first = pandas.read_csv(file, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0].tolist()
+    def first_row() -> list[str]:
+        try:
+            return list(pandas.read_csv(file, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0])
+        except pandas.errors.EmptyDataError as error:
+            raise FacetError(f"{file}: is empty") from error
+        except (pandas.errors.ParserError, UnicodeDecodeError) as error:
+            raise FacetError(f"{file}: {str(error).splitlines()[0]}") from error
+
+    first = first_row()
     header = None if all(is_number(word) for word in first) else 0
     names = [str(i) for i in range(len(first))] if header is None else first
     for name in (wanted.image, wanted.label):
@@ -291,6 +313,12 @@ def of_csv(file: pathlib.Path, wanted: Wanted) -> Source:
                                                               if n in names), None))
     columns = [name for name in names if name != label] if paths is None else [paths]
     texts = dict.fromkeys([name for name in (paths, label) if name], str)
+    if "" in columns:
+        raise FacetError(f"{file}: column {names.index('') + 1} has no name: is it the index of a table? df.to_csv(..., index=False) leaves it out")
+    needed = {*columns, label}
+    twice = [name for name, count in collections.Counter(names).items() if count > 1 and name in needed]
+    if twice:
+        raise FacetError(f"{file}: several columns are called {twice[0]}")
 
     def chunks(take: list[str]) -> Iterator[Any]:
         try:

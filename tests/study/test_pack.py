@@ -204,6 +204,16 @@ def test_data_sets_of_python(tmp_path):
         facet.pack(f"{tmp_path}/mine.py:mak", tmp_path / "s.h5")
 
 
+@pytest.mark.parametrize("label, said", [(1.7, "not 1.7"), ("two", "not 'two'"), (np.eye(9)[3], r"not array\(\[0., 0., 0., 1., "), (np.nan, "not nan"),
+                                         (-2, r"label -2 is not in 0..2")])
+def test_labels_are_numbers_of_classes(tmp_path, label, said):
+    with pytest.raises(facet.FacetError, match=f"sample 2: .*{said}") as caught:
+        facet.pack(Set(pictures(), [0, 2.0, label] * 3), tmp_path / "s.h5")
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 120
+    assert packed(facet.pack(Set(pictures(), [-1] * 9), tmp_path / "s.h5").path)[1] is None
+    assert packed(facet.pack(Set(pictures(), np.arange(9) % 3.0), tmp_path / "s.h5").path)[1].tolist() == [0, 1, 2] * 3
+
+
 def test_data_sets_of_hugging_face_in_python(tmp_path):
     """What its items and features look like; by hand it was tried with the package `datasets` itself."""
 
@@ -331,6 +341,9 @@ def test_what_is_wrong_is_said(tmp_path, capsys, make, said, status):
     ("file,label\nnone.png,1\n", {}, "none.png: no such file"),
     ("label,a\n0,1\n,2\n", {}, "row 1: has no label, unlike those before"),
     ("label,a\n0,1\n", {"count": 2}, "1 samples, not 2"),
+    (",label,a\n0,0,1\n1,1,2\n", {}, "t.csv: column 1 has no name: is it the index of a table"),
+    ("label,a,a\n0,1,2\n", {}, "t.csv: several columns are called a"),
+    ("", {}, "t.csv: is empty"),
 ])
 def test_what_is_wrong_in_a_csv(tmp_path, text, how, said):
     (tmp_path / "t.csv").write_text(text)
