@@ -126,10 +126,19 @@ class Study(Store):
         c = slice(None) if condition is None else self.condition_index(condition)
         return np.asarray(self.file[f"{group}/{what}"][v, c])
 
-    @functools.cache  # noqa: B019
+    @functools.cached_property
+    def _summaries(self) -> dict[str, Array]:
+        """Those that were asked for."""
+        return {}
+
     def summary(self, what: str) -> Array:
         """accuracy, or the mean over labelled samples of loss, angle, length or margin: V x C (NaN when none is labelled).
         More of them in newer files: ece, angle_deviation, ..."""
+        if what not in self._summaries:
+            self._summaries[what] = self._summary(what)
+        return self._summaries[what].copy()
+
+    def _summary(self, what: str) -> Array:
         path = f"summary/{what}"
         found = self.file.get(path)  # or a folder, as by_class
         if getattr(found, "ndim", 0) == 2 and found.shape[1] == len(self.conditions):
@@ -235,13 +244,16 @@ class Study(Store):
         if variant not in self.linearized:
             there = f"; there are: {', '.join(self.linearized)}" if self.linearized else ", nor is any other"
             raise StudyError(f"{self.path}: variant {variant} is not linearized{there}")
-        return self._linear(variant)
+        if variant not in self._linears:
+            found = Linear(self.file[f"linear/{variant}"], self.numbers("linear"), self.shape, self.classes)
+            self._check_numbers(f"linear/{variant}/row", np.asarray(found.row[()]), 0, len(self.classes))
+            self._linears[variant] = found
+        return self._linears[variant]
 
-    @functools.cache  # noqa: B019
-    def _linear(self, variant: str) -> Linear:
-        found = Linear(self.file[f"linear/{variant}"], self.numbers("linear"), self.shape, self.classes)
-        self._check_numbers(f"linear/{variant}/row", np.asarray(found.row[()]), 0, len(self.classes))
-        return found
+    @functools.cached_property
+    def _linears(self) -> dict[str, Linear]:
+        """Those that were asked for."""
+        return {}
 
     def row(self, variant: str, sample: int, cls: str | int | None = None) -> xarray.DataArray:
         """The row of W that explains class `cls` (a name or a number; default: the predicted class) of a sample: channel x

@@ -1,10 +1,12 @@
 """facet in Python: its questions are h5py's numbers, names that are not there are told, labels are the file's, nothing
 happens on import, and the examples of docs/python.md run."""
 
+import gc
 import re
 import shutil
 import subprocess
 import sys
+import weakref
 
 import h5py
 import numpy as np
@@ -148,6 +150,18 @@ def test_margin_changes_are_maps(study, h5, condition):
         assert np.array_equal(part.pixels, group["pixel"][i]) and np.array_equal(part.b_node, group["node"][i])
         assert part.total == group["total"][i] and list(part.gates.values()) == list(group["gates"][i])
         assert part.sum == pytest.approx(part.total, abs=1e-3)
+
+
+def test_what_is_made_of_an_answer_changes_no_other(path):
+    """Nor does anything hold a study that nobody holds any more."""
+    with facet.open(path) as opened:
+        before, found = opened.accuracy(fold=False), opened.summary("accuracy")
+        found *= 100
+        assert opened.accuracy(fold=False).equals(before) and opened.linear("dense") is opened.linear("dense")
+        alive = weakref.ref(opened)
+    del opened
+    gc.collect()
+    assert alive() is None
 
 
 def test_class_damage(study, h5):
