@@ -119,9 +119,14 @@ class Linear:
         return np.asarray(self._group["residual"][()])
 
     @property
+    def bound(self) -> float:
+        """What a certificate that holds does not exceed, in the study's precision."""
+        return BOUND[self._group["residual"].dtype.itemsize]
+
+    @property
     def warning(self) -> str:
         """What is to be said of certificates that do not hold; nothing where all do."""
-        bound = BOUND[self._group["residual"].dtype.itemsize]
+        bound = self.bound
         bad = int(np.sum(~(self.residual <= bound)))  # NaN, too
         then = "use precision: double" if bound == BOUND[4] else "its numbers are too large for double"
         return f"{bad} of {len(self.residual)} certificates are above {bound:g}, or no numbers: W and b are not what the " \

@@ -19,8 +19,9 @@ from conftest import ROOT, sections
 
 import facet
 from facet.__main__ import main
-from facet.plot import attributions, choice, reach, spectra
+from facet.plot import attributions, choice, reach, spectra, words
 from facet.plot.choice import pick
+from facet.report import numbers
 from facet.report.page import Report
 
 DEMO = ROOT / "results" / "demo" / "study.h5"
@@ -439,6 +440,26 @@ def test_tables_fit_a_printed_page(tmp_path, undrawn):
     heads = [re.findall(r"<th>([^<]*)</th>", table.rpartition("</thead>")[0].rpartition("<tr>")[2])[1:] for table in tables]
     assert sum(heads, []) == ["clean", *map(str, range(1, 24))] and max(map(len, heads)) <= 10
     assert all(len(re.findall("<tr>", table.partition("<tbody>")[2])) == 4 for table in tables)
+
+
+@pytest.mark.parametrize("written, wanted", [
+    (words.signed(-0.5), "−0.50"), (words.signed(0.5), "+0.50"), (words.signed(-0.001), "0.00"), (words.signed(0.001), "0.00"), (words.signed(np.inf), "+∞"),
+    (words.signed(-np.inf, 3), "−∞"), (words.signed(np.nan), "–"), (words.signed(-0.0004, 3, plus=False), "0.000"), (words.signed(0.5, plus=False), "0.50"),
+    (numbers.number(-0.25), "−0.25"), (numbers.number(-0.001, 2), "0.00"), (numbers.number(np.inf), "∞"), (numbers.number(np.nan, 3), "–"),
+    (numbers.number(-1.234e-6), "−1.2\u202f×\u202f10⁻⁶"), (numbers.small(np.inf), "∞"), (numbers.small(np.nan), "not a number"), (numbers.small(0), "0"),
+    (numbers.spread(-0.001, 0.25, "+.2f"), "0.00 ± 0.25"), (numbers.spread(-np.inf, np.nan), "−∞"),
+])
+def test_numbers_are_typeset(written, wanted):
+    assert written == wanted
+
+
+def test_certificates_are_held_to_what_their_precision_promises(tmp_path, undrawn):
+    for double, worst, bad in ((False, 1e-4, False), (False, 2e-3, True), (True, 1e-12, False), (True, 1e-9, True)):
+        make_study.synthesize(tmp_path / "study.h5", double=double)
+        with h5py.File(tmp_path / "study.h5", "a") as f:
+            f["linear/dense/residual"][5] = worst
+        line = sections(tmp_path / "study.h5", "certificate").partition("<tbody>")[2].partition("</tr>")[0]
+        assert ('<span class="bad">' in line) == bad and numbers.small(worst) in line, line
 
 
 def test_infinite_margins_are_counted(tmp_path, undrawn):

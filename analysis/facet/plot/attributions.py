@@ -11,7 +11,7 @@ from facet import faithful
 from facet.plot.choice import grouped, pick
 from facet.plot.pixels import bound, flat_sum, image_of, pixel_map
 from facet.plot.style import CLASSES, DENSE, GREY, SIGNED, WIDTH, Picture, color_bar, picture, styled
-from facet.plot.words import class_name, count, left_out, short
+from facet.plot.words import class_name, count, left_out, short, signed
 
 if TYPE_CHECKING:
     from facet.study import Study
@@ -108,7 +108,7 @@ def agreement(study: Study, limit: int = 2) -> Picture | None:
         image = axis.imshow(values, cmap=SIGNED, vmin=-1, vmax=1)
         for (row, column), value in np.ndenumerate(values):
             if np.isfinite(value):
-                axis.text(column, row, f"{value:.2f}".replace("0.", ".", 1), ha="center", va="center", fontsize=5.5,
+                axis.text(column, row, signed(value, plus=False).replace("0.", ".", 1), ha="center", va="center", fontsize=5.5,
                           color="white" if abs(value) > 0.65 else DENSE)
         axis.set_xticks(range(len(names)), [spoken(m) for m in names], rotation=45, ha="right", rotation_mode="anchor", fontsize=6.5)
         axis.set_yticks(range(len(names)), [spoken(m) for m in names] if axis is axes[0][0] else [], fontsize=6.5)

@@ -17,7 +17,7 @@ from facet.hdf import Array, strings
 from facet.plot.choice import choose, corruptions, firsts, pick, representatives
 from facet.plot.pixels import bound, flat_sum, image_of, pixel_map
 from facet.plot.style import DENSE, GREY, LIGHT, NAMED, WIDTH, Picture, legend, numbered, palette, picture, styled
-from facet.plot.words import class_name, gates_note, left_out, short
+from facet.plot.words import class_name, gates_note, left_out, short, signed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -268,7 +268,7 @@ def explanations(study: Study, limit: int = 5) -> Picture | None:
             for a in range(count):
                 axis = line[1 + i * count + a]
                 pixel_map(axis, part.pixels[a], most, note=False)
-                axis.set_xlabel(f"{_signed(part.total[a], i > 0)} =\npixels {_signed(part.pixels[a].sum())}, b {_signed(part.b[a])}", fontsize=6.5, labelpad=2)
+                axis.set_xlabel(f"{signed(part.total[a], plus=i > 0)} =\npixels {signed(part.pixels[a].sum(), plus=False)}, b {signed(part.b[a], plus=False)}", fontsize=6.5, labelpad=2)
     titles = ["sample"] + [f"position, {name}" for name in axes_names] + [f"movement, {name}" for name in axes_names] * moves
     for axis, title in zip(axes[0], titles):
         axis.set_title(title, loc="center", fontsize=8)
@@ -276,7 +276,3 @@ def explanations(study: Study, limit: int = 5) -> Picture | None:
     return figure.says(f"Why samples lie where they lie, exactly: position = sum of W x over the pixels + b, in {origin}. Red adds, blue takes "
                     f"away, on one scale for the axes.{moving}" + (" Chosen: of each class the explained sample that moves farthest." if moves else "")
                     + gates_note(study, [origin, *(variant for _, variant in picks if variant)]))
-
-
-def _signed(value: float, sign: bool = False) -> str:
-    return f"{value:{'+' if sign else ''}.2f}".replace("-", "−")

@@ -35,9 +35,14 @@ def class_name(study: Study, cls: int, most: int = 22) -> str:
     return short(study.classes[cls] if 0 <= cls < len(study.classes) else "no label", most)
 
 
-def signed(value: float, digits: int = 2) -> str:
-    text = f"{value:+.{digits}f}"
-    return (text[1:] if float(text) == 0 else text).replace("-", "−")
+def typeset(text: str) -> str:
+    """A number that Python has written, as it is printed: −1.5, ∞, – where there is none, and no sign of what rounds to 0."""
+    return (text.lstrip("+-") if float(text) == 0 else "–" if "nan" in text else text).replace("-", "−").replace("inf", "∞")
+
+
+def signed(value: float, digits: int = 2, plus: bool = True) -> str:
+    """+1.50, −1.50, 0.00: with so many digits behind the point; plus: whether a plus is written."""
+    return typeset(f"{value:{'+' if plus else ''}.{digits}f}")
 
 
 def left_out(shown: Sequence[str], all_of: Iterable[str], what: str, most: int = 6, study: Study | None = None) -> str:

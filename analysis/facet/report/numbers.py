@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from facet.plot.words import typeset
+
 
 def percent(value: float, digits: int = 2) -> str:
     return f"{100 * value:.{digits}f} %" if np.isfinite(value) else "–"
@@ -11,16 +13,21 @@ def spread(value: float, error: float, form: str = ".2f") -> str:
     """88.95 ± 0.10; the deviation where there is one."""
     if np.isnan(value):
         return "–"
-    text = f"{value:{form}}" + (f" ± {error:{form.lstrip('+')}}" if np.isfinite(error) else "")
-    return text.replace("-", "−").replace("inf", "∞")
+    return typeset(f"{value:{form}}") + (f" ± {error:{form.lstrip('+')}}" if np.isfinite(error) else "")
 
 
 def small(value: float) -> str:
     """8.0e-07 -> 8.0 × 10⁻⁷"""
     if value == 0 or not np.isfinite(value):
-        return "0" if value == 0 else "not a number"
+        return "not a number" if np.isnan(value) else typeset(f"{value:.0f}")
     digits, power = f"{value:.1e}".split("e")
-    return f"{digits}\u202f×\u202f10{str(int(power)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+    return f"{typeset(digits)}\u202f×\u202f10{str(int(power)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+
+
+def number(value: float, digits: int | None = None) -> str:
+    """With so many digits behind the point, or three in all; – where there is none."""
+    text = f"{value:.3g}" if digits is None else f"{value:.{digits}f}"
+    return small(value) if "e" in text else typeset(text)
 
 
 def metric(number: float) -> str:

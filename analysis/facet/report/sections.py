@@ -31,8 +31,8 @@ from facet.plot import reach as drawn_reach
 from facet.plot import spectra as spectral
 from facet.plot.choice import corruptions, removed
 from facet.plot.style import thumbnail
-from facet.plot.words import class_name, count
-from facet.report.numbers import metric, percent, small, spread
+from facet.plot.words import class_name, count, signed
+from facet.report.numbers import metric, number, percent, small, spread
 
 if TYPE_CHECKING:
     from facet.report.page import Report
@@ -300,7 +300,7 @@ def of_groups(page: Report) -> Context | None:
     rows: list[Row] = []
     for _, row in table.iterrows():
         rows.append((row["variant"], [row["group"], count(row["samples"]), count(row["lost"]), count(row["won"]),
-                                    *(f"{row[name]:+.3f}" for name in ("margin", "pixels", "nodes")),
+                                    *(signed(row[name], 3) for name in ("margin", "pixels", "nodes")),
                                     Cell(small(row["residual"]), bad=not row["residual"] <= 1e-4)]))
     worst = rows[0][0] if rows else variants[0]
     return {"rows": rows[:MOST_GROUPS], "samples": count(len(s.numbers("change"))),
@@ -315,7 +315,7 @@ def facets(page: Report) -> Context | None:
         return None
     rows: list[Row] = []
     for variant, row in reach.radii(s).iterrows():
-        near = [f"{row[name]:.3g}" for name in ("untied_max", "untied_two", "boundary_max", "boundary_two")]
+        near = [number(row[name]) for name in ("untied_max", "untied_two", "boundary_max", "boundary_two")]
         rows.append((str(variant), [*near, percent(row["inside_two"]), percent(row["tied"]),
                                     Cell(small(row["residual"]), bad=not row["residual"] <= 1e-11)]))
     return {"rows": rows, "unit": reach.unit(s), "radii": page.figure("facet_radii", drawn_reach.facet_radii(s)),
@@ -375,7 +375,7 @@ def fragile(page: Report) -> Context | None:
     seen = any(hardest)
     rows = [(Markup(thumbnail(image, 44)) + f" {sample}",
              [row["class"] or "–", *_said(s, int(str(sample))), f"{count(row['flips'])} of {count(pairs)}",
-              f"{row['worst_margin']:+.2f}".replace("-", "−"), "yes" if row["exemplar"] else "", *[under or "–"] * seen])
+              signed(row["worst_margin"]), "yes" if row["exemplar"] else "", *[under or "–"] * seen])
             for image, under, (sample, row) in zip(found.images, hardest, found.table.iterrows())]
     return {"rows": rows, "seen": seen, "flipped": int((flips > 0).sum()), "exemplars": int(exemplar.sum()),
             "certificate": compare.margin_certificate(s),
@@ -485,11 +485,6 @@ def attributions(page: Report) -> Context | None:
             "agreement": page.figure("agreement_of_methods", maps.agreement(s))}
 
 
-def number(value: float, digits: int | None = None) -> str:
-    """With so many digits behind the point, or three in all; – where there is none."""
-    return "–" if not np.isfinite(value) else f"{value:.3g}" if digits is None else f"{value:.{digits}f}"
-
-
 def costs(page: Report) -> Context | None:
     s = page.study
     what = ("epochs", "samples", "train_seconds", "parameters", "flops", "flops_sparse", "bytes", "bytes_sparse",
@@ -515,7 +510,7 @@ def certificate(page: Report) -> Context | None:
         residual, ties = linear.residual.astype(float), linear.ties
         check, worst = page.checks.get(variant), float(np.max(residual))
         cells = [f"{count(len(residual))} × {linear.row.shape[1]}", small(float(np.median(residual))),
-                 Cell(small(worst), bad=not worst <= 1e-5), percent(float(np.mean(ties > 0)), 1), count(int(ties.max()))]
+                 Cell(small(worst), bad=not worst <= linear.bound), percent(float(np.mean(ties > 0)), 1), count(int(ties.max()))]
         rows.append((variant, cells + ([count(check[1]), small(check[2]), small(check[3])] if check else ["–"] * 3)))
     return {"rows": rows, "residuals": page.figure("residuals", certificates.residuals(s))}
 
