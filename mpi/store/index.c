@@ -65,6 +65,7 @@ static void put_entry(FILE *out, const char *path, long long offset, hid_t type,
 typedef struct {
   FILE *out;
   bool first;
+  facet_status status; /* of what is not HDF5's */
 } list;
 
 static herr_t visit(hid_t root, const char *name, const H5O_info_t *info, void *data)
@@ -73,7 +74,11 @@ static herr_t visit(hid_t root, const char *name, const H5O_info_t *info, void *
   if (info->type != H5O_TYPE_DATASET)
     return 0;
   char *path = facet_format("/%s", name);
-  hid_t set = path ? H5Dopen2(root, name, H5P_DEFAULT) : -1, made = set < 0 ? -1 : H5Dget_create_plist(set);
+  if (!path) {
+    l->status = FACET_OS;
+    return -1;
+  }
+  hid_t set = H5Dopen2(root, name, H5P_DEFAULT), made = set < 0 ? -1 : H5Dget_create_plist(set);
   hid_t type = set < 0 ? -1 : H5Dget_type(set), space = set < 0 ? -1 : H5Dget_space(set);
   bool read = made >= 0 && type >= 0 && space >= 0;
   if (read) {
@@ -90,11 +95,12 @@ static herr_t visit(hid_t root, const char *name, const H5O_info_t *info, void *
 static facet_status find(const char *path, hid_t file, char **text)
 {
   size_t length;
-  list l = {open_memstream(text, &length), true};
+  list l = {open_memstream(text, &length), true, FACET_OK};
   FACET_CHECK(l.out, FACET_OS, "out of memory");
   herr_t seen = H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, visit, &l);
   (void)fputs(l.first ? "[]" : "]", l.out);
   FACET_CHECK(fclose(l.out) == 0, FACET_OS, "out of memory");
+  FACET_TRY(l.status);
   H5_CHECK(path, "listing its arrays", seen);
   return FACET_OK;
 }
