@@ -36,6 +36,12 @@ typedef struct {
 
 /* Goes on to the next ones. False: those were all, or `status` says what kept them. */
 bool facet_labels_walk(facet_label_walk *walk);
+enum { FACET_BYTE_VALUES = 256 };
+
+/* What facet_normalize makes of every byte: channels x FACET_BYTE_VALUES. */
+void facet_normalize_table(const facet_normalization *n, int64_t channels, float *table);
+/* facet_normalize by that table, the same bits, of pixels that are bytes. */
+void facet_normalize_bytes(const float *table, facet_image image, int64_t count, const float *pixels, float *x);
 /* One more than the largest label. */
 facet_status facet_dataset_classes(const facet_dataset *dataset, int64_t *classes);
 /* How many samples have a label. */

@@ -34,6 +34,23 @@ void facet_normalize(const facet_normalization *n, facet_image image, int64_t co
   }
 }
 
+void facet_normalize_table(const facet_normalization *n, int64_t channels, float *table)
+{
+  for (int64_t i = 0; i < channels * FACET_BYTE_VALUES; i++)
+    table[i] = (float)(i % FACET_BYTE_VALUES);
+  facet_normalize(n, (facet_image){channels, 1, FACET_BYTE_VALUES}, 1, table, table);
+}
+
+void facet_normalize_bytes(const float *table, facet_image image, int64_t count, const float *pixels, float *x)
+{
+  int64_t plane = facet_image_plane(image);
+  for (int64_t first = 0, c = 0; first < count * facet_image_inputs(image); first += plane, c++) {
+    const float *of = table + c % image.channels * FACET_BYTE_VALUES;
+    for (int64_t i = first; i < first + plane; i++)
+      x[i] = of[(int32_t)pixels[i]];
+  }
+}
+
 void facet_normalize_double(const facet_normalization *n, facet_image image, int64_t count, const float *pixels,
                             double *x)
 {

@@ -15,7 +15,7 @@ void facet_sgd_destroy(facet_sgd **sgd)
   facet_executor_destroy(&t->executor);
   facet_shuffle_destroy(&t->shuffle);
   FACET_FREE(&t->parameter, &t->gradient, &t->velocity, &t->sum, &t->order, &t->pixels, &t->x, &t->dlogits, &t->logits,
-             &t->room);
+             &t->room, &t->table);
   facet_free(sgd);
 }
 
@@ -53,6 +53,10 @@ static facet_status prepare(facet_sgd *t)
   FACET_NEW(t->pixels, t->micro * t->inputs);
   FACET_NEW(t->x, t->micro * t->inputs);
   FACET_NEW(t->room, t->inputs);
+  if (!data->is_float) {
+    FACET_NEW(t->table, data->image.channels * FACET_BYTE_VALUES);
+    facet_normalize_table(t->job->normalize, data->image.channels, t->table);
+  }
   FACET_NEW(t->dlogits, t->micro * t->classes);
   FACET_NEW(t->logits, t->micro * t->classes);
   return FACET_OK;
@@ -128,7 +132,10 @@ static facet_status load(facet_sgd *t, int64_t epoch, int64_t count)
     FACET_TRY(facet_dataset_pixels(d, order[i], 1, pixels));
     facet_augment_move(a, seed, epoch, order[i], d->image, pixels, t->room);
   }
-  facet_normalize(t->job->normalize, d->image, count, t->pixels, t->pixels);
+  if (t->table)
+    facet_normalize_bytes(t->table, d->image, count, t->pixels, t->pixels);
+  else
+    facet_normalize(t->job->normalize, d->image, count, t->pixels, t->pixels);
   for (int64_t i = 0; i < count; i++)
     facet_augment_cut(a, seed, epoch, order[i], d->image, t->pixels + i * t->inputs);
   facet_input_arrange(t->job->input, d->image, count, sizeof *t->x, t->pixels, t->x);

@@ -59,6 +59,7 @@ typedef struct {
   facet_shuffle *shuffle;     /* of the data, for each epoch */
   int64_t *order;             /* micro: a piece of it */
   float *pixels, *x, *dlogits, *room;
+  float *table; /* data.h: of pixels that are bytes; NULL: they are not */
   double *logits;
   double loss; /* of the own samples since it was last shown */
   int64_t seen;

@@ -824,6 +824,14 @@ static void normalization(void **state)
   const double all[4] = {-2, 8, 0, 2};
   for (int i = 0; i < 4; i++)
     assert_near((double)pixels[i], all[i], 1e-6);
+  float byte[2 * FACET_BYTE_VALUES], table[2 * FACET_BYTE_VALUES], by_table[2 * FACET_BYTE_VALUES];
+  const facet_normalization uneven = {255, 2, {0.4914, 0.4822}, {0.2470, 0.2435}};
+  for (int i = 0; i < 2 * FACET_BYTE_VALUES; i++)
+    byte[i] = (float)(i * 7 % FACET_BYTE_VALUES);
+  facet_normalize_table(&uneven, 2, table);
+  facet_normalize_bytes(table, (facet_image){2, 16, 16}, 1, byte, by_table);
+  facet_normalize(&uneven, (facet_image){2, 16, 16}, 1, byte, byte);
+  assert_memory_equal(by_table, byte, sizeof byte);
   one.scale = 0;
   assert_int_equal(facet_normalization_check(&one, 4), FACET_BAD_INPUT);
 }
