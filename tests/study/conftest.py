@@ -1,5 +1,6 @@
 """What the whole-run tests share: the program, small data made on the spot, and running it on ranks."""
 
+import fcntl
 import gc
 import os
 import pathlib
@@ -64,13 +65,28 @@ def preloaded(name, folder):
 
 # ---- runs that wait for a test ----
 
-def wait_for(come, process):
-    """Until that is so; the process must still be at work then."""
+def wait_for(come, process=None):
+    """Until that is so; the process, if there is one, must still be at work then."""
     end = time.monotonic() + PATIENCE
     while not come():
-        assert process.poll() is None, process.communicate()[1]
+        assert not process or process.poll() is None, process.communicate()[1]
         assert time.monotonic() < end, "never came"
         time.sleep(0.005)
+    assert not process or process.poll() is None, ("over before it was seen", process.communicate()[1])
+
+
+def wait_for_lock(folder):
+    """Until nobody holds an output folder: who was killed lets it go a moment later, and who waits for a slow disk later still."""
+    def is_free():
+        try:
+            with open(folder / "facet.lock", "r+b") as file:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return True
+        except BlockingIOError:
+            return False
+        return True
+    wait_for(is_free)
 
 
 def own_lines(said):
@@ -80,24 +96,33 @@ def own_lines(said):
     return [line for line in said.splitlines() if line.startswith("facet: ") and "ranks share" not in line]
 
 
-def start(folder, *command, **more):
-    return subprocess.Popen([*command, "run", folder / "study.yaml", *([] if command[0] == "mpirun" else ["-n", "2"])],
-                            env=environment() | more, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def start(folder, *command, ranks=2, variables=(), **options):
+    """A run of a folder's study by facet, on so many ranks, or by what launches it."""
+    return subprocess.Popen([*command, "run", folder / "study.yaml", *(["-n", str(ranks)] if command == (FACET,) else [])],
+                            **{"env": {**environment(), **dict(variables)}, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
+                               "text": True, **options})
 
 
 @pytest.fixture
 def held(tmp_path):
-    """held(where, command...): a run whose rank 0 has just made what `where` ends the path of, and waits there until it hears a
-    signal or the mark is removed, which stands beside the process: so that nothing depends on who is how fast."""
-    library = preloaded("held", tmp_path)
+    """held(where, command...): a run of which a rank has just made what `where` ends the path of, and waits there until it hears
+    a signal or the mark is removed, which stands beside the process: so that nothing depends on who is how fast. time, writes,
+    rank: see held.c; folder: of the study; more: as `start` has it."""
+    library, mark, started = preloaded("held", tmp_path), tmp_path / "held", []
 
-    def go(where, *command):
-        mark = tmp_path / "held"
+    def go(where, *command, folder=tmp_path, time=None, writes=None, rank=None, **more):
         mark.unlink(missing_ok=True)
-        process = start(tmp_path, *command, LD_PRELOAD=str(library), HELD_AT=where, HELD_MARK=str(mark))
+        named = {"HELD_AT": where, "HELD_MARK": mark, "HELD_TIME": time, "HELD_WRITES": writes, "HELD_RANK": rank}
+        process = start(folder, *command, **more,
+                        variables={"LD_PRELOAD": str(library), **{k: str(v) for k, v in named.items() if v is not None}})
+        started.append(process)
         wait_for(mark.exists, process)
         return process, mark
-    return go
+    yield go
+    mark.unlink(missing_ok=True)
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 # ---- data, and studies of them ----

@@ -1,16 +1,23 @@
-/* A run that waits for a test: preloaded, it holds rank 0 where it has made the folder or moved the file that HELD_AT
+/* A run that waits for a test: preloaded, it holds a rank where it has made the folder or moved the file that HELD_AT
  * ends the path of, until somebody removes HELD_MARK, which it makes, or a signal has been heard.
  *
- *   LD_PRELOAD=build/tests/held.so HELD_AT=variants/dense.onnx HELD_MARK=mark facet run ... */
+ *   LD_PRELOAD=build/tests/held.so HELD_AT=variants/dense.onnx HELD_MARK=mark facet run ...
+ *
+ * HELD_TIME=n: the nth time (1). HELD_WRITES=n: at the nth pwrite to that file instead. Of rank 0 and of programs
+ * without ranks, of HELD_RANK, or, HELD_RANK=all, of each, which counts for itself. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+
+#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 static volatile sig_atomic_t heard;
 static void (*meant[NSIG])(int);
@@ -37,23 +44,60 @@ int sigaction(int number, const struct sigaction *wanted, struct sigaction *befo
   return next(number, &noted, before);
 }
 
-static void hold(const char *path)
+static long number_of(const char *name, long otherwise)
 {
-  const char *at = getenv("HELD_AT"), *mark = getenv("HELD_MARK"), *rank = getenv("OMPI_COMM_WORLD_RANK");
+  const char *text = getenv(name);
+  return text ? strtol(text, NULL, 10) : otherwise;
+}
+
+static bool is_held(void)
+{
+  const char *wanted = getenv("HELD_RANK"), *rank = getenv("OMPI_COMM_WORLD_RANK");
+  return !rank || strcmp(wanted ? wanted : "0", rank) == 0 || (wanted && strcmp(wanted, "all") == 0);
+}
+
+static bool is_there(const char *path)
+{
+  const char *at = getenv("HELD_AT");
+  return at && strlen(path) >= strlen(at) && strcmp(path + strlen(path) - strlen(at), at) == 0;
+}
+
+/* Counts this time, and waits if it is the one. */
+static void pass(const char *path, long *count, long wanted)
+{
+  const char *mark = getenv("HELD_MARK");
   const struct timespec while_waiting = {0, 2000000};
-  if (!at || !mark || (rank && strcmp(rank, "0") != 0) || strlen(path) < strlen(at) ||
-      strcmp(path + strlen(path) - strlen(at), at) != 0)
+  if (!mark || !is_held() || !is_there(path) || __atomic_add_fetch(count, 1, __ATOMIC_RELAXED) != wanted)
     return;
   close(open(mark, O_CREAT | O_WRONLY, 0666));
   while (!heard && access(mark, F_OK) == 0)
     nanosleep(&while_waiting, NULL);
 }
 
+static void pass_made(const char *path)
+{
+  static long count;
+  if (!getenv("HELD_WRITES"))
+    pass(path, &count, number_of("HELD_TIME", 1));
+}
+
+static void pass_written(int file)
+{
+  static long count;
+  char link[40], path[4096];
+  if (!getenv("HELD_WRITES"))
+    return;
+  snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+  ssize_t length = readlink(link, path, sizeof path - 1);
+  path[length > 0 ? length : 0] = '\0';
+  pass(path, &count, number_of("HELD_WRITES", 0));
+}
+
 int rename(const char *from, const char *to)
 {
-  int failed = ((int (*)(const char *, const char *))dlsym(RTLD_NEXT, "rename"))(from, to);
+  int failed = NEXT(rename)(from, to);
   if (!failed)
-    hold(to);
+    pass_made(to);
   return failed;
 }
 
@@ -61,6 +105,20 @@ int mkdir(const char *path, mode_t mode)
 {
   int failed = ((int (*)(const char *, mode_t))dlsym(RTLD_NEXT, "mkdir"))(path, mode);
   if (!failed)
-    hold(path);
+    pass_made(path);
   return failed;
 }
+
+#define WRITING(name, takes, ...)                                                                                      \
+  ssize_t name takes                                                                                                   \
+  {                                                                                                                    \
+    ssize_t written = NEXT(name)(__VA_ARGS__);                                                                         \
+    if (written >= 0)                                                                                                  \
+      pass_written(file);                                                                                              \
+    return written;                                                                                                    \
+  }
+
+WRITING(pwrite, (int file, const void *from, size_t count, off_t at), file, from, count, at)
+WRITING(pwrite64, (int file, const void *from, size_t count, off64_t at), file, from, count, at)
+WRITING(pwritev, (int file, const struct iovec *from, int count, off_t at), file, from, count, at)
+WRITING(pwritev64, (int file, const struct iovec *from, int count, off64_t at), file, from, count, at)

@@ -5,14 +5,13 @@ import errno
 import os
 import re
 import shutil
-import signal
 import subprocess
 
 import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, PATIENCE, STUDY, checksum, environment, make_digits, own_lines, preloaded, run, wait_for
+from conftest import FACET, PATIENCE, STUDY, checksum, environment, make_digits, own_lines, preloaded, run
 
 RANKS = int(os.environ.get("FACET_DISK_RANKS", "1"))  # of which the first one's disk fails
 OPTIONS = ["-n", str(RANKS)] if RANKS > 1 else []
@@ -125,13 +124,13 @@ def test_a_rank_that_cannot_open_the_study_before(odd):
     assert run("run", store.parent.parent / "study.yaml").returncode == 0 and checksum(store) == whole
 
 
-def test_a_folder_that_vanishes(disk):
+def test_a_folder_that_vanishes(disk, held):
     """Between two stages of the work: after the networks, before the result file."""
     folder, go, _, whole = disk
     shutil.rmtree(folder / "out", ignore_errors=True)
-    process = subprocess.Popen([FACET, "run", folder / "study.yaml"], env=environment(), stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: (folder / "out/variants/dense.checkpoint").exists() or (folder / "out/variants/dense.onnx").exists(), process)
+    process, mark = held("out/variants/dense.onnx", FACET, folder=folder, ranks=1)
     (folder / "out").rename(folder / "gone")
+    mark.unlink()
     said = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode in (73, 74) and len(own_lines(said)) == 1, said
     (folder / "gone").rename(folder / "out")
@@ -150,15 +149,13 @@ def test_a_folder_that_is_removed(held, tmp_path, where):
     assert process.returncode in (73, 74) and len(own_lines(said)) == 1, said
 
 
-def test_a_folder_that_is_removed_from_under_the_analysis(small):
+def test_a_folder_that_is_removed_from_under_the_analysis(small, held):
     """Whose files are open, so that nothing but their path tells."""
-    store = small / "out/study.h5"
-    with subprocess.Popen([FACET, "run", small / "study.yaml"], env=environment(), stderr=subprocess.PIPE, text=True) as process:
-        wait_for(lambda: analysed(store), process)
-        process.send_signal(signal.SIGSTOP)
-        shutil.rmtree(small / "out")
-        process.send_signal(signal.SIGCONT)
-        said = process.communicate(timeout=PATIENCE)[1]
+    process, mark = held("out/study.h5", FACET, ranks=1, writes=20)
+    assert analysed(small / "out/study.h5")
+    shutil.rmtree(small / "out")
+    mark.unlink()
+    said = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 74 and len(own_lines(said)) == 1 and "was moved or removed" in said, said
 
 

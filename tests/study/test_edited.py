@@ -6,18 +6,16 @@ FACET_EDITS=24 tries so many edits: make test-edits."""
 import copy
 import json
 import os
-import pathlib
 import random
 import re
 import shutil
 import signal
-import subprocess
 
 import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, checksum, environment, make_digits, run, wait_for
+from conftest import FACET, checksum, make_digits, run
 
 EDITS = int(os.environ.get("FACET_EDITS", "5"))
 
@@ -447,15 +445,13 @@ def marks(store):
     return int(done.sum()), done.size
 
 
-def kill_when(folder, study, ready):
-    process = subprocess.Popen([FACET, "run", write(folder, study)], env=environment(), stderr=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL)
-    wait_for(ready, process)
+def kill_at(held, where, **more):
+    process, _ = held(where, FACET, ranks=1, **more)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
 
 
-def test_kills_lose_nothing(tmp_path):
+def test_kills_lose_nothing(tmp_path, held):
     """Killed while a network is made, as soon as the new store is there, and when all is taken over; and edited then."""
     make_digits(tmp_path, test=600)
     out, study = tmp_path / "out", copy.deepcopy(BASE)
@@ -466,11 +462,12 @@ def test_kills_lose_nothing(tmp_path):
     study["linearize"]["samples"] = 600
     study["variants"].append({"method": "gmp", "sparsity": 0.6, "budget": {"epochs": 40}})
     tiles, old = 5 * 3 * 30, 4 * 3 * 20
-    kill_when(tmp_path, study, lambda: (out / "variants/gmp-global-0.6.checkpoint").exists())
+    write(tmp_path, study)
+    kill_at(held, "gmp-global-0.6.checkpoint")
     assert (out / "study.h5.before").exists() and not (out / "study.h5").exists()
-    kill_when(tmp_path, study, (out / "study.h5").exists)
+    kill_at(held, "out/study.h5")
     assert (out / "study.h5.before").exists()
-    kill_when(tmp_path, study, lambda: marks(out / "study.h5")[0] >= old)
+    kill_at(held, "out/study.h5", writes=3500)  # behind what is taken over, and before all is done
     done, all_ = marks(out / "study.h5")
     assert old <= done < all_ == tiles and (out / "study.h5.before").exists()
     study["conditions"].append({"corruption": "fog", "severity": 1})

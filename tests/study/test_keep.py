@@ -4,7 +4,6 @@ after a kill, and what is not kept is said by name."""
 import re
 import shutil
 import signal
-import subprocess
 
 import h5py
 import numpy as np
@@ -12,7 +11,7 @@ import onnx
 import pytest
 
 import facet
-from conftest import FACET, PATIENCE, STUDY, checksum, environment, flip, make_digits, places, run, wait_for
+from conftest import FACET, PATIENCE, STUDY, checksum, flip, make_digits, places, run, start
 
 KEPT = """\
 variants: [{method: magnitude, sparsity: 0.5}]
@@ -233,7 +232,7 @@ linearize: {rows: {top: 2}, keep: digest}
 """
 
 
-def test_a_digest_is_left_and_taken_up(tmp_path):
+def test_a_digest_is_left_and_taken_up(tmp_path, held):
     """All of 96 samples have one digest, a unit of work that is stopped twice in its middle, and goes on behind the samples
     that are in it. What a kill leaves of it is not used."""
     random = np.random.default_rng(0)
@@ -245,10 +244,12 @@ def test_a_digest_is_left_and_taken_up(tmp_path):
     assert run("run", tmp_path / "whole.yaml").returncode == 0
     behind, there = [], 0
     for ask in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT, None):
-        process = subprocess.Popen([FACET, "run", tmp_path / "study.yaml"], env=environment(), stderr=subprocess.PIPE, text=True)
         if ask:
-            wait_for(lambda: linearized(tmp_path / "out/study.h5") > there + 8, process)  # noqa: B023
+            process, _ = held("out/study.h5", FACET, ranks=1, writes=60)  # 13 of a block of four samples
+            assert linearized(tmp_path / "out/study.h5") > there + 8
             process.send_signal(ask)
+        else:
+            process = start(tmp_path, FACET, ranks=1)
         said = process.communicate(timeout=PATIENCE)[1]
         assert process.returncode == {None: 0, signal.SIGKILL: -9}.get(ask, 75), said
         behind.append(int((re.search(r"digest 0 of dense goes on behind (\d+) samples", said) or [0, 0])[1]))
@@ -259,7 +260,7 @@ def test_a_digest_is_left_and_taken_up(tmp_path):
     assert checksum(tmp_path / "out/study.h5") == checksum(tmp_path / "whole/study.h5")
 
 
-def test_a_digest_with_a_gram_matrix_is_left_and_taken_up(tmp_path):
+def test_a_digest_with_a_gram_matrix_is_left_and_taken_up(tmp_path, held):
     """Lines of W that waited for it are computed again: 256 of them are added at once, the same ones as without a stop."""
     random = np.random.default_rng(2)
     convolutions(tmp_path / "net.onnx", random, side=16)
@@ -270,12 +271,14 @@ def test_a_digest_with_a_gram_matrix_is_left_and_taken_up(tmp_path):
     (tmp_path / "whole.yaml").write_text(text.replace("output: out", "study: study\noutput: whole"))
     assert run("run", tmp_path / "whole.yaml").returncode == 0
     store, behind = tmp_path / "out/study.h5", []
-    for more in (16, 8, None):  # 320 rows or more: one part of them was added, the rest waits
-        process = subprocess.Popen([FACET, "run", tmp_path / "study.yaml"], env=environment(), stderr=subprocess.PIPE, text=True)
+    for more, writes in ((16, 72), (8, 90), (None, None)):  # 320 rows or more: one part of them was added, the rest waits
+        there = linearized(store)
         if more:
-            there = linearized(store)
-            wait_for(lambda: linearized(store) >= there + more, process)  # noqa: B023
+            process, _ = held("out/study.h5", FACET, ranks=1, writes=writes)  # 17 of a block
+            assert linearized(store) >= there + more
             process.send_signal(signal.SIGTERM)
+        else:
+            process = start(tmp_path, FACET, ranks=1)
         said = process.communicate(timeout=PATIENCE)[1]
         assert process.returncode == (75 if more else 0), said
         behind.append(int((re.search(r"digest 0 of dense goes on behind (\d+) samples", said) or [0, 0])[1]))
@@ -286,7 +289,7 @@ def test_a_digest_with_a_gram_matrix_is_left_and_taken_up(tmp_path):
     assert checksum(store) == checksum(tmp_path / "whole/study.h5")
 
 
-def test_what_is_left_of_a_digest_is_held_against_its_checksum(tmp_path):
+def test_what_is_left_of_a_digest_is_held_against_its_checksum(tmp_path, held):
     """A bit of the sums, or of a tile that is not computed again, which no mark stands for yet."""
     random = np.random.default_rng(1)
     convolutions(tmp_path / "net.onnx", random)
@@ -294,8 +297,8 @@ def test_what_is_left_of_a_digest_is_held_against_its_checksum(tmp_path):
     np.save(tmp_path / "y.npy", random.integers(0, 100, 24))
     (tmp_path / "study.yaml").write_text(LONG)
     store, left = tmp_path / "out/study.h5", tmp_path / "left.h5"
-    process = subprocess.Popen([FACET, "run", tmp_path / "study.yaml"], env=environment(), stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: linearized(store) > 8, process)
+    process, _ = held("out/study.h5", FACET, ranks=1, writes=40)
+    assert linearized(store) > 8
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=PATIENCE)
     assert process.returncode == 75

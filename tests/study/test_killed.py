@@ -7,11 +7,10 @@ import re
 import shutil
 import signal
 import struct
-import subprocess
 
 import pytest
 
-from conftest import FACET, STUDY, checksum, environment, make_digits, run, wait_for
+from conftest import FACET, MPIRUN, STUDY, checksum, make_digits, run, wait_for, wait_for_lock
 
 METHODS = ["gmp", "lth", "lrr", "edge_popup", "biprop"]
 EPOCHS, BATCH, SAMPLES = 30, 32, 600
@@ -40,29 +39,27 @@ def descendants(pid):
     return [int(child) for child in children] + [one for child in children for one in descendants(int(child))]
 
 
-def kill_all(process):
+def kill_all(folder, process):
     """mpirun and its ranks at one blow: Open MPI gives each a process group of its own."""
-    assert process.poll() is None, "over before it was killed"
     groups = {os.getpgid(pid) for pid in (process.pid, *descendants(process.pid))}
     assert os.getpgid(0) not in groups and len(groups) > 1
     for group in groups:
         os.killpg(group, signal.SIGKILL)
     process.communicate()
+    wait_for_lock(folder / "out")
 
 
-def kill_half_way(folder, checkpoints):
-    """Starts the study on two ranks and kills it when those trainings are a third through; returns their steps."""
-    process = subprocess.Popen(
-        ["mpirun", "-n", "2", str(FACET), "run", str(folder / "study.yaml")],
-        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )
+def kill_half_way(folder, held, checkpoints):
+    """Starts the study on two ranks and kills it when those trainings are a third through; returns their steps. Each is held
+    where the checkpoint of its tenth epoch is there."""
+    process, _ = held("-global-0.7.checkpoint", *MPIRUN, "-n", "2", FACET, time=EPOCHS // 3, rank="all", start_new_session=True)
     wait_for(lambda: all(step_of(checkpoint) >= STEPS // 3 for checkpoint in checkpoints), process)
-    kill_all(process)
+    kill_all(folder, process)
     return [step_of(checkpoint) for checkpoint in checkpoints]
 
 
 @pytest.mark.parametrize("methods", [[method] for method in METHODS] + [METHODS], ids="-".join)
-def test_goes_on_to_the_same_bits(tmp_path, methods):
+def test_goes_on_to_the_same_bits(tmp_path, held, methods):
     write_study(tmp_path, methods)
     done = run("run", tmp_path / "study.yaml")
     assert done.returncode == 0 and "goes on" not in done.stderr, done.stderr
@@ -70,7 +67,7 @@ def test_goes_on_to_the_same_bits(tmp_path, methods):
     shutil.rmtree(tmp_path / "out")
 
     names = [f"{method}-global-0.7" for method in methods[:2]]  # two ranks: two trainings side by side
-    steps = kill_half_way(tmp_path, [tmp_path / f"out/variants/{name}.checkpoint" for name in names])
+    steps = kill_half_way(tmp_path, held, [tmp_path / f"out/variants/{name}.checkpoint" for name in names])
     assert all(STEPS // 3 <= step < STEPS for step in steps) and not (tmp_path / "out/study.h5").exists()
 
     done = run("run", tmp_path / "study.yaml", ranks=2)

@@ -4,13 +4,12 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 
 import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, MPIRUN, PATIENCE, STUDY, checksum, environment, make_digits, marked, own_lines, preloaded, run, wait_for, write_idx
+from conftest import FACET, MPIRUN, PATIENCE, STUDY, checksum, environment, make_digits, marked, own_lines, preloaded, run, wait_for, wait_for_lock, write_idx
 
 import facet
 
@@ -39,48 +38,40 @@ def test_double_precision_too(small):
 
 @pytest.fixture
 def longer(tmp_path):
-    """The small study with more to do: some seconds of training and of analysis."""
-    make_digits(tmp_path, test=2000)
-    text = STUDY.replace("conv: [4, 8]", "conv: [16, 24]").replace("epochs: 2", "epochs: 25").replace("block: 20", "block: 4")
-    (tmp_path / "study.yaml").write_text(text)
+    """The small study with more parts to its analysis: 2400 tiles."""
+    make_digits(tmp_path, test=800)
+    (tmp_path / "study.yaml").write_text(STUDY.replace("block: 20", "block: 4"))
     return tmp_path
 
 
-def start(folder):
-    return subprocess.Popen(
-        [*MPIRUN, "-n", "2", str(FACET), "run", str(folder / "study.yaml")],
-        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )
-
-
 def kill(folder, process):
-    assert process.poll() is None, "over before it was killed"
     process.kill()  # mpirun alone: its ranks are left to die with it, or are killed here
-    subprocess.run(["pkill", "-9", "-f", f"{FACET} run {folder}"], check=False)
+    subprocess.run(["pkill", "-9", "-f", re.escape(f"{FACET} run {folder}")], check=False)
     process.communicate()
+    wait_for_lock(folder / "out")
 
 
-def test_goes_on_after_a_kill(longer):
+def test_goes_on_after_a_kill(longer, held):
+    """At last when rank 1 has marked what it had at once, which it does when rank 0 answers no more."""
     whole = checksum(run_study(longer, 2))
     out = longer / "out"
     shutil.rmtree(out)
-    for come in ((out / "study.yaml").exists, (out / "variants/dense.onnx").exists, (out / "study.h5").exists,
-                 lambda: marked(out / "study.h5") >= 1, lambda: marked(out / "study.h5") >= 1000):
-        process = start(longer)
-        wait_for(come, process)
+    for where, writes, marks in (("out/study.yaml", None, 0), ("variants/dense.onnx", None, 0), ("out/study.h5", None, 0),
+                                 ("out/study.h5", 40, 1), ("out/study.h5", 40, 250)):
+        process, _ = held(where, *MPIRUN, "-n", "2", FACET, writes=writes)
+        wait_for(lambda: marked(out / "study.h5") >= marks, process)  # noqa: B023
         kill(longer, process)
     done = run("checksum", out / "study.h5")
-    assert done.returncode == 65 and re.search(r"analyse \([1-9]\d{3} of 6000 ", done.stderr), done.stderr
+    assert done.returncode == 65 and int(re.search(r"analyse \((\d+) of 2400 ", done.stderr)[1]) >= 250, done.stderr
     assert checksum(run_study(longer, 3)) == whole
 
 
-def test_interruption_is_resumable(longer):
+def test_interruption_is_resumable(longer, held):
     whole = checksum(run_study(longer))
     out = longer / "out"
     shutil.rmtree(out)
-    for come in ((out / "study.yaml").exists, lambda: marked(out / "study.h5") > 0):  # in training, in the analysis
-        process = start(longer)
-        wait_for(come, process)
+    for where, writes in (("out/study.yaml", None), ("out/study.h5", 40)):  # before training, in the analysis
+        process, _ = held(where, *MPIRUN, "-n", "2", FACET, writes=writes)
         process.send_signal(signal.SIGUSR1)
         _, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 75, errors

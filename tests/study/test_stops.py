@@ -7,12 +7,11 @@ import resource
 import shutil
 import signal
 import subprocess
-import time
 
 import numpy as np
 import pytest
 
-from conftest import FACET, MPIRUN, PATIENCE, STUDY, checksum, environment, make_digits, marked, run, start, wait_for
+from conftest import FACET, MPIRUN, PATIENCE, STUDY, checksum, make_digits, marked, run, wait_for, wait_for_lock
 
 LATE = """\
 change: {samples: 40}
@@ -101,27 +100,22 @@ def test_inside_an_epoch(tmp_path, held, asked):
     assert not list((tmp_path / "out").rglob("*.checkpoint*"))
 
 
-def test_again_and_again(tmp_path):
-    """Stopped whenever a sixth has been done, by one signal after the other, from the first tile to the last stage."""
+def test_again_and_again(tmp_path, held):
+    """Stopped by one signal after the other, from before the first tile to the last stages."""
     make_digits(tmp_path)
     (tmp_path / "study.yaml").write_text(STUDY + LATE)
     assert run("run", tmp_path / "study.yaml").returncode == 0
-    whole, marks = checksum(tmp_path / "out/study.h5"), marked(tmp_path / "out/study.h5")
+    store = tmp_path / "out/study.h5"
+    whole, marks = checksum(store), [marked(store)]
     shutil.rmtree(tmp_path / "out")
-    signals = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1]
-    store, stops = tmp_path / "out/study.h5", 0
-    while True:
-        process, before = start(tmp_path, FACET), marked(store)
-        while process.poll() is None and marked(store) <= before + marks // 6:
-            time.sleep(0.005)
-        if process.poll() is None:
-            process.send_signal(signals[stops % 3])
-        said = process.communicate(timeout=PATIENCE)[1]
-        if process.returncode == 0:
-            break
-        assert process.returncode == 75 and "run the same command again to go on" in said, said
-        stops += 1
-    assert stops >= 2 and checksum(store) == whole
+    for asked, where, writes in ((signal.SIGTERM, "out/study.h5", None), (signal.SIGINT, "out/study.h5", 40),
+                                 (signal.SIGUSR1, "out/embed", None), (signal.SIGTERM, "embed/encoder.record", None)):
+        process, _ = held(where, FACET, writes=writes)
+        process.send_signal(asked)
+        stopped(process)
+        marks.insert(-1, marked(store))
+    assert marks == sorted(set(marks)), marks
+    assert run("run", "-n", "2", tmp_path / "study.yaml").returncode == 0 and checksum(store) == whole
 
 
 def test_inside_an_epoch_of_the_encoder(tmp_path, held):
@@ -144,31 +138,33 @@ def test_inside_an_epoch_of_the_encoder(tmp_path, held):
 def test_bare_mpirun(tmp_path, held):
     """SIGUSR1, which mpirun passes on: as ever. By SIGTERM and SIGINT it ends itself, with 1, and kills its ranks a second
     later: rank 0 has said how to go on by then (Open MPI 5 passes nothing on any more), and what is done is kept."""
-    version = re.search(r"\d+", subprocess.run(["mpirun", "--version"], capture_output=True, text=True).stdout)[0]
+    version = re.search(r"\d+", subprocess.run([MPIRUN[0], "--version"], capture_output=True, text=True).stdout)[0]
     make_digits(tmp_path)
     (tmp_path / "study.yaml").write_text(STUDY)
     store = tmp_path / "out/study.h5"
     assert run("run", tmp_path / "study.yaml").returncode == 0
     whole = checksum(store)
     for asked, status in ((signal.SIGTERM, 1), (signal.SIGINT, 1), (signal.SIGUSR1, 75)):
-        shutil.rmtree(tmp_path / "out")
-        process, _ = held("out/variants", "mpirun", "--oversubscribe", "--bind-to", "none", "-n", "2", FACET)
-        process.send_signal(asked)
-        said = process.communicate(timeout=PATIENCE)[1]
-        words = [line for line in said.splitlines() if "run the same command again to go on" in line]
+        for _ in range(3):  # again on a machine so busy that no rank comes to speak within that second
+            shutil.rmtree(tmp_path / "out")
+            process, _ = held("out/variants", *MPIRUN, "--bind-to", "none", "-n", "2", FACET)
+            process.send_signal(asked)
+            said = process.communicate(timeout=PATIENCE)[1]
+            wait_for_lock(tmp_path / "out")
+            words = [line for line in said.splitlines() if "run the same command again to go on" in line]
+            if words or int(version) >= 5:
+                break
         assert (words or int(version) >= 5 and status == 1) and process.returncode == status, said
         assert run("run", "-n", "2", tmp_path / "study.yaml").returncode == 0
         assert checksum(store) == whole
 
 
-def test_who_waits_for_a_rank_that_hangs_says_so(small):
-    """And goes on with it."""
-    env = environment() | {"FACET_SILENCE": "0.01"}
+def test_who_waits_for_a_rank_that_hangs_says_so(small, held, monkeypatch):
+    """In a training of its own, while rank 0 has done with its own ones; and goes on with it."""
+    monkeypatch.setenv("FACET_SILENCE", "0.01")
     with open(small / "said", "w+") as said:
-        process = subprocess.Popen([*MPIRUN, "-n", "2", FACET, "run", small / "study.yaml"], env=env, stdout=said, stderr=said)
-        wait_for((small / "out/variants/dense.record").exists, process)
-        rank = ranks_of(process)[1]
-        os.kill(rank, signal.SIGSTOP)
-        wait_for(lambda: ": waiting for other ranks\n" in (small / "said").read_text(), process)
-        os.kill(rank, signal.SIGCONT)
+        process, mark = held("variants/magnitude-global-0.9.record", *MPIRUN, "-n", "2", FACET, rank=1, stdout=said, stderr=said)
+        before = len((small / "said").read_text())
+        wait_for(lambda: ": waiting for other ranks\n" in (small / "said").read_text()[before:], process)
+        mark.unlink()
         assert process.wait(timeout=PATIENCE) == 0

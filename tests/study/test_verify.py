@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, PATIENCE, STUDY, checksum, environment, flip, make_digits, own_lines, places, preloaded, run
+from conftest import FACET, PATIENCE, STUDY, checksum, flip, make_digits, own_lines, places, preloaded, run
 from test_stages import MORE
 
 FLIPS = int(os.environ.get("FACET_FLIPS", "5"))
@@ -244,7 +244,7 @@ BESIDE = ["variants/dense.onnx", "variants/magnitude-global-0.5.onnx", "variants
           "embed/encoder.onnx", "embed/encoder.record", "embed/encoder.checkpoint"]
 
 
-def test_a_mark_that_was_cleared(study):
+def test_a_mark_that_was_cleared(study, held):
     """A part without a mark, but with a checksum, has lost the mark; from what a run finds damaged it takes both back."""
     path = study / "out/study.h5"
     good = checksum(path)
@@ -256,14 +256,12 @@ def test_a_mark_that_was_cleared(study):
     assert run("run", study / "study.yaml").returncode == 0 and run("verify", path).returncode == 0 and checksum(path) == good
     with h5py.File(path, "r+") as file:
         file["checksum/analyse"][...] += 1
-    process = subprocess.Popen([FACET, "run", study / "study.yaml"], env=environment(), stderr=subprocess.PIPE, text=True)
-    while "is computed anew" not in process.stderr.readline():
-        assert process.poll() is None
+    process, _ = held("out/study.h5", FACET, folder=study, ranks=1, writes=300)
     process.send_signal(signal.SIGUSR1)
-    process.communicate(timeout=PATIENCE)
-    assert process.returncode == 75
-    held = run("verify", path)
-    assert held.returncode == 0 and held.stdout.endswith("it is not finished\n"), held.stdout + held.stderr
+    said = process.communicate(timeout=PATIENCE)[1]
+    assert process.returncode == 75 and "is computed anew" in said, said
+    done = run("verify", path)
+    assert done.returncode == 0 and done.stdout.endswith("it is not finished\n"), done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("name", BESIDE)
