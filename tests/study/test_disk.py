@@ -55,8 +55,9 @@ def test_goes_on_after_the_disk_failed(disk, error, once):
         shutil.rmtree(out, ignore_errors=True)
         done = go(*OPTIONS, DISK_CALL=call, DISK_ERROR=error, **({"DISK_ONCE": 1} if once else {}))
         said = [line for line in own_lines(done) if "..." not in line]
-        # what need not be written, or is written again, may fail once; and how much a rank of several writes is by chance
-        fine = once or (RANKS > 1 and call > 0.8 * calls)
+        # what need not be written, or is written again, may fail once; and how much is written depends on how long it takes, and
+        # of several ranks on chance
+        fine = once or call > 0.8 * calls
         assert (fine and done.returncode == 0) or (done.returncode in (73, 74) and len(said) == 1), (call, done.stderr)
         failed += done.returncode != 0
         done = go(*OPTIONS)
@@ -192,9 +193,10 @@ def test_room_is_looked_at_before_training(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((20000, 768), dtype=np.uint8))
     np.save(tmp_path / "y.npy", np.arange(20000) % 2 * 19999)
     (tmp_path / "study.yaml").write_text(WIDE)
-    done = subprocess.run([FACET, "run", tmp_path / "study.yaml"], env=environment(), capture_output=True, text=True, timeout=PATIENCE)
+    env = environment() | {"LD_PRELOAD": str(preloaded("small_disk", tmp_path))}
+    done = subprocess.run([FACET, "run", tmp_path / "study.yaml"], env=env, capture_output=True, text=True, timeout=PATIENCE)
     words = r"facet: \S+/out: no space left: \d+\.\d\d GB needed \(result file 2\d{3}\.\d\d, networks 0\.\d\d, checkpoints 0\.\d\d\), "
-    assert done.returncode == 74 and re.search(words + r"\d+\.\d\d GB free", done.stderr), done.stderr
+    assert done.returncode == 74 and re.search(words + "1000.00 GB free", done.stderr), done.stderr
     assert not list((tmp_path / "out/variants").glob("*"))
     (tmp_path / "study.yaml").write_text(WIDE.replace("linearize: {}\n", ""))
     np.save(tmp_path / "y.npy", np.arange(20000) % 2 * 9)
