@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import onnx
@@ -76,15 +77,14 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not read")
-def test_a_file_that_may_not_be_read(tmp_path):
-    (tmp_path / "s.h5").write_bytes(b"")
-    (tmp_path / "s.h5").chmod(0)
-    tmp_path.chmod(0o777)
-    for folder in tmp_path.parents[:3]:
-        folder.chmod(0o755)
-    program = shutil.copy(FACET, tmp_path / "facet")  # where it lies may be closed to others, too
-    done = subprocess.run([program, "checksum", tmp_path / "s.h5"], capture_output=True, text=True, env=environment(), user=65534,
-                          group=65534, extra_groups=[], cwd="/")
+def test_a_file_that_may_not_be_read():
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # what pytest makes is closed to others, and so may be where facet lies
+        path = pathlib.Path(folder)
+        path.chmod(0o755)
+        (path / "s.h5").touch(0)
+        program = shutil.copy(FACET, path / "facet")
+        done = subprocess.run([program, "checksum", path / "s.h5"], capture_output=True, text=True, env=environment(), user=65534,
+                              group=65534, extra_groups=[], cwd="/")
     one_line(done, 66, "s.h5: Permission denied")
 
 
