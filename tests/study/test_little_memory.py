@@ -1,6 +1,7 @@
 """Under a limit of the address space, or of a cgroup, and when any rank is refused any allocation (see failing_memory.c), a
 run ends with 71 and a line, or well; never with a crash, and no rank waits for another."""
 
+import errno
 import os
 import pathlib
 import resource
@@ -9,7 +10,7 @@ import subprocess
 
 import pytest
 
-from conftest import FACET, PATIENCE, checksum, environment, own_lines, preloaded, run
+from conftest import FACET, PATIENCE, checksum, environment, own_lines, preloaded, run, wait_for
 
 LIMITS = [200, 230, 263, 340, 420, 443, 460, 470, 480, 490, 500]  # MB: from where OpenBLAS cannot start to where nothing is missing
 
@@ -20,6 +21,8 @@ def test_ends_with_71_and_a_line(small):
         done = run("run", small / "study.yaml", "--fresh",
                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20)))
         said = own_lines(done)
+        if done.returncode == 127:  # the loader has no room for the libraries of this machine: there is no facet yet
+            continue
         assert done.returncode in (0, 71), (megabytes, done.stderr)
         assert done.returncode == 0 or len(said) == 1 and "out of memory" in said[0], (megabytes, done.stderr)
         endings.append(done.returncode)
@@ -50,11 +53,25 @@ def group():
             continue
         if (folder / limit).exists():
             (folder / limit).write_text(str(40 << 20))
+            for swap, most in (("memory.memsw.limit_in_bytes", 40 << 20), ("memory.swap.max", 0)):  # else it is slow, and never full
+                if (folder / swap).exists():
+                    (folder / swap).write_text(str(most))
             yield folder
-            folder.rmdir()
+            wait_for(lambda: removed(folder))
             return
         folder.rmdir()
     pytest.skip("no cgroup can be made here")
+
+
+def removed(folder):
+    """Whether the cgroup could be: not while one whom it has killed is on the way out."""
+    try:
+        folder.rmdir()
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return False
+    return True
 
 
 def test_a_cgroup_that_is_full(small, group):
