@@ -8,7 +8,7 @@ import subprocess
 
 import h5py
 import pytest
-from conftest import FACET, PATIENCE, checksum, environment, own_lines
+from conftest import FACET, MPIRUN, PATIENCE, checksum, environment, own_lines
 
 OLD = r"""
 #define _GNU_SOURCE
@@ -48,7 +48,7 @@ def old(tmp_path_factory):
 def facet(env, *arguments, ranks=1):
     command = ["env", *(f"{name}={env[name]}" for name in ("LD_PRELOAD",) if name in env), str(FACET)]
     env = {name: value for name, value in env.items() if name != "LD_PRELOAD"}
-    command = (["mpirun", "--oversubscribe", "-n", str(ranks)] if ranks > 1 else []) + command
+    command = ([*MPIRUN, "-n", str(ranks)] if ranks > 1 else []) + command
     return subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE, env=env)
 
 

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, SHARED, STUDY, checksum, environment, make_digits, own_lines, run
+from conftest import FACET, MPIRUN, SHARED, STUDY, checksum, environment, make_digits, own_lines, run
 
 onnx = pytest.importorskip("onnx")
 from onnx import helper, numpy_helper  # noqa: E402
@@ -29,7 +29,7 @@ PEAK = "import os, subprocess, sys; p = subprocess.Popen(sys.argv[2:]); _, statu
 
 def peak(study, ranks=1):
     """MiB of the rank that took the most."""
-    mpirun = ["mpirun", "--oversubscribe", "-n", str(ranks)] if ranks > 1 else []
+    mpirun = [*MPIRUN, "-n", str(ranks)] if ranks > 1 else []
     folder = study.parent / "peaks"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()

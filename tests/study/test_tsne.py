@@ -1,13 +1,12 @@
 """One step of parametric t-SNE on any number of ranks, against a re-derivation in numpy: joint probabilities, loss,
 gradients of all parameters, the move by Adam."""
 
-import os
 import subprocess
 
 import numpy as np
 import pytest
 
-from conftest import PATIENCE, ROOT
+from conftest import MPIRUN, PATIENCE, ROOT, environment
 
 PROGRAM = ROOT / "build/tests/programs/tsne"
 SIZES = (40, 17, 9, 2)
@@ -21,9 +20,9 @@ def samples(n=N, seed=0):
 
 def step(tmp_path, x, perplexity=30, alpha=1.0, real="double", ranks=1):
     x.astype(np.float64).tofile(tmp_path / "x")
-    command = ["mpirun", "--oversubscribe", "-n", ranks, PROGRAM, tmp_path / "x", *x.shape, perplexity, alpha, real, *SIZES[1:]]
+    command = [*MPIRUN, "-n", ranks, PROGRAM, tmp_path / "x", *x.shape, perplexity, alpha, real, *SIZES[1:]]
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=PATIENCE,
-                          env={**os.environ, "OMP_NUM_THREADS": "1"})
+                          env=environment())
     if done.returncode != 0:
         return done
     n = len(x)
