@@ -38,8 +38,9 @@ def test_many_points_agree(name):
     assert line.t[0] == 0 and line.t[-1] == 1 and np.all(np.diff(line.t) > 0) and len(line) == line.piece[-1] + 1
     assert len(line.crossing) >= np.sum(np.diff(logits.argmax(axis=1)) != 0) and "pieces" in repr(line)
     again = network.line(start, end, memory=0)  # 16 points at once
-    assert len(again) == len(line) and len(again.t) == len(line.t)
-    np.testing.assert_allclose(again.t, line.t, atol=1e-12)
+    long = [np.diff(one.t) > 1e-9 for one in (line, again)]  # rounding may make slivers or not
+    assert len(np.unique(again.piece[long[1]])) == len(np.unique(line.piece[long[0]]))
+    np.testing.assert_allclose(again.t[1:][long[1]], line.t[1:][long[0]], atol=1e-12)
     with pytest.raises(facet.NetworkError, match="more than 5 points"):
         network.line(start, end, points=5)
 
