@@ -37,7 +37,7 @@ def study(folder, model, more, count=0):
         f"output: out\ndata:\n  {data}\n  normalize: {normalize}\n"
         f"model: {{onnx: {SHARED}/models/{model}.onnx}}\n{more}"
     )
-    done = run("run", folder / "study.yaml", ranks=os.cpu_count() or 1, timeout=1700)
+    done = run("run", folder / "study.yaml", ranks=min(8, len(os.sched_getaffinity(0))), timeout=1700)
     assert done.returncode == 0, done.stderr
     return folder / "out" / "study.h5"
 
