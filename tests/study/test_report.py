@@ -446,8 +446,8 @@ def test_tables_fit_a_printed_page(tmp_path, undrawn):
 @pytest.mark.parametrize("written, wanted", [
     (words.signed(-0.5), "−0.50"), (words.signed(0.5), "+0.50"), (words.signed(-0.001), "0.00"), (words.signed(0.001), "0.00"), (words.signed(np.inf), "+∞"),
     (words.signed(-np.inf, 3), "−∞"), (words.signed(np.nan), "–"), (words.signed(-0.0004, 3, plus=False), "0.000"), (words.signed(0.5, plus=False), "0.50"),
-    (numbers.number(-0.25), "−0.25"), (numbers.number(-0.001, 2), "0.00"), (numbers.number(np.inf), "∞"), (numbers.number(np.nan, 3), "–"),
-    (numbers.number(-1.234e-6), "−1.2\u202f×\u202f10⁻⁶"), (numbers.small(np.inf), "∞"), (numbers.small(np.nan), "not a number"), (numbers.small(0), "0"),
+    (numbers.rounded(-0.25), "−0.25"), (numbers.rounded(-0.001, 2), "0.00"), (numbers.rounded(np.inf), "∞"), (numbers.rounded(np.nan, 3), "–"),
+    (numbers.rounded(-1.234e-6), "−1.23\u202f×\u202f10⁻⁶"), (numbers.small(np.inf), "∞"), (numbers.small(np.nan), "not a number"), (numbers.small(0), "0"),
     (numbers.spread(-0.001, 0.25, "+.2f"), "0.00 ± 0.25"), (numbers.spread(-np.inf, np.nan), "−∞"),
 ])
 def test_numbers_are_typeset(written, wanted):

@@ -16,18 +16,18 @@ def spread(value: float, error: float, form: str = ".2f") -> str:
     return typeset(f"{value:{form}}") + (f" ± {error:{form.lstrip('+')}}" if np.isfinite(error) else "")
 
 
-def small(value: float) -> str:
+def small(value: float, behind: int = 1) -> str:
     """8.0e-07 -> 8.0 × 10⁻⁷"""
     if value == 0 or not np.isfinite(value):
         return "not a number" if np.isnan(value) else typeset(f"{value:.0f}")
-    digits, power = f"{value:.1e}".split("e")
+    digits, power = f"{value:.{behind}e}".split("e")
     return f"{typeset(digits)}\u202f×\u202f10{str(int(power)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 
-def number(value: float, digits: int | None = None) -> str:
+def rounded(value: float, digits: int | None = None) -> str:
     """With so many digits behind the point, or three in all; – where there is none."""
     text = f"{value:.3g}" if digits is None else f"{value:.{digits}f}"
-    return small(value) if "e" in text else typeset(text)
+    return small(value, 2) if "e" in text else typeset(text)
 
 
 def metric(number: float) -> str:

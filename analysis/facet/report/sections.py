@@ -32,7 +32,7 @@ from facet.plot import spectra as spectral
 from facet.plot.choice import corruptions, removed
 from facet.plot.style import thumbnail
 from facet.plot.words import class_name, count, signed
-from facet.report.numbers import metric, number, percent, small, spread
+from facet.report.numbers import metric, percent, rounded, small, spread
 
 if TYPE_CHECKING:
     from facet.report.page import Report
@@ -315,7 +315,7 @@ def facets(page: Report) -> Context | None:
         return None
     rows: list[Row] = []
     for variant, row in reach.radii(s).iterrows():
-        near = [number(row[name]) for name in ("untied_max", "untied_two", "boundary_max", "boundary_two")]
+        near = [rounded(row[name]) for name in ("untied_max", "untied_two", "boundary_max", "boundary_two")]
         rows.append((str(variant), [*near, percent(row["inside_two"]), percent(row["tied"]),
                                     Cell(small(row["residual"]), bad=not row["residual"] <= 1e-11)]))
     return {"rows": rows, "unit": reach.unit(s), "radii": page.figure("facet_radii", drawn_reach.facet_radii(s)),
@@ -477,8 +477,8 @@ def attributions(page: Report) -> Context | None:
             near = agreement[exact].to_numpy() if exact in agreement else np.full(len(agreement), np.nan)
             figures = table.loc[variant].to_numpy()
             for method, line, agrees in zip(agreement.index, figures, near):
-                rows.append((variant, [maps.spoken(method), number(line[0], 3), number(line[1], 3), number(line[2]), number(line[3]),
-                                       number(agrees, 2)]))
+                rows.append((variant, [maps.spoken(method), rounded(line[0], 3), rounded(line[1], 3), rounded(line[2]), rounded(line[3]),
+                                       rounded(agrees, 2)]))
     return {"rows": rows, "samples": len(s.numbers("attributions")), "baseline": f"{plain(s.file['attributions'].attrs['baseline']):g}",
             "maps": page.figure("attributions", maps.attributions(s)),
             "curves": page.figure("faithfulness_curves", maps.faithfulness_curves(s)),
