@@ -2,6 +2,7 @@
 number of ranks, in dense and pruned; going on, edited, and in Python and the report."""
 
 import re
+import shutil
 
 import facet  # in conftest's path
 import h5py
@@ -133,6 +134,22 @@ def test_python(study):
     assert agreement.loc["gradient", "deeplift"] == pytest.approx(h5["attributions/dense/spearman"][0, 7].mean())
     for picture in (opened.plot.attributions(1), opened.plot.faithfulness_curves(), opened.plot.agreement_of_methods()):
         assert picture.caption and len(picture.png()) > 10_000
+
+
+def test_the_class_that_is_predicted_is_shown(study, tmp_path):
+    """Wherever its row is: here behind the other one."""
+    folder, h5 = study
+    shutil.copyfile(folder / "out1/study.h5", tmp_path / "study.h5")
+    with h5py.File(tmp_path / "study.h5", "r+") as turned:
+        for name, axis in (("row", 1), ("attribution", 2)):
+            turned[f"attributions/dense/{name}"][...] = np.flip(h5[f"attributions/dense/{name}"][()], axis)
+    with facet.open(tmp_path / "study.h5") as opened:
+        predicted = int(opened.prediction("class", "dense", "clean")[1])
+        assert opened.attributions("dense", 1).cls[1] == predicted
+        drawn = opened.plot.attributions(1, limit=1)
+        assert drawn.axes[0].get_xlabel() == opened.classes[predicted]
+        gradient = next(axis for axis in drawn.axes if axis.get_title() == "gradient")
+        assert np.array_equal(gradient.images[0].get_array(), h5["attributions/dense/attribution"][0, 1, 0].sum(axis=0))
 
 
 @pytest.mark.parametrize("asked, wanted", [

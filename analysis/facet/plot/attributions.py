@@ -32,6 +32,14 @@ def shown(study: Study, limit: int) -> list[str]:
     return [groups[name][0] for name in names]
 
 
+def _spoken_for(study: Study, found: faithful.Attributed) -> int:
+    """The class whose attributions are shown: the one that the network gives the sample, where it is explained."""
+    if "clean" not in study.conditions:
+        return found.cls[0]
+    predicted = int(study.file["prediction/class"][study.variant_index(found.variant), study.condition_index("clean"), found.sample])
+    return predicted if predicted in found.cls else found.cls[0]
+
+
 @styled
 def attributions(study: Study, sample: int | None = None, limit: int = 2) -> Picture | None:
     """A sample (default: the first) and its maps by all methods, in dense and in others."""
@@ -46,12 +54,12 @@ def attributions(study: Study, sample: int | None = None, limit: int = 2) -> Pic
     figure, axes = picture(lines * len(variants), columns, squeeze=False,
                            figsize=(WIDTH, (1.55 if not study.flat else 1.2) * lines * len(variants) + 0.2))
     for place, variant in enumerate(variants):
-        one = axes[place * lines:(place + 1) * lines].ravel()
+        one, cls = axes[place * lines:(place + 1) * lines].ravel(), _spoken_for(study, found[variant])
         image_of(one[0], study, sample)
         one[0].set_title(short(variant, 26), loc="center", fontsize=7.5)
-        one[0].set_xlabel(class_name(study, found[variant].cls[0]), fontsize=7.5, labelpad=2, color=DENSE)
+        one[0].set_xlabel(class_name(study, cls), fontsize=7.5, labelpad=2, color=DENSE)
         for axis, method in zip(one[1:], names):
-            pixels = found[variant].of(method)
+            pixels = found[variant].of(method, cls)
             axis.set_title(spoken(method), loc="center", fontsize=7.5)
             if np.isfinite(pixels).all():
                 pixel_map(axis, pixels, bound(flat_sum(pixels)))
