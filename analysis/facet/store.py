@@ -34,6 +34,9 @@ class Store:
         except PermissionError as error:
             raise StudyError(f"{self.path}: permission denied", NO_INPUT) from error
         except OSError as error:
+            if isinstance(error, BlockingIOError) or "unable to lock" in str(error):
+                raise StudyError(f"{self.path}: is locked: a program is writing it, or its file system has no locks; with "
+                                 "HDF5_USE_FILE_LOCKING=FALSE in the environment it is read all the same") from error
             raise StudyError(f"{self.path}: not an HDF5 file, or a damaged one") from error
         try:
             self._check()

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import fcntl
 import io
 import json
 import re
@@ -674,6 +675,16 @@ def test_bad_input_is_one_line(tmp_path, how, status, says):
     done = report(path)
     assert done.returncode == status, done.stderr
     assert done.stderr.count("\n") == 1 and str(path) in done.stderr and says in done.stderr
+
+
+def test_a_file_that_is_locked_is_not_damaged(tmp_path, monkeypatch):
+    make_study.synthesize(tmp_path / "study.h5")
+    monkeypatch.delenv("HDF5_USE_FILE_LOCKING", raising=False)
+    with open(tmp_path / "study.h5", "rb") as mine:
+        fcntl.flock(mine, fcntl.LOCK_EX)
+        with pytest.raises(facet.StudyError, match="study.h5: is locked: .*HDF5_USE_FILE_LOCKING=FALSE"):
+            facet.open(tmp_path / "study.h5")
+    facet.open(tmp_path / "study.h5").close()
 
 
 def test_usage_and_output_have_their_status(tmp_path):
