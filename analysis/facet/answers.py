@@ -122,8 +122,9 @@ class Geometry(Answer):
     logits: Array
 
     def __repr__(self) -> str:
-        right = np.mean(self.predicted == self.label) if np.size(self.label) else np.nan
-        labelled = f", {right:.1%} right, median margin {np.median(self.margin):.3g}" if np.any(self.label >= 0) else ""
+        known = np.asarray(self.label) >= 0
+        right, margin = np.asarray(self.predicted == self.label)[known], np.asarray(self.margin)[known]
+        labelled = f", {np.mean(right):.1%} right, median margin {np.median(margin):.3g}" if known.any() else ""
         return f"<facet.Geometry of {self._samples()}, {self.feature.shape[-1]} features, {self.logits.shape[-1]} classes{labelled}>"
 
 
@@ -222,7 +223,7 @@ class Faithfulness(Answer):
     """How faithful attributions are. Of a batch of N; of one sample given alone, arrays lack the first dimension.
 
     method       names of the methods
-    deletion     N x method x k x points: the class's probability, more and more of the input being the baseline's
+    deletion     N x method x k x points + 1: the class's probability, more and more of the input being the baseline's
     insertion    the same, from the baseline to the sample
     infidelity   N x method x k
     sensitivity  N x method x k, the largest

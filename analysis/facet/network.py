@@ -57,6 +57,14 @@ def words(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape)) or "one number"
 
 
+def reached(out: ReachResult, gates: list[str]) -> dict[str, Any]:
+    """What the library says of one sample, by the fields of Reach."""
+    found: dict[str, Any] = {name: [getattr(norm, name) for norm in out.norm] for name in REACHED}
+    found |= {"limit": [gates[norm.gate] if norm.gate >= 0 else "" for norm in out.norm]}
+    found |= {name: norm.radius for name, norm in zip(("max_norm", "two_norm"), out.norm)}
+    return found | {name: getattr(out, name) for name in ("tied", "residual", "rows")}
+
+
 class Network:
     """A ReLU network of an ONNX file, in this process.
 
@@ -174,6 +182,14 @@ class Network:
         if not single and array.shape[1:] != self.shape:
             raise NetworkError(f"{self.name}: samples are {words(self.shape)}, or N of them; x is {words(array.shape)}")
         return array.reshape(-1, int(np.prod(self.shape))), single
+
+    def _each(self, inputs: Sequence[Any] | Array) -> Array:
+        """Inputs that were given one by one, as N x D, in double."""
+        given = [numbers(x) for x in inputs]
+        for x in given:
+            if x.shape != self.shape:
+                raise NetworkError(f"{self.name}: inputs are {words(self.shape)} each; one is {words(x.shape)}")
+        return np.array(given, np.float64).reshape(len(given), -1)
 
     def _labels(self, label: Any, count: int, single: bool) -> Array:
         found = np.full(count, -1, np.int32) if label is None else numbers(label)
@@ -318,13 +334,11 @@ class Network:
                     for j in range(2):
                         out.norm[j].point = address(point[i, j])
                     facet.reach_find(reach, address(start), ctypes.byref(out))
-                    one: dict[str, Any] = {name: [getattr(norm, name) for norm in out.norm] for name in REACHED}
-                    one |= {"limit": [gates[norm.gate] if norm.gate >= 0 else "" for norm in out.norm]}
-                    one |= {name: norm.radius for name, norm in zip(("max_norm", "two_norm"), out.norm)}
-                    found.append(one | {name: getattr(out, name) for name in ("tied", "residual", "rows")})
+                    found.append(reached(out, gates))
             finally:
                 facet.reach_destroy(ctypes.byref(reach))
-        fields = {name: np.array([one[name] for one in found]) for name in found[0]}
+        every = found or [reached(ReachResult(), [""])]  # of no samples, arrays of their types without numbers
+        fields = {name: np.array([one[name] for one in every])[:n] for name in every[0]}
         answer = Reach(point=point.reshape(n, 2, *self.shape), **fields)
         return answer[0] if single else answer
 
@@ -332,8 +346,7 @@ class Network:
         """The segment from one input to another, cut into the network's pieces, exactly. Always in double.
 
         points: at most so many ends of pieces and changes of the class. memory: bytes for what is known at once."""
-        facet, (samples, _) = self._handles.library, self._batch(np.stack([np.asarray(start), np.asarray(end)]))
-        x = np.ascontiguousarray(samples, np.float64)
+        facet, x = self._handles.library, self._each((start, end))
         line, found, options = ctypes.c_void_p(), LineResult(), LineOptions(most=points)
         with self._handles.network() as network:
             facet.line_create(network, memory, ctypes.byref(line))
@@ -357,12 +370,11 @@ class Network:
         at: 1 is all of it. around: what less of it closes in on, "change", where the predicted class changes on the way from the
         first input to the second or third, the nearer one; or "sample", the first input, as where there is no such change.
         polygons: at most so many. memory: bytes for corners that are known at once."""
-        facet, (samples, _) = self._handles.library, self._batch(inputs)
-        if len(samples) != 3:
-            raise NetworkError(f"{self.name}: a plane goes through three inputs, not {len(samples)}")
+        facet, x = self._handles.library, self._each(inputs)
+        if len(x) != 3:
+            raise NetworkError(f"{self.name}: a plane goes through three inputs, not {len(x)}")
         if around not in ("change", "sample"):
             raise NetworkError(f"{self.name}: a window is around 'change' or 'sample', not '{around}'")
-        x = np.ascontiguousarray(samples, np.float64)
         along, at, centre, corner = np.empty((2, x.shape[1])), np.empty((3, 2)), np.zeros(2), np.empty((4, 2))
         three, changes = (ctypes.c_void_p * 3)(*map(address, x)), ctypes.c_int32()
         facet.plane_through(x.shape[1], three, address(along), address(at))

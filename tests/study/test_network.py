@@ -403,6 +403,10 @@ def test_memory_comes_back(studies, inputs):
     (lambda n, x: facet.Network(n.name, precision="doubl"), "did you mean double"),
     (lambda n, x: facet.Network(n.name, precision="double", kernels="dense")(x), "dense kernels do not offer double"),
     (lambda n, x: facet.set_threads(0), "0 threads"),
+    (lambda n, x: n.line(x[0], x[:2]), "dense.onnx: inputs are 1 x 12 x 12 each; one is 2 x 1 x 12 x 12"),
+    (lambda n, x: n.line(x[0], "a"), "x holds <U1, not numbers"),
+    (lambda n, x: n.plane([x[0], x[1], x[2, 0]]), "dense.onnx: inputs are 1 x 12 x 12 each; one is 12 x 12"),
+    (lambda n, x: n.plane(x[:2]), "through three inputs, not 2"),
 ])
 def test_what_is_wrong_is_said(network, inputs, ask, said):
     with pytest.raises(facet.NetworkError, match=said) as caught:
@@ -415,6 +419,14 @@ def test_words(network, inputs):
     assert "130 samples, 4 rows of W each (1 x 12 x 12, float32), worst residual" in repr(network.linearize(inputs))
     assert repr(network.linearize(inputs[0], "predicted")).startswith("<facet.Linearization of one sample, 1 row of W")
     assert "130 samples, 16 features, 4 classes" in repr(network.geometry(inputs))
+    label = network.geometry(inputs).predicted.astype(np.int32)
+    label[::2] = -1
+    some = network.geometry(inputs, label)
+    assert repr(some).endswith(f"4 classes, 100.0% right, median margin {np.median(some.margin[1::2]):.3g}>")
+    assert repr(some[1]).endswith(f"4 classes, 100.0% right, median margin {some.margin[1]:.3g}>") and "right" not in repr(some[0])
+    none = network.reach(inputs[:0])
+    assert len(none) == 0 and none.point.shape == (0, 2, 1, 12, 12) and none.limit.dtype.kind == "U" and repr(none) == "<facet.Reach of 0 samples>"
+    assert none.rows.dtype == network.reach(inputs[:1]).rows.dtype
     assert "4 nodes" in repr(network.margins(inputs, np.zeros(130, int)))
     assert repr(network.prune("magnitude", 0.5).mask) == \
         "<facet.Mask magnitude global 0.5: 2,498 of 4,996 weights of 4 layers removed>"
@@ -448,6 +460,8 @@ def test_autograd_agrees_in_double(inputs):
     assert [part.training for part in module] == [layer is not layers[1] for layer in layers] and module.training
     assert "Sequential: 1 x 12 x 12 to 4 logits" in repr(network)
     assert any("BatchNormalization" in node for node in network.linearize(x[0]).node)
+    line, leaves = network.line(x[0].numpy(), x[1].numpy()), x[:3].clone().requires_grad_()
+    assert np.array_equal(network.line(leaves[0], leaves[1]).t, line.t) and len(network.plane(list(leaves), window=0.05))
     linear, module, leaf = network.linearize(x), module.eval().double(), x.double().requires_grad_()
     logits = module(leaf)
     gradient = torch.stack([torch.autograd.grad(logits[:, k].sum(), leaf, retain_graph=True)[0] for k in range(4)], dim=1)
