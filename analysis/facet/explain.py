@@ -283,13 +283,15 @@ def check_sums(study: Study, variant: str, limit: int = 200, most_bytes: int = 6
     v, c = study.variant_index(variant), study.condition_index("clean")
     n, k = linear.row.shape
     one = max(1, int(np.prod(linear.W.shape[1:])) * linear.W.dtype.itemsize)
+    step = max(1, most_bytes // (8 * int(np.prod(study.shape))))  # rows at once, in float64
     count = min(n, limit, max(1, most_bytes // one))
     worst, worst_split = np.float64(0), np.float64(0)
     for i in np.unique(np.linspace(0, n - 1, count).astype(int)):
         sample = int(linear.sample[i])
         logits = study.file["prediction/logits"][v, c, sample].astype(float)
         x, b = study.input(sample).ravel(), linear.b[i].astype(float)
-        total = linear.pictures(i).reshape(k, -1) @ x + b
+        sums = [picture(linear.W[i, j:j + step].astype(float), study.shape, linear.order, 1).reshape(-1, x.size) @ x for j in range(0, k, step)]
+        total = np.concatenate(sums) + b
         size = max(1.0, np.abs(logits).max())
         split = linear.split(i).sum(axis=1)
         worst = np.maximum(worst, np.abs(total - logits[linear.row[i]]).max() / size)  # np.maximum keeps a NaN, max() not

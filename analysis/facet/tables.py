@@ -22,6 +22,7 @@ class Fragile:
 
     table: pandas.DataFrame
     images: Array
+    scale: float = 255.0  # the pixel value that is white
 
     def __repr__(self) -> str:
         return f"<facet.Fragile: {len(self.table)} samples, images {' x '.join(map(str, self.images.shape))}>\n{self.table}"
@@ -30,7 +31,7 @@ class Fragile:
         from facet.plot.style import thumbnail
 
         shown = self.table.reset_index()
-        shown.insert(0, "image", [thumbnail(image) for image in self.images])
+        shown.insert(0, "image", [thumbnail(image, self.scale) for image in self.images])
         return str(shown.to_html(escape=False, index=False))
 
 
@@ -63,7 +64,7 @@ def fragile(study: Study, count: int, cls: str | int | None) -> Fragile:
         columns[name] = study.file[f"fragility/{name}"][()][rank]
     columns["exemplar"] = columns["exemplar"].astype(bool)
     table = pandas.DataFrame(columns, index=pandas.Index(rank, name="sample"))
-    return Fragile(table, np.asarray(study.file["image"][at])[back])
+    return Fragile(table, np.asarray(study.file["image"][at])[back], float(study.attrs.get("normalize_scale", 255.0)))
 
 
 def class_damage(study: Study, condition: str | None, origin: str) -> pandas.DataFrame:
@@ -129,11 +130,11 @@ def pareto(study: Study, what: str, condition: str | None) -> pandas.DataFrame:
 
 def tidy(study: Study, paths: tuple[str, ...], pick: dict[str, Any]) -> pandas.DataFrame:
     if not paths:
-        raise StudyError("which array? " + known("array", "", study.arrays()).partition(": ")[2])
+        raise StudyError(f"{study.path}: which array? " + known("array", "", study.arrays()).partition(": ")[2])
     arrays = {path: study.labelled(path, **pick) for path in paths}
     dims = {path: array.dims for path, array in arrays.items()}
     if len(set(dims.values())) > 1:
-        raise StudyError("; ".join(f"{path} has the dimensions {', '.join(map(str, d))}" for path, d in dims.items())
+        raise StudyError(f"{study.path}: " + "; ".join(f"{path} has the dimensions {', '.join(map(str, d))}" for path, d in dims.items())
                          + ": no one table holds them")
     short = [path.rpartition("/")[2] for path in paths]
     names = short if len(set(short)) == len(short) else [path.replace("/", "_") for path in paths]

@@ -1,5 +1,6 @@
 """The report and the reader, facet in Python: on small files of real networks, on files that are wrong, and on a whole run."""
 
+import base64
 import contextlib
 import dataclasses
 import fcntl
@@ -8,11 +9,13 @@ import json
 import re
 import subprocess
 import sys
+import tracemalloc
 import warnings
 
 import h5py
 import numpy as np
 import pytest
+from matplotlib import image as plt_image
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 import make_study
@@ -20,7 +23,7 @@ from conftest import ROOT, sections
 
 import facet
 from facet.__main__ import main
-from facet.plot import attributions, choice, reach, spectra, words
+from facet.plot import attributions, choice, reach, spectra, style, words
 from facet.plot.choice import pick
 from facet.report import numbers
 from facet.report.page import Report
@@ -558,6 +561,31 @@ def test_contributions_add_up(tmp_path, rows):
                 assert abs(part.b_node.sum() - part.b) < 1e-12
             samples, count, worst, split = facet.check_sums(study, variant, limit=7)
             assert (samples, count) == (7, 7 * (3 if rows == "all" else 1)) and worst < 1e-12 and split < 1e-12
+
+
+def test_contributions_are_added_up_within_a_budget(tmp_path):
+    """Of many classes a row at a time, to the same sums."""
+    make_study.synthesize(tmp_path / "study.h5", classes=100, shape=(3, 16, 16), samples=150, linearized=2, layout=("channels_last", "channels_last"))
+    with facet.open(tmp_path / "study.h5") as study:
+        whole = facet.check_sums(study, "dense")
+        assert whole[:2] == (2, 200) and whole[2] < 1e-5
+        peak = {}
+        for limit in (1 << 12, 64 << 20):
+            tracemalloc.start()
+            found = facet.check_sums(study, "dense", 1, limit)
+            peak[limit] = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert found[:2] == (1, 100) and found[2] < whole[2] + 1e-12 and found[3] < whole[3] + 1e-12
+        assert peak[1 << 12] < 200_000 < 100 * 768 * 8 < peak[64 << 20]
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 2), (3, 2, 2)])
+@pytest.mark.parametrize("pixels, scale, wanted", [([0, 4095, 2048, 8190], 4095, [0, 255, 128, 255]), ([0, 1, 0.5, 0], 1, [0, 255, 128, 0]),
+                                                   ([0, 100, 50, 200], 1, [0, 128, 64, 255]), ([-2, 2, 0, 0], 1, [0, 255, 128, 128])])
+def test_thumbnails_are_black_to_white(shape, pixels, scale, wanted):
+    image = np.broadcast_to(np.reshape(pixels, (1, 2, 2)), shape)
+    drawn = plt_image.imread(io.BytesIO(base64.b64decode(style.thumbnail(image, scale).partition("base64,")[2].rstrip('">'))))
+    assert np.abs(255 * drawn[..., 0].ravel() - wanted).max() <= 1
 
 
 def test_a_change_of_margin_splits_exactly(tmp_path):

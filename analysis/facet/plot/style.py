@@ -150,12 +150,14 @@ def numbered(axis: Axes, place: Any, cls: int, color: Any, label: str | None, ri
     axis.plot(*place, marker=mark(cls), linestyle="", color=color, markeredgewidth=0, markersize=5, zorder=4, label=label)
 
 
-def thumbnail(image: Array, width: int = 56) -> str:
-    """An image, channel x y x x, as HTML."""
+def thumbnail(image: Array, scale: float, width: int = 56) -> str:
+    """An image, channel x y x x, as HTML. scale: the pixel value that is white; where it says nothing, being 1 or less, 0 to 1 are black
+    and white, or what is beyond."""
     from matplotlib.image import imsave
 
     pixels = np.moveaxis(image.astype(float), 0, -1)
-    pixels = pixels / max(1.0, 255.0 if pixels.max() > 1 else 1.0)
+    black, white = (0.0, scale) if scale > 1 else (min(0.0, pixels.min()), max(1.0, pixels.max()))
+    pixels = (pixels - black) / (white - black)
     pixels = np.clip(pixels if pixels.shape[-1] == 3 else pixels.mean(axis=-1), 0, 1)
     page = io.BytesIO()
     imsave(page, pixels, format="png", cmap="gray", vmin=0, vmax=1)

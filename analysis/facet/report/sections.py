@@ -373,7 +373,7 @@ def fragile(page: Report) -> Context | None:
     found = s.fragile(8)
     hardest = [_hardest(s, int(str(sample))) for sample in found.table.index]
     seen = any(hardest)
-    rows = [(Markup(thumbnail(image, 44)) + f" {sample}",
+    rows = [(Markup(thumbnail(image, s.normalization[0], 44)) + f" {sample}",
              [row["class"] or "–", *_said(s, int(str(sample))), f"{count(row['flips'])} of {count(pairs)}",
               signed(row["worst_margin"]), "yes" if row["exemplar"] else "", *[under or "–"] * seen])
             for image, under, (sample, row) in zip(found.images, hardest, found.table.iterrows())]
@@ -396,7 +396,7 @@ def _hardest(study: Study, sample: int) -> Markup | None:
         picture = study.image(sample, study.conditions[c])
     except StudyError:
         return None
-    return Markup(thumbnail(picture, 44)) + f" {study.conditions[c]}: {flips[c]} of {len(v)}"
+    return Markup(thumbnail(picture, study.normalization[0], 44)) + f" {study.conditions[c]}: {flips[c]} of {len(v)}"
 
 
 def _said(study: Study, sample: int) -> list[str]:
