@@ -30,14 +30,18 @@ class Attributed:
     name: list[str]
     pixels: Array  # method x k x channel x y x x
     classes: list[str]  # all of the study
+    path: str  # of the study
 
     def of(self, method: str, cls: str | int | None = None) -> Array:
         """By one method, of a class, a name or a number (default: the first of cls): channel x y x x."""
         if method not in self.method:
-            raise StudyError(known("method of attribution", method, self.method))
-        number = self.cls[0] if cls is None else number_of("class", cls, self.classes)
+            raise StudyError(f"{self.path}: {known('method of attribution', method, self.method)}")
+        try:
+            number = self.cls[0] if cls is None else number_of("class", cls, self.classes)
+        except StudyError as error:
+            raise StudyError(f"{self.path}: {error}") from error
         if number not in self.cls:
-            raise StudyError(f"class {self.classes[number]} of sample {self.sample} is not explained; explained: {', '.join(self.name)}")
+            raise StudyError(f"{self.path}: class {self.classes[number]} of sample {self.sample} is not explained; explained: {', '.join(self.name)}")
         return np.asarray(self.pixels[self.method.index(method), self.cls.index(number)])
 
     def __repr__(self) -> str:
@@ -75,7 +79,7 @@ def attributions(study: Study, variant: str, sample: int) -> Attributed:
     cls = [int(k) for k in group["row"][i]]
     order = str(plain(rows.attrs.get("order", "channels_first")))
     return Attributed(int(sample), variant, methods(study), cls, [study.classes[k] for k in cls],
-                      picture(rows[:, i].astype(float), study.shape, order, 2), study.classes)
+                      picture(rows[:, i].astype(float), study.shape, order, 2), study.classes, study.path)
 
 
 def _measured(study: Study, variant: str) -> Any:
@@ -104,7 +108,7 @@ def faithfulness(study: Study, fold: bool) -> pandas.DataFrame:
 def agreement(study: Study, variant: str, what: str) -> pandas.DataFrame:
     group, names = _measured(study, variant), methods(study)
     if what not in AGREEMENT:
-        raise StudyError(known("figure of agreement", what, AGREEMENT))
+        raise StudyError(f"{study.path}: {known('figure of agreement', what, AGREEMENT)}")
     found = group[what][()].reshape(len(names), len(names), -1)
     there = np.isfinite(found)
     mean = np.where(there, found, 0).sum(axis=2) / np.where(there.any(axis=2), there.sum(axis=2), np.nan)

@@ -96,7 +96,7 @@ class Linear:
     def contribution(self, cls: str | int, size: bool = False) -> Array:
         """Under keep: digest, the mean contribution W x (size: |W x|) of every pixel to the logit of a class, a name or a
         number, over the rows that explain it: channel x y x x, float64; NaN without such rows."""
-        k = number_of("class", cls, self.classes)
+        k = self._class(cls)
         rows = self._kept("magnitude" if size else "contribution", "the digest")[:, k].sum(axis=0)
         return self._picture(rows / self.explained[k] if self.explained[k] else np.full_like(rows, np.nan))
 
@@ -152,24 +152,30 @@ class Linear:
         """Whether the file says which pixels ties touch."""
         return "touched" in self._group
 
+    def _class(self, cls: str | int) -> int:
+        try:
+            return number_of("class", cls, self.classes)
+        except StudyError as error:
+            raise StudyError(f"{self._group.file.filename}: {error}") from error
+
     def position(self, sample: int) -> int:
         """Where a sample of the test set lies along n."""
         found = np.flatnonzero(self.sample == sample)
         if not len(found):
-            raise StudyError(f"sample {sample} is not linearized; {len(self.sample)} are, {self.sample.min()} to "
-                             f"{self.sample.max()}")
+            raise StudyError(f"{self._group.file.filename}: sample {sample} is not linearized; {len(self.sample)} are, "
+                             f"{self.sample.min()} to {self.sample.max()}")
         return int(found[0])
 
     def has(self, sample: int, cls: str | int) -> bool:
         """Whether the row that explains class `cls`, a name or a number, of a sample is stored."""
-        return bool((self.row[self.position(sample)] == number_of("class", cls, self.classes)).any())
+        return bool((self.row[self.position(sample)] == self._class(cls)).any())
 
     def find(self, sample: int, cls: str | int) -> tuple[int, int]:
         """(i, k) of the stored row that explains class `cls`, a name or a number, of a sample."""
-        number, i = number_of("class", cls, self.classes), self.position(sample)
+        number, i = self._class(cls), self.position(sample)
         k = np.flatnonzero(self.row[i] == number)
         if not len(k):
             there = ", ".join(self.classes[c] for c in self.row[i])
-            raise StudyError(f"the row of class {self.classes[number]} is not stored for sample {sample} of {self.variant}; "
+            raise StudyError(f"{self._group.file.filename}: the row of class {self.classes[number]} is not stored for sample {sample} of {self.variant}; "
                              f"stored: {there}")
         return i, int(k[0])

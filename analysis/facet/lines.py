@@ -68,7 +68,7 @@ def line(study: Study, variant: str, number: int = 0) -> Line:
     """A line of the study in one variant."""
     study.variant_index(variant)
     between = samples(study)
-    if variant not in cut(study) or not 0 <= number < len(between):
+    if variant not in cut(study) or number not in range(len(between)):
         raise StudyError(f"{study.path}: line {number} of {variant} is not there; "
                          + (f"{len(between)} lines are, in {', '.join(cut(study))}" if len(between) else
                             "the study asks for none (lines: {})"))

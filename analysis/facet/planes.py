@@ -150,7 +150,7 @@ def plane(study: Study, variant: str, number: int = 0) -> Plane:
     """A plane of the study in one variant, in its network's input."""
     study.variant_index(variant)
     through = samples(study)
-    if variant not in cut(study) or not 0 <= number < len(through):
+    if variant not in cut(study) or number not in range(len(through)):
         raise StudyError(f"{study.path}: plane {number} of {variant} is not there; "
                          + (f"{len(through)} planes are, in {', '.join(cut(study))}" if len(through) else
                             "the study asks for none (planes: {})"))

@@ -229,7 +229,10 @@ class Store:
         of the array would take them: labelled("geometry/angle", variant="dense", condition="clean"). Of two dimensions
         that count the same, the second is variant_2; those of fewer samples are linear_sample, change_sample and
         embed_sample."""
-        return select(labelled(self.dataset(path)), pick)
+        try:
+            return select(labelled(self.dataset(path)), pick)
+        except StudyError as error:
+            raise StudyError(f"{self.path}: {error}") from error
 
     def tree(self) -> xarray.DataTree:
         """The whole file as an xarray tree, group by group, read when used."""

@@ -267,13 +267,19 @@ def test_tidy_tables(study, h5):
     (lambda s: s.position("dense", 99), "position of sample 99 of dense is not explained"),
     (lambda s: s.row("dense", 7, 8), "no class 8"),
     (lambda s: s.image(1000), "no sample 1000"),
+    (lambda s: s.line("dense", "a"), "line a of dense is not there; "),
+    (lambda s: s.plane("dense", "a"), "plane a of dense is not there; "),
+    (lambda s: s.table(), "which array? aggregate/cka, "),
+    (lambda s: s.table("geometry/angle", "summary/accuracy"), "summary/accuracy has the dimensions variant, condition: no one table holds them"),
+    (lambda s: s.method_agreement("dense", "spear"), "no figure of agreement is called spear: did you mean spearman"),
+    (lambda s: s.attributions("dense", 3).of("gradent"), "no method of attribution is called gradent: did you mean gradient"),
     (lambda s: s.image(s.numbers("change")[0], "fog"), "no condition is called fog: did you mean fog/"),
     (lambda s: s.input(min({*range(30)} - {*s.numbers("change")}), "dense", "fog/5"), "under fog/5 is not there: those of 20 samples are"),
 ])
 def test_what_is_not_there_is_told(study, ask, words):
     with pytest.raises(facet.StudyError) as caught:
         ask(study)
-    assert words in str(caught.value) and "\n" not in str(caught.value)
+    assert words in str(caught.value) and "\n" not in str(caught.value) and str(caught.value).startswith(f"{study.path}: ")
 
 
 def test_classes_go_by_name_and_by_number(study):

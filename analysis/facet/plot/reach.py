@@ -56,7 +56,7 @@ def facet_radii(study: Study, limit: int = 8) -> Picture | None:
 def facet_limits(study: Study, norm: str = "max", limit: int = 30, most_gates: int = 60) -> Picture | None:
     """Which gate or maximum ends the facets of how many samples."""
     if norm not in reach.NORMS:
-        raise StudyError(known("norm", norm, reach.NORMS))
+        raise StudyError(f"{study.path}: {known('norm', norm, reach.NORMS)}")
     groups = grouped(study, reach.measured(study))
     if not groups:
         return None
