@@ -25,6 +25,7 @@ typedef struct {
   int64_t others;       /* of these, so many are not what is stored */
   int64_t unkept;       /* the first sample whose W is still wanted: those before are in the digest of its part */
   facet_pixels *pixels;
+  facet_dealer *dealer;
   /* one tile's results */
   double *logits, *loss, *angle, *length, *margin, *cosine;
   int32_t *predicted, *label;
@@ -193,10 +194,21 @@ static bool lacks_features(const analysis *a, const facet_tile *t)
   return facet_reused_tile(a->context, facet_plan_number(a->plan, t)) == FACET_TAKEN_BUT_FEATURES;
 }
 
+/* Also while a batch goes through the executor, which takes minutes where there are many rows. Of the rows of a batch
+ * that is added to a digest all are, or none: it is left after the batch alone, but others are heard and told. */
+static facet_status pause(void *self)
+{
+  const analysis *a = self;
+  facet_status status = facet_dealer_pause(a->dealer);
+  return a->plan->store.digests > 0 && a->pass.row ? FACET_OK : status;
+}
+
 /* What is linearized goes through the executor in batches of its own. */
 static facet_status run_tile(analysis *a, facet_dealer *dealer, const facet_tile *t)
 {
   a->only_features = lacks_features(a, t);
+  a->dealer = dealer;
+  facet_executor_pauses(a->pass.executor, pause, a);
   FACET_TRY(a->only_features ? facet_reuse_copy(a->context, facet_plan_number(a->plan, t)) : store_images(a, t));
   FACET_TRY(facet_dataset_labels(a->context->data->test, t->first, t->count, a->label));
   for (int64_t i = 0, count; i < t->count; i += count) {

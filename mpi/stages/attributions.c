@@ -162,6 +162,7 @@ static facet_status compare(attributions *w)
   for (int a = 0; a < w->methods; a++)
     for (int b = 0; b < w->methods; b++)
       for (int64_t r = 0; r < w->rows; r++) {
+        FACET_TRY(facet_dealer_pause(w->dealer));
         int64_t at = (a * w->methods + b) * w->rows + r;
         FACET_TRY(facet_rank_agreement(w->inputs, w->attribution + (a * w->rows + r) * w->inputs,
                                        w->attribution + (b * w->rows + r) * w->inputs, top, &w->spearman[at],

@@ -122,6 +122,7 @@ static facet_status fill_batch(facet_embed_samples *s, source *from, const facet
         sum[j] += h;
         squares[j] += h * h;
       }
+    FACET_TRY(facet_interrupt_check());
   }
   return FACET_OK;
 }
@@ -134,7 +135,9 @@ static facet_status fill_batches(MPI_Comm comm, const facet_encoder *encoder, fa
   for (int i = 0; i < s->batches && status == FACET_OK; i++) {
     facet_embed_batch *b = &s->batch[i];
     FACET_GO(done, status, facet_encoder_input(encoder, b->count, &b->x));
-    status = fill_batch(s, &from, b, sum, squares);
+    status = facet_interrupt_check();
+    if (status == FACET_OK)
+      status = fill_batch(s, &from, b, sum, squares);
     if (status == FACET_OK && i >= s->held)
       status = put_away(s, b);
     facet_embed_samples_leave(s, i);

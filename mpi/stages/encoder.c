@@ -321,7 +321,10 @@ static facet_status store_positions(training *t)
     FACET_TRY(facet_embed_samples_enter(t->comm, t->encoder, &t->from, i));
     FACET_TRY(facet_encoder_forward(t->encoder, t->from.batch[i].x, t->y));
     facet_embed_samples_leave(&t->from, i);
-    FACET_AGREE(t->comm, facet_rank(t->comm) == 0 ? store_batch(t, &t->from.batch[i]) : FACET_OK);
+    facet_status status = facet_interrupt_check();
+    if (status == FACET_OK && facet_rank(t->comm) == 0)
+      status = store_batch(t, &t->from.batch[i]);
+    FACET_AGREE(t->comm, status);
   }
   const facet_place all = {0};
   return facet_agree(t->comm, facet_rank(t->comm) == 0

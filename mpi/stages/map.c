@@ -141,10 +141,17 @@ static facet_status store_linear(const mapping *m, int variant, int64_t first, i
   return facet_store_put(m->context->store, FACET_ROW_EMBED_TIES, at, r->ties);
 }
 
+static facet_status pause(void *context)
+{
+  return facet_dealer_pause(context);
+}
+
 /* Linearizations of a tile's first samples. Their positions are known better then, and are these. */
-static facet_status explain(mapping *m, const facet_tile *t, int64_t count)
+static facet_status explain(mapping *m, facet_dealer *dealer, const facet_tile *t, int64_t count)
 {
   facet_executor *executor = m->linear.executor;
+  if (count > 0)
+    facet_executor_pauses(executor, pause, dealer);
   for (int64_t i = 0; i < count; i += EXPLAINED_AT_ONCE) {
     int64_t n = count - i < EXPLAINED_AT_ONCE ? count - i : EXPLAINED_AT_ONCE;
     FACET_TRY(facet_pass_run(&m->linear, t->condition, t->first + i, n));
@@ -178,7 +185,7 @@ static facet_status run_tile(void *self, facet_dealer *dealer, int64_t unit)
   for (int64_t i = 0; i < t.count * m->s->embed_axes; i++)
     FACET_CHECK(isfinite(m->position[i]), FACET_BAD_INPUT, "%s: the position of sample %lld is not finite",
                 m->context->family->member[t.variant].file, (long long)(t.first + i / m->s->embed_axes));
-  FACET_TRY(explain(m, &t, explained_of(m, &t)));
+  FACET_TRY(explain(m, dealer, &t, explained_of(m, &t)));
   const facet_place at = {.part = {{t.variant, 1}, {t.condition, 1}, {t.first, t.count}}};
   return facet_store_put(m->context->store, FACET_ROW_EMBED_POSITION, at, m->position);
 }

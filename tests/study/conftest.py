@@ -105,8 +105,8 @@ def start(folder, *command, ranks=2, variables=(), **options):
 
 @pytest.fixture
 def held(tmp_path):
-    """held(where, command...): a run of which a rank has just made what `where` ends the path of, and waits there until it hears
-    a signal or the mark is removed, which stands beside the process: so that nothing depends on who is how fast. time, writes,
+    """held(where, command...): a run of which a rank has just made what `where` ends the path of, or said so, and waits there until it
+    hears a signal or the mark is removed, which stands beside the process: so that nothing depends on who is how fast. time, writes,
     rank: see held.c; folder: of the study; more: as `start` has it."""
     library, mark, started = preloaded("held", tmp_path), tmp_path / "held", []
 

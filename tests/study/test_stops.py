@@ -118,19 +118,36 @@ def test_again_and_again(tmp_path, held):
     assert run("run", "-n", "2", tmp_path / "study.yaml").returncode == 0 and checksum(store) == whole
 
 
-def test_inside_an_epoch_of_the_encoder(tmp_path, held):
+def test_inside_the_encoder(tmp_path, held, monkeypatch):
+    """Asked before the features of its samples are taken, before its first step, and when it is trained, one after the other."""
     make_digits(tmp_path, train=2000)
     late = LATE.replace("epochs: 40", "epochs: 2").replace("batch: 100", "batch: 40").replace("[24, 16]", "[600, 600]")
     (tmp_path / "study.yaml").write_text(STUDY.split("variants:")[0] + late.split("\n", 2)[2])
     assert run("run", "-n", "2", tmp_path / "study.yaml").returncode == 0
     whole = checksum(tmp_path / "out/study.h5")
     shutil.rmtree(tmp_path / "out")
+    checkpoint = tmp_path / "out/embed/encoder.checkpoint"
+
+    def done():
+        """Epochs, and steps of the next."""
+        return np.fromfile(checkpoint, offset=len("facet checkpoint 4\n") + 4 * 65, count=2)
+
     process, mark = held("out/embed", FACET)
     os.kill(ranks_of(process)[1], signal.SIGUSR1)
     mark.unlink()
     stopped(process)
-    state = np.fromfile(tmp_path / "out/embed/encoder.checkpoint", offset=len("facet checkpoint 4\n") + 4 * 65, count=2)
-    assert state[0] < 2 and 0 < state[1] < 50, state  # epochs, and steps of the next
+    assert not checkpoint.exists()
+    monkeypatch.setenv("FACET_SILENCE", "0")
+    process, mark = held("facet: encoder ...", FACET, time=2)  # the stage, and its steps
+    os.kill(ranks_of(process)[1], signal.SIGUSR1)
+    mark.unlink()
+    stopped(process)
+    assert done()[0] < 2 and 0 < done()[1] < 50, done()
+    process, mark = held("encoder.checkpoint", FACET)
+    os.kill(ranks_of(process)[1], signal.SIGUSR1)
+    mark.unlink()
+    stopped(process)
+    assert list(done()) == [2, 0] and not checkpoint.with_name("encoder.onnx").exists()
     assert run("run", "-n", "2", tmp_path / "study.yaml").returncode == 0
     assert checksum(tmp_path / "out/study.h5") == whole
 
