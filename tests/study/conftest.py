@@ -97,8 +97,8 @@ def own_lines(said):
 
 
 def start(folder, *command, ranks=2, variables=(), **options):
-    """A run of a folder's study by facet, on so many ranks, or by what launches it."""
-    return subprocess.Popen([*command, "run", folder / "study.yaml", *(["-n", str(ranks)] if command == (FACET,) else [])],
+    """A run of a folder's study by facet, on so many ranks (with one, that is the process), or by what launches it."""
+    return subprocess.Popen([*command, "run", folder / "study.yaml", *(["-n", str(ranks)] if command == (FACET,) and ranks > 1 else [])],
                             **{"env": {**environment(), **dict(variables)}, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
                                "text": True, **options})
 
