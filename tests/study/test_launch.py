@@ -10,7 +10,7 @@ import socket
 import subprocess
 
 import pytest
-from conftest import FACET, PATIENCE, STUDY, checksum, environment, make_digits, own_lines, run, wait_for
+from conftest import FACET, PATIENCE, STUDY, checksum, environment, own_lines, run, wait_for_lock
 
 LAUNCHES = int(os.environ.get("FACET_LAUNCHES", "10"))  # a hundred take a minute (make test-launches)
 TIMES = max(1, LAUNCHES // 10)  # of each signal
@@ -56,32 +56,26 @@ def test_every_message_arrives(small):
 
 
 @pytest.mark.parametrize("asks", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
-def test_signals_stop_it_where_it_can_go_on(tmp_path, asks):
-    make_digits(tmp_path, test=2000)
-    (tmp_path / "study.yaml").write_text(STUDY.replace("conv: [4, 8]", "conv: [16, 24]").replace("epochs: 2", "epochs: 25"))
+def test_signals_stop_it_where_it_can_go_on(small, held, asks):
     for _ in range(TIMES):
-        shutil.rmtree(tmp_path / "out", ignore_errors=True)
-        running = subprocess.Popen([FACET, "run", tmp_path / "study.yaml", "-n", "2"], env=environment(), stderr=subprocess.PIPE,
-                                   text=True, start_new_session=True)
-        wait_for(lambda: list(tmp_path.glob("out/**/*.checkpoint*")), running)
+        shutil.rmtree(small / "out", ignore_errors=True)
+        running, _ = held("dense.checkpoint", FACET, start_new_session=True)
         os.killpg(running.pid, asks)  # as the keyboard does: the launcher's whole group
         said = running.communicate(timeout=PATIENCE)[1]
         assert running.returncode == 75, said
         assert re.search("facet: interrupted.*; run the same command again to go on", said), said
-    assert run("run", "-n", 2, tmp_path / "study.yaml").returncode == 0
+    assert run("run", "-n", 2, small / "study.yaml").returncode == 0
 
 
-def test_killed_ranks_are_no_success(tmp_path):
-    make_digits(tmp_path, test=2000)
-    (tmp_path / "study.yaml").write_text(STUDY.replace("conv: [4, 8]", "conv: [16, 24]").replace("epochs: 2", "epochs: 25"))
+def test_killed_ranks_are_no_success(small, held):
     for _ in range(TIMES):
-        shutil.rmtree(tmp_path / "out", ignore_errors=True)
-        running = subprocess.Popen([FACET, "run", tmp_path / "study.yaml", "-n", "2"], env=environment(), stderr=subprocess.PIPE, text=True)
-        wait_for(lambda: list(tmp_path.glob("out/**/*.checkpoint*")), running)
-        ranks = subprocess.run(["pgrep", "-f", f"run --ranked 0 {tmp_path}"], capture_output=True, text=True).stdout.split()
+        shutil.rmtree(small / "out", ignore_errors=True)
+        running, _ = held("dense.checkpoint", FACET)
+        ranks = subprocess.run(["pgrep", "-f", f"run --ranked 0 {small}"], capture_output=True, text=True).stdout.split()
         os.kill(int(ranks[-1]), signal.SIGKILL)
         said = running.communicate(timeout=PATIENCE)[1]
         assert running.returncode == 70 and "ranks ended without a word" in said, said
+        wait_for_lock(small / "out")
 
 
 def test_the_terminal_keeps_its_bar(small):

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import FACET, PATIENCE, STUDY, checksum, environment, make_digits, own_lines, preloaded, run, wait_for
+from conftest import FACET, PATIENCE, checksum, environment, own_lines, preloaded, run
 
 TRIES = int(os.environ.get("FACET_TRIES", "3"))  # 16 take a minute
 
@@ -18,11 +18,6 @@ def start(folder, *more):
                             stderr=subprocess.PIPE, text=True)
 
 
-def write_longer(folder):
-    make_digits(folder, test=2000)
-    (folder / "study.yaml").write_text(STUDY.replace("conv: [4, 8]", "conv: [16, 24]").replace("epochs: 2", "epochs: 25"))
-
-
 def refused(done, folder):
     said = own_lines(done)
     assert done.returncode == 73 and len(said) == 1, done.stderr
@@ -30,22 +25,19 @@ def refused(done, folder):
                         r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC; wait for it, or choose another output", said[0])
 
 
-def test_the_second_is_refused_and_who_died_holds_nobody(tmp_path):
-    write_longer(tmp_path)
-    first = start(tmp_path)
-    wait_for((tmp_path / "out/study.yaml").exists, first)  # it holds the lock by then
-    os.kill(first.pid, signal.SIGSTOP)  # it is there, however long the others take
+def test_the_second_is_refused_and_who_died_holds_nobody(small, held):
+    first, _ = held("out/study.yaml", FACET, ranks=1)  # it has the lock by then
     for ranks, more in ((1, ()), (2, ()), (1, ("--fresh",))):
-        said = refused(run("run", tmp_path / "study.yaml", *more, ranks=ranks), tmp_path)
+        said = refused(run("run", small / "study.yaml", *more, ranks=ranks), small)
         assert said and int(said[1]) == first.pid and said[2] == os.uname().nodename
-    assert run("corrupt", tmp_path / "study.yaml", tmp_path / "out").returncode == 73
-    os.kill(first.pid, signal.SIGKILL)
+    assert run("corrupt", small / "study.yaml", small / "out").returncode == 73
+    first.kill()
     first.communicate()
-    assert (tmp_path / "out/facet.lock").exists()
-    second = start(tmp_path)
+    assert (small / "out/facet.lock").exists()
+    second = start(small)
     said = second.communicate(timeout=PATIENCE)[1]
     assert second.returncode == 0 and "warning" not in said, said
-    assert not (tmp_path / "out/facet.lock").exists()
+    assert not (small / "out/facet.lock").exists()
 
 
 def test_two_started_at_the_same_moment(small):
