@@ -157,7 +157,25 @@ def test_search_by_number_and_class(page, made):
     assert page.evaluate("window.facetViewer.store.state.sample") == 7
     page.fill("#search", "no such class")
     page.press("#search", "Enter")
-    assert page.text_content(".search-none") == "none"
+    assert page.text_content(".search-said.none") == "none"
+
+
+def test_a_number_that_is_the_name_of_a_class(viewer, folder):  # noqa: F811
+    """It is the class, and said to be; with # it is the sample."""
+    data = made_study.make(folder / "digits.h5", class_names=["7", "1", "22", "3"])
+    page = viewer.open(folder / "digits.h5")
+    for text, wanted, said in (("7", np.flatnonzero(data["label"] == 0), "class 7 (#7: the sample)"), ("#7", [7], "sample 7"),
+                               ("5, 10-12", [5, 10, 11, 12], "sample 5, samples 10 to 12"), ("22,#3", {3, *np.flatnonzero(data["label"] == 2)}, "class 22 (#22: the sample), sample 3")):
+        page.fill("#search", text)
+        page.press("#search", "Enter")
+        settled(page)
+        assert page.evaluate("Array.from(window.facetViewer.store.state.selected).flatMap((one, i) => one ? [i] : [])") == sorted(wanted), text
+        assert page.text_content(".search-said:not(.none)") == said
+    page.evaluate("window.facetViewer.store.set({ selected: null })")
+    settled(page)
+    assert page.text_content(".search-said") == ""
+    page.close()
+    assert not viewer.wrong
 
 
 def test_address_restores_the_state(viewer, page, made):  # noqa: F811

@@ -1,6 +1,7 @@
 /* The bar that stays in sight: which networks are compared under which condition, the search, the filters, and what is
  * selected, with what can be done with it. */
 import { filterPanel } from "./filters";
+import { cut } from "./parts/axes";
 import { h } from "./parts/dom";
 import { saveCsv } from "./parts/export";
 import { count } from "./parts/numbers";
@@ -32,41 +33,48 @@ export function bar(context: Context, downs: (() => void)[]): HTMLElement {
     h("div", { class: "bar-row" },
       choose("compare", "first", names, "--first"), choose("with", "second", names, "--second"), choose("under", "condition", study.conditions),
       h("label", { class: "choice" }, h("span", {}, "metric"), metric),
-      h("span", { class: "space" }), search(study, store), button),
+      h("span", { class: "space" }), search(study, store, downs), button),
     filters, chips(study, store, downs), status(context, downs));
 }
 
-/* By number (12, 40-60), or by the name of a class; several with commas. */
-export function found(study: Study, text: string): Uint8Array | null {
-  const numbers = new Set<number>();
+/* By number (12, #12, 40-60), or by the name of a class, which goes before a number without #; several with commas. taken: what each was taken for. */
+function found(study: Study, text: string): { selected: Uint8Array | null; taken: string[] } {
+  const numbers = new Set<number>(), taken: string[] = [];
   for (const part of text.split(",").map((word) => word.trim()).filter(Boolean)) {
     const range = part.match(/^#?(\d+)(?:\s*[-–]\s*(\d+))?$/);
     const exact = study.classes.findIndex((name) => name.toLowerCase() === part.toLowerCase());
     if (range && exact < 0) {
       for (let i = Number(range[1]); i <= Math.min(study.samples - 1, Number(range[2] ?? range[1])); i++) numbers.add(i);
+      taken.push(range[2] === undefined ? `sample ${range[1]}` : `samples ${range[1]} to ${range[2]}`);
       continue;
     }
     const among = exact >= 0 ? new Set([exact])
       : new Set(study.classes.flatMap((name, index) => (name.toLowerCase().includes(part.toLowerCase()) ? [index] : [])));
     study.labels.forEach((label, i) => { if (among.has(label)) numbers.add(i); });
+    if (range) taken.push(`class ${study.classes[exact]} (#${range[0].replace("#", "")}: the sample)`);
+    else if (among.size) taken.push(among.size === 1 ? `class ${study.classes[[...among][0]]}` : `${among.size} classes with ${part}`);
   }
-  return selectionOf(numbers, study.samples);
+  return { selected: selectionOf(numbers, study.samples), taken };
 }
 
-function search(study: Study, store: Store): HTMLElement {
-  const problem = h("span", { class: "search-none", role: "status" });
+function search(study: Study, store: Store, downs: (() => void)[]): HTMLElement {
+  const said = h("span", { class: "search-said", role: "status" });
+  let mine: Uint8Array | null = null;
+  downs.push(store.on(["selected"], ({ selected }) => { if (selected !== mine) said.textContent = ""; }));
   const list = h("datalist", { id: "search-classes" }, ...study.classes.slice(0, 1000).map((name) => h("option", { value: name })));
-  const input = h("input", { id: "search", type: "search", placeholder: "sample, label or class  ( / )", "aria-label": "search for samples by number, label or class",
+  const input = h("input", { id: "search", type: "search", placeholder: "sample, label or class  ( / )", title: "12, 40-60: samples by number; shirt: a class; several with commas. Where a number is the name of a class, #12 is the sample.", "aria-label": "search for samples by number, label or class",
     onchange: () => {
       const text = input.value.trim();
-      const selected = text ? found(study, text) : null;
-      problem.textContent = text && !selected ? "none" : "";
+      const { selected, taken } = text ? found(study, text) : { selected: null, taken: [] };
+      said.classList.toggle("none", text !== "" && !selected);
+      said.textContent = text && !selected ? "none" : cut(taken.join(", "), 48);
       if (text && !selected) return;
+      mine = selected;
       const only = selected && howMany(selected) === 1 ? selected.indexOf(1) : null;
       store.set(only === null ? { selected } : { selected, sample: only });
     } });
   input.setAttribute("list", "search-classes");
-  return h("span", { class: "search" }, input, list, problem);
+  return h("span", { class: "search" }, input, list, said);
 }
 
 function status(context: Context, downs: (() => void)[]): HTMLElement {

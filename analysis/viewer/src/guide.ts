@@ -31,7 +31,7 @@ export function guide(study: Study): HTMLDialogElement {
       h("li", {}, "The page's address holds all of this: a copy of it brings it back. Each view is saved as SVG or PNG, its numbers or the selected samples as CSV.")),
     h("h3", {}, "Keys"),
     h("table", { class: "keys" }, ...[
-      ["/", "search for samples by number, label or class: 12, 40-60, shirt"], ["Esc", "nothing selected"], ["?", "this page"], ["d", "dark or light"],
+      ["/", "search for samples by number, label or class: 12, 40-60, shirt; #12 where a class is called 12"], ["Esc", "nothing selected"], ["?", "this page"], ["d", "dark or light"],
       [`1 … ${Math.min(9, views.length)}`, `to a view: ${views.slice(0, 9).map(({ title }) => title).join(", ")}`],
       ["Tab", "through what can be chosen"], ["arrows, Enter", "in the evaluation table: move, compare (Shift+Enter: as the first)"],
       ["+, −, 0", "in planes: nearer, farther, all of it; arrows move a cursor"], ["Left, Right", "in lines: to the next end of a piece, with Shift to the next change of the class"],
