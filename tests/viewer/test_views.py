@@ -1,6 +1,7 @@
 """The linked views in a real Chromium: local and global geometry, map, similarity, layers and cost show the numbers of h5py,
 and what is chosen in one of them is what all of them count."""
 
+import shutil
 import time
 
 import h5py
@@ -211,6 +212,46 @@ def test_layers_show_what_was_removed_and_what_changed(page, h5):
     wanted = {"all pixels": (total - parts.sum(axis=1)).mean(), **dict(zip(NODES, parts.mean(axis=0)))}
     assert {n: float(m) for n, m in data(page, part.format(2), "node", "means")} == {n: pytest.approx(m, rel=1e-5) for n, m in wanted.items()}
     assert [float(m) for _, m in data(page, part.format(3), "node", "means")] == pytest.approx(h5[f"change/{name}/gates"][:].mean(axis=0))
+
+
+def test_layers_and_cost_by_keyboard(page, h5):
+    see(page, "layers", "g.cell")
+    names = [name for name, in data(page, "#layers g.cell", "variant")]
+    columns, layers = list(dict.fromkeys(names)), list(dict.fromkeys(layer for layer, in data(page, "#layers g.cell", "layer")))
+    page.focus("#layers .plot >> nth=0")
+    for keys, column, row in ((["ArrowRight"], 0, 0), (["ArrowRight", "ArrowDown"], 1, 1), (["ArrowLeft", "ArrowLeft"], 0, 1)):
+        for key in keys:
+            page.keyboard.press(key)
+        assert page.text_content(".tip strong") == f"{columns[column]}: {layers[row]}"
+        settled(page)
+        assert data(page, "#layers g.cell.cursor", "variant", "layer") == [[columns[column], layers[row]]]
+    page.evaluate("facetViewer.store.set({ second: 0 })")
+    page.keyboard.press("Enter")
+    assert state(page, "second") == list(h5["variant"].asstr()).index(f"{columns[0]}-s1")
+    page.focus(f"#layers text.column:text('{columns[1]}')")
+    page.keyboard.press("Shift+Enter")
+    assert state(page, "first") == 3
+    see(page, "cost", "g.variant")
+    there = [name for name, in data(page, "#cost g.variant", "name")]
+    for key, wanted in (("ArrowLeft", [there[-1], there[-2]]), ("ArrowRight", [there[-1], there[0]])):  # the first key begins at an end
+        page.focus("#cost .plot")
+        for name in wanted:
+            page.keyboard.press(key)
+            assert page.text_content(".tip strong") == name + " (failed)" * (name == "magnitude-global-0.2-s1")
+
+
+def test_points_without_a_cost_are_passed_over(viewer, path, tmp_path):  # noqa: F811
+    shutil.copyfile(path, tmp_path / "some.h5")
+    with h5py.File(tmp_path / "some.h5", "r+") as h5:
+        h5["cost/epochs"][-1] = np.nan
+    with viewer.shown(tmp_path / "some.h5", "cost.cost=epochs") as page:
+        see(page, "cost", "g.variant")
+        there = [name for name, in data(page, "#cost g.variant", "name")]
+        assert len(there) == 2
+        page.focus("#cost .plot")
+        for name in (there[1], there[0], there[1]):
+            page.keyboard.press("ArrowLeft")
+            assert page.text_content(".tip strong") == name
 
 
 def test_map_selects_where_the_samples_lie(page, h5):

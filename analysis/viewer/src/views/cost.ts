@@ -144,6 +144,9 @@ class Cost {
     });
   }
 
+  /** Those that have a place. */
+  private drawn(): Point[] { return this.points.filter((p) => Number.isFinite(p.cost) && Number.isFinite(p.accuracy)); }
+
   private scales(points: readonly Point[]) {
     const { width, height } = this.plot, xs = points.map((p) => p.cost).filter(Number.isFinite), ys = points.flatMap((p) => [p.accuracy - (p.deviation || 0), p.accuracy + (p.deviation || 0)]).filter(Number.isFinite);
     const low = Math.min(...xs), high = Math.max(...xs), logarithmic = low > 0 && high / low > 4;
@@ -160,7 +163,7 @@ class Cost {
     if (!this.accuracy.length) return;
     if (resized) this.looks = variantLooks(study);     // the theme may be another
     this.points = this.gather();
-    const best = front(this.points), drawn = this.points.filter((p) => Number.isFinite(p.cost) && Number.isFinite(p.accuracy));
+    const best = front(this.points), drawn = this.drawn();
     const { x, y, logarithmic } = this.scales(drawn), name = COSTS.find(([key]) => key === this.what())?.[1] ?? this.what(), unit = study.unit(`/cost/${this.what()}`);
     const [low, high] = x.domain(), decades = Math.log10(high / low);
     drawAxes(this.plot.svg, { width, height, margins: MARGINS, grid: true,
@@ -231,10 +234,11 @@ class Cost {
   }
 
   private key(event: KeyboardEvent): void {
-    const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
-    if (step) {
-      this.focus = (this.focus + step + this.points.length) % this.points.length;
-      const p = this.points[this.focus], { x, y } = this.scales(this.points.filter((q) => Number.isFinite(q.cost) && Number.isFinite(q.accuracy)));
+    const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0, drawn = this.drawn();
+    if (step && drawn.length) {
+      const now = drawn.indexOf(this.points[this.focus]), p = drawn[now < 0 ? (step > 0 ? 0 : drawn.length - 1) : (now + step + drawn.length) % drawn.length];
+      this.focus = this.points.indexOf(p);
+      const { x, y } = this.scales(drawn);
       const box = this.plot.root.getBoundingClientRect();
       this.tip(box.left + x(p.cost), box.top + y(p.accuracy), p);
       this.plot.draw();

@@ -39,12 +39,16 @@ class Layers {
   private readonly gates = new Bars("Gates that changed", ["var(--second)"]);
   private readonly tables = new Latest<Table | null>(12);
   private turn = 0;
+  private shown: Removed[] = [];           // the columns
+  private cursor: { column: number; row: number } | null = null;   // by keyboard
   private readonly ends: (() => void)[] = [];
 
   constructor(where: HTMLElement, private readonly context: Context) {
     const { store } = context;
     const left = h("div", { class: "layer-part" }, h("h3", {}, "Weights removed by layer"));
-    this.heat = new Plot(left, { layers: 0, height: () => (this.removed.length ? this.named() + 8 + 22 * this.rows.length : 1), name: "Share of the weights removed, by layer and variant", draw: () => this.table() });
+    this.heat = new Plot(left, { layers: 0, height: () => (this.removed.length ? this.named() + 8 + 22 * this.rows.length : 1), name: "Share of the weights removed, by layer and variant; arrows go through them, Enter compares a variant", draw: () => this.table() });
+    this.heat.root.addEventListener("keydown", (event) => this.key(event));
+    this.heat.root.addEventListener("blur", () => { this.cursor = null; hideTip(); this.heat.draw(); });
     left.append(this.ramp);
     where.append(h("div", { class: "layer-parts" }, left, this.bias.where, this.change.where, this.gates.where));
     fillRamp(this.ramp, (t) => interpolateBlues(0.05 + 0.9 * t), "removed", "0 %", "100 %");
@@ -65,35 +69,60 @@ class Layers {
     return 14 + 7.2 * Math.min(24, Math.max(...this.removed.map((r) => r.name.length)));
   }
 
+  private scales(shown: readonly Removed[], width: number, height: number) {
+    const top = this.named(), left = Math.min(130, Math.max(50, width * 0.24));
+    return { top, left, x: scaleBand(shown.map((r) => r.name), [left, width - 6]).paddingInner(0.06), y: scaleBand(this.rows, [top, height - 4]).paddingInner(0.08) };
+  }
+
+  private tell(r: Removed, layer: string, px: number, py: number): void {
+    const l = r.layers.indexOf(layer);
+    showTip(px, py, `${r.name}: ${layer}`, l < 0 ? [["", "has no such layer"]] : [["removed", percent(r.share[l], 2)], ["weights", count(r.size[l])],
+      ...(r.variants.length > 1 ? [["mean of replicates", count(r.counted.length)] as const] : [])]);
+  }
+
+  private key(event: KeyboardEvent): void {
+    if (event.target !== this.heat.root || !this.shown.length) return;
+    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key], { cursor } = this;
+    if (step) {
+      const within = (at: number, most: number): number => Math.max(0, Math.min(most - 1, at));
+      const { column, row } = this.cursor = cursor ? { column: within(cursor.column + step[0], this.shown.length), row: within(cursor.row + step[1], this.rows.length) } : { column: 0, row: 0 };
+      const { x, y } = this.scales(this.shown, this.heat.width, this.heat.height), r = this.shown[column], layer = this.rows[row], box = this.heat.root.getBoundingClientRect();
+      this.tell(r, layer, box.left + (x(r.name) ?? 0) + x.bandwidth() / 2, box.top + (y(layer) ?? 0) + y.bandwidth() / 2);
+      this.heat.draw();
+    } else if (event.key === "Enter" && cursor && this.shown[cursor.column]) this.take(this.shown[cursor.column], event);
+    else return;
+    event.preventDefault();
+  }
+
   private table(): void {
     const { store } = this.context, { width, height } = this.heat, only = store.state.filters.variants, svg = select(this.heat.svg);
-    const shown = this.removed.filter((r) => !only || r.variants.some((v) => only.includes(v.index)));
+    const shown = this.shown = this.removed.filter((r) => !only || r.variants.some((v) => only.includes(v.index)));
     if (!this.removed.length) return;
-    const top = this.named(), left = Math.min(130, Math.max(50, width * 0.24));
-    const x = scaleBand(shown.map((r) => r.name), [left, width - 6]).paddingInner(0.06), y = scaleBand(this.rows, [top, height - 4]).paddingInner(0.08);
+    const { top, left, x, y } = this.scales(shown, width, height);
     svg.selectAll("text.class-name").data(this.rows).join("text").attr("class", "class-name").attr("text-anchor", "end").attr("x", left - 6)
       .attr("y", (l) => (y(l) ?? 0) + y.bandwidth() / 2 + 4).text((l) => cut(l, Math.floor((left - 8) / 6.5)));
     const { first, second } = store.state, chosen = (r: Removed): boolean => r.variants.some((v) => v.index === first || v.index === second);
     svg.selectAll<SVGTextElement, Removed>("text.column").data(shown, (r) => r.name).join("text").attr("class", "column hot").classed("chosen", chosen)
       .classed("failed", (r) => r.failed).attr("transform", (r) => `translate(${(x(r.name) ?? 0) + x.bandwidth() / 2 + 4},${top - 6}) rotate(-90)`)
-      .text((r) => (x.step() < 9 ? "" : cut(r.name, 24))).on("click", (event: MouseEvent, r) => this.take(r, event));
-    const cells = shown.flatMap((r) => r.layers.map((layer, l) => ({ r, layer, share: r.share[l], size: r.size[l] })));
+      .text((r) => (x.step() < 9 ? "" : cut(r.name, 24))).on("click", (event: MouseEvent, r) => this.take(r, event))
+      .attr("tabindex", x.step() < 9 ? null : 0).attr("role", "button").attr("aria-label", (r) => r.name).on("keydown", (event: KeyboardEvent, r) => { if (event.key === "Enter") this.take(r, event); });
+    const cells = shown.flatMap((r) => r.layers.map((layer, l) => ({ r, layer, share: r.share[l] })));
+    const under = this.cursor && { name: shown[this.cursor.column]?.name, layer: this.rows[this.cursor.row] };
     const group = svg.selectAll<SVGGElement, (typeof cells)[number]>("g.cell").data(cells, (c) => `${c.r.name}\n${c.layer}`).join((enter) => {
       const g = enter.append("g");
       g.append("rect");
       g.append("text").attr("text-anchor", "middle");
       return g;
-    }).attr("class", "cell hot").classed("failed", (c) => c.r.failed).attr("data-variant", (c) => c.r.name).attr("data-layer", (c) => c.layer).attr("data-share", (c) => c.share)
+    }).attr("class", "cell hot").classed("failed", (c) => c.r.failed).classed("cursor", (c) => c.r.name === under?.name && c.layer === under.layer).attr("data-variant", (c) => c.r.name).attr("data-layer", (c) => c.layer).attr("data-share", (c) => c.share)
       .attr("transform", (c) => `translate(${x(c.r.name)},${y(c.layer)})`)
-      .on("pointermove", (event: PointerEvent, c) => showTip(event.clientX, event.clientY, `${c.r.name}: ${c.layer}`, [["removed", percent(c.share, 2)], ["weights", count(c.size)],
-        ...(c.r.variants.length > 1 ? [["mean of replicates", count(c.r.counted.length)] as const] : [])]))
+      .on("pointermove", (event: PointerEvent, c) => this.tell(c.r, c.layer, event.clientX, event.clientY))
       .on("pointerleave", hideTip).on("click", (event: MouseEvent, c) => this.take(c.r, event));
     group.select("rect").attr("width", x.bandwidth()).attr("height", y.bandwidth()).style("fill", (c) => interpolateBlues(0.05 + 0.9 * c.share));
     group.select("text").attr("x", x.bandwidth() / 2).attr("y", y.bandwidth() / 2 + 4).style("fill", (c) => (c.share > 0.55 ? "#ffffff" : "#1b1f24"))
       .text((c) => (x.bandwidth() < 24 ? "" : almost(100 * c.share)));
   }
 
-  private take(r: Removed, event: MouseEvent): void {
+  private take(r: Removed, event: { shiftKey: boolean }): void {
     this.context.store.set({ [event.shiftKey ? "first" : "second"]: chosenOf(r) });
   }
 
