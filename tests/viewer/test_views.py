@@ -274,6 +274,40 @@ def test_map_selects_where_the_samples_lie(page, h5):
     settled(page)
 
 
+def test_the_part_of_the_map_that_is_shown_is_in_the_address(page, h5):
+    at = h5["embed/position"][1, 0]
+    apart = np.linalg.norm(at - at[:, None], axis=2) + 1e9 * np.eye(len(at))
+    lonely = int(apart.min(axis=1).argmax())
+
+    def middle():
+        box = page.locator("#map .plot").bounding_box()
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def shows_it():
+        page.evaluate("facetViewer.store.set({ sample: null })")
+        end = time.monotonic() + PATIENCE
+        while state(page, "sample") is None and time.monotonic() < end:  # until the points are there
+            page.mouse.click(*middle())
+            settled(page)
+        assert state(page, "sample") == lonely
+
+    see(page, "map", ".stop")
+    page.evaluate(f"location.hash += '&map.look={at[lonely, 0]},{at[lonely, 1]},30'")
+    shows_it()
+    page.reload()
+    page.wait_for_function("window.facetViewer")
+    see(page, "map", ".stop")
+    shows_it()
+    page.click("#map button:text-is('whole map')")
+    page.wait_for_function("!location.hash.includes('map.look')")
+    page.select_option("#map select >> nth=1", "pan")
+    page.mouse.move(*middle())
+    page.mouse.wheel(0, -240)
+    page.wait_for_function("location.hash.includes('map.look=')")
+    settled(page)
+    assert float(page.evaluate("facetViewer.store.state.choices['map.look'][0]").split(",")[2]) > 1
+
+
 def test_a_reload_restores_what_was_chosen_in_the_views(page):
     offered = [("cost", 0, "parameters"), ("geometry", 0, "lasso"), ("parallel", 0, "kept"), ("map", 0, "margin"), ("map", 1, "pan"), ("map", 2, "noise")]
     for view, at, value in offered:

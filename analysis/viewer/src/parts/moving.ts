@@ -10,9 +10,9 @@ export interface Shown { x: number; y: number; width: number; height: number; le
 
 /** As an address says it: the middle and how much larger, as many digits as are seen; and back, null: it says none. */
 export const saidLook = ({ u, v, zoom }: Look): string => [u, v, zoom].map((value) => Number(value.toPrecision(12))).join(",");
-export function lookOf(said: string): Look | null {
+export function lookOf(said: string, least = 1): Look | null {
   const numbers = said.split(",").map(Number), [u, v, zoom] = numbers;
-  return said && numbers.length === 3 && numbers.every(Number.isFinite) && zoom >= 1 ? { u, v, zoom } : null;
+  return said && numbers.length === 3 && numbers.every(Number.isFinite) && zoom >= least ? { u, v, zoom } : null;
 }
 
 const LARGEST = 1e7, STEP = 1.5, ARROW = 8;

@@ -4,12 +4,13 @@ import { extent } from "d3-array";
 import { symbolCircle } from "d3-shape";
 import createScatterplot from "regl-scatterplot";
 import { corruptions, severities } from "../parts/conditions";
-import { Choices, type Choice } from "../parts/choices";
+import { Choices, free, type Choice } from "../parts/choices";
 import { css, h } from "../parts/dom";
 import { picking, stepping, type Points, type Tool } from "../parts/lasso";
 import { fillLegend, fillRamp, toggleClass } from "../parts/key";
 import { classLook, diverging, outline, sequential, type Look } from "../parts/looks";
 import { membersOf } from "../parts/members";
+import { lookOf, saidLook, type Look as Part } from "../parts/moving";
 import { count, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
 import { hideTip, showTip } from "../parts/tooltip";
@@ -24,8 +25,12 @@ interface Paint { codes: Uint8Array | Uint16Array; looks: Look[]; names: string[
 const SHADES = 32;
 const PATHS = 500;           // up to so many selected samples have paths
 const NAMED = 20;            // up to so many classes are named in the map
+const STILL = 1e-4;          // a move of less of what is seen is none
 const MOVE = 900;            // milliseconds from one step to the next
 const OUTCOMES = ["right in both", "lost: right in the first alone", "won: right in the second alone", "wrong in both"];
+
+const FARTHEST = 1e-3;        // how much smaller than the whole map
+const partOf = (said: string): Part | null => lookOf(said, FARTHEST);
 
 const PLANES: readonly (readonly [string, string])[] = [["xy", "x, y"], ["xz", "x, z"], ["yz", "y, z"]];
 const axesOf = (study: Study): number => study.shape("/embed/position")[3] ?? 2;
@@ -39,6 +44,7 @@ function choices(study: Study): readonly Choice[] {
     ...(all.length ? [{ name: "corruption", title: "Severities of", options: [["", "none"], ...all.map((c) => [c, c] as const)] as const, start: "" }] : []),
     ...(axesOf(study) < 3 ? [] : [{ name: "plane", title: "Plane", options: PLANES, start: "xy" }]),
     { name: "step", title: "step", options: [["second", ""], ["first", ""], ...study.conditions.map((c) => [c, ""] as const)], start: "second" },
+    free("look", (value) => partOf(value) !== null),
   ];
 }
 
@@ -73,6 +79,7 @@ class Embedding {
   private flat = false;                                                    // no WebGL
   private moving = false;                                                  // from one step to the next
   private rest = 0;                                                        // not before then the points are drawn again
+  private said = "";                                                       // the part as this view has written it into the address
   private chooses = false;                                                 // who passes or is selected has changed
   private readonly ends: (() => void)[] = [];
   private readonly legend = h("div", { class: "legend" });
@@ -86,8 +93,8 @@ class Embedding {
     const names = ["x", "y", "z"], offered = choices(study);
     this.choices = new Choices(store, "map", offered, (names) => this.chosen(names));
     where.append(h("div", { class: "choices" },
-      ...offered.filter(({ name }) => name !== "step").map(({ name }) => this.choices.control(name)),
-      h("button", { type: "button", onclick: () => this.scatter?.reset() }, "whole map")),
+      ...offered.filter(({ name }) => name !== "step" && name !== "look").map(({ name }) => this.choices.control(name)),
+      h("button", { type: "button", onclick: () => this.lookAt(null) }, "whole map")),
     h("div", { class: "choices" }, this.play, this.stops));
     this.plot = new Plot(where, { layers: 2, height: (w) => Math.min(620, Math.max(320, 0.62 * w)), name: `Map of the samples: ${names.slice(0, this.axesCount).join(", ")} of the embedding`,
       draw: (_, resized) => this.draw(resized) });
@@ -107,6 +114,10 @@ class Embedding {
   }
 
   private chosen(names: ReadonlySet<string>): void {
+    if (names.has("look") && this.choices.get("look") !== this.said) {
+      this.said = this.choices.get("look");
+      this.lookAt(partOf(this.said));
+    } else if (names.has("plane")) this.choices.set("look");     // of the other axes it was
     if (names.has("tool")) this.toolChosen();
     if (names.has("plane")) this.positions.clear();
     if (names.has("plane") || names.has("corruption")) return void this.retrack();    // paints anew, and shows the step
@@ -170,6 +181,7 @@ class Embedding {
     this.at = this.chosenStep();
     this.trail = all;
     this.frame = this.framed(all);
+    this.lookAt(partOf(this.choices.get("look")));
     this.buttons();
     await this.repaint();
   }
@@ -194,6 +206,26 @@ class Embedding {
     const { width, height } = this.plot, { x, y, half } = this.frame ?? { x: 0, y: 0, half: 1 };
     const sx = (view[0] * height) / 2 / half, sy = (-view[5] * height) / 2 / half;     // the projection divides x by width / height
     return { x: sx, left: width / 2 + (view[12] * height) / 2 - sx * x, y: sy, top: height / 2 - (view[13] * height) / 2 - sy * y };
+  }
+
+  /** The part that is shown, in the data's units; null: all of the map. */
+  private part(): Part | null {
+    const view = this.scatter?.get("cameraView") as unknown as number[] | undefined, { x, y, half } = this.frame ?? { x: 0, y: 0, half: 1 };
+    if (!view || Math.max(Math.abs(view[0] - 1), Math.abs(view[12]), Math.abs(view[13])) < STILL) return null;
+    return { u: x - (view[12] * half) / view[0], v: y - (view[13] * half) / view[0], zoom: view[0] };
+  }
+  private cameraOn(part: Part | null): number[] {
+    const { x, y, half } = this.frame ?? { x: 0, y: 0, half: 1 }, { u, v, zoom } = part ?? { u: x, v: y, zoom: 1 };
+    return [zoom, 0, 0, 0, 0, zoom, 0, 0, 0, 0, 1, 0, (zoom * (x - u)) / half, (zoom * (y - v)) / half, 0, 1];
+  }
+  private lookAt(part: Part | null): void { this.scatter?.view(this.cameraOn(part)); }
+
+  /** The address says where somebody has moved; what is rounding is not. */
+  private moved(): void {
+    const now = this.part(), said = partOf(this.choices.get("look")), span = (this.frame?.half ?? 1) / (now?.zoom ?? 1);
+    if (now === said || (now && said && Math.abs(now.zoom / said.zoom - 1) < STILL && Math.max(Math.abs(now.u - said.u), Math.abs(now.v - said.v)) < STILL * span)) return;
+    this.said = now ? saidLook(now) : "";
+    this.choices.set("look", ...(now ? [this.said] : []));
   }
 
   private buttons(): void {
@@ -339,7 +371,8 @@ class Embedding {
       pointSize: n > 30000 ? 1.5 : n > 3000 ? 2.5 : 5, pointSizeSelected: 1, pointOutlineWidth: 0, opacity: n > 30000 ? 0.5 : 0.75, opacityInactiveMax: 0.08, opacityInactiveScale: 0.15,
       backgroundColor: hex(css("--ground") || "#ffffff"), spatialIndexUseWorker: false, showReticle: false,
     });
-    scatter.subscribe("view", () => { this.points = null; this.plot.draw(); });
+    scatter.view(this.cameraOn(partOf(this.choices.get("look"))));
+    scatter.subscribe("view", () => { this.points = null; this.moved(); this.plot.draw(); });
     return scatter;
   }
 
