@@ -53,7 +53,8 @@ static long number_of(const char *name, long otherwise)
 
 static bool is_held(void)
 {
-  const char *wanted = getenv("HELD_RANK"), *rank = getenv("OMPI_COMM_WORLD_RANK");
+  const char *wanted = getenv("HELD_RANK"), *ompi = getenv("OMPI_COMM_WORLD_RANK"),
+             *rank = ompi ? ompi : getenv("PMI_RANK");
   return !rank || strcmp(wanted ? wanted : "0", rank) == 0 || (wanted && strcmp(wanted, "all") == 0);
 }
 
