@@ -1,11 +1,12 @@
 /* Lines of all ranks, printed by rank 0: see said.h. */
 #include "said.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "agree.h"
+
+enum { PIECE = 4096 }; /* bytes that are sent at once */
 
 static char *kept; /* with a 0 behind it */
 static size_t length;
@@ -41,38 +42,41 @@ static void forget(void)
   length = 0;
 }
 
-/* Those of a rank after rank 0. */
+/* Those of a rank after rank 0: pieces, the last of which is not full. */
 static facet_status print_of(MPI_Comm comm, int rank)
 {
-  MPI_Status probed;
-  int count = 0;
-  char *text;
-  FACET_TRY(facet_mpi_check(MPI_Probe(rank, 0, comm, &probed), "lines of a rank"));
-  FACET_TRY(facet_mpi_check(MPI_Get_count(&probed, MPI_BYTE, &count), "lines of a rank"));
-  FACET_NEW(text, count + 1);
-  facet_status status =
-      facet_mpi_check(MPI_Recv(text, count, MPI_BYTE, rank, 0, comm, MPI_STATUS_IGNORE), "lines of a rank");
-  if (status == FACET_OK)
-    fputs(text, stdout);
-  facet_free(&text);
-  return status;
+  char piece[PIECE];
+  for (int count = PIECE; count == PIECE;) {
+    MPI_Status came;
+    FACET_TRY(facet_mpi_check(MPI_Recv(piece, PIECE, MPI_BYTE, rank, 0, comm, &came), "lines of a rank"));
+    FACET_TRY(facet_mpi_check(MPI_Get_count(&came, MPI_BYTE, &count), "lines of a rank"));
+    fwrite(piece, 1, (size_t)count, stdout);
+  }
+  return FACET_OK;
 }
 
 static facet_status send(MPI_Comm comm)
 {
-  int count = length < INT_MAX ? (int)length : INT_MAX;
-  return facet_mpi_check(MPI_Send(kept ? kept : "", count, MPI_BYTE, 0, 0, comm), "lines of a rank");
+  for (size_t at = 0, count = PIECE; count == PIECE; at += count) {
+    count = length - at < PIECE ? length - at : PIECE;
+    FACET_TRY(facet_mpi_check(MPI_Send(kept ? kept + at : NULL, (int)count, MPI_BYTE, 0, 0, comm), "lines of a rank"));
+  }
+  return FACET_OK;
 }
 
+/* Needs no memory, without which rank 0 would leave the others with what they have to say. */
 static facet_status print(MPI_Comm comm)
 {
+  facet_status status = FACET_OK;
   if (facet_rank(comm) > 0)
     return send(comm);
   fputs(kept ? kept : "", stdout);
-  for (int rank = 1; rank < facet_ranks(comm); rank++)
-    FACET_TRY(print_of(comm, rank));
+  for (int rank = 1; rank < facet_ranks(comm); rank++) {
+    facet_status printed = print_of(comm, rank);
+    status = status == FACET_OK ? printed : status;
+  }
   fflush(stdout);
-  return FACET_OK;
+  return status;
 }
 
 facet_status facet_said_print(MPI_Comm comm, facet_status status)
