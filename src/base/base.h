@@ -123,8 +123,11 @@ facet_status facet_open_file(const char *path, int *file, size_t *size);
 facet_status facet_check_file(const char *path);
 /* Writes a file whole or not at all: to a temporary beside it, synced, then renamed. FACET_CANNOT_CREATE, FACET_IO. */
 facet_status facet_write_file(const char *path, const void *bytes, size_t count);
-/* Removes the temporaries, NAME.part-NUMBER, that killed processes have left in a folder; none may be writing there. */
+/* The name of such a temporary, NAME.facet-part-NUMBER; NULL without memory. Caller frees. */
+char *facet_temporary(const char *path);
+/* Removes those that killed processes have left in a folder, or of one file; none may be writing there. */
 void facet_remove_temporaries(const char *folder);
+void facet_remove_temporaries_of(const char *path);
 /* Syncs the folder that holds `path`: a new name is durable only once its folder is. Where the file system cannot sync
  * a folder nothing more can be done, so there is no status. */
 void facet_sync_folder_of(const char *path);

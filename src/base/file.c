@@ -95,6 +95,10 @@ int facet_read_at(int file, size_t at, size_t count, void *to, size_t *got)
 
 /* ---- writing ---- */
 
+/* Between a file's name and a number, that of the thread that writes it: no name that somebody else gives, such as
+ * those of the pieces that split makes. */
+#define TEMPORARY ".facet-part-"
+
 int facet_write_at(int file, size_t at, size_t count, const void *from)
 {
   for (size_t put = 0; put < count;) {
@@ -169,6 +173,12 @@ static facet_status write_and_rename(const char *temporary, const char *path, co
   return status;
 }
 
+/* Two threads may write the same file. */
+char *facet_temporary(const char *path)
+{
+  return facet_format("%s" TEMPORARY "%ld", path, (long)gettid());
+}
+
 facet_status facet_write_file(const char *path, const void *bytes, size_t count)
 {
   struct stat about;
@@ -176,7 +186,7 @@ facet_status facet_write_file(const char *path, const void *bytes, size_t count)
     int file = open(path, O_WRONLY | O_CLOEXEC);
     return file < 0 ? raise_write(path, errno) : write_and_close(file, path, bytes, count);
   }
-  char *temporary = facet_format("%s.part-%ld", path, (long)gettid()); /* two threads may write the same file */
+  char *temporary = facet_temporary(path);
   if (!temporary)
     return FACET_OS;
   facet_status status = write_and_rename(temporary, path, bytes, count);
@@ -186,23 +196,39 @@ facet_status facet_write_file(const char *path, const void *bytes, size_t count)
   return status;
 }
 
-/* NAME.part-NUMBER */
-static bool is_temporary(const char *name)
+/* of: the name of a file; NULL: any. */
+static bool is_temporary(const char *name, const char *of)
 {
-  const char *last = NULL, *part = name;
-  while ((part = strstr(part, ".part-")))
-    last = part += strlen(".part-");
-  return last && *last && last[strspn(last, "0123456789")] == '\0';
+  const char *number = NULL, *part = name;
+  while ((part = strstr(part, TEMPORARY)))
+    number = part += strlen(TEMPORARY);
+  bool ours = number && *number && number[strspn(number, "0123456789")] == '\0';
+  size_t stem = ours ? (size_t)(number - name) - strlen(TEMPORARY) : 0;
+  return ours && (!of || (strlen(of) == stem && strncmp(name, of, stem) == 0));
+}
+
+static void remove_temporaries(const char *folder, const char *of)
+{
+  DIR *entries = opendir(folder);
+  for (struct dirent *entry; entries && (entry = readdir(entries));)
+    if (is_temporary(entry->d_name, of))
+      (void)unlinkat(dirfd(entries), entry->d_name, 0);
+  if (entries)
+    closedir(entries);
 }
 
 void facet_remove_temporaries(const char *folder)
 {
-  DIR *entries = opendir(folder);
-  for (struct dirent *entry; entries && (entry = readdir(entries));)
-    if (is_temporary(entry->d_name))
-      (void)unlinkat(dirfd(entries), entry->d_name, 0);
-  if (entries)
-    closedir(entries);
+  remove_temporaries(folder, NULL);
+}
+
+void facet_remove_temporaries_of(const char *path)
+{
+  const char *slash = strrchr(path, '/');
+  char *folder = facet_path_beside(path, ".");
+  if (folder)
+    remove_temporaries(folder, slash ? slash + 1 : path);
+  facet_free(&folder);
 }
 
 /* ---- folders ---- */

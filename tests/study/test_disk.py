@@ -62,7 +62,7 @@ def test_goes_on_after_the_disk_failed(disk, error, once):
         failed += done.returncode != 0
         done = go(*OPTIONS)
         assert done.returncode == 0 and checksum(out / "study.h5") == whole, (call, done.stderr)
-        left = [path for path in out.rglob("*") if ".part-" in path.name or path.suffix == ".new"]
+        left = [path for path in out.rglob("*") if ".facet-part-" in path.name or path.suffix == ".new"]
         assert not left and not list((out / "variants").glob("*.checkpoint"))
     assert failed >= MOMENTS // 2
 

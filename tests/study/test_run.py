@@ -198,8 +198,9 @@ def test_fresh_that_cannot_remove_something_fails(small, ranks, what):
 @pytest.mark.parametrize("more", [(), ("--fresh",)], ids=["goes on", "fresh"])
 def test_what_a_kill_left_half_written_goes(small, more):
     run_study(small)
-    left = ["study.yaml.part-77", "variants/dense.checkpoint.part-4194303", "variants/dense.onnx.part-9", "embed/encoder.checkpoint.part-1"]
-    others = ["variants/notes.part-two", "variants/.part-", "notes.part-1.txt"]
+    left = [name.replace("#", ".facet-part-") for name in ("study.yaml#77", "study.h5#5", "variants/dense.checkpoint#4194303",
+                                                           "variants/dense.onnx#9", "embed/encoder.checkpoint#1")]
+    others = ["study.h5.part-00", "variants/dense.onnx.part-9", "variants/notes.facet-part-two", "notes.facet-part-1.txt"]
     (small / "out/embed").mkdir()
     for name in left + others:
         (small / "out" / name).write_bytes(b"half")

@@ -468,16 +468,27 @@ static void test_write_to_a_disk_that_fills_up(void **state)
 static void test_temporaries_are_removed(void **state)
 {
   const place *p = *state;
-  const char *const name[] = {"a.part-1", "b.part-x.part-22", "c.part-", "d.part-3x", "part-4"};
-  for (int i = 0; i < 5; i++) {
+  const char *const name[] = {"a.facet-part-1",  "b.facet-part-x.facet-part-22",
+                              "c.facet-part-33", "c.facet-part-",
+                              "d.facet-part-3x", "facet-part-4",
+                              "e.part-00"};
+  for (int i = 0; i < 7; i++) {
     char *path = within(p, name[i]);
     assert_int_equal(facet_write_file(path, "x", 1), FACET_OK);
     facet_free(&path);
   }
-  facet_remove_temporaries(p->folder);
-  for (int i = 0; i < 5; i++) {
+  char *one = within(p, "c");
+  facet_remove_temporaries_of(one);
+  facet_free(&one);
+  for (int i = 0; i < 7; i++) {
     char *path = within(p, name[i]);
-    assert_int_equal(facet_exists(path), i > 1);
+    assert_int_equal(facet_exists(path), i != 2);
+    facet_free(&path);
+  }
+  facet_remove_temporaries(p->folder);
+  for (int i = 0; i < 7; i++) {
+    char *path = within(p, name[i]);
+    assert_int_equal(facet_exists(path), i > 2);
     facet_free(&path);
   }
   char *missing = within(p, "no-such-folder");
