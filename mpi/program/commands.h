@@ -31,7 +31,7 @@ facet_command facet_corrupt_study;
  * FACET_NO_INPUT: also where no viewer is built; FACET_BAD_INPUT, FACET_CANNOT_CREATE, FACET_USAGE as of served.h. */
 facet_command facet_view;
 /* Not collective: `facet repack STUDY.h5`. FACET_NO_INPUT; FACET_CANNOT_CREATE while a run is at work there; otherwise
- * as facet_store_repack. */
+ * as facet_store_repack, which SIGINT, SIGTERM and SIGUSR1 interrupt. */
 facet_command facet_repack;
 
 #endif

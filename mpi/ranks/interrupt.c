@@ -80,6 +80,8 @@ facet_status facet_interrupt_listen(MPI_Comm comm)
   caught = 0;
   for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
     sigaction(signals[i], &action, NULL);
+  if (comm == MPI_COMM_NULL) /* nobody else is to be told */
+    return FACET_OK;
   FACET_TRY(facet_mpi_check(MPI_Comm_dup(comm, &tree), "listening"));
   find_neighbours();
   return FACET_OK;

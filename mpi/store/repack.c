@@ -304,7 +304,7 @@ static facet_status find_size(const char *path, int64_t *bytes)
 static facet_status pack(packing *p, const char *hex, int64_t *before, int64_t *after)
 {
   FACET_TRY(find_size(p->path, before));
-  unlink(p->temporary); /* of a run that was killed here */
+  facet_remove_temporaries_of(p->path); /* of one that was killed here */
   FACET_TRY(facet_space_check(p->path, (double)*before));
   FACET_TRY(facet_progress_begin(&p->progress, "repack", "MiB", *before / (1 << 20), false));
   facet_status status = copy_all(p);
@@ -324,7 +324,7 @@ facet_status facet_store_repack(const char *path, int64_t *before, int64_t *afte
 {
   char hex[65];
   FACET_TRY(facet_store_checksum(path, hex)); /* and it is finished */
-  char *temporary = facet_format("%s.packed", path);
+  char *temporary = facet_temporary(path);
   packing p = {.path = path, .temporary = temporary, .from = -1, .to = -1, .status = FACET_OK};
   facet_store_listener listener = facet_store_listen();
   facet_status status = facet_store_unlisten(listener, temporary ? pack(&p, hex, before, after) : FACET_OS);

@@ -444,7 +444,9 @@ static facet_status move_once(const char *path, const facet_store_transfer *t, s
     H5_CHECK(path, "copying", transfer(t, t->to, t->there, true));
   if (t->sum)
     XXH3_64bits_update(t->sum, t->data, bytes);
-  return t->digest ? facet_sha256_add(t->digest, t->data, bytes) : FACET_OK;
+  if (t->digest)
+    FACET_TRY(facet_sha256_add(t->digest, t->data, bytes));
+  return t->digest || t->to ? facet_interrupt_check() : FACET_OK; /* all of a file may go this way */
 }
 
 /* Halves of the outermost dimension that is more than one lie one behind the other. */

@@ -395,8 +395,9 @@ facet_status facet_before_copy(facet_before *before, int64_t part, facet_store *
 facet_status facet_store_checksum(const char *path, char hex[65]);
 
 /* Writes a finished file anew with its large arrays in compressed chunks, beside it, and puts that in its place once
- * the checksum of both is the same; bytes before and after. Not collective. A kill leaves the file as it was. Errors as
- * of facet_store_checksum and facet_space_check, FACET_CANNOT_CREATE. */
+ * the checksum of both is the same; bytes before and after. Not collective. A kill leaves the file as it was, and a
+ * temporary beside it. Errors as of facet_store_checksum and facet_space_check, FACET_CANNOT_CREATE, FACET_INTERRUPTED.
+ */
 facet_status facet_store_repack(const char *path, int64_t *before, int64_t *after);
 
 #endif

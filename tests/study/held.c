@@ -4,8 +4,8 @@
  *
  *   LD_PRELOAD=build/tests/held.so HELD_AT=variants/dense.onnx HELD_MARK=mark facet run ...
  *
- * HELD_TIME=n: the nth time (1). HELD_WRITES=n: at the nth pwrite to that file instead. Of rank 0 and of programs
- * without ranks, of HELD_RANK, or, HELD_RANK=all, of each, which counts for itself. */
+ * HELD_TIME=n: the nth time (1). HELD_WRITES=n: at the nth pwrite to that file, or its temporary, instead. Of rank 0
+ * and of programs without ranks, of HELD_RANK, or, HELD_RANK=all, of each, which counts for itself. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -92,6 +92,9 @@ static void pass_written(int file)
   snprintf(link, sizeof link, "/proc/self/fd/%d", file);
   ssize_t length = readlink(link, path, sizeof path - 1);
   path[length > 0 ? length : 0] = '\0';
+  char *temporary = strstr(path, ".facet-part-");
+  if (temporary)
+    *temporary = '\0';
   pass(path, &count, number_of("HELD_WRITES", 0));
 }
 

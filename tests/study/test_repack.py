@@ -1,10 +1,13 @@
 """facet repack: a finished file becomes smaller, and whatever reads it finds the same in it."""
 
+import signal
+import subprocess
+
 import h5py
 import numpy as np
 
 import facet
-from conftest import STUDY, checksum, make_digits, run
+from conftest import FACET, PATIENCE, STUDY, checksum, environment, make_digits, own_lines, preloaded, run, wait_for
 
 TEXT = STUDY.replace("\nvariants:\n", "\nvariants: [{method: magnitude, sparsity: 0.5}]\nold:\n").split("old:")[0] + \
     "conditions: [clean, {corruption: gaussian_noise, severity: 1}]\nlinearize: {samples: 110, rows: all}\naggregate: {spectrum: 4}\n"
@@ -62,8 +65,30 @@ def test_repack(tmp_path):
 
     refused = run("repack", unfinished)
     assert refused.returncode == 65 and "is not finished: compare is missing" in refused.stderr
-    assert sorted(p.name for p in tmp_path.glob("*.packed")) == []
+    assert not list(tmp_path.rglob("*.facet-part-*"))
 
     (tmp_path / "study.yaml").write_text(TEXT.replace("severity: 1}", "severity: [1, 2]}"))
     edited = run("run", tmp_path / "study.yaml")
     assert edited.returncode == 0 and "28 of 42 tiles are taken over" in edited.stderr, edited.stderr
+
+
+def test_asked_to_stop_and_killed(small):
+    """While it copies: nothing is left, or what the next one, or the next run, removes."""
+    assert run("run", small / "study.yaml").returncode == 0
+    store, mark, shim = small / "out/study.h5", small / "held", preloaded("held", small)
+    whole = store.read_bytes()
+
+    def end(number):
+        mark.unlink(missing_ok=True)
+        env = environment() | {"LD_PRELOAD": str(shim), "HELD_AT": "study.h5", "HELD_WRITES": "1", "HELD_MARK": str(mark)}
+        with subprocess.Popen([FACET, "repack", store], env=env, stderr=subprocess.PIPE, text=True) as process:
+            wait_for(mark.exists, process)
+            process.send_signal(number)
+            return process, process.communicate(timeout=PATIENCE)[1], list(store.parent.glob("*.facet-part-*"))
+
+    process, said, left = end(signal.SIGINT)
+    assert process.returncode == 75 and own_lines(said) == [f"facet: {store}: interrupted; the file stays as it was"], said
+    assert not left and not (small / "out/facet.lock").exists() and store.read_bytes() == whole
+    for again in (["repack", store], ["run", small / "study.yaml"]):
+        assert len(end(signal.SIGKILL)[2]) == 1
+        assert run(*again).returncode == 0 and not list(store.parent.glob("*.facet-part-*"))
