@@ -31,8 +31,10 @@ void *facet_allocate_room(size_t bytes)
   void *pointer = aligned_alloc(ALIGNMENT, rounded(bytes));
   if (pointer)
     in_use += malloc_usable_size(pointer);
+  else if (bytes < LARGE)
+    (void)facet_raise(FACET_OS, "out of memory: %zu bytes wanted", bytes);
   else
-    (void)facet_raise(FACET_OS, "out of memory: %.1f MiB wanted", (double)bytes / 1048576.0);
+    (void)facet_raise(FACET_OS, "out of memory: %.1f MiB wanted", (double)bytes / 0x1p20);
   return pointer;
 }
 
