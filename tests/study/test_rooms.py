@@ -1,4 +1,4 @@
-"""tools/rooms: which includes it lets pass, and what it says of the others."""
+"""tools/rooms: which includes it lets pass, and what it says of the others; and tools/tidy without a file."""
 
 import subprocess
 
@@ -73,3 +73,8 @@ def test_the_table_and_the_folders_agree(tmp_path):
     assert done.returncode == 1
     assert done.stdout.splitlines() == ["docs/rooms.md:1: src/low has no header low.h",
                                         "docs/rooms.md: there is no room src/gone"]
+
+
+def test_tidy_without_a_file():
+    done = subprocess.run([ROOT / "tools" / "tidy", "-std=c17", "--"], capture_output=True, text=True)
+    assert (done.stdout, done.stderr, done.returncode) == ("tidy: nothing to do\n", "", 0)
