@@ -69,19 +69,6 @@ static facet_status make_attributor(attributions *w, const facet_member *member)
   return FACET_OK;
 }
 
-static facet_status make_baseline(attributions *w)
-{
-  facet_loader *l = &w->loader;
-  float *pixels;
-  FACET_NEW(pixels, w->inputs);
-  for (int64_t i = 0; i < w->inputs; i++)
-    pixels[i] = (float)w->keys->baseline;
-  facet_normalize_double(l->normalize, l->size, 1, pixels, l->image);
-  facet_input_arrange(l->input, l->size, 1, sizeof(double), l->image, w->baseline);
-  facet_free(&pixels);
-  return FACET_OK;
-}
-
 static facet_status make_results(attributions *w)
 {
   int64_t all = w->methods * w->rows, points = w->plan->curve_points + 1;
@@ -109,7 +96,7 @@ static facet_status enter(void *self, int v)
   FACET_NEW(w->baseline, w->inputs);
   FACET_NEW(w->logits, w->classes);
   FACET_NEW(w->row, w->rows);
-  FACET_TRY(make_baseline(w));
+  facet_loader_even(&w->loader, (float)w->keys->baseline, w->baseline);
   FACET_TRY(make_results(w));
   return make_attributor(w, member);
 }

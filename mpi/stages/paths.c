@@ -194,8 +194,7 @@ static facet_status take_start(paths *w, int condition, int64_t sample, int64_t 
     FACET_TRY(facet_pixels_take(w->pixels, condition, sample, &own));
     blur(w, own);
   }
-  facet_normalize_double(l->normalize, l->size, 1, pixels, l->image);
-  facet_input_arrange(l->input, l->size, 1, sizeof(double), l->image, w->start);
+  facet_loader_arrange(l, pixels, w->start);
   return FACET_OK;
 }
 

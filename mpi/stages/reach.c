@@ -29,25 +29,12 @@ typedef struct {
 
 /* ---- entering ---- */
 
-/* An image of nothing but `white`, as the network takes it. */
-static facet_status take_even(const facet_loader *l, float white, double *x)
-{
-  float *pixels;
-  FACET_NEW(pixels, l->inputs);
-  for (int64_t i = 0; i < l->inputs; i++)
-    pixels[i] = white;
-  facet_normalize_double(l->normalize, l->size, 1, pixels, l->image);
-  facet_input_arrange(l->input, l->size, 1, sizeof(double), l->image, x);
-  facet_free(&pixels);
-  return FACET_OK;
-}
-
 /* How far each input moves when its pixel moves by 1. */
 static facet_status find_scale(reaching *w)
 {
   FACET_NEW(w->scale, w->inputs);
-  FACET_TRY(take_even(&w->loader, 1, w->scale));
-  FACET_TRY(take_even(&w->loader, 0, w->x));
+  facet_loader_even(&w->loader, 1, w->scale);
+  facet_loader_even(&w->loader, 0, w->x);
   for (int64_t i = 0; i < w->inputs; i++)
     w->scale[i] -= w->x[i];
   return FACET_OK;

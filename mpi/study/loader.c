@@ -74,9 +74,20 @@ facet_status facet_loader_load(facet_loader *l, int condition, int64_t sample, f
     facet_normalize(l->normalize, l->size, 1, pixels, l->single);
     facet_input_arrange(l->input, l->size, 1, sizeof(float), l->single, x);
   }
-  if (exact) {
-    facet_normalize_double(l->normalize, l->size, 1, pixels, l->image);
-    facet_input_arrange(l->input, l->size, 1, sizeof(double), l->image, exact);
-  }
+  if (exact)
+    facet_loader_arrange(l, pixels, exact);
   return FACET_OK;
+}
+
+void facet_loader_arrange(facet_loader *l, const float *pixels, double *x)
+{
+  facet_normalize_double(l->normalize, l->size, 1, pixels, l->image);
+  facet_input_arrange(l->input, l->size, 1, sizeof(double), l->image, x);
+}
+
+void facet_loader_even(facet_loader *l, float value, double *x)
+{
+  for (int64_t i = 0; i < l->inputs; i++)
+    l->single[i] = value;
+  facet_loader_arrange(l, l->single, x);
 }

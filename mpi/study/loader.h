@@ -31,5 +31,8 @@ facet_status facet_loader_make(facet_pixels *pixels, const facet_input_layout *i
 void facet_loader_clear(facet_loader *loader);
 /* x, exact: D numbers of a sample under a condition (-1: as it is), as the network takes it; either may be NULL. */
 facet_status facet_loader_load(facet_loader *loader, int condition, int64_t sample, float *x, double *exact);
+/* x: other pixels, D channel by channel, or all of them `value`, as the network takes them. */
+void facet_loader_arrange(facet_loader *loader, const float *pixels, double *x);
+void facet_loader_even(facet_loader *loader, float value, double *x);
 
 #endif
