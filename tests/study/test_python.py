@@ -439,6 +439,8 @@ def test_every_picture_is_drawn(study):
             assert name == "gallery_changed"  # pruning may have changed no sample that was linearized
             continue
         assert picture.caption and len(picture.axes) > 0, name
+    radii = study.plot.facet_radii()  # of its replicates the second alone was measured
+    assert [text.get_text() for text in radii.legends[0].get_texts()] == ["dense", PRUNED] and "the first seed that was measured" in radii.caption
 
 
 def test_tables_in_parquet(path, tmp_path, h5):

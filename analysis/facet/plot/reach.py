@@ -49,7 +49,7 @@ def facet_radii(study: Study, limit: int = 8) -> Picture | None:
     legend(figure, handles[::-1], labels[::-1], 3)
     return figure.says(f"How far the linearizations of {count(len(study.numbers('reach')))} samples hold: the share of samples whose facet ends within "
                        "a distance (solid; without boundaries that a sample lies on), and whose map has a decision boundary within it (dotted). Within "
-                       "the solid one, W and b are exactly those of the sample." + left_out(shown, reach.measured(study), "variants", study=study) + one_seed(study))
+                       "the solid one, W and b are exactly those of the sample." + left_out(shown, reach.measured(study), "variants", study=study) + one_seed(study, " that was measured"))
 
 
 @styled

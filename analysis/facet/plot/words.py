@@ -63,8 +63,8 @@ def gates_note(study: Study, variants: Iterable[str]) -> str:
     return f" {said[0].upper()}{said[1:]}{'' if len(frozen) == len(names) else ', of ' + ', '.join(frozen)}." if said else ""
 
 
-def one_seed(study: Study) -> str:
-    return " Of replicates the first seed is shown." if seeds(study) > 1 else ""
+def one_seed(study: Study, what: str = "") -> str:
+    return f" Of replicates the first seed{what} is shown." if seeds(study) > 1 else ""
 
 
 def failed_seeds(study: Study, names: Iterable[str]) -> str:
