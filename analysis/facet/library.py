@@ -107,7 +107,8 @@ class Head(ctypes.Structure):
 class Pruning(ctypes.Structure):
     _name_ = "facet_pruning"
     _fields_ = [("method", ctypes.c_void_p), ("scope", ctypes.c_int), ("sparsity", ctypes.c_double), ("seed", ctypes.c_uint32),
-                ("norm", ctypes.c_int), ("rounds", ctypes.c_int), ("allow_collapse", ctypes.c_bool)]
+                ("norm", ctypes.c_int), ("rounds", ctypes.c_int), ("allow_collapse", ctypes.c_bool), ("pause", ctypes.c_void_p),
+                ("context", ctypes.c_void_p)]
 
 
 class Calibration(ctypes.Structure):
@@ -219,7 +220,8 @@ facet_status facet_plane_through(int64_t inputs, const double *const *x, double 
 void facet_plane_around(const double *at, double margin, double window, const double *centre, double *corner);
 facet_status facet_plane_create(const facet_network *network, double bytes, facet_plane **plane);
 void facet_plane_destroy(facet_plane **plane);
-facet_status facet_plane_change(facet_plane *plane, const double *const *x, const double *at, double *centre, int32_t *found);
+facet_status facet_plane_change(facet_plane *plane, const double *const *x, const double *at, facet_status (*pause)(void *context),
+                                void *context, double *centre, int32_t *found);
 facet_status facet_plane_cut(facet_plane *plane, const facet_plane_options *options, facet_plane_result *result);
 int facet_attribution_find(const char *name);
 const char *facet_attribution_name(int method);

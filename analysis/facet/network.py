@@ -384,7 +384,7 @@ class Network:
             facet.plane_create(network, memory, ctypes.byref(plane))
             try:
                 if around == "change":
-                    facet.plane_change(plane, three, address(at), address(centre), ctypes.byref(changes))
+                    facet.plane_change(plane, three, address(at), None, None, address(centre), ctypes.byref(changes))
                 facet.plane_around(address(at), margin, window, address(centre), address(corner))
                 facet.plane_cut(plane, ctypes.byref(options), ctypes.byref(found))
                 if found.full:

@@ -41,9 +41,10 @@ void facet_plane_destroy(facet_plane **plane);
 
 /* Where the largest logit changes, looked for on the ways from the first of the three inputs x to the other two, the
  * nearer one: centre: u, v; at: of facet_plane_through. A place to look at: of a change that lasts less than 1/64 of
- * the way it may know nothing. *found: whether there is one; else centre is that of the first. */
-facet_status facet_plane_change(facet_plane *plane, const double *const *x, const double *at, double *centre,
-                                int32_t *found);
+ * the way it may know nothing. *found: whether there is one; else centre is that of the first. pause: called now and
+ * then; not FACET_OK: is returned; or NULL. */
+facet_status facet_plane_change(facet_plane *plane, const double *const *x, const double *at,
+                                facet_status (*pause)(void *context), void *context, double *centre, int32_t *found);
 
 typedef struct {
   const double *origin, *along;         /* D; 2 x D: e1 and e2, in the network's input order */

@@ -25,6 +25,8 @@ typedef struct {
   int norm;            /* filter: 1 (0: the same) or 2 */
   int rounds;          /* synflow; 0: 100 */
   bool allow_collapse; /* a layer may lose its last weight, or filter */
+  facet_status (*pause)(void *context); /* called before each batch and round; not FACET_OK: is returned; or NULL */
+  void *context;
 } facet_pruning;
 
 /* What taylor, snip and grasp look at, in batches of `batch`; the last one of them may be smaller. */

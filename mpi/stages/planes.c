@@ -108,7 +108,7 @@ static facet_status frame(planes *w, int64_t plane, double at[6], double corner[
                           (long long)sample[2]);
   if (w->dense) { /* whose inputs may lie in another order */
     FACET_TRY(load(w, &w->dense_loader, sample));
-    FACET_TRY(facet_plane_change(w->dense, x, at, centre, &found));
+    FACET_TRY(facet_plane_change(w->dense, x, at, pause, w->dealer, centre, &found));
     FACET_TRY(load(w, &w->loader, sample));
   }
   facet_plane_around(at, w->plan->plane_margin, w->plan->plane_window, centre, corner);

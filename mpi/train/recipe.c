@@ -36,6 +36,13 @@ static facet_status calibrate(const facet_origin *o, const facet_recipe *recipe,
   return FACET_OK;
 }
 
+/* Also answers others who ask for a variant to make. */
+static facet_status pause(void *context)
+{
+  (void)context;
+  return facet_interrupt_check();
+}
+
 static facet_status score(const facet_origin *o, const facet_variant *variant, facet_mask **mask)
 {
   const facet_recipe *recipe = facet_making_recipe(o->making, variant);
@@ -44,7 +51,8 @@ static facet_status score(const facet_origin *o, const facet_variant *variant, f
                        .sparsity = variant->sparsity,
                        .seed = variant->seed,
                        .norm = recipe->norm,
-                       .allow_collapse = recipe->allow_collapse};
+                       .allow_collapse = recipe->allow_collapse,
+                       .pause = pause};
   facet_calibration set = {0};
   float *x = NULL;
   int32_t *label = NULL;

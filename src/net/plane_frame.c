@@ -106,13 +106,13 @@ static facet_status change_on(facet_walk *w, const double *start, const double *
   return FACET_OK;
 }
 
-facet_status facet_plane_change(facet_plane *plane, const double *const *x, const double *at, double *centre,
-                                int32_t *found)
+facet_status facet_plane_change(facet_plane *plane, const double *const *x, const double *at,
+                                facet_status (*pause)(void *context), void *context, double *centre, int32_t *found)
 {
   facet_status status = FACET_OK;
   double nearest = 0, *logits;
   FACET_NEW(logits, FACET_WALK_PASSES * facet_network_outputs(plane->walk->x->network));
-  facet_walk_pauses(plane->walk, NULL, NULL); /* a few passes */
+  facet_walk_pauses(plane->walk, pause, context);
   *found = 0;
   centre[0] = at[0];
   centre[1] = at[1];

@@ -37,6 +37,11 @@ static facet_status begin(const facet_network *network, facet_derivative_options
   return FACET_OK;
 }
 
+static facet_status pause(const facet_pruning *how)
+{
+  return how->pause ? how->pause(how->context) : FACET_OK;
+}
+
 static void end(workspace *w)
 {
   facet_derivative_destroy(&w->derivative);
@@ -50,17 +55,19 @@ static void end(workspace *w)
 typedef enum { TAYLOR, SNIP, GRASP } criterion;
 
 /* Adds the scores that one batch gives. */
-static facet_status add_batch(workspace *w, const facet_method *method, criterion by, const facet_calibration *batch,
+static facet_status add_batch(workspace *w, const facet_pruning *how, criterion by, const facet_calibration *batch,
                               double *score)
 {
   facet_labelled samples = {batch->x, batch->label, batch->count};
   facet_loss_derivatives found = {0, w->gradient, w->more};
+  FACET_TRY(pause(how));
   FACET_TRY(facet_derivative_loss(w->derivative, w->weight, NULL, samples, &found));
   FACET_CHECK(isfinite(found.loss), FACET_BAD_INPUT, "pruning by %s: the loss on the calibration data is not finite",
-              method->name);
+              how->method->name);
   if (by == GRASP) {
     for (int64_t i = 0; i < w->size; i++)
       score[i] = w->gradient[i];
+    FACET_TRY(pause(how));
     FACET_TRY(facet_derivative_loss(w->derivative, w->weight, score, samples, &found));
     for (int64_t i = 0; i < w->size; i++)
       score[i] = w->weight[i] * w->more[i];
@@ -73,7 +80,7 @@ static facet_status add_batch(workspace *w, const facet_method *method, criterio
   return FACET_OK;
 }
 
-static facet_status score_by(criterion by, const facet_network *network, const facet_method *method,
+static facet_status score_by(criterion by, const facet_network *network, const facet_pruning *how,
                              const facet_calibration *data, double *score)
 {
   workspace w = {0};
@@ -84,11 +91,11 @@ static facet_status score_by(criterion by, const facet_network *network, const f
   for (int64_t first = 0; status == FACET_OK && first < count; first += batch) {
     facet_calibration one = {data->x + first * features, data->label + first, count - first, batch};
     one.count = one.count < batch ? one.count : batch;
-    status = add_batch(&w, method, by, &one, score);
+    status = add_batch(&w, how, by, &one, score);
   }
   for (int64_t i = 0; status == FACET_OK && i < w.size; i++)
     if (!isfinite(score[i]))
-      status = facet_raise(FACET_BAD_INPUT, "pruning by %s: scores are not finite", method->name);
+      status = facet_raise(FACET_BAD_INPUT, "pruning by %s: scores are not finite", how->method->name);
   end(&w);
   return status;
 }
@@ -97,21 +104,21 @@ facet_status facet_score_taylor(const facet_network *network, const facet_prunin
                                 const facet_mask *mask, double *score)
 {
   (void)mask;
-  return score_by(TAYLOR, network, how->method, data, score);
+  return score_by(TAYLOR, network, how, data, score);
 }
 
 facet_status facet_score_snip(const facet_network *network, const facet_pruning *how, const facet_calibration *data,
                               const facet_mask *mask, double *score)
 {
   (void)mask;
-  return score_by(SNIP, network, how->method, data, score);
+  return score_by(SNIP, network, how, data, score);
 }
 
 facet_status facet_score_grasp(const facet_network *network, const facet_pruning *how, const facet_calibration *data,
                                const facet_mask *mask, double *score)
 {
   (void)mask;
-  return score_by(GRASP, network, how->method, data, score);
+  return score_by(GRASP, network, how, data, score);
 }
 
 /* ---- of the flow ----
@@ -149,6 +156,7 @@ static double rounded(double score)
 static facet_status next_round(workspace *w, const facet_pruning *how, double sparsity, facet_mask *mask)
 {
   double flow;
+  FACET_TRY(pause(how));
   FACET_TRY(facet_derivative_flow(w->derivative, w->weight, &flow, w->gradient));
   FACET_CHECK(isfinite(flow), FACET_BAD_INPUT, "pruning by synflow: the flow through the network is not finite");
   for (int64_t i = 0; i < w->size; i++)

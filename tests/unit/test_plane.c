@@ -296,6 +296,11 @@ static void through_three_inputs(void **state)
   assert_int_equal(facet_plane_through(4, x, along, at), FACET_BAD_INPUT);
 }
 
+static facet_status stop(void *context)
+{
+  return ++*(int *)context < 3 ? FACET_OK : facet_raise(FACET_INTERRUPTED, "stopped");
+}
+
 /* y(x) = (1 - x0, x0 + 4 x1): from the origin the class changes at 1/2 towards (1, 0), and at 1/4 towards (0, 1). */
 static void where_to_look(void **state)
 {
@@ -310,19 +315,22 @@ static void where_to_look(void **state)
   end_net(n, "out");
   assert_int_equal(facet_plane_create(n, 0, &plane), FACET_OK);
   assert_int_equal(facet_plane_through(2, x, along, at), FACET_OK);
-  assert_int_equal(facet_plane_change(plane, x, at, centre, &found), FACET_OK);
+  assert_int_equal(facet_plane_change(plane, x, at, NULL, NULL, centre, &found), FACET_OK);
   assert_true(found);
   assert_near(centre[0], 0, 1e-12);
   assert_near(centre[1], 0.25, 0x1p-24);
   x[2] = (const double[2]){0, -1};
   assert_int_equal(facet_plane_through(2, x, along, at), FACET_OK);
-  assert_int_equal(facet_plane_change(plane, x, at, centre, &found), FACET_OK);
+  assert_int_equal(facet_plane_change(plane, x, at, NULL, NULL, centre, &found), FACET_OK);
   assert_true(found);
   assert_near(centre[0], 0.5, 0x1p-24);
   x[1] = ends[3];
   assert_int_equal(facet_plane_through(2, x, along, at), FACET_OK);
-  assert_int_equal(facet_plane_change(plane, x, at, centre, &found), FACET_OK);
+  assert_int_equal(facet_plane_change(plane, x, at, NULL, NULL, centre, &found), FACET_OK);
   assert_true(!found && centre[0] == 0 && centre[1] == 0);
+  int pauses = 0;
+  assert_int_equal(facet_plane_change(plane, x, at, stop, &pauses, centre, &found), FACET_INTERRUPTED);
+  assert_int_equal(pauses, 3);
   facet_plane_destroy(&plane);
   facet_network_destroy(&n);
 }

@@ -669,6 +669,40 @@ static void test_data_that_is_missing_or_wrong(void **state)
   facet_network_destroy(&network);
 }
 
+/* ---- pauses ---- */
+
+typedef struct {
+  int count, last; /* last: the one that says stop */
+} pauses;
+
+static facet_status pause(void *context)
+{
+  pauses *p = context;
+  return ++p->count == p->last ? facet_raise(FACET_INTERRUPTED, "stop") : FACET_OK;
+}
+
+/* Before each batch of taylor's, both passes of grasp's and each round of synflow's; what stops there has no mask. */
+static void test_pauses(void **state)
+{
+  (void)state;
+  facet_network *network = small(FACET_F64);
+  const facet_calibration data = {.x = samples[0], .label = labels, .count = 5, .batch = 2};
+  const char *const method[] = {"taylor", "snip", "grasp", "synflow"};
+  const int wanted[] = {3, 1, 2, 100};
+  for (int m = 0; m < 4; m++) {
+    pauses p = {0, wanted[m] + 1};
+    facet_pruning how = {.method = facet_method_find(method[m]), .sparsity = 0.5, .pause = pause, .context = &p};
+    const facet_calibration *given = how.method->needs_data ? &data : NULL;
+    facet_mask *mask = mask_by(network, &how, given);
+    facet_mask_destroy(&mask);
+    assert_int_equal(p.count, wanted[m]);
+    p = (pauses){0, wanted[m]};
+    assert_int_equal(facet_mask_create(network, &how, given, &mask), FACET_INTERRUPTED);
+    assert_null(mask);
+  }
+  facet_network_destroy(&network);
+}
+
 /* ---- synflow ---- */
 
 /* One round: the score of a weight is |w| times what flows in times what flows on. */
@@ -763,6 +797,7 @@ int main(void)
       cmocka_unit_test(test_filters),
       cmocka_unit_test(test_taylor_and_snip),
       cmocka_unit_test(test_data_that_is_missing_or_wrong),
+      cmocka_unit_test(test_pauses),
       cmocka_unit_test(test_synflow_in_one_round),
       cmocka_unit_test(test_synflow_keeps_a_path),
   };
