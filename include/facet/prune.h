@@ -20,11 +20,11 @@ const char *facet_scope_name(int scope); /* "global", "layer"; NULL: there is no
 typedef struct {
   const facet_method *method; /* one that does not train */
   facet_scope scope;
-  double sparsity;     /* in [0, 1) */
-  uint32_t seed;       /* random */
-  int norm;            /* filter: 1 (0: the same) or 2 */
-  int rounds;          /* synflow; 0: 100 */
-  bool allow_collapse; /* a layer may lose its last weight, or filter */
+  double sparsity;                      /* in [0, 1) */
+  uint32_t seed;                        /* random */
+  int norm;                             /* filter: 1 (0: the same) or 2 */
+  int rounds;                           /* synflow; 0: 100 */
+  bool allow_collapse;                  /* a layer may lose its last weight, or filter */
   facet_status (*pause)(void *context); /* called before each batch and round; not FACET_OK: is returned; or NULL */
   void *context;
 } facet_pruning;

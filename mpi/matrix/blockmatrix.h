@@ -85,7 +85,7 @@ typedef struct {
  * vectors (n x n, in blocks like a's, made here, caller destroys). Runs on as many ranks as have two blocks of
  * FACET_BLOCK each; LAPACK on one rank does what is smaller (all with n < 256), and what fails the check: residual up
  * to 30 sqrt(n) epsilon, orthogonality up to 30 epsilon; by QR iteration, if need be. FACET_BAD_INPUT for what is not
- * finite, or too large; FACET_INTERNAL if LAPACK fails too. */
+ * finite, or too large; FACET_INTERNAL if LAPACK fails too; FACET_INTERRUPTED before it begins, not inside. */
 facet_status facet_blockmatrix_eigen(const facet_blockmatrix *a, double *values, facet_blockmatrix **vectors,
                                      facet_decomposition *quality);
 

@@ -229,6 +229,7 @@ static facet_status decompose(const facet_blockmatrix *a, double *values, attemp
   choose_grid(a, &rows, &columns);
   for (int step = rows * columns > 1 ? 0 : 1; step < 3 && !good; step++) {
     attempt_clear(t);
+    FACET_AGREE(a->grid->comm, facet_interrupt_check()); /* the last look before what takes minutes to hours */
     *t = (attempt){.norm = norm, .values = values, .iterate = step == 2};
     FACET_TRY(decompose_on(a, step > 0 ? 1 : rows, step > 0 ? 1 : columns, t, &good, quality));
   }

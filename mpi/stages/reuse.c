@@ -41,6 +41,7 @@ static facet_status compare_blocks(const facet_context *c, int64_t step, float *
       FACET_TRY(facet_dataset_pixels(data, i, count, pixels));
       FACET_TRY(facet_dataset_labels(data, i, count, label));
       FACET_TRY(facet_before_samples(c->reused->before, i, count, pixels, label, &same[b]));
+      FACET_TRY(facet_interrupt_check());
     }
   }
   return FACET_OK;

@@ -110,6 +110,8 @@ static facet_status check_range(const facet_study *study, const facet_dataset *d
     status = facet_dataset_pixels(data, first, count, pixel);
     if (status == FACET_OK)
       status = check_pixels(study, size, first, count, pixel);
+    if (status == FACET_OK)
+      status = facet_interrupt_check();
   }
   facet_free(&pixel);
   return status;
@@ -245,6 +247,7 @@ static facet_status digest_own(MPI_Comm comm, const facet_dataset *d, int64_t *p
     char hex[HEX + 1];
     FACET_TRY(facet_dataset_digest_piece(d, i, hex));
     memcpy(piece + WORDS * i, hex, HEX);
+    FACET_TRY(facet_interrupt_check());
   }
   return FACET_OK;
 }
@@ -294,6 +297,7 @@ static facet_status digest_own_conditions(MPI_Comm comm, const facet_conditions 
     FACET_GO(done, status, facet_published_open(one.published, one.corruption, d, &published));
     FACET_GO(done, status, facet_published_digest(published, one.severity, d->count, hex));
     memcpy(sum + WORDS * c, hex, HEX);
+    FACET_GO(done, status, facet_interrupt_check());
   }
 done:
   facet_published_close(&published);

@@ -100,6 +100,14 @@ def test_inside_an_epoch(tmp_path, held, asked):
     assert not list((tmp_path / "out").rglob("*.checkpoint*"))
 
 
+def test_while_the_digests_of_the_data_are_taken(small, held, monkeypatch):
+    monkeypatch.setenv("FACET_SILENCE", "0")
+    process, mark = held("facet: taking the digests of the data ...", FACET)
+    os.kill(ranks_of(process)[0], signal.SIGUSR1)
+    mark.unlink()  # mpirun, which passes the line on, waits, too
+    assert "facet: making or reading the networks ..." not in stopped(process)
+
+
 def test_again_and_again(tmp_path, held):
     """Stopped by one signal after the other, from before the first tile to the last stages."""
     make_digits(tmp_path)
