@@ -394,6 +394,7 @@ static facet_status hear(const work *w, int rank, portion *p, facet_sorter *all)
 {
   facet_status status = FACET_OK;
   do {
+    facet_interrupt_await(w->comm, rank, 0);
     FACET_TRY(facet_mpi_check(MPI_Recv(p, (int)sizeof *p, MPI_BYTE, rank, 0, w->comm, MPI_STATUS_IGNORE),
                               "gathering margins"));
     if (status == FACET_OK)
