@@ -164,9 +164,9 @@ static void a_maximum(void **state)
     static followed f;
     facet_network *n = begin_net(pool ? (facet_shape){2, {1, 2}} : (facet_shape){1, {2}});
     if (pool) {
-      add_node(n, "MaxPool", "x", "max", 1, NULL);
-      facet_attribute *a = n->node[0].attribute = facet_allocate(1, sizeof *a);
+      facet_attribute *a = facet_allocate(1, sizeof *a);
       set_ints(a, "kernel_shape", 1, (int64_t[]){2});
+      add_node(n, "MaxPool", "x", "max", 1, a);
       add_node(n, "Flatten", "max", "out", 0, NULL);
     } else {
       add_gemm(n, "x", "first", 2, 1, (double[]){1, 0}, NULL);

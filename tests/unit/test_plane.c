@@ -183,9 +183,9 @@ static void three_that_meet(void **state)
   memcpy(shape->data, (int64_t[]){-1, 1, 3}, 3 * sizeof(int64_t));
   assert_int_equal(facet_network_add_constant(n, "shape", shape), FACET_OK);
   add_node(n, "Reshape", "l,shape", "image", 0, NULL);
-  add_node(n, "MaxPool", "image", "max", 1, NULL);
-  facet_attribute *a = n->node[n->nodes - 1].attribute = facet_allocate(1, sizeof *a);
+  facet_attribute *a = facet_allocate(1, sizeof *a);
   set_ints(a, "kernel_shape", 1, (int64_t[]){3});
+  add_node(n, "MaxPool", "image", "max", 1, a);
   add_node(n, "Flatten", "max", "out", 0, NULL);
   end_net(n, "out");
   sliced s;
