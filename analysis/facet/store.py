@@ -229,8 +229,9 @@ class Store:
         of the array would take them: labelled("geometry/angle", variant="dense", condition="clean"). Of two dimensions
         that count the same, the second is variant_2; those of fewer samples are linear_sample, change_sample and
         embed_sample."""
+        dataset = self.dataset(path)
         try:
-            return select(labelled(self.dataset(path)), pick)
+            return select(labelled(dataset), pick)
         except StudyError as error:
             raise StudyError(f"{self.path}: {error}") from error
 

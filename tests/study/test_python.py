@@ -280,6 +280,7 @@ def test_what_is_not_there_is_told(study, ask, words):
     with pytest.raises(facet.StudyError) as caught:
         ask(study)
     assert words in str(caught.value) and "\n" not in str(caught.value) and str(caught.value).startswith(f"{study.path}: ")
+    assert str(caught.value).count(str(study.path)) == 1
 
 
 def test_classes_go_by_name_and_by_number(study):
