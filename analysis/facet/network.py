@@ -189,7 +189,7 @@ class Network:
         for x in given:
             if x.shape != self.shape:
                 raise NetworkError(f"{self.name}: inputs are {words(self.shape)} each; one is {words(x.shape)}")
-        return np.array(given, np.float64).reshape(len(given), -1)
+        return np.array(given, np.float64).reshape(len(given), int(np.prod(self.shape)))
 
     def _labels(self, label: Any, count: int, single: bool) -> Array:
         found = np.full(count, -1, np.int32) if label is None else numbers(label)

@@ -407,6 +407,7 @@ def test_memory_comes_back(studies, inputs):
     (lambda n, x: n.line(x[0], "a"), "x holds <U1, not numbers"),
     (lambda n, x: n.plane([x[0], x[1], x[2, 0]]), "dense.onnx: inputs are 1 x 12 x 12 each; one is 12 x 12"),
     (lambda n, x: n.plane(x[:2]), "through three inputs, not 2"),
+    (lambda n, x: n.plane([]), "through three inputs, not 0"),
 ])
 def test_what_is_wrong_is_said(network, inputs, ask, said):
     with pytest.raises(facet.NetworkError, match=said) as caught:
