@@ -88,16 +88,23 @@ def _accuracy_by_class(study: Study, c: int) -> Array:
     return found
 
 
-def layer_sparsity(study: Study) -> pandas.DataFrame:
-    rows = {}
-    for name, group in study.replicates.items():
-        recipes = [study.recipe(v) for v in group]
+def removed_by_layer(study: Study) -> dict[str, dict[str, float]]:
+    """{group of replicates: {layer: share of its weights that is gone}}, means over seeds that have not failed; of groups that say so."""
+    found = {}
+    for name in study.replicates:
+        recipes = [study.recipe(v) for v in living(study, name)]
         if all("layer" in r and "layer_achieved" in r for r in recipes):
             gone = np.mean([np.atleast_1d(r["layer_achieved"]).astype(float) for r in recipes], axis=0)
-            rows[name] = {**dict(zip(map(str, np.atleast_1d(recipes[0]["layer"])), gone)),
-                          "whole network": np.mean([float(r.get("achieved", np.nan)) for r in recipes])}
+            found[name] = dict(zip(map(str, np.atleast_1d(recipes[0]["layer"])), gone.tolist()))
+    return found
+
+
+def layer_sparsity(study: Study) -> pandas.DataFrame:
+    rows = removed_by_layer(study)
     if not rows:
         raise StudyError(f"{study.path}: says nothing of layers")
+    for name, row in rows.items():
+        row["whole network"] = float(np.mean([float(study.recipe(v).get("achieved", np.nan)) for v in living(study, name)]))
     table = pandas.DataFrame.from_dict(rows, orient="index")
     table = table[[name for name in table.columns if name != "whole network"] + ["whole network"]]
     return table.rename_axis(index="replicate", columns="layer")

@@ -365,9 +365,13 @@ def test_means_are_of_seeds_that_have_not_failed(tmp_path, undrawn):
     with h5py.File(tmp_path / "study.h5", "a") as f:
         v = list(f["variant"].asstr()).index(gone[0])
         f["prediction/class"][v], f["summary/accuracy"][v], f["cost/flops_sparse"][v] = 0, 0.01, 9_000
+        f[f"variants/{gone[0]}"].attrs.update(achieved=1.0, layer_achieved=np.ones(len(f[f"variants/{gone[0]}"].attrs["layer"])))
     with facet.open(tmp_path / "study.h5") as study:
         accuracy, flops = study.summary("accuracy")[:, 0], study.cost("flops_sparse").to_numpy()
-        table, pareto, damage = study.accuracy("clean"), study.pareto(), study.class_damage()
+        table, pareto, damage, layers = study.accuracy("clean"), study.pareto(), study.class_damage(), study.layer_sparsity()
+        drawn = study.plot.layer_sparsity()
+        shares = dict(zip([text.get_text() for text in drawn.axes[0].get_xticklabels()], drawn.axes[0].images[0].get_array().T))
+        assert "Means over seeds. Seeds that have failed are left out." in drawn.caption
         cells, ranked = ({name.split()[0]: line for name, line in rows(sections(tmp_path / "study.h5", section), place).items()}
                          for section, place in (("accuracy", "accuracy"), ("methods", "methods-compared")))
         for name, group in study.replicates.items():
@@ -380,7 +384,10 @@ def test_means_are_of_seeds_that_have_not_failed(tmp_path, undrawn):
             assert cells[name][0] == said(100 * accuracy[at])
             right = [[(study.prediction("class", v, "clean") == study.label)[study.label == k].mean() for k in range(3)] for v in ["dense", *counted]]
             assert damage.loc[name].to_list() == pytest.approx(np.mean(right[1:], axis=0) - right[0])
+            left = np.mean([[*study.recipe(v)["layer_achieved"], study.recipe(v)["achieved"]] for v in counted], axis=0)
+            assert layers.loc[name].to_list() == pytest.approx(left) and choice.removed(study, name) == pytest.approx(left[-1])
             if name != "dense":
+                assert shares[name].tolist() == pytest.approx(left)
                 assert ranked[name][2:4] == [said(100 * accuracy[at]), str(len(counted))]
         drawn = study.plot.accuracy_by_sparsity()
         line = next(c for c in drawn.axes[0].containers if c.get_label() == "magnitude-global")

@@ -36,8 +36,8 @@ def sparsity(study: Study, variant: str) -> float:
 
 
 def removed(study: Study, name: str) -> float:
-    """Share of the weights that is really gone in a group of replicates: the mean."""
-    return float(np.mean([sparsity(study, v) for v in study.replicates[name]]))
+    """Share of the weights that is really gone in a group of replicates: the mean over the seeds that have not failed."""
+    return float(np.mean([sparsity(study, v) for v in living(study, name)]))
 
 
 def asked(study: Study, name: str) -> float:

@@ -10,6 +10,7 @@ from facet.plot.choice import choose, pick, removed, seeds
 from facet.plot.shares import by_layer
 from facet.plot.style import DENSE, SIGNED, WIDTH, Picture, color_bar, picture, styled
 from facet.plot.words import failed_seeds, left_out, short
+from facet.tables import removed_by_layer
 
 if TYPE_CHECKING:
     from facet.study import Study
@@ -18,12 +19,7 @@ if TYPE_CHECKING:
 @styled
 def layer_sparsity(study: Study, limit: int = 30, most_layers: int = 60) -> Picture | None:
     """Which share of each layer's weights is gone, by variant."""
-    named = {}
-    for name, group in study.replicates.items():
-        recipes = [study.recipe(v) for v in group]
-        if name != "dense" and all("layer" in r and "layer_achieved" in r for r in recipes):
-            gone = np.mean([np.atleast_1d(r["layer_achieved"]).astype(float) for r in recipes], axis=0)
-            named[name] = dict(zip(np.atleast_1d(recipes[0]["layer"]), gone))
+    named = {name: layers for name, layers in removed_by_layer(study).items() if name != "dense"}
     if not named:
         return None
     shown = list(named) if len(named) <= limit else pick(study, limit, list(named))
@@ -33,7 +29,7 @@ def layer_sparsity(study: Study, limit: int = 30, most_layers: int = 60) -> Pict
                      + [[removed(study, name) for name in shown]])
     figure = by_layer(table, [*layers, "whole network"], shown, "weights removed")
     return figure.says("Share of the weights that pruning really removed, in percent, layer by layer from the input down, and of all weights together."
-                    + (" Means over seeds." if seeds(study) > 1 else "")
+                    + (" Means over seeds." if seeds(study) > 1 else "") + failed_seeds(study, shown)
                     + left_out(shown, named, "variants") + left_out(layers[:-1], every, "layers"))
 
 
