@@ -37,6 +37,9 @@ def test_the_page_compares_and_explains(tmp_path):
         assert f"{mean:.2f}\u202f%" in page or f"{mean:.2f} %" in page
         worst = max(np.nanmax(h5[f"change/{v}/residual"][:]) for v in h5["variant"].asstr()[1:])
         assert small(worst) in page
+    with h5py.File(tmp_path / "out/study.h5", "a") as h5:
+        del h5.attrs["normalize_mean"]  # the network's input is not known any more, pixels are
+    assert re.findall("<img [^>]*>", sections(tmp_path / "out/study.h5", "fragile")) == re.findall("<img [^>]*>", page[page.index("<td><img"):])
 
 
 def test_a_file_without_comparisons_has_none_of_it(tmp_path):

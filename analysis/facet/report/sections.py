@@ -371,9 +371,9 @@ def fragile(page: Report) -> Context | None:
     flips, exemplar = s.file["fragility/flips"][()], s.file["fragility/exemplar"][()]
     pairs = len(s.variants) * len(s.conditions)
     found = s.fragile(8)
-    hardest = [_hardest(s, int(str(sample))) for sample in found.table.index]
+    hardest = [_hardest(s, int(str(sample)), found.scale) for sample in found.table.index]
     seen = any(hardest)
-    rows = [(Markup(thumbnail(image, s.normalization[0], 44)) + f" {sample}",
+    rows = [(Markup(thumbnail(image, found.scale, 44)) + f" {sample}",
              [row["class"] or "–", *_said(s, int(str(sample))), f"{count(row['flips'])} of {count(pairs)}",
               signed(row["worst_margin"]), "yes" if row["exemplar"] else "", *[under or "–"] * seen])
             for image, under, (sample, row) in zip(found.images, hardest, found.table.iterrows())]
@@ -382,9 +382,9 @@ def fragile(page: Report) -> Context | None:
             "samples": page.figure("fragile_samples", compare.fragile_samples(s))}
 
 
-def _hardest(study: Study, sample: int) -> Markup | None:
+def _hardest(study: Study, sample: int, scale: float) -> Markup | None:
     """The corrupted condition under which most networks that have not failed give a sample another class than dense clean: as
-    they saw it, and how many. None where its picture is not in the file."""
+    they saw it, and how many; scale: the pixel value that is white. None where its picture is not in the file."""
     if "dense" not in study.variants or study.reference != "clean" or len(study.conditions) < 2:
         return None
     said = study.file["prediction/class"][:, :, sample]
@@ -396,7 +396,7 @@ def _hardest(study: Study, sample: int) -> Markup | None:
         picture = study.image(sample, study.conditions[c])
     except StudyError:
         return None
-    return Markup(thumbnail(picture, study.normalization[0], 44)) + f" {study.conditions[c]}: {flips[c]} of {len(v)}"
+    return Markup(thumbnail(picture, scale, 44)) + f" {study.conditions[c]}: {flips[c]} of {len(v)}"
 
 
 def _said(study: Study, sample: int) -> list[str]:
