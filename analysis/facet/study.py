@@ -156,7 +156,8 @@ class Study(Store):
         return result
 
     def folded(self, what: str) -> tuple[Array, Array]:
-        """(mean, deviation) of a summary over the replicates, R x C each: as `spread`, from the file where it has them."""
+        """(mean, deviation) of a summary over the replicates, R x C each: as `spread`, from the file where it has them and no seed
+        has failed."""
         paths = [f"replicates/{what}_{part}" for part in ("mean", "deviation")]
         whole = all(len(findings.living(self, name)) == len(group) for name, group in self.replicates.items())  # the file's are of all seeds
         if whole and paths[0] in self.file and strings(self.file["replicate"]) == list(self.replicates):

@@ -409,6 +409,12 @@ def test_of_seeds_one_that_was_measured_is_shown(tmp_path):
         study.failed = [v for v in study.variants if "random-layer-0.9" not in v]
         assert attributions.shown(study, 4) == measured and attributions.shown(study, 1) == []
         assert attributions.faithfulness_curves(study, 1) is None and attributions.agreement(study, 1) is None
+        study.failed = measured[1:2]  # the first and the third live, and were not measured
+        without = [v for v in measured if v not in study.failed]
+        assert attributions.shown(study, 4) == reach._shown(study, 8) == without
+        assert choice.grouped(study, measured) == {"dense": ["dense"], **{v.removesuffix("-s2"): [v] for v in without[1:]}}
+        assert words.one_seed(study) == " Of replicates the first seed is shown. Seeds that have failed are left out."
+        assert words.left_out(without, measured, "variants", study=study) == f" Shown: 3 of 4 variants; failed: {measured[1]}."
 
 
 def test_files_that_do_not_say_who_has_failed(tmp_path, undrawn):

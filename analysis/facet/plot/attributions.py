@@ -125,4 +125,4 @@ def agreement(study: Study, limit: int = 2) -> Picture | None:
         axis.set_title(short(variant, 30), fontsize=8)
     color_bar(figure, image, "rank correlation", ax=list(axes[0]), shrink=0.7, pad=0.02, aspect=18)
     return figure.says("How far methods agree which inputs matter: Spearman's rank correlation of two attributions over all numbers of the input, a mean over "
-                       f"{count(len(study.numbers('attributions')))} samples.{left_out(variants, faithful.attributed(study), 'variants')}")
+                       f"{count(len(study.numbers('attributions')))} samples.{left_out(variants, faithful.attributed(study), 'variants', study=study)}")

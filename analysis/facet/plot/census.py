@@ -10,7 +10,7 @@ from facet import census
 from facet.plot.choice import choose, grouped, pick, seeds
 from facet.plot.shares import by_layer
 from facet.plot.style import Picture, styled
-from facet.plot.words import left_out
+from facet.plot.words import failed_seeds, left_out
 
 if TYPE_CHECKING:
     from facet.hdf import Array
@@ -33,7 +33,7 @@ def _shares(study: Study, what: str, limit: int, most_gates: int) -> tuple[Array
     every = list(dict.fromkeys(gate for name in shown for gate in columns[name]))
     rows = choose(every, most_gates)
     table = np.array([[columns[name].get(gate, np.nan) for name in shown] for gate in rows])
-    more = (" Means over seeds." if seeds(study) > 1 else "") + left_out(shown, groups, "variants") + left_out(rows, every, "gates")
+    more = (" Means over seeds." if seeds(study) > 1 else "") + failed_seeds(study, study.replicates) + left_out(shown, groups, "variants") + left_out(rows, every, "gates")
     return (table, rows, shown, more) if np.isfinite(table).any() else None
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from facet.findings import has_failed, living, sound
+from facet.findings import has_failed, living
 
 if TYPE_CHECKING:
     from facet.study import Study
@@ -62,9 +62,9 @@ def representatives(study: Study) -> list[str]:
 
 
 def grouped(study: Study, variants: Sequence[str]) -> dict[str, list[str]]:
-    """{group of replicates: those of some variants that are of it, and have not failed if one of them has not}, without groups
-    that have none of them."""
-    groups = {name: sound(study, [v for v in group if v in variants]) for name, group in study.replicates.items()}
+    """{group of replicates: those of some variants that are of it, and have not failed if one of the group has not}, without
+    groups that have none of them: what has collapsed does not stand for seeds that live."""
+    groups = {name: [v for v in living(study, name) if v in variants] for name in study.replicates}
     return {name: group for name, group in groups.items() if group}
 
 

@@ -11,7 +11,7 @@ from facet.errors import StudyError, known
 from facet.plot.choice import choose, grouped, pick, seeds
 from facet.plot.shares import by_layer
 from facet.plot.style import WIDTH, Look, Picture, legend, picture, styled
-from facet.plot.words import count, left_out, one_seed
+from facet.plot.words import count, failed_seeds, left_out, one_seed
 
 if TYPE_CHECKING:
     from facet.study import Study
@@ -72,4 +72,4 @@ def facet_limits(study: Study, norm: str = "max", limit: int = 30, most_gates: i
         return None
     return by_layer(table, rows, shown, "of the samples").says(
         f"Which gate or maximum changes first, in percent of the samples ({NAMES[norm]}): where the map stops to hold."
-        + " Means over seeds." * (seeds(study) > 1) + left_out(shown, groups, "variants") + left_out(rows, every, "gates"))
+        + " Means over seeds." * (seeds(study) > 1) + failed_seeds(study, study.replicates) + left_out(shown, groups, "variants") + left_out(rows, every, "gates"))

@@ -32,7 +32,8 @@ def spectra(study: Study) -> list[str]:
 
 
 def with_spectra(study: Study, limit: int) -> list[str]:
-    """At most `limit` variants with spectra, the first that has not failed of each group of replicates, dense among them."""
+    """At most `limit` variants, dense among them: of each group of replicates the first with a spectrum that has not failed; of
+    groups that have failed wholly, the first."""
     groups = grouped(study, spectra(study))
     return [groups[name][0] for name in pick(study, limit, list(groups))]
 
@@ -174,7 +175,7 @@ def principal_angles(study: Study, limit: int = 20, lines: int = 10) -> Picture 
     right = f" Right: all angles of {which} with the dense network." if others else ""
     return figure.says("Principal angles between the subspaces of the directions of two variants: 0° is a direction that both have, 90° "
                     f"one that the other has not. Matrix: the mean over the angles of a pair.{right}"
-                    + left_out(shown, names, "variants"))
+                    + left_out(shown, names, "variants", study=study))
 
 
 def _label(name: str, most: int) -> str:

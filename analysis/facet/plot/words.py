@@ -64,7 +64,8 @@ def gates_note(study: Study, variants: Iterable[str]) -> str:
 
 
 def one_seed(study: Study, what: str = "") -> str:
-    return f" Of replicates the first seed{what} is shown." if seeds(study) > 1 else ""
+    """Which of replicates stands for them."""
+    return f" Of replicates the first seed{what} is shown.{failed_seeds(study, study.replicates)}" if seeds(study) > 1 else ""
 
 
 def failed_seeds(study: Study, names: Iterable[str]) -> str:
