@@ -79,7 +79,7 @@ class Embedding {
   private flat = false;                                                    // no WebGL
   private moving = false;                                                  // from one step to the next
   private rest = 0;                                                        // not before then the points are drawn again
-  private said = "";                                                       // the part as this view has written it into the address
+  private said: string;                                                    // the part as this view has written it into the address
   private chooses = false;                                                 // who passes or is selected has changed
   private readonly ends: (() => void)[] = [];
   private readonly legend = h("div", { class: "legend" });
@@ -92,6 +92,7 @@ class Embedding {
     this.axesCount = axesOf(study);
     const names = ["x", "y", "z"], offered = choices(study);
     this.choices = new Choices(store, "map", offered, (names) => this.chosen(names));
+    this.said = this.choices.get("look");
     where.append(h("div", { class: "choices" },
       ...offered.filter(({ name }) => name !== "step" && name !== "look").map(({ name }) => this.choices.control(name)),
       h("button", { type: "button", onclick: () => this.lookAt(null) }, "whole map")),
