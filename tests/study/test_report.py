@@ -23,7 +23,7 @@ from conftest import ROOT, sections
 
 import facet
 from facet.__main__ import main
-from facet.plot import attributions, choice, reach, spectra, style, words
+from facet.plot import attributions, choice, pixels, reach, spectra, style, words
 from facet.plot.choice import pick
 from facet.report import numbers
 from facet.report.page import Report
@@ -599,6 +599,18 @@ def test_thumbnails_are_black_to_white(shape, pixels, scale, wanted):
     image = np.broadcast_to(np.reshape(pixels, (1, 2, 2)), shape)
     drawn = plt_image.imread(io.BytesIO(base64.b64decode(style.thumbnail(image, scale).partition("base64,")[2].rstrip('">'))))
     assert np.abs(255 * drawn[..., 0].ravel() - wanted).max() <= 1
+
+
+def test_colours_need_no_more_than_the_pixel_that_is_white(tmp_path):
+    make_study.synthesize(tmp_path / "study.h5", shape=(3, 6, 6), linearized=0)
+    for missing in ("normalize_mean", "normalize_std", "normalize_scale"):  # 255 where nothing is said
+        with h5py.File(tmp_path / "study.h5", "a") as f:
+            del f.attrs[missing]
+        with facet.open(tmp_path / "study.h5") as study:
+            _, axis = style.picture(figsize=(1, 1))
+            pixels.image_of(axis, study, 3)
+            drawn = axis.images[0].get_array()
+            assert np.array_equal(drawn, np.clip(study.image(3).astype(float).transpose(1, 2, 0) / 255, 0, 1)) and drawn.max() > 0.1
 
 
 def test_a_change_of_margin_splits_exactly(tmp_path):

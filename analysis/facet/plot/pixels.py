@@ -40,7 +40,8 @@ def image_of(axis: Axes, study: Study, sample: int) -> None:
         bars(axis, image.ravel(), GREY)
         axis.spines[:].set_visible(False)
     elif len(image) == 3:
-        white = study.normalization[0] if study.normalization[0] > 1 else max(1.0, image.max())
+        scale = float(study.attrs.get("normalize_scale", 255.0))
+        white = scale if scale > 1 else max(1.0, image.max())
         axis.imshow(np.clip(image.transpose(1, 2, 0) / white, 0, 1))
     else:
         axis.imshow(image.mean(axis=0), cmap="gray")
