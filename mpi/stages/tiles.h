@@ -33,7 +33,8 @@ typedef struct {
 /* Collective. Runs every unit of which not all parts are marked in the store, each on one rank, and marks it,
  * together with others of the same second, once the disk has their data, which is waited for beside the next units.
  * store NULL: nothing is marked. A rank that fails
- * or is interrupted stops at the end of its unit; the others, told so, at the end of theirs; all return the same. */
+ * or is interrupted stops at its unit's next pause, or its end; the others, told so, at those of theirs; all return the
+ * same. */
 facet_status facet_tiles_run(MPI_Comm comm, const facet_tiles *tiles, facet_store *store);
 /* To be called by `run` between batches, on its rank: FACET_INTERRUPTED, or FACET_OK. Meanwhile rank 0 answers those
  * who ask for more, and others tell it that they are at work. */

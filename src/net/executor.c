@@ -155,8 +155,10 @@ facet_status facet_executor_begin(facet_executor *x, const void *samples, int64_
 static facet_status forward(facet_executor *x, const void *samples, int64_t count, int last)
 {
   FACET_TRY(facet_executor_begin(x, samples, count));
-  if (facet_lanes_chosen_forward(x))
+  if (facet_lanes_chosen_forward(x)) {
+    FACET_TRY(facet_executor_pause(x));
     return facet_lanes_forward(x, samples, count);
+  }
   for (int i = 0; i < last; i++) {
     FACET_TRY(facet_executor_pause(x));
     facet_rounding_follow(x, &x->step[i]);
@@ -210,6 +212,8 @@ facet_status facet_executor_settle(facet_executor *x, const double *samples)
 {
   int64_t inputs = facet_value_size(x, x->network->input);
   FACET_TRY(facet_executor_ready(x));
+  if (x->exact)
+    facet_executor_pauses(x->exact, x->pause, x->pause_context);
   for (int64_t first = 0, count; x->exact && first < x->count; first += count) {
     int64_t left = x->count - first;
     count = left < x->exact->options.batch ? left : x->exact->options.batch;
@@ -305,8 +309,10 @@ facet_status facet_executor_pullback(facet_executor *x, const int32_t *row, void
   for (int64_t a = 0; a < facet_adjoints(x); a++)
     FACET_CHECK(row[a] < outputs, FACET_INTERNAL, "row %d of %lld outputs", row[a], (long long)outputs);
   memset(b_node, 0, (size_t)(facet_adjoints(x) * x->constants) * sizeof *b_node);
-  if (facet_lanes_chosen(x))
+  if (facet_lanes_chosen(x)) {
+    FACET_TRY(facet_executor_pause(x));
     return facet_lanes_pullback(x, row, w, b_node);
+  }
   if (x->input_adjoint == NO_SLOT) /* nothing but what is frozen depends on the input */
     memset(w, 0, (size_t)(facet_adjoints(x) * facet_value_size(x, x->network->input)) * x->real);
   void *g = facet_adjoint_data(x, x->output_adjoint);

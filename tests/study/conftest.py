@@ -91,9 +91,10 @@ def wait_for_lock(folder):
 
 def own_lines(said):
     """The lines of facet's own, of what a finished process, or a text, has said on stderr: other libraries and MPI say something
-    on some machines, and facet itself that ranks share processors."""
+    on some machines, and facet itself that ranks share processors, and where they are slow what it does."""
     said = said if isinstance(said, str) else said.stderr
-    return [line for line in said.splitlines() if line.startswith("facet: ") and "ranks share" not in line]
+    slow = re.compile(r"ranks share|( \.\.\.|, \d+ s(: waiting for other ranks)?)$")
+    return [line for line in said.splitlines() if line.startswith("facet: ") and not slow.search(line)]
 
 
 def start(folder, *command, ranks=2, variables=(), **options):
