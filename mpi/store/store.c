@@ -341,8 +341,7 @@ static facet_status open_file(facet_store *s)
                                           : facet_raise(FACET_BAD_INPUT,
                                                         "%s: cannot be opened: not an HDF5 file, or damaged", s->path));
   if (status != FACET_OK)
-    s->file =
-        -1; /* perhaps open on some ranks, which would wait for the others to close it: it stays so, and the run ends */
+    s->file = -1; /* open on some ranks, perhaps, which would wait for the others to close it: it stays so */
   FACET_TRY(status);
   FACET_TRY(facet_share(s->comm, (char *)&s->identity, sizeof s->identity, "opening the store"));
   return open_arrays(s->comm, s, NULL);

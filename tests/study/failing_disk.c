@@ -9,21 +9,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-static long calls;
-
-static long number_of(const char *name)
-{
-  const char *text = getenv(name);
-  return text ? strtol(text, NULL, 10) : 0;
-}
+#define FAILING "DISK"
+#include "failing.h"
 
 static bool is_watched(const char *path)
 {
@@ -34,10 +26,7 @@ static bool is_watched(const char *path)
 /* Whether this call is to fail. */
 static bool fails(const char *path)
 {
-  if (!is_watched(path))
-    return false;
-  long call = __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED), wanted = number_of("DISK_CALL");
-  bool now = wanted > 0 && (number_of("DISK_ONCE") ? call == wanted : call >= wanted);
+  bool now = is_watched(path) && call_fails();
   if (now)
     errno = (int)number_of("DISK_ERROR");
   return now;
@@ -52,16 +41,6 @@ static bool fails_at(int file)
     return false;
   path[length] = '\0';
   return fails(path);
-}
-
-__attribute__((destructor)) static void write_count(void)
-{
-  const char *path = getenv("DISK_COUNT");
-  FILE *file = path && calls > 0 ? fopen(path, "w") : NULL;
-  if (file) {
-    fprintf(file, "%ld\n", calls);
-    fclose(file);
-  }
 }
 
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
