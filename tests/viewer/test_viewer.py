@@ -194,6 +194,25 @@ def test_address_restores_the_state(viewer, page, made):  # noqa: F811
     third.close()
 
 
+def test_an_address_that_is_changed_while_the_state_is_to_be_written_holds(page):
+    page.evaluate("""new Promise((done, failed) => {
+      const later = window.setTimeout, due = [];
+      window.setTimeout = (...call) => (call[1] > 100 ? due.push(call[0]) : later(...call));
+      facetViewer.store.set({ metric: "length" });
+      later(() => {
+        window.setTimeout = later;
+        location.hash = "metric=angle";
+        try {
+          for (const what of due) what();  // before anybody hears of the change
+        } catch (error) {
+          failed(error);
+        }
+        later(done, 300);
+      }, 100);
+    })""")
+    assert page.evaluate("facetViewer.store.state.metric") == "angle" and page.evaluate("location.hash") == "#metric=angle"
+
+
 CONTROLS = """[...document.querySelectorAll('#evaluation .choices select, #evaluation .choices input')].map((one) => one.type === 'checkbox' ? one.checked : one.value)"""
 
 

@@ -85,15 +85,20 @@ export function parsed(study: Study, text: string, known: Known): Partial<State>
 
 /** Writes the state into the address as it changes, and the other way when somebody changes the address or goes back. */
 export function keepAddress(study: Study, store: Store, known: Known): () => void {
-  let timer = 0;
+  let timer = 0, mine = location.hash;      // as it was read or written last
   const write = (): void => {
     clearTimeout(timer);
     timer = window.setTimeout(() => {
+      if (location.hash !== mine) return;     // somebody has just changed it, and what it says will be read
       const text = fragment(study, store.state);
       if (location.hash.replace(/^#/, "") !== text) history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
+      mine = location.hash;
     }, 150);
   };
-  const read = (): void => store.set(parsed(study, location.hash, known));
+  const read = (): void => {
+    mine = location.hash;
+    store.set(parsed(study, mine, known));
+  };
   window.addEventListener("hashchange", read);
   const off = store.on(KEYS, write);
   return () => {

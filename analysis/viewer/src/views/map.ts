@@ -223,7 +223,8 @@ class Embedding {
 
   /** The address says where somebody has moved; what is rounding is not. */
   private moved(): void {
-    const now = this.part(), said = partOf(this.choices.get("look")), span = (this.frame?.half ?? 1) / (now?.zoom ?? 1);
+    if (this.choices.get("look") !== this.said) return;     // somebody else has just said where to look
+    const now = this.part(), said = partOf(this.said), span = (this.frame?.half ?? 1) / (now?.zoom ?? 1);
     if (now === said || (now && said && Math.abs(now.zoom / said.zoom - 1) < STILL && Math.max(Math.abs(now.u - said.u), Math.abs(now.v - said.v)) < STILL * span)) return;
     this.said = now ? saidLook(now) : "";
     this.choices.set("look", ...(now ? [this.said] : []));
