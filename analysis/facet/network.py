@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -40,12 +40,25 @@ from facet.lines import Line
 from facet.planes import Plane
 from facet.pruning import Mask, make, read
 
-FORWARD, ADJOINTS = 50, 40  # samples of a forward pass; samples times rows of a pullback: as in the program
+FORWARD, ADJOINTS = 48, 40  # samples of a forward pass; samples times rows of a pullback: as in the program (mpi/stages/work.c)
 CROSSINGS, POINTS = 16, 65  # of a path: as in the program
 ALL, PREDICTED, TOP = range(3)  # facet_rows_choice
 GATES = ("pieces", "secant")  # facet_gates
 REACHED = ("untied", "error", "element", "next", "boundary", "other", "inside", "within", "beyond")  # of facet_reach_norm
 Rows = str | int | Sequence[int] | Array
+
+
+class Batches(NamedTuple):
+    """What goes through a network at once, which the last bits of float may depend on; a study's own are in its file."""
+
+    forward: int
+    """Samples of a forward pass."""
+    rows: int
+    """Rows of W per sample that `linear` and `chunk` are for; 0: none."""
+    linear: int
+    """Samples that are linearized at once."""
+    chunk: int
+    """Rows of each of these that are pulled back at once."""
 
 
 def copied(at: int, kind: Any, shape: tuple[int, ...]) -> Array:
@@ -85,6 +98,9 @@ class Network:
     gates: "pieces" refuses what is not piecewise linear; "secant" freezes it at each sample (docs/networks.md): W x + b is F there,
     but W is not the Jacobian (`piecewise_linear` says so), and paths, margins and pruning by gradients refuse such a network.
 
+    batches: what goes through at once, as in the study whose last bits are wanted (`Study.network` gives it); None: as in a study
+    with memory for all and no small blocks.
+
     Samples are what the network takes, normalised, in its own input shape: one of them, or N of them. In double they go to
     the library as they are; in float they are rounded, and which facet they lie in is decided in double.
 
@@ -92,7 +108,7 @@ class Network:
     Errors are NetworkError with the library's line."""
 
     def __init__(self, model: str | os.PathLike[str] | bytes, *, precision: str = "float", kernels: str | None = None,
-                 gates: str = "pieces", name: str = "ONNX bytes") -> None:
+                 gates: str = "pieces", name: str = "ONNX bytes", batches: Batches | None = None) -> None:
         facet, pointer = library(), ctypes.c_void_p()
         if gates not in GATES:
             raise NetworkError(known("word for gates", gates, GATES))
@@ -103,7 +119,7 @@ class Network:
             name = os.fspath(model)
             facet.onnx_read_gates(os.fsencode(name), GATES.index(gates), ctypes.byref(pointer))
         try:
-            self._begin(Handles(facet, pointer, name), precision, kernels)
+            self._begin(Handles(facet, pointer, name), precision, kernels, batches)
         except NetworkError:
             facet.network_destroy(ctypes.byref(pointer))
             raise
@@ -126,14 +142,14 @@ class Network:
                 part.training = training
         return cls(buffer.getvalue(), precision=precision, kernels=kernels, gates=gates, name=type(module).__name__)
 
-    def _begin(self, handles: Handles, precision: str, kernels: str | None) -> None:
+    def _begin(self, handles: Handles, precision: str, kernels: str | None, batches: Batches | None) -> None:
         if precision not in ("float", "double"):
             raise NetworkError(known("precision", precision, ("float", "double")))
         facet = handles.library
         self._kernels = facet.kernels_find(kernels.encode()) if kernels else None
         if kernels and not self._kernels:
             raise NetworkError(known("set of kernels", kernels, ("dense", "reference", "exact")))
-        self.precision, self.kernels = precision, kernels
+        self.precision, self.kernels, self._batches = precision, kernels, batches
         self._real = DOUBLE if precision == "double" else FLOAT
         self._type = np.dtype(np.float64 if precision == "double" else np.float32)
         self._handles = handles
@@ -202,6 +218,17 @@ class Network:
     def _options(self, batch: int, rows: int = 0) -> ExecutorOptions:
         return ExecutorOptions(kernels=self._kernels, real=self._real, batch=batch, rows=rows)
 
+    def _forward_batch(self, count: int) -> int:
+        """Samples of a forward pass: a study's, whether there are as many or not, or as many as there are."""
+        return self._batches.forward if self._batches else max(1, min(FORWARD, count))
+
+    def _linear_batch(self, k: int, batch: int | None) -> tuple[int, int]:
+        """Samples that are linearized at once, and rows of each that are pulled back at once."""
+        if batch is None and self._batches and self._batches.rows == k:
+            return self._batches.linear, self._batches.chunk
+        chunk = -(-k // -(-k // ADJOINTS))  # of chunks of much the same size
+        return ADJOINTS // chunk if batch is None else max(batch, 1), chunk
+
     def _passes(self, executor: ctypes.c_void_p, batch: int, x: Array, settle: bool = False
                 ) -> Iterator[tuple[slice, Array, Array]]:
         """Sends samples forward, a batch at a time: which they are, as the executor took them, and their logits."""
@@ -222,7 +249,7 @@ class Network:
     def logits(self, x: Any) -> Array:
         """F(x): N x K, or K of one sample; in double, as computed in the network's precision."""
         samples, single = self._batch(x)
-        found, batch = np.empty((len(samples), self.classes)), max(1, min(FORWARD, len(samples)))
+        found, batch = np.empty((len(samples), self.classes)), self._forward_batch(len(samples))
         with self._handles.executor(self._options(batch)) as executor:
             for part, _, logits in self._passes(executor, batch, samples):
                 found[part] = logits
@@ -255,14 +282,12 @@ class Network:
 
         rows: which classes W explains: "all", "predicted", a class, some ([0, 3]), or some of each sample's own (N x k).
         top: so many with the largest logits, largest first.
-        batch: samples that go through at once, whether there are as many or not. None: as many as in a study, 40 / k, and
-        the bits are a study's, of a sample alone as of a batch. 1 is fastest for one sample; the last bits may differ."""
+        batch: samples that go through at once, whether there are as many or not. None: as many as in the study that gave the
+        network, where k is the study's, so that all bits are the study's, of a sample alone as of a batch; 40 / k otherwise.
+        1 is fastest for one sample; the last bits may differ."""
         facet, (samples, single) = self._handles.library, self._batch(x)
         choice, k, given = self._chosen(rows, top, len(samples))
-        chunks = -(-k // ADJOINTS)
-        chunk = -(-k // chunks)
-        batch = ADJOINTS // chunk if batch is None else max(batch, 1)
-        n = len(samples)
+        n, (batch, chunk) = len(samples), self._linear_batch(k, batch)
         W, b, residual = np.empty((n, k, samples.shape[1]), self._type), np.empty((n, k)), np.empty(n)
         row, ties, found = np.empty((n, k), np.int32), np.empty(n, np.int32), np.empty((n, self.classes))
         with self._handles.executor(self._options(batch, chunk)) as executor:
@@ -471,7 +496,7 @@ class Network:
         """Features of a sample, or of N, and how they lie to the classes' directions. label: of each, -1: none."""
         facet, (samples, single) = self._handles.library, self._batch(x)
         n, k = len(samples), self.classes
-        labels, batch = self._labels(label, n, single), max(1, min(FORWARD, n))
+        labels, batch = self._labels(label, n, single), self._forward_batch(n)
         of_label, length, found, cosine = np.empty((3, n)), np.empty(n), np.empty((n, k)), np.empty((n, k))
         angle, margin, loss = of_label
         with self._head() as head, self._handles.executor(self._options(batch)) as executor:
@@ -514,7 +539,7 @@ class Network:
             facet.network_copy(network, ctypes.byref(pointer))
             facet.mask_apply(mask.pointer, pointer)
         made = Network.__new__(Network)
-        made._begin(Handles(facet, pointer, self.name), self.precision, self.kernels)
+        made._begin(Handles(facet, pointer, self.name), self.precision, self.kernels, self._batches)
         made.mask = mask
         return made
 

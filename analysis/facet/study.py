@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from facet import faithful
     from facet.groups import GroupChange
     from facet.lines import Line
-    from facet.network import Network
+    from facet.network import Batches, Network
     from facet.planes import Plane
     from facet.plot import Plots
     from facet.tables import Fragile
@@ -215,12 +215,24 @@ class Study(Store):
         return x.reshape(recipe["input_shape"])
 
     def network(self, variant: str) -> Network:
-        """The variant's network, from its ONNX file beside this one, in the study's precision (docs/python.md)."""
+        """The variant's network, from its ONNX file beside this one, in the study's precision, which takes as much at once as
+        the study did, so that its bits are the study's (docs/python.md)."""
         from facet.network import Network
 
         file = pathlib.Path(self.path).parent / "variants" / self.recipe(variant)["onnx"]
         return Network(file, precision="double" if self.file["image"].dtype.itemsize == 8 else "float",
-                       gates="secant" if self.gates_of(variant) else "pieces")
+                       gates="secant" if self.gates_of(variant) else "pieces", batches=self._batches(variant))
+
+    def _batches(self, variant: str) -> Batches | None:
+        """What the study handled at once of a variant; None: its file is older than that it is said."""
+        from facet.network import ALL, TOP, Batches
+
+        if "batches" not in self.attrs:
+            return None
+        numbers = np.asarray(self.attrs["batches"]).reshape(len(self.variants), -1)
+        forward, linear, chunk, rows, top = numbers[self.variant_index(variant)].tolist()
+        k = {ALL: len(self.classes), TOP: top}.get(rows, 1)
+        return Batches(forward, k if linear else 0, linear, chunk)
 
     # ---- linearizations ----
 

@@ -18,6 +18,7 @@ from conftest import PATIENCE, ROOT, STUDY, make_digits, run
 
 import facet
 from facet.library import DECLARATIONS, STRUCTURES, declarations, library
+from facet.network import FORWARD
 
 VARIANTS = """\
 variants:
@@ -165,6 +166,47 @@ def test_linearizations_are_the_studys(studies, inputs, precision):
             alone = network.linearize(study.input(7, variant))
             assert alone.W.shape == (network.classes, *network.shape) and same(alone.W, stored["W"][7]) and \
                 same(alone.b, stored["b"][7])
+
+
+CUT = """\
+variants: [{method: magnitude, scope: global, sparsity: 0.97}]
+conditions: [clean, {corruption: gaussian_noise, severity: 5}]
+linearize: {samples: 45, rows: ROWS}
+"""
+
+
+def test_what_a_study_handled_at_once_is_handled_at_once(tmp_path):
+    """Small blocks, little memory and fewer rows change how many samples and rows go through together, and with them last
+    bits. The pruned network goes forward in lanes where nothing is linearized, and back in lanes."""
+    make_digits(tmp_path, train=120, test=50, size=28)
+    text = re.sub("conv: .*?}", "conv: [16, 40], dense: [16]}", STUDY.split("variants:")[0]).replace("epochs: 2", "epochs: 1")
+    loaded, found = re.sub("model:.*", "model: {onnx: block/variants/dense.onnx}\n", text, flags=re.S), set()
+    for name, text, more, rows in (("block", text, "block: 3", "all"), ("memory", loaded, "memory: 82 MiB", "all"),
+                                   ("predicted", loaded, "block: 20", "predicted"), ("top", loaded, "block: 100", "{top: 3}")):
+        text = text.replace("output: out", f"output: {name}").replace("block: 20", more)
+        (tmp_path / f"{name}.yaml").write_text(text + CUT.replace("ROWS", rows))
+        done = run("run", tmp_path / f"{name}.yaml")
+        assert done.returncode == 0, done.stderr
+        with facet.open(tmp_path / name / "study.h5") as study:
+            found.add(tuple(study.attrs["batches"][:3]))
+            scale, mean, std = study.normalization
+            noise = (facet.corrupt(study.file["image"][()], "gaussian_noise", 5, seed=3).astype(float) / scale - mean) / std
+            x, wanted = np.stack([study.input(i) for i in range(45)]), {"top": 3} if name == "top" else {"rows": rows}
+            for v, variant in enumerate(study.variants):
+                stored, logits = study.file[f"linear/{variant}"], study.file["prediction/logits"][v]
+                with study.network(variant) as network, network.prune("magnitude", 0) as again:
+                    linear, one = network.linearize(x, **wanted), again.linearize(x[7], **wanted)
+                    for field in ("W", "b", "b_node", "row", "residual", "ties"):
+                        assert same(getattr(linear, field), stored[field]), (name, variant, field)
+                        assert same(getattr(one, field), stored[field][7]), (name, variant, field)
+                    assert same(linear.logits, logits[0, :45]), (name, variant)
+                    assert same(network(noise), logits[1]) and same(network(noise[7]), logits[1, 7]), (name, variant)
+                    with facet.Network(network.name) as file:  # which nothing cuts, as in the last of the studies
+                        assert name != "top" or same(file.linearize(x, **wanted).residual, stored["residual"]) and same(file(noise), logits[1])
+                    assert network.linearize(x, [0, 1]).W.shape == (45, 2, 1, 28, 28)  # rows that are not the study's
+    assert {(3, 3, 4), (20, 20, 1), (FORWARD, 13, 3)} < found
+    ((forward, linear, _),) = found - {(3, 3, 4), (20, 20, 1), (FORWARD, 13, 3)}
+    assert forward < FORWARD and linear < 10, "memory cuts nothing here: give less"
 
 
 def test_layouts_of_networks(studies, tmp_path):
