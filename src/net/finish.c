@@ -193,6 +193,12 @@ static facet_status lower_nodes(facet_network *network)
       FACET_TRY(facet_node_replace_split(network, i));
       continue;
     }
+    if (strcmp(network->node[i].type, "SplitToSequence") == 0) {
+      FACET_TRY(facet_node_check_sequence(network, i++)); /* nothing takes it once its SequenceAt are Slices */
+      continue;
+    }
+    if (strcmp(network->node[i].type, "SequenceAt") == 0)
+      FACET_TRY(facet_node_replace_sequence_at(network, i));
     const facet_operator *op = facet_operator_find(network->node[i].type);
     if (op && op->broadcast)
       FACET_TRY(facet_node_expand(network, &i));

@@ -15,11 +15,15 @@ facet_status facet_network_room(facet_network *network, int more);      /* for s
 /* Fills what every kind needs, then asks the operator's row; sets the shape of what the node makes. */
 facet_status facet_node_lower(facet_network *network, facet_node *node);
 
-/* ---- rewrite.c: both may move nodes ---- */
+/* ---- rewrite.c: the first two may move nodes ---- */
 
 /* Expands the branches of node *i to one shape where they differ; *i moves on to where the node then is. */
 facet_status facet_node_expand(facet_network *network, int *i);
 /* A Split becomes a Slice for every output that is in use, at the place of node i. */
 facet_status facet_node_replace_split(facet_network *network, int i);
+/* Refuses a SplitToSequence, node i, of which anything but SequenceAt takes the sequence. */
+facet_status facet_node_check_sequence(const facet_network *network, int i);
+/* A SequenceAt, node j, of the sequence of a SplitToSequence becomes a Slice of what was split. */
+facet_status facet_node_replace_sequence_at(facet_network *network, int j);
 
 #endif

@@ -85,6 +85,7 @@ static const facet_operator operators[] = {
      " antialias:i axes:I coordinate_transformation_mode:s cubic_coeff_a:f exclude_outside:i extrapolation_value:f "
      "keep_aspect_ratio_policy:s mode:s nearest_mode:s "},
     {"Selu", KIND_CURVE, false, facet_lower_curve, " alpha:f gamma:f "},
+    {"SequenceAt", KIND_MOVE, false, NULL, ""},
     {"Shape", KIND_MOVE, false, NULL, " end:i start:i "},
     {"Sigmoid", KIND_CURVE, false, facet_lower_curve, ""},
     {"Size", KIND_MOVE, false, NULL, ""},
@@ -94,6 +95,7 @@ static const facet_operator operators[] = {
     {"Softsign", KIND_CURVE, false, facet_lower_curve, ""},
     {"SpaceToDepth", KIND_MOVE, false, facet_lower_space_to_depth, " blocksize:i "},
     {"Split", KIND_MOVE, false, NULL, " axis:i num_outputs:i split:I "},
+    {"SplitToSequence", KIND_MOVE, false, NULL, " axis:i keepdims:i "},
     {"Sqrt", KIND_CURVE, false, facet_lower_curve, ""},
     {"Squeeze", KIND_MOVE, false, facet_lower_squeeze, " axes:I "},
     {"Sub", KIND_SUM, true, facet_lower_sub, " axis:i broadcast:i "},

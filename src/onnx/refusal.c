@@ -26,7 +26,7 @@ static const struct {
      " QuantizeLinear DequantizeLinear DynamicQuantizeLinear QLinearConv QLinearMatMul ConvInteger MatMulInteger "},
     {"its result is random", " RandomNormal RandomNormalLike RandomUniform RandomUniformLike Bernoulli Multinomial "},
     {"sequences, optional values and texts are not supported",
-     " SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceLength SplitToSequence"
+     " SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceLength"
      " ConcatFromSequence Optional OptionalGetElement OptionalHasElement StringConcat StringNormalizer StringSplit"
      " RegexFullMatch TfIdfVectorizer ImageDecoder "},
 };

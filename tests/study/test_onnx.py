@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
+import facet
 from conftest import SHARED, own_lines, run
 
 onnx = pytest.importorskip("onnx", reason="the Python package onnx is not installed")
@@ -276,6 +277,54 @@ def test_reasons(tmp_path, operator, reason):
     if done.returncode == 65 and "not supported" in row(done.stdout, "it")[-1]:  # else src/net has come to know it
         assert f"node it ({operator}): {reason}" in done.stderr
         assert row(done.stdout, "it")[2].removeprefix("not supported: ") in (reason, "not supported")
+
+
+def sequence(tmp_path, options, taken, shape=("N", 5), **constants):
+    """A network that puts together again what it takes from a split sequence."""
+    constants = {name: np.array(value, np.int64) for name, value in constants.items()}
+    nodes = [helper.make_node("SplitToSequence", ["x", *constants], ["s"], name="cut", axis=1, **options)]
+    for k, at in enumerate(taken):
+        constants[f"at{k}"] = np.array(at, np.int64)
+        nodes.append(helper.make_node("SequenceAt", ["s", f"at{k}"], [f"p{k}"], name=f"take{k}"))
+    nodes.append(helper.make_node("Concat", [f"p{k}" for k in range(len(taken))], ["y"], axis=1))
+    return save(tmp_path / "net.onnx", nodes, constants, shape=shape)
+
+
+@pytest.mark.parametrize("constants, options, taken, order", [
+    ({"split": 2}, {}, [-1, 0, 1], [4, 0, 1, 2, 3]), ({"split": [1, 4]}, {"keepdims": 0}, [1, 0, 1], [1, 2, 3, 4, 0, 1, 2, 3, 4]),
+    ({}, {}, [3, 0], [3, 0]), ({"split": 7}, {}, [0, 0], [*range(5), *range(5)]),
+])
+def test_parts_of_a_sequence(tmp_path, constants, options, taken, order):
+    x = np.arange(10, dtype=np.float32).reshape(2, 5)
+    net = facet.Network(sequence(tmp_path, options, taken, **constants))
+    assert np.array_equal(net.linearize(x).logits, x[:, order])
+
+
+def test_elements_of_a_sequence(tmp_path):
+    x = np.arange(30, dtype=np.float32).reshape(2, 5, 3)
+    net = facet.Network(sequence(tmp_path, {"keepdims": 0}, [-1, 2], shape=("N", 5, 3)))
+    assert np.array_equal(net.linearize(x).logits, np.concatenate([x[:, 4], x[:, 2]], axis=1))
+
+
+@pytest.mark.parametrize("constants, taken, said", [
+    ({"split": 2}, [3], "take0 (SequenceAt): asks for part 3 of 3"), ({}, [-6], "take0 (SequenceAt): asks for part -6 of 5"),
+    ({"split": 0}, [0], "cut (SplitToSequence): parts of size 0"), ({"split": [3, 3]}, [1], "cut (SplitToSequence): its parts do not make up a dimension of 5"),
+    ({"split": [3, 1]}, [0], "do not make up a dimension of 5"), ({"split": [6, -1]}, [1], "do not make up a dimension of 5"),
+])
+def test_parts_that_a_sequence_has_not(tmp_path, constants, taken, said):
+    refused(sequence(tmp_path, {}, taken, **constants), 65, said)
+
+
+def test_a_sequence_goes_nowhere_else(tmp_path):
+    path = sequence(tmp_path, {}, [0])
+    model = onnx.load(path)
+    model.graph.node[-1].input.append("s")
+    onnx.save(model, path)
+    refused(path, 65, "(Concat): takes a sequence: SequenceAt alone may")
+    del model.graph.node[1:]
+    model.graph.output[0].name = "s"
+    onnx.save(model, path)
+    refused(path, 65, "cut (SplitToSequence): the output of the network is a sequence")
 
 
 def test_softmax_inside_is_marked(tmp_path):
