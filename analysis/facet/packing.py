@@ -17,6 +17,7 @@ import numpy as np
 
 from facet.errors import CANNOT_CREATE, NO_INPUT, FacetError
 from facet.hdf import Array
+from facet.phase import now, still
 from facet.sources import Wanted, find
 
 AT_ONCE = 1 << 22  # bytes of images that wait to be written
@@ -161,21 +162,25 @@ def array(where: str, image: Any, size: tuple[int, int] | None, channels: int | 
 
 
 class Progress:
-    """A line on a terminal, and nothing elsewhere."""
+    """A line on a terminal; elsewhere a command's phase."""
 
     def __init__(self, total: int | None, wanted: bool) -> None:
         self.total, self.begun, self.said = total, time.monotonic(), 0.0
-        self.wanted = wanted and sys.stderr.isatty()
+        self.wanted, self.of = wanted and sys.stderr.isatty(), "" if total is None else f" of {total}"
+        now("" if self.wanted else "packing")
 
     def __call__(self, done: int, last: bool = False) -> None:
-        now = time.monotonic()
-        if not self.wanted or not last and now - self.said < 0.2:
+        if not self.wanted:
+            still(f"packing, {done}{self.of} samples")
             return
-        self.said, took, bar = now, now - self.begun, ""
+        time_now = time.monotonic()
+        if not last and time_now - self.said < 0.2:
+            return
+        self.said, took, bar = time_now, time_now - self.begun, ""
         if self.total:
             filled = 30 * done // max(1, self.total)
             left = took / max(1, done) * (self.total - done)
-            bar = f" of {self.total} [{'#' * filled}{'.' * (30 - filled)}] {int(left // 60)}:{int(left % 60):02} left"
+            bar = f"{self.of} [{'#' * filled}{'.' * (30 - filled)}] {int(left // 60)}:{int(left % 60):02} left"
         print(f"\r\033[Kfacet pack: {done}{bar}", end="\n" if last else "", file=sys.stderr, flush=True)
 
 
@@ -190,6 +195,7 @@ def pack(source: Any, path: str | os.PathLike[str], *, size: tuple[int, int] | N
     count: the first so many. split: of Hugging Face. image, label: names of columns. shape: of the numbers of a CSV's row."""
     if channels not in (None, 1, 3):
         raise FacetError(f"{channels} channels: 1 is grey, 3 are colours")
+    now("looking at what there is")
     found = find(source, Wanted(split, image, label, shape))
     total = found.count if count is None else min(count, found.count) if found.count is not None else count
     show, done = Progress(total, progress), 0

@@ -44,7 +44,7 @@ class Phases:
     def begin(self, what: str) -> None:
         with self._changed:
             self.what, self.begun, self.said = what, time.monotonic(), False
-            if self.first <= 0:
+            if self.first <= 0 and what:
                 self._say()
             self._changed.notify()
 
@@ -63,6 +63,12 @@ class Phases:
 
 
 def now(what: str) -> None:
-    """What goes on from here."""
+    """What goes on from here; nothing: what says for itself how far it is."""
     if Phases.current:
         Phases.current.begin(what)
+
+
+def still(what: str) -> None:
+    """The same, further on: what is said of it from here."""
+    if Phases.current:
+        Phases.current.what = what

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from facet.errors import NO_INPUT, FacetError, known
+from facet.phase import now
 
 Sample = tuple[str, Any, int | None]  # where it is, for messages; image: of PIL, an array, or the bytes of a file; label
 SPLITS = {"train", "training", "test", "val", "valid", "validation", "dev"}
@@ -86,6 +87,7 @@ def of_folder(folder: pathlib.Path) -> Source:
             for file in files_below(folder / name):
                 yield str(file), file, label
 
+    now(f"counting the images of {len(classes)} classes")
     return Source(samples, sum(1 for name in classes for _ in files_below(folder / name)), classes)
 
 
@@ -256,6 +258,7 @@ def of_tables(files: list[pathlib.Path], wanted: Wanted) -> Source:
     label, classes, number = columns.label, columns.classes, None
     kind = np.dtype(np.uint8) if are_bytes(schemas[0][0].field(columns.image).type) else None
     if label and not classes:
+        now("reading the labels, for the classes there are")
         classes, number = named(value for file in files for rows in rows_of(file, [label]) for value in rows[label])
 
     def samples() -> Iterator[Sample]:
@@ -328,6 +331,7 @@ def of_csv(file: pathlib.Path, wanted: Wanted) -> Source:
         except (pandas.errors.ParserError, UnicodeDecodeError) as error:
             raise FacetError(f"{file}: {str(error).splitlines()[0]}") from error
 
+    now("reading the table a first time, for its classes and whether its numbers are bytes")
     taken = columns + ([label] if label else [])
     whole, count, words = True, 0, set()
     for chunk in chunks(taken):

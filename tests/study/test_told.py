@@ -2,6 +2,7 @@
 word was meant to be."""
 
 import io
+import os
 import pathlib
 import re
 import shutil
@@ -10,11 +11,13 @@ import sys
 import time
 
 import make_study
+import numpy as np
 import pytest
 
 from conftest import FACET, PATIENCE, ROOT, STUDY, environment, run
 
 from facet.__main__ import main
+from facet.packing import pack
 from facet.phase import Phases, now
 
 
@@ -107,22 +110,76 @@ def test_commands_without_stages_are_said_too(small):
         "computing parts again"], done.stderr
 
 
-@pytest.mark.parametrize("command, said", [
-    ("report", ["opening the study", "adding up contributions", r"drawing .*, 1 of \d+", "holding checksums against the file"]),
-    ("parquet", ["writing variants, summary and fragility", r"writing samples of dense, variant 1 of \d+"]),
-    ("view", ["looking for what fits", "packing the study, choice 1 of what is left out"]),
+def images(folder):
+    """A folder for each of two classes, with a small image."""
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    for name in ("ant", "bee"):
+        (folder / "images" / name).mkdir(parents=True)
+        image.new("L", (2, 2)).save(folder / "images" / name / "1.png")
+    return [folder / "images", folder / "images.h5"]
+
+
+def table(folder):
+    (folder / "table.csv").write_text("label,a,b\n0,1,2\n1,3,4\n")
+    return [folder / "table.csv", folder / "table.h5"]
+
+
+def arrow(folder):
+    pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed").write_table(
+        pytest.importorskip("pyarrow").table({"x": [[1.0, 2.0]], "label": ["ant"]}), folder / "table.parquet")
+    return [folder / "table.parquet", folder / "table.h5"]
+
+
+def module(folder):
+    """A linear layer whose weights are masked, as a state dict and in ONNX."""
+    torch, prune, onnx = (pytest.importorskip(name, reason=f"{name} is not installed") for name in ("torch", "torch.nn.utils.prune", "onnx"))
+    layer = prune.identity(torch.nn.Linear(2, 3), "weight")
+    torch.save(layer.state_dict(), folder / "state.pt")
+    shape = lambda name, count: onnx.helper.make_tensor_value_info(name, 1, ["N", count])
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph(
+        [onnx.helper.make_node("Gemm", ["x", "weight"], ["y"], transB=1)], "layer", [shape("x", 2)], [shape("y", 3)],
+        [onnx.numpy_helper.from_array(layer.weight_orig.detach().numpy(), "weight")])), folder / "net.onnx")
+    return ["from-torch", folder / "state.pt", folder / "net.onnx", folder / "masks.h5"]
+
+
+def back(folder):
+    assert main(["masks", *map(str, module(folder))]) == 0
+    return ["to-torch", folder / "net.onnx", folder / "masks.h5", folder / "state.pt", folder / "masked.pt"]
+
+
+def corrupted(folder):
+    for name in ("clean", "fog"):
+        np.save(folder / f"{name}.npy", np.zeros((1 if name == "clean" else 5, 2, 2, 1), np.uint8))
+    return [folder, "--out", folder / "sheet.png"]
+
+
+def synthesized(folder):
+    make_study.synthesize(folder / "study.h5")
+    return [folder / "study.h5"]
+
+
+@pytest.mark.parametrize("command, given, said", [
+    ("pack", images, ["looking at what there is", "counting the images of 2 classes", "packing"]),
+    ("pack", table, ["reading the table a first time, .*", "packing"]),
+    ("pack", arrow, ["reading the labels, .*", "packing"]),
+    ("masks", module, ["reading the state dict", "reading the ONNX file", "pairing .*", "writing the masks"]),
+    ("masks", back, ["reading the state dict", "reading the ONNX file", "pairing .*", "writing the state dict"]),
+    ("sheet", corrupted, ["opening the files", "drawing 2 corruptions"]),
+    ("report", synthesized, ["opening the study", "adding up contributions", r"drawing .*, 1 of \d+", "holding checksums against the file"]),
+    ("parquet", synthesized, ["writing variants, summary and fragility", r"writing samples of dense, variant 1 of \d+"]),
+    ("view", synthesized, ["looking for what fits", "packing the study, choice 1 of what is left out"]),
 ])
-def test_python_says_what_takes_long(tmp_path, undrawn, monkeypatch, capsys, command, said):
+def test_python_says_what_takes_long(tmp_path, undrawn, monkeypatch, capsys, command, given, said):
     """At once here; by a thread, where the silence is long enough for one."""
-    make_study.synthesize(tmp_path / "study.h5")
+    words = [command, *map(str, given(tmp_path))]
     (tmp_path / "single.html").write_text("<title></title>@STUDY@")
     monkeypatch.setenv("FACET_VIEWER", str(tmp_path))
     for silence in ("0", "1000"):
         monkeypatch.setenv("FACET_SILENCE", silence)
-        assert main([command, str(tmp_path / "study.h5")]) == 0
+        assert main(words) == 0
         lines = capsys.readouterr().err.splitlines()
-        for words in said if silence == "0" else []:
-            assert any(re.fullmatch(rf"facet {command}: {words} \.\.\.", line) for line in lines), lines
+        for phase in said if silence == "0" else []:
+            assert any(re.fullmatch(rf"facet {command}: {phase} \.\.\.", line) for line in lines), lines
         assert silence == "0" or not lines
 
 
@@ -136,6 +193,44 @@ def test_a_phase_is_said_again_and_again(monkeypatch):
             assert time.monotonic() < end, said.getvalue()
             time.sleep(0.001)
     now("nothing: no command is at work")
+
+
+def test_packing_says_how_far_it_is(monkeypatch, tmp_path):
+    """Off a terminal: on one there is a bar."""
+    monkeypatch.setenv("FACET_SILENCE", "0.01")
+    said, end = io.StringIO(), time.monotonic() + PATIENCE
+    monkeypatch.setattr(sys, "stderr", said)
+
+    class Slow:
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, i):
+            while f"packing, {i} of 3 samples" not in said.getvalue() and i > 0:
+                assert time.monotonic() < end, said.getvalue()
+                time.sleep(0.001)
+            return np.zeros((1, 2, 2), np.uint8), 0
+
+    with Phases("pack"):
+        assert pack(Slow(), tmp_path / "slow.h5", progress=True).count == 3
+    assert re.search(r"^facet pack: packing, 2 of 3 samples(, \d+ s| \.\.\.)$", said.getvalue(), flags=re.M), said.getvalue()
+
+
+def test_installing_shows_what_apt_and_pip_say(tmp_path):
+    """Hundreds of megabytes are not fetched in silence."""
+    tools, venv = tmp_path / "tools", tmp_path / ".venv/bin"
+    for folder in (tools, venv):
+        folder.mkdir(parents=True)
+    for name, text in {"tools/apt-get": 'case "$*" in *-qq*install*) ;; *) echo "Get:1 $*" ;; esac', "tools/dpkg-query": "exit 1",
+                       "tools/sudo": 'exec "$@"', ".venv/bin/python": 'case "$*" in *pip*--quiet*) ;; *pip*) echo "Collecting numpy" ;; esac'}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "needed.txt").write_text("numpy==2\n")
+    for command, begins, line in ((["deps", "mpich"], "deps: installing mpich ", r"Get:1 .*install .* mpich .*"),
+                                  (["venv", "needed.txt"], "venv: installing numpy==2", "Collecting numpy")):
+        done = subprocess.run([ROOT / "tools" / command[0], *command[1:]], cwd=tmp_path, capture_output=True, text=True,
+                              env={**environment(), "PATH": f"{tools}:{os.environ['PATH']}"})
+        assert done.returncode == 0 and re.search(f"^{line}$", done.stdout.partition(begins)[2], flags=re.M), done
 
 
 def test_every_command_explains_itself():

@@ -8,6 +8,7 @@ from typing import Any
 from facet import masks
 from facet.errors import CANNOT_CREATE, MaskError
 from facet.hdf import Array
+from facet.phase import Phases, now
 
 FROM = """Turns the masks of a module pruned by torch.nn.utils.prune into a mask file of facet. STATE.pt is the module's state
 dict (torch.save(module.state_dict(), ...)) with its weight_mask buffers, MODEL.onnx the export of the same module, pruned or
@@ -29,20 +30,31 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    state, layers = masks.load_state(options.state), masks.onnx_layers(options.model)
+    with Phases("masks"):
+        written, found = _turn(options)
+    print(f"{written}: {len(found)} layers, {_removed(found)} weights removed")
+
+
+def _turn(options: argparse.Namespace) -> tuple[str, dict[str, Array]]:
+    """What was written, and the masks that are in it."""
+    now("reading the state dict")
+    state = masks.load_state(options.state)
+    now("reading the ONNX file")
+    layers = masks.onnx_layers(options.model)
+    now("pairing its layers with the module's")
     if options.way == "from-torch":
         found = masks.masks_of_module(layers, state)
+        now("writing the masks")
         masks.write_masks(options.masks, found, {name: node for name, node, _ in layers})
-        written = options.masks
-    else:
-        try:
-            found = masks.masks_for_module(layers, masks.read_masks(options.masks), state)
-        except MaskError as error:
-            text = str(error)
-            raise MaskError(text if text.startswith(options.masks) else f"{options.masks}: {text}", error.status) from error
-        _save(masks.masked_state(state, found), options.masked)
-        written = options.masked
-    print(f"{written}: {len(found)} layers, {_removed(found)} weights removed")
+        return options.masks, found
+    try:
+        found = masks.masks_for_module(layers, masks.read_masks(options.masks), state)
+    except MaskError as error:
+        text = str(error)
+        raise MaskError(text if text.startswith(options.masks) else f"{options.masks}: {text}", error.status) from error
+    now("writing the state dict")
+    _save(masks.masked_state(state, found), options.masked)
+    return options.masked, found
 
 
 def _removed(found: dict[str, Array]) -> str:

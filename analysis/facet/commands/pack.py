@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from facet.packing import pack
+from facet.phase import Phases
 
 SOURCE = """SOURCE is a folder with a folder of images for each class (as ImageFolder has it); a data set of Hugging Face on disk, as
 save_to_disk or the hub writes it (Arrow, Parquet); a CSV, a row for each sample, of its label and either its numbers or the
@@ -39,8 +40,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    made = pack(options.source, options.out, size=options.size, channels=options.channels, count=options.count,
-                split=options.split, image=options.image, label=options.label, shape=options.shape, progress=True)
+    with Phases("pack"):
+        made = pack(options.source, options.out, size=options.size, channels=options.channels, count=options.count,
+                    split=options.split, image=options.image, label=options.label, shape=options.shape, progress=True)
     classes = f", {len(made.classes)} classes" if made.classes else "" if made.labelled else ", without labels"
     print(f"{made.path}: {made.count} samples, {' x '.join(map(str, made.shape))}, {made.type}{classes}; in a study:")
     print(made.study())

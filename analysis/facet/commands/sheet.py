@@ -14,6 +14,7 @@ import numpy as np
 
 from facet.errors import NO_INPUT, USAGE, FacetError
 from facet.hdf import Array
+from facet.phase import Phases, now
 from facet.plot.style import Picture
 
 
@@ -59,8 +60,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    files, samples = load(options.folder)
-    if not 0 <= options.sample < samples:
-        raise FacetError(f"sample {options.sample} is not in 0..{samples - 1}", USAGE)
-    draw(files, options.sample).savefig(options.out, dpi=120)
+    with Phases("sheet"):
+        now("opening the files")
+        files, samples = load(options.folder)
+        if not 0 <= options.sample < samples:
+            raise FacetError(f"sample {options.sample} is not in 0..{samples - 1}", USAGE)
+        now(f"drawing {len(files)} corruptions")
+        draw(files, options.sample).savefig(options.out, dpi=120)
     print(options.out)
