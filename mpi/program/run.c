@@ -36,6 +36,8 @@ static facet_status open_store(const char *path, facet_context *c)
   FACET_TRY(facet_share(comm, &there, 1, "opening the store"));
   if (!there)
     FACET_TRY(facet_store_create(comm, path, plan));
+  else
+    FACET_AGREE(comm, facet_rank(comm) == 0 ? facet_store_unpack(path) : FACET_OK);
   FACET_TRY(facet_store_open(comm, path, plan, &c->store));
   status = there ? facet_store_check(c->store) : FACET_OK;
   if (there && status == FACET_OK)

@@ -525,7 +525,7 @@ static facet_status same_numbers(facet_before *b, facet_row row, int64_t first, 
   facet_status status = facet_store_move(b->path, t);
   *same = status == FACET_OK && memcmp(t.data, wanted, bytes) == 0;
   facet_free(&t.data);
-  return status;
+  return facet_store_is_spoiled(status) ? FACET_OK : status;
 }
 
 facet_status facet_before_equal(facet_before *b, facet_row row, int64_t first, int64_t count, const void *wanted,
@@ -568,10 +568,9 @@ facet_status facet_before_samples(facet_before *b, int64_t first, int64_t count,
 facet_status facet_before_holds(facet_before *b, int64_t part, bool *holds)
 {
   const piece p = find_piece(b, part);
-  int64_t now = -1;
   facet_store_listener listener = facet_store_listen();
-  facet_status status = p.there < 0 ? FACET_OK : facet_sums_find(b->sums, p.there, &now);
-  *holds = p.there >= 0 && now == b->sum[p.there];
+  *holds = false;
+  facet_status status = p.there < 0 ? FACET_OK : facet_sums_hold(b->sums, p.there, b->sum[p.there], holds);
   return facet_store_unlisten(listener, status);
 }
 

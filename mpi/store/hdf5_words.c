@@ -7,6 +7,7 @@
 #include "store_file.h"
 
 static _Thread_local char words[200];
+static _Thread_local bool got; /* the bytes were, and make no sense */
 
 static herr_t keep_words(unsigned n, const H5E_error2_t *error, void *unused)
 {
@@ -17,6 +18,8 @@ static herr_t keep_words(unsigned n, const H5E_error2_t *error, void *unused)
     (void)snprintf(words, sizeof words, "%.*s", (int)strcspn(system + 17, "'"), system + 17);
   else
     (void)snprintf(words, sizeof words, "%s", text);
+  const hid_t from = error->maj_num;
+  got = from != H5E_IO && from != H5E_VFL && from != H5E_INTERNAL && from != H5E_RESOURCE;
   return 1; /* the first one met going up is where it happened */
 }
 
@@ -38,6 +41,7 @@ facet_store_listener facet_store_listen(void)
 {
   facet_store_listener before = {NULL, NULL};
   words[0] = '\0';
+  got = false;
   H5Eget_auto2(H5E_DEFAULT, &before.function, &before.data);
   H5Eset_auto2(H5E_DEFAULT, hear, NULL);
   return before;
@@ -54,6 +58,11 @@ facet_status facet_store_raise(const char *path, const char *what)
 {
   facet_status status = strstr(words, "memory allocation failed") ? FACET_OS : FACET_IO;
   return facet_raise(status, "%s: %s: %s", path, what, words[0] ? words : "HDF5 failed");
+}
+
+bool facet_store_is_spoiled(facet_status status)
+{
+  return status == FACET_IO && got;
 }
 
 hid_t facet_store_access(void)

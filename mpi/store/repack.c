@@ -1,10 +1,12 @@
-/* Packing a finished store: the same arrays in compressed chunks, beside the file, then in its place.
+/* Packing a finished store: the same arrays in compressed chunks, beside the file, then in its place. And the way back,
+ * before anything is computed anew in such a file, for parallel HDF5 writes none of them alone into chunks.
  *
  * A run needs contiguous arrays, which all ranks overwrite in place; once nothing is written any more they may be
  * smaller.  Everything is copied as it is, type by type and attribute by attribute, but for how numbers lie in the
  * file; scales of dimensions, which point to each other, are attached anew, and the index says
  * what still lies in one piece.  The checksum of both files has to be the
- * same before one takes the place of the other. */
+ * same before one takes the place of the other. On the way back a chunk that cannot be unpacked becomes zeros, which do
+ * not hold their checksum. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,6 +22,7 @@ enum { CHUNK = 1 << 18, WORTH = 1 << 16, LEVEL = 4 };
 
 typedef struct {
   const char *path, *temporary;
+  bool unpacks;
   hid_t from, to;
   facet_progress *progress;
   int64_t bytes; /* that were copied */
@@ -106,6 +109,19 @@ static int find_chunk(int axes, const hsize_t *size, size_t bytes, hsize_t *chun
   return axis;
 }
 
+/* One chunk; on the way back zeros for what is spoiled. */
+static facet_status copy_chunk(const packing *p, facet_store_transfer t, size_t bytes)
+{
+  facet_status status = facet_store_move(p->path, t);
+  if (!p->unpacks || !facet_store_is_spoiled(status))
+    return status;
+  memset(t.data, 0, bytes);
+  t.set = t.to;
+  t.to = 0;
+  t.write = true;
+  return facet_store_move(p->path, t);
+}
+
 /* Chunk by chunk, each read and written at once. */
 static facet_status copy_chunks(packing *p, facet_store_transfer t, int axis, const hsize_t *size, const hsize_t *chunk)
 {
@@ -121,7 +137,7 @@ static facet_status copy_chunks(packing *p, facet_store_transfer t, int axis, co
       t.count[i] = size[i] - t.start[i] < chunk[i] ? size[i] - t.start[i] : chunk[i];
       t.there[i] = t.start[i];
     }
-    status = facet_store_move(p->path, t);
+    status = copy_chunk(p, t, bytes);
     p->bytes += (int64_t)bytes;
     facet_progress_at(p->progress, p->bytes / (1 << 20));
     more = false;
@@ -135,20 +151,42 @@ static facet_status copy_chunks(packing *p, facet_store_transfer t, int axis, co
   return status;
 }
 
+/* Marks and their checksums stay as they are: what they say of the rest must be there to be read. */
+static bool is_worth(const char *name, hid_t type, hid_t space)
+{
+  double bytes = (double)H5Sget_simple_extent_npoints(space) * (double)H5Tget_size(type);
+  return H5Sget_simple_extent_ndims(space) > 0 && bytes >= WORTH && H5Tis_variable_str(type) == 0 &&
+         strncmp(name, "progress/", 9) != 0 && strncmp(name, "checksum/", 9) != 0;
+}
+
+static void list_chunks(hid_t list, int axes, const hsize_t *chunk)
+{
+  H5Premove_filter(list, H5Z_FILTER_ALL);
+  H5Pset_chunk(list, axes, chunk);
+  H5Pset_alloc_time(list, H5D_ALLOC_TIME_INCR);
+  H5Pset_shuffle(list);
+  H5Pset_deflate(list, LEVEL);
+}
+
+static void list_whole(hid_t list)
+{
+  H5Premove_filter(list, H5Z_FILTER_ALL);
+  H5Pset_layout(list, H5D_CONTIGUOUS);
+  H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY);
+}
+
 static facet_status copy_array(packing *p, const char *name, hid_t from)
 {
   hsize_t size[H5S_MAX_RANK] = {0}, chunk[H5S_MAX_RANK] = {0};
   hid_t type = H5Dget_type(from), space = H5Dget_space(from), list = H5Dget_create_plist(from);
-  int axes = H5Sget_simple_extent_dims(space, size, NULL), axis = 0;
-  double bytes = (double)H5Sget_simple_extent_npoints(space) * (double)H5Tget_size(type);
-  bool packs = axes > 0 && bytes >= WORTH && H5Tis_variable_str(type) == 0;
-  if (packs) {
+  int axes = H5Sget_simple_extent_dims(space, size, NULL), axis = axes - 1;
+  bool packs = p->unpacks ? H5Pget_layout(list) == H5D_CHUNKED && H5Pget_chunk(list, H5S_MAX_RANK, chunk) == axes
+                          : is_worth(name, type, space);
+  if (packs && p->unpacks) {
+    list_whole(list);
+  } else if (packs) {
     axis = find_chunk(axes, size, H5Tget_size(type), chunk);
-    H5Premove_filter(list, H5Z_FILTER_ALL);
-    H5Pset_chunk(list, axes, chunk);
-    H5Pset_alloc_time(list, H5D_ALLOC_TIME_INCR);
-    H5Pset_shuffle(list);
-    H5Pset_deflate(list, LEVEL);
+    list_chunks(list, axes, chunk);
   }
   hid_t to = H5Dcreate2(p->to, name, type, space, H5P_DEFAULT, list, H5P_DEFAULT);
   facet_status status = to < 0 ? facet_store_raise(p->path, name) : copy_attributes(p, from, to);
@@ -284,9 +322,10 @@ static facet_status sync_file(const char *path)
 static facet_status replace(const packing *p, const char *hex)
 {
   char packed[65];
-  FACET_TRY(facet_store_checksum(p->temporary, packed));
-  FACET_CHECK(strcmp(hex, packed) == 0, FACET_INTERNAL, "%s: packing changed its checksum; the file stays as it was",
-              p->path);
+  if (hex)
+    FACET_TRY(facet_store_checksum(p->temporary, packed));
+  FACET_CHECK(!hex || strcmp(hex, packed) == 0, FACET_INTERNAL,
+              "%s: packing changed its checksum; the file stays as it was", p->path);
   FACET_TRY(sync_file(p->temporary));
   FACET_CHECK(rename(p->temporary, p->path) == 0, FACET_CANNOT_CREATE, "%s: %s", p->path, strerror(errno));
   facet_sync_folder_of(p->path);
@@ -301,12 +340,13 @@ static facet_status find_size(const char *path, int64_t *bytes)
   return FACET_OK;
 }
 
+/* hex: of the file; NULL: whatever it is, for some of it does not hold. */
 static facet_status pack(packing *p, const char *hex, int64_t *before, int64_t *after)
 {
   FACET_TRY(find_size(p->path, before));
   facet_remove_temporaries_of(p->path); /* of one that was killed here */
   FACET_TRY(facet_space_check(p->path, (double)*before));
-  FACET_TRY(facet_progress_begin(&p->progress, "repack", "MiB", *before / (1 << 20), false));
+  FACET_TRY(facet_progress_begin(&p->progress, p->unpacks ? "unpack" : "repack", "MiB", *before / (1 << 20), false));
   facet_status status = copy_all(p);
   if (status == FACET_OK)
     facet_progress_at(p->progress, *before / (1 << 20));
@@ -328,6 +368,66 @@ facet_status facet_store_repack(const char *path, int64_t *before, int64_t *afte
   packing p = {.path = path, .temporary = temporary, .from = -1, .to = -1, .status = FACET_OK};
   facet_store_listener listener = facet_store_listen();
   facet_status status = facet_store_unlisten(listener, temporary ? pack(&p, hex, before, after) : FACET_OS);
+  facet_free(&temporary);
+  return status;
+}
+
+/* ---- the way back ---- */
+
+typedef struct {
+  bool any, holds; /* holds: what was written when the file was made, without which nothing can be mended */
+  double bytes;    /* of all arrays */
+} chunked;
+
+static herr_t look_at(hid_t root, const char *name, const H5O_info_t *info, void *data)
+{
+  chunked *found = data;
+  if (info->type != H5O_TYPE_DATASET)
+    return 0;
+  hid_t set = H5Dopen2(root, name, H5P_DEFAULT), list = H5Dget_create_plist(set), space = H5Dget_space(set),
+        type = H5Dget_type(set);
+  herr_t done = set < 0 || list < 0 || space < 0 || type < 0 ? -1 : 0;
+  if (done >= 0) {
+    found->any = found->any || H5Pget_layout(list) == H5D_CHUNKED;
+    found->bytes += (double)H5Sget_simple_extent_npoints(space) * (double)H5Tget_size(type);
+  }
+  H5_CLOSE(type, space, list, set);
+  return done;
+}
+
+static facet_status look(const char *path, chunked *found)
+{
+  hid_t file;
+  *found = (chunked){.any = false};
+  FACET_TRY(facet_store_open_alone(path, &file));
+  herr_t seen = H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, look_at, found);
+  facet_status status = seen < 0 ? facet_store_raise(path, "listing its arrays") : FACET_OK;
+  if (status == FACET_OK && found->any)
+    status = facet_store_head_holds(path, file, &found->holds);
+  H5Fclose(file);
+  return status;
+}
+
+static facet_status unpack(packing *p)
+{
+  chunked found;
+  int64_t before, after;
+  FACET_TRY(look(p->path, &found));
+  if (!found.any || !found.holds) /* then opening says so */
+    return FACET_OK;
+  fprintf(stderr,
+          "facet: %s: is packed, and not all of it holds: it is unpacked first; `facet repack` packs it again\n",
+          p->path);
+  FACET_TRY(facet_space_check(p->path, found.bytes));
+  return pack(p, NULL, &before, &after);
+}
+
+facet_status facet_store_unpack(const char *path)
+{
+  char *temporary = facet_temporary(path);
+  packing p = {.path = path, .temporary = temporary, .unpacks = true, .from = -1, .to = -1, .status = FACET_OK};
+  facet_store_listener listener = facet_store_listen();
+  facet_status status = facet_store_unlisten(listener, temporary ? unpack(&p) : FACET_OS);
   facet_free(&temporary);
   return status;
 }

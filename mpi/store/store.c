@@ -733,7 +733,8 @@ facet_status facet_store_finish(facet_store *s, const char *stage)
 /* bad: of this rank's share of the parts. */
 static facet_status check_share(facet_store *s, const facet_store_shape_array *a, const uint8_t *done, int *bad)
 {
-  int64_t *sum = NULL, now, rank = facet_rank(s->comm), ranks = facet_ranks(s->comm);
+  int64_t *sum = NULL, rank = facet_rank(s->comm), ranks = facet_ranks(s->comm);
+  bool hold;
   facet_status status = FACET_OK;
   FACET_NEW_GO(end, status, sum, a->elements);
   FACET_GO(end, status, facet_store_get(s, FACET_ROW_SUMS, (facet_place){.variant = a->variant}, sum));
@@ -741,8 +742,8 @@ static facet_status check_share(facet_store *s, const facet_store_shape_array *a
   for (int64_t i = rank; i < (int64_t)a->elements; i += ranks)
     if (done[i]) {
       FACET_GO(end, status, facet_interrupt_check());
-      FACET_GO(end, status, facet_sums_find(s->sums, i, &now));
-      bad[i] = now != sum[i] || done[i] != 1;
+      FACET_GO(end, status, facet_sums_hold(s->sums, i, sum[i], &hold));
+      bad[i] = !hold || done[i] != 1;
     }
 end:
   facet_free(&sum);

@@ -399,5 +399,8 @@ facet_status facet_store_checksum(const char *path, char hex[65]);
  * temporary beside it. Errors as of facet_store_checksum and facet_space_check, FACET_CANNOT_CREATE, FACET_INTERRUPTED.
  */
 facet_status facet_store_repack(const char *path, int64_t *before, int64_t *after);
+/* The way back, with a line, where a file is packed and some of it is to be computed anew: nothing is written into
+ * chunks. What cannot be unpacked becomes zeros. Not collective. Errors as of facet_store_repack. */
+facet_status facet_store_unpack(const char *path);
 
 #endif

@@ -77,6 +77,8 @@ facet_status facet_store_unlisten(facet_store_listener before, facet_status stat
 
 /* FACET_IO, or FACET_OS, with HDF5's own innermost words about its last failure: "PATH: WHAT: ...". */
 facet_status facet_store_raise(const char *path, const char *what);
+/* Whether that failure, the last one, is of what the file says, not of the disk: chunks that cannot be unpacked. */
+bool facet_store_is_spoiled(facet_status status);
 /* A list for opening files without locks, which many parallel file systems lack; facet takes none on shared files
  * anyway. Caller closes. */
 hid_t facet_store_access(void);
@@ -202,6 +204,8 @@ void facet_sums_end(facet_sums **sums);
 int64_t facet_sums_parts(const facet_sums *sums);
 /* The checksum of a part as it is now; never negative. */
 facet_status facet_sums_find(facet_sums *sums, int64_t part, int64_t *sum);
+/* Whether that is what it was `then`; what cannot be read for what the file says does not hold. */
+facet_status facet_sums_hold(facet_sums *sums, int64_t part, int64_t then, bool *hold);
 /* Of a file alone: marks and checksums of all parts, as it has them; the caller frees. FACET_BAD_INPUT: it has none. */
 facet_status facet_sums_read(const facet_sums *sums, uint8_t **mark, int64_t **sum);
 /* "analyse of dense, clean, block 3". */

@@ -199,6 +199,14 @@ facet_status facet_sums_find(facet_sums *s, int64_t part, int64_t *sum)
   return FACET_OK;
 }
 
+facet_status facet_sums_hold(facet_sums *s, int64_t part, int64_t then, bool *hold)
+{
+  int64_t now;
+  facet_status status = facet_sums_find(s, part, &now);
+  *hold = status == FACET_OK && now == then;
+  return facet_store_is_spoiled(status) ? FACET_OK : status;
+}
+
 void facet_sums_name(const facet_sums *s, int64_t part, char *text, size_t size)
 {
   hsize_t at[FACET_MOST_AXES] = {0};

@@ -32,11 +32,11 @@ void facet_store_find_bad(facet_store_verified *found, bool says, const char *fo
 
 static facet_status check_part(verification *v, facet_sums *sums, int64_t part, uint8_t mark, int64_t then)
 {
-  int64_t now;
+  bool hold;
   char name[200];
   v->found->parts++;
-  FACET_TRY(facet_sums_find(sums, part, &now));
-  if (mark == 1 && now == then)
+  FACET_TRY(facet_sums_hold(sums, part, then, &hold));
+  if (mark == 1 && hold)
     return FACET_OK;
   facet_sums_name(sums, part, name, sizeof name);
   facet_store_find_bad(v->found, v->says, "%s: %s does not hold its checksum", v->path, name);

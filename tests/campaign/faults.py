@@ -10,7 +10,9 @@ import time
 
 from running import LONGEST, Run, send, wait_for  # which finds conftest, too
 
-from conftest import FACET, environment, flip, places, preloaded
+import h5py
+
+from conftest import FACET, environment, flip, places, preloaded, read_idx, write_idx
 
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 STARTED = ("variants/*.checkpoint", "variants/*.record", "study.h5")  # what a run that began has left
@@ -151,26 +153,54 @@ def flipped(dice, folder, moment):
     return f"bit {bit} of byte {at} of {path.name} {name}".rstrip(), status, {0, 65}, lines + again.lines
 
 
+def chunks(path):
+    """(array, first byte, bytes) of the chunks of a packed store."""
+    found = []
+
+    def note(name, item):
+        if isinstance(item, h5py.Dataset) and item.chunks:
+            infos = [item.id.get_chunk_info(i) for i in range(item.id.get_num_chunks())]
+            found.extend((name, one.byte_offset, one.size) for one in infos)
+    with h5py.File(path) as file:
+        file.visititems(note)
+    return found
+
+
+def flipped_packed(dice, folder, _):
+    """A finished file is packed, and a bit of a chunk changed: the next run computes what does not hold anew."""
+    first, store = Run(folder / "study.yaml", dice.choice((1, 2)), True), folder / "out/study.h5"
+    status = first.end()
+    if status != 0 or subprocess.run([str(FACET), "repack", str(store)], env=environment(), capture_output=True).returncode != 0:
+        return "a run and facet repack", status, set(), first.lines
+    name, offset, size = dice.choice(chunks(store))
+    at, bit = offset + dice.randrange(size), dice.randrange(8)
+    flip(store, at, bit)
+    again = Run(folder / "study.yaml", dice.choice((1, 2)), True)
+    return f"bit {bit} of byte {at} of {name}, packed", again.end(), {0}, first.lines + again.lines
+
+
 def begun(folder):
     return any(one for pattern in STARTED for one in (folder / "out").glob(pattern))
 
 
-def exchanged(dice, folder, moment):
-    """Two labels change places while nothing runs: refused; and then they are where they were."""
-    lines = killed(dice, folder, moment)
-    if not begun(folder):
-        return "nothing begun to mix with", 0, {0}, lines
-    path = folder / dice.choice(("train-labels", "test-labels"))
-    before = path.read_bytes()
-    data, header = bytearray(before), 8
-    a = dice.randrange(header, len(data))
-    b = dice.choice([i for i in range(header, len(data)) if data[i] != data[a]])
-    data[a], data[b] = data[b], data[a]
-    path.write_bytes(data)
-    again = Run(folder / "study.yaml", dice.choice((1, 2)), True)
-    status = again.end()
-    path.write_bytes(before)
-    return f"two labels of {path.name} exchanged", status, {65}, lines + again.lines
+def exchanged(what):
+    def fault(dice, folder, moment):
+        """Two of them change places while nothing runs: refused; and then they are where they were."""
+        lines = killed(dice, folder, moment)
+        if not begun(folder):
+            return "nothing begun to mix with", 0, {0}, lines
+        stored = (folder / "out/study.h5").exists()  # before that nothing follows from test data, with which another study could be mixed
+        path = folder / f"{dice.choice(('train', 'test') if stored else ('train',))}-{what}"
+        before, items = path.read_bytes(), read_idx(path)
+        a = dice.randrange(len(items))
+        b = dice.choice([i for i in range(len(items)) if (items[i] != items[a]).any()])
+        items[[a, b]] = items[[b, a]]
+        write_idx(path, items)
+        again = Run(folder / "study.yaml", dice.choice((1, 2)), True)
+        status = again.end()
+        path.write_bytes(before)
+        return f"{what} {a} and {b} of {path.name} exchanged", status, {65}, lines + again.lines
+    return fault
 
 
 # A network that only the edition has stays, as the documents say, until somebody removes it.
@@ -226,10 +256,12 @@ KINDS = {
     "failing memory": failing(MEMORY, {0, 71}),
     "vanished folder": vanished,
     "flipped bit": flipped,
-    "exchanged labels": exchanged,
+    "flipped bit of a packed file": flipped_packed,
+    "exchanged labels": exchanged("labels"),
+    "exchanged images": exchanged("images"),
     "edited study": edited,
 }
-EVERYWHERE = {"memory", "failing disk", "failing memory"}  # they come where they come, not after a moment
+EVERYWHERE = {"memory", "failing disk", "failing memory", "flipped bit of a packed file"}  # they come where they come, not after a moment
 
 
 def checksum(folder):

@@ -30,6 +30,29 @@ def everything(path):
     return found
 
 
+def check_flips(study, store, whole):
+    """A chunk that cannot be unpacked, and what lies in one piece: named, and computed anew in a file that is not packed any more."""
+    packed = store.read_bytes()
+    with h5py.File(store) as h5:
+        chunk, other = h5["linear/dense/W"].id.get_chunk_info(0), h5["aggregate/cka"].id.get_offset()
+    data = bytearray(packed)
+    data[chunk.byte_offset + chunk.size // 2] ^= 4
+    data[chunk.byte_offset + chunk.size - 1] ^= 1  # of its own checksum
+    data[other + 1] ^= 8
+    store.write_bytes(data)
+    assert run("checksum", store).returncode == 74
+    said = run("verify", store)
+    assert said.returncode == 65 and "analyse of dense, clean, block" in said.stdout and "cka of " in said.stdout, said
+    again = run("run", study, ranks=2)
+    lines = own_lines(again)
+    assert again.returncode == 0 and "is packed, and not all of it holds" in lines[0], again.stderr
+    assert any("analyse of dense, clean, block" in line and line.endswith("is computed anew") for line in lines[1:]), lines
+    assert checksum(store) == whole and run("verify", store).returncode == 0
+    with h5py.File(store) as h5:
+        assert h5["linear/dense/W"].chunks is None
+    store.write_bytes(packed)
+
+
 def test_repack(tmp_path):
     make_digits(tmp_path)
     (tmp_path / "study.yaml").write_text(TEXT)
@@ -62,6 +85,8 @@ def test_repack(tmp_path):
         assert study.labelled("geometry/angle", variant="dense", condition="clean").shape == (130,)
     again = run("run", tmp_path / "study.yaml", ranks=2)
     assert again.returncode == 0 and checksum(store) == sum_before and checksum(unfinished.parent / "out" / "study.h5") == sum_before
+
+    check_flips(tmp_path / "study.yaml", store, sum_before)
 
     refused = run("repack", unfinished)
     assert refused.returncode == 65 and "is not finished: compare is missing" in refused.stderr
