@@ -1,5 +1,6 @@
 """What the whole-run tests share: the program, small data made on the spot, and running it on ranks."""
 
+import errno
 import fcntl
 import gc
 import os
@@ -124,6 +125,40 @@ def held(tmp_path):
     for process in started:
         process.kill()
         process.wait()
+
+
+# ---- little memory ----
+
+@pytest.fixture
+def group():
+    """A cgroup with a limit on memory; as root, where the system has them."""
+    for parent, limit in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+        folder = pathlib.Path(parent) / f"facet-test-{os.getpid()}"
+        try:
+            folder.mkdir()
+        except OSError:
+            continue
+        if (folder / limit).exists():
+            (folder / limit).write_text(str(40 << 20))
+            for swap, most in (("memory.memsw.limit_in_bytes", 40 << 20), ("memory.swap.max", 0)):  # else it is slow, and never full
+                if (folder / swap).exists():
+                    (folder / swap).write_text(str(most))
+            yield folder
+            wait_for(lambda: removed(folder))
+            return
+        folder.rmdir()
+    pytest.skip("no cgroup can be made here")
+
+
+def removed(folder):
+    """Whether the cgroup could be: not while one whom it has killed is on the way out."""
+    try:
+        folder.rmdir()
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return False
+    return True
 
 
 # ---- data, and studies of them ----

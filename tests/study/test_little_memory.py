@@ -1,16 +1,14 @@
 """Under a limit of the address space, or of a cgroup, and when any rank is refused any allocation (see failing_memory.c), a
 run ends with 71 and a line, or well; never with a crash, and no rank waits for another."""
 
-import errno
 import os
-import pathlib
 import resource
 import shutil
 import subprocess
 
 import pytest
 
-from conftest import FACET, PATIENCE, checksum, environment, own_lines, preloaded, run, wait_for
+from conftest import FACET, PATIENCE, checksum, environment, own_lines, preloaded, run
 
 LIMITS = [200, 230, 263, 340, 420, 443, 460, 470, 480, 490, 500]  # MB: from where OpenBLAS cannot start to where nothing is missing
 
@@ -40,38 +38,6 @@ def test_a_late_stage_does_not_wait_for_memory(small, megabytes):
     done = run("run", small / "study.yaml",
                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20)))
     assert done.returncode in (0, 71), done.stderr
-
-
-@pytest.fixture
-def group():
-    """A cgroup with a limit on memory; as root, where the system has them."""
-    for parent, limit in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
-        folder = pathlib.Path(parent) / f"facet-test-{os.getpid()}"
-        try:
-            folder.mkdir()
-        except OSError:
-            continue
-        if (folder / limit).exists():
-            (folder / limit).write_text(str(40 << 20))
-            for swap, most in (("memory.memsw.limit_in_bytes", 40 << 20), ("memory.swap.max", 0)):  # else it is slow, and never full
-                if (folder / swap).exists():
-                    (folder / swap).write_text(str(most))
-            yield folder
-            wait_for(lambda: removed(folder))
-            return
-        folder.rmdir()
-    pytest.skip("no cgroup can be made here")
-
-
-def removed(folder):
-    """Whether the cgroup could be: not while one whom it has killed is on the way out."""
-    try:
-        folder.rmdir()
-    except OSError as error:
-        if error.errno != errno.EBUSY:
-            raise
-        return False
-    return True
 
 
 def test_a_cgroup_that_is_full(small, group):

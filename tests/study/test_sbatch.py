@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 
 import h5py
 import pytest
@@ -70,4 +71,17 @@ def test_waiting_for_another_rank_is_no_progress(tmp_path, job):
         assert process.wait(timeout=PATIENCE) > 0
         log.seek(0)
         assert "nothing moved for 2 s; back into the queue" in log.read()
+    assert (tmp_path / "requeued").read_text() == "requeue 7\n"
+
+
+def test_a_cgroup_that_is_full(tmp_path, job, group):
+    """The system kills a rank, and mpirun ends with a status of its own: more restarts would not help."""
+    start = job(f"{sys.executable} -c 'bytes(range(256)) * (1 << 19)' || exit 137")
+    command, env = start(0)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE,
+                          preexec_fn=lambda: (group / "cgroup.procs").write_text(str(os.getpid())))
+    assert done.returncode == 71 and "facet.sbatch: out of memory: the system killed a rank" in done.stderr, done
+    assert not (tmp_path / "requeued").exists()
+    command, env = job("kill -KILL $$")(0)  # a rank that somebody else killed
+    assert subprocess.run(command, env=env, capture_output=True).returncode == 137
     assert (tmp_path / "requeued").read_text() == "requeue 7\n"
