@@ -33,17 +33,18 @@ if TYPE_CHECKING:
     from facet.findings import Finding
     from facet.groups import GroupChange
     from facet.plot import Picture, Plots
+    from facet.reach import Nearest
     from facet.tables import Fragile
     from facet.verified import Verified
 
 __version__ = "0.1.0"
 __all__ = ["Attributed", "Attributions", "Contrast", "Contributions", "FacetError", "Faithfulness", "Finding", "Fragile", "Geometry", "GroupChange",
-           "Line", "Linear", "Linearization", "MarginChange", "Margins", "Mask", "MaskError", "Network", "NetworkError", "Packed", "Paths",
+           "Line", "Linear", "Linearization", "MarginChange", "Margins", "Mask", "MaskError", "Nearest", "Network", "NetworkError", "Packed", "Paths",
            "Picture", "Plane", "Plots", "Position", "Reach", "Study", "StudyError", "Verified", "Way",
            "attribution_methods", "check_sums", "contrast_change", "corrupt", "corruptions", "methods", "open", "pack", "set_threads"]
 
 # Answers whose modules take pandas or matplotlib along: imported when somebody names them.
-LATER = {"Attributed": "faithful", "Finding": "findings", "Fragile": "tables", "GroupChange": "groups", "Picture": "plot", "Plots": "plot",
+LATER = {"Attributed": "faithful", "Finding": "findings", "Fragile": "tables", "GroupChange": "groups", "Nearest": "reach", "Picture": "plot", "Plots": "plot",
          "Verified": "verified"}
 
 

@@ -39,6 +39,7 @@ SOME = re.compile("/(linear|change|embed)/(sample|(linear|change|embed)_sample)$
 SLICES = re.compile("(lines|planes)/[^/]+/")  # what variants have of lines and planes
 # What a page has no room for where it is large, by what it is called.
 ROOMLESS = {"logits": "prediction/logits$", "cosines": "geometry/cosine$", "maps of attributions": "attributions/[^/]+/attribution$", "reach": "reach/[^/]+/(untied|tied|boundary)$",
+            "nearest points": "reach/[^/]+/point$",
             "the census": "census/[^/]+/(distance|piece)$", "changes of groups by pixel": "change/.+/group_pixel$"}
 OF_SCALES = {"DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME", "DIMENSION_LABELS"}
 MOST_LINES = 16  # pairs of variant and condition whose cosines stay

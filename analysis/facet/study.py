@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from facet.network import Batches, Network
     from facet.planes import Plane
     from facet.plot import Plots
+    from facet.reach import Nearest
     from facet.tables import Fragile
     from facet.verified import Verified
 
@@ -46,6 +47,7 @@ class Study(Store):
         study.group_changes(), study.group_change(variant, "class/dress")   why pruning broke a group of samples
         study.regions(), study.gates("dense")               who shares a linear region; what gates do over the samples
         study.radii(), study.reach("dense")                 how far linearizations hold, and the nearest boundary
+        study.nearest("dense", 7).difference                what to add to sample 7 to come to another class
         study.profile()                                     where the run's time went, by stage and rank
         study.verified, study.verify(tiles=5)               whether all of it holds its checksums; parts computed again
         study.costs(), study.pareto()                       what each variant takes; which are worth it
@@ -420,6 +422,13 @@ class Study(Store):
         from facet import reach
 
         return reach.reach(self, variant)
+
+    def nearest(self, variant: str, sample: int, norm: str = "two") -> Nearest:
+        """The nearest point of another class of a sample's own map, in the 2-norm (`two`) or the max norm (`max`): `point` and its
+        `difference` from the sample, channel x y x x, the class beyond (`other_name`), and whether it lies `inside` the facet."""
+        from facet import reach
+
+        return reach.nearest(self, variant, sample, norm)
 
     def cost(self, what: str) -> pandas.Series[float]:
         """epochs, epochs_before, samples, parameters, flops, flops_sparse, bytes, bytes_sparse, train_seconds or

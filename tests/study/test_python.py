@@ -432,7 +432,7 @@ def test_all_names_are_offered_and_written_down():
 def test_every_picture_is_drawn(study):
     names = [name for name in dir(type(study.plot)) if name[0] != "_"]
     asked = {"contributions": ("dense", 7, "dress"), "contrast": ("dense", 7), "gallery": ("dense",), "gallery_contrasts": ("dense",),
-             "ways": ("dense",), "margin_change": (PRUNED, study.file["change/sample"][0]), "group_change": (PRUNED,)}
+             "ways": ("dense",), "nearest_points": ("dense",), "margin_change": (PRUNED, study.file["change/sample"][0]), "group_change": (PRUNED,)}
     for name in names:
         try:
             picture = getattr(study.plot, name)(*asked.get(name, ()))

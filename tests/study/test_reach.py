@@ -294,6 +294,29 @@ def test_tables(study):
         opened.reach("dens")
 
 
+def test_nearest_points(study):
+    folder, h5 = study
+    opened, group = facet.open(folder / "out1/study.h5"), h5["reach/dense"]
+    for n, norm in enumerate(("max", "two")):
+        found = opened.nearest("dense", 2, norm)
+        assert np.array_equal(found.point, group["point"][2, n]) and np.array_equal(found.difference, found.point - opened.input(2))
+        assert (found.distance, found.inside, found.other) == (group["boundary"][2, n], bool(group["inside"][2, n]), group["other"][2, n])
+        assert found.other_name == opened.classes[found.other] != found.name and found.other_name in repr(found)
+        # in its norm the difference is as long as the distance, and by W of the sample both classes are equal there
+        assert np.linalg.norm(found.difference.ravel(), (np.inf, 2)[n]) == pytest.approx(found.distance, rel=1e-5)
+        with facet.Network(folder / "out1/variants/dense.onnx", precision="double") as network:
+            own = network.linearize(opened.input(2), rows="all")
+        logits = np.tensordot(own.W, found.point, 3) + own.b
+        assert abs(logits[found.cls] - logits[found.other]) < 1e-5
+    for asked, said in ((("dense", 9), "not measured; those of 4 samples"), (("dense", 2, "tow"), "did you mean two"), (("dens", 2), "did you mean dense")):
+        with pytest.raises(facet.StudyError, match=said):
+            opened.nearest(*asked)
+    picture = opened.plot.nearest_points("dense", 2)
+    sample, point = (axis.images[0] for axis in picture.axes[:2])
+    assert sample.get_clim() == point.get_clim()  # one scale of greys
+    assert len(picture.axes) == 10 and f"Shown: 2 of {SAMPLES} samples" in picture.caption
+
+
 def test_report(study):
     from facet.report.numbers import rounded
 
@@ -301,3 +324,4 @@ def test_report(study):
     text = sections(folder / "out1/study.h5", "reach")
     assert "How far linearizations hold" in text and rounded(np.median(h5["reach/dense/untied"][:, 0])) in text
     assert "Which gate or maximum changes first" in text and "Distances are in normalised inputs" in text
+    assert "nearest points of another class of their own map in dense" in text

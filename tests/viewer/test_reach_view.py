@@ -26,17 +26,19 @@ def path(tmp_path_factory):
         marks[1, -1] = 0
         arrays = {"reach/reached_sample": np.arange(TAKEN), "progress/reach": marks}
         for name in names[:2]:
+            point = random.normal(0, 1, (TAKEN, 2, *h5["image"].shape[1:])).astype("f4")
             untied, boundary = (10 ** random.uniform(-4, 0, (TAKEN, 2)) for _ in range(2))
             tied = np.zeros((TAKEN, 2), "i4")
             tied[::10, 1] = 3
             boundary[20], other = np.inf, random.integers(0, 4, (TAKEN, 2)).astype("i4")
             other[20] = -1
             own = np.where(tied.sum(axis=1, keepdims=True) > 0, 0, untied)
-            found = {"max_norm": own[:, 0], "two_norm": own[:, 1], "untied": untied, "boundary": boundary, "other": other, "tied": tied,
+            found = {"max_norm": own[:, 0], "two_norm": own[:, 1], "untied": untied, "boundary": boundary, "other": other, "point": point, "tied": tied,
                      "inside": random.integers(0, 2, (TAKEN, 2)).astype("u1"), "limit": random.integers(-1, 2, (TAKEN, 2)).astype("i4")}
             arrays |= {f"reach/{name}/{what}": values for what, values in found.items()}
             made_study.texts(h5, f"reach/{name}/gate", ["relu1", "pool1"])
         h5["reach"].attrs["unit"] = "pixel"
+        h5.attrs.update(normalize_scale=255.0, normalize_mean=[0.4], normalize_std=[0.25])
         made_study.put(h5, arrays)
     return path
 
@@ -125,6 +127,28 @@ def test_figures_of_a_sample_and_what_is_a_bound(page, h5):
             assert cells[4].startswith("≥") == (not group["inside"][n] and np.isfinite(group["boundary"][n]))
             assert cells[5] == (h5["class"].asstr()[group["other"][n]] if group["other"][n] >= 0 else "–")
             assert cells[6].startswith("≥") != (bool(group["inside"][n]) and group["boundary"][n] <= own)
+
+
+def test_the_nearest_point_is_drawn_beside_the_sample(page, h5):
+    page.evaluate("facetViewer.store.set({ sample: 33 })")
+    names, image = h5["variant"].asstr()[:2], h5["image"][33].astype(float)
+    for n, norm in enumerate(NORMS):
+        page.select_option("#reach .choices select >> nth=1", norm)
+        page.wait_for_function("(text) => document.querySelector('#reach .reach-nearest h3')?.textContent.includes(text)", arg=["max norm", "2-norm"][n])
+        settled(page)
+        assert len(page.query_selector_all("#reach .reach-nearest .pixel-map")) == 5
+        for name in names:
+            group = h5[f"reach/{name}"]
+            largest = page.get_attribute(f"#reach [data-difference='{name}'] [data-largest]", "data-largest")
+            assert float(largest) == pytest.approx(np.abs(group["point"][33, n] - (image / 255 - 0.4) / 0.25).max(), rel=1e-6)
+            there = f"#reach .reach-nearest [data-variant='{name}']"
+            said = page.text_content(there)
+            assert h5["class"].asstr()[group["other"][33, n]] in said and ("≥" in said) == (group["inside"][33, n] == 0)
+            page.press(f"{there} [tabindex]", "ArrowRight")
+            pixel = (group["point"][33, n].ravel()[0] * 0.25 + 0.4) * 255
+            assert float(page.text_content(".tip .tip-line >> nth=-1 >> b").replace("\u2212", "-")) == pytest.approx(pixel, rel=0.01)
+    page.evaluate("facetViewer.store.set({ sample: 20 })")  # no decision boundary
+    page.wait_for_function("!document.querySelector('#reach .reach-nearest')")
 
 
 def test_a_sample_that_was_not_measured_and_choices_in_the_address(page):

@@ -79,6 +79,7 @@ class Plots:
     group_change = Drawn(groups.group_change)
     facet_radii = Drawn(reach.facet_radii)
     facet_limits = Drawn(reach.facet_limits)
+    nearest_points = Drawn(reach.nearest_points)
     pareto = Drawn(cost.pareto)
     error_table = Drawn(comparisons.error_table)
     class_movement = Drawn(comparisons.class_movement)

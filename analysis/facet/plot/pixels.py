@@ -33,9 +33,13 @@ def flat_sum(values: Array) -> Array:
 
 
 def image_of(axis: Axes, study: Study, sample: int) -> None:
+    pixels_of(axis, study, study.image(sample).astype(float))
+
+
+def pixels_of(axis: Axes, study: Study, image: Array, like: Array | None = None) -> None:
+    """An input as pixels of the data set, channel x y x x; grey ones from the darkest to the brightest of `like`, or of itself."""
     axis.set_xticks([])
     axis.set_yticks([])
-    image = study.image(sample).astype(float)
     if study.flat:
         bars(axis, image.ravel(), GREY)
         axis.spines[:].set_visible(False)
@@ -44,7 +48,8 @@ def image_of(axis: Axes, study: Study, sample: int) -> None:
         white = scale if scale > 1 else max(1.0, image.max())
         axis.imshow(np.clip(image.transpose(1, 2, 0) / white, 0, 1))
     else:
-        axis.imshow(image.mean(axis=0), cmap="gray")
+        of = (image if like is None else like).mean(axis=0)
+        axis.imshow(image.mean(axis=0), cmap="gray", vmin=of.min(), vmax=of.max())
 
 
 def bars(axis: Axes, values: Array, color: Any = None) -> None:

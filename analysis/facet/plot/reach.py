@@ -9,9 +9,10 @@ import numpy as np
 from facet import reach
 from facet.errors import StudyError, known
 from facet.plot.choice import choose, grouped, pick, seeds
+from facet.plot.pixels import bound, flat_sum, image_of, pixel_map, pixels_of
 from facet.plot.shares import by_layer
-from facet.plot.style import WIDTH, Look, Picture, legend, picture, styled
-from facet.plot.words import count, failed_seeds, left_out, one_seed
+from facet.plot.style import DENSE, GREY, WIDTH, Look, Picture, legend, picture, styled
+from facet.plot.words import class_name, count, failed_seeds, grey_note, left_out, one_seed
 
 if TYPE_CHECKING:
     from facet.study import Study
@@ -73,3 +74,28 @@ def facet_limits(study: Study, norm: str = "max", limit: int = 30, most_gates: i
     return by_layer(table, rows, shown, "of the samples").says(
         f"Which gate or maximum changes first, in percent of the samples ({NAMES[norm]}): where the map stops to hold."
         + " Means over seeds." * (seeds(study) > 1) + failed_seeds(study, study.replicates) + left_out(shown, groups, "variants") + left_out(rows, every, "gates"))
+
+
+@styled
+def nearest_points(study: Study, variant: str, limit: int = 4) -> Picture | None:
+    """Samples, and in both norms the nearest point of another class beside them and what it differs in."""
+    there = study.numbers("reach")[np.isfinite(reach.group_of(study, variant)["boundary"][()]).all(axis=1)]
+    if not len(there):
+        return None
+    scale, mean, std = study.normalization
+    figure, axes = picture(min(limit, len(there)), 5, squeeze=False, figsize=(WIDTH, 1.6 * min(limit, len(there)) + 0.3))
+    for row, sample in zip(axes, there.tolist()):
+        image_of(row[0], study, sample)
+        row[0].set_ylabel(f"sample {sample}", fontsize=7, color=GREY)
+        for norm, left, right in zip(("two", "max"), row[1::2], row[2::2]):
+            found = reach.nearest(study, variant, sample, norm)
+            pixels_of(left, study, (found.point * std + mean) * scale, study.image(sample).astype(float))
+            left.set_xlabel(f"{class_name(study, found.other, 14)}, {'' if found.inside else '≥ '}{found.distance:.3g}", fontsize=7, labelpad=2)
+            pixel_map(right, found.difference, bound(flat_sum(found.difference)))
+        row[0].set_xlabel(class_name(study, found.cls), fontsize=7.5, labelpad=2, color=DENSE)
+    for axis, title in zip(axes[0], ["sample", "nearest, 2-norm", "difference", "nearest, max norm", "difference"]):
+        axis.set_title(title, loc="center", fontsize=8)
+    return figure.says(f"Samples and the nearest points of another class of their own map in {variant}, with that class and the distance ({reach.unit(study)}), "
+                       "and what such a point differs in, in normalised inputs (red: more, blue: less, scale below each map). Where the distance has a ≥, the point lies "
+                       "outside of the sample's facet, where the network is another map: the distance is a lower bound in it."
+                       f"{grey_note(study)} Shown: {len(axes)} of {count(len(study.numbers('reach')))} samples.")

@@ -319,7 +319,8 @@ def facets(page: Report) -> Context | None:
         rows.append((str(variant), [*near, percent(row["inside_two"]), percent(row["tied"]),
                                     Cell(small(row["residual"]), bad=not row["residual"] <= 1e-11)]))
     return {"rows": rows, "unit": reach.unit(s), "radii": page.figure("facet_radii", drawn_reach.facet_radii(s)),
-            "limits": page.figure("facet_limits", drawn_reach.facet_limits(s))}
+            "limits": page.figure("facet_limits", drawn_reach.facet_limits(s)),
+            "points": page.figure("nearest_points", drawn_reach.nearest_points(s, reach.measured(s)[0]))}
 
 
 def spectra(page: Report) -> Context | None:

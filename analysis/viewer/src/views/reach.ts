@@ -16,9 +16,12 @@ import { count, short } from "../parts/numbers";
 import { Plot } from "../parts/plot";
 import { Scattered } from "../parts/scatter";
 import { hideTip, showTip } from "../parts/tooltip";
+import type { PixelMap } from "../parts/pixel_map";
 import { counted, howMany } from "../state/store";
-import { certain, measured, NORMS, reachOf, SAMPLES, unitOf, type Reach } from "./reach_data";
+import { certain, measured, nearestOf, NORMS, reachOf, SAMPLES, unitOf, type Nearest, type Reach } from "./reach_data";
+import { nearestMaps } from "./reach_maps";
 import { reachTable } from "./reach_table";
+import { pictureOf } from "./sample_data";
 import { CUT_DOWN, mounted, type Context, type Study, type View } from "./view";
 
 const MARGINS = { top: 26, right: 14, bottom: 42, left: 58 };
@@ -43,6 +46,9 @@ class ReachView {
   private readonly key = h("div", { class: "legend" });      // of the shares
   private readonly note = h("p", { class: "note" });
   private readonly own = h("div", { class: "reach-own" });
+  private readonly nearest = h("div", {});
+  private maps: PixelMap[] = [];
+  private mapsTurn = 0;
   private readonly choices: Choices;
   private readonly ends: (() => void)[] = [];
   private numbers: ArrayLike<number> = [];
@@ -56,8 +62,8 @@ class ReachView {
 
   constructor(where: HTMLElement, private readonly context: Context) {
     const { store } = context, [left, right] = [h("div", {}), h("div", {})];
-    this.choices = new Choices(store, "reach", CHOICES, () => this.anew());
-    where.append(h("div", { class: "choices" }, ...CHOICES.map(({ name }) => this.choices.control(name))), h("div", { class: "pair" }, left, right), this.note, this.steps, this.own);
+    this.choices = new Choices(store, "reach", CHOICES, (names) => { this.anew(); if (names.has("norm")) this.figures(); });
+    where.append(h("div", { class: "choices" }, ...CHOICES.map(({ name }) => this.choices.control(name))), h("div", { class: "pair" }, left, right), this.note, this.steps, this.own, this.nearest);
     const height = (w: number): number => Math.min(420, Math.max(260, 0.72 * w));
     this.scatter = new Plot(left, { layers: 2, height, name: "How far linearizations hold: the first network against the second, sample by sample", draw: (_, resized) => this.drawScatter(resized) });
     this.shares = new Plot(right, { layers: 0, height, name: "Share of the samples within a distance", draw: () => this.drawShares() });
@@ -190,6 +196,23 @@ class ReachView {
     const { study, store } = this.context, sample = store.state.sample ?? this.numbers[0], at = this.placeOf.get(sample) ?? -1;
     replaceControls(this.steps, h("span", {}, `sample ${sample}`), ...stepsAmong(store, at, this.numbers));
     this.own.replaceChildren(at < 0 ? otherThan(store, sample, this.numbers, "measured") : reachTable(study, this.sides, at, this.unit, store.state.first));
+    void this.pictures(sample, at);
+  }
+
+  /** Pictures of the nearest points of it. */
+  private async pictures(sample: number, at: number): Promise<void> {
+    const { study } = this.context, { norm } = this, turn = ++this.mapsTurn;
+    const all = at < 0 ? [] : await Promise.all(this.sides.map((reach) => nearestOf(study, reach, sample, at, norm)));
+    const found = all.filter((one): one is Nearest => one !== null), picture = found.length ? await pictureOf(study, sample) : null;
+    if (turn !== this.mapsTurn) return;
+    this.clear();
+    if (picture) this.nearest.replaceChildren(nearestMaps(study, found, picture.raw, picture.scale, sample, at, norm, (map) => { this.maps.push(map); return map.where; }));
+  }
+
+  private clear(): void {
+    this.maps.forEach((map) => map.remove());
+    this.maps = [];
+    this.nearest.replaceChildren();
   }
 
   private hover(i: number, event: PointerEvent): void {
@@ -202,6 +225,8 @@ class ReachView {
 
   remove(): void {
     this.turn++;
+    this.mapsTurn++;
+    this.clear();
     this.ends.forEach((end) => end());
     this.scatter.remove();
     this.shares.remove();
@@ -224,7 +249,7 @@ export const reach: View = {
   width: "whole",
   choices: () => CHOICES,
   help: "How far the linearization of a sample holds: within the radius of its region W and b are those of all inputs. And how near another class is: the nearest decision boundary of the sample's own map, which is exact where its nearest point lies in the region, and a lower bound of that elsewhere; the smaller of the two bounds the distance to any input of another class from below. "
-    + "Left: the first network against the second, sample by sample; above the dashed line the second one's is larger. Right: the share of the samples that count whose region ends within a distance (solid), and that have a decision boundary within it (dashed).",
+    + "Left: the first network against the second, sample by sample; above the dashed line the second one's is larger. Right: the share of the samples that count whose region ends within a distance (solid), and that have a decision boundary within it (dashed). Below: of the sample that is shown the figures, and the nearest point of another class of its own map.",
   wanted: (study: Study) => (study.has(SAMPLES) && study.variants.some((variant) => measured(study, variant)) ? null : study.has(SAMPLES) ? CUT_DOWN : "This file does not say how far linearizations hold: the key reach of a study asks for it."),
   mount: mounted(ReachView),
   async table({ study, store }) {

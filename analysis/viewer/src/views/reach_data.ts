@@ -1,5 +1,5 @@
 /* What a study holds of how far linearizations hold: radii of regions, and distances to decision boundaries, sample by sample. */
-import { sampleMarks } from "./sample_data";
+import { inOrder, pictureOf, sampleMarks } from "./sample_data";
 import type { Study, Variant } from "./view";
 
 export const NORMS = [["max", "max norm"], ["two", "2-norm"]] as const;
@@ -51,4 +51,20 @@ export async function reachOf(study: Study, variant: Variant): Promise<Reach | n
     limit: by((norm) => places.map((at) => names[limit[2 * at + norm]] ?? "")),
     tied: places.map((at) => Array.from({ length: gates }, (_, gate) => tied[at * gates + gate]).reduce((sum, count) => sum + count, 0)),
   };
+}
+
+/** The nearest point of another class of a sample's own map, channel by channel: in pixels of the data, and, in normalised inputs, what it
+ * differs in from the sample. */
+export interface Nearest { reach: Reach; pixels: Float64Array; difference: Float64Array }
+
+/** null: there is none, it is not measured yet, or this file does not hold it. at: the sample's place. */
+export async function nearestOf(study: Study, reach: Reach, sample: number, at: number, norm: number): Promise<Nearest | null> {
+  const path = `/reach/${reach.variant.name}/point`;
+  if (!study.has(path) || !Number.isFinite(reach.boundary[norm][at])) return null;
+  const [numbers, { order }, picture] = await Promise.all([study.read(path, [at, norm], [1, 1]), study.attributes(path), pictureOf(study, sample)]);
+  if (!picture) return null;
+  const point = inOrder(Float64Array.from(numbers), order, study.image), { raw, normal } = picture;
+  // normal() is a line: what it makes of 0 and of 1 says how it goes back.
+  const zero = raw.map((_, i) => normal(0, i)), one = raw.map((_, i) => normal(1, i));
+  return { reach, pixels: point.map((value, i) => (value - zero[i]) / (one[i] - zero[i])), difference: point.map((value, i) => value - normal(raw[i], i)) };
 }
