@@ -58,28 +58,32 @@ bool facet_launched(void)
   return false;
 }
 
+/* One launcher may run below another, and what the other said is still there: a size that is MPI's settles it where
+ * that is of several ranks; 1 may be anybody's. */
 facet_status facet_launch_check(int ranks, bool *speaks)
 {
   static const char *const names[][2] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"}, {"PMI_SIZE", "PMI_RANK"}};
-  const char *most = NULL, *rank = NULL;
+  const char *rank = NULL;
+  int most = 0, count;
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-    const char *size = getenv(names[i][0]);
-    if (size && atoi(size) <= 1) /* that one is alone, too */
+    const char *text = getenv(names[i][0]);
+    int size = text ? atoi(text) : 0;
+    if (size == ranks && ranks > 1)
       return FACET_OK;
-    if (size && !most) {
+    if (size > most) {
       most = size;
       rank = getenv(names[i][1]);
     }
   }
-  if (ranks > 1 || !most)
+  if (most <= ranks)
     return FACET_OK;
-  int count;
-  *speaks = !rank || atoi(rank) == 0;
-  return facet_raise(
-      FACET_USAGE,
-      "the launcher started %s processes, but each is alone: facet is built with %s, whose mpirun has to "
-      "start it",
-      most, facet_versions(&count)[0].text);
+  char seen[40] = "each is alone";
+  if (ranks > 1)
+    (void)snprintf(seen, sizeof seen, "MPI sees %d", ranks);
+  *speaks = *speaks && (!rank || atoi(rank) == 0);
+  return facet_raise(FACET_USAGE,
+                     "the launcher started %d processes, but %s: facet is built with %s, whose mpirun has to start it",
+                     most, seen, facet_versions(&count)[0].text);
 }
 
 /* What Open MPI 4 and 5 need to be told, unless the user has told them: no words of their own, a rank for a hardware

@@ -13,8 +13,9 @@ facet_status facet_launch(int ranks, char *const arguments[], bool *speaks);
 /* On rank 0 of such a run, at the very end: its status for the launcher. All ranks exit with 0 then, so that mpirun
  * has no reason to end anyone early. */
 void facet_launch_report(facet_status status);
-/* FACET_USAGE where a launcher started several processes, but MPI sees one alone: each would do the whole study, and
- * all would write the same files. ranks: as MPI says. speaks: is that of one of them then. */
+/* FACET_USAGE where a launcher started more processes than MPI sees, one alone most often: several would do the whole
+ * study, and write the same files. ranks: as MPI says. *speaks, whether this is MPI's rank 0, is that of one process of
+ * them all then. */
 facet_status facet_launch_check(int ranks, bool *speaks);
 /* Before MPI begins, where no launcher has started this process: what spares a rank that is alone Open MPI's daemon
  * beside it and the search for networks. What the user has told Open MPI stays. */

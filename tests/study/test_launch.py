@@ -10,7 +10,7 @@ import socket
 import subprocess
 
 import pytest
-from conftest import FACET, PATIENCE, STUDY, checksum, environment, own_lines, run, wait_for_lock
+from conftest import FACET, FOUND, MPIRUN, PATIENCE, STUDY, checksum, environment, own_lines, run, wait_for_lock
 
 LAUNCHES = int(os.environ.get("FACET_LAUNCHES", "10"))  # a hundred take a minute (make test-launches)
 TIMES = max(1, LAUNCHES // 10)  # of each signal
@@ -126,3 +126,18 @@ def test_ranks_of_another_mpi_are_refused(small, monkeypatch, size, rank):
         assert len(said) == (me == "0") == len(own_lines(done))  # one of them speaks
     monkeypatch.setenv(size, "1")
     assert run("check", small / "study.yaml").returncode == 0
+    monkeypatch.setenv("PMI_SIZE" if size.startswith("OMPI") else "OMPI_COMM_WORLD_SIZE", "4")  # and 1 of a launcher further out
+    done = run("run", small / "study.yaml")
+    assert done.returncode == 64 and "4 processes, but each is alone" in done.stderr
+
+
+@pytest.mark.skipif(FOUND["MPI"] != "openmpi", reason="MPICH itself goes by PMI_SIZE")
+@pytest.mark.parametrize("said, refused", [
+    ({"OMPI_COMM_WORLD_SIZE": "4"}, "the launcher started 4 processes, but MPI sees 2"), ({"PMI_SIZE": "4"}, ""),
+    ({"PMI_SIZE": "1"}, ""), ({"OMPI_COMM_WORLD_SIZE": "1"}, "")])
+def test_fewer_ranks_than_were_started_are_refused(small, said, refused):
+    """Where no launcher's word is what MPI has: several lots of ranks would write the same files."""
+    words = [f"{name}={value}" for name, value in said.items()]
+    done = subprocess.run([*MPIRUN, "-n", "2", "env", *words, FACET, "check", small / "study.yaml"], env=environment(),
+                          capture_output=True, text=True)
+    assert (done.returncode, len(own_lines(done))) == ((64, 1) if refused else (0, 0)) and refused in done.stderr, done.stderr
