@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 
 import h5py
 import numpy as np
@@ -144,10 +145,9 @@ def test_a_library_of_another_version_is_refused(tmp_path):
     assert re.fullmatch(r"69 \S+: version \S+, but this Python package is 9\.9\.0\n", said)
 
 
-def test_nothing_is_loaded_on_import_and_calls_give_up_the_lock():
+def test_nothing_is_loaded_on_import():
     said = python("import facet, facet.library as l; print(l.library.cache_info().currsize)").stdout
     assert said == "0\n"
-    assert type(library().loaded) is ctypes.CDLL  # and not PyDLL, whose calls keep it
 
 
 # ---- numbers ----
@@ -351,6 +351,36 @@ def test_threads_share_a_network(network, inputs):
     alone = network.linearize(inputs)
     for found in together(lambda i: [network.linearize(inputs) for _ in range(3)][i % 3]):
         assert np.array_equal(found.W, alone.W) and np.array_equal(found.b_node, alone.b_node)
+
+
+def test_calls_give_up_the_lock(studies, inputs, monkeypatch):
+    """While one is at work a thread of Python goes on; it could not, from the beginning to the end, if calls kept Python's lock."""
+    x, times, stopped, over = np.tile(inputs, (20, 1, 1, 1)), [], [], threading.Event()
+    linearize = library().linearize
+
+    def watched(*arguments):
+        times.clear()
+        first = time.monotonic()
+        linearize(*arguments)
+        last = time.monotonic()
+        there = [first, *(t for t in times if first < t < last), last]
+        stopped.append(max(np.diff(there)) / (last - first))
+
+    def go_on():
+        while not over.is_set():
+            times.append(time.monotonic())
+
+    monkeypatch.setattr(library(), "linearize", watched)
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        with studies["double"].network("dense") as network:
+            while len(stopped) < 10 and not any(share < 0.4 for share in stopped):  # the machine may stop it, too
+                network.linearize(x, batch=len(x))
+    finally:
+        over.set()
+        thread.join()
+    assert min(stopped) < 0.4
 
 
 def test_each_thread_has_its_own_message(tmp_path):
