@@ -1,16 +1,20 @@
 /* The stage similarity: items, one variant under one condition each: distances of all pairs, their tree, their layout.
  *
- * Pairs come in square blocks, dealt out to the ranks in turn. Rank 0 reads the samples, some of every item at a time,
- * and hands them to all; the differences of a pair are added up in the order of the samples on whatever rank it is, so
- * the bits do not depend on the number of ranks. Rank 0 gathers the blocks, and does the rest alone. */
+ * Each number is read once: some samples of a metric at a time, each rank those of its share of the items, which all
+ * ranks get then. Pairs come in square blocks, dealt out to the ranks in turn; the differences of a pair are added up
+ * in the order of the samples on whatever rank it is, and divided by how a metric spreads over all items at its end.
+ * What is known of that is joined item by item in their order. So the bits do not depend on the number of ranks. Rank 0
+ * gathers the blocks, and makes tree and layout alone: they grow with the items, not with the samples. */
 #include <math.h>
 #include <stdio.h>
 
+#include "geometry/moments.h"
 #include "geometry/similarity.h"
 #include "ranks/agree.h"
 #include "stage.h"
 
-enum { METRICS = 3, SAMPLES = 256, LINE = 4096, SIDE = 64, BLOCK = SIDE * SIDE };
+/* SIDE: small, so that there are blocks for many ranks. */
+enum { METRICS = 3, SAMPLES = 256, SIDE = 16, BLOCK = SIDE * SIDE, SPREAD = sizeof(facet_spread) / sizeof(double) };
 static const facet_row metrics[METRICS] = {FACET_ROW_ANGLE, FACET_ROW_LENGTH, FACET_ROW_MARGIN};
 
 typedef struct {
@@ -23,16 +27,17 @@ typedef struct {
   const facet_store_plan *plan;
   facet_store *store;
   int64_t items, blocks;
-  block *block;   /* the lower triangle, row by row; block i is that of rank i % ranks */
-  double *points; /* items x SAMPLES */
-  double *sum;    /* own blocks x BLOCK: squared differences */
+  int *count, *first;   /* ranks: numbers of each rank's share of what is known of items, and where they begin */
+  block *block;         /* the lower triangle, row by row; block i is that of rank i % ranks */
+  double *points;       /* items x SAMPLES */
+  int32_t *label;       /* SAMPLES */
+  facet_spread *spread; /* items: of a metric */
+  bool *known;          /* items: it has features of labelled samples */
+  double *sum;          /* own blocks x BLOCK: squared differences of a metric */
+  double *total;        /* own blocks x BLOCK: of all metrics, in units of their variances */
   facet_progress *progress;
   int64_t done;
-  /* rank 0 alone */
-  double *line;     /* LINE samples */
-  int32_t *label;   /* LINE samples */
-  bool *known;      /* items: it has features of labelled samples */
-  double *distance; /* items x items */
+  double *distance; /* items x items; rank 0 alone */
 } work;
 
 static int64_t side_of(const work *w, int64_t first)
@@ -40,70 +45,69 @@ static int64_t side_of(const work *w, int64_t first)
   return w->items - first < SIDE ? w->items - first : SIDE;
 }
 
-/* ---- samples: rank 0 ---- */
-
-/* What is added up of a metric over all labelled samples of all items, in two passes. */
-typedef struct {
-  facet_row metric;
-  double sum, squares;
-  int64_t count;
-} spread;
-
-static facet_status add_line(const work *w, int64_t item, int pass, spread *s)
+/* Blocks of a rank. */
+static int64_t blocks_of(const work *w, int rank)
 {
-  const facet_store_plan *p = w->plan;
-  FACET_CHECK(w->line && w->label, FACET_INTERNAL, "no room for a line"); /* so that analyzers see it, too */
-  for (int64_t i = 0, count; i < p->samples; i += count) {
-    count = p->samples - i < LINE ? p->samples - i : LINE;
-    const facet_place line = {.part = {{item / p->conditions, 1}, {item % p->conditions, 1}, {i, count}}};
-    FACET_TRY(facet_store_get(w->store, s->metric, line, w->line));
-    FACET_TRY(facet_store_get(w->store, FACET_ROW_LABEL, (facet_place){.part = {{i, count}}}, w->label));
-    for (int64_t k = 0; k < count; k++) {
-      if (w->label[k] < 0 || !isfinite(w->line[k]))
-        continue;
-      double off = w->line[k] - (pass ? s->sum / (double)s->count : 0);
-      s->sum += pass ? 0 : off;
-      s->squares += pass ? off * off : 0;
-      s->count += !pass;
-      w->known[item] = true;
-    }
-  }
-  return facet_interrupt_check();
+  return (w->blocks - rank + w->ranks - 1) / w->ranks;
 }
 
-/* The standard deviation of one metric over all labelled samples of all items. */
-static facet_status scale_of(const work *w, facet_row metric, double *scale)
+/* ---- samples: each rank those of its items ---- */
+
+static int64_t first_item(const work *w, int rank)
 {
-  spread s = {.metric = metric};
-  for (int pass = 0; pass < 2; pass++)
-    for (int64_t i = 0; i < w->items; i++)
-      FACET_TRY(add_line(w, i, pass, &s));
-  *scale = s.count > 0 ? sqrt(s.squares / (double)s.count) : NAN;
+  return w->items * rank / w->ranks;
+}
+
+/* All ranks get the numbers of all items, `each` of every item, that are there of this rank's own. */
+static facet_status share_items(const work *w, double *x, int64_t each)
+{
+  for (int r = 0; r < w->ranks; r++) {
+    w->first[r] = (int)(each * first_item(w, r));
+    w->count[r] = (int)(each * first_item(w, r + 1)) - w->first[r];
+  }
+  return facet_mpi_check(
+      MPI_Allgatherv(MPI_IN_PLACE, 0, FACET_MPI_TYPE(x), x, w->count, w->first, FACET_MPI_TYPE(x), w->comm),
+      "comparing");
+}
+
+/* Some samples of a metric of this rank's items, those of a variant at a time. */
+static facet_status read_items(const work *w, facet_row metric, int64_t first, int64_t count)
+{
+  const int64_t conditions = w->plan->conditions, end = first_item(w, w->rank + 1);
+  for (int64_t i = first_item(w, w->rank), next; i < end; i = next) {
+    next = (i / conditions + 1) * conditions;
+    next = next < end ? next : end;
+    const facet_place part = {.part = {{i / conditions, 1}, {i % conditions, next - i}, {first, count}}};
+    FACET_TRY(facet_store_get(w->store, metric, part, w->points + i * count));
+  }
   return FACET_OK;
 }
 
-/* Some samples of a metric of all items, in units of its scale; NaN where there is nothing to compare. */
-static facet_status read_points(const work *w, facet_row metric, double scale, int64_t first, int64_t count)
+/* NaN where there is nothing to compare. */
+static facet_status read_points(const work *w, facet_row metric, int64_t first, int64_t count)
 {
-  const facet_store_plan *p = w->plan;
-  const facet_place part = {.part = {{0, p->variants}, {0, p->conditions}, {first, count}}};
-  FACET_TRY(facet_store_get(w->store, metric, part, w->points));
+  const int64_t end = first_item(w, w->rank + 1);
+  FACET_TRY(read_items(w, metric, first, count));
   FACET_TRY(facet_store_get(w->store, FACET_ROW_LABEL, (facet_place){.part = {{first, count}}}, w->label));
-  for (int64_t i = 0; i < w->items * count; i++)
-    w->points[i] = w->label[i % count] < 0 || !isfinite(w->points[i]) ? (double)NAN : w->points[i] / scale;
+  for (int64_t i = first_item(w, w->rank); i < end; i++) {
+    double *line = w->points + i * count;
+    for (int64_t k = 0; k < count; k++)
+      line[k] = w->label[k] < 0 || !isfinite(line[k]) ? (double)NAN : line[k];
+    facet_spread_add(&w->spread[i], count, line);
+  }
   return FACET_OK;
 }
 
 /* ---- pairs: all ranks ---- */
 
-static facet_status add_samples(work *w, facet_row metric, double scale, int64_t first)
+static facet_status add_samples(work *w, facet_row metric, int64_t first)
 {
   int64_t count = w->plan->samples - first < SAMPLES ? w->plan->samples - first : SAMPLES;
   facet_status status = facet_interrupt_check();
-  if (status == FACET_OK && w->rank == 0)
-    status = read_points(w, metric, scale, first, count);
+  if (status == FACET_OK)
+    status = read_points(w, metric, first, count);
   FACET_AGREE(w->comm, status);
-  FACET_TRY(facet_share(w->comm, w->points, w->items * count, "comparing"));
+  FACET_TRY(share_items(w, w->points, count));
   double *sum = w->sum;
   for (int64_t i = w->rank; i < w->blocks; i += w->ranks, sum += BLOCK) {
     block b = w->block[i];
@@ -114,45 +118,66 @@ static facet_status add_samples(work *w, facet_row metric, double scale, int64_t
   return FACET_OK;
 }
 
-/* A metric that does not vary tells nothing apart. */
-static facet_status add_metric(work *w, facet_row metric)
+/* Of a metric that was gone through: its variance over all labelled samples of all items. A metric that does not vary
+ * tells nothing apart; nor does one whose squares are too large. */
+static facet_status add_up(const work *w)
 {
-  double scale = NAN;
-  FACET_AGREE(w->comm, w->rank == 0 ? scale_of(w, metric, &scale) : FACET_OK);
-  FACET_TRY(facet_share(w->comm, &scale, 1, "comparing"));
-  for (int64_t first = 0; scale > 0 && first < w->plan->samples; first += SAMPLES)
-    FACET_TRY(add_samples(w, metric, scale, first));
+  facet_spread all = {0};
+  FACET_TRY(share_items(w, &w->spread[0].count, SPREAD));
+  for (int64_t i = 0; i < w->items; i++) {
+    w->known[i] = w->known[i] || w->spread[i].count > 0;
+    facet_spread_join(&all, &w->spread[i]);
+    w->spread[i] = (facet_spread){0};
+  }
+  const double variance = all.squares / all.count;
+  const bool tells = variance > 0 && isfinite(2 * all.squares);
+  for (int64_t k = 0; k < blocks_of(w, w->rank) * BLOCK; k++) {
+    w->total[k] += tells ? w->sum[k] / variance : 0;
+    w->sum[k] = 0;
+  }
   return FACET_OK;
 }
 
+static facet_status add_metric(work *w, facet_row metric)
+{
+  for (int64_t first = 0; first < w->plan->samples; first += SAMPLES)
+    FACET_TRY(add_samples(w, metric, first));
+  return add_up(w);
+}
+
 /* Rank 0 puts the distances of a block in both their places. */
-static void place(const work *w, block b, const double *sum, int64_t labelled)
+static void place(const work *w, block b, const double *total, int64_t labelled)
 {
   for (int64_t i = 0; i < side_of(w, b.row); i++)
     for (int64_t j = 0; j < side_of(w, b.column); j++) {
       int64_t row = b.row + i, column = b.column + j;
-      double mean = *sum++ / (double)(METRICS * labelled);
+      double mean = *total++ / (double)(METRICS * labelled);
       w->distance[row * w->items + column] = w->distance[column * w->items + row] =
           w->known[row] && w->known[column] ? sqrt(mean) : (double)NAN;
     }
 }
 
-/* The blocks of others come into `points`, which are done with. */
+/* The blocks of others come into `sum`, which is done with; no rank has more than rank 0. */
+static facet_status receive(const work *w, int rank, int64_t labelled)
+{
+  int numbers = (int)(blocks_of(w, rank) * BLOCK);
+  const double *total = rank == 0 ? w->total : w->sum;
+  if (rank != 0)
+    FACET_TRY(facet_mpi_check(MPI_Recv(w->sum, numbers, MPI_DOUBLE, rank, 0, w->comm, MPI_STATUS_IGNORE), "comparing"));
+  for (int64_t i = rank; i < w->blocks; i += w->ranks, total += BLOCK)
+    place(w, w->block[i], total, labelled);
+  return FACET_OK;
+}
+
 static facet_status gather(const work *w)
 {
   int64_t labelled = 0;
   FACET_AGREE(w->comm, w->rank == 0 ? facet_dataset_labelled(w->plan->test, &labelled) : FACET_OK);
-  for (int64_t i = 0; i < w->blocks; i++) {
-    int owner = (int)(i % w->ranks), code = MPI_SUCCESS;
-    double *sum = owner == w->rank ? w->sum + i / w->ranks * BLOCK : w->points;
-    if (owner != 0 && owner == w->rank)
-      code = MPI_Send(sum, BLOCK, FACET_MPI_TYPE(sum), 0, 0, w->comm);
-    if (owner != 0 && w->rank == 0)
-      code = MPI_Recv(sum, BLOCK, FACET_MPI_TYPE(sum), owner, 0, w->comm, MPI_STATUS_IGNORE);
-    FACET_TRY(facet_mpi_check(code, "comparing"));
-    if (w->rank == 0)
-      place(w, w->block[i], sum, labelled);
-  }
+  if (w->rank != 0)
+    return facet_mpi_check(MPI_Send(w->total, (int)(blocks_of(w, w->rank) * BLOCK), MPI_DOUBLE, 0, 0, w->comm),
+                           "comparing");
+  for (int r = 0; r < w->ranks; r++)
+    FACET_TRY(receive(w, r, labelled));
   return FACET_OK;
 }
 
@@ -197,19 +222,21 @@ done:
 
 static facet_status prepare(work *w)
 {
-  int64_t sides = (w->items + SIDE - 1) / SIDE, most = w->items * SAMPLES;
+  int64_t sides = (w->items + SIDE - 1) / SIDE;
   FACET_NEW(w->block, sides * (sides + 1) / 2);
   for (int64_t row = 0; row < sides; row++)
     for (int64_t column = 0; column <= row; column++)
       w->block[w->blocks++] = (block){row * SIDE, column * SIDE};
-  FACET_NEW(w->points, most > BLOCK ? most : BLOCK);
-  FACET_NEW(w->sum, (w->blocks + w->ranks - 1) / w->ranks * BLOCK);
-  if (w->rank != 0)
-    return FACET_OK;
-  FACET_NEW(w->line, LINE);
-  FACET_NEW(w->label, LINE);
+  FACET_NEW(w->count, w->ranks);
+  FACET_NEW(w->first, w->ranks);
+  FACET_NEW(w->points, w->items * SAMPLES);
+  FACET_NEW(w->label, SAMPLES);
+  FACET_NEW(w->spread, w->items);
   FACET_NEW(w->known, w->items);
-  FACET_NEW(w->distance, w->items * w->items);
+  FACET_NEW(w->sum, blocks_of(w, w->rank) * BLOCK);
+  FACET_NEW(w->total, blocks_of(w, w->rank) * BLOCK);
+  if (w->rank == 0)
+    FACET_NEW(w->distance, w->items * w->items);
   return FACET_OK;
 }
 
@@ -220,9 +247,9 @@ static facet_status compare(work *w)
   FACET_AGREE(w->comm, facet_progress_begin(&w->progress, "similarity", "portions", steps, w->rank != 0));
   for (int m = 0; m < METRICS; m++)
     FACET_TRY(add_metric(w, metrics[m]));
-  FACET_AGREE(w->comm, gather(w));
-  facet_free(&w->sum);
   facet_free(&w->points);
+  FACET_AGREE(w->comm, gather(w));
+  FACET_FREE(&w->sum, &w->total);
   return facet_agree(w->comm, w->rank == 0 ? arrange(w) : FACET_OK);
 }
 
@@ -236,7 +263,7 @@ static facet_status run(const facet_context *c)
             .items = facet_store_items(&c->plan->store)};
   facet_status status = compare(&w);
   facet_progress_end(&w.progress);
-  FACET_FREE(&w.block, &w.points, &w.sum, &w.line, &w.label, &w.known, &w.distance);
+  FACET_FREE(&w.count, &w.first, &w.block, &w.points, &w.label, &w.spread, &w.known, &w.sum, &w.total, &w.distance);
   return status;
 }
 
@@ -251,7 +278,7 @@ static bool wanted(const facet_plan *plan)
 static facet_status memory(const facet_context *c, int ranks, double *bytes)
 {
   double items = (double)facet_store_items(&c->plan->store);
-  double pairs = 8 * items * ((items + SIDE) / 2 / ranks + SAMPLES + items) + 12 * LINE, tree = 2 * 8 * items * items;
+  double pairs = 8 * items * ((items + SIDE) / ranks + SAMPLES + items), tree = 2 * 8 * items * items;
   *bytes = pairs > tree ? pairs : tree;
   return FACET_OK;
 }

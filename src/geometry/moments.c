@@ -1,4 +1,5 @@
-/* Means, then distances from them: see moments.h. Two passes over the values, however many classes there are. */
+/* Means, then distances from them: see moments.h. Two passes over the values, however many classes there are; over some
+ * at a time where those that went by are not there any more. */
 #include "moments.h"
 
 #include <math.h>
@@ -61,6 +62,32 @@ void facet_moments_deviations(facet_moments *m)
 {
   for (int64_t k = 0; k <= m->classes; k++)
     m->deviation[k] = m->number[k] > 1 ? sqrt(m->deviation[k] / (double)(m->number[k] - 1)) : NAN;
+}
+
+void facet_spread_add(facet_spread *spread, int64_t count, const double *value)
+{
+  facet_spread some = {0};
+  for (int64_t i = 0; i < count; i++)
+    if (!isnan(value[i])) {
+      some.mean += value[i];
+      some.count++;
+    }
+  some.mean = some.count > 0 ? some.mean / some.count : 0;
+  for (int64_t i = 0; i < count; i++)
+    if (!isnan(value[i]))
+      some.squares += (value[i] - some.mean) * (value[i] - some.mean);
+  facet_spread_join(spread, &some);
+}
+
+/* Chan, Golub and LeVeque 1983. */
+void facet_spread_join(facet_spread *spread, const facet_spread *other)
+{
+  double all = spread->count + other->count, off = other->mean - spread->mean;
+  if (other->count == 0)
+    return;
+  spread->squares += other->squares + off * off * (spread->count * other->count / all);
+  spread->mean += off * (other->count / all);
+  spread->count = all;
 }
 
 void facet_labelled_mean_add(facet_labelled_mean *mean, int64_t count, const int32_t *label, const double *value)

@@ -1,4 +1,4 @@
-/* Means and standard deviations: of samples by class, and of groups of rows of a table. */
+/* Means and standard deviations: of samples by class, of values that go by once, and of groups of rows of a table. */
 #ifndef FACET_MOMENTS_H
 #define FACET_MOMENTS_H
 
@@ -24,6 +24,16 @@ void facet_moments_means(facet_moments *moments);
 void facet_moments_spread(facet_moments *moments, int64_t count, const int32_t *label, const double *value);
 /* After the last again: deviation is true, n - 1, NaN for fewer than two. */
 void facet_moments_deviations(facet_moments *moments);
+
+/* How values spread, which go by once, some at a time: how many, their mean, and the sum of the squared distances from
+ * it. Begins with zeros. */
+typedef struct {
+  double count, mean, squares;
+} facet_spread;
+/* NaN: not known, and not counted. */
+void facet_spread_add(facet_spread *spread, int64_t count, const double *value);
+/* That of both together; the order of many of them matters to the last digits. */
+void facet_spread_join(facet_spread *spread, const facet_spread *other);
 
 /* The mean of all values whose label is known, finite or not; some at a time. Begins with zeros. */
 typedef struct {

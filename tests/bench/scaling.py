@@ -4,9 +4,9 @@ phase from `facet run --profile`; what messages, agreement and syncs cost; and w
     scaling.py [--times N] [--bandwidth GB/s] [--latency us]    of the cluster's file system, all ranks together, and of its network
 
 The forecast is of a study as large as people's: 30 networks like this one, 10,000 samples under 20 conditions, all
-linearized in full for 7 of them. What follows the passes, comparing networks, conditions and samples, is measured on a study
-of that many networks and conditions, a tenth of the samples, and a network that takes no time. docs/scaling.md says how each
-number comes about."""
+linearized in full for 7 of them. What follows the passes, comparing networks, conditions and samples, is measured on studies
+of that many networks and conditions, a network that takes no time, and two numbers of samples: what does not grow with the
+samples is told from what does. docs/scaling.md says how each number comes about."""
 
 import argparse
 import json
@@ -43,13 +43,13 @@ study: lines
 output: {output}
 data:
   train: {{format: npy, images: few.npy, labels: few-labels.npy}}
-  test: {{format: npy, images: many.npy, labels: many-labels.npy}}
+  test: {{format: npy, images: test{samples}.npy, labels: test{samples}-labels.npy}}
 model: {{architecture: {{dense: [16]}}, train: {{epochs: 1}}}}
 variants: [{{method: magnitude, sparsity: {sparsities}}}]
 conditions: [clean, {{corruption: [gaussian_noise, shot_noise, impulse_noise, brightness], severity: [1, 2, 3, 4, 5]}}]
 aggregate: {{spectrum: none}}
 """
-FEW, MANY = 64, 1000
+FEW, SOME, MANY = 64, 250, 1000
 COMPARING = ("summary", "columns", "compare", "similarity", "cka")
 LARGE = {"networks": 30, "linearized": 7, "samples": 10_000, "conditions": 21, "blocks": 40, "node": 64,
          "data": 60_000 * 3 * SIDE * SIDE, "train": 50_000, "epochs": 4, "parts": 4}  # parts: batch / micro_batch
@@ -71,11 +71,14 @@ def passes(scale):
     return write
 
 
-def lines(folder, name):
+def lines(samples):
     """A study of many networks whose comparisons take the time."""
-    for part, count in (("few", FEW), ("many", MANY)):
-        pictures(folder, part, count, 1, 4, 4)
-    return LINES.format(output=name, sparsities=[round(i / LARGE["networks"], 3) for i in range(1, LARGE["networks"])])
+    def write(folder, name):
+        pictures(folder, "few", FEW, 1, 4, 4)
+        pictures(folder, f"test{samples}", samples, 1, 4, 4)
+        sparsities = [round(i / LARGE["networks"], 3) for i in range(1, LARGE["networks"])]
+        return LINES.format(output=name, samples=samples, sparsities=sparsities)
+    return write
 
 
 def measure(folder, name, ranks, write):
@@ -122,18 +125,25 @@ def show_measured(one, two, weak):
               f"{100 * times[0] / times[2]:6.0f}% {share[0]:7.1f}% {share[1]:6.1f}%")
 
 
+def grown(some, many, phase):
+    """Seconds of a phase with the large study's samples, along the line through what it takes with SOME and MANY."""
+    return seconds(many, phase) + max(0.0, seconds(many, phase) - seconds(some, phase)) / (MANY - SOME) * (LARGE["samples"] - MANY)
+
+
 def shared(one, two):
-    """{phase: (seconds on one rank, the share of them that is not shared out)} of what compares, by Amdahl's law from two ranks."""
+    """{phase: (seconds on one rank, the share of them that is not shared out)} of what compares, by Amdahl's law from two ranks.
+    one, two: with SOME and with MANY samples."""
     found = {}
     for phase in COMPARING:
-        a, b = seconds(one, phase), seconds(two, phase)
+        a, b = grown(*one, phase), grown(*two, phase)
         if a > 0:
             found[phase] = (a, min(1.0, max(0.0, 2 * b / a - 1)))
     return found
 
 
 def show_shared(found):
-    print("\n" + ", ".join(f"{phase} {time:.3f} s, {100 * serial:.0f} % not shared out" for phase, (time, serial) in found.items()))
+    print(f"\nOf {LARGE['samples']} samples: " +
+          ", ".join(f"{phase} {time:.3f} s, {100 * serial:.0f} % not shared out" for phase, (time, serial) in found.items()))
 
 
 def forecast(one, comparing, cost, bandwidth, latency):
@@ -147,6 +157,7 @@ def forecast(one, comparing, cost, bandwidth, latency):
     written = 4.0 * linear * CLASSES * dim
     tiles = LARGE["networks"] * LARGE["conditions"] * LARGE["blocks"]
     arrays = 12 * LARGE["networks"] + 60
+    handed = {"similarity": 3 * 8 * LARGE["networks"] * LARGE["conditions"] * LARGE["samples"] / 1e9}  # what every rank gets
 
     def tail(ranks):  # the last tile of some rank, alone
         return work / tiles if ranks > 1 else 0.0
@@ -173,7 +184,7 @@ def forecast(one, comparing, cost, bandwidth, latency):
             ("writing W", lambda p: written / min(bandwidth, p * 1e9)),
             ("marks", lambda p: cost["sync"] * min(work / p, tiles / p)),
             ("opening arrays", lambda p: arrays * 6 * latency * (1 + math.log2(p))),
-            *((phase, lambda p, time=time, serial=serial: LARGE["samples"] / MANY * time * (serial + (1 - serial) / p))
+            *((phase, lambda p, time=time, serial=serial, handed=handed.get(phase, 0.0): time * (serial + (1 - serial) / p) + handed * (p > 1))
               for phase, (time, serial) in comparing.items()),
             ("spectra", spectra),
             ("agreement", lambda p: 40 * (cost["agreement"] + latency * math.log2(p)))]
@@ -199,7 +210,8 @@ def main():
     with tempfile.TemporaryDirectory(dir=ROOT / "results") as name:
         folder = pathlib.Path(name)
         one, two, weak = (quickest(folder, *how, options.times) for how in (("one", 1, passes(1)), ("two", 2, passes(1)), ("weak", 2, passes(2))))
-        comparing = shared(*(quickest(folder, f"lines{ranks}", ranks, lines, options.times) for ranks in (1, 2)))
+        comparing = shared(*([quickest(folder, f"lines{samples}-{ranks}-", ranks, lines(samples), options.times) for samples in (SOME, MANY)]
+                             for ranks in (1, 2)))
         cost = costs(folder)
     show_measured(one, two, weak)
     print("\n" + ", ".join(f"{key} {1e6 * value:.3g} us" for key, value in cost.items()))

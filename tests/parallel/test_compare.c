@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "ranks/profile.h"
 #include "summarize.h"
 
 enum { V = 5, X = 6, SEVERITIES = 5, C = 1 + X * SEVERITIES, K = 3, N = 300, ITEMS = V * C, METRICS = 3, MANY = 1000 };
@@ -304,6 +305,38 @@ static void test_a_variant_without_features(void **state)
   featureless = 0;
 }
 
+/* Bytes of files that this rank moves while items are compared anew. */
+static facet_status count_compared(int64_t *bytes)
+{
+  const facet_plan whole = {.store = f.plan};
+  facet_context context = {.comm = MPI_COMM_WORLD, .plan = &whole};
+  FACET_TRY(facet_store_open(MPI_COMM_WORLD, path, &f.plan, &context.store));
+  facet_status status = facet_store_forget(context.store, "similarity");
+  facet_profile_begin();
+  (void)facet_profile_take();
+  if (status == FACET_OK)
+    status = facet_stage_similarity.run(&context);
+  *bytes = facet_profile_take().bytes;
+  facet_status closed = facet_store_close(&context.store);
+  return status == FACET_OK ? closed : status;
+}
+
+/* Every number is read once, and every rank reads its share; rank 0 writes what follows. */
+static void test_samples_are_read_once(void **state)
+{
+  (void)state;
+  const int64_t numbers = (int64_t)METRICS * ITEMS * N * 8, labels = (int64_t)METRICS * N * 4,
+                results = 8 * (ITEMS * (ITEMS + 1 + 2) + 4 * (ITEMS - 1));
+  int64_t own, ranks = facet_ranks(MPI_COMM_WORLD);
+  make_fixture(true);
+  summarized();
+  assert_int_equal(count_compared(&own), FACET_OK);
+  int64_t share = numbers / ranks;
+  if (rank == 0)
+    own -= results;
+  assert_in_range(own, share - numbers / ITEMS, share + numbers / ITEMS + labels);
+}
+
 static double error_of(int v, int c)
 {
   int wrong = 0, count = 0;
@@ -437,6 +470,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(test_infinite_replicates),
       cmocka_unit_test(test_distances),
       cmocka_unit_test(test_a_variant_without_features),
+      cmocka_unit_test(test_samples_are_read_once),
       cmocka_unit_test(test_corruption_errors),
       cmocka_unit_test(test_redundancy),
       cmocka_unit_test(test_without_clean_samples),

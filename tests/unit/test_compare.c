@@ -105,6 +105,26 @@ static void corruption_errors(void **state)
 }
 
 /* Rows of two groups, of three and of one, in two columns. */
+/* Far from zero, in parts of any size, and joined. */
+static void spread(void **state)
+{
+  (void)state;
+  const double value[] = {1e6 + 1, NAN, 1e6 + 5, 1e6 + 2, NAN, 1e6 + 6};
+  for (int at_once = 1; at_once <= 6; at_once++) {
+    facet_spread all = {.count = 0}, first = all;
+    facet_spread_add(&first, 2, value);
+    facet_spread_join(&all, &first);
+    for (int i = 2; i < 6; i += at_once)
+      facet_spread_add(&all, at_once < 6 - i ? at_once : 6 - i, value + i);
+    assert_true(all.count == 4);
+    assert_near(all.mean, 1e6 + 3.5, 1e-9);
+    assert_near(all.squares, 17, 1e-9);
+  }
+  facet_spread none = {.count = 0};
+  facet_spread_add(&none, 1, value + 1);
+  assert_true(none.count == 0 && none.mean == 0 && none.squares == 0);
+}
+
 static void moments_by_group(void **state)
 {
   (void)state;
@@ -259,8 +279,9 @@ static void quantiles_of_many(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(fragile_samples),     cmocka_unit_test(moments_by_class),  cmocka_unit_test(corruption_errors),
-      cmocka_unit_test(moments_by_group),    cmocka_unit_test(calibration),       cmocka_unit_test(correlation),
-      cmocka_unit_test(squared_differences), cmocka_unit_test(quantiles_of_many), cmocka_unit_test(tree_and_layout)};
+      cmocka_unit_test(fragile_samples),   cmocka_unit_test(moments_by_class),    cmocka_unit_test(spread),
+      cmocka_unit_test(corruption_errors), cmocka_unit_test(moments_by_group),    cmocka_unit_test(calibration),
+      cmocka_unit_test(correlation),       cmocka_unit_test(squared_differences), cmocka_unit_test(quantiles_of_many),
+      cmocka_unit_test(tree_and_layout)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
