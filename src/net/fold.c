@@ -131,8 +131,12 @@ static facet_status combine(const facet_node *node, const facet_tensor *a, const
 
 static facet_status combine_all(const facet_network *network, const facet_node *node, facet_tensor **out)
 {
+  static const char *const of_any[] = {"Max", "Min", "Sum", "Mean"}; /* also of one input, which they then are */
+  bool combines = node->inputs > 1;
+  for (size_t i = 0; i < sizeof of_any / sizeof of_any[0]; i++)
+    combines = combines || strcmp(node->type, of_any[i]) == 0;
   *out = NULL;
-  if (node->inputs < 2)
+  if (!combines)
     return FACET_OK;
   for (int i = 0; i < node->inputs; i++)
     if (!facet_node_has(node, i)) /* bounds of a Clip may be left out, operands may not */
@@ -314,6 +318,41 @@ static facet_status range(const facet_network *network, const facet_node *node, 
   return FACET_OK;
 }
 
+/* ScatterND: `updates` where `indices` say, over a copy of the first input. */
+static facet_status scatter(const facet_network *network, const facet_node *node, facet_tensor **out)
+{
+  const facet_tensor *data = facet_node_constant(network, node, 0), *at = facet_node_constant(network, node, 1),
+                     *update = facet_node_constant(network, node, 2);
+  const facet_attribute *reduction = facet_node_attribute(node, "reduction");
+  if (reduction && (reduction->kind != FACET_TEXT || strcmp(reduction->text, "none") != 0))
+    return facet_node_raise(node, "attribute reduction must be none");
+  if (!at || !update || at->type != FACET_I64 || at->shape.rank < 1 || update->type != data->type)
+    return facet_node_raise(node, "needs indices, and updates of the type of its data");
+  int64_t depth = at->shape.dim[at->shape.rank - 1], each = 1;
+  if (depth > data->shape.rank)
+    return facet_node_raise(node, "indices of %lld dimensions", (long long)depth);
+  for (int d = (int)depth; d < data->shape.rank; d++)
+    each *= data->shape.dim[d];
+  int64_t places = depth > 0 ? facet_shape_size(at->shape) / depth : 0;
+  if (places * each != facet_shape_size(update->shape))
+    return facet_node_raise(node, "updates of %s for %lld x %lld", facet_shape_text(update->shape), (long long)places,
+                            (long long)each);
+  FACET_TRY(facet_tensor_copy(data, out));
+  size_t bytes = (size_t)each * facet_type_size(data->type);
+  for (int64_t p = 0; p < places; p++) {
+    int64_t place = 0;
+    for (int d = 0; d < depth; d++) {
+      int64_t index = ((const int64_t *)at->data)[p * depth + d], size = data->shape.dim[d];
+      index += index < 0 ? size : 0;
+      if (index < 0 || index >= size)
+        return facet_node_raise(node, "index %lld is out of range", (long long)index);
+      place = place * size + index;
+    }
+    memcpy((char *)(*out)->data + (size_t)place * bytes, (const char *)update->data + (size_t)p * bytes, bytes);
+  }
+  return FACET_OK;
+}
+
 /* ---- through the lowered form ---- */
 
 static double element_of(const facet_network *network, const facet_lowered *l, int64_t i)
@@ -426,7 +465,8 @@ static facet_status evaluate(facet_network *network, facet_node *node, facet_ten
               {"Where", choose},
               {"Cast", cast},
               {"CastLike", cast},
-              {"ReduceProd", reduce_product}};
+              {"ReduceProd", reduce_product},
+              {"ScatterND", scatter}};
   if (!facet_node_has(node, 0))
     return facet_node_raise(node, "has no first input");
   FACET_TRY(pass_empty(network, node, out));

@@ -127,6 +127,7 @@ static const struct {
     {"Or", " axis:i broadcast:i "},
     {"Range", ""},
     {"ReduceProd", " axes:I keepdims:i noop_with_empty_axes:i "},
+    {"ScatterND", " reduction:s "},
     {"Where", ""},
 };
 

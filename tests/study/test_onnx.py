@@ -327,6 +327,24 @@ def test_a_sequence_goes_nowhere_else(tmp_path):
     refused(path, 65, "cut (SplitToSequence): the output of the network is a sequence")
 
 
+def test_constants_are_scattered(tmp_path):
+    """What torch.onnx writes for masks that are filled part by part."""
+    constants = {"zero": np.zeros((2, 3), np.float32), "at": np.array([[1, -1], [0, 0]]), "new": np.array([5, 7], np.float32),
+                 "rows": np.array([[-1]]), "row": np.array([[1, 2, 3]], np.float32), "one": np.arange(6).reshape(2, 3)}
+    nodes = [helper.make_node("ScatterND", ["zero", "at", "new"], ["a"]), helper.make_node("ScatterND", ["a", "rows", "row"], ["b"]),
+             helper.make_node("Max", ["one"], ["max"]), helper.make_node("Cast", ["max"], ["float"], to=TensorProto.FLOAT),
+             helper.make_node("Sum", ["a", "b", "float"], ["sum"]), helper.make_node("Add", ["x", "sum"], ["s"]),
+             helper.make_node("Flatten", ["s"], ["y"])]
+    net = facet.Network(save(tmp_path / "net.onnx", nodes, constants, shape=("N", 2, 3)))
+    a = np.array([[7, 0, 0], [0, 0, 5]])
+    b = np.array([[7, 0, 0], [1, 2, 3]])
+    assert np.array_equal(net.linearize(np.zeros((1, 2, 3), np.float32)).logits, (a + b + np.arange(6).reshape(2, 3)).reshape(1, 6))
+    constants["at"] = np.array([[1, 3], [0, 0]])
+    refused(save(tmp_path / "net.onnx", nodes, constants, shape=("N", 2, 3)), 65, "(ScatterND): index 3 is out of range")
+    constants["at"] = np.array([[1, 2]])
+    refused(save(tmp_path / "net.onnx", nodes, constants, shape=("N", 2, 3)), 65, "(ScatterND): updates of 2 for 1 x 1")
+
+
 def test_softmax_inside_is_marked(tmp_path):
     nodes = [gemm(), helper.make_node("Softmax", ["h"], ["s"], name="inner"), helper.make_node("Relu", ["s"], ["y"])]
     text = inspected(save(tmp_path / "net.onnx", nodes, {"w": WEIGHT, "b": BIAS}))
