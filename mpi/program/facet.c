@@ -233,6 +233,8 @@ static facet_status start(const command *c, int argc, char **argv, arguments *a,
   if (a->call.ranks > 0 && c->run != facet_check) /* of which -n is a question */
     return launch(&a->call, argc, argv, speaks);
   facet_blas_core_fit(argv); /* every rank for itself: nodes may differ */
+  if (c->run == facet_run)   /* others end by them */
+    facet_interrupt_begin();
   facet_store_begin();
   facet_launch_alone();
   MPI_Init(&argc, &argv);

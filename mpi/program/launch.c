@@ -40,13 +40,25 @@ static void ask(int signal_number)
   errno = before;
 }
 
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+enum { SIGNALS = sizeof signals / sizeof signals[0] };
+
 static void listen_to_signals(void)
 {
-  static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
   struct sigaction action = {.sa_handler = ask, .sa_flags = SA_RESTART};
   sigemptyset(&action.sa_mask);
-  for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+  for (size_t i = 0; i < SIGNALS; i++)
     sigaction(signals[i], &action, NULL);
+}
+
+/* Until there is somebody to be told. */
+static void hold_signals(sigset_t *before)
+{
+  sigset_t held;
+  sigemptyset(&held);
+  for (size_t i = 0; i < SIGNALS; i++)
+    sigaddset(&held, signals[i]);
+  sigprocmask(SIG_BLOCK, &held, before);
 }
 
 bool facet_launched(void)
@@ -186,15 +198,19 @@ void facet_launch_report(facet_status status)
 facet_status facet_launch(int ranks, char *const arguments[], bool *speaks)
 {
   int ends[2], ended = 0;
+  sigset_t before;
   FACET_CHECK(!facet_launched(), FACET_USAGE, "-n %d: ranks are started already, by mpirun or srun; leave it out",
               ranks);
   FACET_CHECK(pipe2(ends, O_CLOEXEC) == 0, FACET_OS, "pipe: %s", strerror(errno));
   long killed = facet_killed_for_memory();
+  hold_signals(&before);
   mpirun = fork();
   FACET_CHECK(mpirun >= 0, FACET_OS, "fork: %s", strerror(errno));
+  if (mpirun != 0)
+    listen_to_signals();
+  sigprocmask(SIG_SETMASK, &before, NULL);
   if (mpirun == 0)
     start_mpirun(ranks, arguments, ends[1]);
-  listen_to_signals();
   close(ends[1]);
   int status = pass_on(ends[0]);
   close(ends[0]);

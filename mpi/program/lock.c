@@ -78,15 +78,44 @@ static facet_status lock_file(const char *folder, const facet_lock *lock, bool *
   return FACET_OK;
 }
 
+/* The folders on a path that are not there: the last ones of it. */
+static int count_missing(const char *folder)
+{
+  char *path = facet_copy_text(folder), *slash = path;
+  int count = 0;
+  while (slash && *path && !facet_exists(path)) {
+    count++;
+    slash = strrchr(path, '/');
+    if (slash)
+      *slash = '\0';
+  }
+  facet_free(&path);
+  return count;
+}
+
+/* What is not empty, and what is above it, stays. */
+static void remove_made(const facet_lock *lock)
+{
+  char *path = facet_copy_text(lock->path), *slash;
+  for (int i = 0; path && i < lock->made && (slash = strrchr(path, '/')); i++) {
+    *slash = '\0';
+    if (rmdir(path) != 0)
+      break;
+  }
+  facet_free(&path);
+}
+
 facet_status facet_lock_take(const char *folder, facet_lock *lock)
 {
   bool again = true;
-  *lock = (facet_lock){.file = -1};
-  FACET_TRY(facet_make_folder(folder));
+  *lock = (facet_lock){.file = -1, .made = count_missing(folder)};
   lock->path = facet_format("%s/facet.lock", folder);
   FACET_CHECK(lock->path, FACET_OS, "out of memory");
   while (again) {
+    FACET_TRY(facet_make_folder(folder));
     int file = open(lock->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (file < 0 && errno == ENOENT) /* who made the folder, too, has removed it since */
+      continue;
     FACET_CHECK(file >= 0, errno == ENOSPC || errno == EDQUOT || errno == EIO ? FACET_IO : FACET_CANNOT_CREATE,
                 "%s: cannot be created: %s", lock->path, strerror(errno));
     lock->file = file;
@@ -108,8 +137,10 @@ bool facet_lock_is_lost(const facet_lock *lock)
 void facet_lock_release(facet_lock *lock)
 {
   if (lock->path && lock->file >= 0) {
-    if (facet_still_there(lock->path, lock->file)) /* else it is another run's */
+    if (facet_still_there(lock->path, lock->file)) { /* else it is another run's */
       (void)unlink(lock->path);
+      remove_made(lock);
+    }
     close(lock->file);
   }
   facet_free(&lock->path);

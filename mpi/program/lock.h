@@ -7,6 +7,7 @@
 typedef struct {
   char *path;
   int file; /* open while it is held */
+  int made; /* so many folders that were not there before, the last ones of the path */
 } facet_lock;
 
 /* Not collective: one rank of a run. Makes the folder, and takes the lock in it until the process ends, however that
@@ -15,7 +16,8 @@ typedef struct {
 facet_status facet_lock_take(const char *folder, facet_lock *lock);
 /* Whether it was taken, and its file is not where it was any more. */
 bool facet_lock_is_lost(const facet_lock *lock);
-/* Not needed by who is killed: then the file stays, and holds nobody. Nothing where nothing was taken. */
+/* Not needed by who is killed: then the file stays, and holds nobody. Nothing where nothing was taken. Folders that
+ * were made for it go, too, if nothing is in them. */
 void facet_lock_release(facet_lock *lock);
 
 #endif

@@ -183,8 +183,9 @@ static facet_status run(MPI_Comm comm, const facet_call *call, facet_session *s,
 {
   facet_context context = {.comm = comm, .plan = &s->plan, .data = &s->data, .family = &s->family};
   facet_session_phase(comm, "reading the data");
-  FACET_TRY(facet_session_read(comm, call->file[0], s));
+  FACET_TRY(facet_session_study(comm, call->file[0], s));
   FACET_AGREE(comm, facet_rank(comm) == 0 ? facet_lock_take(s->study->settings.output, lock) : FACET_OK);
+  FACET_TRY(facet_study_data_read(comm, s->study, &s->data));
   facet_session_phase(comm, "taking the digests of the data");
   FACET_TRY(facet_study_data_digest(comm, s->study, &s->data));
   facet_making making = facet_session_making(s);

@@ -12,9 +12,14 @@ static facet_status read_study(const char *file, facet_session *s)
   return facet_study_text(s->study, &s->filled);
 }
 
+facet_status facet_session_study(MPI_Comm comm, const char *file, facet_session *s)
+{
+  return facet_agree(comm, read_study(file, s));
+}
+
 facet_status facet_session_read(MPI_Comm comm, const char *file, facet_session *s)
 {
-  FACET_AGREE(comm, read_study(file, s));
+  FACET_TRY(facet_session_study(comm, file, s));
   return facet_study_data_read(comm, s->study, &s->data);
 }
 

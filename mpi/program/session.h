@@ -13,8 +13,10 @@ typedef struct {
   char *filled;  /* and with every default */
 } facet_session;
 
-/* Collective; comm may be MPI_COMM_NULL, for a command without MPI. The study of a file, and its data. Clear it in any
- * case. */
+/* Collective; comm may be MPI_COMM_NULL, for a command without MPI. The study of a file, without its data yet. Clear
+ * the session in any case. */
+facet_status facet_session_study(MPI_Comm comm, const char *file, facet_session *session);
+/* The study of a file, and its data; else the same. */
 facet_status facet_session_read(MPI_Comm comm, const char *file, facet_session *session);
 /* What its networks are made from. */
 facet_making facet_session_making(const facet_session *session);

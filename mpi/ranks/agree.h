@@ -27,8 +27,10 @@ static inline facet_status facet_agree_or_own(MPI_Comm comm, facet_status status
 int facet_rank(MPI_Comm comm);
 int facet_ranks(MPI_Comm comm);
 
+/* Signals are heard from now on, and count for who listens first. Not collective, and before MPI is. */
+void facet_interrupt_begin(void);
 /* Collective. From now on SIGINT, SIGTERM and SIGUSR1 (which mpirun forwards) to any rank only set a flag, which is not
- * set yet, on all of them. */
+ * set yet, on all of them; but by one that came after facet_interrupt_begin. */
 facet_status facet_interrupt_listen(MPI_Comm comm);
 /* What this rank says on standard error the moment it gets SIGTERM, before it is killed; NULL: nothing. */
 void facet_interrupt_say(const char *words);

@@ -17,7 +17,7 @@ enum { NEIGHBOURS = 3 };
 static volatile sig_atomic_t caught;
 static MPI_Comm tree = MPI_COMM_NULL;
 static int neighbour[NEIGHBOURS], neighbours, heard;
-static bool told;
+static bool told, early; /* early: signals are heard, and nobody has listened yet */
 
 /* An mpirun that is ended by a signal sends SIGTERM to its ranks, and kills them a second later. */
 static const char *last_words;
@@ -71,15 +71,23 @@ void facet_interrupt_settle(void)
   MPI_Comm_free(&tree);
 }
 
-facet_status facet_interrupt_listen(MPI_Comm comm)
+void facet_interrupt_begin(void)
 {
   static const int signals[] = {SIGINT, SIGTERM, SIGUSR1};
   struct sigaction action = {.sa_handler = remember, .sa_flags = SA_RESTART};
   sigemptyset(&action.sa_mask);
-  facet_interrupt_settle();
   caught = 0;
   for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
     sigaction(signals[i], &action, NULL);
+  early = true;
+}
+
+facet_status facet_interrupt_listen(MPI_Comm comm)
+{
+  facet_interrupt_settle();
+  if (!early)
+    facet_interrupt_begin();
+  early = false;
   if (comm == MPI_COMM_NULL) /* nobody else is to be told */
     return FACET_OK;
   FACET_TRY(facet_mpi_check(MPI_Comm_dup(comm, &tree), "listening"));

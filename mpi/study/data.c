@@ -58,7 +58,7 @@ static facet_status share_decoded(const ranks *r, facet_decoded *decoded)
 
 static facet_status open_data(const ranks *r, const facet_source_keys *keys, facet_dataset **data)
 {
-  facet_decoded decoded = {.shared = false};
+  facet_decoded decoded = {.pause = facet_interrupt_check};
   const facet_data_source source = {.format = keys->format,
                                     .files = keys->images.count,
                                     .images = keys->images.item,

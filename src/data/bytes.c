@@ -33,7 +33,7 @@ static facet_status bytes_new(const char *path, int file, size_t size, facet_byt
 {
   char *copy = facet_copy_text(path);
   if (copy && (*bytes = facet_allocate(1, sizeof **bytes))) {
-    **bytes = (facet_bytes){copy, file, size};
+    **bytes = (facet_bytes){copy, file, size, NULL};
     return FACET_OK;
   }
   facet_free(&copy);
@@ -61,7 +61,7 @@ facet_status facet_bytes_take(const facet_bytes *b, size_t at, size_t count, voi
 
 /* ---- files without a name ---- */
 
-facet_status facet_scratch_open(const char *path, facet_bytes **scratch)
+facet_status facet_scratch_open(const char *path, const facet_decoded *decoded, facet_bytes **scratch)
 {
   char *folder;
   int file;
@@ -69,7 +69,9 @@ facet_status facet_scratch_open(const char *path, facet_bytes **scratch)
   facet_free(&folder);
   if (status != FACET_OK)
     return facet_raise_in(status, "%s: cannot be decoded: ", path);
-  return bytes_new(path, file, 0, scratch);
+  FACET_TRY(bytes_new(path, file, 0, scratch));
+  (*scratch)->pause = decoded ? decoded->pause : NULL;
+  return FACET_OK;
 }
 
 facet_status facet_scratch_add(facet_bytes *scratch, size_t count, const void *from)
@@ -78,7 +80,7 @@ facet_status facet_scratch_add(facet_bytes *scratch, size_t count, const void *f
   FACET_CHECK(problem == 0, FACET_IO, "%s: cannot be decoded into the folder TMPDIR (otherwise /tmp): %s",
               scratch->path, strerror(problem));
   scratch->size += count;
-  return FACET_OK;
+  return scratch->pause ? scratch->pause() : FACET_OK;
 }
 
 facet_status facet_decoded_take(const char *path, facet_decoded *decoded, facet_bytes **bytes)
@@ -198,7 +200,7 @@ facet_status facet_bytes_open_most(const char *path, facet_decoded *decoded, fac
   FACET_TRY(facet_open_file(path, &file, &size));
   if (!packed)
     return bytes_new(path, file, size, bytes);
-  facet_status status = facet_scratch_open(path, bytes);
+  facet_status status = facet_scratch_open(path, decoded, bytes);
   if (status == FACET_OK)
     status = decode_file(path, file, most, *bytes);
   close(file);

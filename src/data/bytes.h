@@ -13,6 +13,7 @@ typedef struct {
   char *path;
   int file;
   size_t size;
+  facet_status (*pause)(void); /* of a file that is written: as in facet_decoded */
 } facet_bytes;
 
 /* A file whose name ends in .gz is decoded into a file without a name, unless `decoded` knows one. FACET_NO_INPUT,
@@ -31,8 +32,9 @@ void facet_bytes_close(facet_bytes **bytes);
 uint32_t facet_bytes_big32(const uint8_t *at);       /* big endian */
 size_t facet_bytes_times(size_t size, size_t count); /* at most SIZE_MAX / 2: more than any file has */
 
-/* A file without a name, for what another says. FACET_IO where there is no room. Caller closes. */
-facet_status facet_scratch_open(const char *path, facet_bytes **scratch);
+/* A file without a name, for what another says. FACET_IO where there is no room. decoded: or NULL. Caller closes. */
+facet_status facet_scratch_open(const char *path, const facet_decoded *decoded, facet_bytes **scratch);
+/* Pauses behind it. */
 facet_status facet_scratch_add(facet_bytes *scratch, size_t count, const void *from);
 /* What another process decoded, or NULL; and what this one did, told to others. */
 facet_status facet_decoded_take(const char *path, facet_decoded *decoded, facet_bytes **bytes);

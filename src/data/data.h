@@ -58,6 +58,7 @@ typedef struct {
   bool shared; /* they are another process's, which has also looked whether all pixels are finite; false: to be told */
   int64_t count, next;
   facet_told_file item[FACET_MOST_DECODED];
+  facet_status (*pause)(void); /* asked now and then whether to go on; NULL: nobody is */
 } facet_decoded;
 
 /* As facet_dataset_open. The process that told of them keeps its data set until the others have opened theirs. */

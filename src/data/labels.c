@@ -32,7 +32,7 @@ facet_status facet_labels_begin(const char *path, int64_t count, facet_decoded *
   if (l->file && l->file->size != bytes)
     facet_bytes_close(&l->file);
   l->is_there = l->file != NULL;
-  if (!l->file && facet_scratch_open(path, &l->file) != FACET_OK)
+  if (!l->file && facet_scratch_open(path, decoded, &l->file) != FACET_OK)
     return hold_all(l, decoded);
   FACET_NEW(l->label, l->room);
   return FACET_OK;

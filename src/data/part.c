@@ -109,6 +109,8 @@ facet_status facet_part_finite(const char *path, const facet_part *part)
     status = facet_part_take(part, first, count, pixel);
     if (status == FACET_OK)
       status = check_finite(path, inputs, first, count, pixel);
+    if (status == FACET_OK && part->decoded && part->decoded->pause)
+      status = part->decoded->pause();
   }
   facet_free(&pixel);
   return status;

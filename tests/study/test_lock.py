@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import FACET, PATIENCE, checksum, environment, own_lines, preloaded, run
+from conftest import FACET, PATIENCE, STUDY, checksum, environment, own_lines, preloaded, run
 
 TRIES = int(os.environ.get("FACET_TRIES", "3"))  # 16 take a minute
 
@@ -38,6 +38,23 @@ def test_the_second_is_refused_and_who_died_holds_nobody(small, held):
     said = second.communicate(timeout=PATIENCE)[1]
     assert second.returncode == 0 and "warning" not in said, said
     assert not (small / "out/facet.lock").exists()
+
+
+def test_the_second_is_refused_before_it_reads_data(small, held):
+    """Which may take it long: here they are not even there."""
+    first, _ = held("out/study.yaml", FACET, ranks=1)
+    (small / "test-images").rename(small / "elsewhere")
+    assert refused(run("run", small / "study.yaml"), small)
+    first.kill()
+    first.communicate()
+
+
+def test_a_run_that_comes_to_nothing_leaves_no_folder(small):
+    study = small / "study.yaml"
+    study.write_text(STUDY.replace("output: out", "output: deep/down/out").replace("test-images", "none"))
+    assert run("run", study).returncode == 66 and not (small / "deep").exists()
+    (small / "deep").mkdir()
+    assert run("run", study).returncode == 66 and not any((small / "deep").iterdir())
 
 
 def test_two_started_at_the_same_moment(small):

@@ -1,5 +1,6 @@
 """Stops on request: a signal to the launcher or to any one rank, in whatever stage, leaves what the next run goes on from."""
 
+import gzip
 import os
 import pathlib
 import re
@@ -106,6 +107,26 @@ def test_while_the_digests_of_the_data_are_taken(small, held, monkeypatch):
     os.kill(ranks_of(process)[0], signal.SIGUSR1)
     mark.unlink()  # mpirun, which passes the line on, waits, too
     assert "facet: making or reading the networks ..." not in stopped(process)
+
+
+def test_before_there_are_ranks(small, held, monkeypatch):
+    """Before MPI begins, for which a folder is made: heard, and said as ever."""
+    monkeypatch.setenv("TMPDIR", str(small))
+    process, _ = held(f"ompi.facet.{os.uname().nodename}.{os.geteuid()}", FACET, ranks=1)
+    process.send_signal(signal.SIGTERM)
+    stopped(process)
+    assert not (small / "out").exists()
+
+
+def test_while_data_are_decoded(small, held, monkeypatch):
+    monkeypatch.setenv("FACET_SILENCE", "0")
+    images = small / "train-images"
+    (small / "train-images.gz").write_bytes(gzip.compress(images.read_bytes()))
+    (small / "study.yaml").write_text(STUDY.replace("images: train-images", "images: train-images.gz"))
+    process, _ = held("facet: reading the data ...", FACET, ranks=1)
+    process.send_signal(signal.SIGINT)
+    assert "facet: taking the digests" not in stopped(process)
+    assert not (small / "out").exists()
 
 
 def test_again_and_again(tmp_path, held):
