@@ -195,7 +195,7 @@ static facet_status compute_tiles(const facet_context *c, const facet_call *call
 
 static facet_status open_arrays(const facet_context *c, const facet_stage *stage)
 {
-  FACET_TRY(facet_again_add(c->store, stage->again));
+  FACET_TRY(facet_again_add(c->store, stage->reads));
   return facet_again_add(c->store, stage->name);
 }
 

@@ -39,7 +39,7 @@ static facet_status open_store(const char *path, facet_context *c)
   else
     FACET_AGREE(comm, facet_rank(comm) == 0 ? facet_store_unpack(path) : FACET_OK);
   FACET_TRY(facet_store_open(comm, path, plan, &c->store));
-  status = there ? facet_store_check(c->store) : FACET_OK;
+  status = there ? facet_stages_check(c) : FACET_OK;
   if (there && status == FACET_OK)
     status = facet_stages_hold(c);
   return status == FACET_OK ? FACET_OK : close_store(&c->store, status);

@@ -102,5 +102,10 @@ static facet_status seconds(const facet_context *c, const facet_speeds *speeds, 
   return FACET_OK;
 }
 
-const facet_stage facet_stage_angles = {
-    .name = "angles", .marks = "V", .wanted = wanted, .memory = memory, .seconds = seconds, .run = run};
+const facet_stage facet_stage_angles = {.name = "angles",
+                                        .marks = "V",
+                                        .wanted = wanted,
+                                        .memory = memory,
+                                        .seconds = seconds,
+                                        .run = run,
+                                        .reads = "spectra"};

@@ -366,4 +366,6 @@ const facet_stage facet_stage_attributions = {.name = "attributions",
                                               .follows = follows,
                                               .still = still,
                                               .run = run,
-                                              .again = "create analyse"};
+                                              .reads = "create analyse",
+                                              .apart = true,
+                                              .again = true};

@@ -270,4 +270,5 @@ const facet_stage facet_stage_census = {.name = "census",
                                         .seconds = seconds,
                                         .still = still,
                                         .run = run,
-                                        .again = "create"};
+                                        .reads = "create",
+                                        .again = true};

@@ -416,4 +416,5 @@ const facet_stage facet_stage_change = {.name = "change",
                                         .seconds = seconds,
                                         .still = still,
                                         .run = run,
-                                        .again = "create analyse compare"};
+                                        .reads = "create analyse compare",
+                                        .again = true};

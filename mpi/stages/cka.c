@@ -698,5 +698,11 @@ static void warn(const facet_plan *plan)
             p->variants, p->conditions, MOST_PAIRED);
 }
 
-const facet_stage facet_stage_cka = {
-    .name = "cka", .marks = "J, J", .wanted = wanted, .memory = memory, .seconds = seconds, .run = run, .warn = warn};
+const facet_stage facet_stage_cka = {.name = "cka",
+                                     .marks = "J, J",
+                                     .wanted = wanted,
+                                     .memory = memory,
+                                     .seconds = seconds,
+                                     .run = run,
+                                     .reads = "analyse",
+                                     .warn = warn};

@@ -146,5 +146,10 @@ static facet_status seconds(const facet_context *c, const facet_speeds *speeds, 
   return FACET_OK;
 }
 
-const facet_stage facet_stage_columns = {
-    .name = "columns", .marks = "V, C", .memory = memory, .seconds = seconds, .run = run, .again = "analyse"};
+const facet_stage facet_stage_columns = {.name = "columns",
+                                         .marks = "V, C",
+                                         .memory = memory,
+                                         .seconds = seconds,
+                                         .run = run,
+                                         .reads = "analyse",
+                                         .again = true};

@@ -472,5 +472,9 @@ static facet_status seconds(const facet_context *context, const facet_speeds *sp
   return FACET_OK;
 }
 
-const facet_stage facet_stage_compare = {
-    .name = "compare", .marks = "", .memory = memory, .seconds = seconds, .run = run};
+const facet_stage facet_stage_compare = {.name = "compare",
+                                         .marks = "",
+                                         .memory = memory,
+                                         .seconds = seconds,
+                                         .run = run,
+                                         .reads = "create analyse summary"};

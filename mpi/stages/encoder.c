@@ -475,7 +475,7 @@ static facet_status hold(const facet_context *c)
   int whole;
   FACET_AGREE(c->comm, facet_rank(c->comm) == 0 ? drop_damaged_checkpoint(c->plan->store.settings) : FACET_OK);
   FACET_TRY(share_whole(c, &whole));
-  return whole ? FACET_OK : facet_store_forget(c->store, facet_stage_encoder.name);
+  return whole ? FACET_OK : facet_store_forget(c->store, facet_stage_encoder.name, NULL, NULL);
 }
 
 static facet_status remove_checkpoint(const facet_settings *settings)
@@ -510,7 +510,7 @@ static facet_status run(const facet_context *c)
   if (spoilt || !whole) {
     FACET_GO(done, status, facet_agree(c->comm, own ? remove_all(settings, file) : FACET_OK));
     for (size_t i = 0; i < sizeof drawn / sizeof drawn[0]; i++)
-      FACET_GO(done, status, facet_store_forget(c->store, drawn[i]));
+      FACET_GO(done, status, facet_store_forget(c->store, drawn[i], NULL, NULL));
   }
   if (!there || spoilt || !whole)
     status = train_and_write(c, file);

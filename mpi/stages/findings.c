@@ -610,5 +610,9 @@ static facet_status seconds(const facet_context *context, const facet_speeds *sp
   return FACET_OK;
 }
 
-const facet_stage facet_stage_findings = {
-    .name = "findings", .marks = "", .memory = memory, .seconds = seconds, .run = run};
+const facet_stage facet_stage_findings = {.name = "findings",
+                                          .marks = "",
+                                          .memory = memory,
+                                          .seconds = seconds,
+                                          .run = run,
+                                          .reads = "create analyse summary"};

@@ -381,4 +381,5 @@ const facet_stage facet_stage_groups = {.name = "groups",
                                         .memory = memory,
                                         .seconds = seconds,
                                         .run = run,
-                                        .again = "create analyse compare change"};
+                                        .reads = "create analyse compare change",
+                                        .again = true};

@@ -213,4 +213,6 @@ const facet_stage facet_stage_judge = {.name = "judge",
                                        .seconds = seconds,
                                        .follows = facet_embed_follows,
                                        .still = still,
-                                       .run = run};
+                                       .run = run,
+                                       .reads = "create analyse encoder map",
+                                       .apart = true};

@@ -240,4 +240,6 @@ const facet_stage facet_stage_lines = {.name = "lines",
                                        .follows = follows,
                                        .still = still,
                                        .run = run,
-                                       .again = "create analyse"};
+                                       .reads = "create analyse",
+                                       .apart = true,
+                                       .again = true};

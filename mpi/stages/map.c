@@ -359,4 +359,6 @@ const facet_stage facet_stage_map = {.name = "map",
                                      .follows = facet_embed_follows,
                                      .still = still,
                                      .run = run,
+                                     .reads = "analyse encoder",
+                                     .apart = true,
                                      .warn = warn};

@@ -488,4 +488,6 @@ const facet_stage facet_stage_paths = {.name = "paths",
                                        .follows = follows,
                                        .still = still,
                                        .run = run,
-                                       .again = "create analyse"};
+                                       .reads = "create analyse",
+                                       .apart = true,
+                                       .again = true};

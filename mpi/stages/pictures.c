@@ -129,4 +129,5 @@ const facet_stage facet_stage_pictures = {.name = "pictures",
                                           .seconds = seconds,
                                           .still = still,
                                           .run = run,
-                                          .again = "create analyse compare"};
+                                          .reads = "create analyse compare",
+                                          .again = true};

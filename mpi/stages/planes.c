@@ -329,4 +329,6 @@ const facet_stage facet_stage_planes = {.name = "planes",
                                         .follows = follows,
                                         .still = still,
                                         .run = run,
-                                        .again = "create analyse"};
+                                        .reads = "create analyse",
+                                        .apart = true,
+                                        .again = true};

@@ -230,4 +230,6 @@ const facet_stage facet_stage_reach = {.name = "reach",
                                        .follows = follows,
                                        .still = still,
                                        .run = run,
-                                       .again = "create analyse"};
+                                       .reads = "create analyse",
+                                       .apart = true,
+                                       .again = true};

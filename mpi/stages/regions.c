@@ -254,4 +254,5 @@ const facet_stage facet_stage_regions = {.name = "regions",
                                          .memory = memory,
                                          .seconds = seconds,
                                          .run = run,
-                                         .again = "census"};
+                                         .reads = "census",
+                                         .again = true};

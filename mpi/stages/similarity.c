@@ -305,4 +305,5 @@ const facet_stage facet_stage_similarity = {.name = "similarity",
                                             .memory = memory,
                                             .seconds = seconds,
                                             .run = run,
+                                            .reads = "create analyse",
                                             .warn = warn};

@@ -471,4 +471,6 @@ const facet_stage facet_stage_spectra = {.name = "spectra",
                                          .seconds = seconds,
                                          .follows = follows,
                                          .still = still,
-                                         .run = run};
+                                         .run = run,
+                                         .reads = "analyse",
+                                         .apart = true};

@@ -1,6 +1,8 @@
 /* What all stages have in common: see stage.h. */
 #include "stage.h"
 
+#include <string.h>
+
 #include "ranks/agree.h"
 #include "reuse.h"
 
@@ -19,6 +21,102 @@ static facet_status is_done(const facet_context *c, const facet_stage *stage, bo
   return status;
 }
 
+/* ---- what stages read ---- */
+
+static bool reads(const facet_stage *stage, const char *other)
+{
+  size_t length = strlen(other);
+  for (const char *at = stage->reads; at && (at = strstr(at, other)); at += length)
+    if ((at == stage->reads || at[-1] == ' ') && (at[length] == ' ' || !at[length]))
+      return true;
+  return false;
+}
+
+static bool any(const bool *of, int count)
+{
+  for (int i = 0; i < count; i++)
+    if (of[i])
+      return true;
+  return false;
+}
+
+/* Of which variants a stage has lost what it was made from: parts of others, of these variants, do not hold. */
+static void find_lost(const facet_stage *stage, int variants, const bool *other, bool *lost)
+{
+  bool all = any(other, stage->apart ? 1 : variants); /* dense is the first */
+  for (int v = 0; v < variants; v++)
+    lost[v] = lost[v] || all || other[v];
+}
+
+/* lost: stages x V. own: V, zeros. What does not hold is said before what was made from others. */
+static facet_status check_stage(const facet_context *c, int number, bool *lost, bool *own)
+{
+  const facet_stage *stage = facet_stages[number];
+  const int variants = c->plan->store.variants;
+  bool *all = lost + (size_t)number * (size_t)variants;
+  int64_t count = 0;
+  FACET_TRY(facet_store_check(c->store, stage->name, own));
+  for (int i = 0; i < number; i++)
+    if (reads(stage, facet_stages[i]->name))
+      find_lost(stage, variants, lost + (size_t)i * (size_t)variants, all);
+  if (any(all, variants))
+    FACET_TRY(facet_store_forget(c->store, stage->name, all, &count));
+  if (count > 0 && facet_rank(c->comm) == 0)
+    fprintf(stderr, "facet: %s/study.h5: %lld %s of %s made from it, and computed anew\n",
+            c->plan->store.settings->output, (long long)count, count == 1 ? "part" : "parts", stage->name);
+  for (int v = 0; v < variants; v++) {
+    all[v] = all[v] || own[v];
+    own[v] = false;
+  }
+  return FACET_OK;
+}
+
+facet_status facet_stages_check(const facet_context *c)
+{
+  int stages = 0;
+  bool *lost;
+  while (facet_stages[stages])
+    stages++;
+  const size_t variants = (size_t)c->plan->store.variants;
+  lost = facet_allocate(((size_t)stages + 1) * variants, sizeof *lost);
+  facet_status status = facet_agree(c->comm, lost ? FACET_OK : FACET_OS);
+  for (int i = 0; i < stages && status == FACET_OK; i++)
+    if (facet_store_parts(c->store, facet_stages[i]->name) > 0)
+      status = check_stage(c, i, lost, lost + (size_t)stages * variants);
+  facet_free(&lost);
+  return status == FACET_OK ? facet_store_sync(c->store) : status; /* all see the marks that are left */
+}
+
+static facet_status check_written(const facet_context *c, const facet_stage *stage, bool *lost)
+{
+  const int variants = c->plan->store.variants;
+  for (int times = 0; !facet_store_held(c->store, stage->name); times++) {
+    memset(lost, 0, (size_t)variants * sizeof *lost);
+    FACET_TRY(facet_store_check(c->store, stage->name, lost));
+    if (!any(lost, variants))
+      return FACET_OK;
+    FACET_CHECK(times == 0, FACET_IO, "%s/study.h5: what %s writes does not stay as it was written",
+                c->plan->store.settings->output, stage->name);
+    FACET_TRY(facet_store_sync(c->store));
+    FACET_TRY(facet_stage_run(c, stage));
+  }
+  return FACET_OK;
+}
+
+/* Nothing has read yet what this run has written, unless it was held. */
+static facet_status check_read(const facet_context *c, const facet_stage *stage)
+{
+  bool *lost = facet_allocate((size_t)c->plan->store.variants, sizeof *lost);
+  facet_status status = facet_agree(c->comm, lost ? FACET_OK : FACET_OS);
+  for (int i = 0; facet_stages[i] && facet_stages[i] != stage && status == FACET_OK; i++)
+    if (reads(stage, facet_stages[i]->name) && facet_store_parts(c->store, facet_stages[i]->name) > 0)
+      status = check_written(c, facet_stages[i], lost);
+  facet_free(&lost);
+  return status;
+}
+
+/* ---- running ---- */
+
 facet_status facet_stage_run(const facet_context *c, const facet_stage *stage)
 {
   bool done;
@@ -26,6 +124,7 @@ facet_status facet_stage_run(const facet_context *c, const facet_stage *stage)
   if (done)
     return FACET_OK;
   FACET_AGREE(c->comm, facet_interrupt_check());
+  FACET_TRY(check_read(c, stage));
   FACET_TRY(facet_reuse_stage(c, stage));
   FACET_TRY(stage->run(c));
   return facet_store_finish(c->store, stage->name);

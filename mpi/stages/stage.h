@@ -63,10 +63,15 @@ typedef struct {
    * from there. Called unless all marks are set. FACET_INTERRUPTED after a unit. The bits of its results do not depend
    * on the number of ranks. NULL: it is done before there is a plan. */
   facet_status (*run)(const facet_context *context);
-  /* Stages of which `run` reads arrays, ' ' between them, where it reads nothing else but data and networks, and has
-   * the same bits whenever it is run: parts of it can be computed again then, and held against a file. NULL: they
-   * cannot. */
-  const char *again;
+  /* Stages of which `run` reads arrays, ' ' between them; "create": those that are written with the file. What these
+   * have written is held against its checksums before it is run, and what was made from a part that does not hold does
+   * not count as done. NULL: none. */
+  const char *reads;
+  /* A part, which is of one variant, reads what those have of this variant, and of dense, alone. */
+  bool apart;
+  /* It reads nothing else but data and networks, and has the same bits whenever it is run: parts of it can be computed
+   * again, and held against a file. */
+  bool again;
   /* Not collective. Says at the end, on standard error, what a user must not miss, also of a stage that is not wanted.
    * NULL: nothing. */
   void (*warn)(const facet_plan *plan);
@@ -78,8 +83,13 @@ static inline bool facet_stage_wanted(const facet_stage *stage, const facet_plan
 }
 
 /* Collective. Runs a stage unless it is done, and marks all of it; what it wrote is durable and seen by all ranks then.
- */
+ * What it reads is held against checksums before, once after it was written; what does not hold is computed anew.
+ * FACET_IO where it still does not then. */
 facet_status facet_stage_run(const facet_context *context, const facet_stage *stage);
+/* Collective, of a store that a run before has left. Holds the data of every part that is marked against its checksum.
+ * What does not hold, and what a later stage has made from it, is said on standard error and not marked any more.
+ * FACET_INTERRUPTED. */
+facet_status facet_stages_check(const facet_context *context);
 /* Collective. `hold` of all stages. */
 facet_status facet_stages_hold(const facet_context *context);
 /* What a stage does whose units need things made before, as long as all of them run, and whose memory is measured. */

@@ -212,4 +212,6 @@ const facet_stage facet_stage_summary = {.name = "summary",
                                          .seconds = seconds,
                                          .still = still,
                                          .run = run,
-                                         .again = "create analyse"};
+                                         .reads = "create analyse",
+                                         .apart = true,
+                                         .again = true};

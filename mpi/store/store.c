@@ -723,8 +723,11 @@ end:
 
 facet_status facet_store_finish(facet_store *s, const char *stage)
 {
+  facet_store_shape_array a;
   FACET_TRY(facet_store_sync(s));
   FACET_AGREE(s->comm, mark_rest(s, stage));
+  if (find_marks(s, FACET_ROW_MARKS, stage, &a))
+    s->held[a.variant] = false;
   return facet_store_sync(s);
 }
 
@@ -767,7 +770,15 @@ static facet_status unmark(facet_store *s, const facet_store_shape_array *a, con
   return status;
 }
 
-static facet_status check_stage(facet_store *s, const facet_store_shape_array *a, const uint8_t *done, int *bad)
+/* The variant of a part; -1: the marks count none. */
+static int variant_of(const facet_store_shape_array *a, int64_t part)
+{
+  bool counts = a->axes > 0 && a->axis[0].dimension == FACET_DIM_VARIANT;
+  return counts ? (int)(part / ((int64_t)a->elements / a->axis[0].size)) : -1;
+}
+
+static facet_status check_parts(facet_store *s, const facet_store_shape_array *a, const uint8_t *done, int *bad,
+                                bool *lost)
 {
   int64_t marked = 0;
   for (int64_t i = 0; i < (int64_t)a->elements; i++)
@@ -776,28 +787,38 @@ static facet_status check_stage(facet_store *s, const facet_store_shape_array *a
     return FACET_OK;
   FACET_AGREE(s->comm, check_share(s, a, done, bad));
   FACET_TRY(facet_largest(s->comm, bad, (int64_t)a->elements, "holding checksums against the data"));
+  for (int64_t i = 0; i < (int64_t)a->elements; i++)
+    for (int v = 0; bad[i] && v < s->shape.plan->variants; v++)
+      lost[v] = lost[v] || variant_of(a, i) < 0 || variant_of(a, i) == v;
   return facet_agree(s->comm, facet_rank(s->comm) == 0 ? unmark(s, a, bad) : FACET_OK);
 }
 
-facet_status facet_store_check(facet_store *s)
+static facet_status check_stage(facet_store *s, const facet_store_shape_array *a, bool *lost)
+{
+  uint8_t *done = NULL;
+  int *bad = facet_allocate((size_t)a->elements, sizeof *bad);
+  facet_status status = facet_agree(s->comm, bad ? FACET_OK : FACET_OS);
+  if (status == FACET_OK)
+    status = facet_store_marks_shared(s->comm, s, s->shape.plan->stage[a->variant].name, &done);
+  if (status == FACET_OK)
+    status = check_parts(s, a, done, bad, lost);
+  FACET_FREE(&done, &bad);
+  s->held[a->variant] = status == FACET_OK;
+  return status;
+}
+
+facet_status facet_store_check(facet_store *s, const char *stage, bool *lost)
 {
   facet_store_listener before = facet_store_listen();
-  facet_status status = FACET_OK;
-  for (int i = 0; i < s->shape.plan->stages && status == FACET_OK; i++) {
-    facet_store_shape_array a;
-    (void)facet_store_shape_find(&s->shape, FACET_ROW_MARKS, i, 0, &a);
-    uint8_t *done = NULL;
-    int *bad = facet_allocate((size_t)a.elements, sizeof *bad);
-    status = facet_agree(s->comm, bad ? FACET_OK : FACET_OS);
-    if (status == FACET_OK)
-      status = facet_store_marks_shared(s->comm, s, s->shape.plan->stage[i].name, &done);
-    if (status == FACET_OK)
-      status = check_stage(s, &a, done, bad);
-    FACET_FREE(&done, &bad);
-  }
-  if (status == FACET_OK)
-    status = facet_store_sync(s); /* all see the marks that are left */
-  return facet_store_unlisten(before, status);
+  facet_store_shape_array a;
+  bool there = find_marks(s, FACET_ROW_MARKS, stage, &a);
+  return facet_store_unlisten(before, there ? check_stage(s, &a, lost) : FACET_OK);
+}
+
+bool facet_store_held(const facet_store *s, const char *stage)
+{
+  facet_store_shape_array a;
+  return !find_marks(s, FACET_ROW_MARKS, stage, &a) || s->held[a.variant];
 }
 
 facet_status facet_store_spoilt(facet_store *s, const char *stage, int64_t part, bool *spoilt)
@@ -812,29 +833,37 @@ facet_status facet_store_spoilt(facet_store *s, const char *stage, int64_t part,
   return FACET_OK;
 }
 
-static facet_status forget(facet_store *s, const char *stage)
+/* Rank 0. */
+static facet_status forget(facet_store *s, const char *stage, const bool *lost, int64_t *count)
 {
   facet_store_shape_array a;
-  uint8_t *none = NULL;
-  int64_t *sum = NULL;
+  uint8_t *mark = NULL;
+  int64_t *sum = NULL, forgotten = 0;
   facet_status status = FACET_OK;
   const facet_place all = {.variant = find_marks(s, FACET_ROW_MARKS, stage, &a) ? a.variant : -1};
   if (all.variant < 0)
     return FACET_OK;
-  FACET_NEW_GO(done, status, none, a.elements);
+  FACET_NEW_GO(done, status, mark, a.elements);
   FACET_NEW_GO(done, status, sum, a.elements);
+  FACET_GO(done, status, facet_store_get(s, FACET_ROW_MARKS, all, mark));
   FACET_GO(done, status, facet_store_get(s, FACET_ROW_SUMS, all, sum));
   for (int64_t i = 0; i < (int64_t)a.elements; i++)
-    sum[i] = sum[i] >= 0 ? taken_back : sum[i];
-  FACET_GO(done, status, facet_store_put(s, FACET_ROW_MARKS, all, none));
+    if (!lost || variant_of(&a, i) < 0 || lost[variant_of(&a, i)]) {
+      forgotten += mark[i] == 1;
+      mark[i] = 0;
+      sum[i] = sum[i] >= 0 ? taken_back : sum[i];
+    }
+  FACET_GO(done, status, facet_store_put(s, FACET_ROW_MARKS, all, mark));
   status = facet_store_put(s, FACET_ROW_SUMS, all, sum);
+  if (count)
+    *count = forgotten;
 done:
-  FACET_FREE(&none, &sum);
+  FACET_FREE(&mark, &sum);
   return status;
 }
 
-facet_status facet_store_forget(facet_store *s, const char *stage)
+facet_status facet_store_forget(facet_store *s, const char *stage, const bool *lost, int64_t *count)
 {
-  FACET_AGREE(s->comm, facet_rank(s->comm) == 0 ? forget(s, stage) : FACET_OK);
+  FACET_AGREE(s->comm, facet_rank(s->comm) == 0 ? forget(s, stage, lost, count) : FACET_OK);
   return facet_store_sync(s);
 }

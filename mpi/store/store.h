@@ -285,9 +285,13 @@ facet_status facet_store_marks(facet_store *store, const char *stage, uint8_t *d
 /* Collective over comm. The same as rank 0 reads them, so that all ranks go the same way; the caller frees in any case.
  */
 facet_status facet_store_marks_shared(MPI_Comm comm, facet_store *store, const char *stage, uint8_t **done);
-/* Collective. Holds the data of every part that is marked against its checksum. What does not hold is said on standard
- * error and not marked any more, so that its stage computes it anew. FACET_INTERRUPTED. */
-facet_status facet_store_check(facet_store *store);
+/* Collective. Holds the data of every part of a stage that is marked against its checksum. What does not hold is said
+ * on standard error and not marked any more, so that the stage computes it anew; others see that after a
+ * facet_store_sync. lost, V: of these variants there are such parts, beside those that are set already; of all, where
+ * its marks count no variants. FACET_INTERRUPTED. */
+facet_status facet_store_check(facet_store *store, const char *stage, bool *lost);
+/* Not collective. Whether that was done since the stage was finished last. */
+bool facet_store_held(const facet_store *store, const char *stage);
 /* Not collective. Whether a part was done once, and its data do not hold. */
 facet_status facet_store_spoilt(facet_store *store, const char *stage, int64_t part, bool *spoilt);
 /* Not collective. Keeps the checksums of parts as they are now, which a stop leaves half done; whether they are so
@@ -295,8 +299,9 @@ facet_status facet_store_spoilt(facet_store *store, const char *stage, int64_t p
 facet_status facet_store_leave_parts(facet_store *store, const char *stage, int64_t count, const int64_t *part);
 facet_status facet_store_left_hold(facet_store *store, const char *stage, int64_t count, const int64_t *part,
                                    bool *hold);
-/* Collective. No part of a stage counts as done any more. */
-facet_status facet_store_forget(facet_store *store, const char *stage);
+/* Collective. No part of a stage, or of these variants of it, counts as done any more. lost: V, all where the marks
+ * count no variants; NULL: all. count: on rank 0, how many parts did; NULL: nobody asks. */
+facet_status facet_store_forget(facet_store *store, const char *stage, const bool *lost, int64_t *count);
 /* Collective. A stage is over: what it wrote is durable, then all of its parts are marked. */
 facet_status facet_store_finish(facet_store *store, const char *stage);
 

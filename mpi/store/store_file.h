@@ -136,6 +136,7 @@ struct facet_store {
   struct facet_settling *settling; /* what is being made durable: settle.c; NULL: nothing */
   int64_t unsettled;               /* bytes that were put since any sync began last */
   int lost;                        /* errno of the first sync that failed: what was put may be lost; 0: none */
+  bool held[FACET_MOST_STAGES];    /* stages whose parts hold since they were finished */
 };
 /* What a sync gave, an errno or 0. After one that failed all fail: the system tells of lost data once, so a later one
  * that goes well says nothing of them. FACET_IO. */

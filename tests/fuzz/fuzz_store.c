@@ -132,7 +132,10 @@ static void go_on(const char *path)
   facet_store *store;
   if (!good(facet_store_open(MPI_COMM_SELF, path, &made.plan, &store)))
     return;
-  if (good(facet_store_check(store))) {
+  bool lost[MOST_NUMBERS] = {false}, checked = true;
+  for (int s = 0; s < made.plan.stages && checked; s++)
+    checked = good(facet_store_check(store, made.plan.stage[s].name, lost));
+  if (checked) {
     for (int s = 0; s < made.plan.stages; s++)
       (void)good(facet_store_marks(store, made.plan.stage[s].name, mark));
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)

@@ -311,7 +311,7 @@ static facet_status count_compared(int64_t *bytes)
   const facet_plan whole = {.store = f.plan};
   facet_context context = {.comm = MPI_COMM_WORLD, .plan = &whole};
   FACET_TRY(facet_store_open(MPI_COMM_WORLD, path, &f.plan, &context.store));
-  facet_status status = facet_store_forget(context.store, "similarity");
+  facet_status status = facet_store_forget(context.store, "similarity", NULL, NULL);
   facet_profile_begin();
   (void)facet_profile_take();
   if (status == FACET_OK)

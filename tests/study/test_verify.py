@@ -3,6 +3,7 @@
 FACET_FLIPS=50 tries so many bits with facet verify: make test-flips."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -262,6 +263,48 @@ def test_a_mark_that_was_cleared(study, held):
     assert process.returncode == 75 and "is computed anew" in said, said
     done = run("verify", path)
     assert done.returncode == 0 and done.stdout.endswith("it is not finished\n"), done.stdout + done.stderr
+
+
+def made_from(done):
+    """{stage: parts} of what a run does anew, since it was made from parts that do not hold."""
+    return {stage: int(count) for count, stage in re.findall(r"facet: \S+/study.h5: (\d+) parts? of (\w+) made from it, and computed anew", done.stderr)}
+
+
+@pytest.mark.parametrize("variant", [0, 2])
+def test_what_was_made_from_it(study, variant):
+    """Of the same variant, where a stage reads no other; of dense, of all of them."""
+    path = study / "out/study.h5"
+    good = checksum(path)
+    (first, size), = [p[2:] for p in places(path) if p[0] == "geometry/margin"]
+    flip(path, first + size * (2 * variant + 1) // 8, 2)
+    done = run("run", study / "study.yaml", ranks=2)
+    assert done.returncode == 0 and len(holds(done)) == 1, done.stderr
+    made = made_from(done)
+    each = 4 if variant == 0 else 1
+    assert (made["summary"], made["map"], made["compare"], made["similarity"], made["findings"]) == (3 * each, 21 * each, 1, 1, 1), made
+    assert made["columns"] == 12 and made["spectra"] == each and "timing" not in made and "encoder" not in made, made
+    assert checksum(path) == good and run("verify", path).returncode == 0
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_bit_that_flips_while_a_run_is_at_work(study, held, ranks):
+    """After what is there was held: before the next stage reads it."""
+    path = study / "out/study.h5"
+    good = checksum(path)
+    with h5py.File(path, "r+") as file:
+        for marks in file["progress"].values():
+            if marks.dtype == "u1":
+                marks[...] = 0
+        file["progress/analyse"][:2] = 1
+    process, mark = held("out/study.h5", FACET, folder=study, ranks=ranks, writes=10)
+    (first, _), = [p[2:] for p in places(path) if p[0] == "prediction/logits"]
+    flip(path, first + 5, 2)
+    mark.unlink()
+    said = process.communicate(timeout=PATIENCE)[1]
+    assert process.returncode == 0, said
+    assert said.count("analyse of dense, clean, block 0 does not hold its checksum, and is computed anew") == 1, said
+    assert said.index("does not hold") < said.index("summary: "), said
+    assert checksum(path) == good and run("verify", path).returncode == 0
 
 
 @pytest.mark.parametrize("name", BESIDE)
