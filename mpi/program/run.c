@@ -45,14 +45,26 @@ static facet_status open_store(const char *path, facet_context *c)
   return status == FACET_OK ? FACET_OK : close_store(&c->store, status);
 }
 
+/* What a phase took, also of one that was interrupted; status: of the phase, which is given back with its words. */
+static facet_status profile(facet_profiling *profiling, const facet_stage *stage, facet_store *store,
+                            facet_status status)
+{
+  char said[1000];
+  if (!profiling || (status != FACET_OK && status != FACET_INTERRUPTED))
+    return status;
+  snprintf(said, sizeof said, "%s", facet_message());
+  FACET_TRY(facet_profiling_phase(profiling, stage));
+  if (store)
+    FACET_TRY(facet_profiling_store(profiling, store));
+  return status == FACET_OK ? FACET_OK : facet_raise(status, "%s", said);
+}
+
 static facet_status run_all(const facet_context *context, facet_profiling *profiling)
 {
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
     if ((*stage)->run && facet_stage_wanted(*stage, context->plan)) {
       facet_session_phase(context->comm, (*stage)->name);
-      FACET_TRY(facet_stage_run(context, *stage));
-      FACET_TRY(facet_profiling_phase(profiling, *stage));
-      FACET_TRY(facet_profiling_store(profiling, context->store));
+      FACET_TRY(profile(profiling, *stage, context->store, facet_stage_run(context, *stage)));
     }
   return FACET_OK;
 }
@@ -193,10 +205,9 @@ static facet_status run(MPI_Comm comm, const facet_call *call, facet_session *s,
   FACET_AGREE(comm, facet_rank(comm) == 0 ? check_disk(s, &making, facet_ranks(comm)) : FACET_OK);
   facet_session_phase(comm, "making or reading the networks");
   FACET_TRY(facet_profiling_phase(profiling, NULL));
-  FACET_TRY(facet_family_make(comm, &making, &s->family));
+  FACET_TRY(profile(profiling, &facet_stage_training, NULL, facet_family_make(comm, &making, &s->family)));
   if (facet_rank(comm) == 0)
     facet_noted_warn(&s->family);
-  FACET_TRY(facet_profiling_phase(profiling, &facet_stage_training));
   char *path = facet_format("%s/study.h5", s->study->settings.output);
   facet_status status = facet_agree(comm, path ? FACET_OK : FACET_OS);
   if (status == FACET_OK)
@@ -268,10 +279,10 @@ facet_status facet_run(const facet_call *call)
   if (status == FACET_OK)
     status = look_for_folder(comm, &s, &lock, run(comm, call, &s, &lock, profiling, &finished));
   facet_session_phase(comm, "ending"); /* until MPI has, too */
-  if (status == FACET_OK && facet_rank(comm) == 0) {
+  if (status == FACET_OK && facet_rank(comm) == 0)
     say_done(&s, finished, facet_seconds() - start, facet_ranks(comm));
+  if ((status == FACET_OK || status == FACET_INTERRUPTED) && facet_rank(comm) == 0)
     facet_profiling_print(profiling);
-  }
   facet_interrupt_settle();
   facet_lock_release(&lock);
   facet_profiling_end(&profiling);

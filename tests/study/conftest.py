@@ -98,9 +98,9 @@ def own_lines(said):
     return [line for line in said.splitlines() if line.startswith("facet: ") and not slow.search(line)]
 
 
-def start(folder, *command, ranks=2, variables=(), **options):
+def start(folder, *command, ranks=2, variables=(), flags=(), **options):
     """A run of a folder's study by facet, on so many ranks (with one, that is the process), or by what launches it."""
-    return subprocess.Popen([*command, "run", folder / "study.yaml", *(["-n", str(ranks)] if command == (FACET,) and ranks > 1 else [])],
+    return subprocess.Popen([*command, "run", *flags, folder / "study.yaml", *(["-n", str(ranks)] if command == (FACET,) and ranks > 1 else [])],
                             **{"env": {**environment(), **dict(variables)}, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
                                "text": True, **options})
 

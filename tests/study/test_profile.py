@@ -1,11 +1,13 @@
 """facet run --profile: where time went is in the file and adds up over runs, and changes nothing else."""
 
+import signal
+
 import h5py
 import numpy as np
 import pytest
 
 import facet
-from conftest import STUDY, checksum, make_digits, run
+from conftest import FACET, PATIENCE, STUDY, checksum, make_digits, run
 
 TEXT = STUDY.split("variants:")[0] + "conditions: [clean, {corruption: gaussian_noise, severity: 1}]\nlinearize: {samples: 70}\n"
 
@@ -48,3 +50,22 @@ def test_profile(tmp_path):
     with facet.open(tmp_path / "plain" / "study.h5") as study, pytest.raises(facet.StudyError, match="has no profile"):
         study.profile()
     assert np.isfinite(second["rate"]).all()
+
+
+@pytest.mark.parametrize("where", ["out/variants/dense.onnx", "out/study.h5"])
+def test_a_stage_that_is_stopped(tmp_path, held, where):
+    """In training, of which there is no file yet, and in the analysis: as far as it came."""
+    make_digits(tmp_path)
+    (tmp_path / "study.yaml").write_text(TEXT)
+    in_file = where.endswith("h5")
+    process, _ = held(where, FACET, flags=["--profile"], ranks=1, writes=100 if in_file else None)
+    process.send_signal(signal.SIGUSR1)
+    shown, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 75 and "run the same command again" in said, said
+    assert "\nprofile " in shown and f"\n{'analyse' if in_file else 'training'} " in shown, shown
+    if in_file:
+        with h5py.File(tmp_path / "out/study.h5") as h5:
+            stages = list(h5["profile/stage"].asstr())
+            taken = {name: h5[f"profile/{name}"][stages.index("analyse")] for name in ("seconds", "units")}
+            assert not h5["progress/analyse"][:].all()
+        assert (taken["seconds"] > 0).all() and 0 < taken["units"].sum() < 14, taken
