@@ -144,9 +144,11 @@ def test_the_whole_file_opens_as_a_tree(store):
     pytest.importorskip("h5netcdf")
     with warnings.catch_warnings(), h5py.File(store) as h5:
         warnings.simplefilter("error")
-        with xarray.open_datatree(store, engine="h5netcdf") as tree:
+        with xarray.open_datatree(store) as tree:  # it finds the engine by itself
             found = 0
             for node in tree.subtree:
+                for name, coordinate in node.coords.items():
+                    assert coordinate.attrs["units"] and coordinate.attrs["long_name"], f"{node.path}/{name}"
                 for name, array in node.dataset.variables.items():
                     path = f"{node.path}/{name}"
                     if path not in h5 or h5[path].is_scale or path in ROOTED or re.fullmatch("/paths/.+/class", path):
