@@ -1,5 +1,7 @@
 """Summaries, fragile samples and similarity in the result file, against numpy and scipy on its own per-sample arrays."""
 
+import shutil
+
 import h5py
 import numpy as np
 import pytest
@@ -186,3 +188,14 @@ def test_a_study_without_labels(tmp_path):
     for name in ("distance", "linkage", "layout"):
         assert np.isnan(f[f"similarity/{name}"]).all()
     assert (f["similarity/order"] == -1).all()
+
+
+def test_the_layout_is_in_no_checksum(study, tmp_path):
+    """Its last digits are the linear algebra library's; all else of the similarity is facet's own."""
+    _, h5 = study
+    before, copy = checksum(h5.filename), tmp_path / "study.h5"
+    shutil.copy(h5.filename, copy)
+    for name, changes in (("layout", False), ("distance", True)):
+        with h5py.File(copy, "r+") as file:
+            file[f"similarity/{name}"][1, 0] = np.nextafter(file[f"similarity/{name}"][1, 0], 7)
+        assert (checksum(copy) != before) == changes, name
