@@ -751,15 +751,42 @@ def test_usage_and_output_have_their_status(tmp_path):
     assert done.returncode == 73 and done.stderr.count("\n") == 1
 
 
-def test_the_demo(tmp_path):
+@pytest.fixture
+def demo():
     if not DEMO.exists():
         pytest.skip("results/demo/study.h5 is not there: run make demo first")
     with h5py.File(DEMO, locking=False) as made:
         if made.attrs["schema_version"] != SCHEMAS[-1]:
             pytest.skip("the demo is of another schema: run make demo again")
-    done = report(DEMO, "--out", tmp_path)
-    if "not finished" in done.stderr:
-        pytest.skip("the demo is not finished")
+        if any((marks[()] != 1).any() for marks in made["progress"].values() if not marks.is_scale):
+            pytest.skip("the demo is not finished")
+    return DEMO
+
+
+def test_the_demo(tmp_path, demo):
+    done = report(demo, "--out", tmp_path)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     worst = [float(value) for value in re.findall(r"contributions \+ b = F to (\S+),", done.stdout)]
     assert worst and max(worst) < 1e-5
+
+
+def test_readme_says_what_the_demo_finds(demo):
+    """Where it was made as README says."""
+    readme = " ".join((ROOT / "README.md").read_text().split("**What it shows, for one.**")[1].split("\n\n")[0].split())
+    with facet.open(demo) as study:
+        if "kernels AVX-512, gcc 12." not in study.attrs["made"]:
+            pytest.skip("the demo is of another build, or of another processor")
+        found = {finding.about: finding for finding in study.findings()}
+        clean, less = (found[f"best of clean at {sparsity}"].numbers for sparsity in (0.97, 0.9))
+        failed = len(found["failed"].numbers["failed"])
+        under = study.conditions.index("gaussian_noise/3")
+        accuracy = study.file["summary/accuracy"][:, under]
+        noise = [100 * np.array([accuracy[study.variants.index(v)] for v in study.replicates[f"{method}-global-0.97"]])
+                 for method in ("gmp", "magnitude")]
+    first, close = clean["comparisons"][0], less["comparisons"][0]
+    assert (clean["best"], less["best"], first["with"], close["with"], failed) == (*2 * ("gmp-global",), *2 * ("magnitude-global",), 2)
+    for words in (f"is right on {100 * clean['accuracy']:.2f} % of the clean pictures, {100 * first['difference']:.2f} points ahead",
+                  f"95 % interval over samples {100 * first['low']:.2f} to {100 * first['high']:.2f}, sign test p = {first['holm']:.2g}",
+                  f"on {noise[0].mean():.1f} ± {noise[0].std(ddof=1):.1f} % where magnitude keeps {noise[1].mean():.1f} ± {noise[1].std(ddof=1):.1f} %",
+                  f"it is {100 * close['difference']:.2f} points ahead (p = {close['holm']:.2g})", "two of the nineteen networks have failed"):
+        assert words in readme, words
