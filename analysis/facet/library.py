@@ -181,6 +181,7 @@ const char *facet_network_name(const facet_network *network);
 facet_shape facet_network_input_shape(const facet_network *network);
 int64_t facet_network_outputs(const facet_network *network);
 int64_t facet_network_parameters(const facet_network *network);
+facet_status facet_network_classifies(const facet_network *network);
 bool facet_network_is_piecewise_linear(const facet_network *network);
 bool facet_network_softmax_stripped(const facet_network *network);
 const char *facet_network_node_name(const facet_network *network, int node);

@@ -207,7 +207,18 @@ class Network:
                 raise NetworkError(f"{self.name}: inputs are {words(self.shape)} each; one is {words(x.shape)}")
         return np.array(given, np.float64).reshape(len(given), int(np.prod(self.shape)))
 
+    def _check_classes(self, what: str) -> None:
+        """That outputs are classes, of which one may be predicted; one output alone is."""
+        try:
+            with self._handles.network() as network:
+                self._handles.library.network_classifies(network)
+        except NetworkError as error:
+            if self.classes > 1:
+                raise NetworkError(f"{self.name}: {error}: {what}", error.status) from error
+
     def _labels(self, label: Any, count: int, single: bool) -> Array:
+        if label is not None:
+            self._check_classes("it takes no labels")
         found = np.full(count, -1, np.int32) if label is None else numbers(label)
         if found.shape != (() if single and label is not None else (count,)):
             raise NetworkError(f"{self.name}: {count} sample{'s' * (count != 1)}, but labels of shape {found.shape}")
@@ -261,6 +272,8 @@ class Network:
 
     def _chosen(self, rows: Rows, top: int | None, count: int) -> tuple[int, int, Array | None]:
         """(a choice of the library, rows of W per sample, or the rows themselves)."""
+        if top is not None or isinstance(rows, str) and rows == "predicted":
+            self._check_classes("rows are all, or numbers of outputs")
         if top is not None:
             if not 1 <= top <= self.classes:
                 raise NetworkError(f"{self.name}: the top {top} of {self.classes} classes")

@@ -68,6 +68,8 @@ facet_shape facet_network_input_shape(const facet_network *network);
 int64_t facet_network_inputs(const facet_network *network);     /* D: size of the input shape */
 int64_t facet_network_outputs(const facet_network *network);    /* K */
 int64_t facet_network_parameters(const facet_network *network); /* elements of all parameters */
+/* FACET_BAD_INPUT: its outputs are not N x K, one score for each of several classes. */
+facet_status facet_network_classifies(const facet_network *network);
 /* Whether the file ends in Softmax, LogSoftmax or Sigmoid, which was taken off: the logits before it are explained. */
 bool facet_network_softmax_stripped(const facet_network *network);
 

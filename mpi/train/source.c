@@ -1,6 +1,8 @@
 /* Networks as they come in: see source.h. */
 #include "source.h"
 
+#include <stdio.h>
+
 /* The study's word on the order of the numbers that a network takes, and where it stands. */
 typedef struct {
   facet_order order;
@@ -36,18 +38,11 @@ static facet_status find_layout(const facet_making *m, const facet_recipe *recip
 /* What is compared are classes: K scores for a sample, of which the largest counts. */
 static facet_status is_classifier(const char *path, const facet_network *network)
 {
-  facet_shape out = network->value[network->output].shape;
-  int wide = 0;
-  for (int i = 0; i < out.rank; i++)
-    wide += out.dim[i] > 1;
-  FACET_CHECK(wide > 0, FACET_BAD_INPUT,
-              "%s: has one output z, as a binary network with one logit has; facet compares two classes and more: "
-              "export it with the outputs 0 and z, whose Softmax is the Sigmoid of z",
-              path);
-  FACET_CHECK(wide == 1, FACET_BAD_INPUT,
-              "%s: has outputs N x %s, not N x K: not one score for each of K classes, so that it is no classifier",
-              path, facet_shape_text(out));
-  return FACET_OK;
+  char why[400];
+  if (facet_network_classifies(network) == FACET_OK)
+    return FACET_OK;
+  (void)snprintf(why, sizeof why, "%s", facet_message());
+  return facet_raise(FACET_BAD_INPUT, "%s: %s", path, why);
 }
 
 facet_status facet_source_fits(const facet_making *m, const facet_recipe *recipe, const char *path,

@@ -304,6 +304,21 @@ int64_t facet_network_outputs(const facet_network *network)
   return facet_shape_size(network->value[network->output].shape);
 }
 
+facet_status facet_network_classifies(const facet_network *network)
+{
+  facet_shape out = network->value[network->output].shape;
+  int wide = 0;
+  for (int i = 0; i < out.rank; i++)
+    wide += out.dim[i] > 1;
+  FACET_CHECK(wide > 0, FACET_BAD_INPUT,
+              "has one output z, as a binary network with one logit has; facet compares two classes and more: "
+              "export it with the outputs 0 and z, whose Softmax is the Sigmoid of z");
+  FACET_CHECK(wide == 1, FACET_BAD_INPUT,
+              "has outputs N x %s, not N x K: not one score for each of K classes, so that it is no classifier",
+              facet_shape_text(out));
+  return FACET_OK;
+}
+
 static facet_status list_add(facet_parameter **list, int *count, const facet_network *network, int node, int value,
                              facet_parameter_role role)
 {

@@ -160,6 +160,8 @@ static void print_network(const facet_network *n)
   print_cost(n);
   if (channels)
     print_pruned(n, &all, channels);
+  if (facet_network_classifies(n) != FACET_OK)
+    printf("note        no study takes it: it %s\n", facet_message());
   if (facet_labels_note(n))
     printf("note        %s\n", facet_labels_note(n));
   else if (n->stripped)

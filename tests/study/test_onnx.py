@@ -206,6 +206,29 @@ def test_what_is_no_classifier_is_refused(small, tmp_path, kind, words, command)
     study_of(small, save(tmp_path / "net.onnx", nodes, {"w": w}, shape=("N", 1, 12, 12)))
     done = run(command, small / "study.yaml")
     assert done.returncode == 65 and len(own_lines(done)) == 1 and re.search(words, done.stderr), done.stderr
+    if command == "check":
+        (note,) = re.findall(r"^note +no study takes it: it (.*)$", inspected(tmp_path / "net.onnx"), flags=re.M)
+        assert re.search(words.removeprefix("net.onnx: "), note)
+
+
+def test_classes_of_what_is_no_classifier(tmp_path):
+    """In Python any output may be explained, by its number; a class is not predicted. One output alone is."""
+    x = np.random.default_rng(2).normal(size=(2, 1, 4, 4))
+    wide = save(tmp_path / "wide.onnx", [helper.make_node("Conv", ["x", "w"], ["y"])], {"w": np.ones((3, 1, 3, 3), np.float32)}, shape=("N", 1, 4, 4))
+    one = save(tmp_path / "one.onnx", [helper.make_node("Conv", ["x", "w"], ["y"])], {"w": np.ones((1, 1, 4, 4), np.float32)}, shape=("N", 1, 4, 4))
+    with facet.Network(wide) as network:
+        assert np.array_equal(network.linearize(x, [11]).W[:, 0], network.linearize(x).W[:, 11]) and network.classes == 12
+        said = "wide.onnx: has outputs N x 3 x 2 x 2, not N x K: .* no classifier: "
+        for ask, what in [(lambda: network.linearize(x, "predicted"), "rows are all, or numbers of outputs"),
+                          (lambda: network.linearize(x, top=2), "rows are all, or numbers of outputs"),
+                          (lambda: network.attributions(x), "rows are all, or numbers of outputs"),
+                          (lambda: network.integrated_gradients(x[0], x), "rows are all, or numbers of outputs"),
+                          (lambda: network.margins(x, [0, 1]), "it takes no labels"),
+                          (lambda: network.prune("snip", 0.5, x=x, label=[0, 1]), "it takes no labels")]:
+            with pytest.raises(facet.NetworkError, match=said + what):
+                ask()
+    with facet.Network(one) as network:
+        assert network.linearize(x, "predicted").row.tolist() == [[0], [0]]
 
 
 def test_constants_among_the_inputs(tmp_path):
