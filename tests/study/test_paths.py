@@ -193,6 +193,12 @@ def test_from_clean_to_corrupted(study):
             group = h5[f"paths/dense/gaussian_noise/{severity}"]
             change = h5["prediction/logits"][0, c, :SAMPLES].astype(float) - h5["prediction/logits"][0, 0, :SAMPLES]
             np.testing.assert_allclose(group["total"][:], np.take_along_axis(change, group["class"][:].astype(int), 1), atol=1e-4)
+        opened, group = facet.open(folder / "ways/study.h5"), h5["paths/dense/gaussian_noise/5"]
+        picture = opened.plot.ways("dense", condition="gaussian_noise/5")
+        maps = [axis.images[0].get_array() for axis in picture.axes if axis.images][1::2]
+        assert np.array_equal(maps, group["attribution"][:, 0, 0].astype(float))
+    text = sections(folder / "ways/study.h5", "ways")
+    assert "does on the straight way from the clean sample to the sample under gaussian_noise/5" in text and "ways_gaussian_noise_5" in text
 
 
 @pytest.mark.parametrize("paths, wanted", [
@@ -217,7 +223,15 @@ def test_report(study):
     text = sections(folder / "out1/study.h5", "ways")
     assert "On the way to a sample" in text and "the mean of all test images" in text
     assert f"{int(np.median(h5['paths/dense/pieces'][:])):,}" in text and "integrated gradients are those of all pieces" in text
-    assert text.count("gaussian_noise/5") == 2
+    assert text.count("What the networks dense and magnitude-global-0.5 do on the straight way from mean to ") == 2 * 2  # two pictures, and their alternative texts
+    assert "to a sample." in text and "to the sample under gaussian_noise/5." in text
+    picture = facet.open(folder / "out1/study.h5").plot.ways("dense", other="magnitude-global-0.5")
+    maps = [axis.images[0] for axis in picture.axes if axis.images]
+    for sample in range(SAMPLES):
+        for place, group in ((1, h5["paths/dense"]), (2, h5["paths/magnitude-global-0.5"])):
+            k = int(h5["paths/dense/logits"][sample, -1].argmax())
+            assert np.array_equal(maps[3 * sample + place].get_array(), group["attribution"][sample, k, 0])
+        assert maps[3 * sample + 1].get_clim() == maps[3 * sample + 2].get_clim()
     shutil.copy(folder / "out1/study.h5", folder / "more.h5")
     with h5py.File(folder / "more.h5", "r+") as copy:  # more than the file says where
         copy["paths/dense/crossing"][:], copy["paths/dense/changes"][:] = np.arange(16) / 16, 40

@@ -9,10 +9,12 @@ import numpy as np
 from facet.errors import StudyError
 from facet.explain import Way, contributions
 from facet.explain import way as way_to
+from facet.findings import has_failed
 from facet.hdf import plain
-from facet.plot.pixels import bound, flat_sum, image_of, pixel_map
+from facet.plot.choice import grouped, removed
+from facet.plot.pixels import bound, flat_sum, image_of, pixel_map, pixels_of
 from facet.plot.style import DENSE, GREY, LIGHT, WIDTH, Picture, picture, styled
-from facet.plot.words import class_name, count, grey_note
+from facet.plot.words import class_name, count, grey_note, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,9 +22,22 @@ if TYPE_CHECKING:
     from facet.study import Study
 
 
-def followed(study: Study) -> list[str]:
-    """Variants in which there are ways to clean samples."""
-    return [v for v in study.variants if f"paths/{v}/attribution" in study.file]
+def followed(study: Study, condition: str = "clean") -> list[str]:
+    """Variants in which there are ways to samples, clean or under a condition."""
+    folder = "" if condition == "clean" else f"/{condition}"
+    return [v for v in study.variants if f"paths/{v}{folder}/attribution" in study.file]
+
+
+def ends(study: Study) -> list[str]:
+    """Conditions of the samples that ways lead to."""
+    return [condition for condition in study.conditions if followed(study, condition)]
+
+
+def compared(study: Study, condition: str = "clean") -> list[str]:
+    """Of the variants in which there are such ways dense, or the first, and the most pruned that has not failed: two, or one."""
+    groups = grouped(study, followed(study, condition))
+    names = sorted((name for name in groups if not has_failed(study, name)), key=lambda name: removed(study, name)) or list(groups)
+    return list(dict.fromkeys([groups[names[0]][0], groups[names[-1]][0]]))
 
 
 def _first(study: Study) -> str:
@@ -54,31 +69,65 @@ def _curves(axis: Axes, study: Study, way: Way, cls: int) -> None:
 
 
 @styled
-def ways(study: Study, variant: str, limit: int = 4) -> Picture | None:
-    """Samples, W times the sample where it is stored, exact integrated gradients, and logits on the way."""
+def ways(study: Study, variant: str, limit: int = 4, condition: str | None = None, other: str | None = None) -> Picture | None:
+    """Samples, W times the sample where it is stored, exact integrated gradients, and logits on the way: to the sample, or, with a
+    condition, to it under that; with another variant, both side by side."""
     samples = study.numbers("paths")[:limit].tolist()
     if not samples:
         return None
-    linear = variant in study.linearized
-    titles = ["sample", *["at the sample: W·x"] * linear, "integrated gradients"]
-    figure, axes = picture(len(samples), len(titles) + 1, squeeze=False, figsize=(WIDTH, 1.45 * len(samples) + 0.3),
-                           gridspec_kw={"width_ratios": [*[1] * len(titles), 1.75]})
+    variants, clean = [variant, *([other] if other else [])], condition in (None, "clean")
+    linear = [clean and v in study.linearized for v in variants]
+    names = [f"{short(v, 22)}\n" if other else "" for v in variants]
+    widths, titles = [1.0], ["sample"]
+    for name, one in zip(names, linear):
+        widths += [*[1] * one, 1, 1.75]
+        titles += [*[f"{name}at the sample: W·x"] * one, f"{'' if one else name}integrated gradients", ""]
+    curves = [i for i, title in enumerate(titles) if not title]
+    figure, axes = picture(len(samples), len(titles), squeeze=False, figsize=(WIDTH, 1.45 * len(samples) * (0.8 if other else 1) + 0.3),
+                           gridspec_kw={"width_ratios": widths})
     for row, sample in zip(axes, samples):
-        way = way_to(study, variant, sample)
-        predicted = int(way.logits[-1].argmax())
-        at = way.cls.index(predicted) if predicted in way.cls else 0
-        image_of(row[0], study, sample)
+        found = [way_to(study, v, sample, condition) for v in variants]
+        cls = _explained(found[0])
+        places = [way.cls.index(cls) if cls in way.cls else 0 for way in found]
+        _end(row[0], study, sample, condition)
         row[0].set_ylabel(f"sample {sample}", fontsize=7, color=GREY)
-        row[0].set_xlabel(class_name(study, way.cls[at]), fontsize=7.5, labelpad=2, color=DENSE)
-        if linear:
-            _contributions(row[1], study, variant, sample, way.cls[at])
-        pixel_map(row[-2], way.pixels[at], bound(flat_sum(way.pixels[at])))
-        _curves(row[-1], study, way, way.cls[at])
-        row[-1].set_title(f"{count(way.pieces)} pieces", fontsize=7, loc="right", pad=2, color=GREY)
-    axes[-1][-1].set_xlabel("share of the way", fontsize=7, labelpad=2)
+        row[0].set_xlabel(class_name(study, cls), fontsize=7.5, labelpad=2, color=DENSE)
+        most, at = bound(*(flat_sum(way.pixels[i]) for way, i in zip(found, places))), 1
+        for way, i, one in zip(found, places, linear):
+            if one:
+                _contributions(row[at], study, way.variant, sample, way.cls[i])
+            pixel_map(row[at + one], way.pixels[i], most)
+            if way.cls[i] != cls:  # where rows are predicted, each network explains its own class
+                row[at + one].set_xlabel(f"{class_name(study, way.cls[i], 16)}, ±{most:#.2g}", fontsize=7, color=GREY, labelpad=2)
+            _curves(row[at + one + 1], study, way, way.cls[i])
+            row[at + one + 1].set_title(f"{count(way.pieces)} pieces", fontsize=7, loc="right", pad=2, color=GREY)
+            at += one + 2
+        low, high = (pick(row[i].get_ylim()[end] for i in curves) for end, pick in ((0, min), (1, max)))
+        for i in curves:
+            row[i].set_ylim(low, high)
+    for i in curves:
+        axes[-1][i].set_xlabel("share of the way", fontsize=7, labelpad=2)
     for axis, title in zip(axes[0], titles):
-        axis.set_title(title, loc="center", fontsize=8)
-    return figure.says(f"What the network {variant} does on the straight way from {'black' if way.start == '0' else way.start} to a sample. {'W·x is of the piece that the sample lies in. ' * linear}"
+        if title:
+            axis.set_title(title, loc="center", fontsize=7 if other else 8)
+    begin = {"0": "black", "clean": "the clean sample"}.get(found[0].start, found[0].start)
+    end = "a sample" if clean else f"the sample under {condition}"
+    return figure.says(f"What {'the networks ' if other else 'the network '}{' and '.join(variants)} {'do' if other else 'does'} on the straight way from {begin} to {end}. "
+                       f"{'W·x is of the piece that the sample lies in. ' * any(linear)}"
                        "The integrated gradients are those of all pieces on the way, each times its length, without a quadrature: they add up to "
-                       "what the logit gains on the way (red adds, blue takes away, scale below each map). Right: the logits on the way, and lines where the "
-                       f"predicted class changes{_first(study)}.{grey_note(study)} Shown: {len(samples)} of {count(len(study.numbers('paths')))} samples.")
+                       f"what the logit below the sample gains on the way (red adds, blue takes away, scale below each map{', one for both networks; where one explains another class, its map says which' * bool(other)}). Beside them the logits on "
+                       f"the way, and lines where the predicted class changes{_first(study)}.{grey_note(study)} Shown: {len(samples)} of {count(len(study.numbers('paths')))} samples.")
+
+
+def _explained(way: Way) -> int:
+    """The class whose maps are shown: what is predicted at the end, where it is explained."""
+    predicted = int(way.logits[-1].argmax())
+    return predicted if predicted in way.cls else way.cls[0]
+
+
+def _end(axis: Axes, study: Study, sample: int, condition: str | None) -> None:
+    """The sample at the end of the way; the clean one where the file has no other."""
+    try:
+        pixels_of(axis, study, study.image(sample, None if condition == "clean" else condition).astype(float))
+    except StudyError:
+        image_of(axis, study, sample)

@@ -433,11 +433,16 @@ def on_the_way(page: Report) -> Context | None:
             changes = changes_of(group)
             rows.append((variant, [condition, count(len(pieces)), count(int(np.median(pieces))), count(int(pieces.max())),
                                    f"{changes.mean():.1f}", Cell(small(residual), bad=not residual <= 1e-11)]))
-    shown = ways.followed(s)
+    ends = ways.ends(s)
+    pictures = []
+    for condition in dict.fromkeys([*ends[:1], *ends[-1:]]):  # clean where there are such ways, and the last
+        variant, *others = ways.compared(s, condition)
+        pictures.append(page.figure("ways" if condition == "clean" else "ways_" + condition.replace("/", "_"),
+                                    ways.ways(s, variant, condition=condition, other=others[0] if others else None)))
     start = str(plain(s.file["paths"].attrs["from"]))
     return {"rows": rows, "start": {"0": "black", "mean": "the mean of all test images", "blur": "the sample blurred",
                                     "clean": "the clean sample"}.get(start, start),
-            "picture": page.figure("ways", ways.ways(s, shown[0])) if shown else ""}
+            "pictures": pictures}
 
 
 def sliced(page: Report) -> Context | None:
