@@ -1,5 +1,9 @@
 /* Linearization of samples: F(x) = W x + b on the facet that x lies in, with a certificate; the margin of a sample
- * taken apart the same way; and what happens between two samples, facet by facet. */
+ * taken apart the same way; and what happens between two samples, facet by facet.
+ *
+ * Of a network that is read with FACET_GATES_SECANT, what is not piecewise linear is frozen at each sample: F = W x + b
+ * holds there as it does of others, but W is not the Jacobian, and there is no facet on which it would hold. What needs
+ * a piecewise-linear network (margins, paths, reach, lines, planes) refuses such a one with FACET_BAD_INPUT. */
 #ifndef FACET_FACE_LINEAR_H
 #define FACET_FACE_LINEAR_H
 

@@ -119,12 +119,16 @@ def test_a_study(folder, monkeypatch, undrawn):
         for part in (opened.position("dense", 0), opened.movement("dense", 0)):
             assert repr(part).endswith(f", {SAID}>")
         monkeypatch.setattr("facet.plot.gallery.changed", lambda study, limit: ([(0, opened.variants[1])], 1))  # whatever it says of it
-        for picture in (opened.plot.gallery("dense"), opened.plot.gallery_contrasts("dense"), opened.plot.gallery_changed(), opened.plot.leading_directions(), opened.plot.explained_positions()):
+        for picture in (opened.plot.gallery("dense"), opened.plot.gallery_contrasts("dense"), opened.plot.gallery_changed(), opened.plot.leading_directions(), opened.plot.explained_positions(), opened.plot.singular_values(), opened.plot.principal_angles()):
             assert f" S{SAID[1:]}." in picture.caption and "own slope" not in picture.caption
 
 
     text = sections(folder / "out" / "study.h5", "explanations")
-    assert '<figure id="gallery_contrasts">' in text and "own slope" not in text and text.count(f"S{SAID[1:]}.") >= 2
+    assert '<figure id="gallery_contrasts">' in text and "own slope" not in text and text.count(f"S{SAID[1:]}.") >= 3 and "a ReLU network" not in text
+    for name in ("spectra", "map"):
+        text = sections(folder / "out" / "study.h5", name)
+        intro = text[text.index("<p>"):text.index("</p>")]
+        assert f" S{SAID[1:]}." in intro and "answer to" not in intro and "is piecewise linear" not in intro, name
 
 
 def test_inspect(folder):

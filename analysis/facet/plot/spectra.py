@@ -68,7 +68,7 @@ def singular_values(study: Study, limit: int = 12) -> Picture | None:
     legend(figure, handles[::-1], labels[::-1])
     return figure.says("Singular values of all rows of W of all linearized samples, stacked (logits per normalised input), and the "
                     "share of the sum of all squares that the first directions explain together."
-                    + left_out(shown, spectra(study), "variants", study=study))
+                    + gates_note(study, shown) + left_out(shown, spectra(study), "variants", study=study))
 
 
 def directions_of(study: Study, variant: str) -> Array:
@@ -175,7 +175,7 @@ def principal_angles(study: Study, limit: int = 20, lines: int = 10) -> Picture 
     right = f" Right: all angles of {which} with the dense network." if others else ""
     return figure.says("Principal angles between the subspaces of the directions of two variants: 0° is a direction that both have, 90° "
                     f"one that the other has not. Matrix: the mean over the angles of a pair.{right}"
-                    + left_out(shown, names, "variants", study=study))
+                    + gates_note(study, [*shown, *others]) + left_out(shown, names, "variants", study=study))
 
 
 def _label(name: str, most: int) -> str:

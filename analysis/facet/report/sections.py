@@ -31,7 +31,7 @@ from facet.plot import reach as drawn_reach
 from facet.plot import spectra as spectral
 from facet.plot.choice import corruptions, removed
 from facet.plot.style import thumbnail
-from facet.plot.words import class_name, count, signed
+from facet.plot.words import class_name, count, gates_note, signed
 from facet.report.numbers import metric, percent, rounded, small, spread
 
 if TYPE_CHECKING:
@@ -338,10 +338,10 @@ def spectra(page: Report) -> Context | None:
         cells = [f"{rank[v]:.1f}" if np.isfinite(rank[v]) else "–"]
         cells += [f"{100 * part:.1f} %" for part in (share[0], share[min(5, len(share)) - 1], share[-1])]
         rows.append((variant, [*cells, str(len(share)), method, small(residual[v])]))
-    found = {"rows": rows, "values": page.figure("singular_values", spectral.singular_values(s)),
+    found: Context = {"rows": rows, "values": page.figure("singular_values", spectral.singular_values(s)),
              "directions": page.figure("leading_directions", spectral.leading_directions(s)),
              "angles": page.figure("principal_angles", spectral.principal_angles(s)), "cka": page.figure("cka", spectral.cka(s))}
-    return {**found, "random": "random" in kinds} if any(found.values()) else None
+    return {**found, "random": "random" in kinds, "frozen": gates_note(s, names)} if any(found.values()) else None
 
 
 def the_map(page: Report) -> Context | None:
@@ -358,7 +358,7 @@ def the_map(page: Report) -> Context | None:
                        default=np.nan)
         rows.append((name, [spread(100 * mean[place, 0], 100 * deviation[place, 0]),
                             *(spread(mean[place, i], deviation[place, i], ".4f") for i in (1, 2)), small(residual)]))
-    return {"rows": rows, "map": page.figure("map", embedding.the_map(s)),
+    return {"rows": rows, "frozen": gates_note(s, sorted(mapped, key=s.variant_index)), "map": page.figure("map", embedding.the_map(s)),
             "variants": page.figure("maps_of_variants", embedding.maps_of_variants(s)),
             "movements": page.figure("movements", embedding.movements(s)),
             "positions": page.figure("explained_positions", embedding.explanations(s)),
@@ -412,9 +412,9 @@ def _said(study: Study, sample: int) -> list[str]:
 def explanations(page: Report) -> Context | None:
     s = page.study
     if not page.checks:
-        return {"gallery": "", "contrasts": "", "changed": ""} if s.not_kept else None
+        return {"gallery": "", "contrasts": "", "changed": "", "frozen": gates_note(s, s.linearized)} if s.not_kept else None
     shown = "dense" if "dense" in s.linearized else s.linearized[0]
-    return {"gallery": page.figure("gallery", gallery.gallery(s, shown)),
+    return {"frozen": gates_note(s, s.linearized), "gallery": page.figure("gallery", gallery.gallery(s, shown)),
             "contrasts": page.figure("gallery_contrasts", gallery.gallery_contrasts(s, shown)),
             "changed": page.figure("gallery_changed", gallery.gallery_changed(s))}
 
