@@ -1,5 +1,7 @@
-/* Certificates that do not hold: W whose numbers went beyond the study's precision, or lost their digits there. */
+/* Certificates that do not hold: of W whose numbers went beyond the study's precision, or lost their digits there, and of
+ * what is found in double, whatever the study's precision: paths, facets, lines and planes. */
 #include <math.h>
+#include <string.h>
 
 #include "store_file.h"
 
@@ -7,24 +9,88 @@
  * The report has the same (analysis/facet/linear.py). */
 static const double in_float = 1e-3, in_double = 1e-11;
 
-static facet_status read_one(const char *path, hid_t file, const char *variant, facet_store_certificates *found)
+/* Where certificates are. */
+typedef struct {
+  facet_certified of;
+  facet_row row;
+  facet_row count; /* of how much of it there is: where that is 0 nothing is said of it; the row itself: of all */
+} place;
+
+static const place PLACE[] = {
+  {FACET_CERTIFIED_LINEAR, FACET_ROW_RESIDUAL, FACET_ROW_RESIDUAL},
+  {FACET_CERTIFIED_PATHS, FACET_ROW_PATH_RESIDUAL, FACET_ROW_PATH_RESIDUAL},
+  {FACET_CERTIFIED_PATHS, FACET_ROW_WAY_RESIDUAL, FACET_ROW_WAY_RESIDUAL},
+  {FACET_CERTIFIED_REACH, FACET_ROW_REACH_RESIDUAL, FACET_ROW_REACH_RESIDUAL},
+  {FACET_CERTIFIED_LINES, FACET_ROW_LINE_RESIDUAL, FACET_ROW_LINE_POINTS},
+  {FACET_CERTIFIED_PLANES, FACET_ROW_PLANE_UNCOVERED, FACET_ROW_PLANE_POLYGONS},
+  {FACET_CERTIFIED_PLANES, FACET_ROW_PLANE_RESIDUAL, FACET_ROW_PLANE_POLYGONS},
+};
+enum { PLACES = sizeof PLACE / sizeof *PLACE };
+
+/* The numbers of an array, in double; *all 0 where it is not there. The caller frees. */
+static facet_status read_numbers(const char *path, hid_t file, const char *name, double **to, int64_t *all, bool *is_double)
 {
-  char *name = facet_store_path(facet_row_table[FACET_ROW_RESIDUAL].path, variant, "");
-  FACET_CHECK(name, FACET_OS, "out of memory");
   hid_t set = facet_store_set(file, name), space = set < 0 ? -1 : H5Dget_space(set);
   hid_t type = set < 0 ? -1 : H5Dget_type(set);
-  facet_free(&name);
-  hssize_t all = space < 0 ? 0 : H5Sget_simple_extent_npoints(space);
-  bool is_double = type >= 0 && H5Tget_size(type) == sizeof(double);
-  double *residual = facet_allocate((size_t)all + 1, sizeof *residual);
-  herr_t read = !residual ? -1 : all > 0 ? H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, residual) : 0;
-  *found = (facet_store_certificates){.all = all, .is_double = is_double, .bound = is_double ? in_double : in_float};
-  for (hssize_t i = 0; i < all && read >= 0; i++)
-    found->bad += !(residual[i] <= found->bound); /* NaN, too */
-  facet_free(&residual);
+  hssize_t count = space < 0 ? 0 : H5Sget_simple_extent_npoints(space);
+  *all = count > 0 ? count : 0;
+  *is_double = type >= 0 && H5Tget_size(type) == sizeof(double);
+  *to = facet_allocate((size_t)*all + 1, sizeof **to);
+  herr_t read = !*to ? -1 : *all > 0 ? H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, *to) : 0;
   H5_CLOSE(type, space, set);
   H5_CHECK(path, "reading certificates", read);
   return FACET_OK;
+}
+
+static facet_status read_one(const char *path, hid_t file, const place *p, const char *variant, const char *condition,
+                             facet_store_certificates *found)
+{
+  char *name = facet_store_path(facet_row_table[p->row].path, variant, condition);
+  char *counted = facet_store_path(facet_row_table[p->count].path, variant, condition);
+  double *residual = NULL, *count = NULL;
+  int64_t all = 0, counts = 0;
+  bool is_double = false, unused = false;
+  facet_status status = name && counted ? FACET_OK : FACET_OS;
+  if (status == FACET_OK)
+    status = read_numbers(path, file, name, &residual, &all, &is_double);
+  if (status == FACET_OK && p->count != p->row)
+    status = read_numbers(path, file, counted, &count, &counts, &unused);
+  if (status == FACET_OK && all > 0) {
+    found->is_double = is_double;
+    found->bound = is_double ? in_double : in_float;
+    found->all += all;
+    for (int64_t i = 0; i < all; i++)
+      found->bad += !(residual[i] <= found->bound) && (i >= counts || count[i] != 0); /* NaN, too */
+  }
+  FACET_FREE(&name, &counted, &residual, &count);
+  return status;
+}
+
+/* Whether there are paths in a variant: a study may have a thousand conditions, under which none lead to samples. */
+static bool has_ways(hid_t file, const char *variant)
+{
+  char *group = facet_format("/paths/%s", variant);
+  bool has = group && H5Lexists(file, "/paths", H5P_DEFAULT) > 0 && H5Lexists(file, group, H5P_DEFAULT) > 0;
+  facet_free(&group);
+  return has;
+}
+
+static facet_status read_all(const char *path, hid_t file, int variants, const char *const *variant,
+                             facet_store_certificates *found)
+{
+  char **condition = NULL;
+  int conditions = 0;
+  facet_status status =
+    facet_store_texts(file, facet_dimension_table[FACET_DIM_CONDITION].coordinate, &condition, &conditions);
+  for (int v = 0; v < variants; v++)
+    for (const place *p = PLACE; p < PLACE + PLACES; p++) {
+      bool many = strstr(facet_row_table[p->row].path, "{condition}") != NULL;
+      int times = !many ? 1 : has_ways(file, variant[v]) ? conditions : 0;
+      for (int c = 0; c < times && status == FACET_OK; c++)
+        status = read_one(path, file, p, variant[v], many ? condition[c] : "", &found[v * FACET_CERTIFIED + (int)p->of]);
+    }
+  facet_free_list(&condition, conditions);
+  return status;
 }
 
 facet_status facet_store_certified(const char *path, int variants, const char *const *variant,
@@ -32,9 +98,10 @@ facet_status facet_store_certified(const char *path, int variants, const char *c
 {
   facet_store_listener before = facet_store_listen();
   hid_t file = -1;
+  memset(found, 0, (size_t)variants * FACET_CERTIFIED * sizeof *found);
   facet_status status = facet_store_open_alone(path, &file);
-  for (int v = 0; v < variants && status == FACET_OK; v++)
-    status = read_one(path, file, variant[v], &found[v]);
+  if (status == FACET_OK)
+    status = read_all(path, file, variants, variant, found);
   if (file >= 0)
     H5Fclose(file);
   return facet_store_unlisten(before, status);

@@ -336,14 +336,23 @@ void facet_again_choose(facet_store *store, const char *stage, const uint8_t *ch
 /* After all that a part puts: a line on standard output for each array that is another, bit for bit. */
 facet_status facet_again_end(facet_store *store, const char *part, bool *same);
 
-/* Certificates of the W of a variant, and how many of them are above a bound, or no numbers. all: 0 where it is not
- * linearized. */
+/* What has certificates: W; paths, clean and under conditions; facets; lines; planes. */
+typedef enum {
+  FACET_CERTIFIED_LINEAR,
+  FACET_CERTIFIED_PATHS,
+  FACET_CERTIFIED_REACH,
+  FACET_CERTIFIED_LINES,
+  FACET_CERTIFIED_PLANES,
+  FACET_CERTIFIED
+} facet_certified;
+/* Certificates of one of these in a variant, and how many of them are above a bound, or no numbers. all: 0 where the
+ * variant has none. */
 typedef struct {
   int64_t all, bad;
   double bound;
-  bool is_double; /* the study's precision */
+  bool is_double; /* what they were found in: W in the study's precision, all else in double */
 } facet_store_certificates;
-/* Not collective. Of these variants of a finished file. FACET_BAD_INPUT, FACET_IO. */
+/* Not collective. Of these variants of a finished file; found: variants x FACET_CERTIFIED. FACET_BAD_INPUT, FACET_IO. */
 facet_status facet_store_certified(const char *path, int variants, const char *const *variant,
                                    facet_store_certificates *found);
 

@@ -73,7 +73,7 @@ static void read_as_finished(const char *path, bool is_whole)
 {
   char sum[65];
   facet_store_verified found = {.bad = 1};
-  facet_store_certificates certified[V];
+  facet_store_certificates certified[V * FACET_CERTIFIED];
   const char *const names[] = {made.variant[0].name, made.variant[1].name, made.variant[2].name};
   bool finished, holds = good(facet_verify_store(MPI_COMM_SELF, path, false, &found)) && found.bad == 0;
   if (good(facet_store_checksum(path, sum)) && holds && !is_whole && strcmp(sum, result) != 0) {

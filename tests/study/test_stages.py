@@ -129,6 +129,30 @@ def test_what_is_missing_is_said_and_made(copy, stage, ranks):
         assert np.allclose(made, good, rtol=1e-9, equal_nan=True)
 
 
+@pytest.mark.parametrize("of, array, at, wrong", [
+    ("", "linear/dense/residual", 3, "W and b are not what the network does there; use precision: double"),
+    (" of paths", "paths/magnitude-global-0.5/residual", 2, "integrated gradients do not add up to what logits gain there"),
+    (" of reach", "reach/dense/residual", 1, "radii and boundaries are not those of the network there"),
+    (" of lines", "lines/dense/residual", 0, "the pieces are not those of the network there"),
+    (" of planes", "planes/dense/uncovered", 1, "the polygons are not those of the network there"),
+    (" of planes", "planes/dense/residual", 1, "the polygons are not those of the network there")])
+def test_certificates_that_do_not_hold_are_said(copy, of, array, at, wrong):
+    """By their precision's bound, which the report has, too; where there was no room for a plane, nothing is said of it."""
+    from facet.linear import BOUND
+
+    path = copy / "out/study.h5"
+    bound = BOUND[8 if of else 4]
+    for value, bad in ((0.9 * bound, False), (2 * bound, True), (np.nan, True)):
+        with h5py.File(path, "r+") as file:
+            file[array][at], variant = value, array.split("/")[1]
+            if of == " of planes" and not bad:
+                file["planes/dense/polygons"][0], file["planes/dense/residual"][0], file["planes/dense/uncovered"][0] = 0, np.nan, np.nan
+            all_ = sum(file[name].size for name in ("planes/dense/residual", "planes/dense/uncovered")) if of == " of planes" else file[array].size
+        done = run("check", copy / "study.yaml")  # a run would compute anew what does not hold its checksum
+        said = f"facet: warning: {variant}: 1 of {all_} certificates{of} are above {bound:g}, or no numbers: {wrong}"
+        assert done.returncode == 0 and done.stderr.count("certificates") == bad and (said in done.stderr) == bad, done.stderr
+
+
 def test_a_kill_between_stages_leaves_no_finished_file(copy):
     """A file whose tiles are all done, but nothing that follows from them."""
     path = copy / "out/study.h5"

@@ -16,6 +16,7 @@ from facet.errors import StudyError
 from facet.explain import changes_of
 from facet.findings import living
 from facet.hdf import Array, plain
+from facet.linear import BOUND
 from facet.plot import accuracy as accuracies
 from facet.plot import attributions as maps
 from facet.plot import census as drawn_census
@@ -317,7 +318,7 @@ def facets(page: Report) -> Context | None:
     for variant, row in reach.radii(s).iterrows():
         near = [rounded(row[name]) for name in ("untied_max", "untied_two", "boundary_max", "boundary_two")]
         rows.append((str(variant), [*near, percent(row["inside_two"]), percent(row["tied"]),
-                                    Cell(small(row["residual"]), bad=not row["residual"] <= 1e-11)]))
+                                    Cell(small(row["residual"]), bad=not row["residual"] <= BOUND[8])]))
     return {"rows": rows, "unit": reach.unit(s), "radii": page.figure("facet_radii", drawn_reach.facet_radii(s)),
             "limits": page.figure("facet_limits", drawn_reach.facet_limits(s)),
             "points": page.figure("nearest_points", drawn_reach.nearest_points(s, reach.measured(s)[0]))}
@@ -432,7 +433,7 @@ def on_the_way(page: Report) -> Context | None:
             pieces, residual = group["pieces"][()], float(np.max(group["residual"][()]))
             changes = changes_of(group)
             rows.append((variant, [condition, count(len(pieces)), count(int(np.median(pieces))), count(int(pieces.max())),
-                                   f"{changes.mean():.1f}", Cell(small(residual), bad=not residual <= 1e-11)]))
+                                   f"{changes.mean():.1f}", Cell(small(residual), bad=not residual <= BOUND[8])]))
     ends = ways.ends(s)
     pictures = []
     for condition in dict.fromkeys([*ends[:1], *ends[-1:]]):  # clean where there are such ways, and the last
@@ -455,7 +456,7 @@ def sliced(page: Report) -> Context | None:
         group = s.file[f"planes/{variant}"]
         for number, three in enumerate(through.tolist()):
             at, polygons = ", ".join(map(str, three)), int(group["polygons"][number])
-            proofs = [Cell(small(value), bad=not value <= 1e-11) for value in (group["uncovered"][number], group["residual"][number])]
+            proofs = [Cell(small(value), bad=not value <= BOUND[8]) for value in (group["uncovered"][number], group["residual"][number])]
             classes = len(np.unique(group["predicted"][number, :polygons]))
             rows.append((variant, [at, count(int(group["regions"][number])), count(polygons), count(classes), *proofs]
                          if polygons else [at, "too many", *["–"] * 4]))
@@ -465,7 +466,7 @@ def sliced(page: Report) -> Context | None:
             at, there = ", ".join(map(str, two)), int(group["points"][number]) > 0
             residual = float(group["residual"][number])
             pieces.append((variant, [at, count(int(group["pieces"][number])), count(len(lines.line(s, variant, number).crossing)),
-                                     Cell(small(residual), bad=not residual <= 1e-11)] if there else [at, "too many", *["–"] * 2]))
+                                     Cell(small(residual), bad=not residual <= BOUND[8])] if there else [at, "too many", *["–"] * 2]))
     pictures = [page.figure(f"line_{number}", drawn_lines.line(s, number)) for number in range(min(3, len(between)))]
     pictures += [page.figure(f"plane_{number}", drawn_planes.plane(s, number)) for number in range(min(3, len(through)))]
     return {"rows": rows, "pieces": pieces, "pictures": pictures} if rows or pieces else None
