@@ -280,11 +280,32 @@ static void take_part(paths *w, int64_t b)
   m->pieces += r->pieces;
 }
 
+/* How far what is stored, in the study's precision, misses `total`. */
+static double rounded_residual(const paths *w)
+{
+  const facet_path_result *m = &w->mean;
+  const double *end = m->curve + (FACET_PATH_POINTS - 1) * w->classes;
+  bool single = w->plan->settings->precision == FACET_F32;
+  double largest = 1, worst = 0;
+  for (int64_t c = 0; c < w->classes; c++)
+    largest = fmax(largest, fmax(fabs(m->curve[c]), fabs(end[c])));
+  for (int64_t k = 0; k < w->rows; k++) {
+    const double *row = m->attribution + k * w->inputs;
+    double sum = 0;
+    for (int64_t i = 0; i < w->inputs; i++)
+      sum += single ? (double)(float)row[i] : row[i];
+    double off = fabs(m->total[k] - sum) / largest;
+    worst = isnan(worst) || off <= worst ? worst : off; /* NaN stays */
+  }
+  return worst;
+}
+
 /* condition: of the end. */
 static facet_status put(const paths *w, int condition, int64_t place)
 {
   const facet_path_result *m = &w->mean;
   const facet_place at = {.variant = w->variant, .condition = condition, .part = {{place, 1}}};
+  const double rounded = rounded_residual(w);
   const struct {
     facet_row clean, corrupted;
     const void *data;
@@ -293,6 +314,7 @@ static facet_status put(const paths *w, int condition, int64_t place)
                 {FACET_ROW_PATH_PIECES, FACET_ROW_WAY_PIECES, &m->pieces},
                 {FACET_ROW_PATH_TOTAL, FACET_ROW_WAY_TOTAL, m->total},
                 {FACET_ROW_PATH_RESIDUAL, FACET_ROW_WAY_RESIDUAL, &m->residual},
+                {FACET_ROW_PATH_ROUNDED, FACET_ROW_WAY_ROUNDED, &rounded},
                 {FACET_ROW_PATH_CROSSING, FACET_ROW_WAY_CROSSING, m->crossing},
                 {FACET_ROW_PATH_CHANGES, FACET_ROW_WAY_CHANGES, &m->changes},
                 {FACET_ROW_PATH_LOGITS, FACET_ROW_WAY_LOGITS, m->curve}};

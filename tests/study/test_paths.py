@@ -44,7 +44,7 @@ def test_parts_add_up_on_every_sample(study):
     assert list(h5["paths/sample"][:]) == list(range(SAMPLES))
     for group in groups(h5):
         assert group["attribution"].shape == (SAMPLES, CLASSES, 1, 12, 12)
-        assert group["residual"][:].max() <= 1e-12
+        assert group["residual"][:].max() <= 1e-12 and group["rounded_residual"][:].max() <= 1e-12
         added = group["attribution"][:].reshape(SAMPLES, CLASSES, -1).sum(2)
         np.testing.assert_allclose(added, group["total"][:], rtol=0, atol=1e-10)
         np.testing.assert_allclose(group["logits"][:, -1] - group["logits"][:, 0], group["total"][:], rtol=0, atol=1e-10)
@@ -134,7 +134,7 @@ def followed(folder, out, paths):
     done = run("run", folder / "study.yaml")
     assert done.returncode == 0, done.stderr
     with h5py.File(folder / f"{out}/study.h5") as h5:
-        return {name: h5[f"paths/dense/{name}"][()] for name in ("attribution", "total", "class", "pieces", "residual", "changes", "logits")}
+        return {name: h5[f"paths/dense/{name}"][()] for name in ("attribution", "total", "class", "pieces", "residual", "rounded_residual", "changes", "logits")}
 
 
 def test_baselines(study):
@@ -155,6 +155,8 @@ def test_baselines(study):
         stored = found["attribution"].astype(float).reshape(SAMPLES, -1, 144)
         off, size = np.abs(stored.sum(2) - found["total"]), np.maximum(1, np.abs(found["logits"][:, [0, -1]]).max((1, 2)))[:, None]
         assert np.all(off <= 1e-5 * size) and np.all(off <= 2.0**-24 * np.abs(stored).sum(2) + 1e-12 * size)  # rounding each by itself
+        assert np.all(found["rounded_residual"] <= 1e-5) and (found["rounded_residual"] > 1e-9).any()
+        np.testing.assert_allclose(found["rounded_residual"], (off / size).max(1), rtol=1e-5, atol=1e-12)
 
 
 def test_baselines_that_changed_under_their_name_are_refused(study):

@@ -431,9 +431,11 @@ def on_the_way(page: Report) -> Context | None:
             if group is None or "pieces" not in group:
                 continue
             pieces, residual = group["pieces"][()], float(np.max(group["residual"][()]))
-            changes = changes_of(group)
+            changes, stored = changes_of(group), group.get("rounded_residual")
+            off = np.nan if stored is None else float(np.max(stored[()]))
             rows.append((variant, [condition, count(len(pieces)), count(int(np.median(pieces))), count(int(pieces.max())),
-                                   f"{changes.mean():.1f}", Cell(small(residual), bad=not residual <= BOUND[8])]))
+                                   f"{changes.mean():.1f}", Cell(small(residual), bad=not residual <= BOUND[8]),
+                                   Cell(small(off), bad=stored is not None and not off <= BOUND[group["attribution"].dtype.itemsize])]))
     ends = ways.ends(s)
     pictures = []
     for condition in dict.fromkeys([*ends[:1], *ends[-1:]]):  # clean where there are such ways, and the last
