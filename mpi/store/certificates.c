@@ -1,5 +1,5 @@
-/* Certificates that do not hold: of W whose numbers went beyond the study's precision, or lost their digits there, and of
- * what is found in double, whatever the study's precision: paths, facets, lines and planes. */
+/* Certificates that do not hold: of W whose numbers went beyond the study's precision, or lost their digits there, and
+ * of what is found in double, whatever the study's precision: paths, facets, lines and planes. */
 #include <math.h>
 #include <string.h>
 
@@ -17,18 +17,19 @@ typedef struct {
 } place;
 
 static const place PLACE[] = {
-  {FACET_CERTIFIED_LINEAR, FACET_ROW_RESIDUAL, FACET_ROW_RESIDUAL},
-  {FACET_CERTIFIED_PATHS, FACET_ROW_PATH_RESIDUAL, FACET_ROW_PATH_RESIDUAL},
-  {FACET_CERTIFIED_PATHS, FACET_ROW_WAY_RESIDUAL, FACET_ROW_WAY_RESIDUAL},
-  {FACET_CERTIFIED_REACH, FACET_ROW_REACH_RESIDUAL, FACET_ROW_REACH_RESIDUAL},
-  {FACET_CERTIFIED_LINES, FACET_ROW_LINE_RESIDUAL, FACET_ROW_LINE_POINTS},
-  {FACET_CERTIFIED_PLANES, FACET_ROW_PLANE_UNCOVERED, FACET_ROW_PLANE_POLYGONS},
-  {FACET_CERTIFIED_PLANES, FACET_ROW_PLANE_RESIDUAL, FACET_ROW_PLANE_POLYGONS},
+    {FACET_CERTIFIED_LINEAR, FACET_ROW_RESIDUAL, FACET_ROW_RESIDUAL},
+    {FACET_CERTIFIED_PATHS, FACET_ROW_PATH_RESIDUAL, FACET_ROW_PATH_RESIDUAL},
+    {FACET_CERTIFIED_PATHS, FACET_ROW_WAY_RESIDUAL, FACET_ROW_WAY_RESIDUAL},
+    {FACET_CERTIFIED_REACH, FACET_ROW_REACH_RESIDUAL, FACET_ROW_REACH_RESIDUAL},
+    {FACET_CERTIFIED_LINES, FACET_ROW_LINE_RESIDUAL, FACET_ROW_LINE_POINTS},
+    {FACET_CERTIFIED_PLANES, FACET_ROW_PLANE_UNCOVERED, FACET_ROW_PLANE_POLYGONS},
+    {FACET_CERTIFIED_PLANES, FACET_ROW_PLANE_RESIDUAL, FACET_ROW_PLANE_POLYGONS},
 };
 enum { PLACES = sizeof PLACE / sizeof *PLACE };
 
 /* The numbers of an array, in double; *all 0 where it is not there. The caller frees. */
-static facet_status read_numbers(const char *path, hid_t file, const char *name, double **to, int64_t *all, bool *is_double)
+static facet_status read_numbers(const char *path, hid_t file, const char *name, double **to, int64_t *all,
+                                 bool *is_double)
 {
   hid_t set = facet_store_set(file, name), space = set < 0 ? -1 : H5Dget_space(set);
   hid_t type = set < 0 ? -1 : H5Dget_type(set);
@@ -81,13 +82,14 @@ static facet_status read_all(const char *path, hid_t file, int variants, const c
   char **condition = NULL;
   int conditions = 0;
   facet_status status =
-    facet_store_texts(file, facet_dimension_table[FACET_DIM_CONDITION].coordinate, &condition, &conditions);
+      facet_store_texts(file, facet_dimension_table[FACET_DIM_CONDITION].coordinate, &condition, &conditions);
   for (int v = 0; v < variants; v++)
     for (const place *p = PLACE; p < PLACE + PLACES; p++) {
       bool many = strstr(facet_row_table[p->row].path, "{condition}") != NULL;
       int times = !many ? 1 : has_ways(file, variant[v]) ? conditions : 0;
       for (int c = 0; c < times && status == FACET_OK; c++)
-        status = read_one(path, file, p, variant[v], many ? condition[c] : "", &found[v * FACET_CERTIFIED + (int)p->of]);
+        status =
+            read_one(path, file, p, variant[v], many ? condition[c] : "", &found[v * FACET_CERTIFIED + (int)p->of]);
     }
   facet_free_list(&condition, conditions);
   return status;

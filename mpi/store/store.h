@@ -352,7 +352,8 @@ typedef struct {
   double bound;
   bool is_double; /* what they were found in: W in the study's precision, all else in double */
 } facet_store_certificates;
-/* Not collective. Of these variants of a finished file; found: variants x FACET_CERTIFIED. FACET_BAD_INPUT, FACET_IO. */
+/* Not collective. Of these variants of a finished file; found: variants x FACET_CERTIFIED. FACET_BAD_INPUT, FACET_IO.
+ */
 facet_status facet_store_certified(const char *path, int variants, const char *const *variant,
                                    facet_store_certificates *found);
 

@@ -8,7 +8,7 @@ import facet  # in conftest's path
 import h5py
 import numpy as np
 import pytest
-from conftest import STUDY, checksum, make_digits, normalised, own_lines, run
+from conftest import STUDY, checksum, make_digits, normalised, own_lines, run, sections
 
 HEAD = STUDY.split("variants:")[0].replace("epochs: 2", "epochs: 1")
 SAMPLES, PRUNED = 3, "magnitude-global-0.5"
@@ -115,6 +115,8 @@ def test_methods_of_choice_without_faithfulness(study):
 
 
 def test_python(study):
+    from facet.report.numbers import rounded
+
     folder, h5 = study
     opened = facet.open(folder / "out1/study.h5")
     found = opened.attributions(PRUNED, 2)
@@ -132,6 +134,10 @@ def test_python(study):
     assert every.loc[(PRUNED, "lrp_gamma", 1, 1), "class"] == h5[f"attributions/{PRUNED}/row"][1, 1]
     agreement = opened.method_agreement("dense")
     assert agreement.loc["gradient", "deeplift"] == pytest.approx(h5["attributions/dense/spearman"][0, 7].mean())
+    text = re.sub(r"<td[^>]*>", "<td>", sections(folder / "out1/study.h5", "attributions"))
+    for what in ("spearman", "overlap"):
+        value = opened.method_agreement("dense", what).loc["lrp_gamma", "exact_integrated_gradients"]
+        assert f"<td>{rounded(value, 2)}</td>" in text[text.index("LRP-γ"):].partition("</tr>")[0], what
     for picture in (opened.plot.attributions(1), opened.plot.faithfulness_curves(), opened.plot.agreement_of_methods()):
         assert picture.caption and len(picture.png()) > 10_000
 

@@ -34,11 +34,13 @@ def path(tmp_path_factory):
             found = {"attribution": maps, "row": np.stack([(given + 1) % 4, given], 1).astype("i4")}
             found |= {figure: random.uniform(0, 1, maps.shape[:3]) for figure in FIGURES}
             found |= {curve: random.uniform(0, 1, (*maps.shape[:3], POINTS)) for curve in CURVES}
+            found["overlap"] = random.uniform(0, 1, (len(METHODS), *maps.shape[:3]))
             found["spearman"] = random.uniform(-1, 1, (len(METHODS), *maps.shape[:3]))
             if v == 1:
                 for figure in FIGURES + CURVES:
                     found[figure][METHODS.index("gradcam")] = np.nan
                 found["spearman"][:, METHODS.index("gradcam")] = found["spearman"][METHODS.index("gradcam")] = np.nan
+                found["overlap"][:, METHODS.index("gradcam")] = found["overlap"][METHODS.index("gradcam")] = np.nan
             arrays |= {f"attributions/{name}/{what}": values for what, values in found.items()}
         made_study.put(h5, arrays)
     return path
@@ -65,7 +67,7 @@ def figures(page, variant):
 def wanted(h5, variant, at, row, taken):
     group, found = h5[f"attributions/{variant}"], {}
     for m, method in enumerate(METHODS):
-        arrays = [group[figure][m] for figure in FIGURES] + [group["spearman"][m, EXACT]]
+        arrays = [group[figure][m] for figure in FIGURES] + [group["spearman"][m, EXACT], group["overlap"][m, EXACT]]
         if np.isfinite(arrays[0]).all():
             found[method] = pytest.approx([number for values in arrays for number in (values[at, row], values[taken].mean())], rel=1e-9)
     return found

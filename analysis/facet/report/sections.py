@@ -482,12 +482,12 @@ def attributions(page: Report) -> Context | None:
     if faithful.measured(s):
         table, exact = s.faithfulness(), "exact_integrated_gradients"
         for variant in maps.shown(s, 4):
-            agreement = s.method_agreement(variant)
-            near = agreement[exact].to_numpy() if exact in agreement else np.full(len(agreement), np.nan)
-            figures = table.loc[variant].to_numpy()
-            for method, line, agrees in zip(agreement.index, figures, near):
+            near = [pairs[exact].to_numpy() if exact in pairs else np.full(len(pairs), np.nan)
+                    for pairs in (s.method_agreement(variant, what) for what in faithful.AGREEMENT)]
+            figures = table.loc[variant]
+            for method, line, *agrees in zip(figures.index, figures.to_numpy(), *near):
                 rows.append((variant, [maps.spoken(method), rounded(line[0], 3), rounded(line[1], 3), rounded(line[2]), rounded(line[3]),
-                                       rounded(agrees, 2)]))
+                                       *(rounded(value, 2) for value in agrees)]))
     return {"rows": rows, "samples": len(s.numbers("attributions")), "baseline": f"{plain(s.file['attributions'].attrs['baseline']):g}",
             "maps": page.figure("attributions", maps.attributions(s)),
             "curves": page.figure("faithfulness_curves", maps.faithfulness_curves(s)),

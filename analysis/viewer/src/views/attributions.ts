@@ -154,7 +154,7 @@ class Attributions {
     this.drawn.hidden = !measured.some(({ variant }) => this.context.study.has(`/attributions/${variant.name}/deletion`));
     void this.curves(measured, places, members);
     this.note.textContent = measured.length ? [`Means over ${rows > 1 ? `${rows} outputs each of ` : ""}${count(taken)} of the ${count(this.numbers.length)} samples that are attributed${store.state.selected ? " (the selected ones)" : ""}; the best mean of each figure is bold.`,
-      "Arrows say which way is better; names of figures say more.", exactOf(this.methods) ? `Agreement: rank correlation with ${exactOf(this.methods)?.name}.` : ""].join(" ")
+      "Arrows say which way is better; names of figures say more.", exactOf(this.methods) ? `Agreement: rank correlation with ${exactOf(this.methods)?.name}; overlap: share of its largest tenth.` : ""].join(" ")
       : "Their faithfulness was not measured (attributions: faithfulness: false), or this file does not hold it.";
   }
 

@@ -47,12 +47,17 @@ export async function mapsOf(study: Study, variant: Variant, at: number, row: nu
 
 /** A figure of faithfulness; better: which way, 1 the higher. */
 export interface Figure { name: string; path: string; better: 1 | -1; says: string }
+/* Of pairs of methods: they are shown of the exact one and another. */
+const PAIRS = ["spearman", "overlap"];
+/** Whether a figure of a method with itself says nothing. */
+export const isOfPairs = (path: string): boolean => PAIRS.includes(path);
 export const FIGURES: readonly Figure[] = [
   { name: "deletion", path: "deletion_area", better: -1, says: "mean probability of the class while its inputs are taken away, the largest attribution first: the lower, the more faithful" },
   { name: "insertion", path: "insertion_area", better: 1, says: "the same while they come into the baseline: the higher, the more faithful" },
   { name: "infidelity", path: "infidelity", better: -1, says: "mean squared error of what the attribution says goes with a random rectangle (logit²): the lower, the more faithful" },
   { name: "sensitivity", path: "sensitivity", better: -1, says: "largest relative change of the attribution when the input changes a little: the lower, the steadier" },
   { name: "agreement", path: "spearman", better: 1, says: "rank correlation with the exact one over all inputs" },
+  { name: "overlap", path: "overlap", better: 1, says: "share of the largest tenth of the inputs that is also the exact one's largest tenth" },
 ];
 
 /** Figures of a variant, by their paths, each by method, sample and row: of method m, sample s and row r at (m * samples + s) * rows + r. */
@@ -62,9 +67,9 @@ export interface Faithfulness { samples: number; rows: number; done: ArrayLike<n
 export async function faithfulnessOf(study: Study, variant: Variant, exact: Method | undefined): Promise<Faithfulness | null> {
   const path = `/attributions/${variant.name}`, [methods, samples, rows] = study.shape(`${path}/deletion_area`);
   if (!methods) return null;
-  const wanted = FIGURES.filter((figure) => study.has(`${path}/${figure.path}`) && (figure.path !== "spearman" || exact));
+  const wanted = FIGURES.filter((figure) => study.has(`${path}/${figure.path}`) && (!isOfPairs(figure.path) || exact));
   const [done, classes, ...found] = await Promise.all([sampleMarks(study, "attributions", variant, samples), study.read(`${path}/row`), ...wanted.map((figure) =>
-    (figure.path === "spearman" ? study.read(`${path}/spearman`, [0, exact?.at ?? 0], [methods, 1]) : study.read(`${path}/${figure.path}`)))]);
+    (isOfPairs(figure.path) ? study.read(`${path}/${figure.path}`, [0, exact?.at ?? 0], [methods, 1]) : study.read(`${path}/${figure.path}`)))]);
   return { samples, rows, done, classes, figures: new Map(wanted.map((figure, i) => [figure.path, found[i]])) };
 }
 
