@@ -1,12 +1,15 @@
 /* Records of how a network was made, and checkpoints: whatever they are, no error comes of them.  A checkpoint is read
- * as the bytes say, and as one that facet wrote, with the bytes put over its end: what is used is then what was
- * written. */
+ * as the bytes say, and as one that facet wrote, with the bytes put over its state, and over its beginning: what is
+ * used is then what was written.  Its digest stays: libFuzzer sees what is compared, and would put the right one there.
+ */
 #include "fuzz.h"
 
 #include "train/checkpoint.h"
 #include "train/record.h"
 
 static const char digest[65] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+enum { STATE = 4 * sizeof(double) + sizeof(int64_t), DIGEST = 65 };
 
 static void change_checkpoint(const uint8_t *bytes, size_t count)
 {
@@ -20,8 +23,9 @@ static void change_checkpoint(const uint8_t *bytes, size_t count)
   const char *path = fuzz_path("checkpoint");
   if (facet_checkpoint_write(path, digest, 7, 2, piece) != FACET_OK || facet_read_file(path, &all, &size) != FACET_OK)
     abort();
-  size_t over = count < size ? count : size;
-  memcpy(all + size - over, bytes, over);
+  size_t over = count < STATE ? count : STATE, most = size - STATE - DIGEST;
+  memcpy(all + size - STATE, bytes, over);
+  memcpy(all, bytes + over, count - over < most ? count - over : most);
   (void)fuzz_file("checkpoint", all, size);
   facet_free(&all);
   if (facet_checkpoint_read(path, digest, 2, into, &found) != FACET_OK ||

@@ -1,6 +1,6 @@
 /* A run that waits for a test: preloaded, it holds a rank where it has made the folder or moved the file that HELD_AT
- * ends the path of, or said what HELD_AT ends the line of, until somebody removes HELD_MARK, which it makes, or a
- * signal has been heard.
+ * ends the path of, or said what HELD_AT ends the line of, or comes to MPI_Init if that is HELD_AT, until somebody
+ * removes HELD_MARK, which it makes, or a signal has been heard.
  *
  *   LD_PRELOAD=build/tests/held.so HELD_AT=variants/dense.onnx HELD_MARK=mark facet run ...
  *
@@ -112,6 +112,13 @@ int mkdir(const char *path, mode_t mode)
   if (!failed)
     pass_made(path);
   return failed;
+}
+
+/* Whichever MPI it is. */
+int MPI_Init(int *count, char ***arguments)
+{
+  pass_made("MPI_Init");
+  return ((int (*)(int *, char ***))dlsym(RTLD_NEXT, "MPI_Init"))(count, arguments);
 }
 
 /* What facet says by itself, of a phase. */

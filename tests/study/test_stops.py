@@ -109,10 +109,9 @@ def test_while_the_digests_of_the_data_are_taken(small, held, monkeypatch):
     assert "facet: making or reading the networks ..." not in stopped(process)
 
 
-def test_before_there_are_ranks(small, held, monkeypatch):
-    """Before MPI begins, for which a folder is made: heard, and said as ever."""
-    monkeypatch.setenv("TMPDIR", str(small))
-    process, _ = held(f"ompi.facet.{os.uname().nodename}.{os.geteuid()}", FACET, ranks=1)
+def test_before_there_are_ranks(small, held):
+    """Before MPI begins: heard, and said as ever."""
+    process, _ = held("MPI_Init", FACET, ranks=1)
     process.send_signal(signal.SIGTERM)
     stopped(process)
     assert not (small / "out").exists()
