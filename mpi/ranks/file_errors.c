@@ -40,6 +40,19 @@ int facet_file_error_keep(int code, MPI_Status *status, int count, MPI_Datatype 
   return MPI_SUCCESS;
 }
 
+int facet_file_error_read(MPI_File file, MPI_Offset at, int code, const MPI_Status *status, int count,
+                          MPI_Datatype type)
+{
+  int size = 0, moved = 0;
+  MPI_Offset begin = 0, whole = 0;
+  if (code != MPI_SUCCESS || !status || status == MPI_STATUS_IGNORE || PMPI_Type_size(type, &size) != MPI_SUCCESS ||
+      PMPI_Get_elements(status, MPI_BYTE, &moved) != MPI_SUCCESS || moved == count * size)
+    return code;
+  bool known =
+      PMPI_File_get_byte_offset(file, at, &begin) == MPI_SUCCESS && PMPI_File_get_size(file, &whole) == MPI_SUCCESS;
+  return known && begin + moved < whole ? MPI_ERR_IO : code;
+}
+
 const char *facet_file_error_take(void)
 {
   bool any = kept;

@@ -75,6 +75,15 @@ void facet_profile_leave(double begun, bool collective)
     leave(TOGETHER, begun, n, t);                                                                                      \
     return code;                                                                                                       \
   }
+/* One that reads a file. */
+#define READ(name, what)                                                                                               \
+  int MPI_##name(FILE_AT, IN, MPI_Status *s)                                                                           \
+  {                                                                                                                    \
+    double begun = enter(what);                                                                                        \
+    int code = facet_file_error_read(f, at, PMPI_##name(f, at, b, m, u, s), s, m, u);                                  \
+    leave(what, begun, m, u);                                                                                          \
+    return code;                                                                                                       \
+  }
 #define COMM    MPI_Comm c
 #define OUT     const void *a, int n, MPI_Datatype t
 #define IN      void *b, int m, MPI_Datatype u
@@ -105,8 +114,8 @@ COUNTED(Finalize, COLLECTIVE, (void), (), 0, MPI_BYTE)
 COUNTED(File_open, TOGETHER, (COMM, const char *name, int mode, MPI_Info i, MPI_File *f), (c, name, mode, i, f), 0, MPI_BYTE)
 COUNTED(File_close, TOGETHER, (MPI_File *f), (f), 0, MPI_BYTE)
 KEPT(File_sync, (MPI_File f), (f), NULL, 0, MPI_BYTE)
-COUNTED(File_read_at, STORING, (FILE_AT, IN, MPI_Status *s), (f, at, b, m, u, s), m, u)
-COUNTED(File_read_at_all, TOGETHER, (FILE_AT, IN, MPI_Status *s), (f, at, b, m, u, s), m, u)
+READ(File_read_at, STORING)
+READ(File_read_at_all, TOGETHER)
 COUNTED(File_write_at, STORING, (FILE_AT, OUT, MPI_Status *s), (f, at, a, n, t, s), n, t)
 KEPT(File_write_at_all, (FILE_AT, OUT, MPI_Status *s), (f, at, a, n, t, s), s, n, t)
 /* clang-format on */

@@ -1,4 +1,5 @@
 /* What HDF5 says when it fails, and how its files are opened. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,19 +8,25 @@
 #include "store_file.h"
 
 static _Thread_local char words[200];
-static _Thread_local bool got; /* the bytes were, and make no sense */
+static _Thread_local bool got;    /* the bytes were, and make no sense */
+static _Thread_local bool unread; /* some were not, since somebody began to listen */
 
 static herr_t keep_words(unsigned n, const H5E_error2_t *error, void *unused)
 {
+  const hid_t from = error->maj_num;
   (void)n;
   (void)unused;
-  const char *text = error->desc ? error->desc : "", *system = strstr(text, "error message = '");
-  if (system) /* among numbers of descriptors and addresses, what the system said */
-    (void)snprintf(words, sizeof words, "%.*s", (int)strcspn(system + 17, "'"), system + 17);
-  else
-    (void)snprintf(words, sizeof words, "%s", text);
-  const hid_t from = error->maj_num;
-  got = from != H5E_IO && from != H5E_VFL && from != H5E_INTERNAL && from != H5E_RESOURCE;
+  if (unread) /* what comes of it says less */
+    return 1;
+  static const char *const others[] = {"error message = '", "error string is '"}; /* of the system, and of MPI */
+  const char *text = error->desc ? error->desc : "", *said = text;
+  for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+    const char *at = strstr(text, others[i]);
+    said = at ? at + strlen(others[i]) : said;
+  }
+  (void)snprintf(words, sizeof words, "%.*s", (int)(said == text ? strlen(text) : strcspn(said, "'")), said);
+  unread = from == H5E_IO || from == H5E_VFL || from == H5E_INTERNAL;
+  got = !unread && from != H5E_RESOURCE;
   return 1; /* the first one met going up is where it happened */
 }
 
@@ -41,7 +48,7 @@ facet_store_listener facet_store_listen(void)
 {
   facet_store_listener before = {NULL, NULL};
   words[0] = '\0';
-  got = false;
+  got = unread = false;
   H5Eget_auto2(H5E_DEFAULT, &before.function, &before.data);
   H5Eset_auto2(H5E_DEFAULT, hear, NULL);
   return before;
@@ -65,6 +72,18 @@ bool facet_store_is_spoiled(facet_status status)
   return status == FACET_IO && got;
 }
 
+facet_status facet_store_refuse(const char *path, const char *format, ...)
+{
+  char said[1000];
+  va_list list;
+  if (unread)
+    return facet_store_raise(path, "reading");
+  va_start(list, format);
+  (void)vsnprintf(said, sizeof said, format, list);
+  va_end(list);
+  return facet_raise(FACET_BAD_INPUT, "%s: %s", path, said);
+}
+
 hid_t facet_store_access(void)
 {
   hid_t list = H5Pcreate(H5P_FILE_ACCESS);
@@ -81,8 +100,7 @@ facet_status facet_store_open_alone(const char *path, hid_t *file)
   facet_hdf5_reads(path);
   *file = H5Fopen(path, H5F_ACC_RDONLY, list);
   H5_CLOSE(list);
-  FACET_CHECK(*file >= 0, FACET_BAD_INPUT, "%s: cannot be opened: not an HDF5 file, or damaged", path);
-  return FACET_OK;
+  return *file >= 0 ? FACET_OK : facet_store_refuse(path, "cannot be opened: not an HDF5 file, or damaged");
 }
 
 facet_status facet_store_text(hid_t file, const char *object, const char *name, char **text)

@@ -144,11 +144,12 @@ static facet_status open_named(facet_store *s, char *const *path)
     if (!has_shape(s, &a) && bad.number < 0)
       bad = a;
   }
-  FACET_CHECK(bad.number < 0 || s->set[bad.number] >= 0, FACET_BAD_INPUT,
-              "%s: has no dataset %s; use --fresh or another output", s->path, path[bad.number]);
-  FACET_CHECK(bad.number < 0, FACET_BAD_INPUT,
-              "%s: the shape of %s is not that of the study; use --fresh or another output", s->path, path[bad.number]);
-  return FACET_OK;
+  if (bad.number < 0)
+    return FACET_OK;
+  return s->set[bad.number] < 0
+             ? facet_store_refuse(s->path, "has no dataset %s; use --fresh or another output", path[bad.number])
+             : facet_store_refuse(s->path, "the shape of %s is not that of the study; use --fresh or another output",
+                                  path[bad.number]);
 }
 
 /* comm: of those that open the file together, which no rank without memory for a name may leave alone. */
@@ -197,7 +198,8 @@ static facet_status same_study(const facet_store *s)
   facet_status status = facet_study_same(text, s->shape.plan->study_filled, &same);
   facet_free(&text);
   FACET_TRY(status);
-  FACET_CHECK(there, FACET_BAD_INPUT, "%s: is not a store of facet: / has no study_filled", s->path);
+  if (!there)
+    return facet_store_refuse(s->path, "is not a store of facet: / has no study_filled");
   FACET_CHECK(same, FACET_BAD_INPUT, "%s: belongs to a different study; use --fresh or another output", s->path);
   return FACET_OK;
 }
@@ -221,7 +223,7 @@ static facet_status same_variant(const facet_store *s, const facet_store_variant
   char *object = facet_format("/variants/%s", v->name), *sha256 = NULL;
   facet_status status = object ? FACET_OK : FACET_OS;
   if (object && H5LTpath_valid(s->file, object, false) <= 0)
-    status = facet_raise(FACET_BAD_INPUT, "%s: has no variant %s; use --fresh", s->path, v->name);
+    status = facet_store_refuse(s->path, "has no variant %s; use --fresh", v->name);
   if (status == FACET_OK)
     status = facet_store_text(s->file, object, "sha256", &sha256);
   if (status == FACET_OK && strcmp(sha256, v->sha256) != 0)
@@ -235,8 +237,8 @@ static facet_status same_attributes(const facet_store *s)
 {
   const facet_store_plan *p = s->shape.plan;
   int64_t version = 0;
-  FACET_CHECK(facet_store_attribute(s->file, "schema_version", 1, &version), FACET_BAD_INPUT,
-              "%s: is not a store of facet: it has no schema_version", s->path);
+  if (!facet_store_attribute(s->file, "schema_version", 1, &version))
+    return facet_store_refuse(s->path, "is not a store of facet: it has no schema_version");
   FACET_CHECK(version == FACET_SCHEMA_VERSION, FACET_BAD_INPUT, "%s: has schema version %lld, this facet writes %d",
               s->path, (long long)version, FACET_SCHEMA_VERSION);
   FACET_TRY(same_study(s));
@@ -275,9 +277,10 @@ static facet_status same_head(const facet_store *s)
 {
   bool holds;
   FACET_TRY(facet_store_head_holds(s->path, s->file, &holds));
-  FACET_CHECK(holds, FACET_BAD_INPUT,
-              "%s: is damaged: attributes, coordinates or labels do not hold their checksum; use --fresh", s->path);
-  return FACET_OK;
+  return holds
+             ? FACET_OK
+             : facet_store_refuse(s->path, "is damaged: attributes, coordinates or labels do not hold their checksum; "
+                                           "use --fresh");
 }
 
 static facet_status check_file(facet_store *s)
@@ -336,10 +339,9 @@ static facet_status open_file(facet_store *s)
   H5_CLOSE(list);
   facet_status status = facet_agree(s->comm, still_there(s));
   if (status == FACET_OK)
-    status =
-        facet_agree(s->comm, s->file >= 0 ? FACET_OK
-                                          : facet_raise(FACET_BAD_INPUT,
-                                                        "%s: cannot be opened: not an HDF5 file, or damaged", s->path));
+    status = facet_agree(s->comm, s->file >= 0
+                                      ? FACET_OK
+                                      : facet_store_refuse(s->path, "cannot be opened: not an HDF5 file, or damaged"));
   if (status != FACET_OK)
     s->file = -1; /* open on some ranks, perhaps, which would wait for the others to close it: it stays so */
   FACET_TRY(status);

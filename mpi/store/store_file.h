@@ -79,6 +79,9 @@ facet_status facet_store_unlisten(facet_store_listener before, facet_status stat
 facet_status facet_store_raise(const char *path, const char *what);
 /* Whether that failure, the last one, is of what the file says, not of the disk: chunks that cannot be unpacked. */
 bool facet_store_is_spoiled(facet_status status);
+/* FACET_BAD_INPUT "PATH: ...", for a file that is not what it should be; FACET_IO, with what the system says, if it is
+ * not known, for some of it could not be read. */
+facet_status facet_store_refuse(const char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A list for opening files without locks, which many parallel file systems lack; facet takes none on shared files
  * anyway. Caller closes. */
 hid_t facet_store_access(void);

@@ -68,6 +68,25 @@ def test_goes_on_after_the_disk_failed(disk, error, once):
     assert failed >= MOMENTS // 2
 
 
+@pytest.mark.parametrize("what", [".", "out/study.h5"], ids=["all", "store"])
+def test_goes_on_after_files_could_not_be_read(disk, what):
+    """Of the study, its data and its output, or the store alone, of which MPI hands on zeros then. What need not be read may fail."""
+    folder, go, _, whole = disk
+    reads = {"DISK_FOLDER": (folder / what).resolve(), "DISK_READS": 1}
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    assert go(*OPTIONS, **reads, DISK_COUNT=folder / "count of reads").returncode == 0
+    calls, moments, failed = int((folder / "count of reads").read_text()), (MOMENTS or 100) // 2, 0
+    for moment in range(moments):
+        shutil.rmtree(folder / "out")
+        call = 1 + int((moment + 0.5) / moments * calls)
+        done = go(*OPTIONS, **reads, DISK_CALL=call, DISK_ERROR=errno.EIO, **({"DISK_ONCE": 1} if moment % 2 else {}))
+        assert done.returncode == 0 or done.returncode == 74 and len(own_lines(done)) == 1, (call, done.stderr)
+        assert done.returncode or checksum(folder / "out/study.h5") == whole, call
+        failed += done.returncode != 0
+        assert go(*OPTIONS).returncode == 0 and checksum(folder / "out/study.h5") == whole, call
+    assert failed >= moments // 2
+
+
 def test_no_rank_waits_for_one_whose_disk_is_full(disk):
     """HDF5 leaves the others alone with a file that it cannot close."""
     folder, go, _, whole = disk
