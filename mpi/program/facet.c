@@ -279,6 +279,10 @@ static facet_status dispatch(int argc, char **argv, arguments *a, bool *speaks)
     if (strcmp(name, names[i]) == 0)
       return help_or_start(&commands[i], argc, argv, a, speaks);
   }
+  FACET_CHECK(
+      strcmp(name, "pack") != 0, FACET_USAGE,
+      "there is no command 'pack'; `facet repack STUDY.h5` compresses a finished file, and `python3 -m facet pack` "
+      "makes a data set");
   const char *near = *name ? facet_nearest_word(name, names, COMMANDS) : NULL;
   return near ? facet_raise(FACET_USAGE, "there is no command '%s'; did you mean '%s'?", name, near) : refuse();
 }

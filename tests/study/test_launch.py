@@ -102,6 +102,8 @@ def test_usage(small, tmp_path):
         assert done.returncode == 64 and len(own_lines(done)) == 1 and words in done.stderr, done.stderr
     done = run("rum", study)
     assert done.returncode == 64 and "did you mean 'run'?" in done.stderr
+    done = run("pack", study)
+    assert done.returncode == 64 and "`facet repack STUDY.h5`" in done.stderr and "`python3 -m facet pack`" in done.stderr
     done = run("run", "-n", 2, study, ranks=2)
     assert done.returncode == 64 and "started already" in done.stderr
     lonely = subprocess.run([FACET, "run", "-n", "2", study], env={**environment(), "PATH": str(tmp_path)}, capture_output=True, text=True)
