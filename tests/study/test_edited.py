@@ -436,6 +436,24 @@ def test_another_study_is_refused(tmp_path, what):
     assert checksum(tmp_path / "out/study.h5") == before
 
 
+@pytest.mark.parametrize("gone", ["study.yaml", "variants/dense.onnx"])
+def test_what_was_deleted_mixes_nothing(tmp_path, gone):
+    """Another seed, and another retraining, where nothing but networks tells what they are of: refused beside a result file, and
+    then made as if nothing were there."""
+    make_digits(tmp_path)
+    go(tmp_path, BASE)
+    study = copy.deepcopy(BASE)
+    study["seed"], study["variants"][0]["retrain"]["epochs"] = 4, 2
+    (tmp_path / "out" / gone).unlink()
+    done = run("run", write(tmp_path, study))
+    assert done.returncode == 65 and "different study" in done.stderr, done.stderr
+    (tmp_path / "out" / gone).unlink(missing_ok=True)
+    (tmp_path / "out/study.h5").unlink()
+    go(tmp_path, study)
+    go(tmp_path, study, output="fresh")
+    assert_same(tmp_path / "out/study.h5", tmp_path / "fresh/study.h5")
+
+
 def marks(store):
     try:
         with h5py.File(store, locking=False) as f:
