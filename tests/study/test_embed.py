@@ -157,7 +157,7 @@ def test_features_of_another_size_have_no_positions(folder):
     ("explain: 60", "alpha: 0", "embed.alpha"),
     ("batch: 200", "batch: 3", "embed.batch"),
     ("explain: 60", "noise: -0.1", "embed.noise"),
-    ("explain: 60", "noise: 1e30", "embed.noise: 1e+30 is not in [0, 1000]"),
+    ("explain: 60", "noise: 1e30", "embed.noise: 1e30 is not in [0, 1000]"),
     ("  - clean\n", "", "embed: needs 'clean' among the conditions"),
 ])
 def test_bad_wishes(folder, old, new, words):
