@@ -278,6 +278,14 @@ def apart(store):
     return sums.hexdigest()
 
 
+def foretold(checked, stage):
+    """What `facet check` says of a stage of a finished study beside its time: how many parts are done, of how many."""
+    time = re.search(rf"^time  .*[:,] {stage} (\d[\d.]* \w+)(,|$)", checked, re.M)
+    done = re.search(rf"^reused  .*[ ,]{stage} (\d+) of (\d+),", checked, re.M)
+    assert time and done, checked
+    return int(done[1]), int(done[2])
+
+
 def in_sight(plane):
     """Regions and polygons of a plane, but for slivers, which rounding may make or not."""
     large = plane.areas > 1e-9 * plane.areas.sum()
