@@ -322,6 +322,7 @@ bench:
 	@tools/deps build demo
 	@tools/venv analysis/requirements.txt tests/requirements.txt
 	@tools/venv tests/bench/requirements.txt || echo "bench: no PyTorch, going on without the comparison"
+	@PIP_RETRIES=0 tools/venv tests/study/explainers.txt || echo "bench: no Captum, going on with its rule by PyTorch alone"
 	@tools/venv tests/bench/maps.txt || echo "bench: no UMAP, going on without the comparison"
 	$(BUILD_NOW) all bench-programs
 	$(PYTHON) tests/bench/run.py

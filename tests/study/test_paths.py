@@ -8,7 +8,7 @@ import facet  # in conftest's path
 import h5py
 import numpy as np
 import pytest
-from conftest import STUDY, checksum, foretold, make_digits, normalised, own_lines, run, sections
+from conftest import ROOT, STUDY, checksum, foretold, make_digits, normalised, own_lines, run, sections
 
 HEAD = STUDY.split("variants:")[0].replace("epochs: 2", "epochs: 1")
 SAMPLES, CLASSES = 3, 4
@@ -127,6 +127,22 @@ def test_python(study):
         np.testing.assert_allclose(getattr(found, name), group[name][:], rtol=1e-9, atol=1e-11)
     assert one.attribution.shape == (2, 1, 12, 12) and one.pieces == found.pieces[1]
     assert len(found) == SAMPLES and found[1].residual <= 1e-12 and "pieces" in repr(found)
+
+
+def test_the_benchmark_begins_where_a_study_does(study, monkeypatch):
+    """From the mean, and from a sample blurred: the logit gains what the study says."""
+    folder, h5 = study
+    monkeypatch.syspath_prepend(str(ROOT / "tests/bench"))
+    import paths
+
+    images = h5["image"][:].astype(float)
+    starts = {kind: paths.baselines(kind, images, SAMPLES) for kind in paths.BASELINES}
+    assert np.all(starts["black"] == 0) and len(paths.baselines("blur", images, 1)) == 1
+    with facet.Network(folder / "out1/variants/dense.onnx", precision="double") as network:
+        gain = {kind: network(normalised(images[:SAMPLES])) - network(normalised(start)) for kind, start in starts.items()}
+    np.testing.assert_allclose(gain["mean"], h5["paths/dense/total"][:], rtol=0, atol=1e-5)
+    blurred = followed(folder, "blurred", "from: blur, variants: dense, rows: all")
+    np.testing.assert_allclose(gain["blur"], blurred["total"], rtol=0, atol=1e-5)
 
 
 def followed(folder, out, paths):
