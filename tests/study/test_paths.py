@@ -127,6 +127,12 @@ def test_python(study):
         np.testing.assert_allclose(getattr(found, name), group[name][:], rtol=1e-9, atol=1e-11)
     assert one.attribution.shape == (2, 1, 12, 12) and one.pieces == found.pieces[1]
     assert len(found) == SAMPLES and found[1].residual <= 1e-12 and "pieces" in repr(found)
+    names = {"study": opened}  # from one sample to another, as docs/study.md has it
+    exec(re.search(r"^## paths\n.*?```python\n(.*?)```", (ROOT / "docs/study.md").read_text(), re.DOTALL | re.MULTILINE)[1], names)
+    with names["network"] as network:
+        gain = network(names["x"]) - network(names["y"])
+    cls = int(h5["prediction/class"][0, 0, 7])
+    assert names["way"].row.tolist() == [cls] and names["way"].attribution.sum() == pytest.approx(gain[cls], abs=1e-12) and names["way"].residual <= 1e-12
 
 
 def test_the_benchmark_begins_where_a_study_does(study, monkeypatch):
