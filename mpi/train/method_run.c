@@ -76,10 +76,24 @@ static facet_status keep_state(run *r, bool asked)
 
 /* ---- running ---- */
 
+enum { DEALT_EACH = 16 }; /* steps */
+
+/* Micro-batches to the ranks anew, by how fast these were. */
+static facet_status deal(MPI_Comm comm, facet_sgd *sgd)
+{
+  for (int p = 0; p < sgd->parts; p++)
+    sgd->took[p] = p == sgd->part ? facet_sgd_pace(sgd) : 0;
+  FACET_TRY(facet_largest(comm, sgd->took, sgd->parts, "training"));
+  facet_sgd_deal(sgd, sgd->took);
+  return FACET_OK;
+}
+
 facet_status facet_train_step(MPI_Comm comm, facet_sgd *sgd, facet_status before, int64_t step, double rate,
                               const facet_mask *mask, bool *asked)
 {
   double all[3] = {0}; /* what ranks have in common: the largest gradient, whether one failed, was interrupted */
+  if (sgd->parts > 1 && step % DEALT_EACH == 0)
+    FACET_TRY(deal(comm, sgd));
   facet_status status = before == FACET_OK ? facet_sgd_gradients(sgd, step, mask, &all[0]) : before;
   all[1] = status != FACET_OK;
   all[2] = facet_interrupted();

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
+#include "shares.h"
 #include "sums.h"
 
 void facet_sgd_destroy(facet_sgd **sgd)
@@ -15,7 +16,7 @@ void facet_sgd_destroy(facet_sgd **sgd)
   facet_executor_destroy(&t->executor);
   facet_shuffle_destroy(&t->shuffle);
   FACET_FREE(&t->parameter, &t->gradient, &t->velocity, &t->sum, &t->order, &t->pixels, &t->x, &t->dlogits, &t->logits,
-             &t->room, &t->table);
+             &t->room, &t->table, &t->share, &t->pace, &t->took);
   facet_free(sgd);
 }
 
@@ -44,8 +45,14 @@ static facet_status prepare(facet_sgd *t)
   facet_executor_options options = {.real = FACET_F32, .batch = t->micro, .training = true};
   FACET_TRY(list_parameters(t));
   FACET_TRY(facet_executor_create(t->network, options, &t->executor));
-  int64_t own = (t->micros + t->parts - 1) / t->parts;
-  FACET_NEW(t->gradient, own * t->total);
+  int64_t even = (t->micros + t->parts - 1) / t->parts, some_more = even + (even + 1) / 2;
+  t->most = some_more < t->micros ? some_more : t->micros;
+  FACET_NEW(t->gradient, t->most * t->total);
+  FACET_NEW(t->share, t->parts);
+  FACET_NEW(t->pace, t->parts);
+  FACET_NEW(t->took, t->parts);
+  for (int64_t m = 0; m < t->micros; m++)
+    t->share[m % t->parts]++;
   FACET_NEW(t->velocity, t->total);
   FACET_NEW(t->sum, t->total);
   FACET_TRY(facet_shuffle_create((facet_random){t->job->seed, FACET_STREAM_SHUFFLE}, data->count, &t->shuffle));
@@ -197,12 +204,31 @@ facet_status facet_sgd_gradients(facet_sgd *t, int64_t step, const facet_mask *m
   *largest = 0;
   facet_executor_hold(t->executor, holds_zeros(t, mask));
   FACET_TRY(facet_executor_refresh(t->executor));
-  for (int64_t m = t->part; m < t->micros; m += t->parts, t->own++) {
+  int64_t before = 0;
+  double begun = facet_seconds();
+  for (int p = 0; p < t->part; p++)
+    before += t->share[p];
+  for (; t->own < t->share[t->part]; t->own++) {
     float *gradient = t->gradient + t->own * t->total;
-    FACET_TRY(micro_gradient(t, epoch, first, m, gradient));
+    FACET_TRY(micro_gradient(t, epoch, first, before + t->own, gradient));
     *largest = fmax(*largest, (double)facet_sums_largest(gradient, t->total));
   }
+  t->busy += facet_seconds() - begun;
+  t->gone_through += t->own;
   return FACET_OK;
+}
+
+double facet_sgd_pace(const facet_sgd *t)
+{
+  return t->gone_through > 0 ? t->busy / (double)t->gone_through : 0;
+}
+
+void facet_sgd_deal(facet_sgd *t, const double *took)
+{
+  facet_shares_learn(t->parts, took, t->pace);
+  facet_shares_deal(t->parts, t->micros, t->most, t->pace, t->share);
+  t->busy = 0;
+  t->gone_through = 0;
 }
 
 facet_status facet_sgd_sum(facet_sgd *t, int64_t step, double largest)

@@ -54,10 +54,16 @@ typedef struct {
   int parameters;
   int64_t inputs, classes;
   int64_t micro, micros, own; /* samples of a micro-batch; micro-batches of a step, and of this part of one */
-  int exponent;               /* sums are integers times 2^-exponent */
-  float *gradient;            /* own micro-batches of a step, one after the other */
-  facet_shuffle *shuffle;     /* of the data, for each epoch */
-  int64_t *order;             /* micro: a piece of it */
+  int64_t most;               /* of them, a part has room for the gradients of */
+  int64_t *share;             /* parts: how many are whose; those of the first part come first */
+  double *pace;               /* parts: seconds of a micro-batch, as they are known */
+  double *took;               /* parts: room for those who deal */
+  double busy;                /* seconds of own micro-batches since they were dealt last; and how many */
+  int64_t gone_through;
+  int exponent;           /* sums are integers times 2^-exponent */
+  float *gradient;        /* own micro-batches of a step, one after the other */
+  facet_shuffle *shuffle; /* of the data, for each epoch */
+  int64_t *order;         /* micro: a piece of it */
   float *pixels, *x, *dlogits, *room;
   float *table; /* data.h: of pixels that are bytes; NULL: they are not */
   double *logits;
@@ -79,6 +85,12 @@ facet_status facet_sgd_memory(facet_network *network, const facet_training_job *
  * mask: as facet_sgd_move will have it; gradients of what stays 0 may be left out. *largest: of their |gradients|;
  * infinite if one is not finite. */
 facet_status facet_sgd_gradients(facet_sgd *sgd, int64_t step, const facet_mask *mask, double *largest);
+/* Seconds that one of its micro-batches took this part since they were dealt last; 0: it had none. */
+double facet_sgd_pace(const facet_sgd *sgd);
+/* Deals the micro-batches of the steps that come to the parts anew, by what one took each, facet_sgd_pace of all: fewer
+ * to one who is slow. All parts are to be told the same, between steps. Whoever goes through a micro-batch changes no
+ * bit. */
+void facet_sgd_deal(facet_sgd *sgd, const double *took);
 /* sum: the gradients of this part's micro-batches, as integers scaled by the largest gradient of all parts, so that
  * adding the parts up is exact. FACET_DIVERGED names job.stage and the step if `largest` is not finite. */
 facet_status facet_sgd_sum(facet_sgd *sgd, int64_t step, double largest);

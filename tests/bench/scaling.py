@@ -177,8 +177,9 @@ def forecast(one, comparing, cost, bandwidth, latency):
         return own["start"] + math.ceil(ranks / LARGE["node"]) * LARGE["data"] / bandwidth
 
     def training(ranks):  # dense first, by as many ranks as there are micro-batches in a batch; then the others side by side
-        one = LARGE["epochs"] * LARGE["train"] / 256 * own["training"]
-        return one / min(ranks, LARGE["parts"]) + (LARGE["networks"] - 1) * one / min(ranks, LARGE["parts"] * (LARGE["networks"] - 1))
+        one, others = LARGE["epochs"] * LARGE["train"] / 256 * own["training"], LARGE["networks"] - 1
+        groups = min(ranks, others)
+        return sum(times * one * math.ceil(LARGE["parts"] / some) / LARGE["parts"] for times, some in ((1, ranks), (math.ceil(others / groups), ranks // groups)))
 
     rows = [("start, reading data", start), ("forward passes, W", lambda p: work / p), ("their last tile", tail), ("dealing by rank 0", deal),
             ("writing W", lambda p: written / min(bandwidth, p * 1e9)),

@@ -348,6 +348,40 @@ static void test_partial_micro_batches(void **state)
   facet_network_destroy(&network);
 }
 
+static facet_status take_steps(MPI_Comm comm, facet_sgd *sgd, int64_t steps, double slow)
+{
+  bool asked;
+  for (int64_t step = 0; step < steps; step++) {
+    FACET_TRY(facet_train_step(comm, sgd, FACET_OK, step, 0.05, NULL, &asked));
+    sgd->busy += slow;
+  }
+  return FACET_OK;
+}
+
+/* As if the last rank took long for its micro-batches: others go through them soon, and nothing else is different. */
+static void test_a_slow_rank_has_less(void **state)
+{
+  (void)state;
+  enum { SOME = 18 };
+  const facet_training_job job = job_of(NULL, 0, &plain).training;
+  const int ranks = facet_ranks(MPI_COMM_WORLD), slow = ranks - 1;
+  facet_network *together = first_network(), *alone = first_network();
+  facet_sgd *ours, *own;
+  assert_everywhere(facet_sgd_create(together, NULL, &job, rank, ranks, &ours) == FACET_OK);
+  assert_everywhere(facet_sgd_create(alone, NULL, &job, 0, 1, &own) == FACET_OK);
+  assert_everywhere(take_steps(MPI_COMM_WORLD, ours, SOME, rank == slow ? 1000 : 0) == FACET_OK);
+  assert_everywhere(take_steps(MPI_COMM_SELF, own, SOME, 0) == FACET_OK);
+  assert_everywhere(same(together, alone));
+  int64_t all = 0;
+  for (int r = 0; r < ranks; r++)
+    all += ours->share[r];
+  assert_everywhere(all == ours->micros && (ranks == 1 || ours->share[slow] == 0));
+  facet_sgd_destroy(&ours);
+  facet_sgd_destroy(&own);
+  facet_network_destroy(&together);
+  facet_network_destroy(&alone);
+}
+
 static void test_diverging_is_told_apart(void **state)
 {
   (void)state;
@@ -587,6 +621,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(test_one_more_method),
       cmocka_unit_test(test_extras_are_the_same_bits),
       cmocka_unit_test(test_partial_micro_batches),
+      cmocka_unit_test(test_a_slow_rank_has_less),
       cmocka_unit_test(test_diverging_is_told_apart),
       cmocka_unit_test(test_goes_on_with_the_same_bits),
       cmocka_unit_test(test_goes_on_after_many_stops),

@@ -14,6 +14,7 @@
 #include "train/checkpoint.h"
 #include "train/method.h"
 #include "train/record.h"
+#include "train/shares.h"
 
 enum { N = 48, SIDE = 6, K = 3, BATCH = 16, STEPS = 6, MOST_PARTS = 5 };
 
@@ -58,7 +59,11 @@ static facet_network *trained(const facet_method *method, int parts)
   }
   assert_int_equal(m[0].steps, STEPS);
   while (m[0].step < m[0].steps) {
-    double largest = 0, rate[MOST_PARTS], own;
+    double largest = 0, rate[MOST_PARTS], own, took[MOST_PARTS];
+    for (int p = 0; p < parts; p++)
+      took[p] = p == m[0].step % parts ? 9 : 1; /* another part is slow in each step */
+    for (int p = 0; p < parts; p++)
+      facet_sgd_deal(m[p].sgd, took);
     for (int p = 0; p < parts; p++) {
       assert_int_equal(facet_method_before(&m[p], &rate[p]), FACET_OK);
       assert_int_equal(facet_sgd_gradients(m[p].sgd, m[p].step, facet_method_mask(&m[p]), &own), FACET_OK);
@@ -149,6 +154,30 @@ static void rates(void **state)
   assert_true(fabs(facet_training_rate(&of, 30, 100, 10) - 0.005) < 1e-15);
 }
 
+static void assert_shares(int parts, int64_t units, int64_t most, const double *pace, const int64_t *wanted)
+{
+  int64_t share[4];
+  facet_shares_deal(parts, units, most, pace, share);
+  for (int i = 0; i < parts; i++)
+    assert_int_equal(share[i], wanted[i]);
+}
+
+/* One who is three times as slow: the ideal is that all are over at once. */
+static void shares_follow_paces(void **state)
+{
+  (void)state;
+  assert_shares(2, 4, 3, (double[]){1, 1.05}, (int64_t[]){2, 2});
+  assert_shares(3, 4, 4, (double[]){1, 1, 1}, (int64_t[]){2, 1, 1});
+  assert_shares(2, 4, 3, (double[]){3, 1}, (int64_t[]){1, 3});
+  assert_shares(2, 4, 2, (double[]){9, 1}, (int64_t[]){2, 2}); /* no room for more */
+  assert_shares(4, 3, 2, (double[]){1, 3, 1, 1}, (int64_t[]){1, 0, 1, 1});
+  double pace[3] = {0};
+  facet_shares_learn(3, (double[]){2, 6, 0}, pace);
+  assert_true(pace[0] == 2 && pace[1] == 6 && pace[2] == 2); /* of whom nothing is known: as the fastest */
+  facet_shares_learn(3, (double[]){4, 0, 2}, pace);
+  assert_true(pace[0] == 3 && pace[1] < 6 && pace[1] > 5 && pace[2] == 2);
+}
+
 /* A copy of a file with one bit changed, in another file. */
 static void flip(const char *from, const char *to, size_t at, int bit)
 {
@@ -204,6 +233,6 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {cmocka_unit_test(parts_move_as_one),
                                      cmocka_unit_test(what_is_not_finite_has_diverged), cmocka_unit_test(rates),
-                                     cmocka_unit_test(every_bit_counts)};
+                                     cmocka_unit_test(shares_follow_paces), cmocka_unit_test(every_bit_counts)};
   return cmocka_run_group_tests(tests, make_data, NULL);
 }
