@@ -12,7 +12,7 @@
 /* ---- the shape: which arrays are there, where, and how large ---- */
 
 enum { FACET_MOST_AXES = 2 + FACET_MAX_AXES };
-enum { FACET_STORE_PIECE = 8 << 20 }; /* bytes that are read or copied at once */
+enum { FACET_STORE_PIECE = 1 << 20 }; /* bytes that are read or copied at once */
 
 /* A dimension. */
 typedef struct {

@@ -247,16 +247,21 @@ change: {samples: 20}
 """
 
 
-def test_memory_does_not_grow_with_samples(tmp_path):
-    """Twenty times the samples through every stage but training and the map; the whole run, and what is forecast of it."""
+LONG = pytest.mark.skipif(not os.environ.get("FACET_LONG"), reason="long: set FACET_LONG=1")
+
+
+@pytest.mark.parametrize("many", [200000, pytest.param(1000000, marks=LONG)])
+def test_memory_does_not_grow_with_samples(tmp_path, many):
+    """Twenty times the samples, or a hundred times, through every stage but training and the map; the whole run, and what is
+    forecast of it."""
     random, taken = np.random.default_rng(0), {}
     linear_network(tmp_path / "net.onnx", 16, 10)
-    for count in (10000, 200000):
+    for count in (10000, many):
         np.save(tmp_path / "x.npy", random.integers(0, 256, (count, 4, 4), dtype=np.uint8))
         np.save(tmp_path / "y.npy", random.integers(0, 10, count))
         taken[count] = check(write(tmp_path, "{format: npy, images: x.npy, labels: y.npy}", "net.onnx", MANY))
         shutil.rmtree(tmp_path / "out")
-    assert taken[200000] < 1.05 * taken[10000]
+    assert taken[many] < 1.05 * taken[10000]
 
 
 def alignment(x, y):
@@ -311,7 +316,7 @@ def test_memory_does_not_grow_with_training_samples(tmp_path):
     assert taken[1] < 1.05 * taken[0]
 
 
-@pytest.mark.skipif(not os.environ.get("FACET_LONG"), reason="long: set FACET_LONG=1")
+@LONG
 @pytest.mark.parametrize("train, test", [((10000, 1000000), (5000, 5000)), ((10000, 10000), (10000, 100000))])
 def test_memory_does_not_grow_with_a_million_samples(tmp_path, train, test):
     """A million are trained on; a hundred thousand judged, whose pairs are 10^10."""
