@@ -105,6 +105,15 @@ def failing(library, allowed, problems=()):
     return fault
 
 
+def failing_reads(dice, folder, _):
+    """As above, of the reads of the study, its data and its output; of a run that has fewer reads, none."""
+    call, ranks, once = int(30000 ** dice.random()), dice.choice((1, 2)), dice.random() < 0.3
+    rank = dice.randrange(ranks)
+    variables = DISK.variables(folder, CALL=call, RANK=rank, ERROR=errno.EIO, READS=1, **({"ONCE": 1} if once else {}))
+    run = Run(folder / "study.yaml", ranks, True, None, {**variables, "DISK_FOLDER": str(folder)})
+    return f"read {call}{' alone' if once else ''} of rank {rank} of {ranks}", run.end(), {0, 74}, run.lines
+
+
 def vanished(dice, folder, moment):
     """The folder is moved away under a run, and back afterwards."""
     run = Run(folder / "study.yaml", dice.choice((1, 2)), True)
@@ -253,6 +262,7 @@ KINDS = {
     "memory": limited("as", 2e8, 2e9, {0, 71}, (1, 2)),
     "two at once": two_at_once,
     "failing disk": failing(DISK, {0, 73, 74}, ERRORS),
+    "failing reads": failing_reads,
     "failing memory": failing(MEMORY, {0, 71}),
     "vanished folder": vanished,
     "flipped bit": flipped,
@@ -261,7 +271,7 @@ KINDS = {
     "exchanged images": exchanged("images"),
     "edited study": edited,
 }
-EVERYWHERE = {"memory", "failing disk", "failing memory", "flipped bit of a packed file"}  # they come where they come, not after a moment
+EVERYWHERE = {"memory", "failing disk", "failing reads", "failing memory", "flipped bit of a packed file"}  # they come where they come, not after a moment
 
 
 def checksum(folder):
