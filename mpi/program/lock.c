@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ranks/agree.h"
+
 enum { MOST_WORDS = 200 };
 
 /* 0, or errno: EAGAIN if another process holds it. */
@@ -114,10 +116,13 @@ facet_status facet_lock_take(const char *folder, facet_lock *lock)
   while (again) {
     FACET_TRY(facet_make_folder(folder));
     int file = open(lock->path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
-    if (file < 0 && errno == ENOENT) /* who made the folder, too, has removed it since */
+    int problem = errno;
+    if (file < 0 && problem == ENOENT && !facet_exists(folder)) { /* who made it, too, has removed it since */
+      FACET_TRY(facet_interrupt_check());
       continue;
-    FACET_CHECK(file >= 0, errno == ENOSPC || errno == EDQUOT || errno == EIO ? FACET_IO : FACET_CANNOT_CREATE,
-                "%s: cannot be created: %s", lock->path, strerror(errno));
+    }
+    FACET_CHECK(file >= 0, problem == ENOSPC || problem == EDQUOT || problem == EIO ? FACET_IO : FACET_CANNOT_CREATE,
+                "%s: cannot be created: %s", lock->path, strerror(problem));
     lock->file = file;
     facet_status status = lock_file(folder, lock, &again);
     if (status != FACET_OK || again) {
@@ -142,6 +147,8 @@ void facet_lock_release(facet_lock *lock)
       remove_made(lock);
     }
     close(lock->file);
+  } else if (lock->path) {
+    remove_made(lock);
   }
   facet_free(&lock->path);
   lock->file = -1;

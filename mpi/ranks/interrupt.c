@@ -17,7 +17,8 @@ enum { NEIGHBOURS = 3 };
 static volatile sig_atomic_t caught;
 static MPI_Comm tree = MPI_COMM_NULL;
 static int neighbour[NEIGHBOURS], neighbours, heard;
-static bool told, early; /* early: signals are heard, and nobody has listened yet */
+static bool told;
+static volatile sig_atomic_t early; /* signals are heard, and nobody has listened yet */
 
 /* An mpirun that is ended by a signal sends SIGTERM to its ranks, and kills them a second later. */
 static const char *last_words;
@@ -25,6 +26,10 @@ static const char *last_words;
 static void remember(int signal_number)
 {
   const int kept = errno; /* whoever is interrupted may be about to look at it */
+  if (early && caught) {  /* where MPI does not come to begin, who asks twice is heard */
+    (void)signal(signal_number, SIG_DFL);
+    (void)raise(signal_number);
+  }
   if (signal_number == SIGTERM && !caught && last_words)
     (void)!write(STDERR_FILENO, last_words, strlen(last_words));
   errno = kept;

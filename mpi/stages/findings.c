@@ -615,4 +615,4 @@ const facet_stage facet_stage_findings = {.name = "findings",
                                           .memory = memory,
                                           .seconds = seconds,
                                           .run = run,
-                                          .reads = "create analyse summary"};
+                                          .reads = "create analyse summary compare"};

@@ -251,7 +251,9 @@ facet_status facet_store_head_holds(const char *path, hid_t file, bool *holds)
   *holds = facet_store_integers(file, head, 1, &then);
   facet_status status = *holds ? facet_store_head(path, file, &now) : FACET_OK;
   *holds = *holds && status == FACET_OK && now == then;
-  return status == FACET_BAD_INPUT ? FACET_OK : status; /* what says more than the file can hold is damaged */
+  bool damaged =
+      status == FACET_BAD_INPUT || facet_store_is_spoiled(status); /* FACET_BAD_INPUT: more than the file holds */
+  return damaged ? FACET_OK : status;
 }
 
 facet_status facet_store_check_version(const char *path, hid_t file)

@@ -735,6 +735,8 @@ facet_status facet_store_finish(facet_store *s, const char *stage)
 
 /* ---- do the marks hold? ---- */
 
+enum { IS_BAD = 2, WAS_BAD = 1 }; /* WAS_BAD: found by a run that was over before it was computed anew */
+
 /* bad: of this rank's share of the parts. */
 static facet_status check_share(facet_store *s, const facet_store_shape_array *a, const uint8_t *done, int *bad)
 {
@@ -748,7 +750,9 @@ static facet_status check_share(facet_store *s, const facet_store_shape_array *a
     if (done[i]) {
       FACET_GO(end, status, facet_interrupt_check());
       FACET_GO(end, status, facet_sums_hold(s->sums, i, sum[i], &hold));
-      bad[i] = !hold || done[i] != 1;
+      bad[i] = !hold || done[i] != 1 ? IS_BAD : 0;
+    } else {
+      bad[i] = sum[i] == taken_back ? WAS_BAD : 0;
     }
 end:
   facet_free(&sum);
@@ -762,7 +766,7 @@ static facet_status unmark(facet_store *s, const facet_store_shape_array *a, con
   char name[200];
   facet_status status = FACET_OK;
   for (int64_t i = 0; i < (int64_t)a->elements && status == FACET_OK; i++)
-    if (bad[i]) {
+    if (bad[i] == IS_BAD) {
       facet_sums_name(s->sums, i, name, sizeof name);
       fprintf(stderr, "facet: %s: %s does not hold its checksum, and is computed anew\n", s->path, name);
       status = facet_store_put(s, FACET_ROW_MARKS, place_of(a, i), &none);
@@ -782,11 +786,6 @@ static int variant_of(const facet_store_shape_array *a, int64_t part)
 static facet_status check_parts(facet_store *s, const facet_store_shape_array *a, const uint8_t *done, int *bad,
                                 bool *lost)
 {
-  int64_t marked = 0;
-  for (int64_t i = 0; i < (int64_t)a->elements; i++)
-    marked += done[i];
-  if (marked == 0)
-    return FACET_OK;
   FACET_AGREE(s->comm, check_share(s, a, done, bad));
   FACET_TRY(facet_largest(s->comm, bad, (int64_t)a->elements, "holding checksums against the data"));
   for (int64_t i = 0; i < (int64_t)a->elements; i++)

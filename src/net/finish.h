@@ -23,7 +23,7 @@ facet_status facet_node_expand(facet_network *network, int *i);
 facet_status facet_node_replace_split(facet_network *network, int i);
 /* Refuses a SplitToSequence, node i, of which anything but SequenceAt takes the sequence. */
 facet_status facet_node_check_sequence(const facet_network *network, int i);
-/* A SequenceAt, node j, of the sequence of a SplitToSequence becomes a Slice of what was split. */
+/* A SequenceAt, node j, of the sequence of a SplitToSequence becomes a Slice, or a Gather, of what was split. */
 facet_status facet_node_replace_sequence_at(facet_network *network, int j);
 
 #endif

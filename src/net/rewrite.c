@@ -1,5 +1,5 @@
-/* Nodes that stand for others: Expand for what broadcasting says without a node, Slice for the outputs of Split and for
- * what is taken by number from the sequence of a SplitToSequence. */
+/* Nodes that stand for others: Expand for what broadcasting says without a node, Slice for the outputs of Split and,
+ * or Gather, for what is taken by number from the sequence of a SplitToSequence. */
 #include <string.h>
 
 #include "finish.h"
@@ -229,17 +229,17 @@ static facet_status sequence_part(const facet_network *network, const facet_node
   bool equal = count < 0 || network->value[node->input[1]].constant->shape.rank == 0;
   if (equal && given[0] < 1)
     return facet_node_raise(node, "parts of size %lld", (long long)given[0]);
-  parts = equal ? (dim + given[0] - 1) / given[0] : count;
+  parts = equal ? dim / given[0] + (dim % given[0] != 0) : count;
   int64_t k = part + (part < 0 ? parts : 0);
   if (k < 0 || k >= parts)
     return facet_node_raise(at, "asks for part %lld of %lld", (long long)part, (long long)parts);
   *start = equal ? k * given[0] : 0;
   *size = !equal ? given[k] : dim - *start < given[0] ? dim - *start : given[0];
   for (int j = 0; !equal && j < parts; j++) {
+    if (given[j] < 0 || given[j] > dim - total)
+      return facet_node_raise(node, "its parts do not make up a dimension of %lld", (long long)dim);
     *start += j < k ? given[j] : 0;
     total += given[j];
-    if (given[j] < 0 || total > dim)
-      break;
   }
   if (!equal && total != dim)
     return facet_node_raise(node, "its parts do not make up a dimension of %lld", (long long)dim);
@@ -257,6 +257,8 @@ static bool takes(const facet_node *node, int value)
 facet_status facet_node_check_sequence(const facet_network *network, int i)
 {
   const facet_node *node = &network->node[i];
+  if (node->outputs != 1 || node->output[0] == NO_VALUE)
+    return facet_node_raise(node, "must have one output");
   if (node->output[0] == network->output)
     return facet_node_raise(node, "the output of the network is a sequence");
   for (int j = i + 1; j < network->nodes; j++)
@@ -269,6 +271,8 @@ facet_status facet_node_check_sequence(const facet_network *network, int i)
 facet_status facet_node_replace_sequence_at(facet_network *network, int j)
 {
   facet_node *at = &network->node[j];
+  if (at->outputs != 1 || at->output[0] == NO_VALUE)
+    return facet_node_raise(at, "must have one output");
   int i = 0, count, output = at->output[0];
   while (i < j && !(network->node[i].type && strcmp(network->node[i].type, "SplitToSequence") == 0 &&
                     facet_node_has(at, 0) && network->node[i].output[0] == at->input[0]))

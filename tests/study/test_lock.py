@@ -57,6 +57,13 @@ def test_a_run_that_comes_to_nothing_leaves_no_folder(small):
     assert run("run", study).returncode == 66 and not any((small / "deep").iterdir())
 
 
+def test_a_folder_that_takes_no_files(small):
+    study = small / "study.yaml"
+    study.write_text(STUDY.replace("output: out", "output: /proc"))
+    done = run("run", study)
+    assert done.returncode == 73 and own_lines(done) == ["facet: /proc/facet.lock: cannot be created: No such file or directory"], done.stderr
+
+
 def test_two_started_at_the_same_moment(small):
     assert run("run", small / "study.yaml").returncode == 0
     whole = checksum(small / "out/study.h5")

@@ -332,6 +332,7 @@ def test_elements_of_a_sequence(tmp_path):
 @pytest.mark.parametrize("constants, taken, said", [
     ({"split": 2}, [3], "take0 (SequenceAt): asks for part 3 of 3"), ({}, [-6], "take0 (SequenceAt): asks for part -6 of 5"),
     ({"split": 0}, [0], "cut (SplitToSequence): parts of size 0"), ({"split": [3, 3]}, [1], "cut (SplitToSequence): its parts do not make up a dimension of 5"),
+    ({"split": 2**63 - 1}, [1], "asks for part 1 of 1"), ({"split": [1, 2**63 - 1, 2**63 - 1, 6]}, [0], "do not make up a dimension of 5"),
     ({"split": [3, 1]}, [0], "do not make up a dimension of 5"), ({"split": [6, -1]}, [1], "do not make up a dimension of 5"),
 ])
 def test_parts_that_a_sequence_has_not(tmp_path, constants, taken, said):
@@ -348,6 +349,17 @@ def test_a_sequence_goes_nowhere_else(tmp_path):
     model.graph.output[0].name = "s"
     onnx.save(model, path)
     refused(path, 65, "cut (SplitToSequence): the output of the network is a sequence")
+
+
+@pytest.mark.parametrize("place, outputs", [(0, ["s", "t"]), (0, ["", "t"]), (1, ["p0", "t"]), (1, ["", "t"])])
+def test_nodes_of_a_sequence_have_one_output(tmp_path, place, outputs):
+    path = sequence(tmp_path, {}, [0])
+    model = onnx.load(path)
+    del model.graph.node[place].output[:]
+    model.graph.node[place].output.extend(outputs)
+    model.graph.node[-1].input.append("t")
+    onnx.save(model, path)
+    refused(path, 65)
 
 
 def test_constants_are_scattered(tmp_path):

@@ -286,6 +286,24 @@ def test_what_was_made_from_it(study, variant):
     assert checksum(path) == good and run("verify", path).returncode == 0
 
 
+def test_what_was_made_from_it_before_a_run_was_stopped(study):
+    """It had said what does not hold, and was over before it came to what was made from that."""
+    path = study / "out/study.h5"
+    good = checksum(path)
+    with h5py.File(path, "r+") as file:
+        file["progress/analyse"][0, 0, 0], file["checksum/analyse"][0, 0, 0] = 0, -2
+    made = made_from(run("run", study / "study.yaml", ranks=2))
+    assert made["summary"] and made["compare"] == made["findings"] == 1, made
+    assert checksum(path) == good
+
+
+def test_findings_are_made_from_comparisons(study):
+    path = study / "out/study.h5"
+    with h5py.File(path, "r+") as file:
+        file["progress/compare"][...], file["checksum/compare"][...] = 0, -2
+    assert made_from(run("run", study / "study.yaml"))["findings"] == 1
+
+
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_bit_that_flips_while_a_run_is_at_work(study, held, ranks):
     """After what is there was held: before the next stage reads it."""
