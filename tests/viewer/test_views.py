@@ -298,7 +298,8 @@ def test_the_part_of_the_map_that_is_shown_is_in_the_address(page, h5):
     page.wait_for_function("window.facetViewer")
     see(page, "map", ".stop")
     shows_it()
-    page.evaluate("location.hash = location.hash.replace(/&?map.look=[^&]*/, '')")  # of a link that began with a part; what else it says may come later
+    page.wait_for_function("/sample=.*&map.look=/.test(location.hash)")  # all that is chosen is in the address
+    page.evaluate("location.hash = location.hash.replace(/&map.look=[^&]*/, '')")  # of a link that began with a part
     page.wait_for_function("!('map.look' in facetViewer.store.state.choices)")
     page.select_option("#map select >> nth=1", "pan")
     settled(page)
