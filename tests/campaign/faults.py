@@ -145,6 +145,17 @@ FLIPPED = {"array": lambda out: arrays(out / "study.h5"), "network": lambda out:
            "checkpoint": lambda out: whole(out, "*/*.checkpoint", "*/*.record")}
 
 
+def run_on_flipped(dice, folder, path, first, size, name, lines):
+    """A run after some bit of these bytes was changed, which is changed back where it ends with 65."""
+    at, bit = first + dice.randrange(size), dice.randrange(8)
+    flip(path, at, bit)
+    again = Run(folder / "study.yaml", dice.choice((1, 2)), True)
+    status = again.end()
+    if status != 0:
+        flip(path, at, bit)
+    return f"bit {bit} of byte {at} of {path.name} {name}".rstrip(), status, {0, 65}, lines + again.lines
+
+
 def flipped(dice, folder, moment):
     """A run is killed, a bit of what it left changed: the next one computes anew, or ends with 65; then the bit is as before."""
     lines = killed(dice, folder, moment)
@@ -153,13 +164,7 @@ def flipped(dice, folder, moment):
         return "nothing there to flip", 0, {0}, lines
     what = dice.choice(sorted({one[0] for one in found}))
     _, path, first, size, name = dice.choice([one for one in found if one[0] == what])
-    at, bit = first + dice.randrange(size), dice.randrange(8)
-    flip(path, at, bit)
-    again = Run(folder / "study.yaml", dice.choice((1, 2)), True)
-    status = again.end()
-    if status != 0:
-        flip(path, at, bit)
-    return f"bit {bit} of byte {at} of {path.name} {name}".rstrip(), status, {0, 65}, lines + again.lines
+    return run_on_flipped(dice, folder, path, first, size, name, lines)
 
 
 def chunks(path):
@@ -183,13 +188,7 @@ def flipped_packed(dice, folder, _):
     if status != 0 or subprocess.run([str(FACET), "repack", str(store)], env=environment(), capture_output=True).returncode != 0:
         return "a run and facet repack", status, set(), first.lines
     name, offset, size = dice.choice(chunks(store))
-    at, bit = offset + dice.randrange(size), dice.randrange(8)
-    flip(store, at, bit)
-    again = Run(folder / "study.yaml", dice.choice((1, 2)), True)
-    status = again.end()
-    if status != 0:
-        flip(store, at, bit)
-    return f"bit {bit} of byte {at} of {name}, packed", status, {0, 65}, first.lines + again.lines
+    return run_on_flipped(dice, folder, store, offset, size, f"{name}, packed", first.lines)
 
 
 def begun(folder):
