@@ -24,6 +24,7 @@ FACET = BUILD / "facet"
 FOUND = dict(re.findall("^FOUND_(.*) := (.*)$", (BUILD / "config.mk").read_text(), re.M))
 MPIRUN = [FOUND["MPIRUN"], *(["--oversubscribe"] if FOUND["MPI"] == "openmpi" else [])]
 SHARED = ROOT.parent / "shared"
+RESNET, CIFAR = SHARED / "models/akamaster_resnet20.onnx", SHARED / "data/cifar10/test_batch.bin"
 sys.path[:0] = [str(ROOT / "analysis"), str(ROOT / "tests")]  # facet, the Python package; what all tests share
 os.environ["PYTHONPATH"] = str(ROOT / "analysis")  # and for the commands that tests start
 os.environ.setdefault("FACET_SILENCE", "1000")  # nothing is said of what takes long, as everything may on a busy machine
@@ -35,6 +36,12 @@ gc.set_threshold(50_000, 20, 20)  # figures, models and their libraries are mill
 # Files that take a minute or more: they begin first, the longest before the others, so that no worker is left with one of them when all else is done.
 LONG = ("test_torch_export.py", "test_report.py", "test_memory.py", "test_light.py", "test_install.py", "test_edited.py", "test_run.py",
         "test_aggregate.py", "test_exercise.py")
+
+
+def long_of_resnet20(test):
+    """A test that is skipped but with FACET_LONG, and where a real network and pictures of its kind are not there."""
+    there = pytest.mark.skipif(not (RESNET.exists() and CIFAR.exists()), reason="no ../shared/models with ResNet-20, or no CIFAR-10")
+    return pytest.mark.skipif(not os.environ.get("FACET_LONG"), reason="long: set FACET_LONG=1")(there(test))
 
 
 def pytest_collection_modifyitems(items):

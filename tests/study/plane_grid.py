@@ -3,15 +3,21 @@ pool, the logits and the largest of them. Run by hand with a number of points on
 
     PYTHONPATH=analysis python tests/study/plane_grid.py 1000"""
 
+import dataclasses
+import pathlib
 import sys
+from collections.abc import Callable
+from unittest import mock
 
 import facet
 import numpy as np
 import torch
+import torch_onnx
 from torch import nn
 
 WINDOW = {"residual": 0.2}  # there are thousands of regions in that, too
 DEVIATION = 1e-9  # of logits, relative: of a polygon with sides down to 1e-13 of the window, from values good to 1e-15
+SURE = 1e-5  # what float tells from 0, in terms of the largest of the layer
 
 
 class Block(nn.Module):
@@ -88,6 +94,90 @@ def disagreements(plane: facet.Plane, module: nn.Module, n: int, at_once: int = 
     wrong = len(pairs) - len(np.unique(pairs[:, 0])) + len(pairs) - len(np.unique(pairs[:, 1]))
     wrong += int(np.sum(wanted.argmax(axis=1) != plane.cls[polygon]))
     return len(at), wrong, float(np.abs(logits - wanted).max() / max(1, np.abs(wanted).max()))
+
+
+# ---- a network of 10^5 gates, and more points than there is time for in double ----
+
+
+@dataclasses.dataclass
+class Found:
+    """points: how many were looked at, in so many regions; wrong: patterns, classes and logits that are others than the polygon says;
+    looked_up: points so near two classes that double had to tell; off: the largest relative difference of logits, in double; error: the
+    largest of float, in terms of the largest of the layer; told, asked: points that float saw to be none of another region, of so
+    many."""
+
+    points: int = 0
+    regions: int = 0
+    wrong: int = 0
+    looked_up: int = 0
+    off: float = 0
+    error: float = 0
+    told: int = 0
+    asked: int = 0
+
+
+def passed(forward: Callable[[torch.Tensor], torch.Tensor], x: np.ndarray, real: torch.dtype) -> list[torch.Tensor]:
+    """What every ReLU of a network of torch_onnx.py is given, and the logits."""
+    layers: list[torch.Tensor] = []
+    with torch.no_grad(), mock.patch.dict(torch_onnx.OPERATORS, Relu=lambda a, u: layers.append(u.flatten(1)) or torch.relu(u)):
+        logits = forward(torch.from_numpy(x).to(real))
+    return [*layers, logits]
+
+
+def others(layers: list[torch.Tensor], sides: list[torch.Tensor], sure: list[float]) -> int:
+    """How many points have an element on another side (1: above 0, -1: not) than that, as far as float can tell."""
+    return int(torch.stack([(z * side).amin(1) < -bound for z, side, bound in zip(layers, sides, sure)]).any(0).sum())
+
+
+def from_afar(plane: facet.Plane, path: pathlib.Path, n: int, at_once: int = 32) -> Found:
+    """Of n x n points, of a network with ReLUs alone. At a point inside every region double says the pattern, which no other region
+    may have. At the points of the grid float may not say another one, of all elements that are farther from 0 than SURE, in terms
+    of the largest of their layer: several times what float is seen to be off. So with the logits; and where two classes are no
+    farther from each other, double says which it is. To know whether a wrong pattern would be seen, some points are held against the
+    region before, too."""
+    exact, rough, found, patterns = torch_onnx.load(path), torch_onnx.load(path, torch.float32), Found(), set()
+    at, polygon, logits = plane.grid(n)
+    order = np.flatnonzero(polygon >= 0)
+    order = order[plane.region[polygon.ravel()[order]].argsort(kind="stable")]  # region by region
+    at, polygon, logits = at.reshape(-1, 2)[order], polygon.ravel()[order], logits.reshape(-1, logits.shape[-1])[order]
+    first = np.unique(plane.region[polygon], return_index=True)[1]
+
+    def in_double(at: np.ndarray, polygon: np.ndarray, logits: np.ndarray) -> list[torch.Tensor]:
+        layers = passed(exact, plane.x(at), torch.float64)
+        wanted = layers[-1].numpy()
+        found.wrong += int(np.sum(wanted.argmax(axis=1) != plane.cls[polygon]))
+        found.off = max(found.off, float(np.abs(logits - wanted).max() / max(1, np.abs(wanted).max())))
+        return layers
+
+    before: list[torch.Tensor] = []
+    for begin, end in zip(first, [*first[1:], len(at)]):
+        corner = plane.corners(polygon[begin])
+        middle = plane.points[corner].mean(axis=0, keepdims=True)
+        layers = in_double(middle, polygon[begin:begin + 1], plane.logits[corner].mean(axis=0))
+        largest = [float(layer.abs().max()) for layer in layers]
+        off = [float((one - other).abs().max()) for one, other in zip(layers, passed(rough, plane.x(middle), torch.float32))]
+        found.error = max(found.error, *(a / b for a, b in zip(off, largest)))
+        sure = [SURE * most for most in largest]
+        sides = [torch.where(z[0] > 0, 1.0, -1.0).float() for z in layers[:-1]]
+        patterns.add(np.packbits(torch.cat(sides).numpy() > 0).tobytes())
+        for i in range(begin, end, at_once):
+            some = slice(i, min(i + at_once, end))
+            *layers, said = passed(rough, plane.x(at[some]), torch.float32)
+            found.points += len(said)
+            found.wrong += others(layers, sides, sure) + int(np.sum(np.abs(said.numpy() - logits[some]).max(axis=1) > sure[-1]))
+            two = said.topk(2).values
+            near = (two[:, 0] - two[:, 1] <= 2 * sure[-1]).numpy()
+            found.wrong += int(np.sum(said.argmax(1).numpy()[~near] != plane.cls[polygon[some]][~near]))
+            if near.any():
+                found.looked_up += int(near.sum())
+                in_double(at[some][near], polygon[some][near], logits[some][near])
+            if i == begin and before:
+                found.asked += len(said)
+                found.told += others(layers, before, sure)
+        before = sides
+    found.regions = len(first)
+    found.wrong += len(first) - len(patterns)
+    return found
 
 
 if __name__ == "__main__":

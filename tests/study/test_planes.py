@@ -1,12 +1,14 @@
 """Planes through three inputs, cut into regions: against PyTorch on a grid, which knows nothing of polygons, and against what
-SyReNN and SplineCam define them to be. FACET_LONG=1 takes a grid of a million points."""
+SyReNN and SplineCam define them to be. FACET_LONG=1 takes a grid of a million points, and as many in three planes of ResNet-20
+through pictures of CIFAR-10, a quarter of an hour of a core; FACET_TRIES: so many there instead."""
 
+import math
 import os
 
 import facet  # in conftest's path
 import numpy as np
 import pytest
-from conftest import in_sight
+from conftest import CIFAR, RESNET, in_sight, long_of_resnet20, run
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 import plane_grid
@@ -26,6 +28,29 @@ def test_a_grid_agrees(name):
     assert in_sight(again) == in_sight(plane) and again.residual < 1e-12
     _, wrong, off = plane_grid.disagreements(again, module, 100)
     assert wrong == 0 and off < plane_grid.DEVIATION
+
+
+@long_of_resnet20
+def test_a_grid_agrees_of_resnet20(tmp_path):
+    """In the windows of a study: around where dense changes its class."""
+    planes, tries = 3, int(os.environ.get("FACET_TRIES", "1000000"))
+    (tmp_path / "study.yaml").write_text(f"""\
+output: out
+data:
+  test: {{format: cifar10, images: {CIFAR}, count: 100}}
+  normalize: {{scale: 255, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}}
+model: {{onnx: {RESNET}}}
+planes: {{count: {planes}}}
+""")
+    done = run("run", tmp_path / "study.yaml")
+    assert done.returncode == 0, done.stderr
+    study, n = facet.open(tmp_path / "out/study.h5"), math.isqrt(-(-tries // planes) - 1) + 1
+    for number in range(planes):
+        plane = study.plane("dense", number)
+        found = plane_grid.from_afar(plane, RESNET, n)
+        print(plane, found)
+        assert found.wrong == 0 and found.off < plane_grid.DEVIATION and found.error < plane_grid.SURE / 4
+        assert found.points >= (1 - 1e-4) * n * n - 10 and found.told > found.asked / 2 and len(np.unique(plane.cls)) > 1
 
 
 def test_what_a_plane_has():

@@ -9,7 +9,8 @@ import facet  # in conftest's path
 import h5py
 import numpy as np
 import pytest
-from conftest import SHARED, STUDY, checksum, foretold, make_digits, normalised, own_lines, run, sections
+from conftest import (CIFAR, RESNET, STUDY, checksum, foretold, long_of_resnet20, make_digits, normalised, own_lines, run,
+                      sections)
 
 torch = pytest.importorskip("torch")
 
@@ -176,11 +177,7 @@ def test_only_the_named_element_changes_just_outside(study, variant, sample):
             assert moved == wanted
 
 
-RESNET, CIFAR = SHARED / "models/akamaster_resnet20.onnx", SHARED / "data/cifar10/test_batch.bin"
-
-
-@pytest.mark.skipif(not os.environ.get("FACET_LONG"), reason="long: set FACET_LONG=1")
-@pytest.mark.skipif(not (RESNET.exists() and CIFAR.exists()), reason="no ../shared/models with ResNet-20, or no CIFAR-10")
+@long_of_resnet20
 def test_many_points_inside_facets_of_resnet20(monkeypatch):
     """At none of them is an element of any gate on another side than at the sample; just outside of the radius, towards what
     bounds it, the named element is, and no other."""
