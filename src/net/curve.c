@@ -21,6 +21,18 @@ static double one_half(const double *p)
   return 0.5;
 }
 
+static double exponential(double u, const double *p)
+{
+  (void)p;
+  return u == 0 ? 1 : expm1(u) / u;
+}
+
+static double exactly_one(const double *p)
+{
+  (void)p;
+  return 1;
+}
+
 static double hyperbolic_tangent(double u, const double *p)
 {
   (void)p;
@@ -103,10 +115,16 @@ static double square_root(double u, const double *p)
   return u == 0 ? 0 : 1 / sqrt(u);
 }
 
+/* p[0]: what is divided. */
 static double reciprocal(double u, const double *p)
 {
+  return p[0] / (u * u);
+}
+
+static double logarithm(double u, const double *p)
+{
   (void)p;
-  return 1 / (u * u);
+  return log(u) / u;
 }
 
 /* p[0]: alpha. At 0 the lower side's, as a gate there is on its lower piece. */
@@ -189,16 +207,30 @@ static double of_root(const double *p, double least, double most)
 
 static double of_reciprocal(const double *p, double least, double most)
 {
+  (void)most;
+  return fabs(p[0]) / (least * least);
+}
+
+static double of_exponential(const double *p, double least, double most)
+{
+  (void)p, (void)least;
+  return exp(most);
+}
+
+static double of_logarithm(const double *p, double least, double most)
+{
   (void)p, (void)most;
-  return 1 / (least * least);
+  return 1 / least;
 }
 
 static const facet_curve curves[] = {
     {"Celu", celu, NULL, one, false, false},
     {"Elu", elu, NULL, of_elu, false, false},
     {"Erf", error_function, NULL, of_error_function, true, false},
+    {"Exp", exponential, exactly_one, of_exponential, false, false},
     {"Gelu", gelu, NULL, of_bump, false, false},
     {"HardSwish", hard_swish, NULL, of_hard_swish, false, false},
+    {"Log", logarithm, NULL, of_logarithm, false, true},
     {"Mish", mish, NULL, of_bump, false, false},
     {"Pow", power, NULL, of_power, false, true},
     {"Reciprocal", reciprocal, NULL, of_reciprocal, false, true},

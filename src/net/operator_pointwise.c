@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "frozen.h"
 #include "lower.h"
 
 /* ---- diagonals ---- */
@@ -48,6 +49,20 @@ static facet_status scaled_copy(const facet_tensor *from, double factor, bool in
   return FACET_OK;
 }
 
+/* One number over a value: a curve. */
+static facet_status lower_reciprocal(facet_network *network, facet_node *node, const facet_tensor *c)
+{
+  facet_lowered *l = node->lowered;
+  FACET_TRY(facet_frozen_allowed(network, node, "a constant divided by a value is not piecewise linear"));
+  if (facet_shape_size(c->shape) != 1)
+    return facet_node_raise(node, "a constant of %s divided by a value: one number is supported",
+                            facet_shape_text(c->shape));
+  l->kind = KIND_CURVE;
+  l->curve = facet_curve_find("Reciprocal");
+  l->parameter[0] = facet_tensor_get(c, 0);
+  return FACET_OK;
+}
+
 static facet_status lower_with_constant(facet_network *network, facet_node *node, char operation)
 {
   facet_lowered *l = node->lowered;
@@ -59,7 +74,7 @@ static facet_status lower_with_constant(facet_network *network, facet_node *node
     return facet_node_raise(node, "a constant of %s does not spread over %s", facet_shape_text(c->shape),
                             facet_shape_text(l->full));
   if (operation == '/' && side == 0)
-    return facet_node_raise(node, "a constant divided by a value is not piecewise linear");
+    return lower_reciprocal(network, node, c);
   for (int64_t i = 0; operation == '/' && i < facet_shape_size(c->shape); i++)
     if (facet_tensor_get(c, i) == 0)
       return facet_node_raise(node, "divides by 0");

@@ -38,7 +38,7 @@ def taken(gate):
 
 
 class Curve(nn.Module):
-    """A function of one number; frozen, it is its secant from a(0) on."""
+    """A function of one number; frozen, it is its secant from a(0) on, or from 0 where that is infinite."""
 
     def __init__(self, function):
         super().__init__()
@@ -47,7 +47,7 @@ class Curve(nn.Module):
     def forward(self, x):
         if not detached:
             return self.function(x)
-        zero = self.function(torch.zeros_like(x)).detach()
+        zero = self.function(torch.zeros_like(x)).detach().nan_to_num(0, 0, 0)
         return ((self.function(x) - zero) / x).detach() * x + zero
 
 
@@ -74,10 +74,22 @@ for _name, _function in {
     "gelu": functional.gelu, "silu": functional.silu, "hardswish": functional.hardswish, "sigmoid": torch.sigmoid,
     "tanh": torch.tanh, "elu": functional.elu, "elu_of_alpha": lambda x: functional.elu(x, 1.5), "celu": lambda x: functional.celu(x, 0.5),
     "selu": functional.selu, "softplus": functional.softplus, "mish": functional.mish, "softsign": functional.softsign,
-    "erf": torch.erf,
+    "erf": torch.erf, "exp": torch.exp,
 }.items():
     # the newer exporter writes softplus as a choice between two formulas
     SECANT[_name] = (lambda function=_function: perceptron(function), (20,), {"only": "script"} if _name == "softplus" else {})
+
+
+@secant((20,))
+def of_what_is_above_zero():
+    """Functions that are infinite at 0, or infinitely steep; of a constant divided by a value, too."""
+
+    def forward(m, x):
+        y = functional.relu(m.a(x)) + 0.5
+        return m.head(m.over(y) + m.log(y) + m.root(y) + m.one_over(y))
+
+    return Net(forward, a=nn.Linear(20, 16), over=Curve(lambda x: torch.full((1,), -2.5, dtype=x.dtype) / x), log=Curve(torch.log),
+               root=Curve(torch.sqrt), one_over=Curve(torch.reciprocal), head=nn.Linear(16, 5))
 
 
 # ---- products of branches ----

@@ -14,6 +14,7 @@ from test_torch_export import export, linearized, near, quick_exporter  # noqa: 
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (tools/venv tests/study/torch.txt installs it)")
 from secant_family import SECANT, build, frozen  # noqa: E402
+from torch_family import Net  # noqa: E402
 from test_torch_export import exact  # noqa: E402
 
 BOUND = {"double": 1e-6, "float": 1e-5}  # of the largest element: files hold rounded numbers, such as 1 / sqrt 2
@@ -151,6 +152,17 @@ def test_in_python(folder):
             with pytest.raises(facet.NetworkError, match="only of a piecewise-linear network"):
                 refused()
         assert network.prune("magnitude", 0.5).mask.sparsity > 0.4
+
+
+def test_a_constant_over_a_value(tmp_path):
+    """One number is divided, under the key; several are not."""
+    for count, gates, said in ((1, "pieces", "a constant divided by a value is not piecewise linear; 'gates: secant' freezes it"),
+                               (6, "secant", "a constant of 6 divided by a value: one number is supported")):
+        net = Net(lambda m, x: m.head(m.over / (1 + torch.abs(x))), head=torch.nn.Linear(6, 3))
+        net.register_buffer("over", torch.full((count,), 2.0))
+        export(net, torch.randn(2, 6), tmp_path / "net.onnx", "script", "open", False)
+        with pytest.raises(facet.NetworkError, match=said):
+            facet.Network(tmp_path / "net.onnx", gates=gates)
 
 
 def test_a_rectifier_stays_one(tmp_path):
