@@ -190,7 +190,7 @@ static facet_status open_again(const char *path, const facet_store_plan *plan, c
 facet_status facet_again_add(facet_store *s, const char *stages)
 {
   char *names = facet_copy_text(stages), *rest = names;
-  facet_store_listener before = facet_store_listen();
+  facet_store_listener before = facet_store_listen(s->path);
   facet_status status = names ? FACET_OK : FACET_OS;
   for (const char *name; status == FACET_OK && (name = strsep(&rest, " "));)
     status = facet_store_open_arrays(s, name);
@@ -202,7 +202,7 @@ facet_status facet_again_open(const char *path, const facet_store_plan *plan, co
 {
   FACET_NEW(*store, 1);
   **store = (facet_store){.comm = MPI_COMM_NULL, .file = -1, .list = H5P_DEFAULT, .raw = -1};
-  facet_store_listener before = facet_store_listen();
+  facet_store_listener before = facet_store_listen(path);
   facet_status status = facet_store_unlisten(before, open_again(path, plan, stage, *store));
   if (status != FACET_OK)
     (void)facet_store_close(store);
@@ -214,7 +214,7 @@ facet_status facet_again_said(const char *path, const char *name, char **text)
   hid_t file;
   *text = NULL;
   FACET_CHECK(facet_exists(path), FACET_NO_INPUT, "%s: No such file or directory", path);
-  facet_store_listener before = facet_store_listen();
+  facet_store_listener before = facet_store_listen(path);
   facet_status status = facet_store_open_alone(path, &file);
   if (status == FACET_OK) {
     status = facet_store_text(file, "/", name, text);
@@ -239,7 +239,7 @@ facet_status facet_again_variants(const char *path, int64_t **batch, char ***var
   *batch = NULL;
   *variant = NULL;
   *count = 0;
-  facet_store_listener before = facet_store_listen();
+  facet_store_listener before = facet_store_listen(path);
   facet_status status = facet_store_open_alone(path, &file);
   if (status == FACET_OK) {
     status = read_variants(path, file, batch, variant, count);
@@ -276,7 +276,7 @@ static facet_status say(const facet_store *s, const char *part, const held *a)
 
 facet_status facet_again_end(facet_store *s, const char *part, bool *same)
 {
-  facet_store_listener before = facet_store_listen();
+  facet_store_listener before = facet_store_listen(s->path);
   struct facet_again *again = s->again;
   facet_status status = compare_sums(s);
   *same = true;

@@ -223,7 +223,7 @@ static facet_status read_stage(facet_before *b, int number)
 
 facet_status facet_before_enter(facet_before *b, const char *stage)
 {
-  facet_store_listener listener = facet_store_listen();
+  facet_store_listener listener = facet_store_listen(b->path);
   facet_status status = FACET_OK;
   leave(b);
   for (int i = 0; i < b->plan->stages && status == FACET_OK; i++)
@@ -267,12 +267,13 @@ facet_status facet_before_open(const char *path, const facet_store_plan *plan, f
     return FACET_OK;
   FACET_NEW(*before, 1);
   **before = (facet_before){.plan = plan, .file = -1};
-  facet_store_listener listener = facet_store_listen();
+  facet_store_listener listener = facet_store_listen(path);
   facet_status status = open_before(path, *before, &fit);
   if (status == FACET_OK && fit)
     status = facet_store_head_holds(path, (*before)->file, &holds);
   *damaged = status == FACET_OK && !holds;
   fit = fit && holds;
+  status = facet_store_heard(path, status);
   if (status == FACET_BAD_INPUT) /* no store: nothing can be taken from it */
     status = FACET_OK;
   if (status != FACET_OK || !fit)
@@ -282,7 +283,7 @@ facet_status facet_before_open(const char *path, const facet_store_plan *plan, f
 
 int64_t facet_before_parts(const char *path, const char *stage)
 {
-  facet_store_listener listener = facet_store_listen();
+  facet_store_listener listener = facet_store_listen(path);
   hsize_t size[FACET_MOST_AXES] = {0};
   size_t count = 0;
   int axes;
@@ -531,14 +532,14 @@ static facet_status same_numbers(facet_before *b, facet_row row, int64_t first, 
 facet_status facet_before_equal(facet_before *b, facet_row row, int64_t first, int64_t count, const void *wanted,
                                 bool *same)
 {
-  facet_store_listener listener = facet_store_listen();
+  facet_store_listener listener = facet_store_listen(b->path);
   facet_status status = same_numbers(b, row, first, count, wanted, same);
   return facet_store_unlisten(listener, status);
 }
 
 facet_status facet_before_number(facet_before *b, facet_row row, int variant, int32_t *number)
 {
-  facet_store_listener listener = facet_store_listen();
+  facet_store_listener listener = facet_store_listen(b->path);
   facet_store_shape_array a = open_one(b, row);
   facet_store_transfer t = {.set = b->set[a.number],
                             .memory = facet_store_memory(&b->shape, row, FACET_AS_DOUBLE),
@@ -568,7 +569,7 @@ facet_status facet_before_samples(facet_before *b, int64_t first, int64_t count,
 facet_status facet_before_holds(facet_before *b, int64_t part, bool *holds)
 {
   const piece p = find_piece(b, part);
-  facet_store_listener listener = facet_store_listen();
+  facet_store_listener listener = facet_store_listen(b->path);
   *holds = false;
   facet_status status = p.there < 0 ? FACET_OK : facet_sums_hold(b->sums, p.there, b->sum[p.there], holds);
   return facet_store_unlisten(listener, status);
@@ -603,6 +604,6 @@ facet_status facet_before_copy(facet_before *b, int64_t part, facet_store *s)
   const piece p = find_piece(b, part);
   if (!b->room)
     FACET_NEW(b->room, FACET_STORE_PIECE);
-  facet_store_listener listener = facet_store_listen();
+  facet_store_listener listener = facet_store_listen(b->path);
   return facet_store_unlisten(listener, copy_all(b, &p, s));
 }

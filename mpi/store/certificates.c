@@ -98,7 +98,7 @@ static facet_status read_all(const char *path, hid_t file, int variants, const c
 facet_status facet_store_certified(const char *path, int variants, const char *const *variant,
                                    facet_store_certificates *found)
 {
-  facet_store_listener before = facet_store_listen();
+  facet_store_listener before = facet_store_listen(path);
   hid_t file = -1;
   memset(found, 0, (size_t)variants * FACET_CERTIFIED * sizeof *found);
   facet_status status = facet_store_open_alone(path, &file);

@@ -215,7 +215,7 @@ facet_status facet_store_finished(const char *path, const facet_store_plan *plan
   *finished = false;
   if (!facet_exists(path))
     return FACET_OK;
-  facet_store_listener before = facet_store_listen();
+  facet_store_listener before = facet_store_listen(path);
   return facet_store_unlisten(before, look_finished(path, plan, finished));
 }
 
@@ -249,7 +249,9 @@ facet_status facet_store_head_holds(const char *path, hid_t file, bool *holds)
   int64_t then = -1, now;
   const char *head = facet_row_table[FACET_ROW_HEAD].path;
   *holds = facet_store_integers(file, head, 1, &then);
-  facet_status status = *holds ? facet_store_head(path, file, &now) : FACET_OK;
+  facet_status status = facet_store_heard(path, *holds ? FACET_OK : FACET_BAD_INPUT);
+  if (*holds)
+    status = facet_store_heard(path, facet_store_head(path, file, &now));
   *holds = *holds && status == FACET_OK && now == then;
   bool damaged =
       status == FACET_BAD_INPUT || facet_store_is_spoiled(status); /* FACET_BAD_INPUT: more than the file holds */
@@ -298,6 +300,6 @@ done:
 
 facet_status facet_store_checksum(const char *path, char hex[65])
 {
-  facet_store_listener before = facet_store_listen();
+  facet_store_listener before = facet_store_listen(path);
   return facet_store_unlisten(before, sum_up(path, hex));
 }

@@ -537,7 +537,7 @@ static facet_status create(const char *path, const facet_store_plan *plan)
 
 facet_status facet_store_create(MPI_Comm comm, const char *path, const facet_store_plan *plan)
 {
-  facet_store_listener before = facet_store_listen();
+  facet_store_listener before = facet_store_listen(path);
   facet_status status = facet_rank(comm) == 0 ? create(path, plan) : FACET_OK;
   return facet_agree(comm, facet_store_unlisten(before, status));
 }

@@ -52,7 +52,7 @@ static facet_status find(hid_t file, int stages, const char *const *stage, facet
 facet_status facet_store_find_done(const char *path, int stages, const char *const *stage, facet_store_done *done)
 {
   *done = (facet_store_done){.parts = 0};
-  facet_store_listener before = facet_store_listen();
+  facet_store_listener before = facet_store_listen(path);
   hid_t file = -1;
   facet_status status = facet_store_open_alone(path, &file);
   if (status == FACET_OK)

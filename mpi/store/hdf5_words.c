@@ -44,9 +44,9 @@ void facet_store_begin(void)
   (void)H5open();
 }
 
-facet_store_listener facet_store_listen(void)
+facet_store_listener facet_store_listen(const char *path)
 {
-  facet_store_listener before = {NULL, NULL};
+  facet_store_listener before = {.path = path};
   words[0] = '\0';
   got = unread = false;
   H5Eget_auto2(H5E_DEFAULT, &before.function, &before.data);
@@ -58,7 +58,12 @@ facet_status facet_store_unlisten(facet_store_listener before, facet_status stat
 {
   facet_hdf5_reads(NULL);
   H5Eset_auto2(H5E_DEFAULT, before.function, before.data);
-  return status;
+  return facet_store_heard(before.path, status);
+}
+
+facet_status facet_store_heard(const char *path, facet_status status)
+{
+  return path && status == FACET_BAD_INPUT && unread ? facet_store_raise(path, "reading") : status;
 }
 
 facet_status facet_store_raise(const char *path, const char *what)

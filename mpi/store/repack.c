@@ -366,7 +366,7 @@ facet_status facet_store_repack(const char *path, int64_t *before, int64_t *afte
   FACET_TRY(facet_store_checksum(path, hex)); /* and it is finished */
   char *temporary = facet_temporary(path);
   packing p = {.path = path, .temporary = temporary, .from = -1, .to = -1, .status = FACET_OK};
-  facet_store_listener listener = facet_store_listen();
+  facet_store_listener listener = facet_store_listen(path);
   facet_status status = facet_store_unlisten(listener, temporary ? pack(&p, hex, before, after) : FACET_OS);
   facet_free(&temporary);
   return status;
@@ -426,7 +426,7 @@ facet_status facet_store_unpack(const char *path)
 {
   char *temporary = facet_temporary(path);
   packing p = {.path = path, .temporary = temporary, .unpacks = true, .from = -1, .to = -1, .status = FACET_OK};
-  facet_store_listener listener = facet_store_listen();
+  facet_store_listener listener = facet_store_listen(path);
   facet_status status = facet_store_unlisten(listener, temporary ? unpack(&p) : FACET_OS);
   facet_free(&temporary);
   return status;

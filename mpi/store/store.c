@@ -373,10 +373,10 @@ facet_status facet_store_open(MPI_Comm comm, const char *path, const facet_store
   *store = NULL;
   FACET_AGREE(comm, s ? FACET_OK : FACET_OS);
   *s = (facet_store){.comm = comm, .file = -1, .list = -1, .raw = -1};
-  facet_store_listener before = facet_store_listen();
-  facet_status status = facet_agree(comm, prepare(s, path, plan));
+  facet_store_listener before = facet_store_listen(path);
+  facet_status status = facet_agree(comm, facet_store_heard(path, prepare(s, path, plan)));
   if (status == FACET_OK)
-    status = facet_agree(comm, open_file(s));
+    status = facet_agree(comm, facet_store_heard(path, open_file(s)));
   if (status != FACET_OK)
     (void)release(&s);
   *store = s;
@@ -385,7 +385,7 @@ facet_status facet_store_open(MPI_Comm comm, const char *path, const facet_store
 
 int64_t facet_store_profiled(const char *path)
 {
-  facet_store_listener before = facet_store_listen();
+  facet_store_listener before = facet_store_listen(path);
   const char *ranks = facet_dimension_table[FACET_DIM_PROFILED].coordinate;
   hid_t file = -1;
   int64_t size = 0;
@@ -404,7 +404,7 @@ int64_t facet_store_profile_ranks(const facet_store *s)
 
 facet_status facet_store_sync(facet_store *s)
 {
-  facet_store_listener before = facet_store_listen();
+  facet_store_listener before = facet_store_listen(s->path);
   facet_status status = collective(s, "syncing", H5Fflush(s->file, H5F_SCOPE_GLOBAL)); /* MPI_File_sync */
   if (status == FACET_OK)
     status = facet_store_synced(s, 0);
@@ -420,7 +420,7 @@ facet_status facet_store_close(facet_store **store)
   if (!*store)
     return FACET_OK;
   MPI_Comm comm = (*store)->comm;
-  facet_store_listener before = facet_store_listen();
+  facet_store_listener before = facet_store_listen(NULL);
   return facet_agree(comm, facet_store_unlisten(before, release(store)));
 }
 
@@ -512,7 +512,7 @@ static facet_status move_place(const facet_store *s, facet_row row, const facet_
 
 facet_status facet_store_put(facet_store *s, facet_row row, facet_place place, const void *data)
 {
-  facet_store_listener before = facet_store_listen();
+  facet_store_listener before = facet_store_listen(s->path);
   return facet_store_unlisten(before, s->again ? facet_again_put(s, row, &place, data)
                                                : move_place(s, row, &place, (char *)data, true, &s->unsettled));
 }
@@ -521,7 +521,7 @@ facet_status facet_store_get(facet_store *s, facet_row row, facet_place place, v
 {
   if (s->again && facet_again_get(s, row, &place, data))
     return FACET_OK;
-  facet_store_listener before = facet_store_listen();
+  facet_store_listener before = facet_store_listen(s->path);
   int64_t bytes = 0;
   return facet_store_unlisten(before, move_place(s, row, &place, data, false, &bytes));
 }
@@ -599,7 +599,7 @@ static facet_status mark_part(facet_store *s, const facet_store_shape_array *a, 
 
 static facet_status mark_some(facet_store *s, const facet_store_shape_array *a, int64_t count, const int64_t *part)
 {
-  facet_store_listener before = facet_store_listen();
+  facet_store_listener before = facet_store_listen(s->path);
   facet_status status = take_sums(s, a);
   for (int64_t k = 0; k < count && status == FACET_OK; k++)
     status = mark_part(s, a, part[k]);
@@ -673,13 +673,13 @@ static facet_status see_left(facet_store *s, const char *stage, int64_t count, c
 
 facet_status facet_store_leave_parts(facet_store *s, const char *stage, int64_t count, const int64_t *part)
 {
-  facet_store_listener before = facet_store_listen();
+  facet_store_listener before = facet_store_listen(s->path);
   return facet_store_unlisten(before, see_left(s, stage, count, part, NULL));
 }
 
 facet_status facet_store_left_hold(facet_store *s, const char *stage, int64_t count, const int64_t *part, bool *hold)
 {
-  facet_store_listener before = facet_store_listen();
+  facet_store_listener before = facet_store_listen(s->path);
   *hold = true;
   return facet_store_unlisten(before, see_left(s, stage, count, part, hold));
 }
@@ -810,7 +810,7 @@ static facet_status check_stage(facet_store *s, const facet_store_shape_array *a
 
 facet_status facet_store_check(facet_store *s, const char *stage, bool *lost)
 {
-  facet_store_listener before = facet_store_listen();
+  facet_store_listener before = facet_store_listen(s->path);
   facet_store_shape_array a;
   bool there = find_marks(s, FACET_ROW_MARKS, stage, &a);
   return facet_store_unlisten(before, there ? check_stage(s, &a, lost) : FACET_OK);

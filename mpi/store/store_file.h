@@ -71,9 +71,13 @@ char *facet_store_shape_coordinate_path(const facet_store_shape *shape, facet_st
 typedef struct {
   H5E_auto2_t function;
   void *data;
+  const char *path; /* of the file that is read, for messages; borrowed. NULL: none is */
 } facet_store_listener;
-facet_store_listener facet_store_listen(void);
-facet_status facet_store_unlisten(facet_store_listener before, facet_status status); /* returns status */
+facet_store_listener facet_store_listen(const char *path);
+/* Returns status; but FACET_IO where that is FACET_BAD_INPUT, and not all could be read that says so. */
+facet_status facet_store_unlisten(facet_store_listener before, facet_status status);
+/* The same, of what was heard so far. */
+facet_status facet_store_heard(const char *path, facet_status status);
 
 /* FACET_IO, or FACET_OS, with HDF5's own innermost words about its last failure: "PATH: WHAT: ...". */
 facet_status facet_store_raise(const char *path, const char *what);

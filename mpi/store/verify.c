@@ -130,8 +130,8 @@ facet_status facet_store_verify(MPI_Comm comm, const char *path, int stages, con
 {
   *found = (facet_store_verified){.bad = 0};
   verification v = {.comm = comm, .path = path, .says = says, .file = -1, .found = found};
-  facet_store_listener before = facet_store_listen();
-  facet_status status = facet_agree(comm, verify(&v, stages, stage));
+  facet_store_listener before = facet_store_listen(path);
+  facet_status status = facet_agree(comm, facet_store_heard(path, verify(&v, stages, stage)));
   facet_sums_forget(&v.source);
   if (v.file >= 0)
     H5Fclose(v.file);

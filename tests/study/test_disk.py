@@ -87,6 +87,20 @@ def test_goes_on_after_files_could_not_be_read(disk, what):
     assert failed >= moments // 2
 
 
+def test_what_cannot_be_read_is_not_called_damaged(disk):
+    """A study that is finished, all of which is held against its checksums, by a rank whose reads fail from some moment on."""
+    folder, go, _, whole = disk
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    assert go("-n", "2").returncode == 0
+    reads = {"DISK_FOLDER": (folder / "out/study.h5").resolve(), "DISK_READS": 1, "DISK_RANK": 1}
+    assert go("-n", "2", **reads, DISK_COUNT=folder / "count of reads").returncode == 0
+    calls = int((folder / "count of reads").read_text())
+    for part in (0, 0.03, 0.1, 0.3, 0.6, 0.9):
+        done = go("-n", "2", **reads, DISK_CALL=1 + int(part * calls), DISK_ERROR=errno.EIO)
+        assert done.returncode == 74 and "Input/output error" in own_lines(done)[0] and len(own_lines(done)) == 1, (part, done.stderr)
+    assert go("-n", "2").returncode == 0 and checksum(folder / "out/study.h5") == whole
+
+
 def test_no_rank_waits_for_one_whose_disk_is_full(disk):
     """HDF5 leaves the others alone with a file that it cannot close."""
     folder, go, _, whole = disk
