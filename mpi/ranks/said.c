@@ -8,8 +8,19 @@
 
 enum { PIECE = 4096 }; /* bytes that are sent at once */
 
-static char *kept; /* with a 0 behind it */
-static size_t length;
+static char *kept;          /* with a 0 behind it */
+static size_t length, room; /* of kept, without and with what is not used yet */
+
+/* Room for so many bytes: twice as much as before, so that many lines are not copied over and over. */
+static facet_status make_room(size_t bytes)
+{
+  size_t more = bytes > 2 * room ? bytes : 2 * room;
+  if (bytes <= room)
+    return FACET_OK;
+  FACET_TRY(facet_grow(&kept, room, more, 1));
+  room = more;
+  return FACET_OK;
+}
 
 void facet_said_list(const char *format, va_list list)
 {
@@ -17,7 +28,7 @@ void facet_said_list(const char *format, va_list list)
   va_copy(again, list);
   int count = vsnprintf(NULL, 0, format, again);
   va_end(again);
-  if (count < 0 || facet_grow(&kept, kept ? length + 1 : 0, length + (size_t)count + 2, 1) != FACET_OK) {
+  if (count < 0 || make_room(length + (size_t)count + 2) != FACET_OK) {
     vprintf(format, list);
     putchar('\n');
     return;
@@ -39,7 +50,7 @@ void facet_said(const char *format, ...)
 static void forget(void)
 {
   facet_free(&kept);
-  length = 0;
+  length = room = 0;
 }
 
 /* Those of a rank after rank 0: pieces, the last of which is not full. */

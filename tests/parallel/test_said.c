@@ -21,10 +21,12 @@ enum { LINE = 64 };
 
 /* Takes the place of the system's, which is what facet asks. */
 static bool no_memory;
+static int asked;
 
 void *aligned_alloc(size_t alignment, size_t size)
 {
   void *room = NULL;
+  asked++;
   return no_memory || posix_memalign(&room, alignment, size) != 0 ? NULL : room;
 }
 
@@ -81,10 +83,29 @@ static void test_rank_by_rank(void **state)
   assert_true(good);
 }
 
+/* Lines without number: of a file, a part of which is bad for each of them. */
+static void test_many_lines_are_not_copied_for_each(void **state)
+{
+  (void)state;
+  enum { LINES = 20000, MOST = 30 };
+  int own = dup(STDOUT_FILENO), nowhere = open("/dev/null", O_WRONLY), before = asked;
+  for (int i = 0; i < LINES; i++)
+    facet_said("part %d does not hold its checksum", i);
+  int times = asked - before;
+  dup2(nowhere, STDOUT_FILENO);
+  facet_status status = facet_said_print(MPI_COMM_WORLD, FACET_OK);
+  dup2(own, STDOUT_FILENO);
+  close(nowhere);
+  close(own);
+  assert_int_equal(status, FACET_OK);
+  assert_in_range(times, 1, MOST);
+}
+
 int main(int argc, char **argv)
 {
   MPI_Init(&argc, &argv);
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_rank_by_rank)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_rank_by_rank),
+                                     cmocka_unit_test(test_many_lines_are_not_copied_for_each)};
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   MPI_Finalize();
   return failed;
