@@ -496,7 +496,7 @@ static facet_status open_new(facet_store *s, const char *temporary)
   hid_t create = H5Pcreate(H5P_FILE_CREATE), access = facet_store_access();
   H5Pset_obj_track_times(create, 0);
   H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
-  s->file = H5Fcreate(temporary, H5F_ACC_TRUNC, create, access);
+  s->file = H5Fcreate(temporary, H5F_ACC_EXCL, create, access);
   H5_CLOSE(create, access);
   if (s->file < 0)
     (void)facet_store_raise(s->path, "cannot be created");
@@ -505,7 +505,9 @@ static facet_status open_new(facet_store *s, const char *temporary)
 
 static facet_status create_file(facet_store *s, const char *temporary)
 {
-  unlink(temporary); /* of a run that was killed here */
+  int left = unlink(temporary); /* of a run that was killed here */
+  FACET_CHECK(left == 0 || errno == ENOENT, FACET_CANNOT_CREATE, "%s: is in the way, and cannot be removed: %s",
+              temporary, strerror(errno));
   FACET_TRY(facet_space_check(s->path, shape_bytes(&s->shape)));
   FACET_TRY(open_new(s, temporary));
   facet_status status = create_all(s);

@@ -104,3 +104,24 @@ def test_who_died_on_another_node_holds_nobody(small, held):
     left.write_text(left.read_text().replace(said[1], str(os.getpid())))
     done = run("run", small / "study.yaml")
     assert done.returncode == 0 and not own_lines(done) and not left.exists(), done.stderr
+
+
+def test_what_lies_where_a_result_file_is_made(small):
+    """A link to somebody's file and the rest of a run that was killed, read-only: they go. What cannot is said, and stays."""
+    study, new, other = small / "study.yaml", small / "out/study.h5.new", small / "other"
+    other.write_text("kept")
+    new.parent.mkdir()
+    new.symlink_to(other)
+    assert run("run", study).returncode == 0 and not new.is_symlink()
+    whole = checksum(small / "out/study.h5")
+    (small / "out/study.h5").unlink()
+    new.write_bytes(b"the rest of another")
+    new.chmod(0o400)
+    done = run("run", study)
+    assert done.returncode == 0 and not own_lines(done) and not new.exists(), done.stderr
+    assert checksum(small / "out/study.h5") == whole
+    (small / "out/study.h5").unlink()
+    new.mkdir()
+    done = run("run", study)
+    assert done.returncode == 73 and own_lines(done) == [f"facet: {new}: is in the way, and cannot be removed: Is a directory"], done.stderr
+    assert new.is_dir() and other.read_text() == "kept"
