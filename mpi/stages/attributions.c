@@ -366,6 +366,6 @@ const facet_stage facet_stage_attributions = {.name = "attributions",
                                               .follows = follows,
                                               .still = still,
                                               .run = run,
-                                              .reads = "create analyse",
+                                              .reads = "create",
                                               .apart = true,
                                               .again = true};

@@ -240,6 +240,6 @@ const facet_stage facet_stage_lines = {.name = "lines",
                                        .follows = follows,
                                        .still = still,
                                        .run = run,
-                                       .reads = "create analyse",
+                                       .reads = "create",
                                        .apart = true,
                                        .again = true};

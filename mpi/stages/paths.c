@@ -510,6 +510,6 @@ const facet_stage facet_stage_paths = {.name = "paths",
                                        .follows = follows,
                                        .still = still,
                                        .run = run,
-                                       .reads = "create analyse",
+                                       .reads = "create",
                                        .apart = true,
                                        .again = true};

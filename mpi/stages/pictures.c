@@ -129,5 +129,5 @@ const facet_stage facet_stage_pictures = {.name = "pictures",
                                           .seconds = seconds,
                                           .still = still,
                                           .run = run,
-                                          .reads = "create analyse compare",
+                                          .reads = "create compare",
                                           .again = true};

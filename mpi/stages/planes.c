@@ -329,6 +329,6 @@ const facet_stage facet_stage_planes = {.name = "planes",
                                         .follows = follows,
                                         .still = still,
                                         .run = run,
-                                        .reads = "create analyse",
+                                        .reads = "create",
                                         .apart = true,
                                         .again = true};

@@ -230,6 +230,6 @@ const facet_stage facet_stage_reach = {.name = "reach",
                                        .follows = follows,
                                        .still = still,
                                        .run = run,
-                                       .reads = "create analyse",
+                                       .reads = "create",
                                        .apart = true,
                                        .again = true};

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import ROOT, STUDY, checksum, make_digits, run
+from conftest import ROOT, STUDY, checksum, make_digits, preloaded, run
 
 MORE = """\
 change: {samples: 30, conditions: [gaussian_noise/5], groups: class}
@@ -37,7 +37,8 @@ ALSO = {"census": [f"census/dense/{what}" for what in ("hash", "gate_hash", "pie
 ROUNDED = {"map", "judge", "spectra", "angles", "cka"}  # of distributed matrices, whose last digits depend on the number of ranks
 ORDER = ["analyse", "encoder", "map", "judge", "timing", "summary", "columns", "compare", "similarity", "change", "groups", "pictures", "paths", "reach", "lines", "planes", "attributions", "census", "regions",
          "spectra", "angles", "cka", "findings"]
-MADE_FROM = {"analyse": [name for name in ORDER if name not in ("encoder", "timing", "census", "regions")], "map": ["judge"],
+FROM_DATA = ("encoder", "timing", "paths", "reach", "lines", "planes", "attributions", "census", "regions")
+MADE_FROM = {"analyse": [name for name in ORDER if name not in FROM_DATA], "map": ["judge"],
              "summary": ["compare", "change", "groups", "pictures", "findings"], "census": ["regions"], "spectra": ["angles"]}
 
 
@@ -51,7 +52,10 @@ def everything(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stages")
     make_digits(folder)
     (folder / "study.yaml").write_text(STUDY + MORE)
-    done = run("run", folder / "study.yaml", ranks=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LD_PRELOAD", str(preloaded("arrays_used", folder)))
+        patch.setenv("ARRAYS_USED", str(folder / "arrays"))
+        done = run("run", folder / "study.yaml", ranks=2)
     assert done.returncode == 0, done.stderr
     (folder / "stderr").write_text(done.stderr)
     return folder
@@ -75,6 +79,43 @@ def test_all_have_marks_progress_and_a_forecast(everything):
     forecast = re.search(r"^time .*: (.*)$", run("check", everything / "study.yaml").stdout, re.M)[1]
     names = [part.split()[0] for part in forecast.split(", ")]
     assert names == ["training", *[stage for stage in ORDER if stage != "timing"]]
+
+
+def used_by_stages(folder):
+    """{stage: arrays that it read} of a run: it begins when its marks are asked for after the stage before it has set some; the last
+    one ends with its own."""
+    used, marked = {}, True
+    lines = (folder / "arrays").read_text().rpartition(f"w /progress/{ORDER[-1]}\n")[0].splitlines()
+    for line in lines:
+        how, name = line.split(" ", 1)
+        if marked and len(used) < len(ORDER) and line == f"r /progress/{ORDER[len(used)]}":
+            used[ORDER[len(used)]], marked = set(), False
+        elif used and line == f"w /progress/{list(used)[-1]}":
+            marked = True
+        elif used and how == "r":
+            used[list(used)[-1]].add(name)
+    return used
+
+
+def filled_by():
+    """(pattern, stage) of every array of the result file, those with fewer names to be filled in first."""
+    rows = [re.match(r'\w+, "([^"]+)".*?"(\w*)",\s+(?:SUMMED|APART)', row, re.S).groups()
+            for row in (ROOT / "mpi/store/rows.def").read_text().split("\nROW(")[1:]]
+    return [(re.sub(r"\\{condition\\}", ".+", re.sub(r"\\{(variant|stage)\\}", "[^/]+", re.escape(path))), stage)
+            for path, stage in sorted(rows, key=lambda row: row[0].count("{"))]
+
+
+def test_a_stage_reads_what_its_list_says(everything):
+    """By it what others wrote is held against its checksums before, and what was made from damage is made anew, and no more."""
+    rows, lists = filled_by(), {}
+    for path in (ROOT / "mpi/stages").glob("*.c"):
+        for stage, fields in re.findall(r"^const facet_stage facet_stage_(\w+) = \{(.*?)\};", path.read_text(), re.M | re.S):
+            lists[stage] = set("".join(re.findall(r'\.reads = "([^"]*)"', fields)).split())
+    read = {stage: {next(owner for pattern, owner in rows if re.fullmatch(pattern, name)) for name in names}
+            for stage, names in used_by_stages(everything).items()}
+    assert list(read) == ORDER and {owner for _, owner in rows} - set(ORDER) == {"create", "profile", ""}
+    for stage, owners in read.items():
+        assert owners - {stage, ""} <= lists[stage] <= owners | {"create"}, (stage, owners, lists[stage])
 
 
 def test_nothing_is_done_twice(copy):
