@@ -27,6 +27,7 @@ typedef struct {
   int ranks;
   double seconds, memory; /* of all stages; bytes of a rank */
   facet_disk disk;
+  facet_nameless nameless;
   char parts[1000];                  /* "training 3 s, analyse 12 s" */
   int64_t networks;                  /* that are there and true */
   int64_t reused[FACET_MOST_STAGES]; /* parts of each stage */
@@ -161,6 +162,13 @@ static void print_work(const facet_plan *plan)
   }
 }
 
+static void print_free(double bytes)
+{
+  if (bytes >= 0)
+    printf("; %.2f GiB free", bytes / 0x1p30);
+  printf("\n");
+}
+
 static void print_plan(const facet_context *context, const forecast *f, const double *forward, bool verbose)
 {
   const facet_plan *plan = context->plan;
@@ -187,9 +195,12 @@ static void print_plan(const facet_context *context, const forecast *f, const do
   printf("memory per rank  about %.3f GiB (%d rank%s)\n", f->memory / 0x1p30, f->ranks, f->ranks == 1 ? "" : "s");
   printf("disk             %.2f GiB in %s/study.h5", f->disk.file / 0x1p30, s->settings->output);
   printf(", %.2f GiB in networks yet to be made and checkpoints", (f->disk.networks + f->disk.checkpoints) / 0x1p30);
-  if (f->disk.free >= 0)
-    printf("; %.2f GiB free", f->disk.free / 0x1p30);
-  printf("\n");
+  print_free(f->disk.free);
+  if (f->nameless.folder[0]) {
+    printf("TMPDIR           %.2f GiB in %s", (f->nameless.data + f->nameless.stages) / 0x1p30, f->nameless.folder);
+    printf(" of each node, %.2f GiB of it decoded data, which are there now", f->nameless.data / 0x1p30);
+    print_free(f->nameless.free);
+  }
 }
 
 /* What of the output is still true, so that a run need not make it. */
@@ -212,6 +223,16 @@ static facet_status find_reused(const facet_context *context, facet_output_state
   facet_free(&store);
   facet_free(&before);
   return status;
+}
+
+/* What stages that a run has yet to do put into the folder TMPDIR, with all ranks on this node. */
+static facet_status find_nameless(const facet_context *context, forecast *f)
+{
+  bool left[FACET_MOST_STAGES] = {false};
+  for (int i = 0, stage = 0; facet_stages[i]; i++)
+    if (facet_stages[i]->marks && facet_stage_wanted(facet_stages[i], context->plan))
+      left[i] = f->reused[i] < facet_store_stage_parts(&context->plan->store, stage++);
+  return facet_nameless_find(context, f->ranks, f->ranks, left, &f->nameless);
 }
 
 /* ", 12 of 18 tiles, map 12 of 18, judge 3 of 4": of stages of which anything is. */
@@ -265,6 +286,7 @@ static facet_status print_all(const facet_context *context, facet_output_state s
   facet_phase(NULL);
   bool standing = state == FACET_OUTPUT_SAME && facet_output_has_store(context->plan->store.settings->output);
   FACET_GO(done, status, facet_disk_find(context->plan, context->family, f->ranks, standing, &f->disk));
+  FACET_GO(done, status, find_nameless(context, f));
   print_verdict(context, state, f);
   if (filled)
     printf("\n%s", filled);
@@ -337,6 +359,8 @@ static facet_status check(int ranks, const facet_call *call, facet_session *s)
   FACET_TRY(print_all(&context, state, &f, call->verbose ? s->filled : NULL));
   print_next(call, &context, state, &f);
   if (facet_disk_check(&s->plan, &f.disk) != FACET_OK)
+    fprintf(stderr, "facet: warning: %s\n", facet_message());
+  if (facet_nameless_check(&f.nameless) != FACET_OK)
     fprintf(stderr, "facet: warning: %s\n", facet_message());
   return FACET_OK;
 }

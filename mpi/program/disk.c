@@ -2,6 +2,8 @@
 #include "disk.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <unistd.h>
 
 /* Lists of numbers as long as the weights in a checkpoint, at most: weights, momentum, those of the first steps,
  * scores. MOMENTS: of an encoder: its numbers and two moments, as double. */
@@ -61,5 +63,42 @@ facet_status facet_disk_check(const facet_plan *plan, const facet_disk *d)
               "%s: no space left: %.*f GB needed (result file %.*f, networks %.*f, checkpoints %.*f), %.*f GB free",
               plan->store.settings->output, digits, all / 1e9, digits, d->store / 1e9, digits, d->networks / 1e9,
               digits, d->checkpoints / 1e9, digits, d->free / 1e9);
+  return FACET_OK;
+}
+
+/* ---- the folder TMPDIR ---- */
+
+static facet_status find_free(facet_nameless *n)
+{
+  char *folder;
+  int file;
+  FACET_TRY(facet_nameless_file("facet-room", &file, &folder));
+  close(file);
+  (void)snprintf(n->folder, sizeof n->folder, "%s", folder);
+  if (!facet_space_free(folder, &n->free))
+    n->free = -1;
+  facet_free(&folder);
+  return FACET_OK;
+}
+
+facet_status facet_nameless_find(const facet_context *c, int ranks, int here, const bool *left,
+                                 facet_nameless *nameless)
+{
+  facet_nameless *n = nameless;
+  *n = (facet_nameless){.data = facet_dataset_decoded(c->data->test), .free = -1};
+  if (c->data->train)
+    n->data += facet_dataset_decoded(c->data->train);
+  for (int i = 0; facet_stages[i]; i++)
+    if (facet_stages[i]->nameless && (left ? left[i] : facet_stage_wanted(facet_stages[i], c->plan)))
+      n->stages = fmax(n->stages, facet_stages[i]->nameless(c->plan, ranks, here));
+  return n->data + n->stages > 0 ? find_free(n) : FACET_OK;
+}
+
+facet_status facet_nameless_check(const facet_nameless *n)
+{
+  int digits = n->stages < 1e9 ? 6 : 2;
+  FACET_CHECK(n->free < 0 || n->stages <= n->free, FACET_IO,
+              "%s, the folder TMPDIR: no space left: %.*f GB needed for features and orders of samples, %.*f GB free",
+              n->folder, digits, n->stages / 1e9, digits, n->free / 1e9);
   return FACET_OK;
 }

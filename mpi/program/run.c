@@ -59,6 +59,17 @@ static facet_status profile(facet_profiling *profiling, const facet_stage *stage
   return status == FACET_OK ? FACET_OK : facet_raise(status, "%s", said);
 }
 
+/* How many ranks share this one's node, and its folder TMPDIR. */
+static facet_status count_here(MPI_Comm comm, int *here)
+{
+  MPI_Comm node;
+  FACET_TRY(facet_mpi_check(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
+                            "finding the ranks of a node"));
+  *here = facet_ranks(node);
+  MPI_Comm_free(&node);
+  return FACET_OK;
+}
+
 static facet_status run_all(const facet_context *context, facet_profiling *profiling)
 {
   for (const facet_stage *const *stage = facet_stages; *stage; stage++)
@@ -69,12 +80,33 @@ static facet_status run_all(const facet_context *context, facet_profiling *profi
   return FACET_OK;
 }
 
+/* Whether each node has room for what stages that are not done put into its folder TMPDIR, days later perhaps. What is
+ * taken over from the store before may need none of it. */
+static facet_status check_nameless(const facet_context *c)
+{
+  bool left[FACET_MOST_STAGES] = {false}, done;
+  int here;
+  facet_nameless nameless;
+  if (facet_reused_from(c))
+    return FACET_OK;
+  FACET_TRY(count_here(c->comm, &here));
+  for (int i = 0; facet_stages[i]; i++)
+    if (facet_stages[i]->nameless && facet_stage_wanted(facet_stages[i], c->plan)) {
+      FACET_TRY(facet_stage_done(c, facet_stages[i], &done));
+      left[i] = !done;
+    }
+  facet_status status = facet_nameless_find(c, facet_ranks(c->comm), here, left, &nameless);
+  return facet_agree(c->comm, status == FACET_OK ? facet_nameless_check(&nameless) : status);
+}
+
 static facet_status run_stages(facet_context *context, facet_profiling *profiling)
 {
   if (facet_rank(context->comm) == 0)
     facet_versions_warn();
   facet_session_phase(context->comm, "looking for what is still true");
   facet_status status = facet_reuse_begin(context);
+  if (status == FACET_OK)
+    status = check_nameless(context);
   if (status == FACET_OK)
     status = run_all(context, profiling);
   facet_reuse_end(context);
@@ -105,9 +137,28 @@ static bool trains(const facet_study *study)
   return any;
 }
 
+/* Of the output, and of the folder TMPDIR, unless there is a store before: see check_nameless. */
+static facet_status check_room(const facet_session *trial, int ranks, int here)
+{
+  const facet_context context = {
+      .comm = MPI_COMM_SELF, .plan = &trial->plan, .data = &trial->data, .family = &trial->family};
+  facet_disk disk;
+  facet_nameless nameless;
+  FACET_TRY(facet_disk_find(&trial->plan, &trial->family, ranks, false, &disk));
+  FACET_TRY(facet_disk_check(&trial->plan, &disk));
+  char *before = facet_reuse_file(&trial->study->settings);
+  FACET_CHECK(before, FACET_OS, "out of memory");
+  bool may_take_over = facet_exists(before);
+  facet_free(&before);
+  if (may_take_over)
+    return FACET_OK;
+  FACET_TRY(facet_nameless_find(&context, ranks, here, NULL, &nameless));
+  return facet_nameless_check(&nameless);
+}
+
 /* Rank 0. Before networks are trained for hours: whether there is room for them, and for the result file that comes
  * then. Without training that file comes at once, and says so itself. */
-static facet_status check_disk(const facet_session *s, const facet_making *making, int ranks)
+static facet_status check_disk(const facet_session *s, const facet_making *making, int ranks, int here)
 {
   bool standing = !making->edited && facet_output_has_store(s->study->settings.output);
   facet_session trial = *s;
@@ -118,12 +169,8 @@ static facet_status check_disk(const facet_session *s, const facet_making *makin
   facet_status status = facet_family_sketch(making, &trial.family);
   if (status == FACET_OK)
     status = facet_session_outline(&trial, ranks);
-  if (status == FACET_OK) {
-    facet_disk disk;
-    status = facet_disk_find(&trial.plan, &trial.family, ranks, false, &disk);
-    if (status == FACET_OK)
-      status = facet_disk_check(&trial.plan, &disk);
-  }
+  if (status == FACET_OK)
+    status = check_room(&trial, ranks, here);
   facet_session_forget_plan(&trial);
   facet_family_clear(&trial.family);
   return status;
@@ -202,7 +249,9 @@ static facet_status run(MPI_Comm comm, const facet_call *call, facet_session *s,
   FACET_TRY(facet_study_data_digest(comm, s->study, &s->data));
   facet_making making = facet_session_making(s);
   FACET_AGREE(comm, facet_rank(comm) == 0 ? claim(s, call->fresh, &making) : FACET_OK);
-  FACET_AGREE(comm, facet_rank(comm) == 0 ? check_disk(s, &making, facet_ranks(comm)) : FACET_OK);
+  int here;
+  FACET_TRY(count_here(comm, &here));
+  FACET_AGREE(comm, facet_rank(comm) == 0 ? check_disk(s, &making, facet_ranks(comm), here) : FACET_OK);
   facet_session_phase(comm, "making or reading the networks");
   FACET_TRY(facet_profiling_phase(profiling, NULL));
   FACET_TRY(profile(profiling, &facet_stage_training, NULL, facet_family_make(comm, &making, &s->family)));

@@ -463,6 +463,12 @@ static facet_status memory(const facet_context *context, int ranks, double *byte
   return FACET_OK;
 }
 
+static double nameless(const facet_plan *plan, int ranks, int here)
+{
+  (void)ranks, (void)here; /* rank 0 alone */
+  return facet_sorter_filed(sizeof(facet_fragile), plan->store.samples);
+}
+
 /* Classes of all pairs of variants, some at once, and lines gone through for the samples. */
 static facet_status seconds(const facet_context *context, const facet_speeds *speeds, int ranks, double *sum)
 {
@@ -475,6 +481,7 @@ static facet_status seconds(const facet_context *context, const facet_speeds *sp
 const facet_stage facet_stage_compare = {.name = "compare",
                                          .marks = "",
                                          .memory = memory,
+                                         .nameless = nameless,
                                          .seconds = seconds,
                                          .run = run,
                                          .reads = "create analyse summary"};

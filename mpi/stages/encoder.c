@@ -644,6 +644,14 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
   return status;
 }
 
+/* Features of each rank here, of batches that are not held. */
+static double nameless(const facet_plan *plan, int ranks, int here)
+{
+  int64_t samples = plan->store.embed_train, batches = facet_embed_batches(&plan->keys->embed, samples);
+  double left = (double)(batches - facet_embed_batches_kept(plan, ranks));
+  return here * left * features_bytes(plan, ranks, facet_embed_largest(&plan->keys->embed, samples));
+}
+
 /* ---- the stage ---- */
 
 bool facet_embed_wanted(const facet_plan *plan)
@@ -697,6 +705,7 @@ const facet_stage facet_stage_encoder = {.name = "encoder",
                                          .wanted = facet_embed_wanted,
                                          .plan = plan_own,
                                          .memory = memory,
+                                         .nameless = nameless,
                                          .seconds = facet_embed_seconds,
                                          .follows = facet_embed_follows,
                                          .still = still,

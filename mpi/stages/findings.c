@@ -601,6 +601,14 @@ static facet_status memory(const facet_context *context, int ranks, double *byte
   return FACET_OK;
 }
 
+/* The samples of each rank here, and those of all on rank 0. */
+static double nameless(const facet_plan *plan, int ranks, int here)
+{
+  int64_t samples = plan->store.samples;
+  return here * facet_sorter_filed(sizeof(sound), (samples + ranks - 1) / ranks) +
+         facet_sorter_filed(sizeof(sound), samples);
+}
+
 /* Answers of all variants and conditions; for each sample all duels, twice. */
 static facet_status seconds(const facet_context *context, const facet_speeds *speeds, int ranks, double *sum)
 {
@@ -613,6 +621,7 @@ static facet_status seconds(const facet_context *context, const facet_speeds *sp
 const facet_stage facet_stage_findings = {.name = "findings",
                                           .marks = "",
                                           .memory = memory,
+                                          .nameless = nameless,
                                           .seconds = seconds,
                                           .run = run,
                                           .reads = "create analyse summary compare"};

@@ -204,12 +204,19 @@ static facet_status seconds(const facet_context *c, const facet_speeds *speeds, 
   return FACET_OK;
 }
 
+static double nameless(const facet_plan *plan, int ranks, int here)
+{
+  (void)ranks, (void)here; /* once a node */
+  return facet_judge_samples_filed(plan);
+}
+
 /* ---- the stage ---- */
 
 const facet_stage facet_stage_judge = {.name = "judge",
                                        .marks = "V",
                                        .wanted = facet_embed_wanted,
                                        .memory = memory,
+                                       .nameless = nameless,
                                        .seconds = seconds,
                                        .follows = facet_embed_follows,
                                        .still = still,

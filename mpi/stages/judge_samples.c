@@ -14,15 +14,15 @@ static const facet_store_plan *plan_of(const facet_judge_samples *s)
   return &s->context->plan->store;
 }
 
-static bool is_pixels(const facet_context *c)
+static bool is_pixels(const facet_plan *plan)
 {
-  return c->plan->keys->embed.source == FACET_SOURCE_PIXELS;
+  return plan->keys->embed.source == FACET_SOURCE_PIXELS;
 }
 
 /* Whether features of a variant have to be found. */
-static bool is_found(const facet_context *c, int variant)
+static bool is_found(const facet_plan *plan, int variant)
 {
-  return !is_pixels(c) && c->plan->store.variant[variant].features == 0;
+  return !is_pixels(plan) && plan->store.variant[variant].features == 0;
 }
 
 static int64_t block_of(const facet_store_plan *s)
@@ -192,7 +192,7 @@ void facet_judge_samples_clear(facet_judge_samples *s)
 static facet_status make_reader(facet_judge_samples *s)
 {
   facet_feature_source source = facet_feature_source_of(s->context, s->variant, s->pixels);
-  source.inputs = is_pixels(s->context);
+  source.inputs = is_pixels(s->context->plan);
   s->batch = source.batch;
   FACET_NEW(s->feature, s->batch * plan_of(s)->embed_inputs);
   return facet_features_create(&source, &s->reader);
@@ -203,7 +203,7 @@ facet_status facet_judge_samples_enter(facet_judge_samples *s, int variant)
   s->variant = variant;
   s->x = (facet_many){.take = read_features, .self = s};
   FACET_AGREE(s->context->comm, make_reader(s));
-  return is_found(s->context, variant) ? find_all(s) : FACET_OK;
+  return is_found(s->context->plan, variant) ? find_all(s) : FACET_OK;
 }
 
 void facet_judge_samples_leave(facet_judge_samples *s)
@@ -222,8 +222,17 @@ double facet_judge_samples_bytes(const facet_context *c, int ranks)
   for (int v = 0; v < s->variants; v++)
     if (s->variant[v].embed_nodes > 0) {
       batch = batch > (double)c->plan->work[v].forward_batch ? batch : (double)c->plan->work[v].forward_batch;
-      if (is_found(c, v))
+      if (is_found(c->plan, v))
         found = (double)sizeof(float) * (double)block_of(s) * inputs * (ranks > 1 ? 2 : 1); /* MPI sums in a copy */
     }
   return batch * inputs * sizeof(double) + found;
+}
+
+double facet_judge_samples_filed(const facet_plan *plan)
+{
+  const facet_store_plan *s = &plan->store;
+  bool any = false;
+  for (int v = 0; v < s->variants; v++)
+    any = any || (s->variant[v].embed_nodes > 0 && is_found(plan, v));
+  return any && block_of(s) < s->samples ? (double)s->samples * (double)s->embed_inputs * sizeof(float) : 0;
 }

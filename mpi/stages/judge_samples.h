@@ -31,5 +31,7 @@ facet_status facet_judge_samples_enter(facet_judge_samples *samples, int variant
 void facet_judge_samples_leave(facet_judge_samples *samples); /* not collective */
 /* Bytes that a rank takes for them, at most. */
 double facet_judge_samples_bytes(const facet_context *context, int ranks);
+/* And those of their file. */
+double facet_judge_samples_filed(const facet_plan *plan);
 
 #endif

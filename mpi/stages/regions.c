@@ -235,6 +235,12 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
   return FACET_OK;
 }
 
+static double nameless(const facet_plan *plan, int ranks, int here)
+{
+  (void)ranks;
+  return 3.0 * here * facet_sorter_filed(sizeof(entry), plan->store.samples);
+}
+
 /* Everything that is read takes as long as some operations of a matrix product. */
 static facet_status seconds(const facet_context *c, const facet_speeds *speeds, int ranks, double *sum)
 {
@@ -252,6 +258,7 @@ const facet_stage facet_stage_regions = {.name = "regions",
                                          .marks = "V, C",
                                          .wanted = wanted,
                                          .memory = memory,
+                                         .nameless = nameless,
                                          .seconds = seconds,
                                          .run = run,
                                          .reads = "census",

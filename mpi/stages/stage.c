@@ -9,8 +9,7 @@
 #define ADDRESS(name) &facet_stage_##name,
 const facet_stage *const facet_stages[] = {FACET_STAGES(ADDRESS) NULL};
 
-/* Whether all of it is. */
-static facet_status is_done(const facet_context *c, const facet_stage *stage, bool *all)
+facet_status facet_stage_done(const facet_context *c, const facet_stage *stage, bool *all)
 {
   uint8_t *done = NULL;
   facet_status status = facet_store_marks_shared(c->comm, c->store, stage->name, &done);
@@ -120,7 +119,7 @@ static facet_status check_read(const facet_context *c, const facet_stage *stage)
 facet_status facet_stage_run(const facet_context *c, const facet_stage *stage)
 {
   bool done;
-  FACET_TRY(is_done(c, stage, &done));
+  FACET_TRY(facet_stage_done(c, stage, &done));
   if (done)
     return FACET_OK;
   FACET_AGREE(c->comm, facet_interrupt_check());

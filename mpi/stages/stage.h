@@ -46,6 +46,9 @@ typedef struct {
    * networks: made, measured and thrown away, or summed up. FACET_BAD_INPUT where the study's memory is not enough.
    * NULL: too little to count. */
   facet_status (*memory)(const facet_context *context, int ranks, double *bytes);
+  /* Not collective. Bytes of files without a name that it keeps at once in a folder TMPDIR, at most, which `here` of so
+   * many ranks share. NULL: none. */
+  double (*nameless)(const facet_plan *plan, int ranks, int here);
   /* Not collective. Seconds that it takes so many ranks. NULL: too few to count. */
   facet_status (*seconds)(const facet_context *context, const facet_speeds *speeds, int ranks, double *seconds);
   /* Not collective. Writes what all of its results follow from, beside what `made` says of a plan and what its parts
@@ -82,6 +85,8 @@ static inline bool facet_stage_wanted(const facet_stage *stage, const facet_plan
   return !stage->wanted || stage->wanted(plan);
 }
 
+/* Collective. Whether all parts of a stage that the study wants are done. */
+facet_status facet_stage_done(const facet_context *context, const facet_stage *stage, bool *done);
 /* Collective. Runs a stage unless it is done, and marks all of it; what it wrote is durable and seen by all ranks then.
  * What it reads is held against checksums before, once after it was written; what does not hold is computed anew.
  * FACET_IO where it still does not then. */

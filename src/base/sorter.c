@@ -39,6 +39,11 @@ double facet_sorter_bytes(size_t size, int64_t most)
   return (double)length_of(most) * (double)size + (double)sizeof(facet_sorter);
 }
 
+double facet_sorter_filed(size_t size, int64_t most)
+{
+  return most > length_of(most) ? (double)most * (double)size : 0;
+}
+
 facet_status facet_sorter_create(size_t size, int (*compare)(const void *, const void *), int64_t most,
                                  facet_sorter **sorter)
 {

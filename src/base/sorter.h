@@ -13,6 +13,8 @@ facet_status facet_sorter_create(size_t size, int (*compare)(const void *, const
 void facet_sorter_destroy(facet_sorter **sorter);
 /* Bytes that it takes. */
 double facet_sorter_bytes(size_t size, int64_t most);
+/* And those that it writes to its file, at most. */
+double facet_sorter_filed(size_t size, int64_t most);
 /* FACET_IO with the folder's name where there is no room. */
 facet_status facet_sorter_add(facet_sorter *sorter, const void *record);
 /* After the last was added: the next one in order; *found: false after the last. FACET_IO. */

@@ -29,11 +29,11 @@ static bool ends_with(const char *text, const char *end)
   return a >= b && strcmp(text + a - b, end) == 0;
 }
 
-static facet_status bytes_new(const char *path, int file, size_t size, facet_bytes **bytes)
+static facet_status bytes_new(const char *path, int file, size_t size, bool nameless, facet_bytes **bytes)
 {
   char *copy = facet_copy_text(path);
   if (copy && (*bytes = facet_allocate(1, sizeof **bytes))) {
-    **bytes = (facet_bytes){copy, file, size, NULL};
+    **bytes = (facet_bytes){copy, file, size, nameless, NULL};
     return FACET_OK;
   }
   facet_free(&copy);
@@ -69,7 +69,7 @@ facet_status facet_scratch_open(const char *path, const facet_decoded *decoded, 
   facet_free(&folder);
   if (status != FACET_OK)
     return facet_raise_in(status, "%s: cannot be decoded: ", path);
-  FACET_TRY(bytes_new(path, file, 0, scratch));
+  FACET_TRY(bytes_new(path, file, 0, true, scratch));
   (*scratch)->pause = decoded ? decoded->pause : NULL;
   return FACET_OK;
 }
@@ -92,7 +92,7 @@ facet_status facet_decoded_take(const char *path, facet_decoded *decoded, facet_
   if (file < 0)
     return FACET_OK;
   if (fstat(file, &about) == 0)
-    return bytes_new(path, file, (size_t)about.st_size, bytes);
+    return bytes_new(path, file, (size_t)about.st_size, true, bytes);
   close(file);
   return FACET_OK;
 }
@@ -199,7 +199,7 @@ facet_status facet_bytes_open_most(const char *path, facet_decoded *decoded, fac
     return FACET_OK;
   FACET_TRY(facet_open_file(path, &file, &size));
   if (!packed)
-    return bytes_new(path, file, size, bytes);
+    return bytes_new(path, file, size, false, bytes);
   facet_status status = facet_scratch_open(path, decoded, bytes);
   if (status == FACET_OK)
     status = decode_file(path, file, most, *bytes);

@@ -13,6 +13,7 @@ typedef struct {
   char *path;
   int file;
   size_t size;
+  bool nameless;               /* it is what was decoded, or put together */
   facet_status (*pause)(void); /* of a file that is written: as in facet_decoded */
 } facet_bytes;
 

@@ -61,6 +61,8 @@ typedef struct {
   facet_status (*pause)(void); /* asked now and then whether to go on; NULL: nobody is */
 } facet_decoded;
 
+/* Bytes of a data set that lie in files without a name: what is decoded, and labels that are many. */
+double facet_dataset_decoded(const facet_dataset *dataset);
 /* As facet_dataset_open. The process that told of them keeps its data set until the others have opened theirs. */
 facet_status facet_dataset_open_decoded(const facet_data_source *source, facet_decoded *decoded,
                                         facet_dataset **dataset);

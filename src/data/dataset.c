@@ -135,6 +135,19 @@ static facet_status hold_labels(facet_dataset *d)
   return status;
 }
 
+static double nameless_bytes(const facet_bytes *bytes)
+{
+  return bytes && bytes->nameless ? (double)bytes->size : 0;
+}
+
+double facet_dataset_decoded(const facet_dataset *d)
+{
+  double sum = 0;
+  for (int i = 0; i < d->parts; i++)
+    sum += nameless_bytes(d->part[i].bytes) + nameless_bytes(d->part[i].labels.file);
+  return sum;
+}
+
 facet_status facet_dataset_labels(const facet_dataset *d, int64_t first, int64_t count, int32_t *label)
 {
   if (!d->label)

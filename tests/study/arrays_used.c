@@ -1,5 +1,5 @@
-/* Which arrays of a result file are read and written, and when: preloaded, it adds a line to the file ARRAYS_USED for each
- * time, "r" or "w" and the array's path, of all ranks in their order. */
+/* Which arrays of a result file are read and written, and when: preloaded, it adds a line to the file ARRAYS_USED for
+ * each time, "r" or "w" and the array's path, of all ranks in their order. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -11,7 +11,8 @@ static void note(char how, int64_t set)
 {
   char line[1000] = {how, ' '};
   int file = open(getenv("ARRAYS_USED"), O_WRONLY | O_CREAT | O_APPEND, 0600);
-  ssize_t length = ((ssize_t (*)(int64_t, char *, size_t))dlsym(RTLD_NEXT, "H5Iget_name"))(set, line + 2, sizeof line - 3);
+  ssize_t length =
+      ((ssize_t(*)(int64_t, char *, size_t))dlsym(RTLD_NEXT, "H5Iget_name"))(set, line + 2, sizeof line - 3);
   if (file < 0 || length <= 0 || length >= (ssize_t)sizeof line - 3)
     abort();
   line[2 + length] = '\n';

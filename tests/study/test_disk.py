@@ -238,3 +238,34 @@ def test_room_is_looked_at_before_training(tmp_path):
     # two networks of (768 + 1) 2 + (2 + 1) 10 numbers; at one time one checkpoint of four such lists beside another
     beside = float(re.search(r", (\d+\.\d\d) GiB in networks", done.stdout)[1])
     assert done.returncode == 0 and "no space left" not in done.stderr and beside < 0.01, done.stdout
+
+
+def test_room_for_files_without_a_name_is_looked_at(tmp_path):
+    """Labels of 17,000 samples lie in TMPDIR, and so do these samples while they are put in order: said before anything is trained,
+    and again before the stages that are left, but not of those that are done."""
+    np.save(tmp_path / "x.npy", np.arange(68000, dtype=np.uint8).reshape(17000, 4))
+    np.save(tmp_path / "y.npy", np.arange(17000) % 2)
+    study, folder = tmp_path / "study.yaml", tmp_path / "scratch"
+    folder.mkdir()
+    study.write_text(WIDE.replace("linearize: {}\n", "").replace("block: 4", "block: 5000"))
+    usual = environment() | {"TMPDIR": str(folder)}
+    small = usual | {"LD_PRELOAD": str(preloaded("small_disk", tmp_path)), "SMALL_DISK_AT": str(folder)}
+
+    def go(command, env):
+        return subprocess.run([FACET, command, study], env=env, capture_output=True, text=True, timeout=PATIENCE)
+
+    def words(bytes):
+        return f"{folder}, the folder TMPDIR: no space left: {17000 * bytes / 1e9:.6f} GB needed for features and orders of samples, 0.000098 GB free"
+
+    done = go("check", small)
+    assert re.search(rf"^TMPDIR  .* 0.00 GiB in {folder} of each node, 0.00 GiB of it decoded data, which are there now; 0.00 GiB free$", done.stdout, re.M)
+    assert done.returncode == 0 and f"facet: warning: {words(32)}" in done.stderr, done.stderr  # of findings: of rank 0, and of all
+    done = go("run", small)
+    assert done.returncode == 74 and own_lines(done) == [f"facet: {words(32)}"], done.stderr
+    assert not list((tmp_path / "out/variants").glob("*"))
+    assert go("run", usual).returncode == 0
+    for stage, status in ("summary", 0), ("compare", 74):
+        with h5py.File(tmp_path / "out/study.h5", "r+") as h5:
+            h5[f"progress/{stage}"][...] = 0
+        done = go("run", small)
+        assert done.returncode == status and (not status or own_lines(done) == [f"facet: {words(24)}"]), done.stderr
