@@ -132,7 +132,7 @@ static const excuse excuses[] = {
     {"resize_downsample_scales_linear_align_corners", "expected 3.14285", true},
 };
 
-/* "node Exp_3 (Exp): operator is not supported", and Exp is not claimed. */
+/* "node Round_3 (Round): operator is not supported", and Round is not claimed. */
 static bool excused_operator(const char *message)
 {
   static const char *const ways[] = {"operator is not supported", "only constants may go through it"};

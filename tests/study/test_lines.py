@@ -1,13 +1,16 @@
 """Lines between two inputs, cut into pieces: against PyTorch at many points of the way, in a study on any number of ranks, going on
-after some were lost, the picture and the report."""
+after some were lost, the picture and the report. FACET_LONG=1 takes a line through ResNet-20 between pictures of CIFAR-10, some
+minutes of a core; FACET_TRIES: at so many points."""
 
+import os
 import re
 
 import facet  # in conftest's path
 import h5py
 import numpy as np
 import pytest
-from conftest import STUDY, checksum, foretold, make_digits, own_lines, read_idx, run, sections, write_idx
+from conftest import (RESNET, STUDY, checksum, foretold, long_of_resnet20, make_digits, own_lines, pictures_of_cifar10, read_idx, run,
+                      sections, write_idx)
 
 HEAD = STUDY.split("variants:")[0].replace("epochs: 2", "epochs: 1")
 PRUNED = "magnitude-global-0.5"
@@ -43,6 +46,37 @@ def test_many_points_agree(name):
     np.testing.assert_allclose(again.t[1:][long[1]], line.t[1:][long[0]], atol=1e-12)
     with pytest.raises(facet.NetworkError, match="more than 5 points"):
         network.line(start, end, points=5)
+
+
+@long_of_resnet20
+def test_many_points_agree_of_resnet20():
+    """The class and the logits; on each of some pieces one pattern from end to end, and another one on the next."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    import plane_grid
+    import torch_onnx
+
+    start, end = pictures_of_cifar10(10)[[3, 9]]
+    with facet.Network(RESNET, precision="double") as network:
+        line = network.line(start, end)
+    forward, tries = torch_onnx.load(RESNET), int(os.environ.get("FACET_TRIES", "20000"))
+
+    def passed(t):
+        *gates, logits = plane_grid.passed(forward, start + t.reshape(-1, 1, 1, 1) * (end - start), torch.float64)
+        return torch.cat(gates, 1) > 0, logits.numpy()
+
+    assert len(line) > 50_000 and line.residual < 1e-12 and len(line.crossing) > 0
+    every = (np.arange(tries) + 0.5) / tries
+    said, cls = line.at(every), line.cls[np.searchsorted(line.t, every) - 1]
+    for i in range(0, tries, 4):  # few at once stay in the cache
+        _, logits = passed(every[i:i + 4])
+        assert np.array_equal(logits.argmax(axis=1), cls[i:i + 4])
+        np.testing.assert_allclose(said[i:i + 4], logits, rtol=0, atol=1e-10)
+    print(line, "points:", tries)
+    for i in np.random.default_rng(1).integers(1, len(line.t) - 2, tries // 10):
+        a, b, c = line.t[i:i + 3]
+        if min(b - a, c - b) > 1e-11:
+            on, _ = passed(np.array([0.99 * a + 0.01 * b, 0.01 * a + 0.99 * b, 0.99 * b + 0.01 * c]))
+            assert torch.equal(on[0], on[1]) and torch.equal(on[1], on[2]) == (line.piece[i] == line.piece[i + 1])
 
 
 @pytest.fixture(scope="module")

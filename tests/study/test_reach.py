@@ -9,7 +9,7 @@ import facet  # in conftest's path
 import h5py
 import numpy as np
 import pytest
-from conftest import (CIFAR, RESNET, STUDY, checksum, foretold, long_of_resnet20, make_digits, normalised, own_lines, run,
+from conftest import (RESNET, STUDY, checksum, foretold, long_of_resnet20, make_digits, normalised, own_lines, pictures_of_cifar10, run,
                       sections)
 
 torch = pytest.importorskip("torch")
@@ -195,8 +195,7 @@ def test_many_points_inside_facets_of_resnet20(monkeypatch):
             forward(torch.from_numpy(x))
         return torch.cat([(u > 0).flatten(1) for u in gates], 1)
 
-    images = np.frombuffer(CIFAR.read_bytes(), np.uint8).reshape(-1, 3073)[:samples, 1:].reshape(-1, 3, 32, 32) / 255
-    images = (images - np.reshape([0.485, 0.456, 0.406], (3, 1, 1))) / np.reshape([0.229, 0.224, 0.225], (3, 1, 1))
+    images = pictures_of_cifar10(samples)
     with facet.Network(RESNET, precision="double") as network:
         found = network.reach(images)
     assert np.all(found.tied == 0) and np.all(found.within == 0) and np.all(found.beyond > 0)
