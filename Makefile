@@ -128,7 +128,8 @@ $(REVISION_SOURCES:%.c=$(BUILD)/%.o): private EXTRA = -DFACET_REVISION='"$(file 
   -DFACET_SCALAPACK_VERSION='"$(FOUND_SCALAPACK)"' -DFACET_OPTIONS=$(call quoted,"$(subst ",\",$(subst \,\\,$(strip $(OPTIONS))))")
 
 # What the compiler takes for granted of an x86-64, for the file that asks whether it is there, itself compiled for any.
-GRANTED = $(shell $(FOUND_CC) $(OPTIONS) -dM -E -xc /dev/null | \
+# -c comes first: by it Spack's wrapper takes this for a compilation, and adds the -march that it adds to those.
+GRANTED = $(shell $(FOUND_CC) $(OPTIONS) -c -dM -E -xc /dev/null | \
   sed -nE 's/^.define __(SSE4_2|POPCNT|AVX|XOP|FMA4?|AVX2|BMI2|AVX512[A-Z0-9]+)__ 1$$/\1/p')
 $(BUILD)/mpi/program/processor.o: private EXTRA = $(if $(GRANTED),-march=x86-64 -DFACET_GRANTED='" $(GRANTED) "')
 

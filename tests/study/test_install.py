@@ -4,6 +4,7 @@ from a clone or a tarball, by whoever builds."""
 import contextlib
 import os
 import pathlib
+import platform
 import re
 import runpy
 import shlex
@@ -378,7 +379,7 @@ def read_recipe(monkeypatch):
     wanted = []
     words = {name: lambda *args, **more: None for name in ("license", "version", "variant", "resource")}
     words |= {"depends_on": lambda what, **more: wanted.append(what), "when": lambda _: contextlib.nullcontext(),
-              "join_path": os.path.join}
+              "default_args": lambda **more: contextlib.nullcontext(), "join_path": os.path.join}
     for name in ("spack_repo", "spack_repo.builtin", "spack_repo.builtin.build_systems", "spack"):
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     makefile = types.ModuleType("spack_repo.builtin.build_systems.makefile")
@@ -412,9 +413,28 @@ def test_the_spack_recipe(monkeypatch):
     assert {"mpi", "hdf5", "scalapack", "openblas", "onednn", "protobuf-c", "libyaml", "libjpeg-turbo", "zlib-api", "openssl",
             "random123", "xxhash"} <= libraries
     assert len(re.findall(r"^ *find_library ", said, flags=re.M)) + 1 == 12  # and MPI
-    needs = re.search(r"^dependencies = \[(.*?)\]", (ROOT / "analysis/pyproject.toml").read_text(), flags=re.M)
-    if needs:
-        assert {"py-" + name for name in re.findall(r'"([\w-]+)', needs[1])} <= libraries
+    package = (ROOT / "analysis/pyproject.toml").read_text()
+    needs = re.search(r"^dependencies = \[(.*?)\]", package, flags=re.M)[1]
+    needs = dict([("python", re.search('^requires-python = ">=(.*)"$', package, flags=re.M)[1]),
+                  *(("py-" + name, oldest) for name, oldest in re.findall(r'"([\w-]+)>=([\d.]+)"', needs))])
+    assert {f"{name}@{oldest}:" for name, oldest in needs.items()} == {what for what in wanted if what.startswith("py")}
+    # Whatever else a package's class has, Spack may take for something of its own: its name, for one.
+    assert {name for name in vars(module["Facet"]) if not name.startswith("__")} == {
+        "git", "build_time_test_callbacks", "build_targets", "install_targets", "setup_run_environment", "test_version"}
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="no x86-64")
+def test_what_a_wrapper_takes_for_granted(tmp_path):
+    """As Spack's does, it names the processor where something is compiled, and not where it is preprocessed alone."""
+    wrapper = tmp_path / "cc"
+    wrapper.write_text('#!/bin/sh\nmode=-march=haswell\nfor word; do\n  case $word in\n  -E) mode= && break ;;\n'
+                       '  -c) break ;;\n  esac\ndone\nexec cc $mode "$@"\n')
+    wrapper.chmod(0o755)
+    target = os.path.join(os.environ.get("FACET_BUILD", "build"), "mpi/program/processor.o")
+    done = make("-n", "V=1", f"FOUND_CC={wrapper}", "-W", "mpi/program/processor.c", target)
+    assert done.returncode == 0, done.stderr
+    granted = re.search("-march=x86-64 -DFACET_GRANTED='\"(.*?)\"'", done.stdout)[1].split()
+    assert {"AVX2", "FMA", "BMI2"} <= set(granted) and "AVX512F" not in granted
 
 
 def test_the_image_builds_as_the_readme_says():

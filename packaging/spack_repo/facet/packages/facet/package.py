@@ -38,10 +38,15 @@ class Facet(MakefilePackage):
     depends_on("zlib-api")
     depends_on("openssl@3:")
     depends_on("random123", type="build")
-    with when("+python"):
-        depends_on("python@3.11:", type="run")
-        for name in ("h5netcdf", "h5py", "jinja2", "matplotlib", "numpy", "pandas", "xarray"):
-            depends_on("py-" + name, type="run")
+    with when("+python"), default_args(type="run"):
+        depends_on("python@3.11:")
+        depends_on("py-h5netcdf@1.3:")
+        depends_on("py-h5py@3.8:")
+        depends_on("py-jinja2@3.1:")
+        depends_on("py-matplotlib@3.8:")
+        depends_on("py-numpy@1.26:")
+        depends_on("py-pandas@2.1:")
+        depends_on("py-xarray@2024.10:")
 
     # The schema of ONNX files, from which protoc-c makes the reader.
     resource(
