@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -74,6 +75,20 @@ facet_status facet_scratch_open(const char *path, const facet_decoded *decoded, 
   return FACET_OK;
 }
 
+facet_status facet_scratch_room(const facet_bytes *scratch, double bytes)
+{
+  struct statvfs about = {.f_blocks = 0};
+  if (fstatvfs(scratch->file, &about) != 0 || about.f_blocks == 0) /* that cannot be asked */
+    return FACET_OK;
+  double room = (double)about.f_bavail * (double)about.f_frsize;
+  int digits = bytes < 1e9 ? 6 : 2;
+  FACET_CHECK(bytes <= room, FACET_IO,
+              "%s: cannot be decoded into the folder TMPDIR (otherwise /tmp): no space left: %.*f GB needed, %.*f GB "
+              "free",
+              scratch->path, digits, bytes / 1e9, digits, room / 1e9);
+  return FACET_OK;
+}
+
 facet_status facet_scratch_add(facet_bytes *scratch, size_t count, const void *from)
 {
   int problem = facet_write_at(scratch->file, scratch->size, count, from);
@@ -105,7 +120,7 @@ void facet_decoded_tell(const facet_bytes *bytes, facet_decoded *decoded)
 
 /* ---- gzip ---- */
 
-enum { STEP = 1 << 18 };
+enum { STEP = 1 << 18, MOST_FROM_ONE = 1032 }; /* bytes that gzip makes of one, at most */
 
 typedef struct {
   const char *path;
@@ -149,6 +164,16 @@ static facet_status inflate_some(gunzip *g)
   return FACET_OK;
 }
 
+/* Before the disk is full, where the file says how much it is, and can hold that. */
+static facet_status look_for_room(const gunzip *g)
+{
+  struct stat about;
+  bool believed = g->said < SIZE_MAX && fstat(g->file, &about) == 0 &&
+                  g->said <= facet_bytes_times((size_t)about.st_size, MOST_FROM_ONE);
+  return believed && g->said > g->scratch->size ? facet_scratch_room(g->scratch, (double)(g->said - g->scratch->size))
+                                                : FACET_OK;
+}
+
 /* Until all is decoded, or more than it says that it is: who opens it finds that out, too. */
 static facet_status decode(gunzip *g)
 {
@@ -163,8 +188,10 @@ static facet_status decode(gunzip *g)
     size_t count = STEP - g->stream.avail_out;
     FACET_TRY(facet_scratch_add(g->scratch, count, g->out));
     more = g->stream.avail_out == 0;
-    if (more && g->most && g->said == SIZE_MAX)
+    if (more && g->most && g->said == SIZE_MAX) {
       g->said = g->most(g->scratch);
+      FACET_TRY(look_for_room(g));
+    }
     if (more && g->scratch->size > g->said)
       return FACET_OK;
   }

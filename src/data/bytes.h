@@ -35,6 +35,8 @@ size_t facet_bytes_times(size_t size, size_t count); /* at most SIZE_MAX / 2: mo
 
 /* A file without a name, for what another says. FACET_IO where there is no room. decoded: or NULL. Caller closes. */
 facet_status facet_scratch_open(const char *path, const facet_decoded *decoded, facet_bytes **scratch);
+/* FACET_IO, with both, where so many bytes more than it has are more than are free. */
+facet_status facet_scratch_room(const facet_bytes *scratch, double bytes);
 /* Pauses behind it. */
 facet_status facet_scratch_add(facet_bytes *scratch, size_t count, const void *from);
 /* What another process decoded, or NULL; and what this one did, told to others. */

@@ -235,6 +235,7 @@ static facet_status decode_part(const char *path, facet_part *part)
   FACET_TRY(facet_decoded_take(path, part->decoded, &part->bytes));
   if (!part->bytes) {
     FACET_TRY(facet_scratch_open(path, part->decoded, &part->bytes));
+    FACET_TRY(facet_scratch_room(part->bytes, (double)part->count * (double)sample));
     FACET_TRY(decode(part->set, step < part->count ? step : part->count, sample, part->count, part->bytes));
     facet_decoded_tell(part->bytes, part->decoded);
   }

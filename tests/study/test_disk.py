@@ -2,6 +2,7 @@
 bits. A few moments by default; `make test-disk` takes them all, on one rank and on two."""
 
 import errno
+import gzip
 import os
 import re
 import shutil
@@ -269,3 +270,22 @@ def test_room_for_files_without_a_name_is_looked_at(tmp_path):
             h5[f"progress/{stage}"][...] = 0
         done = go("run", small)
         assert done.returncode == status and (not status or own_lines(done) == [f"facet: {words(24)}"]), done.stderr
+
+
+def test_room_is_looked_at_before_data_are_decoded(tmp_path):
+    """And not only found when the disk is full."""
+    images, folder = np.arange(2000000, dtype=np.uint8).reshape(1000, 2000), tmp_path / "scratch"
+    folder.mkdir()
+    np.save(tmp_path / "x.npy", images)
+    np.save(tmp_path / "y.npy", np.arange(1000) % 2)
+    (tmp_path / "x.npy.gz").write_bytes(gzip.compress((tmp_path / "x.npy").read_bytes()))
+    with h5py.File(tmp_path / "x.h5", "w") as h5:
+        h5.create_dataset("images", data=images, compression="gzip", chunks=(10, 2000))
+        h5["labels"] = np.arange(1000) % 2
+    env = environment() | {"TMPDIR": str(folder), "LD_PRELOAD": str(preloaded("small_disk", tmp_path)), "SMALL_DISK_AT": str(folder)}
+    for file, needed in ("x.npy.gz", "0.000952"), ("x.h5", "0.002000"):  # of the first, 1 MiB has been decoded when its header is read
+        study = WIDE.replace("images: x.npy", f"images: {file}")
+        (tmp_path / "study.yaml").write_text(study.replace("format: npy", "format: hdf5").replace(", labels: y.npy", "") if file == "x.h5" else study)
+        done = subprocess.run([FACET, "check", tmp_path / "study.yaml"], env=env, capture_output=True, text=True, timeout=PATIENCE)
+        said = f"facet: {tmp_path}/{file}: cannot be decoded into the folder TMPDIR (otherwise /tmp): no space left: {needed} GB needed, 0.000098 GB free"
+        assert done.returncode == 74 and own_lines(done) == [said], done.stderr
