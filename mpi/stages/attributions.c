@@ -14,32 +14,22 @@ enum { SLOWER = 4, TENTH = 10 };
 static const double back = 1.5;
 
 typedef struct {
-  const facet_context *context;
-  const facet_store_plan *plan;
+  facet_item_work common;
   const facet_attributions_keys *keys;
-  int64_t inputs, rows, classes;
+  int64_t rows, classes;
   int methods;
-  facet_pixels *pixels;
   double *node, *weight; /* of the quadrature of integrated gradients, for all variants */
   /* of the variant that was entered */
-  int variant;
   facet_attributor *attributor;
-  facet_loader loader;
   double *x, *baseline, *logits;
   int32_t *row;
   double *attribution; /* method x k x D */
   /* method x k, curves with their points; two methods' k */
   facet_faithfulness found;
   double *area[2], *spearman, *overlap;
-  facet_dealer *dealer;
 } attributions;
 
 /* ---- entering ---- */
-
-static facet_status pause(void *context)
-{
-  return facet_dealer_pause(((attributions *)context)->dealer);
-}
 
 /* As of paths: an eighth of what a rank may take, and no more than pays. */
 static double bytes_of(const facet_store_plan *p)
@@ -55,25 +45,25 @@ static facet_status make_attributor(attributions *w, const facet_member *member)
                                              .noise = k->noise,
                                              .epsilon = k->epsilon,
                                              .gamma = k->gamma,
-                                             .seed = w->plan->settings->seed,
-                                             .bytes = bytes_of(w->plan),
-                                             .image = w->plan->image,
+                                             .seed = w->common.plan->settings->seed,
+                                             .bytes = bytes_of(w->common.plan),
+                                             .image = w->common.plan->image,
                                              .layout = &member->input,
-                                             .pause = pause,
+                                             .pause = facet_item_pause,
                                              .context = w,
                                              .node = w->node,
                                              .weight = w->weight};
   FACET_TRY(facet_attributor_create(member->network, &options, &w->attributor));
   for (int m = 0; m < w->methods; m++)
-    FACET_TRY(facet_attributor_ready(w->attributor, w->plan->attribution_method[m]));
+    FACET_TRY(facet_attributor_ready(w->attributor, w->common.plan->attribution_method[m]));
   return FACET_OK;
 }
 
 static facet_status make_results(attributions *w)
 {
-  int64_t all = w->methods * w->rows, points = w->plan->curve_points + 1;
-  FACET_NEW(w->attribution, all * w->inputs);
-  if (w->plan->curve_points == 0)
+  int64_t all = w->methods * w->rows, points = w->common.plan->curve_points + 1;
+  FACET_NEW(w->attribution, all * w->common.inputs);
+  if (w->common.plan->curve_points == 0)
     return FACET_OK;
   FACET_NEW(w->found.deletion, all * points);
   FACET_NEW(w->found.insertion, all * points);
@@ -86,17 +76,14 @@ static facet_status make_results(attributions *w)
   return FACET_OK;
 }
 
-static facet_status enter(void *self, int v)
+static facet_status enter(void *self, const facet_member *member)
 {
   attributions *w = self;
-  const facet_member *member = &w->context->family->member[v];
-  w->variant = v;
-  FACET_TRY(facet_loader_make(w->pixels, &member->input, &w->loader));
-  FACET_NEW(w->x, w->inputs);
-  FACET_NEW(w->baseline, w->inputs);
+  FACET_NEW(w->x, w->common.inputs);
+  FACET_NEW(w->baseline, w->common.inputs);
   FACET_NEW(w->logits, w->classes);
   FACET_NEW(w->row, w->rows);
-  facet_loader_even(&w->loader, (float)w->keys->baseline, w->baseline);
+  facet_loader_even(&w->common.loader, (float)w->keys->baseline, w->baseline);
   FACET_TRY(make_results(w));
   return make_attributor(w, member);
 }
@@ -105,7 +92,6 @@ static void leave(void *self)
 {
   attributions *w = self;
   facet_attributor_destroy(&w->attributor);
-  facet_loader_clear(&w->loader);
   FACET_FREE(&w->x, &w->baseline, &w->logits, &w->row, &w->attribution, &w->found.deletion, &w->found.insertion,
              &w->found.infidelity, &w->found.sensitivity, &w->area[0], &w->area[1], &w->spearman, &w->overlap);
 }
@@ -114,13 +100,14 @@ static void leave(void *self)
 
 static facet_status explain(attributions *w, int64_t sample, facet_explained *what)
 {
-  const int *method = w->plan->attribution_method;
-  FACET_TRY(facet_loader_load(&w->loader, w->plan->clean, sample, NULL, w->x));
+  const int *method = w->common.plan->attribution_method;
+  FACET_TRY(facet_loader_load(&w->common.loader, w->common.plan->clean, sample, NULL, w->x));
   FACET_TRY(facet_attributor_logits(w->attributor, w->x, 1, w->logits));
   facet_rows_choose(w->keys->rows, w->rows, w->classes, w->logits, 1, w->row);
   *what = (facet_explained){.x = w->x, .baseline = w->baseline, .number = sample, .k = w->rows, .row = w->row};
   for (int m = 0; m < w->methods; m++)
-    FACET_TRY(facet_attributor_explain(w->attributor, method[m], what, w->attribution + m * w->rows * w->inputs));
+    FACET_TRY(
+        facet_attributor_explain(w->attributor, method[m], what, w->attribution + m * w->rows * w->common.inputs));
   return FACET_OK;
 }
 
@@ -133,8 +120,8 @@ static facet_status measure(attributions *w, int m, const facet_explained *what)
                               .insertion = w->found.insertion + first * (points + 1),
                               .infidelity = w->found.infidelity + first,
                               .sensitivity = w->found.sensitivity + first};
-  FACET_TRY(facet_faithfulness_measure(w->attributor, w->plan->attribution_method[m], what,
-                                       w->attribution + first * w->inputs, &options, &found));
+  FACET_TRY(facet_faithfulness_measure(w->attributor, w->common.plan->attribution_method[m], what,
+                                       w->attribution + first * w->common.inputs, &options, &found));
   for (int64_t r = 0; r < w->rows; r++) {
     w->area[0][first + r] = facet_curve_area(points, found.deletion + r * (points + 1));
     w->area[1][first + r] = facet_curve_area(points, found.insertion + r * (points + 1));
@@ -145,14 +132,14 @@ static facet_status measure(attributions *w, int m, const facet_explained *what)
 /* Of all pairs of methods. */
 static facet_status compare(attributions *w)
 {
-  int64_t top = (w->inputs + TENTH - 1) / TENTH;
+  int64_t top = (w->common.inputs + TENTH - 1) / TENTH;
   for (int a = 0; a < w->methods; a++)
     for (int b = 0; b < w->methods; b++)
       for (int64_t r = 0; r < w->rows; r++) {
-        FACET_TRY(facet_dealer_pause(w->dealer));
+        FACET_TRY(facet_dealer_pause(w->common.dealer));
         int64_t at = (a * w->methods + b) * w->rows + r;
-        FACET_TRY(facet_rank_agreement(w->inputs, w->attribution + (a * w->rows + r) * w->inputs,
-                                       w->attribution + (b * w->rows + r) * w->inputs, top, &w->spearman[at],
+        FACET_TRY(facet_rank_agreement(w->common.inputs, w->attribution + (a * w->rows + r) * w->common.inputs,
+                                       w->attribution + (b * w->rows + r) * w->common.inputs, top, &w->spearman[at],
                                        &w->overlap[at]));
       }
   return FACET_OK;
@@ -160,9 +147,9 @@ static facet_status compare(attributions *w)
 
 static facet_status put(const attributions *w, int64_t sample)
 {
-  const facet_place by_method = {.variant = w->variant, .part = {{0, w->methods}, {sample, 1}}};
-  const facet_place by_sample = {.variant = w->variant, .part = {{sample, 1}}};
-  const facet_place by_pair = {.variant = w->variant, .part = {{0, w->methods}, {0, w->methods}, {sample, 1}}};
+  const facet_place by_method = {.variant = w->common.variant, .part = {{0, w->methods}, {sample, 1}}};
+  const facet_place by_sample = {.variant = w->common.variant, .part = {{sample, 1}}};
+  const facet_place by_pair = {.variant = w->common.variant, .part = {{0, w->methods}, {0, w->methods}, {sample, 1}}};
   const struct {
     facet_row row;
     facet_place place;
@@ -174,42 +161,27 @@ static facet_status put(const attributions *w, int64_t sample)
       {FACET_ROW_INFIDELITY, by_method, w->found.infidelity}, {FACET_ROW_SENSITIVITY, by_method, w->found.sensitivity},
       {FACET_ROW_ATTRIBUTION_SPEARMAN, by_pair, w->spearman}, {FACET_ROW_ATTRIBUTION_OVERLAP, by_pair, w->overlap}};
   for (size_t i = 0; i < sizeof arrays / sizeof arrays[0] && arrays[i].data; i++)
-    FACET_TRY(facet_store_put(w->context->store, arrays[i].row, arrays[i].place, arrays[i].data));
+    FACET_TRY(facet_store_put(w->common.store, arrays[i].row, arrays[i].place, arrays[i].data));
   return FACET_OK;
 }
 
-static facet_status run_unit(void *self, facet_dealer *dealer, int64_t unit)
+static facet_status run_item(void *self, int64_t sample)
 {
   attributions *w = self;
   facet_explained what;
-  int64_t sample = unit % w->plan->attributed;
-  w->dealer = dealer;
   FACET_TRY(explain(w, sample, &what));
-  for (int m = 0; m < w->methods && w->plan->curve_points > 0; m++)
+  for (int m = 0; m < w->methods && w->common.plan->curve_points > 0; m++)
     FACET_TRY(measure(w, m, &what));
-  if (w->plan->curve_points > 0)
+  if (w->common.plan->curve_points > 0)
     FACET_TRY(compare(w));
   return put(w, sample);
 }
 
 /* ---- all of it ---- */
 
-static facet_unit unit_of(const void *self, int64_t i)
-{
-  const facet_store_plan *p = ((const attributions *)self)->plan;
-  int v = (int)(i / p->attributed);
-  return facet_item_unit(p, v, i, p->variant[v].attribution);
-}
-
-static int64_t count(const facet_context *context)
-{
-  return context->plan->store.variants * context->plan->store.attributed;
-}
-
 static void clear(void *self)
 {
   attributions *w = self;
-  facet_pixels_destroy(&w->pixels);
   FACET_FREE(&w->node, &w->weight);
 }
 
@@ -225,34 +197,27 @@ static facet_status make_quadrature(attributions *w)
   int64_t steps = w->keys->steps;
   FACET_NEW(w->node, steps);
   FACET_NEW(w->weight, steps);
-  return w->context->store ? facet_attribution_quadrature(steps, check, NULL, w->node, w->weight) : FACET_OK;
+  return w->common.store ? facet_attribution_quadrature(steps, check, NULL, w->node, w->weight) : FACET_OK;
 }
 
-static facet_status make(const facet_context *context, int ranks, void *self)
+static facet_status make(void *self)
 {
-  (void)ranks;
   attributions *w = self;
-  const facet_plan *plan = context->plan;
-  *w = (attributions){.context = context,
-                      .plan = &plan->store,
-                      .keys = &plan->keys->attributions,
-                      .inputs = plan->inputs,
-                      .rows = plan->store.attributed_rows,
-                      .classes = plan->store.classes,
-                      .methods = plan->store.attribution_methods};
-  FACET_TRY(make_quadrature(w));
-  return facet_pixels_create(&plan->source, 0, &w->pixels);
+  w->keys = &w->common.context->plan->keys->attributions;
+  w->rows = w->common.plan->attributed_rows;
+  w->classes = w->common.plan->classes;
+  w->methods = w->common.plan->attribution_methods;
+  return make_quadrature(w);
 }
 
-static const facet_tiled tiled = {.tiles = {.stage = "attributions",
-                                            .name = "attributions",
-                                            .unit = unit_of,
-                                            .enter = enter,
-                                            .leave = leave,
-                                            .run = run_unit},
-                                  .count = count,
+static const facet_items items = {.stage = "attributions",
+                                  .name = "attributions",
+                                  FACET_ITEMS_OF(attributed, attribution),
                                   .make = make,
-                                  .clear = clear};
+                                  .clear = clear,
+                                  .enter = enter,
+                                  .leave = leave,
+                                  .run = run_item};
 
 /* ---- taking them over ---- */
 
@@ -272,7 +237,7 @@ static facet_status follows(const facet_context *c, FILE *out)
 
 static facet_status still(const facet_context *c, uint8_t *take)
 {
-  facet_items_still(c, c->plan->store.attributed, 1, NULL, take);
+  facet_items_still(c, &items, 1, NULL, take);
   return FACET_OK;
 }
 
@@ -280,18 +245,18 @@ static facet_status still(const facet_context *c, uint8_t *take)
 
 static facet_status run(const facet_context *context)
 {
-  return facet_tiled_run(context, &tiled, &(attributions){.context = NULL});
+  return facet_items_run(context, &items, &(attributions){.common = {0}});
 }
 
 static bool wanted(const facet_plan *plan)
 {
-  return plan->store.attributed > 0;
+  return facet_items_wanted(&items, plan);
 }
 
 static facet_status memory(const facet_context *context, int ranks, double *bytes)
 {
   (void)ranks;
-  return facet_tiled_memory(context, &tiled, &(attributions){.context = NULL}, bytes);
+  return facet_items_memory(context, &items, &(attributions){.common = {0}}, bytes);
 }
 
 /* Forward passes, about, of one row of one sample. The exact ones as the stage paths forecasts them. */
@@ -347,13 +312,11 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
   facet_store_plan *s = &plan->store;
   if (!k->wanted)
     return FACET_OK;
-  s->attributed = k->samples && k->samples < s->samples ? k->samples : s->samples;
+  s->attributed = facet_items_samples(s, k->samples);
   s->attributed_rows = facet_rows_count(k->rows, k->top, s->classes);
   s->attribution_baseline = k->baseline;
   s->curve_points = k->faithfulness ? k->points : 0;
-  for (int v = 0; v < s->variants; v++)
-    if ((s->variant[v].attribution = facet_texts_ask(&k->variants, s->variant[v].name)))
-      FACET_TRY(facet_plan_need_pieces(plan, family, "attributions", v));
+  FACET_TRY(facet_items_ask(&items, &k->variants, family, plan));
   return choose_methods(&k->methods, s);
 }
 

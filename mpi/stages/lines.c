@@ -7,21 +7,15 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "ranks/agree.h"
 #include "slices.h"
 
 /* SLOWER: what kernels for double are. SPARE: points beside those of an element each. */
 enum { SLOWER = 4, SPARE = 64 };
 
 typedef struct {
-  const facet_context *context;
-  const facet_store_plan *plan;
-  facet_pixels *pixels;
-  int64_t inputs;
+  facet_item_work common;
   /* of the variant that was entered */
-  int variant;
   facet_line *line;
-  facet_loader loader;
   double *start, *end;
 } lines;
 
@@ -33,45 +27,35 @@ static double bytes_of(const facet_store_plan *p)
   return facet_item_bytes(p, 1 << 26);
 }
 
-static facet_status enter(void *self, int v)
+static facet_status enter(void *self, const facet_member *member)
 {
   lines *w = self;
-  const facet_member *member = &w->context->family->member[v];
-  w->variant = v;
-  FACET_TRY(facet_loader_make(w->pixels, &member->input, &w->loader));
-  FACET_NEW(w->start, w->inputs);
-  FACET_NEW(w->end, w->inputs);
-  return facet_line_create(member->network, bytes_of(w->plan), &w->line);
+  FACET_NEW(w->start, w->common.inputs);
+  FACET_NEW(w->end, w->common.inputs);
+  return facet_line_create(member->network, bytes_of(w->common.plan), &w->line);
 }
 
 static void leave(void *self)
 {
   lines *w = self;
   facet_line_destroy(&w->line);
-  facet_loader_clear(&w->loader);
   FACET_FREE(&w->start, &w->end);
 }
 
 /* ---- one line ---- */
 
-static facet_status pause(void *context)
-{
-  return facet_dealer_pause(context);
-}
-
 /* What belongs to a line alone goes with the first variant that it is cut in. */
 static facet_status put_ends(const lines *w, int64_t line)
 {
   double sum = 0;
-  for (int v = 0; v < w->variant; v++)
-    if (w->plan->variant[v].line)
-      return FACET_OK;
-  for (int64_t i = 0; i < w->inputs; i++)
+  if (facet_items_writer(w->common.items, w->common.plan) != w->common.variant)
+    return FACET_OK;
+  for (int64_t i = 0; i < w->common.inputs; i++)
     sum += (w->end[i] - w->start[i]) * (w->end[i] - w->start[i]);
   double length = sqrt(sum);
   const facet_place place = {.part = {{line, 1}}};
-  FACET_TRY(facet_store_put(w->context->store, FACET_ROW_LINE_SAMPLE, place, w->plan->line_sample + 2 * line));
-  return facet_store_put(w->context->store, FACET_ROW_LINE_LENGTH, place, &length);
+  FACET_TRY(facet_store_put(w->common.store, FACET_ROW_LINE_SAMPLE, place, w->common.plan->line_sample + 2 * line));
+  return facet_store_put(w->common.store, FACET_ROW_LINE_LENGTH, place, &length);
 }
 
 static facet_status put_points(const lines *w, int64_t line, const facet_line_result *r)
@@ -81,34 +65,33 @@ static facet_status put_points(const lines *w, int64_t line, const facet_line_re
     int64_t width;
     const void *data;
   } some[] = {{FACET_ROW_LINE_T, 1, r->t},
-              {FACET_ROW_LINE_LOGITS, w->plan->classes, r->logits},
+              {FACET_ROW_LINE_LOGITS, w->common.plan->classes, r->logits},
               {FACET_ROW_LINE_PIECE, 1, r->piece},
               {FACET_ROW_LINE_WINNER, 1, r->winner}};
-  const facet_place place = {.variant = w->variant, .part = {{line, 1}}};
+  const facet_place place = {.variant = w->common.variant, .part = {{line, 1}}};
   for (size_t i = 0; i < sizeof some / sizeof some[0]; i++)
-    FACET_TRY(facet_slices_put(w->context->store, some[i].row, w->variant, line, r->points, w->plan->line_points,
-                               some[i].width, some[i].data));
-  FACET_TRY(facet_store_put(w->context->store, FACET_ROW_LINE_POINTS, place, &r->points));
-  FACET_TRY(facet_store_put(w->context->store, FACET_ROW_LINE_PIECES, place, &r->pieces));
-  return facet_store_put(w->context->store, FACET_ROW_LINE_RESIDUAL, place, &r->residual);
+    FACET_TRY(facet_slices_put(w->common.store, some[i].row, w->common.variant, line, r->points,
+                               w->common.plan->line_points, some[i].width, some[i].data));
+  FACET_TRY(facet_store_put(w->common.store, FACET_ROW_LINE_POINTS, place, &r->points));
+  FACET_TRY(facet_store_put(w->common.store, FACET_ROW_LINE_PIECES, place, &r->pieces));
+  return facet_store_put(w->common.store, FACET_ROW_LINE_RESIDUAL, place, &r->residual);
 }
 
-static facet_status run_unit(void *self, facet_dealer *dealer, int64_t unit)
+static facet_status run_item(void *self, int64_t line)
 {
   lines *w = self;
-  int64_t line = unit % w->plan->lines;
-  const int64_t *sample = w->plan->line_sample + 2 * line;
-  const facet_line_options options = {.most = w->plan->line_points, .pause = pause, .context = dealer};
+  const int64_t *sample = w->common.plan->line_sample + 2 * line;
+  const facet_line_options options = {.most = w->common.plan->line_points, .pause = facet_item_pause, .context = w};
   facet_line_result r;
-  FACET_TRY(facet_loader_load(&w->loader, w->plan->clean, sample[0], NULL, w->start));
-  FACET_TRY(facet_loader_load(&w->loader, w->plan->clean, sample[1], NULL, w->end));
+  FACET_TRY(facet_loader_load(&w->common.loader, w->common.plan->clean, sample[0], NULL, w->start));
+  FACET_TRY(facet_loader_load(&w->common.loader, w->common.plan->clean, sample[1], NULL, w->end));
   FACET_TRY(facet_line_cut(w->line, w->start, w->end, &options, &r));
   FACET_TRY(put_ends(w, line));
   if (r.full) {
     fprintf(stderr,
             "facet: warning: line %lld of %s has more than %lld points and is left out: let 'points' be larger in "
             "'lines'\n",
-            (long long)line, w->plan->variant[w->variant].name, (long long)w->plan->line_points);
+            (long long)line, w->common.plan->variant[w->common.variant].name, (long long)w->common.plan->line_points);
     r = (facet_line_result){.residual = NAN};
   }
   return put_points(w, line, &r);
@@ -116,36 +99,8 @@ static facet_status run_unit(void *self, facet_dealer *dealer, int64_t unit)
 
 /* ---- all of it ---- */
 
-static facet_unit unit_of(const void *self, int64_t i)
-{
-  const facet_store_plan *p = ((const lines *)self)->plan;
-  int v = (int)(i / p->lines);
-  return facet_item_unit(p, v, i, p->variant[v].line);
-}
-
-static int64_t count(const facet_context *context)
-{
-  return context->plan->store.variants * context->plan->store.lines;
-}
-
-static void clear(void *self)
-{
-  facet_pixels_destroy(&((lines *)self)->pixels);
-}
-
-static facet_status make(const facet_context *context, int ranks, void *self)
-{
-  (void)ranks;
-  lines *w = self;
-  *w = (lines){.context = context, .plan = &context->plan->store, .inputs = context->plan->inputs};
-  return facet_pixels_create(&context->plan->source, 0, &w->pixels);
-}
-
-static const facet_tiled tiled = {
-    .tiles = {.stage = "lines", .name = "lines", .unit = unit_of, .enter = enter, .leave = leave, .run = run_unit},
-    .count = count,
-    .make = make,
-    .clear = clear};
+static const facet_items items = {
+    .stage = "lines", .name = "lines", FACET_ITEMS_OF(lines, line), .enter = enter, .leave = leave, .run = run_item};
 
 static facet_status follows(const facet_context *c, FILE *out)
 {
@@ -153,28 +108,26 @@ static facet_status follows(const facet_context *c, FILE *out)
   fprintf(out, "%lld points, %.0f bytes", (long long)p->line_points, bytes_of(p));
   for (int64_t i = 0; i < 2 * p->lines; i++)
     fprintf(out, ", %lld", (long long)p->line_sample[i]);
-  for (int v = 0; v < p->variants; v++) /* which of them writes what is of a line alone */
-    if (p->variant[v].line) {
-      fprintf(out, ", %s", p->variant[v].name);
-      break;
-    }
+  int writer = facet_items_writer(&items, p);
+  if (writer >= 0)
+    fprintf(out, ", %s", p->variant[writer].name);
   return FACET_OK;
 }
 
 static facet_status still(const facet_context *c, uint8_t *take)
 {
-  facet_items_still(c, c->plan->store.lines, 2, c->plan->store.line_sample, take);
+  facet_items_still(c, &items, 2, c->plan->store.line_sample, take);
   return FACET_OK;
 }
 
 static facet_status run(const facet_context *context)
 {
-  return facet_tiled_run(context, &tiled, &(lines){.context = NULL});
+  return facet_items_run(context, &items, &(lines){.common = {0}});
 }
 
 static bool wanted(const facet_plan *plan)
 {
-  return plan->store.lines > 0;
+  return facet_items_wanted(&items, plan);
 }
 
 /* Beside points of the walk, what is found of one line, with room to grow. */
@@ -182,7 +135,7 @@ static facet_status memory(const facet_context *context, int ranks, double *byte
 {
   (void)ranks;
   const facet_store_plan *p = &context->plan->store;
-  FACET_TRY(facet_tiled_memory(context, &tiled, &(lines){.context = NULL}, bytes));
+  FACET_TRY(facet_items_memory(context, &items, &(lines){.common = {0}}, bytes));
   *bytes += 3 * (double)p->line_points * (8 * (double)p->classes + 20);
   return FACET_OK;
 }
@@ -225,10 +178,7 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
                                     .list = &k->between};
   FACET_TRY(facet_slices_choose(data, s, asked, &s->lines, &s->line_sample));
   s->line_points = k->points > 0 ? k->points : room_for(family);
-  for (int v = 0; v < s->variants; v++)
-    if ((s->variant[v].line = facet_texts_ask(&k->variants, s->variant[v].name)))
-      FACET_TRY(facet_plan_need_pieces(plan, family, "lines", v));
-  return FACET_OK;
+  return facet_items_ask(&items, &k->variants, family, plan);
 }
 
 const facet_stage facet_stage_lines = {.name = "lines",

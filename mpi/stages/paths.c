@@ -20,11 +20,9 @@ static const double back = 1.5;
 typedef enum { FROM_IMAGES, FROM_BLUR, FROM_CLEAN } from;
 
 typedef struct {
-  const facet_context *context;
-  const facet_store_plan *plan;
+  facet_item_work common;
   const facet_paths_keys *keys;
-  int64_t inputs, rows, classes;
-  facet_pixels *pixels;
+  int64_t rows, classes;
   from from;
   int64_t baselines; /* of a way's end: 1 but for images */
   float *baseline;   /* FROM_IMAGES: that many x D pixels; else one, made for each sample */
@@ -32,12 +30,9 @@ typedef struct {
   int64_t radius;
   float *blurred;
   /* of the variant that was entered */
-  int variant;
   facet_path *path;
-  facet_loader loader;
   double *start, *end;
   facet_path_result way, mean; /* of one baseline, and of all */
-  facet_dealer *dealer;
 } paths;
 
 /* ---- where paths begin ---- */
@@ -85,13 +80,13 @@ static facet_status hold_images(const facet_context *c)
 static facet_status read_images(paths *w)
 {
   facet_dataset *images = NULL;
-  FACET_TRY(open_images(w->context->plan, &images));
+  FACET_TRY(open_images(w->common.context->plan, &images));
   facet_status status = FACET_OK;
   w->baselines = facet_dataset_count(images);
-  FACET_NEW_GO(done, status, w->baseline, w->baselines * w->inputs);
+  FACET_NEW_GO(done, status, w->baseline, w->baselines * w->common.inputs);
   status = facet_dataset_pixels(images, 0, w->baselines, w->baseline);
   if (status == FACET_OK)
-    status = hold_images(w->context);
+    status = hold_images(w->common.context);
 done:
   facet_dataset_destroy(&images);
   return status;
@@ -100,12 +95,12 @@ done:
 /* The mean of all test samples, added up in their order. */
 static facet_status add_samples(const paths *w, double *sum, float *some)
 {
-  const facet_dataset *test = w->context->data->test;
-  for (int64_t first = 0, n; first < w->plan->samples; first += n) {
-    n = w->plan->samples - first < AT_ONCE ? w->plan->samples - first : AT_ONCE;
+  const facet_dataset *test = w->common.context->data->test;
+  for (int64_t first = 0, n; first < w->common.plan->samples; first += n) {
+    n = w->common.plan->samples - first < AT_ONCE ? w->common.plan->samples - first : AT_ONCE;
     FACET_TRY(facet_dataset_pixels(test, first, n, some));
-    for (int64_t i = 0; i < n * w->inputs; i++)
-      sum[i % w->inputs] += some[i];
+    for (int64_t i = 0; i < n * w->common.inputs; i++)
+      sum[i % w->common.inputs] += some[i];
     FACET_TRY(facet_interrupt_check());
   }
   return FACET_OK;
@@ -116,11 +111,11 @@ static facet_status find_mean(paths *w)
   double *sum = NULL;
   float *some = NULL;
   facet_status status;
-  FACET_NEW_GO(done, status, sum, w->inputs);
-  FACET_NEW_GO(done, status, some, AT_ONCE * w->inputs);
+  FACET_NEW_GO(done, status, sum, w->common.inputs);
+  FACET_NEW_GO(done, status, some, AT_ONCE * w->common.inputs);
   FACET_GO(done, status, add_samples(w, sum, some));
-  for (int64_t i = 0; i < w->inputs; i++)
-    w->baseline[i] = (float)(sum[i] / (double)w->plan->samples);
+  for (int64_t i = 0; i < w->common.inputs; i++)
+    w->baseline[i] = (float)(sum[i] / (double)w->common.plan->samples);
 done:
   FACET_FREE(&sum, &some);
   return status;
@@ -129,11 +124,11 @@ done:
 /* exp(-d^2 / 2 s^2), s an eighth of the longer side, as far as three of it. */
 static facet_status make_kernel(paths *w)
 {
-  facet_image image = w->plan->image;
+  facet_image image = w->common.plan->image;
   double side = (double)(image.width > image.height ? image.width : image.height), deviation = side / BLUR;
   w->radius = (int64_t)ceil(3 * deviation);
   FACET_NEW(w->kernel, w->radius + 1);
-  FACET_NEW(w->blurred, w->inputs);
+  FACET_NEW(w->blurred, w->common.inputs);
   for (int64_t d = 0; d <= w->radius; d++)
     w->kernel[d] = exp(-(double)(d * d) / (2 * deviation * deviation));
   return FACET_OK;
@@ -145,12 +140,12 @@ static facet_status make_baseline(paths *w)
   w->baselines = 1;
   if (facet_paths_file(w->keys))
     return read_images(w);
-  FACET_NEW(w->baseline, w->inputs);
+  FACET_NEW(w->baseline, w->common.inputs);
   if (w->from == FROM_BLUR)
     return make_kernel(w);
   if (strcmp(w->keys->from, "mean") == 0)
-    return w->context->store ? find_mean(w) : FACET_OK;
-  for (int64_t i = 0; w->from == FROM_IMAGES && is_number(w->keys->from, &number) && i < w->inputs; i++)
+    return w->common.store ? find_mean(w) : FACET_OK;
+  for (int64_t i = 0; w->from == FROM_IMAGES && is_number(w->keys->from, &number) && i < w->common.inputs; i++)
     w->baseline[i] = (float)number;
   return FACET_OK;
 }
@@ -172,7 +167,7 @@ static void blur_line(const paths *w, int64_t length, int64_t step, const float 
 
 static void blur(const paths *w, const float *pixels)
 {
-  facet_image image = w->plan->image;
+  facet_image image = w->common.plan->image;
   for (int64_t line = 0; line < image.channels * image.height; line++)
     blur_line(w, image.width, 1, pixels + line * image.width, w->blurred + line * image.width);
   for (int64_t c = 0; c < image.channels; c++)
@@ -185,13 +180,13 @@ static void blur(const paths *w, const float *pixels)
 /* Number `b` of the baselines of a sample under a condition, as the network takes it. */
 static facet_status take_start(paths *w, int condition, int64_t sample, int64_t b)
 {
-  facet_loader *l = &w->loader;
-  const float *pixels = w->baseline + b * w->inputs;
+  facet_loader *l = &w->common.loader;
+  const float *pixels = w->baseline + b * w->common.inputs;
   if (w->from == FROM_CLEAN)
-    return facet_loader_load(l, w->plan->clean, sample, NULL, w->start);
+    return facet_loader_load(l, w->common.plan->clean, sample, NULL, w->start);
   if (w->from == FROM_BLUR) {
     const float *own;
-    FACET_TRY(facet_pixels_take(w->pixels, condition, sample, &own));
+    FACET_TRY(facet_pixels_take(w->common.pixels, condition, sample, &own));
     blur(w, own);
   }
   facet_loader_arrange(l, pixels, w->start);
@@ -203,7 +198,7 @@ static facet_status take_start(paths *w, int condition, int64_t sample, int64_t 
 static facet_status make_result(const paths *w, facet_path_result *r)
 {
   FACET_NEW(r->row, w->rows);
-  FACET_NEW(r->attribution, w->rows * w->inputs);
+  FACET_NEW(r->attribution, w->rows * w->common.inputs);
   FACET_NEW(r->total, w->rows);
   FACET_NEW(r->crossing, FACET_PATH_CROSSINGS);
   FACET_NEW(r->curve, FACET_PATH_POINTS * w->classes);
@@ -221,35 +216,26 @@ static double bytes_of(const facet_store_plan *p)
   return facet_item_bytes(p, 1 << 26);
 }
 
-static facet_status enter(void *self, int v)
+static facet_status enter(void *self, const facet_member *member)
 {
   paths *w = self;
-  const facet_member *member = &w->context->family->member[v];
-  w->variant = v;
-  FACET_TRY(facet_loader_make(w->pixels, &member->input, &w->loader));
-  FACET_NEW(w->start, w->inputs);
-  FACET_NEW(w->end, w->inputs);
+  FACET_NEW(w->start, w->common.inputs);
+  FACET_NEW(w->end, w->common.inputs);
   FACET_TRY(make_result(w, &w->way));
   FACET_TRY(make_result(w, &w->mean));
-  return facet_path_create(member->network, bytes_of(w->plan), &w->path);
+  return facet_path_create(member->network, bytes_of(w->common.plan), &w->path);
 }
 
 static void leave(void *self)
 {
   paths *w = self;
   facet_path_destroy(&w->path);
-  facet_loader_clear(&w->loader);
   clear_result(&w->way);
   clear_result(&w->mean);
   FACET_FREE(&w->start, &w->end);
 }
 
 /* ---- one sample ---- */
-
-static facet_status pause(void *context)
-{
-  return facet_dealer_pause(context);
-}
 
 static void add(double *sum, const double *x, int64_t count, double share)
 {
@@ -264,7 +250,7 @@ static void take_part(paths *w, int64_t b)
   facet_path_result *m = &w->mean;
   double share = 1 / (double)w->baselines;
   if (b == 0) {
-    memset(m->attribution, 0, (size_t)(w->rows * w->inputs) * sizeof *m->attribution);
+    memset(m->attribution, 0, (size_t)(w->rows * w->common.inputs) * sizeof *m->attribution);
     memset(m->total, 0, (size_t)w->rows * sizeof *m->total);
     memset(m->curve, 0, (size_t)(FACET_PATH_POINTS * w->classes) * sizeof *m->curve);
     memcpy(m->row, r->row, (size_t)w->rows * sizeof *m->row);
@@ -273,7 +259,7 @@ static void take_part(paths *w, int64_t b)
     m->residual = 0;
     m->pieces = 0;
   }
-  add(m->attribution, r->attribution, w->rows * w->inputs, share);
+  add(m->attribution, r->attribution, w->rows * w->common.inputs, share);
   add(m->total, r->total, w->rows, share);
   add(m->curve, r->curve, FACET_PATH_POINTS * w->classes, share);
   m->residual = isnan(m->residual) || r->residual <= m->residual ? m->residual : r->residual; /* NaN stays */
@@ -285,14 +271,14 @@ static double rounded_residual(const paths *w)
 {
   const facet_path_result *m = &w->mean;
   const double *end = m->curve + (FACET_PATH_POINTS - 1) * w->classes;
-  bool single = w->plan->settings->precision == FACET_F32;
+  bool single = w->common.plan->settings->precision == FACET_F32;
   double largest = 1, worst = 0;
   for (int64_t c = 0; c < w->classes; c++)
     largest = fmax(largest, fmax(fabs(m->curve[c]), fabs(end[c])));
   for (int64_t k = 0; k < w->rows; k++) {
-    const double *row = m->attribution + k * w->inputs;
+    const double *row = m->attribution + k * w->common.inputs;
     double sum = 0;
-    for (int64_t i = 0; i < w->inputs; i++)
+    for (int64_t i = 0; i < w->common.inputs; i++)
       sum += single ? (double)(float)row[i] : row[i];
     double off = fabs(m->total[k] - sum) / largest;
     worst = isnan(worst) || off <= worst ? worst : off; /* NaN stays */
@@ -304,7 +290,7 @@ static double rounded_residual(const paths *w)
 static facet_status put(const paths *w, int condition, int64_t place)
 {
   const facet_path_result *m = &w->mean;
-  const facet_place at = {.variant = w->variant, .condition = condition, .part = {{place, 1}}};
+  const facet_place at = {.variant = w->common.variant, .condition = condition, .part = {{place, 1}}};
   const double rounded = rounded_residual(w);
   const struct {
     facet_row clean, corrupted;
@@ -319,8 +305,9 @@ static facet_status put(const paths *w, int condition, int64_t place)
                 {FACET_ROW_PATH_CHANGES, FACET_ROW_WAY_CHANGES, &m->changes},
                 {FACET_ROW_PATH_LOGITS, FACET_ROW_WAY_LOGITS, m->curve}};
   for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
-    FACET_TRY(facet_store_put(w->context->store, condition == w->plan->clean ? arrays[i].clean : arrays[i].corrupted,
-                              at, arrays[i].data));
+    FACET_TRY(facet_store_put(w->common.store,
+                              condition == w->common.plan->clean ? arrays[i].clean : arrays[i].corrupted, at,
+                              arrays[i].data));
   return FACET_OK;
 }
 
@@ -331,9 +318,9 @@ static facet_status follow(paths *w, int condition, int64_t sample)
                                       .k = w->rows,
                                       .crossings = FACET_PATH_CROSSINGS,
                                       .points = FACET_PATH_POINTS,
-                                      .pause = pause,
-                                      .context = w->dealer};
-  FACET_TRY(facet_loader_load(&w->loader, condition, sample, NULL, w->end));
+                                      .pause = facet_item_pause,
+                                      .context = w};
+  FACET_TRY(facet_loader_load(&w->common.loader, condition, sample, NULL, w->end));
   for (int64_t b = 0; b < w->baselines; b++) {
     FACET_TRY(take_start(w, condition, sample, b));
     FACET_TRY(facet_path_follow(w->path, w->start, w->end, &options, &w->way));
@@ -342,63 +329,43 @@ static facet_status follow(paths *w, int condition, int64_t sample)
   return put(w, condition, sample);
 }
 
-static facet_status run_unit(void *self, facet_dealer *dealer, int64_t unit)
+static facet_status run_item(void *self, int64_t sample)
 {
   paths *w = self;
-  int64_t sample = unit % w->plan->path_samples;
-  w->dealer = dealer;
-  if (w->plan->path_clean)
-    FACET_TRY(follow(w, w->plan->clean, sample));
-  for (int i = 0; i < w->plan->path_conditions; i++)
-    FACET_TRY(follow(w, w->plan->path_condition[i], sample));
+  if (w->common.plan->path_clean)
+    FACET_TRY(follow(w, w->common.plan->clean, sample));
+  for (int i = 0; i < w->common.plan->path_conditions; i++)
+    FACET_TRY(follow(w, w->common.plan->path_condition[i], sample));
   return FACET_OK;
 }
 
 /* ---- all of it ---- */
 
-static facet_unit unit_of(const void *self, int64_t i)
-{
-  const facet_store_plan *p = ((const paths *)self)->plan;
-  int v = (int)(i / p->path_samples);
-  return facet_item_unit(p, v, i, p->variant[v].path);
-}
-
-static int64_t count(const facet_context *context)
-{
-  return context->plan->store.variants * context->plan->store.path_samples;
-}
-
 static void clear(void *self)
 {
   paths *w = self;
-  facet_pixels_destroy(&w->pixels);
   FACET_FREE(&w->baseline, &w->kernel, &w->blurred);
 }
 
-static facet_status make(const facet_context *context, int ranks, void *self)
+static facet_status make(void *self)
 {
-  (void)ranks;
   paths *w = self;
-  const facet_plan *plan = context->plan;
-  *w = (paths){.context = context,
-               .plan = &plan->store,
-               .keys = &plan->keys->paths,
-               .inputs = plan->inputs,
-               .rows = plan->store.path_rows,
-               .classes = plan->store.classes,
-               .from = from_of(&plan->keys->paths)};
-  FACET_TRY(facet_pixels_create(&plan->source, 0, &w->pixels));
+  w->keys = &w->common.context->plan->keys->paths;
+  w->rows = w->common.plan->path_rows;
+  w->classes = w->common.plan->classes;
+  w->from = from_of(w->keys);
   FACET_TRY(make_baseline(w));
-  return context->store && facet_rank(context->comm) == 0
-             ? facet_items_number(context, w->plan->path_samples, FACET_ROW_PATH_SAMPLE, FACET_ROW_PATH_LABEL)
-             : FACET_OK;
+  return facet_items_number(&w->common, FACET_ROW_PATH_SAMPLE, FACET_ROW_PATH_LABEL);
 }
 
-static const facet_tiled tiled = {
-    .tiles = {.stage = "paths", .name = "paths", .unit = unit_of, .enter = enter, .leave = leave, .run = run_unit},
-    .count = count,
-    .make = make,
-    .clear = clear};
+static const facet_items items = {.stage = "paths",
+                                  .name = "paths",
+                                  FACET_ITEMS_OF(path_samples, path),
+                                  .make = make,
+                                  .clear = clear,
+                                  .enter = enter,
+                                  .leave = leave,
+                                  .run = run_item};
 
 /* ---- taking paths over ---- */
 
@@ -440,18 +407,18 @@ static facet_status still(const facet_context *c, uint8_t *take)
 
 static facet_status run(const facet_context *context)
 {
-  return facet_tiled_run(context, &tiled, &(paths){.context = NULL});
+  return facet_items_run(context, &items, &(paths){.common = {0}});
 }
 
 static bool wanted(const facet_plan *plan)
 {
-  return plan->store.path_samples > 0;
+  return facet_items_wanted(&items, plan);
 }
 
 static facet_status memory(const facet_context *context, int ranks, double *bytes)
 {
   (void)ranks;
-  return facet_tiled_memory(context, &tiled, &(paths){.context = NULL}, bytes);
+  return facet_items_memory(context, &items, &(paths){.common = {0}}, bytes);
 }
 
 /* About half of all elements change on a way, and a layer is run at the points of those before it: there at half of the
@@ -490,15 +457,12 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
     FACET_TRY(open_images(plan, &images));
     facet_dataset_destroy(&images);
   }
-  s->path_samples = k->samples && k->samples < s->samples ? k->samples : s->samples;
+  s->path_samples = facet_items_samples(s, k->samples);
   s->path_rows = facet_rows_count(k->rows, k->top, s->classes);
   s->path_from = k->from;
   s->path_clean = from_of(k) != FROM_CLEAN;
   FACET_TRY(facet_plan_corrupted(s, k->all_conditions, &k->conditions, &s->path_conditions, &s->path_condition));
-  for (int v = 0; v < s->variants; v++)
-    if ((s->variant[v].path = facet_texts_ask(&k->variants, s->variant[v].name)))
-      FACET_TRY(facet_plan_need_pieces(plan, family, "paths", v));
-  return FACET_OK;
+  return facet_items_ask(&items, &k->variants, family, plan);
 }
 
 const facet_stage facet_stage_paths = {.name = "paths",

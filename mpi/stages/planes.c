@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ranks/agree.h"
 #include "slices.h"
 
 /* A plane cuts about half of all elements of gates and maxima, where the whole window is looked at, and those lines
@@ -19,19 +18,13 @@
 enum { SLOWER = 4, SPARE = 16 };
 
 typedef struct {
-  const facet_context *context;
-  const facet_store_plan *plan;
-  facet_pixels *pixels;
-  int64_t inputs;
+  facet_item_work common;
   /* of the variant that was entered */
-  int variant;
   facet_plane *plane;
-  facet_loader loader;
   double *x, *along; /* 3 x D; 2 x D */
   /* dense, where a window is around what it changes at */
   facet_plane *dense;
   facet_loader dense_loader;
-  facet_dealer *dealer;
 } planes;
 
 /* ---- how much of a plane ---- */
@@ -61,57 +54,48 @@ static double bytes_of(const facet_store_plan *p)
   return facet_item_bytes(p, 1 << 28);
 }
 
-static facet_status enter(void *self, int v)
+static facet_status enter(void *self, const facet_member *member)
 {
   planes *w = self;
-  const facet_member *member = &w->context->family->member[v];
-  w->variant = v;
-  FACET_TRY(facet_loader_make(w->pixels, &member->input, &w->loader));
-  FACET_NEW(w->x, 3 * w->inputs);
-  FACET_NEW(w->along, 2 * w->inputs);
-  return facet_plane_create(member->network, bytes_of(w->plan), &w->plane);
+  FACET_NEW(w->x, 3 * w->common.inputs);
+  FACET_NEW(w->along, 2 * w->common.inputs);
+  return facet_plane_create(member->network, bytes_of(w->common.plan), &w->plane);
 }
 
 static void leave(void *self)
 {
   planes *w = self;
   facet_plane_destroy(&w->plane);
-  facet_loader_clear(&w->loader);
   FACET_FREE(&w->x, &w->along);
 }
 
 /* ---- one plane ---- */
 
-static facet_status pause(void *context)
-{
-  return facet_dealer_pause(context);
-}
-
 static facet_status load(planes *w, facet_loader *loader, const int64_t *sample)
 {
   for (int i = 0; i < 3; i++)
-    FACET_TRY(facet_loader_load(loader, w->plan->clean, sample[i], NULL, w->x + i * w->inputs));
+    FACET_TRY(facet_loader_load(loader, w->common.plan->clean, sample[i], NULL, w->x + i * w->common.inputs));
   return FACET_OK;
 }
 
 static facet_status frame(planes *w, int64_t plane, double at[6], double corner[8])
 {
-  const int64_t *sample = w->plan->plane_sample + 3 * plane;
-  const double *const x[3] = {w->x, w->x + w->inputs, w->x + 2 * w->inputs};
+  const int64_t *sample = w->common.plan->plane_sample + 3 * plane;
+  const double *const x[3] = {w->x, w->x + w->common.inputs, w->x + 2 * w->common.inputs};
   double centre[2] = {0, 0};
   int32_t found;
-  FACET_TRY(load(w, &w->loader, sample));
-  facet_status status = facet_plane_through(w->inputs, x, w->along, at);
+  FACET_TRY(load(w, &w->common.loader, sample));
+  facet_status status = facet_plane_through(w->common.inputs, x, w->along, at);
   if (status != FACET_OK)
-    return facet_raise_in(status, "%s:%d: planes.through: samples %lld, %lld and %lld: ", w->plan->settings->file,
-                          w->context->plan->keys->planes.line, (long long)sample[0], (long long)sample[1],
-                          (long long)sample[2]);
+    return facet_raise_in(
+        status, "%s:%d: planes.through: samples %lld, %lld and %lld: ", w->common.plan->settings->file,
+        w->common.context->plan->keys->planes.line, (long long)sample[0], (long long)sample[1], (long long)sample[2]);
   if (w->dense) { /* whose inputs may lie in another order */
     FACET_TRY(load(w, &w->dense_loader, sample));
-    FACET_TRY(facet_plane_change(w->dense, x, at, pause, w->dealer, centre, &found));
-    FACET_TRY(load(w, &w->loader, sample));
+    FACET_TRY(facet_plane_change(w->dense, x, at, facet_item_pause, w, centre, &found));
+    FACET_TRY(load(w, &w->common.loader, sample));
   }
-  facet_plane_around(at, w->plan->plane_margin, w->plan->plane_window, centre, corner);
+  facet_plane_around(at, w->common.plan->plane_margin, w->common.plan->plane_window, centre, corner);
   return FACET_OK;
 }
 
@@ -119,32 +103,31 @@ static facet_status frame(planes *w, int64_t plane, double at[6], double corner[
 static facet_status put_frame(const planes *w, int64_t plane, const double at[6], const double corner[8])
 {
   const facet_place place = {.part = {{plane, 1}}};
-  const int64_t *sample = w->plan->plane_sample + 3 * plane;
-  for (int v = 0; v < w->variant; v++)
-    if (w->plan->variant[v].plane)
-      return FACET_OK;
-  FACET_TRY(facet_store_put(w->context->store, FACET_ROW_PLANE_SAMPLE, place, sample));
-  FACET_TRY(facet_store_put(w->context->store, FACET_ROW_PLANE_AT, place, at));
-  return facet_store_put(w->context->store, FACET_ROW_PLANE_WINDOW, place, corner);
+  const int64_t *sample = w->common.plan->plane_sample + 3 * plane;
+  if (facet_items_writer(w->common.items, w->common.plan) != w->common.variant)
+    return FACET_OK;
+  FACET_TRY(facet_store_put(w->common.store, FACET_ROW_PLANE_SAMPLE, place, sample));
+  FACET_TRY(facet_store_put(w->common.store, FACET_ROW_PLANE_AT, place, at));
+  return facet_store_put(w->common.store, FACET_ROW_PLANE_WINDOW, place, corner);
 }
 
 static facet_status put_some(const planes *w, facet_row row, int64_t plane, int64_t count, int64_t room, int64_t width,
                              const void *data)
 {
-  return facet_slices_put(w->context->store, row, w->variant, plane, count, room, width, data);
+  return facet_slices_put(w->common.store, row, w->common.variant, plane, count, room, width, data);
 }
 
 static facet_status put_one(const planes *w, facet_row row, int64_t plane, const void *data)
 {
-  return facet_store_put(w->context->store, row, (facet_place){.variant = w->variant, .part = {{plane, 1}}}, data);
+  return facet_store_put(w->common.store, row, (facet_place){.variant = w->common.variant, .part = {{plane, 1}}}, data);
 }
 
 static facet_status put_polygons(const planes *w, int64_t plane, const facet_plane_result *r)
 {
-  int64_t polygons = w->plan->plane_polygons, points = facet_plane_points(polygons),
+  int64_t polygons = w->common.plan->plane_polygons, points = facet_plane_points(polygons),
           corners = facet_plane_corners(polygons);
   FACET_TRY(put_some(w, FACET_ROW_PLANE_POINT, plane, r->points, points, 2, r->at));
-  FACET_TRY(put_some(w, FACET_ROW_PLANE_LOGITS, plane, r->points, points, w->plan->classes, r->logits));
+  FACET_TRY(put_some(w, FACET_ROW_PLANE_LOGITS, plane, r->points, points, w->common.plan->classes, r->logits));
   FACET_TRY(put_some(w, FACET_ROW_PLANE_END, plane, r->polygons, polygons, 1, r->first ? r->first + 1 : NULL));
   FACET_TRY(put_some(w, FACET_ROW_PLANE_CORNER, plane, r->corners, corners, 1, r->corner));
   FACET_TRY(put_some(w, FACET_ROW_PLANE_EDGE, plane, r->corners, corners, 1, r->edge));
@@ -163,23 +146,21 @@ static void say_full(const planes *w, int64_t plane)
   fprintf(stderr,
           "facet: warning: plane %lld of %s has more than %lld polygons and is left out: let 'window' be smaller in "
           "'planes', or 'polygons' larger\n",
-          (long long)plane, w->plan->variant[w->variant].name, (long long)w->plan->plane_polygons);
+          (long long)plane, w->common.plan->variant[w->common.variant].name, (long long)w->common.plan->plane_polygons);
 }
 
-static facet_status run_unit(void *self, facet_dealer *dealer, int64_t unit)
+static facet_status run_item(void *self, int64_t plane)
 {
   planes *w = self;
-  int64_t plane = unit % w->plan->planes;
   double at[6], corner[8];
-  w->dealer = dealer;
   FACET_TRY(frame(w, plane, at, corner));
   const facet_plane_options options = {.origin = w->x,
                                        .along = w->along,
                                        .corners = 4,
                                        .corner = corner,
-                                       .most = w->plan->plane_polygons,
-                                       .pause = pause,
-                                       .context = dealer};
+                                       .most = w->common.plan->plane_polygons,
+                                       .pause = facet_item_pause,
+                                       .context = w};
   facet_plane_result r;
   FACET_TRY(facet_plane_cut(w->plane, &options, &r));
   FACET_TRY(put_frame(w, plane, at, corner));
@@ -192,44 +173,31 @@ static facet_status run_unit(void *self, facet_dealer *dealer, int64_t unit)
 
 /* ---- all of it ---- */
 
-static facet_unit unit_of(const void *self, int64_t i)
-{
-  const facet_store_plan *p = ((const planes *)self)->plan;
-  int v = (int)(i / p->planes);
-  return facet_item_unit(p, v, i, p->variant[v].plane);
-}
-
-static int64_t count(const facet_context *context)
-{
-  return context->plan->store.variants * context->plan->store.planes;
-}
-
 static void clear(void *self)
 {
   planes *w = self;
   facet_plane_destroy(&w->dense);
   facet_loader_clear(&w->dense_loader);
-  facet_pixels_destroy(&w->pixels);
 }
 
-static facet_status make(const facet_context *context, int ranks, void *self)
+static facet_status make(void *self)
 {
-  (void)ranks;
   planes *w = self;
-  *w = (planes){.context = context, .plan = &context->plan->store, .inputs = context->plan->inputs};
-  FACET_TRY(facet_pixels_create(&context->plan->source, 0, &w->pixels));
-  if (!w->plan->plane_change)
+  if (!w->common.plan->plane_change)
     return FACET_OK;
-  const facet_member *dense = &context->family->member[0];
-  FACET_TRY(facet_loader_make(w->pixels, &dense->input, &w->dense_loader));
+  const facet_member *dense = &w->common.context->family->member[0];
+  FACET_TRY(facet_loader_make(w->common.pixels, &dense->input, &w->dense_loader));
   return facet_plane_create(dense->network, 0, &w->dense);
 }
 
-static const facet_tiled tiled = {
-    .tiles = {.stage = "planes", .name = "planes", .unit = unit_of, .enter = enter, .leave = leave, .run = run_unit},
-    .count = count,
-    .make = make,
-    .clear = clear};
+static const facet_items items = {.stage = "planes",
+                                  .name = "planes",
+                                  FACET_ITEMS_OF(planes, plane),
+                                  .make = make,
+                                  .clear = clear,
+                                  .enter = enter,
+                                  .leave = leave,
+                                  .run = run_item};
 
 /* ---- taking planes over ---- */
 
@@ -242,18 +210,16 @@ static facet_status follows(const facet_context *c, FILE *out)
     fprintf(out, ", around a change of %s", p->variant[0].sha256);
   for (int64_t i = 0; i < 3 * p->planes; i++)
     fprintf(out, ", %lld", (long long)p->plane_sample[i]);
-  for (int v = 0; v < p->variants; v++) /* which of them writes what is of a plane alone */
-    if (p->variant[v].plane) {
-      fprintf(out, ", %s", p->variant[v].name);
-      break;
-    }
+  int writer = facet_items_writer(&items, p);
+  if (writer >= 0)
+    fprintf(out, ", %s", p->variant[writer].name);
   return FACET_OK;
 }
 
 /* A plane reads its three samples. */
 static facet_status still(const facet_context *c, uint8_t *take)
 {
-  facet_items_still(c, c->plan->store.planes, 3, c->plan->store.plane_sample, take);
+  facet_items_still(c, &items, 3, c->plan->store.plane_sample, take);
   return FACET_OK;
 }
 
@@ -261,12 +227,12 @@ static facet_status still(const facet_context *c, uint8_t *take)
 
 static facet_status run(const facet_context *context)
 {
-  return facet_tiled_run(context, &tiled, &(planes){.context = NULL});
+  return facet_items_run(context, &items, &(planes){.common = {0}});
 }
 
 static bool wanted(const facet_plan *plan)
 {
-  return plan->store.planes > 0;
+  return facet_items_wanted(&items, plan);
 }
 
 /* Beside corners: what is found of one plane, with room to grow, and what waits. */
@@ -277,7 +243,7 @@ static facet_status memory(const facet_context *context, int ranks, double *byte
   double points = (double)facet_plane_points(p->plane_polygons),
          corners = (double)facet_plane_corners(p->plane_polygons);
   double found = points * (2 + (double)p->classes) * sizeof(double) + corners * 5 + (double)p->plane_polygons * 20;
-  FACET_TRY(facet_tiled_memory(context, &tiled, &(planes){.context = NULL}, bytes));
+  FACET_TRY(facet_items_memory(context, &items, &(planes){.common = {0}}, bytes));
   *bytes += 3 * found;
   return FACET_OK;
 }
@@ -314,10 +280,7 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
   s->plane_margin = k->margin;
   s->plane_window = k->fits ? window_that_fits(family, k->polygons) : k->window;
   s->plane_change = s->plane_window < 1 && k->around == FACET_AROUND_CHANGE && !s->variant[0].secant;
-  for (int v = 0; v < s->variants; v++)
-    if ((s->variant[v].plane = facet_texts_ask(&k->variants, s->variant[v].name)))
-      FACET_TRY(facet_plan_need_pieces(plan, family, "planes", v));
-  return FACET_OK;
+  return facet_items_ask(&items, &k->variants, family, plan);
 }
 
 const facet_stage facet_stage_planes = {.name = "planes",

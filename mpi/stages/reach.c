@@ -6,25 +6,18 @@
 #include <string.h>
 
 #include "items.h"
-#include "ranks/agree.h"
 
 /* SLOWER: what kernels for double are, in forward passes of the study's precision. */
 enum { SLOWER = 4 };
 
 typedef struct {
-  const facet_context *context;
-  const facet_store_plan *plan;
+  facet_item_work common;
   const facet_reach_keys *keys;
-  int64_t inputs;
-  facet_pixels *pixels;
   /* of the variant that was entered */
-  int variant;
   facet_reach *reach;
-  facet_loader loader;
   double *x, *scale; /* D each; scale: for distances in pixels, else NULL */
   double *point;     /* norms x D */
   int32_t *tied;     /* by gate */
-  facet_dealer *dealer;
 } reaching;
 
 /* ---- entering ---- */
@@ -32,32 +25,24 @@ typedef struct {
 /* How far each input moves when its pixel moves by 1. */
 static facet_status find_scale(reaching *w)
 {
-  FACET_NEW(w->scale, w->inputs);
-  facet_loader_even(&w->loader, 1, w->scale);
-  facet_loader_even(&w->loader, 0, w->x);
-  for (int64_t i = 0; i < w->inputs; i++)
+  FACET_NEW(w->scale, w->common.inputs);
+  facet_loader_even(&w->common.loader, 1, w->scale);
+  facet_loader_even(&w->common.loader, 0, w->x);
+  for (int64_t i = 0; i < w->common.inputs; i++)
     w->scale[i] -= w->x[i];
   return FACET_OK;
 }
 
-static facet_status pause(void *context)
-{
-  const reaching *w = context;
-  return w->dealer ? facet_dealer_pause(w->dealer) : FACET_OK;
-}
-
-static facet_status enter(void *self, int v)
+static facet_status enter(void *self, const facet_member *member)
 {
   reaching *w = self;
-  const facet_member *member = &w->context->family->member[v];
-  w->variant = v;
-  FACET_TRY(facet_loader_make(w->pixels, &member->input, &w->loader));
-  FACET_NEW(w->x, w->inputs);
-  FACET_NEW(w->point, FACET_NORMS * w->inputs);
-  FACET_NEW(w->tied, w->plan->variant[v].gates);
+  FACET_NEW(w->x, w->common.inputs);
+  FACET_NEW(w->point, FACET_NORMS * w->common.inputs);
+  FACET_NEW(w->tied, w->common.plan->variant[w->common.variant].gates);
   if (w->keys->unit == FACET_REACH_PIXEL)
     FACET_TRY(find_scale(w));
-  const facet_reach_options options = {.scale = w->scale, .certain = w->keys->certain, .pause = pause, .context = w};
+  const facet_reach_options options = {
+      .scale = w->scale, .certain = w->keys->certain, .pause = facet_item_pause, .context = w};
   return facet_reach_create(member->network, options, &w->reach);
 }
 
@@ -65,7 +50,6 @@ static void leave(void *self)
 {
   reaching *w = self;
   facet_reach_destroy(&w->reach);
-  facet_loader_clear(&w->loader);
   FACET_FREE(&w->x, &w->scale, &w->point, &w->tied);
 }
 
@@ -73,7 +57,7 @@ static void leave(void *self)
 
 static facet_status put(const reaching *w, int64_t sample, const facet_reach_result *r)
 {
-  const facet_place at = {.variant = w->variant, .part = {{sample, 1}}};
+  const facet_place at = {.variant = w->common.variant, .part = {{sample, 1}}};
   double untied[FACET_NORMS], error[FACET_NORMS], boundary[FACET_NORMS];
   int32_t limit[FACET_NORMS], next[FACET_NORMS], other[FACET_NORMS];
   int64_t element[FACET_NORMS], within[FACET_NORMS], beyond[FACET_NORMS];
@@ -111,59 +95,37 @@ static facet_status put(const reaching *w, int64_t sample, const facet_reach_res
                 {FACET_ROW_REACH_RESIDUAL, &r->residual},
                 {FACET_ROW_REACH_ROWS, &r->rows}};
   for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
-    FACET_TRY(facet_store_put(w->context->store, arrays[i].row, at, arrays[i].data));
+    FACET_TRY(facet_store_put(w->common.store, arrays[i].row, at, arrays[i].data));
   return FACET_OK;
 }
 
-static facet_status run_unit(void *self, facet_dealer *dealer, int64_t unit)
+static facet_status run_item(void *self, int64_t sample)
 {
   reaching *w = self;
-  int64_t sample = unit % w->plan->reach_samples;
   facet_reach_result r = {.tied_of = w->tied};
   for (int i = 0; i < FACET_NORMS; i++)
-    r.norm[i].point = w->point + i * w->inputs;
-  w->dealer = dealer;
-  FACET_TRY(facet_loader_load(&w->loader, w->plan->clean, sample, NULL, w->x));
+    r.norm[i].point = w->point + i * w->common.inputs;
+  FACET_TRY(facet_loader_load(&w->common.loader, w->common.plan->clean, sample, NULL, w->x));
   FACET_TRY(facet_reach_find(w->reach, w->x, &r));
   return put(w, sample, &r);
 }
 
 /* ---- all of it ---- */
 
-static facet_unit unit_of(const void *self, int64_t i)
+static facet_status make(void *self)
 {
-  const facet_store_plan *p = ((const reaching *)self)->plan;
-  int v = (int)(i / p->reach_samples);
-  return facet_item_unit(p, v, i, p->variant[v].reach);
-}
-
-static int64_t count(const facet_context *context)
-{
-  return context->plan->store.variants * context->plan->store.reach_samples;
-}
-
-static void clear(void *self)
-{
-  facet_pixels_destroy(&((reaching *)self)->pixels);
-}
-
-static facet_status make(const facet_context *context, int ranks, void *self)
-{
-  (void)ranks;
   reaching *w = self;
-  const facet_plan *plan = context->plan;
-  *w = (reaching){.context = context, .plan = &plan->store, .keys = &plan->keys->reach, .inputs = plan->inputs};
-  FACET_TRY(facet_pixels_create(&plan->source, 0, &w->pixels));
-  return context->store && facet_rank(context->comm) == 0
-             ? facet_items_number(context, w->plan->reach_samples, FACET_ROW_REACH_SAMPLE, FACET_ROW_REACH_LABEL)
-             : FACET_OK;
+  w->keys = &w->common.context->plan->keys->reach;
+  return facet_items_number(&w->common, FACET_ROW_REACH_SAMPLE, FACET_ROW_REACH_LABEL);
 }
 
-static const facet_tiled tiled = {
-    .tiles = {.stage = "reach", .name = "facets", .unit = unit_of, .enter = enter, .leave = leave, .run = run_unit},
-    .count = count,
-    .make = make,
-    .clear = clear};
+static const facet_items items = {.stage = "reach",
+                                  .name = "facets",
+                                  FACET_ITEMS_OF(reach_samples, reach),
+                                  .make = make,
+                                  .enter = enter,
+                                  .leave = leave,
+                                  .run = run_item};
 
 static facet_status follows(const facet_context *c, FILE *out)
 {
@@ -174,24 +136,24 @@ static facet_status follows(const facet_context *c, FILE *out)
 
 static facet_status still(const facet_context *c, uint8_t *take)
 {
-  facet_items_still(c, c->plan->store.reach_samples, 1, NULL, take);
+  facet_items_still(c, &items, 1, NULL, take);
   return FACET_OK;
 }
 
 static facet_status run(const facet_context *context)
 {
-  return facet_tiled_run(context, &tiled, &(reaching){.context = NULL});
+  return facet_items_run(context, &items, &(reaching){.common = {0}});
 }
 
 static bool wanted(const facet_plan *plan)
 {
-  return plan->store.reach_samples > 0;
+  return facet_items_wanted(&items, plan);
 }
 
 static facet_status memory(const facet_context *context, int ranks, double *bytes)
 {
   (void)ranks;
-  return facet_tiled_memory(context, &tiled, &(reaching){.context = NULL}, bytes);
+  return facet_items_memory(context, &items, &(reaching){.common = {0}}, bytes);
 }
 
 static facet_status seconds(const facet_context *context, const facet_speeds *speeds, int ranks, double *sum)
@@ -214,11 +176,8 @@ static facet_status plan_own(const facet_study_data *data, const facet_family *f
   if (!k->wanted)
     return FACET_OK;
   s->reach_unit = k->unit == FACET_REACH_PIXEL ? "pixel" : "input";
-  s->reach_samples = k->samples && k->samples < s->samples ? k->samples : s->samples;
-  for (int v = 0; v < s->variants; v++)
-    if ((s->variant[v].reach = facet_texts_ask(&k->variants, s->variant[v].name)))
-      FACET_TRY(facet_plan_need_pieces(plan, family, "reach", v));
-  return FACET_OK;
+  s->reach_samples = facet_items_samples(s, k->samples);
+  return facet_items_ask(&items, &k->variants, family, plan);
 }
 
 const facet_stage facet_stage_reach = {.name = "reach",

@@ -140,7 +140,10 @@ facet_status facet_stages_hold(const facet_context *c)
 static facet_tiles tiles_of(const facet_context *c, const facet_tiled *t, void *self)
 {
   facet_tiles tiles = t->tiles;
-  tiles.count = t->count ? t->count(c) : facet_plan_tiles(c->plan);
+  if (t->count)
+    tiles.count = t->count(c);
+  else if (tiles.count == 0)
+    tiles.count = facet_plan_tiles(c->plan);
   tiles.self = self;
   return tiles;
 }

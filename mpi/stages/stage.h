@@ -99,8 +99,8 @@ facet_status facet_stages_check(const facet_context *context);
 facet_status facet_stages_hold(const facet_context *context);
 /* What a stage does whose units need things made before, as long as all of them run, and whose memory is measured. */
 typedef struct {
-  facet_tiles tiles;                              /* but for count and self */
-  int64_t (*count)(const facet_context *context); /* NULL: the plan's tiles */
+  facet_tiles tiles;                              /* but for self */
+  int64_t (*count)(const facet_context *context); /* NULL: tiles.count, or where that is 0, the plan's tiles */
   /* Not collective. Makes what lies in *self, zeros at first; what is made is freed in any case. */
   facet_status (*make)(const facet_context *context, int ranks, void *self);
   void (*clear)(void *self);
