@@ -81,6 +81,8 @@ facet_status facet_path_create(const facet_network *network, double bytes, facet
 void facet_path_destroy(facet_path **path);
 /* Elements of gates and maxima, each of which may change on a path. About half of them do on a long one. */
 int64_t facet_path_elements(const facet_network *network);
+/* Forward passes in double that so many rows of a long path take, about. */
+double facet_path_passes(const facet_network *network, int64_t rows);
 
 typedef struct {
   facet_rows_choice rows;               /* by the logits at the end, as facet_rows_choose does */

@@ -9,9 +9,8 @@
 #include "items.h"
 #include "ranks/agree.h"
 
-/* SLOWER: what kernels for double are. back: a row there and back on a path, in forward passes. */
+/* SLOWER: what kernels for double are. */
 enum { SLOWER = 4, TENTH = 10 };
-static const double back = 1.5;
 
 typedef struct {
   facet_item_work common;
@@ -266,7 +265,7 @@ static double passes_of(const facet_attributions_keys *k, const facet_store_plan
   for (int m = 0; m < p->attribution_methods; m++) {
     double passes = facet_attribution_passes(p->attribution_method[m], k->steps, k->noisy);
     if (passes == 0)
-      passes = (1 + (double)facet_path_elements(network) / 2) / 2 * (1 + back);
+      passes = facet_path_passes(network, 1);
     sum += passes * all;
     if (p->curve_points > 0)
       sum += 2 * (double)(p->curve_points + 1 + k->perturbations);

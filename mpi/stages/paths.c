@@ -13,9 +13,8 @@
 #include "linear/digest.h"
 #include "ranks/agree.h"
 
-/* SLOWER: what kernels for double are. BACK: a row there and back, in forward passes. */
+/* SLOWER: what kernels for double are. */
 enum { SLOWER = 4, AT_ONCE = 64, BLUR = 8 };
-static const double back = 1.5;
 
 typedef enum { FROM_IMAGES, FROM_BLUR, FROM_CLEAN } from;
 
@@ -421,8 +420,6 @@ static facet_status memory(const facet_context *context, int ranks, double *byte
   return facet_items_memory(context, &items, &(paths){.common = {0}}, bytes);
 }
 
-/* About half of all elements change on a way, and a layer is run at the points of those before it: there at half of the
- * pieces, and back for each row. */
 static facet_status seconds(const facet_context *context, const facet_speeds *speeds, int ranks, double *sum)
 {
   const facet_store_plan *p = &context->plan->store;
@@ -438,9 +435,9 @@ static facet_status seconds(const facet_context *context, const facet_speeds *sp
   for (int v = 0; v < p->variants; v++) {
     if (!p->variant[v].path)
       continue;
-    double pieces = 1 + (double)facet_path_elements(context->family->member[v].network) / 2;
     double ways = baselines * (double)p->path_samples * (p->path_clean + p->path_conditions);
-    *sum += ways * pieces / 2 * SLOWER * speeds->forward[v] * (1 + back * (double)p->path_rows) / ranks;
+    double passes = facet_path_passes(context->family->member[v].network, p->path_rows);
+    *sum += ways * passes * SLOWER * speeds->forward[v] / ranks;
   }
   return FACET_OK;
 }

@@ -56,6 +56,14 @@ int64_t facet_path_elements(const facet_network *network)
   return sum;
 }
 
+/* About half of all elements change on a way, and a layer is run at the points of those before it: there at half of the
+ * pieces; a row back takes less (walk_spans.c). */
+double facet_path_passes(const facet_network *network, int64_t rows)
+{
+  const double back = 0.7;
+  return (1 + (double)facet_path_elements(network) / 2) / 2 * (1 + back * (double)rows);
+}
+
 /* ---- the predicted class ---- */
 
 /* Who overtakes the present class first between two points, and after what share of the way; -1: nobody. */

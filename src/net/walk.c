@@ -52,6 +52,11 @@ static facet_status make_points(facet_walk *w)
   FACET_NEW(w->parent, w->most);
   FACET_NEW(w->order, w->most);
   FACET_NEW(w->spare, w->most);
+  FACET_NEW(w->span, w->most);
+  FACET_NEW(w->row, w->most);
+  FACET_NEW(w->above, w->most);
+  FACET_NEW(w->common, w->most);
+  FACET_NEW(w->aside, FACET_WALK_ASIDE);
   FACET_NEW(w->change, FIRST_CHANGES);
   w->change_room = FIRST_CHANGES;
   for (int i = 0; i < x->steps; i++) {
@@ -60,7 +65,23 @@ static facet_status make_points(facet_walk *w)
       FACET_NEW(w->step[i].piece, size);
     else if (x->step[i].winner)
       FACET_NEW(w->step[i].winner, size);
+    if (facet_step_chooses(&x->step[i]))
+      FACET_NEW(w->step[i].changes, w->most);
   }
+  return FACET_OK;
+}
+
+/* Of each step, of AT_ONCE vectors. */
+static facet_status find_products(facet_walk *w)
+{
+  const facet_network *n = w->x->network;
+  facet_cost *cost;
+  FACET_TRY(facet_network_cost(n, &cost));
+  for (int i = 0; i < w->x->steps; i++)
+    for (int l = 0; l < cost->layers; l++)
+      if (&n->node[cost->layer[l].node] == w->x->step[i].node)
+        w->step[i].products = AT_ONCE * (double)cost->layer[l].products;
+  facet_cost_destroy(&cost);
   return FACET_OK;
 }
 
@@ -106,6 +127,7 @@ static facet_status make(const facet_network *network, double bytes, int64_t few
   double most = bytes / point_bytes(w);
   w->most = most < (double)fewest ? fewest : most > MOST ? MOST : (int64_t)most / AT_ONCE * AT_ONCE;
   FACET_TRY(make_points(w));
+  FACET_TRY(find_products(w));
   return facet_walk_find_live(w);
 }
 
@@ -129,11 +151,13 @@ void facet_walk_destroy(facet_walk **walk)
     return;
   for (int i = 0; w->step && i < w->x->steps; i++) {
     facet_walk_step *s = &w->step[i];
-    FACET_FREE(&s->piece, &s->winner, &s->values.slot, &s->values.size, &s->adjoints.slot, &s->adjoints.size);
+    FACET_FREE(&s->piece, &s->winner, &s->changes, &s->values.slot, &s->values.size, &s->adjoints.slot,
+               &s->adjoints.size, &s->above.slot, &s->above.size);
   }
   facet_executor_destroy(&w->x);
   FACET_FREE(&w->ends, &w->middles, &w->step, &w->value_at, &w->adjoint_at, &w->low, &w->high, &w->slope, &w->memory,
-             &w->outside, &w->logits, &w->t, &w->parent, &w->order, &w->spare, &w->change);
+             &w->outside, &w->logits, &w->t, &w->parent, &w->order, &w->spare, &w->change, &w->span, &w->row, &w->above,
+             &w->common, &w->aside);
   facet_free(walk);
 }
 
@@ -196,7 +220,8 @@ static void take_logits(facet_walk *w)
 facet_status facet_walk_part(facet_walk *w, double t0, double t1, bool *fits)
 {
   *fits = true;
-  w->found = 0;
+  w->planned = false;
+  w->found = w->spans = 0;
   w->count = 2;
   place_end(w, 0, t0);
   place_end(w, 1, t1);
@@ -250,16 +275,23 @@ const double *facet_walk_logits(const facet_walk *w, int64_t i)
 
 /* ---- and back ---- */
 
-/* Pieces times their length. */
+/* Of one span; or of all pieces, times their length. */
 static void place_adjoints(facet_walk *w, int32_t row)
 {
   const facet_executor *x = w->x;
   facet_layout layout = x->layout[x->network->output];
   int64_t size = facet_layout_size(layout), at = facet_layout_at(layout, row / layout.spatial, row % layout.spatial);
   double *g = facet_walk_adjoint(w, x->output_adjoint);
-  memset(g, 0, (size_t)(w->found * size) * sizeof *g);
-  for (int64_t i = 0; i + 1 < w->found; i++)
-    g[w->order[i] * size + at] = w->t[w->order[i + 1]] - w->t[w->order[i]];
+  w->count = w->found;
+  if (w->turn < x->steps)
+    facet_walk_spans_begin(w);
+  memset(g, 0, (size_t)(w->count * size) * sizeof *g);
+  if (w->spans > 0)
+    g[at] = 1;
+  for (int64_t i = 0; w->spans == 0 && i < w->found; i++) {
+    g[w->order[i] * size + at] = i + 1 < w->found ? w->t[w->order[i + 1]] - w->t[w->order[i]] : 0;
+    w->row[i] = i;
+  }
 }
 
 facet_status facet_walk_integrate(facet_walk *w, int32_t row, double *gradient)
@@ -269,12 +301,16 @@ facet_status facet_walk_integrate(facet_walk *w, int32_t row, double *gradient)
               "no part of a walk, or no row %d", row);
   if (w->x->input_adjoint == NO_SLOT)
     return FACET_OK;
-  w->count = w->found;
+  if (!w->planned)
+    facet_walk_plan(w);
+  w->planned = true;
   place_adjoints(w, row);
   for (int i = w->x->steps - 1; i >= 0; i--) {
     FACET_TRY(facet_executor_pause(w->x));
     FACET_TRY(facet_walk_back(w, i));
   }
+  if (w->spans > 0)
+    facet_walk_spans_end(w);
   for (int64_t i = 0; i < inputs; i++)
     gradient[i] += w->outside[i];
   return FACET_OK;

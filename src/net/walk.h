@@ -8,9 +8,10 @@
  * Points are found layer by layer: a linear layer is applied to the points found so far; the gate after it has new
  * points where an element crosses a boundary within a piece, found by the values at the piece's ends alone, and the
  * values there lie on the straight line between them (Sotoudeh & Thakur 2019, arXiv 1908.06214, in one dimension).  So
- * a layer costs what it costs at the points of the layers before it.  Backwards the same in reverse: the adjoints of
- * all pieces, each times its length, go down together, and below a gate those are added whose pieces the gate alone had
- * cut: their pattern is the same from there on. */
+ * a layer costs what it costs at the points of the layers before it.  Backwards, the upper layers are pulled back once
+ * for each span on which their patterns stay (walk_spans.c); from some layer on the adjoints of all pieces, each times
+ * its length, go down together, and below a gate those are added whose pieces the gate alone had cut: their pattern is
+ * the same from there on. */
 #ifndef FACET_WALK_H
 #define FACET_WALK_H
 

@@ -1,5 +1,5 @@
-/* The steps of a walk backward: adjoints of all pieces that there were when the step was run forward.  They go the ways
- * that the executor planned. */
+/* The steps of a walk backward: adjoints of all pieces that there were when the step was run forward, or of spans
+ * (walk_spans.c).  They go the ways that the executor planned. */
 #include "walk_parts.h"
 
 static double *open_way(const facet_walk *w, const facet_way *way, int64_t numbers)
@@ -49,7 +49,7 @@ static void sum(const facet_walk *w, const facet_step *step, const double *g)
   }
 }
 
-/* Slopes of one piece. */
+/* Slopes of one piece of the way. */
 static void find_slopes(const facet_lowered *l, const double *lowest, const uint8_t *piece, int64_t size, double *slope)
 {
   double low = l->slope[0], high = l->slope[1];
@@ -70,7 +70,7 @@ static void gate(const facet_walk *w, const facet_step *step, const uint8_t *pie
     g = facet_walk_adjoint(w, step->first);
   for (int64_t p = 0; p < w->count; p++) {
     int64_t at = p * size;
-    find_slopes(step->lowered, step->slope_of, piece + at, size, w->slope);
+    find_slopes(step->lowered, step->slope_of, piece + w->row[p] * size, size, w->slope);
     if (more)
       w->x->e->gate_pullback_sum(size, 1, 1, w->slope, g + at, more + at, to + at);
     else
@@ -80,9 +80,14 @@ static void gate(const facet_walk *w, const facet_step *step, const uint8_t *pie
 
 static void choose(const facet_walk *w, const facet_step *step, const int32_t *winner, const double *g)
 {
-  for (int j = 0; j < step->inputs; j++)
-    w->x->e->select_pullback(facet_walk_size(w, step->output), w->count, 1, winner, j, g,
-                             facet_walk_adjoint(w, step->way[j].addend), facet_walk_adjoint(w, step->way[j].to));
+  int64_t size = facet_walk_size(w, step->output);
+  for (int j = 0; j < step->inputs; j++) {
+    const double *addend = facet_walk_adjoint(w, step->way[j].addend);
+    double *to = facet_walk_adjoint(w, step->way[j].to);
+    for (int64_t p = 0; p < w->count; p++)
+      w->x->e->select_pullback(size, 1, 1, winner + w->row[p] * size, j, g + p * size,
+                               addend ? addend + p * size : NULL, to + p * size);
+  }
 }
 
 static void move(const facet_walk *w, const facet_step *step, const double *g)
@@ -99,11 +104,11 @@ static void move(const facet_walk *w, const facet_step *step, const double *g)
 static void window(const facet_walk *w, const facet_step *step, const int32_t *winner, const double *g)
 {
   facet_windows windows = facet_step_windows(w->x, step);
-  int64_t in = facet_walk_size(w, step->input[0]);
+  int64_t in = facet_walk_size(w, step->input[0]), out = facet_walk_size(w, step->output);
   double *to = open_way(w, &step->way[0], w->count * in);
-  if (winner)
-    w->x->e->window_max_pullback(facet_walk_size(w, step->output), in, w->count, 1, winner, g, to);
-  else
+  for (int64_t p = 0; winner && p < w->count; p++)
+    w->x->e->window_max_pullback(out, in, 1, 1, winner + w->row[p] * out, g + p * out, to + p * in);
+  if (!winner)
     w->x->e->window_mean_pullback(&windows, facet_window_layout(w->x, step, step->input[0]), w->count, g, to);
 }
 
@@ -124,6 +129,9 @@ facet_status facet_walk_back(facet_walk *w, int number)
   const facet_step *step = &w->x->step[number];
   const facet_walk_step *s = &w->step[number];
   const double *g = facet_walk_adjoint(w, step->g_slot);
+  bool chooses = facet_step_chooses(step);
+  if (chooses && w->spans > 0)
+    facet_walk_spans_split(w, number);
   switch (step->lowered->kind) {
   case KIND_LINEAR:
     FACET_TRY(linear(w, step, g));
@@ -153,7 +161,9 @@ facet_status facet_walk_back(facet_walk *w, int number)
   case KIND_CONSTANT:
     break; /* refused */
   }
-  if (facet_step_chooses(step))
+  if (chooses && w->spans == 0)
     join(w, s);
+  if (number == w->turn)
+    facet_walk_spans_turn(w, number);
   return FACET_OK;
 }

@@ -26,7 +26,21 @@ static facet_status find_values(facet_walk *w, int step, const int *made, const 
   return FACET_OK;
 }
 
-/* have: where the adjoint of each value lies once all steps from this one on were pulled back. */
+/* have: where the adjoint of each value lies once all steps behind this one were pulled back. */
+static facet_status find_above(facet_walk *w, int step, const int *made, const int *have)
+{
+  const facet_network *n = w->x->network;
+  const facet_step *s = &w->x->step[step];
+  for (int v = 0; v < n->values; v++)
+    if (have[v] != NO_SLOT && made[v] <= step)
+      FACET_TRY(add_slot(&w->step[step].above, have[v], facet_walk_size(w, v)));
+  if (s->more == NO_SLOT)
+    return FACET_OK;
+  FACET_TRY(add_slot(&w->step[step].above, s->first, facet_walk_size(w, s->output)));
+  return add_slot(&w->step[step].above, s->more, facet_walk_size(w, s->output));
+}
+
+/* The same once it was, too. */
 static facet_status find_adjoints(facet_walk *w, int step, const int *made, const int *have)
 {
   const facet_network *n = w->x->network;
@@ -47,7 +61,10 @@ static facet_status find(facet_walk *w, int *made, int *read, int *have)
       read[x->step[i].input[j]] = i;
   }
   read[x->network->output] = x->steps;
+  have[x->network->output] = x->output_adjoint;
   for (int i = x->steps - 1; i >= 0; i--) {
+    if (facet_step_chooses(&x->step[i]))
+      FACET_TRY(find_above(w, i, made, have));
     for (int j = 0; j < x->step[i].inputs; j++)
       have[x->step[i].input[j]] = x->step[i].way[j].to;
     if (!facet_step_chooses(&x->step[i]))

@@ -24,8 +24,18 @@ typedef struct {
   uint8_t *piece;                    /* gate, of every piece: which piece of the gate, by element */
   int32_t *winner;                   /* maximum: who won */
   facet_live_slots values, adjoints; /* steps that cut pieces: what is read then or later, there and back */
+  facet_live_slots above;            /* the same: adjoints before it is pulled back */
   int64_t before, after;             /* points before it was run, and after */
+  bool *changes;                     /* at every place of the part, whether its pattern there is another one */
+  double products;                   /* linear: of AT_ONCE vectors */
 } facet_walk_step;
+
+/* What a piece and a span have in common: walk_spans.c. */
+typedef struct {
+  int64_t piece, span;
+  double length;
+} facet_walk_common;
+enum { FACET_WALK_ASIDE = 1 << 15 }; /* numbers, several of each point there may be */
 
 struct facet_walk {
   facet_executor *x; /* whose steps these are; its buffers serve the plain passes */
@@ -46,6 +56,15 @@ struct facet_walk {
   double *low, *high;             /* of a maximum: what competes at the two ends of a piece */
   double *logits;                 /* of every point */
   double *outside;                /* adjoints of the input */
+  /* back: of spans, from the top to the step `turn`, and of pieces then; steps: of pieces alone; -1: of spans alone */
+  bool planned; /* for this part */
+  int turn;
+  int64_t spans;             /* 0: it is on pieces */
+  int64_t *span;             /* of each place */
+  int64_t *row;              /* of each vector: the piece that its pattern is that of */
+  bool *above;               /* places where some pattern above changes, while it is planned */
+  facet_walk_common *common; /* most */
+  double *aside;             /* FACET_WALK_ASIDE */
 };
 
 static inline double *facet_walk_value(const facet_walk *w, int slot)
@@ -94,5 +113,14 @@ void facet_walk_maximum_pattern(const facet_walk *walk, const facet_step *step, 
 /* A step's values at all points: walk_there.c. Its adjoints, at all pieces: walk_back.c. */
 facet_status facet_walk_there(facet_walk *walk, int step);
 facet_status facet_walk_back(facet_walk *walk, int step);
+
+/* walk_spans.c. Chooses the turn, of a part that was walked. */
+void facet_walk_plan(facet_walk *walk);
+/* At the top: one span, whose adjoint is to be put in place. Before a step that cuts: spans end where its pattern
+ * changes. Behind it, if it is the turn: pieces take what is of spans. Behind all steps: the first piece takes all. */
+void facet_walk_spans_begin(facet_walk *walk);
+void facet_walk_spans_split(facet_walk *walk, int step);
+void facet_walk_spans_turn(facet_walk *walk, int step);
+void facet_walk_spans_end(facet_walk *walk);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "mixed.h"
 #include "near.h"
-#include "net/walk.h"
+#include "net/walk_parts.h"
 
 enum { MOST = 2000, CLASSES = 8, CROSSINGS = 6, POINTS = 5 };
 
@@ -280,6 +280,37 @@ static void search_part(search *s, double t0, double t1)
   }
 }
 
+/* Wherever spans become pieces, the integral is the same. attribution: K x D. */
+static void check_every_turn(const facet_network *n, const double *start, const double *end, const double *attribution)
+{
+  static double gradient[MOST];
+  double logits[2 * CLASSES];
+  int64_t inputs = facet_network_inputs(n);
+  facet_walk *w;
+  bool fits;
+  int turns = 0;
+  assert_int_equal(facet_walk_create(n, 1 << 26, 16, &w), FACET_OK);
+  assert_int_equal(facet_walk_begin(w, start, end, logits), FACET_OK);
+  assert_int_equal(facet_walk_part(w, 0, 1, &fits), FACET_OK);
+  assert_true(fits);
+  facet_walk_plan(w);
+  w->planned = true;
+  for (int turn = -1; turn <= w->x->steps; turn++) {
+    if (turn >= 0 && turn < w->x->steps && !facet_step_chooses(&w->x->step[turn]))
+      continue;
+    turns++;
+    w->turn = turn;
+    for (int32_t c = 0; c < facet_network_outputs(n); c++) {
+      memset(gradient, 0, sizeof gradient);
+      assert_int_equal(facet_walk_integrate(w, c, gradient), FACET_OK);
+      for (int64_t i = 0; i < inputs; i++)
+        assert_near(gradient[i] * (end[i] - start[i]), attribution[c * inputs + i], 1e-12);
+    }
+  }
+  assert_true(turns > 2);
+  facet_walk_destroy(&w);
+}
+
 static void check_against_search(const facet_network *n, const double *start, const double *end)
 {
   static followed f, g;
@@ -300,6 +331,7 @@ static void check_against_search(const facet_network *n, const double *start, co
     double way = end[i % s.inputs] - start[i % s.inputs];
     assert_near(f.attribution[i], gradient[i] * way, left_out * fabs(way) + 1e-11);
   }
+  check_every_turn(n, start, end, f.attribution);
   room_of_test = 0;
   follow(n, start, end, &g);
   room_of_test = 1 << 24;
