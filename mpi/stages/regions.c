@@ -235,10 +235,13 @@ static facet_status memory(const facet_context *c, int ranks, double *bytes)
   return FACET_OK;
 }
 
+/* Of each rank that has a unit. */
 static double nameless(const facet_plan *plan, int ranks, int here)
 {
   (void)ranks;
-  return 3.0 * here * facet_sorter_filed(sizeof(entry), plan->store.samples);
+  const facet_store_plan *p = &plan->store;
+  double units = (double)p->variants * p->conditions;
+  return 3 * (here < units ? here : units) * facet_sorter_filed(sizeof(entry), p->samples);
 }
 
 /* Everything that is read takes as long as some operations of a matrix product. */

@@ -248,28 +248,32 @@ def test_room_for_files_without_a_name_is_looked_at(tmp_path):
     np.save(tmp_path / "y.npy", np.arange(17000) % 2)
     study, folder = tmp_path / "study.yaml", tmp_path / "scratch"
     folder.mkdir()
-    study.write_text(WIDE.replace("linearize: {}\n", "").replace("block: 4", "block: 5000"))
+    study.write_text(WIDE.replace("linearize: {}\n", "").replace("block: 4", "block: 5000") + "census: {}\n")
     usual = environment() | {"TMPDIR": str(folder)}
     small = usual | {"LD_PRELOAD": str(preloaded("small_disk", tmp_path)), "SMALL_DISK_AT": str(folder)}
 
-    def go(command, env):
-        return subprocess.run([FACET, command, study], env=env, capture_output=True, text=True, timeout=PATIENCE)
+    def go(command, env, *options):
+        return subprocess.run([FACET, command, study, *options], env=env, capture_output=True, text=True, timeout=PATIENCE)
 
     def words(bytes):
         return f"{folder}, the folder TMPDIR: no space left: {17000 * bytes / 1e9:.6f} GB needed for features and orders of samples, 0.000098 GB free"
 
     done = go("check", small)
     assert re.search(rf"^TMPDIR  .* 0.00 GiB in {folder} of each node, 0.00 GiB of it decoded data, which are there now; 0.00 GiB free$", done.stdout, re.M)
-    assert done.returncode == 0 and f"facet: warning: {words(32)}" in done.stderr, done.stderr  # of findings: of rank 0, and of all
+    assert done.returncode == 0 and f"facet: warning: {words(48)}" in done.stderr, done.stderr  # of regions: in three orders
     done = go("run", small)
-    assert done.returncode == 74 and own_lines(done) == [f"facet: {words(32)}"], done.stderr
+    assert done.returncode == 74 and own_lines(done) == [f"facet: {words(48)}"], done.stderr
     assert not list((tmp_path / "out/variants").glob("*"))
     assert go("run", usual).returncode == 0
-    for stage, status in ("summary", 0), ("compare", 74):
+    for stage, needed in ("summary", 0), ("compare", 24), ("findings", 32):  # of findings: of rank 0, and of all
         with h5py.File(tmp_path / "out/study.h5", "r+") as h5:
             h5[f"progress/{stage}"][...] = 0
         done = go("run", small)
-        assert done.returncode == status and (not status or own_lines(done) == [f"facet: {words(24)}"]), done.stderr
+        assert done.returncode == (74 if needed else 0) and (not needed or own_lines(done) == [f"facet: {words(needed)}"]), done.stderr
+    with h5py.File(tmp_path / "out/study.h5", "r+") as h5:
+        h5["progress/regions"][...] = 0
+    done = go("run", small, "-n", "2")
+    assert done.returncode == 74 and own_lines(done) == [f"facet: {words(96)}"], done.stderr  # two variants at once
 
 
 def test_room_is_looked_at_before_data_are_decoded(tmp_path):
