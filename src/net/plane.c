@@ -296,8 +296,8 @@ static facet_status begin(facet_plane *s, const facet_plane_options *o, double *
   s->side = NULL;
   s->now.count = 0;
   for (int64_t i = 0; i < o->corners; i++) {
-    const double *a = o->corner + 2 * i, *b = o->corner + 2 * ((i + 1) % o->corners);
-    twice += a[0] * b[1] - b[0] * a[1];
+    const double *first = o->corner, *a = o->corner + 2 * i, *b = o->corner + 2 * ((i + 1) % o->corners);
+    twice += (a[0] - first[0]) * (b[1] - first[1]) - (b[0] - first[0]) * (a[1] - first[1]); /* far from 0, too */
     for (int64_t j = 0; j < i; j++)
       diameter = fmax(diameter, hypot(a[0] - o->corner[2 * j], a[1] - o->corner[2 * j + 1]));
     s->at[2 * i] = a[0];

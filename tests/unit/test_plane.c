@@ -169,6 +169,22 @@ static void the_tent_map(void **state)
   facet_network_destroy(&n);
 }
 
+/* Areas are as good there as near 0. */
+static void a_small_window_far_away(void **state)
+{
+  (void)state;
+  facet_network *n = begin_net((facet_shape){1, {2}});
+  add_gemm(n, "x", "a", 2, 1, (double[]){1, -1}, NULL);
+  add_node(n, "Relu", "a", "r", 0, NULL);
+  end_net(n, "r");
+  const double box[4] = {16.1, 16.103, 16.117, 16.111};
+  sliced s;
+  slice(n, plenty, nought, unit, box, 10, &s);
+  assert_int_equal(s.r.regions, 2);
+  facet_plane_destroy(&s.plane);
+  facet_network_destroy(&n);
+}
+
 /* ---- maxima ---- */
 
 /* max(x, y, 0), as a pool over what three units give: three regions that meet in a point. */
@@ -338,13 +354,10 @@ static void where_to_look(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(lines_in_general_position),
-      cmocka_unit_test(the_tent_map),
-      cmocka_unit_test(three_that_meet),
-      cmocka_unit_test(where_the_class_changes),
-      cmocka_unit_test(every_kind),
-      cmocka_unit_test(through_three_inputs),
-      cmocka_unit_test(where_to_look),
+      cmocka_unit_test(lines_in_general_position), cmocka_unit_test(the_tent_map),
+      cmocka_unit_test(a_small_window_far_away),   cmocka_unit_test(three_that_meet),
+      cmocka_unit_test(where_the_class_changes),   cmocka_unit_test(every_kind),
+      cmocka_unit_test(through_three_inputs),      cmocka_unit_test(where_to_look),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
