@@ -232,6 +232,8 @@ static facet_status start(const command *c, int argc, char **argv, arguments *a,
   }
   if (a->call.ranks > 0 && c->run != facet_check) /* of which -n is a question */
     return launch(&a->call, argc, argv, speaks);
+  if (a->ranked)
+    facet_launch_speak();
   facet_blas_core_fit(argv); /* every rank for itself: nodes may differ */
   if (c->run == facet_run)   /* others end by them */
     facet_interrupt_begin();

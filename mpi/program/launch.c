@@ -2,12 +2,15 @@
  *
  * mpirun ends all ranks as soon as one exits with anything but 0, and what they said last is lost now and then; an
  * interrupt from the keyboard reaches it too, and it ends with 1.  Here ranks exit with 0 and rank 0 sends its status
- * as the last thing on standard error, behind a MARK, where the launcher takes it out.  Signals go to the launcher
- * alone: it asks the ranks by SIGUSR1, which every mpirun passes on, to stop where they can go on later. */
+ * as the last thing on standard error, behind a MARK, where the launcher takes it out.  Open MPI 5's loses parts of
+ * what is said on a busy machine: ranks on the launcher's own node write into a pipe of its own instead, which they
+ * open by the launcher's number and that of the pipe.  Signals go to the launcher alone: it asks the ranks by SIGUSR1,
+ * which every mpirun passes on, to stop where they can go on later. */
 #include "launch.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +18,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,7 +29,8 @@
 #define FACET_BUILD_MPIRUN "mpirun"
 #endif
 
-enum { MARK = '\036', MOST_ARGUMENTS = 64, READ_BYTES = 4096 };
+enum { MARK = '\036', MOST_ARGUMENTS = 64, READ_BYTES = 4096, MACHINE = 64 };
+static const char PIPE[] = "FACET_PIPE_OF_RANKS";
 
 static volatile pid_t mpirun;
 static volatile sig_atomic_t asked;
@@ -151,7 +156,7 @@ static void become_mpirun(int ranks, int columns, char *const arguments[])
 
 /* In the new process. A group of its own: an interrupt from the keyboard is the launcher's. It ends with the launcher,
  * even if that is killed. */
-static void start_mpirun(int ranks, char *const arguments[], int say)
+static void start_mpirun(int ranks, char *const arguments[], int say, const char *pipe_of_ranks)
 {
   int columns = terminal_columns(), nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
   setpgid(0, 0);
@@ -160,33 +165,107 @@ static void start_mpirun(int ranks, char *const arguments[], int say)
     dup2(nothing, STDIN_FILENO);
   dup2(say, STDERR_FILENO);
   prepare_mpirun(ranks);
+  setenv(PIPE, pipe_of_ranks, 1);
   become_mpirun(ranks, columns, arguments);
   fprintf(stderr, "facet: mpirun: %s\n", strerror(errno));
   facet_launch_report(FACET_NO_INPUT);
   _exit(1);
 }
 
-/* Passes on what ranks say as it comes, but for what follows a MARK: the number there, or -1. */
-static int pass_on(int from)
+/* What comes through one pipe. */
+typedef struct {
+  int from;
+  char word[16]; /* behind the last MARK */
+  size_t words;
+  bool marked, ended;
+} heard;
+
+/* Passes on what is there as it came, but for what follows a MARK. False: there was nothing. */
+static bool pass_on(heard *h)
 {
-  char text[READ_BYTES], word[16] = "";
-  size_t words = 0;
-  bool marked = false;
-  for (ssize_t got; (got = read(from, text, sizeof text)) > 0 || (got < 0 && errno == EINTR);) {
-    ssize_t plain = 0;
-    for (ssize_t i = 0; i < got; i++)
-      if (text[i] == MARK || marked) {
-        marked = text[i] != '\n';
-        words = text[i] == MARK ? 0 : words; /* several ranks without memory: the last one's */
-        if (marked && text[i] != MARK && words < sizeof word - 1)
-          word[words++] = text[i];
-      } else {
-        text[plain++] = text[i];
-      }
-    if (plain > 0)
-      (void)!write(STDERR_FILENO, text, (size_t)plain);
+  char text[READ_BYTES];
+  ssize_t got = read(h->from, text, sizeof text), plain = 0;
+  h->ended = got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN);
+  for (ssize_t i = 0; i < got; i++)
+    if (text[i] == MARK || h->marked) {
+      h->marked = text[i] != '\n';
+      h->words = text[i] == MARK ? 0 : h->words; /* several ranks without memory: the last one's */
+      if (h->marked && text[i] != MARK && h->words < sizeof h->word - 1)
+        h->word[h->words++] = text[i];
+    } else {
+      text[plain++] = text[i];
+    }
+  if (plain > 0)
+    (void)!write(STDERR_FILENO, text, (size_t)plain);
+  return got > 0;
+}
+
+/* Until mpirun has ended: the number behind a MARK, or -1. ranks: the pipe of their own, never empty for good, for it
+ * is open here, too. */
+static int pass_all_on(int mpirun_says, int ranks_say)
+{
+  heard by_mpirun = {.from = mpirun_says}, by_ranks = {.from = ranks_say};
+  struct pollfd both[] = {{.fd = mpirun_says, .events = POLLIN}, {.fd = ranks_say, .events = POLLIN}};
+  while (!by_mpirun.ended) {
+    if (poll(both, 2, -1) < 0 && errno != EINTR)
+      break;
+    if (both[1].revents)
+      pass_on(&by_ranks);
+    if (both[0].revents)
+      pass_on(&by_mpirun);
   }
-  return words > 0 ? atoi(word) : -1;
+  while (pass_on(&by_ranks))
+    ;
+  const heard *last = by_ranks.words > 0 ? &by_ranks : &by_mpirun;
+  return last->words > 0 ? atoi(last->word) : -1;
+}
+
+/* ---- the ranks' pipe ---- */
+
+/* Which machine this is, since it was started last. */
+static void read_machine(char machine[MACHINE])
+{
+  int file = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+  ssize_t got = file < 0 ? 0 : read(file, machine, MACHINE - 1);
+  if (file >= 0)
+    close(file);
+  machine[got > 0 ? got : 0] = '\0';
+  machine[strcspn(machine, "\n")] = '\0';
+}
+
+/* Where ranks find it: machine, process, descriptor there, and the number of the pipe. */
+static void name_pipe(int writes, char *name, size_t size)
+{
+  char machine[MACHINE];
+  struct stat about = {0};
+  read_machine(machine);
+  (void)fstat(writes, &about);
+  (void)snprintf(name, size, "%s %ld %d %llu", machine, (long)getpid(), writes, (unsigned long long)about.st_ino);
+}
+
+void facet_launch_speak(void)
+{
+  const char *name = getenv(PIPE);
+  char machine[MACHINE], there[MACHINE] = "", path[64];
+  long process;
+  int descriptor;
+  unsigned long long number;
+  struct stat about;
+  read_machine(machine);
+  if (!name || sscanf(name, "%63s %ld %d %llu", there, &process, &descriptor, &number) != 4 ||
+      strcmp(machine, there) != 0)
+    return;
+  (void)snprintf(path, sizeof path, "/proc/%ld/fd/%d", process, descriptor);
+  int file = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+  if (file < 0)
+    return;
+  if (fstat(file, &about) == 0 && S_ISFIFO(about.st_mode) && about.st_ino == number &&
+      fcntl(file, F_SETFL, O_WRONLY) == 0) {
+    signal(SIGPIPE,
+           SIG_IGN); /* a launcher that was killed hears nothing, and what is done is to be kept all the same */
+    dup2(file, STDERR_FILENO);
+  }
+  close(file);
 }
 
 void facet_launch_report(facet_status status)
@@ -197,11 +276,14 @@ void facet_launch_report(facet_status status)
 
 facet_status facet_launch(int ranks, char *const arguments[], bool *speaks)
 {
-  int ends[2], ended = 0;
+  int ends[2], own[2], ended = 0;
+  char name[160];
   sigset_t before;
   FACET_CHECK(!facet_launched(), FACET_USAGE, "-n %d: ranks are started already, by mpirun or srun; leave it out",
               ranks);
-  FACET_CHECK(pipe2(ends, O_CLOEXEC) == 0, FACET_OS, "pipe: %s", strerror(errno));
+  FACET_CHECK(pipe2(ends, O_CLOEXEC) == 0 && pipe2(own, O_CLOEXEC) == 0 && fcntl(own[0], F_SETFL, O_NONBLOCK) == 0,
+              FACET_OS, "pipe: %s", strerror(errno));
+  name_pipe(own[1], name, sizeof name);
   long killed = facet_killed_for_memory();
   hold_signals(&before);
   mpirun = fork();
@@ -210,10 +292,12 @@ facet_status facet_launch(int ranks, char *const arguments[], bool *speaks)
     listen_to_signals();
   sigprocmask(SIG_SETMASK, &before, NULL);
   if (mpirun == 0)
-    start_mpirun(ranks, arguments, ends[1]);
+    start_mpirun(ranks, arguments, ends[1], name);
   close(ends[1]);
-  int status = pass_on(ends[0]);
+  int status = pass_all_on(ends[0], own[0]);
   close(ends[0]);
+  close(own[0]);
+  close(own[1]);
   while (waitpid(mpirun, &ended, 0) < 0 && errno == EINTR)
     ;
   *speaks = status < 0;

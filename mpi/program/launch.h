@@ -10,6 +10,9 @@
  * FACET_INTERNAL where ranks ended without a word, killed for instance. arguments: the command first, NULL last.
  * *speaks, true before: whether the message is still to be said, because no rank has. */
 facet_status facet_launch(int ranks, char *const arguments[], bool *speaks);
+/* On a rank of such a run, before it says anything: what it says goes to the launcher itself, where that is on this
+ * machine; else through mpirun, as it would. */
+void facet_launch_speak(void);
 /* On rank 0 of such a run, at the very end: its status for the launcher. All ranks exit with 0 then, so that mpirun
  * has no reason to end anyone early. */
 void facet_launch_report(facet_status status);

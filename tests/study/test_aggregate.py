@@ -281,7 +281,7 @@ def test_many_pairs_and_little_memory(tmp_path):
     tables = {}
     for name, more in (("many", many), ("few", few), ("tight", few + "memory: 73 MiB\n")):
         (tmp_path / f"{name}.yaml").write_text(text.replace("output: out", f"output: {name}") + more)
-        done = run("run", tmp_path / f"{name}.yaml", ranks=2)
+        done = run("run", "-n", 2, tmp_path / f"{name}.yaml")
         assert done.returncode == 0, done.stderr
         assert ("/aggregate/cka compares variants under clean" in done.stderr) == (name == "many")
         with h5py.File(tmp_path / name / "study.h5") as h5:

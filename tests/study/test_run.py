@@ -71,7 +71,7 @@ def test_interruption_is_resumable(longer, held):
     out = longer / "out"
     shutil.rmtree(out)
     for where, writes in (("out/study.yaml", None), ("out/study.h5", 40)):  # before training, in the analysis
-        process, _ = held(where, *MPIRUN, "-n", "2", FACET, writes=writes)
+        process, _ = held(where, FACET, writes=writes)
         process.send_signal(signal.SIGUSR1)
         _, errors = process.communicate(timeout=PATIENCE)
         assert process.returncode == 75, errors
