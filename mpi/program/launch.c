@@ -207,8 +207,11 @@ static int pass_all_on(int mpirun_says, int ranks_say)
   heard by_mpirun = {.from = mpirun_says}, by_ranks = {.from = ranks_say};
   struct pollfd both[] = {{.fd = mpirun_says, .events = POLLIN}, {.fd = ranks_say, .events = POLLIN}};
   while (!by_mpirun.ended) {
-    if (poll(both, 2, -1) < 0 && errno != EINTR)
+    if (poll(both, 2, -1) < 0) {
+      if (errno == EINTR)
+        continue;
       break;
+    }
     if (both[1].revents)
       pass_on(&by_ranks);
     if (both[0].revents)
@@ -259,12 +262,10 @@ void facet_launch_speak(void)
   int file = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
   if (file < 0)
     return;
+  /* Of a launcher that was killed nobody hears, and what is done is to be kept all the same: no SIGPIPE. */
   if (fstat(file, &about) == 0 && S_ISFIFO(about.st_mode) && about.st_ino == number &&
-      fcntl(file, F_SETFL, O_WRONLY) == 0) {
-    signal(SIGPIPE,
-           SIG_IGN); /* a launcher that was killed hears nothing, and what is done is to be kept all the same */
+      fcntl(file, F_SETFL, O_WRONLY) == 0 && signal(SIGPIPE, SIG_IGN) != SIG_ERR)
     dup2(file, STDERR_FILENO);
-  }
   close(file);
 }
 
