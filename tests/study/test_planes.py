@@ -43,12 +43,13 @@ model: {{onnx: {RESNET}}}
 planes: {{count: {planes}}}
 """)
     done = run("run", tmp_path / "study.yaml")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 and "warning" not in done.stderr, done.stderr
     study, n = facet.open(tmp_path / "out/study.h5"), math.isqrt(-(-tries // planes) - 1) + 1
     for number in range(planes):
         plane = study.plane("dense", number)
         found = plane_grid.from_afar(plane, RESNET, n)
         print(plane, found)
+        assert plane.residual < 1e-12 and plane.uncovered < 1e-12 and plane.dropped == 0
         assert found.wrong == 0 and found.off < plane_grid.DEVIATION and found.error < plane_grid.SURE / 4
         assert found.points >= (1 - 1e-4) * n * n - 10 and found.told > found.asked / 2 and len(np.unique(plane.cls)) > 1
 
