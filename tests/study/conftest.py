@@ -1,7 +1,9 @@
 """What the whole-run tests share: the program, small data made on the spot, and running it on ranks."""
 
+import atexit
 import errno
 import fcntl
+import functools
 import gc
 import hashlib
 import os
@@ -11,6 +13,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 
@@ -68,7 +71,17 @@ def environment():
     """Root may run Open MPI, and every rank has one thread; tests run side by side, so none of them has its own core,
     and ranks that wait give theirs away."""
     return {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1",
-            "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_mpi_yield_when_idle": "1"}
+            "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_mpi_yield_when_idle": "1",
+            "OMPI_MCA_btl_vader_backing_directory": shared_memory(), "OMPI_MCA_btl_sm_backing_directory": shared_memory()}
+
+
+@functools.cache
+def shared_memory():
+    """Where Open MPI's ranks share memory, which it names by the number of their job. That has 16 bits, and tests run side by side: two
+    jobs of one number would write into each other's."""
+    folder = tempfile.mkdtemp(prefix="facet-tests-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def preloaded(name, folder):
