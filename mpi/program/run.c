@@ -63,8 +63,7 @@ static facet_status profile(facet_profiling *profiling, const facet_stage *stage
 static facet_status count_here(MPI_Comm comm, int *here)
 {
   MPI_Comm node;
-  FACET_TRY(facet_mpi_check(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
-                            "finding the ranks of a node"));
+  FACET_TRY(facet_node_ranks(comm, &node));
   *here = facet_ranks(node);
   MPI_Comm_free(&node);
   return FACET_OK;

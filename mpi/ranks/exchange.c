@@ -13,6 +13,12 @@ facet_status facet_mpi_check(int code, const char *what)
   return facet_raise(FACET_IO, "%s: %.*s", what, length, words);
 }
 
+facet_status facet_node_ranks(MPI_Comm comm, MPI_Comm *node)
+{
+  return facet_mpi_check(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, node),
+                         "finding the ranks of a node");
+}
+
 static int piece_of(int64_t left)
 {
   return left < PIECE ? (int)left : PIECE;

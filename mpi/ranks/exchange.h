@@ -23,5 +23,8 @@ facet_status facet_share_numbers(MPI_Comm comm, MPI_Datatype type, void *x, int6
 
 /* FACET_IO with the MPI library's words unless `code` is MPI_SUCCESS. `what` names the call. */
 facet_status facet_mpi_check(int code, const char *what);
+/* Collective. The ranks that share this one's node, with its memory and its folders, in their order. The caller frees.
+ */
+facet_status facet_node_ranks(MPI_Comm comm, MPI_Comm *node);
 
 #endif

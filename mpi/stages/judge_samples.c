@@ -105,8 +105,7 @@ static facet_status open_file(MPI_Comm node, facet_judge_samples *s)
 static facet_status share_file(MPI_Comm comm, facet_judge_samples *s)
 {
   MPI_Comm node;
-  FACET_TRY(facet_mpi_check(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node),
-                            "finding the ranks of a node"));
+  FACET_TRY(facet_node_ranks(comm, &node));
   facet_status status = open_file(node, s);
   MPI_Comm_free(&node);
   return facet_agree(comm, status);

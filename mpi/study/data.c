@@ -31,8 +31,7 @@ static facet_status ranks_make(MPI_Comm comm, ranks *r)
   r->all = r->node = comm;
   if (comm == MPI_COMM_NULL)
     return FACET_OK;
-  return facet_mpi_check(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &r->node),
-                         "finding the ranks of a node");
+  return facet_node_ranks(comm, &r->node);
 }
 
 static bool is_first(const ranks *r)
