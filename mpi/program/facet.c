@@ -250,9 +250,18 @@ static facet_status start(const command *c, int argc, char **argv, arguments *a,
   if (status == FACET_OK)
     status = c->run(&a->call);
   facet_interrupt_say(NULL);
-  MPI_Finalize();
-  facet_phase(NULL);
   return status;
+}
+
+/* After the last words: as soon as one rank has ended with a status, mpirun kills those that still have something to
+ * say. */
+static void end_mpi(void)
+{
+  int on;
+  MPI_Initialized(&on);
+  if (on)
+    MPI_Finalize();
+  facet_phase(NULL);
 }
 
 static facet_status help_or_start(const command *c, int argc, char **argv, arguments *a, bool *speaks)
@@ -299,6 +308,7 @@ int main(int argc, char **argv)
     fprintf(stderr, "facet: %s\n", facet_message());
   if (fflush(stdout) != 0 && status == FACET_OK)
     status = FACET_IO;
+  end_mpi();
   if (a.ranked && speaks)
     facet_launch_report(status);
   return a.ranked ? 0 : (int)status;

@@ -150,3 +150,11 @@ def test_fewer_ranks_than_were_started_are_refused(small, said, refused):
     done = subprocess.run([*MPIRUN, "-n", "2", "env", *words, FACET, "check", small / "study.yaml"], env=environment(),
                           capture_output=True, text=True)
     assert (done.returncode, len(own_lines(done))) == ((64, 1) if refused else (0, 0)) and refused in done.stderr, done.stderr
+
+
+def test_the_last_words_come_before_the_end(small):
+    """mpirun kills all others as soon as one rank has ended with a status: here the one that speaks ends last, if at all."""
+    (small / "study.yaml").write_text(STUDY.replace("seed: 3", "sede: 3"))
+    done = subprocess.run([*MPIRUN, "-n", "2", FACET, "run", small / "study.yaml"], capture_output=True, text=True, timeout=PATIENCE,
+                          env=environment() | {"LD_PRELOAD": str(preloaded("never_ends", small))})
+    assert done.returncode == 65 and len(own_lines(done)) == 1 and "did you mean 'seed'?" in done.stderr, done.stderr
