@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "kernels/lane_block.h"
+#include "net/executor.h"
 #include "onnx/onnx.h"
 #include "ranks/agree.h"
 #include "train/checkpoint.h"
@@ -73,14 +75,25 @@ static void make_data(void)
   }
 }
 
-static facet_network *first_network(void)
+static facet_network *network_of(int64_t first, int64_t second)
 {
   facet_network *network = NULL;
-  const int64_t conv[] = {4, 8}, dense[] = {16};
+  const int64_t conv[] = {first, second}, dense[] = {16};
   assert_int_equal(
       facet_network_plain(&(facet_plain){(facet_shape){3, {1, SIDE, SIDE}}, 2, conv, 1, dense, K, 3}, &network),
       FACET_OK);
   return network;
+}
+
+static facet_network *first_network(void)
+{
+  return network_of(4, 8);
+}
+
+/* Of convolutions that train as blocks (kernels/block.h). */
+static facet_network *network_of_blocks(void)
+{
+  return network_of(8, 16);
 }
 
 static facet_method_job job_of(const char *method, double sparsity, const facet_training *how)
@@ -106,10 +119,15 @@ static bool same(const facet_network *a, const facet_network *b)
   return good;
 }
 
-/* On all ranks, and on this one alone: the same. Returns the network; NULL: they differ. */
-static facet_network *run_both(const facet_method_job *job, double *seconds)
+/* From networks made so, whose weights a job's mask takes away at once: on all ranks, and on this one alone: the same.
+ * Returns the network; NULL: they differ. */
+static facet_network *run_both_from(facet_network *(*first)(void), const facet_method_job *job, double *seconds)
 {
-  facet_network *together = first_network(), *alone = first_network();
+  facet_network *together = first(), *alone = first();
+  if (job->mask) {
+    facet_mask_apply(job->mask, together);
+    facet_mask_apply(job->mask, alone);
+  }
   bool good = facet_method_run(MPI_COMM_WORLD, job, together, seconds) == FACET_OK;
   good = good && facet_method_run(MPI_COMM_SELF, job, alone, NULL) == FACET_OK && same(together, alone);
   if (!good) {
@@ -118,6 +136,11 @@ static facet_network *run_both(const facet_method_job *job, double *seconds)
   }
   facet_network_destroy(&alone);
   return together;
+}
+
+static facet_network *run_both(const facet_method_job *job, double *seconds)
+{
+  return run_both_from(first_network, job, seconds);
 }
 
 static double accuracy_of(const facet_network *network)
@@ -346,6 +369,39 @@ static void test_partial_micro_batches(void **state)
   facet_network *network = run_both(&job, NULL);
   assert_everywhere(network != NULL);
   facet_network_destroy(&network);
+}
+
+/* Blocks of a training whose micro-batches fill the lanes. */
+static int blocks_in_lanes(facet_network *network, const facet_training_job *job)
+{
+  facet_sgd *sgd;
+  int count = 0;
+  assert_int_equal(facet_sgd_create(network, NULL, job, 0, 1, &sgd), FACET_OK);
+  for (int i = 0; i < sgd->executor->steps && facet_lane_block_fits(sgd->executor->options.batch); i++)
+    count += sgd->executor->step[i].is_block;
+  facet_sgd_destroy(&sgd);
+  return count;
+}
+
+/* A mask that holds most weights at 0: blocks go by lanes (kernels/lane_block.h). */
+static void test_masks_through_lanes(void **state)
+{
+  (void)state;
+  const facet_pruning most = {.method = facet_method_find("magnitude"), .scope = FACET_SCOPE_LAYER, .sparsity = 0.8};
+  facet_training how = plain;
+  how.batch = 64;
+  how.micro_batch = 16;
+  facet_method_job job = job_of(NULL, 0, &how);
+  facet_network *first = network_of_blocks();
+  facet_mask *mask;
+  assert_int_equal(facet_mask_create(first, &most, NULL, &mask), FACET_OK);
+  job.mask = mask;
+  assert_int_equal(blocks_in_lanes(first, &job.training), 2);
+  facet_network *network = run_both_from(network_of_blocks, &job, NULL);
+  assert_everywhere(network && fabs(zeros_of(network) - 0.8) < 0.01);
+  facet_network_destroy(&network);
+  facet_network_destroy(&first);
+  facet_mask_destroy(&mask);
 }
 
 static facet_status take_steps(MPI_Comm comm, facet_sgd *sgd, int64_t steps, double slow)
@@ -621,6 +677,7 @@ int main(int argc, char **argv)
       cmocka_unit_test(test_one_more_method),
       cmocka_unit_test(test_extras_are_the_same_bits),
       cmocka_unit_test(test_partial_micro_batches),
+      cmocka_unit_test(test_masks_through_lanes),
       cmocka_unit_test(test_a_slow_rank_has_less),
       cmocka_unit_test(test_diverging_is_told_apart),
       cmocka_unit_test(test_goes_on_with_the_same_bits),

@@ -15,7 +15,7 @@ import time
 import h5py
 import numpy as np
 import pytest
-from conftest import PATIENCE, ROOT, STUDY, make_digits, run
+from conftest import BUILD, PATIENCE, ROOT, STUDY, checksum, make_digits, run
 
 import facet
 from facet.library import DECLARATIONS, STRUCTURES, declarations, library
@@ -27,6 +27,7 @@ variants:
   - {method: filter, scope: layer, sparsity: 0.5, norm: 2}
   - {method: synflow, scope: global, sparsity: 0.9}
 """
+LANES = BUILD / "tests" / "programs" / "lanes"
 HEADERS = sorted((ROOT / "include" / "facet").glob("*.h"))
 
 
@@ -189,7 +190,7 @@ def run_with_little(study):
 
 def test_what_a_study_handled_at_once_is_handled_at_once(tmp_path):
     """Small blocks, little memory and fewer rows change how many samples and rows go through together, and with them last
-    bits. The pruned network goes forward in lanes where nothing is linearized, and back in lanes."""
+    bits. The pruned network goes forward in lanes where nothing is linearized."""
     make_digits(tmp_path, train=120, test=50, size=28)
     text = re.sub("conv: .*?}", "conv: [16, 40], dense: [16]}", STUDY.split("variants:")[0]).replace("epochs: 2", "epochs: 1")
     loaded, found = re.sub("model:.*", "model: {onnx: block/variants/dense.onnx}\n", text, flags=re.S), set()
@@ -219,6 +220,24 @@ def test_what_a_study_handled_at_once_is_handled_at_once(tmp_path):
     assert {(3, 3, 4), (20, 20, 1), (FORWARD, 13, 3)} < found
     ((forward, linear, _),) = found - {(3, 3, 4), (20, 20, 1), (FORWARD, 13, 3)}
     assert forward < FORWARD and linear < 10, "memory cuts nothing here: give less"
+
+
+def test_ranks_agree_in_lanes(tmp_path):
+    """Whoever takes a part, and whatever went through there before: in lanes forward and back, the last part not full."""
+    make_digits(tmp_path, train=96)
+    text = re.sub("architecture: .*}", "architecture: resnet20", STUDY.split("variants:")[0]).replace("epochs: 2", "epochs: 1")
+    text, found = text.replace("block: 20", "block: 48") + CUT.replace("samples: 45", "samples: all").replace("ROWS", "all"), set()
+    for ranks in (1, 2, 3):
+        (tmp_path / f"{ranks}.yaml").write_text(text.replace("output: out", f"output: out{ranks}"))
+        done = run("run", tmp_path / f"{ranks}.yaml", ranks=ranks)
+        assert done.returncode == 0, done.stderr
+        found.add(checksum(tmp_path / f"out{ranks}/study.h5"))
+    with facet.open(tmp_path / "out3/study.h5") as study:
+        for batches, variant in zip(np.reshape(study.attrs["batches"], (len(study.variants), -1)), study.variants):
+            command = [LANES, tmp_path / f"out3/variants/{variant}.onnx", *map(str, batches[:3])]
+            said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            assert said.split() == ([] if variant == "dense" else ["forward", "back"])
+    assert len(found) == 1
 
 
 def test_layouts_of_networks(studies, tmp_path):
