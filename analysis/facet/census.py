@@ -61,6 +61,16 @@ def gates(study: Study, variant: str, condition: str | None) -> pandas.DataFrame
     return pandas.DataFrame(table, index=pandas.Index(strings(group["gate"]), name="gate"))
 
 
+def moved(study: Study) -> dict[str, list[str]]:
+    """{variant: the corrupted conditions under which its patterns are compared with clean ones}, without variants that have none."""
+    if "clean" not in study.conditions or "census/regions" not in study.file:
+        return {}
+    number = study.file["census/regions"][()]
+    found = {v: [name for name, regions in zip(study.conditions, number[study.variant_index(v)]) if regions >= 0 and name != "clean"]
+             for v in counted(study)}
+    return {v: conditions for v, conditions in found.items() if conditions}
+
+
 def constant_elements(study: Study, variant: str, condition: str | None) -> dict[str, Array]:
     group, c = _condition(study, variant, condition)
     blocks = group["piece"][c].astype(int)  # of each block of samples: 1 + the piece

@@ -282,6 +282,16 @@ def sections(path, *names, folder=None):
         return "".join(made.section(name) for name in names)
 
 
+def first_table(text):
+    """[(variant, cells)] of the first table in some of a page."""
+    found = []
+    for line in re.findall(r"<tr>(.*?)</tr>", text.partition("</table>")[0], re.DOTALL):
+        cells = [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", line)]
+        if cells:
+            found.append((cells[0].removesuffix(" !"), cells[1:]))
+    return found
+
+
 def checksum(store):
     done = run("checksum", store)
     assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ import facet  # in conftest's path
 import h5py
 import numpy as np
 import pytest
-from conftest import STUDY, checksum, make_digits, run
+from conftest import STUDY, checksum, first_table, make_digits, run, sections
 
 import onnx
 from onnx import numpy_helper
@@ -105,6 +105,27 @@ def test_against_numpy(counted):
                         part = pattern[b * block:(b + 1) * block]
                         wanted = np.where((part == part[0]).all(0), part[0] + 1, 255)
                         assert np.array_equal(group["piece"][c, b, ends[g]:ends[g + 1]], wanted)
+
+
+def test_report(counted, tmp_path):
+    """By condition: in how many regions samples lie, and how far patterns are from clean ones, in all and by gate."""
+    text = sections(counted / "out/study.h5", "patterns", folder=tmp_path)
+
+    def named(part):  # without "failed"
+        return [(name.split()[0], cells) for name, cells in first_table(part)]
+    regions, distances = (text.partition(lead)[2].partition("</table>")[0] for lead in ("In so many regions", "The distance to clean"))
+    assert re.findall("<th[^>]*>([^<]+)</th>", distances) == ["gaussian noise", "variant", "3"]
+    assert re.findall("<th[^>]*>([^<]+)</th>", regions)[-3:] == ["variant", "clean", "3"]
+    with facet.open(counted / "out/study.h5") as study:
+        far = {v: study.file[f"census/{v}/distance"][1, :, 1].sum(1).mean() / study.file[f"census/{v}/element"].size for v in study.variants}
+        assert named(distances) == [(v, [f"{100 * share:.2f}"]) for v, share in far.items()] and min(far.values()) > 0
+        assert named(regions) == [(v, list(map(str, counts))) for v, counts in zip(study.variants, study.file["census/regions"][()])]
+        gates = study.gates(study.variants[-1], "gaussian_noise/3")
+        shares = 100 * gates["distance_clean"] / gates["elements"]
+        picture = study.plot.pattern_shift(study.variants[-1])
+        assert [said.get_text() for said in picture.axes[0].texts] == [f"{share:.0f}" for share in shares]
+    for name in ("pattern_shift", "pattern_shift_pruned"):
+        assert f'<figure id="{name}">' in text and (tmp_path / f"{name}.png").exists()
 
 
 def arrays(path):

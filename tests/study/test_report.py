@@ -20,7 +20,7 @@ from matplotlib import image as plt_image
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 import make_study
-from conftest import ROOT, sections
+from conftest import ROOT, first_table, sections
 
 import facet
 from facet.__main__ import main
@@ -141,13 +141,7 @@ def test_a_study_of_schema_1_is_read(tmp_path, undrawn):
 
 def rows(text, section):
     """{variant: cells} of the first table of a section."""
-    table = text.partition(f'<section id="{section}">')[2].partition("</table>")[0]
-    found = {}
-    for line in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL):
-        cells = [re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", line)]
-        if cells:
-            found[cells[0].removesuffix(" !")] = cells[1:]
-    return found
+    return dict(first_table(text.partition(f'<section id="{section}">')[2]))
 
 
 def said(values, digits=2):

@@ -76,6 +76,7 @@ class Plots:
     agreement_of_methods = Drawn(explained.agreement)
     dead_elements = Drawn(census.dead_elements)
     pattern_change = Drawn(census.pattern_change)
+    pattern_shift = Drawn(census.pattern_shift)
     group_change = Drawn(groups.group_change)
     facet_radii = Drawn(reach.facet_radii)
     facet_limits = Drawn(reach.facet_limits)

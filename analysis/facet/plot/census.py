@@ -1,4 +1,4 @@
-"""Activation patterns over the data set: what is always off, and how far pruning has moved patterns, gate by gate."""
+"""Activation patterns over the data set: what is always off, and how far pruning and corruption have moved patterns, gate by gate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facet import census
-from facet.plot.choice import choose, grouped, pick, seeds
+from facet.plot.choice import choose, extremes, grouped, pick, seeds
 from facet.plot.shares import by_layer
 from facet.plot.style import Picture, styled
 from facet.plot.words import failed_seeds, left_out
@@ -59,3 +59,21 @@ def pattern_change(study: Study, limit: int = 30, most_gates: int = 60) -> Pictu
     return by_layer(table, rows, shown, "on another piece").says(
         f"How far pruning has moved activation patterns: elements of each gate that are on another piece than in dense, or won by "
         f"another candidate, in percent, a mean over the samples ({study.reference}).{more}")
+
+
+@styled
+def pattern_shift(study: Study, variant: str | None = None, limit: int = 30, most_gates: int = 60) -> Picture | None:
+    """Which share of each gate's elements corruption puts on another piece than in the clean sample, by condition."""
+    there = census.moved(study)
+    shown = variant or (extremes(study, list(there))[0] if there else "")
+    if shown not in there:
+        return None
+    conditions = choose(there[shown], limit)
+    tables = [census.gates(study, shown, condition) for condition in conditions]
+    every = list(map(str, tables[0].index))
+    rows = choose(every, most_gates)
+    table = np.array([(one["distance_clean"] / one["elements"])[rows] for one in tables]).T
+    return by_layer(table, rows, conditions, "on another piece").says(
+        f"How far corruption moves activation patterns in {shown}: elements of each gate that are on another piece than in the clean "
+        f"sample, or won by another candidate, in percent, a mean over the {study.samples} samples."
+        f"{left_out(conditions, there[shown], 'conditions')}{left_out(rows, every, 'gates')}")

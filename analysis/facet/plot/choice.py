@@ -68,6 +68,13 @@ def grouped(study: Study, variants: Sequence[str]) -> dict[str, list[str]]:
     return {name: group for name, group in groups.items() if group}
 
 
+def extremes(study: Study, variants: Sequence[str]) -> list[str]:
+    """Of these variants dense, or the first, and the most pruned that has not failed: two, or one."""
+    groups = grouped(study, variants)
+    names = sorted((name for name in groups if not has_failed(study, name)), key=lambda name: removed(study, name)) or list(groups)
+    return list(dict.fromkeys([groups[names[0]][0], groups[names[-1]][0]]))
+
+
 def alive(study: Study) -> list[str]:
     """Groups of replicates that have not failed; all of them, if all have."""
     return [name for name in study.replicates if not has_failed(study, name)] or list(study.replicates)

@@ -9,9 +9,8 @@ import numpy as np
 from facet.errors import StudyError
 from facet.explain import Way, contributions
 from facet.explain import way as way_to
-from facet.findings import has_failed
 from facet.hdf import plain
-from facet.plot.choice import grouped, removed
+from facet.plot.choice import extremes
 from facet.plot.pixels import bound, flat_sum, image_of, pixel_map, pixels_of
 from facet.plot.style import DENSE, GREY, LIGHT, WIDTH, Picture, picture, styled
 from facet.plot.words import class_name, count, grey_note, short
@@ -35,9 +34,7 @@ def ends(study: Study) -> list[str]:
 
 def compared(study: Study, condition: str = "clean") -> list[str]:
     """Of the variants in which there are such ways dense, or the first, and the most pruned that has not failed: two, or one."""
-    groups = grouped(study, followed(study, condition))
-    names = sorted((name for name in groups if not has_failed(study, name)), key=lambda name: removed(study, name)) or list(groups)
-    return list(dict.fromkeys([groups[names[0]][0], groups[names[-1]][0]]))
+    return extremes(study, followed(study, condition))
 
 
 def _first(study: Study) -> str:

@@ -30,12 +30,14 @@ from facet.plot import lines as drawn_lines
 from facet.plot import planes as drawn_planes
 from facet.plot import reach as drawn_reach
 from facet.plot import spectra as spectral
-from facet.plot.choice import corruptions, removed
+from facet.plot.choice import corruptions, extremes, removed
 from facet.plot.style import thumbnail
 from facet.plot.words import class_name, count, gates_note, signed
 from facet.report.numbers import metric, percent, rounded, small, spread
 
 if TYPE_CHECKING:
+    import pandas
+
     from facet.report.page import Report
     from facet.study import Study
 
@@ -131,11 +133,7 @@ def accuracy(page: Report) -> Context | None:
     s = page.study
     if not np.isfinite(s.summary("accuracy")).any():
         return {"labelled": False}
-    groups = corruptions(s)
-    plain_ones = [c for c in s.conditions if c == "clean"] + [
-        c for c in s.conditions if not any(c == name for steps in groups.values() for _, name in steps)] if groups else s.conditions
-    parts = [(name, [(str(level), c) for level, c in steps if c != "clean"]) for name, steps in groups.items()]
-    return {"labelled": True, "tables": [_accuracies(page, part) for part in _portions([("", [(c, c) for c in plain_ones]), *parts])],
+    return {"labelled": True, "tables": [_accuracies(page, part) for part in _by_condition(s, s.conditions)],
             "by_severity": page.figure("accuracy_by_severity", accuracies.accuracy_by_severity(s)),
             "by_sparsity": page.figure("accuracy_by_sparsity", accuracies.accuracy_by_sparsity(s))}
 
@@ -143,10 +141,21 @@ def accuracy(page: Report) -> Context | None:
 MOST_COLUMNS = 10  # of a table: what a printed page has room for
 
 
-def _portions(groups: list[tuple[str, list[tuple[str, str]]]]) -> list[list[tuple[str, list[tuple[str, str]]]]]:
+Columns = list[tuple[str, list[tuple[str, str]]]]  # of a table: by corruption, each condition's title and its name
+
+
+def _by_condition(study: Study, shown: list[str]) -> list[Columns]:
+    """These conditions as columns, as many together as a page has room for: clean and what is no corruption, then by severity."""
+    parts = [(name, [(str(level), c) for level, c in steps if c != "clean" and c in shown]) for name, steps in corruptions(study).items()]
+    named = {c for _, columns in parts for _, c in columns}
+    rest = sorted((c for c in shown if c not in named), key=lambda c: c != "clean")
+    return _portions([("", [(c, c) for c in rest]), *parts])
+
+
+def _portions(groups: Columns) -> list[Columns]:
     """Named groups of columns, as many together as a page has room for; a group that has more columns is cut."""
     cut = [(name, columns[i:i + MOST_COLUMNS]) for name, columns in groups for i in range(0, len(columns), MOST_COLUMNS)]
-    found: list[list[tuple[str, list[tuple[str, str]]]]] = [[]]
+    found: list[Columns] = [[]]
     for name, columns in cut:
         if found[-1] and sum(len(own) for _, own in found[-1]) + len(columns) > MOST_COLUMNS:
             found.append([])
@@ -154,7 +163,7 @@ def _portions(groups: list[tuple[str, list[tuple[str, str]]]]) -> list[list[tupl
     return found
 
 
-def _accuracies(page: Report, groups: list[tuple[str, list[tuple[str, str]]]]) -> Context:
+def _accuracies(page: Report, groups: Columns) -> Context:
     """A table of accuracies under these conditions. Shades go from the worst to the best that has not failed."""
     s = page.study
     mean, deviation = s.folded("accuracy")
@@ -169,7 +178,12 @@ def _accuracies(page: Report, groups: list[tuple[str, list[tuple[str, str]]]]) -
             shade = 0.04 + 0.34 * max((value - low) / (high - low), 0) if high > low and np.isfinite(value) else 0.04
             cells.append(Cell(spread(100 * value, 100 * error), shade))
         rows.append((name, cells))
-    return {"head": [title for title, _ in order], "rows": rows, "above": [(name, len(columns)) for name, columns in groups]}
+    return _columned(groups, rows)
+
+
+def _columned(groups: Columns, rows: list[Row]) -> Context:
+    """A table whose columns are conditions."""
+    return {"head": [title for _, columns in groups for title, _ in columns], "rows": rows, "above": [(name, len(columns)) for name, columns in groups]}
 
 
 def _spread_of_cost(page: Report, what: str) -> Array:
@@ -278,13 +292,43 @@ def patterns(page: Report) -> Context | None:
         of = found.loc[variant]
         condition = page.base if page.base in of.index else of.index[0]
         gates, base = census.gates(s, variant, condition), of.loc[condition]
-        share = []
-        for what in ("constant", "dead", "distance_dense"):
-            known = gates[gates[what].notna()]
-            share.append(percent(known[what].sum() / known["elements"].sum()) if len(known) else "–")
+        share = [percent(_share_of_gates(gates, what)) for what in ("constant", "dead", "distance_dense")]
         rows.append((variant, [count(base["regions"]), count(base["largest"]), *share]))
+    conditions = [c for c in s.conditions if c in found.index.unique("condition")]
+    compared = census.moved(s)
     return {"rows": rows, "dead": page.figure("dead_elements", drawn_census.dead_elements(s)),
-            "moved": page.figure("pattern_change", drawn_census.pattern_change(s))}
+            "moved": page.figure("pattern_change", drawn_census.pattern_change(s)),
+            "shared": bool((found["regions"] < s.samples).any()),
+            "regions": [_regions(found, part) for part in _by_condition(s, conditions)] if len(conditions) > 1 else [],
+            "distances": _distances(s, compared),
+            "shifts": [page.figure("pattern_shift" + "_pruned" * (place > 0), drawn_census.pattern_shift(s, variant))
+                       for place, variant in enumerate(extremes(s, list(compared)) if compared else [])]}
+
+
+def _share_of_gates(gates: pandas.DataFrame, what: str) -> float:
+    """The share of a column of study.gates in the elements of the gates of which it is known."""
+    known = gates[gates[what].notna()]
+    return float(known[what].sum() / known["elements"].sum()) if len(known) else np.nan
+
+
+def _regions(found: pandas.DataFrame, groups: Columns) -> Context:
+    """A table of how many regions samples lie in, under these conditions."""
+    order = [condition for _, columns in groups for _, condition in columns]
+    return _columned(groups, [(variant, [count(found["regions"][variant, c]) if (variant, c) in found.index else "–" for c in order])
+                              for variant in found.index.unique("variant")])
+
+
+def _distances(study: Study, compared: dict[str, list[str]]) -> list[Context]:
+    """Tables of how far corruptions move patterns, in percent of the elements."""
+    share = {(v, c): _share_of_gates(census.gates(study, v, c), "distance_clean") for v in compared for c in compared[v]}
+    most = np.nanmax([0, *share.values()])
+    found = []
+    for part in _by_condition(study, [c for c in study.conditions if any(c in one for one in compared.values())]):
+        order = [condition for _, columns in part for _, condition in columns]
+        cells = {v: [share.get((v, c), np.nan) for c in order] for v in compared}
+        found.append(_columned(part, [(v, [Cell(rounded(100 * value, 2), 0.04 + 0.34 * value / most if value > 0 else 0.04) for value in own])
+                                        for v, own in cells.items()]))
+    return found
 
 
 MOST_GROUPS = 60
