@@ -2,17 +2,25 @@
 
     run.py [PART ...]   parts: linearize, scale, forward, train, removed, sparse, geometry, embed, paths, spectra, judge, store, safe;
                         all of them if none is named
+        --network NAME ...   linearize, scale and forward: of these networks alone
+        --batch N ...        linearize and forward: of these batches alone
 
-Prints a table and writes results/bench.json: a list of {name, facet, peer, unit, ratio}; ratio above 1 is in facet's
+Prints a table and writes results/bench.json: a list of {name, level, facet, peer, unit, ratio}; ratio above 1 is in facet's
 favour.  Parts that are named take the place of what the file says under the same names; the rest of it stays.  Every
 time is the best of several, so that other programs disturb it little.  What is not installed is left out of the
 comparison, and said.  An hour for all of them.
+
+Names end with the instructions that facet's kernels are compiled for, and what the file says of others stays.
+ONEDNN_MAX_CPU_ISA=AVX2 limits facet, and PyTorch with it.
 """
 
+import argparse
+import functools
 import importlib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,9 +35,27 @@ CORES = len(os.sched_getaffinity(0))
 NETWORKS = {"ResNet-20": 3, "ResNet-56": 9}  # blocks of a stage
 BATCHES = (1, 8, 32, 64, 256)
 FORWARD_BATCHES = (1, 32, 256)
+PRUNED_BATCHES = (64, 256)
+PRUNED = {percent: f"  - {{method: magnitude, scope: global, sparsity: {percent / 100}}}\n" for percent in (95, 98)}
 SAMPLES = 192  # that facet linearizes in a measurement, in each process
 SECONDS = 1.2  # of every measurement, if a call does not take longer
 ENVIRONMENT = train.ENVIRONMENT
+chosen = argparse.Namespace(network=list(NETWORKS), batch=sorted({*BATCHES, *FORWARD_BATCHES}))
+
+
+def limit_pytorch():
+    """To the instructions that facet is limited to: PyTorch's oneDNN reads the same variable, the rest of it others."""
+    most = os.environ.get("ONEDNN_MAX_CPU_ISA", os.environ.get("DNNL_MAX_CPU_ISA", "")).upper()
+    words = {"SSE41": ("default", "SSE4_2"), "AVX2": ("avx2", "AVX2")}.get(most)
+    for variable, word in zip(("ATEN_CPU_CAPABILITY", "MKL_ENABLE_INSTRUCTIONS"), words or ()):
+        os.environ.setdefault(variable, word)
+
+
+@functools.cache
+def level():
+    """What facet's kernels are compiled for: AVX2, AVX-512 and so on, as it says itself."""
+    said = subprocess.run([ROOT / "build" / "facet", "--version"], check=True, capture_output=True, text=True, env=ENVIRONMENT).stdout
+    return re.search(r"^kernels +(.+)$", said, re.M)[1]
 
 
 def repeat(work, seconds=SECONDS):
@@ -118,14 +144,15 @@ def torch_ways(module, batch):
     }
 
 
-def torch_rates(table, blocks, ways):
+def torch_rates(table, blocks, ways, batches):
     """{batch: {way: samples per second}}."""
     import torch
 
     torch.set_num_threads(CORES)
     torch.manual_seed(1)
+    print(f"  PyTorch for {torch.backends.cpu.get_cpu_capability()}, facet for {level()}", flush=True)
     rates = {}
-    for batch in BATCHES:
+    for batch in batches:
         module = resnet20.torch_module(table, blocks)
         rates[batch] = {}
         for way, make in torch_ways(module, batch).items():
@@ -138,27 +165,53 @@ def torch_rates(table, blocks, ways):
 
 
 dropped = set()  # ways of PyTorch that were never within a third of the fastest so far
+WORDS = {"plain": "all in float", "settle": "ties settled in double"}
+
+
+def linear_rate(model, how, batch):
+    """Of CORES processes at once; and the largest residual."""
+    reports = together("bench_linear", model, SAMPLES, how, 40, batch)
+    return total(reports), max(report["residual"] for report in reports)
+
+
+def linearize_pruned(model, percent, batch, shape, dense, peer, way):
+    """Beside the dense network's rates by `how`, and PyTorch's, which makes nothing of zeros."""
+    rows, worst = [], 0
+    for how, words in WORDS.items():
+        rate, residual = linear_rate(model, how, batch)
+        worst = max(worst, residual)
+        name = f"{shape}, batch {batch}, {percent} % pruned, {words}, against"
+        rows += [(f"{name} PyTorch ({way})", rate, peer), (f"{name} our dense", rate, dense[how])]
+    print(f"  {percent} % pruned, batch {batch}: worst residual {worst:.1e}", flush=True)
+    return rows
 
 
 def linearize(name, model, table, blocks):
     import torch  # noqa: F401  (or an ImportError, before anything is measured)
 
     shape = f"linearize {name}, 10 x 3,072, {CORES} cores"
+    batches = [batch for batch in BATCHES if batch in chosen.batch]
     ways = [way for way in torch_ways(None, 1) if way not in dropped]
-    rates, rows = torch_rates(table, blocks, ways), []
+    rates, rows, worst = torch_rates(table, blocks, ways, batches), [], 0
     for way in ways:
         if all(at[way] < 0.67 * max(at.values()) for at in rates.values()):
             dropped.add(way)
     fastest = max(max(at.values()) for at in rates.values())
-    for batch in BATCHES:
+    pruned = prune_resnet20(model.parent, "".join(PRUNED.values())) if blocks == 3 else None
+    for batch in batches:
         way = max(rates[batch], key=rates[batch].get)
-        peer = rates[batch][way]
-        plain = total(together("bench_linear", model, SAMPLES, "plain", 40, batch))
-        reports = together("bench_linear", model, SAMPLES, "settle", 40, batch)
-        rows.append((f"{shape}, batch {batch}, all in float, against PyTorch ({way})", plain, peer))
-        rows.append((f"{shape}, batch {batch}, ties settled in double, against the same", total(reports), peer))
-    rows.append((f"{shape}, batch 64, all in float, against PyTorch's fastest of all batches", rows[2 * BATCHES.index(64)][1], fastest))
-    print(f"  worst residual {max(report['residual'] for report in reports):.1e}")
+        peer, dense = rates[batch][way], {}
+        for how, words in WORDS.items():
+            dense[how], residual = linear_rate(model, how, batch)
+            worst = max(worst, residual)
+            against = f"PyTorch ({way})" if how == "plain" else "the same"
+            rows.append((f"{shape}, batch {batch}, {words}, against {against}", dense[how], peer))
+        if batch == 64 and len(batches) == len(BATCHES):
+            rows.append((f"{shape}, batch 64, all in float, against PyTorch's fastest of all batches", dense["plain"], fastest))
+        for percent in PRUNED if pruned and batch in PRUNED_BATCHES else ():
+            smaller = pruned / f"magnitude-global-{percent / 100}.onnx"
+            rows += linearize_pruned(smaller, percent, batch, shape, dense, peer, way)
+    print(f"  worst residual {worst:.1e}")
     return rows
 
 
@@ -207,7 +260,7 @@ def forward_onnxruntime(model, batch):
 
 def forward(name, model, table, blocks):
     rows = []
-    for batch in FORWARD_BATCHES:
+    for batch in (batch for batch in FORWARD_BATCHES if batch in chosen.batch):
         facet = total(together("bench_forward", model, batch, SECONDS / 2, processes=1))
         for peer, rate in (
             ("PyTorch", lambda: forward_torch(table, blocks, batch)),
@@ -229,8 +282,9 @@ def of_networks(rows_of):
     def rows():
         every = []
         with tempfile.TemporaryDirectory() as folder:
-            for name, blocks in NETWORKS.items():
+            for name in chosen.network:
                 print(f"  {name}", flush=True)
+                blocks = NETWORKS[name]
                 table, model = resnet20.weights(blocks=blocks), pathlib.Path(folder) / f"{name}.onnx"
                 resnet20.write_onnx(model, table, blocks)
                 every += rows_of(name, model, table, blocks)
@@ -270,7 +324,7 @@ def measure(parts):
         except ImportError as missing:
             print(f"bench: {missing}: {part} is left out")
     return [
-        {"name": name, "facet": facet, "peer": peer, "unit": unit[0] if unit else "samples/s", "ratio": facet / peer}
+        {"name": f"{name}, {level()}", "level": level(), "facet": facet, "peer": peer, "unit": unit[0] if unit else "samples/s", "ratio": facet / peer}
         for name, facet, peer, *unit in rows
     ]
 
@@ -283,24 +337,32 @@ def show(results):
 
 
 def keep(results, whole):
-    """Writes them; unless they are the whole, what the file says of others stays."""
+    """Writes them; what the file says of others stays, or, if they are the whole, of other levels."""
     path = ROOT / "results" / "bench.json"
-    before = json.loads(path.read_text()) if path.exists() and not whole else []
-    kept = {r["name"]: r for r in before} | {r["name"]: r for r in results}
+    before = json.loads(path.read_text()) if path.exists() else []
+    stay = [r for r in before if not whole or r.get("level", level()) != level()]
+    kept = {r["name"]: r for r in stay} | {r["name"]: r for r in results}
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(list(kept.values()), indent=2) + "\n")
     print(f"written to {path.relative_to(ROOT)}")
 
 
-def main(parts):
-    unknown = [part for part in parts if part not in PARTS]
+def main(arguments):
+    parser = argparse.ArgumentParser(description="facet against its peers, side by side in one run")
+    parser.add_argument("part", nargs="*", help=f"of {', '.join(PARTS)}; all of them if none is named")
+    parser.add_argument("--network", nargs="+", choices=chosen.network, default=chosen.network)
+    parser.add_argument("--batch", nargs="+", type=int, choices=chosen.batch, default=chosen.batch)
+    whole = vars(parser.parse_args([]))
+    parser.parse_args(arguments, chosen)
+    unknown = [part for part in chosen.part if part not in PARTS]
     if unknown:
         sys.exit(f"bench: no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
-    results = measure(parts or PARTS)
+    limit_pytorch()
+    results = measure(chosen.part or PARTS)
     if not results:
         sys.exit("bench: nothing was measured")
     show(results)
-    keep(results, whole=not parts)
+    keep(results, whole=vars(chosen) == whole)
 
 
 if __name__ == "__main__":
