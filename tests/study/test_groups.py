@@ -1,11 +1,15 @@
 """Changes of margins added up over groups of samples: what is stored of a group is the sum of what is stored of its samples,
 and its parts add up; the same on any number of ranks."""
 
+import re
+
 import facet  # in conftest's path
 import h5py
 import numpy as np
 import pytest
-from conftest import STUDY, make_digits, own_lines, run, sections
+from conftest import STUDY, first_table, make_digits, own_lines, run, sections
+
+from facet.plot.words import signed
 
 HEAD = STUDY.split("variants:")[0].replace("epochs: 2", "epochs: 1")
 PRUNED, CONDITION = "magnitude-global-0.9", "gaussian_noise/5"
@@ -135,7 +139,32 @@ def test_in_python(study):
         opened.group_change("dense", "all")
 
 
-def test_report(study):
+def test_report(study, tmp_path):
+    """From dense to pruned and from clean to corrupted: all groups, the one that loses most first, with what its change is made of."""
     folder, h5 = study
-    text = sections(folder / "out1/study.h5", "groups")
-    assert "What changed for groups of samples" in text and "light/1" in text
+    opened = facet.open(folder / "out1/study.h5")
+    text = sections(folder / "out1/study.h5", "groups", folder=tmp_path)
+    assert "What changed for groups of samples" in text and (tmp_path / "group_change.png").exists()
+    before, _, after = text.partition("From clean to corrupted")
+    table = opened.group_changes()
+    table = table[table["samples"] > 0].sort_values("margin", kind="stable")
+    pruned, corrupted = [], []
+    for (variant, condition, group), row in table.iterrows():
+        samples, lost, won = (str(int(row[what])) for what in ("samples", "lost", "won"))
+        if condition == "clean":
+            pruned.append((variant, [group, samples, lost, won, *(signed(row[name], 3) for name in ("margin", "pixels", "nodes"))]))
+        else:
+            corrupted.append((variant, [condition, group, samples, f"{lost}, {won}", *(signed(row[name]) for name in ("margin", "pixels", "moved", "nodes"))]))
+    for part, wanted in ((before, pruned), (after, corrupted)):
+        assert [(name.split()[0], cells[:-1]) for name, cells in first_table(part)] == wanted and len(wanted) > 10
+    worst = table.xs(CONDITION, level="condition").index[0][0]
+    assert '<figure id="group_change_corrupted">' in after and f"changed in {worst}, from clean to {CONDITION}" in after
+
+
+def test_report_of_dense_alone(study):
+    folder, _ = study
+    path = write(folder, "alone", "class")
+    path.write_text(re.sub("variants:.*\n", "", path.read_text()))
+    assert run("run", path).returncode == 0
+    text = sections(folder / "alone/study.h5", "groups")
+    assert "From dense to the variant" not in text and {name.split()[0] for name, _ in first_table(text)} == {"dense"}

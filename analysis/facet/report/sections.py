@@ -335,22 +335,34 @@ MOST_GROUPS = 60
 
 
 def of_groups(page: Report) -> Context | None:
-    """Why pruning changed the margins of groups of samples."""
+    """Why pruning, and corruption, changed the margins of groups of samples."""
     s = page.study
-    variants = [v for v, condition in groups.compared(s) if condition == "clean"]
-    if not variants:
+    if not groups.compared(s):
         return None
     table = groups.group_changes(s).reset_index()
-    table = table[(table["condition"] == "clean") & (table["samples"] > 0)].sort_values("margin", kind="stable")
+    table = table[table["samples"] > 0].sort_values("margin", kind="stable")
+    pruning = table["condition"] == "clean"  # from dense; else from clean, in one network
+    parts = [_changes_of_groups(page, part, corrupted) for corrupted, part in enumerate((table[pruning], table[~pruning])) if len(part)]
+    return {"parts": parts, "samples": count(len(s.numbers("change")))}
+
+
+def _changes_of_groups(page: Report, table: pandas.DataFrame, corrupted: int) -> Context:
+    """Groups and what changed them, the one that loses most first."""
     rows: list[Row] = []
-    for _, row in table.iterrows():
-        rows.append((row["variant"], [row["group"], count(row["samples"]), count(row["lost"]), count(row["won"]),
-                                    *(signed(row[name], 3) for name in ("margin", "pixels", "nodes")),
-                                    Cell(small(row["residual"]), bad=not row["residual"] <= 1e-4)]))
-    worst = rows[0][0] if rows else variants[0]
-    return {"rows": rows[:MOST_GROUPS], "samples": count(len(s.numbers("change"))),
-            "more": f"The {MOST_GROUPS} of {count(len(rows))} that lose most." if len(rows) > MOST_GROUPS else "",
-            "picture": page.figure("group_change", drawn_groups.group_change(s, worst))}
+    for _, row in table[:MOST_GROUPS].iterrows():
+        lost, won = count(row["lost"]), count(row["won"])
+        certified = Cell(small(row["residual"]), bad=not row["residual"] <= 1e-4)
+        if corrupted:
+            parts = [signed(row[name]) for name in ("margin", "pixels", "moved", "nodes")]
+            rows.append((row["variant"], [row["condition"], row["group"], count(row["samples"]), f"{lost}, {won}", *parts, certified]))
+        else:
+            parts = [signed(row[name], 3) for name in ("margin", "pixels", "nodes")]
+            rows.append((row["variant"], [row["group"], count(row["samples"]), lost, won, *parts, certified]))
+    worst = table.iloc[0]
+    drawn = drawn_groups.group_change(page.study, worst["variant"], worst["condition"])
+    return {"corrupted": corrupted, "rows": rows,
+            "more": f"The {MOST_GROUPS} of {count(len(table))} that lose most." if len(table) > MOST_GROUPS else "",
+            "picture": page.figure("group_change" + "_corrupted" * corrupted, drawn)}
 
 
 def facets(page: Report) -> Context | None:
