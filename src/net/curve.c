@@ -57,18 +57,6 @@ static double soft_plus_rise(double u)
   return u > LARGE ? u + log1p(exp(-u)) - LOG_2 : log1p(expm1(u) / 2);
 }
 
-static double soft_plus(double u, const double *p)
-{
-  (void)p;
-  return u == 0 ? 0.5 : soft_plus_rise(u) / u;
-}
-
-static double log_two(const double *p)
-{
-  (void)p;
-  return LOG_2;
-}
-
 static double soft_sign(double u, const double *p)
 {
   (void)p;
@@ -101,6 +89,18 @@ static double gelu(double u, const double *p)
 static double swish(double u, const double *p)
 {
   return 1 / (1 + exp(-p[0] * u));
+}
+
+/* p[0]: beta; p[1]: threshold of beta u, at least 0, above which it is u itself: a step of log(1 + e^-p[1]) / p[0]. */
+static double soft_plus(double u, const double *p)
+{
+  double v = p[0] * u;
+  return v == 0 ? 0.5 : v > p[1] ? 1 - LOG_2 / v : soft_plus_rise(v) / v;
+}
+
+static double of_soft_plus(const double *p)
+{
+  return LOG_2 / p[0];
 }
 
 /* p[0]: the exponent. Without a limit at 0 it is 0. */
@@ -236,7 +236,7 @@ static const facet_curve curves[] = {
     {"Reciprocal", reciprocal, NULL, of_reciprocal, false, true},
     {"Selu", selu, NULL, of_selu, false, false},
     {"Sigmoid", sigmoid, one_half, one_quarter, true, false},
-    {"Softplus", soft_plus, log_two, one, false, false},
+    {"Softplus", soft_plus, of_soft_plus, one, false, false},
     {"Softsign", soft_sign, NULL, one, true, false},
     {"Sqrt", square_root, NULL, of_root, false, true},
     {"Swish", swish, NULL, of_bump, false, false},

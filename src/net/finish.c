@@ -199,6 +199,12 @@ static facet_status lower_nodes(facet_network *network)
     }
     if (strcmp(network->node[i].type, "SequenceAt") == 0)
       FACET_TRY(facet_node_replace_sequence_at(network, i));
+    if (facet_choice_follows(network, i)) {
+      i++; /* the Where says what it is */
+      continue;
+    }
+    if (strcmp(network->node[i].type, "Where") == 0)
+      FACET_TRY(facet_choice_replace(network, i));
     const facet_operator *op = facet_operator_find(network->node[i].type);
     if (op && op->broadcast)
       FACET_TRY(facet_node_expand(network, &i));

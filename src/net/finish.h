@@ -26,4 +26,12 @@ facet_status facet_node_check_sequence(const facet_network *network, int i);
 /* A SequenceAt, node j, of the sequence of a SplitToSequence becomes a Slice, or a Gather, of what was split. */
 facet_status facet_node_replace_sequence_at(facet_network *network, int j);
 
+/* ---- choice.c ---- */
+
+/* Whether node i, a Greater, may be part of a Softplus with a threshold: a later Where alone takes it, and says. */
+bool facet_choice_follows(const facet_network *network, int i);
+/* A Where, node j, that is a Softplus with a threshold becomes one node, and its parts leave their places empty; any
+ * other stays. */
+facet_status facet_choice_replace(facet_network *network, int j);
+
 #endif

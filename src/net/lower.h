@@ -54,6 +54,12 @@ bool facet_shape_only_channel(facet_shape constant, facet_shape full); /* varies
 /* Turns a node whose result is known when the network is loaded into a constant: *folded. */
 facet_status facet_fold(facet_network *network, facet_node *node, bool *folded);
 
+/* ---- Softplus with a threshold: choice.c ---- */
+
+/* The numbers of a node that facet_node_is_choice. *beta stays where the node has none. */
+facet_status facet_choice_numbers(const facet_network *network, const facet_node *node, double *beta,
+                                  double *threshold);
+
 /* ---- operators by family: operator_*.c, listed in operators.c ---- */
 
 typedef facet_status facet_lower(facet_network *network, facet_node *node);

@@ -121,6 +121,16 @@ bool facet_operator_known(const char *type);
 /* The attributes of its row (struct facet_operator); "" for an operator without any, or without a row. */
 const char *facet_operator_attributes(const char *type);
 
+/* A Softplus that stands for several nodes of a file, being x above a threshold; those nodes, in order, and how many.
+ * Values go by their numbers. */
+enum { FACET_CHOICE_PARTS = 5 };
+typedef struct {
+  const char *type;
+  int inputs, input[3], output;
+} facet_choice_part;
+bool facet_node_is_choice(const facet_node *node);
+int facet_choice_parts(const facet_node *node, facet_choice_part part[FACET_CHOICE_PARTS]);
+
 /* Flatten, then dense layers with ReLU after all but the last, of given numbers: size: layers + 1; numbers: weights
  * (inputs x outputs, by rows) and biases of layer after layer, rounded to float32. Finished. */
 facet_status facet_network_dense(facet_shape input, int layers, const int64_t *size, const double *numbers,

@@ -1,4 +1,5 @@
 /* Shape inference of the operators that are frozen at a sample (frozen.c). */
+#include <math.h>
 #include <string.h>
 
 #include "frozen.h"
@@ -16,7 +17,7 @@ static facet_status read_parameters(const facet_node *node, double *p)
   if (!by_tanh && strcmp(approximate, "none") != 0)
     return facet_node_raise(node, "approximate is %s: none and tanh are known", approximate);
   p[0] = strcmp(node->type, "Gelu") == 0 ? by_tanh : facet_node_float(node, "alpha", selu ? SELU_ALPHA : 1);
-  p[1] = facet_node_float(node, "gamma", SELU_GAMMA);
+  p[1] = strcmp(node->type, "Softplus") == 0 ? INFINITY : facet_node_float(node, "gamma", SELU_GAMMA);
   if (strcmp(node->type, "Celu") == 0 && !(p[0] > 0))
     return facet_node_raise(node, "alpha is %g: above 0 is supported", p[0]);
   return FACET_OK;
@@ -41,6 +42,8 @@ facet_status facet_lower_curve(facet_network *network, facet_node *node)
   FACET_TRY(facet_node_one_input(node));
   l->curve = facet_curve_find(node->type);
   FACET_TRY(read_parameters(node, l->parameter));
+  if (facet_node_is_choice(node))
+    FACET_TRY(facet_choice_numbers(network, node, &l->parameter[0], &l->parameter[1]));
   l->at_zero = l->curve->at_zero ? l->curve->at_zero(l->parameter) : 0;
   l->full = facet_node_shape(network, node);
   return l->at_zero == 0 ? FACET_OK : facet_tensor_of_one(l->at_zero, &l->shift);

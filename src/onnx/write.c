@@ -106,6 +106,41 @@ static facet_status pack_node(pile *heap, const facet_network *n, const facet_no
   return FACET_OK;
 }
 
+/* The nodes that it stands for; the last has its name. */
+static facet_status pack_choice(pile *heap, const facet_network *n, const facet_node *node, int32_t real,
+                                Onnx__GraphProto *graph)
+{
+  facet_choice_part part[FACET_CHOICE_PARTS];
+  int count = facet_choice_parts(node, part);
+  for (int i = 0; i < count; i++) {
+    Onnx__NodeProto **p = &graph->node[graph->n_node++];
+    const facet_node one = {.name = i == count - 1 ? node->name : (char *)"",
+                            .type = (char *)part[i].type,
+                            .inputs = part[i].inputs,
+                            .input = part[i].input,
+                            .outputs = 1,
+                            .output = &part[i].output};
+    KEEP(heap, *p, 1);
+    FACET_TRY(pack_node(heap, n, &one, real, *p));
+  }
+  return FACET_OK;
+}
+
+static facet_status pack_nodes(pile *heap, const facet_network *n, int32_t real, Onnx__GraphProto *graph)
+{
+  KEEP(heap, graph->node, n->nodes * FACET_CHOICE_PARTS);
+  for (int i = 0; i < n->nodes; i++) {
+    if (facet_node_is_choice(&n->node[i])) {
+      FACET_TRY(pack_choice(heap, n, &n->node[i], real, graph));
+      continue;
+    }
+    Onnx__NodeProto **p = &graph->node[graph->n_node++];
+    KEEP(heap, *p, 1);
+    FACET_TRY(pack_node(heap, n, &n->node[i], real, *p));
+  }
+  return FACET_OK;
+}
+
 /* The type of the values: that of the first real constant (ONNX wants them all alike), float without any. */
 static int32_t real_type(const Onnx__GraphProto *graph)
 {
@@ -213,13 +248,7 @@ static facet_status pack_model(pile *heap, const facet_network *n, Onnx__ModelPr
   int32_t real = real_type(graph);
   FACET_TRY(pack_info(heap, &n->value[n->input], n->batch, real, &graph->input, &graph->n_input));
   FACET_TRY(pack_info(heap, &n->value[n->output], n->batch, real, &graph->output, &graph->n_output));
-  graph->n_node = (size_t)n->nodes;
-  KEEP(heap, graph->node, n->nodes);
-  for (int i = 0; i < n->nodes; i++) {
-    KEEP(heap, graph->node[i], 1);
-    FACET_TRY(pack_node(heap, n, &n->node[i], real, graph->node[i]));
-  }
-  return FACET_OK;
+  return pack_nodes(heap, n, real, graph);
 }
 
 facet_status facet_onnx_write_bytes(const facet_network *network, uint8_t **bytes, size_t *count)

@@ -76,8 +76,12 @@ for _name, _function in {
     "selu": functional.selu, "softplus": functional.softplus, "mish": functional.mish, "softsign": functional.softsign,
     "erf": torch.erf, "exp": torch.exp,
 }.items():
-    # the newer exporter writes softplus as a choice between two formulas
-    SECANT[_name] = (lambda function=_function: perceptron(function), (20,), {"only": "script"} if _name == "softplus" else {})
+    SECANT[_name] = (lambda function=_function: perceptron(function), (20,), {})
+
+
+@secant((20,), only="dynamo")  # the other exporter leaves the threshold out
+def softplus_up_to_a_threshold():
+    return perceptron(lambda x: functional.softplus(x, 2.5, 1.5))
 
 
 @secant((20,))

@@ -13,6 +13,8 @@ from conftest import own_lines, run, sections
 from test_torch_export import export, linearized, near, quick_exporter  # noqa: F401
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (tools/venv tests/study/torch.txt installs it)")
+onnx = pytest.importorskip("onnx", reason="the Python package onnx is not installed")
+import onnx.reference  # noqa: E402
 from secant_family import SECANT, build, frozen  # noqa: E402
 from torch_family import Net  # noqa: E402
 from test_torch_export import exact  # noqa: E402
@@ -163,6 +165,34 @@ def test_a_constant_over_a_value(tmp_path):
         export(net, torch.randn(2, 6), tmp_path / "net.onnx", "script", "open", False)
         with pytest.raises(facet.NetworkError, match=said):
             facet.Network(tmp_path / "net.onnx", gates=gates)
+
+
+def test_softplus_of_the_newer_exporter(tmp_path):
+    """A choice between two formulas in the file, one curve to facet, and the same choice in what it writes, as often as it is read; what is no such
+    choice is refused."""
+    pytest.importorskip("onnxscript", reason="onnxscript is not installed (tools/venv tests/study/torch.txt installs it)")
+    logging.getLogger("onnxscript").setLevel(logging.ERROR)
+    torch.manual_seed(2)
+    net, x, file = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Softplus(2.5, 1.5), torch.nn.Linear(8, 3)), torch.randn(20, 6), tmp_path / "net.onnx"
+    export(net, x[:1], file, "dynamo", "one", False)
+    with facet.Network(file, gates="secant") as network:
+        network.prune("random", 0).write(tmp_path / "again.onnx")
+    with facet.Network(tmp_path / "again.onnx", gates="secant") as network:
+        network.write(tmp_path / "third.onnx")
+        near(network.linearize(x.numpy())(x.numpy()), net(x).detach().numpy(), 1e-6, "W x + b")
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "third.onnx").read_bytes()
+    written = onnx.load(tmp_path / "again.onnx")
+    assert [node.op_type for node in written.graph.node] == "Gemm Mul Softplus Div Greater Where Gemm".split()
+    near(onnx.reference.ReferenceEvaluator(written).run(None, {"x": x[:1].numpy()})[0], net(x[:1]).detach().numpy(), 1e-6, "what was written")
+    said = run("inspect", tmp_path / "again.onnx").stdout
+    assert "Softplus, frozen" in said and "Where" not in said and "Greater" not in said
+    where = next(node for node in written.graph.node if node.op_type == "Where")
+    where.input[1], where.input[2] = where.input[2], where.input[1]
+    onnx.save(written, tmp_path / "other.onnx")
+    with pytest.raises(facet.NetworkError, match=r"\(Where\): only constants may go through it"):
+        facet.Network(tmp_path / "other.onnx", gates="secant")
+    with pytest.raises(facet.NetworkError, match=r"\(Softplus\): not piecewise linear; 'gates: secant' freezes it"):
+        facet.Network(file)
 
 
 def test_a_rectifier_stays_one(tmp_path):

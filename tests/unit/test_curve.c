@@ -41,8 +41,7 @@ static double error_function(double u, const double *p)
 
 static double soft_plus(double u, const double *p)
 {
-  (void)p;
-  return log_of_sum(u);
+  return p[0] * u > p[1] ? u : log_of_sum(p[0] * u) / p[0];
 }
 
 static double soft_sign(double u, const double *p)
@@ -98,7 +97,9 @@ static const struct {
     {"Exp", exponential, {0}},
     {"Tanh", hyperbolic_tangent, {0}},
     {"Erf", error_function, {0}},
-    {"Softplus", soft_plus, {0}},
+    {"Softplus", soft_plus, {1, INFINITY}},
+    {"Softplus", soft_plus, {1, 20}},
+    {"Softplus", soft_plus, {2.5, 7.012}}, /* its step is at no point that is tried */
     {"Softsign", soft_sign, {0}},
     {"HardSwish", hard_swish, {0}},
     {"Mish", mish, {0}},
