@@ -69,10 +69,11 @@ endif
 # ---- the library, the program ----
 LIBRARY_SOURCES := $(sort $(wildcard src/*/*.c))
 PROGRAM_SOURCES := $(sort $(wildcard mpi/*/*.c))
-# What is compiled for several levels of processors, where no one kind is asked for (src/kernels/levels.h).
+# What is compiled for several levels of processors, where no kind is asked for or one of many (src/kernels/levels.h).
 LEVELED := $(addprefix src/kernels/,block elementwise image inner lane_block lane_conv panel sparse winograd) \
   src/embed/near src/embed/tsne_pairs
-LEVELS := $(if $(ARCH)$(filter 1,$(SANITIZE))$(findstring -march=,$(FOUND_CC) $(CPPFLAGS) $(CFLAGS)),,$(FOUND_LEVELS))
+ASKED_FOR := $(ARCH) $(patsubst -march=%,%,$(filter -march=%,$(FOUND_CC) $(CPPFLAGS) $(CFLAGS)))
+LEVELS := $(if $(filter 1,$(SANITIZE))$(filter-out x86-64 x86-64-v2 x86-64-v3,$(ASKED_FOR)),,$(FOUND_LEVELS))
 LIBRARY_OBJECTS := $(LIBRARY_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/onnx.pb-c.o \
   $(foreach level,$(LEVELS),$(LEVELED:%=$(BUILD)/%.$(level).o))
 PROGRAM_OBJECTS := $(PROGRAM_SOURCES:%.c=$(BUILD)/%.o)

@@ -18,7 +18,7 @@ import types
 import numpy as np
 import onnx
 import pytest
-from conftest import PATIENCE, ROOT, environment
+from conftest import BUILD, PATIENCE, ROOT, environment
 from onnx import TensorProto, helper, numpy_helper
 
 COMPILER = os.environ.get("CC", "gcc").split()
@@ -424,6 +424,15 @@ def test_the_spack_recipe(monkeypatch):
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="no x86-64")
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="kernels of other processors are of one kind")
+def test_a_build_for_many_processors_chooses_kernels_too(tmp_path):
+    """x86-64-v3 is what most machines of a cluster have at least: those that have AVX-512 use it."""
+    found = pathlib.Path(shutil.copy(BUILD / "config.mk", tmp_path))  # nothing is looked for anew
+    for asked, chooses in [("ARCH=x86-64-v3", True), ("CFLAGS=-march=x86-64-v3", True), ("ARCH=native", False), ("CFLAGS=-march=native", False)]:
+        plan = make("-n", "-o", found, f"OUT={tmp_path}", asked, "all")
+        assert plan.returncode == 0 and ("-mavx512f" in plan.stdout) == chooses, (asked, plan.stderr)
+
+
 def test_what_a_wrapper_takes_for_granted(tmp_path):
     """As Spack's does, it names the processor where something is compiled, and not where it is preprocessed alone."""
     wrapper = tmp_path / "cc"
