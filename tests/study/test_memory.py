@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from conftest import FACET, MPIRUN, SHARED, STUDY, checksum, environment, make_digits, own_lines, run
+from conftest import FACET, MPIRUN, SHARED, STUDY, checksum, environment, long_of_resnet20, make_digits, own_lines, run
 
 onnx = pytest.importorskip("onnx")
 from onnx import helper, numpy_helper  # noqa: E402
@@ -262,6 +262,16 @@ def test_memory_does_not_grow_with_samples(tmp_path, many):
         taken[count] = check(write(tmp_path, "{format: npy, images: x.npy, labels: y.npy}", "net.onnx", MANY))
         shutil.rmtree(tmp_path / "out")
     assert taken[many] < 1.05 * taken[10000]
+
+
+@long_of_resnet20
+def test_memory_does_not_grow_with_paths(tmp_path):
+    """Of a network of 10^5 gates: a path at a time, each of as many pieces as half of them."""
+    def paths(samples):
+        return write(tmp_path, CIFAR.replace("count: 60", "count: 1000"), SHARED / "models/akamaster_resnet20.onnx", f"paths: {{samples: {samples}}}")
+
+    taken = check(paths(1))
+    assert taken < 2048 and predicted(paths(1000)) < 1.05 * predicted(paths(1))
 
 
 def alignment(x, y):
