@@ -149,8 +149,8 @@ def test_what_cannot_be(study, lines, wanted):
     assert len(own_lines(done)) == 1
 
 
-def test_two_of_one_picture(tmp_path):
-    """Given samples are refused at once; random ones are drawn anew."""
+def test_two_of_one_picture(tmp_path, undrawn):
+    """Given samples are refused at once; random ones are drawn anew. The report shows three of them, and says so."""
     make_digits(tmp_path, train=64, test=20)
     images = read_idx(tmp_path / "test-images")
     images[:19] = images[0]
@@ -161,13 +161,17 @@ def test_two_of_one_picture(tmp_path):
         f"facet: {tmp_path}/study.yaml:14: lines.between: samples 3 and 17 have one picture: there is no line between them\n"
     write(tmp_path, "drawn", "count: 5, variants: dense")
     assert run("run", tmp_path / "study.yaml").returncode == 0
+    text = sections(tmp_path / "drawn/study.h5", "slices")
+    assert "<p>Shown: 3 of 5 lines.</p>" in text and text.count("<img") == 3
     with h5py.File(tmp_path / "drawn/study.h5") as h5:
         assert np.all((h5["lines/between"][:] == 19).sum(1) == 1)
 
 
-def test_picture_and_report(study):
+def test_picture_and_report(study, monkeypatch):
     opened = facet.open(study / "out1/study.h5")
     picture = opened.plot.line()
     assert "from sample 3 to sample 17" in picture.caption and len(picture.axes) == 2
     text = sections(study / "out1/study.h5", "slices")
-    assert "Regions on lines and planes" in text and text.count("<img") == 2 and "30, 31" in text
+    assert "Regions on lines and planes" in text and text.count("<img") == 2 and "Shown:" not in text and "30, 31" in text
+    monkeypatch.setattr("facet.plot.lines.MOST", 1)
+    assert f"Shown: 1 of 2 variants; left out: {PRUNED}." in opened.plot.line().caption and "Shown:" not in opened.plot.line(0, [PRUNED]).caption

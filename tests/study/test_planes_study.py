@@ -135,8 +135,9 @@ def test_what_cannot_be(study, planes, wanted):
     assert len(own_lines(done)) == 1
 
 
-def test_three_on_a_line(tmp_path):
-    """Given samples are refused at once; random ones are drawn anew, unless there are none to be found."""
+def test_three_on_a_line(tmp_path, undrawn):
+    """Given samples are refused at once; random ones are drawn anew, unless there are none to be found. The report
+    shows three of them, and says so."""
     make_digits(tmp_path, train=64, test=20)
     images, labels = (read_idx(tmp_path / f"test-{what}") for what in ("images", "labels"))
     three = [int(np.flatnonzero(labels == k)[0]) for k in range(3)]
@@ -153,17 +154,21 @@ def test_three_on_a_line(tmp_path):
     write_idx(tmp_path / "test-images", images)
     write(tmp_path, "drawn", "count: 6, polygons: 16, window: 0.0001, variants: dense")
     assert run("run", tmp_path / "study.yaml").returncode == 0
+    text = sections(tmp_path / "drawn/study.h5", "slices")
+    assert "<p>Shown: 3 of 6 planes.</p>" in text and text.count("<img") == 3
     with h5py.File(tmp_path / "drawn/study.h5") as h5:
         flat = images.reshape(len(images), -1).astype(float)
         through = flat[h5["planes/through"][:]]
         assert all(np.linalg.matrix_rank(x[1:] - x[0]) == 2 for x in through)
 
 
-def test_picture_and_report(study):
+def test_picture_and_report(study, monkeypatch):
     opened = facet.open(study / "out1/study.h5")
     picture = opened.plot.plane()
     assert "through samples 3, 17 and 5" in picture.caption and len(picture.axes) == 2
     with pytest.raises(facet.StudyError, match="plane 7 of dense is not there"):
         opened.plot.plane(0, ["dense"]) and opened.plane("dense", 7)
     text = sections(study / "out1/study.h5", "slices")
-    assert "Regions on lines and planes" in text and text.count("<img") == 2 and "30, 31, 2" in text
+    assert "Regions on lines and planes" in text and text.count("<img") == 2 and "Shown:" not in text and "30, 31, 2" in text
+    monkeypatch.setattr("facet.plot.planes.MOST", 1)
+    assert f"Shown: 1 of 2 variants; left out: {PRUNED}." in opened.plot.plane().caption and "Shown:" not in opened.plot.plane(0, [PRUNED]).caption

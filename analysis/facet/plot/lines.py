@@ -9,7 +9,7 @@ import numpy as np
 from facet import lines
 from facet.plot.planes import COLOURS, DARK
 from facet.plot.style import DENSE, GREY, WIDTH, Picture, picture, styled
-from facet.plot.words import class_name, count
+from facet.plot.words import class_name, count, left_out
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,8 @@ def _draw(axis: Axes, study: Study, one: lines.Line, classes: list[int]) -> None
 @styled
 def line(study: Study, number: int = 0, variants: list[str] | None = None) -> Picture | None:
     """The logits on the line between two samples, of several variants, with the predicted class behind them."""
-    shown = variants or (whole(study, number)[:MOST] if len(lines.samples(study)) > number else [])
+    there = variants or (whole(study, number) if len(lines.samples(study)) > number else [])
+    shown = variants or there[:MOST]
     if not shown:
         return None
     found = [lines.line(study, variant, number) for variant in shown]
@@ -56,4 +57,5 @@ def line(study: Study, number: int = 0, variants: list[str] | None = None) -> Pi
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(classes), fontsize=7)
     one, other = lines.samples(study)[number].tolist()
     return figure.says(f"Logits on the straight line from sample {one} to sample {other}, at all ends of the network's pieces (ticks below, where they are "
-                       "few), between which they are affine. The background says which class is predicted, lines where that changes: exactly, not by sampling.")
+                       "few), between which they are affine. The background says which class is predicted, lines where that changes: exactly, not by sampling."
+                       + left_out(shown, there, "variants"))

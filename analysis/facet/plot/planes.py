@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from facet import planes
 from facet.plot.style import DENSE, GREY, WIDTH, Picture, picture, styled
-from facet.plot.words import class_name, count
+from facet.plot.words import class_name, count, left_out
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +46,8 @@ def _draw(axis: Axes, plane: planes.Plane, labels: list[str]) -> None:
 @styled
 def plane(study: Study, number: int = 0, variants: list[str] | None = None) -> Picture | None:
     """A plane through three samples, cut into the regions of several variants and coloured by the predicted class."""
-    shown = variants or (whole(study, number)[:MOST] if len(planes.samples(study)) > number else [])
+    there = variants or (whole(study, number) if len(planes.samples(study)) > number else [])
+    shown = variants or there[:MOST]
     if not shown:
         return None
     found = [planes.plane(study, variant, number) for variant in shown]
@@ -65,4 +66,4 @@ def plane(study: Study, number: int = 0, variants: list[str] | None = None) -> P
                   loc="outside lower center", ncols=min(5, len(classes)), fontsize=7)
     return figure.says(f"The plane through samples {through[0]}, {through[1]} and {through[2]}, distances as the network's input has them. On each polygon the network "
                        "is one affine map; colours say which class is predicted, thick lines where that changes: exactly, not by sampling. "
-                       "A sample that is not marked lies outside of what is looked at.")
+                       "A sample that is not marked lies outside of what is looked at." + left_out(shown, there, "variants"))

@@ -3,6 +3,7 @@ has nothing for is None."""
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -504,6 +505,9 @@ def on_the_way(page: Report) -> Context | None:
             "pictures": pictures}
 
 
+MOST_SLICES = 3  # pictures of lines, and of planes
+
+
 def sliced(page: Report) -> Context | None:
     """Lines and planes, cut into regions."""
     s = page.study
@@ -525,9 +529,12 @@ def sliced(page: Report) -> Context | None:
             residual = float(group["residual"][number])
             pieces.append((variant, [at, count(int(group["pieces"][number])), count(len(lines.line(s, variant, number).crossing)),
                                      Cell(small(residual), bad=not residual <= BOUND[8])] if there else [at, "too many", *["–"] * 2]))
-    pictures = [page.figure(f"line_{number}", drawn_lines.line(s, number)) for number in range(min(3, len(between)))]
-    pictures += [page.figure(f"plane_{number}", drawn_planes.plane(s, number)) for number in range(min(3, len(through)))]
-    return {"rows": rows, "pieces": pieces, "pictures": pictures} if rows or pieces else None
+    pictures, shown = [], []
+    for name, every, whole, draw in (("line", len(between), drawn_lines.whole, drawn_lines.line), ("plane", len(through), drawn_planes.whole, drawn_planes.plane)):
+        first = list(itertools.islice((number for number in range(every) if whole(s, number)), MOST_SLICES))
+        pictures += [page.figure(f"{name}_{number}", draw(s, number)) for number in first]
+        shown += [f"{len(first)} of {count(every)} {name}s"] * (len(first) < every)
+    return {"rows": rows, "pieces": pieces, "pictures": pictures, "shown": " and ".join(shown)} if rows or pieces else None
 
 
 def attributions(page: Report) -> Context | None:
