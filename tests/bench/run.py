@@ -1,14 +1,14 @@
 """make bench: facet against PyTorch, onnxruntime and bare oneDNN, side by side in one run, on stated shapes.
 
-    run.py [PART ...]   parts: linearize, scale, forward, train, removed, sparse, geometry, embed, paths, spectra, judge, store, safe;
-                        all of them if none is named
+    run.py [PART ...]   parts: linearize, scale, forward, train, removed, sparse, geometry, embed, paths, spectra, judge, store, safe,
+                        whole; all of them if none is named
         --network NAME ...   linearize, scale and forward: of these networks alone
         --batch N ...        linearize and forward: of these batches alone
 
 Prints a table and writes results/bench.json: a list of {name, level, facet, peer, unit, ratio}; ratio above 1 is in facet's
 favour.  Parts that are named take the place of what the file says under the same names; the rest of it stays.  Every
 time is the best of several, so that other programs disturb it little.  What is not installed is left out of the
-comparison, and said.  An hour for all of them.
+comparison, and said.  An hour and a half for all of them.
 
 Names end with the instructions that facet's kernels are compiled for, and what the file says of others stays.
 ONEDNN_MAX_CPU_ISA=AVX2 limits facet, and PyTorch with it.
@@ -312,6 +312,7 @@ PARTS = {  # each gives rows of (name, facet's rate, the peer's, and the unit if
     "judge": of_file("judge"),
     "store": of_file("store"),
     "safe": of_file("safe"),
+    "whole": of_file("whole"),
 }
 
 

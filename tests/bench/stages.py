@@ -43,7 +43,7 @@ def run(path, ranks, *options):
     return path.parent / "out" / "study.h5"
 
 
-def _profiled(file, stage):
+def profiled(file, stage):
     """Seconds of a stage by rank, added up over the runs that the store has seen; 0 where there was none."""
     return np.nan_to_num(file["profile/seconds"][list(file["profile/stage"].asstr()[()]).index(stage)])
 
@@ -54,6 +54,6 @@ def seconds(path, ranks, stage):
     if store.exists():
         with h5py.File(store, "r+") as file:
             file["progress"][stage][...] = 0
-            before = _profiled(file, stage)
+            before = profiled(file, stage)
     with h5py.File(run(path, ranks)) as file:
-        return float((_profiled(file, stage) - before).max())
+        return float((profiled(file, stage) - before).max())
