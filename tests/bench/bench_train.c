@@ -1,12 +1,13 @@
 /* Times training of a network like the demo's on made-up Fashion-MNIST-like samples, under mpirun: the median step,
  * with all that a step takes (shuffling apart).
  *
- *   mpirun -n RANKS bench_train SAMPLES BATCH MICRO_BATCH DENSE CONV CONV CONV [PERCENT]
+ *   mpirun -n RANKS bench_train SAMPLES BATCH MICRO_BATCH DENSE CONV CONV CONV [PERCENT [layer|global]]
  *
- * PERCENT: of the weights that a mask holds at 0, the smallest of each layer.
+ * PERCENT: of the weights that a mask holds at 0, the smallest of each layer, or of all layers together.
  * rank 0 prints one JSON line. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ascending.h"
 #include "ranks/agree.h"
@@ -27,10 +28,9 @@ static facet_status make_data(facet_dataset *data)
   return FACET_OK;
 }
 
-static facet_status prune(facet_network *network, int64_t percent, facet_mask **mask)
+static facet_status prune(facet_network *network, int64_t percent, facet_scope scope, facet_mask **mask)
 {
-  facet_pruning how = {
-      .method = facet_method_find("magnitude"), .scope = FACET_SCOPE_LAYER, .sparsity = (double)percent / 100};
+  facet_pruning how = {.method = facet_method_find("magnitude"), .scope = scope, .sparsity = (double)percent / 100};
   if (percent == 0)
     return FACET_OK;
   FACET_TRY(facet_mask_create(network, &how, NULL, mask));
@@ -38,8 +38,8 @@ static facet_status prune(facet_network *network, int64_t percent, facet_mask **
   return FACET_OK;
 }
 
-/* argument: as above. */
-static facet_status bench(const int64_t *argument)
+/* argument: the numbers above. */
+static facet_status bench(const int64_t *argument, facet_scope scope)
 {
   static double time[MOST_STEPS];
   int64_t samples = argument[0], batch = argument[1], micro = argument[2];
@@ -56,7 +56,7 @@ static facet_status bench(const int64_t *argument)
   FACET_TRY(make_data(&data));
   FACET_TRY(
       facet_network_plain(&(facet_plain){(facet_shape){3, {1, SIDE, SIDE}}, 3, conv, 1, dense, CLASSES, 1}, &network));
-  FACET_TRY(prune(network, argument[7], &mask));
+  FACET_TRY(prune(network, argument[7], scope, &mask));
   FACET_TRY(facet_sgd_create(network, NULL, &job, facet_rank(MPI_COMM_WORLD), facet_ranks(MPI_COMM_WORLD), &sgd));
   bool asked;
   int64_t steps = sgd->epoch < MOST_STEPS ? sgd->epoch : MOST_STEPS;
@@ -80,14 +80,16 @@ static facet_status bench(const int64_t *argument)
 int main(int argc, char **argv)
 {
   int64_t argument[ARGUMENTS] = {0};
-  if (argc != ARGUMENTS && argc != ARGUMENTS + 1) {
-    fprintf(stderr, "usage: bench_train SAMPLES BATCH MICRO_BATCH DENSE CONV CONV CONV [PERCENT]\n");
+  const char *scope = argc == ARGUMENTS + 2 ? argv[ARGUMENTS + 1] : "layer";
+  bool global = strcmp(scope, "global") == 0;
+  if (argc < ARGUMENTS || argc > ARGUMENTS + 2 || (!global && strcmp(scope, "layer") != 0)) {
+    fprintf(stderr, "usage: bench_train SAMPLES BATCH MICRO_BATCH DENSE CONV CONV CONV [PERCENT [layer|global]]\n");
     return FACET_USAGE;
   }
-  for (int i = 0; i + 1 < argc; i++)
+  for (int i = 0; i < ARGUMENTS && i + 1 < argc; i++)
     argument[i] = atoll(argv[i + 1]);
   MPI_Init(&argc, &argv);
-  facet_status status = bench(argument);
+  facet_status status = bench(argument, global ? FACET_SCOPE_GLOBAL : FACET_SCOPE_LAYER);
   if (status != FACET_OK)
     fprintf(stderr, "bench_train: %s\n", facet_message());
   MPI_Finalize();

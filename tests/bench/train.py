@@ -1,5 +1,5 @@
 """Training speed: a step of the demo's network, and of a wider one, against the same loop in PyTorch on the same cores;
-and with most weights of every layer held at 0 against the same network dense.
+and with weights held at 0, a share of each layer or of all together, against the same network dense.
 
 `rows()` gives (name, facet's samples per second, the peer's) as run.py has them; run by itself it prints them.  Both are
 measured in turns, and each has its best turn: what else the machine does disturbs one or the other.
@@ -18,7 +18,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "build" / "tests" / "bench" / "bench_train"
 CORES = len(os.sched_getaffinity(0))
 STEPS, TURNS = 100, 3
-PRUNED = (80, 90, 95)  # percent
+PRUNED = (50, 80, 90, 95, 98)  # percent
+SCOPES = {"layer": "each layer", "global": "all layers together"}
 ENVIRONMENT = {
     **os.environ,
     "OMP_NUM_THREADS": "1",
@@ -37,9 +38,9 @@ class Network(NamedTuple):
 NETWORKS = (Network("demo's network", 64, (8, 16, 16), 32), Network("one of 16, 32, 32, 128", 128, (16, 32, 32), 128))
 
 
-def facet(net, ranks, percent=0):
+def facet(net, ranks, percent=0, scope="layer"):
     """Samples per second on so many ranks: of the median step."""
-    sizes = (net.batch * STEPS, net.batch, 32, net.dense, *net.conv, percent)
+    sizes = (net.batch * STEPS, net.batch, 32, net.dense, *net.conv, percent, scope)
     command = ["mpirun", "--use-hwthread-cpus", "-n", str(ranks), str(PROGRAM), *map(str, sizes)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
     if done.returncode:
@@ -85,12 +86,13 @@ def pruned_rows():
     """Each in turns, on one core."""
     table = []
     for net in NETWORKS:
-        rates = {percent: 0 for percent in (0, *PRUNED)}
+        rates = {how: 0 for how in ((0, "layer"), *((percent, scope) for scope in SCOPES for percent in PRUNED))}
         for _ in range(TURNS):
-            for percent in rates:
-                rates[percent] = max(rates[percent], facet(net, 1, percent))
-        table += [(f"train {net.name}, batch {net.batch}, 1 core, {percent} % of each layer held at 0: against dense",
-                   rates[percent], rates[0]) for percent in PRUNED]
+            for how in rates:
+                rates[how] = max(rates[how], facet(net, 1, *how))
+        dense = rates.pop((0, "layer"))
+        table += [(f"train {net.name}, batch {net.batch}, 1 core, {percent} % of {SCOPES[scope]} held at 0: against dense", rate, dense)
+                  for (percent, scope), rate in rates.items()]
     return table
 
 
