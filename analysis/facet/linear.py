@@ -13,7 +13,9 @@ from facet.hdf import Array, plain, strings
 RANKS = {"W": None, "row": 2, "b": 2, "b_node": 3, "residual": 1, "ties": 1, "node": 1}
 NOT_KEPT = {"rows": {"b_node", "node"}, "digest": {"W"}}  # by what the study says at linearize.keep
 UNSPLIT = "all nodes"
-BOUND = {4: 1e-3, 8: 1e-11}  # of a certificate, by the bytes of the numbers that it is about: those of mpi/store/certificates.c
+# Of a certificate, by the bytes of the numbers that it is about: those of mpi/store/certificates.c
+BOUND = {4: 1e-3, 8: 1e-11}
+PATH_BOUND = {4: 1e-5, 8: 1e-12}
 
 
 def picture(rows: Array, shape: tuple[int, ...], order: str, before: int = 0) -> Array:

@@ -11,6 +11,7 @@ static const struct {
 } SAID[FACET_CERTIFIED] = {
     [FACET_CERTIFIED_LINEAR] = {"", "W and b are not what the network does there"},
     [FACET_CERTIFIED_PATHS] = {" of paths", "integrated gradients do not add up to what logits gain there"},
+    [FACET_CERTIFIED_STORED] = {" of paths as stored", "integrated gradients do not add up to what logits gain there"},
     [FACET_CERTIFIED_REACH] = {" of reach", "radii and boundaries are not those of the network there"},
     [FACET_CERTIFIED_LINES] = {" of lines", "the pieces are not those of the network there"},
     [FACET_CERTIFIED_PLANES] = {" of planes", "the polygons are not those of the network there"},

@@ -336,10 +336,11 @@ void facet_again_choose(facet_store *store, const char *stage, const uint8_t *ch
 /* After all that a part puts: a line on standard output for each array that is another, bit for bit. */
 facet_status facet_again_end(facet_store *store, const char *part, bool *same);
 
-/* What has certificates: W; paths, clean and under conditions; facets; lines; planes. */
+/* What has certificates: W; paths, clean and under conditions, as found and as stored; facets; lines; planes. */
 typedef enum {
   FACET_CERTIFIED_LINEAR,
   FACET_CERTIFIED_PATHS,
+  FACET_CERTIFIED_STORED,
   FACET_CERTIFIED_REACH,
   FACET_CERTIFIED_LINES,
   FACET_CERTIFIED_PLANES,
@@ -350,7 +351,7 @@ typedef enum {
 typedef struct {
   int64_t all, bad;
   double bound;
-  bool is_double; /* what they were found in: W in the study's precision, all else in double */
+  bool is_double; /* what they are about: W and paths as stored are in the study's precision, all else is in double */
 } facet_store_certificates;
 /* Not collective. Of these variants of a finished file; found: variants x FACET_CERTIFIED. FACET_BAD_INPUT, FACET_IO.
  */

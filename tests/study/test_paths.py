@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import (RESNET, ROOT, STUDY, checksum, foretold, long_of_resnet20, make_digits, normalised, own_lines, pictures_of_cifar10,
                       run, sections)
+from facet.report import numbers
 
 HEAD = STUDY.split("variants:")[0].replace("epochs: 2", "epochs: 1")
 SAMPLES, CLASSES = 3, 4
@@ -288,7 +289,10 @@ def test_report(study):
     with h5py.File(folder / "more.h5", "r+") as copy:  # more than the file says where
         copy["paths/dense/crossing"][:], copy["paths/dense/changes"][:] = np.arange(16) / 16, 40
         copy["paths"].attrs["from"] = "/data/two.npy"
-    assert "<td>40.0</td>" in re.sub(r"<td[^>]*>", "<td>", sections(folder / "more.h5", "ways")) and facet.open(folder / "more.h5").integrated_gradients("dense", 0).changes == 40
+        copy["paths/dense/residual"][1], copy["paths/magnitude-global-0.5/rounded_residual"][1] = 2e-12, 3e-12
+    text = sections(folder / "more.h5", "ways")
+    assert "<td>40.0</td>" in re.sub(r"<td[^>]*>", "<td>", text) and facet.open(folder / "more.h5").integrated_gradients("dense", 0).changes == 40
+    assert re.findall(r'<span class="bad">([^<]*)</span>', text) == [numbers.small(2e-12), numbers.small(3e-12)]  # no more than is promised
     assert "changes, of the first baseline (where there are several" in facet.open(folder / "more.h5").plot.ways("dense").caption
 
 

@@ -183,16 +183,17 @@ def test_what_is_missing_is_said_and_made(copy, stage, ranks):
 @pytest.mark.parametrize("of, array, at, wrong", [
     ("", "linear/dense/residual", 3, "W and b are not what the network does there; use precision: double"),
     (" of paths", "paths/magnitude-global-0.5/residual", 2, "integrated gradients do not add up to what logits gain there"),
+    (" of paths as stored", "paths/magnitude-global-0.5/rounded_residual", 2, "integrated gradients do not add up to what logits gain there; use precision: double"),
     (" of reach", "reach/dense/residual", 1, "radii and boundaries are not those of the network there"),
     (" of lines", "lines/dense/residual", 0, "the pieces are not those of the network there"),
     (" of planes", "planes/dense/uncovered", 1, "the polygons are not those of the network there"),
     (" of planes", "planes/dense/residual", 1, "the polygons are not those of the network there")])
 def test_certificates_that_do_not_hold_are_said(copy, of, array, at, wrong):
     """By their precision's bound, which the report has, too; where there was no room for a plane, nothing is said of it."""
-    from facet.linear import BOUND
+    from facet.linear import BOUND, PATH_BOUND
 
     path = copy / "out/study.h5"
-    bound = BOUND[8 if of else 4]
+    bound = (PATH_BOUND if "paths" in of else BOUND)[8 if of and "stored" not in of else 4]
     for value, bad in ((0.9 * bound, False), (2 * bound, True), (np.nan, True)):
         with h5py.File(path, "r+") as file:
             file[array][at], variant = value, array.split("/")[1]

@@ -17,7 +17,7 @@ from facet.errors import StudyError
 from facet.explain import changes_of
 from facet.findings import living
 from facet.hdf import Array, plain
-from facet.linear import BOUND
+from facet.linear import BOUND, PATH_BOUND
 from facet.plot import accuracy as accuracies
 from facet.plot import attributions as maps
 from facet.plot import census as drawn_census
@@ -491,8 +491,8 @@ def on_the_way(page: Report) -> Context | None:
             changes, stored = changes_of(group), group.get("rounded_residual")
             off = np.nan if stored is None else float(np.max(stored[()]))
             rows.append((variant, [condition, count(len(pieces)), count(int(np.median(pieces))), count(int(pieces.max())),
-                                   f"{changes.mean():.1f}", Cell(small(residual), bad=not residual <= BOUND[8]),
-                                   Cell(small(off), bad=stored is not None and not off <= BOUND[group["attribution"].dtype.itemsize])]))
+                                   f"{changes.mean():.1f}", Cell(small(residual), bad=not residual <= PATH_BOUND[8]),
+                                   Cell(small(off), bad=stored is not None and not off <= PATH_BOUND[group["attribution"].dtype.itemsize])]))
     ends = ways.ends(s)
     pictures = []
     for condition in dict.fromkeys([*ends[:1], *ends[-1:]]):  # clean where there are such ways, and the last
