@@ -299,7 +299,7 @@ def checksum(store):
 
 
 # What the checksum leaves out, but is the same bits on any number of ranks all the same (docs/results.md).
-SAME = re.compile(r"reach/|census/|view/|change/member$|change/.*/group_|paths/.*/changes$|summary/failed$|findings/")
+SAME = re.compile(r"reach/|census/|view/|change/member$|change/.*/group_|paths/.*/(changes|rounded_residual)$|summary/failed$|findings/")
 
 
 def apart(store):

@@ -8,8 +8,9 @@ import facet  # in conftest's path
 import h5py
 import numpy as np
 import pytest
-from conftest import (RESNET, ROOT, STUDY, checksum, foretold, long_of_resnet20, make_digits, normalised, own_lines, pictures_of_cifar10,
+from conftest import (RESNET, ROOT, STUDY, apart, checksum, foretold, long_of_resnet20, make_digits, normalised, own_lines, pictures_of_cifar10,
                       run, sections)
+from facet.report import numbers
 from facet.report import numbers
 
 HEAD = STUDY.split("variants:")[0].replace("epochs: 2", "epochs: 1")
@@ -31,7 +32,7 @@ def study(tmp_path_factory):
         write(folder, f"out{ranks}", "from: mean, rows: all, conditions: gaussian_noise/5", "precision: double\n")
         done = run("run", folder / "study.yaml", ranks=ranks)
         assert done.returncode == 0, done.stderr
-        sums.append(checksum(folder / f"out{ranks}/study.h5"))
+        sums.append((checksum(folder / f"out{ranks}/study.h5"), apart(folder / f"out{ranks}/study.h5")))
     assert sums[0] == sums[1] == sums[2]
     with h5py.File(folder / "out1/study.h5") as h5:
         yield folder, h5
