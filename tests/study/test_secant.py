@@ -21,7 +21,7 @@ from test_torch_export import exact  # noqa: E402
 
 BOUND = {"double": 1e-6, "float": 1e-5}  # of the largest element: files hold rounded numbers, such as 1 / sqrt 2
 CASES = [
-    (name, *case) for name, case in itertools.product(SECANT, [("script", "open", "float", 0), ("dynamo", "one", "double", 1)])
+    (name, *case) for name, case in itertools.product(SECANT, [("script", "open", "float", 0), ("dynamo", "one", "double float", 1)])
     if SECANT[name][2].get("only", case[0]) == case[0]
 ]
 SAID = "secant: W is not the Jacobian"
@@ -31,8 +31,8 @@ def samples(shape, seed):
     return np.random.default_rng(seed).normal(size=(3, *shape)).astype(np.float32).astype(np.float64)
 
 
-@pytest.mark.parametrize("name, exporter, batch, precision, seed", CASES)
-def test_frozen_gates(tmp_path, name, exporter, batch, precision, seed):
+@pytest.mark.parametrize("name, exporter, batch, precisions, seed", CASES)
+def test_frozen_gates(tmp_path, name, exporter, batch, precisions, seed):
     if exporter == "dynamo":
         pytest.importorskip("onnxscript", reason="onnxscript is not installed (tools/venv tests/study/torch.txt installs it)")
         logging.getLogger("onnxscript").setLevel(logging.ERROR)
@@ -43,14 +43,15 @@ def test_frozen_gates(tmp_path, name, exporter, batch, precision, seed):
     with frozen():
         same, w, b = exact(net, x)
     near(same, f, 1e-12, "the detached network")
-    logits, rows, offset, residual = linearized(tmp_path, x, precision, "net.onnx, gates: secant")
-    near(logits, f, 1e-5, "logits")
-    near(rows, w, BOUND[precision], "W")
-    near(offset, b, BOUND[precision], "b")
-    assert residual.max() <= (1e-12 if precision == "double" else 1e-5)
-    assert np.abs(rows - jacobian).max() > 1e-3 * np.abs(jacobian).max()  # it is not the Jacobian, and says so
-    with h5py.File(tmp_path / f"out-{precision}" / "study.h5") as h5:
-        assert h5["linear/dense"].attrs["gates"] == h5["variants/dense"].attrs["gates"] == SAID
+    for precision in precisions.split():
+        logits, rows, offset, residual = linearized(tmp_path, x, precision, "net.onnx, gates: secant")
+        near(logits, f, 1e-5, "logits")
+        near(rows, w, BOUND[precision], "W")
+        near(offset, b, BOUND[precision], "b")
+        assert residual.max() <= (1e-12 if precision == "double" else 1e-5)
+        assert np.abs(rows - jacobian).max() > 1e-3 * np.abs(jacobian).max()  # it is not the Jacobian, and says so
+        with h5py.File(tmp_path / f"out-{precision}" / "study.h5") as h5:
+            assert h5["linear/dense"].attrs["gates"] == h5["variants/dense"].attrs["gates"] == SAID
 
 
 # ---- what takes such a network, and what refuses it ----
