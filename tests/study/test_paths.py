@@ -11,7 +11,6 @@ import pytest
 from conftest import (RESNET, ROOT, STUDY, apart, checksum, foretold, long_of_resnet20, make_digits, normalised, own_lines, pictures_of_cifar10,
                       run, sections)
 from facet.report import numbers
-from facet.report import numbers
 
 HEAD = STUDY.split("variants:")[0].replace("epochs: 2", "epochs: 1")
 SAMPLES, CLASSES = 3, 4
