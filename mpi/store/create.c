@@ -102,13 +102,18 @@ static facet_status put_layout(const facet_store *s, const char *folder, const c
              (attribute[]){{"layout", TEXT, SINGLE, &layout}, {"order", TEXT, SINGLE, &order}, {.name = NULL}});
 }
 
+/* To what is the W of a network that is frozen at each sample, and its groups: of other networks nothing is said. */
+static facet_status put_gates(const facet_store *s, const char *folder, const char *name, const facet_store_variant *v)
+{
+  const char *gates = "secant: W is not the Jacobian";
+  return v->secant ? put(s, folder, name, (attribute[]){{"gates", TEXT, SINGLE, &gates}, {.name = NULL}}) : FACET_OK;
+}
+
 /* To a variant's own group, and those that other stages have for it. */
 static facet_status variant_attributes(const facet_store *s, const facet_store_variant *v, bool spectrum)
 {
   const int64_t seed = v->seed;
   const char *method = facet_spectrum_name(s->shape.plan->spectrum_method);
-  const char *gates = "secant: W is not the Jacobian"; /* said of such networks alone */
-  const attribute secant[] = {{"gates", TEXT, SINGLE, &gates}, {.name = NULL}};
   const attribute own[] = {{"method", TEXT, SINGLE, &v->method},
                            {"scope", TEXT, SINGLE, &v->scope},
                            {"seed", WHOLE, SINGLE, &seed},
@@ -127,19 +132,17 @@ static facet_status variant_attributes(const facet_store *s, const facet_store_v
                            {.name = NULL}};
   FACET_TRY(put(s, "/variants/", v->name, own));
   FACET_TRY(put_layout(s, "/variants/", v->name, &v->input));
-  if (v->secant)
-    FACET_TRY(put(s, "/variants/", v->name, secant));
+  FACET_TRY(put_gates(s, "/variants/", v->name, v));
   if (v->linearize) {
     const char *keep = facet_keep_name(s->shape.plan->keep);
     FACET_TRY(put_layout(s, "/linear/", v->name, &v->input));
     FACET_TRY(put(s, "/linear/", v->name, (attribute[]){{"keep", TEXT, SINGLE, &keep}, {.name = NULL}}));
-    if (v->secant)
-      FACET_TRY(put(s, "/linear/", v->name, secant));
+    FACET_TRY(put_gates(s, "/linear/", v->name, v));
   }
-  if (spectrum && v->secant)
-    FACET_TRY(put(s, "/aggregate/", v->name, secant));
-  if (v->embed_nodes > 0 && v->secant)
-    FACET_TRY(put(s, "/embed/", v->name, secant));
+  if (spectrum)
+    FACET_TRY(put_gates(s, "/aggregate/", v->name, v));
+  if (v->embed_nodes > 0)
+    FACET_TRY(put_gates(s, "/embed/", v->name, v));
   return spectrum ? put(s, "/aggregate/", v->name, (attribute[]){{"method", TEXT, SINGLE, &method}, {.name = NULL}})
                   : FACET_OK;
 }
@@ -405,8 +408,11 @@ static facet_status make_array(const facet_store *s, const facet_store_shape_arr
     status = write_known(s, a, set);
   FACET_TRY(close_set(s, path, set, status));
   FACET_TRY(describe(s, path, about->unit, about->meaning));
-  return strstr(about->dimensions, ANY_LAYOUT) ? put_layout(s, path, "", &s->shape.plan->variant[a->variant].input)
-                                               : FACET_OK;
+  const facet_store_variant *v = &s->shape.plan->variant[a->variant];
+  bool as_input = strstr(about->dimensions, ANY_LAYOUT) != NULL;
+  if (as_input)
+    FACET_TRY(put_layout(s, path, "", &v->input));
+  return as_input || a->row == FACET_ROW_EMBED_W ? put_gates(s, path, "", v) : FACET_OK;
 }
 
 static facet_status make_all_arrays(const facet_store *s)

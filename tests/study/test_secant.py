@@ -51,7 +51,7 @@ def test_frozen_gates(tmp_path, name, exporter, batch, precisions, seed):
         assert residual.max() <= (1e-12 if precision == "double" else 1e-5)
         assert np.abs(rows - jacobian).max() > 1e-3 * np.abs(jacobian).max()  # it is not the Jacobian, and says so
         with h5py.File(tmp_path / f"out-{precision}" / "study.h5") as h5:
-            assert h5["linear/dense"].attrs["gates"] == h5["variants/dense"].attrs["gates"] == SAID
+            assert h5["linear/dense"].attrs["gates"] == h5["linear/dense/W"].attrs["gates"] == h5["variants/dense"].attrs["gates"] == SAID
 
 
 # ---- what takes such a network, and what refuses it ----
@@ -119,7 +119,8 @@ def test_a_study(folder, monkeypatch, undrawn):
             contrast = opened.contrast(variant, 0, *linear.row[0])
             for part in (opened.contributions(variant, 0), contrast, contrast / 2):
                 assert repr(part).endswith(f", {SAID}>")
-        assert opened.file["embed/dense"].attrs["gates"] == SAID
+        for place in ("embed/dense", "embed/dense/W", "linear/dense/W", "aggregate/dense/directions"):
+            assert opened.file[place].attrs["gates"] == SAID, place
         for part in (opened.position("dense", 0), opened.movement("dense", 0)):
             assert repr(part).endswith(f", {SAID}>")
         monkeypatch.setattr("facet.plot.gallery.changed", lambda study, limit: ([(0, opened.variants[1])], 1))  # whatever it says of it

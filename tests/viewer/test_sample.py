@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import made_study
-from browsing import ROOT, lacking, viewer  # noqa: F401
+from browsing import ROOT, lacking, see, viewer  # noqa: F401
 
 sys.path[:0] = [str(ROOT / "tests/study"), str(ROOT / "analysis")]
 import conftest as whole_runs  # noqa: E402
@@ -136,17 +136,23 @@ def test_what_changes_together_is_read_once(page, study):
 
 
 def test_where_w_is_no_jacobian(viewer, study, tmp_path):  # noqa: F811
-    """The attribute of a network that is frozen at each sample is told beside its certificate."""
+    """The attribute of a network that is frozen at each sample is told beside its certificate, and beside b by node."""
     said, path = "secant: W is not the Jacobian", str(tmp_path / "study.h5")
     shutil.copy(study.path, path)
     with h5py.File(path, "a") as f:
-        f["linear/dense"].attrs["gates"] = f["embed/dense"].attrs["gates"] = said
+        for group in ("variants", "linear", "embed"):
+            f[f"{group}/dense"].attrs["gates"] = said
     page = viewer.page()
     page.goto(viewer.server.url(path, f"view=sample&sample=7&second={PRUNED}"))
     page.wait_for_selector(network(PRUNED))
     assert said in page.text_content(f"{network('dense')} .note") and said not in page.text_content(f"{network(PRUNED)} .note")
     places = page.query_selector_all(".sample-place")
     assert [said in place.query_selector(".note").text_content() for place in places] == [True, False]
+    page.close()
+    page = viewer.open(path, f"second={PRUNED}")
+    see(page, "layers", "g.node")
+    note = page.text_content("#layers .layer-part >> nth=1 >> .note")
+    assert f"dense: {said}" in note and f"{PRUNED}: {said}" not in note
     page.close()
 
 

@@ -14,6 +14,7 @@ import { Plot } from "../parts/plot";
 import { chosenOf, replicates, type Replicates } from "../parts/replicates";
 import { hideTip, showTip } from "../parts/tooltip";
 import { counted } from "../state/store";
+import { gatesOf } from "./sample_data";
 import { mounted, type Context, type Study, type Variant, type View } from "./view";
 
 const NUMBERS = 4_000_000;   // numbers that are read of a table by node; of more samples the first ones
@@ -171,7 +172,8 @@ class Layers {
     const { study, store } = this.context, { first, second, condition, sample } = store.state, turn = ++this.turn;
     const [a, b] = [study.variants[first], study.variants[second]], named = study.conditions[condition];
     const corrupted = named !== "clean" && study.has(`/change/${b.name}/${named}/node`) ? named : "";
-    const [before, after, change, gates] = await Promise.all([this.biasOf(a), this.biasOf(b), this.changeOf(b, corrupted, "node"), this.changeOf(b, corrupted, "gates")]);
+    const [before, after, change, gates, frozen] = await Promise.all([this.biasOf(a), this.biasOf(b), this.changeOf(b, corrupted, "node"), this.changeOf(b, corrupted, "gates"),
+      Promise.all([a, b].map(async (v) => gatesOf(await study.attributes(`/variants/${v.name}`))))]);
     if (turn !== this.turn) return;
     const members = counted(store.state), tell = (found: number, of: number): string => `Means over ${count(found)} of the ${count(of)} samples that were taken apart${store.state.selected ? " (the selected ones)" : ""}; ticks: the sample that is shown.`;
     const sides = [before, after].map((table) => (table ? { table, ...means(table, members) } : null)), nodes = [...new Set(sides.flatMap((s) => s?.table.nodes ?? []))];
@@ -180,7 +182,7 @@ class Layers {
       return { name, means: at.map((i, s) => (i < 0 ? NaN : sides[s]?.mean[i] ?? NaN)), own: at.map((i, s) => { const side = sides[s]; return i < 0 || !side ? NaN : ownOf(side.table, sample, i); }) };
     }), [a.name, b.name], withUnit("part of b, predicted class", study.unit("/linear/<variant>/b_node") || "logit"), nodes.length === 0
       ? `Neither ${a.name} nor ${b.name} is linearized in this study.`
-      : [...[a, b].map((v, i) => (sides[i] ? "" : `${v.name} is not linearized in this study.`)), tell(sides[0]?.count ?? sides[1]?.count ?? 0, (sides[0] ?? sides[1])?.table.samples.length ?? 0)].filter(Boolean).join(" "));
+      : [...[a, b].map((v, i) => (!sides[i] ? `${v.name} is not linearized in this study.` : frozen[i] && (i === 0 || a !== b) ? `${v.name}: ${frozen[i]}; its b belongs to that W.` : "")), tell(sides[0]?.count ?? sides[1]?.count ?? 0, (sides[0] ?? sides[1])?.table.samples.length ?? 0)].filter(Boolean).join(" "));
     const why = b.index === 0 ? "Choose a pruned variant as the second network." : study.paths().some((p) => p.startsWith("/change/"))
       ? `The changes of ${b.name} were not taken apart in this study.` : "This study takes no changes apart (the key change of a study asks for it).";
     const what = corrupted ? `${b.name}: from clean to ${corrupted}.` : `From ${study.variants[0].name} to ${b.name}, clean.`;

@@ -88,7 +88,8 @@ export function inOrder(numbers: Float64Array, order: unknown, { channels, heigh
   return Float64Array.from(numbers, (_, at) => numbers[(at % plane) * channels + Math.floor(at / plane)]);
 }
 
-const gatesOf = (group: object): string => String((group as Record<string, unknown>).gates ?? "");
+/** What a group says of a network that is frozen at each sample; empty of others. */
+export const gatesOf = (group: object): string => String((group as Record<string, unknown>).gates ?? "");
 
 export async function explained(study: Study, variant: Variant, sample: number): Promise<Explained | null> {
   const path = `/linear/${variant.name}`;
