@@ -17,6 +17,7 @@ enum {
   WIDEST_STEP = 2,                     /* from source to source of these; where they are farther apart, one at a time */
   ROWS = FACET_REGISTER == 64 ? 2 : 1, /* rows of so many that registers hold at once; more would be kept in memory */
   SLACK = 32,                          /* vectors behind a value that they may touch beyond what is stored */
+  APART = 8,                           /* channels lie an odd multiple of half of it apart: vectors, for the cache */
   PLANAR = 2,                          /* dimensions */
   CHAINS = 4,                          /* of sums, where there is one position */
   PARTS = FACET_LANES_BYTES / FACET_REGISTER
@@ -39,7 +40,10 @@ facet_lanes_layout facet_lanes_layout_of(int64_t channels, int64_t height, int64
 {
   facet_lanes_layout l = {.channels = channels, .height = height, .width = width};
   l.pitch = width + border; /* what lies behind a row lies before the next one */
+  /* Were channels a power of two apart, or one vector more, what the results of a tile read of all of them would lie in
+   * few sets of the nearest cache: 64, each for a line of a vector. An odd multiple of 4 spreads it over all. */
   l.plane = (height + border) * l.pitch;
+  l.plane += (APART + APART / 2 - l.plane % APART) % APART;
   l.before = border * l.pitch + border;
   l.size = l.before + channels * l.plane + border * l.pitch + SLACK;
   return l;
