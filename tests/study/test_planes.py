@@ -32,7 +32,7 @@ def test_a_grid_agrees(name):
 
 @long_of_resnet20
 def test_a_grid_agrees_of_resnet20(tmp_path):
-    """In the windows of a study: around where dense changes its class."""
+    """In the windows of a study: around where dense changes its class; and with a tenth of its weights."""
     planes, tries = 3, int(os.environ.get("FACET_TRIES", "1000000"))
     (tmp_path / "study.yaml").write_text(f"""\
 output: out
@@ -40,18 +40,22 @@ data:
   test: {{format: cifar10, images: {CIFAR}, count: 100}}
   normalize: {{scale: 255, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}}
 model: {{onnx: {RESNET}}}
-planes: {{count: {planes}}}
+variants: [{{method: magnitude, sparsity: 0.9}}]
+planes: {{count: {planes}, variants: all}}
 """)
     done = run("run", tmp_path / "study.yaml")
     assert done.returncode == 0 and "warning" not in done.stderr, done.stderr
-    study, n = facet.open(tmp_path / "out/study.h5"), math.isqrt(-(-tries // planes) - 1) + 1
-    for number in range(planes):
-        plane = study.plane("dense", number)
-        found = plane_grid.from_afar(plane, RESNET, n)
-        print(plane, found)
-        assert plane.residual < 1e-12 and plane.uncovered < 1e-12 and plane.dropped == 0
-        assert found.wrong == 0 and found.off < plane_grid.DEVIATION and found.error < plane_grid.SURE / 4
-        assert found.points >= (1 - 1e-4) * n * n - 10 and found.told > found.asked / 2 and len(np.unique(plane.cls)) > 1
+    study, pruned = facet.open(tmp_path / "out/study.h5"), "magnitude-global-0.9"
+    for name, file, points in (("dense", RESNET, tries), (pruned, tmp_path / f"out/variants/{pruned}.onnx", tries // 10)):
+        n = math.isqrt(-(-points // planes) - 1) + 1
+        for number in range(planes):
+            plane = study.plane(name, number)
+            found = plane_grid.from_afar(plane, file, n)
+            print(name, plane, found)
+            assert plane.residual < 1e-12 and plane.uncovered < 1e-12 and plane.dropped == 0
+            assert found.wrong == 0 and found.off < plane_grid.DEVIATION and found.error < plane_grid.SURE / 4
+            assert found.points >= (1 - 1e-4) * n * n - 10 and found.told > found.asked / 2
+            assert name == pruned or len(np.unique(plane.cls)) > 1
 
 
 def test_what_a_plane_has():
