@@ -408,11 +408,13 @@ static facet_status make_array(const facet_store *s, const facet_store_shape_arr
     status = write_known(s, a, set);
   FACET_TRY(close_set(s, path, set, status));
   FACET_TRY(describe(s, path, about->unit, about->meaning));
-  const facet_store_variant *v = &s->shape.plan->variant[a->variant];
   bool as_input = strstr(about->dimensions, ANY_LAYOUT) != NULL;
+  if (!as_input && a->row != FACET_ROW_EMBED_W)
+    return FACET_OK;
+  const facet_store_variant *v = &s->shape.plan->variant[a->variant]; /* others may be of none */
   if (as_input)
     FACET_TRY(put_layout(s, path, "", &v->input));
-  return as_input || a->row == FACET_ROW_EMBED_W ? put_gates(s, path, "", v) : FACET_OK;
+  return put_gates(s, path, "", v);
 }
 
 static facet_status make_all_arrays(const facet_store *s)
